@@ -1,0 +1,111 @@
+package engine
+
+import (
+	"net/netip"
+	"time"
+
+	"sesame/daemon/packet"
+)
+
+// An Event is one thing that was decided. The transcript prints events, and the
+// effect runner carries out those that ask for a change of the world.
+//
+// Which fields are set depends on Kind; the transcript's contract says which.
+type Event struct {
+	Kind    Kind
+	Time    time.Time // engine time; of a timer's event, its deadline
+	Packet  int       // number of the packet that caused it; 0: none did
+	Capture int       // of that packet; 0: there is only one
+	Door    string
+	Source  netip.Prefix // a single address, unless a grant is for a network
+	Stage   int          // stages completed
+	Stages  int
+	Reason  Reason
+	Detail  string
+	Script  string // of an Error
+	Line    int    // of an Error
+
+	Effect Effect
+	ID     uint64 // of an effect whose [Engine.Result] is awaited; 0: none is
+	// Of a grant: EventEffect and EventClose.
+	Grant uint64
+	Port  packet.Port
+	TTL   time.Duration
+	// Until is the end that the kernel's element for (Source, Port) must now
+	// have: the latest end of all live grants on it. Zero in an EventClose: no
+	// grant is left, and an element that has not expired by itself must go.
+	Until   time.Time
+	Argv    []string // nil in an EffectExec that only prolongs a grant
+	Timeout time.Duration
+
+	// Persist is set for EffectPersist alone.
+	Persist *Record
+}
+
+// A Kind is the kind of an event.
+type Kind uint8
+
+const (
+	EventStage  Kind = iota + 1 // an attempt made progress
+	EventOpen                   // a completed sequence that nothing refused
+	EventEffect                 // the world shall change
+	EventClose                  // a grant ended
+	EventMiss                   // an attempt ended unfinished
+	EventRefuse                 // completed, but a condition or a fault said no
+	EventError                  // a script's function failed
+	EventFailed                 // an effect did not succeed
+)
+
+// An Effect is the kind of change that an EventEffect asks for.
+type Effect uint8
+
+const (
+	EffectPersist Effect = iota + 1 // write a record that must survive, before the effects that follow
+	EffectAllow                     // let Source reach Port until Until
+	EffectExec                      // run Argv
+	EffectUndo                      // run Argv, which is owed since an EffectExec
+	EffectLog                       // Detail is a line for people
+)
+
+// A Reason says why: of a miss, a refusal or a close.
+type Reason string
+
+// The reasons of a miss.
+const (
+	WrongPort    Reason = "wrong_port"    // a port of the door, but not one of its sequence's next
+	OutOfOrder   Reason = "out_of_order"  // a port of the sequence, too early or too late
+	StepTimeout  Reason = "step_timeout"  // too long since the last knock
+	TotalTimeout Reason = "total_timeout" // too long since the first knock
+	Evicted      Reason = "evicted"       // more attempts than the engine holds
+	Reloaded     Reason = "reload"        // the door changed or went
+	EndOfCapture Reason = "end_of_capture"
+)
+
+// The reasons of a refusal.
+const (
+	When        Reason = "when"
+	Limited     Reason = "limit"
+	ScriptError Reason = "script_error"
+)
+
+// The reasons of a close.
+const (
+	Expired      Reason = "expired"
+	Revoked      Reason = "revoked"        // by a person
+	ClosedByDoor Reason = "closed_by_door" // by a script's close
+	Replaced     Reason = "replaced"       // by a grant to a wider network
+	ShutDown     Reason = "shutdown"
+	NotDone      Reason = "failed" // an effect of the same reply failed, so it was taken back
+)
+
+// A Record is what must survive a restart: a grant with its undo, or a value
+// that a script stored. Exactly one of the two is set.
+type Record struct {
+	Grant *Grant
+	Ended bool // the grant is over, and nothing is owed for it any more
+	Store *Put
+	// Script and Source are the place of Store; Source is invalid for a value
+	// of the whole script.
+	Script string
+	Source netip.Addr
+}

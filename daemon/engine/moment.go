@@ -1,0 +1,138 @@
+package engine
+
+import (
+	"net/netip"
+	"time"
+
+	"sesame/daemon/packet"
+)
+
+// A Handler is the scripted part of a door or a timer. It is called
+// synchronously, and decides; the engine acts.
+//
+// An error refuses the knock at hand and nothing else. A [*Fault] names the
+// line that failed.
+type Handler interface {
+	Handle(*Moment) (Reply, error)
+}
+
+// A Condition is one thing that must hold for a door to open: a window of time,
+// a list of networks, a script's function.
+type Condition interface {
+	// Check decides. An error refuses, as a handler's does.
+	Check(*Moment) (Verdict, error)
+	// String returns the condition as "NAME: its text", for reasons and reports.
+	String() string
+}
+
+// A Verdict says yes, or no and why. The zero Verdict is no.
+type Verdict struct {
+	OK     bool
+	Detail string
+}
+
+// A Moment is what a handler may know. It is read-only, and valid during the
+// call alone, with everything that it points to.
+type Moment struct {
+	Kind   MomentKind
+	Door   *Door // nil for MomentTimer
+	Source netip.Addr
+
+	Stage, Stages int
+	Reason        Reason // of MomentMiss and MomentClose
+
+	// Packet is the knock at hand; nil when a timer caused the moment.
+	Packet *packet.Packet
+	Grant  *Grant // of MomentClose
+
+	// Script, Name and Value are set for MomentTimer alone; Value as in [After].
+	Script, Name string
+	Value        any
+
+	Time  time.Time // engine time: for durations
+	Wall  time.Time // what the clock on the wall shows: for time of day
+	Store *Store
+	Seed  uint64 // for randomness: the same in every replay, different in every moment
+}
+
+// A MomentKind says when a handler is called.
+type MomentKind uint8
+
+const (
+	MomentWhen  MomentKind = iota + 1 // a sequence is complete: may it open?
+	MomentStage                       // an attempt reached its second stage or a later one
+	MomentOpen                        // a sequence is complete and its conditions hold
+	MomentMiss                        // an attempt of two stages or more ended unfinished
+	MomentClose                       // a grant ended
+	MomentKnock                       // a packet reached a listener
+	MomentTimer                       // delayed work is due
+)
+
+// A Reply is a handler's decision. The zero Reply allows, and changes nothing.
+// Its operations are applied in order, all of them or none.
+type Reply struct {
+	Refused    bool
+	Detail     string // why refused
+	Operations []Operation
+}
+
+// An Operation is one of Allow, Exec, Close, Log, After and Put.
+type Operation interface{ operation() }
+
+// Allow lets the source reach ports for a while. Legal in MomentOpen and
+// MomentKnock alone: access follows a completed sequence, nothing else.
+type Allow struct {
+	Ports []packet.Port // empty: the door's guards
+	TTL   time.Duration // zero: the door's
+	// Bits4 and Bits6 widen the grant to a network around the source; zero
+	// means the address alone.
+	Bits4, Bits6 int
+}
+
+// Exec runs a command. With an Undo it is a grant: at its end Undo runs.
+type Exec struct {
+	Argv    []string
+	Undo    []string      // nil: nothing to undo
+	TTL     time.Duration // until the undo; zero: the door's
+	Timeout time.Duration // of each run, above zero
+}
+
+// Close ends the grants that the source has from a door.
+type Close struct{ Door string }
+
+// Log is a line for people.
+type Log struct{ Text string }
+
+// After calls the timer that is registered under Name in the same script.
+// Value is nil, a bool, a float64 or a string.
+type After struct {
+	Delay time.Duration
+	Name  string
+	Value any
+}
+
+// Put stores a value, or forgets it when Value is nil. Value is a bool, a
+// float64 or a string.
+type Put struct {
+	PerSource bool
+	Key       string
+	Value     any
+	Until     time.Time // zero: for ever
+}
+
+func (Allow) operation() {}
+func (Exec) operation()  {}
+func (Close) operation() {}
+func (Log) operation()   {}
+func (After) operation() {}
+func (Put) operation()   {}
+
+// A Fault is a handler's error with its place.
+type Fault struct {
+	Script string
+	Line   int // 0: not known
+	Detail string
+}
+
+// Error returns "script:line: detail".
+func (f *Fault) Error() string { return place(f.Script, f.Line) + f.Detail }

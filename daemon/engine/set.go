@@ -1,0 +1,129 @@
+package engine
+
+import (
+	"time"
+
+	"sesame/daemon/packet"
+)
+
+// A Set is a script set as the engine sees it: all doors of one generation.
+// It is immutable once it was given to an engine.
+type Set struct {
+	Generation int
+	// Doors in the order in which they act on one packet: by file path, then by
+	// registration.
+	Doors []*Door
+	// Timers has the functions registered for delayed work.
+	Timers []Timer
+}
+
+// A Timer is a function registered under a name, for [After]. It belongs to a
+// script: two scripts may use one name.
+type Timer struct {
+	Script  string
+	Name    string
+	Handler Handler
+}
+
+// A Door is a named sequence with what happens when somebody knocks it.
+type Door struct {
+	Name   string // unique in the set: grants and attempts are known by it
+	Script string // path of the file, below the directory of the scripts
+	Line   int    // of the registration
+
+	// Sequence has at least one knock. A Listen door has one for each port that
+	// it hears, and any one of them completes it.
+	Sequence []Knock
+	// Listen says that every knock is handed to Handler, as MomentKnock, and
+	// that only a reply that changes something counts as an opening.
+	Listen bool
+	Policy Policy
+
+	Within      time.Duration // limit of the whole sequence, above zero
+	StepTimeout time.Duration // limit between two knocks; zero: none
+	OnWrong     OnWrong
+	Duplicates  Duplicates
+	Strict      bool          // every TCP SYN and UDP packet to this host can be a wrong knock
+	Except      []packet.Port // ports that a strict door does not mind
+
+	Guards []packet.Port // shut to everyone without a grant
+	Ports  []packet.Port // what else Allow may name; nil: any port
+	TTL    time.Duration // how long a grant lasts, above zero
+
+	Limit *Limit // nil: none
+	When  []Condition
+
+	// Handler is nil for a door without functions; Hooks says which moments it
+	// wants. Without HookOpen the door allows its guards when it opens.
+	Handler Handler
+	Hooks   Hooks
+}
+
+// A Knock is one step of a sequence: a port, and for TCP the flags that must
+// and must not be set.
+type Knock struct {
+	Port  packet.Port
+	Flags FlagTest
+}
+
+// A FlagTest is satisfied by the flags that have all of Set and none of Clear.
+type FlagTest struct {
+	Set, Clear packet.Flags
+}
+
+// SYN is what counts as a TCP knock unless a script says otherwise: a segment
+// that asks for a connection (RFC 9293, section 3.5).
+var SYN = FlagTest{Set: packet.SYN, Clear: packet.ACK}
+
+// Holds reports whether flags satisfy the test.
+func (t FlagTest) Holds(flags packet.Flags) bool {
+	return flags&t.Set == t.Set && flags&t.Clear == 0
+}
+
+// Holds reports whether p is this knock.
+func (k Knock) Holds(p *packet.Packet) bool {
+	return p.Port == k.Port && (k.Port.Proto != packet.TCP || k.Flags.Holds(p.Flags))
+}
+
+// A Policy is the set of matching rules of a group of doors. A file is a group.
+type Policy uint8
+
+// PolicySesame is the only policy so far: each door minds its own knocks.
+const PolicySesame Policy = iota
+
+// OnWrong says what a wrong knock does to an attempt.
+type OnWrong uint8
+
+const (
+	WrongResets  OnWrong = iota // the attempt falls back to what still holds
+	WrongIgnored                // as if it had not come
+)
+
+// Duplicates says what a repeat of the latest knock does.
+type Duplicates uint8
+
+const (
+	DuplicatesIgnored Duplicates = iota // forgiven; at stage 1 it restarts the clock
+	DuplicatesWrong                     // a knock like any other
+)
+
+// A Limit admits Count completions in each Per, from one source if PerSource,
+// else from all of them together. It refills evenly, and a full one lets Count
+// through at once.
+type Limit struct {
+	Count     int
+	Per       time.Duration
+	PerSource bool
+	Text      string // as the script wrote it
+}
+
+// Hooks is a set of moments that a handler wants.
+type Hooks uint8
+
+const (
+	HookStage Hooks = 1 << iota
+	HookOpen
+	HookMiss
+	HookClose
+	HookKnock
+)

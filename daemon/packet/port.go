@@ -1,0 +1,56 @@
+package packet
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// A Proto is a transport protocol. The zero value is none.
+type Proto uint8
+
+// The protocols that Sesame decodes. ICMP stands for both of its versions.
+const (
+	NoProto Proto = iota
+	TCP
+	UDP
+	ICMP
+)
+
+var protoNames = [...]string{"none", "tcp", "udp", "icmp"}
+
+// String returns the protocol in lower case, as scripts write it.
+func (p Proto) String() string { return protoNames[p] }
+
+// A Port is a port of a transport protocol, written "tcp/22".
+type Port struct {
+	Proto  Proto
+	Number uint16
+}
+
+// String returns the port as scripts write it.
+func (p Port) String() string { return p.Proto.String() + "/" + strconv.Itoa(int(p.Number)) }
+
+// ParsePort reads "tcp/22", "udp/53" or a bare number, which means TCP.
+// Port 0 is refused: no packet can be sent to it by ordinary means.
+func ParsePort(s string) (Port, error) {
+	name, number, found := strings.Cut(s, "/")
+	if !found {
+		name, number = "tcp", s
+	}
+	port := Port{}
+	switch name {
+	case "tcp":
+		port.Proto = TCP
+	case "udp":
+		port.Proto = UDP
+	default:
+		return Port{}, fmt.Errorf("port %q: expected tcp/NUMBER or udp/NUMBER", s)
+	}
+	n, err := strconv.ParseUint(number, 10, 16)
+	if err != nil || n == 0 || number[0] == '+' {
+		return Port{}, fmt.Errorf("port %q: expected a number from 1 to 65535", s)
+	}
+	port.Number = uint16(n)
+	return port, nil
+}
