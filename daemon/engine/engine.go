@@ -78,6 +78,6 @@ type Counts struct {
 	Misses   int // first-stage misses included, which no event tells
 	Refusals int // those over a limit included, of which one event tells of each run
 	Errors   int
-	Clamped  int                     // stamped earlier than their predecessor
+	Clamped  int               // stamped earlier than their predecessor
 	Dropped  [packet.Drops]int // by this engine: NotLocal, NotWatched, Retransmit
 }
