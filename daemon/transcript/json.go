@@ -1,0 +1,246 @@
+package transcript
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"hash"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"sesame/daemon/engine"
+	"sesame/daemon/packet"
+)
+
+// A JSON writes a transcript as JSON Lines: one object a line, keys in the order
+// of the contract.
+type JSON struct {
+	out output
+	sum hash.Hash // of all that was flushed
+}
+
+// NewJSON returns a writer to w. Nothing is written before Begin.
+func NewJSON(w io.Writer) *JSON {
+	sum := sha256.New()
+	return &JSON{out: output{w: io.MultiWriter(sum, w)}, sum: sum}
+}
+
+// Begin writes the first line.
+func (j *JSON) Begin() {
+	o := object{j.out.buf}
+	o.string("event", "begin")
+	o.int("transcript", Version)
+	j.out.buf = o.end()
+}
+
+// Events writes one line for each event that the contract knows.
+func (j *JSON) Events(events []engine.Event) {
+	for i := range events {
+		if written(&events[i]) {
+			j.event(&events[i])
+		}
+	}
+	j.out.flushIfLarge()
+}
+
+// Flush hands on what is held back, for a reader who watches. It returns the
+// first error of the underlying writer, as Summary does.
+func (j *JSON) Flush() error { return j.out.flush() }
+
+// Summary writes the last line, with the hash of all lines before it.
+func (j *JSON) Summary(s Summary) error {
+	j.out.flush()
+	o := object{j.out.buf}
+	o.string("event", "summary")
+	o.int("packets", s.Packets)
+	o.int("knocks", s.Knocks)
+	o.int("opens", s.Opens)
+	o.int("misses", s.Misses)
+	o.int("refusals", s.Refusals)
+	o.int("errors", s.Errors)
+	o.key("dropped")
+	o.buf = appendDropped(o.buf, &s.Dropped)
+	o.string("sha256", hex.EncodeToString(j.sum.Sum(nil)))
+	j.out.buf = o.end()
+	return j.out.flush()
+}
+
+func (j *JSON) event(e *engine.Event) {
+	o := object{j.out.buf}
+	o.key("time")
+	o.buf = append(o.buf, '"')
+	o.buf = e.Time.UTC().AppendFormat(o.buf, time.RFC3339Nano)
+	o.buf = append(o.buf, '"')
+	o.positive("packet", e.Packet)
+	o.positive("capture", e.Capture)
+	o.string("event", kinds[e.Kind])
+	o.text("door", e.Door)
+	if e.Source.IsValid() {
+		o.source(e)
+	}
+	o.particulars(e)
+	j.out.buf = o.end()
+}
+
+// particulars writes what only events of this kind have.
+func (o *object) particulars(e *engine.Event) {
+	switch e.Kind {
+	case engine.EventStage:
+		o.int("stage", e.Stage)
+		o.int("stages", e.Stages)
+	case engine.EventMiss:
+		o.int("stage", e.Stage)
+		o.int("stages", e.Stages)
+		o.string("reason", string(e.Reason))
+	case engine.EventEffect:
+		o.effect(e)
+	case engine.EventClose:
+		o.grant(e)
+		o.string("reason", string(e.Reason))
+	case engine.EventRefuse:
+		o.string("reason", string(e.Reason))
+		o.text("detail", e.Detail)
+	case engine.EventError:
+		o.text("script", e.Script)
+		o.positive("line", e.Line)
+		o.text("detail", e.Detail)
+	case engine.EventFailed:
+		o.string("effect", effects[e.Effect])
+		o.grant(e)
+		o.text("detail", e.Detail)
+	}
+}
+
+func (o *object) effect(e *engine.Event) {
+	o.string("effect", effects[e.Effect])
+	o.grant(e)
+	// Only a grant has an end: a command without undo is run and forgotten.
+	if e.TTL > 0 && e.Grant != 0 && e.Effect != engine.EffectUndo {
+		o.string("ttl", Duration(e.TTL))
+	}
+	if e.Argv != nil {
+		o.key("argv")
+		o.buf = append(o.buf, '[')
+		for i, arg := range e.Argv {
+			if i > 0 {
+				o.buf = append(o.buf, ',')
+			}
+			o.buf = appendString(o.buf, arg)
+		}
+		o.buf = append(o.buf, ']')
+	}
+	o.text("detail", e.Detail)
+}
+
+func (o *object) grant(e *engine.Event) {
+	if e.Grant != 0 {
+		o.key("grant")
+		o.buf = strconv.AppendUint(o.buf, e.Grant, 10)
+	}
+	if e.Port.Proto != packet.NoProto {
+		o.string("port", e.Port.String())
+	}
+}
+
+func (o *object) source(e *engine.Event) {
+	o.key("source")
+	o.buf = append(o.buf, '"')
+	if e.Source.IsSingleIP() {
+		o.buf = e.Source.Addr().AppendTo(o.buf)
+	} else {
+		o.buf = e.Source.AppendTo(o.buf)
+	}
+	o.buf = append(o.buf, '"')
+}
+
+// appendDropped writes the drops that happened, sorted by name.
+func appendDropped(buf []byte, dropped *[packet.Drops]int) []byte {
+	o := object{append(buf, '{')}
+	for _, d := range dropsByName(dropped) {
+		o.int(d.String(), dropped[d])
+	}
+	return append(o.buf, '}')
+}
+
+// dropsByName returns the drops that happened, sorted by name.
+func dropsByName(dropped *[packet.Drops]int) []packet.Drop {
+	var happened []packet.Drop
+	for d := packet.Kept + 1; d < packet.Drops; d++ {
+		if dropped[d] != 0 {
+			happened = append(happened, d)
+		}
+	}
+	slices.SortFunc(happened, func(a, b packet.Drop) int { return strings.Compare(a.String(), b.String()) })
+	return happened
+}
+
+// An object is a JSON object that is being appended to a buffer. The brace is
+// written with the first key.
+type object struct{ buf []byte }
+
+func (o *object) key(name string) {
+	switch n := len(o.buf); {
+	case n == 0 || o.buf[n-1] == '\n':
+		o.buf = append(o.buf, '{')
+	case o.buf[n-1] != '{':
+		o.buf = append(o.buf, ',')
+	}
+	o.buf = append(o.buf, '"')
+	o.buf = append(o.buf, name...)
+	o.buf = append(o.buf, `":`...)
+}
+
+func (o *object) end() []byte { return append(o.buf, "}\n"...) }
+
+func (o *object) int(name string, n int) {
+	o.key(name)
+	o.buf = strconv.AppendInt(o.buf, int64(n), 10)
+}
+
+// positive leaves the key out for zero, which stands for "does not apply".
+func (o *object) positive(name string, n int) {
+	if n > 0 {
+		o.int(name, n)
+	}
+}
+
+func (o *object) string(name, value string) {
+	o.key(name)
+	o.buf = appendString(o.buf, value)
+}
+
+// text leaves the key out for an empty value.
+func (o *object) text(name, value string) {
+	if value != "" {
+		o.string(name, value)
+	}
+}
+
+// appendString writes a JSON string (RFC 8259, section 7). It escapes all
+// control characters, those above ASCII too, so that a transcript may be shown
+// on a terminal; bytes that are not UTF-8 become U+FFFD.
+func appendString(buf []byte, s string) []byte {
+	const hexadecimal = "0123456789abcdef"
+	buf = append(buf, '"')
+	for _, r := range s {
+		switch {
+		case r == '"' || r == '\\':
+			buf = append(buf, '\\', byte(r))
+		case r == '\n':
+			buf = append(buf, `\n`...)
+		case r == '\t':
+			buf = append(buf, `\t`...)
+		case r == '\r':
+			buf = append(buf, `\r`...)
+		case r < 0x20, 0x7f <= r && r < 0xa0:
+			buf = append(buf, `\u00`...)
+			buf = append(buf, hexadecimal[r>>4], hexadecimal[r&0xf])
+		default:
+			buf = utf8.AppendRune(buf, r)
+		}
+	}
+	return append(buf, '"')
+}

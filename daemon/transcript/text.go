@@ -1,0 +1,149 @@
+package transcript
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"sesame/daemon/engine"
+)
+
+// TextOptions say how a transcript for people looks.
+type TextOptions struct {
+	Color bool // ANSI colours, for a terminal
+}
+
+// A Text writes a transcript for people: one line an event, in columns.
+//
+// Names and details come from scripts and, through them, from whoever sends
+// packets: what cannot be printed is quoted, so no control character passes.
+type Text struct {
+	out          output
+	opts         TextOptions
+	day          time.Time // of the last line; days are headings
+	source, door int       // widths of the columns: the widest so far
+}
+
+// NewText returns a writer to w.
+func NewText(w io.Writer, opts TextOptions) *Text {
+	return &Text{out: output{w: w}, opts: opts, source: len("255.255.255.255")}
+}
+
+// Begin writes nothing: people need no version.
+func (t *Text) Begin() {}
+
+// Events writes one line for each event.
+func (t *Text) Events(events []engine.Event) {
+	for i := range events {
+		if written(&events[i]) {
+			t.event(&events[i])
+		}
+	}
+	t.out.flushIfLarge()
+}
+
+// Flush hands on what is held back, for a reader who watches. It returns the
+// first error of the underlying writer, as Summary does.
+func (t *Text) Flush() error { return t.out.flush() }
+
+// Summary writes the totals.
+func (t *Text) Summary(s Summary) error {
+	if !t.day.IsZero() {
+		t.out.buf = append(t.out.buf, '\n')
+	}
+	t.out.buf = fmt.Appendf(t.out.buf, "%s, %s: %s, %s, %s, %s\n",
+		Count(s.Packets, "packet"), Count(s.Knocks, "knock"), Count(s.Opens, "open"),
+		Count(s.Misses, "miss"), Count(s.Refusals, "refusal"), Count(s.Errors, "error"))
+	for i, d := range dropsByName(&s.Dropped) {
+		if i == 0 {
+			t.out.buf = append(t.out.buf, "dropped: "...)
+		} else {
+			t.out.buf = append(t.out.buf, ", "...)
+		}
+		t.out.buf = append(t.out.buf, Number(s.Dropped[d])+" "+words(d.String())...)
+	}
+	if s.Dropped != [len(s.Dropped)]int{} {
+		t.out.buf = append(t.out.buf, '\n')
+	}
+	return t.out.flush()
+}
+
+func (t *Text) event(e *engine.Event) {
+	now := e.Time.UTC()
+	if day := now.Truncate(24 * time.Hour); !day.Equal(t.day) || t.day.IsZero() {
+		t.day = day
+		t.out.buf = now.AppendFormat(t.out.buf, "2006-01-02 UTC\n")
+	}
+	from, door := orDash(source(e.Source)), orDash(Safe(e.Door))
+	t.source = max(t.source, len(from))
+	t.door = max(t.door, utf8.RuneCountInString(door))
+	line := fmt.Sprintf("%s  %-*s  %-*s  ", now.Format("15:04:05.000"), t.source, from, t.door, door)
+	t.out.buf = append(t.out.buf, line...)
+	color := colors[e.Kind]
+	if t.opts.Color && color != "" {
+		t.out.buf = append(t.out.buf, color+say(e)+"\x1b[0m\n"...)
+		return
+	}
+	t.out.buf = append(t.out.buf, say(e)+"\n"...)
+}
+
+// colors are by meaning: green for what got in, yellow for what did not, red
+// for what somebody should look at.
+var colors = [...]string{
+	engine.EventOpen:   "\x1b[32m",
+	engine.EventMiss:   "\x1b[33m",
+	engine.EventRefuse: "\x1b[33m",
+	engine.EventError:  "\x1b[31m",
+	engine.EventFailed: "\x1b[31m",
+}
+
+// say returns an event in words.
+func say(e *engine.Event) string {
+	switch e.Kind {
+	case engine.EventStage:
+		return fmt.Sprintf("stage %d of %d", e.Stage, e.Stages)
+	case engine.EventOpen:
+		return "open"
+	case engine.EventEffect:
+		return sayEffect(e)
+	case engine.EventClose:
+		return "close " + what(e) + ": " + words(string(e.Reason))
+	case engine.EventMiss:
+		return fmt.Sprintf("miss at stage %d of %d: %s", e.Stage, e.Stages, words(string(e.Reason)))
+	case engine.EventRefuse:
+		return "refused, " + Because(e.Reason, e.Detail)
+	case engine.EventError:
+		return "error in " + Safe(e.Script) + ":" + strconv.Itoa(e.Line) + ": " + Safe(e.Detail)
+	case engine.EventFailed:
+		return effects[e.Effect] + " failed: " + Safe(e.Detail)
+	}
+	return ""
+}
+
+func sayEffect(e *engine.Event) string {
+	switch e.Effect {
+	case engine.EffectAllow:
+		return "allow " + e.Port.String() + " for " + Duration(e.TTL)
+	case engine.EffectUndo:
+		return "undo: run " + Command(e.Argv)
+	case engine.EffectLog:
+		return "log: " + Safe(e.Detail)
+	}
+	switch {
+	case e.Argv == nil:
+		return "put off the undo of its command for " + Duration(e.TTL)
+	case e.Grant != 0:
+		return "run " + Command(e.Argv) + ", with undo after " + Duration(e.TTL)
+	}
+	return "run " + Command(e.Argv)
+}
+
+// what returns what a grant was for. A command is known by its door.
+func what(e *engine.Event) string {
+	if e.Port.Proto == 0 {
+		return "its command"
+	}
+	return e.Port.String()
+}

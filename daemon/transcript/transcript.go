@@ -1,0 +1,78 @@
+// Package transcript turns events into lines: JSON Lines for programs, one line
+// each for people.
+//
+// Live and simulated runs write through it alike. Both writers keep the order
+// of the events that they are given, read no clock and add nothing that differs
+// between two runs of the same inputs. Neither is safe for concurrent use.
+package transcript
+
+import (
+	"net/netip"
+	"strings"
+	"time"
+
+	"sesame/daemon/engine"
+	"sesame/daemon/packet"
+)
+
+// Version is the number of the JSON Lines contract. It is raised when a key
+// changes its meaning; new keys and events do not raise it.
+const Version = 1
+
+// A Summary closes a transcript with its totals.
+type Summary struct {
+	Packets  int // read, dropped ones included
+	Knocks   int
+	Opens    int
+	Misses   int // first-stage misses included, which have no event
+	Refusals int
+	Errors   int
+	Dropped  [packet.Drops]int // by reason; [packet.Kept] is not written
+}
+
+// kinds and effects are the names of the contract. An effect without a name is
+// not written: what persists is the daemon's own business.
+var (
+	kinds = [...]string{
+		engine.EventStage:  "stage",
+		engine.EventOpen:   "open",
+		engine.EventEffect: "effect",
+		engine.EventClose:  "close",
+		engine.EventMiss:   "miss",
+		engine.EventRefuse: "refuse",
+		engine.EventError:  "error",
+		engine.EventFailed: "failed",
+	}
+	effects = [...]string{
+		engine.EffectAllow: "allow",
+		engine.EffectExec:  "exec",
+		engine.EffectUndo:  "undo",
+		engine.EffectLog:   "log",
+	}
+)
+
+// written reports whether the contract knows the event.
+func written(e *engine.Event) bool {
+	return e.Kind != engine.EventEffect || e.Effect != engine.EffectPersist
+}
+
+// source returns a single address without its prefix length, and a network with it.
+func source(p netip.Prefix) string {
+	switch {
+	case !p.IsValid():
+		return ""
+	case p.IsSingleIP():
+		return p.Addr().String()
+	}
+	return p.String()
+}
+
+// Duration returns d in its shortest form: "1m30s", "2h", "500ms". It is what
+// [time.Duration.String] returns without the units that are zero.
+func Duration(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	return strings.Replace(s, "h0m", "h", 1)
+}
