@@ -33,8 +33,10 @@ type Packet struct {
 	Sequence uint32
 
 	// Payload is what follows the transport header. It aliases the frame, and
-	// is valid as long as the frame is.
+	// is valid as long as the frame is. Cut says that the capture holds only
+	// its beginning.
 	Payload []byte
+	Cut     bool
 }
 
 // Flags are the flag bits of a TCP header (RFC 9293, section 3.1).

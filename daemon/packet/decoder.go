@@ -1,0 +1,187 @@
+package packet
+
+import (
+	"encoding/binary"
+	"net/netip"
+
+	"github.com/google/gopacket"
+	"github.com/google/gopacket/layers"
+)
+
+const (
+	tcpHeader  = 20 // without options
+	udpHeader  = 8
+	icmpHeader = 8 // of every message that RFC 792 and RFC 4443 define
+)
+
+// A Decoder turns frames into packets. It owns the memory of the headers that
+// it reads, so it is not safe for concurrent use; a frame allocates nothing,
+// except the error of a malformed one inside gopacket.
+type Decoder struct {
+	ip4 ipv4
+	ip6 ipv6
+	tcp layers.TCP
+	udp layers.UDP
+
+	parse4, parse6 *gopacket.DecodingLayerParser
+	decoded        []gopacket.LayerType
+}
+
+// NewDecoder returns a Decoder, ready for use.
+func NewDecoder() *Decoder {
+	d := &Decoder{decoded: make([]gopacket.LayerType, 0, 4)}
+	d.parse4 = parser(layers.LayerTypeIPv4, &d.ip4, &d.tcp, &d.udp)
+	d.parse6 = parser(layers.LayerTypeIPv6, &d.ip6, &d.tcp, &d.udp)
+	return d
+}
+
+// parser returns a parser that stops, without an error, at what it has no layer
+// for (ICMP: its header is skipped, not read), and that turns a panic in a
+// layer into an error.
+func parser(first gopacket.LayerType, all ...gopacket.DecodingLayer) *gopacket.DecodingLayerParser {
+	var container gopacket.DecodingLayerContainer = gopacket.DecodingLayerArray(nil)
+	for _, layer := range all {
+		container = container.Put(layer)
+	}
+	p := gopacket.NewDecodingLayerParser(first)
+	p.SetDecodingLayerContainer(container)
+	p.IgnoreUnsupported = true
+	return p
+}
+
+// Decode decodes a frame, of which data is what was captured and wire the
+// length that it had. It says Kept, or why the frame is no packet for us: then
+// p is undefined. Checksums are not looked at, since a capture on the sending
+// or receiving host often holds packets whose sums the network card computes.
+func (d *Decoder) Decode(link LinkType, data []byte, wire int, p *Packet) Drop {
+	etherType, offset := link.Network(data)
+	wire = max(wire, len(data))
+	if offset > len(data) {
+		return short(offset, len(data), wire)
+	}
+	data, wire = data[offset:], wire-offset
+	switch etherType {
+	case EtherTypeIPv4:
+		return d.decode4(data, wire, p)
+	case EtherTypeIPv6:
+		return d.decode6(data, wire, p)
+	}
+	return NotIP
+}
+
+// short says why a header that needs so many bytes cannot be read from those at
+// hand, of which there once were so many: the capture does not hold them, or
+// there never were enough, or there are and they make no sense.
+func short(need, have, once int) Drop {
+	if have < need && need <= once {
+		return Truncated
+	}
+	return Malformed
+}
+
+func (d *Decoder) decode4(data []byte, wire int, p *Packet) Drop {
+	err := d.parse4.DecodeLayers(data, &d.decoded)
+	if len(d.decoded) == 0 {
+		return short(d.ip4.headerLength(data), len(data), wire)
+	}
+	ip := &d.ip4
+	// gopacket reads a length of 0 as "all there is", for packets that the
+	// network card cuts. Sent packets alone are like that: no host accepts it.
+	if length := int(binary.BigEndian.Uint16(data[2:])); length == 0 || length > wire {
+		return Malformed
+	}
+	if ip.fragment() {
+		return Fragment
+	}
+	p.Source = netip.AddrFrom4([4]byte(ip.SrcIP))
+	p.Dest = netip.AddrFrom4([4]byte(ip.DstIP))
+	return d.transport(ip.NextLayerType(), ip.Payload, int(ip.Length)-len(ip.Contents), err, p)
+}
+
+func (d *Decoder) decode6(data []byte, wire int, p *Packet) Drop {
+	err := d.parse6.DecodeLayers(data, &d.decoded)
+	ip := &d.ip6
+	if len(d.decoded) == 0 {
+		return d.fault6(len(data), wire)
+	}
+	if ip.length > wire {
+		return Malformed
+	}
+	if ip.fragment {
+		return Fragment
+	}
+	p.Source = netip.AddrFrom16([16]byte(data[8:]))
+	p.Dest = netip.AddrFrom16([16]byte(data[24:]))
+	if p.Source.Is4In6() || p.Dest.Is4In6() {
+		return Malformed // never on a wire (RFC 4291, section 2.5.5.2), and it must not pass for an IPv4 source
+	}
+	return d.transport(ip.NextLayerType(), ip.Payload, ip.length-ip.need, err, p)
+}
+
+// fault6 says why a header of an IPv6 packet cannot be read. Extension headers
+// must end within the length that the first header gives.
+func (d *Decoder) fault6(have, wire int) Drop {
+	if d.ip6.length > 0 {
+		wire = min(wire, d.ip6.length)
+	}
+	return short(d.ip6.need, have, wire)
+}
+
+// transport looks at what follows the IP headers: segment is what was captured
+// of it, and length what the IP header says that there is.
+func (d *Decoder) transport(kind gopacket.LayerType, segment []byte, length int, err error, p *Packet) Drop {
+	switch kind {
+	case layers.LayerTypeTCP:
+		return d.transportTCP(segment, length, err, p)
+	case layers.LayerTypeUDP:
+		return d.transportUDP(segment, length, err, p)
+	case layers.LayerTypeICMPv4, layers.LayerTypeICMPv6:
+		return transportICMP(segment, length, p)
+	}
+	return OtherProtocol
+}
+
+func (d *Decoder) transportTCP(segment []byte, length int, err error, p *Packet) Drop {
+	need := tcpHeader
+	if len(segment) >= tcpHeader {
+		need = int(segment[12]>>4) * 4
+	}
+	if err != nil || len(segment) < need {
+		return short(need, len(segment), length)
+	}
+	p.SourcePort = uint16(d.tcp.SrcPort)
+	p.Port = Port{TCP, uint16(d.tcp.DstPort)}
+	p.Flags = Flags(d.tcp.Contents[13])
+	p.Sequence = d.tcp.Seq
+	p.Payload = d.tcp.Payload
+	p.Cut = len(segment) < length
+	return Kept
+}
+
+func (d *Decoder) transportUDP(segment []byte, length int, err error, p *Packet) Drop {
+	if err != nil || len(segment) < udpHeader {
+		return short(udpHeader, len(segment), length)
+	}
+	// A length of 0 means a jumbogram (RFC 2675), which is never a knock.
+	datagram := int(d.udp.Length)
+	if datagram < udpHeader || datagram > length {
+		return Malformed
+	}
+	p.SourcePort = uint16(d.udp.SrcPort)
+	p.Port = Port{UDP, uint16(d.udp.DstPort)}
+	p.Flags, p.Sequence = 0, 0
+	p.Payload = d.udp.Payload
+	p.Cut = len(segment) < datagram
+	return Kept
+}
+
+func transportICMP(segment []byte, length int, p *Packet) Drop {
+	if len(segment) < icmpHeader {
+		return short(icmpHeader, len(segment), length)
+	}
+	p.SourcePort, p.Port = 0, Port{Proto: ICMP}
+	p.Flags, p.Sequence = 0, 0
+	p.Payload = segment[icmpHeader:]
+	p.Cut = len(segment) < length
+	return Kept
+}

@@ -1,0 +1,151 @@
+package packet
+
+import (
+	"encoding/binary"
+	"errors"
+
+	"github.com/google/gopacket"
+	"github.com/google/gopacket/layers"
+)
+
+const (
+	ipv4Header = 20 // without options
+	ipv6Header = 40
+)
+
+// The errors never leave the package: the Decoder turns each into a Drop.
+var (
+	errShort   = errors.New("header does not end in the packet")
+	errVersion = errors.New("wrong IP version")
+	errOrder   = errors.New("hop-by-hop options behind another header")
+)
+
+// ipv4 is gopacket's layer with two differences: it looks at the version, and
+// nothing but TCP, UDP and ICMP follows it, so that no packet within a packet
+// is taken for one that came from the network.
+type ipv4 struct{ layers.IPv4 }
+
+func (ip *ipv4) DecodeFromBytes(data []byte, df gopacket.DecodeFeedback) error {
+	if len(data) > 0 && data[0]>>4 != 4 {
+		return errVersion
+	}
+	return ip.IPv4.DecodeFromBytes(data, df)
+}
+
+func (ip *ipv4) NextLayerType() gopacket.LayerType {
+	if ip.fragment() {
+		return gopacket.LayerTypeFragment
+	}
+	switch ip.Protocol {
+	case layers.IPProtocolTCP, layers.IPProtocolUDP, layers.IPProtocolICMPv4:
+		return ip.Protocol.LayerType()
+	}
+	return gopacket.LayerTypeZero
+}
+
+func (ip *ipv4) fragment() bool {
+	return ip.Flags&layers.IPv4MoreFragments != 0 || ip.FragOffset != 0
+}
+
+// headerLength returns how many bytes an IPv4 header has, as far as data tells;
+// 0 when it is none.
+func (ip *ipv4) headerLength(data []byte) int {
+	switch {
+	case len(data) == 0:
+		return ipv4Header
+	case data[0]>>4 != 4:
+		return 0
+	}
+	return max(ipv4Header, int(data[0]&0xf)*4)
+}
+
+// ipv6 is a decoding layer of our own for an IPv6 header and the extension
+// headers behind it (RFC 8200, section 4). gopacket's allocates an object for
+// each option that a sender cares to write, and takes link padding for payload
+// when there is a hop-by-hop header.
+type ipv6 struct {
+	layers.BaseLayer
+	next     layers.IPProtocol // what the last extension header announces
+	length   int               // of the packet, as its header says
+	need     int               // bytes of header seen to be there, or to be missing
+	fragment bool              // part of a datagram; Payload is not set
+}
+
+func (ip *ipv6) CanDecode() gopacket.LayerClass { return layers.LayerTypeIPv6 }
+
+func (ip *ipv6) NextLayerType() gopacket.LayerType {
+	switch {
+	case ip.fragment:
+		return gopacket.LayerTypeFragment
+	case ip.next == layers.IPProtocolTCP, ip.next == layers.IPProtocolUDP, ip.next == layers.IPProtocolICMPv6:
+		return ip.next.LayerType()
+	}
+	return gopacket.LayerTypeZero
+}
+
+func (ip *ipv6) DecodeFromBytes(data []byte, df gopacket.DecodeFeedback) error {
+	*ip = ipv6{}
+	if len(data) > 0 && data[0]>>4 != 6 {
+		return errVersion
+	}
+	ip.need = ipv6Header
+	if len(data) < ipv6Header {
+		df.SetTruncated()
+		return errShort
+	}
+	ip.next = layers.IPProtocol(data[6])
+	ip.length = ipv6Header + int(binary.BigEndian.Uint16(data[4:]))
+	data = data[:min(ip.length, len(data))]
+	if err := ip.skipExtensions(data, df); err != nil {
+		return err
+	}
+	ip.Contents, ip.Payload = data[:ip.need], data[ip.need:]
+	return nil
+}
+
+// skipExtensions steps over extension headers until something else follows, or
+// a fragment header that means it. Each step is at least 8 bytes long, so the
+// packet's length bounds their number.
+func (ip *ipv6) skipExtensions(data []byte, df gopacket.DecodeFeedback) error {
+	for Extension(uint8(ip.next)) {
+		if ip.next == layers.IPProtocolIPv6HopByHop && ip.need != ipv6Header {
+			return errOrder
+		}
+		start := ip.need
+		if ip.need = start + 8; ip.need > len(data) {
+			df.SetTruncated()
+			return errShort
+		}
+		header := data[start:]
+		switch ip.next {
+		case layers.IPProtocolIPv6Fragment:
+			// Offset 0 and no more to come is a whole datagram all the same
+			// (RFC 6946), which a host takes like any other.
+			if binary.BigEndian.Uint16(header[2:])&0xfff9 != 0 {
+				ip.fragment = true
+				return nil
+			}
+		case layers.IPProtocolAH:
+			ip.need = start + (int(header[1])+2)*4 // RFC 4302, section 2.2
+		default:
+			ip.need = start + (int(header[1])+1)*8
+		}
+		if ip.need > len(data) {
+			df.SetTruncated()
+			return errShort
+		}
+		ip.next = layers.IPProtocol(header[0])
+	}
+	return nil
+}
+
+// Extension reports whether an IPv6 next header value announces an extension
+// header that the decoder steps over.
+func Extension(next uint8) bool {
+	switch layers.IPProtocol(next) {
+	case layers.IPProtocolIPv6HopByHop, layers.IPProtocolIPv6Routing, layers.IPProtocolIPv6Fragment,
+		layers.IPProtocolAH, layers.IPProtocolIPv6Destination:
+		return true
+	}
+	return false
+}
