@@ -1,0 +1,115 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+)
+
+// The two machines are network namespaces, joined by one cable. All addresses
+// are reserved for documentation (RFC 5737, RFC 3849), so no capture shows
+// anybody's. The server has a neighbour's address too, to be knocked by mistake.
+const (
+	clientSpace = "sesame-pcaps-client"
+	serverSpace = "sesame-pcaps-server"
+
+	setUp = `
+ip netns add sesame-pcaps-client
+ip netns add sesame-pcaps-server
+ip link add eth0 netns sesame-pcaps-client address 02:00:00:00:00:09 type veth \
+	peer name eth0 netns sesame-pcaps-server address 02:00:00:00:00:01
+
+client() { ip -n sesame-pcaps-client "$@"; }
+client link set lo up
+client link set eth0 addrgenmode none up
+client addr add 203.0.113.9/24 dev eth0
+client addr add 192.0.2.44/24 dev eth0
+client addr add 2001:db8:9::9/64 dev eth0 nodad
+client route add 198.51.100.0/24 dev eth0 src 203.0.113.9
+client route add 2001:db8:1::/64 dev eth0
+
+server() { ip -n sesame-pcaps-server "$@"; }
+server link set lo up
+server link set eth0 addrgenmode none up
+server addr add 198.51.100.1/24 dev eth0
+server addr add 198.51.100.2/24 dev eth0
+server addr add 2001:db8:1::1/64 dev eth0 nodad
+server route add 203.0.113.0/24 dev eth0
+server route add 192.0.2.0/24 dev eth0
+server route add 2001:db8:9::/64 dev eth0
+`
+
+	// What the client's lines may use.
+	prelude = `
+server=198.51.100.1 neighbour=198.51.100.2 server6=2001:db8:1::1
+on_server() { ip netns exec sesame-pcaps-server "$@"; }
+`
+	// The kernel hands packets to tcpdump a moment after they were sent.
+	settle = "sleep 0.3\n"
+)
+
+// record returns what tcpdump wrote, with the given arguments, on the server
+// while the client's lines ran.
+func record(ctx context.Context, tcpdump []string, client string) (_ []byte, err error) {
+	tearDown()
+	defer tearDown()
+	if err := shell(ctx, setUp); err != nil {
+		return nil, fmt.Errorf("setting up two network namespaces (are you root?): %w", err)
+	}
+	arguments := []string{"netns", "exec", serverSpace, "tcpdump", "-n", "-U", "--immediate-mode", "-w", "-"}
+	recorder := exec.CommandContext(ctx, "ip", append(arguments, tcpdump...)...)
+	recorder.Cancel = func() error { return recorder.Process.Signal(os.Interrupt) }
+	recorder.WaitDelay = 5 * time.Second
+	var recorded bytes.Buffer
+	recorder.Stdout = &recorded
+	messages, err := recorder.StderrPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := recorder.Start(); err != nil {
+		return nil, err
+	}
+	err = waitFor(messages, "listening on")
+	if err == nil {
+		err = shell(ctx, "exec ip netns exec "+clientSpace+" bash -euc \"$0\"", prelude+client+settle)
+	}
+	err = errors.Join(err, recorder.Process.Signal(os.Interrupt))
+	io.Copy(io.Discard, messages) // its last words are only counters
+	return recorded.Bytes(), errors.Join(err, recorder.Wait())
+}
+
+// tearDown removes the namespaces; what does not exist is no error.
+func tearDown() {
+	for _, space := range []string{clientSpace, serverSpace} {
+		exec.Command("ip", "netns", "delete", space).Run()
+	}
+}
+
+func shell(ctx context.Context, script string, arguments ...string) error {
+	cmd := exec.CommandContext(ctx, "bash", append([]string{"-euc", script}, arguments...)...)
+	output, err := cmd.CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%w: %s", err, bytes.TrimSpace(output))
+	}
+	return nil
+}
+
+// waitFor reads lines until one has text.
+func waitFor(r io.Reader, text string) error {
+	lines := bufio.NewScanner(r)
+	var said []string
+	for lines.Scan() {
+		if strings.Contains(lines.Text(), text) {
+			return nil
+		}
+		said = append(said, lines.Text())
+	}
+	return fmt.Errorf("tcpdump did not start: %s", strings.Join(said, "; "))
+}

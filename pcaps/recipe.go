@@ -1,0 +1,75 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"time"
+)
+
+// A recipe is one section of README.md.
+type recipe struct {
+	name     string    // of the capture's file
+	simulate []string  // the command that the capture is for, from "simulate" on
+	starts   time.Time // stamp of the first packet
+	tcpdump  []string  // arguments
+	client   string    // shell lines that the knocking side runs
+}
+
+// Monday morning, in winter: 11:00 in Madrid.
+var defaultStart = time.Date(2026, time.March, 2, 10, 0, 0, 0, time.UTC)
+
+// readRecipes reads the sections of a README. A section is a heading of the
+// second level that names a capture, an indented "sesame simulate" line, and a
+// block of shell lines, whose comments may set the start and tcpdump's arguments.
+func readRecipes(path string) ([]recipe, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	var recipes []recipe
+	for section := range strings.SplitSeq(string(text), "\n## ") {
+		name, body, _ := strings.Cut(section, "\n")
+		if !strings.Contains(name, ".pcap") {
+			continue
+		}
+		r, err := parseRecipe(name, body)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %s: %w", path, name, err)
+		}
+		recipes = append(recipes, r)
+	}
+	return recipes, nil
+}
+
+func parseRecipe(name, body string) (recipe, error) {
+	r := recipe{name: name, starts: defaultStart, tcpdump: []string{"-i", "eth0"}}
+	for line := range strings.Lines(body) {
+		if command, ok := strings.CutPrefix(line, "    sesame "); ok {
+			r.simulate = strings.Fields(command)
+		}
+	}
+	if len(r.simulate) == 0 || r.simulate[0] != "simulate" {
+		return r, fmt.Errorf(`expected an indented line "sesame simulate -s SCRIPT ... pcaps/%s"`, name)
+	}
+	_, block, ok := strings.Cut(body, "```sh\n")
+	if r.client, _, ok = strings.Cut(block, "```"); !ok {
+		return r, fmt.Errorf("expected a block of shell lines that make it")
+	}
+	for line := range strings.Lines(r.client) {
+		if err := r.setting(line); err != nil {
+			return r, err
+		}
+	}
+	return r, nil
+}
+
+func (r *recipe) setting(line string) (err error) {
+	if at, ok := strings.CutPrefix(line, "# starts "); ok {
+		r.starts, err = time.Parse(time.RFC3339, strings.TrimSpace(at))
+	}
+	if arguments, ok := strings.CutPrefix(line, "# tcpdump "); ok {
+		r.tcpdump = strings.Fields(arguments)
+	}
+	return err
+}
