@@ -1,0 +1,247 @@
+package daemon_test
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const (
+	maxFileLines     = 400
+	maxFunctionLines = 80
+)
+
+// A source is one parsed file.
+type source struct {
+	path string // below the root of the module
+	set  *token.FileSet
+	file *ast.File
+}
+
+func (s source) test() bool { return strings.HasSuffix(s.path, "_test.go") }
+
+func (s source) line(p token.Pos) int { return s.set.Position(p).Line }
+
+// laws hold for each file. Each returns what breaks it.
+var laws = []func(source) []string{clock, size, names, hidden}
+
+func TestStyle(t *testing.T) {
+	sources := parseModule(t, "..")
+	if len(sources) < 10 {
+		t.Fatalf("found %d Go files: expected the whole module", len(sources))
+	}
+	for _, s := range sources {
+		for _, law := range laws {
+			for _, breach := range law(s) {
+				t.Error(breach)
+			}
+		}
+	}
+	for _, breach := range undocumented(sources) {
+		t.Error(breach)
+	}
+}
+
+func TestStyleIsHeld(t *testing.T) {
+	for _, tt := range []struct{ name, path, text, want string }{
+		{"a clock read", "a/a.go", "package a\nimport \"time\"\nvar t = time.Now()", "a/a.go:3: time.Now: only a file called clock.go reads the clock; take the time as an argument"},
+		{"a clock under another name", "a/a.go", "package a\nimport t \"time\"\nvar x = t.Since(t.Time{})", "a/a.go:3: time.Since: only a file called clock.go reads the clock; take the time as an argument"},
+		{"a clock passed on", "a/a.go", "package a\nimport \"time\"\nvar now = time.Now", "a/a.go:3: time.Now: only a file called clock.go reads the clock; take the time as an argument"},
+		{"a clock where it belongs", "a/clock.go", "package a\nimport \"time\"\nvar t = time.Now()", ""},
+		{"a test that sleeps", "a/a_test.go", "package a\nimport \"time\"\nfunc f() { time.Sleep(1) }", "a/a_test.go:3: time.Sleep: a test that sleeps is slow on one machine and wrong on another"},
+		{"something else of the package", "a/a.go", "package a\nimport \"time\"\nvar t = time.Second", ""},
+		{"a long file", "a/a.go", "package a\n" + strings.Repeat("\n", 400), "a/a.go: 401 lines: at most 400, one concern each"},
+		{"a long test", "a/a_test.go", "package a\n" + strings.Repeat("\n", 400), ""},
+		{"a long function", "a/a.go", "package a\nfunc f() {" + strings.Repeat("\n", 80) + "}", "a/a.go:2: f has 81 lines: at most 80"},
+		{"a drawer", "a/helpers/a.go", "package helpers", "a/helpers/a.go: package helpers: name it after what it holds"},
+		{"an effect of importing", "a/a.go", "package a\nfunc init() {}", "a/a.go:2: init: importing a package does nothing"},
+		{"a context kept", "a/a.go", "package a\nimport \"context\"\ntype s struct{ ctx context.Context }", "a/a.go:3: a context is an argument, never a field"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var got []string
+			for _, law := range laws {
+				got = append(got, law(parse(t, tt.path, tt.text))...)
+			}
+			if diff := cmp.Diff(tt.want, strings.Join(got, "\n")); diff != "" {
+				t.Errorf("breaches (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestPackageDocsAreHeld(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		files map[string]string
+		want  []string
+	}{
+		{"one that says what it turns into what", map[string]string{"a/a.go": "// Package a turns b\n// into c.\npackage a", "a/b.go": "package a"}, nil},
+		{"none", map[string]string{"a/a.go": "package a"}, []string{"a: 0 package comments: expected one"}},
+		{"two", map[string]string{"a/a.go": "// Package a turns b into c.\npackage a", "a/b.go": "// Package a turns c into d.\npackage a"},
+			[]string{"a: 2 package comments: expected one"}},
+		{"one that says less", map[string]string{"a/a.go": "// Package a implements b.\npackage a"}, []string{`a: the package comment begins "Package a implements": expected "Package a turns"`}},
+		{"a command", map[string]string{"cmd/x/a.go": "// Command x does.\npackage main"}, nil},
+		{"a command without name", map[string]string{"cmd/x/a.go": "// This does.\npackage main"}, []string{`cmd/x: the package comment begins "This does.": expected "Command x"`}},
+		{"tests alone", map[string]string{"a/a_test.go": "package a"}, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var sources []source
+			for path, text := range tt.files {
+				sources = append(sources, parse(t, path, text))
+			}
+			if diff := cmp.Diff(tt.want, undocumented(sources)); diff != "" {
+				t.Errorf("breaches (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// clock finds uses of the clock outside files called clock.go, and sleeping tests.
+func clock(s source) (found []string) {
+	alias := ""
+	for _, imported := range s.file.Imports {
+		if imported.Path.Value == `"time"` {
+			if alias = "time"; imported.Name != nil {
+				alias = imported.Name.Name
+			}
+		}
+	}
+	forbidden := []string{"Now", "After", "AfterFunc", "NewTicker", "NewTimer", "Since", "Sleep", "Tick", "Until"}
+	why := "only a file called clock.go reads the clock; take the time as an argument"
+	if s.test() {
+		forbidden, why = []string{"Sleep"}, "a test that sleeps is slow on one machine and wrong on another"
+	} else if filepath.Base(s.path) == "clock.go" {
+		return nil
+	}
+	ast.Inspect(s.file, func(n ast.Node) bool {
+		selector, ok := n.(*ast.SelectorExpr)
+		if !ok {
+			return true
+		}
+		x, ok := selector.X.(*ast.Ident)
+		if ok && alias != "" && x.Name == alias && slices.Contains(forbidden, selector.Sel.Name) {
+			found = append(found, fmt.Sprintf("%s:%d: time.%s: %s", s.path, s.line(n.Pos()), selector.Sel.Name, why))
+		}
+		return true
+	})
+	return found
+}
+
+// size finds long files and long functions; tests may be as long as their story.
+func size(s source) (found []string) {
+	if s.test() {
+		return nil
+	}
+	if lines := s.set.File(s.file.FileStart).LineCount(); lines > maxFileLines {
+		found = append(found, fmt.Sprintf("%s: %d lines: at most %d, one concern each", s.path, lines, maxFileLines))
+	}
+	for _, declaration := range s.file.Decls {
+		f, ok := declaration.(*ast.FuncDecl)
+		if !ok {
+			continue
+		}
+		if lines := s.line(f.End()) - s.line(f.Pos()) + 1; lines > maxFunctionLines {
+			found = append(found, fmt.Sprintf("%s:%d: %s has %d lines: at most %d", s.path, s.line(f.Pos()), f.Name.Name, lines, maxFunctionLines))
+		}
+	}
+	return found
+}
+
+// names finds packages that are called after nothing.
+func names(s source) []string {
+	name := strings.TrimSuffix(s.file.Name.Name, "_test")
+	if slices.Contains([]string{"common", "helper", "helpers", "misc", "shared", "util", "utils"}, name) {
+		return []string{fmt.Sprintf("%s: package %s: name it after what it holds", s.path, name)}
+	}
+	return nil
+}
+
+// hidden finds what a caller cannot see: work done by importing, and contexts
+// kept in a struct.
+func hidden(s source) (found []string) {
+	ast.Inspect(s.file, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.FuncDecl:
+			if n.Name.Name == "init" && n.Recv == nil {
+				found = append(found, fmt.Sprintf("%s:%d: init: importing a package does nothing", s.path, s.line(n.Pos())))
+			}
+		case *ast.StructType:
+			for _, field := range n.Fields.List {
+				if selector, ok := field.Type.(*ast.SelectorExpr); ok && fmt.Sprint(selector.X, selector.Sel) == "context Context" {
+					found = append(found, fmt.Sprintf("%s:%d: a context is an argument, never a field", s.path, s.line(field.Pos())))
+				}
+			}
+		}
+		return true
+	})
+	return found
+}
+
+// undocumented finds packages without the one comment that says what they turn
+// into what.
+func undocumented(sources []source) (found []string) {
+	comments := map[string][]string{}
+	begin := map[string]string{}
+	for _, s := range sources {
+		if s.test() {
+			continue
+		}
+		dir := filepath.Dir(s.path)
+		begin[dir] = "Package " + s.file.Name.Name + " turns"
+		if s.file.Name.Name == "main" {
+			begin[dir] = "Command " + filepath.Base(dir)
+		}
+		if s.file.Doc != nil {
+			comments[dir] = append(comments[dir], strings.Join(strings.Fields(s.file.Doc.Text()), " "))
+		}
+	}
+	for dir, want := range begin {
+		if n := len(comments[dir]); n != 1 {
+			found = append(found, fmt.Sprintf("%s: %d package comments: expected one", dir, n))
+		} else if words := strings.Fields(comments[dir][0]); !strings.HasPrefix(comments[dir][0], want+" ") {
+			begins := strings.Join(words[:min(len(words), len(strings.Fields(want)))], " ")
+			found = append(found, fmt.Sprintf("%s: the package comment begins %q: expected %q", dir, begins, want))
+		}
+	}
+	slices.Sort(found)
+	return found
+}
+
+func parseModule(t *testing.T, root string) (sources []source) {
+	t.Helper()
+	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() && path != root && (strings.HasPrefix(entry.Name(), ".") || entry.Name() == "testdata") {
+			return fs.SkipDir
+		}
+		if filepath.Ext(path) == ".go" {
+			sources = append(sources, parse(t, path, nil))
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatalf("walking the module: %v", err)
+	}
+	return sources
+}
+
+// parse reads text, or the file at path when text is nil.
+func parse(t *testing.T, path string, text any) source {
+	t.Helper()
+	set := token.NewFileSet()
+	file, err := parser.ParseFile(set, path, text, parser.ParseComments|parser.SkipObjectResolution)
+	if err != nil {
+		t.Fatalf("parsing %s: %v", path, err)
+	}
+	return source{path: strings.TrimPrefix(path, "../"), set: set, file: file}
+}
