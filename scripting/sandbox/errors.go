@@ -1,0 +1,76 @@
+package sandbox
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// The causes that an [Error] may wrap.
+var (
+	ErrInstructions = errors.New("instruction limit reached")
+	ErrBytes        = errors.New("memory limit reached")
+	ErrBroken       = errors.New("the Lua machine failed")
+)
+
+// An Error is a message with its place in a script.
+type Error struct {
+	File         string
+	Line, Column int // from 1; 0 when unknown
+	Message      string
+	SourceLine   string // the line itself, without its end; empty when unknown
+	Cause        error  // ErrInstructions, ErrBytes, ErrBroken or nil
+}
+
+// Error returns the place and the message on one line: "ssh.lua:3:10: message".
+func (e *Error) Error() string {
+	var b strings.Builder
+	if e.File != "" {
+		b.WriteString(e.File)
+		if e.Line > 0 {
+			fmt.Fprintf(&b, ":%d", e.Line)
+		}
+		if e.Column > 0 {
+			fmt.Fprintf(&b, ":%d", e.Column)
+		}
+		b.WriteString(": ")
+	}
+	b.WriteString(e.Message)
+	return b.String()
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Cause }
+
+// Detail returns Error followed, when the source is known, by the line and, when the column is known, by a caret under it.
+func (e *Error) Detail() string {
+	if e.SourceLine == "" || e.Line == 0 {
+		return e.Error()
+	}
+	number := fmt.Sprintf("%5d", e.Line)
+	detail := fmt.Sprintf("%s\n%s | %s", e.Error(), number, e.SourceLine)
+	if e.Column > 0 && e.Column <= len(e.SourceLine)+1 {
+		detail += fmt.Sprintf("\n%s | %s^", strings.Repeat(" ", len(number)), blank(e.SourceLine[:e.Column-1]))
+	}
+	return detail
+}
+
+// blank returns spaces as wide as text, keeping tabs so that a caret stays under its character.
+func blank(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\t' {
+			return r
+		}
+		return ' '
+	}, text)
+}
+
+// sourceLine returns line n of source, from 1, or nothing.
+func sourceLine(source []byte, n int) string {
+	for line := range strings.Lines(string(source)) {
+		if n--; n == 0 {
+			return strings.TrimRight(line, "\r\n")
+		}
+	}
+	return ""
+}
