@@ -1,4 +1,15 @@
 // Package engine turns packets and the passage of time into events.
+//
+// An engine holds everything that Sesame knows while it runs: attempts in
+// progress, grants, limits, what scripts stored. It decides and does nothing
+// else. It does no I/O, starts no goroutine, reads no clock and knows no Lua;
+// time is an argument of every input, and whatever shall happen to the world
+// comes out as an event. That is why a capture replayed offline and a live
+// interface are decided by the same code with the same result.
+//
+// Read set.go for what a door is, event.go for what comes out, moment.go for
+// how scripts take part; then match.go, complete.go and grant.go, which are a
+// knock's way from a packet to a grant.
 package engine
 
 import (
@@ -10,74 +21,235 @@ import (
 
 // Config bounds an engine. Zero fields mean the defaults.
 type Config struct {
-	Attempts int    // attempts in progress; default 1,048,576
-	Grants   int    // live grants; default 65,536
-	Seed     uint64 // of the randomness that scripts see
+	// Attempts is how many attempts may be in progress. At the bound the oldest
+	// first-stage attempt makes room, so an honest knock survives a flood of
+	// spoofed ones while the flood's rate times the honest gap between two
+	// knocks is below it. The default, 1,048,576, withstands a million packets
+	// a second for a gap of one second, in about 90 MB.
+	Attempts int
+	// Grants is how many grants may be live; a door refuses beyond it. The
+	// default is 65,536. Stored values, limits, delayed work and effects that
+	// were not yet answered have the same bound, each.
+	Grants int
+	// Seed decides the randomness that scripts see.
+	Seed uint64
 }
 
 // An Engine holds attempts, grants and what scripts store, and decides.
 //
 // The methods that return events are its inputs, and there are no others: the
 // same inputs in the same order give the same events. Each returns the events
-// that it caused in order; the slice is the engine's, valid until the next
-// input.
-type Engine struct{}
+// that it caused, in order; the slice is the engine's, valid until the next
+// input. An Engine is not safe for concurrent use: one goroutine owns it.
+type Engine struct {
+	cfg     Config
+	now     int64         // engine time, Unix nanoseconds; never goes back
+	offset  time.Duration // wall clock less engine time
+	horizon int64         // script timers due later are dropped
+	index   *index
+	local   *locals // nil: every address is ours
 
-// New returns an engine without doors. Its time begins at start.
-func New(cfg Config, start time.Time) *Engine { return &Engine{} }
+	attempts *table
+	segments *recent // TCP segments seen, to know retransmits
+	flows    *recent // UDP flows that this host began, for strict doors
+	timers   timers
+	delayed  int // script timers among them
+	grants   *grants
+	limits   *limits
+	store    *Store
+	batches  *batches
+	effects  uint64    // ids given to them
+	closings []closing // on_close calls that wait, first in first out
 
-// Packet takes a decoded packet: timers due at or before p.Time fire first. A
-// stamp earlier than the engine's time is clamped to it, and counted.
-func (e *Engine) Packet(p *packet.Packet) []Event { return nil }
-
-// Tick fires the timers due at or before now.
-func (e *Engine) Tick(now time.Time) []Event { return nil }
-
-// Swap replaces the doors. Attempts whose door changed end as Reloaded misses.
-func (e *Engine) Swap(now time.Time, set *Set) []Event { return nil }
-
-// Result says that the effect with this ID was carried out, or why it was not.
-func (e *Engine) Result(now time.Time, id uint64, err error) []Event { return nil }
-
-// Grant gives a person's grant.
-func (e *Engine) Grant(now time.Time, source netip.Prefix, port packet.Port, ttl time.Duration) []Event {
-	return nil
+	packet *packet.Packet // at hand; nil while a timer fires
+	moment Moment
+	serial uint64 // of moments and timers
+	events []Event
+	counts Counts
 }
-
-// Revoke ends the grants that cover source, on all ports when port is zero.
-func (e *Engine) Revoke(now time.Time, source netip.Prefix, port packet.Port) []Event { return nil }
-
-// Restore takes back grants that outlived a restart.
-func (e *Engine) Restore(now time.Time, grants []Grant) []Event { return nil }
-
-// Local says which addresses are this host's; nil: every one.
-func (e *Engine) Local(now time.Time, addresses []netip.Prefix) []Event { return nil }
-
-// Step says how far the wall clock is from engine time: wall = engine + offset.
-func (e *Engine) Step(now time.Time, offset time.Duration) []Event { return nil }
-
-// End says that no packet follows: attempts end at once, as EndOfCapture
-// misses, and script timers due after until are dropped. Grants run on: the
-// caller goes on with Tick until Next says that nothing is left.
-func (e *Engine) End(now, until time.Time) []Event { return nil }
-
-// Shutdown runs the undos that only a daemon can run, and leaves the rest to the kernel.
-func (e *Engine) Shutdown(now time.Time) []Event { return nil }
-
-// Next returns when the next timer is due. False: none is.
-func (e *Engine) Next() (time.Time, bool) { return time.Time{}, false }
-
-// Counts returns what was counted so far.
-func (e *Engine) Counts() Counts { return Counts{} }
 
 // Counts are totals since the engine was made.
 type Counts struct {
 	Packets  int // given to Packet
 	Knocks   int // that a door or a listener took into account
 	Opens    int
-	Misses   int // first-stage misses included, which no event tells
-	Refusals int // those over a limit included, of which one event tells of each run
-	Errors   int
-	Clamped  int               // stamped earlier than their predecessor
+	Misses   int               // with those of the first stage, which no event tells
+	Refusals int               // with all that were over a limit, of which one event tells of each run
+	Errors   int               // faults of scripts
+	Clamped  int               // packets stamped earlier than their predecessor
 	Dropped  [packet.Drops]int // by this engine: NotLocal, NotWatched, Retransmit
+}
+
+// New returns an engine without doors, to which every address is local. Its
+// time begins at start.
+func New(cfg Config, start time.Time) *Engine {
+	if cfg.Attempts <= 0 {
+		cfg.Attempts = 1 << 20
+	}
+	if cfg.Grants <= 0 {
+		cfg.Grants = 1 << 16
+	}
+	return &Engine{
+		cfg:      cfg,
+		now:      start.UnixNano(),
+		horizon:  forever,
+		index:    newIndex(&Set{}, nil),
+		attempts: newTable(cfg.Attempts),
+		segments: newRecent(1 << 18),
+		flows:    newRecent(1 << 14),
+		grants:   newGrants(),
+		limits:   newLimits(cfg.Grants),
+		store:    newStore(cfg.Grants),
+		batches:  newBatches(),
+	}
+}
+
+// Packet takes a decoded packet: timers due at or before p.Time fire first. A
+// stamp earlier than the engine's time is clamped to it, and counted.
+func (e *Engine) Packet(p *packet.Packet) []Event {
+	if p.Time.UnixNano() < e.now {
+		e.counts.Clamped++
+	}
+	e.begin(p.Time)
+	e.counts.Packets++
+	e.packet = p
+	if drop := e.classify(p); drop != packet.Kept {
+		e.counts.Dropped[drop]++
+	} else {
+		e.match(p)
+		e.settle()
+	}
+	e.packet = nil
+	return e.events
+}
+
+// Tick fires the timers due at or before now.
+func (e *Engine) Tick(now time.Time) []Event {
+	e.begin(now)
+	return e.events
+}
+
+// Swap replaces the doors between two packets. An attempt lives on when its
+// door's sequence and limits are unchanged, else it ends as a Reloaded miss.
+// Grants, limits, stored values and the memory of retransmits always live on.
+func (e *Engine) Swap(now time.Time, set *Set) []Event {
+	e.begin(now)
+	e.index = newIndex(set, e.index)
+	e.endRuns(Reloaded, func(d *door) bool { return e.index.byID[d.id] == nil })
+	e.reorderTimers()
+	e.settle()
+	return e.events
+}
+
+// Result says that the effect with this ID was carried out, or why it was not.
+// After a failure the runner leaves out the effects of the same reply that
+// follow it; the engine takes back those that came before.
+func (e *Engine) Result(now time.Time, id uint64, err error) []Event {
+	e.begin(now)
+	e.result(id, err)
+	e.settle()
+	return e.events
+}
+
+// Grant gives a person's grant of a port.
+func (e *Engine) Grant(now time.Time, source netip.Prefix, port packet.Port, ttl time.Duration) []Event {
+	e.begin(now)
+	if e.grants.count() < e.cfg.Grants {
+		e.allow(cause{}, &batch{}, source.Masked(), port, ttl)
+		e.settle()
+	} else {
+		e.counts.Refusals++
+		e.emit(Event{Kind: EventRefuse, Source: source, Port: port, Reason: Limited, Detail: "too many grants are live"})
+	}
+	return e.events
+}
+
+// Revoke ends the grants whose source overlaps this one; on all ports, commands
+// too, when port is zero.
+func (e *Engine) Revoke(now time.Time, source netip.Prefix, port packet.Port) []Event {
+	e.begin(now)
+	for _, g := range e.grants.overlapping(source) {
+		if port == (packet.Port{}) || g.Port == port {
+			e.end(g, Revoked, 0)
+		}
+	}
+	e.settle()
+	return e.events
+}
+
+// Restore takes back grants that outlived a restart. Those whose end has come
+// are closed, and their undo is run.
+func (e *Engine) Restore(now time.Time, grants []Grant) []Event {
+	e.begin(now)
+	for _, g := range grants {
+		e.restore(g)
+	}
+	e.fire(e.now)
+	return e.events
+}
+
+// Local says which addresses are this host's; nil: every one.
+func (e *Engine) Local(now time.Time, addresses []netip.Prefix) []Event {
+	e.begin(now)
+	e.local = newLocals(addresses)
+	return e.events
+}
+
+// Step says how far the wall clock is from engine time: wall = engine + offset.
+// Only what scripts see as time of day changes; no duration does.
+func (e *Engine) Step(now time.Time, offset time.Duration) []Event {
+	e.begin(now)
+	e.offset = offset
+	return e.events
+}
+
+// End says that no packet follows: attempts end at once, as EndOfCapture
+// misses, and script timers due after until are dropped. Grants run on: the
+// caller goes on with Tick until Next says that nothing is left.
+func (e *Engine) End(now, until time.Time) []Event {
+	e.begin(now)
+	e.endRuns(EndOfCapture, func(*door) bool { return true })
+	for e.dropOldest(func(int32, *door) bool { return true }) {
+	}
+	e.settle()
+	e.horizon = until.UnixNano()
+	e.dropDelayed()
+	return e.events
+}
+
+// Shutdown runs the undos that only a daemon can run. Grants of ports stay: the
+// kernel ends them.
+func (e *Engine) Shutdown(now time.Time) []Event {
+	e.begin(now)
+	for _, g := range e.grants.all() {
+		if g.Undo != nil {
+			e.end(g, ShutDown, 0)
+		}
+	}
+	e.settle()
+	return e.events
+}
+
+// Next returns when the next timer is due. False: none is.
+//
+// First-stage attempts have none: nothing is told when they expire, so they are
+// found expired when somebody asks for them, and a flood of first knocks wakes
+// nobody up.
+func (e *Engine) Next() (time.Time, bool) {
+	if len(e.timers) == 0 {
+		return time.Time{}, false
+	}
+	return at(e.timers[0].due), true
+}
+
+// Counts returns what was counted so far. Between the expiry of a first-stage
+// attempt and the next look at it, its miss is not yet in.
+func (e *Engine) Counts() Counts { return e.counts }
+
+// begin starts an input: it fires the timers due until then, and moves time.
+func (e *Engine) begin(now time.Time) {
+	e.events = e.events[:0]
+	until := max(now.UnixNano(), e.now)
+	e.fire(until)
+	e.now = until
 }

@@ -76,7 +76,6 @@ const (
 	OutOfOrder   Reason = "out_of_order"  // a port of the sequence, too early or too late
 	StepTimeout  Reason = "step_timeout"  // too long since the last knock
 	TotalTimeout Reason = "total_timeout" // too long since the first knock
-	Evicted      Reason = "evicted"       // more attempts than the engine holds
 	Reloaded     Reason = "reload"        // the door changed or went
 	EndOfCapture Reason = "end_of_capture"
 )

@@ -1,8 +1,11 @@
 package engine
 
 import (
+	"cmp"
+	"maps"
 	"net/netip"
-	"strconv"
+	"slices"
+	"strings"
 	"time"
 
 	"sesame/daemon/packet"
@@ -11,22 +14,157 @@ import (
 // A Grant is access given, or a command run that is owed its undo.
 type Grant struct {
 	ID      uint64
-	Door    string // empty: a person's grant
+	Door    string     // empty: a person's grant
+	By      netip.Addr // who knocked; invalid: a person
 	Source  netip.Prefix
 	Port    packet.Port // zero for a command
 	Argv    []string    // nil for a port
 	Undo    []string
 	Timeout time.Duration // of Undo
-	TTL     time.Duration
-	End     time.Time // engine time, absolute
+	TTL     time.Duration // as it was given, or prolonged, last
+	End     time.Time     // engine time, absolute
 }
 
-func place(script string, line int) string {
-	if script == "" {
-		return ""
+// A grant is a live Grant.
+type grant struct {
+	Grant
+	key   grantKey
+	timer timer
+}
+
+// grantKey is what grants share when they give the same thing: the kernel has
+// one element for all grants of a key, and a command runs once for all of them.
+type grantKey struct {
+	source netip.Prefix
+	port   packet.Port
+	run    string // argv and undo
+}
+
+func keyOf(g *Grant) grantKey {
+	key := grantKey{source: g.Source, port: g.Port}
+	if g.Argv != nil {
+		key.run = strings.Join(g.Argv, "\x00") + "\x01" + strings.Join(g.Undo, "\x00")
 	}
-	if line == 0 {
-		return script + ": "
+	return key
+}
+
+// grants finds the live grants.
+type grants struct {
+	lastID   uint64
+	byID     map[uint64]*grant
+	byKey    map[grantKey][]*grant // one for each door and knocker
+	byGiver  map[giver][]*grant
+	networks map[packet.Port][]*grant // those wider than one address
+}
+
+// giver is a door and who knocked it.
+type giver struct {
+	door string
+	by   netip.Addr
+}
+
+func newGrants() *grants {
+	return &grants{
+		byID:     make(map[uint64]*grant),
+		byKey:    make(map[grantKey][]*grant),
+		byGiver:  make(map[giver][]*grant),
+		networks: make(map[packet.Port][]*grant),
 	}
-	return script + ":" + strconv.Itoa(line) + ": "
+}
+
+func (s *grants) count() int { return len(s.byID) }
+
+// all returns the live grants in the order of their ids.
+func (s *grants) all() []*grant {
+	return slices.SortedFunc(maps.Values(s.byID), byAge)
+}
+
+// of returns the grants that a door gave to by, in the order of their ids.
+func (s *grants) of(door string, by netip.Addr) []*grant {
+	return slices.SortedFunc(slices.Values(s.byGiver[giver{door, by}]), byAge)
+}
+
+func byAge(a, b *grant) int { return cmp.Compare(a.ID, b.ID) }
+
+func (s *grants) overlapping(source netip.Prefix) []*grant {
+	return slices.DeleteFunc(s.all(), func(g *grant) bool { return !g.Source.Overlaps(source) })
+}
+
+// reaches reports whether a may reach port.
+func (s *grants) reaches(a netip.Addr, port packet.Port) bool {
+	if len(s.byID) == 0 {
+		return false
+	}
+	return len(s.byKey[grantKey{source: single(a), port: port}]) > 0 ||
+		slices.ContainsFunc(s.networks[port], func(g *grant) bool { return g.Source.Contains(a) })
+}
+
+// find returns the grant that a door already gave to by on key, or nil.
+func (s *grants) find(key grantKey, door string, by netip.Addr) *grant {
+	for _, g := range s.byKey[key] {
+		if g.Door == door && g.By == by {
+			return g
+		}
+	}
+	return nil
+}
+
+// latest returns the latest end of the grants on key; zero when there is none.
+func (s *grants) latest(key grantKey) time.Time {
+	var end time.Time
+	for _, g := range s.byKey[key] {
+		if g.End.After(end) {
+			end = g.End
+		}
+	}
+	return end
+}
+
+// cover returns a live grant of a wider network than source, or nil.
+func (s *grants) cover(source netip.Prefix, port packet.Port) *grant {
+	for _, g := range s.networks[port] {
+		if g.Source.Bits() < source.Bits() && g.Source.Contains(source.Addr()) {
+			return g
+		}
+	}
+	return nil
+}
+
+// within returns the network grants on port that lie inside a wider source.
+func (s *grants) within(source netip.Prefix, port packet.Port) []*grant {
+	var inside []*grant
+	for _, g := range s.networks[port] {
+		if g.Source.Bits() > source.Bits() && source.Contains(g.Source.Addr()) {
+			inside = append(inside, g)
+		}
+	}
+	return inside
+}
+
+func (s *grants) insert(g *grant) {
+	g.key = keyOf(&g.Grant)
+	s.lastID = max(s.lastID, g.ID)
+	s.byID[g.ID] = g
+	s.byKey[g.key] = append(s.byKey[g.key], g)
+	s.byGiver[giver{g.Door, g.By}] = append(s.byGiver[giver{g.Door, g.By}], g)
+	if g.Argv == nil && !g.Source.IsSingleIP() {
+		s.networks[g.Port] = append(s.networks[g.Port], g)
+	}
+}
+
+func (s *grants) remove(g *grant) {
+	delete(s.byID, g.ID)
+	drop(s.byKey, g.key, g)
+	drop(s.byGiver, giver{g.Door, g.By}, g)
+	drop(s.networks, g.Port, g)
+}
+
+// drop takes g out of the list at key, and the list out of m when it is empty.
+func drop[K comparable](m map[K][]*grant, key K, g *grant) {
+	rest := slices.DeleteFunc(m[key], func(other *grant) bool { return other == g })
+	if len(rest) == 0 {
+		delete(m, key)
+	} else {
+		m[key] = rest
+	}
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -135,4 +136,9 @@ type Fault struct {
 }
 
 // Error returns "script:line: detail".
-func (f *Fault) Error() string { return place(f.Script, f.Line) + f.Detail }
+func (f *Fault) Error() string {
+	if f.Line == 0 {
+		return f.Script + ": " + f.Detail
+	}
+	return fmt.Sprintf("%s:%d: %s", f.Script, f.Line, f.Detail)
+}

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"time"
 
 	"sesame/daemon/packet"
@@ -57,6 +58,11 @@ type Door struct {
 	// wants. Without HookOpen the door allows its guards when it opens.
 	Handler Handler
 	Hooks   Hooks
+}
+
+// excludes reports whether a door that declares its ports may not allow p.
+func (d *Door) excludes(p packet.Port) bool {
+	return !slices.Contains(d.Ports, p) && !slices.Contains(d.Guards, p)
 }
 
 // A Knock is one step of a sequence: a port, and for TCP the flags that must

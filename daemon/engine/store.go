@@ -5,10 +5,67 @@ import (
 	"time"
 )
 
-// A Store holds the values that scripts keep.
-type Store struct{}
+// A Store holds the values that scripts keep, each with the time until which it
+// is kept. It never gives up a value to make room: a forgotten nonce would let a
+// replay through. When it is full a reply that stores is refused.
+type Store struct {
+	capacity int
+	values   map[storeKey]stored
+	swept    int64
+}
+
+type storeKey struct {
+	script string
+	source netip.Addr // invalid: of the whole script
+	key    string
+}
+
+type stored struct {
+	value any
+	until int64
+}
+
+func newStore(capacity int) *Store {
+	return &Store{capacity: capacity, values: make(map[storeKey]stored)}
+}
 
 // Get returns the value of key in a script's store, for one source, or for the
 // whole script when source is invalid. It is nil when there is none, or when it
 // has expired at now.
-func (s *Store) Get(script string, source netip.Addr, key string, now time.Time) any { return nil }
+func (s *Store) Get(script string, source netip.Addr, key string, now time.Time) any {
+	v, ok := s.values[storeKey{script, source, key}]
+	if !ok || v.until <= now.UnixNano() {
+		return nil
+	}
+	return v.value
+}
+
+func (s *Store) put(script string, source netip.Addr, o Put) {
+	key := storeKey{script, source, o.Key}
+	if o.Value == nil {
+		delete(s.values, key)
+		return
+	}
+	until := int64(forever)
+	if !o.Until.IsZero() {
+		until = o.Until.UnixNano()
+	}
+	s.values[key] = stored{o.Value, until}
+}
+
+// room reports whether n further values fit, after those that have expired are
+// forgotten, at most once a second.
+func (s *Store) room(n int, now int64) bool {
+	if len(s.values)+n <= s.capacity {
+		return true
+	}
+	if now-s.swept >= int64(time.Second) {
+		s.swept = now
+		for key, v := range s.values {
+			if v.until <= now {
+				delete(s.values, key)
+			}
+		}
+	}
+	return len(s.values)+n <= s.capacity
+}

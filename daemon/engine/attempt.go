@@ -1,0 +1,143 @@
+package engine
+
+import (
+	"cmp"
+	"slices"
+)
+
+// This file is the life of an attempt: how it is begun, held at a stage, and
+// given up. A first-stage attempt lives in the table and its order of age; a
+// later one has a run and a timer instead.
+
+// start begins an attempt. Two expired ones make room on the way, so that what
+// a flood leaves behind is gone no later than the next flood. Where all
+// attempts are at later stages the newcomer is the oldest first-stage one, so
+// it is the one that gives way.
+func (e *Engine) start(d *door, key attemptKey, h hit) {
+	for range 2 {
+		e.dropOldest(func(slot int32, d *door) bool { return e.expired(slot, d) })
+	}
+	if e.attempts.full() && !e.dropOldest(func(int32, *door) bool { return true }) {
+		e.counts.Misses++
+		return
+	}
+	slot := e.attempts.add(key)
+	d.live++
+	e.begun(slot, h)
+	e.reach(d, key.addr(), 1)
+}
+
+// begun puts an attempt, which is in no order of age, at its first stage.
+func (e *Engine) begun(slot int32, h hit) {
+	a := &e.attempts.slots[slot]
+	a.first, a.flags = h.at, h.flags
+	e.attempts.enqueue(slot)
+}
+
+// restart lets a first-stage attempt begin anew.
+func (e *Engine) restart(slot int32, h hit) {
+	e.attempts.dequeue(slot)
+	e.begun(slot, h)
+}
+
+// hold puts an attempt at the stage that hits reach. It keeps hits.
+func (e *Engine) hold(slot int32, d *door, hits []hit) {
+	if r := e.attempts.runOf(slot); r != nil {
+		r.hits = hits
+		e.move(&r.timer, deadline(d, hits))
+		return
+	}
+	a := &e.attempts.slots[slot]
+	if len(hits) == 1 {
+		e.begun(slot, hits[0])
+		return
+	}
+	if e.attempts.queued(slot) {
+		e.attempts.dequeue(slot)
+	}
+	r := &run{door: d, slot: slot, hits: hits}
+	r.timer = timer{door: d.order, source: a.key.addr(), kind: attemptTimer, run: r, index: -1}
+	e.attempts.attach(slot, r)
+	e.set(&r.timer, deadline(d, hits))
+}
+
+// hits returns the knocks of an attempt, with room for one more.
+func (e *Engine) hits(slot int32, d *door) []hit {
+	if r := e.attempts.runOf(slot); r != nil {
+		return r.hits
+	}
+	a := &e.attempts.slots[slot]
+	return append(make([]hit, 0, 4), hit{d.Sequence[0].Port, a.flags, a.first})
+}
+
+// stage returns how many knocks of an attempt are done.
+func (e *Engine) stage(slot int32) int {
+	if r := e.attempts.runOf(slot); r != nil {
+		return len(r.hits)
+	}
+	return 1
+}
+
+// expired reports whether an attempt is a first-stage one that is too old, or
+// whose door, nil then, is gone. Later stages have a timer.
+func (e *Engine) expired(slot int32, d *door) bool {
+	return d == nil || e.attempts.runOf(slot) == nil && e.now >= after(e.attempts.slots[slot].first, d.patience)
+}
+
+// dropOldest forgets the oldest first-stage attempt if it may.
+func (e *Engine) dropOldest(may func(slot int32, d *door) bool) bool {
+	slot := e.attempts.oldest
+	if slot == 0 {
+		return false
+	}
+	d := e.index.byID[e.attempts.slots[slot].key.door]
+	if !may(slot, d) {
+		return false
+	}
+	e.forget(slot, d)
+	return true
+}
+
+// forget counts a first-stage miss, which is not told: whoever sends packets
+// decides how many there are.
+func (e *Engine) forget(slot int32, d *door) {
+	e.discard(slot, d)
+	e.counts.Misses++
+}
+
+// discard gives up an attempt. d is nil when its door is gone.
+func (e *Engine) discard(slot int32, d *door) {
+	if r := e.attempts.runOf(slot); r != nil {
+		e.cancel(&r.timer)
+		e.attempts.detach(slot)
+	} else {
+		e.attempts.dequeue(slot)
+	}
+	e.attempts.remove(slot)
+	if d != nil {
+		d.live--
+	}
+}
+
+// endRuns ends the later-stage attempts whose door is to go, as misses, in the
+// order of their doors and sources. The others belong to the present doors.
+func (e *Engine) endRuns(reason Reason, goes func(*door) bool) {
+	var ending []*run
+	for _, r := range e.attempts.runs {
+		switch {
+		case r == nil:
+		case goes(r.door):
+			ending = append(ending, r)
+		default:
+			r.door = e.index.byID[r.door.id]
+		}
+	}
+	slices.SortFunc(ending, func(a, b *run) int {
+		return cmp.Or(cmp.Compare(a.door.order, b.door.order), a.timer.source.Compare(b.timer.source))
+	})
+	for _, r := range ending {
+		stage := len(r.hits)
+		e.discard(r.slot, r.door)
+		e.miss(r.door, r.timer.source, stage, reason)
+	}
+}

@@ -1,0 +1,181 @@
+package engine
+
+import (
+	"net/netip"
+	"time"
+
+	"sesame/daemon/packet"
+)
+
+// This file gives, prolongs and ends grants.
+
+// allow gives access to one port, or prolongs it where the same door gave it
+// to the same knocker before: the end moves to now + ttl, never earlier.
+func (e *Engine) allow(c cause, b *batch, source netip.Prefix, port packet.Port, ttl time.Duration) {
+	g, was := e.grant(c, Grant{Source: source, Port: port, TTL: ttl})
+	event := Event{
+		Kind: EventEffect, Effect: EffectAllow, Door: c.name, Source: source,
+		Grant: g.ID, Port: port, TTL: ttl, Until: e.grants.latest(g.key),
+	}
+	if !source.IsSingleIP() {
+		e.replaceWithin(g)
+		if e.grants.cover(source, port) != nil {
+			event.Until = time.Time{}
+		}
+	}
+	e.effect(b, event, g, was)
+}
+
+// exec runs a command. One with an undo is a grant, and does not run again
+// while it is owed its undo.
+func (e *Engine) exec(c cause, b *batch, op Exec) {
+	event := Event{
+		Kind: EventEffect, Effect: EffectExec, Door: c.name, Source: single(c.source),
+		Argv: op.Argv, Timeout: op.Timeout,
+	}
+	if op.Undo == nil {
+		e.effect(b, event, nil, time.Time{})
+		return
+	}
+	wanted := Grant{Source: single(c.source), Argv: op.Argv, Undo: op.Undo, Timeout: op.Timeout, TTL: op.TTL}
+	if len(e.grants.byKey[keyOf(&wanted)]) > 0 {
+		event.Argv = nil
+	}
+	g, was := e.grant(c, wanted)
+	event.Grant, event.TTL, event.Until = g.ID, g.TTL, e.grants.latest(g.key)
+	e.effect(b, event, g, was)
+}
+
+// grant makes or prolongs a grant, and asks that it be remembered before
+// anything hangs on it. It also returns the end that it had, zero for a new one.
+func (e *Engine) grant(c cause, wanted Grant) (*grant, time.Time) {
+	end := after(e.now, wanted.TTL)
+	g := e.grants.find(keyOf(&wanted), c.name, c.source)
+	var was time.Time
+	if g != nil {
+		was = g.End
+		g.TTL = wanted.TTL
+		if end > g.timer.due {
+			g.End = at(end)
+			e.move(&g.timer, end)
+		}
+	} else {
+		wanted.ID, wanted.Door, wanted.By, wanted.End = e.grants.lastID+1, c.name, c.source, at(end)
+		g = e.keep(wanted, end)
+	}
+	e.persist(Record{Grant: &g.Grant})
+	return g, was
+}
+
+// keep makes a Grant live until due.
+func (e *Engine) keep(wanted Grant, due int64) *grant {
+	g := &grant{Grant: wanted}
+	e.grants.insert(g)
+	g.timer = timer{door: e.index.order(g.Door), source: g.Source.Addr(), kind: grantTimer, grant: g, index: -1}
+	e.set(&g.timer, due)
+	return g
+}
+
+// restore makes a grant live again. Restart or not, it ends when it was to end.
+func (e *Engine) restore(g Grant) {
+	if e.grants.byID[g.ID] == nil && e.grants.count() < e.cfg.Grants {
+		e.keep(g, g.End.UnixNano())
+	}
+}
+
+// replaceWithin makes room for a network: the kernel refuses elements that
+// overlap. Grants inside it that end no later are closed; the others stand
+// back, without an element of their own, until the network's end.
+func (e *Engine) replaceWithin(wide *grant) {
+	for _, g := range e.grants.within(wide.Source, wide.Port) {
+		if g.End.After(wide.End) {
+			e.emit(e.elementOf(g, time.Time{}))
+		} else {
+			e.end(g, Replaced, 0)
+		}
+	}
+}
+
+// standAlone gives the grants inside a network that has ended their elements
+// back.
+func (e *Engine) standAlone(wide *grant) {
+	if wide.Argv != nil || wide.Source.IsSingleIP() || !e.grants.latest(wide.key).IsZero() {
+		return
+	}
+	for _, g := range e.grants.within(wide.Source, wide.Port) {
+		if e.grants.cover(g.Source, g.Port) == nil {
+			e.emit(e.elementOf(g, e.grants.latest(g.key)))
+		}
+	}
+}
+
+// elementOf asks for the element of a grant that is as it was.
+func (e *Engine) elementOf(g *grant, until time.Time) Event {
+	return Event{
+		Kind: EventEffect, Effect: EffectAllow, Door: g.Door, Source: g.Source,
+		Grant: g.ID, Port: g.Port, TTL: g.End.Sub(at(e.now)), Until: until,
+	}
+}
+
+// end ends a grant. Its undo runs when it was the last on its key.
+func (e *Engine) end(g *grant, reason Reason, depth int) {
+	e.cancel(&g.timer)
+	e.grants.remove(g)
+	left := e.grants.latest(g.key)
+	e.emit(Event{
+		Kind: EventClose, Door: g.Door, Source: g.Source,
+		Grant: g.ID, Port: g.Port, Reason: reason, Until: left,
+	})
+	if g.Undo != nil && left.IsZero() {
+		e.effect(&batch{}, Event{
+			Kind: EventEffect, Effect: EffectUndo, Door: g.Door, Source: g.Source,
+			Grant: g.ID, Argv: g.Undo, Timeout: g.Timeout,
+		}, g, time.Time{})
+	} else {
+		e.persist(Record{Grant: &g.Grant, Ended: true})
+	}
+	e.standAlone(g)
+	if d := e.index.door(g.Door); d != nil && d.Hooks&HookClose != 0 {
+		e.closings = append(e.closings, closing{g, reason, depth})
+	}
+}
+
+// persist asks that a record survive a restart. It copies a grant, which goes on
+// changing.
+func (e *Engine) persist(r Record) {
+	if r.Grant != nil {
+		g := *r.Grant
+		r.Grant = &g
+	}
+	e.emit(Event{Kind: EventEffect, Effect: EffectPersist, Persist: &r})
+}
+
+// A closing is an on_close call that waits for the present reply to be done.
+type closing struct {
+	grant  *grant
+	reason Reason
+	depth  int
+}
+
+// maxDepth is how far operations on other doors may lead: a door's close may
+// close another's, and so on.
+const maxDepth = 8
+
+// settle calls the on_close functions that are waiting, first in, first out.
+func (e *Engine) settle() {
+	for i := 0; i < len(e.closings); i++ {
+		next := e.closings[i]
+		d := e.index.door(next.grant.Door)
+		c := causeOf(MomentClose, d.Door, next.grant.By)
+		c.depth = next.depth + 1
+		if c.depth > maxDepth {
+			e.fault(c, &Fault{Script: c.script, Line: d.Line, Detail: "doors close each other more than 8 deep"})
+			continue
+		}
+		m := e.momentFor(c)
+		m.Grant, m.Reason = &next.grant.Grant, next.reason
+		e.obey(c, d.Handler, m)
+	}
+	clear(e.closings)
+	e.closings = e.closings[:0]
+}

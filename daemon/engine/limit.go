@@ -1,0 +1,69 @@
+package engine
+
+import (
+	"net/netip"
+	"time"
+)
+
+// limits counts what doors with a limit let through. It is a virtual scheduler
+// (GCRA, ITU-T I.371): one time a key says how much of the allowance is used.
+type limits struct {
+	capacity int
+	buckets  map[limitKey]bucket
+	swept    int64
+}
+
+type limitKey struct {
+	door   string
+	source netip.Addr // invalid: all sources together
+}
+
+type bucket struct {
+	full     int64 // until when the allowance is not whole again
+	refusing bool  // the latest knock was over the limit
+}
+
+func newLimits(capacity int) *limits {
+	return &limits{capacity: capacity, buckets: make(map[limitKey]bucket)}
+}
+
+// take asks for one completion. told is true for the first refusal of a run.
+func (l *limits) take(d *Door, source netip.Addr, now int64) (ok, told bool) {
+	if d.Limit == nil {
+		return true, false
+	}
+	key := limitKey{door: d.Name}
+	if d.Limit.PerSource {
+		key.source = source
+	}
+	b, known := l.buckets[key]
+	if !known && !l.room(now) {
+		return false, false
+	}
+	cost := max(int64(d.Limit.Per)/int64(d.Limit.Count), 1)
+	if next := max(b.full, now) + cost; next-now <= int64(d.Limit.Per) {
+		l.buckets[key] = bucket{full: next}
+		return true, false
+	}
+	told = !b.refusing
+	l.buckets[key] = bucket{full: b.full, refusing: true}
+	return false, told
+}
+
+// room reports whether a further key fits. Those whose allowance is whole again
+// are forgotten, at most once a second: the sweep must not be paced by a flood.
+func (l *limits) room(now int64) bool {
+	if len(l.buckets) < l.capacity {
+		return true
+	}
+	if now-l.swept < int64(time.Second) {
+		return false
+	}
+	l.swept = now
+	for key, b := range l.buckets {
+		if b.full <= now {
+			delete(l.buckets, key)
+		}
+	}
+	return len(l.buckets) < l.capacity
+}

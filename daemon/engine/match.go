@@ -1,0 +1,192 @@
+package engine
+
+import (
+	"slices"
+
+	"sesame/daemon/packet"
+)
+
+// A run is what an attempt needs from its second stage on: each of its knocks,
+// so that a shorter run among them can be found when the longer one fails.
+type run struct {
+	door  *door
+	slot  int32 // of its attempt
+	hits  []hit // one a stage
+	timer timer
+}
+
+// A hit is a knock that counted. Its port is that of the sequence at its place.
+type hit struct {
+	port  packet.Port
+	flags packet.Flags
+	at    int64
+}
+
+// is reports whether the hit is the knock k.
+func (h hit) is(k Knock) bool {
+	return h.port == k.Port && (k.Port.Proto != packet.TCP || k.Flags.Holds(h.flags))
+}
+
+// match offers a packet to the doors that it concerns, in their order.
+func (e *Engine) match(p *packet.Packet) {
+	here, strict := e.index.ports[p.Port], e.index.strict
+	counted := false
+	for len(here) > 0 || len(strict) > 0 {
+		var d *door
+		if len(strict) == 0 || len(here) > 0 && here[0].order <= strict[0].order {
+			if len(strict) > 0 && strict[0] == here[0] {
+				strict = strict[1:]
+			}
+			d, here = here[0], here[1:]
+		} else {
+			d, strict = strict[0], strict[1:]
+		}
+		counted = e.offer(d, p) || counted
+	}
+	if counted {
+		e.counts.Knocks++
+	}
+}
+
+// offer hands a packet to one door, and reports whether it counted there.
+func (e *Engine) offer(d *door, p *packet.Packet) bool {
+	wanted := d.wants(p)
+	switch {
+	case wanted && d.Listen:
+		e.hear(d)
+		return true
+	case wanted && len(d.Sequence) == 1:
+		e.finish(d)
+		return true
+	case !wanted && !e.disturbs(d, p):
+		return false
+	}
+	begins := d.Sequence[0].Holds(p)
+	if d.live == 0 && !begins {
+		return wanted
+	}
+	key := attemptKey{p.Source.As16(), d.id}
+	switch slot := e.lookUp(d, key); {
+	case slot != 0:
+		e.judge(d, slot, p)
+	case begins:
+		e.start(d, key, hit{p.Port, p.Flags, e.now})
+	default:
+		return wanted
+	}
+	return true
+}
+
+// disturbs reports whether p is a wrong knock to d although d does not list it.
+func (e *Engine) disturbs(d *door, p *packet.Packet) bool {
+	return d.Strict && d.live > 0 && !slices.Contains(d.Except, p.Port) && e.stray(p)
+}
+
+// lookUp returns the slot of an attempt that is not over, or 0.
+func (e *Engine) lookUp(d *door, key attemptKey) int32 {
+	slot := e.attempts.find(key)
+	if slot != 0 && e.expired(slot, d) {
+		e.forget(slot, d)
+		return 0
+	}
+	return slot
+}
+
+// judge applies the tests, in their order, to a packet of a source that has an
+// attempt: expected, a forgiven repeat, wrong.
+func (e *Engine) judge(d *door, slot int32, p *packet.Packet) {
+	h := hit{p.Port, p.Flags, e.now}
+	stage := e.stage(slot)
+	switch {
+	case d.Sequence[stage].Holds(p):
+		e.advance(d, slot, h)
+	case d.Duplicates == DuplicatesIgnored && d.Sequence[stage-1].Holds(p):
+		if stage == 1 {
+			e.restart(slot, h)
+		}
+	case d.OnWrong == WrongResets:
+		e.fallBack(d, slot, h)
+	}
+}
+
+// advance counts the expected knock.
+func (e *Engine) advance(d *door, slot int32, h hit) {
+	key, hits := e.attempts.slots[slot].key, append(e.hits(slot, d), h)
+	if len(hits) == len(d.Sequence) {
+		e.discard(slot, d)
+		e.finish(d)
+		return
+	}
+	e.hold(slot, d, hits)
+	e.reached(d, key, slot, len(hits))
+}
+
+// fallBack ends an attempt at a wrong knock, in favour of the longest run that
+// the knock completes.
+func (e *Engine) fallBack(d *door, slot int32, wrong hit) {
+	reason := WrongPort
+	if d.wants(e.packet) {
+		reason = OutOfOrder
+	}
+	e.settleFor(d, slot, reason, longestRun(d, append(e.hits(slot, d), wrong), e.now))
+}
+
+// expire ends a later-stage attempt whose time has come, in favour of the
+// longest shorter run that still has time.
+func (e *Engine) expire(r *run) {
+	reason := TotalTimeout
+	if e.now < after(r.hits[0].at, r.door.Within) {
+		reason = StepTimeout
+	}
+	e.settleFor(r.door, r.slot, reason, longestRun(r.door, r.hits[1:], e.now))
+}
+
+// settleFor tells the miss of an attempt, and goes on with a shorter run of its
+// knocks; with none when hits is empty.
+func (e *Engine) settleFor(d *door, slot int32, reason Reason, hits []hit) {
+	key, stage := e.attempts.slots[slot].key, e.stage(slot)
+	e.discard(slot, d)
+	e.miss(d, key.addr(), stage, reason)
+	if len(hits) > 0 {
+		slot = e.attempts.add(key)
+		d.live++
+		e.hold(slot, d, slices.Clone(hits))
+		e.reached(d, key, slot, len(hits))
+	}
+}
+
+// longestRun returns the longest of the latest hits that are the head of the
+// door's sequence and in time at now.
+func longestRun(d *door, hits []hit, now int64) []hit {
+	for ; len(hits) > 0; hits = hits[1:] {
+		if len(hits) < len(d.Sequence) && now < deadline(d, hits) && isHead(d, hits) {
+			return hits
+		}
+	}
+	return nil
+}
+
+func isHead(d *door, hits []hit) bool {
+	for i, h := range hits {
+		if !h.is(d.Sequence[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// deadline returns when a run of hits is too late.
+func deadline(d *door, hits []hit) int64 {
+	total := after(hits[0].at, d.Within)
+	if d.StepTimeout == 0 {
+		return total
+	}
+	return min(total, after(hits[len(hits)-1].at, d.StepTimeout))
+}
+
+// reached tells that an attempt is at a stage. A script may end it there.
+func (e *Engine) reached(d *door, key attemptKey, slot int32, stage int) {
+	if !e.reach(d, key.addr(), stage) {
+		e.discard(slot, d)
+	}
+}

@@ -1,0 +1,217 @@
+package engine
+
+import (
+	"container/heap"
+	"fmt"
+	"net/netip"
+	"slices"
+)
+
+// This file checks and carries out what a script's reply asks for: all of it or
+// nothing.
+
+// check says whether a reply can be carried out, and tells when it cannot.
+func (e *Engine) check(c cause, operations []Operation) bool {
+	need := need{}
+	for _, o := range operations {
+		if err := e.checkOne(c, o, &need); err != nil {
+			e.fault(c, &Fault{Script: c.script, Line: c.line(), Detail: err.Error()})
+			return false
+		}
+	}
+	detail := ""
+	switch bound := e.cfg.Grants; {
+	case need.grants > 0 && e.grants.count()+need.grants > bound:
+		detail = fmt.Sprintf("%d grants are live, and no more are kept", e.grants.count())
+	case need.effects > 0 && e.batches.pending()+need.effects > bound:
+		detail = fmt.Sprintf("%d effects have not been answered yet", e.batches.pending())
+	case need.timers > 0 && e.delayed+need.timers > bound:
+		detail = fmt.Sprintf("%d delays are running, and no more are kept", e.delayed)
+	case need.values > 0 && !e.store.room(need.values, e.now):
+		detail = "the store is full"
+	default:
+		return true
+	}
+	e.refuse(c.name, c.source, Limited, detail, true)
+	return false
+}
+
+// need counts what a reply takes of what is bounded.
+type need struct{ grants, effects, timers, values int }
+
+func (e *Engine) checkOne(c cause, o Operation, need *need) error {
+	switch o := o.(type) {
+	case Allow:
+		return e.checkAllow(c, o, need)
+	case Exec:
+		need.effects++
+		if o.Undo != nil {
+			need.grants++
+		}
+		switch {
+		case len(o.Argv) == 0 || o.Timeout <= 0:
+			return fmt.Errorf("exec: a command with a time limit was expected")
+		case o.Undo != nil && o.TTL <= 0 && c.door == nil:
+			return fmt.Errorf("exec: the door is gone, so the time until the undo must be named")
+		}
+	case Close:
+		if e.index.door(o.Door) == nil {
+			return fmt.Errorf("close: there is no door %q", o.Door)
+		}
+	case After:
+		need.timers++
+		if o.Delay <= 0 {
+			return fmt.Errorf("after: the delay must be above zero")
+		}
+		if e.index.timers[timerName{c.script, o.Name}] == nil {
+			return fmt.Errorf("after: no handler %q is registered in %s", o.Name, c.script)
+		}
+	case Put:
+		need.values++
+	}
+	return nil
+}
+
+func (e *Engine) checkAllow(c cause, o Allow, need *need) error {
+	ports := len(o.Ports)
+	if ports == 0 && c.door != nil {
+		ports = len(c.door.Guards)
+	}
+	need.grants += ports
+	need.effects += ports
+	switch {
+	case c.kind != MomentOpen && c.kind != MomentKnock:
+		return fmt.Errorf("allow: access can be given when a sequence is complete, and then only")
+	case ports == 0:
+		return fmt.Errorf("allow: the door guards no port, so the port must be named")
+	case c.door.Ports != nil && slices.ContainsFunc(o.Ports, c.door.excludes):
+		return fmt.Errorf("allow: a port that is neither guarded nor among the door's ports")
+	case o.Bits4 < 0 || o.Bits4 > 32 || o.Bits6 < 0 || o.Bits6 > 128:
+		return fmt.Errorf("allow: a network of /%d or /%d does not exist", o.Bits4, o.Bits6)
+	}
+	return nil
+}
+
+func (c cause) line() int {
+	if c.door == nil {
+		return 0
+	}
+	return c.door.Line
+}
+
+// apply carries out operations that were checked. Their effects make one batch.
+func (e *Engine) apply(c cause, operations []Operation) {
+	b := &batch{}
+	for _, o := range operations {
+		switch o := o.(type) {
+		case Allow:
+			e.allowAll(c, b, o)
+		case Exec:
+			if o.TTL <= 0 && c.door != nil {
+				o.TTL = c.door.TTL
+			}
+			e.exec(c, b, o)
+		case Close:
+			for _, g := range e.grants.of(o.Door, c.source) {
+				e.end(g, ClosedByDoor, c.depth)
+			}
+		case Log:
+			e.emit(Event{Kind: EventEffect, Effect: EffectLog, Door: c.name, Source: single(c.source), Detail: o.Text})
+		case After:
+			e.delay(c, o)
+		case Put:
+			e.remember(c, o)
+		}
+	}
+}
+
+func (e *Engine) allowAll(c cause, b *batch, o Allow) {
+	ports, ttl := o.Ports, o.TTL
+	if len(ports) == 0 {
+		ports = c.door.Guards
+	}
+	if ttl <= 0 {
+		ttl = c.door.TTL
+	}
+	source := widen(c.source, o)
+	for _, port := range ports {
+		e.allow(c, b, source, port, ttl)
+	}
+}
+
+// widen returns the network around a that o asks for.
+func widen(a netip.Addr, o Allow) netip.Prefix {
+	bits := o.Bits6
+	if a.Is4() {
+		bits = o.Bits4
+	}
+	if bits == 0 {
+		return single(a)
+	}
+	return netip.PrefixFrom(a, bits).Masked()
+}
+
+// remember stores a value, and asks that it survive a restart.
+func (e *Engine) remember(c cause, o Put) {
+	source := c.source
+	if !o.PerSource {
+		source = netip.Addr{}
+	}
+	e.store.put(c.script, source, o)
+	e.persist(Record{Store: &o, Script: c.script, Source: source})
+}
+
+// A delayed is a call that a script asked for.
+type delayed struct {
+	script, name string
+	value        any
+	door         string
+	source       netip.Addr
+	timer        timer
+}
+
+func (e *Engine) delay(c cause, o After) {
+	due := after(e.now, o.Delay)
+	if due > e.horizon {
+		return
+	}
+	d := &delayed{script: c.script, name: o.Name, value: o.Value, door: c.name, source: c.source}
+	d.timer = timer{door: e.index.order(c.name), source: c.source, kind: scriptTimer, delayed: d, index: -1}
+	e.delayed++
+	e.set(&d.timer, due)
+}
+
+// wake calls the handler that a delay is for, in the script set of now.
+func (e *Engine) wake(d *delayed, tooMany bool) {
+	e.delayed--
+	c := cause{kind: MomentTimer, name: d.door, script: d.script, source: d.source}
+	if here := e.index.door(d.door); here != nil {
+		c.door = here.Door
+	}
+	h := e.index.timers[timerName{d.script, d.name}]
+	switch {
+	case tooMany:
+		e.fault(c, &Fault{Script: d.script, Detail: fmt.Sprintf("more than %d delays came due at once; %q is dropped", maxDelayed, d.name)})
+	case h == nil:
+		e.fault(c, &Fault{Script: d.script, Detail: fmt.Sprintf("no handler %q is registered any more", d.name)})
+	default:
+		m := e.momentFor(c)
+		m.Name, m.Value = d.name, d.value
+		e.obey(c, h, m)
+	}
+}
+
+// dropDelayed forgets the delays that are due behind the horizon.
+func (e *Engine) dropDelayed() {
+	e.timers = slices.DeleteFunc(e.timers, func(t *timer) bool {
+		return t.kind == scriptTimer && t.due > e.horizon
+	})
+	e.delayed = 0
+	for i, t := range e.timers {
+		t.index = i
+		if t.kind == scriptTimer {
+			e.delayed++
+		}
+	}
+	heap.Init(&e.timers)
+}

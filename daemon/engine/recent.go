@@ -1,0 +1,77 @@
+package engine
+
+import "hash/maphash"
+
+// A recent remembers the latest identities that it was given, as hashes in two
+// halves: when the younger half is full, the older is forgotten and they change
+// places. It so remembers at least half and at most all of its capacity, by
+// order of arrival alone. The hash is seeded and 64 bits wide, so nobody can
+// aim at another's identity, and among a million the chance that one is taken
+// for another is below 1 in 10^13.
+type recent struct {
+	seed         maphash.Seed
+	young, older []uint64 // open addressing, 0 is free; at most half full
+	count, half  int
+}
+
+// newRecent returns a memory of capacity identities, a power of two. It grows
+// to 16 bytes for each when it is first used.
+func newRecent(capacity int) *recent {
+	return &recent{seed: maphash.MakeSeed(), half: capacity / 2}
+}
+
+// A segment is the identity of a TCP segment, or of a flow when sequence is 0.
+type segment struct {
+	source     [16]byte
+	sequence   uint32
+	from, port uint16
+}
+
+// see remembers s and reports whether it was known already.
+func (r *recent) see(s segment) bool {
+	if r.young == nil {
+		r.young, r.older = make([]uint64, 2*r.half), make([]uint64, 2*r.half)
+	}
+	h := maphash.Comparable(r.seed, s) | 1
+	if _, known := probe(r.older, h); known {
+		return true
+	}
+	slot, known := probe(r.young, h)
+	if known {
+		return true
+	}
+	if r.count == r.half {
+		r.young, r.older, r.count = r.older, r.young, 0
+		clear(r.young)
+		slot, _ = probe(r.young, h)
+	}
+	r.young[slot] = h
+	r.count++
+	return false
+}
+
+// knows reports whether s is remembered.
+func (r *recent) knows(s segment) bool {
+	if r.young == nil {
+		return false
+	}
+	h := maphash.Comparable(r.seed, s) | 1
+	if _, known := probe(r.older, h); known {
+		return true
+	}
+	_, known := probe(r.young, h)
+	return known
+}
+
+// probe returns the slot where h is, or where it would go.
+func probe(half []uint64, h uint64) (slot uint64, known bool) {
+	mask := uint64(len(half) - 1)
+	for slot = (h >> 20) & mask; ; slot = (slot + 1) & mask {
+		switch half[slot] {
+		case h:
+			return slot, true
+		case 0:
+			return slot, false
+		}
+	}
+}

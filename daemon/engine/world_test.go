@@ -1,0 +1,172 @@
+package engine
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"sesame/daemon/packet"
+)
+
+// A world is an engine with a clock and hosts that knock. Its tests read as
+// stories: who does what, how much later, and what then comes out.
+type world struct {
+	t    *testing.T
+	e    *Engine
+	now  time.Time
+	sent int
+	got  []Event
+}
+
+var monday = time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC)
+
+func newWorld(t *testing.T, doors ...*Door) *world {
+	w := &world{t: t, now: monday, e: New(Config{}, monday)}
+	w.see(w.e.Swap(w.now, &Set{Doors: doors}))
+	return w
+}
+
+func (w *world) see(events []Event) { w.got = append(w.got, slices.Clone(events)...) }
+
+// later lets time pass without a word to the engine.
+func (w *world) later(d time.Duration) { w.now = w.now.Add(d) }
+
+// tick lets time pass and says so.
+func (w *world) tick(d time.Duration) {
+	w.later(d)
+	w.see(w.e.Tick(w.now))
+}
+
+// knock sends one packet to each port, of a new connection each.
+func (w *world) knock(source string, ports ...string) {
+	for _, port := range ports {
+		p := w.packet(source, port)
+		w.see(w.e.Packet(&p))
+	}
+}
+
+func (w *world) packet(source, port string) packet.Packet {
+	w.t.Helper()
+	to, err := packet.ParsePort(port)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.sent++
+	return packet.Packet{
+		Time: w.now, Number: w.sent, Source: netip.MustParseAddr(source), Dest: netip.MustParseAddr("198.51.100.1"),
+		SourcePort: uint16(20000 + w.sent), Port: to, Flags: packet.SYN, Sequence: uint32(w.sent),
+	}
+}
+
+// succeed answers all effects so far.
+func (w *world) answer(err error) {
+	for _, event := range w.got {
+		if event.ID != 0 {
+			w.see(w.e.Result(w.now, event.ID, err))
+		}
+	}
+}
+
+// want compares what came out since the last want, one line an event.
+func (w *world) want(lines ...string) {
+	w.t.Helper()
+	got := []string{}
+	for _, event := range w.got {
+		if event.Effect != EffectPersist {
+			got = append(got, brief(event))
+		}
+	}
+	w.got = nil
+	if diff := cmp.Diff(append([]string{}, lines...), got); diff != "" {
+		w.t.Errorf("events (-want +got):\n%s", diff)
+	}
+}
+
+var kinds = map[Kind]string{
+	EventStage: "stage", EventOpen: "open", EventEffect: "effect", EventClose: "close",
+	EventMiss: "miss", EventRefuse: "refuse", EventError: "error", EventFailed: "failed",
+}
+
+// brief writes an event in one line: the time since ten o'clock, what, who.
+func brief(e Event) string {
+	parts := []string{fmt.Sprint(e.Time.Sub(monday)), kinds[e.Kind], e.Door, e.Source.Addr().String()}
+	if e.Source.IsValid() && !e.Source.IsSingleIP() {
+		parts[3] = e.Source.String()
+	}
+	if e.Stages > 0 {
+		parts = append(parts, fmt.Sprintf("%d/%d", e.Stage, e.Stages))
+	}
+	if e.Effect != 0 {
+		parts = append(parts, map[Effect]string{EffectAllow: "allow", EffectExec: "exec", EffectUndo: "undo", EffectLog: "log", EffectPersist: "persist"}[e.Effect])
+	}
+	if e.Grant != 0 {
+		parts = append(parts, fmt.Sprintf("#%d", e.Grant))
+	}
+	if e.Port.Number != 0 {
+		parts = append(parts, e.Port.String())
+	}
+	if e.TTL != 0 {
+		parts = append(parts, e.TTL.String())
+	}
+	if e.Argv != nil {
+		parts = append(parts, strings.Join(e.Argv, " "))
+	}
+	if e.Kind == EventEffect && e.Effect == EffectAllow && e.Until.IsZero() {
+		parts = append(parts, "covered")
+	}
+	if e.Reason != "" {
+		parts = append(parts, string(e.Reason))
+	}
+	if e.Detail != "" {
+		parts = append(parts, "("+e.Detail+")")
+	}
+	return strings.Join(parts, " ")
+}
+
+func ports(t testing.TB, names ...string) []packet.Port {
+	all := []packet.Port{}
+	for _, name := range names {
+		p, err := packet.ParsePort(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+	return all
+}
+
+// aDoor returns a door with defaults: ten seconds, thirty seconds.
+func aDoor(t testing.TB, name string, sequence ...string) *Door {
+	d := &Door{Name: name, Script: name + ".lua", Line: 1, Within: 10 * time.Second, TTL: 30 * time.Second}
+	for _, p := range ports(t, sequence...) {
+		d.Sequence = append(d.Sequence, Knock{Port: p, Flags: SYN})
+	}
+	return d
+}
+
+// guarding lets the door guard ports.
+func guarding(t testing.TB, d *Door, names ...string) *Door {
+	d.Guards = ports(t, names...)
+	return d
+}
+
+// does is a handler made of a Go function.
+type does func(*Moment) (Reply, error)
+
+func (f does) Handle(m *Moment) (Reply, error) { return f(m) }
+
+// scripted gives the door a handler for the moments of hooks.
+func scripted(d *Door, hooks Hooks, f does) *Door {
+	d.Hooks, d.Handler = hooks, f
+	return d
+}
+
+// always answers with the same operations.
+func always(operations ...Operation) does {
+	return func(*Moment) (Reply, error) { return Reply{Operations: operations}, nil }
+}
