@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -52,10 +53,12 @@ func parseRecipe(name, body string) (recipe, error) {
 	if len(r.simulate) == 0 || r.simulate[0] != "simulate" {
 		return r, fmt.Errorf(`expected an indented line "sesame simulate -s SCRIPT ... pcaps/%s"`, name)
 	}
-	_, block, ok := strings.Cut(body, "```sh\n")
-	if r.client, _, ok = strings.Cut(block, "```"); !ok {
-		return r, fmt.Errorf("expected a block of shell lines that make it")
+	_, block, _ := strings.Cut(body, "```sh\n")
+	client, _, closed := strings.Cut(block, "```")
+	if !closed {
+		return r, errors.New("expected a block of shell lines that make it")
 	}
+	r.client = client
 	for line := range strings.Lines(r.client) {
 		if err := r.setting(line); err != nil {
 			return r, err

@@ -1,0 +1,45 @@
+SHELL       := bash
+.SHELLFLAGS := -euo pipefail -c
+.PHONY: build test lint demo bench bench-read fuzz pcaps clean
+
+FUZZTIME    ?= 1m
+COUNT       ?= 6
+STATICCHECK := go tool -modfile=.ci/tools/go.mod staticcheck -checks all
+
+build: # ./sesame, one static file
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' ./cmd/sesame
+
+test: lint # everything, once
+	@.ci/install
+	go test -race $(TESTFLAGS) ./...
+
+lint:
+	@test -z "$$(gofmt -l .)" || { echo 'not formatted; run gofmt -w on:'; gofmt -l .; exit 1; }
+	go vet ./...
+	$(STATICCHECK) ./...
+
+demo: build # check the shipped scripts, and replay the captures in pcaps/ through them
+	./sesame check -s scripts
+	@grep '^    sesame simulate' pcaps/README.md | sort -u | while read -r line; do \
+		printf '\n$$ %s\n' "$$line"; ./$$line; done
+
+bench: # to compare two versions, run both through benchstat
+	go test -run '^$$' -bench . -benchmem -count $(COUNT) ./...
+
+bench-read: # processor time for a million packets, as a ratio to tcpdump's
+	go test -run '^$$' -bench '^BenchmarkReading$$' -benchtime 5x ./pcaps
+
+fuzz: # each target for FUZZTIME
+	@go test -list '^Fuzz' ./... | \
+	awk '/^Fuzz/ { target[n++] = $$1 } /^ok/ { while (n > 0) print $$2, target[--n] }' | \
+	while read -r package target; do \
+		echo "$$package $$target"; \
+		go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package"; done
+
+pcaps: # record the captures again; as root
+	@.ci/install
+	go run ./pcaps
+
+clean:
+	rm -f sesame
+	go clean -testcache

@@ -1,0 +1,168 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "write the transcripts instead of comparing them")
+
+// sesame is the program, built once for all tests of this package.
+var sesame string
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	os.Exit(func() int {
+		dir, err := os.MkdirTemp("", "sesame-pcaps")
+		if err != nil {
+			panic(err)
+		}
+		defer os.RemoveAll(dir)
+		sesame = filepath.Join(dir, "sesame")
+		if out, err := exec.Command("go", "build", "-o", sesame, "../cmd/sesame").CombinedOutput(); err != nil {
+			panic(string(out))
+		}
+		return m.Run()
+	}())
+}
+
+// TestTranscripts replays each capture as README.md shows, and compares what
+// Sesame writes with what it must write. Each shipped script needs a capture
+// that opens one of its doors, and one that does not.
+func TestTranscripts(t *testing.T) {
+	recipes := shipped(t)
+	opens, stays := map[string]bool{}, map[string]bool{}
+	for _, r := range recipes {
+		t.Run(r.name, func(t *testing.T) {
+			got := replay(t, r)
+			if bytes.Contains(got, []byte(`"event":"open"`)) {
+				opens[r.script()] = true
+			} else {
+				stays[r.script()] = true
+			}
+			if *update {
+				write(t, r.golden(), got)
+				return
+			}
+			want, err := os.ReadFile(r.golden())
+			if err != nil {
+				t.Fatalf("%v\nto write it: go test ./pcaps -update, and then read it", err)
+			}
+			if diff := cmp.Diff(lines(want), lines(got)); diff != "" {
+				t.Errorf("transcript (-want +got):\n%s", diff)
+			}
+		})
+	}
+	scripts, err := filepath.Glob("../scripts/*.lua")
+	if err != nil || len(scripts) == 0 {
+		t.Fatalf("found no scripts: %v", err)
+	}
+	for _, path := range scripts {
+		script := strings.TrimPrefix(path, "../")
+		if !opens[script] {
+			t.Errorf("%s: no capture opens a door of it: expected one, with its section in README.md", script)
+		}
+		if !stays[script] {
+			t.Errorf("%s: every capture opens a door of it: expected one that does not", script)
+		}
+	}
+}
+
+// TestNothingIsLeftOver finds files that no section of README.md speaks of.
+func TestNothingIsLeftOver(t *testing.T) {
+	recipes := shipped(t)
+	entries, err := os.ReadDir(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range entries {
+		name := entry.Name()
+		known := slices.ContainsFunc(recipes, func(r recipe) bool { return name == r.name || name == r.golden() })
+		if !known && name != "README.md" && filepath.Ext(name) != ".go" {
+			t.Errorf("%s: no section of README.md makes it", name)
+		}
+	}
+}
+
+// TestShippedScripts loads all scripts as the one set that a user who copies
+// the directory has, and expects nothing to complain about.
+func TestShippedScripts(t *testing.T) {
+	out, err := runSesame(t.Context(), "check", "--strict", "-s", "scripts")
+	if err != nil {
+		t.Errorf("sesame check: %v\n%s", err, out)
+	}
+}
+
+// script returns the argument of the simulate command's -s.
+func (r recipe) script() string {
+	i := slices.Index(r.simulate, "-s")
+	if i < 0 || i+1 == len(r.simulate) {
+		return ""
+	}
+	return r.simulate[i+1]
+}
+
+// golden returns the name of the transcript's file.
+func (r recipe) golden() string {
+	name, _, _ := strings.Cut(r.name, ".")
+	return name + ".jsonl"
+}
+
+func shipped(t *testing.T) []recipe {
+	t.Helper()
+	recipes, err := readRecipes("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	goldens := map[string]bool{}
+	for _, r := range recipes {
+		if last := r.simulate[len(r.simulate)-1]; last != "pcaps/"+r.name {
+			t.Errorf("%s: the simulate command reads %s: expected pcaps/%s", r.name, last, r.name)
+		}
+		if goldens[r.golden()] {
+			t.Errorf("%s: another capture's transcript is called %s too", r.name, r.golden())
+		}
+		goldens[r.golden()] = true
+	}
+	return recipes
+}
+
+func replay(t *testing.T, r recipe) []byte {
+	t.Helper()
+	out, err := runSesame(t.Context(), slices.Insert(slices.Clone(r.simulate), 1, "--format", "jsonl")...)
+	if err != nil {
+		t.Fatalf("sesame %s: %v", strings.Join(r.simulate, " "), err)
+	}
+	return out
+}
+
+// runSesame runs the program in the root of the repository, where README.md's commands are
+// meant to be run, and returns what it wrote to its standard output.
+func runSesame(ctx context.Context, arguments ...string) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, sesame, arguments...)
+	cmd.Dir = ".."
+	out, err := cmd.Output()
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		err = errors.Join(err, errors.New(string(exit.Stderr)))
+	}
+	return out, err
+}
+
+func lines(b []byte) []string { return strings.SplitAfter(string(b), "\n") }
+
+func write(t *testing.T, path string, b []byte) {
+	t.Helper()
+	if err := os.WriteFile(path, b, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
