@@ -1,0 +1,138 @@
+// Package filter turns the ports that a script set watches into a test of
+// packets that come too fast to be decoded: a program for the kernel, and the
+// same test on the raw bytes of a capture.
+//
+// Both err on one side only. A packet that a door could count always passes;
+// one that passes may still be dropped by the decoder or the engine, which then
+// names why.
+package filter
+
+import (
+	"encoding/binary"
+
+	"sesame/daemon/packet"
+)
+
+// A Watch says which packets can matter to a script set. The zero Watch: none.
+type Watch struct {
+	// TCP and UDP are the ports, in any order; a repeat does no harm.
+	TCP, UDP []uint16
+	// AnyFlags is set when a knock asks for other TCP flags than SYN without
+	// ACK: then every segment to a watched port matters.
+	AnyFlags bool
+	// All is set when a door minds every port, as a strict one does.
+	All bool
+}
+
+// A Filter tests packets. It is immutable, and safe for concurrent use.
+type Filter struct {
+	tcp, udp ports
+	// A TCP segment can matter when its flags under mask are want.
+	mask, want packet.Flags
+}
+
+// ports is a set of ports: port p is bit p%64 of word p/64.
+type ports [1 << 10]uint64
+
+func (s *ports) has(port uint16) bool { return s[port>>6]>>(port&63)&1 != 0 }
+func (s *ports) add(port uint16)      { s[port>>6] |= 1 << (port & 63) }
+
+// New returns the filter for a watch.
+func New(w Watch) *Filter {
+	f := &Filter{mask: packet.SYN | packet.ACK, want: packet.SYN}
+	if w.AnyFlags {
+		f.mask, f.want = 0, 0
+	}
+	for _, port := range w.TCP {
+		f.tcp.add(port)
+	}
+	for _, port := range w.UDP {
+		f.udp.add(port)
+	}
+	if w.All {
+		for i := range f.tcp {
+			f.tcp[i], f.udp[i] = ^uint64(0), ^uint64(0)
+		}
+	}
+	return f
+}
+
+const (
+	ethernetHeader = 14
+	ipv6Header     = 40
+	protocolTCP    = 6
+	protocolUDP    = 17
+	flagsOffset    = 13 // of the flags in a TCP header
+	portOffset     = 2  // of the destination port in TCP and UDP
+	fragmentBits   = 0x3fff
+)
+
+// Match reports whether a captured frame can matter. It rejects only what is
+// plainly a whole TCP or UDP packet to a port that nobody watches, or with TCP
+// flags that nobody asks for. Whatever is odd, cut or of another protocol
+// passes, so that the decoder can name it.
+func (f *Filter) Match(link packet.LinkType, frame []byte) bool {
+	if link == packet.Ethernet && len(frame) >= ethernetHeader {
+		switch binary.BigEndian.Uint16(frame[ethernetHeader-2:]) {
+		case packet.EtherTypeIPv4:
+			return f.match4(frame[ethernetHeader:])
+		case packet.EtherTypeIPv6:
+			return f.match6(frame[ethernetHeader:])
+		}
+	}
+	return f.matchOther(link, frame)
+}
+
+// matchOther is kept out of Match, whose plain path should stay short.
+func (f *Filter) matchOther(link packet.LinkType, frame []byte) bool {
+	etherType, offset := link.Network(frame)
+	if offset > len(frame) {
+		return true
+	}
+	switch etherType {
+	case packet.EtherTypeIPv4:
+		return f.match4(frame[offset:])
+	case packet.EtherTypeIPv6:
+		return f.match6(frame[offset:])
+	}
+	return true
+}
+
+func (f *Filter) match4(ip []byte) bool {
+	if len(ip) < 20 || ip[0]>>4 != 4 || binary.BigEndian.Uint16(ip[6:])&fragmentBits != 0 {
+		return true
+	}
+	header := int(ip[0]&0xf) * 4
+	if header < 20 || header > len(ip) {
+		return true
+	}
+	return f.transport(ip[9], ip[header:])
+}
+
+func (f *Filter) match6(ip []byte) bool {
+	if len(ip) < ipv6Header || ip[0]>>4 != 6 {
+		return true
+	}
+	return f.transport(ip[6], ip[ipv6Header:])
+}
+
+// transport has the next header of an IPv6 packet for its protocol: an
+// extension header is then none that it knows, and passes.
+func (f *Filter) transport(protocol uint8, segment []byte) bool {
+	if len(segment) <= flagsOffset {
+		return protocol != protocolUDP || f.datagram(segment)
+	}
+	port := binary.BigEndian.Uint16(segment[portOffset:])
+	switch protocol {
+	case protocolTCP:
+		return f.tcp.has(port) && packet.Flags(segment[flagsOffset])&f.mask == f.want
+	case protocolUDP:
+		return f.udp.has(port)
+	}
+	return true
+}
+
+// datagram tests a UDP packet too short to hold what TCP flags would need.
+func (f *Filter) datagram(segment []byte) bool {
+	return len(segment) < portOffset+2 || f.udp.has(binary.BigEndian.Uint16(segment[portOffset:]))
+}

@@ -1,0 +1,334 @@
+package filter
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"testing"
+
+	"golang.org/x/net/bpf"
+	"pgregory.net/rapid"
+
+	"sesame/daemon/packet"
+)
+
+// matters is what a filter has to find out, said plainly.
+func (w Watch) matters(p *packet.Packet) bool {
+	switch p.Port.Proto {
+	case packet.TCP:
+		flags := w.AnyFlags || p.Flags&(packet.SYN|packet.ACK) == packet.SYN
+		return flags && (w.All || slices.Contains(w.TCP, p.Port.Number))
+	case packet.UDP:
+		return w.All || slices.Contains(w.UDP, p.Port.Number)
+	}
+	return false
+}
+
+// coarsely is what the coarse program has to find out.
+func (w Watch) coarsely(p *packet.Packet) bool {
+	w.All = p.Port.Proto == packet.TCP && len(w.TCP) > 0 || p.Port.Proto == packet.UDP && len(w.UDP) > 0 || w.All
+	return w.matters(p)
+}
+
+// A bench holds all forms of one filter.
+type bench struct {
+	watch        Watch
+	filter       *Filter
+	fine, coarse *bpf.VM
+	decoder      *packet.Decoder
+}
+
+func newBench(t fataler, w Watch) *bench {
+	f := New(w)
+	return &bench{
+		watch: w, filter: f, decoder: packet.NewDecoder(),
+		fine: machine(t, f.fine()), coarse: machine(t, f.coarse()),
+	}
+}
+
+type fataler interface{ Fatalf(string, ...any) }
+
+func machine(t fataler, program []bpf.Instruction) *bpf.VM {
+	vm, err := bpf.NewVM(program)
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	return vm
+}
+
+func run(t fataler, vm *bpf.VM, data []byte) bool {
+	n, err := vm.Run(data)
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	return n > 0
+}
+
+// check holds all forms of the filter against the decoder for one frame.
+func (b *bench) check(t fataler, link packet.LinkType, frame []byte, wire int) {
+	var p packet.Packet
+	if b.decoder.Decode(link, frame, wire, &p) != packet.Kept {
+		return // every form may do as it likes: the decoder has the last word
+	}
+	_, offset := link.Network(frame)
+	ip := frame[offset:]
+	unseen := ip[0]>>4 == 6 && packet.Extension(ip[6])
+	b.compare(t, "match", frame, b.filter.Match(link, frame), b.watch.matters(&p), unseen || p.Port.Proto == packet.ICMP)
+	unseen = unseen || tagLike(ip)
+	b.compare(t, "fine program", frame, run(t, b.fine, ip), b.watch.matters(&p), unseen)
+	b.compare(t, "coarse program", frame, run(t, b.coarse, ip), b.watch.coarsely(&p), unseen)
+}
+
+// compare fails if a form rejects what matters, or passes what it has seen not to matter.
+func (b *bench) compare(t fataler, form string, frame []byte, got, want, unseen bool) {
+	if want && !got {
+		t.Fatalf("%s rejects what matters: %x", form, frame)
+	}
+	if got && !want && !unseen {
+		t.Fatalf("%s passes what does not matter: %x", form, frame)
+	}
+}
+
+// tagLike is the coincidence that a program takes for a tag: an IPv4 length, or
+// a piece of an IPv6 flow label, that is an EtherType.
+func tagLike(ip []byte) bool {
+	switch binary.BigEndian.Uint16(ip[2:]) {
+	case packet.EtherTypeIPv4, packet.EtherTypeIPv6, packet.EtherTypeVLAN, packet.EtherTypeQinQ, packet.EtherTypeQinQ2:
+		return true
+	}
+	return false
+}
+
+func watches() *rapid.Generator[Watch] {
+	return rapid.Custom(func(t *rapid.T) Watch {
+		port := rapid.OneOf(rapid.Uint16(), rapid.Uint16Range(1, 20), rapid.Uint16Range(65530, 65535))
+		return Watch{
+			TCP:      rapid.SliceOfN(port, 0, 60).Draw(t, "tcp"),
+			UDP:      rapid.SliceOfN(port, 0, 60).Draw(t, "udp"),
+			AnyFlags: rapid.Bool().Draw(t, "any flags"),
+			All:      rapid.IntRange(0, 9).Draw(t, "all") == 0,
+		}
+	})
+}
+
+func TestAllFormsAgree(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		b := newBench(t, watches().Draw(t, "watch"))
+		for range 50 {
+			f := frames(b.watch).Draw(t, "frame")
+			b.check(t, f.link, f.data, f.wire)
+		}
+	})
+}
+
+// The generator is worth nothing if the decoder keeps none of its frames.
+func TestFramesAreOftenKept(t *testing.T) {
+	kept, matter, total := 0, 0, 0
+	decoder := packet.NewDecoder()
+	rapid.Check(t, func(t *rapid.T) {
+		w := Watch{TCP: []uint16{7421}, UDP: []uint16{9133}}
+		var p packet.Packet
+		for range 50 {
+			f := frames(w).Draw(t, "frame")
+			total++
+			if decoder.Decode(f.link, f.data, f.wire, &p) != packet.Kept {
+				continue
+			}
+			kept++
+			if w.matters(&p) {
+				matter++
+			}
+		}
+	})
+	t.Logf("of %d frames %d are kept, %d matter", total, kept, matter)
+	if kept < total/3 || matter < total/10 {
+		t.Errorf("of %d frames %d are kept, %d matter", total, kept, matter)
+	}
+}
+
+// spread returns n ports that stand alone, over the whole range.
+func spread(n int) []uint16 {
+	list := make([]uint16, n)
+	for i := range list {
+		list[i] = uint16(1 + i*(65534/n))
+	}
+	return list
+}
+
+func TestEveryPort(t *testing.T) {
+	for _, test := range []struct {
+		watch  Watch
+		coarse bool
+	}{
+		{Watch{}, false},
+		{Watch{TCP: []uint16{0, 1, 65535}, UDP: []uint16{65534, 65535}}, false},
+		{Watch{TCP: spread(400)}, false},
+		{Watch{TCP: spread(900)}, false},
+		{Watch{TCP: spread(500), UDP: spread(490)}, false},
+		{Watch{TCP: spread(3000)}, true},
+		{Watch{TCP: spread(1000), UDP: spread(1000)}, true},
+		{Watch{All: true}, false},
+		{Watch{All: true, AnyFlags: true, TCP: spread(3000)}, false},
+	} {
+		name := fmt.Sprintf("%d tcp, %d udp, all %v", len(test.watch.TCP), len(test.watch.UDP), test.watch.All)
+		t.Run(name, func(t *testing.T) {
+			f := New(test.watch)
+			program, coarse := f.Program()
+			if coarse != test.coarse {
+				t.Fatalf("coarse is %v, with %d instructions", coarse, len(program))
+			}
+			vm := machine(t, program)
+			testEveryPort(t, test.watch, f, vm, coarse)
+			t.Logf("%d instructions", len(program))
+		})
+	}
+}
+
+func testEveryPort(t *testing.T, w Watch, f *Filter, vm *bpf.VM, coarse bool) {
+	for _, test := range []struct {
+		proto packet.Proto
+		ip    []byte
+		port  int // offset of the destination port
+	}{
+		{packet.TCP, build(frame{version: 4, protocol: protocolTCP, flags: packet.SYN}), 22},
+		{packet.UDP, build(frame{version: 6, protocol: protocolUDP}), 42},
+	} {
+		for number := range 1 << 16 {
+			p := packet.Packet{Port: packet.Port{Proto: test.proto, Number: uint16(number)}, Flags: packet.SYN}
+			binary.BigEndian.PutUint16(test.ip[test.port:], p.Port.Number)
+			want := w.matters(&p)
+			if got := f.Match(packet.Raw, test.ip); got != want {
+				t.Fatalf("%v: match says %v", p.Port, got)
+			}
+			if coarse {
+				want = w.coarsely(&p)
+			}
+			if got := run(t, vm, test.ip); got != want {
+				t.Fatalf("%v: the program says %v", p.Port, got)
+			}
+		}
+	}
+}
+
+func TestOddFramesPass(t *testing.T) {
+	f := New(Watch{})
+	plain := build(frame{version: 4, protocol: protocolTCP, flags: packet.SYN})
+	if f.Match(packet.Raw, plain) {
+		t.Fatal("a plain packet that nobody watches passes")
+	}
+	for name, odd := range map[string][]byte{
+		"empty":            nil,
+		"short header":     plain[:19],
+		"short segment":    plain[:33],
+		"header length 4":  append([]byte{0x44}, plain[1:]...),
+		"fragment":         append(append(slices.Clone(plain[:6]), 0x20, 0), plain[8:]...),
+		"another protocol": append(append(slices.Clone(plain[:9]), 47), plain[10:]...),
+		"version 5":        append([]byte{0x55}, plain[1:]...),
+	} {
+		if !f.Match(packet.Raw, odd) {
+			t.Errorf("%s: rejected", name)
+		}
+	}
+	if !f.Match(105, plain) {
+		t.Error("unknown link type: rejected")
+	}
+	for n := range 14 {
+		if !f.Match(packet.Ethernet, make([]byte, n)) {
+			t.Errorf("%d bytes of ethernet: rejected", n)
+		}
+	}
+}
+
+// A double tag leaves the inner one in what a packet socket delivers.
+func TestProgramPassesTags(t *testing.T) {
+	program, _ := New(Watch{}).Program()
+	vm := machine(t, program)
+	ip := build(frame{version: 4, protocol: protocolUDP})
+	for priority := range 8 {
+		tag := []byte{byte(priority << 5), 42, 0x08, 0x00}
+		if !run(t, vm, append(tag, ip...)) {
+			t.Errorf("priority %d: rejected", priority)
+		}
+	}
+	if run(t, vm, ip) {
+		t.Error("without a tag: passed")
+	}
+}
+
+func TestProgramRejects(t *testing.T) {
+	program, _ := New(Watch{All: true, AnyFlags: true}).Program()
+	vm := machine(t, program)
+	ip := build(frame{version: 4, protocol: protocolTCP, flags: packet.SYN})
+	if !run(t, vm, ip) {
+		t.Fatal("a plain packet that is watched is rejected")
+	}
+	for name, data := range map[string][]byte{
+		"empty":          nil,
+		"arp":            {0, 1, 8, 1, 6, 4, 0, 1},
+		"first fragment": append(append(slices.Clone(ip[:6]), 0x20, 0), ip[8:]...),
+		"last fragment":  append(append(slices.Clone(ip[:6]), 0, 9), ip[8:]...),
+		"gre":            append(append(slices.Clone(ip[:9]), 47), ip[10:]...),
+		"icmp6":          build(frame{version: 6, protocol: 58}),
+		"cut":            ip[:30],
+	} {
+		if run(t, vm, data) {
+			t.Errorf("%s: passed", name)
+		}
+	}
+}
+
+func TestMatchAllocatesNothing(t *testing.T) {
+	f := New(Watch{TCP: spread(900)})
+	data := link(packet.Ethernet, build(frame{version: 4, protocol: protocolTCP, flags: packet.SYN}), 4, 1)
+	if n := testing.AllocsPerRun(100, func() { f.Match(packet.Ethernet, data) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func FuzzMatch(f *testing.F) {
+	for _, version := range []byte{4, 6} {
+		for _, protocol := range []byte{protocolTCP, protocolUDP, 58} {
+			ip := build(frame{version: version, protocol: protocol, flags: packet.SYN, port: 7421})
+			f.Add(uint16(packet.Ethernet), link(packet.Ethernet, ip, version, 2), 0)
+			f.Add(uint16(packet.SLL2), link(packet.SLL2, ip, version, 0), 2000)
+		}
+	}
+	var benches []*bench
+	for _, w := range []Watch{
+		{TCP: []uint16{7421}, UDP: []uint16{7421}}, {TCP: spread(300), AnyFlags: true}, {All: true}, {},
+	} {
+		benches = append(benches, newBench(f, w))
+	}
+	f.Fuzz(func(t *testing.T, link uint16, frame []byte, wire int) {
+		for _, b := range benches {
+			b.check(t, packet.LinkType(link), frame, wire)
+		}
+	})
+}
+
+func BenchmarkMatch(b *testing.B) {
+	f := New(Watch{TCP: spread(900), UDP: spread(900)})
+	for _, bench := range []struct {
+		name string
+		link packet.LinkType
+		tags int
+		frame
+	}{
+		{"tcp4", packet.Ethernet, 0, frame{version: 4, protocol: protocolTCP, flags: packet.SYN, port: 2}},
+		{"udp4", packet.Ethernet, 0, frame{version: 4, protocol: protocolUDP, port: 2}},
+		{"tcp6", packet.Ethernet, 0, frame{version: 6, protocol: protocolTCP, flags: packet.SYN, port: 2}},
+		{"vlan", packet.Ethernet, 1, frame{version: 4, protocol: protocolTCP, flags: packet.SYN, port: 2}},
+		{"cooked", packet.SLL2, 0, frame{version: 4, protocol: protocolTCP, flags: packet.SYN, port: 2}},
+	} {
+		b.Run(bench.name, func(b *testing.B) {
+			data := link(bench.link, build(bench.frame), bench.version, bench.tags)
+			b.ReportAllocs()
+			for b.Loop() {
+				if f.Match(bench.link, data) {
+					b.Fatal("passes")
+				}
+			}
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds()/1e6, "Mpackets/s")
+		})
+	}
+}
