@@ -244,10 +244,12 @@ func TestProgramPassesTags(t *testing.T) {
 	program, _ := New(Watch{}).Program()
 	vm := machine(t, program)
 	ip := build(frame{version: 4, protocol: protocolUDP})
-	for priority := range 8 {
-		tag := []byte{byte(priority << 5), 42, 0x08, 0x00}
-		if !run(t, vm, append(tag, ip...)) {
-			t.Errorf("priority %d: rejected", priority)
+	for _, etherType := range []uint16{0x0800, 0x86dd, 0x8100, 0x88a8, 0x9100} {
+		for priority := range 8 {
+			tag := binary.BigEndian.AppendUint16([]byte{byte(priority << 5), 42}, etherType)
+			if !run(t, vm, append(tag, ip...)) {
+				t.Errorf("priority %d, then %#04x: rejected", priority, etherType)
+			}
 		}
 	}
 	if run(t, vm, ip) {

@@ -241,17 +241,28 @@ func TestDecodeCutAndMalformed(t *testing.T) {
 	d, long := NewDecoder(), syn4(t, "a payload that the capture cuts")
 	for _, test := range []struct {
 		name  string
+		link  LinkType
 		frame []byte
 	}{
-		{"data offset", with(long, 32, 4<<4)[:41]},
-		{"total length beyond the wire", with(long, 2, 1, 0)[:41]},
-		{"version", with(long, 0, 0x65)[:10]},
-		{"tcp header beyond the packet", with(with(long, 2, 0, 44), 32, 15<<4)[:41]},
+		{"data offset", Raw, with(long, 32, 4<<4)[:41]},
+		{"total length beyond the wire", Raw, with(long, 2, 1, 0)[:41]},
+		{"version", IPv4, with(long, 0, 0x65)[:10]},
+		{"tcp header beyond the packet", Raw, with(with(long, 2, 0, 44), 32, 15<<4)[:41]},
+		{"ipv6 extension beyond the packet", Raw, ip6(t, layers.IPProtocolIPv6Routing, with(extension(layers.IPProtocolTCP, 8), 1, 2))},
 	} {
 		var p Packet
-		if drop := d.Decode(IPv4, test.frame, len(long), &p); drop != Malformed {
+		if drop := d.Decode(test.link, test.frame, 200, &p); drop != Malformed {
 			t.Errorf("%s: got %v, want malformed", test.name, drop)
 		}
+	}
+}
+
+// What lies between the end of a datagram and that of its packet is no payload.
+func TestDecodeCutBehindDatagram(t *testing.T) {
+	var p Packet
+	frame := with(udp4(t, "open sesame"), 24, 0, 12)[:33]
+	if drop := NewDecoder().Decode(Raw, frame, 39, &p); drop != Kept || p.Cut || string(p.Payload) != "open" {
+		t.Errorf("got %v, payload %q, cut %v", drop, p.Payload, p.Cut)
 	}
 }
 
