@@ -1,0 +1,190 @@
+package scripting
+
+import (
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/yuin/gopher-lua"
+)
+
+const (
+	defaultTimeout = 10 * time.Second
+	maxTimeout     = 10 * time.Minute
+	maxArguments   = 64
+	maxArgument    = 4096 // bytes
+)
+
+// A Command is a program that handlers may run. Each argument may hold
+// placeholders; what fills them never becomes more than one argument.
+type Command struct {
+	Name    string
+	Place   Place
+	Argv    []string
+	Undo    []string            // nil: nothing to undo
+	Timeout time.Duration       // of each run
+	TTL     time.Duration       // until the undo; zero: that of the door
+	Choices map[string][]string // placeholders of its own, and what may fill them
+	argv    []template
+	undo    []template
+}
+
+// A template is an argument, cut at its placeholders: text, name, text, ...
+type template []string
+
+// reserved are the placeholders that every command has, and the keys that exec
+// has for itself.
+var reserved = []string{"source", "port", "door", "ttl"}
+
+func registerCommand(s *script, L *lua.LState) int {
+	s.registering(L, "command")
+	v, bound := s.argument(L, "command", "")
+	d := &commandDraft{Command: Command{Name: bound, Place: v.at, Timeout: defaultTimeout}}
+	if read(v, commandOptions(), func(v value, d *commandDraft) { d.given = append(d.given, v) }, d) {
+		d.Argv, d.argv = d.arguments(v, d.given)
+		if d.undone.lua != nil {
+			items, ok := d.undone.items("a list of arguments")
+			if ok {
+				d.Undo, d.undo = d.arguments(d.undone, items)
+			}
+		}
+	}
+	if d.Name == "" && len(d.Argv) > 0 {
+		d.Name = path.Base(d.Argv[0])
+	}
+	s.loading.commands = append(s.loading.commands, &d.Command)
+	L.Push(s.userdata(L, &d.Command))
+	return 1
+}
+
+// A commandDraft is a command while its options are read: placeholders are
+// checked when all choices are known.
+type commandDraft struct {
+	Command
+	given  []value
+	undone value
+}
+
+func commandOptions() []option[commandDraft] {
+	return []option[commandDraft]{
+		{Option{"undo", "a list of arguments", "", "What takes it back; then the command is a grant, and this runs at its end. It may run twice."},
+			func(v value, d *commandDraft) { d.undone = v }},
+		{Option{"timeout", "duration up to 10m", `"10s"`, "When a run that has not ended is killed."},
+			func(v value, d *commandDraft) {
+				if d.Timeout, _ = v.duration(); d.Timeout > maxTimeout {
+					v.fail("expected at most 10m, got %s", d.Timeout)
+				}
+			}},
+		{Option{"ttl", "duration", "the door's", "The time until undo runs."},
+			func(v value, d *commandDraft) { d.TTL, _ = v.duration() }},
+		{Option{"choices", `a table such as { level = { "low", "high" } }`, "", "Placeholders of its own, each with the texts that may fill it."},
+			func(v value, d *commandDraft) { d.Choices = readChoices(v) }},
+		{Option{"name", "a name", "the variable's", "What reports call it."},
+			func(v value, d *commandDraft) { d.Name, _ = readName(v) }},
+	}
+}
+
+func readChoices(v value) map[string][]string {
+	table, ok := v.lua.(*lua.LTable)
+	if !ok {
+		v.expected(`a table such as { level = { "low", "high" } }`)
+		return nil
+	}
+	choices := map[string][]string{}
+	for key, element := range entries(table) {
+		name, ok := key.(lua.LString)
+		if !ok || !placeholderName(string(name)) || slices.Contains(reserved, string(name)) {
+			v.fail("%s cannot name a choice: expected lower-case letters and _, and not %s", keyText(key), strings.Join(reserved, ", "))
+			continue
+		}
+		items, _ := v.field(string(name), element).items(`a list of strings such as { "low", "high" }`)
+		choices[string(name)] = nil
+		for _, item := range items {
+			if text, ok := item.text(); ok {
+				choices[string(name)] = append(choices[string(name)], text)
+			}
+		}
+	}
+	return choices
+}
+
+func placeholderName(s string) bool {
+	return s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz_") == ""
+}
+
+// arguments reads an argv. Its first element is an absolute path as it stands:
+// what runs never depends on who knocks.
+func (d *commandDraft) arguments(v value, items []value) (argv []string, templates []template) {
+	if len(items) == 0 || len(items) > maxArguments {
+		v.fail(`expected a program and its arguments, such as "/usr/bin/logger", "{source}", got %d of at most %d entries`, len(items), maxArguments)
+	}
+	for i, item := range items {
+		text, ok := item.text()
+		if !ok {
+			continue
+		}
+		cut, err := parseTemplate(text, append(slices.Sorted(maps.Keys(d.Choices)), "source", "port", "door"))
+		switch {
+		case err != nil:
+			item.fail("%v", err)
+		case len(text) > maxArgument || strings.Contains(text, "\x00"):
+			item.fail("an argument has at most %d bytes and no zero byte", maxArgument)
+		case i == 0 && len(cut) > 1:
+			item.fail("%q has a placeholder: the program is one and the same each time", text)
+		case i == 0 && !path.IsAbs(text):
+			item.fail("%q is not an absolute path: write it in full, such as %q", text, path.Join("/usr/bin", text))
+		}
+		argv, templates = append(argv, text), append(templates, cut)
+	}
+	return argv, templates
+}
+
+// parseTemplate cuts an argument at its placeholders. "{{" and "}}" are braces.
+func parseTemplate(text string, known []string) (template, error) {
+	cut := template{""}
+	for text != "" {
+		i := strings.IndexAny(text, "{}")
+		if i < 0 {
+			cut[len(cut)-1] += text
+			break
+		}
+		cut[len(cut)-1] += text[:i]
+		if strings.HasPrefix(text[i:], "{{") || strings.HasPrefix(text[i:], "}}") {
+			cut[len(cut)-1] += text[i : i+1]
+			text = text[i+2:]
+			continue
+		}
+		name, rest, found := strings.Cut(text[i+1:], "}")
+		if text[i] == '}' || !found {
+			return nil, fmt.Errorf(`a lone %q: write it twice, or a placeholder such as {source}`, text[i:i+1])
+		}
+		if !slices.Contains(known, name) {
+			return nil, fmt.Errorf("unknown placeholder {%s}%s", name, didYouMean(name, known))
+		}
+		cut, text = append(cut, name, ""), rest
+	}
+	return cut, nil
+}
+
+// fill returns the arguments with their placeholders filled.
+func fill(templates []template, values map[string]string) ([]string, error) {
+	argv := make([]string, len(templates))
+	for i, cut := range templates {
+		var b strings.Builder
+		for j, part := range cut {
+			if j%2 == 1 {
+				filled, ok := values[part]
+				if !ok {
+					return nil, fmt.Errorf(`there is no value for {%s}: write it as %s = "..."`, part, part)
+				}
+				part = filled
+			}
+			b.WriteString(part)
+		}
+		argv[i] = b.String()
+	}
+	return argv, nil
+}

@@ -1,0 +1,190 @@
+package scripting
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/yuin/gopher-lua"
+
+	"sesame/daemon/engine"
+	"sesame/daemon/packet"
+)
+
+const (
+	defaultWithin = 10 * time.Second
+	defaultTTL    = 30 * time.Second
+	maxSequence   = 32
+)
+
+// A draft is a door while its options are read.
+type draft struct {
+	door     *engine.Door
+	script   *script
+	handler  *handler
+	flags    engine.FlagTest // of the knocks without flags of their own
+	sequence value
+}
+
+func (s *script) newDraft(name string, listen bool) *draft {
+	h := &handler{script: s}
+	return &draft{
+		script:  s,
+		handler: h,
+		flags:   engine.SYN,
+		door: &engine.Door{
+			Name: name, Script: s.source.Path, Listen: listen,
+			Within: defaultWithin, TTL: defaultTTL,
+		},
+	}
+}
+
+func registerDoor(s *script, L *lua.LState, name string) lua.LValue {
+	v, _ := s.argument(L, "door", name)
+	d := s.newDraft(name, false)
+	if read(v, doorOptions(), nil, d) {
+		d.readSequence()
+		d.finish(v)
+	}
+	return lua.LNil
+}
+
+// finish hands a door that was read to the registration.
+func (d *draft) finish(v value) {
+	d.door.Line = v.at.Line
+	if d.door.Hooks != 0 {
+		d.door.Handler = d.handler
+	}
+	d.script.loading.doors = append(d.script.loading.doors, d.door)
+}
+
+func doorOptions() []option[draft] {
+	return append([]option[draft]{
+		{Option{"sequence", `a list of 1 to 32 ports, such as { "tcp/7421", "udp/9133" }; { "tcp/7000", flags = "syn,!ack" } for one knock's flags`, Required, "The knocks that open the door, in their order."},
+			func(v value, d *draft) { d.sequence = v }},
+		{Option{"flags", "TCP flags that must be set, or with ! must not", `"syn,!ack"`, "What a TCP packet must carry to count as a knock of this door."},
+			func(v value, d *draft) { d.flags, _ = parsed(v, `flags such as "syn,!ack"`, parseFlags) }},
+		{Option{"within", "duration", `"10s"`, "The time for the whole sequence; a knock at exactly its end is too late."},
+			func(v value, d *draft) { d.door.Within, _ = v.duration() }},
+		{Option{"step_timeout", "duration", "", "The time between two knocks."},
+			func(v value, d *draft) { d.door.StepTimeout, _ = v.duration() }},
+		{Option{"on_wrong", `"reset" or "ignore"`, `"reset"`, "What a wrong knock does to an attempt: it falls back, or nothing happens."},
+			func(v value, d *draft) {
+				i, _ := v.oneOf("reset", "ignore")
+				d.door.OnWrong = engine.OnWrong(i)
+			}},
+		{Option{"duplicates", `"ignore" or "wrong"`, `"ignore"`, "What a repeat of the latest knock is: forgiven, or a knock like any other."},
+			func(v value, d *draft) {
+				i, _ := v.oneOf("ignore", "wrong")
+				d.door.Duplicates = engine.Duplicates(i)
+			}},
+		{Option{"strict", "true or false", "false", "Whether every TCP SYN and UDP packet to this host can be a wrong knock, so that no scan opens the door."},
+			func(v value, d *draft) { d.door.Strict, _ = v.boolean() }},
+		{Option{"except", "a port or a list of ports", "", "The ports that a strict door does not mind."},
+			func(v value, d *draft) { d.door.Except, _ = v.ports() }},
+		functionOption("on_stage", "function(attempt)", "Called at the second knock and each later one; it may return false and a reason to refuse.", engine.MomentStage, engine.HookStage),
+		functionOption("on_open", "function(attempt)", "Called when the sequence is complete and its conditions hold; without it the door allows its guards. It may return false and a reason to refuse.", engine.MomentOpen, engine.HookOpen),
+		functionOption("on_miss", "function(attempt)", "Called when an attempt of two knocks or more ends unfinished.", engine.MomentMiss, engine.HookMiss),
+	}, responseOptions("")...)
+}
+
+// responseOptions are those that doors and listeners share.
+func responseOptions(limit string) []option[draft] {
+	return []option[draft]{
+		{Option{"guards", "a port or a list of ports", "", "The ports that are shut to everyone without a grant."},
+			func(v value, d *draft) { d.door.Guards, _ = v.ports() }},
+		{Option{"ports", "a port or a list of ports", "", "What else an allow of this door may name; without it an allow may name any port."},
+			func(v value, d *draft) { d.door.Ports, _ = v.ports() }},
+		{Option{"ttl", "duration", `"30s"`, "How long a grant lasts; a connection that stands goes on."},
+			func(v value, d *draft) { d.door.TTL, _ = v.duration() }},
+		{Option{"limit", `a count and a time, such as "3/h" or "20/s per source"`, limit, "How often the door can be completed; what is more is refused."},
+			func(v value, d *draft) { d.door.Limit, _ = parsed(v, `a limit such as "20/s"`, parseLimit) }},
+		{Option{"when", "a condition, a function(attempt), or a list of both", "", "What must hold for the door to open: all of it. A function returns true, or false and a reason."},
+			func(v value, d *draft) { d.door.When = d.script.conditions(v) }},
+		functionOption("on_close", "function(grant)", "Called when a grant of this door ended.", engine.MomentClose, engine.HookClose),
+	}
+}
+
+func functionOption(name, kind, doc string, moment engine.MomentKind, hook engine.Hooks) option[draft] {
+	return option[draft]{Option{name, kind, "", doc}, func(v value, d *draft) {
+		if fn, ok := v.function(); ok {
+			d.handler.functions[moment] = d.script.keep(fn)
+			d.door.Hooks |= hook
+		}
+	}}
+}
+
+// readSequence reads the knocks after all other options: their flags are those
+// of the door unless they have their own.
+func (d *draft) readSequence() {
+	if d.sequence.lua == nil {
+		return
+	}
+	items, ok := d.sequence.items("a list of ports")
+	if ok && (len(items) < 1 || len(items) > maxSequence) {
+		d.sequence.fail("expected 1 to %d knocks, got %d", maxSequence, len(items))
+	}
+	for _, item := range items {
+		d.door.Sequence = append(d.door.Sequence, d.knock(item))
+	}
+}
+
+// knock reads "tcp/7000" or { "tcp/7000", flags = "syn,!ack" }.
+func (d *draft) knock(v value) engine.Knock {
+	if _, ok := v.lua.(*lua.LTable); !ok {
+		port, _ := v.port()
+		return d.withFlags(port, d.flags)
+	}
+	var knock engine.Knock
+	knock.Flags = d.flags
+	flagged := false
+	schema := []option[engine.Knock]{{Option{Name: "flags"}, func(v value, k *engine.Knock) {
+		k.Flags, _ = parsed(v, `flags such as "syn,!ack"`, parseFlags)
+		flagged = true
+	}}}
+	given := 0
+	read(v, schema, func(v value, k *engine.Knock) { k.Port, _ = v.port(); given++ }, &knock)
+	switch {
+	case given != 1:
+		v.fail(`a knock with flags has one port, got %d: write { "tcp/7000", flags = "syn,!ack" }`, given)
+	case flagged && knock.Port.Proto == packet.UDP:
+		v.fail("%s has no TCP flags: leave flags out", knock.Port)
+	}
+	return d.withFlags(knock.Port, knock.Flags)
+}
+
+func (d *draft) withFlags(port packet.Port, flags engine.FlagTest) engine.Knock {
+	if port.Proto != packet.TCP {
+		flags = engine.FlagTest{}
+	}
+	return engine.Knock{Port: port, Flags: flags}
+}
+
+func registerListen(s *script, L *lua.LState, name string) lua.LValue {
+	v, _ := s.argument(L, "listen", name)
+	d := s.newDraft(name, true)
+	d.door.Limit, _ = parseLimit(defaultListenLimit)
+	if read(v, listenOptions(), nil, d) {
+		d.finish(v)
+	}
+	return lua.LNil
+}
+
+// defaultListenLimit bounds the Lua that strangers can have run.
+const defaultListenLimit = "20/s"
+
+func listenOptions() []option[draft] {
+	return append([]option[draft]{
+		{Option{"on", "a port or a list of up to 32 ports", Required, "The ports whose every packet is handed to on_knock."},
+			func(v value, d *draft) {
+				ports, ok := v.ports()
+				if ok && (len(ports) < 1 || len(ports) > maxSequence) {
+					v.fail("expected 1 to %d ports, got %d", maxSequence, len(ports))
+				}
+				for _, port := range ports {
+					d.door.Sequence = append(d.door.Sequence, d.withFlags(port, d.flags))
+				}
+			}},
+		{Option{"on_knock", "function(knock)", Required, "Called for each packet; it may allow, or return false and a reason to refuse."},
+			functionOption("on_knock", "", "", engine.MomentKnock, engine.HookKnock).read},
+	}, responseOptions(fmt.Sprintf("%q", defaultListenLimit))...)
+}

@@ -1,0 +1,39 @@
+package scripting
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// maxDuration keeps every sum of a time and a duration far from overflow.
+const maxDuration = 36500 * 24 * time.Hour
+
+// parseDuration reads "90s", "1m30s", "10ms", "1d" or "1d12h": the units of Go's
+// durations and the day of 24 hours. It is above zero, and at most 36,500 days.
+func parseDuration(s string) (time.Duration, error) {
+	malformed := fmt.Errorf(`%q is not a duration: expected a number with a unit, such as "8s", "1m30s" or "2h"`, s)
+	days, rest, found := strings.Cut(s, "d")
+	if !found {
+		days, rest = "0", s
+	}
+	n, err := strconv.ParseUint(days, 10, 32)
+	if err != nil || strings.ContainsAny(rest, "+-") {
+		return 0, malformed
+	}
+	var d time.Duration
+	if rest != "" || !found {
+		if d, err = time.ParseDuration(rest); err != nil {
+			return 0, malformed
+		}
+	}
+	if n > 36500 || d > maxDuration-time.Duration(n)*24*time.Hour {
+		return 0, fmt.Errorf("%q is too long: at most 36500d", s)
+	}
+	if d += time.Duration(n) * 24 * time.Hour; d == 0 {
+		return 0, errors.New("a duration must be above zero")
+	}
+	return d, nil
+}

@@ -1,0 +1,42 @@
+package scripting
+
+import (
+	"fmt"
+	"strings"
+
+	"sesame/daemon/engine"
+	"sesame/daemon/packet"
+)
+
+var flagNames = []string{"fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr"}
+
+// parseFlags reads "syn,!ack": TCP flags that must be set, and with "!" those
+// that must not be. The order of flagNames is that of their bits.
+func parseFlags(s string) (engine.FlagTest, error) {
+	var test engine.FlagTest
+	for part := range strings.SplitSeq(s, ",") {
+		name, clear := strings.CutPrefix(strings.TrimSpace(part), "!")
+		flag, err := parseFlag(name)
+		if err != nil {
+			return engine.FlagTest{}, err
+		}
+		if (test.Set|test.Clear)&flag != 0 {
+			return engine.FlagTest{}, fmt.Errorf("%q names %q twice", s, name)
+		}
+		if clear {
+			test.Clear |= flag
+		} else {
+			test.Set |= flag
+		}
+	}
+	return test, nil
+}
+
+func parseFlag(name string) (packet.Flags, error) {
+	for i, known := range flagNames {
+		if name == known {
+			return 1 << i, nil
+		}
+	}
+	return 0, fmt.Errorf("unknown TCP flag %q%s", name, didYouMean(name, flagNames))
+}

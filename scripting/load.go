@@ -1,0 +1,240 @@
+package scripting
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"slices"
+	"strings"
+
+	"sesame/daemon/engine"
+)
+
+// Options say how a script set is loaded. All may be zero.
+type Options struct {
+	// Dir is the name of the file system for messages.
+	Dir string
+	// Values are those of sesame.option, as people write them.
+	Values map[string]string
+	// Print gets what scripts print while they load. What they print later is
+	// a [engine.Log].
+	Print func(Place, string)
+}
+
+// A Set is a loaded script set: what the engine needs, and what reports and lints
+// tell about it. Only the goroutine that owns the engine may use Engine.
+type Set struct {
+	Engine *engine.Set
+	Files  []File // scripts and the modules that they require, by path
+
+	Commands     []*Command
+	Options      []OptionValue
+	Windows      []*Window
+	Allows       []AllowSite
+	Closes       []CloseSite
+	Suppressions []Suppression
+
+	scripts []*script
+}
+
+// Close frees the Lua states. The engine must have another set by then.
+func (s *Set) Close() {
+	for _, script := range s.scripts {
+		script.state.Close()
+	}
+}
+
+// Load reads the scripts of a directory: each *.lua of its top level, in the
+// order of their names, except tests (*_test.lua) and names that begin with a
+// dot. Modules are below lib, and read when a script requires them. Each file is
+// read once. An error is of type [Problems], unless the directory cannot be
+// read or has no scripts.
+func Load(fsys fs.FS, opt Options) (*Set, error) {
+	entries, err := fs.ReadDir(fsys, ".")
+	if err != nil {
+		return nil, fmt.Errorf("reading the scripts in %s: %w", opt.dir(), err)
+	}
+	var names []string
+	for _, entry := range entries {
+		name := entry.Name()
+		if strings.HasSuffix(name, ".lua") && !strings.HasSuffix(name, "_test.lua") && !strings.HasPrefix(name, ".") && !entry.IsDir() {
+			names = append(names, name)
+		}
+	}
+	if len(names) == 0 {
+		return nil, fmt.Errorf("no scripts in %s: expected files that end in .lua at its top level", opt.dir())
+	}
+	return load(fsys, names, opt)
+}
+
+// LoadFile reads one script. The modules that it requires are below lib in the
+// same file system.
+func LoadFile(fsys fs.FS, name string, opt Options) (*Set, error) {
+	return load(fsys, []string{name}, opt)
+}
+
+func (o Options) dir() string {
+	if o.Dir == "" {
+		return "the directory"
+	}
+	return o.Dir
+}
+
+func load(fsys fs.FS, names []string, opt Options) (*Set, error) {
+	l := &loader{
+		options: opt,
+		sources: &sources{fsys: fsys, files: map[string]*source{}, failed: map[string]error{}},
+		api:     API(),
+		doors:   map[string]Place{},
+		set:     &Set{Engine: &engine.Set{}},
+	}
+	for _, name := range names {
+		l.load(name)
+	}
+	l.sources.fsys = nil
+	l.check()
+	if len(l.problems) > 0 {
+		l.set.Close()
+		return nil, l.problems.sorted()
+	}
+	l.describe()
+	return l.set, nil
+}
+
+// A loader collects what the files of a set register, and all that is wrong.
+type loader struct {
+	options    Options
+	sources    *sources
+	api        []Object
+	doors      map[string]Place
+	set        *Set
+	problems   Problems
+	incomplete bool // a file did not run to its end
+}
+
+func (l *loader) load(name string) {
+	file, err := l.sources.read(name)
+	if err != nil {
+		l.fail(name, err)
+		return
+	}
+	s := &script{
+		source: file, sources: l.sources, api: l.api, doors: l.doors,
+		values: l.options.Values, print: l.options.Print,
+	}
+	registered, err := s.start()
+	l.set.scripts = append(l.set.scripts, s)
+	l.problems = append(l.problems, registered.problems...)
+	if err != nil {
+		l.fail(name, err)
+	}
+	s.learn(registered)
+	l.add(registered)
+}
+
+// fail notes that a file did not load. The reason may be known already: a
+// problem that also ended the file.
+func (l *loader) fail(name string, err error) {
+	l.incomplete = true
+	for _, problem := range problemsOf(name, err) {
+		known := slices.ContainsFunc(l.problems, func(p *Problem) bool {
+			return p.File == problem.File && p.Line == problem.Line && p.Message == problem.Message
+		})
+		if !known {
+			l.problems = append(l.problems, problem)
+		}
+	}
+	for _, module := range slices.Sorted(maps.Keys(l.sources.failed)) {
+		if module != name && !errors.Is(l.sources.failed[module], fs.ErrNotExist) {
+			l.problems = append(l.problems, problemsOf(module, l.sources.failed[module])...)
+		}
+	}
+}
+
+// problemsOf takes an error of the sandbox apart.
+func problemsOf(name string, err error) Problems {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		var problems Problems
+		for _, one := range joined.Unwrap() {
+			problems = append(problems, problemsOf(name, one)...)
+		}
+		return problems
+	}
+	if problem, ok := errors.AsType[*Problem](err); ok {
+		return Problems{problem}
+	}
+	return Problems{{File: name, Message: err.Error()}}
+}
+
+// add takes over what a file registered.
+func (l *loader) add(r *registration) {
+	for _, door := range r.doors {
+		place := Place{File: door.Script, Line: door.Line}
+		if first, ok := l.doors[door.Name]; ok {
+			l.report(place, fmt.Sprintf("sesame.%s %q: the name is taken by the one at %s: choose another", kindOfDoor(door), door.Name, first))
+			continue
+		}
+		l.doors[door.Name] = place
+		l.set.Engine.Doors = append(l.set.Engine.Doors, door)
+	}
+	l.set.Engine.Timers = append(l.set.Engine.Timers, r.timers...)
+	l.set.Commands = append(l.set.Commands, r.commands...)
+	l.set.Options = append(l.set.Options, r.options...)
+	l.set.Windows = append(l.set.Windows, r.windows...)
+}
+
+func kindOfDoor(d *engine.Door) string {
+	if d.Listen {
+		return "listen"
+	}
+	return "door"
+}
+
+// report notes a problem that shows when files are seen together.
+func (l *loader) report(at Place, message string) {
+	var r registration
+	file := l.sources.files[at.File]
+	if at.Column == 0 && file != nil {
+		at.Column = file.column(at.Line, "sesame", 0)
+	}
+	r.report(file, at, message)
+	l.problems = append(l.problems, r.problems...)
+}
+
+// check looks at the set as a whole. What a file that failed would have declared
+// is not known, so then nothing is said to be missing.
+func (l *loader) check() {
+	if l.incomplete || len(l.problems) > 0 {
+		return
+	}
+	names := slices.Sorted(maps.Keys(l.doors))
+	for _, path := range slices.Sorted(maps.Keys(l.sources.files)) {
+		for _, site := range l.sources.files[path].facts.closes {
+			if _, ok := l.doors[site.Target]; !ok && site.Target != "" {
+				l.report(site.Place, fmt.Sprintf("close: there is no door %q%s", site.Target, didYouMean(site.Target, names)))
+			}
+		}
+	}
+	var options []string
+	for _, o := range l.set.Options {
+		options = append(options, o.Name)
+	}
+	for _, name := range slices.Sorted(maps.Keys(l.options.Values)) {
+		if !slices.Contains(options, name) {
+			message := fmt.Sprintf("--set %s: no script declares the option %q%s", name, name, didYouMean(name, options))
+			l.problems = append(l.problems, &Problem{Message: message})
+		}
+	}
+}
+
+// describe completes a set that is right with what its files tell.
+func (l *loader) describe() {
+	for _, path := range slices.Sorted(maps.Keys(l.sources.files)) {
+		file := l.sources.files[path]
+		l.set.Files = append(l.set.Files, file.File)
+		l.set.Allows = append(l.set.Allows, file.facts.allows...)
+		l.set.Closes = append(l.set.Closes, file.facts.closes...)
+		l.set.Suppressions = append(l.set.Suppressions, suppressions(path, file.lines)...)
+	}
+}

@@ -1,0 +1,58 @@
+package scripting
+
+import (
+	"fmt"
+	"strings"
+)
+
+// nearest returns the known name that a person most likely meant by name, or ""
+// when none is close: more than a third of it would have to change.
+func nearest(name string, known []string) string {
+	best, bound := "", len(name)/3+2
+	for _, candidate := range known {
+		if d := distance(strings.ToLower(name), strings.ToLower(candidate)); d < bound {
+			best, bound = candidate, d
+		}
+	}
+	return best
+}
+
+// didYouMean ends a message about an unknown name: with the nearest known one,
+// else with all of them.
+func didYouMean(name string, known []string) string {
+	if near := nearest(name, known); near != "" {
+		return fmt.Sprintf(": did you mean %q?", near)
+	}
+	if len(known) == 0 {
+		return ""
+	}
+	return ": expected one of " + strings.Join(known, ", ")
+}
+
+// distance counts the insertions, deletions, replacements and swaps of two
+// neighbours that turn a into b. Names longer than 64 bytes are far from all.
+func distance(a, b string) int {
+	if max(len(a), len(b)) > 64 {
+		return max(len(a), len(b))
+	}
+	before, row := []int(nil), make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		next := make([]int, len(b)+1)
+		next[0] = i + 1
+		for j := range len(b) {
+			cost := 1
+			if a[i] == b[j] {
+				cost = 0
+			}
+			next[j+1] = min(row[j]+cost, row[j+1]+1, next[j]+1)
+			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
+				next[j+1] = min(next[j+1], before[j-1]+1)
+			}
+		}
+		before, row = row, next
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,21 @@
+package scripting
+
+import "testing"
+
+func TestNearest(t *testing.T) {
+	known := []string{"within", "when", "guards", "ports", "on_open", "on_close"}
+	for name, want := range map[string]string{
+		"withn":      "within",
+		"wihtin":     "within",
+		"WITHIN":     "within",
+		"gaurds":     "guards",
+		"port":       "ports",
+		"on_opened":  "on_open",
+		"completely": "",
+		"":           "",
+	} {
+		if got := nearest(name, known); got != want {
+			t.Errorf("nearest(%q) = %q, want %q", name, got, want)
+		}
+	}
+}

@@ -1,0 +1,69 @@
+package scripting
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"sesame/daemon/engine"
+)
+
+// Networks is a list of networks that a source must be in. It is an
+// [engine.Condition].
+type Networks struct {
+	Name     string
+	Place    Place
+	Prefixes []netip.Prefix
+}
+
+// Contains reports whether source is in one of the networks.
+func (n *Networks) Contains(source netip.Addr) bool {
+	for _, prefix := range n.Prefixes {
+		if prefix.Contains(source) {
+			return true
+		}
+	}
+	return false
+}
+
+// Check implements [engine.Condition].
+func (n *Networks) Check(m *engine.Moment) (engine.Verdict, error) {
+	if n.Contains(m.Source) {
+		return engine.Verdict{OK: true}, nil
+	}
+	return engine.Verdict{Detail: n.String()}, nil
+}
+
+// String returns "office: 203.0.113.0/24, 2001:db8::/32". Of a long list it
+// shows the first four.
+func (n *Networks) String() string {
+	const shown = 4
+	var texts []string
+	for _, prefix := range n.Prefixes[:min(shown, len(n.Prefixes))] {
+		texts = append(texts, prefix.String())
+	}
+	text := n.Name + ": " + strings.Join(texts, ", ")
+	if more := len(n.Prefixes) - shown; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
+}
+
+// parseNetwork reads "203.0.113.0/24", "2001:db8::/32" or an address alone.
+func parseNetwork(s string) (netip.Prefix, error) {
+	if address, err := netip.ParseAddr(s); err == nil && address.Zone() == "" {
+		address = address.Unmap()
+		return netip.PrefixFrom(address, address.BitLen()), nil
+	}
+	prefix, err := netip.ParsePrefix(s)
+	if err != nil {
+		return netip.Prefix{}, fmt.Errorf(`%q is not a network: expected one such as "203.0.113.0/24", "2001:db8::/32" or an address`, s)
+	}
+	if prefix.Addr().Is4In6() {
+		return netip.Prefix{}, fmt.Errorf("%q is an IPv4 network written as IPv6: write it as IPv4", s)
+	}
+	if masked := prefix.Masked(); masked != prefix {
+		return netip.Prefix{}, fmt.Errorf("%q has bits set beyond its length: write %q for the network, or %q for the address", s, masked, prefix.Addr())
+	}
+	return prefix, nil
+}

@@ -1,0 +1,197 @@
+package scripting
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/yuin/gopher-lua"
+
+	"sesame/daemon/engine"
+	"sesame/daemon/packet"
+)
+
+// maxText bounds a reason, a line of a log and a stored string, in bytes.
+const maxText = 1024
+
+// argument makes a value of a method's argument; what is wrong with it is raised.
+func (o *object) argument(L *lua.LState, i int, what string) value {
+	return value{lua: L.Get(i), what: what, report: func(_ Place, message string) { L.RaiseError("%s", message) }}
+}
+
+func allowOptions() []option[engine.Allow] {
+	return []option[engine.Allow]{
+		{Option{"port", "a port or a list of ports", "the door's guards", "What the source may reach."},
+			func(v value, a *engine.Allow) {
+				if a.Ports, _ = v.ports(); len(a.Ports) == 0 {
+					v.fail("expected at least one port")
+				}
+			}},
+		{Option{"ttl", "duration", "the door's", "For how long; a connection that stands goes on."},
+			func(v value, a *engine.Allow) { a.TTL, _ = v.duration() }},
+		{Option{"prefix4", "a whole number from 1 to 32", "32", "Widens the grant to the IPv4 network of that length around the source."},
+			func(v value, a *engine.Allow) { a.Bits4, _ = v.integer(1, 32) }},
+		{Option{"prefix6", "a whole number from 1 to 128", "128", "Widens the grant to the IPv6 network of that length around the source."},
+			func(v value, a *engine.Allow) { a.Bits6, _ = v.integer(1, 128) }},
+	}
+}
+
+func (o *object) allow(L *lua.LState) int {
+	c := o.call
+	c.acting(L)
+	if c.kind != engine.MomentOpen && c.kind != engine.MomentKnock {
+		L.RaiseError("allow is for on_open and on_knock: access follows a completed sequence, and this is %s", hookNames[c.kind])
+	}
+	allow := engine.Allow{}
+	if L.GetTop() > 1 {
+		read(o.argument(L, 2, "allow"), allowOptions(), nil, &allow)
+	}
+	door := c.moment.Door
+	if len(allow.Ports) == 0 && len(door.Guards) == 0 {
+		L.RaiseError(`allow names no port, and the door guards none: write allow { port = "tcp/22" }`)
+	}
+	for _, port := range allow.Ports {
+		c.mayAllow(L, door, port)
+	}
+	c.add(L, allow)
+	return 0
+}
+
+// mayAllow refuses what the script did not say it would do: a port outside a
+// door's ports, or, when all allows of the script name their ports, outside of
+// these. The second is how a script that hides an allow from those who read it
+// (attempt["al" .. "low"]) is kept to what they read.
+func (c *call) mayAllow(L *lua.LState, door *engine.Door, port packet.Port) {
+	switch {
+	case slices.Contains(door.Guards, port) || slices.Contains(door.Ports, port):
+	case door.Ports != nil:
+		L.RaiseError("allow of %s: it is neither among the guards of the door nor among its ports", port)
+	case !c.script.anyPort && !slices.Contains(c.script.allowed, port):
+		L.RaiseError(`allow of %s: name the port where it is allowed, or declare ports = { %q } for the door`, port, port)
+	}
+}
+
+// An execDraft is what exec is given besides its command.
+type execDraft struct {
+	ttl  time.Duration
+	port packet.Port
+}
+
+func execOptions() []option[execDraft] {
+	return []option[execDraft]{
+		{Option{"port", "a port", "the first guard", "What {port} stands for: its number."},
+			func(v value, d *execDraft) { d.port, _ = v.port() }},
+		{Option{"ttl", "duration", "the command's, else the door's", "The time until undo runs."},
+			func(v value, d *execDraft) { d.ttl, _ = v.duration() }},
+	}
+}
+
+func (o *object) exec(L *lua.LState) int {
+	given, _ := L.Get(2).(*lua.LUserData)
+	if given == nil {
+		L.RaiseError("exec: expected a command that sesame.command declared while the file loaded, got %s", describe(L.Get(2)))
+	}
+	command, ok := given.Value.(*Command)
+	if !ok {
+		L.RaiseError("exec: expected a command that sesame.command declared, got %s", describe(given))
+	}
+	values, draft := o.placeholders(), execDraft{}
+	if L.GetTop() > 2 {
+		read(o.argument(L, 3, "exec"), command.execSchema(values), nil, &draft)
+	}
+	if draft.port != (packet.Port{}) {
+		values["port"] = strconv.Itoa(int(draft.port.Number))
+	}
+	exec := engine.Exec{Timeout: command.Timeout, TTL: draft.ttl}
+	if exec.TTL == 0 {
+		exec.TTL = command.TTL
+	}
+	var err error
+	if exec.Argv, err = fill(command.argv, values); err == nil && command.undo != nil {
+		exec.Undo, err = fill(command.undo, values)
+	}
+	switch {
+	case err != nil:
+		L.RaiseError("exec: %v", err)
+	case exec.Undo != nil && exec.TTL == 0 && o.call.moment.Door == nil:
+		L.RaiseError(`exec: the door is gone, so say when to undo: ttl = "10m"`)
+	}
+	o.call.add(L, exec)
+	return 0
+}
+
+// execSchema is what exec may be given for a command: its choices too.
+func (c *Command) execSchema(values map[string]string) []option[execDraft] {
+	schema := execOptions()
+	for _, name := range slices.Sorted(maps.Keys(c.Choices)) {
+		schema = append(schema, option[execDraft]{Option{Name: name}, func(v value, _ *execDraft) {
+			if i, ok := v.oneOf(c.Choices[name]...); ok {
+				values[name] = c.Choices[name][i]
+			}
+		}})
+	}
+	return schema
+}
+
+// placeholders returns what every command may be filled with.
+func (o *object) placeholders() map[string]string {
+	m := o.call.moment
+	values := map[string]string{}
+	if m.Source.IsValid() {
+		values["source"] = m.Source.String()
+	}
+	if door := doorOf(m); door != "" {
+		values["door"] = door
+	}
+	switch {
+	case m.Grant != nil && m.Grant.Argv == nil:
+		values["port"] = strconv.Itoa(int(m.Grant.Port.Number))
+	case m.Door != nil && len(m.Door.Guards) > 0:
+		values["port"] = strconv.Itoa(int(m.Door.Guards[0].Number))
+	}
+	return values
+}
+
+func (o *object) close(L *lua.LState) int {
+	name, _ := o.argument(L, 2, "close").text()
+	if doors := o.call.script.doors; doors[name] == (Place{}) {
+		L.RaiseError("close: there is no door %q%s", name, didYouMean(name, slices.Sorted(maps.Keys(doors))))
+	}
+	o.call.add(L, engine.Close{Door: name})
+	return 0
+}
+
+func (o *object) log(L *lua.LState) int {
+	var parts []string
+	for i := 2; i <= L.GetTop(); i++ {
+		switch v := L.Get(i).(type) {
+		case lua.LString, lua.LNumber, lua.LBool, *lua.LNilType:
+			parts = append(parts, v.String())
+		default:
+			L.RaiseError("log: expected strings, numbers and booleans, got %s", describe(v))
+		}
+	}
+	o.call.line(L, strings.Join(parts, " "))
+	return 0
+}
+
+// line adds a line for people.
+func (c *call) line(L *lua.LState, text string) {
+	if len(text) > maxText {
+		text = text[:maxText-3] + "..."
+	}
+	c.script.state.Charge(0, int64(len(text)))
+	c.add(L, engine.Log{Text: text})
+}
+
+func (o *object) after(L *lua.LState) int {
+	delay, _ := o.argument(L, 2, "after").duration()
+	name, _ := o.argument(L, 3, "after").text()
+	if timers := o.call.script.timers; !slices.Contains(timers, name) {
+		L.RaiseError("after: no handler %q is registered in this file%s", name, didYouMean(name, timers))
+	}
+	o.call.add(L, engine.After{Delay: delay, Name: name, Value: toGo(storable(L, L.Get(4), "after"))})
+	return 0
+}

@@ -1,0 +1,146 @@
+package scripting
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/yuin/gopher-lua"
+
+	"sesame/daemon/packet"
+)
+
+// An OptionValue is a setting that a script declared, with the value that it got.
+type OptionValue struct {
+	Name  string
+	Place Place
+	Type  string
+	Doc   string
+	Value any  // a string, float64 or bool
+	Set   bool // from outside, not by its default
+}
+
+// optionTypes says for each type what a text means.
+var optionTypes = map[string]func(string) (lua.LValue, error){
+	"string": func(s string) (lua.LValue, error) { return lua.LString(s), nil },
+	"number": func(s string) (lua.LValue, error) {
+		n, err := strconv.ParseFloat(s, 64)
+		if err != nil || n-n != 0 {
+			return lua.LNumber(0), fmt.Errorf("%q is not a number", s)
+		}
+		return lua.LNumber(n), nil
+	},
+	"boolean": func(s string) (lua.LValue, error) {
+		if s != "true" && s != "false" {
+			return lua.LFalse, fmt.Errorf("%q is neither true nor false", s)
+		}
+		return lua.LBool(s == "true"), nil
+	},
+	"duration": func(s string) (lua.LValue, error) {
+		_, err := parseDuration(s)
+		return lua.LString(s), err
+	},
+	"port": func(s string) (lua.LValue, error) {
+		port, err := packet.ParsePort(s)
+		return lua.LString(port.String()), err
+	},
+}
+
+var optionTypeNames = []string{"string", "number", "boolean", "duration", "port"}
+
+// fallbacks stand for options that failed, so that the rest of the file is still
+// checked.
+var fallbacks = map[string]lua.LValue{
+	"string": lua.LString(""), "number": lua.LNumber(1), "boolean": lua.LFalse,
+	"duration": lua.LString("1s"), "port": lua.LString("tcp/1"),
+}
+
+// An optionDraft is an option while its table is read.
+type optionDraft struct {
+	OptionValue
+	standard value // its default
+}
+
+func registerOption(s *script, L *lua.LState, name string) lua.LValue {
+	v, _ := s.argument(L, "option", name)
+	d := &optionDraft{OptionValue: OptionValue{Name: name, Place: v.at}}
+	if !read(v, optionOptions(), nil, d) || d.Type == "" {
+		return lua.LString("")
+	}
+	for _, earlier := range s.loading.options {
+		if earlier.Name == name {
+			v.fail("it is declared twice, first at %s", earlier.Place)
+		}
+	}
+	result, ok := d.resolve(s, v)
+	if !ok {
+		result = fallbacks[d.Type]
+	}
+	d.Value = toGo(result)
+	s.loading.options = append(s.loading.options, d.OptionValue)
+	return result
+}
+
+// resolve finds the value: the one from outside, else the default.
+func (d *optionDraft) resolve(s *script, v value) (lua.LValue, bool) {
+	standard := d.standard.lua
+	if standard != nil {
+		var ok bool
+		if standard, ok = d.readDefault(); !ok {
+			return nil, false
+		}
+	}
+	text, set := s.values[d.Name]
+	if d.Set = set; set {
+		given, err := optionTypes[d.Type](text)
+		if err != nil {
+			v.fail("--set %s=%s: %v", d.Name, text, err)
+		}
+		return given, err == nil
+	}
+	if standard == nil {
+		v.fail("it has no value and no default: give it one with --set %s=VALUE", d.Name)
+	}
+	return standard, standard != nil
+}
+
+// readDefault reads a default as a script writes it: a number is a port too.
+func (d *optionDraft) readDefault() (lua.LValue, bool) {
+	v := d.standard
+	switch d.Type {
+	case "number":
+		if _, ok := v.lua.(lua.LNumber); ok {
+			return v.lua, true
+		}
+	case "boolean":
+		if _, ok := v.lua.(lua.LBool); ok {
+			return v.lua, true
+		}
+	case "duration":
+		_, ok := v.duration()
+		return v.lua, ok
+	case "port":
+		port, ok := v.port()
+		return lua.LString(port.String()), ok
+	default:
+		text, ok := v.text()
+		return lua.LString(text), ok
+	}
+	v.expected("a " + d.Type)
+	return nil, false
+}
+
+func optionOptions() []option[optionDraft] {
+	return []option[optionDraft]{
+		{Option{"type", "one of " + strings.Join(optionTypeNames, ", "), Required, "What the value is."},
+			func(v value, d *optionDraft) {
+				if i, ok := v.oneOf(optionTypeNames...); ok {
+					d.Type = optionTypeNames[i]
+				}
+			}},
+		{Option{"default", "a value of that type", "", "The value when none is given; without it one must be given."},
+			func(v value, d *optionDraft) { d.standard = v }},
+		{Option{"doc", "a sentence", "", "What it is for."},
+			func(v value, d *optionDraft) { d.Doc, _ = v.text() }},
+	}
+}

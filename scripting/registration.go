@@ -1,0 +1,121 @@
+package scripting
+
+import (
+	"fmt"
+
+	"github.com/yuin/gopher-lua"
+	"github.com/yuin/gopher-lua/ast"
+
+	"sesame/daemon/engine"
+)
+
+// A registration collects what one script registers while it loads.
+type registration struct {
+	doors    []*engine.Door
+	timers   []engine.Timer
+	timersAt map[string]Place
+	commands []*Command
+	windows  []*Window
+	options  []OptionValue
+	pending  []*pending
+	policy   bool // sesame.policy was called
+	problems Problems
+}
+
+// A pending registration has its name, and waits for its table.
+type pending struct {
+	kind, name string
+	at         Place
+	done       bool
+}
+
+func (p *pending) String() string { return fmt.Sprintf("sesame.%s %q", p.kind, p.name) }
+
+func (r *registration) report(source *source, at Place, message string) {
+	problem := &Problem{File: at.File, Line: at.Line, Column: at.Column, Message: message}
+	if source != nil && at.Line > 0 && at.Line <= len(source.lines) {
+		problem.SourceLine = source.lines[at.Line-1]
+	}
+	r.problems = append(r.problems, problem)
+}
+
+// finish reports the registrations that never got their table.
+func (r *registration) finish(s *script) {
+	for _, p := range r.pending {
+		if !p.done {
+			r.report(s.sources.files[p.at.File], p.at, fmt.Sprintf("%s has no table of options: write %s { ... }", p, p))
+		}
+	}
+}
+
+// caller returns the source, and the place in it, that called the API.
+func (s *script) caller(L *lua.LState) (*source, Place) {
+	for level := 1; ; level++ {
+		frame, ok := L.GetStack(level)
+		if !ok {
+			return s.source, Place{File: s.source.Path}
+		}
+		if _, err := L.GetInfo("Sl", frame, nil); err == nil && frame.CurrentLine > 0 {
+			file := s.sources.files[frame.Source]
+			if file == nil {
+				file = s.source
+			}
+			return file, Place{File: frame.Source, Line: frame.CurrentLine}
+		}
+	}
+}
+
+// argument returns the table that a call of the API was given, with its place,
+// and the name of the variable that the result goes to.
+func (s *script) argument(L *lua.LState, kind, name string) (v value, bound string) {
+	file, place := s.caller(L)
+	v = value{lua: L.Get(1), what: "sesame." + kind, source: file}
+	if name != "" {
+		v.what = fmt.Sprintf("sesame.%s %q", kind, name)
+	}
+	if site := file.facts.site(place.Line, kind, name); site != nil {
+		if bound = site.bound; site.table != nil {
+			v.expr = ast.Expr(site.table)
+		}
+	}
+	place.Column = file.column(place.Line, "sesame."+kind, 0)
+	v.at = place
+	v.report = func(at Place, message string) { s.loading.report(file, at, message) }
+	return v, bound
+}
+
+// registering refuses what only loading may do.
+func (s *script) registering(L *lua.LState, kind string) {
+	if s.loading == nil {
+		L.RaiseError("sesame.%s registers while the file loads: call it outside of functions that react", kind)
+	}
+}
+
+// fatal reports a problem, and ends the loading of the file.
+func (s *script) fatal(L *lua.LState, v value, format string, args ...any) {
+	v.fail(format, args...)
+	L.RaiseError("%s: %s", v.what, fmt.Sprintf(format, args...))
+}
+
+// named makes the function behind sesame.door "ssh" { ... }: it takes the name,
+// and returns a function that takes the table.
+func named(kind string, register func(s *script, L *lua.LState, name string) lua.LValue) func(*script, *lua.LState) int {
+	return func(s *script, L *lua.LState) int {
+		s.registering(L, kind)
+		v, _ := s.argument(L, kind, "")
+		if _, ok := v.lua.(lua.LString); !ok || L.GetTop() != 1 {
+			s.fatal(L, v, `expected a name and then a table: write sesame.%s "NAME" { ... }`, kind)
+		}
+		p := &pending{kind: kind, at: v.at, done: true}
+		p.name, p.done = readName(v)
+		p.done = !p.done
+		s.loading.pending = append(s.loading.pending, p)
+		L.Push(L.NewFunction(func(L *lua.LState) int {
+			s.registering(L, kind)
+			p.done = true
+			L.Push(register(s, L, p.name))
+			return 1
+		}))
+		return 1
+	}
+}

@@ -1,0 +1,101 @@
+package scripting
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/yuin/gopher-lua"
+)
+
+// An Option is one key of a table that scripts give to the API.
+type Option struct {
+	Name    string
+	Type    string // what to write, in the words of the documentation
+	Default string // what holds when it is left out; "" for nothing
+	Doc     string // one sentence
+}
+
+// Required stands in the place of a default.
+const Required = "required"
+
+// An option is an [Option] and what reads it into T.
+type option[T any] struct {
+	Option
+	read func(v value, into *T)
+}
+
+// documented returns the documentation of a schema.
+func documented[T any](schema []option[T]) []Option {
+	options := make([]Option, len(schema))
+	for i, o := range schema {
+		options[i] = o.Option
+	}
+	return options
+}
+
+// read reads a table of options strictly. Its list entries go to item, and are
+// wrong when that is nil. It reports whether v is a table at all.
+func read[T any](v value, schema []option[T], item func(v value, into *T), into *T) bool {
+	table, ok := v.lua.(*lua.LTable)
+	if !ok {
+		v.expected("a table of options")
+		return false
+	}
+	known := make([]string, len(schema))
+	for i, o := range schema {
+		known[i] = o.Name
+	}
+	position := 0
+	for key, element := range entries(table) {
+		name, isName := key.(lua.LString)
+		i := slices.Index(known, string(name))
+		switch {
+		case isName && i >= 0:
+			schema[i].read(v.field(known[i], element), into)
+		case isName:
+			v.report(v.key(string(name)), "unknown option "+strconv.Quote(string(name))+" in "+v.what+didYouMean(string(name), known))
+		case item != nil && key == lua.LNumber(position+1):
+			item(v.item(position, element), into)
+			position++
+		case item != nil:
+			v.fail("the list has a gap before its entry %s", keyText(key))
+		default:
+			v.fail("expected options such as %s = ..., got an entry without a name", known[0])
+			return true
+		}
+	}
+	for _, o := range schema {
+		if o.Default == Required && table.RawGetString(o.Name) == lua.LNil {
+			v.fail("%s is missing: expected %s", o.Name, o.Type)
+		}
+	}
+	return true
+}
+
+// readName reads a name that is shown to people, and keys what the engine holds.
+func readName(v value) (string, bool) {
+	name, ok := v.text()
+	if !ok {
+		return "", false
+	}
+	if len(name) < 1 || len(name) > 127 {
+		v.fail("expected 1 to 127 bytes, got %d", len(name))
+		return "", false
+	}
+	if !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) {
+		v.fail("%q is not plain text: expected UTF-8 without control characters", name)
+		return "", false
+	}
+	return name, true
+}
+
+func quotedList(names []string) string {
+	quoted := make([]string, len(names))
+	for i, name := range names {
+		quoted[i] = strconv.Quote(name)
+	}
+	return strings.Join(quoted, ", ")
+}

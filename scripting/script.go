@@ -1,0 +1,281 @@
+package scripting
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/yuin/gopher-lua"
+
+	"sesame/daemon/engine"
+	"sesame/daemon/packet"
+	"sesame/scripting/sandbox"
+)
+
+// A script is one file with its Lua state.
+type script struct {
+	source  *source
+	sources *sources
+	api     []Object
+	values  map[string]string   // what was given from outside for sesame.option
+	print   func(Place, string) // what print prints while the file loads; may be nil
+	doors   map[string]Place    // of the whole set; empty until all files are loaded
+
+	state      *sandbox.State
+	metatables map[string]*lua.LTable
+	functions  []*lua.LFunction // those that react, in the order of their registration
+	loading    *registration    // nil once the file is loaded
+	current    *call            // nil while none is running
+
+	timers   []string // names of its handlers
+	required []*source
+	anyPort  bool          // an allow does not name its ports
+	allowed  []packet.Port // that its allows name
+}
+
+// start makes a Lua state and runs the file in it. What it registers is
+// returned even when it fails.
+func (s *script) start() (*registration, error) {
+	registered := &registration{timersAt: map[string]Place{}}
+	s.loading, s.functions, s.required = registered, nil, nil
+	defer func() { s.loading = nil }()
+	s.state = sandbox.New(sandbox.Config{Require: s.require, Print: s.printed, Random: s.random})
+	s.install()
+	err := s.state.Run(s.source.program)
+	registered.finish(s)
+	return registered, err
+}
+
+// ready makes the Lua state anew when it has failed: what one packet did to it
+// must not outlive that packet. The functions are found again by the order of
+// their registration, which is the same each time.
+func (s *script) ready() error {
+	if !s.state.Broken() {
+		return nil
+	}
+	before := len(s.functions)
+	s.state.Close()
+	registered, err := s.start()
+	if err == nil && (len(registered.problems) > 0 || len(s.functions) != before) {
+		err = errors.New("it registered something else than before")
+	}
+	if err != nil {
+		return &engine.Fault{Script: s.source.Path, Detail: fmt.Sprintf("starting the script again: %v", err)}
+	}
+	return nil
+}
+
+// keep notes a function that reacts, and returns its number, from 1.
+func (s *script) keep(fn *lua.LFunction) int {
+	s.functions = append(s.functions, fn)
+	return len(s.functions)
+}
+
+// fault blames a function.
+func (s *script) fault(function int, format string, args ...any) error {
+	proto := s.functions[function-1].Proto
+	return &engine.Fault{Script: proto.SourceName, Line: proto.LineDefined, Detail: fmt.Sprintf(format, args...)}
+}
+
+// faultOf turns an error of the sandbox into what the engine tells.
+func (s *script) faultOf(err error) error {
+	fault := &engine.Fault{Script: s.source.Path, Detail: err.Error()}
+	if e, ok := errors.AsType[*sandbox.Error](err); ok {
+		fault.Line, fault.Detail = e.Line, e.Message
+		if e.File != "" {
+			fault.Script = e.File
+		}
+	}
+	return fault
+}
+
+func (s *script) require(name string) (*sandbox.Program, error) {
+	module, err := s.sources.require(name)
+	if err != nil {
+		return nil, err
+	}
+	if !slices.Contains(s.required, module) {
+		s.required = append(s.required, module)
+	}
+	return module.program, nil
+}
+
+func (s *script) printed(line int, text string) {
+	switch {
+	case s.current != nil:
+		s.current.line(s.state.L(), text)
+	case s.print != nil:
+		s.print(Place{File: s.source.Path, Line: line}, text)
+	}
+}
+
+func (s *script) random() float64 {
+	if s.current == nil {
+		s.state.L().RaiseError("math.random is for functions that react: what a file registers is the same each time")
+	}
+	return s.current.float()
+}
+
+// install gives the state its API.
+func (s *script) install() {
+	L := s.state.L()
+	s.metatables = map[string]*lua.LTable{}
+	for _, o := range s.api {
+		s.metatables[o.Name] = s.metatable(L, o)
+	}
+	s.state.SetGlobal("sesame", s.userdata(L, &object{kind: "sesame"}))
+}
+
+// userdata wraps a Go value for Lua. What is no object has no fields.
+func (s *script) userdata(L *lua.LState, v any) *lua.LUserData {
+	ud := L.NewUserData()
+	ud.Value = v
+	kind := kindOf(ud)
+	if s.metatables[kind] == nil {
+		s.metatables[kind] = s.metatable(L, Object{Name: kind})
+	}
+	ud.Metatable = s.metatables[kind]
+	return ud
+}
+
+// kindOf names what a value of ours is, for people and for its metatable.
+func kindOf(ud *lua.LUserData) string {
+	switch v := ud.Value.(type) {
+	case *object:
+		return v.kind
+	case *Command:
+		return "command"
+	case engine.Condition:
+		return "condition"
+	}
+	return "value"
+}
+
+// metatable makes the read-only face of an object: its fields are computed when
+// they are read.
+func (s *script) metatable(L *lua.LState, o Object) *lua.LTable {
+	fields, functions := map[string]Member{}, map[string]*lua.LFunction{}
+	for _, m := range o.Members {
+		switch {
+		case m.field != nil:
+			fields[m.Name] = m
+		case m.method != nil:
+			functions[m.Name] = L.NewFunction(s.method(o, m))
+		default:
+			functions[m.Name] = L.NewFunction(func(L *lua.LState) int { return m.function(s, L) })
+		}
+	}
+	t := L.NewTable()
+	t.RawSetString("__metatable", lua.LString("locked"))
+	t.RawSetString("__tostring", L.NewFunction(func(L *lua.LState) int { L.Push(lua.LString(o.Name)); return 1 }))
+	t.RawSetString("__newindex", L.NewFunction(func(L *lua.LState) int {
+		L.RaiseError("%s is read-only", o.Name)
+		return 0
+	}))
+	t.RawSetString("__index", L.NewFunction(func(L *lua.LState) int {
+		name, _ := L.Get(2).(lua.LString)
+		if field, ok := fields[string(name)]; ok {
+			L.Push(field.field(s.living(L, o, field)))
+		} else if fn := functions[string(name)]; fn != nil {
+			L.Push(fn)
+		} else {
+			s.unknown(L, o, L.Get(2))
+		}
+		return 1
+	}))
+	return t
+}
+
+// method checks what a method is called with.
+func (s *script) method(o Object, m Member) lua.LGFunction {
+	return func(L *lua.LState) int { return m.method(s.living(L, o, m), L) }
+}
+
+// living returns the object that a member is asked of, if it is one and its
+// function has not returned.
+func (s *script) living(L *lua.LState, o Object, m Member) *object {
+	ud, _ := L.Get(1).(*lua.LUserData)
+	if ud == nil {
+		L.RaiseError("%s was called without its %s: write %s:%s, with a colon", m.Name, o.Name, o.Name, m.Name)
+	}
+	given, ok := ud.Value.(*object)
+	switch {
+	case !ok || given.kind != o.Name:
+		L.RaiseError("%s is for a %s, not for a %s", m.Name, o.Name, kindOf(ud))
+	case o.Name == "sesame" && s.current == nil:
+		L.RaiseError("sesame.%s is for functions that react: nothing is stored while the file loads", m.Name)
+	case o.Name == "sesame":
+		return &object{kind: o.Name, call: s.current}
+	case given.call.over:
+		L.RaiseError("%s used after its handler returned", o.Name)
+	}
+	return given
+}
+
+// unknown raises that an object has no such member.
+func (s *script) unknown(L *lua.LState, o Object, key lua.LValue) {
+	var known []string
+	for _, m := range o.Members {
+		known = append(known, m.Name)
+	}
+	name := key.String()
+	message := fmt.Sprintf("%s has no %q%s", o.Name, name, didYouMean(name, known))
+	if name == "allow" && len(known) > 0 {
+		message = fmt.Sprintf("%s has no %q: access follows a completed sequence, so allow is for on_open and on_knock", o.Name, name)
+	}
+	if s.loading != nil {
+		file, place := s.caller(L)
+		place.Column = file.column(place.Line, name, 0)
+		s.loading.report(file, place, message)
+	}
+	L.RaiseError("%s", message)
+}
+
+func registerTimer(s *script, L *lua.LState) int {
+	s.registering(L, "handler")
+	v, _ := s.argument(L, "handler", "")
+	name, ok := readName(v)
+	v.lua = L.Get(2)
+	fn, isFunction := v.function()
+	if !ok || !isFunction {
+		return 0
+	}
+	if first, ok := s.loading.timersAt[name]; ok {
+		v.fail("%q is registered twice, first at %s", name, first)
+	}
+	s.loading.timersAt[name] = v.at
+	h := &handler{script: s}
+	h.functions[engine.MomentTimer] = s.keep(fn)
+	s.loading.timers = append(s.loading.timers, engine.Timer{Script: s.source.Path, Name: name, Handler: h})
+	return 0
+}
+
+func registerPolicy(s *script, L *lua.LState) int {
+	s.registering(L, "policy")
+	v, _ := s.argument(L, "policy", "")
+	name, _ := v.lua.(lua.LString)
+	switch {
+	case s.loading.policy:
+		v.fail("it is named twice: a file has one policy")
+	case len(s.loading.pending) > 0:
+		v.fail("it stands behind a registration: write it at the head of the file")
+	case name == "knockd":
+		v.fail(`the policy "knockd" is not available yet: use "sesame"`)
+	case name != "sesame":
+		v.expected(`the policy "sesame"`)
+	}
+	s.loading.policy = true
+	return 0
+}
+
+// learn notes what the file and its modules can do, once it is loaded.
+func (s *script) learn(registered *registration) {
+	s.timers = slices.Sorted(maps.Keys(registered.timersAt))
+	for _, file := range append([]*source{s.source}, s.required...) {
+		for _, site := range file.facts.allows {
+			s.anyPort = s.anyPort || !site.Literal
+			s.allowed = append(s.allowed, site.Ports...)
+		}
+	}
+}

@@ -1,0 +1,139 @@
+package scripting
+
+import (
+	"math"
+	"net/netip"
+	"time"
+
+	"github.com/yuin/gopher-lua"
+
+	"sesame/daemon/engine"
+)
+
+// maxKey bounds the key of a stored value, in bytes.
+const maxKey = 256
+
+type storeKey struct {
+	perSource bool
+	key       string
+}
+
+// store returns the values of the source at hand, or of the whole script.
+func (c *call) store(perSource bool) lua.LValue {
+	i := 0
+	if perSource {
+		i = 1
+		if !c.moment.Source.IsValid() {
+			c.script.state.L().RaiseError("there is no source at hand: use sesame.store")
+		}
+	}
+	if c.stores[i] == nil {
+		c.stores[i] = c.script.userdata(c.script.state.L(), &object{kind: "store", call: c, perSource: perSource})
+	}
+	return c.stores[i]
+}
+
+// get returns what the function stored before, else what the engine has.
+func (o *object) get(key storeKey) lua.LValue {
+	c := o.call
+	if v, ok := c.written[key]; ok {
+		return toLua(v)
+	}
+	source := netip.Addr{}
+	if key.perSource {
+		source = c.moment.Source
+	}
+	return toLua(c.moment.Store.Get(c.script.source.Path, source, key.key, c.moment.Time))
+}
+
+// put stores a value in the reply, where the function reads it back.
+func (o *object) put(L *lua.LState, key storeKey, v any, ttl time.Duration) {
+	c := o.call
+	put := engine.Put{PerSource: key.perSource, Key: key.key, Value: v}
+	if ttl > 0 {
+		put.Until = c.moment.Time.Add(ttl)
+	}
+	c.add(L, put)
+	if c.written == nil {
+		c.written = map[storeKey]any{}
+	}
+	c.written[key] = v
+}
+
+func (o *object) key(L *lua.LState) storeKey {
+	key, _ := o.argument(L, 2, "the key").text()
+	if len(key) < 1 || len(key) > maxKey {
+		L.RaiseError("the key: expected 1 to %d bytes, got %d", maxKey, len(key))
+	}
+	return storeKey{o.perSource, key}
+}
+
+// ttl reads how long a value is kept. Zero: for ever.
+func (o *object) ttl(L *lua.LState, i int) time.Duration {
+	if L.Get(i) == lua.LNil {
+		return 0
+	}
+	ttl, _ := o.argument(L, i, "ttl").duration()
+	return ttl
+}
+
+func (o *object) storeGet(L *lua.LState) int {
+	L.Push(o.get(o.key(L)))
+	return 1
+}
+
+func (o *object) storeSet(L *lua.LState) int {
+	key := o.key(L)
+	o.put(L, key, toGo(storable(L, L.Get(3), "set")), o.ttl(L, 4))
+	return 0
+}
+
+func (o *object) storeIncr(L *lua.LState) int {
+	key, by := o.key(L), lua.LNumber(1)
+	switch v := L.Get(3).(type) {
+	case lua.LNumber:
+		by = v
+	case *lua.LNilType:
+	default:
+		L.RaiseError("incr: expected a number to add, got %s", describe(v))
+	}
+	old, ok := o.get(key).(lua.LNumber)
+	if v := o.get(key); !ok && v != lua.LNil {
+		L.RaiseError("incr: %q holds %s: expected a number", key.key, describe(v))
+	}
+	sum := storable(L, old+by, "incr")
+	o.put(L, key, toGo(sum), o.ttl(L, 4))
+	L.Push(sum)
+	return 1
+}
+
+func (o *object) storeOnce(L *lua.LState) int {
+	key, ttl := o.key(L), o.ttl(L, 3)
+	if ttl == 0 {
+		L.RaiseError(`once: expected for how long to remember, such as "3m"`)
+	}
+	first := o.get(key) == lua.LNil
+	if first {
+		o.put(L, key, true, ttl)
+	}
+	L.Push(lua.LBool(first))
+	return 1
+}
+
+// storable refuses what the engine cannot keep.
+func storable(L *lua.LState, v lua.LValue, what string) lua.LValue {
+	switch v := v.(type) {
+	case lua.LString:
+		if len(v) > maxText {
+			L.RaiseError("%s: a string has at most %d bytes, got %d", what, maxText, len(v))
+		}
+	case lua.LNumber:
+		if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
+			L.RaiseError("%s: %s is not a number that can be kept", what, numberText(v))
+		}
+	case lua.LBool, *lua.LNilType:
+	default:
+		L.RaiseError("%s: expected a string, a number, a boolean or nil, got %s", what, describe(v))
+	}
+	return v
+}

@@ -1,0 +1,254 @@
+package scripting
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"time"
+
+	"github.com/yuin/gopher-lua"
+	"github.com/yuin/gopher-lua/ast"
+
+	"sesame/daemon/packet"
+)
+
+// A value is what a script gave for an option, with what is needed to speak
+// about it. Its reading methods report what is wrong, and return false.
+type value struct {
+	lua    lua.LValue
+	what   string // the option's name, for messages
+	at     Place
+	source *source  // nil when at is not known
+	expr   ast.Expr // as the script has it; nil when that is not known
+	report func(Place, string)
+}
+
+func (v value) fail(format string, args ...any) {
+	v.report(v.at, v.what+": "+fmt.Sprintf(format, args...))
+}
+
+func (v value) expected(what string) { v.fail("expected %s, got %s", what, describe(v.lua)) }
+
+// describe names a Lua value in a message.
+func describe(v lua.LValue) string {
+	switch v := v.(type) {
+	case lua.LString:
+		if len(v) > 64 {
+			return fmt.Sprintf("the string %q...", string(v[:64]))
+		}
+		return fmt.Sprintf("the string %q", string(v))
+	case lua.LNumber:
+		return "the number " + numberText(v)
+	case lua.LBool:
+		return v.String()
+	case *lua.LTable:
+		return "a table"
+	case *lua.LFunction:
+		return "a function"
+	case *lua.LUserData:
+		return "a " + kindOf(v)
+	}
+	return "nothing"
+}
+
+func numberText(n lua.LNumber) string { return strconv.FormatFloat(float64(n), 'g', -1, 64) }
+
+func (v value) text() (string, bool) {
+	s, ok := v.lua.(lua.LString)
+	if !ok {
+		v.expected("a string")
+	}
+	return string(s), ok
+}
+
+func (v value) boolean() (bool, bool) {
+	b, ok := v.lua.(lua.LBool)
+	if !ok {
+		v.expected("true or false")
+	}
+	return bool(b), ok
+}
+
+// integer reads a whole number from low to high.
+func (v value) integer(low, high int) (int, bool) {
+	n, ok := v.lua.(lua.LNumber)
+	if !ok || float64(n) != math.Trunc(float64(n)) || n < lua.LNumber(low) || n > lua.LNumber(high) {
+		v.expected(fmt.Sprintf("a whole number from %d to %d", low, high))
+		return 0, false
+	}
+	return int(n), true
+}
+
+func (v value) function() (*lua.LFunction, bool) {
+	fn, ok := v.lua.(*lua.LFunction)
+	if !ok || fn.IsG {
+		v.expected("a function")
+		return nil, false
+	}
+	return fn, true
+}
+
+// parsed reads a string that parse understands.
+func parsed[T any](v value, what string, parse func(string) (T, error)) (result T, ok bool) {
+	s, ok := v.lua.(lua.LString)
+	if !ok {
+		v.expected(what)
+		return result, false
+	}
+	result, err := parse(string(s))
+	if err != nil {
+		v.fail("%v", err)
+	}
+	return result, err == nil
+}
+
+func (v value) duration() (time.Duration, bool) {
+	if n, ok := v.lua.(lua.LNumber); ok {
+		v.fail(`expected a duration in a string, got the number %s: write "%[1]ss"`, numberText(n))
+		return 0, false
+	}
+	return parsed(v, `a duration such as "8s"`, parseDuration)
+}
+
+func (v value) port() (packet.Port, bool) {
+	if n, ok := v.lua.(lua.LNumber); ok {
+		v.lua = lua.LString(numberText(n))
+	}
+	return parsed(v, `a port such as "tcp/22", "udp/53" or 22`, packet.ParsePort)
+}
+
+// oneOf reads a string that must be one of names, and returns which.
+func (v value) oneOf(names ...string) (int, bool) {
+	s, ok := v.lua.(lua.LString)
+	for i, name := range names {
+		if ok && string(s) == name {
+			return i, true
+		}
+	}
+	if ok {
+		v.fail("unknown value %q%s", string(s), didYouMean(string(s), names))
+	} else {
+		v.expected("one of " + quotedList(names))
+	}
+	return 0, false
+}
+
+// ports reads one port, or a list of different ports. An empty list is not nil.
+func (v value) ports() ([]packet.Port, bool) {
+	if _, ok := v.lua.(*lua.LTable); !ok {
+		port, ok := v.port()
+		return []packet.Port{port}, ok
+	}
+	items, ok := v.items("a port or a list of ports")
+	ports := make([]packet.Port, 0, len(items))
+	for _, item := range items {
+		port, good := item.port()
+		for _, earlier := range ports {
+			if good && earlier == port {
+				item.fail("%s stands twice in the list", port)
+				good = false
+			}
+		}
+		ports, ok = append(ports, port), ok && good
+	}
+	return ports, ok
+}
+
+// items reads a table that is only a list.
+func (v value) items(what string) ([]value, bool) {
+	table, ok := v.lua.(*lua.LTable)
+	if !ok {
+		v.expected(what)
+		return nil, false
+	}
+	var items []value
+	for key, element := range entries(table) {
+		if i, ok := key.(lua.LNumber); !ok || int(i) != len(items)+1 {
+			v.fail("expected %s, got a table with the key %s", what, keyText(key))
+			return nil, false
+		}
+		items = append(items, v.item(len(items), element))
+	}
+	return items, true
+}
+
+// entries goes through a table in the order in which it was filled.
+func entries(table *lua.LTable) func(yield func(lua.LValue, lua.LValue) bool) {
+	return func(yield func(lua.LValue, lua.LValue) bool) {
+		for key, element := table.Next(lua.LNil); key != lua.LNil; key, element = table.Next(key) {
+			if !yield(key, element) {
+				return
+			}
+		}
+	}
+}
+
+func keyText(key lua.LValue) string {
+	switch key := key.(type) {
+	case lua.LString:
+		return strconv.Quote(string(key))
+	case lua.LNumber:
+		return numberText(key)
+	}
+	return describe(key)
+}
+
+// item returns the i-th element of a list, counted from 0.
+func (v value) item(i int, element lua.LValue) value {
+	child := value{lua: element, what: v.what, at: v.at, source: v.source, report: v.report}
+	table, ok := v.expr.(*ast.TableExpr)
+	if !ok {
+		return child
+	}
+	for _, field := range table.Fields {
+		if field.Key != nil {
+			continue
+		}
+		if i == 0 {
+			child.expr, child.at = field.Value, v.source.at(field.Value, v.after(field.Value.Line()))
+		}
+		i--
+	}
+	return child
+}
+
+// after returns the offset behind the beginning of v in a line, so that what
+// follows in the same line is not found before it.
+func (v value) after(line int) int {
+	if line == v.at.Line {
+		return v.at.Column
+	}
+	return 0
+}
+
+// field returns what a table has under a name.
+func (v value) field(name string, element lua.LValue) value {
+	child := value{lua: element, what: name, at: v.at, source: v.source, report: v.report}
+	table, ok := v.expr.(*ast.TableExpr)
+	if !ok {
+		return child
+	}
+	for _, field := range table.Fields {
+		if key, ok := field.Key.(*ast.StringExpr); ok && key.Value == name {
+			place := v.key(name)
+			after := 0
+			if field.Value.Line() == place.Line {
+				after = place.Column - 1 + len(name)
+			}
+			child.expr, child.at = field.Value, v.source.at(field.Value, after)
+		}
+	}
+	return child
+}
+
+// key returns where a table has a name as its key.
+func (v value) key(name string) Place {
+	if table, ok := v.expr.(*ast.TableExpr); ok {
+		for _, field := range table.Fields {
+			if key, ok := field.Key.(*ast.StringExpr); ok && key.Value == name && key.Line() > 0 {
+				return v.source.at(key, v.after(key.Line()))
+			}
+		}
+	}
+	return v.at
+}
