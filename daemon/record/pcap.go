@@ -1,0 +1,110 @@
+package record
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math/bits"
+
+	"sesame/daemon/packet"
+)
+
+// The magic numbers that a capture begins with, in the byte order of the host
+// that wrote it (draft-ietf-opsawg-pcap, draft-ietf-opsawg-pcapng). The one of
+// pcapng reads the same in both.
+const (
+	magicPcap     = 0xa1b2c3d4 // stamps in microseconds
+	magicPcapNano = 0xa1b23c4d // stamps in nanoseconds
+	magicPcapng   = 0x0a0d0d0a
+)
+
+const (
+	fileHeader   = 24
+	recordHeader = 16
+)
+
+// readHeader reads the beginning of a file that is packed as it says.
+func (r *Reader) readHeader(packing string) error {
+	head := r.window.peek(4)
+	if len(head) < 4 {
+		return r.notCapture(packing)
+	}
+	if binary.BigEndian.Uint32(head) == magicPcapng {
+		r.pcapng, r.format = true, "pcapng"
+		return r.readSection()
+	}
+	for _, r.big = range []bool{false, true} {
+		switch r.uint32(head) {
+		case magicPcap:
+			r.format, r.frame.clock.rate = "pcap", 1e6
+			return r.readFileHeader()
+		case magicPcapNano:
+			r.format, r.frame.clock.rate = "pcap with nanoseconds", 1e9
+			return r.readFileHeader()
+		}
+	}
+	return r.notCapture(packing)
+}
+
+// readFileHeader does not read the snap length: files exist in which it is 0,
+// or less than what was captured, and others in which it is 2 GB.
+func (r *Reader) readFileHeader() error {
+	head := r.window.peek(fileHeader)
+	if len(head) < fileHeader {
+		return r.window.missing()
+	}
+	// Before 2.3 the two lengths of a record stood in the other order.
+	if major, minor := r.uint16(head[4:]), r.uint16(head[6:]); major != 2 || minor < 3 {
+		return fmt.Errorf("pcap version %d.%d, expected 2.4", major, minor)
+	}
+	// The upper half says how long the frames' checksums are.
+	r.frame.Link = packet.LinkType(r.uint32(head[20:]))
+	r.window.skip(fileHeader)
+	return nil
+}
+
+// nextRecord reads the next frame of a pcap file.
+func (r *Reader) nextRecord() error {
+	head := r.window.peek(recordHeader)
+	if len(head) < recordHeader {
+		return r.endOfFile()
+	}
+	captured := r.uint32(head[8:])
+	if captured > MaxFrame {
+		return fmt.Errorf("a record of %d bytes, expected at most %d", captured, MaxFrame)
+	}
+	f, size := &r.frame, recordHeader+int(captured)
+	f.ticks = uint64(r.uint32(head))*f.clock.rate + uint64(r.uint32(head[4:]))
+	f.Wire = int(max(r.uint32(head[12:]), captured))
+	data := r.window.peek(size)
+	if len(data) < size {
+		return r.window.missing()
+	}
+	f.Data = data[recordHeader:]
+	r.window.skip(size)
+	return nil
+}
+
+// endOfFile tells a file that ends where a record or block may begin from one
+// that ends within it.
+func (r *Reader) endOfFile() error {
+	if err := r.window.ended(); err != nil {
+		return err
+	}
+	return r.window.missing()
+}
+
+func (r *Reader) uint16(b []byte) uint16 {
+	v := binary.LittleEndian.Uint16(b)
+	if r.big {
+		v = bits.ReverseBytes16(v)
+	}
+	return v
+}
+
+func (r *Reader) uint32(b []byte) uint32 {
+	v := binary.LittleEndian.Uint32(b)
+	if r.big {
+		v = bits.ReverseBytes32(v)
+	}
+	return v
+}
