@@ -33,11 +33,13 @@ var arrows = map[string][]string{
 	"scripting":         {"daemon/packet", "daemon/engine", "scripting/sandbox"},
 	"simulate": {"daemon/packet", "daemon/engine", "daemon/filter", "daemon/record", "daemon/transcript",
 		"scripting"},
-	"daemon":           anything,
-	"cmd/sesame":       anything,
-	"cmd/knock":        {"cmd/knock/client", "daemon/credential"},
-	"cmd/knock/client": {"daemon/credential"},
-	"pcaps":            {},
+	"scripting/lint":    {"daemon/packet", "daemon/engine", "scripting"},
+	"simulate/pcaptest": {"daemon/packet"},
+	"daemon":            anything,
+	"cmd/sesame":        anything,
+	"cmd/knock":         {"cmd/knock/client", "daemon/credential"},
+	"cmd/knock/client":  {"daemon/credential"},
+	"pcaps":             {},
 }
 
 var anything = []string{"*"}

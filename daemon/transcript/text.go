@@ -3,7 +3,6 @@ package transcript
 import (
 	"fmt"
 	"io"
-	"strconv"
 	"time"
 	"unicode/utf8"
 
@@ -115,7 +114,7 @@ func say(e *engine.Event) string {
 	case engine.EventRefuse:
 		return "refused, " + Because(e.Reason, e.Detail)
 	case engine.EventError:
-		return "error in " + Safe(e.Script) + ":" + strconv.Itoa(e.Line) + ": " + Safe(e.Detail)
+		return "error in " + Fault(e)
 	case engine.EventFailed:
 		return effects[e.Effect] + " failed: " + Safe(e.Detail)
 	}

@@ -21,6 +21,11 @@ func Because(reason engine.Reason, detail string) string {
 	return words(string(reason)) + ": " + Safe(detail)
 }
 
+// Fault returns an error of a script for people: "ssh.lua:14: what".
+func Fault(e *engine.Event) string {
+	return Safe((&engine.Fault{Script: e.Script, Line: e.Line, Detail: e.Detail}).Error())
+}
+
 // Command returns an argv for people, arguments quoted where they need it. It
 // is for reading, not for a shell.
 func Command(argv []string) string {

@@ -1,0 +1,72 @@
+package simulate
+
+import (
+	"errors"
+	"time"
+
+	"sesame/daemon/record"
+)
+
+// A capture is one of those that are replayed.
+type capture struct {
+	name   string
+	number int // 1-based, 0 when it is the only one
+	reader *record.Reader
+	frame  *record.Frame // the next, nil behind the last; among several captures only
+	at     time.Time     // of frame
+}
+
+type captures []*capture
+
+// open opens all captures, or none and says what is wrong with each.
+func open(paths []string) (captures, error) {
+	var opened captures
+	var wrong []error
+	for i, path := range paths {
+		reader, err := record.Open(path)
+		if err != nil {
+			wrong = append(wrong, err)
+			continue
+		}
+		c := &capture{name: path, reader: reader}
+		if len(paths) > 1 {
+			c.number = i + 1
+		}
+		opened = append(opened, c)
+	}
+	if err := errors.Join(wrong...); err != nil {
+		opened.close()
+		return nil, err
+	}
+	return opened, nil
+}
+
+// close closes files that were only read: there is nothing left to fail.
+func (c captures) close() {
+	for _, capture := range c {
+		_ = capture.reader.Close()
+	}
+}
+
+// earliest returns the capture whose next frame comes first, nil when all are
+// at their end.
+func (c captures) earliest() *capture {
+	var first *capture
+	for _, capture := range c {
+		if capture.frame != nil && (first == nil || capture.at.Before(first.at)) {
+			first = capture
+		}
+	}
+	return first
+}
+
+// streamed reports whether a capture comes as it is made, or cannot be read a
+// second time for another reason.
+func (c captures) streamed() bool {
+	for _, capture := range c {
+		if _, size := capture.reader.Progress(); size < 0 {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,101 @@
+package simulate
+
+import (
+	"slices"
+	"time"
+
+	"sesame/daemon/engine"
+	"sesame/daemon/packet"
+)
+
+// A nearMiss is the furthest that an unfinished attempt of a source came.
+type nearMiss struct {
+	stage  int // 0: there was none
+	reason engine.Reason
+	at     place       // of the packet that ended it, or came too late
+	came   packet.Port // in that packet
+	late   time.Duration
+}
+
+// awaited is a knock that a source still owes: the next one of an attempt at
+// its first stage, whose end no event will tell, or the one that an attempt
+// missed by time.
+type awaited struct {
+	stage  int // knocks done before it; 0: nothing is awaited
+	until  time.Time
+	reason engine.Reason // of missing it at until
+	told   bool          // an event told the miss
+}
+
+// see compares a packet with what is awaited. The engine judges the packet for
+// itself; this only finds words for what it decided.
+func (o *outcome) see(p *packet.Packet, now time.Time) {
+	w := o.awaits
+	if w.stage == 0 {
+		return
+	}
+	late := now.Sub(w.until)
+	came := nearMiss{stage: w.stage, reason: w.reason, at: place{p.Number, p.Capture}, came: p.Port}
+	switch d := o.door; {
+	case late < 0 && w.told, late < 0 && d.Sequence[w.stage].Holds(p):
+	case d.Sequence[w.stage].Holds(p):
+		came.late = late
+		o.note(came)
+	case late >= 0:
+	case d.Duplicates == engine.DuplicatesIgnored && d.Sequence[0].Holds(p):
+		o.await(1, now)
+	case d.OnWrong == engine.WrongResets && minds(d, p):
+		came.reason = engine.WrongPort
+		o.note(came)
+	}
+}
+
+// minds reports whether a packet that is not the next knock can be a wrong one.
+func minds(d *engine.Door, p *packet.Packet) bool {
+	return slices.ContainsFunc(d.Sequence, func(k engine.Knock) bool { return k.Port == p.Port })
+}
+
+// note keeps a miss when it is the furthest so far. The one that was awaited is
+// told now, and one that an event told already is not counted again.
+func (o *outcome) note(m nearMiss) {
+	if !o.awaits.told {
+		o.misses++
+	}
+	o.awaits = awaited{}
+	if m.stage >= o.best.stage {
+		o.best = m
+	}
+}
+
+// await expects the knock after the given stage, which was reached at now.
+func (o *outcome) await(stage int, now time.Time) {
+	o.awaits = awaited{stage: stage, until: now.Add(o.door.Within), reason: engine.TotalTimeout}
+	if step := o.door.StepTimeout; step > 0 && step < o.door.Within {
+		o.awaits.until, o.awaits.reason = now.Add(step), engine.StepTimeout
+	}
+}
+
+func (o *outcome) stage(e *engine.Event) {
+	o.awaits = awaited{}
+	if e.Stage == 1 && e.Stages > 1 {
+		o.await(1, e.Time)
+	}
+}
+
+// miss follows the end of an attempt. When time ended it, its packet may still
+// come, and may even be the one at hand.
+func (o *outcome) miss(e *engine.Event, p *packet.Packet, now time.Time) {
+	m := nearMiss{stage: e.Stage, reason: e.Reason, at: place{e.Packet, e.Capture}}
+	if p != nil && e.Packet == p.Number && e.Capture == p.Capture {
+		m.came = p.Port
+	}
+	o.awaits = awaited{}
+	o.note(m)
+	if e.Reason != engine.StepTimeout && e.Reason != engine.TotalTimeout {
+		return
+	}
+	o.awaits = awaited{stage: e.Stage, until: e.Time, reason: e.Reason, told: true}
+	if p != nil && p.Source == o.source {
+		o.see(p, now)
+	}
+}

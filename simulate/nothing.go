@@ -1,0 +1,185 @@
+package simulate
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"sesame/daemon/engine"
+	"sesame/daemon/packet"
+	"sesame/daemon/transcript"
+)
+
+// explain says in one line why nothing was a knock. For that it reads the
+// captures again, if it can, and decodes every packet.
+func explain(c Config, r *Report, streamed bool) string {
+	if !streamed {
+		if again, err := open(c.Captures); err == nil {
+			defer again.close()
+			t := newTally(c.Set, c.Local)
+			t.read(again)
+			return t.explain()
+		}
+	}
+	return transcript.Count(r.Packets, "packet") + ", none of which was a knock: " + dropNames(r.Dropped)
+}
+
+// A tally says what is in a capture, to explain why nothing in it was a knock.
+type tally struct {
+	set     *engine.Set
+	local   []netip.Prefix
+	packets int
+	dropped [packet.Drops]int // that cannot be decoded
+	hosts   common[netip.Addr]
+	ports   common[packet.Port] // of what came to this host and could be a knock
+	here    int                 // packets to this host
+	knocks  int                 // of those, SYNs without ACK and UDP
+	watched int                 // packets to a port of a sequence, whatever their flags
+}
+
+func newTally(set *engine.Set, local []netip.Prefix) *tally {
+	return &tally{set: set, local: local,
+		hosts: common[netip.Addr]{counts: map[netip.Addr]int{}}, ports: common[packet.Port]{counts: map[packet.Port]int{}}}
+}
+
+// read adds all packets of the captures, in any order.
+func (t *tally) read(captures captures) {
+	decoder, p := packet.NewDecoder(), packet.Packet{}
+	for _, c := range captures {
+		for f, err := c.reader.Next(); err == nil; f, err = c.reader.Next() {
+			t.add(&p, decoder.Decode(f.Link, f.Data, f.Wire, &p))
+		}
+	}
+}
+
+func (t *tally) add(p *packet.Packet, drop packet.Drop) {
+	t.packets++
+	if drop != packet.Kept {
+		t.dropped[drop]++
+		return
+	}
+	t.hosts.add(p.Dest)
+	if !isLocal(t.local, p.Dest) {
+		return
+	}
+	t.here++
+	if p.Port.Proto == packet.UDP || p.Port.Proto == packet.TCP && engine.SYN.Holds(p.Flags) {
+		t.knocks++
+		t.ports.add(p.Port)
+	}
+	if slices.ContainsFunc(t.set.Doors, func(d *engine.Door) bool { return minds(d, p) }) {
+		t.watched++
+	}
+}
+
+// explain says in one line why nothing was a knock.
+func (t *tally) explain() string {
+	undecoded := 0
+	for _, n := range t.dropped {
+		undecoded += n
+	}
+	packets := transcript.Count(t.packets, "packet")
+	switch {
+	case t.packets == 0:
+		return "the capture holds no packets"
+	case len(t.set.Doors) == 0:
+		return packets + ", but the scripts have no doors"
+	case undecoded == t.packets:
+		return packets + ", none of which can be a knock: " + dropNames(t.dropped)
+	case t.here == 0:
+		return packets + ", 0 for this host (--local " + joined(t.local) + "); " + t.hosts.most("were for")
+	case t.watched > 0:
+		return packets + ", " + transcript.Number(t.watched) +
+			" to a port that a door watches, but none with the flags of a knock (a TCP knock is a SYN without ACK unless a script says otherwise)"
+	case t.knocks == 0:
+		return packets + ", " + transcript.Number(t.here) + " for this host, but none that could be a knock: no TCP SYN and no UDP"
+	}
+	return packets + ", none to a port that a door watches (" + watchedPorts(t.set) + "); " + t.ports.most("knocks were to")
+}
+
+// isLocal reports whether a destination is this host's; without local
+// addresses every one is.
+func isLocal(local []netip.Prefix, dest netip.Addr) bool {
+	return len(local) == 0 || slices.ContainsFunc(local, func(p netip.Prefix) bool { return p.Contains(dest) })
+}
+
+// watchedPorts lists the ports of all sequences, as many as one line holds.
+func watchedPorts(set *engine.Set) string {
+	const enough = 8
+	var ports []string
+	for _, d := range set.Doors {
+		for _, k := range d.Sequence {
+			if name := k.Port.String(); !slices.Contains(ports, name) {
+				ports = append(ports, name)
+			}
+		}
+	}
+	if len(ports) > enough {
+		return strings.Join(ports[:enough], ", ") + " and " + transcript.Number(len(ports)-enough) + " more"
+	}
+	return strings.Join(ports, ", ")
+}
+
+// dropNames lists drops for people, the most frequent first.
+func dropNames(dropped [packet.Drops]int) string {
+	var names []string
+	for d := range packet.Drops {
+		if dropped[d] > 0 {
+			names = append(names, fmt.Sprintf("%s %s", transcript.Number(dropped[d]), strings.ReplaceAll(d.String(), "_", " ")))
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+func joined(local []netip.Prefix) string {
+	var names []string
+	for _, p := range local {
+		if p.IsSingleIP() {
+			names = append(names, p.Addr().String())
+		} else {
+			names = append(names, p.String())
+		}
+	}
+	return strings.Join(names, ",")
+}
+
+// common finds what is frequent among any number of things, in bounded memory
+// (Misra and Gries, "Finding repeated elements", 1982): whatever makes up more
+// than one in kept of them is still there at the end.
+type common[K comparable] struct {
+	counts map[K]int
+	total  int
+}
+
+const kept = 1024
+
+func (c *common[K]) add(k K) {
+	c.total++
+	if _, known := c.counts[k]; known || len(c.counts) < kept {
+		c.counts[k]++
+		return
+	}
+	for other := range c.counts {
+		if c.counts[other]--; c.counts[other] == 0 {
+			delete(c.counts, other)
+		}
+	}
+}
+
+// most says which was the most frequent, and of equals the first by name. A
+// count is never above the truth, so "most" is never said of less than half.
+func (c *common[K]) most(verb string) string {
+	if len(c.counts) == 0 {
+		return "none stood out"
+	}
+	most := slices.MinFunc(slices.Collect(maps.Keys(c.counts)), func(a, b K) int {
+		return cmp.Or(c.counts[b]-c.counts[a], cmp.Compare(fmt.Sprint(a), fmt.Sprint(b)))
+	})
+	if 2*c.counts[most] <= c.total {
+		return fmt.Sprintf("the largest part %s %v", verb, most)
+	}
+	return fmt.Sprintf("most %s %v", verb, most)
+}
