@@ -6,9 +6,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 )
@@ -55,6 +55,10 @@ on_server() { ip netns exec sesame-pcaps-server "$@"; }
 	settle = "sleep 0.3\n"
 )
 
+// In immediate mode each packet takes a slot of the snap length, so a long one
+// leaves few slots, and packets are lost.
+var recording = []string{"netns", "exec", serverSpace, "tcpdump", "-n", "-U", "--immediate-mode", "-s", "2048", "-B", "16384", "-w", "-"}
+
 // record returns what tcpdump wrote, with the given arguments, on the server
 // while the client's lines ran.
 func record(ctx context.Context, tcpdump []string, client string) (_ []byte, err error) {
@@ -63,25 +67,25 @@ func record(ctx context.Context, tcpdump []string, client string) (_ []byte, err
 	if err := shell(ctx, setUp); err != nil {
 		return nil, fmt.Errorf("setting up two network namespaces (are you root?): %w", err)
 	}
-	arguments := []string{"netns", "exec", serverSpace, "tcpdump", "-n", "-U", "--immediate-mode", "-w", "-"}
-	recorder := exec.CommandContext(ctx, "ip", append(arguments, tcpdump...)...)
+	recorder := exec.CommandContext(ctx, "ip", slices.Concat(recording, tcpdump)...)
 	recorder.Cancel = func() error { return recorder.Process.Signal(os.Interrupt) }
 	recorder.WaitDelay = 5 * time.Second
 	var recorded bytes.Buffer
 	recorder.Stdout = &recorded
-	messages, err := recorder.StderrPipe()
+	stderr, err := recorder.StderrPipe()
 	if err != nil {
 		return nil, err
 	}
+	messages := bufio.NewScanner(stderr)
 	if err := recorder.Start(); err != nil {
 		return nil, err
 	}
-	err = waitFor(messages, "listening on")
+	err = expect(messages, "tcpdump: listening on")
 	if err == nil {
 		err = shell(ctx, "exec ip netns exec "+clientSpace+" bash -euc \"$0\"", prelude+client+settle)
 	}
 	err = errors.Join(err, recorder.Process.Signal(os.Interrupt))
-	io.Copy(io.Discard, messages) // its last words are only counters
+	err = errors.Join(err, expect(messages, "0 packets dropped by kernel"))
 	return recorded.Bytes(), errors.Join(err, recorder.Wait())
 }
 
@@ -101,15 +105,14 @@ func shell(ctx context.Context, script string, arguments ...string) error {
 	return nil
 }
 
-// waitFor reads lines until one has text.
-func waitFor(r io.Reader, text string) error {
-	lines := bufio.NewScanner(r)
+// expect reads what tcpdump says until one of its lines begins as expected.
+func expect(lines *bufio.Scanner, beginning string) error {
 	var said []string
 	for lines.Scan() {
-		if strings.Contains(lines.Text(), text) {
+		said = append(said, lines.Text())
+		if strings.HasPrefix(lines.Text(), beginning) {
 			return nil
 		}
-		said = append(said, lines.Text())
 	}
-	return fmt.Errorf("tcpdump did not start: %s", strings.Join(said, "; "))
+	return fmt.Errorf("expected tcpdump to say %q, it said: %s", beginning, strings.Join(said, "; "))
 }
