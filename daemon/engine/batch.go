@@ -72,15 +72,15 @@ func (e *Engine) result(id uint64, err error) {
 }
 
 // takeBack undoes one effect of a failed batch: a grant that it made ends, one
-// that it prolonged gets its former end again. What was never done is owed no
-// undo.
+// that it prolonged gets its former end again, and ends if that has come. A
+// command that never ran is owed no undo.
 func (e *Engine) takeBack(x entry, done bool) {
 	g := x.grant
 	if g == nil || e.grants.byID[g.ID] != g {
 		return
 	}
-	if x.was.IsZero() {
-		if !done {
+	if !x.was.After(at(e.now)) {
+		if !done && x.was.IsZero() {
 			g.Undo = nil
 		}
 		e.end(g, NotDone, 0)

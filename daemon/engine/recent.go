@@ -15,9 +15,9 @@ type recent struct {
 }
 
 // newRecent returns a memory of capacity identities, a power of two. It grows
-// to 16 bytes for each when it is first used.
+// as it is used, to 16 bytes for each.
 func newRecent(capacity int) *recent {
-	return &recent{seed: maphash.MakeSeed(), half: capacity / 2}
+	return &recent{seed: maphash.MakeSeed(), young: make([]uint64, 16), older: make([]uint64, 16), half: capacity / 2}
 }
 
 // A segment is the identity of a TCP segment, or of a flow when sequence is 0.
@@ -29,10 +29,7 @@ type segment struct {
 
 // see remembers s and reports whether it was known already.
 func (r *recent) see(s segment) bool {
-	if r.young == nil {
-		r.young, r.older = make([]uint64, 2*r.half), make([]uint64, 2*r.half)
-	}
-	h := maphash.Comparable(r.seed, s) | 1
+	h := r.hash(s)
 	if _, known := probe(r.older, h); known {
 		return true
 	}
@@ -40,9 +37,8 @@ func (r *recent) see(s segment) bool {
 	if known {
 		return true
 	}
-	if r.count == r.half {
-		r.young, r.older, r.count = r.older, r.young, 0
-		clear(r.young)
+	if 2*(r.count+1) > len(r.young) {
+		r.makeRoom()
 		slot, _ = probe(r.young, h)
 	}
 	r.young[slot] = h
@@ -52,15 +48,32 @@ func (r *recent) see(s segment) bool {
 
 // knows reports whether s is remembered.
 func (r *recent) knows(s segment) bool {
-	if r.young == nil {
-		return false
+	h := r.hash(s)
+	_, old := probe(r.older, h)
+	_, young := probe(r.young, h)
+	return old || young
+}
+
+func (r *recent) hash(s segment) uint64 { return maphash.Comparable(r.seed, s) | 1 }
+
+// makeRoom lets the younger half grow while it may, and then change places.
+func (r *recent) makeRoom() {
+	if r.count >= r.half {
+		r.young, r.older, r.count = r.older, r.young, 0
+		if len(r.young) < len(r.older) {
+			r.young = make([]uint64, len(r.older))
+		}
+		clear(r.young)
+		return
 	}
-	h := maphash.Comparable(r.seed, s) | 1
-	if _, known := probe(r.older, h); known {
-		return true
+	old := r.young
+	r.young = make([]uint64, 2*len(old))
+	for _, h := range old {
+		if h != 0 {
+			slot, _ := probe(r.young, h)
+			r.young[slot] = h
+		}
 	}
-	_, known := probe(r.young, h)
-	return known
 }
 
 // probe returns the slot where h is, or where it would go.
