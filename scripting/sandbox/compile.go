@@ -2,7 +2,12 @@ package sandbox
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
 
 	lua "github.com/yuin/gopher-lua"
 	"github.com/yuin/gopher-lua/ast"
@@ -12,26 +17,56 @@ import (
 // MaxSource is the size of the largest script in bytes.
 const MaxSource = 256 << 10
 
+// What a compiled function may hold. gopher-lua counts upvalues in a byte and jumps in 18 bits, and checks neither.
+const (
+	maxUpvalues = 250
+	maxCode     = 100_000
+)
+
 // A Program is one parsed, checked, rewritten and compiled Lua file. It is immutable; any number of states may run it.
 type Program struct {
 	Name   string // the prefix of every message, for example "ssh.lua"
 	Source []byte
 
-	proto *lua.FunctionProto
+	proto *lua.FunctionProto // takes the hidden functions, returns the script's main function
+	reads []read             // the globals that it reads
+}
+
+// A read is a global that a program reads, at its first place.
+type read struct {
+	name string
+	line int
 }
 
 // Compile reads a script. An error is an [*Error], or several of them joined.
 func Compile(name string, source []byte) (*Program, error) {
 	p := &Program{Name: name, Source: bytes.Clone(source)}
+	if len(source) > MaxSource {
+		return nil, &Error{File: name, Message: fmt.Sprintf("the file has %d bytes: at most %d; divide it with require", len(source), MaxSource)}
+	}
+	if err := inspect(p); err != nil {
+		return nil, err
+	}
 	chunk, err := parse.Parse(bytes.NewReader(source), name)
 	if err != nil {
-		return nil, p.errorAt(0, 0, "%v", err)
+		return nil, p.syntax(err)
 	}
-	proto, err := lua.Compile(chunk, name)
+	c := check(p, chunk)
+	switch len(c.errs) {
+	case 0:
+	case 1:
+		return nil, c.errs[0]
+	default:
+		return nil, errors.Join(c.errs...)
+	}
+	p.reads = c.reads()
+	p.proto, err = lua.Compile(rewrite(c, chunk), name)
 	if err != nil {
-		return nil, p.errorAt(0, 0, "%v", err)
+		return nil, p.uncompiled(err)
 	}
-	p.proto = proto
+	if err := p.within(p.proto); err != nil {
+		return nil, err
+	}
 	return p, nil
 }
 
@@ -44,6 +79,46 @@ func (p *Program) Chunk() []ast.Stmt {
 	return chunk
 }
 
+// within refuses functions that the machine would run wrongly.
+func (p *Program) within(proto *lua.FunctionProto) error {
+	switch {
+	case len(proto.DbgUpvalues) > maxUpvalues:
+		return p.errorAt(proto.LineDefined, 0, "the function uses more than %d variables of the functions around it", maxUpvalues)
+	case len(proto.Code) > maxCode:
+		return p.errorAt(proto.LineDefined, 0, "the function is too large: divide it")
+	}
+	for _, inner := range proto.FunctionPrototypes {
+		if err := p.within(inner); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+var atLine = regexp.MustCompile(` at line (\d+)`)
+
+// uncompiled says in plain words what the compiler refused.
+func (p *Program) uncompiled(err error) error {
+	failed := new(lua.CompileError)
+	if !errors.As(err, &failed) {
+		return p.errorAt(0, 0, "the compiler failed: %v", err)
+	}
+	line, message := failed.Line, failed.Message
+	if match := atLine.FindStringSubmatch(message); match != nil {
+		line, _ = strconv.Atoi(match[1])
+		message = strings.ReplaceAll(strings.Replace(message, match[0], "", 1), "<goto>", "goto")
+	}
+	switch {
+	case strings.Contains(message, "local variables"), strings.Contains(message, "register overflow"):
+		message = "too many local variables, or too large an expression: at most 200 in one function"
+	case message == "no loop to break":
+		message = "break outside a loop"
+	case strings.HasPrefix(message, "cannot use '...'"):
+		message = "'...' outside a function that takes '...'"
+	}
+	return p.errorAt(line, 0, "%s", message)
+}
+
 func (p *Program) errorAt(line, column int, format string, args ...any) *Error {
 	return &Error{
 		File:       p.Name,
@@ -52,4 +127,17 @@ func (p *Program) errorAt(line, column int, format string, args ...any) *Error {
 		Message:    fmt.Sprintf(format, args...),
 		SourceLine: sourceLine(p.Source, line),
 	}
+}
+
+// errorAtName adds the column of the first use of a variable on the line: the tree has no columns.
+func (p *Program) errorAtName(line int, name string, format string, args ...any) *Error {
+	e := p.errorAt(line, 0, format, args...)
+	for s := newScan(p); s.next() == nil && s.token.Type != parse.EOF && s.token.Pos.Line <= line; {
+		other := slices.Contains([]string{".", ":", "local"}, tokenText(s.previous)) // a field, or a declaration
+		if s.token.Pos.Line == line && s.token.Type == parse.TIdent && s.token.Str == name && !other {
+			e.Column = s.token.Pos.Column
+			break
+		}
+	}
+	return e
 }

@@ -1,0 +1,302 @@
+package sandbox
+
+import (
+	"strconv"
+	"strings"
+
+	lua "github.com/yuin/gopher-lua"
+)
+
+// maxValues is how many values a function returns at most.
+const maxValues = 4_000
+
+func (s *State) base() map[string]lua.LGFunction {
+	return map[string]lua.LGFunction{
+		"assert":       assert,
+		"error":        s.error,
+		"getmetatable": getmetatable,
+		"ipairs":       s.ipairs,
+		"next":         s.next,
+		"pairs":        s.pairs,
+		"pcall":        s.pcall,
+		"print":        s.print,
+		"rawequal":     rawequal,
+		"rawget":       rawget,
+		"require":      s.require,
+		"select":       s.choose,
+		"setmetatable": s.setmetatable,
+		"tonumber":     s.tonumber,
+		"tostring":     s.tostring,
+		"type":         typeName,
+		"unpack":       s.unpack,
+		"xpcall":       s.xpcall,
+	}
+}
+
+func assert(l *lua.LState) int {
+	if !lua.LVAsBool(l.CheckAny(1)) {
+		if l.GetTop() < 2 {
+			l.RaiseError("assertion failed")
+		}
+		throw(l, l.Get(2))
+	}
+	return l.GetTop()
+}
+
+// error raises a value; a text gets the place of the level that it names.
+func (s *State) error(l *lua.LState) int {
+	object, level := l.Get(1), l.OptInt(2, 1)
+	if text, ok := object.(lua.LString); ok {
+		s.charge(l, int64(len(text))/16, int64(len(text)))
+		if where := l.Where(level); level > 0 && level < 100 && strings.Contains(where, ":") && !strings.HasPrefix(where, "[G]") {
+			object = lua.LString(where + " " + string(text))
+		}
+	}
+	throw(l, object)
+	return 0
+}
+
+// throw raises an object as it is.
+func throw(l *lua.LState, object lua.LValue) { l.Error(object, 0) }
+
+// getmetatable tells the metatables of tables; those of strings and of the host's values are its own.
+func getmetatable(l *lua.LState) int {
+	table, ok := l.CheckAny(1).(*lua.LTable)
+	if !ok {
+		l.Push(lua.LNil)
+		return 1
+	}
+	l.Push(l.GetMetatable(table))
+	return 1
+}
+
+func (s *State) setmetatable(l *lua.LState) int {
+	table, mt := l.CheckTable(1), l.Get(2)
+	if mt.Type() != lua.LTNil && mt.Type() != lua.LTTable {
+		l.TypeError(2, lua.LTTable)
+	}
+	s.mutable(l, table)
+	if old, ok := table.Metatable.(*lua.LTable); ok && old.RawGetString("__metatable") != lua.LNil {
+		l.RaiseError("cannot change a protected metatable")
+	}
+	table.Metatable = mt
+	l.SetTop(1)
+	return 1
+}
+
+func (s *State) ipairs(l *lua.LState) int {
+	table := l.CheckTable(1)
+	l.Push(l.NewFunction(ipairsStep))
+	l.Push(table)
+	l.Push(lua.LNumber(0))
+	s.charge(l, 0, functionBytes)
+	return 3
+}
+
+func ipairsStep(l *lua.LState) int {
+	table, i := l.CheckTable(1), l.CheckInt(2)+1
+	value := table.RawGetInt(i)
+	if value == lua.LNil {
+		return 0
+	}
+	l.Push(lua.LNumber(i))
+	l.Push(value)
+	return 2
+}
+
+func (s *State) pairs(l *lua.LState) int {
+	table := l.CheckTable(1)
+	l.Push(s.l.G.Global.RawGetString("next"))
+	l.Push(table)
+	l.Push(lua.LNil)
+	return 3
+}
+
+// next walks the array, then the other keys in the order in which they were first set. It charges for what it skips.
+func (s *State) next(l *lua.LState) int {
+	table, key := l.CheckTable(1), l.Get(2)
+	n, from := arrayLen(table), 0
+	if k, ok := key.(lua.LNumber); ok && k >= 1 && k == lua.LNumber(int64(k)) && k < lua.LNumber(lua.MaxArrayIndex) {
+		// A field that was cleared on the way may have been the array's last.
+		from = min(int(k), n)
+		key = lua.LNumber(from)
+		if from == 0 {
+			key = lua.LNil
+		}
+	}
+	after, value := table.Next(key)
+	if after == lua.LNil {
+		l.Push(lua.LNil)
+		return 1
+	}
+	if k, ok := after.(lua.LNumber); ok && k >= 1 && int(k) <= n {
+		s.charge(l, int64(int(k)-from)/8, 0)
+	} else {
+		_, gone := keyCounts(table)
+		s.charge(l, int64(gone)/8, 0)
+	}
+	l.Push(after)
+	l.Push(value)
+	return 2
+}
+
+func (s *State) print(l *lua.LState) int {
+	var b strings.Builder
+	for i := 1; i <= l.GetTop(); i++ {
+		if i > 1 {
+			b.WriteByte('\t')
+		}
+		b.WriteString(s.text(l, l.Get(i)))
+		s.fits(l, b.Len())
+	}
+	s.charge(l, int64(b.Len())/16, int64(b.Len()))
+	if s.cfg.Print != nil {
+		_, line, _ := s.place(l.Where(1))
+		s.cfg.Print(line, b.String())
+	}
+	return 0
+}
+
+func rawequal(l *lua.LState) int {
+	l.Push(lua.LBool(l.RawEqual(l.CheckAny(1), l.CheckAny(2))))
+	return 1
+}
+
+func rawget(l *lua.LState) int {
+	l.Push(l.CheckTable(1).RawGet(l.CheckAny(2)))
+	return 1
+}
+
+// choose is select.
+func (s *State) choose(l *lua.LState) int {
+	count := l.GetTop() - 1
+	if l.Get(1) == lua.LString("#") {
+		l.Push(lua.LNumber(count))
+		return 1
+	}
+	n := s.int(l, 1)
+	switch {
+	case n < 0:
+		n += count + 1
+	case n > count:
+		n = count + 1
+	}
+	if n < 1 {
+		l.ArgError(1, "index out of range")
+	}
+	s.charge(l, int64(count)/4, 0)
+	return count - n + 1
+}
+
+func (s *State) tonumber(l *lua.LState) int {
+	value := l.CheckAny(1)
+	base := 10
+	if l.Get(2) != lua.LNil {
+		base = s.int(l, 2)
+	}
+	if base == 10 {
+		if f, ok := toNumber(value); ok {
+			l.Push(lua.LNumber(f))
+			return 1
+		}
+		l.Push(lua.LNil)
+		return 1
+	}
+	if base < 2 || base > 36 {
+		l.ArgError(2, "base out of range")
+	}
+	text, _ := toText(value)
+	text = strings.Trim(text, " \t\n\r\f\v")
+	if base == 16 {
+		if hex, ok := cutHex(text); ok {
+			text = hex
+		}
+	}
+	n, err := strconv.ParseUint(text, base, 64)
+	if err != nil || strings.Contains(text, "_") {
+		l.Push(lua.LNil)
+		return 1
+	}
+	l.Push(lua.LNumber(n))
+	return 1
+}
+
+func (s *State) tostring(l *lua.LState) int {
+	l.Push(lua.LString(s.text(l, l.CheckAny(1))))
+	return 1
+}
+
+// text is tostring: no value shows its address.
+func (s *State) text(l *lua.LState, v lua.LValue) string {
+	if text, ok := toText(v); ok {
+		return text
+	}
+	if fn, ok := l.GetMetaField(v, "__tostring").(*lua.LFunction); ok {
+		l.Push(fn)
+		l.Push(v)
+		l.Call(1, 1)
+		text, ok := toText(l.Get(-1))
+		l.Pop(1)
+		if !ok {
+			l.RaiseError("__tostring must return a string")
+		}
+		return text
+	}
+	switch v.Type() {
+	case lua.LTNil, lua.LTBool:
+		return v.String()
+	}
+	return v.Type().String()
+}
+
+func typeName(l *lua.LState) int {
+	l.Push(lua.LString(l.CheckAny(1).Type().String()))
+	return 1
+}
+
+func (s *State) unpack(l *lua.LState) int {
+	table := l.CheckTable(1)
+	from, to := s.optInt(l, 2, 1), s.optInt(l, 3, arrayLen(table))
+	return s.returns(l, from, to, func(i int) lua.LValue { return table.RawGetInt(i) })
+}
+
+// returns pushes the values from one index to another.
+func (s *State) returns(l *lua.LState, from, to int, value func(int) lua.LValue) int {
+	if from > to {
+		return 0
+	}
+	n := to - from + 1
+	if n > maxValues {
+		l.RaiseError("%d values are too many to return: at most %d", n, maxValues)
+	}
+	s.charge(l, int64(n)/4, 0)
+	for i := from; i <= to; i++ {
+		l.Push(value(i))
+	}
+	return n
+}
+
+// int reads argument n as an integer.
+func (s *State) int(l *lua.LState, n int) int {
+	f, ok := toNumber(l.Get(n))
+	if !ok {
+		l.TypeError(n, lua.LTNumber)
+	}
+	return toInt(f)
+}
+
+func (s *State) optInt(l *lua.LState, n, otherwise int) int {
+	if l.Get(n) == lua.LNil {
+		return otherwise
+	}
+	return s.int(l, n)
+}
+
+// string reads argument n as a string, which a number also is.
+func (s *State) string(l *lua.LState, n int) string {
+	text, ok := toText(l.Get(n))
+	if !ok {
+		l.TypeError(n, lua.LTString)
+	}
+	return text
+}

@@ -1,0 +1,84 @@
+package sandbox
+
+import (
+	"fmt"
+	"math"
+
+	lua "github.com/yuin/gopher-lua"
+)
+
+// Freeze makes tables, and all that scripts can reach from them, read-only to scripts: for what the host shares between calls.
+func (s *State) Freeze(values ...lua.LValue) { s.freeze(fromHost, values...) }
+
+// freeze walks values without recursion: a list may be as long as memory allows.
+func (s *State) freeze(from origin, values ...lua.LValue) {
+	for len(values) > 0 {
+		v := values[len(values)-1]
+		values = values[:len(values)-1]
+		switch v := v.(type) {
+		case *lua.LTable:
+			if s.frozen[v] != 0 {
+				continue
+			}
+			s.frozen[v] = from
+			values = append(values, v.Metatable)
+			v.ForEach(func(key, value lua.LValue) { values = append(values, key, value) })
+		case *lua.LUserData:
+			values = append(values, v.Metatable)
+		case *lua.LFunction:
+			values = append(values, s.captured(v)...)
+		}
+	}
+}
+
+// A cell is a variable that outlives calls, because a function that outlives them has captured it, and that some function assigns.
+// Variables of the chunk are never so: their assignment does not compile.
+type cell struct {
+	variable *lua.Upvalue
+	value    lua.LValue // as it was after loading
+	name     string
+	fn       *lua.FunctionProto
+}
+
+// captured returns what a function holds, once, and notes the cells among it.
+func (s *State) captured(fn *lua.LFunction) (values []lua.LValue) {
+	if fn.IsG || s.known[fn] {
+		return nil
+	}
+	s.known[fn] = true
+	for _, variable := range fn.Upvalues {
+		if variable != nil {
+			values = append(values, variable.Value())
+		}
+	}
+	for _, instruction := range fn.Proto.Code {
+		if int(instruction>>26) != lua.OP_SETUPVAL {
+			continue
+		}
+		if i := int(instruction & 0x1ff); i < len(fn.Upvalues) && fn.Upvalues[i] != nil {
+			s.cells = append(s.cells, cell{fn.Upvalues[i], fn.Upvalues[i].Value(), fn.Proto.DbgUpvalues[i], fn.Proto})
+		}
+	}
+	return values
+}
+
+// restore undoes what a call left behind in captured variables, and says so.
+func (s *State) restore() (err error) {
+	for _, c := range s.cells {
+		if sameValue(c.variable.Value(), c.value) {
+			continue
+		}
+		c.variable.SetValue(c.value)
+		if err == nil {
+			err = s.errorIn(c.fn.SourceName, c.fn.LineDefined, fmt.Sprintf(
+				"the variable %q was changed by this function, which was made while loading; the change would be lost at the next reload: keep state in the store (attempt.store)", c.name))
+		}
+	}
+	return err
+}
+
+func sameValue(a, b lua.LValue) bool {
+	x, isNumber := a.(lua.LNumber)
+	y, areNumbers := b.(lua.LNumber)
+	return a == b || isNumber && areNumbers && math.IsNaN(float64(x)) && math.IsNaN(float64(y))
+}

@@ -1,0 +1,116 @@
+package sandbox
+
+import (
+	"math"
+	"strconv"
+	"strings"
+
+	lua "github.com/yuin/gopher-lua"
+)
+
+// maxDigits is the longest text that is read as a number.
+const maxDigits = 256
+
+// parseNumber reads a number as Lua 5.1 writes one: decimal, with fraction and exponent, or hexadecimal. gopher-lua's own
+// function takes Go's forms too ("1_000", "0b1"), and reads "010" as eight.
+func parseNumber(text string) (float64, bool) {
+	if len(text) > maxDigits {
+		return 0, false
+	}
+	text = strings.Trim(text, " \t\n\r\f\v")
+	digits := strings.TrimLeft(text, "+-")
+	sign := text[:len(text)-len(digits)]
+	if len(sign) > 1 {
+		return 0, false
+	}
+	value, ok := 0.0, false
+	if hex, isHex := cutHex(digits); isHex {
+		value, ok = parseHex(hex)
+	} else if isDecimal(digits) {
+		value, _ = strconv.ParseFloat(digits, 64) // out of range is infinite, as in C
+		ok = true
+	}
+	if sign == "-" {
+		value = -value
+	}
+	return value, ok
+}
+
+func cutHex(text string) (string, bool) {
+	if len(text) > 2 && text[0] == '0' && text[1]|0x20 == 'x' {
+		return text[2:], true
+	}
+	return "", false
+}
+
+func parseHex(digits string) (value float64, ok bool) {
+	for _, c := range []byte(digits) {
+		d, err := strconv.ParseUint(string(c), 16, 8)
+		if err != nil {
+			return 0, false
+		}
+		value = value*16 + float64(d)
+	}
+	return value, true
+}
+
+// isDecimal reports whether text is digits, with a point and an exponent at most.
+func isDecimal(text string) bool {
+	mantissa, exponent, has := strings.Cut(strings.ToLower(text), "e")
+	if has {
+		exponent = strings.TrimPrefix(strings.TrimPrefix(exponent, "+"), "-")
+		if exponent == "" || strings.Trim(exponent, "0123456789") != "" {
+			return false
+		}
+	}
+	whole, fraction, _ := strings.Cut(mantissa, ".")
+	return whole+fraction != "" && strings.Trim(whole+fraction, "0123456789") == ""
+}
+
+// numberText writes a number the same on every machine: an integer without a point, as far as an int64 reaches.
+func numberText(f float64) string {
+	switch {
+	case math.IsNaN(f):
+		return "nan"
+	case math.IsInf(f, 0):
+		return strings.TrimPrefix(strings.ToLower(strconv.FormatFloat(f, 'g', -1, 64)), "+")
+	case f == math.Trunc(f) && math.Abs(f) < 1<<63:
+		return strconv.FormatInt(int64(f), 10)
+	}
+	return strconv.FormatFloat(f, 'g', -1, 64)
+}
+
+// toNumber converts as arithmetic does: a number, or a string that is one.
+func toNumber(v lua.LValue) (float64, bool) {
+	switch v := v.(type) {
+	case lua.LNumber:
+		return float64(v), true
+	case lua.LString:
+		return parseNumber(string(v))
+	}
+	return 0, false
+}
+
+// toText converts as concatenation does: a string, or a number.
+func toText(v lua.LValue) (string, bool) {
+	switch v := v.(type) {
+	case lua.LString:
+		return string(v), true
+	case lua.LNumber:
+		return numberText(float64(v)), true
+	}
+	return "", false
+}
+
+// toInt truncates a number to an int, and holds it within the int32 range: enough for any position, count or width.
+func toInt(f float64) int {
+	switch {
+	case math.IsNaN(f):
+		return 0
+	case f > math.MaxInt32:
+		return math.MaxInt32
+	case f < math.MinInt32:
+		return math.MinInt32
+	}
+	return int(f)
+}
