@@ -54,7 +54,7 @@ func sesameMembers() []Member {
 			Example: `local office = sesame.networks { "203.0.113.0/24", "2001:db8::/32" }`,
 			Options: documented(networksOptions()), function: registerNetworks},
 		{Name: "any", Type: "{ condition, ..., options }", Doc: "Makes a condition that holds when one of others does.",
-			Example: `when = sesame.any { hours, office }`,
+			Example: `local either = sesame.any { hours, office }`,
 			Options: documented(anyOptions()), function: registerAny},
 		{Name: "command", Type: "{ program, argument, ..., options }", Doc: "Declares a program that functions may run, with its arguments; {source}, {port}, {door} and choices are filled in.",
 			Example: `local audit = sesame.command { "/usr/local/bin/audit", "{source}", timeout = "5s" }`,

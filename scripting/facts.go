@@ -213,7 +213,10 @@ func literalPorts(expr ast.Expr) (ports []packet.Port, ok bool) {
 		text = n.Value
 	}
 	port, err := packet.ParsePort(text)
-	return []packet.Port{port}, err == nil
+	if err != nil {
+		return nil, false
+	}
+	return []packet.Port{port}, true
 }
 
 // literal returns the string that stands at a place of a list, or "".

@@ -161,7 +161,7 @@ func problemsOf(name string, err error) Problems {
 		}
 		return problems
 	}
-	if problem, ok := errors.AsType[*Problem](err); ok {
+	if problem, ok := errors.AsType[*Problem](err); ok && problem.File != "" {
 		return Problems{problem}
 	}
 	return Problems{{File: name, Message: err.Error()}}
@@ -179,9 +179,21 @@ func (l *loader) add(r *registration) {
 		l.set.Engine.Doors = append(l.set.Engine.Doors, door)
 	}
 	l.set.Engine.Timers = append(l.set.Engine.Timers, r.timers...)
-	l.set.Commands = append(l.set.Commands, r.commands...)
-	l.set.Options = append(l.set.Options, r.options...)
-	l.set.Windows = append(l.set.Windows, r.windows...)
+	// What a module declares, each script that requires it declares again.
+	l.set.Commands = appendNew(l.set.Commands, r.commands, func(a, b *Command) bool {
+		return a.Place == b.Place && slices.Equal(a.Argv, b.Argv)
+	})
+	l.set.Options = appendNew(l.set.Options, r.options, func(a, b OptionValue) bool { return a.Place == b.Place && a.Name == b.Name })
+	l.set.Windows = appendNew(l.set.Windows, r.windows, func(a, b *Window) bool { return a.Place == b.Place && a.String() == b.String() })
+}
+
+func appendNew[T any](list, more []T, same func(a, b T) bool) []T {
+	for _, one := range more {
+		if !slices.ContainsFunc(list, func(known T) bool { return same(known, one) }) {
+			list = append(list, one)
+		}
+	}
+	return list
 }
 
 func kindOfDoor(d *engine.Door) string {

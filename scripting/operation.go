@@ -16,9 +16,19 @@ import (
 // maxText bounds a reason, a line of a log and a stored string, in bytes.
 const maxText = 1024
 
+// Looking for the name that was meant costs instructions: a script may be wrong
+// again and again, and catch its errors.
+const (
+	suggestionCost = 2000
+	maxSuggested   = 1000 // doors; among more none is looked for
+)
+
 // argument makes a value of a method's argument; what is wrong with it is raised.
 func (o *object) argument(L *lua.LState, i int, what string) value {
-	return value{lua: L.Get(i), what: what, report: func(_ Place, message string) { L.RaiseError("%s", message) }}
+	return value{lua: L.Get(i), what: what, report: func(_ Place, message string) {
+		o.call.script.state.Charge(suggestionCost, 0)
+		L.RaiseError("%s", message)
+	}}
 }
 
 func allowOptions() []option[engine.Allow] {
@@ -156,11 +166,20 @@ func (o *object) placeholders() map[string]string {
 
 func (o *object) close(L *lua.LState) int {
 	name, _ := o.argument(L, 2, "close").text()
-	if doors := o.call.script.doors; doors[name] == (Place{}) {
-		L.RaiseError("close: there is no door %q%s", name, didYouMean(name, slices.Sorted(maps.Keys(doors))))
+	if _, ok := o.call.script.doors[name]; !ok {
+		o.noDoor(L, name)
 	}
 	o.call.add(L, engine.Close{Door: name})
 	return 0
+}
+
+func (o *object) noDoor(L *lua.LState, name string) {
+	suggestion := ""
+	if doors := o.call.script.doors; len(doors) <= maxSuggested {
+		o.call.script.state.Charge(suggestionCost+50*int64(len(doors)), 0)
+		suggestion = didYouMean(name, slices.Sorted(maps.Keys(doors)))
+	}
+	L.RaiseError("close: there is no door %q%s", name, suggestion)
 }
 
 func (o *object) log(L *lua.LState) int {
@@ -179,10 +198,10 @@ func (o *object) log(L *lua.LState) int {
 
 // line adds a line for people.
 func (c *call) line(L *lua.LState, text string) {
+	c.script.state.Charge(int64(len(text))/16, int64(len(text)))
 	if len(text) > maxText {
 		text = text[:maxText-3] + "..."
 	}
-	c.script.state.Charge(0, int64(len(text)))
 	c.add(L, engine.Log{Text: text})
 }
 
@@ -190,6 +209,7 @@ func (o *object) after(L *lua.LState) int {
 	delay, _ := o.argument(L, 2, "after").duration()
 	name, _ := o.argument(L, 3, "after").text()
 	if timers := o.call.script.timers; !slices.Contains(timers, name) {
+		o.call.script.state.Charge(suggestionCost+50*int64(len(timers)), 0)
 		L.RaiseError("after: no handler %q is registered in this file%s", name, didYouMean(name, timers))
 	}
 	o.call.add(L, engine.After{Delay: delay, Name: name, Value: toGo(storable(L, L.Get(4), "after"))})

@@ -31,7 +31,13 @@ type pending struct {
 
 func (p *pending) String() string { return fmt.Sprintf("sesame.%s %q", p.kind, p.name) }
 
+// maxProblems bounds what is said about one file: a table may have many entries.
+const maxProblems = 100
+
 func (r *registration) report(source *source, at Place, message string) {
+	if len(r.problems) == maxProblems {
+		return
+	}
 	problem := &Problem{File: at.File, Line: at.Line, Column: at.Column, Message: message}
 	if source != nil && at.Line > 0 && at.Line <= len(source.lines) {
 		problem.SourceLine = source.lines[at.Line-1]

@@ -42,9 +42,11 @@ func (s *script) start() (*registration, error) {
 	defer func() { s.loading = nil }()
 	s.state = sandbox.New(sandbox.Config{Require: s.require, Print: s.printed, Random: s.random})
 	s.install()
-	err := s.state.Run(s.source.program)
+	if err := s.state.Run(s.source.program); err != nil {
+		return registered, err
+	}
 	registered.finish(s)
-	return registered, err
+	return registered, nil
 }
 
 // ready makes the Lua state anew when it has failed: what one packet did to it
@@ -176,7 +178,11 @@ func (s *script) metatable(L *lua.LState, o Object) *lua.LTable {
 	t.RawSetString("__index", L.NewFunction(func(L *lua.LState) int {
 		name, _ := L.Get(2).(lua.LString)
 		if field, ok := fields[string(name)]; ok {
-			L.Push(field.field(s.living(L, o, field)))
+			value := field.field(s.living(L, o, field))
+			if text, ok := value.(lua.LString); ok {
+				s.state.Charge(0, int64(len(text)))
+			}
+			L.Push(value)
 		} else if fn := functions[string(name)]; fn != nil {
 			L.Push(fn)
 		} else {
@@ -202,7 +208,7 @@ func (s *script) living(L *lua.LState, o Object, m Member) *object {
 	given, ok := ud.Value.(*object)
 	switch {
 	case !ok || given.kind != o.Name:
-		L.RaiseError("%s is for a %s, not for a %s", m.Name, o.Name, kindOf(ud))
+		L.RaiseError("%s is for %s, not for %s", m.Name, article(o.Name), article(kindOf(ud)))
 	case o.Name == "sesame" && s.current == nil:
 		L.RaiseError("sesame.%s is for functions that react: nothing is stored while the file loads", m.Name)
 	case o.Name == "sesame":
@@ -229,6 +235,7 @@ func (s *script) unknown(L *lua.LState, o Object, key lua.LValue) {
 		place.Column = file.column(place.Line, name, 0)
 		s.loading.report(file, place, message)
 	}
+	s.state.Charge(suggestionCost, 0)
 	L.RaiseError("%s", message)
 }
 

@@ -170,7 +170,7 @@ func wordOf(expr ast.Expr) string {
 		return wordOf(n.Object)
 	case *ast.FuncCallExpr:
 		if n.Func == nil {
-			return wordOf(n.Receiver)
+			return wordOf(n.Receiver) + ":" + n.Method
 		}
 		return wordOf(n.Func)
 	case *ast.TableExpr:

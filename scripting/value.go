@@ -46,9 +46,16 @@ func describe(v lua.LValue) string {
 	case *lua.LFunction:
 		return "a function"
 	case *lua.LUserData:
-		return "a " + kindOf(v)
+		return article(kindOf(v))
 	}
 	return "nothing"
+}
+
+func article(noun string) string {
+	if noun == "attempt" {
+		return "an " + noun
+	}
+	return "a " + noun
 }
 
 func numberText(n lua.LNumber) string { return strconv.FormatFloat(float64(n), 'g', -1, 64) }
@@ -133,6 +140,9 @@ func (v value) oneOf(names ...string) (int, bool) {
 	return 0, false
 }
 
+// maxPorts bounds a list of ports.
+const maxPorts = 1024
+
 // ports reads one port, or a list of different ports. An empty list is not nil.
 func (v value) ports() ([]packet.Port, bool) {
 	if _, ok := v.lua.(*lua.LTable); !ok {
@@ -140,6 +150,10 @@ func (v value) ports() ([]packet.Port, bool) {
 		return []packet.Port{port}, ok
 	}
 	items, ok := v.items("a port or a list of ports")
+	if len(items) > maxPorts {
+		v.fail("expected at most %d ports, got %d", maxPorts, len(items))
+		return nil, false
+	}
 	ports := make([]packet.Port, 0, len(items))
 	for _, item := range items {
 		port, good := item.port()

@@ -1,0 +1,94 @@
+package scripting
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/yuin/gopher-lua"
+
+	"sesame/daemon/engine"
+)
+
+func loadOne(t testing.TB, text string) *Set {
+	t.Helper()
+	set, err := Load(fstest.MapFS{"ssh.lua": {Data: []byte(text)}}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(set.Close)
+	return set
+}
+
+func aMoment(kind engine.MomentKind, door *engine.Door) *engine.Moment {
+	now := time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC)
+	return &engine.Moment{Kind: kind, Door: door, Script: "ssh.lua", Source: netip.MustParseAddr("203.0.113.9"), Stage: 2, Stages: 2, Time: now, Wall: now, Store: &engine.Store{}}
+}
+
+// A moment that the engine never makes has the host's own code fail, which is
+// the worst that can happen to a Lua state.
+func TestAFailedMachineIsMadeAnew(t *testing.T) {
+	set := loadOne(t, `
+local word = sesame.option "word" { type = "string", default = "hello" }
+sesame.door "ssh" { sequence = { 1, 2 }, guards = 22,
+  when = function(attempt) return true end,
+  on_open = function(attempt) attempt:log(word) attempt:allow() end }`)
+	door := set.Engine.Doors[0]
+	if _, err := door.Handler.Handle(aMoment(engine.MomentOpen, nil)); err == nil {
+		t.Fatal("a moment without a door is taken: expected the machine to fail")
+	}
+	if !set.scripts[0].state.Broken() {
+		t.Fatal("the machine goes on: this test no longer breaks it")
+	}
+	for range 2 {
+		reply, err := door.Handler.Handle(aMoment(engine.MomentOpen, door))
+		if err != nil || len(reply.Operations) != 2 || reply.Operations[0] != (engine.Log{Text: "hello"}) {
+			t.Errorf("the next knock: %+v, %v", reply, err)
+		}
+		if verdict, err := door.When[0].Check(aMoment(engine.MomentWhen, door)); err != nil || !verdict.OK {
+			t.Errorf("its condition: %+v, %v", verdict, err)
+		}
+	}
+}
+
+func TestAnObjectDiesWithItsFunction(t *testing.T) {
+	set := loadOne(t, `sesame.door "ssh" { sequence = { 1, 2 }, on_open = function(attempt) attempt:log(attempt.source) end }`)
+	s := set.scripts[0]
+	kept := &call{script: s, moment: aMoment(engine.MomentOpen, set.Engine.Doors[0]), kind: engine.MomentOpen}
+	if _, err := kept.run(1, 0); err != nil {
+		t.Fatal(err)
+	}
+	L := s.state.L()
+	L.SetGlobal("kept", s.userdata(L, &object{kind: "attempt", call: kept}))
+	for _, line := range []string{"return kept.source", "return kept.store", "kept:log('again')"} {
+		err := L.DoString(line)
+		if err == nil || !strings.Contains(err.Error(), "attempt used after its handler returned") {
+			t.Errorf("%s: %v", line, err)
+		}
+	}
+	if len(kept.operations) != 1 {
+		t.Errorf("the reply has %d operations: expected the one of the call", len(kept.operations))
+	}
+}
+
+func TestTheFaceOfAnObjectIsLocked(t *testing.T) {
+	s := loadOne(t, `sesame.door "ssh" { sequence = { 1, 2 } }`).scripts[0]
+	for kind, metatable := range s.metatables {
+		if metatable.RawGetString("__metatable") == lua.LNil {
+			t.Errorf("the metatable of %s can be changed by a script", kind)
+		}
+	}
+}
+
+func BenchmarkHandler(b *testing.B) {
+	door := loadOne(b, `sesame.door "ssh" { sequence = { 1, 2 }, guards = 22, on_open = function(attempt) attempt:allow() end }`).Engine.Doors[0]
+	moment := aMoment(engine.MomentOpen, door)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := door.Handler.Handle(moment); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

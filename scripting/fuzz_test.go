@@ -1,0 +1,94 @@
+package scripting_test
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"sesame/daemon/engine"
+	"sesame/daemon/packet"
+	"sesame/scripting"
+)
+
+// FuzzScriptPackets loads any text, and if it loads, knocks at it. A problem has
+// a place; a script that loads decides, and never gives access that it did not
+// say it would give.
+func FuzzScriptPackets(f *testing.F) {
+	for _, text := range []string{
+		`sesame.door "ssh" { sequence = { 1, "udp/2" }, guards = 22 }`,
+		`local h = sesame.window { days = "mon-fri", from = "08:00", to = "19:00", tz = "UTC" }
+sesame.door "a" { sequence = { 1, 2 }, when = { h, sesame.networks { "203.0.113.0/24" } }, on_open = function(a) a:allow { port = "tcp/443" } end }`,
+		`local c = sesame.command { "/bin/x", "{source}", undo = { "/bin/y" } }
+sesame.handler("t", function(t) t:log(t.value) end)
+sesame.door "a" { sequence = { 1, 2 }, on_stage = function(a) a.store:incr("n") a:after("1s", "t", 1) end, on_miss = function(a) a:exec(c) end, on_close = function(g) g:close "a" end }`,
+		`sesame.listen "l" { on = { "udp/1", "tcp/2" }, on_knock = function(k) if k.payload:find("^x") then k:allow { port = 22 } else return false, k.payload end end }`,
+		`local o = sesame.option "o" { type = "port", default = 5 } sesame.door(o) { sequence = { o } }`,
+		`sesame.door "x" { sequence = { { 1, flags = "fin,!syn" } }, limit = "1/s per source" } local t = {} t[1] = t`,
+	} {
+		f.Add(text, "\x01\x02\x01\x02xyz")
+	}
+	f.Fuzz(func(t *testing.T, text, packets string) {
+		set, err := scripting.Load(fstest.MapFS{"f.lua": {Data: []byte(text)}}, scripting.Options{})
+		if err != nil {
+			checkProblems(t, err)
+			return
+		}
+		defer set.Close()
+		e := engine.New(engine.Config{Attempts: 64, Grants: 64}, monday)
+		now := monday
+		checkGrants(t, set, e.Swap(now, set.Engine))
+		for i := range min(len(packets), 64) {
+			now = now.Add(time.Duration(packets[i]>>4) * time.Second)
+			port := packet.Port{Proto: packet.TCP + packet.Proto(packets[i]>>3&1), Number: uint16(packets[i]&7) + 1}
+			checkGrants(t, set, e.Packet(&packet.Packet{
+				Time: now, Number: i + 1, Source: netip.AddrFrom4([4]byte{203, 0, 113, packets[i] & 3}), Dest: netip.MustParseAddr("198.51.100.1"),
+				SourcePort: uint16(i), Port: port, Flags: packet.SYN, Sequence: uint32(i), Payload: []byte(packets[i:]),
+			}))
+		}
+		for range 1000 {
+			next, ok := e.Next()
+			if !ok {
+				break
+			}
+			checkGrants(t, set, e.Tick(next))
+		}
+	})
+}
+
+func checkProblems(t *testing.T, err error) {
+	problems, ok := err.(scripting.Problems)
+	if !ok || len(problems) == 0 {
+		t.Fatalf("not a list of problems: %v", err)
+	}
+	for _, problem := range problems {
+		if problem.File != "f.lua" || problem.Message == "" || strings.Contains(problem.Message, "goroutine") {
+			t.Errorf("a problem without a place or a text: %q", problem)
+		}
+	}
+}
+
+// checkGrants holds that what static facts say about access is true.
+func checkGrants(t *testing.T, set *scripting.Set, events []engine.Event) {
+	for _, event := range events {
+		if event.Effect != engine.EffectAllow {
+			continue
+		}
+		said := false
+		for _, door := range set.Engine.Doors {
+			for _, port := range append(door.Guards, door.Ports...) {
+				said = said || port == event.Port
+			}
+		}
+		for _, site := range set.Allows {
+			said = said || !site.Literal
+			for _, port := range site.Ports {
+				said = said || port == event.Port
+			}
+		}
+		if !said {
+			t.Errorf("access to %s, which nothing in the script tells", event.Port)
+		}
+	}
+}

@@ -1,0 +1,85 @@
+package scripting
+
+import (
+	"flag"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "rewrite the expected messages")
+
+var fileHead = regexp.MustCompile(`(?m)^-- (.+?)/(.+) --\n`)
+
+// TestWrongScripts loads each case of testdata/wrong.txtar: a directory with
+// scripts, and in its file "want" all that is said about them. A file "set" has
+// what --set gives, one NAME=VALUE a line.
+func TestWrongScripts(t *testing.T) {
+	const golden = "testdata/wrong.txtar"
+	text, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	heads := fileHead.FindAllStringSubmatchIndex(string(text), -1)
+	result := string(text[:heads[0][0]])
+	files, count := fstest.MapFS{}, 0
+	for i, head := range heads {
+		end := len(text)
+		if i+1 < len(heads) {
+			end = heads[i+1][0]
+		}
+		name, file, body := string(text[head[2]:head[3]]), string(text[head[4]:head[5]]), string(text[head[1]:end])
+		if file != "want" {
+			files[file] = &fstest.MapFile{Data: []byte(body)}
+			result += string(text[head[0]:end])
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			got := complaint(t, files)
+			result += string(text[head[0]:head[1]]) + got
+			if !*update && got != body {
+				t.Errorf("message (-want +got):\n%s", cmp.Diff(body, got))
+			}
+		})
+		files, count = fstest.MapFS{}, count+1
+	}
+	if count < 30 {
+		t.Errorf("%d cases: expected at least 30", count)
+	}
+	if *update {
+		if err := os.WriteFile(golden, []byte(result), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// complaint loads scripts that are wrong, and returns what a person is told.
+func complaint(t *testing.T, files fstest.MapFS) string {
+	t.Helper()
+	values := map[string]string{}
+	if given := files["set"]; given != nil {
+		for line := range strings.Lines(string(given.Data)) {
+			name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+			values[name] = value
+		}
+	}
+	set, err := Load(files, Options{Dir: "scripts", Values: values})
+	if err == nil {
+		set.Close()
+		t.Error("the scripts load: expected a problem")
+		return ""
+	}
+	problems, ok := err.(Problems)
+	if !ok {
+		return err.Error() + "\n"
+	}
+	var b strings.Builder
+	for _, problem := range problems {
+		b.WriteString(problem.Detail() + "\n")
+	}
+	return b.String()
+}
