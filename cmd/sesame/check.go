@@ -1,0 +1,98 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"sesame/daemon/transcript"
+	"sesame/scripting/lint"
+)
+
+// checkFlags are those of sesame check.
+type checkFlags struct {
+	scripts scriptFlags
+	format  string
+	strict  bool
+	effects bool
+}
+
+func (p *program) checkCommand() *cobra.Command {
+	f := &checkFlags{}
+	c := &cobra.Command{
+		Use:   "check [flags]",
+		Short: "Load the scripts, and say what is wrong or unwise in them",
+		Long: `Check loads the scripts as the daemon would, and looks for what is allowed and
+yet unwise. A finding that is meant is allowed in the script itself, with the
+reason, by a comment on its line or the line above:
+
+  -- sesame:allow short only reachable from the office
+
+The exit status is 0 when the scripts load, with --strict 1 when there are
+findings, and 2 when the scripts do not load.`,
+		Args: noArguments,
+		RunE: func(c *cobra.Command, _ []string) error { return p.check(c, f) },
+	}
+	f.scripts.add(c)
+	c.Flags().StringVar(&f.format, "format", "text", `"text" for people, "json" for programs`)
+	c.Flags().BoolVar(&f.strict, "strict", false, "exit with 1 when there are findings")
+	c.Flags().BoolVar(&f.effects, "effects", false, "list all that the scripts can do to the machine")
+	return c
+}
+
+func (p *program) check(c *cobra.Command, f *checkFlags) error {
+	if err := oneOf(c, "format", f.format, "text", "json"); err != nil {
+		return err
+	}
+	set, err := p.load(c, &f.scripts)
+	if err != nil {
+		return err
+	}
+	defer set.Close()
+	r := checked{Doors: len(set.Engine.Doors), Files: len(set.Files), Findings: lint.Check(set)}
+	if f.effects {
+		r.Effects = lint.Effects(set)
+	}
+	if f.strict && len(r.Findings) > 0 {
+		p.status = answerNo
+	}
+	if f.format == "json" {
+		return r.writeJSON(p)
+	}
+	return r.writeText(p)
+}
+
+// checked is the result of a check.
+type checked struct {
+	Files    int            `json:"files"`
+	Doors    int            `json:"doors"`
+	Findings []lint.Finding `json:"findings"`
+	Effects  []lint.Script  `json:"effects,omitempty"`
+}
+
+func (r *checked) writeJSON(p *program) error {
+	if r.Findings == nil {
+		r.Findings = []lint.Finding{}
+	}
+	e := json.NewEncoder(p.stdout)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	return e.Encode(r)
+}
+
+func (r *checked) writeText(p *program) error {
+	for _, script := range r.Effects {
+		if _, err := fmt.Fprint(p.stdout, printable(describe(script))); err != nil {
+			return err
+		}
+	}
+	for _, f := range r.Findings {
+		if _, err := fmt.Fprintf(p.stdout, "%s\n    %s\n", printable(f.String()), printable(f.Hint)); err != nil {
+			return err
+		}
+	}
+	_, err := fmt.Fprintf(p.stdout, "%s, %s, %s\n", transcript.Count(r.Files, "file"), transcript.Count(r.Doors, "door"),
+		transcript.Count(len(r.Findings), "finding"))
+	return err
+}

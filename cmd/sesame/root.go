@@ -1,0 +1,154 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"syscall"
+	"unicode"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"sesame/daemon/transcript"
+	"sesame/scripting"
+)
+
+// The exit statuses.
+const (
+	done      = 0 // or yes
+	answerNo  = 1
+	couldNot  = 2
+	shortHelp = "\nRun \"%s --help\" for what it takes.\n"
+)
+
+// A program is one run of the command: its streams, and how it ends.
+type program struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	status         int // of a command that returned no error
+}
+
+// A usageError is a mistake on the command line.
+type usageError struct {
+	command *cobra.Command
+	message string
+}
+
+func (e *usageError) Error() string { return e.message }
+
+// run is the program but for the process. It returns the exit status.
+func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	p := &program{stdin: stdin, stdout: stdout, stderr: stderr}
+	root := p.root()
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.Execute()
+	switch {
+	case err == nil:
+		return p.status
+	case errors.Is(err, syscall.EPIPE): // the reader has seen enough
+		return done
+	}
+	p.complain(err)
+	if usage, ok := errors.AsType[*usageError](err); ok {
+		fmt.Fprintf(stderr, shortHelp, usage.command.CommandPath())
+	}
+	return couldNot
+}
+
+func (p *program) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "sesame",
+		Short: "A port-knocking daemon that is scripted in Lua and tested against captures",
+		Long: `Sesame guards ports with doors: knock sequences, and what happens when somebody
+knocks them. Doors are Lua scripts. The same engine that will guard a machine
+replays captures offline, so that a script can be proved before it does.`,
+		Args:              noCommand,
+		RunE:              func(c *cobra.Command, _ []string) error { return c.Help() },
+		Version:           version(),
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+	}
+	root.SetVersionTemplate("sesame {{.Version}}\n")
+	root.SetFlagErrorFunc(flagError)
+	root.AddCommand(p.simulateCommand(), p.checkCommand(), p.versionCommand())
+	return root
+}
+
+// noCommand refuses what is no command, with what may have been meant.
+func noCommand(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	c.SuggestionsMinimumDistance = 2
+	return &usageError{c, fmt.Sprintf("unknown command %q%s", args[0], didYouMean(c.SuggestionsFor(args[0]), ""))}
+}
+
+// flagError adds what may have been meant to an unknown flag.
+func flagError(c *cobra.Command, err error) error {
+	unknown, ok := errors.AsType[*pflag.NotExistError](err)
+	if !ok {
+		return &usageError{c, err.Error()}
+	}
+	// Cobra knows the distance between names, but only for commands.
+	names := &cobra.Command{SuggestionsMinimumDistance: 2}
+	c.Flags().VisitAll(func(f *pflag.Flag) {
+		names.AddCommand(&cobra.Command{Use: f.Name, Run: func(*cobra.Command, []string) {}})
+	})
+	return &usageError{c, err.Error() + didYouMean(names.SuggestionsFor(unknown.GetSpecifiedName()), "--")}
+}
+
+func didYouMean(names []string, prefix string) string {
+	if len(names) == 0 {
+		return ""
+	}
+	return "; did you mean " + prefix + strings.Join(names, " or "+prefix) + "?"
+}
+
+// complain tells an error. What it quotes comes from files that others may have
+// written, so nothing in it may command the terminal.
+func (p *program) complain(err error) {
+	problems, ok := errors.AsType[scripting.Problems](err)
+	if !ok {
+		for line := range strings.SplitSeq(err.Error(), "\n") {
+			p.note("%s", line)
+		}
+		return
+	}
+	for _, problem := range problems {
+		fmt.Fprintln(p.stderr, printable(problem.Detail()))
+	}
+	p.note("%s; nothing was loaded", transcript.Count(len(problems), "problem"))
+}
+
+func (p *program) warn(format string, args ...any) {
+	p.note("warning: "+format, args...)
+}
+
+// printable replaces what a terminal would obey by U+FFFD.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\n' || r == '\t' || unicode.IsPrint(r) {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, s)
+}
+
+// note tells people what they might not expect, and programs nothing that they
+// need.
+func (p *program) note(format string, args ...any) {
+	fmt.Fprintln(p.stderr, "sesame: "+printable(fmt.Sprintf(format, args...)))
+}
+
+func noArguments(c *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return &usageError{c, fmt.Sprintf("unexpected argument %q: %s takes none", args[0], c.CommandPath())}
+	}
+	return nil
+}

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/mattn/go-isatty"
+)
+
+// isTerminal reports whether somebody may be looking at w.
+func isTerminal(w io.Writer) bool {
+	file, ok := w.(*os.File)
+	return ok && isatty.IsTerminal(file.Fd())
+}
+
+// color decides on colours: "auto" is for terminals, unless the user asked all
+// programs for none (no-color.org).
+func color(when string, w io.Writer) bool {
+	switch when {
+	case "always":
+		return true
+	case "never":
+		return false
+	}
+	return os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && isTerminal(w)
+}
+
+// A progress is a bar on a terminal. It needs no clock: it is drawn anew when
+// its percentage changes.
+type progress struct {
+	w       io.Writer
+	name    string
+	percent int
+}
+
+// worthwhile is the size from which reading takes long enough to look at.
+const worthwhile = 16 << 20
+
+// draw shows that so many of size bytes were read.
+func (b *progress) draw(name string, read, size int64) {
+	if size < worthwhile {
+		return
+	}
+	percent := int(min(read, size) * 100 / size)
+	if percent == b.percent && name == b.name {
+		return
+	}
+	b.percent, b.name = percent, name
+	const width = 30
+	full := percent * width / 100
+	fmt.Fprintf(b.w, "\r\x1b[K%s [%-*s] %d%%", printable(name), width, bar[:full], percent)
+}
+
+const bar = "=============================="
+
+// clear removes the bar, before anything else is written.
+func (b *progress) clear() {
+	if b.name != "" {
+		fmt.Fprint(b.w, "\r\x1b[K")
+		b.name = ""
+	}
+}

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+)
+
+func TestColor(t *testing.T) {
+	var pipe bytes.Buffer
+	if !color("always", &pipe) || color("never", &pipe) || color("auto", &pipe) {
+		t.Error("a pipe has colours only when they are asked for")
+	}
+	t.Setenv("NO_COLOR", "1")
+	if !color("always", &pipe) {
+		t.Error("an explicit wish is stronger than NO_COLOR")
+	}
+}
+
+func TestProgress(t *testing.T) {
+	var screen bytes.Buffer
+	bar := &progress{w: &screen}
+	bar.draw("small.pcap", 1<<20, worthwhile-1)
+	bar.clear()
+	if screen.Len() > 0 {
+		t.Errorf("a small file has a bar: %q", screen.String())
+	}
+	for read := range int64(1000) {
+		bar.draw("big\x1b.pcap", read<<20, 1000<<20)
+	}
+	if drawn := strings.Count(screen.String(), "\r"); drawn != 100 {
+		t.Errorf("drawn %d times, want once a percent", drawn)
+	}
+	if want := "\r\x1b[Kbig\ufffd.pcap [" + strings.Repeat("=", 29) + " ] 99%"; !strings.HasSuffix(screen.String(), want) {
+		t.Errorf("ends %q, want %q", screen.String()[screen.Len()-60:], want)
+	}
+	screen.Reset()
+	out := behindBar{bar, &screen}
+	out.Write([]byte("a line\n"))
+	out.Write([]byte("another\n"))
+	if want := "\r\x1b[Ka line\nanother\n"; screen.String() != want {
+		t.Errorf("a line behind a bar is %q, want %q", screen.String(), want)
+	}
+	bar.draw("grows.pcap", 200<<20, 100<<20) // it grew since it was opened
+}
+
+func TestWhatATerminalObeysIsReplaced(t *testing.T) {
+	if got, want := printable("a\x1b[2J\r\u009b\xff\tb\n"), "a\ufffd[2J\ufffd\ufffd\ufffd\tb\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
