@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,18 +23,23 @@ var sesame string
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	os.Exit(func() int {
-		dir, err := os.MkdirTemp("", "sesame-pcaps")
-		if err != nil {
-			panic(err)
-		}
-		defer os.RemoveAll(dir)
-		sesame = filepath.Join(dir, "sesame")
-		if out, err := exec.Command("go", "build", "-o", sesame, "../cmd/sesame").CombinedOutput(); err != nil {
-			panic(string(out))
-		}
-		return m.Run()
-	}())
+	os.Exit(withProgram(m.Run))
+}
+
+// withProgram builds the program, calls run, and removes the program.
+func withProgram(run func() int) int {
+	dir, err := os.MkdirTemp("", "sesame-pcaps")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	sesame = filepath.Join(dir, "sesame")
+	if out, err := exec.Command("go", "build", "-o", sesame, "../cmd/sesame").CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "building ../cmd/sesame: %v\n%s", err, out)
+		return 1
+	}
+	return run()
 }
 
 // TestTranscripts replays each capture as README.md shows, and compares what

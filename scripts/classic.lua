@@ -1,0 +1,26 @@
+-- The pair that every port-knocking tutorial begins with: 7000, 8000, 9000 opens SSH, and 9000, 8000, 7000 shuts it again.
+--
+-- Good for learning, and for moving from another knocking daemon. Not good for guarding: the ports ascend, so a plain port scan
+-- opens the door (sesame simulate -s scripts/classic.lua pcaps/classic-scan.pcap shows it), three are few, and everybody knows
+-- them. `sesame check` says so too; the comments that begin with sesame:allow tell it that we know.
+--
+-- To make it yours: start from ssh.lua instead, unless you want to shut the door by hand.
+-- To knock:  knock -d 200 HOST 7000 8000 9000 && ssh HOST; knock -d 200 HOST 9000 8000 7000
+-- To try it: sesame simulate -s scripts/classic.lua pcaps/classic-opens.pcapng.gz
+
+-- sesame:allow ascending the tutorials' sequence, kept for learning
+sesame.door "classic-open" {         -- sesame:allow short as above
+  sequence = { 7000, 8000, 9000 },   -- a bare number is a TCP port
+  within   = "5s",
+  guards   = "tcp/22",
+  ttl      = "1h",                   -- should the second sequence never come
+}
+
+-- sesame:allow descending it only shuts
+sesame.door "classic-close" {        -- sesame:allow short it only shuts
+  sequence = { 9000, 8000, 7000 },
+  within   = "5s",
+  on_open  = function(attempt)
+    attempt:close "classic-open"     -- what this source was granted there, nobody else's
+  end,
+}
