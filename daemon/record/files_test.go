@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -140,22 +141,24 @@ func big() *writer    { return &writer{order: binary.BigEndian} }
 
 func gzipped(t testing.TB, b []byte) []byte {
 	var out bytes.Buffer
-	w := gzip.NewWriter(&out)
-	_, err := w.Write(b)
-	check(t, err)
-	check(t, w.Close())
-	return out.Bytes()
-}
-
-func zstded(t testing.TB, b []byte) []byte {
-	var out bytes.Buffer
-	w, err := zstd.NewWriter(&out, zstd.WithEncoderConcurrency(1))
+	w, err := gzip.NewWriterLevel(&out, gzip.BestSpeed)
 	check(t, err)
 	_, err = w.Write(b)
 	check(t, err)
 	check(t, w.Close())
 	return out.Bytes()
 }
+
+// encoder is kept: a new one costs more than all that it does in a test.
+var encoder = sync.OnceValue(func() *zstd.Encoder {
+	w, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(1<<18))
+	if err != nil {
+		panic(err)
+	}
+	return w
+})
+
+func zstded(b []byte) []byte { return encoder().EncodeAll(b, nil) }
 
 func check(t testing.TB, err error) {
 	t.Helper()

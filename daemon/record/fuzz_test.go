@@ -73,7 +73,7 @@ func FuzzCompressed(f *testing.F) {
 		drain(t, file)
 		packed := gzipped(t, file)
 		if useZstd {
-			packed = zstded(t, file)
+			packed = zstded(file)
 		}
 		whole, wasGood := drain(t, file)
 		unpacked, good := drain(t, packed)

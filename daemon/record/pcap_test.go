@@ -150,7 +150,7 @@ func TestNotACapture(t *testing.T) {
 		{"knocks", "BZh91AY", "a bzip2 file" + expected + "; decompress it first"},
 		{"knocks", string(gzipped(t, nil)), "a gzip file that holds nothing" + expected},
 		{"knocks", string(gzipped(t, []byte("dear diary"))), "a gzip file that holds a text file" + expected},
-		{"knocks", string(zstded(t, gzipped(t, []byte("dear diary")))), "a zstd file that holds a gzip file" + expected + "; decompress it first"},
+		{"knocks", string(zstded(gzipped(t, []byte("dear diary")))), "a zstd file that holds a gzip file" + expected + "; decompress it first"},
 	} {
 		_, err := NewReader(strings.NewReader(test.file), -1, test.name)
 		if _, ok := errors.AsType[*NotCaptureError](err); !ok || err.Error() != test.name+": "+test.want {
