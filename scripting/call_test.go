@@ -53,6 +53,23 @@ sesame.door "ssh" { sequence = { 1, 2 }, guards = 22,
 	}
 }
 
+// It cannot happen, since loading is the same each time; if it does, every
+// knock is refused and nothing else fails.
+func TestAMachineThatCannotBeMadeAnew(t *testing.T) {
+	set := loadOne(t, `sesame.door "ssh" { sequence = { 1, 2 }, on_open = function(attempt) attempt:allow() end }`)
+	door, s := set.Engine.Doors[0], set.scripts[0]
+	if _, err := door.Handler.Handle(aMoment(engine.MomentOpen, nil)); err == nil {
+		t.Fatal("expected the machine to fail")
+	}
+	s.source = loadOne(t, `sesame.door "ssh" { sequence = { 1, 2 } }`).scripts[0].source
+	for range 2 {
+		_, err := door.Handler.Handle(aMoment(engine.MomentOpen, door))
+		if want := "ssh.lua: starting the script again: it registers something else than before"; err == nil || err.Error() != want {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+}
+
 func TestAnObjectDiesWithItsFunction(t *testing.T) {
 	set := loadOne(t, `sesame.door "ssh" { sequence = { 1, 2 }, on_open = function(attempt) attempt:log(attempt.source) end }`)
 	s := set.scripts[0]

@@ -188,6 +188,7 @@ func registerNetworks(s *script, L *lua.LState) int {
 	if ok && len(n.Prefixes) == 0 {
 		v.fail(`expected at least one network, such as "203.0.113.0/24"`)
 	}
+	s.loading.networks = append(s.loading.networks, n)
 	L.Push(s.userdata(L, n))
 	return 1
 }

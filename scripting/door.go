@@ -43,6 +43,9 @@ func registerDoor(s *script, L *lua.LState, name string) lua.LValue {
 	d := s.newDraft(name, false)
 	if read(v, doorOptions(), nil, d) {
 		d.readSequence()
+		if d.door.Except != nil && !d.door.Strict {
+			v.fail("except is for a strict door: add strict = true, or leave it out")
+		}
 		d.finish(v)
 	}
 	return lua.LNil

@@ -31,6 +31,7 @@ type Set struct {
 	Commands     []*Command
 	Options      []OptionValue
 	Windows      []*Window
+	Networks     []*Networks
 	Allows       []AllowSite
 	Closes       []CloseSite
 	Suppressions []Suppression
@@ -185,6 +186,7 @@ func (l *loader) add(r *registration) {
 	})
 	l.set.Options = appendNew(l.set.Options, r.options, func(a, b OptionValue) bool { return a.Place == b.Place && a.Name == b.Name })
 	l.set.Windows = appendNew(l.set.Windows, r.windows, func(a, b *Window) bool { return a.Place == b.Place && a.String() == b.String() })
+	l.set.Networks = appendNew(l.set.Networks, r.networks, func(a, b *Networks) bool { return a.Place == b.Place && a.String() == b.String() })
 }
 
 func appendNew[T any](list, more []T, same func(a, b T) bool) []T {

@@ -16,6 +16,7 @@ type registration struct {
 	timersAt map[string]Place
 	commands []*Command
 	windows  []*Window
+	networks []*Networks
 	options  []OptionValue
 	pending  []*pending
 	policy   bool // sesame.policy was called

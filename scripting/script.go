@@ -27,6 +27,7 @@ type script struct {
 	functions  []*lua.LFunction // those that react, in the order of their registration
 	loading    *registration    // nil once the file is loaded
 	current    *call            // nil while none is running
+	failed     error            // why it could not be started again
 
 	timers   []string // names of its handlers
 	required []*source
@@ -53,19 +54,20 @@ func (s *script) start() (*registration, error) {
 // must not outlive that packet. The functions are found again by the order of
 // their registration, which is the same each time.
 func (s *script) ready() error {
-	if !s.state.Broken() {
-		return nil
+	if s.failed != nil || !s.state.Broken() {
+		return s.failed
 	}
 	before := len(s.functions)
 	s.state.Close()
+	s.print = nil
 	registered, err := s.start()
 	if err == nil && (len(registered.problems) > 0 || len(s.functions) != before) {
-		err = errors.New("it registered something else than before")
+		err = errors.New("it registers something else than before")
 	}
 	if err != nil {
-		return &engine.Fault{Script: s.source.Path, Detail: fmt.Sprintf("starting the script again: %v", err)}
+		s.failed = &engine.Fault{Script: s.source.Path, Detail: fmt.Sprintf("starting the script again: %v", err)}
 	}
-	return nil
+	return s.failed
 }
 
 // keep notes a function that reacts, and returns its number, from 1.

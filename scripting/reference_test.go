@@ -1,0 +1,79 @@
+package scripting
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const referencePath = "../docs/scripts.md"
+
+// TestReference holds docs/scripts.md to the table that scripts are checked
+// against. Run with -update to write it anew.
+func TestReference(t *testing.T) {
+	want := reference()
+	if *update {
+		if err := os.WriteFile(referencePath, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(referencePath)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, string(got)); diff != "" {
+		t.Errorf("%s is not what the API says; run go test ./scripting -update (-want +got):\n%s", referencePath, diff)
+	}
+}
+
+const introduction = `# What scripts can say
+
+A script is a Lua file in the directory of the scripts. Its top level runs once and registers; what it registers reacts from then on. There is
+one table, ` + "`sesame`" + `, and what the functions that react are given. This page is made from the table that Sesame checks scripts against.
+
+- Durations are strings: ` + "`\"90s\"`, `\"1m30s\"`, `\"2h\"`, `\"7d\"`" + `. Ports are ` + "`\"tcp/22\"`, `\"udp/53\"`" + ` or a number, which means TCP.
+- An unknown option is an error, with the nearest known one.
+- Functions may read the variables around them and change none: what shall last stands in a store. Tables made at the top level are read-only afterwards.
+- Everything a function asks for happens after it has returned: all of it, or nothing when it fails.
+- ` + "`require \"name\"`" + ` loads ` + "`lib/name.lua`" + ` beside the scripts, while loading.
+- Of Lua's libraries there are the basic functions, ` + "`string`, `table` and `math`" + `, without what could read files, run programs or load code; ` + "`string.unpack`" + ` is there as in Lua 5.3.
+- A function has 200,000 instructions and 4 MiB. The top level of a file has 5,000,000 and 64 MiB.
+`
+
+func reference() string {
+	var b strings.Builder
+	b.WriteString(introduction)
+	for _, object := range API() {
+		fmt.Fprintf(&b, "\n## %s\n%s\n\n", object.Name, object.Doc)
+		for _, m := range object.Members {
+			describe(&b, object.Name, m)
+		}
+	}
+	return b.String()
+}
+
+func describe(b *strings.Builder, object string, m Member) {
+	if !m.Callable() {
+		fmt.Fprintf(b, "- **%s.%s** (%s): %s\n", object, m.Name, m.Type, m.Doc)
+		return
+	}
+	dot := "."
+	if object != "sesame" {
+		dot = ":"
+	}
+	space := " "
+	if strings.HasPrefix(m.Type, "(") {
+		space = ""
+	}
+	fmt.Fprintf(b, "- **%s%s%s**%s`%s`: %s\n  `%s`\n", object, dot, m.Name, space, m.Type, m.Doc, m.Example)
+	for _, o := range m.Options {
+		fmt.Fprintf(b, "  - `%s` (%s", o.Name, o.Type)
+		if o.Default != "" {
+			fmt.Fprintf(b, ", default %s", o.Default)
+		}
+		fmt.Fprintf(b, "): %s\n", o.Doc)
+	}
+}
