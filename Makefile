@@ -20,7 +20,7 @@ lint:
 
 demo: build # check the shipped scripts, and replay the captures in pcaps/ through them
 	./sesame check -s scripts
-	@grep '^    sesame simulate' pcaps/README.md | sort -u | while read -r line; do \
+	@awk '/^    sesame simulate/ && !shown[$$0]++' pcaps/README.md | while read -r line; do \
 		printf '\n$$ %s\n' "$$line"; ./$$line; done
 
 bench: # to compare two versions, run both through benchstat
