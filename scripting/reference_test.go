@@ -49,13 +49,13 @@ func reference() string {
 	for _, object := range API() {
 		fmt.Fprintf(&b, "\n## %s\n%s\n\n", object.Name, object.Doc)
 		for _, m := range object.Members {
-			describe(&b, object.Name, m)
+			entry(&b, object.Name, m)
 		}
 	}
 	return b.String()
 }
 
-func describe(b *strings.Builder, object string, m Member) {
+func entry(b *strings.Builder, object string, m Member) {
 	if !m.Callable() {
 		fmt.Fprintf(b, "- **%s.%s** (%s): %s\n", object, m.Name, m.Type, m.Doc)
 		return
@@ -72,8 +72,16 @@ func describe(b *strings.Builder, object string, m Member) {
 	for _, o := range m.Options {
 		fmt.Fprintf(b, "  - `%s` (%s", o.Name, o.Type)
 		if o.Default != "" {
-			fmt.Fprintf(b, ", default %s", o.Default)
+			fmt.Fprintf(b, ", %s", defaultText(o.Default))
 		}
 		fmt.Fprintf(b, "): %s\n", o.Doc)
 	}
+}
+
+// defaultText says what holds when an option is left out.
+func defaultText(text string) string {
+	if text == Required {
+		return text
+	}
+	return "default " + text
 }
