@@ -45,10 +45,10 @@ func assert(l *lua.LState) int {
 
 // error raises a value; a text gets the place of the level that it names.
 func (s *State) error(l *lua.LState) int {
-	object, level := l.Get(1), l.OptInt(2, 1)
-	if text, ok := object.(lua.LString); ok {
+	object, level := l.Get(1), s.optInt(l, 2, 1)
+	if text, ok := object.(lua.LString); ok && level > 0 {
 		s.charge(l, int64(len(text))/16, int64(len(text)))
-		if where := l.Where(level); level > 0 && level < 100 && strings.Contains(where, ":") && !strings.HasPrefix(where, "[G]") {
+		if where := l.Where(level); strings.HasSuffix(where, ":") && !strings.HasPrefix(where, "[G]") {
 			object = lua.LString(where + " " + string(text))
 		}
 	}
@@ -86,10 +86,9 @@ func (s *State) setmetatable(l *lua.LState) int {
 
 func (s *State) ipairs(l *lua.LState) int {
 	table := l.CheckTable(1)
-	l.Push(l.NewFunction(ipairsStep))
+	l.Push(s.ipairsStep)
 	l.Push(table)
 	l.Push(lua.LNumber(0))
-	s.charge(l, 0, functionBytes)
 	return 3
 }
 

@@ -3,12 +3,21 @@ package sandbox
 import (
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 
 	lua "github.com/yuin/gopher-lua"
 )
 
-// stringFormat is string.format: C's conversions, without those of pointers and with %q.
+// A conversion is one "%5.2f" of a format.
+type conversion struct {
+	flags            string
+	width, precision string // digits; a precision may be empty and given
+	precise          bool
+	verb             byte
+}
+
+// stringFormat is string.format: C's conversions, without that of pointers and with %q.
 func (s *State) stringFormat(l *lua.LState) int {
 	format := s.string(l, 1)
 	var b strings.Builder
@@ -25,58 +34,83 @@ func (s *State) stringFormat(l *lua.LState) int {
 			continue
 		}
 		n++
-		flags, verb := s.conversion(l, rest)
-		format = rest[len(flags)+1:]
-		b.WriteString(s.convert(l, n, flags, verb))
+		c, rest := s.conversion(l, rest)
+		format = rest
+		b.WriteString(s.convert(l, n, c))
 		s.charge(l, 2, 0)
 	}
 }
 
-// conversion takes flags, width and precision off the head of a text, and the letter after them.
-func (s *State) conversion(l *lua.LState, text string) (flags string, verb byte) {
-	rest := strings.TrimLeft(text, "-+ #0")
-	flagged := len(text) - len(rest)
-	width, rest := digits(rest)
-	precision := 0
+// conversion reads a conversion after its percent sign.
+func (s *State) conversion(l *lua.LState, text string) (c conversion, rest string) {
+	rest = strings.TrimLeft(text, "-+ #0")
+	c.flags = text[:len(text)-len(rest)]
+	c.width, rest = digits(rest)
 	if strings.HasPrefix(rest, ".") {
-		precision, rest = digits(rest[1:])
-	}
-	if flagged > 5 || width > 2 || precision > 2 {
-		l.RaiseError("string.format: flags, width or precision are too long in '%%%s'", clip(text, 20))
+		c.precise = true
+		c.precision, rest = digits(rest[1:])
 	}
 	if rest == "" {
 		l.RaiseError("string.format: the format ends within '%%%s'", clip(text, 20))
 	}
-	return text[:len(text)-len(rest)], rest[0]
-}
-
-func digits(text string) (count int, rest string) {
-	rest = strings.TrimLeft(text, "0123456789")
-	return len(text) - len(rest), rest
-}
-
-func (s *State) convert(l *lua.LState, n int, flags string, verb byte) string {
-	if n > l.GetTop() {
-		l.ArgError(n, "no value for '%"+flags+string(verb)+"'")
+	if len(c.flags) > 5 || len(c.width) > 2 || len(c.precision) > 2 {
+		l.RaiseError("string.format: flags, width or precision are too long in '%%%s'", clip(text, 20))
 	}
-	switch verb {
+	c.verb = rest[0]
+	return c, rest[1:]
+}
+
+// digits cuts the digits off the head of a text.
+func digits(text string) (number, rest string) {
+	rest = strings.TrimLeft(text, "0123456789")
+	return text[:len(text)-len(rest)], rest
+}
+
+// spec returns the conversion as Go writes it, with another letter.
+func (c conversion) spec(verb byte) string {
+	spec := "%" + c.flags + c.width
+	if c.precise {
+		spec += "." + c.precision
+	}
+	return spec + string(verb)
+}
+
+func (s *State) convert(l *lua.LState, n int, c conversion) string {
+	if n > l.GetTop() {
+		l.ArgError(n, "no value for '"+c.spec(c.verb)+"'")
+	}
+	switch c.verb {
 	case 'd', 'i':
-		return fmt.Sprintf("%"+flags+"d", s.integer(l, n))
-	case 'c':
-		return fmt.Sprintf("%"+strings.TrimLeft(flags, "0+ #")+"s", string([]byte{byte(s.integer(l, n))}))
+		return fmt.Sprintf(c.spec('d'), s.integer(l, n))
 	case 'u':
-		return fmt.Sprintf("%"+flags+"d", uint64(s.integer(l, n)))
+		return fmt.Sprintf(c.spec('d'), uint64(s.integer(l, n)))
 	case 'o', 'x', 'X':
-		return fmt.Sprintf("%"+flags+string(verb), uint64(s.integer(l, n)))
+		return fmt.Sprintf(c.spec(c.verb), uint64(s.integer(l, n)))
 	case 'e', 'E', 'f', 'g', 'G':
-		return real(flags, verb, s.number(l, n))
+		return c.real(s.number(l, n))
+	case 'c':
+		return c.pad(string([]byte{byte(s.integer(l, n))}))
 	case 's':
-		return fmt.Sprintf("%"+strings.TrimLeft(flags, "0+ #")+"s", s.text(l, l.Get(n)))
+		text := s.text(l, l.Get(n))
+		if limit, _ := strconv.Atoi(c.precision); c.precise && limit < len(text) {
+			text = text[:limit]
+		}
+		return c.pad(text)
 	case 'q':
 		return quote(s.string(l, n))
 	}
-	l.RaiseError("string.format: there is no conversion '%%%s%c'", flags, verb)
+	l.RaiseError("string.format: there is no conversion '%s'", c.spec(c.verb))
 	return ""
+}
+
+// pad fills up to the width with spaces; a string has bytes, where Go counts characters.
+func (c conversion) pad(text string) string {
+	width, _ := strconv.Atoi(c.width)
+	space := strings.Repeat(" ", max(width-len(text), 0))
+	if strings.Contains(c.flags, "-") {
+		return text + space
+	}
+	return space + text
 }
 
 // integer reads a number as %d does: towards zero.
@@ -89,15 +123,14 @@ func (s *State) integer(l *lua.LState, n int) int64 {
 }
 
 // real formats as C does where Go differs: the default precision of %g, and the names of infinity and not-a-number.
-func real(flags string, verb byte, f float64) string {
+func (c conversion) real(f float64) string {
 	if math.IsInf(f, 0) || math.IsNaN(f) {
-		width, _, _ := strings.Cut(strings.TrimLeft(flags, "0+ #"), ".")
-		return fmt.Sprintf("%"+width+"s", numberText(f))
+		return c.pad(numberText(f))
 	}
-	if !strings.Contains(flags, ".") && verb|0x20 == 'g' {
-		flags += ".6"
+	if !c.precise && c.verb|0x20 == 'g' {
+		c.precise, c.precision = true, "6"
 	}
-	return fmt.Sprintf("%"+flags+string(verb), f)
+	return fmt.Sprintf(c.spec(c.verb), f)
 }
 
 // quote writes a string so that Lua reads it back.
@@ -106,11 +139,9 @@ func quote(text string) string {
 	b.WriteByte('"')
 	for i := range len(text) {
 		switch c := text[i]; c {
-		case '"', '\\':
+		case '"', '\\', '\n':
 			b.WriteByte('\\')
 			b.WriteByte(c)
-		case '\n':
-			b.WriteString("\\n")
 		case '\r':
 			b.WriteString("\\r")
 		case 0:

@@ -10,14 +10,15 @@ import (
 // Freeze makes tables, and all that scripts can reach from them, read-only to scripts: for what the host shares between calls.
 func (s *State) Freeze(values ...lua.LValue) { s.freeze(fromHost, values...) }
 
-// freeze walks values without recursion: a list may be as long as memory allows.
+// freeze walks values without recursion: a list may be as long as memory allows. What functions have captured may change until
+// the load is over.
 func (s *State) freeze(from origin, values ...lua.LValue) {
 	for len(values) > 0 {
 		v := values[len(values)-1]
 		values = values[:len(values)-1]
 		switch v := v.(type) {
 		case *lua.LTable:
-			if s.frozen[v] != 0 {
+			if was := s.frozen[v]; was == from || was == fromHost || was == fromLoad {
 				continue
 			}
 			s.frozen[v] = from
@@ -26,7 +27,9 @@ func (s *State) freeze(from origin, values ...lua.LValue) {
 		case *lua.LUserData:
 			values = append(values, v.Metatable)
 		case *lua.LFunction:
-			values = append(values, s.captured(v)...)
+			if !s.loading {
+				values = append(values, s.captured(v)...)
+			}
 		}
 	}
 }

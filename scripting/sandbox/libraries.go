@@ -20,7 +20,8 @@ import (
 //   - An integer key lies at most 65,536 beyond the end of a table's array.
 //   - string.unpack(data, format [, position]) is new, and so is table.unpack, which is unpack.
 func (s *State) open() {
-	s.fill(s.l.G.Global, "", s.base())
+	s.fill(s.l.G.Global, s.base())
+	s.ipairsStep = s.l.NewFunction(ipairsStep)
 	strings := s.library("string", s.strings())
 	s.library("table", s.tables())
 	maths := s.library("math", s.maths())
@@ -37,14 +38,14 @@ func (s *State) open() {
 
 func (s *State) library(name string, functions map[string]lua.LGFunction) *lua.LTable {
 	table := s.l.CreateTable(0, len(functions))
-	s.fill(table, name, functions)
+	s.fill(table, functions)
 	s.strict(table, name)
 	s.SetGlobal(name, table)
 	return table
 }
 
 // fill adds functions in the order of their names, so that pairs lists them the same in every run.
-func (s *State) fill(table *lua.LTable, library string, functions map[string]lua.LGFunction) {
+func (s *State) fill(table *lua.LTable, functions map[string]lua.LGFunction) {
 	for _, name := range slices.Sorted(maps.Keys(functions)) {
 		table.RawSetString(name, s.l.NewFunction(functions[name]))
 	}

@@ -51,7 +51,7 @@ func (s *State) module(l *lua.LState, name string, p *Program) lua.LValue {
 	if value == lua.LNil {
 		value = lua.LTrue
 	}
-	s.freeze(fromLoad, value)
+	s.freeze(fromModule, value)
 	return value
 }
 

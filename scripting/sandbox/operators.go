@@ -27,6 +27,14 @@ func (s *State) give(l *lua.LState, text string) int {
 
 // concat is a .. b .. c: from the right, with metamethods where two operands are not both text.
 func (s *State) concat(l *lua.LState) int {
+	if l.GetTop() == 2 {
+		a, isA := l.Get(1).(lua.LString)
+		b, isB := l.Get(2).(lua.LString)
+		if isA && isB {
+			s.fits(l, len(a)+len(b))
+			return s.give(l, string(a+b))
+		}
+	}
 	operands := values(l, 1)
 	result := operands[len(operands)-1]
 	for rest := operands[:len(operands)-1]; len(rest) > 0; {

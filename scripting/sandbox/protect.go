@@ -13,6 +13,7 @@ import (
 const (
 	maxProtected = 20  // pcalls within each other
 	failureCost  = 250 // instructions for catching an error: the machine writes a trace of the stack
+	failureBytes = 2048
 	maxMessage   = 2048
 )
 
@@ -75,7 +76,7 @@ func (s *State) attempt(l *lua.LState, fn lua.LValue, args []lua.LValue) ([]lua.
 	if s.depth == maxProtected {
 		l.RaiseError("more than %d pcalls within each other", maxProtected)
 	}
-	s.charge(l, int64(len(args))/4, 0)
+	s.charge(l, int64(len(args))/4, int64(len(args))*16)
 	stack := s.push()
 	defer func() { s.depth-- }()
 	stack.Push(fn)
@@ -87,7 +88,7 @@ func (s *State) attempt(l *lua.LState, fn lua.LValue, args []lua.LValue) ([]lua.
 	if s.budget.err != nil || api.Type == lua.ApiErrorPanic {
 		panic(api)
 	}
-	if !s.budget.charge(failureCost, 0) {
+	if !s.budget.charge(failureCost, failureBytes) {
 		panic(api)
 	}
 	return nil, s.caught(api.Object)
@@ -142,7 +143,7 @@ func (s *State) failure(err error) error {
 	if file == "" {
 		file, line = s.traced(api.StackTrace)
 	}
-	e := s.errorIn(file, line, plain(clip(message, maxMessage)))
+	e := s.errorIn(file, line, clip(plain(message), maxMessage))
 	e.Cause = s.budget.err
 	return e
 }
@@ -183,8 +184,7 @@ func (s *State) described(table *lua.LTable) (text string, ok bool) {
 			text, ok = "", false
 		}
 	}()
-	s.depth = 0
-	results, failed := s.attempt(s.l, fn, []lua.LValue{table})
+	results, failed := s.attempt(s.current(), fn, []lua.LValue{table})
 	if failed != nil || len(results) == 0 {
 		return "", false
 	}

@@ -40,12 +40,7 @@ func (r *rewriter) expression(e ast.Expr) ast.Expr {
 	case *ast.FunctionExpr:
 		return call(e.Line(), hiddenFunc, r.body(e))
 	case *ast.FuncCallExpr:
-		if e.Func != nil {
-			e.Func = r.expression(e.Func)
-		} else {
-			e.Receiver = r.expression(e.Receiver)
-		}
-		r.list(e.Args)
+		r.call(e)
 	case *ast.LogicalOpExpr:
 		e.Lhs, e.Rhs = r.expression(e.Lhs), r.expression(e.Rhs)
 	case *ast.RelationalOpExpr:
@@ -62,6 +57,21 @@ func (r *rewriter) expression(e ast.Expr) ast.Expr {
 		e.Expr = r.expression(e.Expr)
 	}
 	return e
+}
+
+// call hides an empty field name, which the machine's trace of the stack cannot show.
+func (r *rewriter) call(e *ast.FuncCallExpr) {
+	if e.Func == nil {
+		e.Receiver = r.expression(e.Receiver)
+	} else {
+		e.Func = r.expression(e.Func)
+	}
+	if field, ok := e.Func.(*ast.AttrGetExpr); ok {
+		if key, ok := field.Key.(*ast.StringExpr); ok && key.Value == "" {
+			field.Key = call(e.Line(), hiddenConcat, key)
+		}
+	}
+	r.list(e.Args)
 }
 
 // body rewrites a function in place. One that takes "..." without using it would get Lua 5.0's table of its arguments: a

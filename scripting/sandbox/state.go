@@ -27,10 +27,11 @@ type State struct {
 	running bool // a Run or Call is under way
 	calls   int  // how many there were
 
-	given    map[string]bool     // the globals of the host
-	hidden   []lua.LValue        // what the rewritten tree calls
-	programs map[string]*Program // that ran, by name
-	modules  modules
+	given      map[string]bool // the globals of the host
+	hidden     []lua.LValue    // what the rewritten tree calls
+	ipairsStep lua.LValue
+	programs   map[string]*Program // that ran, by name
+	modules    modules
 
 	frozen map[*lua.LTable]origin
 	known  map[*lua.LFunction]bool // their captured values are frozen
@@ -97,7 +98,8 @@ func (s *State) Run(p *Program) error {
 	if err != nil {
 		return err
 	}
-	s.freeze(fromLoad, s.l.G.Global)
+	s.loading = false
+	s.freeze(fromLoad, append(slices.Collect(maps.Values(s.modules.values)), s.l.G.Global)...)
 	return s.undefined()
 }
 
@@ -118,7 +120,7 @@ func (s *State) undefined() error {
 // is called for the first time has captured becomes read-only. A Call within a Call counts towards the outer one.
 func (s *State) Call(fn *lua.LFunction, results int, args ...lua.LValue) ([]lua.LValue, error) {
 	if s.running {
-		return s.protect(fn, results, args)
+		return s.callWithin(fn, results, args)
 	}
 	s.begin(s.cfg.Call)
 	defer func() { s.running = false }()
@@ -130,6 +132,17 @@ func (s *State) Call(fn *lua.LFunction, results int, args ...lua.LValue) ([]lua.
 		return nil, changed
 	}
 	return values, err
+}
+
+func (s *State) callWithin(fn *lua.LFunction, n int, args []lua.LValue) ([]lua.LValue, error) {
+	values, failed := s.attempt(s.current(), fn, args)
+	if failed != nil {
+		return nil, s.failure(&lua.ApiError{Type: lua.ApiErrorRun, Object: failed})
+	}
+	for len(values) < n {
+		values = append(values, lua.LNil)
+	}
+	return values[:n], nil
 }
 
 func (s *State) begin(limits Limits) {

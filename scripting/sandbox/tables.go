@@ -191,7 +191,7 @@ func (s *State) mutable(l *lua.LState, table *lua.LTable) {
 	switch s.frozen[table] {
 	case fromHost:
 		l.RaiseError("cannot change this table: it is part of the language here")
-	case fromLoad:
+	case fromModule, fromLoad:
 		l.RaiseError("cannot change this table: it was made while loading, and the change would be lost at the next reload; keep state in the store (attempt.store)")
 	}
 }
@@ -200,6 +200,7 @@ func (s *State) mutable(l *lua.LState, table *lua.LTable) {
 type origin uint8
 
 const (
-	fromHost origin = iota + 1
+	fromHost   origin = iota + 1
+	fromModule        // what a module returned, while the load goes on; what its functions hold may still change
 	fromLoad
 )

@@ -112,14 +112,17 @@ func (u *unpacker) option() {
 
 // count reads the number after a letter.
 func (u *unpacker) count() (int, bool) {
-	n, rest := digits(u.format)
-	value, err := strconv.Atoi(u.format[:n])
+	number, rest := digits(u.format)
 	u.format = rest
-	if n > 0 && (err != nil || value > math.MaxInt32) {
+	if number == "" {
+		return 0, false
+	}
+	value, err := strconv.Atoi(number)
+	if err != nil || value > math.MaxInt32 {
 		u.fail("a length is too large")
 		return 0, true
 	}
-	return value, n > 0
+	return value, true
 }
 
 // size reads the size after a letter, from 1 to 16.
