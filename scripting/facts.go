@@ -52,7 +52,7 @@ func suppressions(path string, lines []string) []Suppression {
 // sesame.door "ssh" { ... }.
 type site struct {
 	kind  string // "window", "door"
-	name  string // "ssh", when it is a literal
+	name  string // "ssh"; "" when there is none, or it is computed
 	bound string // the variable or field that the result is assigned to
 	line  int
 	table *ast.TableExpr // nil when it is no literal
@@ -71,7 +71,7 @@ func (f *facts) site(line int, kind, name string) *site {
 	var found *site
 	for i := range f.sites {
 		s := &f.sites[i]
-		if s.line != line || s.kind != kind || s.name != name {
+		if s.line != line || s.kind != kind || s.name != "" && s.name != name {
 			continue
 		}
 		if found != nil {

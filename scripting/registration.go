@@ -56,20 +56,22 @@ func (r *registration) finish(s *script) {
 }
 
 // caller returns the source, and the place in it, that called the API.
+//
+// What pcall calls has a stack of its own, on which there may be no script.
 func (s *script) caller(L *lua.LState) (*source, Place) {
-	for level := 1; ; level++ {
-		frame, ok := L.GetStack(level)
-		if !ok {
-			return s.source, Place{File: s.source.Path}
-		}
-		if _, err := L.GetInfo("Sl", frame, nil); err == nil && frame.CurrentLine > 0 {
-			file := s.sources.files[frame.Source]
-			if file == nil {
-				file = s.source
+	for _, stack := range []*lua.LState{L, s.state.L()} {
+		for level := 1; ; level++ {
+			frame, ok := stack.GetStack(level)
+			if !ok {
+				break
 			}
-			return file, Place{File: frame.Source, Line: frame.CurrentLine}
+			_, err := stack.GetInfo("Sl", frame, nil)
+			if file := s.sources.files[frame.Source]; err == nil && file != nil && frame.CurrentLine > 0 {
+				return file, Place{File: file.Path, Line: frame.CurrentLine}
+			}
 		}
 	}
+	return s.source, Place{File: s.source.Path}
 }
 
 // argument returns the table that a call of the API was given, with its place,

@@ -44,6 +44,7 @@ func read[T any](v value, schema []option[T], item func(v value, into *T), into 
 		v.expected("a table of options")
 		return false
 	}
+	v.repeated()
 	known := make([]string, len(schema))
 	for i, o := range schema {
 		known[i] = o.Name

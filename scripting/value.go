@@ -44,6 +44,9 @@ func describe(v lua.LValue) string {
 	case *lua.LTable:
 		return "a table"
 	case *lua.LFunction:
+		if v.IsG {
+			return "a built-in function"
+		}
 		return "a function"
 	case *lua.LUserData:
 		return article(kindOf(v))
@@ -253,6 +256,24 @@ func (v value) field(name string, element lua.LValue) value {
 		}
 	}
 	return child
+}
+
+// repeated reports the keys that stand twice: Lua would keep the later one and
+// say nothing.
+func (v value) repeated() {
+	table, ok := v.expr.(*ast.TableExpr)
+	if !ok {
+		return
+	}
+	seen := map[string]bool{}
+	for _, field := range table.Fields {
+		key, ok := field.Key.(*ast.StringExpr)
+		if ok && seen[key.Value] {
+			v.report(v.source.at(key, v.after(key.Line())), fmt.Sprintf("%s stands twice in %s", key.Value, v.what))
+		} else if ok {
+			seen[key.Value] = true
+		}
+	}
 }
 
 // key returns where a table has a name as its key.
