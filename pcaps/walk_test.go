@@ -64,7 +64,7 @@ func TestTranscripts(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%v\nto write it: go test ./pcaps -update, and then read it", err)
 			}
-			if diff := cmp.Diff(lines(want), lines(got)); diff != "" {
+			if diff := cmp.Diff(string(want), string(got)); diff != "" {
 				t.Errorf("transcript (-want +got):\n%s", diff)
 			}
 		})
@@ -80,6 +80,19 @@ func TestTranscripts(t *testing.T) {
 		}
 		if !stays[script] {
 			t.Errorf("%s: every capture opens a door of it: expected one that does not", script)
+		}
+	}
+}
+
+// TestProcessors replays with one processor and with eight: how much is done at
+// once must not show.
+func TestProcessors(t *testing.T) {
+	for _, r := range shipped(t) {
+		t.Setenv("GOMAXPROCS", "1")
+		one := replay(t, r)
+		t.Setenv("GOMAXPROCS", "8")
+		if diff := cmp.Diff(string(one), string(replay(t, r))); diff != "" {
+			t.Errorf("%s (-one processor +eight):\n%s", r.name, diff)
 		}
 	}
 }
@@ -163,8 +176,6 @@ func runSesame(ctx context.Context, arguments ...string) ([]byte, error) {
 	}
 	return out, err
 }
-
-func lines(b []byte) []string { return strings.SplitAfter(string(b), "\n") }
 
 func write(t *testing.T, path string, b []byte) {
 	t.Helper()
