@@ -64,7 +64,9 @@ func (s *story) send(ms int, source string, port uint16, flags packet.Flags) {
 // ends compares the account at the end of the capture.
 func (s *story) ends(want string) {
 	s.t.Helper()
-	s.replay.end(time.Hour)
+	if err := s.replay.end(time.Hour); err != nil {
+		s.t.Error(err)
+	}
 	var got strings.Builder
 	s.replay.account.write(&got)
 	if diff := cmp.Diff(strings.TrimLeft(want, "\n"), got.String()); diff != "" {
@@ -250,7 +252,9 @@ func TestAnAccountIsBounded(t *testing.T) {
 	if a.count > remembered || len(a.sources) > remembered {
 		t.Errorf("%d outcomes of %d sources are remembered, want at most %d", a.count, len(a.sources), remembered)
 	}
-	s.replay.end(time.Hour)
+	if err := s.replay.end(time.Hour); err != nil {
+		s.t.Error(err)
+	}
 	var text strings.Builder
 	a.write(&text)
 	lines := strings.Split(strings.TrimSpace(text.String()), "\n")
@@ -275,7 +279,9 @@ func TestHowManyMoreSources(t *testing.T) {
 	for i := range shown + 12 {
 		s.knock(i, fmt.Sprintf("10.0.0.%d", i), 7000)
 	}
-	s.replay.end(time.Hour)
+	if err := s.replay.end(time.Hour); err != nil {
+		s.t.Error(err)
+	}
 	var text strings.Builder
 	s.replay.account.write(&text)
 	if !strings.HasSuffix(text.String(), "\nand 12 more sources\n") {

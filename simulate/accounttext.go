@@ -28,8 +28,10 @@ func (r *Report) WriteAccount(w io.Writer) error {
 	case r.account != nil:
 		r.account.write(&b)
 	}
-	if !r.local {
-		fmt.Fprintln(&b, "every destination counted; with --local ADDRESS only packets to that address do")
+	if len(r.local) > 0 {
+		fmt.Fprintf(&b, "packets to %s counted (--local)\n", joined(r.local))
+	} else {
+		fmt.Fprintln(&b, "packets to every destination counted: --local ADDRESS narrows that to this host's")
 	}
 	_, err := w.Write(b.Bytes())
 	return err

@@ -90,14 +90,14 @@ func (t *tally) explain() string {
 	case undecoded == t.packets:
 		return packets + ", none of which can be a knock: " + dropNames(t.dropped)
 	case t.here == 0:
-		return packets + ", 0 for this host (--local " + joined(t.local) + "); " + t.hosts.most("were for")
+		return packets + ", 0 for this host (--local " + joined(t.local) + "); " + t.hosts.most("most were for")
 	case t.watched > 0:
 		return packets + ", " + transcript.Number(t.watched) +
 			" to a port that a door watches, but none with the flags of a knock (a TCP knock is a SYN without ACK unless a script says otherwise)"
 	case t.knocks == 0:
 		return packets + ", " + transcript.Number(t.here) + " for this host, but none that could be a knock: no TCP SYN and no UDP"
 	}
-	return packets + ", none to a port that a door watches (" + watchedPorts(t.set) + "); " + t.ports.most("knocks were to")
+	return packets + ", none to a port that a door watches (" + watchedPorts(t.set) + "); " + t.ports.most("most knocks were to")
 }
 
 // isLocal reports whether a destination is this host's; without local
@@ -170,16 +170,16 @@ func (c *common[K]) add(k K) {
 }
 
 // most says which was the most frequent, and of equals the first by name. A
-// count is never above the truth, so "most" is never said of less than half.
-func (c *common[K]) most(verb string) string {
+// count is never above the truth, so the claim is not made of less than half.
+func (c *common[K]) most(claim string) string {
 	if len(c.counts) == 0 {
-		return "none stood out"
+		return "none stands out"
 	}
 	most := slices.MinFunc(slices.Collect(maps.Keys(c.counts)), func(a, b K) int {
 		return cmp.Or(c.counts[b]-c.counts[a], cmp.Compare(fmt.Sprint(a), fmt.Sprint(b)))
 	})
 	if 2*c.counts[most] <= c.total {
-		return fmt.Sprintf("the largest part %s %v", verb, most)
+		claim = "the most frequent is"
 	}
-	return fmt.Sprintf("most %s %v", verb, most)
+	return fmt.Sprintf("%s %v", claim, most)
 }

@@ -135,7 +135,7 @@ func (p *pass) progress(c *capture) {
 
 func (p *pass) report() *Report {
 	counts := p.replay.engine.Counts()
-	r := &Report{Clamped: counts.Clamped, Incomplete: p.incomplete, account: p.replay.account, local: len(p.config.Local) > 0}
+	r := &Report{Clamped: counts.Clamped, Incomplete: p.incomplete, account: p.replay.account, local: p.config.Local}
 	r.Packets, r.Knocks, r.Opens = p.packets, counts.Knocks, counts.Opens
 	r.Misses, r.Refusals, r.Errors = counts.Misses, counts.Refusals, counts.Errors
 	for d := range packet.Drops {

@@ -34,12 +34,12 @@ type Report struct {
 	transcript.Summary
 	Clamped int // packets stamped earlier than their predecessor
 	// Incomplete has one error for each capture that could not be read to its
-	// end; all before that was replayed.
+	// end, all before which was replayed, and one for scripts that find none.
 	Incomplete []error
 
 	account *account
 	nothing string // why nothing was a knock
-	local   bool   // whether some destinations did not count
+	local   []netip.Prefix
 }
 
 // Run replays the captures, merged by time. It fails when a capture cannot be
@@ -54,7 +54,9 @@ func Run(c Config) (*Report, error) {
 	p := newPass(c, captures)
 	c.Writer.Begin()
 	p.read()
-	p.replay.end(c.Until)
+	if err := p.replay.end(c.Until); err != nil {
+		p.incomplete = append(p.incomplete, err)
+	}
 	report := p.report()
 	if c.Account && report.Knocks == 0 {
 		report.nothing = explain(c, report, captures.streamed())

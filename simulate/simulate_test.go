@@ -3,6 +3,7 @@ package simulate
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -197,7 +198,7 @@ func TestWhyNothingWasAKnock(t *testing.T) {
 		{"other ports", "0s 203.0.113.9 tcp/443\n1s 203.0.113.9 tcp/443\n2s 203.0.113.9 udp/53", nil, nil,
 			"3 packets, none to a port that a door watches (tcp/7000, tcp/8000, tcp/9000); most knocks were to tcp/443"},
 		{"other ports, none of them often", "0s 203.0.113.9 tcp/443\n1s 203.0.113.9 udp/53", nil, nil,
-			"2 packets, none to a port that a door watches (tcp/7000, tcp/8000, tcp/9000); the largest part knocks were to tcp/443"},
+			"2 packets, none to a port that a door watches (tcp/7000, tcp/8000, tcp/9000); the most frequent is tcp/443"},
 		{"other flags", "0s 203.0.113.9 tcp/7000 syn,ack\n1s 203.0.113.9 tcp/443", nil, nil,
 			"2 packets, 1 to a port that a door watches, but none with the flags of a knock (a TCP knock is a SYN without ACK unless a script says otherwise)"},
 		{"no SYN at all", "0s 203.0.113.9 tcp/443 ack\n1s 203.0.113.9 tcp/22 fin,ack", nil, nil,
@@ -240,8 +241,30 @@ func TestWhatIsFrequent(t *testing.T) {
 	if len(c.counts) > kept {
 		t.Errorf("%d are counted, want at most %d", len(c.counts), kept)
 	}
-	if got, want := c.most("were"), "the largest part were -7"; got != want {
+	if got, want := c.most("most were"), "the most frequent is -7"; got != want {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// anew is a handler that runs a command whenever its undo has run.
+type anew struct{}
+
+func (anew) Handle(*engine.Moment) (engine.Reply, error) {
+	return engine.Reply{Operations: []engine.Operation{
+		engine.Exec{Argv: []string{"/bin/on"}, Undo: []string{"/bin/off"}, TTL: time.Second, Timeout: time.Second},
+	}}, nil
+}
+
+func TestAScriptThatFindsNoEnd(t *testing.T) {
+	d := door("ssh", 7000)
+	d.Handler, d.Hooks = anew{}, engine.HookOpen|engine.HookClose
+	path := write(t, "0s 203.0.113.9 tcp/7000")
+	report, err := Run(Config{Captures: []string{path}, Set: set(d), Writer: transcript.NewJSON(io.Discard)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(report.Incomplete) != 1 || !strings.Contains(report.Incomplete[0].Error(), "keep themselves busy") {
+		t.Errorf("got %v", report.Incomplete)
 	}
 }
 
