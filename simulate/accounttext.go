@@ -29,9 +29,9 @@ func (r *Report) WriteAccount(w io.Writer) error {
 		r.account.write(&b)
 	}
 	if len(r.local) > 0 {
-		fmt.Fprintf(&b, "packets to %s counted (--local)\n", joined(r.local))
+		fmt.Fprintf(&b, "only packets to %s counted (--local)\n", joined(r.local))
 	} else {
-		fmt.Fprintln(&b, "packets to every destination counted: --local ADDRESS narrows that to this host's")
+		fmt.Fprintln(&b, "every destination counted; with --local ADDRESS only packets to that address do")
 	}
 	_, err := w.Write(b.Bytes())
 	return err
