@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"sesame/daemon/engine"
@@ -115,6 +116,9 @@ func (o *outcome) why(m nearMiss) string {
 			return awaited + " did not come in time" + inBrackets(limit)
 		case m.late == 0:
 			return awaited + " came exactly at the limit, which is too late" + inBrackets(m.at.String(), limit)
+		}
+		if m.late > time.Millisecond {
+			m.late = m.late.Round(time.Millisecond)
 		}
 		return awaited + " came " + transcript.Duration(m.late) + " too late" + inBrackets(m.at.String(), limit)
 	case engine.WrongPort, engine.OutOfOrder:
