@@ -125,7 +125,7 @@ func (f *Filter) transport(protocol uint8, segment []byte) bool {
 	port := binary.BigEndian.Uint16(segment[portOffset:])
 	switch protocol {
 	case protocolTCP:
-		return f.tcp.has(port) && packet.Flags(segment[flagsOffset])&f.mask == f.want
+		return packet.Flags(segment[flagsOffset])&f.mask == f.want && f.tcp.has(port)
 	case protocolUDP:
 		return f.udp.has(port)
 	}
