@@ -124,7 +124,7 @@ func (c *call) decided(function int, results []lua.LValue) (engine.Reply, error)
 		return engine.Reply{Operations: c.operations}, nil
 	case lua.LFalse:
 		reason, err := c.reason(function, results[1])
-		return engine.Reply{Refused: true, Detail: reason}, err
+		return engine.Reply{Refused: true, Detail: reason, Operations: c.operations}, err
 	}
 	return engine.Reply{}, c.script.fault(function, "%s: the function returned %s: return nothing to go on, or false and a reason",
 		hookNames[c.kind], describe(results[0]))

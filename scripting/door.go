@@ -85,7 +85,7 @@ func doorOptions() []option[draft] {
 		{Option{"except", "a port or a list of ports", "", "The ports that a strict door does not mind."},
 			func(v value, d *draft) { d.door.Except, _ = v.ports() }},
 		functionOption("on_stage", "function(attempt)", "Called at the second knock and each later one; it may return false and a reason to refuse.", engine.MomentStage, engine.HookStage),
-		functionOption("on_open", "function(attempt)", "Called when the sequence is complete and its conditions hold; without it the door allows its guards. It may return false and a reason to refuse.", engine.MomentOpen, engine.HookOpen),
+		functionOption("on_open", "function(attempt)", "Called when the sequence is complete and its conditions hold; without it the door allows its guards. It may return false and a reason to refuse; what it stores, logs or runs is done then too.", engine.MomentOpen, engine.HookOpen),
 		functionOption("on_miss", "function(attempt)", "Called when an attempt of two knocks or more ends unfinished.", engine.MomentMiss, engine.HookMiss),
 	}, responseOptions("")...)
 }

@@ -96,10 +96,10 @@ func TestHandlersMayRefuse(t *testing.T) {
 	}{
 		{"on_open", "", []string{"open ssh 203.0.113.9", "log seen"}},
 		{"on_open", "return true", []string{"open ssh 203.0.113.9", "log seen"}},
-		{"on_open", `return false, "banned"`, []string{"refuse ssh when banned"}},
-		{"on_open", "return false", []string{"refuse ssh when"}},
+		{"on_open", `return false, "banned"`, []string{"refuse ssh when banned", "log seen"}},
+		{"on_open", "return false", []string{"refuse ssh when", "log seen"}},
 		{"on_open", `return "no"`, []string{`error ssh.lua:1: on_open: the function returned the string "no": return nothing to go on, or false and a reason`, "refuse ssh script_error"}},
-		{"on_stage", `return attempt.stage < 3, "third"`, []string{"log seen", "refuse ssh when third"}},
+		{"on_stage", `return attempt.stage < 3, "third"`, []string{"log seen", "refuse ssh when third", "log seen"}},
 	} {
 		t.Run(tt.hook+" "+tt.returns, func(t *testing.T) {
 			w := theScript(t, strings.NewReplacer("HOOK", tt.hook, "RETURN", tt.returns).Replace(script))

@@ -151,10 +151,25 @@ func (e *Engine) ask(c cause, h Handler, m *Moment) (Reply, bool) {
 		e.fault(c, err)
 		return Reply{}, false
 	case reply.Refused && c.refusable():
-		e.refuse(c.name, c.source, When, reply.Detail, true)
+		e.sayNo(c, reply)
 		return Reply{}, false
 	}
 	return reply, true
+}
+
+// sayNo refuses, and does what the script wants done beside: count, log, run a
+// command. Giving access while refusing it is a fault.
+func (e *Engine) sayNo(c cause, reply Reply) {
+	for _, o := range reply.Operations {
+		if _, gives := o.(Allow); gives {
+			e.fault(c, &Fault{Script: c.script, Line: c.line(), Detail: "the function allowed and then refused"})
+			return
+		}
+	}
+	if e.check(c, reply.Operations) {
+		e.refuse(c.name, c.source, When, reply.Detail, true)
+		e.apply(c, reply.Operations)
+	}
 }
 
 // obey puts a moment to a script and carries out what it wants. False: it

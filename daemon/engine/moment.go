@@ -70,7 +70,8 @@ const (
 )
 
 // A Reply is a handler's decision. The zero Reply allows, and changes nothing.
-// Its operations are applied in order, all of them or none.
+// Its operations are applied in order, all of them or none; when it refuses,
+// too, and then Allow may not be among them.
 type Reply struct {
 	Refused    bool
 	Detail     string // why refused

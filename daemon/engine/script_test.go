@@ -84,6 +84,23 @@ func TestAStageCanRefuse(t *testing.T) {
 	w.want("0s stage ssh 203.0.113.9 1/3", "0s stage ssh 203.0.113.9 2/3", "0s refuse ssh 203.0.113.9 when (no)")
 }
 
+func TestARefusalCountsButGivesNothing(t *testing.T) {
+	refuse := func(operations ...Operation) does {
+		return func(*Moment) (Reply, error) { return Reply{Refused: true, Detail: "no", Operations: operations}, nil }
+	}
+	w := newWorld(t, scripted(aDoor(t, "a", "udp/501"), HookOpen, refuse(Put{Key: "bad", Value: 1.0}, Log{Text: "again"})))
+	w.knock(alice, "udp/501")
+	w.want("0s stage a 203.0.113.9 1/1", "0s refuse a 203.0.113.9 when (no)", "0s effect a 203.0.113.9 log (again)")
+	if got := w.e.store.Get("a.lua", netip.Addr{}, "bad", w.now); got != 1.0 {
+		t.Errorf("stored %v", got)
+	}
+
+	w = newWorld(t, scripted(guarding(t, aDoor(t, "a", "udp/501"), "tcp/22"), HookOpen, refuse(Allow{})))
+	w.knock(alice, "udp/501")
+	w.want("0s stage a 203.0.113.9 1/1", "0s error a 203.0.113.9 (the function allowed and then refused)",
+		"0s refuse a 203.0.113.9 script_error")
+}
+
 func TestNobodyButACompletedSequenceAllows(t *testing.T) {
 	d := scripted(classic(t), HookMiss, always(Allow{}))
 	w := newWorld(t, d)
