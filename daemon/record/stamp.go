@@ -12,8 +12,9 @@ type clock struct {
 	offset int64
 }
 
-// lastSecond is the end of the year 9999, the last that RFC 3339 can write.
-const lastSecond = 253402300799
+// lastSecond is in April 2262: the last that engine time, an int64 of nanoseconds,
+// can hold.
+const lastSecond = 9_223_372_035
 
 // time never fails: a stamp that makes no sense becomes the nearest that does.
 func (c clock) time(ticks uint64) time.Time {
