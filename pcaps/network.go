@@ -84,9 +84,9 @@ func record(ctx context.Context, tcpdump []string, client string) (_ []byte, err
 	if err == nil {
 		err = shell(ctx, "exec ip netns exec "+clientSpace+" bash -euc \"$0\"", prelude+client+settle)
 	}
-	err = errors.Join(err, recorder.Process.Signal(os.Interrupt))
-	err = errors.Join(err, expect(messages, "0 packets dropped by kernel"))
-	return recorded.Bytes(), errors.Join(err, recorder.Wait())
+	err = errors.Join(err, recorder.Process.Signal(os.Interrupt),
+		expect(messages, "0 packets dropped by kernel"), recorder.Wait())
+	return recorded.Bytes(), err
 }
 
 // tearDown removes the namespaces; what does not exist is no error.
