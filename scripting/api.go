@@ -119,7 +119,7 @@ func commonMembers(of string) []Member {
 			Example: of + `:close "ssh"`, method: (*object).close},
 		{Name: "log", Type: "(text, ...)", Doc: "Writes a line for people: strings, numbers and booleans, with a space between them.",
 			Example: of + `:log("hello", ` + of + `.source)`, method: (*object).log},
-		{Name: "after", Type: `(duration, "name", value)`, Doc: "Calls the handler of that name later, across reloads; value is a string, a number, a boolean or nothing.",
+		{Name: "after", Type: `(duration, "name", value)`, Doc: "Calls the handler of that name later, after a second or more, across reloads; value is a string, a number, a boolean or nothing.",
 			Example: of + `:after("10m", "remind")`, method: (*object).after},
 	}
 }

@@ -125,6 +125,8 @@ func (o *object) exec(L *lua.LState) int {
 	switch {
 	case err != nil:
 		L.RaiseError("exec: %v", err)
+	case exec.Undo != nil && o.call.moment.Kind == engine.MomentClose:
+		L.RaiseError("exec: a grant that ends cannot begin another, and this command has an undo")
 	case exec.Undo != nil && exec.TTL == 0 && o.call.moment.Door == nil:
 		L.RaiseError(`exec: the door is gone, so say when to undo: ttl = "10m"`)
 	}
@@ -207,6 +209,9 @@ func (c *call) line(L *lua.LState, text string) {
 
 func (o *object) after(L *lua.LState) int {
 	delay, _ := o.argument(L, 2, "after").duration()
+	if delay < time.Second {
+		L.RaiseError("after: the delay is %v: expected a second or more", delay)
+	}
 	name, _ := o.argument(L, 3, "after").text()
 	if timers := o.call.script.timers; !slices.Contains(timers, name) {
 		o.call.script.state.Charge(suggestionCost+50*int64(len(timers)), 0)

@@ -1,7 +1,6 @@
 package simulate
 
 import (
-	"fmt"
 	"net/netip"
 	"time"
 
@@ -60,24 +59,12 @@ func (r *replay) packet(p *packet.Packet) {
 	r.take(p.Time, events)
 }
 
-// patience is how many deadlines a replay follows after the last packet. An
-// engine holds 65,536 grants and as many delays, so all that packets began ends
-// before; functions that start each other anew do not.
-const patience = 1 << 18
-
 // end lets attempts end with the capture, and grants run to theirs.
-func (r *replay) end(until time.Duration) error {
+func (r *replay) end(until time.Duration) {
 	r.settle(r.last, r.engine.End(r.last, r.last.Add(until)))
-	for range patience {
-		next, some := r.engine.Next()
-		if !some {
-			return nil
-		}
+	for next, some := r.engine.Next(); some; next, some = r.engine.Next() {
 		r.settle(next, r.engine.Tick(next))
 	}
-	next, _ := r.engine.Next()
-	return fmt.Errorf("the scripts keep themselves busy: stopped after %d deadlines without a packet, at %s",
-		patience, next.UTC().Format(time.RFC3339))
 }
 
 // settle is take for what no packet caused.

@@ -3,7 +3,6 @@ package simulate
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -243,28 +242,6 @@ func TestWhatIsFrequent(t *testing.T) {
 	}
 	if got, want := c.most("most were"), "the most frequent is -7"; got != want {
 		t.Errorf("got %q, want %q", got, want)
-	}
-}
-
-// anew is a handler that runs a command whenever its undo has run.
-type anew struct{}
-
-func (anew) Handle(*engine.Moment) (engine.Reply, error) {
-	return engine.Reply{Operations: []engine.Operation{
-		engine.Exec{Argv: []string{"/bin/on"}, Undo: []string{"/bin/off"}, TTL: time.Second, Timeout: time.Second},
-	}}, nil
-}
-
-func TestAScriptThatFindsNoEnd(t *testing.T) {
-	d := door("ssh", 7000)
-	d.Handler, d.Hooks = anew{}, engine.HookOpen|engine.HookClose
-	path := write(t, "0s 203.0.113.9 tcp/7000")
-	report, err := Run(Config{Captures: []string{path}, Set: set(d), Writer: transcript.NewJSON(io.Discard)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(report.Incomplete) != 1 || !strings.Contains(report.Incomplete[0].Error(), "keep themselves busy") {
-		t.Errorf("got %v", report.Incomplete)
 	}
 }
 

@@ -91,7 +91,8 @@ type Allow struct {
 	Bits4, Bits6 int
 }
 
-// Exec runs a command. With an Undo it is a grant: at its end Undo runs.
+// Exec runs a command. With an Undo it is a grant: at its end Undo runs. Such
+// a one is not legal in MomentClose, where it could go on for ever.
 type Exec struct {
 	Argv    []string
 	Undo    []string      // nil: nothing to undo
@@ -105,8 +106,8 @@ type Close struct{ Door string }
 // Log is a line for people.
 type Log struct{ Text string }
 
-// After calls the timer that is registered under Name in the same script.
-// Value is nil, a bool, a float64 or a string.
+// After calls the timer that is registered under Name in the same script, after
+// a Delay of at least a second. Value is nil, a bool, a float64 or a string.
 type After struct {
 	Delay time.Duration
 	Name  string

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"time"
 )
 
 // This file checks and carries out what a script's reply asks for: all of it or
@@ -51,6 +52,8 @@ func (e *Engine) checkOne(c cause, o Operation, need *need) error {
 		switch {
 		case len(o.Argv) == 0 || o.Timeout <= 0:
 			return fmt.Errorf("exec: a command with a time limit was expected")
+		case o.Undo != nil && c.kind == MomentClose:
+			return fmt.Errorf("exec: a grant that ends cannot begin another, and this command has an undo")
 		case o.Undo != nil && o.TTL <= 0 && c.door == nil:
 			return fmt.Errorf("exec: the door is gone, so the time until the undo must be named")
 		}
@@ -60,8 +63,8 @@ func (e *Engine) checkOne(c cause, o Operation, need *need) error {
 		}
 	case After:
 		need.timers++
-		if o.Delay <= 0 {
-			return fmt.Errorf("after: the delay must be above zero")
+		if o.Delay < time.Second {
+			return fmt.Errorf("after: the delay is %v: expected a second or more", o.Delay)
 		}
 		if e.index.timers[timerName{c.script, o.Name}] == nil {
 			return fmt.Errorf("after: no handler %q is registered in %s", o.Name, c.script)

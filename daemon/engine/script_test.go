@@ -53,6 +53,7 @@ func TestAFaultNeverOpens(t *testing.T) {
 		"a handler that is not":  always(Allow{}, After{Delay: time.Second, Name: "nobody"}),
 		"a command without argv": always(Allow{}, Exec{Timeout: time.Second}),
 		"a network that is not":  always(Allow{Bits4: 33}),
+		"hardly a delay":         always(After{Delay: time.Millisecond, Name: "nobody"}),
 	}
 	for name, reply := range replies {
 		t.Run(name, func(t *testing.T) {
@@ -163,6 +164,15 @@ func TestAClockThatLeapsCannotHangUs(t *testing.T) {
 	if len(w.got) != 1 || w.got[0].Kind != EventError || !strings.Contains(w.got[0].Detail, "dropped") {
 		t.Errorf("%d events, the first %v", len(w.got), w.got)
 	}
+}
+
+func TestAClosingGrantBeginsNoOther(t *testing.T) {
+	w := newWorld(t, scripted(guarding(t, aDoor(t, "a", "udp/501"), "tcp/22"), HookClose, always(mount)))
+	w.knock(alice, "udp/501")
+	w.got = nil
+	w.tick(time.Hour)
+	w.want("30s close a 203.0.113.9 #1 tcp/22 expired",
+		"30s error a 203.0.113.9 (exec: a grant that ends cannot begin another, and this command has an undo)")
 }
 
 func TestTheStoreIsAppliedWholeAndBounded(t *testing.T) {
