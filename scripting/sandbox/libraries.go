@@ -57,6 +57,9 @@ func (s *State) strict(table *lua.LTable, library string) {
 	mt.RawSetString("__metatable", lua.LFalse)
 	mt.RawSetString("__index", s.l.NewFunction(func(l *lua.LState) int {
 		key, _ := toText(l.Get(2))
+		if library == "" && s.declared[key] {
+			return 0
+		}
 		global, field := library, clip(key, 40)
 		if library == "" {
 			global, field = field, ""

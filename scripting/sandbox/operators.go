@@ -20,7 +20,7 @@ func (s *State) fits(l *lua.LState, n int) {
 // give pushes a new string, and charges for it.
 func (s *State) give(l *lua.LState, text string) int {
 	s.fits(l, len(text))
-	s.charge(l, int64(len(text))/16, int64(len(text))+16)
+	s.charge(l, int64(len(text))/64, int64(len(text))+16)
 	l.Push(lua.LString(text))
 	return 1
 }
@@ -63,7 +63,7 @@ func (s *State) join(l *lua.LState, rest []lua.LValue, last lua.LValue) (lua.LVa
 		size += len(text)
 		s.fits(l, size)
 	}
-	s.charge(l, int64(size)/16, int64(size)+16)
+	s.charge(l, int64(size)/64, int64(size)+16)
 	var b strings.Builder
 	b.Grow(size)
 	for i := len(parts) - 1; i >= 0; i-- {

@@ -88,9 +88,7 @@ func (s *State) attempt(l *lua.LState, fn lua.LValue, args []lua.LValue) ([]lua.
 	if s.budget.err != nil || api.Type == lua.ApiErrorPanic {
 		panic(api)
 	}
-	if !s.budget.charge(failureCost, failureBytes) {
-		panic(api)
-	}
+	s.charge(l, failureCost, failureBytes)
 	return nil, s.caught(api.Object)
 }
 

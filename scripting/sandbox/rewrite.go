@@ -116,25 +116,19 @@ func (r *rewriter) definition(stmt *ast.FuncDefStmt) ast.Stmt {
 	return callStmt(line, hiddenSet, r.expression(stmt.Name.Receiver), text(line, stmt.Name.Method), r.expression(stmt.Func))
 }
 
-// assignment rewrites the assignments of fields and globals; a target that is a local variable costs nothing.
 func (r *rewriter) assignment(stmt *ast.AssignStmt) ast.Stmt {
-	plain := true
-	for _, target := range stmt.Lhs {
-		variable, ok := target.(*ast.IdentExpr)
-		plain = plain && ok && !r.globals[variable]
+	if len(stmt.Lhs) != 1 || len(stmt.Rhs) != 1 {
+		return r.several(stmt)
 	}
-	switch {
-	case plain:
-		r.list(stmt.Rhs)
-		return stmt
-	case len(stmt.Lhs) == 1 && len(stmt.Rhs) == 1:
-		return r.store(stmt.Lhs[0], r.single(stmt.Rhs[0]), func(e ast.Expr) ast.Expr { return r.expression(e) })
+	if _, logic := stmt.Rhs[0].(*ast.LogicalOpExpr); logic {
+		return r.several(stmt)
 	}
-	return r.several(stmt)
+	return r.store(stmt.Lhs[0], r.single(stmt.Rhs[0]), r.expression)
 }
 
-// several evaluates, in a block of its own, all tables and keys, then all values, and then stores from the last to the
-// first, as the Lua machine does.
+// several evaluates, in a block of its own, all tables and keys, then all values, and then stores from the last to the first. It
+// serves local variables too, for the machine compiles their assignments wrongly: of a, b = b, a it makes two copies of one value,
+// and a = f() and (g() and h()) may leave a as it was.
 func (r *rewriter) several(stmt *ast.AssignStmt) ast.Stmt {
 	line := stmt.Line()
 	before := &ast.LocalAssignStmt{}
@@ -174,6 +168,9 @@ func (r *rewriter) store(target, value ast.Expr, operand func(ast.Expr) ast.Expr
 	variable := target.(*ast.IdentExpr)
 	if r.globals[variable] {
 		return callStmt(line, hiddenGlobal, text(line, variable.Value), value)
+	}
+	if fn, ok := value.(*ast.FuncCallExpr); ok {
+		fn.AdjustRet = false // one value all the same; with it the machine puts the function over its argument in p = (f(p))
 	}
 	assign := &ast.AssignStmt{Lhs: []ast.Expr{target}, Rhs: []ast.Expr{value}}
 	assign.SetLine(line)

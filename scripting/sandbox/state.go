@@ -28,6 +28,7 @@ type State struct {
 	calls   int  // how many there were
 
 	given      map[string]bool // the globals of the host
+	declared   map[string]bool // the globals that scripts have assigned, if only nil
 	hidden     []lua.LValue    // what the rewritten tree calls
 	ipairsStep lua.LValue
 	programs   map[string]*Program // that ran, by name
@@ -58,6 +59,7 @@ func New(cfg Config) *State {
 		cfg:      cfg,
 		l:        lua.NewState(options),
 		given:    map[string]bool{},
+		declared: map[string]bool{},
 		programs: map[string]*Program{},
 		modules:  modules{values: map[string]lua.LValue{}},
 		frozen:   map[*lua.LTable]origin{},
@@ -108,7 +110,7 @@ func (s *State) undefined() error {
 	for _, name := range slices.Sorted(maps.Keys(s.programs)) {
 		p := s.programs[name]
 		for _, r := range p.reads {
-			if s.Global(r.name) == lua.LNil {
+			if s.Global(r.name) == lua.LNil && !s.declared[r.name] {
 				return p.errorAtName(r.line, r.name, "%q is not defined", r.name)
 			}
 		}

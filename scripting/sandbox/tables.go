@@ -134,6 +134,7 @@ func (s *State) global(l *lua.LState) int {
 	if s.given[name] {
 		l.RaiseError("cannot assign the global %q: it is part of the language here", name)
 	}
+	s.declared[name] = true
 	s.store(l, s.l.G.Global, lua.LString(name), value)
 	return 0
 }
