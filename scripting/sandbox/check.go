@@ -18,10 +18,11 @@ const (
 // A checker walks a tree with its scopes, before anything is rewritten. It finds what a script may not do, and tells globals from
 // locals for the rewriting.
 type checker struct {
-	p     *Program
-	depth int
-	fn    *function
-	errs  []error
+	p       *Program
+	depth   int
+	tooDeep bool // said already
+	fn      *function
+	errs    []error
 
 	globals  map[*ast.IdentExpr]bool // the identifiers that are global variables
 	assigned map[string]bool         // the names of the globals that the script assigns
@@ -107,7 +108,8 @@ func (c *checker) deeper(line int) bool {
 	if c.depth++; c.depth <= maxDepth {
 		return true
 	}
-	if c.depth == maxDepth+1 {
+	if !c.tooDeep {
+		c.tooDeep = true
 		c.fail(line, "nested too deeply: at most %d levels", maxDepth)
 	}
 	c.depth--

@@ -103,10 +103,19 @@ func inspect(p *Program) error {
 		if len(s.open) > maxNesting {
 			return p.errorAt(s.token.Pos.Line, s.token.Pos.Column, "nested too deeply: at most %d brackets and blocks", maxNesting)
 		}
+		if s.ambiguous() {
+			return p.errorAt(s.token.Pos.Line, s.token.Pos.Column, "'(' on a new line would continue the call or name above it: put it on that line, or ';' before it")
+		}
 		if s.pending > maxPending {
 			return p.errorAt(s.token.Pos.Line, s.token.Pos.Column, "the expression is too long: divide it")
 		}
 	}
+}
+
+// ambiguous finds a parenthesis that begins a line and would be taken for arguments. Lua 5.1 refuses it; gopher-lua does only sometimes.
+func (s *scan) ambiguous() bool {
+	return s.token.Type == '(' && s.token.Pos.Line > s.previous.Pos.Line &&
+		(s.previous.Type == parse.TIdent || s.previous.Type == ')' || s.previous.Type == ']')
 }
 
 // lexical says in plain words what is no token, and where it began.
@@ -184,8 +193,6 @@ func (s *scan) explain(message string) string {
 	got := describe(s.token)
 	missing := fmt.Sprintf("'%s' is missing for '%s' at line %d", top.wants, top.text, top.line)
 	switch {
-	case strings.HasPrefix(message, "ambiguous"):
-		return "'(' on a new line could continue the call above it: put it on that line, or ';' before it"
 	case message == "parse error":
 		return "an expression alone does nothing: expected '=' or a call"
 	case s.token.Type == parse.EOF && top.wants != "":
