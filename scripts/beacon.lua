@@ -1,8 +1,8 @@
 -- Opens a web console to whoever sends one datagram with a token from a list, each token once.
 --
--- One packet instead of a sequence, for clients that can send a datagram and nothing else. The payload is the word SESA and sixteen letters.
--- A token travels in the clear, so whoever sees it pass knows it, but it is used up by then. Whoever stops
--- the datagram on its way can use it instead: on a network that you fear that much, knock with credentials.
+-- One packet instead of a sequence, for clients that can send a datagram and nothing else. The payload is the word SESA and
+-- sixteen letters. A token travels in the clear, so whoever sees it pass knows it, but it is used up by then. Whoever stops the
+-- datagram on its way can use it instead: on a network that you fear that much, do not rely on this door.
 --
 -- `limit` is there because a single packet can be tried often: sixteen letters at twenty tries a second are still far
 -- out of reach. Each token is remembered as used for ten years.
