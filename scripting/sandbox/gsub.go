@@ -79,7 +79,7 @@ func (s *State) checkTemplate(l *lua.LState, template string, captures int) {
 		i++
 		switch {
 		case i == len(template) || template[i] != '%' && !isDigit(template[i]):
-			l.RaiseError("invalid use of '%%' in the replacement: write '%%%%' for a percent sign")
+			l.RaiseError("%s", "invalid use of '%' in the replacement: write '%%' for a percent sign")
 		case template[i] > '1' && int(template[i]-'0') > captures:
 			l.RaiseError("the replacement names capture %%%c: the pattern has %d", template[i], captures)
 		}

@@ -89,7 +89,7 @@ func (s *State) attempt(l *lua.LState, fn lua.LValue, args []lua.LValue) ([]lua.
 		panic(api)
 	}
 	s.charge(l, failureCost, failureBytes)
-	return nil, s.caught(api.Object)
+	return nil, caught(fn, api.Object)
 }
 
 // push makes the stack for the next level of pcall the current one.
@@ -107,11 +107,17 @@ func (s *State) push() *lua.LState {
 	return stack
 }
 
-// caught is what a script sees of an error. An error of the host passes through the machine as userdata.
-func (s *State) caught(object lua.LValue) lua.LValue {
-	if ud, ok := object.(*lua.LUserData); ok {
-		if err, ok := ud.Value.(error); ok {
+// caught is what a script sees of an error. An error of the host passes through the machine as userdata; where no script is
+// running, the machine begins a message with a space in place of a line.
+func caught(fn, object lua.LValue) lua.LValue {
+	switch object := object.(type) {
+	case *lua.LUserData:
+		if err, ok := object.Value.(error); ok {
 			return lua.LString(err.Error())
+		}
+	case lua.LString:
+		if fn, ok := fn.(*lua.LFunction); ok && fn.IsG {
+			return lua.LString(strings.TrimPrefix(string(object), " "))
 		}
 	}
 	return object
