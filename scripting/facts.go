@@ -2,6 +2,7 @@ package scripting
 
 import (
 	"regexp"
+	"strings"
 
 	"github.com/yuin/gopher-lua/ast"
 
@@ -26,9 +27,11 @@ type CloseSite struct {
 }
 
 // A Suppression is a comment "-- sesame:allow ID reason": the finding ID of a
-// lint is meant on this line, or on the next one when the comment stands alone.
+// lint is meant on this line, or, where a comment stands alone, on the first line
+// behind it and the comments that follow it.
 type Suppression struct {
 	Place
+	Target     int // the line that it is about
 	ID, Reason string
 }
 
@@ -40,12 +43,21 @@ func suppressions(path string, lines []string) []Suppression {
 		if match := suppression.FindStringSubmatchIndex(line); match != nil {
 			found = append(found, Suppression{
 				Place:  Place{path, i + 1, match[0] + 1},
+				Target: target(lines, i),
 				ID:     line[match[2]:match[3]],
 				Reason: line[match[4]:match[5]],
 			})
 		}
 	}
 	return found
+}
+
+// target returns the number of the line that a comment in line i is about.
+func target(lines []string, i int) int {
+	for i < len(lines) && strings.HasPrefix(strings.TrimSpace(lines[i]), "--") {
+		i++
+	}
+	return i + 1
 }
 
 // A site is a call of the API as the script has it: sesame.window { ... }, or

@@ -94,8 +94,7 @@ func (c *checker) reported() []Finding {
 	return slices.Compact(report)
 }
 
-// excuses reports whether a comment is about a finding: on its line, or on the
-// one above.
+// excuses reports whether a comment is about a finding.
 func excuses(s scripting.Suppression, f Finding) bool {
-	return s.ID == f.ID && s.File == f.File && (s.Line == f.Line || s.Line+1 == f.Line)
+	return s.ID == f.ID && s.File == f.File && s.Target == f.Line
 }
