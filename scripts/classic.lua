@@ -9,7 +9,8 @@
 -- To try it: sesame simulate -s scripts/classic.lua pcaps/classic-opens.pcapng.gz
 
 -- sesame:allow ascending the tutorials' sequence, kept for learning
-sesame.door "classic-open" {         -- sesame:allow short as above
+-- sesame:allow short the same
+sesame.door "classic-open" {
   sequence = { 7000, 8000, 9000 },   -- a bare number is a TCP port
   within   = "5s",
   guards   = "tcp/22",
@@ -17,7 +18,8 @@ sesame.door "classic-open" {         -- sesame:allow short as above
 }
 
 -- sesame:allow descending it only shuts
-sesame.door "classic-close" {        -- sesame:allow short it only shuts
+-- sesame:allow short it only shuts
+sesame.door "classic-close" {
   sequence = { 9000, 8000, 7000 },
   within   = "5s",
   on_open  = function(attempt)

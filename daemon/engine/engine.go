@@ -71,7 +71,7 @@ type Engine struct {
 // Counts are totals since the engine was made.
 type Counts struct {
 	Packets  int // given to Packet
-	Knocks   int // that a door or a listener took into account
+	Knocks   int // that a door or a listener listens to, whatever came of it
 	Opens    int
 	Misses   int               // with those of the first stage, which no event tells
 	Refusals int               // with all that were over a limit, of which one event tells of each run

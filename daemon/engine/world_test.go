@@ -63,15 +63,6 @@ func (w *world) packet(source, port string) packet.Packet {
 	}
 }
 
-// succeed answers all effects so far.
-func (w *world) answer(err error) {
-	for _, event := range w.got {
-		if event.ID != 0 {
-			w.see(w.e.Result(w.now, event.ID, err))
-		}
-	}
-}
-
 // want compares what came out since the last want, one line an event.
 func (w *world) want(lines ...string) {
 	w.t.Helper()

@@ -85,7 +85,7 @@ func link(l packet.LinkType, ip []byte, version byte, tags int) []byte {
 	if tags > 0 {
 		tagged = []byte{0x81, 0x00}
 	}
-	header := []byte{}
+	var header []byte
 	switch l {
 	case packet.Ethernet:
 		header = append(make([]byte, 12), tagged...)

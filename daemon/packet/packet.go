@@ -58,7 +58,8 @@ const (
 // whoever sends packets decides how many there are.
 type Drop uint8
 
-// The drops, in the order in which a packet can meet them.
+// The drops. What the filter turns away unread is NotWatched, wherever it was
+// going.
 const (
 	Kept          Drop = iota // not dropped
 	Truncated                 // the capture holds less of the packet than its headers need
