@@ -33,8 +33,8 @@ type Frame struct {
 	clock clock
 }
 
-// Time returns the stamp of the frame, in UTC and within the years 1970 to
-// 9999. It is computed here, since most frames are dropped without a look at it.
+// Time returns the stamp of the frame, in UTC and from the years 1970 to
+// 2262. It is computed here, since most frames are dropped without a look at it.
 func (f *Frame) Time() time.Time { return f.clock.time(f.ticks) }
 
 // A Reader reads the frames of one capture. It is not safe for concurrent use.
