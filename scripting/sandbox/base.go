@@ -194,7 +194,7 @@ func (s *State) tonumber(l *lua.LState) int {
 		base = s.int(l, 2)
 	}
 	if base == 10 {
-		if f, ok := toNumber(value); ok {
+		if f, ok := s.numeric(l, value); ok {
 			l.Push(lua.LNumber(f))
 			return 1
 		}
@@ -268,7 +268,7 @@ func (s *State) returns(l *lua.LState, from, to int, value func(int) lua.LValue)
 	if n > maxValues {
 		l.RaiseError("%d values are too many to return: at most %d", n, maxValues)
 	}
-	s.charge(l, int64(n)/4, 0)
+	s.charge(l, int64(n)/4, int64(n)*registerBytes)
 	for i := from; i <= to; i++ {
 		l.Push(value(i))
 	}
@@ -277,7 +277,7 @@ func (s *State) returns(l *lua.LState, from, to int, value func(int) lua.LValue)
 
 // int reads argument n as an integer.
 func (s *State) int(l *lua.LState, n int) int {
-	f, ok := toNumber(l.Get(n))
+	f, ok := s.numeric(l, l.Get(n))
 	if !ok {
 		l.TypeError(n, lua.LTNumber)
 	}

@@ -13,6 +13,7 @@ const (
 	maxConstants = 20_000 // it searches the constants of a function one by one
 	maxJumps     = 500    // labels and gotos of a function: it tries each with each
 	maxItems     = 25_000 // of a constructor: beyond 25,550 it stores them under wrong keys
+	maxCaptured  = 60     // variables of a function that functions within it use: the machine walks all of them at each return
 )
 
 // A checker walks a tree with its scopes, before anything is rewritten. It finds what a script may not do, and tells globals from
@@ -35,6 +36,7 @@ type function struct {
 	parent    *function
 	blocks    []map[string]bool
 	constants map[any]bool
+	captured  map[string]bool // its variables that functions within it use
 	jumps     int
 	full      bool // of constants; said already
 }
@@ -64,7 +66,7 @@ func (c *checker) reads() []read {
 }
 
 func (c *checker) function(params []string, variadic bool, body []ast.Stmt) {
-	c.fn = &function{parent: c.fn, constants: map[any]bool{}}
+	c.fn = &function{parent: c.fn, constants: map[any]bool{}, captured: map[string]bool{}}
 	c.fn.blocks = []map[string]bool{{}}
 	c.declare(params...)
 	if variadic {
@@ -87,13 +89,21 @@ func (c *checker) declare(names ...string) {
 	}
 }
 
-// owner returns the function that declared a variable, or nil for a global.
-func (c *checker) owner(name string) *function {
+// owner returns the function that declared a variable, or nil for a global. The chunk may share as many variables as it likes: it
+// runs once.
+func (c *checker) owner(line int, name string) *function {
 	for fn := c.fn; fn != nil; fn = fn.parent {
 		for _, names := range fn.blocks {
-			if names[name] {
-				return fn
+			if !names[name] {
+				continue
 			}
+			if fn != c.fn && fn.parent != nil && !fn.captured[name] {
+				fn.captured[name] = true
+				if len(fn.captured) == maxCaptured+1 {
+					c.fail(line, "more than %d variables of one function are used by functions within it", maxCaptured)
+				}
+			}
+			return fn
 		}
 	}
 	return nil
@@ -210,7 +220,7 @@ func (c *checker) assign(target ast.Expr) {
 		return
 	}
 	name, inside := variable.Value, c.fn.parent != nil
-	switch owner := c.owner(name); {
+	switch owner := c.owner(variable.Line(), name); {
 	case owner == nil:
 		c.constant(variable.Line(), name)
 		c.globals[variable] = true

@@ -59,7 +59,7 @@ func (c *checker) number(e *ast.NumberExpr) {
 }
 
 func (c *checker) read(e *ast.IdentExpr) {
-	if c.owner(e.Value) == nil {
+	if c.owner(e.Line(), e.Value) == nil {
 		c.readGlobal(e, "")
 	}
 }
@@ -79,7 +79,7 @@ func (c *checker) readGlobal(e *ast.IdentExpr, field string) {
 func (c *checker) field(e *ast.AttrGetExpr) {
 	library, isName := e.Object.(*ast.IdentExpr)
 	key, isConstant := e.Key.(*ast.StringExpr)
-	if isName && isConstant && c.owner(library.Value) == nil {
+	if isName && isConstant && c.owner(library.Line(), library.Value) == nil {
 		c.readGlobal(library, key.Value)
 	} else {
 		c.expression(e.Object)

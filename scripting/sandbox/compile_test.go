@@ -2,7 +2,6 @@ package sandbox
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 	"testing"
 
@@ -100,13 +99,7 @@ func TestDetailPointsAtTheColumn(t *testing.T) {
 
 // Each source would make gopher-lua's parser or compiler slow, recurse or emit wrong code.
 func TestCompileRefusesWhatTheCompilerCannotDo(t *testing.T) {
-	many := func(n int, format string) string {
-		var b strings.Builder
-		for i := range n {
-			fmt.Fprintf(&b, format, i)
-		}
-		return b.String()
-	}
+	many := repeat
 	for _, tt := range []struct{ name, source, want string }{
 		{"parentheses", "x = " + strings.Repeat("(", 100_000), "x.lua:1:155: nested too deeply: at most 150 brackets and blocks"},
 		{"tables", "x = " + strings.Repeat("{", 5000) + strings.Repeat("}", 5000), "x.lua:1:155: nested too deeply: at most 150 brackets and blocks"},
@@ -125,8 +118,11 @@ func TestCompileRefusesWhatTheCompilerCannotDo(t *testing.T) {
 		{"many locals in a function", "\nfunction f()\n" + many(300, "local a%d = 1\n") + "end", "x.lua:2: too many local variables, or too large an expression: at most 200 in one function"},
 		{"many parameters", "function f(" + many(300, "a%d,") + "z) end", "x.lua:1: too many local variables, or too large an expression: at most 200 in one function"},
 		{"many operands", "x = 'a'" + strings.Repeat("..x", 300), "x.lua:1: too many local variables, or too large an expression: at most 200 in one function"},
-		{"many upvalues", many(150, "local a%d = 1\n") + "function f()\n" + many(150, "local b%d = 1\n") + "return function() return {" + many(150, "a%d,") + many(150, "b%d,") + "} end end",
-			"x.lua:302: the function uses more than 250 variables of the functions around it"},
+		{"many captured variables", "function f()\n" + many(61, "local a%d = 1\n") + "return function() return {" + many(61, "a%d,") + "} end end",
+			"x.lua:63: more than 60 variables of one function are used by functions within it"},
+		{"many shared variables", many(150, "local a%d = 1\n") + "function f() return {" + many(150, "a%d,") + "} end", ""},
+		{"many upvalues", many(190, "local a%d = 1\n") + "function f()\n" + many(60, "local b%d = 1\n") + "return function() return {" + many(190, "a%d,") + many(60, "b%d,") + "} end end",
+			"x.lua:252: the function uses more than 250 variables of the functions around it"},
 		{"many constants", "x = {" + many(21_000, "%d,") + "}", "x.lua:1: more than 20000 different names, strings and numbers in one function: divide it, or the file"},
 		{"many items", "x = {" + strings.Repeat("1,", 26_000) + "}", "x.lua:1: more than 25000 items in one constructor"},
 		{"many gotos", strings.Repeat("goto a ", 10_000) + "::a::", "x.lua:1: more than 500 labels and gotos in one function"},

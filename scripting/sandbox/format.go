@@ -87,6 +87,7 @@ func (s *State) convert(l *lua.LState, n int, c conversion) string {
 	case 'o', 'x', 'X':
 		return fmt.Sprintf(c.spec(c.verb), uint64(s.integer(l, n)))
 	case 'e', 'E', 'f', 'g', 'G':
+		s.charge(l, 16, 0) // up to four hundred digits
 		return c.real(s.number(l, n))
 	case 'c':
 		return c.pad(string([]byte{byte(s.integer(l, n))}))

@@ -41,6 +41,7 @@ func (s *State) replacer(l *lua.LState, m *matcher) func(from, to int) string {
 	switch by := l.Get(3).(type) {
 	case *lua.LTable:
 		return func(from, to int) string {
+			s.charge(l, 2, 32)
 			return s.replacement(l, l.GetTable(by, m.value(0, from, to)), m.subject[from:to])
 		}
 	case *lua.LFunction:

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"maps"
+	"math"
 	"slices"
 
 	lua "github.com/yuin/gopher-lua"
@@ -25,9 +26,8 @@ func (s *State) open() {
 	strings := s.library("string", s.strings())
 	s.library("table", s.tables())
 	maths := s.library("math", s.maths())
-	for name, value := range mathConstants {
-		maths.RawSetString(name, value)
-	}
+	maths.RawSetString("huge", lua.LNumber(math.Inf(1)))
+	maths.RawSetString("pi", lua.LNumber(math.Pi))
 	s.SetGlobal("_VERSION", lua.LString("Lua 5.1"))
 	s.l.SetMetatable(lua.LString(""), s.stringMetatable(strings))
 	for name := range s.base() {

@@ -6,8 +6,6 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-var mathConstants = map[string]lua.LNumber{"pi": math.Pi, "huge": lua.LNumber(math.Inf(1))}
-
 func (s *State) maths() map[string]lua.LGFunction {
 	functions := map[string]lua.LGFunction{
 		"frexp": func(l *lua.LState) int {
@@ -51,7 +49,7 @@ func num(l *lua.LState, f float64) int {
 }
 
 func (s *State) number(l *lua.LState, n int) float64 {
-	f, ok := toNumber(l.Get(n))
+	f, ok := s.numeric(l, l.Get(n))
 	if !ok {
 		l.TypeError(n, lua.LTNumber)
 	}

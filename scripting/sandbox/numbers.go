@@ -91,6 +91,14 @@ func toNumber(v lua.LValue) (float64, bool) {
 	return 0, false
 }
 
+// numeric is toNumber for what a script hands over: reading digits is work.
+func (s *State) numeric(l *lua.LState, v lua.LValue) (float64, bool) {
+	if text, ok := v.(lua.LString); ok {
+		s.charge(l, int64(min(len(text), maxDigits))/4, 0)
+	}
+	return toNumber(v)
+}
+
 // toText converts as concatenation does: a string, or a number.
 func toText(v lua.LValue) (string, bool) {
 	switch v := v.(type) {

@@ -63,7 +63,7 @@ func (s *State) join(l *lua.LState, rest []lua.LValue, last lua.LValue) (lua.LVa
 		size += len(text)
 		s.fits(l, size)
 	}
-	s.charge(l, int64(size)/64, int64(size)+16)
+	s.charge(l, int64(size)/64+int64(len(parts))/2, int64(size)+32*int64(len(parts)))
 	var b strings.Builder
 	b.Grow(size)
 	for i := len(parts) - 1; i >= 0; i-- {
@@ -190,15 +190,15 @@ func (s *State) stringMetatable(library *lua.LTable) *lua.LTable {
 		"__pow": math.Pow,
 		"__unm": func(a, _ float64) float64 { return -a },
 	} {
-		mt.RawSetString(event, s.l.NewFunction(arithmetic(event, compute)))
+		mt.RawSetString(event, s.l.NewFunction(s.arithmetic(event, compute)))
 	}
 	return mt
 }
 
-func arithmetic(event string, compute func(a, b float64) float64) lua.LGFunction {
+func (s *State) arithmetic(event string, compute func(a, b float64) float64) lua.LGFunction {
 	return func(l *lua.LState) int {
-		a, isA := toNumber(l.Get(1))
-		b, isB := toNumber(l.Get(2))
+		a, isA := s.numeric(l, l.Get(1))
+		b, isB := s.numeric(l, l.Get(2))
 		if !isA || !isB && event != "__unm" {
 			bad := l.Get(1)
 			if isA {

@@ -42,14 +42,14 @@ type State struct {
 	depth  int           // of pcall
 }
 
-// The machine's own limits. The stack of calls is small, and fixed: only so does an overflow raise an error that a script can be shown. The
-// registers grow up to half a megabyte, since a call may need 200 of them.
+// The machine's own limits. The stack of calls is small, and fixed: only so does its overflow raise an error that a script can be shown. The
+// registers grow as far as the limits of a call let a script fill them, since the machine fails when they overflow in a tail call.
 var options = lua.Options{
 	SkipOpenLibs:     true,
 	CallStackSize:    120,
 	RegistrySize:     1024,
-	RegistryMaxSize:  32 << 10,
-	RegistryGrowStep: 1024,
+	RegistryMaxSize:  120 * (200 + 2*(maxValues+400)),
+	RegistryGrowStep: 8192,
 }
 
 // New returns a state with the libraries and nothing loaded.

@@ -14,6 +14,7 @@ const (
 	firstKeyBytes = 2560 // the first one makes two maps, one of them with room for 32
 	functionBytes = 128
 	upvalueBytes  = 64
+	registerBytes = 32 // a value among the arguments of a function, which the machine may hold twice
 )
 
 const (
@@ -184,7 +185,10 @@ func (s *State) function(l *lua.LState) int {
 // args charges for values that are passed on as "...".
 func (s *State) args(l *lua.LState) int {
 	n := l.GetTop()
-	s.charge(l, int64(n)/4, 0)
+	if n > maxValues {
+		l.RaiseError("%d values are too many to pass on: at most %d", n, maxValues)
+	}
+	s.charge(l, int64(n)/4, int64(n)*registerBytes)
 	return n
 }
 
