@@ -56,7 +56,8 @@ var absent = map[string]string{
 	"math.tointeger":  "use math.floor",
 }
 
-// absentMessage returns what to say about a global, or a field of one, or nothing when it is not among the absent.
+// absentMessage returns what to say about a global, or a field of one, or nothing when it is not
+// among the absent.
 func absentMessage(global, field string) string {
 	name := global
 	if field != "" {

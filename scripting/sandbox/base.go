@@ -111,7 +111,8 @@ func (s *State) pairs(l *lua.LState) int {
 	return 3
 }
 
-// next walks the array, then the other keys in the order in which they were first set. It charges for what it skips.
+// next walks the array, then the other keys in the order in which they were first set. It charges
+// for what it skips.
 func (s *State) next(l *lua.LState) int {
 	table, key := l.CheckTable(1), l.Get(2)
 	n, from := arrayLen(table), 0

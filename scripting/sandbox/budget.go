@@ -27,8 +27,9 @@ func (l Limits) or(d Limits) Limits {
 	return l
 }
 
-// A budget counts what a script spends. It is the context of the Lua machine, which asks Done before each instruction; that makes
-// an instruction limit that needs no clock and that no script can catch: once it has failed it fails for ever.
+// A budget counts what a script spends. It is the context of the Lua machine, which asks Done
+// before each instruction; that makes an instruction limit that needs no clock and that no script
+// can catch: once it has failed it fails for ever.
 type budget struct {
 	limits              Limits
 	instructions, bytes int64

@@ -16,8 +16,8 @@ const (
 	maxCaptured  = 60     // variables of a function that functions within it use: the machine walks all of them at each return
 )
 
-// A checker walks a tree with its scopes, before anything is rewritten. It finds what a script may not do, and tells globals from
-// locals for the rewriting.
+// A checker walks a tree with its scopes, before anything is rewritten. It finds what a script may
+// not do, and tells globals from locals for the rewriting.
 type checker struct {
 	p       *Program
 	depth   int
@@ -89,8 +89,8 @@ func (c *checker) declare(names ...string) {
 	}
 }
 
-// owner returns the function that declared a variable, or nil for a global. The chunk may share as many variables as it likes: it
-// runs once.
+// owner returns the function that declared a variable, or nil for a global. The chunk may share as
+// many variables as it likes: it runs once.
 func (c *checker) owner(line int, name string) *function {
 	for fn := c.fn; fn != nil; fn = fn.parent {
 		for _, names := range fn.blocks {

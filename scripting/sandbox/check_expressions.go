@@ -110,8 +110,8 @@ func (c *checker) table(e *ast.TableExpr) {
 	}
 }
 
-// An absence is the use of something that standard Lua has and scripts do not. It is an error unless the script defines that global
-// itself.
+// An absence is the use of something that standard Lua has and scripts do not. It is an error
+// unless the script defines that global itself.
 type absence struct {
 	line    int
 	global  string

@@ -17,13 +17,15 @@ import (
 // MaxSource is the size of the largest script in bytes.
 const MaxSource = 256 << 10
 
-// What a compiled function may hold. gopher-lua counts upvalues in a byte and jumps in 18 bits, and checks neither.
+// What a compiled function may hold. gopher-lua counts upvalues in a byte and jumps in 18 bits, and
+// checks neither.
 const (
 	maxUpvalues = 250
 	maxCode     = 100_000
 )
 
-// A Program is one parsed, checked, rewritten and compiled Lua file. It is immutable; any number of states may run it.
+// A Program is one parsed, checked, rewritten and compiled Lua file. It is immutable; any number of
+// states may run it.
 type Program struct {
 	Name   string // the prefix of every message, for example "ssh.lua"
 	Source []byte

@@ -42,7 +42,8 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Cause }
 
-// Detail returns Error followed, when the source is known, by the line and, when the column is known, by a caret under it.
+// Detail returns Error followed, when the source is known, by the line and, when the column is
+// known, by a caret under it.
 func (e *Error) Detail() string {
 	if e.SourceLine == "" || e.Line == 0 {
 		return e.Error()

@@ -123,7 +123,8 @@ func (s *State) integer(l *lua.LState, n int) int64 {
 	return int64(f)
 }
 
-// real formats as C does where Go differs: the default precision of %g, and the names of infinity and not-a-number.
+// real formats as C does where Go differs: the default precision of %g, and the names of infinity
+// and not-a-number.
 func (c conversion) real(f float64) string {
 	if math.IsInf(f, 0) || math.IsNaN(f) {
 		return c.pad(numberText(f))

@@ -7,11 +7,12 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// Freeze makes tables, and all that scripts can reach from them, read-only to scripts: for what the host shares between calls.
+// Freeze makes tables, and all that scripts can reach from them, read-only to scripts: for what the
+// host shares between calls.
 func (s *State) Freeze(values ...lua.LValue) { s.freeze(fromHost, values...) }
 
-// freeze walks values without recursion: a list may be as long as memory allows. What functions have captured may change until
-// the load is over.
+// freeze walks values without recursion: a list may be as long as memory allows. What functions
+// have captured may change until the load is over.
 func (s *State) freeze(from origin, values ...lua.LValue) {
 	for len(values) > 0 {
 		v := values[len(values)-1]
@@ -34,8 +35,9 @@ func (s *State) freeze(from origin, values ...lua.LValue) {
 	}
 }
 
-// A cell is a variable that outlives calls, because a function that outlives them has captured it, and that some function assigns.
-// Variables of the chunk are never so: their assignment does not compile.
+// A cell is a variable that outlives calls, because a function that outlives them has captured it,
+// and that some function assigns. Variables of the chunk are never so: their assignment does not
+// compile.
 type cell struct {
 	variable *lua.Upvalue
 	value    lua.LValue // as it was after loading

@@ -7,8 +7,8 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// stringGsub replaces matches by a text, by what a table holds under the first capture, or by what a function returns for the
-// captures.
+// stringGsub replaces matches by a text, by what a table holds under the first capture, or by what
+// a function returns for the captures.
 func (s *State) stringGsub(l *lua.LState) int {
 	m := s.matcher(l, true)
 	replace := s.replacer(l, m)
@@ -71,7 +71,8 @@ func (s *State) replacement(l *lua.LState, value lua.LValue, match string) strin
 	return text
 }
 
-// checkTemplate refuses what follows a percent sign in a replacement, unless it is a capture that exists or another percent sign.
+// checkTemplate refuses what follows a percent sign in a replacement, unless it is a capture that
+// exists or another percent sign.
 func (s *State) checkTemplate(l *lua.LState, template string, captures int) {
 	for i := 0; i < len(template); i++ {
 		if template[i] != '%' {

@@ -6,8 +6,9 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// gopher-lua does not tell how long the array of a table is, nor how many keys it remembers; both decide what an assignment or
-// a step of next costs. The lengths of its private fields do; a test holds their meaning.
+// gopher-lua does not tell how long the array of a table is, nor how many keys it remembers; both
+// decide what an assignment or a step of next costs. The lengths of its private fields do; a test
+// holds their meaning.
 var (
 	tableArray  = tableField("array")   // the values of 1 to n, with gaps
 	tableDict   = tableField("dict")    // the other values, by key

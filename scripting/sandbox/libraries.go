@@ -10,11 +10,13 @@ import (
 
 // open gives scripts the libraries. They are those of Lua 5.1 with these differences:
 //
-//   - Reading a global that nobody has defined is an error, and so is reading a function that a library does not have.
-//   - A number as text is as exact as it needs to be: tostring(0.1+0.2) is 0.30000000000000004. Infinity is inf, not-a-number nan. A
-//     text of more than 256 characters is not a number.
+//   - Reading a global that nobody has defined is an error, and so is reading a function that a
+//     library does not have.
+//   - A number as text is as exact as it needs to be: tostring(0.1+0.2) is 0.30000000000000004.
+//     Infinity is inf, not-a-number nan. A text of more than 256 characters is not a number.
 //   - tostring shows no address: "table", "function".
-//   - A string that a function or an operator makes has at most 64 KiB; a function returns at most 4,000 values.
+//   - A string that a function or an operator makes has at most 64 KiB; a function returns at most
+//     4,000 values.
 //   - pcall and xpcall nest 20 deep. The function given to xpcall sees an unwound stack.
 //   - Patterns are checked as a whole before they are used.
 //   - math.random draws from the host; there is no seed.

@@ -2,8 +2,8 @@ package sandbox
 
 import "strings"
 
-// A matcher matches a pattern at places of a subject. It backtracks, so that the work may grow with a power of the subject's length; step
-// is called for every eighth step, and stops it by panicking.
+// A matcher matches a pattern at places of a subject. It backtracks, so that the work may grow with
+// a power of the subject's length; step is called for every eighth step, and stops it by panicking.
 type matcher struct {
 	*pattern
 	subject string
@@ -32,8 +32,8 @@ func (m *matcher) count() {
 	}
 }
 
-// match matches the items from i on at a place, and returns where the match ends, or -1. A capture needs no undoing: whatever comes back to
-// it sets it again.
+// match matches the items from i on at a place, and returns where the match ends, or -1. A capture
+// needs no undoing: whatever comes back to it sets it again.
 func (m *matcher) match(at, i int) int {
 	for ; i < len(m.items); i++ {
 		m.count()

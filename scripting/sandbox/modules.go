@@ -13,7 +13,8 @@ type modules struct {
 	loading []string
 }
 
-// require runs a module once, while loading, under the limits of the load, and returns what it returned: read-only.
+// require runs a module once, while loading, under the limits of the load, and returns what it
+// returned: read-only.
 func (s *State) require(l *lua.LState) int {
 	name := l.CheckString(1)
 	if value, ok := s.modules.values[name]; ok {

@@ -11,8 +11,9 @@ import (
 // maxDigits is the longest text that is read as a number.
 const maxDigits = 256
 
-// parseNumber reads a number as Lua 5.1 writes one: decimal, with fraction and exponent, or hexadecimal. gopher-lua's own
-// function takes Go's forms too ("1_000", "0b1"), and reads "010" as eight.
+// parseNumber reads a number as Lua 5.1 writes one: decimal, with fraction and exponent, or
+// hexadecimal. gopher-lua's own function takes Go's forms too ("1_000", "0b1"), and reads "010" as
+// eight.
 func parseNumber(text string) (float64, bool) {
 	if len(text) > maxDigits {
 		return 0, false
@@ -67,7 +68,8 @@ func isDecimal(text string) bool {
 	return whole+fraction != "" && strings.Trim(whole+fraction, "0123456789") == ""
 }
 
-// numberText writes a number the same on every machine: an integer without a point, as far as an int64 reaches.
+// numberText writes a number the same on every machine: an integer without a point, as far as an
+// int64 reaches.
 func numberText(f float64) string {
 	switch {
 	case math.IsNaN(f):
@@ -110,7 +112,8 @@ func toText(v lua.LValue) (string, bool) {
 	return "", false
 }
 
-// toInt truncates a number to an int, and holds it within the int32 range: enough for any position, count or width.
+// toInt truncates a number to an int, and holds it within the int32 range: enough for any position,
+// count or width.
 func toInt(f float64) int {
 	switch {
 	case math.IsNaN(f):

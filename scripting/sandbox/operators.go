@@ -176,8 +176,8 @@ func incomparable(l *lua.LState, a, b lua.LValue) {
 	l.RaiseError("cannot compare %s with %s", a.Type(), b.Type())
 }
 
-// stringMetatable gives strings their methods and their arithmetic. The machine itself would read a number from a string of any
-// length.
+// stringMetatable gives strings their methods and their arithmetic. The machine itself would read a
+// number from a string of any length.
 func (s *State) stringMetatable(library *lua.LTable) *lua.LTable {
 	mt := s.l.CreateTable(0, 8)
 	mt.RawSetString("__index", library)

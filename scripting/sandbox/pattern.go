@@ -11,8 +11,8 @@ const (
 	maxCaptures = 32
 )
 
-// A pattern is one of Lua's (reference manual 5.1, section 5.4.1), read once. Everything that may be wrong with it is found
-// before it is used.
+// A pattern is one of Lua's (reference manual 5.1, section 5.4.1), read once. Everything that may
+// be wrong with it is found before it is used.
 type pattern struct {
 	anchored bool // it began with ^
 	items    []patternItem
@@ -236,7 +236,8 @@ func (r *patternReader) set() (c class, err error) {
 	}
 }
 
-// namedClass returns the class of a letter: %a and its like, in ASCII. A capital is the complement; any other character stands for itself.
+// namedClass returns the class of a letter: %a and its like, in ASCII. A capital is the complement;
+// any other character stands for itself.
 func namedClass(name byte) (c class) {
 	within := classOf(name | 0x20)
 	if within == nil || !isLetter(name) {

@@ -25,8 +25,8 @@ func (s *State) pcall(l *lua.LState) int {
 	return push(l, results, failed)
 }
 
-// xpcall is pcall with a function that turns the error into another. It runs after the stack has been unwound: there is no
-// traceback that it could read.
+// xpcall is pcall with a function that turns the error into another. It runs after the stack has
+// been unwound: there is no traceback that it could read.
 func (s *State) xpcall(l *lua.LState) int {
 	handler := l.CheckFunction(2)
 	results, failed := s.attempt(l, l.Get(1), values(l, 3))
@@ -66,9 +66,10 @@ func pushAll(l *lua.LState, list []lua.LValue) int {
 	return len(list)
 }
 
-// attempt runs a function on a stack of its own, and returns its results or what it raised. On the caller's stack an error
-// would cut every variable that a function has captured from that function, those of the caller too: a fault of the machine. An error
-// that says that the budget is used up, or that the machine has failed, is not caught.
+// attempt runs a function on a stack of its own, and returns its results or what it raised. On the
+// caller's stack an error would cut every variable that a function has captured from that function,
+// those of the caller too: a fault of the machine. An error that says that the budget is used up,
+// or that the machine has failed, is not caught.
 func (s *State) attempt(l *lua.LState, fn lua.LValue, args []lua.LValue) ([]lua.LValue, lua.LValue) {
 	if fn.Type() != lua.LTFunction && l.GetMetaField(fn, "__call").Type() != lua.LTFunction {
 		return nil, lua.LString(fmt.Sprintf("attempt to call a %s value", fn.Type()))
@@ -107,8 +108,9 @@ func (s *State) push() *lua.LState {
 	return stack
 }
 
-// caught is what a script sees of an error. An error of the host passes through the machine as userdata; where no script is
-// running, the machine begins a message with a space in place of a line.
+// caught is what a script sees of an error. An error of the host passes through the machine as
+// userdata; where no script is running, the machine begins a message with a space in place of a
+// line.
 func caught(fn, object lua.LValue) lua.LValue {
 	switch object := object.(type) {
 	case *lua.LUserData:

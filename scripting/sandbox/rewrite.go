@@ -6,8 +6,8 @@ import (
 	"github.com/yuin/gopher-lua/ast"
 )
 
-// The rewritten tree calls these functions of the host. They are locals of a chunk around the script's; no script can reach or hide
-// them, since no name in Lua begins with a zero byte.
+// The rewritten tree calls these functions of the host. They are locals of a chunk around the
+// script's; no script can reach or hide them, since no name in Lua begins with a zero byte.
 const (
 	hiddenConcat  = "\x00concat"  // (a, b, ...): a .. b .. ...
 	hiddenCompare = "\x00compare" // ("<", a, b): a < b, for values that may be long strings
@@ -21,13 +21,14 @@ const (
 
 var hidden = []string{hiddenConcat, hiddenCompare, hiddenSet, hiddenGlobal, hiddenTable, hiddenKey, hiddenFunc, hiddenArgs}
 
-// A rewriter turns a checked tree into one that calls the host wherever the Lua machine allocates without bound or writes. It
-// evaluates everything in the same order, once, and keeps the lines.
+// A rewriter turns a checked tree into one that calls the host wherever the Lua machine allocates
+// without bound or writes. It evaluates everything in the same order, once, and keeps the lines.
 type rewriter struct {
 	globals map[*ast.IdentExpr]bool
 }
 
-// rewrite returns the chunk that, given the hidden functions in their order, returns the script's main function.
+// rewrite returns the chunk that, given the hidden functions in their order, returns the script's
+// main function.
 func rewrite(c *checker, chunk []ast.Stmt) []ast.Stmt {
 	r := &rewriter{globals: c.globals}
 	main := &ast.FunctionExpr{ParList: &ast.ParList{}, Stmts: r.statements(chunk)}
@@ -126,9 +127,10 @@ func (r *rewriter) assignment(stmt *ast.AssignStmt) ast.Stmt {
 	return r.store(stmt.Lhs[0], r.single(stmt.Rhs[0]), r.expression)
 }
 
-// several evaluates, in a block of its own, all tables and keys, then all values, and then stores from the last to the first. It
-// serves local variables too, for the machine compiles their assignments wrongly: of a, b = b, a it makes two copies of one value,
-// and a = f() and (g() and h()) may leave a as it was.
+// several evaluates, in a block of its own, all tables and keys, then all values, and then stores
+// from the last to the first. It serves local variables too, for the machine compiles their
+// assignments wrongly: of a, b = b, a it makes two copies of one value, and a = f() and (g() and
+// h()) may leave a as it was.
 func (r *rewriter) several(stmt *ast.AssignStmt) ast.Stmt {
 	line := stmt.Line()
 	before := &ast.LocalAssignStmt{}

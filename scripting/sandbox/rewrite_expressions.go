@@ -74,8 +74,8 @@ func (r *rewriter) call(e *ast.FuncCallExpr) {
 	r.list(e.Args)
 }
 
-// body rewrites a function in place. One that takes "..." without using it would get Lua 5.0's table of its arguments: a
-// use of them, for one value, prevents that.
+// body rewrites a function in place. One that takes "..." without using it would get Lua 5.0's
+// table of its arguments: a use of them, for one value, prevents that.
 func (r *rewriter) body(fn *ast.FunctionExpr) *ast.FunctionExpr {
 	fn.Stmts = r.statements(fn.Stmts)
 	if fn.ParList.HasVargs {
@@ -89,7 +89,8 @@ func (r *rewriter) body(fn *ast.FunctionExpr) *ast.FunctionExpr {
 	return fn
 }
 
-// dots lets all values of "..." pass through the host; for one value the machine's own instruction is bounded.
+// dots lets all values of "..." pass through the host; for one value the machine's own instruction
+// is bounded.
 func (r *rewriter) dots(e *ast.Comma3Expr) ast.Expr {
 	if e.AdjustRet {
 		return e

@@ -42,8 +42,9 @@ type State struct {
 	depth  int           // of pcall
 }
 
-// The machine's own limits. The stack of calls is small, and fixed: only so does its overflow raise an error that a script can be shown. The
-// registers grow as far as the limits of a call let a script fill them, since the machine fails when they overflow in a tail call.
+// The machine's own limits. The stack of calls is small, and fixed: only so does its overflow raise
+// an error that a script can be shown. The registers grow as far as the limits of a call let a
+// script fill them, since the machine fails when they overflow in a tail call.
 var options = lua.Options{
 	SkipOpenLibs:     true,
 	CallStackSize:    120,
@@ -73,21 +74,24 @@ func New(cfg Config) *State {
 	return s
 }
 
-// L returns the Lua state, for making tables, functions and userdata. Run scripts with Run and Call only; a function that a script
-// calls uses the state that it was given.
+// L returns the Lua state, for making tables, functions and userdata. Run scripts with Run and Call
+// only; a function that a script calls uses the state that it was given.
 func (s *State) L() *lua.LState { return s.l }
 
-// SetGlobal gives scripts a value, before Run. A table, and all that is reachable from it, becomes read-only to them.
+// SetGlobal gives scripts a value, before Run. A table, and all that is reachable from it, becomes
+// read-only to them.
 func (s *State) SetGlobal(name string, v lua.LValue) {
 	s.given[name] = true
 	s.l.G.Global.RawSetString(name, v)
 	s.freeze(fromHost, v)
 }
 
-// Global returns a global, or nil where there is none. The Lua state's own GetGlobal panics then, as it raises for scripts.
+// Global returns a global, or nil where there is none. The Lua state's own GetGlobal panics then,
+// as it raises for scripts.
 func (s *State) Global(name string) lua.LValue { return s.l.G.Global.RawGetString(name) }
 
-// Run loads a program, under the load limits. Afterwards its globals are locked, and what it made is read-only.
+// Run loads a program, under the load limits. Afterwards its globals are locked, and what it made
+// is read-only.
 func (s *State) Run(p *Program) error {
 	s.begin(s.cfg.Load)
 	s.loading = true
@@ -118,8 +122,9 @@ func (s *State) undefined() error {
 	return nil
 }
 
-// Call calls a function of the loaded script under the call limits and returns that many results. What a function that
-// is called for the first time has captured becomes read-only. A Call within a Call counts towards the outer one.
+// Call calls a function of the loaded script under the call limits and returns that many results.
+// What a function that is called for the first time has captured becomes read-only. A Call within a
+// Call counts towards the outer one.
 func (s *State) Call(fn *lua.LFunction, results int, args ...lua.LValue) ([]lua.LValue, error) {
 	if s.running {
 		return s.callWithin(fn, results, args)
@@ -191,15 +196,15 @@ func (s *State) current() *lua.LState {
 	return s.stacks[s.depth-1]
 }
 
-// Broken reports whether the Lua machine has failed, by a fault of its own or of a host function. Such a state does nothing any more: its
-// owner makes a new one and runs the program again.
+// Broken reports whether the Lua machine has failed, by a fault of its own or of a host function.
+// Such a state does nothing any more: its owner makes a new one and runs the program again.
 func (s *State) Broken() bool { return s.broken }
 
 // Spent returns what the latest Run or Call used. It depends on the program and its arguments alone.
 func (s *State) Spent() (instructions, bytes int64) { return s.budget.instructions, s.budget.bytes }
 
-// Charge counts work of a host function towards the limits, and raises a Lua error when they are passed. Only functions that
-// a script calls may use it. An instruction is about 30 ns of work.
+// Charge counts work of a host function towards the limits, and raises a Lua error when they are
+// passed. Only functions that a script calls may use it. An instruction is about 30 ns of work.
 func (s *State) Charge(instructions, bytes int64) { s.charge(s.current(), instructions, bytes) }
 
 func (s *State) charge(l *lua.LState, instructions, bytes int64) {

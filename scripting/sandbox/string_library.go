@@ -167,7 +167,8 @@ func (m *matcher) value(i, from, to int) lua.LValue {
 	return lua.LString(m.capture(i))
 }
 
-// stringGmatch returns an iterator. It keeps its place, and therefore is of use only in the call that made it.
+// stringGmatch returns an iterator. It keeps its place, and therefore is of use only in the call
+// that made it.
 func (s *State) stringGmatch(l *lua.LState) int {
 	m, at, made := s.matcher(l, false), 0, s.calls
 	s.charge(l, 0, functionBytes+int64(len(m.from)+len(m.to))*8)

@@ -88,8 +88,8 @@ func (s *scan) count() {
 	}
 }
 
-// inspect reads all tokens before the parser does: the place of an unfinished string is known only here, and a source that would
-// make the parser's stack large is refused.
+// inspect reads all tokens before the parser does: the place of an unfinished string is known only
+// here, and a source that would make the parser's stack large is refused.
 func inspect(p *Program) error {
 	s := newScan(p)
 	for {
@@ -112,7 +112,8 @@ func inspect(p *Program) error {
 	}
 }
 
-// ambiguous finds a parenthesis that begins a line and would be taken for arguments. Lua 5.1 refuses it; gopher-lua does only sometimes.
+// ambiguous finds a parenthesis that begins a line and would be taken for arguments. Lua 5.1
+// refuses it; gopher-lua does only sometimes.
 func (s *scan) ambiguous() bool {
 	return s.token.Type == '(' && s.token.Pos.Line > s.previous.Pos.Line &&
 		(s.previous.Type == parse.TIdent || s.previous.Type == ')' || s.previous.Type == ']')

@@ -119,8 +119,8 @@ func (s *State) storeItem(l *lua.LState, table *lua.LTable, key lua.LNumber, val
 	}
 }
 
-// trim keeps this rule: the array of a table never ends in nil. So its length is found at once, by the machine too, which looks for
-// it from the end.
+// trim keeps this rule: the array of a table never ends in nil. So its length is found at once, by
+// the machine too, which looks for it from the end.
 func (s *State) trim(l *lua.LState, table *lua.LTable) {
 	n := arrayLen(table)
 	for ; n > 0 && table.RawGetInt(n) == lua.LNil; n-- {
@@ -150,8 +150,9 @@ func (s *State) table(l *lua.LState) int {
 	return 1
 }
 
-// key charges for a computed key of a constructor before the machine uses it. The constructor has had position fields until
-// then, so that its array may end at position at most: what is beyond is a gap.
+// key charges for a computed key of a constructor before the machine uses it. The constructor has
+// had position fields until then, so that its array may end at position at most: what is beyond is
+// a gap.
 func (s *State) key(l *lua.LState) int {
 	key, position := l.Get(1), float64(l.CheckNumber(2))
 	switch k := key.(type) {

@@ -11,8 +11,9 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// Unpack takes bytes apart, from a position that counts from 1, or from the end when it is negative, and returns the position
-// after what it read. The format is that of Lua 5.3 (reference manual 5.3, section 6.4.2):
+// Unpack takes bytes apart, from a position that counts from 1, or from the end when it is
+// negative, and returns the position after what it read. The format is that of Lua 5.3 (reference
+// manual 5.3, section 6.4.2):
 //
 //	< > =      little endian, big endian, little endian again (the same on every machine); until the next of them
 //	![n]       align numbers to their size, at most to n bytes (8); without it nothing is aligned
