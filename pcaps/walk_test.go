@@ -14,6 +14,12 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	// What the program is made of, so that go test does not take a result from its
+	// cache when that changes.
+	_ "sesame/daemon/transcript"
+	_ "sesame/scripting"
+	_ "sesame/simulate"
 )
 
 var update = flag.Bool("update", false, "write the transcripts instead of comparing them")

@@ -135,7 +135,7 @@ func storeMembers() []Member {
 			Example: `attempt.store:get("opens")`, method: (*object).storeGet},
 		{Name: "set", Type: "(key, value, ttl)", Doc: "Keeps a value, for a while if ttl is given; nil forgets it.",
 			Example: `attempt.store:set("name", "ana", "30d")`, method: (*object).storeSet},
-		{Name: "incr", Type: "(key, by, ttl)", Doc: "Adds to a number, 1 when by is left out, and returns the sum; ttl counts from now.",
+		{Name: "incr", Type: "(key, by, ttl)", Doc: "Adds to a number, 1 when by is left out, and returns the sum; ttl counts from now, and without it the sum is kept for ever.",
 			Example: `attempt.store:incr("opens", 1, "30d")`, method: (*object).storeIncr},
 		{Name: "once", Type: "(key, ttl)", Doc: "Returns true the first time, and false until ttl is over.",
 			Example: `sesame.store:once(nonce, "3m")`, method: (*object).storeOnce},

@@ -185,16 +185,19 @@ func (o *object) noDoor(L *lua.LState, name string) {
 }
 
 func (o *object) log(L *lua.LState) int {
-	var parts []string
-	for i := 2; i <= L.GetTop(); i++ {
+	var b strings.Builder
+	for i := 2; i <= L.GetTop() && b.Len() <= maxText; i++ {
 		switch v := L.Get(i).(type) {
 		case lua.LString, lua.LNumber, lua.LBool, *lua.LNilType:
-			parts = append(parts, v.String())
+			if i > 2 {
+				b.WriteByte(' ')
+			}
+			b.WriteString(v.String())
 		default:
 			L.RaiseError("log: expected strings, numbers and booleans, got %s", describe(v))
 		}
 	}
-	o.call.line(L, strings.Join(parts, " "))
+	o.call.line(L, b.String())
 	return 0
 }
 

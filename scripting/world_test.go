@@ -81,7 +81,7 @@ func (w *world) want(lines ...string) {
 	w.t.Helper()
 	got := []string{}
 	for _, event := range w.got {
-		if event.Effect != engine.EffectPersist && event.Kind != engine.EventStage {
+		if event.Effect != engine.EffectPersist && event.Effect != engine.EffectElement && event.Kind != engine.EventStage {
 			got = append(got, brief(event))
 		}
 	}

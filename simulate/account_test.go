@@ -37,7 +37,7 @@ type story struct {
 }
 
 func tell(t *testing.T, doors ...*engine.Door) *story {
-	set := &engine.Set{Generation: 1, Doors: doors}
+	set := &engine.Set{Doors: doors}
 	s := &story{t: t}
 	s.replay.out = transcript.NewText(&s.text, transcript.TextOptions{})
 	s.replay.account = newAccount(set)

@@ -44,10 +44,22 @@ func (o *outcome) see(p *packet.Packet, now time.Time) {
 	case late >= 0:
 	case d.Duplicates == engine.DuplicatesIgnored && d.Sequence[0].Holds(p):
 		o.await(1, now)
-	case d.OnWrong == engine.WrongResets && minds(d, p):
+	case d.OnWrong != engine.WrongResets:
+	case minds(d, p):
+		came.reason = engine.OutOfOrder
+		o.note(came)
+	case d.Strict && strays(d, p):
 		came.reason = engine.WrongPort
 		o.note(came)
 	}
+}
+
+// strays reports whether a strict door takes a packet to a port that it does
+// not list for a wrong knock. What other doors guard, and answers to flows of
+// this host, the engine knows better; here it only misplaces a word.
+func strays(d *engine.Door, p *packet.Packet) bool {
+	knocks := p.Port.Proto == packet.UDP || p.Port.Proto == packet.TCP && engine.SYN.Holds(p.Flags)
+	return knocks && !slices.Contains(d.Guards, p.Port) && !slices.Contains(d.Except, p.Port)
 }
 
 // minds reports whether a packet that is not the next knock can be a wrong one.

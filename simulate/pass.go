@@ -55,7 +55,9 @@ func (p *pass) alone(c *capture) {
 	}
 	var last record.Frame
 	for ; err == nil; f, err = c.reader.Next() {
-		last = *f // the reader's own changes even when the next cannot be read
+		if p.packets == 0 || f.After(&last) {
+			last = *f
+		}
 		if p.packets++; p.packets&often == 0 {
 			p.progress(c)
 		}

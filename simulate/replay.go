@@ -33,7 +33,9 @@ type replay struct {
 func (r *replay) begin(start time.Time, set *engine.Set, local []netip.Prefix) {
 	r.engine = engine.New(engine.Config{}, start)
 	r.last = start
-	r.take(start, r.engine.Local(start, local))
+	if len(local) > 0 {
+		r.take(start, r.engine.Local(start, local))
+	}
 	r.take(start, r.engine.Swap(start, set))
 }
 

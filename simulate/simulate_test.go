@@ -51,7 +51,7 @@ func run(t testing.TB, c Config) (*Report, string) {
 	return report, strings.Join(lines[:len(lines)-2], "")
 }
 
-func set(doors ...*engine.Door) *engine.Set { return &engine.Set{Generation: 1, Doors: doors} }
+func set(doors ...*engine.Door) *engine.Set { return &engine.Set{Doors: doors} }
 
 func TestAReplay(t *testing.T) {
 	capture := write(t, `

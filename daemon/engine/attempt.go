@@ -22,12 +22,13 @@ func (e *Engine) start(d *door, key attemptKey, h hit) {
 		return
 	}
 	slot := e.attempts.add(key)
-	d.live++
+	d.lives(1)
 	e.begun(slot, h)
 	e.reach(d, key.addr(), 1)
 }
 
-// begun puts an attempt, which is in no order of age, at its first stage.
+// begun puts an attempt, which is in no order of age, at its first stage. It is
+// the youngest then, also where a longer run fell back to it.
 func (e *Engine) begun(slot int32, h hit) {
 	a := &e.attempts.slots[slot]
 	a.first, a.flags = h.at, h.flags
@@ -115,21 +116,17 @@ func (e *Engine) discard(slot int32, d *door) {
 	}
 	e.attempts.remove(slot)
 	if d != nil {
-		d.live--
+		d.lives(-1)
 	}
 }
 
 // endRuns ends the later-stage attempts whose door is to go, as misses, in the
-// order of their doors and sources. The others belong to the present doors.
+// order of their doors and sources.
 func (e *Engine) endRuns(reason Reason, goes func(*door) bool) {
 	var ending []*run
 	for _, r := range e.attempts.runs {
-		switch {
-		case r == nil:
-		case goes(r.door):
+		if r != nil && goes(r.door) {
 			ending = append(ending, r)
-		default:
-			r.door = e.index.byID[r.door.id]
 		}
 	}
 	slices.SortFunc(ending, func(a, b *run) int {

@@ -6,12 +6,11 @@ import "time"
 // one fails, those done before it are taken back, in reverse.
 type batch struct{ entries []entry }
 
-// An entry is an effect whose result is awaited.
+// An entry is an effect of a batch.
 type entry struct {
-	event Event
-	grant *grant    // that it is for; nil: none
-	was   time.Time // the end of the grant before; zero: the effect made it
-	done  bool
+	event    Event     // its ID is 0 when no result is awaited
+	grant    *grant    // that it is for; nil: none
+	was, end time.Time // the ends of the grant before and after; was is zero when the effect made it
 }
 
 // batches finds effects by the id that the runner answers with.
@@ -27,68 +26,85 @@ func newBatches() *batches { return &batches{byID: make(map[uint64]position)} }
 
 func (s *batches) pending() int { return len(s.byID) }
 
-// effect emits an effect of a batch. One that changes nothing is not awaited.
+// effect emits an effect of a batch. One that changes nothing is not awaited: a
+// command that runs already, a network that a wider one covers.
 func (e *Engine) effect(b *batch, event Event, g *grant, was time.Time) {
-	if event.Argv != nil || !event.Until.IsZero() && event.Effect == EffectAllow {
+	x := entry{grant: g, was: was}
+	if g != nil {
+		x.end = g.End
+	}
+	if event.Argv != nil || event.Effect == EffectElement || event.Effect == EffectAllow && !event.Until.IsZero() {
 		e.effects++
 		event.ID = e.effects
 		e.batches.byID[event.ID] = position{b, len(b.entries)}
-		b.entries = append(b.entries, entry{event: event, grant: g, was: was})
 	}
+	x.event = event
+	b.entries = append(b.entries, x)
 	e.emit(event)
 }
 
 // result takes the runner's answer.
 func (e *Engine) result(id uint64, err error) {
-	at, ok := e.batches.byID[id]
+	found, ok := e.batches.byID[id]
 	if !ok {
 		return
 	}
 	delete(e.batches.byID, id)
-	b := at.batch
-	done := &b.entries[at.index]
-	if err == nil {
-		done.done = true
-		if done.event.Effect == EffectUndo {
-			e.persist(Record{Grant: &done.grant.Grant, Ended: true})
+	b, x := found.batch, found.batch.entries[found.index]
+	switch {
+	case err != nil:
+		e.emit(Event{
+			Kind: EventFailed, Door: x.event.Door, Source: x.event.Source, Effect: x.event.Effect,
+			Grant: x.event.Grant, Port: x.event.Port, Detail: err.Error(),
+		})
+		if x.event.Effect != EffectUndo {
+			e.fail(b, found.index)
 		}
-		return
+	case x.event.Effect == EffectUndo:
+		e.persist(Record{Grant: &x.grant.Grant, Ended: true})
 	}
-	e.emit(Event{
-		Kind: EventFailed, Door: done.event.Door, Source: done.event.Source,
-		Effect: done.event.Effect, Detail: err.Error(),
-	})
-	if done.event.Effect == EffectUndo {
-		return
-	}
-	for _, never := range b.entries[at.index:] {
-		delete(e.batches.byID, never.event.ID)
-		e.takeBack(never, false)
-	}
-	for i := at.index - 1; i >= 0; i-- {
-		e.takeBack(b.entries[i], true)
-	}
-	b.entries = nil
 }
 
-// takeBack undoes one effect of a failed batch: a grant that it made ends, one
-// that it prolonged gets its former end again, and ends if that has come. A
-// command that never ran is owed no undo.
-func (e *Engine) takeBack(x entry, done bool) {
-	g := x.grant
-	if g == nil || e.grants.byID[g.ID] != g {
+// fail takes back a batch of which one effect failed. What comes after it will
+// never be done; what came before is undone, last first.
+func (e *Engine) fail(b *batch, failed int) {
+	for i := failed; i < len(b.entries); i++ {
+		delete(e.batches.byID, b.entries[i].event.ID)
+		e.neverDone(b.entries[i])
+	}
+	for i := failed - 1; i >= 0; i-- {
+		delete(e.batches.byID, b.entries[i].event.ID)
+		e.takeBack(b.entries[i])
+	}
+}
+
+// neverDone takes back an effect that was not carried out. A command that never
+// ran is owed no undo, and nobody else's grant can hang on it.
+func (e *Engine) neverDone(x entry) {
+	if x.grant == nil || x.event.Effect != EffectExec || x.event.Argv == nil {
+		e.takeBack(x)
 		return
 	}
-	if !x.was.After(at(e.now)) {
-		if !done && x.was.IsZero() {
-			g.Undo = nil
-		}
+	for _, g := range append([]*grant{}, e.grants.byKey[x.grant.key]...) {
+		g.Undo = nil
 		e.end(g, NotDone, 0)
-		return
 	}
-	g.End = x.was
-	e.move(&g.timer, x.was.UnixNano())
-	if g.Argv == nil {
-		e.emit(e.elementOf(g, e.grants.latest(g.key)))
+}
+
+// takeBack ends a grant that an effect made, and gives one that it prolonged its
+// former end again; unless that has come, or somebody has prolonged it since.
+func (e *Engine) takeBack(x entry) {
+	g := x.grant
+	switch {
+	case g == nil || e.grants.byID[g.ID] != g || !g.End.Equal(x.end):
+	case !x.was.After(at(e.now)):
+		e.end(g, NotDone, 0)
+	default:
+		g.End = x.was
+		e.move(&g.timer, x.was.UnixNano())
+		e.persist(Record{Grant: &g.Grant})
+		if g.Argv == nil {
+			e.element(g)
+		}
 	}
 }

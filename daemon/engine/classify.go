@@ -36,15 +36,16 @@ func (l *locals) has(a netip.Addr) bool {
 	return slices.ContainsFunc(l.networks, func(n netip.Prefix) bool { return n.Contains(a) })
 }
 
-// classify says why p is no knock, or Kept. It comes before every policy.
-func (e *Engine) classify(p *packet.Packet) packet.Drop {
+// classify says why p, to a port that doors may have, is no knock; or Kept. It
+// comes before every policy.
+func (e *Engine) classify(p *packet.Packet, here *portDoors) packet.Drop {
 	if len(e.index.strict) > 0 && p.Port.Proto == packet.UDP && e.local != nil && e.local.has(p.Source) {
-		e.flows.see(segment{p.Source.As16(), 0, p.SourcePort, p.Port.Number})
+		e.flows.see(flow{p.Source.As16(), p.Dest.As16(), p.SourcePort, p.Port.Number})
 	}
 	if !e.local.has(p.Dest) {
 		return packet.NotLocal
 	}
-	if !e.watched(p) {
+	if !here.want(p) && (len(e.index.strict) == 0 || !e.stray(p)) {
 		return packet.NotWatched
 	}
 	if p.Port.Proto == packet.TCP &&
@@ -52,16 +53,6 @@ func (e *Engine) classify(p *packet.Packet) packet.Drop {
 		return packet.Retransmit
 	}
 	return packet.Kept
-}
-
-// watched reports whether some door minds p.
-func (e *Engine) watched(p *packet.Packet) bool {
-	for _, d := range e.index.ports[p.Port] {
-		if d.wants(p) {
-			return true
-		}
-	}
-	return len(e.index.strict) > 0 && e.stray(p)
 }
 
 // stray reports whether p is a wrong knock to strict doors: it asks for
@@ -74,5 +65,5 @@ func (e *Engine) stray(p *packet.Packet) bool {
 		return false
 	}
 	return p.Port.Proto == packet.TCP ||
-		!e.flows.knows(segment{p.Dest.As16(), 0, p.Port.Number, p.SourcePort})
+		!e.flows.knows(flow{p.Dest.As16(), p.Source.As16(), p.Port.Number, p.SourcePort})
 }

@@ -25,7 +25,8 @@ type Config struct {
 	// first-stage attempt makes room, so an honest knock survives a flood of
 	// spoofed ones while the flood's rate times the honest gap between two
 	// knocks is below it. The default, 1,048,576, withstands a million packets
-	// a second for a gap of one second, in about 90 MB.
+	// a second for a gap of one second. A first-stage attempt takes about 90
+	// bytes; a later one several times that, but needs a second right knock.
 	Attempts int
 	// Grants is how many grants may be live; a door refuses beyond it. The
 	// default is 65,536. Stored values, limits, delayed work and effects that
@@ -50,8 +51,8 @@ type Engine struct {
 	local   *locals // nil: every address is ours
 
 	attempts *table
-	segments *recent // TCP segments seen, to know retransmits
-	flows    *recent // UDP flows that this host began, for strict doors
+	segments *recent[segment] // TCP segments seen, to know retransmits
+	flows    *recent[flow]    // UDP flows that this host began, for strict doors
 	timers   timers
 	delayed  int // script timers among them
 	grants   *grants
@@ -61,11 +62,12 @@ type Engine struct {
 	effects  uint64    // ids given to them
 	closings []closing // on_close calls that wait, first in first out
 
-	packet *packet.Packet // at hand; nil while a timer fires
-	moment Moment
-	serial uint64 // of moments and timers
-	events []Event
-	counts Counts
+	packet  *packet.Packet // at hand; nil while a timer fires
+	offered []*door        // those that it concerns
+	moment  Moment
+	serial  uint64 // of moments and timers
+	events  []Event
+	counts  Counts
 }
 
 // Counts are totals since the engine was made.
@@ -95,8 +97,8 @@ func New(cfg Config, start time.Time) *Engine {
 		horizon:  forever,
 		index:    newIndex(&Set{}, nil),
 		attempts: newTable(cfg.Attempts),
-		segments: newRecent(1 << 18),
-		flows:    newRecent(1 << 14),
+		segments: newRecent[segment](1 << 18),
+		flows:    newRecent[flow](1 << 14),
 		grants:   newGrants(),
 		limits:   newLimits(cfg.Grants),
 		store:    newStore(cfg.Grants),
@@ -113,10 +115,11 @@ func (e *Engine) Packet(p *packet.Packet) []Event {
 	e.begin(p.Time)
 	e.counts.Packets++
 	e.packet = p
-	if drop := e.classify(p); drop != packet.Kept {
+	here := e.index.ports[p.Port]
+	if drop := e.classify(p, here); drop != packet.Kept {
 		e.counts.Dropped[drop]++
 	} else {
-		e.match(p)
+		e.match(p, here)
 		e.settle()
 	}
 	e.packet = nil
@@ -134,10 +137,11 @@ func (e *Engine) Tick(now time.Time) []Event {
 // Grants, limits, stored values and the memory of retransmits always live on.
 func (e *Engine) Swap(now time.Time, set *Set) []Event {
 	e.begin(now)
-	e.index = newIndex(set, e.index)
-	e.endRuns(Reloaded, func(d *door) bool { return e.index.byID[d.id] == nil })
-	e.reorderTimers()
+	next := newIndex(set, e.index)
+	e.endRuns(Reloaded, func(d *door) bool { return next.byID[d.id] == nil })
 	e.settle()
+	e.index = next
+	e.reorderTimers()
 	return e.events
 }
 
@@ -151,16 +155,23 @@ func (e *Engine) Result(now time.Time, id uint64, err error) []Event {
 	return e.events
 }
 
-// Grant gives a person's grant of a port.
+// Grant gives a person's grant of a port. What makes no sense, or is more than
+// the engine holds, is refused.
 func (e *Engine) Grant(now time.Time, source netip.Prefix, port packet.Port, ttl time.Duration) []Event {
 	e.begin(now)
-	if e.grants.count() < e.cfg.Grants {
+	detail := ""
+	switch {
+	case !source.IsValid() || ttl <= 0 || port.Number == 0:
+		detail = "expected a source, a port, and a time above zero"
+	case e.grants.count() >= e.cfg.Grants || e.batches.pending() >= e.cfg.Grants:
+		detail = "too many grants are live, or effects unanswered"
+	default:
 		e.allow(cause{}, &batch{}, source.Masked(), port, ttl)
 		e.settle()
-	} else {
-		e.counts.Refusals++
-		e.emit(Event{Kind: EventRefuse, Source: source, Port: port, Reason: Limited, Detail: "too many grants are live"})
+		return e.events
 	}
+	e.counts.Refusals++
+	e.emit(Event{Kind: EventRefuse, Source: source, Port: port, Reason: NotGranted, Detail: detail})
 	return e.events
 }
 
@@ -212,7 +223,7 @@ func (e *Engine) End(now, until time.Time) []Event {
 	for e.dropOldest(func(int32, *door) bool { return true }) {
 	}
 	e.settle()
-	e.horizon = until.UnixNano()
+	e.horizon = nanoseconds(until)
 	e.dropDelayed()
 	return e.events
 }
@@ -248,7 +259,9 @@ func (e *Engine) Counts() Counts { return e.counts }
 
 // begin starts an input: it fires the timers due until then, and moves time.
 func (e *Engine) begin(now time.Time) {
-	e.events = e.events[:0]
+	if e.events = e.events[:0]; cap(e.events) > 4*maxEvents {
+		e.events = nil
+	}
 	until := max(now.UnixNano(), e.now)
 	e.fire(until)
 	e.now = until

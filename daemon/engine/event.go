@@ -65,6 +65,7 @@ const (
 	EffectExec                      // run Argv
 	EffectUndo                      // run Argv, which is owed since an EffectExec
 	EffectLog                       // Detail is a line for people
+	EffectElement                   // the kernel's element for (Source, Port) must end at Until, or go when that is zero; no access changes
 )
 
 // A Reason says why: of a miss, a refusal or a close.
@@ -72,8 +73,8 @@ type Reason string
 
 // The reasons of a miss.
 const (
-	WrongPort    Reason = "wrong_port"    // a port of the door, but not one of its sequence's next
-	OutOfOrder   Reason = "out_of_order"  // a port of the sequence, too early or too late
+	WrongPort    Reason = "wrong_port"    // a port outside the sequence, of a strict door
+	OutOfOrder   Reason = "out_of_order"  // a port of the sequence, at the wrong place in it
 	StepTimeout  Reason = "step_timeout"  // too long since the last knock
 	TotalTimeout Reason = "total_timeout" // too long since the first knock
 	Reloaded     Reason = "reload"        // the door changed or went
@@ -85,6 +86,7 @@ const (
 	When        Reason = "when"
 	Limited     Reason = "limit"
 	ScriptError Reason = "script_error"
+	NotGranted  Reason = "not_granted" // a person asked for what cannot be given
 )
 
 // The reasons of a close.

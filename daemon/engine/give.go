@@ -13,17 +13,13 @@ import (
 // to the same knocker before: the end moves to now + ttl, never earlier.
 func (e *Engine) allow(c cause, b *batch, source netip.Prefix, port packet.Port, ttl time.Duration) {
 	g, was := e.grant(c, Grant{Source: source, Port: port, TTL: ttl})
-	event := Event{
-		Kind: EventEffect, Effect: EffectAllow, Door: c.name, Source: source,
-		Grant: g.ID, Port: port, TTL: ttl, Until: e.grants.latest(g.key),
-	}
 	if !source.IsSingleIP() {
 		e.replaceWithin(g)
-		if e.grants.cover(source, port) != nil {
-			event.Until = time.Time{}
-		}
 	}
-	e.effect(b, event, g, was)
+	e.effect(b, Event{
+		Kind: EventEffect, Effect: EffectAllow, Door: c.name, Source: source,
+		Grant: g.ID, Port: port, TTL: g.TTL, Until: e.grants.element(g.key),
+	}, g, was)
 }
 
 // exec runs a command. One with an undo is a grant, and does not run again
@@ -37,13 +33,17 @@ func (e *Engine) exec(c cause, b *batch, op Exec) {
 		e.effect(b, event, nil, time.Time{})
 		return
 	}
-	wanted := Grant{Source: single(c.source), Argv: op.Argv, Undo: op.Undo, Timeout: op.Timeout, TTL: op.TTL}
+	wanted := e.commandGrant(c, op)
 	if len(e.grants.byKey[keyOf(&wanted)]) > 0 {
 		event.Argv = nil
 	}
 	g, was := e.grant(c, wanted)
-	event.Grant, event.TTL, event.Until = g.ID, g.TTL, e.grants.latest(g.key)
+	event.Grant, event.TTL, event.Until = g.ID, g.TTL, e.grants.element(g.key)
 	e.effect(b, event, g, was)
+}
+
+func (e *Engine) commandGrant(c cause, op Exec) Grant {
+	return Grant{Source: single(c.source), Argv: op.Argv, Undo: op.Undo, Timeout: op.Timeout, TTL: op.TTL}
 }
 
 // grant makes or prolongs a grant, and asks that it be remembered before
@@ -54,11 +54,9 @@ func (e *Engine) grant(c cause, wanted Grant) (*grant, time.Time) {
 	var was time.Time
 	if g != nil {
 		was = g.End
-		g.TTL = wanted.TTL
-		if end > g.timer.due {
-			g.End = at(end)
-			e.move(&g.timer, end)
-		}
+		end = max(end, g.timer.due)
+		g.End, g.TTL = at(end), time.Duration(end-e.now)
+		e.move(&g.timer, end)
 	} else {
 		wanted.ID, wanted.Door, wanted.By, wanted.End = e.grants.lastID+1, c.name, c.source, at(end)
 		g = e.keep(wanted, end)
@@ -76,9 +74,10 @@ func (e *Engine) keep(wanted Grant, due int64) *grant {
 	return g
 }
 
-// restore makes a grant live again. Restart or not, it ends when it was to end.
+// restore makes a grant live again, also beyond the bound: what was given must
+// end, and what is owed be undone. Restart or not, it ends when it was to end.
 func (e *Engine) restore(g Grant) {
-	if e.grants.byID[g.ID] == nil && e.grants.count() < e.cfg.Grants {
+	if e.grants.byID[g.ID] == nil {
 		e.keep(g, g.End.UnixNano())
 	}
 }
@@ -87,11 +86,14 @@ func (e *Engine) restore(g Grant) {
 // overlap. Grants inside it that end no later are closed; the others stand
 // back, without an element of their own, until the network's end.
 func (e *Engine) replaceWithin(wide *grant) {
+	told := map[grantKey]bool{}
 	for _, g := range e.grants.within(wide.Source, wide.Port) {
-		if g.End.After(wide.End) {
-			e.emit(e.elementOf(g, time.Time{}))
-		} else {
+		switch {
+		case !g.End.After(wide.End):
 			e.end(g, Replaced, 0)
+		case !told[g.key]:
+			told[g.key] = true
+			e.element(g)
 		}
 	}
 }
@@ -102,31 +104,33 @@ func (e *Engine) standAlone(wide *grant) {
 	if wide.Argv != nil || wide.Source.IsSingleIP() || !e.grants.latest(wide.key).IsZero() {
 		return
 	}
+	told := map[grantKey]bool{}
 	for _, g := range e.grants.within(wide.Source, wide.Port) {
-		if e.grants.cover(g.Source, g.Port) == nil {
-			e.emit(e.elementOf(g, e.grants.latest(g.key)))
+		if !told[g.key] && !e.grants.element(g.key).IsZero() {
+			told[g.key] = true
+			e.element(g)
 		}
 	}
 }
 
-// elementOf asks for the element of a grant that is as it was.
-func (e *Engine) elementOf(g *grant, until time.Time) Event {
-	return Event{
-		Kind: EventEffect, Effect: EffectAllow, Door: g.Door, Source: g.Source,
-		Grant: g.ID, Port: g.Port, TTL: g.End.Sub(at(e.now)), Until: until,
-	}
+// element asks for the kernel's element of a grant to be as it must be now,
+// while the grant itself stays as it was.
+func (e *Engine) element(g *grant) {
+	e.effect(&batch{}, Event{
+		Kind: EventEffect, Effect: EffectElement, Door: g.Door, Source: g.Source,
+		Grant: g.ID, Port: g.Port, Until: e.grants.element(g.key),
+	}, nil, time.Time{})
 }
 
 // end ends a grant. Its undo runs when it was the last on its key.
 func (e *Engine) end(g *grant, reason Reason, depth int) {
 	e.cancel(&g.timer)
 	e.grants.remove(g)
-	left := e.grants.latest(g.key)
 	e.emit(Event{
 		Kind: EventClose, Door: g.Door, Source: g.Source,
-		Grant: g.ID, Port: g.Port, Reason: reason, Until: left,
+		Grant: g.ID, Port: g.Port, Reason: reason, Until: e.grants.element(g.key),
 	})
-	if g.Undo != nil && left.IsZero() {
+	if g.Undo != nil && e.grants.latest(g.key).IsZero() {
 		e.effect(&batch{}, Event{
 			Kind: EventEffect, Effect: EffectUndo, Door: g.Door, Source: g.Source,
 			Grant: g.ID, Argv: g.Undo, Timeout: g.Timeout,

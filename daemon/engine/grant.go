@@ -55,7 +55,17 @@ type grants struct {
 	byKey    map[grantKey][]*grant // one for each door and knocker
 	byGiver  map[giver][]*grant
 	networks map[packet.Port][]*grant // those wider than one address
+	widths   map[width]int            // how many networks of each width there are
 }
+
+// width is how wide the networks are that some grants of a port are for.
+type width struct {
+	port packet.Port
+	bits int
+	is4  bool
+}
+
+func widthOf(g *grant) width { return width{g.Port, g.Source.Bits(), g.Source.Addr().Is4()} }
 
 // giver is a door and who knocked it.
 type giver struct {
@@ -69,6 +79,7 @@ func newGrants() *grants {
 		byKey:    make(map[grantKey][]*grant),
 		byGiver:  make(map[giver][]*grant),
 		networks: make(map[packet.Port][]*grant),
+		widths:   make(map[width]int),
 	}
 }
 
@@ -95,8 +106,7 @@ func (s *grants) reaches(a netip.Addr, port packet.Port) bool {
 	if len(s.byID) == 0 {
 		return false
 	}
-	return len(s.byKey[grantKey{source: single(a), port: port}]) > 0 ||
-		slices.ContainsFunc(s.networks[port], func(g *grant) bool { return g.Source.Contains(a) })
+	return len(s.byKey[grantKey{source: single(a), port: port}]) > 0 || s.covered(single(a), port)
 }
 
 // find returns the grant that a door already gave to by on key, or nil.
@@ -120,14 +130,32 @@ func (s *grants) latest(key grantKey) time.Time {
 	return end
 }
 
-// cover returns a live grant of a wider network than source, or nil.
-func (s *grants) cover(source netip.Prefix, port packet.Port) *grant {
-	for _, g := range s.networks[port] {
-		if g.Source.Bits() < source.Bits() && g.Source.Contains(source.Addr()) {
-			return g
+// covered reports whether there is a grant for a wider network than source. It
+// looks once for each width in use, not at each grant.
+func (s *grants) covered(source netip.Prefix, port packet.Port) bool {
+	if len(s.networks[port]) == 0 {
+		return false
+	}
+	for bits := range source.Bits() {
+		if s.widths[width{port, bits, source.Addr().Is4()}] == 0 {
+			continue
+		}
+		wider, _ := source.Addr().Prefix(bits)
+		if len(s.byKey[grantKey{source: wider, port: port}]) > 0 {
+			return true
 		}
 	}
-	return nil
+	return false
+}
+
+// element returns the end that the kernel's element for a key must have: that of
+// the last of its grants; zero when there are none, and for a network that lies
+// in a wider one, since the kernel refuses elements that overlap.
+func (s *grants) element(key grantKey) time.Time {
+	if key.run == "" && !key.source.IsSingleIP() && s.covered(key.source, key.port) {
+		return time.Time{}
+	}
+	return s.latest(key)
 }
 
 // within returns the network grants on port that lie inside a wider source.
@@ -149,6 +177,7 @@ func (s *grants) insert(g *grant) {
 	s.byGiver[giver{g.Door, g.By}] = append(s.byGiver[giver{g.Door, g.By}], g)
 	if g.Argv == nil && !g.Source.IsSingleIP() {
 		s.networks[g.Port] = append(s.networks[g.Port], g)
+		s.widths[widthOf(g)]++
 	}
 }
 
@@ -156,7 +185,10 @@ func (s *grants) remove(g *grant) {
 	delete(s.byID, g.ID)
 	drop(s.byKey, g.key, g)
 	drop(s.byGiver, giver{g.Door, g.By}, g)
-	drop(s.networks, g.Port, g)
+	if g.Argv == nil && !g.Source.IsSingleIP() {
+		drop(s.networks, g.Port, g)
+		s.widths[widthOf(g)]--
+	}
 }
 
 // drop takes g out of the list at key, and the list out of m when it is empty.

@@ -13,8 +13,11 @@ type limits struct {
 	swept    int64
 }
 
+// limitKey is who is limited by what. A limit that a reload changes begins anew.
 type limitKey struct {
 	door   string
+	count  int
+	per    time.Duration
 	source netip.Addr // invalid: all sources together
 }
 
@@ -28,26 +31,28 @@ func newLimits(capacity int) *limits {
 }
 
 // take asks for one completion. told is true for the first refusal of a run.
+//
+// Sources that find no room of their own share one allowance: a flood of sources
+// cannot shut out those who came before it, and cannot open more doors either.
 func (l *limits) take(d *Door, source netip.Addr, now int64) (ok, told bool) {
 	if d.Limit == nil {
 		return true, false
 	}
-	key := limitKey{door: d.Name}
+	key := limitKey{door: d.Name, count: d.Limit.Count, per: d.Limit.Per}
 	if d.Limit.PerSource {
 		key.source = source
 	}
-	b, known := l.buckets[key]
-	if !known && !l.room(now) {
-		return false, false
+	if _, known := l.buckets[key]; !known && !l.room(now) {
+		key.source = netip.Addr{}
 	}
-	cost := max(int64(d.Limit.Per)/int64(d.Limit.Count), 1)
-	if next := max(b.full, now) + cost; next-now <= int64(d.Limit.Per) {
+	b := l.buckets[key]
+	cost := max(d.Limit.Per/time.Duration(d.Limit.Count), 1)
+	if next := after(max(b.full, now), cost); next <= after(now, d.Limit.Per) && next < forever {
 		l.buckets[key] = bucket{full: next}
 		return true, false
 	}
-	told = !b.refusing
 	l.buckets[key] = bucket{full: b.full, refusing: true}
-	return false, told
+	return false, !b.refusing
 }
 
 // room reports whether a further key fits. Those whose allowance is whole again

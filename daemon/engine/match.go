@@ -28,27 +28,25 @@ func (h hit) is(k Knock) bool {
 }
 
 // match offers a packet to the doors that it concerns, in their order.
-func (e *Engine) match(p *packet.Packet) {
-	here, strict := e.index.ports[p.Port], e.index.strict
-	counted := false
-	for len(here) > 0 || len(strict) > 0 {
-		var d *door
-		if len(strict) == 0 || len(here) > 0 && here[0].order <= strict[0].order {
-			if len(strict) > 0 && strict[0] == here[0] {
-				strict = strict[1:]
-			}
-			d, here = here[0], here[1:]
-		} else {
-			d, strict = strict[0], strict[1:]
+func (e *Engine) match(p *packet.Packet, here *portDoors) {
+	counted := here.want(p)
+	e.offered = e.offered[:0]
+	if counted {
+		e.offered = append(append(e.offered, here.first...), here.awake...)
+	}
+	e.offered = append(e.offered, e.index.strict...)
+	slices.SortFunc(e.offered, func(a, b *door) int { return a.order - b.order })
+	for i, d := range e.offered {
+		if i == 0 || e.offered[i-1] != d {
+			counted = e.offer(d, p) || counted
 		}
-		counted = e.offer(d, p) || counted
 	}
 	if counted {
 		e.counts.Knocks++
 	}
 }
 
-// offer hands a packet to one door, and reports whether it counted there.
+// offer hands a packet to one door, and reports whether it meant anything there.
 func (e *Engine) offer(d *door, p *packet.Packet) bool {
 	wanted := d.wants(p)
 	switch {
@@ -149,7 +147,7 @@ func (e *Engine) settleFor(d *door, slot int32, reason Reason, hits []hit) {
 	e.miss(d, key.addr(), stage, reason)
 	if len(hits) > 0 {
 		slot = e.attempts.add(key)
-		d.live++
+		d.lives(1)
 		e.hold(slot, d, slices.Clone(hits))
 		e.reached(d, key, slot, len(hits))
 	}

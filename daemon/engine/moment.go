@@ -36,7 +36,7 @@ type Verdict struct {
 // call alone, with everything that it points to.
 type Moment struct {
 	Kind   MomentKind
-	Door   *Door // nil for MomentTimer
+	Door   *Door // nil for MomentTimer when the door is gone
 	Source netip.Addr
 
 	Stage, Stages int
@@ -46,9 +46,10 @@ type Moment struct {
 	Packet *packet.Packet
 	Grant  *Grant // of MomentClose
 
-	// Script, Name and Value are set for MomentTimer alone; Value as in [After].
-	Script, Name string
-	Value        any
+	Script string // that is asked
+	// Name and Value are set for MomentTimer alone; Value as in [After].
+	Name  string
+	Value any
 
 	Time  time.Time // engine time: for durations
 	Wall  time.Time // what the clock on the wall shows: for time of day

@@ -33,7 +33,11 @@ func (e *Engine) check(c cause, operations []Operation) bool {
 	default:
 		return true
 	}
-	e.refuse(c.name, c.source, Limited, detail, true)
+	if c.refusable() {
+		e.refuse(c.name, c.source, Limited, detail, true)
+	} else {
+		e.fault(c, &Fault{Script: c.script, Line: c.line(), Detail: detail})
+	}
 	return false
 }
 
@@ -46,7 +50,7 @@ func (e *Engine) checkOne(c cause, o Operation, need *need) error {
 		return e.checkAllow(c, o, need)
 	case Exec:
 		need.effects++
-		if o.Undo != nil {
+		if wanted := e.commandGrant(c, o); o.Undo != nil && e.grants.find(keyOf(&wanted), c.name, c.source) == nil {
 			need.grants++
 		}
 		switch {
@@ -70,27 +74,34 @@ func (e *Engine) checkOne(c cause, o Operation, need *need) error {
 			return fmt.Errorf("after: no handler %q is registered in %s", o.Name, c.script)
 		}
 	case Put:
-		need.values++
+		if e.store.grows(c.script, c.owner(o), o) {
+			need.values++
+		}
 	}
 	return nil
 }
 
 func (e *Engine) checkAllow(c cause, o Allow, need *need) error {
-	ports := len(o.Ports)
-	if ports == 0 && c.door != nil {
-		ports = len(c.door.Guards)
+	ports := o.Ports
+	if len(ports) == 0 && c.door != nil {
+		ports = c.door.Guards
 	}
-	need.grants += ports
-	need.effects += ports
 	switch {
 	case c.kind != MomentOpen && c.kind != MomentKnock:
 		return fmt.Errorf("allow: access can be given when a sequence is complete, and then only")
-	case ports == 0:
+	case len(ports) == 0:
 		return fmt.Errorf("allow: the door guards no port, so the port must be named")
 	case c.door.Ports != nil && slices.ContainsFunc(o.Ports, c.door.excludes):
 		return fmt.Errorf("allow: a port that is neither guarded nor among the door's ports")
 	case o.Bits4 < 0 || o.Bits4 > 32 || o.Bits6 < 0 || o.Bits6 > 128:
 		return fmt.Errorf("allow: a network of /%d or /%d does not exist", o.Bits4, o.Bits6)
+	}
+	need.effects += len(ports)
+	source := widen(c.source, o)
+	for _, port := range ports {
+		if e.grants.find(grantKey{source: source, port: port}, c.name, c.source) == nil {
+			need.grants++
+		}
 	}
 	return nil
 }
@@ -156,12 +167,16 @@ func widen(a netip.Addr, o Allow) netip.Prefix {
 
 // remember stores a value, and asks that it survive a restart.
 func (e *Engine) remember(c cause, o Put) {
-	source := c.source
-	if !o.PerSource {
-		source = netip.Addr{}
+	e.store.put(c.script, c.owner(o), o)
+	e.persist(Record{Store: &o, Script: c.script, Source: c.owner(o)})
+}
+
+// owner returns whose value o is: the source's, or invalid for the script's.
+func (c cause) owner(o Put) netip.Addr {
+	if o.PerSource {
+		return c.source
 	}
-	e.store.put(c.script, source, o)
-	e.persist(Record{Store: &o, Script: c.script, Source: source})
+	return netip.Addr{}
 }
 
 // A delayed is a call that a script asked for.

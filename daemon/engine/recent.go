@@ -5,10 +5,10 @@ import "hash/maphash"
 // A recent remembers the latest identities that it was given, as hashes in two
 // halves: when the younger half is full, the older is forgotten and they change
 // places. It so remembers at least half and at most all of its capacity, by
-// order of arrival alone. The hash is seeded and 64 bits wide, so nobody can
-// aim at another's identity, and among a million the chance that one is taken
-// for another is below 1 in 10^13.
-type recent struct {
+// order of arrival alone. The hash is seeded and 63 bits wide, so nobody can
+// aim at another's identity, and among a quarter of a million the chance that a
+// new one is taken for one of them is below 1 in 10^13.
+type recent[K comparable] struct {
 	seed         maphash.Seed
 	young, older []uint64 // open addressing, 0 is free; at most half full
 	count, half  int
@@ -16,20 +16,26 @@ type recent struct {
 
 // newRecent returns a memory of capacity identities, a power of two. It grows
 // as it is used, to 16 bytes for each.
-func newRecent(capacity int) *recent {
-	return &recent{seed: maphash.MakeSeed(), young: make([]uint64, 16), older: make([]uint64, 16), half: capacity / 2}
+func newRecent[K comparable](capacity int) *recent[K] {
+	return &recent[K]{seed: maphash.MakeSeed(), young: make([]uint64, 16), older: make([]uint64, 16), half: capacity / 2}
 }
 
-// A segment is the identity of a TCP segment, or of a flow when sequence is 0.
+// A segment is the identity of a TCP segment.
 type segment struct {
 	source     [16]byte
 	sequence   uint32
 	from, port uint16
 }
 
-// see remembers s and reports whether it was known already.
-func (r *recent) see(s segment) bool {
-	h := r.hash(s)
+// A flow is the identity of a UDP flow, seen from the one who began it.
+type flow struct {
+	source, dest [16]byte
+	from, port   uint16
+}
+
+// see remembers k and reports whether it was known already.
+func (r *recent[K]) see(k K) bool {
+	h := r.hash(k)
 	if _, known := probe(r.older, h); known {
 		return true
 	}
@@ -46,18 +52,18 @@ func (r *recent) see(s segment) bool {
 	return false
 }
 
-// knows reports whether s is remembered.
-func (r *recent) knows(s segment) bool {
-	h := r.hash(s)
+// knows reports whether k is remembered.
+func (r *recent[K]) knows(k K) bool {
+	h := r.hash(k)
 	_, old := probe(r.older, h)
 	_, young := probe(r.young, h)
 	return old || young
 }
 
-func (r *recent) hash(s segment) uint64 { return maphash.Comparable(r.seed, s) | 1 }
+func (r *recent[K]) hash(k K) uint64 { return maphash.Comparable(r.seed, k) | 1 }
 
 // makeRoom lets the younger half grow while it may, and then change places.
-func (r *recent) makeRoom() {
+func (r *recent[K]) makeRoom() {
 	if r.count >= r.half {
 		r.young, r.older, r.count = r.older, r.young, 0
 		if len(r.young) < len(r.older) {

@@ -10,7 +10,6 @@ import (
 // A Set is a script set as the engine sees it: all doors of one generation.
 // It is immutable once it was given to an engine.
 type Set struct {
-	Generation int
 	// Doors in the order in which they act on one packet: by file path, then by
 	// registration.
 	Doors []*Door
@@ -44,8 +43,11 @@ type Door struct {
 	StepTimeout time.Duration // limit between two knocks; zero: none
 	OnWrong     OnWrong
 	Duplicates  Duplicates
-	Strict      bool          // every TCP SYN and UDP packet to this host can be a wrong knock
-	Except      []packet.Port // ports that a strict door does not mind
+	// Strict says that every TCP SYN and UDP packet to this host can be a wrong
+	// knock: not to a guarded or granted port, and no answer to a flow that this
+	// host began, which is known only when its addresses are.
+	Strict bool
+	Except []packet.Port // ports that a strict door does not mind
 
 	Guards []packet.Port // shut to everyone without a grant
 	Ports  []packet.Port // what else Allow may name; nil: any port

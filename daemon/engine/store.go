@@ -40,6 +40,12 @@ func (s *Store) Get(script string, source netip.Addr, key string, now time.Time)
 	return v.value
 }
 
+// grows reports whether a Put takes room that its key does not have already.
+func (s *Store) grows(script string, source netip.Addr, o Put) bool {
+	_, known := s.values[storeKey{script, source, o.Key}]
+	return o.Value != nil && !known
+}
+
 func (s *Store) put(script string, source netip.Addr, o Put) {
 	key := storeKey{script, source, o.Key}
 	if o.Value == nil {

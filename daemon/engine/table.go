@@ -117,7 +117,7 @@ func (t *table) grow() {
 func (t *table) remove(slot int32) {
 	mask := uint32(len(t.index) - 1)
 	i := t.hash(t.slots[slot].key) & mask
-	for int32(uint32(t.index[i])) != slot || t.index[i] == 0 {
+	for int32(uint32(t.index[i])) != slot {
 		i = (i + 1) & mask
 	}
 	t.unindex(i, mask)

@@ -85,10 +85,13 @@ func (e *Engine) cancel(t *timer) {
 	}
 }
 
-// maxDelayed is how many script timers may fire in one input. A capture's clock
-// may leap by a century, and a timer that sets itself anew every second would
-// then never come to an end.
-const maxDelayed = 100_000
+// How many script timers may fire in one input, and how many events there may be
+// before none does. A capture's clock may leap by a century, and a timer that
+// sets itself anew every second would then come to no end.
+const (
+	maxDelayed = 100_000
+	maxEvents  = 1 << 16
+)
 
 // fire lets every timer happen that is due at or before until, each at its own
 // deadline.
@@ -104,17 +107,18 @@ func (e *Engine) fire(until int64) {
 			e.end(t.grant, Expired, 0)
 		case scriptTimer:
 			fired++
-			e.wake(t.delayed, fired > maxDelayed)
+			e.wake(t.delayed, fired > maxDelayed || len(e.events) > maxEvents)
 		}
 		e.settle()
 	}
 }
 
-// reorderTimers is due when doors have changed places.
+// reorderTimers is due when there are other doors, in other places.
 func (e *Engine) reorderTimers() {
 	for _, t := range e.timers {
 		switch t.kind {
 		case attemptTimer:
+			t.run.door = e.index.byID[t.run.door.id]
 			t.door = t.run.door.order
 		case grantTimer:
 			t.door = e.index.order(t.grant.Door)

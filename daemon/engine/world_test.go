@@ -93,7 +93,7 @@ func brief(e Event) string {
 		parts = append(parts, fmt.Sprintf("%d/%d", e.Stage, e.Stages))
 	}
 	if e.Effect != 0 {
-		parts = append(parts, map[Effect]string{EffectAllow: "allow", EffectExec: "exec", EffectUndo: "undo", EffectLog: "log", EffectPersist: "persist"}[e.Effect])
+		parts = append(parts, map[Effect]string{EffectAllow: "allow", EffectExec: "exec", EffectUndo: "undo", EffectLog: "log", EffectPersist: "persist", EffectElement: "element"}[e.Effect])
 	}
 	if e.Grant != 0 {
 		parts = append(parts, fmt.Sprintf("#%d", e.Grant))
@@ -107,8 +107,13 @@ func brief(e Event) string {
 	if e.Argv != nil {
 		parts = append(parts, strings.Join(e.Argv, " "))
 	}
-	if e.Kind == EventEffect && e.Effect == EffectAllow && e.Until.IsZero() {
+	switch {
+	case e.Kind == EventEffect && e.Effect == EffectAllow && e.Until.IsZero():
 		parts = append(parts, "covered")
+	case e.Effect == EffectElement && e.Until.IsZero():
+		parts = append(parts, "gone")
+	case e.Effect == EffectElement:
+		parts = append(parts, "until "+fmt.Sprint(e.Until.Sub(monday)))
 	}
 	if e.Reason != "" {
 		parts = append(parts, string(e.Reason))

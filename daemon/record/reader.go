@@ -37,6 +37,14 @@ type Frame struct {
 // 2262. It is computed here, since most frames are dropped without a look at it.
 func (f *Frame) Time() time.Time { return f.clock.time(f.ticks) }
 
+// After reports whether f was stamped later than g.
+func (f *Frame) After(g *Frame) bool {
+	if f.clock == g.clock {
+		return f.ticks > g.ticks
+	}
+	return f.Time().After(g.Time())
+}
+
 // A Reader reads the frames of one capture. It is not safe for concurrent use.
 type Reader struct {
 	name   string

@@ -235,12 +235,20 @@ func appendString(buf []byte, s string) []byte {
 			buf = append(buf, `\t`...)
 		case r == '\r':
 			buf = append(buf, `\r`...)
-		case r < 0x20, 0x7f <= r && r < 0xa0:
-			buf = append(buf, `\u00`...)
-			buf = append(buf, hexadecimal[r>>4], hexadecimal[r&0xf])
+		case r < 0x20, 0x7f <= r && r < 0xa0, bidirectional(r):
+			buf = append(buf, '\\', 'u')
+			for shift := 12; shift >= 0; shift -= 4 {
+				buf = append(buf, hexadecimal[r>>shift&0xf])
+			}
 		default:
 			buf = utf8.AppendRune(buf, r)
 		}
 	}
 	return append(buf, '"')
+}
+
+// bidirectional reports whether r can make a terminal show a line in another
+// order than it has (Unicode Standard Annex 9, section 2).
+func bidirectional(r rune) bool {
+	return r == 0x061c || r == 0x200e || r == 0x200f || 0x202a <= r && r <= 0x202e || 0x2066 <= r && r <= 0x2069
 }

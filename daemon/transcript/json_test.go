@@ -65,6 +65,7 @@ func TestJSONKeepsTheContract(t *testing.T) {
 		{engine.Event{Kind: engine.EventError, Script: "later.lua", Detail: "no place"},
 			`{"time":T,"event":"error","script":"later.lua","detail":"no place"}`},
 		{engine.Event{Kind: engine.EventEffect, Effect: engine.EffectPersist, Persist: &engine.Record{Ended: true}}, ""},
+		{engine.Event{Kind: engine.EventEffect, Effect: engine.EffectElement, Grant: 1}, ""},
 	} {
 		test.event.Time = noon
 		var out bytes.Buffer

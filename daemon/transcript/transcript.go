@@ -30,8 +30,7 @@ type Summary struct {
 	Dropped  [packet.Drops]int // by reason; [packet.Kept] is not written
 }
 
-// kinds and effects are the names of the contract. An effect without a name is
-// not written: what persists is the daemon's own business.
+// kinds and effects are the names of the contract.
 var (
 	kinds = [...]string{
 		engine.EventStage:  "stage",
@@ -48,12 +47,15 @@ var (
 		engine.EffectExec:  "exec",
 		engine.EffectUndo:  "undo",
 		engine.EffectLog:   "log",
+		// Of an element that failed: the access is the grant's.
+		engine.EffectElement: "allow",
 	}
 )
 
-// written reports whether the contract knows the event.
+// written reports whether the contract knows the event. What the daemon keeps,
+// and how the kernel's elements follow the grants, is its own business.
 func written(e *engine.Event) bool {
-	return e.Kind != engine.EventEffect || e.Effect != engine.EffectPersist
+	return e.Kind != engine.EventEffect || e.Effect != engine.EffectPersist && e.Effect != engine.EffectElement
 }
 
 // source returns a single address without its prefix length, and a network with it.
