@@ -94,6 +94,31 @@ func BenchmarkDoors(b *testing.B) {
 	}
 }
 
+// BenchmarkSleepers is a watched packet to a port that is the last knock of n
+// doors, of which nobody attempts any.
+func BenchmarkSleepers(b *testing.B) {
+	for _, n := range []int{1, 100, 10_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			doors := []*Door{}
+			for i := range n {
+				d := aDoor(b, fmt.Sprint("d", i), "tcp/1")
+				d.Sequence = []Knock{{packet.Port{Proto: packet.TCP, Number: uint16(1000 + i)}, SYN}, {packet.Port{Proto: packet.TCP, Number: 999}, SYN}}
+				doors = append(doors, d)
+			}
+			e := New(Config{}, monday)
+			e.Swap(monday, &Set{Doors: doors})
+			p := packet.Packet{Time: monday, Dest: netip.MustParseAddr("198.51.100.1"), Flags: packet.SYN}
+			b.ReportAllocs()
+			i := 0
+			for b.Loop() {
+				spoofed(&p, i, 1000, packet.Port{Proto: packet.TCP, Number: 999})
+				e.Packet(&p)
+				i++
+			}
+		})
+	}
+}
+
 // BenchmarkUnmatched is a packet to a port that no door watches.
 func BenchmarkUnmatched(b *testing.B) {
 	e := New(Config{}, monday)

@@ -118,7 +118,8 @@ func (p *Program) uncompiled(err error) error {
 	case strings.HasPrefix(message, "cannot use '...'"):
 		message = "'...' outside a function that takes '...'"
 	}
-	return p.errorAt(line, 0, "%s", message)
+	// The line of a label is that of the token behind it.
+	return p.errorAt(min(line, 1+bytes.Count(p.Source, []byte("\n"))), 0, "%s", message)
 }
 
 func (p *Program) errorAt(line, column int, format string, args ...any) *Error {
