@@ -24,7 +24,7 @@ func parseLimit(s string) (*engine.Limit, error) {
 	if per[0] < '0' || per[0] > '9' {
 		per = "1" + per
 	}
-	d, err := parseDuration(per)
+	d, err := ParseDuration(per)
 	if err != nil {
 		return nil, malformed
 	}

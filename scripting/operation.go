@@ -11,6 +11,7 @@ import (
 
 	"sesame/daemon/engine"
 	"sesame/daemon/packet"
+	"sesame/scripting/sandbox"
 )
 
 // maxText bounds a reason, a line of a log and a stored string, in bytes.
@@ -192,7 +193,7 @@ func (o *object) log(L *lua.LState) int {
 			if i > 2 {
 				b.WriteByte(' ')
 			}
-			b.WriteString(v.String())
+			b.WriteString(sandbox.Text(v))
 		default:
 			L.RaiseError("log: expected strings, numbers and booleans, got %s", describe(v))
 		}

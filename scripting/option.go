@@ -37,7 +37,7 @@ var optionTypes = map[string]func(string) (lua.LValue, error){
 		return lua.LBool(s == "true"), nil
 	},
 	"duration": func(s string) (lua.LValue, error) {
-		_, err := parseDuration(s)
+		_, err := ParseDuration(s)
 		return lua.LString(s), err
 	},
 	"port": func(s string) (lua.LValue, error) {

@@ -16,12 +16,12 @@ func TestDurations(t *testing.T) {
 		"90s": 90 * time.Second, "1m30s": 90 * time.Second, "2h": 2 * time.Hour, "10ms": 10 * time.Millisecond,
 		"1d": 24 * time.Hour, "1d12h": 36 * time.Hour, "1.5h": 90 * time.Minute, "36500d": maxDuration,
 	} {
-		if got, err := parseDuration(text); err != nil || got != want {
+		if got, err := ParseDuration(text); err != nil || got != want {
 			t.Errorf("%q is %v, %v", text, got, err)
 		}
 	}
 	for _, text := range []string{"", "8", "s", "8 s", "-8s", "+8s", "1d-1h", "0s", "0d", "d", "1.5d", "1h1d", "36501d", "36500d1ns", "9999999999d", "1e3s", "9223372036854775808ns"} {
-		if got, err := parseDuration(text); err == nil {
+		if got, err := ParseDuration(text); err == nil {
 			t.Errorf("%q is %v: expected an error", text, got)
 		}
 	}
@@ -30,7 +30,7 @@ func TestDurations(t *testing.T) {
 func TestDurationsReadBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d := time.Duration(rapid.Int64Range(1, int64(maxDuration)).Draw(t, "duration"))
-		if got, err := parseDuration(d.String()); err != nil || got != d {
+		if got, err := ParseDuration(d.String()); err != nil || got != d {
 			t.Errorf("%s is read as %v, %v", d, got, err)
 		}
 	})

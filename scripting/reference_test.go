@@ -39,8 +39,35 @@ one table, ` + "`sesame`" + `, and what the functions that react are given. This
 - Functions may read the variables around them and change none: what shall last stands in a store. Tables made at the top level are read-only afterwards.
 - Everything a function asks for happens after it has returned: all of it, or nothing when it fails.
 - ` + "`require \"name\"`" + ` loads ` + "`lib/name.lua`" + ` beside the scripts, while loading.
-- Of Lua's libraries there are the basic functions, ` + "`string`, `table` and `math`" + `, without what could read files, run programs or load code; ` + "`string.unpack`" + ` is there as in Lua 5.3.
-- A function has 200,000 instructions and 4 MiB. The top level of a file has 5,000,000 and 64 MiB.
+- Of Lua's libraries there are the basic functions, ` + "`string`, `table` and `math`" + `, without what could read files, run programs or load code. ` + "`payload:unpack(\"<I4\", position)`" + ` reads binary data with the formats of Lua 5.3; the data come first.
+- ` + "`print`" + ` writes what ` + "`log`" + ` does. ` + "`math.random`" + ` is there in functions, and gives the same in every replay.
+- A function for ` + "`when`" + ` decides and does nothing else: it may read a store, but neither write it, log nor act.
+- A function has 200,000 instructions and 4 MiB, the top level of a file 5,000,000 and 64 MiB. A string has at most 64 KiB, a reply 256 operations.
+- All scripts together keep 65,536 stored values and as many delays. When a store is full, what would store more is refused: give values a ttl.
+
+` + "```lua" + `
+-- lib/friends.lua
+return { ["203.0.113.9"] = "ana" }
+` + "```" + `
+` + "```lua" + `
+-- remind.lua: a log line, ten minutes after a door opened
+local friends = require "friends"
+local ttl     = sesame.option "ttl" { type = "duration", default = "30m", doc = "How long the port stays open." }
+
+sesame.handler("remind", function(timer)
+  timer:log(timer.value, "has been in for ten minutes")
+end)
+
+sesame.door "web" {
+  sequence = { "tcp/4519", "udp/8204", "tcp/3127", "udp/6990" },
+  guards   = "tcp/443",
+  ttl      = ttl,
+  on_open  = function(attempt)
+    attempt:allow()
+    attempt:after("10m", "remind", friends[attempt.source] or "somebody")
+  end,
+}
+` + "```" + `
 `
 
 func reference() string {

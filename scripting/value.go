@@ -117,7 +117,7 @@ func (v value) duration() (time.Duration, bool) {
 		v.fail(`expected a duration in a string, got the number %s: write "%[1]ss"`, numberText(n))
 		return 0, false
 	}
-	return parsed(v, `a duration such as "8s"`, parseDuration)
+	return parsed(v, `a duration such as "8s"`, ParseDuration)
 }
 
 func (v value) port() (packet.Port, bool) {

@@ -34,7 +34,9 @@ func (p *program) load(c *cobra.Command, f *scriptFlags) (*scripting.Set, error)
 	}
 	path := f.path
 	if path == "" {
-		path = defaultScripts()
+		if path = defaultScripts(); path == "" {
+			return nil, fmt.Errorf("neither %s nor %s is there: name a directory of scripts, or one script, with -s", scriptsHere, scriptsOfSystem)
+		}
 		p.note("scripts: %s", path)
 	}
 	info, err := os.Stat(path)
@@ -71,10 +73,18 @@ func (f *scriptFlags) parseValues(c *cobra.Command) (map[string]string, error) {
 	return values, nil
 }
 
+// Where scripts are when nothing is said.
+const (
+	scriptsHere     = "./scripts"
+	scriptsOfSystem = "/etc/sesame/scripts"
+)
+
+// defaultScripts returns the first of them that is there, or nothing.
 func defaultScripts() string {
-	const here, system = "./scripts", "/etc/sesame/scripts"
-	if info, err := os.Stat(here); err == nil && info.IsDir() {
-		return here
+	for _, path := range []string{scriptsHere, scriptsOfSystem} {
+		if info, err := os.Stat(path); err == nil && info.IsDir() {
+			return path
+		}
 	}
-	return system
+	return ""
 }

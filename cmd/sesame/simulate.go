@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,7 +22,7 @@ type simulateFlags struct {
 	local   []string
 	format  string
 	color   string
-	until   time.Duration
+	until   string
 	verbose bool
 }
 
@@ -37,11 +38,14 @@ with gzip or zstd, or - for standard input. Several are merged by time.
 
 The exit status is 0 when all was replayed, 1 when a script failed on the way,
 and 2 when something could not be read to its end.`,
-		Example: `  sesame simulate -s scripts/ssh.lua pcaps/ssh.pcap
-  tcpdump -w - | sesame simulate --local 192.0.2.1 -`,
+		Example: `  sesame simulate -s scripts/ssh.lua pcaps/ssh-opens.pcap
+  tcpdump -U -w - | sesame simulate --local 192.0.2.1 -`,
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return &usageError{c, "which capture? Name a pcap or pcapng file, or - for standard input"}
+			}
+			if i := slices.Index(args, "-"); i >= 0 && slices.Contains(args[i+1:], "-") {
+				return &usageError{c, "standard input is named twice, and can be read once"}
 			}
 			return nil
 		},
@@ -51,13 +55,13 @@ and 2 when something could not be read to its end.`,
 	c.Flags().StringSliceVar(&f.local, "local", nil, "the host's addresses or networks, for which alone packets count (default: any)")
 	c.Flags().StringVar(&f.format, "format", "text", `"text" for people, "jsonl" for programs`)
 	c.Flags().StringVar(&f.color, "color", "auto", `"auto", "always" or "never"`)
-	c.Flags().DurationVar(&f.until, "until", time.Hour, "how long timers of scripts run on after the last packet")
+	c.Flags().StringVar(&f.until, "until", "1h", "how long timers of scripts run on after the last packet")
 	c.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "say what was run: version, scripts, captures, options")
 	return c
 }
 
 func (p *program) simulate(c *cobra.Command, f *simulateFlags, captures []string) error {
-	local, err := f.check(c)
+	local, until, err := f.check(c)
 	if err != nil {
 		return err
 	}
@@ -72,11 +76,14 @@ func (p *program) simulate(c *cobra.Command, f *simulateFlags, captures []string
 	bar := &progress{w: p.stderr}
 	out := io.Writer(&behindBar{bar, p.stdout})
 	config := simulate.Config{
-		Captures: captures, Set: set.Engine, Local: local, Until: f.until,
+		Captures: captures, Set: set.Engine, Local: local, Until: until,
 		Account: f.format == "text", Writer: f.writer(out, p.stdout),
 	}
 	if isTerminal(p.stderr) {
 		config.Progress = bar.draw
+	}
+	if slices.Contains(captures, "-") {
+		p.finishOnInterrupt()
 	}
 	report, err := simulate.Run(config)
 	bar.clear()
@@ -114,15 +121,29 @@ func (f *simulateFlags) writer(out, stdout io.Writer) simulate.Writer {
 }
 
 // check looks at all flags, and reports the first that makes no sense.
-func (f *simulateFlags) check(c *cobra.Command) ([]netip.Prefix, error) {
+func (f *simulateFlags) check(c *cobra.Command) ([]netip.Prefix, time.Duration, error) {
 	if err := oneOf(c, "format", f.format, "text", "jsonl"); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	if err := oneOf(c, "color", f.color, "auto", "always", "never"); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	if f.until < 0 {
-		return nil, &usageError{c, fmt.Sprintf("--until %s: expected a duration from 0s, such as 1h", f.until)}
+	var until time.Duration
+	if f.until != "0" && f.until != "0s" {
+		var err error
+		if until, err = scripting.ParseDuration(f.until); err != nil {
+			return nil, 0, &usageError{c, "--until: " + err.Error()}
+		}
+	}
+	local, err := f.locals(c)
+	return local, until, err
+}
+
+// locals reads --local. An empty one is refused: it is a variable that was not
+// set, and must not come to mean every destination.
+func (f *simulateFlags) locals(c *cobra.Command) ([]netip.Prefix, error) {
+	if len(f.local) == 0 && c.Flags().Changed("local") {
+		f.local = []string{""}
 	}
 	var local []netip.Prefix
 	for _, text := range f.local {
@@ -174,7 +195,7 @@ func (p *program) provenance(f *simulateFlags, set *scripting.Set, captures []st
 	if local == "" {
 		local = "every destination"
 	}
-	p.note("local: %s; until: %s", local, transcript.Duration(f.until))
+	p.note("local: %s; until: %s", local, f.until)
 }
 
 // behindBar removes the progress bar before it lets a line through to the

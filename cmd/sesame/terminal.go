@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 
 	"github.com/mattn/go-isatty"
 )
@@ -24,6 +25,19 @@ func color(when string, w io.Writer) bool {
 		return false
 	}
 	return os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && isTerminal(w)
+}
+
+// finishOnInterrupt lets the first interrupt end what is read from standard
+// input, by whoever writes it: in a pipeline the key goes to both. The second
+// one ends this program.
+func (p *program) finishOnInterrupt() {
+	interrupts := make(chan os.Signal, 1) // only the first matters; more are dropped
+	signal.Notify(interrupts, os.Interrupt)
+	go func() {
+		<-interrupts
+		signal.Stop(interrupts)
+		p.note("waiting for standard input to end; interrupt again to stop at once")
+	}()
 }
 
 // A progress is a bar on a terminal. It needs no clock: it is drawn anew when

@@ -11,6 +11,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"sesame/daemon/engine"
 	"sesame/scripting"
@@ -29,7 +30,10 @@ const (
 	NoLimit     = "no-limit"     // one knock, as often as anybody likes
 	NoEffect    = "no-effect"    // a door to nothing
 	NoReason    = "no-reason"    // a comment that allows a finding without saying why
+	UnknownID   = "unknown-id"   // a comment that allows what is no finding
 )
+
+var allowed = []string{Ascending, Descending, Short, Prefix, Unguarded, NoWayBack, WindowNever, AnyPort, NoLimit, NoEffect}
 
 // A Finding is one thing to look at.
 type Finding struct {
@@ -82,6 +86,11 @@ func (c *checker) reported() []Finding {
 		}
 	}
 	for _, s := range c.set.Suppressions {
+		if !slices.Contains(allowed, s.ID) {
+			report = append(report, Finding{ID: UnknownID, File: s.File, Line: s.Line,
+				Message: fmt.Sprintf("%q is the id of no finding", s.ID),
+				Hint:    "the ids are " + strings.Join(allowed, ", ")})
+		}
 		if s.Reason == "" {
 			report = append(report, Finding{ID: NoReason, File: s.File, Line: s.Line,
 				Message: fmt.Sprintf("%q is allowed without a reason", s.ID),

@@ -65,6 +65,7 @@ func TestFindings(t *testing.T) {
 		{"allowed on the line above", "-- sesame:allow short enough here\n" + `sesame.door "a" { sequence = { 4, 2, 3 }, guards = 22 }`, nil},
 		{"allowed too far above", "-- sesame:allow short enough here\n\n" + `sesame.door "a" { sequence = { 4, 2, 3 }, guards = 22 }`, []string{"3 short"}},
 		{"allowed in the comments above", "-- sesame:allow ascending a toy\n-- sesame:allow short a toy\n" + `sesame.door "a" { sequence = { 2, 3, 4 }, guards = 22 }`, nil},
+		{"what is no finding is allowed", `sesame.door "a" { sequence = { 4, 2, 3, 9 }, guards = 22 } -- sesame:allow shrot a toy`, []string{"1 unknown-id"}},
 		{"another is allowed", `sesame.door "a" { sequence = { 4, 2, 3 }, guards = 22 } -- sesame:allow ascending enough here`, []string{"1 short"}},
 		{"allowed without a reason", `sesame.door "a" { sequence = { 4, 2, 3 }, guards = 22 } -- sesame:allow short`, []string{"1 no-reason"}},
 	} {

@@ -42,7 +42,8 @@ type read struct {
 
 // Compile reads a script. An error is an [*Error], or several of them joined.
 func Compile(name string, source []byte) (*Program, error) {
-	p := &Program{Name: name, Source: bytes.Clone(source)}
+	source = plainText(source)
+	p := &Program{Name: name, Source: source}
 	if len(source) > MaxSource {
 		return nil, &Error{File: name, Message: fmt.Sprintf("the file has %d bytes: at most %d; divide it with require", len(source), MaxSource)}
 	}
@@ -70,6 +71,21 @@ func Compile(name string, source []byte) (*Program, error) {
 		return nil, err
 	}
 	return p, nil
+}
+
+// plainText returns a copy of a file without what editors and shells put at its
+// head: a byte order mark, and a first line that begins with a hash.
+func plainText(source []byte) []byte {
+	source = bytes.Clone(bytes.TrimPrefix(source, []byte("\ufeff")))
+	for i := 0; i < len(source) && source[0] == '#' && source[i] != '\n'; i++ {
+		if i > 0 {
+			source[i] = ' '
+		}
+	}
+	if len(source) > 0 && source[0] == '#' {
+		source[0] = ' '
+	}
+	return source
 }
 
 // Chunk returns the tree as it was written, before rewriting. The caller owns it.

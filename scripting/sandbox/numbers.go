@@ -112,6 +112,14 @@ func toText(v lua.LValue) (string, bool) {
 	return "", false
 }
 
+// Text returns nil, a boolean, a number or a string as scripts see it.
+func Text(v lua.LValue) string {
+	if text, ok := toText(v); ok {
+		return text
+	}
+	return v.String()
+}
+
 // toInt truncates a number to an int, and holds it within the int32 range: enough for any position,
 // count or width.
 func toInt(f float64) int {

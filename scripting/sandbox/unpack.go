@@ -107,7 +107,7 @@ func (u *unpacker) option() {
 	case 'x':
 		u.take(1, "a byte of padding")
 	default:
-		u.fail("there is no format option %q", letter)
+		u.fail("there is no format option %q; the text comes first, and then the format: payload:unpack(\"<I4\")", letter)
 	}
 }
 

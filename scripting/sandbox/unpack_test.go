@@ -61,7 +61,7 @@ func TestUnpack(t *testing.T) {
 		{"i0", "abc", 1, "the size 0 of 'i' is outside 1 to 16"},
 		{"I17", "abc", 1, "the size 17 of 'I' is outside 1 to 16"},
 		{"!17", "abc", 1, "the size 17 of '!' is outside 1 to 16"},
-		{"u8", "abc", 1, "there is no format option 'u'"},
+		{"u8", "abc", 1, "there is no format option 'u'; the text comes first, and then the format: payload:unpack(\"<I4\")"},
 		{"B", "abc", 5, "position 5 is outside the 3 bytes"},
 		{"B", "abc", 0, "position 0 is outside the 3 bytes"},
 		{"B", "abc", -4, "position 0 is outside the 3 bytes"},
