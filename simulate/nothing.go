@@ -123,7 +123,7 @@ func watchedPorts(set *engine.Set) string {
 	return strings.Join(ports, ", ")
 }
 
-// dropNames lists drops for people, the most frequent first.
+// dropNames lists drops for people, in the order in which they are declared.
 func dropNames(dropped [packet.Drops]int) string {
 	var names []string
 	for d := range packet.Drops {

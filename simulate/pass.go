@@ -18,12 +18,14 @@ type pass struct {
 	packet     packet.Packet
 	packets    int
 	dropped    [packet.Drops]int
+	cut        int
+	unreadable map[packet.LinkType]int
 	incomplete []error
 	replay     replay
 }
 
 func newPass(c Config, captures captures) *pass {
-	p := &pass{config: c, captures: captures, filter: filter.New(watch(c.Set)), decoder: packet.NewDecoder()}
+	p := &pass{config: c, captures: captures, filter: filter.New(watch(c.Set)), decoder: packet.NewDecoder(), unreadable: map[packet.LinkType]int{}}
 	p.replay.out, p.replay.live = c.Writer, captures.streamed()
 	if c.Account {
 		p.replay.account = newAccount(c.Set)
@@ -122,7 +124,13 @@ func (p *pass) ended(err error) {
 func (p *pass) frame(f *record.Frame, at time.Time, capture int) {
 	if drop := p.decoder.Decode(f.Link, f.Data, f.Wire, &p.packet); drop != packet.Kept {
 		p.dropped[drop]++
+		if drop == packet.NotIP && !f.Link.Supported() {
+			p.unreadable[f.Link]++
+		}
 		return
+	}
+	if p.packet.Cut {
+		p.cut++
 	}
 	p.packet.Time, p.packet.Number, p.packet.Capture = at, f.Number, capture
 	p.replay.packet(&p.packet)
@@ -137,7 +145,7 @@ func (p *pass) progress(c *capture) {
 
 func (p *pass) report() *Report {
 	counts := p.replay.engine.Counts()
-	r := &Report{Clamped: counts.Clamped, Incomplete: p.incomplete, account: p.replay.account, local: p.config.Local}
+	r := &Report{Clamped: counts.Clamped, Cut: p.cut, Unreadable: p.unreadable, Incomplete: p.incomplete, account: p.replay.account, local: p.config.Local}
 	r.Packets, r.Knocks, r.Opens = p.packets, counts.Knocks, counts.Opens
 	r.Misses, r.Refusals, r.Errors = counts.Misses, counts.Refusals, counts.Errors
 	for d := range packet.Drops {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sesame/daemon/engine"
+	"sesame/daemon/packet"
 	"sesame/daemon/transcript"
 )
 
@@ -33,6 +34,9 @@ type Config struct {
 type Report struct {
 	transcript.Summary
 	Clamped int // packets stamped earlier than their predecessor
+	Cut     int // decoded packets of whose payload the capture holds only a part
+	// Unreadable counts the packets of each link type that cannot be decoded.
+	Unreadable map[packet.LinkType]int
 	// Incomplete has one error for each capture that could not be read to its
 	// end, all before which was replayed, and one for scripts that find none.
 	Incomplete []error

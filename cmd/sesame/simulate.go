@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
 	"net/netip"
 	"os"
 	"slices"
@@ -104,6 +105,13 @@ func (p *program) judge(report *simulate.Report) {
 	if report.Clamped > 0 {
 		p.warn("%s stamped earlier than the one before: taken as simultaneous with it", transcript.Count(report.Clamped, "packet"))
 	}
+	if report.Cut > 0 {
+		p.warn("%s cut short when recorded: scripts saw a part of the payload; record with tcpdump -s 0", transcript.Count(report.Cut, "packet"))
+	}
+	for _, link := range slices.Sorted(maps.Keys(report.Unreadable)) {
+		p.warn("%s of %v, which Sesame cannot read: expected Ethernet, Linux cooked, raw IP or loopback",
+			transcript.Count(report.Unreadable[link], "packet"), link)
+	}
 	if report.Errors > 0 {
 		p.status = answerNo
 	}
@@ -162,7 +170,10 @@ func parseNetwork(text string) (netip.Prefix, error) {
 		return netip.PrefixFrom(address, address.BitLen()), nil
 	}
 	prefix, err := netip.ParsePrefix(text)
-	return prefix.Masked(), err
+	if err == nil && prefix != prefix.Masked() {
+		return prefix, fmt.Errorf("%s has bits behind its prefix", text)
+	}
+	return prefix, err
 }
 
 func oneOf(c *cobra.Command, flag, value string, allowed ...string) error {

@@ -69,8 +69,8 @@ const (
 
 // Match reports whether a captured frame can matter. It rejects only what is
 // plainly a whole TCP or UDP packet to a port that nobody watches, or with TCP
-// flags that nobody asks for. Whatever is odd, cut or of another protocol
-// passes, so that the decoder can name it.
+// flags that nobody asks for, as far as the bytes captured tell. Whatever is odd
+// or of another protocol passes, so that the decoder can name it.
 func (f *Filter) Match(link packet.LinkType, frame []byte) bool {
 	if link == packet.Ethernet && len(frame) >= ethernetHeader {
 		switch binary.BigEndian.Uint16(frame[ethernetHeader-2:]) {

@@ -26,7 +26,8 @@ var (
 // It rejects fragments, which are never knocks, and protocols other than TCP
 // and UDP. Two kinds of packet pass unseen, for user space to judge: IPv6 with
 // extension headers, which a program without loops cannot step over, and what
-// begins with a VLAN tag, since the kernel removes the outermost tag alone.
+// may begin with a VLAN tag, since the kernel removes the outermost tag alone.
+// Whoever sends packets can make them look so; that costs work and opens nothing.
 //
 // The program tells ports apart by bisection, in about four instructions for
 // each port that stands alone, and for each range of ports as well. Beyond

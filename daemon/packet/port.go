@@ -48,7 +48,7 @@ func ParsePort(s string) (Port, error) {
 		return Port{}, fmt.Errorf("port %q: expected tcp/NUMBER or udp/NUMBER", s)
 	}
 	n, err := strconv.ParseUint(number, 10, 16)
-	if err != nil || n == 0 || number[0] == '+' {
+	if err != nil || n == 0 {
 		return Port{}, fmt.Errorf("port %q: expected a number from 1 to 65535", s)
 	}
 	port.Number = uint16(n)
