@@ -65,7 +65,7 @@ func (c *call) add(L *lua.LState, o engine.Operation) {
 // acting refuses what changes something in a function that may only decide.
 func (c *call) acting(L *lua.LState) {
 	if c.kind == engine.MomentWhen {
-		L.RaiseError("when only decides: it can neither store, log nor act")
+		L.RaiseError("when only decides: it can neither store, log, print nor act")
 	}
 }
 

@@ -93,14 +93,14 @@ func readChoices(v value) map[string][]string {
 		v.expected(`a table such as { level = { "low", "high" } }`)
 		return nil
 	}
-	choices := map[string][]string{}
+	choices, text := map[string][]string{}, v.layout()
 	for key, element := range entries(table) {
 		name, ok := key.(lua.LString)
 		if !ok || !placeholderName(string(name)) || slices.Contains(reserved, string(name)) {
 			v.fail("%s cannot name a choice: expected lower-case letters and _, and not %s", keyText(key), strings.Join(reserved, ", "))
 			continue
 		}
-		items, _ := v.field(string(name), element).items(`a list of strings such as { "low", "high" }`)
+		items, _ := v.field(text, string(name), element).items(`a list of strings such as { "low", "high" }`)
 		choices[string(name)] = nil
 		for _, item := range items {
 			if text, ok := item.text(); ok {

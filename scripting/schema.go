@@ -44,7 +44,8 @@ func read[T any](v value, schema []option[T], item func(v value, into *T), into 
 		v.expected("a table of options")
 		return false
 	}
-	v.repeated()
+	text := v.layout()
+	v.repeated(text)
 	known := make([]string, len(schema))
 	for i, o := range schema {
 		known[i] = o.Name
@@ -55,11 +56,11 @@ func read[T any](v value, schema []option[T], item func(v value, into *T), into 
 		i := slices.Index(known, string(name))
 		switch {
 		case isName && i >= 0:
-			schema[i].read(v.field(known[i], element), into)
+			schema[i].read(v.field(text, known[i], element), into)
 		case isName:
-			v.report(v.key(string(name)), "unknown option "+strconv.Quote(string(name))+" in "+v.what+didYouMean(string(name), known))
+			v.report(v.key(text, string(name)), "unknown option "+strconv.Quote(string(name))+" in "+v.what+didYouMean(string(name), known))
 		case item != nil && key == lua.LNumber(position+1):
-			item(v.item(position, element), into)
+			item(v.item(text, position, element), into)
 			position++
 		case item != nil:
 			v.fail("the list has a gap before its entry %s", keyText(key))

@@ -128,23 +128,31 @@ func (s *source) column(line int, word string, after int) int {
 		return 0
 	}
 	text := s.lines[line-1]
-	start := len(text) - len(strings.TrimLeft(text, " \t"))
-	from := min(max(after, 0), len(text))
-	for word != "" {
+	i, ok := s.find(line, word, after)
+	switch {
+	case !ok:
+		return len(text) - len(strings.TrimLeft(text, " \t")) + 1
+	case i > 0 && (text[i-1] == '"' || text[i-1] == '\''):
+		return i
+	}
+	return i + 1
+}
+
+// find returns the byte offset of a word in a line, after another.
+func (s *source) find(line int, word string, after int) (int, bool) {
+	if line < 1 || line > len(s.lines) || word == "" {
+		return 0, false
+	}
+	text := s.lines[line-1]
+	for from := min(max(after, 0), len(text)); ; from++ {
 		i := strings.Index(text[from:], word)
 		if i < 0 {
-			break
+			return 0, false
 		}
-		i += from
-		if end := i + len(word); isolated(text, i, end) {
-			if i > 0 && (text[i-1] == '"' || text[i-1] == '\'') {
-				i--
-			}
-			return i + 1
+		if from += i; isolated(text, from, from+len(word)) {
+			return from, true
 		}
-		from = i + 1
 	}
-	return start + 1
 }
 
 // isolated reports whether text[start:end] is no part of a longer name.

@@ -68,9 +68,9 @@ sesame.door "ssh" { sequence = { 1, 2 }, guards = 22, when = WHEN }`
 		{"a function that returns nothing", "odd", "nil", "error ssh.lua:4: when: the function returned nothing: return true, or false and a reason"},
 		{"a function that returns something else", "odd", "1", "error ssh.lua:4: when: the function returned the number 1: return true, or false and a reason"},
 		{"a reason that is none", "odd", "false, {}", "error ssh.lua:4: when: the reason is a table: expected a string"},
-		{"a function that acts", "odd", "attempt:allow()", "error ssh.lua:5: when only decides: it can neither store, log nor act"},
-		{"a function that stores", "odd", `attempt.store:set("a", 1)`, "error ssh.lua:5: when only decides: it can neither store, log nor act"},
-		{"a function that prints", "odd", `print("a")`, "error ssh.lua:5: when only decides: it can neither store, log nor act"},
+		{"a function that acts", "odd", "attempt:allow()", "error ssh.lua:5: when only decides: it can neither store, log, print nor act"},
+		{"a function that stores", "odd", `attempt.store:set("a", 1)`, "error ssh.lua:5: when only decides: it can neither store, log, print nor act"},
+		{"a function that prints", "odd", `print("a")`, "error ssh.lua:5: when only decides: it can neither store, log, print nor act"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w := theScript(t, strings.NewReplacer("CASE", tt.returns, "WHEN", tt.when).Replace(script))

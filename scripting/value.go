@@ -179,12 +179,13 @@ func (v value) items(what string) ([]value, bool) {
 		return nil, false
 	}
 	var items []value
+	text := v.layout()
 	for key, element := range entries(table) {
-		if i, ok := key.(lua.LNumber); !ok || int(i) != len(items)+1 {
+		if key != lua.LNumber(len(items)+1) {
 			v.fail("expected %s, got a table with the key %s", what, keyText(key))
 			return nil, false
 		}
-		items = append(items, v.item(len(items), element))
+		items = append(items, v.item(text, len(items), element))
 	}
 	return items, true
 }
@@ -208,82 +209,4 @@ func keyText(key lua.LValue) string {
 		return numberText(key)
 	}
 	return describe(key)
-}
-
-// item returns the i-th element of a list, counted from 0.
-func (v value) item(i int, element lua.LValue) value {
-	child := value{lua: element, what: v.what, at: v.at, source: v.source, report: v.report}
-	table, ok := v.expr.(*ast.TableExpr)
-	if !ok {
-		return child
-	}
-	for _, field := range table.Fields {
-		if field.Key != nil {
-			continue
-		}
-		if i == 0 {
-			child.expr, child.at = field.Value, v.source.at(field.Value, v.after(field.Value.Line()))
-		}
-		i--
-	}
-	return child
-}
-
-// after returns the offset behind the beginning of v in a line, so that what
-// follows in the same line is not found before it.
-func (v value) after(line int) int {
-	if line == v.at.Line {
-		return v.at.Column
-	}
-	return 0
-}
-
-// field returns what a table has under a name.
-func (v value) field(name string, element lua.LValue) value {
-	child := value{lua: element, what: name, at: v.at, source: v.source, report: v.report}
-	table, ok := v.expr.(*ast.TableExpr)
-	if !ok {
-		return child
-	}
-	for _, field := range table.Fields {
-		if key, ok := field.Key.(*ast.StringExpr); ok && key.Value == name {
-			place := v.key(name)
-			after := 0
-			if field.Value.Line() == place.Line {
-				after = place.Column - 1 + len(name)
-			}
-			child.expr, child.at = field.Value, v.source.at(field.Value, after)
-		}
-	}
-	return child
-}
-
-// repeated reports the keys that stand twice: Lua would keep the later one and
-// say nothing.
-func (v value) repeated() {
-	table, ok := v.expr.(*ast.TableExpr)
-	if !ok {
-		return
-	}
-	seen := map[string]bool{}
-	for _, field := range table.Fields {
-		key, ok := field.Key.(*ast.StringExpr)
-		if ok && seen[key.Value] {
-			v.report(v.source.at(key, v.after(key.Line())), fmt.Sprintf("%s stands twice in %s", key.Value, v.what))
-		} else if ok {
-			seen[key.Value] = true
-		}
-	}
-}
-
-// key returns where a table has a name as its key.
-func (v value) key(name string) Place {
-	if table, ok := v.expr.(*ast.TableExpr); ok {
-		for _, field := range table.Fields {
-			if key, ok := field.Key.(*ast.StringExpr); ok && key.Value == name && key.Line() > 0 {
-				return v.source.at(key, v.after(key.Line()))
-			}
-		}
-	}
-	return v.at
 }
