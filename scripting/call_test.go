@@ -56,7 +56,7 @@ sesame.door "ssh" { sequence = { 1, 2 }, guards = 22,
 // It cannot happen, since loading is the same each time; if it does, every
 // knock is refused and nothing else fails.
 func TestAMachineThatCannotBeMadeAnew(t *testing.T) {
-	set := loadOne(t, `sesame.door "ssh" { sequence = { 1, 2 }, on_open = function(attempt) attempt:allow() end }`)
+	set := loadOne(t, `sesame.door "ssh" { sequence = { 1, 2 }, guards = 22, on_open = function(attempt) attempt:allow() end }`)
 	door, s := set.Engine.Doors[0], set.scripts[0]
 	if _, err := door.Handler.Handle(aMoment(engine.MomentOpen, nil)); err == nil {
 		t.Fatal("expected the machine to fail")

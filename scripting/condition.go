@@ -133,7 +133,6 @@ func registerWindow(s *script, L *lua.LState) int {
 			v.fail("from and to are the same: leave both out for the whole day")
 		}
 	}
-	s.loading.windows = append(s.loading.windows, &w.Window)
 	L.Push(s.userdata(L, &w.Window))
 	return 1
 }
@@ -188,7 +187,6 @@ func registerNetworks(s *script, L *lua.LState) int {
 	if ok && len(n.Prefixes) == 0 {
 		v.fail(`expected at least one network, such as "203.0.113.0/24"`)
 	}
-	s.loading.networks = append(s.loading.networks, n)
 	L.Push(s.userdata(L, n))
 	return 1
 }

@@ -53,7 +53,7 @@ func registerDoor(s *script, L *lua.LState, name string) lua.LValue {
 
 // finish hands a door that was read to the registration.
 func (d *draft) finish(v value) {
-	d.door.Line = v.at.Line
+	d.door.File, d.door.Line = v.at.File, v.at.Line
 	if d.door.Hooks != 0 {
 		d.door.Handler = d.handler
 	}

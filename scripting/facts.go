@@ -2,6 +2,7 @@ package scripting
 
 import (
 	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/yuin/gopher-lua/ast"
@@ -17,6 +18,9 @@ type AllowSite struct {
 	// door when Ports is empty.
 	Literal bool
 	Ports   []packet.Port
+	// Prefix4 and Prefix6 are the lengths of the networks around the source that
+	// it widens the access to: 0 when it does not, or [Computed].
+	Prefix4, Prefix6 int
 }
 
 // A CloseSite is a place in a script that closes a door by name.
@@ -132,8 +136,11 @@ func (f *finder) visit(node any, descend func()) {
 	case *ast.FuncCallExpr:
 		f.call(n)
 	case *ast.AttrGetExpr:
-		if lastName(n) == "allow" {
-			f.allows = append(f.allows, AllowSite{Place: f.source.at(n, 0), Door: f.door})
+		switch lastName(n) {
+		case "allow":
+			f.allows = append(f.allows, f.computed(n))
+		case "close":
+			f.closes = append(f.closes, CloseSite{Place: f.source.at(n, 0), Door: f.door})
 		}
 	}
 	descend()
@@ -183,28 +190,50 @@ func (f *finder) api(n *ast.FuncCallExpr) (site, bool) {
 	return s, true
 }
 
-// allow reads which ports a call can name.
+// computed is an allow of which nothing is known.
+func (f *finder) computed(expr ast.Expr) AllowSite {
+	return AllowSite{Place: f.source.at(expr, 0), Door: f.door, Prefix4: Computed, Prefix6: Computed}
+}
+
+// allow reads what a call can name.
 func (f *finder) allow(n *ast.FuncCallExpr) AllowSite {
-	site := AllowSite{Place: f.source.at(n, 0), Door: f.door, Literal: len(n.Args) == 0}
+	site := AllowSite{Place: f.source.at(n, 0), Door: f.door, Literal: true}
 	if len(n.Args) == 0 {
 		return site
 	}
 	table, ok := n.Args[0].(*ast.TableExpr)
 	if !ok {
-		return site
+		return f.computed(n)
 	}
-	site.Literal = true
+	known := true
 	for _, field := range table.Fields {
 		key, ok := field.Key.(*ast.StringExpr)
-		switch {
-		case !ok:
-			site.Literal = false
-		case key.Value == "port":
+		if !ok {
+			return f.computed(n)
+		}
+		switch key.Value {
+		case "port":
 			site.Ports, ok = literalPorts(field.Value)
-			site.Literal = site.Literal && ok
+			known = known && ok
+		case "prefix4":
+			site.Prefix4 = literalLength(field.Value)
+		case "prefix6":
+			site.Prefix6 = literalLength(field.Value)
 		}
 	}
+	if site.Literal = known; !known {
+		site.Ports = nil
+	}
 	return site
+}
+
+func literalLength(expr ast.Expr) int {
+	if n, ok := expr.(*ast.NumberExpr); ok {
+		if length, err := strconv.Atoi(n.Value); err == nil && length > 0 {
+			return length
+		}
+	}
+	return Computed
 }
 
 func literalPorts(expr ast.Expr) (ports []packet.Port, ok bool) {

@@ -30,6 +30,7 @@ local office = sesame.networks { "192.0.2.1" }
 local times = { hours = sesame.window { days = "sat", tz = "UTC" } }
 night = sesame.window { from = "22:00", to = "06:00", tz = "UTC" }
 local a, b = sesame.window { days = "sun", tz = "UTC", name = "rest" }, sesame.command { "/bin/true", undo = { "/bin/false" } }
+sesame.door "late" { sequence = { 1, 3 }, when = { office, times.hours, night, a } }
 `)
 	var got []string
 	for _, s := range w.set.Allows {
@@ -41,8 +42,8 @@ local a, b = sesame.window { days = "sun", tz = "UTC", name = "rest" }, sesame.c
 	for _, s := range w.set.Suppressions {
 		got = append(got, fmt.Sprintf("suppressed %s %s %q", s.Place, s.ID, s.Reason))
 	}
-	for _, window := range w.set.Windows {
-		got = append(got, fmt.Sprintf("window %s %s", window.Place, window))
+	for _, condition := range w.set.Engine.Doors[2].When {
+		got = append(got, "condition "+condition.String())
 	}
 	for _, command := range w.set.Commands {
 		got = append(got, fmt.Sprintf("command %s %s %q %q %s", command.Place, command.Name, command.Argv, command.Undo, command.Timeout))
@@ -56,9 +57,10 @@ local a, b = sesame.window { days = "sun", tz = "UTC", name = "rest" }, sesame.c
 		`close ssh.lua:12:3 in "web" ""`,
 		`suppressed ssh.lua:3:1 ascending "the router knocks like that"`,
 		`suppressed ssh.lua:6:58 unguarded ""`,
-		`window ssh.lua:16:25 hours: sat 00:00-24:00 UTC`,
-		`window ssh.lua:17:9 night: mon-sun 22:00-06:00 UTC`,
-		`window ssh.lua:18:14 rest: sun 00:00-24:00 UTC`,
+		`condition office: 192.0.2.1/32`,
+		`condition hours: sat 00:00-24:00 UTC`,
+		`condition night: mon-sun 22:00-06:00 UTC`,
+		`condition rest: sun 00:00-24:00 UTC`,
 		`command ssh.lua:18:73 b ["/bin/true"] ["/bin/false"] 10s`,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

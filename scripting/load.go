@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -30,8 +31,6 @@ type Set struct {
 
 	Commands     []*Command
 	Options      []OptionValue
-	Windows      []*Window
-	Networks     []*Networks
 	Allows       []AllowSite
 	Closes       []CloseSite
 	Suppressions []Suppression
@@ -171,9 +170,9 @@ func problemsOf(name string, err error) Problems {
 // add takes over what a file registered.
 func (l *loader) add(r *registration) {
 	for _, door := range r.doors {
-		place := Place{File: door.Script, Line: door.Line}
+		place := Place{File: door.File, Line: door.Line}
 		if first, ok := l.doors[door.Name]; ok {
-			l.report(place, fmt.Sprintf("sesame.%s %q: the name is taken by the one at %s: choose another", kindOfDoor(door), door.Name, first))
+			l.report(place, fmt.Sprintf("sesame.%s %q: %s", kindOfDoor(door), door.Name, taken(first, place)))
 			continue
 		}
 		l.doors[door.Name] = place
@@ -181,21 +180,25 @@ func (l *loader) add(r *registration) {
 	}
 	l.set.Engine.Timers = append(l.set.Engine.Timers, r.timers...)
 	// What a module declares, each script that requires it declares again.
-	l.set.Commands = appendNew(l.set.Commands, r.commands, func(a, b *Command) bool {
-		return a.Place == b.Place && slices.Equal(a.Argv, b.Argv)
-	})
-	l.set.Options = appendNew(l.set.Options, r.options, func(a, b OptionValue) bool { return a.Place == b.Place && a.Name == b.Name })
-	l.set.Windows = appendNew(l.set.Windows, r.windows, func(a, b *Window) bool { return a.Place == b.Place && a.String() == b.String() })
-	l.set.Networks = appendNew(l.set.Networks, r.networks, func(a, b *Networks) bool { return a.Place == b.Place && a.String() == b.String() })
+	l.set.Commands = appendNew(l.set.Commands, r.commands)
+	l.set.Options = appendNew(l.set.Options, r.options)
 }
 
-func appendNew[T any](list, more []T, same func(a, b T) bool) []T {
+func appendNew[T any](list, more []T) []T {
 	for _, one := range more {
-		if !slices.ContainsFunc(list, func(known T) bool { return same(known, one) }) {
+		if !slices.ContainsFunc(list, func(known T) bool { return reflect.DeepEqual(known, one) }) {
 			list = append(list, one)
 		}
 	}
 	return list
+}
+
+// taken says why a door cannot have a name.
+func taken(first, again Place) string {
+	if first == again {
+		return fmt.Sprintf("more than one script requires %s, and each would have this door: register it in one of them", again.File)
+	}
+	return fmt.Sprintf("the name is taken by the one at %s: choose another", first)
 }
 
 func kindOfDoor(d *engine.Door) string {
@@ -230,6 +233,9 @@ func (l *loader) check() {
 			}
 		}
 	}
+	for _, s := range l.set.scripts {
+		l.checkAllows(s)
+	}
 	var options []string
 	for _, o := range l.set.Options {
 		options = append(options, o.Name)
@@ -238,6 +244,20 @@ func (l *loader) check() {
 		if !slices.Contains(options, name) {
 			message := fmt.Sprintf("--set %s: no script declares the option %q%s", name, name, didYouMean(name, options))
 			l.problems = append(l.problems, &Problem{Message: message})
+		}
+	}
+}
+
+// checkAllows finds what would fail whenever it is called.
+func (l *loader) checkAllows(s *script) {
+	for _, door := range l.set.Engine.Doors {
+		if door.Script != s.source.Path || len(door.Guards) > 0 {
+			continue
+		}
+		for _, site := range s.allows {
+			if site.Door == door.Name && site.Literal && len(site.Ports) == 0 {
+				l.report(site.Place, fmt.Sprintf(`allow names no port, and door %q guards none: write allow { port = "tcp/22" }, or give the door its guards`, door.Name))
+			}
 		}
 	}
 }

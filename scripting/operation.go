@@ -63,25 +63,9 @@ func (o *object) allow(L *lua.LState) int {
 	if len(allow.Ports) == 0 && len(door.Guards) == 0 {
 		L.RaiseError(`allow names no port, and the door guards none: write allow { port = "tcp/22" }`)
 	}
-	for _, port := range allow.Ports {
-		c.mayAllow(L, door, port)
-	}
+	c.mayAllow(L, allow)
 	c.add(L, allow)
 	return 0
-}
-
-// mayAllow refuses what the script did not say it would do: a port outside a
-// door's ports, or, when all allows of the script name their ports, outside of
-// these. The second is how a script that hides an allow from those who read it
-// (attempt["al" .. "low"]) is kept to what they read.
-func (c *call) mayAllow(L *lua.LState, door *engine.Door, port packet.Port) {
-	switch {
-	case slices.Contains(door.Guards, port) || slices.Contains(door.Ports, port):
-	case door.Ports != nil:
-		L.RaiseError("allow of %s: it is neither among the guards of the door nor among its ports", port)
-	case !c.script.anyPort && !slices.Contains(c.script.allowed, port):
-		L.RaiseError(`allow of %s: name the port where it is allowed, or declare ports = { %q } for the door`, port, port)
-	}
 }
 
 // An execDraft is what exec is given besides its command.
@@ -172,6 +156,7 @@ func (o *object) close(L *lua.LState) int {
 	if _, ok := o.call.script.doors[name]; !ok {
 		o.noDoor(L, name)
 	}
+	o.call.mayClose(L, name)
 	o.call.add(L, engine.Close{Door: name})
 	return 0
 }

@@ -15,8 +15,6 @@ type registration struct {
 	timers   []engine.Timer
 	timersAt map[string]Place
 	commands []*Command
-	windows  []*Window
-	networks []*Networks
 	options  []OptionValue
 	pending  []*pending
 	policy   bool // sesame.policy was called

@@ -9,7 +9,6 @@ import (
 	"github.com/yuin/gopher-lua"
 
 	"sesame/daemon/engine"
-	"sesame/daemon/packet"
 	"sesame/scripting/sandbox"
 )
 
@@ -31,8 +30,8 @@ type script struct {
 
 	timers   []string // names of its handlers
 	required []*source
-	anyPort  bool          // an allow does not name its ports
-	allowed  []packet.Port // that its allows name
+	allows   []AllowSite // through which its doors give access, and no other way
+	closes   []CloseSite
 }
 
 // start makes a Lua state and runs the file in it. What it registers is
@@ -281,10 +280,20 @@ func registerPolicy(s *script, L *lua.LState) int {
 // learn notes what the file and its modules can do, once it is loaded.
 func (s *script) learn(registered *registration) {
 	s.timers = slices.Sorted(maps.Keys(registered.timersAt))
+	doors := map[string]bool{"": true}
+	for _, door := range registered.doors {
+		doors[door.Name] = true
+	}
 	for _, file := range append([]*source{s.source}, s.required...) {
 		for _, site := range file.facts.allows {
-			s.anyPort = s.anyPort || !site.Literal
-			s.allowed = append(s.allowed, site.Ports...)
+			if doors[site.Door] {
+				s.allows = append(s.allows, site)
+			}
+		}
+		for _, site := range file.facts.closes {
+			if doors[site.Door] {
+				s.closes = append(s.closes, site)
+			}
 		}
 	}
 }

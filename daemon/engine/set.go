@@ -29,7 +29,8 @@ type Timer struct {
 type Door struct {
 	Name   string // unique in the set: grants and attempts are known by it
 	Script string // path of the file, below the directory of the scripts
-	Line   int    // of the registration
+	File   string // that registers it: Script, or a module that Script requires
+	Line   int    // of the registration, in File
 
 	// Sequence has at least one knock. A Listen door has one for each port that
 	// it hears, and any one of them completes it.
