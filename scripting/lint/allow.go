@@ -11,7 +11,7 @@ import (
 // allows looks at the places that give access.
 func (c *checker) allows() {
 	for _, site := range c.set.Allows {
-		d := doorOf(c.set, site)
+		d := c.doorOf(site)
 		ports := site.Ports
 		if !site.Literal {
 			if d == nil || d.Ports == nil {
@@ -22,7 +22,7 @@ func (c *checker) allows() {
 			ports = d.Ports
 		}
 		for _, port := range ports {
-			if !c.guarded(port) {
+			if !c.guarded[port] {
 				c.site(Unguarded, site, "no door guards "+port.String()+": it is as open without this allow as with it, unless another firewall shuts it",
 					"add "+port.String()+" to the guards of a door")
 			}
@@ -43,6 +43,90 @@ func doorOf(set *scripting.Set, site scripting.AllowSite) *engine.Door {
 	return set.Engine.Doors[i]
 }
 
-func (c *checker) guarded(port packet.Port) bool {
-	return slices.ContainsFunc(c.set.Engine.Doors, func(d *engine.Door) bool { return slices.Contains(d.Guards, port) })
+// doorOf returns the door that a place stands in, nil when it stands in none.
+func (c *checker) doorOf(site scripting.AllowSite) *engine.Door {
+	if d := c.byName[site.Door]; d != nil && d.File == site.File {
+		return d
+	}
+	return nil
+}
+
+// anyPort stands for all ports among those that a door can open.
+var anyPort packet.Port
+
+// ways finds guarded ports that nobody can open, and those whose every way in
+// has a condition: when the clock is wrong or a list out of date, nobody gets in.
+func (c *checker) ways() {
+	some, free := map[packet.Port]bool{}, map[packet.Port]bool{}
+	sites := c.sites()
+	for _, d := range c.set.Engine.Doors {
+		for _, port := range opens(d, sites) {
+			some[port] = true
+			free[port] = free[port] || len(d.When) == 0
+		}
+	}
+	told := map[packet.Port]bool{}
+	for _, d := range c.set.Engine.Doors {
+		for _, port := range d.Guards {
+			if told[port] {
+				continue
+			}
+			told[port] = true
+			switch {
+			case !some[port] && !some[anyPort]:
+				c.door(NoWayIn, d, "no door opens "+port.String()+", and it is shut to everyone: nobody gets in",
+					"call allow in on_open or on_knock, or leave on_open out: a door without it allows its guards")
+			case !free[port] && !free[anyPort]:
+				c.door(NoWayBack, d, "every door to "+port.String()+" has a when: if the clock is wrong or a list is out of date, nobody gets in",
+					"add a door to "+port.String()+" without when, with a long sequence, for the day when it is needed")
+			}
+		}
+	}
+}
+
+// A place is where sites stand that give access: in a door, or with door ""
+// outside of all doors of a script and its modules.
+type place struct{ script, door string }
+
+func (c *checker) sites() map[place][]scripting.AllowSite {
+	sites := map[place][]scripting.AllowSite{}
+	for _, file := range c.set.Files {
+		allows, _ := c.set.Sites(file.Path)
+		for _, site := range allows {
+			at := place{file.Path, site.Door}
+			sites[at] = append(sites[at], site)
+		}
+	}
+	return sites
+}
+
+// opens returns the ports that a door can allow, [anyPort] among them when that
+// is not known. A function outside of doors counts for each door of its script.
+func opens(d *engine.Door, sites map[place][]scripting.AllowSite) []packet.Port {
+	if !d.Listen && d.Hooks&engine.HookOpen == 0 {
+		return d.Guards
+	}
+	var ports []packet.Port
+	for _, site := range slices.Concat(sites[place{d.Script, d.Name}], sites[place{d.Script, ""}]) {
+		ports = append(ports, nameable(d, site)...)
+	}
+	return ports
+}
+
+// nameable returns the ports that one place can allow when it acts for a door,
+// which may allow no others than its guards and its ports if it lists some.
+func nameable(d *engine.Door, site scripting.AllowSite) []packet.Port {
+	switch {
+	case site.Literal && len(site.Ports) == 0:
+		return d.Guards
+	case site.Literal && d.Ports == nil:
+		return site.Ports
+	case d.Ports == nil:
+		return []packet.Port{anyPort}
+	}
+	listed := slices.Concat(d.Guards, d.Ports)
+	if !site.Literal {
+		return listed
+	}
+	return slices.DeleteFunc(listed, func(port packet.Port) bool { return !slices.Contains(site.Ports, port) })
 }

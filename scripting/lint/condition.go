@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"sesame/daemon/engine"
-	"sesame/daemon/packet"
 	"sesame/scripting"
 )
 
@@ -53,34 +52,4 @@ func mayHold(condition engine.Condition, now time.Time) bool {
 		return slices.ContainsFunc(condition.Conditions, func(one engine.Condition) bool { return mayHold(one, now) })
 	}
 	return true
-}
-
-// ways finds guarded ports whose every door has a condition: when the clock is
-// wrong or a list out of date, nobody gets in.
-func (c *checker) ways() {
-	told := map[packet.Port]bool{}
-	for _, d := range c.set.Engine.Doors {
-		for _, port := range d.Guards {
-			if told[port] || !c.conditional(port) {
-				continue
-			}
-			told[port] = true
-			c.door(NoWayBack, d, "every door to "+port.String()+" has a when: if the clock is wrong or a list is out of date, nobody gets in",
-				"add a door to "+port.String()+" without when, with a long sequence, for the day when it is needed")
-		}
-	}
-}
-
-// conditional reports whether no door opens a port without conditions.
-func (c *checker) conditional(port packet.Port) bool {
-	return !slices.ContainsFunc(c.set.Engine.Doors, func(d *engine.Door) bool {
-		return len(d.When) == 0 && (slices.Contains(d.Guards, port) || slices.Contains(d.Ports, port) || c.names(d, port))
-	})
-}
-
-// names reports whether an allow of a door names a port.
-func (c *checker) names(d *engine.Door, port packet.Port) bool {
-	return slices.ContainsFunc(c.set.Allows, func(site scripting.AllowSite) bool {
-		return slices.Contains(site.Ports, port) && doorOf(c.set, site) == d
-	})
 }

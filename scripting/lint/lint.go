@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"sesame/daemon/engine"
+	"sesame/daemon/packet"
 	"sesame/scripting"
 )
 
@@ -21,9 +22,10 @@ import (
 const (
 	Ascending   = "ascending"    // the ports go up, as a scan does
 	Descending  = "descending"   // the ports go down, as a scan does
-	Short       = "short"        // fewer than four knocks
-	Prefix      = "prefix"       // the beginning of another door's sequence
+	Short       = "short"        // knocks on fewer than four ports
+	Prefix      = "prefix"       // who knocks another door opens this one too
 	Unguarded   = "unguarded"    // a port is allowed that no door guards
+	NoWayIn     = "no-way-in"    // no door opens a port that is guarded
 	NoWayBack   = "no-way-back"  // every door to a port hangs on a condition
 	WindowNever = "window-never" // the conditions never hold together
 	AnyPort     = "any-port"     // the port of an allow is computed
@@ -31,9 +33,10 @@ const (
 	NoEffect    = "no-effect"    // a door to nothing
 	NoReason    = "no-reason"    // a comment that allows a finding without saying why
 	UnknownID   = "unknown-id"   // a comment that allows what is no finding
+	UnusedAllow = "unused-allow" // a comment that allows what is not found there
 )
 
-var allowed = []string{Ascending, Descending, Short, Prefix, Unguarded, NoWayBack, WindowNever, AnyPort, NoLimit, NoEffect}
+var allowed = []string{Ascending, Descending, Short, Prefix, Unguarded, NoWayIn, NoWayBack, WindowNever, AnyPort, NoLimit, NoEffect}
 
 // A Finding is one thing to look at.
 type Finding struct {
@@ -53,7 +56,7 @@ func (f Finding) String() string {
 // Check returns what is to be found in a set, by file and line, without what
 // its comments allow.
 func Check(set *scripting.Set) []Finding {
-	c := &checker{set: set}
+	c := newChecker(set)
 	for _, d := range set.Engine.Doors {
 		c.order(d)
 		c.length(d)
@@ -66,36 +69,68 @@ func Check(set *scripting.Set) []Finding {
 	return c.reported()
 }
 
+// A checker looks at one set. Its maps keep a set of many doors from taking the
+// square of their number.
 type checker struct {
-	set   *scripting.Set
-	found []Finding
+	set      *scripting.Set
+	found    []Finding
+	byName   map[string]*engine.Door
+	position map[*engine.Door]int
+	knocked  map[packet.Port][]*engine.Door // doors without listeners, in order, by each port of their sequences
+	guarded  map[packet.Port]bool           // by any door
+}
+
+func newChecker(set *scripting.Set) *checker {
+	c := &checker{
+		set:      set,
+		byName:   map[string]*engine.Door{},
+		position: map[*engine.Door]int{},
+		knocked:  map[packet.Port][]*engine.Door{},
+		guarded:  map[packet.Port]bool{},
+	}
+	for i, d := range set.Engine.Doors {
+		c.byName[d.Name], c.position[d] = d, i
+		for _, port := range d.Guards {
+			c.guarded[port] = true
+		}
+		if d.Listen {
+			continue
+		}
+		for port := range ports(d) {
+			c.knocked[port] = append(c.knocked[port], d)
+		}
+	}
+	return c
 }
 
 // door adds a finding at the registration of a door.
 func (c *checker) door(id string, d *engine.Door, message, hint string) {
-	c.found = append(c.found, Finding{ID: id, File: d.Script, Line: d.Line, Door: d.Name, Message: message, Hint: hint})
+	c.found = append(c.found, Finding{ID: id, File: d.File, Line: d.Line, Door: d.Name, Message: message, Hint: hint})
+}
+
+// A claim is what a comment allows: a finding on a line.
+type claim struct {
+	id, file string
+	line     int
 }
 
 // reported returns the findings in order, less the allowed ones. To allow one
-// without a reason is a finding instead.
+// without a reason is a finding instead, and so is to allow what is not there.
 func (c *checker) reported() []Finding {
+	meant, there := map[claim]bool{}, map[claim]bool{}
+	for _, s := range c.set.Suppressions {
+		meant[claim{s.ID, s.File, s.Target}] = true
+	}
 	var report []Finding
 	for _, f := range c.found {
-		if !slices.ContainsFunc(c.set.Suppressions, func(s scripting.Suppression) bool { return excuses(s, f) }) {
+		here := claim{f.ID, f.File, f.Line}
+		there[here] = true
+		if !meant[here] {
 			report = append(report, f)
 		}
 	}
 	for _, s := range c.set.Suppressions {
-		if !slices.Contains(allowed, s.ID) {
-			report = append(report, Finding{ID: UnknownID, File: s.File, Line: s.Line,
-				Message: fmt.Sprintf("%q is the id of no finding", s.ID),
-				Hint:    "the ids are " + strings.Join(allowed, ", ")})
-		}
-		if s.Reason == "" {
-			report = append(report, Finding{ID: NoReason, File: s.File, Line: s.Line,
-				Message: fmt.Sprintf("%q is allowed without a reason", s.ID),
-				Hint:    "say after the id why it is meant, for whoever reads this later"})
-		}
+		report = append(report, comment(s, there[claim{s.ID, s.File, s.Target}])...)
 	}
 	slices.SortStableFunc(report, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.ID, b.ID))
@@ -103,7 +138,23 @@ func (c *checker) reported() []Finding {
 	return slices.Compact(report)
 }
 
-// excuses reports whether a comment is about a finding.
-func excuses(s scripting.Suppression, f Finding) bool {
-	return s.ID == f.ID && s.File == f.File && s.Target == f.Line
+// comment returns what is wrong with a comment that allows a finding; there
+// says whether that finding is where it points.
+func comment(s scripting.Suppression, there bool) []Finding {
+	var found []Finding
+	add := func(id, message, hint string) {
+		found = append(found, Finding{ID: id, File: s.File, Line: s.Line, Message: message, Hint: hint})
+	}
+	known := slices.Contains(allowed, s.ID)
+	if !known {
+		add(UnknownID, fmt.Sprintf("%q is the id of no finding", s.ID), "the ids are "+strings.Join(allowed, ", "))
+	}
+	switch {
+	case s.Reason == "":
+		add(NoReason, fmt.Sprintf("%q is allowed without a reason", s.ID), "say after the id why it is meant, for whoever reads this later")
+	case known && !there:
+		add(UnusedAllow, fmt.Sprintf("%q is allowed, and is not found on line %d", s.ID, s.Target),
+			"remove the comment, or move it to the line that it is about, or the one above")
+	}
+	return found
 }

@@ -5,72 +5,190 @@ import (
 	"slices"
 
 	"sesame/daemon/engine"
+	"sesame/daemon/packet"
 )
 
-// enough is how many knocks make a sequence that nobody finds by trying: four
-// ports are 64 bits.
+// enough is on how many ports somebody must knock so that neither random packets
+// nor one scan open a door. It is no bound for whoever sweeps all ports again and
+// again: other ports do not reset a door that is not strict, so each time that
+// the ports go down, repeat or change the protocol costs one more sweep of 65,535
+// packets, and all sweeps within the door's time open it.
 const enough = 4
 
-// order finds sequences that a scan of the ports in their order completes. A
-// strict door takes the ports between for wrong knocks, so none does.
+// order finds sequences that a scan of the ports in their order completes,
+// unless a wrong knock resets the door on the way.
 func (c *checker) order(d *engine.Door) {
-	if d.Listen || d.Strict || len(d.Sequence) < 2 {
+	if d.Listen || len(d.Sequence) < 2 {
 		return
 	}
-	hint := "mix the order of the ports, or set strict = true"
+	stumbles := c.stumbles(d)
+	if d.Strict && stumbles {
+		return
+	}
+	which, between, hint := "the ports", "", "mix the order of the ports, or set strict = true"
+	if d.Sequence[0].Port.Proto != d.Sequence[len(d.Sequence)-1].Port.Proto {
+		which = "the ports of each protocol"
+	}
+	if d.Strict {
+		between = ", and nothing between them resets the door"
+	}
+	if !stumbles {
+		hint = "mix the order of the ports: strict = true is no cure here"
+	}
 	switch {
 	case runs(d.Sequence, func(port, next uint16) bool { return port < next }):
-		c.door(Ascending, d, "the ports go up: a scan from low to high opens it", hint)
+		c.door(Ascending, d, which+" go up"+between+": a scan from low to high opens it", hint)
 	case runs(d.Sequence, func(port, next uint16) bool { return port > next }):
-		c.door(Descending, d, "the ports go down: a scan from high to low opens it", hint)
+		c.door(Descending, d, which+" go down"+between+": a scan from high to low opens it", hint)
 	}
 }
 
-// runs reports whether each port and the next are in order.
+// runs reports whether each port and the next are in order, one protocol after
+// the other: that is how scanners take them.
 func runs(sequence []engine.Knock, inOrder func(port, next uint16) bool) bool {
-	for i, knock := range sequence[1:] {
-		if !inOrder(sequence[i].Port.Number, knock.Port.Number) {
+	seen := map[packet.Proto]bool{}
+	var last packet.Port
+	for _, knock := range sequence {
+		port := knock.Port
+		if port.Proto == last.Proto && !inOrder(last.Number, port.Number) || port.Proto != last.Proto && seen[port.Proto] {
 			return false
 		}
+		seen[port.Proto], last = true, port
 	}
 	return true
+}
+
+// stumbles reports whether a scan meets, between two knocks of a door, a port
+// that resets it, if it is strict.
+func (c *checker) stumbles(d *engine.Door) bool {
+	if d.OnWrong == engine.WrongIgnored {
+		return false
+	}
+	for i, knock := range d.Sequence[1:] {
+		last := d.Sequence[i]
+		if last.Port.Proto != knock.Port.Proto {
+			continue
+		}
+		high := max(last.Port.Number, knock.Port.Number)
+		for number := min(last.Port.Number, knock.Port.Number) + 1; number < high; number++ {
+			between := engine.Knock{Port: packet.Port{Proto: knock.Port.Proto, Number: number}, Flags: knock.Flags}
+			if c.minds(d, between) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// minds reports whether a packet like k, to a port that a strict door does not
+// list, is always a wrong knock there. See [engine.Door.Strict].
+func (c *checker) minds(d *engine.Door, k engine.Knock) bool {
+	asks := k.Flags.Set&engine.SYN.Set == engine.SYN.Set && k.Flags.Clear&engine.SYN.Clear == engine.SYN.Clear
+	return (asks || k.Port.Proto != packet.TCP) && !c.guarded[k.Port] && !slices.Contains(d.Except, k.Port)
 }
 
 func (c *checker) length(d *engine.Door) {
 	if d.Listen {
 		return
 	}
-	if n := len(d.Sequence); n < enough {
-		knocks := fmt.Sprintf("%d knocks", n)
-		if n == 1 {
-			knocks = "1 knock"
-		}
-		c.door(Short, d, knocks+", fewer than four: a few random packets may open it", "make the sequence four knocks or longer")
+	knocks, different := len(d.Sequence), len(ports(d))
+	switch {
+	case knocks < enough:
+		c.door(Short, d, count(knocks, "knock")+", fewer than four: a few random packets may open it", "make the sequence four knocks or longer")
+	case different < enough:
+		c.door(Short, d, fmt.Sprintf("%d knocks on %s, fewer than four: a few random packets may open it", knocks, count(different, "port")),
+			"knock on four different ports or more")
 	}
-	if len(d.Sequence) == 1 && d.Limit == nil {
+	if knocks == 1 && d.Limit == nil {
 		c.door(NoLimit, d, "one knock without a limit: whoever sends packets decides how often it runs", `add limit = "10/m", or what fits`)
 	}
 }
 
-// prefix finds doors that open on the way to another. Of two with the same
-// sequence it names the later.
+// ports returns the different ports of a sequence.
+func ports(d *engine.Door) map[packet.Port]bool {
+	ports := map[packet.Port]bool{}
+	for _, knock := range d.Sequence {
+		ports[knock.Port] = true
+	}
+	return ports
+}
+
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// prefix finds doors that open on the way to another. Of two that the same
+// knocks open it names the later.
 func (c *checker) prefix(d *engine.Door) {
-	for i, other := range c.set.Engine.Doors {
-		if other == d || other.Listen || d.Listen || len(d.Sequence) > len(other.Sequence) ||
-			!slices.Equal(d.Sequence, other.Sequence[:len(d.Sequence)]) {
-			continue
-		}
-		message := fmt.Sprintf("its sequence is how door %q (%s:%d) begins: whoever knocks that one opens this one on the way",
-			other.Name, other.Script, other.Line)
-		if len(d.Sequence) == len(other.Sequence) {
-			if slices.Index(c.set.Engine.Doors, d) < i {
-				continue
-			}
-			message = fmt.Sprintf("it has the sequence of door %q (%s:%d): the same knocks open both", other.Name, other.Script, other.Line)
-		}
-		c.door(Prefix, d, message, "give it a sequence that begins differently")
+	if d.Listen {
 		return
 	}
+	for _, other := range c.knocked[c.rarest(d)] {
+		twins := len(d.Sequence) == len(other.Sequence)
+		if other == d || len(d.Sequence) > len(other.Sequence) || twins && c.position[d] < c.position[other] || !c.passes(d, other) {
+			continue
+		}
+		message, hint := "its sequence is part of that of door %q (%s:%d): whoever knocks that one opens this one on the way",
+			"give it a port that the other door does not have"
+		switch {
+		case twins:
+			message, hint = "it has the sequence of door %q (%s:%d): the same knocks open both", "give it a sequence that begins differently"
+		case slices.EqualFunc(d.Sequence, other.Sequence[:len(d.Sequence)], overlap):
+			message, hint = "its sequence is how door %q (%s:%d) begins: whoever knocks that one opens this one on the way",
+				"give it a sequence that begins differently"
+		}
+		c.door(Prefix, d, fmt.Sprintf(message, other.Name, other.File, other.Line), hint)
+		return
+	}
+}
+
+// rarest returns the port of a sequence that the fewest doors have.
+func (c *checker) rarest(d *engine.Door) packet.Port {
+	return slices.MinFunc(d.Sequence, func(a, b engine.Knock) int {
+		return len(c.knocked[a.Port]) - len(c.knocked[b.Port])
+	}).Port
+}
+
+// passes reports whether the knocks of other, made in time, open d. It follows
+// the engine's rules for a knock that is expected, repeated, foreign or wrong.
+func (c *checker) passes(d, other *engine.Door) bool {
+	var run []engine.Knock
+	for _, k := range other.Sequence {
+		switch stage := len(run); {
+		case overlap(k, d.Sequence[stage]):
+			run = append(run, k)
+		case d.OnWrong == engine.WrongIgnored,
+			stage > 0 && d.Duplicates == engine.DuplicatesIgnored && overlap(k, d.Sequence[stage-1]),
+			!lists(d, k) && !(d.Strict && c.minds(d, k)):
+		default:
+			run = longestRun(d, append(run, k))
+		}
+		if len(run) == len(d.Sequence) {
+			return true
+		}
+	}
+	return false
+}
+
+// longestRun returns the longest of the latest knocks that begin d.
+func longestRun(d *engine.Door, knocks []engine.Knock) []engine.Knock {
+	for len(knocks) > 0 && !slices.EqualFunc(knocks, d.Sequence[:len(knocks)], overlap) {
+		knocks = knocks[1:]
+	}
+	return knocks
+}
+
+// lists reports whether k can be a knock of d, at whatever stage.
+func lists(d *engine.Door, k engine.Knock) bool {
+	return slices.ContainsFunc(d.Sequence, func(own engine.Knock) bool { return overlap(k, own) })
+}
+
+// overlap reports whether one packet can be both knocks.
+func overlap(a, b engine.Knock) bool {
+	return a.Port == b.Port && (a.Port.Proto != packet.TCP || a.Flags.Set&b.Flags.Clear|a.Flags.Clear&b.Flags.Set == 0)
 }
 
 func (c *checker) effect(d *engine.Door) {
