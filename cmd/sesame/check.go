@@ -2,11 +2,13 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
 	"sesame/daemon/transcript"
+	"sesame/scripting"
 	"sesame/scripting/lint"
 )
 
@@ -46,19 +48,23 @@ func (p *program) check(c *cobra.Command, f *checkFlags) error {
 		return err
 	}
 	set, err := p.load(c, &f.scripts)
+	if _, usage := errors.AsType[*usageError](err); err != nil && !usage && f.format == "json" {
+		// What failed is the loading: that is told, even if nobody reads this.
+		_ = p.writeJSON(problemsOf(err))
+	}
 	if err != nil {
 		return err
 	}
 	defer set.Close()
-	r := checked{Doors: len(set.Engine.Doors), Files: len(set.Files), Findings: lint.Check(set)}
+	r := checked{Doors: len(set.Engine.Doors), Files: len(set.Files), Findings: append([]lint.Finding{}, lint.Check(set)...)}
 	if f.effects {
-		r.Effects = lint.Effects(set)
+		r.Effects = append([]lint.Script{}, lint.Effects(set)...)
 	}
 	if f.strict && len(r.Findings) > 0 {
 		p.status = answerNo
 	}
 	if f.format == "json" {
-		return r.writeJSON(p)
+		return p.writeJSON(r)
 	}
 	return r.writeText(p)
 }
@@ -68,17 +74,39 @@ type checked struct {
 	Files    int            `json:"files"`
 	Doors    int            `json:"doors"`
 	Findings []lint.Finding `json:"findings"`
-	Effects  []lint.Script  `json:"effects,omitempty"`
+	Effects  []lint.Script  `json:"effects,omitzero"` // nil unless asked for
 }
 
-func (r *checked) writeJSON(p *program) error {
-	if r.Findings == nil {
-		r.Findings = []lint.Finding{}
+// A refusal is why a script set does not load.
+type refusal struct {
+	Problems []problem `json:"problems"`
+}
+
+// A problem has no place when it is about no file.
+type problem struct {
+	File    string `json:"file,omitempty"`
+	Line    int    `json:"line,omitempty"`
+	Column  int    `json:"column,omitempty"`
+	Message string `json:"message"`
+}
+
+func problemsOf(err error) refusal {
+	problems, ok := errors.AsType[scripting.Problems](err)
+	if !ok {
+		return refusal{[]problem{{Message: err.Error()}}}
 	}
+	var r refusal
+	for _, one := range problems {
+		r.Problems = append(r.Problems, problem{one.File, one.Line, one.Column, one.Message})
+	}
+	return r
+}
+
+func (p *program) writeJSON(v any) error {
 	e := json.NewEncoder(p.stdout)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
-	return e.Encode(r)
+	return e.Encode(v)
 }
 
 func (r *checked) writeText(p *program) error {

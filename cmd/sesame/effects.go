@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"sesame/daemon/transcript"
@@ -13,19 +15,18 @@ func describe(s lint.Script) string {
 	var b strings.Builder
 	fmt.Fprintln(&b, s.File)
 	for _, d := range s.Doors {
-		fmt.Fprintf(&b, "  door %s (line %d)\n", d.Name, d.Line)
+		fmt.Fprintf(&b, "  door %s (%s)\n", d.Name, where(s, d.File, d.Line))
 		if len(d.Guards) > 0 {
 			fmt.Fprintf(&b, "    shuts %s to everyone without a grant\n", strings.Join(d.Guards, ", "))
 		}
-		for _, a := range d.Allows {
-			fmt.Fprintf(&b, "    can allow %s\n", allowed(s.File, a))
-		}
+		describeCalls(&b, s, "    can", d.Allows, d.Closes)
 	}
-	for _, a := range s.Allows {
-		fmt.Fprintf(&b, "  a function outside of doors can allow %s\n", allowed(s.File, a))
-	}
+	describeCalls(&b, s, "  a function outside of doors can", s.Allows, s.Closes)
 	for _, c := range s.Commands {
 		fmt.Fprintf(&b, "  can run %s (line %d)\n", transcript.Command(c.Argv), c.Line)
+		for _, name := range slices.Sorted(maps.Keys(c.Choices)) {
+			fmt.Fprintf(&b, "    {%s} is one of %s\n", name, choices(c.Choices[name]))
+		}
 		if c.Undo != nil {
 			fmt.Fprintf(&b, "    and undo it with %s\n", transcript.Command(c.Undo))
 		}
@@ -33,12 +34,61 @@ func describe(s lint.Script) string {
 	return b.String()
 }
 
-func allowed(file string, a lint.Allow) string {
+func describeCalls(b *strings.Builder, s lint.Script, can string, allows []lint.Allow, closes []lint.Close) {
+	for _, a := range allows {
+		fmt.Fprintf(b, "%s allow %s%s (%s)\n", can, ports(a), networks(a), where(s, a.File, a.Line))
+	}
+	for _, c := range closes {
+		door := c.Door
+		if c.Any {
+			door = "any door"
+		}
+		fmt.Fprintf(b, "%s end the grants of %s (%s)\n", can, door, where(s, c.File, c.Line))
+	}
+}
+
+// where names a place under the heading of its script.
+func where(s lint.Script, file string, line int) string {
+	if file == s.File {
+		return fmt.Sprintf("line %d", line)
+	}
+	return fmt.Sprintf("%s:%d", file, line)
+}
+
+func ports(a lint.Allow) string {
 	switch {
 	case a.Any:
-		return fmt.Sprintf("any port (%s:%d)", file, a.Line)
+		return "any port"
 	case len(a.Ports) == 0:
-		return fmt.Sprintf("the guards of the door that calls it (line %d)", a.Line)
+		return "the guards of the door that calls it"
 	}
-	return fmt.Sprintf("%s (line %d)", strings.Join(a.Ports, ", "), a.Line)
+	return strings.Join(a.Ports, ", ")
+}
+
+// networks says who has access besides the source.
+func networks(a lint.Allow) string {
+	var lengths []string
+	if a.Prefix4 != 0 {
+		lengths = append(lengths, fmt.Sprintf("/%d (IPv4)", a.Prefix4))
+	}
+	if a.Prefix6 != 0 {
+		lengths = append(lengths, fmt.Sprintf("/%d (IPv6)", a.Prefix6))
+	}
+	switch {
+	case a.AnyNetwork:
+		return " to any network"
+	case lengths == nil:
+		return ""
+	}
+	return " to networks of " + strings.Join(lengths, " and ")
+}
+
+// choices writes what may fill a placeholder, each as it would stand in a
+// command.
+func choices(texts []string) string {
+	written := make([]string, len(texts))
+	for i, text := range texts {
+		written[i] = transcript.Command([]string{text})
+	}
+	return strings.Join(written, ", ")
 }

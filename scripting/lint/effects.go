@@ -1,7 +1,6 @@
 package lint
 
 import (
-	"cmp"
 	"slices"
 
 	"sesame/daemon/engine"
@@ -9,14 +8,16 @@ import (
 	"sesame/scripting"
 )
 
-// A Script is all that one file can do to the machine. It is an upper bound:
-// what stands in a function that nothing calls is listed too.
+// A Script is all that one file, with the modules that it requires, can do to
+// the machine. It is an upper bound: what stands in a function that nothing
+// calls is listed too. What is not listed is refused when it is asked for.
 type Script struct {
 	File  string `json:"file"`
 	Doors []Door `json:"doors,omitempty"`
-	// Allows are those of functions that stand outside of doors, which any door
-	// may call.
+	// Allows and Closes are those of functions that stand outside of doors, which
+	// any door of the file may call.
 	Allows []Allow `json:"allows,omitempty"`
+	Closes []Close `json:"closes,omitempty"`
 	// Commands can be run by each function of the file.
 	Commands []Command `json:"commands,omitempty"`
 }
@@ -24,16 +25,32 @@ type Script struct {
 // A Door is what a door does when it stands there, and when it opens.
 type Door struct {
 	Name   string   `json:"name"`
+	File   string   `json:"file"` // that registers it: the script, or a module
 	Line   int      `json:"line"`
 	Guards []string `json:"guards,omitempty"` // shut to everyone without a grant
 	Allows []Allow  `json:"allows,omitempty"`
+	Closes []Close  `json:"closes,omitempty"`
 }
 
 // An Allow is access that can be given.
 type Allow struct {
+	File  string   `json:"file"`
 	Line  int      `json:"line"` // of the call, or of the door that needs none
 	Ports []string `json:"ports,omitempty"`
 	Any   bool     `json:"any,omitempty"` // the port is computed, and can be every one
+	// Prefix4 and Prefix6 are the lengths of the networks around the source that
+	// have access too: 0 when it is the source alone.
+	Prefix4    int  `json:"prefix4,omitempty"`
+	Prefix6    int  `json:"prefix6,omitempty"`
+	AnyNetwork bool `json:"any_network,omitempty"` // a length is computed
+}
+
+// A Close is a door whose grants a source can lose.
+type Close struct {
+	File string `json:"file"`
+	Line int    `json:"line"`
+	Door string `json:"door,omitempty"`
+	Any  bool   `json:"any,omitempty"` // the name is computed, and can be every one
 }
 
 // A Command is a program that can be run, with its placeholders.
@@ -48,66 +65,88 @@ type Command struct {
 // Effects lists, by file, all that a set can do to the machine. Files that can
 // do nothing are left out.
 func Effects(set *scripting.Set) []Script {
-	e := &effects{set: set}
-	for _, d := range set.Engine.Doors {
-		script := e.script(d.Script)
-		script.Doors = append(script.Doors, e.door(d))
-	}
-	for _, site := range set.Allows {
-		if d := doorOf(set, site); d == nil {
-			script := e.script(site.File)
-			script.Allows = append(script.Allows, allow(site, nil))
+	var scripts []Script
+	for _, file := range set.Files {
+		if s := script(set, file.Path); s.Doors != nil || s.Allows != nil || s.Closes != nil || s.Commands != nil {
+			scripts = append(scripts, s)
 		}
 	}
+	return scripts
+}
+
+func script(set *scripting.Set, path string) Script {
+	s := Script{File: path}
+	allows, closes := set.Sites(path)
+	for _, d := range set.Engine.Doors {
+		if d.Script == path {
+			s.Doors = append(s.Doors, door(d, allows, closes))
+		}
+	}
+	for _, site := range allows {
+		if site.Door == "" {
+			s.Allows = append(s.Allows, allow(site, nil))
+		}
+	}
+	s.Closes = closesIn("", closes)
 	for _, c := range set.Commands {
-		script := e.script(c.Place.File)
-		script.Commands = append(script.Commands, Command{c.Name, c.Place.Line, c.Argv, c.Undo, c.Choices})
+		if c.Place.File == path {
+			s.Commands = append(s.Commands, Command{c.Name, c.Place.Line, c.Argv, c.Undo, c.Choices})
+		}
 	}
-	slices.SortFunc(e.scripts, func(a, b Script) int { return cmp.Compare(a.File, b.File) })
-	return e.scripts
+	return s
 }
 
-type effects struct {
-	set     *scripting.Set
-	scripts []Script
-}
-
-// script returns the entry of a file.
-func (e *effects) script(file string) *Script {
-	i := slices.IndexFunc(e.scripts, func(s Script) bool { return s.File == file })
-	if i < 0 {
-		i = len(e.scripts)
-		e.scripts = append(e.scripts, Script{File: file})
-	}
-	return &e.scripts[i]
-}
-
-func (e *effects) door(d *engine.Door) Door {
-	door := Door{Name: d.Name, Line: d.Line, Guards: names(d.Guards)}
+func door(d *engine.Door, allows []scripting.AllowSite, closes []scripting.CloseSite) Door {
+	door := Door{Name: d.Name, File: d.File, Line: d.Line, Guards: names(d.Guards), Closes: closesIn(d.Name, closes)}
 	if !d.Listen && d.Hooks&engine.HookOpen == 0 && len(d.Guards) > 0 {
-		door.Allows = append(door.Allows, Allow{Line: d.Line, Ports: names(d.Guards)})
+		door.Allows = append(door.Allows, Allow{File: d.File, Line: d.Line, Ports: names(d.Guards)})
 	}
-	for _, site := range e.set.Allows {
-		if doorOf(e.set, site) == d {
-			door.Allows = append(door.Allows, allow(site, d))
+	for _, site := range allows {
+		if site.Door != d.Name {
+			continue
+		}
+		if a := allow(site, d); a.Any || len(a.Ports) > 0 { // else its ports exclude all of them
+			door.Allows = append(door.Allows, a)
 		}
 	}
 	return door
 }
 
-// allow says what a call can give, when it stands in door d or in none.
+// allow says what a call can give, when it stands in door d or, when that is
+// nil, in none.
 func allow(site scripting.AllowSite, d *engine.Door) Allow {
-	switch {
-	case site.Literal && len(site.Ports) > 0:
-		return Allow{Line: site.Line, Ports: names(site.Ports)}
-	case site.Literal && d != nil:
-		return Allow{Line: site.Line, Ports: names(d.Guards)}
-	case !site.Literal && d != nil && d.Ports != nil:
-		return Allow{Line: site.Line, Ports: names(append(slices.Clone(d.Guards), d.Ports...))}
-	case site.Literal: // the guards of whichever door calls it, which that door lists
-		return Allow{Line: site.Line}
+	a := Allow{File: site.File, Line: site.Line, Prefix4: site.Prefix4, Prefix6: site.Prefix6}
+	if site.Prefix4 == scripting.Computed || site.Prefix6 == scripting.Computed {
+		a.AnyNetwork, a.Prefix4, a.Prefix6 = true, 0, 0
 	}
-	return Allow{Line: site.Line, Any: true}
+	ports := site.Ports
+	switch {
+	case !site.Literal && (d == nil || d.Ports == nil):
+		a.Any = true
+		return a
+	case d == nil: // without ports, the guards of whichever door calls it, which that door lists
+		a.Ports = names(ports)
+		return a
+	case !site.Literal:
+		ports = slices.Concat(d.Guards, d.Ports)
+	case len(ports) == 0:
+		ports = d.Guards
+	}
+	a.Ports = names(slices.DeleteFunc(slices.Clone(ports), func(port packet.Port) bool {
+		return d.Ports != nil && !slices.Contains(d.Ports, port) && !slices.Contains(d.Guards, port)
+	}))
+	return a
+}
+
+// closesIn returns what the calls in a door can close, or those in none.
+func closesIn(door string, sites []scripting.CloseSite) []Close {
+	var closes []Close
+	for _, site := range sites {
+		if site.Door == door {
+			closes = append(closes, Close{File: site.File, Line: site.Line, Door: site.Target, Any: site.Target == ""})
+		}
+	}
+	return closes
 }
 
 func names(ports []packet.Port) []string {
