@@ -36,7 +36,8 @@ sesame.door "late" { sequence = { 1, 3 }, when = { office, times.hours, night, a
 	for _, s := range w.set.Allows {
 		got = append(got, fmt.Sprintf("allow %s in %q literal=%t %v", s.Place, s.Door, s.Literal, s.Ports))
 	}
-	for _, s := range w.set.Closes {
+	_, closes := w.set.Sites("ssh.lua")
+	for _, s := range closes {
 		got = append(got, fmt.Sprintf("close %s in %q %q", s.Place, s.Door, s.Target))
 	}
 	for _, s := range w.set.Suppressions {

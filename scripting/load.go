@@ -32,7 +32,6 @@ type Set struct {
 	Commands     []*Command
 	Options      []OptionValue
 	Allows       []AllowSite
-	Closes       []CloseSite
 	Suppressions []Suppression
 
 	scripts []*script
@@ -268,7 +267,6 @@ func (l *loader) describe() {
 		file := l.sources.files[path]
 		l.set.Files = append(l.set.Files, file.File)
 		l.set.Allows = append(l.set.Allows, file.facts.allows...)
-		l.set.Closes = append(l.set.Closes, file.facts.closes...)
 		l.set.Suppressions = append(l.set.Suppressions, suppressions(path, file.lines)...)
 	}
 }

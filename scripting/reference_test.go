@@ -41,7 +41,8 @@ one table, ` + "`sesame`" + `, and what the functions that react are given. This
 - ` + "`require \"name\"`" + ` loads ` + "`lib/name.lua`" + ` beside the scripts, while loading.
 - Of Lua's libraries there are the basic functions, ` + "`string`, `table` and `math`" + `, without what could read files, run programs or load code. ` + "`payload:unpack(\"<I4\", position)`" + ` reads binary data with the formats of Lua 5.3; the data come first.
 - ` + "`print`" + ` writes what ` + "`log`" + ` does. ` + "`math.random`" + ` is there in functions, and gives the same in every replay.
-- A function for ` + "`when`" + ` decides and does nothing else: it may read a store, but neither write it, log nor act.
+- A function for ` + "`when`" + ` decides and does nothing else: it may read a store, but neither write it, log, print nor act.
+- A door allows and closes what the calls of ` + "`allow` and `close`" + ` say that stand in it, or outside of doors; what is hidden from a reader is refused.
 - A function has 200,000 instructions and 4 MiB, the top level of a file 5,000,000 and 64 MiB. A string has at most 64 KiB, a reply 256 operations.
 - All scripts together keep 65,536 stored values and as many delays. When a store is full, what would store more is refused: give values a ttl.
 
