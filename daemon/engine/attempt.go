@@ -31,7 +31,7 @@ func (e *Engine) start(d *door, key attemptKey, h hit) {
 // the youngest then, also where a longer run fell back to it.
 func (e *Engine) begun(slot int32, h hit) {
 	a := &e.attempts.slots[slot]
-	a.first, a.flags = h.at, h.flags
+	a.first, a.flags, a.from, a.sequence = h.at, h.flags, h.from, h.sequence
 	e.attempts.enqueue(slot)
 }
 
@@ -67,8 +67,13 @@ func (e *Engine) hits(slot int32, d *door) []hit {
 	if r := e.attempts.runOf(slot); r != nil {
 		return r.hits
 	}
+	return append(make([]hit, 0, 4), e.firstHit(slot, d))
+}
+
+// firstHit returns the knock of a first-stage attempt.
+func (e *Engine) firstHit(slot int32, d *door) hit {
 	a := &e.attempts.slots[slot]
-	return append(make([]hit, 0, 4), hit{d.Sequence[0].Port, a.flags, a.first})
+	return hit{port: d.Sequence[0].Port, flags: a.flags, from: a.from, sequence: a.sequence, at: a.first}
 }
 
 // stage returns how many knocks of an attempt are done.

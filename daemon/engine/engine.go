@@ -97,7 +97,7 @@ func New(cfg Config, start time.Time) *Engine {
 		horizon:  forever,
 		index:    newIndex(&Set{}, nil),
 		attempts: newTable(cfg.Attempts),
-		segments: newRecent[segment](1 << 18),
+		segments: newRecent[segment](1 << 16),
 		flows:    newRecent[flow](1 << 14),
 		grants:   newGrants(),
 		limits:   newLimits(cfg.Grants),

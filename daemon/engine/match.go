@@ -15,11 +15,22 @@ type run struct {
 	timer timer
 }
 
-// A hit is a knock that counted. Its port is that of the sequence at its place.
+// A hit is a knock that counted.
 type hit struct {
-	port  packet.Port
-	flags packet.Flags
-	at    int64
+	port     packet.Port
+	flags    packet.Flags
+	from     uint16 // source port
+	sequence uint32 // of TCP
+	at       int64
+}
+
+func (e *Engine) hitOf(p *packet.Packet) hit {
+	return hit{port: p.Port, flags: p.Flags, from: p.SourcePort, sequence: p.Sequence, at: e.now}
+}
+
+// repeats reports whether h is another's retransmit.
+func (h hit) repeats(other hit) bool {
+	return h.port.Proto == packet.TCP && h.port == other.port && h.from == other.from && h.sequence == other.sequence
 }
 
 // is reports whether the hit is the knock k.
@@ -68,7 +79,7 @@ func (e *Engine) offer(d *door, p *packet.Packet) bool {
 	case slot != 0:
 		e.judge(d, slot, p)
 	case begins:
-		e.start(d, key, hit{p.Port, p.Flags, e.now})
+		e.start(d, key, e.hitOf(p))
 	default:
 		return wanted
 	}
@@ -91,11 +102,13 @@ func (e *Engine) lookUp(d *door, key attemptKey) int32 {
 }
 
 // judge applies the tests, in their order, to a packet of a source that has an
-// attempt: expected, a forgiven repeat, wrong.
+// attempt: a retransmit, expected, a forgiven repeat, wrong. An attempt knows
+// its own retransmits, whatever a flood has made the engine forget.
 func (e *Engine) judge(d *door, slot int32, p *packet.Packet) {
-	h := hit{p.Port, p.Flags, e.now}
+	h := e.hitOf(p)
 	stage := e.stage(slot)
 	switch {
+	case e.resent(slot, d, h):
 	case d.Sequence[stage].Holds(p):
 		e.advance(d, slot, h)
 	case d.Duplicates == DuplicatesIgnored && d.Sequence[stage-1].Holds(p):
@@ -105,6 +118,14 @@ func (e *Engine) judge(d *door, slot int32, p *packet.Packet) {
 	case d.OnWrong == WrongResets:
 		e.fallBack(d, slot, h)
 	}
+}
+
+// resent reports whether h is a retransmit of a knock of the attempt.
+func (e *Engine) resent(slot int32, d *door, h hit) bool {
+	if r := e.attempts.runOf(slot); r != nil {
+		return slices.ContainsFunc(r.hits, h.repeats)
+	}
+	return h.repeats(e.firstHit(slot, d))
 }
 
 // advance counts the expected knock.

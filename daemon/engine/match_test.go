@@ -177,6 +177,22 @@ func TestRetransmitsAreNoKnocks(t *testing.T) {
 	}
 }
 
+func TestAFloodMakesNoAttemptForgetItsRetransmits(t *testing.T) {
+	w := newWorld(t, classic(t))
+	first := w.packet(alice, "tcp/7000")
+	w.see(w.e.Packet(&first))
+	w.knock(alice, "udp/8000")
+	for range 1 << 17 {
+		p := w.packet(bob, "tcp/9000")
+		p.Sequence = uint32(w.sent)
+		w.e.Packet(&p)
+	}
+	w.see(w.e.Packet(&first))
+	w.knock(alice, "tcp/9000")
+	w.want("0s stage ssh 203.0.113.9 1/3", "0s stage ssh 203.0.113.9 2/3", "0s stage ssh 203.0.113.9 3/3",
+		"0s open ssh 203.0.113.9", "0s effect ssh 203.0.113.9 allow #1 tcp/22 30s")
+}
+
 func TestFlags(t *testing.T) {
 	w := newWorld(t, classic(t))
 	ack := w.packet(alice, "tcp/7000")

@@ -56,7 +56,7 @@ func (r *reference) knock(p *packet.Packet) bool {
 	if !wanted && !d.Strict {
 		return false
 	}
-	h := hit{p.Port, p.Flags, now}
+	h := hit{port: p.Port, flags: p.Flags, at: now}
 	run := r.run(p.Source, now)
 	switch {
 	case d.Sequence[len(run)].Holds(p):

@@ -9,13 +9,16 @@ import (
 
 // An attempt is one source's progress in one door. There may be a million, so
 // it holds no pointer and nothing that only later stages need: a flood of first
-// knocks costs 56 bytes and an index entry each.
+// knocks costs 48 bytes and an index entry each.
 type attempt struct {
 	key          attemptKey
+	run          int32 // index in table.runs of what later stages need; 0: first stage
 	first        int64 // when the run's first knock came
 	older, newer int32 // neighbours by age, 0: none; of first-stage attempts alone
-	run          int32 // index in table.runs of what later stages need; 0: first stage
-	flags        packet.Flags
+	// Of the first knock:
+	sequence uint32
+	from     uint16
+	flags    packet.Flags
 }
 
 // attemptKey is who attempts what. The source is an address in its 16-byte
