@@ -35,15 +35,6 @@ func (c *checker) site(id string, site scripting.AllowSite, message, hint string
 }
 
 // doorOf returns the door that a place stands in, nil when it stands in none.
-func doorOf(set *scripting.Set, site scripting.AllowSite) *engine.Door {
-	i := slices.IndexFunc(set.Engine.Doors, func(d *engine.Door) bool { return d.Script == site.File && d.Name == site.Door })
-	if i < 0 {
-		return nil
-	}
-	return set.Engine.Doors[i]
-}
-
-// doorOf returns the door that a place stands in, nil when it stands in none.
 func (c *checker) doorOf(site scripting.AllowSite) *engine.Door {
 	if d := c.byName[site.Door]; d != nil && d.File == site.File {
 		return d
