@@ -25,7 +25,7 @@ type Config struct {
 	// first-stage attempt makes room, so an honest knock survives a flood of
 	// spoofed ones while the flood's rate times the honest gap between two
 	// knocks is below it. The default, 1,048,576, withstands a million packets
-	// a second for a gap of one second. A first-stage attempt takes about 90
+	// a second for a gap of one second. A first-stage attempt takes about 70
 	// bytes; a later one several times that, but needs a second right knock.
 	Attempts int
 	// Grants is how many grants may be live; a door refuses beyond it. The
