@@ -1,0 +1,485 @@
+package engine
+
+import (
+	"container/heap"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"sesame/daemon/packet"
+)
+
+// TestWhateverComesTheStateIsWhole gives an engine inputs of all kinds in random
+// order and compares, after each, everything that it keeps twice.
+func TestWhateverComesTheStateIsWhole(t *testing.T) {
+	for seed := range uint64(200) {
+		c := newChaos(t, seed)
+		for range 300 {
+			c.input()
+			c.check()
+			if t.Failed() {
+				t.Fatalf("seed %d, after the inputs %v", seed, c.past)
+			}
+		}
+	}
+}
+
+// A chaos is an engine, a host that carries out effects badly and in no order,
+// and what was done so far.
+type chaos struct {
+	t       *testing.T
+	r       *rand.Rand
+	e       *Engine
+	now     time.Time
+	sent    int
+	set     []*Door
+	awaited []uint64
+	journal map[uint64]Grant // what a restart would find
+	past    []string
+}
+
+func newChaos(t *testing.T, seed uint64) *chaos {
+	c := &chaos{
+		t: t, r: rand.New(rand.NewPCG(seed, 1)), now: monday, journal: map[uint64]Grant{},
+		e: New(Config{Attempts: 24, Grants: 40, Seed: seed}, monday),
+	}
+	c.see(c.e.Swap(c.now, c.newSet()))
+	return c
+}
+
+// see takes note of what a runner would answer and a journal would hold.
+func (c *chaos) see(events []Event) {
+	last := c.now.Add(-1 << 62)
+	for _, event := range events {
+		if event.Time.Before(last) {
+			c.t.Errorf("%s comes after %v", brief(event), last)
+		}
+		last = event.Time
+		if event.ID != 0 {
+			c.awaited = append(c.awaited, event.ID)
+		}
+		if r := event.Persist; r != nil && r.Grant != nil {
+			c.journal[r.Grant.ID] = *r.Grant
+			if r.Ended {
+				delete(c.journal, r.Grant.ID)
+			}
+		}
+	}
+}
+
+var chaosPorts = []string{"tcp/1", "tcp/2", "tcp/3", "udp/4", "udp/5"}
+
+// input does one thing.
+func (c *chaos) input() {
+	inputs := []struct {
+		name   string
+		weight int
+		do     func() []Event
+	}{
+		{"packet", 60, c.packet},
+		{"tick", 6, func() []Event { return c.e.Tick(c.pass(8 * time.Second)) }},
+		{"swap", 4, func() []Event { return c.e.Swap(c.pass(time.Second), c.newSet()) }},
+		{"result", 25, c.result},
+		{"grant", 3, func() []Event {
+			return c.e.Grant(c.pass(time.Second), c.network(), c.guarded(), time.Duration(1+c.r.IntN(30))*time.Second)
+		}},
+		{"revoke", 2, func() []Event { return c.e.Revoke(c.pass(time.Second), c.network(), c.guarded()) }},
+		{"restore", 2, c.restore},
+		{"local", 1, func() []Event { return c.e.Local(c.pass(time.Second), nil) }},
+		{"end", 1, func() []Event { return c.e.End(c.pass(time.Second), c.now.Add(time.Minute)) }},
+		{"shutdown", 1, func() []Event { return c.e.Shutdown(c.pass(time.Second)) }},
+	}
+	n := c.r.IntN(105)
+	for _, in := range inputs {
+		if n -= in.weight; n < 0 {
+			c.past = append(c.past, in.name)
+			c.see(in.do())
+			return
+		}
+	}
+}
+
+// pass lets time pass, often none.
+func (c *chaos) pass(most time.Duration) time.Time {
+	if c.r.IntN(3) == 0 {
+		c.now = c.now.Add(time.Duration(c.r.Int64N(int64(most)/1e9+1)) * time.Second)
+	}
+	return c.now
+}
+
+func (c *chaos) packet() []Event {
+	c.sent++
+	return c.e.Packet(&packet.Packet{
+		Time: c.pass(3 * time.Second), Number: c.sent, Source: c.source(), Dest: netip.MustParseAddr("198.51.100.1"),
+		SourcePort: uint16(20000 + c.r.IntN(40000)), Port: c.port(chaosPorts...), Flags: packet.SYN, Sequence: uint32(c.sent),
+	})
+}
+
+func (c *chaos) result() []Event {
+	if len(c.awaited) == 0 {
+		return nil
+	}
+	i := c.r.IntN(min(len(c.awaited), 4))
+	id := c.awaited[i]
+	c.awaited = slices.Delete(c.awaited, i, i+1)
+	var err error
+	if c.r.IntN(3) == 0 {
+		err = errors.New("no such device")
+	}
+	return c.e.Result(c.pass(time.Second), id, err)
+}
+
+func (c *chaos) restore() []Event {
+	c.see(c.e.Tick(c.pass(time.Second))) // so that no timer takes the id first
+	g := Grant{
+		ID: c.e.grants.lastID + 1 + uint64(c.r.IntN(3)), Door: c.name(), By: c.source(), Source: c.network(),
+		Port: c.guarded(), TTL: time.Minute, End: c.now.Add(time.Duration(c.r.IntN(40)-10) * time.Second),
+	}
+	if c.r.IntN(2) == 0 {
+		g.Port, g.Argv, g.Undo, g.Timeout = packet.Port{}, mount.Argv, mount.Undo, time.Second
+	}
+	c.journal[g.ID] = g
+	return c.e.Restore(c.now, []Grant{g, g})
+}
+
+func (c *chaos) source() netip.Addr {
+	if c.r.IntN(4) == 0 {
+		return netip.AddrFrom16([16]byte{0: 0x20, 1: 1, 7: byte(c.r.IntN(2)), 15: byte(c.r.IntN(4))})
+	}
+	return netip.AddrFrom4([4]byte{203, 0, byte(c.r.IntN(3)), byte(c.r.IntN(4))})
+}
+
+func (c *chaos) network() netip.Prefix {
+	a := c.source()
+	p, err := a.Prefix(a.BitLen() - []int{0, 0, 2, 8, 16}[c.r.IntN(5)])
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return p
+}
+
+func (c *chaos) port(names ...string) packet.Port {
+	return ports(c.t, names[c.r.IntN(len(names))])[0]
+}
+
+func (c *chaos) guarded() packet.Port { return c.port("tcp/22", "tcp/443") }
+
+func (c *chaos) name() string { return fmt.Sprint("door", c.r.IntN(7)) }
+
+// newSet returns a set that keeps some doors as they were, changes and drops
+// others, and puts them in another order.
+func (c *chaos) newSet() *Set {
+	next := map[string]*Door{}
+	for _, d := range c.set {
+		if c.r.IntN(3) > 0 {
+			same := *d
+			next[d.Name] = &same
+		}
+	}
+	for range 3 {
+		d := c.newDoor()
+		next[d.Name] = d
+	}
+	c.set = slices.SortedFunc(maps.Values(next), func(a, b *Door) int { return a.Line - b.Line })
+	c.r.Shuffle(len(c.set), func(i, j int) { c.set[i], c.set[j] = c.set[j], c.set[i] })
+	return &Set{Doors: c.set, Timers: []Timer{{Script: "s.lua", Name: "later", Handler: does(c.handle)}}}
+}
+
+func (c *chaos) newDoor() *Door {
+	sequence := []string{}
+	for range 1 + c.r.IntN(4) {
+		sequence = append(sequence, chaosPorts[c.r.IntN(len(chaosPorts))])
+	}
+	d := guarding(c.t, aDoor(c.t, c.name(), sequence...), "tcp/22")
+	c.sent++
+	d.Script, d.Line = "s.lua", c.sent
+	d.Listen, d.Strict = c.r.IntN(8) == 0, c.r.IntN(4) == 0
+	d.StepTimeout = time.Duration(c.r.IntN(3)) * 2 * time.Second
+	d.OnWrong, d.Duplicates = OnWrong(c.r.IntN(2)), Duplicates(c.r.IntN(2))
+	if c.r.IntN(3) == 0 {
+		d.Limit = &Limit{Count: 2, Per: 10 * time.Second, PerSource: c.r.IntN(2) == 0}
+	}
+	if d.Listen || c.r.IntN(2) == 0 {
+		scripted(d, Hooks(c.r.IntN(32)), c.handle)
+	}
+	return d
+}
+
+// handle answers with what its moment permits, and sometimes with what it does
+// not.
+func (c *chaos) handle(m *Moment) (Reply, error) {
+	if c.r.IntN(12) == 0 {
+		return Reply{}, errors.New("a fault")
+	}
+	reply := Reply{Refused: c.r.IntN(8) == 0}
+	for range c.r.IntN(4) {
+		reply.Operations = append(reply.Operations, c.operation(m))
+	}
+	return reply, nil
+}
+
+func (c *chaos) operation(m *Moment) Operation {
+	n, ttl := c.r.IntN(8), time.Duration(c.r.IntN(20))*time.Second
+	switch {
+	case n < 3 && (m.Kind == MomentOpen || m.Kind == MomentKnock):
+		return Allow{Ports: []packet.Port{c.guarded()}, TTL: ttl, Bits4: []int{0, 16, 24}[c.r.IntN(3)], Bits6: []int{0, 32, 64}[c.r.IntN(3)]}
+	case n < 5 && m.Kind != MomentClose:
+		return Exec{Argv: mount.Argv, Undo: mount.Undo, TTL: time.Second + ttl, Timeout: time.Second}
+	case n == 5 && len(c.set) > 0:
+		return Close{Door: c.set[c.r.IntN(len(c.set))].Name}
+	case n == 6:
+		return After{Delay: time.Second + ttl, Name: "later"}
+	}
+	return Put{Key: fmt.Sprint(c.r.IntN(50)), Value: true, Until: m.Time.Add(ttl), PerSource: c.r.IntN(2) == 0}
+}
+
+func (c *chaos) errorf(format string, args ...any) {
+	c.t.Helper()
+	c.t.Errorf(format, args...)
+}
+
+func (c *chaos) check() {
+	c.checkTable()
+	c.checkDoors()
+	c.checkRuns()
+	c.checkTimers()
+	c.checkGrants()
+	c.checkElements()
+	c.checkBounds()
+}
+
+// checkTable says whether the index, the order of age, the runs and the list of
+// free slots share the slots among them.
+func (c *chaos) checkTable() {
+	a := c.e.attempts
+	seen := map[int32]string{}
+	is := func(slot int32, what string) {
+		if was := seen[slot]; was != "" || slot == 0 {
+			c.errorf("slot %d is %s and %s", slot, was, what)
+		}
+		seen[slot] = what
+	}
+	older := int32(0)
+	for slot := a.oldest; slot != 0; slot = a.slots[slot].newer {
+		is(slot, "in the order of age")
+		if a.slots[slot].older != older || a.slots[slot].run != 0 {
+			c.errorf("slot %d is in no order: %+v", slot, a.slots[slot])
+		}
+		older = slot
+	}
+	if a.newest != older {
+		c.errorf("the newest slot is %d: want %d", a.newest, older)
+	}
+	for i, r := range a.runs {
+		if r != nil {
+			is(r.slot, "at a later stage")
+			if int(a.slots[r.slot].run) != i {
+				c.errorf("run %d is of slot %d, whose run is %d", i, r.slot, a.slots[r.slot].run)
+			}
+		} else if i > 0 && !slices.Contains(a.freeRuns, int32(i)) {
+			c.errorf("run %d is neither used nor free", i)
+		}
+	}
+	if len(seen) != a.used {
+		c.errorf("%d attempts: %d are counted", len(seen), a.used)
+	}
+	for slot := range seen {
+		if found := a.find(a.slots[slot].key); found != slot {
+			c.errorf("slot %d is found at %d", slot, found)
+		}
+	}
+	entries := len(slices.DeleteFunc(slices.Clone(a.index), func(entry uint64) bool { return entry == 0 }))
+	for slot := a.free; slot != 0; slot = a.slots[slot].newer {
+		is(slot, "free")
+	}
+	if entries != a.used || len(seen) != len(a.slots)-1 {
+		c.errorf("%d entries for %d attempts; %d of %d slots are used or free", entries, a.used, len(seen), len(a.slots)-1)
+	}
+}
+
+// checkDoors says whether doors know how many attempts they have, and are awake
+// where they must be.
+func (c *chaos) checkDoors() {
+	live := map[uint32]int{}
+	a := c.e.attempts
+	for _, entry := range a.index {
+		if entry != 0 {
+			live[a.slots[int32(uint32(entry))].key.door]++
+		}
+	}
+	awake := map[packet.Port][]*door{}
+	for i, d := range c.e.index.doors {
+		if d.order != i || d.live != live[d.id] || c.e.index.byID[d.id] != d || c.e.index.byName[d.Name] != d {
+			c.errorf("%s is at %d and has %d attempts: want %d and %d", d.Name, d.order, d.live, i, live[d.id])
+		}
+		for _, k := range d.Sequence {
+			begins := d.Listen || d.Sequence[0].Port == k.Port
+			if d.live > 0 && !begins && !slices.Contains(awake[k.Port], d) {
+				awake[k.Port] = append(awake[k.Port], d)
+			}
+		}
+	}
+	for port, here := range c.e.index.ports {
+		if !slices.Equal(here.awake, awake[port]) {
+			c.errorf("%d doors are awake at %v: want %d", len(here.awake), port, len(awake[port]))
+		}
+		if !slices.IsSortedFunc(here.first, func(a, b *door) int { return a.order - b.order }) {
+			c.errorf("the doors that begin at %v are in no order", port)
+		}
+	}
+}
+
+// checkRuns says whether each later-stage attempt is one that the rules permit,
+// in a door of now.
+func (c *chaos) checkRuns() {
+	for _, r := range c.e.attempts.runs {
+		switch {
+		case r == nil:
+		case c.e.index.byID[r.door.id] != r.door || c.e.attempts.slots[r.slot].key.door != r.door.id:
+			c.errorf("a run is in %s, a door that is gone", r.door.Name)
+		case len(r.hits) < 2 || len(r.hits) >= len(r.door.Sequence) || !isHead(r.door, r.hits):
+			c.errorf("a run of %s has the knocks %v", r.door.Name, r.hits)
+		case r.timer.index < 0 || r.timer.due != deadline(r.door, r.hits) || r.timer.run != r:
+			c.errorf("a run of %s ends at %d: want %d", r.door.Name, r.timer.due, deadline(r.door, r.hits))
+		}
+	}
+}
+
+// checkTimers says whether each timer is in its place, ahead of those behind it,
+// and of something that still is.
+func (c *chaos) checkTimers() {
+	count := map[timerKind]int{}
+	for i, t := range c.e.timers {
+		count[t.kind]++
+		if t.index != i || i > 0 && c.e.timers.Less(i, (i-1)/2) || t.due <= c.e.now && t.due < forever {
+			c.errorf("timer %d says it is at %d, due at %d, which is %d: or it is before its parent", i, t.index, t.due, c.e.now)
+		}
+		door := ""
+		switch t.kind {
+		case attemptTimer:
+			door = t.run.door.Name
+		case grantTimer:
+			door = t.grant.Door
+			if c.e.grants.byID[t.grant.ID] != t.grant {
+				c.errorf("a timer is of grant %d, which is over", t.grant.ID)
+			}
+		case scriptTimer:
+			door = t.delayed.door
+		}
+		if t.door != c.e.index.order(door) {
+			c.errorf("a timer of %s acts at %d: want %d", door, t.door, c.e.index.order(door))
+		}
+	}
+	runs := len(c.e.attempts.runs) - 1 - len(c.e.attempts.freeRuns)
+	if count[attemptTimer] != runs || count[grantTimer] != c.e.grants.count() || count[scriptTimer] != c.e.delayed {
+		c.errorf("timers %v of %d runs, %d grants, %d delays", count, runs, c.e.grants.count(), c.e.delayed)
+	}
+}
+
+// checkGrants says whether a grant is in every list where it belongs, and no
+// list has another.
+func (c *chaos) checkGrants() {
+	s := c.e.grants
+	want := newGrants()
+	for _, g := range s.all() {
+		if g.timer.index < 0 || g.timer.due != g.End.UnixNano() || g.key != keyOf(&g.Grant) || g.ID > s.lastID {
+			c.errorf("grant %d ends at %v, its timer at %v", g.ID, g.End, at(g.timer.due))
+		}
+		if kept, ok := c.journal[g.ID]; !ok || !kept.End.Equal(g.End) {
+			c.errorf("grant %d ends at %v: the journal has %v", g.ID, g.End, kept.End)
+		}
+		want.byKey[g.key] = append(want.byKey[g.key], g)
+		want.byGiver[giver{g.Door, g.By}] = append(want.byGiver[giver{g.Door, g.By}], g)
+		if g.Argv == nil && !g.Source.IsSingleIP() {
+			want.networks[g.Port] = append(want.networks[g.Port], g)
+			want.widths[widthOf(g)]++
+		}
+	}
+	same(c, "by key", s.byKey, want.byKey)
+	same(c, "by giver", s.byGiver, want.byGiver)
+	same(c, "networks", s.networks, want.networks)
+	for w, n := range s.widths {
+		if n != want.widths[w] {
+			c.errorf("%d networks of width %v: want %d", n, w, want.widths[w])
+		}
+	}
+}
+
+func same[K comparable](c *chaos, what string, got, want map[K][]*grant) {
+	sorted := func(m map[K][]*grant) func(K, []*grant) {
+		return func(k K, list []*grant) {
+			list = slices.SortedFunc(slices.Values(list), byAge)
+			if other := slices.SortedFunc(slices.Values(m[k]), byAge); !slices.Equal(list, other) {
+				c.errorf("%s: %v has %d grants, and %d", what, k, len(list), len(other))
+			}
+		}
+	}
+	for k, list := range got {
+		sorted(want)(k, list)
+	}
+	for k, list := range want {
+		sorted(got)(k, list)
+	}
+}
+
+// checkElements says whether what the engine says of elements is what one look
+// at each grant says.
+func (c *chaos) checkElements() {
+	all := c.e.grants.all()
+	for _, g := range all {
+		end, covered := time.Time{}, false
+		for _, other := range all {
+			if other.key == g.key && other.End.After(end) {
+				end = other.End
+			}
+			covered = covered || g.Argv == nil && other.Argv == nil && other.Port == g.Port &&
+				other.Source.Bits() < g.Source.Bits() && other.Source.Contains(g.Source.Addr())
+		}
+		if covered && !g.Source.IsSingleIP() {
+			end = time.Time{}
+		}
+		if got := c.e.grants.element(g.key); !got.Equal(end) {
+			c.errorf("the element of %v ends at %v: want %v", g.key, got, end)
+		}
+		if g.Argv == nil && !c.e.grants.reaches(g.Source.Addr(), g.Port) {
+			c.errorf("%v does not reach %v", g.Source.Addr(), g.Port)
+		}
+	}
+}
+
+// checkBounds says whether nothing is larger than it may be, and nothing is left
+// over from the input.
+func (c *chaos) checkBounds() {
+	e := c.e
+	if e.attempts.used > e.cfg.Attempts || e.delayed > e.cfg.Grants {
+		c.errorf("%d attempts, %d delays", e.attempts.used, e.delayed)
+	}
+	if len(e.store.values) > e.cfg.Grants {
+		c.errorf("%d values in a store for %d", len(e.store.values), e.cfg.Grants)
+	}
+	if len(e.closings) > 0 || e.packet != nil {
+		c.errorf("%d closings are left, and the packet %v", len(e.closings), e.packet)
+	}
+	for id, p := range e.batches.byID {
+		if p.batch.entries[p.index].event.ID != id {
+			c.errorf("effect %d is found at the place of %d", id, p.batch.entries[p.index].event.ID)
+		}
+	}
+	rest := slices.Clone(e.timers)
+	for i := range rest {
+		clone := *rest[i]
+		rest[i] = &clone
+	}
+	for last := int64(-1 << 62); len(rest) > 0; {
+		t := heap.Pop(&rest).(*timer)
+		if t.due < last {
+			c.errorf("a timer due at %d fires after one due at %d", t.due, last)
+		}
+		last = t.due
+	}
+}
