@@ -1,6 +1,9 @@
 package engine
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // A batch is the effects of one reply that are to be carried out in order. When
 // one fails, those done before it are taken back, in reverse.
@@ -79,15 +82,18 @@ func (e *Engine) fail(b *batch, failed int) {
 }
 
 // neverDone takes back an effect that was not carried out. A command that never
-// ran is owed no undo, and nobody else's grant can hang on it.
+// ran is owed no undo, and no other grant can hang on it; a later run of the same
+// command is another one.
 func (e *Engine) neverDone(x entry) {
 	if x.grant == nil || x.event.Effect != EffectExec || x.event.Argv == nil {
 		e.takeBack(x)
 		return
 	}
-	for _, g := range append([]*grant{}, e.grants.byKey[x.grant.key]...) {
-		g.Undo = nil
-		e.end(g, NotDone, 0)
+	for _, g := range slices.Clone(e.grants.byKey[x.grant.key]) {
+		if g.run == x.event.ID {
+			g.Undo = nil
+			e.end(g, NotDone, 0)
+		}
 	}
 }
 

@@ -65,6 +65,53 @@ func TestACommandThatNeverRanIsOwedNoUndoByAnybody(t *testing.T) {
 	w.want("0s failed a 203.0.113.9 exec #1 (exit status 1)", "0s close a 203.0.113.9 #1 failed", "0s close b 203.0.113.9 #2 failed")
 }
 
+func TestALateFailureLeavesALaterRunAlone(t *testing.T) {
+	short := mount
+	short.TTL = 5 * time.Second
+	w := newWorld(t, scripted(aDoor(t, "a", "udp/501"), HookOpen, always(short)))
+	w.knock(alice, "udp/501")
+	first := w.ids()[0]
+	w.tick(5 * time.Second)
+	w.later(time.Second)
+	w.knock(alice, "udp/501")
+	w.got = nil
+	w.see(w.e.Result(w.now, first, errNo))
+	w.tick(time.Hour)
+	w.want("6s failed a 203.0.113.9 exec #1 (exit status 1)",
+		"11s close a 203.0.113.9 #2 expired", "11s effect a 203.0.113.9 undo #2 /bin/umount /mnt")
+}
+
+func TestNoElementEndsNow(t *testing.T) {
+	wide := func(bits int) does {
+		return always(Allow{Ports: ports(t, "tcp/22"), Bits4: bits, TTL: 30 * time.Second})
+	}
+	w := newWorld(t, scripted(aDoor(t, "a", "udp/501"), HookOpen, wide(16)), scripted(aDoor(t, "b", "udp/502"), HookOpen, wide(24)))
+	w.knock(alice, "udp/501", "udp/502")
+	w.got = nil
+	w.tick(time.Minute)
+	w.want("30s close a 203.0.0.0/16 #1 tcp/22 expired", "30s close b 203.0.113.0/24 #2 tcp/22 expired")
+}
+
+func TestMassExpiryDropsNoDelay(t *testing.T) {
+	d := scripted(guarding(t, aDoor(t, "a", "udp/501"), "tcp/22"), HookOpen, always(Allow{}))
+	late := scripted(aDoor(t, "b", "udp/502"), HookOpen, always(After{Delay: 40 * time.Second, Name: "late"}))
+	w := newWorld(t)
+	w.e.Swap(w.now, &Set{Doors: []*Door{d, late}, Timers: []Timer{{Script: "b.lua", Name: "late", Handler: always(Log{Text: "woken"})}}})
+	for i := range 40_000 {
+		p := w.packet(fmt.Sprintf("10.0.%d.%d", i>>8, i&255), "udp/501")
+		for _, event := range w.e.Packet(&p) {
+			w.got = append(w.got, event)
+		}
+		w.answerAll()
+		w.got = nil
+	}
+	w.knock(alice, "udp/502")
+	events := w.e.Tick(w.now.Add(time.Minute))
+	if last := events[len(events)-1]; last.Detail != "woken" {
+		t.Errorf("the last event is %s", brief(last))
+	}
+}
+
 func TestAGrantThatJoinedACommandIsTakenBackToo(t *testing.T) {
 	broken := Exec{Argv: []string{"/bin/false"}, Timeout: time.Second}
 	w := newWorld(t, scripted(aDoor(t, "a", "udp/501"), HookOpen, always(mount)), scripted(aDoor(t, "b", "udp/502"), HookOpen, always(mount, broken)))

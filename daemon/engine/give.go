@@ -18,7 +18,7 @@ func (e *Engine) allow(c cause, b *batch, source netip.Prefix, port packet.Port,
 	}
 	e.effect(b, Event{
 		Kind: EventEffect, Effect: EffectAllow, Door: c.name, Source: source,
-		Grant: g.ID, Port: port, TTL: g.TTL, Until: e.grants.element(g.key),
+		Grant: g.ID, Port: port, TTL: g.TTL, Until: e.elementEnd(g.key),
 	}, g, was)
 }
 
@@ -34,11 +34,13 @@ func (e *Engine) exec(c cause, b *batch, op Exec) {
 		return
 	}
 	wanted := e.commandGrant(c, op)
-	if len(e.grants.byKey[keyOf(&wanted)]) > 0 {
-		event.Argv = nil
+	run := e.effects + 1
+	if sharing := e.grants.byKey[keyOf(&wanted)]; len(sharing) > 0 {
+		event.Argv, run = nil, sharing[0].run
 	}
 	g, was := e.grant(c, wanted)
-	event.Grant, event.TTL, event.Until = g.ID, g.TTL, e.grants.element(g.key)
+	g.run = run
+	event.Grant, event.TTL, event.Until = g.ID, g.TTL, e.elementEnd(g.key)
 	e.effect(b, event, g, was)
 }
 
@@ -106,7 +108,7 @@ func (e *Engine) standAlone(wide *grant) {
 	}
 	told := map[grantKey]bool{}
 	for _, g := range e.grants.within(wide.Source, wide.Port) {
-		if !told[g.key] && !e.grants.element(g.key).IsZero() {
+		if !told[g.key] && !e.elementEnd(g.key).IsZero() {
 			told[g.key] = true
 			e.element(g)
 		}
@@ -118,8 +120,17 @@ func (e *Engine) standAlone(wide *grant) {
 func (e *Engine) element(g *grant) {
 	e.effect(&batch{}, Event{
 		Kind: EventEffect, Effect: EffectElement, Door: g.Door, Source: g.Source,
-		Grant: g.ID, Port: g.Port, Until: e.grants.element(g.key),
+		Grant: g.ID, Port: g.Port, Until: e.elementEnd(g.key),
 	}, nil, time.Time{})
+}
+
+// elementEnd returns the end that an element must have, zero for none. One that
+// would end now is none: to the kernel no time left means no end at all.
+func (e *Engine) elementEnd(key grantKey) time.Time {
+	if end := e.grants.element(key); end.After(at(e.now)) {
+		return end
+	}
+	return time.Time{}
 }
 
 // end ends a grant. Its undo runs when it was the last on its key.
@@ -128,7 +139,7 @@ func (e *Engine) end(g *grant, reason Reason, depth int) {
 	e.grants.remove(g)
 	e.emit(Event{
 		Kind: EventClose, Door: g.Door, Source: g.Source,
-		Grant: g.ID, Port: g.Port, Reason: reason, Until: e.grants.element(g.key),
+		Grant: g.ID, Port: g.Port, Reason: reason, Until: e.elementEnd(g.key),
 	})
 	if g.Undo != nil && e.grants.latest(g.key).IsZero() {
 		e.effect(&batch{}, Event{

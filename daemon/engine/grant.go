@@ -29,6 +29,7 @@ type Grant struct {
 type grant struct {
 	Grant
 	key   grantKey
+	run   uint64 // the effect that ran its command; other grants of the key may hang on it too
 	timer timer
 }
 
@@ -160,6 +161,9 @@ func (s *grants) element(key grantKey) time.Time {
 
 // within returns the network grants on port that lie inside a wider source.
 func (s *grants) within(source netip.Prefix, port packet.Port) []*grant {
+	if !s.narrower(source, port) {
+		return nil
+	}
 	var inside []*grant
 	for _, g := range s.networks[port] {
 		if g.Source.Bits() > source.Bits() && source.Contains(g.Source.Addr()) {
@@ -167,6 +171,16 @@ func (s *grants) within(source netip.Prefix, port packet.Port) []*grant {
 		}
 	}
 	return inside
+}
+
+// narrower reports whether there are grants for networks narrower than source.
+func (s *grants) narrower(source netip.Prefix, port packet.Port) bool {
+	for bits := source.Bits() + 1; bits < source.Addr().BitLen(); bits++ {
+		if s.widths[width{port, bits, source.Addr().Is4()}] > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 func (s *grants) insert(g *grant) {

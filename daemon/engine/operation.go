@@ -74,7 +74,7 @@ func (e *Engine) checkOne(c cause, o Operation, need *need) error {
 			return fmt.Errorf("after: no handler %q is registered in %s", o.Name, c.script)
 		}
 	case Put:
-		if e.store.grows(c.script, c.owner(o), o) {
+		if e.store.grows(c.script, c.owner(o), o, e.now) {
 			need.values++
 		}
 	}
@@ -209,7 +209,7 @@ func (e *Engine) wake(d *delayed, tooMany bool) {
 	h := e.index.timers[timerName{d.script, d.name}]
 	switch {
 	case tooMany:
-		e.fault(c, &Fault{Script: d.script, Detail: fmt.Sprintf("more than %d delays came due at once; %q is dropped", maxDelayed, d.name)})
+		e.fault(c, &Fault{Script: d.script, Detail: fmt.Sprintf("too many delays came due at once, or did too much; %q is dropped", d.name)})
 	case h == nil:
 		e.fault(c, &Fault{Script: d.script, Detail: fmt.Sprintf("no handler %q is registered any more", d.name)})
 	default:

@@ -41,9 +41,9 @@ func (s *Store) Get(script string, source netip.Addr, key string, now time.Time)
 }
 
 // grows reports whether a Put takes room that its key does not have already.
-func (s *Store) grows(script string, source netip.Addr, o Put) bool {
-	_, known := s.values[storeKey{script, source, o.Key}]
-	return o.Value != nil && !known
+func (s *Store) grows(script string, source netip.Addr, o Put, now int64) bool {
+	v, known := s.values[storeKey{script, source, o.Key}]
+	return o.Value != nil && (!known || v.until <= now)
 }
 
 func (s *Store) put(script string, source netip.Addr, o Put) {
@@ -54,7 +54,7 @@ func (s *Store) put(script string, source netip.Addr, o Put) {
 	}
 	until := int64(forever)
 	if !o.Until.IsZero() {
-		until = o.Until.UnixNano()
+		until = nanoseconds(o.Until)
 	}
 	s.values[key] = stored{o.Value, until}
 }

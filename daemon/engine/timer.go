@@ -85,8 +85,8 @@ func (e *Engine) cancel(t *timer) {
 	}
 }
 
-// How many script timers may fire in one input, and how many events there may be
-// before none does. A capture's clock may leap by a century, and a timer that
+// How many script timers may fire in one input, and after how many events of
+// theirs none does any more. A capture's clock may leap by a century, and a timer that
 // sets itself anew every second would then come to no end.
 const (
 	maxDelayed = 100_000
@@ -96,7 +96,7 @@ const (
 // fire lets every timer happen that is due at or before until, each at its own
 // deadline.
 func (e *Engine) fire(until int64) {
-	fired := 0
+	fired, events := 0, 0
 	for len(e.timers) > 0 && e.timers[0].due <= until {
 		t := heap.Pop(&e.timers).(*timer)
 		e.now = max(e.now, t.due)
@@ -107,7 +107,9 @@ func (e *Engine) fire(until int64) {
 			e.end(t.grant, Expired, 0)
 		case scriptTimer:
 			fired++
-			e.wake(t.delayed, fired > maxDelayed || len(e.events) > maxEvents)
+			before := len(e.events)
+			e.wake(t.delayed, fired > maxDelayed || events > maxEvents)
+			events += len(e.events) - before
 		}
 		e.settle()
 	}
