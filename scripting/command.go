@@ -103,13 +103,19 @@ func readChoices(v value) map[string][]string {
 		items, _ := v.field(text, string(name), element).items(`a list of strings such as { "low", "high" }`)
 		choices[string(name)] = nil
 		for _, item := range items {
-			if text, ok := item.text(); ok {
+			switch text, ok := item.text(); {
+			case ok && len(text) > maxChoice:
+				item.fail("a choice has %d bytes: expected at most %d", len(text), maxChoice)
+			case ok:
 				choices[string(name)] = append(choices[string(name)], text)
 			}
 		}
 	}
 	return choices
 }
+
+// maxChoice is the length of the longest choice, in bytes.
+const maxChoice = 256
 
 func placeholderName(s string) bool {
 	return s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz_") == ""

@@ -89,7 +89,26 @@ func (s *script) conditions(v value) []engine.Condition {
 			conditions = append(conditions, condition)
 		}
 	}
+	if count(conditions) > maxConditions {
+		v.fail("expected at most %d conditions, with those within sesame.any", maxConditions)
+		return nil
+	}
 	return conditions
+}
+
+// maxConditions bounds what one knock can make a door ask: each function among
+// them has a budget of its own.
+const maxConditions = 32
+
+// count counts conditions, with those within others.
+func count(conditions []engine.Condition) int {
+	n := len(conditions)
+	for _, c := range conditions {
+		if a, ok := c.(*Any); ok {
+			n += count(a.Conditions)
+		}
+	}
+	return n
 }
 
 func (s *script) condition(v value) engine.Condition {
@@ -209,6 +228,10 @@ func registerAny(s *script, L *lua.LState) int {
 	}, a)
 	if ok && v.lua.(*lua.LTable).Len() == 0 {
 		v.fail("expected at least one condition")
+	}
+	if count(a.Conditions) > maxConditions {
+		v.fail("expected at most %d conditions, with those within sesame.any", maxConditions)
+		a.Conditions = nil
 	}
 	L.Push(s.userdata(L, a))
 	return 1

@@ -2,6 +2,7 @@ package scripting
 
 import (
 	"github.com/yuin/gopher-lua"
+	"strings"
 
 	"sesame/daemon/engine"
 )
@@ -109,7 +110,7 @@ func toLua(v any) lua.LValue {
 func toGo(v lua.LValue) any {
 	switch v := v.(type) {
 	case lua.LString:
-		return string(v)
+		return strings.Clone(string(v)) // a piece of a string would keep the whole
 	case lua.LNumber:
 		return float64(v)
 	case lua.LBool:

@@ -107,7 +107,7 @@ func (s *script) require(name string) (*sandbox.Program, error) {
 func (s *script) printed(line int, text string) {
 	switch {
 	case s.current != nil:
-		s.current.line(s.state.L(), text)
+		s.current.line(s.state.Current(), text)
 	case s.print != nil:
 		s.print(Place{File: s.source.Path, Line: line}, text)
 	}
@@ -115,7 +115,7 @@ func (s *script) printed(line int, text string) {
 
 func (s *script) random() float64 {
 	if s.current == nil {
-		s.state.L().RaiseError("math.random is for functions that react: what a file registers is the same each time")
+		s.state.Current().RaiseError("math.random is for functions that react: what a file registers is the same each time")
 	}
 	return s.current.float()
 }
@@ -226,7 +226,10 @@ func (s *script) unknown(L *lua.LState, o Object, key lua.LValue) {
 	for _, m := range o.Members {
 		known = append(known, m.Name)
 	}
-	name := key.String()
+	name := "?"
+	if text, ok := key.(lua.LString); ok {
+		name = string(text[:min(len(text), maxKey)])
+	}
 	message := fmt.Sprintf("%s has no %q%s", o.Name, name, didYouMean(name, known))
 	if name == "allow" && len(known) > 0 {
 		message = fmt.Sprintf("%s has no %q: access follows a completed sequence, so allow is for on_open and on_knock", o.Name, name)

@@ -3,6 +3,7 @@ package scripting
 import (
 	"math"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/yuin/gopher-lua"
@@ -24,7 +25,7 @@ func (c *call) store(perSource bool) lua.LValue {
 	if perSource {
 		i = 1
 		if !c.moment.Source.IsValid() {
-			c.script.state.L().RaiseError("there is no source at hand: use sesame.store")
+			c.script.state.Current().RaiseError("there is no source at hand: use sesame.store")
 		}
 	}
 	if c.stores[i] == nil {
@@ -65,7 +66,7 @@ func (o *object) key(L *lua.LState) storeKey {
 	if len(key) < 1 || len(key) > maxKey {
 		L.RaiseError("the key: expected 1 to %d bytes, got %d", maxKey, len(key))
 	}
-	return storeKey{o.perSource, key}
+	return storeKey{o.perSource, strings.Clone(key)}
 }
 
 // ttl reads how long a value is kept. Zero: for ever.

@@ -321,3 +321,47 @@ func TestRandomnessIsTheMoments(t *testing.T) {
 		t.Errorf("the numbers do not differ:\n%s", first)
 	}
 }
+
+// What a script could not keep between two calls, however it tries.
+func TestNoCallSeesAnotherOne(t *testing.T) {
+	w := theScript(t, `local function make()
+  local n = 0
+  return function() local function inc() n = n + 1 end inc() return n end
+end
+local count = make()
+sesame.door "ssh" { sequence = { 1, 2 }, guards = 22, on_open = function(attempt)
+  if count() < 2 then return false, "first" end
+  attempt:allow()
+end }`)
+	w.knock(alice, "tcp/1", "tcp/2")
+	w.knock(alice, "tcp/1", "tcp/2")
+	for _, event := range w.got {
+		if line := brief(event); strings.HasPrefix(line, "open") {
+			t.Errorf("opened: %s", line)
+		}
+	}
+}
+
+// An error of the host inside pcall leaves the caller's variables alone, and no
+// message shows an address.
+func TestErrorsOfTheHostInsidePcall(t *testing.T) {
+	w := theScript(t, `sesame.door "ssh" { sequence = { 1, 2 }, guards = 22, when = function(attempt)
+  local n = 0
+  local function bump() n = n + 1 end
+  bump() pcall(print, "x") bump() bump()
+  local _, a = pcall(function() local x = 5 return x[{}] end)
+  local _, b = pcall(function() return attempt[print] end)
+  return false, n .. " " .. tostring((a .. b):find("0x"))
+end }`)
+	w.knock(alice, "tcp/1", "tcp/2")
+	w.want("refuse ssh when 3 nil")
+}
+
+func TestConditionsAreBounded(t *testing.T) {
+	_, err := scripting.Load(fstest.MapFS{"ssh.lua": {Data: []byte(`local c = sesame.networks { "10.0.0.0/8" }
+for i = 1, 40 do c = sesame.any { c, c } end
+sesame.door "ssh" { sequence = { 1, 2 }, guards = 22, when = c }`)}}, scripting.Options{})
+	if err == nil || !strings.Contains(err.Error(), "expected at most 32 conditions") {
+		t.Errorf("got %v", err)
+	}
+}

@@ -206,6 +206,10 @@ func (s *State) tonumber(l *lua.LState) int {
 		l.ArgError(2, "base out of range")
 	}
 	text, _ := toText(value)
+	if len(text) > maxDigits {
+		l.Push(lua.LNil)
+		return 1
+	}
 	text = strings.Trim(text, " \t\n\r\f\v")
 	if base == 16 {
 		if hex, ok := cutHex(text); ok {

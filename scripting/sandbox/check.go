@@ -12,6 +12,7 @@ const (
 	maxDepth     = 500    // its compiler recurses
 	maxConstants = 20_000 // it searches the constants of a function one by one
 	maxJumps     = 500    // labels and gotos of a function: it tries each with each
+	maxErrors    = 100    // that are told of what a library has not
 	maxItems     = 25_000 // of a constructor: beyond 25,550 it stores them under wrong keys
 	maxCaptured  = 60     // variables of a function that functions within it use: the machine walks all of them at each return
 )
@@ -46,7 +47,7 @@ func check(p *Program, chunk []ast.Stmt) *checker {
 	c := &checker{p: p, globals: map[*ast.IdentExpr]bool{}, assigned: map[string]bool{}, used: map[string]int{}}
 	c.function(nil, false, chunk)
 	for _, a := range c.absent {
-		if !c.assigned[a.global] {
+		if !c.assigned[a.global] && len(c.errs) < maxErrors {
 			c.errs = append(c.errs, p.errorAtName(a.line, a.global, "%s", a.message))
 		}
 	}

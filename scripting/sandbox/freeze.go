@@ -3,6 +3,7 @@ package sandbox
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	lua "github.com/yuin/gopher-lua"
 )
@@ -51,20 +52,24 @@ func (s *State) captured(fn *lua.LFunction) (values []lua.LValue) {
 		return nil
 	}
 	s.known[fn] = true
-	for _, variable := range fn.Upvalues {
-		if variable != nil {
-			values = append(values, variable.Value())
-		}
-	}
-	for _, instruction := range fn.Proto.Code {
-		if int(instruction>>26) != lua.OP_SETUPVAL {
+	assigns := assignsCaptured(fn.Proto)
+	for i, variable := range fn.Upvalues {
+		if variable == nil {
 			continue
 		}
-		if i := int(instruction & 0x1ff); i < len(fn.Upvalues) && fn.Upvalues[i] != nil {
-			s.cells = append(s.cells, cell{fn.Upvalues[i], fn.Upvalues[i].Value(), fn.Proto.DbgUpvalues[i], fn.Proto})
+		values = append(values, variable.Value())
+		if assigns {
+			s.cells = append(s.cells, cell{variable, variable.Value(), fn.Proto.DbgUpvalues[i], fn.Proto})
 		}
 	}
 	return values
+}
+
+// assignsCaptured reports whether a function, or one that it makes, assigns to a
+// variable that it has captured.
+func assignsCaptured(proto *lua.FunctionProto) bool {
+	assigns := func(instruction uint32) bool { return int(instruction>>26) == lua.OP_SETUPVAL }
+	return slices.ContainsFunc(proto.Code, assigns) || slices.ContainsFunc(proto.FunctionPrototypes, assignsCaptured)
 }
 
 // restore undoes what a call left behind in captured variables, and says so.

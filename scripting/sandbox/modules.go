@@ -17,6 +17,9 @@ type modules struct {
 // returned: read-only.
 func (s *State) require(l *lua.LState) int {
 	name := l.CheckString(1)
+	if len(name) > maxName {
+		l.RaiseError("require: the name has %d bytes: at most %d", len(name), maxName)
+	}
 	if value, ok := s.modules.values[name]; ok {
 		l.Push(value)
 		return 1

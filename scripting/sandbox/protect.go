@@ -118,12 +118,20 @@ func caught(fn, object lua.LValue) lua.LValue {
 			return lua.LString(err.Error())
 		}
 	case lua.LString:
+		text := withoutAddress(clip(string(object), maxMessage))
 		if fn, ok := fn.(*lua.LFunction); ok && fn.IsG {
-			return lua.LString(strings.TrimPrefix(string(object), " "))
+			text = strings.TrimPrefix(text, " ")
 		}
+		return lua.LString(strings.Clone(text))
 	}
 	return object
 }
+
+var address = regexp.MustCompile(`(table|function|userdata|thread|channel): 0x[0-9a-f]+`)
+
+// withoutAddress takes the addresses out of a message of the machine: they differ
+// from run to run.
+func withoutAddress(message string) string { return address.ReplaceAllString(message, "$1") }
 
 // raise raises a Go error so that the one who called Run or Call gets it back whole.
 func raise(l *lua.LState, err error) {
@@ -238,6 +246,7 @@ var plainer = []struct {
 }
 
 func plain(message string) string {
+	message = withoutAddress(message)
 	for _, p := range plainer {
 		if p.pattern.MatchString(message) {
 			return p.pattern.ReplaceAllString(message, p.message)

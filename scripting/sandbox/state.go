@@ -188,6 +188,10 @@ func brokenError(why any) *Error {
 	return &Error{Message: fmt.Sprintf("the Lua machine failed: %v", why), Cause: ErrBroken}
 }
 
+// Current returns the stack that is running, for a function of the host that is
+// not given one: an error must be raised there and nowhere else.
+func (s *State) Current() *lua.LState { return s.current() }
+
 // current returns the stack that is running.
 func (s *State) current() *lua.LState {
 	if s.depth == 0 {

@@ -88,6 +88,10 @@ func (s *scan) count() {
 	}
 }
 
+// maxName is the length of the longest name. The machine puts names into messages
+// and traces, uncounted.
+const maxName = 256
+
 // inspect reads all tokens before the parser does: the place of an unfinished string is known only
 // here, and a source that would make the parser's stack large is refused.
 func inspect(p *Program) error {
@@ -98,6 +102,9 @@ func inspect(p *Program) error {
 		}
 		if s.token.Type == parse.EOF {
 			return nil
+		}
+		if s.token.Type == parse.TIdent && len(s.token.Str) > maxName {
+			return p.errorAt(s.token.Pos.Line, s.token.Pos.Column, "a name has %d letters: at most %d", len(s.token.Str), maxName)
 		}
 		s.follow()
 		if len(s.open) > maxNesting {
