@@ -1,0 +1,45 @@
+package sandbox
+
+import (
+	"errors"
+	"strings"
+	"testing"
+)
+
+func TestNamesHaveALength(t *testing.T) {
+	for _, source := range []string{"local NAME = 1", "local t = {} t.NAME = 1", "function NAME() end"} {
+		if _, err := Compile("a.lua", []byte(strings.ReplaceAll(source, "NAME", strings.Repeat("a", maxName)))); err != nil {
+			t.Errorf("%s with a name of %d letters: %v", source, maxName, err)
+		}
+		_, err := Compile("a.lua", []byte(strings.ReplaceAll(source, "NAME", strings.Repeat("a", maxName+1))))
+		if err == nil || !strings.Contains(err.Error(), "at most 256") {
+			t.Errorf("%s with a longer name: got %v", source, err)
+		}
+	}
+}
+
+// A file of nothing but mistakes is refused in bounded time, with bounded words.
+func TestMistakesAreToldUpToANumber(t *testing.T) {
+	_, err := Compile("a.lua", []byte(strings.Repeat("x=os.a\n", 37_000)))
+	all, ok := err.(interface{ Unwrap() []error })
+	if !ok || len(all.Unwrap()) != maxErrors {
+		t.Errorf("got %T, want %d errors joined", err, maxErrors)
+	}
+}
+
+// Long texts that are no numbers, and no modules, are refused before any work.
+func TestLongTextsForNumbersAndModules(t *testing.T) {
+	s := New(Config{Require: func(string) (*Program, error) { return nil, errors.New("asked") }})
+	defer s.Close()
+	p, err := Compile("a.lua", []byte(`
+local long = (" "):rep(65000) .. "1"
+assert(tonumber(long, 16) == nil)
+local ok, why = pcall(require, long)
+assert(not ok and why:find("at most 256", 1, true), why)`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Run(p); err != nil {
+		t.Error(err)
+	}
+}
