@@ -9,6 +9,7 @@ package filter
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"sesame/daemon/packet"
 )
@@ -22,6 +23,14 @@ type Watch struct {
 	AnyFlags bool
 	// All is set when a door minds every port, as a strict one does.
 	All bool
+}
+
+// Union returns the Watch for which all matters that does for w or for other.
+func (w Watch) Union(other Watch) Watch {
+	return Watch{
+		TCP: slices.Concat(w.TCP, other.TCP), UDP: slices.Concat(w.UDP, other.UDP),
+		AnyFlags: w.AnyFlags || other.AnyFlags, All: w.All || other.All,
+	}
 }
 
 // A Filter tests packets. It is immutable, and safe for concurrent use.

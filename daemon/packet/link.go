@@ -98,18 +98,27 @@ func (l LinkType) Network(frame []byte) (etherType uint16, offset int) {
 }
 
 // tagged reads the EtherType at field of a link header, and steps over the VLAN
-// tags that follow the header. The innermost EtherType is what a tag ends with.
+// tags that follow the header.
 func tagged(frame []byte, field, header int) (etherType uint16, offset int) {
-	for {
-		if len(frame) < header {
-			return 0, header
-		}
-		etherType = binary.BigEndian.Uint16(frame[field:])
-		if etherType != EtherTypeVLAN && etherType != EtherTypeQinQ && etherType != EtherTypeQinQ2 {
-			return etherType, header
-		}
-		field, header = header+vlanTag-2, header+vlanTag
+	if len(frame) < header {
+		return 0, header
 	}
+	etherType, offset = Untag(binary.BigEndian.Uint16(frame[field:]), frame[header:])
+	return etherType, header + offset
+}
+
+// Untag steps over the VLAN tags that data begins with, if the EtherType before
+// it announces any, and returns the innermost EtherType and where in data that
+// begins what it announces. An offset beyond data, with an EtherType of 0, says
+// that data ends within a tag.
+func Untag(etherType uint16, data []byte) (inner uint16, offset int) {
+	for etherType == EtherTypeVLAN || etherType == EtherTypeQinQ || etherType == EtherTypeQinQ2 {
+		if offset += vlanTag; len(data) < offset {
+			return 0, offset
+		}
+		etherType = binary.BigEndian.Uint16(data[offset-2:])
+	}
+	return etherType, offset
 }
 
 // loopback reads an address family in either byte order: a file does not say
