@@ -1,0 +1,226 @@
+// Package client turns a host and a list of ports into knocks: one packet to
+// each, in order, over IPv4 and IPv6.
+//
+// Both families are used since whoever knocks over one may connect over the
+// other, and a door opens to the address that knocked. Neither waits for the
+// other, and one that this machine has no route for is left out.
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"strings"
+	"sync"
+)
+
+// The exit statuses.
+const (
+	done     = 0 // sent; with --then: and the port is open
+	answerNo = 1 // sent, and the port of --then is closed
+	couldNot = 2
+)
+
+// A Program is the client as a command. [Program.Run] may write to its streams
+// from several goroutines, a line at a time, and never after it has returned.
+type Program struct {
+	Name           string // what people type: "knock"
+	Version        string
+	Stdout, Stderr io.Writer
+}
+
+// Run does what the arguments say, and returns the exit status: 0 when one
+// address at least got all knocks, 1 when the port of --then is closed on the
+// address that programs try first, 2 when no address got all knocks. The context
+// ends it at once.
+func (p Program) Run(ctx context.Context, args []string) int {
+	o, err := parseOptions(args)
+	switch {
+	case err != nil:
+		p.complain(err)
+		fmt.Fprintf(p.Stderr, "\nRun \"%s --help\" for what it takes.\n", p.Name)
+		return couldNot
+	case o.help:
+		return p.print(p.Help())
+	case o.version:
+		return p.print(p.Name + " " + p.Version + "\n")
+	}
+	status, err := p.knock(ctx, o)
+	if ctx.Err() != nil {
+		err = errors.New("interrupted")
+	}
+	if err != nil {
+		p.complain(err)
+		return couldNot
+	}
+	return status
+}
+
+// Help returns what --help says.
+func (p Program) Help() string {
+	return fmt.Sprintf(helpText, p.Name)
+}
+
+const helpText = `Knock at the ports of a host: one packet to each, in order
+
+Usage:
+  %[1]s [flags] HOST KNOCK...
+
+HOST is a name or an address. KNOCK is 7000 or tcp/7000 for a TCP SYN, udp/8000
+for a UDP datagram; 8000:tcp and 8000:udp, as knockd has them, mean the same.
+
+The first IPv4 and the first IPv6 address of the host are knocked at, side by
+side: a door opens to the address that knocked, and nobody knows which one the
+next program will use.
+
+Flags:
+  -u, --udp          make all knocks UDP, whatever they say
+  -d, --delay TIME   time between two knocks: 250 (milliseconds), 1.5s (default 100ms)
+  -4, --ipv4         knock over IPv4 alone
+  -6, --ipv6         knock over IPv6 alone
+      --then PORT    say whether this TCP port was closed before and is open after
+  -v, --verbose      tell of each knock, and of what was left out
+  -V, --version      print the version
+  -h, --help         print this
+
+The exit status is 0 when the knocks were sent, 1 when the port of --then is
+closed on the address that programs try first, and 2 when the knocks could not
+be sent.
+
+Examples:
+  %[1]s host.example tcp/7421 udp/9133 tcp/2904 tcp/6117
+  %[1]s --then tcp/22 host.example 7421 udp/9133 2904 6117 && ssh host.example
+`
+
+func (p Program) print(text string) int {
+	if _, err := io.WriteString(p.Stdout, text); err != nil {
+		return couldNot
+	}
+	return done
+}
+
+func (p Program) complain(err error) {
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		fmt.Fprintf(p.Stderr, "%s: %s\n", p.Name, line)
+	}
+}
+
+// knock sends the knocks to each address, and returns the exit status.
+func (p Program) knock(ctx context.Context, o *options) (int, error) {
+	found, err := o.addresses(ctx)
+	if err != nil {
+		return couldNot, err
+	}
+	runs, err := p.reachable(ctx, o, found)
+	if err != nil {
+		return couldNot, err
+	}
+	tell := &teller{w: p.Stdout, verbose: o.verbose}
+	var all sync.WaitGroup
+	if o.then != nil {
+		// Every address is asked before the first knock at any: a door may open
+		// to more than the address that knocked.
+		for i := range runs {
+			all.Go(func() { runs[i].before = ask(ctx, runs[i].port(o), askBefore) })
+		}
+		all.Wait()
+	}
+	for i := range runs {
+		all.Go(func() { runs[i].knock(ctx, o, tell) })
+	}
+	all.Wait()
+	if ctx.Err() != nil {
+		return couldNot, ctx.Err() // nothing was found out
+	}
+	return p.judge(o, runs, tell)
+}
+
+// reachable returns a run for each address that there is a route to.
+func (p Program) reachable(ctx context.Context, o *options, found []netip.Addr) (runs []run, err error) {
+	var failures []error
+	for _, address := range found {
+		if err := routed(ctx, address); err != nil {
+			failures = append(failures, err)
+			continue
+		}
+		runs = append(runs, run{to: address})
+	}
+	if len(runs) == 0 {
+		return nil, errors.Join(failures...)
+	}
+	if o.verbose {
+		for _, failure := range failures {
+			p.complain(fmt.Errorf("left out: %w", failure))
+		}
+	}
+	return runs, nil
+}
+
+// judge tells what came of the runs. The first is at the address that other
+// programs will try first.
+func (p Program) judge(o *options, runs []run, tell *teller) (status int, err error) {
+	var failures []error
+	for _, r := range runs {
+		if r.err != nil {
+			failures = append(failures, r.err)
+		}
+	}
+	if len(failures) == len(runs) {
+		return couldNot, errors.Join(failures...)
+	}
+	for _, failure := range failures {
+		p.complain(failure)
+	}
+	if o.then == nil {
+		return done, nil
+	}
+	for _, r := range runs {
+		if r.err == nil {
+			tell.say("%s\n", verdict(*o.then, r.to, r.before, r.after))
+		}
+	}
+	if runs[0].err != nil || runs[0].after != open {
+		return answerNo, nil
+	}
+	return done, nil
+}
+
+// A run is one sequence at one address.
+type run struct {
+	to            netip.Addr
+	before, after state // of the port of --then
+	err           error
+}
+
+func (r *run) port(o *options) netip.AddrPort { return netip.AddrPortFrom(r.to, o.then.Port) }
+
+func (r *run) knock(ctx context.Context, o *options, tell *teller) {
+	s := newSender(r.to)
+	defer s.close()
+	r.err = s.send(ctx, o.knocks, o.delay, func(k Knock) { tell.detail("knock %s on %s\n", k, r.to) })
+	if r.err == nil && o.then != nil {
+		r.after = askUntilOpen(ctx, r.port(o))
+	}
+}
+
+// A teller writes whole lines for several goroutines. What nobody can read is
+// lost: the knocks are what was asked for.
+type teller struct {
+	mu      sync.Mutex
+	w       io.Writer
+	verbose bool
+}
+
+func (t *teller) say(format string, arguments ...any) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	fmt.Fprintf(t.w, format, arguments...)
+}
+
+func (t *teller) detail(format string, arguments ...any) {
+	if t.verbose {
+		t.say(format, arguments...)
+	}
+}

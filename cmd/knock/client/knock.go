@@ -1,0 +1,44 @@
+package client
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// A Knock is one packet to be sent: a TCP SYN or a UDP datagram.
+type Knock struct {
+	UDP  bool
+	Port uint16
+}
+
+// String returns the knock as scripts write it: "tcp/7000".
+func (k Knock) String() string { return k.proto() + "/" + strconv.Itoa(int(k.Port)) }
+
+func (k Knock) proto() string {
+	if k.UDP {
+		return "udp"
+	}
+	return "tcp"
+}
+
+// ParseKnock reads "7000", "tcp/7000" and "udp/8000" as scripts have them, and
+// "8000:tcp" and "8000:udp" as knockd has them. A bare number means TCP. Knockd
+// takes any other word behind the colon for TCP; here it is an error, since
+// whoever wrote "8000:UDP" meant something else.
+func ParseKnock(s string) (Knock, error) {
+	proto, number, found := strings.Cut(s, "/")
+	if !found {
+		if number, proto, found = strings.Cut(s, ":"); !found {
+			proto = "tcp"
+		}
+	}
+	if proto != "tcp" && proto != "udp" {
+		return Knock{}, fmt.Errorf("knock %q: unknown protocol %q: expected 7000, tcp/7000, udp/7000, 7000:tcp or 7000:udp", s, proto)
+	}
+	port, err := strconv.ParseUint(number, 10, 16)
+	if err != nil || port == 0 {
+		return Knock{}, fmt.Errorf("knock %q: expected a port from 1 to 65535, as in 7000, udp/7000 or 7000:udp", s)
+	}
+	return Knock{UDP: proto == "udp", Port: uint16(port)}, nil
+}

@@ -1,0 +1,193 @@
+package client
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	defaultDelay = 100 * time.Millisecond
+	maxDelay     = time.Hour
+)
+
+// options is what a command line says.
+type options struct {
+	host          string
+	knocks        []Knock
+	then          *Knock
+	delay         time.Duration
+	ipv4, ipv6    bool // both or neither: both families
+	udp           bool
+	verbose       bool
+	help, version bool
+}
+
+// An option is a flag with a long name, and perhaps a letter.
+type option struct {
+	letter byte // 0: none
+	name   string
+	value  bool // whether a value follows
+	set    func(o *options, value string) error
+}
+
+var optionList = []option{
+	{'u', "udp", false, func(o *options, _ string) error { o.udp = true; return nil }},
+	{'d', "delay", true, (*options).setDelay},
+	{'4', "ipv4", false, func(o *options, _ string) error { o.ipv4 = true; return nil }},
+	{'6', "ipv6", false, func(o *options, _ string) error { o.ipv6 = true; return nil }},
+	{0, "then", true, (*options).setThen},
+	{'v', "verbose", false, func(o *options, _ string) error { o.verbose = true; return nil }},
+	{'V', "version", false, func(o *options, _ string) error { o.version = true; return nil }},
+	{'h', "help", false, func(o *options, _ string) error { o.help = true; return nil }},
+}
+
+// parseOptions reads a command line as getopt_long does, and so as knockd's
+// client does: options stand anywhere, letters may be written together, a long
+// name may be cut short while it stays unique, and -- ends the options.
+func parseOptions(args []string) (*options, error) {
+	o := &options{delay: defaultDelay}
+	var operands []string
+	for len(args) > 0 {
+		arg := args[0]
+		args = args[1:]
+		var err error
+		switch {
+		case arg == "--":
+			operands = append(operands, args...)
+			args = nil
+		case strings.HasPrefix(arg, "--"):
+			args, err = o.long(arg, args)
+		case strings.HasPrefix(arg, "-") && arg != "-":
+			args, err = o.letters(arg[1:], args)
+		default:
+			operands = append(operands, arg)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	if o.help || o.version {
+		return o, nil
+	}
+	return o, o.setOperands(operands)
+}
+
+// long sets an option such as "--delay=200", and returns the arguments that it
+// leaves.
+func (o *options) long(arg string, rest []string) ([]string, error) {
+	written, value, hasValue := strings.Cut(arg[2:], "=")
+	found, err := findLong(written)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case !found.value && hasValue:
+		return nil, fmt.Errorf("option --%s takes no value", found.name)
+	case found.value && !hasValue:
+		if len(rest) == 0 {
+			return nil, fmt.Errorf("option --%s needs a value", found.name)
+		}
+		value, rest = rest[0], rest[1:]
+	}
+	return rest, found.set(o, value)
+}
+
+func findLong(written string) (*option, error) {
+	var found *option
+	for i := range optionList {
+		switch name := optionList[i].name; {
+		case name == written:
+			return &optionList[i], nil
+		case !strings.HasPrefix(name, written):
+		case found != nil:
+			return nil, fmt.Errorf("option --%s can mean --%s or --%s", written, found.name, name)
+		default:
+			found = &optionList[i]
+		}
+	}
+	if found == nil {
+		return nil, fmt.Errorf("unknown option --%s", written)
+	}
+	return found, nil
+}
+
+// letters sets options such as those of "-uvd200".
+func (o *options) letters(letters string, rest []string) ([]string, error) {
+	for i := range len(letters) {
+		found := findLetter(letters[i])
+		if found == nil {
+			return nil, fmt.Errorf("unknown option %q in %q", "-"+letters[i:i+1], "-"+letters)
+		}
+		if !found.value {
+			if err := found.set(o, ""); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		value := letters[i+1:]
+		if value == "" {
+			if len(rest) == 0 {
+				return nil, fmt.Errorf("option -%c needs a value", found.letter)
+			}
+			value, rest = rest[0], rest[1:]
+		}
+		return rest, found.set(o, value)
+	}
+	return rest, nil
+}
+
+func findLetter(letter byte) *option {
+	for i := range optionList {
+		if optionList[i].letter == letter && letter != 0 {
+			return &optionList[i]
+		}
+	}
+	return nil
+}
+
+func (o *options) setDelay(s string) error {
+	delay, err := time.ParseDuration(s)
+	if ms, bare := strconv.ParseInt(s, 10, 64); bare == nil {
+		// Clamped, since it may be too much for a duration.
+		delay, err = time.Duration(min(max(ms, -1), int64(maxDelay)))*time.Millisecond, nil
+	}
+	if err != nil || delay < 0 || delay > maxDelay {
+		return fmt.Errorf("--delay %q: expected milliseconds, as in 250, or a duration from 0s to 1h, as in 1.5s", s)
+	}
+	o.delay = delay
+	return nil
+}
+
+func (o *options) setThen(s string) error {
+	then, err := ParseKnock(s)
+	if err != nil {
+		return fmt.Errorf("--then: %w", err)
+	}
+	if then.UDP {
+		return fmt.Errorf("--then %s: only a TCP port tells whether it is open", then)
+	}
+	o.then = &then
+	return nil
+}
+
+func (o *options) setOperands(operands []string) error {
+	if len(operands) == 0 {
+		return errors.New("which host, and which knocks?")
+	}
+	o.host = operands[0]
+	if len(operands) == 1 {
+		return fmt.Errorf("which knocks? Name the ports of %q in their order", o.host)
+	}
+	for _, operand := range operands[1:] {
+		knock, err := ParseKnock(operand)
+		if err != nil {
+			return err
+		}
+		knock.UDP = knock.UDP || o.udp
+		o.knocks = append(o.knocks, knock)
+	}
+	return nil
+}

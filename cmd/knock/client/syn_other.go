@@ -1,0 +1,43 @@
+//go:build !unix
+
+package client
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"syscall"
+	"time"
+)
+
+// settle is the time that a connection gets to send its SYN after it was told
+// to. There is no way here to ask whether it did.
+const settle = 10 * time.Millisecond
+
+// syn begins to connect, and keeps the socket for a while. Its SYN leaves before
+// that of a knock after it, unless the machine stalls longer than settle.
+func (s *sender) syn(ctx context.Context, port uint16) error {
+	begun := make(chan error, 1) // written once: nil when the SYN is on its way
+	s.kept.Go(func() {
+		limited, cancel := context.WithTimeout(ctx, keep)
+		defer cancel()
+		connecting := false
+		dialer := net.Dialer{KeepAlive: -1, Control: func(string, string, syscall.RawConn) error {
+			connecting = true
+			begun <- nil
+			return nil
+		}}
+		conn, err := dialer.DialContext(limited, "tcp", netip.AddrPortFrom(s.to, port).String())
+		switch {
+		case err == nil:
+			_ = wait(limited, keep) // either way it has stayed as long as it may
+			conn.Close()
+		case !connecting:
+			begun <- err
+		}
+	})
+	if err := <-begun; err != nil {
+		return reason(err)
+	}
+	return wait(ctx, settle)
+}

@@ -1,0 +1,87 @@
+//go:build linux
+
+package livetest
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"net/netip"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Sender sends knocks of any source over a host's link. It is not safe for
+// concurrent use; a host may have several.
+//
+// It writes one frame at a time, which is fast enough, and the kernel copies each:
+// what arrives is what was sent, however late the other end reads it.
+type Sender struct {
+	fd      int
+	builder *builder
+	to4     netip.Addr
+	to6     netip.Addr
+}
+
+// OpenSender returns a sender. The caller closes it.
+func (h *Host) OpenSender() (*Sender, error) {
+	s := &Sender{builder: newBuilder(h.mac, h.other.mac), to4: h.other.IPv4.Addr(), to6: h.other.IPv6.Addr()}
+	err := h.Do(func() (err error) {
+		// Of protocol 0: it only sends.
+		if s.fd, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0); err != nil {
+			return fmt.Errorf("opening a packet socket: %w", err)
+		}
+		if err := unix.Bind(s.fd, &unix.SockaddrLinklayer{Ifindex: h.index}); err != nil {
+			unix.Close(s.fd)
+			return fmt.Errorf("binding a packet socket to %s: %w", h.Interface, err)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Close closes the sender.
+func (s *Sender) Close() error { return unix.Close(s.fd) }
+
+// Send sends the knocks, so many per second or, with a rate of 0, as fast as one
+// processor can. It ends early with the context. It returns how many were sent,
+// and the time that took.
+func (s *Sender) Send(ctx context.Context, knocks iter.Seq[Knock], rate int) (sent int, took time.Duration, err error) {
+	pace := newPace(rate)
+	for knock := range knocks {
+		// Looking at the context costs a lock.
+		if sent%256 == 0 && ctx.Err() != nil {
+			return sent, pace.elapsed(), ctx.Err()
+		}
+		if err := pace.wait(ctx, sent); err != nil {
+			return sent, pace.elapsed(), err
+		}
+		to := knock.To
+		switch {
+		case to.IsValid():
+		case knock.Source.Is4():
+			to = s.to4
+		default:
+			to = s.to6
+		}
+		if _, err := unix.Write(s.fd, s.builder.build(knock, to)); err != nil {
+			return sent, pace.elapsed(), fmt.Errorf("sending knock %d: %w", sent+1, err)
+		}
+		sent++
+	}
+	return sent, pace.elapsed(), nil
+}
+
+// Send sends the knocks with a sender of its own.
+func (h *Host) Send(ctx context.Context, knocks iter.Seq[Knock], rate int) (sent int, took time.Duration, err error) {
+	s, err := h.OpenSender()
+	if err != nil {
+		return 0, 0, err
+	}
+	defer s.Close()
+	return s.Send(ctx, knocks, rate)
+}
