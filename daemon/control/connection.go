@@ -1,0 +1,88 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// maxConnections are served at the same time; more wait in the kernel.
+const maxConnections = 64
+
+// A listener accepts connections while there is room for them, and asks the
+// kernel whose each is.
+type listener struct {
+	*net.UnixListener
+	room   chan struct{} // one for each connection that is served; full: Accept waits
+	closed chan struct{} // closed by Close
+	once   sync.Once
+}
+
+func newListener(l *net.UnixListener) *listener {
+	return &listener{UnixListener: l, room: make(chan struct{}, maxConnections), closed: make(chan struct{})}
+}
+
+func (l *listener) Accept() (net.Conn, error) {
+	select {
+	case l.room <- struct{}{}:
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+	c, err := l.AcceptUnix()
+	if err != nil {
+		<-l.room
+		return nil, err
+	}
+	leave := sync.OnceFunc(func() { <-l.room })
+	user, err := userOf(c)
+	return &connection{UnixConn: c, leave: leave, allowed: err == nil && allowed(user, os.Geteuid())}, nil
+}
+
+func (l *listener) Close() error {
+	l.once.Do(func() { close(l.closed) })
+	return l.UnixListener.Close()
+}
+
+// A connection gives its room back when it is closed.
+type connection struct {
+	*net.UnixConn
+	leave   func()
+	allowed bool
+}
+
+func (c *connection) Close() error {
+	defer c.leave()
+	return c.UnixConn.Close()
+}
+
+// allowed reports whether a user may ask a daemon that runs as self.
+func allowed(user uint32, self int) bool { return user == 0 || int64(user) == int64(self) }
+
+// userOf asks the kernel who opened a connection.
+func userOf(c *net.UnixConn) (uint32, error) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	var peer *unix.Ucred
+	var failed error
+	err = raw.Control(func(fd uintptr) {
+		peer, failed = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+	})
+	if err := errors.Join(err, failed); err != nil {
+		return 0, err
+	}
+	return peer.Uid, nil
+}
+
+// allowedKey finds in a request's context whether its connection is allowed.
+type allowedKey struct{}
+
+func connContext(ctx context.Context, c net.Conn) context.Context {
+	ours, ok := c.(*connection)
+	return context.WithValue(ctx, allowedKey{}, ok && ours.allowed)
+}

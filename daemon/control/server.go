@@ -1,0 +1,199 @@
+package control
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// What a request may take.
+const (
+	maxHeader    = 8 << 10 // bytes
+	maxBody      = 1 << 20 // bytes
+	maxFollowers = 16
+
+	forAnswer    = 10 * time.Second // of the daemon
+	forReload    = 5 * time.Minute  // scripts may have tests
+	forRecording = time.Minute      // to begin: it may hold a million attempts
+	forReader    = 30 * time.Second // to take what is written at once
+	forWatcher   = 10 * time.Minute // the same, of who follows: a terminal may be held
+	forIdle      = 30 * time.Second
+	forEnd       = time.Second // for what runs when the daemon ends
+)
+
+// asking bounds how long a connection takes to ask.
+type asking struct{ header, all time.Duration }
+
+var patient = asking{header: 5 * time.Second, all: 10 * time.Second}
+
+// Serve answers requests until the context ends, and then closes the socket.
+// Faults that concern no request, and panics of handlers, are written to faults.
+func (s *Socket) Serve(ctx context.Context, api API, faults *log.Logger) error {
+	return s.serve(ctx, api, faults, patient)
+}
+
+func (s *Socket) serve(ctx context.Context, api API, faults *log.Logger, limit asking) error {
+	server := &http.Server{
+		Handler:           guarded(api.handler(), limit.all),
+		ReadHeaderTimeout: limit.header,
+		WriteTimeout:      forReload + forReader, // each handler sets its own
+		IdleTimeout:       forIdle,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          faults,
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+		ConnContext:       connContext,
+	}
+	ended := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(ended)
+		patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), forEnd)
+		defer cancel()
+		if server.Shutdown(patience) != nil {
+			// Who has not ended by now does not read what it asked for.
+			_ = server.Close()
+		}
+	})
+	err := server.Serve(newListener(s.listener))
+	if stop() {
+		close(ended)
+		err = errors.Join(fmt.Errorf("serving requests: %w", err), server.Close())
+	} else {
+		err = nil
+	}
+	<-ended
+	return errors.Join(err, s.Close())
+}
+
+// handler returns what answers the requests of those who may ask.
+func (a API) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /v1/status", get(a.Status))
+	mux.Handle("GET /v1/grants", get(a.Grants))
+	mux.Handle("POST /v1/grant", post(forAnswer, a.Grant, (*GrantRequest).check))
+	mux.Handle("POST /v1/revoke", post(forAnswer, a.Revoke, (*RevokeRequest).check))
+	mux.Handle("POST /v1/reload", post(forReload, a.Reload, (*ReloadRequest).check))
+	mux.Handle("GET /v1/recording", recording(a.Record))
+	mux.Handle("GET /v1/events", events(a.Events))
+	return mux
+}
+
+// guarded serves only those whose connection is allowed, and bounds how long
+// they take to ask.
+func guarded(next http.Handler, limit time.Duration) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// Every connection of ours takes deadlines.
+		_ = http.NewResponseController(w).SetReadDeadline(in(limit))
+		if ok, _ := r.Context().Value(allowedKey{}).(bool); !ok {
+			w.Header().Set("Connection", "close")
+			fail(w, http.StatusForbidden, errors.New("only root, and the user that the daemon runs as, may ask it"))
+			return
+		}
+		if r.Method != http.MethodPost && r.ContentLength != 0 {
+			w.Header().Set("Connection", "close")
+			fail(w, http.StatusBadRequest, fmt.Errorf("a body with %s: expected none", r.Method))
+			return
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		next.ServeHTTP(w, r)
+	})
+}
+
+func get[T any](ask func(context.Context) (T, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), forAnswer)
+		defer cancel()
+		value, err := ask(ctx)
+		answer(w, value, err)
+	}
+}
+
+func post[Q, T any](limit time.Duration, ask func(context.Context, Q) (T, error), check func(*Q) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		var request Q
+		err := decode(r.Body, &request)
+		if err == nil {
+			err = check(&request)
+		}
+		if err != nil {
+			status := http.StatusBadRequest
+			if _, large := errors.AsType[*http.MaxBytesError](err); large {
+				status = http.StatusRequestEntityTooLarge
+			}
+			fail(w, status, err)
+			return
+		}
+		withoutReadDeadline(w)
+		ctx, cancel := context.WithTimeout(r.Context(), limit)
+		defer cancel()
+		value, err := ask(ctx, request)
+		answer(w, value, err)
+	}
+}
+
+// withoutReadDeadline is for handlers that take long: while they run, the
+// server reads on to learn whether the client is gone, and would take the end
+// of the deadline for that.
+func withoutReadDeadline(w http.ResponseWriter) {
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
+}
+
+// decode reads one JSON value, and nothing beside it. What is unknown is
+// refused: a client that is newer than the daemon must not believe that it was
+// understood.
+func decode(body io.Reader, into any) error {
+	d := json.NewDecoder(body)
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
+		return fmt.Errorf("reading the request: %w", err)
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("reading the request: expected nothing behind the JSON value")
+	}
+	return nil
+}
+
+func answer(w http.ResponseWriter, value any, err error) {
+	_, refused := errors.AsType[Refusal](err)
+	switch {
+	case refused:
+		fail(w, http.StatusConflict, err)
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		fail(w, http.StatusServiceUnavailable, errors.New("the daemon did not answer in time: it is ending, or stuck"))
+	case err != nil:
+		fail(w, http.StatusInternalServerError, err)
+	default:
+		write(w, http.StatusOK, value)
+	}
+}
+
+// A failure is the body of every answer that is none.
+type failure struct {
+	Error string `json:"error"`
+}
+
+func fail(w http.ResponseWriter, status int, err error) { write(w, status, failure{err.Error()}) }
+
+func write(w http.ResponseWriter, status int, value any) {
+	var body bytes.Buffer
+	e := json.NewEncoder(&body)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(value); err != nil {
+		status = http.StatusInternalServerError
+		body.Reset()
+		fmt.Fprintln(&body, `{"error":"the daemon's answer is no JSON"}`)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(body.Len()))
+	_ = http.NewResponseController(w).SetWriteDeadline(in(forReader))
+	w.WriteHeader(status)
+	// Who does not take the answer needs none.
+	_, _ = w.Write(body.Bytes())
+}

@@ -1,0 +1,119 @@
+package control
+
+import (
+	"sync"
+
+	"sesame/daemon/engine"
+)
+
+// A Tail keeps the latest events for those who read or follow them.
+//
+// It is a ring. A reader has a position in it and takes what is there, so that
+// nothing is kept for a reader and none can hold up the writer: one who is too
+// slow finds that the ring has moved on, and is told how many events it missed.
+// All methods may be called by many goroutines; events are in the order of the
+// calls of Add.
+type Tail struct {
+	most, mostTexts int // events and bytes that the ring holds
+
+	mu      sync.Mutex
+	ring    []engine.Event
+	oldest  uint64        // number of the oldest event in the ring; they are counted from 0
+	next    uint64        // number of the event that comes next
+	texts   int           // bytes of the texts in the ring
+	changed chan struct{} // closed by the next Add; nil: nobody waits
+}
+
+// The ring holds so many events, with so many bytes of text. An event takes
+// about 300 bytes beside its texts.
+const (
+	tailEvents = 10_000
+	tailTexts  = 4 << 20
+)
+
+// NewTail returns an empty Tail.
+func NewTail() *Tail { return newTail(tailEvents, tailTexts) }
+
+func newTail(events, texts int) *Tail { return &Tail{most: events, mostTexts: texts} }
+
+// Add takes the events that a transcript shows, and copies them. It waits for
+// no reader.
+func (t *Tail) Add(events []engine.Event) {
+	if len(events) == 0 {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	before := t.next
+	for i := range events {
+		if shown(&events[i]) {
+			t.add(&events[i])
+		}
+	}
+	if t.next != before && t.changed != nil {
+		close(t.changed)
+		t.changed = nil
+	}
+}
+
+func (t *Tail) add(e *engine.Event) {
+	size := textsOf(e)
+	for t.next-t.oldest == uint64(t.most) || t.texts+size > t.mostTexts && t.next > t.oldest {
+		gone := t.at(t.oldest)
+		t.texts -= textsOf(gone)
+		*gone = engine.Event{}
+		t.oldest++
+	}
+	if len(t.ring) < t.most {
+		t.ring = append(t.ring, *e)
+	} else {
+		*t.at(t.next) = *e
+	}
+	t.texts += size
+	t.next++
+}
+
+// at returns the place of the event with a number.
+func (t *Tail) at(n uint64) *engine.Event { return &t.ring[n%uint64(t.most)] }
+
+// shown leaves out what a transcript never shows, so that it takes no room.
+func shown(e *engine.Event) bool {
+	return e.Kind != engine.EventEffect || e.Effect != engine.EffectPersist && e.Effect != engine.EffectElement
+}
+
+// textsOf counts only texts that belong to this event. Names of doors and
+// scripts are shared by many.
+func textsOf(e *engine.Event) int {
+	n := len(e.Detail)
+	for _, arg := range e.Argv {
+		n += len(arg)
+	}
+	return n
+}
+
+// bounds returns the numbers of the oldest event and of the one that comes next.
+func (t *Tail) bounds() (oldest, next uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.oldest, t.next
+}
+
+// read fills into with the events from number from on. It returns how many, and
+// the number of the first, which is higher than from when the ring has moved
+// on. When there is nothing to read, changed is closed as soon as there is.
+func (t *Tail) read(from uint64, into []engine.Event) (n int, first uint64, changed <-chan struct{}) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	first = max(from, t.oldest)
+	for n < len(into) && first+uint64(n) < t.next {
+		into[n] = *t.at(first + uint64(n))
+		n++
+	}
+	if n == 0 {
+		if t.changed == nil {
+			t.changed = make(chan struct{}) // without capacity: only its closing says something
+		}
+		changed = t.changed
+	}
+	return n, first, changed
+}
