@@ -1,0 +1,66 @@
+package state
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"strconv"
+)
+
+// maxLine bounds a line of a journal, in bytes. The longest that a script can
+// ask for is a command of nearly its whole text, escaped.
+const maxLine = 4 << 20
+
+const sumDigits = 8
+
+// appendLine appends v as a line: the CRC-32C of its JSON in hexadecimal, a
+// space, the JSON.
+func appendLine(b []byte, v any) ([]byte, error) {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	return fmt.Appendf(b, "%0*x %s\n", sumDigits, checksum(text), text), nil
+}
+
+// parseLine reads into v what appendLine wrote, without the newline. False: it
+// is damaged, or something else.
+func parseLine(line []byte, v any) bool {
+	if len(line) <= sumDigits || line[sumDigits] != ' ' {
+		return false
+	}
+	sum, err := strconv.ParseUint(string(line[:sumDigits]), 16, 32)
+	text := line[sumDigits+1:]
+	return err == nil && uint32(sum) == checksum(text) && json.Unmarshal(text, v) == nil
+}
+
+func checksum(b []byte) uint32 { return crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)) }
+
+// readLines calls each with every line of a file of this size, and whether a
+// newline ends it; a line that is too long is nil. The zeros behind the last line
+// are room for more, and no line.
+func readLines(r io.Reader, size int64, each func(line []byte, ended bool)) error {
+	lines := bufio.NewReaderSize(r, int(min(maxLine, size+1)))
+	for {
+		line, err := lines.ReadSlice('\n')
+		for errors.Is(err, bufio.ErrBufferFull) {
+			line = nil
+			_, err = lines.ReadSlice('\n')
+		}
+		switch {
+		case err == nil:
+			each(bytes.TrimSuffix(line, []byte("\n")), true)
+		case !errors.Is(err, io.EOF):
+			return err
+		default:
+			if rest := bytes.TrimRight(line, "\x00"); len(rest) > 0 || line == nil {
+				each(rest, false)
+			}
+			return nil
+		}
+	}
+}

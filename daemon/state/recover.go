@@ -1,0 +1,216 @@
+package state
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"net/netip"
+	"slices"
+	"time"
+
+	"sesame/daemon/engine"
+)
+
+// Recovered is what a journal said.
+type Recovered struct {
+	// Records are for [engine.Engine.Restore]. The first says the highest id
+	// that any grant ever had, as one that ended, so that no id is given twice.
+	// Then come the grants that did not end, by their ids, also those whose time
+	// is over: something may be owed for them; then the values, by script,
+	// source and key.
+	Records []engine.Record
+	// Warnings tell what was damaged and is lost, for a person.
+	Warnings []error
+}
+
+// Recover reads the journal, once, and makes it ready for Append. Now is the wall
+// clock, and the time at which the engine begins: from here on, engine time in
+// records is counted from it.
+//
+// A grant ends at most its TTL after now, and a value is kept at most as long as
+// it was to be kept when it was stored: a machine without a clock of its own
+// starts in the past. One whose clock is ahead ends them early.
+//
+// A line that a crash tore, or that the disk damaged, is left out, and a warning
+// tells of it. An error means that nothing is known, and that the file was left
+// alone: it cannot be read, or another version of Sesame wrote it.
+func (d *Dir) Recover(now time.Time) (Recovered, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.journal != nil {
+		return Recovered{}, errors.New("recovering the journal: it was recovered already")
+	}
+	read, err := d.read()
+	if err != nil {
+		return Recovered{}, fmt.Errorf("recovering the journal: %w", err)
+	}
+	j := newJournal(nanoseconds(now), stopwatch())
+	recovered := Recovered{Warnings: read.warnings(d.path + "/" + journalName)}
+	if recovered.Records, err = j.take(read); err != nil {
+		return Recovered{}, fmt.Errorf("recovering the journal: %w", err)
+	}
+	d.journal = j
+	// A new file has one offset and no damage, and shows now whether the disk
+	// can be written.
+	if err := d.rewrite(); err != nil {
+		j.failed = true
+		recovered.Warnings = append(recovered.Warnings, fmt.Errorf("the journal cannot be written, and no door opens until it can: %w", err))
+	}
+	return recovered, nil
+}
+
+// read is what a journal says, in the engine time of the one who wrote it.
+type read struct {
+	number  int // of the line
+	version int // 0: no header was seen
+	offset  int64
+	last    uint64
+	grants  map[uint64]*wireGrant
+	values  map[place]*wireValue
+	damaged int // lines
+	first   int // of them
+	torn    bool
+}
+
+func (d *Dir) read() (*read, error) {
+	file, err := d.root.Open(journalName)
+	if errors.Is(err, fs.ErrNotExist) {
+		return &read{}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	return readFrom(file, info.Size(), file.Name())
+}
+
+func readFrom(file io.Reader, size int64, name string) (*read, error) {
+	r := &read{grants: map[uint64]*wireGrant{}, values: map[place]*wireValue{}}
+	if err := readLines(file, size, r.line); err != nil {
+		return nil, err
+	}
+	if r.version != 0 && r.version != journalVersion {
+		return nil, fmt.Errorf("%s has version %d, and this sesame reads version %d: start the one that wrote it, or move the file away and lose its grants",
+			name, r.version, journalVersion)
+	}
+	return r, nil
+}
+
+// line takes in one line. What a sound line does not say is not guessed.
+func (r *read) line(line []byte, ended bool) {
+	r.number++
+	w := wire{}
+	switch {
+	case parseLine(line, &w) && r.apply(w):
+	case !ended:
+		r.torn = true
+	default:
+		if r.damaged++; r.damaged == 1 {
+			r.first = r.number
+		}
+	}
+}
+
+// apply reports whether it understood the line.
+func (r *read) apply(w wire) bool {
+	switch {
+	case w.Header != nil:
+		if w.Header.What != journalWhat {
+			return false
+		}
+		r.version = max(r.version, w.Header.Version)
+	case w.Offset != nil:
+		r.offset = *w.Offset
+	case w.Ended != 0:
+		r.last = max(r.last, w.Ended)
+		delete(r.grants, w.Ended)
+	case w.Grant != nil:
+		if _, err := w.Grant.decode(); err != nil || w.Grant.ID == 0 {
+			return false
+		}
+		r.last = max(r.last, w.Grant.ID)
+		r.grants[w.Grant.ID] = w.Grant
+	case w.Value != nil && w.Value.forgotten():
+		delete(r.values, w.Value.place())
+	case w.Value != nil:
+		if _, err := w.Value.decode(); err != nil {
+			return false
+		}
+		r.values[w.Value.place()] = w.Value
+	default:
+		return false
+	}
+	return true
+}
+
+func (r *read) warnings(path string) (said []error) {
+	if r.torn {
+		said = append(said, fmt.Errorf("%s: its last line is not whole, as after a crash in the middle of a write, and is left out", path))
+	}
+	if r.damaged > 0 {
+		said = append(said, fmt.Errorf("%s:%d: the line is damaged, %d in all: what they said is lost, so look at the disk, and at the open grants",
+			path, r.first, r.damaged))
+	}
+	return said
+}
+
+// take makes live, in the engine time of now, what was read.
+func (j *journal) take(r *read) ([]engine.Record, error) {
+	b := batch{}
+	var records []engine.Record
+	if r.last != 0 {
+		records = append(records, engine.Record{Grant: &engine.Grant{ID: r.last}, Ended: true})
+		j.live.last = r.last
+	}
+	for _, id := range slices.Sorted(maps.Keys(r.grants)) {
+		g := r.grants[id]
+		g.End = j.moved(g.End, r.offset, g.TTL)
+		grant, err := g.decode()
+		if err == nil {
+			err = b.add(wire{Grant: g})
+		}
+		if err != nil {
+			return nil, err
+		}
+		records = append(records, engine.Record{Grant: grant})
+	}
+	for _, where := range slices.SortedFunc(maps.Keys(r.values), place.compare) {
+		v := r.values[where]
+		if v.Until != nil {
+			if *v.Until = j.moved(*v.Until, r.offset, v.TTL); *v.Until <= j.start {
+				continue
+			}
+		}
+		record, err := v.decode()
+		if err == nil {
+			err = b.add(wire{Value: v})
+		}
+		if err != nil {
+			return nil, err
+		}
+		records = append(records, record)
+	}
+	j.apply(b)
+	return records, nil
+}
+
+// moved returns a time of a former engine in the time of this one, which begins
+// with the wall clock. It is at most ttl from now, when there is a ttl.
+func (j *journal) moved(ns, offset int64, ttl time.Duration) int64 {
+	ns = sum(ns, offset)
+	if ttl > 0 {
+		ns = min(ns, sum(j.start, int64(ttl)))
+	}
+	return ns
+}
+
+func (p place) compare(other place) int {
+	return cmp.Or(cmp.Compare(p.script, other.script), netip.Addr.Compare(p.source, other.source), cmp.Compare(p.key, other.key))
+}

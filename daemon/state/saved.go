@@ -1,0 +1,137 @@
+package state
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"slices"
+	"time"
+
+	"sesame/daemon/packet"
+)
+
+const (
+	setWhat    = "sesame script set"
+	setVersion = 1
+)
+
+// Saved is a script set that was applied, complete enough to run it again when
+// the files that it was read from are broken or gone.
+type Saved struct {
+	Name   string // of the one script; empty: all of a directory
+	Files  []File
+	Values map[string]string // of sesame.option
+	Guards []packet.Port
+	At     time.Time // wall clock
+}
+
+// A File is a script or a module as it was read.
+type File struct {
+	Path   string // below the directory of the scripts, with slashes
+	Source []byte
+}
+
+// wireSaved is Saved as JSON.
+type wireSaved struct {
+	Name   text         `json:"name,omitempty"`
+	Files  []wireFile   `json:"files"`
+	Values []wireOption `json:"values,omitempty"`
+	Guards []string     `json:"guards,omitempty"`
+	At     time.Time    `json:"at"`
+}
+
+type wireFile struct {
+	Path   text `json:"path"`
+	Source text `json:"source"`
+}
+
+type wireOption struct {
+	Name  text `json:"name"`
+	Value text `json:"value"`
+}
+
+// SaveSet keeps a script set in the place of the last one. After a crash, or an
+// error, one of the two is there, whole.
+func (d *Dir) SaveSet(s Saved) error {
+	d.saving.Lock()
+	defer d.saving.Unlock()
+	w := wireSaved{Name: text(s.Name), At: s.At.Round(0).UTC()}
+	for _, f := range s.Files {
+		w.Files = append(w.Files, wireFile{text(f.Path), text(f.Source)})
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Values)) {
+		w.Values = append(w.Values, wireOption{text(name), text(s.Values[name])})
+	}
+	for _, port := range s.Guards {
+		w.Guards = append(w.Guards, port.String())
+	}
+	content, err := appendLine(nil, header{setWhat, setVersion})
+	if err == nil {
+		content, err = appendLine(content, w)
+	}
+	if err != nil {
+		return fmt.Errorf("saving the script set: %w", err)
+	}
+	file, err := d.replace(setName, content)
+	if file != nil {
+		err = errors.Join(err, file.Close())
+	}
+	if err != nil {
+		return fmt.Errorf("saving the script set: %w", err)
+	}
+	return nil
+}
+
+// LastGood returns the script set that was saved last. False: there is none; an
+// error beside it says that there is one, but that it cannot be used.
+func (d *Dir) LastGood() (Saved, bool, error) {
+	d.saving.Lock()
+	defer d.saving.Unlock()
+	content, err := d.root.ReadFile(setName)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Saved{}, false, nil
+	}
+	if err != nil {
+		return Saved{}, false, fmt.Errorf("reading the last good script set: %w", err)
+	}
+	s, err := parseSaved(content)
+	if err != nil {
+		return Saved{}, false, fmt.Errorf("reading the last good script set: %s/%s: %w", d.path, setName, err)
+	}
+	return s, true, nil
+}
+
+func parseSaved(content []byte) (Saved, error) {
+	first, rest, _ := bytes.Cut(content, []byte("\n"))
+	second, _, ended := bytes.Cut(rest, []byte("\n"))
+	h, w := header{}, wireSaved{}
+	if !parseLine(first, &h) || h.What != setWhat {
+		return Saved{}, errors.New("it is damaged")
+	}
+	if h.Version != setVersion {
+		return Saved{}, fmt.Errorf("it has version %d, and this sesame reads version %d", h.Version, setVersion)
+	}
+	if !ended || !parseLine(second, &w) {
+		return Saved{}, errors.New("it is damaged")
+	}
+	s := Saved{Name: string(w.Name), At: w.At}
+	for _, f := range w.Files {
+		s.Files = append(s.Files, File{string(f.Path), []byte(f.Source)})
+	}
+	for _, o := range w.Values {
+		if s.Values == nil {
+			s.Values = map[string]string{}
+		}
+		s.Values[string(o.Name)] = string(o.Value)
+	}
+	for _, guard := range w.Guards {
+		port, err := packet.ParsePort(guard)
+		if err != nil {
+			return Saved{}, err
+		}
+		s.Guards = append(s.Guards, port)
+	}
+	return s, nil
+}

@@ -1,0 +1,93 @@
+package state
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"sesame/daemon/packet"
+)
+
+func savedSample() Saved {
+	return Saved{
+		Name:   "ssh.lua",
+		Files:  []File{{"ssh.lua", []byte("sesame.door \"ssh\" {}\n\xff\x00")}, {"lib/hours.lua", []byte("return <&>")}},
+		Values: map[string]string{"port": "22", "b\xff": ""},
+		Guards: []packet.Port{{Proto: packet.TCP, Number: 22}, {Proto: packet.UDP, Number: 53}},
+		At:     monday,
+	}
+}
+
+func TestTheLastGoodSet(t *testing.T) {
+	d := open(t, t.TempDir())
+	if got, ok, err := d.LastGood(); ok || err != nil {
+		t.Fatalf("a new directory has %v, %v", got, err)
+	}
+	first := savedSample()
+	for _, want := range []Saved{first, {At: monday, Files: []File{{"a.lua", []byte("a")}}}} {
+		if err := d.SaveSet(want); err != nil {
+			t.Fatal(err)
+		}
+		got, ok, err := d.LastGood()
+		if err != nil || !ok {
+			t.Fatal(ok, err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("saved set (-want +got):\n%s", diff)
+		}
+	}
+	// The next cannot be written, so the last stays.
+	d.disk.write = func(f *os.File, b []byte, at int64) error { return syscall.ENOSPC }
+	if err := d.SaveSet(first); err == nil {
+		t.Error("saved on a full disk")
+	}
+	if got, ok, err := d.LastGood(); !ok || got.Files[0].Path != "a.lua" {
+		t.Errorf("left is %v, %v", got, err)
+	}
+}
+
+func TestADamagedSetIsNone(t *testing.T) {
+	d := open(t, t.TempDir())
+	if err := d.SaveSet(savedSample()); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(d.path, setName)
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	look := func(what string, content []byte) {
+		t.Helper()
+		if _, err := parseSaved(content); err == nil {
+			t.Errorf("%s: it was read", what)
+		}
+		if what == "cut" && len(content)%50 != 0 || what == "damaged" {
+			return
+		}
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got, ok, err := d.LastGood(); ok || err == nil || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s: %v, %v, %v", what, got, ok, err)
+		}
+	}
+	for i := range content {
+		look("cut", content[:i])
+		if c := content[i]; c < 'a' || 'f' < c { // the checksum may be of capitals too
+			look("damaged", append(append(bytes.Clone(content[:i]), content[i]^0x20), content[i+1:]...))
+		}
+	}
+	newer, err := appendLine(nil, header{setWhat, 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	look("a later version", newer)
+	if _, _, err := d.LastGood(); !strings.Contains(err.Error(), "version 2") {
+		t.Errorf("a later version: %v", err)
+	}
+}

@@ -1,0 +1,233 @@
+package state
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"net/netip"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"sesame/daemon/engine"
+	"sesame/daemon/packet"
+)
+
+// A wire is one line of a journal: one of its fields is set. Times in a journal
+// are Unix nanoseconds of the engine that wrote it; the last Offset in the file
+// leads from there to the wall clock. A step of the clock so moves all that was
+// written before it.
+type wire struct {
+	Header *header    `json:"header,omitempty"`
+	Offset *int64     `json:"offset,omitempty"` // wall clock less engine time
+	Grant  *wireGrant `json:"grant,omitempty"`
+	Ended  uint64     `json:"ended,omitempty"` // the id of a grant
+	Value  *wireValue `json:"value,omitempty"`
+}
+
+// A header is the first line of a file.
+type header struct {
+	What    string `json:"what"`
+	Version int    `json:"version"`
+}
+
+type wireGrant struct {
+	ID      uint64        `json:"id"`
+	Door    text          `json:"door,omitempty"`
+	By      netip.Addr    `json:"by,omitzero"`
+	Source  netip.Prefix  `json:"source,omitzero"`
+	Port    string        `json:"port,omitempty"`
+	Argv    []text        `json:"argv,omitzero"`
+	Undo    []text        `json:"undo,omitzero"`
+	Timeout time.Duration `json:"timeout,omitempty"`
+	TTL     time.Duration `json:"ttl,omitempty"`
+	End     int64         `json:"end"`
+}
+
+type wireValue struct {
+	Script text       `json:"script"`
+	Source netip.Addr `json:"source,omitzero"`
+	Key    text       `json:"key"`
+	// One of the three is set, or none when the value is forgotten.
+	Bool   *bool   `json:"bool,omitempty"`
+	Number *string `json:"number,omitempty"` // as text: JSON has no infinity
+	Text   *text   `json:"text,omitempty"`
+	Until  *int64  `json:"until,omitempty"` // nil: for ever
+	// TTL is how long it was to be kept when it was written; 0: for ever.
+	TTL time.Duration `json:"ttl,omitempty"`
+}
+
+// A place is where a value is stored.
+type place struct {
+	script string
+	source netip.Addr
+	key    string
+}
+
+func (v *wireValue) place() place { return place{string(v.Script), v.Source, string(v.Key)} }
+
+func (v *wireValue) forgotten() bool { return v.Bool == nil && v.Number == nil && v.Text == nil }
+
+// encode returns a record as a line. Engine time is now.
+func encode(r engine.Record, now int64) (wire, error) {
+	switch {
+	case (r.Grant == nil) == (r.Store == nil):
+		return wire{}, errors.New("a record of a grant or a value was expected")
+	case r.Grant != nil && r.Grant.ID == 0:
+		return wire{}, errors.New("a grant without an id")
+	case r.Ended:
+		return wire{Ended: r.Grant.ID}, nil
+	case r.Grant != nil:
+		g, err := encodeGrant(r.Grant)
+		return wire{Grant: g}, err
+	}
+	v, err := encodeValue(r, now)
+	return wire{Value: v}, err
+}
+
+func encodeGrant(g *engine.Grant) (*wireGrant, error) {
+	port := ""
+	if g.Port != (packet.Port{}) {
+		port = g.Port.String()
+		if back, err := packet.ParsePort(port); err != nil || back != g.Port {
+			return nil, fmt.Errorf("grant %d: the port %s cannot be kept", g.ID, port)
+		}
+	}
+	if !g.Source.IsValid() && g.Source != (netip.Prefix{}) {
+		return nil, fmt.Errorf("grant %d: its source is no network", g.ID)
+	}
+	return &wireGrant{
+		ID: g.ID, Door: text(g.Door), By: g.By, Source: g.Source, Port: port,
+		Argv: convert[text](g.Argv), Undo: convert[text](g.Undo),
+		Timeout: g.Timeout, TTL: g.TTL, End: nanoseconds(g.End),
+	}, nil
+}
+
+func (g *wireGrant) decode() (*engine.Grant, error) {
+	port := packet.Port{}
+	if g.Port != "" {
+		var err error
+		if port, err = packet.ParsePort(g.Port); err != nil {
+			return nil, err
+		}
+	}
+	return &engine.Grant{
+		ID: g.ID, Door: string(g.Door), By: g.By, Source: g.Source, Port: port,
+		Argv: convert[string](g.Argv), Undo: convert[string](g.Undo),
+		Timeout: g.Timeout, TTL: g.TTL, End: at(g.End),
+	}, nil
+}
+
+func encodeValue(r engine.Record, now int64) (*wireValue, error) {
+	v := &wireValue{Script: text(r.Script), Source: r.Source, Key: text(r.Store.Key)}
+	switch value := r.Store.Value.(type) {
+	case nil:
+		return v, nil
+	case bool:
+		v.Bool = &value
+	case float64:
+		v.Number = new(strconv.FormatFloat(value, 'g', -1, 64))
+	case string:
+		v.Text = new(text(value))
+	default:
+		return nil, fmt.Errorf("value %q: a %T cannot be kept", r.Store.Key, value)
+	}
+	if until := nanoseconds(r.Store.Until); !r.Store.Until.IsZero() && until != forever {
+		v.Until = &until
+		v.TTL = time.Duration(max(sum(until, -now), 1))
+	}
+	return v, nil
+}
+
+func (v *wireValue) decode() (engine.Record, error) {
+	put := &engine.Put{PerSource: v.Source.IsValid(), Key: string(v.Key)}
+	switch {
+	case v.Bool != nil:
+		put.Value = *v.Bool
+	case v.Text != nil:
+		put.Value = string(*v.Text)
+	case v.Number != nil:
+		n, err := strconv.ParseFloat(*v.Number, 64)
+		if err != nil {
+			return engine.Record{}, err
+		}
+		put.Value = n
+	}
+	if v.Until != nil {
+		put.Until = at(*v.Until)
+	}
+	return engine.Record{Store: put, Script: string(v.Script), Source: v.Source}, nil
+}
+
+// A text is a string of any bytes. JSON would replace those that are no UTF-8.
+type text string
+
+// MarshalJSON writes a string, or an object when it is no UTF-8.
+func (t text) MarshalJSON() ([]byte, error) {
+	if utf8.ValidString(string(t)) {
+		return json.Marshal(string(t))
+	}
+	return json.Marshal(rawText{[]byte(t)})
+}
+
+// UnmarshalJSON is the opposite of MarshalJSON.
+func (t *text) UnmarshalJSON(b []byte) error {
+	if len(b) > 0 && b[0] == '{' {
+		raw := rawText{}
+		if err := json.Unmarshal(b, &raw); err != nil {
+			return err
+		}
+		*t = text(raw.Base64)
+		return nil
+	}
+	return json.Unmarshal(b, (*string)(t))
+}
+
+type rawText struct {
+	Base64 []byte `json:"base64"`
+}
+
+// convert converts each string of a list, and leaves nil what was nil.
+func convert[To, From ~string](list []From) []To {
+	if list == nil {
+		return nil
+	}
+	converted := make([]To, len(list))
+	for i, s := range list {
+		converted[i] = To(s)
+	}
+	return converted
+}
+
+// forever is a time that no offset moves.
+const forever = math.MaxInt64
+
+// at returns ns as a time, in UTC.
+func at(ns int64) time.Time { return time.Unix(0, ns).UTC() }
+
+// nanoseconds is the opposite of at. What is too late or too early to be held is
+// the latest or the earliest that is.
+func nanoseconds(t time.Time) int64 {
+	switch {
+	case t.After(at(forever)):
+		return forever
+	case t.Before(at(math.MinInt64)):
+		return math.MinInt64
+	}
+	return t.UnixNano()
+}
+
+// sum returns ns + by, or the nearest that fits. Forever stays forever.
+func sum(ns, by int64) int64 {
+	switch s := ns + by; {
+	case ns == forever:
+		return forever
+	case by > 0 && s < ns:
+		return forever
+	case by < 0 && s > ns:
+		return math.MinInt64
+	default:
+		return s
+	}
+}
