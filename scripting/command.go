@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/yuin/gopher-lua"
+
+	"sesame/daemon/spelling"
 )
 
 const (
@@ -168,7 +170,7 @@ func parseTemplate(text string, known []string) (template, error) {
 			return nil, fmt.Errorf(`a lone %q: write it twice, or a placeholder such as {source}`, text[i:i+1])
 		}
 		if !slices.Contains(known, name) {
-			return nil, fmt.Errorf("unknown placeholder {%s}%s", name, didYouMean(name, known))
+			return nil, fmt.Errorf("unknown placeholder {%s}%s", name, spelling.DidYouMean(name, known))
 		}
 		cut, text = append(cut, name, ""), rest
 	}

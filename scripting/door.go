@@ -103,6 +103,11 @@ func responseOptions(limit string) []option[draft] {
 			func(v value, d *draft) { d.door.Limit, _ = parsed(v, `a limit such as "20/s"`, parseLimit) }},
 		{Option{"when", "a condition, a function(attempt), or a list of both", "", "What must hold for the door to open: all of it. A function returns true, or false and a reason."},
 			func(v value, d *draft) { d.door.When = d.script.conditions(v) }},
+		{Option{"mode", `"enforce" or "observe"`, `"enforce"`, "With observe everything is decided and nothing done: its guards count what they would drop, its grants open nothing, and its commands do not run."},
+			func(v value, d *draft) {
+				i, _ := v.oneOf("enforce", "observe")
+				d.door.Observe = i == 1
+			}},
 		functionOption("on_close", "function(grant)", "Called when a grant of this door ended.", engine.MomentClose, engine.HookClose),
 	}
 }

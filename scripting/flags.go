@@ -6,6 +6,7 @@ import (
 
 	"sesame/daemon/engine"
 	"sesame/daemon/packet"
+	"sesame/daemon/spelling"
 )
 
 var flagNames = []string{"fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr"}
@@ -38,5 +39,5 @@ func parseFlag(name string) (packet.Flags, error) {
 			return 1 << i, nil
 		}
 	}
-	return 0, fmt.Errorf("unknown TCP flag %q%s", name, didYouMean(name, flagNames))
+	return 0, fmt.Errorf("unknown TCP flag %q%s", name, spelling.DidYouMean(name, flagNames))
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"sesame/daemon/engine"
+	"sesame/daemon/spelling"
 )
 
 // Options say how a script set is loaded. All may be zero.
@@ -18,6 +19,9 @@ type Options struct {
 	Dir string
 	// Values are those of sesame.option, as people write them.
 	Values map[string]string
+	// Given says how messages name the places where values were given:
+	// "sesame.toml:12". Those not in it come from --set.
+	Given map[string]string
 	// Print gets what scripts print while they load. What they print later is
 	// a [engine.Log].
 	Print func(Place, string)
@@ -80,6 +84,14 @@ func (o Options) dir() string {
 	return o.Dir
 }
 
+// given names where the value of an option comes from.
+func (o Options) given(name string) string {
+	if place, ok := o.Given[name]; ok {
+		return place + ": " + name
+	}
+	return "--set " + name
+}
+
 func load(fsys fs.FS, names []string, opt Options) (*Set, error) {
 	l := &loader{
 		options: opt,
@@ -120,7 +132,7 @@ func (l *loader) load(name string) {
 	}
 	s := &script{
 		source: file, sources: l.sources, api: l.api, doors: l.doors,
-		values: l.options.Values, print: l.options.Print,
+		options: l.options, print: l.options.Print,
 	}
 	registered, err := s.start()
 	l.set.scripts = append(l.set.scripts, s)
@@ -228,7 +240,7 @@ func (l *loader) check() {
 	for _, path := range slices.Sorted(maps.Keys(l.sources.files)) {
 		for _, site := range l.sources.files[path].facts.closes {
 			if _, ok := l.doors[site.Target]; !ok && site.Target != "" {
-				l.report(site.Place, fmt.Sprintf("close: there is no door %q%s", site.Target, didYouMean(site.Target, names)))
+				l.report(site.Place, fmt.Sprintf("close: there is no door %q%s", site.Target, spelling.DidYouMean(site.Target, names)))
 			}
 		}
 	}
@@ -241,7 +253,7 @@ func (l *loader) check() {
 	}
 	for _, name := range slices.Sorted(maps.Keys(l.options.Values)) {
 		if !slices.Contains(options, name) {
-			message := fmt.Sprintf("--set %s: no script declares the option %q%s", name, name, didYouMean(name, options))
+			message := fmt.Sprintf("%s: no script declares the option %q%s", l.options.given(name), name, spelling.DidYouMean(name, options))
 			l.problems = append(l.problems, &Problem{Message: message})
 		}
 	}

@@ -11,6 +11,7 @@ import (
 
 	"sesame/daemon/engine"
 	"sesame/daemon/packet"
+	"sesame/daemon/spelling"
 	"sesame/scripting/sandbox"
 )
 
@@ -165,7 +166,7 @@ func (o *object) noDoor(L *lua.LState, name string) {
 	suggestion := ""
 	if doors := o.call.script.doors; len(doors) <= maxSuggested {
 		o.call.script.state.Charge(suggestionCost+50*int64(len(doors)), 0)
-		suggestion = didYouMean(name, slices.Sorted(maps.Keys(doors)))
+		suggestion = spelling.DidYouMean(name, slices.Sorted(maps.Keys(doors)))
 	}
 	L.RaiseError("close: there is no door %q%s", name, suggestion)
 }
@@ -204,7 +205,7 @@ func (o *object) after(L *lua.LState) int {
 	name, _ := o.argument(L, 3, "after").text()
 	if timers := o.call.script.timers; !slices.Contains(timers, name) {
 		o.call.script.state.Charge(suggestionCost+50*int64(len(timers)), 0)
-		L.RaiseError("after: no handler %q is registered in this file%s", name, didYouMean(name, timers))
+		L.RaiseError("after: no handler %q is registered in this file%s", name, spelling.DidYouMean(name, timers))
 	}
 	o.call.add(L, engine.After{Delay: delay, Name: name, Value: toGo(storable(L, L.Get(4), "after"))})
 	return 0

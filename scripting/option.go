@@ -90,16 +90,16 @@ func (d *optionDraft) resolve(s *script, v value) (lua.LValue, bool) {
 			return nil, false
 		}
 	}
-	text, set := s.values[d.Name]
+	text, set := s.options.Values[d.Name]
 	if d.Set = set; set {
 		given, err := optionTypes[d.Type](text)
 		if err != nil {
-			v.fail("--set %s=%s: %v", d.Name, text, err)
+			v.fail("%s=%s: %v", s.options.given(d.Name), text, err)
 		}
 		return given, err == nil
 	}
 	if standard == nil {
-		v.fail("it has no value and no default: give it one with --set %s=VALUE", d.Name)
+		v.fail("it has no value and no default: give it one with --set %s=VALUE, or below [options] in the configuration file", d.Name)
 	}
 	return standard, standard != nil
 }

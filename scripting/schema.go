@@ -8,6 +8,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/yuin/gopher-lua"
+
+	"sesame/daemon/spelling"
 )
 
 // An Option is one key of a table that scripts give to the API.
@@ -58,7 +60,7 @@ func read[T any](v value, schema []option[T], item func(v value, into *T), into 
 		case isName && i >= 0:
 			schema[i].read(v.field(text, known[i], element), into)
 		case isName:
-			v.report(v.key(text, string(name)), "unknown option "+strconv.Quote(string(name))+" in "+v.what+didYouMean(string(name), known))
+			v.report(v.key(text, string(name)), "unknown option "+strconv.Quote(string(name))+" in "+v.what+spelling.DidYouMean(string(name), known))
 		case item != nil && key == lua.LNumber(position+1):
 			item(v.item(text, position, element), into)
 			position++

@@ -9,6 +9,7 @@ import (
 	"github.com/yuin/gopher-lua"
 
 	"sesame/daemon/engine"
+	"sesame/daemon/spelling"
 	"sesame/scripting/sandbox"
 )
 
@@ -17,7 +18,7 @@ type script struct {
 	source  *source
 	sources *sources
 	api     []Object
-	values  map[string]string   // what was given from outside for sesame.option
+	options Options             // among them what was given from outside for sesame.option
 	print   func(Place, string) // what print prints while the file loads; may be nil
 	doors   map[string]Place    // of the whole set; empty until all files are loaded
 
@@ -230,7 +231,7 @@ func (s *script) unknown(L *lua.LState, o Object, key lua.LValue) {
 	if text, ok := key.(lua.LString); ok {
 		name = string(text[:min(len(text), maxKey)])
 	}
-	message := fmt.Sprintf("%s has no %q%s", o.Name, name, didYouMean(name, known))
+	message := fmt.Sprintf("%s has no %q%s", o.Name, name, spelling.DidYouMean(name, known))
 	if name == "allow" && len(known) > 0 {
 		message = fmt.Sprintf("%s has no %q: access follows a completed sequence, so allow is for on_open and on_knock", o.Name, name)
 	}

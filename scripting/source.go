@@ -11,6 +11,7 @@ import (
 
 	"github.com/yuin/gopher-lua/ast"
 
+	"sesame/daemon/spelling"
 	"sesame/scripting/sandbox"
 )
 
@@ -79,6 +80,12 @@ func (s *sources) text(name string) ([]byte, error) {
 	if s.fsys == nil {
 		return nil, errors.New("it was not read when the set was loaded")
 	}
+	// To open a pipe would wait for its writer.
+	if info, err := fs.Stat(s.fsys, name); err != nil {
+		return nil, fmt.Errorf("reading it: %w", err)
+	} else if !info.Mode().IsRegular() {
+		return nil, errors.New("it is no file")
+	}
 	file, err := s.fsys.Open(name)
 	if err != nil {
 		return nil, fmt.Errorf("reading it: %w", err)
@@ -108,7 +115,7 @@ func (s *sources) suggest(name string) string {
 	for _, p := range paths {
 		known = append(known, strings.TrimSuffix(path.Base(p), ".lua"))
 	}
-	if near := nearest(name, known); near != "" {
+	if near := spelling.Nearest(name, known); near != "" {
 		return fmt.Sprintf(": did you mean %q?", near)
 	}
 	return ""

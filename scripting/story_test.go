@@ -365,3 +365,34 @@ sesame.door "ssh" { sequence = { 1, 2 }, guards = 22, when = c }`)}}, scripting.
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestADoorMayObserve(t *testing.T) {
+	w := theScript(t, `
+sesame.door "ssh" { sequence = { 1, 2 }, guards = 22 }
+sesame.door "new" { sequence = { 3, 4 }, guards = 22, mode = "observe" }
+sesame.door "old" { sequence = { 5, 6 }, guards = 22, mode = "enforce" }
+sesame.listen "beacon" { on = "udp/9", mode = "observe", on_knock = function(knock) end }
+`)
+	var observed []string
+	for _, door := range w.set.Engine.Doors {
+		if door.Observe {
+			observed = append(observed, door.Name)
+		}
+	}
+	if got := strings.Join(observed, " "); got != "new beacon" {
+		t.Errorf("observed: %s, want new beacon", got)
+	}
+}
+
+func TestSettingsFromAFile(t *testing.T) {
+	files := fstest.MapFS{"a.lua": {Data: []byte(`local ttl = sesame.option "ttl" { type = "duration", default = "1h" }`)}}
+	for _, tt := range []struct{ name, value, want string }{
+		{"ttl", "soon", `a.lua:1:13: sesame.option "ttl": sesame.toml:3: ttl=soon: "soon" is not a duration: expected a number with a unit, such as "8s", "1m30s" or "2h"`},
+		{"tll", "2h", `sesame.toml:3: tll: no script declares the option "tll": did you mean "ttl"?`},
+	} {
+		_, err := scripting.Load(files, scripting.Options{Values: map[string]string{tt.name: tt.value}, Given: map[string]string{tt.name: "sesame.toml:3"}})
+		if err == nil || err.Error() != tt.want {
+			t.Errorf("%s = %s is told as\n%v\nwant\n%s", tt.name, tt.value, err, tt.want)
+		}
+	}
+}

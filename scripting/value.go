@@ -10,6 +10,7 @@ import (
 	"github.com/yuin/gopher-lua/ast"
 
 	"sesame/daemon/packet"
+	"sesame/daemon/spelling"
 )
 
 // A value is what a script gave for an option, with what is needed to speak
@@ -136,7 +137,7 @@ func (v value) oneOf(names ...string) (int, bool) {
 		}
 	}
 	if ok {
-		v.fail("unknown value %q%s", string(s), didYouMean(string(s), names))
+		v.fail("unknown value %q%s", string(s), spelling.DidYouMean(string(s), names))
 	} else {
 		v.expected("one of " + quotedList(names))
 	}

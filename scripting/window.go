@@ -9,6 +9,7 @@ import (
 	_ "time/tzdata" // a script means the same on a machine without zone data
 
 	"sesame/daemon/engine"
+	"sesame/daemon/spelling"
 )
 
 // A Window is a time of day on days of the week. It is an [engine.Condition].
@@ -80,7 +81,7 @@ func parseDay(s string) (int, error) {
 	if day := slices.Index(dayNames, strings.TrimSpace(s)); day >= 0 {
 		return day, nil
 	}
-	return 0, fmt.Errorf("unknown day %q%s", s, didYouMean(s, dayNames))
+	return 0, fmt.Errorf("unknown day %q%s", s, spelling.DidYouMean(s, dayNames))
 }
 
 // parseClock reads "08:00" to "24:00" as minutes since midnight.

@@ -48,18 +48,11 @@ var anyPort packet.Port
 // ways finds guarded ports that nobody can open, and those whose every way in
 // has a condition: when the clock is wrong or a list out of date, nobody gets in.
 func (c *checker) ways() {
-	some, free := map[packet.Port]bool{}, map[packet.Port]bool{}
-	sites := c.sites()
-	for _, d := range c.set.Engine.Doors {
-		for _, port := range opens(d, sites) {
-			some[port] = true
-			free[port] = free[port] || len(d.When) == 0
-		}
-	}
+	some, free := c.waysIn()
 	told := map[packet.Port]bool{}
 	for _, d := range c.set.Engine.Doors {
 		for _, port := range d.Guards {
-			if told[port] {
+			if told[port] || d.Observe { // which shuts nothing
 				continue
 			}
 			told[port] = true
@@ -73,6 +66,39 @@ func (c *checker) ways() {
 			}
 		}
 	}
+}
+
+// waysIn returns the ports that some door opens, and that some door opens
+// whenever it is knocked.
+func (c *checker) waysIn() (some, free map[packet.Port]bool) {
+	some, free = map[packet.Port]bool{}, map[packet.Port]bool{}
+	sites := c.sites()
+	for _, d := range c.set.Engine.Doors {
+		if d.Observe { // it opens nothing
+			continue
+		}
+		for _, port := range opens(d, sites) {
+			some[port] = true
+			free[port] = free[port] || len(d.When) == 0
+		}
+	}
+	return some, free
+}
+
+// NoWays returns the guarded ports that no door of a set opens, in the order of
+// the doors, whatever its comments allow.
+func NoWays(set *scripting.Set) []packet.Port {
+	c := newChecker(set)
+	some, _ := c.waysIn()
+	var ports []packet.Port
+	for _, d := range set.Engine.Doors {
+		for _, port := range d.Guards {
+			if !d.Observe && !some[port] && !some[anyPort] && !slices.Contains(ports, port) {
+				ports = append(ports, port)
+			}
+		}
+	}
+	return ports
 }
 
 // A place is where sites stand that give access: in a door, or with door ""

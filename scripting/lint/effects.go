@@ -24,12 +24,14 @@ type Script struct {
 
 // A Door is what a door does when it stands there, and when it opens.
 type Door struct {
-	Name   string   `json:"name"`
-	File   string   `json:"file"` // that registers it: the script, or a module
-	Line   int      `json:"line"`
-	Guards []string `json:"guards,omitempty"` // shut to everyone without a grant
-	Allows []Allow  `json:"allows,omitempty"`
-	Closes []Close  `json:"closes,omitempty"`
+	Name string `json:"name"`
+	File string `json:"file"` // that registers it: the script, or a module
+	Line int    `json:"line"`
+	// Observe says that the door only observes: nothing of what follows is done.
+	Observe bool     `json:"observe,omitempty"`
+	Guards  []string `json:"guards,omitempty"` // shut to everyone without a grant
+	Allows  []Allow  `json:"allows,omitempty"`
+	Closes  []Close  `json:"closes,omitempty"`
 }
 
 // An Allow is access that can be given.
@@ -97,7 +99,7 @@ func script(set *scripting.Set, path string) Script {
 }
 
 func door(d *engine.Door, allows []scripting.AllowSite, closes []scripting.CloseSite) Door {
-	door := Door{Name: d.Name, File: d.File, Line: d.Line, Guards: names(d.Guards), Closes: closesIn(d.Name, closes)}
+	door := Door{Name: d.Name, File: d.File, Line: d.Line, Observe: d.Observe, Guards: names(d.Guards), Closes: closesIn(d.Name, closes)}
 	if !d.Listen && d.Hooks&engine.HookOpen == 0 && len(d.Guards) > 0 {
 		door.Allows = append(door.Allows, Allow{File: d.File, Line: d.Line, Ports: names(d.Guards)})
 	}

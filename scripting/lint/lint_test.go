@@ -104,6 +104,9 @@ func TestFindings(t *testing.T) {
 			sesame.door "a" { sequence = { 4, 2, 3, 1 }, guards = 22, when = w }
 			sesame.door "b" { sequence = { 4, 2, 3, 5 }, on_open = function(a) a:allow { port = 22 } end }`, nil},
 		{"a function that allows nothing", `sesame.door "a" { sequence = { 4, 2, 3, 1 }, guards = 22, on_open = function(a) a:log("x") end }`, []string{"1 no-way-in"}},
+		{"a door that only observes", `sesame.door "a" { sequence = { 4, 2, 3, 1 }, guards = 22, mode = "observe", on_open = function(a) a:log("x") end }`, nil},
+		{"a way in that is only observed", `sesame.door "a" { sequence = { 4, 2, 3, 1 }, guards = 22, on_open = function(a) a:log("x") end }
+			sesame.door "b" { sequence = { 4, 2, 3, 5 }, guards = 22, mode = "observe" }`, []string{"1 no-way-in"}},
 		{"a listener that allows nothing", `sesame.listen "a" { on = "udp/1", guards = 22, on_knock = function(k) k:log("x") end }`, []string{"1 no-way-in"}},
 		{"a function that allows another port", `sesame.door "a" { sequence = { 4, 2, 3, 1 }, guards = { 22, 80 }, on_open = function(a) a:allow { port = 80 } end }`, []string{"1 no-way-in"}},
 		{"a function that allows", `sesame.door "a" { sequence = { 4, 2, 3, 1 }, guards = 22, on_open = function(a) a:allow() end }`, nil},
@@ -237,5 +240,14 @@ func BenchmarkCheck(b *testing.B) {
 				Check(set)
 			}
 		})
+	}
+}
+
+func TestNoWays(t *testing.T) {
+	set := load(t, `
+sesame.door "a" { sequence = { 1, 2 }, guards = { 22, 80 }, on_open = function(x) x:allow { port = "tcp/80" } end }
+sesame.door "b" { sequence = { 1, 3 }, guards = { 443, 22 }, on_open = function(x) x:log("hello") end }`)
+	if got := NoWays(set); len(got) != 2 || got[0].Number != 22 || got[1].Number != 443 {
+		t.Errorf("no way into %v, want tcp/22 and tcp/443", got)
 	}
 }

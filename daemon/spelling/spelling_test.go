@@ -1,4 +1,4 @@
-package scripting
+package spelling
 
 import "testing"
 
@@ -14,8 +14,8 @@ func TestNearest(t *testing.T) {
 		"completely": "",
 		"":           "",
 	} {
-		if got := nearest(name, known); got != want {
-			t.Errorf("nearest(%q) = %q, want %q", name, got, want)
+		if got := Nearest(name, known); got != want {
+			t.Errorf("Nearest(%q) = %q, want %q", name, got, want)
 		}
 	}
 }

@@ -1,13 +1,15 @@
-package scripting
+// Package spelling turns a name that nobody knows into the known one that was
+// meant, for the ends of messages.
+package spelling
 
 import (
 	"fmt"
 	"strings"
 )
 
-// nearest returns the known name that a person most likely meant by name, or ""
+// Nearest returns the known name that a person most likely meant by name, or ""
 // when none is close: more than a third of it would have to change.
-func nearest(name string, known []string) string {
+func Nearest(name string, known []string) string {
 	best, bound := "", len(name)/3+2
 	for _, candidate := range known {
 		if d := distance(strings.ToLower(name), strings.ToLower(candidate)); d < bound {
@@ -17,10 +19,10 @@ func nearest(name string, known []string) string {
 	return best
 }
 
-// didYouMean ends a message about an unknown name: with the nearest known one,
+// DidYouMean ends a message about an unknown name: with the nearest known one,
 // else with all of them.
-func didYouMean(name string, known []string) string {
-	if near := nearest(name, known); near != "" {
+func DidYouMean(name string, known []string) string {
+	if near := Nearest(name, known); near != "" {
 		return fmt.Sprintf(": did you mean %q?", near)
 	}
 	if len(known) == 0 {
