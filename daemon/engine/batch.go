@@ -7,7 +7,10 @@ import (
 
 // A batch is the effects of one reply that are to be carried out in order. When
 // one fails, those done before it are taken back, in reverse.
-type batch struct{ entries []entry }
+type batch struct {
+	entries []entry
+	first   uint64 // the ID of the first that is awaited; 0: none so far
+}
 
 // An entry is an effect of a batch.
 type entry struct {
@@ -34,12 +37,18 @@ func (s *batches) pending() int { return len(s.byID) }
 func (e *Engine) effect(b *batch, event Event, g *grant, was time.Time) {
 	x := entry{grant: g, was: was}
 	if g != nil {
-		x.end = g.End
+		x.end, event.Observed = g.End, g.Observed
 	}
 	if event.Argv != nil || event.Effect == EffectElement || event.Effect == EffectAllow && !event.Until.IsZero() {
 		e.effects++
 		event.ID = e.effects
 		e.batches.byID[event.ID] = position{b, len(b.entries)}
+		if b.first == 0 {
+			b.first = event.ID
+		}
+	}
+	if event.Effect == EffectAllow || event.Effect == EffectExec {
+		event.Reply = b.first
 	}
 	x.event = event
 	b.entries = append(b.entries, x)

@@ -7,8 +7,16 @@ import (
 	"sesame/daemon/packet"
 )
 
+// How many TCP segments and UDP flows are remembered at most; at least half as
+// many are.
+const (
+	maxSegments = 1 << 16
+	maxFlows    = 1 << 14
+)
+
 // locals are this host's addresses.
 type locals struct {
+	all      []netip.Prefix
 	single   map[netip.Addr]bool
 	networks []netip.Prefix
 }
@@ -18,7 +26,7 @@ func newLocals(addresses []netip.Prefix) *locals {
 	if addresses == nil {
 		return nil
 	}
-	l := &locals{single: make(map[netip.Addr]bool)}
+	l := &locals{all: slices.Clone(addresses), single: make(map[netip.Addr]bool)}
 	for _, a := range addresses {
 		if a.IsSingleIP() {
 			l.single[a.Addr()] = true
@@ -40,7 +48,7 @@ func (l *locals) has(a netip.Addr) bool {
 // comes before every policy.
 func (e *Engine) classify(p *packet.Packet, here *portDoors) packet.Drop {
 	if len(e.index.strict) > 0 && p.Port.Proto == packet.UDP && e.local != nil && e.local.has(p.Source) {
-		e.flows.see(flow{p.Source.As16(), p.Dest.As16(), p.SourcePort, p.Port.Number})
+		e.flows.see(e.secret.flow(p.Source, p.Dest, p.SourcePort, p.Port.Number))
 	}
 	if !e.local.has(p.Dest) {
 		return packet.NotLocal
@@ -49,7 +57,7 @@ func (e *Engine) classify(p *packet.Packet, here *portDoors) packet.Drop {
 		return packet.NotWatched
 	}
 	if p.Port.Proto == packet.TCP &&
-		e.segments.see(segment{p.Source.As16(), p.Sequence, p.SourcePort, p.Port.Number}) {
+		e.segments.see(e.secret.segment(p.Source, p.Sequence, p.SourcePort, p.Port.Number)) {
 		return packet.Retransmit
 	}
 	return packet.Kept
@@ -65,5 +73,5 @@ func (e *Engine) stray(p *packet.Packet) bool {
 		return false
 	}
 	return p.Port.Proto == packet.TCP ||
-		!e.flows.knows(flow{p.Dest.As16(), p.Source.As16(), p.Port.Number, p.SourcePort})
+		!e.flows.knows(e.secret.flow(p.Dest, p.Source, p.Port.Number, p.SourcePort))
 }

@@ -15,6 +15,9 @@ type cause struct {
 	depth  int // how many operations on other doors led here
 }
 
+// observes reports whether what c leads to is decided and not done.
+func (c cause) observes() bool { return c.door != nil && c.door.Observe }
+
 func causeOf(kind MomentKind, d *Door, source netip.Addr) cause {
 	return cause{kind: kind, door: d, name: d.Name, script: d.Script, source: source}
 }

@@ -51,8 +51,9 @@ type Engine struct {
 	local   *locals // nil: every address is ours
 
 	attempts *table
-	segments *recent[segment] // TCP segments seen, to know retransmits
-	flows    *recent[flow]    // UDP flows that this host began, for strict doors
+	secret   secret  // of the hashes in both memories
+	segments *recent // TCP segments seen, to know retransmits
+	flows    *recent // UDP flows that this host began, for strict doors
 	timers   timers
 	delayed  int // script timers among them
 	grants   *grants
@@ -97,8 +98,9 @@ func New(cfg Config, start time.Time) *Engine {
 		horizon:  forever,
 		index:    newIndex(&Set{}, nil),
 		attempts: newTable(cfg.Attempts),
-		segments: newRecent[segment](1 << 16),
-		flows:    newRecent[flow](1 << 14),
+		secret:   newSecret(),
+		segments: newRecent(maxSegments),
+		flows:    newRecent(maxFlows),
 		grants:   newGrants(),
 		limits:   newLimits(cfg.Grants),
 		store:    newStore(cfg.Grants),
@@ -188,12 +190,13 @@ func (e *Engine) Revoke(now time.Time, source netip.Prefix, port packet.Port) []
 	return e.events
 }
 
-// Restore takes back grants that outlived a restart. Those whose end has come
-// are closed, and their undo is run.
-func (e *Engine) Restore(now time.Time, grants []Grant) []Event {
+// Restore takes back grants and stored values that outlived a restart, beyond
+// all bounds. Grants whose end has come are closed, and their undo is run. One
+// that ended already only tells that its id was given.
+func (e *Engine) Restore(now time.Time, records []Record) []Event {
 	e.begin(now)
-	for _, g := range grants {
-		e.restore(g)
+	for _, r := range records {
+		e.restore(r)
 	}
 	e.fire(e.now)
 	return e.events

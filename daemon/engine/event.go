@@ -27,6 +27,11 @@ type Event struct {
 
 	Effect Effect
 	ID     uint64 // of an effect whose [Engine.Result] is awaited; 0: none is
+	// Reply is the same for the effects of one reply: the ID of the first that
+	// is awaited. They run in order, and after one has failed those that follow
+	// are left out: the engine has taken them back. Zero: the effect depends on
+	// no other.
+	Reply uint64
 	// Of a grant: EventEffect and EventClose.
 	Grant uint64
 	Port  packet.Port
@@ -37,6 +42,10 @@ type Event struct {
 	Until   time.Time
 	Argv    []string // nil in an EffectExec that only prolongs a grant
 	Timeout time.Duration
+
+	// Observed says of an effect and a close that the door only observes: they
+	// are decided and told as ever, and nothing is to be done.
+	Observed bool
 
 	// Persist is set for EffectPersist alone.
 	Persist *Record
@@ -103,7 +112,10 @@ const (
 // that a script stored. Exactly one of the two is set.
 type Record struct {
 	Grant *Grant
-	Ended bool // the grant is over, and nothing is owed for it any more
+	// Ended says that the grant is over, and that nothing is owed for it any
+	// more. Its id stays taken: who keeps records keeps that of the highest id,
+	// or an ended one in its place, so that no id is given twice.
+	Ended bool
 	Store *Put
 	// Script and Source are the place of Store; Source is invalid for a value
 	// of the whole script.

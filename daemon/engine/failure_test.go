@@ -205,12 +205,12 @@ func TestTooMuchAfterAClosingIsAFault(t *testing.T) {
 func TestRestoreLosesNothing(t *testing.T) {
 	w := newWorld(t)
 	w.e = New(Config{Grants: 1}, monday)
-	grants := []Grant{}
+	records := []Record{}
 	for i := range 3 {
-		grants = append(grants, Grant{ID: uint64(i + 1), Door: "gone", Source: single(netip.MustParseAddr(alice)),
-			Argv: []string{"/bin/on", fmt.Sprint(i)}, Undo: []string{"/bin/off", fmt.Sprint(i)}, Timeout: time.Second, End: monday.Add(time.Minute)})
+		records = append(records, Record{Grant: &Grant{ID: uint64(i + 1), Door: "gone", Source: single(netip.MustParseAddr(alice)),
+			Argv: []string{"/bin/on", fmt.Sprint(i)}, Undo: []string{"/bin/off", fmt.Sprint(i)}, Timeout: time.Second, End: monday.Add(time.Minute)}})
 	}
-	w.see(w.e.Restore(w.now, grants))
+	w.see(w.e.Restore(w.now, records))
 	w.tick(time.Hour)
 	undone := slices.DeleteFunc(w.got, func(e Event) bool { return e.Effect != EffectUndo })
 	if len(undone) != 3 {

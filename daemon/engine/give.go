@@ -12,8 +12,8 @@ import (
 // allow gives access to one port, or prolongs it where the same door gave it
 // to the same knocker before: the end moves to now + ttl, never earlier.
 func (e *Engine) allow(c cause, b *batch, source netip.Prefix, port packet.Port, ttl time.Duration) {
-	g, was := e.grant(c, Grant{Source: source, Port: port, TTL: ttl})
-	if !source.IsSingleIP() {
+	g, was := e.grant(c, Grant{Source: source, Port: port, TTL: ttl, Observed: c.observes()})
+	if g.isNetwork() {
 		e.replaceWithin(g)
 	}
 	e.effect(b, Event{
@@ -27,7 +27,7 @@ func (e *Engine) allow(c cause, b *batch, source netip.Prefix, port packet.Port,
 func (e *Engine) exec(c cause, b *batch, op Exec) {
 	event := Event{
 		Kind: EventEffect, Effect: EffectExec, Door: c.name, Source: single(c.source),
-		Argv: op.Argv, Timeout: op.Timeout,
+		Argv: op.Argv, Timeout: op.Timeout, Observed: c.observes(),
 	}
 	if op.Undo == nil {
 		e.effect(b, event, nil, time.Time{})
@@ -45,7 +45,9 @@ func (e *Engine) exec(c cause, b *batch, op Exec) {
 }
 
 func (e *Engine) commandGrant(c cause, op Exec) Grant {
-	return Grant{Source: single(c.source), Argv: op.Argv, Undo: op.Undo, Timeout: op.Timeout, TTL: op.TTL}
+	return Grant{
+		Source: single(c.source), Argv: op.Argv, Undo: op.Undo, Timeout: op.Timeout, TTL: op.TTL, Observed: c.observes(),
+	}
 }
 
 // grant makes or prolongs a grant, and asks that it be remembered before
@@ -78,9 +80,15 @@ func (e *Engine) keep(wanted Grant, due int64) *grant {
 
 // restore makes a grant live again, also beyond the bound: what was given must
 // end, and what is owed be undone. Restart or not, it ends when it was to end.
-func (e *Engine) restore(g Grant) {
-	if e.grants.byID[g.ID] == nil {
-		e.keep(g, g.End.UnixNano())
+func (e *Engine) restore(r Record) {
+	switch g := r.Grant; {
+	case r.Store != nil:
+		e.store.put(r.Script, r.Source, *r.Store)
+	case g == nil || g.Argv == nil && !r.Ended && !g.Source.IsValid():
+	case r.Ended:
+		e.grants.lastID = max(e.grants.lastID, g.ID)
+	case e.grants.byID[g.ID] == nil:
+		e.keep(*g, nanoseconds(g.End))
 	}
 }
 
@@ -103,7 +111,7 @@ func (e *Engine) replaceWithin(wide *grant) {
 // standAlone gives the grants inside a network that has ended their elements
 // back.
 func (e *Engine) standAlone(wide *grant) {
-	if wide.Argv != nil || wide.Source.IsSingleIP() || !e.grants.latest(wide.key).IsZero() {
+	if !wide.isNetwork() || !e.grants.latest(wide.key).IsZero() {
 		return
 	}
 	told := map[grantKey]bool{}
@@ -139,7 +147,7 @@ func (e *Engine) end(g *grant, reason Reason, depth int) {
 	e.grants.remove(g)
 	e.emit(Event{
 		Kind: EventClose, Door: g.Door, Source: g.Source,
-		Grant: g.ID, Port: g.Port, Reason: reason, Until: e.elementEnd(g.key),
+		Grant: g.ID, Port: g.Port, Reason: reason, Until: e.elementEnd(g.key), Observed: g.Observed,
 	})
 	if g.Undo != nil && e.grants.latest(g.key).IsZero() {
 		e.effect(&batch{}, Event{
@@ -155,10 +163,13 @@ func (e *Engine) end(g *grant, reason Reason, depth int) {
 	}
 }
 
-// persist asks that a record survive a restart. It copies a grant, which goes on
-// changing.
+// persist asks that a record survive a restart, unless it is of something that is
+// only observed. It copies a grant, which goes on changing.
 func (e *Engine) persist(r Record) {
 	if r.Grant != nil {
+		if r.Grant.Observed {
+			return
+		}
 		g := *r.Grant
 		r.Grant = &g
 	}

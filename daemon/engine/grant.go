@@ -23,6 +23,9 @@ type Grant struct {
 	Timeout time.Duration // of Undo
 	TTL     time.Duration // as it was given, or prolonged, last
 	End     time.Time     // engine time, absolute
+	// Observed says that the door only observed when it gave it: nothing was
+	// done, and nothing will be.
+	Observed bool
 }
 
 // A grant is a live Grant.
@@ -33,16 +36,23 @@ type grant struct {
 	timer timer
 }
 
+// isNetwork reports whether a grant has an element that others may overlap.
+func (g *grant) isNetwork() bool {
+	return g.Argv == nil && !g.Source.IsSingleIP() && !g.Observed
+}
+
 // grantKey is what grants share when they give the same thing: the kernel has
 // one element for all grants of a key, and a command runs once for all of them.
+// What is only observed shares nothing with what is real.
 type grantKey struct {
-	source netip.Prefix
-	port   packet.Port
-	run    string // argv and undo
+	source   netip.Prefix
+	port     packet.Port
+	run      string // argv and undo
+	observed bool
 }
 
 func keyOf(g *Grant) grantKey {
-	key := grantKey{source: g.Source, port: g.Port}
+	key := grantKey{source: g.Source, port: g.Port, observed: g.Observed}
 	if g.Argv != nil {
 		key.run = strings.Join(g.Argv, "\x00") + "\x01" + strings.Join(g.Undo, "\x00")
 	}
@@ -55,7 +65,7 @@ type grants struct {
 	byID     map[uint64]*grant
 	byKey    map[grantKey][]*grant // one for each door and knocker
 	byGiver  map[giver][]*grant
-	networks map[packet.Port][]*grant // those wider than one address
+	networks map[packet.Port][]*grant // those wider than one address, and real
 	widths   map[width]int            // how many networks of each width there are
 }
 
@@ -153,7 +163,7 @@ func (s *grants) covered(source netip.Prefix, port packet.Port) bool {
 // the last of its grants; zero when there are none, and for a network that lies
 // in a wider one, since the kernel refuses elements that overlap.
 func (s *grants) element(key grantKey) time.Time {
-	if key.run == "" && !key.source.IsSingleIP() && s.covered(key.source, key.port) {
+	if key.run == "" && !key.observed && !key.source.IsSingleIP() && s.covered(key.source, key.port) {
 		return time.Time{}
 	}
 	return s.latest(key)
@@ -189,7 +199,7 @@ func (s *grants) insert(g *grant) {
 	s.byID[g.ID] = g
 	s.byKey[g.key] = append(s.byKey[g.key], g)
 	s.byGiver[giver{g.Door, g.By}] = append(s.byGiver[giver{g.Door, g.By}], g)
-	if g.Argv == nil && !g.Source.IsSingleIP() {
+	if g.isNetwork() {
 		s.networks[g.Port] = append(s.networks[g.Port], g)
 		s.widths[widthOf(g)]++
 	}
@@ -199,7 +209,7 @@ func (s *grants) remove(g *grant) {
 	delete(s.byID, g.ID)
 	drop(s.byKey, g.key, g)
 	drop(s.byGiver, giver{g.Door, g.By}, g)
-	if g.Argv == nil && !g.Source.IsSingleIP() {
+	if g.isNetwork() {
 		drop(s.networks, g.Port, g)
 		s.widths[widthOf(g)]--
 	}

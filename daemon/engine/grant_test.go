@@ -174,14 +174,23 @@ func TestAPersonGrantsAndRevokes(t *testing.T) {
 func TestGrantsOutliveARestart(t *testing.T) {
 	w := newWorld(t, guarding(t, aDoor(t, "bell", "udp/500"), "tcp/22"))
 	source := netip.MustParseAddr(alice)
-	w.see(w.e.Restore(w.now, []Grant{
-		{ID: 7, Door: "bell", By: source, Source: single(source), Port: ports(t, "tcp/22")[0], TTL: 30 * time.Second, End: monday.Add(20 * time.Second)},
-		{ID: 8, Door: "gone", By: source, Source: single(source), Argv: mount.Argv, Undo: mount.Undo, Timeout: time.Second, End: monday.Add(-time.Hour)},
+	w.see(w.e.Restore(w.now, []Record{
+		{Grant: &Grant{ID: 7, Door: "bell", By: source, Source: single(source), Port: ports(t, "tcp/22")[0], TTL: 30 * time.Second, End: monday.Add(20 * time.Second)}},
+		{Grant: &Grant{ID: 8, Door: "gone", By: source, Source: single(source), Argv: mount.Argv, Undo: mount.Undo, Timeout: time.Second, End: monday.Add(-time.Hour)}},
+		{Grant: &Grant{ID: 20}, Ended: true},
+		{Grant: &Grant{ID: 21, Source: single(source)}, Ended: true},
+		{Script: "bell.lua", Source: source, Store: &Put{Key: "n", Value: 3.0, PerSource: true}},
 	}))
 	w.want("0s close gone 203.0.113.9 #8 expired", "0s effect gone 203.0.113.9 undo #8 /bin/umount /mnt")
 	w.knock(alice, "udp/500")
 	w.got = w.got[len(w.got)-1:]
 	w.want("0s effect bell 203.0.113.9 allow #7 tcp/22 30s")
+	if n := w.e.store.Get("bell.lua", source, "n", w.now); n != 3.0 {
+		t.Errorf("the stored value is %v", n)
+	}
+	t.Log("# no id is given twice")
+	w.see(w.e.Grant(w.now, single(source), ports(t, "tcp/80")[0], time.Minute))
+	w.want("0s effect  203.0.113.9 allow #22 tcp/80 1m0s")
 }
 
 func TestShutdownRunsOnlyWhatOnlyWeCanRun(t *testing.T) {

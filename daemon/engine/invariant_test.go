@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -22,6 +24,11 @@ func TestWhateverComesTheStateIsWhole(t *testing.T) {
 		for range 300 {
 			c.input()
 			c.check()
+			if seed%2 == 1 && c.r.IntN(20) == 0 {
+				c.past = append(c.past, "resume")
+				c.e = c.resumed(c.e)
+				c.check()
+			}
 			if t.Failed() {
 				t.Fatalf("seed %d, after the inputs %v", seed, c.past)
 			}
@@ -35,6 +42,7 @@ type chaos struct {
 	t       *testing.T
 	r       *rand.Rand
 	e       *Engine
+	twin    *Engine // gets the same inputs; nil: there is none
 	now     time.Time
 	sent    int
 	set     []*Door
@@ -48,8 +56,36 @@ func newChaos(t *testing.T, seed uint64) *chaos {
 		t: t, r: rand.New(rand.NewPCG(seed, 1)), now: monday, journal: map[uint64]Grant{},
 		e: New(Config{Attempts: 24, Grants: 40, Seed: seed}, monday),
 	}
-	c.see(c.e.Swap(c.now, c.newSet()))
+	c.do(c.newSet())
 	return c
+}
+
+// do gives an input to the engine, and to its twin, which must say the same.
+func (c *chaos) do(in input) {
+	events := in(c.e)
+	c.see(events)
+	if c.twin == nil {
+		return
+	}
+	if want, got := whole(events...), whole(in(c.twin)...); got != want {
+		c.t.Errorf("the twin says\n%s\nwant\n%s", got, want)
+	}
+}
+
+// An input is given to an engine.
+type input func(*Engine) []Event
+
+// whole writes all that events say.
+func whole(events ...Event) string {
+	var all strings.Builder
+	for _, event := range events {
+		if r := event.Persist; r != nil {
+			fmt.Fprintf(&all, "persist %v %v %v %+v %+v\n", r.Ended, r.Script, r.Source, r.Grant, r.Store)
+			event.Persist = nil
+		}
+		fmt.Fprintf(&all, "%+v\n", event)
+	}
+	return all.String()
 }
 
 // see takes note of what a runner would answer and a journal would hold.
@@ -79,26 +115,49 @@ func (c *chaos) input() {
 	inputs := []struct {
 		name   string
 		weight int
-		do     func() []Event
+		make   func() input
 	}{
 		{"packet", 60, c.packet},
-		{"tick", 6, func() []Event { return c.e.Tick(c.pass(8 * time.Second)) }},
-		{"swap", 4, func() []Event { return c.e.Swap(c.pass(time.Second), c.newSet()) }},
-		{"result", 25, c.result},
-		{"grant", 3, func() []Event {
-			return c.e.Grant(c.pass(time.Second), c.network(), c.guarded(), time.Duration(1+c.r.IntN(30))*time.Second)
+		{"tick", 6, func() input {
+			now := c.pass(8 * time.Second)
+			return func(e *Engine) []Event { return e.Tick(now) }
 		}},
-		{"revoke", 2, func() []Event { return c.e.Revoke(c.pass(time.Second), c.network(), c.guarded()) }},
+		{"swap", 4, c.newSet},
+		{"result", 25, c.result},
+		{"grant", 3, func() input {
+			now, source, port, ttl := c.pass(time.Second), c.network(), c.guarded(), time.Duration(1+c.r.IntN(30))*time.Second
+			return func(e *Engine) []Event { return e.Grant(now, source, port, ttl) }
+		}},
+		{"revoke", 2, func() input {
+			now, source, port := c.pass(time.Second), c.network(), c.guarded()
+			return func(e *Engine) []Event { return e.Revoke(now, source, port) }
+		}},
 		{"restore", 2, c.restore},
-		{"local", 1, func() []Event { return c.e.Local(c.pass(time.Second), nil) }},
-		{"end", 1, func() []Event { return c.e.End(c.pass(time.Second), c.now.Add(time.Minute)) }},
-		{"shutdown", 1, func() []Event { return c.e.Shutdown(c.pass(time.Second)) }},
+		{"local", 1, func() input {
+			now, local := c.pass(time.Second), []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24"), netip.MustParsePrefix("203.0.0.1/32")}
+			if c.r.IntN(2) == 0 {
+				local = nil
+			}
+			return func(e *Engine) []Event { return e.Local(now, local) }
+		}},
+		{"step", 1, func() input {
+			now, offset := c.pass(time.Second), time.Duration(c.r.IntN(100))*time.Hour
+			return func(e *Engine) []Event { return e.Step(now, offset) }
+		}},
+		{"end", 1, func() input {
+			now := c.pass(time.Second)
+			return func(e *Engine) []Event { return e.End(now, now.Add(time.Minute)) }
+		}},
+		{"shutdown", 1, func() input {
+			now := c.pass(time.Second)
+			return func(e *Engine) []Event { return e.Shutdown(now) }
+		}},
 	}
-	n := c.r.IntN(105)
+	n := c.r.IntN(106)
 	for _, in := range inputs {
 		if n -= in.weight; n < 0 {
 			c.past = append(c.past, in.name)
-			c.see(in.do())
+			c.do(in.make())
 			return
 		}
 	}
@@ -112,17 +171,24 @@ func (c *chaos) pass(most time.Duration) time.Time {
 	return c.now
 }
 
-func (c *chaos) packet() []Event {
+func (c *chaos) packet() input {
 	c.sent++
-	return c.e.Packet(&packet.Packet{
+	p := packet.Packet{
 		Time: c.pass(3 * time.Second), Number: c.sent, Source: c.source(), Dest: netip.MustParseAddr("198.51.100.1"),
 		SourcePort: uint16(20000 + c.r.IntN(40000)), Port: c.port(chaosPorts...), Flags: packet.SYN, Sequence: uint32(c.sent),
-	})
+	}
+	switch c.r.IntN(8) {
+	case 0: // a retransmit of something recent, often
+		p.SourcePort, p.Sequence = 20000, uint32(c.r.IntN(3))
+	case 1: // a flow that this host begins
+		p.Source, p.Dest, p.Port.Proto = p.Dest, p.Source, packet.UDP
+	}
+	return func(e *Engine) []Event { return e.Packet(&p) }
 }
 
-func (c *chaos) result() []Event {
+func (c *chaos) result() input {
 	if len(c.awaited) == 0 {
-		return nil
+		return func(*Engine) []Event { return nil }
 	}
 	i := c.r.IntN(min(len(c.awaited), 4))
 	id := c.awaited[i]
@@ -131,11 +197,13 @@ func (c *chaos) result() []Event {
 	if c.r.IntN(3) == 0 {
 		err = errors.New("no such device")
 	}
-	return c.e.Result(c.pass(time.Second), id, err)
+	now := c.pass(time.Second)
+	return func(e *Engine) []Event { return e.Result(now, id, err) }
 }
 
-func (c *chaos) restore() []Event {
-	c.see(c.e.Tick(c.pass(time.Second))) // so that no timer takes the id first
+func (c *chaos) restore() input {
+	now := c.pass(time.Second)
+	c.do(func(e *Engine) []Event { return e.Tick(now) }) // so that no timer takes the id first
 	g := Grant{
 		ID: c.e.grants.lastID + 1 + uint64(c.r.IntN(3)), Door: c.name(), By: c.source(), Source: c.network(),
 		Port: c.guarded(), TTL: time.Minute, End: c.now.Add(time.Duration(c.r.IntN(40)-10) * time.Second),
@@ -144,7 +212,13 @@ func (c *chaos) restore() []Event {
 		g.Port, g.Argv, g.Undo, g.Timeout = packet.Port{}, mount.Argv, mount.Undo, time.Second
 	}
 	c.journal[g.ID] = g
-	return c.e.Restore(c.now, []Grant{g, g})
+	value := Put{Key: fmt.Sprint(c.r.IntN(50)), Value: "old", Until: c.now.Add(time.Minute)}
+	if len(c.e.store.values) == c.e.cfg.Grants {
+		value.Value = nil
+	}
+	return func(e *Engine) []Event {
+		return e.Restore(now, []Record{{Grant: &g}, {Grant: &g}, {Store: &value, Script: "s.lua"}})
+	}
 }
 
 func (c *chaos) source() netip.Addr {
@@ -173,7 +247,8 @@ func (c *chaos) name() string { return fmt.Sprint("door", c.r.IntN(7)) }
 
 // newSet returns a set that keeps some doors as they were, changes and drops
 // others, and puts them in another order.
-func (c *chaos) newSet() *Set {
+func (c *chaos) newSet() input {
+	now := c.pass(time.Second)
 	next := map[string]*Door{}
 	for _, d := range c.set {
 		if c.r.IntN(3) > 0 {
@@ -187,7 +262,12 @@ func (c *chaos) newSet() *Set {
 	}
 	c.set = slices.SortedFunc(maps.Values(next), func(a, b *Door) int { return a.Line - b.Line })
 	c.r.Shuffle(len(c.set), func(i, j int) { c.set[i], c.set[j] = c.set[j], c.set[i] })
-	return &Set{Doors: c.set, Timers: []Timer{{Script: "s.lua", Name: "later", Handler: does(c.handle)}}}
+	set := c.engineSet()
+	return func(e *Engine) []Event { return e.Swap(now, set) }
+}
+
+func (c *chaos) engineSet() *Set {
+	return &Set{Doors: slices.Clone(c.set), Timers: []Timer{{Script: "s.lua", Name: "later", Handler: does(c.handle)}}}
 }
 
 func (c *chaos) newDoor() *Door {
@@ -211,31 +291,38 @@ func (c *chaos) newDoor() *Door {
 }
 
 // handle answers with what its moment permits, and sometimes with what it does
-// not.
+// not. The same moment gives the same answer.
 func (c *chaos) handle(m *Moment) (Reply, error) {
-	if c.r.IntN(12) == 0 {
+	r := rand.New(rand.NewPCG(m.Seed, uint64(m.Wall.Unix())))
+	if r.IntN(12) == 0 {
 		return Reply{}, errors.New("a fault")
 	}
-	reply := Reply{Refused: c.r.IntN(8) == 0}
-	for range c.r.IntN(4) {
-		reply.Operations = append(reply.Operations, c.operation(m))
+	reply := Reply{Refused: r.IntN(8) == 0}
+	if n, ok := m.Store.Get("s.lua", m.Source, "7", m.Time).(float64); ok {
+		reply.Detail = fmt.Sprint(n)
+	}
+	for range r.IntN(4) {
+		reply.Operations = append(reply.Operations, c.operation(m, r))
 	}
 	return reply, nil
 }
 
-func (c *chaos) operation(m *Moment) Operation {
-	n, ttl := c.r.IntN(8), time.Duration(c.r.IntN(20))*time.Second
+func (c *chaos) operation(m *Moment, r *rand.Rand) Operation {
+	n, ttl := r.IntN(9), time.Duration(r.IntN(20))*time.Second
 	switch {
 	case n < 3 && (m.Kind == MomentOpen || m.Kind == MomentKnock):
-		return Allow{Ports: []packet.Port{c.guarded()}, TTL: ttl, Bits4: []int{0, 16, 24}[c.r.IntN(3)], Bits6: []int{0, 32, 64}[c.r.IntN(3)]}
+		ssh := packet.Port{Proto: packet.TCP, Number: []uint16{22, 443}[r.IntN(2)]}
+		return Allow{Ports: []packet.Port{ssh}, TTL: ttl, Bits4: []int{0, 16, 24}[r.IntN(3)], Bits6: []int{0, 32, 64}[r.IntN(3)]}
 	case n < 5 && m.Kind != MomentClose:
-		return Exec{Argv: mount.Argv, Undo: mount.Undo, TTL: time.Second + ttl, Timeout: time.Second}
+		return Exec{Argv: []string{"/bin/mount", string("\xff /mnt"[r.IntN(2):])}, Undo: mount.Undo, TTL: time.Second + ttl, Timeout: time.Second}
 	case n == 5 && len(c.set) > 0:
-		return Close{Door: c.set[c.r.IntN(len(c.set))].Name}
+		return Close{Door: c.set[r.IntN(len(c.set))].Name}
 	case n == 6:
-		return After{Delay: time.Second + ttl, Name: "later"}
+		return After{Delay: time.Second + ttl, Name: "later", Value: []any{nil, true, math.Inf(1), "a\xfe\x00b"}[r.IntN(4)]}
+	case n == 7:
+		return Log{Text: fmt.Sprint(m.Kind, m.Value, m.Name, m.Stage, m.Reason)}
 	}
-	return Put{Key: fmt.Sprint(c.r.IntN(50)), Value: true, Until: m.Time.Add(ttl), PerSource: c.r.IntN(2) == 0}
+	return Put{Key: fmt.Sprint(r.IntN(50)), Value: []any{true, 0.1, "x", nil}[r.IntN(4)], Until: m.Time.Add(ttl), PerSource: r.IntN(2) == 0}
 }
 
 func (c *chaos) errorf(format string, args ...any) {

@@ -99,7 +99,7 @@ func (e *Engine) checkAllow(c cause, o Allow, need *need) error {
 	need.effects += len(ports)
 	source := widen(c.source, o)
 	for _, port := range ports {
-		if e.grants.find(grantKey{source: source, port: port}, c.name, c.source) == nil {
+		if e.grants.find(grantKey{source: source, port: port, observed: c.observes()}, c.name, c.source) == nil {
 			need.grants++
 		}
 	}
@@ -130,7 +130,7 @@ func (e *Engine) apply(c cause, operations []Operation) {
 				e.end(g, ClosedByDoor, c.depth)
 			}
 		case Log:
-			e.emit(Event{Kind: EventEffect, Effect: EffectLog, Door: c.name, Source: single(c.source), Detail: o.Text})
+			e.emit(Event{Kind: EventEffect, Effect: EffectLog, Door: c.name, Source: single(c.source), Detail: o.Text, Reply: b.first})
 		case After:
 			e.delay(c, o)
 		case Put:

@@ -17,6 +17,13 @@ type Set struct {
 	Timers []Timer
 }
 
+// Observe makes all doors only observe. It is for a set that no engine has yet.
+func (s *Set) Observe() {
+	for _, d := range s.Doors {
+		d.Observe = true
+	}
+}
+
 // A Timer is a function registered under a name, for [After]. It belongs to a
 // script: two scripts may use one name.
 type Timer struct {
@@ -53,6 +60,10 @@ type Door struct {
 	Guards []packet.Port // shut to everyone without a grant
 	Ports  []packet.Port // what else Allow may name; nil: any port
 	TTL    time.Duration // how long a grant lasts, above zero
+	// Observe says that everything is decided and nothing done: whoever carries
+	// out effects answers those of this door without doing them. Its events look
+	// like any other's.
+	Observe bool
 
 	Limit *Limit // nil: none
 	When  []Condition

@@ -100,6 +100,7 @@ func (o *object) particulars(e *engine.Event) {
 	case engine.EventClose:
 		o.grant(e)
 		o.string("reason", string(e.Reason))
+		o.observed(e)
 	case engine.EventRefuse:
 		o.string("reason", string(e.Reason))
 		o.text("detail", e.Detail)
@@ -133,6 +134,15 @@ func (o *object) effect(e *engine.Event) {
 		o.buf = append(o.buf, ']')
 	}
 	o.text("detail", e.Detail)
+	o.observed(e)
+}
+
+// observed marks what an observed door decided and nobody did.
+func (o *object) observed(e *engine.Event) {
+	if e.Observed {
+		o.key("observed")
+		o.buf = append(o.buf, "true"...)
+	}
 }
 
 func (o *object) grant(e *engine.Event) {

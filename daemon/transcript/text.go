@@ -106,9 +106,9 @@ func say(e *engine.Event) string {
 	case engine.EventOpen:
 		return "open"
 	case engine.EventEffect:
-		return sayEffect(e)
+		return sayEffect(e) + onlyObserved(e)
 	case engine.EventClose:
-		return "close " + what(e) + ": " + words(string(e.Reason))
+		return "close " + what(e) + ": " + words(string(e.Reason)) + onlyObserved(e)
 	case engine.EventMiss:
 		return fmt.Sprintf("miss at stage %d of %d: %s", e.Stage, e.Stages, words(string(e.Reason)))
 	case engine.EventRefuse:
@@ -117,6 +117,14 @@ func say(e *engine.Event) string {
 		return "error in " + Fault(e)
 	case engine.EventFailed:
 		return effects[e.Effect] + " failed: " + Safe(e.Detail)
+	}
+	return ""
+}
+
+// onlyObserved says of what an observed door decided that nobody did it.
+func onlyObserved(e *engine.Event) string {
+	if e.Observed {
+		return " (observed: not done)"
 	}
 	return ""
 }

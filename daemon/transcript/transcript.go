@@ -52,6 +52,9 @@ var (
 	}
 )
 
+// Effect returns the name of an effect.
+func Effect(e engine.Effect) string { return effects[e] }
+
 // written reports whether the contract knows the event. What the daemon keeps,
 // and how the kernel's elements follow the grants, is its own business.
 func written(e *engine.Event) bool {

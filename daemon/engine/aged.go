@@ -1,0 +1,90 @@
+package engine
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"sesame/daemon/packet"
+)
+
+// This file packs the first-stage attempts of a State: there may be a million.
+// They are written in the order of their slots, which is that of memory, each
+// with the place of the next younger one.
+
+// agedSize is what an attempt takes: its source (16 bytes), its door (4), when
+// its first knock came (8), the TCP sequence number of that (4), its source port
+// (2) and flags (1), and the 1-based place of the next younger attempt (4).
+// Numbers have their lower bytes first.
+const agedSize = 39
+
+// pack returns the first-stage attempts and the place of the oldest.
+func (t *table) pack() (packed []byte, oldest int) {
+	place, count := make([]uint32, len(t.slots)), uint32(0)
+	for i := range t.slots {
+		if a := &t.slots[i]; a.run == 0 && a.key.door != 0 {
+			count++
+			place[i] = count
+		}
+	}
+	packed = make([]byte, 0, int(count)*agedSize)
+	for i := range t.slots {
+		if place[i] == 0 {
+			continue
+		}
+		a := &t.slots[i]
+		packed = append(packed, a.key.source[:]...)
+		packed = binary.LittleEndian.AppendUint32(packed, a.key.door)
+		packed = binary.LittleEndian.AppendUint64(packed, uint64(a.first))
+		packed = binary.LittleEndian.AppendUint32(packed, a.sequence)
+		packed = binary.LittleEndian.AppendUint16(packed, a.from)
+		packed = append(packed, byte(a.flags))
+		packed = binary.LittleEndian.AppendUint32(packed, place[a.newer])
+	}
+	return packed, int(place[t.oldest])
+}
+
+// unpackAged begins the attempts that were packed, oldest first.
+func (e *Engine) unpackAged(packed []byte, oldest int) error {
+	count := len(packed) / agedSize
+	if len(packed)%agedSize != 0 {
+		return fmt.Errorf("%d bytes of first-stage attempts: expected a multiple of %d", len(packed), agedSize)
+	}
+	for ; oldest != 0; count-- {
+		if oldest < 0 || oldest > len(packed)/agedSize || count == 0 {
+			return errors.New("the first-stage attempts are in no order of age")
+		}
+		one := packed[(oldest-1)*agedSize:][:agedSize]
+		key := attemptKey{source: [16]byte(one), door: binary.LittleEndian.Uint32(one[16:])}
+		h := hit{
+			at: int64(binary.LittleEndian.Uint64(one[20:])), sequence: binary.LittleEndian.Uint32(one[28:]),
+			from: binary.LittleEndian.Uint16(one[32:]), flags: packet.Flags(one[34]),
+		}
+		if err := e.resumeAttempt(key, h); err != nil {
+			return err
+		}
+		oldest = int(binary.LittleEndian.Uint32(one[35:]))
+	}
+	if count != 0 {
+		return fmt.Errorf("%d first-stage attempts are in no order of age", count)
+	}
+	return nil
+}
+
+// resumeAttempt makes the youngest first-stage attempt. That of a door that is
+// gone waits to be forgotten.
+func (e *Engine) resumeAttempt(key attemptKey, h hit) error {
+	d := e.index.byID[key.door]
+	if key.door == 0 || key.door > e.index.lastID || e.attempts.full() || e.attempts.find(key) != 0 {
+		return fmt.Errorf("an attempt of %v in door %d, where it cannot be", key.addr(), key.door)
+	}
+	if d != nil {
+		h.port = d.Sequence[0].Port
+		if d.Listen || len(d.Sequence) < 2 || !h.is(d.Sequence[0]) {
+			return fmt.Errorf("an attempt of %v in door %q, which has none such", key.addr(), d.Name)
+		}
+		d.lives(1)
+	}
+	e.begun(e.attempts.add(key), h)
+	return nil
+}

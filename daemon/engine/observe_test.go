@@ -1,0 +1,45 @@
+package engine
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+)
+
+// What an observed door gives is told as ever, marked, kept apart from what is
+// real, and forgotten by a restart.
+func TestAnObservedDoorGivesNothing(t *testing.T) {
+	observed := guarding(t, aDoor(t, "dry", "udp/500"), "tcp/22")
+	observed.Observe = true
+	real := guarding(t, aDoor(t, "wet", "udp/600"), "tcp/22")
+	w := newWorld(t, observed, real)
+	var all []Event
+	w.knock(alice, "udp/500")
+	all = append(all, w.got...)
+	w.want("0s stage dry 203.0.113.9 1/1", "0s open dry 203.0.113.9", "0s effect dry 203.0.113.9 allow #1 tcp/22 30s")
+	if w.e.grants.reaches(netip.MustParseAddr(alice), ports(t, "tcp/22")[0]) {
+		t.Error("the engine counts on access that nobody has")
+	}
+
+	t.Log("# a real grant of the same access has an element of its own, with its own end")
+	w.tick(10 * time.Second)
+	w.knock(alice, "udp/600")
+	elements := w.e.Elements()
+	if len(elements) != 2 || !elements[0].Observed || elements[1].Observed || elements[0].Until.Equal(elements[1].Until) {
+		t.Errorf("the elements are %+v, want an observed and a real one, each with its own end", elements)
+	}
+	all = append(all, w.got...)
+	w.got = nil
+	w.tick(time.Minute)
+	all = append(all, w.got...)
+	w.want("30s close dry 203.0.113.9 #1 tcp/22 expired", "40s close wet 203.0.113.9 #2 tcp/22 expired")
+
+	for _, e := range all {
+		switch {
+		case e.Kind == EventEffect && e.Effect == EffectPersist && e.Persist.Grant.Door == "dry":
+			t.Errorf("a restart would give what was only observed: %+v", e.Persist.Grant)
+		case (e.Kind == EventEffect && e.Effect == EffectAllow || e.Kind == EventClose) && e.Observed != (e.Door == "dry"):
+			t.Errorf("observed is %v in %+v", e.Observed, e)
+		}
+	}
+}

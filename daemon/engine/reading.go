@@ -1,0 +1,81 @@
+package engine
+
+import (
+	"net/netip"
+	"time"
+
+	"sesame/daemon/packet"
+)
+
+// This file is what may be asked of an engine between two inputs. Nothing here
+// changes it: first-stage attempts that have expired unseen still count.
+
+// An Element is what the kernel's set must hold for a source and a port.
+type Element struct {
+	Source netip.Prefix
+	Port   packet.Port
+	Until  time.Time // when it must end, in engine time
+	// Grant and Door are of the grant that lasts longest among those that the
+	// element is for; the oldest, when several end together.
+	Grant uint64
+	Door  string
+	// Observed says that the access is only decided: the element lets nobody in,
+	// and who holds it need not be counted as one who would have been stopped.
+	Observed bool
+}
+
+// Now returns the engine's time: that of the latest input.
+func (e *Engine) Now() time.Time { return at(e.now) }
+
+// Attempts returns how many attempts are kept.
+func (e *Engine) Attempts() int { return e.attempts.used }
+
+// Unanswered returns how many effects await their [Engine.Result].
+func (e *Engine) Unanswered() int { return e.batches.pending() }
+
+// Grants returns the live grants, in the order of their ids. Their slices are
+// the engine's, and must not be changed.
+func (e *Engine) Grants() []Grant {
+	live := make([]Grant, 0, e.grants.count())
+	for _, g := range e.grants.all() {
+		live = append(live, g.Grant)
+	}
+	return live
+}
+
+// Elements returns all elements that the kernel must hold now, and there must
+// be no others. They are ordered by the oldest grant that each is for, and no
+// network among them lies in another.
+func (e *Engine) Elements() []Element {
+	var all []Element
+	position := make(map[grantKey]int)
+	for _, g := range e.grants.all() {
+		if g.Argv != nil {
+			continue
+		}
+		i, known := position[g.key]
+		if !known {
+			until := e.elementEnd(g.key)
+			if until.IsZero() {
+				continue
+			}
+			i = len(all)
+			position[g.key] = i
+			all = append(all, Element{Source: g.Source, Port: g.Port, Until: until, Observed: g.Observed})
+		}
+		if el := &all[i]; el.Grant == 0 && g.End.Equal(el.Until) {
+			el.Grant, el.Door = g.ID, g.Door
+		}
+	}
+	return all
+}
+
+// Owes reports whether an undo is owed, or under way.
+func (e *Engine) Owes() bool {
+	for _, g := range e.grants.byID {
+		if g.Undo != nil && !g.Observed {
+			return true
+		}
+	}
+	return e.batches.pending() > 0
+}

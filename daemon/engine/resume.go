@@ -1,0 +1,245 @@
+package engine
+
+import (
+	"cmp"
+	"container/heap"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+
+	"sesame/daemon/packet"
+)
+
+// Resume returns an engine that goes on where another was when it gave its
+// State. The set is the one that it ran: its doors and timers must behave as
+// those did. The bounds of cfg, zero for the defaults, are the most that the
+// state may ask for; its seed is not used.
+//
+// A state may come from a stranger's file. Whatever it holds, it gives an error,
+// or an engine that keeps its bounds.
+func Resume(cfg Config, s *State, set *Set) (*Engine, error) {
+	most := New(cfg, at(0)).cfg
+	switch {
+	case s.Attempts <= 0 || s.Attempts > most.Attempts || s.Grants <= 0 || s.Grants > most.Grants:
+		return nil, fmt.Errorf("an engine for %d attempts and %d grants: expected at most %d and %d",
+			s.Attempts, s.Grants, most.Attempts, most.Grants)
+	case s.Now < 0 || max(s.Serial, s.LastEffect, s.LastGrant) > math.MaxInt64 || s.LastDoor > math.MaxInt32:
+		return nil, errors.New("a time or a number that no engine has")
+	}
+	e := New(Config{Attempts: s.Attempts, Grants: s.Grants, Seed: s.Seed}, at(s.Now))
+	e.offset, e.horizon, e.counts, e.secret = s.Offset, s.Horizon, s.Counts, s.Secret
+	e.serial, e.effects, e.grants.lastID = s.Serial, s.LastEffect, s.LastGrant
+	e.local = newLocals(s.Local)
+	for _, part := range []func(*State) error{
+		func(s *State) error { return e.resumeDoors(s, set) },
+		func(s *State) error { return e.unpackAged(s.FirstStage, s.Oldest) },
+		e.resumeRuns, e.resumeGrants, e.resumeDelays, e.resumeBatches, e.resumeLimits, e.resumeValues,
+		func(s *State) error { return e.segments.resume(s.Segments) },
+		func(s *State) error { return e.flows.resume(s.Flows) },
+	} {
+		if err := part(s); err != nil {
+			return nil, err
+		}
+	}
+	heap.Init(&e.timers)
+	return e, nil
+}
+
+// resumeDoors gives the doors of the set the numbers by which attempts know them.
+func (e *Engine) resumeDoors(s *State, set *Set) error {
+	x := newIndex(set, nil)
+	x.lastID = s.LastDoor
+	clear(x.byID)
+	for _, was := range s.Doors {
+		d := x.byName[string(was.Name)]
+		switch {
+		case d == nil:
+			return fmt.Errorf("the script set has no door %q", was.Name)
+		case was.ID == 0 || was.ID > s.LastDoor || x.byID[was.ID] != nil:
+			return fmt.Errorf("door %q has the number %d, which cannot be", was.Name, was.ID)
+		}
+		d.id = was.ID
+		x.byID[d.id] = d
+	}
+	for _, d := range x.doors {
+		if x.byID[d.id] != d {
+			return fmt.Errorf("the script set has a door %q that was not there", d.Name)
+		}
+	}
+	e.index = x
+	return nil
+}
+
+// resumeTimer puts a timer where it was. The heap is made when all are there.
+func (e *Engine) resumeTimer(t *timer, due int64, number uint64) error {
+	if number > e.serial {
+		return fmt.Errorf("timer %d, of %d so far", number, e.serial)
+	}
+	t.due, t.number, t.index = due, number, len(e.timers)
+	e.timers = append(e.timers, t)
+	return nil
+}
+
+func (e *Engine) resumeRuns(s *State) error {
+	for i := range s.Runs {
+		was := &s.Runs[i]
+		d := e.index.byID[was.Door]
+		key := attemptKey{was.Source.As16(), was.Door}
+		hits := make([]hit, 0, len(was.Hits)+1)
+		for _, h := range was.Hits {
+			hits = append(hits, hit{h.Port, h.Flags, h.From, h.Sequence, h.At})
+		}
+		switch {
+		case d == nil || d.Listen || len(hits) < 2 || len(hits) >= len(d.Sequence) || !isHead(d, hits):
+			return fmt.Errorf("an attempt of %v in door %d that this door does not have", was.Source, was.Door)
+		case !was.Source.IsValid() || e.attempts.full() || e.attempts.find(key) != 0:
+			return fmt.Errorf("an attempt of %v in door %q, where it cannot be", was.Source, d.Name)
+		}
+		r := &run{door: d, slot: e.attempts.add(key), hits: hits}
+		r.timer = timer{door: d.order, source: key.addr(), kind: attemptTimer, run: r}
+		e.attempts.attach(r.slot, r)
+		d.lives(1)
+		if err := e.resumeTimer(&r.timer, deadline(d, hits), was.Number); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *Engine) resumeGrants(s *State) error {
+	for i := range s.Live {
+		was := &s.Live[i]
+		if err := was.check(s); err != nil {
+			return err
+		}
+		if e.grants.byID[was.ID] != nil {
+			return fmt.Errorf("grant %d is there twice", was.ID)
+		}
+		g := &grant{Grant: was.Grant(), run: was.Run}
+		e.grants.insert(g)
+		g.timer = timer{door: e.index.order(g.Door), source: g.Source.Addr(), kind: grantTimer, grant: g}
+		if err := e.resumeTimer(&g.timer, was.End, was.Number); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *GrantState) check(all *State) error {
+	switch {
+	case s.ID == 0 || s.ID > all.LastGrant:
+		return fmt.Errorf("grant %d, of %d so far", s.ID, all.LastGrant)
+	case s.Argv == nil && !s.Source.IsValid() || s.Source != s.Source.Masked() || s.Port.Proto > packet.ICMP:
+		return fmt.Errorf("grant %d is for %v and %d/%d: expected a source and a port", s.ID, s.Source, s.Port.Proto, s.Port.Number)
+	case s.Argv != nil && len(s.Argv) == 0:
+		return fmt.Errorf("grant %d has a command without a name", s.ID)
+	}
+	return nil
+}
+
+func (e *Engine) resumeDelays(s *State) error {
+	for i := range s.Delays {
+		was := &s.Delays[i]
+		value, err := textValue(was.Value)
+		if err != nil {
+			return fmt.Errorf("the value of a delay %q: %w", was.Name, err)
+		}
+		d := &delayed{script: string(was.Script), name: string(was.Name), value: value, door: string(was.Door), source: was.Source}
+		d.timer = timer{door: e.index.order(d.door), source: d.source, kind: scriptTimer, delayed: d}
+		e.delayed++
+		if err := e.resumeTimer(&d.timer, was.Due, was.Number); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *Engine) resumeBatches(s *State) error {
+	for _, was := range s.Batches {
+		b := &batch{}
+		for i := range was.Effects {
+			x, err := e.resumeEffect(&was.Effects[i], s)
+			if err != nil {
+				return err
+			}
+			if was.Effects[i].Awaited {
+				if _, twice := e.batches.byID[x.event.ID]; twice || x.event.ID == 0 || x.event.ID > s.LastEffect {
+					return fmt.Errorf("effect %d is awaited, which cannot be", x.event.ID)
+				}
+				e.batches.byID[x.event.ID] = position{b, i}
+			}
+			b.entries = append(b.entries, x)
+		}
+	}
+	return nil
+}
+
+func (e *Engine) resumeEffect(was *EffectState, s *State) (entry, error) {
+	x := entry{event: Event{
+		Kind: EventEffect, ID: was.ID, Effect: was.Effect, Door: string(was.Door), Source: was.Source, Port: was.Port, Grant: was.Grant,
+	}}
+	if was.Runs {
+		x.event.Argv = []string{}
+	}
+	if was.Was != 0 {
+		x.was = at(was.Was)
+	}
+	if was.End != 0 {
+		x.end = at(was.End)
+	}
+	switch {
+	case was.Over != nil:
+		if err := was.Over.check(s); err != nil {
+			return x, err
+		}
+		x.grant = &grant{Grant: was.Over.Grant()}
+		x.grant.key = keyOf(&x.grant.Grant)
+	case was.Grant != 0 && was.Effect != EffectElement:
+		x.grant = e.grants.byID[was.Grant]
+	}
+	switch {
+	case was.Effect < EffectPersist || was.Effect > EffectElement || was.Port.Proto > packet.ICMP:
+		return x, fmt.Errorf("effect %d is of no kind that is known", was.ID)
+	case x.grant == nil && (was.Effect == EffectUndo || was.Effect == EffectAllow):
+		return x, fmt.Errorf("effect %d is for grant %d, which is not there", was.ID, was.Grant)
+	}
+	return x, nil
+}
+
+func (e *Engine) resumeLimits(s *State) error {
+	e.limits.swept = s.LimitsSwept
+	for _, was := range s.Limits {
+		e.limits.buckets[limitKey{string(was.Door), was.Count, was.Per, was.Source}] = bucket{was.Full, was.Refusing}
+	}
+	return nil
+}
+
+func (e *Engine) resumeValues(s *State) error {
+	e.store.swept = s.ValuesSwept
+	for i := range s.Values {
+		was := &s.Values[i]
+		value, err := textValue(was.Value)
+		if err != nil || value == nil {
+			return fmt.Errorf("the stored value %q of %s: %w", was.Key, was.Script, cmp.Or(err, errors.New("there is none")))
+		}
+		e.store.values[storeKey{string(was.Script), was.Source, string(was.Key)}] = stored{value, was.Until}
+	}
+	return nil
+}
+
+// resume remembers what another memory did, in its halves.
+func (r *recent) resume(was RecentState) error {
+	for _, half := range [][]byte{was.Older, was.Young} {
+		r.turn()
+		if len(half)%8 != 0 || len(half)/8 > r.half {
+			return fmt.Errorf("a memory of %d bytes: expected at most %d hashes of 8 bytes", len(half), r.half)
+		}
+		for ; len(half) > 0; half = half[8:] {
+			if r.see(binary.LittleEndian.Uint64(half)) {
+				return errors.New("a memory that holds a packet twice")
+			}
+		}
+	}
+	return nil
+}

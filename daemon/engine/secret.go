@@ -1,0 +1,75 @@
+package engine
+
+import (
+	"encoding/binary"
+	"hash/maphash"
+	"math/bits"
+	"net/netip"
+)
+
+// A secret is the key of the hashes by which packets are remembered. Whoever
+// does not know it cannot make two packets look like one. Unlike the seed of
+// package maphash it can be kept, so that an engine can go on elsewhere.
+type secret [2]uint64
+
+func newSecret() secret {
+	return secret{maphash.Comparable(maphash.MakeSeed(), 0), maphash.Comparable(maphash.MakeSeed(), 0)}
+}
+
+// segment returns the hash of what a TCP segment is known by.
+func (s secret) segment(source netip.Addr, sequence uint32, from, port uint16) uint64 {
+	a := source.As16()
+	h := s.begin()
+	h.add(binary.BigEndian.Uint64(a[:8]))
+	h.add(binary.BigEndian.Uint64(a[8:]))
+	h.add(uint64(sequence)<<32 | uint64(from)<<16 | uint64(port))
+	return h.end()
+}
+
+// flow returns the hash of what a UDP flow is known by, as seen from the one who
+// began it.
+func (s secret) flow(source, dest netip.Addr, from, port uint16) uint64 {
+	a, b := source.As16(), dest.As16()
+	h := s.begin()
+	h.add(binary.BigEndian.Uint64(a[:8]))
+	h.add(binary.BigEndian.Uint64(a[8:]))
+	h.add(binary.BigEndian.Uint64(b[:8]))
+	h.add(binary.BigEndian.Uint64(b[8:]))
+	h.add(uint64(from)<<16 | uint64(port))
+	return h.end()
+}
+
+// A mixture is the state of SipHash-1-3 (Aumasson and Bernstein, 2012). What is
+// hashed here has a fixed length, so the length is left out.
+type mixture struct{ a, b, c, d uint64 }
+
+func (s secret) begin() mixture {
+	return mixture{s[0] ^ 0x736f6d6570736575, s[1] ^ 0x646f72616e646f6d, s[0] ^ 0x6c7967656e657261, s[1] ^ 0x7465646279746573}
+}
+
+func (m *mixture) add(word uint64) {
+	m.d ^= word
+	m.round()
+	m.a ^= word
+}
+
+func (m *mixture) end() uint64 {
+	m.c ^= 0xff
+	m.round()
+	m.round()
+	m.round()
+	return m.a ^ m.b ^ m.c ^ m.d
+}
+
+func (m *mixture) round() {
+	m.a += m.b
+	m.b = bits.RotateLeft64(m.b, 13) ^ m.a
+	m.a = bits.RotateLeft64(m.a, 32)
+	m.c += m.d
+	m.d = bits.RotateLeft64(m.d, 16) ^ m.c
+	m.a += m.d
+	m.d = bits.RotateLeft64(m.d, 21) ^ m.a
+	m.c += m.b
+	m.b = bits.RotateLeft64(m.b, 17) ^ m.c
+	m.c = bits.RotateLeft64(m.c, 32)
+}

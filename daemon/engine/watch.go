@@ -1,0 +1,28 @@
+package engine
+
+import "sesame/daemon/packet"
+
+// A Watch says which packets the doors of a set need to see.
+type Watch struct {
+	TCP, UDP []uint16 // ports, in no order, some more than once
+	AnyFlags bool     // some knock asks for other TCP flags than SYN without ACK
+	All      bool     // a strict door minds every port
+}
+
+// Watch returns what the doors need to see.
+func (s *Set) Watch() Watch {
+	var w Watch
+	for _, d := range s.Doors {
+		w.All = w.All || d.Strict
+		for _, k := range d.Sequence {
+			switch k.Port.Proto {
+			case packet.TCP:
+				w.TCP = append(w.TCP, k.Port.Number)
+				w.AnyFlags = w.AnyFlags || k.Flags != SYN
+			case packet.UDP:
+				w.UDP = append(w.UDP, k.Port.Number)
+			}
+		}
+	}
+	return w
+}
