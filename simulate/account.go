@@ -65,10 +65,20 @@ type place struct{ packet, capture int }
 
 func newAccount(set *engine.Set) *account {
 	a := &account{doors: map[string]*engine.Door{}, sources: map[netip.Addr][]*outcome{}}
+	a.swap(set)
+	return a
+}
+
+// swap takes over other doors. One that means the same to who knocks stays.
+func (a *account) swap(set *engine.Set) {
+	was := a.doors
+	a.doors = map[string]*engine.Door{}
 	for _, d := range set.Doors {
+		if old := was[d.Name]; old != nil && slices.Equal(old.Sequence, d.Sequence) && old.Within == d.Within && old.StepTimeout == d.StepTimeout {
+			d = old
+		}
 		a.doors[d.Name] = d
 	}
-	return a
 }
 
 // packet follows a packet and the events that it caused. Counted says that no

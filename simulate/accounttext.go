@@ -29,9 +29,14 @@ func (r *Report) WriteAccount(w io.Writer) error {
 	case r.account != nil:
 		r.account.write(&b)
 	}
-	if len(r.local) > 0 {
+	switch {
+	case r.Exact:
+		fmt.Fprintln(&b, "replayed with the scripts, addresses and results that were recorded")
+	case r.recorded:
+		fmt.Fprintln(&b, "only packets to the addresses that were recorded counted; a recording has no packets that its own scripts did not listen to")
+	case len(r.local) > 0:
 		fmt.Fprintf(&b, "only packets to %s counted (--local)\n", joined(r.local))
-	} else {
+	default:
 		fmt.Fprintln(&b, "every destination counted; with --local ADDRESS only packets to that address do")
 	}
 	_, err := w.Write(b.Bytes())

@@ -18,6 +18,29 @@ type capture struct {
 
 type captures []*capture
 
+// open opens what c is to replay.
+func (c Config) open() (captures, error) {
+	if c.Recording == nil {
+		return open(c.Captures)
+	}
+	const name = "the recording"
+	reader, err := record.NewReader(c.Recording, -1, name)
+	if err != nil {
+		return nil, err
+	}
+	return captures{{name: name, reader: reader}}, nil
+}
+
+// recording returns the first of the captures that is a recording of the daemon.
+func (c captures) recording() *capture {
+	for _, capture := range c {
+		if capture.reader.Recording() {
+			return capture
+		}
+	}
+	return nil
+}
+
 // open opens all captures, or none and says what is wrong with each.
 func open(paths []string) (captures, error) {
 	var opened captures

@@ -21,24 +21,25 @@ type pass struct {
 	cut        int
 	unreadable map[packet.LinkType]int
 	incomplete []error
+	isRecorded bool // the host's addresses are from a recording
 	replay     replay
 }
 
 func newPass(c Config, captures captures) *pass {
-	p := &pass{config: c, captures: captures, filter: filter.New(watch(c.Set)), decoder: packet.NewDecoder(), unreadable: map[packet.LinkType]int{}}
-	p.replay.out, p.replay.live = c.Writer, captures.streamed()
-	if c.Account {
-		p.replay.account = newAccount(c.Set)
-	}
+	p := &pass{config: c, captures: captures, filter: filter.New(filter.Watch(c.Set.Watch())), decoder: packet.NewDecoder(), unreadable: map[packet.LinkType]int{}}
+	p.replay.teller = newTeller(c, c.Set, captures.streamed())
 	return p
 }
 
 // read replays all captures.
 func (p *pass) read() {
-	if len(p.captures) == 1 {
-		p.alone(p.captures[0])
-	} else {
+	switch {
+	case len(p.captures) > 1:
 		p.merged()
+	case p.captures[0].reader.Recording():
+		p.recorded(p.captures[0])
+	default:
+		p.alone(p.captures[0])
 	}
 	if p.packets == 0 {
 		p.replay.begin(time.Unix(0, 0), p.config.Set, p.config.Local)
@@ -73,6 +74,48 @@ func (p *pass) alone(c *capture) {
 	if p.packets > 0 {
 		p.replay.reach(last.Time())
 	}
+}
+
+// recorded replays a recording of the daemon that is the only capture, like a
+// capture of its packets. What they met on the host is taken from it too: the
+// addresses, unless others were given, and the clock on the wall.
+func (p *pass) recorded(c *capture) {
+	var offset time.Duration
+	given := p.config.Local != nil
+	item, err := c.reader.NextItem()
+	for first := true; err == nil; item, err = c.reader.NextItem() {
+		f, in := item.Frame, item.Input
+		switch {
+		case item.Snapshot != nil && first:
+			first, offset = false, item.Snapshot.State.Offset
+			if p.isRecorded = !given; !given {
+				p.config.Local = item.Snapshot.State.Local
+			}
+		case f != nil:
+			if p.packets++; p.packets&often == 0 {
+				p.progress(c)
+			}
+			if p.replay.engine == nil {
+				p.replay.begin(f.Time(), p.config.Set, p.config.Local)
+				p.replay.take(f.Time(), p.replay.engine.Step(f.Time(), offset))
+			}
+			p.replay.reach(f.Time())
+			if p.filter.Match(f.Link, f.Data) {
+				p.frame(f, f.Time(), 0)
+			} else {
+				p.dropped[packet.NotWatched]++
+			}
+		case in != nil && in.Kind == record.InputStep:
+			if offset = in.Offset; p.replay.engine != nil {
+				p.replay.input(in.Time, p.replay.engine.Step(in.Time, offset))
+			}
+		case in != nil && in.Kind == record.InputLocal && !given:
+			if p.config.Local = in.Local; p.replay.engine != nil {
+				p.replay.input(in.Time, p.replay.engine.Local(in.Time, in.Local))
+			}
+		}
+	}
+	p.ended(err)
 }
 
 // merged replays several captures: by time, then by their order, then by the
@@ -145,7 +188,7 @@ func (p *pass) progress(c *capture) {
 
 func (p *pass) report() *Report {
 	counts := p.replay.engine.Counts()
-	r := &Report{Clamped: counts.Clamped, Cut: p.cut, Unreadable: p.unreadable, Incomplete: p.incomplete, account: p.replay.account, local: p.config.Local}
+	r := &Report{Clamped: counts.Clamped, Cut: p.cut, Unreadable: p.unreadable, Incomplete: p.incomplete, account: p.replay.account, local: p.config.Local, recorded: p.isRecorded}
 	r.Packets, r.Knocks, r.Opens = p.packets, counts.Knocks, counts.Opens
 	r.Misses, r.Refusals, r.Errors = counts.Misses, counts.Refusals, counts.Errors
 	for d := range packet.Drops {

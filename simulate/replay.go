@@ -21,19 +21,17 @@ type Writer interface {
 // A replay drives an engine through virtual time, and writes what it decides.
 // Every effect succeeds: a bare capture tells nothing else.
 type replay struct {
-	engine  *engine.Engine
-	out     Writer
-	account *account // nil: nobody asked
-	live    bool     // somebody may watch: hand lines on at once
-	last    time.Time
-	owed    []uint64 // effects whose result is still to be given
+	teller
+	engine *engine.Engine
+	last   time.Time
+	owed   []uint64 // effects whose result is still to be given
 }
 
 // begin starts the engine at the time of the first packet.
 func (r *replay) begin(start time.Time, set *engine.Set, local []netip.Prefix) {
 	r.engine = engine.New(engine.Config{}, start)
 	r.last = start
-	if len(local) > 0 {
+	if local != nil {
 		r.take(start, r.engine.Local(start, local))
 	}
 	r.take(start, r.engine.Swap(start, set))
@@ -48,57 +46,48 @@ func (r *replay) reach(at time.Time) {
 
 // packet gives the engine a packet.
 func (r *replay) packet(p *packet.Packet) {
-	if r.account == nil {
-		r.take(p.Time, r.engine.Packet(p))
-		return
-	}
-	before := r.engine.Counts()
-	events := r.engine.Packet(p)
-	after := r.engine.Counts()
-	counted := before.Dropped[packet.NotLocal] == after.Dropped[packet.NotLocal] &&
-		before.Dropped[packet.Retransmit] == after.Dropped[packet.Retransmit]
-	r.account.packet(p, counted, events)
-	r.take(p.Time, events)
+	r.owe(r.teller.packet(r.engine, p))
+	r.settle(p.Time)
 }
 
 // end lets attempts end with the capture, and grants run to theirs.
 func (r *replay) end(until time.Duration) {
-	r.settle(r.last, r.engine.End(r.last, r.last.Add(until)))
+	r.input(r.last, r.engine.End(r.last, r.last.Add(until)))
 	for next, some := r.engine.Next(); some; next, some = r.engine.Next() {
-		r.settle(next, r.engine.Tick(next))
+		r.input(next, r.engine.Tick(next))
 	}
 }
 
-// settle is take for what no packet caused.
-func (r *replay) settle(now time.Time, events []engine.Event) {
-	if r.account != nil {
-		r.account.after(events)
-	}
-	r.take(now, events)
+// input takes what no packet caused.
+func (r *replay) input(now time.Time, events []engine.Event) {
+	r.owe(events)
+	r.tell(events)
+	r.settle(now)
 }
 
-// take writes events and reports their effects as done, in order. What that
-// causes is written too, and its effects are reported as well.
+// take is input for what nobody asks an account of.
 func (r *replay) take(now time.Time, events []engine.Event) {
+	r.owe(events)
 	r.write(events)
-	for i := 0; i < len(r.owed); i++ {
-		r.write(r.engine.Result(now, r.owed[i], nil))
-	}
-	r.owed = r.owed[:0]
+	r.settle(now)
 }
 
-// write writes events before the next input makes them invalid.
-func (r *replay) write(events []engine.Event) {
-	if len(events) == 0 {
-		return
-	}
-	r.out.Events(events)
+// owe notes the effects whose result is awaited.
+func (r *replay) owe(events []engine.Event) {
 	for i := range events {
 		if events[i].ID != 0 {
 			r.owed = append(r.owed, events[i].ID)
 		}
 	}
-	if r.live {
-		r.out.Flush() // its error comes back from Summary
+}
+
+// settle reports effects as done, in order. What that causes is written too, and
+// its effects are reported as well.
+func (r *replay) settle(now time.Time) {
+	for i := 0; i < len(r.owed); i++ {
+		events := r.engine.Result(now, r.owed[i], nil)
+		r.owe(events)
+		r.write(events)
 	}
+	r.owed = r.owed[:0]
 }

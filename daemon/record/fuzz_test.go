@@ -58,7 +58,55 @@ func FuzzPcapng(f *testing.F) {
 		block(blockSimple, func(b *writer) { b.u32(3).text("two") }).b)
 	f.Add(little().section().source(packet.Raw, 0, "").block(blockPacket, func(b *writer) { b.u16(0, 0).u32(0, 0, 3, 3).text("one") }).
 		block(0xbad, func(b *writer) { b.u32(1, 2, 3) }).section().b)
-	f.Fuzz(func(t *testing.T, file []byte) { drain(t, file) })
+	f.Add(saved(f, aRecorder(f).Recording()))
+	f.Add(appendCustom(appendCustom(appendInterface(appendCustom(appendSection(nil), snapshot, []byte("{}"))), InputTick, []byte("{\"Time\":5}")), 99, nil))
+	f.Fuzz(func(t *testing.T, file []byte) {
+		frames, _ := drain(t, file)
+		items(t, file, frames)
+	})
+}
+
+// items reads a file with all its inputs. The frames before any damage must be
+// those that are read without.
+func items(t *testing.T, file []byte, frames []string) {
+	r, err := open(file)
+	if err != nil {
+		return
+	}
+	defer r.Close()
+	for range 50_000 {
+		item, err := r.NextItem()
+		if err != nil {
+			damaged, isDamaged := errors.AsType[*DamagedError](err)
+			if err != io.EOF && !isDamaged || isDamaged && damaged.Err == nil {
+				t.Fatal(err)
+			}
+			return
+		}
+		set := 0
+		if item.Frame != nil {
+			set++
+			if len(frames) == 0 || frames[0] != string(item.Frame.Data) {
+				t.Fatalf("frame %d differs", item.Frame.Number)
+			}
+			frames = frames[1:]
+		}
+		if in := item.Input; in != nil {
+			set++
+			if _, err := in.payload(); err != nil || in.Time.IsZero() {
+				t.Fatalf("%+v: %v", in, err)
+			}
+		}
+		if s := item.Snapshot; s != nil {
+			set++
+			if s.State == nil {
+				t.Fatal("a snapshot without a state")
+			}
+		}
+		if set != 1 {
+			t.Fatalf("%+v", item)
+		}
+	}
 }
 
 // FuzzCompressed damages a compressed capture, or an invented one. A damaged

@@ -9,8 +9,8 @@ import (
 	"sesame/daemon/packet"
 )
 
-// The blocks of a pcapng file that matter here. All others are stepped over,
-// custom ones too.
+// The blocks of a pcapng file that matter here, beside those of our own. All
+// others are stepped over.
 const (
 	blockInterface = 1
 	blockPacket    = 2 // obsolete, as some old files have it
@@ -53,6 +53,8 @@ func (r *Reader) nextBlock() error {
 			err = r.readSection()
 		case blockInterface, blockPacket, blockSimple, blockEnhanced:
 			found, err = r.readBlock(kind, length)
+		case blockCustom:
+			found, err = r.custom(length)
 		default:
 			err = r.skipBlock(length)
 		}
@@ -239,6 +241,12 @@ func (r *Reader) readPacket(kind uint32, body []byte) error {
 	}
 	f := &r.frame
 	f.Data, f.Wire, f.Link = data[:captured], int(max(r.uint32(body[16:]), captured)), s.link
+	if r.whole {
+		f.ID = 0
+		if options := (int(captured) + 3) &^ 3; kind == blockEnhanced && options < len(data) {
+			f.ID = r.packetID(data[options:])
+		}
+	}
 	f.ticks, f.clock = uint64(r.uint32(body[4:]))<<32|uint64(r.uint32(body[8:])), s.clock
 	return nil
 }

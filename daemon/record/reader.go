@@ -1,4 +1,5 @@
-// Package record turns capture files into frames.
+// Package record turns capture files into frames, and what an engine was given
+// into capture files.
 //
 // It reads pcap and pcapng, plain or compressed with gzip or zstd, of any size
 // in constant memory. Nothing is allocated for a frame. A file is read, never
@@ -28,6 +29,9 @@ type Frame struct {
 	Link packet.LinkType
 	// Number is the 1-based position of the frame in its file.
 	Number int
+	// ID is the number that the packet had for the daemon that recorded it; 0:
+	// none. Only [Reader.NextItem] sets it.
+	ID uint64
 
 	ticks uint64
 	clock clock
@@ -58,6 +62,13 @@ type Reader struct {
 	big     bool // byte order of the file, of pcapng that of the section
 	pcapng  bool
 	sources []source // the interfaces of a pcapng section
+
+	recording bool // the file begins with a snapshot
+	whole     bool // items other than frames are asked for
+	item      Item
+	inputs    int    // items other than frames so far
+	begunKind Kind   // of the one in payload
+	payload   []byte // that goes on in the next block
 
 	frame Frame
 	err   error // what ended the reading
@@ -131,6 +142,9 @@ func (r *Reader) start() error {
 	if err := r.readHeader(packing); err != nil {
 		return err
 	}
+	if r.pcapng {
+		r.recording = r.isRecording()
+	}
 	if packing != "" {
 		r.format += ", " + packing
 	}
@@ -154,7 +168,9 @@ func (r *Reader) Next() (*Frame, error) {
 		r.err = r.explain(err)
 		return nil, r.err
 	}
-	r.frame.Number++
+	if r.item == (Item{}) {
+		r.frame.Number++
+	}
 	return &r.frame, nil
 }
 

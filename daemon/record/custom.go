@@ -1,0 +1,128 @@
+package record
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+)
+
+// This file is the blocks of our own in a pcapng file: docs/recording.md is
+// their contract.
+
+const (
+	blockCustom = 0x00000bad // a custom block that may be copied
+	// enterprise is the number that RFC 5612 gives to examples; there is none of
+	// ours. The magic that follows it tells our blocks from others' examples.
+	enterprise = 32473
+	// customHeader is what stands before the payload: the enterprise number, the
+	// magic, the kind, whether more follows, and the payload's length.
+	customHeader = 4 + 8 + 2 + 2 + 4
+	// customPart is how much payload one block has at most.
+	customPart = 1 << 19
+)
+
+// magicSesame ends with the version of what follows.
+const magicSesame = "SESAME\x00\x01"
+
+// appendCustom appends a payload, in as many blocks as it takes.
+func appendCustom(b []byte, kind Kind, payload []byte) []byte {
+	for more := uint16(1); more > 0; {
+		part := payload[:min(len(payload), customPart)]
+		if payload = payload[len(part):]; len(payload) == 0 {
+			more = 0
+		}
+		length := uint32(blockFrame + customHeader + (len(part)+3)&^3)
+		b = binary.LittleEndian.AppendUint32(b, blockCustom)
+		b = binary.LittleEndian.AppendUint32(b, length)
+		b = binary.LittleEndian.AppendUint32(b, enterprise)
+		b = append(b, magicSesame...)
+		b = binary.LittleEndian.AppendUint16(b, uint16(kind))
+		b = binary.LittleEndian.AppendUint16(b, more)
+		b = binary.LittleEndian.AppendUint32(b, uint32(len(part)))
+		b = append(b, part...)
+		b = append(b, make([]byte, -len(part)&3)...)
+		b = binary.LittleEndian.AppendUint32(b, length)
+	}
+	return b
+}
+
+// customSize returns how many bytes appendCustom appends.
+func customSize(payload int) int {
+	blocks := max(1, (payload+customPart-1)/customPart)
+	return blocks*(blockFrame+customHeader) + (payload+3)&^3
+}
+
+// isOurs reports whether a custom block, of which head is the beginning, is one
+// of ours, of whatever version.
+func (r *Reader) isOurs(head []byte) bool {
+	return len(head) >= 8+customHeader && r.uint32(head) == blockCustom && r.uint32(head[8:]) == enterprise &&
+		bytes.Equal(head[12:19], []byte(magicSesame[:7]))
+}
+
+// isRecording reports whether what follows the header is a snapshot. It looks at
+// no more than it needs: the file may be a pipe that somebody watches.
+func (r *Reader) isRecording() bool {
+	if head := r.window.peek(4); len(head) < 4 || r.uint32(head) != blockCustom {
+		return false
+	}
+	head := r.window.peek(8 + customHeader)
+	return r.isOurs(head) && Kind(r.ours16(head[20:])) == snapshot
+}
+
+// custom reads a custom block, or steps over it when frames alone are asked for.
+func (r *Reader) custom(length uint32) (found bool, err error) {
+	if !r.whole {
+		return false, r.skipBlock(length)
+	}
+	return r.readCustom(length)
+}
+
+// readCustom reads a custom block. It reports whether an input or a snapshot is
+// complete with it.
+func (r *Reader) readCustom(length uint32) (found bool, err error) {
+	if length > windowSize || !r.isOurs(r.window.peek(8+customHeader)) {
+		return false, r.skipBlock(length)
+	}
+	body, err := r.body(length)
+	if err != nil {
+		return false, err
+	}
+	kind, more, size := Kind(r.ours16(body[12:])), r.ours16(body[14:]), r.ours32(body[16:])
+	switch {
+	case body[11] != magicSesame[7]:
+		return false, fmt.Errorf("a recording of version %d, expected %d", body[11], magicSesame[7])
+	case uint64(size) > uint64(len(body)-customHeader):
+		return false, fmt.Errorf("input %d has %d bytes in a block that has room for %d", r.inputs+1, size, len(body)-customHeader)
+	case len(r.payload) > 0 && kind != r.begunKind:
+		return false, fmt.Errorf("input %d begins within another", r.inputs+2)
+	case len(r.payload)+int(size) > maxPayload:
+		return false, fmt.Errorf("input %d has more than %d MiB", r.inputs+1, maxPayload>>20)
+	}
+	part := body[customHeader:][:size]
+	if more != 0 || len(r.payload) > 0 {
+		r.begunKind, r.payload = kind, append(r.payload, part...)
+		part = r.payload
+	}
+	if more != 0 {
+		return false, nil
+	}
+	r.inputs++
+	if err := r.readItem(kind, part); err != nil {
+		return false, fmt.Errorf("input %d: %w", r.inputs, err)
+	}
+	r.payload = nil
+	return true, nil
+}
+
+func (r *Reader) readItem(kind Kind, payload []byte) (err error) {
+	if kind == snapshot {
+		r.item.Snapshot, err = readSnapshot(payload)
+	} else {
+		r.item.Input, err = readInput(kind, payload)
+	}
+	return err
+}
+
+// Our own numbers have their lower bytes first, whatever the section's order.
+func (*Reader) ours16(b []byte) uint16 { return binary.LittleEndian.Uint16(b) }
+func (*Reader) ours32(b []byte) uint32 { return binary.LittleEndian.Uint32(b) }

@@ -1,0 +1,412 @@
+package record
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"sesame/daemon/engine"
+	"sesame/daemon/packet"
+)
+
+var ssh = packet.Port{Proto: packet.TCP, Number: 22}
+
+// frame is an IPv4 packet of 60 bytes: a SYN to port 22.
+var frame = append([]byte{
+	0x45, 0, 0, 40, 0, 0, 0, 0, 64, 6, 0, 0, 203, 0, 113, 9, 192, 0, 2, 1,
+	0x9c, 0x40, 0, 22, 0, 0, 0, 7, 0, 0, 0, 0, 0x50, 2, 0xff, 0xff, 0, 0, 0, 0}, make([]byte, 20)...)
+
+// inputs are one of each kind.
+func inputs() []Input {
+	at := func(seconds int) time.Time { return start.Add(time.Duration(seconds) * time.Second) }
+	grant := engine.Grant{ID: 7, Door: "a", By: netip.MustParseAddr("203.0.113.9"), Source: netip.MustParsePrefix("203.0.113.0/24"),
+		Argv: []string{"/bin/\xff"}, Undo: []string{}, Timeout: time.Second, TTL: time.Minute, End: at(90)}
+	put := engine.Put{PerSource: true, Key: "\x00\xfe", Value: 0.1, Until: at(50)}
+	return []Input{
+		{Kind: InputTick, Time: at(1)},
+		{Kind: InputSet, Time: at(2), Scripts: Scripts{Files: []File{{"a.lua", []byte("-- \xff")}, {"lib/b.lua", []byte{}}}, Single: "a.lua", Values: map[string]string{"x": "1"}}},
+		{Kind: InputResult, Time: at(3), ID: 1 << 60},
+		{Kind: InputResult, Time: at(3), ID: 2, Error: "exit status 1"},
+		{Kind: InputGrant, Time: at(4), Source: netip.MustParsePrefix("2001:db8::/32"), Port: ssh, TTL: time.Minute},
+		{Kind: InputRevoke, Time: at(5), Source: netip.MustParsePrefix("203.0.113.9/32")},
+		{Kind: InputRestore, Time: at(6), Records: []engine.Record{{Grant: &grant}, {Grant: &grant, Ended: true}, {Store: &put, Script: "a.lua", Source: grant.By}}},
+		{Kind: InputLocal, Time: at(7), Local: []netip.Prefix{netip.MustParsePrefix("192.0.2.1/32")}},
+		{Kind: InputLocal, Time: at(8), Local: []netip.Prefix{}},
+		{Kind: InputLocal, Time: at(9)},
+		{Kind: InputStep, Time: at(10), Offset: -time.Hour},
+		{Kind: InputShutdown, Time: at(11)},
+	}
+}
+
+func anEngine() *engine.Engine {
+	e := engine.New(engine.Config{Seed: 1<<64 - 1}, start)
+	e.Swap(start, &engine.Set{})
+	e.Grant(start, netip.MustParsePrefix("203.0.113.9/32"), ssh, time.Hour)
+	return e
+}
+
+func aRecorder(t testing.TB) *Recorder {
+	r := NewRecorder(0)
+	r.Begin(start, anEngine().State(), Scripts{Files: []File{{"a.lua", []byte("return")}}, Values: map[string]string{}})
+	for i, in := range inputs() {
+		r.Packet(&packet.Packet{Time: start.Add(time.Duration(i) * time.Nanosecond), Number: 100 + i}, frame, 1500+i)
+		r.Input(in)
+	}
+	return r
+}
+
+// saved returns the file of a recording.
+func saved(t testing.TB, r *Recording) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	n, err := r.WriteTo(&b)
+	check(t, err)
+	if n != int64(b.Len()) {
+		t.Errorf("%d bytes told, %d written", n, b.Len())
+	}
+	return b.Bytes()
+}
+
+// all reads a file with all its inputs, in one line each but for the scripts'.
+func all(t testing.TB, file []byte) (list []Item, err error) {
+	r, err := open(file)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		item, err := r.NextItem()
+		if err == io.EOF {
+			return list, nil
+		}
+		if err != nil {
+			return list, err
+		}
+		if item.Frame != nil {
+			f := *item.Frame
+			f.Data = bytes.Clone(f.Data)
+			item.Frame = &f
+		}
+		list = append(list, item)
+	}
+}
+
+var comparing = cmp.Options{
+	cmp.Comparer(func(a, b netip.Addr) bool { return a == b }),
+	cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }),
+	cmp.Comparer(func(a, b time.Time) bool { return a.Equal(b) }),
+}
+
+func TestARecordingTellsAllThatWasGiven(t *testing.T) {
+	file := saved(t, aRecorder(t).Recording())
+	r, err := open(file)
+	check(t, err)
+	if !r.Recording() {
+		t.Error("it is not known as a recording")
+	}
+	got, err := all(t, file)
+	check(t, err)
+	want := inputs()
+	if len(got) != 1+2*len(want) || got[0].Snapshot == nil {
+		t.Fatalf("%d items: %+v", len(got), got)
+	}
+	if diff := cmp.Diff(anEngineState(t, got[0].Snapshot.State), anEngineState(t, anEngine().State()), comparing); diff != "" {
+		t.Errorf("state (-got +want):\n%s", diff)
+	}
+	if diff := cmp.Diff(Scripts{Files: []File{{"a.lua", []byte("return")}}, Values: map[string]string{}}, got[0].Snapshot.Scripts); diff != "" {
+		t.Errorf("scripts (-want +got):\n%s", diff)
+	}
+	for i := range want {
+		f := got[1+2*i].Frame
+		if f == nil || f.ID != uint64(100+i) || f.Number != i+1 || f.Wire != 1500+i || f.Link != packet.Raw ||
+			!f.Time().Equal(start.Add(time.Duration(i))) || !bytes.Equal(f.Data, frame) {
+			t.Errorf("packet %d: %+v", i, f)
+		}
+		if diff := cmp.Diff(&want[i], got[2+2*i].Input, comparing); diff != "" {
+			t.Errorf("input %d (-want +got):\n%s", i, diff)
+		}
+	}
+	t.Log("# who asks for frames alone gets them")
+	frames, err := readAll(file)
+	check(t, err)
+	if len(frames) != len(want) {
+		t.Errorf("%d frames", len(frames))
+	}
+}
+
+// anEngineState is a state without the key that no two engines share.
+func anEngineState(t *testing.T, s *engine.State) engine.State {
+	e, err := engine.Resume(engine.Config{}, s, &engine.Set{})
+	check(t, err)
+	again := *e.State()
+	again.Secret = [2]uint64{}
+	return again
+}
+
+func TestTheOlderSegmentIsForgotten(t *testing.T) {
+	r := NewRecorder(1 << 16)
+	now, number, begun := start, 0, 0
+	if r.Recording() != nil {
+		t.Error("something was recorded before it began")
+	}
+	for range 5000 {
+		if now = now.Add(time.Second); r.Due(now) {
+			begun++
+			r.Begin(now, anEngine().State(), Scripts{})
+		}
+		number++
+		r.Packet(&packet.Packet{Time: now, Number: number}, frame, len(frame))
+		r.Input(Input{Kind: InputResult, Time: now, ID: uint64(number)})
+	}
+	file := saved(t, r.Recording())
+	items, err := all(t, file)
+	check(t, err)
+	if begun < 10 || len(file) > 1<<16+1<<13 || len(file) < 1<<15 {
+		t.Errorf("began %d times, and is of %d bytes", begun, len(file))
+	}
+	snapshots, last := 0, uint64(0)
+	for _, item := range items {
+		switch {
+		case item.Snapshot != nil:
+			snapshots++
+		case item.Frame != nil && last != 0 && item.Frame.ID != last+1:
+			t.Fatalf("packet %d follows packet %d", item.Frame.ID, last)
+		case item.Frame != nil:
+			last = item.Frame.ID
+		case item.Input.ID != last:
+			t.Fatalf("result %d follows packet %d", item.Input.ID, last)
+		}
+	}
+	if snapshots != 2 || items[0].Snapshot == nil || last != uint64(number) {
+		t.Errorf("%d snapshots, up to packet %d", snapshots, last)
+	}
+}
+
+// In a flood the recorder keeps its beginning, and looks again after 30 seconds.
+func TestAFloodBlindsTheRecorder(t *testing.T) {
+	r := NewRecorder(1 << 16)
+	r.Begin(start, anEngine().State(), Scripts{})
+	now, number := start, 0
+	flood := func(d time.Duration) (due int) {
+		for until := now.Add(d); now.Before(until); now = now.Add(time.Millisecond) {
+			number++
+			r.Packet(&packet.Packet{Time: now, Number: number}, frame, len(frame))
+			r.Input(Input{Kind: InputTick, Time: now})
+			if r.Due(now) {
+				due++
+			}
+		}
+		return due
+	}
+	if flood(29*time.Second) > 0 {
+		t.Error("a flood paces snapshots")
+	}
+	before := saved(t, r.Recording())
+	items, err := all(t, before)
+	check(t, err)
+	if n := len(items); n < 100 || n > 1000 {
+		t.Errorf("%d items", n)
+	}
+	if flood(2*time.Second) == 0 {
+		t.Error("it stays blind")
+	}
+	if !bytes.Equal(before, saved(t, r.Recording())) {
+		t.Error("something came behind a gap")
+	}
+	r.Begin(now, anEngine().State(), Scripts{})
+	number = 9999
+	flood(10 * time.Millisecond)
+	items, err = all(t, saved(t, r.Recording()))
+	check(t, err)
+	if items[0].Snapshot == nil || items[1].Frame.ID != 10000 {
+		t.Errorf("it does not begin anew: %+v", items[1])
+	}
+}
+
+// Nothing that is larger than the bound is kept, nor anything behind it.
+func TestWhatDoesNotFitEndsTheRecording(t *testing.T) {
+	r := NewRecorder(1 << 12)
+	r.Begin(start, anEngine().State(), Scripts{})
+	r.Input(Input{Kind: InputTick, Time: start})
+	r.Input(Input{Kind: InputSet, Time: start, Scripts: Scripts{Files: []File{{"a.lua", make([]byte, 1<<12)}}}})
+	r.Input(Input{Kind: InputTick, Time: start})
+	items, err := all(t, saved(t, r.Recording()))
+	check(t, err)
+	if len(items) != 2 {
+		t.Errorf("%d items: want the snapshot and a tick", len(items))
+	}
+}
+
+// A recording that was taken does not change while the recorder goes on.
+func TestARecordingIsACopy(t *testing.T) {
+	r := aRecorder(t)
+	kept := r.Recording()
+	before := saved(t, kept)
+	done := make(chan []byte)
+	go func() {
+		var b bytes.Buffer
+		_, _ = kept.WriteTo(&b)
+		done <- b.Bytes()
+	}()
+	for i := range 1000 {
+		r.Packet(&packet.Packet{Time: start, Number: i}, frame, len(frame))
+		r.Input(Input{Kind: InputSet, Time: start})
+	}
+	if !bytes.Equal(before, <-done) {
+		t.Error("it changed")
+	}
+}
+
+func TestALargeInputTakesSeveralBlocks(t *testing.T) {
+	for _, n := range []int{customPart - 100, customPart, customPart + 1, 3*customPart + 5} {
+		r := NewRecorder(0)
+		r.Begin(start, anEngine().State(), Scripts{})
+		text := bytes.Repeat([]byte("-"), n)
+		r.Input(Input{Kind: InputSet, Time: start, Scripts: Scripts{Files: []File{{"a.lua", text}}}})
+		file := saved(t, r.Recording())
+		items, err := all(t, file)
+		check(t, err)
+		if len(items) != 2 || !bytes.Equal(items[1].Input.Scripts.Files[0].Source, text) {
+			t.Errorf("%d bytes: %d items", n, len(items))
+		}
+		if n > customPart {
+			t.Log("# cut between two blocks")
+			if _, err := all(t, file[:len(file)-(n%customPart+300)&^3]); !errors.Is(err, io.ErrUnexpectedEOF) {
+				t.Errorf("%d bytes, cut: error %v", n, err)
+			}
+		}
+		if b := appendCustom(nil, InputSet, text); len(b) != customSize(n) {
+			t.Errorf("%d bytes take %d, not %d", n, len(b), customSize(n))
+		}
+	}
+}
+
+func TestHostileBlocks(t *testing.T) {
+	beginning := func() []byte {
+		s := NewRecorder(0)
+		s.Begin(start, anEngine().State(), Scripts{})
+		return saved(t, s.Recording())
+	}
+	ours := func(kind Kind, payload string) []byte { return appendCustom(beginning(), kind, []byte(payload)) }
+	whole := func(kind Kind, payload string) []byte { return appendCustom(nil, kind, []byte(payload)) }
+	part := func(kind Kind, payload string) []byte {
+		b := whole(kind, payload)
+		b[22] = 1
+		return append(beginning(), b...)
+	}
+	for _, tt := range []struct {
+		name string
+		file []byte
+		want string
+	}{
+		{"another version", bytes.Replace(ours(InputTick, "{}"), []byte(magicSesame+"\x02"), []byte("SESAME\x00\x07\x02"), 1), "version 7, expected 1"},
+		{"no JSON", ours(InputTick, "what"), "input 2: reading its JSON"},
+		{"no kind", ours(77, "{}"), "kind is 77"},
+		{"a time before all", ours(InputTick, `{"Time":-1}`), "does not exist"},
+		{"an unknown protocol", ours(InputGrant, `{"Time":1,"Port":{"Proto":9,"Number":1}}`), "does not exist"},
+		{"a set without scripts", ours(InputSet, `{"Time":1}`), "no scripts"},
+		{"a value that is none", ours(InputRestore, `{"Time":1,"Records":[{"Value":{"Value":"?"}}]}`), "restores the value"},
+		{"a grant that wraps", ours(InputRestore, `{"Time":1,"Records":[{"Grant":{"ID":18446744073709551615}}]}`), "cannot be"},
+		{"a snapshot of nothing", ours(snapshot, `{}`), "no state"},
+		{"a million objects", ours(InputRestore, `{"Records":[`+strings.Repeat("{},", 1<<21)+`{}]}`), "more than an engine"},
+		{"an input within another", append(part(InputTick, "{"), whole(InputLocal, "}")...), "begins within another"},
+		{"a length that lies", bytes.Replace(ours(InputTick, "{}"), []byte{2, 0, 0, 0, '{'}, []byte{99, 0, 0, 0, '{'}, 1), "room for 4"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			items, err := all(t, tt.file)
+			damaged, is := errors.AsType[*DamagedError](err)
+			if !is || !strings.Contains(damaged.Error(), tt.want) {
+				t.Errorf("error %v: want one with %q", err, tt.want)
+			}
+			if len(items) != 1 {
+				t.Errorf("%d items before it: want the snapshot", len(items))
+			}
+		})
+	}
+	t.Run("others' blocks", func(t *testing.T) {
+		file := append(beginning(), little().block(blockCustom, func(b *writer) { b.u32(32473).text("SESAME is not all") }).
+			block(blockCustom, func(b *writer) { b.u32(1).text(magicSesame) }).block(blockCustom, func(b *writer) {}).b...)
+		items, err := all(t, file)
+		if err != nil || len(items) != 1 {
+			t.Errorf("%d items, error %v", len(items), err)
+		}
+	})
+}
+
+func TestOtherCapturesAreNoRecordings(t *testing.T) {
+	for name, file := range map[string][]byte{
+		"pcap": pcap(t, samples(3)), "pcapng": pcapng(t, samples(3)), "empty": little().section().b,
+		"cut": saved(t, aRecorder(t).Recording())[:70],
+	} {
+		r, err := open(file)
+		check(t, err)
+		if r.Recording() {
+			t.Errorf("%s: it is taken for a recording", name)
+		}
+		for i := 1; err == nil; i++ {
+			var item Item
+			if item, err = r.NextItem(); err == nil && item.Frame.Number != i {
+				t.Errorf("%s: %+v", name, item)
+			}
+		}
+	}
+}
+
+// Other programs see the packets.
+func TestRealTcpdumpReadsARecording(t *testing.T) {
+	tcpdump, err := exec.LookPath("tcpdump")
+	if err != nil {
+		t.Skip("tcpdump is not installed")
+	}
+	r := aRecorder(t)
+	r.Begin(start.Add(time.Hour), anEngine().State(), Scripts{})
+	r.Packet(&packet.Packet{Time: start.Add(time.Hour), Number: 500}, frame, len(frame))
+	path := filepath.Join(t.TempDir(), "r.pcapng")
+	check(t, os.WriteFile(path, saved(t, r.Recording()), 0o600))
+	out, err := exec.CommandContext(t.Context(), tcpdump, "--nano", "-tt", "-nr", path).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if n := strings.Count(string(out), "203.0.113.9.40000 > 192.0.2.1.22: Flags [S]"); n != len(inputs())+1 {
+		t.Errorf("%d packets of %d:\n%s", n, len(inputs())+1, out)
+	}
+	if want := fmt.Sprintf("%d.%09d", start.Unix(), start.Nanosecond()+1); !strings.Contains(string(out), want) {
+		t.Errorf("no stamp %s in\n%s", want, out)
+	}
+}
+
+func TestPacketsAreKeptWithoutAllocation(t *testing.T) {
+	r := aRecorder(t)
+	p := packet.Packet{Time: start, Number: 1}
+	if n := testing.AllocsPerRun(1000, func() { r.Packet(&p, frame, len(frame)) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func BenchmarkRecorderPacket(b *testing.B) {
+	p := packet.Packet{Time: start, Number: 1}
+	s := anEngine().State()
+	r := NewRecorder(0)
+	b.ReportAllocs()
+	for b.Loop() {
+		if r.young == nil || r.blind {
+			b.StopTimer()
+			r.blind = false
+			if r.young == nil {
+				r.Begin(start, s, Scripts{})
+			}
+			r.young.blocks = r.young.blocks[:0]
+			b.StartTimer()
+		}
+		r.Packet(&p, frame, len(frame))
+	}
+}

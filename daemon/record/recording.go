@@ -1,0 +1,102 @@
+package record
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+
+	"sesame/daemon/packet"
+)
+
+// A Recording is what a [Recorder] kept at some moment. It does not change.
+type Recording struct{ segments []segment }
+
+// Begin returns the engine time at which the recording begins.
+func (r *Recording) Begin() time.Time { return r.segments[0].began }
+
+// WriteTo writes the recording as a pcapng file. Other programs see the packets
+// in it; docs/recording.md says what else there is. The snapshots are made into
+// JSON here, so it takes a while, and memory for the larger of the two.
+func (r *Recording) WriteTo(w io.Writer) (n int64, err error) {
+	out := &counting{w: w}
+	out.write(appendSection(nil))
+	for i, s := range r.segments {
+		payload, err := json.Marshal(begun{Scripts: *s.snapshot.Scripts.written(), State: s.snapshot.State})
+		if err != nil {
+			return out.n, fmt.Errorf("writing the state of the engine: %w", err)
+		}
+		out.write(appendCustom(nil, snapshot, payload))
+		if i == 0 {
+			out.write(appendInterface(nil))
+		}
+		if err := s.write(out); err != nil {
+			return out.n, err
+		}
+	}
+	return out.n, out.err
+}
+
+// write writes the inputs of a segment.
+func (s *segment) write(out *counting) error {
+	from := 0
+	for _, set := range s.sets {
+		out.write(s.blocks[from:set.at])
+		from = set.at
+		payload, err := set.input.payload()
+		if err != nil {
+			return fmt.Errorf("writing the scripts: %w", err)
+		}
+		out.write(appendCustom(nil, InputSet, payload))
+	}
+	out.write(s.blocks[from:])
+	return nil
+}
+
+// counting is a writer that stops at its first error.
+type counting struct {
+	w   io.Writer
+	n   int64
+	err error
+}
+
+func (c *counting) write(b []byte) {
+	if c.err == nil && len(b) > 0 {
+		var n int
+		n, c.err = c.w.Write(b)
+		c.n += int64(n)
+	}
+}
+
+// appendSection appends a section header that says who wrote the file.
+func appendSection(b []byte) []byte {
+	const application, name = 4, "Sesame\x00\x00" // shb_userappl
+	const length = blockFrame + 16 + 4 + len(name) + 4
+	b = binary.LittleEndian.AppendUint32(b, magicPcapng)
+	b = binary.LittleEndian.AppendUint32(b, uint32(length))
+	b = binary.LittleEndian.AppendUint32(b, byteOrderMagic)
+	b = binary.LittleEndian.AppendUint16(b, 1)
+	b = binary.LittleEndian.AppendUint16(b, 0)
+	b = binary.LittleEndian.AppendUint64(b, 1<<64-1) // its length is not known
+	b = binary.LittleEndian.AppendUint16(b, application)
+	b = binary.LittleEndian.AppendUint16(b, 6)
+	b = append(b, name...)
+	b = binary.LittleEndian.AppendUint32(b, optionEnd)
+	return binary.LittleEndian.AppendUint32(b, uint32(length))
+}
+
+// appendInterface appends the one interface that all packets are of: IP packets
+// without a link header, stamped in nanoseconds.
+func appendInterface(b []byte) []byte {
+	const length = blockFrame + 8 + 4 + 4 + 4
+	b = binary.LittleEndian.AppendUint32(b, blockInterface)
+	b = binary.LittleEndian.AppendUint32(b, length)
+	b = binary.LittleEndian.AppendUint32(b, uint32(packet.Raw))
+	b = binary.LittleEndian.AppendUint32(b, MaxFrame)
+	b = binary.LittleEndian.AppendUint16(b, optionResolution)
+	b = binary.LittleEndian.AppendUint16(b, 1)
+	b = append(b, 9, 0, 0, 0)
+	b = binary.LittleEndian.AppendUint32(b, optionEnd)
+	return binary.LittleEndian.AppendUint32(b, length)
+}
