@@ -1,0 +1,377 @@
+package effect
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/expr"
+	"github.com/google/nftables/userdata"
+	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// A set is the definition of a set of nftables.
+type set struct {
+	name     string
+	fields   []nftables.SetDatatype // of its keys
+	interval bool                   // of networks, not only of single addresses
+	timeout  bool                   // its elements may end by themselves
+	dynamic  bool                   // rules add to it
+	life     time.Duration          // of an element that says nothing else
+	size     uint32                 // elements at most; 0: no bound
+}
+
+func (s set) flags() uint32 {
+	var flags uint32
+	if s.interval {
+		flags |= unix.NFT_SET_INTERVAL
+	}
+	if s.interval && len(s.fields) > 1 {
+		flags |= setConcat
+	}
+	if s.timeout {
+		flags |= unix.NFT_SET_TIMEOUT
+	}
+	if s.dynamic {
+		flags |= unix.NFT_SET_EVAL
+	}
+	return flags
+}
+
+// key returns what nft calls the type of the keys, and their length in bytes.
+func (s set) key() (magic, length uint32) {
+	for _, f := range s.fields {
+		magic = magic<<nftables.SetConcatTypeBits | f.GetNFTMagic()
+		length += (f.Bytes + 3) &^ 3
+	}
+	if len(s.fields) == 1 {
+		length = s.fields[0].Bytes
+	}
+	return magic, length
+}
+
+func (t table) addSet(s set, id uint32) message {
+	magic, length := s.key()
+	var a attributes
+	a.text(unix.NFTA_SET_TABLE, t.name)
+	a.text(unix.NFTA_SET_NAME, s.name)
+	a.uint32(unix.NFTA_SET_FLAGS, s.flags())
+	a.uint32(unix.NFTA_SET_KEY_TYPE, magic)
+	a.uint32(unix.NFTA_SET_KEY_LEN, length)
+	a.uint32(unix.NFTA_SET_ID, id)
+	if s.life > 0 {
+		a.uint64(unix.NFTA_SET_TIMEOUT, uint64(s.life.Milliseconds()))
+	}
+	if s.size > 0 || s.flags()&setConcat != 0 {
+		a.nested(unix.NFTA_SET_DESC, func() { s.describe(&a) })
+	}
+	order := uint32(bigEndianKeys)
+	if s.fields[0].Name == nftables.TypeIFName.Name {
+		order = hostEndianKeys
+	}
+	a.bytes(unix.NFTA_SET_USERDATA, userdata.AppendUint32(nil, userdata.NFTNL_UDATA_SET_KEYBYTEORDER, order))
+	return message{unix.NFT_MSG_NEWSET, unix.NLM_F_CREATE, t.family, a, "set " + s.name}
+}
+
+func (s set) describe(a *attributes) {
+	if s.size > 0 {
+		a.uint32(unix.NFTA_SET_DESC_SIZE, s.size)
+	}
+	if s.flags()&setConcat == 0 {
+		return
+	}
+	a.nested(setDescConcat, func() {
+		for _, f := range s.fields {
+			a.nested(unix.NFTA_LIST_ELEM, func() { a.uint32(unix.NFTA_SET_DESC_SIZE, f.Bytes) })
+		}
+	})
+}
+
+// A setFound is the definition of a set that the kernel has.
+type setFound struct {
+	name          string
+	flags         uint32
+	magic, length uint32
+	life          time.Duration
+	size          uint32
+}
+
+func (f setFound) is(s set) bool {
+	magic, length := s.key()
+	return f == setFound{s.name, s.flags(), magic, length, s.life, s.size}
+}
+
+// sets returns the definitions of the sets of a table.
+func (s *socket) sets(t table) ([]setFound, error) {
+	var a attributes
+	a.text(unix.NFTA_SET_TABLE, t.name)
+	question := message{unix.NFT_MSG_GETSET, unix.NLM_F_DUMP, t.family, a, "sets of table " + t.name}
+	var found []setFound
+	err := s.ask(question, func(r netlinkReply) error {
+		var one setFound
+		err := r.each(func(ad *netlink.AttributeDecoder) {
+			switch ad.Type() {
+			case unix.NFTA_SET_NAME:
+				one.name = ad.String()
+			case unix.NFTA_SET_FLAGS:
+				one.flags = ad.Uint32()
+			case unix.NFTA_SET_KEY_TYPE:
+				one.magic = ad.Uint32()
+			case unix.NFTA_SET_KEY_LEN:
+				one.length = ad.Uint32()
+			case unix.NFTA_SET_TIMEOUT:
+				one.life = milliseconds(ad.Uint64())
+			case unix.NFTA_SET_DESC:
+				ad.Nested(func(ad *netlink.AttributeDecoder) error {
+					for ad.Next() {
+						if ad.Type() == unix.NFTA_SET_DESC_SIZE {
+							one.size = ad.Uint32()
+						}
+					}
+					return nil
+				})
+			}
+		})
+		found = append(found, one)
+		return err
+	})
+	return found, err
+}
+
+// each hands the attributes of a netlinkReply on.
+func (r netlinkReply) each(take func(*netlink.AttributeDecoder)) error {
+	ad, err := netlink.NewAttributeDecoder(r.body)
+	if err != nil {
+		return err
+	}
+	ad.ByteOrder = binary.BigEndian
+	for ad.Next() {
+		take(ad)
+	}
+	return ad.Err()
+}
+
+// milliseconds returns a time span of the kernel's, cut to what a Duration holds.
+func milliseconds(n uint64) time.Duration {
+	return time.Duration(min(n, uint64(forever/time.Millisecond))) * time.Millisecond
+}
+
+const forever = time.Duration(1<<63 - 1)
+
+// A member is one element of a set, as the kernel holds it.
+type member struct {
+	key      []byte
+	end      []byte // of a network with more than one field: its last address
+	boundary bool   // what marks the first address behind a network
+	timeout  time.Duration
+	expires  time.Duration // time left; zero: it stays
+	comment  string
+	packets  uint64
+	verdict  *expr.Verdict // of a member of a map of verdicts
+}
+
+// change returns messages that add or delete members, which all exist or are all
+// new: kind is NFT_MSG_NEWSETELEM or NFT_MSG_DELSETELEM.
+func (t table) change(kind uint16, name string, members []member) []message {
+	var messages []message
+	for len(members) > 0 {
+		var a attributes
+		a.text(unix.NFTA_SET_ELEM_LIST_TABLE, t.name)
+		a.text(unix.NFTA_SET_ELEM_LIST_SET, name)
+		n, room := 0, maxAttribute
+		a.nested(unix.NFTA_SET_ELEM_LIST_ELEMENTS, func() {
+			for n < len(members) && room > elementRoom {
+				before := len(a)
+				a.nested(unix.NFTA_LIST_ELEM, func() { members[n].append(&a) })
+				room -= len(a) - before
+				n++
+			}
+		})
+		members = members[n:]
+		messages = append(messages, message{kind, unix.NLM_F_CREATE, t.family, a, "element of set " + name})
+	}
+	return messages
+}
+
+// elementRoom is more than any member takes.
+const elementRoom = 512
+
+func (m member) append(a *attributes) {
+	if m.boundary {
+		a.uint32(unix.NFTA_SET_ELEM_FLAGS, unix.NFT_SET_ELEM_INTERVAL_END)
+	}
+	a.value(unix.NFTA_SET_ELEM_KEY, m.key)
+	if m.end != nil {
+		a.value(setElemKeyEnd, m.end)
+	}
+	if m.timeout > 0 {
+		// No time at all would be no end at all.
+		a.uint64(unix.NFTA_SET_ELEM_TIMEOUT, uint64(max(1, (m.timeout+time.Millisecond-1)/time.Millisecond)))
+	}
+	if m.comment != "" {
+		a.bytes(unix.NFTA_SET_ELEM_USERDATA, userdata.AppendString(nil, userdata.NFTNL_UDATA_SET_ELEM_COMMENT, m.comment))
+	}
+}
+
+// members returns the elements of a set; [ErrGone] when there is no such set.
+func (s *socket) members(t table, name string) ([]member, error) {
+	return s.memberQuestion(t, name, unix.NLM_F_DUMP, nil)
+}
+
+// member returns the element with this key, or nil.
+func (s *socket) member(t table, name string, key member) (*member, error) {
+	found, err := s.memberQuestion(t, name, 0, &key)
+	if len(found) == 0 || errors.Is(err, ErrGone) { // the kernel says the same of a set and of an element
+		return nil, nil
+	}
+	return &found[0], err
+}
+
+func (s *socket) memberQuestion(t table, name string, flags uint16, key *member) ([]member, error) {
+	var a attributes
+	a.text(unix.NFTA_SET_ELEM_LIST_TABLE, t.name)
+	a.text(unix.NFTA_SET_ELEM_LIST_SET, name)
+	if key != nil {
+		a.nested(unix.NFTA_SET_ELEM_LIST_ELEMENTS, func() {
+			a.nested(unix.NFTA_LIST_ELEM, func() { key.append(&a) })
+		})
+	}
+	var found []member
+	err := s.ask(message{unix.NFT_MSG_GETSETELEM, flags, t.family, a, "set " + name}, func(r netlinkReply) error {
+		return r.each(func(ad *netlink.AttributeDecoder) {
+			if ad.Type() != unix.NFTA_SET_ELEM_LIST_ELEMENTS {
+				return
+			}
+			ad.Nested(func(ad *netlink.AttributeDecoder) error {
+				for ad.Next() {
+					var m member
+					ad.Nested(m.decode)
+					found = append(found, m)
+				}
+				return nil
+			})
+		})
+	})
+	if errors.Is(err, unix.ENOENT) {
+		return nil, fmt.Errorf("%w: no set %s in table %s", ErrGone, name, t.name)
+	}
+	return found, err
+}
+
+// decode reads an element. What it keeps is copied: the buffer is used again.
+func (m *member) decode(ad *netlink.AttributeDecoder) error {
+	for ad.Next() {
+		switch ad.Type() {
+		case unix.NFTA_SET_ELEM_KEY:
+			m.key = dataOf(ad).value
+		case setElemKeyEnd:
+			m.end = dataOf(ad).value
+		case unix.NFTA_SET_ELEM_DATA:
+			m.verdict = dataOf(ad).verdict
+		case unix.NFTA_SET_ELEM_FLAGS:
+			m.boundary = ad.Uint32()&unix.NFT_SET_ELEM_INTERVAL_END != 0
+		case unix.NFTA_SET_ELEM_TIMEOUT:
+			m.timeout = milliseconds(ad.Uint64())
+		case unix.NFTA_SET_ELEM_EXPIRATION:
+			m.expires = milliseconds(ad.Uint64())
+		case unix.NFTA_SET_ELEM_USERDATA:
+			m.comment = commentOf(ad.Bytes())
+		case unix.NFTA_SET_ELEM_EXPR:
+			ad.Nested(m.counter)
+		case setElemExprs:
+			ad.Nested(func(ad *netlink.AttributeDecoder) error {
+				for ad.Next() {
+					ad.Nested(m.counter)
+				}
+				return nil
+			})
+		}
+	}
+	return nil
+}
+
+func (m *member) counter(ad *netlink.AttributeDecoder) error {
+	name := ""
+	for ad.Next() {
+		switch ad.Type() {
+		case unix.NFTA_EXPR_NAME:
+			name = ad.String()
+		case unix.NFTA_EXPR_DATA:
+			if name != "counter" {
+				continue
+			}
+			ad.Nested(func(ad *netlink.AttributeDecoder) error {
+				for ad.Next() {
+					if ad.Type() == unix.NFTA_COUNTER_PACKETS {
+						m.packets = ad.Uint64()
+					}
+				}
+				return nil
+			})
+		}
+	}
+	return nil
+}
+
+// A datum is a key, a value or a verdict.
+type datum struct {
+	value   []byte
+	verdict *expr.Verdict
+}
+
+func dataOf(ad *netlink.AttributeDecoder) (d datum) {
+	ad.Nested(d.decode)
+	return d
+}
+
+func (d *datum) decode(ad *netlink.AttributeDecoder) error {
+	for ad.Next() {
+		switch ad.Type() {
+		case unix.NFTA_DATA_VALUE:
+			d.value = ad.Bytes()
+		case unix.NFTA_DATA_VERDICT:
+			d.verdict = &expr.Verdict{}
+			ad.Nested(func(ad *netlink.AttributeDecoder) error {
+				for ad.Next() {
+					switch ad.Type() {
+					case unix.NFTA_VERDICT_CODE:
+						d.verdict.Kind = expr.VerdictKind(ad.Int32())
+					case unix.NFTA_VERDICT_CHAIN:
+						d.verdict.Chain = ad.String()
+					}
+				}
+				return nil
+			})
+		}
+	}
+	return nil
+}
+
+// commentOf finds the comment among the notes on an element. The library's own
+// reader trusts the lengths in them, and anybody's element may be in a set.
+func commentOf(notes []byte) string {
+	for len(notes) >= 2 {
+		kind, length := userdata.Type(notes[0]), int(notes[1])
+		if notes = notes[2:]; length > len(notes) {
+			return ""
+		}
+		if kind == userdata.NFTNL_UDATA_SET_ELEM_COMMENT {
+			text, _, _ := bytes.Cut(notes[:length], []byte{0})
+			return string(text)
+		}
+		notes = notes[length:]
+	}
+	return ""
+}
+
+// flushSet removes all members of a set.
+func (t table) flushSet(name string) message {
+	var a attributes
+	a.text(unix.NFTA_SET_ELEM_LIST_TABLE, t.name)
+	a.text(unix.NFTA_SET_ELEM_LIST_SET, name)
+	return message{unix.NFT_MSG_DELSETELEM, 0, t.family, a, "elements of set " + name}
+}

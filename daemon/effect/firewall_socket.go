@@ -1,0 +1,303 @@
+package effect
+
+import (
+	"cmp"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A socket talks to nftables of the network namespace of the thread that opens
+// it. The zero value is ready: it opens when it is used, and anew when answers to
+// what was sent before may still be under way. It is safe for concurrent use.
+type socket struct {
+	mu       sync.Mutex
+	open     bool
+	fd       int
+	sequence uint32
+	buffer   []byte
+
+	// Ports are the addresses that the kernel gave us last, the newest first: who
+	// listens to changes knows ours by them. A change made through an earlier
+	// socket may be told after the next was opened.
+	portsMu sync.Mutex
+	ports   [4]uint32
+}
+
+const (
+	// answerTimeout is far longer than the kernel takes. When it has no memory it
+	// may answer less than it was asked.
+	answerTimeout = 10 * time.Second
+	sendBuffer    = 8 << 20
+	receiveBuffer = 1 << 20
+)
+
+// A refusal is what nftables answered to one message of a batch.
+type refusal struct {
+	at   int // index of the message; -1: the batch as a whole
+	what string
+	err  syscall.Errno
+}
+
+// Refusals are why nothing of a batch was done.
+type refusals []refusal
+
+func (r refusals) Error() string {
+	if r[0].at < 0 {
+		return r[0].err.Error()
+	}
+	return r[0].what + ": " + r[0].err.Error()
+}
+
+func (r refusals) Unwrap() []error {
+	var all []error
+	for _, one := range r {
+		all = append(all, one.err)
+	}
+	return all
+}
+
+// errInterrupted says that what was listed changed meanwhile.
+var errInterrupted = errors.New("the firewall changed while it was read")
+
+// close closes the socket; the next use opens it again.
+func (s *socket) close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.drop()
+}
+
+func (s *socket) drop() error {
+	if !s.open {
+		return nil
+	}
+	s.open = false
+	return unix.Close(s.fd)
+}
+
+// owns reports whether a change by this port was ours.
+func (s *socket) owns(port uint32) bool {
+	s.portsMu.Lock()
+	defer s.portsMu.Unlock()
+	for _, p := range s.ports {
+		if p == port && p != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *socket) ready() error {
+	if s.open {
+		return nil
+	}
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_NETFILTER)
+	if err != nil {
+		return fmt.Errorf("opening a socket to nftables: %w", err)
+	}
+	port, err := prepare(fd)
+	if err != nil {
+		_ = unix.Close(fd) // the error before is the one to tell
+		return fmt.Errorf("opening a socket to nftables: %w", err)
+	}
+	s.fd, s.open = fd, true
+	if s.buffer == nil {
+		s.buffer = make([]byte, 1<<17)
+	}
+	s.portsMu.Lock()
+	defer s.portsMu.Unlock()
+	copy(s.ports[1:], s.ports[:])
+	s.ports[0] = port
+	return nil
+}
+
+// prepare binds a socket, and returns its port.
+func prepare(fd int) (uint32, error) {
+	limit := unix.NsecToTimeval(answerTimeout.Nanoseconds())
+	err := errors.Join(
+		unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}),
+		unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &limit),
+		unix.SetsockoptInt(fd, unix.SOL_NETLINK, unix.NETLINK_CAP_ACK, 1),
+	)
+	if err != nil {
+		return 0, err
+	}
+	// Without privilege the buffers stay small, and large changes are refused.
+	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, sendBuffer)
+	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, receiveBuffer)
+	name, err := unix.Getsockname(fd)
+	if err != nil {
+		return 0, err
+	}
+	address, ok := name.(*unix.SockaddrNetlink)
+	if !ok {
+		return 0, fmt.Errorf("a netlink socket with an address of type %T", name)
+	}
+	return address.Pid, nil
+}
+
+// transact does all that the messages ask for, or nothing. Only the last is
+// acknowledged; of the others failures alone are told.
+func (s *socket) transact(batch []message) error {
+	if len(batch) == 0 {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.ready(); err != nil {
+		return err
+	}
+	first := s.sequence + 1
+	s.sequence += uint32(len(batch)) + 2
+	if err := unix.Sendto(s.fd, encode(batch, first), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+		_ = s.drop() // the error before is the one to tell
+		return fmt.Errorf("sending to nftables: %w", err)
+	}
+	var failed refusals
+	err := s.answers(func(h unix.NlMsghdr, data []byte) (bool, error) {
+		at := int(int32(h.Seq-first)) - 1
+		if h.Type != unix.NLMSG_ERROR || len(data) < 4 || at < -1 || at >= len(batch) {
+			return false, nil
+		}
+		if errno := syscall.Errno(-int32(binary.NativeEndian.Uint32(data))); errno != 0 {
+			refused := refusal{at: at, err: errno}
+			if at >= 0 {
+				refused.what = batch[at].what
+			}
+			failed = append(failed, refused)
+		}
+		return at < 0 || at == len(batch)-1, nil
+	})
+	if err != nil || len(failed) > 0 && failed[len(failed)-1].at < 0 {
+		_ = s.drop() // more answers may follow
+	}
+	switch {
+	case len(failed) > 0:
+		return failed
+	case err != nil:
+		return fmt.Errorf("waiting for nftables: %w", err)
+	}
+	return nil
+}
+
+// encode writes a batch whose begin has the sequence number first.
+func encode(batch []message, first uint32) []byte {
+	size := 3 * 64
+	for _, m := range batch {
+		size += len(m.body) + 32
+	}
+	b := make([]byte, 0, size)
+	b = appendMessage(b, unix.NFNL_MSG_BATCH_BEGIN, 0, first, unix.AF_UNSPEC, unix.NFNL_SUBSYS_NFTABLES, nil)
+	for i, m := range batch {
+		flags := m.flags
+		if i == len(batch)-1 {
+			flags |= unix.NLM_F_ACK
+		}
+		b = appendMessage(b, unix.NFNL_SUBSYS_NFTABLES<<8|m.kind, flags, first+uint32(i)+1, m.family, 0, m.body)
+	}
+	return appendMessage(b, unix.NFNL_MSG_BATCH_END, 0, first+uint32(len(batch))+1, unix.AF_UNSPEC, unix.NFNL_SUBSYS_NFTABLES, nil)
+}
+
+func appendMessage(b []byte, kind, flags uint16, sequence uint32, family uint8, resource uint16, body []byte) []byte {
+	b = binary.NativeEndian.AppendUint32(b, uint32(unix.NLMSG_HDRLEN+4+len(body)))
+	b = binary.NativeEndian.AppendUint16(b, kind)
+	b = binary.NativeEndian.AppendUint16(b, flags|unix.NLM_F_REQUEST)
+	b = binary.NativeEndian.AppendUint32(b, sequence)
+	b = binary.NativeEndian.AppendUint32(b, 0) // whom it is from, which the kernel knows
+	b = append(b, family, unix.NFNETLINK_V0)
+	b = binary.BigEndian.AppendUint16(b, resource)
+	return append(b, body...)
+}
+
+// A netlinkReply is one message that answers a question. It is valid until the next.
+type netlinkReply struct {
+	family uint8
+	body   []byte // attributes
+}
+
+// ask sends a question, with NLM_F_DUMP among its flags for all there is, and
+// hands each netlinkReply on.
+func (s *socket) ask(m message, each func(netlinkReply) error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.ready(); err != nil {
+		return err
+	}
+	s.sequence++
+	sequence := s.sequence
+	flags := m.flags
+	if flags&unix.NLM_F_DUMP == 0 {
+		flags |= unix.NLM_F_ACK
+	}
+	question := appendMessage(nil, unix.NFNL_SUBSYS_NFTABLES<<8|m.kind, flags, sequence, m.family, 0, m.body)
+	if err := unix.Sendto(s.fd, question, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+		_ = s.drop() // the error before is the one to tell
+		return fmt.Errorf("asking nftables: %w", err)
+	}
+	interrupted := false
+	var refused error // an answer like another
+	err := s.answers(func(h unix.NlMsghdr, data []byte) (bool, error) {
+		if h.Seq != sequence {
+			return false, nil
+		}
+		interrupted = interrupted || h.Flags&unix.NLM_F_DUMP_INTR != 0
+		if h.Type == unix.NLMSG_ERROR || h.Type == unix.NLMSG_DONE {
+			if len(data) >= 4 {
+				if code := int32(binary.NativeEndian.Uint32(data)); code < 0 {
+					refused = syscall.Errno(-code)
+				}
+			}
+			return true, nil
+		}
+		if len(data) < 4 {
+			return false, nil
+		}
+		return false, each(netlinkReply{data[0], data[4:]})
+	})
+	if err != nil {
+		_ = s.drop() // more answers may follow
+	}
+	if err = cmp.Or(err, refused); err != nil {
+		return fmt.Errorf("asking nftables about %s: %w", m.what, err)
+	}
+	if interrupted {
+		return errInterrupted
+	}
+	return nil
+}
+
+// answers hands the messages that arrive on, until done says so, or fails.
+func (s *socket) answers(done func(unix.NlMsghdr, []byte) (bool, error)) error {
+	for {
+		n, _, flags, _, err := unix.Recvmsg(s.fd, s.buffer, nil, 0)
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case err != nil:
+			return err
+		case flags&unix.MSG_TRUNC != 0:
+			return fmt.Errorf("an answer of more than %d bytes", len(s.buffer))
+		}
+		for rest := s.buffer[:n]; len(rest) >= unix.NLMSG_HDRLEN; {
+			h := unix.NlMsghdr{
+				Len:   binary.NativeEndian.Uint32(rest),
+				Type:  binary.NativeEndian.Uint16(rest[4:]),
+				Flags: binary.NativeEndian.Uint16(rest[6:]),
+				Seq:   binary.NativeEndian.Uint32(rest[8:]),
+			}
+			length := int(h.Len)
+			if length < unix.NLMSG_HDRLEN || length > len(rest) {
+				return errors.New("an answer that is cut off")
+			}
+			if finished, err := done(h, rest[unix.NLMSG_HDRLEN:length]); finished || err != nil {
+				return err
+			}
+			rest = rest[min(len(rest), (length+3)&^3):]
+		}
+	}
+}

@@ -1,0 +1,247 @@
+package effect
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"sesame/daemon/packet"
+)
+
+// A layout says what stands behind the source in the keys of a set.
+type layout uint8
+
+const (
+	sourceAlone layout = iota
+	sourceNumber
+	sourcePort // protocol and number
+)
+
+// A sourceSet is a set of sources, each with what it may reach.
+type sourceSet struct {
+	table    table
+	name     string
+	v6       bool
+	layout   layout
+	interval bool // it holds networks
+}
+
+// A place is where the kernel has an element: two elements of one place are one.
+// Its source is masked, and no IPv4 address written as an IPv6 one.
+type place struct {
+	source netip.Prefix
+	port   packet.Port
+}
+
+// placeOf returns the place of an element; what the kernel cannot have is an
+// error.
+func placeOf(e Element) (place, error) {
+	source := e.Source
+	if a := source.Addr(); a.Is4In6() && source.Bits() >= 96 {
+		source = netip.PrefixFrom(a.Unmap(), source.Bits()-96)
+	} else if a.Zone() != "" {
+		source = netip.PrefixFrom(a.WithZone(""), source.Bits())
+	}
+	switch {
+	case !source.IsValid():
+		return place{}, fmt.Errorf("element for %v: expected an address or a network", e.Source)
+	case e.Port.Number == 0 || protocolNumber(e.Port.Proto) == 0:
+		return place{}, fmt.Errorf("element for port %v: expected tcp/NUMBER or udp/NUMBER", e.Port)
+	}
+	return place{source.Masked(), e.Port}, nil
+}
+
+func protocolNumber(p packet.Proto) byte {
+	switch p {
+	case packet.TCP:
+		return unix.IPPROTO_TCP
+	case packet.UDP:
+		return unix.IPPROTO_UDP
+	}
+	return 0
+}
+
+func protocolOf(number byte) packet.Proto {
+	switch number {
+	case unix.IPPROTO_TCP:
+		return packet.TCP
+	case unix.IPPROTO_UDP:
+		return packet.UDP
+	}
+	return packet.NoProto
+}
+
+// key returns what the kernel calls a place: one member, or, for a network in a
+// set of sources alone, one for its first address and one for the first behind
+// it.
+func (s sourceSet) key(p place) []member {
+	first := s.keyOf(p.source.Addr(), p.port)
+	if !s.interval {
+		return []member{{key: first}}
+	}
+	last := lastOf(p.source)
+	if s.layout != sourceAlone {
+		return []member{{key: first, end: s.keyOf(last, p.port)}}
+	}
+	members := []member{{key: first}}
+	if next := last.Next(); next.IsValid() {
+		members = append(members, member{key: s.keyOf(next, p.port), boundary: true})
+	}
+	return members
+}
+
+func (s sourceSet) keyOf(a netip.Addr, port packet.Port) []byte {
+	key := a.AsSlice()
+	if s.layout == sourcePort {
+		key = append(key, protocolNumber(port.Proto), 0, 0, 0)
+	}
+	if s.layout != sourceAlone {
+		key = append(binary.BigEndian.AppendUint16(key, port.Number), 0, 0)
+	}
+	return key
+}
+
+// element reads a member back. False: it is none of ours, or no element.
+func (s sourceSet) element(m member) (Element, bool) {
+	width := 4
+	if s.v6 {
+		width = 16
+	}
+	if len(m.key) < width || m.boundary {
+		return Element{}, false
+	}
+	e := Element{Remaining: m.expires}
+	source, _ := netip.AddrFromSlice(m.key[:width])
+	e.Source = netip.PrefixFrom(source, source.BitLen())
+	if len(m.end) >= width {
+		last, _ := netip.AddrFromSlice(m.end[:width])
+		e.Source = spanning(source, last)
+	}
+	rest := m.key[width:]
+	if s.layout == sourcePort && len(rest) >= 4 {
+		e.Port.Proto = protocolOf(rest[0])
+		rest = rest[4:]
+	}
+	if s.layout != sourceAlone && len(rest) >= 2 {
+		e.Port.Number = binary.BigEndian.Uint16(rest)
+	}
+	var ours bool
+	e.Grant, e.Door, ours = parseComment(m.comment)
+	return e, ours
+}
+
+// place returns where a member is. False: no element of ours could be there.
+func (s sourceSet) place(m member) (place, bool) {
+	e, _ := s.element(m)
+	p, err := placeOf(e)
+	if err != nil {
+		return place{}, false
+	}
+	key := s.key(p)[0]
+	return p, bytes.Equal(key.key, m.key) && bytes.Equal(key.end, m.end)
+}
+
+// lastOf returns the last address of a network.
+func lastOf(p netip.Prefix) netip.Addr {
+	b := p.Addr().AsSlice()
+	for i := p.Bits(); i < 8*len(b); i++ {
+		b[i/8] |= 0x80 >> (i % 8)
+	}
+	last, _ := netip.AddrFromSlice(b)
+	return last
+}
+
+// spanning returns the network from first to last; what is none, and so was not
+// made by us, is cut to its first address.
+func spanning(first, last netip.Addr) netip.Prefix {
+	if all := between(first, last); len(all) == 1 {
+		return all[0]
+	}
+	return netip.PrefixFrom(first, first.BitLen())
+}
+
+// between returns the networks that hold the addresses from first to last and no
+// others.
+func between(first, last netip.Addr) []netip.Prefix {
+	var all []netip.Prefix
+	for first.IsValid() && first.Compare(last) <= 0 {
+		wide := netip.PrefixFrom(first, first.BitLen())
+		for bits := first.BitLen() - 1; bits >= 0; bits-- {
+			wider := netip.PrefixFrom(first, bits)
+			if wider.Masked() != wider || lastOf(wider).Compare(last) > 0 {
+				break
+			}
+			wide = wider
+		}
+		all = append(all, wide)
+		first = lastOf(wide).Next()
+	}
+	return all
+}
+
+// compare puts elements in the order of their addresses, for people.
+func compare(a, b Element) int {
+	return cmp.Or(a.Source.Addr().Compare(b.Source.Addr()), cmp.Compare(a.Source.Bits(), b.Source.Bits()), comparePorts(a.Port, b.Port))
+}
+
+func comparePorts(a, b packet.Port) int {
+	return cmp.Or(cmp.Compare(a.Proto, b.Proto), cmp.Compare(a.Number, b.Number))
+}
+
+// maxComment is what nft reads back from its own listing.
+const maxComment = 127
+
+const commentMark = "grant "
+
+// comment says whose an element is, for a read-back and for people who list the
+// table. nft prints comments as they are, and people load what it prints: a
+// door's name, which is anybody's text, must not be able to end the quotation.
+func comment(grant uint64, door string) string {
+	c := commentMark + strconv.FormatUint(grant, 10)
+	if door == "" {
+		return c
+	}
+	c += " " + url.PathEscape(door)
+	if len(c) <= maxComment {
+		return c
+	}
+	c = c[:maxComment]
+	if i := strings.LastIndexByte(c, '%'); i > len(c)-3 {
+		c = c[:i]
+	}
+	return c
+}
+
+// parseComment reads what comment wrote. False: somebody else did. The name of a
+// door comes back cut when it was long.
+func parseComment(c string) (grant uint64, door string, ours bool) {
+	rest, ours := strings.CutPrefix(c, commentMark)
+	number, door, _ := strings.Cut(rest, " ")
+	grant, err := strconv.ParseUint(number, 10, 64)
+	if !ours || err != nil {
+		return 0, "", false
+	}
+	if plain, err := url.PathUnescape(door); err == nil {
+		door = plain
+	}
+	return grant, door, true
+}
+
+// member returns what the kernel shall hold for an element.
+func (s sourceSet) member(p place, remaining time.Duration, grant uint64, door string) []member {
+	members := s.key(p)
+	for i := range members {
+		if !members[i].boundary {
+			members[i].timeout, members[i].comment = remaining, comment(grant, door)
+		}
+	}
+	return members
+}

@@ -1,0 +1,231 @@
+package effect
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"sesame/daemon/packet"
+)
+
+const (
+	// endTolerance is how far the end of an element may be from the wanted one and
+	// still be right: between a look and an answer time goes by.
+	endTolerance = 200 * time.Millisecond
+	// maxInstalled is how many changes of elements go into the transaction of an
+	// install.
+	maxInstalled = 20_000
+)
+
+// Install is [Firewall.Install]. What is right stays as it is, elements and
+// counters too; what is in our table and not ours goes. When all is right already,
+// nothing is changed.
+//
+// There is no moment in which a port that is guarded before and after is open: all
+// happens in one transaction, but for changes of more than 20,000 elements, the
+// rest of which follows. Ports that are both dropped and counted are dropped.
+func (g *Guard) Install(guards Guards, elements []Element) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var err error
+	for range tries {
+		err = g.install(guards, elements)
+		// Else somebody, or the time, changed what we had just looked at.
+		if !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.EEXIST) && !errors.Is(err, errInterrupted) {
+			break
+		}
+	}
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, unix.EPERM):
+		return fmt.Errorf("installing the guard: %w: it needs root, or CAP_NET_ADMIN", err)
+	case errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.ENOENT), errors.Is(err, unix.EPROTONOSUPPORT):
+		return fmt.Errorf("installing the guard: %w: expected Linux 5.6 or later with nf_tables, nft_ct, nft_fib and nf_conntrack", err)
+	}
+	return fmt.Errorf("installing the guard: %w", err)
+}
+
+func (g *Guard) install(guards Guards, elements []Element) error {
+	found, err := g.look()
+	if err != nil {
+		return err
+	}
+	var batch []message
+	if found.exists && !found.fits() {
+		batch = append(batch, guardTable.remove())
+		found = guardFound{}
+	}
+	batch = append(batch, missingParts(found)...)
+	batch = append(batch, g.memberChanges(found, guards)...)
+	batch = append(batch, foreignElements(found)...)
+	edits, err := g.differences(found, elements)
+	if err != nil {
+		return err
+	}
+	now, later := edits[:min(len(edits), maxInstalled)], edits[min(len(edits), maxInstalled):]
+	changes, _ := write(now)
+	batch = append(batch, changes...)
+	rules, err := g.ruleChanges(found)
+	if err != nil {
+		return err
+	}
+	if err := g.socket.transact(append(batch, rules...)); err != nil {
+		return err
+	}
+	if len(rules) > 0 {
+		if g.rules, err = g.socket.rawRules(guardTable); err != nil {
+			return err
+		}
+	}
+	rest := changer{socket: g.socket, errs: make([]error, len(elements)+len(edits))}
+	for part := range slices.Chunk(later, maxEdits) {
+		rest.do(part)
+	}
+	return errors.Join(rest.errs...)
+}
+
+// missingParts returns messages that make what there is not yet, or wake the
+// table up.
+func missingParts(found guardFound) []message {
+	var batch []message
+	if !found.exists || found.asleep {
+		batch = append(batch, guardTable.add(found.exists))
+	}
+	for _, name := range guardCounters {
+		if !slices.Contains(found.counters, name) {
+			batch = append(batch, guardTable.addCounter(name))
+		}
+	}
+	for i, s := range guardSets {
+		if !slices.ContainsFunc(found.sets, func(f setFound) bool { return f.name == s.name }) {
+			batch = append(batch, guardTable.addSet(s, uint32(i+1)))
+		}
+	}
+	return batch
+}
+
+// memberChanges returns messages that put the right ports, networks and
+// interfaces into the sets that rules look them up in. A port that stays is not
+// touched.
+func (g *Guard) memberChanges(found guardFound, guards Guards) []message {
+	watched := slices.DeleteFunc(slices.Clone(guards.Count), func(p packet.Port) bool { return slices.Contains(guards.Drop, p) })
+	var batch []message
+	for _, s := range []struct {
+		name   string
+		wanted []member
+	}{
+		{"guarded", portMembers(guards.Drop)},
+		{"watched", portMembers(watched)},
+		{"interfaces", interfaceMembers(g.wanted.interfaces)},
+	} {
+		have := ordered(found.members[s.name])
+		batch = append(batch, guardTable.change(unix.NFT_MSG_DELSETELEM, s.name, without(have, s.wanted))...)
+		batch = append(batch, guardTable.change(unix.NFT_MSG_NEWSETELEM, s.name, without(s.wanted, have))...)
+	}
+	for _, s := range []struct {
+		name string
+		v6   bool
+	}{{"trusted4", false}, {"trusted6", true}} {
+		wanted, have := networkMembers(g.wanted.trusted, s.v6), ordered(found.members[s.name])
+		if slices.EqualFunc(wanted, have, func(a, b member) bool { return compareMembers(a, b) == 0 }) {
+			continue
+		}
+		// The parts of networks make no sense alone, so all of them are renewed.
+		if len(have) > 0 {
+			batch = append(batch, guardTable.flushSet(s.name))
+		}
+		batch = append(batch, guardTable.change(unix.NFT_MSG_NEWSETELEM, s.name, wanted)...)
+	}
+	return batch
+}
+
+// without returns the members that others lack. Both are in order.
+func without(members, others []member) []member {
+	return slices.DeleteFunc(slices.Clone(members), func(m member) bool {
+		_, found := slices.BinarySearchFunc(others, m, compareMembers)
+		return found
+	})
+}
+
+// differences returns what must change so that the kernel holds these elements
+// and no others.
+func (g *Guard) differences(found guardFound, elements []Element) ([]edit, error) {
+	type wish struct {
+		Element
+		at int
+	}
+	wanted := make(map[place]wish, len(elements))
+	for i, e := range elements {
+		p, err := placeOf(e)
+		if err != nil {
+			return nil, err
+		}
+		wanted[p] = wish{e, i}
+	}
+	var edits []edit
+	for _, in := range grantSets {
+		for _, m := range found.members[in.name] {
+			p, made := in.place(m)
+			wish, ok := wanted[p]
+			switch {
+			case !made:
+			case ok && wish.Remaining > 0 && m.comment == comment(wish.Grant, wish.Door) && m.timeout > 0 &&
+				(wish.Remaining-m.expires).Abs() <= endTolerance:
+				delete(wanted, p)
+			case !ok || wish.Remaining <= 0:
+				delete(wanted, p)
+				edits = append(edits, edit{place: p, in: in, at: len(elements) + len(edits)})
+			}
+		}
+	}
+	for p, wish := range wanted {
+		in, err := g.find(p)
+		if err != nil {
+			return nil, err
+		}
+		if wish.Remaining > 0 {
+			edits = append(edits, edit{p, in, wish.Remaining, wish.Grant, wish.Door, wish.at})
+		}
+	}
+	return edits, nil
+}
+
+// foreignElements returns messages that remove what cannot be ours from the sets
+// of grants.
+func foreignElements(found guardFound) []message {
+	var batch []message
+	for _, in := range grantSets {
+		for _, m := range found.members[in.name] {
+			if _, made := in.place(m); !made {
+				batch = append(batch, in.table.change(unix.NFT_MSG_DELSETELEM, in.name, []member{{key: m.key, end: m.end}})...)
+			}
+		}
+	}
+	return batch
+}
+
+// ruleChanges returns messages that make the chain with its rules anew, unless
+// the kernel still lists what we wrote.
+func (g *Guard) ruleChanges(found guardFound) ([]message, error) {
+	var batch []message
+	if len(found.chains) == 0 {
+		batch = append(batch, guardTable.addChain(guardChain))
+	} else if g.rules != nil && bytes.Equal(found.rules, g.rules) {
+		return nil, nil
+	} else {
+		batch = append(batch, guardTable.flushChain(guardChain.name))
+	}
+	for _, r := range guardRules(g.mark) {
+		m, err := guardTable.addRule(guardChain.name, r)
+		if err != nil {
+			return nil, fmt.Errorf("rule %q: %w", r.comment, err)
+		}
+		batch = append(batch, m)
+	}
+	return batch, nil
+}

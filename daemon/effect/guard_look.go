@@ -1,0 +1,232 @@
+package effect
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// guardFound is what the kernel has under the name of our table.
+type guardFound struct {
+	exists   bool
+	asleep   bool // the table is there, and none of its chains is used
+	chains   []chainFound
+	sets     []setFound
+	counters []string
+	members  map[string][]member // of our sets
+	rules    []byte              // as the kernel lists them
+}
+
+// A chainFound is a chain of any table. One that stands at no hook has no kind.
+type chainFound struct {
+	table
+	chain
+	kind   string
+	policy uint32
+}
+
+// look reads the table, as often as it takes to see it between two changes.
+func (g *Guard) look() (found guardFound, err error) {
+	for range tries {
+		found, err = g.lookOnce()
+		if !errors.Is(err, errInterrupted) && !errors.Is(err, ErrGone) {
+			return found, err
+		}
+	}
+	return found, err
+}
+
+func (g *Guard) lookOnce() (guardFound, error) {
+	found := guardFound{members: map[string][]member{}}
+	var err error
+	if found.exists, found.asleep, err = g.socket.tableState(guardTable); err != nil || !found.exists {
+		return found, err
+	}
+	all, err := g.socket.chains(guardTable.family)
+	if err != nil {
+		return found, err
+	}
+	found.chains = slices.DeleteFunc(all, func(c chainFound) bool { return c.table != guardTable })
+	if found.sets, err = g.socket.sets(guardTable); err != nil {
+		return found, err
+	}
+	for _, s := range found.sets {
+		if i := slices.IndexFunc(guardSets, s.is); i < 0 || guardSets[i].dynamic {
+			continue
+		}
+		if found.members[s.name], err = g.socket.members(guardTable, s.name); err != nil {
+			return found, err
+		}
+	}
+	if found.rules, err = g.socket.rawRules(guardTable); err != nil {
+		return found, err
+	}
+	counters, err := g.socket.counters(guardTable)
+	for name := range counters {
+		found.counters = append(found.counters, name)
+	}
+	return found, err
+}
+
+// fits reports whether the table can be kept: what it has of ours is as we would
+// make it, and it has nothing else.
+func (f guardFound) fits() bool {
+	for _, c := range f.chains {
+		if c.chain != guardChain || c.kind != "filter" || c.policy != verdictAccept {
+			return false
+		}
+	}
+	for _, s := range f.sets {
+		if !slices.ContainsFunc(guardSets, s.is) {
+			return false
+		}
+	}
+	for _, name := range f.counters {
+		if !slices.Contains(guardCounters, name) {
+			return false
+		}
+	}
+	return true
+}
+
+// tableState tells whether a table is there, and whether somebody put it to sleep.
+func (s *socket) tableState(t table) (exists, asleep bool, err error) {
+	var a attributes
+	a.text(unix.NFTA_TABLE_NAME, t.name)
+	err = s.ask(message{unix.NFT_MSG_GETTABLE, 0, t.family, a, "table " + t.name}, func(r netlinkReply) error {
+		exists = true
+		return r.each(func(ad *netlink.AttributeDecoder) {
+			if ad.Type() == unix.NFTA_TABLE_FLAGS {
+				asleep = ad.Uint32()&unix.NFT_TABLE_F_DORMANT != 0
+			}
+		})
+	})
+	if errors.Is(err, unix.ENOENT) {
+		return false, false, nil
+	}
+	return exists, asleep, err
+}
+
+// chains returns the chains of all tables of a family; 0: of every family.
+func (s *socket) chains(family uint8) ([]chainFound, error) {
+	var found []chainFound
+	err := s.ask(message{unix.NFT_MSG_GETCHAIN, unix.NLM_F_DUMP, family, nil, "chains"}, func(r netlinkReply) error {
+		one := chainFound{table: table{family: r.family}, policy: verdictAccept}
+		err := r.each(one.take)
+		found = append(found, one)
+		return err
+	})
+	return found, err
+}
+
+func (c *chainFound) take(ad *netlink.AttributeDecoder) {
+	switch ad.Type() {
+	case unix.NFTA_CHAIN_TABLE:
+		c.table.name = ad.String()
+	case unix.NFTA_CHAIN_NAME:
+		c.chain.name = ad.String()
+	case unix.NFTA_CHAIN_POLICY:
+		c.policy = ad.Uint32()
+	case unix.NFTA_CHAIN_TYPE:
+		c.kind = ad.String()
+	case unix.NFTA_CHAIN_HOOK:
+		ad.Nested(func(ad *netlink.AttributeDecoder) error {
+			for ad.Next() {
+				switch ad.Type() {
+				case unix.NFTA_HOOK_HOOKNUM:
+					c.hook = ad.Uint32()
+				case unix.NFTA_HOOK_PRIORITY:
+					c.priority = ad.Int32()
+				}
+			}
+			return nil
+		})
+	}
+}
+
+// rawRules returns the rules of a table as the kernel lists them, with their
+// handles: whoever replaces one changes them.
+func (s *socket) rawRules(t table) ([]byte, error) {
+	var raw []byte
+	err := s.rules(t, func(_ string, r netlinkReply) error {
+		raw = append(raw, r.body...)
+		return nil
+	})
+	return raw, err
+}
+
+// rules hands the rules of a table on, each with the name of its chain.
+func (s *socket) rules(t table, each func(chain string, r netlinkReply) error) error {
+	var a attributes
+	a.text(unix.NFTA_RULE_TABLE, t.name)
+	return s.ask(message{unix.NFT_MSG_GETRULE, unix.NLM_F_DUMP, t.family, a, "rules of table " + t.name}, func(r netlinkReply) error {
+		of := table{family: r.family}
+		chain := ""
+		err := r.each(func(ad *netlink.AttributeDecoder) {
+			switch ad.Type() {
+			case unix.NFTA_RULE_TABLE:
+				of.name = ad.String()
+			case unix.NFTA_RULE_CHAIN:
+				chain = ad.String()
+			}
+		})
+		if err != nil || of != t {
+			return err
+		}
+		return each(chain, r)
+	})
+}
+
+// counters returns how many packets the named counters of a table have seen.
+// Other named objects are among them, with a name that is none of ours.
+func (s *socket) counters(t table) (map[string]uint64, error) {
+	var a attributes
+	a.text(unix.NFTA_OBJ_TABLE, t.name)
+	found := map[string]uint64{}
+	err := s.ask(message{unix.NFT_MSG_GETOBJ, unix.NLM_F_DUMP, t.family, a, "counters of table " + t.name}, func(r netlinkReply) error {
+		of, name, kind, packets := "", "", uint32(0), uint64(0)
+		err := r.each(func(ad *netlink.AttributeDecoder) {
+			switch ad.Type() {
+			case unix.NFTA_OBJ_TABLE:
+				of = ad.String()
+			case unix.NFTA_OBJ_NAME:
+				name = ad.String()
+			case unix.NFTA_OBJ_TYPE:
+				kind = ad.Uint32()
+			case unix.NFTA_OBJ_DATA:
+				ad.Nested(func(ad *netlink.AttributeDecoder) error {
+					for ad.Next() {
+						if ad.Type() == unix.NFTA_COUNTER_PACKETS && ad.Len() > 0 {
+							packets = counted(ad.Bytes())
+						}
+					}
+					return nil
+				})
+			}
+		})
+		if kind != objectCounter {
+			name = fmt.Sprintf("%s (kind %d)", name, kind)
+		}
+		if of == t.name {
+			found[name] = packets
+		}
+		return err
+	})
+	return found, err
+}
+
+// counted reads a number of packets. In an object of another kind the same
+// attribute holds something else.
+func counted(b []byte) uint64 {
+	var n uint64
+	if len(b) != 8 {
+		return 0
+	}
+	for _, c := range b {
+		n = n<<8 | uint64(c)
+	}
+	return n
+}

@@ -1,0 +1,117 @@
+package effect
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"sesame/daemon/packet"
+)
+
+// A Stopped is a source that would have been stopped at a port that is only
+// counted.
+type Stopped struct {
+	Source  netip.Addr
+	Port    packet.Port
+	Packets uint64
+	Ago     time.Duration // since its last packet
+}
+
+// Stopped returns the sources that would have been stopped in the last hour, the
+// latest first; 4,096 of each address family at most.
+func (g *Guard) Stopped() ([]Stopped, error) {
+	var all []Stopped
+	for _, s := range stoppedSets {
+		members, err := g.members(s.name)
+		if errors.Is(err, ErrGone) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("reading who would have been stopped: %w", err)
+		}
+		for _, m := range members {
+			e, _ := s.element(m)
+			if e.Port.Number != 0 && e.Source.IsValid() {
+				all = append(all, Stopped{e.Source.Addr(), e.Port, m.packets, max(0, stoppedLife-m.expires)})
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b Stopped) int { return int(a.Ago - b.Ago) })
+	return all, nil
+}
+
+// A Shown is what our table holds, for people.
+type Shown struct {
+	Table      string // as nft names it
+	Guards     Guards
+	Dropped    uint64 // packets to guarded ports that were stopped
+	Observed   uint64 // packets to counted ports that would have been
+	Elements   []Element
+	Trusted    []netip.Prefix
+	Interfaces []string // trusted too
+	Stopped    []Stopped
+}
+
+// Show reads the table. False: there is none, so nothing is guarded.
+func (g *Guard) Show() (Shown, bool, error) {
+	found, err := g.look()
+	if err != nil || !found.exists {
+		return Shown{}, false, err
+	}
+	shown := Shown{
+		Table: "inet " + guardTable.name,
+		Guards: Guards{
+			Drop:  portsOf(found.members["guarded"]),
+			Count: portsOf(found.members["watched"]),
+		},
+		Trusted: slices.Concat(networksOf(found.members["trusted4"]), networksOf(found.members["trusted6"])),
+	}
+	for _, m := range found.members["interfaces"] {
+		shown.Interfaces = append(shown.Interfaces, strings.TrimRight(string(m.key), "\x00"))
+	}
+	counters, err := g.socket.counters(guardTable)
+	if err != nil {
+		return Shown{}, false, fmt.Errorf("reading the firewall's counters: %w", err)
+	}
+	shown.Dropped, shown.Observed = counters["dropped"], counters["observed"]
+	if shown.Elements, err = g.Elements(); err != nil {
+		return Shown{}, false, err
+	}
+	shown.Stopped, err = g.Stopped()
+	return shown, err == nil, err
+}
+
+func portsOf(members []member) []packet.Port {
+	var ports []packet.Port
+	for _, m := range members {
+		if len(m.key) == 8 {
+			ports = append(ports, packet.Port{Proto: protocolOf(m.key[0]), Number: uint16(m.key[4])<<8 | uint16(m.key[5])})
+		}
+	}
+	slices.SortFunc(ports, comparePorts)
+	return ports
+}
+
+// networksOf reads a set of networks back: each begins at a member and ends
+// before the next, which may be where another begins.
+func networksOf(members []member) []netip.Prefix {
+	members = ordered(slices.Clone(members))
+	var networks []netip.Prefix
+	for i, m := range members {
+		first, ok := netip.AddrFromSlice(m.key)
+		if !ok || m.boundary {
+			continue
+		}
+		last := lastOf(netip.PrefixFrom(first, 0))
+		if i+1 < len(members) {
+			if next, ok := netip.AddrFromSlice(members[i+1].key); ok {
+				last = next.Prev()
+			}
+		}
+		networks = append(networks, between(first, last)...)
+	}
+	return networks
+}

@@ -1,0 +1,414 @@
+package effect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"sesame/daemon/engine"
+	"sesame/daemon/packet"
+)
+
+// A host is a machine that a runner changes: elements that end by themselves, a
+// journal, and programs that take as long as a test says. What happens to it is
+// written down, one line each, with the time since the host began.
+type host struct {
+	r      *Runner
+	began  time.Time
+	stop   func() error
+	cancel func()
+
+	mu       sync.Mutex
+	happened []string
+	kernel   map[key]time.Time // the ends of elements
+	table    bool              // there is one
+	diskFull bool
+	records  []engine.Record
+	programs map[string]program
+	running  int
+	most     int // that ran at once
+	ran      map[string]int
+	refuse   func(Element) error
+	install  error             // of the next installs
+	mounts   map[string]string // by source and program, what state it is in
+	breaches []string          // of the order of commands and undos
+	steps    int               // between which a machine may stop
+	crash    int               // the step before which this one does; 0: none
+	dead     bool              // it did
+	each     func(name string, n int) program
+}
+
+// A program is how a command goes.
+type program struct {
+	takes  time.Duration
+	fails  error
+	writes string
+}
+
+var (
+	errDisk = errors.New("no space left on device")
+	errNo   = errors.New("exit status 1")
+)
+
+// newHost starts a runner on a host. It must be called in a bubble.
+func newHost(t *testing.T, cfg Config) *host {
+	h := newStoppedHost(cfg)
+	h.start()
+	t.Cleanup(h.cancel)
+	return h
+}
+
+func newStoppedHost(cfg Config) *host {
+	h := &host{began: time.Now(), kernel: make(map[key]time.Time), table: true, programs: make(map[string]program), ran: make(map[string]int), mounts: make(map[string]string)}
+	cfg.Firewall, cfg.Persist, cfg.Now = h, h.persist, time.Now
+	h.r = New(cfg)
+	h.r.exec = h.exec
+	return h
+}
+
+// start starts the runner, which stop ends.
+func (h *host) start() {
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- h.r.Run(ctx) }()
+	h.stop = sync.OnceValue(func() error {
+		cancel()
+		return <-ended
+	})
+	h.cancel = cancel
+}
+
+func (h *host) note(format string, arguments ...any) {
+	h.happened = append(h.happened, fmt.Sprint(time.Since(h.began))+" "+fmt.Sprintf(format, arguments...))
+}
+
+// lives counts a step, and reports whether the host lives to make it. It is
+// called before and after each change that another start would find.
+func (h *host) lives() bool {
+	h.steps++
+	h.dead = h.dead || h.steps == h.crash
+	return !h.dead
+}
+
+func (h *host) persist(records []engine.Record) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	defer h.lives()
+	if !h.lives() {
+		return errDisk
+	}
+	if h.diskFull {
+		h.note("persist fails")
+		return errDisk
+	}
+	h.records = append(h.records, records...)
+	words := []string{"persist"}
+	for _, r := range records {
+		switch {
+		case r.Store != nil:
+			words = append(words, r.Store.Key)
+		case r.Ended:
+			words = append(words, fmt.Sprintf("-%d", r.Grant.ID))
+		default:
+			words = append(words, fmt.Sprintf("+%d", r.Grant.ID))
+		}
+	}
+	h.note("%s", strings.Join(words, " "))
+	return nil
+}
+
+// Apply changes elements.
+func (h *host) Apply(elements []Element) []error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	defer h.lives()
+	if !h.lives() {
+		return nil
+	}
+	words, errs := []string{"apply"}, make([]error, len(elements))
+	for i, e := range elements {
+		source := e.Source.String()
+		if e.Source.IsSingleIP() {
+			source = e.Source.Addr().String()
+		}
+		text := source + " " + e.Port.String()
+		if e.Remaining > 0 {
+			text += " " + e.Remaining.String()
+		} else {
+			text += " gone"
+		}
+		if e.Observed {
+			text += " observed"
+		}
+		words = append(words, text+";")
+		switch {
+		case !h.table:
+			errs[i] = ErrGone
+		case h.refuse != nil && h.refuse(e) != nil:
+			errs[i] = h.refuse(e)
+		default:
+			h.set(e)
+		}
+	}
+	h.note("%s", strings.TrimSuffix(strings.Join(words, " "), ";"))
+	if slices.ContainsFunc(errs, func(err error) bool { return err != nil }) {
+		return errs
+	}
+	return nil
+}
+
+func (h *host) set(e Element) {
+	k := key{source: e.Source, port: e.Port}
+	if e.Remaining <= 0 {
+		delete(h.kernel, k)
+		return
+	}
+	h.kernel[k] = time.Now().Add(e.Remaining)
+}
+
+// Install installs everything.
+func (h *host) Install(_ Guards, elements []Element) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	defer h.lives()
+	if !h.lives() {
+		return nil
+	}
+	if h.install != nil {
+		h.note("install fails")
+		return h.install
+	}
+	h.note("install %d", len(elements))
+	clear(h.kernel)
+	h.table = true
+	for _, e := range elements {
+		h.set(e)
+	}
+	return nil
+}
+
+// Elements returns the elements that have not ended.
+func (h *host) Elements() ([]Element, error) { return nil, errors.New("nobody asks") }
+
+// open returns the elements that have not ended.
+func (h *host) open() map[key]time.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	live := maps.Clone(h.kernel)
+	maps.DeleteFunc(live, func(_ key, end time.Time) bool { return !end.After(time.Now()) })
+	return live
+}
+
+func (h *host) exec(ctx context.Context, c command, answer func(output, error)) {
+	p, alive := h.begin(c)
+	if !alive {
+		answer(output{}, errNo)
+		return
+	}
+	err := p.fails
+	if p.takes > 0 {
+		select {
+		case <-time.After(p.takes):
+		case <-ctx.Done():
+			err = errStopped
+		}
+	}
+	h.end(c, p, err)
+	answer(output{text: printable(p.writes)}, err)
+}
+
+func (h *host) begin(c command) (p program, alive bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.lives() {
+		return program{}, false
+	}
+	name := strings.Join(c.argv, " ")
+	h.ran[name]++
+	h.running++
+	h.most = max(h.most, h.running)
+	h.note("run %s", name)
+	h.mount(c, "runs")
+	if p = h.programs[c.argv[0]]; h.each != nil {
+		p = h.each(name, h.ran[name])
+	}
+	return p, h.lives()
+}
+
+func (h *host) end(c command, p program, err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.running--
+	if !h.lives() {
+		return
+	}
+	if p.takes > 0 {
+		h.note("end %s", strings.Join(c.argv, " "))
+	}
+	if err == nil {
+		h.mount(c, "done")
+	} else {
+		h.mount(c, "failed")
+	}
+	h.lives()
+}
+
+// mount follows what a command with an undo does to the host, and notes a breach
+// of the order. A command that failed has done nothing, and is owed no undo.
+func (h *host) mount(c command, what string) {
+	program, isUndo := strings.CutPrefix(c.argv[0], "/u")
+	program = strings.TrimPrefix(program, "/")
+	if !strings.HasPrefix(program, "mount") {
+		return
+	}
+	k := program + " of " + strings.TrimPrefix(c.env[2], "SESAME_SOURCE=")
+	before := h.mounts[k]
+	switch {
+	case what == "runs" && before != "" && (before != "mounted" || !isUndo):
+		h.breaches = append(h.breaches, fmt.Sprintf("%s: %s runs while it is %s", k, c.argv[0], before))
+	case what == "runs" && isUndo && before == "":
+		h.mounts[k] = "idle" // it may come twice, and for what never ran
+	case what == "runs":
+		h.mounts[k] = "busy"
+	case what == "done" && !isUndo:
+		h.mounts[k] = "mounted"
+	default:
+		delete(h.mounts, k)
+	}
+}
+
+// later lets time pass, and everything happen that can.
+func later(d time.Duration) {
+	if d > 0 {
+		<-time.After(d)
+	}
+	synctest.Wait()
+}
+
+// change changes the host while the runner runs.
+func (h *host) change(f func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	f()
+}
+
+// give hands events to the runner, and lets it do all that it can at once.
+func (h *host) give(events []engine.Event) {
+	h.r.Enqueue(events)
+	later(0)
+}
+
+// results returns the answers so far as text: the ID, and the error if any.
+func (h *host) results() string {
+	later(0)
+	words := []string{}
+	for _, r := range h.r.Results() {
+		word := fmt.Sprint(r.ID)
+		if r.Err != nil {
+			word += " (" + r.Err.Error() + ")"
+		}
+		words = append(words, word)
+	}
+	return strings.Join(words, ", ")
+}
+
+// want compares what happened since the last want, and the answers.
+func (h *host) want(t *testing.T, results string, lines ...string) {
+	t.Helper()
+	got := h.results()
+	h.mu.Lock()
+	happened := h.happened
+	h.happened = nil
+	h.mu.Unlock()
+	if diff := cmp.Diff(append([]string{}, lines...), append([]string{}, happened...)); diff != "" {
+		t.Errorf("what happened (-want +got):\n%s", diff)
+	}
+	if got != results {
+		t.Errorf("results %q, want %q", got, results)
+	}
+}
+
+// bubble runs a test with a clock of its own, in which nothing may be left over.
+func bubble(t *testing.T, test func(*testing.T)) {
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	synctest.Test(t, test)
+}
+
+var (
+	alice = netip.MustParsePrefix("203.0.113.9/32")
+	bob   = netip.MustParsePrefix("203.0.113.77/32")
+	ssh   = packet.Port{Proto: packet.TCP, Number: 22}
+	web   = packet.Port{Proto: packet.TCP, Number: 80}
+)
+
+// What follows makes the events of an engine that are needed alone. Of effects
+// the ID is the grant's number, and each is of one reply unless it is said.
+
+func (h *host) allow(id uint64, source netip.Prefix, port packet.Port, ttl time.Duration) []engine.Event {
+	return []engine.Event{
+		{Kind: engine.EventEffect, Effect: engine.EffectPersist, Persist: &engine.Record{Grant: &engine.Grant{ID: id, Door: "a", Source: source, Port: port}}},
+		{Kind: engine.EventEffect, Effect: engine.EffectAllow, Door: "a", ID: id, Reply: id, Grant: id, Source: source, Port: port, TTL: ttl, Until: time.Now().Add(ttl)},
+	}
+}
+
+func run(id uint64, source netip.Prefix, argv ...string) []engine.Event {
+	return []engine.Event{{Kind: engine.EventEffect, Effect: engine.EffectExec, Door: "a", ID: id, Reply: id, Source: source, Argv: argv}}
+}
+
+// mount is a command with an undo.
+func mount(id uint64, door string, source netip.Prefix) []engine.Event {
+	g := &engine.Grant{ID: id, Door: door, Source: source, Argv: []string{"/mount"}, Undo: []string{"/umount"}}
+	return []engine.Event{
+		{Kind: engine.EventEffect, Effect: engine.EffectPersist, Persist: &engine.Record{Grant: g}},
+		{Kind: engine.EventEffect, Effect: engine.EffectExec, Door: door, ID: id, Reply: id, Grant: id, Source: source, Argv: g.Argv},
+	}
+}
+
+// joined is a grant that hangs on a command that ran already.
+func joined(id uint64, door string, source netip.Prefix) []engine.Event {
+	events := mount(id, door, source)
+	events[1].Argv, events[1].ID, events[1].Reply = nil, 0, 0
+	return events
+}
+
+func umount(id, grant uint64, door string, source netip.Prefix) []engine.Event {
+	return []engine.Event{{Kind: engine.EventEffect, Effect: engine.EffectUndo, Door: door, ID: id, Grant: grant, Source: source, Argv: []string{"/umount"}}}
+}
+
+func closed(grant uint64, source netip.Prefix, port packet.Port) []engine.Event {
+	return []engine.Event{{Kind: engine.EventClose, Door: "a", Grant: grant, Source: source, Port: port, Reason: engine.Revoked}}
+}
+
+func ended(grant uint64) []engine.Event {
+	return []engine.Event{{Kind: engine.EventEffect, Effect: engine.EffectPersist, Persist: &engine.Record{Grant: &engine.Grant{ID: grant}, Ended: true}}}
+}
+
+func script(s string) []engine.Event {
+	return []engine.Event{{Kind: engine.EventEffect, Effect: engine.EffectLog, Door: "a", Source: alice, Detail: s}}
+}
+
+// reply makes one reply of effects.
+func reply(parts ...[]engine.Event) []engine.Event {
+	all := slices.Concat(parts...)
+	var first uint64
+	for i := range all {
+		if first == 0 {
+			first = all[i].ID
+		}
+		if all[i].Effect != engine.EffectPersist {
+			all[i].Reply = first
+		}
+	}
+	return all
+}

@@ -1,0 +1,234 @@
+package effect
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"sesame/daemon/packet"
+)
+
+// An Obstacle is somebody else's chain that drops packets which we have granted:
+// an accept of ours cannot overrule it.
+type Obstacle struct {
+	Table   string // as nft names it; "" for iptables-legacy, which nftables cannot see
+	Chain   string
+	Hook    string // "prerouting", "input" or "forward"
+	Manager string // what the chain belongs to: "ufw", "firewalld", "iptables", "iptables-legacy" or "nft"
+	Ports   []packet.Port
+	// Remedies let granted packets through; all of them are needed.
+	Remedies []Remedy
+	// Note says what else is to be known; may be "".
+	Note string
+}
+
+// A Remedy is one line: to run, or to write into a file.
+type Remedy struct {
+	File  string // "": Line is a command
+	After string // the line of the file that it belongs behind; "": anywhere
+	Line  string
+}
+
+// The hooks that a granted packet may pass behind ours.
+const (
+	hookPrerouting = unix.NF_INET_PRE_ROUTING
+	hookInput      = unix.NF_INET_LOCAL_IN
+	hookForward    = unix.NF_INET_FORWARD
+)
+
+var hookNames = map[uint32]string{hookPrerouting: "prerouting", hookInput: "input", hookForward: "forward"}
+
+const (
+	// maxProbed bounds the work for guarded ports and interfaces; who has more of
+	// them learns the same from the first.
+	maxProbed = 64
+)
+
+// Obstacles returns the chains that drop granted packets to guarded ports,
+// whichever way they come. It follows a packet of which only the port, our mark
+// and the interface are known through every other base chain: what accepts on
+// other conditions is not relied on.
+//
+// A chain at forward counts for ports whose destination is translated, and only
+// when no rule in it could accept them.
+func (g *Guard) Obstacles() ([]Obstacle, error) {
+	found, err := g.look()
+	if err != nil {
+		return nil, fmt.Errorf("looking for obstacles: %w", err)
+	}
+	ports := slices.Concat(portsOf(found.members["guarded"]), portsOf(found.members["watched"]))
+	if len(ports) == 0 {
+		return nil, nil
+	}
+	s := survey{mark: g.mark, ports: ports[:min(len(ports), maxProbed)], links: linkNames()}
+	for range tries {
+		err = s.read(g.socket)
+		if !errors.Is(err, errInterrupted) {
+			break
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("looking for obstacles: %w", err)
+	}
+	obstacles, err := s.obstacles()
+	return append(obstacles, legacy(s.mark, s.ports)...), err
+}
+
+// linkNames returns the interfaces that packets come by.
+func linkNames() []string {
+	links, _ := net.Interfaces()
+	var names []string
+	for _, l := range links {
+		if l.Flags&net.FlagLoopback == 0 && len(names) < maxProbed {
+			names = append(names, l.Name)
+		}
+	}
+	if len(names) == 0 {
+		return []string{""}
+	}
+	return names
+}
+
+// A survey follows granted packets through the base chains of others.
+type survey struct {
+	mark  uint32
+	ports []packet.Port
+	links []string
+	rules ruleset
+	bases []chainFound // in the order in which packets pass them
+}
+
+func (s *survey) read(from *socket) error {
+	s.rules = ruleset{from, map[chainName][]expressions{}, map[chainName][]member{}}
+	all, err := from.chains(unix.NFPROTO_UNSPEC)
+	if err != nil {
+		return err
+	}
+	s.bases = nil
+	var tables []table
+	for _, c := range all {
+		if c.table == guardTable || c.kind == "" || hookNames[c.hook] == "" || !slices.Contains(families, c.family) {
+			continue
+		}
+		s.bases = append(s.bases, c)
+		if !slices.Contains(tables, c.table) {
+			tables = append(tables, c.table)
+		}
+	}
+	slices.SortStableFunc(s.bases, func(a, b chainFound) int {
+		return cmp.Or(cmp.Compare(a.hook, b.hook), cmp.Compare(a.priority, b.priority))
+	})
+	for _, t := range tables {
+		if err := s.rules.readChains(t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+var families = []uint8{unix.NFPROTO_INET, unix.NFPROTO_IPV4, unix.NFPROTO_IPV6}
+
+func (s *survey) obstacles() ([]Obstacle, error) {
+	var found []Obstacle
+	for _, base := range s.bases {
+		if base.kind != "filter" || base.hook == hookPrerouting && base.priority <= guardChain.priority {
+			continue // those before ours see no mark yet
+		}
+		var ports []packet.Port
+		where := ""
+		for _, port := range s.ports {
+			in, err := s.stops(base, port)
+			if err != nil {
+				return nil, fmt.Errorf("looking for obstacles in table %s: %w", base.table.name, err)
+			}
+			if in != "" {
+				ports, where = append(ports, port), in
+			}
+		}
+		if len(ports) > 0 {
+			found = append(found, s.obstacle(base, where, ports))
+		}
+	}
+	return found, nil
+}
+
+// stops returns the chain in which granted packets to a port are dropped, by
+// whichever interface they come; "" when they are not.
+func (s *survey) stops(base chainFound, port packet.Port) (string, error) {
+	for _, family := range []uint8{unix.NFPROTO_IPV4, unix.NFPROTO_IPV6} {
+		if base.family != unix.NFPROTO_INET && base.family != family {
+			continue
+		}
+		in, passed := "", false
+		for _, link := range s.links {
+			p := probe{family: family, port: port, mark: s.mark, link: link}
+			where, err := s.follow(base, p)
+			if err != nil {
+				return "", err
+			}
+			passed = passed || where == ""
+			in = cmp.Or(in, where)
+		}
+		if !passed {
+			return in, nil
+		}
+	}
+	return "", nil
+}
+
+// follow returns the chain in which a base chain drops a probe, or "".
+func (s *survey) follow(base chainFound, p probe) (string, error) {
+	if base.hook == hookForward {
+		if err := s.translate(&p); err != nil || !p.translated {
+			return "", err
+		}
+		p.hopeful = true
+	}
+	p.hook = base.hook
+	what, where, err := s.rules.walk(chainName{base.table, base.chain.name}, &p, 0)
+	if what == falls && base.policy != verdictAccept {
+		what, where = dropped, base.chain.name
+	}
+	if what != dropped {
+		where = ""
+	}
+	return where, err
+}
+
+// translate follows a probe to where its destination becomes another one.
+func (s *survey) translate(p *probe) error {
+	p.hook = hookPrerouting
+	for _, c := range s.bases {
+		if c.kind != "nat" || c.hook != hookPrerouting || c.family != unix.NFPROTO_INET && c.family != p.family {
+			continue
+		}
+		if _, _, err := s.rules.walk(chainName{c.table, c.chain.name}, p, 0); err != nil || p.translated {
+			return err
+		}
+	}
+	return nil
+}
+
+// legacy finds iptables-legacy, whose rules nftables cannot see.
+func legacy(mark uint32, ports []packet.Port) []Obstacle {
+	var found []Obstacle
+	for file, command := range map[string]string{"ip_tables_names": "iptables-legacy", "ip6_tables_names": "ip6tables-legacy"} {
+		text, err := os.ReadFile("/proc/thread-self/net/" + file)
+		if err != nil || !slices.Contains(strings.Fields(string(text)), "filter") {
+			continue
+		}
+		found = append(found, Obstacle{
+			Chain: "INPUT", Hook: "input", Manager: "iptables-legacy", Ports: ports,
+			Remedies: []Remedy{{Line: fmt.Sprintf("%s -I INPUT %s", command, xtMark(mark))}},
+			Note:     "rules of iptables-legacy cannot be read through nftables: if " + command + " -S INPUT shows that they drop by default, this line lets granted packets through",
+		})
+	}
+	slices.SortFunc(found, func(a, b Obstacle) int { return strings.Compare(b.Remedies[0].Line, a.Remedies[0].Line) })
+	return found
+}

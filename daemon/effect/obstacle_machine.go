@@ -1,0 +1,258 @@
+package effect
+
+import (
+	"encoding/binary"
+	"slices"
+
+	"github.com/google/nftables/expr"
+	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
+
+	"sesame/daemon/packet"
+)
+
+// A machine runs one rule on a probe: 16 registers of 4 bytes, of which some
+// bytes are not known.
+type machine struct {
+	rules   *ruleset
+	table   table
+	probe   *probe
+	value   [64]byte
+	known   [64]bool
+	verdict expr.Verdict
+	decided bool
+}
+
+var goOn = expr.Verdict{Kind: expr.VerdictContinue}
+
+// run returns the verdict of a rule, and whether the rule certainly is for the
+// probe. A rule that certainly is not has none: the next one follows.
+func (m *machine) run(rule expressions) (verdict expr.Verdict, certain bool, err error) {
+	certain = true
+	for _, e := range rule {
+		matched, err := m.step(e)
+		if err != nil || matched == no {
+			return goOn, true, err
+		}
+		certain = certain && matched == yes
+		if m.decided {
+			return m.verdict, certain, nil
+		}
+	}
+	return goOn, true, nil
+}
+
+func (m *machine) decide(v expr.Verdict) match {
+	m.verdict, m.decided = v, true
+	return yes
+}
+
+// step runs one expression. What is not known here is taken for a condition
+// about which nothing is known.
+func (m *machine) step(e expression) (match, error) {
+	switch e.name {
+	case "counter", "log", "notrack", "objref", "last":
+		return yes, nil
+	case "reject":
+		return m.decide(expr.Verdict{Kind: expr.VerdictDrop}), nil
+	case "meta":
+		return decoded(m, e, &expr.Meta{}, (*machine).meta)
+	case "payload":
+		return decoded(m, e, &expr.Payload{}, (*machine).payload)
+	case "ct":
+		return decoded(m, e, &expr.Ct{}, (*machine).ct)
+	case "fib":
+		return decoded(m, e, &expr.Fib{}, (*machine).fib)
+	case "cmp":
+		return decoded(m, e, &expr.Cmp{}, (*machine).cmp)
+	case "bitwise":
+		return decoded(m, e, &expr.Bitwise{}, (*machine).bitwise)
+	case "range":
+		return decoded(m, e, &expr.Range{}, (*machine).inRange)
+	case "lookup":
+		return decoded(m, e, &expr.Lookup{}, (*machine).lookup)
+	case "immediate":
+		return m.immediate(e)
+	case "limit":
+		return decoded(m, e, &expr.Limit{}, func(_ *machine, l *expr.Limit) (match, error) {
+			if l.Over {
+				return no, nil
+			}
+			return yes, nil
+		})
+	case "nat":
+		return decoded(m, e, &expr.NAT{}, (*machine).nat)
+	case "match":
+		return decoded(m, e, &expr.Match{}, (*machine).extension)
+	case "target":
+		return decoded(m, e, &expr.Target{}, func(m *machine, t *expr.Target) (match, error) {
+			switch t.Name {
+			case "REJECT":
+				return m.decide(expr.Verdict{Kind: expr.VerdictDrop}), nil
+			case "DNAT":
+				m.translate(nil, false, false)
+				return m.decide(expr.Verdict{Kind: expr.VerdictAccept}), nil
+			}
+			return yes, nil
+		})
+	}
+	return perhaps, nil
+}
+
+// decoded reads an expression and runs it. One that cannot be read is one about
+// which nothing is known.
+func decoded[E expr.Any](m *machine, e expression, into E, run func(*machine, E) (match, error)) (match, error) {
+	if err := expr.Unmarshal(m.table.family, e.data, into); err != nil {
+		return perhaps, nil
+	}
+	return run(m, into)
+}
+
+// at returns where a register begins: 1 to 4 are of 16 bytes, 8 and above of 4.
+func at(register uint32) int {
+	switch {
+	case register >= 1 && register <= 4:
+		return int(register-1) * 16
+	case register >= unix.NFT_REG32_00 && register <= unix.NFT_REG32_00+15:
+		return int(register-unix.NFT_REG32_00) * 4
+	}
+	return -1
+}
+
+// store puts a value into a register; nil: length bytes about which nothing is
+// known.
+func (m *machine) store(register uint32, value []byte, length int) match {
+	start := at(register)
+	if start < 0 {
+		return perhaps
+	}
+	for i := start; i < min(start+(length+3)&^3, len(m.value)); i++ {
+		m.value[i], m.known[i] = 0, value != nil
+		if i-start < len(value) {
+			m.value[i] = value[i-start]
+		}
+	}
+	return yes
+}
+
+// load returns the value of a register. False: it is not known.
+func (m *machine) load(register uint32, length int) ([]byte, bool) {
+	start := at(register)
+	if start < 0 || start+length > len(m.value) || slices.Contains(m.known[start:start+length], false) {
+		return nil, false
+	}
+	return m.value[start : start+length], true
+}
+
+func (m *machine) meta(e *expr.Meta) (match, error) {
+	p := m.probe
+	if e.SourceRegister {
+		if v, ok := m.load(e.Register, 4); e.Key == expr.MetaKeyMARK && ok {
+			p.mark = binary.NativeEndian.Uint32(v)
+		}
+		return yes, nil
+	}
+	var value []byte
+	switch e.Key {
+	case expr.MetaKeyMARK:
+		value = binary.NativeEndian.AppendUint32(nil, p.mark)
+	case expr.MetaKeyL4PROTO:
+		value = []byte{protocolNumber(p.port.Proto)}
+	case expr.MetaKeyNFPROTO:
+		value = []byte{p.family}
+	case expr.MetaKeyPROTOCOL:
+		value = binary.BigEndian.AppendUint16(nil, etherType(p.family))
+	case expr.MetaKeyIIFNAME:
+		value = make([]byte, unix.IFNAMSIZ)
+		copy(value, p.link)
+	}
+	if value == nil {
+		return m.store(e.Register, nil, unix.IFNAMSIZ), nil // the longest that there is
+	}
+	return m.store(e.Register, value, len(value)), nil
+}
+
+func etherType(family uint8) uint16 {
+	if family == unix.NFPROTO_IPV6 {
+		return unix.ETH_P_IPV6
+	}
+	return unix.ETH_P_IP
+}
+
+func (m *machine) payload(e *expr.Payload) (match, error) {
+	if e.OperationType == expr.PayloadWrite {
+		return yes, nil
+	}
+	var value []byte
+	transport, network := e.Base == expr.PayloadBaseTransportHeader, e.Base == expr.PayloadBaseNetworkHeader
+	switch {
+	case transport && e.Offset == 2 && e.Len == 2 && m.probe.port.Number != 0:
+		value = binary.BigEndian.AppendUint16(nil, m.probe.port.Number)
+	case transport && e.Offset == 13 && e.Len == 1 && m.probe.port.Proto == packet.TCP:
+		value = []byte{tcpSYN}
+	case network && e.Len == 1 && (e.Offset == 9 && m.probe.family == unix.NFPROTO_IPV4 || e.Offset == 6 && m.probe.family == unix.NFPROTO_IPV6):
+		value = []byte{protocolNumber(m.probe.port.Proto)}
+	}
+	return m.store(e.DestRegister, value, int(min(e.Len, 64))), nil
+}
+
+func (m *machine) ct(e *expr.Ct) (match, error) {
+	if e.SourceRegister {
+		return yes, nil
+	}
+	if e.Key == expr.CtKeySTATE {
+		return m.store(e.Register, binary.NativeEndian.AppendUint32(nil, expr.CtStateBitNEW), 4), nil
+	}
+	return m.store(e.Register, nil, 16), nil
+}
+
+// fib knows that at input the destination is of this host.
+func (m *machine) fib(e *expr.Fib) (match, error) {
+	if e.ResultADDRTYPE && e.FlagDADDR && !e.FlagSADDR && m.probe.hook != hookForward {
+		return m.store(e.Register, binary.NativeEndian.AppendUint32(nil, unix.RTN_LOCAL), 4), nil
+	}
+	return m.store(e.Register, nil, 16), nil
+}
+
+func (m *machine) immediate(e expression) (match, error) {
+	register, data := uint32(0), datum{}
+	err := netlinkReply{body: e.data}.each(func(ad *netlink.AttributeDecoder) {
+		switch ad.Type() {
+		case unix.NFTA_IMMEDIATE_DREG:
+			register = ad.Uint32()
+		case unix.NFTA_IMMEDIATE_DATA:
+			data = dataOf(ad)
+		}
+	})
+	switch {
+	case err != nil:
+		return perhaps, nil
+	case data.verdict != nil:
+		return m.decide(*data.verdict), nil
+	}
+	return m.store(register, data.value, len(data.value)), nil
+}
+
+// nat notes that the destination becomes another one. In a table for both
+// families it is for its own alone.
+func (m *machine) nat(e *expr.NAT) (match, error) {
+	if e.Family != unix.NFPROTO_INET && e.Family != uint32(m.probe.family) {
+		return yes, nil
+	}
+	if e.Type == expr.NATTypeDestNAT {
+		port, known := m.load(e.RegProtoMin, 2)
+		m.translate(port, e.RegProtoMin == 0, known)
+	}
+	return m.decide(expr.Verdict{Kind: expr.VerdictAccept}), nil
+}
+
+func (m *machine) translate(port []byte, same, known bool) {
+	m.probe.translated = true
+	switch {
+	case same:
+	case known:
+		m.probe.port.Number = binary.BigEndian.Uint16(port)
+	default:
+		m.probe.port.Number = 0
+	}
+}

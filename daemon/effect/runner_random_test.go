@@ -1,0 +1,397 @@
+package effect
+
+import (
+	"fmt"
+	"hash/fnv"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"sesame/daemon/engine"
+	"sesame/daemon/packet"
+)
+
+// A world is an engine and a host, joined by a runner as the daemon's loop joins
+// them.
+type world struct {
+	*host
+	t        rapid.TB
+	e        *engine.Engine
+	sent     int
+	answered map[uint64]int
+	awaited  map[uint64]bool
+	sick     bool // an undo failed, and its host is left as it was
+}
+
+func newWorld(t rapid.TB, h *host, doors ...*engine.Door) *world {
+	w := &world{host: h, t: t, answered: make(map[uint64]int), awaited: make(map[uint64]bool)}
+	w.e = engine.New(engine.Config{}, time.Now())
+	w.see(w.e.Swap(time.Now(), &engine.Set{Doors: doors}))
+	return w
+}
+
+func (w *world) see(events []engine.Event) {
+	for i := range events {
+		if events[i].ID != 0 {
+			w.awaited[events[i].ID] = true
+		}
+	}
+	w.r.Enqueue(events)
+}
+
+// serve gives the engine what the runner has to say, until that is nothing more.
+func (w *world) serve() {
+	for synctest.Wait(); len(w.r.Ready()) > 0 || len(w.r.Repair()) > 0; synctest.Wait() {
+		select {
+		case <-w.r.Ready():
+			for _, result := range w.r.Results() {
+				w.answered[result.ID]++
+				w.see(w.e.Result(time.Now(), result.ID, result.Err))
+			}
+		case <-w.r.Repair():
+			w.r.Install(Guards{}, w.e.Elements())
+		}
+	}
+}
+
+// pass lets time pass, a little at once so that everybody is answered.
+func (w *world) pass(d time.Duration) {
+	for ; d > 0 && !w.isDead(); d -= 100 * time.Millisecond {
+		later(100 * time.Millisecond)
+		w.see(w.e.Tick(time.Now()))
+		w.serve()
+	}
+}
+
+func (w *world) isDead() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.dead
+}
+
+func (w *world) knock(source netip.Addr, port uint16) {
+	w.sent++
+	w.see(w.e.Packet(&packet.Packet{
+		Time: time.Now(), Number: w.sent, Source: source, Dest: netip.MustParseAddr("198.51.100.1"),
+		SourcePort: uint16(20000 + w.sent), Port: packet.Port{Proto: packet.UDP, Number: port}, Sequence: uint32(w.sent),
+	}))
+}
+
+// settle lets everything end that has begun, on a host that is well again.
+func (w *world) settle() {
+	w.change(func() { w.diskFull, w.refuse = false, nil })
+	w.serve()
+	w.r.Install(Guards{}, w.e.Elements())
+	for range 6000 {
+		w.pass(100 * time.Millisecond)
+		if w.isDead() || w.e.Unanswered() == 0 && len(w.r.journal.owed) == 0 {
+			break
+		}
+	}
+	w.check()
+}
+
+// check compares what the host is with what the engine believes it to be.
+func (w *world) check() {
+	if w.isDead() {
+		return
+	}
+	if n := w.e.Unanswered(); n > 0 {
+		w.t.Errorf("%d effects were never answered", n)
+	}
+	want := make(map[key]time.Time)
+	for _, e := range w.e.Elements() {
+		want[key{source: e.Source, port: e.Port}] = e.Until
+	}
+	if diff := cmp.Diff(want, w.open(), cmp.AllowUnexported(key{}), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
+		w.t.Errorf("elements (-engine's +kernel's):\n%s\n%s", diff, strings.Join(w.happened, "\n"))
+	}
+	mounted := make(map[string]string)
+	for _, g := range w.e.Grants() {
+		if g.Argv != nil {
+			mounted[strings.TrimPrefix(g.Argv[0], "/")+" of "+g.Source.Addr().String()] = "mounted"
+		}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if diff := cmp.Diff(mounted, w.mounts); diff != "" {
+		w.t.Errorf("mounts (-engine's +host's):\n%s", diff)
+	}
+	for _, breach := range w.breaches {
+		w.t.Error(breach)
+	}
+	for id, n := range w.answered {
+		if n != 1 || !w.awaited[id] {
+			w.t.Errorf("effect %d was answered %d times", id, n)
+		}
+	}
+	for name, n := range w.ran {
+		if strings.HasPrefix(name, "/once") && n > 1 {
+			w.t.Errorf("%s ran %d times", name, n)
+		}
+	}
+	if owed := owedIn(w.records); !w.sick && len(owed) != len(w.e.Grants()) {
+		w.t.Errorf("the journal owes %d grants, and %d live", len(owed), len(w.e.Grants()))
+	}
+}
+
+// owedIn returns the grants that a journal has not seen the end of, the oldest
+// first.
+func owedIn(records []engine.Record) []engine.Record {
+	live := make(map[uint64]engine.Record)
+	for _, r := range records {
+		switch {
+		case r.Grant == nil:
+		case r.Ended:
+			delete(live, r.Grant.ID)
+		default:
+			live[r.Grant.ID] = r
+		}
+	}
+	return slices.SortedFunc(maps.Values(live), func(a, b engine.Record) int { return int(a.Grant.ID) - int(b.Grant.ID) })
+}
+
+// does is a script's function.
+type does func(*engine.Moment) (engine.Reply, error)
+
+func (f does) Handle(m *engine.Moment) (engine.Reply, error) { return f(m) }
+
+// operations draws what a door does.
+func (w *world) operations(t *rapid.T, calls *int) engine.Reply {
+	var reply engine.Reply
+	for range rapid.IntRange(0, 4).Draw(t, "operations") {
+		*calls++
+		ttl := time.Duration(rapid.IntRange(1, 30).Draw(t, "ttl")) * time.Second
+		switch rapid.IntRange(0, 6).Draw(t, "operation") {
+		case 0, 1:
+			ports := []packet.Port{ssh, web}[rapid.IntRange(0, 1).Draw(t, "ports"):]
+			reply.Operations = append(reply.Operations, engine.Allow{Ports: ports, TTL: ttl, Bits4: rapid.SampledFrom([]int{0, 0, 0, 24, 28}).Draw(t, "bits")})
+		case 2:
+			name := rapid.SampledFrom([]string{"mount1", "mount2"}).Draw(t, "program")
+			reply.Operations = append(reply.Operations, engine.Exec{Argv: []string{"/" + name}, Undo: []string{"/u" + name}, TTL: ttl, Timeout: time.Minute})
+		case 3, 4:
+			reply.Operations = append(reply.Operations, engine.Exec{Argv: []string{"/once", fmt.Sprint(*calls)}, Timeout: time.Minute})
+		case 5:
+			reply.Operations = append(reply.Operations, engine.Close{Door: rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "closes")})
+		case 6:
+			reply.Operations = append(reply.Operations, engine.Put{Key: "n", Value: float64(*calls)})
+		}
+	}
+	return reply
+}
+
+func someDoors(reply func() engine.Reply) []*engine.Door {
+	var doors []*engine.Door
+	for i, name := range []string{"a", "b", "c"} {
+		doors = append(doors, &engine.Door{
+			Name: name, Script: name + ".lua", Sequence: []engine.Knock{{Port: packet.Port{Proto: packet.UDP, Number: uint16(501 + i)}}},
+			Within: time.Second, TTL: 10 * time.Second, Guards: []packet.Port{ssh}, Hooks: engine.HookOpen,
+			Handler: does(func(*engine.Moment) (engine.Reply, error) { return reply(), nil }),
+		})
+	}
+	return doors
+}
+
+// act does one thing.
+func (w *world) act(t *rapid.T) {
+	source := netip.AddrFrom4([4]byte{203, 0, 113, byte(rapid.IntRange(1, 3).Draw(t, "source"))})
+	switch rapid.IntRange(0, 19).Draw(t, "act") {
+	case 0, 1, 2, 3, 4, 5, 6:
+		w.knock(source, uint16(501+rapid.IntRange(0, 2).Draw(t, "door")))
+	case 7, 8, 9, 10:
+		w.serve()
+	case 11, 12:
+		w.pass(time.Duration(rapid.IntRange(1, 80).Draw(t, "tenths")) * 100 * time.Millisecond)
+	case 13:
+		w.see(w.e.Grant(time.Now(), netip.PrefixFrom(source, rapid.SampledFrom([]int{32, 32, 26}).Draw(t, "width")), ssh, 20*time.Second))
+	case 14:
+		w.see(w.e.Revoke(time.Now(), netip.PrefixFrom(source, 32), packet.Port{}))
+	case 15:
+		w.r.Install(Guards{}, w.e.Elements())
+	case 16:
+		w.change(func() { w.diskFull = !w.diskFull })
+	case 17:
+		w.change(func() {
+			w.table = false
+			clear(w.kernel)
+		})
+		if rapid.Bool().Draw(t, "told") {
+			w.r.Install(Guards{}, w.e.Elements())
+		}
+	case 18:
+		w.mu.Lock()
+		w.refuse = nil
+		if port := rapid.SampledFrom([]packet.Port{{}, ssh, web}).Draw(t, "refused"); port.Number != 0 {
+			w.refuse = func(e Element) error {
+				if e.Port == port && e.Remaining > 0 {
+					return errNo
+				}
+				return nil
+			}
+		}
+		w.mu.Unlock()
+	case 19:
+		w.settle()
+	}
+}
+
+// atRandom runs a property many times, each in a bubble of its own. How rapid
+// ends a run must not be seen by the bubble.
+func atRandom(t *testing.T, property func(*rapid.T, *world)) {
+	rapid.Check(t, func(rt *rapid.T) {
+		var ended any
+		synctest.Test(t, func(*testing.T) {
+			w := newRandomWorld(rt)
+			defer func() {
+				ended = recover()
+				_ = w.stop()
+			}()
+			property(rt, w)
+		})
+		if ended != nil {
+			panic(ended)
+		}
+	})
+}
+
+// TestWhateverHappensTheHostIsAsDecided lets an engine, a runner and a host that
+// fails in all ways meet at random.
+func TestWhateverHappensTheHostIsAsDecided(t *testing.T) {
+	atRandom(t, func(t *rapid.T, w *world) {
+		for range rapid.IntRange(1, 60).Draw(t, "acts") {
+			w.act(t)
+		}
+		w.settle()
+		w.pass(time.Minute)
+		w.settle()
+		if n := len(w.e.Grants()); n > 0 {
+			t.Errorf("%d grants live for ever", n)
+		}
+		if err := w.stop(); err != nil {
+			t.Error(err)
+		}
+		if w.r.taken != 0 || len(w.r.keys) != 0 || len(w.r.replies) != 0 {
+			t.Errorf("left over: %d places, %d keys, %d replies", w.r.taken, len(w.r.keys), len(w.r.replies))
+		}
+	})
+}
+
+func newRandomWorld(t *rapid.T) *world {
+	h := newStoppedHost(Config{Queue: rapid.SampledFrom([]int{1, 5, 1000}).Draw(t, "queue"), Commands: rapid.IntRange(1, 4).Draw(t, "commands")})
+	seed := rapid.Uint64().Draw(t, "seed")
+	h.each = func(name string, n int) program {
+		f := fnv.New64a()
+		fmt.Fprint(f, seed, name, n)
+		luck := f.Sum64()
+		p := program{takes: time.Duration(luck%50) * 100 * time.Millisecond}
+		if luck>>8%4 == 0 && !strings.HasPrefix(name, "/u") {
+			p.fails = errNo
+		}
+		return p
+	}
+	calls := 0
+	w := newWorld(t, h)
+	w.see(w.e.Swap(time.Now(), &engine.Set{Doors: someDoors(func() engine.Reply { return w.operations(t, &calls) })}))
+	h.start()
+	return w
+}
+
+// again starts another daemon on the host of one that died.
+func (w *world) again() *world {
+	_ = w.stop()
+	h := newStoppedHost(Config{})
+	h.kernel, h.records, h.mounts = w.kernel, w.records, make(map[string]string)
+	for k, state := range w.mounts {
+		switch state {
+		case "mounted", "busy": // it goes on without us; or its undo did not come far
+			h.mounts[k] = "mounted"
+		}
+	}
+	h.start()
+	next := newWorld(w.t, h, someDoors(func() engine.Reply { return engine.Reply{} })...)
+	next.see(next.e.Restore(time.Now(), owedIn(h.records)))
+	next.r.Install(Guards{}, next.e.Elements())
+	return next
+}
+
+// TestAfterACrashNothingIsOwed lets a daemon die at a random step of a random
+// life. The next one ends what it began.
+func TestAfterACrashNothingIsOwed(t *testing.T) {
+	atRandom(t, func(t *rapid.T, w *world) {
+		w.crash = rapid.IntRange(1, 80).Draw(t, "crash")
+		for range rapid.IntRange(1, 60).Draw(t, "acts") {
+			if w.act(t); w.isDead() {
+				break
+			}
+		}
+		w.change(func() { w.dead = true })
+		w.settled(t)
+	})
+}
+
+// settled lets a next daemon run to its end on the host of this one, and checks
+// that nothing is left of either.
+func (w *world) settled(t rapid.TB) {
+	next := w.again()
+	next.pass(2 * time.Minute)
+	next.settle()
+	if len(next.e.Grants()) != 0 || len(next.open()) != 0 || len(next.mounts) != 0 || len(owedIn(next.records)) != 0 {
+		t.Errorf("left: %d grants, the elements %v, the mounts %v, %d in the journal", len(next.e.Grants()), next.open(), next.mounts, len(owedIn(next.records)))
+		t.Logf("before the crash: %s\nafter it: %s", strings.Join(w.happened, "\n\t"), strings.Join(next.happened, "\n\t"))
+	}
+	_ = next.stop()
+}
+
+// TestACrashAtEachStepOfALife kills the daemon before and after each single
+// change that one life makes: an open with all kinds of effects, a prolonging, a
+// revocation, an end.
+func TestACrashAtEachStepOfALife(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		last := 0
+		for crash := 0; crash <= last; crash++ {
+			h := newStoppedHost(Config{})
+			h.crash = crash
+			h.programs["/mount1"] = program{takes: 200 * time.Millisecond}
+			h.programs["/umount1"] = program{takes: 200 * time.Millisecond}
+			w := newWorld(t, h, someDoors(func() engine.Reply {
+				return engine.Reply{Operations: []engine.Operation{
+					engine.Allow{}, engine.Exec{Argv: []string{"/mount1"}, Undo: []string{"/umount1"}, Timeout: time.Minute},
+					engine.Allow{Ports: []packet.Port{web}, Bits4: 24},
+				}}
+			})...)
+			h.start()
+			life := []func(){
+				func() { w.knock(alice.Addr(), 501) },
+				func() { w.knock(bob.Addr(), 502) },
+				func() { w.pass(5 * time.Second) },
+				func() { w.knock(alice.Addr(), 501) },
+				func() { w.pass(5 * time.Second) },
+				func() { w.see(w.e.Revoke(time.Now(), bob, packet.Port{})) },
+				func() { w.pass(time.Minute) },
+			}
+			for _, part := range life {
+				if part(); w.isDead() {
+					break
+				}
+			}
+			if !w.isDead() {
+				last = max(last, w.steps)
+				w.change(func() { w.dead = true })
+			}
+			w.settled(t)
+			if t.Failed() {
+				t.Fatalf("killed before step %d", crash)
+			}
+		}
+		if last < 40 {
+			t.Errorf("a life has %d steps", last)
+		}
+	})
+}

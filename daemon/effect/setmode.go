@@ -1,0 +1,345 @@
+package effect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/google/nftables"
+	"golang.org/x/sys/unix"
+
+	"sesame/daemon/packet"
+)
+
+// SetConfig names the sets of a [Sets].
+type SetConfig struct {
+	Family, Table string // as nft names them: "inet", "filter"
+	Set4, Set6    string // either may be ""
+	// Now reads the clock that the times of elements are taken from; it never
+	// steps.
+	Now func() time.Time
+}
+
+// A Sets is a [Firewall] that guards nothing: it keeps elements in sets of the
+// user's, whose own rules do the rest. What it did not put there it never touches.
+type Sets struct {
+	socket *socket
+	cfg    SetConfig
+	table  table
+
+	mu      sync.Mutex
+	sets    []sourceSet // that were found; nil: not looked for yet
+	held    map[cell]map[packet.Port]holding
+	foreign map[string]bool // the keys of members that are not ours, with the name of the set
+}
+
+// A cell is where a user's set has an element. Where its keys lack the protocol
+// or the port, all grants of a source share one, and it lives until the last of
+// them ends.
+type cell struct {
+	set  string
+	what place
+}
+
+type holding struct {
+	end   time.Time
+	grant uint64
+	door  string
+}
+
+// NewSets returns a Sets of the network namespace in which it is first used. It
+// fails when the configuration names no set, or no family that has addresses.
+func NewSets(cfg SetConfig) (*Sets, error) {
+	family, known := map[string]uint8{"inet": unix.NFPROTO_INET, "ip": unix.NFPROTO_IPV4, "ip6": unix.NFPROTO_IPV6}[cfg.Family]
+	switch {
+	case !known:
+		return nil, fmt.Errorf("firewall table %q: expected a family (inet, ip or ip6) and a name, such as \"inet filter\"", cfg.Family+" "+cfg.Table)
+	case cfg.Table == "" || cfg.Set4 == "" && cfg.Set6 == "":
+		return nil, errors.New("firewall: expected a table and at least one set in it")
+	}
+	return &Sets{socket: &socket{}, cfg: cfg, table: table{family, cfg.Table}, held: map[cell]map[packet.Port]holding{}}, nil
+}
+
+// Close closes the connection to the kernel. Elements stay until they end.
+func (s *Sets) Close() error { return s.socket.close() }
+
+// Watch is like [Guard.Watch], for the table with the sets.
+func (s *Sets) Watch(ctx context.Context, changed func()) error {
+	return watch(ctx, monitor{s.table, s.socket.owns}, changed)
+}
+
+// keyTypes are what a set may have for keys, the best last.
+func keyTypes(v6 bool) []nftables.SetDatatype {
+	address := nftables.TypeIPAddr
+	if v6 {
+		address = nftables.TypeIP6Addr
+	}
+	return []nftables.SetDatatype{
+		sourceAlone:  address,
+		sourceNumber: nftables.MustConcatSetType(address, nftables.TypeInetService),
+		sourcePort:   nftables.MustConcatSetType(address, nftables.TypeInetProto, nftables.TypeInetService),
+	}
+}
+
+// find looks for the sets, and says what is wrong with them.
+func (s *Sets) find() error {
+	found, err := s.socket.sets(s.table)
+	if err != nil && !errors.Is(err, unix.ENOENT) {
+		return err
+	}
+	var sets []sourceSet
+	for _, wanted := range []struct {
+		name string
+		v6   bool
+	}{{s.cfg.Set4, false}, {s.cfg.Set6, true}} {
+		if wanted.name == "" {
+			continue
+		}
+		types := keyTypes(wanted.v6)
+		full := fmt.Sprintf("set %s in table %s %s", wanted.name, s.cfg.Family, s.cfg.Table)
+		remedy := fmt.Sprintf("make it with: nft add set %s %s %s '{ type %s; flags interval,timeout; }'",
+			s.cfg.Family, s.cfg.Table, wanted.name, types[sourcePort].Name)
+		i := slices.IndexFunc(found, func(f setFound) bool { return f.name == wanted.name })
+		if i < 0 {
+			return fmt.Errorf("%w: no %s: %s", ErrGone, full, remedy)
+		}
+		f := found[i]
+		kind := slices.IndexFunc(types, func(t nftables.SetDatatype) bool { return t.GetNFTMagic() == f.magic })
+		switch {
+		case kind < 0 || f.flags&(unix.NFT_SET_MAP|unix.NFT_SET_CONSTANT|unix.NFT_SET_OBJECT) != 0:
+			return fmt.Errorf("%s has other keys: expected %s, or %s, or %s; remove it, and %s", full,
+				types[sourcePort].Name, types[sourceNumber].Name, types[sourceAlone].Name, remedy)
+		case f.flags&unix.NFT_SET_TIMEOUT == 0:
+			return fmt.Errorf("%s has no flag timeout, so that nothing in it would ever end: remove it, and %s", full, remedy)
+		}
+		sets = append(sets, sourceSet{s.table, wanted.name, wanted.v6, layout(kind), f.flags&unix.NFT_SET_INTERVAL != 0})
+	}
+	s.sets = sets
+	return nil
+}
+
+// setOf returns the set for a place, and the place as that set knows it.
+func (s *Sets) setOf(p place) (sourceSet, place, error) {
+	i := slices.IndexFunc(s.sets, func(in sourceSet) bool { return in.v6 == p.source.Addr().Is6() })
+	if i < 0 {
+		name := "set4"
+		if p.source.Addr().Is6() {
+			name = "set6"
+		}
+		return sourceSet{}, p, fmt.Errorf("%v: the configuration names no set for such addresses: expected firewall.%s", p.source, name)
+	}
+	in := s.sets[i]
+	if !in.interval && !p.source.IsSingleIP() {
+		return in, p, fmt.Errorf("%v: set %s holds single addresses alone: expected one with the flag interval", p.source, in.name)
+	}
+	switch in.layout {
+	case sourceAlone:
+		p.port = packet.Port{}
+	case sourceNumber:
+		p.port.Proto = packet.NoProto
+	}
+	return in, p, nil
+}
+
+// hold notes an element, and returns what its cell must be now.
+func (s *Sets) hold(e Element, now time.Time) (edit, error) {
+	p, err := placeOf(e)
+	if err != nil {
+		return edit{}, err
+	}
+	in, what, err := s.setOf(p)
+	if err != nil {
+		return edit{}, err
+	}
+	at := cell{in.name, what}
+	if s.held[at] == nil {
+		s.held[at] = map[packet.Port]holding{}
+	}
+	if e.Remaining > 0 {
+		s.held[at][e.Port] = holding{now.Add(e.Remaining), e.Grant, e.Door}
+	} else {
+		delete(s.held[at], e.Port)
+	}
+	maps.DeleteFunc(s.held[at], func(_ packet.Port, h holding) bool { return !h.end.After(now) })
+	var last holding
+	for _, h := range s.held[at] {
+		if h.end.After(last.end) {
+			last = h
+		}
+	}
+	if len(s.held[at]) == 0 {
+		delete(s.held, at)
+	}
+	result := edit{place: what, in: in, grant: last.grant, door: last.door}
+	if !last.end.IsZero() {
+		result.remaining = last.end.Sub(now)
+	}
+	return result, nil
+}
+
+// Apply is [Firewall.Apply]. An address that the user put into the set has
+// access without Sesame, and is left alone.
+func (s *Sets) Apply(elements []Element) []error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	errs := make([]error, len(elements))
+	if s.sets == nil {
+		if err := s.find(); err != nil {
+			for i := range errs {
+				errs[i] = err
+			}
+			return errs
+		}
+	}
+	now := s.cfg.Now()
+	edits := make(map[cell]edit, len(elements))
+	cells := make([]cell, len(elements))
+	for i, e := range elements {
+		change, err := s.hold(e, now)
+		if errs[i] = err; err == nil {
+			change.at = i
+			cells[i] = cell{change.in.name, change.place}
+			edits[cells[i]] = change
+		}
+	}
+	ordered := make([]edit, 0, len(edits))
+	for i := range elements {
+		if change, ok := edits[cells[i]]; ok && change.at == i && !s.isForeign(change.in, change.place) {
+			ordered = append(ordered, change)
+		}
+	}
+	c := changer{socket: s.socket, errs: errs}
+	for part := range slices.Chunk(ordered, maxEdits) {
+		c.do(part)
+	}
+	for i := range elements {
+		if change, ok := edits[cells[i]]; ok {
+			errs[i] = errs[change.at]
+		}
+	}
+	if slices.ContainsFunc(errs, func(err error) bool { return err != nil }) {
+		return errs
+	}
+	return nil
+}
+
+func (s *Sets) isForeign(in sourceSet, p place) bool {
+	return s.foreign[in.name+" "+string(in.key(p)[0].key)]
+}
+
+// Install is [Firewall.Install]. It guards nothing, whatever guards says. It is
+// [ErrGone] when a set is not there: making it is the user's part.
+func (s *Sets) Install(_ Guards, elements []Element) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.find(); err != nil {
+		return fmt.Errorf("installing elements: %w", err)
+	}
+	clear(s.held)
+	now := s.cfg.Now()
+	wanted := make(map[cell]edit, len(elements))
+	for _, e := range elements {
+		change, err := s.hold(e, now)
+		if err != nil {
+			return fmt.Errorf("installing elements: %w", err)
+		}
+		wanted[cell{change.in.name, change.place}] = change
+	}
+	edits, err := s.differences(wanted)
+	if err != nil {
+		return fmt.Errorf("installing elements: %w", err)
+	}
+	for i := range edits {
+		edits[i].at = i
+	}
+	c := changer{socket: s.socket, errs: make([]error, len(edits))}
+	for part := range slices.Chunk(edits, maxEdits) {
+		c.do(part)
+	}
+	return errors.Join(c.errs...)
+}
+
+// differences returns what must change, and notes what is not ours.
+func (s *Sets) differences(wanted map[cell]edit) ([]edit, error) {
+	s.foreign = map[string]bool{}
+	var edits []edit
+	for _, in := range s.sets {
+		members, err := s.members(in)
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range members {
+			e, ours := in.element(m)
+			if !ours {
+				s.foreign[in.name+" "+string(m.key)] = true
+				continue
+			}
+			p := place{e.Source, e.Port}
+			at := cell{in.name, p}
+			wish, ok := wanted[at]
+			switch {
+			case !ok || wish.remaining <= 0:
+				edits = append(edits, edit{place: p, in: in})
+				delete(wanted, at)
+			case (wish.remaining-m.expires).Abs() <= endTolerance && m.timeout > 0 && m.comment == comment(wish.grant, wish.door):
+				delete(wanted, at)
+			}
+		}
+	}
+	for _, wish := range wanted {
+		if wish.remaining > 0 && !s.isForeign(wish.in, wish.place) {
+			edits = append(edits, wish)
+		}
+	}
+	return edits, nil
+}
+
+// members returns the members of a user's set. In one of addresses alone the end
+// of a network is a member of its own, which is joined to its beginning.
+func (s *Sets) members(in sourceSet) (members []member, err error) {
+	for range tries {
+		if members, err = s.socket.members(s.table, in.name); !errors.Is(err, errInterrupted) {
+			break
+		}
+	}
+	if err != nil || !in.interval || in.layout != sourceAlone {
+		return members, err
+	}
+	members = ordered(members)
+	networks := networksOf(members)
+	for i := range members {
+		if !members[i].boundary && len(networks) > 0 {
+			members[i].end = lastOf(networks[0]).AsSlice()
+			networks = networks[1:]
+		}
+	}
+	return members, nil
+}
+
+// Elements returns the elements that we put into the sets, but for those in sets
+// whose keys do not tell what they are for.
+func (s *Sets) Elements() ([]Element, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.find(); err != nil {
+		return nil, fmt.Errorf("reading the firewall's sets: %w", err)
+	}
+	var all []Element
+	for _, in := range s.sets {
+		members, err := s.members(in)
+		if err != nil {
+			return nil, fmt.Errorf("reading the firewall's sets: %w", err)
+		}
+		for _, m := range members {
+			if e, ours := in.element(m); ours && e.Remaining > 0 && in.layout == sourcePort && e.Port.Proto != packet.NoProto {
+				all = append(all, e)
+			}
+		}
+	}
+	slices.SortFunc(all, compare)
+	return all, nil
+}
