@@ -1,0 +1,155 @@
+// Package config turns sesame.toml into settings.
+//
+// A file is read strictly: what it says is known and makes sense, or all that is
+// wrong with it is told at once, each with its line. Defaults, documentation and
+// checks stand in one table, in schema.go.
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/netip"
+	"os"
+	"path/filepath"
+)
+
+// Path is the configuration file that is read when none is named.
+const Path = "/etc/sesame/sesame.toml"
+
+// A Config is what a daemon is told beside its scripts.
+type Config struct {
+	File string // that it was read from; "" when there was none
+
+	// Scripts is a directory of scripts, or one script.
+	Scripts    string
+	Interfaces []string // to hear; nil: all
+	// Local has addresses that count as this host's beside those of its links.
+	Local []netip.Prefix
+	// Trusted and TrustedInterfaces are never stopped.
+	Trusted           []netip.Prefix
+	TrustedInterfaces []string
+	State             string // a directory
+	Socket            string // a path
+	Observe           bool   // everything is decided, and nothing done
+
+	Options  map[string]Value // of scripts, by name
+	Log      Log
+	Firewall Firewall
+	Record   Record
+	Limits   Limits
+
+	// Warnings are what is legal and may not be meant.
+	Warnings Problems
+}
+
+// A Value is that of a script's option, as people write it.
+type Value struct {
+	Text string
+	From string // where it was given, for messages: "sesame.toml:12"
+}
+
+// Log says how the log is written.
+type Log struct {
+	Format string // "auto", "text" or "json"
+	Level  string // "trace", "debug", "info", "warn", "error" or "off"
+}
+
+// Firewall says how ports are guarded and opened.
+type Firewall struct {
+	// Mode is "guard" or "set": a guard chain of our own, or nothing but elements
+	// in sets of the user's.
+	Mode string
+	// Mark is the bits that a granted packet carries in its mark, for other chains
+	// to accept.
+	Mark uint32
+	// Family and Table name the user's table, Set4 and Set6 the sets in it. At
+	// least one set is named in set mode, and none of them otherwise.
+	Family, Table string
+	Set4, Set6    string
+}
+
+// Record bounds the flight recorder.
+type Record struct {
+	Size int64 // bytes in memory; 0: nothing is recorded
+}
+
+// Limits bound what the daemon holds and does at once. All are above zero.
+type Limits struct {
+	Attempts, Grants int // see [sesame/daemon/engine.Config]
+	Commands         int // that run at a time
+}
+
+// Default returns the settings of a machine without a configuration file.
+func Default() Config {
+	return Config{
+		Scripts: "/etc/sesame/scripts",
+		State:   "/var/lib/sesame",
+		Socket:  "/run/sesame/sesame.sock",
+		Options: map[string]Value{},
+		Log:     Log{Format: "auto", Level: "info"},
+		Firewall: Firewall{
+			Mode: "guard",
+			Mark: 0x10000000,
+		},
+		Record: Record{Size: 16 << 20},
+		Limits: Limits{Attempts: 1 << 20, Grants: 1 << 16, Commands: 16},
+	}
+}
+
+// Load reads the configuration file at path, or with "" the one at [Path],
+// which may be missing. An error is of type [Problems] when the file was read.
+func Load(path string) (Config, error) {
+	named := path != ""
+	if !named {
+		path = Path
+	}
+	text, err := readFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && !named:
+		return Default(), nil
+	case errors.Is(err, fs.ErrNotExist):
+		return Config{}, fmt.Errorf("configuration: %s does not exist: name a file that does with -c, or leave -c out", path)
+	case err != nil:
+		return Config{}, fmt.Errorf("configuration: %w", err)
+	}
+	return Parse(path, text)
+}
+
+// maxFile is more than any configuration has: what is larger was named by
+// mistake.
+const maxFile = 1 << 20
+
+func readFile(path string) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = file.Close() }() // it was only read
+	text, err := io.ReadAll(io.LimitReader(file, maxFile+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(text) > maxFile {
+		return nil, fmt.Errorf("%s is larger than 1 MiB: expected a file such as %s", path, Path)
+	}
+	return bytes.TrimPrefix(text, []byte("\ufeff")), nil
+}
+
+// Parse reads the text of a configuration file. Its relative paths are taken
+// from the directory of path, which also names it in messages. An error is of
+// type [Problems].
+func Parse(path string, text []byte) (Config, error) {
+	r := &reader{file: path, dir: filepath.Dir(path), config: Default()}
+	r.config.File = path
+	r.config.Scripts = filepath.Join(r.dir, "scripts")
+	r.read(text)
+	if len(r.problems) > 0 {
+		return Config{}, r.problems.sorted()
+	}
+	r.consider()
+	r.config.Warnings = r.config.Warnings.sorted()
+	return r.config, nil
+}

@@ -1,0 +1,213 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+
+	"sesame/daemon/spelling"
+)
+
+// A reader fills a configuration from a file, and collects what is wrong.
+type reader struct {
+	file, dir string
+	lines     map[string]int
+	config    Config
+	problems  Problems
+}
+
+func (r *reader) read(text []byte) {
+	var document map[string]any
+	if err := toml.Unmarshal(text, &document); err != nil {
+		r.syntax(err)
+		return
+	}
+	r.lines = lines(text)
+	for name, v := range document {
+		table, ok := v.(map[string]any)
+		switch {
+		case strings.Contains(name, "."): // in quotes: without them it would be two names
+			r.fail(name, "unknown key %q: leave out the quotes around the key", name)
+		case !slices.Contains(tables(), name):
+			r.setting(name, v)
+		case !ok:
+			r.fail(name, "%s is a table: expected [%s] on a line of its own, and its keys below", name, name)
+		case name == "options":
+			r.options(table)
+		default:
+			for key, v := range table {
+				r.setting(join(name, key), v)
+			}
+		}
+	}
+	if len(r.problems) == 0 {
+		r.together()
+	}
+}
+
+// syntax reports why the text is no TOML.
+func (r *reader) syntax(err error) {
+	line := 1
+	if at, ok := errors.AsType[*toml.DecodeError](err); ok {
+		line, _ = at.Position()
+	}
+	message := strings.TrimPrefix(err.Error(), "toml: ")
+	if strings.HasSuffix(message, "at start of value") {
+		message += "; text stands in quotes"
+	}
+	r.problems = append(r.problems, Problem{r.file, line, "not TOML: " + message})
+}
+
+// setting reads one value, if there is such a key.
+func (r *reader) setting(path string, v any) {
+	all := Keys()
+	i := slices.IndexFunc(all, func(k Key) bool { return k.Name == path })
+	if i < 0 {
+		r.unknown(path, all)
+		return
+	}
+	all[i].read(value{r, path, &all[i], v}, &r.config)
+}
+
+// unknown reports a key that is none. A key below the wrong table is common: it
+// was written behind the table, and belongs before it.
+func (r *reader) unknown(path string, all []Key) {
+	table, name := tableOf(path), path[strings.LastIndex(path, ".")+1:]
+	var known []string
+	for _, k := range all {
+		if tableOf(k.Name) == table {
+			known = append(known, k.Name)
+		}
+		if k.Name[strings.LastIndex(k.Name, ".")+1:] == name && k.Name != path {
+			r.fail(path, "unknown key %q: %s", path, belongs(k.Name))
+			return
+		}
+	}
+	if table == "" {
+		known = append(known, tables()...)
+	}
+	r.fail(path, "unknown key %q%s", path, spelling.DidYouMean(path, known))
+}
+
+func belongs(path string) string {
+	table := tableOf(path)
+	if table == "" {
+		return fmt.Sprintf("%s belongs at the head of the file, before the first [table]", path)
+	}
+	return fmt.Sprintf("%s belongs below [%s]", strings.TrimPrefix(path, table+"."), table)
+}
+
+// options reads the values of scripts' options. Which there are, the scripts
+// say.
+func (r *reader) options(table map[string]any) {
+	for name, v := range table {
+		path := join("options", name)
+		text, ok := asWritten(v)
+		if !ok {
+			r.fail(path, "%s: expected text, a number, true or false, got %s", path, kind(v))
+			continue
+		}
+		r.config.Options[name] = Value{text, fmt.Sprintf("%s:%d", r.file, r.line(path))}
+	}
+}
+
+// asWritten returns what a person would write for a value on a command line.
+func asWritten(v any) (string, bool) {
+	switch v := v.(type) {
+	case string:
+		return v, true
+	case bool:
+		return strconv.FormatBool(v), true
+	case int64:
+		return strconv.FormatInt(v, 10), true
+	case float64:
+		return strconv.FormatFloat(v, 'f', -1, 64), v-v == 0
+	}
+	return "", false
+}
+
+// line returns where a path stands, or what holds it.
+func (r *reader) line(path string) int {
+	for {
+		if line, ok := r.lines[path]; ok {
+			return line
+		}
+		i := strings.LastIndexAny(path, ".[")
+		if i < 0 {
+			return 1
+		}
+		path = path[:i]
+	}
+}
+
+func (r *reader) fail(path, format string, args ...any) {
+	r.problems = append(r.problems, Problem{r.file, r.line(path), fmt.Sprintf(format, args...)})
+}
+
+func (r *reader) warn(path, format string, args ...any) {
+	r.config.Warnings = append(r.config.Warnings, Problem{r.file, r.line(path), fmt.Sprintf(format, args...)})
+}
+
+// has reports whether the file says something about a path.
+func (r *reader) has(path string) bool { return r.lines[path] > 0 }
+
+// consider looks at what only makes sense together, and warns of what would
+// make the guards void.
+func (r *reader) consider() {
+	c := &r.config
+	for _, prefix := range c.Trusted {
+		if prefix.Bits() == 0 {
+			r.warn("trusted", "trusted: %s is every address of its kind: no guard stops anybody who comes with one", prefix)
+		}
+	}
+	if len(c.Interfaces) > 0 && !slices.ContainsFunc(c.Interfaces, func(name string) bool { return !slices.Contains(c.TrustedInterfaces, name) }) {
+		r.warn("trusted_interfaces", "trusted_interfaces: all interfaces that are heard are trusted: no guard stops anybody who comes through them")
+	}
+	if c.Firewall.Mode == "set" && len(c.Trusted)+len(c.TrustedInterfaces) > 0 {
+		r.warn("firewall.mode", "firewall.mode: in set mode the rules are yours, and trusted means nothing to them: accept those networks there")
+	}
+}
+
+// together looks at keys that need each other.
+func (r *reader) together() {
+	f := &r.config.Firewall
+	named := []string{"firewall.table", "firewall.set4", "firewall.set6"}
+	if f.Mode != "set" {
+		for _, path := range named {
+			if r.has(path) {
+				r.fail(path, `%s is for set mode: add mode = "set" below [firewall], or leave it out`, path)
+			}
+		}
+		return
+	}
+	if f.Table == "" && !r.has("firewall.table") {
+		r.fail("firewall.mode", `set mode needs the table that your sets are in: add table = "inet filter" below [firewall]`)
+	}
+	for family, path := range map[string]string{"ip": "firewall.set6", "ip6": "firewall.set4"} {
+		if f.Family == family && r.has(path) {
+			r.fail(path, "%s: a table of the family %s sees no such addresses: name a table of the family inet, or leave it out", path, family)
+		}
+	}
+	if !r.has("firewall.set4") && !r.has("firewall.set6") {
+		r.fail("firewall.mode", `set mode needs a set: add set4 or set6, or both, below [firewall]`)
+	}
+	if r.has("firewall.mark") {
+		r.fail("firewall.mark", "firewall.mark is for guard mode: in set mode the rules are yours, and can set a mark themselves; leave it out")
+	}
+}
+
+// tables returns the names of the tables, in the order of the documentation.
+func tables() []string {
+	found := map[string]bool{"options": true}
+	for _, k := range Keys() {
+		if table := tableOf(k.Name); table != "" {
+			found[table] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(found))
+}

@@ -1,0 +1,285 @@
+package config
+
+import (
+	"fmt"
+	"math"
+	"net/netip"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+
+	"sesame/daemon/spelling"
+)
+
+// A value is what a file says for a key. Its methods read it as something, or
+// report that it is nothing of the kind and return what holds otherwise.
+type value struct {
+	*reader
+	path string
+	key  *Key
+	any
+}
+
+// expected reports a value of the wrong type.
+func (v value) expected() {
+	v.fail(v.path, "%s: expected %s, got %s", v.path, v.key.Type, kind(v.any))
+}
+
+func (v value) wrong(format string, args ...any) {
+	v.fail(v.path, "%s: %s", v.path, fmt.Sprintf(format, args...))
+}
+
+// kind says what a value is, for somebody who should have written another.
+func kind(v any) string {
+	switch v := v.(type) {
+	case string:
+		return strconv.Quote(shortened(v))
+	case int64, bool:
+		return fmt.Sprint(v)
+	case float64:
+		text := strconv.FormatFloat(v, 'g', -1, 64)
+		if v == math.Trunc(v) && math.Abs(v) < 1e15 {
+			text += ".0"
+		}
+		return text
+	case []any:
+		return "a list"
+	case map[string]any:
+		return "a table"
+	case toml.LocalDate, toml.LocalTime, toml.LocalDateTime:
+		return "a date or time without quotes"
+	}
+	return "a date without quotes"
+}
+
+// shortened keeps a message on a line.
+func shortened(s string) string {
+	if len(s) > 80 {
+		return strings.ToValidUTF8(s[:80], "") + "..."
+	}
+	return s
+}
+
+func (v value) text() (string, bool) {
+	s, ok := v.any.(string)
+	switch {
+	case !ok:
+		v.expected()
+	case s == "":
+		v.wrong("it is empty: expected %s", v.key.Type)
+	case strings.ContainsRune(s, 0):
+		v.wrong("%q has a zero byte in it", shortened(s))
+	default:
+		return s, true
+	}
+	return "", false
+}
+
+func (v value) boolean(otherwise bool) bool {
+	b, ok := v.any.(bool)
+	if !ok {
+		v.expected()
+		return otherwise
+	}
+	return b
+}
+
+func (v value) integer(otherwise, least, most int64) int64 {
+	n, ok := v.any.(int64)
+	if !ok || n < least || n > most {
+		v.expected()
+		return otherwise
+	}
+	return n
+}
+
+func (v value) oneOf(otherwise string, allowed ...string) string {
+	s, ok := v.any.(string)
+	switch {
+	case !ok:
+		v.expected()
+	case !slices.Contains(allowed, s):
+		v.wrong("unknown value %q%s", shortened(s), spelling.DidYouMean(s, allowed))
+	default:
+		return s
+	}
+	return otherwise
+}
+
+// location reads a path, which is absolute afterwards if that of the file is.
+func (v value) location(otherwise string) string {
+	s, ok := v.text()
+	if !ok {
+		return otherwise
+	}
+	if !filepath.IsAbs(s) {
+		s = filepath.Join(v.dir, s)
+	}
+	return filepath.Clean(s)
+}
+
+// maxSocket is the longest path of a socket (unix(7)).
+const maxSocket = 107
+
+func (v value) socket(otherwise string) string {
+	s := v.location(otherwise)
+	if len(s) > maxSocket {
+		v.wrong("%q has %d bytes: the path of a socket has at most %d", s, len(s), maxSocket)
+		return otherwise
+	}
+	return s
+}
+
+// items returns the entries of a list, each of which is text.
+func (v value) items() []value {
+	list, ok := v.any.([]any)
+	if !ok {
+		v.expected()
+		return nil
+	}
+	one := Key{Name: v.key.Name, Type: "an interface in quotes"}
+	if strings.Contains(v.key.Type, "networks") {
+		one.Type = "an address or network in quotes"
+	}
+	items := make([]value, len(list))
+	for i, item := range list {
+		items[i] = value{v.reader, entry(v.path, i), &one, item}
+	}
+	return items
+}
+
+// interfaces reads a list of names that a Linux interface can have.
+func (v value) interfaces() []string {
+	var names []string
+	for _, item := range v.items() {
+		name, ok := item.text()
+		if !ok {
+			continue
+		}
+		if err := CheckInterface(name); err != nil {
+			item.wrong("%v", err)
+			continue
+		}
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// CheckInterface returns an error for what no Linux interface can be called.
+func CheckInterface(name string) error {
+	if name == "" || len(name) > 15 || name == "." || name == ".." || strings.ContainsAny(name, "/: \t\r\n\v\f") {
+		return fmt.Errorf("%q is not the name of an interface: expected one such as \"eth0\", of at most 15 bytes", shortened(name))
+	}
+	return nil
+}
+
+// Heard returns the interfaces to hear, nil for all of them, which people also
+// call any.
+func Heard(names []string) []string {
+	if slices.Contains(names, everywhere) {
+		return nil
+	}
+	return names
+}
+
+const everywhere = "any"
+
+// trusted reads a list of interfaces, which must be named one by one.
+func (v value) trusted() []string {
+	names := v.interfaces()
+	if slices.Contains(names, everywhere) {
+		v.wrong("%s is no interface: name those that you mean, or leave guards out of the scripts", everywhere)
+	}
+	return names
+}
+
+// networks reads a list of networks.
+func (v value) networks() []netip.Prefix {
+	var all []netip.Prefix
+	for _, item := range v.items() {
+		text, ok := item.text()
+		if !ok {
+			continue
+		}
+		prefix, err := ParseNetwork(text)
+		if err != nil {
+			item.wrong("%v", err)
+			continue
+		}
+		all = append(all, prefix)
+	}
+	return all
+}
+
+// ParseNetwork reads "203.0.113.0/24", "2001:db8::/32" or an address alone.
+func ParseNetwork(s string) (netip.Prefix, error) {
+	if address, err := netip.ParseAddr(s); err == nil && address.Zone() == "" {
+		address = address.Unmap()
+		return netip.PrefixFrom(address, address.BitLen()), nil
+	}
+	prefix, err := netip.ParsePrefix(s)
+	switch {
+	case err != nil:
+		return netip.Prefix{}, fmt.Errorf(`%q is not a network: expected one such as "203.0.113.0/24", "2001:db8::/32" or an address`, shortened(s))
+	case prefix.Addr().Is4In6():
+		return netip.Prefix{}, fmt.Errorf("%q is an IPv4 network written as IPv6: write it as IPv4", s)
+	case prefix != prefix.Masked():
+		return netip.Prefix{}, fmt.Errorf("%q has bits set beyond its length: write %q for the network, or %q for the address", s, prefix.Masked(), prefix.Addr())
+	}
+	return prefix, nil
+}
+
+// identifier is what nft takes as a name without quotes.
+var identifier = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_/\\.-]{0,127}$`)
+
+func (v value) name() string {
+	s, ok := v.text()
+	if ok && !identifier.MatchString(s) {
+		v.wrong("%q is not a name that nft knows: expected one such as \"sesame4\"", shortened(s))
+		return ""
+	}
+	return s
+}
+
+var families = []string{"inet", "ip", "ip6"}
+
+func (v value) table() (family, table string) {
+	s, ok := v.text()
+	if !ok {
+		return "", ""
+	}
+	words := strings.Fields(s)
+	if len(words) != 2 || !slices.Contains(families, words[0]) || !identifier.MatchString(words[1]) {
+		v.wrong(`%q: expected a family (inet, ip or ip6) and the name of a table, such as "inet filter"`, shortened(s))
+		return "", ""
+	}
+	return words[0], words[1]
+}
+
+var units = map[string]int64{"": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+
+// size reads "16MiB" or a number of bytes. Zero stands for nothing at all.
+func (v value) size(otherwise, least, most int64) int64 {
+	text, isText := v.any.(string)
+	if n, ok := v.any.(int64); ok {
+		text, isText = strconv.FormatInt(n, 10), true
+	}
+	if !isText {
+		v.expected()
+		return otherwise
+	}
+	digits := strings.TrimRight(text, "BGKMi")
+	unit, known := units[text[len(digits):]]
+	n, err := strconv.ParseInt(strings.TrimSpace(digits), 10, 32)
+	if err != nil || !known || n != 0 && (n*unit < least || n*unit > most) || n < 0 {
+		v.wrong(`expected 0, or from 1MiB to 4GiB: a whole number and KiB, MiB or GiB, such as "16MiB", got %s`, kind(v.any))
+		return otherwise
+	}
+	return n * unit
+}

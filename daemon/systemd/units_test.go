@@ -1,0 +1,67 @@
+package systemd_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// installed copies the units to a directory, with a program that is there.
+func installed(t *testing.T) (units []string) {
+	t.Helper()
+	if _, err := exec.LookPath("systemd-analyze"); err != nil {
+		t.Skip("systemd-analyze is not here: the units are not looked at")
+	}
+	names, err := filepath.Glob("*.service")
+	if err != nil || len(names) != 2 {
+		t.Fatalf("found the units %v, %v: expected two", names, err)
+	}
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for _, name := range names {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(dir, name)
+		text = []byte(strings.ReplaceAll(string(text), "/usr/sbin/sesame ", program+" "))
+		if err := os.WriteFile(path, text, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		units = append(units, path)
+	}
+	return units
+}
+
+func TestUnitsAreRight(t *testing.T) {
+	units := installed(t)
+	out, err := exec.CommandContext(t.Context(), "systemd-analyze", append([]string{"verify", "--man=no"}, units...)...).CombinedOutput()
+	if err != nil || len(out) > 0 {
+		t.Errorf("systemd-analyze verify: %v\n%s", err, out)
+	}
+}
+
+var overall = regexp.MustCompile(`Overall exposure level for \S+: ([0-9.]+)`)
+
+// TestUnitsAreConfined holds the score that systemd gives a unit, from 0 for
+// one that can do nothing to 10 for one that can do everything.
+func TestUnitsAreConfined(t *testing.T) {
+	units := installed(t)
+	for _, unit := range units {
+		out, err := exec.CommandContext(t.Context(), "systemd-analyze", "security", "--offline=true", "--no-pager", unit).CombinedOutput()
+		score := overall.FindSubmatch(out)
+		if err != nil || score == nil {
+			t.Fatalf("systemd-analyze security: %v\n%s", err, out)
+		}
+		if level, err := strconv.ParseFloat(string(score[1]), 64); err != nil || level > 2.5 {
+			t.Errorf("%s: exposure %s, %v: expected at most 2.5", filepath.Base(unit), score[1], err)
+		}
+	}
+}
