@@ -1,0 +1,265 @@
+package daemon
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"slices"
+	"time"
+
+	"sesame/daemon/control"
+	"sesame/daemon/effect"
+	"sesame/daemon/engine"
+	"sesame/daemon/packet"
+	"sesame/daemon/record"
+)
+
+// errStopping answers those who ask when nobody is there to answer any more.
+var errStopping = errors.New("the daemon is stopping")
+
+// api is what the daemon does for people at its socket.
+func (d *daemon) api() control.API {
+	return control.API{
+		Status: d.status, Grants: d.grants, Grant: d.grant, Revoke: d.revoke,
+		Reload: d.reload, Record: d.record, Events: d.tail,
+	}
+}
+
+func (d *daemon) grants(ctx context.Context) (all []control.Grant, err error) {
+	if !d.loop.do(ctx, func() { all = d.grantList() }) {
+		return nil, errStopping
+	}
+	return all, nil
+}
+
+// grantList returns the live grants as they are now. It is for the loop.
+func (d *daemon) grantList() []control.Grant {
+	live, now := d.loop.engine.Grants(), d.loop.clock.now()
+	all := make([]control.Grant, len(live))
+	for i := range live {
+		all[i] = control.GrantOf(&live[i], now, d.loop.wallOffset())
+		all[i].Observed = live[i].Observed
+	}
+	return all
+}
+
+// grant gives a person's grant, and waits until it was carried out.
+func (d *daemon) grant(ctx context.Context, q control.GrantRequest) (control.Grant, error) {
+	var given control.Grant
+	var refused error
+	done := make(chan error, 1)
+	in := record.Input{Kind: record.InputGrant, Source: q.Source.Prefix, Port: q.Port.Port, TTL: time.Duration(q.TTL)}
+	if !d.loop.do(ctx, func() {
+		var id uint64
+		d.loop.input(in, func(now time.Time) []engine.Event {
+			events := d.loop.engine.Grant(now, in.Source, in.Port, in.TTL)
+			id, refused = d.awaited(events, done)
+			return events
+		})
+		for _, g := range d.grantList() {
+			if g.ID == id {
+				given = g
+			}
+		}
+	}) {
+		return given, errStopping
+	}
+	if refused != nil {
+		return given, refused
+	}
+	select {
+	case err := <-done:
+		return given, err
+	case <-ctx.Done():
+		return given, ctx.Err()
+	}
+}
+
+// awaited returns the grant that events give, and lets done know what becomes of
+// it; or why nothing is given.
+func (d *daemon) awaited(events []engine.Event, done chan<- error) (grant uint64, refused error) {
+	for i := range events {
+		switch e := &events[i]; {
+		case e.Kind == engine.EventRefuse:
+			return 0, control.Refusal(e.Detail)
+		case e.Kind == engine.EventEffect && e.Effect == engine.EffectAllow && e.Door == "":
+			if e.ID == 0 { // a wider grant covers it
+				done <- nil
+			} else {
+				d.waiting[e.ID] = done
+			}
+			return e.Grant, nil
+		}
+	}
+	return 0, errors.New("the engine gave no answer")
+}
+
+// answered tells who waits for an effect what became of it.
+func (d *daemon) answered(id uint64, err error) {
+	if done, some := d.waiting[id]; some {
+		delete(d.waiting, id)
+		done <- err
+	}
+}
+
+// revoke ends grants, and returns them as they were.
+func (d *daemon) revoke(ctx context.Context, q control.RevokeRequest) (gone []control.Grant, err error) {
+	in := record.Input{Kind: record.InputRevoke, Source: q.Source.Prefix, Port: q.Port.Port}
+	if !d.loop.do(ctx, func() {
+		before := d.grantList()
+		d.loop.input(in, func(now time.Time) []engine.Event { return d.loop.engine.Revoke(now, in.Source, in.Port) })
+		live := map[uint64]bool{}
+		for _, g := range d.loop.engine.Grants() {
+			live[g.ID] = true
+		}
+		gone = slices.DeleteFunc(before, func(g control.Grant) bool { return live[g.ID] })
+	}) {
+		return nil, errStopping
+	}
+	return gone, nil
+}
+
+func (d *daemon) reload(ctx context.Context, q control.ReloadRequest) (control.Outcome, error) {
+	var released []packet.Port
+	for _, p := range q.Unguard {
+		released = append(released, p.Port)
+	}
+	o, err := d.reloader.ask(ctx, released)
+	if err != nil {
+		return control.Outcome{}, err
+	}
+	doors := 0
+	d.loop.do(ctx, func() { doors = len(d.loop.set.Engine.Doors) })
+	return o.told(doors), nil
+}
+
+// told returns an outcome as the socket tells it.
+func (o outcome) told(doors int) control.Outcome {
+	return control.Outcome{
+		Outcome: control.ReloadOutcome(o.kind), Generation: o.generation, Doors: doors,
+		Error: o.text, Held: portTexts(o.held),
+	}
+}
+
+func portTexts(ports []packet.Port) []string {
+	texts := make([]string, len(ports))
+	for i, p := range ports {
+		texts[i] = p.String()
+	}
+	return texts
+}
+
+// record writes what the flight recorder has.
+func (d *daemon) record(ctx context.Context, w io.Writer) error {
+	var recording *record.Recording
+	if !d.loop.do(ctx, func() {
+		if d.loop.recorder != nil {
+			recording = d.loop.recorder.Recording()
+		}
+	}) {
+		return errStopping
+	}
+	if recording == nil {
+		return control.Refusal("nothing is recorded: the configuration sets record.size to 0")
+	}
+	_, err := recording.WriteTo(w)
+	return err
+}
+
+// status says what the daemon does, and what keeps it from doing it well.
+func (d *daemon) status(ctx context.Context) (s control.Status, err error) {
+	d.lookAround(ctx) // a line that makes way changes no chain, and so is not told
+	drift := d.drift(ctx)
+	if !d.loop.do(ctx, func() { s = d.statusNow() }) {
+		return s, errStopping
+	}
+	s.Scripts.Drift = drift
+	guard, ours := d.firewall.(*effect.Guard)
+	if !ours || s.Mode != control.Observe && len(s.Observed) == 0 {
+		return s, nil
+	}
+	stopped, err := guard.Stopped()
+	if err != nil {
+		s.Firewall.State = err.Error()
+		return s, nil
+	}
+	for _, one := range stopped[:min(len(stopped), maxStopped)] {
+		s.Stopped = append(s.Stopped, control.Stopped{
+			Source: control.Source{Prefix: netip.PrefixFrom(one.Source, one.Source.BitLen())}, Port: control.Port{Port: one.Port}, Packets: one.Packets, Last: s.Now.Add(-one.Ago),
+		})
+	}
+	return s, nil
+}
+
+// maxStopped is how many of those who would have been stopped a status names.
+const maxStopped = 50
+
+// drift reports whether the files are not those that were judged last.
+func (d *daemon) drift(ctx context.Context) bool {
+	snap, err := takeSnapshot(d.config.Scripts)
+	var running [32]byte
+	d.loop.do(ctx, func() { running = d.loop.snapshot.sum })
+	return err != nil || snap.sum != running
+}
+
+// statusNow is the part of the status that the loop knows.
+func (d *daemon) statusNow() control.Status {
+	l, offset := d.loop, d.loop.wallOffset()
+	now := l.clock.now().Add(offset).UTC()
+	s := control.Status{
+		Version: d.config.Version, Mode: control.Enforce, Now: now, Offset: control.Duration(offset), Since: d.since.Add(offset).UTC(), Privileges: d.kept,
+		Scripts: control.Scripts{
+			Path: d.config.Scripts, Generation: d.reloader.running, SHA256: hex.EncodeToString(l.snapshot.sum[:]),
+			Loaded: d.reloader.loaded.Add(offset).UTC(), Doors: len(l.set.Engine.Doors), LastGood: d.reloader.lastGood,
+		},
+		Guards: portTexts(l.guards.Drop), Observed: portTexts(l.guards.Count),
+		Live:     control.Live{Attempts: l.engine.Attempts(), Grants: len(l.engine.Grants())},
+		Counts:   control.CountsOf(l.engine.Counts(), l.dropped),
+		Firewall: d.wallStatus(offset),
+		Effects:  control.Effects{Queued: l.engine.Unanswered(), Failures: slices.Clone(l.report.failures)},
+		Recorder: d.recorderStatus(offset),
+	}
+	s.Capture.Heard, s.Capture.Missing = d.links.Heard(d.config.Interfaces)
+	s.Capture.Lost = l.lost
+	if d.config.Observe {
+		s.Mode = control.Observe
+	}
+	for _, door := range l.set.Engine.Doors {
+		if door.Observe {
+			s.Scripts.Observed = append(s.Scripts.Observed, door.Name)
+		}
+	}
+	if o := d.reloader.told; o.kind != "" {
+		s.LastReload = control.LastReload{At: o.at.Add(offset).UTC(), Outcome: o.told(len(l.set.Engine.Doors))}
+	}
+	return s
+}
+
+func (d *daemon) wallStatus(offset time.Duration) control.Firewall {
+	w := control.Firewall{State: "ok", Mode: d.config.Firewall.Mode, Repairs: d.wall.repairs, Obstacles: d.wall.obstacles}
+	if guard, ours := d.firewall.(*effect.Guard); ours {
+		w.Mark = fmt.Sprintf("%#x", guard.Mark())
+	}
+	if d.wall.err != nil {
+		w.State = d.wall.err.Error()
+	}
+	if !d.wall.repaired.IsZero() {
+		w.Repaired = d.wall.repaired.Add(offset).UTC()
+	}
+	return w
+}
+
+// recorderStatus returns the zero value when nothing is recorded.
+func (d *daemon) recorderStatus(offset time.Duration) (r control.Recorder) {
+	if d.loop.recorder == nil {
+		return r
+	}
+	if recording := d.loop.recorder.Recording(); recording != nil {
+		r.From = recording.Begin().Add(offset).UTC()
+	}
+	r.Bytes, r.Blind = d.loop.recorder.Size(), d.loop.recorder.Blind()
+	return r
+}

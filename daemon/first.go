@@ -1,0 +1,103 @@
+package daemon
+
+import (
+	"sesame/daemon/state"
+	"sesame/scripting"
+)
+
+// A beginning is what a daemon starts with.
+type beginning struct {
+	set      *scripting.Set
+	snapshot *snapshot
+	judged   *snapshot // the files as they are, which may be others than those that run; nil: unreadable
+	outcome  outcome   // of the files
+}
+
+// begin decides which scripts a start runs: those on the disk, if they load and
+// leave no port of the last good set unguarded; else the last good set. Without
+// one there is nothing to guard, and the error says what is wrong with the files.
+func (d *daemon) begin() (beginning, error) {
+	good, goodSnapshot := d.lastGood()
+	snap, err := takeSnapshot(d.config.Scripts)
+	var set *scripting.Set
+	if err == nil {
+		set, err = d.load(snap, d.values())
+	}
+	b := beginning{set: set, snapshot: snap, judged: snap, outcome: outcome{kind: applied, generation: 1, at: d.since}}
+	switch {
+	case good == nil:
+		return b, err
+	case err != nil:
+		b.outcome.kind, b.outcome.text = rejected, err.Error()
+	default:
+		b.outcome.held = withheld(good, set, nil)
+		if len(b.outcome.held) == 0 {
+			good.Close()
+			return b, nil
+		}
+		set.Close()
+		b.outcome.kind, b.outcome.text = held, heldText(b.outcome.held)
+	}
+	b.set, b.snapshot = good, goodSnapshot
+	return b, nil
+}
+
+// lastGood loads the set that was applied last, if there is one and it can be.
+func (d *daemon) lastGood() (*scripting.Set, *snapshot) {
+	saved, found, err := d.state.LastGood()
+	if err != nil {
+		d.config.Log.Warn("the last good scripts cannot be read", "error", err)
+	}
+	if !found {
+		return nil, nil
+	}
+	files := make([]scripting.File, len(saved.Files))
+	for i, f := range saved.Files {
+		files[i] = scripting.File{Path: f.Path, Source: f.Source}
+	}
+	snap := snapshotOf(d.config.Scripts, saved.Name, files)
+	set, err := d.load(snap, saved.Values)
+	if err != nil {
+		d.config.Log.Warn("the last good scripts do not load any more", "error", err)
+		return nil, nil
+	}
+	return set, snap
+}
+
+// saveSet keeps a set for a start at which the files fail, and its guards for a
+// boot at which no daemon runs yet.
+func (d *daemon) saveSet(set *scripting.Set, snap *snapshot) error {
+	files := make([]state.File, len(set.Files))
+	for i, f := range set.Files {
+		files[i] = state.File{Path: f.Path, Source: f.Source}
+	}
+	return d.state.SaveSet(state.Saved{
+		Files: files, Name: snap.single, Values: d.values(), Guards: guardsOf(set.Engine).Drop, At: d.loop.clock.now(),
+	})
+}
+
+// values are those of the scripts' options.
+func (d *daemon) values() map[string]string {
+	values := make(map[string]string, len(d.config.Options))
+	for name, v := range d.config.Options {
+		values[name] = v.Text
+	}
+	return values
+}
+
+// load makes a script set of a snapshot. What scripts print is for the log.
+func (d *daemon) load(snap *snapshot, values map[string]string) (*scripting.Set, error) {
+	given := make(map[string]string, len(values))
+	for name, v := range d.config.Options {
+		if v.From != "" {
+			given[name] = v.From
+		}
+	}
+	set, err := snap.load(scripting.Options{Values: values, Given: given, Print: func(at scripting.Place, line string) {
+		d.config.Log.Info("a script prints", "at", at.String(), "text", line)
+	}})
+	if err == nil && d.config.Observe {
+		set.Engine.Observe()
+	}
+	return set, err
+}

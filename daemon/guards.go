@@ -1,0 +1,54 @@
+package daemon
+
+import (
+	"slices"
+
+	"sesame/daemon/effect"
+	"sesame/daemon/engine"
+	"sesame/daemon/packet"
+)
+
+// guarded returns the ports that the doors of a set guard, each once, in order.
+func guarded(set *engine.Set) []packet.Port {
+	var ports []packet.Port
+	for _, d := range set.Doors {
+		ports = union(ports, d.Guards)
+	}
+	return ports
+}
+
+// guardsOf returns what the firewall shall guard for a set. A port is only
+// observed when no door that guards it is in earnest.
+func guardsOf(set *engine.Set) effect.Guards {
+	var g effect.Guards
+	for _, d := range set.Doors {
+		if !d.Observe {
+			g.Drop = union(g.Drop, d.Guards)
+		}
+	}
+	g.Count = without(guarded(set), g.Drop)
+	return g
+}
+
+// either returns what one or the other guards. What one drops and the other only
+// counts is dropped.
+func either(a, b effect.Guards) effect.Guards {
+	drop := union(a.Drop, b.Drop)
+	return effect.Guards{Drop: drop, Count: without(union(a.Count, b.Count), drop)}
+}
+
+// union returns the ports of both, each once.
+func union(a, b []packet.Port) []packet.Port {
+	ports := slices.Clone(a)
+	for _, port := range b {
+		if !slices.Contains(ports, port) {
+			ports = append(ports, port)
+		}
+	}
+	return ports
+}
+
+// without returns the ports of a that are not in b.
+func without(a, b []packet.Port) []packet.Port {
+	return slices.DeleteFunc(slices.Clone(a), func(p packet.Port) bool { return slices.Contains(b, p) })
+}

@@ -1,0 +1,76 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"sync/atomic"
+	"time"
+)
+
+// An Output hands lines on to a writer that may block: a terminal that somebody
+// has stopped, a pipe that nobody reads. Whoever writes to it never waits. Lines
+// that do not fit are lost, and their number is told when there is room again.
+type Output struct {
+	w     io.Writer
+	lines chan []byte // capacity 1,024
+	lost  atomic.Int64
+}
+
+// NewOutput returns an Output for w. Nothing reaches w before Run.
+func NewOutput(w io.Writer) *Output {
+	return &Output{w: w, lines: make(chan []byte, 1024)}
+}
+
+// Write takes a copy of b. It never fails and never waits.
+func (o *Output) Write(b []byte) (int, error) {
+	select {
+	case o.lines <- append([]byte(nil), b...):
+	default:
+		o.lost.Add(1)
+	}
+	return len(b), nil
+}
+
+// Run hands lines on until ctx ends, and then those that are left. It returns the
+// first error of the writer, and goes on taking lines nevertheless.
+func (o *Output) Run(ctx context.Context) (failed error) {
+	for {
+		select {
+		case line := <-o.lines:
+			failed = o.hand(line, failed)
+		case <-ctx.Done():
+			for len(o.lines) > 0 {
+				failed = o.hand(<-o.lines, failed)
+			}
+			return failed
+		}
+	}
+}
+
+// Start runs it in a goroutine. Flush ends that, and waits until all was handed
+// on, but no longer than a second: a terminal that somebody has stopped must not
+// keep the program.
+func (o *Output) Start() (flush func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done, over := context.WithCancel(context.Background())
+	go func() {
+		defer over()
+		_ = o.Run(ctx) // nobody is left to be told that nobody listens
+	}()
+	return func() {
+		cancel()
+		wait(done, time.Second)
+	}
+}
+
+func (o *Output) hand(line []byte, failed error) error {
+	if failed != nil {
+		return failed
+	}
+	if lost := o.lost.Swap(0); lost > 0 {
+		line = fmt.Appendf(nil, "(%d lines were lost here: nobody took them)\n%s", lost, line)
+	}
+	_, err := o.w.Write(line)
+	return err
+}

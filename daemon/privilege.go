@@ -1,0 +1,166 @@
+package daemon
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+	"kernel.org/pub/linux/libs/security/libcap/cap"
+)
+
+// needed is what hearing knocks and opening ports takes.
+var needed = []cap.Value{cap.NET_RAW, cap.NET_ADMIN}
+
+// dropPrivileges gives up, in all threads and for good, what the daemon does not
+// need, and returns what it keeps and why, in words for a log line and the status.
+//
+// Without commands not even root can get more again: neither this process nor one
+// that it starts. With commands the daemon alone is confined: it stays the user
+// that it is, and what it starts has what that user's programs have.
+//
+// Files that belong to others are read as they let others read them: root without
+// its capabilities may no longer read everything.
+func dropPrivileges(commands bool) (kept string, err error) {
+	have := cap.GetProc()
+	if missing, err := lacking(have); err != nil || len(missing) > 0 {
+		return "", lackingError(missing, err)
+	}
+	if commands {
+		return confineDaemon(have)
+	}
+	if err := confineAll(have); err != nil {
+		return "", fmt.Errorf("dropping privileges: %w", err)
+	}
+	return naming(needed) + ", to hear knocks and open ports; no script has commands, and no program could get more", nil
+}
+
+// lacking returns which of the needed capabilities are not there.
+func lacking(have *cap.Set) (missing []cap.Value, err error) {
+	for _, value := range needed {
+		has, err := have.GetFlag(cap.Permitted, value)
+		if err != nil {
+			return nil, fmt.Errorf("reading capabilities: %w", err)
+		}
+		if !has {
+			missing = append(missing, value)
+		}
+	}
+	return missing, nil
+}
+
+// lackingError says what is missing, and how to give it.
+func lackingError(missing []cap.Value, err error) error {
+	if err != nil {
+		return err
+	}
+	if os.Geteuid() == 0 {
+		return fmt.Errorf("root has no %s here, which hearing knocks and opening ports takes: add the line AmbientCapabilities=CAP_NET_RAW CAP_NET_ADMIN to the unit, and both names to its CapabilityBoundingSet; in a container, start it with --cap-add NET_RAW --cap-add NET_ADMIN",
+			naming(missing))
+	}
+	program, err := os.Executable()
+	if err != nil {
+		program = "/usr/sbin/sesame"
+	}
+	return fmt.Errorf("user %d has no %s, which hearing knocks and opening ports takes: run as root, or \"setcap cap_net_raw,cap_net_admin+ep %s\", or add the line AmbientCapabilities=CAP_NET_RAW CAP_NET_ADMIN to the unit",
+		os.Geteuid(), naming(missing), program)
+}
+
+// confineAll leaves this process and all that it starts the needed capabilities.
+func confineAll(have *cap.Set) error {
+	if can, err := have.GetFlag(cap.Effective, cap.SETPCAP); err != nil {
+		return err
+	} else if can { // else a unit or a container has set the bounds
+		var others []cap.Value
+		for value := range cap.MaxBits() {
+			if value != cap.NET_RAW && value != cap.NET_ADMIN {
+				others = append(others, value)
+			}
+		}
+		if err := cap.DropBound(others...); err != nil {
+			return err
+		}
+	}
+	if err := keep(needed, nil); err != nil {
+		return err
+	}
+	_, err := cap.Prctlw(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+	return err
+}
+
+// confineDaemon leaves this process what it needs. A program that root starts
+// gets root's capabilities anew, within the bounds; one of another user has what
+// its unit made ambient.
+func confineDaemon(have *cap.Set) (kept string, err error) {
+	values := needed
+	// A command may become another user, and only this ends it then.
+	if can, err := have.GetFlag(cap.Permitted, cap.KILL); err == nil && can {
+		values = append([]cap.Value{cap.KILL}, needed...)
+	}
+	if err := keep(values, have); err != nil {
+		return "", fmt.Errorf("dropping privileges: %w", err)
+	}
+	kept = naming(values) + ", to hear knocks, open ports and end commands; commands of scripts run as "
+	if user := os.Geteuid(); user != 0 {
+		return fmt.Sprintf("%suser %d", kept, user), nil
+	}
+	bounds, err := bounding()
+	switch {
+	case err != nil:
+		return "", err
+	case len(bounds) == int(cap.MaxBits()):
+		return kept + "root with all its capabilities", nil
+	case len(bounds) > 4:
+		return fmt.Sprintf("%sroot with %d of its %d capabilities", kept, len(bounds), cap.MaxBits()), nil
+	}
+	return kept + "root with no more than " + naming(bounds), nil
+}
+
+// bounding returns what a program of root can have.
+func bounding() (values []cap.Value, err error) {
+	for value := range cap.MaxBits() {
+		has, err := cap.GetBound(value)
+		if err != nil {
+			return nil, fmt.Errorf("reading the bounding set: %w", err)
+		}
+		if has {
+			values = append(values, value)
+		}
+	}
+	return values, nil
+}
+
+// keep makes these capabilities all that the process has. What programs that it
+// starts inherit is as in inherit, or nothing.
+func keep(values []cap.Value, inherit *cap.Set) error {
+	set := cap.NewSet()
+	for _, flag := range []cap.Flag{cap.Permitted, cap.Effective} {
+		if err := set.SetFlag(flag, true, values...); err != nil {
+			return err
+		}
+	}
+	if inherit != nil {
+		if err := set.FillFlag(cap.Inheritable, inherit, cap.Inheritable); err != nil {
+			return err
+		}
+	} else if err := cap.ResetAmbient(); err != nil {
+		return err
+	}
+	return set.SetProc()
+}
+
+// naming writes "CAP_NET_RAW and CAP_NET_ADMIN".
+func naming(values []cap.Value) string {
+	names := make([]string, len(values))
+	for i, value := range values {
+		names[i] = strings.ToUpper(value.String())
+	}
+	last := len(names) - 1
+	switch last {
+	case -1:
+		return "no capability"
+	case 0:
+		return names[0]
+	}
+	return strings.Join(names[:last], ", ") + " and " + names[last]
+}

@@ -1,0 +1,238 @@
+package daemon
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"golang.org/x/net/bpf"
+
+	"sesame/daemon/effect"
+	"sesame/daemon/filter"
+	"sesame/daemon/packet"
+	"sesame/scripting"
+	"sesame/scripting/lint"
+)
+
+// An outcome is what became of a reload.
+type outcome struct {
+	kind       outcomeKind
+	generation int           // that runs now
+	text       string        // why not, for people
+	held       []packet.Port // guards that a person must release
+	at         time.Time     // engine time
+}
+
+type outcomeKind string
+
+const (
+	unchanged outcomeKind = "unchanged"
+	applied   outcomeKind = "applied"
+	rejected  outcomeKind = "rejected"
+	held      outcomeKind = "held"
+)
+
+// A request asks for a reload.
+type request struct {
+	unguard []packet.Port
+	answer  chan outcome // capacity 1, so that nobody need wait for it
+}
+
+// A reloader brings script sets in, one after another. Whoever asks, the watcher,
+// a signal or a person, it is this goroutine that reads, compiles, loads and
+// judges; only the exchange itself happens on the loop, between two packets.
+type reloader struct {
+	path    string
+	load    func(*snapshot) (*scripting.Set, error)
+	loop    *loop
+	save    func(*scripting.Set, *snapshot) error // for the next start
+	log     hclog.Logger
+	applied func(set *scripting.Set, generation int)
+
+	hints    chan struct{} // capacity 1: something may have changed
+	requests chan request  // capacity 0
+
+	seen       [sha256.Size]byte // the files that were judged last
+	generation int
+	coarse     bool // said that the kernel's filter is
+
+	// The loop's, for those who ask.
+	told     outcome   // the last that was worth a word; the zero one: none since the start
+	loaded   time.Time // when the set that runs began to
+	lastGood bool      // the files failed at the start
+	running  int       // generation of the set that runs
+}
+
+// newReloader returns a reloader that goes on from a start.
+func (d *daemon) newReloader(first beginning) *reloader {
+	r := &reloader{
+		path: d.config.Scripts, load: func(s *snapshot) (*scripting.Set, error) { return d.load(s, d.values()) }, loop: d.loop, save: d.saveSet, log: d.config.Log, applied: d.sayApplied,
+		hints: make(chan struct{}, 1), requests: make(chan request), generation: 1, running: 1, loaded: d.since,
+	}
+	if first.judged != nil {
+		r.seen = first.judged.sum
+	}
+	if first.outcome.kind != applied {
+		r.told, r.lastGood = first.outcome, true
+		r.log.Warn("the scripts that were applied last run, not those on the disk", "outcome", string(first.outcome.kind), "why", first.outcome.text)
+	}
+	return r
+}
+
+func (r *reloader) run(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-r.hints:
+			r.reload(ctx, nil, true)
+		case q := <-r.requests:
+			q.answer <- r.reload(ctx, q.unguard, false)
+		}
+	}
+}
+
+// ask asks for a reload and returns what became of it.
+func (r *reloader) ask(ctx context.Context, unguard []packet.Port) (outcome, error) {
+	q := request{unguard, make(chan outcome, 1)}
+	select {
+	case r.requests <- q:
+	case <-ctx.Done():
+		return outcome{}, ctx.Err()
+	}
+	select {
+	case o := <-q.answer:
+		return o, nil
+	case <-ctx.Done():
+		return outcome{}, ctx.Err()
+	}
+}
+
+// reload reads the files and brings them in, or leaves everything as it is. A
+// hint about files that were judged before is not worth a word.
+func (r *reloader) reload(ctx context.Context, unguard []packet.Port, hint bool) outcome {
+	snap, err := takeSnapshot(r.path)
+	if err == nil && r.known(ctx, snap, hint) {
+		return outcome{kind: unchanged, generation: r.generation}
+	}
+	o := outcome{kind: rejected, generation: r.generation, at: r.loop.clock.now()}
+	if err == nil {
+		r.seen = snap.sum
+		err = r.judge(ctx, snap, unguard, &o)
+	}
+	if err != nil {
+		o.text = err.Error()
+	}
+	r.loop.do(ctx, func() {
+		if r.told = o; o.kind == applied {
+			r.loaded, r.lastGood, r.running = o.at, false, o.generation
+		}
+	})
+	r.tell(o)
+	return o
+}
+
+// known reports whether there is nothing to say of a snapshot: its files run, or,
+// to a hint, they were judged before.
+func (r *reloader) known(ctx context.Context, snap *snapshot, hint bool) (known bool) {
+	r.loop.do(ctx, func() { known = snap.sum == r.loop.snapshot.sum && !r.lastGood })
+	return known || hint && snap.sum == r.seen
+}
+
+// judge loads a snapshot and decides between the outcomes. An error: rejected.
+func (r *reloader) judge(ctx context.Context, snap *snapshot, unguard []packet.Port, o *outcome) error {
+	set, err := r.load(snap)
+	if err != nil {
+		return err
+	}
+	var running *scripting.Set
+	r.loop.do(ctx, func() { running = r.loop.set })
+	if o.held = withheld(running, set, unguard); len(o.held) > 0 {
+		set.Close()
+		o.kind, o.text = held, heldText(o.held)
+		return nil
+	}
+	if err := r.exchange(ctx, set, snap); err != nil {
+		set.Close()
+		return err
+	}
+	r.generation++
+	o.kind, o.generation = applied, r.generation
+	r.applied(set, r.generation)
+	if err := r.save(set, snap); err != nil {
+		r.log.Warn("the scripts could not be saved for the next start", "error", err)
+	}
+	return nil
+}
+
+// withheld returns the ports that set would leave without a guard that is in
+// earnest, or without a door that opens them, and that nobody released. What was
+// so before is no news.
+func withheld(running, set *scripting.Set, released []packet.Port) []packet.Port {
+	lost := without(guardsOf(running.Engine).Drop, guardsOf(set.Engine).Drop)
+	stuck := without(lint.NoWays(set), lint.NoWays(running))
+	return without(union(lost, stuck), released)
+}
+
+func heldText(ports []packet.Port) string {
+	var names, flags []string
+	for _, p := range ports {
+		names = append(names, p.String())
+		flags = append(flags, "--unguard "+p.String())
+	}
+	return fmt.Sprintf("the scripts would leave %s without a guard or without a door that opens it, so the old ones stay; if that is meant: sesame reload %s",
+		strings.Join(names, ", "), strings.Join(flags, " "))
+}
+
+// exchange puts set in the place of the one that runs. Until the doors are
+// exchanged it can fail, and then leaves everything as it was: the kernel is first
+// made to do what either set needs, and what only the old one needed goes last.
+func (r *reloader) exchange(ctx context.Context, set *scripting.Set, snap *snapshot) error {
+	var watch filter.Watch
+	var was effect.Guards
+	r.loop.do(ctx, func() { watch, was = filter.Watch(r.loop.set.Engine.Watch()), r.loop.guards })
+	next, guards := filter.Watch(set.Engine.Watch()), guardsOf(set.Engine)
+	if err := r.filter(watch.Union(next)); err != nil {
+		return fmt.Errorf("preparing the kernel's filter for the new scripts: %w", err)
+	}
+	if err := r.loop.guard(ctx, either(was, guards)); err != nil {
+		return errors.Join(fmt.Errorf("guarding the ports of the new scripts: %w", err), r.loop.guard(ctx, was), r.filter(watch))
+	}
+	if !r.loop.do(ctx, func() { r.loop.swap(set, snap) }) {
+		return errors.New("the daemon is stopping")
+	}
+	if err := errors.Join(r.filter(next), r.loop.guard(ctx, guards)); err != nil {
+		r.log.Warn("something that only the old scripts needed is still there", "error", err)
+	}
+	return nil
+}
+
+// filter lets the kernel pass what is watched.
+func (r *reloader) filter(w filter.Watch) error {
+	return r.loop.source.SetProgram(r.program(w))
+}
+
+// program returns the kernel's filter for what is watched.
+func (r *reloader) program(w filter.Watch) []bpf.Instruction {
+	program, coarse := filter.New(w).Program()
+	if coarse && !r.coarse {
+		r.log.Warn("too many ports for the kernel's filter, so Sesame looks at every packet of their protocols itself")
+	}
+	r.coarse = coarse
+	return program
+}
+
+func (r *reloader) tell(o outcome) {
+	switch o.kind {
+	case applied:
+		r.log.Info("scripts applied", "generation", o.generation)
+	case rejected:
+		r.log.Warn("scripts rejected: the old ones stay", "generation", o.generation, "error", o.text)
+	case held:
+		r.log.Warn("scripts held: the old ones stay", "generation", o.generation, "reason", o.text)
+	}
+}

@@ -1,0 +1,132 @@
+package daemon
+
+import (
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"sesame/daemon/control"
+	"sesame/daemon/engine"
+	"sesame/daemon/transcript"
+)
+
+// A reporter tells what was decided to those who watch: people at a terminal, or
+// else the log, and whoever follows the transcript. None of them is waited for.
+type reporter struct {
+	tail   *control.Tail
+	people *transcript.Text // nil: nobody is at a terminal
+	log    hclog.Logger
+
+	// Whoever sends packets decides how many first stages there are, and, where
+	// one knock is a whole sequence, how many refusals.
+	firsts, refusals allowance
+	shown            []engine.Event
+
+	failures []control.Failure // the latest, oldest first
+}
+
+// maxFailures is how many failed effects are remembered.
+const maxFailures = 20
+
+// newReporter returns a reporter to those who follow tail, and to people, or to
+// the log when people is nil.
+func newReporter(tail *control.Tail, people *transcript.Text, log hclog.Logger) *reporter {
+	return &reporter{
+		tail: tail, people: people, log: log,
+		firsts:   allowance{perSecond: 100, burst: 1000},
+		refusals: allowance{perSecond: 20, burst: 200},
+	}
+}
+
+// events tells events, which stay the engine's.
+func (r *reporter) events(events []engine.Event) {
+	shown := r.bounded(events)
+	if len(shown) == 0 {
+		return
+	}
+	r.tail.Add(shown)
+	if r.people != nil {
+		r.people.Events(shown)
+		_ = r.people.Flush() // into an Output, which never fails
+		return
+	}
+	for i := range shown {
+		r.record(&shown[i])
+	}
+}
+
+// bounded leaves out what somebody outside makes come too fast.
+func (r *reporter) bounded(events []engine.Event) []engine.Event {
+	r.shown = r.shown[:0]
+	for i := range events {
+		if e := &events[i]; e.Kind == engine.EventFailed {
+			r.fail(e)
+		}
+		switch e := &events[i]; {
+		case e.Kind == engine.EventStage && e.Stage == 1 && !r.firsts.take(e.Time):
+		case e.Kind == engine.EventRefuse && !r.refusals.take(e.Time):
+		default:
+			r.shown = append(r.shown, *e)
+		}
+	}
+	return r.shown
+}
+
+// fail remembers an effect that did not succeed.
+func (r *reporter) fail(e *engine.Event) {
+	if len(r.failures) == maxFailures {
+		r.failures = append(r.failures[:0], r.failures[1:]...)
+	}
+	r.failures = append(r.failures, control.Failure{
+		At: e.Time, Door: e.Door, Source: control.Source{Prefix: e.Source}, Effect: transcript.Effect(e.Effect), Detail: e.Detail,
+	})
+}
+
+// record logs a decision. What a stranger can make happen as often as they like is
+// for those who look closely; what is done about it, the runner logs.
+func (r *reporter) record(e *engine.Event) {
+	who := []any{"door", e.Door, "source", sourceText(e)}
+	switch e.Kind {
+	case engine.EventStage:
+		r.log.Debug("stage", append(who, "stage", e.Stage, "stages", e.Stages)...)
+	case engine.EventMiss:
+		r.log.Debug("miss", append(who, "stage", e.Stage, "stages", e.Stages, "reason", string(e.Reason))...)
+	case engine.EventRefuse:
+		r.log.Debug("refused", append(who, "reason", string(e.Reason), "detail", e.Detail)...)
+	case engine.EventOpen:
+		r.log.Info("open", who...)
+	case engine.EventError:
+		r.log.Warn("a script failed", append(who, "script", e.Script, "line", e.Line, "detail", e.Detail)...)
+	}
+}
+
+func sourceText(e *engine.Event) string {
+	switch {
+	case !e.Source.IsValid():
+		return ""
+	case e.Source.IsSingleIP():
+		return e.Source.Addr().String()
+	}
+	return e.Source.String()
+}
+
+// An allowance lets so many through a second, and a burst at once. It goes by the
+// times of events, so it reads no clock.
+type allowance struct {
+	perSecond, burst float64
+	left             float64
+	last             time.Time
+}
+
+func (a *allowance) take(now time.Time) bool {
+	if a.last.IsZero() {
+		a.left = a.burst
+	}
+	a.left = min(a.burst, a.left+max(0, now.Sub(a.last).Seconds())*a.perSecond)
+	a.last = now
+	if a.left < 1 {
+		return false
+	}
+	a.left--
+	return true
+}

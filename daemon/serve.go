@@ -1,0 +1,152 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/hashicorp/go-hclog"
+
+	"sesame/daemon/effect"
+	"sesame/scripting"
+)
+
+// grace is how long a daemon that is told to end goes on for undos that are owed.
+// What is not done by then is done at the next start.
+const grace = 20 * time.Second
+
+// serve runs all tasks until ctx ends or one of them cannot go on. It says that
+// the daemon is ready once the guard stands.
+func (d *daemon) serve(ctx context.Context) error {
+	// The runner outlives the others: it carries out what is decided at the end.
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	runner := make(chan error, 1)
+	go func() { runner <- d.runner.Run(running) }()
+
+	tasks, ctx := errgroup.WithContext(ctx)
+	tasks.Go(func() error {
+		d.loop.run(ctx, grace)
+		stop()
+		return <-runner
+	})
+	tasks.Go(func() error {
+		if err := d.arrive(ctx); err != nil {
+			return err
+		}
+		return d.uphold(ctx)
+	})
+	for _, task := range []func(context.Context) error{
+		d.listen, d.follow, d.signals, d.reloader.run,
+		func(ctx context.Context) error {
+			return newWatcher(d.config.Scripts, d.config.Log).Run(ctx, d.reloader.hints)
+		},
+		func(ctx context.Context) error { return d.socket.Serve(ctx, d.api(), faults(d.config.Log)) },
+	} {
+		tasks.Go(func() error { return task(ctx) })
+	}
+	err := tasks.Wait()
+	_ = d.notifier.stopping("stopped; ports stay guarded")
+	return err
+}
+
+// arrive lets the firewall guard, and then says that the daemon is there.
+func (d *daemon) arrive(ctx context.Context) error {
+	var guards effect.Guards
+	d.loop.do(ctx, func() { guards = d.loop.guards })
+	if err := d.loop.guard(ctx, guards); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return fmt.Errorf("guarding the ports: %w", err)
+	}
+	d.keep(ctx)
+	d.sayReady(guards)
+	return nil
+}
+
+// keep saves the scripts that a start applied, as every reload saves its own.
+func (d *daemon) keep(ctx context.Context) {
+	var set *scripting.Set
+	var snap *snapshot
+	if !d.loop.do(ctx, func() { set, snap = d.loop.set, d.loop.snapshot }) || d.reloader.lastGood {
+		return
+	}
+	if err := d.saveSet(set, snap); err != nil {
+		d.config.Log.Warn("the scripts could not be saved for the next start", "error", err)
+	}
+}
+
+func (d *daemon) sayReady(guards effect.Guards) {
+	var ports []string
+	for _, p := range guards.Drop {
+		ports = append(ports, p.String())
+	}
+	mode := "enforce"
+	if d.config.Observe {
+		mode = "observe"
+	}
+	d.config.Log.Info("ready", "version", d.config.Version, "mode", mode, "guards", strings.Join(ports, ", "), "privileges", d.kept)
+	d.loop.do(context.Background(), func() { d.sayHeard() })
+	if err := d.notifier.ready(mode + ", guarding " + strings.Join(ports, ", ")); err != nil {
+		d.config.Log.Warn("the service manager was not told", "error", err)
+	}
+}
+
+// sayApplied tells the service manager which scripts run, and the log when their
+// commands have less than they may need: privileges that a start gave up are gone.
+func (d *daemon) sayApplied(set *scripting.Set, generation int) {
+	if len(set.Commands) > 0 && !d.commands {
+		d.config.Log.Warn("the first commands came with this reload: they run with no more privileges than Sesame itself until it is started again", "privileges", d.kept)
+	}
+	if err := d.notifier.status(fmt.Sprintf("generation %d, %d doors", generation, len(set.Engine.Doors))); err != nil {
+		d.config.Log.Debug("the service manager was not told", "error", err)
+	}
+}
+
+// listen tells the loop that packets wait, each time that there are some.
+func (d *daemon) listen(ctx context.Context) error {
+	for {
+		if err := d.source.Wait(); errors.Is(err, os.ErrClosed) {
+			return nil
+		} else if err != nil {
+			return fmt.Errorf("waiting for packets: %w", err)
+		}
+		select {
+		case d.loop.readable <- struct{}{}:
+			<-d.loop.drained
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// signals reloads on SIGHUP. Those that end the daemon end ctx.
+func (d *daemon) signals(ctx context.Context) error {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
+	for {
+		select {
+		case <-hangups:
+			if _, err := d.reloader.ask(ctx, nil); err != nil {
+				return nil
+			}
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// faults is where the control socket writes what concerns no request.
+func faults(l hclog.Logger) *log.Logger {
+	return l.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Warn})
+}

@@ -1,0 +1,247 @@
+package daemon
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"sesame/daemon/capture"
+	"sesame/daemon/config"
+	"sesame/daemon/control"
+	"sesame/daemon/effect"
+	"sesame/daemon/engine"
+	"sesame/daemon/filter"
+	"sesame/daemon/packet"
+	"sesame/daemon/record"
+	"sesame/daemon/state"
+	"sesame/daemon/transcript"
+)
+
+// A Config says what a daemon does and to whom it talks.
+type Config struct {
+	config.Config
+	Version string
+	Log     hclog.Logger
+	People  io.Writer // a terminal, which must not block; nil: the log tells all
+	Color   bool      // for People
+}
+
+// A daemon is everything that Run puts together. What changes after the start is
+// the loop's, as in [loop].
+type daemon struct {
+	config   Config
+	since    time.Time // engine time
+	state    *state.Dir
+	socket   *control.Socket
+	firewall firewall
+	source   *capture.Source
+	runner   *effect.Runner
+	loop     *loop
+	reloader *reloader
+	tail     *control.Tail
+	notifier *notifier
+	commands bool   // were to be run at the start, so privileges were kept for them
+	kept     string // privileges, in words
+
+	links   *capture.Links
+	wall    wall
+	waiting map[uint64]chan<- error // of effects that somebody waits for, by their ID
+}
+
+// Run guards the machine until ctx ends. An error says what could not be done;
+// ports that were guarded stay so, whatever happens.
+func Run(ctx context.Context, c Config) (err error) {
+	d := &daemon{config: c, notifier: newNotifier(), waiting: map[uint64]chan<- error{}}
+	defer func() { err = errors.Join(err, d.close()) }()
+	if err := d.prepare(); err != nil {
+		return err
+	}
+	return d.serve(ctx)
+}
+
+// prepare makes everything ready that can fail, in the order in which things
+// depend on each other. The machine is as before when it fails.
+func (d *daemon) prepare() (err error) {
+	clock := newClock()
+	d.since = clock.now()
+	if d.state, err = state.Open(d.config.State); err != nil {
+		return err
+	}
+	first, err := d.begin()
+	if err != nil {
+		return err
+	}
+	if d.socket, err = control.Listen(d.config.Socket); err != nil {
+		return err
+	}
+	if d.firewall, err = openFirewall(d.config.Config, clock); err != nil {
+		return err
+	}
+	if d.links, err = capture.ListLinks(); err != nil {
+		return err
+	}
+	d.tail = control.NewTail()
+	if d.loop, err = d.newLoop(clock); err != nil {
+		return err
+	}
+	d.reloader = d.newReloader(first)
+	d.loop.put(first.set, first.snapshot)
+	d.loop.guards = guardsOf(first.set.Engine)
+	if err := d.restore(first); err != nil {
+		return err
+	}
+	if err := d.hear(first); err != nil {
+		return err
+	}
+	d.commands = len(first.set.Commands) > 0 || d.loop.engine.Owes()
+	d.kept, err = dropPrivileges(d.commands)
+	return err
+}
+
+// newLoop returns the loop without packets and doors.
+func (d *daemon) newLoop(clock clock) (*loop, error) {
+	var seed [8]byte
+	if _, err := rand.Read(seed[:]); err != nil {
+		return nil, fmt.Errorf("reading randomness: %w", err)
+	}
+	l := &loop{
+		clock: clock,
+		engine: engine.New(engine.Config{
+			Attempts: d.config.Limits.Attempts, Grants: d.config.Limits.Grants, Seed: binary.LittleEndian.Uint64(seed[:]),
+		}, d.since),
+		decoder:  packet.NewDecoder(),
+		log:      d.config.Log,
+		values:   d.values(),
+		observe:  d.config.Observe,
+		readable: make(chan struct{}),
+		drained:  make(chan struct{}, 1),
+		asks:     make(chan func()),
+		ended:    make(chan struct{}),
+		answered: d.answered,
+		stepped:  d.stepped,
+	}
+	l.alive = func() {
+		if err := d.notifier.alive(l.clock.now()); err != nil {
+			d.config.Log.Debug("the watchdog was not told", "error", err)
+		}
+	}
+	l.upkeep = upkeep
+	if interval := d.notifier.interval(); interval > 0 {
+		l.upkeep = min(l.upkeep, interval)
+	}
+	var people *transcript.Text
+	if d.config.People != nil {
+		people = transcript.NewText(d.config.People, transcript.TextOptions{Color: d.config.Color})
+	}
+	l.report = newReporter(d.tail, people, d.config.Log)
+	l.runner = effect.New(effect.Config{
+		Firewall: d.firewall, Now: clock.now, Log: d.config.Log, Commands: d.config.Limits.Commands,
+		Persist: func(records []engine.Record) error {
+			return d.state.Append(records, l.wallOffset())
+		},
+	})
+	d.runner = l.runner
+	return l, nil
+}
+
+// stepped notes in the journal that the wall clock was set, so that a restart
+// finds the ends of grants where they are. The disk must not hold up the loop.
+func (d *daemon) stepped(offset time.Duration) {
+	go func() {
+		if err := d.state.Append(nil, offset); err != nil {
+			d.config.Log.Warn("the journal does not know that the wall clock was set", "error", err)
+		}
+	}()
+}
+
+// restore gives the engine its doors, and what outlived the time without a
+// daemon: what the journal says, and access that stands in the kernel alone since
+// a person gave it meanwhile.
+func (d *daemon) restore(first beginning) error {
+	e, now := d.loop.engine, d.since
+	recovered, err := d.state.Recover(now)
+	if err != nil {
+		return err
+	}
+	for _, warning := range recovered.Warnings {
+		d.config.Log.Warn("the journal was damaged", "error", warning)
+	}
+	standing, err := d.firewall.Elements()
+	if err != nil {
+		return err
+	}
+	d.loop.take(e.Local(now, d.local(d.links)))
+	d.loop.take(e.Swap(now, first.set.Engine))
+	d.loop.take(e.Restore(now, append(recovered.Records, adopted(standing, recovered.Records, now)...)))
+	return nil
+}
+
+// adopted returns grants for elements that no record knows.
+func adopted(standing []effect.Element, known []engine.Record, now time.Time) []engine.Record {
+	type key struct {
+		source netip.Prefix
+		port   packet.Port
+	}
+	live := map[key]bool{}
+	last := uint64(0)
+	for _, r := range known {
+		if r.Grant != nil {
+			last = max(last, r.Grant.ID)
+			live[key{r.Grant.Source, r.Grant.Port}] = live[key{r.Grant.Source, r.Grant.Port}] || !r.Ended && r.Grant.End.After(now)
+		}
+	}
+	for _, e := range standing {
+		last = max(last, e.Grant)
+	}
+	var records []engine.Record
+	for _, e := range standing {
+		if e.Remaining > 0 && !live[key{e.Source, e.Port}] {
+			last++
+			records = append(records, engine.Record{Grant: &engine.Grant{
+				ID: last, Door: e.Door, Source: e.Source, Port: e.Port, TTL: e.Remaining, End: now.Add(e.Remaining),
+			}})
+		}
+	}
+	return records
+}
+
+// hear opens the ear of the daemon, and begins to record.
+func (d *daemon) hear(first beginning) (err error) {
+	d.source, err = capture.Open(capture.Config{
+		Interfaces: d.config.Interfaces, Links: d.links, Program: d.reloader.program(filter.Watch(first.set.Engine.Watch())),
+	})
+	if err != nil {
+		return err
+	}
+	d.loop.source = d.source
+	if d.config.Record.Size > 0 {
+		d.loop.recorder = record.NewRecorder(int(d.config.Record.Size))
+		d.loop.beginRecording()
+	}
+	return nil
+}
+
+// close gives back what prepare took. What the kernel guards, it goes on guarding.
+func (d *daemon) close() error {
+	var errs []error
+	if d.source != nil {
+		_ = d.source.Close() // the loop has closed it, unless it never ran
+	}
+	if d.socket != nil {
+		errs = append(errs, d.socket.Close())
+	}
+	if d.firewall != nil {
+		errs = append(errs, d.firewall.Close())
+	}
+	if d.state != nil {
+		errs = append(errs, d.state.Close())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,123 @@
+package daemon
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// maxWatchDepth is how deep below lib modules are looked for.
+const maxWatchDepth = 8
+
+// maxWatchLinks is how many symbolic links one after the other are followed.
+const maxWatchLinks = 8
+
+// places are the parts of the file system that decide what the scripts are.
+type places struct {
+	watched []string        // all that events are asked for
+	names   map[string]bool // whose coming and going matters
+	inside  map[string]bool // directories in which scripts and modules are
+}
+
+// findPlaces finds the places of the scripts at path. It calls add for each
+// before it looks inside, so that what comes later is an event; false: it is not
+// there, or cannot be watched.
+func findPlaces(path string, add func(string) bool) places {
+	p := places{names: map[string]bool{}, inside: map[string]bool{}}
+	watch := func(name string) bool {
+		if !add(name) {
+			return false
+		}
+		p.watched = append(p.watched, name)
+		return true
+	}
+	p.above(path, watch, 0)
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+	case info.IsDir():
+		p.directory(path, watch, 0)
+		p.directory(filepath.Join(path, "lib"), watch, 1)
+	default:
+		p.names[path] = true
+		watch(path) // a single file may be mounted, and its directory then tells nothing
+		p.inside[filepath.Dir(path)] = true
+		p.directory(filepath.Join(filepath.Dir(path), "lib"), watch, 1)
+	}
+	return p
+}
+
+// above finds the directories in which path, or what leads to it, can be
+// exchanged: its own, and that of each symbolic link on the way. Of those that
+// are not there, the deepest above them that is.
+func (p *places) above(path string, watch func(string) bool, links int) {
+	if links > maxWatchLinks {
+		return
+	}
+	for name := path; name != filepath.Dir(name); name = filepath.Dir(name) {
+		p.names[name] = true
+		if target, err := os.Readlink(name); err == nil {
+			if !filepath.IsAbs(target) {
+				target = filepath.Join(filepath.Dir(name), target)
+			}
+			watch(filepath.Dir(name))
+			p.above(target, watch, links+1)
+		}
+	}
+	// What is made while we look above it is seen the second time.
+	for range 3 {
+		below, dir := path, filepath.Dir(path)
+		for !watch(dir) && dir != filepath.Dir(dir) {
+			below, dir = dir, filepath.Dir(dir)
+		}
+		if _, err := os.Lstat(below); below == path || err != nil {
+			return
+		}
+	}
+}
+
+// directory finds a directory and, below lib, the directories in it.
+func (p *places) directory(dir string, watch func(string) bool, depth int) {
+	if depth > maxWatchDepth || !watch(dir) {
+		return
+	}
+	p.inside[dir] = true
+	p.names[dir] = true
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return // the next look tells
+	}
+	for _, entry := range entries {
+		name := filepath.Join(dir, entry.Name())
+		switch {
+		case strings.HasPrefix(entry.Name(), "."):
+		case entry.IsDir() && depth > 0:
+			p.directory(name, watch, depth+1)
+		case !strings.HasSuffix(name, ".lua"):
+		case entry.Type()&os.ModeSymlink != 0:
+			p.above(name, watch, 0)
+			watch(name)
+		case mounted(name, dir):
+			// What changes it goes by another directory.
+			p.names[name] = true
+			watch(name)
+		}
+	}
+}
+
+// mounted reports whether a file is a mount of its own in dir.
+func mounted(name, dir string) bool {
+	a, b := mountOf(name), mountOf(dir)
+	return a != b && a != 0 && b != 0
+}
+
+// mountOf returns the mount that a file is on; 0: not known, as before Linux 5.8.
+func mountOf(name string) uint64 {
+	var info unix.Statx_t
+	if err := unix.Statx(unix.AT_FDCWD, name, 0, unix.STATX_MNT_ID, &info); err != nil || info.Mask&unix.STATX_MNT_ID == 0 {
+		return 0
+	}
+	return info.Mnt_id
+}
