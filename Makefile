@@ -1,13 +1,13 @@
 SHELL       := bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: build test lint demo bench bench-read fuzz pcaps clean
+.PHONY: build test lint demo replay bench bench-read fuzz pcaps clean
 
 FUZZTIME    ?= 1m
 COUNT       ?= 6
 STATICCHECK := go tool -modfile=.ci/tools/go.mod staticcheck -checks all
 
-build: # ./sesame, one static file
-	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' ./cmd/sesame
+build: # ./sesame and ./knock, each one static file
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' ./cmd/sesame ./cmd/knock
 
 test: lint # everything, once
 	@.ci/install
@@ -18,7 +18,11 @@ lint:
 	go vet ./...
 	$(STATICCHECK) ./...
 
-demo: build # check the shipped scripts, and replay the captures in pcaps/ through them
+demo: build # as root on Linux: a guarded machine and a visitor, live; else the captures in pcaps/ replayed
+	@if [ "$$(id -u)" = 0 ] && [ "$$(uname)" = Linux ]; then .ci/install && docs/demo.sh; else \
+		echo 'Not root on Linux, so no port is guarded here: the shipped captures are replayed instead.'; $(MAKE) replay; fi
+
+replay: build # check the shipped scripts, and replay the captures in pcaps/ through them
 	./sesame check -s scripts
 	@awk '/^    sesame simulate/ && !shown[$$0]++' pcaps/README.md | while read -r line; do \
 		printf '\n$$ %s\n' "$$line"; ./$$line; done
@@ -41,5 +45,5 @@ pcaps: # record the captures again; as root
 	go run ./pcaps
 
 clean:
-	rm -f sesame
+	rm -f sesame knock
 	go clean -testcache

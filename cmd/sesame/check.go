@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sesame/daemon/config"
 	"sesame/daemon/transcript"
 	"sesame/scripting"
 	"sesame/scripting/lint"
@@ -47,7 +48,7 @@ func (p *program) check(c *cobra.Command, f *checkFlags) error {
 	if err := oneOf(c, "format", f.format, "text", "json"); err != nil {
 		return err
 	}
-	set, err := p.load(c, &f.scripts)
+	set, _, err := p.loadOffline(c, &f.scripts)
 	if _, usage := errors.AsType[*usageError](err); err != nil && !usage && f.format == "json" {
 		// What failed is the loading: that is told, even if nobody reads this.
 		_ = p.writeJSON(problemsOf(err))
@@ -91,11 +92,17 @@ type problem struct {
 }
 
 func problemsOf(err error) refusal {
+	var r refusal
+	if problems, ok := errors.AsType[config.Problems](err); ok {
+		for _, one := range problems {
+			r.Problems = append(r.Problems, problem{File: one.File, Line: one.Line, Message: one.Message})
+		}
+		return r
+	}
 	problems, ok := errors.AsType[scripting.Problems](err)
 	if !ok {
 		return refusal{[]problem{{Message: err.Error()}}}
 	}
-	var r refusal
 	for _, one := range problems {
 		r.Problems = append(r.Problems, problem{one.File, one.Line, one.Column, one.Message})
 	}

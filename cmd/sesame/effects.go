@@ -15,7 +15,11 @@ func describe(s lint.Script) string {
 	var b strings.Builder
 	fmt.Fprintln(&b, s.File)
 	for _, d := range s.Doors {
-		fmt.Fprintf(&b, "  door %s (%s)\n", d.Name, where(s, d.File, d.Line))
+		observed := ""
+		if d.Observe {
+			observed = " only observes, and does nothing of this"
+		}
+		fmt.Fprintf(&b, "  door %s (%s)%s\n", d.Name, where(s, d.File, d.Line), observed)
 		if len(d.Guards) > 0 {
 			fmt.Fprintf(&b, "    shuts %s to everyone without a grant\n", strings.Join(d.Guards, ", "))
 		}

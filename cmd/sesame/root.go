@@ -76,7 +76,9 @@ replays captures offline, so that a script can be proved before it does.`,
 	}
 	root.SetVersionTemplate("sesame {{.Version}}\n")
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(p.simulateCommand(), p.checkCommand(), p.versionCommand())
+	root.AddCommand(p.runCommand(), p.simulateCommand(), p.checkCommand(), p.knockCommand(), p.versionCommand())
+	root.AddCommand(p.statusCommand(), p.grantsCommand(), p.grantCommand(), p.revokeCommand(), p.eventsCommand(),
+		p.reloadCommand(), p.recordCommand(), p.explainCommand(), p.firewallCommand())
 	return root
 }
 

@@ -6,39 +6,45 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 
+	"sesame/daemon/config"
 	"sesame/scripting"
 )
 
 // scriptFlags say which scripts a command reads.
 type scriptFlags struct {
+	config string
 	path   string
 	values []string
 }
 
 func (f *scriptFlags) add(c *cobra.Command) {
-	c.Flags().StringVarP(&f.path, "scripts", "s", "", "directory of scripts, or one script (default ./scripts, else /etc/sesame/scripts)")
+	c.Flags().StringVarP(&f.config, "config", "c", "", "take scripts, options and local from this configuration file of the daemon")
+	c.Flags().StringVarP(&f.path, "scripts", "s", "", "directory of scripts, or one script (default ./scripts, else those of the daemon of this machine)")
 	c.Flags().StringArrayVar(&f.values, "set", nil, "give an option of the scripts a value, as name=value")
+	_ = c.MarkFlagFilename("config", "toml")
 	_ = c.MarkFlagDirname("scripts")
 }
 
-// load reads the script set. Its error is [scripting.Problems] when scripts are
-// wrong.
-func (p *program) load(c *cobra.Command, f *scriptFlags) (*scripting.Set, error) {
-	values, err := f.parseValues(c)
+// named reports whether any of them was given.
+func (f *scriptFlags) named() bool { return f.config != "" || f.path != "" || len(f.values) > 0 }
+
+// loadOffline reads the configuration that flags mean, and its script set.
+func (p *program) loadOffline(c *cobra.Command, f *scriptFlags) (*scripting.Set, config.Config, error) {
+	settings, err := p.offlineConfig(c, f)
 	if err != nil {
-		return nil, err
+		return nil, settings, err
 	}
-	path := f.path
-	if path == "" {
-		if path = defaultScripts(); path == "" {
-			return nil, fmt.Errorf("neither %s nor %s is there: name a directory of scripts, or one script, with -s", scriptsHere, scriptsOfSystem)
-		}
-		p.note("scripts: %s", path)
-	}
+	set, err := p.load(&settings)
+	return set, settings, err
+}
+
+// load reads the script set that is configured. Its error is
+// [scripting.Problems] when scripts are wrong.
+func (p *program) load(settings *config.Config) (*scripting.Set, error) {
+	path := settings.Scripts
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -46,9 +52,8 @@ func (p *program) load(c *cobra.Command, f *scriptFlags) (*scripting.Set, error)
 	case err != nil:
 		return nil, fmt.Errorf("scripts: %w", err)
 	}
-	options := scripting.Options{Dir: path, Values: values, Print: func(at scripting.Place, line string) {
-		p.note("%s: %s", at, line)
-	}}
+	options := scriptOptions(settings)
+	options.Print = func(at scripting.Place, line string) { p.note("%s: %s", at, line) }
 	if info.IsDir() {
 		return scripting.Load(os.DirFS(path), options)
 	}
@@ -58,33 +63,14 @@ func (p *program) load(c *cobra.Command, f *scriptFlags) (*scripting.Set, error)
 	return scripting.LoadFile(os.DirFS(filepath.Dir(path)), filepath.Base(path), options)
 }
 
-func (f *scriptFlags) parseValues(c *cobra.Command) (map[string]string, error) {
-	values := map[string]string{}
-	for _, pair := range f.values {
-		name, value, found := strings.Cut(pair, "=")
-		if !found || name == "" {
-			return nil, &usageError{c, fmt.Sprintf("--set %q: expected name=value", pair)}
-		}
-		if _, twice := values[name]; twice {
-			return nil, &usageError{c, fmt.Sprintf("--set %s: given twice", name)}
-		}
-		values[name] = value
-	}
-	return values, nil
-}
-
-// Where scripts are when nothing is said.
-const (
-	scriptsHere     = "./scripts"
-	scriptsOfSystem = "/etc/sesame/scripts"
-)
-
-// defaultScripts returns the first of them that is there, or nothing.
-func defaultScripts() string {
-	for _, path := range []string{scriptsHere, scriptsOfSystem} {
-		if info, err := os.Stat(path); err == nil && info.IsDir() {
-			return path
+// scriptOptions are what a configuration says to scripts.
+func scriptOptions(settings *config.Config) scripting.Options {
+	options := scripting.Options{Dir: settings.Scripts, Values: map[string]string{}, Given: map[string]string{}}
+	for name, value := range settings.Options {
+		options.Values[name] = value.Text
+		if value.From != "" {
+			options.Given[name] = value.From
 		}
 	}
-	return ""
+	return options
 }

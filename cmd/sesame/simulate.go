@@ -21,6 +21,7 @@ import (
 type simulateFlags struct {
 	scripts scriptFlags
 	local   []string
+	parsed  []netip.Prefix // of local
 	format  string
 	color   string
 	until   string
@@ -36,6 +37,10 @@ func (p *program) simulateCommand() *cobra.Command {
 machine, in the captures' own time. Nothing is opened and nothing is run: every
 effect is taken for done. CAPTURE is a pcap or pcapng file, plain or compressed
 with gzip or zstd, or - for standard input. Several are merged by time.
+
+A recording of the daemon (sesame record) is replayed exactly as it was lived,
+with the scripts, addresses and results that were recorded, unless scripts are
+named with -s: then it is a capture like any other.
 
 The exit status is 0 when all was replayed, 1 when a script failed on the way,
 and 2 when something could not be read to its end.`,
@@ -62,23 +67,31 @@ and 2 when something could not be read to its end.`,
 }
 
 func (p *program) simulate(c *cobra.Command, f *simulateFlags, captures []string) error {
-	local, until, err := f.check(c)
+	until, err := f.check(c)
 	if err != nil {
 		return err
-	}
-	set, err := p.load(c, &f.scripts)
-	if err != nil {
-		return err
-	}
-	defer set.Close()
-	if f.verbose {
-		p.provenance(f, set, captures)
 	}
 	bar := &progress{w: p.stderr}
 	out := io.Writer(&behindBar{bar, p.stdout})
 	config := simulate.Config{
-		Captures: captures, Set: set.Engine, Local: local, Until: until,
+		Captures: captures, Local: f.parsed, Until: until,
 		Account: f.format == "text", Writer: f.writer(out, p.stdout),
+	}
+	var set *scripting.Set
+	defer func() {
+		if set != nil {
+			set.Close()
+		}
+	}()
+	config.Load = func(config *simulate.Config) (err error) {
+		set, err = p.loadSimulated(c, f, config)
+		return err
+	}
+	// Where scripts are named, what is wrong with them is said first.
+	if f.scripts.named() {
+		if err := config.Load(&config); err != nil {
+			return err
+		}
 	}
 	if isTerminal(p.stderr) {
 		config.Progress = bar.draw
@@ -98,6 +111,22 @@ func (p *program) simulate(c *cobra.Command, f *simulateFlags, captures []string
 	}
 	p.judge(report)
 	return nil
+}
+
+// loadSimulated reads what a simulation runs, unless it brings its own.
+func (p *program) loadSimulated(c *cobra.Command, f *simulateFlags, config *simulate.Config) (*scripting.Set, error) {
+	set, settings, err := p.loadOffline(c, &f.scripts)
+	if err != nil {
+		return nil, err
+	}
+	config.Set = set.Engine
+	if !c.Flags().Changed("local") {
+		config.Local = settings.Local // those of a file are all that is known of the host
+	}
+	if f.verbose {
+		p.provenance(f, set, config.Local, config.Captures)
+	}
+	return set, nil
 }
 
 // judge warns of what a reader must know, and sets the exit status.
@@ -129,51 +158,22 @@ func (f *simulateFlags) writer(out, stdout io.Writer) simulate.Writer {
 }
 
 // check looks at all flags, and reports the first that makes no sense.
-func (f *simulateFlags) check(c *cobra.Command) ([]netip.Prefix, time.Duration, error) {
+func (f *simulateFlags) check(c *cobra.Command) (until time.Duration, err error) {
 	if err := oneOf(c, "format", f.format, "text", "jsonl"); err != nil {
-		return nil, 0, err
+		return 0, err
 	}
 	if err := oneOf(c, "color", f.color, "auto", "always", "never"); err != nil {
-		return nil, 0, err
+		return 0, err
 	}
-	var until time.Duration
 	if f.until != "0" && f.until != "0s" {
-		var err error
 		if until, err = scripting.ParseDuration(f.until); err != nil {
-			return nil, 0, &usageError{c, "--until: " + err.Error()}
+			return 0, &usageError{c, "--until: " + err.Error()}
 		}
 	}
-	local, err := f.locals(c)
-	return local, until, err
-}
-
-// locals reads --local. An empty one is refused: it is a variable that was not
-// set, and must not come to mean every destination.
-func (f *simulateFlags) locals(c *cobra.Command) ([]netip.Prefix, error) {
-	if len(f.local) == 0 && c.Flags().Changed("local") {
-		f.local = []string{""}
+	if c.Flags().Changed("local") {
+		f.parsed, err = parseLocal(c, f.local)
 	}
-	var local []netip.Prefix
-	for _, text := range f.local {
-		prefix, err := parseNetwork(strings.TrimSpace(text))
-		if err != nil {
-			return nil, &usageError{c, fmt.Sprintf("--local %q: expected an address such as 192.0.2.1, or a network such as 192.0.2.0/24", text)}
-		}
-		local = append(local, prefix)
-	}
-	return local, nil
-}
-
-func parseNetwork(text string) (netip.Prefix, error) {
-	if address, err := netip.ParseAddr(text); err == nil {
-		address = address.Unmap().WithZone("")
-		return netip.PrefixFrom(address, address.BitLen()), nil
-	}
-	prefix, err := netip.ParsePrefix(text)
-	if err == nil && prefix != prefix.Masked() {
-		return prefix, fmt.Errorf("%s has bits behind its prefix", text)
-	}
-	return prefix, err
+	return until, err
 }
 
 func oneOf(c *cobra.Command, flag, value string, allowed ...string) error {
@@ -187,7 +187,7 @@ func oneOf(c *cobra.Command, flag, value string, allowed ...string) error {
 
 // provenance says what a report rests on. It stays out of the transcript, which
 // must be the same wherever it was made.
-func (p *program) provenance(f *simulateFlags, set *scripting.Set, captures []string) {
+func (p *program) provenance(f *simulateFlags, set *scripting.Set, local []netip.Prefix, captures []string) {
 	p.note("version %s", version())
 	for _, file := range set.Files {
 		p.note("script %s, sha256 %x", file.Path, file.SHA256)
@@ -202,11 +202,11 @@ func (p *program) provenance(f *simulateFlags, set *scripting.Set, captures []st
 	for _, option := range set.Options {
 		p.note("option %s: %v", option.Name, option.Value)
 	}
-	local := strings.Join(f.local, ",")
-	if local == "" {
-		local = "every destination"
+	destinations := "every destination"
+	if len(local) > 0 {
+		destinations = strings.Trim(fmt.Sprint(local), "[]")
 	}
-	p.note("local: %s; until: %s", local, f.until)
+	p.note("local: %s; until: %s", destinations, f.until)
 }
 
 // behindBar removes the progress bar before it lets a line through to the

@@ -1,0 +1,155 @@
+//go:build linux
+
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"sesame/daemon/livetest"
+)
+
+// BenchmarkLive measures the program as it is run, and Debian's knockd beside it,
+// each in a network of its own and one after another. It takes minutes, so it
+// runs when it is asked for by name alone; each measurement is made once,
+// whatever -benchtime says:
+//
+//	make bench-live
+func BenchmarkLive(b *testing.B) {
+	if name := flag.Lookup("test.bench"); name == nil || !strings.Contains(name.Value.String(), "Live") {
+		b.Skip("takes minutes: make bench-live")
+	}
+	if os.Geteuid() != 0 {
+		b.Skip("needs root, to make network namespaces")
+	}
+	program := buildProgram(b)
+	logMachine(b)
+	for _, m := range []struct {
+		name    string
+		measure func(*liveBench)
+	}{
+		{"open/sesame-disk", func(l *liveBench) { measureOpening(l, l.startSesame(l.TempDir(), threeKnocks)) }},
+		{"open/sesame-tmpfs", func(l *liveBench) { measureOpening(l, l.startSesame(l.tmpfs(), threeKnocks)) }},
+		{"open/knockd", func(l *liveBench) { measureOpening(l, l.startKnockd(threeKnocks)) }},
+		{"sources/sesame", func(l *liveBench) { measureSources(l, l.startSesame(l.TempDir(), threeKnocks)) }},
+		{"sources/knockd", func(l *liveBench) { measureSources(l, l.startKnockd(threeKnocks)) }},
+		{"doors/sesame", func(l *liveBench) { measureDoors(l, l.startSesame(l.TempDir(), manyDoors(400)...)) }},
+		{"doors/knockd", func(l *liveBench) { measureDoors(l, l.startKnockd(manyDoors(400)...)) }},
+		{"flood/sesame", func(l *liveBench) { measureFlood(l, l.startSesame(l.TempDir(), fourKnocks), 3) }},
+		{"flood/knockd", func(l *liveBench) { measureFlood(l, l.startKnockd(fourKnocks), 1) }},
+		{"reloads/sesame", measureReloads},
+		{"mixed/sesame", measureMixed},
+	} {
+		b.Run(m.name, func(b *testing.B) {
+			m.measure(newLiveBench(b, program))
+			b.ReportMetric(0, "ns/op") // says nothing
+		})
+	}
+}
+
+// buildProgram builds the program as make does, and returns its path.
+func buildProgram(b *testing.B) string {
+	b.Helper()
+	path := filepath.Join(b.TempDir(), "sesame")
+	cmd := exec.CommandContext(b.Context(), "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", path, ".")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		b.Fatalf("building the program: %v\n%s", err, out)
+	}
+	return path
+}
+
+// logMachine says what the figures were taken on.
+func logMachine(b *testing.B) {
+	load, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		b.Fatal(err)
+	}
+	var disk unix.Statfs_t
+	if err := unix.Statfs(b.TempDir(), &disk); err != nil {
+		b.Fatal(err)
+	}
+	b.Logf("load %s; the disk's file system is of type %#x", strings.TrimSpace(string(load)), disk.Type)
+}
+
+// A door is one that sesame and knockd can have.
+type liveDoor struct {
+	name   string
+	knocks []string // TCP
+	guards string
+	within time.Duration
+	ttl    time.Duration
+}
+
+var (
+	threeKnocks = liveDoor{"ssh", []string{"tcp/7000", "tcp/8000", "tcp/9000"}, "tcp/22", time.Minute, 10 * time.Minute}
+	fourKnocks  = liveDoor{"ssh", []string{"tcp/7000", "tcp/8000", "tcp/9000", "tcp/7500"}, "tcp/22", 10 * time.Second, 10 * time.Minute}
+)
+
+// manyDoors returns doors of three knocks each, no two of which are the same. The
+// last of them is asked to open.
+func manyDoors(count int) []liveDoor {
+	doors := make([]liveDoor, count)
+	for i := range doors {
+		var knocks []string
+		for n := range 3 {
+			knocks = append(knocks, fmt.Sprintf("tcp/%d", 10000+i*3+n))
+		}
+		doors[i] = liveDoor{fmt.Sprintf("door%d", i), knocks, "tcp/22", time.Minute, 10 * time.Minute}
+	}
+	return doors
+}
+
+// A liveBench is a network for one measurement.
+type liveBench struct {
+	*testing.B
+	net     *livetest.Network
+	program string // the path of sesame
+}
+
+// newLiveBench returns a network with a server behind the port that doors guard.
+// Knocks are dropped when they were heard, as on a machine behind a firewall, so
+// that nobody pays for answering them.
+func newLiveBench(b *testing.B, program string) *liveBench {
+	b.Helper()
+	l := &liveBench{b, livetest.New(b), program}
+	l.net.Server.Echo(ssh4)
+	l.net.Server.Exec("nft", `add table inet quiet
+		add chain inet quiet input { type filter hook input priority 10; }
+		add rule inet quiet input tcp dport != 22 drop`)
+	return l
+}
+
+// tmpfs returns a directory in memory.
+func (l *liveBench) tmpfs() string {
+	l.Helper()
+	const memory = "/dev/shm"
+	var fs unix.Statfs_t
+	if err := unix.Statfs(memory, &fs); err != nil || fs.Type != unix.TMPFS_MAGIC {
+		l.Skipf("no tmpfs at %s", memory)
+	}
+	dir, err := os.MkdirTemp(memory, "sesame")
+	if err != nil {
+		l.Fatal(err)
+	}
+	l.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
+// within waits for a condition, and reports whether it came.
+func within(limit time.Duration, condition func() bool) bool {
+	for end := time.Now().Add(limit); !condition(); <-time.After(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			return false
+		}
+	}
+	return true
+}

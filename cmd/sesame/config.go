@@ -1,0 +1,181 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"sesame/daemon/config"
+)
+
+// configFlags are those of commands that read the configuration of the daemon,
+// and override what it says.
+type configFlags struct {
+	file string
+
+	scripts       string
+	values        []string
+	interfaces    []string
+	local         []string
+	state, socket string
+	observe       bool
+}
+
+// add gives a command all of them.
+func (f *configFlags) add(c *cobra.Command) {
+	addConfigFile(c, &f.file)
+	flags := c.Flags()
+	flags.StringVarP(&f.scripts, "scripts", "s", "", "directory of scripts, or one script (default scripts, beside the configuration file)")
+	flags.StringArrayVar(&f.values, "set", nil, "give an option of the scripts a value, as name=value")
+	flags.StringSliceVarP(&f.interfaces, "interface", "i", nil, "hear knocks on this interface; may be given again (default: all)")
+	flags.StringSliceVar(&f.local, "local", nil, "addresses or networks that count as this host's beside its own")
+	flags.StringVar(&f.state, "state", "", "directory of what outlives a restart (default /var/lib/sesame)")
+	flags.BoolVar(&f.observe, "observe", false, "decide everything, and do nothing")
+	f.addSocket(c)
+	_ = c.MarkFlagDirname("scripts")
+	_ = c.MarkFlagDirname("state")
+}
+
+// addSocket gives a command those that find the daemon.
+func (f *configFlags) addSocket(c *cobra.Command) {
+	if c.Flags().Lookup("config") == nil {
+		addConfigFile(c, &f.file)
+	}
+	c.Flags().StringVar(&f.socket, "socket", "", "path of the daemon's socket (default /run/sesame/sesame.sock)")
+}
+
+func addConfigFile(c *cobra.Command, file *string) {
+	c.Flags().StringVarP(file, "config", "c", "", "configuration file (default "+config.Path+", if it is there)")
+	_ = c.MarkFlagFilename("config", "toml")
+}
+
+// load reads the configuration, and lets the flags override it: a list replaces
+// a list, and --set adds to the options. Errors are of type [config.Problems]
+// when the file is wrong.
+func (f *configFlags) load(c *cobra.Command) (config.Config, error) {
+	settings, err := readConfig(c, f.file)
+	if err != nil {
+		return config.Config{}, err
+	}
+	values, err := parseValues(c, f.values)
+	if err != nil {
+		return config.Config{}, err
+	}
+	maps.Copy(settings.Options, values)
+	given := func(flag string) bool { return c.Flags().Changed(flag) }
+	for flag, to := range map[string]*string{"scripts": &settings.Scripts, "state": &settings.State, "socket": &settings.Socket} {
+		if !given(flag) {
+			continue
+		}
+		if *to, _ = c.Flags().GetString(flag); *to == "" {
+			return config.Config{}, &usageError{c, fmt.Sprintf("--%s: it is empty: expected a path, or leave it out", flag)}
+		}
+	}
+	if given("observe") {
+		settings.Observe = f.observe
+	}
+	if given("interface") {
+		settings.Interfaces = config.Heard(f.interfaces)
+		for _, name := range f.interfaces {
+			if err := config.CheckInterface(name); err != nil {
+				return config.Config{}, &usageError{c, "-i: " + err.Error()}
+			}
+		}
+	}
+	if given("local") {
+		settings.Local, err = parseLocal(c, f.local)
+	}
+	return settings, err
+}
+
+// readConfig reads the file that was named, or else the one of the system.
+func readConfig(c *cobra.Command, file string) (config.Config, error) {
+	if file == "" && c.Flags().Changed("config") {
+		return config.Config{}, &usageError{c, "-c: it is empty: expected a configuration file, or leave it out"}
+	}
+	return config.Load(file)
+}
+
+// warnOf tells what a configuration says and may not mean.
+func (p *program) warnOf(settings *config.Config) {
+	for _, warning := range settings.Warnings {
+		p.warn("%v", warning)
+	}
+}
+
+// parseValues reads what --set was given.
+func parseValues(c *cobra.Command, pairs []string) (map[string]config.Value, error) {
+	values := map[string]config.Value{}
+	for _, pair := range pairs {
+		name, value, found := strings.Cut(pair, "=")
+		if !found || name == "" {
+			return nil, &usageError{c, fmt.Sprintf("--set %q: expected name=value", pair)}
+		}
+		if _, twice := values[name]; twice {
+			return nil, &usageError{c, fmt.Sprintf("--set %s: given twice", name)}
+		}
+		values[name] = config.Value{Text: value}
+	}
+	return values, nil
+}
+
+// parseLocal reads what --local was given. An empty one is refused: it is a
+// variable that was not set, and must not come to mean every destination.
+func parseLocal(c *cobra.Command, texts []string) ([]netip.Prefix, error) {
+	if len(texts) == 0 {
+		texts = []string{""}
+	}
+	var local []netip.Prefix
+	for _, text := range texts {
+		prefix, err := config.ParseNetwork(strings.TrimSpace(text))
+		if err != nil {
+			return nil, &usageError{c, fmt.Sprintf("--local %q: expected an address such as 192.0.2.1, or a network such as 192.0.2.0/24", text)}
+		}
+		local = append(local, prefix)
+	}
+	return local, nil
+}
+
+// Where scripts are when neither flags nor a configuration say it.
+const scriptsHere = "./scripts"
+
+// offlineConfig is what commands that only read scripts go by. The daemon's
+// configuration of this machine is read when it is named, or when nothing says
+// which scripts are meant: scripts that are named, or lie here, are looked at as
+// they would be on any other machine.
+func (p *program) offlineConfig(c *cobra.Command, f *scriptFlags) (config.Config, error) {
+	values, err := parseValues(c, f.values)
+	if err != nil {
+		return config.Config{}, err
+	}
+	settings := config.Default()
+	info, err := os.Stat(scriptsHere)
+	switch {
+	case c.Flags().Changed("config"):
+		settings, err = readConfig(c, f.config)
+	case f.path != "":
+		err = nil
+	case err == nil && info.IsDir():
+		settings.Scripts = scriptsHere
+	default:
+		settings, err = config.Load("")
+	}
+	if err != nil {
+		return config.Config{}, err
+	}
+	p.warnOf(&settings)
+	maps.Copy(settings.Options, values)
+	if _, missing := os.Stat(settings.Scripts); f.path == "" && settings.File == "" && missing != nil {
+		return settings, fmt.Errorf("neither %s nor %s is there: name a directory of scripts, or one script, with -s", scriptsHere, settings.Scripts)
+	}
+	if f.path != "" {
+		settings.Scripts = f.path
+	} else {
+		p.note("scripts: %s", settings.Scripts)
+	}
+	return settings, nil
+}

@@ -1,0 +1,145 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net/netip"
+	"os"
+	"slices"
+	"testing/fstest"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"sesame/daemon/control"
+	"sesame/daemon/engine"
+	"sesame/daemon/packet"
+	"sesame/daemon/record"
+	"sesame/scripting"
+	"sesame/simulate/pcaptest"
+)
+
+// fakeDaemon is "daemon SOCKET ANSWERS": until the script ends, what ANSWERS
+// holds is what is answered at SOCKET.
+func fakeDaemon(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: daemon SOCKET ANSWERS")
+	}
+	var a answers
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[1])), &a))
+	socket, err := control.Listen(ts.MkAbs(args[0]))
+	ts.Check(err)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1) // what Serve returned
+	go func() { done <- socket.Serve(ctx, a.api(), log.New(os.Stderr, "fake daemon: ", 0)) }()
+	ts.Defer(func() {
+		cancel()
+		ts.Check(<-done)
+	})
+}
+
+// answers are those of a fake daemon.
+type answers struct {
+	Status    control.Status
+	Grants    []control.Grant
+	Outcome   control.Outcome
+	Refusal   control.Refusal // of every change
+	Recording string
+	Script    string // a recording of what it makes of Capture, instead of Recording
+	Capture   string // as of package pcaptest
+	Knocks    int    // events, a second after another
+}
+
+func (a *answers) api() control.API {
+	noon := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	tail := control.NewTail()
+	for i := range a.Knocks {
+		tail.Add([]engine.Event{{Kind: engine.EventOpen, Time: noon.Add(time.Duration(i) * time.Second), Packet: i + 1, Door: "ssh",
+			Source: netip.MustParsePrefix("203.0.113.9/32")}})
+	}
+	return control.API{
+		Status: func(context.Context) (control.Status, error) { return a.Status, nil },
+		Grants: func(context.Context) ([]control.Grant, error) { return a.Grants, nil },
+		Grant: func(_ context.Context, r control.GrantRequest) (control.Grant, error) {
+			return control.Grant{ID: 7, Source: r.Source, Port: r.Port, TTL: r.TTL, Remaining: r.TTL, End: noon.Add(time.Duration(r.TTL)),
+				Observed: a.Status.Mode == control.Observe}, a.refuse()
+		},
+		Revoke: func(_ context.Context, r control.RevokeRequest) ([]control.Grant, error) {
+			return slices.DeleteFunc(slices.Clone(a.Grants), func(g control.Grant) bool {
+				return !g.Source.Overlaps(r.Source.Prefix) || r.Port.Port != (packet.Port{}) && r.Port != g.Port
+			}), a.refuse()
+		},
+		Reload: func(_ context.Context, r control.ReloadRequest) (control.Outcome, error) {
+			o := a.Outcome
+			if len(r.Unguard) > 0 && len(r.Unguard) == len(o.Held) {
+				return control.Outcome{Outcome: control.Applied, Generation: o.Generation + 1, Doors: o.Doors}, nil
+			}
+			return o, a.refuse()
+		},
+		Record: func(_ context.Context, w io.Writer) error {
+			if a.Script != "" {
+				return recordRun(w, a.Script, a.Capture)
+			}
+			_, err := io.WriteString(w, a.Recording)
+			return err
+		},
+		Events: tail,
+	}
+}
+
+func (a *answers) refuse() error {
+	if a.Refusal == "" {
+		return nil
+	}
+	return a.Refusal
+}
+
+// recordRun writes the recording of a daemon that ran one script and heard what
+// is in a capture.
+func recordRun(w io.Writer, script, lines string) error {
+	files := fstest.MapFS{"ssh.lua": {Data: []byte(script)}}
+	set, err := scripting.Load(files, scripting.Options{})
+	if err != nil {
+		return err
+	}
+	defer set.Close()
+	capture, err := pcaptest.Capture(lines)
+	if err != nil {
+		return err
+	}
+	reader, err := record.NewReader(bytes.NewReader(capture), int64(len(capture)), "capture")
+	if err != nil {
+		return err
+	}
+	e, kept, decoder := engine.New(engine.Config{Attempts: 100}, pcaptest.Start), record.NewRecorder(0), packet.NewDecoder()
+	e.Swap(pcaptest.Start, set.Engine)
+	kept.Begin(pcaptest.Start, e.State(), record.Scripts{Files: []record.File{{Path: "ssh.lua", Source: []byte(script)}}})
+	for {
+		f, err := reader.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			return err
+		}
+		var heard packet.Packet
+		if drop := decoder.Decode(f.Link, f.Data, f.Wire, &heard); drop != packet.Kept {
+			return fmt.Errorf("packet %d: %v", f.Number, drop)
+		}
+		heard.Time, heard.Number = f.Time(), f.Number
+		const ethernet = 14
+		kept.Packet(&heard, f.Data[ethernet:], f.Wire-ethernet)
+		for _, event := range slices.Clone(e.Packet(&heard)) {
+			if event.ID != 0 {
+				kept.Input(record.Input{Kind: record.InputResult, Time: e.Now(), ID: event.ID})
+				e.Result(e.Now(), event.ID, nil)
+			}
+		}
+	}
+	_, err = kept.Recording().WriteTo(w)
+	return err
+}

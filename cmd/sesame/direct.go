@@ -1,0 +1,41 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"sesame/daemon/control"
+	"sesame/daemon/effect"
+)
+
+// grantDirectly gives access without a daemon, in the firewall that one left.
+// The kernel ends it.
+func (p *program) grantDirectly(c *cobra.Command, f *configFlags, r control.GrantRequest) (err error) {
+	settings, err := p.daemonSettings(c, f)
+	if err != nil {
+		return err
+	}
+	if wall := settings.Firewall; wall.Mode != "guard" {
+		set := wall.Set4
+		if r.Source.Addr().Is6() {
+			set = wall.Set6
+		}
+		return fmt.Errorf("no daemon answers at %s, and without one sesame leaves your own sets alone: to let %s in, use nft add element %s %s %s",
+			settings.Socket, r.Source, wall.Family, wall.Table, set)
+	}
+	guard := effect.NewGuard(effect.GuardConfig{Mark: settings.Firewall.Mark})
+	defer func() { err = errors.Join(err, guard.Close()) }()
+	err = guard.GrantDirectly(r.Source.Prefix, r.Port.Port, time.Duration(r.TTL))
+	if errors.Is(err, effect.ErrGone) {
+		return fmt.Errorf("no daemon answers at %s, and there is no table of sesame in the firewall: nothing is shut by it", settings.Socket)
+	}
+	if err != nil {
+		return fmt.Errorf("granting without a daemon: %w", err)
+	}
+	p.note("no daemon answers at %s: the access went straight into the firewall", settings.Socket)
+	_, err = fmt.Fprintf(p.stdout, "%s may reach %s for %s\n", r.Source, r.Port, r.TTL)
+	return err
+}

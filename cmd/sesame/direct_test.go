@@ -1,0 +1,72 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netns"
+
+	"sesame/daemon/effect"
+	"sesame/daemon/packet"
+)
+
+// A daemon is dead, and its guard stands: a person at the console lets somebody in.
+func TestRealGrantWithoutADaemon(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root, for a network namespace with a firewall")
+	}
+	// The namespace ends with the thread, and the thread with the test.
+	runtime.LockOSThread()
+	namespace, err := netns.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer namespace.Close()
+	configuration := filepath.Join(t.TempDir(), "sesame.toml")
+	if err := os.WriteFile(configuration, []byte(`socket = "none"`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	sesame := func(want int, args ...string) (stdout, stderr string) {
+		t.Helper()
+		var out, errs bytes.Buffer
+		if got := run(append(args, "-c", configuration), nil, &out, &errs); got != want {
+			t.Errorf("%v: exit status %d, want %d: %s", args, got, want, &errs)
+		}
+		return out.String(), errs.String()
+	}
+
+	if _, stderr := sesame(couldNot, "grant", "203.0.113.9", "tcp/22", "10m"); !strings.Contains(stderr, "there is no table of sesame in the firewall: nothing is shut by it") {
+		t.Errorf("without a guard: %s", stderr)
+	}
+	guard := effect.NewGuard(effect.GuardConfig{})
+	defer guard.Close()
+	if err := guard.Install(effect.Guards{Drop: []packet.Port{{Proto: packet.TCP, Number: 22}}}, nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, source := range []string{"203.0.113.9", "198.51.100.0/24", "2001:db8::9"} {
+		stdout, stderr := sesame(done, "grant", source, "tcp/22", "10m")
+		if want := fmt.Sprintf("%s may reach tcp/22 for 10m\n", source); stdout != want || !strings.Contains(stderr, "the access went straight into the firewall") {
+			t.Errorf("%s: %q, %q", source, stdout, stderr)
+		}
+	}
+	elements, err := guard.Elements()
+	if err != nil || len(elements) != 3 {
+		t.Fatalf("%v, %v; want three", elements, err)
+	}
+	for _, e := range elements {
+		if e.Port.Number != 22 || e.Remaining > 10*time.Minute || e.Remaining < 9*time.Minute {
+			t.Errorf("%+v", e)
+		}
+	}
+	// Who names a socket means the daemon behind it.
+	var out, errs bytes.Buffer
+	if got := run([]string{"grant", "203.0.113.8", "tcp/22", "10m", "--socket", "none"}, nil, &out, &errs); got != couldNot || !strings.Contains(errs.String(), "no daemon answers at none") {
+		t.Errorf("a named socket: %d, %s", got, &errs)
+	}
+}

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"sesame/daemon/control"
+	"sesame/daemon/engine"
+	"sesame/daemon/transcript"
+	"sesame/scripting"
+	"sesame/simulate"
+)
+
+// explainFlags are those of sesame explain.
+type explainFlags struct {
+	daemon configFlags
+	last   string
+	color  string
+}
+
+func (p *program) explainCommand() *cobra.Command {
+	f := &explainFlags{}
+	c := &cobra.Command{
+		Use:   "explain [flags] [ADDRESS|NETWORK]",
+		Short: "Say why a door opened, or by how much it did not",
+		Long: `Explain fetches what the daemon recorded, replays it here with the scripts that
+ran, and tells what came of each source: which knock was missing, or too late,
+and by how much. Nothing is asked of the running doors.`,
+		Example: `  sesame explain 203.0.113.9 --last 10m`,
+		Args:    arguments(0, 1, "at most one ADDRESS|NETWORK"),
+		RunE:    func(c *cobra.Command, args []string) error { return p.explain(c, f, args) },
+	}
+	f.daemon.addSocket(c)
+	c.Flags().StringVar(&f.last, "last", "", "only of so long ago, such as 10m (default: all that is recorded)")
+	c.Flags().StringVar(&f.color, "color", "auto", `"auto", "always" or "never"`)
+	return c
+}
+
+func (p *program) explain(c *cobra.Command, f *explainFlags, args []string) error {
+	if err := oneOf(c, "color", f.color, "auto", "always", "never"); err != nil {
+		return err
+	}
+	var last time.Duration
+	var err error
+	if c.Flags().Changed("last") {
+		if last, err = scripting.ParseDuration(f.last); err != nil {
+			return &usageError{c, "--last: " + err.Error()}
+		}
+	}
+	var source control.Source
+	if len(args) > 0 {
+		if source, err = control.ParseSource(args[0]); err != nil {
+			return &usageError{c, err.Error()}
+		}
+	}
+	told := &tellingWriter{Text: transcript.NewText(p.stdout, transcript.TextOptions{Color: color(f.color, p.stdout)}), selected: source.IsValid() || last > 0}
+	config := simulate.Config{Account: true, Writer: told, Source: source.Prefix}
+	return p.ask(c, &f.daemon, func(ctx context.Context, daemon *control.Client) error {
+		if last > 0 {
+			// The recording is in engine time.
+			status, err := daemon.Status(ctx)
+			if err != nil {
+				return err
+			}
+			config.Since = status.Now.Add(-time.Duration(status.Offset) - last)
+		}
+		report, err := replayRecording(ctx, daemon, config)
+		if err != nil {
+			return err
+		}
+		if err := report.WriteAccount(p.stdout); err != nil {
+			return err
+		}
+		p.judge(report)
+		if told.events == 0 && report.Knocks > 0 {
+			p.note("nothing that a door listens to is recorded%s; all that is recorded: sesame explain", ofWhom(source, last))
+		}
+		return nil
+	})
+}
+
+// ofWhom says what was asked for.
+func ofWhom(source control.Source, last time.Duration) string {
+	text := ""
+	if source.IsValid() {
+		text += " of " + source.String()
+	}
+	if last > 0 {
+		text += " in the last " + transcript.Duration(last)
+	}
+	return text
+}
+
+// A tellingWriter counts what it tells.
+type tellingWriter struct {
+	*transcript.Text
+	selected bool // not everything is told
+	events   int
+}
+
+func (w *tellingWriter) Events(events []engine.Event) {
+	w.events += len(events)
+	w.Text.Events(events)
+}
+
+// Summary leaves out the totals of everybody when they are not what was asked for.
+func (w *tellingWriter) Summary(s transcript.Summary) error {
+	if w.selected {
+		return w.Flush()
+	}
+	return w.Text.Summary(s)
+}
+
+// errEnough ends a transfer of which nothing more is read.
+var errEnough = errors.New("enough")
+
+// replayRecording replays the recording while it comes. What went wrong with its
+// coming is the cause of what went wrong with the replay.
+func replayRecording(ctx context.Context, daemon *control.Client, config simulate.Config) (*simulate.Report, error) {
+	r, w := io.Pipe()
+	fetched := make(chan error, 1) // how the transfer ended
+	go func() {
+		err := daemon.Record(ctx, w)
+		w.CloseWithError(err) // nil: the end of the recording
+		fetched <- err
+	}()
+	config.Recording = r
+	report, err := simulate.Run(config)
+	r.CloseWithError(errEnough)
+	if failed := <-fetched; failed != nil && !errors.Is(failed, errEnough) {
+		return nil, failed
+	}
+	if err != nil {
+		return nil, fmt.Errorf("replaying what the daemon recorded: %w", err)
+	}
+	return report, nil
+}

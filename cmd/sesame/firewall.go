@@ -1,0 +1,202 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"sesame/daemon/config"
+	"sesame/daemon/effect"
+	"sesame/daemon/packet"
+	"sesame/daemon/state"
+	"sesame/daemon/transcript"
+)
+
+func (p *program) firewallCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "firewall",
+		Short: "Show, remove or load the guard, without the daemon",
+		Long: `Firewall works on the table that Sesame has in the kernel's firewall, nftables'
+"inet sesame". It needs no daemon: the table outlives one.`,
+		Args: noCommand,
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	c.AddCommand(
+		p.firewallPart("show", "Show what is shut, who may pass, and what stands in the way", `Show reads Sesame's table: the guarded and the observed ports, who has access and
+for how long, who is never stopped, who would have been stopped, and the chains of
+others that drop what Sesame lets in, with the lines that let it through.
+
+The exit status is 0 when there is a table, and 1 when there is none.`, p.firewallShow),
+		p.firewallPart("remove", "Take the guard away: what it shut is open", `Remove takes Sesame's table out of the kernel's firewall, and tells which ports are
+no longer shut by it. It changes no table of others. A daemon that runs would put
+the table back within a second: stop it first.`, p.firewallRemove),
+		p.firewallPart("load", "Shut the ports of the last good script set", `Load shuts the ports that the last good script set guards, as the daemon saved it in
+its state directory. It is for the start of the machine, before there is a network.
+Who has access already keeps it.`, p.firewallLoad),
+	)
+	return c
+}
+
+// firewallPart makes one of the commands below firewall.
+func (p *program) firewallPart(name, short, long string, do func(*effect.Guard, config.Config) error) *cobra.Command {
+	f := &configFlags{}
+	c := &cobra.Command{
+		Use: name + " [flags]", Short: short, Long: long, Args: noArguments,
+		RunE: func(c *cobra.Command, _ []string) (err error) {
+			settings, err := f.load(c)
+			if err != nil {
+				return err
+			}
+			guard := effect.NewGuard(effect.GuardConfig{
+				Mark: settings.Firewall.Mark, Trusted: settings.Trusted, TrustedInterfaces: settings.TrustedInterfaces,
+			})
+			defer func() { err = errors.Join(err, guard.Close()) }()
+			return do(guard, settings)
+		},
+	}
+	addConfigFile(c, &f.file)
+	if name == "load" {
+		c.Flags().StringVar(&f.state, "state", "", "directory of what outlives a restart (default /var/lib/sesame)")
+		_ = c.MarkFlagDirname("state")
+	}
+	return c
+}
+
+func (p *program) firewallShow(guard *effect.Guard, _ config.Config) error {
+	shown, there, err := guard.Show()
+	if err != nil {
+		return fmt.Errorf("reading the firewall: %w", err)
+	}
+	if !there {
+		p.status = answerNo
+		_, err = fmt.Fprintln(p.stdout, "there is no table of sesame: nothing is shut by it")
+		return err
+	}
+	obstacles, err := guard.Obstacles()
+	if err != nil {
+		return fmt.Errorf("reading the firewall: %w", err)
+	}
+	var b strings.Builder
+	writeShown(&b, &shown)
+	writeObstacles(&b, obstacles)
+	_, err = io.WriteString(p.stdout, printable(b.String()))
+	return err
+}
+
+func writeShown(b *strings.Builder, s *effect.Shown) {
+	fmt.Fprintf(b, "table     %s\n", s.Table)
+	fmt.Fprintf(b, "guarded   %s; %s dropped\n", portList(s.Guards.Drop), transcript.Count(int(s.Dropped), "packet"))
+	if len(s.Guards.Count) > 0 {
+		fmt.Fprintf(b, "observed  %s; %s would have been dropped\n", portList(s.Guards.Count), transcript.Count(int(s.Observed), "packet"))
+	}
+	trusted := []string{"loopback"}
+	for _, network := range s.Trusted {
+		trusted = append(trusted, network.String())
+	}
+	fmt.Fprintf(b, "trusted   %s\n", strings.Join(append(trusted, s.Interfaces...), ", "))
+	if len(s.Elements) == 0 {
+		fmt.Fprintln(b, "grants    none")
+	} else {
+		fmt.Fprintln(b, "grants")
+	}
+	// Aligned text goes into a builder, which never fails.
+	table := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
+	for _, e := range s.Elements {
+		source, by := e.Source.String(), "a person"
+		if e.Source.IsSingleIP() {
+			source = e.Source.Addr().String()
+		}
+		if e.Door != "" {
+			by = "door " + transcript.Safe(e.Door)
+		}
+		fmt.Fprintf(table, "  %s\t%s\t%s left\t%s\n", source, e.Port, span(e.Remaining), by)
+	}
+	_ = table.Flush()
+	if len(s.Stopped) > 0 {
+		fmt.Fprintln(b, "would have been stopped")
+	}
+	table = tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
+	for _, one := range s.Stopped {
+		fmt.Fprintf(table, "  %s\t%s\t%s\t%s ago\n", one.Source, one.Port, transcript.Count(int(one.Packets), "packet"), span(one.Ago))
+	}
+	_ = table.Flush()
+}
+
+// writeObstacles tells which chains of others stand in the way.
+func writeObstacles(b *strings.Builder, obstacles []effect.Obstacle) {
+	for _, o := range obstacles {
+		chain := "chain " + o.Chain + " of table " + o.Table
+		if o.Table == "" {
+			chain = o.Manager
+		}
+		fmt.Fprintf(b, "\n%s drops what grants for %s let in, at %s. To let it through:\n", chain, portList(o.Ports), o.Hook)
+		for _, line := range o.Lines() {
+			fmt.Fprintf(b, "  %s\n", line)
+		}
+	}
+}
+
+func portList(ports []packet.Port) string {
+	if len(ports) == 0 {
+		return "nothing"
+	}
+	texts := make([]string, len(ports))
+	for i, port := range ports {
+		texts[i] = port.String()
+	}
+	return strings.Join(texts, ", ")
+}
+
+func (p *program) firewallRemove(guard *effect.Guard, _ config.Config) error {
+	// What cannot be read can still be removed.
+	shown, _, _ := guard.Show()
+	was, err := guard.Remove()
+	switch {
+	case err != nil:
+		return err
+	case !was:
+		_, err = fmt.Fprintln(p.stdout, "there is no table of sesame: nothing was shut by it")
+	case len(shown.Guards.Drop) == 0:
+		_, err = fmt.Fprintln(p.stdout, "removed; it shut nothing")
+	default:
+		_, err = fmt.Fprintf(p.stdout, "removed; no longer shut by sesame: %s\n", portList(shown.Guards.Drop))
+	}
+	return err
+}
+
+func (p *program) firewallLoad(guard *effect.Guard, settings config.Config) (err error) {
+	if settings.Firewall.Mode != "guard" {
+		p.note("firewall.mode is %q: the ports are yours to shut, and nothing was loaded", settings.Firewall.Mode)
+		return nil
+	}
+	dir, err := state.Open(settings.State)
+	if err != nil {
+		return fmt.Errorf("loading the guard: %w", err)
+	}
+	defer func() { err = errors.Join(err, dir.Close()) }()
+	saved, ok, err := dir.LastGood()
+	if err != nil {
+		return fmt.Errorf("loading the guard: %w", err)
+	}
+	if !ok {
+		p.note("no script set was ever saved in %s: nothing is shut", settings.State)
+		return nil
+	}
+	elements, err := guard.Elements()
+	if err != nil {
+		return fmt.Errorf("loading the guard: %w", err)
+	}
+	guards, verb := effect.Guards{Drop: saved.Guards}, "shut"
+	if settings.Observe {
+		guards, verb = effect.Guards{Count: saved.Guards}, "observed"
+	}
+	if err := guard.Install(guards, elements); err != nil {
+		return fmt.Errorf("loading the guard: %w", err)
+	}
+	_, err = fmt.Fprintf(p.stdout, "%s: %s\n", verb, portList(saved.Guards))
+	return err
+}

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netns"
+
+	"sesame/daemon/packet"
+	"sesame/daemon/state"
+)
+
+// Without a daemon: the guard is loaded at the start of a machine, shown, and
+// taken away.
+func TestRealFirewallWithoutADaemon(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root, for a network namespace with a firewall")
+	}
+	// The namespace ends with the thread, and the thread with the test.
+	runtime.LockOSThread()
+	namespace, err := netns.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer namespace.Close()
+	dir := t.TempDir()
+	configuration := filepath.Join(dir, "sesame.toml")
+	if err := os.WriteFile(configuration, []byte("state = \"state\"\nsocket = \"none\"\ntrusted = [\"192.0.2.0/24\"]\ntrusted_interfaces = [\"wg0\"]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	sesame := func(want int, args ...string) (stdout, stderr string) {
+		t.Helper()
+		var out, errs bytes.Buffer
+		if got := run(append(args, "-c", configuration), nil, &out, &errs); got != want {
+			t.Errorf("%v: exit status %d, want %d: %s", args, got, want, &errs)
+		}
+		return out.String(), errs.String()
+	}
+
+	if out, _ := sesame(answerNo, "firewall", "show"); !strings.Contains(out, "nothing is shut") {
+		t.Errorf("show without a table: %s", out)
+	}
+	if out, _ := sesame(done, "firewall", "remove"); !strings.Contains(out, "nothing was shut") {
+		t.Errorf("remove without a table: %s", out)
+	}
+	if _, stderr := sesame(done, "firewall", "load"); !strings.Contains(stderr, "no script set was ever saved") {
+		t.Errorf("load without a saved set: %s", stderr)
+	}
+	store, err := state.Open(filepath.Join(dir, "state"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = store.SaveSet(state.Saved{
+		Files:  []state.File{{Path: "a.lua", Source: []byte("-- nothing")}},
+		Guards: []packet.Port{{Proto: packet.TCP, Number: 22}, {Proto: packet.UDP, Number: 51820}}, At: time.Unix(1, 0),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if out, _ := sesame(done, "firewall", "load"); out != "shut: tcp/22, udp/51820\n" {
+		t.Errorf("load: %s", out)
+	}
+	sesame(done, "grant", "203.0.113.9", "tcp/22", "10m")
+	sesame(done, "firewall", "load") // again: who has access keeps it
+	out, _ := sesame(done, "firewall", "show")
+	for _, want := range []string{
+		"table     inet sesame\n", "guarded   tcp/22, udp/51820; 0 packets dropped\n",
+		"trusted   loopback, 192.0.2.0/24, wg0\n", "203.0.113.9  tcp/22  10m left  a person\n",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("show lacks %q:\n%s", want, out)
+		}
+	}
+	if out, _ := sesame(done, "firewall", "remove"); out != "removed; no longer shut by sesame: tcp/22, udp/51820\n" {
+		t.Errorf("remove: %s", out)
+	}
+	sesame(answerNo, "firewall", "show")
+	var out2, errs bytes.Buffer
+	if got := run([]string{"firewall", "shew"}, nil, &out2, &errs); got != couldNot || !strings.Contains(errs.String(), "did you mean show?") {
+		t.Errorf("a mistyped command: %s", &errs)
+	}
+}

@@ -1,0 +1,198 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"sesame/daemon/control"
+	"sesame/daemon/packet"
+	"sesame/daemon/transcript"
+	"sesame/scripting"
+)
+
+func (p *program) grantsCommand() *cobra.Command {
+	f, asJSON := &configFlags{}, false
+	c := &cobra.Command{
+		Use:   "grants [flags]",
+		Short: "List who has access now, and for how long",
+		Args:  noArguments,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return p.ask(c, f, func(ctx context.Context, daemon *control.Client) error {
+				grants, err := daemon.Grants(ctx)
+				if err != nil {
+					return err
+				}
+				return p.tellGrants(grants, asJSON)
+			})
+		},
+	}
+	f.addSocket(c)
+	c.Flags().BoolVar(&asJSON, "json", false, "for programs")
+	return c
+}
+
+func (p *program) tellGrants(grants []control.Grant, asJSON bool) error {
+	switch {
+	case asJSON:
+		return p.writeJSON(append([]control.Grant{}, grants...)) // [] when there are none
+	case len(grants) == 0:
+		_, err := fmt.Fprintln(p.stdout, "no grants")
+		return err
+	}
+	table := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "id\tsource\tfor\tby\tremaining")
+	for i := range grants {
+		g := &grants[i]
+		row := []string{strconv.FormatUint(g.ID, 10), g.Source.String(), given(g), giver(g), span(time.Duration(g.Remaining))}
+		for i := range row {
+			row[i] = transcript.Safe(row[i])
+		}
+		fmt.Fprintln(table, strings.Join(row, "\t"))
+	}
+	return table.Flush()
+}
+
+// given returns what a grant gives.
+func given(g *control.Grant) string {
+	what := g.Port.String()
+	if g.Argv != nil {
+		what = transcript.Command(g.Argv)
+	}
+	if g.Observed {
+		what += " (only told)"
+	}
+	return what
+}
+
+// giver returns who gave a grant.
+func giver(g *control.Grant) string {
+	switch {
+	case g.Door == "":
+		return "a person"
+	case g.By.IsValid() && !(g.Source.IsSingleIP() && g.Source.Addr() == g.By):
+		return "door " + g.Door + ", knocked by " + g.By.String()
+	}
+	return "door " + g.Door
+}
+
+func (p *program) grantCommand() *cobra.Command {
+	f := &configFlags{}
+	c := &cobra.Command{
+		Use:   "grant [flags] ADDRESS|NETWORK PORT DURATION",
+		Short: "Give access without a knock, for a time",
+		Long: `Grant lets an address or a network reach a guarded port, as an open door would.
+
+Without a daemon it goes straight into the firewall that a daemon left, and says
+so: whoever stands before a shut door with a dead daemon can let others in.`,
+		Example: `  sesame grant 203.0.113.9 tcp/22 10m`,
+		Args:    arguments(3, 3, "ADDRESS|NETWORK PORT DURATION, such as 203.0.113.9 tcp/22 10m"),
+		RunE:    func(c *cobra.Command, args []string) error { return p.grant(c, f, args) },
+	}
+	f.addSocket(c)
+	return c
+}
+
+func (p *program) grant(c *cobra.Command, f *configFlags, args []string) error {
+	request, err := parseGrant(c, args)
+	if err != nil {
+		return err
+	}
+	return p.ask(c, f, func(ctx context.Context, daemon *control.Client) error {
+		grant, err := daemon.Grant(ctx, request)
+		// Who names a socket means the daemon behind it, and no other.
+		if errors.Is(err, control.ErrNoDaemon) && !c.Flags().Changed("socket") {
+			return p.grantDirectly(c, f, request)
+		}
+		if err != nil {
+			return err
+		}
+		told := fmt.Sprintf("%s may reach %s for %s, until %s (grant %d)", grant.Source, grant.Port, span(time.Duration(grant.Remaining)), moment(grant.End), grant.ID)
+		if grant.Observed {
+			told += "; the daemon only observes: nothing was opened"
+		}
+		_, err = fmt.Fprintln(p.stdout, told)
+		return err
+	})
+}
+
+func parseGrant(c *cobra.Command, args []string) (r control.GrantRequest, err error) {
+	if r.Source, err = control.ParseSource(args[0]); err != nil {
+		return r, &usageError{c, err.Error()}
+	}
+	if r.Port.Port, err = packet.ParsePort(args[1]); err != nil {
+		return r, &usageError{c, err.Error()}
+	}
+	ttl, err := scripting.ParseDuration(args[2])
+	if err != nil {
+		return r, &usageError{c, err.Error()}
+	}
+	r.TTL = control.Duration(ttl)
+	return r, nil
+}
+
+func (p *program) revokeCommand() *cobra.Command {
+	f := &configFlags{}
+	c := &cobra.Command{
+		Use:   "revoke [flags] ADDRESS|NETWORK [PORT]",
+		Short: "End grants before their time",
+		Long: `Revoke ends the grants of an address or a network, and those of networks that
+overlap it: on one port, or all of them and the commands that are owed an undo.
+Connections that stand already go on.
+
+The exit status is 1 when there was nothing to end.`,
+		Example: `  sesame revoke 203.0.113.9
+  sesame revoke 203.0.113.0/24 tcp/22`,
+		Args: arguments(1, 2, "ADDRESS|NETWORK [PORT], such as 203.0.113.9 tcp/22"),
+		RunE: func(c *cobra.Command, args []string) error { return p.revoke(c, f, args) },
+	}
+	f.addSocket(c)
+	return c
+}
+
+func (p *program) revoke(c *cobra.Command, f *configFlags, args []string) error {
+	var request control.RevokeRequest
+	var err error
+	if request.Source, err = control.ParseSource(args[0]); err != nil {
+		return &usageError{c, err.Error()}
+	}
+	if len(args) > 1 {
+		if request.Port.Port, err = packet.ParsePort(args[1]); err != nil {
+			return &usageError{c, err.Error()}
+		}
+	}
+	return p.ask(c, f, func(ctx context.Context, daemon *control.Client) error {
+		ended, err := daemon.Revoke(ctx, request)
+		if err != nil {
+			return err
+		}
+		if len(ended) == 0 {
+			p.note("%s has no such grant; sesame grants lists all", request.Source)
+			p.status = answerNo
+			return nil
+		}
+		for i := range ended {
+			g := &ended[i]
+			if _, err := fmt.Fprintf(p.stdout, "revoked %s of %s (grant %d, %s)\n", given(g), g.Source, g.ID, transcript.Safe(giver(g))); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// arguments refuses another number of arguments than a command takes.
+func arguments(least, most int, what string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) < least || len(args) > most {
+			return &usageError{c, fmt.Sprintf("%s: expected %s", transcript.Count(len(args), "argument"), what)}
+		}
+		return nil
+	}
+}

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"syscall"
+
+	"github.com/hashicorp/go-hclog"
+
+	"sesame/daemon/config"
+)
+
+// newLogger returns the daemon's log as it is configured. It is written to out,
+// which hands it on to w: that decides what it looks like. The journal of systemd has times and levels of its own, so there text comes
+// without the one, and tells the other as the journal reads it.
+func newLogger(settings config.Log, w, out io.Writer) hclog.Logger {
+	options := &hclog.LoggerOptions{
+		Output:     out,
+		Level:      hclog.LevelFromString(settings.Level),
+		JSONFormat: settings.Format == "json",
+	}
+	switch {
+	case options.JSONFormat:
+	case toJournal(w, os.Getenv("JOURNAL_STREAM")):
+		options.DisableTime = true
+		options.Output = forJournal(out)
+	case color("auto", w):
+		options.Color = hclog.ForceColor
+	}
+	return hclog.New(options)
+}
+
+// toJournal reports whether w is the stream that JOURNAL_STREAM, with the device
+// and inode of one, says is read by the journal.
+func toJournal(w io.Writer, stream string) bool {
+	file, ok := w.(*os.File)
+	if !ok || stream == "" {
+		return false
+	}
+	info, err := file.Stat()
+	if err != nil {
+		return false
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	return ok && stream == fmt.Sprintf("%d:%d", stat.Dev, stat.Ino)
+}
+
+// forJournal gives each line its priority (sd-daemon(3)).
+func forJournal(w io.Writer) io.Writer {
+	levels := map[hclog.Level]io.Writer{}
+	for level, priority := range map[hclog.Level]int{hclog.Error: 3, hclog.Warn: 4, hclog.Debug: 7, hclog.Trace: 7} {
+		levels[level] = &prioritized{w, fmt.Sprintf("<%d>", priority)}
+	}
+	return hclog.NewLeveledWriter(&prioritized{w, "<6>"}, levels)
+}
+
+// A prioritized writer begins what is written at once with a priority.
+type prioritized struct {
+	io.Writer
+	prefix string
+}
+
+func (p *prioritized) Write(b []byte) (int, error) {
+	if _, err := p.Writer.Write(append([]byte(p.prefix), b...)); err != nil {
+		return 0, err
+	}
+	return len(b), nil
+}

@@ -1,0 +1,187 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A guestbook is a door with a command that is owed an undo, and what both wrote.
+// The command and its undo each end only when their gate is open.
+type guestbook struct {
+	*world
+	book string
+}
+
+// newGuestbook returns a world with a guestbook whose grants have this ttl.
+func newGuestbook(t *testing.T, ttl string) *guestbook {
+	w := newWorld(t, nil)
+	g := &guestbook{w, w.path("book")}
+	program := w.path("sign")
+	text := fmt.Sprintf(`#!/bin/sh
+# sign NAME: begin, wait for the gate, end
+echo "$1 begins" >> %[1]s
+n=0
+while ! [ -e %[2]s/gate-"$1" ] && [ $n -lt 3000 ]; do sleep 0.01; n=$((n+1)); done
+echo "$1 ends" >> %[1]s
+`, g.book, w.dir)
+	if err := os.WriteFile(program, []byte(text), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	w.write("guest.lua", fmt.Sprintf(`
+local sign = sesame.command { %[1]q, "in", undo = { %[1]q, "out" }, timeout = "30s" }
+sesame.door "guest" {
+  sequence = { "tcp/7421", "udp/9133", "tcp/2904" },
+  guards   = "tcp/22",
+  ttl      = %[2]q,
+  on_open  = function(attempt)
+    attempt:exec(sign)
+    attempt:allow()
+  end,
+}`, program, ttl))
+	return g
+}
+
+// gates lets the command end, or its undo.
+func (g *guestbook) gates(names ...string) {
+	g.Helper()
+	for _, name := range names {
+		if err := os.WriteFile(g.path("gate-"+name), nil, 0o600); err != nil {
+			g.Fatal(err)
+		}
+	}
+}
+
+func (g *guestbook) signed() string {
+	text, _ := os.ReadFile(g.book)
+	return string(text)
+}
+
+// wrote waits until a line is in the book so many times.
+func (g *guestbook) wrote(line string, times int) {
+	g.Helper()
+	g.eventually(fmt.Sprintf("%q is written %d times", line, times), func() bool { return strings.Count(g.signed(), line+"\n") >= times })
+}
+
+// tidy waits until nothing is owed, and says that the last word was an undo's.
+func (g *guestbook) tidy() {
+	g.Helper()
+	g.eventually("nothing is owed", func() bool {
+		s := g.status()
+		return s.Live.Grants == 0 && s.Effects.Queued == 0
+	})
+	if text := g.signed(); !strings.HasSuffix(text, "out ends\n") {
+		g.Errorf("the book does not end with an undo:\n%s", text)
+	}
+	g.shut(ssh4)
+	g.nothingWrong()
+}
+
+func TestRealKillDuringTheCommand(t *testing.T) {
+	g := newGuestbook(t, "2s")
+	g.start()
+	g.knock(sshKnocks...)
+	g.wrote("in begins", 1)
+	g.shut(ssh4) // the command comes first
+	g.kill()
+	g.gates("in", "out")
+	g.shut(ssh4)
+	g.start()
+	g.wrote("out ends", 1)
+	g.tidy()
+}
+
+func TestRealKillWhileGranted(t *testing.T) {
+	g := newGuestbook(t, "3s")
+	g.gates("in", "out")
+	g.start()
+	began := time.Now()
+	g.knock(sshKnocks...)
+	g.opens(ssh4)
+	g.kill()
+	g.opens(ssh4) // the kernel knows how long
+	g.shuts(ssh4)
+	if took := time.Since(began); took < 3*time.Second || took > 10*time.Second {
+		t.Errorf("shut after %v: its ttl is 3s", took)
+	}
+	if strings.Contains(g.signed(), "out") {
+		t.Errorf("an undo ran without a daemon:\n%s", g.signed())
+	}
+	g.start()
+	g.wrote("out ends", 1)
+	g.tidy()
+}
+
+func TestRealKillAndRestartWhileGranted(t *testing.T) {
+	g := newGuestbook(t, "6s")
+	g.gates("in", "out")
+	g.start()
+	began := time.Now()
+	g.knock(sshKnocks...)
+	g.opens(ssh4)
+	for range 3 {
+		g.kill()
+		g.start()
+		if len(g.grants()) == 0 {
+			t.Fatalf("the grant is gone %v after the knock", time.Since(began))
+		}
+		g.opens(ssh4)
+	}
+	if text := g.signed(); strings.Contains(text, "out") || strings.Count(text, "in begins") != 1 {
+		t.Errorf("while the grant is live:\n%s", text)
+	}
+	g.shuts(ssh4)
+	if took := time.Since(began); took < 6*time.Second || took > 15*time.Second {
+		t.Errorf("shut after %v: its ttl is 6s", took)
+	}
+	g.wrote("out ends", 1)
+	g.tidy()
+}
+
+func TestRealKillDuringTheUndo(t *testing.T) {
+	g := newGuestbook(t, "1s")
+	g.gates("in")
+	g.start()
+	g.knock(sshKnocks...)
+	g.wrote("out begins", 1)
+	g.kill()
+	g.shut(ssh4)
+	g.start()
+	g.wrote("out begins", 2) // whether the first one was done, nobody knows
+	g.gates("out")
+	g.tidy()
+
+	t.Log("# once it is done it is done")
+	times := strings.Count(g.signed(), "out begins")
+	g.kill()
+	g.start()
+	g.tidy()
+	if got := strings.Count(g.signed(), "out begins"); got != times {
+		t.Errorf("an undo that was done ran again:\n%s", g.signed())
+	}
+}
+
+// TestRealKillRightAfterTheKnock kills daemons at moments that follow the last
+// knock as closely as can be, and less closely. Each begins with what the one
+// before left.
+func TestRealKillRightAfterTheKnock(t *testing.T) {
+	g := newGuestbook(t, "2s")
+	g.gates("in", "out")
+	for i := range 12 {
+		g.start()
+		g.send(g.net.Client.IPv4.Addr(), sshKnocks...)
+		g.pass(time.Duration(i) * 700 * time.Microsecond)
+		g.kill()
+	}
+	g.shuts(ssh4) // without a daemon
+	g.start()
+	if g.signed() == "" {
+		t.Error("no daemon lived long enough to run the command")
+	}
+	g.tidy()
+	t.Logf("the book:\n%s", g.signed())
+}

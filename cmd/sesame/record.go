@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"sesame/daemon/control"
+)
+
+func (p *program) recordCommand() *cobra.Command {
+	f, force := &configFlags{}, false
+	c := &cobra.Command{
+		Use:   "record [flags] FILE",
+		Short: "Save what the daemon heard and decided lately, to be replayed",
+		Long: `Record saves the daemon's flight recorder as a pcapng file: the latest packets
+that a door could want, whatever else its decisions rest on, and the scripts
+that made them. FILE is only there when it is complete; - is standard output.
+
+It may hold secrets of those who knocked. Its replay, with its own scripts:
+
+  sesame simulate FILE`,
+		Args: arguments(1, 1, "FILE, or - for standard output"),
+		RunE: func(c *cobra.Command, args []string) error {
+			return p.ask(c, f, func(ctx context.Context, daemon *control.Client) error {
+				return p.record(ctx, daemon, args[0], force)
+			})
+		},
+	}
+	f.addSocket(c)
+	c.Flags().BoolVar(&force, "force", false, "replace FILE when it is there")
+	return c
+}
+
+func (p *program) record(ctx context.Context, daemon *control.Client, name string, force bool) error {
+	if name == "-" {
+		if isTerminal(p.stdout) {
+			return errors.New("a recording is no text for a terminal: name a file")
+		}
+		return daemon.Record(ctx, p.stdout)
+	}
+	if err := mayBeMade(name, force); err != nil {
+		return err
+	}
+	saved, err := saveRecording(ctx, daemon, name, force)
+	if err != nil {
+		return fmt.Errorf("recording: %w", err)
+	}
+	_, err = fmt.Fprintf(p.stdout, "%s: %s\n", printable(name), size(saved))
+	return err
+}
+
+// mayBeMade looks before anything is asked for.
+func mayBeMade(name string, force bool) error {
+	file, err := os.Lstat(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return fmt.Errorf("recording: %w", err)
+	case !file.Mode().IsRegular():
+		return fmt.Errorf("%s is there, and no ordinary file: name another", name)
+	case !force:
+		return there(name)
+	}
+	return nil
+}
+
+func there(name string) error {
+	return fmt.Errorf("%s is there already: name another file, or replace it with --force", name)
+}
+
+// saveRecording writes aside, and gives the file its name when it is whole. It
+// returns its size.
+func saveRecording(ctx context.Context, daemon *control.Client, name string, force bool) (saved int, err error) {
+	aside, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
+	if err != nil {
+		return 0, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(aside.Name()))
+		}
+	}()
+	if err := daemon.Record(ctx, aside); err != nil {
+		return 0, errors.Join(err, aside.Close())
+	}
+	end, err := aside.Seek(0, 1)
+	if err := errors.Join(err, aside.Sync(), aside.Close()); err != nil {
+		return 0, err
+	}
+	return int(end), rename(aside.Name(), name, force)
+}
+
+func rename(from, to string, force bool) error {
+	if force {
+		return os.Rename(from, to)
+	}
+	err := unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_NOREPLACE)
+	switch {
+	case errors.Is(err, unix.EEXIST):
+		return there(to)
+	case errors.Is(err, unix.EINVAL): // the file system cannot; nobody had the name a moment ago
+		return os.Rename(from, to)
+	case err != nil:
+		return fmt.Errorf("renaming %s: %w", from, err)
+	}
+	return nil
+}

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"sesame/daemon/control"
+	"sesame/daemon/packet"
+	"sesame/daemon/transcript"
+)
+
+// reloadFlags are those of sesame reload.
+type reloadFlags struct {
+	daemon  configFlags
+	unguard []string
+	json    bool
+}
+
+func (p *program) reloadCommand() *cobra.Command {
+	f := &reloadFlags{}
+	c := &cobra.Command{
+		Use:   "reload [flags]",
+		Short: "Make the daemon load its scripts again, and wait for the outcome",
+		Long: `Reload makes the daemon look at its scripts. It changes nothing unless all of
+them load. Scripts that would drop a guard, or leave one that no door can open,
+are held until somebody who means it says so with --unguard.
+
+The exit status is 0 when the scripts run, 1 when they were rejected or held and
+those before go on, and 2 when no daemon answers.`,
+		Example: `  sesame reload
+  sesame reload --unguard tcp/22`,
+		Args: noArguments,
+		RunE: func(c *cobra.Command, _ []string) error { return p.reload(c, f) },
+	}
+	f.daemon.addSocket(c)
+	c.Flags().StringSliceVar(&f.unguard, "unguard", nil, "a guard that the scripts may drop, or leave without a door")
+	c.Flags().BoolVar(&f.json, "json", false, "the outcome, for programs")
+	return c
+}
+
+func (p *program) reload(c *cobra.Command, f *reloadFlags) error {
+	var request control.ReloadRequest
+	for _, text := range f.unguard {
+		port, err := packet.ParsePort(text)
+		if err != nil {
+			return &usageError{c, "--unguard: " + err.Error()}
+		}
+		request.Unguard = append(request.Unguard, control.Port{Port: port})
+	}
+	return p.ask(c, &f.daemon, func(ctx context.Context, daemon *control.Client) error {
+		outcome, err := daemon.Reload(ctx, request)
+		if err != nil {
+			return err
+		}
+		if outcome.Outcome != control.Applied && outcome.Outcome != control.Unchanged {
+			p.status = answerNo
+		}
+		if f.json {
+			return p.writeJSON(outcome)
+		}
+		return p.tellOutcome(&outcome)
+	})
+}
+
+func (p *program) tellOutcome(o *control.Outcome) error {
+	runs := fmt.Sprintf("generation %d, %s", o.Generation, transcript.Count(o.Doors, "door"))
+	var err error
+	switch o.Outcome {
+	case control.Applied:
+		_, err = fmt.Fprintln(p.stdout, "applied: "+runs)
+	case control.Unchanged:
+		_, err = fmt.Fprintln(p.stdout, "unchanged: "+runs)
+	case control.Held:
+		p.tellLines(whyHeld(o))
+		p.note("held; %s goes on", runs)
+	default:
+		p.tellLines(o.Error)
+		p.note("%s; %s goes on", o.Outcome, runs)
+	}
+	return err
+}
+
+// tellLines writes lines as they came, so that an editor finds FILE:LINE at
+// their beginning.
+func (p *program) tellLines(text string) {
+	if text = strings.TrimRight(text, "\n"); text != "" {
+		fmt.Fprintln(p.stderr, printable(text))
+	}
+}

@@ -1,0 +1,48 @@
+package main
+
+import (
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"sesame/daemon"
+)
+
+func (p *program) runCommand() *cobra.Command {
+	f := &configFlags{}
+	c := &cobra.Command{
+		Use:   "run [flags]",
+		Short: "Guard this machine: hear knocks, and open ports to those who knock",
+		Long: `Run listens on the network, lets the scripts decide, and opens ports through
+nftables; the kernel closes them by itself, also when Sesame is dead. Scripts are
+read again when they change. It goes on until it is told to end (SIGTERM or
+Ctrl-C): ports that it guards stay guarded, and nobody gets in any more.
+
+The exit status is 0 when it was told to end, and 2 when it could not go on.`,
+		Example: `  sesame run
+  sesame run --observe -s my-scripts -i eth0`,
+		Args: noArguments,
+		RunE: func(c *cobra.Command, _ []string) error { return p.run(c, f) },
+	}
+	f.add(c)
+	return c
+}
+
+func (p *program) run(c *cobra.Command, f *configFlags) error {
+	settings, err := f.load(c)
+	if err != nil {
+		return err
+	}
+	p.warnOf(&settings)
+	ctx, stop := signal.NotifyContext(c.Context(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	log, people := daemon.NewOutput(p.stderr), daemon.NewOutput(p.stdout)
+	defer log.Start()()
+	defer people.Start()()
+	config := daemon.Config{Config: settings, Version: version(), Log: newLogger(settings.Log, p.stderr, log)}
+	if settings.Log.Format == "auto" && isTerminal(p.stdout) {
+		config.People, config.Color = people, color("auto", p.stdout)
+	}
+	return daemon.Run(ctx, config)
+}

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"context"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"sesame/daemon/control"
+)
+
+// statusFlags are those of sesame status.
+type statusFlags struct {
+	daemon configFlags
+	json   bool
+	strict bool
+}
+
+func (p *program) statusCommand() *cobra.Command {
+	f := &statusFlags{}
+	c := &cobra.Command{
+		Use:   "status [flags]",
+		Short: "Tell what the daemon does, and what keeps it from doing it well",
+		Long: `Status asks the daemon what it does. What is wrong comes first, with what to do
+about it.
+
+The exit status is 0 when a daemon runs, with --strict 1 when something is
+wrong with it, and 2 when none answers.`,
+		Args: noArguments,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return p.ask(c, &f.daemon, func(ctx context.Context, daemon *control.Client) error {
+				return p.tellStatus(ctx, f, daemon)
+			})
+		},
+	}
+	f.daemon.addSocket(c)
+	c.Flags().BoolVar(&f.json, "json", false, "all that is known, for programs")
+	c.Flags().BoolVar(&f.strict, "strict", false, "exit with 1 when something is wrong")
+	return c
+}
+
+func (p *program) tellStatus(ctx context.Context, f *statusFlags, daemon *control.Client) error {
+	s, err := daemon.Status(ctx)
+	if err != nil {
+		return err
+	}
+	if f.strict && len(wrongs(&s)) > 0 {
+		p.status = answerNo
+	}
+	if f.json {
+		return p.writeJSON(s)
+	}
+	var b strings.Builder
+	writeStatus(&b, &s)
+	_, err = io.WriteString(p.stdout, printable(b.String()))
+	return err
+}

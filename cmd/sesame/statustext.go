@@ -1,0 +1,210 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"sesame/daemon/control"
+	"sesame/daemon/transcript"
+)
+
+// writeStatus tells people how a daemon is: first that it does nothing, when it
+// only observes, then what is wrong, then what it does.
+func writeStatus(b *strings.Builder, s *control.Status) {
+	writeObserved(b, s)
+	wrong, noted := wrongs(s), notes(s)
+	for _, one := range wrong {
+		b.WriteString("wrong: " + indented(one) + "\n")
+	}
+	for _, one := range noted {
+		b.WriteString("note:  " + indented(one) + "\n")
+	}
+	if len(wrong)+len(noted) > 0 {
+		b.WriteByte('\n')
+	}
+	health := "nothing is wrong"
+	if n := len(wrong); n > 0 {
+		health = transcript.Count(n, "thing") + " wrong, see above"
+	}
+	fmt.Fprintf(b, "sesame %s runs since %s (%s): %s\n", s.Version, moment(s.Since), span(s.Now.Sub(s.Since)), health)
+	for _, line := range facts(s) {
+		if line[1] != "" {
+			fmt.Fprintf(b, "%-9s  %s\n", line[0], line[1])
+		}
+	}
+}
+
+// writeObserved tells of those whom the guards did not stop, and will when the
+// daemon enforces them.
+func writeObserved(b *strings.Builder, s *control.Status) {
+	switch {
+	case s.Mode == control.Observe:
+		b.WriteString("observe: every decision is only told; nothing is shut, opened or run\n")
+	case len(s.Scripts.Observed) > 0 || len(s.Observed) > 0:
+		fmt.Fprintf(b, "observe: of %s every decision is only told; %s shut\n", listOr(s.Scripts.Observed, "some doors"), isNot(s.Observed))
+	default:
+		return
+	}
+	if len(s.Stopped) == 0 {
+		b.WriteString("nobody would have been stopped\n\n")
+		return
+	}
+	b.WriteString("these would have been stopped:\n")
+	for _, one := range s.Stopped {
+		fmt.Fprintf(b, "  %-15s  %s, %s, last at %s\n", one.Source, one.Port, transcript.Count(int(one.Packets), "packet"), moment(one.Last))
+	}
+	b.WriteByte('\n')
+}
+
+// isNot returns "tcp/22 is not", with as many ports as there are.
+func isNot(ports []string) string {
+	switch len(ports) {
+	case 0:
+		return "none of their guards is"
+	case 1:
+		return ports[0] + " is not"
+	}
+	return list(ports) + " are not"
+}
+
+// wrongs returns what is wrong now, each with what to do about it.
+func wrongs(s *control.Status) []string {
+	var all []string
+	say := func(format string, args ...any) { all = append(all, fmt.Sprintf(format, args...)) }
+	if s.Scripts.LastGood {
+		say("the scripts at %s failed when the daemon started: the set that was applied last runs instead; mend them and run: sesame reload", s.Scripts.Path)
+	}
+	switch r := s.LastReload; {
+	case r.Outcome.Outcome == control.Rejected:
+		say("the scripts were rejected at %s, and generation %d goes on:\n%s", moment(r.At), s.Scripts.Generation, r.Error)
+	case r.Outcome.Outcome == control.Held:
+		say("the scripts were held at %s, and generation %d goes on:\n%s", moment(r.At), s.Scripts.Generation, whyHeld(&r.Outcome))
+	case s.Scripts.Drift && !s.Scripts.LastGood:
+		say("the files at %s are not those that run; to load them, run: sesame reload", s.Scripts.Path)
+	}
+	if s.Firewall.State != "ok" && s.Firewall.State != "" {
+		say("firewall: %s", s.Firewall.State)
+	}
+	for _, o := range s.Firewall.Obstacles {
+		say("chain %s of table %s drops by default, so what a door opens stays shut; to let it through, run:\n%s", o.Chain, o.Table, strings.Join(o.Lines, "\n"))
+	}
+	for _, name := range s.Capture.Missing {
+		say("interface %s is missing or down: knocks on it are not heard", name)
+	}
+	if len(s.Capture.Heard) == 0 {
+		say("no interface is heard: nobody can knock")
+	}
+	return all
+}
+
+// whyHeld says why a set waits for a person, and how the person lets it run.
+func whyHeld(o *control.Outcome) string {
+	if o.Error != "" {
+		return o.Error
+	}
+	return "they would leave " + list(o.Held) + " without a guard, or without a door that opens it; if that is meant, run: " +
+		"sesame reload --unguard " + strings.Join(o.Held, " --unguard ")
+}
+
+// notes returns what went wrong and is over.
+func notes(s *control.Status) []string {
+	var all []string
+	say := func(format string, args ...any) { all = append(all, fmt.Sprintf(format, args...)) }
+	if s.Capture.Lost > 0 {
+		say("the kernel had no room for %s: a knock may have been among them", transcript.Count(int(s.Capture.Lost), "packet"))
+	}
+	if s.Firewall.Repairs > 0 {
+		say("somebody else changed the table of sesame; it was repaired %s, last at %s", times(s.Firewall.Repairs), moment(s.Firewall.Repaired))
+	}
+	for _, f := range s.Effects.Failures {
+		who := ""
+		if f.Source.IsValid() {
+			who = " for " + f.Source.String()
+		}
+		if f.Door != "" {
+			who += " (door " + f.Door + ")"
+		}
+		say("%s%s failed at %s: %s", f.Effect, who, moment(f.At), f.Detail)
+	}
+	if offset := time.Duration(s.Offset); offset.Abs() > time.Second {
+		say("the wall clock was set by %s since the daemon started; the times of the transcript are as if it was not", span(offset))
+	}
+	if s.Recorder.Blind {
+		say("more happens than the recorder can keep: a recording would end a while ago")
+	}
+	return all
+}
+
+func times(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return transcript.Count(n, "time")
+}
+
+// facts returns what a daemon does, under headings.
+func facts(s *control.Status) [][2]string {
+	scripts := fmt.Sprintf("%s, generation %d since %s, %s", s.Scripts.Path, s.Scripts.Generation, moment(s.Scripts.Loaded), transcript.Count(s.Scripts.Doors, "door"))
+	if hash := s.Scripts.SHA256; hash != "" {
+		scripts += ", sha256 " + hash[:min(12, len(hash))]
+	}
+	now := transcript.Count(s.Live.Attempts, "attempt") + ", " + transcript.Count(s.Live.Grants, "grant")
+	if s.Effects.Queued > 0 {
+		now += ", " + transcript.Count(s.Effects.Queued, "effect") + " to do"
+	}
+	if s.Effects.Commands > 0 {
+		now += ", " + transcript.Count(s.Effects.Commands, "command") + " running"
+	}
+	c := &s.Counts
+	counts := fmt.Sprintf("%s, %s: %s, %s, %s, %s", transcript.Count(c.Packets, "packet"), transcript.Count(c.Knocks, "knock"),
+		transcript.Count(c.Opens, "open"), transcript.Count(c.Misses, "miss"), transcript.Count(c.Refusals, "refusal"), transcript.Count(c.Errors, "error"))
+	if c.Clamped > 0 {
+		counts += ", " + transcript.Number(c.Clamped) + " clamped"
+	}
+	firewall := s.Firewall.Mode
+	if s.Firewall.Mark != "" {
+		firewall += ", granted packets carry mark " + s.Firewall.Mark
+	}
+	recording := ""
+	if !s.Recorder.From.IsZero() {
+		recording = "since " + moment(s.Recorder.From) + ", " + size(s.Recorder.Bytes)
+	}
+	return [][2]string{
+		{"guards", listOr(s.Guards, "none")},
+		{"observes", list(s.Observed)},
+		{"scripts", scripts},
+		{"hears", listOr(s.Capture.Heard, "nothing")},
+		{"now", now},
+		{"counts", counts},
+		{"dropped", dropped(c.Dropped)},
+		{"firewall", firewall},
+		{"recording", recording},
+		{"runs as", s.Privileges},
+	}
+}
+
+// dropped writes drops as a transcript's summary does.
+func dropped(by map[string]int) string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(by)) {
+		parts = append(parts, transcript.Number(by[name])+" "+strings.ReplaceAll(name, "_", " "))
+	}
+	return strings.Join(parts, ", ")
+}
+
+func list(names []string) string { return strings.Join(names, ", ") }
+
+func listOr(names []string, none string) string {
+	if len(names) == 0 {
+		return none
+	}
+	return list(names)
+}
+
+// indented puts the lines after the first under its beginning.
+func indented(text string) string {
+	return strings.ReplaceAll(strings.TrimRight(text, "\n"), "\n", "\n    ")
+}
