@@ -4,10 +4,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"sesame/daemon/config"
+	"sesame/daemon/effect"
+	"sesame/daemon/engine"
+	"sesame/daemon/packet"
 	"sesame/daemon/transcript"
 	"sesame/scripting"
 	"sesame/scripting/lint"
@@ -48,7 +52,7 @@ func (p *program) check(c *cobra.Command, f *checkFlags) error {
 	if err := oneOf(c, "format", f.format, "text", "json"); err != nil {
 		return err
 	}
-	set, _, err := p.loadOffline(c, &f.scripts)
+	set, settings, err := p.loadOffline(c, &f.scripts)
 	if _, usage := errors.AsType[*usageError](err); err != nil && !usage && f.format == "json" {
 		// What failed is the loading: that is told, even if nobody reads this.
 		_ = p.writeJSON(problemsOf(err))
@@ -67,7 +71,32 @@ func (p *program) check(c *cobra.Command, f *checkFlags) error {
 	if f.format == "json" {
 		return p.writeJSON(r)
 	}
+	if settings.File != "" {
+		p.checkMachine(&settings, set.Engine)
+	}
 	return r.writeText(p)
+}
+
+// checkMachine warns of chains of this machine's firewall that would drop what
+// the doors let in. It is for a configuration of this machine, not for scripts that
+// are looked at somewhere.
+func (p *program) checkMachine(settings *config.Config, set *engine.Set) {
+	var ports []packet.Port
+	for _, d := range set.Doors {
+		ports = append(ports, d.Guards...)
+	}
+	if settings.Firewall.Mode != "guard" {
+		return
+	}
+	guard := effect.NewGuard(effect.GuardConfig{Mark: settings.Firewall.Mark})
+	defer guard.Close()
+	obstacles, err := guard.ObstaclesTo(ports)
+	if err != nil {
+		p.note("the firewall of this machine was not looked at: %v", err)
+	}
+	for _, o := range obstacles {
+		p.warn("%s, chain %s, drops what a door lets in; add:\n    %s", o.Table, o.Chain, strings.Join(o.Lines(), "\n    "))
+	}
 }
 
 // checked is the result of a check.

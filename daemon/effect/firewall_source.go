@@ -32,13 +32,15 @@ type sourceSet struct {
 	v6       bool
 	layout   layout
 	interval bool // it holds networks
+	observed bool // it lets nobody in
 }
 
 // A place is where the kernel has an element: two elements of one place are one.
 // Its source is masked, and no IPv4 address written as an IPv6 one.
 type place struct {
-	source netip.Prefix
-	port   packet.Port
+	source   netip.Prefix
+	port     packet.Port
+	observed bool
 }
 
 // placeOf returns the place of an element; what the kernel cannot have is an
@@ -56,7 +58,7 @@ func placeOf(e Element) (place, error) {
 	case e.Port.Number == 0 || protocolNumber(e.Port.Proto) == 0:
 		return place{}, fmt.Errorf("element for port %v: expected tcp/NUMBER or udp/NUMBER", e.Port)
 	}
-	return place{source.Masked(), e.Port}, nil
+	return place{source.Masked(), e.Port, e.Observed}, nil
 }
 
 func protocolNumber(p packet.Proto) byte {
@@ -118,7 +120,7 @@ func (s sourceSet) element(m member) (Element, bool) {
 	if len(m.key) < width || m.boundary {
 		return Element{}, false
 	}
-	e := Element{Remaining: m.expires}
+	e := Element{Remaining: m.expires, Observed: s.observed}
 	source, _ := netip.AddrFromSlice(m.key[:width])
 	e.Source = netip.PrefixFrom(source, source.BitLen())
 	if len(m.end) >= width {

@@ -75,8 +75,8 @@ func (g *Guard) Apply(elements []Element) []error {
 // find returns the set that a place is in: networks have sets of their own, since
 // two in one set must not overlap.
 func (g *Guard) find(p place) (sourceSet, error) {
-	for _, s := range grantSets {
-		if s.v6 == p.source.Addr().Is6() && s.interval == !p.source.IsSingleIP() {
+	for _, s := range heldSets {
+		if s.v6 == p.source.Addr().Is6() && s.interval == !p.source.IsSingleIP() && s.observed == p.observed {
 			return s, nil
 		}
 	}

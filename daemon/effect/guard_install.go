@@ -168,7 +168,7 @@ func (g *Guard) differences(found guardFound, elements []Element) ([]edit, error
 		wanted[p] = wish{e, i}
 	}
 	var edits []edit
-	for _, in := range grantSets {
+	for _, in := range heldSets {
 		for _, m := range found.members[in.name] {
 			p, made := in.place(m)
 			wish, ok := wanted[p]
@@ -199,7 +199,7 @@ func (g *Guard) differences(found guardFound, elements []Element) ([]edit, error
 // of grants.
 func foreignElements(found guardFound) []message {
 	var batch []message
-	for _, in := range grantSets {
+	for _, in := range heldSets {
 		for _, m := range found.members[in.name] {
 			if _, made := in.place(m); !made {
 				batch = append(batch, in.table.change(unix.NFT_MSG_DELSETELEM, in.name, []member{{key: m.key, end: m.end}})...)

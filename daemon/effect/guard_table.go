@@ -23,6 +23,7 @@ import (
 //		set interfaces                   names
 //		set grants4, grants6             source . proto . port, each with its end
 //		set networks4, networks6         the same for networks
+//		set exempt4, exempt6             the same for what is only observed
 //		set stopped4, stopped6           who would have been stopped at a watched port
 //		chain guard                      see guardRules
 //	}
@@ -58,6 +59,8 @@ var guardSets = func() []set {
 		{name: "grants6", fields: of(v6, proto, service), timeout: true},
 		{name: "networks4", fields: of(v4, proto, service), interval: true, timeout: true},
 		{name: "networks6", fields: of(v6, proto, service), interval: true, timeout: true},
+		{name: "exempt4", fields: of(v4, proto, service), timeout: true},
+		{name: "exempt6", fields: of(v6, proto, service), timeout: true},
 		{name: "stopped4", fields: of(v4, proto, service), timeout: true, dynamic: true, life: stoppedLife, size: stoppedSize},
 		{name: "stopped6", fields: of(v6, proto, service), timeout: true, dynamic: true, life: stoppedLife, size: stoppedSize},
 	}
@@ -69,6 +72,16 @@ var grantSets = []sourceSet{
 	{table: guardTable, name: "networks4", layout: sourcePort, interval: true},
 	{table: guardTable, name: "networks6", v6: true, layout: sourcePort, interval: true},
 }
+
+// exemptSets hold what observed doors gave. It lets nobody in; who has it is not
+// one of those who would have been stopped.
+var exemptSets = []sourceSet{
+	{table: guardTable, name: "exempt4", layout: sourcePort, observed: true},
+	{table: guardTable, name: "exempt6", v6: true, layout: sourcePort, observed: true},
+}
+
+// heldSets are all sets with elements of ours.
+var heldSets = slices.Concat(grantSets, exemptSets)
 
 var stoppedSets = []sourceSet{
 	{table: guardTable, name: "stopped4", layout: sourcePort},
@@ -113,8 +126,11 @@ func guardRules(mark uint32) []rule {
 		// untracked or invalid, and would pass a test for new ones.
 		rule{"of a standing flow", join(protocol(unix.IPPROTO_UDP), state(expr.CtStateBitESTABLISHED), accept)},
 		rule{"guarded", join(port(reg), in("guarded", reg), counter("dropped"), drop)},
-		rule{"would be stopped", join(counter("observed"))},
 	)
+	for _, s := range exemptSets {
+		rules = append(rules, rule{"would be granted", join(sourceAndPort(s.v6), in(s.name, reg), accept)})
+	}
+	rules = append(rules, rule{"would be stopped", join(counter("observed"))})
 	for _, s := range stoppedSets {
 		rules = append(rules, rule{"would be stopped", join(sourceAndPort(s.v6), remember(s.name, reg))})
 	}

@@ -375,13 +375,6 @@ func mount(id uint64, door string, source netip.Prefix) []engine.Event {
 	}
 }
 
-// joined is a grant that hangs on a command that ran already.
-func joined(id uint64, door string, source netip.Prefix) []engine.Event {
-	events := mount(id, door, source)
-	events[1].Argv, events[1].ID, events[1].Reply = nil, 0, 0
-	return events
-}
-
 func umount(id, grant uint64, door string, source netip.Prefix) []engine.Event {
 	return []engine.Event{{Kind: engine.EventEffect, Effect: engine.EffectUndo, Door: door, ID: id, Grant: grant, Source: source, Argv: []string{"/umount"}}}
 }

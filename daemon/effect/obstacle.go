@@ -62,7 +62,11 @@ func (g *Guard) Obstacles() ([]Obstacle, error) {
 	if err != nil {
 		return nil, fmt.Errorf("looking for obstacles: %w", err)
 	}
-	ports := slices.Concat(portsOf(found.members["guarded"]), portsOf(found.members["watched"]))
+	return g.ObstaclesTo(slices.Concat(portsOf(found.members["guarded"]), portsOf(found.members["watched"])))
+}
+
+// ObstaclesTo is [Guard.Obstacles] for ports that need not be guarded yet.
+func (g *Guard) ObstaclesTo(ports []packet.Port) (found []Obstacle, err error) {
 	if len(ports) == 0 {
 		return nil, nil
 	}

@@ -104,8 +104,8 @@ var errFull = errors.New("too many effects wait to be carried out")
 // what it keeps, except the slices and the records that events point to: the
 // engine does not change those. All events of one input belong in one call.
 //
-// A command of an observed door is answered as done, and an element of one is
-// handed to the firewall as such.
+// A command of an observed door is answered as done. Its access is handed to the
+// firewall as such, but for networks, which nobody misses there.
 //
 // When [Config.Queue] places are taken, a reply that gives something is answered
 // with an error at once, and log lines are dropped. A reply is taken or refused
@@ -129,8 +129,10 @@ func (r *Runner) Enqueue(events []engine.Event) {
 			last = e.Persist.Grant
 		}
 		kind := kindOf(e)
-		if e.Observed && kind == needsCommand {
-			r.results = append(r.results, Result{ID: e.ID})
+		if e.Observed && (kind == needsCommand || !e.Source.IsSingleIP()) {
+			if e.ID != 0 {
+				r.results = append(r.results, Result{ID: e.ID})
+			}
 			continue
 		}
 		if kind == needsNothing || e.Reply != 0 && e.Reply == refused {

@@ -114,7 +114,7 @@ func (r *Runner) installAll(s *step) []*step {
 	now := r.cfg.Now()
 	var elements []Element
 	for _, e := range s.install.elements {
-		if until := r.shown(e).Sub(now); until > 0 {
+		if until := r.shown(e).Sub(now); until > 0 && (!e.Observed || e.Source.IsSingleIP()) {
 			elements = append(elements, Element{e.Source, e.Port, until, e.Grant, e.Door, e.Observed})
 		}
 	}

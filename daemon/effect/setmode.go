@@ -116,7 +116,9 @@ func (s *Sets) find() error {
 		case f.flags&unix.NFT_SET_TIMEOUT == 0:
 			return fmt.Errorf("%s has no flag timeout, so that nothing in it would ever end: remove it, and %s", full, remedy)
 		}
-		sets = append(sets, sourceSet{s.table, wanted.name, wanted.v6, layout(kind), f.flags&unix.NFT_SET_INTERVAL != 0})
+		sets = append(sets, sourceSet{
+			table: s.table, name: wanted.name, v6: wanted.v6, layout: layout(kind), interval: f.flags&unix.NFT_SET_INTERVAL != 0,
+		})
 	}
 	s.sets = sets
 	return nil
@@ -199,6 +201,9 @@ func (s *Sets) Apply(elements []Element) []error {
 	edits := make(map[cell]edit, len(elements))
 	cells := make([]cell, len(elements))
 	for i, e := range elements {
+		if e.Observed {
+			continue // nothing is counted here
+		}
 		change, err := s.hold(e, now)
 		if errs[i] = err; err == nil {
 			change.at = i
@@ -243,6 +248,9 @@ func (s *Sets) Install(_ Guards, elements []Element) error {
 	now := s.cfg.Now()
 	wanted := make(map[cell]edit, len(elements))
 	for _, e := range elements {
+		if e.Observed {
+			continue
+		}
 		change, err := s.hold(e, now)
 		if err != nil {
 			return fmt.Errorf("installing elements: %w", err)
@@ -278,7 +286,7 @@ func (s *Sets) differences(wanted map[cell]edit) ([]edit, error) {
 				s.foreign[in.name+" "+string(m.key)] = true
 				continue
 			}
-			p := place{e.Source, e.Port}
+			p := place{source: e.Source, port: e.Port}
 			at := cell{in.name, p}
 			wish, ok := wanted[at]
 			switch {
