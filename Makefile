@@ -7,7 +7,7 @@ COUNT       ?= 6
 STATICCHECK := go tool -modfile=.ci/tools/go.mod staticcheck -checks all
 
 build: # ./sesame and ./knock, each one static file
-	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' ./cmd/sesame ./cmd/knock
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o ./ ./cmd/sesame ./cmd/knock
 
 test: lint # everything, once
 	@.ci/install

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync/atomic"
@@ -189,11 +190,16 @@ func (l *loop) input(in record.Input, give func(now time.Time) []engine.Event) {
 	if last := l.engine.Now(); now.Before(last) {
 		now = last
 	}
+	in.Time = now
+	l.note(in)
+	l.take(give(now))
+}
+
+// note records an input.
+func (l *loop) note(in record.Input) {
 	if l.recorder != nil {
-		in.Time = now
 		l.recorder.Input(in)
 	}
-	l.take(give(now))
 }
 
 // take carries events on: to those who carry them out, and to those who watch.
@@ -222,7 +228,7 @@ func (l *loop) results() {
 	for _, r := range l.runner.Results() {
 		in := record.Input{Kind: record.InputResult, ID: r.ID}
 		if r.Err != nil {
-			in.Error = r.Err.Error()
+			in.Error = cmp.Or(r.Err.Error(), "failed")
 		}
 		l.input(in, func(now time.Time) []engine.Event { return l.engine.Result(now, r.ID, r.Err) })
 		l.answered(r.ID, r.Err)
@@ -250,9 +256,7 @@ func (l *loop) wallOffset() time.Duration { return time.Duration(l.offset.Load()
 // step tells the engine how far the wall clock is from its own time.
 func (l *loop) step() {
 	at := l.engine.Now()
-	if l.recorder != nil {
-		l.recorder.Input(record.Input{Kind: record.InputStep, Time: at, Offset: l.wallOffset()})
-	}
+	l.note(record.Input{Kind: record.InputStep, Time: at, Offset: l.wallOffset()})
 	l.take(l.engine.Step(at, l.wallOffset()))
 }
 
@@ -286,6 +290,14 @@ func (l *loop) swap(set *scripting.Set, snap *snapshot) {
 func (l *loop) put(set *scripting.Set, snap *snapshot) {
 	l.set, l.snapshot = set, snap
 	l.filter = filter.New(filter.Watch(set.Engine.Watch()))
+}
+
+// startRecording begins to keep so many bytes of inputs; none for 0.
+func (l *loop) startRecording(size int) {
+	if size > 0 {
+		l.recorder = record.NewRecorder(size)
+		l.beginRecording()
+	}
 }
 
 // beginRecording begins a part of the recording that can be replayed alone.

@@ -177,9 +177,14 @@ func (d *daemon) restore(first beginning) error {
 	if err != nil {
 		return err
 	}
-	d.loop.take(e.Local(now, d.local(d.links)))
+	records := append(recovered.Records, adopted(standing, recovered.Records, now)...)
+	local := d.local(d.links)
 	d.loop.take(e.Swap(now, first.set.Engine))
-	d.loop.take(e.Restore(now, append(recovered.Records, adopted(standing, recovered.Records, now)...)))
+	d.loop.startRecording(int(d.config.Record.Size))
+	d.loop.note(record.Input{Kind: record.InputLocal, Time: now, Local: local})
+	d.loop.take(e.Local(now, local))
+	d.loop.note(record.Input{Kind: record.InputRestore, Time: now, Records: records})
+	d.loop.take(e.Restore(now, records))
 	return nil
 }
 
@@ -212,7 +217,7 @@ func adopted(standing []effect.Element, known []engine.Record, now time.Time) []
 	return records
 }
 
-// hear opens the ear of the daemon, and begins to record.
+// hear opens the ear of the daemon.
 func (d *daemon) hear(first beginning) (err error) {
 	d.source, err = capture.Open(capture.Config{
 		Interfaces: d.config.Interfaces, Links: d.links, Program: d.reloader.program(filter.Watch(first.set.Engine.Watch())),
@@ -221,10 +226,6 @@ func (d *daemon) hear(first beginning) (err error) {
 		return err
 	}
 	d.loop.source = d.source
-	if d.config.Record.Size > 0 {
-		d.loop.recorder = record.NewRecorder(int(d.config.Record.Size))
-		d.loop.beginRecording()
-	}
 	return nil
 }
 
