@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -41,7 +42,6 @@ func (d *daemon) grantList() []control.Grant {
 	all := make([]control.Grant, len(live))
 	for i := range live {
 		all[i] = control.GrantOf(&live[i], now, d.loop.wallOffset())
-		all[i].Observed = live[i].Observed
 	}
 	return all
 }
@@ -139,7 +139,7 @@ func (d *daemon) reload(ctx context.Context, q control.ReloadRequest) (control.O
 // told returns an outcome as the socket tells it.
 func (o outcome) told(doors int) control.Outcome {
 	return control.Outcome{
-		Outcome: control.ReloadOutcome(o.kind), Generation: o.generation, Doors: doors,
+		Outcome: o.kind, Generation: o.generation, Doors: doors,
 		Error: o.text, Held: portTexts(o.held),
 	}
 }
@@ -197,12 +197,12 @@ func (d *daemon) status(ctx context.Context) (s control.Status, err error) {
 // maxStopped is how many of those who would have been stopped a status names.
 const maxStopped = 50
 
-// drift reports whether the files are not those that were judged last.
+// drift reports whether the files are not those that run.
 func (d *daemon) drift(ctx context.Context) bool {
-	snap, err := takeSnapshot(d.config.Scripts)
-	var running [32]byte
+	there := fingerprint(d.config.Scripts)
+	var running [sha256.Size]byte
 	d.loop.do(ctx, func() { running = d.loop.snapshot.sum })
-	return err != nil || snap.sum != running
+	return there != running
 }
 
 // statusNow is the part of the status that the loop knows.
@@ -210,7 +210,7 @@ func (d *daemon) statusNow() control.Status {
 	l, offset := d.loop, d.loop.wallOffset()
 	now := l.clock.now().Add(offset).UTC()
 	s := control.Status{
-		Version: d.config.Version, Mode: control.Enforce, Now: now, Offset: control.Duration(offset), Since: d.since.Add(offset).UTC(), Privileges: d.kept,
+		Version: d.config.Version, Mode: d.mode(), Now: now, Offset: control.Duration(offset), Since: d.since.Add(offset).UTC(), Privileges: d.kept,
 		Scripts: control.Scripts{
 			Path: d.config.Scripts, Generation: d.reloader.running, SHA256: hex.EncodeToString(l.snapshot.sum[:]),
 			Loaded: d.reloader.loaded.Add(offset).UTC(), Doors: len(l.set.Engine.Doors), LastGood: d.reloader.lastGood,
@@ -218,15 +218,12 @@ func (d *daemon) statusNow() control.Status {
 		Guards: portTexts(l.guards.Drop), Observed: portTexts(l.guards.Count),
 		Live:     control.Live{Attempts: l.engine.Attempts(), Grants: len(l.engine.Grants())},
 		Counts:   control.CountsOf(l.engine.Counts(), l.dropped),
-		Firewall: d.wallStatus(offset),
+		Firewall: d.firewallStatus(offset),
 		Effects:  control.Effects{Queued: l.engine.Unanswered(), Failures: slices.Clone(l.report.failures)},
 		Recorder: d.recorderStatus(offset),
 	}
 	s.Capture.Heard, s.Capture.Missing = d.links.Heard(d.config.Interfaces)
 	s.Capture.Lost = l.lost
-	if d.config.Observe {
-		s.Mode = control.Observe
-	}
 	for _, door := range l.set.Engine.Doors {
 		if door.Observe {
 			s.Scripts.Observed = append(s.Scripts.Observed, door.Name)
@@ -238,18 +235,26 @@ func (d *daemon) statusNow() control.Status {
 	return s
 }
 
-func (d *daemon) wallStatus(offset time.Duration) control.Firewall {
-	w := control.Firewall{State: "ok", Mode: d.config.Firewall.Mode, Repairs: d.wall.repairs, Obstacles: d.wall.obstacles}
+// mode says whether anything is done at all.
+func (d *daemon) mode() control.Mode {
+	if d.config.Observe {
+		return control.Observe
+	}
+	return control.Enforce
+}
+
+func (d *daemon) firewallStatus(offset time.Duration) control.Firewall {
+	f := control.Firewall{State: "ok", Mode: d.config.Firewall.Mode, Repairs: d.upheld.repairs, Obstacles: d.upheld.obstacles}
 	if guard, ours := d.firewall.(*effect.Guard); ours {
-		w.Mark = fmt.Sprintf("%#x", guard.Mark())
+		f.Mark = fmt.Sprintf("%#x", guard.Mark())
 	}
-	if d.wall.err != nil {
-		w.State = d.wall.err.Error()
+	if d.upheld.err != nil {
+		f.State = d.upheld.err.Error()
 	}
-	if !d.wall.repaired.IsZero() {
-		w.Repaired = d.wall.repaired.Add(offset).UTC()
+	if !d.upheld.repaired.IsZero() {
+		f.Repaired = d.upheld.repaired.Add(offset).UTC()
 	}
-	return w
+	return f
 }
 
 // recorderStatus returns the zero value when nothing is recorded.

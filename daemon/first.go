@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"sesame/daemon/control"
 	"sesame/daemon/state"
 	"sesame/scripting"
 )
@@ -23,12 +24,12 @@ func (d *daemon) begin() (beginning, error) {
 	if err == nil {
 		set, err = d.load(snap, d.values())
 	}
-	b := beginning{set: set, snapshot: snap, judged: snap, outcome: outcome{kind: applied, generation: 1, at: d.since}}
+	b := beginning{set: set, snapshot: snap, judged: snap, outcome: outcome{kind: control.Applied, generation: 1, at: d.since}}
 	switch {
 	case good == nil:
 		return b, err
 	case err != nil:
-		b.outcome.kind, b.outcome.text = rejected, err.Error()
+		b.outcome.kind, b.outcome.text = control.Rejected, err.Error()
 	default:
 		b.outcome.held = withheld(good, set, nil)
 		if len(b.outcome.held) == 0 {
@@ -36,7 +37,7 @@ func (d *daemon) begin() (beginning, error) {
 			return b, nil
 		}
 		set.Close()
-		b.outcome.kind, b.outcome.text = held, heldText(b.outcome.held)
+		b.outcome.kind, b.outcome.text = control.Held, heldText(b.outcome.held)
 	}
 	b.set, b.snapshot = good, goodSnapshot
 	return b, nil

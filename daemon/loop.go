@@ -3,7 +3,6 @@ package daemon
 import (
 	"cmp"
 	"context"
-	"errors"
 	"sync/atomic"
 	"time"
 
@@ -314,7 +313,7 @@ func (l *loop) install() <-chan error { return l.runner.Install(l.guards, l.engi
 func (l *loop) guard(ctx context.Context, guards effect.Guards) error {
 	var done <-chan error
 	if !l.do(ctx, func() { l.guards = guards; done = l.install() }) {
-		return errors.New("the daemon is stopping")
+		return errStopping
 	}
 	select {
 	case err := <-done:

@@ -3,6 +3,7 @@ package daemon
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -73,7 +74,7 @@ func confineAll(have *cap.Set) error {
 	} else if can { // else a unit or a container has set the bounds
 		var others []cap.Value
 		for value := range cap.MaxBits() {
-			if value != cap.NET_RAW && value != cap.NET_ADMIN {
+			if !slices.Contains(needed, value) {
 				others = append(others, value)
 			}
 		}

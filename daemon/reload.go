@@ -11,6 +11,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"golang.org/x/net/bpf"
 
+	"sesame/daemon/control"
 	"sesame/daemon/effect"
 	"sesame/daemon/filter"
 	"sesame/daemon/packet"
@@ -20,21 +21,12 @@ import (
 
 // An outcome is what became of a reload.
 type outcome struct {
-	kind       outcomeKind
+	kind       control.ReloadOutcome
 	generation int           // that runs now
 	text       string        // why not, for people
 	held       []packet.Port // guards that a person must release
 	at         time.Time     // engine time
 }
-
-type outcomeKind string
-
-const (
-	unchanged outcomeKind = "unchanged"
-	applied   outcomeKind = "applied"
-	rejected  outcomeKind = "rejected"
-	held      outcomeKind = "held"
-)
 
 // A request asks for a reload.
 type request struct {
@@ -70,15 +62,22 @@ type reloader struct {
 // newReloader returns a reloader that goes on from a start.
 func (d *daemon) newReloader(first beginning) *reloader {
 	r := &reloader{
-		path: d.config.Scripts, load: func(s *snapshot) (*scripting.Set, error) { return d.load(s, d.values()) }, loop: d.loop, save: d.saveSet, log: d.config.Log, applied: d.sayApplied,
-		hints: make(chan struct{}, 1), requests: make(chan request), generation: 1, running: 1, loaded: d.since,
+		path:       d.config.Scripts,
+		load:       func(s *snapshot) (*scripting.Set, error) { return d.load(s, d.values()) },
+		loop:       d.loop,
+		save:       d.saveSet,
+		log:        d.config.Log,
+		applied:    d.sayApplied,
+		hints:      make(chan struct{}, 1),
+		requests:   make(chan request),
+		generation: 1, running: 1, loaded: d.since,
 	}
 	if first.judged != nil {
 		r.seen = first.judged.sum
 	}
-	if first.outcome.kind != applied {
+	if first.outcome.kind != control.Applied {
 		r.told, r.lastGood = first.outcome, true
-		r.log.Warn("the scripts that were applied last run, not those on the disk", "outcome", string(first.outcome.kind), "why", first.outcome.text)
+		r.log.Warn("the scripts that were applied last run, not those on the disk", "outcome", string(first.outcome.kind), "reason", first.outcome.text)
 	}
 	return r
 }
@@ -117,9 +116,9 @@ func (r *reloader) ask(ctx context.Context, unguard []packet.Port) (outcome, err
 func (r *reloader) reload(ctx context.Context, unguard []packet.Port, hint bool) outcome {
 	snap, err := takeSnapshot(r.path)
 	if err == nil && r.known(ctx, snap, hint) {
-		return outcome{kind: unchanged, generation: r.generation}
+		return outcome{kind: control.Unchanged, generation: r.generation}
 	}
-	o := outcome{kind: rejected, generation: r.generation, at: r.loop.clock.now()}
+	o := outcome{kind: control.Rejected, generation: r.generation, at: r.loop.clock.now()}
 	if err == nil {
 		r.seen = snap.sum
 		err = r.judge(ctx, snap, unguard, &o)
@@ -128,7 +127,7 @@ func (r *reloader) reload(ctx context.Context, unguard []packet.Port, hint bool)
 		o.text = err.Error()
 	}
 	r.loop.do(ctx, func() {
-		if r.told = o; o.kind == applied {
+		if r.told = o; o.kind == control.Applied {
 			r.loaded, r.lastGood, r.running = o.at, false, o.generation
 		}
 	})
@@ -153,7 +152,7 @@ func (r *reloader) judge(ctx context.Context, snap *snapshot, unguard []packet.P
 	r.loop.do(ctx, func() { running = r.loop.set })
 	if o.held = withheld(running, set, unguard); len(o.held) > 0 {
 		set.Close()
-		o.kind, o.text = held, heldText(o.held)
+		o.kind, o.text = control.Held, heldText(o.held)
 		return nil
 	}
 	if err := r.exchange(ctx, set, snap); err != nil {
@@ -161,7 +160,7 @@ func (r *reloader) judge(ctx context.Context, snap *snapshot, unguard []packet.P
 		return err
 	}
 	r.generation++
-	o.kind, o.generation = applied, r.generation
+	o.kind, o.generation = control.Applied, r.generation
 	r.applied(set, r.generation)
 	if err := r.save(set, snap); err != nil {
 		r.log.Warn("the scripts could not be saved for the next start", "error", err)
@@ -179,13 +178,9 @@ func withheld(running, set *scripting.Set, released []packet.Port) []packet.Port
 }
 
 func heldText(ports []packet.Port) string {
-	var names, flags []string
-	for _, p := range ports {
-		names = append(names, p.String())
-		flags = append(flags, "--unguard "+p.String())
-	}
-	return fmt.Sprintf("the scripts would leave %s without a guard or without a door that opens it, so the old ones stay; if that is meant: sesame reload %s",
-		strings.Join(names, ", "), strings.Join(flags, " "))
+	names := portTexts(ports)
+	return fmt.Sprintf("the scripts would leave %s without a guard or without a door that opens it, so the old ones stay; if that is meant: sesame reload --unguard %s",
+		strings.Join(names, ", "), strings.Join(names, " --unguard "))
 }
 
 // exchange puts set in the place of the one that runs. Until the doors are
@@ -203,7 +198,7 @@ func (r *reloader) exchange(ctx context.Context, set *scripting.Set, snap *snaps
 		return errors.Join(fmt.Errorf("guarding the ports of the new scripts: %w", err), r.loop.guard(ctx, was), r.filter(watch))
 	}
 	if !r.loop.do(ctx, func() { r.loop.swap(set, snap) }) {
-		return errors.New("the daemon is stopping")
+		return errStopping
 	}
 	if err := errors.Join(r.filter(next), r.loop.guard(ctx, guards)); err != nil {
 		r.log.Warn("something that only the old scripts needed is still there", "error", err)
@@ -228,11 +223,11 @@ func (r *reloader) program(w filter.Watch) []bpf.Instruction {
 
 func (r *reloader) tell(o outcome) {
 	switch o.kind {
-	case applied:
+	case control.Applied:
 		r.log.Info("scripts applied", "generation", o.generation)
-	case rejected:
+	case control.Rejected:
 		r.log.Warn("scripts rejected: the old ones stay", "generation", o.generation, "error", o.text)
-	case held:
+	case control.Held:
 		r.log.Warn("scripts held: the old ones stay", "generation", o.generation, "reason", o.text)
 	}
 }

@@ -85,7 +85,7 @@ func (r *reporter) fail(e *engine.Event) {
 // record logs a decision. What a stranger can make happen as often as they like is
 // for those who look closely; what is done about it, the runner logs.
 func (r *reporter) record(e *engine.Event) {
-	who := []any{"door", e.Door, "source", sourceText(e)}
+	who := []any{"door", e.Door, "source", transcript.Source(e.Source)}
 	switch e.Kind {
 	case engine.EventStage:
 		r.log.Debug("stage", append(who, "stage", e.Stage, "stages", e.Stages)...)
@@ -98,16 +98,6 @@ func (r *reporter) record(e *engine.Event) {
 	case engine.EventError:
 		r.log.Warn("a script failed", append(who, "script", e.Script, "line", e.Line, "detail", e.Detail)...)
 	}
-}
-
-func sourceText(e *engine.Event) string {
-	switch {
-	case !e.Source.IsValid():
-		return ""
-	case e.Source.IsSingleIP():
-		return e.Source.Addr().String()
-	}
-	return e.Source.String()
 }
 
 // An allowance lets so many through a second, and a burst at once. It goes by the

@@ -30,7 +30,7 @@ func (d *daemon) serve(ctx context.Context) error {
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	runner := make(chan error, 1)
-	go func() { runner <- d.runner.Run(running) }()
+	go func() { runner <- d.loop.runner.Run(running) }()
 
 	tasks, ctx := errgroup.WithContext(ctx)
 	tasks.Go(func() error {
@@ -42,10 +42,12 @@ func (d *daemon) serve(ctx context.Context) error {
 		if err := d.arrive(ctx); err != nil {
 			return err
 		}
+		// Not before: what a reload saves must come after what the start does.
+		tasks.Go(func() error { return d.reloader.run(ctx) })
 		return d.uphold(ctx)
 	})
 	for _, task := range []func(context.Context) error{
-		d.listen, d.follow, d.signals, d.reloader.run,
+		d.listen, d.follow, d.signals, d.leave,
 		func(ctx context.Context) error {
 			return newWatcher(d.config.Scripts, d.config.Log).Run(ctx, d.reloader.hints)
 		},
@@ -53,9 +55,7 @@ func (d *daemon) serve(ctx context.Context) error {
 	} {
 		tasks.Go(func() error { return task(ctx) })
 	}
-	err := tasks.Wait()
-	_ = d.notifier.stopping("stopped; ports stay guarded")
-	return err
+	return tasks.Wait()
 }
 
 // arrive lets the firewall guard, and then says that the daemon is there.
@@ -73,6 +73,15 @@ func (d *daemon) arrive(ctx context.Context) error {
 	return nil
 }
 
+// leave says that the end has begun: undos may take a while.
+func (d *daemon) leave(ctx context.Context) error {
+	<-ctx.Done()
+	if err := d.notifier.stopping("stopping; ports stay guarded"); err != nil {
+		d.config.Log.Debug("the service manager was not told", "error", err)
+	}
+	return nil
+}
+
 // keep saves the scripts that a start applied, as every reload saves its own.
 func (d *daemon) keep(ctx context.Context) {
 	var set *scripting.Set
@@ -86,17 +95,10 @@ func (d *daemon) keep(ctx context.Context) {
 }
 
 func (d *daemon) sayReady(guards effect.Guards) {
-	var ports []string
-	for _, p := range guards.Drop {
-		ports = append(ports, p.String())
-	}
-	mode := "enforce"
-	if d.config.Observe {
-		mode = "observe"
-	}
-	d.config.Log.Info("ready", "version", d.config.Version, "mode", mode, "guards", strings.Join(ports, ", "), "privileges", d.kept)
+	mode, ports := string(d.mode()), strings.Join(portTexts(guards.Drop), ", ")
+	d.config.Log.Info("ready", "version", d.config.Version, "mode", mode, "guards", ports, "privileges", d.kept)
 	d.loop.do(context.Background(), func() { d.sayHeard() })
-	if err := d.notifier.ready(mode + ", guarding " + strings.Join(ports, ", ")); err != nil {
+	if err := d.notifier.ready(mode + ", guarding " + ports); err != nil {
 		d.config.Log.Warn("the service manager was not told", "error", err)
 	}
 }

@@ -24,6 +24,9 @@ import (
 // maxScripts bounds how many files a directory of scripts may have.
 const maxScripts = 10_000
 
+// maxModuleDepth is how deep modules may lie, lib itself being 1.
+const maxModuleDepth = 8
+
 // A snapshot is all that a script set can consist of, read once: what is hashed,
 // loaded, recorded and saved is then the same, whoever edits meanwhile.
 type snapshot struct {
@@ -53,6 +56,16 @@ func takeSnapshot(name string) (*snapshot, error) {
 	}
 	s.hash()
 	return s, err
+}
+
+// fingerprint returns a hash of all that a script set at path can consist of:
+// names and content, and what cannot be read. It is zero when nothing can be.
+func fingerprint(path string) [sha256.Size]byte {
+	s, err := takeSnapshot(path)
+	if err != nil {
+		return [sha256.Size]byte{}
+	}
+	return s.sum
 }
 
 // snapshotOf returns the snapshot of files that were kept.
@@ -92,7 +105,7 @@ func (s *snapshot) readModules(dir string) error {
 		return fmt.Errorf("reading the modules: %w", err)
 	}
 	for _, entry := range entries {
-		if entry.IsDir() && strings.Count(dir, "/") < 8 {
+		if entry.IsDir() && strings.Count(dir, "/")+1 < maxModuleDepth {
 			if err := s.readModules(path.Join(dir, entry.Name())); err != nil {
 				return err
 			}

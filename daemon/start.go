@@ -42,7 +42,6 @@ type daemon struct {
 	socket   *control.Socket
 	firewall firewall
 	source   *capture.Source
-	runner   *effect.Runner
 	loop     *loop
 	reloader *reloader
 	tail     *control.Tail
@@ -51,7 +50,7 @@ type daemon struct {
 	kept     string // privileges, in words
 
 	links   *capture.Links
-	wall    wall
+	upheld  upheld
 	waiting map[uint64]chan<- error // of effects that somebody waits for, by their ID
 }
 
@@ -147,7 +146,6 @@ func (d *daemon) newLoop(clock clock) (*loop, error) {
 			return d.state.Append(records, l.wallOffset())
 		},
 	})
-	d.runner = l.runner
 	return l, nil
 }
 
@@ -199,7 +197,9 @@ func adopted(standing []effect.Element, known []engine.Record, now time.Time) []
 	for _, r := range known {
 		if r.Grant != nil {
 			last = max(last, r.Grant.ID)
-			live[key{r.Grant.Source, r.Grant.Port}] = live[key{r.Grant.Source, r.Grant.Port}] || !r.Ended && r.Grant.End.After(now)
+			if !r.Ended && r.Grant.End.After(now) {
+				live[key{r.Grant.Source, r.Grant.Port}] = true
+			}
 		}
 	}
 	for _, e := range standing {

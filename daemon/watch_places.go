@@ -8,9 +8,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxWatchDepth is how deep below lib modules are looked for.
-const maxWatchDepth = 8
-
 // maxWatchLinks is how many symbolic links one after the other are followed.
 const maxWatchLinks = 8
 
@@ -80,7 +77,7 @@ func (p *places) above(path string, watch func(string) bool, links int) {
 
 // directory finds a directory and, below lib, the directories in it.
 func (p *places) directory(dir string, watch func(string) bool, depth int) {
-	if depth > maxWatchDepth || !watch(dir) {
+	if depth > maxModuleDepth || !watch(dir) {
 		return
 	}
 	p.inside[dir] = true

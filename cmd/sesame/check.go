@@ -95,7 +95,7 @@ func (p *program) checkMachine(settings *config.Config, set *engine.Set) {
 		p.note("the firewall of this machine was not looked at: %v", err)
 	}
 	for _, o := range obstacles {
-		p.warn("%s, chain %s, drops what a door lets in; add:\n    %s", o.Table, o.Chain, strings.Join(o.Lines(), "\n    "))
+		p.warn("chain %s of table %s drops what a door lets in; to let it through, run:\n    %s", o.Chain, o.Table, strings.Join(o.Lines(), "\n    "))
 	}
 }
 

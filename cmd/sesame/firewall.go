@@ -106,14 +106,11 @@ func writeShown(b *strings.Builder, s *effect.Shown) {
 	// Aligned text goes into a builder, which never fails.
 	table := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
 	for _, e := range s.Elements {
-		source, by := e.Source.String(), "a person"
-		if e.Source.IsSingleIP() {
-			source = e.Source.Addr().String()
-		}
+		by := "a person"
 		if e.Door != "" {
 			by = "door " + transcript.Safe(e.Door)
 		}
-		fmt.Fprintf(table, "  %s\t%s\t%s left\t%s\n", source, e.Port, span(e.Remaining), by)
+		fmt.Fprintf(table, "  %s\t%s\t%s left\t%s\n", transcript.Source(e.Source), e.Port, span(e.Remaining), by)
 	}
 	_ = table.Flush()
 	if len(s.Stopped) > 0 {
@@ -129,11 +126,7 @@ func writeShown(b *strings.Builder, s *effect.Shown) {
 // writeObstacles tells which chains of others stand in the way.
 func writeObstacles(b *strings.Builder, obstacles []effect.Obstacle) {
 	for _, o := range obstacles {
-		chain := "chain " + o.Chain + " of table " + o.Table
-		if o.Table == "" {
-			chain = o.Manager
-		}
-		fmt.Fprintf(b, "\n%s drops what grants for %s let in, at %s. To let it through:\n", chain, portList(o.Ports), o.Hook)
+		fmt.Fprintf(b, "\nchain %s of table %s drops what grants for %s let in, at %s. To let it through:\n", o.Chain, o.Table, portList(o.Ports), o.Hook)
 		for _, line := range o.Lines() {
 			fmt.Fprintf(b, "  %s\n", line)
 		}

@@ -12,8 +12,9 @@ import (
 )
 
 // newLogger returns the daemon's log as it is configured. It is written to out,
-// which hands it on to w: that decides what it looks like. The journal of systemd has times and levels of its own, so there text comes
-// without the one, and tells the other as the journal reads it.
+// which hands it on to w, and w decides what it looks like: the journal of systemd
+// has times and levels of its own, so there text comes without the one, and tells
+// the other as the journal reads it.
 func newLogger(settings config.Log, w, out io.Writer) hclog.Logger {
 	options := &hclog.LoggerOptions{
 		Output:     out,

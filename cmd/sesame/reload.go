@@ -73,10 +73,7 @@ func (p *program) tellOutcome(o *control.Outcome) error {
 		_, err = fmt.Fprintln(p.stdout, "applied: "+runs)
 	case control.Unchanged:
 		_, err = fmt.Fprintln(p.stdout, "unchanged: "+runs)
-	case control.Held:
-		p.tellLines(whyHeld(o))
-		p.note("held; %s goes on", runs)
-	default:
+	default: // rejected or held
 		p.tellLines(o.Error)
 		p.note("%s; %s goes on", o.Outcome, runs)
 	}

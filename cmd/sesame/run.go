@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"os/signal"
 	"syscall"
 
@@ -37,6 +38,7 @@ func (p *program) run(c *cobra.Command, f *configFlags) error {
 	p.warnOf(&settings)
 	ctx, stop := signal.NotifyContext(c.Context(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // whoever reads the log and ends does not end the guard
 	log, people := daemon.NewOutput(p.stderr), daemon.NewOutput(p.stdout)
 	defer log.Start()()
 	defer people.Start()()

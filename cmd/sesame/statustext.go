@@ -81,7 +81,7 @@ func wrongs(s *control.Status) []string {
 	case r.Outcome.Outcome == control.Rejected:
 		say("the scripts were rejected at %s, and generation %d goes on:\n%s", moment(r.At), s.Scripts.Generation, r.Error)
 	case r.Outcome.Outcome == control.Held:
-		say("the scripts were held at %s, and generation %d goes on:\n%s", moment(r.At), s.Scripts.Generation, whyHeld(&r.Outcome))
+		say("the scripts were held at %s, and generation %d goes on:\n%s", moment(r.At), s.Scripts.Generation, r.Error)
 	case s.Scripts.Drift && !s.Scripts.LastGood:
 		say("the files at %s are not those that run; to load them, run: sesame reload", s.Scripts.Path)
 	}
@@ -92,21 +92,12 @@ func wrongs(s *control.Status) []string {
 		say("chain %s of table %s drops by default, so what a door opens stays shut; to let it through, run:\n%s", o.Chain, o.Table, strings.Join(o.Lines, "\n"))
 	}
 	for _, name := range s.Capture.Missing {
-		say("interface %s is missing or down: knocks on it are not heard", name)
+		say("interface %s: knocks on it are not heard", name)
 	}
 	if len(s.Capture.Heard) == 0 {
 		say("no interface is heard: nobody can knock")
 	}
 	return all
-}
-
-// whyHeld says why a set waits for a person, and how the person lets it run.
-func whyHeld(o *control.Outcome) string {
-	if o.Error != "" {
-		return o.Error
-	}
-	return "they would leave " + list(o.Held) + " without a guard, or without a door that opens it; if that is meant, run: " +
-		"sesame reload --unguard " + strings.Join(o.Held, " --unguard ")
 }
 
 // notes returns what went wrong and is over.
@@ -154,9 +145,6 @@ func facts(s *control.Status) [][2]string {
 	now := transcript.Count(s.Live.Attempts, "attempt") + ", " + transcript.Count(s.Live.Grants, "grant")
 	if s.Effects.Queued > 0 {
 		now += ", " + transcript.Count(s.Effects.Queued, "effect") + " to do"
-	}
-	if s.Effects.Commands > 0 {
-		now += ", " + transcript.Count(s.Effects.Commands, "command") + " running"
 	}
 	c := &s.Counts
 	counts := fmt.Sprintf("%s, %s: %s, %s, %s, %s", transcript.Count(c.Packets, "packet"), transcript.Count(c.Knocks, "knock"),

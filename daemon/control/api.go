@@ -59,7 +59,7 @@ type Grant struct {
 // offset is how far the wall clock is from engine time.
 func GrantOf(g *engine.Grant, now time.Time, offset time.Duration) Grant {
 	return Grant{
-		ID: g.ID, Door: g.Door, By: g.By, Source: Source{g.Source}, Port: Port{g.Port}, Argv: g.Argv,
+		ID: g.ID, Door: g.Door, By: g.By, Source: Source{g.Source}, Port: Port{g.Port}, Argv: g.Argv, Observed: g.Observed,
 		TTL: Duration(g.TTL), End: g.End.Add(offset).UTC(), Remaining: Duration(max(0, g.End.Sub(now))),
 	}
 }
@@ -74,10 +74,12 @@ type GrantRequest struct {
 // maxTTL keeps every sum of a time and a duration far from overflow.
 const maxTTL = Duration(36500 * 24 * time.Hour)
 
+var errNoSource = errors.New(`no source: expected an address such as "203.0.113.9", or a network such as "203.0.113.0/24"`)
+
 func (r *GrantRequest) check() error {
 	switch {
 	case !r.Source.IsValid():
-		return errors.New(`no source: expected an address such as "203.0.113.9", or a network such as "203.0.113.0/24"`)
+		return errNoSource
 	case r.Port.Port == packet.Port{}:
 		return errors.New(`no port: expected one such as "tcp/22"`)
 	case r.TTL <= 0 || r.TTL > maxTTL:
@@ -94,7 +96,7 @@ type RevokeRequest struct {
 
 func (r *RevokeRequest) check() error {
 	if !r.Source.IsValid() {
-		return errors.New(`no source: expected an address such as "203.0.113.9", or a network such as "203.0.113.0/24"`)
+		return errNoSource
 	}
 	return nil
 }

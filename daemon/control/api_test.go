@@ -72,7 +72,7 @@ func TestJSON(t *testing.T) {
 				`"guards":["tcp/22"],"live":{"attempts":0,"grants":0},` +
 				`"counts":{"packets":0,"knocks":0,"opens":0,"misses":0,"refusals":0,"errors":0,"clamped":0,"dropped":null},` +
 				`"capture":{"heard":null,"lost":0},"firewall":{"state":"","mode":"","repairs":0},` +
-				`"effects":{"queued":0,"commands":0},"recorder":{"from":"2026-03-01T12:00:00Z","bytes":0,"blind":false}}`},
+				`"effects":{"queued":0},"recorder":{"from":"2026-03-01T12:00:00Z","bytes":0,"blind":false}}`},
 	} {
 		text, err := json.Marshal(test.value)
 		if diff := cmp.Diff(test.want, string(text)); diff != "" || err != nil {

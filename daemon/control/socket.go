@@ -14,9 +14,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// DefaultSocket is where a daemon listens when nothing is said.
-const DefaultSocket = "/run/sesame/sesame.sock"
-
 // A Socket is where a daemon is asked. While it is open no other daemon can
 // have one at its path.
 type Socket struct {

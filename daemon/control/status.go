@@ -101,7 +101,7 @@ func CountsOf(c engine.Counts, before [packet.Drops]int) Counts {
 // Capture says what the daemon hears.
 type Capture struct {
 	Heard   []string `json:"heard"`             // interfaces
-	Missing []string `json:"missing,omitempty"` // interfaces that were asked for, and are not there or down
+	Missing []string `json:"missing,omitempty"` // interfaces that were asked for, each with why not: "wg0 is down"
 	Lost    uint64   `json:"lost"`              // packets that the kernel had no room for
 }
 
@@ -134,8 +134,7 @@ type Stopped struct {
 
 // Effects says how the changes of the machine get on.
 type Effects struct {
-	Queued   int       `json:"queued"`   // decided, and not yet done
-	Commands int       `json:"commands"` // that run now
+	Queued   int       `json:"queued"` // decided, and not yet done
 	Failures []Failure `json:"failures,omitempty"`
 }
 

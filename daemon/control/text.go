@@ -10,23 +10,13 @@ import (
 )
 
 // A Source is an address or a network. Its text is the transcript's: an
-// address has no prefix length.
+// address has no prefix length, and the zero Source is empty.
 type Source struct{ netip.Prefix }
 
-func (s Source) String() string {
-	if s.IsSingleIP() {
-		return s.Addr().String()
-	}
-	return s.Prefix.String()
-}
+func (s Source) String() string { return transcript.Source(s.Prefix) }
 
-// MarshalText returns the empty text for the zero Source.
-func (s Source) MarshalText() ([]byte, error) {
-	if !s.IsValid() {
-		return nil, nil
-	}
-	return []byte(s.String()), nil
-}
+// MarshalText is String.
+func (s Source) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // UnmarshalText is [ParseSource].
 func (s *Source) UnmarshalText(text []byte) (err error) {

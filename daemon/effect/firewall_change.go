@@ -54,9 +54,7 @@ func (c *changer) apply(elements []Element) []error {
 		c.errs[i] = err
 	}
 	edits = slices.DeleteFunc(edits, func(e edit) bool { return e.at < 0 })
-	for part := range slices.Chunk(edits, maxEdits) {
-		c.do(part)
-	}
+	c.carryOut(edits)
 	for i := len(elements) - 1; i >= 0; i-- {
 		c.errs[i] = c.errs[same[i]]
 	}
@@ -64,6 +62,13 @@ func (c *changer) apply(elements []Element) []error {
 		return c.errs
 	}
 	return nil
+}
+
+// carryOut carries edits out, each of which notes its own error.
+func (c *changer) carryOut(edits []edit) {
+	for part := range slices.Chunk(edits, maxEdits) {
+		c.do(part)
+	}
 }
 
 // do carries edits out in one transaction, and in smaller ones when some of them

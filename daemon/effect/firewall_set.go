@@ -222,6 +222,19 @@ func (s *socket) members(t table, name string) ([]member, error) {
 	return s.memberQuestion(t, name, unix.NLM_F_DUMP, nil)
 }
 
+// tries is how often something is read that others may change meanwhile.
+const tries = 5
+
+// settled is members, asked for again when somebody changed them meanwhile.
+func (s *socket) settled(t table, name string) (found []member, err error) {
+	for range tries {
+		if found, err = s.members(t, name); !errors.Is(err, errInterrupted) {
+			break
+		}
+	}
+	return found, err
+}
+
 // member returns the element with this key, or nil.
 func (s *socket) member(t table, name string, key member) (*member, error) {
 	found, err := s.memberQuestion(t, name, 0, &key)

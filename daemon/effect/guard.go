@@ -89,7 +89,7 @@ func (g *Guard) find(p place) (sourceSet, error) {
 func (g *Guard) Elements() ([]Element, error) {
 	var all []Element
 	for _, s := range grantSets {
-		members, err := g.members(s.name)
+		members, err := g.socket.settled(guardTable, s.name)
 		if errors.Is(err, ErrGone) {
 			continue
 		}
@@ -105,19 +105,6 @@ func (g *Guard) Elements() ([]Element, error) {
 	}
 	slices.SortFunc(all, compare)
 	return all, nil
-}
-
-// tries is how often something is read that others may change meanwhile.
-const tries = 5
-
-func (g *Guard) members(name string) (members []member, err error) {
-	for range tries {
-		members, err = g.socket.members(guardTable, name)
-		if !errors.Is(err, errInterrupted) {
-			return members, err
-		}
-	}
-	return members, err
 }
 
 // GrantDirectly gives a person's grant without a daemon: a daemon that starts

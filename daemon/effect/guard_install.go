@@ -83,9 +83,7 @@ func (g *Guard) install(guards Guards, elements []Element) error {
 		}
 	}
 	rest := changer{socket: g.socket, errs: make([]error, len(elements)+len(edits))}
-	for part := range slices.Chunk(later, maxEdits) {
-		rest.do(part)
-	}
+	rest.carryOut(later)
 	return errors.Join(rest.errs...)
 }
 

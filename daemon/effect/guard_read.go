@@ -25,7 +25,7 @@ type Stopped struct {
 func (g *Guard) Stopped() ([]Stopped, error) {
 	var all []Stopped
 	for _, s := range stoppedSets {
-		members, err := g.members(s.name)
+		members, err := g.socket.settled(guardTable, s.name)
 		if errors.Is(err, ErrGone) {
 			continue
 		}

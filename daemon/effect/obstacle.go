@@ -17,7 +17,7 @@ import (
 // An Obstacle is somebody else's chain that drops packets which we have granted:
 // an accept of ours cannot overrule it.
 type Obstacle struct {
-	Table   string // as nft names it; "" for iptables-legacy, which nftables cannot see
+	Table   string // as nft names it; of iptables-legacy, which nftables cannot see, "iptables-legacy filter"
 	Chain   string
 	Hook    string // "prerouting", "input" or "forward"
 	Manager string // what the chain belongs to: "ufw", "firewalld", "iptables", "iptables-legacy" or "nft"
@@ -228,7 +228,7 @@ func legacy(mark uint32, ports []packet.Port) []Obstacle {
 			continue
 		}
 		found = append(found, Obstacle{
-			Chain: "INPUT", Hook: "input", Manager: "iptables-legacy", Ports: ports,
+			Table: command + " filter", Chain: "INPUT", Hook: "input", Manager: "iptables-legacy", Ports: ports,
 			Remedies: []Remedy{{Line: fmt.Sprintf("%s -I INPUT %s", command, xtMark(mark))}},
 			Note:     "rules of iptables-legacy cannot be read through nftables: if " + command + " -S INPUT shows that they drop by default, this line lets granted packets through",
 		})

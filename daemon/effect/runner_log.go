@@ -25,7 +25,7 @@ func (r *Runner) tell(s *step, err error) {
 		}
 	case !log.IsInfo():
 	case s.Observed && s.Effect == engine.EffectAllow:
-		log.Info("access would be open: the door only observes", "door", s.Door, "source", s.Source, "port", s.Port, "grant", s.Grant, "ttl", s.TTL)
+		log.Info("access would be open: the door only observes", "door", s.Door, "source", s.source(), "port", s.Port, "grant", s.Grant, "ttl", s.TTL)
 	case s.Observed:
 	case s.Kind == engine.EventClose && s.Until.IsZero():
 		log.Info("access closed", "door", s.Door, "source", s.source(), "port", s.Port, "grant", s.Grant, "reason", s.Reason)

@@ -218,9 +218,7 @@ func (s *Sets) Apply(elements []Element) []error {
 		}
 	}
 	c := changer{socket: s.socket, errs: errs}
-	for part := range slices.Chunk(ordered, maxEdits) {
-		c.do(part)
-	}
+	c.carryOut(ordered)
 	for i := range elements {
 		if change, ok := edits[cells[i]]; ok {
 			errs[i] = errs[change.at]
@@ -265,9 +263,7 @@ func (s *Sets) Install(_ Guards, elements []Element) error {
 		edits[i].at = i
 	}
 	c := changer{socket: s.socket, errs: make([]error, len(edits))}
-	for part := range slices.Chunk(edits, maxEdits) {
-		c.do(part)
-	}
+	c.carryOut(edits)
 	return errors.Join(c.errs...)
 }
 
@@ -308,12 +304,8 @@ func (s *Sets) differences(wanted map[cell]edit) ([]edit, error) {
 
 // members returns the members of a user's set. In one of addresses alone the end
 // of a network is a member of its own, which is joined to its beginning.
-func (s *Sets) members(in sourceSet) (members []member, err error) {
-	for range tries {
-		if members, err = s.socket.members(s.table, in.name); !errors.Is(err, errInterrupted) {
-			break
-		}
-	}
+func (s *Sets) members(in sourceSet) ([]member, error) {
+	members, err := s.socket.settled(s.table, in.name)
 	if err != nil || !in.interval || in.layout != sourceAlone {
 		return members, err
 	}

@@ -155,6 +155,14 @@ func spread(n int) []uint16 {
 	return list
 }
 
+// shifted returns ports that lie so much higher.
+func shifted(list []uint16, by uint16) []uint16 {
+	for i := range list {
+		list[i] += by
+	}
+	return list
+}
+
 func TestEveryPort(t *testing.T) {
 	for _, test := range []struct {
 		watch  Watch
@@ -165,8 +173,11 @@ func TestEveryPort(t *testing.T) {
 		{Watch{TCP: spread(400)}, false},
 		{Watch{TCP: spread(900)}, false},
 		{Watch{TCP: spread(500), UDP: spread(490)}, false},
+		{Watch{TCP: spread(1000), UDP: spread(1000)}, false},
+		{Watch{TCP: spread(2600)}, false},
+		{Watch{TCP: slices.Concat(spread(1000), shifted(spread(1000), 1), shifted(spread(500), 2))}, false},
 		{Watch{TCP: spread(3000)}, true},
-		{Watch{TCP: spread(1000), UDP: spread(1000)}, true},
+		{Watch{TCP: spread(1500), UDP: spread(1500)}, true},
 		{Watch{All: true}, false},
 		{Watch{All: true, AnyFlags: true, TCP: spread(3000)}, false},
 	} {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"sesame/daemon/engine"
 	"sesame/daemon/packet"
 )
 
@@ -35,7 +36,7 @@ type File struct {
 
 // wireSaved is Saved as JSON.
 type wireSaved struct {
-	Name   text         `json:"name,omitempty"`
+	Name   engine.Text  `json:"name,omitempty"`
 	Files  []wireFile   `json:"files"`
 	Values []wireOption `json:"values,omitempty"`
 	Guards []string     `json:"guards,omitempty"`
@@ -43,13 +44,13 @@ type wireSaved struct {
 }
 
 type wireFile struct {
-	Path   text `json:"path"`
-	Source text `json:"source"`
+	Path   engine.Text `json:"path"`
+	Source engine.Text `json:"source"`
 }
 
 type wireOption struct {
-	Name  text `json:"name"`
-	Value text `json:"value"`
+	Name  engine.Text `json:"name"`
+	Value engine.Text `json:"value"`
 }
 
 // SaveSet keeps a script set in the place of the last one. After a crash, or an
@@ -57,12 +58,12 @@ type wireOption struct {
 func (d *Dir) SaveSet(s Saved) error {
 	d.saving.Lock()
 	defer d.saving.Unlock()
-	w := wireSaved{Name: text(s.Name), At: s.At.Round(0).UTC()}
+	w := wireSaved{Name: engine.Text(s.Name), At: s.At.Round(0).UTC()}
 	for _, f := range s.Files {
-		w.Files = append(w.Files, wireFile{text(f.Path), text(f.Source)})
+		w.Files = append(w.Files, wireFile{engine.Text(f.Path), engine.Text(f.Source)})
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Values)) {
-		w.Values = append(w.Values, wireOption{text(name), text(s.Values[name])})
+		w.Values = append(w.Values, wireOption{engine.Text(name), engine.Text(s.Values[name])})
 	}
 	for _, port := range s.Guards {
 		w.Guards = append(w.Guards, port.String())

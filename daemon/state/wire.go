@@ -1,14 +1,12 @@
 package state
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
 	"net/netip"
 	"strconv"
 	"time"
-	"unicode/utf8"
 
 	"sesame/daemon/engine"
 	"sesame/daemon/packet"
@@ -34,26 +32,26 @@ type header struct {
 
 type wireGrant struct {
 	ID      uint64        `json:"id"`
-	Door    text          `json:"door,omitempty"`
+	Door    engine.Text   `json:"door,omitempty"`
 	By      netip.Addr    `json:"by,omitzero"`
 	Source  netip.Prefix  `json:"source,omitzero"`
 	Port    string        `json:"port,omitempty"`
-	Argv    []text        `json:"argv,omitzero"`
-	Undo    []text        `json:"undo,omitzero"`
+	Argv    []engine.Text `json:"argv,omitzero"`
+	Undo    []engine.Text `json:"undo,omitzero"`
 	Timeout time.Duration `json:"timeout,omitempty"`
 	TTL     time.Duration `json:"ttl,omitempty"`
 	End     int64         `json:"end"`
 }
 
 type wireValue struct {
-	Script text       `json:"script"`
-	Source netip.Addr `json:"source,omitzero"`
-	Key    text       `json:"key"`
+	Script engine.Text `json:"script"`
+	Source netip.Addr  `json:"source,omitzero"`
+	Key    engine.Text `json:"key"`
 	// One of the three is set, or none when the value is forgotten.
-	Bool   *bool   `json:"bool,omitempty"`
-	Number *string `json:"number,omitempty"` // as text: JSON has no infinity
-	Text   *text   `json:"text,omitempty"`
-	Until  *int64  `json:"until,omitempty"` // nil: for ever
+	Bool   *bool        `json:"bool,omitempty"`
+	Number *string      `json:"number,omitempty"` // as text: JSON has no infinity
+	Text   *engine.Text `json:"text,omitempty"`
+	Until  *int64       `json:"until,omitempty"` // nil: for ever
 	// TTL is how long it was to be kept when it was written; 0: for ever.
 	TTL time.Duration `json:"ttl,omitempty"`
 }
@@ -98,8 +96,8 @@ func encodeGrant(g *engine.Grant) (*wireGrant, error) {
 		return nil, fmt.Errorf("grant %d: its source is no network", g.ID)
 	}
 	return &wireGrant{
-		ID: g.ID, Door: text(g.Door), By: g.By, Source: g.Source, Port: port,
-		Argv: convert[text](g.Argv), Undo: convert[text](g.Undo),
+		ID: g.ID, Door: engine.Text(g.Door), By: g.By, Source: g.Source, Port: port,
+		Argv: convert[engine.Text](g.Argv), Undo: convert[engine.Text](g.Undo),
 		Timeout: g.Timeout, TTL: g.TTL, End: nanoseconds(g.End),
 	}, nil
 }
@@ -120,7 +118,7 @@ func (g *wireGrant) decode() (*engine.Grant, error) {
 }
 
 func encodeValue(r engine.Record, now int64) (*wireValue, error) {
-	v := &wireValue{Script: text(r.Script), Source: r.Source, Key: text(r.Store.Key)}
+	v := &wireValue{Script: engine.Text(r.Script), Source: r.Source, Key: engine.Text(r.Store.Key)}
 	switch value := r.Store.Value.(type) {
 	case nil:
 		return v, nil
@@ -129,7 +127,7 @@ func encodeValue(r engine.Record, now int64) (*wireValue, error) {
 	case float64:
 		v.Number = new(strconv.FormatFloat(value, 'g', -1, 64))
 	case string:
-		v.Text = new(text(value))
+		v.Text = new(engine.Text(value))
 	default:
 		return nil, fmt.Errorf("value %q: a %T cannot be kept", r.Store.Key, value)
 	}
@@ -158,34 +156,6 @@ func (v *wireValue) decode() (engine.Record, error) {
 		put.Until = at(*v.Until)
 	}
 	return engine.Record{Store: put, Script: string(v.Script), Source: v.Source}, nil
-}
-
-// A text is a string of any bytes. JSON would replace those that are no UTF-8.
-type text string
-
-// MarshalJSON writes a string, or an object when it is no UTF-8.
-func (t text) MarshalJSON() ([]byte, error) {
-	if utf8.ValidString(string(t)) {
-		return json.Marshal(string(t))
-	}
-	return json.Marshal(rawText{[]byte(t)})
-}
-
-// UnmarshalJSON is the opposite of MarshalJSON.
-func (t *text) UnmarshalJSON(b []byte) error {
-	if len(b) > 0 && b[0] == '{' {
-		raw := rawText{}
-		if err := json.Unmarshal(b, &raw); err != nil {
-			return err
-		}
-		*t = text(raw.Base64)
-		return nil
-	}
-	return json.Unmarshal(b, (*string)(t))
-}
-
-type rawText struct {
-	Base64 []byte `json:"base64"`
 }
 
 // convert converts each string of a list, and leaves nil what was nil.

@@ -75,7 +75,7 @@ func (t *Text) event(e *engine.Event) {
 		t.day = day
 		t.out.buf = now.AppendFormat(t.out.buf, "2006-01-02 UTC\n")
 	}
-	from, door := orDash(source(e.Source)), orDash(Safe(e.Door))
+	from, door := orDash(Source(e.Source)), orDash(Safe(e.Door))
 	t.source = max(t.source, len(from))
 	t.door = max(t.door, utf8.RuneCountInString(door))
 	line := fmt.Sprintf("%s  %-*s  %-*s  ", now.Format("15:04:05.000"), t.source, from, t.door, door)

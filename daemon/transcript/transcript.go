@@ -61,8 +61,9 @@ func written(e *engine.Event) bool {
 	return e.Kind != engine.EventEffect || e.Effect != engine.EffectPersist && e.Effect != engine.EffectElement
 }
 
-// source returns a single address without its prefix length, and a network with it.
-func source(p netip.Prefix) string {
+// Source returns a single address without its prefix length, a network with it, and
+// "" for neither.
+func Source(p netip.Prefix) string {
 	switch {
 	case !p.IsValid():
 		return ""

@@ -1,0 +1,130 @@
+package daemon
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"sesame/daemon/config"
+	"sesame/daemon/control"
+	"sesame/daemon/effect"
+)
+
+// A firewall is a guard of our own, or sets in a table of the user's.
+type firewall interface {
+	effect.Firewall
+	Watch(ctx context.Context, changed func()) error
+	Close() error
+}
+
+// openFirewall returns the firewall that is configured. It changes nothing yet.
+func openFirewall(c config.Config, clock clock) (firewall, error) {
+	if c.Firewall.Mode == "set" {
+		return effect.NewSets(effect.SetConfig{
+			Family: c.Firewall.Family, Table: c.Firewall.Table, Set4: c.Firewall.Set4, Set6: c.Firewall.Set6, Now: clock.now,
+		})
+	}
+	return effect.NewGuard(effect.GuardConfig{Mark: c.Firewall.Mark, Trusted: c.Trusted, TrustedInterfaces: c.TrustedInterfaces}), nil
+}
+
+// An upheld is what is known of the firewall. The loop owns it.
+type upheld struct {
+	err       error // why it does not hold what it should; nil: it does
+	repairs   int
+	repaired  time.Time
+	obstacles []control.Obstacle
+}
+
+// uphold repairs the firewall when somebody else changed it, or an effect found
+// it gone, and looks for chains that drop what grants let in. What ends the
+// watching is tried again: a firewall that nobody watches is no guard.
+func (d *daemon) uphold(ctx context.Context) error {
+	changes := make(chan struct{}, 1) // one that was not looked at stands for all
+	go func() {
+		for ctx.Err() == nil {
+			err := d.firewall.Watch(ctx, func() {
+				select {
+				case changes <- struct{}{}:
+				default:
+				}
+			})
+			if ctx.Err() == nil {
+				d.config.Log.Warn("the firewall is not watched for a moment", "error", err)
+				wait(ctx, time.Second)
+			}
+		}
+	}()
+	for {
+		select {
+		case <-changes:
+		case <-d.loop.runner.Repair():
+		case <-ctx.Done():
+			return nil
+		}
+		d.repair(ctx)
+		d.lookAround(ctx)
+	}
+}
+
+// repair makes the firewall hold what it should. Most often it does already.
+func (d *daemon) repair(ctx context.Context) {
+	before := d.standing()
+	var done <-chan error
+	if !d.loop.do(ctx, func() { done = d.loop.install() }) {
+		return
+	}
+	select {
+	case err := <-done:
+		d.loop.do(ctx, func() { d.noteRepair(err, before) })
+	case <-ctx.Done():
+	}
+}
+
+// standing reports whether our table is there, if there should be one.
+func (d *daemon) standing() bool {
+	guard, ours := d.firewall.(*effect.Guard)
+	if !ours {
+		return true
+	}
+	_, there, err := guard.Show()
+	return there || err != nil
+}
+
+func (d *daemon) noteRepair(err error, stood bool) {
+	switch {
+	case err != nil && d.upheld.err == nil:
+		d.config.Log.Error("the firewall cannot be repaired: ports may be open to everyone", "error", err)
+	case err == nil && (!stood || d.upheld.err != nil):
+		d.upheld.repairs++
+		d.upheld.repaired = d.loop.clock.now()
+		d.config.Log.Warn("the firewall was changed by somebody else, and is repaired")
+	}
+	d.upheld.err = err
+}
+
+// lookAround finds chains that drop what grants let in, and says of each once how
+// to make way.
+func (d *daemon) lookAround(ctx context.Context) {
+	guard, ours := d.firewall.(*effect.Guard)
+	if !ours {
+		return
+	}
+	found, err := guard.Obstacles()
+	if err != nil {
+		d.config.Log.Warn("other chains cannot be looked at", "error", err)
+		return
+	}
+	var obstacles []control.Obstacle
+	for _, o := range found {
+		obstacles = append(obstacles, control.Obstacle{Table: o.Table, Chain: o.Chain, Lines: o.Lines()})
+	}
+	var before []control.Obstacle
+	d.loop.do(ctx, func() { before, d.upheld.obstacles = d.upheld.obstacles, obstacles })
+	for _, o := range obstacles {
+		known := slices.ContainsFunc(before, func(b control.Obstacle) bool { return b.Table == o.Table && b.Chain == o.Chain })
+		if !known {
+			d.config.Log.Warn("another chain drops what grants let in", "table", o.Table, "chain", o.Chain, "add", strings.Join(o.Lines, " ; "))
+		}
+	}
+}

@@ -1,0 +1,60 @@
+package daemon
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"sesame/daemon/capture"
+	"sesame/daemon/engine"
+	"sesame/daemon/record"
+)
+
+// This file follows the interfaces and addresses of the machine under the daemon.
+
+// follow takes over what the kernel says of interfaces and addresses.
+func (d *daemon) follow(ctx context.Context) error {
+	return capture.WatchLinks(ctx, func(links *capture.Links) {
+		d.source.SetLinks(links)
+		d.loop.do(ctx, func() { d.relink(links) })
+	})
+}
+
+// relink makes the addresses of links the ones that packets count for, and says
+// when somebody is heard no more, or again.
+func (d *daemon) relink(links *capture.Links) {
+	was := d.links
+	d.links = links
+	if local := d.local(links); !slices.Equal(local, d.local(was)) {
+		d.loop.input(record.Input{Kind: record.InputLocal, Local: local}, func(now time.Time) []engine.Event {
+			return d.loop.engine.Local(now, local)
+		})
+	}
+	before, _ := was.Heard(d.config.Interfaces)
+	if heard, _ := links.Heard(d.config.Interfaces); !slices.Equal(heard, before) {
+		d.sayHeard()
+	}
+}
+
+// local returns the addresses that count as this host's.
+func (d *daemon) local(links *capture.Links) []netip.Prefix {
+	local := append(links.Addresses(), d.config.Local...)
+	slices.SortFunc(local, netip.Prefix.Compare)
+	return slices.Compact(local)
+}
+
+// sayHeard says on which interfaces knocks are heard, and on which asked for ones
+// they are not.
+func (d *daemon) sayHeard() {
+	heard, missing := d.links.Heard(d.config.Interfaces)
+	switch {
+	case len(heard) == 0:
+		d.config.Log.Warn("no interface is heard: nobody can knock", "missing", strings.Join(missing, "; "))
+	case len(missing) > 0:
+		d.config.Log.Warn("listening, but not everywhere", "interfaces", strings.Join(heard, ", "), "missing", strings.Join(missing, "; "))
+	default:
+		d.config.Log.Info("listening", "interfaces", strings.Join(heard, ", "))
+	}
+}

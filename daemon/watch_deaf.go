@@ -1,0 +1,30 @@
+package daemon
+
+import "golang.org/x/sys/unix"
+
+// deafFileSystem returns why changes in a directory may come without events:
+// they are made elsewhere, or by the kernel itself. Empty: they do not.
+func deafFileSystem(dir string) string {
+	var info unix.Statfs_t
+	if err := unix.Statfs(dir, &info); err != nil {
+		return ""
+	}
+	name := ""
+	switch uint32(info.Type) { // of some, the sign differs between machines
+	case unix.NFS_SUPER_MAGIC:
+		name = "NFS"
+	case unix.SMB_SUPER_MAGIC, unix.SMB2_SUPER_MAGIC, unix.CIFS_SUPER_MAGIC:
+		name = "SMB"
+	case unix.FUSE_SUPER_MAGIC:
+		name = "FUSE"
+	case unix.V9FS_MAGIC:
+		name = "9p"
+	case unix.CEPH_SUPER_MAGIC, unix.AFS_SUPER_MAGIC, unix.AFS_FS_MAGIC, unix.CODA_SUPER_MAGIC, unix.OCFS2_SUPER_MAGIC:
+		name = "a network file system"
+	case unix.PROC_SUPER_MAGIC, unix.SYSFS_MAGIC:
+		name = "a file system of the kernel"
+	default:
+		return ""
+	}
+	return dir + " is on " + name
+}
