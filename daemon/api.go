@@ -201,7 +201,7 @@ const maxStopped = 50
 func (d *daemon) drift(ctx context.Context) bool {
 	there := fingerprint(d.config.Scripts)
 	var running [sha256.Size]byte
-	d.loop.do(ctx, func() { running = d.loop.snapshot.sum })
+	d.loop.do(ctx, func() { running = d.loop.files.Sum })
 	return there != running
 }
 
@@ -212,7 +212,7 @@ func (d *daemon) statusNow() control.Status {
 	s := control.Status{
 		Version: d.config.Version, Mode: d.mode(), Now: now, Offset: control.Duration(offset), Since: d.since.Add(offset).UTC(), Privileges: d.kept,
 		Scripts: control.Scripts{
-			Path: d.config.Scripts, Generation: d.reloader.running, SHA256: hex.EncodeToString(l.snapshot.sum[:]),
+			Path: d.config.Scripts, Generation: d.reloader.running, SHA256: hex.EncodeToString(l.files.Sum[:]),
 			Loaded: d.reloader.loaded.Add(offset).UTC(), Doors: len(l.set.Engine.Doors), LastGood: d.reloader.lastGood,
 		},
 		Guards: portTexts(l.guards.Drop), Observed: portTexts(l.guards.Count),

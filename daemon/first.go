@@ -8,23 +8,23 @@ import (
 
 // A beginning is what a daemon starts with.
 type beginning struct {
-	set      *scripting.Set
-	snapshot *snapshot
-	judged   *snapshot // the files as they are, which may be others than those that run; nil: unreadable
-	outcome  outcome   // of the files
+	set     *scripting.Set
+	files   *scripting.Files
+	judged  *scripting.Files // the files as they are, which may be others than those that run; nil: unreadable
+	outcome outcome          // of the files
 }
 
 // begin decides which scripts a start runs: those on the disk, if they load and
 // leave no port of the last good set unguarded; else the last good set. Without
 // one there is nothing to guard, and the error says what is wrong with the files.
 func (d *daemon) begin() (beginning, error) {
-	good, goodSnapshot := d.lastGood()
-	snap, err := takeSnapshot(d.config.Scripts)
+	good, goodFiles := d.lastGood()
+	files, err := scripting.Read(d.config.Scripts)
 	var set *scripting.Set
 	if err == nil {
-		set, err = d.load(snap, d.values())
+		set, err = d.load(files, d.values())
 	}
-	b := beginning{set: set, snapshot: snap, judged: snap, outcome: outcome{kind: control.Applied, generation: 1, at: d.since}}
+	b := beginning{set: set, files: files, judged: files, outcome: outcome{kind: control.Applied, generation: 1, at: d.since}}
 	switch {
 	case good == nil:
 		return b, err
@@ -39,12 +39,12 @@ func (d *daemon) begin() (beginning, error) {
 		set.Close()
 		b.outcome.kind, b.outcome.text = control.Held, heldText(b.outcome.held)
 	}
-	b.set, b.snapshot = good, goodSnapshot
+	b.set, b.files = good, goodFiles
 	return b, nil
 }
 
 // lastGood loads the set that was applied last, if there is one and it can be.
-func (d *daemon) lastGood() (*scripting.Set, *snapshot) {
+func (d *daemon) lastGood() (*scripting.Set, *scripting.Files) {
 	saved, found, err := d.state.LastGood()
 	if err != nil {
 		d.config.Log.Warn("the last good scripts cannot be read", "error", err)
@@ -52,28 +52,28 @@ func (d *daemon) lastGood() (*scripting.Set, *snapshot) {
 	if !found {
 		return nil, nil
 	}
-	files := make([]scripting.File, len(saved.Files))
+	kept := make([]scripting.File, len(saved.Files))
 	for i, f := range saved.Files {
-		files[i] = scripting.File{Path: f.Path, Source: f.Source}
+		kept[i] = scripting.File{Path: f.Path, Source: f.Source}
 	}
-	snap := snapshotOf(d.config.Scripts, saved.Name, files)
-	set, err := d.load(snap, saved.Values)
+	files := scripting.FilesOf(d.config.Scripts, saved.Name, kept)
+	set, err := d.load(files, saved.Values)
 	if err != nil {
 		d.config.Log.Warn("the last good scripts do not load any more", "error", err)
 		return nil, nil
 	}
-	return set, snap
+	return set, files
 }
 
 // saveSet keeps a set for a start at which the files fail, and its guards for a
 // boot at which no daemon runs yet.
-func (d *daemon) saveSet(set *scripting.Set, snap *snapshot) error {
-	files := make([]state.File, len(set.Files))
+func (d *daemon) saveSet(set *scripting.Set, files *scripting.Files) error {
+	kept := make([]state.File, len(set.Files))
 	for i, f := range set.Files {
-		files[i] = state.File{Path: f.Path, Source: f.Source}
+		kept[i] = state.File{Path: f.Path, Source: f.Source}
 	}
 	return d.state.SaveSet(state.Saved{
-		Files: files, Name: snap.single, Values: d.values(), Guards: guardsOf(set.Engine).Drop, At: d.loop.clock.now(),
+		Files: kept, Name: files.Single, Values: d.values(), Guards: guardsOf(set.Engine).Drop, At: d.loop.clock.now(),
 	})
 }
 
@@ -86,15 +86,15 @@ func (d *daemon) values() map[string]string {
 	return values
 }
 
-// load makes a script set of a snapshot. What scripts print is for the log.
-func (d *daemon) load(snap *snapshot, values map[string]string) (*scripting.Set, error) {
+// load makes a script set of files. What scripts print is for the log.
+func (d *daemon) load(files *scripting.Files, values map[string]string) (*scripting.Set, error) {
 	given := make(map[string]string, len(values))
 	for name, v := range d.config.Options {
 		if v.From != "" {
 			given[name] = v.From
 		}
 	}
-	set, err := snap.load(scripting.Options{Values: values, Given: given, Print: func(at scripting.Place, line string) {
+	set, err := files.Load(scripting.Options{Values: values, Given: given, Print: func(at scripting.Place, line string) {
 		d.config.Log.Info("a script prints", "at", at.String(), "text", line)
 	}})
 	if err == nil && d.config.Observe {

@@ -52,7 +52,7 @@ type loop struct {
 	asks     chan func()   // capacity 0: whoever asks waits
 	ended    chan struct{} // closed when run has returned
 
-	snapshot *snapshot                  // of the files of set
+	files    *scripting.Files           // of the files of set
 	values   map[string]string          // of the scripts' options
 	observe  bool                       // no door is in earnest
 	guards   effect.Guards              // that the firewall shall hold
@@ -277,18 +277,27 @@ func (l *loop) countLost(now time.Time) {
 }
 
 // swap exchanges the doors, between two packets.
-func (l *loop) swap(set *scripting.Set, snap *snapshot) {
-	in := record.Input{Kind: record.InputSet, Scripts: snap.recorded(set, l.values, l.observe)}
+func (l *loop) swap(set *scripting.Set, files *scripting.Files) {
+	in := record.Input{Kind: record.InputSet, Scripts: l.recorded(set, files)}
 	l.input(in, func(now time.Time) []engine.Event { return l.engine.Swap(now, set.Engine) })
 	old := l.set
-	l.put(set, snap)
+	l.put(set, files)
 	old.Close()
 }
 
 // put makes a set the one that runs, as far as it is not the engine's to know.
-func (l *loop) put(set *scripting.Set, snap *snapshot) {
-	l.set, l.snapshot = set, snap
+func (l *loop) put(set *scripting.Set, files *scripting.Files) {
+	l.set, l.files = set, files
 	l.filter = filter.New(filter.Watch(set.Engine.Watch()))
+}
+
+// recorded returns a set with all that decides what it does, for a recording.
+func (l *loop) recorded(set *scripting.Set, files *scripting.Files) record.Scripts {
+	r := record.Scripts{Single: files.Single, Values: l.values, Observe: l.observe}
+	for _, f := range set.Files {
+		r.Files = append(r.Files, record.File{Path: f.Path, Source: f.Source})
+	}
+	return r
 }
 
 // startRecording begins to keep so many bytes of inputs; none for 0.
@@ -301,7 +310,7 @@ func (l *loop) startRecording(size int) {
 
 // beginRecording begins a part of the recording that can be replayed alone.
 func (l *loop) beginRecording() {
-	l.recorder.Begin(l.engine.Now(), l.engine.State(), l.snapshot.recorded(l.set, l.values, l.observe))
+	l.recorder.Begin(l.engine.Now(), l.engine.State(), l.recorded(l.set, l.files))
 }
 
 // install asks for the firewall to be as it must be now. The error comes when it

@@ -39,9 +39,9 @@ type request struct {
 // judges; only the exchange itself happens on the loop, between two packets.
 type reloader struct {
 	path    string
-	load    func(*snapshot) (*scripting.Set, error)
+	load    func(*scripting.Files) (*scripting.Set, error)
 	loop    *loop
-	save    func(*scripting.Set, *snapshot) error // for the next start
+	save    func(*scripting.Set, *scripting.Files) error // for the next start
 	log     hclog.Logger
 	applied func(set *scripting.Set, generation int)
 
@@ -63,7 +63,7 @@ type reloader struct {
 func (d *daemon) newReloader(first beginning) *reloader {
 	r := &reloader{
 		path:       d.config.Scripts,
-		load:       func(s *snapshot) (*scripting.Set, error) { return d.load(s, d.values()) },
+		load:       func(s *scripting.Files) (*scripting.Set, error) { return d.load(s, d.values()) },
 		loop:       d.loop,
 		save:       d.saveSet,
 		log:        d.config.Log,
@@ -73,7 +73,7 @@ func (d *daemon) newReloader(first beginning) *reloader {
 		generation: 1, running: 1, loaded: d.since,
 	}
 	if first.judged != nil {
-		r.seen = first.judged.sum
+		r.seen = first.judged.Sum
 	}
 	if first.outcome.kind != control.Applied {
 		r.told, r.lastGood = first.outcome, true
@@ -114,14 +114,14 @@ func (r *reloader) ask(ctx context.Context, unguard []packet.Port) (outcome, err
 // reload reads the files and brings them in, or leaves everything as it is. A
 // hint about files that were judged before is not worth a word.
 func (r *reloader) reload(ctx context.Context, unguard []packet.Port, hint bool) outcome {
-	snap, err := takeSnapshot(r.path)
-	if err == nil && r.known(ctx, snap, hint) {
+	files, err := scripting.Read(r.path)
+	if err == nil && r.known(ctx, files, hint) {
 		return outcome{kind: control.Unchanged, generation: r.generation}
 	}
 	o := outcome{kind: control.Rejected, generation: r.generation, at: r.loop.clock.now()}
 	if err == nil {
-		r.seen = snap.sum
-		err = r.judge(ctx, snap, unguard, &o)
+		r.seen = files.Sum
+		err = r.judge(ctx, files, unguard, &o)
 	}
 	if err != nil {
 		o.text = err.Error()
@@ -135,16 +135,16 @@ func (r *reloader) reload(ctx context.Context, unguard []packet.Port, hint bool)
 	return o
 }
 
-// known reports whether there is nothing to say of a snapshot: its files run, or,
+// known reports whether there is nothing to say of files: they run, or,
 // to a hint, they were judged before.
-func (r *reloader) known(ctx context.Context, snap *snapshot, hint bool) (known bool) {
-	r.loop.do(ctx, func() { known = snap.sum == r.loop.snapshot.sum && !r.lastGood })
-	return known || hint && snap.sum == r.seen
+func (r *reloader) known(ctx context.Context, files *scripting.Files, hint bool) (known bool) {
+	r.loop.do(ctx, func() { known = files.Sum == r.loop.files.Sum && !r.lastGood })
+	return known || hint && files.Sum == r.seen
 }
 
-// judge loads a snapshot and decides between the outcomes. An error: rejected.
-func (r *reloader) judge(ctx context.Context, snap *snapshot, unguard []packet.Port, o *outcome) error {
-	set, err := r.load(snap)
+// judge loads files and decides between the outcomes. An error: rejected.
+func (r *reloader) judge(ctx context.Context, files *scripting.Files, unguard []packet.Port, o *outcome) error {
+	set, err := r.load(files)
 	if err != nil {
 		return err
 	}
@@ -155,14 +155,14 @@ func (r *reloader) judge(ctx context.Context, snap *snapshot, unguard []packet.P
 		o.kind, o.text = control.Held, heldText(o.held)
 		return nil
 	}
-	if err := r.exchange(ctx, set, snap); err != nil {
+	if err := r.exchange(ctx, set, files); err != nil {
 		set.Close()
 		return err
 	}
 	r.generation++
 	o.kind, o.generation = control.Applied, r.generation
 	r.applied(set, r.generation)
-	if err := r.save(set, snap); err != nil {
+	if err := r.save(set, files); err != nil {
 		r.log.Warn("the scripts could not be saved for the next start", "error", err)
 	}
 	return nil
@@ -186,7 +186,7 @@ func heldText(ports []packet.Port) string {
 // exchange puts set in the place of the one that runs. Until the doors are
 // exchanged it can fail, and then leaves everything as it was: the kernel is first
 // made to do what either set needs, and what only the old one needed goes last.
-func (r *reloader) exchange(ctx context.Context, set *scripting.Set, snap *snapshot) error {
+func (r *reloader) exchange(ctx context.Context, set *scripting.Set, files *scripting.Files) error {
 	var watch filter.Watch
 	var was effect.Guards
 	r.loop.do(ctx, func() { watch, was = filter.Watch(r.loop.set.Engine.Watch()), r.loop.guards })
@@ -197,7 +197,7 @@ func (r *reloader) exchange(ctx context.Context, set *scripting.Set, snap *snaps
 	if err := r.loop.guard(ctx, either(was, guards)); err != nil {
 		return errors.Join(fmt.Errorf("guarding the ports of the new scripts: %w", err), r.loop.guard(ctx, was), r.filter(watch))
 	}
-	if !r.loop.do(ctx, func() { r.loop.swap(set, snap) }) {
+	if !r.loop.do(ctx, func() { r.loop.swap(set, files) }) {
 		return errStopping
 	}
 	if err := errors.Join(r.filter(next), r.loop.guard(ctx, guards)); err != nil {

@@ -85,11 +85,11 @@ func (d *daemon) leave(ctx context.Context) error {
 // keep saves the scripts that a start applied, as every reload saves its own.
 func (d *daemon) keep(ctx context.Context) {
 	var set *scripting.Set
-	var snap *snapshot
-	if !d.loop.do(ctx, func() { set, snap = d.loop.set, d.loop.snapshot }) || d.reloader.lastGood {
+	var files *scripting.Files
+	if !d.loop.do(ctx, func() { set, files = d.loop.set, d.loop.files }) || d.reloader.lastGood {
 		return
 	}
-	if err := d.saveSet(set, snap); err != nil {
+	if err := d.saveSet(set, files); err != nil {
 		d.config.Log.Warn("the scripts could not be saved for the next start", "error", err)
 	}
 }

@@ -91,7 +91,7 @@ func (d *daemon) prepare() (err error) {
 		return err
 	}
 	d.reloader = d.newReloader(first)
-	d.loop.put(first.set, first.snapshot)
+	d.loop.put(first.set, first.files)
 	d.loop.guards = guardsOf(first.set.Engine)
 	if err := d.restore(first); err != nil {
 		return err

@@ -13,6 +13,8 @@ import (
 	"github.com/fsnotify/fsnotify"
 	"github.com/hashicorp/go-hclog"
 	"golang.org/x/sys/unix"
+
+	"sesame/scripting"
 )
 
 const (
@@ -219,4 +221,14 @@ func (w *watcher) listen() string {
 		}
 	}
 	return reason
+}
+
+// fingerprint returns a hash of all that a script set at path can consist of:
+// names and content, and what cannot be read. It is zero when nothing can be.
+func fingerprint(path string) [sha256.Size]byte {
+	files, err := scripting.Read(path)
+	if err != nil {
+		return [sha256.Size]byte{}
+	}
+	return files.Sum
 }

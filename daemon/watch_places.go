@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"sesame/scripting"
 )
 
 // maxWatchLinks is how many symbolic links one after the other are followed.
@@ -77,7 +79,7 @@ func (p *places) above(path string, watch func(string) bool, links int) {
 
 // directory finds a directory and, below lib, the directories in it.
 func (p *places) directory(dir string, watch func(string) bool, depth int) {
-	if depth > maxModuleDepth || !watch(dir) {
+	if depth > scripting.MaxModuleDepth || !watch(dir) {
 		return
 	}
 	p.inside[dir] = true

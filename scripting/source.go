@@ -80,12 +80,6 @@ func (s *sources) text(name string) ([]byte, error) {
 	if s.fsys == nil {
 		return nil, errors.New("it was not read when the set was loaded")
 	}
-	// To open a pipe would wait for its writer.
-	if info, err := fs.Stat(s.fsys, name); err != nil {
-		return nil, fmt.Errorf("reading it: %w", err)
-	} else if !info.Mode().IsRegular() {
-		return nil, errors.New("it is no file")
-	}
 	file, err := s.fsys.Open(name)
 	if err != nil {
 		return nil, fmt.Errorf("reading it: %w", err)

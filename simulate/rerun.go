@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"testing/fstest"
 
 	"sesame/daemon/engine"
 	"sesame/daemon/packet"
@@ -79,18 +78,11 @@ func (r *rerunning) begin() error {
 
 // load makes a script set of recorded files.
 func load(s record.Scripts) (*scripting.Set, error) {
-	files := fstest.MapFS{}
-	for _, f := range s.Files {
-		files[f.Path] = &fstest.MapFile{Data: f.Source}
+	files := make([]scripting.File, len(s.Files))
+	for i, f := range s.Files {
+		files[i] = scripting.File{Path: f.Path, Source: f.Source}
 	}
-	options := scripting.Options{Dir: "the recording", Values: s.Values}
-	var set *scripting.Set
-	var err error
-	if s.Single != "" {
-		set, err = scripting.LoadFile(files, s.Single, options)
-	} else {
-		set, err = scripting.Load(files, options)
-	}
+	set, err := scripting.FilesOf("the recording", s.Single, files).Load(scripting.Options{Values: s.Values})
 	if err == nil && s.Observe {
 		set.Engine.Observe()
 	}

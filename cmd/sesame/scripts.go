@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -44,23 +42,16 @@ func (p *program) loadOffline(c *cobra.Command, f *scriptFlags) (*scripting.Set,
 // load reads the script set that is configured. Its error is
 // [scripting.Problems] when scripts are wrong.
 func (p *program) load(settings *config.Config) (*scripting.Set, error) {
-	path := settings.Scripts
-	info, err := os.Stat(path)
+	files, err := scripting.Read(settings.Scripts)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("scripts: %s does not exist: name a directory of scripts, or one script, with -s", path)
+		return nil, fmt.Errorf("scripts: %s does not exist: name a directory of scripts, or one script, with -s", settings.Scripts)
 	case err != nil:
 		return nil, fmt.Errorf("scripts: %w", err)
 	}
 	options := scriptOptions(settings)
 	options.Print = func(at scripting.Place, line string) { p.note("%s: %s", at, line) }
-	if info.IsDir() {
-		return scripting.Load(os.DirFS(path), options)
-	}
-	if filepath.Ext(path) != ".lua" {
-		return nil, fmt.Errorf("scripts: %s is no Lua script: expected a directory, or a file whose name ends in .lua", path)
-	}
-	return scripting.LoadFile(os.DirFS(filepath.Dir(path)), filepath.Base(path), options)
+	return files.Load(options)
 }
 
 // scriptOptions are what a configuration says to scripts.

@@ -8,3 +8,6 @@ func stopwatch() func() time.Duration {
 	start := time.Now()
 	return func() time.Duration { return time.Since(start) }
 }
+
+// pause waits for a moment.
+func pause() { time.Sleep(10 * time.Millisecond) }

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -78,12 +79,27 @@ func (d *Dir) claim() error {
 	if err != nil {
 		return fmt.Errorf("locking the state directory: %w", err)
 	}
-	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+	err = unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	// A program that a daemon was about to run when it was killed holds its lock
+	// until it runs.
+	for tries := 0; tries < 100 && errors.Is(err, unix.EWOULDBLOCK) && !holderLives(lock); tries++ {
+		pause()
+		err = unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	}
+	if err != nil {
 		return errors.Join(d.inUse(lock, err), lock.Close())
 	}
 	d.lock = lock
 	d.sign()
 	return nil
+}
+
+// holderLives reports whether the process that signed the lock is there.
+func holderLives(lock io.ReaderAt) bool {
+	text := make([]byte, 20)
+	n, _ := lock.ReadAt(text, 0)
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text[:n])))
+	return err == nil && !errors.Is(unix.Kill(pid, 0), unix.ESRCH)
 }
 
 // inUse says why the directory could not be locked.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"golang.org/x/sys/unix"
 	"pgregory.net/rapid"
 
 	"sesame/daemon/engine"
@@ -341,4 +342,30 @@ func TestWhoseDirectory(t *testing.T) {
 			t.Errorf("opened another user's: %v", err)
 		}
 	}
+}
+
+// TestWhatADeadDaemonLeft has a lock that is held for a moment more by a child of
+// the daemon that died.
+func TestWhatADeadDaemonLeft(t *testing.T) {
+	const nobody = 1<<22 + 1 // no process has such a number
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	lock, err := os.Create(filepath.Join(dir, lockName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Close()
+	if _, err := fmt.Fprintln(lock, nobody); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(dir); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("another sesame, process %d uses it", nobody)) {
+		t.Errorf("opened while it was locked: %v", err)
+	}
+	time.AfterFunc(50*time.Millisecond, func() { lock.Close() })
+	open(t, dir).Close()
 }

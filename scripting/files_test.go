@@ -1,0 +1,84 @@
+package scripting
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+func TestFilesAreReadOnce(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	read := func() *Files {
+		t.Helper()
+		files, err := Read(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return files
+	}
+	const door = `sesame.door "a" { sequence = { 1, 2 } }`
+	write("a.lua", door)
+	write("lib/m.lua", `return {}`)
+	write("notes.txt", "no script")
+	before := read()
+
+	t.Log("# what is edited meanwhile does not show")
+	write("a.lua", "broken(")
+	set, err := before.Load(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	set.Close()
+	if read().Sum == before.Sum {
+		t.Error("another text has the same hash")
+	}
+	write("a.lua", door)
+	write("notes.txt", "still no script")
+	if read().Sum != before.Sum {
+		t.Error("the same scripts have another hash")
+	}
+	write("lib/m.lua", `return { 1 }`)
+	if read().Sum == before.Sum {
+		t.Error("another module has the same hash")
+	}
+
+	t.Log("# a pipe is no file, and nobody waits for its writer")
+	if err := syscall.Mkfifo(filepath.Join(dir, "p.lua"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := read().Load(Options{}); err == nil || !strings.Contains(err.Error(), "p.lua") || !strings.Contains(err.Error(), "no file") {
+		t.Errorf("a pipe loads with %v", err)
+	}
+}
+
+func TestOneScriptOfFiles(t *testing.T) {
+	files := FilesOf("kept", "b.lua", []File{
+		{Path: "a.lua", Source: []byte("broken(")},
+		{Path: "b.lua", Source: []byte(`local m = require "m"; sesame.door "b" { sequence = m }`)},
+		{Path: "lib/m.lua", Source: []byte("return { 1, 2 }")},
+	})
+	set, err := files.Load(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer set.Close()
+	if len(set.Engine.Doors) != 1 || set.Engine.Doors[0].Name != "b" {
+		t.Errorf("the doors are %v, want b", set.Engine.Doors)
+	}
+	for name, want := range map[string]string{filepath.Join(t.TempDir(), "none"): "no such file", "files.go": "no Lua script"} {
+		if _, err := Read(name); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("reading %s: %v, want %q", name, err, want)
+		}
+	}
+}
