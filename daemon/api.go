@@ -64,6 +64,7 @@ func (d *daemon) grant(ctx context.Context, q control.GrantRequest) (control.Gra
 				given = g
 			}
 		}
+		given.Unguarded = !slices.Contains(d.loop.guards.Drop, in.Port)
 	}) {
 		return given, errStopping
 	}
@@ -105,9 +106,11 @@ func (d *daemon) answered(id uint64, err error) {
 	}
 }
 
-// revoke ends grants, and returns them as they were.
+// revoke ends grants, waits until the firewall has shut, and returns them as they
+// were.
 func (d *daemon) revoke(ctx context.Context, q control.RevokeRequest) (gone []control.Grant, err error) {
 	in := record.Input{Kind: record.InputRevoke, Source: q.Source.Prefix, Port: q.Port.Port}
+	var shut <-chan error
 	if !d.loop.do(ctx, func() {
 		before := d.grantList()
 		d.loop.input(in, func(now time.Time) []engine.Event { return d.loop.engine.Revoke(now, in.Source, in.Port) })
@@ -116,10 +119,16 @@ func (d *daemon) revoke(ctx context.Context, q control.RevokeRequest) (gone []co
 			live[g.ID] = true
 		}
 		gone = slices.DeleteFunc(before, func(g control.Grant) bool { return live[g.ID] })
+		shut = d.loop.install()
 	}) {
 		return nil, errStopping
 	}
-	return gone, nil
+	select {
+	case err := <-shut:
+		return gone, err
+	case <-ctx.Done():
+		return gone, ctx.Err()
+	}
 }
 
 func (d *daemon) reload(ctx context.Context, q control.ReloadRequest) (control.Outcome, error) {

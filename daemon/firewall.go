@@ -69,33 +69,31 @@ func (d *daemon) uphold(ctx context.Context) error {
 
 // repair makes the firewall hold what it should. Most often it does already.
 func (d *daemon) repair(ctx context.Context) {
-	before := d.standing()
+	before := d.mended()
 	var done <-chan error
 	if !d.loop.do(ctx, func() { done = d.loop.install() }) {
 		return
 	}
 	select {
 	case err := <-done:
-		d.loop.do(ctx, func() { d.noteRepair(err, before) })
+		d.loop.do(ctx, func() { d.noteRepair(err, d.mended() != before) })
 	case <-ctx.Done():
 	}
 }
 
-// standing reports whether our table is there, if there should be one.
-func (d *daemon) standing() bool {
-	guard, ours := d.firewall.(*effect.Guard)
-	if !ours {
-		return true
+// mended returns how often our table was found to be other than it should.
+func (d *daemon) mended() uint64 {
+	if guard, ours := d.firewall.(*effect.Guard); ours {
+		return guard.Mended()
 	}
-	_, there, err := guard.Show()
-	return there || err != nil
+	return 0
 }
 
-func (d *daemon) noteRepair(err error, stood bool) {
+func (d *daemon) noteRepair(err error, mended bool) {
 	switch {
 	case err != nil && d.upheld.err == nil:
 		d.config.Log.Error("the firewall cannot be repaired: ports may be open to everyone", "error", err)
-	case err == nil && (!stood || d.upheld.err != nil):
+	case err == nil && (mended || d.upheld.err != nil):
 		d.upheld.repairs++
 		d.upheld.repaired = d.loop.clock.now()
 		d.config.Log.Warn("the firewall was changed by somebody else, and is repaired")

@@ -32,16 +32,17 @@ func (o *Output) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// Run hands lines on until ctx ends, and then those that are left. It returns the
-// first error of the writer, and goes on taking lines nevertheless.
+// Run hands lines on until ctx ends, and then those that are left. A line that the
+// writer does not take is lost, as on a disk that is full for a moment; the last
+// error is returned.
 func (o *Output) Run(ctx context.Context) (failed error) {
 	for {
 		select {
 		case line := <-o.lines:
-			failed = o.hand(line, failed)
+			failed = o.hand(line)
 		case <-ctx.Done():
 			for len(o.lines) > 0 {
-				failed = o.hand(<-o.lines, failed)
+				failed = o.hand(<-o.lines)
 			}
 			return failed
 		}
@@ -64,13 +65,16 @@ func (o *Output) Start() (flush func()) {
 	}
 }
 
-func (o *Output) hand(line []byte, failed error) error {
-	if failed != nil {
-		return failed
+func (o *Output) hand(line []byte) error {
+	lost := o.lost.Load()
+	told := line
+	if lost > 0 {
+		told = fmt.Appendf(nil, "(%d lines were lost here)\n%s", lost, line)
 	}
-	if lost := o.lost.Swap(0); lost > 0 {
-		line = fmt.Appendf(nil, "(%d lines were lost here: nobody took them)\n%s", lost, line)
+	if _, err := o.w.Write(told); err != nil {
+		o.lost.Add(1)
+		return err
 	}
-	_, err := o.w.Write(line)
-	return err
+	o.lost.Add(-lost)
+	return nil
 }

@@ -47,7 +47,7 @@ func (d *daemon) serve(ctx context.Context) error {
 		return d.uphold(ctx)
 	})
 	for _, task := range []func(context.Context) error{
-		d.listen, d.follow, d.signals, d.leave,
+		d.listen, d.follow, d.signals, d.leave, d.beFound,
 		func(ctx context.Context) error {
 			return newWatcher(d.config.Scripts, d.config.Log).Run(ctx, d.reloader.hints)
 		},

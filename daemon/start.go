@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/netip"
 	"time"
 
@@ -41,6 +42,7 @@ type daemon struct {
 	state    *state.Dir
 	socket   *control.Socket
 	firewall firewall
+	network  net.Listener // nil: others may be there too
 	source   *capture.Source
 	loop     *loop
 	reloader *reloader
@@ -82,6 +84,11 @@ func (d *daemon) prepare() (err error) {
 	}
 	if d.firewall, err = openFirewall(d.config.Config, clock); err != nil {
 		return err
+	}
+	if d.config.Firewall.Mode != "set" {
+		if d.network, err = claimNetwork(); err != nil {
+			return err
+		}
 	}
 	if d.links, err = capture.ListLinks(); err != nil {
 		return err
@@ -209,9 +216,11 @@ func adopted(standing []effect.Element, known []engine.Record, now time.Time) []
 	for _, e := range standing {
 		if e.Remaining > 0 && !live[key{e.Source, e.Port}] {
 			last++
-			records = append(records, engine.Record{Grant: &engine.Grant{
-				ID: last, Door: e.Door, Source: e.Source, Port: e.Port, TTL: e.Remaining, End: now.Add(e.Remaining),
-			}})
+			g := &engine.Grant{ID: last, Door: e.Door, Source: e.Source, Port: e.Port, TTL: e.Remaining, End: now.Add(e.Remaining)}
+			if e.Door != "" {
+				g.By = e.Source.Addr()
+			}
+			records = append(records, engine.Record{Grant: g})
 		}
 	}
 	return records
@@ -240,6 +249,9 @@ func (d *daemon) close() error {
 	}
 	if d.firewall != nil {
 		errs = append(errs, d.firewall.Close())
+	}
+	if d.network != nil {
+		_ = d.network.Close() // beFound has, unless it never ran
 	}
 	if d.state != nil {
 		errs = append(errs, d.state.Close())

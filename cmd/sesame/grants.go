@@ -117,6 +117,9 @@ func (p *program) grant(c *cobra.Command, f *configFlags, args []string) error {
 		if grant.Observed {
 			told += "; the daemon only observes: nothing was opened"
 		}
+		if grant.Unguarded {
+			told += "; no door guards that port, so everybody may, for all that Sesame does"
+		}
 		_, err = fmt.Fprintln(p.stdout, told)
 		return err
 	})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -184,4 +185,37 @@ func TestRealKillRightAfterTheKnock(t *testing.T) {
 	}
 	g.tidy()
 	t.Logf("the book:\n%s", g.signed())
+}
+
+// TestRealKillDuringAReload kills daemons on their way from one script set to the
+// next. Whatever was saved by then, a start on broken files runs it.
+func TestRealKillDuringAReload(t *testing.T) {
+	w := newWorld(t, map[string]string{"ssh.lua": longDoor})
+	w.start()
+	w.knock(sshKnocks...)
+	w.opens(ssh4)
+	for i := range 10 {
+		door := strings.Replace(webDoor, "10s", fmt.Sprintf("%ds", 20+i), 1)
+		w.write("web.lua", door)
+		if err := w.daemon.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+		w.pass(time.Duration(i) * 600 * time.Microsecond)
+		w.kill()
+		w.shut(ssh6)
+		if i%2 == 1 {
+			w.write("web.lua", "broken")
+		}
+		w.start()
+		w.opens(ssh4)
+		w.shut(ssh6)
+		if s := w.status(); s.Scripts.LastGood != (i%2 == 1) || s.Firewall.State != "ok" {
+			t.Errorf("run %d: %+v %+v", w.starts, s.Scripts, s.Firewall)
+		}
+		if i%2 == 1 {
+			w.write("web.lua", door)
+			w.eventually("the mended scripts run", func() bool { return !w.status().Scripts.LastGood })
+		}
+		w.nothingWrong()
+	}
 }

@@ -159,7 +159,7 @@ func TestRealTranslatedPort(t *testing.T) {
 	w.knock(sshKnocks...)
 	w.opens(ssh4)
 	w.answer("revoke", "203.0.113.9")
-	w.shut(ssh4)
+	w.shuts(ssh4)
 }
 
 // TestRealForwardedPort guards a port that is another host's behind this one, as a
@@ -180,7 +180,7 @@ func TestRealForwardedPort(t *testing.T) {
 	w.knock(sshKnocks...)
 	w.opens(ssh4)
 	w.answer("revoke", "203.0.113.9")
-	w.shut(ssh4)
+	w.shuts(ssh4)
 }
 
 // TestRealStandingSession has a session that is older than the guard, in a network

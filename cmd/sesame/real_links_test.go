@@ -69,7 +69,7 @@ func TestRealRecreated(t *testing.T) {
 	if e := w.sesame("status", "--strict"); e.status != answerNo {
 		t.Errorf("%+v", e)
 	} else {
-		contains(t, e.stdout, "wrong: interface late0 is missing or down", "wrong: no interface is heard: nobody can knock")
+		contains(t, e.stdout, "wrong: interface late0 does not exist: knocks on it are not heard", "wrong: no interface is heard: nobody can knock")
 	}
 	w.knock(sshKnocks...) // not there
 	for i := range 2 {

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -87,26 +86,28 @@ func fromEnvironment(t *testing.T, name string, otherwise int) int {
 	return n
 }
 
-// randomRun is the life of a daemon that begins with nothing. It returns its
-// transcript.
+// randomRun is the life of a daemon. It returns its transcript.
 func (w *world) randomRun(seed uint64) string {
 	w.Helper()
 	r := rand.New(rand.NewPCG(seed, 0))
-	w.state = w.path(fmt.Sprintf("state%d", seed))
 	w.write("house.lua", house(r))
 	w.write("garden.lua", garden(r))
 	w.start()
-	defer w.kill()
 	w.randomDays(r)
 	live, recording := w.recorded()
-	var replayed, complaints bytes.Buffer
-	if status := run([]string{"simulate", "--format", "jsonl", recording}, nil, &replayed, &complaints); status == couldNot {
-		w.Errorf("sesame simulate: exit status %d\n%s", status, complaints.String())
-	}
-	if diff := cmp.Diff(strings.Split(live, "\n"), strings.Split(withoutSummary(replayed.String()), "\n")); diff != "" {
+	replayed := w.answerOffline("simulate", "--format", "jsonl", recording)
+	if diff := cmp.Diff(strings.Split(live, "\n"), strings.Split(withoutSummary(replayed), "\n")); diff != "" {
 		w.Errorf("seed %d: the transcripts differ (-live +replayed):\n%s", seed, diff)
 		w.keep(recording)
 	}
+	if r.IntN(3) == 0 { // and the next goes on from what is left
+		w.kill()
+		return live
+	}
+	if status := w.stop(); status != done {
+		w.Errorf("exit status %d", status)
+	}
+	w.state = w.path(fmt.Sprintf("state%d", seed))
 	return live
 }
 

@@ -4,6 +4,8 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -124,7 +126,7 @@ func TestRealStop(t *testing.T) {
 		t.Errorf("the undo did not run:\n%s", text)
 	}
 	g.opens(ssh4) // the kernel ends the access that it was given
-	if g.net.Client.Connects(ssh6, shutLimit) {
+	if g.connects(ssh6) {
 		t.Error("the guard is gone")
 	}
 	if _, err := os.Stat(g.socket); !errors.Is(err, os.ErrNotExist) {
@@ -195,7 +197,7 @@ func TestRealWithoutADaemon(t *testing.T) {
 		t.Errorf("grants %+v", g)
 	}
 	w.answer("revoke", "203.0.113.9")
-	w.shut(ssh4)
+	w.shuts(ssh4)
 	w.kill()
 
 	t.Log("# the guard can be taken away, and loaded as at boot")
@@ -230,6 +232,15 @@ func TestRealSecondDaemon(t *testing.T) {
 	state := w.state
 	w.state = w.path("other")
 	w.fails(w.socket)
+
+	t.Log("# with both of its own: they would undo each other's guards")
+	socket := w.socket
+	w.socket = w.path("other socket")
+	for _, flags := range [][]string{nil, {"--observe"}, nil, nil} {
+		w.flags = flags
+		w.fails(fmt.Sprintf("another sesame, process %d, guards this network", first.cmd.Process.Pid))
+	}
+	w.flags, w.socket = nil, socket
 	w.state, w.daemon = state, first
 	w.knock(sshKnocks...)
 	w.opens(ssh4)
@@ -242,4 +253,54 @@ func TestRealSecondDaemon(t *testing.T) {
 	}
 	w.start()
 	w.nothingWrong()
+}
+
+// TestRealOneFile runs one script, with a module and an option.
+func TestRealOneFile(t *testing.T) {
+	w := newWorld(t, map[string]string{"other.lua": "broken"})
+	if err := os.Mkdir(filepath.Join(w.scripts, "lib"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	w.write("lib/ports.lua", `return { "tcp/7421", "udp/9133", "tcp/2904" }`)
+	w.write("one.lua", `local ttl = sesame.option "ttl" { type = "duration" }
+sesame.door "ssh" { sequence = require "ports", guards = "tcp/22", ttl = ttl }`)
+	dir := w.scripts
+	w.scripts = filepath.Join(dir, "one.lua")
+	w.fails("ttl") // it has no default
+	w.flags = []string{"--set", "ttl=17m"}
+	w.start()
+	w.knock(sshKnocks...)
+	w.opens(ssh4)
+	if g := w.grants(); len(g) != 1 || time.Duration(g[0].TTL) != 17*time.Minute {
+		t.Errorf("grants %+v", g)
+	}
+	w.scripts = dir
+	w.write("lib/ports.lua", `return { "tcp/7421", "udp/9133", "tcp/2906" }`)
+	w.logged("scripts applied: generation=2")
+	w.write("lib/ports.lua", `return {`)
+	w.logged("scripts rejected")
+	w.nothingOpens(livetest.Source4(1), sshKnocks...)
+
+	t.Log("# the set that was applied last has its module and its option")
+	w.kill()
+	w.scripts = filepath.Join(dir, "one.lua")
+	w.flags = nil
+	w.start()
+	contains(t, w.log(), "the scripts that were applied last run, not those on the disk")
+	w.send(livetest.Source4(2), "tcp/7421", "udp/9133", "tcp/2906")
+	w.eventually("it opens", func() bool { return len(w.grants()) == 2 })
+	if g := w.grants()[1]; time.Duration(g.TTL) != 17*time.Minute {
+		t.Errorf("grant %+v", g)
+	}
+}
+
+// nothingOpens sends knocks that open nothing.
+func (w *world) nothingOpens(source netip.Addr, knocks ...string) {
+	w.Helper()
+	before := w.status().Counts
+	w.send(source, knocks...)
+	w.eventually("all is heard", func() bool { return w.status().Counts.Packets >= before.Packets+len(knocks)-1 })
+	if w.status().Counts.Opens != before.Opens {
+		w.Errorf("%v opened something with %v", source, knocks)
+	}
 }

@@ -53,6 +53,9 @@ type Grant struct {
 	Remaining Duration `json:"remaining"`
 	// Observed says that the door is only observed: nothing was done.
 	Observed bool `json:"observed,omitempty"`
+	// Unguarded says, of a grant that was just given, that no door guards the
+	// port: it is as open to everybody else, for all that Sesame does.
+	Unguarded bool `json:"unguarded,omitempty"`
 }
 
 // GrantOf returns an engine's grant as it is at now, both in engine time. The

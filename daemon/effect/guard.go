@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -40,6 +41,8 @@ type Guard struct {
 	mark   uint32
 	wanted guardWanted
 
+	mended atomic.Uint64
+
 	mu    sync.Mutex
 	rules []byte // as the kernel listed them after we wrote them; nil: not yet
 }
@@ -61,6 +64,10 @@ func NewGuard(cfg GuardConfig) *Guard {
 
 // Close closes the connection to the kernel. The guard stays.
 func (g *Guard) Close() error { return g.socket.close() }
+
+// Mended returns how many installs found something else than they were to make:
+// the first one, those of other guards, and those after somebody else's change.
+func (g *Guard) Mended() uint64 { return g.mended.Load() }
 
 // Mark returns the bits that a granted packet carries.
 func (g *Guard) Mark() uint32 { return g.mark }

@@ -67,6 +67,8 @@ func (g *Guard) install(guards Guards, elements []Element) error {
 	if err != nil {
 		return err
 	}
+	// An element may have ended between the look and now; to be there it needs us.
+	mends := len(batch) > 0 || slices.ContainsFunc(edits, func(e edit) bool { return e.remaining > 0 })
 	now, later := edits[:min(len(edits), maxInstalled)], edits[min(len(edits), maxInstalled):]
 	changes, _ := write(now)
 	batch = append(batch, changes...)
@@ -76,6 +78,9 @@ func (g *Guard) install(guards Guards, elements []Element) error {
 	}
 	if err := g.socket.transact(append(batch, rules...)); err != nil {
 		return err
+	}
+	if mends || len(rules) > 0 {
+		g.mended.Add(1)
 	}
 	if len(rules) > 0 {
 		if g.rules, err = g.socket.rawRules(guardTable); err != nil {

@@ -1,0 +1,288 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"sesame/daemon/livetest"
+)
+
+// TestRealFullDisk fills the disk of the state directory.
+func TestRealFullDisk(t *testing.T) {
+	w := newWorld(t, map[string]string{"ssh.lua": longDoor})
+	if err := os.Mkdir(w.state, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mount("tmpfs", w.state, "tmpfs", 0, "size=256k,mode=0700"); err != nil {
+		t.Skipf("mounting a small disk: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(w.state, unix.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	w.start()
+	fill := func() {
+		file, err := os.Create(filepath.Join(w.state, "ballast"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer file.Close()
+		for size := 4096; size > 0; {
+			if _, err := file.Write(make([]byte, size)); err != nil {
+				size /= 2
+			}
+		}
+	}
+	fill()
+
+	// The journal has some room of its own, and until that is used up all goes well.
+	denied := func() bool { return strings.Contains(w.transcript(), `"event":"failed"`) }
+	for i := range 2000 {
+		if denied() {
+			break
+		}
+		w.send(livetest.Source4(i), sshKnocks...)
+		w.eventually("the attempt is over", func() bool {
+			s := w.status()
+			return s.Counts.Opens == i+1 && s.Effects.Queued == 0
+		})
+	}
+	if !denied() {
+		t.Fatal("the journal never was full")
+	}
+	before := len(w.grants())
+	w.knock(sshKnocks...)
+	w.eventually("the failure is told", func() bool { return strings.Contains(w.answer("status"), "203.0.113.9") })
+	w.shut(ssh4)
+	if got := len(w.grants()); got != before {
+		t.Errorf("%d grants, and %d before", got, before)
+	}
+	contains(t, w.answer("status"), "allow for 203.0.113.9 (door ssh) failed at", "no space left on device")
+	contains(t, w.transcript(), `"event":"failed","door":"ssh","source":"203.0.113.9","effect":"allow"`)
+
+	t.Log("# a restart on a full disk")
+	w.kill()
+	w.start()
+	if got := len(w.grants()); got != before {
+		t.Errorf("%d grants, and %d before the restart", got, before)
+	}
+	w.shut(ssh4)
+	w.shut(ssh6)
+
+	t.Log("# there is room again")
+	if err := os.Remove(filepath.Join(w.state, "ballast")); err != nil {
+		t.Fatal(err)
+	}
+	w.eventually("knocks open again", func() bool {
+		w.knock(sshKnocks...)
+		return w.connects(ssh4)
+	})
+	w.kill()
+	w.start()
+	w.opens(ssh4)
+	if got := len(w.grants()); got != before+1 {
+		t.Errorf("%d grants after the restart, want %d", got, before+1)
+	}
+}
+
+// TestRealTornJournal damages the journal while no daemon runs: in each of its
+// last bytes, and with garbage in its middle.
+func TestRealTornJournal(t *testing.T) {
+	w := newWorld(t, map[string]string{"ssh.lua": longDoor})
+	w.start()
+	for i := range 3 {
+		w.send(livetest.Source4(i), sshKnocks...)
+		w.eventually("the grant is there", func() bool { return len(w.grants()) == i+1 })
+	}
+	w.kill()
+	name := filepath.Join(w.state, "journal")
+	whole, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := bytes.TrimRight(whole, "\x00")
+	for _, tt := range []struct {
+		name    string
+		journal []byte
+		grants  int
+		says    string
+	}{
+		{"torn", text[:len(text)-7], 2, "the journal was damaged"},
+		{"torn with zeros behind", append(bytes.Clone(text[:len(text)-7]), make([]byte, 4096)...), 2, "the journal was damaged"},
+		{"overwritten", bytes.Replace(text, []byte(livetest.Source4(1).String()), []byte("198.18.9.1"), 1), 2, "the journal was damaged"},
+		{"empty", nil, 0, ""},
+		{"garbage", bytes.Repeat([]byte{0xff, '\n'}, 1000), 0, "the journal was damaged"},
+	} {
+		// The kernel still has what the journal lost, and a daemon would adopt it.
+		w.net.Server.Exec("nft", "flush", "ruleset")
+		if err := os.WriteFile(name, tt.journal, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		w.start()
+		if got := len(w.grants()); got != tt.grants {
+			t.Errorf("%s: %d grants, want %d", tt.name, got, tt.grants)
+		}
+		contains(t, w.log(), tt.says)
+		w.shut(ssh4)
+		w.send(livetest.Source4(100), sshKnocks...)
+		w.eventually("a knock opens", func() bool { return len(w.grants()) == tt.grants+1 })
+		w.kill()
+	}
+
+	t.Log("# what is in the kernel alone is adopted")
+	w.start()
+	w.knock(sshKnocks...)
+	w.opens(ssh4)
+	w.kill()
+	if err := os.Remove(name); err != nil {
+		t.Fatal(err)
+	}
+	w.start()
+	w.opens(ssh4)
+	w.answer("revoke", "203.0.113.9")
+	w.shuts(ssh4)
+}
+
+// TestRealCommands has commands that do what commands do.
+func TestRealCommands(t *testing.T) {
+	w := newWorld(t, nil)
+	// Each door has a knock of its own, and an undo that says that it ran.
+	book := w.path("book")
+	w.write("doors.lua", strings.NewReplacer("BOOK", book).Replace(`
+local hangs = sesame.command { "/bin/sh", "-c", "sleep 60", timeout = "300ms", undo = { "/bin/sh", "-c", "echo undo hangs >> BOOK" } }
+local deaf  = sesame.command { "/bin/sh", "-c", "trap '' TERM; sleep 60; sleep 60", timeout = "300ms", undo = { "/bin/sh", "-c", "echo undo deaf >> BOOK" } }
+local fails = sesame.command { "/bin/sh", "-c", "echo some words >&2; exit 3", undo = { "/bin/sh", "-c", "echo undo fails >> BOOK" } }
+local none  = sesame.command { "/no/such/program", undo = { "/bin/sh", "-c", "echo undo none >> BOOK" } }
+local forks = sesame.command { "/bin/sh", "-c", "sleep 5 & echo forked", undo = { "/bin/sh", "-c", "echo undo forks >> BOOK" } }
+local loud  = sesame.command { "/bin/sh", "-c", "head -c 5000000 /dev/zero | tr '\\0' x", undo = { "/bin/sh", "-c", "echo undo loud >> BOOK; exit 1" } }
+local ttl = "1s"
+sesame.door "hangs" { sequence = { "tcp/7001", "tcp/7101" }, guards = "tcp/22", ttl = ttl, on_open = function(a) a:exec(hangs) a:allow() end }
+sesame.door "deaf"  { sequence = { "tcp/7002", "tcp/7102" }, guards = "tcp/22", ttl = ttl, on_open = function(a) a:exec(deaf)  a:allow() end }
+sesame.door "fails" { sequence = { "tcp/7003", "tcp/7103" }, guards = "tcp/22", ttl = ttl, on_open = function(a) a:exec(fails) a:allow() end }
+sesame.door "none"  { sequence = { "tcp/7004", "tcp/7104" }, guards = "tcp/22", ttl = ttl, on_open = function(a) a:exec(none)  a:allow() end }
+sesame.door "forks" { sequence = { "tcp/7005", "tcp/7105" }, guards = "tcp/22", ttl = ttl, on_open = function(a) a:exec(forks) a:allow() end }
+sesame.door "loud"  { sequence = { "tcp/7006", "tcp/7106" }, guards = "tcp/22", ttl = ttl, on_open = function(a) a:exec(loud)  a:allow() end }
+sesame.door "plain" { sequence = { "tcp/7007", "tcp/7107" }, guards = "tcp/22", ttl = ttl }
+`))
+	w.start()
+	me := w.net.Client.IPv4.Addr()
+	for _, port := range []string{"1", "2", "3", "4"} {
+		w.send(me, "tcp/700"+port, "tcp/710"+port)
+	}
+	w.shut(ssh4)
+	began := time.Now()
+	w.send(me, "tcp/7007", "tcp/7107") // nobody waits for what hangs
+	w.opens(ssh4)
+	if took := time.Since(began); took > 2*time.Second {
+		t.Errorf("an honest knock took %v", took)
+	}
+	w.shuts(ssh4)
+	w.eventually("four doors have failed", func() bool { return strings.Count(w.transcript(), `"event":"failed"`) == 4 })
+	contains(t, w.transcript(), "it still ran after 300ms", "exit status 3", "running /no/such/program: no such file or directory")
+	contains(t, w.log(), "some words")
+	w.shut(ssh4)
+
+	w.send(me, "tcp/7005", "tcp/7105")
+	w.opens(ssh4) // though a child of the command holds its output open
+	w.shuts(ssh4)
+	w.send(me, "tcp/7006", "tcp/7106")
+	w.opens(ssh4)
+	w.shuts(ssh4)
+	w.eventually("nothing is owed", func() bool {
+		s := w.status()
+		return s.Live.Grants == 0 && s.Effects.Queued == 0
+	})
+	text, _ := os.ReadFile(book)
+	contains(t, string(text), "undo forks", "undo loud")
+	contains(t, w.answer("status"), "undo for 203.0.113.9 (door loud) failed at")
+	if len(w.log()) > 100_000 {
+		t.Errorf("the log has %d bytes", len(w.log()))
+	}
+	w.nothingWrong()
+}
+
+// TestRealNobodyReadsTheLog takes away who reads the log, or lets it read nothing.
+func TestRealNobodyReadsTheLog(t *testing.T) {
+	for _, gone := range []bool{true, false} {
+		t.Run(map[bool]string{true: "gone", false: "stuck"}[gone], func(t *testing.T) {
+			w := newWorld(t, map[string]string{"ssh.lua": longDoor})
+			config := w.path("sesame.toml")
+			if err := os.WriteFile(config, []byte("[log]\nlevel = \"trace\"\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			w.flags = []string{"-c", config}
+			read, write, err := os.Pipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer read.Close()
+			w.launchInto(write)
+			w.eventually("the daemon answers", func() bool {
+				_, err := w.client().Status(w.Context())
+				return err == nil
+			})
+			if gone {
+				read.Close()
+			}
+			for i := range 300 { // more than a pipe takes
+				w.send(livetest.Source4(i), sshKnocks...)
+			}
+			w.eventually("all get in", func() bool { return len(w.grants()) == 300 })
+			w.knock(sshKnocks...)
+			w.opens(ssh4)
+			if status := w.stop(); status != done {
+				t.Errorf("exit status %d", status)
+			}
+			w.opens(ssh4)
+		})
+	}
+}
+
+// TestRealFrozen stops the daemon as a debugger does, or a machine that swaps: when
+// it goes on, it decides by when knocks came, and not by when it saw them.
+func TestRealFrozen(t *testing.T) {
+	w := newWorld(t, map[string]string{"ssh.lua": strings.Replace(longDoor, "10s", "600ms", 1)})
+	w.start()
+	freeze := func(s os.Signal) {
+		if err := w.daemon.cmd.Process.Signal(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	early, late := livetest.Source4(1), livetest.Source4(2)
+
+	freeze(syscall.SIGSTOP)
+	w.send(early, sshKnocks...) // in time, and seen too late
+	w.send(late, sshKnocks[:2]...)
+	w.pass(700 * time.Millisecond)
+	w.send(late, sshKnocks[2]) // too late, and seen at once after
+	freeze(syscall.SIGCONT)
+	w.eventually("all is heard", func() bool { return w.status().Counts.Knocks == 6 })
+	text := w.transcript()
+	contains(t, text, `"event":"open","door":"ssh","source":"`+early.String()+`"`, `"source":"`+late.String()+`","stage":2,"stages":3,"reason":"total_timeout"`)
+	if strings.Count(text, `"event":"open"`) != 1 {
+		t.Errorf("too late a knock opened:\n%s", text)
+	}
+
+	t.Log("# a timer is due while it is frozen, and a knock came before it was")
+	w.send(late, sshKnocks[:2]...)
+	w.eventually("the attempt is on its way", func() bool { return w.status().Live.Attempts == 1 })
+	freeze(syscall.SIGSTOP)
+	w.send(late, sshKnocks[2])
+	w.pass(700 * time.Millisecond)
+	freeze(syscall.SIGCONT)
+	w.eventually("it opens", func() bool { return w.status().Counts.Opens == 2 })
+	live, recording := w.recorded()
+	if replayed := w.answerOffline("simulate", "--format", "jsonl", recording); withoutSummary(replayed) != live {
+		t.Errorf("live:\n%s\nreplayed:\n%s", live, replayed)
+	}
+}
