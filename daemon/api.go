@@ -228,7 +228,7 @@ func (d *daemon) statusNow() control.Status {
 		Live:     control.Live{Attempts: l.engine.Attempts(), Grants: len(l.engine.Grants())},
 		Counts:   control.CountsOf(l.engine.Counts(), l.dropped),
 		Firewall: d.firewallStatus(offset),
-		Effects:  control.Effects{Queued: l.engine.Unanswered(), Failures: slices.Clone(l.report.failures)},
+		Effects:  control.Effects{Queued: l.engine.Unanswered(), Failures: l.report.failed(offset)},
 		Recorder: d.recorderStatus(offset),
 	}
 	s.Capture.Heard, s.Capture.Missing = d.links.Heard(d.config.Interfaces)

@@ -55,29 +55,46 @@ func (d *daemon) uphold(ctx context.Context) error {
 			}
 		}
 	}()
+	again := newAlarm()
+	defer again.stop()
 	for {
 		select {
 		case <-changes:
 		case <-d.loop.runner.Repair():
+		case <-d.unsure:
+		case <-again.C():
 		case <-ctx.Done():
 			return nil
 		}
-		d.repair(ctx)
+		if !d.repair(ctx) {
+			again.set(time.Second)
+		}
 		d.lookAround(ctx)
 	}
 }
 
-// repair makes the firewall hold what it should. Most often it does already.
-func (d *daemon) repair(ctx context.Context) {
+// mend asks for a repair when the firewall may not hold what it should.
+func (d *daemon) mend() {
+	select {
+	case d.unsure <- struct{}{}:
+	default:
+	}
+}
+
+// repair makes the firewall hold what it should, and reports whether it does. Most
+// often it did already.
+func (d *daemon) repair(ctx context.Context) bool {
 	before := d.mended()
 	var done <-chan error
 	if !d.loop.do(ctx, func() { done = d.loop.install() }) {
-		return
+		return true
 	}
 	select {
 	case err := <-done:
 		d.loop.do(ctx, func() { d.noteRepair(err, d.mended() != before) })
+		return err == nil
 	case <-ctx.Done():
+		return true
 	}
 }
 

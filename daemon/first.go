@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"sesame/daemon/control"
+	"sesame/daemon/packet"
 	"sesame/daemon/state"
 	"sesame/scripting"
 )
@@ -10,6 +11,7 @@ import (
 type beginning struct {
 	set     *scripting.Set
 	files   *scripting.Files
+	values  map[string]string
 	judged  *scripting.Files // the files as they are, which may be others than those that run; nil: unreadable
 	outcome outcome          // of the files
 }
@@ -18,13 +20,13 @@ type beginning struct {
 // leave no port of the last good set unguarded; else the last good set. Without
 // one there is nothing to guard, and the error says what is wrong with the files.
 func (d *daemon) begin() (beginning, error) {
-	good, goodFiles := d.lastGood()
+	good, goodFiles, goodValues := d.lastGood()
 	files, err := scripting.Read(d.config.Scripts)
 	var set *scripting.Set
 	if err == nil {
 		set, err = d.load(files, d.values())
 	}
-	b := beginning{set: set, files: files, judged: files, outcome: outcome{kind: control.Applied, generation: 1, at: d.since}}
+	b := beginning{set: set, files: files, values: d.values(), judged: files, outcome: outcome{kind: control.Applied, generation: 1, at: d.since}}
 	switch {
 	case good == nil:
 		return b, err
@@ -39,18 +41,18 @@ func (d *daemon) begin() (beginning, error) {
 		set.Close()
 		b.outcome.kind, b.outcome.text = control.Held, heldText(b.outcome.held)
 	}
-	b.set, b.files = good, goodFiles
+	b.set, b.files, b.values = good, goodFiles, goodValues
 	return b, nil
 }
 
 // lastGood loads the set that was applied last, if there is one and it can be.
-func (d *daemon) lastGood() (*scripting.Set, *scripting.Files) {
+func (d *daemon) lastGood() (*scripting.Set, *scripting.Files, map[string]string) {
 	saved, found, err := d.state.LastGood()
 	if err != nil {
 		d.config.Log.Warn("the last good scripts cannot be read", "error", err)
 	}
 	if !found {
-		return nil, nil
+		return nil, nil, nil
 	}
 	kept := make([]scripting.File, len(saved.Files))
 	for i, f := range saved.Files {
@@ -60,20 +62,28 @@ func (d *daemon) lastGood() (*scripting.Set, *scripting.Files) {
 	set, err := d.load(files, saved.Values)
 	if err != nil {
 		d.config.Log.Warn("the last good scripts do not load any more", "error", err)
-		return nil, nil
+		return nil, nil, nil
 	}
-	return set, files
+	return set, files, saved.Values
 }
 
 // saveSet keeps a set for a start at which the files fail, and its guards for a
-// boot at which no daemon runs yet.
+// boot at which no daemon runs yet. What only observes is no set to fall back to.
 func (d *daemon) saveSet(set *scripting.Set, files *scripting.Files) error {
+	if d.config.Observe {
+		return nil
+	}
 	kept := make([]state.File, len(set.Files))
 	for i, f := range set.Files {
 		kept[i] = state.File{Path: f.Path, Source: f.Source}
 	}
+	var guards []packet.Port
+	if d.config.Firewall.Mode == "guard" {
+		guards = guardsOf(set.Engine).Drop
+	}
 	return d.state.SaveSet(state.Saved{
-		Files: kept, Name: files.Single, Values: d.values(), Guards: guardsOf(set.Engine).Drop, At: d.loop.clock.now(),
+		Files: kept, Name: files.Single, Values: d.values(), At: d.loop.clock.now().Add(d.loop.wallOffset()),
+		Guards: guards, Trusted: d.config.Trusted, TrustedInterfaces: d.config.TrustedInterfaces, Mark: d.config.Firewall.Mark,
 	})
 }
 

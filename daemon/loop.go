@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"cmp"
 	"context"
 	"sync/atomic"
 	"time"
@@ -28,6 +27,8 @@ const (
 	// wallJitter is how far two readings of the clocks may lie apart without the
 	// wall clock having been set.
 	wallJitter = 5 * time.Millisecond
+	// maxDrained is more packets than the ring holds.
+	maxDrained = 1 << 16
 )
 
 // A loop owns the engine, the Lua states, the decoder and the recorder: only the
@@ -57,8 +58,10 @@ type loop struct {
 	observe  bool                       // no door is in earnest
 	guards   effect.Guards              // that the firewall shall hold
 	answered func(id uint64, err error) // told of every effect that was carried out, or not
-	stepped  func(offset time.Duration) // told when the wall clock was set
+	stepped  func()                     // told when the wall clock was set
 	upkeep   time.Duration              // how often the loop goes round at least
+
+	nextUpkeep time.Time
 
 	packet   packet.Packet
 	stopping bool
@@ -98,7 +101,6 @@ func (l *loop) run(ctx context.Context, grace time.Duration) {
 			l.drain()
 			l.drained <- struct{}{}
 		case <-alarm.C():
-			l.tick()
 		case <-l.runner.Ready():
 			l.results()
 		case ask := <-l.asks:
@@ -107,6 +109,7 @@ func (l *loop) run(ctx context.Context, grace time.Duration) {
 			stop, deadline = nil, l.clock.now().Add(grace)
 			l.stop()
 		}
+		l.tick()
 		l.alive()
 		if l.stopping && (l.engine.Unanswered() == 0 || !l.clock.now().Before(deadline)) {
 			return
@@ -123,7 +126,8 @@ func (l *loop) stop() {
 
 // idle returns how long there is nothing to do unless something comes.
 func (l *loop) idle(deadline time.Time) time.Duration {
-	now, until := l.clock.now(), l.upkeep
+	now := l.clock.now()
+	until := l.nextUpkeep.Sub(now)
 	if next, some := l.engine.Next(); some {
 		until = min(until, next.Add(slack).Sub(now))
 	}
@@ -135,11 +139,12 @@ func (l *loop) idle(deadline time.Time) time.Duration {
 
 // drain gives the engine all packets that arrived until now, and returns the time
 // up to which it then has them all. A flood that fills the ring as fast as it is
-// drained does not hold it: stamps tell when a packet came.
+// drained does not hold it: stamps tell when a packet came, and where the wall
+// clock was set back meanwhile, their number.
 func (l *loop) drain() time.Time {
 	now := l.readClock()
 	var f capture.Frame
-	for !l.stopping && l.source.Next(&f) {
+	for n := 0; n < maxDrained && !l.stopping && l.source.Next(&f); n++ {
 		at := f.Stamp.Add(-l.wallOffset())
 		l.frame(&f, at, now)
 		if at.After(now) {
@@ -210,12 +215,18 @@ func (l *loop) take(events []engine.Event) {
 	l.report.events(events)
 }
 
-// tick lets the timers that are due fire, and looks at what nobody tells.
+// tick lets the timers that are due fire, and now and then looks at what nobody
+// tells, whatever else there is to do.
 func (l *loop) tick() {
-	now := l.drain()
-	if next, some := l.engine.Next(); some && !next.After(now) {
+	now := l.clock.now()
+	if next, some := l.engine.Next(); some && !next.After(now.Add(-slack)) {
 		l.input(record.Input{Kind: record.InputTick}, l.engine.Tick)
 	}
+	if now.Before(l.nextUpkeep) {
+		return
+	}
+	l.nextUpkeep = now.Add(l.upkeep)
+	l.readClock()
 	l.countLost(now)
 	if l.recorder != nil && l.recorder.Due(now) {
 		l.beginRecording()
@@ -227,7 +238,7 @@ func (l *loop) results() {
 	for _, r := range l.runner.Results() {
 		in := record.Input{Kind: record.InputResult, ID: r.ID}
 		if r.Err != nil {
-			in.Error = cmp.Or(r.Err.Error(), "failed")
+			in.Error = r.Err.Error()
 		}
 		l.input(in, func(now time.Time) []engine.Event { return l.engine.Result(now, r.ID, r.Err) })
 		l.answered(r.ID, r.Err)
@@ -245,7 +256,7 @@ func (l *loop) readClock() time.Time {
 		l.log.Info("the wall clock was set", "by", step.String())
 		l.offset.Store(int64(offset))
 		l.step()
-		l.stepped(offset)
+		l.stepped()
 	}
 	return now
 }
@@ -277,23 +288,23 @@ func (l *loop) countLost(now time.Time) {
 }
 
 // swap exchanges the doors, between two packets.
-func (l *loop) swap(set *scripting.Set, files *scripting.Files) {
-	in := record.Input{Kind: record.InputSet, Scripts: l.recorded(set, files)}
+func (l *loop) swap(set *scripting.Set, files *scripting.Files, values map[string]string) {
+	in := record.Input{Kind: record.InputSet, Scripts: recorded(set, files, values, l.observe)}
 	l.input(in, func(now time.Time) []engine.Event { return l.engine.Swap(now, set.Engine) })
 	old := l.set
-	l.put(set, files)
+	l.put(set, files, values)
 	old.Close()
 }
 
 // put makes a set the one that runs, as far as it is not the engine's to know.
-func (l *loop) put(set *scripting.Set, files *scripting.Files) {
-	l.set, l.files = set, files
+func (l *loop) put(set *scripting.Set, files *scripting.Files, values map[string]string) {
+	l.set, l.files, l.values = set, files, values
 	l.filter = filter.New(filter.Watch(set.Engine.Watch()))
 }
 
 // recorded returns a set with all that decides what it does, for a recording.
-func (l *loop) recorded(set *scripting.Set, files *scripting.Files) record.Scripts {
-	r := record.Scripts{Single: files.Single, Values: l.values, Observe: l.observe}
+func recorded(set *scripting.Set, files *scripting.Files, values map[string]string, observe bool) record.Scripts {
+	r := record.Scripts{Single: files.Single, Values: values, Observe: observe}
 	for _, f := range set.Files {
 		r.Files = append(r.Files, record.File{Path: f.Path, Source: f.Source})
 	}
@@ -310,24 +321,31 @@ func (l *loop) startRecording(size int) {
 
 // beginRecording begins a part of the recording that can be replayed alone.
 func (l *loop) beginRecording() {
-	l.recorder.Begin(l.engine.Now(), l.engine.State(), l.recorded(l.set, l.files))
+	l.recorder.Begin(l.engine.Now(), l.engine.State(), recorded(l.set, l.files, l.values, l.observe))
 }
 
 // install asks for the firewall to be as it must be now. The error comes when it
 // was done, in order with the effects before it.
 func (l *loop) install() <-chan error { return l.runner.Install(l.guards, l.engine.Elements()) }
 
-// guard changes what is guarded, and waits until it is. It is for others than the
-// loop, which carries the change out meanwhile.
-func (l *loop) guard(ctx context.Context, guards effect.Guards) error {
+// guard lets the firewall guard what the doors guard, and those of another set
+// too if there is one, and waits until it does. It is for others than the loop,
+// which carries it out meanwhile.
+func (l *loop) guard(ctx context.Context, also *engine.Set) error {
 	var done <-chan error
-	if !l.do(ctx, func() { l.guards = guards; done = l.install() }) {
+	if !l.do(ctx, func() {
+		l.guards = guardsOf(l.set.Engine)
+		if also != nil {
+			l.guards = either(l.guards, guardsOf(also))
+		}
+		done = l.install()
+	}) {
 		return errStopping
 	}
 	select {
 	case err := <-done:
 		return err
 	case <-ctx.Done():
-		return ctx.Err()
+		return errStopping
 	}
 }

@@ -16,8 +16,8 @@ func TestWallClockIsSet(t *testing.T) {
 		t.Run(ahead.String(), func(t *testing.T) {
 			c := newClock()
 			var told []time.Duration
-			l := &loop{clock: c, engine: engine.New(engine.Config{}, c.now()), log: hclog.NewNullLogger(),
-				stepped: func(offset time.Duration) { told = append(told, offset) }}
+			l := &loop{clock: c, engine: engine.New(engine.Config{}, c.now()), log: hclog.NewNullLogger()}
+			l.stepped = func() { told = append(told, l.wallOffset()) }
 			l.offset.Store(int64(ahead))
 			l.step()
 			_, rest := c.read()

@@ -10,9 +10,9 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 	"golang.org/x/net/bpf"
+	"golang.org/x/sys/unix"
 
 	"sesame/daemon/control"
-	"sesame/daemon/effect"
 	"sesame/daemon/filter"
 	"sesame/daemon/packet"
 	"sesame/scripting"
@@ -39,11 +39,13 @@ type request struct {
 // judges; only the exchange itself happens on the loop, between two packets.
 type reloader struct {
 	path    string
-	load    func(*scripting.Files) (*scripting.Set, error)
+	load    func(*scripting.Files, map[string]string) (*scripting.Set, error)
+	values  map[string]string // of the scripts' options
 	loop    *loop
 	save    func(*scripting.Set, *scripting.Files) error // for the next start
 	log     hclog.Logger
 	applied func(set *scripting.Set, generation int)
+	unsure  func() // the firewall may not hold what it should
 
 	hints    chan struct{} // capacity 1: something may have changed
 	requests chan request  // capacity 0
@@ -63,11 +65,13 @@ type reloader struct {
 func (d *daemon) newReloader(first beginning) *reloader {
 	r := &reloader{
 		path:       d.config.Scripts,
-		load:       func(s *scripting.Files) (*scripting.Set, error) { return d.load(s, d.values()) },
+		load:       d.load,
+		values:     d.values(),
 		loop:       d.loop,
 		save:       d.saveSet,
 		log:        d.config.Log,
 		applied:    d.sayApplied,
+		unsure:     d.mend,
 		hints:      make(chan struct{}, 1),
 		requests:   make(chan request),
 		generation: 1, running: 1, loaded: d.since,
@@ -123,7 +127,10 @@ func (r *reloader) reload(ctx context.Context, unguard []packet.Port, hint bool)
 		r.seen = files.Sum
 		err = r.judge(ctx, files, unguard, &o)
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, errStopping): // nobody is left to be told
+		return o
+	case err != nil:
 		o.text = err.Error()
 	}
 	r.loop.do(ctx, func() {
@@ -144,18 +151,21 @@ func (r *reloader) known(ctx context.Context, files *scripting.Files, hint bool)
 
 // judge loads files and decides between the outcomes. An error: rejected.
 func (r *reloader) judge(ctx context.Context, files *scripting.Files, unguard []packet.Port, o *outcome) error {
-	set, err := r.load(files)
+	set, err := r.load(files, r.values)
 	if err != nil {
 		return err
 	}
 	var running *scripting.Set
-	r.loop.do(ctx, func() { running = r.loop.set })
+	if !r.loop.do(ctx, func() { running = r.loop.set }) {
+		set.Close()
+		return errStopping
+	}
 	if o.held = withheld(running, set, unguard); len(o.held) > 0 {
 		set.Close()
 		o.kind, o.text = control.Held, heldText(o.held)
 		return nil
 	}
-	if err := r.exchange(ctx, set, files); err != nil {
+	if err := r.exchange(ctx, running, set, files); err != nil {
 		set.Close()
 		return err
 	}
@@ -186,39 +196,41 @@ func heldText(ports []packet.Port) string {
 // exchange puts set in the place of the one that runs. Until the doors are
 // exchanged it can fail, and then leaves everything as it was: the kernel is first
 // made to do what either set needs, and what only the old one needed goes last.
-func (r *reloader) exchange(ctx context.Context, set *scripting.Set, files *scripting.Files) error {
-	var watch filter.Watch
-	var was effect.Guards
-	r.loop.do(ctx, func() { watch, was = filter.Watch(r.loop.set.Engine.Watch()), r.loop.guards })
-	next, guards := filter.Watch(set.Engine.Watch()), guardsOf(set.Engine)
-	if err := r.filter(watch.Union(next)); err != nil {
+func (r *reloader) exchange(ctx context.Context, running, set *scripting.Set, files *scripting.Files) error {
+	now, next := filter.Watch(running.Engine.Watch()), filter.Watch(set.Engine.Watch())
+	if err := r.listenTo(now.Union(next)); err != nil {
 		return fmt.Errorf("preparing the kernel's filter for the new scripts: %w", err)
 	}
-	if err := r.loop.guard(ctx, either(was, guards)); err != nil {
-		return errors.Join(fmt.Errorf("guarding the ports of the new scripts: %w", err), r.loop.guard(ctx, was), r.filter(watch))
+	if err := r.loop.guard(ctx, set.Engine); err != nil {
+		return errors.Join(fmt.Errorf("guarding the ports of the new scripts: %w", err), r.loop.guard(ctx, nil), r.listenTo(now))
 	}
-	if !r.loop.do(ctx, func() { r.loop.swap(set, files) }) {
+	if !r.loop.do(ctx, func() { r.loop.swap(set, files, r.values) }) {
 		return errStopping
 	}
-	if err := errors.Join(r.filter(next), r.loop.guard(ctx, guards)); err != nil {
+	if err := errors.Join(r.listenTo(next), r.loop.guard(ctx, nil)); err != nil {
 		r.log.Warn("something that only the old scripts needed is still there", "error", err)
+		r.unsure()
 	}
 	return nil
 }
 
-// filter lets the kernel pass what is watched.
-func (r *reloader) filter(w filter.Watch) error {
-	return r.loop.source.SetProgram(r.program(w))
-}
+// listenTo lets the kernel pass what is watched.
+func (r *reloader) listenTo(w filter.Watch) error { return r.attach(w, r.loop.source.SetProgram) }
 
-// program returns the kernel's filter for what is watched.
-func (r *reloader) program(w filter.Watch) []bpf.Instruction {
-	program, coarse := filter.New(w).Program()
+// attach gives the kernel's filter for what is watched to who needs it. Where the
+// kernel has no room for it, a coarse one must do.
+func (r *reloader) attach(w filter.Watch, give func([]bpf.Instruction) error) error {
+	f := filter.New(w)
+	program, coarse := f.Program()
+	err := give(program)
+	if errors.Is(err, unix.ENOMEM) && !coarse {
+		coarse, err = true, give(f.Coarse())
+	}
 	if coarse && !r.coarse {
 		r.log.Warn("too many ports for the kernel's filter, so Sesame looks at every packet of their protocols itself")
 	}
 	r.coarse = coarse
-	return program
+	return err
 }
 
 func (r *reloader) tell(o outcome) {

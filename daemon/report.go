@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"slices"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -64,7 +65,7 @@ func (r *reporter) bounded(events []engine.Event) []engine.Event {
 		}
 		switch e := &events[i]; {
 		case e.Kind == engine.EventStage && e.Stage == 1 && !r.firsts.take(e.Time):
-		case e.Kind == engine.EventRefuse && !r.refusals.take(e.Time):
+		case (e.Kind == engine.EventRefuse || e.Kind == engine.EventError) && !r.refusals.take(e.Time):
 		default:
 			r.shown = append(r.shown, *e)
 		}
@@ -80,6 +81,15 @@ func (r *reporter) fail(e *engine.Event) {
 	r.failures = append(r.failures, control.Failure{
 		At: e.Time, Door: e.Door, Source: control.Source{Prefix: e.Source}, Effect: transcript.Effect(e.Effect), Detail: e.Detail,
 	})
+}
+
+// failed returns them with times of the wall clock.
+func (r *reporter) failed(offset time.Duration) []control.Failure {
+	all := slices.Clone(r.failures)
+	for i := range all {
+		all[i].At = all[i].At.Add(offset)
+	}
+	return all
 }
 
 // record logs a decision. What a stranger can make happen as often as they like is

@@ -6,16 +6,13 @@ import (
 	"fmt"
 	"log"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/hashicorp/go-hclog"
 
-	"sesame/daemon/effect"
 	"sesame/scripting"
 )
 
@@ -60,16 +57,15 @@ func (d *daemon) serve(ctx context.Context) error {
 
 // arrive lets the firewall guard, and then says that the daemon is there.
 func (d *daemon) arrive(ctx context.Context) error {
-	var guards effect.Guards
-	d.loop.do(ctx, func() { guards = d.loop.guards })
-	if err := d.loop.guard(ctx, guards); err != nil {
-		if ctx.Err() != nil {
-			return nil
-		}
+	err := d.loop.guard(ctx, nil)
+	switch {
+	case errors.Is(err, errStopping):
+		return nil
+	case err != nil:
 		return fmt.Errorf("guarding the ports: %w", err)
 	}
 	d.keep(ctx)
-	d.sayReady(guards)
+	d.loop.do(ctx, d.sayReady)
 	return nil
 }
 
@@ -94,10 +90,11 @@ func (d *daemon) keep(ctx context.Context) {
 	}
 }
 
-func (d *daemon) sayReady(guards effect.Guards) {
-	mode, ports := string(d.mode()), strings.Join(portTexts(guards.Drop), ", ")
+// sayReady says that the guard stands. It is for the loop.
+func (d *daemon) sayReady() {
+	mode, ports := string(d.mode()), strings.Join(portTexts(d.loop.guards.Drop), ", ")
 	d.config.Log.Info("ready", "version", d.config.Version, "mode", mode, "guards", ports, "privileges", d.kept)
-	d.loop.do(context.Background(), func() { d.sayHeard() })
+	d.sayHeard()
 	if err := d.notifier.ready(mode + ", guarding " + ports); err != nil {
 		d.config.Log.Warn("the service manager was not told", "error", err)
 	}
@@ -133,12 +130,9 @@ func (d *daemon) listen(ctx context.Context) error {
 
 // signals reloads on SIGHUP. Those that end the daemon end ctx.
 func (d *daemon) signals(ctx context.Context) error {
-	hangups := make(chan os.Signal, 1)
-	signal.Notify(hangups, syscall.SIGHUP)
-	defer signal.Stop(hangups)
 	for {
 		select {
-		case <-hangups:
+		case <-d.hangups:
 			if _, err := d.reloader.ask(ctx, nil); err != nil {
 				return nil
 			}

@@ -9,9 +9,13 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+	"golang.org/x/net/bpf"
 
 	"sesame/daemon/capture"
 	"sesame/daemon/config"
@@ -53,13 +57,21 @@ type daemon struct {
 
 	links   *capture.Links
 	upheld  upheld
+	hangups chan os.Signal          // capacity 1: each is a reload
+	unsure  chan struct{}           // capacity 1: see mend
 	waiting map[uint64]chan<- error // of effects that somebody waits for, by their ID
 }
 
 // Run guards the machine until ctx ends. An error says what could not be done;
 // ports that were guarded stay so, whatever happens.
 func Run(ctx context.Context, c Config) (err error) {
-	d := &daemon{config: c, notifier: newNotifier(), waiting: map[uint64]chan<- error{}}
+	d := &daemon{
+		config: c, notifier: newNotifier(), waiting: map[uint64]chan<- error{},
+		hangups: make(chan os.Signal, 1), unsure: make(chan struct{}, 1),
+	}
+	// From the very beginning: to one who does not wait for it, it is the end.
+	signal.Notify(d.hangups, syscall.SIGHUP)
+	defer signal.Stop(d.hangups)
 	defer func() { err = errors.Join(err, d.close()) }()
 	if err := d.prepare(); err != nil {
 		return err
@@ -98,7 +110,7 @@ func (d *daemon) prepare() (err error) {
 		return err
 	}
 	d.reloader = d.newReloader(first)
-	d.loop.put(first.set, first.files)
+	d.loop.put(first.set, first.files, first.values)
 	d.loop.guards = guardsOf(first.set.Engine)
 	if err := d.restore(first); err != nil {
 		return err
@@ -124,7 +136,6 @@ func (d *daemon) newLoop(clock clock) (*loop, error) {
 		}, d.since),
 		decoder:  packet.NewDecoder(),
 		log:      d.config.Log,
-		values:   d.values(),
 		observe:  d.config.Observe,
 		readable: make(chan struct{}),
 		drained:  make(chan struct{}, 1),
@@ -158,9 +169,10 @@ func (d *daemon) newLoop(clock clock) (*loop, error) {
 
 // stepped notes in the journal that the wall clock was set, so that a restart
 // finds the ends of grants where they are. The disk must not hold up the loop.
-func (d *daemon) stepped(offset time.Duration) {
+func (d *daemon) stepped() {
 	go func() {
-		if err := d.state.Append(nil, offset); err != nil {
+		// The latest: two of these may overtake each other.
+		if err := d.state.Append(nil, d.loop.wallOffset()); err != nil {
 			d.config.Log.Warn("the journal does not know that the wall clock was set", "error", err)
 		}
 	}()
@@ -182,7 +194,7 @@ func (d *daemon) restore(first beginning) error {
 	if err != nil {
 		return err
 	}
-	records := append(recovered.Records, adopted(standing, recovered.Records, now)...)
+	records := append(recovered.Records, adopted(standing, recovered, now)...)
 	local := d.local(d.links)
 	d.loop.take(e.Swap(now, first.set.Engine))
 	d.loop.startRecording(int(d.config.Record.Size))
@@ -193,49 +205,52 @@ func (d *daemon) restore(first beginning) error {
 	return nil
 }
 
-// adopted returns grants for elements that no record knows.
-func adopted(standing []effect.Element, known []engine.Record, now time.Time) []engine.Record {
+// adopted returns grants for elements that no record knows: a person gave them
+// while there was no daemon. What a record says has ended was ended, though the
+// crash came before the element went; unless records were lost.
+func adopted(standing []effect.Element, recovered state.Recovered, now time.Time) []engine.Record {
 	type key struct {
 		source netip.Prefix
 		port   packet.Port
 	}
 	live := map[key]bool{}
 	last := uint64(0)
-	for _, r := range known {
-		if r.Grant != nil {
-			last = max(last, r.Grant.ID)
-			if !r.Ended && r.Grant.End.After(now) {
-				live[key{r.Grant.Source, r.Grant.Port}] = true
-			}
+	for _, r := range recovered.Records {
+		if g := r.Grant; g != nil {
+			last = max(last, g.ID)
+			live[key{g.Source, g.Port}] = live[key{g.Source, g.Port}] || !r.Ended && g.End.After(now)
 		}
+	}
+	ended := last
+	if len(recovered.Warnings) > 0 {
+		ended = 0
 	}
 	for _, e := range standing {
 		last = max(last, e.Grant)
 	}
 	var records []engine.Record
 	for _, e := range standing {
-		if e.Remaining > 0 && !live[key{e.Source, e.Port}] {
-			last++
-			g := &engine.Grant{ID: last, Door: e.Door, Source: e.Source, Port: e.Port, TTL: e.Remaining, End: now.Add(e.Remaining)}
-			if e.Door != "" {
-				g.By = e.Source.Addr()
-			}
-			records = append(records, engine.Record{Grant: g})
+		if e.Remaining <= 0 || live[key{e.Source, e.Port}] || e.Grant != 0 && e.Grant <= ended {
+			continue
 		}
+		last++
+		g := &engine.Grant{ID: last, Door: e.Door, Source: e.Source, Port: e.Port, TTL: e.Remaining, End: now.Add(e.Remaining)}
+		if e.Door != "" {
+			g.By = e.Source.Addr()
+		}
+		records = append(records, engine.Record{Grant: g})
 	}
 	return records
 }
 
 // hear opens the ear of the daemon.
 func (d *daemon) hear(first beginning) (err error) {
-	d.source, err = capture.Open(capture.Config{
-		Interfaces: d.config.Interfaces, Links: d.links, Program: d.reloader.program(filter.Watch(first.set.Engine.Watch())),
-	})
-	if err != nil {
+	err = d.reloader.attach(filter.Watch(first.set.Engine.Watch()), func(program []bpf.Instruction) (err error) {
+		d.source, err = capture.Open(capture.Config{Interfaces: d.config.Interfaces, Links: d.links, Program: program})
 		return err
-	}
+	})
 	d.loop.source = d.source
-	return nil
+	return err
 }
 
 // close gives back what prepare took. What the kernel guards, it goes on guarding.

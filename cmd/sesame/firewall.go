@@ -34,9 +34,7 @@ The exit status is 0 when there is a table, and 1 when there is none.`, p.firewa
 		p.firewallPart("remove", "Take the guard away: what it shut is open", `Remove takes Sesame's table out of the kernel's firewall, and tells which ports are
 no longer shut by it. It changes no table of others. A daemon that runs would put
 the table back within a second: stop it first.`, p.firewallRemove),
-		p.firewallPart("load", "Shut the ports of the last good script set", `Load shuts the ports that the last good script set guards, as the daemon saved it in
-its state directory. It is for the start of the machine, before there is a network.
-Who has access already keeps it.`, p.firewallLoad),
+		p.firewallLoadCommand(),
 	)
 	return c
 }
@@ -51,19 +49,19 @@ func (p *program) firewallPart(name, short, long string, do func(*effect.Guard, 
 			if err != nil {
 				return err
 			}
-			guard := effect.NewGuard(effect.GuardConfig{
-				Mark: settings.Firewall.Mark, Trusted: settings.Trusted, TrustedInterfaces: settings.TrustedInterfaces,
-			})
+			guard := newGuard(&settings)
 			defer func() { err = errors.Join(err, guard.Close()) }()
 			return do(guard, settings)
 		},
 	}
 	addConfigFile(c, &f.file)
-	if name == "load" {
-		c.Flags().StringVar(&f.state, "state", "", "directory of what outlives a restart (default /var/lib/sesame)")
-		_ = c.MarkFlagDirname("state")
-	}
 	return c
+}
+
+func newGuard(settings *config.Config) *effect.Guard {
+	return effect.NewGuard(effect.GuardConfig{
+		Mark: settings.Firewall.Mark, Trusted: settings.Trusted, TrustedInterfaces: settings.TrustedInterfaces,
+	})
 }
 
 func (p *program) firewallShow(guard *effect.Guard, _ config.Config) error {
@@ -161,7 +159,40 @@ func (p *program) firewallRemove(guard *effect.Guard, _ config.Config) error {
 	return err
 }
 
-func (p *program) firewallLoad(guard *effect.Guard, settings config.Config) (err error) {
+func (p *program) firewallLoadCommand() *cobra.Command {
+	f := &configFlags{}
+	c := &cobra.Command{
+		Use: "load [flags]", Short: "Shut the ports of the last good script set",
+		Long: `Load shuts the ports that the last good script set guards, as the daemon saved it in
+its state directory. It is for the start of the machine, before there is a network.
+Who has access already keeps it. Where the configuration is wrong, the guard is as it
+was when the scripts were saved.`,
+		Args: noArguments,
+		RunE: func(c *cobra.Command, _ []string) error {
+			settings, err := f.load(c)
+			if _, usage := errors.AsType[*usageError](err); usage {
+				return err
+			}
+			if err != nil {
+				p.complain(err)
+				p.warn("the guard is loaded as it was when scripts were last applied")
+				settings = config.Default()
+				if c.Flags().Changed("state") {
+					settings.State = f.state
+				}
+			}
+			return p.firewallLoad(settings, err == nil)
+		},
+	}
+	addConfigFile(c, &f.file)
+	c.Flags().StringVar(&f.state, "state", "", "directory of what outlives a restart (default /var/lib/sesame)")
+	_ = c.MarkFlagDirname("state")
+	return c
+}
+
+// firewallLoad loads the guard that was saved. Known says that the settings are
+// those of this machine.
+func (p *program) firewallLoad(settings config.Config, known bool) (err error) {
 	if settings.Firewall.Mode != "guard" {
 		p.note("firewall.mode is %q: the ports are yours to shut, and nothing was loaded", settings.Firewall.Mode)
 		return nil
@@ -179,17 +210,26 @@ func (p *program) firewallLoad(guard *effect.Guard, settings config.Config) (err
 		p.note("no script set was ever saved in %s: nothing is shut", settings.State)
 		return nil
 	}
+	if !known {
+		settings.Firewall.Mark, settings.Trusted, settings.TrustedInterfaces = saved.Mark, saved.Trusted, saved.TrustedInterfaces
+	}
+	guard := newGuard(&settings)
+	defer func() { err = errors.Join(err, guard.Close()) }()
+	return p.loadGuard(guard, saved.Guards, settings.Observe)
+}
+
+func (p *program) loadGuard(guard *effect.Guard, ports []packet.Port, observe bool) error {
 	elements, err := guard.Elements()
 	if err != nil {
 		return fmt.Errorf("loading the guard: %w", err)
 	}
-	guards, verb := effect.Guards{Drop: saved.Guards}, "shut"
-	if settings.Observe {
-		guards, verb = effect.Guards{Count: saved.Guards}, "observed"
+	guards, verb := effect.Guards{Drop: ports}, "shut"
+	if observe {
+		guards, verb = effect.Guards{Count: ports}, "observed"
 	}
 	if err := guard.Install(guards, elements); err != nil {
 		return fmt.Errorf("loading the guard: %w", err)
 	}
-	_, err = fmt.Fprintf(p.stdout, "%s: %s\n", verb, portList(saved.Guards))
+	_, err = fmt.Fprintf(p.stdout, "%s: %s\n", verb, portList(ports))
 	return err
 }

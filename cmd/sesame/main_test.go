@@ -27,7 +27,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("GORACE", "atexit_sleep_ms=0") // else each program under the race detector ends a second late
 			return nil
 		},
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "daemon": fakeDaemon},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "daemon": fakeDaemon},
 	})
 }
 

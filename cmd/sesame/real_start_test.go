@@ -304,3 +304,41 @@ func (w *world) nothingOpens(source netip.Addr, knocks ...string) {
 		w.Errorf("%v opened something with %v", source, knocks)
 	}
 }
+
+// TestRealBootWithABrokenConfiguration is a machine that starts after somebody
+// mistyped a key: its ports are shut all the same, as they were.
+func TestRealBootWithABrokenConfiguration(t *testing.T) {
+	w := newWorld(t, map[string]string{"ssh.lua": longDoor})
+	w.start()
+	w.shut(ssh4)
+	w.kill()
+	w.net.Server.Exec("nft", "flush", "ruleset")
+	w.opens(ssh4)
+
+	broken := w.path("broken.toml")
+	if err := os.WriteFile(broken, []byte("trustd = []\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	e := w.runOn(w.net.Server, "sesame", "firewall", "load", "-c", broken, "--state", w.state)
+	if e.status != done {
+		t.Errorf("%+v", e)
+	}
+	contains(t, e.stdout+e.stderr, "trusted", "shut: tcp/22")
+	w.shut(ssh4)
+}
+
+// TestRealObservingLeavesNoTrace observes other scripts than those that were in
+// earnest: neither the boot nor the next start takes them for good.
+func TestRealObservingLeavesNoTrace(t *testing.T) {
+	w := newWorld(t, map[string]string{"ssh.lua": longDoor})
+	w.start()
+	w.kill()
+	w.flags = []string{"--observe"}
+	w.write("ssh.lua", strings.Replace(longDoor, `guards = "tcp/22", `, "", 1))
+	w.start()
+	w.kill()
+	w.flags = nil
+	w.start()
+	contains(t, w.log(), "outcome=held")
+	w.shut(ssh4)
+}

@@ -79,14 +79,14 @@ func boundKeys() []Key {
 		{"record.size", `bytes, such as "16MiB"`, `"16MiB"`, `"64MiB"`,
 			"How much of what came last is kept in memory for sesame explain and sesame record; 0 keeps nothing.",
 			func(v value, c *Config) { c.Record.Size = v.size(c.Record.Size, 1<<20, 4<<30) }},
-		{"limits.attempts", "a number from 1,024 to 16,777,216", "1048576", "65536",
+		{"limits.attempts", "a number from 1,024 to 4,194,304", "1048576", "65536",
 			"How many sources can be on their way through a door at once. Each takes about 70 bytes once it knocks; the oldest that knocked once makes room.",
 			func(v value, c *Config) {
-				c.Limits.Attempts = int(v.integer(int64(c.Limits.Attempts), 1<<10, 1<<24))
+				c.Limits.Attempts = int(v.integer(int64(c.Limits.Attempts), 1<<10, 1<<22))
 			}},
-		{"limits.grants", "a number from 16 to 1,048,576", "65536", "1024",
+		{"limits.grants", "a number from 16 to 262,144", "65536", "1024",
 			"How many grants can be live; a door refuses beyond it. As many values are stored for scripts.",
-			func(v value, c *Config) { c.Limits.Grants = int(v.integer(int64(c.Limits.Grants), 16, 1<<20)) }},
+			func(v value, c *Config) { c.Limits.Grants = int(v.integer(int64(c.Limits.Grants), 16, 1<<18)) }},
 		{"limits.commands", "a number from 1 to 1,024", "16", "4",
 			"How many commands run at once; more wait.",
 			func(v value, c *Config) { c.Limits.Commands = int(v.integer(int64(c.Limits.Commands), 1, 1<<10)) }},

@@ -251,7 +251,7 @@ func (s *Sets) Install(_ Guards, elements []Element) error {
 		}
 		change, err := s.hold(e, now)
 		if err != nil {
-			return fmt.Errorf("installing elements: %w", err)
+			continue // no set can hold it: who asked for it was told, and the others must not suffer
 		}
 		wanted[cell{change.in.name, change.place}] = change
 	}

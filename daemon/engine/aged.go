@@ -20,19 +20,19 @@ const agedSize = 39
 
 // pack returns the first-stage attempts and the place of the oldest.
 func (t *table) pack() (packed []byte, oldest int) {
-	place, count := make([]uint32, len(t.slots)), uint32(0)
-	for i := range t.slots {
-		if a := &t.slots[i]; a.run == 0 && a.key.door != 0 {
+	place, count := make([]uint32, t.slots.length), uint32(0)
+	for i := range int32(t.slots.length) {
+		if a := t.slots.at(i); a.run == 0 && a.key.door != 0 {
 			count++
 			place[i] = count
 		}
 	}
 	packed = make([]byte, 0, int(count)*agedSize)
-	for i := range t.slots {
+	for i := range int32(t.slots.length) {
 		if place[i] == 0 {
 			continue
 		}
-		a := &t.slots[i]
+		a := t.slots.at(i)
 		packed = append(packed, a.key.source[:]...)
 		packed = binary.LittleEndian.AppendUint32(packed, a.key.door)
 		packed = binary.LittleEndian.AppendUint64(packed, uint64(a.first))

@@ -30,7 +30,7 @@ func (e *Engine) start(d *door, key attemptKey, h hit) {
 // begun puts an attempt, which is in no order of age, at its first stage. It is
 // the youngest then, also where a longer run fell back to it.
 func (e *Engine) begun(slot int32, h hit) {
-	a := &e.attempts.slots[slot]
+	a := e.attempts.slots.at(slot)
 	a.first, a.flags, a.from, a.sequence = h.at, h.flags, h.from, h.sequence
 	e.attempts.enqueue(slot)
 }
@@ -48,7 +48,7 @@ func (e *Engine) hold(slot int32, d *door, hits []hit) {
 		e.move(&r.timer, deadline(d, hits))
 		return
 	}
-	a := &e.attempts.slots[slot]
+	a := e.attempts.slots.at(slot)
 	if len(hits) == 1 {
 		e.begun(slot, hits[0])
 		return
@@ -72,7 +72,7 @@ func (e *Engine) hits(slot int32, d *door) []hit {
 
 // firstHit returns the knock of a first-stage attempt.
 func (e *Engine) firstHit(slot int32, d *door) hit {
-	a := &e.attempts.slots[slot]
+	a := e.attempts.slots.at(slot)
 	return hit{port: d.Sequence[0].Port, flags: a.flags, from: a.from, sequence: a.sequence, at: a.first}
 }
 
@@ -87,7 +87,7 @@ func (e *Engine) stage(slot int32) int {
 // expired reports whether an attempt is a first-stage one that is too old, or
 // whose door, nil then, is gone. Later stages have a timer.
 func (e *Engine) expired(slot int32, d *door) bool {
-	return d == nil || e.attempts.runOf(slot) == nil && e.now >= after(e.attempts.slots[slot].first, d.patience)
+	return d == nil || e.attempts.runOf(slot) == nil && e.now >= after(e.attempts.slots.at(slot).first, d.patience)
 }
 
 // dropOldest forgets the oldest first-stage attempt if it may.
@@ -96,7 +96,7 @@ func (e *Engine) dropOldest(may func(slot int32, d *door) bool) bool {
 	if slot == 0 {
 		return false
 	}
-	d := e.index.byID[e.attempts.slots[slot].key.door]
+	d := e.index.byID[e.attempts.slots.at(slot).key.door]
 	if !may(slot, d) {
 		return false
 	}

@@ -13,10 +13,12 @@ type cause struct {
 	script string
 	source netip.Addr
 	depth  int // how many operations on other doors led here
+	// observed says that it comes from a time when the door only observed.
+	observed bool
 }
 
 // observes reports whether what c leads to is decided and not done.
-func (c cause) observes() bool { return c.door != nil && c.door.Observe }
+func (c cause) observes() bool { return c.observed || c.door != nil && c.door.Observe }
 
 func causeOf(kind MomentKind, d *Door, source netip.Addr) cause {
 	return cause{kind: kind, door: d, name: d.Name, script: d.Script, source: source}

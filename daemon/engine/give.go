@@ -193,7 +193,7 @@ func (e *Engine) settle() {
 		next := e.closings[i]
 		d := e.index.door(next.grant.Door)
 		c := causeOf(MomentClose, d.Door, next.grant.By)
-		c.depth = next.depth + 1
+		c.depth, c.observed = next.depth+1, next.grant.Observed
 		if c.depth > maxDepth {
 			e.fault(c, &Fault{Script: c.script, Line: d.Line, Detail: "doors close each other more than 8 deep"})
 			continue

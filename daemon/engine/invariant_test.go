@@ -352,10 +352,10 @@ func (c *chaos) checkTable() {
 		seen[slot] = what
 	}
 	older := int32(0)
-	for slot := a.oldest; slot != 0; slot = a.slots[slot].newer {
+	for slot := a.oldest; slot != 0; slot = a.slots.at(slot).newer {
 		is(slot, "in the order of age")
-		if a.slots[slot].older != older || a.slots[slot].run != 0 {
-			c.errorf("slot %d is in no order: %+v", slot, a.slots[slot])
+		if a.slots.at(slot).older != older || a.slots.at(slot).run != 0 {
+			c.errorf("slot %d is in no order: %+v", slot, a.slots.at(slot))
 		}
 		older = slot
 	}
@@ -365,8 +365,8 @@ func (c *chaos) checkTable() {
 	for i, r := range a.runs {
 		if r != nil {
 			is(r.slot, "at a later stage")
-			if int(a.slots[r.slot].run) != i {
-				c.errorf("run %d is of slot %d, whose run is %d", i, r.slot, a.slots[r.slot].run)
+			if int(a.slots.at(r.slot).run) != i {
+				c.errorf("run %d is of slot %d, whose run is %d", i, r.slot, a.slots.at(r.slot).run)
 			}
 		} else if i > 0 && !slices.Contains(a.freeRuns, int32(i)) {
 			c.errorf("run %d is neither used nor free", i)
@@ -376,16 +376,16 @@ func (c *chaos) checkTable() {
 		c.errorf("%d attempts: %d are counted", len(seen), a.used)
 	}
 	for slot := range seen {
-		if found := a.find(a.slots[slot].key); found != slot {
+		if found := a.find(a.slots.at(slot).key); found != slot {
 			c.errorf("slot %d is found at %d", slot, found)
 		}
 	}
 	entries := len(slices.DeleteFunc(slices.Clone(a.index), func(entry uint64) bool { return entry == 0 }))
-	for slot := a.free; slot != 0; slot = a.slots[slot].newer {
+	for slot := a.free; slot != 0; slot = a.slots.at(slot).newer {
 		is(slot, "free")
 	}
-	if entries != a.used || len(seen) != len(a.slots)-1 {
-		c.errorf("%d entries for %d attempts; %d of %d slots are used or free", entries, a.used, len(seen), len(a.slots)-1)
+	if entries != a.used || len(seen) != a.slots.length-1 {
+		c.errorf("%d entries for %d attempts; %d of %d slots are used or free", entries, a.used, len(seen), a.slots.length-1)
 	}
 }
 
@@ -396,7 +396,7 @@ func (c *chaos) checkDoors() {
 	a := c.e.attempts
 	for _, entry := range a.index {
 		if entry != 0 {
-			live[a.slots[int32(uint32(entry))].key.door]++
+			live[a.slots.at(int32(uint32(entry))).key.door]++
 		}
 	}
 	awake := map[packet.Port][]*door{}
@@ -427,7 +427,7 @@ func (c *chaos) checkRuns() {
 	for _, r := range c.e.attempts.runs {
 		switch {
 		case r == nil:
-		case c.e.index.byID[r.door.id] != r.door || c.e.attempts.slots[r.slot].key.door != r.door.id:
+		case c.e.index.byID[r.door.id] != r.door || c.e.attempts.slots.at(r.slot).key.door != r.door.id:
 			c.errorf("a run is in %s, a door that is gone", r.door.Name)
 		case len(r.hits) < 2 || len(r.hits) >= len(r.door.Sequence) || !isHead(r.door, r.hits):
 			c.errorf("a run of %s has the knocks %v", r.door.Name, r.hits)

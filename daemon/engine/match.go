@@ -130,7 +130,7 @@ func (e *Engine) resent(slot int32, d *door, h hit) bool {
 
 // advance counts the expected knock.
 func (e *Engine) advance(d *door, slot int32, h hit) {
-	key, hits := e.attempts.slots[slot].key, append(e.hits(slot, d), h)
+	key, hits := e.attempts.slots.at(slot).key, append(e.hits(slot, d), h)
 	if len(hits) == len(d.Sequence) {
 		e.discard(slot, d)
 		e.finish(d)
@@ -163,7 +163,7 @@ func (e *Engine) expire(r *run) {
 // settleFor tells the miss of an attempt, and goes on with a shorter run of its
 // knocks; with none when hits is empty.
 func (e *Engine) settleFor(d *door, slot int32, reason Reason, hits []hit) {
-	key, stage := e.attempts.slots[slot].key, e.stage(slot)
+	key, stage := e.attempts.slots.at(slot).key, e.stage(slot)
 	e.discard(slot, d)
 	e.miss(d, key.addr(), stage, reason)
 	if len(hits) > 0 {

@@ -43,3 +43,27 @@ func TestAnObservedDoorGivesNothing(t *testing.T) {
 		}
 	}
 }
+
+// Neither a close nor delayed work of an observed door touches what is real.
+func TestAnObservedDoorEndsNothingReal(t *testing.T) {
+	real := guarding(t, aDoor(t, "wet", "udp/600"), "tcp/22")
+	dry := scripted(aDoor(t, "dry", "udp/500"), HookOpen, always(Close{Door: "wet"}, After{Delay: time.Minute, Name: "later"}))
+	dry.Observe = true
+	w := newWorld(t, real, dry)
+	later := []Timer{{Script: dry.Script, Name: "later", Handler: always(mount)}}
+	w.see(w.e.Swap(w.now, &Set{Doors: []*Door{real, dry}, Timers: later}))
+	w.knock(alice, "udp/600", "udp/500")
+	if !w.e.grants.reaches(netip.MustParseAddr(alice), ports(t, "tcp/22")[0]) {
+		t.Error("an observed door has ended a real grant")
+	}
+
+	t.Log("# the door goes before its delayed work is due")
+	w.see(w.e.Swap(w.now, &Set{Doors: []*Door{real}, Timers: later}))
+	w.got = nil
+	w.tick(2 * time.Minute)
+	for _, e := range w.got {
+		if e.Kind == EventEffect && e.Effect == EffectExec && !e.Observed {
+			t.Errorf("a command runs that was only observed: %+v", e)
+		}
+	}
+}

@@ -127,7 +127,9 @@ func (e *Engine) apply(c cause, operations []Operation) {
 			e.exec(c, b, o)
 		case Close:
 			for _, g := range e.grants.of(o.Door, c.source) {
-				e.end(g, ClosedByDoor, c.depth)
+				if g.Observed || !c.observes() {
+					e.end(g, ClosedByDoor, c.depth)
+				}
 			}
 		case Log:
 			e.emit(Event{Kind: EventEffect, Effect: EffectLog, Door: c.name, Source: single(c.source), Detail: o.Text, Reply: b.first})
@@ -185,6 +187,7 @@ type delayed struct {
 	value        any
 	door         string
 	source       netip.Addr
+	observed     bool // its door only observed when it asked
 	timer        timer
 }
 
@@ -193,7 +196,7 @@ func (e *Engine) delay(c cause, o After) {
 	if due > e.horizon {
 		return
 	}
-	d := &delayed{script: c.script, name: o.Name, value: o.Value, door: c.name, source: c.source}
+	d := &delayed{script: c.script, name: o.Name, value: o.Value, door: c.name, source: c.source, observed: c.observes()}
 	d.timer = timer{door: e.index.order(c.name), source: c.source, kind: scriptTimer, delayed: d, index: -1}
 	e.delayed++
 	e.set(&d.timer, due)
@@ -202,7 +205,7 @@ func (e *Engine) delay(c cause, o After) {
 // wake calls the handler that a delay is for, in the script set of now.
 func (e *Engine) wake(d *delayed, tooMany bool) {
 	e.delayed--
-	c := cause{kind: MomentTimer, name: d.door, script: d.script, source: d.source}
+	c := cause{kind: MomentTimer, name: d.door, script: d.script, source: d.source, observed: d.observed}
 	if here := e.index.door(d.door); here != nil {
 		c.door = here.Door
 	}

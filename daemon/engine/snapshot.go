@@ -58,7 +58,7 @@ func (t *timer) state(s *State) {
 		d := t.delayed
 		s.Delays = append(s.Delays, DelayState{
 			Script: Text(d.script), Name: Text(d.name), Value: valueText(d.value),
-			Door: Text(d.door), Source: d.source, Due: t.due, Number: t.number,
+			Door: Text(d.door), Source: d.source, Observed: d.observed, Due: t.due, Number: t.number,
 		})
 	}
 }

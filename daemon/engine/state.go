@@ -109,6 +109,7 @@ type DelayState struct {
 	Value        Text // as in ValueState
 	Door         Text
 	Source       netip.Addr
+	Observed     bool `json:",omitempty"`
 	Due          int64
 	Number       uint64 // of its timer
 }

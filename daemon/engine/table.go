@@ -35,9 +35,9 @@ func (k attemptKey) addr() netip.Addr { return netip.AddrFrom16(k.source).Unmap(
 type table struct {
 	seed     maphash.Seed
 	capacity int
-	slots    []attempt // slot 0 is never used
-	free     int32     // slots that can be used again, linked by newer
-	index    []uint64  // hash<<32 | slot, 0 is free; open addressing, linear, a power of two long
+	slots    slab     // slot 0 is never used
+	free     int32    // slots that can be used again, linked by newer
+	index    []uint64 // hash<<32 | slot, 0 is free; open addressing, linear, a power of two long
 	used     int
 
 	oldest, newest int32 // first-stage attempts, in the order of their first knocks
@@ -49,7 +49,7 @@ func newTable(capacity int) *table {
 	return &table{
 		seed:     maphash.MakeSeed(),
 		capacity: capacity,
-		slots:    make([]attempt, 1, 64),
+		slots:    newSlab(),
 		index:    make([]uint64, 128),
 		runs:     make([]*run, 1),
 	}
@@ -68,7 +68,7 @@ func (t *table) find(key attemptKey) int32 {
 	mask := uint32(len(t.index) - 1)
 	for i := h & mask; t.index[i] != 0; i = (i + 1) & mask {
 		if uint32(t.index[i]>>32) == h {
-			if slot := int32(uint32(t.index[i])); t.slots[slot].key == key {
+			if slot := int32(uint32(t.index[i])); t.slots.at(slot).key == key {
 				return slot
 			}
 		}
@@ -86,11 +86,11 @@ func (t *table) add(key attemptKey) int32 {
 	}
 	slot := t.free
 	if slot != 0 {
-		t.free = t.slots[slot].newer
-		t.slots[slot] = attempt{key: key}
+		t.free = t.slots.at(slot).newer
+		*t.slots.at(slot) = attempt{key: key}
 	} else {
-		slot = int32(len(t.slots))
-		t.slots = append(t.slots, attempt{key: key})
+		slot = t.slots.grow()
+		t.slots.at(slot).key = key
 	}
 	t.place(t.hash(key), slot)
 	t.used++
@@ -119,12 +119,12 @@ func (t *table) grow() {
 // remove forgets an attempt, which is in no age queue and has no run.
 func (t *table) remove(slot int32) {
 	mask := uint32(len(t.index) - 1)
-	i := t.hash(t.slots[slot].key) & mask
+	i := t.hash(t.slots.at(slot).key) & mask
 	for int32(uint32(t.index[i])) != slot {
 		i = (i + 1) & mask
 	}
 	t.unindex(i, mask)
-	t.slots[slot] = attempt{newer: t.free}
+	*t.slots.at(slot) = attempt{newer: t.free}
 	t.free = slot
 	t.used--
 }
@@ -144,10 +144,10 @@ func (t *table) unindex(i, mask uint32) {
 
 // enqueue makes a first-stage attempt the youngest.
 func (t *table) enqueue(slot int32) {
-	a := &t.slots[slot]
+	a := t.slots.at(slot)
 	a.older, a.newer = t.newest, 0
 	if t.newest != 0 {
-		t.slots[t.newest].newer = slot
+		t.slots.at(t.newest).newer = slot
 	} else {
 		t.oldest = slot
 	}
@@ -156,14 +156,14 @@ func (t *table) enqueue(slot int32) {
 
 // dequeue takes a first-stage attempt out of the order of age.
 func (t *table) dequeue(slot int32) {
-	a := &t.slots[slot]
+	a := t.slots.at(slot)
 	if a.older != 0 {
-		t.slots[a.older].newer = a.newer
+		t.slots.at(a.older).newer = a.newer
 	} else {
 		t.oldest = a.newer
 	}
 	if a.newer != 0 {
-		t.slots[a.newer].older = a.older
+		t.slots.at(a.newer).older = a.older
 	} else {
 		t.newest = a.older
 	}
@@ -172,28 +172,28 @@ func (t *table) dequeue(slot int32) {
 
 // queued reports whether an attempt is in the order of age.
 func (t *table) queued(slot int32) bool {
-	return t.slots[slot].older != 0 || t.oldest == slot
+	return t.slots.at(slot).older != 0 || t.oldest == slot
 }
 
 // attach gives an attempt a run: it is at a later stage from now on.
 func (t *table) attach(slot int32, r *run) {
 	if n := len(t.freeRuns); n > 0 {
-		t.slots[slot].run = t.freeRuns[n-1]
+		t.slots.at(slot).run = t.freeRuns[n-1]
 		t.freeRuns = t.freeRuns[:n-1]
-		t.runs[t.slots[slot].run] = r
+		t.runs[t.slots.at(slot).run] = r
 	} else {
-		t.slots[slot].run = int32(len(t.runs))
+		t.slots.at(slot).run = int32(len(t.runs))
 		t.runs = append(t.runs, r)
 	}
 }
 
 // detach takes the run away again.
 func (t *table) detach(slot int32) {
-	i := t.slots[slot].run
+	i := t.slots.at(slot).run
 	t.runs[i] = nil
 	t.freeRuns = append(t.freeRuns, i)
-	t.slots[slot].run = 0
+	t.slots.at(slot).run = 0
 }
 
 // runOf returns what a later-stage attempt has; nil at the first stage.
-func (t *table) runOf(slot int32) *run { return t.runs[t.slots[slot].run] }
+func (t *table) runOf(slot int32) *run { return t.runs[t.slots.at(slot).run] }

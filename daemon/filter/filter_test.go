@@ -42,7 +42,7 @@ func newBench(t fataler, w Watch) *bench {
 	f := New(w)
 	return &bench{
 		watch: w, filter: f, decoder: packet.NewDecoder(),
-		fine: machine(t, f.fine()), coarse: machine(t, f.coarse()),
+		fine: machine(t, f.fine()), coarse: machine(t, f.Coarse()),
 	}
 }
 

@@ -37,14 +37,16 @@ func (f *Filter) Program() (program []bpf.Instruction, coarse bool) {
 	if program = f.fine(); len(program) <= maxProgram {
 		return program, false
 	}
-	return f.coarse(), true
+	return f.Coarse(), true
 }
 
 func (f *Filter) fine() []bpf.Instruction {
 	return f.program(tree(f.tcp.spans()), tree(f.udp.spans()))
 }
 
-func (f *Filter) coarse() []bpf.Instruction {
+// Coarse returns the coarse program, for a kernel that has no room for a longer
+// one: some allow a socket 20 KiB for it (net.core.optmem_max).
+func (f *Filter) Coarse() []bpf.Instruction {
 	return f.program(tree(f.tcp.widest()), tree(f.udp.widest()))
 }
 

@@ -26,25 +26,58 @@ const magicSesame = "SESAME\x00\x01"
 
 // appendCustom appends a payload, in as many blocks as it takes.
 func appendCustom(b []byte, kind Kind, payload []byte) []byte {
-	for more := uint16(1); more > 0; {
-		part := payload[:min(len(payload), customPart)]
-		if payload = payload[len(part):]; len(payload) == 0 {
-			more = 0
-		}
-		length := uint32(blockFrame + customHeader + (len(part)+3)&^3)
-		b = binary.LittleEndian.AppendUint32(b, blockCustom)
-		b = binary.LittleEndian.AppendUint32(b, length)
-		b = binary.LittleEndian.AppendUint32(b, enterprise)
-		b = append(b, magicSesame...)
-		b = binary.LittleEndian.AppendUint16(b, uint16(kind))
-		b = binary.LittleEndian.AppendUint16(b, more)
-		b = binary.LittleEndian.AppendUint32(b, uint32(len(part)))
-		b = append(b, part...)
-		b = append(b, make([]byte, -len(part)&3)...)
-		b = binary.LittleEndian.AppendUint32(b, length)
+	for len(payload) > customPart {
+		b = appendPart(b, kind, payload[:customPart], true)
+		payload = payload[customPart:]
 	}
-	return b
+	return appendPart(b, kind, payload, false)
 }
+
+// appendPart appends one block, with a part of a payload.
+func appendPart(b []byte, kind Kind, part []byte, more bool) []byte {
+	flag := uint16(0)
+	if more {
+		flag = 1
+	}
+	length := uint32(blockFrame + customHeader + (len(part)+3)&^3)
+	b = binary.LittleEndian.AppendUint32(b, blockCustom)
+	b = binary.LittleEndian.AppendUint32(b, length)
+	b = binary.LittleEndian.AppendUint32(b, enterprise)
+	b = append(b, magicSesame...)
+	b = binary.LittleEndian.AppendUint16(b, uint16(kind))
+	b = binary.LittleEndian.AppendUint16(b, flag)
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(part)))
+	b = append(b, part...)
+	b = append(b, make([]byte, -len(part)&3)...)
+	return binary.LittleEndian.AppendUint32(b, length)
+}
+
+// A customWriter writes a payload that is made bit by bit.
+type customWriter struct {
+	out  *counting
+	kind Kind
+	part []byte // at most customPart, and not yet written
+}
+
+// Write never fails: out remembers its first error.
+func (w *customWriter) Write(b []byte) (int, error) {
+	w.write(b)
+	return len(b), nil
+}
+
+func (w *customWriter) write(b []byte) {
+	for len(b) > 0 {
+		if len(w.part) == customPart {
+			w.out.write(appendPart(nil, w.kind, w.part, true))
+			w.part = w.part[:0]
+		}
+		n := min(len(b), customPart-len(w.part))
+		w.part, b = append(w.part, b[:n]...), b[n:]
+	}
+}
+
+// end writes what is left.
+func (w *customWriter) end() { w.out.write(appendPart(nil, w.kind, w.part, false)) }
 
 // customSize returns how many bytes appendCustom appends.
 func customSize(payload int) int {

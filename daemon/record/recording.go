@@ -1,8 +1,11 @@
 package record
 
 import (
+	"bytes"
+	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -18,16 +21,14 @@ func (r *Recording) Begin() time.Time { return r.segments[0].began }
 
 // WriteTo writes the recording as a pcapng file. Other programs see the packets
 // in it; docs/recording.md says what else there is. The snapshots are made into
-// JSON here, so it takes a while, and memory for the larger of the two.
+// JSON here, so it takes a while.
 func (r *Recording) WriteTo(w io.Writer) (n int64, err error) {
 	out := &counting{w: w}
 	out.write(appendSection(nil))
 	for i, s := range r.segments {
-		payload, err := json.Marshal(begun{Scripts: *s.snapshot.Scripts.written(), State: s.snapshot.State})
-		if err != nil {
+		if err := s.snapshot.write(out); err != nil {
 			return out.n, fmt.Errorf("writing the state of the engine: %w", err)
 		}
-		out.write(appendCustom(nil, snapshot, payload))
 		if i == 0 {
 			out.write(appendInterface(nil))
 		}
@@ -36,6 +37,33 @@ func (r *Recording) WriteTo(w io.Writer) (n int64, err error) {
 		}
 	}
 	return out.n, out.err
+}
+
+// write writes a snapshot. First-stage attempts, of which a flood makes a million,
+// are written as they are encoded: in one piece they would take several times the
+// memory that they have.
+func (s *Snapshot) write(out *counting) error {
+	state := *s.State
+	state.FirstStage = nil
+	text, err := json.Marshal(begun{Scripts: *s.Scripts.written(), State: &state})
+	if err != nil {
+		return err
+	}
+	const none = `"FirstStage":null` // in no text: there its quotes are escaped
+	before, after, found := bytes.Cut(text, []byte(none))
+	if !found {
+		return errors.New("the first stage has no place")
+	}
+	w := &customWriter{out: out, kind: snapshot}
+	w.write(before)
+	w.write([]byte(`"FirstStage":"`))
+	encoder := base64.NewEncoder(base64.StdEncoding, w)
+	_, err = encoder.Write(s.State.FirstStage)
+	err = errors.Join(err, encoder.Close())
+	w.write([]byte(`"`))
+	w.write(after)
+	w.end()
+	return err
 }
 
 // write writes the inputs of a segment.

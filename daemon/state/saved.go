@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -24,8 +25,13 @@ type Saved struct {
 	Name   string // of the one script; empty: all of a directory
 	Files  []File
 	Values map[string]string // of sesame.option
-	Guards []packet.Port
-	At     time.Time // wall clock
+	At     time.Time         // wall clock
+
+	// What the guard was, for a boot at which the configuration cannot be read.
+	Guards            []packet.Port
+	Trusted           []netip.Prefix
+	TrustedInterfaces []string
+	Mark              uint32
 }
 
 // A File is a script or a module as it was read.
@@ -40,7 +46,12 @@ type wireSaved struct {
 	Files  []wireFile   `json:"files"`
 	Values []wireOption `json:"values,omitempty"`
 	Guards []string     `json:"guards,omitempty"`
-	At     time.Time    `json:"at"`
+
+	Trusted           []netip.Prefix `json:"trusted,omitempty"`
+	TrustedInterfaces []string       `json:"trusted_interfaces,omitempty"`
+	Mark              uint32         `json:"mark,omitempty"`
+
+	At time.Time `json:"at"`
 }
 
 type wireFile struct {
@@ -58,7 +69,10 @@ type wireOption struct {
 func (d *Dir) SaveSet(s Saved) error {
 	d.saving.Lock()
 	defer d.saving.Unlock()
-	w := wireSaved{Name: engine.Text(s.Name), At: s.At.Round(0).UTC()}
+	w := wireSaved{
+		Name: engine.Text(s.Name), At: s.At.Round(0).UTC(),
+		Trusted: s.Trusted, TrustedInterfaces: s.TrustedInterfaces, Mark: s.Mark,
+	}
 	for _, f := range s.Files {
 		w.Files = append(w.Files, wireFile{engine.Text(f.Path), engine.Text(f.Source)})
 	}
@@ -117,7 +131,7 @@ func parseSaved(content []byte) (Saved, error) {
 	if !ended || !parseLine(second, &w) {
 		return Saved{}, errors.New("it is damaged")
 	}
-	s := Saved{Name: string(w.Name), At: w.At}
+	s := Saved{Name: string(w.Name), At: w.At, Trusted: w.Trusted, TrustedInterfaces: w.TrustedInterfaces, Mark: w.Mark}
 	for _, f := range w.Files {
 		s.Files = append(s.Files, File{string(f.Path), []byte(f.Source)})
 	}

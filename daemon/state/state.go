@@ -129,7 +129,7 @@ func (d *Dir) Close() error {
 	d.saving.Lock()
 	defer d.saving.Unlock()
 	errs := []error{d.lock.Close(), d.root.Close()}
-	if d.journal != nil {
+	if d.journal != nil && d.journal.file != nil {
 		errs = append(errs, d.journal.file.Close())
 		d.journal = nil
 	}
