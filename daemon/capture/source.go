@@ -57,6 +57,7 @@ type Source struct {
 	size     int // of the ring
 	file     *os.File
 	raw      syscall.RawConn
+	waiting  func(uintptr) bool // awaited, made once: Wait is called for every packet
 	counting atomic.Pointer[counting]
 	damaged  atomic.Uint64 // slots that contradict themselves, not yet told
 
@@ -72,6 +73,7 @@ type Source struct {
 // It needs CAP_NET_RAW. The caller closes the Source.
 func Open(cfg Config) (*Source, error) {
 	s := &Source{names: cfg.Interfaces}
+	s.waiting = s.awaited
 	s.SetLinks(cfg.Links)
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if errors.Is(err, os.ErrPermission) {
@@ -146,20 +148,21 @@ func (s *Source) take(f *Frame, counting *counting) bool {
 // No packet can slip in between a Next that found nothing and the wait: the ring
 // is looked at after the poller was told to forget what it knew.
 func (s *Source) Wait() error {
-	open := true
-	err := s.raw.Read(func(uintptr) bool {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		open = s.ring.memory != nil
-		return !open || s.ring.ready()
-	})
+	err := s.raw.Read(s.waiting)
 	switch {
-	case !open || s.closed():
+	case s.closed():
 		return os.ErrClosed
 	case err != nil:
 		return fmt.Errorf("waiting for packets: %w", err)
 	}
 	return nil
+}
+
+// awaited reports whether there is what Wait waits for.
+func (s *Source) awaited(uintptr) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ring.memory == nil || s.ring.ready()
 }
 
 func (s *Source) closed() bool {
