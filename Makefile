@@ -1,6 +1,6 @@
 SHELL       := bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: build test lint demo replay bench bench-read fuzz pcaps clean
+.PHONY: build test lint demo replay bench bench-read bench-live fuzz pcaps clean
 
 FUZZTIME    ?= 1m
 COUNT       ?= 6
@@ -32,6 +32,9 @@ bench: # to compare two versions, run both through benchstat
 
 bench-read: # processor time for a million packets, as a ratio to tcpdump's
 	go test -run '^$$' -bench '^BenchmarkReading$$' -benchtime 5x ./pcaps
+
+bench-live: # the daemon beside Debian's knockd, in network namespaces; as root, for some five minutes
+	go test -run '^$$' -bench '^BenchmarkLive' -benchtime 1x -timeout 20m ./cmd/sesame
 
 fuzz: # each target for FUZZTIME
 	@go test -list '^Fuzz' ./... | \

@@ -21,7 +21,6 @@ func measureReloads(l *liveBench) {
 	door := liveDoor{"ssh", threeKnocks.knocks, "tcp/22", 10 * time.Second, time.Second}
 	s := l.startSesame(l.TempDir(), door)
 	l.newProber().mustOpen(s)
-	s.taken(len(door.knocks))
 	before := s.status().Counts
 	took := make([]time.Duration, reloads)
 	began, processor := time.Now(), s.processor()
@@ -71,8 +70,8 @@ type group struct {
 	sequences int
 }
 
-// during does something while groups are sent, and returns what was sent: the
-// last group was as whole as the others.
+// during does something while groups are sent, the last as whole as the others,
+// and returns what was sent.
 func (l *liveBench) during(groups iter.Seq[group], rate int, do func()) (sent traffic) {
 	l.Helper()
 	var stop atomic.Bool
@@ -106,11 +105,12 @@ func (l *liveBench) during(groups iter.Seq[group], rate int, do func()) (sent tr
 // all of them the first knock, then all of them the next.
 func sequences(d liveDoor) iter.Seq[group] {
 	return func(yield func(group) bool) {
-		for first := 0; yield(people(d, first, 100)); first = (first + 100) % (livetest.MaxSource4 - 200) {
+		for n := 0; yield(people(d, n*100%(livetest.MaxSource4-100), 100)); n++ {
 		}
 	}
 }
 
+// people returns a group in which so many sources knock a door's sequence.
 func people(d liveDoor, first, count int) group {
 	g := group{sequences: count}
 	source := func(n int) netip.Addr { return livetest.Source4(first + n) }
@@ -118,16 +118,14 @@ func people(d liveDoor, first, count int) group {
 	return g
 }
 
-// mixture returns groups of a few people, and many strangers with one knock each.
+// mixture returns groups of ten people, and of a hundred strangers with a first
+// knock each, half of whom then knock wrongly.
 func mixture(d liveDoor) iter.Seq[group] {
 	return func(yield func(group) bool) {
-		stranger := 0
-		for first := 0; ; first = (first + 10) % (livetest.MaxSource4 - 200) {
-			g := people(d, first, 10)
-			for k := range livetest.Flood(200, func(n int) netip.Addr { return livetest.Source6(stranger + n) }, 100, d.knocks[0], d.knocks[2]) {
-				g.knocks = append(g.knocks, k)
-			}
-			stranger += 100
+		for n := 0; ; n++ {
+			g := people(d, n*10%(livetest.MaxSource4-10), 10)
+			stranger := func(i int) netip.Addr { return livetest.Source6(n*100 + i) }
+			g.knocks = slices.AppendSeq(g.knocks, livetest.Flood(150, stranger, 100, d.knocks[0], d.knocks[2]))
 			if !yield(g) {
 				return
 			}

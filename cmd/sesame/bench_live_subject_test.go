@@ -153,6 +153,15 @@ func (s *subject) status() control.Status {
 	return status
 }
 
+// packets returns how many packets sesame has looked at; 0: it is knockd.
+func (s *subject) packets() int {
+	s.l.Helper()
+	if s.client == nil {
+		return 0
+	}
+	return s.status().Counts.Packets
+}
+
 // taken waits until sesame has looked at so many packets, or has told how many it
 // lost, and returns how many it looked at.
 func (s *subject) taken(sent int) (packets int) {
