@@ -34,6 +34,7 @@ bench-read: # processor time for a million packets, as a ratio to tcpdump's
 	go test -run '^$$' -bench '^BenchmarkReading$$' -benchtime 5x ./pcaps
 
 bench-live: # the daemon beside Debian's knockd, in network namespaces; as root, for some five minutes
+	@.ci/install
 	go test -run '^$$' -bench '^BenchmarkLive' -benchtime 1x -timeout 20m ./cmd/sesame
 
 fuzz: # each target for FUZZTIME

@@ -154,12 +154,17 @@ func (d *daemon) newLoop(clock clock) (*loop, error) {
 		l.upkeep = min(l.upkeep, interval)
 	}
 	var people *transcript.Text
+	told := d.config.Log
 	if d.config.People != nil {
 		people = transcript.NewText(d.config.People, transcript.TextOptions{Color: d.config.Color})
+		if told.GetLevel() == hclog.Info { // people see what succeeds in the transcript
+			told = told.With()
+			told.SetLevel(hclog.Warn)
+		}
 	}
 	l.report = newReporter(d.tail, people, d.config.Log)
 	l.runner = effect.New(effect.Config{
-		Firewall: d.firewall, Now: clock.now, Log: d.config.Log, Commands: d.config.Limits.Commands,
+		Firewall: d.firewall, Now: clock.now, Log: told, Commands: d.config.Limits.Commands,
 		Persist: func(records []engine.Record) error {
 			return d.state.Append(records, l.wallOffset())
 		},

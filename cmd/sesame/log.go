@@ -20,6 +20,8 @@ func newLogger(settings config.Log, w, out io.Writer) hclog.Logger {
 		Output:     out,
 		Level:      hclog.LevelFromString(settings.Level),
 		JSONFormat: settings.Format == "json",
+		// What people see on their terminal need not stand in the log as well.
+		IndependentLevels: true,
 	}
 	switch {
 	case options.JSONFormat:
