@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"sesame/daemon/control"
-	"sesame/daemon/effect"
+	"sesame/daemon/effect/firewall"
 	"sesame/daemon/engine"
 	"sesame/daemon/packet"
 	"sesame/daemon/record"
@@ -186,7 +186,7 @@ func (d *daemon) status(ctx context.Context) (s control.Status, err error) {
 		return s, errStopping
 	}
 	s.Scripts.Drift = drift
-	guard, ours := d.firewall.(*effect.Guard)
+	guard, ours := d.firewall.(*firewall.Guard)
 	if !ours || s.Mode != control.Observe && len(s.Observed) == 0 {
 		return s, nil
 	}
@@ -254,7 +254,7 @@ func (d *daemon) mode() control.Mode {
 
 func (d *daemon) firewallStatus(offset time.Duration) control.Firewall {
 	f := control.Firewall{State: "ok", Mode: d.config.Firewall.Mode, Repairs: d.upheld.repairs, Obstacles: d.upheld.obstacles}
-	if guard, ours := d.firewall.(*effect.Guard); ours {
+	if guard, ours := d.firewall.(*firewall.Guard); ours {
 		f.Mark = fmt.Sprintf("%#x", guard.Mark())
 	}
 	if d.upheld.err != nil {

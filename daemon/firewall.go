@@ -9,23 +9,24 @@ import (
 	"sesame/daemon/config"
 	"sesame/daemon/control"
 	"sesame/daemon/effect"
+	"sesame/daemon/effect/firewall"
 )
 
-// A firewall is a guard of our own, or sets in a table of the user's.
-type firewall interface {
+// A watchedFirewall is a guard of our own, or sets in a table of the user's.
+type watchedFirewall interface {
 	effect.Firewall
 	Watch(ctx context.Context, changed func()) error
 	Close() error
 }
 
 // openFirewall returns the firewall that is configured. It changes nothing yet.
-func openFirewall(c config.Config, clock clock) (firewall, error) {
+func openFirewall(c config.Config, clock clock) (watchedFirewall, error) {
 	if c.Firewall.Mode == "set" {
-		return effect.NewSets(effect.SetConfig{
+		return firewall.NewSets(firewall.SetConfig{
 			Family: c.Firewall.Family, Table: c.Firewall.Table, Set4: c.Firewall.Set4, Set6: c.Firewall.Set6, Now: clock.now,
 		})
 	}
-	return effect.NewGuard(effect.GuardConfig{Mark: c.Firewall.Mark, Trusted: c.Trusted, TrustedInterfaces: c.TrustedInterfaces}), nil
+	return firewall.NewGuard(firewall.GuardConfig{Mark: c.Firewall.Mark, Trusted: c.Trusted, TrustedInterfaces: c.TrustedInterfaces}), nil
 }
 
 // An upheld is what is known of the firewall. The loop owns it.
@@ -100,7 +101,7 @@ func (d *daemon) repair(ctx context.Context) bool {
 
 // mended returns how often our table was found to be other than it should.
 func (d *daemon) mended() uint64 {
-	if guard, ours := d.firewall.(*effect.Guard); ours {
+	if guard, ours := d.firewall.(*firewall.Guard); ours {
 		return guard.Mended()
 	}
 	return 0
@@ -121,7 +122,7 @@ func (d *daemon) noteRepair(err error, mended bool) {
 // lookAround finds chains that drop what grants let in, and says of each once how
 // to make way.
 func (d *daemon) lookAround(ctx context.Context) {
-	guard, ours := d.firewall.(*effect.Guard)
+	guard, ours := d.firewall.(*firewall.Guard)
 	if !ours {
 		return
 	}

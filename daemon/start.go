@@ -45,7 +45,7 @@ type daemon struct {
 	since    time.Time // engine time
 	state    *state.Dir
 	socket   *control.Socket
-	firewall firewall
+	firewall watchedFirewall
 	network  net.Listener // nil: others may be there too
 	source   *capture.Source
 	loop     *loop

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sesame/daemon/config"
-	"sesame/daemon/effect"
+	"sesame/daemon/effect/firewall"
 	"sesame/daemon/engine"
 	"sesame/daemon/packet"
 	"sesame/daemon/transcript"
@@ -88,7 +88,7 @@ func (p *program) checkMachine(settings *config.Config, set *engine.Set) {
 	if settings.Firewall.Mode != "guard" {
 		return
 	}
-	guard := effect.NewGuard(effect.GuardConfig{Mark: settings.Firewall.Mark})
+	guard := firewall.NewGuard(firewall.GuardConfig{Mark: settings.Firewall.Mark})
 	defer guard.Close()
 	obstacles, err := guard.ObstaclesTo(ports)
 	if err != nil {

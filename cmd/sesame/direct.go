@@ -9,6 +9,7 @@ import (
 
 	"sesame/daemon/control"
 	"sesame/daemon/effect"
+	"sesame/daemon/effect/firewall"
 )
 
 // grantDirectly gives access without a daemon, in the firewall that one left.
@@ -26,7 +27,7 @@ func (p *program) grantDirectly(c *cobra.Command, f *configFlags, r control.Gran
 		return fmt.Errorf("no daemon answers at %s, and without one sesame leaves your own sets alone: to let %s in, use nft add element %s %s %s",
 			settings.Socket, r.Source, wall.Family, wall.Table, set)
 	}
-	guard := effect.NewGuard(effect.GuardConfig{Mark: settings.Firewall.Mark})
+	guard := firewall.NewGuard(firewall.GuardConfig{Mark: settings.Firewall.Mark})
 	defer func() { err = errors.Join(err, guard.Close()) }()
 	err = guard.GrantDirectly(r.Source.Prefix, r.Port.Port, time.Duration(r.TTL))
 	if errors.Is(err, effect.ErrGone) {

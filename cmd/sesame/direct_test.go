@@ -13,6 +13,7 @@ import (
 	"github.com/vishvananda/netns"
 
 	"sesame/daemon/effect"
+	"sesame/daemon/effect/firewall"
 	"sesame/daemon/packet"
 )
 
@@ -44,7 +45,7 @@ func TestRealGrantWithoutADaemon(t *testing.T) {
 	if _, stderr := sesame(couldNot, "grant", "203.0.113.9", "tcp/22", "10m"); !strings.Contains(stderr, "there is no table of sesame in the firewall: nothing is shut by it") {
 		t.Errorf("without a guard: %s", stderr)
 	}
-	guard := effect.NewGuard(effect.GuardConfig{})
+	guard := firewall.NewGuard(firewall.GuardConfig{})
 	defer guard.Close()
 	if err := guard.Install(effect.Guards{Drop: []packet.Port{{Proto: packet.TCP, Number: 22}}}, nil); err != nil {
 		t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 
 	"sesame/daemon/config"
 	"sesame/daemon/effect"
+	"sesame/daemon/effect/firewall"
 	"sesame/daemon/packet"
 	"sesame/daemon/state"
 	"sesame/daemon/transcript"
@@ -40,7 +41,7 @@ the table back within a second: stop it first.`, p.firewallRemove),
 }
 
 // firewallPart makes one of the commands below firewall.
-func (p *program) firewallPart(name, short, long string, do func(*effect.Guard, config.Config) error) *cobra.Command {
+func (p *program) firewallPart(name, short, long string, do func(*firewall.Guard, config.Config) error) *cobra.Command {
 	f := &configFlags{}
 	c := &cobra.Command{
 		Use: name + " [flags]", Short: short, Long: long, Args: noArguments,
@@ -58,13 +59,13 @@ func (p *program) firewallPart(name, short, long string, do func(*effect.Guard, 
 	return c
 }
 
-func newGuard(settings *config.Config) *effect.Guard {
-	return effect.NewGuard(effect.GuardConfig{
+func newGuard(settings *config.Config) *firewall.Guard {
+	return firewall.NewGuard(firewall.GuardConfig{
 		Mark: settings.Firewall.Mark, Trusted: settings.Trusted, TrustedInterfaces: settings.TrustedInterfaces,
 	})
 }
 
-func (p *program) firewallShow(guard *effect.Guard, _ config.Config) error {
+func (p *program) firewallShow(guard *firewall.Guard, _ config.Config) error {
 	shown, there, err := guard.Show()
 	if err != nil {
 		return fmt.Errorf("reading the firewall: %w", err)
@@ -85,7 +86,7 @@ func (p *program) firewallShow(guard *effect.Guard, _ config.Config) error {
 	return err
 }
 
-func writeShown(b *strings.Builder, s *effect.Shown) {
+func writeShown(b *strings.Builder, s *firewall.Shown) {
 	fmt.Fprintf(b, "table     %s\n", s.Table)
 	fmt.Fprintf(b, "guarded   %s; %s dropped\n", portList(s.Guards.Drop), transcript.Count(int(s.Dropped), "packet"))
 	if len(s.Guards.Count) > 0 {
@@ -122,7 +123,7 @@ func writeShown(b *strings.Builder, s *effect.Shown) {
 }
 
 // writeObstacles tells which chains of others stand in the way.
-func writeObstacles(b *strings.Builder, obstacles []effect.Obstacle) {
+func writeObstacles(b *strings.Builder, obstacles []firewall.Obstacle) {
 	for _, o := range obstacles {
 		fmt.Fprintf(b, "\nchain %s of table %s drops what grants for %s let in, at %s. To let it through:\n", o.Chain, o.Table, portList(o.Ports), o.Hook)
 		for _, line := range o.Lines() {
@@ -142,7 +143,7 @@ func portList(ports []packet.Port) string {
 	return strings.Join(texts, ", ")
 }
 
-func (p *program) firewallRemove(guard *effect.Guard, _ config.Config) error {
+func (p *program) firewallRemove(guard *firewall.Guard, _ config.Config) error {
 	// What cannot be read can still be removed.
 	shown, _, _ := guard.Show()
 	was, err := guard.Remove()
@@ -218,7 +219,7 @@ func (p *program) firewallLoad(settings config.Config, known bool) (err error) {
 	return p.loadGuard(guard, saved.Guards, settings.Observe)
 }
 
-func (p *program) loadGuard(guard *effect.Guard, ports []packet.Port, observe bool) error {
+func (p *program) loadGuard(guard *firewall.Guard, ports []packet.Port, observe bool) error {
 	elements, err := guard.Elements()
 	if err != nil {
 		return fmt.Errorf("loading the guard: %w", err)

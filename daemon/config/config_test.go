@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/rogpeppe/go-internal/txtar"
 
-	"sesame/daemon/effect"
+	"sesame/daemon/effect/firewall"
 	"sesame/daemon/record"
 )
 
@@ -173,7 +173,7 @@ func FuzzParse(f *testing.F) {
 // TestTheDefaultsAreTheirs holds that a number is the default of those who use it.
 func TestTheDefaultsAreTheirs(t *testing.T) {
 	c := Default()
-	if c.Firewall.Mark != effect.DefaultMark || c.Record.Size != record.DefaultBound {
-		t.Errorf("mark %#x and size %d, want %#x and %d", c.Firewall.Mark, c.Record.Size, effect.DefaultMark, record.DefaultBound)
+	if c.Firewall.Mark != firewall.DefaultMark || c.Record.Size != record.DefaultBound {
+		t.Errorf("mark %#x and size %d, want %#x and %d", c.Firewall.Mark, c.Record.Size, firewall.DefaultMark, record.DefaultBound)
 	}
 }

@@ -1,4 +1,4 @@
-package effect
+package firewall
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 	"github.com/google/nftables"
 	"golang.org/x/sys/unix"
 
+	"sesame/daemon/effect"
 	"sesame/daemon/packet"
 )
 
@@ -105,7 +106,7 @@ func (s *Sets) find() error {
 			s.cfg.Family, s.cfg.Table, wanted.name, types[sourcePort].Name)
 		i := slices.IndexFunc(found, func(f setFound) bool { return f.name == wanted.name })
 		if i < 0 {
-			return fmt.Errorf("%w: no %s: %s", ErrGone, full, remedy)
+			return fmt.Errorf("%w: no %s: %s", effect.ErrGone, full, remedy)
 		}
 		f := found[i]
 		kind := slices.IndexFunc(types, func(t nftables.SetDatatype) bool { return t.GetNFTMagic() == f.magic })
@@ -148,7 +149,7 @@ func (s *Sets) setOf(p place) (sourceSet, place, error) {
 }
 
 // hold notes an element, and returns what its cell must be now.
-func (s *Sets) hold(e Element, now time.Time) (edit, error) {
+func (s *Sets) hold(e effect.Element, now time.Time) (edit, error) {
 	p, err := placeOf(e)
 	if err != nil {
 		return edit{}, err
@@ -183,9 +184,9 @@ func (s *Sets) hold(e Element, now time.Time) (edit, error) {
 	return result, nil
 }
 
-// Apply is [Firewall.Apply]. An address that the user put into the set has
+// Apply is [effect.Firewall.Apply]. An address that the user put into the set has
 // access without Sesame, and is left alone.
-func (s *Sets) Apply(elements []Element) []error {
+func (s *Sets) Apply(elements []effect.Element) []error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	errs := make([]error, len(elements))
@@ -234,9 +235,9 @@ func (s *Sets) isForeign(in sourceSet, p place) bool {
 	return s.foreign[in.name+" "+string(in.key(p)[0].key)]
 }
 
-// Install is [Firewall.Install]. It guards nothing, whatever guards says. It is
-// [ErrGone] when a set is not there: making it is the user's part.
-func (s *Sets) Install(_ Guards, elements []Element) error {
+// Install is [effect.Firewall.Install]. It guards nothing, whatever guards says. It is
+// [effect.ErrGone] when a set is not there: making it is the user's part.
+func (s *Sets) Install(_ effect.Guards, elements []effect.Element) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.find(); err != nil {
@@ -322,13 +323,13 @@ func (s *Sets) members(in sourceSet) ([]member, error) {
 
 // Elements returns the elements that we put into the sets, but for those in sets
 // whose keys do not tell what they are for.
-func (s *Sets) Elements() ([]Element, error) {
+func (s *Sets) Elements() ([]effect.Element, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.find(); err != nil {
 		return nil, fmt.Errorf("reading the firewall's sets: %w", err)
 	}
-	var all []Element
+	var all []effect.Element
 	for _, in := range s.sets {
 		members, err := s.members(in)
 		if err != nil {

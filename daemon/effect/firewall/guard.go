@@ -1,4 +1,4 @@
-package effect
+package firewall
 
 import (
 	"errors"
@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sesame/daemon/effect"
 	"sesame/daemon/packet"
 )
 
@@ -72,9 +73,9 @@ func (g *Guard) Mended() uint64 { return g.mended.Load() }
 // Mark returns the bits that a granted packet carries.
 func (g *Guard) Mark() uint32 { return g.mark }
 
-// Apply is [Firewall.Apply]. All changes go into one transaction; when it is
+// Apply is [effect.Firewall.Apply]. All changes go into one transaction; when it is
 // refused, into smaller ones, so that each has its own error.
-func (g *Guard) Apply(elements []Element) []error {
+func (g *Guard) Apply(elements []effect.Element) []error {
 	c := changer{socket: g.socket, find: g.find}
 	return c.apply(elements)
 }
@@ -93,11 +94,11 @@ func (g *Guard) find(p place) (sourceSet, error) {
 // Elements returns the grants that the kernel holds, in the order of their
 // addresses; none when there is no table. What has no end was not made by us, and
 // is left out.
-func (g *Guard) Elements() ([]Element, error) {
-	var all []Element
+func (g *Guard) Elements() ([]effect.Element, error) {
+	var all []effect.Element
 	for _, s := range grantSets {
 		members, err := g.socket.settled(guardTable, s.name)
-		if errors.Is(err, ErrGone) {
+		if errors.Is(err, effect.ErrGone) {
 			continue
 		}
 		if err != nil {
@@ -116,12 +117,12 @@ func (g *Guard) Elements() ([]Element, error) {
 
 // GrantDirectly gives a person's grant without a daemon: a daemon that starts
 // later adopts it. An access that lasts longer already is left alone. The error is
-// [ErrGone] when there is no table, and so nothing is guarded.
+// [effect.ErrGone] when there is no table, and so nothing is guarded.
 func (g *Guard) GrantDirectly(source netip.Prefix, port packet.Port, ttl time.Duration) error {
 	if ttl <= 0 {
 		return fmt.Errorf("grant for %v: expected a time above zero", ttl)
 	}
-	e := Element{Source: source, Port: port, Remaining: ttl}
+	e := effect.Element{Source: source, Port: port, Remaining: ttl}
 	p, err := placeOf(e)
 	if err != nil {
 		return err
@@ -137,7 +138,7 @@ func (g *Guard) GrantDirectly(source netip.Prefix, port packet.Port, ttl time.Du
 	if was != nil && (was.expires == 0 || was.expires > ttl) {
 		return nil
 	}
-	return errors.Join(g.Apply([]Element{e})...)
+	return errors.Join(g.Apply([]effect.Element{e})...)
 }
 
 // Remove takes the table away: what was guarded is open, but for what other

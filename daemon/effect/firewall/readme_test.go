@@ -1,4 +1,4 @@
-package effect
+package firewall
 
 import (
 	"os"
@@ -11,7 +11,7 @@ import (
 // What the README says to add is what the program says, which the tests with real
 // firewalls have tried.
 func TestTheREADMEHasTheLines(t *testing.T) {
-	text, err := os.ReadFile("../../README.md")
+	text, err := os.ReadFile("../../../README.md")
 	if err != nil {
 		t.Fatal(err)
 	}

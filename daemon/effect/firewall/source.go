@@ -1,4 +1,4 @@
-package effect
+package firewall
 
 import (
 	"bytes"
@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sesame/daemon/effect"
 	"sesame/daemon/packet"
 )
 
@@ -45,7 +46,7 @@ type place struct {
 
 // placeOf returns the place of an element; what the kernel cannot have is an
 // error.
-func placeOf(e Element) (place, error) {
+func placeOf(e effect.Element) (place, error) {
 	source := e.Source
 	if a := source.Addr(); a.Is4In6() && source.Bits() >= 96 {
 		source = netip.PrefixFrom(a.Unmap(), source.Bits()-96)
@@ -112,15 +113,15 @@ func (s sourceSet) keyOf(a netip.Addr, port packet.Port) []byte {
 }
 
 // element reads a member back. False: it is none of ours, or no element.
-func (s sourceSet) element(m member) (Element, bool) {
+func (s sourceSet) element(m member) (effect.Element, bool) {
 	width := 4
 	if s.v6 {
 		width = 16
 	}
 	if len(m.key) < width || m.boundary {
-		return Element{}, false
+		return effect.Element{}, false
 	}
-	e := Element{Remaining: m.expires, Observed: s.observed}
+	e := effect.Element{Remaining: m.expires, Observed: s.observed}
 	source, _ := netip.AddrFromSlice(m.key[:width])
 	e.Source = netip.PrefixFrom(source, source.BitLen())
 	if len(m.end) >= width {
@@ -190,7 +191,7 @@ func between(first, last netip.Addr) []netip.Prefix {
 }
 
 // compare puts elements in the order of their addresses, for people.
-func compare(a, b Element) int {
+func compare(a, b effect.Element) int {
 	return cmp.Or(a.Source.Addr().Compare(b.Source.Addr()), cmp.Compare(a.Source.Bits(), b.Source.Bits()), comparePorts(a.Port, b.Port))
 }
 

@@ -1,4 +1,4 @@
-package effect
+package firewall
 
 import (
 	"errors"
@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sesame/daemon/effect"
 )
 
 // An edit is one change of what the kernel holds at a place.
@@ -31,8 +33,8 @@ type changer struct {
 	errs []error
 }
 
-// apply is [Firewall.Apply] for both modes.
-func (c *changer) apply(elements []Element) []error {
+// apply is [effect.Firewall.Apply] for both modes.
+func (c *changer) apply(elements []effect.Element) []error {
 	c.errs = make([]error, len(elements))
 	edits := make([]edit, 0, len(elements))
 	last := make(map[place]int, len(elements)) // index in edits
@@ -87,7 +89,7 @@ func (c *changer) do(edits []edit) {
 			edits = slices.DeleteFunc(slices.Clone(edits), func(e edit) bool { return missing[e.at] })
 			continue
 		case errors.Is(err, unix.ENOENT):
-			c.fail(edits, fmt.Errorf("%w: %w", ErrGone, err))
+			c.fail(edits, fmt.Errorf("%w: %w", effect.ErrGone, err))
 		case !theirOwn(err):
 			c.fail(edits, fmt.Errorf("changing the firewall: %w", err))
 		case len(edits) == 1:

@@ -1,4 +1,4 @@
-package effect
+package firewall
 
 import (
 	"errors"
@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"sesame/daemon/effect"
 	"sesame/daemon/packet"
 )
 
@@ -22,7 +23,7 @@ func newSets(t *testing.T, type4, type6, rules string) (*cabled, *Sets) {
 	s, err := NewSets(SetConfig{Family: "inet", Table: "mine", Set4: "doors4", Set6: "doors6", Now: time.Now})
 	must(t, err)
 	t.Cleanup(func() { must(t, s.Close()) })
-	must(t, s.Install(Guards{Drop: []packet.Port{tcp22}}, nil))
+	must(t, s.Install(effect.Guards{Drop: []packet.Port{tcp22}}, nil))
 	return w, s
 }
 
@@ -84,7 +85,7 @@ func TestRealSharedElement(t *testing.T) {
 func TestRealSetsLeaveOthersAlone(t *testing.T) {
 	w, s := newSets(t, full4, full6, byFull)
 	w.run("", "nft", "add element inet mine doors4 { "+clientAddress+" . tcp . 22, 192.0.2.0/24 . tcp . 22 timeout 1h }")
-	must(t, s.Install(Guards{}, []Element{element("203.0.113.1", tcp22, time.Minute), element("203.0.113.0/25", tcp80, time.Minute)}))
+	must(t, s.Install(effect.Guards{}, []effect.Element{element("203.0.113.1", tcp22, time.Minute), element("203.0.113.0/25", tcp80, time.Minute)}))
 	apply(t, s, element(clientAddress, tcp22, time.Second))
 	apply(t, s, element(clientAddress, tcp22, 0))
 	if !w.reaches("", server4) {
@@ -95,7 +96,7 @@ func TestRealSetsLeaveOthersAlone(t *testing.T) {
 	if len(got) != 2 || got[0].Source != netip.MustParsePrefix("203.0.113.0/25") || got[1].Grant != 7 || got[1].Door != "ssh" {
 		t.Errorf("elements: %v", got)
 	}
-	must(t, s.Install(Guards{}, got[1:])) // what is ours and no longer wanted goes
+	must(t, s.Install(effect.Guards{}, got[1:])) // what is ours and no longer wanted goes
 	out := w.run("", "nft", "list", "set", "inet", "mine", "doors4")
 	for text, want := range map[string]bool{"203.0.113.0/25": false, "203.0.113.1 ": true, "192.0.2.0/24": true, clientAddress: true} {
 		if strings.Contains(out, text) != want {
@@ -110,7 +111,7 @@ func TestRealSetsThatDoNotFit(t *testing.T) {
 		s, err := NewSets(SetConfig{Family: "ip", Table: "mine", Set4: "doors", Now: time.Now})
 		must(t, err)
 		defer s.Close()
-		return s.Install(Guards{}, nil)
+		return s.Install(effect.Guards{}, nil)
 	}
 	const remedy = "nft add set ip mine doors '{ type ipv4_addr . inet_proto . inet_service; flags interval,timeout; }'"
 	w.run("", "nft", "add table ip mine")
@@ -128,8 +129,8 @@ func TestRealSetsThatDoNotFit(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), remedy) {
 			t.Errorf("set %q: %v", tt.set, err)
 		}
-		if errors.Is(err, ErrGone) != (tt.set == "") {
-			t.Errorf("set %q: gone is %v", tt.set, errors.Is(err, ErrGone))
+		if errors.Is(err, effect.ErrGone) != (tt.set == "") {
+			t.Errorf("set %q: gone is %v", tt.set, errors.Is(err, effect.ErrGone))
 		}
 		if tt.set != "" {
 			w.run("", "nft", "delete set ip mine doors")
@@ -140,12 +141,12 @@ func TestRealSetsThatDoNotFit(t *testing.T) {
 	s, err := NewSets(SetConfig{Family: "ip", Table: "mine", Set4: "doors", Now: time.Now})
 	must(t, err)
 	defer s.Close()
-	must(t, s.Install(Guards{}, nil))
-	if errs := s.Apply([]Element{element(client6Address, tcp22, time.Minute)}); len(errs) != 1 || !strings.Contains(errs[0].Error(), "expected firewall.set6") {
+	must(t, s.Install(effect.Guards{}, nil))
+	if errs := s.Apply([]effect.Element{element(client6Address, tcp22, time.Minute)}); len(errs) != 1 || !strings.Contains(errs[0].Error(), "expected firewall.set6") {
 		t.Errorf("an IPv6 source without a set for it: %v", errs)
 	}
 	w.run("", "nft", "flush ruleset")
-	if errs := s.Apply([]Element{element(clientAddress, tcp22, time.Minute)}); len(errs) != 1 || !errors.Is(errs[0], ErrGone) {
+	if errs := s.Apply([]effect.Element{element(clientAddress, tcp22, time.Minute)}); len(errs) != 1 || !errors.Is(errs[0], effect.ErrGone) {
 		t.Errorf("a set that is gone: %v", errs)
 	}
 }

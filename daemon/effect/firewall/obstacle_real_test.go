@@ -1,4 +1,4 @@
-package effect
+package firewall
 
 import (
 	"errors"
@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"sesame/daemon/effect"
 	"sesame/daemon/packet"
 )
 
@@ -52,7 +53,7 @@ func TestRealObstacles(t *testing.T) {
 		{"forward as a container engine has it", "chain nat { type nat hook prerouting priority -100; fib daddr type local tcp dport 22 dnat ip to 203.0.113.2:80; }\nchain engine { ip daddr 203.0.113.2 oifname \"d0\" tcp dport 80 accept; }\nchain onward { type filter hook forward priority 0; policy drop; jump engine; }", ""},
 		{"output", "chain out { type filter hook output priority 0; policy drop; }", ""},
 	} {
-		must(t, g.Install(Guards{Drop: []packet.Port{tcp22}, Count: []packet.Port{udp53}}, nil))
+		must(t, g.Install(effect.Guards{Drop: []packet.Port{tcp22}, Count: []packet.Port{udp53}}, nil))
 		w.run("table inet x {\n"+tt.rules+"\n}\n", "nft", "-f", "-")
 		got, err := g.Obstacles()
 		must(t, err)
@@ -78,7 +79,7 @@ func (w *cabled) opens(g *Guard, port packet.Port, manager string, follow func(O
 	t.Helper()
 	address := serverAddress + ":" + port.String()[len("tcp/"):]
 	address6 := "[" + server6Address + "]" + address[len(serverAddress):]
-	must(t, errors.Join(g.Apply([]Element{element(clientAddress, port, time.Minute), element(client6Address, port, time.Minute)})...))
+	must(t, errors.Join(g.Apply([]effect.Element{element(clientAddress, port, time.Minute), element(client6Address, port, time.Minute)})...))
 	if w.slips("", address) {
 		t.Fatal("the other firewall stops nothing")
 	}
@@ -100,7 +101,7 @@ func (w *cabled) opens(g *Guard, port packet.Port, manager string, follow func(O
 	if again, err := g.Obstacles(); err != nil || len(again) > 0 {
 		t.Errorf("obstacles in spite of the lines: %v, %v", again, err)
 	}
-	must(t, errors.Join(g.Apply([]Element{element(clientAddress, port, 0), element(client6Address, port, 0)})...))
+	must(t, errors.Join(g.Apply([]effect.Element{element(clientAddress, port, 0), element(client6Address, port, 0)})...))
 	if w.slips("", address) || w.slips("", address6) {
 		t.Error("the lines open the port without a grant")
 	}
@@ -153,7 +154,7 @@ func TestRealFirewalld(t *testing.T) {
 	w.listen(":8443")
 	g := NewGuard(GuardConfig{})
 	defer g.Close()
-	must(t, g.Install(Guards{Drop: []packet.Port{tcp8443}}, nil))
+	must(t, g.Install(effect.Guards{Drop: []packet.Port{tcp8443}}, nil))
 	w.firewalld(t.TempDir())
 	w.opens(g, tcp8443, "firewalld", func(o Obstacle) {
 		want := []Remedy{{Line: "firewall-cmd --zone=public --add-port=8443/tcp"}, {Line: "firewall-cmd --permanent --zone=public --add-port=8443/tcp"}}
@@ -204,7 +205,7 @@ func TestRealIptables(t *testing.T) {
 	w.opens(g, tcp22, "iptables", func(o Obstacle) {
 		w.run("", "sh", "-c", strings.Replace(o.Remedies[0].Line, "tables ", "tables-nft ", 1))
 	})
-	must(t, g.Install(Guards{Drop: []packet.Port{tcp80}}, nil))
+	must(t, g.Install(effect.Guards{Drop: []packet.Port{tcp80}}, nil))
 	if found, err := g.Obstacles(); err != nil || len(found) > 0 {
 		t.Errorf("obstacles for a port that iptables opens: %v, %v", found, err)
 	}

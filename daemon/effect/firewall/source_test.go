@@ -1,4 +1,4 @@
-package effect
+package firewall
 
 import (
 	"net/netip"
@@ -9,6 +9,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"sesame/daemon/effect"
 	"sesame/daemon/packet"
 )
 
@@ -45,7 +46,7 @@ func TestKeys(t *testing.T) {
 			length = 16
 		}
 		a, _ := netip.AddrFromSlice(rapid.SliceOfN(rapid.Byte(), length, length).Draw(t, "address"))
-		e := Element{
+		e := effect.Element{
 			Source: netip.PrefixFrom(a, rapid.IntRange(0, a.BitLen()).Draw(t, "bits")),
 			Port:   packet.Port{Proto: rapid.SampledFrom([]packet.Proto{packet.TCP, packet.UDP}).Draw(t, "proto"), Number: rapid.Uint16Min(1).Draw(t, "port")},
 		}
@@ -113,12 +114,12 @@ func TestPlaceOf(t *testing.T) {
 				source = netip.PrefixFrom(source.Addr(), 120)
 			}
 		}
-		p, err := placeOf(Element{Source: source, Port: tt.port})
+		p, err := placeOf(effect.Element{Source: source, Port: tt.port})
 		if got := p.source.String(); (err != nil) != (tt.want == "") || err == nil && got != tt.want {
 			t.Errorf("%s to %v: %s, %v", tt.source, tt.port, got, err)
 		}
 	}
-	if _, err := placeOf(Element{Port: tcp}); err == nil {
+	if _, err := placeOf(effect.Element{Port: tcp}); err == nil {
 		t.Error("an element without a source has a place")
 	}
 }

@@ -1,4 +1,4 @@
-package effect
+package firewall
 
 import (
 	"context"
@@ -19,6 +19,7 @@ import (
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 
+	"sesame/daemon/effect"
 	"sesame/daemon/packet"
 )
 
@@ -30,12 +31,12 @@ var (
 	server6 = "[" + server6Address + "]:22"
 )
 
-func element(source string, port packet.Port, remaining time.Duration) Element {
+func element(source string, port packet.Port, remaining time.Duration) effect.Element {
 	if !strings.Contains(source, "/") {
 		a := netip.MustParseAddr(source)
-		return Element{Source: netip.PrefixFrom(a, a.BitLen()), Port: port, Remaining: remaining, Grant: 7, Door: "ssh"}
+		return effect.Element{Source: netip.PrefixFrom(a, a.BitLen()), Port: port, Remaining: remaining, Grant: 7, Door: "ssh"}
 	}
-	return Element{Source: netip.MustParsePrefix(source), Port: port, Remaining: remaining, Grant: 7, Door: "ssh"}
+	return effect.Element{Source: netip.MustParsePrefix(source), Port: port, Remaining: remaining, Grant: 7, Door: "ssh"}
 }
 
 // newGuard makes two hosts of which the server listens on tcp/22 and tcp/80, and
@@ -47,11 +48,11 @@ func newGuard(t *testing.T, cfg GuardConfig) (*cabled, *Guard) {
 	w.listen(":80")
 	g := NewGuard(cfg)
 	t.Cleanup(func() { must(t, g.Close()) })
-	must(t, g.Install(Guards{Drop: []packet.Port{tcp22}}, nil))
+	must(t, g.Install(effect.Guards{Drop: []packet.Port{tcp22}}, nil))
 	return w, g
 }
 
-func apply(t *testing.T, f Firewall, elements ...Element) {
+func apply(t *testing.T, f effect.Firewall, elements ...effect.Element) {
 	t.Helper()
 	must(t, errors.Join(f.Apply(elements)...))
 }
@@ -122,7 +123,7 @@ func TestRealNetworks(t *testing.T) {
 		t.Error("the grant of a network does not open to an address in it")
 	}
 	// A network inside: the engine never asks for one, and it must not spoil others.
-	errs := g.Apply([]Element{element("198.51.100.0/25", tcp22, time.Minute), element("192.0.2.9", tcp22, time.Minute)})
+	errs := g.Apply([]effect.Element{element("198.51.100.0/25", tcp22, time.Minute), element("192.0.2.9", tcp22, time.Minute)})
 	if len(errs) != 2 || errs[0] == nil || errs[1] != nil {
 		t.Errorf("an overlapping network and another change: %v", errs)
 	}
@@ -143,7 +144,7 @@ func TestRealNetworks(t *testing.T) {
 func TestRealApplyKeepsOrder(t *testing.T) {
 	_, g := newGuard(t, GuardConfig{})
 	bad := element(clientAddress, packet.Port{Proto: packet.ICMP, Number: 1}, time.Minute)
-	errs := g.Apply([]Element{
+	errs := g.Apply([]effect.Element{
 		element(clientAddress, tcp22, time.Minute), bad,
 		element(clientAddress, tcp22, 0),
 		element("192.0.2.1", tcp22, 0),
@@ -155,8 +156,8 @@ func TestRealApplyKeepsOrder(t *testing.T) {
 	}
 	got, err := g.Elements()
 	must(t, err)
-	want := []Element{{Source: netip.MustParsePrefix("192.0.2.1/32"), Port: tcp22, Grant: 7, Door: "ssh"}}
-	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(Element{}, "Remaining"), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
+	want := []effect.Element{{Source: netip.MustParsePrefix("192.0.2.1/32"), Port: tcp22, Grant: 7, Door: "ssh"}}
+	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(effect.Element{}, "Remaining"), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
 		t.Errorf("elements (-want +got):\n%s", diff)
 	}
 	if got[0].Remaining < 50*time.Minute {
@@ -173,7 +174,7 @@ func TestRealTrusted(t *testing.T) {
 	}
 	g := NewGuard(GuardConfig{Trusted: []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24"), netip.MustParsePrefix("255.255.255.0/24")}})
 	defer g.Close()
-	must(t, g.Install(Guards{Drop: []packet.Port{tcp22}}, nil))
+	must(t, g.Install(effect.Guards{Drop: []packet.Port{tcp22}}, nil))
 	shown, ok, err := g.Show()
 	must(t, err)
 	if !ok || !slices.Equal(shown.Trusted, []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24"), netip.MustParsePrefix("255.255.255.0/24")}) {
@@ -184,7 +185,7 @@ func TestRealTrusted(t *testing.T) {
 	}
 	g = NewGuard(GuardConfig{TrustedInterfaces: []string{"cable"}})
 	defer g.Close()
-	must(t, g.Install(Guards{Drop: []packet.Port{tcp22}}, nil))
+	must(t, g.Install(effect.Guards{Drop: []packet.Port{tcp22}}, nil))
 	if !w.reaches("", server4) {
 		t.Error("who comes by a trusted interface is stopped")
 	}
@@ -200,7 +201,7 @@ func TestRealObserved(t *testing.T) {
 	w.listen(":22")
 	g := NewGuard(GuardConfig{})
 	defer g.Close()
-	must(t, g.Install(Guards{Count: []packet.Port{tcp22, udp53}}, nil))
+	must(t, g.Install(effect.Guards{Count: []packet.Port{tcp22, udp53}}, nil))
 	for range 3 {
 		if !w.reaches("", server4) || !w.reaches("", server6) {
 			t.Fatal("an observed port is shut")
@@ -224,11 +225,11 @@ func TestRealObserved(t *testing.T) {
 	if len(granted) != 1 || granted[0].Observed {
 		t.Errorf("the kernel has the grants %v, want the one for 198.51.100.3", granted)
 	}
-	must(t, g.Install(Guards{Drop: []packet.Port{tcp22}, Count: []packet.Port{udp53}}, []Element{element("198.51.100.3", tcp22, time.Minute), observed}))
+	must(t, g.Install(effect.Guards{Drop: []packet.Port{tcp22}, Count: []packet.Port{udp53}}, []effect.Element{element("198.51.100.3", tcp22, time.Minute), observed}))
 	if w.reaches("198.51.100.4", server4) {
 		t.Error("what an observed door gave opens a port")
 	}
-	must(t, g.Install(Guards{Count: []packet.Port{tcp22, udp53}}, []Element{element("198.51.100.3", tcp22, time.Minute), observed}))
+	must(t, g.Install(effect.Guards{Count: []packet.Port{tcp22, udp53}}, []effect.Element{element("198.51.100.3", tcp22, time.Minute), observed}))
 	got, err := g.Stopped()
 	must(t, err)
 	slices.SortFunc(got, func(a, b Stopped) int { return a.Source.Compare(b.Source) })
@@ -277,7 +278,7 @@ func TestRealUDP(t *testing.T) {
 	}()
 	g := NewGuard(GuardConfig{})
 	defer g.Close()
-	must(t, g.Install(Guards{Drop: []packet.Port{udp53}}, nil))
+	must(t, g.Install(effect.Guards{Drop: []packet.Port{udp53}}, nil))
 	var flow, fresh net.Conn
 	w.atClient(func() {
 		flow, err = net.Dial("udp", serverAddress+":53")
@@ -336,7 +337,7 @@ func TestRealBroadcastIsGuarded(t *testing.T) {
 	}
 	g := NewGuard(GuardConfig{})
 	defer g.Close()
-	must(t, g.Install(Guards{Drop: []packet.Port{udp53}}, nil))
+	must(t, g.Install(effect.Guards{Drop: []packet.Port{udp53}}, nil))
 	if sent() {
 		t.Error("a broadcast passes the guard")
 	}
@@ -354,7 +355,7 @@ func TestRealStandingSessionGoesOn(t *testing.T) {
 	defer conn.Close()
 	g := NewGuard(GuardConfig{})
 	defer g.Close()
-	must(t, g.Install(Guards{Drop: []packet.Port{tcp22}}, nil)) // tracking of connections begins here
+	must(t, g.Install(effect.Guards{Drop: []packet.Port{tcp22}}, nil)) // tracking of connections begins here
 	if w.slips("", server4) {
 		t.Fatal("the port is not guarded")
 	}
@@ -398,7 +399,7 @@ func TestRealForwardedPort(t *testing.T) {
 	}
 	g := NewGuard(GuardConfig{})
 	defer g.Close()
-	must(t, g.Install(Guards{Drop: []packet.Port{tcp22}}, nil))
+	must(t, g.Install(effect.Guards{Drop: []packet.Port{tcp22}}, nil))
 	if w.slips("", server4) {
 		t.Error("a forwarded port is not guarded")
 	}
@@ -408,7 +409,7 @@ func TestRealForwardedPort(t *testing.T) {
 	}
 	// To the container itself: on its way to another host, and none of our business.
 	w.atClient(func() { w.run("", "ip", "route", "add", "203.0.113.0/24", "via", serverAddress) })
-	must(t, g.Install(Guards{Drop: []packet.Port{tcp80}}, nil))
+	must(t, g.Install(effect.Guards{Drop: []packet.Port{tcp80}}, nil))
 	if !w.reaches("", "203.0.113.2:80") {
 		t.Error("what goes to another host is stopped")
 	}
@@ -441,7 +442,7 @@ func TestRealMarkThroughOtherChain(t *testing.T) {
 
 func TestRealForeignFlushIsRepaired(t *testing.T) {
 	w, g := newGuard(t, GuardConfig{})
-	guards, elements := Guards{Drop: []packet.Port{tcp22}}, []Element{element(client6Address, tcp22, time.Minute)}
+	guards, elements := effect.Guards{Drop: []packet.Port{tcp22}}, []effect.Element{element(client6Address, tcp22, time.Minute)}
 	must(t, g.Install(guards, elements))
 	var calls atomic.Int32
 	ctx, cancel := context.WithCancel(t.Context())
@@ -476,7 +477,7 @@ func TestRealForeignFlushIsRepaired(t *testing.T) {
 	for i := range 100 {
 		apply(t, g, element("192.0.2.1", tcp22, time.Duration(i%2)*time.Minute))
 	}
-	must(t, g.Install(Guards{Drop: []packet.Port{tcp22, udp53}}, elements))
+	must(t, g.Install(effect.Guards{Drop: []packet.Port{tcp22, udp53}}, elements))
 	w.run("", "nft", "add chain ip elsewhere none; add rule ip elsewhere none accept")
 	must(t, g.Install(guards, elements))
 	w.run("", "nft", "add chain ip elsewhere base { type filter hook input priority 0; }")
@@ -534,7 +535,7 @@ func (w *cabled) hammer() (stop func() (sent, opened int)) {
 func TestRealReinstallLeavesNoGap(t *testing.T) {
 	w, g := newGuard(t, GuardConfig{})
 	kept := element("192.0.2.1", tcp22, time.Hour)
-	must(t, g.Install(Guards{Drop: []packet.Port{tcp22}}, []Element{kept}))
+	must(t, g.Install(effect.Guards{Drop: []packet.Port{tcp22}}, []effect.Element{kept}))
 	// What an older version may have left: other rules, other sets, another chain.
 	older := []string{
 		"add rule inet sesame guard accept",
@@ -548,11 +549,11 @@ func TestRealReinstallLeavesNoGap(t *testing.T) {
 			w.run("", "nft", older[i/5%len(older)])
 		}
 		fresh := NewGuard(GuardConfig{}) // as after a restart: it does not know what it left
-		guards := Guards{Drop: []packet.Port{tcp22}}
+		guards := effect.Guards{Drop: []packet.Port{tcp22}}
 		if i%2 == 0 {
 			guards.Drop = append(guards.Drop, tcp80, udp53)
 		}
-		must(t, fresh.Install(guards, []Element{kept}))
+		must(t, fresh.Install(guards, []effect.Element{kept}))
 		must(t, fresh.Close())
 	}
 	sent, opened := stop()
@@ -569,8 +570,8 @@ func TestRealReinstallLeavesNoGap(t *testing.T) {
 
 func TestRealReinstallLeavesWhatIsRight(t *testing.T) {
 	w, g := newGuard(t, GuardConfig{})
-	guards := Guards{Drop: []packet.Port{tcp22}}
-	elements := []Element{element("192.0.2.1", tcp22, time.Hour), element("192.0.2.128/25", tcp22, time.Hour), element("2001:db8:7::/48", udp53, time.Hour)}
+	guards := effect.Guards{Drop: []packet.Port{tcp22}}
+	elements := []effect.Element{element("192.0.2.1", tcp22, time.Hour), element("192.0.2.128/25", tcp22, time.Hour), element("2001:db8:7::/48", udp53, time.Hour)}
 	must(t, g.Install(guards, elements))
 	if w.slips("", server4) {
 		t.Fatal("the port is open")
@@ -608,8 +609,8 @@ func TestRealListingLoads(t *testing.T) {
 	e := element(clientAddress, tcp22, time.Hour)
 	e.Door = "a \"door\"; flush ruleset # ünï" + strings.Repeat("é", 100)
 	network := element("192.0.2.0/24", tcp22, time.Hour)
-	guards := Guards{Drop: []packet.Port{tcp22}, Count: []packet.Port{udp53}}
-	must(t, g.Install(guards, []Element{e, network}))
+	guards := effect.Guards{Drop: []packet.Port{tcp22}, Count: []packet.Port{udp53}}
+	must(t, g.Install(guards, []effect.Element{e, network}))
 	saved := w.run("", "nft", "list", "ruleset")
 	w.run("", "nft", "flush", "ruleset")
 	w.run(saved, "nft", "-f", "-")
@@ -630,7 +631,7 @@ func TestRealListingLoads(t *testing.T) {
 
 func TestRealManyElements(t *testing.T) {
 	w, g := newGuard(t, GuardConfig{})
-	elements := make([]Element, 20_000)
+	elements := make([]effect.Element, 20_000)
 	for i := range elements {
 		elements[i] = element(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}).String(), tcp22, time.Hour)
 		elements[i].Grant = uint64(i)
@@ -646,12 +647,12 @@ func TestRealManyElements(t *testing.T) {
 		t.Fatalf("%d elements", len(got))
 	}
 	start = time.Now()
-	must(t, g.Install(Guards{Drop: []packet.Port{tcp22}}, elements))
+	must(t, g.Install(effect.Guards{Drop: []packet.Port{tcp22}}, elements))
 	t.Logf("an install of what is there in %v", time.Since(start))
 	w.run("", "nft", "flush", "ruleset")
 	start = time.Now()
 	more := append(slices.Clone(elements), element(clientAddress, tcp22, time.Hour))
-	must(t, g.Install(Guards{Drop: []packet.Port{tcp22}}, more))
+	must(t, g.Install(effect.Guards{Drop: []packet.Port{tcp22}}, more))
 	t.Logf("a repair in %v", time.Since(start))
 	if !w.reaches("", server4) {
 		t.Error("the last of many elements is missing")
@@ -670,9 +671,9 @@ func TestRealManyElements(t *testing.T) {
 func TestRealGone(t *testing.T) {
 	w, g := newGuard(t, GuardConfig{})
 	w.run("", "nft", "delete table inet sesame")
-	errs := g.Apply([]Element{element(clientAddress, tcp22, time.Minute), element("192.0.2.0/24", tcp22, time.Minute)})
+	errs := g.Apply([]effect.Element{element(clientAddress, tcp22, time.Minute), element("192.0.2.0/24", tcp22, time.Minute)})
 	for _, err := range errs {
-		if !errors.Is(err, ErrGone) {
+		if !errors.Is(err, effect.ErrGone) {
 			t.Errorf("a change without a table: %v", err)
 		}
 	}
@@ -685,10 +686,10 @@ func TestRealGone(t *testing.T) {
 	if _, ok, err := g.Show(); ok || err != nil {
 		t.Errorf("a table that is gone is shown: %v", err)
 	}
-	if err := g.GrantDirectly(netip.MustParsePrefix(clientAddress+"/32"), tcp22, time.Minute); !errors.Is(err, ErrGone) {
+	if err := g.GrantDirectly(netip.MustParsePrefix(clientAddress+"/32"), tcp22, time.Minute); !errors.Is(err, effect.ErrGone) {
 		t.Errorf("a direct grant without a table: %v", err)
 	}
-	must(t, g.Install(Guards{Drop: []packet.Port{tcp22}}, nil))
+	must(t, g.Install(effect.Guards{Drop: []packet.Port{tcp22}}, nil))
 	apply(t, g, element(clientAddress, tcp22, time.Minute))
 	if !w.reaches("", server4) {
 		t.Error("after a repair nothing opens")
@@ -725,9 +726,9 @@ func BenchmarkApply(b *testing.B) {
 	newCabled(b)
 	g := NewGuard(GuardConfig{})
 	defer g.Close()
-	must(b, g.Install(Guards{Drop: []packet.Port{tcp22}}, nil))
+	must(b, g.Install(effect.Guards{Drop: []packet.Port{tcp22}}, nil))
 	for b.Loop() {
-		must(b, errors.Join(g.Apply([]Element{element(clientAddress, tcp22, time.Minute)})...))
+		must(b, errors.Join(g.Apply([]effect.Element{element(clientAddress, tcp22, time.Minute)})...))
 	}
 }
 

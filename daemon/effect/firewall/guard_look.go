@@ -1,4 +1,4 @@
-package effect
+package firewall
 
 import (
 	"errors"
@@ -7,6 +7,8 @@ import (
 
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
+
+	"sesame/daemon/effect"
 )
 
 // guardFound is what the kernel has under the name of our table.
@@ -32,7 +34,7 @@ type chainFound struct {
 func (g *Guard) look() (found guardFound, err error) {
 	for range tries {
 		found, err = g.lookOnce()
-		if !errors.Is(err, errInterrupted) && !errors.Is(err, ErrGone) {
+		if !errors.Is(err, errInterrupted) && !errors.Is(err, effect.ErrGone) {
 			return found, err
 		}
 	}

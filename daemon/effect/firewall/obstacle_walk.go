@@ -1,4 +1,4 @@
-package effect
+package firewall
 
 import (
 	"errors"
@@ -7,6 +7,7 @@ import (
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
+	"sesame/daemon/effect"
 	"sesame/daemon/packet"
 )
 
@@ -161,7 +162,7 @@ func (r *ruleset) members(t table, name string) ([]member, error) {
 		return known, nil
 	}
 	found, err := r.socket.members(t, name)
-	if errors.Is(err, ErrGone) { // since we read the rules
+	if errors.Is(err, effect.ErrGone) { // since we read the rules
 		found, err = nil, nil
 	}
 	r.sets[key] = ordered(found)

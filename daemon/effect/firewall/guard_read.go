@@ -1,4 +1,4 @@
-package effect
+package firewall
 
 import (
 	"errors"
@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"sesame/daemon/effect"
 	"sesame/daemon/packet"
 )
 
@@ -26,7 +27,7 @@ func (g *Guard) Stopped() ([]Stopped, error) {
 	var all []Stopped
 	for _, s := range stoppedSets {
 		members, err := g.socket.settled(guardTable, s.name)
-		if errors.Is(err, ErrGone) {
+		if errors.Is(err, effect.ErrGone) {
 			continue
 		}
 		if err != nil {
@@ -46,10 +47,10 @@ func (g *Guard) Stopped() ([]Stopped, error) {
 // A Shown is what our table holds, for people.
 type Shown struct {
 	Table      string // as nft names it
-	Guards     Guards
+	Guards     effect.Guards
 	Dropped    uint64 // packets to guarded ports that were stopped
 	Observed   uint64 // packets to counted ports that would have been
-	Elements   []Element
+	Elements   []effect.Element
 	Trusted    []netip.Prefix
 	Interfaces []string // trusted too
 	Stopped    []Stopped
@@ -63,7 +64,7 @@ func (g *Guard) Show() (Shown, bool, error) {
 	}
 	shown := Shown{
 		Table: "inet " + guardTable.name,
-		Guards: Guards{
+		Guards: effect.Guards{
 			Drop:  portsOf(found.members["guarded"]),
 			Count: portsOf(found.members["watched"]),
 		},

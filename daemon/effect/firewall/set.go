@@ -1,4 +1,4 @@
-package effect
+package firewall
 
 import (
 	"bytes"
@@ -12,6 +12,8 @@ import (
 	"github.com/google/nftables/userdata"
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
+
+	"sesame/daemon/effect"
 )
 
 // A set is the definition of a set of nftables.
@@ -217,7 +219,7 @@ func (m member) append(a *attributes) {
 	}
 }
 
-// members returns the elements of a set; [ErrGone] when there is no such set.
+// members returns the elements of a set; [effect.ErrGone] when there is no such set.
 func (s *socket) members(t table, name string) ([]member, error) {
 	return s.memberQuestion(t, name, unix.NLM_F_DUMP, nil)
 }
@@ -238,7 +240,7 @@ func (s *socket) settled(t table, name string) (found []member, err error) {
 // member returns the element with this key, or nil.
 func (s *socket) member(t table, name string, key member) (*member, error) {
 	found, err := s.memberQuestion(t, name, 0, &key)
-	if len(found) == 0 || errors.Is(err, ErrGone) { // the kernel says the same of a set and of an element
+	if len(found) == 0 || errors.Is(err, effect.ErrGone) { // the kernel says the same of a set and of an element
 		return nil, nil
 	}
 	return &found[0], err
@@ -270,7 +272,7 @@ func (s *socket) memberQuestion(t table, name string, flags uint16, key *member)
 		})
 	})
 	if errors.Is(err, unix.ENOENT) {
-		return nil, fmt.Errorf("%w: no set %s in table %s", ErrGone, name, t.name)
+		return nil, fmt.Errorf("%w: no set %s in table %s", effect.ErrGone, name, t.name)
 	}
 	return found, err
 }

@@ -1,4 +1,4 @@
-package effect
+package firewall
 
 import (
 	"bytes"
@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sesame/daemon/effect"
 	"sesame/daemon/packet"
 )
 
@@ -21,14 +22,14 @@ const (
 	maxInstalled = 20_000
 )
 
-// Install is [Firewall.Install]. What is right stays as it is, elements and
+// Install is [effect.Firewall.Install]. What is right stays as it is, elements and
 // counters too; what is in our table and not ours goes. When all is right already,
 // nothing is changed.
 //
 // There is no moment in which a port that is guarded before and after is open: all
 // happens in one transaction, but for changes of more than 20,000 elements, the
 // rest of which follows. Ports that are both dropped and counted are dropped.
-func (g *Guard) Install(guards Guards, elements []Element) error {
+func (g *Guard) Install(guards effect.Guards, elements []effect.Element) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	var err error
@@ -50,7 +51,7 @@ func (g *Guard) Install(guards Guards, elements []Element) error {
 	return fmt.Errorf("installing the guard: %w", err)
 }
 
-func (g *Guard) install(guards Guards, elements []Element) error {
+func (g *Guard) install(guards effect.Guards, elements []effect.Element) error {
 	found, err := g.look()
 	if err != nil {
 		return err
@@ -115,7 +116,7 @@ func missingParts(found guardFound) []message {
 // memberChanges returns messages that put the right ports, networks and
 // interfaces into the sets that rules look them up in. A port that stays is not
 // touched.
-func (g *Guard) memberChanges(found guardFound, guards Guards) []message {
+func (g *Guard) memberChanges(found guardFound, guards effect.Guards) []message {
 	watched := slices.DeleteFunc(slices.Clone(guards.Count), func(p packet.Port) bool { return slices.Contains(guards.Drop, p) })
 	var batch []message
 	for _, s := range []struct {
@@ -157,9 +158,9 @@ func without(members, others []member) []member {
 
 // differences returns what must change so that the kernel holds these elements
 // and no others.
-func (g *Guard) differences(found guardFound, elements []Element) ([]edit, error) {
+func (g *Guard) differences(found guardFound, elements []effect.Element) ([]edit, error) {
 	type wish struct {
-		Element
+		effect.Element
 		at int
 	}
 	wanted := make(map[place]wish, len(elements))
