@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/netip"
@@ -106,9 +105,7 @@ func (d *daemon) prepare() (err error) {
 		return err
 	}
 	d.tail = control.NewTail()
-	if d.loop, err = d.newLoop(clock); err != nil {
-		return err
-	}
+	d.loop = d.newLoop(clock)
 	d.reloader = d.newReloader(first)
 	d.loop.put(first.set, first.files, first.values)
 	d.loop.guards = guardsOf(first.set.Engine)
@@ -124,19 +121,14 @@ func (d *daemon) prepare() (err error) {
 }
 
 // newLoop returns the loop without packets and doors.
-func (d *daemon) newLoop(clock clock) (*loop, error) {
-	var seed [8]byte
-	if _, err := rand.Read(seed[:]); err != nil {
-		return nil, fmt.Errorf("reading randomness: %w", err)
-	}
+func (d *daemon) newLoop(clock clock) *loop {
 	l := &loop{
-		clock: clock,
-		engine: engine.New(engine.Config{
-			Attempts: d.config.Limits.Attempts, Grants: d.config.Limits.Grants, Seed: binary.LittleEndian.Uint64(seed[:]),
-		}, d.since),
+		clock:    clock,
+		engine:   d.newEngine(),
 		decoder:  packet.NewDecoder(),
 		log:      d.config.Log,
 		observe:  d.config.Observe,
+		upkeep:   upkeep,
 		readable: make(chan struct{}),
 		drained:  make(chan struct{}, 1),
 		asks:     make(chan func()),
@@ -144,32 +136,44 @@ func (d *daemon) newLoop(clock clock) (*loop, error) {
 		answered: d.answered,
 		stepped:  d.stepped,
 	}
-	l.alive = func() {
-		if err := d.notifier.alive(l.clock.now()); err != nil {
-			d.config.Log.Debug("the watchdog was not told", "error", err)
-		}
-	}
-	l.upkeep = upkeep
 	if interval := d.notifier.interval(); interval > 0 {
 		l.upkeep = min(l.upkeep, interval)
 	}
-	var people *transcript.Text
-	told := d.config.Log
-	if d.config.People != nil {
-		people = transcript.NewText(d.config.People, transcript.TextOptions{Color: d.config.Color})
-		if told.GetLevel() == hclog.Info { // people see what succeeds in the transcript
-			told = told.With()
-			told.SetLevel(hclog.Warn)
+	l.alive = func() {
+		if err := d.notifier.alive(clock.now()); err != nil {
+			d.config.Log.Debug("the watchdog was not told", "error", err)
 		}
 	}
+	people, quiet := d.audience()
 	l.report = newReporter(d.tail, people, d.config.Log)
 	l.runner = effect.New(effect.Config{
-		Firewall: d.firewall, Now: clock.now, Log: told, Commands: d.config.Limits.Commands,
-		Persist: func(records []engine.Record) error {
-			return d.state.Append(records, l.wallOffset())
-		},
+		Firewall: d.firewall, Now: clock.now, Log: quiet, Commands: d.config.Limits.Commands,
+		Persist: func(records []engine.Record) error { return d.state.Append(records, l.wallOffset()) },
 	})
-	return l, nil
+	return l
+}
+
+// newEngine returns an engine that begins now, and whose scripts see randomness
+// that nobody can guess.
+func (d *daemon) newEngine() *engine.Engine {
+	var seed [8]byte
+	_, _ = rand.Read(seed[:]) // it never fails
+	return engine.New(engine.Config{
+		Attempts: d.config.Limits.Attempts, Grants: d.config.Limits.Grants, Seed: binary.LittleEndian.Uint64(seed[:]),
+	}, d.since)
+}
+
+// audience returns the transcript for people at a terminal, nil when there are
+// none, and the log for what is done: people see in the transcript what succeeds.
+func (d *daemon) audience() (*transcript.Text, hclog.Logger) {
+	if d.config.People == nil {
+		return nil, d.config.Log
+	}
+	quiet := d.config.Log.With()
+	if quiet.GetLevel() == hclog.Info {
+		quiet.SetLevel(hclog.Warn)
+	}
+	return transcript.NewText(d.config.People, transcript.TextOptions{Color: d.config.Color}), quiet
 }
 
 // stepped notes in the journal that the wall clock was set, so that a restart
