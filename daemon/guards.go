@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"slices"
 
 	"sesame/daemon/effect"
@@ -26,7 +27,7 @@ func guardsOf(set *engine.Set) effect.Guards {
 			g.Drop = union(g.Drop, d.Guards)
 		}
 	}
-	g.Count = without(guarded(set), g.Drop)
+	g.Drop, g.Count = inOrder(g.Drop), inOrder(without(guarded(set), g.Drop))
 	return g
 }
 
@@ -35,6 +36,14 @@ func guardsOf(set *engine.Set) effect.Guards {
 func either(a, b effect.Guards) effect.Guards {
 	drop := union(a.Drop, b.Drop)
 	return effect.Guards{Drop: drop, Count: without(union(a.Count, b.Count), drop)}
+}
+
+// inOrder puts TCP first, and lower numbers.
+func inOrder(ports []packet.Port) []packet.Port {
+	slices.SortFunc(ports, func(a, b packet.Port) int {
+		return cmp.Or(cmp.Compare(a.Proto, b.Proto), cmp.Compare(a.Number, b.Number))
+	})
+	return ports
 }
 
 // union returns the ports of both, each once.

@@ -37,6 +37,15 @@ func claimNetwork() (net.Listener, error) {
 		holder.Pid)
 }
 
+// Guarding returns the process of the daemon that guards this network; 0: there
+// is none. Without root it cannot always be known, and is 0 then too.
+func Guarding() int {
+	if holder := holderOf(guardName); holder != nil && holder.Uid == 0 {
+		return int(holder.Pid)
+	}
+	return 0
+}
+
 // holderOf returns who listens at a name; nil: nobody answers.
 func holderOf(name string) (holder *unix.Ucred) {
 	conn, err := net.DialTimeout("unix", name, time.Second)

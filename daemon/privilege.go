@@ -24,9 +24,6 @@ var needed = []cap.Value{cap.NET_RAW, cap.NET_ADMIN}
 // its capabilities may no longer read everything.
 func dropPrivileges(commands bool) (kept string, err error) {
 	have := cap.GetProc()
-	if missing, err := lacking(have); err != nil || len(missing) > 0 {
-		return "", lackingError(missing, err)
-	}
 	if commands {
 		return confineDaemon(have)
 	}
@@ -34,6 +31,14 @@ func dropPrivileges(commands bool) (kept string, err error) {
 		return "", fmt.Errorf("dropping privileges: %w", err)
 	}
 	return naming(needed) + ", to hear knocks and open ports; no script has commands, and no program could get more", nil
+}
+
+// checkPrivileges says what is missing of what the daemon needs.
+func checkPrivileges() error {
+	if missing, err := lacking(cap.GetProc()); err != nil || len(missing) > 0 {
+		return lackingError(missing, err)
+	}
+	return nil
 }
 
 // lacking returns which of the needed capabilities are not there.

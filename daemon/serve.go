@@ -72,6 +72,7 @@ func (d *daemon) arrive(ctx context.Context) error {
 // leave says that the end has begun: undos may take a while.
 func (d *daemon) leave(ctx context.Context) error {
 	<-ctx.Done()
+	d.config.Log.Info("stopping: what is guarded stays shut, and nobody can knock")
 	if err := d.notifier.stopping("stopping; ports stay guarded"); err != nil {
 		d.config.Log.Debug("the service manager was not told", "error", err)
 	}
@@ -93,7 +94,14 @@ func (d *daemon) keep(ctx context.Context) {
 // sayReady says that the guard stands. It is for the loop.
 func (d *daemon) sayReady() {
 	mode, ports := string(d.mode()), strings.Join(portTexts(d.loop.guards.Drop), ", ")
-	d.config.Log.Info("ready", "version", d.config.Version, "mode", mode, "guards", ports, "privileges", d.kept)
+	pairs := []any{"version", d.config.Version, "mode", mode, "guards", ports}
+	if observed := d.loop.guards.Count; len(observed) > 0 {
+		pairs = append(pairs, "observes", strings.Join(portTexts(observed), ", "))
+	}
+	d.config.Log.Info("ready", pairs...)
+	if d.commands {
+		d.config.Log.Info("privileges are kept for commands", "privileges", d.kept)
+	}
 	d.sayHeard()
 	if err := d.notifier.ready(mode + ", guarding " + ports); err != nil {
 		d.config.Log.Warn("the service manager was not told", "error", err)

@@ -81,6 +81,9 @@ func Run(ctx context.Context, c Config) (err error) {
 // prepare makes everything ready that can fail, in the order in which things
 // depend on each other. The machine is as before when it fails.
 func (d *daemon) prepare() (err error) {
+	if err := checkPrivileges(); err != nil {
+		return err
+	}
 	clock := newClock()
 	d.since = clock.now()
 	if d.state, err = state.Open(d.config.State); err != nil {

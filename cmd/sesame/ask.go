@@ -63,7 +63,7 @@ func span(d time.Duration) string {
 	if d >= time.Second {
 		d = d.Round(time.Second)
 	}
-	return transcript.Duration(d)
+	return transcript.Duration(d.Round(time.Millisecond))
 }
 
 // size writes a number of bytes for people.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sesame/daemon"
 	"sesame/daemon/config"
 	"sesame/daemon/effect"
 	"sesame/daemon/effect/firewall"
@@ -34,7 +35,7 @@ others that drop what Sesame lets in, with the lines that let it through.
 The exit status is 0 when there is a table, and 1 when there is none.`, p.firewallShow),
 		p.firewallPart("remove", "Take the guard away: what it shut is open", `Remove takes Sesame's table out of the kernel's firewall, and tells which ports are
 no longer shut by it. It changes no table of others. A daemon that runs would put
-the table back within a second: stop it first.`, p.firewallRemove),
+the table back within a second, so it must be stopped first.`, p.firewallRemove),
 		p.firewallLoadCommand(),
 	)
 	return c
@@ -47,8 +48,12 @@ func (p *program) firewallPart(name, short, long string, do func(*firewall.Guard
 		Use: name + " [flags]", Short: short, Long: long, Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) (err error) {
 			settings, err := f.load(c)
-			if err != nil {
+			if _, usage := errors.AsType[*usageError](err); usage {
 				return err
+			}
+			if err != nil { // it is for the hour when things are wrong
+				p.complain(err)
+				settings = config.Default()
 			}
 			guard := newGuard(&settings)
 			defer func() { err = errors.Join(err, guard.Close()) }()
@@ -94,7 +99,7 @@ func writeShown(b *strings.Builder, s *firewall.Shown) {
 	}
 	trusted := []string{"loopback"}
 	for _, network := range s.Trusted {
-		trusted = append(trusted, network.String())
+		trusted = append(trusted, transcript.Source(network))
 	}
 	fmt.Fprintf(b, "trusted   %s\n", strings.Join(append(trusted, s.Interfaces...), ", "))
 	if len(s.Elements) == 0 {
@@ -112,6 +117,9 @@ func writeShown(b *strings.Builder, s *firewall.Shown) {
 		fmt.Fprintf(table, "  %s\t%s\t%s left\t%s\n", transcript.Source(e.Source), e.Port, span(e.Remaining), by)
 	}
 	_ = table.Flush()
+	if len(s.Guards.Count) == 0 { // they are of a time when something was observed
+		return
+	}
 	if len(s.Stopped) > 0 {
 		fmt.Fprintln(b, "would have been stopped")
 	}
@@ -144,6 +152,9 @@ func portList(ports []packet.Port) string {
 }
 
 func (p *program) firewallRemove(guard *firewall.Guard, _ config.Config) error {
+	if pid := daemon.Guarding(); pid != 0 {
+		return fmt.Errorf("a sesame, process %d, guards this network, and would put the table back within a second: stop it first", pid)
+	}
 	// What cannot be read can still be removed.
 	shown, _, _ := guard.Show()
 	was, err := guard.Remove()

@@ -110,6 +110,9 @@ func (p *program) grant(c *cobra.Command, f *configFlags, args []string) error {
 		if errors.Is(err, control.ErrNoDaemon) && !c.Flags().Changed("socket") {
 			return p.grantDirectly(c, f, request)
 		}
+		if errors.Is(err, control.ErrNoDaemon) {
+			return fmt.Errorf("%w; without --socket, access is given straight in the firewall", err)
+		}
 		if err != nil {
 			return err
 		}

@@ -32,7 +32,7 @@ func TestRealReloadApplied(t *testing.T) {
 	w.eventually("an attempt is on its way", func() bool { return w.status().Live.Attempts == 1 })
 
 	w.write("web.lua", webDoor)
-	if e := w.reload(); e.status != 0 || (e.stdout != "applied: generation 2, 2 doors\n" && e.stdout != "unchanged: generation 2, 2 doors\n") {
+	if e := w.reload(); e.status != 0 || (e.stdout != "applied: generation 2, with 2 doors\n" && e.stdout != "unchanged: the files are those that run, generation 2, with 2 doors\n") {
 		t.Errorf("%+v", e)
 	}
 	w.shut(web4)
@@ -89,7 +89,7 @@ func TestRealReloadRejected(t *testing.T) {
 	if e.status != 1 {
 		t.Errorf("exit status %d", e.status)
 	}
-	contains(t, e.stderr, "web.lua:2:", `"gaurds"`, "did you mean", "guards", "rejected; generation 1, 1 door goes on")
+	contains(t, e.stderr, "web.lua:2:", `"gaurds"`, "did you mean", "guards", "rejected; generation 1, with 1 door goes on")
 	if s := w.sesame("status", "--strict"); s.status != 1 {
 		t.Errorf("status %+v", s)
 	} else {
@@ -115,7 +115,7 @@ func TestRealReloadHeld(t *testing.T) {
 	if e.status != 1 {
 		t.Errorf("exit status %d", e.status)
 	}
-	contains(t, e.stderr, "tcp/443", "sesame reload --unguard tcp/443", "held; generation 1, 2 doors goes on")
+	contains(t, e.stderr, "tcp/443", "sesame reload --unguard tcp/443", "held; generation 1, with 2 doors goes on")
 	if e := w.sesame("reload", "--json"); e.status != 1 {
 		t.Errorf("%+v", e)
 	} else {

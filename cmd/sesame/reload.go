@@ -66,13 +66,13 @@ func (p *program) reload(c *cobra.Command, f *reloadFlags) error {
 }
 
 func (p *program) tellOutcome(o *control.Outcome) error {
-	runs := fmt.Sprintf("generation %d, %s", o.Generation, transcript.Count(o.Doors, "door"))
+	runs := fmt.Sprintf("generation %d, with %s", o.Generation, transcript.Count(o.Doors, "door"))
 	var err error
 	switch o.Outcome {
 	case control.Applied:
 		_, err = fmt.Fprintln(p.stdout, "applied: "+runs)
 	case control.Unchanged:
-		_, err = fmt.Fprintln(p.stdout, "unchanged: "+runs)
+		_, err = fmt.Fprintln(p.stdout, "unchanged: the files are those that run, "+runs)
 	default: // rejected or held
 		p.tellLines(o.Error)
 		p.note("%s; %s goes on", o.Outcome, runs)

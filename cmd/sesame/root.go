@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"strings"
 	"syscall"
 	"unicode"
@@ -54,6 +56,9 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		return done
 	}
 	p.complain(err)
+	if errors.Is(err, fs.ErrPermission) && os.Geteuid() != 0 {
+		p.note("it needs root: try sudo")
+	}
 	if usage, ok := errors.AsType[*usageError](err); ok {
 		fmt.Fprintf(stderr, shortHelp, usage.command.CommandPath())
 	}

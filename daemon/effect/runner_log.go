@@ -12,7 +12,7 @@ func (r *Runner) tell(s *step, err error) {
 	log := r.cfg.Log
 	switch {
 	case err != nil && s.kind == needsElement:
-		r.warn("firewall not changed", "door", s.Door, "source", s.source(), "port", s.Port, "grant", s.Grant, "error", err)
+		r.warn("firewall not changed", "door", s.Door, "source", s.source(), "port", s.Port.String(), "grant", s.Grant, "error", err)
 	case err != nil:
 		r.warn("command failed", "door", s.Door, "source", s.source(), "command", s.Argv[0], "undo", s.Effect == engine.EffectUndo, "error", err)
 	case s.kind == needsLog:
@@ -25,16 +25,16 @@ func (r *Runner) tell(s *step, err error) {
 		}
 	case !log.IsInfo():
 	case s.Observed && s.Effect == engine.EffectAllow:
-		log.Info("access would be open: the door only observes", "door", s.Door, "source", s.source(), "port", s.Port, "grant", s.Grant, "ttl", s.TTL)
+		log.Info("access would be open: the door only observes", "door", s.Door, "source", s.source(), "port", s.Port.String(), "grant", s.Grant, "ttl", s.TTL.String())
 	case s.Observed:
 	case s.Kind == engine.EventClose && s.Until.IsZero():
-		log.Info("access closed", "door", s.Door, "source", s.source(), "port", s.Port, "grant", s.Grant, "reason", s.Reason)
+		log.Info("access closed", "door", s.Door, "source", s.source(), "port", s.Port.String(), "grant", s.Grant, "reason", string(s.Reason))
 	case s.Kind == engine.EventClose:
-		log.Info("access goes on for other grants", "door", s.Door, "source", s.source(), "port", s.Port, "grant", s.Grant, "reason", s.Reason)
+		log.Info("access goes on for other grants", "door", s.Door, "source", s.source(), "port", s.Port.String(), "grant", s.Grant, "reason", string(s.Reason))
 	case s.Effect == engine.EffectAllow:
-		log.Info("access opened", "door", s.Door, "source", s.source(), "port", s.Port, "grant", s.Grant, "ttl", s.TTL)
+		log.Info("access opened", "door", s.Door, "source", s.source(), "port", s.Port.String(), "grant", s.Grant, "ttl", s.TTL.String())
 	default:
-		log.Debug("access changed", "door", s.Door, "source", s.source(), "port", s.Port, "grant", s.Grant)
+		log.Debug("access changed", "door", s.Door, "source", s.source(), "port", s.Port.String(), "grant", s.Grant)
 	}
 }
 
