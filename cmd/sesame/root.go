@@ -81,9 +81,8 @@ replays captures offline, so that a script can be proved before it does.`,
 	}
 	root.SetVersionTemplate("sesame {{.Version}}\n")
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(p.runCommand(), p.simulateCommand(), p.checkCommand(), p.knockCommand(), p.versionCommand())
-	root.AddCommand(p.statusCommand(), p.grantsCommand(), p.grantCommand(), p.revokeCommand(), p.eventsCommand(),
-		p.reloadCommand(), p.recordCommand(), p.explainCommand(), p.firewallCommand())
+	root.AddCommand(p.liveCommands()...)
+	root.AddCommand(p.simulateCommand(), p.checkCommand(), p.knockCommand(), p.versionCommand())
 	return root
 }
 

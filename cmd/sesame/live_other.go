@@ -1,0 +1,16 @@
+//go:build !linux
+
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"sesame/daemon/config"
+	"sesame/daemon/engine"
+)
+
+// liveCommands are none: the daemon needs Linux. Scripts can be checked, and
+// captures replayed, everywhere.
+func (p *program) liveCommands() []*cobra.Command { return nil }
+
+func (p *program) checkMachine(*config.Config, *engine.Set) {}
