@@ -21,6 +21,8 @@ const remembered = 1000
 // which is what somebody wants to know, causes no event.
 type account struct {
 	doors    map[string]*engine.Door
+	groups   map[string][]*engine.Door // those that are matched together
+	ours     bool                      // the packet at hand is for an address of this host
 	sources  map[netip.Addr][]*outcome
 	ranks    [ranks]list.List // of *outcome, oldest first
 	count    int              // of outcomes remembered
@@ -63,22 +65,39 @@ type outcome struct {
 // A place is a packet in its capture.
 type place struct{ packet, capture int }
 
-func newAccount(set *engine.Set) *account {
+func newAccount(doors []*engine.Door) *account {
 	a := &account{doors: map[string]*engine.Door{}, sources: map[netip.Addr][]*outcome{}}
-	a.swap(set)
+	a.swap(doors, engine.Reloaded)
 	return a
 }
 
-// swap takes over other doors. One that means the same to who knocks stays.
-func (a *account) swap(set *engine.Set) {
+// swap takes over other doors. One that means the same to who knocks stays, and
+// attempts in the others end for a reason.
+func (a *account) swap(doors []*engine.Door, why engine.Reason) {
 	was := a.doors
-	a.doors = map[string]*engine.Door{}
-	for _, d := range set.Doors {
-		if old := was[d.Name]; old != nil && slices.Equal(old.Sequence, d.Sequence) && old.Within == d.Within && old.StepTimeout == d.StepTimeout {
+	a.doors, a.groups = map[string]*engine.Door{}, map[string][]*engine.Door{}
+	for _, d := range doors {
+		if old := was[d.Name]; old != nil && sameRules(old, d) {
 			d = old
 		}
 		a.doors[d.Name] = d
+		if d.Policy == engine.PolicyKnockd && !d.Listen {
+			a.groups[d.Group] = append(a.groups[d.Group], d)
+		}
 	}
+	for _, outcomes := range a.sources {
+		for _, o := range outcomes {
+			if o.awaits.stage > 0 && !o.awaits.told && a.doors[o.door.Name] != o.door {
+				o.note(nearMiss{stage: o.awaits.stage, reason: why})
+			}
+		}
+	}
+}
+
+// sameRules reports whether two doors mean the same to who knocks.
+func sameRules(a, b *engine.Door) bool {
+	return slices.Equal(a.Sequence, b.Sequence) && a.Within == b.Within && a.StepTimeout == b.StepTimeout &&
+		a.Policy == b.Policy && a.Group == b.Group && a.Flags == b.Flags && a.Target == b.Target
 }
 
 // packet follows a packet and the events that it caused. Counted says that no
@@ -89,7 +108,7 @@ func (a *account) packet(p *packet.Packet, counted bool, events []engine.Event) 
 	}
 	if counted {
 		for _, o := range a.sources[p.Source] {
-			o.see(p, a.now)
+			o.see(p, a)
 		}
 	}
 	if !counted {
@@ -124,7 +143,7 @@ func (a *account) event(e *engine.Event, p *packet.Packet) {
 		o.stage(e)
 	case engine.EventMiss:
 		a.raise(o, missed)
-		o.miss(e, p, a.now)
+		o.miss(e, p, a)
 	case engine.EventRefuse:
 		a.raise(o, refused)
 		o.refusals++

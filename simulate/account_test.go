@@ -33,6 +33,7 @@ type story struct {
 	t      *testing.T
 	replay replay
 	number int
+	dest   string // of what is sent; "": this host
 	text   strings.Builder
 }
 
@@ -40,7 +41,7 @@ func tell(t *testing.T, doors ...*engine.Door) *story {
 	set := &engine.Set{Doors: doors}
 	s := &story{t: t}
 	s.replay.out = transcript.NewText(&s.text, transcript.TextOptions{})
-	s.replay.account = newAccount(set)
+	s.replay.account = newAccount(set.Doors)
 	s.replay.begin(noon, set, nil)
 	return s
 }
@@ -56,6 +57,9 @@ func (s *story) send(ms int, source string, port uint16, flags packet.Flags) {
 		Time: noon.Add(time.Duration(ms) * time.Millisecond), Number: s.number,
 		Source: netip.MustParseAddr(source), Dest: netip.MustParseAddr("192.0.2.1"),
 		SourcePort: 40000, Port: packet.Port{Proto: packet.TCP, Number: port}, Flags: flags, Sequence: uint32(s.number),
+	}
+	if s.dest != "" {
+		p.Dest = netip.MustParseAddr(s.dest)
 	}
 	s.replay.last = p.Time
 	s.replay.packet(&p)
@@ -73,6 +77,21 @@ func (s *story) ends(want string) {
 	if s.t.Failed() {
 		s.replay.out.Summary(transcript.Summary{})
 		s.t.Log("\n" + s.text.String())
+	}
+}
+
+// endsFor compares what is said of Tom at one door at the end of the capture.
+func (s *story) endsFor(door, want string) {
+	s.t.Helper()
+	s.replay.end(time.Hour)
+	var got []string
+	for _, o := range s.replay.account.sources[netip.MustParseAddr(tom)] {
+		if o.door.Name == door {
+			got = append(got, o.lines()...)
+		}
+	}
+	if diff := cmp.Diff([]string{want}, got); diff != "" {
+		s.t.Errorf("account (-want +got):\n%s", diff)
 	}
 }
 
@@ -281,4 +300,27 @@ func TestHowManyMoreSources(t *testing.T) {
 	if !strings.HasSuffix(text.String(), "\nand 12 more sources\n") {
 		t.Errorf("the account ends with %q", text.String()[max(0, text.Len()-100):])
 	}
+}
+
+// What is awaited of a door is what its sequence of now awaits, also where that is
+// longer than the one before it.
+func TestAccountOfOneTimeSequences(t *testing.T) {
+	d := door("vault")
+	d.OneTime = &engine.OneTime{File: "/once", Sequences: []engine.OneTimeSequence{
+		{Line: "7000,8000", Knocks: door("", 7000, 8000).Sequence},
+		{Line: "7001,8001,9001,9002", Knocks: door("", 7001, 8001, 9001, 9002).Sequence},
+	}}
+	d.Sequence = d.OneTime.Sequences[0].Knocks
+	s := tell(t, d)
+	s.knock(0, tom, 7000)
+	s.knock(100, tom, 8000)
+	for i, port := range []uint16{7001, 8001, 9001} {
+		s.knock(200+i, tom, port)
+	}
+	s.knock(10_000, tom, 9002)
+	s.knock(10_001, tom, 7000)
+	s.ends(`
+203.0.113.9      vault  opened (packet 2): tcp/22 for 30s
+203.0.113.9      vault  stopped at 3 of 4: tcp/9002 came 1.8s too late (packet 6, within 8s)
+`)
 }

@@ -134,6 +134,8 @@ func (o *outcome) why(m nearMiss) string {
 			return came + " came with other flags than this door asks for" + inBrackets(m.at.String())
 		}
 		return came + " came" + inBrackets(m.at.String()) + ", " + awaited + " was expected"
+	case engine.Used:
+		return "somebody else used the sequence up"
 	case engine.EndOfCapture:
 		return awaited + " did not come before the capture ended"
 	}

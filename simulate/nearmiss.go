@@ -29,12 +29,12 @@ type awaited struct {
 
 // see compares a packet with what is awaited. The engine judges the packet for
 // itself; this only finds words for what it decided.
-func (o *outcome) see(p *packet.Packet, now time.Time) {
+func (o *outcome) see(p *packet.Packet, a *account) {
 	w := o.awaits
-	if w.stage == 0 {
+	if w.stage == 0 || !a.accepts(o.door, p) {
 		return
 	}
-	late := now.Sub(w.until)
+	late := a.now.Sub(w.until)
 	came := nearMiss{stage: w.stage, reason: w.reason, at: place{p.Number, p.Capture}, came: p.Port}
 	switch d := o.door; {
 	case late < 0 && w.told, late < 0 && d.Sequence[w.stage].Holds(p):
@@ -42,8 +42,16 @@ func (o *outcome) see(p *packet.Packet, now time.Time) {
 		came.late = late
 		o.note(came)
 	case late >= 0:
+	case d.Policy == engine.PolicyKnockd:
+		if a.disturbs(d, p) {
+			came.reason = engine.WrongPort
+			if minds(d, p) {
+				came.reason = engine.OutOfOrder
+			}
+			o.note(came)
+		}
 	case d.Duplicates == engine.DuplicatesIgnored && d.Sequence[0].Holds(p):
-		o.await(1, now)
+		o.await(1, a.now)
 	case d.OnWrong != engine.WrongResets:
 	case minds(d, p):
 		came.reason = engine.OutOfOrder
@@ -52,6 +60,27 @@ func (o *outcome) see(p *packet.Packet, now time.Time) {
 		came.reason = engine.WrongPort
 		o.note(came)
 	}
+}
+
+// accepts reports whether the destination of the packet at hand is one that a
+// door minds.
+func (a *account) accepts(d *engine.Door, p *packet.Packet) bool {
+	if d.Target.IsValid() {
+		return p.Dest == d.Target
+	}
+	return a.ours
+}
+
+// disturbs reports whether a packet that is not the next knock of a door of a
+// group ends an attempt in it: one with the flags that the door asks for, and
+// which is some knock of some door of the group.
+func (a *account) disturbs(d *engine.Door, p *packet.Packet) bool {
+	if p.Port.Proto == packet.TCP && !d.Flags.Holds(p.Flags) {
+		return false
+	}
+	return slices.ContainsFunc(a.groups[d.Group], func(other *engine.Door) bool {
+		return a.accepts(other, p) && slices.ContainsFunc(other.Sequence, func(k engine.Knock) bool { return k.Holds(p) })
+	})
 }
 
 // strays reports whether a strict door takes a packet to a port that it does
@@ -96,7 +125,7 @@ func (o *outcome) stage(e *engine.Event) {
 
 // miss follows the end of an attempt. When time ended it, its packet may still
 // come, and may even be the one at hand.
-func (o *outcome) miss(e *engine.Event, p *packet.Packet, now time.Time) {
+func (o *outcome) miss(e *engine.Event, p *packet.Packet, a *account) {
 	m := nearMiss{stage: e.Stage, reason: e.Reason, at: place{e.Packet, e.Capture}}
 	if p != nil && e.Packet == p.Number && e.Capture == p.Capture {
 		m.came = p.Port
@@ -108,6 +137,6 @@ func (o *outcome) miss(e *engine.Event, p *packet.Packet, now time.Time) {
 	}
 	o.awaits = awaited{stage: e.Stage, until: e.Time, reason: e.Reason, told: true}
 	if p != nil && p.Source == o.source {
-		o.see(p, now)
+		o.see(p, a)
 	}
 }

@@ -3,6 +3,7 @@ package simulate
 import (
 	"cmp"
 	"fmt"
+	"iter"
 	"maps"
 	"net/netip"
 	"slices"
@@ -62,7 +63,7 @@ func (t *tally) add(p *packet.Packet, drop packet.Drop) {
 		return
 	}
 	t.hosts.add(p.Dest)
-	if !isLocal(t.local, p.Dest) {
+	if !isLocal(t.local, p.Dest) && !slices.ContainsFunc(t.set.Doors, func(d *engine.Door) bool { return d.Target == p.Dest }) {
 		return
 	}
 	t.here++
@@ -70,8 +71,43 @@ func (t *tally) add(p *packet.Packet, drop packet.Drop) {
 		t.knocks++
 		t.ports.add(p.Port)
 	}
-	if slices.ContainsFunc(t.set.Doors, func(d *engine.Door) bool { return minds(d, p) }) {
+	if slices.ContainsFunc(t.set.Doors, func(d *engine.Door) bool { return t.watches(d, p) }) {
 		t.watched++
+	}
+}
+
+// watches reports whether a door has the port of a packet to this host, in
+// whatever sequence of its, and minds its destination.
+func (t *tally) watches(d *engine.Door, p *packet.Packet) bool {
+	if d.Target.IsValid() && d.Target != p.Dest || !d.Target.IsValid() && !isLocal(t.local, p.Dest) {
+		return false
+	}
+	for k := range knocks(d) {
+		if k.Port == p.Port {
+			return true
+		}
+	}
+	return false
+}
+
+// knocks returns the knocks of all sequences of a door.
+func knocks(d *engine.Door) iter.Seq[engine.Knock] {
+	return func(yield func(engine.Knock) bool) {
+		for _, k := range d.Sequence {
+			if !yield(k) {
+				return
+			}
+		}
+		if d.OneTime == nil {
+			return
+		}
+		for _, s := range d.OneTime.Sequences {
+			for _, k := range s.Knocks {
+				if !yield(k) {
+					return
+				}
+			}
+		}
 	}
 }
 
@@ -111,7 +147,7 @@ func watchedPorts(set *engine.Set) string {
 	const enough = 8
 	var ports []string
 	for _, d := range set.Doors {
-		for _, k := range d.Sequence {
+		for k := range knocks(d) {
 			if name := k.Port.String(); !slices.Contains(ports, name) {
 				ports = append(ports, name)
 			}

@@ -35,6 +35,9 @@ func (r *replay) begin(start time.Time, set *engine.Set, local []netip.Prefix) {
 		r.take(start, r.engine.Local(start, local))
 	}
 	r.take(start, r.engine.Swap(start, set))
+	if r.account != nil {
+		r.account.swap(r.engine.Doors(), engine.Reloaded)
+	}
 }
 
 // reach notes that the captures go on until at.

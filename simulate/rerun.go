@@ -1,7 +1,6 @@
 package simulate
 
 import (
-	"errors"
 	"fmt"
 	"io"
 
@@ -44,7 +43,8 @@ func rerun(c Config, recording *capture) (*Report, error) {
 	}
 	defer func() { r.set.Close() }()
 	_, size := recording.reader.Progress()
-	r.teller = newTeller(c, r.set.Engine, size < 0)
+	r.teller = newTeller(c, r.engine.Doors(), size < 0)
+	r.spends = r.engine.Spends()
 	c.Writer.Begin()
 	err := r.read()
 	report := r.report()
@@ -82,7 +82,8 @@ func load(s record.Scripts) (*scripting.Set, error) {
 	for i, f := range s.Files {
 		files[i] = scripting.File{Path: f.Path, Source: f.Source}
 	}
-	set, err := scripting.FilesOf("the recording", s.Single, files).Load(scripting.Options{Values: s.Values})
+	kept := scripting.FilesOf("the recording", s.Single, files)
+	set, err := kept.Load(scripting.Options{Values: s.Values})
 	if err == nil && s.Observe {
 		set.Engine.Observe()
 	}
@@ -136,11 +137,7 @@ func (r *rerunning) input(in *record.Input) error {
 	case record.InputSet:
 		return r.swap(in)
 	case record.InputResult:
-		var err error
-		if in.Error != "" {
-			err = errors.New(in.Error)
-		}
-		r.tell(e.Result(now, in.ID, err))
+		r.tell(e.Result(now, in.ID, in.Failure()))
 	case record.InputGrant:
 		r.tell(e.Grant(now, in.Source, in.Port, in.TTL))
 	case record.InputRevoke:
@@ -157,6 +154,7 @@ func (r *rerunning) input(in *record.Input) error {
 	case record.InputShutdown:
 		r.tell(e.Shutdown(now))
 	}
+	r.follow(e)
 	return nil
 }
 
@@ -169,7 +167,7 @@ func (r *rerunning) swap(in *record.Input) error {
 	events := r.engine.Swap(in.Time, next.Engine)
 	r.tell(events)
 	if r.account != nil {
-		r.account.swap(next.Engine)
+		r.account.swap(r.engine.Doors(), engine.Reloaded)
 	}
 	r.set.Close()
 	r.set = next

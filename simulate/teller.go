@@ -14,12 +14,13 @@ type teller struct {
 	account *account // nil: nobody asked
 	live    bool     // somebody may watch: hand lines on at once
 	only    selection
+	spends  int // of the engine, when the account took over its doors
 }
 
-func newTeller(c Config, set *engine.Set, live bool) teller {
+func newTeller(c Config, doors []*engine.Door, live bool) teller {
 	t := teller{out: c.Writer, live: live, only: selection{source: c.Source.Masked(), since: c.Since}}
 	if c.Account {
-		t.account = newAccount(set)
+		t.account = newAccount(doors)
 	}
 	return t
 }
@@ -60,6 +61,7 @@ func (t *teller) packet(e *engine.Engine, p *packet.Packet) []engine.Event {
 		t.write(events)
 		return events
 	}
+	t.account.ours = e.Ours(p.Dest)
 	before := e.Counts()
 	events := e.Packet(p)
 	after := e.Counts()
@@ -71,8 +73,17 @@ func (t *teller) packet(e *engine.Engine, p *packet.Packet) []engine.Event {
 	} else {
 		t.account.after(chosen)
 	}
+	t.follow(e)
 	t.write(events)
 	return events
+}
+
+// follow lets the account go on with the sequences that doors go on with.
+func (t *teller) follow(e *engine.Engine) {
+	if n := e.Spends(); t.account != nil && n != t.spends {
+		t.spends = n
+		t.account.swap(e.Doors(), engine.Used)
+	}
 }
 
 // tell tells what no packet caused.

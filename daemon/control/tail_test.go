@@ -64,7 +64,8 @@ func TestTheTailIsTheEndOfEverything(t *testing.T) {
 
 func TestWhatIsNeverShownTakesNoRoom(t *testing.T) {
 	tail := NewTail()
-	tail.Add([]engine.Event{{Kind: engine.EventEffect, Effect: engine.EffectPersist}, {Kind: engine.EventEffect, Effect: engine.EffectElement}})
+	tail.Add([]engine.Event{{Kind: engine.EventEffect, Effect: engine.EffectPersist}, {Kind: engine.EventEffect, Effect: engine.EffectElement},
+		{Kind: engine.EventEffect, Effect: engine.EffectSpend}, {Kind: engine.EventEffect, Effect: engine.EffectMark}})
 	if _, next := tail.bounds(); next != 0 {
 		t.Error("it did")
 	}

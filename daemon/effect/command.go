@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sesame/daemon/engine"
 )
 
 // A command is a program that runs once, without a shell. It has a session of
@@ -39,7 +41,7 @@ var errStopped = errors.New("the daemon stops")
 // run runs the command, which is killed when ctx ends. It calls answer once, and
 // returns when the process is no more. That is the same time, except for a
 // process that not even SIGKILL ends, since it hangs in the kernel: then answer
-// comes first.
+// comes first. The error is a [*engine.CommandError] when the program ran.
 func (c command) run(ctx context.Context, answer func(output, error)) {
 	if !filepath.IsAbs(c.argv[0]) {
 		answer(output{}, fmt.Errorf("running %s: expected an absolute path", c.argv[0]))
@@ -67,7 +69,7 @@ func (c command) run(ctx context.Context, answer func(output, error)) {
 	}()
 	ended, why := c.watch(ctx, cmd.Process.Pid, exited)
 	if !ended {
-		answer(output{}, fmt.Errorf("running %s: %w, and hangs even after SIGKILL", c.argv[0], why))
+		answer(output{}, c.failed(-1, fmt.Errorf("%w, and hangs even after SIGKILL", why)))
 		<-exited
 		_ = cmd.Wait() // it was answered for
 		return
@@ -76,13 +78,24 @@ func (c command) run(ctx context.Context, answer func(output, error)) {
 	if errors.Is(err, exec.ErrWaitDelay) {
 		err = nil // it ended well; what it left behind holds its output open
 	}
+	status := cmd.ProcessState.ExitCode()
 	if why != nil {
-		err = why
+		status, err = -1, why
 	}
 	if err != nil {
-		err = fmt.Errorf("running %s: %w", c.argv[0], err)
+		err = c.failed(status, err)
 	}
 	answer(kept.output(), err)
+}
+
+// failed says that a command ran. One that was ended since the daemon stops has
+// not done what it was for, whatever it was to exit with.
+func (c command) failed(status int, err error) error {
+	err = fmt.Errorf("running %s: %w", c.argv[0], err)
+	if errors.Is(err, errStopped) {
+		return err
+	}
+	return &engine.CommandError{Status: status, Text: err.Error()}
 }
 
 // watch waits until the process has exited, and sees to it that it does in time.

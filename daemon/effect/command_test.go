@@ -85,20 +85,31 @@ func TestACommandThatCannotRun(t *testing.T) {
 	if err := os.WriteFile(noProgram, []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	const notRun = 0
 	for _, tt := range []struct {
-		argv []string
-		want string
+		argv   []string
+		want   string
+		status int
 	}{
-		{[]string{"/no/such/program"}, "running /no/such/program: no such file or directory"},
-		{[]string{"true"}, "running true: expected an absolute path"},
-		{[]string{"/"}, "running /: is a directory"},
-		{[]string{noProgram}, "running " + noProgram + ": permission denied"},
-		{[]string{"/bin/sh", "a\x00b"}, "running /bin/sh: invalid argument"},
-		{[]string{"/bin/sh", "-c", "exit 3"}, "running /bin/sh: exit status 3"},
-		{[]string{"/bin/sh", "-c", "kill -9 $$"}, "running /bin/sh: signal: killed"},
+		{[]string{"/no/such/program"}, "running /no/such/program: no such file or directory", notRun},
+		{[]string{"true"}, "running true: expected an absolute path", notRun},
+		{[]string{"/"}, "running /: is a directory", notRun},
+		{[]string{noProgram}, "running " + noProgram + ": permission denied", notRun},
+		{[]string{"/bin/sh", "a\x00b"}, "running /bin/sh: invalid argument", notRun},
+		{[]string{"/bin/sh", "-c", "exit 3"}, "running /bin/sh: exit status 3", 3},
+		{[]string{"/bin/sh", "-c", "kill -9 $$"}, "running /bin/sh: signal: killed", -1},
+		{[]string{"/bin/sh", "-c", "trap 'exit 5' TERM; sleep 10 & wait"}, "running /bin/sh: it still ran after 300ms", -1},
 	} {
-		if _, _, err := runs(t, command{argv: tt.argv, timeout: 10 * time.Second}); err == nil || err.Error() != tt.want {
+		_, _, err := runs(t, command{argv: tt.argv, timeout: 300 * time.Millisecond})
+		if err == nil || err.Error() != tt.want {
 			t.Errorf("%q: got %v, want %s", tt.argv, err, tt.want)
+		}
+		status := notRun
+		if ran, ok := errors.AsType[*engine.CommandError](err); ok {
+			status = ran.Status
+		}
+		if status != tt.status {
+			t.Errorf("%q: it exited with %d, want %d", tt.argv, status, tt.status)
 		}
 	}
 }

@@ -47,6 +47,8 @@ type host struct {
 	crash    int               // the step before which this one does; 0: none
 	dead     bool              // it did
 	each     func(name string, n int) program
+	lines    []string // of the file of one-time sequences
+	readOnly bool     // that file is
 }
 
 // A program is how a command goes.
@@ -72,6 +74,7 @@ func newHost(t *testing.T, cfg Config) *host {
 func newStoppedHost(cfg Config) *host {
 	h := &host{began: time.Now(), kernel: make(map[key]time.Time), table: true, programs: make(map[string]program), ran: make(map[string]int), mounts: make(map[string]string)}
 	cfg.Firewall, cfg.Persist, cfg.Now = h, h.persist, time.Now
+	cfg.Mark = h.mark
 	h.r = New(cfg)
 	h.r.exec = h.exec
 	return h
@@ -118,6 +121,10 @@ func (h *host) persist(records []engine.Record) error {
 		switch {
 		case r.Store != nil:
 			words = append(words, r.Store.Key)
+		case r.Spent != nil && r.Ended:
+			words = append(words, "marked "+r.Spent.Line)
+		case r.Spent != nil:
+			words = append(words, "used "+r.Spent.Line)
 		case r.Ended:
 			words = append(words, fmt.Sprintf("-%d", r.Grant.ID))
 		default:
@@ -125,6 +132,25 @@ func (h *host) persist(records []engine.Record) error {
 		}
 	}
 	h.note("%s", strings.Join(words, " "))
+	return nil
+}
+
+// mark marks a line, in one step: the file is renamed.
+func (h *host) mark(_, line string) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	defer h.lives()
+	switch {
+	case !h.lives():
+		return errDisk
+	case h.readOnly:
+		h.note("mark %s fails", line)
+		return errDisk
+	}
+	h.note("mark %s", line)
+	if i := slices.Index(h.lines, line); i >= 0 {
+		h.lines[i] = "#" + line[1:]
+	}
 	return nil
 }
 

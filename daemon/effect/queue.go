@@ -39,6 +39,8 @@ const (
 	needsCommand
 	needsLog
 	needsInstall
+	needsSpend
+	needsMark
 )
 
 // kindOf returns what an event needs.
@@ -64,6 +66,10 @@ func kindOf(e *engine.Event) kind {
 		}
 	case engine.EffectLog:
 		return needsLog
+	case engine.EffectSpend:
+		return needsSpend
+	case engine.EffectMark:
+		return needsMark
 	}
 	return needsNothing
 }
@@ -109,8 +115,8 @@ var errFull = errors.New("too many effects wait to be carried out")
 //
 // When [Config.Queue] places are taken, a reply that gives something is answered
 // with an error at once, and log lines are dropped. A reply is taken or refused
-// as a whole. Records, closes and undos have no bound of their own: what ends was
-// given before.
+// as a whole, but for the record that a one-time sequence was used, which it was.
+// Records, closes and undos have no bound of their own: what ends was given before.
 func (r *Runner) Enqueue(events []engine.Event) {
 	first := 0
 	for first < len(events) && events[first].Kind != engine.EventEffect && events[first].Kind != engine.EventClose {
@@ -146,7 +152,7 @@ func (r *Runner) Enqueue(events []engine.Event) {
 			refused = e.Reply
 			continue
 		}
-		if e.Reply != 0 {
+		if e.Reply != 0 && kind != needsSpend {
 			taken = e.Reply
 		}
 		r.push(s)

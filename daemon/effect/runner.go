@@ -18,6 +18,9 @@ type Config struct {
 	// all of them are tried again until they are written. The runner's goroutine
 	// alone calls it.
 	Persist func([]engine.Record) error
+	// Mark marks a line of a file of one-time sequences as used; nil: [Mark]. It is
+	// called by a goroutine for each, one at a time for each file.
+	Mark func(file, line string) error
 	// Now returns engine time, to any goroutine.
 	Now func() time.Time
 	Log hclog.Logger // nil: nothing is logged
@@ -45,7 +48,8 @@ type Config struct {
 //     Nobody else waits for them.
 //   - Commands of one door and source run one after another, and so do commands
 //     of one source with the same undo: no undo overtakes its command, and no
-//     command the undo of its last run. Others run side by side.
+//     command the undo of its last run. Others run side by side. Lines of files are
+//     marked among them, one after another in each file.
 type Runner struct {
 	cfg  Config
 	exec func(context.Context, command, func(output, error)) // a command's run; another in tests
@@ -76,6 +80,9 @@ func New(cfg Config) *Runner {
 	}
 	if cfg.Grace <= 0 {
 		cfg.Grace = 10 * time.Second
+	}
+	if cfg.Mark == nil {
+		cfg.Mark = Mark
 	}
 	if cfg.Log == nil {
 		cfg.Log = hclog.NewNullLogger()

@@ -2,6 +2,7 @@ package effect
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -21,7 +22,9 @@ func newLanes(places int) lanes { return lanes{free: places, queues: make(map[st
 
 func (l *lanes) add(s *step) {
 	source := s.source()
-	s.lanes = []string{"door\x00" + s.Door + "\x00" + source}
+	if s.lanes = []string{"door\x00" + s.Door + "\x00" + source}; s.kind == needsMark {
+		s.lanes[0] = "file\x00" + s.File
+	}
 	if s.undo != nil {
 		s.lanes = append(s.lanes, "undo\x00"+source+"\x00"+strings.Join(s.undo, "\x00"))
 	}
@@ -88,14 +91,19 @@ func (r *Runner) start(alive context.Context) {
 	}
 }
 
-// runOne runs a command, and tells the worker.
+// runOne runs a command or marks a line, and tells the worker.
 func (r *Runner) runOne(alive context.Context, s *step) {
-	r.exec(alive, commandOf(s), func(out output, err error) {
+	answer := func(out output, err error) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.finished = append(r.finished, finished{s, out, err})
 		signal(r.wake)
-	})
+	}
+	if s.kind == needsMark {
+		answer(output{}, r.cfg.Mark(s.File, s.Text))
+	} else {
+		r.exec(alive, commandOf(s), answer)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.freed++
@@ -109,12 +117,18 @@ func (r *Runner) finish(f finished) []*step {
 	r.answer(f.step, f.err)
 	switch {
 	case f.step.Reply == 0:
-	case f.err != nil:
+	case f.err != nil && !f.step.excuses(f.err):
 		r.drop(f.step.Reply)
 	default:
 		return r.resume(f.step.Reply)
 	}
 	return nil
+}
+
+// excuses reports whether what follows in the reply is carried out all the same.
+func (s *step) excuses(err error) bool {
+	_, ran := errors.AsType[*engine.CommandError](err)
+	return ran && s.AnyStatus
 }
 
 // defaultTimeout is for an undo from a journal that names none.

@@ -30,7 +30,7 @@ func (r *Runner) apply(changes []*step) []error {
 		if s.err == nil && r.stopped && gives(&s.Event) {
 			s.err = errStopped
 		}
-		if results[i] = s.err; s.err != nil || s.stale {
+		if results[i] = s.err; s.err != nil || s.stale || s.kind == needsSpend {
 			continue
 		}
 		r.keys.did(s)

@@ -12,7 +12,7 @@ import (
 )
 
 // A journal holds the records that could not be written yet: the latest of each
-// grant and of each stored value.
+// grant and of each stored value, and all of one-time sequences.
 type journal struct {
 	owed  map[about]owed
 	retry time.Time // of all of owed, not before
@@ -25,8 +25,9 @@ type journal struct {
 const retryDelay = 500 * time.Millisecond
 
 // maxOwed is how many records are owed at most. What is lost beyond it are the
-// ends of grants, the oldest first: after a restart such an undo runs once more.
-// Live grants and stored values are fewer than that.
+// ends of grants, the oldest first: after a restart such an undo runs once more, or
+// a line is looked for that is marked. Live grants, stored values and one-time
+// sequences are fewer than that.
 const maxOwed = 1 << 18
 
 // An about is what a record is about.
@@ -34,6 +35,7 @@ type about struct {
 	grant       uint64
 	script, key string
 	source      netip.Addr
+	spent       *engine.Spent // of which each record has one of its own
 }
 
 // An owed is a record with its place in the order.
@@ -45,8 +47,11 @@ type owed struct {
 func newJournal() journal { return journal{owed: make(map[about]owed)} }
 
 func aboutOf(r engine.Record) about {
-	if r.Grant != nil {
+	switch {
+	case r.Grant != nil:
 		return about{grant: r.Grant.ID}
+	case r.Spent != nil:
+		return about{spent: r.Spent}
 	}
 	return about{script: r.Script, source: r.Source, key: r.Store.Key}
 }
@@ -93,7 +98,7 @@ func (r *Runner) remember(steps []*step) {
 	records := j.records()
 	before := len(records)
 	for _, s := range steps {
-		if s.kind == needsJournal {
+		if s.kind == needsJournal || s.kind == needsSpend {
 			records = append(records, *s.Persist)
 		}
 	}
@@ -118,11 +123,15 @@ func (r *Runner) remember(steps []*step) {
 }
 
 // refuse marks the effects of grants whose records could not be written. Such a
-// record need not be written any more: the engine takes the grant back.
+// record need not be written any more: the engine takes the grant back. That a
+// one-time sequence was used is still to be written, and nothing is given for it.
 func (r *Runner) refuse(steps []*step) {
 	unknown := make(map[uint64]bool) // grants; true once an effect is refused for it
 	for _, s := range steps {
 		switch {
+		case s.kind == needsSpend:
+			s.err = fmt.Errorf("remembering that the sequence is used: %w", r.journal.err)
+			r.journal.owe(*s.Persist)
 		case s.kind == needsJournal && s.Persist.Grant != nil && !s.Persist.Ended:
 			unknown[s.Persist.Grant.ID] = false
 		case gives(&s.Event) && s.Grant != 0:

@@ -11,6 +11,16 @@ import (
 func (r *Runner) tell(s *step, err error) {
 	log := r.cfg.Log
 	switch {
+	case s.kind == needsSpend:
+		if err != nil {
+			r.warn("nothing is given for a one-time sequence: the journal cannot be written", "door", s.Door, "source", s.source(), "file", s.File)
+		}
+	case err != nil && s.kind == needsMark:
+		r.warn("used one-time sequence not marked: that is tried again at the next start", "door", s.Door, "file", s.File, "error", err)
+	case s.kind == needsMark:
+		log.Debug("used one-time sequence marked", "door", s.Door, "file", s.File)
+	case s.kind == needsLog && s.File != "":
+		log.Warn("no one-time sequence left: write new ones into the file", "door", s.Door, "file", s.File)
 	case err != nil && s.kind == needsElement:
 		r.warn("firewall not changed", "door", s.Door, "source", s.source(), "port", s.Port.String(), "grant", s.Grant, "error", err)
 	case err != nil:

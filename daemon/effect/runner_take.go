@@ -25,9 +25,9 @@ func (r *Runner) carryOut(steps []*step) {
 		case behind && s.Reply != 0:
 			r.replies[s.Reply] = append(waiting, s)
 			r.keys.wait(s)
-		case s.kind == needsElement:
+		case s.kind == needsElement || s.kind == needsSpend:
 			changes = append(changes, s)
-		case s.kind == needsLog || s.kind == needsCommand && s.stale:
+		case s.kind == needsLog || s.kind == needsMark || s.kind == needsCommand && s.stale:
 			later = append(later, s)
 		case s.kind == needsCommand:
 			later = append(later, s)

@@ -22,7 +22,7 @@ const agedSize = 39
 func (t *table) pack() (packed []byte, oldest int) {
 	place, count := make([]uint32, t.slots.length), uint32(0)
 	for i := range int32(t.slots.length) {
-		if a := t.slots.at(i); a.run == 0 && a.key.door != 0 {
+		if a := t.slots.at(i); a.run == 0 && a.door != 0 {
 			count++
 			place[i] = count
 		}
@@ -34,7 +34,7 @@ func (t *table) pack() (packed []byte, oldest int) {
 		}
 		a := t.slots.at(i)
 		packed = append(packed, a.key.source[:]...)
-		packed = binary.LittleEndian.AppendUint32(packed, a.key.door)
+		packed = binary.LittleEndian.AppendUint32(packed, a.door)
 		packed = binary.LittleEndian.AppendUint64(packed, uint64(a.first))
 		packed = binary.LittleEndian.AppendUint32(packed, a.sequence)
 		packed = binary.LittleEndian.AppendUint16(packed, a.from)
@@ -55,12 +55,12 @@ func (e *Engine) unpackAged(packed []byte, oldest int) error {
 			return errors.New("the first-stage attempts are in no order of age")
 		}
 		one := packed[(oldest-1)*agedSize:][:agedSize]
-		key := attemptKey{source: [16]byte(one), door: binary.LittleEndian.Uint32(one[16:])}
+		source, door := [16]byte(one), binary.LittleEndian.Uint32(one[16:])
 		h := hit{
 			at: int64(binary.LittleEndian.Uint64(one[20:])), sequence: binary.LittleEndian.Uint32(one[28:]),
 			from: binary.LittleEndian.Uint16(one[32:]), flags: packet.Flags(one[34]),
 		}
-		if err := e.resumeAttempt(key, h); err != nil {
+		if err := e.resumeAttempt(source, door, h); err != nil {
 			return err
 		}
 		oldest = int(binary.LittleEndian.Uint32(one[35:]))
@@ -72,19 +72,25 @@ func (e *Engine) unpackAged(packed []byte, oldest int) error {
 }
 
 // resumeAttempt makes the youngest first-stage attempt. That of a door that is
-// gone waits to be forgotten.
-func (e *Engine) resumeAttempt(key attemptKey, h hit) error {
-	d := e.index.byID[key.door]
-	if key.door == 0 || key.door > e.index.lastID || e.attempts.full() || e.attempts.find(key) != 0 {
-		return fmt.Errorf("an attempt of %v in door %d, where it cannot be", key.addr(), key.door)
+// gone waits to be forgotten; nobody looks for it, in whatever group it was.
+func (e *Engine) resumeAttempt(source [16]byte, door uint32, h hit) error {
+	d := e.index.byID[door]
+	key := attemptKey{source, door}
+	if d != nil {
+		key.group = d.key
+	}
+	if door == 0 || door > e.index.lastID || e.attempts.full() || e.attempts.has(key, door) {
+		return fmt.Errorf("an attempt of %v in door %d, where it cannot be", key.addr(), door)
 	}
 	if d != nil {
-		h.port = d.Sequence[0].Port
-		if d.Listen || len(d.Sequence) < 2 || !h.is(d.Sequence[0]) {
-			return fmt.Errorf("an attempt of %v in door %q, which has none such", key.addr(), d.Name)
+		if d.Listen || len(d.Sequence) < 2 || d.Within <= 0 {
+			return fmt.Errorf("an attempt of %v in door %q, which has none", key.addr(), d.Name)
+		}
+		if h.port = d.Sequence[0].Port; !h.is(d.Sequence[0]) {
+			return fmt.Errorf("an attempt of %v in door %q, which does not begin so", key.addr(), d.Name)
 		}
 		d.lives(1)
 	}
-	e.begun(e.attempts.add(key), h)
+	e.begun(e.attempts.add(key, door), h)
 	return nil
 }

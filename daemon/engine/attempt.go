@@ -21,7 +21,7 @@ func (e *Engine) start(d *door, key attemptKey, h hit) {
 		e.counts.Misses++
 		return
 	}
-	slot := e.attempts.add(key)
+	slot := e.attempts.add(key, d.id)
 	d.lives(1)
 	e.begun(slot, h)
 	e.reach(d, key.addr(), 1)
@@ -96,7 +96,7 @@ func (e *Engine) dropOldest(may func(slot int32, d *door) bool) bool {
 	if slot == 0 {
 		return false
 	}
-	d := e.index.byID[e.attempts.slots.at(slot).key.door]
+	d := e.index.byID[e.attempts.slots.at(slot).door]
 	if !may(slot, d) {
 		return false
 	}

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"slices"
 	"time"
 )
@@ -39,7 +40,9 @@ func (e *Engine) effect(b *batch, event Event, g *grant, was time.Time) {
 	if g != nil {
 		x.end, event.Observed = g.End, g.Observed
 	}
-	if event.Argv != nil || event.Effect == EffectElement || event.Effect == EffectAllow && !event.Until.IsZero() {
+	switch {
+	case event.Argv != nil, event.Effect == EffectElement, event.Effect == EffectSpend, event.Effect == EffectMark,
+		event.Effect == EffectAllow && !event.Until.IsZero():
 		e.effects++
 		event.ID = e.effects
 		e.batches.byID[event.ID] = position{b, len(b.entries)}
@@ -47,7 +50,7 @@ func (e *Engine) effect(b *batch, event Event, g *grant, was time.Time) {
 			b.first = event.ID
 		}
 	}
-	if event.Effect == EffectAllow || event.Effect == EffectExec {
+	if event.Effect == EffectAllow || event.Effect == EffectExec || event.Effect == EffectSpend {
 		event.Reply = b.first
 	}
 	x.event = event
@@ -63,18 +66,41 @@ func (e *Engine) result(id uint64, err error) {
 	}
 	delete(e.batches.byID, id)
 	b, x := found.batch, found.batch.entries[found.index]
-	switch {
-	case err != nil:
-		e.emit(Event{
-			Kind: EventFailed, Door: x.event.Door, Source: x.event.Source, Effect: x.event.Effect,
-			Grant: x.event.Grant, Port: x.event.Port, Detail: err.Error(),
-		})
-		if x.event.Effect != EffectUndo {
+	done := err == nil || e.failed(x.event, err)
+	switch use := (Spent{x.event.File, x.event.Text}); x.event.Effect {
+	case EffectSpend:
+		if !done {
 			e.fail(b, found.index)
 		}
-	case x.event.Effect == EffectUndo:
-		e.persist(Record{Grant: &x.grant.Grant, Ended: true})
+		// It was seen on the wire. The file remembers that also when the journal
+		// cannot.
+		e.mark(x.event.Door, x.event.Source, use)
+	case EffectMark:
+		if done {
+			e.marked(use)
+		}
+	case EffectUndo:
+		if done {
+			e.persist(Record{Grant: &x.grant.Grant, Ended: true})
+		}
+	default:
+		if !done {
+			e.fail(b, found.index)
+		}
 	}
+}
+
+// failed tells that an effect failed. True: it counts as done all the same.
+func (e *Engine) failed(effect Event, err error) bool {
+	told := Event{
+		Kind: EventFailed, Door: effect.Door, Source: effect.Source, Effect: effect.Effect,
+		Grant: effect.Grant, Port: effect.Port, Detail: err.Error(),
+	}
+	if command, ok := errors.AsType[*CommandError](err); ok {
+		told.Ran, told.Status = true, command.Status
+	}
+	e.emit(told)
+	return told.Ran && effect.AnyStatus
 }
 
 // fail takes back a batch of which one effect failed. What comes after it will
@@ -85,6 +111,9 @@ func (e *Engine) fail(b *batch, failed int) {
 		e.neverDone(b.entries[i])
 	}
 	for i := failed - 1; i >= 0; i-- {
+		if b.entries[i].event.Effect == EffectSpend {
+			continue // what was used stays used
+		}
 		delete(e.batches.byID, b.entries[i].event.ID)
 		e.takeBack(b.entries[i])
 	}

@@ -50,10 +50,11 @@ func (e *Engine) classify(p *packet.Packet, here *portDoors) packet.Drop {
 	if len(e.index.strict) > 0 && p.Port.Proto == packet.UDP && e.local != nil && e.local.has(p.Source) {
 		e.flows.see(e.secret.flow(p.Source, p.Dest, p.SourcePort, p.Port.Number))
 	}
-	if !e.local.has(p.Dest) {
+	e.ours = e.local.has(p.Dest)
+	if !e.ours && !e.index.targets[p.Dest] {
 		return packet.NotLocal
 	}
-	if !here.want(p) && (len(e.index.strict) == 0 || !e.stray(p)) {
+	if (here == nil || !here.want(p, e.ours)) && (len(e.index.strict) == 0 || !e.stray(p)) {
 		return packet.NotWatched
 	}
 	if p.Port.Proto == packet.TCP &&
@@ -61,6 +62,14 @@ func (e *Engine) classify(p *packet.Packet, here *portDoors) packet.Drop {
 		return packet.Retransmit
 	}
 	return packet.Kept
+}
+
+// accepts reports whether the destination of p is one that d minds.
+func (e *Engine) accepts(d *door, p *packet.Packet) bool {
+	if d.Target.IsValid() {
+		return p.Dest == d.Target
+	}
+	return e.ours
 }
 
 // stray reports whether p is a wrong knock to strict doors: it asks for

@@ -15,6 +15,7 @@ type cause struct {
 	depth  int // how many operations on other doors led here
 	// observed says that it comes from a time when the door only observed.
 	observed bool
+	batch    *batch // that the effects of the reply follow; nil: they make one of their own
 }
 
 // observes reports whether what c leads to is decided and not done.
@@ -38,13 +39,20 @@ func (e *Engine) reach(d *door, source netip.Addr, stage int) bool {
 	return e.obey(c, d.Handler, m)
 }
 
-// finish is what follows the last knock of a sequence.
+// finish is what follows the last knock of a sequence. Of two doors that have the
+// same line of one file it is the first one's.
 func (e *Engine) finish(d *door) {
 	source := e.packet.Source
-	if !e.reach(d, source, len(d.Sequence)) || !e.admit(d.Door, source) {
+	if d.usedUp() {
+		e.miss(d, source, len(d.Sequence)-1, Used)
 		return
 	}
-	e.counts.Opens += e.decide(causeOf(MomentOpen, d.Door, source), d.Hooks&HookOpen != 0)
+	agreed := e.reach(d, source, len(d.Sequence))
+	c := causeOf(MomentOpen, d.Door, source)
+	c.batch = e.spend(d, source)
+	if agreed && e.admit(d.Door, source) {
+		e.counts.Opens += e.decide(c, d.Hooks&HookOpen != 0)
+	}
 }
 
 // hear is what follows a knock that a listener hears.

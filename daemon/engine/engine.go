@@ -25,7 +25,7 @@ type Config struct {
 	// first-stage attempt makes room, so an honest knock survives a flood of
 	// spoofed ones while the flood's rate times the honest gap between two
 	// knocks is below it. The default, 1,048,576, withstands a million packets
-	// a second for a gap of one second. A first-stage attempt takes about 70
+	// a second for a gap of one second. A first-stage attempt takes about 75
 	// bytes; a later one several times that, but needs a second right knock.
 	Attempts int
 	// Grants is how many grants may be live; a door refuses beyond it. The
@@ -62,13 +62,18 @@ type Engine struct {
 	batches  *batches
 	effects  uint64    // ids given to them
 	closings []closing // on_close calls that wait, first in first out
+	spends   spends
 
-	packet  *packet.Packet // at hand; nil while a timer fires
-	offered []*door        // those that it concerns
-	moment  Moment
-	serial  uint64 // of moments and timers
-	events  []Event
-	counts  Counts
+	packet   *packet.Packet // at hand; nil while a timer fires
+	ours     bool           // it is for an address of this host
+	offered  []*door        // those that it concerns
+	gathered []*groupPort   // and groups
+	begins   []*door        // of a group, with it
+	found    []progress     // of its source in a group
+	moment   Moment
+	serial   uint64 // of moments and timers
+	events   []Event
+	counts   Counts
 }
 
 // Counts are totals since the engine was made.
@@ -105,6 +110,7 @@ func New(cfg Config, start time.Time) *Engine {
 		limits:   newLimits(cfg.Grants),
 		store:    newStore(cfg.Grants),
 		batches:  newBatches(),
+		spends:   newSpends(),
 	}
 }
 
@@ -122,6 +128,7 @@ func (e *Engine) Packet(p *packet.Packet) []Event {
 		e.counts.Dropped[drop]++
 	} else {
 		e.match(p, here)
+		e.goOn(single(p.Source))
 		e.settle()
 	}
 	e.packet = nil
@@ -136,10 +143,12 @@ func (e *Engine) Tick(now time.Time) []Event {
 
 // Swap replaces the doors between two packets. An attempt lives on when its
 // door's sequence and limits are unchanged, else it ends as a Reloaded miss.
-// Grants, limits, stored values and the memory of retransmits always live on.
+// Grants, limits, stored values and the memory of retransmits always live on. A
+// one-time sequence that was used and is not marked yet stays used: see
+// [Engine.Spends].
 func (e *Engine) Swap(now time.Time, set *Set) []Event {
 	e.begin(now)
-	next := newIndex(set, e.index)
+	next := e.arrange(set)
 	e.endRuns(Reloaded, func(d *door) bool { return next.byID[d.id] == nil })
 	e.settle()
 	e.index = next
@@ -190,14 +199,18 @@ func (e *Engine) Revoke(now time.Time, source netip.Prefix, port packet.Port) []
 	return e.events
 }
 
-// Restore takes back grants and stored values that outlived a restart, beyond
-// all bounds. Grants whose end has come are closed, and their undo is run. One
-// that ended already only tells that its id was given.
+// Restore takes back grants, stored values and one-time sequences that outlived a
+// restart, beyond all bounds. Grants whose end has come are closed, and their
+// undo is run. One that ended already only tells that its id was given. A
+// sequence that was used is marked now. It does not matter whether the doors come
+// before or after it.
 func (e *Engine) Restore(now time.Time, records []Record) []Event {
 	e.begin(now)
 	for _, r := range records {
 		e.restore(r)
 	}
+	e.goOn(netip.Prefix{})
+	e.settle()
 	e.fire(e.now)
 	return e.events
 }

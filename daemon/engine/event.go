@@ -42,13 +42,24 @@ type Event struct {
 	Until   time.Time
 	Argv    []string // nil in an EffectExec that only prolongs a grant
 	Timeout time.Duration
+	// AnyStatus says that Argv need only run: when it fails, the effects of the
+	// reply that follow it are carried out all the same.
+	AnyStatus bool
+	// Status is of an EventFailed whose command ran: with what it exited, below
+	// zero when it did not exit by itself. Ran tells the two kinds of zero apart.
+	Ran    bool
+	Status int
 
 	// Observed says of an effect and a close that the door only observes: they
 	// are decided and told as ever, and nothing is to be done.
 	Observed bool
 
-	// Persist is set for EffectPersist alone.
+	// Persist is set for EffectPersist and EffectSpend alone.
 	Persist *Record
+	// File and Text are of an EffectSpend and an EffectMark: a line of a file of
+	// one-time sequences. An EffectLog has File when no sequence is left in it.
+	File string
+	Text string
 }
 
 // A Kind is the kind of an event.
@@ -75,6 +86,8 @@ const (
 	EffectUndo                      // run Argv, which is owed since an EffectExec
 	EffectLog                       // Detail is a line for people
 	EffectElement                   // the kernel's element for (Source, Port) must end at Until, or go when that is zero; no access changes
+	EffectSpend                     // write the record that a one-time sequence is used; awaited, so that nothing is given when it cannot be written
+	EffectMark                      // mark a line of File, which is Text, as used
 )
 
 // A Reason says why: of a miss, a refusal or a close.
@@ -87,6 +100,7 @@ const (
 	StepTimeout  Reason = "step_timeout"  // too long since the last knock
 	TotalTimeout Reason = "total_timeout" // too long since the first knock
 	Reloaded     Reason = "reload"        // the door changed or went
+	Used         Reason = "used"          // somebody else used the one-time sequence
 	EndOfCapture Reason = "end_of_capture"
 )
 
@@ -108,8 +122,9 @@ const (
 	NotDone      Reason = "failed" // an effect of the same reply failed, so it was taken back
 )
 
-// A Record is what must survive a restart: a grant with its undo, or a value
-// that a script stored. Exactly one of the two is set.
+// A Record is what must survive a restart: a grant with its undo, a value
+// that a script stored, or a sequence that was used. Exactly one of Grant, Store
+// and Spent is set.
 type Record struct {
 	Grant *Grant
 	// Ended says that the grant is over, and that nothing is owed for it any
@@ -121,4 +136,13 @@ type Record struct {
 	// of the whole script.
 	Script string
 	Source netip.Addr
+	// Spent is a one-time sequence that was used. Ended says that its line is
+	// marked, so that the file remembers it.
+	Spent *Spent
+}
+
+// Spent is a one-time sequence that was used.
+type Spent struct {
+	File string // that it is from
+	Line string // as the file had it
 }

@@ -27,7 +27,7 @@ func (e *Engine) allow(c cause, b *batch, source netip.Prefix, port packet.Port,
 func (e *Engine) exec(c cause, b *batch, op Exec) {
 	event := Event{
 		Kind: EventEffect, Effect: EffectExec, Door: c.name, Source: single(c.source),
-		Argv: op.Argv, Timeout: op.Timeout, Observed: c.observes(),
+		Argv: op.Argv, Timeout: op.Timeout, AnyStatus: op.AnyStatus, Observed: c.observes(),
 	}
 	if op.Undo == nil {
 		e.effect(b, event, nil, time.Time{})
@@ -46,7 +46,8 @@ func (e *Engine) exec(c cause, b *batch, op Exec) {
 
 func (e *Engine) commandGrant(c cause, op Exec) Grant {
 	return Grant{
-		Source: single(c.source), Argv: op.Argv, Undo: op.Undo, Timeout: op.Timeout, TTL: op.TTL, Observed: c.observes(),
+		Source: single(c.source), Argv: op.Argv, Undo: op.Undo, Timeout: op.Timeout, AnyStatus: op.AnyStatus,
+		TTL: op.TTL, Observed: c.observes(),
 	}
 }
 
@@ -84,6 +85,8 @@ func (e *Engine) restore(r Record) {
 	switch g := r.Grant; {
 	case r.Store != nil:
 		e.store.put(r.Script, r.Source, *r.Store)
+	case r.Spent != nil && !r.Ended:
+		e.owe(*r.Spent)
 	case g == nil || g.Argv == nil && !r.Ended && !g.Source.IsValid():
 	case r.Ended:
 		e.grants.lastID = max(e.grants.lastID, g.ID)
@@ -152,7 +155,7 @@ func (e *Engine) end(g *grant, reason Reason, depth int) {
 	if g.Undo != nil && e.grants.latest(g.key).IsZero() {
 		e.effect(&batch{}, Event{
 			Kind: EventEffect, Effect: EffectUndo, Door: g.Door, Source: g.Source,
-			Grant: g.ID, Argv: g.Undo, Timeout: g.Timeout,
+			Grant: g.ID, Argv: g.Undo, Timeout: g.Timeout, AnyStatus: g.AnyStatus,
 		}, g, time.Time{})
 	} else {
 		e.persist(Record{Grant: &g.Grant, Ended: true})

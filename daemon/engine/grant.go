@@ -21,8 +21,10 @@ type Grant struct {
 	Argv    []string    // nil for a port
 	Undo    []string
 	Timeout time.Duration // of Undo
-	TTL     time.Duration // as it was given, or prolonged, last
-	End     time.Time     // engine time, absolute
+	// AnyStatus says that an Undo that ran and failed is not owed any more.
+	AnyStatus bool
+	TTL       time.Duration // as it was given, or prolonged, last
+	End       time.Time     // engine time, absolute
 	// Observed says that the door only observed when it gave it: nothing was
 	// done, and nothing will be.
 	Observed bool

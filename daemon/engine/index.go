@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"net/netip"
 	"slices"
 	"time"
 
@@ -10,14 +11,16 @@ import (
 // An index is a Set, arranged so that a packet finds the doors that it concerns
 // by its port, and none of the others.
 type index struct {
-	doors  []*door
-	byID   map[uint32]*door
-	byName map[string]*door
-	ports  map[packet.Port]*portDoors
-	strict []*door
-	guards map[packet.Port]bool
-	timers map[timerName]Handler
-	lastID uint32
+	doors   []*door
+	byID    map[uint32]*door
+	byName  map[string]*door
+	groups  map[string]*group // of PolicyKnockd, by name
+	ports   map[packet.Port]*portDoors
+	targets map[netip.Addr]bool // of all doors
+	strict  []*door
+	guards  map[packet.Port]bool
+	timers  map[timerName]Handler
+	lastID  uint32 // of doors and groups
 }
 
 type timerName struct{ script, name string }
@@ -26,36 +29,54 @@ type timerName struct{ script, name string }
 // knock are there only while somebody has an attempt in them, so that the others
 // cost a packet nothing.
 type portDoors struct {
-	tests []FlagTest // of all doors, each once
-	first []*door    // that begin with it, and listeners; in order
-	awake []*door    // others with attempts; in order
+	tests  []FlagTest                // of all doors, each once
+	first  []*door                   // that begin with it, and listeners; in order
+	awake  []*door                   // others with attempts; in order
+	groups []*groupPort              // that begin with it or have attempts; in order
+	aimed  map[netip.Addr]*portDoors // those doors that have a target, by it
 }
 
-// want reports whether p can be a knock of some door.
-func (h *portDoors) want(p *packet.Packet) bool {
-	return h != nil && (p.Port.Proto != packet.TCP ||
-		slices.ContainsFunc(h.tests, func(t FlagTest) bool { return t.Holds(p.Flags) }))
+// want reports whether p, which is to an address of this host if ours, can be a
+// knock of some door.
+func (h *portDoors) want(p *packet.Packet, ours bool) bool {
+	return ours && holdsAny(h.tests, p) || h.aimed != nil && h.aimed[p.Dest] != nil && holdsAny(h.aimed[p.Dest].tests, p)
+}
+
+// holdsAny reports whether p has the flags that one of the tests asks for. UDP
+// has none, but somebody must ask.
+func holdsAny(tests []FlagTest, p *packet.Packet) bool {
+	for _, t := range tests {
+		if p.Port.Proto != packet.TCP || t.Holds(p.Flags) {
+			return true
+		}
+	}
+	return false
 }
 
 // A door is a Door with what the engine keeps for it.
 type door struct {
 	*Door
 	id       uint32 // attempts are known by it; a new one makes them void
+	key      uint32 // by which they are found: the id of its group, or its own
+	group    *group // nil: it minds its own knocks
 	order    int
 	patience time.Duration // how long a first-stage attempt lasts
 	live     int           // attempts in progress, of all sources
 	later    []*portDoors  // where it is awake while there are any
+	oneTime  *oneTime      // nil: its sequence stays the same
 }
 
 // newIndex arranges set. A door that matches as it did in old keeps its id and
 // so its attempts.
 func newIndex(set *Set, old *index) *index {
 	x := &index{
-		byID:   make(map[uint32]*door, len(set.Doors)),
-		byName: make(map[string]*door, len(set.Doors)),
-		ports:  make(map[packet.Port]*portDoors),
-		guards: make(map[packet.Port]bool),
-		timers: make(map[timerName]Handler, len(set.Timers)),
+		byID:    make(map[uint32]*door, len(set.Doors)),
+		byName:  make(map[string]*door, len(set.Doors)),
+		groups:  make(map[string]*group),
+		ports:   make(map[packet.Port]*portDoors),
+		targets: make(map[netip.Addr]bool),
+		guards:  make(map[packet.Port]bool),
+		timers:  make(map[timerName]Handler, len(set.Timers)),
 	}
 	if old != nil {
 		x.lastID = old.lastID
@@ -63,6 +84,7 @@ func newIndex(set *Set, old *index) *index {
 	for _, d := range set.Doors {
 		x.add(d, old)
 	}
+	x.rest()
 	for _, t := range set.Timers {
 		x.timers[timerName{t.Script, t.Name}] = t.Handler
 	}
@@ -78,21 +100,60 @@ func (x *index) add(d *Door, old *index) {
 	if was := old.door(d.Name); was != nil && sameMatching(was.Door, d) {
 		n.id, alive = was.id, was.live
 	} else {
-		x.lastID++
-		n.id = x.lastID
+		n.id = x.newID()
+	}
+	n.key = n.id
+	if d.Policy == PolicyKnockd && !d.Listen {
+		n.group = x.groupOf(d.Group, n.order, old)
+		n.key = n.group.id
+	}
+	if d.Target.IsValid() {
+		x.targets[d.Target] = true
 	}
 	x.doors = append(x.doors, n)
 	x.byID[n.id], x.byName[d.Name] = n, n
-	for i, k := range d.Sequence {
-		x.listen(n, k, i == 0 || d.Listen)
-	}
-	n.lives(alive)
+	n.live = alive
+	x.list(n)
 	for _, g := range d.Guards {
 		x.guards[g] = true
 	}
-	if d.Strict && !d.Listen {
-		x.strict = append(x.strict, n)
+}
+
+// list makes the door known where it minds packets.
+func (x *index) list(d *door) {
+	for i, k := range d.Sequence {
+		x.listen(d, k, i == 0 || d.Listen)
 	}
+	alive := d.live
+	d.live = 0
+	d.lives(alive)
+	if d.Strict && !d.Listen && d.group == nil && len(d.Sequence) > 0 {
+		x.strict = append(x.strict, d)
+	}
+}
+
+// relist lists all doors anew, since the sequences of some are others now.
+func (x *index) relist() {
+	x.ports, x.strict = make(map[packet.Port]*portDoors), nil
+	for _, g := range x.groups {
+		*g = group{id: g.id, order: g.order}
+	}
+	for _, d := range x.doors {
+		d.later = nil
+		x.list(d)
+	}
+	x.rest()
+}
+
+// renew gives a door another id, so that the attempts in it are void.
+func (x *index) renew(d *door) {
+	d.lives(-d.live)
+	delete(x.byID, d.id)
+	d.id = x.newID()
+	if d.group == nil {
+		d.key = d.id
+	}
+	x.byID[d.id] = d
 }
 
 // listen makes the door known at the port of one of its knocks.
@@ -102,10 +163,15 @@ func (x *index) listen(d *door, k Knock, begins bool) {
 		here = &portDoors{}
 		x.ports[k.Port] = here
 	}
+	if d.Target.IsValid() {
+		here = here.aim(d.Target)
+	}
 	if !slices.Contains(here.tests, k.Flags) {
 		here.tests = append(here.tests, k.Flags)
 	}
 	switch {
+	case d.group != nil:
+		d.group.listen(here, d, k, begins)
 	case slices.Contains(here.first, d):
 	case begins:
 		here.first = append(here.first, d)
@@ -114,10 +180,29 @@ func (x *index) listen(d *door, k Knock, begins bool) {
 	}
 }
 
+// aim returns the doors with this target.
+func (h *portDoors) aim(target netip.Addr) *portDoors {
+	if h.aimed == nil {
+		h.aimed = make(map[netip.Addr]*portDoors)
+	}
+	if h.aimed[target] == nil {
+		h.aimed[target] = &portDoors{}
+	}
+	return h.aimed[target]
+}
+
+func (x *index) newID() uint32 {
+	x.lastID++
+	return x.lastID
+}
+
 // lives counts attempts that begin, or end when by is negative.
 func (d *door) lives(by int) {
 	was := d.live
 	d.live += by
+	if d.group != nil {
+		d.group.lives(by)
+	}
 	if (was == 0) == (d.live == 0) {
 		return
 	}
@@ -150,6 +235,7 @@ func (x *index) order(name string) int {
 // sameMatching reports whether an attempt in a may go on in b.
 func sameMatching(a, b *Door) bool {
 	return slices.Equal(a.Sequence, b.Sequence) && a.Listen == b.Listen && a.Policy == b.Policy &&
+		a.Group == b.Group && a.Flags == b.Flags && a.Target == b.Target &&
 		a.Within == b.Within && a.StepTimeout == b.StepTimeout && a.OnWrong == b.OnWrong &&
 		a.Duplicates == b.Duplicates && a.Strict == b.Strict && slices.Equal(a.Except, b.Except)
 }

@@ -80,7 +80,7 @@ func whole(events ...Event) string {
 	var all strings.Builder
 	for _, event := range events {
 		if r := event.Persist; r != nil {
-			fmt.Fprintf(&all, "persist %v %v %v %+v %+v\n", r.Ended, r.Script, r.Source, r.Grant, r.Store)
+			fmt.Fprintf(&all, "persist %v %v %v %+v %+v %+v\n", r.Ended, r.Script, r.Source, r.Grant, r.Store, r.Spent)
 			event.Persist = nil
 		}
 		fmt.Fprintf(&all, "%+v\n", event)
@@ -182,6 +182,10 @@ func (c *chaos) packet() input {
 		p.SourcePort, p.Sequence = 20000, uint32(c.r.IntN(3))
 	case 1: // a flow that this host begins
 		p.Source, p.Dest, p.Port.Proto = p.Dest, p.Source, packet.UDP
+	case 2:
+		p.Dest = virtual
+	case 3:
+		p.Flags |= packet.ACK
 	}
 	return func(e *Engine) []Event { return e.Packet(&p) }
 }
@@ -216,8 +220,9 @@ func (c *chaos) restore() input {
 	if len(c.e.store.values) == c.e.cfg.Grants {
 		value.Value = nil
 	}
+	use := Spent{fmt.Sprint("/once", c.r.IntN(2)), fmt.Sprint(1 + c.r.IntN(7))}
 	return func(e *Engine) []Event {
-		return e.Restore(now, []Record{{Grant: &g}, {Grant: &g}, {Store: &value, Script: "s.lua"}})
+		return e.Restore(now, []Record{{Grant: &g}, {Grant: &g}, {Store: &value, Script: "s.lua"}, {Spent: &use}})
 	}
 }
 
@@ -282,12 +287,40 @@ func (c *chaos) newDoor() *Door {
 	d.StepTimeout = time.Duration(c.r.IntN(3)) * 2 * time.Second
 	d.OnWrong, d.Duplicates = OnWrong(c.r.IntN(2)), Duplicates(c.r.IntN(2))
 	if c.r.IntN(3) == 0 {
+		asking(inGroup(d, fmt.Sprint("group", c.r.IntN(2))), []FlagTest{SYN, anySYN, {}}[c.r.IntN(3)])
+		d.StepTimeout, d.Within = 0, d.Within*time.Duration(min(1, c.r.IntN(6)))
+	}
+	if c.r.IntN(6) == 0 {
+		d.Target = virtual
+	}
+	if c.r.IntN(4) == 0 {
+		d.OneTime = c.oneTime(d)
+	}
+	if c.r.IntN(3) == 0 {
 		d.Limit = &Limit{Count: 2, Per: 10 * time.Second, PerSource: c.r.IntN(2) == 0}
 	}
 	if d.Listen || c.r.IntN(2) == 0 {
 		scripted(d, Hooks(c.r.IntN(32)), c.handle)
 	}
 	return d
+}
+
+// oneTime returns some of the lines of one of two files; a line has the same
+// knocks in each door that asks for the same flags.
+func (c *chaos) oneTime(d *Door) *OneTime {
+	list := &OneTime{File: fmt.Sprint("/once", c.r.IntN(2))}
+	for range c.r.IntN(6) {
+		n := c.r.IntN(8)
+		s := OneTimeSequence{Line: fmt.Sprint(n)}
+		if n == 0 {
+			s.Line = ""
+		}
+		for i := range 1 + n%3 {
+			s.Knocks = append(s.Knocks, Knock{Port: ports(c.t, chaosPorts[(n+i)%len(chaosPorts)])[0], Flags: d.Flags})
+		}
+		list.Sequences = append(list.Sequences, s)
+	}
+	return list
 }
 
 // handle answers with what its moment permits, and sometimes with what it does
@@ -376,16 +409,25 @@ func (c *chaos) checkTable() {
 		c.errorf("%d attempts: %d are counted", len(seen), a.used)
 	}
 	for slot := range seen {
-		if found := a.find(a.slots.at(slot).key); found != slot {
-			c.errorf("slot %d is found at %d", slot, found)
+		if d := c.e.index.byID[a.slots.at(slot).door]; d != nil && d.key != a.slots.at(slot).key.group {
+			c.errorf("slot %d is found by %d: want %d", slot, a.slots.at(slot).key.group, d.key)
+		}
+		found := 0
+		for other := range a.all(a.slots.at(slot).key) {
+			if other == slot {
+				found++
+			}
+		}
+		if found != 1 {
+			c.errorf("slot %d is found %d times", slot, found)
 		}
 	}
 	entries := len(slices.DeleteFunc(slices.Clone(a.index), func(entry uint64) bool { return entry == 0 }))
 	for slot := a.free; slot != 0; slot = a.slots.at(slot).newer {
 		is(slot, "free")
 	}
-	if entries != a.used || len(seen) != a.slots.length-1 {
-		c.errorf("%d entries for %d attempts; %d of %d slots are used or free", entries, a.used, len(seen), a.slots.length-1)
+	if entries != a.keys || len(seen) != a.slots.length-1 {
+		c.errorf("%d entries for %d keys; %d of %d slots are used or free", entries, a.keys, len(seen), a.slots.length-1)
 	}
 }
 
@@ -394,29 +436,92 @@ func (c *chaos) checkTable() {
 func (c *chaos) checkDoors() {
 	live := map[uint32]int{}
 	a := c.e.attempts
-	for _, entry := range a.index {
-		if entry != 0 {
-			live[a.slots.at(int32(uint32(entry))).key.door]++
-		}
+	for i := range int32(a.slots.length) {
+		live[a.slots.at(i).door]++
 	}
-	awake := map[packet.Port][]*door{}
+	awake := map[*portDoors][]*door{}
+	grouped := map[*group]int{}
 	for i, d := range c.e.index.doors {
 		if d.order != i || d.live != live[d.id] || c.e.index.byID[d.id] != d || c.e.index.byName[d.Name] != d {
 			c.errorf("%s is at %d and has %d attempts: want %d and %d", d.Name, d.order, d.live, i, live[d.id])
 		}
+		c.checkOneTime(d)
+		if d.group != nil {
+			grouped[d.group] += d.live
+			c.checkGroup(d)
+			continue
+		}
 		for _, k := range d.Sequence {
+			here := c.at(d, k.Port)
 			begins := d.Listen || d.Sequence[0].Port == k.Port
-			if d.live > 0 && !begins && !slices.Contains(awake[k.Port], d) {
-				awake[k.Port] = append(awake[k.Port], d)
+			if d.live > 0 && !begins && !slices.Contains(awake[here], d) {
+				awake[here] = append(awake[here], d)
 			}
 		}
 	}
 	for port, here := range c.e.index.ports {
-		if !slices.Equal(here.awake, awake[port]) {
-			c.errorf("%d doors are awake at %v: want %d", len(here.awake), port, len(awake[port]))
+		all := []*portDoors{here}
+		if other := here.aimed[virtual]; other != nil {
+			all = append(all, other)
 		}
-		if !slices.IsSortedFunc(here.first, func(a, b *door) int { return a.order - b.order }) {
-			c.errorf("the doors that begin at %v are in no order", port)
+		for _, here := range all {
+			if !slices.Equal(here.awake, awake[here]) {
+				c.errorf("%d doors are awake at %v: want %d", len(here.awake), port, len(awake[here]))
+			}
+			if !slices.IsSortedFunc(here.first, func(a, b *door) int { return a.order - b.order }) {
+				c.errorf("the doors that begin at %v are in no order", port)
+			}
+			if !slices.IsSortedFunc(here.groups, func(a, b *groupPort) int { return a.order - b.order }) {
+				c.errorf("the groups at %v are in no order", port)
+			}
+		}
+	}
+	for g, live := range grouped {
+		if g.live != live {
+			c.errorf("group %d has %d attempts: want %d", g.id, g.live, live)
+		}
+	}
+}
+
+// checkOneTime says whether a door is at the first of its one-time sequences that
+// was not used.
+func (c *chaos) checkOneTime(d *door) {
+	o := d.oneTime
+	switch {
+	case (o != nil) != (d.OneTime != nil && !d.Listen):
+		c.errorf("%s has lost its one-time sequences", d.Name)
+	case o == nil:
+	case o.over || len(o.left)+len(o.used) != len(d.OneTime.Sequences):
+		c.errorf("%s has %d sequences left and used %d, of %d", d.Name, len(o.left), len(o.used), len(d.OneTime.Sequences))
+	case len(o.left) == 0 && len(d.Sequence) > 0, len(o.left) > 0 && !slices.Equal(o.left[0].Knocks, d.Sequence):
+		c.errorf("%s is at %v", d.Name, d.Sequence)
+	}
+}
+
+// at returns where a door is known at one of its ports.
+func (c *chaos) at(d *door, port packet.Port) *portDoors {
+	here := c.e.index.ports[port]
+	if d.Target.IsValid() {
+		here = here.aimed[d.Target]
+	}
+	return here
+}
+
+// checkGroup says whether the group of a door is where the door needs it.
+func (c *chaos) checkGroup(d *door) {
+	if c.e.index.groups[d.Group] != d.group || d.key != d.group.id || c.e.index.byID[d.group.id] != nil {
+		c.errorf("%s is in group %d, and its attempts are found by %d", d.Name, d.group.id, d.key)
+	}
+	for i, k := range d.Sequence {
+		at := slices.IndexFunc(d.group.ports, func(at *groupPort) bool { return at.here == c.at(d, k.Port) })
+		if at < 0 {
+			c.errorf("%s has %v, and its group does not", d.Name, k.Port)
+			continue
+		}
+		here := d.group.ports[at]
+		awake, asleep := slices.Contains(here.here.groups, here), slices.Contains(d.group.asleep, here)
+		if awake == asleep || asleep && !here.idle() || !slices.Contains(here.tests, k.Flags) || i == 0 && !slices.Contains(here.first, d) {
+			c.errorf("the group of %s is awake at %v: %v, and asleep: %v; %d doors begin there", d.Name, k.Port, awake, asleep, len(here.first))
 		}
 	}
 }
@@ -427,7 +532,7 @@ func (c *chaos) checkRuns() {
 	for _, r := range c.e.attempts.runs {
 		switch {
 		case r == nil:
-		case c.e.index.byID[r.door.id] != r.door || c.e.attempts.slots.at(r.slot).key.door != r.door.id:
+		case c.e.index.byID[r.door.id] != r.door || c.e.attempts.slots.at(r.slot).door != r.door.id:
 			c.errorf("a run is in %s, a door that is gone", r.door.Name)
 		case len(r.hits) < 2 || len(r.hits) >= len(r.door.Sequence) || !isHead(r.door, r.hits):
 			c.errorf("a run of %s has the knocks %v", r.door.Name, r.hits)

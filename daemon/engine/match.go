@@ -38,27 +38,62 @@ func (h hit) is(k Knock) bool {
 	return h.port == k.Port && (k.Port.Proto != packet.TCP || k.Flags.Holds(h.flags))
 }
 
-// match offers a packet to the doors that it concerns, in their order.
+// match offers a packet to the doors and groups that it concerns, in their
+// order. A group acts in the place of its first door.
 func (e *Engine) match(p *packet.Packet, here *portDoors) {
-	counted := here.want(p)
-	e.offered = e.offered[:0]
-	if counted {
-		e.offered = append(append(e.offered, here.first...), here.awake...)
-	}
+	counted := e.gather(p, here)
 	e.offered = append(e.offered, e.index.strict...)
-	slices.SortFunc(e.offered, func(a, b *door) int { return a.order - b.order })
+	if len(e.offered) > 1 {
+		slices.SortFunc(e.offered, func(a, b *door) int { return a.order - b.order })
+	}
+	groups := e.gathered
 	for i, d := range e.offered {
 		if i == 0 || e.offered[i-1] != d {
+			if len(groups) > 0 {
+				groups = e.offerGroups(groups, d.order, p)
+			}
 			counted = e.offer(d, p) || counted
 		}
+	}
+	if len(groups) > 0 {
+		e.offerGroups(groups, len(e.index.doors), p)
 	}
 	if counted {
 		e.counts.Knocks++
 	}
 }
 
+// gather puts the doors and groups at a port that p concerns into e.offered and
+// e.gathered, and reports whether it can be a knock of some of them.
+func (e *Engine) gather(p *packet.Packet, here *portDoors) bool {
+	e.offered, e.gathered = e.offered[:0], e.gathered[:0]
+	if here == nil {
+		return false
+	}
+	counted := e.ours && e.concern(here, p)
+	if here.aimed != nil && here.aimed[p.Dest] != nil {
+		counted = e.concern(here.aimed[p.Dest], p) || counted
+		slices.SortFunc(e.gathered, func(a, b *groupPort) int { return a.order - b.order })
+	}
+	return counted
+}
+
+// concern gathers the doors and groups that are together at a port, whatever
+// the destination.
+func (e *Engine) concern(here *portDoors, p *packet.Packet) bool {
+	if !holdsAny(here.tests, p) {
+		return false
+	}
+	e.offered = append(append(e.offered, here.first...), here.awake...)
+	e.gathered = append(e.gathered, here.groups...)
+	return true
+}
+
 // offer hands a packet to one door, and reports whether it meant anything there.
 func (e *Engine) offer(d *door, p *packet.Packet) bool {
+	if !e.accepts(d, p) {
+		return false
+	}
 	wanted := d.wants(p)
 	switch {
 	case wanted && d.Listen:
@@ -74,7 +109,7 @@ func (e *Engine) offer(d *door, p *packet.Packet) bool {
 	if d.live == 0 && !begins {
 		return wanted
 	}
-	key := attemptKey{p.Source.As16(), d.id}
+	key := attemptKey{p.Source.As16(), d.key}
 	switch slot := e.lookUp(d, key); {
 	case slot != 0:
 		e.judge(d, slot, p)
@@ -151,13 +186,17 @@ func (e *Engine) fallBack(d *door, slot int32, wrong hit) {
 }
 
 // expire ends a later-stage attempt whose time has come, in favour of the
-// longest shorter run that still has time.
+// longest shorter run that still has time. A group knows of no shorter run.
 func (e *Engine) expire(r *run) {
 	reason := TotalTimeout
 	if e.now < after(r.hits[0].at, r.door.Within) {
 		reason = StepTimeout
 	}
-	e.settleFor(r.door, r.slot, reason, longestRun(r.door, r.hits[1:], e.now))
+	var shorter []hit
+	if r.door.group == nil {
+		shorter = longestRun(r.door, r.hits[1:], e.now)
+	}
+	e.settleFor(r.door, r.slot, reason, shorter)
 }
 
 // settleFor tells the miss of an attempt, and goes on with a shorter run of its
@@ -167,7 +206,7 @@ func (e *Engine) settleFor(d *door, slot int32, reason Reason, hits []hit) {
 	e.discard(slot, d)
 	e.miss(d, key.addr(), stage, reason)
 	if len(hits) > 0 {
-		slot = e.attempts.add(key)
+		slot = e.attempts.add(key, d.id)
 		d.lives(1)
 		e.hold(slot, d, slices.Clone(hits))
 		e.reached(d, key, slot, len(hits))

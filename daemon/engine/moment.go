@@ -99,6 +99,9 @@ type Exec struct {
 	Undo    []string      // nil: nothing to undo
 	TTL     time.Duration // until the undo; zero: the door's
 	Timeout time.Duration // of each run, above zero
+	// AnyStatus says that a run which fails is told and counts as done all the
+	// same, that of Undo too: see [CommandError].
+	AnyStatus bool
 }
 
 // Close ends the grants that the source has from a door.
@@ -145,3 +148,13 @@ func (f *Fault) Error() string {
 	}
 	return fmt.Sprintf("%s:%d: %s", f.Script, f.Line, f.Detail)
 }
+
+// A CommandError says that a command ran, and failed. Any other error of an
+// effect means that it was not done.
+type CommandError struct {
+	Status int    // with which it exited; below zero when it did not exit by itself
+	Text   string // for people
+}
+
+// Error returns the text.
+func (e *CommandError) Error() string { return e.Text }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"container/heap"
 	"fmt"
 	"net/netip"
@@ -115,7 +116,7 @@ func (c cause) line() int {
 
 // apply carries out operations that were checked. Their effects make one batch.
 func (e *Engine) apply(c cause, operations []Operation) {
-	b := &batch{}
+	b := cmp.Or(c.batch, &batch{})
 	for _, o := range operations {
 		switch o := o.(type) {
 		case Allow:

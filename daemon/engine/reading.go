@@ -27,11 +27,24 @@ type Element struct {
 // Now returns the engine's time: that of the latest input.
 func (e *Engine) Now() time.Time { return at(e.now) }
 
+// Ours reports whether an address is one of this host's.
+func (e *Engine) Ours(a netip.Addr) bool { return e.local.has(a) }
+
 // Attempts returns how many attempts are kept.
 func (e *Engine) Attempts() int { return e.attempts.used }
 
 // Unanswered returns how many effects await their [Engine.Result].
 func (e *Engine) Unanswered() int { return e.batches.pending() }
+
+// Doors returns the doors as they are now: each with one-time sequences has the
+// first that was not used.
+func (e *Engine) Doors() []*Door {
+	doors := make([]*Door, len(e.index.doors))
+	for i, d := range e.index.doors {
+		doors[i] = d.Door
+	}
+	return doors
+}
 
 // Grants returns the live grants, in the order of their ids. Their slices are
 // the engine's, and must not be changed.
@@ -77,5 +90,10 @@ func (e *Engine) Owes() bool {
 			return true
 		}
 	}
-	return e.batches.pending() > 0
+	for _, p := range e.batches.byID {
+		if p.batch.entries[p.index].event.Effect == EffectUndo {
+			return true
+		}
+	}
+	return false
 }

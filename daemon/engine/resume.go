@@ -48,7 +48,16 @@ func Resume(cfg Config, s *State, set *Set) (*Engine, error) {
 
 // resumeDoors gives the doors of the set the numbers by which attempts know them.
 func (e *Engine) resumeDoors(s *State, set *Set) error {
-	x := newIndex(set, nil)
+	states := make(map[string]*DoorState)
+	for i := range s.Doors {
+		states[string(s.Doors[i].Name)] = &s.Doors[i]
+	}
+	x, err := arrange(set, nil, func(d *Door) (*oneTime, error) {
+		return resumeOneTime(d, cmp.Or(states[d.Name], &DoorState{}))
+	})
+	if err != nil {
+		return err
+	}
 	x.lastID = s.LastDoor
 	clear(x.byID)
 	for _, was := range s.Doors {
@@ -59,7 +68,7 @@ func (e *Engine) resumeDoors(s *State, set *Set) error {
 		case was.ID == 0 || was.ID > s.LastDoor || x.byID[was.ID] != nil:
 			return fmt.Errorf("door %q has the number %d, which cannot be", was.Name, was.ID)
 		}
-		d.id = was.ID
+		d.id, d.key = was.ID, was.ID
 		x.byID[d.id] = d
 	}
 	for _, d := range x.doors {
@@ -68,7 +77,13 @@ func (e *Engine) resumeDoors(s *State, set *Set) error {
 		}
 	}
 	e.index = x
-	return nil
+	for _, was := range s.Spent {
+		if was.Count <= 0 {
+			return fmt.Errorf("a line of %s was used %d times", was.File, was.Count)
+		}
+		e.spends.owed[Spent{string(was.File), string(was.Line)}] = was.Count
+	}
+	return x.resumeGroups(s)
 }
 
 // resumeTimer puts a timer where it was. The heap is made when all are there.
@@ -85,18 +100,18 @@ func (e *Engine) resumeRuns(s *State) error {
 	for i := range s.Runs {
 		was := &s.Runs[i]
 		d := e.index.byID[was.Door]
-		key := attemptKey{was.Source.As16(), was.Door}
 		hits := make([]hit, 0, len(was.Hits)+1)
 		for _, h := range was.Hits {
 			hits = append(hits, hit{h.Port, h.Flags, h.From, h.Sequence, h.At})
 		}
 		switch {
-		case d == nil || d.Listen || len(hits) < 2 || len(hits) >= len(d.Sequence) || !isHead(d, hits):
+		case d == nil || d.Listen || len(hits) < 2 || len(hits) >= len(d.Sequence) || d.Within <= 0 || !isHead(d, hits):
 			return fmt.Errorf("an attempt of %v in door %d that this door does not have", was.Source, was.Door)
-		case !was.Source.IsValid() || e.attempts.full() || e.attempts.find(key) != 0:
+		case !was.Source.IsValid() || e.attempts.full() || e.attempts.has(attemptKey{was.Source.As16(), d.key}, d.id):
 			return fmt.Errorf("an attempt of %v in door %q, where it cannot be", was.Source, d.Name)
 		}
-		r := &run{door: d, slot: e.attempts.add(key), hits: hits}
+		key := attemptKey{was.Source.As16(), d.key}
+		r := &run{door: d, slot: e.attempts.add(key, d.id), hits: hits}
 		r.timer = timer{door: d.order, source: key.addr(), kind: attemptTimer, run: r}
 		e.attempts.attach(r.slot, r)
 		d.lives(1)
@@ -178,6 +193,7 @@ func (e *Engine) resumeBatches(s *State) error {
 func (e *Engine) resumeEffect(was *EffectState, s *State) (entry, error) {
 	x := entry{event: Event{
 		Kind: EventEffect, ID: was.ID, Effect: was.Effect, Door: string(was.Door), Source: was.Source, Port: was.Port, Grant: was.Grant,
+		AnyStatus: was.AnyStatus, File: string(was.File), Text: string(was.Line),
 	}}
 	if was.Runs {
 		x.event.Argv = []string{}
@@ -199,7 +215,7 @@ func (e *Engine) resumeEffect(was *EffectState, s *State) (entry, error) {
 		x.grant = e.grants.byID[was.Grant]
 	}
 	switch {
-	case was.Effect < EffectPersist || was.Effect > EffectElement || was.Port.Proto > packet.ICMP:
+	case was.Effect < EffectPersist || was.Effect > EffectMark || was.Port.Proto > packet.ICMP:
 		return x, fmt.Errorf("effect %d is of no kind that is known", was.ID)
 	case x.grant == nil && (was.Effect == EffectUndo || was.Effect == EffectAllow):
 		return x, fmt.Errorf("effect %d is for grant %d, which is not there", was.ID, was.Grant)

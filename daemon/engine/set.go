@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"net/netip"
 	"slices"
 	"time"
 
@@ -39,15 +40,30 @@ type Door struct {
 	File   string // that registers it: Script, or a module that Script requires
 	Line   int    // of the registration, in File
 
-	// Sequence has at least one knock. A Listen door has one for each port that
-	// it hears, and any one of them completes it.
+	// Sequence has at least one knock, or OneTime has the knocks. A Listen door has
+	// one for each port that it hears, and any one of them completes it.
 	Sequence []Knock
 	// Listen says that every knock is handed to Handler, as MomentKnock, and
 	// that only a reply that changes something counts as an opening.
 	Listen bool
+	// Policy says by whose rules knocks are matched. Doors of PolicyKnockd that
+	// name the same Group, and should stand next to each other, are matched
+	// together. Of the limits and rules below they have Within alone. A listener is
+	// of no group.
 	Policy Policy
+	Group  string
+	// Flags is what a TCP packet must carry to concern a door of PolicyKnockd at
+	// all; each knock of its sequence has the same.
+	Flags FlagTest
+	// Target, when it is valid, is the one destination whose packets count, be it
+	// an address of this host or not.
+	Target netip.Addr
+	// OneTime is nil for a door whose sequence stays the same.
+	OneTime *OneTime
 
-	Within      time.Duration // limit of the whole sequence, above zero
+	// Within is the limit of the whole sequence, above zero. With PolicyKnockd it
+	// may be zero: then only a sequence of one knock is ever complete.
+	Within      time.Duration
 	StepTimeout time.Duration // limit between two knocks; zero: none
 	OnWrong     OnWrong
 	Duplicates  Duplicates
@@ -108,8 +124,28 @@ func (k Knock) Holds(p *packet.Packet) bool {
 // A Policy is the set of matching rules of a group of doors. A file is a group.
 type Policy uint8
 
-// PolicySesame is the only policy so far: each door minds its own knocks.
-const PolicySesame Policy = iota
+const (
+	// PolicySesame: each door minds its own knocks.
+	PolicySesame Policy = iota
+	// PolicyKnockd: a packet that finds attempts of its source in the group
+	// advances them, ends them or, where its flags are not theirs, leaves them; one
+	// that finds none begins every door of the group that it fits.
+	PolicyKnockd
+)
+
+// OneTime is a list of sequences, each of which is used once. The sequence of
+// its door is the first of them that was not used, and empty when all were.
+type OneTime struct {
+	File      string // that they are from, an absolute path
+	Sequences []OneTimeSequence
+}
+
+// A OneTimeSequence is a line of the file that was not marked as used when the
+// file was read.
+type OneTimeSequence struct {
+	Line   string // as the file has it, without the blanks around it; "": it is of no file
+	Knocks []Knock
+}
 
 // OnWrong says what a wrong knock does to an attempt.
 type OnWrong uint8

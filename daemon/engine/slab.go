@@ -9,7 +9,7 @@ type slab struct {
 	length int // slots that there are
 }
 
-// pieceSize is how many slots a slab grows by, a power of two: they are 24 KiB.
+// pieceSize is how many slots a slab grows by, a power of two: they are 28 KiB.
 const pieceSize = 512
 
 func newSlab() slab { return slab{pieces: []*[pieceSize]attempt{{}}, length: 1} }

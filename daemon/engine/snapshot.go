@@ -3,6 +3,7 @@ package engine
 import (
 	"cmp"
 	"encoding/binary"
+	"maps"
 	"slices"
 	"time"
 )
@@ -24,7 +25,17 @@ func (e *Engine) State() *State {
 		s.Local = e.local.all
 	}
 	for _, d := range e.index.doors {
-		s.Doors = append(s.Doors, DoorState{Text(d.Name), d.id})
+		told := DoorState{Name: Text(d.Name), ID: d.id}
+		if d.oneTime != nil {
+			told.Used, told.Kept = texts(d.oneTime.used), texts(d.oneTime.kept)
+		}
+		s.Doors = append(s.Doors, told)
+	}
+	for _, use := range e.spends.sorted() {
+		s.Spent = append(s.Spent, SpentState{Text(use.File), Text(use.Line), e.spends.owed[use]})
+	}
+	for _, name := range slices.Sorted(maps.Keys(e.index.groups)) {
+		s.Groups = append(s.Groups, GroupState{Text(name), e.index.groups[name].id})
 	}
 	s.FirstStage, s.Oldest = e.attempts.pack()
 	for _, t := range e.timers {
@@ -91,6 +102,7 @@ func (x *entry) state(s *batches, live *grants) EffectState {
 		ID: x.event.ID, Effect: x.event.Effect, Awaited: s.awaits(*x), Runs: x.event.Argv != nil,
 		Door: Text(x.event.Door), Source: x.event.Source, Port: x.event.Port, Grant: x.event.Grant,
 		Was: instant(x.was), End: instant(x.end),
+		AnyStatus: x.event.AnyStatus, File: Text(x.event.File), Line: Text(x.event.Text),
 	}
 	if g := x.grant; g != nil && live.byID[g.ID] != g {
 		over := KeepGrant(g.Grant)

@@ -22,12 +22,13 @@ type State struct {
 	Seed             uint64
 
 	// The last numbers that were given: to moments and timers, effects, grants,
-	// doors.
+	// doors and groups.
 	Serial, LastEffect, LastGrant uint64
 	LastDoor                      uint32
 	Counts                        Counts
 	Local                         []netip.Prefix // nil: every address is ours
 	Doors                         []DoorState    // in their order
+	Groups                        []GroupState   // in the order of their names
 
 	// FirstStage has the first-stage attempts, packed. They are a list by age:
 	// Oldest is the 1-based place of the oldest, 0 when there is none.
@@ -37,6 +38,7 @@ type State struct {
 	Live       []GrantState // in the order in which they were made
 	Delays     []DelayState
 	Batches    []BatchState
+	Spent      []SpentState `json:",omitempty"`
 
 	Limits      []LimitState
 	LimitsSwept int64
@@ -50,6 +52,21 @@ type State struct {
 
 // A DoorState says by which number the attempts in a door know it.
 type DoorState struct {
+	Name Text
+	ID   uint32
+	// Used are the one-time sequences that were used since the files of the set
+	// were read, by their lines; Kept are those of them that no file knows of.
+	Used, Kept []Text `json:",omitempty"`
+}
+
+// A SpentState is a line of one-time sequences that was used and not marked yet.
+type SpentState struct {
+	File, Line Text
+	Count      int // how often
+}
+
+// A GroupState says by which number the attempts in a group of doors know it.
+type GroupState struct {
 	Name Text
 	ID   uint32
 }
@@ -82,6 +99,7 @@ type GrantState struct {
 	Timeout    time.Duration
 	TTL        time.Duration
 	End        int64
+	AnyStatus  bool   `json:",omitempty"`
 	Observed   bool   `json:",omitempty"`
 	Run        uint64 `json:",omitempty"` // the effect that ran the command
 	Number     uint64 `json:",omitempty"` // of its timer
@@ -91,7 +109,8 @@ type GrantState struct {
 func KeepGrant(g Grant) GrantState {
 	return GrantState{
 		ID: g.ID, Door: Text(g.Door), By: g.By, Source: g.Source, Port: g.Port,
-		Argv: texts(g.Argv), Undo: texts(g.Undo), Timeout: g.Timeout, TTL: g.TTL, End: nanoseconds(g.End), Observed: g.Observed,
+		Argv: texts(g.Argv), Undo: texts(g.Undo), Timeout: g.Timeout, AnyStatus: g.AnyStatus,
+		TTL: g.TTL, End: nanoseconds(g.End), Observed: g.Observed,
 	}
 }
 
@@ -99,7 +118,8 @@ func KeepGrant(g Grant) GrantState {
 func (s *GrantState) Grant() Grant {
 	return Grant{
 		ID: s.ID, Door: string(s.Door), By: s.By, Source: s.Source, Port: s.Port,
-		Argv: plain(s.Argv), Undo: plain(s.Undo), Timeout: s.Timeout, TTL: s.TTL, End: at(s.End), Observed: s.Observed,
+		Argv: plain(s.Argv), Undo: plain(s.Undo), Timeout: s.Timeout, AnyStatus: s.AnyStatus,
+		TTL: s.TTL, End: at(s.End), Observed: s.Observed,
 	}
 }
 
@@ -123,10 +143,13 @@ type EffectState struct {
 	Effect  Effect
 	Awaited bool // its result has not come yet
 	Runs    bool // it has a command
-	Door    Text
-	Source  netip.Prefix
-	Port    packet.Port
-	Grant   uint64 // 0: it is for none
+	// AnyStatus, File and Line are as in [Event].
+	AnyStatus  bool `json:",omitempty"`
+	File, Line Text `json:",omitempty"`
+	Door       Text
+	Source     netip.Prefix
+	Port       packet.Port
+	Grant      uint64 // 0: it is for none
 	// Over is that grant when it is not live any more.
 	Over *GrantState `json:",omitempty"`
 	// The ends of the grant before and after; Was is 0 when the effect made it.

@@ -101,7 +101,7 @@ func aState(t *testing.T) (*chaos, *State) {
 		for range 250 {
 			c.input()
 			s := c.e.State()
-			if len(s.FirstStage) > 2*agedSize && len(s.Runs) > 1 && len(s.Live) > 1 && len(s.Delays) > 0 && len(s.Batches) > 1 && len(s.Values) > 0 && len(s.Limits) > 0 {
+			if len(s.FirstStage) > 2*agedSize && len(s.Runs) > 1 && len(s.Live) > 1 && len(s.Delays) > 0 && len(s.Batches) > 1 && len(s.Values) > 0 && len(s.Limits) > 0 && len(s.Groups) > 1 {
 				return c, s
 			}
 		}
@@ -126,6 +126,13 @@ func TestAHostileStateGivesAnError(t *testing.T) {
 		{"a door without a number", func(s *State) { s.Doors[0].ID = 0 }, "cannot be"},
 		{"two doors of one number", func(s *State) { s.Doors[1].ID = s.Doors[0].ID }, "cannot be"},
 		{"a door too many", func(s *State) { s.Doors = s.Doors[1:] }, "was not there"},
+		{"a group that is not there", func(s *State) { s.Groups[0].Name = "nowhere" }, "no group of doors \"nowhere\""},
+		{"a group without a number", func(s *State) { s.Groups[0].ID = 0 }, "cannot be"},
+		{"a group with a number that was not given", func(s *State) { s.Groups[0].ID = s.LastDoor + 1 }, "cannot be"},
+		{"two groups of one number", func(s *State) { s.Groups[1].ID = s.Groups[0].ID }, "cannot be"},
+		{"a group with the number of a door", func(s *State) { s.Groups[0].ID = s.Doors[0].ID }, "cannot be"},
+		{"a group too many", func(s *State) { s.Groups = s.Groups[1:] }, "was not there"},
+		{"a group twice, and another not", func(s *State) { s.Groups[0].Name = s.Groups[1].Name }, "was not there"},
 		{"half an attempt", func(s *State) { s.FirstStage = s.FirstStage[1:] }, "multiple of 39"},
 		{"attempts in a circle", func(s *State) { copy(s.FirstStage[agedSize-4:], []byte{1, 0, 0, 0}); s.Oldest = 1 }, ""},
 		{"attempts that are left out", func(s *State) { s.Oldest = 0 }, "no order of age"},

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"hash/maphash"
+	"iter"
 	"net/netip"
 
 	"sesame/daemon/packet"
@@ -9,36 +10,41 @@ import (
 
 // An attempt is one source's progress in one door. There may be a million, so
 // it holds no pointer and nothing that only later stages need: a flood of first
-// knocks costs 48 bytes and an index entry each.
+// knocks costs 56 bytes and an index entry each.
 type attempt struct {
 	key          attemptKey
-	run          int32 // index in table.runs of what later stages need; 0: first stage
-	first        int64 // when the run's first knock came
-	older, newer int32 // neighbours by age, 0: none; of first-stage attempts alone
+	door         uint32 // id of the door; one that is gone may stand here
+	run          int32  // index in table.runs of what later stages need; 0: first stage
+	older, newer int32  // neighbours by age, 0: none; of first-stage attempts alone
+	next         int32  // the attempt with the same key that came after this one; of the last, the first
+	first        int64  // when the run's first knock came
 	// Of the first knock:
 	sequence uint32
 	from     uint16
 	flags    packet.Flags
 }
 
-// attemptKey is who attempts what. The source is an address in its 16-byte
-// form: the decoder sees to it that no IPv6 address looks like an IPv4 one.
+// attemptKey is who attempts what: a door, or a group of doors that share the
+// key of each source. The source is an address in its 16-byte form: the decoder
+// sees to it that no IPv6 address looks like an IPv4 one.
 type attemptKey struct {
 	source [16]byte
-	door   uint32
+	group  uint32 // id of the group, or of a door that is in none
 }
 
 func (k attemptKey) addr() netip.Addr { return netip.AddrFrom16(k.source).Unmap() }
 
-// A table finds attempts by source and door, in one flat index, so that a packet
-// costs about two cache misses whatever the number of attempts.
+// A table finds attempts by source and group, in one flat index, so that a packet
+// costs about two cache misses whatever the number of attempts. Those with one
+// key are a ring, of which the index has the last.
 type table struct {
 	seed     maphash.Seed
 	capacity int
 	slots    slab     // slot 0 is never used
 	free     int32    // slots that can be used again, linked by newer
 	index    []uint64 // hash<<32 | slot, 0 is free; open addressing, linear, a power of two long
-	used     int
+	keys     int      // in the index
+	used     int      // attempts
 
 	oldest, newest int32 // first-stage attempts, in the order of their first knocks
 	runs           []*run
@@ -59,72 +65,119 @@ func (t *table) hash(key attemptKey) uint32 {
 	return uint32(maphash.Comparable(t.seed, key))
 }
 
-// find returns the slot of key, 0 when there is none.
+// find returns the last slot with key, 0 when there is none.
 func (t *table) find(key attemptKey) int32 {
 	if t.used == 0 {
 		return 0
 	}
-	h := t.hash(key)
+	return slotOf(t.index[t.seek(t.hash(key), &key)])
+}
+
+// seek returns where key, whose hash is h, is in the index or would be.
+func (t *table) seek(h uint32, key *attemptKey) uint32 {
 	mask := uint32(len(t.index) - 1)
-	for i := h & mask; t.index[i] != 0; i = (i + 1) & mask {
-		if uint32(t.index[i]>>32) == h {
-			if slot := int32(uint32(t.index[i])); t.slots.at(slot).key == key {
-				return slot
+	i := h & mask
+	for t.index[i] != 0 && (uint32(t.index[i]>>32) != h || t.slots.at(slotOf(t.index[i])).key != *key) {
+		i = (i + 1) & mask
+	}
+	return i
+}
+
+// slotOf returns the slot in an entry of the index.
+func slotOf(entry uint64) int32 { return int32(uint32(entry)) }
+
+func entryOf(h uint32, slot int32) uint64 { return uint64(h)<<32 | uint64(uint32(slot)) }
+
+// all returns the slots with key, in the order in which they were added. None
+// may be added or removed meanwhile.
+func (t *table) all(key attemptKey) iter.Seq[int32] {
+	return func(yield func(int32) bool) {
+		last := t.find(key)
+		for slot := last; slot != 0; {
+			slot = t.slots.at(slot).next
+			if !yield(slot) || slot == last {
+				return
 			}
 		}
 	}
-	return 0
+}
+
+// has reports whether key has an attempt in a door.
+func (t *table) has(key attemptKey, door uint32) bool {
+	for slot := range t.all(key) {
+		if t.slots.at(slot).door == door {
+			return true
+		}
+	}
+	return false
 }
 
 // full reports whether a further attempt would pass the bound.
 func (t *table) full() bool { return t.used >= t.capacity }
 
-// add makes an attempt for key, which must have none. It is in no age queue.
-func (t *table) add(key attemptKey) int32 {
-	if 2*(t.used+1) > len(t.index) {
+// add makes an attempt in a door, in which key must have none. It is in no age
+// queue.
+func (t *table) add(key attemptKey, door uint32) int32 {
+	if 2*(t.keys+1) > len(t.index) {
 		t.grow()
 	}
 	slot := t.free
 	if slot != 0 {
 		t.free = t.slots.at(slot).newer
-		*t.slots.at(slot) = attempt{key: key}
 	} else {
 		slot = t.slots.grow()
-		t.slots.at(slot).key = key
 	}
-	t.place(t.hash(key), slot)
+	a := t.slots.at(slot)
+	*a = attempt{key: key, door: door, next: slot}
+	h := t.hash(key)
+	i := t.seek(h, &key)
+	if last := slotOf(t.index[i]); last != 0 {
+		a.next = t.slots.at(last).next
+		t.slots.at(last).next = slot
+	} else {
+		t.keys++
+	}
+	t.index[i] = entryOf(h, slot)
 	t.used++
 	return slot
-}
-
-func (t *table) place(h uint32, slot int32) {
-	mask := uint32(len(t.index) - 1)
-	i := h & mask
-	for t.index[i] != 0 {
-		i = (i + 1) & mask
-	}
-	t.index[i] = uint64(h)<<32 | uint64(uint32(slot))
 }
 
 func (t *table) grow() {
 	old := t.index
 	t.index = make([]uint64, 2*len(old))
+	mask := uint32(len(t.index) - 1)
 	for _, entry := range old {
-		if entry != 0 {
-			t.place(uint32(entry>>32), int32(uint32(entry)))
+		if entry == 0 {
+			continue
 		}
+		i := uint32(entry>>32) & mask
+		for t.index[i] != 0 {
+			i = (i + 1) & mask
+		}
+		t.index[i] = entry
 	}
 }
 
 // remove forgets an attempt, which is in no age queue and has no run.
 func (t *table) remove(slot int32) {
-	mask := uint32(len(t.index) - 1)
-	i := t.hash(t.slots.at(slot).key) & mask
-	for int32(uint32(t.index[i])) != slot {
-		i = (i + 1) & mask
+	a := t.slots.at(slot)
+	h := t.hash(a.key)
+	i := t.seek(h, &a.key)
+	if a.next == slot {
+		t.unindex(i, uint32(len(t.index)-1))
+		t.keys--
+	} else {
+		last := slotOf(t.index[i])
+		before := last
+		for t.slots.at(before).next != slot {
+			before = t.slots.at(before).next
+		}
+		t.slots.at(before).next = a.next
+		if slot == last {
+			t.index[i] = entryOf(h, before)
+		}
 	}
-	t.unindex(i, mask)
-	*t.slots.at(slot) = attempt{newer: t.free}
+	*a = attempt{newer: t.free}
 	t.free = slot
 	t.used--
 }

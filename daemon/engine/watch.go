@@ -9,20 +9,30 @@ type Watch struct {
 	All      bool     // a strict door minds every port
 }
 
-// Watch returns what the doors need to see.
+// Watch returns what the doors need to see, with all one-time sequences.
 func (s *Set) Watch() Watch {
 	var w Watch
 	for _, d := range s.Doors {
 		w.All = w.All || d.Strict
-		for _, k := range d.Sequence {
-			switch k.Port.Proto {
-			case packet.TCP:
-				w.TCP = append(w.TCP, k.Port.Number)
-				w.AnyFlags = w.AnyFlags || k.Flags != SYN
-			case packet.UDP:
-				w.UDP = append(w.UDP, k.Port.Number)
-			}
+		w.add(d.Sequence)
+		if d.OneTime == nil {
+			continue
+		}
+		for _, one := range d.OneTime.Sequences {
+			w.add(one.Knocks)
 		}
 	}
 	return w
+}
+
+func (w *Watch) add(sequence []Knock) {
+	for _, k := range sequence {
+		switch k.Port.Proto {
+		case packet.TCP:
+			w.TCP = append(w.TCP, k.Port.Number)
+			w.AnyFlags = w.AnyFlags || k.Flags != SYN
+		case packet.UDP:
+			w.UDP = append(w.UDP, k.Port.Number)
+		}
+	}
 }

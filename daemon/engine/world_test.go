@@ -93,7 +93,7 @@ func brief(e Event) string {
 		parts = append(parts, fmt.Sprintf("%d/%d", e.Stage, e.Stages))
 	}
 	if e.Effect != 0 {
-		parts = append(parts, map[Effect]string{EffectAllow: "allow", EffectExec: "exec", EffectUndo: "undo", EffectLog: "log", EffectPersist: "persist", EffectElement: "element"}[e.Effect])
+		parts = append(parts, map[Effect]string{EffectAllow: "allow", EffectExec: "exec", EffectUndo: "undo", EffectLog: "log", EffectPersist: "persist", EffectElement: "element", EffectSpend: "spend", EffectMark: "mark"}[e.Effect])
 	}
 	if e.Grant != 0 {
 		parts = append(parts, fmt.Sprintf("#%d", e.Grant))
@@ -114,6 +114,9 @@ func brief(e Event) string {
 		parts = append(parts, "gone")
 	case e.Effect == EffectElement:
 		parts = append(parts, "until "+fmt.Sprint(e.Until.Sub(monday)))
+	}
+	if e.Text != "" {
+		parts = append(parts, e.Text)
 	}
 	if e.Reason != "" {
 		parts = append(parts, string(e.Reason))

@@ -1,6 +1,7 @@
 package record
 
 import (
+	"errors"
 	"net/netip"
 	"time"
 
@@ -35,6 +36,8 @@ type Input struct {
 	Scripts Scripts         // of InputSet
 	ID      uint64          // of InputResult
 	Error   string          // of InputResult: why the effect failed; empty: it did not
+	Ran     bool            // of InputResult: it failed, and is a command that ran
+	Status  int             // of InputResult: as in [engine.CommandError]
 	Source  netip.Prefix    // of InputGrant and InputRevoke
 	Port    packet.Port     // of InputGrant and InputRevoke
 	TTL     time.Duration   // of InputGrant
@@ -43,11 +46,36 @@ type Input struct {
 	Offset  time.Duration   // of InputStep
 }
 
+// Result returns the input that the result of an effect is.
+func Result(id uint64, err error) Input {
+	in := Input{Kind: InputResult, ID: id}
+	if err != nil {
+		in.Error = err.Error()
+	}
+	if command, ok := errors.AsType[*engine.CommandError](err); ok {
+		in.Ran, in.Status = true, command.Status
+	}
+	return in
+}
+
+// Failure returns the error of an InputResult, as the engine was given it; nil:
+// the effect was carried out.
+func (in *Input) Failure() error {
+	switch {
+	case in.Ran:
+		return &engine.CommandError{Status: in.Status, Text: in.Error}
+	case in.Error != "":
+		return errors.New(in.Error)
+	}
+	return nil
+}
+
 // Scripts are the files of a script set, and what else decides what it does.
 // They must not change once they were handed over.
 type Scripts struct {
-	Files  []File // scripts and the modules that they require
+	Files  []File // scripts, the modules that they require, and what else they name
 	Single string // path of the one script that was loaded; empty: all of the directory
+	Base   string // that relative paths in scripts begin at; empty: they name no file outside
 	Values map[string]string
 	// Observe says that no door was in earnest, whatever the files say.
 	Observe bool
@@ -55,13 +83,13 @@ type Scripts struct {
 
 // A File is a script or a module as it was read.
 type File struct {
-	Path   string // below the directory of the scripts, with slashes
+	Path   string // below the directory of the scripts, with slashes; absolute for what scripts name outside
 	Source []byte
 }
 
 // size is about what the scripts take in a recording, in bytes.
 func (s Scripts) size() int {
-	n := 256
+	n := 256 + len(s.Base)
 	for _, f := range s.Files {
 		n += len(f.Path) + len(f.Source) + 32
 	}

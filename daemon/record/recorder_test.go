@@ -34,12 +34,14 @@ func inputs() []Input {
 	put := engine.Put{PerSource: true, Key: "\x00\xfe", Value: 0.1, Until: at(50)}
 	return []Input{
 		{Kind: InputTick, Time: at(1)},
-		{Kind: InputSet, Time: at(2), Scripts: Scripts{Files: []File{{"a.lua", []byte("-- \xff")}, {"lib/b.lua", []byte{}}}, Single: "a.lua", Values: map[string]string{"x": "1"}}},
+		{Kind: InputSet, Time: at(2), Scripts: Scripts{Files: []File{{"a.lua", []byte("-- \xff")}, {"lib/b.lua", []byte{}}, {"/etc/b", []byte("b")}}, Single: "a.lua", Base: "/srv/\xff", Values: map[string]string{"x": "1"}}},
 		{Kind: InputResult, Time: at(3), ID: 1 << 60},
 		{Kind: InputResult, Time: at(3), ID: 2, Error: "exit status 1"},
+		{Kind: InputResult, Time: at(3), ID: 3, Error: "exit status 1", Ran: true, Status: 1},
+		{Kind: InputResult, Time: at(3), ID: 4, Ran: true, Status: -1},
 		{Kind: InputGrant, Time: at(4), Source: netip.MustParsePrefix("2001:db8::/32"), Port: ssh, TTL: time.Minute},
 		{Kind: InputRevoke, Time: at(5), Source: netip.MustParsePrefix("203.0.113.9/32")},
-		{Kind: InputRestore, Time: at(6), Records: []engine.Record{{Grant: &grant}, {Grant: &grant, Ended: true}, {Store: &put, Script: "a.lua", Source: grant.By}}},
+		{Kind: InputRestore, Time: at(6), Records: []engine.Record{{Grant: &grant}, {Grant: &grant, Ended: true}, {Store: &put, Script: "a.lua", Source: grant.By}, {Spent: &engine.Spent{File: "/etc/\xff", Line: "7000,\xfe"}}, {Spent: &engine.Spent{}, Ended: true}}},
 		{Kind: InputLocal, Time: at(7), Local: []netip.Prefix{netip.MustParsePrefix("192.0.2.1/32")}},
 		{Kind: InputLocal, Time: at(8), Local: []netip.Prefix{}},
 		{Kind: InputLocal, Time: at(9)},

@@ -31,6 +31,8 @@ type written struct {
 	Scripts *scripts       `json:",omitzero"`
 	ID      uint64         `json:",omitzero"`
 	Error   engine.Text    `json:",omitzero"`
+	Ran     bool           `json:",omitzero"`
+	Status  int            `json:",omitzero"`
 	Source  netip.Prefix   `json:",omitzero"`
 	Port    packet.Port    `json:",omitzero"`
 	TTL     time.Duration  `json:",omitzero"`
@@ -44,7 +46,11 @@ type outlived struct {
 	Grant *engine.GrantState `json:",omitzero"`
 	Ended bool               `json:",omitzero"`
 	Value *engine.ValueState `json:",omitzero"`
+	Spent *spent             `json:",omitzero"`
 }
+
+// spent is an [engine.Spent].
+type spent struct{ File, Line engine.Text }
 
 // begun is a Snapshot.
 type begun struct {
@@ -55,6 +61,7 @@ type begun struct {
 type scripts struct {
 	Files   []file
 	Single  engine.Text `json:",omitzero"`
+	Base    engine.Text `json:",omitzero"`
 	Values  []value     `json:",omitzero"`
 	Observe bool        `json:",omitzero"`
 }
@@ -65,8 +72,8 @@ type value struct{ Name, Value engine.Text }
 
 func (in *Input) payload() ([]byte, error) {
 	w := written{
-		Time: in.Time.UnixNano(), ID: in.ID, Error: engine.Text(in.Error), Source: in.Source, Port: in.Port,
-		TTL: in.TTL, Local: in.Local, Offset: in.Offset,
+		Time: in.Time.UnixNano(), ID: in.ID, Error: engine.Text(in.Error), Ran: in.Ran, Status: in.Status,
+		Source: in.Source, Port: in.Port, TTL: in.TTL, Local: in.Local, Offset: in.Offset,
 	}
 	if in.Kind == InputSet {
 		w.Scripts = in.Scripts.written()
@@ -81,13 +88,16 @@ func (in *Input) payload() ([]byte, error) {
 			v := engine.KeepValue(r.Script, r.Source, *r.Store)
 			o.Value = &v
 		}
+		if r.Spent != nil {
+			o.Spent = &spent{engine.Text(r.Spent.File), engine.Text(r.Spent.Line)}
+		}
 		w.Records = append(w.Records, o)
 	}
 	return json.Marshal(w)
 }
 
 func (s Scripts) written() *scripts {
-	w := &scripts{Single: engine.Text(s.Single), Observe: s.Observe}
+	w := &scripts{Single: engine.Text(s.Single), Base: engine.Text(s.Base), Observe: s.Observe}
 	for _, f := range s.Files {
 		w.Files = append(w.Files, file{engine.Text(f.Path), engine.Text(f.Source)})
 	}
@@ -98,7 +108,7 @@ func (s Scripts) written() *scripts {
 }
 
 func (w *scripts) read() Scripts {
-	s := Scripts{Single: string(w.Single), Values: map[string]string{}, Observe: w.Observe}
+	s := Scripts{Single: string(w.Single), Base: string(w.Base), Values: map[string]string{}, Observe: w.Observe}
 	for _, f := range w.Files {
 		s.Files = append(s.Files, File{string(f.Path), []byte(f.Source)})
 	}
@@ -142,8 +152,8 @@ func readInput(kind Kind, payload []byte) (*Input, error) {
 		return nil, errors.New("it has a time or a port that does not exist")
 	}
 	in := &Input{
-		Kind: kind, Time: time.Unix(0, w.Time).UTC(), ID: w.ID, Error: string(w.Error), Source: w.Source, Port: w.Port,
-		TTL: w.TTL, Local: w.Local, Offset: w.Offset,
+		Kind: kind, Time: time.Unix(0, w.Time).UTC(), ID: w.ID, Error: string(w.Error), Ran: w.Ran, Status: w.Status,
+		Source: w.Source, Port: w.Port, TTL: w.TTL, Local: w.Local, Offset: w.Offset,
 	}
 	if kind == InputSet {
 		if w.Scripts == nil {
@@ -176,6 +186,8 @@ func (o *outlived) read() (engine.Record, error) {
 			return r, fmt.Errorf("it restores the value of %q: %w", o.Value.Key, err)
 		}
 		r.Store, r.Script, r.Source = &p, string(o.Value.Script), o.Value.Source
+	case o.Spent != nil:
+		r.Spent = &engine.Spent{File: string(o.Spent.File), Line: string(o.Spent.Line)}
 	}
 	return r, nil
 }

@@ -32,7 +32,7 @@ func TestACrashLosesNothingThatWasPromised(t *testing.T) {
 type promises struct {
 	t     *rapid.T
 	dir   string
-	kept  map[string]int   // the version of each thing; 0: it is not there
+	kept  map[string]int   // the version of each thing, or how often it was used; 0: it is not there
 	asked map[string][]int // versions that may have been written
 	next  int              // version
 	ids   uint64           // the highest that was promised
@@ -88,6 +88,8 @@ func (w *promises) recover(d *Dir) {
 			last = r.Grant.ID
 		case r.Grant != nil:
 			found[fmt.Sprint(r.Grant.ID)] = int(r.Grant.TTL)
+		case r.Spent != nil:
+			found[r.Spent.Line]++
 		default:
 			found[r.Store.Key] = int(r.Store.Value.(float64))
 		}
@@ -117,7 +119,7 @@ func (w *promises) append(d *Dir) {
 	versions := map[string]int{}
 	ids := w.ids
 	for range rapid.IntRange(1, 3).Draw(w.t, "records") {
-		key := rapid.SampledFrom([]string{"1", "2", "3", "a", "b"}).Draw(w.t, "key")
+		key := rapid.SampledFrom([]string{"1", "2", "3", "a", "b", "x", "y"}).Draw(w.t, "key")
 		w.next++
 		version := w.next
 		gone := rapid.Bool().Draw(w.t, "gone")
@@ -128,6 +130,15 @@ func (w *promises) append(d *Dir) {
 		if id := uint64(key[0] - '0'); id < 10 {
 			r = engine.Record{Grant: &engine.Grant{ID: id, TTL: time.Duration(version), End: time.Unix(2000, 0), Door: pad(w.next)}, Ended: gone}
 			ids = max(ids, id)
+		} else if key >= "x" {
+			r = engine.Record{Spent: &engine.Spent{File: "/once", Line: key}, Ended: gone}
+			used, twice := versions[key]
+			if !twice {
+				used = w.kept[key]
+			}
+			if version = used + 1; gone {
+				version = max(0, used-1)
+			}
 		} else if gone {
 			r.Store.Value = nil
 		}

@@ -45,6 +45,13 @@ type live struct {
 	last   uint64 // the highest id that any grant had
 	grants map[uint64][]byte
 	values map[place]liveValue
+	spent  map[wireSpent]liveSpent
+}
+
+// A liveSpent is a line that was used so many times without being marked.
+type liveSpent struct {
+	line  []byte
+	count int
 }
 
 type liveValue struct {
@@ -54,7 +61,9 @@ type liveValue struct {
 
 // newJournal returns a journal without a file, that begins at an engine time.
 func newJournal(start int64, since func() time.Duration) *journal {
-	return &journal{start: start, since: since, live: live{grants: map[uint64][]byte{}, values: map[place]liveValue{}}}
+	return &journal{start: start, since: since, live: live{
+		grants: map[uint64][]byte{}, values: map[place]liveValue{}, spent: map[wireSpent]liveSpent{},
+	}}
 }
 
 // now is engine time, as near as it matters here.
@@ -167,6 +176,14 @@ func (l *live) apply(w wire, line []byte) {
 			until = *w.Value.Until
 		}
 		l.values[w.Value.place()] = liveValue{line, until}
+	case w.Spent != nil:
+		l.spent[*w.Spent] = liveSpent{line, l.spent[*w.Spent].count + 1}
+	case w.Marked != nil:
+		if s := l.spent[*w.Marked]; s.count > 1 {
+			l.spent[*w.Marked] = liveSpent{s.line, s.count - 1}
+		} else {
+			delete(l.spent, *w.Marked)
+		}
 	}
 }
 
@@ -259,6 +276,11 @@ func (j *journal) content() ([]byte, error) {
 	}
 	for _, line := range j.live.grants {
 		content = append(content, line...)
+	}
+	for _, s := range j.live.spent {
+		for range s.count {
+			content = append(content, s.line...)
+		}
 	}
 	now := j.now()
 	for at, v := range j.live.values {

@@ -20,7 +20,8 @@ type Recovered struct {
 	// that any grant ever had, as one that ended, so that no id is given twice.
 	// Then come the grants that did not end, by their ids, also those whose time
 	// is over: something may be owed for them; then the values, by script,
-	// source and key.
+	// source and key; then the one-time sequences that are not marked, by file and
+	// line, each as often as it was used.
 	Records []engine.Record
 	// Warnings tell what was damaged and is lost, for a person.
 	Warnings []error
@@ -70,6 +71,7 @@ type read struct {
 	last    uint64
 	grants  map[uint64]*wireGrant
 	values  map[place]*wireValue
+	spent   map[wireSpent]int
 	damaged int // lines
 	first   int // of them
 	torn    bool
@@ -92,7 +94,7 @@ func (d *Dir) read() (*read, error) {
 }
 
 func readFrom(file io.Reader, size int64, name string) (*read, error) {
-	r := &read{grants: map[uint64]*wireGrant{}, values: map[place]*wireValue{}}
+	r := &read{grants: map[uint64]*wireGrant{}, values: map[place]*wireValue{}, spent: map[wireSpent]int{}}
 	if err := readLines(file, size, r.line); err != nil {
 		return nil, err
 	}
@@ -144,6 +146,10 @@ func (r *read) apply(w wire) bool {
 			return false
 		}
 		r.values[w.Value.place()] = w.Value
+	case w.Spent != nil:
+		r.spent[*w.Spent]++
+	case w.Marked != nil:
+		r.spent[*w.Marked] = max(0, r.spent[*w.Marked]-1)
 	default:
 		return false
 	}
@@ -197,8 +203,20 @@ func (j *journal) take(r *read) ([]engine.Record, error) {
 		}
 		records = append(records, record)
 	}
+	for _, s := range slices.SortedFunc(maps.Keys(r.spent), wireSpent.compare) {
+		for range r.spent[s] {
+			if err := b.add(wire{Spent: &s}); err != nil {
+				return nil, err
+			}
+			records = append(records, engine.Record{Spent: &engine.Spent{File: string(s.File), Line: string(s.Line)}})
+		}
+	}
 	j.apply(b)
 	return records, nil
+}
+
+func (s wireSpent) compare(other wireSpent) int {
+	return cmp.Or(cmp.Compare(s.File, other.File), cmp.Compare(s.Line, other.Line))
 }
 
 // moved returns a time of a former engine in the time of this one, which begins

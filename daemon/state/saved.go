@@ -23,6 +23,7 @@ const (
 // the files that it was read from are broken or gone.
 type Saved struct {
 	Name   string // of the one script; empty: all of a directory
+	Base   string // that relative paths in scripts begin at; empty: there are none outside
 	Files  []File
 	Values map[string]string // of sesame.option
 	At     time.Time         // wall clock
@@ -36,13 +37,14 @@ type Saved struct {
 
 // A File is a script or a module as it was read.
 type File struct {
-	Path   string // below the directory of the scripts, with slashes
+	Path   string // below the directory of the scripts, with slashes; absolute for what scripts name outside
 	Source []byte
 }
 
 // wireSaved is Saved as JSON.
 type wireSaved struct {
 	Name   engine.Text  `json:"name,omitempty"`
+	Base   engine.Text  `json:"base,omitempty"`
 	Files  []wireFile   `json:"files"`
 	Values []wireOption `json:"values,omitempty"`
 	Guards []string     `json:"guards,omitempty"`
@@ -70,7 +72,7 @@ func (d *Dir) SaveSet(s Saved) error {
 	d.saving.Lock()
 	defer d.saving.Unlock()
 	w := wireSaved{
-		Name: engine.Text(s.Name), At: s.At.Round(0).UTC(),
+		Name: engine.Text(s.Name), Base: engine.Text(s.Base), At: s.At.Round(0).UTC(),
 		Trusted: s.Trusted, TrustedInterfaces: s.TrustedInterfaces, Mark: s.Mark,
 	}
 	for _, f := range s.Files {
@@ -131,7 +133,7 @@ func parseSaved(content []byte) (Saved, error) {
 	if !ended || !parseLine(second, &w) {
 		return Saved{}, errors.New("it is damaged")
 	}
-	s := Saved{Name: string(w.Name), At: w.At, Trusted: w.Trusted, TrustedInterfaces: w.TrustedInterfaces, Mark: w.Mark}
+	s := Saved{Name: string(w.Name), Base: string(w.Base), At: w.At, Trusted: w.Trusted, TrustedInterfaces: w.TrustedInterfaces, Mark: w.Mark}
 	for _, f := range w.Files {
 		s.Files = append(s.Files, File{string(f.Path), []byte(f.Source)})
 	}

@@ -29,7 +29,7 @@ func TestTheLastGoodSet(t *testing.T) {
 		t.Fatalf("a new directory has %v, %v", got, err)
 	}
 	first := savedSample()
-	for _, want := range []Saved{first, {At: monday, Files: []File{{"a.lua", []byte("a")}}}} {
+	for _, want := range []Saved{first, {At: monday, Base: "/srv/scripts", Files: []File{{"a.lua", []byte("a")}, {"/etc/knockd.conf", []byte("[a]")}}}} {
 		if err := d.SaveSet(want); err != nil {
 			t.Fatal(err)
 		}

@@ -124,10 +124,14 @@ func TestEveryRecordComesBackAsItWas(t *testing.T) {
 	})
 	times := rapid.Map(rapid.Int64(), at)
 	records := rapid.Custom(func(t *rapid.T) engine.Record {
+		if rapid.IntRange(0, 4).Draw(t, "used") == 0 {
+			return engine.Record{Spent: &engine.Spent{File: texts.Draw(t, "file"), Line: texts.Draw(t, "line")}}
+		}
 		if rapid.Bool().Draw(t, "grant") {
 			g := &engine.Grant{
 				ID: rapid.Uint64Min(1).Draw(t, "id"), Door: texts.Draw(t, "door"), By: addresses.Draw(t, "by"), Argv: lists.Draw(t, "argv"),
 				Undo: lists.Draw(t, "undo"), Timeout: time.Duration(rapid.Int64().Draw(t, "timeout")), End: times.Draw(t, "end"),
+				AnyStatus: rapid.Bool().Draw(t, "any status"),
 			}
 			if a := addresses.Draw(t, "source"); a.IsValid() {
 				g.Source = netip.PrefixFrom(a, rapid.IntRange(0, a.BitLen()).Draw(t, "bits"))
@@ -198,11 +202,44 @@ func TestWhatCannotBeKeptIsRefused(t *testing.T) {
 	icmp.Grant.Port = packet.Port{Proto: packet.ICMP, Number: 8}
 	long := grant(1, monday)
 	long.Grant.Door = strings.Repeat("\x00", maxLine/6)
-	for _, r := range []engine.Record{{}, {Grant: &engine.Grant{}}, icmp, long, value("k", 1, time.Time{}), {Grant: &engine.Grant{ID: 1}, Store: &engine.Put{}}} {
+	for _, r := range []engine.Record{{}, {Grant: &engine.Grant{}}, {Grant: grant(1, monday).Grant, Spent: &engine.Spent{}}, icmp, long, value("k", 1, time.Time{}), {Grant: &engine.Grant{ID: 1}, Store: &engine.Put{}}} {
 		if err := d.Append([]engine.Record{grant(2, monday), r}, 0); err == nil {
 			t.Errorf("%v was taken", r)
 		}
 	}
+	if d, got := reopen(t, d, monday); len(got.Records) != 0 {
+		t.Errorf("%s holds %v", d.path, got.Records)
+	}
+}
+
+// A line may be used more than once, where it is there more than once.
+func TestUsedSequencesAreKeptUntilTheyAreMarked(t *testing.T) {
+	use := func(file, line string) engine.Record {
+		return engine.Record{Spent: &engine.Spent{File: file, Line: line}}
+	}
+	marked := func(file, line string) engine.Record {
+		r := use(file, line)
+		r.Ended = true
+		return r
+	}
+	d := open(t, t.TempDir())
+	recovered(t, d, monday)
+	appendAll(t, d, 0, use("/b", "1"), use("/a", "2"), use("/a", "1"), use("/a", "2"), use("/a", "2"), use("/c", "3"))
+	appendAll(t, d, 0, marked("/a", "2"), marked("/c", "3"), marked("/c", "3"), marked("/d", "4"))
+	want := []engine.Record{use("/a", "1"), use("/a", "2"), use("/a", "2"), use("/b", "1")}
+	for range 2 {
+		var got Recovered
+		if d, got = reopen(t, d, monday); len(got.Warnings) != 0 {
+			t.Errorf("warnings: %v", got.Warnings)
+		}
+		if diff := cmp.Diff(want, got.Records, sameRecords); diff != "" {
+			t.Errorf("records (-want +got):\n%s", diff)
+		}
+		t.Log("# also when it is written anew")
+		d.journal.limit = 0
+		appendAll(t, d, 0, value("k", true, time.Time{}), value("k", nil, time.Time{}))
+	}
+	appendAll(t, d, 0, marked("/a", "2"), marked("/a", "2"), marked("/a", "1"), marked("/b", "1"))
 	if d, got := reopen(t, d, monday); len(got.Records) != 0 {
 		t.Errorf("%s holds %v", d.path, got.Records)
 	}

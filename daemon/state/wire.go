@@ -22,6 +22,8 @@ type wire struct {
 	Grant  *wireGrant `json:"grant,omitempty"`
 	Ended  uint64     `json:"ended,omitempty"` // the id of a grant
 	Value  *wireValue `json:"value,omitempty"`
+	Spent  *wireSpent `json:"spent,omitempty"`
+	Marked *wireSpent `json:"marked,omitempty"`
 }
 
 // A header is the first line of a file.
@@ -39,8 +41,16 @@ type wireGrant struct {
 	Argv    []engine.Text `json:"argv,omitzero"`
 	Undo    []engine.Text `json:"undo,omitzero"`
 	Timeout time.Duration `json:"timeout,omitempty"`
+	Any     bool          `json:"any_status,omitempty"`
 	TTL     time.Duration `json:"ttl,omitempty"`
 	End     int64         `json:"end"`
+}
+
+// A wireSpent is a line of one-time sequences that was used; so many lines of the
+// journal say so as there were uses, and as many that it was marked.
+type wireSpent struct {
+	File engine.Text `json:"file"`
+	Line engine.Text `json:"line"`
 }
 
 type wireValue struct {
@@ -70,8 +80,10 @@ func (v *wireValue) forgotten() bool { return v.Bool == nil && v.Number == nil &
 // encode returns a record as a line. Engine time is now.
 func encode(r engine.Record, now int64) (wire, error) {
 	switch {
-	case (r.Grant == nil) == (r.Store == nil):
-		return wire{}, errors.New("a record of a grant or a value was expected")
+	case r.Spent != nil && r.Grant == nil && r.Store == nil:
+		return encodeSpent(r), nil
+	case r.Spent != nil || (r.Grant == nil) == (r.Store == nil):
+		return wire{}, errors.New("a record of a grant, a value or a sequence was expected")
 	case r.Grant != nil && r.Grant.ID == 0:
 		return wire{}, errors.New("a grant without an id")
 	case r.Ended:
@@ -82,6 +94,14 @@ func encode(r engine.Record, now int64) (wire, error) {
 	}
 	v, err := encodeValue(r, now)
 	return wire{Value: v}, err
+}
+
+func encodeSpent(r engine.Record) wire {
+	s := &wireSpent{engine.Text(r.Spent.File), engine.Text(r.Spent.Line)}
+	if r.Ended {
+		return wire{Marked: s}
+	}
+	return wire{Spent: s}
 }
 
 func encodeGrant(g *engine.Grant) (*wireGrant, error) {
@@ -98,7 +118,7 @@ func encodeGrant(g *engine.Grant) (*wireGrant, error) {
 	return &wireGrant{
 		ID: g.ID, Door: engine.Text(g.Door), By: g.By, Source: g.Source, Port: port,
 		Argv: convert[engine.Text](g.Argv), Undo: convert[engine.Text](g.Undo),
-		Timeout: g.Timeout, TTL: g.TTL, End: nanoseconds(g.End),
+		Timeout: g.Timeout, Any: g.AnyStatus, TTL: g.TTL, End: nanoseconds(g.End),
 	}, nil
 }
 
@@ -113,7 +133,7 @@ func (g *wireGrant) decode() (*engine.Grant, error) {
 	return &engine.Grant{
 		ID: g.ID, Door: string(g.Door), By: g.By, Source: g.Source, Port: port,
 		Argv: convert[string](g.Argv), Undo: convert[string](g.Undo),
-		Timeout: g.Timeout, TTL: g.TTL, End: at(g.End),
+		Timeout: g.Timeout, AnyStatus: g.Any, TTL: g.TTL, End: at(g.End),
 	}, nil
 }
 

@@ -1,9 +1,9 @@
 // Package transcript turns events into lines: JSON Lines for programs, one line
-// each for people.
+// each for people, and knockd's own for what reads its log.
 //
-// Live and simulated runs write through it alike. Both writers keep the order
+// Live and simulated runs write through it alike. All writers keep the order
 // of the events that they are given, read no clock and add nothing that differs
-// between two runs of the same inputs. Neither is safe for concurrent use.
+// between two runs of the same inputs. None is safe for concurrent use.
 package transcript
 
 import (
@@ -49,6 +49,9 @@ var (
 		engine.EffectLog:   "log",
 		// Of an element that failed: the access is the grant's.
 		engine.EffectElement: "allow",
+		// Of a one-time sequence whose use could not be written down.
+		engine.EffectSpend: "mark",
+		engine.EffectMark:  "mark",
 	}
 )
 
@@ -58,7 +61,8 @@ func Effect(e engine.Effect) string { return effects[e] }
 // written reports whether the contract knows the event. What the daemon keeps,
 // and how the kernel's elements follow the grants, is its own business.
 func written(e *engine.Event) bool {
-	return e.Kind != engine.EventEffect || e.Effect != engine.EffectPersist && e.Effect != engine.EffectElement
+	return e.Kind != engine.EventEffect || e.Effect != engine.EffectPersist && e.Effect != engine.EffectElement &&
+		e.Effect != engine.EffectSpend && e.Effect != engine.EffectMark
 }
 
 // Source returns a single address without its prefix length, a network with it, and
