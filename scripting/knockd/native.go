@@ -1,0 +1,145 @@
+package knockd
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"sesame/daemon/packet"
+)
+
+// A native is a door without commands: what it ran lets the source reach ports,
+// which are guards, or takes that back.
+type native struct {
+	guards []packet.Port
+	ttl    string   // of guards
+	lasts  string   // why ttl is what it is; "": knockd says so
+	closes []string // doors whose grants it ends
+	notes  []string
+	why    string // it stays as it is; "" for a door without commands too
+}
+
+// known reports whether the door needs no commands any more.
+func (n *native) known() bool { return n.guards != nil || n.closes != nil }
+
+// forever is the ttl of what knockd never shuts by itself.
+const forever = "1h"
+
+// native returns what becomes of each door.
+func (f *File) native() []native {
+	all := make([]native, len(f.Doors))
+	closers := map[int]change{}
+	for i := range f.Doors {
+		d := &f.Doors[i]
+		if d.Nowhere || d.action(ipv4).start == "" && d.action(ipv6).start == "" {
+			continue
+		}
+		if start, opens := d.opener(&all[i]); !opens && all[i].why == "" {
+			closers[i] = start
+		}
+	}
+	for i, start := range closers {
+		n := &all[i]
+		for j := range all {
+			if samePorts(all[j].guards, start.ports) {
+				n.closes = append(n.closes, f.Doors[j].Name)
+			}
+		}
+		if n.notes = start.notes; n.closes == nil {
+			n.why = "it takes back what no door here gives"
+		}
+	}
+	for i := range all {
+		if d := &f.Doors[i]; all[i].guards != nil && d.action(ipv4).stop == "" {
+			all[i].lasts = "knockd never shut it by itself"
+		}
+	}
+	return all
+}
+
+// opener reads what a door runs. It completes n for one that opens ports; for
+// another it returns the change, or n says why it stays as it is.
+func (d *Door) opener(n *native) (start change, opens bool) {
+	start, n.why = d.change(func(a action) string { return a.start })
+	if n.why != "" {
+		return start, false
+	}
+	hasStop := d.action(ipv4).stop != "" || d.action(ipv6).stop != ""
+	if !hasStop {
+		if !start.removes {
+			n.guards, n.ttl, n.notes = start.ports, forever, start.notes
+		}
+		return start, !start.removes
+	}
+	stop, why := d.change(func(a action) string { return a.stop })
+	switch {
+	case why != "":
+		n.why = "of its stop command, " + why
+	case start.removes:
+		n.why = "it shuts first, and opens afterwards"
+	case !stop.removes || !samePorts(start.ports, stop.ports):
+		n.why = "its stop command does not take back what its start command does"
+	case d.CommandTimeout <= 0:
+		n.why = "it stops as soon as it has started"
+	default:
+		n.guards, n.ttl, n.notes = start.ports, seconds(d.CommandTimeout), start.notes
+	}
+	return start, true
+}
+
+// change reads a command of a door, which must do the same for both families.
+func (d *Door) change(command func(action) string) (change, string) {
+	four, six := command(d.action(ipv4)), command(d.action(ipv6))
+	if four == "" || six == "" {
+		return change{}, "it is for one kind of address, and a guard is for IPv4 and IPv6"
+	}
+	c, why := readCommand(four)
+	if why != "" || four == six {
+		return c, why
+	}
+	other, why := readCommand(six)
+	if why == "" && (c.removes != other.removes || !samePorts(c.ports, other.ports)) {
+		why = "it does something else for IPv6 than for IPv4"
+	}
+	for _, note := range other.notes {
+		c.note("%s", note)
+	}
+	return c, why
+}
+
+func samePorts(a, b []packet.Port) bool {
+	within := func(p packet.Port, of []packet.Port) bool { return slices.Contains(of, p) }
+	return len(a) > 0 && len(a) == len(b) && !slices.ContainsFunc(a, func(p packet.Port) bool { return !within(p, b) })
+}
+
+// nativeOptions says what a door did, and returns what it does now.
+func (w *writer) nativeOptions(d *Door, n *native) []option {
+	for _, of := range []family{ipv4, ipv6} {
+		a := d.action(of)
+		if of == ipv6 && a.start == d.Start.Text && a.stop == d.Stop.Text {
+			continue
+		}
+		said := "knockd runs: " + a.start
+		if a.stop != "" {
+			said += " -- and after " + seconds(d.CommandTimeout) + ": " + a.stop
+		}
+		w.say("%s", said)
+	}
+	for _, note := range n.notes {
+		w.say("%s", note)
+	}
+	if n.guards != nil {
+		return []option{{key: "guards", value: ports(n.guards, true)}, {key: "ttl", value: luaString(n.ttl), remark: n.lasts}}
+	}
+	var b strings.Builder
+	b.WriteString("function(attempt)")
+	if len(n.closes) == 1 {
+		fmt.Fprintf(&b, " attempt:close %s end", luaString(n.closes[0]))
+		return []option{{key: "on_open", value: b.String()}}
+	}
+	for _, name := range n.closes {
+		fmt.Fprintf(&b, "\n    attempt:close %s", luaString(name))
+	}
+	b.WriteString("\n  end")
+	return []option{{key: "on_open", value: b.String()}}
+}

@@ -1,0 +1,319 @@
+package knockd
+
+import (
+	"fmt"
+	"iter"
+	"strings"
+
+	"sesame/daemon/spelling"
+)
+
+// The lengths that knockd has room for, in bytes.
+const (
+	maxLine      = 4095
+	maxSection   = 254
+	maxName      = 127
+	maxInterface = 31
+	maxCommand   = 4095
+)
+
+// blanks are what knockd trims: isspace of C's own locale.
+const blanks = " \t\n\v\f\r"
+
+// The directives, in the spelling of knockd's manual. Their case does not matter.
+var (
+	optionNames = []string{"UseSyslog", "LogFile", "PidFile", "Interface"}
+	doorNames   = []string{"Sequence", "One_Time_Sequences", "Seq_Timeout", "TCPFlags", "Target", "Start_Command",
+		"Start_Command_6", "Cmd_Timeout", "Stop_Command", "Stop_Command_6", "Command", "Command_6", "Timeout"}
+)
+
+// aliases are other names of some of them.
+var aliases = map[string]string{"COMMAND": "START_COMMAND", "COMMAND_6": "START_COMMAND_6", "TIMEOUT": "SEQ_TIMEOUT"}
+
+// Parse reads a knockd.conf as knockd 0.8 does where long has 64 bits. The error
+// is a [*SyntaxError], exactly where knockd refuses the file; what depends on other
+// files, as one-time sequences do, is left to [File.EngineDoors].
+//
+// Lines are counted as knockd counts them: one longer than 4095 bytes is two.
+func Parse(path string, text []byte) (*File, error) {
+	p := &parser{file: &File{Path: path}, said: map[string]directive{}}
+	for number, l := range lines(text) {
+		p.line = number
+		if p.rest = l.rest; !l.rest {
+			p.whole = number
+		}
+		if err := p.read(l); err != nil {
+			return nil, err
+		}
+	}
+	for _, d := range p.doors {
+		if len(d.Sequence) == 0 && d.OneTime == "" {
+			return nil, &SyntaxError{path, d.Line, fmt.Sprintf("the door %s has no sequence: write a line such as sequence = 7000,8000,9000%s",
+				shown(d.Section), likeOptions(d.Section))}
+		}
+	}
+	p.finish()
+	return p.file, nil
+}
+
+// A line is what knockd's reader returns at once.
+type line struct {
+	text string // without the blanks around it
+	rest bool   // the line before it was too long, and this is what was left
+	null bool   // text ends at a NUL byte, and something stood behind it
+}
+
+// lines yields the lines with their numbers. Each has at most 4095 bytes, its end
+// included: the rest of a longer one is the next.
+func lines(text []byte) iter.Seq2[int, line] {
+	return func(yield func(int, line) bool) {
+		left, rest := string(text), false
+		for number := 1; left != ""; number++ {
+			end, whole := len(left), true
+			if newline := strings.IndexByte(left, '\n'); newline >= 0 {
+				end = newline + 1
+			}
+			if end > maxLine {
+				end, whole = maxLine, false
+			}
+			read, behind, _ := strings.Cut(left[:end], "\x00")
+			if !yield(number, line{strings.Trim(read, blanks), rest, strings.Trim(behind, blanks) != ""}) {
+				return
+			}
+			left, rest = left[end:], !whole
+		}
+	}
+}
+
+// A directive is the last of its name in its section.
+type directive struct {
+	line  int
+	value string
+}
+
+// A draft is a door that is being read, with where its directives stand.
+type draft struct {
+	Door
+	said map[string]directive
+}
+
+type parser struct {
+	file    *File
+	line    int
+	whole   int  // the line that this one is the rest of
+	rest    bool // it is one
+	section string
+	said    map[string]directive // of [options]
+	doors   []*draft
+	traps   []trap
+}
+
+// refuse returns the error that the line at hand is.
+func (p *parser) refuse(format string, arguments ...any) error {
+	message := fmt.Sprintf(format, arguments...)
+	if p.rest {
+		message += fmt.Sprintf(" (this is the rest of line %d, which is longer than %d bytes)", p.whole, maxLine)
+	}
+	return &SyntaxError{p.file.Path, p.line, message}
+}
+
+func (p *parser) read(l line) error {
+	if l.null {
+		p.trap(p.line, "knockd reads nothing of a line behind a NUL byte: remove that")
+	}
+	if l.text == "" || l.text[0] == '#' {
+		return nil
+	}
+	if l.rest {
+		p.trap(p.line, fmt.Sprintf("this is the rest of line %d, which is longer than %d bytes: knockd reads it as a line of its own, and counts so", p.whole, maxLine))
+	}
+	if l.text[0] == '[' && l.text[len(l.text)-1] == ']' {
+		return p.begin(l.text[1 : len(l.text)-1])
+	}
+	if p.section == "" {
+		if strings.HasPrefix(l.text, "\ufeff") {
+			return p.refuse("the file begins with a byte order mark, which knockd takes for text: save it as UTF-8 without one")
+		}
+		return p.refuse("%s stands before the first section: put it below a line such as [options] or [openSSH]", shown(l.text))
+	}
+	name, value, found := strings.Cut(l.text, "=")
+	name = strings.Trim(name, blanks)
+	key := upper(name)
+	switch {
+	case !found && key == "USESYSLOG":
+		p.file.Options.Syslog = true
+		return nil
+	case !found:
+		return p.refuse("%s", bare(name))
+	case p.section == "options":
+		return p.option(name, key, strings.Trim(value, blanks))
+	}
+	return p.directive(name, key, strings.Trim(value, blanks))
+}
+
+// begin begins a section.
+func (p *parser) begin(name string) error {
+	if name == "" {
+		return p.refuse("[] names no section: write [options], or the name of a door between the brackets")
+	}
+	p.section = name[:min(len(name), maxSection)]
+	if p.section == "options" {
+		return nil
+	}
+	p.doors = append(p.doors, &draft{
+		Door: Door{
+			Name: p.section[:min(len(p.section), maxName)], Section: name, Line: p.line,
+			Timeout: defaultTimeout, CommandTimeout: defaultCommandTimeout,
+		},
+		said: map[string]directive{},
+	})
+	return nil
+}
+
+// option reads a directive of [options].
+func (p *parser) option(name, key, value string) error {
+	o := &p.file.Options
+	switch key {
+	case "LOGFILE":
+		o.LogFile = value
+	case "PIDFILE":
+		o.PIDFile = value
+	case "INTERFACE":
+		if first, found := p.said[key]; found {
+			p.trap(p.line, fmt.Sprintf("knockd listens on the interface of line %d: the first one counts", first.line))
+			return nil
+		}
+		if value == "" {
+			return nil
+		}
+		o.Interface = value[:min(len(value), maxInterface)]
+	default:
+		return p.refuse("%s", unknownOption(name, key))
+	}
+	p.note(p.said, name, key, value)
+	return nil
+}
+
+// note remembers where a directive stands, and warns of an earlier one.
+func (p *parser) note(said map[string]directive, name, key, value string) {
+	if before, found := said[key]; found {
+		p.trap(before.line, fmt.Sprintf("line %d says %s again, and the last one counts: remove one of them", p.line, shown(name)))
+	}
+	said[key] = directive{p.line, value}
+}
+
+// directive reads a directive of a door.
+func (p *parser) directive(name, key, value string) error {
+	if alias, found := aliases[key]; found {
+		key = alias
+	}
+	d := p.doors[len(p.doors)-1]
+	command := Command{value, p.line}
+	switch key {
+	case "SEQUENCE":
+		ports, problem := readSequence(value)
+		if problem != "" {
+			return p.refuse("%s", problem)
+		}
+		d.Sequence = ports
+	case "ONE_TIME_SEQUENCES":
+		if value == "" {
+			return p.refuse("the path of a file of one-time sequences was expected, as in %s = /etc/knockd/sequences", name)
+		}
+		d.OneTime, d.Sequence = value, nil
+	case "SEQ_TIMEOUT":
+		d.Timeout = atoi(value).value
+	case "CMD_TIMEOUT":
+		d.CommandTimeout = atoi(value).value
+	case "TCPFLAGS":
+		problem := ""
+		if d.Flags, problem = addFlags(d.Flags, value); problem != "" {
+			return p.refuse("%s", problem)
+		}
+	case "TARGET":
+		d.setTarget(value)
+	case "START_COMMAND":
+		d.Start = command
+	case "STOP_COMMAND":
+		d.Stop = command
+	case "START_COMMAND_6":
+		d.Start6 = &command
+	case "STOP_COMMAND_6":
+		d.Stop6 = &command
+	default:
+		return p.refuse("%s", unknownDirective(p.section, name, key))
+	}
+	if key == "TCPFLAGS" { // which add up
+		d.said[key] = directive{p.line, value}
+		return nil
+	}
+	p.note(d.said, name, key, value)
+	return nil
+}
+
+// upper returns s with the letters of ASCII in upper case, which are all that C
+// knows in its own locale.
+func upper(s string) string {
+	return strings.Map(func(r rune) rune {
+		if 'a' <= r && r <= 'z' {
+			return r - 'a' + 'A'
+		}
+		return r
+	}, s)
+}
+
+// bare says why a line without = is none.
+func bare(name string) string {
+	key := upper(name)
+	switch {
+	case name[0] == '[':
+		return fmt.Sprintf("%s is no section: it ends with ], and a comment has a line of its own", shown(name))
+	case strings.HasPrefix(name, ";") || strings.HasPrefix(name, "//"):
+		return fmt.Sprintf("%s is no comment: those begin with #", shown(name))
+	case known(key, optionNames) || known(key, doorNames):
+		return fmt.Sprintf("%s has no value: write %s = VALUE", shown(name), name)
+	case spelling.Nearest(name, optionNames[:1]) != "":
+		return fmt.Sprintf("%s is no directive: did you mean \"UseSyslog\"?", shown(name))
+	}
+	return fmt.Sprintf("%s is no directive: expected NAME = VALUE, or a comment that begins with #", shown(name))
+}
+
+func unknownOption(name, key string) string {
+	switch {
+	case key == "USESYSLOG":
+		return "UseSyslog takes no value: write it alone on its line, or remove it to log elsewhere"
+	case known(key, doorNames):
+		return fmt.Sprintf("%s belongs to a door: put it below a section such as [openSSH]", shown(name))
+	}
+	return fmt.Sprintf("[options] has no %s%s", shown(name), spelling.DidYouMean(name, optionNames))
+}
+
+func unknownDirective(section, name, key string) string {
+	switch {
+	case key == "USESYSLOG":
+		return "UseSyslog takes no value: write it alone on its line, or remove it to log elsewhere"
+	case known(key, optionNames) && likeOptions(section) == "":
+		return fmt.Sprintf("%s belongs to the section [options], not to a door", shown(name))
+	case known(key, optionNames):
+		return fmt.Sprintf("%s belongs to the section [options]%s", shown(name), likeOptions(section))
+	}
+	return fmt.Sprintf("a door has no %s%s%s", shown(name), spelling.DidYouMean(name, doorNames), likeOptions(section))
+}
+
+func known(key string, names []string) bool {
+	for _, name := range names {
+		if upper(name) == key {
+			return true
+		}
+	}
+	return false
+}
+
+// likeOptions returns the end of a message about a door that was hardly meant to
+// be one, or "".
+func likeOptions(section string) string {
+	if name := strings.ToLower(strings.Trim(section, blanks)); name != "options" && name != "option" || section == "options" {
+		return ""
+	}
+	return fmt.Sprintf("; section names are case-sensitive, and blanks count, so [%s] is a door: write [options]", strings.Trim(shown(section), `"`))
+}

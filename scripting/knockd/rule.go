@@ -1,0 +1,223 @@
+package knockd
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"sesame/daemon/packet"
+)
+
+// A change is what a command does to a firewall: it lets the source reach
+// ports, or takes that back.
+type change struct {
+	removes bool
+	ports   []packet.Port
+	notes   []string // what of it a guard does not say
+}
+
+func (c *change) add(p packet.Port) {
+	if !slices.Contains(c.ports, p) {
+		c.ports = append(c.ports, p)
+	}
+}
+
+func (c *change) note(format string, args ...any) {
+	if note := fmt.Sprintf(format, args...); !slices.Contains(c.notes, note) {
+		c.notes = append(c.notes, note)
+	}
+}
+
+// readCommand reads a command that is one change, or several of a kind joined
+// with && or ;. Why says what else it is, or seems to be: only what is understood
+// to the last word is a change.
+func readCommand(command string) (c change, why string) {
+	commands, why := split(command)
+	if why != "" {
+		return change{}, why
+	}
+	for i, words := range commands {
+		read := reader(words[0])
+		if read == nil {
+			return change{}, fmt.Sprintf("%q is none of iptables, ip6tables, ufw, nft and firewall-cmd", words[0])
+		}
+		r := &rule{words: words[1:]}
+		read(r)
+		switch {
+		case r.why != "":
+			return change{}, r.why
+		case i > 0 && r.removes != c.removes:
+			return change{}, "it opens and shuts at once"
+		}
+		c.removes = r.removes
+		for _, p := range r.ports {
+			c.add(p)
+		}
+		for _, note := range r.notes {
+			c.note("%s", note)
+		}
+	}
+	return c, ""
+}
+
+// reader returns what reads a program's arguments, nil for one that is unknown.
+func reader(program string) func(*rule) {
+	switch path.Base(program) {
+	case "iptables", "ip6tables":
+		return (*rule).iptables
+	case "ufw":
+		return (*rule).ufw
+	case "nft":
+		return (*rule).nft
+	case "firewall-cmd":
+		return (*rule).firewalld
+	}
+	return nil
+}
+
+// split cuts a line of the shell into commands, and those into words. It
+// understands quotes without anything special in them, and refuses all else.
+func split(line string) (commands [][]string, why string) {
+	var words []string
+	word, open := "", false // open: a word has begun, which may be empty
+	end := func() {
+		if open {
+			words = append(words, word)
+		}
+		word, open = "", false
+	}
+	for line = strings.TrimSpace(line); line != ""; {
+		c := line[0]
+		line = line[1:]
+		switch {
+		case c == ' ' || c == '\t':
+			end()
+		case c == '"' || c == '\'':
+			quoted, rest, found := strings.Cut(line, string(c))
+			if !found || c == '"' && strings.ContainsAny(quoted, "$`\\") {
+				return nil, "its quotes are for the shell to read"
+			}
+			word, open, line = word+quoted, true, rest
+		case c == ';' || c == '&' && strings.HasPrefix(line, "&"):
+			if end(); words == nil {
+				return nil, fmt.Sprintf("nothing stands before a %q", string(c))
+			}
+			commands, words, line = append(commands, words), nil, strings.TrimPrefix(line, "&")
+		case strings.IndexByte("&|`$><()*?[]~\\#{}!\n\r\v\f", c) >= 0:
+			return nil, fmt.Sprintf("%q is for the shell to read", string(c))
+		default:
+			word, open = word+string([]byte{c}), true
+		}
+	}
+	if end(); words != nil {
+		commands = append(commands, words)
+	}
+	if commands == nil {
+		return nil, "it is empty"
+	}
+	return commands, ""
+}
+
+// A rule is one command that is being read. Why is set by the first word that is
+// not understood.
+type rule struct {
+	change
+	words []string
+	why   string
+
+	proto   string
+	numbers []uint16
+	source  bool // it is for the source that knocked, and for nobody else
+}
+
+func (r *rule) fail(format string, args ...any) {
+	if r.why == "" {
+		r.why = fmt.Sprintf(format, args...)
+	}
+}
+
+// next takes the next word, "" behind the last.
+func (r *rule) next() string {
+	if len(r.words) == 0 {
+		return ""
+	}
+	word := r.words[0]
+	r.words = r.words[1:]
+	return word
+}
+
+// take takes the next word when it is one of those.
+func (r *rule) take(words ...string) bool {
+	if len(r.words) == 0 || !slices.Contains(words, r.words[0]) {
+		return false
+	}
+	r.words = r.words[1:]
+	return true
+}
+
+// number takes the next word when it is a number.
+func (r *rule) number() bool {
+	if len(r.words) == 0 || strings.Trim(r.words[0], "0123456789") != "" || r.words[0] == "" {
+		return false
+	}
+	r.words = r.words[1:]
+	return true
+}
+
+// expect takes the next word, which must be one of those.
+func (r *rule) expect(words ...string) {
+	if !r.take(words...) {
+		r.fail("%q stands where %s is expected", r.next(), strings.Join(words, " or "))
+	}
+}
+
+// from takes the address that the rule is for.
+func (r *rule) from(address string) {
+	if !slices.Contains([]string{"%IP%", "%IP%/32", "%IP%/128"}, address) {
+		r.fail("it is for %q, and a grant is for the source that knocked", address)
+	}
+	r.source = true
+}
+
+func (r *rule) protocol(proto string) {
+	if proto != "tcp" && proto != "udp" {
+		r.fail("it is for the protocol %q, and a guard is for tcp or udp", proto)
+	}
+	r.proto = proto
+}
+
+// portList takes ports with commas between them.
+func (r *rule) portList(text string) {
+	for one := range strings.SplitSeq(text, ",") {
+		n, err := strconv.ParseUint(one, 10, 16)
+		if err != nil || n == 0 {
+			r.fail("%q is no port number, and a guard needs one", one)
+			return
+		}
+		r.numbers = append(r.numbers, uint16(n))
+	}
+}
+
+// finish makes ports of what was read. Without a protocol, both is said to be
+// meant.
+func (r *rule) finish(both bool) {
+	protos := map[string][]packet.Proto{"tcp": {packet.TCP}, "udp": {packet.UDP}}[r.proto]
+	if both && r.proto == "" {
+		protos = []packet.Proto{packet.TCP, packet.UDP}
+	}
+	switch {
+	case len(r.words) > 0:
+		r.fail("%q is not understood", r.words[0])
+	case !r.source:
+		r.fail("it is for everyone, and not for %%IP%%")
+	case len(r.numbers) == 0 || protos == nil:
+		r.fail("it is for all ports, and a guard needs their numbers")
+	}
+	for _, n := range r.numbers {
+		for _, proto := range protos {
+			r.add(packet.Port{Proto: proto, Number: n})
+		}
+	}
+}

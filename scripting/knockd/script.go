@@ -1,0 +1,317 @@
+package knockd
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"sesame/daemon/engine"
+	"sesame/daemon/packet"
+)
+
+// ScriptOptions say how a script is written.
+type ScriptOptions struct {
+	// Native turns the commands that open a port in a well-known way into
+	// guards.
+	Native bool
+}
+
+const (
+	// maxTemplate is how long an argument of sesame.command may be, in bytes.
+	maxTemplate = 4096
+	// maxLocals is how many commands are variables of the whole file. Lua has
+	// room for 200.
+	maxLocals = 150
+)
+
+// Script returns the file as a Lua script: the doors in their order, with a
+// comment for each trap and for all that a script cannot say. The same file gives
+// the same text, byte by byte.
+func (f *File) Script(o ScriptOptions) string {
+	w := &writer{file: f, names: variables{}}
+	if o.Native {
+		w.native = f.native()
+	}
+	w.head(o)
+	commands := 0
+	for i := range f.Doors {
+		commands += len(w.actions(i))
+	}
+	w.blocks = commands > maxLocals
+	for i := range f.Doors {
+		w.door(i)
+	}
+	return string(w.text)
+}
+
+// A writer writes one script.
+type writer struct {
+	text   []byte
+	file   *File
+	names  variables
+	native []native // by door; nil: everything stays a command
+	blocks bool     // each door is a block, since there are too many variables
+}
+
+func (w *writer) write(s string) { w.text = append(w.text, s...) }
+
+func (w *writer) say(format string, args ...any) {
+	w.write(comment(fmt.Sprintf(format, args...)))
+}
+
+func (w *writer) head(o ScriptOptions) {
+	w.say("The doors of %s, matched by knockd's rules. Made by sesame import knockd.", w.file.Path)
+	w.write("--\n")
+	w.options()
+	w.write("--\n")
+	w.say(`Commands run as knockd runs them: by /bin/sh, with the source in the place of %%IP%%. One that fails is told, and counts as done (status = "any"). ` +
+		"A stop command runs when the ttl of its start command is over, also when Sesame was restarted in between.")
+	if o.Native {
+		w.say("Where guards stand, knockd ran a command that let the source through the firewall. A guard shuts its port to everyone without a " +
+			"grant, IPv4 and IPv6, whatever another rule accepts: name those who may always come in as trusted in sesame.toml. " +
+			"Another chain that drops by default must let in what is granted: sesame check and sesame run print the line that it needs.")
+	}
+	w.say("All that is different from knockd is in docs/from-knockd.md.")
+	for _, t := range w.file.Traps {
+		if t.Door == "" {
+			w.write("--\n")
+			w.trap(t)
+		}
+	}
+	w.write("\nsesame.policy \"knockd\"\n")
+}
+
+// options says where Sesame is told what knockd is told in [options].
+func (w *writer) options() {
+	o := w.file.Options
+	w.say("Its section [options] says how knockd runs. Sesame is told so in sesame.toml:")
+	row := func(knockd, sesame string) {
+		w.write("--   " + plain(knockd) + "  ->  " + plain(sesame) + "\n")
+	}
+	if o.LogFile != "" {
+		row("logfile = "+o.LogFile, "[log] knockd = "+strconv.Quote(o.LogFile))
+	}
+	if o.Syslog {
+		row("UseSyslog", "[log] knockd_syslog = true")
+	}
+	if o.LogFile == "" && !o.Syslog {
+		row("no log", `knockd's lines are written with [log] knockd = "/var/log/knockd.log" or knockd_syslog = true`)
+	}
+	if o.Interface != "" {
+		row("interface = "+o.Interface, "interfaces = ["+strconv.Quote(o.Interface)+"]")
+	} else {
+		row("no interface: eth0, or what -i names", "everywhere, unless it says where: interfaces = [\"eth0\"]")
+	}
+	if o.PIDFile != "" {
+		row("pidfile = "+o.PIDFile, "none is needed")
+	}
+}
+
+func (w *writer) trap(t Trap) { w.say("%s:%d: %s", path.Base(w.file.Path), t.Line, t.Text) }
+
+// door writes one door with its commands.
+func (w *writer) door(i int) {
+	d := &w.file.Doors[i]
+	w.write("\n")
+	for _, t := range w.file.Traps {
+		if t.Door == d.Name {
+			w.trap(t)
+		}
+	}
+	if d.Nowhere {
+		w.say("So it never opens, and is left out. It would be:")
+		w.write("--\n" + leftOut(w.registration(i)))
+		return
+	}
+	text := w.registration(i)
+	if w.blocks {
+		text = "do\n" + text + "end\n"
+	}
+	w.write(text)
+}
+
+// registration returns one door with its commands, and what is to be said of them.
+func (w *writer) registration(i int) string {
+	outer := w.text
+	w.text = nil
+	defer func() { w.text = outer }()
+	d := &w.file.Doors[i]
+	list := w.listening(d)
+	if w.native != nil && w.native[i].known() {
+		list = append(list, w.nativeOptions(d, &w.native[i])...)
+	} else {
+		list = append(list, w.opening(i)...)
+	}
+	w.write("sesame.door " + luaString(d.Name) + " {\n" + options(list) + "}\n")
+	return string(w.text)
+}
+
+// leftOut returns lines of Lua as comment.
+func leftOut(text string) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		b.WriteString(strings.TrimRight("-- "+line, " \n") + "\n")
+	}
+	return b.String()
+}
+
+// listening returns what makes a packet a knock of the door.
+func (w *writer) listening(d *Door) (list []option) {
+	if len(d.Sequence) > 0 {
+		list = append(list, option{key: "sequence", value: ports(d.Sequence, false)})
+	}
+	if d.OneTime != "" {
+		list = append(list, option{key: "one_time_sequences", value: luaString(d.OneTime)})
+	}
+	list = append(list, option{key: "within", value: luaString(seconds(max(d.Timeout, 0)))})
+	flags := option{key: "flags", value: luaString(flagText(d.Flags))}
+	if d.Flags == (engine.FlagTest{}) {
+		flags.remark = "none in the file: any TCP packet is a knock"
+	}
+	if list = append(list, flags); d.Target.IsValid() {
+		list = append(list, option{key: "target", value: luaString(d.Target.String())})
+	}
+	return list
+}
+
+// opening writes the commands of a door, and returns what runs them.
+func (w *writer) opening(i int) []option {
+	d := &w.file.Doors[i]
+	if w.native != nil && w.native[i].why != "" {
+		w.say("It stays a command: %s.", w.native[i].why)
+	}
+	run := map[family]string{}
+	for _, a := range w.actions(i) {
+		if problem := a.problem(); problem != "" {
+			w.say("Its command cannot be run, so that nothing is done: %s.", problem)
+			w.say("It was: %s", a.start)
+			continue
+		}
+		name := w.names.name(d.Name, a.suffix)
+		w.write("local " + name + " = sesame.command {\n" + options(a.options(d)) + "}\n\n")
+		for _, f := range a.families {
+			run[f] = name
+		}
+	}
+	four, six := run[ipv4], run[ipv6]
+	switch {
+	case four == "" && six == "":
+		return nil
+	case four == six:
+		return []option{{key: "on_open", value: "function(attempt) attempt:exec(" + four + ") end"}}
+	case six == "":
+		return []option{{key: "on_open", value: onlyFor("ipv4", four)}}
+	case four == "":
+		return []option{{key: "on_open", value: onlyFor("ipv6", six)}}
+	}
+	return []option{{key: "on_open", value: "function(attempt)\n" +
+		"    if attempt.family == \"ipv6\" then attempt:exec(" + six + ") else attempt:exec(" + four + ") end\n  end"}}
+}
+
+func onlyFor(family, command string) string {
+	return "function(attempt)\n    if attempt.family == " + luaString(family) + " then attempt:exec(" + command + ") end\n  end"
+}
+
+// A family is that of the address that knocked.
+type family int
+
+const (
+	ipv4 family = iota
+	ipv6
+)
+
+// An action is what knockd runs for a family, or for both.
+type action struct {
+	families    []family
+	suffix      string // of the variable
+	start, stop string
+}
+
+// actions returns what a door runs: for both families the same, for each its
+// own, for one alone, or nothing.
+func (w *writer) actions(i int) []action {
+	d := &w.file.Doors[i]
+	if w.native != nil && w.native[i].known() {
+		return nil
+	}
+	four, six := d.action(ipv4), d.action(ipv6)
+	if four.start == six.start && four.stop == six.stop {
+		four.families = []family{ipv4, ipv6}
+		six.start = ""
+	}
+	six.suffix = "_6"
+	return slices.DeleteFunc([]action{four, six}, func(a action) bool { return a.start == "" })
+}
+
+// action returns what a door runs for a family. A stop command is nothing
+// without a start command.
+func (d *Door) action(of family) action {
+	a := action{families: []family{of}, start: d.Start.Text, stop: d.Stop.Text}
+	if of == ipv6 && d.Start6 != nil {
+		a.start = d.Start6.Text
+	}
+	if of == ipv6 && d.Stop6 != nil {
+		a.stop = d.Stop6.Text
+	}
+	if a.start == "" {
+		a.stop = ""
+	}
+	return a
+}
+
+// problem says why a command cannot be declared, and "" when it can.
+func (a *action) problem() string {
+	for _, command := range []string{a.start, a.stop} {
+		switch {
+		case len(template(command)) > maxTemplate:
+			return fmt.Sprintf("it has more than %d bytes: put it into a file, and run that", maxTemplate)
+		case strings.Contains(command, "\x00"):
+			return "it has a zero byte"
+		}
+	}
+	return ""
+}
+
+func (a *action) options(d *Door) []option {
+	const shell = `"/bin/sh", "-c", `
+	list := []option{{value: shell + luaString(template(a.start))}}
+	if a.stop != "" {
+		ttl := option{key: "ttl", value: luaString(seconds(d.CommandTimeout))}
+		if d.CommandTimeout <= 0 {
+			ttl = option{key: "ttl", value: luaString("1ms"), remark: "at once, as knockd does"}
+		}
+		list = append(list, option{key: "undo", value: "{ " + shell + luaString(template(a.stop)) + " }"}, ttl)
+	}
+	return append(list, option{key: "timeout", value: `"1m"`}, option{key: "status", value: `"any"`})
+}
+
+// ports returns ports as a table, or where that may be, a single one by itself.
+func ports(all []packet.Port, single bool) string {
+	texts := make([]string, len(all))
+	for i, p := range all {
+		texts[i] = p.String()
+	}
+	if single {
+		return oneOrMore(texts)
+	}
+	return list(texts)
+}
+
+// flagText returns flags as scripts have them.
+func flagText(test engine.FlagTest) string {
+	var texts []string
+	for _, f := range flagNames {
+		switch name := strings.ToLower(f.name); {
+		case test.Set&f.flag != 0:
+			texts = append(texts, name)
+		case test.Clear&f.flag != 0:
+			texts = append(texts, "!"+name)
+		}
+	}
+	if texts == nil {
+		return "any"
+	}
+	return strings.Join(texts, ",")
+}

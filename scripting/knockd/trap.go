@@ -1,0 +1,222 @@
+package knockd
+
+import (
+	"fmt"
+	"net/netip"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"sesame/daemon/engine"
+	"sesame/daemon/packet"
+)
+
+// traps returns what a door hides from whoever wrote it.
+func (d *draft) traps() []trap {
+	var found []trap
+	say := func(line int, format string, arguments ...any) {
+		found = append(found, trap{line: line, door: d, text: fmt.Sprintf(format, arguments...)})
+	}
+	if end := likeOptions(d.Section); end != "" {
+		say(d.Line, "this is a door%s", end)
+	}
+	d.sequenceTraps(say)
+	if way := inOrder(d.Sequence); way != "" {
+		say(d.sequenceLine(), "the ports are in %s order, so a scan of all ports in that order opens the door: mix them", way)
+		found[len(found)-1].order = true
+	}
+	d.timeoutTraps(say)
+	d.flagTraps(say)
+	d.targetTraps(say)
+	d.commandTraps(say)
+	return found
+}
+
+// A sayer takes down a trap of a door.
+type sayer func(line int, format string, arguments ...any)
+
+func (d *draft) sequenceTraps(say sayer) {
+	sequence, file := d.said["SEQUENCE"], d.said["ONE_TIME_SEQUENCES"]
+	if d.OneTime != "" && !filepath.IsAbs(d.OneTime) {
+		say(file.line, "knockd looks for %s where it was started, and Sesame beside knockd.conf: write the whole path", shown(d.OneTime))
+	}
+	if d.OneTime != "" && sequence.line != 0 {
+		if sequence.line < file.line {
+			say(sequence.line, "this sequence is never used, since line %d names a file of them: remove one of the two", file.line)
+			return
+		}
+		say(sequence.line, "knockd begins with this sequence whenever it starts, and goes on with those of line %d: remove one of the two", file.line)
+	}
+	for _, odd := range oddKnocks(sequence.value) {
+		if sequence.line != 0 {
+			say(sequence.line, "%s", odd)
+		}
+	}
+	if len(d.Sequence) == 1 && d.OneTime == "" {
+		runs := ""
+		if d.action(ipv4).start != "" || d.action(ipv6).start != "" {
+			runs = ", and runs its command"
+		}
+		say(sequence.line, "one knock is the whole sequence, so each packet to %s opens the door%s: write more knocks", d.Sequence[0], runs)
+	}
+}
+
+// inOrder returns in which order the ports are that a scan in order would find
+// one after the other, or "". Such a scan has one protocol.
+func inOrder(sequence []packet.Port) string {
+	if len(sequence) < 2 {
+		return ""
+	}
+	up, down := true, true
+	for i, p := range sequence[1:] {
+		before := sequence[i]
+		up = up && before.Number < p.Number && before.Proto == p.Proto
+		down = down && before.Number > p.Number && before.Proto == p.Proto
+	}
+	switch {
+	case up:
+		return "ascending"
+	case down:
+		return "descending"
+	}
+	return ""
+}
+
+func (d *draft) timeoutTraps(say sayer) {
+	if t, found := d.said["SEQ_TIMEOUT"]; found {
+		if oddNumber(t.value) {
+			say(t.line, "%s is %d seconds to knockd: write the number of seconds alone", shown(t.value), d.Timeout)
+		}
+		if d.Timeout <= 0 && (len(d.Sequence) > 1 || d.OneTime != "") {
+			say(t.line, "with a limit of %d seconds no second knock is ever in time, so the door cannot be opened: write seq_timeout = 5", d.Timeout)
+		}
+	}
+	t, found := d.said["CMD_TIMEOUT"]
+	if !found {
+		return
+	}
+	stops := d.Stop.Text != "" || d.Stop6 != nil && d.Stop6.Text != ""
+	switch {
+	case oddNumber(t.value):
+		say(t.line, "%s is %d seconds to knockd: write the number of seconds alone", shown(t.value), d.CommandTimeout)
+	case !stops:
+		say(t.line, "there is no stop_command that could run after %d seconds: write one, or remove this line", d.CommandTimeout)
+	}
+	if d.CommandTimeout < 0 && stops {
+		say(t.line, "knockd takes %d seconds for 136 years, and so never runs the stop command; Sesame runs it at once: write a number from 0", d.CommandTimeout)
+	}
+}
+
+// oddNumber reports whether knockd reads something else than a person does.
+func oddNumber(text string) bool {
+	n := atoi(text)
+	return text == "" || n.rest != "" || n.wrapped
+}
+
+func (d *draft) flagTraps(say sayer) {
+	said, found := d.said["TCPFLAGS"]
+	tcp := d.OneTime != "" // nobody knows yet
+	for _, p := range d.Sequence {
+		tcp = tcp || p.Proto == packet.TCP
+	}
+	clientSends := engine.FlagTest{Set: d.Flags.Set &^ packet.SYN, Clear: d.Flags.Clear & packet.SYN}
+	switch {
+	case !tcp && found:
+		say(said.line, "the flags concern TCP alone, and all knocks of this door are UDP: remove the line")
+	case tcp && d.Flags == (engine.FlagTest{}):
+		say(d.Line, "without tcpflags every TCP packet to its ports is a knock, also those of standing connections: write tcpflags = syn")
+	case tcp && clientSends.Set != 0:
+		say(said.line, "the door wants packets with %s, which the knock client does not send: write tcpflags = syn", flagList(clientSends.Set))
+	case tcp && clientSends.Clear != 0:
+		say(said.line, "the door wants packets without syn, and the knock client sends no others: write tcpflags = syn")
+	}
+}
+
+func (d *draft) targetTraps(say sayer) {
+	t, found := d.said["TARGET"]
+	if !found {
+		return
+	}
+	switch a, err := netip.ParseAddr(t.value); {
+	case err == nil && a.Is4In6():
+		say(t.line, "no packet is sent to %s, so the door cannot be opened: write %s", shown(t.value), a.Unmap())
+	case err == nil && a.Zone() != "":
+		say(t.line, "no packet is sent to %s, so the door cannot be opened: write %s", shown(t.value), a.WithZone(""))
+	case d.Nowhere:
+		say(t.line, "%s is no address, and knockd compares it with that of each packet, so the door cannot be opened: write an address such as 203.0.113.5", shown(t.value))
+	// C writes the few addresses of ::/96 in a way of its own.
+	case a.String() != t.value && !netip.PrefixFrom(netip.IPv6Unspecified(), 96).Contains(a):
+		say(t.line, "knockd compares %s as text and finds no packet to it, so that the door cannot be opened; Sesame takes the address: write %s", shown(t.value), a)
+	}
+	if d.Target.Is4() {
+		for _, key := range []string{"START_COMMAND_6", "STOP_COMMAND_6"} {
+			if six, found := d.said[key]; found {
+				say(six.line, "the target is an IPv4 address, so nobody knocks over IPv6 and this is never run: remove it")
+			}
+		}
+	}
+}
+
+// families returns over what the door can be knocked.
+func (d *draft) families() []family {
+	switch {
+	case d.Target.Is4():
+		return []family{ipv4}
+	case d.Target.Is6():
+		return []family{ipv6}
+	}
+	return []family{ipv4, ipv6}
+}
+
+// longest is the most that an address of a family takes as text.
+var longest = [...]int{ipv4: len("255.255.255.255"), ipv6: len("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff")}
+
+func (d *draft) commandTraps(say sayer) {
+	lonely, long := map[int]bool{}, map[int]bool{} // lines
+	for _, of := range d.families() {
+		start, stop := d.commands(of)
+		if start.Text == "" && stop.Text != "" && !lonely[stop.Line] {
+			lonely[stop.Line] = true
+			say(stop.Line, "without a start command knockd never runs a stop command: write start_command too, or remove this line")
+		}
+		for _, c := range []Command{start, stop} {
+			size := len(c.Text) + strings.Count(c.Text, placeholder)*(longest[of]-len(placeholder))
+			if start.Text != "" && size > maxCommand && !long[c.Line] {
+				long[c.Line] = true
+				say(c.Line, "with a long address this is more than %d bytes, and then knockd runs neither command: put it into a file, and run that", maxCommand)
+			}
+		}
+	}
+	for _, key := range []string{"START_COMMAND", "STOP_COMMAND", "START_COMMAND_6", "STOP_COMMAND_6"} {
+		if c := d.said[key]; c.line != 0 {
+			for _, like := range lookalikes(c.value) {
+				say(c.line, "%s stays as it is in the command: the address is %%IP%%, in capitals, and knockd fills in nothing else", shown(like))
+			}
+		}
+	}
+}
+
+// Words that people take for placeholders: between the signs of knockd, of Sesame
+// and of a shell. Others, such as the %Y% of date, are left alone.
+const placeholders = `(ip|ipv4|ipv6|ip4|ip6|ipaddr|ip_address|addr|address|src|source|srcip|src_ip|source_ip|client|client_ip|remote|remote_ip|host|port|dport|sport|proto|protocol|door|name|section|stage|sequence)`
+
+var (
+	like       = regexp.MustCompile(`(?i)%` + placeholders + `%|\$?\{` + placeholders + `\}|\$` + placeholders + `\b`)
+	assignment = regexp.MustCompile(`\b(\w+)=|\b(?:read|for)\s+(\w+)`)
+)
+
+// lookalikes returns each word once that looks like a placeholder and is none. A
+// variable that the command itself sets is one of the shell's.
+func lookalikes(command string) (found []string) {
+	own := map[string]bool{}
+	for _, m := range assignment.FindAllStringSubmatch(command, -1) {
+		own[m[1]+m[2]] = true
+	}
+	for _, m := range like.FindAllString(command, -1) {
+		if m != placeholder && !own[strings.Trim(m, "${}")] {
+			own[strings.Trim(m, "${}")] = true
+			found = append(found, m)
+		}
+	}
+	return found
+}
