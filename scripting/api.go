@@ -64,8 +64,10 @@ func sesameMembers() []Member {
 			Options: documented(optionOptions()), function: named("option", registerOption)},
 		{Name: "handler", Type: `("name", function(timer) ... end)`, Doc: "Registers the function that delayed work of this script calls.",
 			Example: `sesame.handler("remind", function(timer) timer:log("still open for " .. timer.source) end)`, function: registerTimer},
-		{Name: "policy", Type: `"sesame"`, Doc: "Names the matching rules of this file's doors, at its head; \"sesame\" is the default.",
+		{Name: "policy", Type: `"sesame" or "knockd"`, Doc: "Names the matching rules of this file's doors, at its head; \"sesame\" is the default.",
 			Example: `sesame.policy "sesame"`, function: registerPolicy},
+		{Name: "knockd", Type: `"path"`, Doc: "Registers the doors of a knockd.conf, under the policy \"knockd\"; its section [options] is for knockd alone.",
+			Example: `sesame.knockd "/etc/knockd.conf"`, function: registerKnockd},
 		{Name: "store", Type: "store", Doc: "The values that all sources share, for this script alone; for functions that react.",
 			field: func(o *object) lua.LValue { return o.call.store(false) }},
 	}

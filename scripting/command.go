@@ -30,8 +30,10 @@ type Command struct {
 	Timeout time.Duration       // of each run
 	TTL     time.Duration       // until the undo; zero: that of the door
 	Choices map[string][]string // placeholders of its own, and what may fill them
-	argv    []template
-	undo    []template
+	// AnyStatus says that a run which fails is told, and counts as done.
+	AnyStatus bool
+	argv      []template
+	undo      []template
 }
 
 // A template is an argument, cut at its placeholders: text, name, text, ...
@@ -82,6 +84,11 @@ func commandOptions() []option[commandDraft] {
 			}},
 		{Option{"ttl", "duration", "the door's", "The time until undo runs."},
 			func(v value, d *commandDraft) { d.TTL, _ = v.duration() }},
+		{Option{"status", `"zero" or "any"`, `"zero"`, "With which exit status a run has succeeded; with any, a run that fails is told, and the rest of its reply and its undo stay."},
+			func(v value, d *commandDraft) {
+				i, _ := v.oneOf("zero", "any")
+				d.AnyStatus = i == 1
+			}},
 		{Option{"choices", `a table such as { level = { "low", "high" } }`, "", "Placeholders of its own, each with the texts that may fill it."},
 			func(v value, d *commandDraft) { d.Choices = readChoices(v) }},
 		{Option{"name", "a name", "the variable's", "What reports call it."},

@@ -23,6 +23,7 @@ type draft struct {
 	handler  *handler
 	flags    engine.FlagTest // of the knocks without flags of their own
 	sequence value
+	oneTime  value // the path of a file of more sequences
 }
 
 func (s *script) newDraft(name string, listen bool) *draft {
@@ -41,8 +42,11 @@ func (s *script) newDraft(name string, listen bool) *draft {
 func registerDoor(s *script, L *lua.LState, name string) lua.LValue {
 	v, _ := s.argument(L, "door", name)
 	d := s.newDraft(name, false)
+	if s.loading.knockd {
+		d.door.Policy, d.door.Group = engine.PolicyKnockd, s.source.Path
+	}
 	if read(v, doorOptions(), nil, d) {
-		d.readSequence()
+		d.readSequence(v)
 		if d.door.Except != nil && !d.door.Strict {
 			v.fail("except is for a strict door: add strict = true, or leave it out")
 		}
@@ -62,28 +66,32 @@ func (d *draft) finish(v value) {
 
 func doorOptions() []option[draft] {
 	return append([]option[draft]{
-		{Option{"sequence", `a list of 1 to 32 ports, such as { "tcp/7421", "udp/9133" }; { "tcp/7000", flags = "syn,!ack" } for one knock's flags`, Required, "The knocks that open the door, in their order."},
+		{Option{"sequence", `a list of 1 to 32 ports, such as { "tcp/7421", "udp/9133" }; { "tcp/7000", flags = "syn,!ack" } for one knock's flags`, "", "The knocks that open the door, in their order; required where there are no one_time_sequences."},
 			func(v value, d *draft) { d.sequence = v }},
-		{Option{"flags", "TCP flags that must be set, or with ! must not", `"syn,!ack"`, "What a TCP packet must carry to count as a knock of this door."},
+		{Option{"one_time_sequences", "the path of a file", "", "Sequences that open the door once each, from the first on: a line each, such as 7421,9133:udp,2904. A line that was used is marked with # at its beginning; sequence, where it is there too, is used once and before them."},
+			func(v value, d *draft) { d.oneTime = v }},
+		{Option{"target", "an address", "any of this host", "The one destination whose packets count, be it an address of this host or not."},
+			func(v value, d *draft) { d.door.Target, _ = parsed(v, `an address such as "203.0.113.5"`, parseTarget) }},
+		{Option{"flags", `TCP flags that must be set, or with ! must not; or "any"`, `"syn,!ack"`, "What a TCP packet must carry to count as a knock of this door."},
 			func(v value, d *draft) { d.flags, _ = parsed(v, `flags such as "syn,!ack"`, parseFlags) }},
 		{Option{"within", "duration", `"10s"`, "The time for the whole sequence; a knock at exactly its end is too late."},
-			func(v value, d *draft) { d.door.Within, _ = v.duration() }},
+			func(v value, d *draft) { d.readWithin(v) }},
 		{Option{"step_timeout", "duration", "", "The time between two knocks."},
-			func(v value, d *draft) { d.door.StepTimeout, _ = v.duration() }},
+			ofSesame("and limits the whole sequence alone", func(v value, d *draft) { d.door.StepTimeout, _ = v.duration() })},
 		{Option{"on_wrong", `"reset" or "ignore"`, `"reset"`, "What a wrong knock does to an attempt: it falls back, or nothing happens."},
-			func(v value, d *draft) {
+			ofSesame("and each wrong knock ends an attempt", func(v value, d *draft) {
 				i, _ := v.oneOf("reset", "ignore")
 				d.door.OnWrong = engine.OnWrong(i)
-			}},
+			})},
 		{Option{"duplicates", `"ignore" or "wrong"`, `"ignore"`, "What a repeat of the latest knock is: forgiven, or a knock like any other."},
-			func(v value, d *draft) {
+			ofSesame("and a repeat is a wrong knock", func(v value, d *draft) {
 				i, _ := v.oneOf("ignore", "wrong")
 				d.door.Duplicates = engine.Duplicates(i)
-			}},
+			})},
 		{Option{"strict", "true or false", "false", "Whether every TCP SYN and UDP packet to this host can be a wrong knock, so that no scan opens the door."},
-			func(v value, d *draft) { d.door.Strict, _ = v.boolean() }},
+			ofSesame("and the ports of the file's doors alone can be wrong knocks", func(v value, d *draft) { d.door.Strict, _ = v.boolean() })},
 		{Option{"except", "a port or a list of ports", "", "The ports that a strict door does not mind."},
-			func(v value, d *draft) { d.door.Except, _ = v.ports() }},
+			ofSesame("and no door is strict", func(v value, d *draft) { d.door.Except, _ = v.ports() })},
 		functionOption("on_stage", "function(attempt)", "Called at the second knock and each later one; it may return false and a reason to refuse.", engine.MomentStage, engine.HookStage),
 		functionOption("on_open", "function(attempt)", "Called when the sequence is complete and its conditions hold; without it the door allows its guards. It may return false and a reason to refuse; what it stores, logs or runs is done then too.", engine.MomentOpen, engine.HookOpen),
 		functionOption("on_miss", "function(attempt)", "Called when an attempt of two knocks or more ends unfinished.", engine.MomentMiss, engine.HookMiss),
@@ -123,8 +131,17 @@ func functionOption(name, kind, doc string, moment engine.MomentKind, hook engin
 
 // readSequence reads the knocks after all other options: their flags are those
 // of the door unless they have their own.
-func (d *draft) readSequence() {
+func (d *draft) readSequence(v value) {
+	if d.knockd() {
+		d.door.Flags = d.flags
+	}
+	if d.oneTime.lua != nil {
+		defer d.readOneTime()
+	}
 	if d.sequence.lua == nil {
+		if !v.has("sequence") && !v.has("one_time_sequences") {
+			v.fail("sequence is missing: expected %s", doorOptions()[0].Type)
+		}
 		return
 	}
 	items, ok := d.sequence.items("a list of ports")
@@ -139,18 +156,20 @@ func (d *draft) readSequence() {
 // knock reads "tcp/7000" or { "tcp/7000", flags = "syn,!ack" }.
 func (d *draft) knock(v value) engine.Knock {
 	if _, ok := v.lua.(*lua.LTable); !ok {
-		port, _ := v.port()
-		return d.withFlags(port, d.flags)
+		return d.withFlags(d.port(v), d.flags)
 	}
 	var knock engine.Knock
 	knock.Flags = d.flags
 	flagged := false
 	schema := []option[engine.Knock]{{Option{Name: "flags"}, func(v value, k *engine.Knock) {
+		if flagged = true; d.knockd() {
+			v.fail(decidedByKnockd, "and all knocks have the flags of their door")
+			return
+		}
 		k.Flags, _ = parsed(v, `flags such as "syn,!ack"`, parseFlags)
-		flagged = true
 	}}}
 	given := 0
-	read(v, schema, func(v value, k *engine.Knock) { k.Port, _ = v.port(); given++ }, &knock)
+	read(v, schema, func(v value, k *engine.Knock) { k.Port = d.port(v); given++ }, &knock)
 	switch {
 	case given != 1:
 		v.fail(`a knock with flags has one port, got %d: write { "tcp/7000", flags = "syn,!ack" }`, given)

@@ -42,14 +42,18 @@ type Suppression struct {
 var suppression = regexp.MustCompile(`--+\s*sesame:allow\s+(\S+)\s*(.*)`)
 
 func suppressions(path string, lines []string) []Suppression {
+	return commentsAllowing(path, lines, suppression, "--")
+}
+
+func commentsAllowing(path string, lines []string, form *regexp.Regexp, comment string) []Suppression {
 	var found []Suppression
 	for i, line := range lines {
-		if match := suppression.FindStringSubmatchIndex(line); match != nil {
+		if match := form.FindStringSubmatchIndex(line); match != nil {
 			found = append(found, Suppression{
 				Place:  Place{path, i + 1, match[0] + 1},
-				Target: target(lines, i),
+				Target: target(lines, i, comment),
 				ID:     line[match[2]:match[3]],
-				Reason: line[match[4]:match[5]],
+				Reason: strings.TrimSpace(line[match[4]:match[5]]),
 			})
 		}
 	}
@@ -57,8 +61,8 @@ func suppressions(path string, lines []string) []Suppression {
 }
 
 // target returns the number of the line that a comment in line i is about.
-func target(lines []string, i int) int {
-	for i < len(lines) && strings.HasPrefix(strings.TrimSpace(lines[i]), "--") {
+func target(lines []string, i int, comment string) int {
+	for i < len(lines) && strings.HasPrefix(strings.TrimSpace(lines[i]), comment) {
 		i++
 	}
 	return i + 1

@@ -28,26 +28,34 @@ const (
 
 // Files are all that a script set can consist of, read once: what is hashed,
 // judged, loaded, recorded and kept is then the same, whoever edits meanwhile.
-// They are immutable, and a file system.
+// They are a file system, and change only while [Files.Load] reads what scripts
+// name outside their directory.
 type Files struct {
-	Dir    string // that the files are in, for messages
-	Single string // the one script to load; empty: all of the directory
-	Sum    [sha256.Size]byte
+	Dir    string            // that the scripts are in, for messages
+	Single string            // the one script to load; empty: all of the directory
+	Sum    [sha256.Size]byte // of all files; once they were loaded, of those outside that the set names
+	// Base is where relative paths in scripts begin, an absolute path, and Rest
+	// reads the files outside that were not read yet; nil: nothing does.
+	Base string
+	Rest func(path string) ([]byte, error)
 
-	texts  fstest.MapFS
-	failed map[string]error // what could not be read, which stands empty in texts
-	bytes  int
+	texts   fstest.MapFS
+	failed  map[string]error // what could not be read, which stands empty in texts
+	bytes   int
+	scripts [sha256.Size]byte    // the hash of texts and failed
+	outside map[string]elsewhere // by absolute path
 }
 
-// Read reads a directory of scripts, or one script and the modules beside it. An
-// error says that there is nothing to load; a file that cannot be read is a
-// problem of the set that is loaded.
-func Read(name string) (*Files, error) {
+// Read reads a directory of scripts, or one script and the modules beside it, and
+// the files outside that it is known to name: see [Fingerprint.Outside]. What else
+// it names is read when it is loaded. An error says that there is nothing to load;
+// a file that cannot be read is a problem of the set that is loaded.
+func Read(name string, also ...string) (*Files, error) {
 	info, err := os.Stat(name)
 	if err != nil {
 		return nil, fmt.Errorf("reading the scripts: %w", err)
 	}
-	f := &Files{Dir: name, texts: fstest.MapFS{}, failed: map[string]error{}}
+	f := &Files{Dir: name, texts: fstest.MapFS{}, failed: map[string]error{}, outside: map[string]elsewhere{}, Rest: ReadOutside}
 	if !info.IsDir() {
 		if filepath.Ext(name) != ".lua" {
 			return nil, fmt.Errorf("%s is no Lua script: expected a directory, or a file whose name ends in .lua", name)
@@ -60,16 +68,20 @@ func Read(name string) (*Files, error) {
 	if err := f.readModules("lib", 1); err != nil {
 		return nil, err
 	}
+	if f.Base, err = filepath.Abs(f.Dir); err != nil {
+		return nil, fmt.Errorf("reading the scripts: %w", err)
+	}
+	f.readAlso(also)
 	f.hash()
 	return f, nil
 }
 
-// FilesOf returns files that were kept, of the directory dir.
+// FilesOf returns files that were kept: those of the directory that messages call
+// dir, and those with an absolute path. Where scripts name others outside, or
+// relative paths, Base and Rest must be set before they are loaded.
 func FilesOf(dir, single string, kept []File) *Files {
-	f := &Files{Dir: dir, Single: single, texts: fstest.MapFS{}}
-	for _, file := range kept {
-		f.texts[file.Path] = &fstest.MapFile{Data: file.Source}
-	}
+	f := &Files{Dir: dir, Single: single, texts: fstest.MapFS{}, outside: map[string]elsewhere{}}
+	f.keep(kept)
 	f.hash()
 	return f
 }
@@ -111,17 +123,19 @@ func (f *Files) readModules(dir string, depth int) error {
 }
 
 func (f *Files) read(name string) {
-	text, err := readRegular(filepath.Join(f.Dir, name))
+	text, err := readRegular(filepath.Join(f.Dir, name), sandbox.MaxSource)
 	if err != nil {
 		f.failed[name] = err
 	}
 	f.bytes += len(text)
-	f.texts[name] = &fstest.MapFile{Data: text}
+	f.texts[name] = mapFile(text)
 }
 
-// readRegular reads a file up to a little more than a script may have: it is for
-// the loader to say what is too long. To open a pipe would wait for its writer.
-func readRegular(name string) ([]byte, error) {
+func mapFile(text []byte) *fstest.MapFile { return &fstest.MapFile{Data: text} }
+
+// readRegular reads a file up to one byte more than it may have: it is for the
+// loader to say what is too long. To open a pipe would wait for its writer.
+func readRegular(name string, most int64) ([]byte, error) {
 	file, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
@@ -132,7 +146,7 @@ func readRegular(name string) ([]byte, error) {
 	} else if !info.Mode().IsRegular() {
 		return nil, errors.New("it is no file")
 	}
-	return io.ReadAll(io.LimitReader(file, sandbox.MaxSource+1))
+	return io.ReadAll(io.LimitReader(file, most+1))
 }
 
 func (f *Files) hash() {
@@ -140,6 +154,8 @@ func (f *Files) hash() {
 	for _, name := range slices.Sorted(maps.Keys(f.texts)) {
 		fmt.Fprintf(sum, "%q %x %v\n", name, sha256.Sum256(f.texts[name].Data), f.failed[name])
 	}
+	sum.Sum(f.scripts[:0])
+	sum.Write(f.hashOutside())
 	sum.Sum(f.Sum[:0])
 }
 
@@ -151,11 +167,18 @@ func (f *Files) Open(name string) (fs.File, error) {
 	return f.texts.Open(name)
 }
 
-// Load loads the set that the files are: see [Load] and [LoadFile].
+// Load loads the set that the files are: see [Load] and [LoadFile]. What it names
+// outside belongs to the files from then on.
 func (f *Files) Load(opt Options) (*Set, error) {
-	opt.Dir = f.Dir
-	if f.Single != "" {
-		return LoadFile(f, f.Single, opt)
+	opt.Dir, opt.Base, opt.Outside = f.Dir, f.Base, f.open
+	named := map[string]*outsideFile{}
+	defer func() { f.settle(named) }()
+	names := []string{f.Single}
+	if f.Single == "" {
+		var err error
+		if names, err = scriptNames(f, opt); err != nil {
+			return nil, err
+		}
 	}
-	return Load(f, opt)
+	return load(f, names, opt, named)
 }

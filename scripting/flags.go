@@ -12,9 +12,13 @@ import (
 var flagNames = []string{"fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr"}
 
 // parseFlags reads "syn,!ack": TCP flags that must be set, and with "!" those
-// that must not be. The order of flagNames is that of their bits.
+// that must not be; or "any", which every TCP packet satisfies. The order of
+// flagNames is that of their bits.
 func parseFlags(s string) (engine.FlagTest, error) {
 	var test engine.FlagTest
+	if s == "any" {
+		return test, nil
+	}
 	for part := range strings.SplitSeq(s, ",") {
 		name, clear := strings.CutPrefix(strings.TrimSpace(part), "!")
 		flag, err := parseFlag(name)

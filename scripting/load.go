@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -22,6 +23,13 @@ type Options struct {
 	// Given says how messages name the places where values were given:
 	// "sesame.toml:12". Those not in it come from --set.
 	Given map[string]string
+	// Outside reads a file that a script names by its path and that is no script: a
+	// knockd.conf, or one-time sequences. It gets an absolute path, once. When it is
+	// nil, naming one is a problem. [Files.Load] sets it.
+	Outside func(path string) ([]byte, error)
+	// Base is where relative paths of such files begin, an absolute path.
+	// [Files.Load] sets it too.
+	Base string
 	// Print gets what scripts print while they load. What they print later is
 	// a [engine.Log].
 	Print func(Place, string)
@@ -31,12 +39,13 @@ type Options struct {
 // tell about it. Only the goroutine that owns the engine may use Engine.
 type Set struct {
 	Engine *engine.Set
-	Files  []File // scripts and the modules that they require, by path
+	Files  []File // scripts and the modules that they require, by path, and then what else they name
 
 	Commands     []*Command
 	Options      []OptionValue
 	Allows       []AllowSite
 	Suppressions []Suppression
+	Traps        []Trap // of the knockd.confs
 
 	scripts []*script
 }
@@ -54,6 +63,14 @@ func (s *Set) Close() {
 // read once. An error is of type [Problems], unless the directory cannot be
 // read or has no scripts.
 func Load(fsys fs.FS, opt Options) (*Set, error) {
+	names, err := scriptNames(fsys, opt)
+	if err != nil {
+		return nil, err
+	}
+	return load(fsys, names, opt, map[string]*outsideFile{})
+}
+
+func scriptNames(fsys fs.FS, opt Options) ([]string, error) {
 	entries, err := fs.ReadDir(fsys, ".")
 	if err != nil {
 		return nil, fmt.Errorf("reading the scripts in %s: %w", opt.dir(), err)
@@ -68,13 +85,13 @@ func Load(fsys fs.FS, opt Options) (*Set, error) {
 	if len(names) == 0 {
 		return nil, fmt.Errorf("no scripts in %s: expected files that end in .lua at its top level", opt.dir())
 	}
-	return load(fsys, names, opt)
+	return names, nil
 }
 
 // LoadFile reads one script. The modules that it requires are below lib in the
 // same file system.
 func LoadFile(fsys fs.FS, name string, opt Options) (*Set, error) {
-	return load(fsys, []string{name}, opt)
+	return load(fsys, []string{name}, opt, map[string]*outsideFile{})
 }
 
 func (o Options) dir() string {
@@ -92,18 +109,22 @@ func (o Options) given(name string) string {
 	return "--set " + name
 }
 
-func load(fsys fs.FS, names []string, opt Options) (*Set, error) {
+// load loads scripts. What they name outside stands in named, by absolute path,
+// also when they do not load.
+func load(fsys fs.FS, names []string, opt Options, named map[string]*outsideFile) (*Set, error) {
 	l := &loader{
 		options: opt,
 		sources: &sources{fsys: fsys, files: map[string]*source{}, failed: map[string]error{}},
+		outside: &outside{base: opt.Base, read: opt.Outside, files: named, lines: map[string][]string{}},
 		api:     API(),
 		doors:   map[string]Place{},
+		confs:   map[string]Place{},
 		set:     &Set{Engine: &engine.Set{}},
 	}
 	for _, name := range names {
 		l.load(name)
 	}
-	l.sources.fsys = nil
+	l.sources.fsys, l.outside.read = nil, nil
 	l.check()
 	if len(l.problems) > 0 {
 		l.set.Close()
@@ -117,8 +138,10 @@ func load(fsys fs.FS, names []string, opt Options) (*Set, error) {
 type loader struct {
 	options    Options
 	sources    *sources
+	outside    *outside
 	api        []Object
 	doors      map[string]Place
+	confs      map[string]Place // knockd.confs, by absolute path
 	set        *Set
 	problems   Problems
 	incomplete bool // a file did not run to its end
@@ -131,7 +154,7 @@ func (l *loader) load(name string) {
 		return
 	}
 	s := &script{
-		source: file, sources: l.sources, api: l.api, doors: l.doors,
+		source: file, sources: l.sources, outside: l.outside, api: l.api, doors: l.doors, confs: l.confs,
 		options: l.options, print: l.options.Print,
 	}
 	registered, err := s.start()
@@ -180,10 +203,10 @@ func problemsOf(name string, err error) Problems {
 
 // add takes over what a file registered.
 func (l *loader) add(r *registration) {
-	for _, door := range r.doors {
+	for _, door := range together(r.doors) {
 		place := Place{File: door.File, Line: door.Line}
 		if first, ok := l.doors[door.Name]; ok {
-			l.report(place, fmt.Sprintf("sesame.%s %q: %s", kindOfDoor(door), door.Name, taken(first, place)))
+			l.report(place, fmt.Sprintf("%s %q: %s", kindOfDoor(door), door.Name, taken(first, place)))
 			continue
 		}
 		l.doors[door.Name] = place
@@ -191,7 +214,9 @@ func (l *loader) add(r *registration) {
 	}
 	l.set.Engine.Timers = append(l.set.Engine.Timers, r.timers...)
 	// What a module declares, each script that requires it declares again.
+	maps.Copy(l.confs, r.confs)
 	l.set.Commands = appendNew(l.set.Commands, r.commands)
+	l.set.Traps = append(l.set.Traps, r.traps...)
 	l.set.Options = appendNew(l.set.Options, r.options)
 }
 
@@ -213,16 +238,23 @@ func taken(first, again Place) string {
 }
 
 func kindOfDoor(d *engine.Door) string {
-	if d.Listen {
-		return "listen"
+	switch {
+	case d.Listen:
+		return "sesame.listen"
+	case isConf(d):
+		return "the section"
 	}
-	return "door"
+	return "sesame.door"
 }
 
 // report notes a problem that shows when files are seen together.
 func (l *loader) report(at Place, message string) {
 	var r registration
 	file := l.sources.files[at.File]
+	if file == nil && filepath.IsAbs(at.File) {
+		l.problems = append(l.problems, l.outside.problem(at, message))
+		return
+	}
 	if at.Column == 0 && file != nil {
 		at.Column = file.column(at.Line, "sesame", 0)
 	}
@@ -280,5 +312,13 @@ func (l *loader) describe() {
 		l.set.Files = append(l.set.Files, file.File)
 		l.set.Allows = append(l.set.Allows, file.facts.allows...)
 		l.set.Suppressions = append(l.set.Suppressions, suppressions(path, file.lines)...)
+	}
+	for _, path := range slices.Sorted(maps.Keys(l.outside.files)) {
+		file := l.outside.files[path]
+		l.set.Files = append(l.set.Files, file.File)
+		l.set.Suppressions = append(l.set.Suppressions, confSuppressions(path, file.Source)...)
+		if file.OneTime {
+			l.set.Traps = append(l.set.Traps, oneTimeTraps(path, file.Source)...)
+		}
 	}
 }

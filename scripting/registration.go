@@ -17,7 +17,10 @@ type registration struct {
 	commands []*Command
 	options  []OptionValue
 	pending  []*pending
-	policy   bool // sesame.policy was called
+	policy   bool             // sesame.policy was called
+	knockd   bool             // and said "knockd"
+	confs    map[string]Place // that sesame.knockd read, by their absolute path
+	traps    []Trap
 	problems Problems
 }
 
@@ -33,15 +36,18 @@ func (p *pending) String() string { return fmt.Sprintf("sesame.%s %q", p.kind, p
 // maxProblems bounds what is said about one file: a table may have many entries.
 const maxProblems = 100
 
-func (r *registration) report(source *source, at Place, message string) {
-	if len(r.problems) == maxProblems {
-		return
+func (r *registration) problem(p *Problem) {
+	if len(r.problems) < maxProblems {
+		r.problems = append(r.problems, p)
 	}
+}
+
+func (r *registration) report(source *source, at Place, message string) {
 	problem := &Problem{File: at.File, Line: at.Line, Column: at.Column, Message: message}
 	if source != nil && at.Line > 0 && at.Line <= len(source.lines) {
 		problem.SourceLine = source.lines[at.Line-1]
 	}
-	r.problems = append(r.problems, problem)
+	r.problem(problem)
 }
 
 // finish reports the registrations that never got their table.

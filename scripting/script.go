@@ -21,6 +21,9 @@ type script struct {
 	options Options             // among them what was given from outside for sesame.option
 	print   func(Place, string) // what print prints while the file loads; may be nil
 	doors   map[string]Place    // of the whole set; empty until all files are loaded
+	confs   map[string]Place    // that earlier files read
+	outside *outside
+	again   bool // it was loaded, and is started anew for its functions alone
 
 	state      *sandbox.State
 	metatables map[string]*lua.LTable
@@ -38,7 +41,7 @@ type script struct {
 // start makes a Lua state and runs the file in it. What it registers is
 // returned even when it fails.
 func (s *script) start() (*registration, error) {
-	registered := &registration{timersAt: map[string]Place{}}
+	registered := &registration{timersAt: map[string]Place{}, confs: map[string]Place{}}
 	s.loading, s.functions, s.required = registered, nil, nil
 	defer func() { s.loading = nil }()
 	s.state = sandbox.New(sandbox.Config{Require: s.require, Print: s.printed, Random: s.random})
@@ -59,7 +62,7 @@ func (s *script) ready() error {
 	}
 	before := len(s.functions)
 	s.state.Close()
-	s.print = nil
+	s.print, s.again = nil, true
 	registered, err := s.start()
 	if err == nil && (len(registered.problems) > 0 || len(s.functions) != before) {
 		err = errors.New("it registers something else than before")
@@ -260,24 +263,6 @@ func registerTimer(s *script, L *lua.LState) int {
 	h := &handler{script: s}
 	h.functions[engine.MomentTimer] = s.keep(fn)
 	s.loading.timers = append(s.loading.timers, engine.Timer{Script: s.source.Path, Name: name, Handler: h})
-	return 0
-}
-
-func registerPolicy(s *script, L *lua.LState) int {
-	s.registering(L, "policy")
-	v, _ := s.argument(L, "policy", "")
-	name, _ := v.lua.(lua.LString)
-	switch {
-	case s.loading.policy:
-		v.fail("it is named twice: a file has one policy")
-	case len(s.loading.pending) > 0:
-		v.fail("it stands behind a registration: write it at the head of the file")
-	case name == "knockd":
-		v.fail(`the policy "knockd" is not available yet: use "sesame"`)
-	case name != "sesame":
-		v.expected(`the policy "sesame"`)
-	}
-	s.loading.policy = true
 	return 0
 }
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"path/filepath"
 	"strings"
 
 	"github.com/yuin/gopher-lua/ast"
@@ -15,12 +16,18 @@ import (
 	"sesame/scripting/sandbox"
 )
 
-// A File is a script or a module as it was read.
+// A File is a script, a module, or what a script names outside, as it was read.
 type File struct {
-	Path   string // below the directory of the scripts, with slashes
+	Path   string // below the directory of the scripts, with slashes; of a file outside, absolute
 	SHA256 [sha256.Size]byte
 	Source []byte
+	// OneTime says of a file outside that it has one-time sequences: a copy of it
+	// is out of date when one of them is used.
+	OneTime bool
 }
+
+// Outside reports whether it is no script, nor a module of one.
+func (f File) Outside() bool { return filepath.IsAbs(f.Path) }
 
 // A source is a file that compiled, with what its text tells.
 type source struct {

@@ -90,6 +90,12 @@ func (v value) integer(low, high int) (int, bool) {
 	return int(n), true
 }
 
+// has reports whether v is a table that has something under a name.
+func (v value) has(name string) bool {
+	table, ok := v.lua.(*lua.LTable)
+	return ok && table.RawGetString(name) != lua.LNil
+}
+
 func (v value) function() (*lua.LFunction, bool) {
 	fn, ok := v.lua.(*lua.LFunction)
 	if !ok || fn.IsG {

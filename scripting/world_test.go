@@ -2,6 +2,7 @@ package scripting_test
 
 import (
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"slices"
 	"strings"
@@ -117,6 +118,17 @@ func brief(e engine.Event) string {
 		}
 	}
 	return fmt.Sprintf("%+v", e)
+}
+
+// outside reads files that are no scripts.
+func outside(files map[string]string) func(string) ([]byte, error) {
+	return func(path string) ([]byte, error) {
+		text, found := files[path]
+		if !found {
+			return nil, fs.ErrNotExist
+		}
+		return []byte(text), nil
+	}
 }
 
 // twoScripts loads a.lua and b.lua, which differ in NAME.

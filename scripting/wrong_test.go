@@ -2,6 +2,7 @@ package scripting
 
 import (
 	"flag"
+	"io/fs"
 	"os"
 	"regexp"
 	"strings"
@@ -17,7 +18,8 @@ var fileHead = regexp.MustCompile(`(?m)^-- (.+?)/(.+) --\n`)
 
 // TestWrongScripts loads each case of testdata/wrong.txtar: a directory with
 // scripts, and in its file "want" all that is said about them. A file "set" has
-// what --set gives, one NAME=VALUE a line.
+// what --set gives, one NAME=VALUE a line. What is below "outside" lies outside the
+// directory, which is /srv/scripts.
 func TestWrongScripts(t *testing.T) {
 	const golden = "testdata/wrong.txtar"
 	text, err := os.ReadFile(golden)
@@ -67,7 +69,9 @@ func complaint(t *testing.T, files fstest.MapFS) string {
 			values[name] = value
 		}
 	}
-	set, err := Load(files, Options{Dir: "scripts", Values: values})
+	set, err := Load(files, Options{Dir: "scripts", Values: values, Base: "/srv/scripts", Outside: func(path string) ([]byte, error) {
+		return fs.ReadFile(files, "outside"+path)
+	}})
 	if err == nil {
 		set.Close()
 		t.Error("the scripts load: expected a problem")

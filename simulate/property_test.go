@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -29,7 +30,12 @@ func doors() []*engine.Door {
 	refusing.When = []engine.Condition{no{}}
 	failing := door("failing", 4, 3)
 	failing.Handler, failing.Hooks = broken{}, engine.HookOpen|engine.HookStage
-	return []*engine.Door{hasty, strict, forgiving, again, refusing, failing, door("patient", 3, 2, 1, 4)}
+	aimed, instant := knockd(door("aimed", 1, 2, 3)), knockd(door("instant", 2, 4))
+	aimed.Target, instant.Within = netip.MustParseAddr("192.0.2.2"), 0
+	return []*engine.Door{
+		hasty, strict, forgiving, again, refusing, failing, door("patient", 3, 2, 1, 4),
+		knockd(door("group", 1, 2, 4)), knockd(door("other", 1, 3)), aimed, instant,
+	}
 }
 
 // What people are told beside a transcript never changes the transcript, adds up
@@ -56,7 +62,8 @@ func TestAnAccountChangesNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 		var with, without, text bytes.Buffer
-		c := Config{Captures: []string{path}, Set: set(doors()...), Writer: transcript.NewJSON(&without), Until: time.Hour}
+		local := rapid.SampledFrom([][]netip.Prefix{nil, {netip.MustParsePrefix("192.0.2.1/32")}}).Draw(t, "local")
+		c := Config{Captures: []string{path}, Local: local, Set: set(doors()...), Writer: transcript.NewJSON(&without), Until: time.Hour}
 		if _, err := Run(c); err != nil {
 			t.Fatal(err)
 		}

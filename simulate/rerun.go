@@ -83,6 +83,7 @@ func load(s record.Scripts) (*scripting.Set, error) {
 		files[i] = scripting.File{Path: f.Path, Source: f.Source}
 	}
 	kept := scripting.FilesOf("the recording", s.Single, files)
+	kept.Base = s.Base
 	set, err := kept.Load(scripting.Options{Values: s.Values})
 	if err == nil && s.Observe {
 		set.Engine.Observe()

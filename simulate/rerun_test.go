@@ -102,9 +102,24 @@ end)
 	if r.IntN(3) == 0 {
 		text += `sesame.door "more" { sequence = { "tcp/3", "tcp/1" }, guards = "tcp/25" }`
 	}
-	files := record.Scripts{Values: map[string]string{"ttl": fmt.Sprint(5+r.IntN(30), "s")}, Files: []record.File{
+	if r.IntN(2) == 0 {
+		text += `
+sesame.knockd "../knockd.conf"
+sesame.door "once" { sequence = { 2, 3 }, one_time_sequences = "/var/lib/once", guards = "tcp/26", ttl = "3s" }`
+	}
+	files := record.Scripts{Values: map[string]string{"ttl": fmt.Sprint(5+r.IntN(30), "s")}, Base: "/srv/scripts", Files: []record.File{
 		{Path: "lib/common.lua", Source: []byte(`return { hours = sesame.window { from = "08:00", to = "20:00", tz = "UTC" } }`)},
 		{Path: "main.lua", Source: []byte(text)},
+		{Path: "/srv/knockd.conf", Source: fmt.Appendf(nil, `[gate]
+sequence = 1,%d:udp
+seq_timeout = %d
+command = echo {%%IP%%}
+stop_command = echo over
+cmd_timeout = %d
+[used]
+one_time_sequences = /var/lib/once
+target = %s`, 1+r.IntN(2), 1+r.IntN(9), r.IntN(9), pcaptest.Here4)},
+		{Path: "/var/lib/once", Source: fmt.Appendf(nil, "#,1\n1,2\n2,1:udp\n%d,2:udp\n3,1,2\n1,2\n#\xff\n", 1+r.IntN(3))},
 	}}
 	if r.IntN(2) == 0 {
 		files.Single = "main.lua"

@@ -123,6 +123,9 @@ func opens(d *engine.Door, sites map[place][]scripting.AllowSite) []packet.Port 
 	if !d.Listen && d.Hooks&engine.HookOpen == 0 {
 		return d.Guards
 	}
+	if inConf(d) { // functions of the script are not its own
+		return nil
+	}
 	var ports []packet.Port
 	for _, site := range slices.Concat(sites[place{d.Script, d.Name}], sites[place{d.Script, ""}]) {
 		ports = append(ports, nameable(d, site)...)

@@ -32,6 +32,8 @@ type Door struct {
 	Guards  []string `json:"guards,omitempty"` // shut to everyone without a grant
 	Allows  []Allow  `json:"allows,omitempty"`
 	Closes  []Close  `json:"closes,omitempty"`
+	// Marks is the file in which it marks sequences as used.
+	Marks string `json:"marks,omitempty"`
 }
 
 // An Allow is access that can be given.
@@ -100,6 +102,9 @@ func script(set *scripting.Set, path string) Script {
 
 func door(d *engine.Door, allows []scripting.AllowSite, closes []scripting.CloseSite) Door {
 	door := Door{Name: d.Name, File: d.File, Line: d.Line, Observe: d.Observe, Guards: names(d.Guards), Closes: closesIn(d.Name, closes)}
+	if d.OneTime != nil {
+		door.Marks = d.OneTime.File
+	}
 	if !d.Listen && d.Hooks&engine.HookOpen == 0 && len(d.Guards) > 0 {
 		door.Allows = append(door.Allows, Allow{File: d.File, Line: d.Line, Ports: names(d.Guards)})
 	}

@@ -31,12 +31,16 @@ const (
 	AnyPort     = "any-port"     // the port of an allow is computed
 	NoLimit     = "no-limit"     // one knock, as often as anybody likes
 	NoEffect    = "no-effect"    // a door to nothing
+	Listening   = "listening"    // a service of this machine listens where one knocks
+	Ephemeral   = "ephemeral"    // this machine takes a port of a sequence for connections of its own
+	Knockd      = "knockd"       // a line of a knockd.conf that is hardly meant as knockd reads it
+	UsedUp      = "used-up"      // a door whose one-time sequences were all used
 	NoReason    = "no-reason"    // a comment that allows a finding without saying why
 	UnknownID   = "unknown-id"   // a comment that allows what is no finding
 	UnusedAllow = "unused-allow" // a comment that allows what is not found there
 )
 
-var allowed = []string{Ascending, Descending, Short, Prefix, Unguarded, NoWayIn, NoWayBack, WindowNever, AnyPort, NoLimit, NoEffect}
+var allowed = []string{Ascending, Descending, Short, Prefix, Unguarded, NoWayIn, NoWayBack, WindowNever, AnyPort, NoLimit, NoEffect, Listening, Ephemeral, Knockd, UsedUp}
 
 // A Finding is one thing to look at.
 type Finding struct {
@@ -55,18 +59,29 @@ func (f Finding) String() string {
 
 // Check returns what is to be found in a set, by file and line, without what
 // its comments allow.
-func Check(set *scripting.Set) []Finding {
+func Check(set *scripting.Set) []Finding { return CheckOn(set, nil) }
+
+// CheckOn does the same for a set on a machine, nil when it is not known: then
+// nobody can tell whether what comments allow of it is there.
+func CheckOn(set *scripting.Set, m *Machine) []Finding {
 	c := newChecker(set)
 	for _, d := range set.Engine.Doors {
-		c.order(d)
-		c.length(d)
-		c.prefix(d)
+		if !d.Listen && len(d.Sequence) > 0 { // else it has none, or none that is left
+			c.order(d)
+			c.length(d)
+			c.prefix(d)
+		}
 		c.effect(d)
 		c.never(d)
+		c.left(d)
+		if m != nil {
+			c.on(m, d)
+		}
 	}
 	c.allows()
 	c.ways()
-	return c.reported()
+	c.traps()
+	return c.reported(m != nil)
 }
 
 // A checker looks at one set. Its maps keep a set of many doors from taking the
@@ -78,6 +93,7 @@ type checker struct {
 	position map[*engine.Door]int
 	knocked  map[packet.Port][]*engine.Door // doors without listeners, in order, by each port of their sequences
 	guarded  map[packet.Port]bool           // by any door
+	crowds   map[crowd]int                  // by how many ports their doors are disturbed
 }
 
 func newChecker(set *scripting.Set) *checker {
@@ -87,6 +103,7 @@ func newChecker(set *scripting.Set) *checker {
 		position: map[*engine.Door]int{},
 		knocked:  map[packet.Port][]*engine.Door{},
 		guarded:  map[packet.Port]bool{},
+		crowds:   map[crowd]int{},
 	}
 	for i, d := range set.Engine.Doors {
 		c.byName[d.Name], c.position[d] = d, i
@@ -115,8 +132,9 @@ type claim struct {
 }
 
 // reported returns the findings in order, less the allowed ones. To allow one
-// without a reason is a finding instead, and so is to allow what is not there.
-func (c *checker) reported() []Finding {
+// without a reason is a finding instead, and so is to allow what is not there;
+// machine says whether one was looked at.
+func (c *checker) reported(machine bool) []Finding {
 	meant, there := map[claim]bool{}, map[claim]bool{}
 	for _, s := range c.set.Suppressions {
 		meant[claim{s.ID, s.File, s.Target}] = true
@@ -130,7 +148,8 @@ func (c *checker) reported() []Finding {
 		}
 	}
 	for _, s := range c.set.Suppressions {
-		report = append(report, comment(s, there[claim{s.ID, s.File, s.Target}])...)
+		unknown := !machine && (s.ID == Listening || s.ID == Ephemeral)
+		report = append(report, comment(s, unknown || there[claim{s.ID, s.File, s.Target}])...)
 	}
 	slices.SortStableFunc(report, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.ID, b.ID))

@@ -18,11 +18,11 @@ const enough = 4
 // order finds sequences that a scan of the ports in their order completes,
 // unless a wrong knock resets the door on the way.
 func (c *checker) order(d *engine.Door) {
-	if d.Listen || len(d.Sequence) < 2 {
+	if len(d.Sequence) < 2 {
 		return
 	}
-	stumbles := c.stumbles(d)
-	if d.Strict && stumbles {
+	grouped, stumbles := d.Policy == engine.PolicyKnockd, c.stumbles(d)
+	if (d.Strict || grouped) && stumbles {
 		return
 	}
 	which, between, hint := "the ports", "", "mix the order of the ports, or set strict = true"
@@ -32,7 +32,10 @@ func (c *checker) order(d *engine.Door) {
 	if d.Strict {
 		between = ", and nothing between them resets the door"
 	}
-	if !stumbles {
+	switch {
+	case grouped:
+		hint = "mix the order of the ports"
+	case !stumbles:
 		hint = "mix the order of the ports: strict = true is no cure here"
 	}
 	switch {
@@ -80,27 +83,45 @@ func (c *checker) stumbles(d *engine.Door) bool {
 	return false
 }
 
-// minds reports whether a packet like k, to a port that a strict door does not
-// list, is always a wrong knock there. See [engine.Door.Strict].
+// minds reports whether a packet like k, to a port that a strict door or one of a
+// group does not list, is always a wrong knock there. See [engine.Door.Strict].
 func (c *checker) minds(d *engine.Door, k engine.Knock) bool {
+	if d.Policy == engine.PolicyKnockd {
+		return c.ends(d, k)
+	}
 	asks := k.Flags.Set&engine.SYN.Set == engine.SYN.Set && k.Flags.Clear&engine.SYN.Clear == engine.SYN.Clear
 	return (asks || k.Port.Proto != packet.TCP) && !c.guarded[k.Port] && !slices.Contains(d.Except, k.Port)
 }
 
 func (c *checker) length(d *engine.Door) {
-	if d.Listen {
-		return
-	}
 	knocks, different := len(d.Sequence), len(ports(d))
 	switch {
 	case knocks < enough:
-		c.door(Short, d, count(knocks, "knock")+", fewer than four: a few random packets may open it", "make the sequence four knocks or longer")
+		c.door(Short, d, count(knocks, "knock")+", fewer than four: "+c.ease(d), "make the sequence four knocks or longer")
 	case different < enough:
-		c.door(Short, d, fmt.Sprintf("%d knocks on %s, fewer than four: a few random packets may open it", knocks, count(different, "port")),
+		c.door(Short, d, fmt.Sprintf("%d knocks on %s, fewer than four: %s", knocks, count(different, "port"), c.ease(d)),
 			"knock on four different ports or more")
 	}
 	if knocks == 1 && d.Limit == nil {
-		c.door(NoLimit, d, "one knock without a limit: whoever sends packets decides how often it runs", `add limit = "10/m", or what fits`)
+		hint := `add limit = "10/m", or what fits`
+		if inConf(d) {
+			hint = "a knockd.conf knows no limit: make a script of it with sesame import knockd, and add limit = \"10/m\" there"
+		}
+		c.door(NoLimit, d, "one knock without a limit: whoever sends packets decides how often it runs", hint)
+	}
+}
+
+// ease says how easily a short sequence is met with by chance.
+func (c *checker) ease(d *engine.Door) string {
+	switch o := c.odds(d); {
+	case d.Strict || o.Never != "":
+		return "a few random packets may open it"
+	case o.Scans == "1":
+		return "each scan of all ports opens it"
+	case o.AtLeast:
+		return fmt.Sprintf("one scan of all ports in %s may open it", Grouped(o.Scans))
+	default:
+		return fmt.Sprintf("one scan of all ports in about %s opens it", Grouped(o.Scans))
 	}
 }
 
@@ -123,9 +144,6 @@ func count(n int, noun string) string {
 // prefix finds doors that open on the way to another. Of two that the same
 // knocks open it names the later.
 func (c *checker) prefix(d *engine.Door) {
-	if d.Listen {
-		return
-	}
 	for _, other := range c.knocked[c.rarest(d)] {
 		twins := len(d.Sequence) == len(other.Sequence)
 		if other == d || len(d.Sequence) > len(other.Sequence) || twins && c.position[d] < c.position[other] || !c.passes(d, other) {
@@ -155,6 +173,9 @@ func (c *checker) rarest(d *engine.Door) packet.Port {
 // passes reports whether the knocks of other, made in time, open d. It follows
 // the engine's rules for a knock that is expected, repeated, foreign or wrong.
 func (c *checker) passes(d, other *engine.Door) bool {
+	if d.Policy == engine.PolicyKnockd {
+		return c.opens(d, other.Sequence)
+	}
 	var run []engine.Knock
 	for _, k := range other.Sequence {
 		switch stage := len(run); {
@@ -192,7 +213,11 @@ func overlap(a, b engine.Knock) bool {
 }
 
 func (c *checker) effect(d *engine.Door) {
-	if !d.Listen && len(d.Guards) == 0 && d.Hooks&engine.HookOpen == 0 {
+	switch {
+	case d.Listen || len(d.Guards) > 0 || d.Hooks&engine.HookOpen != 0:
+	case inConf(d):
+		c.door(NoEffect, d, "it has no start_command: opening it changes nothing, and is only reported", "give it one, or remove the section")
+	default:
 		c.door(NoEffect, d, "it guards nothing and has no on_open: opening it changes nothing, and is only reported",
 			`add guards = "tcp/22", or on_open`)
 	}

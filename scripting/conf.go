@@ -1,0 +1,196 @@
+package scripting
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/yuin/gopher-lua"
+
+	"sesame/daemon/engine"
+	"sesame/scripting/knockd"
+)
+
+// A Trap is something in a knockd.conf that is hardly meant as knockd reads it, or
+// that Sesame is told elsewhere.
+type Trap struct {
+	Place
+	Door string // "" for what is in no door
+	Text string // what is made of it, and what to write instead
+}
+
+// Reading a knockd.conf costs a script this much for each of its bytes.
+const (
+	confInstructions = 4
+	confBytes        = 32
+)
+
+// confTimeout is how long a command of a knockd.conf may run.
+const confTimeout = time.Minute
+
+// isConf reports whether a door is of a knockd.conf.
+func isConf(d *engine.Door) bool {
+	return d.Policy == engine.PolicyKnockd && d.Group != d.Script
+}
+
+func registerKnockd(s *script, L *lua.LState) int {
+	s.registering(L, "knockd")
+	v, _ := s.argument(L, "knockd", "")
+	name, ok := v.text()
+	if !ok || s.again { // a knockd.conf has no functions
+		return 0
+	}
+	file, err := s.outside.get(name, false)
+	if err != nil {
+		v.fail("%v", err)
+		return 0
+	}
+	if s.readBefore(v, file.Path) {
+		return 0
+	}
+	s.state.Charge(confInstructions*int64(len(file.Source)), confBytes*int64(len(file.Source)))
+	conf, err := knockd.Parse(file.Path, file.Source)
+	if e, ok := errors.AsType[*knockd.SyntaxError](err); ok {
+		s.refuseConf(v, Place{File: e.Path, Line: e.Line}, e.Message)
+		return 0
+	}
+	if conf != nil && s.readSequences(v, conf) {
+		s.addConf(v, conf)
+	}
+	return 0
+}
+
+// refuseConf reports what is wrong in a knockd.conf, there and where it is named.
+func (s *script) refuseConf(v value, at Place, message string) {
+	s.loading.problem(s.outside.problem(at, message))
+	v.fail("%s cannot be used: see its line %d", at.File, at.Line)
+}
+
+// readSequences reads the one-time sequences that a knockd.conf names.
+func (s *script) readSequences(v value, conf *knockd.File) bool {
+	good := true
+	for i := range conf.Doors {
+		d := &conf.Doors[i]
+		if d.OneTime == "" || d.Nowhere {
+			continue
+		}
+		file, err := s.outside.get(conf.OneTimePath(d), true)
+		if err != nil {
+			s.refuseConf(v, Place{File: conf.Path, Line: d.Line}, fmt.Sprintf("the one-time sequences of the door %q: %v", d.Name, err))
+			good = false
+			continue
+		}
+		s.state.Charge(oneTimeInstructions*int64(len(file.Source)), oneTimeBytes*int64(len(file.Source)))
+	}
+	return good
+}
+
+// readBefore notes that a knockd.conf is read, and reports whether it was before:
+// then each of its doors would be there twice.
+func (s *script) readBefore(v value, path string) bool {
+	first, twice := s.loading.confs[path]
+	if !twice {
+		first, twice = s.confs[path]
+	}
+	switch {
+	case !twice:
+		s.loading.confs[path] = v.at
+	case first == v.at:
+		v.fail("%s is read twice, since more than one script requires %s: read it in one of them", path, v.at.File)
+	default:
+		v.fail("%s is read at %s already: remove one of the two", path, first)
+	}
+	return twice
+}
+
+// addConf registers the doors of a knockd.conf, with their commands and with what
+// is to be said of them.
+func (s *script) addConf(v value, conf *knockd.File) {
+	doors, err := conf.EngineDoors(s.source.Path, func(path string) ([]byte, error) {
+		file, err := s.outside.get(path, true)
+		return file.text(), err
+	})
+	if err != nil {
+		v.fail("%v", err)
+		return
+	}
+	s.loading.doors = append(s.loading.doors, doors...)
+	for i := range conf.Doors {
+		if d := &conf.Doors[i]; !d.Nowhere {
+			s.loading.commands = append(s.loading.commands, confCommands(conf.Path, d)...)
+		}
+	}
+	for _, t := range conf.Traps {
+		if !t.Order {
+			s.loading.traps = append(s.loading.traps, Trap{Place{File: conf.Path, Line: t.Line}, t.Door, t.Text})
+		}
+	}
+	if text := disobeyed(conf.Options); text != "" {
+		s.loading.traps = append(s.loading.traps, Trap{Place: Place{File: conf.Path, Line: s.outside.find(conf.Path, "[options]")}, Text: text})
+	}
+}
+
+// confCommands returns what a door of a knockd.conf can run: one command for all,
+// or one for each family.
+func confCommands(path string, d *knockd.Door) []*Command {
+	start6, stop6 := d.Start, d.Stop
+	if d.Start6 != nil {
+		start6 = *d.Start6
+	}
+	if d.Stop6 != nil {
+		stop6 = *d.Stop6
+	}
+	var commands []*Command
+	if d.Start.Text != "" {
+		commands = append(commands, confCommand(path, d, d.Start, d.Stop))
+	}
+	if start6.Text != "" && (start6.Text != d.Start.Text || stop6.Text != d.Stop.Text) {
+		commands = append(commands, confCommand(path, d, start6, stop6))
+	}
+	return commands
+}
+
+// confCommand returns a command as a script would declare it.
+func confCommand(path string, d *knockd.Door, start, stop knockd.Command) *Command {
+	argv := func(text string) []string {
+		return []string{"/bin/sh", "-c", strings.NewReplacer("{", "{{", "}", "}}", "%IP%", "{source}").Replace(text)}
+	}
+	c := &Command{Name: d.Name, Place: Place{File: path, Line: start.Line}, Argv: argv(start.Text), Timeout: confTimeout, AnyStatus: true}
+	if stop.Text != "" {
+		c.Undo, c.TTL = argv(stop.Text), max(time.Duration(d.CommandTimeout)*time.Second, time.Millisecond)
+	}
+	return c
+}
+
+// disobeyed says where Sesame is told what a section [options] says; "" when it
+// says nothing.
+func disobeyed(o knockd.Options) string {
+	var told []string
+	for _, option := range []struct {
+		given         bool
+		name, instead string
+	}{
+		{o.Interface != "", "Interface", fmt.Sprintf("interfaces = [%q]", o.Interface)},
+		{o.LogFile != "", "LogFile", fmt.Sprintf("[log] knockd = %q", o.LogFile)},
+		{o.Syslog, "UseSyslog", "[log] knockd_syslog = true"},
+		{o.PIDFile != "", "PidFile", "nothing, since none is needed"},
+	} {
+		if option.given {
+			told = append(told, option.name+" is "+option.instead)
+		}
+	}
+	if told == nil {
+		return ""
+	}
+	return "[options] is for knockd alone, and Sesame does not obey it: in sesame.toml " + strings.Join(told, ", ")
+}
+
+var confSuppression = regexp.MustCompile(`^\s*#+\s*sesame:allow\s+(\S+)\s*(.*)`)
+
+// confSuppressions are the comments of a knockd.conf that allow findings. As there
+// is none behind a directive, each stands above what it is about.
+func confSuppressions(path string, source []byte) []Suppression {
+	return commentsAllowing(path, strings.Split(string(source), "\n"), confSuppression, "#")
+}

@@ -1,0 +1,106 @@
+package lint
+
+import (
+	"net/netip"
+	"slices"
+
+	"sesame/daemon/engine"
+	"sesame/daemon/packet"
+)
+
+// A try is an attempt at a door of a group, made for the sake of argument.
+type try struct {
+	door  *engine.Door
+	stage int
+}
+
+// opens reports whether knocks of one source, all of them in time, open d by the
+// rules of its group: see [engine.PolicyKnockd].
+func (c *checker) opens(d *engine.Door, knocks []engine.Knock) bool {
+	var live []try
+	opened := false
+	for _, k := range knocks {
+		if len(live) == 0 {
+			live = c.begun(d, k)
+		} else if !c.counts(d, k) {
+			continue
+		}
+		live = slices.DeleteFunc(live, func(t try) bool { return concerns(t.door, k) && !overlap(k, t.door.Sequence[t.stage]) })
+		for i := range live {
+			if concerns(live[i].door, k) {
+				live[i].stage++
+			}
+		}
+		live = slices.DeleteFunc(live, func(t try) bool {
+			complete := t.stage == len(t.door.Sequence)
+			opened = opened || complete && t.door == d
+			return complete
+		})
+	}
+	return opened
+}
+
+// together reports whether two doors hear the same packets by the same rules.
+func together(d, other *engine.Door) bool {
+	return other.Policy == engine.PolicyKnockd && other.Group == d.Group && other.Target == d.Target
+}
+
+// counts reports whether k can be a knock of some door that is matched with d.
+func (c *checker) counts(d *engine.Door, k engine.Knock) bool {
+	return slices.ContainsFunc(c.knocked[k.Port], func(other *engine.Door) bool { return together(d, other) && concerns(other, k) })
+}
+
+// begun returns attempts, still without a stage, at the doors that k begins.
+func (c *checker) begun(d *engine.Door, k engine.Knock) []try {
+	var begun []try
+	for _, other := range c.knocked[k.Port] {
+		if together(d, other) && overlap(k, other.Sequence[0]) {
+			begun = append(begun, try{other, 0})
+		}
+	}
+	return begun
+}
+
+// concerns reports whether a packet can be the knock k and have the flags that
+// a door of a group asks of each.
+func concerns(d *engine.Door, k engine.Knock) bool {
+	return overlap(k, engine.Knock{Port: k.Port, Flags: d.Flags})
+}
+
+// ends reports whether each packet that can be k, and is none of d's own knocks,
+// ends an attempt at d because another door has that port.
+func (c *checker) ends(d *engine.Door, k engine.Knock) bool {
+	return slices.ContainsFunc(c.knocked[k.Port], func(other *engine.Door) bool { return together(d, other) && implies(k, other) })
+}
+
+// implies reports whether each packet that can be k has the flags that a door of
+// a group asks for.
+func implies(k engine.Knock, d *engine.Door) bool {
+	return k.Port.Proto != packet.TCP || d.Flags.Set&^k.Flags.Set == 0 && d.Flags.Clear&^k.Flags.Clear == 0
+}
+
+// A crowd is what the doors of a group are to a scan. Doors that are the same
+// crowd are disturbed by the same ports.
+type crowd struct {
+	group    string
+	target   netip.Addr
+	flags    engine.FlagTest
+	tcp, udp bool
+}
+
+// crowded counts the ports, those of d among them, to which a packet of a scan
+// means something to the doors that are matched with d.
+func (c *checker) crowded(d *engine.Door, s scan) int {
+	key := crowd{d.Group, d.Target, s.flags, slices.Contains(s.protocols, packet.TCP), slices.Contains(s.protocols, packet.UDP)}
+	if n, known := c.crowds[key]; known {
+		return n
+	}
+	n := 0
+	for port := range c.knocked {
+		if port.Number != 0 && slices.Contains(s.protocols, port.Proto) && c.ends(d, engine.Knock{Port: port, Flags: s.flags}) {
+			n++
+		}
+	}
+	c.crowds[key] = n
+	return n
+}

@@ -1,0 +1,155 @@
+package lint
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"sesame/daemon/engine"
+	"sesame/daemon/packet"
+)
+
+// A Machine is what is known of the machine that is to run a set, and matters
+// for its knocks.
+type Machine struct {
+	Sockets []Socket
+	// Ephemeral are the ports from which the machine takes one for each connection
+	// of its own, less those of Reserved. A range of zeros is none.
+	Ephemeral Ports
+	Reserved  []Ports
+}
+
+// A Socket waits for packets of others. Address is unspecified when it waits at
+// all addresses.
+type Socket struct {
+	Port    packet.Port
+	Address netip.Addr
+}
+
+// Ports are the ports from First to Last, both included.
+type Ports struct{ First, Last uint16 }
+
+func (p Ports) has(number uint16) bool { return p.First <= number && number <= p.Last }
+
+// String returns "55000", or "32768-60999".
+func (p Ports) String() string {
+	if p.First == p.Last {
+		return strconv.Itoa(int(p.First))
+	}
+	return fmt.Sprintf("%d-%d", p.First, p.Last)
+}
+
+// taken reports whether the machine takes a port for connections of its own.
+func (m *Machine) taken(number uint16) bool {
+	return number != 0 && m.Ephemeral.has(number) && !slices.ContainsFunc(m.Reserved, func(r Ports) bool { return r.has(number) })
+}
+
+// heard reports whether a service of the machine waits for packets of others at
+// a port of a door. A UDP socket on a port that the machine takes for itself is
+// rather one of a client. What waits at a loopback address hears nobody else.
+func (m *Machine) heard(d *engine.Door, port packet.Port) bool {
+	return slices.ContainsFunc(m.Sockets, func(s Socket) bool {
+		return s.Port == port && !s.Address.IsLoopback() &&
+			(s.Address.IsUnspecified() || !d.Target.IsValid() || s.Address == d.Target) &&
+			!(port.Proto == packet.UDP && m.taken(port.Number))
+	})
+}
+
+// The TCP flags of what somebody sends who connects to a service, after the
+// segment that asks for it, and of what answers a connection of our own.
+var (
+	later    = []packet.Flags{packet.ACK, packet.PSH | packet.ACK, packet.FIN | packet.ACK, packet.FIN | packet.PSH | packet.ACK, packet.RST, packet.RST | packet.ACK}
+	accepted = []packet.Flags{packet.SYN | packet.ACK, packet.SYN | packet.ACK | packet.ECE}
+)
+
+// on looks at the knocks of a door on a machine.
+func (c *checker) on(m *Machine, d *engine.Door) {
+	var listening, ephemeral []packet.Port
+	each := false
+	for _, k := range knocks(d) {
+		traffic := k.Port.Proto == packet.UDP || holds(k, later)
+		if (traffic || k.Flags.Holds(packet.SYN)) && m.heard(d, k.Port) {
+			listening = append(listening, k.Port)
+			each = each || traffic
+		}
+		// The one segment that accepts a connection of ours makes no second stage: the
+		// tcpflags = syn of a knockd.conf, which it has, is harmless but for one knock.
+		if m.taken(k.Port.Number) && (traffic || single(d) && holds(k, accepted)) {
+			ephemeral = append(ephemeral, k.Port)
+		}
+	}
+	if len(listening) > 0 {
+		who := "whoever connects to it knocks, which begins an attempt or disturbs one"
+		if each {
+			who = "its ordinary packets are knocks, which make stages or disturb attempts"
+		}
+		c.door(Listening, d, fmt.Sprintf("this machine has a service on %s: %s", list(listening), who), "knock on ports where nothing listens")
+	}
+	if len(ephemeral) > 0 {
+		c.door(Ephemeral, d, fmt.Sprintf("this machine takes %s for connections of its own (%s): what answers those knocks", list(ephemeral), m.Ephemeral),
+			m.reserve(ephemeral))
+	}
+}
+
+// reserve says how to keep the machine from taking ports.
+func (m *Machine) reserve(ports []packet.Port) string {
+	hint := fmt.Sprintf("choose ports outside of %s", m.Ephemeral)
+	if len(ports) > listed {
+		return hint
+	}
+	var reserved []string
+	for _, r := range m.Reserved {
+		reserved = append(reserved, r.String())
+	}
+	for _, port := range ports {
+		if number := strconv.Itoa(int(port.Number)); !slices.Contains(reserved, number) {
+			reserved = append(reserved, number)
+		}
+	}
+	return hint + ", or reserve them: sysctl -w net.ipv4.ip_local_reserved_ports=" + strings.Join(reserved, ",")
+}
+
+// knocks returns the different knocks of a door, those of all sequences that it
+// still has, in their order.
+func knocks(d *engine.Door) []engine.Knock {
+	var all []engine.Knock
+	seen := map[engine.Knock]bool{}
+	add := func(sequence []engine.Knock) {
+		for _, k := range sequence {
+			if !seen[k] {
+				seen[k] = true
+				all = append(all, k)
+			}
+		}
+	}
+	add(d.Sequence)
+	if d.OneTime != nil {
+		for _, sequence := range d.OneTime.Sequences {
+			add(sequence.Knocks)
+		}
+	}
+	return all
+}
+
+// single reports whether one knock opens a door.
+func single(d *engine.Door) bool { return d.Listen || len(d.Sequence) == 1 }
+
+func holds(k engine.Knock, flags []packet.Flags) bool {
+	return k.Port.Proto == packet.TCP && slices.ContainsFunc(flags, k.Flags.Holds)
+}
+
+// listed is how many ports a message names.
+const listed = 5
+
+func list(ports []packet.Port) string {
+	var names []string
+	for i, port := range ports {
+		if i == listed {
+			return fmt.Sprintf("%s and %d more", strings.Join(names, ", "), len(ports)-i)
+		}
+		names = append(names, port.String())
+	}
+	return strings.Join(names, ", ")
+}
