@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -16,6 +15,7 @@ import (
 	"sesame/daemon/engine"
 	"sesame/daemon/packet"
 	"sesame/daemon/record"
+	"sesame/scripting"
 )
 
 // errStopping answers those who ask when nobody is there to answer any more.
@@ -136,6 +136,7 @@ func (d *daemon) reload(ctx context.Context, q control.ReloadRequest) (control.O
 	for _, p := range q.Unguard {
 		released = append(released, p.Port)
 	}
+	d.reread(ctx)
 	o, err := d.reloader.ask(ctx, released)
 	if err != nil {
 		return control.Outcome{}, err
@@ -208,10 +209,10 @@ const maxStopped = 50
 
 // drift reports whether the files are not those that run.
 func (d *daemon) drift(ctx context.Context) bool {
-	there := fingerprint(d.config.Scripts)
-	var running [sha256.Size]byte
-	d.loop.do(ctx, func() { running = d.loop.files.Sum })
-	return there != running
+	var running scripting.Fingerprint
+	d.loop.do(ctx, func() { running = d.loop.files.Fingerprint() })
+	there, err := scripting.Read(d.config.Scripts, running.Outside()...)
+	return err != nil || !there.Are(running)
 }
 
 // statusNow is the part of the status that the loop knows.

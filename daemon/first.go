@@ -59,6 +59,7 @@ func (d *daemon) lastGood() (*scripting.Set, *scripting.Files, map[string]string
 		kept[i] = scripting.File{Path: f.Path, Source: f.Source}
 	}
 	files := scripting.FilesOf(d.config.Scripts, saved.Name, kept)
+	files.Base, files.Rest = saved.Base, d.oneTime
 	set, err := d.load(files, saved.Values)
 	if err != nil {
 		d.config.Log.Warn("the last good scripts do not load any more", "error", err)
@@ -67,22 +68,39 @@ func (d *daemon) lastGood() (*scripting.Set, *scripting.Files, map[string]string
 	return set, files, saved.Values
 }
 
+// oneTime reads a file of one-time sequences for the last good set. It is never one
+// that was kept: sequences may have been used since. Without the file its doors have
+// none.
+func (d *daemon) oneTime(path string) ([]byte, error) {
+	text, err := scripting.ReadOutside(path)
+	if err != nil {
+		d.config.Log.Warn("one-time sequences cannot be read, so their doors cannot be opened", "error", err)
+	}
+	return text, nil
+}
+
 // saveSet keeps a set for a start at which the files fail, and its guards for a
 // boot at which no daemon runs yet. What only observes is no set to fall back to.
 func (d *daemon) saveSet(set *scripting.Set, files *scripting.Files) error {
 	if d.config.Observe {
 		return nil
 	}
-	kept := make([]state.File, len(set.Files))
-	for i, f := range set.Files {
-		kept[i] = state.File{Path: f.Path, Source: f.Source}
+	base := ""
+	var kept []state.File
+	for _, f := range set.Files {
+		if f.Outside() {
+			base = files.Base
+		}
+		if !f.OneTime {
+			kept = append(kept, state.File{Path: f.Path, Source: f.Source})
+		}
 	}
 	var guards []packet.Port
 	if d.config.Firewall.Mode == "guard" {
 		guards = guardsOf(set.Engine).Drop
 	}
 	return d.state.SaveSet(state.Saved{
-		Files: kept, Name: files.Single, Values: d.values(), At: d.loop.clock.now().Add(d.loop.wallOffset()),
+		Files: kept, Base: base, Name: files.Single, Values: d.values(), At: d.loop.clock.now().Add(d.loop.wallOffset()),
 		Guards: guards, Trusted: d.config.Trusted, TrustedInterfaces: d.config.TrustedInterfaces, Mark: d.config.Firewall.Mark,
 	})
 }

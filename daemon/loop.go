@@ -236,11 +236,7 @@ func (l *loop) tick() {
 // results tells the engine what became of its effects.
 func (l *loop) results() {
 	for _, r := range l.runner.Results() {
-		in := record.Input{Kind: record.InputResult, ID: r.ID}
-		if r.Err != nil {
-			in.Error = r.Err.Error()
-		}
-		l.input(in, func(now time.Time) []engine.Event { return l.engine.Result(now, r.ID, r.Err) })
+		l.input(record.Result(r.ID, r.Err), func(now time.Time) []engine.Event { return l.engine.Result(now, r.ID, r.Err) })
 		l.answered(r.ID, r.Err)
 	}
 }
@@ -307,6 +303,9 @@ func recorded(set *scripting.Set, files *scripting.Files, values map[string]stri
 	r := record.Scripts{Single: files.Single, Values: values, Observe: observe}
 	for _, f := range set.Files {
 		r.Files = append(r.Files, record.File{Path: f.Path, Source: f.Source})
+		if f.Outside() {
+			r.Base = files.Base
+		}
 	}
 	return r
 }

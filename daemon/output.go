@@ -15,6 +15,7 @@ type Output struct {
 	w     io.Writer
 	lines chan []byte // capacity 1,024
 	lost  atomic.Int64
+	head  int // bytes that each line begins with, and what is told of lost ones too
 }
 
 // NewOutput returns an Output for w. Nothing reaches w before Run.
@@ -69,7 +70,7 @@ func (o *Output) hand(line []byte) error {
 	lost := o.lost.Load()
 	told := line
 	if lost > 0 {
-		told = fmt.Appendf(nil, "(%d lines were lost here)\n%s", lost, line)
+		told = fmt.Appendf(nil, "%s(%d lines were lost here)\n%s", line[:min(o.head, len(line))], lost, line)
 	}
 	if _, err := o.w.Write(told); err != nil {
 		o.lost.Add(1)

@@ -2,9 +2,9 @@ package daemon
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -49,8 +49,9 @@ type reloader struct {
 
 	hints    chan struct{} // capacity 1: something may have changed
 	requests chan request  // capacity 0
+	outside  chan []string // capacity 1: the files outside the directory of the scripts, the latest count
 
-	seen       [sha256.Size]byte // the files that were judged last
+	seen       *scripting.Files // that were judged last; nil: there were none
 	generation int
 	coarse     bool // said that the kernel's filter is
 
@@ -74,11 +75,11 @@ func (d *daemon) newReloader(first beginning) *reloader {
 		unsure:     d.mend,
 		hints:      make(chan struct{}, 1),
 		requests:   make(chan request),
+		outside:    make(chan []string, 1),
 		generation: 1, running: 1, loaded: d.since,
 	}
-	if first.judged != nil {
-		r.seen = first.judged.Sum
-	}
+	r.seen = first.judged
+	r.watch(first.files)
 	if first.outcome.kind != control.Applied {
 		r.told, r.lastGood = first.outcome, true
 		r.log.Warn("the scripts that were applied last run, not those on the disk", "outcome", string(first.outcome.kind), "reason", first.outcome.text)
@@ -115,23 +116,58 @@ func (r *reloader) ask(ctx context.Context, unguard []packet.Port) (outcome, err
 	}
 }
 
+// errUsed says that a one-time sequence was used, or marked as used, while files
+// were read and judged: they may hold it, and their set would bring it back.
+var errUsed = errors.New("a one-time sequence was used meanwhile")
+
+// A present is what runs while files are read and judged.
+type present struct {
+	set      *scripting.Set
+	files    *scripting.Files
+	lastGood bool // the files failed at the start
+	spends   int  // of the engine, before the files were read
+}
+
 // reload reads the files and brings them in, or leaves everything as it is. A
 // hint about files that were judged before is not worth a word.
 func (r *reloader) reload(ctx context.Context, unguard []packet.Port, hint bool) outcome {
-	files, err := scripting.Read(r.path)
-	if err == nil && r.known(ctx, files, hint) {
-		return outcome{kind: control.Unchanged, generation: r.generation}
+	for {
+		o, err := r.try(ctx, unguard, hint)
+		if !errors.Is(err, errUsed) || ctx.Err() != nil { // each sequence is used once, so this ends
+			return o
+		}
+	}
+}
+
+// try is reload, unless a one-time sequence is used on the way.
+func (r *reloader) try(ctx context.Context, unguard []packet.Port, hint bool) (outcome, error) {
+	now, err := r.present(ctx)
+	if err != nil { // nobody is left to be told
+		return outcome{kind: control.Rejected, generation: r.generation}, err
+	}
+	files, err := scripting.Read(r.path, r.named(now.files)...)
+	unchanged := outcome{kind: control.Unchanged, generation: r.generation}
+	switch {
+	case err == nil && files.Are(now.files.Fingerprint()) && !now.lastGood:
+		return unchanged, nil
+	case err == nil && files.OnlyMarked(now.files) && !now.lastGood:
+		return unchanged, r.renew(ctx, now, files)
+	case err == nil && hint && r.seen != nil && files.OnlyMarked(r.seen):
+		return unchanged, nil
 	}
 	o := outcome{kind: control.Rejected, generation: r.generation, at: r.loop.clock.now()}
 	if err == nil {
-		r.seen = files.Sum
-		err = r.judge(ctx, files, unguard, &o)
+		err = r.judge(ctx, now, files, unguard, &o)
 	}
 	switch {
-	case errors.Is(err, errStopping): // nobody is left to be told
-		return o
+	case errors.Is(err, errStopping), errors.Is(err, errUsed):
+		return o, err
 	case err != nil:
 		o.text = err.Error()
+	}
+	if files != nil {
+		r.seen = files
+		r.watch(now.files)
 	}
 	r.loop.do(ctx, func() {
 		if r.told = o; o.kind == control.Applied {
@@ -139,33 +175,69 @@ func (r *reloader) reload(ctx context.Context, unguard []packet.Port, hint bool)
 		}
 	})
 	r.tell(o)
-	return o
+	return o, nil
 }
 
-// known reports whether there is nothing to say of files: they run, or,
-// to a hint, they were judged before.
-func (r *reloader) known(ctx context.Context, files *scripting.Files, hint bool) (known bool) {
-	r.loop.do(ctx, func() { known = files.Sum == r.loop.files.Sum && !r.lastGood })
-	return known || hint && files.Sum == r.seen
+func (r *reloader) present(ctx context.Context) (now present, err error) {
+	if !r.loop.do(ctx, func() { now = present{r.loop.set, r.loop.files, r.lastGood, r.loop.engine.Spends()} }) {
+		return now, errStopping
+	}
+	return now, nil
+}
+
+// named returns the files outside the directory of the scripts that running ones
+// name, and those that were judged last: were these rejected, then they may be right
+// soon.
+func (r *reloader) named(running *scripting.Files) []string {
+	names := running.Fingerprint().Outside()
+	if r.seen != nil {
+		names = append(names, r.seen.Fingerprint().Outside()...)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// watch tells the watcher which these files are.
+func (r *reloader) watch(running *scripting.Files) {
+	select {
+	case <-r.outside:
+	default:
+	}
+	r.outside <- r.named(running) // nobody else sends, so there is room
+}
+
+// renew exchanges a set for the same one without the sequences that are marked as
+// used. It is the engine that used them, so it is no news, and no generation.
+func (r *reloader) renew(ctx context.Context, now present, files *scripting.Files) error {
+	set, err := r.load(files, r.values)
+	if err != nil {
+		r.log.Warn("the scripts were loaded before, and cannot be loaded again", "error", err)
+		return nil
+	}
+	if err := r.swap(ctx, now, set, files); err != nil {
+		set.Close()
+		return err
+	}
+	r.seen = files
+	r.log.Debug("files of one-time sequences were read again")
+	if err := r.listenTo(filter.Watch(set.Engine.Watch())); err != nil {
+		r.log.Debug("the kernel's filter still has ports of sequences that were used", "error", err)
+	}
+	return nil
 }
 
 // judge loads files and decides between the outcomes. An error: rejected.
-func (r *reloader) judge(ctx context.Context, files *scripting.Files, unguard []packet.Port, o *outcome) error {
+func (r *reloader) judge(ctx context.Context, now present, files *scripting.Files, unguard []packet.Port, o *outcome) error {
 	set, err := r.load(files, r.values)
 	if err != nil {
 		return err
 	}
-	var running *scripting.Set
-	if !r.loop.do(ctx, func() { running = r.loop.set }) {
-		set.Close()
-		return errStopping
-	}
-	if o.held = withheld(running, set, unguard); len(o.held) > 0 {
+	if o.held = withheld(now.set, set, unguard); len(o.held) > 0 {
 		set.Close()
 		o.kind, o.text = control.Held, heldText(o.held)
 		return nil
 	}
-	if err := r.exchange(ctx, running, set, files); err != nil {
+	if err := r.exchange(ctx, now, set, files); err != nil {
 		set.Close()
 		return err
 	}
@@ -196,20 +268,40 @@ func heldText(ports []packet.Port) string {
 // exchange puts set in the place of the one that runs. Until the doors are
 // exchanged it can fail, and then leaves everything as it was: the kernel is first
 // made to do what either set needs, and what only the old one needed goes last.
-func (r *reloader) exchange(ctx context.Context, running, set *scripting.Set, files *scripting.Files) error {
-	now, next := filter.Watch(running.Engine.Watch()), filter.Watch(set.Engine.Watch())
-	if err := r.listenTo(now.Union(next)); err != nil {
+func (r *reloader) exchange(ctx context.Context, now present, set *scripting.Set, files *scripting.Files) error {
+	old, next := filter.Watch(now.set.Engine.Watch()), filter.Watch(set.Engine.Watch())
+	if err := r.listenTo(old.Union(next)); err != nil {
 		return fmt.Errorf("preparing the kernel's filter for the new scripts: %w", err)
 	}
 	if err := r.loop.guard(ctx, set.Engine); err != nil {
-		return errors.Join(fmt.Errorf("guarding the ports of the new scripts: %w", err), r.loop.guard(ctx, nil), r.listenTo(now))
+		return errors.Join(fmt.Errorf("guarding the ports of the new scripts: %w", err), r.loop.guard(ctx, nil), r.listenTo(old))
 	}
-	if !r.loop.do(ctx, func() { r.loop.swap(set, files, r.values) }) {
-		return errStopping
+	switch err := r.swap(ctx, now, set, files); {
+	case errors.Is(err, errUsed):
+		return errors.Join(err, r.loop.guard(ctx, nil), r.listenTo(old))
+	case err != nil:
+		return err
 	}
 	if err := errors.Join(r.listenTo(next), r.loop.guard(ctx, nil)); err != nil {
 		r.log.Warn("something that only the old scripts needed is still there", "error", err)
 		r.unsure()
+	}
+	return nil
+}
+
+// swap exchanges the doors, unless a one-time sequence was used since the files were
+// read.
+func (r *reloader) swap(ctx context.Context, now present, set *scripting.Set, files *scripting.Files) error {
+	used := false
+	if !r.loop.do(ctx, func() {
+		if used = r.loop.engine.Spends() != now.spends; !used {
+			r.loop.swap(set, files, r.values)
+		}
+	}) {
+		return errStopping
+	}
+	if used {
+		return errUsed
 	}
 	return nil
 }

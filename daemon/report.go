@@ -16,6 +16,7 @@ import (
 type reporter struct {
 	tail   *control.Tail
 	people *transcript.Text // nil: nobody is at a terminal
+	knockd *knockdLog
 	log    hclog.Logger
 
 	// Whoever sends packets decides how many first stages there are, and, where
@@ -29,11 +30,11 @@ type reporter struct {
 // maxFailures is how many failed effects are remembered.
 const maxFailures = 20
 
-// newReporter returns a reporter to those who follow tail, and to people, or to
-// the log when people is nil.
-func newReporter(tail *control.Tail, people *transcript.Text, log hclog.Logger) *reporter {
+// newReporter returns a reporter to those who follow tail, to those who read
+// knockd's lines, and to people, or to the log when people is nil.
+func newReporter(tail *control.Tail, knockd *knockdLog, people *transcript.Text, log hclog.Logger) *reporter {
 	return &reporter{
-		tail: tail, people: people, log: log,
+		tail: tail, people: people, knockd: knockd, log: log,
 		firsts:   allowance{perSecond: 100, burst: 1000},
 		refusals: allowance{perSecond: 20, burst: 200},
 	}
@@ -46,6 +47,7 @@ func (r *reporter) events(events []engine.Event) {
 		return
 	}
 	r.tail.Add(shown)
+	r.knockd.events(shown)
 	if r.people != nil {
 		r.people.Events(shown)
 		_ = r.people.Flush() // into an Output, which never fails

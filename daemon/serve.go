@@ -26,12 +26,14 @@ func (d *daemon) serve(ctx context.Context) error {
 	// The runner outlives the others: it carries out what is decided at the end.
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
+	defer d.knockd.start()()
 	runner := make(chan error, 1)
 	go func() { runner <- d.loop.runner.Run(running) }()
 
 	tasks, ctx := errgroup.WithContext(ctx)
 	tasks.Go(func() error {
 		d.loop.run(ctx, grace)
+		d.knockd.say(d.loop.clock.now(), "shutting down")
 		stop()
 		return <-runner
 	})
@@ -46,7 +48,9 @@ func (d *daemon) serve(ctx context.Context) error {
 	for _, task := range []func(context.Context) error{
 		d.listen, d.follow, d.signals, d.leave, d.beFound,
 		func(ctx context.Context) error {
-			return newWatcher(d.config.Scripts, d.config.Log).Run(ctx, d.reloader.hints)
+			w := newWatcher(d.config.Scripts, d.config.Log)
+			w.outside = d.reloader.outside
+			return w.Run(ctx, d.reloader.hints)
 		},
 		func(ctx context.Context) error { return d.socket.Serve(ctx, d.api(), faults(d.config.Log)) },
 	} {
@@ -103,6 +107,7 @@ func (d *daemon) sayReady() {
 		d.config.Log.Info("privileges are kept for commands", "privileges", d.kept)
 	}
 	d.sayHeard()
+	d.knockd.sayStart(d.loop.clock.now(), d.config.Interfaces)
 	if err := d.notifier.ready(mode + ", guarding " + ports); err != nil {
 		d.config.Log.Warn("the service manager was not told", "error", err)
 	}
@@ -141,6 +146,7 @@ func (d *daemon) signals(ctx context.Context) error {
 	for {
 		select {
 		case <-d.hangups:
+			d.reread(ctx)
 			if _, err := d.reloader.ask(ctx, nil); err != nil {
 				return nil
 			}
@@ -148,6 +154,13 @@ func (d *daemon) signals(ctx context.Context) error {
 			return nil
 		}
 	}
+}
+
+// reread opens the log file of knockd's lines anew, which logrotate may have moved:
+// a person asks that all files be read again.
+func (d *daemon) reread(ctx context.Context) {
+	d.knockd.reopen()
+	d.loop.do(ctx, func() { d.knockd.sayReread(d.loop.clock.now(), d.config.Scripts) })
 }
 
 // faults is where the control socket writes what concerns no request.

@@ -50,6 +50,7 @@ type daemon struct {
 	loop     *loop
 	reloader *reloader
 	tail     *control.Tail
+	knockd   *knockdLog
 	notifier *notifier
 	commands bool   // were to be run at the start, so privileges were kept for them
 	kept     string // privileges, in words
@@ -108,6 +109,9 @@ func (d *daemon) prepare() (err error) {
 		return err
 	}
 	d.tail = control.NewTail()
+	if d.knockd, err = openKnockdLog(d.config.Config.Log, systemSocket, d.wall, d.config.Log); err != nil {
+		return err
+	}
 	d.loop = d.newLoop(clock)
 	d.reloader = d.newReloader(first)
 	d.loop.put(first.set, first.files, first.values)
@@ -148,13 +152,16 @@ func (d *daemon) newLoop(clock clock) *loop {
 		}
 	}
 	people, quiet := d.audience()
-	l.report = newReporter(d.tail, people, d.config.Log)
+	l.report = newReporter(d.tail, d.knockd, people, d.config.Log)
 	l.runner = effect.New(effect.Config{
 		Firewall: d.firewall, Now: clock.now, Log: quiet, Commands: d.config.Limits.Commands,
 		Persist: func(records []engine.Record) error { return d.state.Append(records, l.wallOffset()) },
 	})
 	return l
 }
+
+// wall turns engine time into what the clock on the wall shows here.
+func (d *daemon) wall(t time.Time) time.Time { return t.Add(d.loop.wallOffset()).Local() }
 
 // newEngine returns an engine that begins now, and whose scripts see randomness
 // that nobody can guess.
@@ -279,6 +286,9 @@ func (d *daemon) close() error {
 	}
 	if d.network != nil {
 		_ = d.network.Close() // beFound has, unless it never ran
+	}
+	if d.knockd != nil {
+		errs = append(errs, d.knockd.close())
 	}
 	if d.state != nil {
 		errs = append(errs, d.state.Close())

@@ -28,8 +28,9 @@ const (
 	watchPoll     = 3 * time.Second
 )
 
-// A watcher says when the scripts may have changed. It only hints: whether they
-// did is told by their hash, of which nobody can miss an event.
+// A watcher says when the scripts may have changed, or the files outside their
+// directory that they name. It only hints: whether they did is told by their hash,
+// of which nobody can miss an event.
 //
 // It watches directories, since most editors save a file by putting another in
 // its place, and the directories above, since a directory may be replaced in the
@@ -37,13 +38,15 @@ const (
 // at the content of the files instead; and it does so now and then everywhere,
 // because no list of the ways in which events get lost is complete.
 type watcher struct {
-	path string
-	log  hclog.Logger
+	path    string
+	log     hclog.Logger
+	outside <-chan []string // the files outside, each time that they are others; nil: there are none
 
 	quiet, most, backstop, poll time.Duration
 	deaf                        func(dir string) string // why a directory gives no events; empty: it does
 
 	clock   clock
+	named   []string          // the files outside, by absolute path
 	events  *fsnotify.Watcher // nil: there are none
 	places  places            // that are watched
 	seen    [sha256.Size]byte // at the last look
@@ -93,11 +96,17 @@ func (w *watcher) Run(ctx context.Context, hint chan<- struct{}) error {
 		case err := <-errs:
 			w.failed(err)
 			settled.set(w.delay())
+		case named := <-w.outside:
+			// They may have changed since they were read, and before they are watched.
+			if !slices.Equal(named, w.named) {
+				w.named = named
+				settled.set(w.delay())
+			}
 		case <-settled.C():
 			w.tell(hint)
 			look.set(w.interval())
 		case <-look.C():
-			if w.arm(); fingerprint(w.path) != w.seen {
+			if w.arm(); fingerprint(w.path, w.named) != w.seen {
 				w.tell(hint)
 			}
 			look.set(w.interval())
@@ -110,7 +119,7 @@ func (w *watcher) Run(ctx context.Context, hint chan<- struct{}) error {
 func (w *watcher) tell(hint chan<- struct{}) {
 	w.since = time.Time{}
 	w.arm()
-	w.seen = fingerprint(w.path)
+	w.seen = fingerprint(w.path, w.named)
 	select {
 	case hint <- struct{}{}:
 	default:
@@ -202,7 +211,7 @@ func (w *watcher) listen() string {
 		w.events = events
 	}
 	reason := ""
-	w.places = findPlaces(w.path, func(name string) bool {
+	w.places = findPlaces(w.path, w.named, func(name string) bool {
 		err := w.events.Add(name)
 		if err == nil {
 			if deaf := w.deaf(name); deaf != "" {
@@ -223,10 +232,11 @@ func (w *watcher) listen() string {
 	return reason
 }
 
-// fingerprint returns a hash of all that a script set at path can consist of:
-// names and content, and what cannot be read. It is zero when nothing can be.
-func fingerprint(path string) [sha256.Size]byte {
-	files, err := scripting.Read(path)
+// fingerprint returns a hash of all that a script set at path can consist of, and of
+// the files that it names: names and content, and what cannot be read. It is zero
+// when nothing can be.
+func fingerprint(path string, named []string) [sha256.Size]byte {
+	files, err := scripting.Read(path, named...)
 	if err != nil {
 		return [sha256.Size]byte{}
 	}

@@ -20,10 +20,10 @@ type places struct {
 	inside  map[string]bool // directories in which scripts and modules are
 }
 
-// findPlaces finds the places of the scripts at path. It calls add for each
-// before it looks inside, so that what comes later is an event; false: it is not
-// there, or cannot be watched.
-func findPlaces(path string, add func(string) bool) places {
+// findPlaces finds the places of the scripts at path, and of the files that they
+// name. It calls add for each before it looks inside, so that what comes later is
+// an event; false: it is not there, or cannot be watched.
+func findPlaces(path string, named []string, add func(string) bool) places {
 	p := places{names: map[string]bool{}, inside: map[string]bool{}}
 	watch := func(name string) bool {
 		if !add(name) {
@@ -44,6 +44,10 @@ func findPlaces(path string, add func(string) bool) places {
 		watch(path) // a single file may be mounted, and its directory then tells nothing
 		p.inside[filepath.Dir(path)] = true
 		p.directory(filepath.Join(filepath.Dir(path), "lib"), watch, 1)
+	}
+	for _, name := range named {
+		p.above(name, watch, 0)
+		watch(name) // it may be mounted, as a single script may
 	}
 	return p
 }

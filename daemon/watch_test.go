@@ -398,7 +398,7 @@ func TestAFailureOfTheEvents(t *testing.T) {
 func TestFingerprint(t *testing.T) {
 	dir := t.TempDir()
 	writeFile(t, dir+"/a.lua", "1")
-	before := fingerprint(dir)
+	before := fingerprint(dir, nil)
 	steps := []func() error{
 		func() error { return os.WriteFile(dir+"/a.lua", []byte("2"), 0o600) },
 		func() error { return os.Rename(dir+"/a.lua", dir+"/b.lua") },
@@ -410,7 +410,7 @@ func TestFingerprint(t *testing.T) {
 	}
 	for i, changes := range []bool{true, true, false, true, false, false, true} {
 		must(t, steps[i]())
-		after := fingerprint(dir)
+		after := fingerprint(dir, nil)
 		if (after != before) != changes {
 			t.Errorf("step %d changes it: %v, want %v", i, after != before, changes)
 		}

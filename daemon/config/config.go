@@ -45,7 +45,7 @@ type Config struct {
 	Warnings Problems
 }
 
-// A Value is that of a script's option, as people write it.
+// A Value is what people wrote, and where.
 type Value struct {
 	Text string
 	From string // where it was given, for messages: "sesame.toml:12"
@@ -55,6 +55,10 @@ type Value struct {
 type Log struct {
 	Format string // "auto", "text" or "json"
 	Level  string // "trace", "debug", "info", "warn", "error" or "off"
+	// Knockd is the path of a file for the lines that knockd would write, "" for
+	// none; KnockdSyslog says whether the system's log gets them.
+	Knockd       Value
+	KnockdSyslog bool
 }
 
 // Firewall says how ports are guarded and opened.

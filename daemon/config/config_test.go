@@ -46,7 +46,7 @@ state = "state/../here"
 socket = "/run/my.sock"
 observe = true
 
-log = { format = "json", level = "debug" }
+log = { format = "json", level = "debug", knockd = "knockd.log", knockd_syslog = true }
 
 [options]
 ttl = "2h"
@@ -75,7 +75,7 @@ commands = 1
 			"ttl": {"2h", "/srv/sesame/my.toml:14"}, "port": {"2222", "/srv/sesame/my.toml:15"}, "share": {"0.5", "/srv/sesame/my.toml:16"},
 			"loud": {"true", "/srv/sesame/my.toml:17"}, "a b": {"c", "/srv/sesame/my.toml:18"},
 		},
-		Log:      Log{"json", "debug"},
+		Log:      Log{Format: "json", Level: "debug", Knockd: Value{"/srv/sesame/knockd.log", "/srv/sesame/my.toml:11"}, KnockdSyslog: true},
 		Firewall: Firewall{Mode: "set", Mark: Default().Firewall.Mark, Family: "ip6", Table: "my-table", Set6: "in"},
 		Record:   Record{2 << 20},
 		Limits:   Limits{65536, 256, 1},

@@ -112,7 +112,7 @@ func (r *reader) options(table map[string]any) {
 			r.fail(path, "%s: expected text, a number, true or false, got %s", path, kind(v))
 			continue
 		}
-		r.config.Options[name] = Value{text, fmt.Sprintf("%s:%d", r.file, r.line(path))}
+		r.config.Options[name] = Value{text, r.place(path)}
 	}
 }
 
@@ -144,6 +144,9 @@ func (r *reader) line(path string) int {
 		path = path[:i]
 	}
 }
+
+// place returns where a path stands, for messages.
+func (r *reader) place(path string) string { return fmt.Sprintf("%s:%d", r.file, r.line(path)) }
 
 func (r *reader) fail(path, format string, args ...any) {
 	r.problems = append(r.problems, Problem{r.file, r.line(path), fmt.Sprintf(format, args...)})

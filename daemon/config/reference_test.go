@@ -81,7 +81,9 @@ The daemon runs as root and keeps two capabilities, CAP_NET_RAW and CAP_NET_ADMI
 When there are commands, they run as root, with what the unit allows: the comments in ` + "`sesame.service`" + ` say how to allow more. A script that gets
 its first command while the daemon runs has it confined until the next start, and the log says so.
 
-Without its other capabilities root reads only what root owns or everybody may read: so should be the scripts.
+Without its other capabilities root reads only what root owns or everybody may read: so should be the scripts, and a knockd.conf that they name. A file of
+one-time sequences is written anew each time that one is used, beside itself: root owns it, and its directory too. It must not lie where the unit lets nothing
+be written, as below ` + "`/etc`" + `: put it into ` + "`/var/lib/sesame`" + `, or let ` + "`systemctl edit sesame`" + ` add the line ` + "`ReadWritePaths=/etc/knockd`" + `.
 `
 
 const optionsText = `
@@ -213,7 +215,7 @@ func TestTheExampleIsTheDefault(t *testing.T) {
 	lines := strings.Split(uncommented, "\n")
 	kept := lines[:0]
 	for _, line := range lines {
-		if !regexp.MustCompile(`^(table|set4|set6|ttl) = `).MatchString(line) { // these have no default
+		if !regexp.MustCompile(`^(table|set4|set6|ttl|knockd) = `).MatchString(line) { // these have no default
 			kept = append(kept, line)
 		}
 	}

@@ -51,6 +51,12 @@ func hostKeys() []Key {
 			func(v value, c *Config) {
 				c.Log.Level = v.oneOf(c.Log.Level, "trace", "debug", "info", "warn", "error", "off")
 			}},
+		{"log.knockd", "a path", "", `"/var/log/sesame/knockd.log"`,
+			"A file to which the lines that knockd would write are added, for programs that read its log. It is opened anew on SIGHUP and sesame reload, for logrotate. The unit lets the daemon write below /var/log/sesame.",
+			func(v value, c *Config) { c.Log.Knockd = v.located(c.Log.Knockd) }},
+		{"log.knockd_syslog", "true or false", "false", "true",
+			"Whether the system's log (/dev/log) gets these lines, from knockd as it seems: with its name, the facility daemon and the priority notice.",
+			func(v value, c *Config) { c.Log.KnockdSyslog = v.boolean(c.Log.KnockdSyslog) }},
 	}
 }
 
@@ -80,7 +86,7 @@ func boundKeys() []Key {
 			"How much of what came last is kept in memory for sesame explain and sesame record; 0 keeps nothing.",
 			func(v value, c *Config) { c.Record.Size = v.size(c.Record.Size, 1<<20, 4<<30) }},
 		{"limits.attempts", "a number from 1,024 to 4,194,304", "1048576", "65536",
-			"How many sources can be on their way through a door at once. Each takes about 70 bytes once it knocks; the oldest that knocked once makes room.",
+			"How many sources can be on their way through a door at once. Each takes about 75 bytes once it knocks; the oldest that knocked once makes room.",
 			func(v value, c *Config) {
 				c.Limits.Attempts = int(v.integer(int64(c.Limits.Attempts), 1<<10, 1<<22))
 			}},

@@ -122,6 +122,15 @@ func (v value) location(otherwise string) string {
 	return filepath.Clean(s)
 }
 
+// located reads a path that may turn out wrong later, and keeps where it stands.
+func (v value) located(otherwise Value) Value {
+	path := v.location(otherwise.Text)
+	if path == otherwise.Text {
+		return otherwise
+	}
+	return Value{path, v.place(v.path)}
+}
+
 // maxSocket is the longest path of a socket (unix(7)).
 const maxSocket = 107
 

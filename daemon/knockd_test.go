@@ -1,0 +1,460 @@
+package daemon
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/hashicorp/go-hclog"
+	"golang.org/x/sys/unix"
+
+	"sesame/daemon/config"
+	"sesame/daemon/control"
+	"sesame/daemon/engine"
+)
+
+// A scraper reads what a knockdLog writes.
+type scraper struct {
+	*testing.T
+	*knockdLog
+	path, socket string
+	end          func() // once
+	said         *warnings
+}
+
+// warnings is where a log goes.
+type warnings struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (w *warnings) Write(b []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.text.Write(b)
+}
+
+func (w *warnings) count(part string) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return strings.Count(w.text.String(), part)
+}
+
+// scrape starts a log. A file is named knockd.log, and the system's log listens
+// at a socket of the test's own, when it does.
+func scrape(t *testing.T, file, system bool) *scraper {
+	t.Helper()
+	dir := t.TempDir()
+	s := &scraper{T: t, path: filepath.Join(dir, "knockd.log"), socket: filepath.Join(dir, "log"), said: &warnings{}}
+	settings := config.Log{KnockdSyslog: system}
+	if file {
+		settings.Knockd = config.Value{Text: s.path, From: "sesame.toml:3"}
+	}
+	logger := hclog.New(&hclog.LoggerOptions{Output: s.said})
+	var err error
+	if s.knockdLog, err = openKnockdLog(settings, s.socket, func(at time.Time) time.Time { return at }, logger); err != nil {
+		t.Fatal(err)
+	}
+	s.end = sync.OnceFunc(s.start())
+	t.Cleanup(func() {
+		s.end()
+		_ = s.close() // what is tested is over
+	})
+	return s
+}
+
+var evening = time.Date(2026, 11, 24, 23, 14, 5, 0, time.UTC)
+
+// opens lets a door open.
+func (s *scraper) opens(door string) {
+	s.events([]engine.Event{{Kind: engine.EventOpen, Time: evening, Door: door, Source: netip.MustParsePrefix("203.0.113.9/32")}})
+}
+
+// eventually waits for a condition.
+func (s *scraper) eventually(what string, condition func() bool) {
+	s.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !condition(); <-time.After(time.Millisecond) {
+		if time.Now().After(deadline) {
+			s.Fatalf("never: %s", what)
+		}
+	}
+}
+
+// has waits until a file has exactly these lines.
+func (s *scraper) has(path string, lines ...string) {
+	s.Helper()
+	want := strings.Join(lines, "\n") + "\n"
+	read := func() string {
+		text, _ := os.ReadFile(path) // it may come
+		return string(text)
+	}
+	for deadline := time.Now().Add(20 * time.Second); read() != want; <-time.After(time.Millisecond) {
+		if time.Now().After(deadline) {
+			s.Fatalf("%s (-want +got):\n%s", path, cmp.Diff(want, read()))
+		}
+	}
+}
+
+// listen makes somebody listen at the system's log, as most do: for datagrams.
+func (s *scraper) listen() *net.UnixConn {
+	s.Helper()
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: s.socket, Net: "unixgram"})
+	if err != nil {
+		s.Fatal(err)
+	}
+	s.Cleanup(func() { _ = conn.Close() }) // some are closed before
+	return conn
+}
+
+// next returns the next datagram.
+func (s *scraper) next(conn *net.UnixConn) string {
+	s.Helper()
+	if err := conn.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		s.Fatal(err)
+	}
+	buf := make([]byte, 4096)
+	n, err := conn.Read(buf)
+	if err != nil {
+		s.Fatalf("reading the system's log: %v", err)
+	}
+	return string(buf[:n])
+}
+
+func TestKnockdsFile(t *testing.T) {
+	s := scrape(t, true, false)
+	s.sayStart(evening, []string{"eth0"})
+	s.opens("openSSH")
+	s.say(evening, "shutting down")
+	s.end()
+	s.has(s.path, "[2026-11-24 23:14] starting up, listening on eth0", "[2026-11-24 23:14] 203.0.113.9: openSSH: OPEN SESAME", "[2026-11-24 23:14] shutting down")
+}
+
+// Others than root shall read it, whatever the umask of a unit. It is set for a
+// child alone: that of this process is its other tests' too.
+func TestKnockdsFileIsForItsGroup(t *testing.T) {
+	if path := os.Getenv("SESAME_TEST_LOG"); path != "" {
+		unix.Umask(0o077)
+		if _, err := openToAdd(path); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	path := filepath.Join(t.TempDir(), "knockd.log")
+	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.run=^TestKnockdsFileIsForItsGroup$")
+	cmd.Env = append(os.Environ(), "SESAME_TEST_LOG="+path)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.Mode() != 0o640 {
+		t.Errorf("the mode is %v, want 0640", info.Mode())
+	}
+	t.Log("# the mode of a file that is there is its owner's affair")
+	if err := os.Chmod(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	file, err := openToAdd(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if info, err := file.Stat(); err != nil || info.Mode() != 0o600 {
+		t.Errorf("the mode is %v, %v, want 0600", info.Mode(), err)
+	}
+}
+
+func TestKnockdsFileIsRotated(t *testing.T) {
+	s := scrape(t, true, true)
+	log := s.listen()
+	s.opens("one")
+	s.has(s.path, "[2026-11-24 23:14] 203.0.113.9: one: OPEN SESAME")
+	if err := os.Rename(s.path, s.path+".1"); err != nil {
+		t.Fatal(err)
+	}
+	s.opens("two")
+	s.has(s.path+".1", "[2026-11-24 23:14] 203.0.113.9: one: OPEN SESAME", "[2026-11-24 23:14] 203.0.113.9: two: OPEN SESAME")
+
+	t.Log("# SIGHUP")
+	s.reopen()
+	s.sayReread(evening, "/etc/sesame/scripts")
+	s.opens("three")
+	s.has(s.path, "[2026-11-24 23:14] re-reading config file: /etc/sesame/scripts", "[2026-11-24 23:14] 203.0.113.9: three: OPEN SESAME")
+	s.has(s.path+".1", "[2026-11-24 23:14] 203.0.113.9: one: OPEN SESAME", "[2026-11-24 23:14] 203.0.113.9: two: OPEN SESAME")
+	for _, want := range []string{"203.0.113.9: one: OPEN SESAME", "203.0.113.9: two: OPEN SESAME", "re-reading config file: /etc/sesame/scripts", "re-opening log file: " + s.path, "203.0.113.9: three: OPEN SESAME"} {
+		if got := s.next(log); got != "<29>Nov 24 23:14:05 knockd: "+want {
+			t.Errorf("the system's log got %q, want %q", got, want)
+		}
+	}
+
+	t.Log("# the new file cannot be made: better the old one than none")
+	if err := errors.Join(os.Rename(s.path, s.path+".1"), os.Mkdir(s.path, 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	s.reopen()
+	s.opens("four")
+	s.has(s.path+".1", "[2026-11-24 23:14] re-reading config file: /etc/sesame/scripts", "[2026-11-24 23:14] 203.0.113.9: three: OPEN SESAME", "[2026-11-24 23:14] 203.0.113.9: four: OPEN SESAME")
+	if s.said.count("could not be opened anew: they still go to the old one") != 1 {
+		t.Errorf("it says %s", s.said.text.String())
+	}
+}
+
+// Nothing is lost while the file is opened anew again and again.
+func TestKnockdsFileIsRotatedUnderLoad(t *testing.T) {
+	s := scrape(t, true, false)
+	const lines = 1000
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for i := range 200 {
+			_ = os.Rename(s.path, fmt.Sprintf("%s.%d", s.path, i)) // it is there
+			s.reopen()
+		}
+	}()
+	for i := range lines {
+		s.opens(fmt.Sprintf("door%d", i))
+	}
+	<-done
+	s.end()
+	files, err := filepath.Glob(s.path + "*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := 0
+	for _, path := range files {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got += strings.Count(string(text), ": OPEN SESAME\n")
+	}
+	if got != lines {
+		t.Errorf("%d lines in %d files, want %d", got, len(files), lines)
+	}
+}
+
+func TestAFileThatCannotBeOpened(t *testing.T) {
+	dir := t.TempDir()
+	for _, tt := range []struct{ path, want string }{
+		{"no/knockd.log", "/knockd.log: no such file or directory; make its directory first"},
+		{".", ": is a directory"},
+	} {
+		path := filepath.Join(dir, tt.path)
+		_, err := openKnockdLog(config.Log{Knockd: config.Value{Text: path, From: "sesame.toml:3"}}, systemSocket, nil, hclog.NewNullLogger())
+		if err == nil || !strings.HasPrefix(err.Error(), "sesame.toml:3: log.knockd: open "+dir) || !strings.HasSuffix(err.Error(), tt.want) {
+			t.Errorf("%s: %v, want %q at its end", tt.path, err, tt.want)
+		}
+	}
+	for err, want := range map[error]string{
+		unix.EROFS:  "sesame.toml:3: log.knockd: read-only file system; where a unit confines Sesame, add the line ReadWritePaths=/var/log to it",
+		unix.EACCES: "sesame.toml:3: log.knockd: permission denied; it must belong to the user that Sesame runs as",
+	} {
+		if got := unopened(config.Value{Text: "/var/log/knockd.log", From: "sesame.toml:3"}, err).Error(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+// A FIFO whose reader is slow holds up nobody, and one without is an error.
+func TestAFileThatNobodyReads(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "fifo")
+	if err := unix.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if file, err := openToAdd(path); err == nil {
+		file.Close()
+		t.Error("a FIFO without a reader was opened")
+	}
+}
+
+func TestTheSystemsLogComesAndGoes(t *testing.T) {
+	const head = "<29>Nov 24 23:14:05 knockd: "
+	s := scrape(t, false, true)
+	t.Log("# nobody listens yet: that is said once")
+	s.opens("one")
+	s.opens("two")
+	s.eventually("two lines are lost", func() bool { return s.sinks[0].out.lost.Load() == 2 })
+	if s.said.count("does not take the lines") != 1 {
+		t.Errorf("it says %s", s.said.text.String())
+	}
+
+	t.Log("# somebody does, and hears what was lost")
+	first := s.listen()
+	s.opens("three")
+	for _, want := range []string{"(2 lines were lost here)", "203.0.113.9: three: OPEN SESAME"} {
+		if got := s.next(first); got != head+want {
+			t.Errorf("got %q, want %q", got, head+want)
+		}
+	}
+
+	t.Log("# it is started again: not a line is lost")
+	if err := errors.Join(first.Close(), os.RemoveAll(s.socket)); err != nil {
+		t.Fatal(err)
+	}
+	second := s.listen()
+	s.opens("four")
+	if got := s.next(second); got != head+"203.0.113.9: four: OPEN SESAME" {
+		t.Errorf("got %q", got)
+	}
+	s.end()
+	if s.said.count("does not take the lines") != 1 {
+		t.Errorf("it says %s", s.said.text.String())
+	}
+}
+
+// A stream has no ends of lines but zero bytes, as libc writes them.
+func TestTheSystemsLogAsAStream(t *testing.T) {
+	s := scrape(t, false, true)
+	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: s.socket, Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	s.opens("one")
+	s.opens("two")
+	conn, err := listener.AcceptUnix()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	const want = "<29>Nov 24 23:14:05 knockd: 203.0.113.9: one: OPEN SESAME\x00<29>Nov 24 23:14:05 knockd: 203.0.113.9: two: OPEN SESAME\x00"
+	got := ""
+	for len(got) < len(want) {
+		got += s.next(conn)
+	}
+	if got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// A system's log that does not read holds up nobody, and hears how much it missed.
+func TestASystemsLogThatHangs(t *testing.T) {
+	s := scrape(t, false, true)
+	log := s.listen()
+	for range 5000 {
+		s.opens("openSSH")
+	}
+	s.eventually("lines are lost", func() bool { return s.sinks[0].out.lost.Load() > 0 })
+	told := ""
+	for read := 0; told == ""; read++ {
+		if read > 5000 {
+			t.Fatal("nobody said that lines were lost")
+		}
+		if line := s.next(log); strings.Contains(line, "lost here") {
+			told = line
+		}
+		if len(s.sinks[0].out.lines) == 0 {
+			s.opens("another")
+		}
+	}
+	if !strings.HasPrefix(told, "<29>Nov 24 23:14:05 knockd: (") || !strings.HasSuffix(told, " lines were lost here)") {
+		t.Errorf("it is told %q", told)
+	}
+}
+
+// One that hangs is ended by whoever looks after it, while a line waits for it.
+func TestASystemsLogThatHangsIsRestarted(t *testing.T) {
+	s := scrape(t, false, true)
+	first := s.listen()
+	for range 5000 {
+		s.opens("openSSH")
+	}
+	s.eventually("lines are lost", func() bool { return s.sinks[0].out.lost.Load() > 0 })
+	if err := errors.Join(first.Close(), os.RemoveAll(s.socket)); err != nil {
+		t.Fatal(err)
+	}
+	second := s.listen()
+	for range 100 {
+		if got := s.next(second); !strings.HasPrefix(got, "<29>Nov 24 23:14:05 knockd: ") {
+			t.Fatalf("got %q", got)
+		}
+	}
+}
+
+// What a stranger can make happen as often as they like is bounded in the file too.
+func TestAFloodDoesNotFillTheDisk(t *testing.T) {
+	s := scrape(t, true, false)
+	r := newReporter(control.NewTail(), s.knockdLog, nil, hclog.NewNullLogger())
+	stage := engine.Event{Kind: engine.EventStage, Time: evening, Door: "openSSH", Source: netip.MustParsePrefix("203.0.113.9/32"), Stage: 1, Stages: 3}
+	for i := range 100_000 {
+		stage.Time = evening.Add(time.Duration(i) * 10 * time.Microsecond) // a second in all
+		r.events([]engine.Event{stage})
+	}
+	s.end()
+	text, err := os.ReadFile(s.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(string(text), "\n"); n < 500 || n > 1200 {
+		t.Errorf("%d lines of 100,000 first stages in a second, want the burst of 1,000 and 100 more", n)
+	}
+}
+
+// TestRealLogWithoutPrivileges rotates in a process of its own that has given up
+// what root has beyond its own files.
+func TestRealLogWithoutPrivileges(t *testing.T) {
+	const variable = "SESAME_TEST_ROTATION"
+	if path := os.Getenv(variable); path != "" {
+		rotateHere(t, path)
+		return
+	}
+	if os.Geteuid() != 0 {
+		t.Skip("not root: nothing to drop")
+	}
+	dir := t.TempDir()
+	path, theirs := filepath.Join(dir, "knockd.log"), filepath.Join(dir, "theirs.log")
+	if err := errors.Join(os.WriteFile(theirs, nil, 0o640), os.Chown(theirs, 65534, 65534)); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.run=^TestRealLogWithoutPrivileges$", "-test.v")
+	cmd.Env = append(os.Environ(), variable+"="+path)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for name, want := range map[string]string{path + ".1": "one\n", path + ".2": "two\nthree\n", path: ""} {
+		if text, err := os.ReadFile(name); err != nil || string(text) != want {
+			t.Errorf("%s has %q, %v, want %q", filepath.Base(name), text, err, want)
+		}
+	}
+}
+
+// rotateHere gives up the privileges of this process, and has its file rotated:
+// first as root's, then as one that belongs to somebody else.
+func rotateHere(t *testing.T, path string) {
+	f, err := openLogFile(path, hclog.NewNullLogger())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := dropPrivileges(false); err != nil {
+		t.Fatal(err)
+	}
+	write := func(text string) {
+		if _, err := f.Write([]byte(text + "\n")); err != nil {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	write("one")
+	if err := errors.Join(os.Rename(path, path+".1"), f.reopen()); err != nil {
+		t.Fatal(err)
+	}
+	write("two")
+	if err := errors.Join(os.Rename(path, path+".2"), os.Rename(filepath.Join(filepath.Dir(path), "theirs.log"), path)); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.reopen(); !errors.Is(err, os.ErrPermission) {
+		t.Errorf("a file of another user was opened without a privilege: %v", err)
+	}
+	write("three")
+}

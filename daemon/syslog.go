@@ -1,0 +1,86 @@
+package daemon
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"sync/atomic"
+
+	"github.com/hashicorp/go-hclog"
+	"golang.org/x/sys/unix"
+)
+
+// systemSocket is where the system's log listens.
+const systemSocket = "/dev/log"
+
+// A systemLog hands lines to the system's log, as syslog(3) of libc does. Whoever
+// listens there may come late, and be started again: each line that finds nobody
+// looks once for somebody new. It may block while nobody reads.
+type systemLog struct {
+	socket string
+	log    hclog.Logger
+	conn   atomic.Pointer[net.UnixConn] // nil: none yet
+	warned bool                         // that lines are lost; Write's
+}
+
+// Write hands on each line of b, whole or not at all.
+func (s *systemLog) Write(b []byte) (int, error) {
+	for line := range bytes.Lines(b) {
+		err := s.send(bytes.TrimSuffix(line, []byte("\n")))
+		if err != nil && !s.warned {
+			s.log.Warn("the system's log does not take the lines that knockd would write; what it misses is counted, and told when it does", "error", err)
+		}
+		if s.warned = err != nil; err != nil {
+			return 0, err
+		}
+	}
+	return len(b), nil
+}
+
+func (s *systemLog) send(line []byte) error {
+	if conn := s.conn.Load(); conn != nil {
+		err := sendTo(conn, line)
+		if err == nil || errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		_ = conn.Close() // nobody is at its other end
+		s.conn.Store(nil)
+	}
+	conn, err := dialSystemLog(s.socket)
+	if err != nil {
+		return err
+	}
+	s.conn.Store(conn)
+	return sendTo(conn, line)
+}
+
+// dialSystemLog connects to a socket of either kind: most listen for datagrams,
+// some for a stream.
+func dialSystemLog(socket string) (*net.UnixConn, error) {
+	conn, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: socket, Net: "unixgram"})
+	if errors.Is(err, unix.EPROTOTYPE) {
+		conn, err = net.DialUnix("unix", nil, &net.UnixAddr{Name: socket, Net: "unix"})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("connecting to the system's log: %w", err)
+	}
+	return conn, nil
+}
+
+// sendTo sends a line: a datagram, or what ends with a zero byte in a stream.
+func sendTo(conn *net.UnixConn, line []byte) error {
+	if conn.RemoteAddr().Network() == "unix" {
+		line = append(bytes.Clone(line), 0)
+	}
+	_, err := conn.Write(line)
+	return err
+}
+
+// Close ends a Write that waits, too.
+func (s *systemLog) Close() error {
+	if conn := s.conn.Load(); conn != nil {
+		return conn.Close()
+	}
+	return nil
+}

@@ -1,0 +1,168 @@
+package transcript
+
+import (
+	"io"
+	"strconv"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"sesame/daemon/engine"
+)
+
+// KnockdOptions say who reads the lines.
+type KnockdOptions struct {
+	// Wall turns the time of an event into what the clock on the wall showed, in
+	// the zone that the lines shall have. Nil leaves it as it is, in UTC.
+	Wall func(time.Time) time.Time
+	// Syslog begins each line as syslog(3) of libc does, for the facility daemon,
+	// the priority notice and the name knockd: what the system's log takes. Else
+	// lines begin as those of knockd's log file.
+	Syslog bool
+}
+
+// A Knockd writes the lines that knockd writes, for programs that read its log:
+// those of stages, openings, timeouts and commands. What knockd has no line for
+// is left out, and so is what is only observed: nothing runs then.
+//
+// One event makes one line at most. Characters that cannot be shown are escaped,
+// and a message is cut where knockd cuts it.
+type Knockd struct {
+	out  output
+	opts KnockdOptions
+}
+
+// NewKnockd returns a writer to w.
+func NewKnockd(w io.Writer, opts KnockdOptions) *Knockd {
+	return &Knockd{out: output{w: w}, opts: opts}
+}
+
+// Begin writes nothing: knockd's log has no version.
+func (k *Knockd) Begin() {}
+
+// Events writes a line for each event that knockd has one for.
+func (k *Knockd) Events(events []engine.Event) {
+	for i := range events {
+		e := &events[i]
+		if message := knockdMessage(e); message != "" {
+			k.Say(e.Time, message)
+		}
+	}
+	k.out.flushIfLarge()
+}
+
+// Say writes a line that stands for no event, such as one about the program.
+func (k *Knockd) Say(at time.Time, message string) {
+	const most = 1023 // bytes of a message, as of knockd's
+	at = at.UTC()
+	if k.opts.Wall != nil {
+		at = k.opts.Wall(at)
+	}
+	k.out.buf = k.appendHead(k.out.buf, at)
+	begin := len(k.out.buf)
+	k.out.buf = appendShown(k.out.buf, message)
+	if end := begin + most; len(k.out.buf) > end {
+		for !utf8.RuneStart(k.out.buf[end]) {
+			end--
+		}
+		k.out.buf = k.out.buf[:end]
+	}
+	k.out.buf = append(k.out.buf, '\n')
+}
+
+// Flush hands on what is held back, for a reader who watches. It returns the
+// first error of the underlying writer, as Summary does.
+func (k *Knockd) Flush() error { return k.out.flush() }
+
+// Summary writes no line, only what is held back: knockd's log has no end.
+func (k *Knockd) Summary(Summary) error { return k.out.flush() }
+
+// Head returns how many bytes stand before the message in each line.
+func (k *Knockd) Head() int { return len(k.appendHead(nil, time.Time{})) }
+
+func (k *Knockd) appendHead(buf []byte, at time.Time) []byte {
+	if k.opts.Syslog {
+		// Facility 3, severity 5 (RFC 3164, section 4.1.1). It is what Debian's knockd
+		// says, and so where its readers look; knockd as its author left it says 1, a user.
+		const daemonNotice = "<29>"
+		buf = at.AppendFormat(append(buf, daemonNotice...), time.Stamp)
+		return append(buf, " knockd: "...)
+	}
+	return at.AppendFormat(buf, "[2006-01-02 15:04] ")
+}
+
+// knockdMessage returns what knockd says of an event, and "" for nothing. A first
+// stage that came to nothing is no event, so knockd's line for it is missing.
+func knockdMessage(e *engine.Event) string {
+	who := Source(e.Source) + ": " + e.Door + ": "
+	switch e.Kind {
+	case engine.EventStage:
+		return who + "Stage " + strconv.Itoa(e.Stage)
+	case engine.EventOpen:
+		return who + "OPEN SESAME"
+	case engine.EventMiss:
+		if e.Reason == engine.TotalTimeout || e.Reason == engine.StepTimeout {
+			return who + "sequence timeout (stage " + strconv.Itoa(e.Stage) + ")"
+		}
+	case engine.EventEffect:
+		return knockdEffect(e)
+	case engine.EventClose:
+		// A grant without a port is a command's, and without an end the last of it:
+		// its undo follows.
+		if e.Reason == engine.Expired && e.Port.Proto == 0 && e.Until.IsZero() && !e.Observed {
+			return who + "command timeout"
+		}
+	case engine.EventFailed:
+		switch {
+		case e.Effect == engine.EffectMark: // knockd disables the door then, and we do not
+			return "error while disabling used one time sequence for door " + e.Door
+		case e.Ran && e.Status > 0:
+			return e.Door + ": command returned non-zero status code (" + strconv.Itoa(e.Status) + ")"
+		}
+	}
+	return ""
+}
+
+func knockdEffect(e *engine.Event) string {
+	switch e.Effect {
+	case engine.EffectExec, engine.EffectUndo:
+		if e.Argv != nil && !e.Observed { // without one the command runs already
+			return e.Door + ": running command: " + shellCommand(e.Argv)
+		}
+	case engine.EffectLog:
+		if e.File != "" { // the engine's own, of a file that is used up
+			return "no more sequences left in the one time sequences file for door " + e.Door + " --> disabling the door"
+		}
+	default: // knockd has no line for it
+	}
+	return ""
+}
+
+// shellCommand returns a command as knockd.conf has it: as the shell gets it. One
+// that needs no shell is written so that it can be read.
+func shellCommand(argv []string) string {
+	if len(argv) == 3 && argv[0] == "/bin/sh" && argv[1] == "-c" {
+		return argv[2]
+	}
+	return Command(argv)
+}
+
+// appendShown appends s with each character that cannot be shown as it would
+// stand between quotes. Others stay as they are, backslashes too: commands are full
+// of them, and readers expect knockd's own text.
+func appendShown(buf []byte, s string) []byte {
+	for len(s) > 0 {
+		r, size := utf8.DecodeRuneInString(s)
+		switch {
+		case r == utf8.RuneError && size == 1:
+			buf = append(buf, `\x`+strconv.FormatUint(uint64(s[0]), 16)...) // no such byte is below 0x80
+		case unicode.IsPrint(r):
+			buf = append(buf, s[:size]...)
+		default:
+			quoted := strconv.QuoteRune(r)
+			buf = append(buf, quoted[1:len(quoted)-1]...)
+		}
+		s = s[size:]
+	}
+	return buf
+}
