@@ -75,12 +75,7 @@ func TestTranscripts(t *testing.T) {
 			}
 		})
 	}
-	scripts, err := filepath.Glob("../scripts/*.lua")
-	if err != nil || len(scripts) == 0 {
-		t.Fatalf("found no scripts: %v", err)
-	}
-	for _, path := range scripts {
-		script := strings.TrimPrefix(path, "../")
+	for _, script := range slices.Concat(found(t, "scripts/*.lua"), sets(t)) {
 		if !opens[script] {
 			t.Errorf("%s: no capture opens a door of it: expected one, with its section in README.md", script)
 		}
@@ -120,12 +115,41 @@ func TestNothingIsLeftOver(t *testing.T) {
 }
 
 // TestShippedScripts loads all scripts as the one set that a user who copies
-// the directory has, and expects nothing to complain about.
+// the directory has, and expects nothing to complain about. Directories in it are
+// sets of their own.
 func TestShippedScripts(t *testing.T) {
-	out, err := runSesame(t.Context(), "check", "--strict", "-s", "scripts")
-	if err != nil {
-		t.Errorf("sesame check: %v\n%s", err, out)
+	for _, set := range append(sets(t), "scripts") {
+		if out, err := runSesame(t.Context(), "check", "--strict", "-s", set); err != nil {
+			t.Errorf("sesame check -s %s: %v\n%s", set, err, out)
+		}
 	}
+}
+
+// found returns the files of the repository that match a pattern, at least one.
+func found(t *testing.T, pattern string) []string {
+	t.Helper()
+	paths, err := filepath.Glob(filepath.Join("..", pattern))
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("%s: found nothing: %v", pattern, err)
+	}
+	for i, path := range paths {
+		paths[i] = strings.TrimPrefix(path, "../")
+	}
+	return paths
+}
+
+// sets returns the directories in scripts that are a set of one script.
+func sets(t *testing.T) []string {
+	t.Helper()
+	var dirs []string
+	for _, script := range found(t, "scripts/*/*.lua") {
+		dir := filepath.Dir(script)
+		if slices.Contains(dirs, dir) {
+			t.Errorf("%s holds a second script, which no capture would prove: put it into a directory of its own", dir)
+		}
+		dirs = append(dirs, dir)
+	}
+	return dirs
 }
 
 // script returns the argument of the simulate command's -s.

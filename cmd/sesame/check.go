@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -19,6 +20,7 @@ type checkFlags struct {
 	format  string
 	strict  bool
 	effects bool
+	odds    bool
 }
 
 func (p *program) checkCommand() *cobra.Command {
@@ -32,6 +34,15 @@ reason, by a comment on its line or the line above:
 
   -- sesame:allow short only reachable from the office
 
+A configuration of this machine is checked on it too: whether services listen
+where one knocks, whether the machine takes such ports for connections of its
+own, and whether its firewall drops what a door lets in.
+
+With --odds each door has a line with two figures: how many sequences of its
+length there are, which is what guessing is up against, and how often a scan of
+all ports in random order opens it. A scan knocks on the right ports by itself,
+so only their order is left to luck, unless the door is strict.
+
 The exit status is 0 when the scripts load, with --strict 1 when there are
 findings, and 2 when the scripts do not load.`,
 		Args: noArguments,
@@ -41,6 +52,7 @@ findings, and 2 when the scripts do not load.`,
 	c.Flags().StringVar(&f.format, "format", "text", `"text" for people, "json" for programs`)
 	c.Flags().BoolVar(&f.strict, "strict", false, "exit with 1 when there are findings")
 	c.Flags().BoolVar(&f.effects, "effects", false, "list all that the scripts can do to the machine")
+	c.Flags().BoolVar(&f.odds, "odds", false, "say how often guesses and scans open each door")
 	return c
 }
 
@@ -57,9 +69,12 @@ func (p *program) check(c *cobra.Command, f *checkFlags) error {
 		return err
 	}
 	defer set.Close()
-	r := checked{Doors: len(set.Engine.Doors), Files: len(set.Files), Findings: append([]lint.Finding{}, lint.Check(set)...)}
+	r := checked{Doors: len(set.Engine.Doors), Files: len(set.Files), Findings: append([]lint.Finding{}, p.findings(set, settings.File != "")...)}
 	if f.effects {
 		r.Effects = append([]lint.Script{}, lint.Effects(set)...)
+	}
+	if f.odds {
+		r.Odds = oddsFor(lint.OddsOf(set))
 	}
 	if f.strict && len(r.Findings) > 0 {
 		p.status = answerNo
@@ -73,12 +88,25 @@ func (p *program) check(c *cobra.Command, f *checkFlags) error {
 	return r.writeText(p)
 }
 
+// findings are those of a set, and of this machine when that will run it.
+func (p *program) findings(set *scripting.Set, here bool) []lint.Finding {
+	if !here {
+		return lint.Check(set)
+	}
+	machine, err := lint.ReadMachine(os.DirFS("/proc"))
+	if err != nil {
+		p.note("not all ports of this machine were looked at: %v", err)
+	}
+	return lint.CheckOn(set, machine)
+}
+
 // checked is the result of a check.
 type checked struct {
 	Files    int            `json:"files"`
 	Doors    int            `json:"doors"`
 	Findings []lint.Finding `json:"findings"`
 	Effects  []lint.Script  `json:"effects,omitzero"` // nil unless asked for
+	Odds     []odds         `json:"odds,omitzero"`    // the same
 }
 
 // A refusal is why a script set does not load.
@@ -122,6 +150,11 @@ func (p *program) writeJSON(v any) error {
 func (r *checked) writeText(p *program) error {
 	for _, script := range r.Effects {
 		if _, err := fmt.Fprint(p.stdout, printable(describe(script))); err != nil {
+			return err
+		}
+	}
+	for _, o := range r.Odds {
+		if _, err := fmt.Fprintln(p.stdout, printable(o.String())); err != nil {
 			return err
 		}
 	}

@@ -23,6 +23,9 @@ func describe(s lint.Script) string {
 		if len(d.Guards) > 0 {
 			fmt.Fprintf(&b, "    shuts %s to everyone without a grant\n", strings.Join(d.Guards, ", "))
 		}
+		if d.Marks != "" {
+			fmt.Fprintf(&b, "    marks sequences as used in %s\n", d.Marks)
+		}
 		describeCalls(&b, s, "    can", d.Allows, d.Closes)
 	}
 	describeCalls(&b, s, "  a function outside of doors can", s.Allows, s.Closes)

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -54,6 +55,7 @@ type world struct {
 	state   string
 	socket  string
 	flags   []string // of sesame run, beside the usual
+	within  []string // a program and its arguments that sesame run is run by; nil: none
 	sender  *livetest.Sender
 	daemon  *process // that was started last
 	starts  int
@@ -129,8 +131,8 @@ func (w *world) launchInto(out *os.File) *process {
 	defer out.Close()
 	w.starts++
 	p := &process{log: out.Name(), exited: make(chan struct{})}
-	args := append([]string{"run", "-s", w.scripts, "--state", w.state, "--socket", w.socket}, w.flags...)
-	p.cmd = exec.Command("sesame", args...)
+	argv := slices.Concat(w.within, []string{"sesame", "run", "-s", w.scripts, "--state", w.state, "--socket", w.socket}, w.flags)
+	p.cmd = exec.Command(argv[0], argv[1:]...)
 	p.cmd.Stdout, p.cmd.Stderr, p.cmd.Env = out, out, environment()
 	w.net.Server.Start(p.cmd)
 	go func() {

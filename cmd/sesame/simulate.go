@@ -59,7 +59,7 @@ and 2 when something could not be read to its end.`,
 	}
 	f.scripts.add(c)
 	c.Flags().StringSliceVar(&f.local, "local", nil, "the host's addresses or networks, for which alone packets count (default: any)")
-	c.Flags().StringVar(&f.format, "format", "text", `"text" for people, "jsonl" for programs`)
+	c.Flags().StringVar(&f.format, "format", "text", `"text" for people, "jsonl" for programs, "knockd" for those that read knockd's log`)
 	c.Flags().StringVar(&f.color, "color", "auto", `"auto", "always" or "never"`)
 	c.Flags().StringVar(&f.until, "until", "1h", "how long timers of scripts run on after the last packet")
 	c.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "say what was run: version, scripts, captures, options")
@@ -151,15 +151,18 @@ func (p *program) judge(report *simulate.Report) {
 }
 
 func (f *simulateFlags) writer(out, stdout io.Writer) simulate.Writer {
-	if f.format == "jsonl" {
+	switch f.format {
+	case "jsonl":
 		return transcript.NewJSON(out)
+	case "knockd":
+		return transcript.NewKnockd(out, transcript.KnockdOptions{})
 	}
 	return transcript.NewText(out, transcript.TextOptions{Color: color(f.color, stdout)})
 }
 
 // check looks at all flags, and reports the first that makes no sense.
 func (f *simulateFlags) check(c *cobra.Command) (until time.Duration, err error) {
-	if err := oneOf(c, "format", f.format, "text", "jsonl"); err != nil {
+	if err := oneOf(c, "format", f.format, "text", "jsonl", "knockd"); err != nil {
 		return 0, err
 	}
 	if err := oneOf(c, "color", f.color, "auto", "always", "never"); err != nil {
@@ -190,7 +193,11 @@ func oneOf(c *cobra.Command, flag, value string, allowed ...string) error {
 func (p *program) provenance(f *simulateFlags, set *scripting.Set, local []netip.Prefix, captures []string) {
 	p.note("version %s", version())
 	for _, file := range set.Files {
-		p.note("script %s, sha256 %x", file.Path, file.SHA256)
+		kind := "script"
+		if file.Outside() {
+			kind = "file"
+		}
+		p.note("%s %s, sha256 %x", kind, file.Path, file.SHA256)
 	}
 	for i, name := range captures {
 		size := ""

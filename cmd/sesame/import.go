@@ -1,0 +1,251 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"sesame/daemon/transcript"
+	"sesame/scripting"
+	"sesame/scripting/knockd"
+)
+
+// importFlags are those of sesame import knockd.
+type importFlags struct {
+	dir    string
+	check  bool
+	native bool
+}
+
+func (p *program) importCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "import",
+		Short: "Turn another daemon's configuration into scripts",
+		Args:  noCommand,
+		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	c.AddCommand(p.importKnockdCommand())
+	return c
+}
+
+func (p *program) importKnockdCommand() *cobra.Command {
+	f := &importFlags{}
+	c := &cobra.Command{
+		Use:   "knockd [flags] FILE",
+		Short: "Turn a knockd.conf into a script",
+		Long: `Knockd reads a knockd.conf as knockd does, and writes a script with the same
+doors, matched by knockd's rules. FILE may be - for standard input. What knockd
+accepts without a word, and yet hardly as it was meant, is told and stands in
+the script as a comment.
+
+With -o three files are written: the script, a capture in which each door is
+knocked once, and the transcript that replaying it gives. None that exists is
+overwritten.
+
+The exit status is 0 when the file was read, and 2 when knockd would refuse it
+or something cannot be written.`,
+		Example: `  sesame import knockd /etc/knockd.conf -o scripts
+  sesame import knockd --native /etc/knockd.conf > doors.lua`,
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return &usageError{c, fmt.Sprintf("%s named: expected one knockd.conf, or - for standard input", transcript.Count(len(args), "file"))}
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, args []string) error { return p.importKnockd(c, f, args[0]) },
+	}
+	c.Flags().StringVarP(&f.dir, "output", "o", "", "write script, capture and transcript into this directory, which is made if missing (default the script to standard output)")
+	c.Flags().BoolVar(&f.check, "check", false, "only say what is odd in the file, and write nothing")
+	c.Flags().BoolVar(&f.native, "native", false, "turn well-known commands of iptables, ufw, nft and firewall-cmd into guards")
+	_ = c.MarkFlagDirname("output")
+	return c
+}
+
+// standardInput is what messages and scripts call the file that is -.
+const standardInput = "standard input"
+
+// maxConf is the size of the largest knockd.conf that is read, in bytes.
+const maxConf = 4 << 20
+
+func (p *program) importKnockd(c *cobra.Command, f *importFlags, path string) error {
+	if f.check && f.dir != "" {
+		return &usageError{c, "--check writes nothing: leave out -o, or --check"}
+	}
+	text, err := p.readConf(path)
+	if err != nil {
+		return err
+	}
+	if path == "-" {
+		path = standardInput
+	}
+	conf, err := knockd.Parse(path, text)
+	if err != nil {
+		return err
+	}
+	if err := settle(conf); err != nil {
+		return err
+	}
+	for _, t := range conf.Traps {
+		door := ""
+		if t.Door != "" {
+			door = t.Door + ": "
+		}
+		p.warn("%s:%d: %s%s", path, t.Line, door, t.Text)
+	}
+	p.warnOfSequences(conf)
+	switch {
+	case f.check:
+		p.note("%s: %s, %s", path, transcript.Count(len(conf.Doors), "door"), transcript.Count(len(conf.Traps), "trap"))
+		return nil
+	case f.dir == "":
+		_, err := io.WriteString(p.stdout, conf.Script(knockd.ScriptOptions{Native: f.native}))
+		return err
+	}
+	return p.writeImport(conf, f)
+}
+
+// settle makes the paths in a file independent of where it is: a relative path in
+// a script begins at the script.
+func settle(conf *knockd.File) (err error) {
+	for i := range conf.Doors {
+		if d := &conf.Doors[i]; d.OneTime != "" {
+			if d.OneTime, err = filepath.Abs(conf.OneTimePath(d)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// warnOfSequences tells what is odd in the files of one-time sequences. That one
+// cannot be read is for later.
+func (p *program) warnOfSequences(conf *knockd.File) {
+	for i := range conf.Doors {
+		if d := &conf.Doors[i]; d.OneTime != "" {
+			text, _ := scripting.ReadOutside(d.OneTime)
+			_, traps := knockd.Unused(text)
+			for _, t := range traps {
+				p.warn("%s:%d: %s", d.OneTime, t.Line, t.Text)
+			}
+		}
+	}
+}
+
+func (p *program) readConf(path string) ([]byte, error) {
+	in := p.stdin
+	if path != "-" {
+		file, err := os.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		defer file.Close()
+		in = file
+	}
+	text, err := io.ReadAll(io.LimitReader(in, maxConf+1))
+	if err == nil && len(text) > maxConf {
+		err = fmt.Errorf("it has more than %d MiB: expected a knockd.conf", maxConf>>20)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", path, err)
+	}
+	return text, nil
+}
+
+// writeImport writes the script, and the capture and transcript beside it.
+func (p *program) writeImport(conf *knockd.File, f *importFlags) error {
+	name := scriptName(conf.Path)
+	if err := os.MkdirAll(f.dir, 0o755); err != nil {
+		return err
+	}
+	path := func(extension string) string { return filepath.Join(f.dir, name+extension) }
+	files := []importedFile{{path: path(".lua"), data: []byte(conf.Script(knockd.ScriptOptions{Native: f.native}))}}
+	if err := unwritten(path(".lua"), path(".pcap"), path(".jsonl")); err != nil {
+		return err
+	}
+	proof, err := rehearse(f.dir, name+".lua", files[0].data)
+	if err != nil {
+		p.warn("no capture and no transcript are written: %v", err)
+	} else {
+		for _, why := range proof.doubts {
+			p.warn("%s", why)
+		}
+		files = append(files, importedFile{path(".pcap"), proof.capture}, importedFile{path(".jsonl"), proof.transcript})
+	}
+	if err := writeAll(files); err != nil {
+		return err
+	}
+	next := fmt.Sprintf("next: sesame check -s %s", path(".lua"))
+	if err == nil {
+		next += fmt.Sprintf(", and sesame simulate -s %s %s", path(".lua"), path(".pcap"))
+	}
+	p.note("%s written; %s; docs/from-knockd.md says how to go on", listed(files), next)
+	return nil
+}
+
+// scriptName returns what an imported file is called. A script's name begins
+// with no dot and does not end like a test's, or the daemon would not load it.
+func scriptName(path string) string {
+	name := strings.TrimLeft(strings.TrimSuffix(filepath.Base(path), ".conf"), ".")
+	if rest, isTest := strings.CutSuffix(name, "_test"); isTest {
+		name = rest + "-test"
+	}
+	if name == "" || path == standardInput {
+		return "knockd"
+	}
+	return name
+}
+
+// An importedFile is one that is to be written.
+type importedFile struct {
+	path string
+	data []byte
+}
+
+func listed(files []importedFile) string {
+	var paths []string
+	for _, f := range files {
+		paths = append(paths, f.path)
+	}
+	return strings.Join(paths, ", ")
+}
+
+// unwritten makes sure that no file would be overwritten.
+func unwritten(paths ...string) error {
+	var there []error
+	for _, path := range paths {
+		if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
+			there = append(there, fmt.Errorf("%s is there already: nothing was written; move it away, or name another directory", path))
+		}
+	}
+	return errors.Join(there...)
+}
+
+// writeAll writes all files, or none. They hold knock sequences, which are
+// nobody else's business.
+func writeAll(files []importedFile) (err error) {
+	var written []string
+	defer func() {
+		if err != nil {
+			for _, path := range written {
+				_ = os.Remove(path) // why it must go is told
+			}
+		}
+	}()
+	for _, f := range files {
+		out, err := os.OpenFile(f.path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		if err != nil {
+			return err
+		}
+		written = append(written, f.path)
+		_, err = out.Write(f.data)
+		if err := errors.Join(err, out.Close()); err != nil {
+			return fmt.Errorf("writing %s: %w", f.path, err)
+		}
+	}
+	return nil
+}

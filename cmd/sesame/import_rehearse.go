@@ -1,0 +1,121 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"sesame/daemon/engine"
+	"sesame/daemon/transcript"
+	"sesame/scripting"
+	"sesame/simulate"
+	"sesame/simulate/opening"
+)
+
+// A proof is what shows that an imported script opens its doors.
+type proof struct {
+	capture    []byte
+	transcript []byte
+	doubts     []string // doors that do not open, or not only when they are meant
+}
+
+// rehearse knocks at each door of a script, and sees what happens. The script is
+// the one that is about to be written, and is read as from dir.
+func rehearse(dir, name string, text []byte) (*proof, error) {
+	files := scripting.FilesOf(dir, name, []scripting.File{{Path: name, Source: text}})
+	files.Rest = scripting.ReadOutside
+	var err error
+	if files.Base, err = filepath.Abs(dir); err != nil {
+		return nil, err
+	}
+	set, err := files.Load(scripting.Options{})
+	if err != nil {
+		return nil, fmt.Errorf("the script does not load: %w", err)
+	}
+	defer set.Close()
+	capture, visits := opening.Capture(set.Engine.Doors)
+	var lines bytes.Buffer
+	w := &witness{JSON: transcript.NewJSON(&lines), last: map[call]engine.Event{}, opens: map[call]int{}}
+	report, err := simulate.Run(simulate.Config{
+		Recording: bytes.NewReader(capture), Set: set.Engine, Until: time.Hour, Writer: w,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(report.Incomplete) > 0 {
+		return nil, report.Incomplete[0]
+	}
+	return &proof{capture, lines.Bytes(), w.doubts(visits)}, nil
+}
+
+// A call is a source at a door.
+type call struct{ door, source string }
+
+// A witness writes a transcript, and remembers which doors opened to whom.
+type witness struct {
+	*transcript.JSON
+	last  map[call]engine.Event // that was neither an opening nor its effect
+	opens map[call]int
+}
+
+// Events writes events, and looks at them.
+func (w *witness) Events(events []engine.Event) {
+	w.JSON.Events(events)
+	for _, e := range events {
+		at := call{e.Door, transcript.Source(e.Source)}
+		switch e.Kind {
+		case engine.EventOpen:
+			w.opens[at]++
+		case engine.EventStage, engine.EventMiss, engine.EventRefuse, engine.EventError:
+			w.last[at] = e
+		}
+	}
+}
+
+// doubts says of each door that does not open exactly once why that is.
+func (w *witness) doubts(visits []opening.Visit) (doubts []string) {
+	guests := map[string]string{}
+	for _, v := range visits {
+		if v.Why != "" {
+			doubts = append(doubts, fmt.Sprintf("%s is not in the capture: %s", v.Door.Name, v.Why))
+			continue
+		}
+		guests[v.Source.String()] = v.Door.Name
+	}
+	for _, v := range visits {
+		if v.Why != "" {
+			continue
+		}
+		own := call{v.Door.Name, v.Source.String()}
+		if w.opens[own] != 1 {
+			doubts = append(doubts, fmt.Sprintf("%s does not open once when it is knocked: %s", v.Door.Name, w.cameTo(own)))
+		}
+		var others []string
+		for at := range w.opens {
+			if at.door == own.door && at.source != own.source {
+				others = append(others, guests[at.source])
+			}
+		}
+		if slices.Sort(others); others != nil {
+			doubts = append(doubts, fmt.Sprintf("%s opens as well when these are knocked: %s", v.Door.Name, strings.Join(others, ", ")))
+		}
+	}
+	return doubts
+}
+
+// cameTo says how far a source came that should have opened a door.
+func (w *witness) cameTo(at call) string {
+	e, some := w.last[at]
+	switch {
+	case w.opens[at] > 1:
+		return fmt.Sprintf("it opens %d times", w.opens[at])
+	case !some:
+		return "its first knock did not count"
+	case e.Reason != "":
+		return fmt.Sprintf("it ended at stage %d of %d: %s", e.Stage, e.Stages, transcript.Because(e.Reason, e.Detail))
+	}
+	return fmt.Sprintf("it came to stage %d of %d", e.Stage, e.Stages)
+}
