@@ -1,9 +1,12 @@
 SHELL       := bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: build test lint demo replay bench bench-read bench-live fuzz pcaps clean
+.PHONY: build test differential lint demo replay bench bench-read bench-live fuzz pcaps clean
 
 FUZZTIME    ?= 1m
 COUNT       ?= 6
+RUNS        ?= 500
+SEED        ?= 1
+TESTFLAGS   ?=
 STATICCHECK := go tool -modfile=.ci/tools/go.mod staticcheck -checks all
 
 build: # ./sesame and ./knock, each one static file
@@ -11,7 +14,11 @@ build: # ./sesame and ./knock, each one static file
 
 test: lint # everything, once
 	@.ci/install
-	go test -race ./...
+	go test -race $(TESTFLAGS) ./...
+
+differential: # 500 random scenarios, beside those with a name, to Debian's knockd and to the daemon at once; as root, for some four minutes
+	@.ci/install
+	SESAME_KNOCKD_RUNS=$(RUNS) SESAME_KNOCKD_SEED=$(SEED) go test -count 1 -v -run '^TestRealKnockdAgrees$$' -timeout 30m ./cmd/sesame
 
 lint:
 	@test -z "$$(gofmt -l .)" || { echo 'not formatted; run gofmt -w on:'; gofmt -l .; exit 1; }
@@ -24,6 +31,7 @@ demo: build # as root on Linux: a guarded machine and a visitor, live; else the 
 
 replay: build # check the shipped scripts, and replay the captures in pcaps/ through them
 	./sesame check -s scripts
+	./sesame check -s scripts/knockd
 	@awk '/^    sesame simulate/ && !shown[$$0]++' pcaps/README.md | while read -r line; do \
 		printf '\n$$ %s\n' "$$line"; ./$$line; done
 

@@ -1,0 +1,304 @@
+// Package knockdtest turns packets into what knockd would say of them, for
+// tests.
+//
+// A [Model] is knockd 0.8 in a few lines, with no thought for cost. Each of
+// knockd's bugs can be switched off: with all of them it says what the real
+// knockd logs, with none what Sesame tells. [Scenarios] are the stories that the
+// two are compared by, and [Random] makes as many more as somebody wants.
+package knockdtest
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"sesame/daemon/packet"
+	"sesame/scripting/knockd"
+)
+
+// Bugs are what knockd does and Sesame does not. Each says why knockd does so.
+type Bugs struct {
+	// LostAttempts: when the oldest attempt is removed, all others go with it,
+	// whoever they are of. The list's head becomes nothing instead of what follows,
+	// and the sweep that removes it still visits what follows, once.
+	LostAttempts bool
+	// WholeSeconds: a sequence is timed by the seconds of its first and its latest
+	// packet, their fractions cut off. So a limit of N seconds lasts between N-1 and N.
+	WholeSeconds bool
+	// LazyExpiry: an attempt runs out when the next packet comes that some door
+	// counts, of whatever source, be it hours later; all that ran out do so in the
+	// order in which they began.
+	LazyExpiry bool
+	// Retransmits: a packet that was sent again is another knock. Nobody looks at the
+	// sequence number.
+	Retransmits bool
+	// ByAge: a packet that advances several attempts of its source advances the
+	// oldest first, and not that of the first door of the file.
+	ByAge bool
+	// SameNames: sections of the same name log the same name.
+	SameNames bool
+}
+
+// Knockd returns all of them: the real knockd 0.8.
+func Knockd() Bugs { return Bugs{true, true, true, true, true, true} }
+
+// A Kind is the kind of a line.
+type Kind uint8
+
+// The kinds of lines.
+const (
+	Stage   Kind = iota // so many knocks are done
+	Open                // all are
+	Timeout             // the attempt took too long
+	Wrong               // the attempt ended with a wrong knock: knockd says nothing
+)
+
+// A Line is what became of an attempt.
+type Line struct {
+	Kind   Kind
+	Source netip.Addr
+	Door   string
+	Stage  int    // that was reached; 0 of an Open
+	Reason string // of Wrong: as in a transcript
+}
+
+// String returns the line as knockd logs it, and that of a wrong knock, which it
+// does not log, like the others.
+func (l Line) String() string {
+	who := l.Source.String() + ": " + l.Door + ": "
+	switch l.Kind {
+	case Stage:
+		return fmt.Sprintf("%sStage %d", who, l.Stage)
+	case Open:
+		return who + "OPEN SESAME"
+	case Timeout:
+		return fmt.Sprintf("%ssequence timeout (stage %d)", who, l.Stage)
+	default:
+		return fmt.Sprintf("%s%s (stage %d)", who, l.Reason, l.Stage)
+	}
+}
+
+// Logged keeps the lines that knockd logs.
+func Logged(lines []Line) []Line {
+	return slices.DeleteFunc(slices.Clone(lines), func(l Line) bool { return l.Kind == Wrong })
+}
+
+// Told keeps the lines that Sesame tells: how an attempt ended that never came
+// beyond its first stage is told by nobody.
+func Told(lines []Line) []Line {
+	return slices.DeleteFunc(slices.Clone(lines), func(l Line) bool { return l.Stage < 2 && (l.Kind == Timeout || l.Kind == Wrong) })
+}
+
+// A Model is a knockd. It is not safe for concurrent use.
+type Model struct {
+	doors    []knockd.Door
+	local    []netip.Addr
+	bugs     Bugs
+	attempts []*attempt // the oldest first
+	seen     map[segment]bool
+	lines    []Line
+}
+
+// An attempt is a source's progress in a door.
+type attempt struct {
+	door   *knockd.Door
+	place  int // of the door, in the file
+	source netip.Addr
+	start  time.Time // of the first knock
+	stage  int       // knocks that are done
+	wrong  bool      // it ended with a wrong knock
+}
+
+// A segment is what is the same in a TCP packet that is sent again.
+type segment struct {
+	source             netip.Addr
+	sourcePort, number uint16
+	sequence           uint32
+}
+
+// New returns a model whose interface has these addresses.
+func New(file *knockd.File, local []netip.Addr, bugs Bugs) *Model {
+	return &Model{doors: file.Doors, local: local, bugs: bugs, seen: make(map[segment]bool)}
+}
+
+// Run gives a new model the packets, and time until the last of them, and
+// returns its lines.
+func Run(file *knockd.File, local []netip.Addr, bugs Bugs, packets []packet.Packet) []Line {
+	m := New(file, local, bugs)
+	for i := range packets {
+		m.Packet(&packets[i])
+	}
+	return m.lines
+}
+
+// Lines returns what the model has said so far.
+func (m *Model) Lines() []Line { return m.lines }
+
+// Counts reports whether knockd is given the packet at all: its filter passes
+// what some door lists, to its destination, with its flags.
+func (m *Model) Counts(p *packet.Packet) bool {
+	return slices.ContainsFunc(m.doors, func(d knockd.Door) bool {
+		return slices.Contains(d.Sequence, p.Port) && m.accepts(&d, p.Dest) && flagsHold(&d, p)
+	})
+}
+
+// Packet takes the next packet. Packets come in order.
+func (m *Model) Packet(p *packet.Packet) {
+	if !m.bugs.LazyExpiry {
+		m.expireUntil(p.Time)
+	}
+	if !m.Counts(p) || !m.bugs.Retransmits && m.again(p) {
+		return
+	}
+	m.sweep(p.Time)
+	found := m.ofSource(p)
+	if len(found) == 0 {
+		m.begin(p)
+		return
+	}
+	for _, a := range found {
+		switch {
+		case !flagsHold(a.door, p):
+		case a.door.Sequence[a.stage] == p.Port:
+			m.advance(a)
+		default:
+			m.fail(a, p.Port)
+		}
+	}
+}
+
+// ofSource returns the attempts that the packet finds.
+func (m *Model) ofSource(p *packet.Packet) (found []*attempt) {
+	for _, a := range m.attempts {
+		if a.source == p.Source && m.accepts(a.door, p.Dest) {
+			found = append(found, a)
+		}
+	}
+	if !m.bugs.ByAge {
+		slices.SortStableFunc(found, func(a, b *attempt) int { return cmp.Compare(a.place, b.place) })
+	}
+	return found
+}
+
+// begin begins what the packet is the first knock of.
+func (m *Model) begin(p *packet.Packet) {
+	for i := range m.doors {
+		d := &m.doors[i]
+		if d.Sequence[0] == p.Port && m.accepts(d, p.Dest) && flagsHold(d, p) {
+			a := &attempt{door: d, place: i, source: p.Source, start: p.Time}
+			m.attempts = append(m.attempts, a)
+			m.advance(a)
+		}
+	}
+}
+
+func (m *Model) advance(a *attempt) {
+	a.stage++
+	m.say(Stage, a, "")
+	if a.done() {
+		m.say(Open, a, "")
+	}
+}
+
+func (m *Model) fail(a *attempt, port packet.Port) {
+	a.wrong = true
+	reason := "wrong_port"
+	if slices.Contains(a.door.Sequence, port) {
+		reason = "out_of_order"
+	}
+	m.say(Wrong, a, reason)
+}
+
+// sweep removes the attempts that are over.
+func (m *Model) sweep(now time.Time) {
+	var rest []*attempt
+	lost := false
+	for i, a := range m.attempts {
+		switch {
+		case a.done(), a.wrong:
+		case m.late(a, now):
+			m.say(Timeout, a, "")
+		default:
+			rest = append(rest, a)
+			continue
+		}
+		lost = lost || i == 0
+	}
+	if m.attempts = rest; lost && m.bugs.LostAttempts {
+		m.attempts = nil
+	}
+}
+
+// late reports whether an attempt is out of time.
+func (m *Model) late(a *attempt, now time.Time) bool {
+	if m.bugs.WholeSeconds {
+		return now.Unix()-a.start.Unix() >= int64(a.door.Timeout)
+	}
+	return !now.Before(a.end())
+}
+
+// expireUntil lets attempts run out, each at its own time.
+func (m *Model) expireUntil(now time.Time) {
+	var over []*attempt
+	m.attempts = slices.DeleteFunc(m.attempts, func(a *attempt) bool {
+		late := !a.done() && !a.wrong && !now.Before(a.end())
+		if late {
+			over = append(over, a)
+		}
+		return late
+	})
+	slices.SortStableFunc(over, func(a, b *attempt) int {
+		return cmp.Or(a.end().Compare(b.end()), cmp.Compare(a.place, b.place), a.source.Compare(b.source))
+	})
+	for _, a := range over {
+		m.say(Timeout, a, "")
+	}
+}
+
+// again reports whether a TCP packet was there before.
+func (m *Model) again(p *packet.Packet) bool {
+	if p.Port.Proto != packet.TCP {
+		return false
+	}
+	s := segment{p.Source, p.SourcePort, p.Port.Number, p.Sequence}
+	defer func() { m.seen[s] = true }()
+	return m.seen[s]
+}
+
+// accepts reports whether packets to that destination concern a door.
+func (m *Model) accepts(d *knockd.Door, dest netip.Addr) bool {
+	switch {
+	case d.Nowhere:
+		return false
+	case d.Target.IsValid():
+		return d.Target == dest
+	}
+	return slices.Contains(m.local, dest)
+}
+
+func (m *Model) say(kind Kind, a *attempt, reason string) {
+	name := a.door.Name
+	if m.bugs.SameNames {
+		name = a.door.Section
+	}
+	l := Line{kind, a.source, name, a.stage, reason}
+	if kind == Open {
+		l.Stage = 0
+	}
+	m.lines = append(m.lines, l)
+}
+
+// flagsHold reports whether a packet has the flags that concern a door, which
+// only a TCP packet can lack.
+func flagsHold(d *knockd.Door, p *packet.Packet) bool {
+	return p.Port.Proto != packet.TCP || d.Flags.Holds(p.Flags)
+}
+
+func (a *attempt) done() bool { return a.stage == len(a.door.Sequence) }
+
+// end returns when an attempt is out of time, to the nanosecond.
+func (a *attempt) end() time.Time {
+	return a.start.Add(time.Duration(max(a.door.Timeout, 0)) * time.Second)
+}
