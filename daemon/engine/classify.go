@@ -64,14 +64,6 @@ func (e *Engine) classify(p *packet.Packet, here *portDoors) packet.Drop {
 	return packet.Kept
 }
 
-// accepts reports whether the destination of p is one that d minds.
-func (e *Engine) accepts(d *door, p *packet.Packet) bool {
-	if d.Target.IsValid() {
-		return p.Dest == d.Target
-	}
-	return e.ours
-}
-
 // stray reports whether p is a wrong knock to strict doors: it asks for
 // something that this host neither offers to the source nor asked it for.
 func (e *Engine) stray(p *packet.Packet) bool {

@@ -43,7 +43,7 @@ func (e *Engine) reach(d *door, source netip.Addr, stage int) bool {
 // same line of one file it is the first one's.
 func (e *Engine) finish(d *door) {
 	source := e.packet.Source
-	if d.usedUp() {
+	if d.spent() {
 		e.miss(d, source, len(d.Sequence)-1, Used)
 		return
 	}

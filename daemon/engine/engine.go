@@ -9,7 +9,8 @@
 //
 // Read set.go for what a door is, event.go for what comes out, moment.go for
 // how scripts take part; then match.go, complete.go and grant.go, which are a
-// knock's way from a packet to a grant.
+// knock's way from a packet to a grant. For knockd's rules read group.go, and
+// onetime.go for sequences that are used once.
 package engine
 
 import (
@@ -148,7 +149,7 @@ func (e *Engine) Tick(now time.Time) []Event {
 // [Engine.Spends].
 func (e *Engine) Swap(now time.Time, set *Set) []Event {
 	e.begin(now)
-	next := e.arrange(set)
+	next := arrange(set, e.index, e.left(set))
 	e.endRuns(Reloaded, func(d *door) bool { return next.byID[d.id] == nil })
 	e.settle()
 	e.index = next

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"sesame/daemon/packet"
@@ -23,7 +24,8 @@ func (e *Engine) allow(c cause, b *batch, source netip.Prefix, port packet.Port,
 }
 
 // exec runs a command. One with an undo is a grant, and does not run again
-// while it is owed its undo.
+// while it is owed its undo. What ran before a restart may be gone, as after a power
+// cut: its undo comes first, and then it runs again.
 func (e *Engine) exec(c cause, b *batch, op Exec) {
 	event := Event{
 		Kind: EventEffect, Effect: EffectExec, Door: c.name, Source: single(c.source),
@@ -34,8 +36,14 @@ func (e *Engine) exec(c cause, b *batch, op Exec) {
 		return
 	}
 	wanted := e.commandGrant(c, op)
+	key := keyOf(&wanted)
+	if sharing := e.grants.byKey[key]; len(sharing) > 0 && sharing[0].run == 0 {
+		for _, g := range slices.Clone(sharing) {
+			e.end(g, Replaced, c.depth)
+		}
+	}
 	run := e.effects + 1
-	if sharing := e.grants.byKey[keyOf(&wanted)]; len(sharing) > 0 {
+	if sharing := e.grants.byKey[key]; len(sharing) > 0 {
 		event.Argv, run = nil, sharing[0].run
 	}
 	g, was := e.grant(c, wanted)

@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -191,6 +192,33 @@ func TestGrantsOutliveARestart(t *testing.T) {
 	t.Log("# no id is given twice")
 	w.see(w.e.Grant(w.now, single(source), ports(t, "tcp/80")[0], time.Minute))
 	w.want("0s effect  203.0.113.9 allow #22 tcp/80 1m0s")
+}
+
+// After a power cut the daemon is owed an undo of what is not there any more. Who
+// knocks again must not wait, in vain, for as long as the former grant was to last.
+func TestACommandFromBeforeARestartRunsAgain(t *testing.T) {
+	w := newWorld(t, scripted(aDoor(t, "a", "udp/501"), HookOpen, always(mount)))
+	source := netip.MustParseAddr(alice)
+	w.see(w.e.Restore(w.now, []Record{{Grant: &Grant{ID: 7, Door: "a", By: source, Source: single(source),
+		Argv: mount.Argv, Undo: mount.Undo, Timeout: time.Second, TTL: time.Hour, End: monday.Add(time.Hour)}}}))
+	w.knock(alice, "udp/501")
+	var ran []string
+	for _, event := range w.got {
+		if event.Kind == EventEffect && event.Argv != nil {
+			ran = append(ran, event.Argv[0])
+		}
+	}
+	if want := []string{mount.Undo[0], mount.Argv[0]}; !slices.Equal(ran, want) {
+		t.Errorf("%q ran, want %q", ran, want)
+	}
+	t.Log("# once")
+	w.got = nil
+	w.knock(alice, "udp/501")
+	for _, event := range w.got {
+		if event.Kind == EventEffect && event.Argv != nil {
+			t.Errorf("%q ran", event.Argv)
+		}
+	}
 }
 
 func TestShutdownRunsOnlyWhatOnlyWeCanRun(t *testing.T) {

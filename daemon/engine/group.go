@@ -2,7 +2,6 @@ package engine
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 
 	"sesame/daemon/packet"
@@ -169,7 +168,7 @@ func (e *Engine) findAll(g *group, p *packet.Packet) {
 		return
 	}
 	for slot := range e.attempts.all(attemptKey{p.Source.As16(), g.id}) {
-		if d := e.index.byID[e.attempts.slots.at(slot).door]; d != nil && e.accepts(d, p) {
+		if d := e.index.byID[e.attempts.slots.at(slot).door]; d != nil && d.Accepts(p.Dest, e.ours) {
 			e.found = append(e.found, progress{d, slot})
 		}
 	}
@@ -211,31 +210,4 @@ func (e *Engine) enter(d *door, p *packet.Packet) {
 	default:
 		e.start(d, attemptKey{p.Source.As16(), d.key}, e.hitOf(p))
 	}
-}
-
-// resumeGroups gives the groups of the set the numbers by which attempts know
-// them. No door and no other group has the same.
-func (x *index) resumeGroups(s *State) error {
-	byID := make(map[uint32]*group)
-	for _, was := range s.Groups {
-		g := x.groups[string(was.Name)]
-		switch {
-		case g == nil:
-			return fmt.Errorf("the script set has no group of doors %q", was.Name)
-		case was.ID == 0 || was.ID > s.LastDoor || x.byID[was.ID] != nil || byID[was.ID] != nil:
-			return fmt.Errorf("the group of doors %q has the number %d, which cannot be", was.Name, was.ID)
-		}
-		g.id, byID[was.ID] = was.ID, g
-	}
-	for name, g := range x.groups {
-		if byID[g.id] != g {
-			return fmt.Errorf("the script set has a group of doors %q that was not there", name)
-		}
-	}
-	for _, d := range x.doors {
-		if d.group != nil {
-			d.key = d.group.id
-		}
-	}
-	return nil
 }

@@ -91,7 +91,7 @@ func (e *Engine) concern(here *portDoors, p *packet.Packet) bool {
 
 // offer hands a packet to one door, and reports whether it meant anything there.
 func (e *Engine) offer(d *door, p *packet.Packet) bool {
-	if !e.accepts(d, p) {
+	if !d.Accepts(p.Dest, e.ours) {
 		return false
 	}
 	wanted := d.wants(p)

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -89,27 +90,20 @@ func (o *oneTime) strike(key string) bool {
 func (e *Engine) Spends() int { return e.spends.count }
 
 // arrange returns the index of a set in which each door with one-time sequences is
-// at the first that was not used.
-func arrange(set *Set, old *index, left func(*Door) (*oneTime, error)) (*index, error) {
-	now, all := *set, make(map[string]*oneTime)
+// at the first that is left.
+func arrange(set *Set, old *index, left map[string]*oneTime) *index {
+	now := *set
+	now.Doors = slices.Clone(set.Doors)
 	for i, d := range set.Doors {
-		if d.OneTime == nil || d.Listen {
-			continue
+		if o := left[d.Name]; o != nil {
+			now.Doors[i] = o.of(d)
 		}
-		o, err := left(d)
-		if err != nil {
-			return nil, err
-		}
-		if len(all) == 0 {
-			now.Doors = slices.Clone(set.Doors)
-		}
-		all[d.Name], now.Doors[i] = o, o.of(d)
 	}
 	x := newIndex(&now, old)
-	for name, o := range all {
+	for name, o := range left {
 		x.byName[name].oneTime = o
 	}
-	return x, nil
+	return x
 }
 
 // of returns the door with the first sequence that was not used.
@@ -122,15 +116,20 @@ func (o *oneTime) of(d *Door) *Door {
 	return &now
 }
 
-// arrange returns the index of a set that follows the present one.
-func (e *Engine) arrange(set *Set) *index {
-	x, _ := arrange(set, e.index, func(d *Door) (*oneTime, error) { return e.left(d), nil })
-	return x
+// left returns what is left of the sequences of each door of another set.
+func (e *Engine) left(set *Set) map[string]*oneTime {
+	left := make(map[string]*oneTime)
+	for _, d := range set.Doors {
+		if d.OneTime != nil && !d.Listen {
+			left[d.Name] = e.leftOf(d)
+		}
+	}
+	return left
 }
 
-// left returns what is left of the sequences of a door of another set. A line that
-// is owed its mark is left out as often as it was used.
-func (e *Engine) left(d *Door) *oneTime {
+// leftOf is left for one door. A line that is owed its mark is left out as often as
+// it was used.
+func (e *Engine) leftOf(d *Door) *oneTime {
 	used, kept := make(map[string]int), []string(nil)
 	for use, n := range e.spends.owed {
 		if use.File == d.OneTime.File {
@@ -152,30 +151,16 @@ func (e *Engine) left(d *Door) *oneTime {
 	return o
 }
 
-// resumeOneTime returns what was left of the sequences of a door.
-func resumeOneTime(d *Door, was *DoorState) (*oneTime, error) {
-	used := make(map[string]int)
-	for _, key := range was.Used {
-		used[string(key)]++
-	}
-	o := newOneTime(d, used)
-	if len(o.used) != len(was.Used) {
-		return nil, fmt.Errorf("door %q used sequences that the script set does not have", d.Name)
-	}
-	o.used, o.kept = plain(was.Used), plain(was.Kept)
-	return o, nil
-}
-
 // sorted returns the lines that are owed a mark, by file and line.
 func (s *spends) sorted() []Spent {
 	return slices.SortedFunc(maps.Keys(s.owed), func(a, b Spent) int {
-		return strings.Compare(a.File+"\x00"+a.Line, b.File+"\x00"+b.Line)
+		return cmp.Or(strings.Compare(a.File, b.File), strings.Compare(a.Line, b.Line))
 	})
 }
 
-// usedUp reports whether the sequence of a door was used in this very input, by
-// another door of the same file.
-func (d *door) usedUp() bool { return d.oneTime != nil && d.oneTime.over }
+// spent reports whether the sequence of a door was used in this very input, by it
+// or by another door of the same file.
+func (d *door) spent() bool { return d.oneTime != nil && d.oneTime.over }
 
 // spend notes that the sequence of a door was used, if it is one that may be used
 // once, and asks for that to be remembered: the effects of the reply belong to
@@ -222,9 +207,9 @@ func (e *Engine) goOn(source netip.Prefix) {
 		return
 	}
 	e.spends.changed = false
-	e.endRuns(Used, (*door).usedUp)
+	e.endRuns(Used, (*door).spent)
 	for _, d := range e.index.doors {
-		if !d.usedUp() {
+		if !d.spent() {
 			continue
 		}
 		d.oneTime.over = false

@@ -48,16 +48,11 @@ func Resume(cfg Config, s *State, set *Set) (*Engine, error) {
 
 // resumeDoors gives the doors of the set the numbers by which attempts know them.
 func (e *Engine) resumeDoors(s *State, set *Set) error {
-	states := make(map[string]*DoorState)
-	for i := range s.Doors {
-		states[string(s.Doors[i].Name)] = &s.Doors[i]
-	}
-	x, err := arrange(set, nil, func(d *Door) (*oneTime, error) {
-		return resumeOneTime(d, cmp.Or(states[d.Name], &DoorState{}))
-	})
+	left, err := resumeOneTime(s, set)
 	if err != nil {
 		return err
 	}
+	x := arrange(set, nil, left)
 	x.lastID = s.LastDoor
 	clear(x.byID)
 	for _, was := range s.Doors {
@@ -84,6 +79,58 @@ func (e *Engine) resumeDoors(s *State, set *Set) error {
 		e.spends.owed[Spent{string(was.File), string(was.Line)}] = was.Count
 	}
 	return x.resumeGroups(s)
+}
+
+// resumeOneTime returns what was left of the one-time sequences of each door.
+func resumeOneTime(s *State, set *Set) (map[string]*oneTime, error) {
+	was := make(map[string]DoorState)
+	for _, d := range s.Doors {
+		was[string(d.Name)] = d
+	}
+	left := make(map[string]*oneTime)
+	for _, d := range set.Doors {
+		if d.OneTime == nil || d.Listen {
+			continue
+		}
+		used := make(map[string]int)
+		for _, key := range was[d.Name].Used {
+			used[string(key)]++
+		}
+		o := newOneTime(d, used)
+		if len(o.used) != len(was[d.Name].Used) {
+			return nil, fmt.Errorf("door %q used sequences that the script set does not have", d.Name)
+		}
+		o.used, o.kept = plain(was[d.Name].Used), plain(was[d.Name].Kept)
+		left[d.Name] = o
+	}
+	return left, nil
+}
+
+// resumeGroups gives the groups of the set the numbers by which attempts know
+// them. No door and no other group has the same.
+func (x *index) resumeGroups(s *State) error {
+	byID := make(map[uint32]*group)
+	for _, was := range s.Groups {
+		g := x.groups[string(was.Name)]
+		switch {
+		case g == nil:
+			return fmt.Errorf("the script set has no group of doors %q", was.Name)
+		case was.ID == 0 || was.ID > s.LastDoor || x.byID[was.ID] != nil || byID[was.ID] != nil:
+			return fmt.Errorf("the group of doors %q has the number %d, which cannot be", was.Name, was.ID)
+		}
+		g.id, byID[was.ID] = was.ID, g
+	}
+	for name, g := range x.groups {
+		if byID[g.id] != g {
+			return fmt.Errorf("the script set has a group of doors %q that was not there", name)
+		}
+	}
+	for _, d := range x.doors {
+		if d.group != nil {
+			d.key = d.group.id
+		}
+	}
+	return nil
 }
 
 // resumeTimer puts a timer where it was. The heap is made when all are there.

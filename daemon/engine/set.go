@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"iter"
 	"net/netip"
 	"slices"
 	"time"
@@ -93,6 +94,37 @@ type Door struct {
 // excludes reports whether a door that declares its ports may not allow p.
 func (d *Door) excludes(p packet.Port) bool {
 	return !slices.Contains(d.Ports, p) && !slices.Contains(d.Guards, p)
+}
+
+// Accepts reports whether packets to a destination can be knocks of the door. Ours
+// says whether that is an address of this host.
+func (d *Door) Accepts(dest netip.Addr, ours bool) bool {
+	if d.Target.IsValid() {
+		return dest == d.Target
+	}
+	return ours
+}
+
+// Knocks yields the knocks of the door, with those of all its one-time sequences.
+// One may come more than once.
+func (d *Door) Knocks() iter.Seq[Knock] {
+	return func(yield func(Knock) bool) {
+		for _, k := range d.Sequence {
+			if !yield(k) {
+				return
+			}
+		}
+		if d.OneTime == nil {
+			return
+		}
+		for _, s := range d.OneTime.Sequences {
+			for _, k := range s.Knocks {
+				if !yield(k) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // A Knock is one step of a sequence: a port, and for TCP the flags that must

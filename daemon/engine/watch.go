@@ -14,25 +14,15 @@ func (s *Set) Watch() Watch {
 	var w Watch
 	for _, d := range s.Doors {
 		w.All = w.All || d.Strict
-		w.add(d.Sequence)
-		if d.OneTime == nil {
-			continue
-		}
-		for _, one := range d.OneTime.Sequences {
-			w.add(one.Knocks)
+		for k := range d.Knocks() {
+			switch k.Port.Proto {
+			case packet.TCP:
+				w.TCP = append(w.TCP, k.Port.Number)
+				w.AnyFlags = w.AnyFlags || k.Flags != SYN
+			case packet.UDP:
+				w.UDP = append(w.UDP, k.Port.Number)
+			}
 		}
 	}
 	return w
-}
-
-func (w *Watch) add(sequence []Knock) {
-	for _, k := range sequence {
-		switch k.Port.Proto {
-		case packet.TCP:
-			w.TCP = append(w.TCP, k.Port.Number)
-			w.AnyFlags = w.AnyFlags || k.Flags != SYN
-		case packet.UDP:
-			w.UDP = append(w.UDP, k.Port.Number)
-		}
-	}
 }
