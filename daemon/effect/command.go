@@ -59,7 +59,7 @@ func (c command) run(ctx context.Context, answer func(output, error)) {
 		if failed, ok := errors.AsType[*exec.Error](err); ok {
 			err = failed.Err
 		}
-		answer(output{}, fmt.Errorf("running %s: %w", c.argv[0], err))
+		answer(output{}, fmt.Errorf("%s%w", runningPrefix(c.argv), err))
 		return
 	}
 	exited := make(chan struct{})
@@ -91,7 +91,7 @@ func (c command) run(ctx context.Context, answer func(output, error)) {
 // failed says that a command ran. One that was ended since the daemon stops has
 // not done what it was for, whatever it was to exit with.
 func (c command) failed(status int, err error) error {
-	err = fmt.Errorf("running %s: %w", c.argv[0], err)
+	err = fmt.Errorf("%s%w", runningPrefix(c.argv), err)
 	if errors.Is(err, errStopped) {
 		return err
 	}

@@ -96,9 +96,9 @@ func TestACommandThatCannotRun(t *testing.T) {
 		{[]string{"/"}, "running /: is a directory", notRun},
 		{[]string{noProgram}, "running " + noProgram + ": permission denied", notRun},
 		{[]string{"/bin/sh", "a\x00b"}, "running /bin/sh: invalid argument", notRun},
-		{[]string{"/bin/sh", "-c", "exit 3"}, "running /bin/sh: exit status 3", 3},
-		{[]string{"/bin/sh", "-c", "kill -9 $$"}, "running /bin/sh: signal: killed", -1},
-		{[]string{"/bin/sh", "-c", "trap 'exit 5' TERM; sleep 10 & wait"}, "running /bin/sh: it still ran after 300ms", -1},
+		{[]string{"/bin/sh", "-c", "exit 3"}, "running exit 3: exit status 3", 3},
+		{[]string{"/bin/sh", "-c", "kill -9 $$"}, "running kill -9 $$: signal: killed", -1},
+		{[]string{"/bin/sh", "-c", "trap 'exit 5' TERM; sleep 10 & wait"}, "running trap 'exit 5' TERM; sleep 10 & wait: it still ran after 300ms", -1},
 	} {
 		_, _, err := runs(t, command{argv: tt.argv, timeout: 300 * time.Millisecond})
 		if err == nil || err.Error() != tt.want {
@@ -116,7 +116,7 @@ func TestACommandThatCannotRun(t *testing.T) {
 
 func TestACommandThatHangs(t *testing.T) {
 	out, took, err := runs(t, shell("sleep 60 & echo $!; wait", 300*time.Millisecond))
-	if err == nil || err.Error() != "running /bin/sh: it still ran after 300ms" || took > 2*time.Second {
+	if err == nil || err.Error() != "running sleep 60 & echo $!; wait: it still ran after 300ms" || took > 2*time.Second {
 		t.Errorf("%v after %v", err, took)
 	}
 	eventually(t, "the whole group has ended", func() bool { return !alive(out.text) })
@@ -145,7 +145,7 @@ func TestACommandThatForks(t *testing.T) {
 
 	t.Log("# and fails")
 	out, took, err = runs(t, shell("sleep 60 & echo $!; exit 4", 10*time.Second))
-	if err == nil || err.Error() != "running /bin/sh: exit status 4" || took > 3*time.Second {
+	if err == nil || err.Error() != "running sleep 60 & echo $!; exit 4: exit status 4" || took > 3*time.Second {
 		t.Errorf("%v after %v", err, took)
 	}
 	endIt(t, out.text)

@@ -74,9 +74,8 @@ func newHost(t *testing.T, cfg Config) *host {
 func newStoppedHost(cfg Config) *host {
 	h := &host{began: time.Now(), kernel: make(map[key]time.Time), table: true, programs: make(map[string]program), ran: make(map[string]int), mounts: make(map[string]string)}
 	cfg.Firewall, cfg.Persist, cfg.Now = h, h.persist, time.Now
-	cfg.Mark = h.mark
 	h.r = New(cfg)
-	h.r.exec = h.exec
+	h.r.exec, h.r.mark = h.exec, h.mark
 	return h
 }
 

@@ -92,7 +92,12 @@ func (m *marking) mark(line string) error {
 	if err != nil {
 		return err
 	}
-	content, err := m.read(before)
+	file, err := m.open(before)
+	if err != nil {
+		return err
+	}
+	defer file.Close() // and give others their turn
+	content, err := m.read(file, before)
 	if err != nil {
 		return err
 	}
@@ -104,24 +109,39 @@ func (m *marking) mark(line string) error {
 	return m.replace(content, before)
 }
 
-// read returns the content of a file that is one.
-func (m *marking) read(info fs.FileInfo) ([]byte, error) {
+// open opens the file, and waits until nobody else marks it, under whatever name:
+// who comes second then finds that another is in its place.
+func (m *marking) open(before fs.FileInfo) (*os.File, error) {
 	switch {
-	case !info.Mode().IsRegular():
+	case !before.Mode().IsRegular():
 		return nil, errors.New("it is no regular file")
-	case info.Size() > maxMarked:
-		return nil, fmt.Errorf("it has %d bytes: expected at most %d", info.Size(), maxMarked)
+	case before.Size() > maxMarked:
+		return nil, fmt.Errorf("it has %d bytes: expected at most %d", before.Size(), maxMarked)
 	}
 	file, err := m.dir.OpenFile(m.name, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}
-	defer file.Close()
+	if now, err := file.Stat(); err != nil || !os.SameFile(before, now) {
+		return nil, errors.Join(errMeanwhile, err, file.Close())
+	}
+	for err = unix.EINTR; errors.Is(err, unix.EINTR); {
+		err = unix.Flock(int(file.Fd()), unix.LOCK_EX) // some network file systems have no locks
+	}
+	return file, nil
+}
+
+// read returns the content of a file that nobody wrote meanwhile: one that is
+// written may lack a line that it is about to have again.
+func (m *marking) read(file *os.File, before fs.FileInfo) ([]byte, error) {
 	content, err := io.ReadAll(io.LimitReader(file, maxMarked+1))
 	if err == nil && len(content) > maxMarked {
 		err = errMeanwhile
 	}
-	return content, err
+	if err != nil {
+		return nil, err
+	}
+	return content, m.same(before)
 }
 
 // usable returns where the first such line that is not marked begins, -1 when

@@ -2,11 +2,13 @@ package effect
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -250,6 +252,65 @@ func TestWhatSomebodyWritesMeanwhileIsKept(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	holds(t, file, content)
+}
+
+// A daemon may be given one file by two names, and another daemon may have it too.
+func TestManyMarkAFileAtOnce(t *testing.T) {
+	file := once(t, "")
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(file, link); err != nil {
+		t.Fatal(err)
+	}
+	for range 50 {
+		if err := os.WriteFile(file, []byte("7000\n7001\n7002\n7003\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		var marks sync.WaitGroup
+		for i, name := range []string{file, link, file, link} {
+			marks.Go(func() {
+				if err := Mark(name, fmt.Sprint(7000+i)); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		if marks.Wait(); t.Failed() {
+			return
+		}
+		holds(t, file, "#000\n#001\n#002\n#003\n")
+	}
+}
+
+// A file that is written right now may lack a line that it will have again.
+func TestWhatChangesWhileItIsReadIsReadAgain(t *testing.T) {
+	file := once(t, "7000\n")
+	dir, err := os.OpenRoot(filepath.Dir(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	other := filepath.Join(t.TempDir(), "other")
+	for _, tt := range []struct {
+		name   string
+		change func() error
+	}{
+		{"it is cut", func() error { return os.Truncate(file, 0) }},
+		{"another is put in its place", func() error { return errors.Join(os.WriteFile(other, []byte("8000\n"), 0o644), os.Rename(other, file)) }},
+		{"a FIFO is put in its place", func() error { return errors.Join(unix.Mkfifo(other, 0o644), os.Rename(other, file)) }},
+	} {
+		m := marking{dir: dir, name: filepath.Base(file)}
+		before, err := dir.Lstat(m.name)
+		if err := errors.Join(err, tt.change()); err != nil {
+			t.Fatal(err)
+		}
+		file, err := m.open(before)
+		if err == nil {
+			_, err = m.read(file, before)
+			_ = file.Close() // it only read
+		}
+		if !errors.Is(err, errMeanwhile) {
+			t.Errorf("%s: it is read, with %v", tt.name, err)
+		}
+	}
 }
 
 // What is marked is what the reader of such files finds used, and nothing else.

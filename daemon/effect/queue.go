@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"time"
 
 	"sesame/daemon/engine"
 	"sesame/daemon/packet"
@@ -21,6 +22,7 @@ type step struct {
 	kind    kind
 	number  uint64        // in the order of the queue
 	undo    []string      // that a command is owed, or is
+	wrote   string        // the first line of a command's output
 	install *installation // of an install alone
 
 	err     error // why it must not be done; known before its turn
@@ -91,8 +93,9 @@ type queue struct {
 	finished []finished
 	freed    int // commands whose processes are no more
 	results  []Result
-	taken    int    // places taken
-	number   uint64 // of the last step
+	taken    int       // places taken
+	number   uint64    // of the last step
+	stopAt   time.Time // the end of the grace; zero: nobody said that the daemon stops
 	wake     chan struct{}
 	ready    chan struct{}
 }

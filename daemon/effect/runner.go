@@ -18,9 +18,6 @@ type Config struct {
 	// all of them are tried again until they are written. The runner's goroutine
 	// alone calls it.
 	Persist func([]engine.Record) error
-	// Mark marks a line of a file of one-time sequences as used; nil: [Mark]. It is
-	// called by a goroutine for each, one at a time for each file.
-	Mark func(file, line string) error
 	// Now returns engine time, to any goroutine.
 	Now func() time.Time
 	Log hclog.Logger // nil: nothing is logged
@@ -29,8 +26,8 @@ type Config struct {
 	// Queue is how many effects that give something, and log lines, may be
 	// unfinished; 16,384. Each takes less than a kilobyte.
 	Queue int
-	// Grace is how long Run goes on after its context ended, before it kills the
-	// commands that still run; ten seconds.
+	// Grace is how long commands have from [Runner.Stop] on, or else from the end of
+	// Run's context, before those that still run are killed; ten seconds.
 	Grace time.Duration
 }
 
@@ -53,6 +50,7 @@ type Config struct {
 type Runner struct {
 	cfg  Config
 	exec func(context.Context, command, func(output, error)) // a command's run; another in tests
+	mark func(file, line string) error                       // Mark; another in tests
 	queue
 	repair chan struct{}
 
@@ -65,6 +63,7 @@ type Runner struct {
 	lanes   lanes
 	running int // commands that are not reaped
 	stopped bool
+	waits   bool     // told what a stop waits for
 	answers []Result // not yet published
 	places  int      // not yet given back
 	warned  bucket
@@ -81,15 +80,13 @@ func New(cfg Config) *Runner {
 	if cfg.Grace <= 0 {
 		cfg.Grace = 10 * time.Second
 	}
-	if cfg.Mark == nil {
-		cfg.Mark = Mark
-	}
 	if cfg.Log == nil {
 		cfg.Log = hclog.NewNullLogger()
 	}
 	return &Runner{
 		cfg:     cfg,
 		exec:    func(ctx context.Context, c command, answer func(output, error)) { c.run(ctx, answer) },
+		mark:    Mark,
 		queue:   queue{wake: make(chan struct{}, 1), ready: make(chan struct{}, 1)},
 		repair:  make(chan struct{}, 1),
 		journal: newJournal(),
@@ -104,13 +101,9 @@ func New(cfg Config) *Runner {
 // Install of all that is wanted.
 func (r *Runner) Repair() <-chan struct{} { return r.repair }
 
-// lastDelay is how long Run goes on after the grace, for the answers of what it
-// killed.
-const lastDelay = time.Second
-
 // Run carries out what is queued. When ctx has ended it goes on until nothing is
-// left, undos included, so ctx ends after the last Enqueue. After
-// [Config.Grace] it kills the commands that still run, starts no others and
+// left, undos included, so ctx ends after the last Enqueue. When
+// [Config.Grace] is over it kills the commands that still run, starts no others and
 // gives nothing any more; a second later it returns in any case. It is called
 // once.
 //
@@ -125,6 +118,7 @@ func (r *Runner) Run(ctx context.Context) error {
 	var end time.Time
 	for {
 		r.work(alive, r.take())
+		r.tellWait()
 		if stop == nil && r.settled() {
 			return nil
 		}
@@ -133,13 +127,15 @@ func (r *Runner) Run(ctx context.Context) error {
 		case <-r.wake:
 		case <-alarm.C():
 		case <-stop:
-			stop, end = nil, r.cfg.Now().Add(r.cfg.Grace)
+			r.Stop()
+			stop, end = nil, r.end()
 		}
 		switch {
 		case stop != nil || r.cfg.Now().Before(end):
 		case r.stopped:
 			return fmt.Errorf("stopping: %s", r.left())
 		default:
+			r.tellKill()
 			r.stopped, end = true, r.cfg.Now().Add(lastDelay)
 			kill()
 		}

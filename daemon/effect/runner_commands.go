@@ -100,7 +100,7 @@ func (r *Runner) runOne(alive context.Context, s *step) {
 		signal(r.wake)
 	}
 	if s.kind == needsMark {
-		answer(output{}, r.cfg.Mark(s.File, s.Text))
+		answer(output{}, r.mark(s.File, s.Text))
 	} else {
 		r.exec(alive, commandOf(s), answer)
 	}
@@ -113,6 +113,7 @@ func (r *Runner) runOne(alive context.Context, s *step) {
 // finish ends a command, and returns what waited for it.
 func (r *Runner) finish(f finished) []*step {
 	r.lanes.leave(f.step)
+	f.step.wrote, _ = f.output.firstLine()
 	r.tellOutput(f)
 	r.answer(f.step, f.err)
 	switch {

@@ -1,6 +1,7 @@
 package effect
 
 import (
+	"strings"
 	"time"
 
 	"sesame/daemon/engine"
@@ -24,14 +25,18 @@ func (r *Runner) tell(s *step, err error) {
 	case err != nil && s.kind == needsElement:
 		r.warn("firewall not changed", "door", s.Door, "source", s.source(), "port", s.Port.String(), "grant", s.Grant, "error", err)
 	case err != nil:
-		r.warn("command failed", "door", s.Door, "source", s.source(), "command", s.Argv[0], "undo", s.Effect == engine.EffectUndo, "error", err)
+		pairs := []any{"door", s.Door, "source", s.source(), "command", nameOf(s.Argv), "undo", s.Effect == engine.EffectUndo, "error", strings.TrimPrefix(err.Error(), runningPrefix(s.Argv))}
+		if s.wrote != "" {
+			pairs = append(pairs, "output", s.wrote)
+		}
+		r.warn("command failed", pairs...)
 	case s.kind == needsLog:
 		if log.IsInfo() {
 			log.Info("script", "text", printable(s.Detail), "door", s.Door, "source", s.source())
 		}
 	case s.kind == needsCommand:
 		if log.IsDebug() {
-			log.Debug("command ran", "door", s.Door, "source", s.source(), "command", s.Argv[0], "undo", s.Effect == engine.EffectUndo)
+			log.Debug("command ran", "door", s.Door, "source", s.source(), "command", nameOf(s.Argv), "undo", s.Effect == engine.EffectUndo)
 		}
 	case !log.IsInfo():
 	case s.Observed && s.Effect == engine.EffectAllow:
@@ -48,14 +53,16 @@ func (r *Runner) tell(s *step, err error) {
 	}
 }
 
-// tellOutput logs what a command wrote.
+// tellOutput logs what a command wrote. Its first line stands where it is told that
+// the command failed.
 func (r *Runner) tellOutput(f finished) {
+	_, more := f.output.firstLine()
 	switch {
-	case f.output.text == "" && f.output.lost == 0:
+	case f.output.text == "" && f.output.lost == 0 || f.err != nil && !more:
 	case f.err != nil:
-		r.warn("output of a failed command", "command", f.step.Argv[0], "text", f.output.text, "lost", f.output.lost)
+		r.warn("output of a failed command", "door", f.step.Door, "command", nameOf(f.step.Argv), "text", f.output.text, "lost", f.output.lost)
 	case r.cfg.Log.IsDebug():
-		r.cfg.Log.Debug("output of a command", "command", f.step.Argv[0], "text", f.output.text, "lost", f.output.lost)
+		r.cfg.Log.Debug("output of a command", "door", f.step.Door, "command", nameOf(f.step.Argv), "text", f.output.text, "lost", f.output.lost)
 	}
 }
 

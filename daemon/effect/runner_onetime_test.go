@@ -102,7 +102,7 @@ func TestLinesAreMarkedOneByOne(t *testing.T) {
 		hangs := make(chan struct{})
 		h := newHost(t, Config{Grace: time.Second})
 		var begun []string
-		h.r.cfg.Mark = func(file, line string) error {
+		h.r.mark = func(file, line string) error {
 			h.change(func() { begun = append(begun, file+" "+line) })
 			if line == "501" {
 				<-hangs
@@ -127,7 +127,7 @@ func TestAMarkThatIsNotDoneWhenTheDaemonStopsIsAnswered(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := newHost(t, Config{Grace: time.Second})
 		hangs := make(chan struct{})
-		h.r.cfg.Mark = func(string, string) error { <-hangs; return nil }
+		h.r.mark = func(string, string) error { <-hangs; return nil }
 		h.give(slices.Concat(markLine(1, "501"), markLine(2, "502")))
 		if err := h.stop(); err == nil || err.Error() != "stopping: 1 commands did not end, and 0 records could not be written" {
 			t.Errorf("got %v", err)

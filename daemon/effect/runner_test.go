@@ -346,8 +346,7 @@ func TestWhatIsLogged(t *testing.T) {
 		want := `[INFO]  access opened: door=a source=203.0.113.9 port=tcp/22 grant=1 ttl=30s
 [INFO]  access closed: door=a source=203.0.113.9 port=tcp/22 grant=1 reason=revoked
 [INFO]  script: text="hello�[2J" door=a source=203.0.113.9
-[WARN]  output of a failed command: command=/fails text="no�[31m disk" lost=0
-[WARN]  command failed: door=a source=203.0.113.9 command=/fails undo=false error="exit status 1"
+[WARN]  command failed: door=a source=203.0.113.9 command=/fails undo=false error="exit status 1" output="no�[31m disk"
 `
 		if diff := cmp.Diff(want, text.String()); diff != "" {
 			t.Errorf("logged (-want +got):\n%s", diff)
@@ -358,13 +357,13 @@ func TestWhatIsLogged(t *testing.T) {
 		for range 1000 {
 			h.give(run(5, bob, "/fails"))
 		}
-		if n := strings.Count(text.String(), "\n"); n != 18 {
-			t.Errorf("%d lines, want 18", n)
+		if n := strings.Count(text.String(), "\n"); n != 19 {
+			t.Errorf("%d lines, want 19", n)
 		}
 		text.Reset()
 		later(time.Minute)
 		h.give(run(6, bob, "/fails"))
-		if !strings.Contains(text.String(), "not_logged=1982") {
+		if !strings.Contains(text.String(), "not_logged=981") {
 			t.Errorf("logged %s", &text)
 		}
 	})

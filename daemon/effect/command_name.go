@@ -1,0 +1,43 @@
+package effect
+
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// maxName is how many characters of a shell's text name a command.
+const maxName = 120
+
+// nameOf returns by what people know a command: its program, or the text that a
+// shell is given, since all of those have the same program.
+func nameOf(argv []string) string {
+	shells := []string{"sh", "bash", "dash"}
+	if len(argv) != 3 || argv[1] != "-c" || !slices.Contains(shells, filepath.Base(argv[0])) {
+		return argv[0]
+	}
+	text := strings.Join(strings.Fields(printable(argv[2])), " ")
+	if text == "" {
+		return argv[0]
+	}
+	return shortened(text)
+}
+
+// runningPrefix begins the errors of a command, which otherwise say only what came
+// of it.
+func runningPrefix(argv []string) string { return "running " + nameOf(argv) + ": " }
+
+// firstLine returns the first line of what a command wrote, and whether there is
+// more of it.
+func (o output) firstLine() (line string, more bool) {
+	first, rest, _ := strings.Cut(o.text, "\n")
+	line = shortened(strings.TrimSpace(first))
+	return line, rest != "" || o.lost > 0 || line != strings.TrimSpace(first)
+}
+
+func shortened(text string) string {
+	if runes := []rune(text); len(runes) > maxName {
+		return string(runes[:maxName]) + "..."
+	}
+	return text
+}
