@@ -182,11 +182,11 @@ func (d *daemon) record(ctx context.Context, w io.Writer) error {
 // status says what the daemon does, and what keeps it from doing it well.
 func (d *daemon) status(ctx context.Context) (s control.Status, err error) {
 	d.lookAround(ctx) // a line that makes way changes no chain, and so is not told
-	drift := d.drift(ctx)
+	drift, unreadable := d.drift(ctx)
 	if !d.loop.do(ctx, func() { s = d.statusNow() }) {
 		return s, errStopping
 	}
-	s.Scripts.Drift = drift
+	s.Scripts.Drift, s.Scripts.Unreadable = drift, unreadable
 	guard, ours := d.firewall.(*firewall.Guard)
 	if !ours || s.Mode != control.Observe && len(s.Observed) == 0 {
 		return s, nil
@@ -207,12 +207,26 @@ func (d *daemon) status(ctx context.Context) (s control.Status, err error) {
 // maxStopped is how many of those who would have been stopped a status names.
 const maxStopped = 50
 
-// drift reports whether the files are not those that run.
-func (d *daemon) drift(ctx context.Context) bool {
-	var running scripting.Fingerprint
-	d.loop.do(ctx, func() { running = d.loop.files.Fingerprint() })
+// drift reports whether the files are not those that run, or these with the marks
+// of one-time sequences that were used since; and why they cannot be read, if that
+// is so.
+func (d *daemon) drift(ctx context.Context) (drift bool, unreadable string) {
+	var files *scripting.Files
+	if !d.loop.do(ctx, func() { files = d.loop.files }) {
+		return false, ""
+	}
+	running := files.Fingerprint()
 	there, err := scripting.Read(d.config.Scripts, running.Outside()...)
-	return err != nil || !there.Are(running)
+	if err == nil {
+		if there.Are(running) || there.OnlyMarked(files) {
+			return false, ""
+		}
+		err = there.Unreadable()
+	}
+	if err != nil {
+		unreadable = err.Error()
+	}
+	return true, unreadable
 }
 
 // statusNow is the part of the status that the loop knows.
@@ -239,10 +253,21 @@ func (d *daemon) statusNow() control.Status {
 			s.Scripts.Observed = append(s.Scripts.Observed, door.Name)
 		}
 	}
+	s.Scripts.UsedUp = usedUp(l.engine.Doors())
 	if o := d.reloader.told; o.kind != "" {
 		s.LastReload = control.LastReload{At: o.at.Add(offset).UTC(), Outcome: o.told(len(l.set.Engine.Doors))}
 	}
 	return s
+}
+
+// usedUp returns the doors that have no sequence any more.
+func usedUp(doors []*engine.Door) (all []control.UsedUp) {
+	for _, door := range doors {
+		if door.OneTime != nil && !door.Listen && len(door.Sequence) == 0 {
+			all = append(all, control.UsedUp{Door: door.Name, File: door.OneTime.File})
+		}
+	}
+	return all
 }
 
 // mode says whether anything is done at all.

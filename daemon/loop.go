@@ -120,6 +120,7 @@ func (l *loop) run(ctx context.Context, grace time.Duration) {
 // stop runs the undos that only a daemon can run, and opens nothing any more.
 func (l *loop) stop() {
 	l.input(record.Input{Kind: record.InputShutdown}, l.engine.Shutdown)
+	l.runner.Stop()
 	l.stopping = true
 	_ = l.source.Close() // it only read
 }

@@ -23,6 +23,7 @@ import (
 type outcome struct {
 	kind       control.ReloadOutcome
 	generation int           // that runs now
+	doors, was int           // of the sets after and before, when it was applied
 	text       string        // why not, for people
 	held       []packet.Port // guards that a person must release
 	at         time.Time     // engine time
@@ -49,7 +50,7 @@ type reloader struct {
 
 	hints    chan struct{} // capacity 1: something may have changed
 	requests chan request  // capacity 0
-	outside  chan []string // capacity 1: the files outside the directory of the scripts, the latest count
+	outside  chan []string // capacity 1: the files outside the directory of the scripts; the latest list replaces an earlier one
 
 	seen       *scripting.Files // that were judged last; nil: there were none
 	generation int
@@ -139,7 +140,8 @@ func (r *reloader) reload(ctx context.Context, unguard []packet.Port, hint bool)
 	}
 }
 
-// try is reload, unless a one-time sequence is used on the way.
+// try is reload, unless a one-time sequence is used on the way. Marks in files of
+// one-time sequences are no news: the engine asked for them.
 func (r *reloader) try(ctx context.Context, unguard []packet.Port, hint bool) (outcome, error) {
 	now, err := r.present(ctx)
 	if err != nil { // nobody is left to be told
@@ -149,6 +151,7 @@ func (r *reloader) try(ctx context.Context, unguard []packet.Port, hint bool) (o
 	unchanged := outcome{kind: control.Unchanged, generation: r.generation}
 	switch {
 	case err == nil && files.Are(now.files.Fingerprint()) && !now.lastGood:
+		r.settle(ctx, files)
 		return unchanged, nil
 	case err == nil && files.OnlyMarked(now.files) && !now.lastGood:
 		return unchanged, r.renew(ctx, now, files)
@@ -186,8 +189,8 @@ func (r *reloader) present(ctx context.Context) (now present, err error) {
 }
 
 // named returns the files outside the directory of the scripts that running ones
-// name, and those that were judged last: were these rejected, then they may be right
-// soon.
+// name, and those that the files judged last name: if these were rejected, they may
+// be right soon.
 func (r *reloader) named(running *scripting.Files) []string {
 	names := running.Fingerprint().Outside()
 	if r.seen != nil {
@@ -218,12 +221,28 @@ func (r *reloader) renew(ctx context.Context, now present, files *scripting.File
 		set.Close()
 		return err
 	}
-	r.seen = files
+	r.settle(ctx, files)
 	r.log.Debug("files of one-time sequences were read again")
 	if err := r.listenTo(filter.Watch(set.Engine.Watch())); err != nil {
 		r.log.Debug("the kernel's filter still has ports of sequences that were used", "error", err)
 	}
 	return nil
+}
+
+// settle takes the files for judged, since they are those that run. That others were
+// rejected or held before is over.
+func (r *reloader) settle(ctx context.Context, files *scripting.Files) {
+	r.seen = files
+	over := false
+	r.loop.do(ctx, func() {
+		if over = r.told.kind == control.Rejected || r.told.kind == control.Held; over {
+			r.told = outcome{kind: control.Unchanged, generation: r.generation, at: r.loop.clock.now()}
+		}
+	})
+	if over {
+		r.watch(files)
+		r.log.Info("the scripts are again those that run", "generation", r.generation)
+	}
 }
 
 // judge loads files and decides between the outcomes. An error: rejected.
@@ -243,6 +262,7 @@ func (r *reloader) judge(ctx context.Context, now present, files *scripting.File
 	}
 	r.generation++
 	o.kind, o.generation = control.Applied, r.generation
+	o.doors, o.was = len(set.Engine.Doors), len(now.set.Engine.Doors)
 	r.applied(set, r.generation)
 	if err := r.save(set, files); err != nil {
 		r.log.Warn("the scripts could not be saved for the next start", "error", err)
@@ -328,7 +348,10 @@ func (r *reloader) attach(w filter.Watch, give func([]bpf.Instruction) error) er
 func (r *reloader) tell(o outcome) {
 	switch o.kind {
 	case control.Applied:
-		r.log.Info("scripts applied", "generation", o.generation)
+		r.log.Info("scripts applied", "generation", o.generation, "doors", o.doors, "before", o.was)
+		if o.doors == 0 && o.was > 0 {
+			r.log.Warn("no door is left: nobody can knock", "scripts", r.path, "before", o.was)
+		}
 	case control.Rejected:
 		r.log.Warn("scripts rejected: the old ones stay", "generation", o.generation, "error", o.text)
 	case control.Held:

@@ -247,6 +247,62 @@ func TestRealMarksAreReadQuietly(t *testing.T) {
 	w.wantOpened("once")
 }
 
+// TestRealPutBack puts files back as they were after others were rejected or held,
+// and then brings the others again.
+func TestRealPutBack(t *testing.T) {
+	const good = "[a]\nsequence = 1,2\n"
+	for _, tt := range []struct {
+		name, conf, script string
+		kind               control.ReloadOutcome
+	}{
+		{"a file outside", good + "[b]\nsequences = 5,6\n", "", control.Rejected},
+		{"a script", good, "broken(", control.Rejected},
+		{"a guard less", good, `sesame.knockd "OUT/knockd.conf"`, control.Held},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			const script = `sesame.knockd "OUT/knockd.conf" sesame.door "once" { one_time_sequences = "OUT/once", guards = 22 }`
+			w := newReloading(t, script, map[string]string{"knockd.conf": good, "once": "3,4\n5,6\n"})
+			change := func() {
+				writeFile(t, w.out+"/knockd.conf", tt.conf)
+				if w.script(script); tt.script != "" {
+					w.script(tt.script)
+				}
+			}
+			back := func() {
+				writeFile(t, w.out+"/knockd.conf", good)
+				w.script(script)
+			}
+			for i := range 2 {
+				change()
+				w.wantOutcome(w.hint(), tt.kind, 1)
+				if w.r.told.kind != tt.kind {
+					t.Errorf("the status tells of %v", w.r.told)
+				}
+				back()
+				w.wantOutcome(w.hint(), control.Unchanged, 1)
+				if w.r.told.kind != control.Unchanged || w.r.told.generation != 1 || w.r.told.at.IsZero() {
+					t.Errorf("put back: the status tells of %+v", w.r.told)
+				}
+				if n := strings.Count(w.log.String(), "the scripts are again those that run"); n != i+1 {
+					t.Errorf("put back is told %d times, want %d", n, i+1)
+				}
+			}
+			w.wantOutcome(w.hint(), control.Unchanged, 1)
+
+			t.Log("# a sequence is used meanwhile, so that they come back with its mark")
+			change()
+			w.wantOutcome(w.hint(), tt.kind, 1)
+			w.knock(3, 4)
+			w.marked("once", "#,4\n5,6\n", 2)
+			back()
+			w.wantOutcome(w.hint(), control.Unchanged, 1)
+			if w.r.told.kind != control.Unchanged || strings.Count(w.log.String(), "the scripts are again those that run") != 3 {
+				t.Errorf("the status tells of %v; the log: %s", w.r.told, w.log)
+			}
+		})
+	}
+}
+
 // TestRealNoSequenceComesBack uses a sequence at each moment of a reload: between
 // the reading of the files and the exchange of the doors.
 func TestRealNoSequenceComesBack(t *testing.T) {

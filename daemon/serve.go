@@ -16,8 +16,9 @@ import (
 	"sesame/scripting"
 )
 
-// grace is how long a daemon that is told to end goes on for undos that are owed.
-// What is not done by then is done at the next start.
+// grace is how long a daemon that is told to end waits for commands: undos that are
+// owed, and what runs. Then they are killed, and what is owed is left to the next
+// start.
 const grace = 20 * time.Second
 
 // serve runs all tasks until ctx ends or one of them cannot go on. It says that
@@ -106,6 +107,9 @@ func (d *daemon) sayReady() {
 	if d.commands {
 		d.config.Log.Info("privileges are kept for commands", "privileges", d.kept)
 	}
+	if len(d.loop.set.Engine.Doors) == 0 {
+		d.config.Log.Warn("no script has a door: nobody can knock", "scripts", d.config.Scripts)
+	}
 	d.sayHeard()
 	d.knockd.sayStart(d.loop.clock.now(), d.config.Interfaces)
 	if err := d.notifier.ready(mode + ", guarding " + ports); err != nil {
@@ -119,6 +123,7 @@ func (d *daemon) sayApplied(set *scripting.Set, generation int) {
 	if len(set.Commands) > 0 && !d.commands {
 		d.config.Log.Warn("the first commands came with this reload: they run with no more privileges than Sesame itself until it is started again", "privileges", d.kept)
 	}
+	d.warnOfWriters(set)
 	if err := d.notifier.status(fmt.Sprintf("generation %d, %d doors", generation, len(set.Engine.Doors))); err != nil {
 		d.config.Log.Debug("the service manager was not told", "error", err)
 	}

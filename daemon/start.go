@@ -10,6 +10,8 @@ import (
 	"net/netip"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -114,6 +116,9 @@ func (d *daemon) prepare() (err error) {
 	}
 	d.loop = d.newLoop(clock)
 	d.reloader = d.newReloader(first)
+	if first.outcome.kind == control.Applied {
+		d.warnOfWriters(first.set)
+	}
 	d.loop.put(first.set, first.files, first.values)
 	d.loop.guards = guardsOf(first.set.Engine)
 	if err := d.restore(first); err != nil {
@@ -154,7 +159,7 @@ func (d *daemon) newLoop(clock clock) *loop {
 	people, quiet := d.audience()
 	l.report = newReporter(d.tail, d.knockd, people, d.config.Log)
 	l.runner = effect.New(effect.Config{
-		Firewall: d.firewall, Now: clock.now, Log: quiet, Commands: d.config.Limits.Commands,
+		Firewall: d.firewall, Now: clock.now, Log: quiet, Commands: d.config.Limits.Commands, Grace: grace,
 		Persist: func(records []engine.Record) error { return d.state.Append(records, l.wallOffset()) },
 	})
 	return l
@@ -220,8 +225,24 @@ func (d *daemon) restore(first beginning) error {
 	d.loop.note(record.Input{Kind: record.InputLocal, Time: now, Local: local})
 	d.loop.take(e.Local(now, local))
 	d.loop.note(record.Input{Kind: record.InputRestore, Time: now, Records: records})
-	d.loop.take(e.Restore(now, records))
+	events := e.Restore(now, records)
+	d.sayOwed(events)
+	d.loop.take(events)
 	return nil
+}
+
+// sayOwed tells which undos run now, since their time came while no daemon ran.
+func (d *daemon) sayOwed(events []engine.Event) {
+	var doors []string
+	for i := range events {
+		if e := &events[i]; e.Effect == engine.EffectUndo && e.Argv != nil {
+			doors = append(doors, e.Door)
+		}
+	}
+	if n := len(doors); n > 0 {
+		slices.Sort(doors)
+		d.config.Log.Info("commands that undo something were owed, and run now", "commands", n, "doors", strings.Join(slices.Compact(doors), ", "))
+	}
 }
 
 // adopted returns grants for elements that no record knows: a person gave them

@@ -38,7 +38,7 @@ var arrows = map[string][]string{
 	"scripting":                   {"daemon/packet", "daemon/engine", "daemon/spelling", "scripting/sandbox", "scripting/knockd"},
 	"simulate": {"daemon/packet", "daemon/engine", "daemon/filter", "daemon/record", "daemon/transcript",
 		"scripting"},
-	"scripting/lint":    {"daemon/packet", "daemon/engine", "scripting"},
+	"scripting/lint":    {"daemon/packet", "daemon/engine", "scripting", "scripting/knockd"},
 	"simulate/pcaptest": {"daemon/packet"},
 	"simulate/opening":  {"daemon/packet", "daemon/engine"},
 	"daemon/livetest":   {},

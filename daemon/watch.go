@@ -51,6 +51,7 @@ type watcher struct {
 	places  places            // that are watched
 	seen    [sha256.Size]byte // at the last look
 	polling bool
+	soon    bool      // a look was brought forward
 	since   time.Time // of the first event that no hint was given for; zero: there is none
 }
 
@@ -90,8 +91,15 @@ func (w *watcher) Run(ctx context.Context, hint chan<- struct{}) error {
 			if !ok {
 				w.deafen()
 			}
-			if w.matters(event) {
+			switch {
+			case !w.matters(event):
+			case event.Op&^fsnotify.Chmod != 0:
 				settled.set(w.delay())
+			case !w.soon:
+				// A file may be readable no more, or again; or an antivirus program
+				// or an indexer was there, and all is as before.
+				w.soon = true
+				look.set(w.quiet)
 			}
 		case err := <-errs:
 			w.failed(err)
@@ -103,9 +111,11 @@ func (w *watcher) Run(ctx context.Context, hint chan<- struct{}) error {
 				settled.set(w.delay())
 			}
 		case <-settled.C():
+			w.soon = false
 			w.tell(hint)
 			look.set(w.interval())
 		case <-look.C():
+			w.soon = false
 			if w.arm(); fingerprint(w.path, w.named) != w.seen {
 				w.tell(hint)
 			}
@@ -145,9 +155,6 @@ func (w *watcher) interval() time.Duration {
 // matters reports whether an event can be about scripts. Others may come all the
 // time, as when a log is in the same directory, and must delay nothing.
 func (w *watcher) matters(event fsnotify.Event) bool {
-	if event.Op&^fsnotify.Chmod == 0 {
-		return false // antivirus programs and indexers do that
-	}
 	if w.places.names[event.Name] {
 		return true
 	}

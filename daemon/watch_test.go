@@ -316,12 +316,12 @@ func TestWhatMatters(t *testing.T) {
 		want bool
 	}{
 		{"a.lua", fsnotify.Write, true},
-		{"a.lua", fsnotify.Chmod, false},
+		{"a.lua", fsnotify.Chmod, true},
 		{"a.lua", fsnotify.Chmod | fsnotify.Write, true},
 		{"a_test.lua", fsnotify.Write, true},
 		{"gone.lua", fsnotify.Remove, true},
 		{"lib/m.lua", fsnotify.Create, true},
-		{"lib", fsnotify.Chmod, false},
+		{"lib", fsnotify.Chmod, true},
 		{"lib", fsnotify.Remove, true},
 		{"other", fsnotify.Create, true},
 		{"link", fsnotify.Create, true},
@@ -333,6 +333,7 @@ func TestWhatMatters(t *testing.T) {
 		{"4913", fsnotify.Create, false},
 		{"log", fsnotify.Create, false},
 		{"log", fsnotify.Write, false},
+		{"log", fsnotify.Chmod, false},
 		{"log", fsnotify.Rename, false},
 		{"", fsnotify.Remove, true},
 		{"../else.lua", fsnotify.Write, false},

@@ -77,7 +77,7 @@ func attemptMembers() []Member {
 	return append([]Member{
 		{Name: "stage", Type: "number", Doc: "How many knocks are done.", field: (*object).stage},
 		{Name: "stages", Type: "number", Doc: "How many knocks the sequence has.", field: (*object).stages},
-		{Name: "reason", Type: "string or nil", Doc: "Why the attempt ended, in on_miss: wrong_port, out_of_order, step_timeout, total_timeout, reload, end_of_capture.", field: (*object).reason},
+		{Name: "reason", Type: "string or nil", Doc: "Why the attempt ended, in on_miss: wrong_port, out_of_order, step_timeout, total_timeout, reload, used, end_of_capture.", field: (*object).reason},
 		{Name: "port", Type: "string or nil", Doc: `The port of the knock at hand, such as "tcp/7000"; nil when time alone led here.`, field: (*object).port},
 		{Name: "payload", Type: "string", Doc: "What the packet at hand carries, up to 2,048 bytes.", field: (*object).payload},
 		allowMember("attempt"),

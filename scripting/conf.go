@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
-	"time"
 
 	"github.com/yuin/gopher-lua"
 
@@ -19,6 +18,8 @@ type Trap struct {
 	Place
 	Door string // "" for what is in no door
 	Text string // what is made of it, and what to write instead
+	// Options is nil unless this is about the section [options]. See [Disobeyed].
+	Options *knockd.Options
 }
 
 // Reading a knockd.conf costs a script this much for each of its bytes.
@@ -27,18 +28,16 @@ const (
 	confBytes        = 32
 )
 
-// confTimeout is how long a command of a knockd.conf may run.
-const confTimeout = time.Minute
-
-// isConf reports whether a door is of a knockd.conf.
-func isConf(d *engine.Door) bool {
+// InConf reports whether a door is of a knockd.conf, where the options and functions
+// of scripts are out of reach.
+func InConf(d *engine.Door) bool {
 	return d.Policy == engine.PolicyKnockd && d.Group != d.Script
 }
 
 func registerKnockd(s *script, L *lua.LState) int {
 	s.registering(L, "knockd")
 	v, _ := s.argument(L, "knockd", "")
-	name, ok := v.text()
+	name, ok := v.path("/etc/knockd.conf")
 	if !ok || s.again { // a knockd.conf has no functions
 		return 0
 	}
@@ -62,6 +61,15 @@ func registerKnockd(s *script, L *lua.LState) int {
 	return 0
 }
 
+// path reads the name of a file.
+func (v value) path(example string) (string, bool) {
+	s, ok := v.lua.(lua.LString)
+	if !ok {
+		v.expected(fmt.Sprintf("a path such as %q", example))
+	}
+	return string(s), ok
+}
+
 // refuseConf reports what is wrong in a knockd.conf, there and where it is named.
 func (s *script) refuseConf(v value, at Place, message string) {
 	s.loading.problem(s.outside.problem(at, message))
@@ -78,7 +86,7 @@ func (s *script) readSequences(v value, conf *knockd.File) bool {
 		}
 		file, err := s.outside.get(conf.OneTimePath(d), true)
 		if err != nil {
-			s.refuseConf(v, Place{File: conf.Path, Line: d.Line}, fmt.Sprintf("the one-time sequences of the door %q: %v", d.Name, err))
+			s.refuseConf(v, Place{File: conf.Path, Line: d.OneTimeLine}, fmt.Sprintf("the one-time sequences of the door %q: %v", d.Name, err))
 			good = false
 			continue
 		}
@@ -90,13 +98,16 @@ func (s *script) readSequences(v value, conf *knockd.File) bool {
 // readBefore notes that a knockd.conf is read, and reports whether it was before:
 // then each of its doors would be there twice.
 func (s *script) readBefore(v value, path string) bool {
-	first, twice := s.loading.confs[path]
+	first, here := s.loading.confs[path]
+	twice := here
 	if !twice {
 		first, twice = s.confs[path]
 	}
 	switch {
 	case !twice:
 		s.loading.confs[path] = v.at
+	case first == v.at && here:
+		v.fail("%s was read by this line already, which runs more than once: run it once", path)
 	case first == v.at:
 		v.fail("%s is read twice, since more than one script requires %s: read it in one of them", path, v.at.File)
 	default:
@@ -124,49 +135,31 @@ func (s *script) addConf(v value, conf *knockd.File) {
 	}
 	for _, t := range conf.Traps {
 		if !t.Order {
-			s.loading.traps = append(s.loading.traps, Trap{Place{File: conf.Path, Line: t.Line}, t.Door, t.Text})
+			s.loading.traps = append(s.loading.traps, Trap{Place: Place{File: conf.Path, Line: t.Line}, Door: t.Door, Text: t.Text})
 		}
 	}
-	if text := disobeyed(conf.Options); text != "" {
-		s.loading.traps = append(s.loading.traps, Trap{Place: Place{File: conf.Path, Line: s.outside.find(conf.Path, "[options]")}, Text: text})
+	if text := Disobeyed(conf.Options); text != "" {
+		at := Place{File: conf.Path, Line: s.outside.find(conf.Path, "[options]")}
+		s.loading.traps = append(s.loading.traps, Trap{Place: at, Text: text, Options: &conf.Options})
 	}
 }
 
-// confCommands returns what a door of a knockd.conf can run: one command for all,
-// or one for each family.
+// confCommands returns what a door of a knockd.conf can run, as a script would
+// declare it.
 func confCommands(path string, d *knockd.Door) []*Command {
-	start6, stop6 := d.Start, d.Stop
-	if d.Start6 != nil {
-		start6 = *d.Start6
-	}
-	if d.Stop6 != nil {
-		stop6 = *d.Stop6
-	}
 	var commands []*Command
-	if d.Start.Text != "" {
-		commands = append(commands, confCommand(path, d, d.Start, d.Stop))
-	}
-	if start6.Text != "" && (start6.Text != d.Start.Text || stop6.Text != d.Stop.Text) {
-		commands = append(commands, confCommand(path, d, start6, stop6))
+	for _, run := range d.Runs() {
+		commands = append(commands, &Command{
+			Name: d.Name, Place: Place{File: path, Line: run.Line},
+			Argv: run.Argv, Undo: run.Undo, TTL: run.TTL, Timeout: run.Timeout, AnyStatus: true,
+		})
 	}
 	return commands
 }
 
-// confCommand returns a command as a script would declare it.
-func confCommand(path string, d *knockd.Door, start, stop knockd.Command) *Command {
-	argv := func(text string) []string {
-		return []string{"/bin/sh", "-c", strings.NewReplacer("{", "{{", "}", "}}", "%IP%", "{source}").Replace(text)}
-	}
-	c := &Command{Name: d.Name, Place: Place{File: path, Line: start.Line}, Argv: argv(start.Text), Timeout: confTimeout, AnyStatus: true}
-	if stop.Text != "" {
-		c.Undo, c.TTL = argv(stop.Text), max(time.Duration(d.CommandTimeout)*time.Second, time.Millisecond)
-	}
-	return c
-}
-
-// disobeyed says where Sesame is told what a section [options] says; "" when it
+// Disobeyed says where Sesame is told what a section [options] says; "" when it
 // says nothing.
-func disobeyed(o knockd.Options) string {
+func Disobeyed(o knockd.Options) string {
 	var told []string
 	for _, option := range []struct {
 		given         bool

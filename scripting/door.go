@@ -68,7 +68,7 @@ func doorOptions() []option[draft] {
 	return append([]option[draft]{
 		{Option{"sequence", `a list of 1 to 32 ports, such as { "tcp/7421", "udp/9133" }; { "tcp/7000", flags = "syn,!ack" } for one knock's flags`, "", "The knocks that open the door, in their order; required where there are no one_time_sequences."},
 			func(v value, d *draft) { d.sequence = v }},
-		{Option{"one_time_sequences", "the path of a file", "", "Sequences that open the door once each, from the first on: a line each, such as 7421,9133:udp,2904. A line that was used is marked with # at its beginning; sequence, where it is there too, is used once and before them."},
+		{Option{"one_time_sequences", "the path of a file", "", "Sequences that open the door once each, in their order: a line each, such as 7421,9133:udp,2904, behind a blank, since the first byte of a line that was used becomes #. A sequence that is given too is used before them, once after each start of the daemon: no file remembers it."},
 			func(v value, d *draft) { d.oneTime = v }},
 		{Option{"target", "an address", "any of this host", "The one destination whose packets count, be it an address of this host or not."},
 			func(v value, d *draft) { d.door.Target, _ = parsed(v, `an address such as "203.0.113.5"`, parseTarget) }},
@@ -140,7 +140,7 @@ func (d *draft) readSequence(v value) {
 	}
 	if d.sequence.lua == nil {
 		if !v.has("sequence") && !v.has("one_time_sequences") {
-			v.fail("sequence is missing: expected %s", doorOptions()[0].Type)
+			v.fail(`sequence is missing: expected 1 to %d ports, such as sequence = { "tcp/7421", "udp/9133" }, or the path of a file of them in one_time_sequences`, maxSequence)
 		}
 		return
 	}

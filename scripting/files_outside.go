@@ -97,6 +97,19 @@ func (f *Files) Are(p Fingerprint) bool {
 	return true
 }
 
+// Unreadable returns why one of the files cannot be read; nil: all can be.
+func (f *Files) Unreadable() error {
+	for _, name := range slices.Sorted(maps.Keys(f.failed)) {
+		return fmt.Errorf("reading %s: %w", filepath.Join(f.Dir, name), withoutPath(f.failed[name]))
+	}
+	for _, path := range slices.Sorted(maps.Keys(f.outside)) {
+		if err := f.outside[path].err; err != nil {
+			return fmt.Errorf("reading %s: %w", path, withoutPath(err))
+		}
+	}
+	return nil
+}
+
 // OnlyMarked reports whether nothing differs from files that are loaded but marks
 // in their files of one-time sequences. That is how such a file changes when its
 // sequences are used, and no news.

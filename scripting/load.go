@@ -215,15 +215,22 @@ func (l *loader) add(r *registration) {
 	l.set.Engine.Timers = append(l.set.Engine.Timers, r.timers...)
 	// What a module declares, each script that requires it declares again.
 	maps.Copy(l.confs, r.confs)
-	l.set.Commands = appendNew(l.set.Commands, r.commands)
+	l.set.Commands = appendNew(l.set.Commands, r.commands, func(c *Command) Place { return c.Place })
 	l.set.Traps = append(l.set.Traps, r.traps...)
-	l.set.Options = appendNew(l.set.Options, r.options)
+	l.set.Options = appendNew(l.set.Options, r.options, func(o OptionValue) Place { return o.Place })
 }
 
-func appendNew[T any](list, more []T) []T {
+// appendNew appends to a list what it does not have yet. Two of the same are at the
+// same place; a knockd.conf may have very many.
+func appendNew[T any](list, more []T, place func(T) Place) []T {
+	known := map[Place][]T{}
+	for _, one := range list {
+		known[place(one)] = append(known[place(one)], one)
+	}
 	for _, one := range more {
-		if !slices.ContainsFunc(list, func(known T) bool { return reflect.DeepEqual(known, one) }) {
-			list = append(list, one)
+		there := known[place(one)]
+		if !slices.ContainsFunc(there, func(other T) bool { return reflect.DeepEqual(other, one) }) {
+			list, known[place(one)] = append(list, one), append(there, one)
 		}
 	}
 	return list
@@ -241,7 +248,7 @@ func kindOfDoor(d *engine.Door) string {
 	switch {
 	case d.Listen:
 		return "sesame.listen"
-	case isConf(d):
+	case InConf(d):
 		return "the section"
 	}
 	return "sesame.door"

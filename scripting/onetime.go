@@ -15,7 +15,7 @@ const (
 // are those of the door. A sequence of the script is used before them, and once
 // too.
 func (d *draft) readOneTime() {
-	name, ok := d.oneTime.text()
+	name, ok := d.oneTime.path("/etc/knockd/sequences")
 	if !ok || d.script.again { // its functions are all that it is started anew for
 		return
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // A disk is a directory of scripts and one outside it.
@@ -179,6 +180,22 @@ func TestWhatFilesOutsideCost(t *testing.T) {
 	d.write(d.dir+"/a.lua", fmt.Sprintf(`for i = 1, 50 do sesame.door("d" .. i) { one_time_sequences = %q } end`, d.out+"/once"))
 	if _, err := d.read().Load(Options{}); err == nil || !strings.Contains(err.Error(), "instructions") {
 		t.Errorf("it loads with %v", err)
+	}
+}
+
+// A knockd.conf of a megabyte has thousands of commands, and a reload reads it.
+func TestManyCommandsAreTakenInTime(t *testing.T) {
+	var commands []*Command
+	for i := range 30_000 {
+		commands = append(commands, &Command{Place: Place{File: "/etc/knockd.conf", Line: i}, Argv: []string{"/bin/sh", "-c", "true"}})
+	}
+	place := func(c *Command) Place { return c.Place }
+	began := time.Now()
+	if all := appendNew(appendNew(nil, commands, place), commands, place); len(all) != len(commands) {
+		t.Errorf("%d commands, want %d", len(all), len(commands))
+	}
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("it took %v", took)
 	}
 }
 

@@ -1,6 +1,7 @@
 package scripting
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/yuin/gopher-lua"
@@ -13,11 +14,12 @@ func registerPolicy(s *script, L *lua.LState) int {
 	s.registering(L, "policy")
 	v, _ := s.argument(L, "policy", "")
 	name, _ := v.lua.(lua.LString)
+	earlier := s.loading.earliest(v.at)
 	switch {
 	case s.loading.policy:
 		v.fail("it is named twice: a file has one policy")
-	case len(s.loading.pending) > 0 || len(s.loading.confs) > 0:
-		v.fail("it stands behind a registration: write it at the head of the file")
+	case earlier != "":
+		v.fail("it stands behind %s: write it at the head of the file", earlier)
 	case name == "knockd":
 		s.loading.knockd = true
 	case name != "sesame":
@@ -25,6 +27,28 @@ func registerPolicy(s *script, L *lua.LState) int {
 	}
 	s.loading.policy = true
 	return 0
+}
+
+// earliest names what was registered first, for a message at a place; "" when
+// nothing was.
+func (r *registration) earliest(from Place) string {
+	var first Place
+	name := ""
+	if len(r.pending) > 0 {
+		first, name = r.pending[0].at, r.pending[0].String()
+	}
+	for _, at := range r.confs {
+		if name == "" || at.File == first.File && at.Line < first.Line {
+			first, name = at, "sesame.knockd"
+		}
+	}
+	switch {
+	case name == "":
+		return ""
+	case first.File == from.File:
+		return fmt.Sprintf("%s in line %d", name, first.Line)
+	}
+	return fmt.Sprintf("%s in %s:%d", name, first.File, first.Line)
 }
 
 // knockd reports whether a door is matched as knockd does it.

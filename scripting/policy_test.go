@@ -223,19 +223,19 @@ sesame.door "other" { sequence = { 5, 6 }, guards = 24 }`, map[string]string{"/e
 func TestWhatAKnockdConfCanDoIsTold(t *testing.T) {
 	w := theConf(t, `sesame.knockd "/etc/knockd.conf"`, map[string]string{"/etc/knockd.conf": seedConf})
 	effects := lint.Effects(w.set)
-	if len(effects) != 2 || effects[0].File != "ssh.lua" || effects[1].File != "/etc/knockd.conf" {
+	if len(effects) != 1 || effects[0].File != "/etc/knockd.conf" || len(effects[0].Doors) != 3 || effects[0].Commands != nil {
 		t.Fatalf("effects of %+v", effects)
 	}
-	want := []lint.Command{
-		{Name: "opencloseSSH", Line: 10, Argv: []string{"/bin/sh", "-c", "/sbin/iptables -A INPUT -s {source} -j ACCEPT"},
-			Undo: []string{"/bin/sh", "-c", "/sbin/iptables -D INPUT -s {source} -j ACCEPT"}},
-		{Name: "six", Line: 20, Argv: []string{"/bin/sh", "-c", "echo {{{source}}}"}},
+	want := [][]lint.Command{
+		{{Name: "opencloseSSH", Line: 10, Argv: []string{"/bin/sh", "-c", "/sbin/iptables -A INPUT -s {source} -j ACCEPT"},
+			Undo: []string{"/bin/sh", "-c", "/sbin/iptables -D INPUT -s {source} -j ACCEPT"}}},
+		nil,
+		{{Name: "six", Line: 20, Argv: []string{"/bin/sh", "-c", "echo {{{source}}}"}}},
 	}
-	if diff := cmp.Diff(want, effects[1].Commands); diff != "" {
-		t.Errorf("commands (-want +got):\n%s", diff)
-	}
-	if len(effects[0].Doors) != 3 {
-		t.Errorf("doors %+v", effects[0].Doors)
+	for i, d := range effects[0].Doors {
+		if diff := cmp.Diff(want[i], d.Commands); diff != "" {
+			t.Errorf("commands of %s (-want +got):\n%s", d.Name, diff)
+		}
 	}
 
 	var got []string
@@ -283,6 +283,34 @@ sesame.door "ssh" { sequence = { 1, 2 }, guards = 22, on_open = function(attempt
 	w.want("open ssh 203.0.113.9", "allow 203.0.113.9/32 tcp/22 30s")
 	w.knock(alice, "tcp/11", "tcp/13")
 	w.want("open c 203.0.113.9", `exec ["/bin/sh" "-c" "x"]`)
+}
+
+// TestWhatStandsBeforeThePolicy: the message names what is to go below it.
+func TestWhatStandsBeforeThePolicy(t *testing.T) {
+	for script, want := range map[string]string{
+		"local x = 1\nsesame.door \"a\" { sequence = { 1, 2 }, guards = 22 }\nsesame.listen \"b\" { on = 9, on_knock = function() end }\nsesame.policy \"knockd\"": `a.lua:4:1: sesame.policy: it stands behind sesame.door "a" in line 2: write it at the head of the file`,
+		"sesame.knockd \"/k\"\nsesame.door \"a\" { sequence = { 1, 2 }, guards = 22 }\nsesame.policy \"knockd\"":                                                   `a.lua:3:1: sesame.policy: it stands behind sesame.knockd in line 1: write it at the head of the file`,
+		"require \"m\"\nsesame.policy \"knockd\"":            `a.lua:2:1: sesame.policy: it stands behind sesame.door "m" in lib/m.lua:2: write it at the head of the file`,
+		"sesame.policy \"knockd\"\nsesame.policy \"sesame\"": `a.lua:2:1: sesame.policy: it is named twice: a file has one policy`,
+	} {
+		_, err := scripting.Load(fstest.MapFS{
+			"a.lua":     {Data: []byte(script)},
+			"lib/m.lua": {Data: []byte("\nsesame.door \"m\" { sequence = { 1, 2 }, guards = 22 }")},
+		}, scripting.Options{Base: "/srv/scripts", Outside: outside(map[string]string{"/k": "[c]\nsequence = 1,3\ncommand = x\n"})})
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s\ngives %v\nwant  %s", script, err, want)
+		}
+	}
+}
+
+// TestADoorWithoutASequence: what is proposed is what the policy takes.
+func TestADoorWithoutASequence(t *testing.T) {
+	for _, policy := range []string{"", `sesame.policy "knockd" `} {
+		_, err := scripting.Load(fstest.MapFS{"a.lua": {Data: []byte(policy + `sesame.door "a" { guards = 22 }`)}}, scripting.Options{})
+		if err == nil || !strings.Contains(err.Error(), `sequence is missing: expected 1 to 32 ports, such as sequence = { "tcp/7421", "udp/9133" }, or the path of a file of them in one_time_sequences`) || strings.Contains(err.Error(), "flags") {
+			t.Errorf("%v", err)
+		}
+	}
 }
 
 func TestNothingReadsOutside(t *testing.T) {

@@ -43,11 +43,11 @@ one table, ` + "`sesame`" + `, and what the functions that react are given. This
 - ` + "`print`" + ` writes what ` + "`log`" + ` does. ` + "`math.random`" + ` is there in functions, and gives the same in every replay.
 - A function for ` + "`when`" + ` decides and does nothing else: it may read a store, but neither write it, log, print nor act.
 - A door allows and closes what the calls of ` + "`allow` and `close`" + ` say that stand in it, or outside of doors; what is hidden from a reader is refused.
-- Under the policy ` + "`knockd`" + ` a file's doors are a group, matched as knockd does it: a packet counts when a door of the group lists its port, accepts its destination and has its flags.
-  It advances or ends all attempts of its source in the group, and starts others only when there is none. There is no ` + "`step_timeout`, `on_wrong`, `duplicates`, `strict` or `except`" + `, and no knock with
-  flags of its own; but ` + "`within = \"0s\"`" + `, which no second knock meets, and port 0.
-- A knockd.conf and a file of one-time sequences may lie anywhere; a relative path begins at the directory of the scripts, of a file that a knockd.conf names, at that one's. They are read again when they change.
-  All together they are at most 100 files of 1 MiB.
+- Under the policy ` + "`knockd`" + ` the doors of a file are a group, matched as knockd does it. A packet counts when it has the port, the destination and the flags of some door of the group.
+  It advances or ends all attempts of its source in the group, and begins others only when there is none. ` + "`step_timeout`, `on_wrong`, `duplicates`, `strict`, `except`" + ` and flags of single knocks do not
+  exist there. ` + "`within = \"0s\"`" + ` does, which no second knock meets, and so does port 0.
+- A knockd.conf that a script reads is a group by itself, whatever the policy of the script. It and files of one-time sequences may lie anywhere: a relative path begins at the directory of the scripts,
+  or at that of the knockd.conf that it stands in. They are read again when they change. All together they are at most 100 files of 1 MiB.
 - A function has 200,000 instructions and 4 MiB, the top level of a file 5,000,000 and 64 MiB. A string has at most 64 KiB, a reply 256 operations.
 - All scripts together keep 65,536 stored values and as many delays. When a store is full, what would store more is refused: give values a ttl.
 

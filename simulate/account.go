@@ -30,6 +30,7 @@ type account struct {
 	now      time.Time
 	opened   *outcome // the latest, for the effects that follow it
 	overflow bool
+	ended    time.Time // the last moment of what was recorded of a daemon, which went on; zero: nothing goes on
 }
 
 // A rank says how far a source came at a door.
@@ -60,6 +61,7 @@ type outcome struct {
 	fault  string // of the latest error
 	best   nearMiss
 	awaits awaited
+	going  going
 }
 
 // A place is a packet in its capture.
@@ -145,14 +147,17 @@ func (a *account) event(e *engine.Event, p *packet.Packet) {
 		a.raise(o, missed)
 		o.miss(e, p, a)
 	case engine.EventRefuse:
+		o.going = going{}
 		a.raise(o, refused)
 		o.refusals++
 		o.refuse, o.detail = at, transcript.Because(e.Reason, e.Detail)
 	case engine.EventError:
+		o.going = going{}
 		a.raise(o, refused)
 		o.errors++
 		o.fault = transcript.Fault(e)
 	case engine.EventOpen:
+		o.going = going{}
 		a.raise(o, opened)
 		if o.opens++; o.opens == 1 {
 			o.open, a.opened = at, o

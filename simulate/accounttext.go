@@ -59,7 +59,7 @@ func (a *account) write(w io.Writer) {
 			continue
 		}
 		told[source] = true
-		for _, line := range o.lines() {
+		for _, line := range o.lines(a.ended) {
 			fmt.Fprintf(w, "%-15s  %-*s  %s\n", source, width, transcript.Safe(o.door.Name), line)
 		}
 	}
@@ -71,9 +71,14 @@ func (a *account) write(w io.Writer) {
 	}
 }
 
-// lines returns what is to be said of an outcome, the best first.
-func (o *outcome) lines() []string {
+// lines returns what is to be said of an outcome: what is on its way, then the best
+// first. Ended is when a recording did; zero: then everything ends.
+func (o *outcome) lines(ended time.Time) []string {
 	var lines []string
+	waits := o.waits(ended)
+	if waits != "" {
+		lines = append(lines, waits)
+	}
 	if o.opens > 0 {
 		line := "opened" + times(o.opens, o.open, "first")
 		if len(o.access) > 0 {
@@ -87,7 +92,7 @@ func (o *outcome) lines() []string {
 	if o.refusals > o.errors {
 		lines = append(lines, "refused"+times(o.refusals, o.refuse, "last")+": "+o.detail)
 	}
-	if best, ok := o.furthest(); ok {
+	if best, ok := o.furthest(); ok && (waits == "" || o.best.stage > 0) {
 		line := "stopped"
 		if o.misses > 1 {
 			line += fmt.Sprintf(" %d times, the furthest", o.misses)
@@ -173,6 +178,10 @@ func inBrackets(parts ...string) string {
 // gave returns what an effect gave, "" when it gave nothing to its source.
 func gave(e *engine.Event) string {
 	switch {
+	case e.Effect == engine.EffectAllow && e.Observed:
+		return "would have opened " + e.Port.String() + " for " + transcript.Duration(e.TTL)
+	case e.Effect == engine.EffectExec && e.Argv != nil && e.Observed:
+		return "would have run " + transcript.Command(e.Argv)
 	case e.Effect == engine.EffectAllow:
 		return e.Port.String() + " for " + transcript.Duration(e.TTL)
 	case e.Effect == engine.EffectExec && e.Argv != nil:

@@ -1,6 +1,7 @@
 package simulate
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -27,11 +28,49 @@ type awaited struct {
 	told   bool          // an event told the miss
 }
 
+// going is an attempt that is on its way.
+type going struct {
+	stage        int // knocks done; 0: there is none
+	begun, until time.Time
+}
+
+// goOn follows an attempt to a stage. When it began is not known where somebody asked
+// for less than all.
+func (o *outcome) goOn(stage int, now time.Time) {
+	g := going{stage: stage, begun: o.going.begun}
+	if stage == 1 {
+		g.begun = now
+	}
+	if step := o.door.StepTimeout; step > 0 {
+		g.until = now.Add(step)
+	}
+	if !g.begun.IsZero() {
+		if end := g.begun.Add(o.door.Within); g.until.IsZero() || end.Before(g.until) {
+			g.until = end
+		}
+	}
+	o.going = g
+}
+
+// waits returns what an attempt waits for that was on its way when a recording
+// ended, "" when there is none.
+func (o *outcome) waits(ended time.Time) string {
+	g := o.going
+	if g.stage == 0 || g.stage >= len(o.door.Sequence) || ended.IsZero() || !g.until.IsZero() && !g.until.After(ended) {
+		return ""
+	}
+	line := fmt.Sprintf("on its way at %d of %d: waits for %v", g.stage, len(o.door.Sequence), o.door.Sequence[g.stage].Port)
+	if !g.until.IsZero() {
+		line += ", until " + g.until.UTC().Format("15:04:05.000")
+	}
+	return line
+}
+
 // see compares a packet with what is awaited. The engine judges the packet for
 // itself; this only finds words for what it decided.
 func (o *outcome) see(p *packet.Packet, a *account) {
 	w := o.awaits
-	if w.stage == 0 || !a.accepts(o.door, p) {
+	if w.stage == 0 || !o.door.Accepts(p.Dest, a.ours) {
 		return
 	}
 	late := a.now.Sub(w.until)
@@ -52,6 +91,7 @@ func (o *outcome) see(p *packet.Packet, a *account) {
 		}
 	case d.Duplicates == engine.DuplicatesIgnored && d.Sequence[0].Holds(p):
 		o.await(1, a.now)
+		o.goOn(1, a.now)
 	case d.OnWrong != engine.WrongResets:
 	case minds(d, p):
 		came.reason = engine.OutOfOrder
@@ -62,15 +102,6 @@ func (o *outcome) see(p *packet.Packet, a *account) {
 	}
 }
 
-// accepts reports whether the destination of the packet at hand is one that a
-// door minds.
-func (a *account) accepts(d *engine.Door, p *packet.Packet) bool {
-	if d.Target.IsValid() {
-		return p.Dest == d.Target
-	}
-	return a.ours
-}
-
 // disturbs reports whether a packet that is not the next knock of a door of a
 // group ends an attempt in it: one with the flags that the door asks for, and
 // which is some knock of some door of the group.
@@ -79,7 +110,7 @@ func (a *account) disturbs(d *engine.Door, p *packet.Packet) bool {
 		return false
 	}
 	return slices.ContainsFunc(a.groups[d.Group], func(other *engine.Door) bool {
-		return a.accepts(other, p) && slices.ContainsFunc(other.Sequence, func(k engine.Knock) bool { return k.Holds(p) })
+		return other.Accepts(p.Dest, a.ours) && slices.ContainsFunc(other.Sequence, func(k engine.Knock) bool { return k.Holds(p) })
 	})
 }
 
@@ -102,7 +133,7 @@ func (o *outcome) note(m nearMiss) {
 	if !o.awaits.told {
 		o.misses++
 	}
-	o.awaits = awaited{}
+	o.awaits, o.going = awaited{}, going{}
 	if m.stage >= o.best.stage {
 		o.best = m
 	}
@@ -118,6 +149,7 @@ func (o *outcome) await(stage int, now time.Time) {
 
 func (o *outcome) stage(e *engine.Event) {
 	o.awaits = awaited{}
+	o.goOn(e.Stage, e.Time)
 	if e.Stage == 1 && e.Stages > 1 {
 		o.await(1, e.Time)
 	}

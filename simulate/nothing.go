@@ -3,7 +3,6 @@ package simulate
 import (
 	"cmp"
 	"fmt"
-	"iter"
 	"maps"
 	"net/netip"
 	"slices"
@@ -76,39 +75,18 @@ func (t *tally) add(p *packet.Packet, drop packet.Drop) {
 	}
 }
 
-// watches reports whether a door has the port of a packet to this host, in
-// whatever sequence of its, and minds its destination.
+// watches reports whether a door has the port of a packet, in whatever sequence,
+// and minds its destination.
 func (t *tally) watches(d *engine.Door, p *packet.Packet) bool {
-	if d.Target.IsValid() && d.Target != p.Dest || !d.Target.IsValid() && !isLocal(t.local, p.Dest) {
+	if !d.Accepts(p.Dest, isLocal(t.local, p.Dest)) {
 		return false
 	}
-	for k := range knocks(d) {
+	for k := range d.Knocks() {
 		if k.Port == p.Port {
 			return true
 		}
 	}
 	return false
-}
-
-// knocks returns the knocks of all sequences of a door.
-func knocks(d *engine.Door) iter.Seq[engine.Knock] {
-	return func(yield func(engine.Knock) bool) {
-		for _, k := range d.Sequence {
-			if !yield(k) {
-				return
-			}
-		}
-		if d.OneTime == nil {
-			return
-		}
-		for _, s := range d.OneTime.Sequences {
-			for _, k := range s.Knocks {
-				if !yield(k) {
-					return
-				}
-			}
-		}
-	}
 }
 
 // explain says in one line why nothing was a knock.
@@ -147,7 +125,7 @@ func watchedPorts(set *engine.Set) string {
 	const enough = 8
 	var ports []string
 	for _, d := range set.Doors {
-		for k := range knocks(d) {
+		for k := range d.Knocks() {
 			if name := k.Port.String(); !slices.Contains(ports, name) {
 				ports = append(ports, name)
 			}

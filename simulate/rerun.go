@@ -47,6 +47,9 @@ func rerun(c Config, recording *capture) (*Report, error) {
 	r.spends = r.engine.Spends()
 	c.Writer.Begin()
 	err := r.read()
+	if r.account != nil {
+		r.account.ended = r.engine.Now()
+	}
 	report := r.report()
 	if err != io.EOF {
 		report.Incomplete = append(report.Incomplete, err)

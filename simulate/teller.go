@@ -22,6 +22,14 @@ func newTeller(c Config, doors []*engine.Door, live bool) teller {
 	if c.Account {
 		t.account = newAccount(doors)
 	}
+	// Of the writers only one has columns.
+	if columns, has := c.Writer.(interface{ Doors(names []string) }); has {
+		var names []string
+		for _, d := range doors {
+			names = append(names, d.Name)
+		}
+		columns.Doors(names)
+	}
 	return t
 }
 

@@ -69,7 +69,7 @@ func (p *program) check(c *cobra.Command, f *checkFlags) error {
 		return err
 	}
 	defer set.Close()
-	r := checked{Doors: len(set.Engine.Doors), Files: len(set.Files), Findings: append([]lint.Finding{}, p.findings(set, settings.File != "")...)}
+	r := checked{Doors: len(set.Engine.Doors), Files: len(set.Files), Findings: append([]lint.Finding{}, p.findings(set, &settings)...)}
 	if f.effects {
 		r.Effects = append([]lint.Script{}, lint.Effects(set)...)
 	}
@@ -83,20 +83,22 @@ func (p *program) check(c *cobra.Command, f *checkFlags) error {
 		return p.writeJSON(r)
 	}
 	if settings.File != "" {
-		p.checkMachine(&settings, set.Engine)
+		p.checkMachine(&settings, set)
 	}
 	return r.writeText(p)
 }
 
 // findings are those of a set, and of this machine when that will run it.
-func (p *program) findings(set *scripting.Set, here bool) []lint.Finding {
-	if !here {
+func (p *program) findings(set *scripting.Set, settings *config.Config) []lint.Finding {
+	if settings.File == "" {
 		return lint.Check(set)
 	}
 	machine, err := lint.ReadMachine(os.DirFS("/proc"))
 	if err != nil {
 		p.note("not all ports of this machine were looked at: %v", err)
 	}
+	machine.Interfaces = len(settings.Interfaces) > 0
+	machine.Lines = settings.Log.Knockd.Text != "" || settings.Log.KnockdSyslog
 	return lint.CheckOn(set, machine)
 }
 
@@ -158,8 +160,14 @@ func (r *checked) writeText(p *program) error {
 			return err
 		}
 	}
+	said := map[string]bool{} // hints of knockd's findings, which are alike
 	for _, f := range r.Findings {
-		if _, err := fmt.Fprintf(p.stdout, "%s\n    %s\n", printable(f.String()), printable(f.Hint)); err != nil {
+		text := printable(f.String()) + "\n"
+		if f.ID != lint.Knockd || !said[f.Hint] {
+			text += "    " + printable(f.Hint) + "\n"
+		}
+		said[f.Hint] = true
+		if _, err := fmt.Fprint(p.stdout, text); err != nil {
 			return err
 		}
 	}

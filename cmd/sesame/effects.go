@@ -27,18 +27,23 @@ func describe(s lint.Script) string {
 			fmt.Fprintf(&b, "    marks sequences as used in %s\n", d.Marks)
 		}
 		describeCalls(&b, s, "    can", d.Allows, d.Closes)
+		describeCommands(&b, "    ", d.Commands)
 	}
 	describeCalls(&b, s, "  a function outside of doors can", s.Allows, s.Closes)
-	for _, c := range s.Commands {
-		fmt.Fprintf(&b, "  can run %s (line %d)\n", transcript.Command(c.Argv), c.Line)
+	describeCommands(&b, "  ", s.Commands)
+	return b.String()
+}
+
+func describeCommands(b *strings.Builder, indent string, commands []lint.Command) {
+	for _, c := range commands {
+		fmt.Fprintf(b, "%scan run %s (line %d)\n", indent, transcript.Command(c.Argv), c.Line)
 		for _, name := range slices.Sorted(maps.Keys(c.Choices)) {
-			fmt.Fprintf(&b, "    {%s} is one of %s\n", name, choices(c.Choices[name]))
+			fmt.Fprintf(b, "%s  {%s} is one of %s\n", indent, name, choices(c.Choices[name]))
 		}
 		if c.Undo != nil {
-			fmt.Fprintf(&b, "    and undo it with %s\n", transcript.Command(c.Undo))
+			fmt.Fprintf(b, "%s  and undo it with %s\n", indent, transcript.Command(c.Undo))
 		}
 	}
-	return b.String()
 }
 
 func describeCalls(b *strings.Builder, s lint.Script, can string, allows []lint.Allow, closes []lint.Close) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -90,14 +91,15 @@ func (p *program) importKnockd(c *cobra.Command, f *importFlags, path string) er
 	if err := settle(conf); err != nil {
 		return err
 	}
+	conf.LookAtSequences(scripting.ReadOutside)
 	for _, t := range conf.Traps {
-		door := ""
-		if t.Door != "" {
-			door = t.Door + ": "
-		}
-		p.warn("%s:%d: %s%s", path, t.Line, door, t.Text)
+		p.warn("%s", placed(conf, t))
 	}
-	p.warnOfSequences(conf)
+	if f.native {
+		for _, t := range conf.Ends() {
+			p.note("%s", placed(conf, t))
+		}
+	}
 	switch {
 	case f.check:
 		p.note("%s: %s, %s", path, transcript.Count(len(conf.Doors), "door"), transcript.Count(len(conf.Traps), "trap"))
@@ -122,18 +124,13 @@ func settle(conf *knockd.File) (err error) {
 	return nil
 }
 
-// warnOfSequences tells what is odd in the files of one-time sequences. That one
-// cannot be read is for later.
-func (p *program) warnOfSequences(conf *knockd.File) {
-	for i := range conf.Doors {
-		if d := &conf.Doors[i]; d.OneTime != "" {
-			text, _ := scripting.ReadOutside(d.OneTime)
-			_, traps := knockd.Unused(text)
-			for _, t := range traps {
-				p.warn("%s:%d: %s", d.OneTime, t.Line, t.Text)
-			}
-		}
+// placed returns a trap as a message, with its place.
+func placed(conf *knockd.File, t knockd.Trap) string {
+	door := ""
+	if t.Door != "" {
+		door = t.Door + ": "
 	}
+	return fmt.Sprintf("%s:%d: %s%s", cmp.Or(t.File, conf.Path), t.Line, door, t.Text)
 }
 
 func (p *program) readConf(path string) ([]byte, error) {

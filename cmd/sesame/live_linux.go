@@ -5,10 +5,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sesame/daemon"
 	"sesame/daemon/config"
 	"sesame/daemon/effect/firewall"
-	"sesame/daemon/engine"
 	"sesame/daemon/packet"
+	"sesame/scripting"
 )
 
 // liveCommands are those of the daemon, and of who asks it: they need Linux.
@@ -19,12 +20,15 @@ func (p *program) liveCommands() []*cobra.Command {
 	}
 }
 
-// checkMachine warns of chains of this machine's firewall that would drop what
-// the doors let in. It is for a configuration of this machine, not for scripts that
+// checkMachine warns of files through which others than root decide what is run,
+// and of chains of this machine's firewall that would drop what the doors let in. It is for a configuration of this machine, not for scripts that
 // are looked at somewhere.
-func (p *program) checkMachine(settings *config.Config, set *engine.Set) {
+func (p *program) checkMachine(settings *config.Config, set *scripting.Set) {
+	if files := daemon.WritableByOthers(set, settings.Scripts); files != "" {
+		p.warn("others than root can change what decides who gets in and what is run: chown root and chmod go-w\n    %s", files)
+	}
 	var ports []packet.Port
-	for _, d := range set.Doors {
+	for _, d := range set.Engine.Doors {
 		ports = append(ports, d.Guards...)
 	}
 	if settings.Firewall.Mode != "guard" {

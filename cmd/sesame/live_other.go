@@ -6,11 +6,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"sesame/daemon/config"
-	"sesame/daemon/engine"
+	"sesame/scripting"
 )
 
 // liveCommands are none: the daemon needs Linux. Scripts can be checked, and
 // captures replayed, everywhere.
 func (p *program) liveCommands() []*cobra.Command { return nil }
 
-func (p *program) checkMachine(*config.Config, *engine.Set) {}
+func (p *program) checkMachine(*config.Config, *scripting.Set) {}

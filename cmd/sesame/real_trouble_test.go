@@ -205,7 +205,7 @@ sesame.door "plain" { sequence = { "tcp/7007", "tcp/7107" }, guards = "tcp/22", 
 	})
 	text, _ := os.ReadFile(book)
 	contains(t, string(text), "undo forks", "undo loud")
-	contains(t, w.answer("status"), "undo for 203.0.113.9 (door loud) failed at")
+	contains(t, w.answer("status"), "an undo command for 203.0.113.9 (door loud) failed at")
 	if len(w.log()) > 100_000 {
 		t.Errorf("the log has %d bytes", len(w.log()))
 	}

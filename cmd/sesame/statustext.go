@@ -77,13 +77,15 @@ func wrongs(s *control.Status) []string {
 	var all []string
 	say := func(format string, args ...any) { all = append(all, fmt.Sprintf(format, args...)) }
 	if s.Scripts.LastGood {
-		say("the scripts at %s failed when the daemon started: the set that was applied last runs instead; mend them and run: sesame reload", s.Scripts.Path)
+		say("the scripts at %s failed when the daemon started: the set that was applied last runs instead%s", s.Scripts.Path, until(s))
 	}
 	switch r := s.LastReload; {
 	case r.Outcome.Outcome == control.Rejected:
 		say("the scripts were rejected at %s, and generation %d goes on:\n%s", moment(r.At), s.Scripts.Generation, r.Error)
 	case r.Outcome.Outcome == control.Held:
 		say("the scripts were held at %s, and generation %d goes on:\n%s", moment(r.At), s.Scripts.Generation, r.Error)
+	case s.Scripts.Unreadable != "" && !s.Scripts.LastGood:
+		say("the files at %s are not those that run, and cannot be read: %s", s.Scripts.Path, s.Scripts.Unreadable)
 	case s.Scripts.Drift && !s.Scripts.LastGood:
 		say("the files at %s are not those that run; to load them, run: sesame reload", s.Scripts.Path)
 	}
@@ -102,10 +104,25 @@ func wrongs(s *control.Status) []string {
 	return all
 }
 
-// notes returns what went wrong and is over.
+// until says what ends that the last good set runs. Files that were held a person
+// must release.
+func until(s *control.Status) string {
+	if s.LastReload.Outcome.Outcome == control.Held {
+		return ""
+	}
+	return " until they are mended, which is seen by itself"
+}
+
+// notes returns what went wrong and is over, and what somebody should know of.
 func notes(s *control.Status) []string {
 	var all []string
 	say := func(format string, args ...any) { all = append(all, fmt.Sprintf(format, args...)) }
+	if s.Scripts.Generation > 0 && s.Scripts.Doors == 0 {
+		say("no script has a door: nobody can knock")
+	}
+	for _, door := range s.Scripts.UsedUp {
+		say("door %s cannot be opened: all of its one-time sequences are used%s", door.Door, refill(door.File))
+	}
 	if s.Capture.Lost > 0 {
 		say("the kernel had no room for %s: a knock may have been among them", transcript.Count(int(s.Capture.Lost), "packet"))
 	}
@@ -120,7 +137,7 @@ func notes(s *control.Status) []string {
 		if f.Door != "" {
 			who += " (door " + f.Door + ")"
 		}
-		say("%s%s failed at %s: %s", f.Effect, who, moment(f.At), f.Detail)
+		say("%s%s failed at %s: %s", effectWord(f.Effect), who, moment(f.At), f.Detail)
 	}
 	if offset := time.Duration(s.Offset); offset.Abs() > time.Second {
 		say("the wall clock was set by %s since the daemon started; the times of the transcript are as if it was not", span(offset))
@@ -129,6 +146,31 @@ func notes(s *control.Status) []string {
 		say("more happens than the recorder can keep: a recording would end a while ago")
 	}
 	return all
+}
+
+// refill says where new sequences are written.
+func refill(file string) string {
+	if file == "" {
+		return ""
+	}
+	return "; write new ones into " + file
+}
+
+// effectWord returns what an administrator calls an effect.
+func effectWord(name string) string {
+	switch name {
+	case "exec":
+		return "a command"
+	case "undo":
+		return "an undo command"
+	case "allow":
+		return "access"
+	case "mark":
+		return "marking a used one-time sequence"
+	case "spend":
+		return "remembering a used one-time sequence"
+	}
+	return name
 }
 
 func times(n int) string {
@@ -155,7 +197,7 @@ func facts(s *control.Status) [][2]string {
 		counts += ", " + transcript.Number(c.Clamped) + " clamped"
 	}
 	firewall := s.Firewall.Mode
-	if s.Firewall.Mark != "" {
+	if s.Firewall.Mark != "" && len(s.Guards) > 0 {
 		firewall += ", granted packets carry mark " + s.Firewall.Mark
 	}
 	recording := ""

@@ -82,7 +82,7 @@ When there are commands, they run as root, with what the unit allows: the commen
 its first command while the daemon runs has it confined until the next start, and the log says so.
 
 Without its other capabilities root reads only what root owns or everybody may read: so should be the scripts, and a knockd.conf that they name. A file of
-one-time sequences is written anew each time that one is used, beside itself: root owns it, and its directory too. It must not lie where the unit lets nothing
+one-time sequences is written anew, beside the old one, each time that one is used. So root must own it and its directory, and neither may lie where the unit lets nothing
 be written, as below ` + "`/etc`" + `: put it into ` + "`/var/lib/sesame`" + `, or let ` + "`systemctl edit sesame`" + ` add the line ` + "`ReadWritePaths=/etc/knockd`" + `.
 `
 

@@ -53,12 +53,24 @@ type Scripts struct {
 	Observed   []string  `json:"observed,omitempty"` // doors that are only observed
 	// Drift says that the files are not those that run.
 	Drift bool `json:"drift"`
+	// Unreadable says why the files are not those that run, if they cannot be read.
+	Unreadable string `json:"unreadable,omitempty"`
+	// UsedUp are the doors that cannot be opened, since none of their one-time
+	// sequences is left.
+	UsedUp []UsedUp `json:"used_up,omitempty"`
 	// LastGood says that the files failed at the start, so that the set which
 	// was applied last runs instead of them.
 	LastGood bool `json:"last_good"`
 }
 
-// LastReload is the last reload that changed something, or would have.
+// UsedUp is a door without a sequence.
+type UsedUp struct {
+	Door string `json:"door"`
+	File string `json:"file,omitempty"` // that new ones are written into
+}
+
+// LastReload is the last reload that changed something, or would have. It is
+// unchanged when files that were rejected or held are again those that run.
 type LastReload struct {
 	At time.Time `json:"at"`
 	Outcome

@@ -7,25 +7,38 @@ import (
 	"strings"
 )
 
+// few is how many names a message lists.
+const few = 32
+
 // Nearest returns the known name that a person most likely meant by name, or ""
-// when none is close: more than a third of it would have to change.
+// when none is close: more than a third of the longer one would have to change. One
+// change is always little, except to a name of one letter, and so is an ending that
+// is no longer than the rest.
 func Nearest(name string, known []string) string {
-	best, bound := "", len(name)/3+2
+	best, least := "", len(name)
+	name = strings.ToLower(name)
 	for _, candidate := range known {
-		if d := distance(strings.ToLower(name), strings.ToLower(candidate)); d < bound {
-			best, bound = candidate, d
+		other := strings.ToLower(candidate)
+		d := distance(name, other)
+		if d < least && (d <= max(len(name), len(other), 3)/3 || begins(name, other) || begins(other, name)) {
+			best, least = candidate, d
 		}
 	}
 	return best
 }
 
+// begins reports whether a name is another with an ending.
+func begins(name, long string) bool {
+	return len(name) > 2 && len(long) <= 2*len(name) && strings.HasPrefix(long, name)
+}
+
 // DidYouMean ends a message about an unknown name: with the nearest known one,
-// else with all of them.
+// else with all of them when they are few.
 func DidYouMean(name string, known []string) string {
 	if near := Nearest(name, known); near != "" {
 		return fmt.Sprintf(": did you mean %q?", near)
 	}
-	if len(known) == 0 {
+	if len(known) == 0 || len(known) > few {
 		return ""
 	}
 	return ": expected one of " + strings.Join(known, ", ")

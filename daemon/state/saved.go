@@ -35,7 +35,7 @@ type Saved struct {
 	Mark              uint32
 }
 
-// A File is a script or a module as it was read.
+// A File is a script, a module, or what a script names outside, as it was read.
 type File struct {
 	Path   string // below the directory of the scripts, with slashes; absolute for what scripts name outside
 	Source []byte

@@ -1,8 +1,8 @@
 // Package state turns what must survive a restart into files that a crash, a
 // full disk or a torn write cannot make lie, and turns them back at the start.
 //
-// A state directory holds the journal of grants and stored values, and the last
-// good script set. A record is safe once [Dir.Append] has returned nil for it,
+// A state directory holds the journal of grants, stored values and one-time
+// sequences that were used, and the last good script set. A record is safe once [Dir.Append] has returned nil for it,
 // whatever happens to the machine afterwards. journal.go keeps the journal,
 // recover.go reads it, line.go and wire.go are its format.
 package state

@@ -30,6 +30,19 @@ func NewText(w io.Writer, opts TextOptions) *Text {
 	return &Text{out: output{w: w}, opts: opts, source: len("255.255.255.255")}
 }
 
+// widest is how wide the column of doors is made in advance, at most.
+const widest = 24
+
+// Doors makes room for names that are to come, so that columns do not move later.
+// One longer than 24 characters gets it when it comes.
+func (t *Text) Doors(names []string) {
+	for _, name := range names {
+		if width := utf8.RuneCountInString(Safe(name)); width <= widest {
+			t.door = max(t.door, width)
+		}
+	}
+}
+
 // Begin writes nothing: people need no version.
 func (t *Text) Begin() {}
 

@@ -73,6 +73,31 @@ dropped: 1 malformed, 12,000 not watched
 	}
 }
 
+// TestColumnsOfDoors: a column that fits all doors from the start does not move. One
+// long name alone is not what all lines make room for.
+func TestColumnsOfDoors(t *testing.T) {
+	events := []engine.Event{
+		{Kind: engine.EventOpen, Time: noon, Door: "ssh", Source: tom},
+		{Kind: engine.EventOpen, Time: noon, Door: "wörk-hours", Source: tom},
+	}
+	for _, tt := range []struct {
+		doors []string
+		want  string
+	}{
+		{nil, "12:00:00.000  203.0.113.9      ssh  open\n12:00:00.000  203.0.113.9      wörk-hours  open\n"},
+		{[]string{"wörk-hours", "ssh", strings.Repeat("x", 100)}, "12:00:00.000  203.0.113.9      ssh         open\n12:00:00.000  203.0.113.9      wörk-hours  open\n"},
+	} {
+		var out bytes.Buffer
+		w := NewText(&out, TextOptions{})
+		w.Doors(tt.doors)
+		w.Events(events)
+		w.Flush()
+		if diff := cmp.Diff("2026-03-01 UTC\n"+tt.want, out.String()); diff != "" {
+			t.Errorf("with %q (-want +got):\n%s", tt.doors, diff)
+		}
+	}
+}
+
 func TestColorIsOnlyForWhoAsks(t *testing.T) {
 	opened := []engine.Event{{Kind: engine.EventOpen, Time: noon, Door: "ssh", Source: tom}}
 	var plain, colored bytes.Buffer

@@ -11,13 +11,6 @@ import (
 	"sesame/daemon/packet"
 )
 
-const (
-	// placeholder is what a command has where the source belongs.
-	placeholder = "%IP%"
-	// commandLimit is how long a command may run. knockd waits for ever.
-	commandLimit = time.Minute
-)
-
 // EngineDoors returns the doors as the engine matches them, in their order and in
 // one group. Script is the path of the script that reads the file. A door whose
 // target is nowhere is left out: no packet concerns it.
@@ -57,7 +50,7 @@ func (f *File) engineDoor(d *Door, script string, oneTime func(path string) ([]b
 		path := f.OneTimePath(d)
 		text, err := oneTime(path)
 		if err != nil {
-			return nil, fmt.Errorf("%s:%d: reading the one-time sequences of the door %q from %s: %w", f.Path, d.Line, d.Name, shown(path), err)
+			return nil, fmt.Errorf("%s:%d: reading the one-time sequences of the door %q from %s: %w", f.Path, d.OneTimeLine, d.Name, shown(path), err)
 		}
 		door.OneTime = d.oneTime(path, text)
 		if door.Sequence = nil; len(door.OneTime.Sequences) > 0 {
@@ -71,11 +64,12 @@ func (f *File) engineDoor(d *Door, script string, oneTime func(path string) ([]b
 	return door, nil
 }
 
-// OneTimePath returns where the one-time sequences of a door are. It is absolute
-// when f.Path is.
+// OneTimePath returns where the one-time sequences of a door are, by the shortest
+// name: two doors that name one file must use each of its lines once between them.
+// It is absolute when f.Path is.
 func (f *File) OneTimePath(d *Door) string {
 	if filepath.IsAbs(d.OneTime) {
-		return d.OneTime
+		return filepath.Clean(d.OneTime)
 	}
 	return filepath.Join(filepath.Dir(f.Path), d.OneTime)
 }
@@ -102,24 +96,6 @@ func (d *Door) knocks(ports []packet.Port) []engine.Knock {
 	return knocks
 }
 
-// wait returns how long it is from the start to the stop. The engine knows no
-// grant that ends at once.
-func (d *Door) wait() time.Duration {
-	return max(time.Duration(d.CommandTimeout)*time.Second, time.Millisecond)
-}
-
-// commands returns what knockd has for a family; a stop may be without start.
-func (d *Door) commands(of family) (start, stop Command) {
-	start, stop = d.Start, d.Stop
-	if of == ipv6 && d.Start6 != nil {
-		start = *d.Start6
-	}
-	if of == ipv6 && d.Stop6 != nil {
-		stop = *d.Stop6
-	}
-	return start, stop
-}
-
 // A handler runs the commands of a door when it opens.
 type handler struct {
 	four, six action
@@ -135,12 +111,10 @@ func (h handler) Handle(m *engine.Moment) (engine.Reply, error) {
 	if run.start == "" {
 		return engine.Reply{}, nil
 	}
-	shell := func(command string) []string {
-		return []string{"/bin/sh", "-c", strings.ReplaceAll(command, placeholder, m.Source.String())}
-	}
-	exec := engine.Exec{Argv: shell(run.start), Timeout: commandLimit, AnyStatus: true}
+	fill := strings.NewReplacer(placeholder, m.Source.String()).Replace
+	exec := engine.Exec{Argv: shell(fill(run.start)), Timeout: commandLimit, AnyStatus: true}
 	if run.stop != "" {
-		exec.Undo, exec.TTL = shell(run.stop), h.wait
+		exec.Undo, exec.TTL = shell(fill(run.stop)), h.wait
 	}
 	return engine.Reply{Operations: []engine.Operation{exec}}, nil
 }

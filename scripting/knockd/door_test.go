@@ -143,6 +143,7 @@ func TestOneTimeDoors(t *testing.T) {
 	}{
 		{"from the file", "[a]\none_time_sequences = /etc/list\n", &engine.OneTime{File: "/etc/list", Sequences: of}},
 		{"beside knockd.conf", "[a]\none_time_sequences = ../etc/list\n", &engine.OneTime{File: "/etc/list", Sequences: of}},
+		{"by another name of the same", "[a]\none_time_sequences = /etc//x/../list\n", &engine.OneTime{File: "/etc/list", Sequences: of}},
 		{"a sequence before those", "[a]\none_time_sequences = /etc/list\nsequence = 9\n", &engine.OneTime{File: "/etc/list",
 			Sequences: append([]engine.OneTimeSequence{{Knocks: knocks(tcp(9)...)}}, of...)}},
 		{"all used", "[a]\none_time_sequences = /var/used\n", &engine.OneTime{File: "/var/used"}},
@@ -167,8 +168,8 @@ func TestOneTimeDoors(t *testing.T) {
 		t.Fatal(err)
 	}
 	doors, err := f.EngineDoors("gate.lua", read)
-	want := `/etc/knockd.conf:1: reading the one-time sequences of the door "a" from "/gone": open /gone: file does not exist` + "\n" +
-		`/etc/knockd.conf:5: reading the one-time sequences of the door "c" from "/gone\x1b": open ` + "/gone\x1b" + `: file does not exist`
+	want := `/etc/knockd.conf:2: reading the one-time sequences of the door "a" from "/gone": open /gone: file does not exist` + "\n" +
+		`/etc/knockd.conf:6: reading the one-time sequences of the door "c" from "/gone\x1b": open ` + "/gone\x1b" + `: file does not exist`
 	if doors != nil || err == nil || err.Error() != want || !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("doors %v, error\n%v\nwant\n%s", doors, err, want)
 	}

@@ -2,8 +2,9 @@
 //
 // It reads the file as knockd 0.8 does, whatever it makes of it: see parse.go.
 // What knockd takes without a word, and yet hardly as it was meant, becomes a
-// [Trap]. Doors (door.go) are what the engine matches and Script (script.go) is
-// the same as a Lua script, so that somebody who reads it sees all of it.
+// [Trap]. Doors (door.go) are what the engine matches, command.go is what they
+// run, and Script (script.go) is the same as a Lua script, so that somebody who
+// reads it sees all of it.
 package knockd
 
 import (
@@ -19,7 +20,7 @@ type File struct {
 	Path    string // as it was named, for messages
 	Options Options
 	Doors   []Door // in the order of the file, which decides what acts first
-	Traps   []Trap // by line, 1,000 at most
+	Traps   []Trap // by line, 1,000 at most, and then those of other files
 }
 
 // Options are those of the section [options]. They say how knockd runs, which
@@ -43,7 +44,9 @@ type Door struct {
 	// Port 0 is possible.
 	Sequence []packet.Port
 	OneTime  string // path of a file of one-time sequences, as the file has it; "": none
-	Timeout  int    // seconds for the whole sequence; zero or below: no second knock is ever in time
+	// OneTimeLine is the line that names that file.
+	OneTimeLine int
+	Timeout     int // seconds for the whole sequence; zero or below: no second knock is ever in time
 	// Flags is what a TCP packet must carry to concern the door; zero: anything.
 	Flags  engine.FlagTest
 	Target netip.Addr // valid: the one destination that counts
@@ -68,11 +71,12 @@ type Command struct {
 // A Trap is something that knockd accepts without a word, and that hardly means
 // what it seems to.
 type Trap struct {
+	File string // "": the knockd.conf; else the file of one-time sequences that has the line
 	Line int
 	Door string // its name; "" for what is in no door
 	Text string // what knockd makes of it, and what to write instead
-	// Order says that it is the order of the ports: of that `sesame check` has a
-	// finding of its own, which knows the other doors.
+	// Order says that it is the order of the ports, or that one door is opened on
+	// the way to another: of those `sesame check` has findings of its own.
 	Order bool
 }
 

@@ -71,7 +71,7 @@ func shows(text string) bool {
 }
 
 func judgeTraps(t *testing.T, text []byte, traps []Trap) {
-	last := lineCount(text)
+	last := max(lineCount(text), 1) // an empty file has a first line
 	for _, trap := range traps {
 		if trap.Line < 1 || trap.Line > last || !shows(trap.Text) {
 			t.Errorf("a trap of a file with %d lines is %+v", last, trap)

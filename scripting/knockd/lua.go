@@ -33,11 +33,6 @@ func luaString(s string) string {
 	return string(append(b, '"'))
 }
 
-// template returns a command of knockd's as an argument of sesame.command.
-func template(command string) string {
-	return strings.NewReplacer("{", "{{", "}", "}}", "%IP%", "{source}").Replace(command)
-}
-
 // plain returns s as a comment can have it: in one line, and with nothing that
 // an editor or a terminal would obey.
 func plain(s string) string {
@@ -131,8 +126,9 @@ var reserved = []string{
 	"repeat", "return", "then", "true", "until", "while", "attempt", "sesame",
 }
 
-// variables gives out variables, each once.
-type variables map[string]bool
+// variables gives out variables, each once. To each it has the number that the
+// last one was given that would be called so.
+type variables map[string]int
 
 // name returns a variable that is called after a door.
 func (n variables) name(door, suffix string) string {
@@ -148,10 +144,12 @@ func (n variables) name(door, suffix string) string {
 	if base[0] >= '0' && base[0] <= '9' || slices.Contains(reserved, base) {
 		base = "door_" + base
 	}
-	name := base + suffix
-	for i := 2; n[name]; i++ {
-		name = fmt.Sprintf("%s_%d%s", base, i, suffix)
+	wanted := base + suffix
+	name := wanted
+	for n[name] > 0 {
+		n[wanted]++
+		name = fmt.Sprintf("%s_%d%s", base, n[wanted], suffix)
 	}
-	n[name] = true
+	n[name] = 1
 	return name
 }

@@ -11,12 +11,13 @@ import (
 // A native is a door without commands: what it ran lets the source reach ports,
 // which are guards, or takes that back.
 type native struct {
-	guards []packet.Port
-	ttl    string   // of guards
-	lasts  string   // why ttl is what it is; "": knockd says so
-	closes []string // doors whose grants it ends
-	notes  []string
-	why    string // it stays as it is; "" for a door without commands too
+	guards  []packet.Port
+	ttl     string   // of guards
+	lasts   string   // why ttl is what it is; "": knockd says so
+	endless bool     // knockd never shuts it
+	closes  []string // doors whose grants it ends
+	notes   []string
+	why     string // it stays as it is; "" for a door without commands too
 }
 
 // known reports whether the door needs no commands any more.
@@ -49,11 +50,6 @@ func (f *File) native() []native {
 			n.why = "it takes back what no door here gives"
 		}
 	}
-	for i := range all {
-		if d := &f.Doors[i]; all[i].guards != nil && d.action(ipv4).stop == "" {
-			all[i].lasts = "knockd never shut it by itself"
-		}
-	}
 	return all
 }
 
@@ -67,7 +63,7 @@ func (d *Door) opener(n *native) (start change, opens bool) {
 	hasStop := d.action(ipv4).stop != "" || d.action(ipv6).stop != ""
 	if !hasStop {
 		if !start.removes {
-			n.guards, n.ttl, n.notes = start.ports, forever, start.notes
+			n.guard(start, 0)
 		}
 		return start, !start.removes
 	}
@@ -82,9 +78,35 @@ func (d *Door) opener(n *native) (start change, opens bool) {
 	case d.CommandTimeout <= 0:
 		n.why = "it stops as soon as it has started"
 	default:
-		n.guards, n.ttl, n.notes = start.ports, seconds(d.CommandTimeout), start.notes
+		n.guard(start, d.CommandTimeout)
 	}
 	return start, true
+}
+
+// guard makes the door one that guards what its command opens. After so many seconds
+// knockd runs its stop command; 0: it has none.
+func (n *native) guard(start change, stop int) {
+	n.guards, n.notes = start.ports, start.notes
+	switch {
+	case start.timeout > 0 && (stop == 0 || start.timeout < stop):
+		n.ttl, n.lasts = seconds(start.timeout), "the timeout of its command"
+	case stop > 0:
+		n.ttl = seconds(stop)
+	default:
+		n.ttl, n.lasts, n.endless = forever, "knockd never shut it by itself", true
+	}
+}
+
+// Ends says which doors knockd leaves open while the guards that [ScriptOptions] can
+// make of them end.
+func (f *File) Ends() (ends []Trap) {
+	for i, n := range f.native() {
+		if d := &f.Doors[i]; n.endless {
+			ends = append(ends, Trap{Line: d.action(ipv4).line, Door: d.Name, Text: fmt.Sprintf("knockd never shuts by itself what this opens, "+
+				"and a guard of Sesame ends, here after %s: write another ttl in the script if that is too soon", forever)})
+		}
+	}
+	return ends
 }
 
 // change reads a command of a door, which must do the same for both families.
@@ -98,7 +120,7 @@ func (d *Door) change(command func(action) string) (change, string) {
 		return c, why
 	}
 	other, why := readCommand(six)
-	if why == "" && (c.removes != other.removes || !samePorts(c.ports, other.ports)) {
+	if why == "" && (c.removes != other.removes || c.timeout != other.timeout || !samePorts(c.ports, other.ports)) {
 		why = "it does something else for IPv6 than for IPv4"
 	}
 	for _, note := range other.notes {

@@ -30,6 +30,11 @@ func TestNativeCommands(t *testing.T) {
 		{"ufw allow in on eth1 from %IP% to any port 22 proto tcp", "adds tcp/22 (The rule is for what comes in through eth1 alone; a guard is for all interfaces.)"},
 		{"nft add rule inet filter input ip saddr %IP% tcp dport 22 accept", "adds tcp/22"},
 		{"nft insert rule ip6 filter INPUT position 4 ip6 saddr %IP% udp dport 53 ct state new counter accept", "adds udp/53"},
+		{"nft add rule inet filter input ip saddr %IP% tcp dport { 22, 80 } accept", "adds tcp/22 tcp/80"},
+		{"nft add rule inet filter input ip saddr %IP% tcp dport '{22,80}' accept; nft 'add rule inet filter input ip saddr %IP% udp dport 53 accept'", "adds tcp/22 tcp/80 udp/53"},
+		{`firewall-cmd --timeout=90 --add-rich-rule='rule source address=%IP% port port=22 protocol=tcp accept'`, "adds tcp/22 for 90s"},
+		{`firewall-cmd --add-rich-rule='rule source address=%IP% port port=22 protocol=tcp accept' --timeout 2h`, "adds tcp/22 for 2h"},
+		{`firewall-cmd --timeout=0 --add-rich-rule='rule source address=%IP% port port=22 protocol=tcp accept'`, "adds tcp/22"},
 		{`firewall-cmd --add-rich-rule='rule family="ipv4" source address="%IP%" port port="22" protocol="tcp" accept'`, "adds tcp/22"},
 		{`firewall-cmd --zone=public --remove-rich-rule 'rule source address=%IP% port protocol=tcp port=22 accept'`, "removes tcp/22 (The rule is for the zone public alone; a guard is for all interfaces.)"},
 
@@ -77,11 +82,21 @@ func TestNativeCommands(t *testing.T) {
 		{"ufw allow from %IP% to any port 22 proto tcp comment hello", `"comment" is not understood`},
 		{"ufw deny from %IP% to any port 22", `"deny" stands where allow is expected`},
 		{"nft add rule inet filter forward ip saddr %IP% tcp dport 22 accept", `it is about the chain "forward"`},
-		{"nft add rule inet filter input ip saddr %IP% tcp dport { 22, 80 } accept", `"{" is for the shell to read`},
+		{"nft add rule inet filter input ip saddr %IP% tcp dport {22,80} accept", `"{" is for the shell to read`},
+		{"nft add rule inet filter input ip saddr %IP% tcp dport { 22 80 } accept", `"22 80" is no port number`},
+		{"nft add rule inet filter input ip saddr %IP% tcp dport { 22-25 } accept", `"22-25" is no port number`},
+		{"nft add rule inet filter input ip saddr %IP% tcp dport { 22", `"" stands where accept is expected`},
+		{"{ iptables -A INPUT -s %IP% -p tcp --dport 22 -j ACCEPT; }", `"{" is for the shell to read`},
 		{"nft add rule inet filter input ip saddr %IP% tcp dport 22 drop", `"drop" stands where accept is expected`},
-		{"nft add element inet filter knocked %IP%", `"element" stands where rule is expected`},
+		{"nft add element inet filter knocked { %IP% timeout 1h }", `it changes the set "knocked", and which ports that opens stands elsewhere`},
+		{"nft delete element filter knocked '{ %IP% }'", `it changes the set "knocked", and which ports that opens stands elsewhere`},
+		{"nft add element", `it changes the set "", and which ports that opens stands elsewhere`},
 		{"firewall-cmd --permanent --add-rich-rule='rule source address=%IP% port port=22 protocol=tcp accept'", `"--permanent" is not understood`},
 		{"firewall-cmd --add-rich-rule='rule source address=%IP% service name=ssh accept'", `"service" stands where port is expected`},
+		{"firewall-cmd --timeout=1d --add-rich-rule='rule source address=%IP% port port=22 protocol=tcp accept'", `the timeout "1d" is not understood`},
+		{"firewall-cmd --timeout=9999999999 --add-rich-rule='rule source address=%IP% port port=22 protocol=tcp accept'", `the timeout "9999999999" is not understood`},
+		{"firewall-cmd --timeout=9 --remove-rich-rule='rule source address=%IP% port port=22 protocol=tcp accept'", "it removes a rule, and has a timeout"},
+		{"firewall-cmd --timeout=9 --add-rich-rule='rule source address=%IP% port port=22 protocol=tcp accept'; firewall-cmd --timeout=8 --add-rich-rule='rule source address=%IP% port port=80 protocol=tcp accept'", "its commands last for different times"},
 		{"firewall-cmd --reload", `"--reload" is not understood`},
 	} {
 		t.Run(tt.command, func(t *testing.T) {
@@ -89,6 +104,9 @@ func TestNativeCommands(t *testing.T) {
 			got := why
 			if why == "" {
 				got = strings.TrimSpace(fmt.Sprintf("%s %s", map[bool]string{false: "adds", true: "removes"}[c.removes], strings.Trim(fmt.Sprint(c.ports), "[]")))
+				if c.timeout > 0 {
+					got += " for " + seconds(c.timeout)
+				}
 				if c.notes != nil {
 					got += " (" + strings.Join(c.notes, " ") + ")"
 				}

@@ -1,7 +1,10 @@
 package knockd
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"slices"
 	"strings"
 
 	"sesame/daemon/packet"
@@ -50,4 +53,54 @@ func Unused(text []byte) (unused []Sequence, traps []Trap) {
 		unused = append(unused, Sequence{number, line, ports})
 	}
 	return unused, traps[:min(len(traps), maxTraps)]
+}
+
+// LookAtSequences adds to the traps what is odd in the files of one-time sequences
+// that the doors name. Read is asked once for each.
+func (f *File) LookAtSequences(read func(path string) ([]byte, error)) {
+	type list struct {
+		left int
+		err  error
+	}
+	known := map[string]list{}
+	var inFiles []Trap
+	for i := range f.Doors {
+		d := &f.Doors[i]
+		if d.OneTime == "" {
+			continue
+		}
+		path := f.OneTimePath(d)
+		l, seen := known[path]
+		if !seen {
+			text, err := read(path)
+			unused, odd := Unused(text)
+			l = list{len(unused), err}
+			known[path] = l
+			for _, t := range odd {
+				inFiles = append(inFiles, Trap{File: path, Line: t.Line, Door: d.Name, Text: t.Text})
+			}
+		}
+		switch {
+		case l.err != nil:
+			f.Traps = append(f.Traps, Trap{Line: d.OneTimeLine, Door: d.Name, Text: d.without(path, l.err)})
+		case l.left == 0:
+			f.Traps = append(f.Traps, Trap{Line: d.OneTimeLine, Door: d.Name, Text: fmt.Sprintf("%s has no sequence left, so knockd does not start: "+
+				"write new ones into it, each in a line of its own behind a blank", shown(path))})
+		}
+	}
+	slices.SortStableFunc(f.Traps, func(a, b Trap) int { return a.Line - b.Line })
+	f.Traps = append(f.Traps, inFiles[:max(0, min(len(inFiles), maxTraps-len(f.Traps)))]...)
+}
+
+// without says what it means that a file of one-time sequences cannot be read. A
+// door that is nowhere stands in no script.
+func (d *Door) without(path string, err error) string {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		err = e.Err
+	}
+	script := ", and a script that names it does not load"
+	if d.Nowhere {
+		script = ""
+	}
+	return fmt.Sprintf("%s cannot be read (%v): without it knockd does not start%s: make it, or name another", shown(path), err, script)
 }

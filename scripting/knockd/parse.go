@@ -52,6 +52,13 @@ func Parse(path string, text []byte) (*File, error) {
 				shown(d.Section), likeOptions(d.Section))}
 		}
 	}
+	for _, d := range p.doors {
+		if target, found := d.said["TARGET"]; found {
+			if problem := refusedTarget(target.value); problem != "" {
+				return nil, &SyntaxError{path, target.line, problem}
+			}
+		}
+	}
 	p.finish()
 	return p.file, nil
 }
@@ -129,6 +136,9 @@ func (p *parser) read(l line) error {
 	}
 	if l.text[0] == '[' && l.text[len(l.text)-1] == ']' {
 		return p.begin(l.text[1 : len(l.text)-1])
+	}
+	if l.text[0] == '[' {
+		return p.refuse("%s is no section: it ends with ], and a comment has a line of its own", shown(l.text))
 	}
 	if p.section == "" {
 		if strings.HasPrefix(l.text, "\ufeff") {
@@ -220,7 +230,7 @@ func (p *parser) directive(name, key, value string) error {
 		if value == "" {
 			return p.refuse("the path of a file of one-time sequences was expected, as in %s = /etc/knockd/sequences", name)
 		}
-		d.OneTime, d.Sequence = value, nil
+		d.OneTime, d.OneTimeLine, d.Sequence = value, p.line, nil
 	case "SEQ_TIMEOUT":
 		d.Timeout = atoi(value).value
 	case "CMD_TIMEOUT":
@@ -266,8 +276,6 @@ func upper(s string) string {
 func bare(name string) string {
 	key := upper(name)
 	switch {
-	case name[0] == '[':
-		return fmt.Sprintf("%s is no section: it ends with ], and a comment has a line of its own", shown(name))
 	case strings.HasPrefix(name, ";") || strings.HasPrefix(name, "//"):
 		return fmt.Sprintf("%s is no comment: those begin with #", shown(name))
 	case known(key, optionNames) || known(key, doorNames):

@@ -197,6 +197,9 @@ func (k *realKnockd) compare(t *testing.T, text string) {
 	said := k.read(t, text)
 	want, refused := theirs(said), strings.HasPrefix(said[len(said)-1], "refused")
 	got, err := ours(text)
+	if !refused && err != nil && !k.listens(t, text) {
+		return // it takes the file, and then cannot listen for what stands in it
+	}
 	if !refused {
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("error %v, and what was read (-knockd +ours):\n%s\nof\n%q", err, diff, text)
@@ -232,6 +235,7 @@ var corpus = []string{
 	door + "tcpflags=syn", door + "tcpflags = SYN,!ack", door + "tcpflags = syn, ack", door + "tcpflags = syn ,ack", door + "tcpflags = ! syn", door + "tcpflags =",
 	door + "tcpflags = ,", door + "tcpflags = syn,", door + "tcpflags = !", door + "tcpflags = !!syn", door + "tcpflags = syn\ntcpflags = !syn,ack", door + "tcpflags = fin,syn,rst,psh,ack,urg",
 	door + "tcpflags = !fin,!syn,!rst,!psh,!ack,!urg", door + "tcpflags = ece", door + "tcpflags = push", door + "tcpflags = ſyn", door + "tcpflags", door + "tcpflag = syn",
+	door + "target = 203.0.113.0/24", door + "target = 203.0.113.5/32\ntarget = 203.0.113.5", door + "target = 2001:db8::1/128", door + "target = fe80::1%eth0",
 	door + "target = 203.0.113.5", door + "target = localhost", door + "target =", door + "target = 2001:DB8::1\ntarget = 203.0.113.5",
 	door + "command = x", door + "start_command = x = y # z", door + "command = x\nstart_command = y", door + "command =\nstop_command = %IP%", door + "stop_command=a\nstop_command=b",
 	door + "command_6 = x\nstart_command_6 = y", door + "start_command_6 =\nstop_command_6 =", door + "stop_6 = x", door + "startcommand = x", door + "command = \xff\x1b\xc3\xbc",

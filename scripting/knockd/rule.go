@@ -14,6 +14,7 @@ import (
 // ports, or takes that back.
 type change struct {
 	removes bool
+	timeout int // seconds after which it ends by itself; 0: never
 	ports   []packet.Port
 	notes   []string // what of it a guard does not say
 }
@@ -50,8 +51,10 @@ func readCommand(command string) (c change, why string) {
 			return change{}, r.why
 		case i > 0 && r.removes != c.removes:
 			return change{}, "it opens and shuts at once"
+		case i > 0 && r.timeout != c.timeout:
+			return change{}, "its commands last for different times"
 		}
-		c.removes = r.removes
+		c.removes, c.timeout = r.removes, r.timeout
 		for _, p := range r.ports {
 			c.add(p)
 		}
@@ -105,6 +108,8 @@ func split(line string) (commands [][]string, why string) {
 				return nil, fmt.Sprintf("nothing stands before a %q", string(c))
 			}
 			commands, words, line = append(commands, words), nil, strings.TrimPrefix(line, "&")
+		case (c == '{' || c == '}') && !open && words != nil && (line == "" || strings.IndexByte(" \t;&", line[0]) >= 0):
+			word, open = string(c), true // special only as the first word, or with a word around it
 		case strings.IndexByte("&|`$><()*?[]~\\#{}!\n\r\v\f", c) >= 0:
 			return nil, fmt.Sprintf("%q is for the shell to read", string(c))
 		default:

@@ -1,7 +1,9 @@
 package knockd
 
 import (
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -98,8 +100,13 @@ func (r *rule) ufw() {
 	r.finish(true)
 }
 
-// nft reads the arguments of nft.
+// nft reads the arguments of nft, which are one text to it.
 func (r *rule) nft() {
+	r.words = strings.Fields(strings.NewReplacer("{", " { ", "}", " } ").Replace(strings.Join(r.words, " ")))
+	if len(r.words) > 1 && r.words[1] == "element" {
+		r.element()
+		return
+	}
 	r.expect("add", "insert")
 	r.expect("rule")
 	r.take("ip", "ip6", "inet")
@@ -115,7 +122,7 @@ func (r *rule) nft() {
 	r.from(r.next())
 	r.protocol(r.next())
 	r.expect("dport")
-	r.portList(r.next())
+	r.nftPorts()
 	if r.take("ct") {
 		r.expect("state")
 		r.expect("new")
@@ -123,6 +130,43 @@ func (r *rule) nft() {
 	r.take("counter")
 	r.expect("accept")
 	r.finish(false)
+}
+
+// element refuses a command that changes a set: its ports are elsewhere.
+func (r *rule) element() {
+	r.words = r.words[2:]
+	r.take("ip", "ip6", "inet", "arp", "bridge", "netdev")
+	r.next() // the table
+	r.fail("it changes the set %q, and which ports that opens stands elsewhere", r.next())
+}
+
+// nftPorts takes one port, or a set of them.
+func (r *rule) nftPorts() {
+	if !r.take("{") {
+		r.portList(r.next())
+		return
+	}
+	var set []string
+	for len(r.words) > 0 && !r.take("}") {
+		set = append(set, r.next())
+	}
+	r.portList(strings.NewReplacer(" , ", ",", ", ", ",", " ,", ",").Replace(strings.Join(set, " ")))
+}
+
+// lasts takes the time after which a rule ends.
+func (r *rule) lasts(text string) {
+	digits, unit := text, 1
+	for name, size := range map[string]int{"s": 1, "m": 60, "h": 3600} {
+		if rest, found := strings.CutSuffix(text, name); found {
+			digits, unit = rest, size
+		}
+	}
+	n, err := strconv.ParseUint(digits, 10, 31)
+	if err != nil || int(n) > math.MaxInt32/unit {
+		r.fail("the timeout %q is not understood", text)
+		return
+	}
+	r.timeout = int(n) * unit
 }
 
 // firewalld reads the arguments of firewall-cmd, whose rule is one word.
@@ -136,6 +180,8 @@ func (r *rule) firewalld() {
 		switch option {
 		case "--zone":
 			r.note("The rule is for the zone %s alone; a guard is for all interfaces.", value)
+		case "--timeout":
+			r.lasts(value)
 		case "--add-rich-rule", "--remove-rich-rule":
 			if text != "" {
 				r.fail("it does two things at once")
@@ -144,6 +190,9 @@ func (r *rule) firewalld() {
 		default:
 			r.fail("%q is not understood", option)
 		}
+	}
+	if r.removes && r.timeout > 0 {
+		r.fail("it removes a rule, and has a timeout")
 	}
 	if text == "" {
 		r.fail("it neither adds nor removes a rich rule")

@@ -1,9 +1,9 @@
 package knockd
 
 import (
+	"cmp"
 	"fmt"
 	"path"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -109,7 +109,9 @@ func (w *writer) options() {
 	}
 }
 
-func (w *writer) trap(t Trap) { w.say("%s:%d: %s", path.Base(w.file.Path), t.Line, t.Text) }
+func (w *writer) trap(t Trap) {
+	w.say("%s:%d: %s", path.Base(cmp.Or(t.File, w.file.Path)), t.Line, t.Text)
+}
 
 // door writes one door with its commands.
 func (w *writer) door(i int) {
@@ -166,11 +168,14 @@ func (w *writer) listening(d *Door) (list []option) {
 		list = append(list, option{key: "one_time_sequences", value: luaString(d.OneTime)})
 	}
 	list = append(list, option{key: "within", value: luaString(seconds(max(d.Timeout, 0)))})
-	flags := option{key: "flags", value: luaString(flagText(d.Flags))}
-	if d.Flags == (engine.FlagTest{}) {
-		flags.remark = "none in the file: any TCP packet is a knock"
+	if d.hearsTCP() {
+		flags := option{key: "flags", value: luaString(flagText(d.Flags))}
+		if d.Flags == (engine.FlagTest{}) {
+			flags.remark = "none in the file: any TCP packet is a knock"
+		}
+		list = append(list, flags)
 	}
-	if list = append(list, flags); d.Target.IsValid() {
+	if d.Target.IsValid() {
 		list = append(list, option{key: "target", value: luaString(d.Target.String())})
 	}
 	return list
@@ -214,51 +219,12 @@ func onlyFor(family, command string) string {
 	return "function(attempt)\n    if attempt.family == " + luaString(family) + " then attempt:exec(" + command + ") end\n  end"
 }
 
-// A family is that of the address that knocked.
-type family int
-
-const (
-	ipv4 family = iota
-	ipv6
-)
-
-// An action is what knockd runs for a family, or for both.
-type action struct {
-	families    []family
-	suffix      string // of the variable
-	start, stop string
-}
-
-// actions returns what a door runs: for both families the same, for each its
-// own, for one alone, or nothing.
+// actions returns what a door runs in the script.
 func (w *writer) actions(i int) []action {
-	d := &w.file.Doors[i]
 	if w.native != nil && w.native[i].known() {
 		return nil
 	}
-	four, six := d.action(ipv4), d.action(ipv6)
-	if four.start == six.start && four.stop == six.stop {
-		four.families = []family{ipv4, ipv6}
-		six.start = ""
-	}
-	six.suffix = "_6"
-	return slices.DeleteFunc([]action{four, six}, func(a action) bool { return a.start == "" })
-}
-
-// action returns what a door runs for a family. A stop command is nothing
-// without a start command.
-func (d *Door) action(of family) action {
-	a := action{families: []family{of}, start: d.Start.Text, stop: d.Stop.Text}
-	if of == ipv6 && d.Start6 != nil {
-		a.start = d.Start6.Text
-	}
-	if of == ipv6 && d.Stop6 != nil {
-		a.stop = d.Stop6.Text
-	}
-	if a.start == "" {
-		a.stop = ""
-	}
-	return a
+	return w.file.Doors[i].actions()
 }
 
 // problem says why a command cannot be declared, and "" when it can.

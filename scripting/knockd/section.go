@@ -2,7 +2,6 @@ package knockd
 
 import (
 	"fmt"
-	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -40,17 +39,6 @@ func (p *parser) warn(traps ...trap) {
 	p.traps = append(p.traps, traps[:min(len(traps), maxTraps-len(p.traps))]...)
 }
 
-// setTarget reads a destination. knockd compares it as text with the address of a
-// packet, so it never equals another spelling of the same address. Here it does;
-// but what is no plain address equals nothing here either.
-func (d *draft) setTarget(text string) {
-	a, err := netip.ParseAddr(text)
-	if d.Nowhere = err != nil || a.Zone() != "" || a.Is4In6(); d.Nowhere {
-		a = netip.Addr{}
-	}
-	d.Target = a
-}
-
 // finish gives the doors their names, and finds the traps.
 func (p *parser) finish() {
 	namer := newNamer(p.doors)
@@ -65,6 +53,9 @@ func (p *parser) finish() {
 		p.warn(d.traps()...)
 	}
 	p.warn(together(p.doors)...)
+	if len(p.doors) == 0 {
+		p.warn(trap{line: 1, text: "there is no door in this file, so nobody can knock: write a section such as [openSSH]"})
+	}
 	slices.SortStableFunc(p.traps, func(a, b trap) int { return a.line - b.line })
 	for _, t := range p.traps {
 		said := Trap{Line: t.line, Text: t.text, Order: t.order}

@@ -116,7 +116,7 @@ func oddKnock(item string, port packet.Port) string {
 	rest := strings.Trim(n.rest, blanks)
 	reads := fmt.Sprintf("%s is %s to knockd", shown(item), port)
 	if port.Number == 0 {
-		reads += ", which nobody can knock, so the door cannot be opened"
+		reads += ", which no ordinary program can knock, while an attacker can"
 	}
 	switch before, behind, slash := strings.Cut(upper(text), "/"); {
 	case text == "":

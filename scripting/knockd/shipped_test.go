@@ -8,8 +8,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// The example that is shipped is the configuration of this project's first page,
-// word for word: only comments stand around it.
+// The example that is shipped is what introductions to port knocking show, word for
+// word: only comments stand around it.
 func TestTheShippedExample(t *testing.T) {
 	text, err := os.ReadFile("../../scripts/knockd/knockd.conf")
 	if err != nil {

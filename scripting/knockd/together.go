@@ -24,17 +24,24 @@ func together(doors []*draft) (found []trap) {
 		if len(d.Sequence) == 0 || d.Nowhere {
 			continue
 		}
+		say := func(order bool, text string) {
+			found = append(found, trap{line: d.sequenceLine(), door: d, text: text, order: order})
+		}
 		first := d.Sequence[0]
 		earlier := begin[first]
-		for _, other := range earlier {
-			if d.meets(other) {
-				found = append(found, trap{line: d.sequenceLine(), door: d, text: parallel(d, other)})
-				break
+		loses := d.lost(earlier)
+		if i := slices.IndexFunc(earlier, d.meets); i >= 0 {
+			other := earlier[i]
+			text, whole := parallel(d, other)
+			if other == loses && !whole {
+				text += fmt.Sprintf("; and knockd drops this door's attempt when the one in %s ends, which it does first, so there this door hardly ever opens, while here it does", shown(other.Name))
+				loses = nil
 			}
+			say(whole && d.Target == other.Target, text+": "+remedy(d, other))
 		}
-		if other := d.lost(earlier); other != nil {
-			found = append(found, trap{line: d.sequenceLine(), door: d, text: fmt.Sprintf("knockd drops this door's attempt when the one in %s ends, which it does first, "+
-				"so there this door hardly ever opens, while here it does: give it another first port", shown(other.Name))})
+		if loses != nil {
+			say(false, fmt.Sprintf("knockd drops this door's attempt when the one in %s ends, which it does first, "+
+				"so there this door hardly ever opens, while here it does: give it another first port", shown(loses.Name)))
 		}
 		if len(earlier) < maxTogether {
 			begin[first] = append(earlier, d)
@@ -54,18 +61,26 @@ func (d *draft) meets(other *draft) bool {
 	return d.Sequence[0].Proto != packet.TCP || d.Flags.Set&other.Flags.Clear == 0 && other.Flags.Set&d.Flags.Clear == 0
 }
 
-// parallel says what it means that a door begins with an earlier one.
-func parallel(d, earlier *draft) string {
+// parallel says what it means that a door begins with an earlier one, and whether
+// one of the two is passed whole on the way through the other.
+func parallel(d, earlier *draft) (text string, whole bool) {
 	name, short := shown(earlier.Name), min(len(d.Sequence), len(earlier.Sequence))
 	switch {
 	case !slices.Equal(d.Sequence[:short], earlier.Sequence[:short]):
-		return fmt.Sprintf("%s begins with the same knock, so whoever knocks at one of the two has begun both: give each its own first port", name)
+		return name + " begins with the same knock, so whoever knocks at one of the two has begun both", false
 	case len(d.Sequence) == len(earlier.Sequence):
-		return fmt.Sprintf("%s has the same sequence, so the two open together: give each its own", name)
+		return name + " has the same sequence, so the two open together", true
 	case short == len(d.Sequence):
-		return fmt.Sprintf("the sequence of %s begins with this whole one, so whoever opens that opens this on the way: give each its own first port", name)
+		return fmt.Sprintf("the sequence of %s begins with this whole one, so whoever opens that opens this on the way", name), true
 	}
-	return fmt.Sprintf("this sequence begins with the whole one of %s, so whoever opens this opens that on the way: give each its own first port", name)
+	return fmt.Sprintf("this sequence begins with the whole one of %s, so whoever opens this opens that on the way", name), true
+}
+
+func remedy(d, earlier *draft) string {
+	if slices.Equal(d.Sequence, earlier.Sequence) {
+		return "give each its own"
+	}
+	return "give each its own first port"
 }
 
 // lost returns the earlier door whose attempt takes that of d with it in knockd,

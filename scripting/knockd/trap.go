@@ -2,9 +2,9 @@ package knockd
 
 import (
 	"fmt"
-	"net/netip"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"sesame/daemon/engine"
@@ -46,6 +46,10 @@ func (d *draft) sequenceTraps(say sayer) {
 			return
 		}
 		say(sequence.line, "knockd begins with this sequence whenever it starts, and goes on with those of line %d: remove one of the two", file.line)
+	}
+	if sequence.line != 0 && sequence.value == "" {
+		say(sequence.line, "the sequence is empty, which is a single knock at tcp/0 to knockd: no ordinary program can send it, while an attacker can: write ports such as 7000,8000,9000")
+		return
 	}
 	for _, odd := range oddKnocks(sequence.value) {
 		if sequence.line != 0 {
@@ -113,12 +117,15 @@ func oddNumber(text string) bool {
 	return text == "" || n.rest != "" || n.wrapped
 }
 
+// hearsTCP reports whether a knock of the door can be TCP. What one-time sequences
+// have is not known.
+func (d *Door) hearsTCP() bool {
+	return d.OneTime != "" || slices.ContainsFunc(d.Sequence, func(p packet.Port) bool { return p.Proto == packet.TCP })
+}
+
 func (d *draft) flagTraps(say sayer) {
 	said, found := d.said["TCPFLAGS"]
-	tcp := d.OneTime != "" // nobody knows yet
-	for _, p := range d.Sequence {
-		tcp = tcp || p.Proto == packet.TCP
-	}
+	tcp := d.hearsTCP()
 	clientSends := engine.FlagTest{Set: d.Flags.Set &^ packet.SYN, Clear: d.Flags.Clear & packet.SYN}
 	switch {
 	case !tcp && found:
@@ -129,31 +136,6 @@ func (d *draft) flagTraps(say sayer) {
 		say(said.line, "the door wants packets with %s, which the knock client does not send: write tcpflags = syn", flagList(clientSends.Set))
 	case tcp && clientSends.Clear != 0:
 		say(said.line, "the door wants packets without syn, and the knock client sends no others: write tcpflags = syn")
-	}
-}
-
-func (d *draft) targetTraps(say sayer) {
-	t, found := d.said["TARGET"]
-	if !found {
-		return
-	}
-	switch a, err := netip.ParseAddr(t.value); {
-	case err == nil && a.Is4In6():
-		say(t.line, "no packet is sent to %s, so the door cannot be opened: write %s", shown(t.value), a.Unmap())
-	case err == nil && a.Zone() != "":
-		say(t.line, "no packet is sent to %s, so the door cannot be opened: write %s", shown(t.value), a.WithZone(""))
-	case d.Nowhere:
-		say(t.line, "%s is no address, and knockd compares it with that of each packet, so the door cannot be opened: write an address such as 203.0.113.5", shown(t.value))
-	// C writes the few addresses of ::/96 in a way of its own.
-	case a.String() != t.value && !netip.PrefixFrom(netip.IPv6Unspecified(), 96).Contains(a):
-		say(t.line, "knockd compares %s as text and finds no packet to it, so that the door cannot be opened; Sesame takes the address: write %s", shown(t.value), a)
-	}
-	if d.Target.Is4() {
-		for _, key := range []string{"START_COMMAND_6", "STOP_COMMAND_6"} {
-			if six, found := d.said[key]; found {
-				say(six.line, "the target is an IPv4 address, so nobody knocks over IPv6 and this is never run: remove it")
-			}
-		}
 	}
 }
 

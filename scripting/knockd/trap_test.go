@@ -1,6 +1,7 @@
 package knockd
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 
@@ -19,15 +20,15 @@ func TestTraps(t *testing.T) {
 
 		{"another protocol", "[a]\nsequence = 30/udp,10,20\ntcpflags=syn\n", []string{`2: a: "30/udp" is tcp/30 to knockd: write 30:udp`}},
 		{"as Sesame has it", "[a]\nsequence = udp/30,tcp/10,20\ntcpflags=syn\n", []string{
-			`2: a: "udp/30" is tcp/0 to knockd, which nobody can knock, so the door cannot be opened: write 30:udp`,
-			`2: a: "tcp/10" is tcp/0 to knockd, which nobody can knock, so the door cannot be opened: write 10:tcp`}},
+			`2: a: "udp/30" is tcp/0 to knockd, which no ordinary program can knock, while an attacker can: write 30:udp`,
+			`2: a: "tcp/10" is tcp/0 to knockd, which no ordinary program can knock, while an attacker can: write 10:tcp`}},
 		{"a slash and something else", "[a]\nsequence = 30/sctp,10,20\ntcpflags=syn\n", []string{`2: a: "30/sctp" is tcp/30 to knockd: write a port such as 7000:udp`}},
 		{"a range", "[a]\nsequence = 30-35,10,20:udp\ntcpflags=syn\n", []string{`2: a: "30-35" is tcp/30 to knockd: it knows no ranges, so write each port`}},
 		{"port 0, and a word", "[a]\nsequence = 0,ssh,20:udp\ntcpflags=syn\n", []string{
-			`2: a: "0" is tcp/0 to knockd, which nobody can knock, so the door cannot be opened: write a port from 1 to 65535`,
-			`2: a: "ssh" is tcp/0 to knockd, which nobody can knock, so the door cannot be opened: write the number alone, and a comma behind each knock`}},
+			`2: a: "0" is tcp/0 to knockd, which no ordinary program can knock, while an attacker can: write a port from 1 to 65535`,
+			`2: a: "ssh" is tcp/0 to knockd, which no ordinary program can knock, while an attacker can: write the number alone, and a comma behind each knock`}},
 		{"a comma too many", "[a]\nsequence = 30,10,20,\ntcpflags=syn\n", []string{
-			`2: a: "" is tcp/0 to knockd, which nobody can knock, so the door cannot be opened: remove the comma too many, or write a port`}},
+			`2: a: "" is tcp/0 to knockd, which no ordinary program can knock, while an attacker can: remove the comma too many, or write a port`}},
 		{"a comma too few", "[a]\nsequence = 30 10,20\ntcpflags=syn\nsequence=30 5,40\n", []string{
 			"2: a: line 4 says \"sequence\" again, and the last one counts: remove one of them",
 			`4: a: "30 5" is tcp/30 to knockd: write the number alone, and a comma behind each knock`,
@@ -38,6 +39,8 @@ func TestTraps(t *testing.T) {
 		{"a third field", "[a]\nsequence = 30:udp:x\x1b,10,20:tcp:\ntcpflags=syn\n", []string{
 			`2: a: "30:udp:x\x1b" is udp/30 to knockd: it does not read "x\x1b" behind the second colon`,
 			`2: a: "20:tcp:" is tcp/20 to knockd: it does not read "" behind the second colon`}},
+		{"nothing", "[a]\nsequence =\ntcpflags=syn\ncommand = x\n", []string{
+			`2: a: the sequence is empty, which is a single knock at tcp/0 to knockd: no ordinary program can send it, while an attacker can: write ports such as 7000,8000,9000`}},
 		{"one knock", "[a]\nsequence = 30:udp\ncommand = x\n[b]\nsequence = 31:udp\n", []string{
 			`2: a: one knock is the whole sequence, so each packet to udp/30 opens the door, and runs its command: write more knocks`,
 			`5: b: one knock is the whole sequence, so each packet to udp/31 opens the door: write more knocks`}},
@@ -73,11 +76,10 @@ func TestTraps(t *testing.T) {
 		{"flags that exclude others", "[a]\nsequence = 30,10,20\ntcpflags = syn,!ack,!rst\n", nil},
 
 		{"a name as target", door + "target = gate.example\n", []string{
-			`4: a: "gate.example" is no address, and knockd compares it with that of each packet, so the door cannot be opened: write an address such as 203.0.113.5`}},
+			`4: a: "gate.example" is no address: knockd does not start when it cannot resolve such a name, and never finds a packet to it when it can, so the door cannot be opened: write an address such as 203.0.113.5`}},
 		{"IPv6 in capitals", door + "target = 2001:DB8::1\n", []string{
 			`4: a: knockd compares "2001:DB8::1" as text and finds no packet to it, so that the door cannot be opened; Sesame takes the address: write 2001:db8::1`}},
 		{"IPv4 as IPv6", door + "target = ::ffff:203.0.113.5\n", []string{`4: a: no packet is sent to "::ffff:203.0.113.5", so the door cannot be opened: write 203.0.113.5`}},
-		{"an interface behind a target", door + "target = fe80::1%eth0\n", []string{`4: a: no packet is sent to "fe80::1%eth0", so the door cannot be opened: write fe80::1`}},
 		{"IPv6 commands of an IPv4 target", door + "target = 203.0.113.5\ncommand_6 = x\nstop_command_6 =\n", []string{
 			`5: a: the target is an IPv4 address, so nobody knocks over IPv6 and this is never run: remove it`,
 			`6: a: the target is an IPv4 address, so nobody knocks over IPv6 and this is never run: remove it`}},
@@ -101,8 +103,10 @@ func TestTraps(t *testing.T) {
 		{"a sequence that is used again and again", "[a]\ntcpflags=syn\none_time_sequences = s\nsequence = 30,10,20\n", []string{
 			`3: a: knockd looks for "s" where it was started, and Sesame beside knockd.conf: write the whole path`,
 			`4: a: knockd begins with this sequence whenever it starts, and goes on with those of line 3: remove one of the two`}},
-		{"the first interface", "[options]\ninterface = a\ninterface = b\n", []string{`3: knockd listens on the interface of line 2: the first one counts`}},
-		{"an option again", "[options]\nlogfile = a\nLogFile = b\n", []string{`2: line 3 says "LogFile" again, and the last one counts: remove one of them`}},
+		{"no door", "", []string{"1: there is no door in this file, so nobody can knock: write a section such as [openSSH]"}},
+		{"no door but options", "#\n[options]\nUseSyslog\n", []string{"1: there is no door in this file, so nobody can knock: write a section such as [openSSH]"}},
+		{"the first interface", door + "[options]\ninterface = a\ninterface = b\n", []string{`6: knockd listens on the interface of line 5: the first one counts`}},
+		{"an option again", door + "[options]\nlogfile = a\nLogFile = b\n", []string{`5: line 6 says "LogFile" again, and the last one counts: remove one of them`}},
 		{"two names of one thing", door + "command = a\nstart_command = b\n", []string{`4: a: line 5 says "start_command" again, and the last one counts: remove one of them`}},
 		{"a NUL byte", door + "command = a\x00b\n", []string{`4: a: knockd reads nothing of a line behind a NUL byte: remove that`}},
 		{"a long line", "[a]\n#" + strings.Repeat("x", 4094) + "sequence = 30,10,20\ntcpflags = syn\n", []string{
@@ -134,10 +138,13 @@ func said(traps []Trap) (lines []string) {
 	return lines
 }
 
+var matchOrder = regexp.MustCompile("the whole one of|this whole one|has the same sequence|in descending order")
+
 // TestDoorsTogether looks at doors with the same first knock.
 func TestDoorsTogether(t *testing.T) {
 	const (
 		shares   = `begins with the same knock, so whoever knocks at one of the two has begun both: give each its own first port`
+		both     = `begins with the same knock, so whoever knocks at one of the two has begun both; and knockd drops this door's attempt when the one in "a" ends, which it does first, so there this door hardly ever opens, while here it does: give each its own first port`
 		dropped  = `knockd drops this door's attempt when the one in "a" ends, which it does first, so there this door hardly ever opens, while here it does: give it another first port`
 		extends  = `this sequence begins with the whole one of "a", so whoever opens this opens that on the way: give each its own first port`
 		contains = `the sequence of "a" begins with this whole one, so whoever opens that opens this on the way: give each its own first port`
@@ -148,8 +155,8 @@ func TestDoorsTogether(t *testing.T) {
 	}{
 		{"apart", "30,10,20;31,10,20", nil},
 		{"A and B", "7000,8000,600;2222,1111", []string{`b: the ports are in descending order, so a scan of all ports in that order opens the door: mix them`}},
-		{"C and D, which knockd loses", "9,2,3;9,4,5", []string{`b: "a" ` + shares, `b: ` + dropped}},
-		{"D and C, which it does not", "9,4,5;9,2,3", []string{`b: "a" ` + shares, `b: ` + dropped}},
+		{"C and D, which knockd loses", "9,2,3;9,4,5", []string{`b: "a" ` + both}},
+		{"D and C, which it does not", "9,4,5;9,2,3", []string{`b: "a" ` + both}},
 		{"apart at the last knock", "9,4,5;9,4,7", []string{`b: "a" ` + shares}},
 		{"the same", "9,4,5;9,4,5", []string{`b: "a" has the same sequence, so the two open together: give each its own`}},
 		{"a longer one behind", "9,4,5;9,4,5,7", []string{`b: ` + extends, `b: ` + dropped}},
@@ -159,7 +166,8 @@ func TestDoorsTogether(t *testing.T) {
 		{"flags that may be the same", "9,4,5\ntcpflags=!ack;9,3,8\n", []string{`b: "a" ` + shares}},
 		{"another target", "9,4,5\ntarget=203.0.113.5;9,3,8\ntarget=203.0.113.6", nil},
 		{"a target that may be this host", "9,4,5\ntarget=203.0.113.5;9,3,8", []string{`b: "a" ` + shares}},
-		{"a third that the second would hide", "9,4,5,1;9,4,5,2;9,4,7,2", []string{`b: "a" ` + shares, `c: "a" ` + shares, `c: ` + dropped}},
+		{"the same, at a target that may be this host", "9,4,5\ntarget=203.0.113.5;9,4,5", []string{`b: "a" has the same sequence, so the two open together: give each its own`}},
+		{"a third that the second would hide", "9,4,5,1;9,4,5,2;9,4,7,2", []string{`b: "a" ` + shares, `c: "a" ` + both}},
 		{"a single knock before", "9;9,3,8", []string{
 			"a: one knock is the whole sequence, so each packet to tcp/9 opens the door: write more knocks", `b: ` + extends, `b: ` + dropped}},
 	} {
@@ -171,6 +179,11 @@ func TestDoorsTogether(t *testing.T) {
 			var got []string
 			for _, trap := range parse(t, b.String()).Traps {
 				got = append(got, trap.Door+": "+trap.Text)
+				// Lint tells better whom whoever knocks here opens too, of doors with one target.
+				order := matchOrder.MatchString(trap.Text) && !strings.Contains(tt.text, "target")
+				if trap.Order != order {
+					t.Errorf("Order is %t of %s", trap.Order, trap.Text)
+				}
 			}
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)

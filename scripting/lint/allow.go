@@ -123,7 +123,7 @@ func opens(d *engine.Door, sites map[place][]scripting.AllowSite) []packet.Port 
 	if !d.Listen && d.Hooks&engine.HookOpen == 0 {
 		return d.Guards
 	}
-	if inConf(d) { // functions of the script are not its own
+	if scripting.InConf(d) { // functions of the script are not its own
 		return nil
 	}
 	var ports []packet.Port

@@ -9,7 +9,7 @@ import (
 )
 
 // A Script is all that one file, with the modules that it requires, can do to
-// the machine. It is an upper bound: what stands in a function that nothing
+// the machine. A knockd.conf that a script reads is a file of its own. It is an upper bound: what stands in a function that nothing
 // calls is listed too. What is not listed is refused when it is asked for.
 type Script struct {
 	File  string `json:"file"`
@@ -34,6 +34,8 @@ type Door struct {
 	Closes  []Close  `json:"closes,omitempty"`
 	// Marks is the file in which it marks sequences as used.
 	Marks string `json:"marks,omitempty"`
+	// Commands are those of a section of a knockd.conf, which no other door runs.
+	Commands []Command `json:"commands,omitempty"`
 }
 
 // An Allow is access that can be given.
@@ -81,8 +83,13 @@ func Effects(set *scripting.Set) []Script {
 func script(set *scripting.Set, path string) Script {
 	s := Script{File: path}
 	allows, closes := set.Sites(path)
+	sections := map[string]int{} // of a knockd.conf, by name
 	for _, d := range set.Engine.Doors {
-		if d.Script == path {
+		switch {
+		case scripting.InConf(d) && d.File == path:
+			sections[d.Name] = len(s.Doors)
+			s.Doors = append(s.Doors, door(d, nil, nil))
+		case !scripting.InConf(d) && d.Script == path:
 			s.Doors = append(s.Doors, door(d, allows, closes))
 		}
 	}
@@ -93,8 +100,14 @@ func script(set *scripting.Set, path string) Script {
 	}
 	s.Closes = closesIn("", closes)
 	for _, c := range set.Commands {
-		if c.Place.File == path {
-			s.Commands = append(s.Commands, Command{c.Name, c.Place.Line, c.Argv, c.Undo, c.Choices})
+		if c.Place.File != path {
+			continue
+		}
+		command := Command{c.Name, c.Place.Line, c.Argv, c.Undo, c.Choices}
+		if i, found := sections[c.Name]; found {
+			s.Doors[i].Commands = append(s.Doors[i].Commands, command)
+		} else {
+			s.Commands = append(s.Commands, command)
 		}
 	}
 	return s

@@ -80,7 +80,7 @@ func CheckOn(set *scripting.Set, m *Machine) []Finding {
 	}
 	c.allows()
 	c.ways()
-	c.traps()
+	c.traps(m)
 	return c.reported(m != nil)
 }
 
@@ -89,6 +89,7 @@ func CheckOn(set *scripting.Set, m *Machine) []Finding {
 type checker struct {
 	set      *scripting.Set
 	found    []Finding
+	settled  []claim // what is to be found elsewhere, and not on this machine
 	byName   map[string]*engine.Door
 	position map[*engine.Door]int
 	knocked  map[packet.Port][]*engine.Door // doors without listeners, in order, by each port of their sequences
@@ -139,6 +140,9 @@ func (c *checker) reported(machine bool) []Finding {
 	for _, s := range c.set.Suppressions {
 		meant[claim{s.ID, s.File, s.Target}] = true
 	}
+	for _, elsewhere := range c.settled {
+		there[elsewhere] = true
+	}
 	var report []Finding
 	for _, f := range c.found {
 		here := claim{f.ID, f.File, f.Line}
@@ -154,7 +158,7 @@ func (c *checker) reported(machine bool) []Finding {
 	slices.SortStableFunc(report, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.ID, b.ID))
 	})
-	return slices.Compact(report)
+	return c.gathered(slices.Compact(report))
 }
 
 // comment returns what is wrong with a comment that allows a finding; there

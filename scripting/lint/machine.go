@@ -12,13 +12,17 @@ import (
 )
 
 // A Machine is what is known of the machine that is to run a set, and matters
-// for its knocks.
+// for its knocks or for a knockd.conf.
 type Machine struct {
 	Sockets []Socket
 	// Ephemeral are the ports from which the machine takes one for each connection
 	// of its own, less those of Reserved. A range of zeros is none.
 	Ephemeral Ports
 	Reserved  []Ports
+	// Interfaces and Lines say what its sesame.toml has of what the section [options]
+	// of a knockd.conf is about: which interfaces are heard, and where knockd's lines
+	// go.
+	Interfaces, Lines bool
 }
 
 // A Socket waits for packets of others. Address is unspecified when it waits at
@@ -116,18 +120,10 @@ func (m *Machine) reserve(ports []packet.Port) string {
 func knocks(d *engine.Door) []engine.Knock {
 	var all []engine.Knock
 	seen := map[engine.Knock]bool{}
-	add := func(sequence []engine.Knock) {
-		for _, k := range sequence {
-			if !seen[k] {
-				seen[k] = true
-				all = append(all, k)
-			}
-		}
-	}
-	add(d.Sequence)
-	if d.OneTime != nil {
-		for _, sequence := range d.OneTime.Sequences {
-			add(sequence.Knocks)
+	for k := range d.Knocks() {
+		if !seen[k] {
+			seen[k] = true
+			all = append(all, k)
 		}
 	}
 	return all

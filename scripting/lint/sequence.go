@@ -6,6 +6,7 @@ import (
 
 	"sesame/daemon/engine"
 	"sesame/daemon/packet"
+	"sesame/scripting"
 )
 
 // enough is on how many ports somebody must knock so that neither random packets
@@ -104,7 +105,7 @@ func (c *checker) length(d *engine.Door) {
 	}
 	if knocks == 1 && d.Limit == nil {
 		hint := `add limit = "10/m", or what fits`
-		if inConf(d) {
+		if scripting.InConf(d) {
 			hint = "a knockd.conf knows no limit: make a script of it with sesame import knockd, and add limit = \"10/m\" there"
 		}
 		c.door(NoLimit, d, "one knock without a limit: whoever sends packets decides how often it runs", hint)
@@ -215,7 +216,7 @@ func overlap(a, b engine.Knock) bool {
 func (c *checker) effect(d *engine.Door) {
 	switch {
 	case d.Listen || len(d.Guards) > 0 || d.Hooks&engine.HookOpen != 0:
-	case inConf(d):
+	case scripting.InConf(d):
 		c.door(NoEffect, d, "it has no start_command: opening it changes nothing, and is only reported", "give it one, or remove the section")
 	default:
 		c.door(NoEffect, d, "it guards nothing and has no on_open: opening it changes nothing, and is only reported",

@@ -14,8 +14,8 @@ import (
 	"sesame/daemon/packet"
 )
 
-// Start is the stamp of the first packet: a Monday morning.
-var Start = time.Date(2026, time.March, 2, 10, 0, 0, 0, time.UTC)
+// start is the stamp of the first packet: a Monday morning.
+var start = time.Date(2026, time.March, 2, 10, 0, 0, 0, time.UTC)
 
 const (
 	apart  = time.Minute            // between the last knock of a door and the first of the next
@@ -39,7 +39,7 @@ func Capture(doors []*engine.Door) (file []byte, visits []Visit) {
 	file = append(file, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 	file = binary.LittleEndian.AppendUint32(file, 262144)
 	file = binary.LittleEndian.AppendUint32(file, uint32(packet.Raw))
-	at, sent := Start, uint32(0)
+	at, sent := start, uint32(0)
 	for i, door := range doors {
 		v := Visit{Door: door, Why: shut(door)}
 		if v.Why != "" {
@@ -86,7 +86,7 @@ func shut(d *engine.Door) string {
 	}
 	for _, k := range knocks {
 		if k.Port.Number == 0 {
-			return "nothing sends a packet to port 0"
+			return "no ordinary program sends a packet to port 0"
 		}
 	}
 	return ""

@@ -37,8 +37,8 @@ func replay(t *testing.T, file []byte, doors []*engine.Door) (packets, opened []
 		t.Fatal(err)
 	}
 	defer r.Close()
-	decoder, e := packet.NewDecoder(), engine.New(engine.Config{}, Start)
-	e.Swap(Start, &engine.Set{Doors: doors})
+	decoder, e := packet.NewDecoder(), engine.New(engine.Config{}, start)
+	e.Swap(start, &engine.Set{Doors: doors})
 	for f, err := r.Next(); err != io.EOF; f, err = r.Next() {
 		if err != nil {
 			t.Fatal(err)
@@ -48,7 +48,7 @@ func replay(t *testing.T, file []byte, doors []*engine.Door) (packets, opened []
 			t.Fatalf("packet %d is dropped: %v", f.Number, drop)
 		}
 		p.Time, p.Number = f.Time(), f.Number
-		packets = append(packets, fmt.Sprintf("%s %s > %s %s %#x", p.Time.Sub(Start), p.Source, p.Dest, p.Port, p.Flags))
+		packets = append(packets, fmt.Sprintf("%s %s > %s %s %#x", p.Time.Sub(start), p.Source, p.Dest, p.Port, p.Flags))
 		for _, event := range e.Packet(&p) {
 			if event.Kind == engine.EventOpen {
 				opened = append(opened, event.Door+" "+event.Source.Addr().String())
@@ -104,7 +104,7 @@ func TestCapture(t *testing.T) {
 	if diff := cmp.Diff(open, opened); diff != "" {
 		t.Errorf("opened (-visited +opened):\n%s", diff)
 	}
-	wantWhy := []string{"never: its timeout is over when its first knock is done", "zero: nothing sends a packet to port 0", "used: no sequence is left that was not used"}
+	wantWhy := []string{"never: its timeout is over when its first knock is done", "zero: no ordinary program sends a packet to port 0", "used: no sequence is left that was not used"}
 	if diff := cmp.Diff(wantWhy, why); diff != "" {
 		t.Errorf("left out (-want +got):\n%s", diff)
 	}

@@ -22,23 +22,34 @@ func (k Knock) proto() string {
 	return "tcp"
 }
 
+func protocol(s string) bool { return s == "tcp" || s == "udp" }
+
 // ParseKnock reads "7000", "tcp/7000" and "udp/8000" as scripts have them, and
 // "8000:tcp" and "8000:udp" as knockd has them. A bare number means TCP. Knockd
 // takes any other word behind the colon for TCP; here it is an error, since
 // whoever wrote "8000:UDP" meant something else.
 func ParseKnock(s string) (Knock, error) {
 	proto, number, found := strings.Cut(s, "/")
+	rule := "the protocol comes first"
 	if !found {
+		rule = "behind a colon the protocol comes last"
 		if number, proto, found = strings.Cut(s, ":"); !found {
 			proto = "tcp"
 		}
 	}
-	if proto != "tcp" && proto != "udp" {
+	turned := !protocol(proto) && protocol(number)
+	if turned {
+		proto, number = number, proto
+	}
+	if !protocol(proto) {
 		return Knock{}, fmt.Errorf("knock %q: unknown protocol %q: expected 7000, tcp/7000, udp/7000, 7000:tcp or 7000:udp", s, proto)
 	}
 	port, err := strconv.ParseUint(number, 10, 16)
 	if err != nil || port == 0 {
 		return Knock{}, fmt.Errorf("knock %q: expected a port from 1 to 65535, as in 7000, udp/7000 or 7000:udp", s)
+	}
+	if turned {
+		return Knock{}, fmt.Errorf("knock %q: %s: write %s/%d or %[4]d:%[3]s", s, rule, proto, port)
 	}
 	return Knock{UDP: proto == "udp", Port: uint16(port)}, nil
 }

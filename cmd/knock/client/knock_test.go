@@ -33,7 +33,11 @@ func TestParseKnock(t *testing.T) {
 		"8000:":        `knock "8000:": unknown protocol ""`,
 		"icmp/8":       `knock "icmp/8": unknown protocol "icmp"`,
 		"tcp/":         `knock "tcp/": expected a port`,
-		"8000/tcp":     `knock "8000/tcp": unknown protocol "8000"`,
+		"8000/tcp":     `knock "8000/tcp": the protocol comes first: write tcp/8000 or 8000:tcp`,
+		"7000/udp":     `knock "7000/udp": the protocol comes first: write udp/7000 or 7000:udp`,
+		"udp:7000":     `knock "udp:7000": behind a colon the protocol comes last: write udp/7000 or 7000:udp`,
+		"70000/udp":    `knock "70000/udp": expected a port from 1 to 65535`,
+		"7000/icmp":    `knock "7000/icmp": unknown protocol "7000"`,
 		"tcp/8000:udp": `knock "tcp/8000:udp": expected a port`,
 		"\x1b[2J":      `knock "\x1b[2J": expected a port`,
 	} {

@@ -133,9 +133,6 @@ func Run(file *knockd.File, local []netip.Addr, bugs Bugs, packets []packet.Pack
 	return m.lines
 }
 
-// Lines returns what the model has said so far.
-func (m *Model) Lines() []Line { return m.lines }
-
 // Counts reports whether knockd is given the packet at all: its filter passes
 // what some door lists, to its destination, with its flags.
 func (m *Model) Counts(p *packet.Packet) bool {

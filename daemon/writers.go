@@ -1,0 +1,97 @@
+package daemon
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"sesame/scripting"
+)
+
+// maxWriters is how many files a warning names.
+const maxWriters = 5
+
+// WritableByOthers names the files and directories through which somebody else than
+// root, or who runs this, can change what a set of scripts does: each with its owner
+// and mode, and at most a few of them. Empty: there are none. Scripts is the path
+// that the set was read from.
+func WritableByOthers(set *scripting.Set, scripts string) string {
+	var named []string
+	more := 0
+	for _, path := range pathsOf(set, scripts) {
+		info, err := os.Stat(path)
+		if err != nil {
+			continue // it is gone, and what came in its place is looked at when it is loaded
+		}
+		owner, writable := writers(info)
+		switch {
+		case !writable:
+		case len(named) == maxWriters:
+			more++
+		default:
+			named = append(named, fmt.Sprintf("%s (owner %d, mode %04o)", path, owner, info.Mode().Perm()))
+		}
+	}
+	text := strings.Join(named, ", ")
+	if more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
+}
+
+// pathsOf returns where the files of a set are, and their directories, each once:
+// behind a link, both its directory and that of the file.
+func pathsOf(set *scripting.Set, scripts string) []string {
+	dir := scripts
+	if info, err := os.Stat(scripts); err == nil && !info.IsDir() {
+		dir = filepath.Dir(scripts)
+	}
+	var paths []string
+	seen := map[string]bool{}
+	add := func(path string) {
+		if !seen[path] {
+			seen[path] = true
+			paths = append(paths, path)
+		}
+	}
+	add(dir)
+	for _, f := range set.Files {
+		path := f.Path
+		if !filepath.IsAbs(path) {
+			path = filepath.Join(dir, path)
+		}
+		add(filepath.Dir(path))
+		if target, err := filepath.EvalSymlinks(path); err == nil {
+			path = target
+		}
+		add(filepath.Dir(path))
+		add(path)
+	}
+	return paths
+}
+
+// writers returns the owner of a file, and whether others than root and us can
+// change it. In a directory such as /tmp they can only add files.
+func writers(info os.FileInfo) (owner uint32, others bool) {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0, false
+	}
+	mode := info.Mode()
+	if stat.Uid != 0 && int(stat.Uid) != os.Geteuid() {
+		return stat.Uid, true
+	}
+	if mode.IsDir() && mode&os.ModeSticky != 0 {
+		return stat.Uid, false
+	}
+	return stat.Uid, mode.Perm()&0o002 != 0 || mode.Perm()&0o020 != 0 && stat.Gid != 0
+}
+
+// warnOfWriters warns of a set that others can change.
+func (d *daemon) warnOfWriters(set *scripting.Set) {
+	if files := WritableByOthers(set, d.config.Scripts); files != "" {
+		d.config.Log.Warn("others than root can change what decides who gets in and what is run: chown root and chmod go-w", "files", files)
+	}
+}
