@@ -14,7 +14,7 @@ build: # ./sesame and ./knock, each one static file
 
 test: lint # everything, once
 	@.ci/install
-	go test -race $(TESTFLAGS) ./...
+	go test -race -parallel 4 $(TESTFLAGS) ./...
 
 differential: # 500 random scenarios, beside those with a name, to Debian's knockd and to the daemon at once; as root, for some four minutes
 	@.ci/install
