@@ -67,7 +67,7 @@ func TestRealFullDisk(t *testing.T) {
 	if got := len(w.grants()); got != before {
 		t.Errorf("%d grants, and %d before", got, before)
 	}
-	contains(t, w.answer("status"), "allow for 203.0.113.9 (door ssh) failed at", "no space left on device")
+	contains(t, w.answer("status"), "access for 203.0.113.9 (door ssh) failed at", "no space left on device")
 	contains(t, w.transcript(), `"event":"failed","door":"ssh","source":"203.0.113.9","effect":"allow"`)
 
 	t.Log("# a restart on a full disk")
