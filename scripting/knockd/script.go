@@ -168,14 +168,16 @@ func (w *writer) listening(d *Door) (list []option) {
 		list = append(list, option{key: "one_time_sequences", value: luaString(d.OneTime)})
 	}
 	list = append(list, option{key: "within", value: luaString(seconds(max(d.Timeout, 0)))})
-	if d.hearsTCP() {
-		flags := option{key: "flags", value: luaString(flagText(d.Flags))}
-		if d.Flags == (engine.FlagTest{}) {
-			flags.remark = "none in the file: any TCP packet is a knock"
-		}
-		list = append(list, flags)
+	flags := option{key: "flags", value: luaString(flagText(d.Flags))}
+	switch {
+	case d.Flags != (engine.FlagTest{}):
+	case d.hearsTCP():
+		flags.remark = "none in the file: any TCP packet is a knock"
+	default:
+		// What a TCP packet of another door must carry to end an attempt in this one.
+		flags.remark = "none in the file: any TCP packet that counts ends an attempt"
 	}
-	if d.Target.IsValid() {
+	if list = append(list, flags); d.Target.IsValid() {
 		list = append(list, option{key: "target", value: luaString(d.Target.String())})
 	}
 	return list

@@ -75,20 +75,6 @@ var sameDoors = cmp.Options{
 	cmpopts.EquateEmpty(),
 }
 
-// flagged returns the doors without flags that concern no packet, since all knocks
-// are UDP.
-func flagged(doors []*engine.Door) []*engine.Door {
-	doors = slices.Clone(doors)
-	for i, d := range doors {
-		if d.OneTime == nil && !slices.ContainsFunc(d.Sequence, func(k engine.Knock) bool { return k.Port.Proto == packet.TCP }) {
-			plain := *d
-			plain.Flags = engine.FlagTest{}
-			doors[i] = &plain
-		}
-	}
-	return doors
-}
-
 // TestScriptMeansTheSame loads what was written: its doors are those of the file,
 // and whatever happens to both, they decide the same.
 func TestScriptMeansTheSame(t *testing.T) {
@@ -100,7 +86,7 @@ func TestScriptMeansTheSame(t *testing.T) {
 				t.Fatal(err)
 			}
 			set := load(t, file.Script(knockd.ScriptOptions{}))
-			if diff := cmp.Diff(flagged(doors), flagged(set.Engine.Doors), sameDoors); diff != "" {
+			if diff := cmp.Diff(doors, set.Engine.Doors, sameDoors); diff != "" {
 				t.Fatalf("doors (-file +script):\n%s\n%s", diff, file.Script(knockd.ScriptOptions{}))
 			}
 			opens := 0
@@ -227,11 +213,14 @@ func TestScriptSaysIt(t *testing.T) {
 	}
 }
 
-// TestFlagsOfUDP: a door of UDP alone has no flags to speak of.
+// TestFlagsOfUDP: the flags of a door of UDP alone say which TCP packets, to ports
+// of other doors, end an attempt in it.
 func TestFlagsOfUDP(t *testing.T) {
-	script := parse(t, "[A]\nsequence=7000:udp,8000:udp\n[B]\nsequence=7000:udp,8000\n").Script(knockd.ScriptOptions{})
-	if n := strings.Count(script, "flags"); n != 1+strings.Count(script, "tcpflags") {
-		t.Errorf("flags stand %d times:\n%s", n, script)
+	script := parse(t, "[A]\nsequence=7000:udp,8000:udp\n[B]\nsequence=7000:udp,8000:udp\ntcpflags=!ack\n").Script(knockd.ScriptOptions{})
+	for _, want := range []string{`flags    = "any",  -- none in the file: any TCP packet that counts ends an attempt`, `flags    = "!ack",`} {
+		if !strings.Contains(script, want) {
+			t.Errorf("it does not say %q:\n%s", want, script)
+		}
 	}
 }
 
@@ -320,7 +309,7 @@ func FuzzScript(f *testing.F) {
 		if native || strings.Contains(script, "cannot be run") {
 			ignore = append(ignore, cmpopts.IgnoreFields(engine.Door{}, "Guards", "Hooks"))
 		}
-		if diff := cmp.Diff(flagged(doors), flagged(load(t, script).Engine.Doors), ignore); diff != "" {
+		if diff := cmp.Diff(doors, load(t, script).Engine.Doors, ignore); diff != "" {
 			t.Fatalf("doors (-file +script):\n%s\n%s", diff, script)
 		}
 	})
