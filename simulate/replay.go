@@ -12,7 +12,7 @@ import (
 // A Writer takes the transcript of a replay. [transcript.JSON] and
 // [transcript.Text] are two.
 type Writer interface {
-	Begin()
+	Begin(doors []string)
 	Events([]engine.Event)
 	Flush() error
 	Summary(transcript.Summary) error

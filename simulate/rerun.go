@@ -45,7 +45,7 @@ func rerun(c Config, recording *capture) (*Report, error) {
 	_, size := recording.reader.Progress()
 	r.teller = newTeller(c, r.engine.Doors(), size < 0)
 	r.spends = r.engine.Spends()
-	c.Writer.Begin()
+	c.Writer.Begin(namesOf(r.engine.Doors()))
 	err := r.read()
 	if r.account != nil {
 		r.account.ended = r.engine.Now()

@@ -92,7 +92,7 @@ func Run(c Config) (*Report, error) {
 		}
 	}
 	p := newPass(c, captures)
-	c.Writer.Begin()
+	c.Writer.Begin(namesOf(c.Set.Doors))
 	p.read()
 	p.replay.end(c.Until)
 	report := p.report()

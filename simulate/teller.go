@@ -22,15 +22,16 @@ func newTeller(c Config, doors []*engine.Door, live bool) teller {
 	if c.Account {
 		t.account = newAccount(doors)
 	}
-	// Of the writers only one has columns.
-	if columns, has := c.Writer.(interface{ Doors(names []string) }); has {
-		var names []string
-		for _, d := range doors {
-			names = append(names, d.Name)
-		}
-		columns.Doors(names)
-	}
 	return t
+}
+
+// namesOf returns the names of doors, in their order.
+func namesOf(doors []*engine.Door) []string {
+	names := make([]string, len(doors))
+	for i, d := range doors {
+		names[i] = d.Name
+	}
+	return names
 }
 
 // A selection is what somebody wants to be told of. The zero one is everything.

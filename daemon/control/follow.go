@@ -20,7 +20,7 @@ const (
 
 // An eventWriter is a transcript in one of its forms.
 type eventWriter interface {
-	Begin()
+	Begin(doors []string)
 	Events([]engine.Event)
 	Flush() error
 }
@@ -39,7 +39,7 @@ func writeTail(ctx context.Context, t *Tail, r EventsRequest, out io.Writer, flu
 	if r.JSON {
 		lines = transcript.NewJSON(out)
 	}
-	lines.Begin()
+	lines.Begin(nil)
 	from, end := t.bounds()
 	batch := make([]engine.Event, atOnce)
 	for {

@@ -33,18 +33,16 @@ func NewText(w io.Writer, opts TextOptions) *Text {
 // widest is how wide the column of doors is made in advance, at most.
 const widest = 24
 
-// Doors makes room for names that are to come, so that columns do not move later.
-// One longer than 24 characters gets it when it comes.
-func (t *Text) Doors(names []string) {
-	for _, name := range names {
+// Begin makes room for the names of doors that are to come, so that columns do not
+// move later; nil when they are not known. One longer than 24 characters gets its
+// room when it comes. It writes nothing: people need no version.
+func (t *Text) Begin(doors []string) {
+	for _, name := range doors {
 		if width := utf8.RuneCountInString(Safe(name)); width <= widest {
 			t.door = max(t.door, width)
 		}
 	}
 }
-
-// Begin writes nothing: people need no version.
-func (t *Text) Begin() {}
 
 // Events writes one line for each event.
 func (t *Text) Events(events []engine.Event) {

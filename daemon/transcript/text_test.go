@@ -18,7 +18,7 @@ func TestTextForPeople(t *testing.T) {
 	at := func(ms int) time.Time { return noon.Add(time.Duration(ms) * time.Millisecond) }
 	var out bytes.Buffer
 	w := NewText(&out, TextOptions{})
-	w.Begin()
+	w.Begin(nil)
 	w.Events([]engine.Event{
 		{Kind: engine.EventStage, Time: at(1210), Door: "ssh", Source: tom, Stage: 2, Stages: 4},
 		{Kind: engine.EventOpen, Time: at(2000), Door: "ssh", Source: tom},
@@ -89,7 +89,7 @@ func TestColumnsOfDoors(t *testing.T) {
 	} {
 		var out bytes.Buffer
 		w := NewText(&out, TextOptions{})
-		w.Doors(tt.doors)
+		w.Begin(tt.doors)
 		w.Events(events)
 		w.Flush()
 		if diff := cmp.Diff("2026-03-01 UTC\n"+tt.want, out.String()); diff != "" {
