@@ -18,7 +18,7 @@ test: lint # everything, once
 
 differential: # 500 random scenarios, beside those with a name, to Debian's knockd and to the daemon at once; as root, for some four minutes
 	@.ci/install
-	SESAME_KNOCKD_RUNS=$(RUNS) SESAME_KNOCKD_SEED=$(SEED) go test -count 1 -v -run '^TestRealKnockdAgrees$$' -timeout 30m ./cmd/sesame
+	SESAME_KNOCKD_RUNS=$(RUNS) SESAME_KNOCKD_SEED=$(SEED) go test -count 1 -v -run '^TestRealKnockdAgrees$$' -timeout 30m ./cmd/sesame/e2e
 
 lint:
 	@test -z "$$(gofmt -l .)" || { echo 'not formatted; run gofmt -w on:'; gofmt -l .; exit 1; }
@@ -43,7 +43,7 @@ bench-read: # processor time for a million packets, as a ratio to tcpdump's
 
 bench-live: # the daemon beside Debian's knockd, in network namespaces; as root, for some five minutes
 	@.ci/install
-	go test -run '^$$' -bench '^BenchmarkLive' -benchtime 1x -timeout 20m ./cmd/sesame
+	go test -run '^$$' -bench '^BenchmarkLive' -benchtime 1x -timeout 20m ./cmd/sesame/e2e
 
 fuzz: # each target for FUZZTIME
 	@go test -list '^Fuzz' ./... | \

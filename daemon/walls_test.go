@@ -44,6 +44,7 @@ var arrows = map[string][]string{
 	"daemon/livetest":   {},
 	"daemon":            anything,
 	"cmd/sesame":        anything,
+	"cmd/sesame/e2e":    {}, // tests only
 	"cmd/knock":         {"cmd/knock/client", "daemon/credential"},
 	"cmd/knock/client":  {"daemon/credential"},
 	"pcaps":             {},

@@ -1,6 +1,6 @@
 //go:build linux
 
-package main
+package e2e
 
 import (
 	"bytes"
@@ -239,11 +239,13 @@ func (r *round) replay() ([]string, error) {
 
 // offline runs a part of the program that needs no daemon.
 func offline(args ...string) ([]byte, error) {
-	var stdout, stderr bytes.Buffer
-	if status := run(args, nil, &stdout, &stderr); status != 0 {
-		return nil, fmt.Errorf("sesame %s: exit status %d\n%s", strings.Join(args, " "), status, stderr.Bytes())
+	cmd := exec.Command("sesame", args...)
+	cmd.Env = environment()
+	out, err := cmd.Output()
+	if exit, exited := errors.AsType[*exec.ExitError](err); exited {
+		return nil, fmt.Errorf("sesame %s: exit status %d\n%s", strings.Join(args, " "), exit.ExitCode(), exit.Stderr)
 	}
-	return stdout.Bytes(), nil
+	return out, err
 }
 
 // told returns what a transcript tells of attempts from then on, until the door

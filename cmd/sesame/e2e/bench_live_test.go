@@ -1,12 +1,11 @@
 //go:build linux
 
-package main
+package e2e
 
 import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -61,13 +60,12 @@ func BenchmarkLive(b *testing.B) {
 // buildProgram builds the program as make does, and returns its path.
 func buildProgram(b *testing.B) string {
 	b.Helper()
-	path := filepath.Join(b.TempDir(), "sesame")
-	cmd := exec.CommandContext(b.Context(), "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", path, ".")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		b.Fatalf("building the program: %v\n%s", err, out)
+	b.Setenv("CGO_ENABLED", "0")
+	dir := b.TempDir()
+	if err := build(dir, "-trimpath", "-ldflags", "-s -w"); err != nil {
+		b.Fatal(err)
 	}
-	return path
+	return filepath.Join(dir, "sesame")
 }
 
 // load returns how many tasks want a processor, as an average over a minute: on a

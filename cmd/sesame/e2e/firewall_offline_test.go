@@ -1,7 +1,8 @@
-package main
+//go:build linux
+
+package e2e
 
 import (
-	"bytes"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -35,11 +36,11 @@ func TestRealFirewallWithoutADaemon(t *testing.T) {
 	}
 	sesame := func(want int, args ...string) (stdout, stderr string) {
 		t.Helper()
-		var out, errs bytes.Buffer
-		if got := run(append(args, "-c", configuration), nil, &out, &errs); got != want {
-			t.Errorf("%v: exit status %d, want %d: %s", args, got, want, &errs)
+		e := runHere(t, append(args, "-c", configuration)...)
+		if e.status != want {
+			t.Errorf("%v: exit status %d, want %d: %s", args, e.status, want, e.stderr)
 		}
-		return out.String(), errs.String()
+		return e.stdout, e.stderr
 	}
 
 	if out, _ := sesame(answerNo, "firewall", "show"); !strings.Contains(out, "nothing is shut") {
@@ -83,8 +84,7 @@ func TestRealFirewallWithoutADaemon(t *testing.T) {
 		t.Errorf("remove: %s", out)
 	}
 	sesame(answerNo, "firewall", "show")
-	var out2, errs bytes.Buffer
-	if got := run([]string{"firewall", "shew"}, nil, &out2, &errs); got != couldNot || !strings.Contains(errs.String(), "did you mean show?") {
-		t.Errorf("a mistyped command: %s", &errs)
+	if e := runHere(t, "firewall", "shew"); e.status != couldNot || !strings.Contains(e.stderr, "did you mean show?") {
+		t.Errorf("a mistyped command: %d, %s", e.status, e.stderr)
 	}
 }

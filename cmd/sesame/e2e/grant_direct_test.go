@@ -1,7 +1,8 @@
-package main
+//go:build linux
+
+package e2e
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -35,11 +36,11 @@ func TestRealGrantWithoutADaemon(t *testing.T) {
 	}
 	sesame := func(want int, args ...string) (stdout, stderr string) {
 		t.Helper()
-		var out, errs bytes.Buffer
-		if got := run(append(args, "-c", configuration), nil, &out, &errs); got != want {
-			t.Errorf("%v: exit status %d, want %d: %s", args, got, want, &errs)
+		e := runHere(t, append(args, "-c", configuration)...)
+		if e.status != want {
+			t.Errorf("%v: exit status %d, want %d: %s", args, e.status, want, e.stderr)
 		}
-		return out.String(), errs.String()
+		return e.stdout, e.stderr
 	}
 
 	if _, stderr := sesame(couldNot, "grant", "203.0.113.9", "tcp/22", "10m"); !strings.Contains(stderr, "there is no table of sesame in the firewall: nothing is shut by it") {
@@ -66,8 +67,7 @@ func TestRealGrantWithoutADaemon(t *testing.T) {
 		}
 	}
 	// Who names a socket means the daemon behind it.
-	var out, errs bytes.Buffer
-	if got := run([]string{"grant", "203.0.113.8", "tcp/22", "10m", "--socket", "none"}, nil, &out, &errs); got != couldNot || !strings.Contains(errs.String(), "no daemon answers at none") {
-		t.Errorf("a named socket: %d, %s", got, &errs)
+	if e := runHere(t, "grant", "203.0.113.8", "tcp/22", "10m", "--socket", "none"); e.status != couldNot || !strings.Contains(e.stderr, "no daemon answers at none") {
+		t.Errorf("a named socket: %d, %s", e.status, e.stderr)
 	}
 }

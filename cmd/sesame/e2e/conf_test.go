@@ -1,6 +1,6 @@
 //go:build linux
 
-package main
+package e2e
 
 import (
 	"fmt"
@@ -83,7 +83,7 @@ func TestRealConfEditedWhileKnocking(t *testing.T) {
 // the place of the one that starts and stops the SSH server: the log has knockd's
 // lines, and nothing else.
 func TestRealShippedKnockdConf(t *testing.T) {
-	const shipped, service = "../../scripts/knockd/", "/etc/init.d/ssh"
+	const shipped, service = "../../../scripts/knockd/", "/etc/init.d/ssh"
 	w := newWorld(t, nil)
 	for _, name := range []string{"knockd.lua", "knockd.conf"} {
 		text, err := os.ReadFile(shipped + name)

@@ -1,6 +1,6 @@
 //go:build linux
 
-package main
+package e2e
 
 import (
 	"bytes"
@@ -222,16 +222,6 @@ func (w *world) eventually(what string, condition func() bool) {
 // pass waits, in a test of what must not happen meanwhile.
 func (w *world) pass(d time.Duration) { <-time.After(d) }
 
-// environment is ours. A program that looks for races would otherwise wait for a
-// second when it ends.
-func environment() []string { return append(os.Environ(), "GORACE=atexit_sleep_ms=0") }
-
-// An ended program is what it wrote, and its exit status.
-type ended struct {
-	stdout, stderr string
-	status         int
-}
-
 // runOn runs a program on a host to its end.
 func (w *world) runOn(h *livetest.Host, argv ...string) ended {
 	w.Helper()
@@ -270,11 +260,11 @@ func (w *world) answer(args ...string) string {
 // answerOffline runs a part of the program that needs no daemon.
 func (w *world) answerOffline(args ...string) string {
 	w.Helper()
-	var stdout, stderr bytes.Buffer
-	if status := run(args, nil, &stdout, &stderr); status == couldNot {
-		w.Fatalf("sesame %s: exit status %d\n%s", strings.Join(args, " "), status, stderr.String())
+	e := runHere(w, args...)
+	if e.status == couldNot {
+		w.Fatalf("sesame %s: exit status %d\n%s", strings.Join(args, " "), e.status, e.stderr)
 	}
-	return stdout.String()
+	return e.stdout
 }
 
 func (w *world) client() *control.Client { return control.Dial(w.socket) }

@@ -1,0 +1,71 @@
+//go:build linux
+
+package e2e
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+// The exit statuses of the program.
+const (
+	done     = 0 // or yes
+	answerNo = 1
+	couldNot = 2
+)
+
+// TestMain builds the program once and puts it first on the path, so that every
+// test here runs it as a person does.
+func TestMain(m *testing.M) {
+	os.Exit(testWithProgram(m))
+}
+
+func testWithProgram(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "sesame-e2e")
+	if err == nil {
+		defer os.RemoveAll(dir)
+		err = errors.Join(build(dir, raceFlags...), os.Setenv("PATH", dir+string(os.PathListSeparator)+os.Getenv("PATH")))
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return m.Run()
+}
+
+// build builds the program into a directory, with these flags of go build.
+func build(dir string, flags ...string) error {
+	args := append(append([]string{"build", "-o", filepath.Join(dir, "sesame")}, flags...), "sesame/cmd/sesame")
+	if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
+		return fmt.Errorf("building the program: %w\n%s", err, out)
+	}
+	return nil
+}
+
+// environment is ours. A program that looks for races would otherwise wait for a
+// second when it ends.
+func environment() []string { return append(os.Environ(), "GORACE=atexit_sleep_ms=0") }
+
+// An ended program is what it wrote, and its exit status.
+type ended struct {
+	stdout, stderr string
+	status         int
+}
+
+// runHere runs the program to its end in the network of the calling thread.
+func runHere(t testing.TB, args ...string) ended {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	cmd := exec.CommandContext(t.Context(), "sesame", args...)
+	cmd.Stdout, cmd.Stderr, cmd.Env = &stdout, &stderr, environment()
+	err := cmd.Run()
+	if _, exited := errors.AsType[*exec.ExitError](err); err != nil && !exited {
+		t.Fatalf("running sesame %v: %v", args, err)
+	}
+	return ended{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}
+}
