@@ -182,7 +182,7 @@ func (r *reloader) try(ctx context.Context, unguard []packet.Port, hint bool) (o
 }
 
 func (r *reloader) present(ctx context.Context) (now present, err error) {
-	if !r.loop.do(ctx, func() { now = present{r.loop.set, r.loop.files, r.lastGood, r.loop.engine.Spends()} }) {
+	if !r.loop.do(ctx, func() { now = present{r.loop.set, r.loop.files, r.lastGood, r.loop.engine.OneTimeChanges()} }) {
 		return now, errStopping
 	}
 	return now, nil
@@ -223,7 +223,7 @@ func (r *reloader) renew(ctx context.Context, now present, files *scripting.File
 	}
 	r.settle(ctx, files)
 	r.log.Debug("files of one-time sequences were read again")
-	if err := r.listenTo(filter.Watch(set.Engine.Watch())); err != nil {
+	if err := r.listenTo(filter.Watch(set.Engine.Interest())); err != nil {
 		r.log.Debug("the kernel's filter still has ports of sequences that were used", "error", err)
 	}
 	return nil
@@ -289,7 +289,7 @@ func heldText(ports []packet.Port) string {
 // exchanged it can fail, and then leaves everything as it was: the kernel is first
 // made to do what either set needs, and what only the old one needed goes last.
 func (r *reloader) exchange(ctx context.Context, now present, set *scripting.Set, files *scripting.Files) error {
-	old, next := filter.Watch(now.set.Engine.Watch()), filter.Watch(set.Engine.Watch())
+	old, next := filter.Watch(now.set.Engine.Interest()), filter.Watch(set.Engine.Interest())
 	if err := r.listenTo(old.Union(next)); err != nil {
 		return fmt.Errorf("preparing the kernel's filter for the new scripts: %w", err)
 	}
@@ -314,7 +314,7 @@ func (r *reloader) exchange(ctx context.Context, now present, set *scripting.Set
 func (r *reloader) swap(ctx context.Context, now present, set *scripting.Set, files *scripting.Files) error {
 	used := false
 	if !r.loop.do(ctx, func() {
-		if used = r.loop.engine.Spends() != now.spends; !used {
+		if used = r.loop.engine.OneTimeChanges() != now.spends; !used {
 			r.loop.swap(set, files, r.values)
 		}
 	}) {

@@ -143,7 +143,7 @@ func (w *reloading) marked(name, text string, spends int) {
 	w.until(name+" is marked", func() bool {
 		content, _ := os.ReadFile(filepath.Join(w.out, name))
 		count := 0
-		w.l.do(w.Context(), func() { count = w.l.engine.Spends() })
+		w.l.do(w.Context(), func() { count = w.l.engine.OneTimeChanges() })
 		return string(content) == text && count == spends
 	})
 }
@@ -325,7 +325,7 @@ func TestRealNoSequenceComesBack(t *testing.T) {
 				if loads++; loads <= 2 { // the files were read, and the sequence is in them
 					w.knock(1, 2, 3, 4, 5, 6)
 					w.until("all marks are done", func() (done bool) {
-						w.l.do(w.Context(), func() { done = w.l.engine.Spends()%2 == 0 && w.l.engine.Unanswered() == 0 })
+						w.l.do(w.Context(), func() { done = w.l.engine.OneTimeChanges()%2 == 0 && w.l.engine.Unanswered() == 0 })
 						return done
 					})
 				}

@@ -127,7 +127,7 @@ func (d *daemon) prepare() (err error) {
 	if err := d.hear(first); err != nil {
 		return err
 	}
-	d.commands = len(first.set.Commands) > 0 || d.loop.engine.Owes()
+	d.commands = len(first.set.Commands) > 0 || d.loop.engine.HasPendingUndo()
 	d.kept, err = dropPrivileges(d.commands)
 	return err
 }
@@ -285,7 +285,7 @@ func adopted(standing []effect.Element, recovered state.Recovered, now time.Time
 
 // hear opens the ear of the daemon.
 func (d *daemon) hear(first beginning) (err error) {
-	err = d.reloader.attach(filter.Watch(first.set.Engine.Watch()), func(program []bpf.Instruction) (err error) {
+	err = d.reloader.attach(filter.Watch(first.set.Engine.Interest()), func(program []bpf.Instruction) (err error) {
 		d.source, err = capture.Open(capture.Config{Interfaces: d.config.Interfaces, Links: d.links, Program: program})
 		return err
 	})

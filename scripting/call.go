@@ -16,8 +16,8 @@ const maxOperations = 256
 // asked for so far.
 type call struct {
 	script     *script
-	moment     *engine.Moment
-	kind       engine.MomentKind
+	moment     *engine.Call
+	kind       engine.CallKind
 	operations []engine.Operation
 	written    map[storeKey]any // what the function stored, which it reads back
 	random     *rand.Rand
@@ -27,14 +27,14 @@ type call struct {
 
 // objectNames says what the function of each moment is given.
 var objectNames = [...]string{
-	engine.MomentWhen: "attempt", engine.MomentStage: "attempt", engine.MomentOpen: "attempt",
-	engine.MomentMiss: "attempt", engine.MomentClose: "grant", engine.MomentKnock: "knock", engine.MomentTimer: "timer",
+	engine.CallWhen: "attempt", engine.CallStage: "attempt", engine.CallOpen: "attempt",
+	engine.CallMiss: "attempt", engine.CallClose: "grant", engine.CallKnock: "knock", engine.CallTimer: "timer",
 }
 
 // hookNames says how scripts call the function of each moment.
 var hookNames = [...]string{
-	engine.MomentWhen: "when", engine.MomentStage: "on_stage", engine.MomentOpen: "on_open",
-	engine.MomentMiss: "on_miss", engine.MomentClose: "on_close", engine.MomentKnock: "on_knock", engine.MomentTimer: "a handler",
+	engine.CallWhen: "when", engine.CallStage: "on_stage", engine.CallOpen: "on_open",
+	engine.CallMiss: "on_miss", engine.CallClose: "on_close", engine.CallKnock: "on_knock", engine.CallTimer: "a handler",
 }
 
 // run calls a function, and returns that many results.
@@ -64,7 +64,7 @@ func (c *call) add(L *lua.LState, o engine.Operation) {
 
 // acting refuses what changes something in a function that may only decide.
 func (c *call) acting(L *lua.LState) {
-	if c.kind == engine.MomentWhen {
+	if c.kind == engine.CallWhen {
 		L.RaiseError("when only decides: it can neither store, log, print nor act")
 	}
 }
@@ -95,37 +95,37 @@ func (c *call) reason(function int, v lua.LValue) (string, error) {
 // A handler is the scripted part of a door. It is an [engine.Handler].
 type handler struct {
 	script    *script
-	functions [engine.MomentTimer + 1]int // by moment, as script.keep numbers them; 0: none
+	functions [engine.CallTimer + 1]int // by moment, as script.keep numbers them; 0: none
 }
 
 // Handle calls the function of the moment.
-func (h *handler) Handle(m *engine.Moment) (engine.Reply, error) {
+func (h *handler) Handle(m *engine.Call) (engine.Decision, error) {
 	c := &call{script: h.script, moment: m, kind: m.Kind}
 	function := h.functions[m.Kind]
 	if function == 0 {
-		return engine.Reply{}, nil
+		return engine.Decision{}, nil
 	}
 	results, err := c.run(function, 2)
 	if err != nil {
-		return engine.Reply{}, err
+		return engine.Decision{}, err
 	}
 	switch m.Kind {
-	case engine.MomentStage, engine.MomentOpen, engine.MomentKnock:
+	case engine.CallStage, engine.CallOpen, engine.CallKnock:
 		return c.decided(function, results)
 	}
-	return engine.Reply{Operations: c.operations}, nil
+	return engine.Decision{Operations: c.operations}, nil
 }
 
 // decided reads what a function returned that may refuse: nothing or true
 // allows, and false with a reason refuses.
-func (c *call) decided(function int, results []lua.LValue) (engine.Reply, error) {
+func (c *call) decided(function int, results []lua.LValue) (engine.Decision, error) {
 	switch results[0] {
 	case lua.LNil, lua.LTrue:
-		return engine.Reply{Operations: c.operations}, nil
+		return engine.Decision{Operations: c.operations}, nil
 	case lua.LFalse:
 		reason, err := c.reason(function, results[1])
-		return engine.Reply{Refused: true, Detail: reason, Operations: c.operations}, err
+		return engine.Decision{Refused: true, Detail: reason, Operations: c.operations}, err
 	}
-	return engine.Reply{}, c.script.fault(function, "%s: the function returned %s: return nothing to go on, or false and a reason",
+	return engine.Decision{}, c.script.fault(function, "%s: the function returned %s: return nothing to go on, or false and a reason",
 		hookNames[c.kind], describe(results[0]))
 }

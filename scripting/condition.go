@@ -20,7 +20,7 @@ type Any struct {
 
 // Check implements [engine.Condition]. It asks in order, until one holds or
 // fails.
-func (a *Any) Check(m *engine.Moment) (engine.Verdict, error) {
+func (a *Any) Check(m *engine.Call) (engine.Verdict, error) {
 	var reasons []string
 	for _, condition := range a.Conditions {
 		verdict, err := condition.Check(m)
@@ -51,8 +51,8 @@ type Function struct {
 }
 
 // Check calls the function. It must return true, or false and a reason.
-func (f *Function) Check(m *engine.Moment) (engine.Verdict, error) {
-	c := &call{script: f.script, moment: m, kind: engine.MomentWhen}
+func (f *Function) Check(m *engine.Call) (engine.Verdict, error) {
+	c := &call{script: f.script, moment: m, kind: engine.CallWhen}
 	results, err := c.run(f.index, 2)
 	if err != nil {
 		return engine.Verdict{}, err

@@ -92,9 +92,9 @@ func doorOptions() []option[draft] {
 			ofSesame("and the ports of the file's doors alone can be wrong knocks", func(v value, d *draft) { d.door.Strict, _ = v.boolean() })},
 		{Option{"except", "a port or a list of ports", "", "The ports that a strict door does not mind."},
 			ofSesame("and no door is strict", func(v value, d *draft) { d.door.Except, _ = v.ports() })},
-		functionOption("on_stage", "function(attempt)", "Called at the second knock and each later one; it may return false and a reason to refuse.", engine.MomentStage, engine.HookStage),
-		functionOption("on_open", "function(attempt)", "Called when the sequence is complete and its conditions hold; without it the door allows its guards. It may return false and a reason to refuse; what it stores, logs or runs is done then too.", engine.MomentOpen, engine.HookOpen),
-		functionOption("on_miss", "function(attempt)", "Called when an attempt of two knocks or more ends unfinished.", engine.MomentMiss, engine.HookMiss),
+		functionOption("on_stage", "function(attempt)", "Called at the second knock and each later one; it may return false and a reason to refuse.", engine.CallStage, engine.HookStage),
+		functionOption("on_open", "function(attempt)", "Called when the sequence is complete and its conditions hold; without it the door allows its guards. It may return false and a reason to refuse; what it stores, logs or runs is done then too.", engine.CallOpen, engine.HookOpen),
+		functionOption("on_miss", "function(attempt)", "Called when an attempt of two knocks or more ends unfinished.", engine.CallMiss, engine.HookMiss),
 	}, responseOptions("")...)
 }
 
@@ -116,11 +116,11 @@ func responseOptions(limit string) []option[draft] {
 				i, _ := v.oneOf("enforce", "observe")
 				d.door.Observe = i == 1
 			}},
-		functionOption("on_close", "function(grant)", "Called when a grant of this door ended.", engine.MomentClose, engine.HookClose),
+		functionOption("on_close", "function(grant)", "Called when a grant of this door ended.", engine.CallClose, engine.HookClose),
 	}
 }
 
-func functionOption(name, kind, doc string, moment engine.MomentKind, hook engine.Hooks) option[draft] {
+func functionOption(name, kind, doc string, moment engine.CallKind, hook engine.Hooks) option[draft] {
 	return option[draft]{Option{name, kind, "", doc}, func(v value, d *draft) {
 		if fn, ok := v.function(); ok {
 			d.handler.functions[moment] = d.script.keep(fn)
@@ -212,6 +212,6 @@ func listenOptions() []option[draft] {
 				}
 			}},
 		{Option{"on_knock", "function(knock)", Required, "Called for each packet; it may allow, or return false and a reason to refuse."},
-			functionOption("on_knock", "", "", engine.MomentKnock, engine.HookKnock).read},
+			functionOption("on_knock", "", "", engine.CallKnock, engine.HookKnock).read},
 	}, responseOptions(fmt.Sprintf("%q", defaultListenLimit))...)
 }

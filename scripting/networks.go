@@ -27,7 +27,7 @@ func (n *Networks) Contains(source netip.Addr) bool {
 }
 
 // Check implements [engine.Condition].
-func (n *Networks) Check(m *engine.Moment) (engine.Verdict, error) {
+func (n *Networks) Check(m *engine.Call) (engine.Verdict, error) {
 	if n.Contains(m.Source) {
 		return engine.Verdict{OK: true}, nil
 	}

@@ -61,7 +61,7 @@ func (o *object) family() lua.LValue {
 
 func (o *object) door() lua.LValue { return optional(doorOf(o.call.moment)) }
 
-func doorOf(m *engine.Moment) string {
+func doorOf(m *engine.Call) string {
 	switch {
 	case m.Door != nil:
 		return m.Door.Name

@@ -53,7 +53,7 @@ func allowOptions() []option[engine.Allow] {
 func (o *object) allow(L *lua.LState) int {
 	c := o.call
 	c.acting(L)
-	if c.kind != engine.MomentOpen && c.kind != engine.MomentKnock {
+	if c.kind != engine.CallOpen && c.kind != engine.CallKnock {
 		L.RaiseError("allow is for on_open and on_knock: access follows a completed sequence, and this is %s", hookNames[c.kind])
 	}
 	allow := engine.Allow{}
@@ -111,7 +111,7 @@ func (o *object) exec(L *lua.LState) int {
 	switch {
 	case err != nil:
 		L.RaiseError("exec: %v", err)
-	case exec.Undo != nil && o.call.moment.Kind == engine.MomentClose:
+	case exec.Undo != nil && o.call.moment.Kind == engine.CallClose:
 		L.RaiseError("exec: a grant that ends cannot begin another, and this command has an undo")
 	case exec.Undo != nil && exec.TTL == 0 && o.call.moment.Door == nil:
 		L.RaiseError(`exec: the door is gone, so say when to undo: ttl = "10m"`)

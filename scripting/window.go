@@ -35,7 +35,7 @@ func (w *Window) Contains(t time.Time) bool {
 }
 
 // Check implements [engine.Condition].
-func (w *Window) Check(m *engine.Moment) (engine.Verdict, error) {
+func (w *Window) Check(m *engine.Call) (engine.Verdict, error) {
 	if w.Contains(m.Wall) {
 		return engine.Verdict{OK: true}, nil
 	}

@@ -224,7 +224,7 @@ func TestAWrongKnockIsNamed(t *testing.T) {
 // no is a condition that never holds.
 type no struct{}
 
-func (no) Check(*engine.Moment) (engine.Verdict, error) {
+func (no) Check(*engine.Call) (engine.Verdict, error) {
 	return engine.Verdict{Detail: "hours: mon-fri 08:00-09:00 UTC"}, nil
 }
 func (no) String() string { return "hours" }
@@ -232,8 +232,8 @@ func (no) String() string { return "hours" }
 // broken is a handler that always fails.
 type broken struct{}
 
-func (broken) Handle(*engine.Moment) (engine.Reply, error) {
-	return engine.Reply{}, &engine.Fault{Script: "web.lua", Line: 7, Detail: "attempt to index\nnil"}
+func (broken) Handle(*engine.Call) (engine.Decision, error) {
+	return engine.Decision{}, &engine.Fault{Script: "web.lua", Line: 7, Detail: "attempt to index\nnil"}
 }
 
 func TestARefusalIsNamed(t *testing.T) {

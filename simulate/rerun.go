@@ -44,7 +44,7 @@ func rerun(c Config, recording *capture) (*Report, error) {
 	defer func() { r.set.Close() }()
 	_, size := recording.reader.Progress()
 	r.teller = newTeller(c, r.engine.Doors(), size < 0)
-	r.spends = r.engine.Spends()
+	r.spends = r.engine.OneTimeChanges()
 	c.Writer.Begin(namesOf(r.engine.Doors()))
 	err := r.read()
 	if r.account != nil {

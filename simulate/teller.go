@@ -89,7 +89,7 @@ func (t *teller) packet(e *engine.Engine, p *packet.Packet) []engine.Event {
 
 // follow lets the account go on with the sequences that doors go on with.
 func (t *teller) follow(e *engine.Engine) {
-	if n := e.Spends(); t.account != nil && n != t.spends {
+	if n := e.OneTimeChanges(); t.account != nil && n != t.spends {
 		t.spends = n
 		t.account.swap(e.Doors(), engine.Used)
 	}

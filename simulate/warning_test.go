@@ -55,12 +55,12 @@ func TestTheLatestPacketEndsTheCapture(t *testing.T) {
 // later asks for a call in ten seconds, and logs is called.
 type later struct{}
 
-func (later) Handle(*engine.Moment) (engine.Reply, error) {
-	return engine.Reply{Operations: []engine.Operation{engine.After{Delay: 10 * time.Second, Name: "later"}}}, nil
+func (later) Handle(*engine.Call) (engine.Decision, error) {
+	return engine.Decision{Operations: []engine.Operation{engine.After{Delay: 10 * time.Second, Name: "later"}}}, nil
 }
 
 type logs struct{}
 
-func (logs) Handle(*engine.Moment) (engine.Reply, error) {
-	return engine.Reply{Operations: []engine.Operation{engine.Log{Text: "late"}}}, nil
+func (logs) Handle(*engine.Call) (engine.Decision, error) {
+	return engine.Decision{Operations: []engine.Operation{engine.Log{Text: "late"}}}, nil
 }

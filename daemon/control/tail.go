@@ -79,7 +79,7 @@ func (t *Tail) at(n uint64) *engine.Event { return &t.ring[n%uint64(t.most)] }
 // shown leaves out what a transcript never shows, so that it takes no room.
 func shown(e *engine.Event) bool {
 	return e.Kind != engine.EventEffect || e.Effect != engine.EffectPersist && e.Effect != engine.EffectElement &&
-		e.Effect != engine.EffectSpend && e.Effect != engine.EffectMark
+		e.Effect != engine.EffectConsume && e.Effect != engine.EffectCommentOut
 }
 
 // textsOf counts only texts that belong to this event. Names of doors and

@@ -65,7 +65,7 @@ func TestTheTailIsTheEndOfEverything(t *testing.T) {
 func TestWhatIsNeverShownTakesNoRoom(t *testing.T) {
 	tail := NewTail()
 	tail.Add([]engine.Event{{Kind: engine.EventEffect, Effect: engine.EffectPersist}, {Kind: engine.EventEffect, Effect: engine.EffectElement},
-		{Kind: engine.EventEffect, Effect: engine.EffectSpend}, {Kind: engine.EventEffect, Effect: engine.EffectMark}})
+		{Kind: engine.EventEffect, Effect: engine.EffectConsume}, {Kind: engine.EventEffect, Effect: engine.EffectCommentOut}})
 	if _, next := tail.bounds(); next != 0 {
 		t.Error("it did")
 	}

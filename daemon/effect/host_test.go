@@ -120,10 +120,10 @@ func (h *host) persist(records []engine.Record) error {
 		switch {
 		case r.Store != nil:
 			words = append(words, r.Store.Key)
-		case r.Spent != nil && r.Ended:
-			words = append(words, "marked "+r.Spent.Line)
-		case r.Spent != nil:
-			words = append(words, "used "+r.Spent.Line)
+		case r.Consumed != nil && r.Ended:
+			words = append(words, "marked "+r.Consumed.Line)
+		case r.Consumed != nil:
+			words = append(words, "used "+r.Consumed.Line)
 		case r.Ended:
 			words = append(words, fmt.Sprintf("-%d", r.Grant.ID))
 		default:
@@ -383,12 +383,12 @@ var (
 func (h *host) allow(id uint64, source netip.Prefix, port packet.Port, ttl time.Duration) []engine.Event {
 	return []engine.Event{
 		{Kind: engine.EventEffect, Effect: engine.EffectPersist, Persist: &engine.Record{Grant: &engine.Grant{ID: id, Door: "a", Source: source, Port: port}}},
-		{Kind: engine.EventEffect, Effect: engine.EffectAllow, Door: "a", ID: id, Reply: id, Grant: id, Source: source, Port: port, TTL: ttl, Until: time.Now().Add(ttl)},
+		{Kind: engine.EventEffect, Effect: engine.EffectAllow, Door: "a", ID: id, Decision: id, Grant: id, Source: source, Port: port, TTL: ttl, Until: time.Now().Add(ttl)},
 	}
 }
 
 func run(id uint64, source netip.Prefix, argv ...string) []engine.Event {
-	return []engine.Event{{Kind: engine.EventEffect, Effect: engine.EffectExec, Door: "a", ID: id, Reply: id, Source: source, Argv: argv}}
+	return []engine.Event{{Kind: engine.EventEffect, Effect: engine.EffectExec, Door: "a", ID: id, Decision: id, Source: source, Argv: argv}}
 }
 
 // mount is a command with an undo.
@@ -396,7 +396,7 @@ func mount(id uint64, door string, source netip.Prefix) []engine.Event {
 	g := &engine.Grant{ID: id, Door: door, Source: source, Argv: []string{"/mount"}, Undo: []string{"/umount"}}
 	return []engine.Event{
 		{Kind: engine.EventEffect, Effect: engine.EffectPersist, Persist: &engine.Record{Grant: g}},
-		{Kind: engine.EventEffect, Effect: engine.EffectExec, Door: door, ID: id, Reply: id, Grant: id, Source: source, Argv: g.Argv},
+		{Kind: engine.EventEffect, Effect: engine.EffectExec, Door: door, ID: id, Decision: id, Grant: id, Source: source, Argv: g.Argv},
 	}
 }
 
@@ -425,7 +425,7 @@ func reply(parts ...[]engine.Event) []engine.Event {
 			first = all[i].ID
 		}
 		if all[i].Effect != engine.EffectPersist {
-			all[i].Reply = first
+			all[i].Decision = first
 		}
 	}
 	return all

@@ -68,9 +68,9 @@ func kindOf(e *engine.Event) kind {
 		}
 	case engine.EffectLog:
 		return needsLog
-	case engine.EffectSpend:
+	case engine.EffectConsume:
 		return needsSpend
-	case engine.EffectMark:
+	case engine.EffectCommentOut:
 		return needsMark
 	}
 	return needsNothing
@@ -144,19 +144,19 @@ func (r *Runner) Enqueue(events []engine.Event) {
 			}
 			continue
 		}
-		if kind == needsNothing || e.Reply != 0 && e.Reply == refused {
+		if kind == needsNothing || e.Decision != 0 && e.Decision == refused {
 			continue
 		}
 		s := &step{Event: *e, kind: kind, undo: undoOf(e, last)}
-		if s.bounded() && r.taken >= r.cfg.Queue && (e.Reply == 0 || e.Reply != taken) {
+		if s.bounded() && r.taken >= r.cfg.Queue && (e.Decision == 0 || e.Decision != taken) {
 			if e.ID != 0 {
 				r.results = append(r.results, Result{e.ID, errFull})
 			}
-			refused = e.Reply
+			refused = e.Decision
 			continue
 		}
-		if e.Reply != 0 && kind != needsSpend {
-			taken = e.Reply
+		if e.Decision != 0 && kind != needsSpend {
+			taken = e.Decision
 		}
 		r.push(s)
 	}

@@ -29,7 +29,7 @@ func BenchmarkAllow(b *testing.B) {
 			for i := range uint64(n) {
 				events = append(events,
 					engine.Event{Kind: engine.EventEffect, Effect: engine.EffectPersist, Persist: record},
-					engine.Event{Kind: engine.EventEffect, Effect: engine.EffectAllow, ID: i + 1, Reply: i + 1, Source: alice, Port: ssh, Until: time.Now().Add(time.Hour)})
+					engine.Event{Kind: engine.EventEffect, Effect: engine.EffectAllow, ID: i + 1, Decision: i + 1, Source: alice, Port: ssh, Until: time.Now().Add(time.Hour)})
 			}
 			b.ReportAllocs()
 			for b.Loop() {

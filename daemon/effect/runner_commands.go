@@ -117,11 +117,11 @@ func (r *Runner) finish(f finished) []*step {
 	r.tellOutput(f)
 	r.answer(f.step, f.err)
 	switch {
-	case f.step.Reply == 0:
+	case f.step.Decision == 0:
 	case f.err != nil && !f.step.excuses(f.err):
-		r.drop(f.step.Reply)
+		r.drop(f.step.Decision)
 	default:
-		return r.resume(f.step.Reply)
+		return r.resume(f.step.Decision)
 	}
 	return nil
 }

@@ -88,21 +88,21 @@ func (r *Runner) unparkAll(err error) (resumed []*step) {
 	r.parked = nil
 	failed := make(map[uint64]bool)
 	for _, s := range parked {
-		if s.Reply != 0 && failed[s.Reply] {
+		if s.Decision != 0 && failed[s.Decision] {
 			r.leaveOut(s)
 			continue
 		}
 		why := cmp.Or(s.err, err)
 		r.answer(s, why)
-		failed[s.Reply] = why != nil
+		failed[s.Decision] = why != nil
 	}
 	for _, s := range parked {
 		switch {
-		case s.Reply == 0:
-		case failed[s.Reply]:
-			r.drop(s.Reply)
+		case s.Decision == 0:
+		case failed[s.Decision]:
+			r.drop(s.Decision)
 		default:
-			resumed = append(resumed, r.resume(s.Reply)...)
+			resumed = append(resumed, r.resume(s.Decision)...)
 		}
 	}
 	return resumed

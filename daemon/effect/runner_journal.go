@@ -35,7 +35,7 @@ type about struct {
 	grant       uint64
 	script, key string
 	source      netip.Addr
-	spent       *engine.Spent // of which each record has one of its own
+	spent       *engine.Consumed // of which each record has one of its own
 }
 
 // An owed is a record with its place in the order.
@@ -50,8 +50,8 @@ func aboutOf(r engine.Record) about {
 	switch {
 	case r.Grant != nil:
 		return about{grant: r.Grant.ID}
-	case r.Spent != nil:
-		return about{spent: r.Spent}
+	case r.Consumed != nil:
+		return about{spent: r.Consumed}
 	}
 	return about{script: r.Script, source: r.Source, key: r.Store.Key}
 }

@@ -19,15 +19,15 @@ import (
 
 // spend is what comes first when a one-time sequence was used.
 func spend(id uint64, source netip.Prefix, line string) []engine.Event {
-	use := &engine.Spent{File: "/once", Line: line}
+	use := &engine.Consumed{File: "/once", Line: line}
 	return []engine.Event{{
-		Kind: engine.EventEffect, Effect: engine.EffectSpend, Door: "a", ID: id, Source: source, File: use.File, Text: line,
-		Persist: &engine.Record{Spent: use},
+		Kind: engine.EventEffect, Effect: engine.EffectConsume, Door: "a", ID: id, Source: source, File: use.File, Text: line,
+		Persist: &engine.Record{Consumed: use},
 	}}
 }
 
 func markLine(id uint64, line string) []engine.Event {
-	return []engine.Event{{Kind: engine.EventEffect, Effect: engine.EffectMark, Door: "a", ID: id, File: "/once", Text: line}}
+	return []engine.Event{{Kind: engine.EventEffect, Effect: engine.EffectCommentOut, Door: "a", ID: id, File: "/once", Text: line}}
 }
 
 func TestAUseIsWrittenBeforeAnythingIsGiven(t *testing.T) {
@@ -71,7 +71,7 @@ func TestEachUseOfALineIsOwedForItself(t *testing.T) {
 		h.change(func() { h.diskFull = true })
 		marked := func(line string) []engine.Event {
 			return []engine.Event{{Kind: engine.EventEffect, Effect: engine.EffectPersist,
-				Persist: &engine.Record{Spent: &engine.Spent{File: "/once", Line: line}, Ended: true}}}
+				Persist: &engine.Record{Consumed: &engine.Consumed{File: "/once", Line: line}, Ended: true}}}
 		}
 		h.give(reply(spend(1, alice, "501")))
 		h.give(reply(spend(2, alice, "501")))
@@ -184,8 +184,8 @@ func onceWorld(t *testing.T, h *host) *world {
 	door := &engine.Door{
 		Name: "a", Script: "a.lua", Within: time.Second, TTL: 10 * time.Second, Guards: []packet.Port{ssh}, Hooks: engine.HookOpen,
 		OneTime: &engine.OneTime{File: "/once"},
-		Handler: does(func(m *engine.Moment) (engine.Reply, error) {
-			return engine.Reply{Operations: []engine.Operation{
+		Handler: does(func(m *engine.Call) (engine.Decision, error) {
+			return engine.Decision{Operations: []engine.Operation{
 				engine.Allow{}, engine.Exec{Argv: []string{"/give", fmt.Sprint(m.Packet.Port.Number)}, Timeout: time.Minute},
 			}}, nil
 		}),
@@ -207,19 +207,19 @@ func onceWorld(t *testing.T, h *host) *world {
 
 // spentIn returns the lines that a journal has not seen the mark of.
 func spentIn(records []engine.Record) (owed []engine.Record) {
-	left := map[engine.Spent]int{}
+	left := map[engine.Consumed]int{}
 	for _, r := range records {
 		switch {
-		case r.Spent == nil:
+		case r.Consumed == nil:
 		case r.Ended:
-			left[*r.Spent]--
+			left[*r.Consumed]--
 		default:
-			left[*r.Spent]++
+			left[*r.Consumed]++
 		}
 	}
 	for use, n := range left {
 		for range n {
-			owed = append(owed, engine.Record{Spent: &use})
+			owed = append(owed, engine.Record{Consumed: &use})
 		}
 	}
 	return owed

@@ -159,13 +159,13 @@ func owedIn(records []engine.Record) []engine.Record {
 }
 
 // does is a script's function.
-type does func(*engine.Moment) (engine.Reply, error)
+type does func(*engine.Call) (engine.Decision, error)
 
-func (f does) Handle(m *engine.Moment) (engine.Reply, error) { return f(m) }
+func (f does) Handle(m *engine.Call) (engine.Decision, error) { return f(m) }
 
 // operations draws what a door does.
-func (w *world) operations(t *rapid.T, calls *int) engine.Reply {
-	var reply engine.Reply
+func (w *world) operations(t *rapid.T, calls *int) engine.Decision {
+	var reply engine.Decision
 	for range rapid.IntRange(0, 4).Draw(t, "operations") {
 		*calls++
 		ttl := time.Duration(rapid.IntRange(1, 30).Draw(t, "ttl")) * time.Second
@@ -187,13 +187,13 @@ func (w *world) operations(t *rapid.T, calls *int) engine.Reply {
 	return reply
 }
 
-func someDoors(reply func() engine.Reply) []*engine.Door {
+func someDoors(reply func() engine.Decision) []*engine.Door {
 	var doors []*engine.Door
 	for i, name := range []string{"a", "b", "c"} {
 		doors = append(doors, &engine.Door{
 			Name: name, Script: name + ".lua", Sequence: []engine.Knock{{Port: packet.Port{Proto: packet.UDP, Number: uint16(501 + i)}}},
 			Within: time.Second, TTL: 10 * time.Second, Guards: []packet.Port{ssh}, Hooks: engine.HookOpen,
-			Handler: does(func(*engine.Moment) (engine.Reply, error) { return reply(), nil }),
+			Handler: does(func(*engine.Call) (engine.Decision, error) { return reply(), nil }),
 		})
 	}
 	return doors
@@ -298,7 +298,7 @@ func newRandomWorld(t *rapid.T) *world {
 	}
 	calls := 0
 	w := newWorld(t, h)
-	w.see(w.e.Swap(time.Now(), &engine.Set{Doors: someDoors(func() engine.Reply { return w.operations(t, &calls) })}))
+	w.see(w.e.Swap(time.Now(), &engine.Set{Doors: someDoors(func() engine.Decision { return w.operations(t, &calls) })}))
 	h.start()
 	return w
 }
@@ -315,7 +315,7 @@ func (w *world) again() *world {
 		}
 	}
 	h.start()
-	next := newWorld(w.t, h, someDoors(func() engine.Reply { return engine.Reply{} })...)
+	next := newWorld(w.t, h, someDoors(func() engine.Decision { return engine.Decision{} })...)
 	next.see(next.e.Restore(time.Now(), owedIn(h.records)))
 	next.r.Install(Guards{}, next.e.Elements())
 	return next
@@ -360,8 +360,8 @@ func TestACrashAtEachStepOfALife(t *testing.T) {
 			h.crash = crash
 			h.programs["/mount1"] = program{takes: 200 * time.Millisecond}
 			h.programs["/umount1"] = program{takes: 200 * time.Millisecond}
-			w := newWorld(t, h, someDoors(func() engine.Reply {
-				return engine.Reply{Operations: []engine.Operation{
+			w := newWorld(t, h, someDoors(func() engine.Decision {
+				return engine.Decision{Operations: []engine.Operation{
 					engine.Allow{}, engine.Exec{Argv: []string{"/mount1"}, Undo: []string{"/umount1"}, Timeout: time.Minute},
 					engine.Allow{Ports: []packet.Port{web}, Bits4: 24},
 				}}

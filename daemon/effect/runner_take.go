@@ -20,10 +20,10 @@ func (r *Runner) carryOut(steps []*step) {
 	for len(steps) > 0 {
 		s := steps[0]
 		steps = steps[1:]
-		waiting, behind := r.replies[s.Reply]
+		waiting, behind := r.replies[s.Decision]
 		switch {
-		case behind && s.Reply != 0:
-			r.replies[s.Reply] = append(waiting, s)
+		case behind && s.Decision != 0:
+			r.replies[s.Decision] = append(waiting, s)
 			r.keys.wait(s)
 		case s.kind == needsElement || s.kind == needsSpend:
 			changes = append(changes, s)
@@ -31,8 +31,8 @@ func (r *Runner) carryOut(steps []*step) {
 			later = append(later, s)
 		case s.kind == needsCommand:
 			later = append(later, s)
-			if s.Reply != 0 {
-				r.replies[s.Reply] = nil
+			if s.Decision != 0 {
+				r.replies[s.Decision] = nil
 			}
 		case s.kind == needsInstall:
 			r.flush(changes, later)
@@ -48,33 +48,33 @@ func (r *Runner) flush(changes, later []*step) {
 	failed, parked := make(map[uint64]bool), make(map[uint64][]*step)
 	for i, err := range r.apply(changes) {
 		s := changes[i]
-		_, behind := parked[s.Reply]
+		_, behind := parked[s.Decision]
 		switch {
-		case s.Reply != 0 && failed[s.Reply]:
+		case s.Decision != 0 && failed[s.Decision]:
 			r.leaveOut(s)
-		case errors.Is(err, ErrGone) && s.ID != 0 && !s.Until.IsZero() || s.Reply != 0 && behind:
+		case errors.Is(err, ErrGone) && s.ID != 0 && !s.Until.IsZero() || s.Decision != 0 && behind:
 			r.park(s)
-			parked[s.Reply] = nil
+			parked[s.Decision] = nil
 		default:
 			r.answer(s, err)
-			failed[s.Reply] = err != nil
+			failed[s.Decision] = err != nil
 		}
 	}
 	for _, s := range later {
-		waiting, behind := parked[s.Reply]
+		waiting, behind := parked[s.Decision]
 		switch {
-		case s.Reply != 0 && failed[s.Reply]:
+		case s.Decision != 0 && failed[s.Decision]:
 			r.leaveOut(s)
-			r.drop(s.Reply)
-		case s.Reply != 0 && behind:
-			parked[s.Reply] = append(waiting, s)
+			r.drop(s.Decision)
+		case s.Decision != 0 && behind:
+			parked[s.Decision] = append(waiting, s)
 			r.keys.wait(s)
 		case s.kind == needsLog || s.stale:
 			r.answer(s, nil)
 		case s.err != nil:
 			r.answer(s, s.err)
-			failed[s.Reply] = true
-			r.drop(s.Reply)
+			failed[s.Decision] = true
+			r.drop(s.Decision)
 		default:
 			r.keys.did(s)
 			r.lanes.add(s)

@@ -327,7 +327,7 @@ func TestAnObservedDoorDoesNothing(t *testing.T) {
 		h := newHost(t, Config{})
 		events := slices.Concat(h.allow(1, alice, ssh, time.Minute)[1:], mount(2, "a", alice)[1:], run(3, alice, "/notify"), umount(4, 2, "a", alice))
 		for i := range events {
-			events[i].Observed, events[i].Reply = true, 0
+			events[i].Observed, events[i].Decision = true, 0
 		}
 		h.give(events)
 		t.Log("# its commands are answered and do not run; its access is the firewall's, which lets nobody in for it")

@@ -9,11 +9,11 @@ import (
 // given up. A first-stage attempt lives in the table and its order of age; a
 // later one has a run and a timer instead.
 
-// start begins an attempt. Two expired ones make room on the way, so that what
+// beginAttempt begins an attempt. Two expired ones make room on the way, so that what
 // a flood leaves behind is gone no later than the next flood. Where all
 // attempts are at later stages the newcomer is the oldest first-stage one, so
 // it is the one that gives way.
-func (e *Engine) start(d *door, key attemptKey, h hit) {
+func (e *Engine) beginAttempt(d *door, key attemptKey, h hit) {
 	for range 2 {
 		e.dropOldest(func(slot int32, d *door) bool { return e.expired(slot, d) })
 	}
@@ -22,14 +22,14 @@ func (e *Engine) start(d *door, key attemptKey, h hit) {
 		return
 	}
 	slot := e.attempts.add(key, d.id)
-	d.lives(1)
-	e.begun(slot, h)
-	e.reach(d, key.addr(), 1)
+	d.countLive(1)
+	e.enterFirstStage(slot, h)
+	e.reachStage(d, key.addr(), 1)
 }
 
-// begun puts an attempt, which is in no order of age, at its first stage. It is
+// enterFirstStage puts an attempt, which is in no order of age, at its first stage. It is
 // the youngest then, also where a longer run fell back to it.
-func (e *Engine) begun(slot int32, h hit) {
+func (e *Engine) enterFirstStage(slot int32, h hit) {
 	a := e.attempts.slots.at(slot)
 	a.first, a.flags, a.from, a.sequence = h.at, h.flags, h.from, h.sequence
 	e.attempts.enqueue(slot)
@@ -38,19 +38,19 @@ func (e *Engine) begun(slot int32, h hit) {
 // restart lets a first-stage attempt begin anew.
 func (e *Engine) restart(slot int32, h hit) {
 	e.attempts.dequeue(slot)
-	e.begun(slot, h)
+	e.enterFirstStage(slot, h)
 }
 
-// hold puts an attempt at the stage that hits reach. It keeps hits.
-func (e *Engine) hold(slot int32, d *door, hits []hit) {
+// setHits puts an attempt at the stage that hits reach. It keeps hits.
+func (e *Engine) setHits(slot int32, d *door, hits []hit) {
 	if r := e.attempts.runOf(slot); r != nil {
 		r.hits = hits
-		e.move(&r.timer, deadline(d, hits))
+		e.moveTimer(&r.timer, deadline(d, hits))
 		return
 	}
 	a := e.attempts.slots.at(slot)
 	if len(hits) == 1 {
-		e.begun(slot, hits[0])
+		e.enterFirstStage(slot, hits[0])
 		return
 	}
 	if e.attempts.queued(slot) {
@@ -59,7 +59,7 @@ func (e *Engine) hold(slot int32, d *door, hits []hit) {
 	r := &run{door: d, slot: slot, hits: hits}
 	r.timer = timer{door: d.order, source: a.key.addr(), kind: attemptTimer, run: r, index: -1}
 	e.attempts.attach(slot, r)
-	e.set(&r.timer, deadline(d, hits))
+	e.setTimer(&r.timer, deadline(d, hits))
 }
 
 // hits returns the knocks of an attempt, with room for one more.
@@ -107,21 +107,21 @@ func (e *Engine) dropOldest(may func(slot int32, d *door) bool) bool {
 // forget counts a first-stage miss, which is not told: whoever sends packets
 // decides how many there are.
 func (e *Engine) forget(slot int32, d *door) {
-	e.discard(slot, d)
+	e.removeAttempt(slot, d)
 	e.counts.Misses++
 }
 
-// discard gives up an attempt. d is nil when its door is gone.
-func (e *Engine) discard(slot int32, d *door) {
+// removeAttempt gives up an attempt. d is nil when its door is gone.
+func (e *Engine) removeAttempt(slot int32, d *door) {
 	if r := e.attempts.runOf(slot); r != nil {
-		e.cancel(&r.timer)
+		e.cancelTimer(&r.timer)
 		e.attempts.detach(slot)
 	} else {
 		e.attempts.dequeue(slot)
 	}
 	e.attempts.remove(slot)
 	if d != nil {
-		d.lives(-1)
+		d.countLive(-1)
 	}
 }
 
@@ -139,7 +139,7 @@ func (e *Engine) endRuns(reason Reason, goes func(*door) bool) {
 	})
 	for _, r := range ending {
 		stage := len(r.hits)
-		e.discard(r.slot, r.door)
+		e.removeAttempt(r.slot, r.door)
 		e.miss(r.door, r.timer.source, stage, reason)
 	}
 }

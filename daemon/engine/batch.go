@@ -33,15 +33,15 @@ func newBatches() *batches { return &batches{byID: make(map[uint64]position)} }
 
 func (s *batches) pending() int { return len(s.byID) }
 
-// effect emits an effect of a batch. One that changes nothing is not awaited: a
+// addEffect emits an effect of a batch. One that changes nothing is not awaited: a
 // command that runs already, a network that a wider one covers.
-func (e *Engine) effect(b *batch, event Event, g *grant, was time.Time) {
+func (e *Engine) addEffect(b *batch, event Event, g *grant, was time.Time) {
 	x := entry{grant: g, was: was}
 	if g != nil {
 		x.end, event.Observed = g.End, g.Observed
 	}
 	switch {
-	case event.Argv != nil, event.Effect == EffectElement, event.Effect == EffectSpend, event.Effect == EffectMark,
+	case event.Argv != nil, event.Effect == EffectElement, event.Effect == EffectConsume, event.Effect == EffectCommentOut,
 		event.Effect == EffectAllow && !event.Until.IsZero():
 		e.effects++
 		event.ID = e.effects
@@ -50,8 +50,8 @@ func (e *Engine) effect(b *batch, event Event, g *grant, was time.Time) {
 			b.first = event.ID
 		}
 	}
-	if event.Effect == EffectAllow || event.Effect == EffectExec || event.Effect == EffectSpend {
-		event.Reply = b.first
+	if event.Effect == EffectAllow || event.Effect == EffectExec || event.Effect == EffectConsume {
+		event.Decision = b.first
 	}
 	x.event = event
 	b.entries = append(b.entries, x)
@@ -66,18 +66,18 @@ func (e *Engine) result(id uint64, err error) {
 	}
 	delete(e.batches.byID, id)
 	b, x := found.batch, found.batch.entries[found.index]
-	done := err == nil || e.failed(x.event, err)
-	switch use := (Spent{x.event.File, x.event.Text}); x.event.Effect {
-	case EffectSpend:
+	done := err == nil || e.reportFailure(x.event, err)
+	switch use := (Consumed{x.event.File, x.event.Text}); x.event.Effect {
+	case EffectConsume:
 		if !done {
-			e.fail(b, found.index)
+			e.rollBack(b, found.index)
 		}
 		// It was seen on the wire. The file remembers that also when the journal
 		// cannot.
-		e.mark(x.event.Door, x.event.Source, use)
-	case EffectMark:
+		e.commentOut(x.event.Door, x.event.Source, use)
+	case EffectCommentOut:
 		if done {
-			e.marked(use)
+			e.commentedOut(use)
 		}
 	case EffectUndo:
 		if done {
@@ -85,13 +85,13 @@ func (e *Engine) result(id uint64, err error) {
 		}
 	default:
 		if !done {
-			e.fail(b, found.index)
+			e.rollBack(b, found.index)
 		}
 	}
 }
 
-// failed tells that an effect failed. True: it counts as done all the same.
-func (e *Engine) failed(effect Event, err error) bool {
+// reportFailure tells that an effect failed. True: it counts as done all the same.
+func (e *Engine) reportFailure(effect Event, err error) bool {
 	told := Event{
 		Kind: EventFailed, Door: effect.Door, Source: effect.Source, Effect: effect.Effect,
 		Grant: effect.Grant, Port: effect.Port, Detail: err.Error(),
@@ -103,52 +103,52 @@ func (e *Engine) failed(effect Event, err error) bool {
 	return told.Ran && effect.AnyStatus
 }
 
-// fail takes back a batch of which one effect failed. What comes after it will
+// rollBack takes back a batch of which one effect failed. What comes after it will
 // never be done; what came before is undone, last first.
-func (e *Engine) fail(b *batch, failed int) {
+func (e *Engine) rollBack(b *batch, failed int) {
 	for i := failed; i < len(b.entries); i++ {
 		delete(e.batches.byID, b.entries[i].event.ID)
-		e.neverDone(b.entries[i])
+		e.cancelUnrun(b.entries[i])
 	}
 	for i := failed - 1; i >= 0; i-- {
-		if b.entries[i].event.Effect == EffectSpend {
+		if b.entries[i].event.Effect == EffectConsume {
 			continue // what was used stays used
 		}
 		delete(e.batches.byID, b.entries[i].event.ID)
-		e.takeBack(b.entries[i])
+		e.revert(b.entries[i])
 	}
 }
 
-// neverDone takes back an effect that was not carried out. A command that never
+// cancelUnrun takes back an effect that was not carried out. A command that never
 // ran is owed no undo, and no other grant can hang on it; a later run of the same
 // command is another one.
-func (e *Engine) neverDone(x entry) {
+func (e *Engine) cancelUnrun(x entry) {
 	if x.grant == nil || x.event.Effect != EffectExec || x.event.Argv == nil {
-		e.takeBack(x)
+		e.revert(x)
 		return
 	}
 	for _, g := range slices.Clone(e.grants.byKey[x.grant.key]) {
 		if g.run == x.event.ID {
 			g.Undo = nil
-			e.end(g, NotDone, 0)
+			e.endGrant(g, NotDone, 0)
 		}
 	}
 }
 
-// takeBack ends a grant that an effect made, and gives one that it prolonged its
+// revert ends a grant that an effect made, and gives one that it prolonged its
 // former end again; unless that has come, or somebody has prolonged it since.
-func (e *Engine) takeBack(x entry) {
+func (e *Engine) revert(x entry) {
 	g := x.grant
 	switch {
 	case g == nil || e.grants.byID[g.ID] != g || !g.End.Equal(x.end):
 	case !x.was.After(at(e.now)):
-		e.end(g, NotDone, 0)
+		e.endGrant(g, NotDone, 0)
 	default:
 		g.End = x.was
-		e.move(&g.timer, x.was.UnixNano())
+		e.moveTimer(&g.timer, x.was.UnixNano())
 		e.persist(Record{Grant: &g.Grant})
 		if g.Argv == nil {
-			e.element(g)
+			e.updateElement(g)
 		}
 	}
 }

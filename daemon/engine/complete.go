@@ -7,7 +7,7 @@ import (
 
 // A cause is what a handler is asked about, and what its reply answers.
 type cause struct {
-	kind   MomentKind
+	kind   CallKind
 	door   *Door // nil for a timer and for a person
 	name   string
 	script string
@@ -21,44 +21,44 @@ type cause struct {
 // observes reports whether what c leads to is decided and not done.
 func (c cause) observes() bool { return c.observed || c.door != nil && c.door.Observe }
 
-func causeOf(kind MomentKind, d *Door, source netip.Addr) cause {
+func causeOf(kind CallKind, d *Door, source netip.Addr) cause {
 	return cause{kind: kind, door: d, name: d.Name, script: d.Script, source: source}
 }
 
-// reach tells that a source is at a stage of a door, and asks the script, from
+// reachStage tells that a source is at a stage of a door, and asks the script, from
 // the second stage on: whoever sends first knocks never paces it. False: the
 // script refused, or failed, and the attempt is over.
-func (e *Engine) reach(d *door, source netip.Addr, stage int) bool {
-	c := causeOf(MomentStage, d.Door, source)
+func (e *Engine) reachStage(d *door, source netip.Addr, stage int) bool {
+	c := causeOf(CallStage, d.Door, source)
 	e.emit(Event{Kind: EventStage, Door: d.Name, Source: single(source), Stage: stage, Stages: len(d.Sequence)})
 	if stage < 2 || d.Hooks&HookStage == 0 {
 		return true
 	}
-	m := e.momentFor(c)
+	m := e.callFor(c)
 	m.Stage = stage
-	return e.obey(c, d.Handler, m)
+	return e.runHandler(c, d.Handler, m)
 }
 
-// finish is what follows the last knock of a sequence. Of two doors that have the
+// completeSequence is what follows the last knock of a sequence. Of two doors that have the
 // same line of one file it is the first one's.
-func (e *Engine) finish(d *door) {
+func (e *Engine) completeSequence(d *door) {
 	source := e.packet.Source
-	if d.spent() {
+	if d.sequenceConsumed() {
 		e.miss(d, source, len(d.Sequence)-1, Used)
 		return
 	}
-	agreed := e.reach(d, source, len(d.Sequence))
-	c := causeOf(MomentOpen, d.Door, source)
-	c.batch = e.spend(d, source)
+	agreed := e.reachStage(d, source, len(d.Sequence))
+	c := causeOf(CallOpen, d.Door, source)
+	c.batch = e.consume(d, source)
 	if agreed && e.admit(d.Door, source) {
-		e.counts.Opens += e.decide(c, d.Hooks&HookOpen != 0)
+		e.counts.Opens += e.decideOpening(c, d.Hooks&HookOpen != 0)
 	}
 }
 
-// hear is what follows a knock that a listener hears.
-func (e *Engine) hear(d *door) {
+// handleListener is what follows a knock that a listener hears.
+func (e *Engine) handleListener(d *door) {
 	if source := e.packet.Source; e.admit(d.Door, source) {
-		e.counts.Opens += e.decide(causeOf(MomentKnock, d.Door, source), true)
+		e.counts.Opens += e.decideOpening(causeOf(CallKnock, d.Door, source), true)
 	}
 }
 
@@ -69,9 +69,9 @@ func (e *Engine) admit(d *Door, source netip.Addr) bool {
 		e.refuse(d.Name, source, Limited, d.Limit.Text, told)
 		return false
 	}
-	c := causeOf(MomentWhen, d, source)
+	c := causeOf(CallWhen, d, source)
 	for _, condition := range d.When {
-		verdict, err := condition.Check(e.momentFor(c))
+		verdict, err := condition.Check(e.callFor(c))
 		if err != nil {
 			e.fault(c, err)
 			return false
@@ -84,12 +84,12 @@ func (e *Engine) admit(d *Door, source netip.Addr) bool {
 	return true
 }
 
-// decide asks the script whether a door opens, carries out its reply, and
+// decideOpening asks the script whether a door opens, carries out its reply, and
 // returns 1 when it opened. Without a script a door allows its guards.
-func (e *Engine) decide(c cause, scripted bool) int {
-	reply, agreed := Reply{}, true
+func (e *Engine) decideOpening(c cause, scripted bool) int {
+	reply, agreed := Decision{}, true
 	if scripted {
-		reply, agreed = e.ask(c, c.door.Handler, e.momentFor(c))
+		reply, agreed = e.callHandler(c, c.door.Handler, e.callFor(c))
 	} else if len(c.door.Guards) > 0 {
 		reply.Operations = []Operation{Allow{}}
 	}
@@ -97,7 +97,7 @@ func (e *Engine) decide(c cause, scripted bool) int {
 		return 0
 	}
 	opened := 0
-	if c.kind == MomentOpen || changesAnything(reply.Operations) {
+	if c.kind == CallOpen || changesAnything(reply.Operations) {
 		opened = 1
 		e.emit(Event{Kind: EventOpen, Door: c.name, Source: single(c.source)})
 	}
@@ -127,25 +127,25 @@ func (e *Engine) miss(d *door, source netip.Addr, stage int, reason Reason) {
 	if d.Hooks&HookMiss == 0 {
 		return
 	}
-	c := causeOf(MomentMiss, d.Door, source)
-	m := e.momentFor(c)
+	c := causeOf(CallMiss, d.Door, source)
+	m := e.callFor(c)
 	m.Stage, m.Reason = stage, reason
-	e.obey(c, d.Handler, m)
+	e.runHandler(c, d.Handler, m)
 }
 
-// momentFor returns the moment of c, for the caller to complete. It is reused.
-func (e *Engine) momentFor(c cause) *Moment {
+// callFor returns the moment of c, for the caller to complete. It is reused.
+func (e *Engine) callFor(c cause) *Call {
 	e.serial++
-	e.moment = Moment{
+	e.call = Call{
 		Kind: c.kind, Door: c.door, Source: c.source, Script: c.script,
 		Packet: e.packet, Time: at(e.now), Wall: at(e.now).Add(e.offset), Store: e.store,
 		Seed: mix(e.cfg.Seed + e.serial),
 	}
 	if c.door != nil {
-		e.moment.Stages = len(c.door.Sequence)
-		e.moment.Stage = e.moment.Stages
+		e.call.Stages = len(c.door.Sequence)
+		e.call.Stage = e.call.Stages
 	}
-	return &e.moment
+	return &e.call
 }
 
 // mix spreads a counter over 64 bits (the finalizer of SplitMix64).
@@ -156,23 +156,23 @@ func mix(x uint64) uint64 {
 	return x ^ x>>31
 }
 
-// ask puts a moment to a script, and tells when it fails or says no.
-func (e *Engine) ask(c cause, h Handler, m *Moment) (Reply, bool) {
+// callHandler puts a moment to a script, and tells when it fails or says no.
+func (e *Engine) callHandler(c cause, h Handler, m *Call) (Decision, bool) {
 	reply, err := h.Handle(m)
 	switch {
 	case err != nil:
 		e.fault(c, err)
-		return Reply{}, false
+		return Decision{}, false
 	case reply.Refused && c.refusable():
-		e.sayNo(c, reply)
-		return Reply{}, false
+		e.refuseWith(c, reply)
+		return Decision{}, false
 	}
 	return reply, true
 }
 
-// sayNo refuses, and does what the script wants done beside: count, log, run a
+// refuseWith refuses, and does what the script wants done beside: count, log, run a
 // command. Giving access while refusing it is a fault.
-func (e *Engine) sayNo(c cause, reply Reply) {
+func (e *Engine) refuseWith(c cause, reply Decision) {
 	for _, o := range reply.Operations {
 		if _, gives := o.(Allow); gives {
 			e.fault(c, &Fault{Script: c.script, Line: c.line(), Detail: "the function allowed and then refused"})
@@ -185,10 +185,10 @@ func (e *Engine) sayNo(c cause, reply Reply) {
 	}
 }
 
-// obey puts a moment to a script and carries out what it wants. False: it
+// runHandler puts a moment to a script and carries out what it wants. False: it
 // failed or said no, and nothing was done.
-func (e *Engine) obey(c cause, h Handler, m *Moment) bool {
-	reply, agreed := e.ask(c, h, m)
+func (e *Engine) runHandler(c cause, h Handler, m *Call) bool {
+	reply, agreed := e.callHandler(c, h, m)
 	if !agreed || !e.check(c, reply.Operations) {
 		return false
 	}
@@ -199,7 +199,7 @@ func (e *Engine) obey(c cause, h Handler, m *Moment) bool {
 // refusable reports whether there is a knock that a no would refuse.
 func (c cause) refusable() bool {
 	switch c.kind {
-	case MomentWhen, MomentStage, MomentOpen, MomentKnock:
+	case CallWhen, CallStage, CallOpen, CallKnock:
 		return true
 	}
 	return false

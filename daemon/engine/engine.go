@@ -7,7 +7,7 @@
 // comes out as an event. That is why a capture replayed offline and a live
 // interface are decided by the same code with the same result.
 //
-// Read set.go for what a door is, event.go for what comes out, moment.go for
+// Read set.go for what a door is, event.go for what comes out, call.go for
 // how scripts take part; then match.go, complete.go and grant.go, which are a
 // knock's way from a packet to a grant. For knockd's rules read group.go, and
 // onetime.go for sequences that are used once.
@@ -63,7 +63,7 @@ type Engine struct {
 	batches  *batches
 	effects  uint64    // ids given to them
 	closings []closing // on_close calls that wait, first in first out
-	spends   spends
+	oneTime  consumptions
 
 	packet   *packet.Packet // at hand; nil while a timer fires
 	ours     bool           // it is for an address of this host
@@ -71,7 +71,7 @@ type Engine struct {
 	gathered []*groupPort   // and groups
 	begins   []*door        // of a group, with it
 	found    []progress     // of its source in a group
-	moment   Moment
+	call     Call
 	serial   uint64 // of moments and timers
 	events   []Event
 	counts   Counts
@@ -111,7 +111,7 @@ func New(cfg Config, start time.Time) *Engine {
 		limits:   newLimits(cfg.Grants),
 		store:    newStore(cfg.Grants),
 		batches:  newBatches(),
-		spends:   newSpends(),
+		oneTime:  newConsumptions(),
 	}
 }
 
@@ -121,7 +121,7 @@ func (e *Engine) Packet(p *packet.Packet) []Event {
 	if p.Time.UnixNano() < e.now {
 		e.counts.Clamped++
 	}
-	e.begin(p.Time)
+	e.beginInput(p.Time)
 	e.counts.Packets++
 	e.packet = p
 	here := e.index.ports[p.Port]
@@ -129,8 +129,8 @@ func (e *Engine) Packet(p *packet.Packet) []Event {
 		e.counts.Dropped[drop]++
 	} else {
 		e.match(p, here)
-		e.goOn(single(p.Source))
-		e.settle()
+		e.nextSequences(single(p.Source))
+		e.runCloseHandlers()
 	}
 	e.packet = nil
 	return e.events
@@ -138,7 +138,7 @@ func (e *Engine) Packet(p *packet.Packet) []Event {
 
 // Tick fires the timers due at or before now.
 func (e *Engine) Tick(now time.Time) []Event {
-	e.begin(now)
+	e.beginInput(now)
 	return e.events
 }
 
@@ -146,12 +146,12 @@ func (e *Engine) Tick(now time.Time) []Event {
 // door's sequence and limits are unchanged, else it ends as a Reloaded miss.
 // Grants, limits, stored values and the memory of retransmits always live on. A
 // one-time sequence that was used and is not marked yet stays used: see
-// [Engine.Spends].
+// [Engine.OneTimeChanges].
 func (e *Engine) Swap(now time.Time, set *Set) []Event {
-	e.begin(now)
-	next := arrange(set, e.index, e.left(set))
+	e.beginInput(now)
+	next := indexAtUnused(set, e.index, e.unusedOf(set))
 	e.endRuns(Reloaded, func(d *door) bool { return next.byID[d.id] == nil })
-	e.settle()
+	e.runCloseHandlers()
 	e.index = next
 	e.reorderTimers()
 	return e.events
@@ -161,16 +161,16 @@ func (e *Engine) Swap(now time.Time, set *Set) []Event {
 // After a failure the runner leaves out the effects of the same reply that
 // follow it; the engine takes back those that came before.
 func (e *Engine) Result(now time.Time, id uint64, err error) []Event {
-	e.begin(now)
+	e.beginInput(now)
 	e.result(id, err)
-	e.settle()
+	e.runCloseHandlers()
 	return e.events
 }
 
 // Grant gives a person's grant of a port. What makes no sense, or is more than
 // the engine holds, is refused.
 func (e *Engine) Grant(now time.Time, source netip.Prefix, port packet.Port, ttl time.Duration) []Event {
-	e.begin(now)
+	e.beginInput(now)
 	detail := ""
 	switch {
 	case !source.IsValid() || ttl <= 0 || port.Number == 0:
@@ -179,7 +179,7 @@ func (e *Engine) Grant(now time.Time, source netip.Prefix, port packet.Port, ttl
 		detail = "too many grants are live, or effects unanswered"
 	default:
 		e.allow(cause{}, &batch{}, source.Masked(), port, ttl)
-		e.settle()
+		e.runCloseHandlers()
 		return e.events
 	}
 	e.counts.Refusals++
@@ -190,13 +190,13 @@ func (e *Engine) Grant(now time.Time, source netip.Prefix, port packet.Port, ttl
 // Revoke ends the grants whose source overlaps this one; on all ports, commands
 // too, when port is zero.
 func (e *Engine) Revoke(now time.Time, source netip.Prefix, port packet.Port) []Event {
-	e.begin(now)
+	e.beginInput(now)
 	for _, g := range e.grants.overlapping(source) {
 		if port == (packet.Port{}) || g.Port == port {
-			e.end(g, Revoked, 0)
+			e.endGrant(g, Revoked, 0)
 		}
 	}
-	e.settle()
+	e.runCloseHandlers()
 	return e.events
 }
 
@@ -206,19 +206,19 @@ func (e *Engine) Revoke(now time.Time, source netip.Prefix, port packet.Port) []
 // sequence that was used is marked now. It does not matter whether the doors come
 // before or after it.
 func (e *Engine) Restore(now time.Time, records []Record) []Event {
-	e.begin(now)
+	e.beginInput(now)
 	for _, r := range records {
 		e.restore(r)
 	}
-	e.goOn(netip.Prefix{})
-	e.settle()
-	e.fire(e.now)
+	e.nextSequences(netip.Prefix{})
+	e.runCloseHandlers()
+	e.fireTimers(e.now)
 	return e.events
 }
 
 // Local says which addresses are this host's; nil: every one.
 func (e *Engine) Local(now time.Time, addresses []netip.Prefix) []Event {
-	e.begin(now)
+	e.beginInput(now)
 	e.local = newLocals(addresses)
 	return e.events
 }
@@ -226,7 +226,7 @@ func (e *Engine) Local(now time.Time, addresses []netip.Prefix) []Event {
 // Step says how far the wall clock is from engine time: wall = engine + offset.
 // Only what scripts see as time of day changes; no duration does.
 func (e *Engine) Step(now time.Time, offset time.Duration) []Event {
-	e.begin(now)
+	e.beginInput(now)
 	e.offset = offset
 	return e.events
 }
@@ -235,11 +235,11 @@ func (e *Engine) Step(now time.Time, offset time.Duration) []Event {
 // misses, and script timers due after until are dropped. Grants run on: the
 // caller goes on with Tick until Next says that nothing is left.
 func (e *Engine) End(now, until time.Time) []Event {
-	e.begin(now)
+	e.beginInput(now)
 	e.endRuns(EndOfCapture, func(*door) bool { return true })
 	for e.dropOldest(func(int32, *door) bool { return true }) {
 	}
-	e.settle()
+	e.runCloseHandlers()
 	e.horizon = nanoseconds(until)
 	e.dropDelayed()
 	return e.events
@@ -248,13 +248,13 @@ func (e *Engine) End(now, until time.Time) []Event {
 // Shutdown runs the undos that only a daemon can run. Grants of ports stay: the
 // kernel ends them.
 func (e *Engine) Shutdown(now time.Time) []Event {
-	e.begin(now)
+	e.beginInput(now)
 	for _, g := range e.grants.all() {
 		if g.Undo != nil {
-			e.end(g, ShutDown, 0)
+			e.endGrant(g, ShutDown, 0)
 		}
 	}
-	e.settle()
+	e.runCloseHandlers()
 	return e.events
 }
 
@@ -274,12 +274,12 @@ func (e *Engine) Next() (time.Time, bool) {
 // attempt and the next look at it, its miss is not yet in.
 func (e *Engine) Counts() Counts { return e.counts }
 
-// begin starts an input: it fires the timers due until then, and moves time.
-func (e *Engine) begin(now time.Time) {
+// beginInput starts an input: it fires the timers due until then, and moves time.
+func (e *Engine) beginInput(now time.Time) {
 	if e.events = e.events[:0]; cap(e.events) > 4*maxEvents {
 		e.events = nil
 	}
 	until := max(now.UnixNano(), e.now)
-	e.fire(until)
+	e.fireTimers(until)
 	e.now = until
 }

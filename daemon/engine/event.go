@@ -27,11 +27,11 @@ type Event struct {
 
 	Effect Effect
 	ID     uint64 // of an effect whose [Engine.Result] is awaited; 0: none is
-	// Reply is the same for the effects of one reply: the ID of the first that
+	// Decision is the same for the effects of one decision: the ID of the first that
 	// is awaited. They run in order, and after one has failed those that follow
 	// are left out: the engine has taken them back. Zero: the effect depends on
 	// no other.
-	Reply uint64
+	Decision uint64
 	// Of a grant: EventEffect and EventClose.
 	Grant uint64
 	Port  packet.Port
@@ -54,9 +54,9 @@ type Event struct {
 	// are decided and told as ever, and nothing is to be done.
 	Observed bool
 
-	// Persist is set for EffectPersist and EffectSpend alone.
+	// Persist is set for EffectPersist and EffectConsume alone.
 	Persist *Record
-	// File and Text are of an EffectSpend and an EffectMark: a line of a file of
+	// File and Text are of an EffectConsume and an EffectCommentOut: a line of a file of
 	// one-time sequences. An EffectLog has File when no sequence is left in it.
 	File string
 	Text string
@@ -80,14 +80,14 @@ const (
 type Effect uint8
 
 const (
-	EffectPersist Effect = iota + 1 // write a record that must survive, before the effects that follow
-	EffectAllow                     // let Source reach Port until Until
-	EffectExec                      // run Argv
-	EffectUndo                      // run Argv, which is owed since an EffectExec
-	EffectLog                       // Detail is a line for people
-	EffectElement                   // the kernel's element for (Source, Port) must end at Until, or go when that is zero; no access changes
-	EffectSpend                     // write the record that a one-time sequence is used; awaited, so that nothing is given when it cannot be written
-	EffectMark                      // mark a line of File, which is Text, as used
+	EffectPersist    Effect = iota + 1 // write a record that must survive, before the effects that follow
+	EffectAllow                        // let Source reach Port until Until
+	EffectExec                         // run Argv
+	EffectUndo                         // run Argv, which is owed since an EffectExec
+	EffectLog                          // Detail is a line for people
+	EffectElement                      // the kernel's element for (Source, Port) must end at Until, or go when that is zero; no access changes
+	EffectConsume                      // write the record that a one-time sequence is used; awaited, so that nothing is given when it cannot be written
+	EffectCommentOut                   // mark a line of File, which is Text, as used
 )
 
 // A Reason says why: of a miss, a refusal or a close.
@@ -124,7 +124,7 @@ const (
 
 // A Record is what must survive a restart: a grant with its undo, a value
 // that a script stored, or a sequence that was used. Exactly one of Grant, Store
-// and Spent is set.
+// and Consumed is set.
 type Record struct {
 	Grant *Grant
 	// Ended says that the grant is over, and that nothing is owed for it any
@@ -136,13 +136,13 @@ type Record struct {
 	// of the whole script.
 	Script string
 	Source netip.Addr
-	// Spent is a one-time sequence that was used. Ended says that its line is
+	// Consumed is a one-time sequence that was used. Ended says that its line is
 	// marked, so that the file remembers it.
-	Spent *Spent
+	Consumed *Consumed
 }
 
-// Spent is a one-time sequence that was used.
-type Spent struct {
+// Consumed is a one-time sequence that was used.
+type Consumed struct {
 	File string // that it is from
 	Line string // as the file had it
 }

@@ -167,12 +167,12 @@ func TestACoveredNetworkHasNoElementWhenItsGrantsEnd(t *testing.T) {
 func TestBoundsCountWhatIsNewAlone(t *testing.T) {
 	w := newWorld(t)
 	w.e = New(Config{Grants: 1}, monday)
-	store := scripted(aDoor(t, "s", "udp/502"), HookOpen, func(m *Moment) (Reply, error) {
+	store := scripted(aDoor(t, "s", "udp/502"), HookOpen, func(m *Call) (Decision, error) {
 		n, _ := m.Store.Get("s.lua", netip.Addr{}, "n", m.Time).(float64)
 		if n == 2 {
-			return Reply{Operations: []Operation{Put{Key: "n"}}}, nil
+			return Decision{Operations: []Operation{Put{Key: "n"}}}, nil
 		}
-		return Reply{Operations: []Operation{Put{Key: "n", Value: n + 1}}}, nil
+		return Decision{Operations: []Operation{Put{Key: "n", Value: n + 1}}}, nil
 	})
 	w.see(w.e.Swap(w.now, &Set{Doors: []*Door{guarding(t, aDoor(t, "bell", "udp/500"), "tcp/22"), store}}))
 	w.knock(alice, "udp/500")
@@ -190,8 +190,8 @@ func TestBoundsCountWhatIsNewAlone(t *testing.T) {
 }
 
 func TestTooMuchAfterAClosingIsAFault(t *testing.T) {
-	d := scripted(guarding(t, aDoor(t, "bell", "udp/500"), "tcp/22"), HookClose, func(m *Moment) (Reply, error) {
-		return Reply{Operations: []Operation{Put{Key: "a", Value: true}, Put{Key: "b", Value: true}}}, nil
+	d := scripted(guarding(t, aDoor(t, "bell", "udp/500"), "tcp/22"), HookClose, func(m *Call) (Decision, error) {
+		return Decision{Operations: []Operation{Put{Key: "a", Value: true}, Put{Key: "b", Value: true}}}, nil
 	})
 	w := newWorld(t)
 	w.e = New(Config{Grants: 1}, monday)
@@ -332,7 +332,7 @@ func TestSleepingDoorsOfAPortWakeUp(t *testing.T) {
 		doors = append(doors, aDoor(t, name, "tcp/"+fmt.Sprint(int(name[0])), "tcp/9"))
 	}
 	w := newWorld(t, doors...)
-	here := func() int { return len(w.e.index.ports[ports(t, "tcp/9")[0]].awake) }
+	here := func() int { return len(w.e.index.ports[ports(t, "tcp/9")[0]].active) }
 	w.knock(alice, "tcp/98")
 	w.knock(bob, "tcp/97", "tcp/98")
 	if here() != 2 {

@@ -1,228 +1,218 @@
 package engine
 
 import (
-	"cmp"
-	"maps"
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
 	"sesame/daemon/packet"
 )
 
-// A Grant is access given, or a command run that is owed its undo.
-type Grant struct {
-	ID      uint64
-	Door    string     // empty: a person's grant
-	By      netip.Addr // who knocked; invalid: a person
-	Source  netip.Prefix
-	Port    packet.Port // zero for a command
-	Argv    []string    // nil for a port
-	Undo    []string
-	Timeout time.Duration // of Undo
-	// AnyStatus says that an Undo that ran and failed is not owed any more.
-	AnyStatus bool
-	TTL       time.Duration // as it was given, or prolonged, last
-	End       time.Time     // engine time, absolute
-	// Observed says that the door only observed when it gave it: nothing was
-	// done, and nothing will be.
-	Observed bool
-}
+// This file gives, prolongs and ends grants.
 
-// A grant is a live Grant.
-type grant struct {
-	Grant
-	key   grantKey
-	run   uint64 // the effect that ran its command; other grants of the key may hang on it too
-	timer timer
-}
-
-// isNetwork reports whether a grant has an element that others may overlap.
-func (g *grant) isNetwork() bool {
-	return g.Argv == nil && !g.Source.IsSingleIP() && !g.Observed
-}
-
-// grantKey is what grants share when they give the same thing: the kernel has
-// one element for all grants of a key, and a command runs once for all of them.
-// What is only observed shares nothing with what is real.
-type grantKey struct {
-	source   netip.Prefix
-	port     packet.Port
-	run      string // argv and undo
-	observed bool
-}
-
-func keyOf(g *Grant) grantKey {
-	key := grantKey{source: g.Source, port: g.Port, observed: g.Observed}
-	if g.Argv != nil {
-		key.run = strings.Join(g.Argv, "\x00") + "\x01" + strings.Join(g.Undo, "\x00")
+// allow gives access to one port, or prolongs it where the same door gave it
+// to the same knocker before: the end moves to now + ttl, never earlier.
+func (e *Engine) allow(c cause, b *batch, source netip.Prefix, port packet.Port, ttl time.Duration) {
+	g, was := e.addOrExtendGrant(c, Grant{Source: source, Port: port, TTL: ttl, Observed: c.observes()})
+	if g.isNetwork() {
+		e.replaceWithin(g)
 	}
-	return key
+	e.addEffect(b, Event{
+		Kind: EventEffect, Effect: EffectAllow, Door: c.name, Source: source,
+		Grant: g.ID, Port: port, TTL: g.TTL, Until: e.elementEnd(g.key),
+	}, g, was)
 }
 
-// grants finds the live grants.
-type grants struct {
-	lastID   uint64
-	byID     map[uint64]*grant
-	byKey    map[grantKey][]*grant // one for each door and knocker
-	byGiver  map[giver][]*grant
-	networks map[packet.Port][]*grant // those wider than one address, and real
-	widths   map[width]int            // how many networks of each width there are
-}
-
-// width is how wide the networks are that some grants of a port are for.
-type width struct {
-	port packet.Port
-	bits int
-	is4  bool
-}
-
-func widthOf(g *grant) width { return width{g.Port, g.Source.Bits(), g.Source.Addr().Is4()} }
-
-// giver is a door and who knocked it.
-type giver struct {
-	door string
-	by   netip.Addr
-}
-
-func newGrants() *grants {
-	return &grants{
-		byID:     make(map[uint64]*grant),
-		byKey:    make(map[grantKey][]*grant),
-		byGiver:  make(map[giver][]*grant),
-		networks: make(map[packet.Port][]*grant),
-		widths:   make(map[width]int),
+// exec runs a command. One with an undo is a grant, and does not run again
+// while it is owed its undo. What ran before a restart may be gone, as after a power
+// cut: its undo comes first, and then it runs again.
+func (e *Engine) exec(c cause, b *batch, op Exec) {
+	event := Event{
+		Kind: EventEffect, Effect: EffectExec, Door: c.name, Source: single(c.source),
+		Argv: op.Argv, Timeout: op.Timeout, AnyStatus: op.AnyStatus, Observed: c.observes(),
 	}
-}
-
-func (s *grants) count() int { return len(s.byID) }
-
-// all returns the live grants in the order of their ids.
-func (s *grants) all() []*grant {
-	return slices.SortedFunc(maps.Values(s.byID), byAge)
-}
-
-// of returns the grants that a door gave to by, in the order of their ids.
-func (s *grants) of(door string, by netip.Addr) []*grant {
-	return slices.SortedFunc(slices.Values(s.byGiver[giver{door, by}]), byAge)
-}
-
-func byAge(a, b *grant) int { return cmp.Compare(a.ID, b.ID) }
-
-func (s *grants) overlapping(source netip.Prefix) []*grant {
-	return slices.DeleteFunc(s.all(), func(g *grant) bool { return !g.Source.Overlaps(source) })
-}
-
-// reaches reports whether a may reach port.
-func (s *grants) reaches(a netip.Addr, port packet.Port) bool {
-	if len(s.byID) == 0 {
-		return false
+	if op.Undo == nil {
+		e.addEffect(b, event, nil, time.Time{})
+		return
 	}
-	return len(s.byKey[grantKey{source: single(a), port: port}]) > 0 || s.covered(single(a), port)
-}
-
-// find returns the grant that a door already gave to by on key, or nil.
-func (s *grants) find(key grantKey, door string, by netip.Addr) *grant {
-	for _, g := range s.byKey[key] {
-		if g.Door == door && g.By == by {
-			return g
+	wanted := e.commandGrant(c, op)
+	key := keyOf(&wanted)
+	if sharing := e.grants.byKey[key]; len(sharing) > 0 && sharing[0].run == 0 {
+		for _, g := range slices.Clone(sharing) {
+			e.endGrant(g, Replaced, c.depth)
 		}
 	}
-	return nil
+	run := e.effects + 1
+	if sharing := e.grants.byKey[key]; len(sharing) > 0 {
+		event.Argv, run = nil, sharing[0].run
+	}
+	g, was := e.addOrExtendGrant(c, wanted)
+	g.run = run
+	event.Grant, event.TTL, event.Until = g.ID, g.TTL, e.elementEnd(g.key)
+	e.addEffect(b, event, g, was)
 }
 
-// latest returns the latest end of the grants on key; zero when there is none.
-func (s *grants) latest(key grantKey) time.Time {
-	var end time.Time
-	for _, g := range s.byKey[key] {
-		if g.End.After(end) {
-			end = g.End
+func (e *Engine) commandGrant(c cause, op Exec) Grant {
+	return Grant{
+		Source: single(c.source), Argv: op.Argv, Undo: op.Undo, Timeout: op.Timeout, AnyStatus: op.AnyStatus,
+		TTL: op.TTL, Observed: c.observes(),
+	}
+}
+
+// addOrExtendGrant makes or prolongs a grant, and asks that it be remembered before
+// anything hangs on it. It also returns the end that it had, zero for a new one.
+func (e *Engine) addOrExtendGrant(c cause, wanted Grant) (*grant, time.Time) {
+	end := after(e.now, wanted.TTL)
+	g := e.grants.find(keyOf(&wanted), c.name, c.source)
+	var was time.Time
+	if g != nil {
+		was = g.End
+		end = max(end, g.timer.due)
+		g.End, g.TTL = at(end), time.Duration(end-e.now)
+		e.moveTimer(&g.timer, end)
+	} else {
+		wanted.ID, wanted.Door, wanted.By, wanted.End = e.grants.lastID+1, c.name, c.source, at(end)
+		g = e.insertGrant(wanted, end)
+	}
+	e.persist(Record{Grant: &g.Grant})
+	return g, was
+}
+
+// insertGrant makes a Grant live until due.
+func (e *Engine) insertGrant(wanted Grant, due int64) *grant {
+	g := &grant{Grant: wanted}
+	e.grants.insert(g)
+	g.timer = timer{door: e.index.order(g.Door), source: g.Source.Addr(), kind: grantTimer, grant: g, index: -1}
+	e.setTimer(&g.timer, due)
+	return g
+}
+
+// restore makes a grant live again, also beyond the bound: what was given must
+// end, and what is owed be undone. Restart or not, it ends when it was to end.
+func (e *Engine) restore(r Record) {
+	switch g := r.Grant; {
+	case r.Store != nil:
+		e.store.put(r.Script, r.Source, *r.Store)
+	case r.Consumed != nil && !r.Ended:
+		e.restoreConsumed(*r.Consumed)
+	case g == nil || g.Argv == nil && !r.Ended && !g.Source.IsValid():
+	case r.Ended:
+		e.grants.lastID = max(e.grants.lastID, g.ID)
+	case e.grants.byID[g.ID] == nil:
+		e.insertGrant(*g, nanoseconds(g.End))
+	}
+}
+
+// replaceWithin makes room for a network: the kernel refuses elements that
+// overlap. Grants inside it that end no later are closed; the others stand
+// back, without an element of their own, until the network's end.
+func (e *Engine) replaceWithin(wide *grant) {
+	told := map[grantKey]bool{}
+	for _, g := range e.grants.within(wide.Source, wide.Port) {
+		switch {
+		case !g.End.After(wide.End):
+			e.endGrant(g, Replaced, 0)
+		case !told[g.key]:
+			told[g.key] = true
+			e.updateElement(g)
 		}
 	}
-	return end
 }
 
-// covered reports whether there is a grant for a wider network than source. It
-// looks once for each width in use, not at each grant.
-func (s *grants) covered(source netip.Prefix, port packet.Port) bool {
-	if len(s.networks[port]) == 0 {
-		return false
+// restoreElementsWithin gives the grants inside a network that has ended their elements
+// back.
+func (e *Engine) restoreElementsWithin(wide *grant) {
+	if !wide.isNetwork() || !e.grants.latest(wide.key).IsZero() {
+		return
 	}
-	for bits := range source.Bits() {
-		if s.widths[width{port, bits, source.Addr().Is4()}] == 0 {
+	told := map[grantKey]bool{}
+	for _, g := range e.grants.within(wide.Source, wide.Port) {
+		if !told[g.key] && !e.elementEnd(g.key).IsZero() {
+			told[g.key] = true
+			e.updateElement(g)
+		}
+	}
+}
+
+// updateElement asks for the kernel's element of a grant to be as it must be now,
+// while the grant itself stays as it was.
+func (e *Engine) updateElement(g *grant) {
+	e.addEffect(&batch{}, Event{
+		Kind: EventEffect, Effect: EffectElement, Door: g.Door, Source: g.Source,
+		Grant: g.ID, Port: g.Port, Until: e.elementEnd(g.key),
+	}, nil, time.Time{})
+}
+
+// elementEnd returns the end that an element must have, zero for none. One that
+// would end now is none: to the kernel no time left means no end at all.
+func (e *Engine) elementEnd(key grantKey) time.Time {
+	if end := e.grants.element(key); end.After(at(e.now)) {
+		return end
+	}
+	return time.Time{}
+}
+
+// endGrant ends a grant. Its undo runs when it was the last on its key.
+func (e *Engine) endGrant(g *grant, reason Reason, depth int) {
+	e.cancelTimer(&g.timer)
+	e.grants.remove(g)
+	e.emit(Event{
+		Kind: EventClose, Door: g.Door, Source: g.Source,
+		Grant: g.ID, Port: g.Port, Reason: reason, Until: e.elementEnd(g.key), Observed: g.Observed,
+	})
+	if g.Undo != nil && e.grants.latest(g.key).IsZero() {
+		e.addEffect(&batch{}, Event{
+			Kind: EventEffect, Effect: EffectUndo, Door: g.Door, Source: g.Source,
+			Grant: g.ID, Argv: g.Undo, Timeout: g.Timeout, AnyStatus: g.AnyStatus,
+		}, g, time.Time{})
+	} else {
+		e.persist(Record{Grant: &g.Grant, Ended: true})
+	}
+	e.restoreElementsWithin(g)
+	if d := e.index.door(g.Door); d != nil && d.Hooks&HookClose != 0 {
+		e.closings = append(e.closings, closing{g, reason, depth})
+	}
+}
+
+// persist asks that a record survive a restart, unless it is of something that is
+// only observed. It copies a grant, which goes on changing.
+func (e *Engine) persist(r Record) {
+	if r.Grant != nil {
+		if r.Grant.Observed {
+			return
+		}
+		g := *r.Grant
+		r.Grant = &g
+	}
+	e.emit(Event{Kind: EventEffect, Effect: EffectPersist, Persist: &r})
+}
+
+// A closing is an on_close call that waits for the present reply to be done.
+type closing struct {
+	grant  *grant
+	reason Reason
+	depth  int
+}
+
+// maxDepth is how far operations on other doors may lead: a door's close may
+// close another's, and so on.
+const maxDepth = 8
+
+// runCloseHandlers calls the on_close functions that are waiting, first in, first out.
+func (e *Engine) runCloseHandlers() {
+	for i := 0; i < len(e.closings); i++ {
+		next := e.closings[i]
+		d := e.index.door(next.grant.Door)
+		c := causeOf(CallClose, d.Door, next.grant.By)
+		c.depth, c.observed = next.depth+1, next.grant.Observed
+		if c.depth > maxDepth {
+			e.fault(c, &Fault{Script: c.script, Line: d.Line, Detail: "doors close each other more than 8 deep"})
 			continue
 		}
-		wider, _ := source.Addr().Prefix(bits)
-		if len(s.byKey[grantKey{source: wider, port: port}]) > 0 {
-			return true
-		}
+		m := e.callFor(c)
+		m.Grant, m.Reason = &next.grant.Grant, next.reason
+		e.runHandler(c, d.Handler, m)
 	}
-	return false
-}
-
-// element returns the end that the kernel's element for a key must have: that of
-// the last of its grants; zero when there are none, and for a network that lies
-// in a wider one, since the kernel refuses elements that overlap.
-func (s *grants) element(key grantKey) time.Time {
-	if key.run == "" && !key.observed && !key.source.IsSingleIP() && s.covered(key.source, key.port) {
-		return time.Time{}
-	}
-	return s.latest(key)
-}
-
-// within returns the network grants on port that lie inside a wider source.
-func (s *grants) within(source netip.Prefix, port packet.Port) []*grant {
-	if !s.narrower(source, port) {
-		return nil
-	}
-	var inside []*grant
-	for _, g := range s.networks[port] {
-		if g.Source.Bits() > source.Bits() && source.Contains(g.Source.Addr()) {
-			inside = append(inside, g)
-		}
-	}
-	return inside
-}
-
-// narrower reports whether there are grants for networks narrower than source.
-func (s *grants) narrower(source netip.Prefix, port packet.Port) bool {
-	for bits := source.Bits() + 1; bits < source.Addr().BitLen(); bits++ {
-		if s.widths[width{port, bits, source.Addr().Is4()}] > 0 {
-			return true
-		}
-	}
-	return false
-}
-
-func (s *grants) insert(g *grant) {
-	g.key = keyOf(&g.Grant)
-	s.lastID = max(s.lastID, g.ID)
-	s.byID[g.ID] = g
-	s.byKey[g.key] = append(s.byKey[g.key], g)
-	s.byGiver[giver{g.Door, g.By}] = append(s.byGiver[giver{g.Door, g.By}], g)
-	if g.isNetwork() {
-		s.networks[g.Port] = append(s.networks[g.Port], g)
-		s.widths[widthOf(g)]++
-	}
-}
-
-func (s *grants) remove(g *grant) {
-	delete(s.byID, g.ID)
-	drop(s.byKey, g.key, g)
-	drop(s.byGiver, giver{g.Door, g.By}, g)
-	if g.isNetwork() {
-		drop(s.networks, g.Port, g)
-		s.widths[widthOf(g)]--
-	}
-}
-
-// drop takes g out of the list at key, and the list out of m when it is empty.
-func drop[K comparable](m map[K][]*grant, key K, g *grant) {
-	rest := slices.DeleteFunc(m[key], func(other *grant) bool { return other == g })
-	if len(rest) == 0 {
-		delete(m, key)
-	} else {
-		m[key] = rest
-	}
+	clear(e.closings)
+	e.closings = e.closings[:0]
 }

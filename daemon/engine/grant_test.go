@@ -24,8 +24,8 @@ func TestARepeatKeepsItsGrant(t *testing.T) {
 
 func TestAShorterRepeatNeverMovesTheEndForward(t *testing.T) {
 	ttl := time.Hour
-	w := newWorld(t, scripted(aDoor(t, "bell", "udp/500"), HookOpen, func(*Moment) (Reply, error) {
-		return Reply{Operations: []Operation{Allow{Ports: ports(t, "tcp/22"), TTL: ttl}}}, nil
+	w := newWorld(t, scripted(aDoor(t, "bell", "udp/500"), HookOpen, func(*Call) (Decision, error) {
+		return Decision{Operations: []Operation{Allow{Ports: ports(t, "tcp/22"), TTL: ttl}}}, nil
 	}))
 	w.knock(alice, "udp/500")
 	ttl = time.Minute
@@ -94,8 +94,8 @@ func TestAFailedCommandIsOwedNoUndo(t *testing.T) {
 }
 
 func TestADoorClosesAnother(t *testing.T) {
-	open := scripted(guarding(t, aDoor(t, "open", "udp/501"), "tcp/22"), HookClose, func(m *Moment) (Reply, error) {
-		return Reply{Operations: []Operation{Log{"closed: " + string(m.Reason)}}}, nil
+	open := scripted(guarding(t, aDoor(t, "open", "udp/501"), "tcp/22"), HookClose, func(m *Call) (Decision, error) {
+		return Decision{Operations: []Operation{Log{"closed: " + string(m.Reason)}}}, nil
 	})
 	w := newWorld(t, open, scripted(aDoor(t, "shut", "udp/502"), HookOpen, always(Close{"open"})))
 	w.knock(alice, "udp/501")

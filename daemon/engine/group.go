@@ -10,11 +10,11 @@ import (
 // A group is the doors of PolicyKnockd that are matched together. The attempts
 // of a source in any of them have one key, so one look finds them all.
 type group struct {
-	id     uint32
-	order  int // of its first door
-	live   int // attempts in progress in its doors, of all sources
-	ports  []*groupPort
-	asleep []*groupPort // ports that it is not at
+	id       uint32
+	order    int // of its first door
+	live     int // attempts in progress in its doors, of all sources
+	ports    []*groupPort
+	inactive []*groupPort // ports that it is not at
 }
 
 // A groupPort is a group at a port that some of its doors have. Where none
@@ -73,36 +73,36 @@ func (h *portDoors) find(g *group) (int, bool) {
 	return slices.BinarySearchFunc(h.groups, g.order, func(at *groupPort, order int) int { return at.order - order })
 }
 
-// lives counts attempts that begin, or end when by is negative.
-func (g *group) lives(by int) {
+// countLive counts attempts that begin, or end when by is negative.
+func (g *group) countLive(by int) {
 	was := g.live
 	if g.live += by; was > 0 || g.live == 0 {
 		return
 	}
-	for _, at := range g.asleep {
+	for _, at := range g.inactive {
 		i, _ := at.here.find(g)
 		at.here.groups = slices.Insert(at.here.groups, i, at)
 	}
-	g.asleep = g.asleep[:0]
+	g.inactive = g.inactive[:0]
 }
 
 // idle reports whether no packet to the port can mean anything to the group.
 func (at *groupPort) idle() bool { return at.live == 0 && len(at.first) == 0 }
 
-// sleep takes a group away from a port.
-func (at *groupPort) sleep() {
+// deactivate takes a group away from a port.
+func (at *groupPort) deactivate() {
 	i, _ := at.here.find(at.group)
 	at.here.groups = slices.Delete(at.here.groups, i, i+1)
-	at.asleep = append(at.asleep, at)
+	at.inactive = append(at.inactive, at)
 }
 
-// rest lets all groups sleep where they can.
-func (x *index) rest() {
+// deactivateIdle lets all groups sleep where they can.
+func (x *index) deactivateIdle() {
 	for _, g := range x.groups {
-		g.asleep = make([]*groupPort, 0, len(g.ports))
+		g.inactive = make([]*groupPort, 0, len(g.ports))
 		for _, at := range g.ports {
 			if at.idle() {
-				at.sleep()
+				at.deactivate()
 			}
 		}
 	}
@@ -128,12 +128,12 @@ func (e *Engine) offerGroup(ports []*groupPort, p *packet.Packet) {
 	counts := false
 	for _, at := range ports {
 		if at.idle() {
-			at.sleep()
+			at.deactivate()
 		} else {
 			counts = counts || holdsAny(at.tests, p)
 		}
 	}
-	if !counts || e.pursue(ports[0].group, p) {
+	if !counts || e.advanceInGroup(ports[0].group, p) {
 		return
 	}
 	e.begins = e.begins[:0]
@@ -145,17 +145,17 @@ func (e *Engine) offerGroup(ports []*groupPort, p *packet.Packet) {
 	}
 	for _, d := range e.begins {
 		if d.Sequence[0].Holds(p) {
-			e.enter(d, p)
+			e.beginInGroup(d, p)
 		}
 	}
 }
 
-// pursue offers a packet to the attempts of its source in a group, in the order
+// advanceInGroup offers a packet to the attempts of its source in a group, in the order
 // of their doors, and reports whether there are any.
-func (e *Engine) pursue(g *group, p *packet.Packet) bool {
+func (e *Engine) advanceInGroup(g *group, p *packet.Packet) bool {
 	e.findAll(g, p)
 	for _, f := range e.found {
-		e.press(f.door, f.slot, p)
+		e.applyGroupRules(f.door, f.slot, p)
 	}
 	return len(e.found) > 0
 }
@@ -182,32 +182,32 @@ func (e *Engine) findAll(g *group, p *packet.Packet) {
 	})
 }
 
-// press applies the rules of a group to an attempt: a packet with other flags
+// applyGroupRules applies the rules of a group to an attempt: a packet with other flags
 // than the door asks for, or a retransmit, is nothing to it; any other but the
 // expected knock ends it.
-func (e *Engine) press(d *door, slot int32, p *packet.Packet) {
+func (e *Engine) applyGroupRules(d *door, slot int32, p *packet.Packet) {
 	h := e.hitOf(p)
 	switch {
 	case p.Port.Proto == packet.TCP && !d.Flags.Holds(p.Flags), e.resent(slot, d, h):
 	case d.Sequence[e.stage(slot)].Holds(p):
 		e.advance(d, slot, h)
 	case d.wants(p):
-		e.settleFor(d, slot, OutOfOrder, nil)
+		e.endAttempt(d, slot, OutOfOrder, nil)
 	default:
-		e.settleFor(d, slot, WrongPort, nil)
+		e.endAttempt(d, slot, WrongPort, nil)
 	}
 }
 
-// enter counts the first knock of a door of a group. Where no time is allowed,
+// beginInGroup counts the first knock of a door of a group. Where no time is allowed,
 // the attempt is over as soon as it was told.
-func (e *Engine) enter(d *door, p *packet.Packet) {
+func (e *Engine) beginInGroup(d *door, p *packet.Packet) {
 	switch {
 	case len(d.Sequence) == 1:
-		e.finish(d)
+		e.completeSequence(d)
 	case d.Within <= 0:
 		e.counts.Misses++
-		e.reach(d, p.Source, 1)
+		e.reachStage(d, p.Source, 1)
 	default:
-		e.start(d, attemptKey{p.Source.As16(), d.key}, e.hitOf(p))
+		e.beginAttempt(d, attemptKey{p.Source.As16(), d.key}, e.hitOf(p))
 	}
 }

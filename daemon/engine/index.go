@@ -31,7 +31,7 @@ type timerName struct{ script, name string }
 type portDoors struct {
 	tests  []FlagTest                // of all doors, each once
 	first  []*door                   // that begin with it, and listeners; in order
-	awake  []*door                   // others with attempts; in order
+	active []*door                   // others with attempts; in order
 	groups []*groupPort              // that begin with it or have attempts; in order
 	aimed  map[netip.Addr]*portDoors // those doors that have a target, by it
 }
@@ -56,14 +56,14 @@ func holdsAny(tests []FlagTest, p *packet.Packet) bool {
 // A door is a Door with what the engine keeps for it.
 type door struct {
 	*Door
-	id       uint32 // attempts are known by it; a new one makes them void
-	key      uint32 // by which they are found: the id of its group, or its own
-	group    *group // nil: it minds its own knocks
-	order    int
-	patience time.Duration // how long a first-stage attempt lasts
-	live     int           // attempts in progress, of all sources
-	later    []*portDoors  // where it is awake while there are any
-	oneTime  *oneTime      // nil: its sequence stays the same
+	id            uint32 // attempts are known by it; a new one makes them void
+	key           uint32 // by which they are found: the id of its group, or its own
+	group         *group // nil: it minds its own knocks
+	order         int
+	patience      time.Duration // how long a first-stage attempt lasts
+	live          int           // attempts in progress, of all sources
+	inactivePorts []*portDoors  // where it is awake while there are any
+	oneTime       *oneTime      // nil: its sequence stays the same
 }
 
 // newIndex arranges set. A door that matches as it did in old keeps its id and
@@ -84,7 +84,7 @@ func newIndex(set *Set, old *index) *index {
 	for _, d := range set.Doors {
 		x.add(d, old)
 	}
-	x.rest()
+	x.deactivateIdle()
 	for _, t := range set.Timers {
 		x.timers[timerName{t.Script, t.Name}] = t.Handler
 	}
@@ -126,7 +126,7 @@ func (x *index) list(d *door) {
 	}
 	alive := d.live
 	d.live = 0
-	d.lives(alive)
+	d.countLive(alive)
 	if d.Strict && !d.Listen && d.group == nil && len(d.Sequence) > 0 {
 		x.strict = append(x.strict, d)
 	}
@@ -139,15 +139,15 @@ func (x *index) relist() {
 		*g = group{id: g.id, order: g.order}
 	}
 	for _, d := range x.doors {
-		d.later = nil
+		d.inactivePorts = nil
 		x.list(d)
 	}
-	x.rest()
+	x.deactivateIdle()
 }
 
 // renew gives a door another id, so that the attempts in it are void.
 func (x *index) renew(d *door) {
-	d.lives(-d.live)
+	d.countLive(-d.live)
 	delete(x.byID, d.id)
 	d.id = x.newID()
 	if d.group == nil {
@@ -175,8 +175,8 @@ func (x *index) listen(d *door, k Knock, begins bool) {
 	case slices.Contains(here.first, d):
 	case begins:
 		here.first = append(here.first, d)
-	case !slices.Contains(d.later, here):
-		d.later = append(d.later, here)
+	case !slices.Contains(d.inactivePorts, here):
+		d.inactivePorts = append(d.inactivePorts, here)
 	}
 }
 
@@ -196,22 +196,22 @@ func (x *index) newID() uint32 {
 	return x.lastID
 }
 
-// lives counts attempts that begin, or end when by is negative.
-func (d *door) lives(by int) {
+// countLive counts attempts that begin, or end when by is negative.
+func (d *door) countLive(by int) {
 	was := d.live
 	d.live += by
 	if d.group != nil {
-		d.group.lives(by)
+		d.group.countLive(by)
 	}
 	if (was == 0) == (d.live == 0) {
 		return
 	}
-	for _, here := range d.later {
-		at, _ := slices.BinarySearchFunc(here.awake, d.order, func(other *door, order int) int { return other.order - order })
+	for _, here := range d.inactivePorts {
+		at, _ := slices.BinarySearchFunc(here.active, d.order, func(other *door, order int) int { return other.order - order })
 		if d.live > 0 {
-			here.awake = slices.Insert(here.awake, at, d)
+			here.active = slices.Insert(here.active, at, d)
 		} else {
-			here.awake = slices.Delete(here.awake, at, at+1)
+			here.active = slices.Delete(here.active, at, at+1)
 		}
 	}
 }

@@ -80,7 +80,7 @@ func whole(events ...Event) string {
 	var all strings.Builder
 	for _, event := range events {
 		if r := event.Persist; r != nil {
-			fmt.Fprintf(&all, "persist %v %v %v %+v %+v %+v\n", r.Ended, r.Script, r.Source, r.Grant, r.Store, r.Spent)
+			fmt.Fprintf(&all, "persist %v %v %v %+v %+v %+v\n", r.Ended, r.Script, r.Source, r.Grant, r.Store, r.Consumed)
 			event.Persist = nil
 		}
 		fmt.Fprintf(&all, "%+v\n", event)
@@ -220,9 +220,9 @@ func (c *chaos) restore() input {
 	if len(c.e.store.values) == c.e.cfg.Grants {
 		value.Value = nil
 	}
-	use := Spent{fmt.Sprint("/once", c.r.IntN(2)), fmt.Sprint(1 + c.r.IntN(7))}
+	use := Consumed{fmt.Sprint("/once", c.r.IntN(2)), fmt.Sprint(1 + c.r.IntN(7))}
 	return func(e *Engine) []Event {
-		return e.Restore(now, []Record{{Grant: &g}, {Grant: &g}, {Store: &value, Script: "s.lua"}, {Spent: &use}})
+		return e.Restore(now, []Record{{Grant: &g}, {Grant: &g}, {Store: &value, Script: "s.lua"}, {Consumed: &use}})
 	}
 }
 
@@ -325,12 +325,12 @@ func (c *chaos) oneTime(d *Door) *OneTime {
 
 // handle answers with what its moment permits, and sometimes with what it does
 // not. The same moment gives the same answer.
-func (c *chaos) handle(m *Moment) (Reply, error) {
+func (c *chaos) handle(m *Call) (Decision, error) {
 	r := rand.New(rand.NewPCG(m.Seed, uint64(m.Wall.Unix())))
 	if r.IntN(12) == 0 {
-		return Reply{}, errors.New("a fault")
+		return Decision{}, errors.New("a fault")
 	}
-	reply := Reply{Refused: r.IntN(8) == 0}
+	reply := Decision{Refused: r.IntN(8) == 0}
 	if n, ok := m.Store.Get("s.lua", m.Source, "7", m.Time).(float64); ok {
 		reply.Detail = fmt.Sprint(n)
 	}
@@ -340,13 +340,13 @@ func (c *chaos) handle(m *Moment) (Reply, error) {
 	return reply, nil
 }
 
-func (c *chaos) operation(m *Moment, r *rand.Rand) Operation {
+func (c *chaos) operation(m *Call, r *rand.Rand) Operation {
 	n, ttl := r.IntN(9), time.Duration(r.IntN(20))*time.Second
 	switch {
-	case n < 3 && (m.Kind == MomentOpen || m.Kind == MomentKnock):
+	case n < 3 && (m.Kind == CallOpen || m.Kind == CallKnock):
 		ssh := packet.Port{Proto: packet.TCP, Number: []uint16{22, 443}[r.IntN(2)]}
 		return Allow{Ports: []packet.Port{ssh}, TTL: ttl, Bits4: []int{0, 16, 24}[r.IntN(3)], Bits6: []int{0, 32, 64}[r.IntN(3)]}
-	case n < 5 && m.Kind != MomentClose:
+	case n < 5 && m.Kind != CallClose:
 		return Exec{Argv: []string{"/bin/mount", string("\xff /mnt"[r.IntN(2):])}, Undo: mount.Undo, TTL: time.Second + ttl, Timeout: time.Second}
 	case n == 5 && len(c.set) > 0:
 		return Close{Door: c.set[r.IntN(len(c.set))].Name}
@@ -465,8 +465,8 @@ func (c *chaos) checkDoors() {
 			all = append(all, other)
 		}
 		for _, here := range all {
-			if !slices.Equal(here.awake, awake[here]) {
-				c.errorf("%d doors are awake at %v: want %d", len(here.awake), port, len(awake[here]))
+			if !slices.Equal(here.active, awake[here]) {
+				c.errorf("%d doors are awake at %v: want %d", len(here.active), port, len(awake[here]))
 			}
 			if !slices.IsSortedFunc(here.first, func(a, b *door) int { return a.order - b.order }) {
 				c.errorf("the doors that begin at %v are in no order", port)
@@ -491,9 +491,9 @@ func (c *chaos) checkOneTime(d *door) {
 	case (o != nil) != (d.OneTime != nil && !d.Listen):
 		c.errorf("%s has lost its one-time sequences", d.Name)
 	case o == nil:
-	case o.over || len(o.left)+len(o.used) != len(d.OneTime.Sequences):
-		c.errorf("%s has %d sequences left and used %d, of %d", d.Name, len(o.left), len(o.used), len(d.OneTime.Sequences))
-	case len(o.left) == 0 && len(d.Sequence) > 0, len(o.left) > 0 && !slices.Equal(o.left[0].Knocks, d.Sequence):
+	case o.stale || len(o.unused)+len(o.used) != len(d.OneTime.Sequences):
+		c.errorf("%s has %d sequences left and used %d, of %d", d.Name, len(o.unused), len(o.used), len(d.OneTime.Sequences))
+	case len(o.unused) == 0 && len(d.Sequence) > 0, len(o.unused) > 0 && !slices.Equal(o.unused[0].Knocks, d.Sequence):
 		c.errorf("%s is at %v", d.Name, d.Sequence)
 	}
 }
@@ -519,7 +519,7 @@ func (c *chaos) checkGroup(d *door) {
 			continue
 		}
 		here := d.group.ports[at]
-		awake, asleep := slices.Contains(here.here.groups, here), slices.Contains(d.group.asleep, here)
+		awake, asleep := slices.Contains(here.here.groups, here), slices.Contains(d.group.inactive, here)
 		if awake == asleep || asleep && !here.idle() || !slices.Contains(here.tests, k.Flags) || i == 0 && !slices.Contains(here.first, d) {
 			c.errorf("the group of %s is awake at %v: %v, and asleep: %v; %d doors begin there", d.Name, k.Port, awake, asleep, len(here.first))
 		}

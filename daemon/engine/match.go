@@ -70,21 +70,21 @@ func (e *Engine) gather(p *packet.Packet, here *portDoors) bool {
 	if here == nil {
 		return false
 	}
-	counted := e.ours && e.concern(here, p)
+	counted := e.ours && e.gatherAt(here, p)
 	if here.aimed != nil && here.aimed[p.Dest] != nil {
-		counted = e.concern(here.aimed[p.Dest], p) || counted
+		counted = e.gatherAt(here.aimed[p.Dest], p) || counted
 		slices.SortFunc(e.gathered, func(a, b *groupPort) int { return a.order - b.order })
 	}
 	return counted
 }
 
-// concern gathers the doors and groups that are together at a port, whatever
+// gatherAt gathers the doors and groups that are together at a port, whatever
 // the destination.
-func (e *Engine) concern(here *portDoors, p *packet.Packet) bool {
+func (e *Engine) gatherAt(here *portDoors, p *packet.Packet) bool {
 	if !holdsAny(here.tests, p) {
 		return false
 	}
-	e.offered = append(append(e.offered, here.first...), here.awake...)
+	e.offered = append(append(e.offered, here.first...), here.active...)
 	e.gathered = append(e.gathered, here.groups...)
 	return true
 }
@@ -97,10 +97,10 @@ func (e *Engine) offer(d *door, p *packet.Packet) bool {
 	wanted := d.wants(p)
 	switch {
 	case wanted && d.Listen:
-		e.hear(d)
+		e.handleListener(d)
 		return true
 	case wanted && len(d.Sequence) == 1:
-		e.finish(d)
+		e.completeSequence(d)
 		return true
 	case !wanted && !e.disturbs(d, p):
 		return false
@@ -112,9 +112,9 @@ func (e *Engine) offer(d *door, p *packet.Packet) bool {
 	key := attemptKey{p.Source.As16(), d.key}
 	switch slot := e.lookUp(d, key); {
 	case slot != 0:
-		e.judge(d, slot, p)
+		e.handleKnock(d, slot, p)
 	case begins:
-		e.start(d, key, e.hitOf(p))
+		e.beginAttempt(d, key, e.hitOf(p))
 	default:
 		return wanted
 	}
@@ -136,10 +136,10 @@ func (e *Engine) lookUp(d *door, key attemptKey) int32 {
 	return slot
 }
 
-// judge applies the tests, in their order, to a packet of a source that has an
+// handleKnock applies the tests, in their order, to a packet of a source that has an
 // attempt: a retransmit, expected, a forgiven repeat, wrong. An attempt knows
 // its own retransmits, whatever a flood has made the engine forget.
-func (e *Engine) judge(d *door, slot int32, p *packet.Packet) {
+func (e *Engine) handleKnock(d *door, slot int32, p *packet.Packet) {
 	h := e.hitOf(p)
 	stage := e.stage(slot)
 	switch {
@@ -167,11 +167,11 @@ func (e *Engine) resent(slot int32, d *door, h hit) bool {
 func (e *Engine) advance(d *door, slot int32, h hit) {
 	key, hits := e.attempts.slots.at(slot).key, append(e.hits(slot, d), h)
 	if len(hits) == len(d.Sequence) {
-		e.discard(slot, d)
-		e.finish(d)
+		e.removeAttempt(slot, d)
+		e.completeSequence(d)
 		return
 	}
-	e.hold(slot, d, hits)
+	e.setHits(slot, d, hits)
 	e.reached(d, key, slot, len(hits))
 }
 
@@ -182,7 +182,7 @@ func (e *Engine) fallBack(d *door, slot int32, wrong hit) {
 	if d.wants(e.packet) {
 		reason = OutOfOrder
 	}
-	e.settleFor(d, slot, reason, longestRun(d, append(e.hits(slot, d), wrong), e.now))
+	e.endAttempt(d, slot, reason, longestRun(d, append(e.hits(slot, d), wrong), e.now))
 }
 
 // expire ends a later-stage attempt whose time has come, in favour of the
@@ -196,19 +196,19 @@ func (e *Engine) expire(r *run) {
 	if r.door.group == nil {
 		shorter = longestRun(r.door, r.hits[1:], e.now)
 	}
-	e.settleFor(r.door, r.slot, reason, shorter)
+	e.endAttempt(r.door, r.slot, reason, shorter)
 }
 
-// settleFor tells the miss of an attempt, and goes on with a shorter run of its
+// endAttempt tells the miss of an attempt, and goes on with a shorter run of its
 // knocks; with none when hits is empty.
-func (e *Engine) settleFor(d *door, slot int32, reason Reason, hits []hit) {
+func (e *Engine) endAttempt(d *door, slot int32, reason Reason, hits []hit) {
 	key, stage := e.attempts.slots.at(slot).key, e.stage(slot)
-	e.discard(slot, d)
+	e.removeAttempt(slot, d)
 	e.miss(d, key.addr(), stage, reason)
 	if len(hits) > 0 {
 		slot = e.attempts.add(key, d.id)
-		d.lives(1)
-		e.hold(slot, d, slices.Clone(hits))
+		d.countLive(1)
+		e.setHits(slot, d, slices.Clone(hits))
 		e.reached(d, key, slot, len(hits))
 	}
 }
@@ -244,7 +244,7 @@ func deadline(d *door, hits []hit) int64 {
 
 // reached tells that an attempt is at a stage. A script may end it there.
 func (e *Engine) reached(d *door, key attemptKey, slot int32, stage int) {
-	if !e.reach(d, key.addr(), stage) {
-		e.discard(slot, d)
+	if !e.reachStage(d, key.addr(), stage) {
+		e.removeAttempt(slot, d)
 	}
 }

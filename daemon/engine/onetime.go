@@ -19,23 +19,23 @@ import (
 // two of these steps, the next start knows it from one or the other.
 
 // spends are the one-time sequences that were used.
-type spends struct {
+type consumptions struct {
 	// owed says how often each line was used without being marked yet. A set
 	// whose files were read before it was marked still has it.
-	owed    map[Spent]int
-	count   int  // see [Engine.Spends]
+	pending map[Consumed]int
+	count   int  // see [Engine.OneTimeChanges]
 	changed bool // in this input a door's sequence was used
 }
 
-func newSpends() spends { return spends{owed: make(map[Spent]int)} }
+func newConsumptions() consumptions { return consumptions{pending: make(map[Consumed]int)} }
 
 // oneTime is what the engine keeps for a door with one-time sequences.
 type oneTime struct {
-	left []OneTimeSequence // not used; first that of the door
-	over bool              // the door's sequence is not the first of left any more
+	unused []OneTimeSequence // not used; first that of the door
+	stale  bool              // the door's sequence is not the first of left any more
 	// used has the sequences that were used since the set's files were read, and
 	// kept those of them that neither the journal nor the file will ever know.
-	used, kept []string
+	used, unrecorded []string
 }
 
 // key returns by what a sequence is known among those of its door. One that is of
@@ -62,36 +62,36 @@ func newOneTime(d *Door, used map[string]int) *oneTime {
 			used[key]--
 			o.used = append(o.used, key)
 		default:
-			o.left = append(o.left, s)
+			o.unused = append(o.unused, s)
 		}
 	}
 	return o
 }
 
-// strike takes the first sequence with this key out. False: there is none.
-func (o *oneTime) strike(key string) bool {
-	i := slices.IndexFunc(o.left, func(s OneTimeSequence) bool { return s.key() == key })
+// consume takes the first sequence with this key out. False: there is none.
+func (o *oneTime) consume(key string) bool {
+	i := slices.IndexFunc(o.unused, func(s OneTimeSequence) bool { return s.key() == key })
 	switch {
 	case i < 0:
 		return false
 	case i == 0:
-		o.left, o.over = o.left[1:], true
+		o.unused, o.stale = o.unused[1:], true
 	default:
-		o.left = slices.Delete(o.left, i, i+1)
+		o.unused = slices.Delete(o.unused, i, i+1)
 	}
 	o.used = append(o.used, key)
 	return true
 }
 
-// Spends counts the one-time sequences that were used, and the lines that were
+// OneTimeChanges counts the one-time sequences that were used, and the lines that were
 // marked since. Whoever reads the files of a set and swaps it in later finds the
 // same count at both times: else the set may have a sequence that is used up, and
 // the files must be read again.
-func (e *Engine) Spends() int { return e.spends.count }
+func (e *Engine) OneTimeChanges() int { return e.oneTime.count }
 
-// arrange returns the index of a set in which each door with one-time sequences is
+// indexAtUnused returns the index of a set in which each door with one-time sequences is
 // at the first that is left.
-func arrange(set *Set, old *index, left map[string]*oneTime) *index {
+func indexAtUnused(set *Set, old *index, left map[string]*oneTime) *index {
 	now := *set
 	now.Doors = slices.Clone(set.Doors)
 	for i, d := range set.Doors {
@@ -110,34 +110,34 @@ func arrange(set *Set, old *index, left map[string]*oneTime) *index {
 func (o *oneTime) of(d *Door) *Door {
 	now := *d
 	now.Sequence = nil
-	if len(o.left) > 0 {
-		now.Sequence = o.left[0].Knocks
+	if len(o.unused) > 0 {
+		now.Sequence = o.unused[0].Knocks
 	}
 	return &now
 }
 
-// left returns what is left of the sequences of each door of another set.
-func (e *Engine) left(set *Set) map[string]*oneTime {
+// unusedOf returns what is left of the sequences of each door of another set.
+func (e *Engine) unusedOf(set *Set) map[string]*oneTime {
 	left := make(map[string]*oneTime)
 	for _, d := range set.Doors {
 		if d.OneTime != nil && !d.Listen {
-			left[d.Name] = e.leftOf(d)
+			left[d.Name] = e.unusedOfDoor(d)
 		}
 	}
 	return left
 }
 
-// leftOf is left for one door. A line that is owed its mark is left out as often as
+// unusedOfDoor is left for one door. A line that is owed its mark is left out as often as
 // it was used.
-func (e *Engine) leftOf(d *Door) *oneTime {
+func (e *Engine) unusedOfDoor(d *Door) *oneTime {
 	used, kept := make(map[string]int), []string(nil)
-	for use, n := range e.spends.owed {
+	for use, n := range e.oneTime.pending {
 		if use.File == d.OneTime.File {
 			used[use.Line] += n
 		}
 	}
 	if was := e.index.door(d.Name); was != nil && was.oneTime != nil && was.OneTime.File == d.OneTime.File && was.Observe == d.Observe {
-		kept = was.oneTime.kept
+		kept = was.oneTime.unrecorded
 	}
 	for _, key := range kept {
 		used[key]++
@@ -145,74 +145,74 @@ func (e *Engine) leftOf(d *Door) *oneTime {
 	o := newOneTime(d, used)
 	for _, key := range kept {
 		if used[key] == 0 { // else the set does not have it any more
-			o.kept = append(o.kept, key)
+			o.unrecorded = append(o.unrecorded, key)
 		}
 	}
 	return o
 }
 
 // sorted returns the lines that are owed a mark, by file and line.
-func (s *spends) sorted() []Spent {
-	return slices.SortedFunc(maps.Keys(s.owed), func(a, b Spent) int {
+func (s *consumptions) sorted() []Consumed {
+	return slices.SortedFunc(maps.Keys(s.pending), func(a, b Consumed) int {
 		return cmp.Or(strings.Compare(a.File, b.File), strings.Compare(a.Line, b.Line))
 	})
 }
 
-// spent reports whether the sequence of a door was used in this very input, by it
+// sequenceConsumed reports whether the sequence of a door was used in this very input, by it
 // or by another door of the same file.
-func (d *door) spent() bool { return d.oneTime != nil && d.oneTime.over }
+func (d *door) sequenceConsumed() bool { return d.oneTime != nil && d.oneTime.stale }
 
-// spend notes that the sequence of a door was used, if it is one that may be used
+// consume notes that the sequence of a door was used, if it is one that may be used
 // once, and asks for that to be remembered: the effects of the reply belong to
 // the batch that it returns, behind that. It returns nil when nothing need be
 // remembered.
-func (e *Engine) spend(d *door, source netip.Addr) *batch {
+func (e *Engine) consume(d *door, source netip.Addr) *batch {
 	o := d.oneTime
 	if o == nil {
 		return nil
 	}
-	line, key := o.left[0].Line, o.left[0].key()
+	line, key := o.unused[0].Line, o.unused[0].key()
 	if d.Observe || line == "" {
 		// What is observed decides nothing for a door that is in earnest.
-		o.strike(key)
-		o.kept = append(o.kept, key)
-		e.spends.count++
-		e.spends.changed = true
+		o.consume(key)
+		o.unrecorded = append(o.unrecorded, key)
+		e.oneTime.count++
+		e.oneTime.changed = true
 		return nil
 	}
-	use, b := Spent{d.OneTime.File, line}, &batch{}
-	e.use(use)
-	e.effect(b, Event{
-		Kind: EventEffect, Effect: EffectSpend, Door: d.Name, Source: single(source),
-		File: use.File, Text: use.Line, Persist: &Record{Spent: &use},
+	use, b := Consumed{d.OneTime.File, line}, &batch{}
+	e.noteConsumed(use)
+	e.addEffect(b, Event{
+		Kind: EventEffect, Effect: EffectConsume, Door: d.Name, Source: single(source),
+		File: use.File, Text: use.Line, Persist: &Record{Consumed: &use},
 	}, nil, time.Time{})
 	return b
 }
 
-// use notes that a line was used: all doors of its file go on without it.
-func (e *Engine) use(use Spent) {
-	e.spends.owed[use]++
-	e.spends.count++
+// noteConsumed notes that a line was used: all doors of its file go on without it.
+func (e *Engine) noteConsumed(use Consumed) {
+	e.oneTime.pending[use]++
+	e.oneTime.count++
 	for _, d := range e.index.doors {
-		if d.oneTime != nil && d.OneTime.File == use.File && d.oneTime.strike(use.Line) {
-			e.spends.changed = true
+		if d.oneTime != nil && d.OneTime.File == use.File && d.oneTime.consume(use.Line) {
+			e.oneTime.changed = true
 		}
 	}
 }
 
-// goOn lets the doors whose sequence was used in this input go on with the next.
+// nextSequences lets the doors whose sequence was used in this input go on with the next.
 // Attempts in them are over. The source, if any, is who used it.
-func (e *Engine) goOn(source netip.Prefix) {
-	if !e.spends.changed {
+func (e *Engine) nextSequences(source netip.Prefix) {
+	if !e.oneTime.changed {
 		return
 	}
-	e.spends.changed = false
-	e.endRuns(Used, (*door).spent)
+	e.oneTime.changed = false
+	e.endRuns(Used, (*door).sequenceConsumed)
 	for _, d := range e.index.doors {
-		if !d.spent() {
+		if !d.sequenceConsumed() {
 			continue
 		}
-		d.oneTime.over = false
+		d.oneTime.stale = false
 		e.index.renew(d)
 		if d.Door = d.oneTime.of(d.Door); len(d.Sequence) == 0 {
 			e.emit(Event{
@@ -224,9 +224,9 @@ func (e *Engine) goOn(source netip.Prefix) {
 	e.index.relist()
 }
 
-// owe takes back a line that was used before a restart, and is not marked yet.
-func (e *Engine) owe(use Spent) {
-	e.use(use)
+// restoreConsumed takes back a line that was used before a restart, and is not marked yet.
+func (e *Engine) restoreConsumed(use Consumed) {
+	e.noteConsumed(use)
 	door := ""
 	for _, d := range e.index.doors {
 		if d.oneTime != nil && d.OneTime.File == use.File {
@@ -234,22 +234,22 @@ func (e *Engine) owe(use Spent) {
 			break
 		}
 	}
-	e.mark(door, netip.Prefix{}, use)
+	e.commentOut(door, netip.Prefix{}, use)
 }
 
-// mark asks for a line to be marked.
-func (e *Engine) mark(door string, source netip.Prefix, use Spent) {
-	e.effect(&batch{}, Event{
-		Kind: EventEffect, Effect: EffectMark, Door: door, Source: source, File: use.File, Text: use.Line,
+// commentOut asks for a line to be marked.
+func (e *Engine) commentOut(door string, source netip.Prefix, use Consumed) {
+	e.addEffect(&batch{}, Event{
+		Kind: EventEffect, Effect: EffectCommentOut, Door: door, Source: source, File: use.File, Text: use.Line,
 	}, nil, time.Time{})
 }
 
-// marked notes that a line was marked, or is not there any more: from now on the
+// commentedOut notes that a line was marked, or is not there any more: from now on the
 // file remembers.
-func (e *Engine) marked(use Spent) {
-	if e.spends.owed[use]--; e.spends.owed[use] <= 0 {
-		delete(e.spends.owed, use)
+func (e *Engine) commentedOut(use Consumed) {
+	if e.oneTime.pending[use]--; e.oneTime.pending[use] <= 0 {
+		delete(e.oneTime.pending, use)
 	}
-	e.spends.count++
-	e.persist(Record{Spent: &use, Ended: true})
+	e.oneTime.count++
+	e.persist(Record{Consumed: &use, Ended: true})
 }

@@ -24,7 +24,7 @@ type history struct {
 
 	file     []string // a line that is marked begins with #
 	readOnly bool
-	journal  map[Spent]int
+	journal  map[Consumed]int
 	owed     []Record // that the journal had no room for
 	full     bool
 	queue    []Event  // effects that wait
@@ -38,7 +38,7 @@ type history struct {
 }
 
 func newHistory(t *rapid.T) *history {
-	h := &history{t: t, now: monday, journal: map[Spent]int{}, had: map[string]int{}, asked: map[string]int{}, given: map[string]int{}}
+	h := &history{t: t, now: monday, journal: map[Consumed]int{}, had: map[string]int{}, asked: map[string]int{}, given: map[string]int{}}
 	for range rapid.IntRange(1, 6).Draw(t, "lines") {
 		n := rapid.IntRange(1, 4).Draw(t, "line")
 		line := fmt.Sprintf("%d,%d", 500+n, 510+n/2)
@@ -75,7 +75,7 @@ func (h *history) start() {
 	var records []Record
 	for use, n := range h.journal {
 		for range n {
-			records = append(records, Record{Spent: &use})
+			records = append(records, Record{Consumed: &use})
 		}
 	}
 	set := &Set{Doors: h.doors(h.unused())}
@@ -90,9 +90,9 @@ func (h *history) start() {
 
 func (h *history) see(events []Event) {
 	for _, event := range events {
-		if event.Effect == EffectSpend {
+		if event.Effect == EffectConsume {
 			h.asked[event.Text]++
-			h.lineOf[event.Reply] = event.Text
+			h.lineOf[event.Decision] = event.Text
 		}
 		if event.Kind == EventEffect {
 			h.queue = append(h.queue, event)
@@ -106,13 +106,13 @@ func (h *history) write(records ...Record) bool {
 	}
 	for _, r := range h.owed {
 		switch {
-		case r.Spent == nil:
+		case r.Consumed == nil:
 		case !r.Ended:
-			h.journal[*r.Spent]++
-		case h.journal[*r.Spent] > 1:
-			h.journal[*r.Spent]--
+			h.journal[*r.Consumed]++
+		case h.journal[*r.Consumed] > 1:
+			h.journal[*r.Consumed]--
 		default:
-			delete(h.journal, *r.Spent)
+			delete(h.journal, *r.Consumed)
 		}
 	}
 	h.owed = nil
@@ -130,19 +130,19 @@ func (h *history) carry() {
 	switch event.Effect {
 	case EffectPersist:
 		h.write(*event.Persist)
-	case EffectSpend:
+	case EffectConsume:
 		if !h.write(*event.Persist) {
 			err = errNo
-			h.queue = slices.DeleteFunc(h.queue, func(other Event) bool { return other.Reply == event.Reply })
+			h.queue = slices.DeleteFunc(h.queue, func(other Event) bool { return other.Decision == event.Decision })
 		}
-	case EffectMark:
+	case EffectCommentOut:
 		if h.readOnly {
 			err = errNo
 		} else if i := slices.Index(h.file, event.Text); i >= 0 {
 			h.file[i] = "#" + h.file[i][1:]
 		}
 	case EffectAllow:
-		h.given[h.lineOf[event.Reply]]++
+		h.given[h.lineOf[event.Decision]]++
 	}
 	if event.ID != 0 {
 		h.results = append(h.results, func() { h.see(h.e.Result(h.now, event.ID, err)) })
@@ -168,12 +168,12 @@ func (h *history) knock(source int, port string) {
 // reload reads the file, or swaps in what was read; unless something was used
 // since, and then it reads again.
 func (h *history) reload() {
-	if h.read != nil && h.spends == h.e.Spends() {
+	if h.read != nil && h.spends == h.e.OneTimeChanges() {
 		h.see(h.e.Swap(h.now, &Set{Doors: h.doors(h.read)}))
 		h.read = nil
 		return
 	}
-	h.read, h.spends = append([]string{}, h.unused()...), h.e.Spends()
+	h.read, h.spends = append([]string{}, h.unused()...), h.e.OneTimeChanges()
 }
 
 func (h *history) act() {

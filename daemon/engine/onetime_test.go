@@ -52,10 +52,10 @@ func (w *world) answer(effect Effect, err error) {
 // spent returns what was persisted of one-time sequences since the last want.
 func (w *world) spent() (all []string) {
 	for _, event := range w.got {
-		if r := event.Persist; r != nil && r.Spent != nil && r.Ended {
-			all = append(all, "marked "+r.Spent.Line)
-		} else if r != nil && r.Spent != nil {
-			all = append(all, "used "+r.Spent.Line)
+		if r := event.Persist; r != nil && r.Consumed != nil && r.Ended {
+			all = append(all, "marked "+r.Consumed.Line)
+		} else if r != nil && r.Consumed != nil {
+			all = append(all, "used "+r.Consumed.Line)
 		}
 	}
 	return all
@@ -102,10 +102,10 @@ func TestWhatIsUsedIsWrittenDownAndThenMarked(t *testing.T) {
 	w := newWorld(t, vault(t, "v", "tcp/22", "501", "502"))
 	w.knock(alice, "udp/501")
 	spend, allow := w.got[1], w.got[4]
-	if spend.Effect != EffectSpend || spend.Reply != spend.ID || allow.Reply != spend.ID || allow.Effect != EffectAllow {
+	if spend.Effect != EffectConsume || spend.Decision != spend.ID || allow.Decision != spend.ID || allow.Effect != EffectAllow {
 		t.Errorf("what is given does not hang on what is written down: %+v\n%+v", spend, allow)
 	}
-	w.answer(EffectSpend, nil)
+	w.answer(EffectConsume, nil)
 	w.want("0s effect v 203.0.113.9 mark 501")
 	w.see(w.e.Result(w.now, allow.ID, nil))
 	w.want()
@@ -114,8 +114,8 @@ func TestWhatIsUsedIsWrittenDownAndThenMarked(t *testing.T) {
 	}
 	w.see(w.e.Result(w.now, allow.ID+1, nil))
 	w.wantSpent("marked 501")
-	if w.e.Unanswered() != 0 || len(w.e.spends.owed) != 0 || w.e.Spends() != 2 {
-		t.Errorf("%d awaited, owed %v, %d spends", w.e.Unanswered(), w.e.spends.owed, w.e.Spends())
+	if w.e.Unanswered() != 0 || len(w.e.oneTime.pending) != 0 || w.e.OneTimeChanges() != 2 {
+		t.Errorf("%d awaited, owed %v, %d spends", w.e.Unanswered(), w.e.oneTime.pending, w.e.OneTimeChanges())
 	}
 }
 
@@ -123,7 +123,7 @@ func TestAJournalThatCannotBeWrittenGivesNothing(t *testing.T) {
 	notify := Exec{Argv: []string{"/bin/notify"}, Timeout: time.Second}
 	w := newWorld(t, scripted(vault(t, "v", "tcp/22", "501", "502"), HookOpen, always(Allow{}, mount, notify)))
 	w.knock(alice, "udp/501")
-	w.answer(EffectSpend, errNo)
+	w.answer(EffectConsume, errNo)
 	w.want("0s failed v 203.0.113.9 spend (exit status 1)",
 		"0s close v 203.0.113.9 #1 tcp/22 failed", "0s close v 203.0.113.9 #2 failed", "0s effect v 203.0.113.9 mark 501")
 	t.Log("# it was seen on the wire, so it is used all the same; the file remembers it")
@@ -136,8 +136,8 @@ func TestAMarkThatFailsIsToldAndStaysOwed(t *testing.T) {
 	d := vault(t, "v", "tcp/22", "501", "502", "503")
 	w := newWorld(t, d)
 	w.knock(alice, "udp/501")
-	w.answer(EffectSpend, nil)
-	w.answer(EffectMark, errNo)
+	w.answer(EffectConsume, nil)
+	w.answer(EffectCommentOut, errNo)
 	w.want("0s failed v 203.0.113.9 mark (exit status 1)")
 	t.Log("# a reload finds the line in the file, and it stays used")
 	w.see(w.e.Swap(w.now, &Set{Doors: []*Door{d}}))
@@ -148,9 +148,9 @@ func TestAMarkThatFailsIsToldAndStaysOwed(t *testing.T) {
 
 func TestAttemptsInAUsedSequenceAreOver(t *testing.T) {
 	heard := ""
-	v := scripted(vault(t, "v", "tcp/22", "501,502,503", "501,502,504"), HookMiss, func(m *Moment) (Reply, error) {
+	v := scripted(vault(t, "v", "tcp/22", "501,502,503", "501,502,504"), HookMiss, func(m *Call) (Decision, error) {
 		heard += fmt.Sprint(m.Source, " ", m.Stage, " of ", m.Stages, " ", m.Reason, ";")
-		return Reply{}, nil
+		return Decision{}, nil
 	})
 	w := newWorld(t, v)
 	w.knock(bob, "udp/501", "udp/502")
@@ -173,7 +173,7 @@ func TestAttemptsInAUsedSequenceAreOver(t *testing.T) {
 }
 
 func TestARefusalUsesItUpToo(t *testing.T) {
-	v := scripted(vault(t, "v", "tcp/22", "501", "502"), HookOpen, func(*Moment) (Reply, error) { return Reply{Refused: true, Detail: "no"}, nil })
+	v := scripted(vault(t, "v", "tcp/22", "501", "502"), HookOpen, func(*Call) (Decision, error) { return Decision{Refused: true, Detail: "no"}, nil })
 	v.Limit = &Limit{Count: 1, Per: time.Hour, Text: "1/h"}
 	w := newWorld(t, v)
 	w.knock(alice, "udp/501", "udp/502")
@@ -217,10 +217,10 @@ func TestALineThatIsThereTwiceIsUsedTwice(t *testing.T) {
 	d := vault(t, "v", "tcp/22", "501", "501", "502")
 	w := newWorld(t, d)
 	w.knock(alice, "udp/501")
-	w.answer(EffectSpend, nil)
+	w.answer(EffectConsume, nil)
 	t.Log("# a reload before it is marked, and one after")
 	w.see(w.e.Swap(w.now, &Set{Doors: []*Door{d}}))
-	w.answer(EffectMark, nil)
+	w.answer(EffectCommentOut, nil)
 	w.see(w.e.Swap(w.now, &Set{Doors: []*Door{vault(t, "v", "tcp/22", "501", "502")}}))
 	if !w.opens(alice, "501") || w.opens(alice, "501") || !w.opens(alice, "502") {
 		t.Error("the line was not used twice, or once more")
@@ -243,7 +243,7 @@ func TestAfterARestartWhatIsOwedIsMarked(t *testing.T) {
 		w := newWorld(t)
 		set := &Set{Doors: []*Door{vault(t, "v", "tcp/22", "501", "502"), vault(t, "other", "tcp/80", "601")}}
 		set.Doors[1].OneTime.File = "/another"
-		records := []Record{{Spent: &Spent{once, "501"}}, {Spent: &Spent{"/gone", "9"}}, {Spent: &Spent{once, "7"}, Ended: true}}
+		records := []Record{{Consumed: &Consumed{once, "501"}}, {Consumed: &Consumed{"/gone", "9"}}, {Consumed: &Consumed{once, "7"}, Ended: true}}
 		want := []string{"0s effect v invalid IP mark 501", "0s effect  invalid IP mark 9"}
 		if doorsFirst {
 			w.see(w.e.Swap(w.now, set))
@@ -262,7 +262,7 @@ func TestAfterARestartWhatIsOwedIsMarked(t *testing.T) {
 			w.see(w.e.Result(w.now, id, nil))
 		}
 		w.wantSpent("marked 501", "marked 9")
-		if w.e.Owes() {
+		if w.e.HasPendingUndo() {
 			t.Error("a mark is no undo")
 		}
 	}
@@ -272,7 +272,7 @@ func TestAnAttemptMeetsARestoredUse(t *testing.T) {
 	w := newWorld(t, vault(t, "v", "tcp/22", "501,502,503"))
 	w.knock(alice, "udp/501", "udp/502")
 	w.got = nil
-	w.see(w.e.Restore(w.now, []Record{{Spent: &Spent{once, "501,502,503"}}}))
+	w.see(w.e.Restore(w.now, []Record{{Consumed: &Consumed{once, "501,502,503"}}}))
 	w.want("0s effect v invalid IP mark 501,502,503", "0s miss v 203.0.113.9 2/3 used",
 		"0s effect v invalid IP log (/etc/sesame/once has no sequence left, so door v cannot be opened: write new ones into it)")
 }
@@ -327,7 +327,7 @@ func TestAnEmptyListIsLegal(t *testing.T) {
 	w := newWorld(t, d, inGroup(vault(t, "k", "tcp/22"), "k"), empty)
 	w.knock(alice, "udp/501", "tcp/22")
 	w.want()
-	if watch := (&Set{Doors: []*Door{vault(t, "v", "tcp/22", "501", "502,503")}}).Watch(); len(watch.UDP) != 3 {
+	if watch := (&Set{Doors: []*Door{vault(t, "v", "tcp/22", "501", "502,503")}}).Interest(); len(watch.UDP) != 3 {
 		t.Errorf("the kernel is to pass %v", watch.UDP)
 	}
 }
@@ -351,7 +351,7 @@ func TestAStateHoldsWhatWasUsed(t *testing.T) {
 	w.knock(alice, "udp/500", "udp/501")
 	spend := w.got[len(w.got)-2]
 	for _, event := range w.got {
-		if event.Effect == EffectSpend {
+		if event.Effect == EffectConsume {
 			spend = event
 		}
 	}
@@ -370,7 +370,7 @@ func TestAStateHoldsWhatWasUsed(t *testing.T) {
 		"a use of nothing":    func(s *State) { s.Doors[0].Used = append(s.Doors[0].Used, "504") },
 		"a negative count":    func(s *State) { s.Spent[0].Count = -1 },
 		"a use of no one":     func(s *State) { s.Doors[1].Used = []Text{"501", "501"} },
-		"an unknown effect":   func(s *State) { s.Batches[0].Effects[0].Effect = EffectMark + 1 },
+		"an unknown effect":   func(s *State) { s.Batches[0].Effects[0].Effect = EffectCommentOut + 1 },
 		"a number of a door":  func(s *State) { s.Doors[0].ID = 0 },
 		"no such door at all": func(s *State) { s.Doors[0].Name = "z" },
 	} {

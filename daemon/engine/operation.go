@@ -57,7 +57,7 @@ func (e *Engine) checkOne(c cause, o Operation, need *need) error {
 		switch {
 		case len(o.Argv) == 0 || o.Timeout <= 0:
 			return fmt.Errorf("exec: a command with a time limit was expected")
-		case o.Undo != nil && c.kind == MomentClose:
+		case o.Undo != nil && c.kind == CallClose:
 			return fmt.Errorf("exec: a grant that ends cannot begin another, and this command has an undo")
 		case o.Undo != nil && o.TTL <= 0 && c.door == nil:
 			return fmt.Errorf("exec: the door is gone, so the time until the undo must be named")
@@ -88,7 +88,7 @@ func (e *Engine) checkAllow(c cause, o Allow, need *need) error {
 		ports = c.door.Guards
 	}
 	switch {
-	case c.kind != MomentOpen && c.kind != MomentKnock:
+	case c.kind != CallOpen && c.kind != CallKnock:
 		return fmt.Errorf("allow: access can be given when a sequence is complete, and then only")
 	case len(ports) == 0:
 		return fmt.Errorf("allow: the door guards no port, so the port must be named")
@@ -129,15 +129,15 @@ func (e *Engine) apply(c cause, operations []Operation) {
 		case Close:
 			for _, g := range e.grants.of(o.Door, c.source) {
 				if g.Observed || !c.observes() {
-					e.end(g, ClosedByDoor, c.depth)
+					e.endGrant(g, ClosedByDoor, c.depth)
 				}
 			}
 		case Log:
-			e.emit(Event{Kind: EventEffect, Effect: EffectLog, Door: c.name, Source: single(c.source), Detail: o.Text, Reply: b.first})
+			e.emit(Event{Kind: EventEffect, Effect: EffectLog, Door: c.name, Source: single(c.source), Detail: o.Text, Decision: b.first})
 		case After:
 			e.delay(c, o)
 		case Put:
-			e.remember(c, o)
+			e.storeValue(c, o)
 		}
 	}
 }
@@ -168,8 +168,8 @@ func widen(a netip.Addr, o Allow) netip.Prefix {
 	return netip.PrefixFrom(a, bits).Masked()
 }
 
-// remember stores a value, and asks that it survive a restart.
-func (e *Engine) remember(c cause, o Put) {
+// storeValue stores a value, and asks that it survive a restart.
+func (e *Engine) storeValue(c cause, o Put) {
 	e.store.put(c.script, c.owner(o), o)
 	e.persist(Record{Store: &o, Script: c.script, Source: c.owner(o)})
 }
@@ -200,13 +200,13 @@ func (e *Engine) delay(c cause, o After) {
 	d := &delayed{script: c.script, name: o.Name, value: o.Value, door: c.name, source: c.source, observed: c.observes()}
 	d.timer = timer{door: e.index.order(c.name), source: c.source, kind: scriptTimer, delayed: d, index: -1}
 	e.delayed++
-	e.set(&d.timer, due)
+	e.setTimer(&d.timer, due)
 }
 
-// wake calls the handler that a delay is for, in the script set of now.
-func (e *Engine) wake(d *delayed, tooMany bool) {
+// runDelayed calls the handler that a delay is for, in the script set of now.
+func (e *Engine) runDelayed(d *delayed, tooMany bool) {
 	e.delayed--
-	c := cause{kind: MomentTimer, name: d.door, script: d.script, source: d.source, observed: d.observed}
+	c := cause{kind: CallTimer, name: d.door, script: d.script, source: d.source, observed: d.observed}
 	if here := e.index.door(d.door); here != nil {
 		c.door = here.Door
 	}
@@ -217,9 +217,9 @@ func (e *Engine) wake(d *delayed, tooMany bool) {
 	case h == nil:
 		e.fault(c, &Fault{Script: d.script, Detail: fmt.Sprintf("no handler %q is registered any more", d.name)})
 	default:
-		m := e.momentFor(c)
+		m := e.callFor(c)
 		m.Name, m.Value = d.name, d.value
-		e.obey(c, h, m)
+		e.runHandler(c, h, m)
 	}
 }
 

@@ -170,11 +170,11 @@ func describe(h aHistory) string {
 func anEngine(t *testing.T, random *rand.Rand, check func(*Engine, time.Time, []Event)) []string {
 	h := randomHistory(t, random)
 	h.door.Guards = ports(t, "tcp/22")
-	other := scripted(guarding(t, aDoor(t, "e", "tcp/2", "udp/1"), "tcp/80"), HookOpen|HookClose, func(m *Moment) (Reply, error) {
-		if m.Kind == MomentClose {
-			return Reply{Operations: []Operation{Log{Text: string(m.Reason)}}}, nil
+	other := scripted(guarding(t, aDoor(t, "e", "tcp/2", "udp/1"), "tcp/80"), HookOpen|HookClose, func(m *Call) (Decision, error) {
+		if m.Kind == CallClose {
+			return Decision{Operations: []Operation{Log{Text: string(m.Reason)}}}, nil
 		}
-		return Reply{Operations: []Operation{Allow{Bits4: 24 + int(m.Seed%8)}, mount, Close{"d"}, Put{Key: "k", Value: float64(m.Seed % 100)}}}, nil
+		return Decision{Operations: []Operation{Allow{Bits4: 24 + int(m.Seed%8)}, mount, Close{"d"}, Put{Key: "k", Value: float64(m.Seed % 100)}}}, nil
 	})
 	e := New(Config{Attempts: 3, Grants: 4}, monday)
 	all := []string{}

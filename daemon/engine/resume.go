@@ -33,7 +33,7 @@ func Resume(cfg Config, s *State, set *Set) (*Engine, error) {
 	e.local = newLocals(s.Local)
 	for _, part := range []func(*State) error{
 		func(s *State) error { return e.resumeDoors(s, set) },
-		func(s *State) error { return e.unpackAged(s.FirstStage, s.Oldest) },
+		func(s *State) error { return e.unpackFirstStage(s.FirstStage, s.Oldest) },
 		e.resumeRuns, e.resumeGrants, e.resumeDelays, e.resumeBatches, e.resumeLimits, e.resumeValues,
 		func(s *State) error { return e.segments.resume(s.Segments) },
 		func(s *State) error { return e.flows.resume(s.Flows) },
@@ -52,7 +52,7 @@ func (e *Engine) resumeDoors(s *State, set *Set) error {
 	if err != nil {
 		return err
 	}
-	x := arrange(set, nil, left)
+	x := indexAtUnused(set, nil, left)
 	x.lastID = s.LastDoor
 	clear(x.byID)
 	for _, was := range s.Doors {
@@ -76,7 +76,7 @@ func (e *Engine) resumeDoors(s *State, set *Set) error {
 		if was.Count <= 0 {
 			return fmt.Errorf("a line of %s was used %d times", was.File, was.Count)
 		}
-		e.spends.owed[Spent{string(was.File), string(was.Line)}] = was.Count
+		e.oneTime.pending[Consumed{string(was.File), string(was.Line)}] = was.Count
 	}
 	return x.resumeGroups(s)
 }
@@ -100,7 +100,7 @@ func resumeOneTime(s *State, set *Set) (map[string]*oneTime, error) {
 		if len(o.used) != len(was[d.Name].Used) {
 			return nil, fmt.Errorf("door %q used sequences that the script set does not have", d.Name)
 		}
-		o.used, o.kept = plain(was[d.Name].Used), plain(was[d.Name].Kept)
+		o.used, o.unrecorded = plain(was[d.Name].Used), plain(was[d.Name].Kept)
 		left[d.Name] = o
 	}
 	return left, nil
@@ -161,7 +161,7 @@ func (e *Engine) resumeRuns(s *State) error {
 		r := &run{door: d, slot: e.attempts.add(key, d.id), hits: hits}
 		r.timer = timer{door: d.order, source: key.addr(), kind: attemptTimer, run: r}
 		e.attempts.attach(r.slot, r)
-		d.lives(1)
+		d.countLive(1)
 		if err := e.resumeTimer(&r.timer, deadline(d, hits), was.Number); err != nil {
 			return err
 		}
@@ -262,7 +262,7 @@ func (e *Engine) resumeEffect(was *EffectState, s *State) (entry, error) {
 		x.grant = e.grants.byID[was.Grant]
 	}
 	switch {
-	case was.Effect < EffectPersist || was.Effect > EffectMark || was.Port.Proto > packet.ICMP:
+	case was.Effect < EffectPersist || was.Effect > EffectCommentOut || was.Port.Proto > packet.ICMP:
 		return x, fmt.Errorf("effect %d is of no kind that is known", was.ID)
 	case x.grant == nil && (was.Effect == EffectUndo || was.Effect == EffectAllow):
 		return x, fmt.Errorf("effect %d is for grant %d, which is not there", was.ID, was.Grant)

@@ -13,14 +13,14 @@ import (
 // says is a condition with a fixed answer.
 type says Verdict
 
-func (s says) Check(*Moment) (Verdict, error) { return Verdict(s), nil }
-func (s says) String() string                 { return "says" }
+func (s says) Check(*Call) (Verdict, error) { return Verdict(s), nil }
+func (s says) String() string               { return "says" }
 
 func TestOrderAtCompletion(t *testing.T) {
-	var asked []MomentKind
-	d := scripted(classic(t), HookStage|HookOpen, func(m *Moment) (Reply, error) {
+	var asked []CallKind
+	d := scripted(classic(t), HookStage|HookOpen, func(m *Call) (Decision, error) {
 		asked = append(asked, m.Kind)
-		return Reply{Operations: []Operation{Log{Text: "hello"}}}, nil
+		return Decision{Operations: []Operation{Log{Text: "hello"}}}, nil
 	})
 	w := newWorld(t, d)
 	w.knock(alice, "tcp/7000", "udp/8000", "tcp/9000")
@@ -30,7 +30,7 @@ func TestOrderAtCompletion(t *testing.T) {
 		"0s stage ssh 203.0.113.9 3/3", "0s effect ssh 203.0.113.9 log (hello)",
 		"0s open ssh 203.0.113.9", "0s effect ssh 203.0.113.9 log (hello)",
 	)
-	if len(asked) != 3 || asked[2] != MomentOpen {
+	if len(asked) != 3 || asked[2] != CallOpen {
 		t.Errorf("asked %v", asked)
 	}
 }
@@ -47,8 +47,8 @@ func TestConditionsRefuse(t *testing.T) {
 
 func TestAFaultNeverOpens(t *testing.T) {
 	replies := map[string]does{
-		"an error":               func(*Moment) (Reply, error) { return Reply{}, errors.New("boom") },
-		"with half its effects":  func(*Moment) (Reply, error) { return Reply{Operations: []Operation{Allow{}}}, errors.New("boom") },
+		"an error":               func(*Call) (Decision, error) { return Decision{}, errors.New("boom") },
+		"with half its effects":  func(*Call) (Decision, error) { return Decision{Operations: []Operation{Allow{}}}, errors.New("boom") },
 		"a door that is not":     always(Allow{}, Close{"nowhere"}),
 		"a handler that is not":  always(Allow{}, After{Delay: time.Second, Name: "nobody"}),
 		"a command without argv": always(Allow{}, Exec{Timeout: time.Second}),
@@ -70,8 +70,8 @@ func TestAFaultNeverOpens(t *testing.T) {
 }
 
 func TestAFaultNamesItsLine(t *testing.T) {
-	w := newWorld(t, scripted(aDoor(t, "a", "udp/501"), HookOpen, func(*Moment) (Reply, error) {
-		return Reply{}, &Fault{Script: "a.lua", Line: 14, Detail: "boom"}
+	w := newWorld(t, scripted(aDoor(t, "a", "udp/501"), HookOpen, func(*Call) (Decision, error) {
+		return Decision{}, &Fault{Script: "a.lua", Line: 14, Detail: "boom"}
 	}))
 	w.knock(alice, "udp/501")
 	if got := w.got[1]; got.Script != "a.lua" || got.Line != 14 || got.Detail != "boom" {
@@ -80,14 +80,16 @@ func TestAFaultNamesItsLine(t *testing.T) {
 }
 
 func TestAStageCanRefuse(t *testing.T) {
-	w := newWorld(t, scripted(classic(t), HookStage, func(*Moment) (Reply, error) { return Reply{Refused: true, Detail: "no"}, nil }))
+	w := newWorld(t, scripted(classic(t), HookStage, func(*Call) (Decision, error) { return Decision{Refused: true, Detail: "no"}, nil }))
 	w.knock(alice, "tcp/7000", "udp/8000", "tcp/9000")
 	w.want("0s stage ssh 203.0.113.9 1/3", "0s stage ssh 203.0.113.9 2/3", "0s refuse ssh 203.0.113.9 when (no)")
 }
 
 func TestARefusalCountsButGivesNothing(t *testing.T) {
 	refuse := func(operations ...Operation) does {
-		return func(*Moment) (Reply, error) { return Reply{Refused: true, Detail: "no", Operations: operations}, nil }
+		return func(*Call) (Decision, error) {
+			return Decision{Refused: true, Detail: "no", Operations: operations}, nil
+		}
 	}
 	w := newWorld(t, scripted(aDoor(t, "a", "udp/501"), HookOpen, refuse(Put{Key: "bad", Value: 1.0}, Log{Text: "again"})))
 	w.knock(alice, "udp/501")
@@ -119,14 +121,14 @@ func TestNobodyButACompletedSequenceAllows(t *testing.T) {
 func TestAListenerOpensOnlyWhenItChangesSomething(t *testing.T) {
 	d := guarding(t, aDoor(t, "beacon", "udp/62201"), "tcp/22")
 	d.Listen = true
-	w := newWorld(t, scripted(d, HookKnock, func(m *Moment) (Reply, error) {
+	w := newWorld(t, scripted(d, HookKnock, func(m *Call) (Decision, error) {
 		switch string(m.Packet.Payload) {
 		case "open":
-			return Reply{Operations: []Operation{Allow{}}}, nil
+			return Decision{Operations: []Operation{Allow{}}}, nil
 		case "no":
-			return Reply{Refused: true, Detail: "bad magic"}, nil
+			return Decision{Refused: true, Detail: "bad magic"}, nil
 		}
-		return Reply{}, nil
+		return Decision{}, nil
 	}))
 	for _, payload := range []string{"open", "no", "noise"} {
 		p := w.packet(alice, "udp/62201")
@@ -140,8 +142,8 @@ func TestAListenerOpensOnlyWhenItChangesSomething(t *testing.T) {
 func TestDelayedWorkSurvivesAReload(t *testing.T) {
 	door := scripted(aDoor(t, "a", "udp/501"), HookOpen, always(After{Delay: time.Minute, Name: "later", Value: "v"}))
 	timer := func(text string) Timer {
-		return Timer{Script: "a.lua", Name: "later", Handler: does(func(m *Moment) (Reply, error) {
-			return Reply{Operations: []Operation{Log{Text: text + " " + m.Value.(string)}}}, nil
+		return Timer{Script: "a.lua", Name: "later", Handler: does(func(m *Call) (Decision, error) {
+			return Decision{Operations: []Operation{Log{Text: text + " " + m.Value.(string)}}}, nil
 		})}
 	}
 	w := newWorld(t)
@@ -177,9 +179,9 @@ func TestAClosingGrantBeginsNoOther(t *testing.T) {
 
 func TestTheStoreIsAppliedWholeAndBounded(t *testing.T) {
 	fail := false
-	d := scripted(aDoor(t, "a", "udp/501"), HookOpen, func(m *Moment) (Reply, error) {
+	d := scripted(aDoor(t, "a", "udp/501"), HookOpen, func(m *Call) (Decision, error) {
 		n, _ := m.Store.Get("a.lua", m.Source, "n", m.Time).(float64)
-		r := Reply{Operations: []Operation{
+		r := Decision{Operations: []Operation{
 			Put{PerSource: true, Key: "n", Value: n + 1, Until: m.Time.Add(time.Hour)},
 			Log{Text: strings.Repeat("x", int(n))},
 		}}
@@ -226,9 +228,9 @@ func TestTheStoreIsAppliedWholeAndBounded(t *testing.T) {
 
 func TestWallClockStepsChangeNoDuration(t *testing.T) {
 	var wall time.Time
-	w := newWorld(t, scripted(guarding(t, aDoor(t, "a", "udp/501"), "tcp/22"), HookOpen, func(m *Moment) (Reply, error) {
+	w := newWorld(t, scripted(guarding(t, aDoor(t, "a", "udp/501"), "tcp/22"), HookOpen, func(m *Call) (Decision, error) {
 		wall = m.Wall
-		return Reply{Operations: []Operation{Allow{}}}, nil
+		return Decision{Operations: []Operation{Allow{}}}, nil
 	}))
 	w.e.Step(w.now, -time.Hour)
 	w.knock(alice, "udp/501")

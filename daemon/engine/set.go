@@ -44,7 +44,7 @@ type Door struct {
 	// Sequence has at least one knock, or OneTime has the knocks. A Listen door has
 	// one for each port that it hears, and any one of them completes it.
 	Sequence []Knock
-	// Listen says that every knock is handed to Handler, as MomentKnock, and
+	// Listen says that every knock is handed to Handler, as CallKnock, and
 	// that only a reply that changes something counts as an opening.
 	Listen bool
 	// Policy says by whose rules knocks are matched. Doors of PolicyKnockd that

@@ -27,12 +27,12 @@ func (e *Engine) State() *State {
 	for _, d := range e.index.doors {
 		told := DoorState{Name: Text(d.Name), ID: d.id}
 		if d.oneTime != nil {
-			told.Used, told.Kept = texts(d.oneTime.used), texts(d.oneTime.kept)
+			told.Used, told.Kept = texts(d.oneTime.used), texts(d.oneTime.unrecorded)
 		}
 		s.Doors = append(s.Doors, told)
 	}
-	for _, use := range e.spends.sorted() {
-		s.Spent = append(s.Spent, SpentState{Text(use.File), Text(use.Line), e.spends.owed[use]})
+	for _, use := range e.oneTime.sorted() {
+		s.Spent = append(s.Spent, SpentState{Text(use.File), Text(use.Line), e.oneTime.pending[use]})
 	}
 	for _, name := range slices.Sorted(maps.Keys(e.index.groups)) {
 		s.Groups = append(s.Groups, GroupState{Text(name), e.index.groups[name].id})

@@ -101,7 +101,7 @@ func aState(t *testing.T) (*chaos, *State) {
 		for range 250 {
 			c.input()
 			s := c.e.State()
-			if len(s.FirstStage) > 2*agedSize && len(s.Runs) > 1 && len(s.Live) > 1 && len(s.Delays) > 0 && len(s.Batches) > 1 && len(s.Values) > 0 && len(s.Limits) > 0 && len(s.Groups) > 1 {
+			if len(s.FirstStage) > 2*firstStageSize && len(s.Runs) > 1 && len(s.Live) > 1 && len(s.Delays) > 0 && len(s.Batches) > 1 && len(s.Values) > 0 && len(s.Limits) > 0 && len(s.Groups) > 1 {
 				return c, s
 			}
 		}
@@ -134,10 +134,10 @@ func TestAHostileStateGivesAnError(t *testing.T) {
 		{"a group too many", func(s *State) { s.Groups = s.Groups[1:] }, "was not there"},
 		{"a group twice, and another not", func(s *State) { s.Groups[0].Name = s.Groups[1].Name }, "was not there"},
 		{"half an attempt", func(s *State) { s.FirstStage = s.FirstStage[1:] }, "multiple of 39"},
-		{"attempts in a circle", func(s *State) { copy(s.FirstStage[agedSize-4:], []byte{1, 0, 0, 0}); s.Oldest = 1 }, ""},
+		{"attempts in a circle", func(s *State) { copy(s.FirstStage[firstStageSize-4:], []byte{1, 0, 0, 0}); s.Oldest = 1 }, ""},
 		{"attempts that are left out", func(s *State) { s.Oldest = 0 }, "no order of age"},
 		{"attempts behind the end", func(s *State) { s.Oldest = 1 << 40 }, "no order of age"},
-		{"an attempt in no door", func(s *State) { copy(s.FirstStage[(s.Oldest-1)*agedSize+16:], []byte{0, 0, 0, 0}) }, "cannot be"},
+		{"an attempt in no door", func(s *State) { copy(s.FirstStage[(s.Oldest-1)*firstStageSize+16:], []byte{0, 0, 0, 0}) }, "cannot be"},
 		{"a run without knocks", func(s *State) { s.Runs[0].Hits = nil }, "does not have"},
 		{"a run of other knocks", func(s *State) { s.Runs[0].Hits[0].Port.Number++ }, "does not have"},
 		{"a run of nobody", func(s *State) { s.Runs[0].Source = netip.Addr{} }, "cannot be"},

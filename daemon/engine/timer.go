@@ -65,21 +65,21 @@ func (h *timers) Pop() any {
 	return t
 }
 
-// set starts a timer.
-func (e *Engine) set(t *timer, due int64) {
+// setTimer starts a timer.
+func (e *Engine) setTimer(t *timer, due int64) {
 	e.serial++
 	t.due, t.number = due, e.serial
 	heap.Push(&e.timers, t)
 }
 
-// move changes when a timer fires.
-func (e *Engine) move(t *timer, due int64) {
+// moveTimer changes when a timer fires.
+func (e *Engine) moveTimer(t *timer, due int64) {
 	t.due = due
 	heap.Fix(&e.timers, t.index)
 }
 
-// cancel stops a timer that has not fired.
-func (e *Engine) cancel(t *timer) {
+// cancelTimer stops a timer that has not fired.
+func (e *Engine) cancelTimer(t *timer) {
 	if t.index >= 0 {
 		heap.Remove(&e.timers, t.index)
 	}
@@ -93,9 +93,9 @@ const (
 	maxEvents  = 1 << 16
 )
 
-// fire lets every timer happen that is due at or before until, each at its own
+// fireTimers lets every timer happen that is due at or before until, each at its own
 // deadline.
-func (e *Engine) fire(until int64) {
+func (e *Engine) fireTimers(until int64) {
 	fired, events := 0, 0
 	for len(e.timers) > 0 && e.timers[0].due <= until {
 		t := heap.Pop(&e.timers).(*timer)
@@ -104,14 +104,14 @@ func (e *Engine) fire(until int64) {
 		case attemptTimer:
 			e.expire(t.run)
 		case grantTimer:
-			e.end(t.grant, Expired, 0)
+			e.endGrant(t.grant, Expired, 0)
 		case scriptTimer:
 			fired++
 			before := len(e.events)
-			e.wake(t.delayed, fired > maxDelayed || events > maxEvents)
+			e.runDelayed(t.delayed, fired > maxDelayed || events > maxEvents)
 			events += len(e.events) - before
 		}
-		e.settle()
+		e.runCloseHandlers()
 	}
 }
 

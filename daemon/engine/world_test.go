@@ -93,7 +93,7 @@ func brief(e Event) string {
 		parts = append(parts, fmt.Sprintf("%d/%d", e.Stage, e.Stages))
 	}
 	if e.Effect != 0 {
-		parts = append(parts, map[Effect]string{EffectAllow: "allow", EffectExec: "exec", EffectUndo: "undo", EffectLog: "log", EffectPersist: "persist", EffectElement: "element", EffectSpend: "spend", EffectMark: "mark"}[e.Effect])
+		parts = append(parts, map[Effect]string{EffectAllow: "allow", EffectExec: "exec", EffectUndo: "undo", EffectLog: "log", EffectPersist: "persist", EffectElement: "element", EffectConsume: "spend", EffectCommentOut: "mark"}[e.Effect])
 	}
 	if e.Grant != 0 {
 		parts = append(parts, fmt.Sprintf("#%d", e.Grant))
@@ -155,9 +155,9 @@ func guarding(t testing.TB, d *Door, names ...string) *Door {
 }
 
 // does is a handler made of a Go function.
-type does func(*Moment) (Reply, error)
+type does func(*Call) (Decision, error)
 
-func (f does) Handle(m *Moment) (Reply, error) { return f(m) }
+func (f does) Handle(m *Call) (Decision, error) { return f(m) }
 
 // scripted gives the door a handler for the moments of hooks.
 func scripted(d *Door, hooks Hooks, f does) *Door {
@@ -167,5 +167,5 @@ func scripted(d *Door, hooks Hooks, f does) *Door {
 
 // always answers with the same operations.
 func always(operations ...Operation) does {
-	return func(*Moment) (Reply, error) { return Reply{Operations: operations}, nil }
+	return func(*Call) (Decision, error) { return Decision{Operations: operations}, nil }
 }

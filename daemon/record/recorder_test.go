@@ -41,7 +41,7 @@ func inputs() []Input {
 		{Kind: InputResult, Time: at(3), ID: 4, Ran: true, Status: -1},
 		{Kind: InputGrant, Time: at(4), Source: netip.MustParsePrefix("2001:db8::/32"), Port: ssh, TTL: time.Minute},
 		{Kind: InputRevoke, Time: at(5), Source: netip.MustParsePrefix("203.0.113.9/32")},
-		{Kind: InputRestore, Time: at(6), Records: []engine.Record{{Grant: &grant}, {Grant: &grant, Ended: true}, {Store: &put, Script: "a.lua", Source: grant.By}, {Spent: &engine.Spent{File: "/etc/\xff", Line: "7000,\xfe"}}, {Spent: &engine.Spent{}, Ended: true}}},
+		{Kind: InputRestore, Time: at(6), Records: []engine.Record{{Grant: &grant}, {Grant: &grant, Ended: true}, {Store: &put, Script: "a.lua", Source: grant.By}, {Consumed: &engine.Consumed{File: "/etc/\xff", Line: "7000,\xfe"}}, {Consumed: &engine.Consumed{}, Ended: true}}},
 		{Kind: InputLocal, Time: at(7), Local: []netip.Prefix{netip.MustParsePrefix("192.0.2.1/32")}},
 		{Kind: InputLocal, Time: at(8), Local: []netip.Prefix{}},
 		{Kind: InputLocal, Time: at(9)},

@@ -88,8 +88,8 @@ func (in *Input) payload() ([]byte, error) {
 			v := engine.KeepValue(r.Script, r.Source, *r.Store)
 			o.Value = &v
 		}
-		if r.Spent != nil {
-			o.Spent = &spent{engine.Text(r.Spent.File), engine.Text(r.Spent.Line)}
+		if r.Consumed != nil {
+			o.Spent = &spent{engine.Text(r.Consumed.File), engine.Text(r.Consumed.Line)}
 		}
 		w.Records = append(w.Records, o)
 	}
@@ -187,7 +187,7 @@ func (o *outlived) read() (engine.Record, error) {
 		}
 		r.Store, r.Script, r.Source = &p, string(o.Value.Script), o.Value.Source
 	case o.Spent != nil:
-		r.Spent = &engine.Spent{File: string(o.Spent.File), Line: string(o.Spent.Line)}
+		r.Consumed = &engine.Consumed{File: string(o.Spent.File), Line: string(o.Spent.Line)}
 	}
 	return r, nil
 }

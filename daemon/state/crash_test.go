@@ -88,8 +88,8 @@ func (w *promises) recover(d *Dir) {
 			last = r.Grant.ID
 		case r.Grant != nil:
 			found[fmt.Sprint(r.Grant.ID)] = int(r.Grant.TTL)
-		case r.Spent != nil:
-			found[r.Spent.Line]++
+		case r.Consumed != nil:
+			found[r.Consumed.Line]++
 		default:
 			found[r.Store.Key] = int(r.Store.Value.(float64))
 		}
@@ -131,7 +131,7 @@ func (w *promises) append(d *Dir) {
 			r = engine.Record{Grant: &engine.Grant{ID: id, TTL: time.Duration(version), End: time.Unix(2000, 0), Door: pad(w.next)}, Ended: gone}
 			ids = max(ids, id)
 		} else if key >= "x" {
-			r = engine.Record{Spent: &engine.Spent{File: "/once", Line: key}, Ended: gone}
+			r = engine.Record{Consumed: &engine.Consumed{File: "/once", Line: key}, Ended: gone}
 			used, twice := versions[key]
 			if !twice {
 				used = w.kept[key]

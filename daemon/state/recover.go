@@ -208,7 +208,7 @@ func (j *journal) take(r *read) ([]engine.Record, error) {
 			if err := b.add(wire{Spent: &s}); err != nil {
 				return nil, err
 			}
-			records = append(records, engine.Record{Spent: &engine.Spent{File: string(s.File), Line: string(s.Line)}})
+			records = append(records, engine.Record{Consumed: &engine.Consumed{File: string(s.File), Line: string(s.Line)}})
 		}
 	}
 	j.apply(b)

@@ -125,7 +125,7 @@ func TestEveryRecordComesBackAsItWas(t *testing.T) {
 	times := rapid.Map(rapid.Int64(), at)
 	records := rapid.Custom(func(t *rapid.T) engine.Record {
 		if rapid.IntRange(0, 4).Draw(t, "used") == 0 {
-			return engine.Record{Spent: &engine.Spent{File: texts.Draw(t, "file"), Line: texts.Draw(t, "line")}}
+			return engine.Record{Consumed: &engine.Consumed{File: texts.Draw(t, "file"), Line: texts.Draw(t, "line")}}
 		}
 		if rapid.Bool().Draw(t, "grant") {
 			g := &engine.Grant{
@@ -202,7 +202,7 @@ func TestWhatCannotBeKeptIsRefused(t *testing.T) {
 	icmp.Grant.Port = packet.Port{Proto: packet.ICMP, Number: 8}
 	long := grant(1, monday)
 	long.Grant.Door = strings.Repeat("\x00", maxLine/6)
-	for _, r := range []engine.Record{{}, {Grant: &engine.Grant{}}, {Grant: grant(1, monday).Grant, Spent: &engine.Spent{}}, icmp, long, value("k", 1, time.Time{}), {Grant: &engine.Grant{ID: 1}, Store: &engine.Put{}}} {
+	for _, r := range []engine.Record{{}, {Grant: &engine.Grant{}}, {Grant: grant(1, monday).Grant, Consumed: &engine.Consumed{}}, icmp, long, value("k", 1, time.Time{}), {Grant: &engine.Grant{ID: 1}, Store: &engine.Put{}}} {
 		if err := d.Append([]engine.Record{grant(2, monday), r}, 0); err == nil {
 			t.Errorf("%v was taken", r)
 		}
@@ -215,7 +215,7 @@ func TestWhatCannotBeKeptIsRefused(t *testing.T) {
 // A line may be used more than once, where it is there more than once.
 func TestUsedSequencesAreKeptUntilTheyAreMarked(t *testing.T) {
 	use := func(file, line string) engine.Record {
-		return engine.Record{Spent: &engine.Spent{File: file, Line: line}}
+		return engine.Record{Consumed: &engine.Consumed{File: file, Line: line}}
 	}
 	marked := func(file, line string) engine.Record {
 		r := use(file, line)

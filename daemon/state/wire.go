@@ -80,9 +80,9 @@ func (v *wireValue) forgotten() bool { return v.Bool == nil && v.Number == nil &
 // encode returns a record as a line. Engine time is now.
 func encode(r engine.Record, now int64) (wire, error) {
 	switch {
-	case r.Spent != nil && r.Grant == nil && r.Store == nil:
+	case r.Consumed != nil && r.Grant == nil && r.Store == nil:
 		return encodeSpent(r), nil
-	case r.Spent != nil || (r.Grant == nil) == (r.Store == nil):
+	case r.Consumed != nil || (r.Grant == nil) == (r.Store == nil):
 		return wire{}, errors.New("a record of a grant, a value or a sequence was expected")
 	case r.Grant != nil && r.Grant.ID == 0:
 		return wire{}, errors.New("a grant without an id")
@@ -97,7 +97,7 @@ func encode(r engine.Record, now int64) (wire, error) {
 }
 
 func encodeSpent(r engine.Record) wire {
-	s := &wireSpent{engine.Text(r.Spent.File), engine.Text(r.Spent.Line)}
+	s := &wireSpent{engine.Text(r.Consumed.File), engine.Text(r.Consumed.Line)}
 	if r.Ended {
 		return wire{Marked: s}
 	}

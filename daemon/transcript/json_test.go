@@ -70,10 +70,10 @@ func TestJSONKeepsTheContract(t *testing.T) {
 			`{"time":T,"event":"error","script":"later.lua","detail":"no place"}`},
 		{engine.Event{Kind: engine.EventEffect, Effect: engine.EffectPersist, Persist: &engine.Record{Ended: true}}, ""},
 		{engine.Event{Kind: engine.EventEffect, Effect: engine.EffectElement, Grant: 1}, ""},
-		{engine.Event{Kind: engine.EventFailed, Effect: engine.EffectMark, Detail: "read-only file system"}, `{"time":T,"event":"failed","effect":"mark","detail":"read-only file system"}`},
-		{engine.Event{Kind: engine.EventFailed, Effect: engine.EffectSpend, Door: "v", Source: tom, Detail: "no space"}, `{"time":T,"event":"failed","door":"v","source":"203.0.113.9","effect":"mark","detail":"no space"}`},
-		{engine.Event{Kind: engine.EventEffect, Effect: engine.EffectSpend, Door: "v", Text: "7000"}, ""},
-		{engine.Event{Kind: engine.EventEffect, Effect: engine.EffectMark, Door: "v", Text: "7000"}, ""},
+		{engine.Event{Kind: engine.EventFailed, Effect: engine.EffectCommentOut, Detail: "read-only file system"}, `{"time":T,"event":"failed","effect":"mark","detail":"read-only file system"}`},
+		{engine.Event{Kind: engine.EventFailed, Effect: engine.EffectConsume, Door: "v", Source: tom, Detail: "no space"}, `{"time":T,"event":"failed","door":"v","source":"203.0.113.9","effect":"mark","detail":"no space"}`},
+		{engine.Event{Kind: engine.EventEffect, Effect: engine.EffectConsume, Door: "v", Text: "7000"}, ""},
+		{engine.Event{Kind: engine.EventEffect, Effect: engine.EffectCommentOut, Door: "v", Text: "7000"}, ""},
 	} {
 		test.event.Time = noon
 		var out bytes.Buffer

@@ -114,7 +114,7 @@ func knockdMessage(e *engine.Event) string {
 		}
 	case engine.EventFailed:
 		switch {
-		case e.Effect == engine.EffectMark: // knockd disables the door then, and we do not
+		case e.Effect == engine.EffectCommentOut: // knockd disables the door then, and we do not
 			return "error while disabling used one time sequence for door " + e.Door
 		case e.Ran && e.Status > 0:
 			return e.Door + ": command returned non-zero status code (" + strconv.Itoa(e.Status) + ")"

@@ -48,7 +48,7 @@ func TestKnockdsOwnWords(t *testing.T) {
 		{engine.Event{Kind: engine.EventFailed, Door: "d", Source: tom, Effect: engine.EffectUndo, Ran: true, Status: 127}, "d: command returned non-zero status code (127)"},
 		{engine.Event{Kind: engine.EventEffect, Door: "d", Source: tom, Effect: engine.EffectLog, File: "/etc/once", Detail: "/etc/once has no sequence left"},
 			"no more sequences left in the one time sequences file for door d --> disabling the door"},
-		{engine.Event{Kind: engine.EventFailed, Door: "d", Source: tom, Effect: engine.EffectMark, File: "/etc/once", Detail: "no such file"}, "error while disabling used one time sequence for door d"},
+		{engine.Event{Kind: engine.EventFailed, Door: "d", Source: tom, Effect: engine.EffectCommentOut, File: "/etc/once", Detail: "no such file"}, "error while disabling used one time sequence for door d"},
 		// For which knockd has no line.
 		{engine.Event{Kind: engine.EventFailed, Door: "d", Source: tom, Effect: engine.EffectExec, Ran: true, Status: -1, Detail: "killed"}, ""},
 		{engine.Event{Kind: engine.EventFailed, Door: "d", Source: tom, Effect: engine.EffectExec, Detail: "no such file"}, ""},
@@ -62,8 +62,8 @@ func TestKnockdsOwnWords(t *testing.T) {
 		{engine.Event{Kind: engine.EventEffect, Door: "d", Source: tom, Effect: engine.EffectLog, Detail: "hello"}, ""},
 		{engine.Event{Kind: engine.EventEffect, Effect: engine.EffectPersist, Persist: &engine.Record{Ended: true}}, ""},
 		{engine.Event{Kind: engine.EventEffect, Effect: engine.EffectElement, Grant: 1, Port: ssh}, ""},
-		{engine.Event{Kind: engine.EventEffect, Effect: engine.EffectSpend}, ""},
-		{engine.Event{Kind: engine.EventEffect, Effect: engine.EffectMark, File: "once", Text: "1,2"}, ""},
+		{engine.Event{Kind: engine.EventEffect, Effect: engine.EffectConsume}, ""},
+		{engine.Event{Kind: engine.EventEffect, Effect: engine.EffectCommentOut, File: "once", Text: "1,2"}, ""},
 		// A command that runs already, and what others still need.
 		{engine.Event{Kind: engine.EventEffect, Door: "d", Source: tom, Effect: engine.EffectExec, Grant: 2, TTL: time.Hour}, ""},
 		{engine.Event{Kind: engine.EventClose, Door: "d", Source: tom, Grant: 3, Reason: engine.Expired, Until: noon}, ""},
@@ -158,8 +158,8 @@ func TestKnockdSaysWhatItDoes(t *testing.T) {
 // commands is a handler that starts one thing and stops it later.
 type commands engine.Exec
 
-func (c commands) Handle(*engine.Moment) (engine.Reply, error) {
-	return engine.Reply{Operations: []engine.Operation{engine.Exec(c)}}, nil
+func (c commands) Handle(*engine.Call) (engine.Decision, error) {
+	return engine.Decision{Operations: []engine.Operation{engine.Exec(c)}}, nil
 }
 
 // sequence returns knocks on TCP ports.

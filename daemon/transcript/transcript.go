@@ -50,8 +50,8 @@ var (
 		// Of an element that failed: the access is the grant's.
 		engine.EffectElement: "allow",
 		// Of a one-time sequence whose use could not be written down.
-		engine.EffectSpend: "mark",
-		engine.EffectMark:  "mark",
+		engine.EffectConsume:    "mark",
+		engine.EffectCommentOut: "mark",
 	}
 )
 
@@ -62,7 +62,7 @@ func Effect(e engine.Effect) string { return effects[e] }
 // and how the kernel's elements follow the grants, is its own business.
 func written(e *engine.Event) bool {
 	return e.Kind != engine.EventEffect || e.Effect != engine.EffectPersist && e.Effect != engine.EffectElement &&
-		e.Effect != engine.EffectSpend && e.Effect != engine.EffectMark
+		e.Effect != engine.EffectConsume && e.Effect != engine.EffectCommentOut
 }
 
 // Source returns a single address without its prefix length, a network with it, and

@@ -103,18 +103,18 @@ type handler struct {
 }
 
 // Handle asks for the start command, with the stop command as its undo.
-func (h handler) Handle(m *engine.Moment) (engine.Reply, error) {
+func (h handler) Handle(m *engine.Call) (engine.Decision, error) {
 	run := h.four
 	if !m.Source.Is4() {
 		run = h.six
 	}
 	if run.start == "" {
-		return engine.Reply{}, nil
+		return engine.Decision{}, nil
 	}
 	fill := strings.NewReplacer(placeholder, m.Source.String()).Replace
 	exec := engine.Exec{Argv: shell(fill(run.start)), Timeout: commandLimit, AnyStatus: true}
 	if run.stop != "" {
 		exec.Undo, exec.TTL = shell(fill(run.stop)), h.wait
 	}
-	return engine.Reply{Operations: []engine.Operation{exec}}, nil
+	return engine.Decision{Operations: []engine.Operation{exec}}, nil
 }

@@ -111,11 +111,11 @@ func TestCommands(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			d := engineDoors(t, door+tt.text+"\n", noFile)[0]
-			reply, err := d.Handler.Handle(&engine.Moment{Kind: engine.MomentOpen, Door: d, Source: netip.MustParseAddr(tt.source)})
+			reply, err := d.Handler.Handle(&engine.Call{Kind: engine.CallOpen, Door: d, Source: netip.MustParseAddr(tt.source)})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(engine.Reply{Operations: tt.want}, reply); diff != "" {
+			if diff := cmp.Diff(engine.Decision{Operations: tt.want}, reply); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})

@@ -98,7 +98,7 @@ func judgeDoors(t *testing.T, file *File, text []byte) {
 			continue
 		}
 		for _, source := range []string{"203.0.113.9", "2001:db8::9"} {
-			reply, err := d.Handler.Handle(&engine.Moment{Source: netip.MustParseAddr(source)})
+			reply, err := d.Handler.Handle(&engine.Call{Source: netip.MustParseAddr(source)})
 			if err != nil || reply.Refused || len(reply.Operations) > 1 {
 				t.Errorf("%s answers %+v, %v", d.Name, reply, err)
 			}

@@ -2,16 +2,16 @@ package engine
 
 import "sesame/daemon/packet"
 
-// A Watch says which packets the doors of a set need to see.
-type Watch struct {
+// An Interest says which packets the doors of a set need to see.
+type Interest struct {
 	TCP, UDP []uint16 // ports, in no order, some more than once
 	AnyFlags bool     // some knock asks for other TCP flags than SYN without ACK
 	All      bool     // a strict door minds every port
 }
 
-// Watch returns what the doors need to see, with all one-time sequences.
-func (s *Set) Watch() Watch {
-	var w Watch
+// Interest returns what the doors need to see, with all one-time sequences.
+func (s *Set) Interest() Interest {
+	var w Interest
 	for _, d := range s.Doors {
 		w.All = w.All || d.Strict
 		for k := range d.Knocks() {

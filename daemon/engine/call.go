@@ -14,14 +14,14 @@ import (
 // An error refuses the knock at hand and nothing else. A [*Fault] names the
 // line that failed.
 type Handler interface {
-	Handle(*Moment) (Reply, error)
+	Handle(*Call) (Decision, error)
 }
 
 // A Condition is one thing that must hold for a door to open: a window of time,
 // a list of networks, a script's function.
 type Condition interface {
 	// Check decides. An error refuses, as a handler's does.
-	Check(*Moment) (Verdict, error)
+	Check(*Call) (Verdict, error)
 	// String returns the condition as "NAME: its text", for reasons and reports.
 	String() string
 }
@@ -32,22 +32,22 @@ type Verdict struct {
 	Detail string
 }
 
-// A Moment is what a handler may know. It is read-only, and valid during the
+// A Call is what a handler may know. It is read-only, and valid during the
 // call alone, with everything that it points to.
-type Moment struct {
-	Kind   MomentKind
-	Door   *Door // nil for MomentTimer when the door is gone
+type Call struct {
+	Kind   CallKind
+	Door   *Door // nil for CallTimer when the door is gone
 	Source netip.Addr
 
 	Stage, Stages int
-	Reason        Reason // of MomentMiss and MomentClose
+	Reason        Reason // of CallMiss and CallClose
 
 	// Packet is the knock at hand; nil when a timer caused the moment.
 	Packet *packet.Packet
-	Grant  *Grant // of MomentClose
+	Grant  *Grant // of CallClose
 
 	Script string // that is asked
-	// Name and Value are set for MomentTimer alone; Value as in [After].
+	// Name and Value are set for CallTimer alone; Value as in [After].
 	Name  string
 	Value any
 
@@ -57,23 +57,23 @@ type Moment struct {
 	Seed  uint64 // for randomness: the same in every replay, different in every moment
 }
 
-// A MomentKind says when a handler is called.
-type MomentKind uint8
+// A CallKind says when a handler is called.
+type CallKind uint8
 
 const (
-	MomentWhen  MomentKind = iota + 1 // a sequence is complete: may it open?
-	MomentStage                       // an attempt reached its second stage or a later one
-	MomentOpen                        // a sequence is complete and its conditions hold
-	MomentMiss                        // an attempt of two stages or more ended unfinished
-	MomentClose                       // a grant ended
-	MomentKnock                       // a packet reached a listener
-	MomentTimer                       // delayed work is due
+	CallWhen  CallKind = iota + 1 // a sequence is complete: may it open?
+	CallStage                     // an attempt reached its second stage or a later one
+	CallOpen                      // a sequence is complete and its conditions hold
+	CallMiss                      // an attempt of two stages or more ended unfinished
+	CallClose                     // a grant ended
+	CallKnock                     // a packet reached a listener
+	CallTimer                     // delayed work is due
 )
 
-// A Reply is a handler's decision. The zero Reply allows, and changes nothing.
+// A Decision is what a handler decided. The zero Decision allows, and changes nothing.
 // Its operations are applied in order, all of them or none; when it refuses,
 // too, and then Allow may not be among them.
-type Reply struct {
+type Decision struct {
 	Refused    bool
 	Detail     string // why refused
 	Operations []Operation
@@ -82,8 +82,8 @@ type Reply struct {
 // An Operation is one of Allow, Exec, Close, Log, After and Put.
 type Operation interface{ operation() }
 
-// Allow lets the source reach ports for a while. Legal in MomentOpen and
-// MomentKnock alone: access follows a completed sequence, nothing else.
+// Allow lets the source reach ports for a while. Legal in CallOpen and
+// CallKnock alone: access follows a completed sequence, nothing else.
 type Allow struct {
 	Ports []packet.Port // empty: the door's guards
 	TTL   time.Duration // zero: the door's
@@ -93,7 +93,7 @@ type Allow struct {
 }
 
 // Exec runs a command. With an Undo it is a grant: at its end Undo runs. Such
-// a one is not legal in MomentClose, where it could go on for ever.
+// a one is not legal in CallClose, where it could go on for ever.
 type Exec struct {
 	Argv    []string
 	Undo    []string      // nil: nothing to undo

@@ -83,8 +83,8 @@ func (e *Engine) Elements() []Element {
 	return all
 }
 
-// Owes reports whether an undo is owed, or under way.
-func (e *Engine) Owes() bool {
+// HasPendingUndo reports whether an undo must still run, or is running.
+func (e *Engine) HasPendingUndo() bool {
 	for _, g := range e.grants.byID {
 		if g.Undo != nil && !g.Observed {
 			return true

@@ -16,7 +16,7 @@ import (
 // its first knock came (8), the TCP sequence number of that (4), its source port
 // (2) and flags (1), and the 1-based place of the next younger attempt (4).
 // Numbers have their lower bytes first.
-const agedSize = 39
+const firstStageSize = 39
 
 // pack returns the first-stage attempts and the place of the oldest.
 func (t *table) pack() (packed []byte, oldest int) {
@@ -27,7 +27,7 @@ func (t *table) pack() (packed []byte, oldest int) {
 			place[i] = count
 		}
 	}
-	packed = make([]byte, 0, int(count)*agedSize)
+	packed = make([]byte, 0, int(count)*firstStageSize)
 	for i := range int32(t.slots.length) {
 		if place[i] == 0 {
 			continue
@@ -44,17 +44,17 @@ func (t *table) pack() (packed []byte, oldest int) {
 	return packed, int(place[t.oldest])
 }
 
-// unpackAged begins the attempts that were packed, oldest first.
-func (e *Engine) unpackAged(packed []byte, oldest int) error {
-	count := len(packed) / agedSize
-	if len(packed)%agedSize != 0 {
-		return fmt.Errorf("%d bytes of first-stage attempts: expected a multiple of %d", len(packed), agedSize)
+// unpackFirstStage begins the attempts that were packed, oldest first.
+func (e *Engine) unpackFirstStage(packed []byte, oldest int) error {
+	count := len(packed) / firstStageSize
+	if len(packed)%firstStageSize != 0 {
+		return fmt.Errorf("%d bytes of first-stage attempts: expected a multiple of %d", len(packed), firstStageSize)
 	}
 	for ; oldest != 0; count-- {
-		if oldest < 0 || oldest > len(packed)/agedSize || count == 0 {
+		if oldest < 0 || oldest > len(packed)/firstStageSize || count == 0 {
 			return errors.New("the first-stage attempts are in no order of age")
 		}
-		one := packed[(oldest-1)*agedSize:][:agedSize]
+		one := packed[(oldest-1)*firstStageSize:][:firstStageSize]
 		source, door := [16]byte(one), binary.LittleEndian.Uint32(one[16:])
 		h := hit{
 			at: int64(binary.LittleEndian.Uint64(one[20:])), sequence: binary.LittleEndian.Uint32(one[28:]),
@@ -89,8 +89,8 @@ func (e *Engine) resumeAttempt(source [16]byte, door uint32, h hit) error {
 		if h.port = d.Sequence[0].Port; !h.is(d.Sequence[0]) {
 			return fmt.Errorf("an attempt of %v in door %q, which does not begin so", key.addr(), d.Name)
 		}
-		d.lives(1)
+		d.countLive(1)
 	}
-	e.begun(e.attempts.add(key, door), h)
+	e.enterFirstStage(e.attempts.add(key, door), h)
 	return nil
 }

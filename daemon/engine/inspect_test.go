@@ -56,7 +56,7 @@ func TestEffectsOfOneReplyKnowIt(t *testing.T) {
 	got := [][2]uint64{}
 	for _, e := range w.got {
 		if e.Kind == EventEffect && e.Effect != EffectPersist {
-			got = append(got, [2]uint64{e.ID, e.Reply})
+			got = append(got, [2]uint64{e.ID, e.Decision})
 		}
 	}
 	want := [][2]uint64{{0, 0}, {1, 1}, {2, 1}, {0, 1}, {3, 1}, {0, 0}, {4, 4}, {5, 4}, {0, 4}, {0, 4}, {6, 0}}

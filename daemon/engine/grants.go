@@ -1,0 +1,228 @@
+package engine
+
+import (
+	"cmp"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"sesame/daemon/packet"
+)
+
+// A Grant is access given, or a command run that is owed its undo.
+type Grant struct {
+	ID      uint64
+	Door    string     // empty: a person's grant
+	By      netip.Addr // who knocked; invalid: a person
+	Source  netip.Prefix
+	Port    packet.Port // zero for a command
+	Argv    []string    // nil for a port
+	Undo    []string
+	Timeout time.Duration // of Undo
+	// AnyStatus says that an Undo that ran and failed is not owed any more.
+	AnyStatus bool
+	TTL       time.Duration // as it was given, or prolonged, last
+	End       time.Time     // engine time, absolute
+	// Observed says that the door only observed when it gave it: nothing was
+	// done, and nothing will be.
+	Observed bool
+}
+
+// A grant is a live Grant.
+type grant struct {
+	Grant
+	key   grantKey
+	run   uint64 // the effect that ran its command; other grants of the key may hang on it too
+	timer timer
+}
+
+// isNetwork reports whether a grant has an element that others may overlap.
+func (g *grant) isNetwork() bool {
+	return g.Argv == nil && !g.Source.IsSingleIP() && !g.Observed
+}
+
+// grantKey is what grants share when they give the same thing: the kernel has
+// one element for all grants of a key, and a command runs once for all of them.
+// What is only observed shares nothing with what is real.
+type grantKey struct {
+	source   netip.Prefix
+	port     packet.Port
+	run      string // argv and undo
+	observed bool
+}
+
+func keyOf(g *Grant) grantKey {
+	key := grantKey{source: g.Source, port: g.Port, observed: g.Observed}
+	if g.Argv != nil {
+		key.run = strings.Join(g.Argv, "\x00") + "\x01" + strings.Join(g.Undo, "\x00")
+	}
+	return key
+}
+
+// grants finds the live grants.
+type grants struct {
+	lastID   uint64
+	byID     map[uint64]*grant
+	byKey    map[grantKey][]*grant // one for each door and knocker
+	byGiver  map[giver][]*grant
+	networks map[packet.Port][]*grant // those wider than one address, and real
+	widths   map[width]int            // how many networks of each width there are
+}
+
+// width is how wide the networks are that some grants of a port are for.
+type width struct {
+	port packet.Port
+	bits int
+	is4  bool
+}
+
+func widthOf(g *grant) width { return width{g.Port, g.Source.Bits(), g.Source.Addr().Is4()} }
+
+// giver is a door and who knocked it.
+type giver struct {
+	door string
+	by   netip.Addr
+}
+
+func newGrants() *grants {
+	return &grants{
+		byID:     make(map[uint64]*grant),
+		byKey:    make(map[grantKey][]*grant),
+		byGiver:  make(map[giver][]*grant),
+		networks: make(map[packet.Port][]*grant),
+		widths:   make(map[width]int),
+	}
+}
+
+func (s *grants) count() int { return len(s.byID) }
+
+// all returns the live grants in the order of their ids.
+func (s *grants) all() []*grant {
+	return slices.SortedFunc(maps.Values(s.byID), byAge)
+}
+
+// of returns the grants that a door gave to by, in the order of their ids.
+func (s *grants) of(door string, by netip.Addr) []*grant {
+	return slices.SortedFunc(slices.Values(s.byGiver[giver{door, by}]), byAge)
+}
+
+func byAge(a, b *grant) int { return cmp.Compare(a.ID, b.ID) }
+
+func (s *grants) overlapping(source netip.Prefix) []*grant {
+	return slices.DeleteFunc(s.all(), func(g *grant) bool { return !g.Source.Overlaps(source) })
+}
+
+// reaches reports whether a may reach port.
+func (s *grants) reaches(a netip.Addr, port packet.Port) bool {
+	if len(s.byID) == 0 {
+		return false
+	}
+	return len(s.byKey[grantKey{source: single(a), port: port}]) > 0 || s.covered(single(a), port)
+}
+
+// find returns the grant that a door already gave to by on key, or nil.
+func (s *grants) find(key grantKey, door string, by netip.Addr) *grant {
+	for _, g := range s.byKey[key] {
+		if g.Door == door && g.By == by {
+			return g
+		}
+	}
+	return nil
+}
+
+// latest returns the latest end of the grants on key; zero when there is none.
+func (s *grants) latest(key grantKey) time.Time {
+	var end time.Time
+	for _, g := range s.byKey[key] {
+		if g.End.After(end) {
+			end = g.End
+		}
+	}
+	return end
+}
+
+// covered reports whether there is a grant for a wider network than source. It
+// looks once for each width in use, not at each grant.
+func (s *grants) covered(source netip.Prefix, port packet.Port) bool {
+	if len(s.networks[port]) == 0 {
+		return false
+	}
+	for bits := range source.Bits() {
+		if s.widths[width{port, bits, source.Addr().Is4()}] == 0 {
+			continue
+		}
+		wider, _ := source.Addr().Prefix(bits)
+		if len(s.byKey[grantKey{source: wider, port: port}]) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// element returns the end that the kernel's element for a key must have: that of
+// the last of its grants; zero when there are none, and for a network that lies
+// in a wider one, since the kernel refuses elements that overlap.
+func (s *grants) element(key grantKey) time.Time {
+	if key.run == "" && !key.observed && !key.source.IsSingleIP() && s.covered(key.source, key.port) {
+		return time.Time{}
+	}
+	return s.latest(key)
+}
+
+// within returns the network grants on port that lie inside a wider source.
+func (s *grants) within(source netip.Prefix, port packet.Port) []*grant {
+	if !s.narrower(source, port) {
+		return nil
+	}
+	var inside []*grant
+	for _, g := range s.networks[port] {
+		if g.Source.Bits() > source.Bits() && source.Contains(g.Source.Addr()) {
+			inside = append(inside, g)
+		}
+	}
+	return inside
+}
+
+// narrower reports whether there are grants for networks narrower than source.
+func (s *grants) narrower(source netip.Prefix, port packet.Port) bool {
+	for bits := source.Bits() + 1; bits < source.Addr().BitLen(); bits++ {
+		if s.widths[width{port, bits, source.Addr().Is4()}] > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *grants) insert(g *grant) {
+	g.key = keyOf(&g.Grant)
+	s.lastID = max(s.lastID, g.ID)
+	s.byID[g.ID] = g
+	s.byKey[g.key] = append(s.byKey[g.key], g)
+	s.byGiver[giver{g.Door, g.By}] = append(s.byGiver[giver{g.Door, g.By}], g)
+	if g.isNetwork() {
+		s.networks[g.Port] = append(s.networks[g.Port], g)
+		s.widths[widthOf(g)]++
+	}
+}
+
+func (s *grants) remove(g *grant) {
+	delete(s.byID, g.ID)
+	drop(s.byKey, g.key, g)
+	drop(s.byGiver, giver{g.Door, g.By}, g)
+	if g.isNetwork() {
+		drop(s.networks, g.Port, g)
+		s.widths[widthOf(g)]--
+	}
+}
+
+// drop takes g out of the list at key, and the list out of m when it is empty.
+func drop[K comparable](m map[K][]*grant, key K, g *grant) {
+	rest := slices.DeleteFunc(m[key], func(other *grant) bool { return other == g })
+	if len(rest) == 0 {
+		delete(m, key)
+	} else {
+		m[key] = rest
+	}
+}
