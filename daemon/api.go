@@ -279,7 +279,7 @@ func (d *daemon) mode() control.Mode {
 }
 
 func (d *daemon) firewallStatus(offset time.Duration) control.Firewall {
-	f := control.Firewall{State: "ok", Mode: d.config.Firewall.Mode, Repairs: d.upheld.repairs, Obstacles: d.upheld.obstacles}
+	f := control.Firewall{State: "ok", Mode: d.config.Firewall.Mode, Repairs: d.upheld.repairs, Conflicts: d.upheld.obstacles}
 	if guard, ours := d.firewall.(*firewall.Guard); ours {
 		f.Mark = fmt.Sprintf("%#x", guard.Mark())
 	}

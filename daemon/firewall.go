@@ -34,7 +34,7 @@ type upheld struct {
 	err       error // why it does not hold what it should; nil: it does
 	repairs   int
 	repaired  time.Time
-	obstacles []control.Obstacle
+	obstacles []control.Conflict
 }
 
 // uphold repairs the firewall when somebody else changed it, or an effect found
@@ -102,7 +102,7 @@ func (d *daemon) repair(ctx context.Context) bool {
 // mended returns how often our table was found to be other than it should.
 func (d *daemon) mended() uint64 {
 	if guard, ours := d.firewall.(*firewall.Guard); ours {
-		return guard.Mended()
+		return guard.Repairs()
 	}
 	return 0
 }
@@ -126,19 +126,19 @@ func (d *daemon) lookAround(ctx context.Context) {
 	if !ours {
 		return
 	}
-	found, err := guard.Obstacles()
+	found, err := guard.Conflicts()
 	if err != nil {
 		d.config.Log.Warn("other chains cannot be looked at", "error", err)
 		return
 	}
-	var obstacles []control.Obstacle
+	var obstacles []control.Conflict
 	for _, o := range found {
-		obstacles = append(obstacles, control.Obstacle{Table: o.Table, Chain: o.Chain, Lines: o.Lines()})
+		obstacles = append(obstacles, control.Conflict{Table: o.Table, Chain: o.Chain, Lines: o.Lines()})
 	}
-	var before []control.Obstacle
+	var before []control.Conflict
 	d.loop.do(ctx, func() { before, d.upheld.obstacles = d.upheld.obstacles, obstacles })
 	for _, o := range obstacles {
-		known := slices.ContainsFunc(before, func(b control.Obstacle) bool { return b.Table == o.Table && b.Chain == o.Chain })
+		known := slices.ContainsFunc(before, func(b control.Conflict) bool { return b.Table == o.Table && b.Chain == o.Chain })
 		if !known {
 			d.config.Log.Warn("another chain drops what grants let in", "table", o.Table, "chain", o.Chain, "add", strings.Join(o.Lines, " ; "))
 		}

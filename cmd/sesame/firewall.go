@@ -82,13 +82,13 @@ func (p *program) firewallShow(guard *firewall.Guard, _ config.Config) error {
 		_, err = fmt.Fprintln(p.stdout, "there is no table of sesame: nothing is shut by it")
 		return err
 	}
-	obstacles, err := guard.Obstacles()
+	obstacles, err := guard.Conflicts()
 	if err != nil {
 		return fmt.Errorf("reading the firewall: %w", err)
 	}
 	var b strings.Builder
 	writeShown(&b, &shown)
-	writeObstacles(&b, obstacles)
+	writeConflicts(&b, obstacles)
 	_, err = io.WriteString(p.stdout, printable(b.String()))
 	return err
 }
@@ -132,8 +132,8 @@ func writeShown(b *strings.Builder, s *firewall.Shown) {
 	_ = table.Flush()
 }
 
-// writeObstacles tells which chains of others stand in the way.
-func writeObstacles(b *strings.Builder, obstacles []firewall.Obstacle) {
+// writeConflicts tells which chains of others stand in the way.
+func writeConflicts(b *strings.Builder, obstacles []firewall.Conflict) {
 	for _, o := range obstacles {
 		fmt.Fprintf(b, "\nchain %s of table %s drops what grants for %s let in, at %s. To let it through:\n", o.Chain, o.Table, portList(o.Ports), o.Hook)
 		for _, line := range o.Lines() {

@@ -36,7 +36,7 @@ func (p *program) checkMachine(settings *config.Config, set *scripting.Set) {
 	}
 	guard := firewall.NewGuard(firewall.GuardConfig{Mark: settings.Firewall.Mark})
 	defer guard.Close()
-	obstacles, err := guard.ObstaclesTo(ports)
+	obstacles, err := guard.ConflictsFor(ports)
 	if err != nil {
 		p.note("the firewall of this machine was not looked at: %v", err)
 	}

@@ -92,7 +92,7 @@ func wrongs(s *control.Status) []string {
 	if s.Firewall.State != "ok" && s.Firewall.State != "" {
 		say("firewall: %s", s.Firewall.State)
 	}
-	for _, o := range s.Firewall.Obstacles {
+	for _, o := range s.Firewall.Conflicts {
 		say("chain %s of table %s drops by default, so what a door opens stays shut; to let it through, run:\n%s", o.Chain, o.Table, strings.Join(o.Lines, "\n"))
 	}
 	for _, name := range s.Capture.Missing {

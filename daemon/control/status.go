@@ -124,12 +124,12 @@ type Firewall struct {
 	Mark     string    `json:"mark,omitempty"` // that a granted packet carries, "0x5e5a"
 	Repairs  int       `json:"repairs"`        // how often somebody else's change was undone
 	Repaired time.Time `json:"repaired,omitzero"`
-	// Obstacles are other chains that drop what a grant lets in.
-	Obstacles []Obstacle `json:"obstacles,omitempty"`
+	// Conflicts are other chains that drop what a grant lets in.
+	Conflicts []Conflict `json:"obstacles,omitempty"`
 }
 
-// An Obstacle is a chain of somebody else's that drops by default.
-type Obstacle struct {
+// An Conflict is a chain of somebody else's that drops by default.
+type Conflict struct {
 	Table string `json:"table"` // "inet filter"
 	Chain string `json:"chain"`
 	// Lines let granted packets through when they are run as they stand.

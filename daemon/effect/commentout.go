@@ -20,7 +20,7 @@ const (
 	maxMarkedLine = 4095
 )
 
-// Mark marks a line in a file of one-time sequences as used, as knockd does: the
+// CommentOut marks a line in a file of one-time sequences as used, as knockd does: the
 // first byte of the first such line becomes a "#". A line is given without the
 // blanks around it. One that is not there any more is no error: it cannot be used
 // again.
@@ -28,7 +28,7 @@ const (
 // The file is written aside and renamed, so that after a crash it is as before or
 // as it shall be. It keeps its mode and owner, and where it is a symbolic link it is
 // the file behind that which is marked. Everything else in it stays, byte for byte.
-func Mark(file, line string) error { return mark(file, line, func(string) error { return nil }) }
+func CommentOut(file, line string) error { return mark(file, line, func(string) error { return nil }) }
 
 // mark is Mark with a step before each change of the disk, which fails when that
 // returns an error.

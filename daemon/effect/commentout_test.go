@@ -63,7 +63,7 @@ func TestMark(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			file := once(t, tt.before)
-			if err := Mark(file, tt.line); err != nil {
+			if err := CommentOut(file, tt.line); err != nil {
 				t.Error(err)
 			}
 			holds(t, file, tt.after)
@@ -83,7 +83,7 @@ func TestAMarkedFileKeepsItsModeAndOwner(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := Mark(file, "7000"); err != nil {
+	if err := CommentOut(file, "7000"); err != nil {
 		t.Fatal(err)
 	}
 	info, err := os.Stat(file)
@@ -103,7 +103,7 @@ func TestBehindALinkTheFileIsMarked(t *testing.T) {
 	if err := os.Symlink(file, link); err != nil {
 		t.Fatal(err)
 	}
-	if err := Mark(link, "7000"); err != nil {
+	if err := CommentOut(link, "7000"); err != nil {
 		t.Fatal(err)
 	}
 	holds(t, file, "#000\n")
@@ -124,7 +124,7 @@ func TestWhatCannotBeMarked(t *testing.T) {
 		{fifo, "it is no regular file"},
 		{once(t, "7000\n"+strings.Repeat("#", 1<<20)), "it has 1048581 bytes: expected at most 1048576"},
 	} {
-		if err := Mark(tt.file, "7000"); err == nil || !strings.Contains(err.Error(), tt.want) {
+		if err := CommentOut(tt.file, "7000"); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: got %v, want %q", tt.file, err, tt.want)
 		}
 	}
@@ -152,7 +152,7 @@ func TestAFileThatIsNotOursIsLeftAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	asNobody(func() {
-		err := Mark(file, "7000")
+		err := CommentOut(file, "7000")
 		if err == nil || !strings.HasSuffix(err.Error(), "permission denied: let the daemon write the file and its directory; under systemd, name the directory in ReadWritePaths=") {
 			t.Errorf("a directory that cannot be written: %v", err)
 		}
@@ -165,7 +165,7 @@ func TestAFileThatIsNotOursIsLeftAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	asNobody(func() {
-		err := Mark(file, "7000")
+		err := CommentOut(file, "7000")
 		if err == nil || !strings.HasSuffix(err.Error(), "it cannot stay its owner's: give it to the user and group of the daemon: operation not permitted") {
 			t.Errorf("an owner that cannot be kept: %v", err)
 		}
@@ -212,7 +212,7 @@ func TestAMarkAfterACrashAtAnyStep(t *testing.T) {
 		if content, err := os.ReadFile(file); err != nil || string(content) != "7000\n7001\n" && string(content) != "7000\n#001\n" {
 			t.Errorf("%s: it holds %q, %v", at, content, err)
 		}
-		if err := Mark(file, "7001"); err != nil {
+		if err := CommentOut(file, "7001"); err != nil {
 			t.Errorf("%s: %v", at, err)
 		}
 		holds(t, file, "7000\n#001\n")
@@ -268,7 +268,7 @@ func TestManyMarkAFileAtOnce(t *testing.T) {
 		var marks sync.WaitGroup
 		for i, name := range []string{file, link, file, link} {
 			marks.Go(func() {
-				if err := Mark(name, fmt.Sprint(7000+i)); err != nil {
+				if err := CommentOut(name, fmt.Sprint(7000+i)); err != nil {
 					t.Error(err)
 				}
 			})

@@ -86,7 +86,7 @@ func New(cfg Config) *Runner {
 	return &Runner{
 		cfg:     cfg,
 		exec:    func(ctx context.Context, c command, answer func(output, error)) { c.run(ctx, answer) },
-		mark:    Mark,
+		mark:    CommentOut,
 		queue:   queue{wake: make(chan struct{}, 1), ready: make(chan struct{}, 1)},
 		repair:  make(chan struct{}, 1),
 		journal: newJournal(),

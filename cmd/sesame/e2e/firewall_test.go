@@ -110,20 +110,20 @@ func TestRealDefaultDrop(t *testing.T) {
 	w.shut(ssh4)
 
 	s := w.status()
-	if len(s.Firewall.Obstacles) != 1 || s.Firewall.Obstacles[0].Table != "inet mine" || s.Firewall.Obstacles[0].Chain != "input" {
-		t.Fatalf("obstacles %+v", s.Firewall.Obstacles)
+	if len(s.Firewall.Conflicts) != 1 || s.Firewall.Conflicts[0].Table != "inet mine" || s.Firewall.Conflicts[0].Chain != "input" {
+		t.Fatalf("obstacles %+v", s.Firewall.Conflicts)
 	}
 	e := w.sesame("status", "--strict")
 	if e.status != 1 {
 		t.Errorf("exit status %d", e.status)
 	}
-	for _, line := range s.Firewall.Obstacles[0].Lines {
+	for _, line := range s.Firewall.Conflicts[0].Lines {
 		contains(t, e.stdout, line)
 		contains(t, w.log(), strings.ReplaceAll(line, `"`, `\"`))
 		w.net.Server.Exec("sh", "-c", line)
 	}
 	w.opens(ssh4)
-	w.eventually("the obstacle is gone", func() bool { return len(w.status().Firewall.Obstacles) == 0 })
+	w.eventually("the obstacle is gone", func() bool { return len(w.status().Firewall.Conflicts) == 0 })
 	w.nothingWrong()
 
 	t.Log("# one that comes while it runs")
@@ -134,11 +134,11 @@ func TestRealDefaultDrop(t *testing.T) {
 		}
 	}`)
 	w.eventually("the obstacle is told", func() bool {
-		o := w.status().Firewall.Obstacles
+		o := w.status().Firewall.Conflicts
 		return len(o) == 1 && o[0].Table == "ip late"
 	})
 	w.shuts(ssh4)
-	for _, line := range w.status().Firewall.Obstacles[0].Lines {
+	for _, line := range w.status().Firewall.Conflicts[0].Lines {
 		w.net.Server.Exec("sh", "-c", line)
 	}
 	w.opens(ssh4)

@@ -14,9 +14,9 @@ import (
 	"sesame/daemon/packet"
 )
 
-// An Obstacle is somebody else's chain that drops packets which we have granted:
+// An Conflict is somebody else's chain that drops packets which we have granted:
 // an accept of ours cannot overrule it.
-type Obstacle struct {
+type Conflict struct {
 	Table   string // as nft names it; of iptables-legacy, which nftables cannot see, "iptables-legacy filter"
 	Chain   string
 	Hook    string // "prerouting", "input" or "forward"
@@ -50,23 +50,23 @@ const (
 	maxProbed = 64
 )
 
-// Obstacles returns the chains that drop granted packets to guarded ports,
+// Conflicts returns the chains that drop granted packets to guarded ports,
 // whichever way they come. It follows a packet of which only the port, our mark
 // and the interface are known through every other base chain: what accepts on
 // other conditions is not relied on.
 //
 // A chain at forward counts for ports whose destination is translated, and only
 // when no rule in it could accept them.
-func (g *Guard) Obstacles() ([]Obstacle, error) {
+func (g *Guard) Conflicts() ([]Conflict, error) {
 	found, err := g.look()
 	if err != nil {
 		return nil, fmt.Errorf("looking for obstacles: %w", err)
 	}
-	return g.ObstaclesTo(slices.Concat(portsOf(found.members["guarded"]), portsOf(found.members["watched"])))
+	return g.ConflictsFor(slices.Concat(portsOf(found.members["guarded"]), portsOf(found.members["watched"])))
 }
 
-// ObstaclesTo is [Guard.Obstacles] for ports that need not be guarded yet.
-func (g *Guard) ObstaclesTo(ports []packet.Port) (found []Obstacle, err error) {
+// ConflictsFor is [Guard.Conflicts] for ports that need not be guarded yet.
+func (g *Guard) ConflictsFor(ports []packet.Port) (found []Conflict, err error) {
 	if len(ports) == 0 {
 		return nil, nil
 	}
@@ -80,7 +80,7 @@ func (g *Guard) ObstaclesTo(ports []packet.Port) (found []Obstacle, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("looking for obstacles: %w", err)
 	}
-	obstacles, err := s.obstacles()
+	obstacles, err := s.conflicts()
 	return append(obstacles, legacy(s.mark, s.ports)...), err
 }
 
@@ -138,8 +138,8 @@ func (s *survey) read(from *socket) error {
 
 var families = []uint8{unix.NFPROTO_INET, unix.NFPROTO_IPV4, unix.NFPROTO_IPV6}
 
-func (s *survey) obstacles() ([]Obstacle, error) {
-	var found []Obstacle
+func (s *survey) conflicts() ([]Conflict, error) {
+	var found []Conflict
 	for _, base := range s.bases {
 		if base.kind != "filter" || base.hook == hookPrerouting && base.priority <= guardChain.priority {
 			continue // those before ours see no mark yet
@@ -156,7 +156,7 @@ func (s *survey) obstacles() ([]Obstacle, error) {
 			}
 		}
 		if len(ports) > 0 {
-			found = append(found, s.obstacle(base, where, ports))
+			found = append(found, s.conflict(base, where, ports))
 		}
 	}
 	return found, nil
@@ -220,19 +220,19 @@ func (s *survey) translate(p *probe) error {
 }
 
 // legacy finds iptables-legacy, whose rules nftables cannot see.
-func legacy(mark uint32, ports []packet.Port) []Obstacle {
-	var found []Obstacle
+func legacy(mark uint32, ports []packet.Port) []Conflict {
+	var found []Conflict
 	for file, command := range map[string]string{"ip_tables_names": "iptables-legacy", "ip6_tables_names": "ip6tables-legacy"} {
 		text, err := os.ReadFile("/proc/thread-self/net/" + file)
 		if err != nil || !slices.Contains(strings.Fields(string(text)), "filter") {
 			continue
 		}
-		found = append(found, Obstacle{
+		found = append(found, Conflict{
 			Table: command + " filter", Chain: "INPUT", Hook: "input", Manager: "iptables-legacy", Ports: ports,
 			Remedies: []Remedy{{Line: fmt.Sprintf("%s -I INPUT %s", command, xtMark(mark))}},
 			Note:     "rules of iptables-legacy cannot be read through nftables: if " + command + " -S INPUT shows that they drop by default, this line lets granted packets through",
 		})
 	}
-	slices.SortFunc(found, func(a, b Obstacle) int { return strings.Compare(b.Remedies[0].Line, a.Remedies[0].Line) })
+	slices.SortFunc(found, func(a, b Conflict) int { return strings.Compare(b.Remedies[0].Line, a.Remedies[0].Line) })
 	return found
 }

@@ -55,7 +55,7 @@ func TestRealObstacles(t *testing.T) {
 	} {
 		must(t, g.Install(effect.Guards{Drop: []packet.Port{tcp22}, Count: []packet.Port{udp53}}, nil))
 		w.run("table inet x {\n"+tt.rules+"\n}\n", "nft", "-f", "-")
-		got, err := g.Obstacles()
+		got, err := g.Conflicts()
 		must(t, err)
 		var found []string
 		for _, o := range got {
@@ -74,7 +74,7 @@ func TestRealObstacles(t *testing.T) {
 
 // opens checks that a chain stands in the way of granted packets, that its lines
 // make way, and that they open nothing else.
-func (w *cabled) opens(g *Guard, port packet.Port, manager string, follow func(Obstacle)) {
+func (w *cabled) opens(g *Guard, port packet.Port, manager string, follow func(Conflict)) {
 	t := w.t
 	t.Helper()
 	address := serverAddress + ":" + port.String()[len("tcp/"):]
@@ -83,7 +83,7 @@ func (w *cabled) opens(g *Guard, port packet.Port, manager string, follow func(O
 	if w.slips("", address) {
 		t.Fatal("the other firewall stops nothing")
 	}
-	found, err := g.Obstacles()
+	found, err := g.Conflicts()
 	must(t, err)
 	if len(found) == 0 {
 		t.Fatal("no obstacle is found")
@@ -98,7 +98,7 @@ func (w *cabled) opens(g *Guard, port packet.Port, manager string, follow func(O
 	if !w.reaches("", address) || !w.reaches("", address6) {
 		t.Error("a granted packet is stopped in spite of the lines")
 	}
-	if again, err := g.Obstacles(); err != nil || len(again) > 0 {
+	if again, err := g.Conflicts(); err != nil || len(again) > 0 {
 		t.Errorf("obstacles in spite of the lines: %v, %v", again, err)
 	}
 	must(t, errors.Join(g.Apply([]effect.Element{element(clientAddress, port, 0), element(client6Address, port, 0)})...))
@@ -121,7 +121,7 @@ func TestRealUFW(t *testing.T) {
 	}
 	ufw("ufw --force enable")
 	reloads := 0
-	w.opens(g, tcp22, "ufw", func(o Obstacle) {
+	w.opens(g, tcp22, "ufw", func(o Conflict) {
 		for _, r := range o.Remedies {
 			if r.File == "" {
 				if reloads++; reloads == 2 { // it takes both files
@@ -156,7 +156,7 @@ func TestRealFirewalld(t *testing.T) {
 	defer g.Close()
 	must(t, g.Install(effect.Guards{Drop: []packet.Port{tcp8443}}, nil))
 	w.firewalld(t.TempDir())
-	w.opens(g, tcp8443, "firewalld", func(o Obstacle) {
+	w.opens(g, tcp8443, "firewalld", func(o Conflict) {
 		want := []Remedy{{Line: "firewall-cmd --zone=public --add-port=8443/tcp"}, {Line: "firewall-cmd --permanent --zone=public --add-port=8443/tcp"}}
 		if !slices.Equal(o.Remedies, want) {
 			t.Errorf("remedies (-want +got):\n%s", cmp.Diff(want, o.Remedies))
@@ -202,11 +202,11 @@ func TestRealIptables(t *testing.T) {
 		}
 	}
 	w.run("", "ip6tables-nft", "-I", "INPUT", "-p", "icmpv6", "-j", "ACCEPT")
-	w.opens(g, tcp22, "iptables", func(o Obstacle) {
+	w.opens(g, tcp22, "iptables", func(o Conflict) {
 		w.run("", "sh", "-c", strings.Replace(o.Remedies[0].Line, "tables ", "tables-nft ", 1))
 	})
 	must(t, g.Install(effect.Guards{Drop: []packet.Port{tcp80}}, nil))
-	if found, err := g.Obstacles(); err != nil || len(found) > 0 {
+	if found, err := g.Conflicts(); err != nil || len(found) > 0 {
 		t.Errorf("obstacles for a port that iptables opens: %v, %v", found, err)
 	}
 }
@@ -218,7 +218,7 @@ func TestRealLegacyIptables(t *testing.T) {
 	if w.slips("", server4) {
 		t.Fatal("iptables-legacy stops nothing")
 	}
-	found, err := g.Obstacles()
+	found, err := g.Conflicts()
 	must(t, err)
 	if len(found) != 1 || found[0].Manager != "iptables-legacy" {
 		t.Fatalf("obstacles: %+v", found)

@@ -9,9 +9,9 @@ import (
 	"sesame/daemon/packet"
 )
 
-// obstacle says what a chain belongs to, and what lets granted packets through.
-func (s *survey) obstacle(base chainFound, where string, ports []packet.Port) Obstacle {
-	o := Obstacle{
+// conflict says what a chain belongs to, and what lets granted packets through.
+func (s *survey) conflict(base chainFound, where string, ports []packet.Port) Conflict {
+	o := Conflict{
 		Table: familyName(base.family) + " " + base.table.name,
 		Chain: base.chain.name, Hook: hookNames[base.hook], Ports: ports,
 	}
@@ -75,7 +75,7 @@ func firewalldLines(where string, ports []packet.Port) []Remedy {
 
 // Lines returns what lets granted packets through, a sentence where it is no
 // command, and the note.
-func (o Obstacle) Lines() []string {
+func (o Conflict) Lines() []string {
 	var lines []string
 	for _, r := range o.Remedies {
 		switch {

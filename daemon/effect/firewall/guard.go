@@ -42,7 +42,7 @@ type Guard struct {
 	mark   uint32
 	wanted guardWanted
 
-	mended atomic.Uint64
+	repairs atomic.Uint64
 
 	mu    sync.Mutex
 	rules []byte // as the kernel listed them after we wrote them; nil: not yet
@@ -66,9 +66,9 @@ func NewGuard(cfg GuardConfig) *Guard {
 // Close closes the connection to the kernel. The guard stays.
 func (g *Guard) Close() error { return g.socket.close() }
 
-// Mended returns how many installs found something else than they were to make:
+// Repairs returns how many installs found something else than they were to make:
 // the first one, those of other guards, and those after somebody else's change.
-func (g *Guard) Mended() uint64 { return g.mended.Load() }
+func (g *Guard) Repairs() uint64 { return g.repairs.Load() }
 
 // Mark returns the bits that a granted packet carries.
 func (g *Guard) Mark() uint32 { return g.mark }

@@ -81,7 +81,7 @@ func (g *Guard) install(guards effect.Guards, elements []effect.Element) error {
 		return err
 	}
 	if mends || len(rules) > 0 {
-		g.mended.Add(1)
+		g.repairs.Add(1)
 	}
 	if len(rules) > 0 {
 		if g.rules, err = g.socket.rawRules(guardTable); err != nil {

@@ -422,7 +422,7 @@ func TestRealMarkThroughOtherChain(t *testing.T) {
 	if w.slips("", server4) {
 		t.Fatal("a chain that drops everything does not")
 	}
-	obstacles, err := g.Obstacles()
+	obstacles, err := g.Conflicts()
 	must(t, err)
 	if len(obstacles) != 1 || obstacles[0].Table != "inet filter" || obstacles[0].Chain != "input" || len(obstacles[0].Remedies) != 1 {
 		t.Fatalf("obstacles: %+v", obstacles)
@@ -431,7 +431,7 @@ func TestRealMarkThroughOtherChain(t *testing.T) {
 	if !w.reaches("", server4) || !w.reaches("", server6) {
 		t.Error("a granted packet is dropped in spite of the line")
 	}
-	if again, err := g.Obstacles(); err != nil || len(again) != 0 {
+	if again, err := g.Conflicts(); err != nil || len(again) != 0 {
 		t.Errorf("obstacles after the remedy: %+v, %v", again, err)
 	}
 	apply(t, g, element(clientAddress, tcp22, 0))
