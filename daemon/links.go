@@ -16,7 +16,7 @@ import (
 
 // follow takes over what the kernel says of interfaces and addresses.
 func (d *daemon) follow(ctx context.Context) error {
-	return capture.WatchLinks(ctx, func(links *capture.Links) {
+	return capture.MonitorLinks(ctx, func(links *capture.Links) {
 		d.source.SetLinks(links)
 		d.loop.do(ctx, func() { d.relink(links) })
 	})

@@ -75,7 +75,7 @@ var confined = []struct {
 }{
 	{"github.com/yuin/gopher-lua", []string{"scripting", "scripting/sandbox"},
 		"one place contains what scripts can do"},
-	{"github.com/google/gopacket", []string{"daemon/packet", "daemon/capture", "daemon/record"},
+	{"github.com/google/gopacket", []string{"daemon/packet"},
 		"the rest of the program must not depend on how packets are decoded"},
 	{"github.com/fsnotify/fsnotify", []string{"daemon"}, "watching files is one trigger of a reload, and the daemon's"},
 	{"github.com/google/nftables", []string{"daemon/effect/firewall"}, "one place changes the firewall"},

@@ -8,6 +8,7 @@ import (
 	"github.com/yuin/gopher-lua/ast"
 
 	"sesame/daemon/engine"
+	"sesame/daemon/packet"
 )
 
 // Any is a list of conditions of which one must hold. It is an
@@ -200,7 +201,7 @@ func registerNetworks(s *script, L *lua.LState) int {
 	v, bound := s.argument(L, "networks", "")
 	n := &Networks{Name: conditionName(bound, "networks"), Place: v.at}
 	ok := read(v, networksOptions(), func(v value, n *Networks) {
-		prefix, _ := parsed(v, `a network such as "203.0.113.0/24"`, parseNetwork)
+		prefix, _ := parsed(v, `a network such as "203.0.113.0/24"`, packet.ParseNetwork)
 		n.Prefixes = append(n.Prefixes, prefix)
 	}, n)
 	if ok && len(n.Prefixes) == 0 {

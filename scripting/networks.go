@@ -48,22 +48,3 @@ func (n *Networks) String() string {
 	}
 	return text
 }
-
-// parseNetwork reads "203.0.113.0/24", "2001:db8::/32" or an address alone.
-func parseNetwork(s string) (netip.Prefix, error) {
-	if address, err := netip.ParseAddr(s); err == nil && address.Zone() == "" {
-		address = address.Unmap()
-		return netip.PrefixFrom(address, address.BitLen()), nil
-	}
-	prefix, err := netip.ParsePrefix(s)
-	if err != nil {
-		return netip.Prefix{}, fmt.Errorf(`%q is not a network: expected one such as "203.0.113.0/24", "2001:db8::/32" or an address`, s)
-	}
-	if prefix.Addr().Is4In6() {
-		return netip.Prefix{}, fmt.Errorf("%q is an IPv4 network written as IPv6: write it as IPv4", s)
-	}
-	if masked := prefix.Masked(); masked != prefix {
-		return netip.Prefix{}, fmt.Errorf("%q has bits set beyond its length: write %q for the network, or %q for the address", s, masked, prefix.Addr())
-	}
-	return prefix, nil
-}

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sesame/daemon/config"
+	"sesame/daemon/packet"
 )
 
 // configFlags are those of commands that read the configuration of the daemon,
@@ -131,7 +132,7 @@ func parseLocal(c *cobra.Command, texts []string) ([]netip.Prefix, error) {
 	}
 	var local []netip.Prefix
 	for _, text := range texts {
-		prefix, err := config.ParseNetwork(strings.TrimSpace(text))
+		prefix, err := packet.ParseNetwork(strings.TrimSpace(text))
 		if err != nil {
 			return nil, &usageError{c, fmt.Sprintf("--local %q: expected an address such as 192.0.2.1, or a network such as 192.0.2.0/24", text)}
 		}

@@ -156,12 +156,20 @@ func frames(t testing.TB, s *Source, last func(text string) bool) (all []receive
 func next(t testing.TB, s *Source) (f Frame) {
 	t.Helper()
 	must(t, s.file.SetReadDeadline(time.Now().Add(10*time.Second)))
-	for !s.Next(&f) {
-		if err := s.Wait(); err != nil {
-			t.Fatalf("nothing came: %v", err)
-		}
+	if err := receive(s, &f); err != nil {
+		t.Fatalf("nothing came: %v", err)
 	}
 	return f
+}
+
+// receive waits for the next packet that counts.
+func receive(s *Source, f *Frame) error {
+	for !s.Next(f) {
+		if err := s.Wait(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // A wire sends frames on an interface.

@@ -9,15 +9,12 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/gopacket"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/net/bpf"
 
 	"sesame/daemon/filter"
 	"sesame/daemon/packet"
 )
-
-var _ gopacket.ZeroCopyPacketDataSource = (*Source)(nil)
 
 const (
 	vlan1q  = packet.EtherTypeVLAN
@@ -161,8 +158,8 @@ func TestRealLost(t *testing.T) {
 	namespace(t)
 	cable(t, "here", "there")
 	s := open(t, Config{RingBytes: 1, Program: udpFilter(7000)})
-	if s.RingBytes() != blockSize {
-		t.Errorf("a ring of %d bytes", s.RingBytes())
+	if size := len(s.ring.memory); size != blockSize {
+		t.Errorf("a ring of %d bytes", size)
 	}
 	w := plug(t, "there", "here")
 	for range 3 {
@@ -211,8 +208,7 @@ func TestRealClose(t *testing.T) {
 	}
 	var f Frame
 	_, lost := s.Lost()
-	_, _, read := s.ZeroCopyReadPacketData()
-	for name, err := range map[string]error{"Wait": s.Wait(), "Close": s.Close(), "SetProgram": s.SetProgram(nil), "Read": read} {
+	for name, err := range map[string]error{"Wait": s.Wait(), "Close": s.Close(), "SetProgram": s.SetProgram(nil)} {
 		if err != os.ErrClosed {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -234,18 +230,14 @@ func TestRealCloseWhileReading(t *testing.T) {
 		go func() {
 			total := 0
 			defer func() { sum <- total }()
-			for {
-				data, info, err := s.ZeroCopyReadPacketData()
-				if err != nil {
-					return
-				}
+			for f := (Frame{}); receive(s, &f) == nil; {
 				if total == 0 {
 					close(started)
 				}
-				for _, b := range data {
+				for _, b := range f.Data {
 					total += int(b)
 				}
-				total += info.Length
+				total += f.Wire
 			}
 		}()
 		for range 20 {

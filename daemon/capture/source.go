@@ -23,8 +23,7 @@ type Config struct {
 	// RingBytes bounds the memory for packets that nobody has taken yet, 2,048
 	// bytes for each: from 64 KiB to 1 GiB, in steps of 64 KiB. The default is
 	// 32 MiB for 16,384 packets: half a million a second may come while we pause
-	// for 30 ms. When the kernel has less to give, the ring is smaller, down to a
-	// MiB; [Source.RingBytes] says how small.
+	// for 30 ms. When the kernel has less memory, the ring is smaller, down to 1 MiB.
 	RingBytes int
 	// Program is the filter, for packets that begin with their network header.
 	// Nil: every packet passes.
@@ -54,7 +53,6 @@ type Frame struct {
 // others are safe for concurrent use.
 type Source struct {
 	names    []string
-	size     int // of the ring
 	file     *os.File
 	raw      syscall.RawConn
 	waiting  func(uintptr) bool // awaited, made once: Wait is called for every packet
@@ -66,7 +64,6 @@ type Source struct {
 
 	arrival arrival
 	buffer  [slotSize]byte // what Next returned last
-	frame   Frame          // what ZeroCopyReadPacketData returned last
 }
 
 // Open begins to capture. Not one packet is seen that the filter does not pass.
@@ -87,7 +84,6 @@ func Open(cfg Config) (*Source, error) {
 		unix.Close(fd)
 		return nil, err
 	}
-	s.size = len(s.ring.memory)
 	// A non-blocking descriptor joins the runtime's poller: Wait then costs no
 	// thread, and Close ends it.
 	s.file = os.NewFile(uintptr(fd), "packet socket")
@@ -96,9 +92,6 @@ func Open(cfg Config) (*Source, error) {
 	}
 	return s, nil
 }
-
-// RingBytes returns the size of the ring.
-func (s *Source) RingBytes() int { return s.size }
 
 // Next takes the next packet that counts. It never blocks: false says that all
 // packets have been taken that were there when it was called, or that s is

@@ -12,6 +12,7 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 
+	"sesame/daemon/packet"
 	"sesame/daemon/spelling"
 )
 
@@ -216,7 +217,7 @@ func (v value) networks() []netip.Prefix {
 		if !ok {
 			continue
 		}
-		prefix, err := ParseNetwork(text)
+		prefix, err := packet.ParseNetwork(shortened(text))
 		if err != nil {
 			item.wrong("%v", err)
 			continue
@@ -224,24 +225,6 @@ func (v value) networks() []netip.Prefix {
 		all = append(all, prefix)
 	}
 	return all
-}
-
-// ParseNetwork reads "203.0.113.0/24", "2001:db8::/32" or an address alone.
-func ParseNetwork(s string) (netip.Prefix, error) {
-	if address, err := netip.ParseAddr(s); err == nil && address.Zone() == "" {
-		address = address.Unmap()
-		return netip.PrefixFrom(address, address.BitLen()), nil
-	}
-	prefix, err := netip.ParsePrefix(s)
-	switch {
-	case err != nil:
-		return netip.Prefix{}, fmt.Errorf(`%q is not a network: expected one such as "203.0.113.0/24", "2001:db8::/32" or an address`, shortened(s))
-	case prefix.Addr().Is4In6():
-		return netip.Prefix{}, fmt.Errorf("%q is an IPv4 network written as IPv6: write it as IPv4", s)
-	case prefix != prefix.Masked():
-		return netip.Prefix{}, fmt.Errorf("%q has bits set beyond its length: write %q for the network, or %q for the address", s, prefix.Masked(), prefix.Addr())
-	}
-	return prefix, nil
 }
 
 // identifier is what nft takes as a name without quotes.

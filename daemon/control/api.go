@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
-	"strings"
 	"time"
 
 	"sesame/daemon/engine"
@@ -144,24 +143,15 @@ const (
 	Held      ReloadOutcome = "held"      // they are right, and would lock somebody out or let everybody in
 )
 
-// ParseSource reads an address or a network. A network has no bits behind its
-// prefix: who writes them means one address.
+// ParseSource reads an address or a network, as [packet.ParseNetwork] does. An address may have a
+// zone, which is dropped: packets carry none.
 func ParseSource(text string) (Source, error) {
-	const expected = "expected an address such as 203.0.113.9, or a network such as 203.0.113.0/24"
-	if !strings.Contains(text, "/") {
-		address, err := netip.ParseAddr(text)
-		if err != nil {
-			return Source{}, fmt.Errorf("source %q: %s", text, expected)
-		}
-		address = address.Unmap().WithZone("")
-		return Source{netip.PrefixFrom(address, address.BitLen())}, nil
+	if address, err := netip.ParseAddr(text); err == nil {
+		text = address.WithZone("").String()
 	}
-	network, err := netip.ParsePrefix(text)
-	switch {
-	case err != nil || network.Addr().Is4In6():
-		return Source{}, fmt.Errorf("source %q: %s", text, expected)
-	case network != network.Masked():
-		return Source{}, fmt.Errorf("source %q has bits behind its prefix: did you mean %s, or %s?", text, network.Masked(), network.Addr())
+	network, err := packet.ParseNetwork(text)
+	if err != nil {
+		return Source{}, fmt.Errorf("source %w", err)
 	}
 	return Source{network}, nil
 }

@@ -101,11 +101,11 @@ func TestSources(t *testing.T) {
 		{"2001:db8::/64", "2001:db8::/64", ""},
 		{"203.0.113.9/32", "203.0.113.9", ""},
 		{"0.0.0.0/0", "0.0.0.0/0", ""},
-		{"203.0.113.9/24", "", `source "203.0.113.9/24" has bits behind its prefix: did you mean 203.0.113.0/24, or 203.0.113.9?`},
-		{"::ffff:203.0.113.0/120", "", `source "::ffff:203.0.113.0/120": expected an address such as 203.0.113.9, or a network such as 203.0.113.0/24`},
-		{"example.org", "", `source "example.org": expected an address such as 203.0.113.9, or a network such as 203.0.113.0/24`},
-		{"", "", `source "": expected an address such as 203.0.113.9, or a network such as 203.0.113.0/24`},
-		{"1.2.3.4/33", "", `source "1.2.3.4/33": expected an address such as 203.0.113.9, or a network such as 203.0.113.0/24`},
+		{"203.0.113.9/24", "", `source "203.0.113.9/24" has bits set beyond its length: write "203.0.113.0/24" for the network, or "203.0.113.9" for the address`},
+		{"::ffff:203.0.113.0/120", "", `source "::ffff:203.0.113.0/120" is an IPv4 network written as IPv6: write it as IPv4`},
+		{"example.org", "", `source "example.org" is not a network: expected one such as "203.0.113.0/24", "2001:db8::/32" or an address`},
+		{"", "", `source "" is not a network: expected one such as "203.0.113.0/24", "2001:db8::/32" or an address`},
+		{"1.2.3.4/33", "", `source "1.2.3.4/33" is not a network: expected one such as "203.0.113.0/24", "2001:db8::/32" or an address`},
 	} {
 		got, err := ParseSource(test.text)
 		text, _ := got.MarshalText()

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// watch runs WatchLinks in the namespace of the test until it ends.
+// watch runs MonitorLinks in the namespace of the test until it ends.
 func watch(t testing.TB, changed func(*Links)) {
 	t.Helper()
 	here, err := netns.Get()
@@ -28,17 +28,17 @@ func watch(t testing.TB, changed func(*Links)) {
 			ended <- err
 			return
 		}
-		ended <- WatchLinks(ctx, changed)
+		ended <- MonitorLinks(ctx, changed)
 	}()
 	t.Cleanup(func() {
 		cancel()
 		select {
 		case err := <-ended:
 			if err != nil {
-				t.Errorf("WatchLinks: %v", err)
+				t.Errorf("MonitorLinks: %v", err)
 			}
 		case <-time.After(5 * time.Second):
-			t.Error("WatchLinks goes on after its context ended")
+			t.Error("MonitorLinks goes on after its context ended")
 		}
 	})
 }

@@ -22,10 +22,10 @@ const (
 	failures = 10
 )
 
-// WatchLinks calls changed with the interfaces and addresses of this host: at
+// MonitorLinks calls changed with the interfaces and addresses of this host: at
 // once, and then about 50 ms after they changed in any way that Links tell. It
 // returns nil when ctx ends, and otherwise the error for which it cannot go on.
-func WatchLinks(ctx context.Context, changed func(*Links)) error {
+func MonitorLinks(ctx context.Context, changed func(*Links)) error {
 	// First subscribe, then list: no change is missed in between.
 	news, err := subscribe()
 	if err != nil {
