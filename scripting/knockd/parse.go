@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"iter"
 	"strings"
-
-	"sesame/daemon/spelling"
 )
 
 // The lengths that knockd has room for, in bytes.
@@ -16,19 +14,6 @@ const (
 	maxInterface = 31
 	maxCommand   = 4095
 )
-
-// blanks are what knockd trims: isspace of C's own locale.
-const blanks = " \t\n\v\f\r"
-
-// The directives, in the spelling of knockd's manual. Their case does not matter.
-var (
-	optionNames = []string{"UseSyslog", "LogFile", "PidFile", "Interface"}
-	doorNames   = []string{"Sequence", "One_Time_Sequences", "Seq_Timeout", "TCPFlags", "Target", "Start_Command",
-		"Start_Command_6", "Cmd_Timeout", "Stop_Command", "Stop_Command_6", "Command", "Command_6", "Timeout"}
-)
-
-// aliases are other names of some of them.
-var aliases = map[string]string{"COMMAND": "START_COMMAND", "COMMAND_6": "START_COMMAND_6", "TIMEOUT": "SEQ_TIMEOUT"}
 
 // Parse reads a knockd.conf as knockd 0.8 does where long has 64 bits. The error
 // is a [*SyntaxError], exactly where knockd refuses the file; what depends on other
@@ -261,67 +246,8 @@ func (p *parser) directive(name, key, value string) error {
 	return nil
 }
 
-// upper returns s with the letters of ASCII in upper case, which are all that C
-// knows in its own locale.
-func upper(s string) string {
-	return strings.Map(func(r rune) rune {
-		if 'a' <= r && r <= 'z' {
-			return r - 'a' + 'A'
-		}
-		return r
-	}, s)
-}
-
-// bare says why a line without = is none.
-func bare(name string) string {
-	key := upper(name)
-	switch {
-	case strings.HasPrefix(name, ";") || strings.HasPrefix(name, "//"):
-		return fmt.Sprintf("%s is no comment: those begin with #", shown(name))
-	case known(key, optionNames) || known(key, doorNames):
-		return fmt.Sprintf("%s has no value: write %s = VALUE", shown(name), name)
-	case spelling.Nearest(name, optionNames[:1]) != "":
-		return fmt.Sprintf("%s is no directive: did you mean \"UseSyslog\"?", shown(name))
-	}
-	return fmt.Sprintf("%s is no directive: expected NAME = VALUE, or a comment that begins with #", shown(name))
-}
-
-func unknownOption(name, key string) string {
-	switch {
-	case key == "USESYSLOG":
-		return "UseSyslog takes no value: write it alone on its line, or remove it to log elsewhere"
-	case known(key, doorNames):
-		return fmt.Sprintf("%s belongs to a door: put it below a section such as [openSSH]", shown(name))
-	}
-	return fmt.Sprintf("[options] has no %s%s", shown(name), spelling.DidYouMean(name, optionNames))
-}
-
-func unknownDirective(section, name, key string) string {
-	switch {
-	case key == "USESYSLOG":
-		return "UseSyslog takes no value: write it alone on its line, or remove it to log elsewhere"
-	case known(key, optionNames) && likeOptions(section) == "":
-		return fmt.Sprintf("%s belongs to the section [options], not to a door", shown(name))
-	case known(key, optionNames):
-		return fmt.Sprintf("%s belongs to the section [options]%s", shown(name), likeOptions(section))
-	}
-	return fmt.Sprintf("a door has no %s%s%s", shown(name), spelling.DidYouMean(name, doorNames), likeOptions(section))
-}
-
-func known(key string, names []string) bool {
-	for _, name := range names {
-		if upper(name) == key {
-			return true
-		}
-	}
-	return false
-}
-
-// likeOptions returns the end of a message about a door that was hardly meant to
-// be one, or "".
-func likeOptions(section string) string {
-	if name := strings.ToLower(strings.Trim(section, blanks)); name != "options" && name != "option" || section == "options" {
-		return ""
-	}
-	return fmt.Sprintf("; section names are case-sensitive, and blanks count, so [%s] is a door: write [options]", strings.Trim(shown(section), `"`))
-}
+// What knockd takes for a door that does not say, in seconds.
+const (
+	defaultTimeout        = 25
+	defaultCommandTimeout = 10
+)

@@ -283,3 +283,35 @@ func flagText(test engine.FlagTest) string {
 	}
 	return strings.Join(texts, ",")
 }
+
+// nativeOptions says what a door did, and returns what it does now.
+func (w *writer) nativeOptions(d *Door, n *native) []option {
+	for _, of := range []family{ipv4, ipv6} {
+		a := d.action(of)
+		if of == ipv6 && a.start == d.Start.Text && a.stop == d.Stop.Text {
+			continue
+		}
+		said := "knockd runs: " + a.start
+		if a.stop != "" {
+			said += " -- and after " + seconds(d.CommandTimeout) + ": " + a.stop
+		}
+		w.say("%s", said)
+	}
+	for _, note := range n.notes {
+		w.say("%s", note)
+	}
+	if n.guards != nil {
+		return []option{{key: "guards", value: ports(n.guards, true)}, {key: "ttl", value: luaString(n.ttl), remark: n.lasts}}
+	}
+	var b strings.Builder
+	b.WriteString("function(attempt)")
+	if len(n.closes) == 1 {
+		fmt.Fprintf(&b, " attempt:close %s end", luaString(n.closes[0]))
+		return []option{{key: "on_open", value: b.String()}}
+	}
+	for _, name := range n.closes {
+		fmt.Fprintf(&b, "\n    attempt:close %s", luaString(name))
+	}
+	b.WriteString("\n  end")
+	return []option{{key: "on_open", value: b.String()}}
+}

@@ -92,3 +92,21 @@ func sameValue(a, b lua.LValue) bool {
 	y, areNumbers := b.(lua.LNumber)
 	return a == b || isNumber && areNumbers && math.IsNaN(float64(x)) && math.IsNaN(float64(y))
 }
+
+func (s *State) mutable(l *lua.LState, table *lua.LTable) {
+	switch s.frozen[table] {
+	case fromHost:
+		l.RaiseError("cannot change this table: it is part of the language here")
+	case fromModule, fromLoad:
+		l.RaiseError("cannot change this table: it was made while loading, and the change would be lost at the next reload; keep state in the store (attempt.store)")
+	}
+}
+
+// An origin says where a read-only table comes from. The zero origin is a table that may change.
+type origin uint8
+
+const (
+	fromHost   origin = iota + 1
+	fromModule        // what a module returned, while the load goes on; what its functions hold may still change
+	fromLoad
+)

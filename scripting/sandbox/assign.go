@@ -6,17 +6,6 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// What tables cost in bytes, as gopher-lua allocates them: rounded up.
-const (
-	tableBytes    = 128  // an empty table
-	slotBytes     = 32   // a slot of the array, with its growth
-	keyBytes      = 192  // a key outside the array
-	firstKeyBytes = 2560 // the first one makes two maps, one of them with room for 32
-	functionBytes = 128
-	upvalueBytes  = 64
-	registerBytes = 32 // a value among the arguments of a function, which the machine may hold twice
-)
-
 const (
 	// maxGap is how far beyond the end of its array a table may be assigned: enough to use ports as keys.
 	maxGap = 65_536
@@ -139,74 +128,3 @@ func (s *State) global(l *lua.LState) int {
 	s.store(l, s.l.G.Global, lua.LString(name), value)
 	return 0
 }
-
-// table charges for a constructor's result.
-func (s *State) table(l *lua.LState) int {
-	t := l.CheckTable(1)
-	n := arrayLen(t)
-	keys, _ := keyCounts(t)
-	s.charge(l, int64(n)/16, tableBytes+int64(n)*slotBytes+int64(keys)*keyBytes)
-	s.trim(l, t)
-	return 1
-}
-
-// key charges for a computed key of a constructor before the machine uses it. The constructor has
-// had position fields until then, so that its array may end at position at most: what is beyond is
-// a gap.
-func (s *State) key(l *lua.LState) int {
-	key, position := l.Get(1), float64(l.CheckNumber(2))
-	switch k := key.(type) {
-	case *lua.LNilType:
-		l.RaiseError("a table cannot have nil as a key")
-	case lua.LString:
-		s.charge(l, int64(len(k))/64, 0)
-	case lua.LNumber:
-		gap := float64(k) - position
-		if math.IsNaN(gap) {
-			l.RaiseError("a table cannot have not-a-number as a key")
-		}
-		if gap > maxGap {
-			l.RaiseError("integer key %s is too large for a table; use a string key, for example [\"%s\"]", numberText(float64(k)), numberText(float64(k)))
-		}
-		if gap > 0 {
-			s.charge(l, int64(gap)/16, int64(gap)*slotBytes)
-		}
-	}
-	l.Push(key)
-	return 1
-}
-
-// function charges for a function that was just made.
-func (s *State) function(l *lua.LState) int {
-	fn := l.CheckFunction(1)
-	s.charge(l, 0, functionBytes+int64(len(fn.Upvalues))*upvalueBytes)
-	return 1
-}
-
-// args charges for values that are passed on as "...".
-func (s *State) args(l *lua.LState) int {
-	n := l.GetTop()
-	if n > maxValues {
-		l.RaiseError("%d values are too many to pass on: at most %d", n, maxValues)
-	}
-	s.charge(l, int64(n)/4, int64(n)*registerBytes)
-	return n
-}
-
-func (s *State) mutable(l *lua.LState, table *lua.LTable) {
-	switch s.frozen[table] {
-	case fromHost:
-		l.RaiseError("cannot change this table: it is part of the language here")
-	case fromModule, fromLoad:
-		l.RaiseError("cannot change this table: it was made while loading, and the change would be lost at the next reload; keep state in the store (attempt.store)")
-	}
-}
-
-// An origin says where a read-only table comes from. The zero origin is a table that may change.
-type origin uint8
-
-const (
-	fromHost   origin = iota + 1
-	fromModule        // what a module returned, while the load goes on; what its functions hold may still change
-	fromLoad
-)

@@ -202,3 +202,57 @@ func lookalikes(command string) (found []string) {
 	}
 	return found
 }
+
+// A trap is a [Trap] whose door may not have its name yet.
+type trap struct {
+	line  int
+	door  *draft // nil for what is in no door
+	text  string
+	order bool // as in [Trap]
+}
+
+// maxTraps bounds what is said of one file.
+const maxTraps = 1000
+
+// trap warns of something in the section at hand.
+func (p *parser) trap(line int, text string) {
+	t := trap{line: line, text: text}
+	if p.section != "" && p.section != "options" {
+		t.door = p.doors[len(p.doors)-1]
+	}
+	p.warn(t)
+}
+
+func (p *parser) warn(traps ...trap) {
+	p.traps = append(p.traps, traps[:min(len(traps), maxTraps-len(p.traps))]...)
+}
+
+// finish gives the doors their names, and finds the traps.
+func (p *parser) finish() {
+	namer := newNamer(p.doors)
+	for _, d := range p.doors {
+		if name := namer.give(d.Name); name != d.Name {
+			p.warn(trap{line: d.Line, door: d, text: renamed(d, name)})
+			d.Name = name
+		}
+		if len(d.Section) > maxName {
+			p.warn(trap{line: d.Line, door: d, text: fmt.Sprintf("knockd knows only the first %d bytes of the name: write a shorter one", maxName)})
+		}
+		p.warn(d.traps()...)
+	}
+	p.warn(together(p.doors)...)
+	if len(p.doors) == 0 {
+		p.warn(trap{line: 1, text: "there is no door in this file, so nobody can knock: write a section such as [openSSH]"})
+	}
+	slices.SortStableFunc(p.traps, func(a, b trap) int { return a.line - b.line })
+	for _, t := range p.traps {
+		said := Trap{Line: t.line, Text: t.text, Order: t.order}
+		if t.door != nil {
+			said.Door = t.door.Name
+		}
+		p.file.Traps = append(p.file.Traps, said)
+	}
+	for _, d := range p.doors {
+		p.file.Doors = append(p.file.Doors, d.Door)
+	}
+}

@@ -7,9 +7,6 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// maxValues is how many values a function returns at most.
-const maxValues = 4_000
-
 func (s *State) base() map[string]lua.LGFunction {
 	return map[string]lua.LGFunction{
 		"assert":       assert,
@@ -262,45 +259,4 @@ func (s *State) unpack(l *lua.LState) int {
 	table := l.CheckTable(1)
 	from, to := s.optInt(l, 2, 1), s.optInt(l, 3, arrayLen(table))
 	return s.returns(l, from, to, func(i int) lua.LValue { return table.RawGetInt(i) })
-}
-
-// returns pushes the values from one index to another.
-func (s *State) returns(l *lua.LState, from, to int, value func(int) lua.LValue) int {
-	if from > to {
-		return 0
-	}
-	n := to - from + 1
-	if n > maxValues {
-		l.RaiseError("%d values are too many to return: at most %d", n, maxValues)
-	}
-	s.charge(l, int64(n)/4, int64(n)*registerBytes)
-	for i := from; i <= to; i++ {
-		l.Push(value(i))
-	}
-	return n
-}
-
-// int reads argument n as an integer.
-func (s *State) int(l *lua.LState, n int) int {
-	f, ok := s.numeric(l, l.Get(n))
-	if !ok {
-		l.TypeError(n, lua.LTNumber)
-	}
-	return toInt(f)
-}
-
-func (s *State) optInt(l *lua.LState, n, otherwise int) int {
-	if l.Get(n) == lua.LNil {
-		return otherwise
-	}
-	return s.int(l, n)
-}
-
-// string reads argument n as a string, which a number also is.
-func (s *State) string(l *lua.LState, n int) string {
-	text, ok := toText(l.Get(n))
-	if !ok {
-		l.TypeError(n, lua.LTString)
-	}
-	return text
 }

@@ -43,19 +43,6 @@ func (s *State) maths() map[string]lua.LGFunction {
 	return functions
 }
 
-func num(l *lua.LState, f float64) int {
-	l.Push(lua.LNumber(f))
-	return 1
-}
-
-func (s *State) number(l *lua.LState, n int) float64 {
-	f, ok := s.numeric(l, l.Get(n))
-	if !ok {
-		l.TypeError(n, lua.LTNumber)
-	}
-	return f
-}
-
 func (s *State) extreme(l *lua.LState, better func(a, b float64) bool) int {
 	best := s.number(l, 1)
 	for i := 2; i <= l.GetTop(); i++ {

@@ -33,17 +33,6 @@ func luaString(s string) string {
 	return string(append(b, '"'))
 }
 
-// plain returns s as a comment can have it: in one line, and with nothing that
-// an editor or a terminal would obey.
-func plain(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return unicode.ReplacementChar
-	}, s)
-}
-
 // comment returns lines of comment with the text, broken between words.
 func comment(text string) string {
 	var b strings.Builder

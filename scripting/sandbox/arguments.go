@@ -1,0 +1,74 @@
+package sandbox
+
+import lua "github.com/yuin/gopher-lua"
+
+func values(l *lua.LState, from int) (list []lua.LValue) {
+	for i := from; i <= l.GetTop(); i++ {
+		list = append(list, l.Get(i))
+	}
+	return list
+}
+
+func pushAll(l *lua.LState, list []lua.LValue) int {
+	for _, v := range list {
+		l.Push(v)
+	}
+	return len(list)
+}
+
+// maxValues is how many values a function returns at most.
+const maxValues = 4_000
+
+// returns pushes the values from one index to another.
+func (s *State) returns(l *lua.LState, from, to int, value func(int) lua.LValue) int {
+	if from > to {
+		return 0
+	}
+	n := to - from + 1
+	if n > maxValues {
+		l.RaiseError("%d values are too many to return: at most %d", n, maxValues)
+	}
+	s.charge(l, int64(n)/4, int64(n)*registerBytes)
+	for i := from; i <= to; i++ {
+		l.Push(value(i))
+	}
+	return n
+}
+
+// int reads argument n as an integer.
+func (s *State) int(l *lua.LState, n int) int {
+	f, ok := s.numeric(l, l.Get(n))
+	if !ok {
+		l.TypeError(n, lua.LTNumber)
+	}
+	return toInt(f)
+}
+
+func (s *State) optInt(l *lua.LState, n, otherwise int) int {
+	if l.Get(n) == lua.LNil {
+		return otherwise
+	}
+	return s.int(l, n)
+}
+
+// string reads argument n as a string, which a number also is.
+func (s *State) string(l *lua.LState, n int) string {
+	text, ok := toText(l.Get(n))
+	if !ok {
+		l.TypeError(n, lua.LTString)
+	}
+	return text
+}
+
+func num(l *lua.LState, f float64) int {
+	l.Push(lua.LNumber(f))
+	return 1
+}
+
+func (s *State) number(l *lua.LState, n int) float64 {
+	f, ok := s.numeric(l, l.Get(n))
+	if !ok {
+		l.TypeError(n, lua.LTNumber)
+	}
+	return f
+}
