@@ -81,7 +81,7 @@ func (r *reporter) fail(e *engine.Event) {
 		r.failures = append(r.failures[:0], r.failures[1:]...)
 	}
 	r.failures = append(r.failures, control.Failure{
-		At: e.Time, Door: e.Door, Source: control.Source{Prefix: e.Source}, Effect: transcript.Effect(e.Effect), Detail: e.Detail,
+		At: e.Time, Door: e.Door, Source: control.Source{Prefix: e.Source}, Effect: e.Effect.Name(), Detail: e.Detail,
 	})
 }
 

@@ -46,7 +46,7 @@ func (t *Tail) Add(events []engine.Event) {
 	defer t.mu.Unlock()
 	before := t.next
 	for i := range events {
-		if shown(&events[i]) {
+		if events[i].Shown() {
 			t.add(&events[i])
 		}
 	}
@@ -75,12 +75,6 @@ func (t *Tail) add(e *engine.Event) {
 
 // at returns the place of the event with a number.
 func (t *Tail) at(n uint64) *engine.Event { return &t.ring[n%uint64(t.most)] }
-
-// shown leaves out what a transcript never shows, so that it takes no room.
-func shown(e *engine.Event) bool {
-	return e.Kind != engine.EventEffect || e.Effect != engine.EffectPersist && e.Effect != engine.EffectElement &&
-		e.Effect != engine.EffectConsume && e.Effect != engine.EffectCommentOut
-}
 
 // textsOf counts only texts that belong to this event. Names of doors and
 // scripts are shared by many.

@@ -40,9 +40,8 @@ func (e *Engine) addEffect(b *batch, event Event, g *grant, was time.Time) {
 	if g != nil {
 		x.end, event.Observed = g.End, g.Observed
 	}
-	switch {
-	case event.Argv != nil, event.Effect == EffectElement, event.Effect == EffectConsume, event.Effect == EffectCommentOut,
-		event.Effect == EffectAllow && !event.Until.IsZero():
+	row := event.Effect.row()
+	if row.awaited != nil && row.awaited(&event) {
 		e.effects++
 		event.ID = e.effects
 		e.batches.byID[event.ID] = position{b, len(b.entries)}
@@ -50,15 +49,17 @@ func (e *Engine) addEffect(b *batch, event Event, g *grant, was time.Time) {
 			b.first = event.ID
 		}
 	}
-	if event.Effect == EffectAllow || event.Effect == EffectExec || event.Effect == EffectConsume {
+	if row.decision {
 		event.Decision = b.first
 	}
-	x.event = event
-	b.entries = append(b.entries, x)
+	if event.ID != 0 || g != nil {
+		x.event = event
+		b.entries = append(b.entries, x)
+	}
 	e.emit(event)
 }
 
-// result takes the runner's answer.
+// result takes the runner's answer. An id that is not awaited changes nothing.
 func (e *Engine) result(id uint64, err error) {
 	found, ok := e.batches.byID[id]
 	if !ok {
@@ -66,26 +67,23 @@ func (e *Engine) result(id uint64, err error) {
 	}
 	delete(e.batches.byID, id)
 	b, x := found.batch, found.batch.entries[found.index]
-	done := err == nil || e.reportFailure(x.event, err)
-	switch use := (Consumed{x.event.File, x.event.Text}); x.event.Effect {
-	case EffectConsume:
-		if !done {
-			e.rollBack(b, found.index)
-		}
-		// It was seen on the wire. The file remembers that also when the journal
-		// cannot.
-		e.commentOut(x.event.Door, x.event.Source, use)
-	case EffectCommentOut:
-		if done {
-			e.commentedOut(use)
-		}
-	case EffectUndo:
+	row, done := x.event.Effect.row(), err == nil || e.reportFailure(x.event, err)
+	if row.decision && !done {
+		e.rollBack(b, found.index)
+	}
+	switch line := (Consumed{x.event.File, x.event.Text}); row.answer {
+	case nothingMore:
+	case endsRecord:
 		if done {
 			e.persist(Record{Grant: &x.grant.Grant, Ended: true})
 		}
-	default:
-		if !done {
-			e.rollBack(b, found.index)
+	case startsCommentOut:
+		// The sequence was seen on the wire. The file must know that also when the
+		// journal could not be written.
+		e.commentOut(x.event.Door, x.event.Source, line)
+	case endsConsumed:
+		if done {
+			e.commentedOut(line)
 		}
 	}
 }
@@ -111,8 +109,8 @@ func (e *Engine) rollBack(b *batch, failed int) {
 		e.cancelUnrun(b.entries[i])
 	}
 	for i := failed - 1; i >= 0; i-- {
-		if b.entries[i].event.Effect == EffectConsume {
-			continue // what was used stays used
+		if b.entries[i].event.Effect.row().lasting {
+			continue
 		}
 		delete(e.batches.byID, b.entries[i].event.ID)
 		e.revert(b.entries[i])

@@ -76,19 +76,28 @@ const (
 	EventFailed                 // an effect did not succeed
 )
 
-// An Effect is the kind of change that an EventEffect asks for.
-type Effect uint8
-
-const (
-	EffectPersist    Effect = iota + 1 // write a record that must survive, before the effects that follow
-	EffectAllow                        // let Source reach Port until Until
-	EffectExec                         // run Argv
-	EffectUndo                         // run Argv, which is owed since an EffectExec
-	EffectLog                          // Detail is a line for people
-	EffectElement                      // the kernel's element for (Source, Port) must end at Until, or go when that is zero; no access changes
-	EffectConsume                      // write the record that a one-time sequence is used; awaited, so that nothing is given when it cannot be written
-	EffectCommentOut                   // mark a line of File, which is Text, as used
-)
+// Name returns the name of the kind in transcripts, "" for a number that is no kind.
+func (k Kind) Name() string {
+	switch k {
+	case EventStage:
+		return "stage"
+	case EventOpen:
+		return "open"
+	case EventEffect:
+		return "effect"
+	case EventClose:
+		return "close"
+	case EventMiss:
+		return "miss"
+	case EventRefuse:
+		return "refuse"
+	case EventError:
+		return "error"
+	case EventFailed:
+		return "failed"
+	}
+	return ""
+}
 
 // A Reason says why: of a miss, a refusal or a close.
 type Reason string

@@ -133,7 +133,7 @@ func (e *Engine) apply(c cause, operations []Operation) {
 				}
 			}
 		case Log:
-			e.emit(Event{Kind: EventEffect, Effect: EffectLog, Door: c.name, Source: single(c.source), Detail: o.Text, Decision: b.first})
+			e.addEffect(b, Event{Kind: EventEffect, Effect: EffectLog, Door: c.name, Source: single(c.source), Detail: o.Text}, nil, time.Time{})
 		case After:
 			e.delay(c, o)
 		case Put:

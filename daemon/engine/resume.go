@@ -242,6 +242,7 @@ func (e *Engine) resumeEffect(was *EffectState, s *State) (entry, error) {
 		Kind: EventEffect, ID: was.ID, Effect: was.Effect, Door: string(was.Door), Source: was.Source, Port: was.Port, Grant: was.Grant,
 		AnyStatus: was.AnyStatus, File: string(was.File), Text: string(was.Line),
 	}}
+	row := was.Effect.row()
 	if was.Runs {
 		x.event.Argv = []string{}
 	}
@@ -258,13 +259,13 @@ func (e *Engine) resumeEffect(was *EffectState, s *State) (entry, error) {
 		}
 		x.grant = &grant{Grant: was.Over.Grant()}
 		x.grant.key = keyOf(&x.grant.Grant)
-	case was.Grant != 0 && was.Effect != EffectElement:
+	case was.Grant != 0 && row.grant != noGrant:
 		x.grant = e.grants.byID[was.Grant]
 	}
 	switch {
-	case was.Effect < EffectPersist || was.Effect > EffectCommentOut || was.Port.Proto > packet.ICMP:
+	case !was.Effect.known() || was.Port.Proto > packet.ICMP:
 		return x, fmt.Errorf("effect %d is of no kind that is known", was.ID)
-	case x.grant == nil && (was.Effect == EffectUndo || was.Effect == EffectAllow):
+	case x.grant == nil && row.grant == hasGrant:
 		return x, fmt.Errorf("effect %d is for grant %d, which is not there", was.ID, was.Grant)
 	}
 	return x, nil

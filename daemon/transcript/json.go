@@ -39,7 +39,7 @@ func (j *JSON) Begin([]string) {
 // Events writes one line for each event that the contract knows.
 func (j *JSON) Events(events []engine.Event) {
 	for i := range events {
-		if written(&events[i]) {
+		if events[i].Shown() {
 			j.event(&events[i])
 		}
 	}
@@ -76,7 +76,7 @@ func (j *JSON) event(e *engine.Event) {
 	o.buf = append(o.buf, '"')
 	o.positive("packet", e.Packet)
 	o.positive("capture", e.Capture)
-	o.string("event", kinds[e.Kind])
+	o.string("event", e.Kind.Name())
 	o.text("door", e.Door)
 	if e.Source.IsValid() {
 		o.source(e)
@@ -88,6 +88,7 @@ func (j *JSON) event(e *engine.Event) {
 // particulars writes what only events of this kind have.
 func (o *object) particulars(e *engine.Event) {
 	switch e.Kind {
+	case engine.EventOpen:
 	case engine.EventStage:
 		o.int("stage", e.Stage)
 		o.int("stages", e.Stages)
@@ -109,17 +110,17 @@ func (o *object) particulars(e *engine.Event) {
 		o.positive("line", e.Line)
 		o.text("detail", e.Detail)
 	case engine.EventFailed:
-		o.string("effect", effects[e.Effect])
+		o.string("effect", e.Effect.Name())
 		o.grant(e)
 		o.text("detail", e.Detail)
 	}
 }
 
 func (o *object) effect(e *engine.Event) {
-	o.string("effect", effects[e.Effect])
+	o.string("effect", e.Effect.Name())
 	o.grant(e)
 	// Only a grant has an end: a command without undo is run and forgotten.
-	if e.TTL > 0 && e.Grant != 0 && e.Effect != engine.EffectUndo {
+	if e.TTL > 0 && e.Grant != 0 && e.Effect.Lasts() {
 		o.string("ttl", Duration(e.TTL))
 	}
 	if e.Argv != nil {

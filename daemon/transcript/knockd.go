@@ -119,21 +119,19 @@ func knockdMessage(e *engine.Event) string {
 		case e.Ran && e.Status > 0:
 			return e.Door + ": command returned non-zero status code (" + strconv.Itoa(e.Status) + ")"
 		}
+	case engine.EventRefuse, engine.EventError: // knockd has no line for these
 	}
 	return ""
 }
 
+// knockdEffect returns the line of an effect: knockd has one for a command that runs, and
+// one for a file of one-time sequences that is used up.
 func knockdEffect(e *engine.Event) string {
-	switch e.Effect {
-	case engine.EffectExec, engine.EffectUndo:
-		if e.Argv != nil && !e.Observed { // without one the command runs already
-			return e.Door + ": running command: " + shellCommand(e.Argv)
-		}
-	case engine.EffectLog:
-		if e.File != "" { // the engine's own, of a file that is used up
-			return "no more sequences left in the one time sequences file for door " + e.Door + " --> disabling the door"
-		}
-	default: // knockd has no line for it
+	if e.Argv != nil && !e.Observed {
+		return e.Door + ": running command: " + shellCommand(e.Argv)
+	}
+	if e.Effect == engine.EffectLog && e.File != "" {
+		return "no more sequences left in the one time sequences file for door " + e.Door + " --> disabling the door"
 	}
 	return ""
 }

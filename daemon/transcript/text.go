@@ -3,6 +3,7 @@ package transcript
 import (
 	"fmt"
 	"io"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -47,7 +48,7 @@ func (t *Text) Begin(doors []string) {
 // Events writes one line for each event.
 func (t *Text) Events(events []engine.Event) {
 	for i := range events {
-		if written(&events[i]) {
+		if events[i].Shown() {
 			t.event(&events[i])
 		}
 	}
@@ -91,22 +92,26 @@ func (t *Text) event(e *engine.Event) {
 	t.door = max(t.door, utf8.RuneCountInString(door))
 	line := fmt.Sprintf("%s  %-*s  %-*s  ", now.Format("15:04:05.000"), t.source, from, t.door, door)
 	t.out.buf = append(t.out.buf, line...)
-	color := colors[e.Kind]
-	if t.opts.Color && color != "" {
+	if color := colorOf(e.Kind); t.opts.Color && color != "" {
 		t.out.buf = append(t.out.buf, color+say(e)+"\x1b[0m\n"...)
 		return
 	}
 	t.out.buf = append(t.out.buf, say(e)+"\n"...)
 }
 
-// colors are by meaning: green for what got in, yellow for what did not, red
-// for what somebody should look at.
-var colors = [...]string{
-	engine.EventOpen:   "\x1b[32m",
-	engine.EventMiss:   "\x1b[33m",
-	engine.EventRefuse: "\x1b[33m",
-	engine.EventError:  "\x1b[31m",
-	engine.EventFailed: "\x1b[31m",
+// colorOf returns the colour of a kind of event: green for what got in, yellow for what did
+// not, red for what somebody should look at, and "" for the others.
+func colorOf(k engine.Kind) string {
+	switch k {
+	case engine.EventOpen:
+		return "\x1b[32m"
+	case engine.EventMiss, engine.EventRefuse:
+		return "\x1b[33m"
+	case engine.EventError, engine.EventFailed:
+		return "\x1b[31m"
+	case engine.EventStage, engine.EventEffect, engine.EventClose:
+	}
+	return ""
 }
 
 // say returns an event in words.
@@ -117,7 +122,7 @@ func say(e *engine.Event) string {
 	case engine.EventOpen:
 		return "open"
 	case engine.EventEffect:
-		return sayEffect(e) + onlyObserved(e)
+		return fill(e.Template(), e) + onlyObserved(e)
 	case engine.EventClose:
 		return "close " + what(e) + ": " + words(string(e.Reason)) + onlyObserved(e)
 	case engine.EventMiss:
@@ -127,7 +132,7 @@ func say(e *engine.Event) string {
 	case engine.EventError:
 		return "error in " + Fault(e)
 	case engine.EventFailed:
-		return effects[e.Effect] + " failed: " + Safe(e.Detail)
+		return e.Effect.Name() + " failed: " + Safe(e.Detail)
 	}
 	return ""
 }
@@ -140,22 +145,35 @@ func onlyObserved(e *engine.Event) string {
 	return ""
 }
 
-func sayEffect(e *engine.Event) string {
-	switch e.Effect {
-	case engine.EffectAllow:
-		return "allow " + e.Port.String() + " for " + Duration(e.TTL)
-	case engine.EffectUndo:
-		return "undo: run " + Command(e.Argv)
-	case engine.EffectLog:
-		return "log: " + Safe(e.Detail)
+// fill returns a template of the engine with the fields of an event: see
+// [engine.Event.Template].
+func fill(template string, e *engine.Event) string {
+	var b strings.Builder
+	for {
+		text, rest, found := strings.Cut(template, "{")
+		b.WriteString(text)
+		if !found {
+			return b.String()
+		}
+		name, after, _ := strings.Cut(rest, "}")
+		b.WriteString(field(name, e))
+		template = after
 	}
-	switch {
-	case e.Argv == nil:
-		return "put off the undo of its command for " + Duration(e.TTL)
-	case e.Grant != 0:
-		return "run " + Command(e.Argv) + ", with undo after " + Duration(e.TTL)
+}
+
+// field returns a field of an event that a template names.
+func field(name string, e *engine.Event) string {
+	switch name {
+	case "port":
+		return e.Port.String()
+	case "ttl":
+		return Duration(e.TTL)
+	case "argv":
+		return Command(e.Argv)
+	case "detail":
+		return Safe(e.Detail)
 	}
-	return "run " + Command(e.Argv)
+	return "{" + name + "}"
 }
 
 // what returns what a grant was for. A command is known by its door.

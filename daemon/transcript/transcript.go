@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"sesame/daemon/engine"
 	"sesame/daemon/packet"
 )
 
@@ -28,41 +27,6 @@ type Summary struct {
 	Refusals int
 	Errors   int
 	Dropped  [packet.Drops]int // by reason; [packet.Kept] is not written
-}
-
-// kinds and effects are the names of the contract.
-var (
-	kinds = [...]string{
-		engine.EventStage:  "stage",
-		engine.EventOpen:   "open",
-		engine.EventEffect: "effect",
-		engine.EventClose:  "close",
-		engine.EventMiss:   "miss",
-		engine.EventRefuse: "refuse",
-		engine.EventError:  "error",
-		engine.EventFailed: "failed",
-	}
-	effects = [...]string{
-		engine.EffectAllow: "allow",
-		engine.EffectExec:  "exec",
-		engine.EffectUndo:  "undo",
-		engine.EffectLog:   "log",
-		// Of an element that failed: the access is the grant's.
-		engine.EffectElement: "allow",
-		// Of a one-time sequence whose use could not be written down.
-		engine.EffectConsume:    "mark",
-		engine.EffectCommentOut: "mark",
-	}
-)
-
-// Effect returns the name of an effect.
-func Effect(e engine.Effect) string { return effects[e] }
-
-// written reports whether the contract knows the event. What the daemon keeps,
-// and how the kernel's elements follow the grants, is its own business.
-func written(e *engine.Event) bool {
-	return e.Kind != engine.EventEffect || e.Effect != engine.EffectPersist && e.Effect != engine.EffectElement &&
-		e.Effect != engine.EffectConsume && e.Effect != engine.EffectCommentOut
 }
 
 // Source returns a single address without its prefix length, a network with it, and

@@ -1,0 +1,161 @@
+package engine
+
+// This file is the table of effects: one row says all that the engine and the transcripts
+// know of an effect. To add one, add a constant and a row here. What carries it out is in
+// package effect.
+
+// An Effect is the kind of change that an [EventEffect] asks for. The numbers are in saved
+// states, so none ever changes: a new effect comes last, before EffectTest.
+type Effect uint8
+
+// The effects.
+const (
+	EffectPersist    Effect = iota + 1 // write a record that must survive, before the effects that follow
+	EffectAllow                        // let Source reach Port until Until
+	EffectExec                         // run Argv
+	EffectUndo                         // run Argv, the undo of an earlier EffectExec
+	EffectLog                          // Detail is a line for people
+	EffectElement                      // the kernel's element for (Source, Port) must end at Until, or go when that is zero; no access changes
+	EffectConsume                      // write the record that a one-time sequence was consumed; nothing is given when that fails
+	EffectCommentOut                   // comment out a line of File, which is Text
+
+	// EffectTest is an effect that no input causes. Tests use it to prove that whoever
+	// reads the table handles an effect that it does not know by name.
+	EffectTest
+)
+
+// Effects is the number of effects and of the zero Effect, for arrays.
+const Effects = int(EffectTest) + 1
+
+// An effectRow is what there is to know of an effect.
+type effectRow struct {
+	name  string // in transcripts and in status
+	shown bool   // transcripts show it; a failure is shown in any case
+
+	// awaited reports whether the engine waits for a result of the effect. Nil: never. It is
+	// asked before the event has its ID.
+	awaited func(*Event) bool
+	// decision says that the effect is a part of what a script decided. The effects of one
+	// decision run in order. When one fails, those after it are left out, and the grants
+	// of all of them are taken back.
+	decision bool
+	// gives says that the effect gives something new, so it may be refused when too much
+	// waits to be carried out: the engine takes the decision back.
+	gives bool
+	// lasting says that a failure later in the same decision does not take it back.
+	lasting bool
+	grant   grantUse
+	answer  answer
+
+	// lasts says that transcripts show the TTL of its grant.
+	lasts bool
+	// text returns the template of its line in a transcript for people: see
+	// [Event.Template]. JSON needs none: it has the same keys for all effects.
+	text func(*Event) string
+}
+
+// A grantUse says whether an effect belongs to a grant.
+type grantUse uint8
+
+const (
+	noGrant  grantUse = iota // it has none, or only names one
+	mayGrant                 // some have one
+	hasGrant                 // each has one
+)
+
+// An answer is what the engine does with the result of an effect, beside reporting a
+// failure and rolling back a decision.
+type answer uint8
+
+const (
+	nothingMore      answer = iota
+	endsRecord              // done: the record of its grant is over
+	startsCommentOut        // done or not: its line must be commented out
+	endsConsumed            // done: the file knows that the line was consumed
+)
+
+var effects = [Effects]effectRow{
+	EffectPersist: {name: "persist"},
+	EffectAllow: {
+		name: "allow", shown: true, decision: true, gives: true, grant: hasGrant, lasts: true,
+		// Without an end a wider network covers it, and the kernel has nothing to do.
+		awaited: func(e *Event) bool { return !e.Until.IsZero() },
+		text:    func(*Event) string { return "allow {port} for {ttl}" },
+	},
+	EffectExec: {
+		name: "exec", shown: true, decision: true, gives: true, grant: mayGrant, lasts: true,
+		awaited: runsCommand, text: execText,
+	},
+	EffectUndo: {
+		name: "undo", shown: true, grant: hasGrant, answer: endsRecord,
+		awaited: runsCommand,
+		text:    func(*Event) string { return "undo: run {argv}" },
+	},
+	EffectLog: {
+		name: "log", shown: true, decision: true,
+		text: func(*Event) string { return "log: {detail}" },
+	},
+	// To a reader of a failure the access is the grant's.
+	EffectElement:    {name: "allow", awaited: alwaysAwaited},
+	EffectConsume:    {name: "mark", decision: true, lasting: true, answer: startsCommentOut, awaited: alwaysAwaited},
+	EffectCommentOut: {name: "mark", answer: endsConsumed, awaited: alwaysAwaited},
+	EffectTest: {
+		name: "test", shown: true, decision: true, awaited: alwaysAwaited,
+		text: func(*Event) string { return "test: {detail}" },
+	},
+}
+
+func alwaysAwaited(*Event) bool { return true }
+
+// runsCommand: without an Argv the command runs already.
+func runsCommand(e *Event) bool { return e.Argv != nil }
+
+func execText(e *Event) string {
+	switch {
+	case e.Argv == nil:
+		return "put off the undo of its command for {ttl}"
+	case e.Grant != 0:
+		return "run {argv}, with undo after {ttl}"
+	}
+	return "run {argv}"
+}
+
+// row returns what there is to know of an effect. A number that is no effect has an empty
+// row.
+func (e Effect) row() *effectRow {
+	if int(e) >= len(effects) {
+		return &effects[0]
+	}
+	return &effects[e]
+}
+
+// known reports whether an engine can have asked for the effect.
+func (e Effect) known() bool { return e > 0 && e < EffectTest }
+
+// Name returns the name of the effect in transcripts. Effects that a reader need not tell
+// apart share one.
+func (e Effect) Name() string { return e.row().name }
+
+// InDecision reports whether the effect is a part of what a script decided: see
+// [Event.Decision].
+func (e Effect) InDecision() bool { return e.row().decision }
+
+// Gives reports whether the effect gives something new. Nothing is lost when such a one is
+// refused: the engine takes it back.
+func (e Effect) Gives() bool { return e.row().gives }
+
+// Lasts reports whether the effect has a time for which it holds, its TTL.
+func (e Effect) Lasts() bool { return e.row().lasts }
+
+// Shown reports whether transcripts have the event. Records, and how the kernel's
+// elements follow the grants, are the daemon's own business.
+func (e *Event) Shown() bool { return e.Kind != EventEffect || e.Effect.row().shown }
+
+// Template returns how the effect of an event reads, for people. The fields of the event
+// stand in it as {port}, {ttl}, {argv} and {detail}. It is "" for one that is not shown.
+func (e *Event) Template() string {
+	if text := e.Effect.row().text; text != nil {
+		return text(e)
+	}
+	return ""
+}
