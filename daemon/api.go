@@ -246,7 +246,7 @@ func (d *daemon) statusNow() control.Status {
 		Effects:  control.Effects{Queued: l.engine.Unanswered(), Failures: l.report.failed(offset)},
 		Recorder: d.recorderStatus(offset),
 	}
-	s.Capture.Heard, s.Capture.Missing = d.links.Heard(d.config.Interfaces)
+	s.Capture.Heard, s.Capture.Missing = d.links.Captured(d.config.Interfaces)
 	s.Capture.Lost = l.lost
 	for _, door := range l.set.Engine.Doors {
 		if door.Observe {

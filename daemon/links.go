@@ -32,8 +32,8 @@ func (d *daemon) relink(links *capture.Links) {
 			return d.loop.engine.Local(now, local)
 		})
 	}
-	before, _ := was.Heard(d.config.Interfaces)
-	if heard, _ := links.Heard(d.config.Interfaces); !slices.Equal(heard, before) {
+	before, _ := was.Captured(d.config.Interfaces)
+	if heard, _ := links.Captured(d.config.Interfaces); !slices.Equal(heard, before) {
 		d.sayHeard()
 	}
 }
@@ -48,7 +48,7 @@ func (d *daemon) local(links *capture.Links) []netip.Prefix {
 // sayHeard says on which interfaces knocks are heard, and on which asked for ones
 // they are not.
 func (d *daemon) sayHeard() {
-	heard, missing := d.links.Heard(d.config.Interfaces)
+	heard, missing := d.links.Captured(d.config.Interfaces)
 	switch {
 	case len(heard) == 0:
 		d.config.Log.Warn("no interface is heard: nobody can knock", "missing", strings.Join(missing, "; "))

@@ -296,7 +296,7 @@ func (l *loop) swap(set *scripting.Set, files *scripting.Files, values map[strin
 // put makes a set the one that runs, as far as it is not the engine's to know.
 func (l *loop) put(set *scripting.Set, files *scripting.Files, values map[string]string) {
 	l.set, l.files, l.values = set, files, values
-	l.filter = filter.New(filter.Watch(set.Engine.Interest()))
+	l.filter = filter.New(filter.Interest(set.Engine.Interest()))
 }
 
 // recorded returns a set with all that decides what it does, for a recording.

@@ -223,7 +223,7 @@ func (r *reloader) renew(ctx context.Context, now present, files *scripting.File
 	}
 	r.settle(ctx, files)
 	r.log.Debug("files of one-time sequences were read again")
-	if err := r.listenTo(filter.Watch(set.Engine.Interest())); err != nil {
+	if err := r.listenTo(filter.Interest(set.Engine.Interest())); err != nil {
 		r.log.Debug("the kernel's filter still has ports of sequences that were used", "error", err)
 	}
 	return nil
@@ -289,7 +289,7 @@ func heldText(ports []packet.Port) string {
 // exchanged it can fail, and then leaves everything as it was: the kernel is first
 // made to do what either set needs, and what only the old one needed goes last.
 func (r *reloader) exchange(ctx context.Context, now present, set *scripting.Set, files *scripting.Files) error {
-	old, next := filter.Watch(now.set.Engine.Interest()), filter.Watch(set.Engine.Interest())
+	old, next := filter.Interest(now.set.Engine.Interest()), filter.Interest(set.Engine.Interest())
 	if err := r.listenTo(old.Union(next)); err != nil {
 		return fmt.Errorf("preparing the kernel's filter for the new scripts: %w", err)
 	}
@@ -327,11 +327,11 @@ func (r *reloader) swap(ctx context.Context, now present, set *scripting.Set, fi
 }
 
 // listenTo lets the kernel pass what is watched.
-func (r *reloader) listenTo(w filter.Watch) error { return r.attach(w, r.loop.source.SetProgram) }
+func (r *reloader) listenTo(w filter.Interest) error { return r.attach(w, r.loop.source.SetProgram) }
 
 // attach gives the kernel's filter for what is watched to who needs it. Where the
 // kernel has no room for it, a coarse one must do.
-func (r *reloader) attach(w filter.Watch, give func([]bpf.Instruction) error) error {
+func (r *reloader) attach(w filter.Interest, give func([]bpf.Instruction) error) error {
 	f := filter.New(w)
 	program, coarse := f.Program()
 	err := give(program)

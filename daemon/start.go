@@ -285,7 +285,7 @@ func adopted(standing []effect.Element, recovered state.Recovered, now time.Time
 
 // hear opens the ear of the daemon.
 func (d *daemon) hear(first beginning) (err error) {
-	err = d.reloader.attach(filter.Watch(first.set.Engine.Interest()), func(program []bpf.Instruction) (err error) {
+	err = d.reloader.attach(filter.Interest(first.set.Engine.Interest()), func(program []bpf.Instruction) (err error) {
 		d.source, err = capture.Open(capture.Config{Interfaces: d.config.Interfaces, Links: d.links, Program: program})
 		return err
 	})

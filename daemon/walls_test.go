@@ -13,16 +13,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// arrows says which of our packages each of our packages may import. Decisions
-// stand on the left, what acts on the world on the right, and imports run one
-// way between them. A new package adds its line here, and says in its review why
-// it needs what it needs.
+// arrows lists, for each of our packages, which of our packages it may import. Imports run one way:
+// from packages that act on the world, over packages that decide, to packages that decode. A new
+// package adds a row here. A row, or an entry of a row, that no package uses fails the test.
 var arrows = map[string][]string{
 	"daemon/packet":               {},
-	"daemon/credential":           {},
 	"daemon/engine":               {"daemon/packet"},
 	"daemon/filter":               {"daemon/packet"},
-	"daemon/capture":              {"daemon/packet", "daemon/filter"},
+	"daemon/capture":              {"daemon/packet"},
 	"daemon/effect":               {"daemon/packet", "daemon/engine"},
 	"daemon/effect/firewall":      {"daemon/packet", "daemon/effect"},
 	"daemon/transcript":           {"daemon/packet", "daemon/engine"},
@@ -45,14 +43,14 @@ var arrows = map[string][]string{
 	"daemon":            anything,
 	"cmd/sesame":        anything,
 	"cmd/sesame/e2e":    {}, // tests only
-	"cmd/knock":         {"cmd/knock/client", "daemon/credential"},
-	"cmd/knock/client":  {"daemon/credential"},
+	"cmd/knock":         {"cmd/knock/client"},
+	"cmd/knock/client":  {},
 	"pcaps":             {},
 }
 
 var anything = []string{"*"}
 
-// unreachable says what a package must not import even through others.
+// unreachable lists what a package must not import, even through other packages.
 var unreachable = []struct {
 	from, to, reason string
 }{
@@ -61,13 +59,12 @@ var unreachable = []struct {
 	{"simulate", "daemon/effect/firewall", offline},
 	{"simulate", "daemon/state", offline},
 	{"cmd/knock", "scripting", "the client is small, and builds where the daemon does not"},
-	{"daemon/engine", "os/exec", "the engine decides, and somebody else acts"},
+	{"daemon/engine", "os/exec", "the engine decides, and effect acts"},
 }
 
 const offline = "that a simulation cannot touch the machine is a property of the import graph"
 
-// confined says which of our packages may import a package that is not ours, or
-// one below it.
+// confined lists which of our packages may import a foreign package, or one below it.
 var confined = []struct {
 	foreign string
 	allowed []string
@@ -84,8 +81,8 @@ var confined = []struct {
 	{"unsafe", []string{"daemon/capture"}, "only a ring that the kernel writes to needs it"},
 }
 
-// pure says what the packages that decide must not import: they read no clock,
-// do no I/O and write no log, so that the same inputs give the same events.
+// pure lists what the packages that decide must not import. They read no clock, do no I/O and write no
+// log, so the same inputs give the same events.
 var pure = struct {
 	packages, forbidden []string
 }{
@@ -93,19 +90,22 @@ var pure = struct {
 	[]string{"github.com/hashicorp/go-hclog", "log", "log/slog", "os", "net", "net/http", "syscall", "math/rand", "crypto/rand"},
 }
 
-// A listed package is what the go command says of it, test files left out.
+// A listed package is one package of `go list` for Linux, without its test files.
 type listed struct {
 	ImportPath string
-	Imports    []string // written in its files
-	Deps       []string // all that it reaches
+	Imports    []string // that its files import
+	Deps       []string // that it reaches, directly or through others
 }
+
+// support reports whether the package is for tests alone. The names of such packages end in "test".
+func (p *listed) support() bool { return strings.HasSuffix(p.ImportPath, "test") }
 
 func TestWalls(t *testing.T) {
 	packages := list(t)
 	if len(packages) < 3 {
 		t.Fatalf("the go command lists %d packages: expected the whole module", len(packages))
 	}
-	for _, breach := range breaches(packages) {
+	for _, breach := range append(breaches(packages), unused(packages)...) {
 		t.Error(breach)
 	}
 }
@@ -131,7 +131,10 @@ func TestWallsStand(t *testing.T) {
 			[]string{"scripting imports os/exec: one place runs commands"}},
 		{"an engine that logs", listed{"sesame/daemon/engine", []string{"github.com/hashicorp/go-hclog"}, nil},
 			[]string{"daemon/engine imports github.com/hashicorp/go-hclog: what decides does no I/O, writes no log and reads no randomness"}},
-		{"a daemon may all", listed{"sesame/cmd/sesame", []string{"sesame/daemon/effect", "sesame/simulate"}, nil}, nil},
+		{"a shipped package that reaches test support", listed{"sesame/cmd/sesame", nil, []string{"sesame/daemon/livetest"}},
+			[]string{"cmd/sesame reaches daemon/livetest: only tests may import a package whose name ends in test"}},
+		{"test support that reaches test support", listed{"sesame/simulate/pcaptest", nil, []string{"sesame/daemon/livetest"}}, nil},
+		{"the top of the program", listed{"sesame/cmd/sesame", []string{"sesame/daemon/effect", "sesame/simulate"}, nil}, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if diff := cmp.Diff(tt.want, breaches([]listed{tt.in})); diff != "" {
@@ -141,46 +144,137 @@ func TestWallsStand(t *testing.T) {
 	}
 }
 
+// TestUnusedRows gives each table of the walls a package list in which its rows have no object.
+func TestUnusedRows(t *testing.T) {
+	packages := list(t)
+	if found := unused(packages); found != nil {
+		t.Fatalf("the module itself: %q", found)
+	}
+	var fewer []listed // without filter, and without anybody who imports os/exec
+	for _, p := range packages {
+		if ours(p.ImportPath) == "daemon/filter" {
+			continue
+		}
+		keep := func(path string) bool { return path != "sesame/daemon/filter" && path != "os/exec" }
+		p.Imports, p.Deps = kept(p.Imports, keep), kept(p.Deps, keep)
+		fewer = append(fewer, p)
+	}
+	want := []string{
+		"arrows: daemon/filter is no package: remove the row",
+		"arrows: simulate may import daemon/filter, and does not: remove the entry",
+		"confined: daemon/effect may import os/exec, and does not: remove the entry",
+		"confined: daemon/livetest may import os/exec, and does not: remove the entry",
+		"confined: pcaps may import os/exec, and does not: remove the entry",
+		"pure: daemon/filter is no package: remove it",
+		"unreachable: nobody reaches os/exec: remove the row for daemon/engine",
+	}
+	if diff := cmp.Diff(want, unused(fewer)); diff != "" {
+		t.Errorf("unused rows (-want +got):\n%s", diff)
+	}
+}
+
+func kept(paths []string, keep func(string) bool) (rest []string) {
+	for _, path := range paths {
+		if keep(path) {
+			rest = append(rest, path)
+		}
+	}
+	return rest
+}
+
+// unused returns one sentence for each row or entry of the tables that no package uses, sorted.
+func unused(packages []listed) (found []string) {
+	report := func(format string, arguments ...any) { found = append(found, fmt.Sprintf(format, arguments...)) }
+	imports, reached := map[string][]string{}, map[string]bool{}
+	for _, p := range packages {
+		imports[ours(p.ImportPath)] = p.Imports
+		for _, dep := range p.Deps {
+			reached[ours(dep)] = true
+		}
+	}
+	uses := func(name, path string) bool {
+		return slices.ContainsFunc(imports[name], func(imported string) bool { return within(ours(imported), path) })
+	}
+	for name, allowed := range arrows {
+		if _, exists := imports[name]; !exists {
+			report("arrows: %s is no package: remove the row", name)
+			continue
+		}
+		for _, to := range allowed {
+			if to != anything[0] && !slices.Contains(imports[name], "sesame/"+to) {
+				report("arrows: %s may import %s, and does not: remove the entry", name, to)
+			}
+		}
+	}
+	for _, c := range confined {
+		for _, name := range c.allowed {
+			if !uses(name, c.foreign) {
+				report("confined: %s may import %s, and does not: remove the entry", name, c.foreign)
+			}
+		}
+	}
+	for _, u := range unreachable {
+		if _, exists := imports[u.from]; !exists {
+			report("unreachable: %s is no package: remove the row", u.from)
+		} else if !reached[u.to] {
+			report("unreachable: nobody reaches %s: remove the row for %s", u.to, u.from)
+		}
+	}
+	for _, name := range pure.packages {
+		if _, exists := imports[name]; !exists {
+			report("pure: %s is no package: remove it", name)
+		}
+	}
+	slices.Sort(found)
+	return found
+}
+
 // breaches returns one sentence for each wall that a package breaks.
 func breaches(packages []listed) (found []string) {
-	say := func(format string, arguments ...any) { found = append(found, fmt.Sprintf(format, arguments...)) }
+	report := func(format string, arguments ...any) { found = append(found, fmt.Sprintf(format, arguments...)) }
 	for _, p := range packages {
 		name := ours(p.ImportPath)
 		allowed, placed := arrows[name]
 		if !placed {
-			say("%s has no place: add it to arrows, with what it may import", name)
+			report("%s has no place: add it to arrows, with what it may import", name)
 		}
 		for _, imported := range p.Imports {
 			if to := ours(imported); to != imported && placed && !slices.Equal(allowed, anything) && !slices.Contains(allowed, to) {
-				say("%s imports %s: imports run one way, and %s is left of it", name, to, name[strings.LastIndex(name, "/")+1:])
+				report("%s imports %s: imports run one way, and %s is left of it", name, to, name[strings.LastIndex(name, "/")+1:])
 			}
 			for _, c := range confined {
 				if within(imported, c.foreign) && !slices.Contains(c.allowed, name) {
-					say("%s imports %s: %s", name, imported, c.reason)
+					report("%s imports %s: %s", name, imported, c.reason)
 				}
 			}
 			if slices.Contains(pure.packages, name) && slices.Contains(pure.forbidden, imported) {
-				say("%s imports %s: what decides does no I/O, writes no log and reads no randomness", name, imported)
+				report("%s imports %s: what decides does no I/O, writes no log and reads no randomness", name, imported)
+			}
+		}
+		for _, dep := range p.Deps {
+			if d := (listed{ImportPath: dep}); ours(dep) != dep && d.support() && !p.support() {
+				report("%s reaches %s: only tests may import a package whose name ends in test", name, ours(dep))
 			}
 		}
 		for _, u := range unreachable {
 			if name == u.from && slices.ContainsFunc(p.Deps, func(dep string) bool { return ours(dep) == u.to }) {
-				say("%s reaches %s: %s", name, u.to, u.reason)
+				report("%s reaches %s: %s", name, u.to, u.reason)
 			}
 		}
 	}
 	return found
 }
 
-// ours returns the path below our module, and any other path as it is.
+// ours returns the path below our module. It returns a foreign path unchanged.
 func ours(path string) string { return strings.TrimPrefix(path, "sesame/") }
 
-// within reports whether path is the package or below it.
+// within reports whether path is parent or below it.
 func within(path, parent string) bool { return path == parent || strings.HasPrefix(path, parent+"/") }
 
 func list(t *testing.T) (packages []listed) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Imports,Deps", "sesame/...")
+	cmd.Env = append(cmd.Environ(), "GOOS=linux") // the daemon and most of its rows are for Linux
 	out, err := cmd.Output()
 	if err != nil {
 		t.Fatalf("listing our packages: %v", err)

@@ -26,7 +26,7 @@ type pass struct {
 }
 
 func newPass(c Config, captures captures) *pass {
-	p := &pass{config: c, captures: captures, filter: filter.New(filter.Watch(c.Set.Interest())), decoder: packet.NewDecoder(), unreadable: map[packet.LinkType]int{}}
+	p := &pass{config: c, captures: captures, filter: filter.New(filter.Interest(c.Set.Interest())), decoder: packet.NewDecoder(), unreadable: map[packet.LinkType]int{}}
 	p.replay.teller = newTeller(c, c.Set.Doors, captures.streamed())
 	return p
 }

@@ -80,7 +80,7 @@ func (f *configFlags) load(c *cobra.Command) (config.Config, error) {
 		settings.Observe = f.observe
 	}
 	if given("interface") {
-		settings.Interfaces = config.Heard(f.interfaces)
+		settings.Interfaces = config.Selection(f.interfaces)
 		for _, name := range f.interfaces {
 			if err := config.CheckInterface(name); err != nil {
 				return config.Config{}, &usageError{c, "-i: " + err.Error()}

@@ -71,10 +71,10 @@ func (l *Links) Name(index int) string {
 	return ""
 }
 
-// Heard returns the names of the interfaces on which packets count when these
+// Captured returns the names of the interfaces on which packets count when these
 // are asked for, none meaning all, and in words why each other that was asked for
 // is not heard now. When nothing is heard, nobody can knock.
-func (l *Links) Heard(names []string) (heard, missing []string) {
+func (l *Links) Captured(names []string) (heard, missing []string) {
 	for i := range l.links {
 		if link := &l.links[i]; l.selected(link, names) && l.silence(link) == "" {
 			heard = append(heard, link.Name)

@@ -30,7 +30,7 @@ func host() *Links {
 	}, nil)
 }
 
-func TestHeard(t *testing.T) {
+func TestCaptured(t *testing.T) {
 	for _, tt := range []struct {
 		names, heard, missing []string
 	}{
@@ -43,7 +43,7 @@ func TestHeard(t *testing.T) {
 		{[]string{"port", "ghostly"}, nil, []string{"port is a port of br0, where its packets count", "ghostly is a port of another interface, where its packets count"}},
 		{[]string{}, []string{"lo", "eth0", "br0", "vrf0", "inside", "vrf1", "eth0.10"}, nil},
 	} {
-		heard, missing := host().Heard(tt.names)
+		heard, missing := host().Captured(tt.names)
 		if diff := cmp.Diff([][]string{tt.heard, tt.missing}, [][]string{heard, missing}); diff != "" {
 			t.Errorf("%q (-want +got):\n%s", tt.names, diff)
 		}

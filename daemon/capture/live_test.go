@@ -22,7 +22,7 @@ func TestRealInterfaceComesAndGoes(t *testing.T) {
 	watch(t, func(l *Links) { s.SetLinks(l); latest <- l })
 	follow := func(what string, wanted ...string) {
 		t.Helper()
-		until(t, latest, what, func(l *Links) bool { _, missing := l.Heard(s.names); return slices.Equal(missing, wanted) })
+		until(t, latest, what, func(l *Links) bool { _, missing := l.Captured(s.names); return slices.Equal(missing, wanted) })
 	}
 	follow("the beginning", "late does not exist")
 	hears := func(w *wire, text string) {
@@ -52,7 +52,7 @@ func TestRealInterfaceComesAndGoes(t *testing.T) {
 	hears(plug(t, "there", "late"), "made anew")
 
 	cable(t, "unasked", "beyond")
-	until(t, latest, "an interface that nobody asked for", func(l *Links) bool { heard, _ := l.Heard(nil); return len(heard) == 7 })
+	until(t, latest, "an interface that nobody asked for", func(l *Links) bool { heard, _ := l.Captured(nil); return len(heard) == 7 })
 	plug(t, "beyond", "unasked").knock(t, "nobody asked", 4)
 	hears(plug(t, "far", "other"), "last")
 }

@@ -126,7 +126,7 @@ func TestRealLinks(t *testing.T) {
 	want := func(what string, names, heard, missing []string) {
 		t.Helper()
 		until(t, latest, what, func(l *Links) bool {
-			h, m := l.Heard(names)
+			h, m := l.Captured(names)
 			return slices.Equal(h, heard) && slices.Equal(m, missing)
 		})
 	}

@@ -22,7 +22,7 @@ const (
 )
 
 func udpFilter(ports ...uint16) []bpf.Instruction {
-	program, _ := filter.New(filter.Watch{UDP: ports}).Program()
+	program, _ := filter.New(filter.Interest{UDP: ports}).Program()
 	return program
 }
 
@@ -148,7 +148,7 @@ func TestRealBridgeCountsOnce(t *testing.T) {
 		} else if diff := cmp.Diff(tt.want, heard(t, s)); diff != "" {
 			t.Errorf("%q: heard (-want +got):\n%s", tt.names, diff)
 		}
-		if _, missing := links.Heard(tt.names); !slices.Equal(missing, tt.missing) {
+		if _, missing := links.Captured(tt.names); !slices.Equal(missing, tt.missing) {
 			t.Errorf("%q: missing %q", tt.names, missing)
 		}
 	}

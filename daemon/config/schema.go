@@ -24,7 +24,7 @@ func hostKeys() []Key {
 			func(v value, c *Config) { c.Scripts = v.location(c.Scripts) }},
 		{"interfaces", "a list of interfaces", "[]", `["eth0", "wlan0"]`,
 			"Where knocks are heard; an empty list, or any in it, means everywhere, also on what appears later.",
-			func(v value, c *Config) { c.Interfaces = Heard(v.interfaces()) }},
+			func(v value, c *Config) { c.Interfaces = Selection(v.interfaces()) }},
 		{"local", "a list of addresses or networks", "[]", `["198.51.100.7", "2001:db8::/64"]`,
 			"Addresses that count as this host's beside those of its interfaces, such as the public address in front of a translating router.",
 			func(v value, c *Config) { c.Local = v.networks() }},

@@ -189,9 +189,9 @@ func CheckInterface(name string) error {
 	return nil
 }
 
-// Heard returns the interfaces to hear, nil for all of them, which people also
-// call any.
-func Heard(names []string) []string {
+// Selection returns the interfaces to capture on: nil, which means all, if names contains "any"
+// as it does for tcpdump.
+func Selection(names []string) []string {
 	if slices.Contains(names, everywhere) {
 		return nil
 	}

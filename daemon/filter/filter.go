@@ -14,22 +14,22 @@ import (
 	"sesame/daemon/packet"
 )
 
-// A Watch says which packets can matter to a script set. The zero Watch: none.
-type Watch struct {
-	// TCP and UDP are the ports, in any order; a repeat does no harm.
+// An Interest says which packets can matter to a script set. The zero Interest is in none.
+type Interest struct {
+	// TCP and UDP are the ports, in any order and possibly more than once.
 	TCP, UDP []uint16
-	// AnyFlags is set when a knock asks for other TCP flags than SYN without
-	// ACK: then every segment to a watched port matters.
+	// AnyFlags is set when a knock asks for other TCP flags than SYN without ACK. Then every
+	// segment to one of the ports matters.
 	AnyFlags bool
-	// All is set when a door minds every port, as a strict one does.
+	// All is set when a door looks at every port, as a strict door does.
 	All bool
 }
 
-// Union returns the Watch for which all matters that does for w or for other.
-func (w Watch) Union(other Watch) Watch {
-	return Watch{
-		TCP: slices.Concat(w.TCP, other.TCP), UDP: slices.Concat(w.UDP, other.UDP),
-		AnyFlags: w.AnyFlags || other.AnyFlags, All: w.All || other.All,
+// Union returns the interest in every packet that matters to i or to other.
+func (i Interest) Union(other Interest) Interest {
+	return Interest{
+		TCP: slices.Concat(i.TCP, other.TCP), UDP: slices.Concat(i.UDP, other.UDP),
+		AnyFlags: i.AnyFlags || other.AnyFlags, All: i.All || other.All,
 	}
 }
 
@@ -46,21 +46,21 @@ type ports [1 << 10]uint64
 func (s *ports) has(port uint16) bool { return s[port>>6]>>(port&63)&1 != 0 }
 func (s *ports) add(port uint16)      { s[port>>6] |= 1 << (port & 63) }
 
-// New returns the filter for a watch.
-func New(w Watch) *Filter {
+// New returns the filter for an interest.
+func New(i Interest) *Filter {
 	f := &Filter{mask: packet.SYN | packet.ACK, want: packet.SYN}
-	if w.AnyFlags {
+	if i.AnyFlags {
 		f.mask, f.want = 0, 0
 	}
-	for _, port := range w.TCP {
+	for _, port := range i.TCP {
 		f.tcp.add(port)
 	}
-	for _, port := range w.UDP {
+	for _, port := range i.UDP {
 		f.udp.add(port)
 	}
-	if w.All {
-		for i := range f.tcp {
-			f.tcp[i], f.udp[i] = ^uint64(0), ^uint64(0)
+	if i.All {
+		for word := range f.tcp {
+			f.tcp[word], f.udp[word] = ^uint64(0), ^uint64(0)
 		}
 	}
 	return f

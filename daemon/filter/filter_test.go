@@ -13,7 +13,7 @@ import (
 )
 
 // matters is what a filter has to find out, said plainly.
-func (w Watch) matters(p *packet.Packet) bool {
+func (w Interest) matters(p *packet.Packet) bool {
 	switch p.Port.Proto {
 	case packet.TCP:
 		flags := w.AnyFlags || p.Flags&(packet.SYN|packet.ACK) == packet.SYN
@@ -25,23 +25,23 @@ func (w Watch) matters(p *packet.Packet) bool {
 }
 
 // coarsely is what the coarse program has to find out.
-func (w Watch) coarsely(p *packet.Packet) bool {
+func (w Interest) coarsely(p *packet.Packet) bool {
 	w.All = p.Port.Proto == packet.TCP && len(w.TCP) > 0 || p.Port.Proto == packet.UDP && len(w.UDP) > 0 || w.All
 	return w.matters(p)
 }
 
 // A bench holds all forms of one filter.
 type bench struct {
-	watch        Watch
+	interest     Interest
 	filter       *Filter
 	fine, coarse *bpf.VM
 	decoder      *packet.Decoder
 }
 
-func newBench(t fataler, w Watch) *bench {
+func newBench(t fataler, w Interest) *bench {
 	f := New(w)
 	return &bench{
-		watch: w, filter: f, decoder: packet.NewDecoder(),
+		interest: w, filter: f, decoder: packet.NewDecoder(),
 		fine: machine(t, f.fine()), coarse: machine(t, f.Coarse()),
 	}
 }
@@ -73,10 +73,10 @@ func (b *bench) check(t fataler, link packet.LinkType, frame []byte, wire int) {
 	_, offset := link.Network(frame)
 	ip := frame[offset:]
 	unseen := ip[0]>>4 == 6 && packet.Extension(ip[6])
-	b.compare(t, "match", frame, b.filter.Match(link, frame), b.watch.matters(&p), unseen || p.Port.Proto == packet.ICMP)
+	b.compare(t, "match", frame, b.filter.Match(link, frame), b.interest.matters(&p), unseen || p.Port.Proto == packet.ICMP)
 	unseen = unseen || tagLike(ip)
-	b.compare(t, "fine program", frame, run(t, b.fine, ip), b.watch.matters(&p), unseen)
-	b.compare(t, "coarse program", frame, run(t, b.coarse, ip), b.watch.coarsely(&p), unseen)
+	b.compare(t, "fine program", frame, run(t, b.fine, ip), b.interest.matters(&p), unseen)
+	b.compare(t, "coarse program", frame, run(t, b.coarse, ip), b.interest.coarsely(&p), unseen)
 }
 
 // compare fails if a form rejects what matters, or passes what it has seen not to matter.
@@ -99,10 +99,10 @@ func tagLike(ip []byte) bool {
 	return false
 }
 
-func watches() *rapid.Generator[Watch] {
-	return rapid.Custom(func(t *rapid.T) Watch {
+func interests() *rapid.Generator[Interest] {
+	return rapid.Custom(func(t *rapid.T) Interest {
 		port := rapid.OneOf(rapid.Uint16(), rapid.Uint16Range(1, 20), rapid.Uint16Range(65530, 65535))
-		return Watch{
+		return Interest{
 			TCP:      rapid.SliceOfN(port, 0, 60).Draw(t, "tcp"),
 			UDP:      rapid.SliceOfN(port, 0, 60).Draw(t, "udp"),
 			AnyFlags: rapid.Bool().Draw(t, "any flags"),
@@ -113,9 +113,9 @@ func watches() *rapid.Generator[Watch] {
 
 func TestAllFormsAgree(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		b := newBench(t, watches().Draw(t, "watch"))
+		b := newBench(t, interests().Draw(t, "interest"))
 		for range 50 {
-			f := frames(b.watch).Draw(t, "frame")
+			f := frames(b.interest).Draw(t, "frame")
 			b.check(t, f.link, f.data, f.wire)
 		}
 	})
@@ -126,7 +126,7 @@ func TestFramesAreOftenKept(t *testing.T) {
 	kept, matter, total := 0, 0, 0
 	decoder := packet.NewDecoder()
 	rapid.Check(t, func(t *rapid.T) {
-		w := Watch{TCP: []uint16{7421}, UDP: []uint16{9133}}
+		w := Interest{TCP: []uint16{7421}, UDP: []uint16{9133}}
 		var p packet.Packet
 		for range 50 {
 			f := frames(w).Draw(t, "frame")
@@ -165,37 +165,37 @@ func shifted(list []uint16, by uint16) []uint16 {
 
 func TestEveryPort(t *testing.T) {
 	for _, test := range []struct {
-		watch  Watch
-		coarse bool
+		interest Interest
+		coarse   bool
 	}{
-		{Watch{}, false},
-		{Watch{TCP: []uint16{0, 1, 65535}, UDP: []uint16{65534, 65535}}, false},
-		{Watch{TCP: spread(400)}, false},
-		{Watch{TCP: spread(900)}, false},
-		{Watch{TCP: spread(500), UDP: spread(490)}, false},
-		{Watch{TCP: spread(1000), UDP: spread(1000)}, false},
-		{Watch{TCP: spread(2600)}, false},
-		{Watch{TCP: slices.Concat(spread(1000), shifted(spread(1000), 1), shifted(spread(500), 2))}, false},
-		{Watch{TCP: spread(3000)}, true},
-		{Watch{TCP: spread(1500), UDP: spread(1500)}, true},
-		{Watch{All: true}, false},
-		{Watch{All: true, AnyFlags: true, TCP: spread(3000)}, false},
+		{Interest{}, false},
+		{Interest{TCP: []uint16{0, 1, 65535}, UDP: []uint16{65534, 65535}}, false},
+		{Interest{TCP: spread(400)}, false},
+		{Interest{TCP: spread(900)}, false},
+		{Interest{TCP: spread(500), UDP: spread(490)}, false},
+		{Interest{TCP: spread(1000), UDP: spread(1000)}, false},
+		{Interest{TCP: spread(2600)}, false},
+		{Interest{TCP: slices.Concat(spread(1000), shifted(spread(1000), 1), shifted(spread(500), 2))}, false},
+		{Interest{TCP: spread(3000)}, true},
+		{Interest{TCP: spread(1500), UDP: spread(1500)}, true},
+		{Interest{All: true}, false},
+		{Interest{All: true, AnyFlags: true, TCP: spread(3000)}, false},
 	} {
-		name := fmt.Sprintf("%d tcp, %d udp, all %v", len(test.watch.TCP), len(test.watch.UDP), test.watch.All)
+		name := fmt.Sprintf("%d tcp, %d udp, all %v", len(test.interest.TCP), len(test.interest.UDP), test.interest.All)
 		t.Run(name, func(t *testing.T) {
-			f := New(test.watch)
+			f := New(test.interest)
 			program, coarse := f.Program()
 			if coarse != test.coarse {
 				t.Fatalf("coarse is %v, with %d instructions", coarse, len(program))
 			}
 			vm := machine(t, program)
-			testEveryPort(t, test.watch, f, vm, coarse)
+			testEveryPort(t, test.interest, f, vm, coarse)
 			t.Logf("%d instructions", len(program))
 		})
 	}
 }
 
-func testEveryPort(t *testing.T, w Watch, f *Filter, vm *bpf.VM, coarse bool) {
+func testEveryPort(t *testing.T, w Interest, f *Filter, vm *bpf.VM, coarse bool) {
 	for _, test := range []struct {
 		proto packet.Proto
 		ip    []byte
@@ -222,7 +222,7 @@ func testEveryPort(t *testing.T, w Watch, f *Filter, vm *bpf.VM, coarse bool) {
 }
 
 func TestOddFramesPass(t *testing.T) {
-	f := New(Watch{})
+	f := New(Interest{})
 	plain := build(frame{version: 4, protocol: protocolTCP, flags: packet.SYN})
 	if f.Match(packet.Raw, plain) {
 		t.Fatal("a plain packet that nobody watches passes")
@@ -252,7 +252,7 @@ func TestOddFramesPass(t *testing.T) {
 
 // A double tag leaves the inner one in what a packet socket delivers.
 func TestProgramPassesTags(t *testing.T) {
-	program, _ := New(Watch{}).Program()
+	program, _ := New(Interest{}).Program()
 	vm := machine(t, program)
 	ip := build(frame{version: 4, protocol: protocolUDP})
 	for _, etherType := range []uint16{0x0800, 0x86dd, 0x8100, 0x88a8, 0x9100} {
@@ -269,7 +269,7 @@ func TestProgramPassesTags(t *testing.T) {
 }
 
 func TestProgramRejects(t *testing.T) {
-	program, _ := New(Watch{All: true, AnyFlags: true}).Program()
+	program, _ := New(Interest{All: true, AnyFlags: true}).Program()
 	vm := machine(t, program)
 	ip := build(frame{version: 4, protocol: protocolTCP, flags: packet.SYN})
 	if !run(t, vm, ip) {
@@ -291,7 +291,7 @@ func TestProgramRejects(t *testing.T) {
 }
 
 func TestMatchAllocatesNothing(t *testing.T) {
-	f := New(Watch{TCP: spread(900)})
+	f := New(Interest{TCP: spread(900)})
 	data := link(packet.Ethernet, build(frame{version: 4, protocol: protocolTCP, flags: packet.SYN}), 4, 1)
 	if n := testing.AllocsPerRun(100, func() { f.Match(packet.Ethernet, data) }); n != 0 {
 		t.Errorf("%v allocations", n)
@@ -307,7 +307,7 @@ func FuzzMatch(f *testing.F) {
 		}
 	}
 	var benches []*bench
-	for _, w := range []Watch{
+	for _, w := range []Interest{
 		{TCP: []uint16{7421}, UDP: []uint16{7421}}, {TCP: spread(300), AnyFlags: true}, {All: true}, {},
 	} {
 		benches = append(benches, newBench(f, w))
@@ -320,7 +320,7 @@ func FuzzMatch(f *testing.F) {
 }
 
 func BenchmarkMatch(b *testing.B) {
-	f := New(Watch{TCP: spread(900), UDP: spread(900)})
+	f := New(Interest{TCP: spread(900), UDP: spread(900)})
 	for _, bench := range []struct {
 		name string
 		link packet.LinkType

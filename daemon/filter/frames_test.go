@@ -109,7 +109,7 @@ func link(l packet.LinkType, ip []byte, version byte, tags int) []byte {
 }
 
 // frames generates frames, plain ones mostly, to ports that are often watched.
-func frames(w Watch) *rapid.Generator[capture] {
+func frames(w Interest) *rapid.Generator[capture] {
 	port := rapid.OneOf(rapid.SampledFrom(append(slices.Concat(w.TCP, w.UDP), 0, 65535)), rapid.Uint16())
 	links := []packet.LinkType{packet.Ethernet, packet.Ethernet, packet.SLL, packet.SLL2, packet.Null, packet.Loop, packet.Raw}
 	return rapid.Custom(func(t *rapid.T) capture {

@@ -23,7 +23,7 @@ func TestKernelTakesProgram(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer unix.Close(fd)
-	program, coarse := New(Watch{UDP: append(spread(900), watched), TCP: []uint16{1}}).Program()
+	program, coarse := New(Interest{UDP: append(spread(900), watched), TCP: []uint16{1}}).Program()
 	if coarse {
 		t.Fatal("the program is coarse")
 	}
