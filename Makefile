@@ -1,6 +1,6 @@
 SHELL       := bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: build test differential lint demo replay bench bench-read bench-live fuzz pcaps clean
+.PHONY: build test quick differential lint demo replay bench bench-read bench-live fuzz pcaps pictures clean
 
 FUZZTIME    ?= 1m
 COUNT       ?= 6
@@ -15,6 +15,9 @@ build: # ./sesame and ./knock, each one static file
 test: lint # everything, once
 	@.ci/install
 	go test -race -parallel 4 $(TESTFLAGS) ./...
+
+quick: lint # lint and unit tests: no root, no network namespaces; under a minute with a warm cache
+	go test -short -skip '^TestReal' ./...
 
 differential: # 500 random scenarios, beside those with a name, to Debian's knockd and to the daemon at once; as root, for some four minutes
 	@.ci/install
@@ -55,6 +58,9 @@ fuzz: # each target for FUZZTIME
 pcaps: # record the captures again; as root
 	@.ci/install
 	go run ./pcaps
+
+pictures: # draw the pictures of README.md again
+	go run ./docs/pictures
 
 clean:
 	rm -f sesame knock

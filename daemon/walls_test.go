@@ -46,6 +46,8 @@ var arrows = map[string][]string{
 	"cmd/knock":         {"cmd/knock/client"},
 	"cmd/knock/client":  {},
 	"pcaps":             {},
+	"docs":              {},
+	"docs/pictures":     {},
 }
 
 var anything = []string{"*"}

@@ -8,10 +8,10 @@ import (
 	"sesame/daemon/packet"
 )
 
-// What the README says to add is what the program says, which the tests with real
-// firewalls have tried.
-func TestTheREADMEHasTheLines(t *testing.T) {
-	text, err := os.ReadFile("../../../README.md")
+// docs/firewall.md shows the same lines as the program prints. The tests with real firewalls
+// have tried them.
+func TestTheDocumentHasTheLines(t *testing.T) {
+	text, err := os.ReadFile("../../../docs/firewall.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -23,7 +23,7 @@ func TestTheREADMEHasTheLines(t *testing.T) {
 		firewalldLines("", []packet.Port{{Proto: packet.TCP, Number: 22}})[1].Line,
 	} {
 		if !strings.Contains(string(text), line) {
-			t.Errorf("README.md lacks the line %q", line)
+			t.Errorf("docs/firewall.md lacks the line %q", line)
 		}
 	}
 }

@@ -1,0 +1,247 @@
+// Package docs_test reads the documents as a reader does: it follows each link, runs the commands
+// that are shown with their output, and loads the scripts that are shown.
+package docs_test
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// maxColumns bounds lines of prose. Code, tables and lines of HTML may be longer.
+const maxColumns = 100
+
+// A document is one Markdown file of the repository.
+type document struct {
+	path string // below the root of the repository
+	text string
+}
+
+func documents(t *testing.T) (found []document) {
+	t.Helper()
+	err := filepath.WalkDir("..", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			if err == nil && entry.Name() == ".git" {
+				return fs.SkipDir
+			}
+			return err
+		}
+		if filepath.Ext(path) != ".md" {
+			return nil
+		}
+		text, err := os.ReadFile(path)
+		path, _ = filepath.Rel("..", path)
+		found = append(found, document{path, string(text)})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(found) < 10 {
+		t.Fatalf("found %d documents: expected README.md and docs/", len(found))
+	}
+	return found
+}
+
+var (
+	fence  = regexp.MustCompile("(?ms)^```(\\w*)\n(.*?)^```$")
+	code   = regexp.MustCompile("`[^`\n]*`")
+	link   = regexp.MustCompile(`\]\(([^)\s]+)\)|(?:src|srcset|href)="([^"]+)"`)
+	marked = regexp.MustCompile("[^\\p{L}\\p{N} _-]")
+)
+
+// prose returns the text without blocks of code; its lines keep their numbers.
+func (d document) prose() string {
+	return fence.ReplaceAllStringFunc(d.text, func(block string) string {
+		return strings.Repeat("\n", strings.Count(block, "\n"))
+	})
+}
+
+// anchors returns the anchors that a host of repositories gives to the headings.
+func (d document) anchors() (found []string) {
+	for line := range strings.Lines(d.prose()) {
+		if title, ok := strings.CutPrefix(strings.TrimLeft(line, "#"), " "); ok && strings.HasPrefix(line, "#") {
+			title = marked.ReplaceAllString(strings.ToLower(strings.TrimSpace(title)), "")
+			found = append(found, strings.ReplaceAll(title, " ", "-"))
+		}
+	}
+	return found
+}
+
+func TestLinks(t *testing.T) {
+	all := documents(t)
+	for _, d := range all {
+		for _, target := range d.links() {
+			path, anchor, _ := strings.Cut(target, "#")
+			to := d.path
+			if path != "" {
+				to = filepath.Join(filepath.Dir(d.path), path)
+			}
+			if _, err := os.Stat(filepath.Join("..", to)); err != nil {
+				t.Errorf("%s: the link %s leads nowhere: %v", d.path, target, err)
+				continue
+			}
+			i := slices.IndexFunc(all, func(d document) bool { return d.path == to })
+			if anchor != "" && (i < 0 || !slices.Contains(all[i].anchors(), anchor)) {
+				t.Errorf("%s: the link %s leads to no heading", d.path, target)
+			}
+		}
+	}
+}
+
+// links returns the links inside the repository.
+func (d document) links() (found []string) {
+	for _, m := range link.FindAllStringSubmatch(code.ReplaceAllString(d.prose(), ""), -1) {
+		if target := m[1] + m[2]; !strings.Contains(target, "://") {
+			found = append(found, target)
+		}
+	}
+	return found
+}
+
+// wide are documents whose lines are still to be broken.
+var wide = []string{"docs/scripts.md", "docs/configuration.md", "docs/from-knockd.md", "pcaps/README.md",
+	"docs/recording.md", "docs/transcript.md", "ARCHITECTURE.md", "CHANGELOG.md"}
+
+func TestColumns(t *testing.T) {
+	for _, d := range documents(t) {
+		if slices.Contains(wide, d.path) {
+			continue
+		}
+		number := 0
+		for line := range strings.Lines(d.prose()) {
+			number++
+			if line = strings.TrimSuffix(line, "\n"); strings.HasPrefix(line, "|") || strings.HasPrefix(line, "    ") ||
+				strings.HasPrefix(strings.TrimSpace(line), "<") || utf8.RuneCountInString(line) <= maxColumns {
+				continue
+			}
+			t.Errorf("%s:%d: %d columns: expected at most %d", d.path, number, utf8.RuneCountInString(line), maxColumns)
+		}
+	}
+}
+
+// sesame is the program, built once for all tests.
+var sesame string
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		dir, err := os.MkdirTemp("", "docs")
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer os.RemoveAll(dir)
+		sesame = filepath.Join(dir, "sesame")
+		if out, err := exec.Command("go", "build", "-o", sesame, "../cmd/sesame").CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "building sesame: %v\n%s", err, out)
+			return 1
+		}
+		return m.Run()
+	}())
+}
+
+// Blocks of the language "console" show commands and their output, run in the root of the
+// repository. The directory my-scripts of the reader is docs/testdata/my-scripts here.
+func TestConsole(t *testing.T) {
+	ran := 0
+	for _, d := range documents(t) {
+		for _, block := range fence.FindAllStringSubmatch(d.text, -1) {
+			command, want, _ := strings.Cut(block[2], "\n")
+			arguments := strings.Fields(strings.ReplaceAll(command, "my-scripts", "docs/testdata/my-scripts"))
+			if block[1] != "console" || len(arguments) < 2 || arguments[1] != "sesame" {
+				continue
+			}
+			ran++
+			cmd := exec.CommandContext(t.Context(), sesame, arguments[2:]...)
+			cmd.Dir = ".."
+			got, _ := cmd.CombinedOutput()
+			if diff := cmp.Diff(want, string(got)); diff != "" {
+				t.Errorf("%s: %s (-shown +printed):\n%s", d.path, command, diff)
+			}
+		}
+	}
+	if ran == 0 {
+		t.Error("no document shows a command with its output")
+	}
+}
+
+// Blocks of the language "lua" are scripts that load.
+func TestScripts(t *testing.T) {
+	for _, d := range documents(t) {
+		for i, block := range fence.FindAllStringSubmatch(d.text, -1) {
+			if block[1] != "lua" || d.path == "docs/from-knockd.md" || d.path == "docs/scripts.md" {
+				continue // the first has a test of its own, the second shows parts of scripts
+			}
+			path := filepath.Join(t.TempDir(), fmt.Sprintf("block%d.lua", i))
+			if err := os.WriteFile(path, []byte(block[2]), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if out, err := exec.CommandContext(t.Context(), sesame, "check", "-s", path).CombinedOutput(); err != nil {
+				t.Errorf("%s: a script that is shown does not load: %v\n%s", d.path, err, out)
+			}
+		}
+	}
+}
+
+// The script that README.md and doors.md show is the one in scripts/.
+func TestTheShownScriptIsShipped(t *testing.T) {
+	shipped, err := os.ReadFile("../scripts/ssh.lua")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"../README.md", "doors.md"} {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		i := slices.IndexFunc(fence.FindAllStringSubmatch(string(text), -1), func(block []string) bool {
+			return block[1] == "lua" && bare(block[2]) == bare(string(shipped))
+		})
+		if i < 0 {
+			t.Errorf("%s does not show scripts/ssh.lua", path)
+		}
+	}
+}
+
+var comment = regexp.MustCompile(`(?m)\s*--.*$`)
+
+// bare returns a script without comments, blank lines and the space that aligns columns.
+func bare(script string) string {
+	return strings.Join(strings.Fields(comment.ReplaceAllString(script, "")), " ")
+}
+
+var (
+	use  = regexp.MustCompile(`(?m)(?:^ {4}|^ {7}|\x60|[|;] |&& |^)(?:sudo )?(sesame(?: [a-z]+)+)([^\x60\n|;#]*)`)
+	flag = regexp.MustCompile(`\s(--[a-z][a-z-]*|-[a-z])\b`)
+)
+
+// TestFlags holds that each flag of a command that a document shows is one of that command.
+func TestFlags(t *testing.T) {
+	help := map[string]string{}
+	for _, d := range documents(t) {
+		for _, m := range use.FindAllStringSubmatch(d.text, -1) {
+			for _, f := range flag.FindAllStringSubmatch(" "+m[2], -1) {
+				words := strings.Fields(m[1])
+				if _, ok := help[m[1]]; !ok {
+					out, _ := exec.CommandContext(t.Context(), sesame, append(words[1:], "--help")...).CombinedOutput()
+					help[m[1]] = string(out)
+				}
+				if !regexp.MustCompile(`(?m)^\s.*` + f[1] + `\b`).MatchString(help[m[1]]) {
+					t.Errorf("%s: %q has no flag %s", d.path, m[1]+m[2], f[1])
+				}
+			}
+		}
+	}
+	if len(help) < 5 {
+		t.Errorf("found flags of %d commands: expected those of many", len(help))
+	}
+}
