@@ -15,7 +15,7 @@ import (
 	"sesame/daemon/engine"
 	"sesame/daemon/packet"
 	"sesame/daemon/record"
-	"sesame/scripting"
+	"sesame/scripting/source"
 )
 
 // errStopping answers those who ask when nobody is there to answer any more.
@@ -211,14 +211,13 @@ const maxStopped = 50
 // of one-time sequences that were used since; and why they cannot be read, if that
 // is so.
 func (d *daemon) drift(ctx context.Context) (drift bool, unreadable string) {
-	var files *scripting.Files
+	var files *source.Files
 	if !d.loop.do(ctx, func() { files = d.loop.files }) {
 		return false, ""
 	}
-	running := files.Fingerprint()
-	there, err := scripting.Read(d.config.Scripts, running.Outside()...)
+	there, err := source.Read(d.config.Scripts, files.Referenced()...)
 	if err == nil {
-		if there.Are(running) || there.OnlyMarked(files) {
+		if there.Compare(files) != source.Changed {
 			return false, ""
 		}
 		err = there.Unreadable()

@@ -5,15 +5,16 @@ import (
 	"sesame/daemon/packet"
 	"sesame/daemon/state"
 	"sesame/scripting"
+	"sesame/scripting/source"
 )
 
 // A beginning is what a daemon starts with.
 type beginning struct {
 	set     *scripting.Set
-	files   *scripting.Files
+	files   *source.Files
 	values  map[string]string
-	judged  *scripting.Files // the files as they are, which may be others than those that run; nil: unreadable
-	outcome outcome          // of the files
+	judged  *source.Files // the files as they are, which may be others than those that run; nil: unreadable
+	outcome outcome       // of the files
 }
 
 // begin decides which scripts a start runs: those on the disk, if they load and
@@ -21,7 +22,7 @@ type beginning struct {
 // one there is nothing to guard, and the error says what is wrong with the files.
 func (d *daemon) begin() (beginning, error) {
 	good, goodFiles, goodValues := d.lastGood()
-	files, err := scripting.Read(d.config.Scripts)
+	files, err := source.Read(d.config.Scripts)
 	var set *scripting.Set
 	if err == nil {
 		set, err = d.load(files, d.values())
@@ -46,7 +47,7 @@ func (d *daemon) begin() (beginning, error) {
 }
 
 // lastGood loads the set that was applied last, if there is one and it can be.
-func (d *daemon) lastGood() (*scripting.Set, *scripting.Files, map[string]string) {
+func (d *daemon) lastGood() (*scripting.Set, *source.Files, map[string]string) {
 	saved, found, err := d.state.LastGood()
 	if err != nil {
 		d.config.Log.Warn("the last good scripts cannot be read", "error", err)
@@ -54,12 +55,12 @@ func (d *daemon) lastGood() (*scripting.Set, *scripting.Files, map[string]string
 	if !found {
 		return nil, nil, nil
 	}
-	kept := make([]scripting.File, len(saved.Files))
+	kept := make([]source.File, len(saved.Files))
 	for i, f := range saved.Files {
-		kept[i] = scripting.File{Path: f.Path, Source: f.Source}
+		kept[i] = source.File{Path: f.Path, Source: f.Source}
 	}
-	files := scripting.FilesOf(d.config.Scripts, saved.Name, kept)
-	files.Base, files.Rest = saved.Base, d.oneTime
+	files := source.Of(d.config.Scripts, saved.Name, kept)
+	files.Base, files.ReadReferenced = saved.Base, d.oneTime
 	set, err := d.load(files, saved.Values)
 	if err != nil {
 		d.config.Log.Warn("the last good scripts do not load any more", "error", err)
@@ -72,7 +73,7 @@ func (d *daemon) lastGood() (*scripting.Set, *scripting.Files, map[string]string
 // that was kept: sequences may have been used since. Without the file its doors have
 // none.
 func (d *daemon) oneTime(path string) ([]byte, error) {
-	text, err := scripting.ReadOutside(path)
+	text, err := source.ReadReferenced(path)
 	if err != nil {
 		d.config.Log.Warn("one-time sequences cannot be read, so their doors cannot be opened", "error", err)
 	}
@@ -81,14 +82,14 @@ func (d *daemon) oneTime(path string) ([]byte, error) {
 
 // saveSet keeps a set for a start at which the files fail, and its guards for a
 // boot at which no daemon runs yet. What only observes is no set to fall back to.
-func (d *daemon) saveSet(set *scripting.Set, files *scripting.Files) error {
+func (d *daemon) saveSet(set *scripting.Set, files *source.Files) error {
 	if d.config.Observe {
 		return nil
 	}
 	base := ""
 	var kept []state.File
 	for _, f := range set.Files {
-		if f.Outside() {
+		if f.Referenced() {
 			base = files.Base
 		}
 		if !f.OneTime {
@@ -115,14 +116,14 @@ func (d *daemon) values() map[string]string {
 }
 
 // load makes a script set of files. What scripts print is for the log.
-func (d *daemon) load(files *scripting.Files, values map[string]string) (*scripting.Set, error) {
+func (d *daemon) load(files *source.Files, values map[string]string) (*scripting.Set, error) {
 	given := make(map[string]string, len(values))
 	for name, v := range d.config.Options {
 		if v.From != "" {
 			given[name] = v.From
 		}
 	}
-	set, err := files.Load(scripting.Options{Values: values, Given: given, Print: func(at scripting.Place, line string) {
+	set, err := scripting.Load(files, scripting.Options{Values: values, Given: given, Print: func(at source.Place, line string) {
 		d.config.Log.Info("a script prints", "at", at.String(), "text", line)
 	}})
 	if err == nil && d.config.Observe {

@@ -14,6 +14,7 @@ import (
 	"sesame/daemon/packet"
 	"sesame/daemon/record"
 	"sesame/scripting"
+	"sesame/scripting/source"
 )
 
 const (
@@ -53,7 +54,7 @@ type loop struct {
 	asks     chan func()   // capacity 0: whoever asks waits
 	ended    chan struct{} // closed when run has returned
 
-	files    *scripting.Files           // of the files of set
+	files    *source.Files              // of the files of set
 	values   map[string]string          // of the scripts' options
 	observe  bool                       // no door is in earnest
 	guards   effect.Guards              // that the firewall shall hold
@@ -285,7 +286,7 @@ func (l *loop) countLost(now time.Time) {
 }
 
 // swap exchanges the doors, between two packets.
-func (l *loop) swap(set *scripting.Set, files *scripting.Files, values map[string]string) {
+func (l *loop) swap(set *scripting.Set, files *source.Files, values map[string]string) {
 	in := record.Input{Kind: record.InputSet, Scripts: recorded(set, files, values, l.observe)}
 	l.input(in, func(now time.Time) []engine.Event { return l.engine.Swap(now, set.Engine) })
 	old := l.set
@@ -294,17 +295,17 @@ func (l *loop) swap(set *scripting.Set, files *scripting.Files, values map[strin
 }
 
 // put makes a set the one that runs, as far as it is not the engine's to know.
-func (l *loop) put(set *scripting.Set, files *scripting.Files, values map[string]string) {
+func (l *loop) put(set *scripting.Set, files *source.Files, values map[string]string) {
 	l.set, l.files, l.values = set, files, values
 	l.filter = filter.New(filter.Interest(set.Engine.Interest()))
 }
 
 // recorded returns a set with all that decides what it does, for a recording.
-func recorded(set *scripting.Set, files *scripting.Files, values map[string]string, observe bool) record.Scripts {
+func recorded(set *scripting.Set, files *source.Files, values map[string]string, observe bool) record.Scripts {
 	r := record.Scripts{Single: files.Single, Values: values, Observe: observe}
 	for _, f := range set.Files {
 		r.Files = append(r.Files, record.File{Path: f.Path, Source: f.Source})
-		if f.Outside() {
+		if f.Referenced() {
 			r.Base = files.Base
 		}
 	}

@@ -17,6 +17,7 @@ import (
 	"sesame/daemon/packet"
 	"sesame/scripting"
 	"sesame/scripting/lint"
+	"sesame/scripting/source"
 )
 
 // An outcome is what became of a reload.
@@ -40,10 +41,10 @@ type request struct {
 // judges; only the exchange itself happens on the loop, between two packets.
 type reloader struct {
 	path    string
-	load    func(*scripting.Files, map[string]string) (*scripting.Set, error)
+	load    func(*source.Files, map[string]string) (*scripting.Set, error)
 	values  map[string]string // of the scripts' options
 	loop    *loop
-	save    func(*scripting.Set, *scripting.Files) error // for the next start
+	save    func(*scripting.Set, *source.Files) error // for the next start
 	log     hclog.Logger
 	applied func(set *scripting.Set, generation int)
 	unsure  func() // the firewall may not hold what it should
@@ -52,7 +53,7 @@ type reloader struct {
 	requests chan request  // capacity 0
 	outside  chan []string // capacity 1: the files outside the directory of the scripts; the latest list replaces an earlier one
 
-	seen       *scripting.Files // that were judged last; nil: there were none
+	seen       *source.Files // that were judged last; nil: there were none
 	generation int
 	coarse     bool // said that the kernel's filter is
 
@@ -124,7 +125,7 @@ var errUsed = errors.New("a one-time sequence was used meanwhile")
 // A present is what runs while files are read and judged.
 type present struct {
 	set      *scripting.Set
-	files    *scripting.Files
+	files    *source.Files
 	lastGood bool // the files failed at the start
 	spends   int  // of the engine, before the files were read
 }
@@ -147,15 +148,15 @@ func (r *reloader) try(ctx context.Context, unguard []packet.Port, hint bool) (o
 	if err != nil { // nobody is left to be told
 		return outcome{kind: control.Rejected, generation: r.generation}, err
 	}
-	files, err := scripting.Read(r.path, r.named(now.files)...)
+	files, err := source.Read(r.path, r.named(now.files)...)
 	unchanged := outcome{kind: control.Unchanged, generation: r.generation}
 	switch {
-	case err == nil && files.Are(now.files.Fingerprint()) && !now.lastGood:
+	case err == nil && files.Compare(now.files) == source.Same && !now.lastGood:
 		r.settle(ctx, files)
 		return unchanged, nil
-	case err == nil && files.OnlyMarked(now.files) && !now.lastGood:
+	case err == nil && files.Compare(now.files) == source.Consumed && !now.lastGood:
 		return unchanged, r.renew(ctx, now, files)
-	case err == nil && hint && r.seen != nil && files.OnlyMarked(r.seen):
+	case err == nil && hint && r.seen != nil && files.Compare(r.seen) != source.Changed:
 		return unchanged, nil
 	}
 	o := outcome{kind: control.Rejected, generation: r.generation, at: r.loop.clock.now()}
@@ -191,17 +192,17 @@ func (r *reloader) present(ctx context.Context) (now present, err error) {
 // named returns the files outside the directory of the scripts that running ones
 // name, and those that the files judged last name: if these were rejected, they may
 // be right soon.
-func (r *reloader) named(running *scripting.Files) []string {
-	names := running.Fingerprint().Outside()
+func (r *reloader) named(running *source.Files) []string {
+	names := running.Referenced()
 	if r.seen != nil {
-		names = append(names, r.seen.Fingerprint().Outside()...)
+		names = append(names, r.seen.Referenced()...)
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
 }
 
 // watch tells the watcher which these files are.
-func (r *reloader) watch(running *scripting.Files) {
+func (r *reloader) watch(running *source.Files) {
 	select {
 	case <-r.outside:
 	default:
@@ -211,7 +212,7 @@ func (r *reloader) watch(running *scripting.Files) {
 
 // renew exchanges a set for the same one without the sequences that are marked as
 // used. It is the engine that used them, so it is no news, and no generation.
-func (r *reloader) renew(ctx context.Context, now present, files *scripting.Files) error {
+func (r *reloader) renew(ctx context.Context, now present, files *source.Files) error {
 	set, err := r.load(files, r.values)
 	if err != nil {
 		r.log.Warn("the scripts were loaded before, and cannot be loaded again", "error", err)
@@ -231,7 +232,7 @@ func (r *reloader) renew(ctx context.Context, now present, files *scripting.File
 
 // settle takes the files for judged, since they are those that run. That others were
 // rejected or held before is over.
-func (r *reloader) settle(ctx context.Context, files *scripting.Files) {
+func (r *reloader) settle(ctx context.Context, files *source.Files) {
 	r.seen = files
 	over := false
 	r.loop.do(ctx, func() {
@@ -246,7 +247,7 @@ func (r *reloader) settle(ctx context.Context, files *scripting.Files) {
 }
 
 // judge loads files and decides between the outcomes. An error: rejected.
-func (r *reloader) judge(ctx context.Context, now present, files *scripting.Files, unguard []packet.Port, o *outcome) error {
+func (r *reloader) judge(ctx context.Context, now present, files *source.Files, unguard []packet.Port, o *outcome) error {
 	set, err := r.load(files, r.values)
 	if err != nil {
 		return err
@@ -288,7 +289,7 @@ func heldText(ports []packet.Port) string {
 // exchange puts set in the place of the one that runs. Until the doors are
 // exchanged it can fail, and then leaves everything as it was: the kernel is first
 // made to do what either set needs, and what only the old one needed goes last.
-func (r *reloader) exchange(ctx context.Context, now present, set *scripting.Set, files *scripting.Files) error {
+func (r *reloader) exchange(ctx context.Context, now present, set *scripting.Set, files *source.Files) error {
 	old, next := filter.Interest(now.set.Engine.Interest()), filter.Interest(set.Engine.Interest())
 	if err := r.listenTo(old.Union(next)); err != nil {
 		return fmt.Errorf("preparing the kernel's filter for the new scripts: %w", err)
@@ -311,7 +312,7 @@ func (r *reloader) exchange(ctx context.Context, now present, set *scripting.Set
 
 // swap exchanges the doors, unless a one-time sequence was used since the files were
 // read.
-func (r *reloader) swap(ctx context.Context, now present, set *scripting.Set, files *scripting.Files) error {
+func (r *reloader) swap(ctx context.Context, now present, set *scripting.Set, files *source.Files) error {
 	used := false
 	if !r.loop.do(ctx, func() {
 		if used = r.loop.engine.OneTimeChanges() != now.spends; !used {

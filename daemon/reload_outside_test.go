@@ -24,6 +24,7 @@ import (
 	"sesame/daemon/packet"
 	"sesame/daemon/state"
 	"sesame/scripting"
+	"sesame/scripting/source"
 )
 
 // A noFirewall takes everything for done.
@@ -52,28 +53,28 @@ func newReloading(t *testing.T, script string, files map[string]string) *reloadi
 		writeFile(t, filepath.Join(w.out, name), text)
 	}
 	w.script(script)
-	var source *capture.Source
+	var opened *capture.Source
 	must(t, livetest.New(t).Server.Do(func() (err error) {
-		source, err = capture.Open(capture.Config{Links: capture.NewLinks(nil, nil)})
+		opened, err = capture.Open(capture.Config{Links: capture.NewLinks(nil, nil)})
 		return err
 	}))
 	c, log := newClock(), hclog.New(&hclog.LoggerOptions{Output: w.log, Level: hclog.Debug})
 	knockd, err := openKnockdLog(config.Log{}, "", nil, log)
 	must(t, err)
-	load := func(files *scripting.Files, values map[string]string) (*scripting.Set, error) {
-		return files.Load(scripting.Options{Values: values})
+	load := func(files *source.Files, values map[string]string) (*scripting.Set, error) {
+		return scripting.Load(files, scripting.Options{Values: values})
 	}
 	w.l = &loop{
-		clock: c, engine: engine.New(engine.Config{}, c.now()), source: source, decoder: packet.NewDecoder(), log: log, upkeep: time.Minute,
+		clock: c, engine: engine.New(engine.Config{}, c.now()), source: opened, decoder: packet.NewDecoder(), log: log, upkeep: time.Minute,
 		runner: effect.New(effect.Config{Now: c.now, Firewall: noFirewall{}, Persist: func([]engine.Record) error { return nil }}),
 		report: newReporter(control.NewTail(), knockd, nil, log),
 		alive:  func() {}, stepped: func() {}, answered: func(uint64, error) {}, asks: make(chan func()), ended: make(chan struct{}),
 	}
 	w.r = &reloader{
 		path: w.dir, load: load, loop: w.l, log: log, generation: 1, running: 1, outside: make(chan []string, 1),
-		save: func(*scripting.Set, *scripting.Files) error { return nil }, applied: func(*scripting.Set, int) {}, unsure: func() {},
+		save: func(*scripting.Set, *source.Files) error { return nil }, applied: func(*scripting.Set, int) {}, unsure: func() {},
 	}
-	first, err := scripting.Read(w.dir)
+	first, err := source.Read(w.dir)
 	must(t, err)
 	set, err := load(first, nil)
 	must(t, err)
@@ -321,7 +322,7 @@ func TestRealNoSequenceComesBack(t *testing.T) {
 			w := newReloading(t, onceScript, map[string]string{"once": "1,2\n3,4\n5,6\n7,8\n"})
 			tt.change(w)
 			load, loads := w.r.load, 0
-			w.r.load = func(files *scripting.Files, values map[string]string) (*scripting.Set, error) {
+			w.r.load = func(files *source.Files, values map[string]string) (*scripting.Set, error) {
 				if loads++; loads <= 2 { // the files were read, and the sequence is in them
 					w.knock(1, 2, 3, 4, 5, 6)
 					w.until("all marks are done", func() (done bool) {

@@ -14,6 +14,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"sesame/scripting"
+	"sesame/scripting/source"
 )
 
 // grace is how long a daemon that is told to end waits for commands: undos that are
@@ -87,7 +88,7 @@ func (d *daemon) leave(ctx context.Context) error {
 // keep saves the scripts that a start applied, as every reload saves its own.
 func (d *daemon) keep(ctx context.Context) {
 	var set *scripting.Set
-	var files *scripting.Files
+	var files *source.Files
 	if !d.loop.do(ctx, func() { set, files = d.loop.set, d.loop.files }) || d.reloader.lastGood {
 		return
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"golang.org/x/sys/unix"
 
-	"sesame/scripting"
+	"sesame/scripting/source"
 )
 
 const (
@@ -243,7 +243,7 @@ func (w *watcher) listen() string {
 // the files that it names: names and content, and what cannot be read. It is zero
 // when nothing can be.
 func fingerprint(path string, named []string) [sha256.Size]byte {
-	files, err := scripting.Read(path, named...)
+	files, err := source.Read(path, named...)
 	if err != nil {
 		return [sha256.Size]byte{}
 	}

@@ -7,7 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"sesame/scripting"
+	"sesame/scripting/source"
 )
 
 // maxWatchLinks is how many symbolic links one after the other are followed.
@@ -83,7 +83,7 @@ func (p *places) above(path string, watch func(string) bool, links int) {
 
 // directory finds a directory and, below lib, the directories in it.
 func (p *places) directory(dir string, watch func(string) bool, depth int) {
-	if depth > scripting.MaxModuleDepth || !watch(dir) {
+	if depth > source.MaxModuleDepth || !watch(dir) {
 		return
 	}
 	p.inside[dir] = true

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"sesame/scripting"
+	"sesame/scripting/source"
 )
 
 // TestWhatOthersCanChange has scripts that only root and who runs this can change,
@@ -19,9 +20,9 @@ func TestWhatOthersCanChange(t *testing.T) {
 	writeFile(t, out+"/real.conf", "[a]\none_time_sequences = "+out+"/once\n")
 	writeFile(t, out+"/once", "1,2\n")
 	must(t, os.Symlink(out+"/real.conf", out+"/knockd.conf"))
-	files, err := scripting.Read(dir)
+	files, err := source.Read(dir)
 	must(t, err)
-	set, err := files.Load(scripting.Options{})
+	set, err := scripting.Load(files, scripting.Options{})
 	must(t, err)
 	defer set.Close()
 	if got := WritableByOthers(set, dir); got != "" {

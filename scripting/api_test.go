@@ -3,7 +3,6 @@ package scripting_test
 import (
 	"strings"
 	"testing"
-	"testing/fstest"
 	"unicode"
 
 	"sesame/scripting"
@@ -75,7 +74,7 @@ sesame.listen "beacon" { on = "udp/1", on_knock = function(knock) KNOCK end }
 				if object.Name != "sesame" {
 					text = declared + react(reacting, object.Name, member.Example)
 				}
-				w := theScripts(t, fstest.MapFS{"example.lua": {Data: []byte(text)}}, scripting.Options{Outside: outside(map[string]string{"/etc/knockd.conf": "[web]\nsequence = 7000,8000"})})
+				w := theScripts(t, map[string]string{"example.lua": text, "/etc/knockd.conf": "[web]\nsequence = 7000,8000"}, scripting.Options{})
 				w.knock(alice, "tcp/1", "tcp/2", "udp/1", "tcp/7421", "udp/9133", "tcp/2904", "udp/62201")
 				w.later(60e9)
 				if got := all(w); strings.Contains(got, "error") {

@@ -4,17 +4,17 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
-	"testing/fstest"
 	"time"
 
 	"github.com/yuin/gopher-lua"
 
 	"sesame/daemon/engine"
+	"sesame/scripting/source/sourcetest"
 )
 
 func loadOne(t testing.TB, text string) *Set {
 	t.Helper()
-	set, err := Load(fstest.MapFS{"ssh.lua": {Data: []byte(text)}}, Options{})
+	set, err := Load(sourcetest.Files(map[string]string{"ssh.lua": text}), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/yuin/gopher-lua"
 
 	"sesame/daemon/spelling"
+	"sesame/scripting/source"
 )
 
 const (
@@ -24,7 +25,7 @@ const (
 // placeholders; what fills them never becomes more than one argument.
 type Command struct {
 	Name    string
-	Place   Place
+	Place   source.Place
 	Argv    []string
 	Undo    []string            // nil: nothing to undo
 	Timeout time.Duration       // of each run

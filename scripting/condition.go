@@ -9,13 +9,14 @@ import (
 
 	"sesame/daemon/engine"
 	"sesame/daemon/packet"
+	"sesame/scripting/source"
 )
 
 // Any is a list of conditions of which one must hold. It is an
 // [engine.Condition].
 type Any struct {
 	Name       string
-	Place      Place
+	Place      source.Place
 	Conditions []engine.Condition
 }
 
@@ -46,7 +47,7 @@ func (a *Any) String() string {
 // [engine.Condition].
 type Function struct {
 	Name   string
-	Place  Place
+	Place  source.Place
 	script *script
 	index  int
 }
@@ -123,7 +124,7 @@ func (s *script) condition(v value) engine.Condition {
 			break
 		}
 		f := &Function{Name: v.what, script: s, index: s.keep(given)}
-		f.Place = Place{File: given.Proto.SourceName, Line: given.Proto.LineDefined}
+		f.Place = source.Place{File: given.Proto.SourceName, Line: given.Proto.LineDefined}
 		if variable, ok := v.expr.(*ast.IdentExpr); ok {
 			f.Name = variable.Value
 		}

@@ -3,19 +3,19 @@ package scripting
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/yuin/gopher-lua"
 
 	"sesame/daemon/engine"
 	"sesame/scripting/knockd"
+	"sesame/scripting/source"
 )
 
 // A Trap is something in a knockd.conf that is hardly meant as knockd reads it, or
 // that Sesame is told elsewhere.
 type Trap struct {
-	Place
+	source.Place
 	Door string // "" for what is in no door
 	Text string // what is made of it, and what to write instead
 	// Options is nil unless this is about the section [options]. See [Disobeyed].
@@ -41,7 +41,7 @@ func registerKnockd(s *script, L *lua.LState) int {
 	if !ok || s.again { // a knockd.conf has no functions
 		return 0
 	}
-	file, err := s.outside.get(name, false)
+	file, err := s.scripts.Reference(name, false)
 	if err != nil {
 		v.fail("%v", err)
 		return 0
@@ -52,11 +52,11 @@ func registerKnockd(s *script, L *lua.LState) int {
 	s.state.Charge(confInstructions*int64(len(file.Source)), confBytes*int64(len(file.Source)))
 	conf, err := knockd.Parse(file.Path, file.Source)
 	if e, ok := errors.AsType[*knockd.SyntaxError](err); ok {
-		s.refuseConf(v, Place{File: e.Path, Line: e.Line}, e.Message)
+		s.refuseConf(v, source.Place{File: e.Path, Line: e.Line}, e.Message)
 		return 0
 	}
 	if conf != nil && s.readSequences(v, conf) {
-		s.addConf(v, conf)
+		s.addConf(v, file, conf)
 	}
 	return 0
 }
@@ -71,8 +71,8 @@ func (v value) path(example string) (string, bool) {
 }
 
 // refuseConf reports what is wrong in a knockd.conf, there and where it is named.
-func (s *script) refuseConf(v value, at Place, message string) {
-	s.loading.problem(s.outside.problem(at, message))
+func (s *script) refuseConf(v value, at source.Place, message string) {
+	s.report(at, message)
 	v.fail("%s cannot be used: see its line %d", at.File, at.Line)
 }
 
@@ -84,9 +84,9 @@ func (s *script) readSequences(v value, conf *knockd.File) bool {
 		if d.OneTime == "" || d.Nowhere {
 			continue
 		}
-		file, err := s.outside.get(conf.OneTimePath(d), true)
+		file, err := s.scripts.Reference(conf.OneTimePath(d), true)
 		if err != nil {
-			s.refuseConf(v, Place{File: conf.Path, Line: d.OneTimeLine}, fmt.Sprintf("the one-time sequences of the door %q: %v", d.Name, err))
+			s.refuseConf(v, source.Place{File: conf.Path, Line: d.OneTimeLine}, fmt.Sprintf("the one-time sequences of the door %q: %v", d.Name, err))
 			good = false
 			continue
 		}
@@ -118,10 +118,13 @@ func (s *script) readBefore(v value, path string) bool {
 
 // addConf registers the doors of a knockd.conf, with their commands and with what
 // is to be said of them.
-func (s *script) addConf(v value, conf *knockd.File) {
+func (s *script) addConf(v value, file *source.ReferencedFile, conf *knockd.File) {
 	doors, err := conf.EngineDoors(s.source.Path, func(path string) ([]byte, error) {
-		file, err := s.outside.get(path, true)
-		return file.text(), err
+		file, err := s.scripts.Reference(path, true)
+		if err != nil {
+			return nil, err
+		}
+		return file.Source, nil
 	})
 	if err != nil {
 		v.fail("%v", err)
@@ -135,11 +138,11 @@ func (s *script) addConf(v value, conf *knockd.File) {
 	}
 	for _, t := range conf.Traps {
 		if !t.Order {
-			s.loading.traps = append(s.loading.traps, Trap{Place: Place{File: conf.Path, Line: t.Line}, Door: t.Door, Text: t.Text})
+			s.loading.traps = append(s.loading.traps, Trap{Place: source.Place{File: conf.Path, Line: t.Line}, Door: t.Door, Text: t.Text})
 		}
 	}
 	if text := Disobeyed(conf.Options); text != "" {
-		at := Place{File: conf.Path, Line: s.outside.find(conf.Path, "[options]")}
+		at := source.Place{File: conf.Path, Line: file.Line("[options]")}
 		s.loading.traps = append(s.loading.traps, Trap{Place: at, Text: text, Options: &conf.Options})
 	}
 }
@@ -150,7 +153,7 @@ func confCommands(path string, d *knockd.Door) []*Command {
 	var commands []*Command
 	for _, run := range d.Runs() {
 		commands = append(commands, &Command{
-			Name: d.Name, Place: Place{File: path, Line: run.Line},
+			Name: d.Name, Place: source.Place{File: path, Line: run.Line},
 			Argv: run.Argv, Undo: run.Undo, TTL: run.TTL, Timeout: run.Timeout, AnyStatus: true,
 		})
 	}
@@ -178,12 +181,4 @@ func Disobeyed(o knockd.Options) string {
 		return ""
 	}
 	return "[options] is for knockd alone, and Sesame does not obey it: in sesame.toml " + strings.Join(told, ", ")
-}
-
-var confSuppression = regexp.MustCompile(`^\s*#+\s*sesame:allow\s+(\S+)\s*(.*)`)
-
-// confSuppressions are the comments of a knockd.conf that allow findings. As there
-// is none behind a directive, each stands above what it is about.
-func confSuppressions(path string, source []byte) []Suppression {
-	return commentsAllowing(path, strings.Split(string(source), "\n"), confSuppression, "#")
 }

@@ -4,11 +4,12 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"testing/fstest"
 
 	"github.com/google/go-cmp/cmp"
 
 	"sesame/scripting"
+	"sesame/scripting/source"
+	"sesame/scripting/source/sourcetest"
 )
 
 func TestFacts(t *testing.T) {
@@ -81,12 +82,14 @@ func TestDoorsAreInTheOrderOfFilesAndLines(t *testing.T) {
 }
 
 func TestOneFile(t *testing.T) {
-	files := fstest.MapFS{
-		"a.lua":     {Data: []byte(`sesame.door "a" { sequence = { 1 }, when = require "t" }`)},
-		"b.lua":     {Data: []byte(`this is wrong`)},
-		"lib/t.lua": {Data: []byte(`return sesame.window { days = "sat", tz = "UTC" }`)},
+	files := map[string]string{
+		"a.lua":     `sesame.door "a" { sequence = { 1 }, when = require "t" }`,
+		"b.lua":     `this is wrong`,
+		"lib/t.lua": `return sesame.window { days = "sat", tz = "UTC" }`,
 	}
-	set, err := scripting.LoadFile(files, "a.lua", scripting.Options{})
+	one := sourcetest.Files(files)
+	one.Single = "a.lua"
+	set, err := scripting.Load(one, scripting.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,15 +97,16 @@ func TestOneFile(t *testing.T) {
 	if len(set.Engine.Doors) != 1 || len(set.Files) != 2 {
 		t.Errorf("%d doors, %d files", len(set.Engine.Doors), len(set.Files))
 	}
-	if _, err := scripting.LoadFile(files, "c.lua", scripting.Options{}); err == nil || !strings.Contains(err.Error(), "c.lua") {
+	one.Single = "c.lua"
+	if _, err := scripting.Load(one, scripting.Options{}); err == nil || !strings.Contains(err.Error(), "c.lua") {
 		t.Errorf("a file that is not there: %v", err)
 	}
 }
 
 func TestScriptsPrintWhileTheyLoad(t *testing.T) {
 	var got []string
-	files := fstest.MapFS{"a.lua": {Data: []byte("\nprint('hello', 1)\n")}}
-	theScripts(t, files, scripting.Options{Print: func(at scripting.Place, text string) { got = append(got, at.String()+" "+text) }})
+	files := map[string]string{"a.lua": "\nprint('hello', 1)\n"}
+	theScripts(t, files, scripting.Options{Print: func(at source.Place, text string) { got = append(got, at.String()+" "+text) }})
 	if strings.Join(got, "\n") != "a.lua:2 hello\t1" {
 		t.Errorf("printed %q", got)
 	}

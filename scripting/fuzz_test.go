@@ -6,13 +6,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/fstest"
 	"time"
 
 	"sesame/daemon/engine"
 	"sesame/daemon/packet"
 	"sesame/scripting"
 	"sesame/scripting/lint"
+	"sesame/scripting/source"
+	"sesame/scripting/source/sourcetest"
 )
 
 // FuzzScriptPackets loads any text, and if it loads, knocks at it. A problem has
@@ -41,7 +42,7 @@ sesame.door "d" { sequence = { 4 }, guards = 24, on_open = function(x) if x.stag
 	}
 	f.Add(`sesame.door "a" { sequence = { 1 }, guards = 22, on_open = function(x) if x.stage == 0 then x:allow() end x["al".."low"](x, { prefix4 = 8 }) end }`, "\x00\x00")
 	f.Fuzz(func(t *testing.T, text, packets string) {
-		set, err := scripting.Load(fstest.MapFS{"f.lua": {Data: []byte(text)}}, scripting.Options{})
+		set, err := scripting.Load(sourcetest.Files(map[string]string{"f.lua": text}), scripting.Options{})
 		if err != nil {
 			checkProblems(t, err)
 			return
@@ -69,7 +70,7 @@ sesame.door "d" { sequence = { 4 }, guards = 24, on_open = function(x) if x.stag
 }
 
 func checkProblems(t *testing.T, err error) {
-	problems, ok := err.(scripting.Problems)
+	problems, ok := err.(source.Problems)
 	if !ok || len(problems) == 0 {
 		t.Fatalf("not a list of problems: %v", err)
 	}

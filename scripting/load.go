@@ -1,50 +1,37 @@
 package scripting
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
-	"path/filepath"
 	"reflect"
 	"slices"
-	"strings"
 
 	"sesame/daemon/engine"
 	"sesame/daemon/spelling"
+	"sesame/scripting/source"
 )
 
 // Options say how a script set is loaded. All may be zero.
 type Options struct {
-	// Dir is the name of the file system for messages.
-	Dir string
 	// Values are those of sesame.option, as people write them.
 	Values map[string]string
-	// Given says how messages name the places where values were given:
-	// "sesame.toml:12". Those not in it come from --set.
+	// Given says how messages name the places where values were given: "sesame.toml:12". Those not in
+	// it come from --set.
 	Given map[string]string
-	// Outside reads a file that a script names by its path and that is no script: a
-	// knockd.conf, or one-time sequences. It gets an absolute path, once. When it is
-	// nil, naming one is a problem. [Files.Load] sets it.
-	Outside func(path string) ([]byte, error)
-	// Base is where relative paths of such files begin, an absolute path.
-	// [Files.Load] sets it too.
-	Base string
-	// Print gets what scripts print while they load. What they print later is
-	// a [engine.Log].
-	Print func(Place, string)
+	// Print gets what scripts print while they load. What they print later is a [engine.Log].
+	Print func(source.Place, string)
 }
 
 // A Set is a loaded script set: what the engine needs, and what reports and lints
 // tell about it. Only the goroutine that owns the engine may use Engine.
 type Set struct {
 	Engine *engine.Set
-	Files  []File // scripts and the modules that they require, by path, and then what else they name
+	Files  []source.File // scripts and the modules that they require, by path, and then what else they name
 
 	Commands     []*Command
 	Options      []OptionValue
-	Allows       []AllowSite
-	Suppressions []Suppression
+	Allows       []source.AllowSite
+	Suppressions []source.Suppression
 	Traps        []Trap // of the knockd.confs
 
 	scripts []*script
@@ -57,48 +44,19 @@ func (s *Set) Close() {
 	}
 }
 
-// Load reads the scripts of a directory: each *.lua of its top level, in the
-// order of their names, except tests (*_test.lua) and names that begin with a
-// dot. Modules are below lib, and read when a script requires them. Each file is
-// read once. An error is of type [Problems], unless the directory cannot be
-// read or has no scripts.
-func Load(fsys fs.FS, opt Options) (*Set, error) {
-	names, err := scriptNames(fsys, opt)
-	if err != nil {
-		return nil, err
-	}
-	return load(fsys, names, opt, map[string]*outsideFile{})
-}
-
-func scriptNames(fsys fs.FS, opt Options) ([]string, error) {
-	entries, err := fs.ReadDir(fsys, ".")
-	if err != nil {
-		return nil, fmt.Errorf("reading the scripts in %s: %w", opt.dir(), err)
-	}
-	var names []string
-	for _, entry := range entries {
-		name := entry.Name()
-		if strings.HasSuffix(name, ".lua") && !strings.HasSuffix(name, "_test.lua") && !strings.HasPrefix(name, ".") && !entry.IsDir() {
-			names = append(names, name)
+// Sites returns the places at which functions of a script give access and close
+// doors: those in its file and in the modules that it requires. A door reaches
+// those of its own registration and those that stand in none, and what none of
+// these says is refused when it is asked for: a script that hides a call
+// (attempt["al" .. "low"]) does no more than who reads it is told. A module has
+// no sites of its own.
+func (s *Set) Sites(script string) ([]source.AllowSite, []source.CloseSite) {
+	for _, candidate := range s.scripts {
+		if candidate.source.Path == script {
+			return candidate.allows, candidate.closes
 		}
 	}
-	if len(names) == 0 {
-		return nil, fmt.Errorf("no scripts in %s: expected files that end in .lua at its top level", opt.dir())
-	}
-	return names, nil
-}
-
-// LoadFile reads one script. The modules that it requires are below lib in the
-// same file system.
-func LoadFile(fsys fs.FS, name string, opt Options) (*Set, error) {
-	return load(fsys, []string{name}, opt, map[string]*outsideFile{})
-}
-
-func (o Options) dir() string {
-	if o.Dir == "" {
-		return "the directory"
-	}
-	return o.Dir
+	return nil, nil
 }
 
 // given names where the value of an option comes from.
@@ -109,26 +67,33 @@ func (o Options) given(name string) string {
 	return "--set " + name
 }
 
-// load loads scripts. What they name outside stands in named, by absolute path,
-// also when they do not load.
-func load(fsys fs.FS, names []string, opt Options, named map[string]*outsideFile) (*Set, error) {
+// Load loads the script set that the files are. From then on the files have no referenced file that
+// the set does not name, also when it does not load. An error is of type [source.Problems], unless
+// there are no scripts.
+func Load(files *source.Files, opt Options) (*Set, error) { return load(files, opt, API()) }
+
+func load(files *source.Files, opt Options, api []Object) (*Set, error) {
+	scripts := files.Scripts()
+	defer scripts.Close()
+	names, err := files.Names()
+	if err != nil {
+		return nil, err
+	}
 	l := &loader{
 		options: opt,
-		sources: &sources{fsys: fsys, files: map[string]*source{}, failed: map[string]error{}},
-		outside: &outside{base: opt.Base, read: opt.Outside, files: named, lines: map[string][]string{}},
-		api:     API(),
-		doors:   map[string]Place{},
-		confs:   map[string]Place{},
+		scripts: scripts,
+		api:     api,
+		doors:   map[string]source.Place{},
+		confs:   map[string]source.Place{},
 		set:     &Set{Engine: &engine.Set{}},
 	}
 	for _, name := range names {
 		l.load(name)
 	}
-	l.sources.fsys, l.outside.read = nil, nil
 	l.check()
 	if len(l.problems) > 0 {
 		l.set.Close()
-		return nil, l.problems.sorted()
+		return nil, l.problems.Sorted()
 	}
 	l.describe()
 	return l.set, nil
@@ -137,24 +102,23 @@ func load(fsys fs.FS, names []string, opt Options, named map[string]*outsideFile
 // A loader collects what the files of a set register, and all that is wrong.
 type loader struct {
 	options    Options
-	sources    *sources
-	outside    *outside
+	scripts    *source.Scripts
 	api        []Object
-	doors      map[string]Place
-	confs      map[string]Place // knockd.confs, by absolute path
+	doors      map[string]source.Place
+	confs      map[string]source.Place // knockd.confs, by absolute path
 	set        *Set
-	problems   Problems
+	problems   source.Problems
 	incomplete bool // a file did not run to its end
 }
 
 func (l *loader) load(name string) {
-	file, err := l.sources.read(name)
+	file, err := l.scripts.Load(name)
 	if err != nil {
 		l.fail(name, err)
 		return
 	}
 	s := &script{
-		source: file, sources: l.sources, outside: l.outside, api: l.api, doors: l.doors, confs: l.confs,
+		source: file, scripts: l.scripts, api: l.api, doors: l.doors, confs: l.confs,
 		options: l.options, print: l.options.Print,
 	}
 	registered, err := s.start()
@@ -167,44 +131,22 @@ func (l *loader) load(name string) {
 	l.add(registered)
 }
 
-// fail notes that a file did not load. The reason may be known already: a
-// problem that also ended the file.
+// fail notes that a file did not load. The reason may be known already: a problem that also ended the
+// file.
 func (l *loader) fail(name string, err error) {
 	l.incomplete = true
-	for _, problem := range problemsOf(name, err) {
-		known := slices.ContainsFunc(l.problems, func(p *Problem) bool {
-			return p.File == problem.File && p.Line == problem.Line && p.Message == problem.Message
-		})
-		if !known {
+	for _, problem := range source.ProblemsOf(name, err) {
+		if !l.problems.Has(problem) {
 			l.problems = append(l.problems, problem)
 		}
 	}
-	for _, module := range slices.Sorted(maps.Keys(l.sources.failed)) {
-		if module != name && !errors.Is(l.sources.failed[module], fs.ErrNotExist) {
-			l.problems = append(l.problems, problemsOf(module, l.sources.failed[module])...)
-		}
-	}
-}
-
-// problemsOf takes an error of the sandbox apart.
-func problemsOf(name string, err error) Problems {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		var problems Problems
-		for _, one := range joined.Unwrap() {
-			problems = append(problems, problemsOf(name, one)...)
-		}
-		return problems
-	}
-	if problem, ok := errors.AsType[*Problem](err); ok && problem.File != "" {
-		return Problems{problem}
-	}
-	return Problems{{File: name, Message: err.Error()}}
+	l.problems = append(l.problems, l.scripts.Failed()...)
 }
 
 // add takes over what a file registered.
 func (l *loader) add(r *registration) {
 	for _, door := range together(r.doors) {
-		place := Place{File: door.File, Line: door.Line}
+		place := source.Place{File: door.File, Line: door.Line}
 		if first, ok := l.doors[door.Name]; ok {
 			l.report(place, fmt.Sprintf("%s %q: %s", kindOfDoor(door), door.Name, taken(first, place)))
 			continue
@@ -215,21 +157,21 @@ func (l *loader) add(r *registration) {
 	l.set.Engine.Timers = append(l.set.Engine.Timers, r.timers...)
 	// What a module declares, each script that requires it declares again.
 	maps.Copy(l.confs, r.confs)
-	l.set.Commands = appendNew(l.set.Commands, r.commands, func(c *Command) Place { return c.Place })
+	l.set.Commands = appendNew(l.set.Commands, r.commands, func(c *Command) source.Place { return c.Place }, func(a, b *Command) bool { return reflect.DeepEqual(a, b) })
 	l.set.Traps = append(l.set.Traps, r.traps...)
-	l.set.Options = appendNew(l.set.Options, r.options, func(o OptionValue) Place { return o.Place })
+	l.set.Options = appendNew(l.set.Options, r.options, func(o OptionValue) source.Place { return o.Place }, func(a, b OptionValue) bool { return a == b })
 }
 
-// appendNew appends to a list what it does not have yet. Two of the same are at the
-// same place; a knockd.conf may have very many.
-func appendNew[T any](list, more []T, place func(T) Place) []T {
-	known := map[Place][]T{}
+// appendNew appends to a list what it does not have yet. Only what is at the same place is compared,
+// since a knockd.conf may have very many commands.
+func appendNew[T any](list, more []T, place func(T) source.Place, equal func(a, b T) bool) []T {
+	known := map[source.Place][]T{}
 	for _, one := range list {
 		known[place(one)] = append(known[place(one)], one)
 	}
 	for _, one := range more {
 		there := known[place(one)]
-		if !slices.ContainsFunc(there, func(other T) bool { return reflect.DeepEqual(other, one) }) {
+		if !slices.ContainsFunc(there, func(other T) bool { return equal(other, one) }) {
 			list, known[place(one)] = append(list, one), append(there, one)
 		}
 	}
@@ -237,7 +179,7 @@ func appendNew[T any](list, more []T, place func(T) Place) []T {
 }
 
 // taken says why a door cannot have a name.
-func taken(first, again Place) string {
+func taken(first, again source.Place) string {
 	if first == again {
 		return fmt.Sprintf("more than one script requires %s, and each would have this door: register it in one of them", again.File)
 	}
@@ -255,18 +197,11 @@ func kindOfDoor(d *engine.Door) string {
 }
 
 // report notes a problem that shows when files are seen together.
-func (l *loader) report(at Place, message string) {
-	var r registration
-	file := l.sources.files[at.File]
-	if file == nil && filepath.IsAbs(at.File) {
-		l.problems = append(l.problems, l.outside.problem(at, message))
-		return
+func (l *loader) report(at source.Place, message string) {
+	if file := l.scripts.Find(at.File); at.Column == 0 && file != nil {
+		at.Column = file.Column(at.Line, "sesame", 0)
 	}
-	if at.Column == 0 && file != nil {
-		at.Column = file.column(at.Line, "sesame", 0)
-	}
-	r.report(file, at, message)
-	l.problems = append(l.problems, r.problems...)
+	l.problems = append(l.problems, l.scripts.Problem(at, message))
 }
 
 // check looks at the set as a whole. What a file that failed would have declared
@@ -276,8 +211,8 @@ func (l *loader) check() {
 		return
 	}
 	names := slices.Sorted(maps.Keys(l.doors))
-	for _, path := range slices.Sorted(maps.Keys(l.sources.files)) {
-		for _, site := range l.sources.files[path].facts.closes {
+	for _, file := range l.scripts.All() {
+		for _, site := range file.Closes {
 			if _, ok := l.doors[site.Target]; !ok && site.Target != "" {
 				l.report(site.Place, fmt.Sprintf("close: there is no door %q%s", site.Target, spelling.DidYouMean(site.Target, names)))
 			}
@@ -293,7 +228,7 @@ func (l *loader) check() {
 	for _, name := range slices.Sorted(maps.Keys(l.options.Values)) {
 		if !slices.Contains(options, name) {
 			message := fmt.Sprintf("%s: no script declares the option %q%s", l.options.given(name), name, spelling.DidYouMean(name, options))
-			l.problems = append(l.problems, &Problem{Message: message})
+			l.problems = append(l.problems, &source.Problem{Message: message})
 		}
 	}
 }
@@ -314,18 +249,16 @@ func (l *loader) checkAllows(s *script) {
 
 // describe completes a set that is right with what its files tell.
 func (l *loader) describe() {
-	for _, path := range slices.Sorted(maps.Keys(l.sources.files)) {
-		file := l.sources.files[path]
+	for _, file := range l.scripts.All() {
 		l.set.Files = append(l.set.Files, file.File)
-		l.set.Allows = append(l.set.Allows, file.facts.allows...)
-		l.set.Suppressions = append(l.set.Suppressions, suppressions(path, file.lines)...)
+		l.set.Allows = append(l.set.Allows, file.Allows...)
+		l.set.Suppressions = append(l.set.Suppressions, file.Suppressions()...)
 	}
-	for _, path := range slices.Sorted(maps.Keys(l.outside.files)) {
-		file := l.outside.files[path]
+	for _, file := range l.scripts.Referenced() {
 		l.set.Files = append(l.set.Files, file.File)
-		l.set.Suppressions = append(l.set.Suppressions, confSuppressions(path, file.Source)...)
+		l.set.Suppressions = append(l.set.Suppressions, file.Suppressions()...)
 		if file.OneTime {
-			l.set.Traps = append(l.set.Traps, oneTimeTraps(path, file.Source)...)
+			l.set.Traps = append(l.set.Traps, oneTimeTraps(file.Path, file.Source)...)
 		}
 	}
 }

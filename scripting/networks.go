@@ -6,13 +6,14 @@ import (
 	"strings"
 
 	"sesame/daemon/engine"
+	"sesame/scripting/source"
 )
 
 // Networks is a list of networks that a source must be in. It is an
 // [engine.Condition].
 type Networks struct {
 	Name     string
-	Place    Place
+	Place    source.Place
 	Prefixes []netip.Prefix
 }
 

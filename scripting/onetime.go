@@ -3,6 +3,7 @@ package scripting
 import (
 	"sesame/daemon/engine"
 	"sesame/scripting/knockd"
+	"sesame/scripting/source"
 )
 
 // A file of one-time sequences costs a script this much for each of its bytes.
@@ -19,7 +20,7 @@ func (d *draft) readOneTime() {
 	if !ok || d.script.again { // its functions are all that it is started anew for
 		return
 	}
-	file, err := d.script.outside.get(name, true)
+	file, err := d.script.scripts.Reference(name, true)
 	if err != nil {
 		d.oneTime.fail("%v", err)
 		return
@@ -49,11 +50,11 @@ func (d *draft) readOneTime() {
 
 // oneTimeTraps says what in a file of one-time sequences is hardly meant as it is
 // read.
-func oneTimeTraps(path string, source []byte) []Trap {
+func oneTimeTraps(path string, text []byte) []Trap {
 	var traps []Trap
-	_, found := knockd.Unused(source)
+	_, found := knockd.Unused(text)
 	for _, t := range found {
-		traps = append(traps, Trap{Place: Place{File: path, Line: t.Line}, Text: t.Text})
+		traps = append(traps, Trap{Place: source.Place{File: path, Line: t.Line}, Text: t.Text})
 	}
 	return traps
 }

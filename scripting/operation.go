@@ -1,6 +1,7 @@
 package scripting
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -13,6 +14,7 @@ import (
 	"sesame/daemon/packet"
 	"sesame/daemon/spelling"
 	"sesame/scripting/sandbox"
+	"sesame/scripting/source"
 )
 
 // maxText bounds a reason, a line of a log and a stored string, in bytes.
@@ -27,7 +29,7 @@ const (
 
 // argument makes a value of a method's argument; what is wrong with it is raised.
 func (o *object) argument(L *lua.LState, i int, what string) value {
-	return value{lua: L.Get(i), what: what, report: func(_ Place, message string) {
+	return value{lua: L.Get(i), what: what, report: func(_ source.Place, message string) {
 		o.call.script.state.Charge(suggestionCost, 0)
 		L.RaiseError("%s", message)
 	}}
@@ -209,4 +211,48 @@ func (o *object) after(L *lua.LState) int {
 	}
 	o.call.add(L, engine.After{Delay: delay, Name: name, Value: toGo(storable(L, L.Get(4), "after"))})
 	return 0
+}
+
+// mayAllow refuses access that no site of the door says, or that the door's
+// ports exclude.
+func (c *call) mayAllow(L *lua.LState, allow engine.Allow) {
+	door := c.moment.Door
+	ports := allow.Ports
+	if len(ports) == 0 {
+		ports = door.Guards
+	}
+	for _, port := range ports {
+		if door.Ports != nil && !slices.Contains(door.Guards, port) && !slices.Contains(door.Ports, port) {
+			L.RaiseError("allow of %s: it is neither among the guards of the door nor among its ports", port)
+		}
+		named := false
+		spanned := slices.ContainsFunc(c.script.allows, func(site source.AllowSite) bool {
+			names := site.Names(door, port)
+			named = named || names
+			return names && site.Spans(allow.Bits4, allow.Bits6)
+		})
+		switch {
+		case !named:
+			L.RaiseError(`allow of %s: no allow %s names it: write allow { port = %q } there`, port, whence(door.Name), port)
+		case !spanned:
+			L.RaiseError(`allow of %s: no allow %s names so wide a network: write prefix4 or prefix6 there`, port, whence(door.Name))
+		}
+	}
+}
+
+// mayClose refuses to close a door that no site of the door at hand names.
+func (c *call) mayClose(L *lua.LState, target string) {
+	door := doorOf(c.moment)
+	named := slices.ContainsFunc(c.script.closes, func(site source.CloseSite) bool { return site.Names(door, target) })
+	if !named {
+		L.RaiseError("close %q: no close %s names it: write close %[1]q there", target, whence(door))
+	}
+}
+
+// whence says where the sites of a door are looked for.
+func whence(door string) string {
+	if door == "" {
+		return "outside of doors"
+	}
+	return fmt.Sprintf("in door %q or outside of doors", door)
 }

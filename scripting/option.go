@@ -8,12 +8,13 @@ import (
 	"github.com/yuin/gopher-lua"
 
 	"sesame/daemon/packet"
+	"sesame/scripting/source"
 )
 
 // An OptionValue is a setting that a script declared, with the value that it got.
 type OptionValue struct {
 	Name  string
-	Place Place
+	Place source.Place
 	Type  string
 	Doc   string
 	Value any  // a string, float64 or bool

@@ -8,6 +8,7 @@ import (
 
 	"sesame/daemon/engine"
 	"sesame/daemon/packet"
+	"sesame/scripting/source"
 )
 
 func registerPolicy(s *script, L *lua.LState) int {
@@ -31,8 +32,8 @@ func registerPolicy(s *script, L *lua.LState) int {
 
 // earliest names what was registered first, for a message at a place; "" when
 // nothing was.
-func (r *registration) earliest(from Place) string {
-	var first Place
+func (r *registration) earliest(from source.Place) string {
+	var first source.Place
 	name := ""
 	if len(r.pending) > 0 {
 		first, name = r.pending[0].at, r.pending[0].String()

@@ -1,11 +1,11 @@
 package scripting_test
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
 	"testing"
-	"testing/fstest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -14,12 +14,16 @@ import (
 	"sesame/daemon/packet"
 	"sesame/scripting"
 	"sesame/scripting/lint"
+	"sesame/scripting/source"
+	"sesame/scripting/source/sourcetest"
 )
 
 // theConf loads what a script says, with a knockd.conf outside.
 func theConf(t *testing.T, script string, files map[string]string) *world {
 	t.Helper()
-	return theScripts(t, fstest.MapFS{"ssh.lua": {Data: []byte(script)}}, scripting.Options{Base: "/srv/scripts", Outside: outside(files)})
+	texts := map[string]string{"ssh.lua": script}
+	maps.Copy(texts, files)
+	return theScripts(t, texts, scripting.Options{})
 }
 
 func names(set *engine.Set) []string {
@@ -104,7 +108,7 @@ sesame.door "ssh" { FIRST one_time_sequences = "once", flags = "syn", guards = 2
 				if diff := cmp.Diff(tt.want[0].Knocks, d.Sequence); diff != "" {
 					t.Errorf("the door begins elsewhere (-want +got):\n%s", diff)
 				}
-				if f := w.set.Files[1]; f.Path != "/srv/scripts/once" || !f.OneTime || !f.Outside() || string(f.Source) != file {
+				if f := w.set.Files[1]; f.Path != "/srv/scripts/once" || !f.OneTime || !f.Referenced() || string(f.Source) != file {
 					t.Errorf("the files are %+v", w.set.Files)
 				}
 				if len(w.set.Traps) != 1 || w.set.Traps[0].Line != 4 {
@@ -293,10 +297,11 @@ func TestWhatStandsBeforeThePolicy(t *testing.T) {
 		"require \"m\"\nsesame.policy \"knockd\"":            `a.lua:2:1: sesame.policy: it stands behind sesame.door "m" in lib/m.lua:2: write it at the head of the file`,
 		"sesame.policy \"knockd\"\nsesame.policy \"sesame\"": `a.lua:2:1: sesame.policy: it is named twice: a file has one policy`,
 	} {
-		_, err := scripting.Load(fstest.MapFS{
-			"a.lua":     {Data: []byte(script)},
-			"lib/m.lua": {Data: []byte("\nsesame.door \"m\" { sequence = { 1, 2 }, guards = 22 }")},
-		}, scripting.Options{Base: "/srv/scripts", Outside: outside(map[string]string{"/k": "[c]\nsequence = 1,3\ncommand = x\n"})})
+		_, err := scripting.Load(sourcetest.Files(map[string]string{
+			"a.lua":     script,
+			"lib/m.lua": "\nsesame.door \"m\" { sequence = { 1, 2 }, guards = 22 }",
+			"/k":        "[c]\nsequence = 1,3\ncommand = x\n",
+		}), scripting.Options{})
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s\ngives %v\nwant  %s", script, err, want)
 		}
@@ -306,17 +311,18 @@ func TestWhatStandsBeforeThePolicy(t *testing.T) {
 // TestADoorWithoutASequence: what is proposed is what the policy takes.
 func TestADoorWithoutASequence(t *testing.T) {
 	for _, policy := range []string{"", `sesame.policy "knockd" `} {
-		_, err := scripting.Load(fstest.MapFS{"a.lua": {Data: []byte(policy + `sesame.door "a" { guards = 22 }`)}}, scripting.Options{})
+		_, err := scripting.Load(sourcetest.Files(map[string]string{"a.lua": policy + `sesame.door "a" { guards = 22 }`}), scripting.Options{})
 		if err == nil || !strings.Contains(err.Error(), `sequence is missing: expected 1 to 32 ports, such as sequence = { "tcp/7421", "udp/9133" }, or the path of a file of them in one_time_sequences`) || strings.Contains(err.Error(), "flags") {
 			t.Errorf("%v", err)
 		}
 	}
 }
 
-func TestNothingReadsOutside(t *testing.T) {
-	_, err := scripting.Load(fstest.MapFS{"a.lua": {Data: []byte(`sesame.knockd "/etc/knockd.conf"
-sesame.knockd "knockd.conf"`)}}, scripting.Options{})
-	if err == nil || !strings.Contains(err.Error(), "a.lua:1:1: sesame.knockd: /etc/knockd.conf: nothing reads files outside the scripts here") ||
+func TestNothingReadsReferencedFiles(t *testing.T) {
+	files := source.Of("scripts", "", []source.File{{Path: "a.lua", Source: []byte(`sesame.knockd "/etc/knockd.conf"
+sesame.knockd "knockd.conf"`)}})
+	_, err := scripting.Load(files, scripting.Options{})
+	if err == nil || !strings.Contains(err.Error(), "a.lua:1:1: sesame.knockd: reading /etc/knockd.conf: it was not kept with the scripts") ||
 		!strings.Contains(err.Error(), `a.lua:2:1: sesame.knockd: "knockd.conf" is a relative path`) {
 		t.Errorf("%v", err)
 	}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"testing/fstest"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -70,11 +69,11 @@ sesame.door "d" { sequence = { 7, 8 }, guards = 24, on_open = a.on_miss }`)
 }
 
 func TestSites(t *testing.T) {
-	w := theScripts(t, fstest.MapFS{
-		"a.lua":     {Data: []byte("require 'm' require 'n'\nsesame.door 'a' { sequence = { 1, 2 }, guards = 22, on_open = function(x) x:allow() end }")},
-		"b.lua":     {Data: []byte("require 'n'\nlocal function stop(x) x:close 'a' end")},
-		"lib/m.lua": {Data: []byte("sesame.door 'm' { sequence = { 3, 4 }, on_open = function(x) x:allow { port = 80, prefix4 = 24, prefix6 = x.stage } end }")},
-		"lib/n.lua": {Data: []byte("local function give(x) x:allow { port = x.port, prefix4 = 0 } end\nlocal t = { sesame = {} } local never = function() t.sesame.door 'fake' { f = function(x) x:allow() end } end")},
+	w := theScripts(t, map[string]string{
+		"a.lua":     "require 'm' require 'n'\nsesame.door 'a' { sequence = { 1, 2 }, guards = 22, on_open = function(x) x:allow() end }",
+		"b.lua":     "require 'n'\nlocal function stop(x) x:close 'a' end",
+		"lib/m.lua": "sesame.door 'm' { sequence = { 3, 4 }, on_open = function(x) x:allow { port = 80, prefix4 = 24, prefix6 = x.stage } end }",
+		"lib/n.lua": "local function give(x) x:allow { port = x.port, prefix4 = 0 } end\nlocal t = { sesame = {} } local never = function() t.sesame.door 'fake' { f = function(x) x:allow() end } end",
 	}, scripting.Options{})
 	var got []string
 	for _, file := range w.set.Files {
@@ -102,10 +101,10 @@ func TestSites(t *testing.T) {
 }
 
 func TestCommandsOfAModule(t *testing.T) {
-	w := theScripts(t, fstest.MapFS{
-		"a.lua":     {Data: []byte(`local make = require "m" make.command { "/bin/x", undo = { "/bin/y" } } make.command { "/bin/x", "{n}", choices = { n = { "1" } } }`)},
-		"b.lua":     {Data: []byte(`local make = require "m" make.command { "/bin/x" } make.command { "/bin/x", "{n}", choices = { n = { "2" } } } make.command { "/bin/x" }`)},
-		"lib/m.lua": {Data: []byte(`return { command = function(options) return sesame.command(options) end }`)},
+	w := theScripts(t, map[string]string{
+		"a.lua":     `local make = require "m" make.command { "/bin/x", undo = { "/bin/y" } } make.command { "/bin/x", "{n}", choices = { n = { "1" } } }`,
+		"b.lua":     `local make = require "m" make.command { "/bin/x" } make.command { "/bin/x", "{n}", choices = { n = { "2" } } } make.command { "/bin/x" }`,
+		"lib/m.lua": `return { command = function(options) return sesame.command(options) end }`,
 	}, scripting.Options{})
 	var got []string
 	for _, c := range w.set.Commands {

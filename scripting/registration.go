@@ -7,27 +7,28 @@ import (
 	"github.com/yuin/gopher-lua/ast"
 
 	"sesame/daemon/engine"
+	"sesame/scripting/source"
 )
 
 // A registration collects what one script registers while it loads.
 type registration struct {
 	doors    []*engine.Door
 	timers   []engine.Timer
-	timersAt map[string]Place
+	timersAt map[string]source.Place
 	commands []*Command
 	options  []OptionValue
 	pending  []*pending
-	policy   bool             // sesame.policy was called
-	knockd   bool             // and said "knockd"
-	confs    map[string]Place // that sesame.knockd read, by their absolute path
+	policy   bool                    // sesame.policy was called
+	knockd   bool                    // and said "knockd"
+	confs    map[string]source.Place // that sesame.knockd read, by their absolute path
 	traps    []Trap
-	problems Problems
+	problems source.Problems
 }
 
 // A pending registration has its name, and waits for its table.
 type pending struct {
 	kind, name string
-	at         Place
+	at         source.Place
 	done       bool
 }
 
@@ -36,25 +37,22 @@ func (p *pending) String() string { return fmt.Sprintf("sesame.%s %q", p.kind, p
 // maxProblems bounds what is said about one file: a table may have many entries.
 const maxProblems = 100
 
-func (r *registration) problem(p *Problem) {
+func (r *registration) problem(p *source.Problem) {
 	if len(r.problems) < maxProblems {
 		r.problems = append(r.problems, p)
 	}
 }
 
-func (r *registration) report(source *source, at Place, message string) {
-	problem := &Problem{File: at.File, Line: at.Line, Column: at.Column, Message: message}
-	if source != nil && at.Line > 0 && at.Line <= len(source.lines) {
-		problem.SourceLine = source.lines[at.Line-1]
-	}
-	r.problem(problem)
+// report notes a problem at a place, while the file loads.
+func (s *script) report(at source.Place, message string) {
+	s.loading.problem(s.scripts.Problem(at, message))
 }
 
 // finish reports the registrations that never got their table.
 func (r *registration) finish(s *script) {
 	for _, p := range r.pending {
 		if !p.done {
-			r.report(s.sources.files[p.at.File], p.at, fmt.Sprintf("%s has no table of options: write %s { ... }", p, p))
+			s.report(p.at, fmt.Sprintf("%s has no table of options: write %s { ... }", p, p))
 		}
 	}
 }
@@ -62,7 +60,7 @@ func (r *registration) finish(s *script) {
 // caller returns the source, and the place in it, that called the API.
 //
 // What pcall calls has a stack of its own, on which there may be no script.
-func (s *script) caller(L *lua.LState) (*source, Place) {
+func (s *script) caller(L *lua.LState) (*source.Script, source.Place) {
 	for _, stack := range []*lua.LState{L, s.state.L()} {
 		for level := 1; ; level++ {
 			frame, ok := stack.GetStack(level)
@@ -70,12 +68,12 @@ func (s *script) caller(L *lua.LState) (*source, Place) {
 				break
 			}
 			_, err := stack.GetInfo("Sl", frame, nil)
-			if file := s.sources.files[frame.Source]; err == nil && file != nil && frame.CurrentLine > 0 {
-				return file, Place{File: file.Path, Line: frame.CurrentLine}
+			if file := s.scripts.Find(frame.Source); err == nil && file != nil && frame.CurrentLine > 0 {
+				return file, source.Place{File: file.Path, Line: frame.CurrentLine}
 			}
 		}
 	}
-	return s.source, Place{File: s.source.Path}
+	return s.source, source.Place{File: s.source.Path}
 }
 
 // argument returns the table that a call of the API was given, with its place,
@@ -86,14 +84,14 @@ func (s *script) argument(L *lua.LState, kind, name string) (v value, bound stri
 	if name != "" {
 		v.what = fmt.Sprintf("sesame.%s %q", kind, name)
 	}
-	if site := file.facts.site(place.Line, kind, name); site != nil {
-		if bound = site.bound; site.table != nil {
-			v.expr = ast.Expr(site.table)
+	if found := file.Call(place.Line, kind, name); found != nil {
+		if bound = found.Bound; found.Table != nil {
+			v.expr = ast.Expr(found.Table)
 		}
 	}
-	place.Column = file.column(place.Line, "sesame."+kind, 0)
+	place.Column = file.Column(place.Line, "sesame."+kind, 0)
 	v.at = place
-	v.report = func(at Place, message string) { s.loading.report(file, at, message) }
+	v.report = s.report
 	return v, bound
 }
 

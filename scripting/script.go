@@ -11,19 +11,19 @@ import (
 	"sesame/daemon/engine"
 	"sesame/daemon/spelling"
 	"sesame/scripting/sandbox"
+	"sesame/scripting/source"
 )
 
 // A script is one file with its Lua state.
 type script struct {
-	source  *source
-	sources *sources
+	source  *source.Script
+	scripts *source.Scripts
 	api     []Object
-	options Options             // among them what was given from outside for sesame.option
-	print   func(Place, string) // what print prints while the file loads; may be nil
-	doors   map[string]Place    // of the whole set; empty until all files are loaded
-	confs   map[string]Place    // that earlier files read
-	outside *outside
-	again   bool // it was loaded, and is started anew for its functions alone
+	options Options                    // among them what was given from outside for sesame.option
+	print   func(source.Place, string) // what print prints while the file loads; may be nil
+	doors   map[string]source.Place    // of the whole set; empty until all files are loaded
+	confs   map[string]source.Place    // that earlier files read
+	again   bool                       // it was loaded, and is started anew for its functions alone
 
 	state      *sandbox.State
 	metatables map[string]*lua.LTable
@@ -33,20 +33,20 @@ type script struct {
 	failed     error            // why it could not be started again
 
 	timers   []string // names of its handlers
-	required []*source
-	allows   []AllowSite // through which its doors give access, and no other way
-	closes   []CloseSite
+	required []*source.Script
+	allows   []source.AllowSite // through which its doors give access, and no other way
+	closes   []source.CloseSite
 }
 
 // start makes a Lua state and runs the file in it. What it registers is
 // returned even when it fails.
 func (s *script) start() (*registration, error) {
-	registered := &registration{timersAt: map[string]Place{}, confs: map[string]Place{}}
+	registered := &registration{timersAt: map[string]source.Place{}, confs: map[string]source.Place{}}
 	s.loading, s.functions, s.required = registered, nil, nil
 	defer func() { s.loading = nil }()
 	s.state = sandbox.New(sandbox.Config{Require: s.require, Print: s.printed, Random: s.random})
 	s.install()
-	if err := s.state.Run(s.source.program); err != nil {
+	if err := s.state.Run(s.source.Program); err != nil {
 		return registered, err
 	}
 	registered.finish(s)
@@ -98,14 +98,14 @@ func (s *script) faultOf(err error) error {
 }
 
 func (s *script) require(name string) (*sandbox.Program, error) {
-	module, err := s.sources.require(name)
+	module, err := s.scripts.Require(name)
 	if err != nil {
 		return nil, err
 	}
 	if !slices.Contains(s.required, module) {
 		s.required = append(s.required, module)
 	}
-	return module.program, nil
+	return module.Program, nil
 }
 
 func (s *script) printed(line int, text string) {
@@ -113,7 +113,7 @@ func (s *script) printed(line int, text string) {
 	case s.current != nil:
 		s.current.line(s.state.Current(), text)
 	case s.print != nil:
-		s.print(Place{File: s.source.Path, Line: line}, text)
+		s.print(source.Place{File: s.source.Path, Line: line}, text)
 	}
 }
 
@@ -240,8 +240,8 @@ func (s *script) unknown(L *lua.LState, o Object, key lua.LValue) {
 	}
 	if s.loading != nil {
 		file, place := s.caller(L)
-		place.Column = file.column(place.Line, name, 0)
-		s.loading.report(file, place, message)
+		place.Column = file.Column(place.Line, name, 0)
+		s.report(place, message)
 	}
 	s.state.Charge(suggestionCost, 0)
 	L.RaiseError("%s", message)
@@ -273,13 +273,13 @@ func (s *script) learn(registered *registration) {
 	for _, door := range registered.doors {
 		doors[door.Name] = true
 	}
-	for _, file := range append([]*source{s.source}, s.required...) {
-		for _, site := range file.facts.allows {
+	for _, file := range append([]*source.Script{s.source}, s.required...) {
+		for _, site := range file.Allows {
 			if doors[site.Door] {
 				s.allows = append(s.allows, site)
 			}
 		}
-		for _, site := range file.facts.closes {
+		for _, site := range file.Closes {
 			if doors[site.Door] {
 				s.closes = append(s.closes, site)
 			}

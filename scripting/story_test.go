@@ -3,10 +3,10 @@ package scripting_test
 import (
 	"strings"
 	"testing"
-	"testing/fstest"
 	"time"
 
 	"sesame/scripting"
+	"sesame/scripting/source/sourcetest"
 )
 
 const alice, bob = "203.0.113.9", "2001:db8::7"
@@ -265,13 +265,13 @@ sesame.door "stop" { sequence = { 2, 1 }, on_open = function(attempt) attempt:cl
 }
 
 func TestSettings(t *testing.T) {
-	files := fstest.MapFS{"ssh.lua": {Data: []byte(`
+	files := map[string]string{"ssh.lua": `
 local ttl  = sesame.option "ttl"  { type = "duration", default = "30s", doc = "How long the door is open." }
 local port = sesame.option "port" { type = "port", default = 22 }
 local loud = sesame.option "loud" { type = "boolean", default = false }
 local many = sesame.option "many" { type = "number" }
 local name = sesame.option "name" { type = "string", default = "ssh" }
-sesame.door(name) { sequence = { 1, 2 }, guards = port, ttl = ttl, on_open = function(a) a:log(loud, many + 1) a:allow() end }`)}}
+sesame.door(name) { sequence = { 1, 2 }, guards = port, ttl = ttl, on_open = function(a) a:log(loud, many + 1) a:allow() end }`}
 	w := theScripts(t, files, scripting.Options{Values: map[string]string{"ttl": "2h", "port": "2222", "loud": "true", "many": "3"}})
 	w.knock(alice, "tcp/1", "tcp/2")
 	w.want("open ssh 203.0.113.9", "log true 4", "allow 203.0.113.9/32 tcp/2222 2h0m0s")
@@ -284,13 +284,13 @@ sesame.door(name) { sequence = { 1, 2 }, guards = port, ttl = ttl, on_open = fun
 }
 
 func TestModules(t *testing.T) {
-	files := fstest.MapFS{
-		"a.lua":                {Data: []byte(`local times = require "times/office" sesame.door "a" { sequence = { 1, 2 }, guards = 22, when = times.hours }`)},
-		"b.lua":                {Data: []byte(`local times = require "times/office" sesame.door "b" { sequence = { 3, 4 }, guards = 22, when = times.hours }`)},
-		"b_test.lua":           {Data: []byte(`this is no script`)},
-		".#b.lua":              {Data: []byte(`nor is this`)},
-		"lib/other.lua":        {Data: []byte(`nobody requires this`)},
-		"lib/times/office.lua": {Data: []byte(`return { hours = sesame.window { days = "sat", tz = "UTC" } }`)},
+	files := map[string]string{
+		"a.lua":                `local times = require "times/office" sesame.door "a" { sequence = { 1, 2 }, guards = 22, when = times.hours }`,
+		"b.lua":                `local times = require "times/office" sesame.door "b" { sequence = { 3, 4 }, guards = 22, when = times.hours }`,
+		"b_test.lua":           `this is no script`,
+		".#b.lua":              `nor is this`,
+		"lib/other.lua":        `nobody requires this`,
+		"lib/times/office.lua": `return { hours = sesame.window { days = "sat", tz = "UTC" } }`,
 	}
 	w := theScripts(t, files, scripting.Options{})
 	w.knock(alice, "tcp/1", "tcp/2", "tcp/3", "tcp/4")
@@ -358,9 +358,9 @@ end }`)
 }
 
 func TestConditionsAreBounded(t *testing.T) {
-	_, err := scripting.Load(fstest.MapFS{"ssh.lua": {Data: []byte(`local c = sesame.networks { "10.0.0.0/8" }
+	_, err := scripting.Load(sourcetest.Files(map[string]string{"ssh.lua": `local c = sesame.networks { "10.0.0.0/8" }
 for i = 1, 40 do c = sesame.any { c, c } end
-sesame.door "ssh" { sequence = { 1, 2 }, guards = 22, when = c }`)}}, scripting.Options{})
+sesame.door "ssh" { sequence = { 1, 2 }, guards = 22, when = c }`}), scripting.Options{})
 	if err == nil || !strings.Contains(err.Error(), "expected at most 32 conditions") {
 		t.Errorf("got %v", err)
 	}
@@ -385,12 +385,12 @@ sesame.listen "beacon" { on = "udp/9", mode = "observe", on_knock = function(kno
 }
 
 func TestSettingsFromAFile(t *testing.T) {
-	files := fstest.MapFS{"a.lua": {Data: []byte(`local ttl = sesame.option "ttl" { type = "duration", default = "1h" }`)}}
+	files := map[string]string{"a.lua": `local ttl = sesame.option "ttl" { type = "duration", default = "1h" }`}
 	for _, tt := range []struct{ name, value, want string }{
 		{"ttl", "soon", `a.lua:1:13: sesame.option "ttl": sesame.toml:3: ttl=soon: "soon" is not a duration: expected a number with a unit, such as "8s", "1m30s" or "2h"`},
 		{"tll", "2h", `sesame.toml:3: tll: no script declares the option "tll": did you mean "ttl"?`},
 	} {
-		_, err := scripting.Load(files, scripting.Options{Values: map[string]string{tt.name: tt.value}, Given: map[string]string{tt.name: "sesame.toml:3"}})
+		_, err := scripting.Load(sourcetest.Files(files), scripting.Options{Values: map[string]string{tt.name: tt.value}, Given: map[string]string{tt.name: "sesame.toml:3"}})
 		if err == nil || err.Error() != tt.want {
 			t.Errorf("%s = %s is told as\n%v\nwant\n%s", tt.name, tt.value, err, tt.want)
 		}

@@ -11,6 +11,7 @@ import (
 
 	"sesame/daemon/packet"
 	"sesame/daemon/spelling"
+	"sesame/scripting/source"
 )
 
 // A value is what a script gave for an option, with what is needed to speak
@@ -18,10 +19,10 @@ import (
 type value struct {
 	lua    lua.LValue
 	what   string // the option's name, for messages
-	at     Place
-	source *source  // nil when at is not known
-	expr   ast.Expr // as the script has it; nil when that is not known
-	report func(Place, string)
+	at     source.Place
+	source *source.Script // nil when at is not known
+	expr   ast.Expr       // as the script has it; nil when that is not known
+	report func(source.Place, string)
 }
 
 func (v value) fail(format string, args ...any) {
@@ -216,4 +217,41 @@ func keyText(key lua.LValue) string {
 		return numberText(key)
 	}
 	return describe(key)
+}
+
+// layout returns the places of what stands in a table.
+func (v value) layout() *source.Layout { return v.source.Layout(v.expr, v.at) }
+
+// item returns the i-th element of a list, counted from 0.
+func (v value) item(text *source.Layout, i int, element lua.LValue) value {
+	child := value{lua: element, what: v.what, at: v.at, source: v.source, report: v.report}
+	if i < len(text.Items) {
+		child.expr, child.at = text.Items[i].Expr, text.Items[i].At
+	}
+	return child
+}
+
+// field returns what a table has under a name.
+func (v value) field(text *source.Layout, name string, element lua.LValue) value {
+	child := value{lua: element, what: name, at: v.at, source: v.source, report: v.report}
+	if found, ok := text.Fields[name]; ok {
+		child.expr, child.at = found.Expr, found.At
+	}
+	return child
+}
+
+// repeated reports the keys that stand twice: Lua would keep the later one and
+// say nothing.
+func (v value) repeated(text *source.Layout) {
+	for _, key := range text.Twice {
+		v.report(key.At, fmt.Sprintf("%s stands twice in %s", key.Name, v.what))
+	}
+}
+
+// key returns where a table has a name as its key.
+func (v value) key(text *source.Layout, name string) source.Place {
+	if at, ok := text.Keys[name]; ok && at.Line > 0 {
+		return at
+	}
+	return v.at
 }

@@ -10,12 +10,13 @@ import (
 
 	"sesame/daemon/engine"
 	"sesame/daemon/spelling"
+	"sesame/scripting/source"
 )
 
 // A Window is a time of day on days of the week. It is an [engine.Condition].
 type Window struct {
 	Name     string
-	Place    Place
+	Place    source.Place
 	Days     [7]bool // by [time.Weekday]: the days on which the window begins
 	From, To int     // minutes since midnight, To above 0 and not included
 	Zone     *time.Location

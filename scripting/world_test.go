@@ -2,12 +2,10 @@ package scripting_test
 
 import (
 	"fmt"
-	"io/fs"
 	"net/netip"
 	"slices"
 	"strings"
 	"testing"
-	"testing/fstest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -15,6 +13,7 @@ import (
 	"sesame/daemon/engine"
 	"sesame/daemon/packet"
 	"sesame/scripting"
+	"sesame/scripting/source/sourcetest"
 )
 
 // A world is a script set in an engine, with a clock and hosts that knock.
@@ -33,12 +32,12 @@ var monday = time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC)
 // theScript loads one script, called ssh.lua.
 func theScript(t *testing.T, text string) *world {
 	t.Helper()
-	return theScripts(t, fstest.MapFS{"ssh.lua": {Data: []byte(text)}}, scripting.Options{})
+	return theScripts(t, map[string]string{"ssh.lua": text}, scripting.Options{})
 }
 
-func theScripts(t *testing.T, files fstest.MapFS, options scripting.Options) *world {
+func theScripts(t *testing.T, files map[string]string, options scripting.Options) *world {
 	t.Helper()
-	set, err := scripting.Load(files, options)
+	set, err := scripting.Load(sourcetest.Files(files), options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,23 +119,12 @@ func brief(e engine.Event) string {
 	return fmt.Sprintf("%+v", e)
 }
 
-// outside reads files that are no scripts.
-func outside(files map[string]string) func(string) ([]byte, error) {
-	return func(path string) ([]byte, error) {
-		text, found := files[path]
-		if !found {
-			return nil, fs.ErrNotExist
-		}
-		return []byte(text), nil
-	}
-}
-
 // twoScripts loads a.lua and b.lua, which differ in NAME.
 func twoScripts(t *testing.T, text string) *world {
 	t.Helper()
-	files := fstest.MapFS{}
+	files := map[string]string{}
 	for _, name := range []string{"a", "b"} {
-		files[name+".lua"] = &fstest.MapFile{Data: []byte(strings.ReplaceAll(text, "NAME", name))}
+		files[name+".lua"] = strings.ReplaceAll(text, "NAME", name)
 	}
 	return theScripts(t, files, scripting.Options{})
 }

@@ -2,14 +2,14 @@ package scripting
 
 import (
 	"flag"
-	"io/fs"
 	"os"
 	"regexp"
 	"strings"
 	"testing"
-	"testing/fstest"
 
 	"github.com/google/go-cmp/cmp"
+	"sesame/scripting/source"
+	"sesame/scripting/source/sourcetest"
 )
 
 var update = flag.Bool("update", false, "rewrite the expected messages")
@@ -28,7 +28,7 @@ func TestWrongScripts(t *testing.T) {
 	}
 	heads := fileHead.FindAllStringSubmatchIndex(string(text), -1)
 	result := string(text[:heads[0][0]])
-	files, count := fstest.MapFS{}, 0
+	files, count := map[string]string{}, 0
 	for i, head := range heads {
 		end := len(text)
 		if i+1 < len(heads) {
@@ -36,7 +36,7 @@ func TestWrongScripts(t *testing.T) {
 		}
 		name, file, body := string(text[head[2]:head[3]]), string(text[head[4]:head[5]]), string(text[head[1]:end])
 		if file != "want" {
-			files[file] = &fstest.MapFile{Data: []byte(body)}
+			files[strings.TrimPrefix(file, "outside")] = body
 			result += string(text[head[0]:end])
 			continue
 		}
@@ -47,7 +47,7 @@ func TestWrongScripts(t *testing.T) {
 				t.Errorf("message (-want +got):\n%s", cmp.Diff(body, got))
 			}
 		})
-		files, count = fstest.MapFS{}, count+1
+		files, count = map[string]string{}, count+1
 	}
 	if count < 30 {
 		t.Errorf("%d cases: expected at least 30", count)
@@ -60,24 +60,20 @@ func TestWrongScripts(t *testing.T) {
 }
 
 // complaint loads scripts that are wrong, and returns what a person is told.
-func complaint(t *testing.T, files fstest.MapFS) string {
+func complaint(t *testing.T, files map[string]string) string {
 	t.Helper()
 	values := map[string]string{}
-	if given := files["set"]; given != nil {
-		for line := range strings.Lines(string(given.Data)) {
-			name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
-			values[name] = value
-		}
+	for line := range strings.Lines(files["set"]) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+		values[name] = value
 	}
-	set, err := Load(files, Options{Dir: "scripts", Values: values, Base: "/srv/scripts", Outside: func(path string) ([]byte, error) {
-		return fs.ReadFile(files, "outside"+path)
-	}})
+	set, err := Load(sourcetest.Files(files), Options{Values: values})
 	if err == nil {
 		set.Close()
 		t.Error("the scripts load: expected a problem")
 		return ""
 	}
-	problems, ok := err.(Problems)
+	problems, ok := err.(source.Problems)
 	if !ok {
 		return err.Error() + "\n"
 	}

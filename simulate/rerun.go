@@ -9,6 +9,7 @@ import (
 	"sesame/daemon/record"
 	"sesame/daemon/transcript"
 	"sesame/scripting"
+	"sesame/scripting/source"
 )
 
 // What the engine of a recording may ask for, and how many grants and values a
@@ -81,13 +82,13 @@ func (r *rerunning) begin() error {
 
 // load makes a script set of recorded files.
 func load(s record.Scripts) (*scripting.Set, error) {
-	files := make([]scripting.File, len(s.Files))
+	files := make([]source.File, len(s.Files))
 	for i, f := range s.Files {
-		files[i] = scripting.File{Path: f.Path, Source: f.Source}
+		files[i] = source.File{Path: f.Path, Source: f.Source}
 	}
-	kept := scripting.FilesOf("the recording", s.Single, files)
+	kept := source.Of("the recording", s.Single, files)
 	kept.Base = s.Base
-	set, err := kept.Load(scripting.Options{Values: s.Values})
+	set, err := scripting.Load(kept, scripting.Options{Values: s.Values})
 	if err == nil && s.Observe {
 		set.Engine.Observe()
 	}

@@ -12,6 +12,7 @@ import (
 	"sesame/daemon/transcript"
 	"sesame/scripting"
 	"sesame/scripting/lint"
+	"sesame/scripting/source"
 )
 
 // checkFlags are those of sesame check.
@@ -132,7 +133,7 @@ func problemsOf(err error) refusal {
 		}
 		return r
 	}
-	problems, ok := errors.AsType[scripting.Problems](err)
+	problems, ok := errors.AsType[source.Problems](err)
 	if !ok {
 		return refusal{[]problem{{Message: err.Error()}}}
 	}

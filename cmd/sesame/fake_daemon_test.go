@@ -11,7 +11,6 @@ import (
 	"net/netip"
 	"os"
 	"slices"
-	"testing/fstest"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -21,6 +20,7 @@ import (
 	"sesame/daemon/packet"
 	"sesame/daemon/record"
 	"sesame/scripting"
+	"sesame/scripting/source/sourcetest"
 	"sesame/simulate/pcaptest"
 )
 
@@ -102,8 +102,8 @@ func (a *answers) refuse() error {
 // recordRun writes the recording of a daemon that ran one script and heard what
 // is in a capture.
 func recordRun(w io.Writer, script, lines string) error {
-	files := fstest.MapFS{"ssh.lua": {Data: []byte(script)}}
-	set, err := scripting.Load(files, scripting.Options{})
+	files := map[string]string{"ssh.lua": script}
+	set, err := scripting.Load(sourcetest.Files(files), scripting.Options{})
 	if err != nil {
 		return err
 	}

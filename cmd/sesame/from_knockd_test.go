@@ -11,6 +11,7 @@ import (
 	"sesame/scripting"
 	"sesame/scripting/knockd"
 	"sesame/scripting/lint"
+	"sesame/scripting/source"
 )
 
 var fence = regexp.MustCompile("(?ms)^```(\\w+)\n(.*?)^```$")
@@ -67,11 +68,11 @@ func TestFromKnockd(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "knockd.lua"), []byte(script), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	files, err := scripting.Read(dir)
+	files, err := source.Read(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	set, err := files.Load(scripting.Options{})
+	set, err := scripting.Load(files, scripting.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

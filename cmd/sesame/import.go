@@ -12,8 +12,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"sesame/daemon/transcript"
-	"sesame/scripting"
 	"sesame/scripting/knockd"
+	"sesame/scripting/source"
 )
 
 // importFlags are those of sesame import knockd.
@@ -91,7 +91,7 @@ func (p *program) importKnockd(c *cobra.Command, f *importFlags, path string) er
 	if err := settle(conf); err != nil {
 		return err
 	}
-	conf.LookAtSequences(scripting.ReadOutside)
+	conf.LookAtSequences(source.ReadReferenced)
 	for _, t := range conf.Traps {
 		p.warn("%s", placed(conf, t))
 	}

@@ -11,6 +11,7 @@ import (
 	"sesame/daemon/engine"
 	"sesame/daemon/transcript"
 	"sesame/scripting"
+	"sesame/scripting/source"
 	"sesame/simulate"
 	"sesame/simulate/opening"
 )
@@ -25,13 +26,13 @@ type proof struct {
 // rehearse knocks at each door of a script, and sees what happens. The script is
 // the one that is about to be written, and is read as from dir.
 func rehearse(dir, name string, text []byte) (*proof, error) {
-	files := scripting.FilesOf(dir, name, []scripting.File{{Path: name, Source: text}})
-	files.Rest = scripting.ReadOutside
+	files := source.Of(dir, name, []source.File{{Path: name, Source: text}})
+	files.ReadReferenced = source.ReadReferenced
 	var err error
 	if files.Base, err = filepath.Abs(dir); err != nil {
 		return nil, err
 	}
-	set, err := files.Load(scripting.Options{})
+	set, err := scripting.Load(files, scripting.Options{})
 	if err != nil {
 		return nil, fmt.Errorf("the script does not load: %w", err)
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"sesame/daemon/transcript"
-	"sesame/scripting"
+	"sesame/scripting/source"
 )
 
 // The exit statuses.
@@ -119,7 +119,7 @@ func didYouMean(names []string, prefix string) string {
 // complain tells an error. What it quotes comes from files that others may have
 // written, so nothing in it may command the terminal.
 func (p *program) complain(err error) {
-	problems, ok := errors.AsType[scripting.Problems](err)
+	problems, ok := errors.AsType[source.Problems](err)
 	if !ok {
 		for line := range strings.SplitSeq(err.Error(), "\n") {
 			p.note("%s", line)

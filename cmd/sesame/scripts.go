@@ -9,6 +9,7 @@ import (
 
 	"sesame/daemon/config"
 	"sesame/scripting"
+	"sesame/scripting/source"
 )
 
 // scriptFlags say which scripts a command reads.
@@ -40,9 +41,9 @@ func (p *program) loadOffline(c *cobra.Command, f *scriptFlags) (*scripting.Set,
 }
 
 // load reads the script set that is configured. Its error is
-// [scripting.Problems] when scripts are wrong.
+// [source.Problems] when scripts are wrong.
 func (p *program) load(settings *config.Config) (*scripting.Set, error) {
-	files, err := scripting.Read(settings.Scripts)
+	files, err := source.Read(settings.Scripts)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("scripts: %s does not exist: name a directory of scripts, or one script, with -s", settings.Scripts)
@@ -50,13 +51,13 @@ func (p *program) load(settings *config.Config) (*scripting.Set, error) {
 		return nil, fmt.Errorf("scripts: %w", err)
 	}
 	options := scriptOptions(settings)
-	options.Print = func(at scripting.Place, line string) { p.note("%s: %s", at, line) }
-	return files.Load(options)
+	options.Print = func(at source.Place, line string) { p.note("%s: %s", at, line) }
+	return scripting.Load(files, options)
 }
 
 // scriptOptions are what a configuration says to scripts.
 func scriptOptions(settings *config.Config) scripting.Options {
-	options := scripting.Options{Dir: settings.Scripts, Values: map[string]string{}, Given: map[string]string{}}
+	options := scripting.Options{Values: map[string]string{}, Given: map[string]string{}}
 	for name, value := range settings.Options {
 		options.Values[name] = value.Text
 		if value.From != "" {

@@ -194,7 +194,7 @@ func (p *program) provenance(f *simulateFlags, set *scripting.Set, local []netip
 	p.note("version %s", version())
 	for _, file := range set.Files {
 		kind := "script"
-		if file.Outside() {
+		if file.Referenced() {
 			kind = "file"
 		}
 		p.note("%s %s, sha256 %x", kind, file.Path, file.SHA256)

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/fstest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -20,6 +19,7 @@ import (
 	"sesame/daemon/transcript"
 	"sesame/scripting"
 	"sesame/scripting/knockd"
+	"sesame/scripting/source/sourcetest"
 )
 
 const oneTimeFile = "# used 1,2,3\n 4000,5000:udp\n4000,6000\n 7000,8000\nno sequence:sctp\n"
@@ -60,7 +60,7 @@ func parse(t testing.TB, text string) *knockd.File {
 
 func load(t testing.TB, script string) *scripting.Set {
 	t.Helper()
-	set, err := scripting.Load(fstest.MapFS{"knockd.lua": {Data: []byte(script)}}, scripting.Options{Outside: outside, Base: "/"})
+	set, err := scripting.Load(sourcetest.Files(map[string]string{"knockd.lua": script, "/etc/otp": oneTimeFile}), scripting.Options{})
 	if err != nil {
 		t.Fatalf("%v\n%s", err, script)
 	}

@@ -6,6 +6,7 @@ import (
 	"sesame/daemon/engine"
 	"sesame/daemon/packet"
 	"sesame/scripting"
+	"sesame/scripting/source"
 )
 
 // allows looks at the places that give access.
@@ -30,12 +31,12 @@ func (c *checker) allows() {
 	}
 }
 
-func (c *checker) site(id string, site scripting.AllowSite, message, hint string) {
+func (c *checker) site(id string, site source.AllowSite, message, hint string) {
 	c.found = append(c.found, Finding{ID: id, File: site.File, Line: site.Line, Door: site.Door, Message: message, Hint: hint})
 }
 
 // doorOf returns the door that a place stands in, nil when it stands in none.
-func (c *checker) doorOf(site scripting.AllowSite) *engine.Door {
+func (c *checker) doorOf(site source.AllowSite) *engine.Door {
 	if d := c.byName[site.Door]; d != nil && d.File == site.File {
 		return d
 	}
@@ -105,8 +106,8 @@ func NoWays(set *scripting.Set) []packet.Port {
 // outside of all doors of a script and its modules.
 type place struct{ script, door string }
 
-func (c *checker) sites() map[place][]scripting.AllowSite {
-	sites := map[place][]scripting.AllowSite{}
+func (c *checker) sites() map[place][]source.AllowSite {
+	sites := map[place][]source.AllowSite{}
 	for _, file := range c.set.Files {
 		allows, _ := c.set.Sites(file.Path)
 		for _, site := range allows {
@@ -119,7 +120,7 @@ func (c *checker) sites() map[place][]scripting.AllowSite {
 
 // opens returns the ports that a door can allow, [anyPort] among them when that
 // is not known. A function outside of doors counts for each door of its script.
-func opens(d *engine.Door, sites map[place][]scripting.AllowSite) []packet.Port {
+func opens(d *engine.Door, sites map[place][]source.AllowSite) []packet.Port {
 	if !d.Listen && d.Hooks&engine.HookOpen == 0 {
 		return d.Guards
 	}
@@ -135,7 +136,7 @@ func opens(d *engine.Door, sites map[place][]scripting.AllowSite) []packet.Port 
 
 // nameable returns the ports that one place can allow when it acts for a door,
 // which may allow no others than its guards and its ports if it lists some.
-func nameable(d *engine.Door, site scripting.AllowSite) []packet.Port {
+func nameable(d *engine.Door, site source.AllowSite) []packet.Port {
 	switch {
 	case site.Literal && len(site.Ports) == 0:
 		return d.Guards

@@ -2,26 +2,22 @@ package lint
 
 import (
 	"fmt"
-	"io/fs"
+	"maps"
 	"strings"
 	"testing"
-	"testing/fstest"
 
 	"github.com/google/go-cmp/cmp"
 
 	"sesame/scripting"
+	"sesame/scripting/source/sourcetest"
 )
 
-// loadBeside loads one script, a.lua, that reads files outside.
+// loadBeside loads one script, a.lua, that names referenced files.
 func loadBeside(t *testing.T, script string, files map[string]string) *scripting.Set {
 	t.Helper()
-	read := func(path string) ([]byte, error) {
-		if text, found := files[path]; found {
-			return []byte(text), nil
-		}
-		return nil, fs.ErrNotExist
-	}
-	set, err := scripting.Load(fstest.MapFS{"a.lua": {Data: []byte(script)}}, scripting.Options{Base: "/srv", Outside: read})
+	texts := maps.Clone(files)
+	texts["a.lua"] = script
+	set, err := scripting.Load(sourcetest.Files(texts), scripting.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"sesame/daemon/engine"
 	"sesame/daemon/packet"
 	"sesame/scripting"
+	"sesame/scripting/source"
 )
 
 // A Script is all that one file, with the modules that it requires, can do to
@@ -113,7 +114,7 @@ func script(set *scripting.Set, path string) Script {
 	return s
 }
 
-func door(d *engine.Door, allows []scripting.AllowSite, closes []scripting.CloseSite) Door {
+func door(d *engine.Door, allows []source.AllowSite, closes []source.CloseSite) Door {
 	door := Door{Name: d.Name, File: d.File, Line: d.Line, Observe: d.Observe, Guards: names(d.Guards), Closes: closesIn(d.Name, closes)}
 	if d.OneTime != nil {
 		door.Marks = d.OneTime.File
@@ -134,9 +135,9 @@ func door(d *engine.Door, allows []scripting.AllowSite, closes []scripting.Close
 
 // allow says what a call can give, when it stands in door d or, when that is
 // nil, in none.
-func allow(site scripting.AllowSite, d *engine.Door) Allow {
+func allow(site source.AllowSite, d *engine.Door) Allow {
 	a := Allow{File: site.File, Line: site.Line, Prefix4: site.Prefix4, Prefix6: site.Prefix6}
-	if site.Prefix4 == scripting.Computed || site.Prefix6 == scripting.Computed {
+	if site.Prefix4 == source.Computed || site.Prefix6 == source.Computed {
 		a.AnyNetwork, a.Prefix4, a.Prefix6 = true, 0, 0
 	}
 	ports := site.Ports
@@ -159,7 +160,7 @@ func allow(site scripting.AllowSite, d *engine.Door) Allow {
 }
 
 // closesIn returns what the calls in a door can close, or those in none.
-func closesIn(door string, sites []scripting.CloseSite) []Close {
+func closesIn(door string, sites []source.CloseSite) []Close {
 	var closes []Close
 	for _, site := range sites {
 		if site.Door == door {

@@ -4,11 +4,11 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
-	"testing/fstest"
 
 	"github.com/google/go-cmp/cmp"
 
 	"sesame/scripting"
+	"sesame/scripting/source/sourcetest"
 )
 
 // TestEffects compares what a set can do, one line of JSON for each door and
@@ -61,11 +61,7 @@ sesame.door "b" { sequence = { 1, 3 }, guards = 22 }`},
 				`{"file":"b.lua","allows":[{"file":"lib/n.lua","line":1}]}`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			files := fstest.MapFS{}
-			for name, text := range test.files {
-				files[name] = &fstest.MapFile{Data: []byte(text)}
-			}
-			set, err := scripting.Load(files, scripting.Options{})
+			set, err := scripting.Load(sourcetest.Files(test.files), scripting.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}

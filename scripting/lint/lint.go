@@ -16,6 +16,7 @@ import (
 	"sesame/daemon/engine"
 	"sesame/daemon/packet"
 	"sesame/scripting"
+	"sesame/scripting/source"
 )
 
 // The ids of findings. They are stable: scripts name them.
@@ -163,7 +164,7 @@ func (c *checker) reported(machine bool) []Finding {
 
 // comment returns what is wrong with a comment that allows a finding; there
 // says whether that finding is where it points.
-func comment(s scripting.Suppression, there bool) []Finding {
+func comment(s source.Suppression, there bool) []Finding {
 	var found []Finding
 	add := func(id, message, hint string) {
 		found = append(found, Finding{ID: id, File: s.File, Line: s.Line, Message: message, Hint: hint})

@@ -6,19 +6,19 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"testing/fstest"
 
 	"github.com/google/go-cmp/cmp"
 
 	"sesame/daemon/engine"
 	"sesame/daemon/packet"
 	"sesame/scripting"
+	"sesame/scripting/source/sourcetest"
 )
 
 // load loads one script, a.lua.
 func load(t *testing.T, text string) *scripting.Set {
 	t.Helper()
-	set, err := scripting.Load(fstest.MapFS{"a.lua": {Data: []byte(text)}}, scripting.Options{})
+	set, err := scripting.Load(sourcetest.Files(map[string]string{"a.lua": text}), scripting.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -207,11 +207,7 @@ func TestAllowsOfOtherFiles(t *testing.T) {
 		}, 1},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			files := fstest.MapFS{}
-			for name, text := range test.files {
-				files[name] = &fstest.MapFile{Data: []byte(text)}
-			}
-			set, err := scripting.Load(files, scripting.Options{})
+			set, err := scripting.Load(sourcetest.Files(test.files), scripting.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -1,4 +1,4 @@
-package scripting
+package source_test
 
 import (
 	"errors"
@@ -9,7 +9,9 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
+
+	"sesame/scripting"
+	"sesame/scripting/source"
 )
 
 // A disk is a directory of scripts and one outside it.
@@ -27,9 +29,9 @@ func (d *disk) write(path, text string) {
 	}
 }
 
-func (d *disk) read(also ...string) *Files {
+func (d *disk) read(also ...string) *source.Files {
 	d.Helper()
-	files, err := Read(d.dir, also...)
+	files, err := source.Read(d.dir, also...)
 	if err != nil {
 		d.Fatal(err)
 	}
@@ -37,9 +39,9 @@ func (d *disk) read(also ...string) *Files {
 }
 
 // load loads files that are right, and forgets the set.
-func (d *disk) load(files *Files) *Files {
+func (d *disk) load(files *source.Files) *source.Files {
 	d.Helper()
-	set, err := files.Load(Options{})
+	set, err := scripting.Load(files, scripting.Options{})
 	if err != nil {
 		d.Fatal(err)
 	}
@@ -47,7 +49,7 @@ func (d *disk) load(files *Files) *Files {
 	return files
 }
 
-func TestFilesOutsideAreReadOnce(t *testing.T) {
+func TestReferencedFilesAreReadOnce(t *testing.T) {
 	d := newDisk(t)
 	conf, once := d.out+"/knockd.conf", d.dir+"/once"
 	d.write(conf, "[a]\nsequence = 1,2\n")
@@ -55,42 +57,42 @@ func TestFilesOutsideAreReadOnce(t *testing.T) {
 	d.write(d.dir+"/a.lua", fmt.Sprintf("sesame.knockd %q\nsesame.door \"b\" { one_time_sequences = \"once\" }\nsesame.door \"c\" { one_time_sequences = \"./once\" }", conf))
 	before := d.read()
 	scripts := before.Sum
-	running := d.load(before).Fingerprint()
-	if before.Sum == scripts {
-		t.Error("files outside do not count in the hash")
+	running := d.load(before)
+	if running.Sum == scripts {
+		t.Error("referenced files do not count in the hash")
 	}
-	if want := []string{once, conf}; !slices.Equal(slices.Sorted(slices.Values(want)), running.Outside()) {
-		t.Errorf("outside are %q, want %q", running.Outside(), want)
+	if want := []string{once, conf}; !slices.Equal(slices.Sorted(slices.Values(want)), running.Referenced()) {
+		t.Errorf("referenced are %q, want %q", running.Referenced(), want)
 	}
 
 	t.Log("# the same content is the same, read before or while loading")
-	again := d.read(running.Outside()...)
-	if !again.Are(running) || again.Sum != before.Sum || !again.OnlyMarked(before) {
+	again := d.read(running.Referenced()...)
+	if again.Compare(running) != source.Same || again.Sum != running.Sum {
 		t.Error("files that nobody touched are others")
 	}
-	if other := d.read(); other.Are(running) {
+	if other := d.read(); other.Compare(running) != source.Changed {
 		t.Error("what was not read is the same")
 	}
 
 	t.Log("# what is edited meanwhile does not show, and is a change the next time")
 	d.write(conf, "broken")
 	d.load(again)
-	if changed := d.read(running.Outside()...); changed.Are(running) || changed.OnlyMarked(before) {
+	if changed := d.read(running.Referenced()...); changed.Compare(running) != source.Changed {
 		t.Error("another knockd.conf is the same")
-	} else if _, err := changed.Load(Options{}); err == nil || !strings.Contains(err.Error(), conf+":1: ") {
+	} else if _, err := scripting.Load(changed, scripting.Options{}); err == nil || !strings.Contains(err.Error(), conf+":1: ") {
 		t.Errorf("a broken knockd.conf loads with %v", err)
-	} else if !slices.Contains(changed.Fingerprint().Outside(), conf) {
+	} else if !slices.Contains(changed.Referenced(), conf) {
 		t.Error("a set that does not load names no files")
 	}
 
 	t.Log("# files that nothing names any more are forgotten")
 	d.write(d.dir+"/a.lua", `sesame.door "b" { sequence = { 1, 2 } }`)
-	if left := d.load(d.read(running.Outside()...)).Fingerprint().Outside(); len(left) != 0 {
+	if left := d.load(d.read(running.Referenced()...)).Referenced(); len(left) != 0 {
 		t.Errorf("%q are left", left)
 	}
 }
 
-func TestMarksAreNoNews(t *testing.T) {
+func TestConsumedSequencesAreNoNews(t *testing.T) {
 	d := newDisk(t)
 	once, conf := d.out+"/once", d.out+"/knockd.conf"
 	const lines = " 1,2\n3,4\r\n\n5,6"
@@ -100,21 +102,21 @@ func TestMarksAreNoNews(t *testing.T) {
 	before := d.load(d.read())
 	for _, tt := range []struct {
 		name, once, conf string
-		want             bool
+		want             source.Difference
 	}{
-		{"nothing", lines, "[b]\nsequence = 7,8\n", true},
-		{"a mark", "#1,2\n3,4\r\n\n5,6", "[b]\nsequence = 7,8\n", true},
-		{"two marks", "#1,2\n3,4\r\n\n#,6", "[b]\nsequence = 7,8\n", true},
-		{"a mark elsewhere in a line", " #,2\n3,4\r\n\n5,6", "[b]\nsequence = 7,8\n", false},
-		{"another line", " 1,2\n3,4\r\n\n5,6\n7,8", "[b]\nsequence = 7,8\n", false},
-		{"another sequence", " 1,2\n3,5\r\n\n5,6", "[b]\nsequence = 7,8\n", false},
-		{"no line", "", "[b]\nsequence = 7,8\n", false},
-		{"a mark in a knockd.conf", lines, "[b]\n#equence = 7,8\n", false},
+		{"nothing", lines, "[b]\nsequence = 7,8\n", source.Same},
+		{"a mark", "#1,2\n3,4\r\n\n5,6", "[b]\nsequence = 7,8\n", source.Consumed},
+		{"two marks", "#1,2\n3,4\r\n\n#,6", "[b]\nsequence = 7,8\n", source.Consumed},
+		{"a mark elsewhere in a line", " #,2\n3,4\r\n\n5,6", "[b]\nsequence = 7,8\n", source.Changed},
+		{"another line", " 1,2\n3,4\r\n\n5,6\n7,8", "[b]\nsequence = 7,8\n", source.Changed},
+		{"another sequence", " 1,2\n3,5\r\n\n5,6", "[b]\nsequence = 7,8\n", source.Changed},
+		{"no line", "", "[b]\nsequence = 7,8\n", source.Changed},
+		{"a mark in a knockd.conf", lines, "[b]\n#equence = 7,8\n", source.Changed},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			d.write(once, tt.once)
 			d.write(conf, tt.conf)
-			if got := d.read(before.Fingerprint().Outside()...).OnlyMarked(before); got != tt.want {
+			if got := d.read(before.Referenced()...).Compare(before); got != tt.want {
 				t.Errorf("got %v, want %v", got, tt.want)
 			}
 		})
@@ -122,12 +124,12 @@ func TestMarksAreNoNews(t *testing.T) {
 	if err := os.Remove(once); err != nil {
 		t.Fatal(err)
 	}
-	if d.read(before.Fingerprint().Outside()...).OnlyMarked(before) {
+	if d.read(before.Referenced()...).Compare(before) != source.Changed {
 		t.Error("a file that is gone is only marked")
 	}
 }
 
-func TestFilesOutsideThatAreNone(t *testing.T) {
+func TestReferencedFilesThatAreNone(t *testing.T) {
 	d := newDisk(t)
 	d.write(d.out+"/long", strings.Repeat("#", 1<<20+1))
 	d.write(d.out+"/full", strings.Repeat("#", 1<<20))
@@ -144,7 +146,7 @@ func TestFilesOutsideThatAreNone(t *testing.T) {
 		d.out + "/link": "",
 	} {
 		d.write(d.dir+"/a.lua", fmt.Sprintf("sesame.door \"a\" { one_time_sequences = \"%s\" }", strings.ReplaceAll(path, "\x00", `\0`)))
-		set, err := d.read().Load(Options{})
+		set, err := scripting.Load(d.read(), scripting.Options{})
 		switch {
 		case err == nil && want != "":
 			t.Errorf("%q loads", path)
@@ -157,7 +159,7 @@ func TestFilesOutsideThatAreNone(t *testing.T) {
 	}
 }
 
-func TestHowManyFilesOutside(t *testing.T) {
+func TestHowManyReferencedFiles(t *testing.T) {
 	d := newDisk(t)
 	names := func(n int) string {
 		return fmt.Sprintf(`for i = 1, %d do sesame.door("d" .. i) { one_time_sequences = %q .. i } end`, n, d.out+"/f")
@@ -168,44 +170,28 @@ func TestHowManyFilesOutside(t *testing.T) {
 	d.write(d.dir+"/a.lua", names(100))
 	d.load(d.read())
 	d.write(d.dir+"/a.lua", names(101))
-	if _, err := d.read().Load(Options{}); err == nil || !strings.Contains(err.Error(), "scripts name more than 100 files") {
+	if _, err := scripting.Load(d.read(), scripting.Options{}); err == nil || !strings.Contains(err.Error(), "scripts name more than 100 files") {
 		t.Errorf("101 files load with %v", err)
 	}
 }
 
-// TestWhatFilesOutsideCost lets a script name files that hold more than it may.
-func TestWhatFilesOutsideCost(t *testing.T) {
+// TestWhatReferencedFilesCost lets a script name files that hold more than it may.
+func TestWhatReferencedFilesCost(t *testing.T) {
 	d := newDisk(t)
 	d.write(d.out+"/once", strings.Repeat("#", 1<<20))
 	d.write(d.dir+"/a.lua", fmt.Sprintf(`for i = 1, 50 do sesame.door("d" .. i) { one_time_sequences = %q } end`, d.out+"/once"))
-	if _, err := d.read().Load(Options{}); err == nil || !strings.Contains(err.Error(), "instructions") {
+	if _, err := scripting.Load(d.read(), scripting.Options{}); err == nil || !strings.Contains(err.Error(), "instructions") {
 		t.Errorf("it loads with %v", err)
 	}
 }
 
-// A knockd.conf of a megabyte has thousands of commands, and a reload reads it.
-func TestManyCommandsAreTakenInTime(t *testing.T) {
-	var commands []*Command
-	for i := range 30_000 {
-		commands = append(commands, &Command{Place: Place{File: "/etc/knockd.conf", Line: i}, Argv: []string{"/bin/sh", "-c", "true"}})
-	}
-	place := func(c *Command) Place { return c.Place }
-	began := time.Now()
-	if all := appendNew(appendNew(nil, commands, place), commands, place); len(all) != len(commands) {
-		t.Errorf("%d commands, want %d", len(all), len(commands))
-	}
-	if took := time.Since(began); took > 5*time.Second {
-		t.Errorf("it took %v", took)
-	}
-}
-
-func TestKeptFilesOutside(t *testing.T) {
+func TestStoredReferencedFiles(t *testing.T) {
 	d := newDisk(t)
 	d.write(filepath.Dir(d.dir)+"/knockd.conf", "[a]\nsequence = 1,2\none_time_sequences = once\n")
 	d.write(filepath.Dir(d.dir)+"/once", "3,4\n5,6\n")
 	d.write(d.dir+"/a.lua", `sesame.knockd "../knockd.conf"`)
 	files := d.read()
-	set, err := files.Load(Options{})
+	set, err := scripting.Load(files, scripting.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -215,9 +201,9 @@ func TestKeptFilesOutside(t *testing.T) {
 	if err := errors.Join(os.Remove(filepath.Dir(d.dir)+"/knockd.conf"), os.Remove(filepath.Dir(d.dir)+"/once")); err != nil {
 		t.Fatal(err)
 	}
-	kept := FilesOf("the recording", "", set.Files)
+	kept := source.Of("the recording", "", set.Files)
 	kept.Base = files.Base
-	same, err := kept.Load(Options{})
+	same, err := scripting.Load(kept, scripting.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -227,22 +213,22 @@ func TestKeptFilesOutside(t *testing.T) {
 	}
 
 	t.Log("# one is missing")
-	var some []File
+	var some []source.File
 	for _, f := range set.Files {
 		if !f.OneTime {
 			some = append(some, f)
 		}
 	}
-	missing := FilesOf("the recording", "", some)
+	missing := source.Of("the recording", "", some)
 	missing.Base = files.Base
-	if _, err := missing.Load(Options{}); err == nil || !strings.Contains(err.Error(), "it was not kept with the scripts") {
+	if _, err := scripting.Load(missing, scripting.Options{}); err == nil || !strings.Contains(err.Error(), "it was not kept with the scripts") {
 		t.Errorf("it loads with %v", err)
 	}
 
 	t.Log("# the rest comes from elsewhere, as one-time sequences of the last good set do")
-	rest := FilesOf("kept", "", some)
-	rest.Base, rest.Rest = files.Base, func(string) ([]byte, error) { return []byte("#,4\n5,6\n"), nil }
-	last, err := rest.Load(Options{})
+	rest := source.Of("kept", "", some)
+	rest.Base, rest.ReadReferenced = files.Base, func(string) ([]byte, error) { return []byte("#,4\n5,6\n"), nil }
+	last, err := scripting.Load(rest, scripting.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

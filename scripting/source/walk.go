@@ -1,4 +1,4 @@
-package scripting
+package source
 
 import "github.com/yuin/gopher-lua/ast"
 

@@ -1,9 +1,7 @@
-package scripting
+package source
 
 import (
-	"regexp"
 	"strconv"
-	"strings"
 
 	"github.com/yuin/gopher-lua/ast"
 
@@ -30,90 +28,46 @@ type CloseSite struct {
 	Target string // "" when it is computed
 }
 
-// A Suppression is a comment "-- sesame:allow ID reason": the finding ID of a
-// lint is meant on this line, or, where a comment stands alone, on the first line
-// behind it and the comments that follow it.
-type Suppression struct {
-	Place
-	Target     int // the line that it is about
-	ID, Reason string
+// Computed stands for a number that a script does not write as a literal.
+const Computed = -1
+
+// A Call is a call of the API as the text has it: sesame.window { ... }, or sesame.door "ssh" { ... }.
+type Call struct {
+	Bound string         // the variable or field that the result is assigned to; "" for none
+	Table *ast.TableExpr // nil when it is no literal
+
+	kind string // "window", "door"
+	name string // "ssh"; "" when there is none, or it is computed
+	line int
 }
 
-var suppression = regexp.MustCompile(`--+\s*sesame:allow\s+(\S+)\s*(.*)`)
-
-func suppressions(path string, lines []string) []Suppression {
-	return commentsAllowing(path, lines, suppression, "--")
-}
-
-func commentsAllowing(path string, lines []string, form *regexp.Regexp, comment string) []Suppression {
-	var found []Suppression
-	for i, line := range lines {
-		if match := form.FindStringSubmatchIndex(line); match != nil {
-			found = append(found, Suppression{
-				Place:  Place{path, i + 1, match[0] + 1},
-				Target: target(lines, i, comment),
-				ID:     line[match[2]:match[3]],
-				Reason: strings.TrimSpace(line[match[4]:match[5]]),
-			})
-		}
-	}
-	return found
-}
-
-// target returns the number of the line that a comment in line i is about.
-func target(lines []string, i int, comment string) int {
-	for i < len(lines) && strings.HasPrefix(strings.TrimSpace(lines[i]), comment) {
-		i++
-	}
-	return i + 1
-}
-
-// A site is a call of the API as the script has it: sesame.window { ... }, or
-// sesame.door "ssh" { ... }.
-type site struct {
-	kind  string // "window", "door"
-	name  string // "ssh"; "" when there is none, or it is computed
-	bound string // the variable or field that the result is assigned to
-	line  int
-	table *ast.TableExpr // nil when it is no literal
-}
-
-// facts is what a parsed script tells without being run.
-type facts struct {
-	sites  []site
-	allows []AllowSite
-	closes []CloseSite
-}
-
-// site finds the call of a kind that a line makes, and nil when there is none
-// or more than one: a place that might be wrong is not given.
-func (f *facts) site(line int, kind, name string) *site {
-	var found *site
-	for i := range f.sites {
-		s := &f.sites[i]
-		if s.line != line || s.kind != kind || s.name != "" && s.name != name {
+// Call returns the call of a kind that a line makes. It is nil when there is none, or more than one: a
+// place that might be wrong is not given.
+func (s *Script) Call(line int, kind, name string) *Call {
+	var found *Call
+	for i := range s.calls {
+		c := &s.calls[i]
+		if c.line != line || c.kind != kind || c.name != "" && c.name != name {
 			continue
 		}
 		if found != nil {
 			return nil
 		}
-		found = s
+		found = c
 	}
 	return found
 }
 
-// findFacts reads the tree of a script.
-func findFacts(source *source, chunk []ast.Stmt) *facts {
-	f := &finder{source: source, bound: map[ast.Expr]string{}, options: map[ast.Expr]bool{}, named: map[ast.Expr]bool{}}
+// findFacts reads the tree of the script.
+func (s *Script) findFacts(chunk []ast.Stmt) {
+	f := &finder{script: s, bound: map[ast.Expr]string{}, options: map[ast.Expr]bool{}, named: map[ast.Expr]bool{}}
 	for _, statement := range chunk {
 		walk(statement, f.visit)
 	}
-	return &f.facts
 }
 
 type finder struct {
-	facts
-	source  *source
+	script  *Script
 	door    string // the registration at hand
 	bound   map[ast.Expr]string
 	options map[ast.Expr]bool // tables that are options of the API, whose keys are no names
@@ -142,9 +96,9 @@ func (f *finder) visit(node any, descend func()) {
 	case *ast.AttrGetExpr:
 		switch lastName(n) {
 		case "allow":
-			f.allows = append(f.allows, f.computed(n))
+			f.script.Allows = append(f.script.Allows, f.computed(n))
 		case "close":
-			f.closes = append(f.closes, CloseSite{Place: f.source.at(n, 0), Door: f.door})
+			f.script.Closes = append(f.script.Closes, CloseSite{Place: f.script.At(n, 0), Door: f.door})
 		}
 	}
 	descend()
@@ -154,29 +108,29 @@ func (f *finder) visit(node any, descend func()) {
 func (f *finder) call(n *ast.FuncCallExpr) {
 	switch n.Method {
 	case "allow":
-		f.allows = append(f.allows, f.allow(n))
+		f.script.Allows = append(f.script.Allows, f.allow(n))
 	case "close":
-		f.closes = append(f.closes, CloseSite{Place: f.source.at(n, 0), Door: f.door, Target: literal(n.Args, 0)})
+		f.script.Closes = append(f.script.Closes, CloseSite{Place: f.script.At(n, 0), Door: f.door, Target: literal(n.Args, 0)})
 	}
 	s, ok := f.api(n)
 	if !ok {
 		return
 	}
-	if s.table != nil {
-		f.options[s.table] = true
+	if s.Table != nil {
+		f.options[s.Table] = true
 	}
-	f.sites = append(f.sites, s)
+	f.script.calls = append(f.script.calls, s)
 	if s.kind == "door" || s.kind == "listen" {
 		f.door = s.name
 	}
 }
 
 // api recognises a call of the API, alone or with its name first.
-func (f *finder) api(n *ast.FuncCallExpr) (site, bool) {
+func (f *finder) api(n *ast.FuncCallExpr) (Call, bool) {
 	if n.Func == nil || f.named[n] {
-		return site{}, false
+		return Call{}, false
 	}
-	s := site{line: n.Line(), bound: f.bound[n]}
+	s := Call{line: n.Line(), Bound: f.bound[n]}
 	callee := n.Func
 	if inner, ok := callee.(*ast.FuncCallExpr); ok && inner.Func != nil {
 		s.name, callee = literal(inner.Args, 0), inner.Func
@@ -186,22 +140,22 @@ func (f *finder) api(n *ast.FuncCallExpr) (site, bool) {
 	}
 	member, ok := callee.(*ast.AttrGetExpr)
 	if !ok || lastName(member.Object) != "sesame" {
-		return site{}, false
+		return Call{}, false
 	}
 	if s.kind = lastName(member); len(n.Args) > 0 {
-		s.table, _ = n.Args[0].(*ast.TableExpr)
+		s.Table, _ = n.Args[0].(*ast.TableExpr)
 	}
 	return s, true
 }
 
 // computed is an allow of which nothing is known.
 func (f *finder) computed(expr ast.Expr) AllowSite {
-	return AllowSite{Place: f.source.at(expr, 0), Door: f.door, Prefix4: Computed, Prefix6: Computed}
+	return AllowSite{Place: f.script.At(expr, 0), Door: f.door, Prefix4: Computed, Prefix6: Computed}
 }
 
 // allow reads what a call can name.
 func (f *finder) allow(n *ast.FuncCallExpr) AllowSite {
-	site := AllowSite{Place: f.source.at(n, 0), Door: f.door, Literal: true}
+	site := AllowSite{Place: f.script.At(n, 0), Door: f.door, Literal: true}
 	if len(n.Args) == 0 {
 		return site
 	}

@@ -1,4 +1,4 @@
-package scripting
+package source_test
 
 import (
 	"os"
@@ -6,6 +6,9 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"sesame/scripting"
+	"sesame/scripting/source"
 )
 
 func TestFilesAreReadOnce(t *testing.T) {
@@ -19,9 +22,9 @@ func TestFilesAreReadOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	read := func() *Files {
+	read := func() *source.Files {
 		t.Helper()
-		files, err := Read(dir)
+		files, err := source.Read(dir)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -35,7 +38,7 @@ func TestFilesAreReadOnce(t *testing.T) {
 
 	t.Log("# what is edited meanwhile does not show")
 	write("a.lua", "broken(")
-	set, err := before.Load(Options{})
+	set, err := scripting.Load(before, scripting.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,18 +60,18 @@ func TestFilesAreReadOnce(t *testing.T) {
 	if err := syscall.Mkfifo(filepath.Join(dir, "p.lua"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := read().Load(Options{}); err == nil || !strings.Contains(err.Error(), "p.lua") || !strings.Contains(err.Error(), "no file") {
+	if _, err := scripting.Load(read(), scripting.Options{}); err == nil || !strings.Contains(err.Error(), "p.lua") || !strings.Contains(err.Error(), "no file") {
 		t.Errorf("a pipe loads with %v", err)
 	}
 }
 
 func TestOneScriptOfFiles(t *testing.T) {
-	files := FilesOf("kept", "b.lua", []File{
+	files := source.Of("kept", "b.lua", []source.File{
 		{Path: "a.lua", Source: []byte("broken(")},
 		{Path: "b.lua", Source: []byte(`local m = require "m"; sesame.door "b" { sequence = m }`)},
 		{Path: "lib/m.lua", Source: []byte("return { 1, 2 }")},
 	})
-	set, err := files.Load(Options{})
+	set, err := scripting.Load(files, scripting.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +80,7 @@ func TestOneScriptOfFiles(t *testing.T) {
 		t.Errorf("the doors are %v, want b", set.Engine.Doors)
 	}
 	for name, want := range map[string]string{filepath.Join(t.TempDir(), "none"): "no such file", "files.go": "no Lua script"} {
-		if _, err := Read(name); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := source.Read(name); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("reading %s: %v, want %q", name, err, want)
 		}
 	}

@@ -1,0 +1,101 @@
+package source
+
+import "github.com/yuin/gopher-lua/ast"
+
+// A Layout has the places of the entries of a table.
+type Layout struct {
+	Items  []Spot
+	Fields map[string]Spot  // of a key that stands twice, the later one
+	Keys   map[string]Place // the first of each
+	Twice  []Repeat
+}
+
+// A Spot is an expression with its place.
+type Spot struct {
+	Expr ast.Expr
+	At   Place
+}
+
+// A Repeat is a key that the table has already.
+type Repeat struct {
+	Name string
+	At   Place
+}
+
+// Layout reads the text of a table that begins at a place. It goes through the text once and in order,
+// so that what stands twice is found twice. Of what is no table it is empty.
+func (s *Script) Layout(expr ast.Expr, at Place) *Layout {
+	l := &Layout{Fields: map[string]Spot{}, Keys: map[string]Place{}}
+	table, ok := expr.(*ast.TableExpr)
+	if !ok {
+		return l
+	}
+	c := &cursor{script: s, line: at.Line, offset: at.Column - 1}
+	c.take(table)
+	for _, field := range table.Fields {
+		key, named := field.Key.(*ast.StringExpr)
+		if named {
+			l.key(key.Value, c.take(key))
+		} else if field.Key != nil {
+			c.pass(field.Key)
+		}
+		spot := Spot{field.Value, c.peek(field.Value)}
+		c.pass(field.Value)
+		switch {
+		case named:
+			l.Fields[key.Value] = spot
+		case field.Key == nil:
+			l.Items = append(l.Items, spot)
+		}
+	}
+	return l
+}
+
+func (l *Layout) key(name string, at Place) {
+	if _, known := l.Keys[name]; known {
+		l.Twice = append(l.Twice, Repeat{name, at})
+		return
+	}
+	l.Keys[name] = at
+}
+
+// A cursor goes through the text of a script, since the parser reports lines alone.
+type cursor struct {
+	script *Script
+	line   int
+	offset int // in the line: what is before it was passed
+}
+
+// peek returns where an expression stands.
+func (c *cursor) peek(expr ast.Expr) Place {
+	return c.script.At(expr, c.after(expr.Line()))
+}
+
+func (c *cursor) after(line int) int {
+	if line == c.line {
+		return c.offset
+	}
+	return 0
+}
+
+// take returns where an expression stands, and goes behind the word that it
+// begins with.
+func (c *cursor) take(expr ast.Expr) Place {
+	at, line, word := c.peek(expr), expr.Line(), wordOf(expr)
+	if start, ok := c.script.find(line, word, c.after(line)); ok {
+		c.line, c.offset = line, start+len(word)
+	}
+	return at
+}
+
+// pass goes behind an expression with all that is in it.
+func (c *cursor) pass(expr ast.Expr) {
+	walk(expr, func(node any, descend func()) {
+		switch node := node.(type) {
+		case *ast.AttrGetExpr, *ast.FuncCallExpr: // their words are those of what is in them
+		case ast.Expr:
+			c.take(node)
+		}
+		descend()
+	})
+}

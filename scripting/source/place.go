@@ -1,0 +1,87 @@
+package source
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"sesame/scripting/sandbox"
+)
+
+// A Place is a position in a file. Lines and columns count from 1; a column counts bytes, and 0
+// means that it is not known.
+type Place struct {
+	File         string
+	Line, Column int
+}
+
+// String returns "ssh.lua:3:10", or less when less is known.
+func (p Place) String() string {
+	switch {
+	case p.Line == 0:
+		return p.File
+	case p.Column == 0:
+		return fmt.Sprintf("%s:%d", p.File, p.Line)
+	}
+	return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column)
+}
+
+// A Problem is one error of a script, for the person who wrote it: Error gives a line, Detail adds
+// the line of the script and a caret.
+type Problem = sandbox.Error
+
+// Problems are all errors of a script set, in the order of files and lines. There is at least one.
+type Problems []*Problem
+
+// Error returns one line for each problem.
+func (p Problems) Error() string {
+	lines := make([]string, len(p))
+	for i, problem := range p {
+		lines[i] = problem.Error()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Unwrap gives the problems to [errors.As].
+func (p Problems) Unwrap() []error {
+	errs := make([]error, len(p))
+	for i, problem := range p {
+		errs[i] = problem
+	}
+	return errs
+}
+
+// ProblemsOf takes an error of a file apart: what the sandbox returns may hold several problems.
+func ProblemsOf(file string, err error) Problems {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		var problems Problems
+		for _, one := range joined.Unwrap() {
+			problems = append(problems, ProblemsOf(file, one)...)
+		}
+		return problems
+	}
+	if problem, ok := errors.AsType[*Problem](err); ok && problem.File != "" {
+		return Problems{problem}
+	}
+	return Problems{{File: file, Message: err.Error()}}
+}
+
+// Has reports whether a problem with the same line and message is among them.
+func (p Problems) Has(problem *Problem) bool {
+	return slices.ContainsFunc(p, func(other *Problem) bool { return same(problem, other) })
+}
+
+// Sorted orders the problems in place and drops repetitions.
+func (p Problems) Sorted() Problems {
+	slices.SortStableFunc(p, func(a, b *Problem) int {
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+	})
+	return slices.CompactFunc(p, same)
+}
+
+// same ignores columns: one mistake may be found on two ways, of which one knows the line alone.
+func same(a, b *Problem) bool {
+	return a.File == b.File && a.Line == b.Line && a.Message == b.Message
+}
