@@ -103,30 +103,29 @@ func (c command) failed(status int, err error) error {
 // ended at all. Until Wait is called the process keeps its number even when
 // it is dead, so no signal can reach a stranger.
 func (c command) watch(ctx context.Context, pid int, exited <-chan struct{}) (ended bool, why error) {
-	alarm := newAlarm()
-	defer alarm.stop()
-	alarm.set(c.timeout)
+	timer := newTimer(c.timeout)
+	defer timer.Stop()
 	select {
 	case <-exited:
 		return true, nil
 	case <-ctx.Done():
 		why = errStopped
-	case <-alarm.C():
+	case <-timer.C:
 		why = fmt.Errorf("it still ran after %v", c.timeout)
 		_ = unix.Kill(-pid, unix.SIGTERM) // there may be nobody left
-		alarm.set(termDelay)
+		timer.Reset(termDelay)
 		select {
 		case <-exited:
-		case <-alarm.C():
+		case <-timer.C:
 		case <-ctx.Done():
 		}
 	}
 	_ = unix.Kill(-pid, unix.SIGKILL)
-	alarm.set(killDelay)
+	timer.Reset(killDelay)
 	select {
 	case <-exited:
 		return true, why
-	case <-alarm.C():
+	case <-timer.C:
 		return false, why
 	}
 }

@@ -2,6 +2,7 @@ package effect
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,24 @@ import (
 
 	"golang.org/x/sys/unix"
 )
+
+// commentedOut performs the change of a file: a line of it, which is a one-time
+// sequence that was consumed, is commented out. Lines of one file are commented out
+// one after another.
+var commentedOut = performer{
+	stage: inBackground,
+	perform: func(r *Runner, _ context.Context, s *step, answer func(output, error)) {
+		answer(output{}, r.commentOut(s.File, s.Text))
+	},
+	queues: func(s *step) []string { return []string{"file\x00" + s.File} },
+	log: func(r *Runner, s *step, err error) {
+		if err != nil {
+			r.warn("used one-time sequence not marked: that is tried again at the next start", "door", s.Door, "file", s.File, "error", err)
+			return
+		}
+		r.cfg.Log.Debug("used one-time sequence marked", "door", s.Door, "file", s.File)
+	},
+}
 
 // maxMarked is how large a file of one-time sequences may be, in bytes. A line that
 // is longer than maxMarkedLine, with its newline, is no sequence.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
+	"pgregory.net/rapid"
 
 	"sesame/daemon/engine"
 	"sesame/daemon/packet"
@@ -75,7 +76,7 @@ func newStoppedHost(cfg Config) *host {
 	h := &host{began: time.Now(), kernel: make(map[key]time.Time), table: true, programs: make(map[string]program), ran: make(map[string]int), mounts: make(map[string]string)}
 	cfg.Firewall, cfg.Persist, cfg.Now = h, h.persist, time.Now
 	h.r = New(cfg)
-	h.r.exec, h.r.mark = h.exec, h.mark
+	h.r.exec, h.r.commentOut = h.exec, h.commentOut
 	return h
 }
 
@@ -134,8 +135,8 @@ func (h *host) persist(records []engine.Record) error {
 	return nil
 }
 
-// mark marks a line, in one step: the file is renamed.
-func (h *host) mark(_, line string) error {
+// commentOut comments out a line, in one step: the file is renamed.
+func (h *host) commentOut(_, line string) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	defer h.lives()
@@ -361,6 +362,16 @@ func (h *host) want(t *testing.T, results string, lines ...string) {
 	}
 	if got != results {
 		t.Errorf("results %q, want %q", got, results)
+	}
+}
+
+// wantNothingLeft checks that the runner, which has nothing to do, holds no step and
+// no place of the queue any more.
+func (h *host) wantNothingLeft(t rapid.TB) {
+	t.Helper()
+	if r := h.r; r.places != 0 || len(r.backlog) != 0 || len(r.parked) != 0 || len(r.jobs.queues) != 0 || len(r.jobs.ready) != 0 || len(r.parts) != 0 {
+		t.Errorf("left over: %d places, the backlog %v, %d parked decisions, %d queues, %d ready steps, %d parts",
+			r.places, r.backlog, len(r.parked), len(r.jobs.queues), len(r.jobs.ready), len(r.parts))
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"sesame/daemon/engine"
-	"sesame/daemon/packet"
 )
 
 // A Result is the answer to an effect with this ID, for [engine.Engine.Result].
@@ -16,91 +15,30 @@ type Result struct {
 	Err error
 }
 
-// A step is an effect on its way from the queue to its answer.
-type step struct {
-	engine.Event
-	kind    kind
-	number  uint64        // in the order of the queue
-	undo    []string      // that a command is owed, or is
-	wrote   string        // the first line of a command's output
-	install *installation // of an install alone
-
-	err     error // why it must not be done; known before its turn
-	stale   bool  // an element whose source and port were changed again while it waited
-	lanes   []string
-	blocked int // lanes in which others are before it
-}
-
-// A kind is what a step needs.
-type kind uint8
-
-const (
-	needsNothing kind = iota
-	needsJournal
-	needsElement
-	needsCommand
-	needsLog
-	needsInstall
-	needsSpend
-	needsMark
-)
-
-// kindOf returns what an event needs.
-func kindOf(e *engine.Event) kind {
-	switch {
-	case e.Kind == engine.EventClose && e.Port != (packet.Port{}):
-		return needsElement
-	case e.Kind != engine.EventEffect:
-		return needsNothing
-	}
-	switch e.Effect {
-	case engine.EffectPersist:
-		return needsJournal
-	case engine.EffectElement:
-		return needsElement
-	case engine.EffectAllow:
-		if e.ID != 0 {
-			return needsElement
-		}
-	case engine.EffectExec, engine.EffectUndo:
-		if e.Argv != nil {
-			return needsCommand
-		}
-	case engine.EffectLog:
-		return needsLog
-	case engine.EffectConsume:
-		return needsSpend
-	case engine.EffectCommentOut:
-		return needsMark
-	}
-	return needsNothing
-}
-
-// gives reports whether an event gives access or runs a command for the first
-// time. Nothing is lost when it is refused: the engine takes it back.
-func gives(e *engine.Event) bool {
-	return e.Kind == engine.EventEffect && e.ID != 0 && (e.Effect == engine.EffectAllow || e.Effect == engine.EffectExec)
-}
-
-// bounded reports whether a step takes one of the places that [Config.Queue]
-// bounds.
-func (s *step) bounded() bool { return s.kind == needsLog || gives(&s.Event) }
-
-// A queue is what the daemon's loop and the runner's own goroutines share.
+// A queue is what the daemon's loop, the worker and the goroutines of background
+// steps share. Its methods lock it; the other fields of a [Runner] belong to the
+// worker alone.
 type queue struct {
-	mu       sync.Mutex
-	steps    []*step
-	finished []finished
-	freed    int // commands whose processes are no more
-	results  []Result
-	taken    int       // places taken
-	number   uint64    // of the last step
-	stopAt   time.Time // the end of the grace; zero: nobody said that the daemon stops
-	wake     chan struct{}
-	ready    chan struct{}
+	mu      sync.Mutex
+	work    take
+	results []Result
+	places  int       // taken, of the [Config.Queue] that there are
+	number  uint64    // of the last step
+	stopAt  time.Time // end of the grace; zero: the daemon does not stop yet
+	wake    chan struct{}
+	ready   chan struct{}
+	parts   map[uint64]*decision // the decisions of the call of Enqueue that runs
 }
 
-// A finished is a command and what came of it.
+// A take is all that the worker takes out of the queue at once.
+type take struct {
+	records   []engine.Record // in order
+	decisions []*decision     // in the order of their first steps
+	finished  []finished
+	freed     int // background steps of which nothing runs any more
+}
+
+// A finished is a background step and what came of it.
 type finished struct {
 	step   *step
 	output output
@@ -110,95 +48,101 @@ type finished struct {
 var errFull = errors.New("too many effects wait to be carried out")
 
 // Enqueue hands over events in the engine's order. It never blocks, and copies
-// what it keeps, except the slices and the records that events point to: the
+// what it needs, except the slices and the records that events point to: the
 // engine does not change those. All events of one input belong in one call.
 //
-// A command of an observed door is answered as done. Its access is handed to the
-// firewall as such, but for networks, which nobody misses there.
+// Of a door that only observes, nothing runs: its commands are answered as done.
+// Its access to single addresses goes to the firewall, marked as observed, so that
+// a granted source is not counted as one that a guard would stop. Access of whole
+// networks is answered as done: nothing counts those.
 //
-// When [Config.Queue] places are taken, a reply that gives something is answered
-// with an error at once, and log lines are dropped. A reply is taken or refused
-// as a whole, but for the record that a one-time sequence was used, which it was.
-// Records, closes and undos have no bound of their own: what ends was given before.
+// When [Config.Queue] places are taken, a decision that gives something is
+// answered with an error at once, and log lines are dropped. A decision is taken
+// or refused as a whole, except for the record that a one-time sequence was
+// consumed: the sequence was seen on the wire either way. Records, closes and
+// undos have no bound of their own: what ends was given before.
 func (r *Runner) Enqueue(events []engine.Event) {
-	first := 0
-	for first < len(events) && events[first].Kind != engine.EventEffect && events[first].Kind != engine.EventClose {
-		first++
-	}
-	if first == len(events) {
+	first := slices.IndexFunc(events, func(e engine.Event) bool {
+		return e.Kind == engine.EventEffect || e.Kind == engine.EventClose
+	})
+	if first < 0 {
 		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var taken, refused uint64 // replies
-	var last *engine.Grant
+	var taken, refused uint64 // IDs of decisions
+	var last *engine.Grant    // whose record came last
 	for i := first; i < len(events); i++ {
 		e := &events[i]
 		if e.Persist != nil && e.Persist.Grant != nil {
 			last = e.Persist.Grant
 		}
-		kind := kindOf(e)
-		if e.Observed && (kind == needsCommand || !e.Source.IsSingleIP()) {
+		how := performerOf(e)
+		if e.Observed && (how != nil && how.stage == inBackground || !e.Source.IsSingleIP()) {
 			if e.ID != 0 {
 				r.results = append(r.results, Result{ID: e.ID})
 			}
 			continue
 		}
-		if kind == needsNothing || e.Decision != 0 && e.Decision == refused {
+		if how == nil || e.Decision != 0 && e.Decision == refused {
 			continue
 		}
-		s := &step{Event: *e, kind: kind, undo: undoOf(e, last)}
-		if s.bounded() && r.taken >= r.cfg.Queue && (e.Decision == 0 || e.Decision != taken) {
+		if how.stage == inJournal {
+			r.work.records = append(r.work.records, *e.Persist)
+		}
+		if how == &recorded {
+			continue
+		}
+		s := &step{Event: *e, how: how, undo: undoOf(e, last)}
+		if s.bounded() && r.places >= r.cfg.Queue && (e.Decision == 0 || e.Decision != taken) {
 			if e.ID != 0 {
 				r.results = append(r.results, Result{e.ID, errFull})
 			}
 			refused = e.Decision
 			continue
 		}
-		if e.Decision != 0 && kind != needsSpend {
+		if e.Decision != 0 && how != &consumed {
 			taken = e.Decision
 		}
 		r.push(s)
 	}
+	clear(r.parts)
 	signal(r.wake)
 	if len(r.results) > 0 {
 		signal(r.ready)
 	}
 }
 
-// undoOf returns the undo that a command has or is. The engine has a grant
-// remembered right before its command.
-func undoOf(e *engine.Event, last *engine.Grant) []string {
-	switch {
-	case e.Effect == engine.EffectUndo:
-		return e.Argv
-	case e.Effect == engine.EffectExec && e.Grant != 0 && last != nil && last.ID == e.Grant:
-		return last.Undo
-	}
-	return nil
-}
-
-// Install makes the firewall hold what is wanted as a whole: guards, and the
-// elements that the engine has when it is called. It is done in order with the
-// effects before and after it. The channel receives one answer, and none when
-// Run ends before.
-func (r *Runner) Install(guards Guards, elements []engine.Element) <-chan error {
-	wanted := &installation{guards, slices.Clone(elements), make(chan error, 1)}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.push(&step{kind: needsInstall, install: wanted})
-	signal(r.wake)
-	return wanted.done
-}
-
-// push adds a step. The caller holds the lock.
+// push adds a step to its decision, and the decision to the queue. The caller
+// holds the lock. The events of two decisions may alternate: a close within one
+// may call a handler whose decision is another.
 func (r *Runner) push(s *step) {
 	r.number++
 	s.number = r.number
 	if s.bounded() {
-		r.taken++
+		r.places++
 	}
-	r.steps = append(r.steps, s)
+	if s.decision = r.parts[s.Decision]; s.decision == nil {
+		s.decision = &decision{}
+		r.work.decisions = append(r.work.decisions, s.decision)
+		if s.Decision != 0 {
+			r.parts[s.Decision] = s.decision
+		}
+	}
+	s.decision.steps = append(s.decision.steps, s)
+}
+
+// Install makes the firewall hold these guards and these elements, which are all
+// that the engine has now. It is done in order with the effects before and after
+// it. The channel has capacity 1 and receives one answer, or none when Run returns
+// before.
+func (r *Runner) Install(guards Guards, elements []engine.Element) <-chan error {
+	install := &installation{guards, slices.Clone(elements), make(chan error, 1)}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.work.decisions = append(r.work.decisions, &decision{install: install})
+	signal(r.wake)
+	return install.done
 }
 
 // Results returns the answers since the last call, in the order in which the
@@ -214,18 +158,11 @@ func (r *Runner) Results() []Result {
 // Ready receives when there are [Runner.Results].
 func (r *Runner) Ready() <-chan struct{} { return r.ready }
 
-// A take is all that the worker finds in the queue at once.
-type take struct {
-	steps    []*step
-	finished []finished
-	freed    int
-}
-
 func (r *Runner) take() take {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	t := take{r.steps, r.finished, r.freed}
-	r.steps, r.finished, r.freed = nil, nil, 0
+	t := r.work
+	r.work = take{}
 	return t
 }
 
@@ -233,25 +170,27 @@ func (r *Runner) take() take {
 func (r *Runner) empty() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return len(r.steps) == 0 && len(r.finished) == 0 && r.freed == 0
+	t := &r.work
+	return len(t.records) == 0 && len(t.decisions) == 0 && len(t.finished) == 0 && t.freed == 0
 }
 
 // publish hands the worker's answers over, and gives places back.
 func (r *Runner) publish() {
-	if len(r.answers) == 0 && r.places == 0 {
+	if len(r.answers) == 0 && r.released == 0 {
 		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.results = append(r.results, r.answers...)
-	r.taken -= r.places
-	r.answers, r.places = r.answers[:0], 0
+	r.places -= r.released
+	r.answers, r.released = r.answers[:0], 0
 	if len(r.results) > 0 {
 		signal(r.ready)
 	}
 }
 
-// signal sends to a channel of capacity 1, in which one signal is as good as two.
+// signal sends to a channel of capacity 1. A signal that was not received yet
+// stands for this one as well.
 func signal(c chan<- struct{}) {
 	select {
 	case c <- struct{}{}:

@@ -31,42 +31,40 @@ type Config struct {
 	Grace time.Duration
 }
 
-// A Runner carries out effects. The loop that owns the engine calls Enqueue,
-// Install and Results, which never block; Run does the work in a goroutine of
-// its own and starts one for each command that runs.
+// A Runner performs effects. The loop that owns the engine calls Enqueue, Install
+// and Results, which never block. Run is the worker: it does the work in the
+// goroutine that calls it, and starts one more for each command that runs.
 //
-// What keeps order:
-//   - Of all that is queued, records are written first, with one call of Persist.
-//     A grant whose record cannot be written is not given.
-//   - Then elements are changed, as many as follow each other with one call of
-//     Apply. The last change that the engine decided for a source and port holds.
-//   - Effects of one reply follow each other, also when one is a command that
-//     takes its time. After one failed the rest is left out, and not answered.
-//     Nobody else waits for them.
-//   - Commands of one door and source run one after another, and so do commands
-//     of one source with the same undo: no undo overtakes its command, and no
-//     command the undo of its last run. Others run side by side. Lines of files are
-//     marked among them, one after another in each file.
+// The order that it keeps, in each round over all that is queued:
+//   - Records are written first, with one call of Persist. A grant whose record
+//     cannot be written is not given.
+//   - Then elements are changed, with one call of Apply between two installs. Of
+//     several changes for a source and port the one that the engine decided last
+//     holds, even when it was performed first.
+//   - The effects of one decision follow each other, also when one is a command that
+//     takes its time. After one has failed the rest is left out, and not answered.
+//     No other decision waits for them.
+//   - Background steps that have a queue in common run one after another, in the
+//     order in which they became ready; see the performer of each effect.
 type Runner struct {
-	cfg  Config
-	exec func(context.Context, command, func(output, error)) // a command's run; another in tests
-	mark func(file, line string) error                       // Mark; another in tests
+	cfg        Config
+	exec       func(context.Context, command, func(output, error)) // runs a command; replaced in tests
+	commentOut func(file, line string) error                       // CommentOut; replaced in tests
 	queue
 	repair chan struct{}
 
 	// The worker's own.
-	journal journal
-	replies map[uint64][]*step // that wait behind an unfinished effect of their reply
-	keys    keys
-	parked  []*step // elements that found no table, and wait for an install
-	parking time.Time
-	lanes   lanes
-	running int // commands that are not reaped
-	stopped bool
-	waits   bool     // told what a stop waits for
-	answers []Result // not yet published
-	places  int      // not yet given back
-	warned  bucket
+	journal    journal
+	backlog    backlog     // what waits behind a step of its decision
+	parked     []*decision // that wait for an install
+	parkedAt   time.Time   // the first of them
+	jobs       jobs
+	running    int // background steps of which something still runs
+	stopped    bool
+	waitLogged bool
+	answers    []Result // not yet published
+	released   int      // places not yet given back
+	warnings   warnings
 }
 
 // New returns a runner that has nothing to do yet.
@@ -84,15 +82,17 @@ func New(cfg Config) *Runner {
 		cfg.Log = hclog.NewNullLogger()
 	}
 	return &Runner{
-		cfg:     cfg,
-		exec:    func(ctx context.Context, c command, answer func(output, error)) { c.run(ctx, answer) },
-		mark:    CommentOut,
-		queue:   queue{wake: make(chan struct{}, 1), ready: make(chan struct{}, 1)},
-		repair:  make(chan struct{}, 1),
-		journal: newJournal(),
-		replies: make(map[uint64][]*step),
-		keys:    make(keys),
-		lanes:   newLanes(cfg.Commands),
+		cfg:        cfg,
+		exec:       func(ctx context.Context, c command, answer func(output, error)) { c.run(ctx, answer) },
+		commentOut: CommentOut,
+		queue: queue{
+			wake: make(chan struct{}, 1), ready: make(chan struct{}, 1), parts: make(map[uint64]*decision),
+		},
+		repair:   make(chan struct{}, 1),
+		journal:  newJournal(),
+		backlog:  make(backlog),
+		jobs:     newJobs(cfg.Commands),
+		warnings: newWarnings(),
 	}
 }
 
@@ -101,31 +101,31 @@ func New(cfg Config) *Runner {
 // Install of all that is wanted.
 func (r *Runner) Repair() <-chan struct{} { return r.repair }
 
-// Run carries out what is queued. When ctx has ended it goes on until nothing is
-// left, undos included, so ctx ends after the last Enqueue. When
-// [Config.Grace] is over it kills the commands that still run, starts no others and
-// gives nothing any more; a second later it returns in any case. It is called
+// Run performs what is queued. When ctx has ended it goes on until nothing is
+// left, undos included, so ctx must not end before the last Enqueue. When
+// [Config.Grace] is over it kills the commands that still run, starts no others
+// and gives nothing any more; a second later it returns in any case. It is called
 // once.
 //
-// The error says that something was left. What is owed then stands in the
-// journal, for the next start.
+// The error says that something was left. The undos that are still pending are in
+// the journal then, for the next start.
 func (r *Runner) Run(ctx context.Context) error {
 	alive, kill := context.WithCancel(context.WithoutCancel(ctx))
 	defer kill()
-	alarm := newAlarm()
-	defer alarm.stop()
+	timer := newTimer(0)
+	defer timer.Stop()
 	stop := ctx.Done()
 	var end time.Time
 	for {
-		r.work(alive, r.take())
-		r.tellWait()
-		if stop == nil && r.settled() {
+		r.round(alive, r.take())
+		r.logWait()
+		if stop == nil && r.done() {
 			return nil
 		}
-		alarm.set(r.idle(end))
+		timer.Reset(r.idle(end))
 		select {
 		case <-r.wake:
-		case <-alarm.C():
+		case <-timer.C:
 		case <-stop:
 			r.Stop()
 			stop, end = nil, r.end()
@@ -135,36 +135,36 @@ func (r *Runner) Run(ctx context.Context) error {
 		case r.stopped:
 			return fmt.Errorf("stopping: %s", r.left())
 		default:
-			r.tellKill()
+			r.logKill()
 			r.stopped, end = true, r.cfg.Now().Add(lastDelay)
 			kill()
 		}
 	}
 }
 
-// work does all that can be done now.
-func (r *Runner) work(alive context.Context, t take) {
+// round does all that can be done now.
+func (r *Runner) round(alive context.Context, t take) {
 	r.running -= t.freed
-	r.lanes.free += t.freed
-	var steps []*step
+	r.jobs.free += t.freed
+	var ready []*decision
 	for _, f := range t.finished {
-		steps = append(steps, r.finish(f)...)
+		ready = append(ready, r.finish(f))
 	}
-	r.remember(t.steps)
-	r.carryOut(append(steps, t.steps...))
-	r.unpark()
+	r.writeRecords(t.records, t.decisions)
+	r.carryOut(append(ready, t.decisions...))
+	r.carryOut(r.overdue())
 	r.start(alive)
 	r.publish()
 }
 
-// idle returns how long there is nothing to do unless something comes.
+// idle returns how long the worker may sleep when nobody wakes it.
 func (r *Runner) idle(end time.Time) time.Duration {
 	now, until := r.cfg.Now(), time.Hour
-	if len(r.journal.owed) > 0 {
+	if len(r.journal.pending) > 0 {
 		until = min(until, r.journal.retry.Sub(now))
 	}
 	if len(r.parked) > 0 {
-		until = min(until, r.parking.Add(parkDelay).Sub(now))
+		until = min(until, r.parkedAt.Add(parkDelay).Sub(now))
 	}
 	if !end.IsZero() {
 		until = min(until, end.Sub(now))
@@ -172,12 +172,12 @@ func (r *Runner) idle(end time.Time) time.Duration {
 	return until
 }
 
-// settled reports whether nothing is left to do.
-func (r *Runner) settled() bool {
-	return r.running == 0 && len(r.lanes.queues) == 0 && len(r.parked) == 0 && len(r.journal.owed) == 0 && r.empty()
+// done reports whether nothing is left to do.
+func (r *Runner) done() bool {
+	return r.running == 0 && len(r.jobs.queues) == 0 && len(r.parked) == 0 && len(r.journal.pending) == 0 && r.empty()
 }
 
-// left says what is left to do.
+// left names what is left to do.
 func (r *Runner) left() string {
-	return fmt.Sprintf("%d commands did not end, and %d records could not be written", r.running, len(r.journal.owed))
+	return fmt.Sprintf("%d commands did not end, and %d records could not be written", r.running, len(r.journal.pending))
 }

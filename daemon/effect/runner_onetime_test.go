@@ -38,8 +38,8 @@ func TestAUseIsWrittenBeforeAnythingIsGiven(t *testing.T) {
 		h.want(t, "1, 2, 3", "0s persist used 501 +2", "0s apply 203.0.113.9 tcp/22 30s", "0s run /notify")
 		h.give(markLine(4, "501"))
 		h.want(t, "4", "0s mark 501")
-		if err := h.stop(); err != nil || h.r.taken != 0 || h.lines[0] != "#01" {
-			t.Errorf("stopping: %v, %d places taken, the file %v", err, h.r.taken, h.lines)
+		if err := h.stop(); err != nil || h.r.places != 0 || h.lines[0] != "#01" {
+			t.Errorf("stopping: %v, %d places taken, the file %v", err, h.r.places, h.lines)
 		}
 	})
 }
@@ -59,9 +59,7 @@ func TestAUseThatCannotBeWrittenGivesNothing(t *testing.T) {
 		h.change(func() { h.diskFull = false })
 		later(time.Second)
 		h.want(t, "", "500ms persist used 501 used 502")
-		if h.r.taken != 0 || len(h.r.replies) != 0 {
-			t.Errorf("left over: %d places, %d replies", h.r.taken, len(h.r.replies))
-		}
+		h.wantNothingLeft(t)
 	})
 }
 
@@ -102,7 +100,7 @@ func TestLinesAreMarkedOneByOne(t *testing.T) {
 		hangs := make(chan struct{})
 		h := newHost(t, Config{Grace: time.Second})
 		var begun []string
-		h.r.mark = func(file, line string) error {
+		h.r.commentOut = func(file, line string) error {
 			h.change(func() { begun = append(begun, file+" "+line) })
 			if line == "501" {
 				<-hangs
@@ -127,7 +125,7 @@ func TestAMarkThatIsNotDoneWhenTheDaemonStopsIsAnswered(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := newHost(t, Config{Grace: time.Second})
 		hangs := make(chan struct{})
-		h.r.mark = func(string, string) error { <-hangs; return nil }
+		h.r.commentOut = func(string, string) error { <-hangs; return nil }
 		h.give(slices.Concat(markLine(1, "501"), markLine(2, "502")))
 		if err := h.stop(); err == nil || err.Error() != "stopping: 1 commands did not end, and 0 records could not be written" {
 			t.Errorf("got %v", err)

@@ -91,7 +91,7 @@ func (w *world) settle() {
 	w.r.Install(Guards{}, w.e.Elements())
 	for range 6000 {
 		w.pass(100 * time.Millisecond)
-		if w.isDead() || w.e.Unanswered() == 0 && len(w.r.journal.owed) == 0 {
+		if w.isDead() || w.e.Unanswered() == 0 && len(w.r.journal.pending) == 0 {
 			break
 		}
 	}
@@ -277,9 +277,7 @@ func TestWhateverHappensTheHostIsAsDecided(t *testing.T) {
 		if err := w.stop(); err != nil {
 			t.Error(err)
 		}
-		if w.r.taken != 0 || len(w.r.keys) != 0 || len(w.r.replies) != 0 {
-			t.Errorf("left over: %d places, %d keys, %d replies", w.r.taken, len(w.r.keys), len(w.r.replies))
-		}
+		w.wantNothingLeft(t)
 	})
 }
 

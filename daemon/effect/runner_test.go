@@ -82,8 +82,8 @@ func TestAfterAFailureTheRestOfAReplyIsLeftOut(t *testing.T) {
 		later(0)
 		h.want(t, "4 (exit status 1), 8", "1s persist +4 +5", "1s apply 203.0.113.9 tcp/22 30s; 203.0.113.9 tcp/80 30s",
 			"1s persist +8", "1s apply 203.0.113.77 tcp/22 30s")
-		if h.r.taken != 0 {
-			t.Errorf("%d places are taken", h.r.taken)
+		if h.r.places != 0 {
+			t.Errorf("%d places are taken", h.r.places)
 		}
 	})
 }
@@ -131,8 +131,8 @@ func TestWhatTheEngineDecidedLastHolds(t *testing.T) {
 		later(time.Minute)
 		h.want(t, "5, 1, 2, 3, 4", "0s persist +2", "0s run /slow", "0s persist +4", "0s run /slower",
 			"1s persist -2", "1s apply 203.0.113.9 tcp/22 gone", "1s persist +5", "1s apply 203.0.113.77 tcp/22 1h0m0s", "5s end /slow", "6s end /slower")
-		if open := h.open(); len(open) != 1 || len(h.r.keys) != 0 {
-			t.Errorf("open %v, %d keys are watched", open, len(h.r.keys))
+		if open := h.open(); len(open) != 1 || len(h.r.backlog) != 0 {
+			t.Errorf("open %v, %d keys are watched", open, len(h.r.backlog))
 		}
 	})
 }
@@ -173,7 +173,7 @@ func TestOwedRecordsKeepAnOrderThatLosesNoUndo(t *testing.T) {
 		return engine.Record{Script: "s.lua", Store: &engine.Put{Key: key, Value: v}}
 	}
 	for _, r := range []engine.Record{grant(2, 1), put("n", 1), end(1), grant(2, 2), grant(3, 1), end(2), put("n", 2), put("m", 1)} {
-		j.owe(r)
+		j.add(r)
 	}
 	got := []string{}
 	for _, r := range j.records() {
@@ -223,8 +223,8 @@ func TestSixteenCommandsRunAtOnce(t *testing.T) {
 			h.r.Enqueue(e)
 		}
 		later(9000 * time.Second)
-		if n := h.ran["/slow"]; n != 8000 || h.most != 16 || len(h.r.lanes.queues) != 0 {
-			t.Errorf("%d ran, %d at once, %d lanes are left", n, h.most, len(h.r.lanes.queues))
+		if n := h.ran["/slow"]; n != 8000 || h.most != 16 || len(h.r.jobs.queues) != 0 {
+			t.Errorf("%d ran, %d at once, %d queues are left", n, h.most, len(h.r.jobs.queues))
 		}
 		if results := h.r.Results(); len(results) != 8000 {
 			t.Errorf("%d results", len(results))
@@ -252,9 +252,10 @@ func TestAnElementWithoutTableWaitsForARepair(t *testing.T) {
 		h.give(reply(h.allow(4, alice, ssh, time.Minute), run(5, alice, "/after")))
 		later(parkDelay)
 		h.want(t, "4 (the firewall's table is gone)", "1s persist +4", "1s apply 203.0.113.9 tcp/22 1m0s")
-		if len(h.r.Repair()) != 1 || h.r.taken != 0 || len(h.r.replies) != 0 {
-			t.Errorf("repairs %d, taken %d, replies %v", len(h.r.Repair()), h.r.taken, h.r.replies)
+		if len(h.r.Repair()) != 1 {
+			t.Errorf("%d repairs are asked for, want 1", len(h.r.Repair()))
 		}
+		h.wantNothingLeft(t)
 	})
 }
 

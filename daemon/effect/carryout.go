@@ -1,0 +1,174 @@
+package effect
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"sesame/daemon/engine"
+)
+
+// parkDelay is how long a decision whose element found no table waits for an
+// install before it fails.
+const parkDelay = 2 * time.Second
+
+// carryOut performs the next round of each of these decisions, in queue order. All
+// elements of a round go to the kernel in one transaction. It is sent before a
+// command starts or a log line is written, so a command never runs before the
+// access that its decision gave. An installation ends a round: what is queued
+// before it is performed before it.
+func (r *Runner) carryOut(decisions []*decision) {
+	var round []*step
+	for len(decisions) > 0 {
+		d := decisions[0]
+		decisions = decisions[1:]
+		if d.install == nil {
+			round = append(round, r.next(d)...)
+			continue
+		}
+		r.performRound(round)
+		round = nil
+		decisions = slices.Concat(r.installAll(d.install), decisions)
+	}
+	r.performRound(round)
+}
+
+// next returns a decision's next round, and keeps the backlog.
+func (r *Runner) next(d *decision) []*step {
+	round := d.next()
+	for _, s := range round {
+		r.backlog.remove(s)
+	}
+	for _, s := range d.rest() {
+		r.backlog.add(s)
+	}
+	return round
+}
+
+// performRound performs steps of any number of decisions, in the order in which
+// the engine decided on them: first what belongs into the transaction, then the
+// others.
+func (r *Runner) performRound(round []*step) {
+	slices.SortFunc(round, func(a, b *step) int { return cmp.Compare(a.number, b.number) })
+	var changes, others []*step
+	for _, s := range round {
+		if s.how.stage <= inTransaction {
+			changes = append(changes, s)
+		} else {
+			others = append(others, s)
+		}
+	}
+	for i, err := range r.apply(changes) {
+		s := changes[i]
+		switch d := s.decision; {
+		case d.parked: // rewound: its turn comes again
+		case !d.failed && !s.installed && errors.Is(err, ErrGone) && s.repairable():
+			r.park(s)
+		default:
+			r.answer(s, err)
+		}
+	}
+	for _, s := range others {
+		switch d := s.decision; {
+		case d.parked:
+		case d.failed || s.stale:
+			r.answer(s, nil)
+		case s.err != nil:
+			r.answer(s, s.err)
+		case s.how.stage == inBackground:
+			r.backlog.supersede(s)
+			r.jobs.add(s)
+		default:
+			s.how.perform(r, context.Background(), s, func(_ output, err error) { r.answer(s, err) })
+		}
+	}
+}
+
+// answer ends a step. The first failure of a decision ends the decision: its
+// remaining steps get no answer, since the engine does not wait for them.
+func (r *Runner) answer(s *step, err error) {
+	r.release(s)
+	if s.decision.failed {
+		return
+	}
+	s.how.log(r, s, err)
+	if s.ID != 0 {
+		r.answers = append(r.answers, Result{s.ID, err})
+	}
+	if err == nil || s.tolerates(err) {
+		return
+	}
+	if s.how.stage == inTransaction && s.Effect != engine.EffectAllow {
+		signal(r.repair) // the engine takes back an allow, and nothing else
+	}
+	d := s.decision
+	d.failed = true
+	for _, left := range d.rest() {
+		r.backlog.remove(left)
+		r.release(left)
+	}
+	d.at = len(d.steps)
+}
+
+// release gives back the place of a step that is over.
+func (r *Runner) release(s *step) {
+	if s.bounded() {
+		r.released++
+	}
+}
+
+// tolerates reports whether the rest of the decision follows in spite of an
+// error: the script allowed it, and the command did run.
+func (s *step) tolerates(err error) bool {
+	_, ran := errors.AsType[*engine.CommandError](err)
+	return ran && s.AnyStatus
+}
+
+// repairable reports whether an install will bring an element that found no
+// table. Of others nothing needs to be brought: an element that ends is gone with
+// the table, and so is one whose decision awaits no answer.
+func (s *step) repairable() bool { return s.ID != 0 && !s.Until.IsZero() }
+
+// park lets a decision wait for the install that [Runner.Repair] asks for, from
+// this element on. The engine decided on the element before it is asked for all
+// that it has, so the install brings it.
+func (r *Runner) park(s *step) {
+	if len(r.parked) == 0 {
+		r.parkedAt = r.cfg.Now()
+	}
+	d := s.decision
+	d.parked = true
+	d.rewind(s)
+	r.parked = append(r.parked, d)
+	for _, s := range d.round() {
+		if s.how.stage != inTransaction { // elements of the round come with the install
+			r.backlog.add(s)
+		}
+	}
+}
+
+// unpark returns the decisions that waited for an install, in queue order. Its
+// error is the result of their elements.
+func (r *Runner) unpark(err error) []*decision {
+	parked := r.parked
+	r.parked = nil
+	for _, d := range parked {
+		d.parked = false
+		for _, s := range d.round() {
+			if s.how.stage == inTransaction {
+				s.installed, s.err = true, cmp.Or(s.err, err)
+			}
+		}
+	}
+	return parked
+}
+
+// overdue returns the decisions for which no install came in [parkDelay].
+func (r *Runner) overdue() []*decision {
+	if len(r.parked) == 0 || r.cfg.Now().Before(r.parkedAt.Add(parkDelay)) {
+		return nil
+	}
+	return r.unpark(ErrGone)
+}

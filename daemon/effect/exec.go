@@ -1,0 +1,98 @@
+package effect
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"time"
+
+	"sesame/daemon/engine"
+)
+
+// commands performs a command, and the undo of one. Commands of one door and
+// source run one after another. So do commands of one source with the same undo,
+// whichever doors they are of: an undo never overtakes its command, and a command
+// never the undo of its last run.
+var commands = performer{
+	stage: inBackground,
+	// A command that still runs for the same grant is only prolonged.
+	needed: func(e *engine.Event) bool { return e.Argv != nil },
+	perform: func(r *Runner, alive context.Context, s *step, answer func(output, error)) {
+		r.exec(alive, commandOf(s), answer)
+	},
+	queues: func(s *step) []string {
+		source := s.source()
+		queues := []string{"door\x00" + s.Door + "\x00" + source}
+		if s.undo != nil {
+			queues = append(queues, "undo\x00"+source+"\x00"+s.undoKey())
+		}
+		return queues
+	},
+	log: logCommand,
+}
+
+// undoOf returns the undo that an effect is, or that is pending once it has run;
+// nil: none. last is the grant whose record came last: the engine has a grant
+// recorded right before its command.
+func undoOf(e *engine.Event, last *engine.Grant) []string {
+	if e.Effect == engine.EffectUndo {
+		return e.Argv
+	}
+	if e.Effect == engine.EffectExec && e.Grant != 0 && last != nil && last.ID == e.Grant {
+		return last.Undo
+	}
+	return nil
+}
+
+// defaultTimeout is for an undo from a journal that names none.
+const defaultTimeout = 10 * time.Second
+
+// commandOf returns what to run. A program finds nothing in its environment but
+// where programs are, and why it runs.
+func commandOf(s *step) command {
+	why := "exec"
+	if s.Effect == engine.EffectUndo {
+		why = "undo"
+	}
+	c := command{argv: s.Argv, timeout: s.Timeout, env: []string{
+		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+		"SESAME_DOOR=" + s.Door, "SESAME_SOURCE=" + s.source(), "SESAME_EFFECT=" + why,
+	}}
+	if s.Grant != 0 {
+		c.env = append(c.env, "SESAME_GRANT="+strconv.FormatUint(s.Grant, 10))
+	}
+	if c.timeout <= 0 {
+		c.timeout = defaultTimeout
+	}
+	return c
+}
+
+// logCommand logs a success at debug, since a script decides how often commands
+// run.
+func logCommand(r *Runner, s *step, err error) {
+	about := []any{"door", s.Door, "source", s.source(), "command", nameOf(s.Argv), "undo", s.Effect == engine.EffectUndo}
+	first, more := s.output.firstLine()
+	if more || err == nil && first != "" {
+		logOutput(r, s, err)
+	}
+	if err == nil {
+		r.cfg.Log.Debug("command ran", about...)
+		return
+	}
+	about = append(about, "error", strings.TrimPrefix(err.Error(), runningPrefix(s.Argv)))
+	if first != "" {
+		about = append(about, "output", first)
+	}
+	r.warn("command failed", about...)
+}
+
+// logOutput logs what a command wrote. The first line of one that failed is logged
+// with the failure, and does not come here when there is no more of it.
+func logOutput(r *Runner, s *step, err error) {
+	about := []any{"door", s.Door, "command", nameOf(s.Argv), "text", s.output.text, "lost", s.output.lost}
+	if err != nil {
+		r.warn("output of a failed command", about...)
+		return
+	}
+	r.cfg.Log.Debug("output of a command", about...)
+}

@@ -1,0 +1,90 @@
+package effect
+
+import (
+	"context"
+	"errors"
+
+	"sesame/daemon/engine"
+	"sesame/daemon/packet"
+)
+
+// A performer says how one kind of effect is performed. To add an effect, write
+// its performer into a file of its own, and its line into [performers].
+type performer struct {
+	stage stage
+	// needed reports whether anything is to be done for an event; nil: always. What
+	// the engine decided and told may change nothing, such as a command that runs
+	// already and is only prolonged.
+	needed func(*engine.Event) bool
+	// perform does it; nil: the journal or the transaction has done it. In the stage
+	// inBackground it runs in a goroutine of its own and is given the end of the
+	// grace as its context; it calls answer once, and returns when nothing of the
+	// effect runs any more. In the stage onWorker it must not block.
+	perform func(r *Runner, alive context.Context, s *step, answer func(output, error))
+	// queues names what the step must not overtake, for the stage inBackground: it
+	// runs when it is the first in each of these queues.
+	queues func(*step) []string
+	// log writes what came of a step into the daemon's log.
+	log func(r *Runner, s *step, err error)
+}
+
+// A stage is where in the worker's round a step is performed.
+type stage uint8
+
+const (
+	// inJournal: its record is written before anything else of the queue is done.
+	inJournal stage = iota
+	// inTransaction: with all elements of the round, in one call of [Firewall.Apply].
+	inTransaction
+	// onWorker: behind the transaction, by the worker itself.
+	onWorker
+	// inBackground: behind the transaction, in a goroutine of its own. The rest of its
+	// decision waits for it, and nobody else's does.
+	inBackground
+)
+
+// performers holds the performer of each effect of the engine. A test names the
+// effects that it lacks.
+var performers = [engine.Effects]*performer{
+	engine.EffectPersist:    &recorded,
+	engine.EffectAllow:      &access,
+	engine.EffectExec:       &commands,
+	engine.EffectUndo:       &commands,
+	engine.EffectLog:        &logLine,
+	engine.EffectElement:    &access,
+	engine.EffectConsume:    &consumed,
+	engine.EffectCommentOut: &commentedOut,
+}
+
+// performerOf returns what performs an event, and nil when nothing is to be done
+// for it. An effect without a performer is not dropped in silence: it is answered
+// with an error, and the engine takes its decision back.
+func performerOf(e *engine.Event) *performer {
+	if e.Kind == engine.EventClose && e.Port != (packet.Port{}) {
+		return &access
+	}
+	if e.Kind != engine.EventEffect {
+		return nil
+	}
+	how := &unknown
+	if int(e.Effect) < engine.Effects && performers[e.Effect] != nil {
+		how = performers[e.Effect]
+	}
+	if how.needed != nil && !how.needed(e) {
+		return nil
+	}
+	return how
+}
+
+// unknown is for an effect that the engine knows and this package does not.
+var unknown = performer{
+	stage: onWorker,
+	perform: func(_ *Runner, _ context.Context, _ *step, answer func(output, error)) {
+		answer(output{}, errUnknown)
+	},
+	log: func(r *Runner, s *step, err error) {
+		r.warn("effect not performed", "door", s.Door, "source", s.source(), "effect", s.Effect.Name(), "error", err)
+	},
+}
+
+var errUnknown = errors.New("nothing performs this effect: this is a bug, please report it")
