@@ -1,8 +1,8 @@
 // Package config turns sesame.toml into settings.
 //
-// A file is read strictly: what it says is known and makes sense, or all that is
-// wrong with it is told at once, each with its line. Defaults, documentation and
-// checks stand in one table, in schema.go.
+// A file is read strictly. Every key must be known and every value must make sense; otherwise all errors
+// of the file are reported at once, each with its line. Defaults, documentation and checks of a key
+// stand in one table, in schema.go.
 package config
 
 import (
@@ -16,24 +16,24 @@ import (
 	"path/filepath"
 )
 
-// Path is the configuration file that is read when none is named.
+// Path is the configuration file that [Load] reads when no other is named.
 const Path = "/etc/sesame/sesame.toml"
 
-// A Config is what a daemon is told beside its scripts.
+// A Config holds the settings of a daemon, without its scripts.
 type Config struct {
 	File string // that it was read from; "" when there was none
 
 	// Scripts is a directory of scripts, or one script.
 	Scripts    string
-	Interfaces []string // to hear; nil: all
-	// Local has addresses that count as this host's beside those of its links.
+	Interfaces []string // to capture on; nil: all
+	// Local holds addresses that count as this host's, beside those of its links.
 	Local []netip.Prefix
-	// Trusted and TrustedInterfaces are never stopped.
+	// No guard stops packets from Trusted or on TrustedInterfaces.
 	Trusted           []netip.Prefix
 	TrustedInterfaces []string
 	State             string // a directory
 	Socket            string // a path
-	Observe           bool   // everything is decided, and nothing done
+	Observe           bool   // decide everything, change nothing
 
 	Options  map[string]Value // of scripts, by name
 	Log      Log
@@ -41,36 +41,36 @@ type Config struct {
 	Record   Record
 	Limits   Limits
 
-	// Warnings are what is legal and may not be meant.
+	// Warnings are about settings that are legal and may not be meant.
 	Warnings Problems
 }
 
-// A Value is what people wrote, and where.
+// A Value is a text as people wrote it, with its place.
 type Value struct {
 	Text string
-	From string // where it was given, for messages: "sesame.toml:12"
+	From string // its place, for messages: "sesame.toml:12"
 }
 
-// Log says how the log is written.
+// Log sets the format and the level of the log.
 type Log struct {
 	Format string // "auto", "text" or "json"
 	Level  string // "trace", "debug", "info", "warn", "error" or "off"
 	// Knockd is the path of a file for the lines that knockd would write, "" for
-	// none; KnockdSyslog says whether the system's log gets them.
+	// none. KnockdSyslog sends them to the system's log.
 	Knockd       Value
 	KnockdSyslog bool
 }
 
-// Firewall says how ports are guarded and opened.
+// Firewall sets how ports are guarded and opened.
 type Firewall struct {
-	// Mode is "guard" or "set": a guard chain of our own, or nothing but elements
-	// in sets of the user's.
+	// Mode is "guard" for a guard chain of our own, or "set" for elements in sets
+	// of the user's table.
 	Mode string
-	// Mark is the bits that a granted packet carries in its mark, for other chains
-	// to accept.
+	// Mark has the bits that are set in the packet mark of granted packets. Other
+	// chains accept them by it.
 	Mark uint32
-	// Family and Table name the user's table, Set4 and Set6 the sets in it. At
-	// least one set is named in set mode, and none of them otherwise.
+	// Family and Table name the user's table, Set4 and Set6 the sets in it. In set
+	// mode at least one set is named. In guard mode all four are empty.
 	Family, Table string
 	Set4, Set6    string
 }
@@ -80,7 +80,7 @@ type Record struct {
 	Size int64 // bytes in memory; 0: nothing is recorded
 }
 
-// Limits bound what the daemon holds and does at once. All are above zero.
+// Limits bound the memory and the commands of the daemon. All are above zero.
 type Limits struct {
 	Attempts, Grants int // see [sesame/daemon/engine.Config]
 	Commands         int // that run at a time
@@ -103,8 +103,8 @@ func Default() Config {
 	}
 }
 
-// Load reads the configuration file at path, or with "" the one at [Path],
-// which may be missing. An error is of type [Problems] when the file was read.
+// Load reads the configuration file at path. With "" it reads the one at [Path], which may be missing.
+// When the file could be read and is wrong, the error is of type [Problems].
 func Load(path string) (Config, error) {
 	named := path != ""
 	if !named {
@@ -122,7 +122,7 @@ func Load(path string) (Config, error) {
 	return Parse(path, text)
 }
 
-// maxFile is more than any configuration has: what is larger was named by
+// maxFile is more than any configuration needs. A larger file was named by
 // mistake.
 const maxFile = 1 << 20
 
@@ -142,9 +142,8 @@ func readFile(path string) ([]byte, error) {
 	return bytes.TrimPrefix(text, []byte("\ufeff")), nil
 }
 
-// Parse reads the text of a configuration file. Its relative paths are taken
-// from the directory of path, which also names it in messages. An error is of
-// type [Problems].
+// Parse reads the text of a configuration file. Its relative paths begin at the directory of path.
+// Messages name the file by path. An error is of type [Problems].
 func Parse(path string, text []byte) (Config, error) {
 	r := &reader{file: path, dir: filepath.Dir(path), config: Default()}
 	r.config.File = path

@@ -7,8 +7,8 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 )
 
-// lines returns the line of each key of a document that was parsed without
-// error, and of each entry of its lists: of "log.level" and "trusted[1]".
+// lines returns the line of each key of a document, such as "log.level", and of each entry of its
+// lists, such as "trusted[1]". The document must be free of syntax errors.
 func lines(text []byte) map[string]int {
 	l := &liner{at: map[string]int{}}
 	l.parser.Reset(text)
@@ -25,15 +25,15 @@ func lines(text []byte) map[string]int {
 	return l.at
 }
 
-// A liner finds lines. Only the parser knows where a key stands: what it decodes
-// to does not.
+// A liner collects the lines of keys. It walks the syntax tree of the parser,
+// since decoded values have no positions.
 type liner struct {
 	parser unstable.Parser
 	at     map[string]int
 }
 
-// key notes all that a key names, and returns its path below a table: "a.b" in
-// [t] is t.a and t.a.b.
+// key notes each part of a dotted key and returns its path. "a.b" below [t]
+// notes t.a and t.a.b.
 func (l *liner) key(table string, node *unstable.Node) string {
 	path := table
 	for it := node.Key(); it.Next(); {
@@ -59,7 +59,7 @@ func (l *liner) value(path string, node *unstable.Node) {
 	}
 }
 
-// note keeps the first line of a path: a table may be opened again.
+// note stores the first line of a path. A dotted key may name a table again.
 func (l *liner) note(path string, node *unstable.Node) {
 	if _, known := l.at[path]; !known && node.Raw.Length > 0 {
 		l.at[path] = l.parser.Shape(node.Raw).Start.Line
@@ -75,7 +75,7 @@ func join(table, name string) string {
 
 func entry(list string, position int) string { return list + "[" + strconv.Itoa(position) + "]" }
 
-// tableOf returns the table that a path is in: "log" of "log.level", and ""
+// tableOf returns the table of a path: "log" of "log.level", and "" for a key
 // at the head of the file.
 func tableOf(path string) string {
 	table, _, found := strings.Cut(path, ".")

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// A Problem is one thing that is wrong in a file, or may be.
+// A Problem is one error or warning about a file.
 type Problem struct {
 	File    string
 	Line    int // from 1
@@ -17,7 +17,7 @@ type Problem struct {
 // Error returns "sesame.toml:3: " and the message.
 func (p Problem) Error() string { return fmt.Sprintf("%s:%d: %s", p.File, p.Line, p.Message) }
 
-// Problems are all that is wrong in a file, in the order of its lines.
+// Problems are all errors, or all warnings, about a file, sorted by line.
 type Problems []Problem
 
 // Error returns one line for each problem.

@@ -13,7 +13,7 @@ import (
 	"sesame/daemon/spelling"
 )
 
-// A reader fills a configuration from a file, and collects what is wrong.
+// A reader fills a configuration from a file, and collects all problems.
 type reader struct {
 	file, dir string
 	lines     map[string]int
@@ -31,7 +31,7 @@ func (r *reader) read(text []byte) {
 	for name, v := range document {
 		table, ok := v.(map[string]any)
 		switch {
-		case strings.Contains(name, "."): // in quotes: without them it would be two names
+		case strings.Contains(name, "."): // the key was in quotes, or TOML would split it
 			r.fail(name, "unknown key %q: leave out the quotes around the key", name)
 		case !slices.Contains(tables(), name):
 			r.setting(name, v)
@@ -50,7 +50,7 @@ func (r *reader) read(text []byte) {
 	}
 }
 
-// syntax reports why the text is no TOML.
+// syntax reports a syntax error of TOML.
 func (r *reader) syntax(err error) {
 	line := 1
 	if at, ok := errors.AsType[*toml.DecodeError](err); ok {
@@ -63,7 +63,7 @@ func (r *reader) syntax(err error) {
 	r.problems = append(r.problems, Problem{r.file, line, "not TOML: " + message})
 }
 
-// setting reads one value, if there is such a key.
+// setting reads the value of one key, or reports an unknown key.
 func (r *reader) setting(path string, v any) {
 	all := Keys()
 	i := slices.IndexFunc(all, func(k Key) bool { return k.Name == path })
@@ -74,8 +74,8 @@ func (r *reader) setting(path string, v any) {
 	all[i].read(value{r, path, &all[i], v}, &r.config)
 }
 
-// unknown reports a key that is none. A key below the wrong table is common: it
-// was written behind the table, and belongs before it.
+// unknown reports an unknown key. A known key below the wrong table is a common
+// mistake, so the message then says where the key belongs.
 func (r *reader) unknown(path string, all []Key) {
 	table, name := tableOf(path), path[strings.LastIndex(path, ".")+1:]
 	var known []string
@@ -102,8 +102,8 @@ func belongs(path string) string {
 	return fmt.Sprintf("%s belongs below [%s]", strings.TrimPrefix(path, table+"."), table)
 }
 
-// options reads the values of scripts' options. Which there are, the scripts
-// say.
+// options reads the values of scripts' options. Their names are checked when
+// the scripts are loaded, since the scripts declare them.
 func (r *reader) options(table map[string]any) {
 	for name, v := range table {
 		path := join("options", name)
@@ -116,7 +116,8 @@ func (r *reader) options(table map[string]any) {
 	}
 }
 
-// asWritten returns what a person would write for a value on a command line.
+// asWritten returns a value as it would be written on a command line. False: it
+// is no text, boolean or finite number.
 func asWritten(v any) (string, bool) {
 	switch v := v.(type) {
 	case string:
@@ -126,12 +127,12 @@ func asWritten(v any) (string, bool) {
 	case int64:
 		return strconv.FormatInt(v, 10), true
 	case float64:
-		return strconv.FormatFloat(v, 'f', -1, 64), v-v == 0
+		return strconv.FormatFloat(v, 'f', -1, 64), v-v == 0 // not so for infinity and NaN
 	}
 	return "", false
 }
 
-// line returns where a path stands, or what holds it.
+// line returns the line of a path, or that of the nearest table or list around it.
 func (r *reader) line(path string) int {
 	for {
 		if line, ok := r.lines[path]; ok {
@@ -145,7 +146,7 @@ func (r *reader) line(path string) int {
 	}
 }
 
-// place returns where a path stands, for messages.
+// place returns the file and the line of a path, for messages.
 func (r *reader) place(path string) string { return fmt.Sprintf("%s:%d", r.file, r.line(path)) }
 
 func (r *reader) fail(path, format string, args ...any) {
@@ -156,11 +157,10 @@ func (r *reader) warn(path, format string, args ...any) {
 	r.config.Warnings = append(r.config.Warnings, Problem{r.file, r.line(path), fmt.Sprintf(format, args...)})
 }
 
-// has reports whether the file says something about a path.
+// has reports whether the file sets a path.
 func (r *reader) has(path string) bool { return r.lines[path] > 0 }
 
-// consider looks at what only makes sense together, and warns of what would
-// make the guards void.
+// consider warns of settings that make the guards void.
 func (r *reader) consider() {
 	c := &r.config
 	for _, prefix := range c.Trusted {
@@ -176,7 +176,7 @@ func (r *reader) consider() {
 	}
 }
 
-// together looks at keys that need each other.
+// together checks keys that depend on each other.
 func (r *reader) together() {
 	f := &r.config.Firewall
 	named := []string{"firewall.table", "firewall.set4", "firewall.set6"}

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"flag"
 	"fmt"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"text/template"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -20,10 +22,11 @@ const (
 	examplePath   = "../systemd/sesame.toml"
 )
 
-// TestReference holds docs/configuration.md and the example file to the table
-// that files are checked against. Run with -update to write them anew.
+// TestReference compares docs/configuration.md and the example file with the table that files are
+// checked against. Run with -update to write them anew. Prose of the page stands in its template,
+// docs/configuration.md.tmpl.
 func TestReference(t *testing.T) {
-	for path, want := range map[string]string{referencePath: reference(), examplePath: example()} {
+	for path, want := range map[string]string{referencePath: reference(t), examplePath: example()} {
 		if *update {
 			if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
 				t.Fatal(err)
@@ -34,135 +37,63 @@ func TestReference(t *testing.T) {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(want, string(got)); diff != "" {
-			t.Errorf("%s is not what the table says; run go test ./daemon/config -update (-want +got):\n%s", path, diff)
+			t.Errorf("%s differs from its table; run go test ./daemon/config -update (-want +got):\n%s", path, diff)
 		}
 	}
 }
 
-const introduction = `# sesame.toml
-
-What the daemon is told beside its scripts. It is read once, at the start of ` + "`sesame run`" + `: from ` + "`/etc/sesame/sesame.toml`" + ` if that is there, or
-from the file that ` + "`-c`" + ` names. A flag overrides what the file says: a list replaces a list, and ` + "`--set`" + ` adds to the options. Everything has a
-default, and without a file all defaults hold. The format is [TOML](https://toml.io). This page is made from the table that Sesame checks files against.
-
-- An unknown key is an error, with the nearest known one. All that is wrong is told at once, each with its line.
-- Keys without a table stand at the head of the file, before the first ` + "`[table]`" + `.
-- A relative path begins at the directory of the configuration file.
-- What is legal and may not be meant is a warning: to trust ` + "`0.0.0.0/0`" + `, for one, makes every guard void.
-
-` + "```toml" + `
-trusted            = ["192.0.2.0/24"] # the office: whatever happens, it gets in
-trusted_interfaces = ["wg0"]
-
-[options]                             # of the scripts: sesame.option
-ttl  = "2h"
-port = 2222
-
-[log]
-level = "debug"
-` + "```" + `
-
-## Which file, which scripts
-` + "`sesame run`" + ` reads the configuration as above. Its scripts are those of ` + "`-s`" + `, else of the file, else ` + "`scripts`" + ` beside the file; without a file
-` + "`/etc/sesame/scripts`" + `. It never takes ` + "`./scripts`" + ` by itself: what a daemon runs does not depend on where it was started.
-
-` + "`sesame check` and `sesame simulate`" + ` work on scripts wherever they are, and what they find must not depend on the machine:
-
-1. ` + "`-c FILE`" + `: scripts, options and local of that file; ` + "`-s`, `--set` and `--local`" + ` override them.
-2. ` + "`-s`" + `: those scripts; no file is read.
-3. ` + "`./scripts`" + `, if it is there; no file is read.
-4. ` + "`/etc/sesame/sesame.toml`" + `, if it is there, as with ` + "`-c`" + `.
-5. ` + "`/etc/sesame/scripts`" + `.
-
-A capture does not tell the addresses of the machine that it was made on. When ` + "`local`" + ` is given, ` + "`sesame simulate`" + ` takes it for all of them.
-
-## Commands and privileges
-The daemon runs as root and keeps two capabilities, CAP_NET_RAW and CAP_NET_ADMIN. When no script has a command, nothing that it starts could get more.
-When there are commands, they run as root, with what the unit allows: the comments in ` + "`sesame.service`" + ` say how to allow more. A script that gets
-its first command while the daemon runs has it confined until the next start, and the log says so.
-
-Without its other capabilities root reads only what root owns or everybody may read: so should be the scripts, and a knockd.conf that they name. A file of
-one-time sequences is written anew, beside the old one, each time that one is used. So root must own it and its directory, and neither may lie where the unit lets nothing
-be written, as below ` + "`/etc`" + `: put it into ` + "`/var/lib/sesame`" + `, or let ` + "`systemctl edit sesame`" + ` add the line ` + "`ReadWritePaths=/etc/knockd`" + `.
-`
-
-const optionsText = `
-## [options]
-Values of the options that scripts declare with ` + "`sesame.option`" + `, by name: text, numbers, ` + "`true` or `false`" + `. A name that no script declares is an error.
-
-` + "```toml" + `
-[options]
-ttl = "30m"
-` + "```" + `
-`
-
-const setModeText = `
-Set mode, with the sets in a table of yours:
-
-` + "```toml" + `
-[firewall]
-mode  = "set"
-table = "inet filter"
-set4  = "sesame4"
-set6  = "sesame6"
-` + "```" + `
-
-Make them so, and let rules of yours accept what is in them:
-
-` + "```" + `
-` + setModeRules + "```" + `
-
-Without ` + "`flags interval`" + ` a set takes single addresses alone. Its keys may also lack the protocol, or be addresses and nothing else: then whoever has
-access to one port has it to all that your rule names.
-`
-
-// setModeRules are lines for nft.
-const setModeRules = `table inet filter {
-	set sesame4 { type ipv4_addr . inet_proto . inet_service; flags interval,timeout; }
-	set sesame6 { type ipv6_addr . inet_proto . inet_service; flags interval,timeout; }
-	chain input {
-		type filter hook input priority filter; policy drop;
-		ct state established,related accept
-		iif lo accept
-		icmp type echo-request accept
-		icmpv6 type { echo-request, nd-neighbor-solicit, nd-neighbor-advert, nd-router-advert } accept
-		ip saddr . meta l4proto . th dport @sesame4 accept
-		ip6 saddr . meta l4proto . th dport @sesame6 accept
+// reference fills the template of the page from the table of keys. Its function keys lists the keys
+// of one table, or with "" those at the head of the file.
+func reference(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile(referencePath + ".tmpl")
+	if err != nil {
+		t.Fatal(err)
 	}
-}
-`
-
-func reference() string {
+	listed := map[string]bool{"options": true} // whose keys scripts declare
+	page, err := template.New("configuration.md").Funcs(template.FuncMap{
+		"keys": func(table string) string {
+			listed[table] = true
+			return keyList(table)
+		},
+	}).Parse(string(text))
+	if err != nil {
+		t.Fatalf("reading the template: %v", err)
+	}
 	var b strings.Builder
-	b.WriteString(introduction)
-	b.WriteString("\n## Keys at the head\n")
-	table := ""
-	for _, k := range Keys() {
-		if tableOf(k.Name) != table {
-			if table == "" {
-				b.WriteString(optionsText)
-			}
-			if table == "firewall" {
-				b.WriteString(setModeText)
-			}
-			table = tableOf(k.Name)
-			fmt.Fprintf(&b, "\n## [%s]\n", table)
+	if err := page.Execute(&b, nil); err != nil {
+		t.Fatalf("filling the template: %v", err)
+	}
+	for _, table := range append(tables(), "") {
+		if !listed[table] {
+			t.Errorf("%s.tmpl lists no keys of %q: add {{keys %q}}", referencePath, table, table)
 		}
-		name := strings.TrimPrefix(k.Name, table+".")
-		fmt.Fprintf(&b, "- `%s` (%s", name, k.Type)
-		if k.Default != "" {
-			fmt.Fprintf(&b, ", default `%s`", k.Default)
-		}
-		fmt.Fprintf(&b, "): %s\n  `%s = %s`\n", k.Doc, name, k.Example)
 	}
 	return b.String()
 }
 
-// example is a file in which every key stands with its default, as a comment.
+func keyList(table string) string {
+	var b strings.Builder
+	for _, k := range Keys() {
+		if tableOf(k.Name) != table {
+			continue
+		}
+		name := strings.TrimPrefix(k.Name, table+".")
+		text := fmt.Sprintf("`%s` (%s", name, k.Type)
+		if k.Default != "" {
+			text += fmt.Sprintf(", default `%s`", k.Default)
+		}
+		b.WriteString(wrapped(text+"): "+k.Doc, "- ", "  ", 100))
+		fmt.Fprintf(&b, "  `%s = %s`\n", name, k.Example)
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+// example returns a file that holds every key with its default, as a comment.
 func example() string {
 	var b strings.Builder
-	b.WriteString("# /etc/sesame/sesame.toml: what sesame run is told beside its scripts. Everything\n" +
-		"# here is a comment and shows the default; docs/configuration.md says more.\n")
+	b.WriteString("# /etc/sesame/sesame.toml: the settings of sesame run. Everything here is a\n" +
+		"# comment and shows the default; docs/configuration.md says more.\n")
 	table := ""
 	for _, k := range Keys() {
 		if tableOf(k.Name) != table {
@@ -172,7 +103,7 @@ func example() string {
 			table = tableOf(k.Name)
 			fmt.Fprintf(&b, "\n[%s]", table)
 		}
-		fmt.Fprintf(&b, "\n%s", wrapped(k.Doc))
+		fmt.Fprintf(&b, "\n%s", wrapped(k.Doc, "# ", "# ", 80))
 		value := k.Default
 		if value == "" {
 			value = k.Example
@@ -182,26 +113,29 @@ func example() string {
 	return b.String()
 }
 
-// wrapped makes comment lines of a text.
-func wrapped(text string) string {
+// wrapped breaks a text into lines of at most width columns. The first line begins with first, and the
+// others with rest. Words stay whole.
+func wrapped(text, first, rest string, width int) string {
 	var b strings.Builder
-	line := "#"
+	line, empty := first, true
 	for word := range strings.FieldsSeq(text) {
-		if len(line)+1+len(word) > 80 {
+		if !empty && len(line)+1+len(word) > width {
 			b.WriteString(line + "\n")
-			line = "#"
+			line, empty = rest, true
 		}
-		line += " " + word
+		if !empty {
+			line += " "
+		}
+		line, empty = line+word, false
 	}
-	b.WriteString(line + "\n")
-	return b.String()
+	return b.String() + line + "\n"
 }
 
 // settingLine is a setting in the example that is commented out.
 var settingLine = regexp.MustCompile(`(?m)^#([a-z0-9_]+ = )`)
 
-// TestTheExampleIsTheDefault holds that the example changes nothing, and neither
-// do its settings when they are no comments.
+// TestTheExampleIsTheDefault parses the example, and then the example without the comment signs
+// before its settings. Both times all settings have their defaults.
 func TestTheExampleIsTheDefault(t *testing.T) {
 	text, err := os.ReadFile(examplePath)
 	if err != nil {
@@ -225,7 +159,7 @@ func TestTheExampleIsTheDefault(t *testing.T) {
 	same(t, want, parsed(t, Path, strings.Join(kept, "\n")))
 }
 
-// TestTheReferenceIsTrue parses what stands in it as TOML.
+// TestTheReferenceIsTrue parses the TOML blocks of the page.
 func TestTheReferenceIsTrue(t *testing.T) {
 	text, err := os.ReadFile(referencePath)
 	if err != nil {
@@ -240,8 +174,7 @@ func TestTheReferenceIsTrue(t *testing.T) {
 	}
 }
 
-// TestRealSetModeRules holds that nft takes them. It changes nothing: they are
-// only checked, in a network namespace of their own.
+// TestRealSetModeRules has nft check the rules on the page, in a network namespace of their own.
 func TestRealSetModeRules(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("not root: nft checks nothing")
@@ -249,8 +182,16 @@ func TestRealSetModeRules(t *testing.T) {
 	if _, err := exec.LookPath("nft"); err != nil {
 		t.Skip("nft is not here")
 	}
+	text, err := os.ReadFile(referencePath)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules := regexp.MustCompile("(?s)```\n(table inet filter.*?)```").FindSubmatch(text)
+	if rules == nil {
+		t.Fatalf("%s has no rules for set mode", referencePath)
+	}
 	cmd := exec.CommandContext(t.Context(), "unshare", "--net", "nft", "--check", "--file", "-")
-	cmd.Stdin = strings.NewReader(setModeRules)
+	cmd.Stdin = bytes.NewReader(rules[1])
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("nft: %v\n%s", err, out)
 	}

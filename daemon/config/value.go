@@ -16,8 +16,8 @@ import (
 	"sesame/daemon/spelling"
 )
 
-// A value is what a file says for a key. Its methods read it as something, or
-// report that it is nothing of the kind and return what holds otherwise.
+// A value is one value of the file, with its key. Each method converts it to one type. When it does not
+// fit, the method reports a problem and returns its argument, the default.
 type value struct {
 	*reader
 	path string
@@ -34,7 +34,7 @@ func (v value) wrong(format string, args ...any) {
 	v.fail(v.path, "%s: %s", v.path, fmt.Sprintf(format, args...))
 }
 
-// kind says what a value is, for somebody who should have written another.
+// kind describes a value of the wrong type, for messages.
 func kind(v any) string {
 	switch v := v.(type) {
 	case string:
@@ -57,7 +57,7 @@ func kind(v any) string {
 	return "a date without quotes"
 }
 
-// shortened keeps a message on a line.
+// shortened cuts a long text, so that a message fits on a line.
 func shortened(s string) string {
 	if len(s) > 80 {
 		return strings.ToValidUTF8(s[:80], "") + "..."
@@ -111,7 +111,7 @@ func (v value) oneOf(otherwise string, allowed ...string) string {
 	return otherwise
 }
 
-// location reads a path, which is absolute afterwards if that of the file is.
+// location reads a path. The result is absolute if the path of the file is.
 func (v value) location(otherwise string) string {
 	s, ok := v.text()
 	if !ok {
@@ -123,7 +123,8 @@ func (v value) location(otherwise string) string {
 	return filepath.Clean(s)
 }
 
-// located reads a path that may turn out wrong later, and keeps where it stands.
+// located reads a path and stores its place, for errors that show up only when
+// the path is used.
 func (v value) located(otherwise Value) Value {
 	path := v.location(otherwise.Text)
 	if path == otherwise.Text {
@@ -144,7 +145,7 @@ func (v value) socket(otherwise string) string {
 	return s
 }
 
-// items returns the entries of a list, each of which is text.
+// items returns the entries of a list. Their texts are not checked yet.
 func (v value) items() []value {
 	list, ok := v.any.([]any)
 	if !ok {
@@ -162,7 +163,7 @@ func (v value) items() []value {
 	return items
 }
 
-// interfaces reads a list of names that a Linux interface can have.
+// interfaces reads a list of interface names, without repeats.
 func (v value) interfaces() []string {
 	var names []string
 	for _, item := range v.items() {
@@ -181,7 +182,8 @@ func (v value) interfaces() []string {
 	return names
 }
 
-// CheckInterface returns an error for what no Linux interface can be called.
+// CheckInterface returns an error for a name that no Linux interface can have: the kernel refuses more
+// than 15 bytes, "/", ":" and white space (dev_valid_name in net/core/dev.c).
 func CheckInterface(name string) error {
 	if name == "" || len(name) > 15 || name == "." || name == ".." || strings.ContainsAny(name, "/: \t\r\n\v\f") {
 		return fmt.Errorf("%q is not the name of an interface: expected one such as \"eth0\", of at most 15 bytes", shortened(name))
@@ -200,7 +202,8 @@ func Selection(names []string) []string {
 
 const everywhere = "any"
 
-// trusted reads a list of interfaces, which must be named one by one.
+// trusted reads a list of interfaces. It refuses "any": all interfaces trusted
+// would mean no guard.
 func (v value) trusted() []string {
 	names := v.interfaces()
 	if slices.Contains(names, everywhere) {
@@ -217,7 +220,7 @@ func (v value) networks() []netip.Prefix {
 		if !ok {
 			continue
 		}
-		prefix, err := packet.ParseNetwork(shortened(text))
+		prefix, err := packet.ParseNetwork(shortened(text)) // a network is never so long
 		if err != nil {
 			item.wrong("%v", err)
 			continue
@@ -227,7 +230,7 @@ func (v value) networks() []netip.Prefix {
 	return all
 }
 
-// identifier is what nft takes as a name without quotes.
+// identifier matches the names that nft takes without quotes.
 var identifier = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_/\\.-]{0,127}$`)
 
 func (v value) name() string {
@@ -256,7 +259,7 @@ func (v value) table() (family, table string) {
 
 var units = map[string]int64{"": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 
-// size reads "16MiB" or a number of bytes. Zero stands for nothing at all.
+// size reads a number of bytes, such as "16MiB" or 16777216: 0, or from least to most.
 func (v value) size(otherwise, least, most int64) int64 {
 	text, isText := v.any.(string)
 	if n, ok := v.any.(int64); ok {
