@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"fmt"
 	"net/netip"
 	"time"
 
@@ -78,83 +77,3 @@ type Decision struct {
 	Detail     string // why refused
 	Operations []Operation
 }
-
-// An Operation is one of Allow, Exec, Close, Log, After and Put.
-type Operation interface{ operation() }
-
-// Allow lets the source reach ports for a while. Legal in CallOpen and
-// CallKnock alone: access follows a completed sequence, nothing else.
-type Allow struct {
-	Ports []packet.Port // empty: the door's guards
-	TTL   time.Duration // zero: the door's
-	// Bits4 and Bits6 widen the grant to a network around the source; zero
-	// means the address alone.
-	Bits4, Bits6 int
-}
-
-// Exec runs a command. With an Undo it is a grant: at its end Undo runs. Such
-// a one is not legal in CallClose, where it could go on for ever.
-type Exec struct {
-	Argv    []string
-	Undo    []string      // nil: nothing to undo
-	TTL     time.Duration // until the undo; zero: the door's
-	Timeout time.Duration // of each run, above zero
-	// AnyStatus says that a run which fails is told and counts as done all the
-	// same, that of Undo too: see [CommandError].
-	AnyStatus bool
-}
-
-// Close ends the grants that the source has from a door.
-type Close struct{ Door string }
-
-// Log is a line for people.
-type Log struct{ Text string }
-
-// After calls the timer that is registered under Name in the same script, after
-// a Delay of at least a second. Value is nil, a bool, a float64 or a string.
-type After struct {
-	Delay time.Duration
-	Name  string
-	Value any
-}
-
-// Put stores a value, or forgets it when Value is nil. Value is a bool, a
-// float64 or a string.
-type Put struct {
-	PerSource bool
-	Key       string
-	Value     any
-	Until     time.Time // zero: for ever
-}
-
-func (Allow) operation() {}
-func (Exec) operation()  {}
-func (Close) operation() {}
-func (Log) operation()   {}
-func (After) operation() {}
-func (Put) operation()   {}
-
-// A Fault is a handler's error with its place.
-type Fault struct {
-	Script string
-	Line   int // 0: not known
-	Detail string
-}
-
-// Error returns "script:line: detail".
-func (f *Fault) Error() string {
-	if f.Line == 0 {
-		return f.Script + ": " + f.Detail
-	}
-	return fmt.Sprintf("%s:%d: %s", f.Script, f.Line, f.Detail)
-}
-
-// A CommandError says that a command ran, and failed. Any other error of an
-// effect means that it was not done.
-type CommandError struct {
-	Status int    // with which it exited; below zero when it did not exit by itself
-	Text   string // for people
-}
-
-// Error returns the text.
-func (e *CommandError) Error() string { return e.Text }

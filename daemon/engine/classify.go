@@ -1,48 +1,8 @@
 package engine
 
 import (
-	"net/netip"
-	"slices"
-
 	"sesame/daemon/packet"
 )
-
-// How many TCP segments and UDP flows are remembered at most; at least half as
-// many are.
-const (
-	maxSegments = 1 << 16
-	maxFlows    = 1 << 14
-)
-
-// locals are this host's addresses.
-type locals struct {
-	all      []netip.Prefix
-	single   map[netip.Addr]bool
-	networks []netip.Prefix
-}
-
-// newLocals returns nil, which means every address, for nil.
-func newLocals(addresses []netip.Prefix) *locals {
-	if addresses == nil {
-		return nil
-	}
-	l := &locals{all: slices.Clone(addresses), single: make(map[netip.Addr]bool)}
-	for _, a := range addresses {
-		if a.IsSingleIP() {
-			l.single[a.Addr()] = true
-		} else {
-			l.networks = append(l.networks, a)
-		}
-	}
-	return l
-}
-
-func (l *locals) has(a netip.Addr) bool {
-	if l == nil || l.single[a] {
-		return true
-	}
-	return slices.ContainsFunc(l.networks, func(n netip.Prefix) bool { return n.Contains(a) })
-}
 
 // classify says why p, to a port that doors may have, is no knock; or Kept. It
 // comes before every policy.

@@ -226,3 +226,13 @@ func drop[K comparable](m map[K][]*grant, key K, g *grant) {
 		m[key] = rest
 	}
 }
+
+// A closing is an on_close call that waits for the present reply to be done.
+type closing struct {
+	grant  *grant
+	reason Reason
+	depth  int
+}
+
+// single returns the network that holds an address alone.
+func single(a netip.Addr) netip.Prefix { return netip.PrefixFrom(a, a.BitLen()) }

@@ -249,3 +249,24 @@ func (d *door) wants(p *packet.Packet) bool {
 	}
 	return false
 }
+
+// indexAtUnused returns the index of a set in which each door with one-time sequences is
+// at the first that is left.
+func indexAtUnused(set *Set, old *index, left map[string]*oneTime) *index {
+	now := *set
+	now.Doors = slices.Clone(set.Doors)
+	for i, d := range set.Doors {
+		if o := left[d.Name]; o != nil {
+			now.Doors[i] = o.of(d)
+		}
+	}
+	x := newIndex(&now, old)
+	for name, o := range left {
+		x.byName[name].oneTime = o
+	}
+	return x
+}
+
+// sequenceConsumed reports whether the sequence of a door was used in this very input, by it
+// or by another door of the same file.
+func (d *door) sequenceConsumed() bool { return d.oneTime != nil && d.oneTime.stale }

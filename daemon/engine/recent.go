@@ -82,3 +82,10 @@ func probe(half []uint64, h uint64) (slot uint64, known bool) {
 		}
 	}
 }
+
+// How many TCP segments and UDP flows are remembered at most; at least half as
+// many are.
+const (
+	maxSegments = 1 << 16
+	maxFlows    = 1 << 14
+)

@@ -1,5 +1,10 @@
 package engine
 
+import (
+	"net/netip"
+	"sesame/daemon/packet"
+)
+
 // A slab holds attempts by their slots, in pieces that never move: it grows
 // without copying what it has, which for a million attempts would take longer
 // than packets can wait. Slot 0 is there from the beginning. The zero slab is
@@ -27,3 +32,29 @@ func (s *slab) grow() int32 {
 	s.length++
 	return int32(s.length - 1)
 }
+
+// An attempt is one source's progress in one door. There may be a million, so
+// it holds no pointer and nothing that only later stages need: a flood of first
+// knocks costs 56 bytes and an index entry each.
+type attempt struct {
+	key          attemptKey
+	door         uint32 // id of the door; one that is gone may stand here
+	run          int32  // index in table.runs of what later stages need; 0: first stage
+	older, newer int32  // neighbours by age, 0: none; of first-stage attempts alone
+	next         int32  // the attempt with the same key that came after this one; of the last, the first
+	first        int64  // when the run's first knock came
+	// Of the first knock:
+	sequence uint32
+	from     uint16
+	flags    packet.Flags
+}
+
+// attemptKey is who attempts what: a door, or a group of doors that share the
+// key of each source. The source is an address in its 16-byte form: the decoder
+// sees to it that no IPv6 address looks like an IPv4 one.
+type attemptKey struct {
+	source [16]byte
+	group  uint32 // id of the group, or of a door that is in none
+}
+
+func (k attemptKey) addr() netip.Addr { return netip.AddrFrom16(k.source).Unmap() }

@@ -75,3 +75,12 @@ func (s *Store) room(n int, now int64) bool {
 	}
 	return len(s.values)+n <= s.capacity
 }
+
+// Put stores a value, or forgets it when Value is nil. Value is a bool, a
+// float64 or a string.
+type Put struct {
+	PerSource bool
+	Key       string
+	Value     any
+	Until     time.Time // zero: for ever
+}

@@ -1,0 +1,95 @@
+package engine
+
+import (
+	"slices"
+
+	"sesame/daemon/packet"
+)
+
+// handleKnock applies the tests, in their order, to a packet of a source that has an
+// attempt: a retransmit, expected, a forgiven repeat, wrong. An attempt knows
+// its own retransmits, whatever a flood has made the engine forget.
+func (e *Engine) handleKnock(d *door, slot int32, p *packet.Packet) {
+	h := e.hitOf(p)
+	stage := e.stage(slot)
+	switch {
+	case e.resent(slot, d, h):
+	case d.Sequence[stage].Holds(p):
+		e.advance(d, slot, h)
+	case d.Duplicates == DuplicatesIgnored && d.Sequence[stage-1].Holds(p):
+		if stage == 1 {
+			e.restart(slot, h)
+		}
+	case d.OnWrong == WrongResets:
+		e.fallBack(d, slot, h)
+	}
+}
+
+// resent reports whether h is a retransmit of a knock of the attempt.
+func (e *Engine) resent(slot int32, d *door, h hit) bool {
+	if r := e.attempts.runOf(slot); r != nil {
+		return slices.ContainsFunc(r.hits, h.repeats)
+	}
+	return h.repeats(e.firstHit(slot, d))
+}
+
+// advance counts the expected knock.
+func (e *Engine) advance(d *door, slot int32, h hit) {
+	key, hits := e.attempts.slots.at(slot).key, append(e.hits(slot, d), h)
+	if len(hits) == len(d.Sequence) {
+		e.removeAttempt(slot, d)
+		e.completeSequence(d)
+		return
+	}
+	e.setHits(slot, d, hits)
+	e.reached(d, key, slot, len(hits))
+}
+
+// fallBack ends an attempt at a wrong knock, in favour of the longest run that
+// the knock completes.
+func (e *Engine) fallBack(d *door, slot int32, wrong hit) {
+	reason := WrongPort
+	if d.wants(e.packet) {
+		reason = OutOfOrder
+	}
+	e.endAttempt(d, slot, reason, longestRun(d, append(e.hits(slot, d), wrong), e.now))
+}
+
+// expire ends a later-stage attempt whose time has come, in favour of the
+// longest shorter run that still has time. A group knows of no shorter run.
+func (e *Engine) expire(r *run) {
+	reason := TotalTimeout
+	if e.now < after(r.hits[0].at, r.door.Within) {
+		reason = StepTimeout
+	}
+	var shorter []hit
+	if r.door.group == nil {
+		shorter = longestRun(r.door, r.hits[1:], e.now)
+	}
+	e.endAttempt(r.door, r.slot, reason, shorter)
+}
+
+// endAttempt tells the miss of an attempt, and goes on with a shorter run of its
+// knocks; with none when hits is empty.
+func (e *Engine) endAttempt(d *door, slot int32, reason Reason, hits []hit) {
+	key, stage := e.attempts.slots.at(slot).key, e.stage(slot)
+	e.removeAttempt(slot, d)
+	e.miss(d, key.addr(), stage, reason)
+	if len(hits) > 0 {
+		slot = e.attempts.add(key, d.id)
+		d.countLive(1)
+		e.setHits(slot, d, slices.Clone(hits))
+		e.reached(d, key, slot, len(hits))
+	}
+}
+
+// reached tells that an attempt is at a stage. A script may end it there.
+func (e *Engine) reached(d *door, key attemptKey, slot int32, stage int) {
+	if !e.reachStage(d, key.addr(), stage) {
+		e.removeAttempt(slot, d)
+	}
+}
+
+func (e *Engine) hitOf(p *packet.Packet) hit {
+	return hit{port: p.Port, flags: p.Flags, from: p.SourcePort, sequence: p.Sequence, at: e.now}
+}

@@ -1,0 +1,76 @@
+package engine
+
+import (
+	"container/heap"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// After calls the timer that is registered under Name in the same script, after a Delay of at
+// least a second. Value is nil, a bool, a float64 or a string.
+type After struct {
+	Delay time.Duration
+	Name  string
+	Value any
+}
+
+func (o After) check(e *Engine, c cause) (need, error) {
+	switch {
+	case o.Delay < time.Second:
+		return need{}, fmt.Errorf("after: the delay is %v: expected a second or more", o.Delay)
+	case e.index.timers[timerName{c.script, o.Name}] == nil:
+		return need{}, fmt.Errorf("after: no handler %q is registered in %s", o.Name, c.script)
+	}
+	return need{timers: 1}, nil
+}
+
+func (o After) apply(e *Engine, c cause, _ *batch) { e.delay(c, o) }
+
+func (After) impact() impact { return inside }
+
+func (e *Engine) delay(c cause, o After) {
+	due := after(e.now, o.Delay)
+	if due > e.horizon {
+		return
+	}
+	d := &delayed{script: c.script, name: o.Name, value: o.Value, door: c.name, source: c.source, observed: c.observes()}
+	d.timer = timer{door: e.index.order(c.name), source: c.source, kind: scriptTimer, delayed: d, index: -1}
+	e.delayed++
+	e.setTimer(&d.timer, due)
+}
+
+// runDelayed calls the handler that a delay is for, in the script set of now.
+func (e *Engine) runDelayed(d *delayed, tooMany bool) {
+	e.delayed--
+	c := cause{kind: CallTimer, name: d.door, script: d.script, source: d.source, observed: d.observed}
+	if here := e.index.door(d.door); here != nil {
+		c.door = here.Door
+	}
+	h := e.index.timers[timerName{d.script, d.name}]
+	switch {
+	case tooMany:
+		e.fault(c, &Fault{Script: d.script, Detail: fmt.Sprintf("too many delays came due at once, or did too much; %q is dropped", d.name)})
+	case h == nil:
+		e.fault(c, &Fault{Script: d.script, Detail: fmt.Sprintf("no handler %q is registered any more", d.name)})
+	default:
+		m := e.callFor(c)
+		m.Name, m.Value = d.name, d.value
+		e.runHandler(c, h, m)
+	}
+}
+
+// dropDelayed forgets the delays that are due behind the horizon.
+func (e *Engine) dropDelayed() {
+	e.timers = slices.DeleteFunc(e.timers, func(t *timer) bool {
+		return t.kind == scriptTimer && t.due > e.horizon
+	})
+	e.delayed = 0
+	for i, t := range e.timers {
+		t.index = i
+		if t.kind == scriptTimer {
+			e.delayed++
+		}
+	}
+	heap.Init(&e.timers)
+}

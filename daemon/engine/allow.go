@@ -1,0 +1,102 @@
+package engine
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"sesame/daemon/packet"
+)
+
+// Allow lets the source reach ports for a while. It is legal in CallOpen and CallKnock alone:
+// access follows a completed sequence, nothing else.
+type Allow struct {
+	Ports []packet.Port // empty: the door's guards
+	TTL   time.Duration // zero: the door's
+	// Bits4 and Bits6 widen the grant to a network around the source; zero means the address
+	// alone.
+	Bits4, Bits6 int
+}
+
+func (o Allow) check(e *Engine, c cause) (need, error) {
+	ports := o.Ports
+	if len(ports) == 0 && c.door != nil {
+		ports = c.door.Guards
+	}
+	switch {
+	case c.kind != CallOpen && c.kind != CallKnock:
+		return need{}, fmt.Errorf("allow: access can be given when a sequence is complete, and then only")
+	case len(ports) == 0:
+		return need{}, fmt.Errorf("allow: the door guards no port, so the port must be named")
+	case c.door.Ports != nil && slices.ContainsFunc(o.Ports, c.door.excludes):
+		return need{}, fmt.Errorf("allow: a port that is neither guarded nor among the door's ports")
+	case o.Bits4 < 0 || o.Bits4 > 32 || o.Bits6 < 0 || o.Bits6 > 128:
+		return need{}, fmt.Errorf("allow: a network of /%d or /%d does not exist", o.Bits4, o.Bits6)
+	}
+	n := need{effects: len(ports)}
+	source := widen(c.source, o)
+	for _, port := range ports {
+		if e.grants.find(grantKey{source: source, port: port, observed: c.observes()}, c.name, c.source) == nil {
+			n.grants++
+		}
+	}
+	return n, nil
+}
+
+func (o Allow) apply(e *Engine, c cause, b *batch) {
+	ports, ttl := o.Ports, o.TTL
+	if len(ports) == 0 {
+		ports = c.door.Guards
+	}
+	if ttl <= 0 {
+		ttl = c.door.TTL
+	}
+	source := widen(c.source, o)
+	for _, port := range ports {
+		e.allow(c, b, source, port, ttl)
+	}
+}
+
+func (Allow) impact() impact { return gives }
+
+// widen returns the network around a that o asks for.
+func widen(a netip.Addr, o Allow) netip.Prefix {
+	bits := o.Bits6
+	if a.Is4() {
+		bits = o.Bits4
+	}
+	if bits == 0 {
+		return single(a)
+	}
+	return netip.PrefixFrom(a, bits).Masked()
+}
+
+// allow gives access to one port, or prolongs it where the same door gave it
+// to the same knocker before: the end moves to now + ttl, never earlier.
+func (e *Engine) allow(c cause, b *batch, source netip.Prefix, port packet.Port, ttl time.Duration) {
+	g, was := e.addOrExtendGrant(c, Grant{Source: source, Port: port, TTL: ttl, Observed: c.observes()})
+	if g.isNetwork() {
+		e.replaceWithin(g)
+	}
+	e.addEffect(b, Event{
+		Kind: EventEffect, Effect: EffectAllow, Door: c.name, Source: source,
+		Grant: g.ID, Port: port, TTL: g.TTL, Until: e.elementEnd(g.key),
+	}, g, was)
+}
+
+// replaceWithin makes room for a network: the kernel refuses elements that
+// overlap. Grants inside it that end no later are closed; the others stand
+// back, without an element of their own, until the network's end.
+func (e *Engine) replaceWithin(wide *grant) {
+	told := map[grantKey]bool{}
+	for _, g := range e.grants.within(wide.Source, wide.Port) {
+		switch {
+		case !g.End.After(wide.End):
+			e.endGrant(g, Replaced, 0)
+		case !told[g.key]:
+			told[g.key] = true
+			e.updateElement(g)
+		}
+	}
+}

@@ -1,0 +1,80 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Exec runs a command. With an Undo it is a grant: at its end Undo runs. Such a one is not
+// legal in CallClose, where it could go on for ever.
+type Exec struct {
+	Argv    []string
+	Undo    []string      // nil: nothing to undo
+	TTL     time.Duration // until the undo; zero: the door's
+	Timeout time.Duration // of each run, above zero
+	// AnyStatus says that a run which fails is reported and counts as done all the same, that
+	// of Undo too: see [CommandError].
+	AnyStatus bool
+}
+
+func (o Exec) check(e *Engine, c cause) (need, error) {
+	n := need{effects: 1}
+	if wanted := e.commandGrant(c, o); o.Undo != nil && e.grants.find(keyOf(&wanted), c.name, c.source) == nil {
+		n.grants++
+	}
+	switch {
+	case len(o.Argv) == 0 || o.Timeout <= 0:
+		return n, fmt.Errorf("exec: a command with a time limit was expected")
+	case o.Undo != nil && c.kind == CallClose:
+		return n, fmt.Errorf("exec: a grant that ends cannot begin another, and this command has an undo")
+	case o.Undo != nil && o.TTL <= 0 && c.door == nil:
+		return n, fmt.Errorf("exec: the door is gone, so the time until the undo must be named")
+	}
+	return n, nil
+}
+
+func (o Exec) apply(e *Engine, c cause, b *batch) {
+	if o.TTL <= 0 && c.door != nil {
+		o.TTL = c.door.TTL
+	}
+	e.exec(c, b, o)
+}
+
+func (Exec) impact() impact { return acts }
+
+// exec runs a command. One with an undo is a grant, and does not run again
+// while it is owed its undo. What ran before a restart may be gone, as after a power
+// cut: its undo comes first, and then it runs again.
+func (e *Engine) exec(c cause, b *batch, op Exec) {
+	event := Event{
+		Kind: EventEffect, Effect: EffectExec, Door: c.name, Source: single(c.source),
+		Argv: op.Argv, Timeout: op.Timeout, AnyStatus: op.AnyStatus, Observed: c.observes(),
+	}
+	if op.Undo == nil {
+		e.addEffect(b, event, nil, time.Time{})
+		return
+	}
+	wanted := e.commandGrant(c, op)
+	key := keyOf(&wanted)
+	if sharing := e.grants.byKey[key]; len(sharing) > 0 && sharing[0].run == 0 {
+		for _, g := range slices.Clone(sharing) {
+			e.endGrant(g, Replaced, c.depth)
+		}
+	}
+	run := e.effects + 1
+	if sharing := e.grants.byKey[key]; len(sharing) > 0 {
+		event.Argv, run = nil, sharing[0].run
+	}
+	g, was := e.addOrExtendGrant(c, wanted)
+	g.run = run
+	event.Grant, event.TTL, event.Until = g.ID, g.TTL, e.elementEnd(g.key)
+	e.addEffect(b, event, g, was)
+}
+
+func (e *Engine) commandGrant(c cause, op Exec) Grant {
+	return Grant{
+		Source: single(c.source), Argv: op.Argv, Undo: op.Undo, Timeout: op.Timeout, AnyStatus: op.AnyStatus,
+		TTL: op.TTL, Observed: c.observes(),
+	}
+}

@@ -1,0 +1,112 @@
+package engine
+
+import (
+	"cmp"
+	"slices"
+
+	"sesame/daemon/packet"
+)
+
+// offerGroups hands a packet to those of the groups, which are in order, that
+// act before the door at a position. It returns the others.
+func (e *Engine) offerGroups(groups []*groupPort, before int, p *packet.Packet) []*groupPort {
+	for len(groups) > 0 && groups[0].order < before {
+		n := 1
+		if len(groups) > 1 && groups[1].group == groups[0].group {
+			n = 2 // its doors that have this target, and those that have none
+		}
+		e.offerGroup(groups[:n], p)
+		groups = groups[n:]
+	}
+	return groups
+}
+
+// offerGroup hands a packet to the doors of a group. One that finds an attempt
+// of its source begins none, whatever becomes of what it finds.
+func (e *Engine) offerGroup(ports []*groupPort, p *packet.Packet) {
+	counts := false
+	for _, at := range ports {
+		if at.idle() {
+			at.deactivate()
+		} else {
+			counts = counts || holdsAny(at.tests, p)
+		}
+	}
+	if !counts || e.advanceInGroup(ports[0].group, p) {
+		return
+	}
+	e.begins = e.begins[:0]
+	for _, at := range ports {
+		e.begins = append(e.begins, at.first...)
+	}
+	if len(ports) > 1 {
+		slices.SortFunc(e.begins, func(a, b *door) int { return a.order - b.order })
+	}
+	for _, d := range e.begins {
+		if d.Sequence[0].Holds(p) {
+			e.beginInGroup(d, p)
+		}
+	}
+}
+
+// advanceInGroup offers a packet to the attempts of its source in a group, in the order
+// of their doors, and reports whether there are any.
+func (e *Engine) advanceInGroup(g *group, p *packet.Packet) bool {
+	e.findAll(g, p)
+	for _, f := range e.found {
+		e.applyGroupRules(f.door, f.slot, p)
+	}
+	return len(e.found) > 0
+}
+
+// findAll puts the attempts of a packet's source that are not over, in doors
+// that accept its destination, into e.found.
+func (e *Engine) findAll(g *group, p *packet.Packet) {
+	e.found = e.found[:0]
+	if g.live == 0 {
+		return
+	}
+	for slot := range e.attempts.all(attemptKey{p.Source.As16(), g.id}) {
+		if d := e.index.byID[e.attempts.slots.at(slot).door]; d != nil && d.Accepts(p.Dest, e.ours) {
+			e.found = append(e.found, progress{d, slot})
+		}
+	}
+	slices.SortFunc(e.found, func(a, b progress) int { return cmp.Compare(a.door.order, b.door.order) })
+	e.found = slices.DeleteFunc(e.found, func(f progress) bool {
+		over := e.expired(f.slot, f.door)
+		if over {
+			e.forget(f.slot, f.door)
+		}
+		return over
+	})
+}
+
+// applyGroupRules applies the rules of a group to an attempt: a packet with other flags
+// than the door asks for, or a retransmit, is nothing to it; any other but the
+// expected knock ends it.
+func (e *Engine) applyGroupRules(d *door, slot int32, p *packet.Packet) {
+	h := e.hitOf(p)
+	switch {
+	case p.Port.Proto == packet.TCP && !d.Flags.Holds(p.Flags), e.resent(slot, d, h):
+	case d.Sequence[e.stage(slot)].Holds(p):
+		e.advance(d, slot, h)
+	case d.wants(p):
+		e.endAttempt(d, slot, OutOfOrder, nil)
+	default:
+		e.endAttempt(d, slot, WrongPort, nil)
+	}
+}
+
+// beginInGroup counts the first knock of a door of a group. Where no time is allowed,
+// the attempt is over as soon as it was told.
+func (e *Engine) beginInGroup(d *door, p *packet.Packet) {
+	switch {
+	case len(d.Sequence) == 1:
+		e.completeSequence(d)
+	case d.Within <= 0:
+		e.counts.Misses++
+		e.reachStage(d, p.Source, 1)
+	default:
+		e.beginAttempt(d, attemptKey{p.Source.As16(), d.key}, e.hitOf(p))
+	}
+}

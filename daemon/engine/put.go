@@ -1,0 +1,26 @@
+package engine
+
+import "net/netip"
+
+func (o Put) check(e *Engine, c cause) (need, error) {
+	if e.store.grows(c.script, c.owner(o), o, e.now) {
+		return need{values: 1}, nil
+	}
+	return need{}, nil
+}
+
+// apply stores the value, and asks for it to survive a restart.
+func (o Put) apply(e *Engine, c cause, _ *batch) {
+	e.store.put(c.script, c.owner(o), o)
+	e.persist(Record{Store: &o, Script: c.script, Source: c.owner(o)})
+}
+
+func (Put) impact() impact { return inside }
+
+// owner returns whose value o is: the source's, or invalid for the script's.
+func (c cause) owner(o Put) netip.Addr {
+	if o.PerSource {
+		return c.source
+	}
+	return netip.Addr{}
+}

@@ -1,0 +1,33 @@
+package engine
+
+// A Reason says why: of a miss, a refusal or a close.
+type Reason string
+
+// The reasons of a miss.
+const (
+	WrongPort    Reason = "wrong_port"    // a port outside the sequence, of a strict door
+	OutOfOrder   Reason = "out_of_order"  // a port of the sequence, at the wrong place in it
+	StepTimeout  Reason = "step_timeout"  // too long since the last knock
+	TotalTimeout Reason = "total_timeout" // too long since the first knock
+	Reloaded     Reason = "reload"        // the door changed or went
+	Used         Reason = "used"          // somebody else used the one-time sequence
+	EndOfCapture Reason = "end_of_capture"
+)
+
+// The reasons of a refusal.
+const (
+	When        Reason = "when"
+	Limited     Reason = "limit"
+	ScriptError Reason = "script_error"
+	NotGranted  Reason = "not_granted" // a person asked for what cannot be given
+)
+
+// The reasons of a close.
+const (
+	Expired      Reason = "expired"
+	Revoked      Reason = "revoked"        // by a person
+	ClosedByDoor Reason = "closed_by_door" // by a script's close
+	Replaced     Reason = "replaced"       // by a grant to a wider network
+	ShutDown     Reason = "shutdown"
+	NotDone      Reason = "failed" // an effect of the same reply failed, so it was taken back
+)

@@ -1,0 +1,98 @@
+package engine
+
+import (
+	"errors"
+	"slices"
+)
+
+// result takes the runner's answer. An id that is not awaited changes nothing.
+func (e *Engine) result(id uint64, err error) {
+	found, ok := e.batches.byID[id]
+	if !ok {
+		return
+	}
+	delete(e.batches.byID, id)
+	b, x := found.batch, found.batch.entries[found.index]
+	row, done := x.event.Effect.row(), err == nil || e.reportFailure(x.event, err)
+	if row.decision && !done {
+		e.rollBack(b, found.index)
+	}
+	switch line := (Consumed{x.event.File, x.event.Text}); row.answer {
+	case nothingMore:
+	case endsRecord:
+		if done {
+			e.persist(Record{Grant: &x.grant.Grant, Ended: true})
+		}
+	case startsCommentOut:
+		// The sequence was seen on the wire. The file must know that also when the
+		// journal could not be written.
+		e.commentOut(x.event.Door, x.event.Source, line)
+	case endsConsumed:
+		if done {
+			e.commentedOut(line)
+		}
+	}
+}
+
+// reportFailure tells that an effect failed. True: it counts as done all the same.
+func (e *Engine) reportFailure(effect Event, err error) bool {
+	told := Event{
+		Kind: EventFailed, Door: effect.Door, Source: effect.Source, Effect: effect.Effect,
+		Grant: effect.Grant, Port: effect.Port, Detail: err.Error(),
+	}
+	if command, ok := errors.AsType[*CommandError](err); ok {
+		told.Ran, told.Status = true, command.Status
+	}
+	e.emit(told)
+	return told.Ran && effect.AnyStatus
+}
+
+// rollBack takes back a batch of which one effect failed. What comes after it will
+// never be done; what came before is undone, last first.
+func (e *Engine) rollBack(b *batch, failed int) {
+	for i := failed; i < len(b.entries); i++ {
+		delete(e.batches.byID, b.entries[i].event.ID)
+		e.cancelUnrun(b.entries[i])
+	}
+	for i := failed - 1; i >= 0; i-- {
+		if b.entries[i].event.Effect.row().lasting {
+			continue
+		}
+		delete(e.batches.byID, b.entries[i].event.ID)
+		e.revert(b.entries[i])
+	}
+}
+
+// cancelUnrun takes back an effect that was not carried out. A command that never
+// ran is owed no undo, and no other grant can hang on it; a later run of the same
+// command is another one.
+func (e *Engine) cancelUnrun(x entry) {
+	if x.grant == nil || x.event.Effect != EffectExec || x.event.Argv == nil {
+		e.revert(x)
+		return
+	}
+	for _, g := range slices.Clone(e.grants.byKey[x.grant.key]) {
+		if g.run == x.event.ID {
+			g.Undo = nil
+			e.endGrant(g, NotDone, 0)
+		}
+	}
+}
+
+// revert ends a grant that an effect made, and gives one that it prolonged its
+// former end again; unless that has come, or somebody has prolonged it since.
+func (e *Engine) revert(x entry) {
+	g := x.grant
+	switch {
+	case g == nil || e.grants.byID[g.ID] != g || !g.End.Equal(x.end):
+	case !x.was.After(at(e.now)):
+		e.endGrant(g, NotDone, 0)
+	default:
+		g.End = x.was
+		e.moveTimer(&g.timer, x.was.UnixNano())
+		e.persist(Record{Grant: &g.Grant})
+		if g.Argv == nil {
+			e.updateElement(g)
+		}
+	}
+}

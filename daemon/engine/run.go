@@ -1,0 +1,62 @@
+package engine
+
+import (
+	"sesame/daemon/packet"
+)
+
+// A run is what an attempt needs from its second stage on: each of its knocks,
+// so that a shorter run among them can be found when the longer one fails.
+type run struct {
+	door  *door
+	slot  int32 // of its attempt
+	hits  []hit // one a stage
+	timer timer
+}
+
+// A hit is a knock that counted.
+type hit struct {
+	port     packet.Port
+	flags    packet.Flags
+	from     uint16 // source port
+	sequence uint32 // of TCP
+	at       int64
+}
+
+// repeats reports whether h is another's retransmit.
+func (h hit) repeats(other hit) bool {
+	return h.port.Proto == packet.TCP && h.port == other.port && h.from == other.from && h.sequence == other.sequence
+}
+
+// is reports whether the hit is the knock k.
+func (h hit) is(k Knock) bool {
+	return h.port == k.Port && (k.Port.Proto != packet.TCP || k.Flags.Holds(h.flags))
+}
+
+// longestRun returns the longest of the latest hits that are the head of the
+// door's sequence and in time at now.
+func longestRun(d *door, hits []hit, now int64) []hit {
+	for ; len(hits) > 0; hits = hits[1:] {
+		if len(hits) < len(d.Sequence) && now < deadline(d, hits) && isHead(d, hits) {
+			return hits
+		}
+	}
+	return nil
+}
+
+func isHead(d *door, hits []hit) bool {
+	for i, h := range hits {
+		if !h.is(d.Sequence[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// deadline returns when a run of hits is too late.
+func deadline(d *door, hits []hit) int64 {
+	total := after(hits[0].at, d.Within)
+	if d.StepTimeout == 0 {
+		return total
+	}
+	return min(total, after(hits[len(hits)-1].at, d.StepTimeout))
+}
