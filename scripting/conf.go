@@ -12,13 +12,13 @@ import (
 	"sesame/scripting/source"
 )
 
-// A Trap is something in a knockd.conf that is hardly meant as knockd reads it, or
+// A Warning is something in a knockd.conf that is hardly meant as knockd reads it, or
 // that Sesame is told elsewhere.
-type Trap struct {
+type Warning struct {
 	source.Place
 	Door string // "" for what is in no door
 	Text string // what is made of it, and what to write instead
-	// Options is nil unless this is about the section [options]. See [Disobeyed].
+	// Options is nil unless this is about the section [options]. See [IgnoredOptions].
 	Options *knockd.Options
 }
 
@@ -81,7 +81,7 @@ func (s *script) readSequences(v value, conf *knockd.File) bool {
 	good := true
 	for i := range conf.Doors {
 		d := &conf.Doors[i]
-		if d.OneTime == "" || d.Nowhere {
+		if d.OneTime == "" || d.Unreachable {
 			continue
 		}
 		file, err := s.scripts.Reference(conf.OneTimePath(d), true)
@@ -132,18 +132,18 @@ func (s *script) addConf(v value, file *source.ReferencedFile, conf *knockd.File
 	}
 	s.loading.doors = append(s.loading.doors, doors...)
 	for i := range conf.Doors {
-		if d := &conf.Doors[i]; !d.Nowhere {
+		if d := &conf.Doors[i]; !d.Unreachable {
 			s.loading.commands = append(s.loading.commands, confCommands(conf.Path, d)...)
 		}
 	}
-	for _, t := range conf.Traps {
+	for _, t := range conf.Warnings {
 		if !t.Order {
-			s.loading.traps = append(s.loading.traps, Trap{Place: source.Place{File: conf.Path, Line: t.Line}, Door: t.Door, Text: t.Text})
+			s.loading.warnings = append(s.loading.warnings, Warning{Place: source.Place{File: conf.Path, Line: t.Line}, Door: t.Door, Text: t.Text})
 		}
 	}
-	if text := Disobeyed(conf.Options); text != "" {
+	if text := IgnoredOptions(conf.Options); text != "" {
 		at := source.Place{File: conf.Path, Line: file.Line("[options]")}
-		s.loading.traps = append(s.loading.traps, Trap{Place: at, Text: text, Options: &conf.Options})
+		s.loading.warnings = append(s.loading.warnings, Warning{Place: at, Text: text, Options: &conf.Options})
 	}
 }
 
@@ -160,9 +160,9 @@ func confCommands(path string, d *knockd.Door) []*Command {
 	return commands
 }
 
-// Disobeyed says where Sesame is told what a section [options] says; "" when it
+// IgnoredOptions says where Sesame is told what a section [options] says; "" when it
 // says nothing.
-func Disobeyed(o knockd.Options) string {
+func IgnoredOptions(o knockd.Options) string {
 	var told []string
 	for _, option := range []struct {
 		given         bool

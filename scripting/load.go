@@ -32,7 +32,7 @@ type Set struct {
 	Options      []OptionValue
 	Allows       []source.AllowSite
 	Suppressions []source.Suppression
-	Traps        []Trap // of the knockd.confs
+	Warnings     []Warning // of the knockd.confs
 
 	scripts []*script
 }
@@ -158,7 +158,7 @@ func (l *loader) add(r *registration) {
 	// What a module declares, each script that requires it declares again.
 	maps.Copy(l.confs, r.confs)
 	l.set.Commands = appendNew(l.set.Commands, r.commands, func(c *Command) source.Place { return c.Place }, func(a, b *Command) bool { return reflect.DeepEqual(a, b) })
-	l.set.Traps = append(l.set.Traps, r.traps...)
+	l.set.Warnings = append(l.set.Warnings, r.warnings...)
 	l.set.Options = appendNew(l.set.Options, r.options, func(o OptionValue) source.Place { return o.Place }, func(a, b OptionValue) bool { return a == b })
 }
 
@@ -258,7 +258,7 @@ func (l *loader) describe() {
 		l.set.Files = append(l.set.Files, file.File)
 		l.set.Suppressions = append(l.set.Suppressions, file.Suppressions()...)
 		if file.OneTime {
-			l.set.Traps = append(l.set.Traps, oneTimeTraps(file.Path, file.Source)...)
+			l.set.Warnings = append(l.set.Warnings, oneTimeWarnings(file.Path, file.Source)...)
 		}
 	}
 }

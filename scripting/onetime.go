@@ -48,13 +48,13 @@ func (d *draft) readOneTime() {
 	}
 }
 
-// oneTimeTraps says what in a file of one-time sequences is hardly meant as it is
+// oneTimeWarnings says what in a file of one-time sequences is hardly meant as it is
 // read.
-func oneTimeTraps(path string, text []byte) []Trap {
-	var traps []Trap
+func oneTimeWarnings(path string, text []byte) []Warning {
+	var warnings []Warning
 	_, found := knockd.Unused(text)
 	for _, t := range found {
-		traps = append(traps, Trap{Place: source.Place{File: path, Line: t.Line}, Text: t.Text})
+		warnings = append(warnings, Warning{Place: source.Place{File: path, Line: t.Line}, Text: t.Text})
 	}
-	return traps
+	return warnings
 }

@@ -111,8 +111,8 @@ sesame.door "ssh" { FIRST one_time_sequences = "once", flags = "syn", guards = 2
 				if f := w.set.Files[1]; f.Path != "/srv/scripts/once" || !f.OneTime || !f.Referenced() || string(f.Source) != file {
 					t.Errorf("the files are %+v", w.set.Files)
 				}
-				if len(w.set.Traps) != 1 || w.set.Traps[0].Line != 4 {
-					t.Errorf("the traps are %+v", w.set.Traps)
+				if len(w.set.Warnings) != 1 || w.set.Warnings[0].Line != 4 {
+					t.Errorf("the warnings are %+v", w.set.Warnings)
 				}
 			})
 		}

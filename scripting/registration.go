@@ -21,7 +21,7 @@ type registration struct {
 	policy   bool                    // sesame.policy was called
 	knockd   bool                    // and said "knockd"
 	confs    map[string]source.Place // that sesame.knockd read, by their absolute path
-	traps    []Trap
+	warnings []Warning
 	problems source.Problems
 }
 

@@ -88,21 +88,21 @@ func (p *program) importKnockd(c *cobra.Command, f *importFlags, path string) er
 	if err != nil {
 		return err
 	}
-	if err := settle(conf); err != nil {
+	if err := absolutePaths(conf); err != nil {
 		return err
 	}
-	conf.LookAtSequences(source.ReadReferenced)
-	for _, t := range conf.Traps {
+	conf.CheckSequences(source.ReadReferenced)
+	for _, t := range conf.Warnings {
 		p.warn("%s", placed(conf, t))
 	}
 	if f.native {
-		for _, t := range conf.Ends() {
+		for _, t := range conf.EndingGuards() {
 			p.note("%s", placed(conf, t))
 		}
 	}
 	switch {
 	case f.check:
-		p.note("%s: %s, %s", path, transcript.Count(len(conf.Doors), "door"), transcript.Count(len(conf.Traps), "trap"))
+		p.note("%s: %s, %s", path, transcript.Count(len(conf.Doors), "door"), transcript.Count(len(conf.Warnings), "warning"))
 		return nil
 	case f.dir == "":
 		_, err := io.WriteString(p.stdout, conf.Script(knockd.ScriptOptions{Native: f.native}))
@@ -111,9 +111,9 @@ func (p *program) importKnockd(c *cobra.Command, f *importFlags, path string) er
 	return p.writeImport(conf, f)
 }
 
-// settle makes the paths in a file independent of where it is: a relative path in
+// absolutePaths makes the paths in a file independent of where it is: a relative path in
 // a script begins at the script.
-func settle(conf *knockd.File) (err error) {
+func absolutePaths(conf *knockd.File) (err error) {
 	for i := range conf.Doors {
 		if d := &conf.Doors[i]; d.OneTime != "" {
 			if d.OneTime, err = filepath.Abs(conf.OneTimePath(d)); err != nil {
@@ -124,8 +124,8 @@ func settle(conf *knockd.File) (err error) {
 	return nil
 }
 
-// placed returns a trap as a message, with its place.
-func placed(conf *knockd.File, t knockd.Trap) string {
+// placed returns a warning as a message, with its place.
+func placed(conf *knockd.File, t knockd.Warning) string {
 	door := ""
 	if t.Door != "" {
 		door = t.Door + ": "

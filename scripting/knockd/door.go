@@ -22,7 +22,7 @@ func (f *File) EngineDoors(script string, oneTime func(path string) ([]byte, err
 	var problems []error
 	for i := range f.Doors {
 		d := &f.Doors[i]
-		if d.Nowhere {
+		if d.Unreachable {
 			continue
 		}
 		door, err := f.engineDoor(d, script, oneTime)

@@ -2,7 +2,7 @@
 //
 // It reads the file as knockd 0.8 does, whatever it makes of it: see parse.go.
 // What knockd takes without a word, and yet hardly as it was meant, becomes a
-// [Trap]. Doors (door.go) are what the engine matches, command.go is what they
+// [Warning]. Doors (door.go) are what the engine matches, command.go is what they
 // run, and Script (script.go) is the same as a Lua script, so that somebody who
 // reads it sees all of it.
 package knockd
@@ -17,10 +17,10 @@ import (
 
 // A File is a knockd.conf as knockd understands it.
 type File struct {
-	Path    string // as it was named, for messages
-	Options Options
-	Doors   []Door // in the order of the file, which decides what acts first
-	Traps   []Trap // by line, 1,000 at most, and then those of other files
+	Path     string // as it was named, for messages
+	Options  Options
+	Doors    []Door    // in the order of the file, which decides what acts first
+	Warnings []Warning // by line, 1,000 at most, and then those of other files
 }
 
 // Options are those of the section [options]. They say how knockd runs, which
@@ -50,9 +50,9 @@ type Door struct {
 	// Flags is what a TCP packet must carry to concern the door; zero: anything.
 	Flags  engine.FlagTest
 	Target netip.Addr // valid: the one destination that counts
-	// Nowhere says that the target is no plain address: nothing is ever sent to it,
+	// Unreachable says that the target is no plain address: nothing is ever sent to it,
 	// so the door never opens, and no packet concerns it.
-	Nowhere bool
+	Unreachable bool
 
 	Start Command // for all, or for IPv4 when there are commands of IPv6
 	Stop  Command
@@ -68,9 +68,9 @@ type Command struct {
 	Line int
 }
 
-// A Trap is something that knockd accepts without a word, and that hardly means
+// A Warning is something that knockd accepts without a word, and that hardly means
 // what it seems to.
-type Trap struct {
+type Warning struct {
 	File string // "": the knockd.conf; else the file of one-time sequences that has the line
 	Line int
 	Door string // its name; "" for what is in no door

@@ -24,13 +24,13 @@ func FuzzParse(f *testing.F) {
 		if len(text) > 1<<16 {
 			t.Skip("larger than any knockd.conf")
 		}
-		unused, traps := Unused(text)
+		unused, warnings := Unused(text)
 		for _, s := range unused {
 			if s.Text == "" || s.Text[0] == '#' || len(s.Ports) == 0 || len(s.Ports) > maxKnocks {
 				t.Errorf("a sequence is %+v", s)
 			}
 		}
-		judgeTraps(t, text, traps)
+		checkWarnings(t, text, warnings)
 		file, err := Parse("knockd.conf", text)
 		if err != nil {
 			problem, ok := errors.AsType[*SyntaxError](err)
@@ -39,7 +39,7 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
-		judgeTraps(t, text, file.Traps)
+		checkWarnings(t, text, file.Warnings)
 		names := map[string]bool{}
 		for _, d := range file.Doors {
 			switch {
@@ -49,7 +49,7 @@ func FuzzParse(f *testing.F) {
 				t.Errorf("%s has %d knocks", d.Name, len(d.Sequence))
 			case d.Flags.Set&d.Flags.Clear != 0:
 				t.Errorf("%s has flags %v", d.Name, d.Flags)
-			case d.Nowhere && d.Target.IsValid():
+			case d.Unreachable && d.Target.IsValid():
 				t.Errorf("%s is nowhere, and at %v", d.Name, d.Target)
 			}
 			names[d.Name] = true
@@ -70,15 +70,15 @@ func shows(text string) bool {
 	return text != "" && utf8.ValidString(text) && !strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) })
 }
 
-func judgeTraps(t *testing.T, text []byte, traps []Trap) {
+func checkWarnings(t *testing.T, text []byte, warnings []Warning) {
 	last := max(lineCount(text), 1) // an empty file has a first line
-	for _, trap := range traps {
-		if trap.Line < 1 || trap.Line > last || !shows(trap.Text) {
-			t.Errorf("a trap of a file with %d lines is %+v", last, trap)
+	for _, warning := range warnings {
+		if warning.Line < 1 || warning.Line > last || !shows(warning.Text) {
+			t.Errorf("a warning of a file with %d lines is %+v", last, warning)
 		}
 	}
-	if !slices.IsSortedFunc(traps, func(a, b Trap) int { return a.Line - b.Line }) {
-		t.Errorf("the traps are not by line: %v", traps)
+	if !slices.IsSortedFunc(warnings, func(a, b Warning) int { return a.Line - b.Line }) {
+		t.Errorf("the warnings are not by line: %v", warnings)
 	}
 }
 

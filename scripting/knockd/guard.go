@@ -31,7 +31,7 @@ func (f *File) native() []native {
 	closers := map[int]change{}
 	for i := range f.Doors {
 		d := &f.Doors[i]
-		if d.Nowhere || d.action(ipv4).start == "" && d.action(ipv6).start == "" {
+		if d.Unreachable || d.action(ipv4).start == "" && d.action(ipv6).start == "" {
 			continue
 		}
 		if start, opens := d.opener(&all[i]); !opens && all[i].why == "" {
@@ -96,12 +96,12 @@ func (n *native) guard(start change, stop int) {
 	}
 }
 
-// Ends says which doors knockd leaves open while the guards that [ScriptOptions] can
+// EndingGuards says which doors knockd leaves open while the guards that [ScriptOptions] can
 // make of them end.
-func (f *File) Ends() (ends []Trap) {
+func (f *File) EndingGuards() (ends []Warning) {
 	for i, n := range f.native() {
 		if d := &f.Doors[i]; n.endless {
-			ends = append(ends, Trap{Line: d.action(ipv4).line, Door: d.Name, Text: fmt.Sprintf("knockd never shuts by itself what this opens, "+
+			ends = append(ends, Warning{Line: d.action(ipv4).line, Door: d.Name, Text: fmt.Sprintf("knockd never shuts by itself what this opens, "+
 				"and a guard of Sesame ends, here after %s: write another ttl in the script if that is too soon", forever)})
 		}
 	}

@@ -33,8 +33,8 @@ func luaString(s string) string {
 	return string(append(b, '"'))
 }
 
-// comment returns lines of comment with the text, broken between words.
-func comment(text string) string {
+// commentLines returns lines of comment with the text, broken between words.
+func commentLines(text string) string {
 	var b strings.Builder
 	line := "--"
 	for word := range strings.FieldsSeq(plain(text)) {

@@ -27,8 +27,8 @@ type Sequence struct {
 // port 0. Unlike knockd, it also skips lines of more than 4095 bytes and lines with
 // a NUL byte, which cannot be told from others when they are to be marked.
 //
-// The traps are by line, 1,000 at most, and of no door.
-func Unused(text []byte) (unused []Sequence, traps []Trap) {
+// The warnings are by line, 1,000 at most, and of no door.
+func Unused(text []byte) (unused []Sequence, warnings []Warning) {
 	number := 0
 	for raw := range strings.Lines(string(text)) {
 		number++
@@ -44,26 +44,26 @@ func Unused(text []byte) (unused []Sequence, traps []Trap) {
 			problem = "it has a NUL byte"
 		}
 		if problem != "" {
-			traps = append(traps, Trap{Line: number, Text: "this line is skipped: " + problem})
+			warnings = append(warnings, Warning{Line: number, Text: "this line is skipped: " + problem})
 			continue
 		}
 		for _, odd := range oddKnocks(line) {
-			traps = append(traps, Trap{Line: number, Text: odd})
+			warnings = append(warnings, Warning{Line: number, Text: odd})
 		}
 		unused = append(unused, Sequence{number, line, ports})
 	}
-	return unused, traps[:min(len(traps), maxTraps)]
+	return unused, warnings[:min(len(warnings), maxWarnings)]
 }
 
-// LookAtSequences adds to the traps what is odd in the files of one-time sequences
+// CheckSequences adds to the warnings what is odd in the files of one-time sequences
 // that the doors name. Read is asked once for each.
-func (f *File) LookAtSequences(read func(path string) ([]byte, error)) {
+func (f *File) CheckSequences(read func(path string) ([]byte, error)) {
 	type list struct {
 		left int
 		err  error
 	}
 	known := map[string]list{}
-	var inFiles []Trap
+	var inFiles []Warning
 	for i := range f.Doors {
 		d := &f.Doors[i]
 		if d.OneTime == "" {
@@ -77,19 +77,19 @@ func (f *File) LookAtSequences(read func(path string) ([]byte, error)) {
 			l = list{len(unused), err}
 			known[path] = l
 			for _, t := range odd {
-				inFiles = append(inFiles, Trap{File: path, Line: t.Line, Door: d.Name, Text: t.Text})
+				inFiles = append(inFiles, Warning{File: path, Line: t.Line, Door: d.Name, Text: t.Text})
 			}
 		}
 		switch {
 		case l.err != nil:
-			f.Traps = append(f.Traps, Trap{Line: d.OneTimeLine, Door: d.Name, Text: d.without(path, l.err)})
+			f.Warnings = append(f.Warnings, Warning{Line: d.OneTimeLine, Door: d.Name, Text: d.without(path, l.err)})
 		case l.left == 0:
-			f.Traps = append(f.Traps, Trap{Line: d.OneTimeLine, Door: d.Name, Text: fmt.Sprintf("%s has no sequence left, so knockd does not start: "+
+			f.Warnings = append(f.Warnings, Warning{Line: d.OneTimeLine, Door: d.Name, Text: fmt.Sprintf("%s has no sequence left, so knockd does not start: "+
 				"write new ones into it, each in a line of its own behind a blank", shown(path))})
 		}
 	}
-	slices.SortStableFunc(f.Traps, func(a, b Trap) int { return a.Line - b.Line })
-	f.Traps = append(f.Traps, inFiles[:max(0, min(len(inFiles), maxTraps-len(f.Traps)))]...)
+	slices.SortStableFunc(f.Warnings, func(a, b Warning) int { return a.Line - b.Line })
+	f.Warnings = append(f.Warnings, inFiles[:max(0, min(len(inFiles), maxWarnings-len(f.Warnings)))]...)
 }
 
 // without says what it means that a file of one-time sequences cannot be read. A
@@ -99,7 +99,7 @@ func (d *Door) without(path string, err error) string {
 		err = e.Err
 	}
 	script := ", and a script that names it does not load"
-	if d.Nowhere {
+	if d.Unreachable {
 		script = ""
 	}
 	return fmt.Sprintf("%s cannot be read (%v): without it knockd does not start%s: make it, or name another", shown(path), err, script)

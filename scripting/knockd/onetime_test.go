@@ -24,7 +24,7 @@ func TestUnused(t *testing.T) {
 		"9,10" + strings.Repeat(" ", 4100) + "\n" +
 		"9\x00,10\n" +
 		"11"
-	unused, traps := Unused([]byte(text))
+	unused, warnings := Unused([]byte(text))
 	want := []Sequence{
 		{2, "1,2:udp", []packet.Port{tcp(1)[0], udp(2)}},
 		{6, "7 , 8", tcp(7, 8)},
@@ -34,7 +34,7 @@ func TestUnused(t *testing.T) {
 	if diff := cmp.Diff(want, unused); diff != "" {
 		t.Errorf("sequences (-want +got):\n%s", diff)
 	}
-	wantTraps := []string{
+	wantWarnings := []string{
 		`7: this line is skipped: "65536" is no port: expected 1 to 65535`,
 		`8: this line is skipped: "icmp" is no protocol: expected tcp or udp, as in 7000:udp`,
 		`9: this line is skipped: the sequence has more than 32 knocks, and knockd has no room for them: write a shorter one`,
@@ -42,12 +42,12 @@ func TestUnused(t *testing.T) {
 		`11: this line is skipped: it is longer than 4095 bytes`,
 		`12: this line is skipped: it has a NUL byte`,
 	}
-	if diff := cmp.Diff(wantTraps, said(traps)); diff != "" {
-		t.Errorf("traps (-want +got):\n%s", diff)
+	if diff := cmp.Diff(wantWarnings, asLines(warnings)); diff != "" {
+		t.Errorf("warnings (-want +got):\n%s", diff)
 	}
 }
 
-// TestSequencesOfDoors: what is odd in the files of one-time sequences is a trap of
+// TestSequencesOfDoors: what is odd in the files of one-time sequences is a warning of
 // the door that names them.
 func TestSequencesOfDoors(t *testing.T) {
 	f, err := Parse("/etc/knockd.conf", []byte("[a]\ntcpflags = syn\none_time_sequences = /list\n[b]\ntcpflags = syn\none_time_sequences = /none\n"+
@@ -55,21 +55,21 @@ func TestSequencesOfDoors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.Traps = nil
-	f.LookAtSequences(func(path string) ([]byte, error) {
+	f.Warnings = nil
+	f.CheckSequences(func(path string) ([]byte, error) {
 		text, found := map[string]string{"/list": "1,2\nx\n", "/used": "#1\n"}[path]
 		if !found {
 			return nil, &fs.PathError{Op: "open", Path: path, Err: fs.ErrNotExist}
 		}
 		return []byte(text), nil
 	})
-	want := []Trap{
+	want := []Warning{
 		{Line: 6, Door: "b", Text: `"/none" cannot be read (file does not exist): without it knockd does not start, and a script that names it does not load: make it, or name another`},
 		{Line: 12, Door: "d", Text: `"/none" cannot be read (file does not exist): without it knockd does not start: make it, or name another`},
 		{Line: 16, Door: "e", Text: `"/used" has no sequence left, so knockd does not start: write new ones into it, each in a line of its own behind a blank`},
 		{File: "/list", Line: 2, Door: "a", Text: `"x" is tcp/0 to knockd, which no ordinary program can knock, while an attacker can: write the number alone, and a comma behind each knock`},
 	}
-	if diff := cmp.Diff(want, f.Traps); diff != "" {
+	if diff := cmp.Diff(want, f.Warnings); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	script := f.Script(ScriptOptions{})

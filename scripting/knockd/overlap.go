@@ -17,15 +17,15 @@ import (
 // maxTogether bounds how many doors a door is compared with.
 const maxTogether = 64
 
-// together returns the traps of doors that begin together.
-func together(doors []*draft) (found []trap) {
+// together returns the warnings of doors that begin together.
+func together(doors []*draft) (found []draftWarning) {
 	begin := map[packet.Port][]*draft{}
 	for _, d := range doors {
-		if len(d.Sequence) == 0 || d.Nowhere {
+		if len(d.Sequence) == 0 || d.Unreachable {
 			continue
 		}
-		say := func(order bool, text string) {
-			found = append(found, trap{line: d.sequenceLine(), door: d, text: text, order: order})
+		warn := func(order bool, text string) {
+			found = append(found, draftWarning{line: d.sequenceLine(), door: d, text: text, order: order})
 		}
 		first := d.Sequence[0]
 		earlier := begin[first]
@@ -37,10 +37,10 @@ func together(doors []*draft) (found []trap) {
 				text += fmt.Sprintf("; and knockd drops this door's attempt when the one in %s ends, which it does first, so there this door hardly ever opens, while here it does", shown(other.Name))
 				loses = nil
 			}
-			say(whole && d.Target == other.Target, text+": "+remedy(d, other))
+			warn(whole && d.Target == other.Target, text+": "+remedy(d, other))
 		}
 		if loses != nil {
-			say(false, fmt.Sprintf("knockd drops this door's attempt when the one in %s ends, which it does first, "+
+			warn(false, fmt.Sprintf("knockd drops this door's attempt when the one in %s ends, which it does first, "+
 				"so there this door hardly ever opens, while here it does: give it another first port", shown(loses.Name)))
 		}
 		if len(earlier) < maxTogether {
@@ -50,7 +50,7 @@ func together(doors []*draft) (found []trap) {
 	return found
 }
 
-func (d *draft) sequenceLine() int { return max(d.said["SEQUENCE"].line, d.Line) }
+func (d *draft) sequenceLine() int { return max(d.directives["SEQUENCE"].line, d.Line) }
 
 // meets reports whether a packet can begin both doors. A target may be an address
 // of the host, and then its packets are also those of doors without target.

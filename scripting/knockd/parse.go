@@ -21,7 +21,7 @@ const (
 //
 // Lines are counted as knockd counts them: one longer than 4095 bytes is two.
 func Parse(path string, text []byte) (*File, error) {
-	p := &parser{file: &File{Path: path}, said: map[string]directive{}}
+	p := &parser{file: &File{Path: path}, options: map[string]directive{}}
 	for number, l := range lines(text) {
 		p.line = number
 		if p.rest = l.rest; !l.rest {
@@ -38,7 +38,7 @@ func Parse(path string, text []byte) (*File, error) {
 		}
 	}
 	for _, d := range p.doors {
-		if target, found := d.said["TARGET"]; found {
+		if target, found := d.directives["TARGET"]; found {
 			if problem := refusedTarget(target.value); problem != "" {
 				return nil, &SyntaxError{path, target.line, problem}
 			}
@@ -86,18 +86,18 @@ type directive struct {
 // A draft is a door that is being read, with where its directives stand.
 type draft struct {
 	Door
-	said map[string]directive
+	directives map[string]directive
 }
 
 type parser struct {
-	file    *File
-	line    int
-	whole   int  // the line that this one is the rest of
-	rest    bool // it is one
-	section string
-	said    map[string]directive // of [options]
-	doors   []*draft
-	traps   []trap
+	file     *File
+	line     int
+	whole    int  // the line that this one is the rest of
+	rest     bool // it is one
+	section  string
+	options  map[string]directive // of [options]
+	doors    []*draft
+	warnings []draftWarning
 }
 
 // refuse returns the error that the line at hand is.
@@ -111,13 +111,13 @@ func (p *parser) refuse(format string, arguments ...any) error {
 
 func (p *parser) read(l line) error {
 	if l.null {
-		p.trap(p.line, "knockd reads nothing of a line behind a NUL byte: remove that")
+		p.warn(p.line, "knockd reads nothing of a line behind a NUL byte: remove that")
 	}
 	if l.text == "" || l.text[0] == '#' {
 		return nil
 	}
 	if l.rest {
-		p.trap(p.line, fmt.Sprintf("this is the rest of line %d, which is longer than %d bytes: knockd reads it as a line of its own, and counts so", p.whole, maxLine))
+		p.warn(p.line, fmt.Sprintf("this is the rest of line %d, which is longer than %d bytes: knockd reads it as a line of its own, and counts so", p.whole, maxLine))
 	}
 	if l.text[0] == '[' && l.text[len(l.text)-1] == ']' {
 		return p.begin(l.text[1 : len(l.text)-1])
@@ -160,7 +160,7 @@ func (p *parser) begin(name string) error {
 			Name: p.section[:min(len(p.section), maxName)], Section: name, Line: p.line,
 			Timeout: defaultTimeout, CommandTimeout: defaultCommandTimeout,
 		},
-		said: map[string]directive{},
+		directives: map[string]directive{},
 	})
 	return nil
 }
@@ -174,8 +174,8 @@ func (p *parser) option(name, key, value string) error {
 	case "PIDFILE":
 		o.PIDFile = value
 	case "INTERFACE":
-		if first, found := p.said[key]; found {
-			p.trap(p.line, fmt.Sprintf("knockd listens on the interface of line %d: the first one counts", first.line))
+		if first, found := p.options[key]; found {
+			p.warn(p.line, fmt.Sprintf("knockd listens on the interface of line %d: the first one counts", first.line))
 			return nil
 		}
 		if value == "" {
@@ -185,14 +185,14 @@ func (p *parser) option(name, key, value string) error {
 	default:
 		return p.refuse("%s", unknownOption(name, key))
 	}
-	p.note(p.said, name, key, value)
+	p.note(p.options, name, key, value)
 	return nil
 }
 
 // note remembers where a directive stands, and warns of an earlier one.
 func (p *parser) note(said map[string]directive, name, key, value string) {
 	if before, found := said[key]; found {
-		p.trap(before.line, fmt.Sprintf("line %d says %s again, and the last one counts: remove one of them", p.line, shown(name)))
+		p.warn(before.line, fmt.Sprintf("line %d says %s again, and the last one counts: remove one of them", p.line, shown(name)))
 	}
 	said[key] = directive{p.line, value}
 }
@@ -239,10 +239,10 @@ func (p *parser) directive(name, key, value string) error {
 		return p.refuse("%s", unknownDirective(p.section, name, key))
 	}
 	if key == "TCPFLAGS" { // which add up
-		d.said[key] = directive{p.line, value}
+		d.directives[key] = directive{p.line, value}
 		return nil
 	}
-	p.note(d.said, name, key, value)
+	p.note(d.directives, name, key, value)
 	return nil
 }
 

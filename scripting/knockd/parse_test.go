@@ -50,7 +50,7 @@ func TestSeed(t *testing.T) {
 			{Name: "closeSSH", Section: "closeSSH", Line: 10, Sequence: tcp(9000, 8000, 7000), Timeout: 5, Flags: syn,
 				Start: Command{"/etc/init.d/ssh stop", 13}, CommandTimeout: 10},
 		},
-		Traps: []Trap{{Line: 11, Door: "closeSSH", Text: "the ports are in descending order, so a scan of all ports in that order opens the door: mix them", Order: true}},
+		Warnings: []Warning{{Line: 11, Door: "closeSSH", Text: "the ports are in descending order, so a scan of all ports in that order opens the door: mix them", Order: true}},
 	}
 	if diff := cmp.Diff(want, f, sameAddr); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -149,10 +149,10 @@ func TestGrammar(t *testing.T) {
 
 		{"a target", door + "target = 203.0.113.5\n", with(func(d *Door) { d.Target = netip.MustParseAddr("203.0.113.5") })},
 		{"an IPv6 target in another spelling", door + "target = 2001:DB8:0::1\n", with(func(d *Door) { d.Target = netip.MustParseAddr("2001:db8::1") })},
-		{"a host as a target", door + "target = localhost\n", with(func(d *Door) { d.Nowhere = true })},
-		{"an IPv6 address with all of its bits", door + "target = 2001:db8::1/128\n", with(func(d *Door) { d.Nowhere = true })},
-		{"zeros before a number", door + "target = 203.0.113.05\n", with(func(d *Door) { d.Nowhere = true })},
-		{"an IPv4 address as IPv6", door + "target = ::ffff:203.0.113.5\n", with(func(d *Door) { d.Nowhere = true })},
+		{"a host as a target", door + "target = localhost\n", with(func(d *Door) { d.Unreachable = true })},
+		{"an IPv6 address with all of its bits", door + "target = 2001:db8::1/128\n", with(func(d *Door) { d.Unreachable = true })},
+		{"zeros before a number", door + "target = 203.0.113.05\n", with(func(d *Door) { d.Unreachable = true })},
+		{"an IPv4 address as IPv6", door + "target = ::ffff:203.0.113.5\n", with(func(d *Door) { d.Unreachable = true })},
 		{"the last target counts", door + "target = 203.0.113.0/24\ntarget = 203.0.113.5\n", with(func(d *Door) { d.Target = netip.MustParseAddr("203.0.113.5") })},
 
 		{"commands", door + "start_command = x = y # z\nstop_command=z\n", with(func(d *Door) { d.Start, d.Stop = Command{"x = y # z", 3}, Command{"z", 4} })},

@@ -44,7 +44,7 @@ func newRealKnockd(t *testing.T) *realKnockd {
 
 // read returns what the real knockd says of a file: line by line what it read,
 // as its option -D has it, and then why it stopped.
-func (k *realKnockd) read(t *testing.T, text string) (said []string) {
+func (k *realKnockd) read(t *testing.T, text string) (output []string) {
 	t.Helper()
 	path := filepath.Join(k.dir, "knockd.conf")
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
@@ -65,27 +65,27 @@ func (k *realKnockd) read(t *testing.T, text string) (said []string) {
 	listing, _, refused := strings.Cut(out.String(), "usage: knockd")
 	for line := range strings.Lines(listing) {
 		if line = strings.TrimSuffix(line, "\n"); strings.HasPrefix(line, "config: ") {
-			said = append(said, line)
+			output = append(output, line)
 		}
 	}
 	switch errs := problem.String(); {
 	case refused && strings.HasPrefix(errs, "config: line "):
 		line, _, _ := strings.Cut(strings.TrimPrefix(errs, "config: line "), ":")
-		said = append(said, "refused: line "+line)
+		output = append(output, "refused: line "+line)
 	case refused:
-		said = append(said, "refused")
+		output = append(output, "refused")
 	case strings.Contains(errs, "could not open "):
 		_, name, _ := strings.Cut(errs, "could not open ")
 		name, _, _ = strings.Cut(name, ": ")
-		said = append(said, "taken: "+name)
+		output = append(output, "taken: "+name)
 	default:
 		t.Fatalf("knockd stopped for another reason:\n%s\n%s\nof\n%s", listing, errs, text)
 	}
-	return said
+	return output
 }
 
 // ours returns the same of our reader.
-func ours(text string) (said []string, err error) {
+func ours(text string) (output []string, err error) {
 	f, err := Parse("knockd.conf", []byte(text))
 	if err != nil {
 		return []string{"refused"}, err
@@ -94,27 +94,27 @@ func ours(text string) (said []string, err error) {
 	if name == "" {
 		name = "eth0"
 	}
-	said = append(said, "taken: "+name)
+	output = append(output, "taken: "+name)
 	if f.Options.Syslog {
-		said = append(said, "usesyslog")
+		output = append(output, "usesyslog")
 	}
-	said = append(said, "log file: "+f.Options.LogFile, "pid file: "+f.Options.PIDFile)
+	output = append(output, "log file: "+f.Options.LogFile, "pid file: "+f.Options.PIDFile)
 	for _, d := range f.Doors {
-		said = append(said, "", "new section: '"+d.Section[:min(len(d.Section), maxSection)]+"'")
+		output = append(output, "", "new section: '"+d.Section[:min(len(d.Section), maxSection)]+"'")
 		if len(d.Sequence) > 0 {
-			said = append(said, "sequence: "+listSequence(d.Sequence))
+			output = append(output, "sequence: "+listSequence(d.Sequence))
 		}
-		said = append(said, "one time sequences file: "+d.OneTime,
+		output = append(output, "one time sequences file: "+d.OneTime,
 			fmt.Sprintf("seq_timeout: %d", d.Timeout), fmt.Sprintf("cmd_timeout: %d", d.CommandTimeout),
-			"flags: "+listFlags(d.Flags), fmt.Sprint("target: ", d.Target, d.Nowhere), "start_command: "+d.Start.Text, "stop_command: "+d.Stop.Text)
+			"flags: "+listFlags(d.Flags), fmt.Sprint("target: ", d.Target, d.Unreachable), "start_command: "+d.Start.Text, "stop_command: "+d.Stop.Text)
 		if d.Start6 != nil {
-			said = append(said, "start_command_6: "+d.Start6.Text)
+			output = append(output, "start_command_6: "+d.Start6.Text)
 		}
 		if d.Stop6 != nil {
-			said = append(said, "stop_command_6: "+d.Stop6.Text)
+			output = append(output, "stop_command_6: "+d.Stop6.Text)
 		}
 	}
-	return said, nil
+	return output, nil
 }
 
 func listSequence(sequence []packet.Port) string {
@@ -129,9 +129,9 @@ func listFlags(test engine.FlagTest) string {
 	return flagList(test.Set) + " not " + flagList(test.Clear)
 }
 
-// theirs sums up what the real knockd said line by line, so that it can be
+// theirs sums up what the real knockd writes line by line, so that it can be
 // compared: of each directive the last, and flags as they add up.
-func theirs(said []string) (sum []string) {
+func theirs(output []string) (sum []string) {
 	type section struct {
 		name  string
 		last  map[string]string
@@ -139,7 +139,7 @@ func theirs(said []string) (sum []string) {
 	}
 	options, sections := map[string]string{}, []*section(nil)
 	var at *section
-	for _, line := range said[:len(said)-1] {
+	for _, line := range output[:len(output)-1] {
 		line = strings.TrimPrefix(line, "config: ")
 		if name, found := strings.CutPrefix(line, "new section: '"); found {
 			if name = strings.TrimSuffix(name, "'"); name == "options" {
@@ -165,7 +165,7 @@ func theirs(said []string) (sum []string) {
 		}
 		into[key] = value
 	}
-	sum = append(sum, said[len(said)-1])
+	sum = append(sum, output[len(output)-1])
 	if options["usesyslog"] != "" {
 		sum = append(sum, "usesyslog")
 	}
@@ -181,7 +181,7 @@ func theirs(said []string) (sum []string) {
 		}
 		sum = append(sum, "one time sequences file: "+s.last["one time sequences file"],
 			"seq_timeout: "+s.last["seq_timeout"], "cmd_timeout: "+s.last["cmd_timeout"], "flags: "+listFlags(s.flags),
-			fmt.Sprint("target: ", d.Target, d.Nowhere), "start_command: "+s.last["start_command"], "stop_command: "+s.last["stop_command"])
+			fmt.Sprint("target: ", d.Target, d.Unreachable), "start_command: "+s.last["start_command"], "stop_command: "+s.last["stop_command"])
 		for _, key := range []string{"start_command_6", "stop_command_6"} {
 			if value, found := s.last[key]; found {
 				sum = append(sum, key+": "+value)
@@ -194,8 +194,8 @@ func theirs(said []string) (sum []string) {
 // compare has a file read by both.
 func (k *realKnockd) compare(t *testing.T, text string) {
 	t.Helper()
-	said := k.read(t, text)
-	want, refused := theirs(said), strings.HasPrefix(said[len(said)-1], "refused")
+	output := k.read(t, text)
+	want, refused := theirs(output), strings.HasPrefix(output[len(output)-1], "refused")
 	got, err := ours(text)
 	if !refused && err != nil && !k.listens(t, text) {
 		return // it takes the file, and then cannot listen for what stands in it
@@ -207,7 +207,7 @@ func (k *realKnockd) compare(t *testing.T, text string) {
 		return
 	}
 	problem, _ := errors.AsType[*SyntaxError](err)
-	line, named := strings.CutPrefix(said[len(said)-1], "refused: line ")
+	line, named := strings.CutPrefix(output[len(output)-1], "refused: line ")
 	switch {
 	case problem == nil:
 		t.Errorf("knockd refuses what is taken here:\n%q", text)
@@ -350,16 +350,16 @@ func TestRealKnockdTakesTheSameSequence(t *testing.T) {
 // any stops.
 func (k *realKnockd) compareFirst(t *testing.T, conf, sequences string) {
 	t.Helper()
-	said := k.read(t, conf)
+	output := k.read(t, conf)
 	want := "none"
-	for _, line := range said {
+	for _, line := range output {
 		if sequence, found := strings.CutPrefix(line, "config: a: sequence: "); found {
 			want = sequence
 		}
 	}
 	left, _ := Unused([]byte(sequences))
-	if stopped := said[len(said)-1] == "refused"; stopped != (len(left) == 0) {
-		t.Errorf("knockd says %q, and here %d sequences are left, of\n%s", said, len(left), sequences)
+	if stopped := output[len(output)-1] == "refused"; stopped != (len(left) == 0) {
+		t.Errorf("knockd says %q, and here %d sequences are left, of\n%s", output, len(left), sequences)
 	} else if stopped {
 		return // here it is a door that cannot be opened
 	}

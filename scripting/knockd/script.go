@@ -27,7 +27,7 @@ const (
 )
 
 // Script returns the file as a Lua script: the doors in their order, with a
-// comment for each trap and for all that a script cannot say. The same file gives
+// comment for each warning and for all that a script cannot say. The same file gives
 // the same text, byte by byte.
 func (f *File) Script(o ScriptOptions) string {
 	w := &writer{file: f, names: variables{}}
@@ -57,27 +57,27 @@ type writer struct {
 
 func (w *writer) write(s string) { w.text = append(w.text, s...) }
 
-func (w *writer) say(format string, args ...any) {
-	w.write(comment(fmt.Sprintf(format, args...)))
+func (w *writer) comment(format string, args ...any) {
+	w.write(commentLines(fmt.Sprintf(format, args...)))
 }
 
 func (w *writer) head(o ScriptOptions) {
-	w.say("The doors of %s, matched by knockd's rules. Made by sesame import knockd.", w.file.Path)
+	w.comment("The doors of %s, matched by knockd's rules. Made by sesame import knockd.", w.file.Path)
 	w.write("--\n")
 	w.options()
 	w.write("--\n")
-	w.say(`Commands run as knockd runs them: by /bin/sh, with the source in the place of %%IP%%. One that fails is told, and counts as done (status = "any"). ` +
+	w.comment(`Commands run as knockd runs them: by /bin/sh, with the source in the place of %%IP%%. One that fails is told, and counts as done (status = "any"). ` +
 		"A stop command runs when the ttl of its start command is over, also when Sesame was restarted in between.")
 	if o.Native {
-		w.say("Where guards stand, knockd ran a command that let the source through the firewall. A guard shuts its port to everyone without a " +
+		w.comment("Where guards stand, knockd ran a command that let the source through the firewall. A guard shuts its port to everyone without a " +
 			"grant, IPv4 and IPv6, whatever another rule accepts: name those who may always come in as trusted in sesame.toml. " +
 			"Another chain that drops by default must let in what is granted: sesame check and sesame run print the line that it needs.")
 	}
-	w.say("All that is different from knockd is in docs/from-knockd.md.")
-	for _, t := range w.file.Traps {
+	w.comment("All that is different from knockd is in docs/from-knockd.md.")
+	for _, t := range w.file.Warnings {
 		if t.Door == "" {
 			w.write("--\n")
-			w.trap(t)
+			w.warning(t)
 		}
 	}
 	w.write("\nsesame.policy \"knockd\"\n")
@@ -86,7 +86,7 @@ func (w *writer) head(o ScriptOptions) {
 // options says where Sesame is told what knockd is told in [options].
 func (w *writer) options() {
 	o := w.file.Options
-	w.say("Its section [options] says how knockd runs. Sesame is told so in sesame.toml:")
+	w.comment("Its section [options] says how knockd runs. Sesame is told so in sesame.toml:")
 	row := func(knockd, sesame string) {
 		w.write("--   " + plain(knockd) + "  ->  " + plain(sesame) + "\n")
 	}
@@ -109,21 +109,21 @@ func (w *writer) options() {
 	}
 }
 
-func (w *writer) trap(t Trap) {
-	w.say("%s:%d: %s", path.Base(cmp.Or(t.File, w.file.Path)), t.Line, t.Text)
+func (w *writer) warning(t Warning) {
+	w.comment("%s:%d: %s", path.Base(cmp.Or(t.File, w.file.Path)), t.Line, t.Text)
 }
 
 // door writes one door with its commands.
 func (w *writer) door(i int) {
 	d := &w.file.Doors[i]
 	w.write("\n")
-	for _, t := range w.file.Traps {
+	for _, t := range w.file.Warnings {
 		if t.Door == d.Name {
-			w.trap(t)
+			w.warning(t)
 		}
 	}
-	if d.Nowhere {
-		w.say("So it never opens, and is left out. It would be:")
+	if d.Unreachable {
+		w.comment("So it never opens, and is left out. It would be:")
 		w.write("--\n" + leftOut(w.registration(i)))
 		return
 	}
@@ -187,13 +187,13 @@ func (w *writer) listening(d *Door) (list []option) {
 func (w *writer) opening(i int) []option {
 	d := &w.file.Doors[i]
 	if w.native != nil && w.native[i].why != "" {
-		w.say("It stays a command: %s.", w.native[i].why)
+		w.comment("It stays a command: %s.", w.native[i].why)
 	}
 	run := map[family]string{}
 	for _, a := range w.actions(i) {
 		if problem := a.problem(); problem != "" {
-			w.say("Its command cannot be run, so that nothing is done: %s.", problem)
-			w.say("It was: %s", a.start)
+			w.comment("Its command cannot be run, so that nothing is done: %s.", problem)
+			w.comment("It was: %s", a.start)
 			continue
 		}
 		name := w.names.name(d.Name, a.suffix)
@@ -295,10 +295,10 @@ func (w *writer) nativeOptions(d *Door, n *native) []option {
 		if a.stop != "" {
 			said += " -- and after " + seconds(d.CommandTimeout) + ": " + a.stop
 		}
-		w.say("%s", said)
+		w.comment("%s", said)
 	}
 	for _, note := range n.notes {
-		w.say("%s", note)
+		w.comment("%s", note)
 	}
 	if n.guards != nil {
 		return []option{{key: "guards", value: ports(n.guards, true)}, {key: "ttl", value: luaString(n.ttl), remark: n.lasts}}

@@ -169,7 +169,7 @@ func TestScriptSaysIt(t *testing.T) {
 		{"where knockd's options go", "[options]\nlogfile=/var/log/k\nusesyslog\ninterface=eth1\npidfile=/run/k", false, []string{
 			"\nsesame.policy \"knockd\"\n", `logfile = /var/log/k  ->  [log] knockd = "/var/log/k"`, "[log] knockd_syslog = true", `interfaces = ["eth1"]`, "pidfile = /run/k  ->  none is needed"}},
 		{"what it means that options are missing", "", false, []string{"no log  ->", "no interface: eth0, or what -i names  ->  everywhere"}},
-		{"a trap, at its door", "[A]\nsequence=7000/udp,8000\n", false, []string{"knockd.conf:2: \"7000/udp\" is tcp/7000 to knockd"}},
+		{"a warning, at its door", "[A]\nsequence=7000/udp,8000\n", false, []string{"knockd.conf:2: \"7000/udp\" is tcp/7000 to knockd"}},
 		{"flags that are missing", "[A]\nsequence=7000,9000,8000", false, []string{`flags    = "any",  -- none in the file: any TCP packet is a knock`}},
 		{"a door that never opens", "[A]\nsequence=1,2\ntarget=example.org\ncommand=open", false, []string{"left out", "-- sesame.door \"A\" {\n", `"/bin/sh", "-c", "open",`}},
 		{"braces and the source", "[A]\nsequence=1,2\ncommand={%IP%}", false, []string{`"/bin/sh", "-c", "{{{source}}}",`}},
@@ -227,8 +227,8 @@ func TestFlagsOfUDP(t *testing.T) {
 // TestEndsOfGuards: a guard ends, and so does a door that knockd left open.
 func TestEndsOfGuards(t *testing.T) {
 	const allow = "ufw allow from %IP% to any port 22\n"
-	ends := parse(t, "[A]\nsequence=1,2\ncommand="+allow+"[B]\nsequence=2,1\ncommand="+allow+"stop_command=ufw delete allow from %IP% to any port 22\n[C]\nsequence=2,3\ncommand=x\n").Ends()
-	want := []knockd.Trap{{Line: 3, Door: "A", Text: "knockd never shuts by itself what this opens, and a guard of Sesame ends, here after 1h: write another ttl in the script if that is too soon"}}
+	ends := parse(t, "[A]\nsequence=1,2\ncommand="+allow+"[B]\nsequence=2,1\ncommand="+allow+"stop_command=ufw delete allow from %IP% to any port 22\n[C]\nsequence=2,3\ncommand=x\n").EndingGuards()
+	want := []knockd.Warning{{Line: 3, Door: "A", Text: "knockd never shuts by itself what this opens, and a guard of Sesame ends, here after 1h: write another ttl in the script if that is too soon"}}
 	if diff := cmp.Diff(want, ends); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

@@ -11,7 +11,7 @@ import (
 // but what is no plain address equals nothing here either.
 func (d *draft) setTarget(text string) {
 	a, err := netip.ParseAddr(text)
-	if d.Nowhere = err != nil || a.Zone() != "" || a.Is4In6(); d.Nowhere {
+	if d.Unreachable = err != nil || a.Zone() != "" || a.Is4In6(); d.Unreachable {
 		a = netip.Addr{}
 	}
 	d.Target = a
@@ -40,25 +40,25 @@ func refusedTarget(text string) string {
 	return ""
 }
 
-func (d *draft) targetTraps(say sayer) {
-	t, found := d.said["TARGET"]
+func (d *draft) targetWarnings(warn warner) {
+	t, found := d.directives["TARGET"]
 	if !found {
 		return
 	}
 	switch a, err := netip.ParseAddr(t.value); {
 	case err == nil && a.Is4In6():
-		say(t.line, "no packet is sent to %s, so the door cannot be opened: write %s", shown(t.value), a.Unmap())
-	case d.Nowhere:
-		say(t.line, "%s is no address: knockd does not start when it cannot resolve such a name, and never finds a packet to it when it can, "+
+		warn(t.line, "no packet is sent to %s, so the door cannot be opened: write %s", shown(t.value), a.Unmap())
+	case d.Unreachable:
+		warn(t.line, "%s is no address: knockd does not start when it cannot resolve such a name, and never finds a packet to it when it can, "+
 			"so the door cannot be opened: write an address such as 203.0.113.5", shown(t.value))
 	// C writes the few addresses of ::/96 in a way of its own.
 	case a.String() != t.value && !netip.PrefixFrom(netip.IPv6Unspecified(), 96).Contains(a):
-		say(t.line, "knockd compares %s as text and finds no packet to it, so that the door cannot be opened; Sesame takes the address: write %s", shown(t.value), a)
+		warn(t.line, "knockd compares %s as text and finds no packet to it, so that the door cannot be opened; Sesame takes the address: write %s", shown(t.value), a)
 	}
 	if d.Target.Is4() {
 		for _, key := range []string{"START_COMMAND_6", "STOP_COMMAND_6"} {
-			if six, found := d.said[key]; found {
-				say(six.line, "the target is an IPv4 address, so nobody knocks over IPv6 and this is never run: remove it")
+			if six, found := d.directives[key]; found {
+				warn(six.line, "the target is an IPv4 address, so nobody knocks over IPv6 and this is never run: remove it")
 			}
 		}
 	}

@@ -11,49 +11,49 @@ import (
 	"sesame/daemon/packet"
 )
 
-// traps returns what a door hides from whoever wrote it.
-func (d *draft) traps() []trap {
-	var found []trap
-	say := func(line int, format string, arguments ...any) {
-		found = append(found, trap{line: line, door: d, text: fmt.Sprintf(format, arguments...)})
+// warnings returns what a door hides from whoever wrote it.
+func (d *draft) warnings() []draftWarning {
+	var found []draftWarning
+	warn := func(line int, format string, arguments ...any) {
+		found = append(found, draftWarning{line: line, door: d, text: fmt.Sprintf(format, arguments...)})
 	}
 	if end := likeOptions(d.Section); end != "" {
-		say(d.Line, "this is a door%s", end)
+		warn(d.Line, "this is a door%s", end)
 	}
-	d.sequenceTraps(say)
+	d.sequenceWarnings(warn)
 	if way := inOrder(d.Sequence); way != "" {
-		say(d.sequenceLine(), "the ports are in %s order, so a scan of all ports in that order opens the door: mix them", way)
+		warn(d.sequenceLine(), "the ports are in %s order, so a scan of all ports in that order opens the door: mix them", way)
 		found[len(found)-1].order = true
 	}
-	d.timeoutTraps(say)
-	d.flagTraps(say)
-	d.targetTraps(say)
-	d.commandTraps(say)
+	d.timeoutWarnings(warn)
+	d.flagWarnings(warn)
+	d.targetWarnings(warn)
+	d.commandWarnings(warn)
 	return found
 }
 
-// A sayer takes down a trap of a door.
-type sayer func(line int, format string, arguments ...any)
+// A warner takes down a warning of a door.
+type warner func(line int, format string, arguments ...any)
 
-func (d *draft) sequenceTraps(say sayer) {
-	sequence, file := d.said["SEQUENCE"], d.said["ONE_TIME_SEQUENCES"]
+func (d *draft) sequenceWarnings(warn warner) {
+	sequence, file := d.directives["SEQUENCE"], d.directives["ONE_TIME_SEQUENCES"]
 	if d.OneTime != "" && !filepath.IsAbs(d.OneTime) {
-		say(file.line, "knockd looks for %s where it was started, and Sesame beside knockd.conf: write the whole path", shown(d.OneTime))
+		warn(file.line, "knockd looks for %s where it was started, and Sesame beside knockd.conf: write the whole path", shown(d.OneTime))
 	}
 	if d.OneTime != "" && sequence.line != 0 {
 		if sequence.line < file.line {
-			say(sequence.line, "this sequence is never used, since line %d names a file of them: remove one of the two", file.line)
+			warn(sequence.line, "this sequence is never used, since line %d names a file of them: remove one of the two", file.line)
 			return
 		}
-		say(sequence.line, "knockd begins with this sequence whenever it starts, and goes on with those of line %d: remove one of the two", file.line)
+		warn(sequence.line, "knockd begins with this sequence whenever it starts, and goes on with those of line %d: remove one of the two", file.line)
 	}
 	if sequence.line != 0 && sequence.value == "" {
-		say(sequence.line, "the sequence is empty, which is a single knock at tcp/0 to knockd: no ordinary program can send it, while an attacker can: write ports such as 7000,8000,9000")
+		warn(sequence.line, "the sequence is empty, which is a single knock at tcp/0 to knockd: no ordinary program can send it, while an attacker can: write ports such as 7000,8000,9000")
 		return
 	}
 	for _, odd := range oddKnocks(sequence.value) {
 		if sequence.line != 0 {
-			say(sequence.line, "%s", odd)
+			warn(sequence.line, "%s", odd)
 		}
 	}
 	if len(d.Sequence) == 1 && d.OneTime == "" {
@@ -61,7 +61,7 @@ func (d *draft) sequenceTraps(say sayer) {
 		if d.action(ipv4).start != "" || d.action(ipv6).start != "" {
 			runs = ", and runs its command"
 		}
-		say(sequence.line, "one knock is the whole sequence, so each packet to %s opens the door%s: write more knocks", d.Sequence[0], runs)
+		warn(sequence.line, "one knock is the whole sequence, so each packet to %s opens the door%s: write more knocks", d.Sequence[0], runs)
 	}
 }
 
@@ -86,28 +86,28 @@ func inOrder(sequence []packet.Port) string {
 	return ""
 }
 
-func (d *draft) timeoutTraps(say sayer) {
-	if t, found := d.said["SEQ_TIMEOUT"]; found {
+func (d *draft) timeoutWarnings(warn warner) {
+	if t, found := d.directives["SEQ_TIMEOUT"]; found {
 		if oddNumber(t.value) {
-			say(t.line, "%s is %d seconds to knockd: write the number of seconds alone", shown(t.value), d.Timeout)
+			warn(t.line, "%s is %d seconds to knockd: write the number of seconds alone", shown(t.value), d.Timeout)
 		}
 		if d.Timeout <= 0 && (len(d.Sequence) > 1 || d.OneTime != "") {
-			say(t.line, "with a limit of %d seconds no second knock is ever in time, so the door cannot be opened: write seq_timeout = 5", d.Timeout)
+			warn(t.line, "with a limit of %d seconds no second knock is ever in time, so the door cannot be opened: write seq_timeout = 5", d.Timeout)
 		}
 	}
-	t, found := d.said["CMD_TIMEOUT"]
+	t, found := d.directives["CMD_TIMEOUT"]
 	if !found {
 		return
 	}
 	stops := d.Stop.Text != "" || d.Stop6 != nil && d.Stop6.Text != ""
 	switch {
 	case oddNumber(t.value):
-		say(t.line, "%s is %d seconds to knockd: write the number of seconds alone", shown(t.value), d.CommandTimeout)
+		warn(t.line, "%s is %d seconds to knockd: write the number of seconds alone", shown(t.value), d.CommandTimeout)
 	case !stops:
-		say(t.line, "there is no stop_command that could run after %d seconds: write one, or remove this line", d.CommandTimeout)
+		warn(t.line, "there is no stop_command that could run after %d seconds: write one, or remove this line", d.CommandTimeout)
 	}
 	if d.CommandTimeout < 0 && stops {
-		say(t.line, "knockd takes %d seconds for 136 years, and so never runs the stop command; Sesame runs it at once: write a number from 0", d.CommandTimeout)
+		warn(t.line, "knockd takes %d seconds for 136 years, and so never runs the stop command; Sesame runs it at once: write a number from 0", d.CommandTimeout)
 	}
 }
 
@@ -123,19 +123,19 @@ func (d *Door) hearsTCP() bool {
 	return d.OneTime != "" || slices.ContainsFunc(d.Sequence, func(p packet.Port) bool { return p.Proto == packet.TCP })
 }
 
-func (d *draft) flagTraps(say sayer) {
-	said, found := d.said["TCPFLAGS"]
+func (d *draft) flagWarnings(warn warner) {
+	said, found := d.directives["TCPFLAGS"]
 	tcp := d.hearsTCP()
 	clientSends := engine.FlagTest{Set: d.Flags.Set &^ packet.SYN, Clear: d.Flags.Clear & packet.SYN}
 	switch {
 	case !tcp && found:
-		say(said.line, "the flags concern TCP alone, and all knocks of this door are UDP: remove the line")
+		warn(said.line, "the flags concern TCP alone, and all knocks of this door are UDP: remove the line")
 	case tcp && d.Flags == (engine.FlagTest{}):
-		say(d.Line, "without tcpflags every TCP packet to its ports is a knock, also those of standing connections: write tcpflags = syn")
+		warn(d.Line, "without tcpflags every TCP packet to its ports is a knock, also those of standing connections: write tcpflags = syn")
 	case tcp && clientSends.Set != 0:
-		say(said.line, "the door wants packets with %s, which the knock client does not send: write tcpflags = syn", flagList(clientSends.Set))
+		warn(said.line, "the door wants packets with %s, which the knock client does not send: write tcpflags = syn", flagList(clientSends.Set))
 	case tcp && clientSends.Clear != 0:
-		say(said.line, "the door wants packets without syn, and the knock client sends no others: write tcpflags = syn")
+		warn(said.line, "the door wants packets without syn, and the knock client sends no others: write tcpflags = syn")
 	}
 }
 
@@ -153,26 +153,26 @@ func (d *draft) families() []family {
 // longest is the most that an address of a family takes as text.
 var longest = [...]int{ipv4: len("255.255.255.255"), ipv6: len("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff")}
 
-func (d *draft) commandTraps(say sayer) {
+func (d *draft) commandWarnings(warn warner) {
 	lonely, long := map[int]bool{}, map[int]bool{} // lines
 	for _, of := range d.families() {
 		start, stop := d.commands(of)
 		if start.Text == "" && stop.Text != "" && !lonely[stop.Line] {
 			lonely[stop.Line] = true
-			say(stop.Line, "without a start command knockd never runs a stop command: write start_command too, or remove this line")
+			warn(stop.Line, "without a start command knockd never runs a stop command: write start_command too, or remove this line")
 		}
 		for _, c := range []Command{start, stop} {
 			size := len(c.Text) + strings.Count(c.Text, placeholder)*(longest[of]-len(placeholder))
 			if start.Text != "" && size > maxCommand && !long[c.Line] {
 				long[c.Line] = true
-				say(c.Line, "with a long address this is more than %d bytes, and then knockd runs neither command: put it into a file, and run that", maxCommand)
+				warn(c.Line, "with a long address this is more than %d bytes, and then knockd runs neither command: put it into a file, and run that", maxCommand)
 			}
 		}
 	}
 	for _, key := range []string{"START_COMMAND", "STOP_COMMAND", "START_COMMAND_6", "STOP_COMMAND_6"} {
-		if c := d.said[key]; c.line != 0 {
+		if c := d.directives[key]; c.line != 0 {
 			for _, like := range lookalikes(c.value) {
-				say(c.line, "%s stays as it is in the command: the address is %%IP%%, in capitals, and knockd fills in nothing else", shown(like))
+				warn(c.line, "%s stays as it is in the command: the address is %%IP%%, in capitals, and knockd fills in nothing else", shown(like))
 			}
 		}
 	}
@@ -203,54 +203,54 @@ func lookalikes(command string) (found []string) {
 	return found
 }
 
-// A trap is a [Trap] whose door may not have its name yet.
-type trap struct {
+// A draftWarning is a [Warning] whose door may not have its name yet.
+type draftWarning struct {
 	line  int
 	door  *draft // nil for what is in no door
 	text  string
-	order bool // as in [Trap]
+	order bool // as in [Warning]
 }
 
-// maxTraps bounds what is said of one file.
-const maxTraps = 1000
+// maxWarnings bounds what is said of one file.
+const maxWarnings = 1000
 
-// trap warns of something in the section at hand.
-func (p *parser) trap(line int, text string) {
-	t := trap{line: line, text: text}
+// warn adds a warning about something in the section at hand.
+func (p *parser) warn(line int, text string) {
+	t := draftWarning{line: line, text: text}
 	if p.section != "" && p.section != "options" {
 		t.door = p.doors[len(p.doors)-1]
 	}
-	p.warn(t)
+	p.addWarnings(t)
 }
 
-func (p *parser) warn(traps ...trap) {
-	p.traps = append(p.traps, traps[:min(len(traps), maxTraps-len(p.traps))]...)
+func (p *parser) addWarnings(warnings ...draftWarning) {
+	p.warnings = append(p.warnings, warnings[:min(len(warnings), maxWarnings-len(p.warnings))]...)
 }
 
-// finish gives the doors their names, and finds the traps.
+// finish gives the doors their names, and finds the warnings.
 func (p *parser) finish() {
 	namer := newNamer(p.doors)
 	for _, d := range p.doors {
 		if name := namer.give(d.Name); name != d.Name {
-			p.warn(trap{line: d.Line, door: d, text: renamed(d, name)})
+			p.addWarnings(draftWarning{line: d.Line, door: d, text: renamed(d, name)})
 			d.Name = name
 		}
 		if len(d.Section) > maxName {
-			p.warn(trap{line: d.Line, door: d, text: fmt.Sprintf("knockd knows only the first %d bytes of the name: write a shorter one", maxName)})
+			p.addWarnings(draftWarning{line: d.Line, door: d, text: fmt.Sprintf("knockd knows only the first %d bytes of the name: write a shorter one", maxName)})
 		}
-		p.warn(d.traps()...)
+		p.addWarnings(d.warnings()...)
 	}
-	p.warn(together(p.doors)...)
+	p.addWarnings(together(p.doors)...)
 	if len(p.doors) == 0 {
-		p.warn(trap{line: 1, text: "there is no door in this file, so nobody can knock: write a section such as [openSSH]"})
+		p.addWarnings(draftWarning{line: 1, text: "there is no door in this file, so nobody can knock: write a section such as [openSSH]"})
 	}
-	slices.SortStableFunc(p.traps, func(a, b trap) int { return a.line - b.line })
-	for _, t := range p.traps {
-		said := Trap{Line: t.line, Text: t.text, Order: t.order}
+	slices.SortStableFunc(p.warnings, func(a, b draftWarning) int { return a.line - b.line })
+	for _, t := range p.warnings {
+		warning := Warning{Line: t.line, Text: t.text, Order: t.order}
 		if t.door != nil {
-			said.Door = t.door.Name
+			warning.Door = t.door.Name
 		}
-		p.file.Traps = append(p.file.Traps, said)
+		p.file.Warnings = append(p.file.Warnings, warning)
 	}
 	for _, d := range p.doors {
 		p.file.Doors = append(p.file.Doors, d.Door)

@@ -8,9 +8,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestTraps has each trap once, as "line: door: text", and beside some of them
+// TestWarnings has each warning once, as "line: door: text", and beside some of them
 // what is none. All but the first lines of a file stand below a door that has none.
-func TestTraps(t *testing.T) {
+func TestWarnings(t *testing.T) {
 	const door = "[a]\nsequence = 30,10,20\ntcpflags = syn\n" // three lines
 	for _, tt := range []struct {
 		name, text string
@@ -113,25 +113,25 @@ func TestTraps(t *testing.T) {
 			`3: a: this is the rest of line 2, which is longer than 4095 bytes: knockd reads it as a line of its own, and counts so`}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if diff := cmp.Diff(tt.want, said(parse(t, tt.text).Traps)); diff != "" {
+			if diff := cmp.Diff(tt.want, asLines(parse(t, tt.text).Warnings)); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
 	}
 }
 
-// TestManyTraps: a file does not grow without bound when it is read.
-func TestManyTraps(t *testing.T) {
-	if got := len(parse(t, strings.Repeat("[a]\nsequence = 1,1,,\n", 1000)).Traps); got != maxTraps {
-		t.Errorf("%d traps, want %d", got, maxTraps)
+// TestManyWarnings: a file does not grow without bound when it is read.
+func TestManyWarnings(t *testing.T) {
+	if got := len(parse(t, strings.Repeat("[a]\nsequence = 1,1,,\n", 1000)).Warnings); got != maxWarnings {
+		t.Errorf("%d warnings, want %d", got, maxWarnings)
 	}
 }
 
-func said(traps []Trap) (lines []string) {
-	for _, trap := range traps {
-		e := &SyntaxError{Line: trap.Line, Message: trap.Text}
-		if trap.Door != "" {
-			e.Message = trap.Door + ": " + trap.Text
+func asLines(warnings []Warning) (lines []string) {
+	for _, warning := range warnings {
+		e := &SyntaxError{Line: warning.Line, Message: warning.Text}
+		if warning.Door != "" {
+			e.Message = warning.Door + ": " + warning.Text
 		}
 		lines = append(lines, strings.TrimPrefix(e.Error(), ":"))
 	}
@@ -177,12 +177,12 @@ func TestDoorsTogether(t *testing.T) {
 				b.WriteString("[" + string(rune('a'+i)) + "]\ntcpflags = syn\nsequence = " + rest + "\n")
 			}
 			var got []string
-			for _, trap := range parse(t, b.String()).Traps {
-				got = append(got, trap.Door+": "+trap.Text)
+			for _, warning := range parse(t, b.String()).Warnings {
+				got = append(got, warning.Door+": "+warning.Text)
 				// Lint tells better whom whoever knocks here opens too, of doors with one target.
-				order := matchOrder.MatchString(trap.Text) && !strings.Contains(tt.text, "target")
-				if trap.Order != order {
-					t.Errorf("Order is %t of %s", trap.Order, trap.Text)
+				order := matchOrder.MatchString(warning.Text) && !strings.Contains(tt.text, "target")
+				if warning.Order != order {
+					t.Errorf("Order is %t of %s", warning.Order, warning.Text)
 				}
 			}
 			if diff := cmp.Diff(tt.want, got); diff != "" {

@@ -8,12 +8,12 @@ import (
 	"sesame/scripting/knockd"
 )
 
-// traps finds what stands in a knockd.conf or in a file of one-time sequences, and
+// warnings finds what stands in a knockd.conf or in a file of one-time sequences, and
 // is hardly meant as it is read.
-func (c *checker) traps(m *Machine) {
-	for _, t := range c.set.Traps {
+func (c *checker) warnings(m *Machine) {
+	for _, t := range c.set.Warnings {
 		if t.Options != nil && m != nil {
-			if t.Text = scripting.Disobeyed(m.unsaid(*t.Options)); t.Text == "" {
+			if t.Text = scripting.IgnoredOptions(m.unsaid(*t.Options)); t.Text == "" {
 				c.settled = append(c.settled, claim{Knockd, t.File, t.Line})
 				continue
 			}

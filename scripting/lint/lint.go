@@ -81,7 +81,7 @@ func CheckOn(set *scripting.Set, m *Machine) []Finding {
 	}
 	c.allows()
 	c.ways()
-	c.traps(m)
+	c.warnings(m)
 	return c.reported(m != nil)
 }
 

@@ -19,7 +19,7 @@ func benchmarkCall(b *testing.B, source string, args ...lua.LValue) {
 		if _, err := st.Call(fn, 1, args...); err != nil {
 			b.Fatal(err)
 		}
-		n, _ := st.Spent()
+		n, _ := st.Used()
 		instructions += n
 	}
 	b.ReportMetric(float64(instructions)/b.Elapsed().Seconds(), "instructions/s")

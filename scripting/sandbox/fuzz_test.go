@@ -67,7 +67,7 @@ func FuzzRun(f *testing.F) {
 			if s.Broken() {
 				t.Fatalf("broke: %v", err)
 			}
-			instructions, bytes := s.Spent()
+			instructions, bytes := s.Used()
 			return out.String(), instructions, bytes
 		}
 		var before, after runtime.MemStats

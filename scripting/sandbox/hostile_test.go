@@ -144,7 +144,7 @@ func TestSpendingIsDeterministic(t *testing.T) {
 				if _, err := st.Call(st.Global("main").(*lua.LFunction), 0); st.Broken() {
 					t.Fatalf("%s: broke: %v", tt.name, err)
 				}
-				instructions, bytes := st.Spent()
+				instructions, bytes := st.Used()
 				if run+call == 0 {
 					first = [2]int64{instructions, bytes}
 				}

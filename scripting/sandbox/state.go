@@ -204,8 +204,8 @@ func (s *State) current() *lua.LState {
 // Such a state does nothing any more: its owner makes a new one and runs the program again.
 func (s *State) Broken() bool { return s.broken }
 
-// Spent returns what the latest Run or Call used. It depends on the program and its arguments alone.
-func (s *State) Spent() (instructions, bytes int64) { return s.budget.instructions, s.budget.bytes }
+// Used returns what the latest Run or Call used. It depends on the program and its arguments alone.
+func (s *State) Used() (instructions, bytes int64) { return s.budget.instructions, s.budget.bytes }
 
 // Charge counts work of a host function towards the limits, and raises a Lua error when they are
 // passed. Only functions that a script calls may use it. An instruction is about 30 ns of work.

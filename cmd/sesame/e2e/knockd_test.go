@@ -136,7 +136,7 @@ func (s *score) compare(r *round) error {
 		return err
 	}
 	buggy := knockdtest.Run(file, knockdtest.Local(), knockdtest.Knockd(), r.packets)
-	right := knockdtest.Told(knockdtest.Run(file, knockdtest.Local(), knockdtest.Bugs{}, r.packets))
+	right := knockdtest.Reported(knockdtest.Run(file, knockdtest.Local(), knockdtest.Bugs{}, r.packets))
 	wantKnockd, wantSesame := lines(knockdtest.Logged(buggy)), lines(right)
 	var problems []error
 	differs := func(who string, want, got []string, count *atomic.Int64) {
@@ -157,7 +157,7 @@ func (s *score) compare(r *round) error {
 	s.packets.Add(int64(len(r.packets)))
 	s.knockdLines.Add(int64(len(r.knockdLog)))
 	s.sesameLines.Add(int64(len(r.transcript)))
-	if !slices.Equal(lines(knockdtest.Told(buggy)), wantSesame) {
+	if !slices.Equal(lines(knockdtest.Reported(buggy)), wantSesame) {
 		s.differ.Add(1)
 	}
 	return errors.Join(problems...)
@@ -188,7 +188,7 @@ func TestKnockdReplayed(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", s.Name, err)
 		}
-		want := lines(knockdtest.Told(knockdtest.Run(file, knockdtest.Local(), knockdtest.Bugs{}, r.packets)))
+		want := lines(knockdtest.Reported(knockdtest.Run(file, knockdtest.Local(), knockdtest.Bugs{}, r.packets)))
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s (-model +replayed):\n%s\n%s", s.Name, diff, knockdtest.Story(r.scenario.Conf, r.packets))
 		}

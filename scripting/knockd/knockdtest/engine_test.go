@@ -29,7 +29,7 @@ func TestEngine(t *testing.T) {
 	}
 	lines, opens := 0, 0
 	for _, s := range scenarios {
-		told := Told(Run(parse(t, s), Local(), Bugs{}, s.Packets))
+		told := Reported(Run(parse(t, s), Local(), Bugs{}, s.Packets))
 		if got := engineLines(t, s); !slices.Equal(told, got) {
 			t.Fatalf("%s (-model +engine):\n%s\n%s", s.Name, cmp.Diff(texts(told), texts(got)), Story(s.Conf, s.Packets))
 		}

@@ -85,9 +85,9 @@ func Logged(lines []Line) []Line {
 	return slices.DeleteFunc(slices.Clone(lines), func(l Line) bool { return l.Kind == Wrong })
 }
 
-// Told keeps the lines that Sesame tells: how an attempt ended that never came
+// Reported keeps the lines that Sesame tells: how an attempt ended that never came
 // beyond its first stage is told by nobody.
-func Told(lines []Line) []Line {
+func Reported(lines []Line) []Line {
 	return slices.DeleteFunc(slices.Clone(lines), func(l Line) bool { return l.Stage < 2 && (l.Kind == Timeout || l.Kind == Wrong) })
 }
 
@@ -193,9 +193,9 @@ func (m *Model) begin(p *packet.Packet) {
 
 func (m *Model) advance(a *attempt) {
 	a.stage++
-	m.say(Stage, a, "")
+	m.report(Stage, a, "")
 	if a.done() {
-		m.say(Open, a, "")
+		m.report(Open, a, "")
 	}
 }
 
@@ -205,7 +205,7 @@ func (m *Model) fail(a *attempt, port packet.Port) {
 	if slices.Contains(a.door.Sequence, port) {
 		reason = "out_of_order"
 	}
-	m.say(Wrong, a, reason)
+	m.report(Wrong, a, reason)
 }
 
 // sweep removes the attempts that are over.
@@ -216,7 +216,7 @@ func (m *Model) sweep(now time.Time) {
 		switch {
 		case a.done(), a.wrong:
 		case m.late(a, now):
-			m.say(Timeout, a, "")
+			m.report(Timeout, a, "")
 		default:
 			rest = append(rest, a)
 			continue
@@ -250,7 +250,7 @@ func (m *Model) expireUntil(now time.Time) {
 		return cmp.Or(a.end().Compare(b.end()), cmp.Compare(a.place, b.place), a.source.Compare(b.source))
 	})
 	for _, a := range over {
-		m.say(Timeout, a, "")
+		m.report(Timeout, a, "")
 	}
 }
 
@@ -267,7 +267,7 @@ func (m *Model) again(p *packet.Packet) bool {
 // accepts reports whether packets to that destination concern a door.
 func (m *Model) accepts(d *knockd.Door, dest netip.Addr) bool {
 	switch {
-	case d.Nowhere:
+	case d.Unreachable:
 		return false
 	case d.Target.IsValid():
 		return d.Target == dest
@@ -275,7 +275,7 @@ func (m *Model) accepts(d *knockd.Door, dest netip.Addr) bool {
 	return slices.Contains(m.local, dest)
 }
 
-func (m *Model) say(kind Kind, a *attempt, reason string) {
+func (m *Model) report(kind Kind, a *attempt, reason string) {
 	name := a.door.Name
 	if m.bugs.SameNames {
 		name = a.door.Section

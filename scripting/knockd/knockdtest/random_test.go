@@ -29,7 +29,7 @@ func TestRandom(t *testing.T) {
 			"lost attempts": {LostAttempts: true}, "whole seconds": {WholeSeconds: true}, "lazy expiry": {LazyExpiry: true},
 			"retransmits": {Retransmits: true}, "all": Knockd(),
 		} {
-			if !slices.Equal(Told(right), Told(Run(file, Local(), bugs, s.Packets))) {
+			if !slices.Equal(Reported(right), Reported(Run(file, Local(), bugs, s.Packets))) {
 				differ[name]++
 			}
 		}
