@@ -136,18 +136,18 @@ func (d *daemon) reload(ctx context.Context, q control.ReloadRequest) (control.O
 	for _, p := range q.Unguard {
 		released = append(released, p.Port)
 	}
-	d.reread(ctx)
-	o, err := d.reloader.ask(ctx, released)
+	d.reopenLogs(ctx)
+	o, err := d.reloader.request(ctx, released)
 	if err != nil {
 		return control.Outcome{}, err
 	}
 	doors := 0
 	d.loop.do(ctx, func() { doors = len(d.loop.set.Engine.Doors) })
-	return o.told(doors), nil
+	return o.control(doors), nil
 }
 
 // told returns an outcome as the socket tells it.
-func (o outcome) told(doors int) control.Outcome {
+func (o outcome) control(doors int) control.Outcome {
 	return control.Outcome{
 		Outcome: o.kind, Generation: o.generation, Doors: doors,
 		Error: o.text, Held: portTexts(o.held),
@@ -181,7 +181,7 @@ func (d *daemon) record(ctx context.Context, w io.Writer) error {
 
 // status says what the daemon does, and what keeps it from doing it well.
 func (d *daemon) status(ctx context.Context) (s control.Status, err error) {
-	d.lookAround(ctx) // a line that makes way changes no chain, and so is not told
+	d.findConflicts(ctx) // a line that makes way changes no chain, and so is not told
 	drift, unreadable := d.drift(ctx)
 	if !d.loop.do(ctx, func() { s = d.statusNow() }) {
 		return s, errStopping
@@ -253,8 +253,8 @@ func (d *daemon) statusNow() control.Status {
 		}
 	}
 	s.Scripts.UsedUp = usedUp(l.engine.Doors())
-	if o := d.reloader.told; o.kind != "" {
-		s.LastReload = control.LastReload{At: o.at.Add(offset).UTC(), Outcome: o.told(len(l.set.Engine.Doors))}
+	if o := d.reloader.last; o.kind != "" {
+		s.LastReload = control.LastReload{At: o.at.Add(offset).UTC(), Outcome: o.control(len(l.set.Engine.Doors))}
 	}
 	return s
 }
@@ -278,15 +278,15 @@ func (d *daemon) mode() control.Mode {
 }
 
 func (d *daemon) firewallStatus(offset time.Duration) control.Firewall {
-	f := control.Firewall{State: "ok", Mode: d.config.Firewall.Mode, Repairs: d.upheld.repairs, Conflicts: d.upheld.obstacles}
+	f := control.Firewall{State: "ok", Mode: d.config.Firewall.Mode, Repairs: d.firewallState.repairs, Conflicts: d.firewallState.conflicts}
 	if guard, ours := d.firewall.(*firewall.Guard); ours {
 		f.Mark = fmt.Sprintf("%#x", guard.Mark())
 	}
-	if d.upheld.err != nil {
-		f.State = d.upheld.err.Error()
+	if d.firewallState.err != nil {
+		f.State = d.firewallState.err.Error()
 	}
-	if !d.upheld.repaired.IsZero() {
-		f.Repaired = d.upheld.repaired.Add(offset).UTC()
+	if !d.firewallState.repaired.IsZero() {
+		f.Repaired = d.firewallState.repaired.Add(offset).UTC()
 	}
 	return f
 }

@@ -1,9 +1,6 @@
 package daemon
 
-import (
-	"context"
-	"time"
-)
+import "time"
 
 // This file is the daemon's only look at the clock. Everybody else takes the
 // time as an argument.
@@ -28,30 +25,8 @@ func (c clock) read() (now time.Time, offset time.Duration) {
 	return now, t.Round(0).Sub(now)
 }
 
-// An alarm fires once for each time that it is set.
-type alarm struct{ timer *time.Timer }
+// newTimer returns a timer that fires after d.
+func newTimer(d time.Duration) *time.Timer { return time.NewTimer(d) }
 
-// newAlarm returns an alarm that is not set.
-func newAlarm() alarm {
-	a := alarm{time.NewTimer(time.Hour)}
-	a.timer.Stop()
-	return a
-}
-
-// set lets the alarm ring after d, instead of when it was set to before.
-func (a alarm) set(d time.Duration) { a.timer.Reset(max(d, 0)) }
-
-func (a alarm) stop() { a.timer.Stop() }
-
-// C is where it rings.
-func (a alarm) C() <-chan time.Time { return a.timer.C }
-
-// wait returns after d, or when ctx ends.
-func wait(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
-}
+// after returns a channel that gets one value when d is over.
+func after(d time.Duration) <-chan time.Time { return time.After(d) }

@@ -12,15 +12,15 @@ import (
 	"sesame/daemon/effect/firewall"
 )
 
-// A watchedFirewall is a guard of our own, or sets in a table of the user's.
-type watchedFirewall interface {
+// A monitoredFirewall is a guard of our own, or sets in a table of the user's.
+type monitoredFirewall interface {
 	effect.Firewall
 	Watch(ctx context.Context, changed func()) error
 	Close() error
 }
 
 // openFirewall returns the firewall that is configured. It changes nothing yet.
-func openFirewall(c config.Config, clock clock) (watchedFirewall, error) {
+func openFirewall(c config.Config, clock clock) (monitoredFirewall, error) {
 	if c.Firewall.Mode == "set" {
 		return firewall.NewSets(firewall.SetConfig{
 			Family: c.Firewall.Family, Table: c.Firewall.Table, Set4: c.Firewall.Set4, Set6: c.Firewall.Set6, Now: clock.now,
@@ -29,18 +29,18 @@ func openFirewall(c config.Config, clock clock) (watchedFirewall, error) {
 	return firewall.NewGuard(firewall.GuardConfig{Mark: c.Firewall.Mark, Trusted: c.Trusted, TrustedInterfaces: c.TrustedInterfaces}), nil
 }
 
-// An upheld is what is known of the firewall. The loop owns it.
-type upheld struct {
+// An firewallState is what is known of the firewall. The loop owns it.
+type firewallState struct {
 	err       error // why it does not hold what it should; nil: it does
 	repairs   int
 	repaired  time.Time
-	obstacles []control.Conflict
+	conflicts []control.Conflict
 }
 
-// uphold repairs the firewall when somebody else changed it, or an effect found
+// reconcile repairs the firewall when somebody else changed it, or an effect found
 // it gone, and looks for chains that drop what grants let in. What ends the
 // watching is tried again: a firewall that nobody watches is no guard.
-func (d *daemon) uphold(ctx context.Context) error {
+func (d *daemon) reconcile(ctx context.Context) error {
 	changes := make(chan struct{}, 1) // one that was not looked at stands for all
 	go func() {
 		for ctx.Err() == nil {
@@ -52,30 +52,32 @@ func (d *daemon) uphold(ctx context.Context) error {
 			})
 			if ctx.Err() == nil {
 				d.config.Log.Warn("the firewall is not watched for a moment", "error", err)
-				wait(ctx, time.Second)
+				select {
+				case <-after(time.Second):
+				case <-ctx.Done():
+				}
 			}
 		}
 	}()
-	again := newAlarm()
-	defer again.stop()
+	var again <-chan time.Time // nil: nothing is tried again
 	for {
 		select {
 		case <-changes:
 		case <-d.loop.runner.Repair():
 		case <-d.unsure:
-		case <-again.C():
+		case <-again:
 		case <-ctx.Done():
 			return nil
 		}
-		if !d.repair(ctx) {
-			again.set(time.Second)
+		if again = nil; !d.repair(ctx) {
+			again = after(time.Second)
 		}
-		d.lookAround(ctx)
+		d.findConflicts(ctx)
 	}
 }
 
-// mend asks for a repair when the firewall may not hold what it should.
-func (d *daemon) mend() {
+// mend calls for a repair when the firewall may not hold what it should.
+func (d *daemon) requestReconcile() {
 	select {
 	case d.unsure <- struct{}{}:
 	default:
@@ -85,14 +87,14 @@ func (d *daemon) mend() {
 // repair makes the firewall hold what it should, and reports whether it does. Most
 // often it did already.
 func (d *daemon) repair(ctx context.Context) bool {
-	before := d.mended()
+	before := d.foundChanged()
 	var done <-chan error
 	if !d.loop.do(ctx, func() { done = d.loop.install() }) {
 		return true
 	}
 	select {
 	case err := <-done:
-		d.loop.do(ctx, func() { d.noteRepair(err, d.mended() != before) })
+		d.loop.do(ctx, func() { d.noteRepair(err, d.foundChanged() != before) })
 		return err == nil
 	case <-ctx.Done():
 		return true
@@ -100,7 +102,7 @@ func (d *daemon) repair(ctx context.Context) bool {
 }
 
 // mended returns how often our table was found to be other than it should.
-func (d *daemon) mended() uint64 {
+func (d *daemon) foundChanged() uint64 {
 	if guard, ours := d.firewall.(*firewall.Guard); ours {
 		return guard.Repairs()
 	}
@@ -109,19 +111,19 @@ func (d *daemon) mended() uint64 {
 
 func (d *daemon) noteRepair(err error, mended bool) {
 	switch {
-	case err != nil && d.upheld.err == nil:
+	case err != nil && d.firewallState.err == nil:
 		d.config.Log.Error("the firewall cannot be repaired: ports may be open to everyone", "error", err)
-	case err == nil && (mended || d.upheld.err != nil):
-		d.upheld.repairs++
-		d.upheld.repaired = d.loop.clock.now()
+	case err == nil && (mended || d.firewallState.err != nil):
+		d.firewallState.repairs++
+		d.firewallState.repaired = d.loop.clock.now()
 		d.config.Log.Warn("the firewall was changed by somebody else, and is repaired")
 	}
-	d.upheld.err = err
+	d.firewallState.err = err
 }
 
-// lookAround finds chains that drop what grants let in, and says of each once how
+// findConflicts finds chains that drop what grants let in, and says of each once how
 // to make way.
-func (d *daemon) lookAround(ctx context.Context) {
+func (d *daemon) findConflicts(ctx context.Context) {
 	guard, ours := d.firewall.(*firewall.Guard)
 	if !ours {
 		return
@@ -131,13 +133,13 @@ func (d *daemon) lookAround(ctx context.Context) {
 		d.config.Log.Warn("other chains cannot be looked at", "error", err)
 		return
 	}
-	var obstacles []control.Conflict
+	var conflicts []control.Conflict
 	for _, o := range found {
-		obstacles = append(obstacles, control.Conflict{Table: o.Table, Chain: o.Chain, Lines: o.Lines()})
+		conflicts = append(conflicts, control.Conflict{Table: o.Table, Chain: o.Chain, Lines: o.Lines()})
 	}
 	var before []control.Conflict
-	d.loop.do(ctx, func() { before, d.upheld.obstacles = d.upheld.obstacles, obstacles })
-	for _, o := range obstacles {
+	d.loop.do(ctx, func() { before, d.firewallState.conflicts = d.firewallState.conflicts, conflicts })
+	for _, o := range conflicts {
 		known := slices.ContainsFunc(before, func(b control.Conflict) bool { return b.Table == o.Table && b.Chain == o.Chain })
 		if !known {
 			d.config.Log.Warn("another chain drops what grants let in", "table", o.Table, "chain", o.Chain, "add", strings.Join(o.Lines, " ; "))

@@ -10,7 +10,7 @@ import (
 )
 
 // guarded returns the ports that the doors of a set guard, each once, in order.
-func guarded(set *engine.Set) []packet.Port {
+func guardedPorts(set *engine.Set) []packet.Port {
 	var ports []packet.Port
 	for _, d := range set.Doors {
 		ports = union(ports, d.Guards)
@@ -18,28 +18,28 @@ func guarded(set *engine.Set) []packet.Port {
 	return ports
 }
 
-// guardsOf returns what the firewall shall guard for a set. A port is only
+// requiredGuards returns what the firewall shall guard for a set. A port is only
 // observed when no door that guards it is in earnest.
-func guardsOf(set *engine.Set) effect.Guards {
+func requiredGuards(set *engine.Set) effect.Guards {
 	var g effect.Guards
 	for _, d := range set.Doors {
 		if !d.Observe {
 			g.Drop = union(g.Drop, d.Guards)
 		}
 	}
-	g.Drop, g.Count = inOrder(g.Drop), inOrder(without(guarded(set), g.Drop))
+	g.Drop, g.Count = sortPorts(g.Drop), sortPorts(subtract(guardedPorts(set), g.Drop))
 	return g
 }
 
 // either returns what one or the other guards. What one drops and the other only
 // counts is dropped.
-func either(a, b effect.Guards) effect.Guards {
+func mergeGuards(a, b effect.Guards) effect.Guards {
 	drop := union(a.Drop, b.Drop)
-	return effect.Guards{Drop: drop, Count: without(union(a.Count, b.Count), drop)}
+	return effect.Guards{Drop: drop, Count: subtract(union(a.Count, b.Count), drop)}
 }
 
 // inOrder puts TCP first, and lower numbers.
-func inOrder(ports []packet.Port) []packet.Port {
+func sortPorts(ports []packet.Port) []packet.Port {
 	slices.SortFunc(ports, func(a, b packet.Port) int {
 		return cmp.Or(cmp.Compare(a.Proto, b.Proto), cmp.Compare(a.Number, b.Number))
 	})
@@ -58,6 +58,6 @@ func union(a, b []packet.Port) []packet.Port {
 }
 
 // without returns the ports of a that are not in b.
-func without(a, b []packet.Port) []packet.Port {
+func subtract(a, b []packet.Port) []packet.Port {
 	return slices.DeleteFunc(slices.Clone(a), func(p packet.Port) bool { return slices.Contains(b, p) })
 }

@@ -15,16 +15,16 @@ import (
 // This file follows the interfaces and addresses of the machine under the daemon.
 
 // follow takes over what the kernel says of interfaces and addresses.
-func (d *daemon) follow(ctx context.Context) error {
+func (d *daemon) monitorLinks(ctx context.Context) error {
 	return capture.MonitorLinks(ctx, func(links *capture.Links) {
 		d.source.SetLinks(links)
-		d.loop.do(ctx, func() { d.relink(links) })
+		d.loop.do(ctx, func() { d.updateLinks(links) })
 	})
 }
 
-// relink makes the addresses of links the ones that packets count for, and says
+// updateLinks makes the addresses of links the ones that packets count for, and says
 // when somebody is heard no more, or again.
-func (d *daemon) relink(links *capture.Links) {
+func (d *daemon) updateLinks(links *capture.Links) {
 	was := d.links
 	d.links = links
 	if local := d.local(links); !slices.Equal(local, d.local(was)) {
@@ -34,7 +34,7 @@ func (d *daemon) relink(links *capture.Links) {
 	}
 	before, _ := was.Captured(d.config.Interfaces)
 	if heard, _ := links.Captured(d.config.Interfaces); !slices.Equal(heard, before) {
-		d.sayHeard()
+		d.logInterfaces()
 	}
 }
 
@@ -45,9 +45,9 @@ func (d *daemon) local(links *capture.Links) []netip.Prefix {
 	return slices.Compact(local)
 }
 
-// sayHeard says on which interfaces knocks are heard, and on which asked for ones
+// logInterfaces says on which interfaces knocks are heard, and on which asked for ones
 // they are not.
-func (d *daemon) sayHeard() {
+func (d *daemon) logInterfaces() {
 	heard, missing := d.links.Captured(d.config.Interfaces)
 	switch {
 	case len(heard) == 0:

@@ -51,7 +51,7 @@ type loop struct {
 	// taken.
 	readable chan struct{} // capacity 0
 	drained  chan struct{} // capacity 1
-	asks     chan func()   // capacity 0: whoever asks waits
+	calls    chan func()   // capacity 0: whoever calls waits
 	ended    chan struct{} // closed when run has returned
 
 	files    *source.Files              // of the files of set
@@ -78,7 +78,7 @@ type loop struct {
 func (l *loop) do(ctx context.Context, f func()) bool {
 	done := make(chan struct{})
 	select {
-	case l.asks <- func() { f(); close(done) }:
+	case l.calls <- func() { f(); close(done) }:
 		<-done
 		return true
 	case <-l.ended:
@@ -91,20 +91,20 @@ func (l *loop) do(ctx context.Context, f func()) bool {
 // undos are owed, at most for grace.
 func (l *loop) run(ctx context.Context, grace time.Duration) {
 	defer close(l.ended)
-	alarm := newAlarm()
-	defer alarm.stop()
+	timer := newTimer(l.idle(time.Time{}))
+	defer timer.Stop()
 	stop := ctx.Done()
 	var deadline time.Time
 	for {
-		alarm.set(l.idle(deadline))
+		timer.Reset(l.idle(deadline))
 		select {
 		case <-l.readable:
 			l.drain()
 			l.drained <- struct{}{}
-		case <-alarm.C():
+		case <-timer.C:
 		case <-l.runner.Ready():
 			l.results()
-		case ask := <-l.asks:
+		case ask := <-l.calls:
 			ask()
 		case <-stop:
 			stop, deadline = nil, l.clock.now().Add(grace)
@@ -167,17 +167,17 @@ func (l *loop) frame(f *capture.Frame, at, now time.Time) {
 		return
 	}
 	l.numbered++
-	l.packet.Time, l.packet.Number = l.plausible(at, now), l.numbered
+	l.packet.Time, l.packet.Number = l.clampTime(at, now), l.numbered
 	if l.recorder != nil {
 		l.recorder.Packet(&l.packet, f.Data, f.Wire)
 	}
-	l.take(l.engine.Packet(&l.packet))
+	l.dispatch(l.engine.Packet(&l.packet))
 }
 
-// plausible bounds a packet's time, which is far off when the wall clock was set
+// clampTime bounds a packet's time, which is far off when the wall clock was set
 // after the kernel stamped it: no packet is older than the one before it, nor from
 // the future.
-func (l *loop) plausible(at, now time.Time) time.Time {
+func (l *loop) clampTime(at, now time.Time) time.Time {
 	if at.After(now) {
 		if now = l.clock.now(); at.After(now) {
 			at = now
@@ -198,7 +198,7 @@ func (l *loop) input(in record.Input, give func(now time.Time) []engine.Event) {
 	}
 	in.Time = now
 	l.note(in)
-	l.take(give(now))
+	l.dispatch(give(now))
 }
 
 // note records an input.
@@ -209,7 +209,7 @@ func (l *loop) note(in record.Input) {
 }
 
 // take carries events on: to those who carry them out, and to those who watch.
-func (l *loop) take(events []engine.Event) {
+func (l *loop) dispatch(events []engine.Event) {
 	if len(events) == 0 {
 		return
 	}
@@ -265,10 +265,10 @@ func (l *loop) wallOffset() time.Duration { return time.Duration(l.offset.Load()
 func (l *loop) step() {
 	at := l.engine.Now()
 	l.note(record.Input{Kind: record.InputStep, Time: at, Offset: l.wallOffset()})
-	l.take(l.engine.Step(at, l.wallOffset()))
+	l.dispatch(l.engine.Step(at, l.wallOffset()))
 }
 
-// countLost asks the kernel what it had no room for, and says so at most every
+// countLost calls the kernel what it had no room for, and says so at most every
 // ten seconds: whoever sends packets decides how often there is something to say.
 func (l *loop) countLost(now time.Time) {
 	if l.stopping {
@@ -290,12 +290,12 @@ func (l *loop) swap(set *scripting.Set, files *source.Files, values map[string]s
 	in := record.Input{Kind: record.InputSet, Scripts: recorded(set, files, values, l.observe)}
 	l.input(in, func(now time.Time) []engine.Event { return l.engine.Swap(now, set.Engine) })
 	old := l.set
-	l.put(set, files, values)
+	l.setRunning(set, files, values)
 	old.Close()
 }
 
 // put makes a set the one that runs, as far as it is not the engine's to know.
-func (l *loop) put(set *scripting.Set, files *source.Files, values map[string]string) {
+func (l *loop) setRunning(set *scripting.Set, files *source.Files, values map[string]string) {
 	l.set, l.files, l.values = set, files, values
 	l.filter = filter.New(filter.Interest(set.Engine.Interest()))
 }
@@ -325,7 +325,7 @@ func (l *loop) beginRecording() {
 	l.recorder.Begin(l.engine.Now(), l.engine.State(), recorded(l.set, l.files, l.values, l.observe))
 }
 
-// install asks for the firewall to be as it must be now. The error comes when it
+// install calls for the firewall to be as it must be now. The error comes when it
 // was done, in order with the effects before it.
 func (l *loop) install() <-chan error { return l.runner.Install(l.guards, l.engine.Elements()) }
 
@@ -335,9 +335,9 @@ func (l *loop) install() <-chan error { return l.runner.Install(l.guards, l.engi
 func (l *loop) guard(ctx context.Context, also *engine.Set) error {
 	var done <-chan error
 	if !l.do(ctx, func() {
-		l.guards = guardsOf(l.set.Engine)
+		l.guards = requiredGuards(l.set.Engine)
 		if also != nil {
-			l.guards = either(l.guards, guardsOf(also))
+			l.guards = mergeGuards(l.guards, requiredGuards(also))
 		}
 		done = l.install()
 	}) {

@@ -35,7 +35,7 @@ func TestWallClockIsSet(t *testing.T) {
 				t.Errorf("the engine has an offset of %v, and the loop %v", got, l.wallOffset())
 			}
 			for _, stamp := range []time.Time{stamped, time.Now()} {
-				at := l.plausible(stamp.Add(-l.wallOffset()), now)
+				at := l.clampTime(stamp.Add(-l.wallOffset()), now)
 				if at.Before(l.engine.Now()) || at.After(l.clock.now()) {
 					t.Errorf("a packet stamped %v is taken to be of %v, which is not from %v to now", stamp, at, l.engine.Now())
 				}

@@ -30,7 +30,7 @@ func TestRealUpkeep(t *testing.T) {
 	l := &loop{
 		clock: c, engine: engine.New(engine.Config{}, c.now()), source: source, filter: filter.New(filter.Interest{}), decoder: packet.NewDecoder(),
 		runner: effect.New(effect.Config{Now: c.now}), log: hclog.NewNullLogger(), upkeep: 20 * time.Millisecond,
-		alive: func() {}, stepped: func() {}, asks: make(chan func()), ended: make(chan struct{}),
+		alive: func() {}, stepped: func() {}, calls: make(chan func()), ended: make(chan struct{}),
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	go l.run(ctx, 0)

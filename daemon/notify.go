@@ -35,7 +35,7 @@ func newNotifier() *notifier {
 	return n
 }
 
-// interval returns how often alive must be called, or 0 when nobody asks for a
+// interval returns how often alive must be called, or 0 when nobody calls for a
 // sign of life.
 func (n *notifier) interval() time.Duration { return n.watchdog / 2 }
 

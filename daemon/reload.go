@@ -30,13 +30,13 @@ type outcome struct {
 	at         time.Time     // engine time
 }
 
-// A request asks for a reload.
+// A request calls for a reload.
 type request struct {
 	unguard []packet.Port
 	answer  chan outcome // capacity 1, so that nobody need wait for it
 }
 
-// A reloader brings script sets in, one after another. Whoever asks, the watcher,
+// A reloader brings script sets in, one after another. Whoever calls, the watcher,
 // a signal or a person, it is this goroutine that reads, compiles, loads and
 // judges; only the exchange itself happens on the loop, between two packets.
 type reloader struct {
@@ -49,23 +49,23 @@ type reloader struct {
 	applied func(set *scripting.Set, generation int)
 	unsure  func() // the firewall may not hold what it should
 
-	hints    chan struct{} // capacity 1: something may have changed
-	requests chan request  // capacity 0
-	outside  chan []string // capacity 1: the files outside the directory of the scripts; the latest list replaces an earlier one
+	hints      chan struct{} // capacity 1: something may have changed
+	requests   chan request  // capacity 0
+	referenced chan []string // capacity 1: paths of the referenced files; the latest list replaces an earlier one
 
 	seen       *source.Files // that were judged last; nil: there were none
 	generation int
 	coarse     bool // said that the kernel's filter is
 
 	// The loop's, for those who ask.
-	told     outcome   // the last that was worth a word; the zero one: none since the start
+	last     outcome   // the last that was worth a word; the zero one: none since the start
 	loaded   time.Time // when the set that runs began to
 	lastGood bool      // the files failed at the start
 	running  int       // generation of the set that runs
 }
 
 // newReloader returns a reloader that goes on from a start.
-func (d *daemon) newReloader(first beginning) *reloader {
+func (d *daemon) newReloader(first startup) *reloader {
 	r := &reloader{
 		path:       d.config.Scripts,
 		load:       d.load,
@@ -73,17 +73,17 @@ func (d *daemon) newReloader(first beginning) *reloader {
 		loop:       d.loop,
 		save:       d.saveSet,
 		log:        d.config.Log,
-		applied:    d.sayApplied,
-		unsure:     d.mend,
+		applied:    d.reportApplied,
+		unsure:     d.requestReconcile,
 		hints:      make(chan struct{}, 1),
 		requests:   make(chan request),
-		outside:    make(chan []string, 1),
+		referenced: make(chan []string, 1),
 		generation: 1, running: 1, loaded: d.since,
 	}
 	r.seen = first.judged
-	r.watch(first.files)
+	r.sendReferenced(first.files)
 	if first.outcome.kind != control.Applied {
-		r.told, r.lastGood = first.outcome, true
+		r.last, r.lastGood = first.outcome, true
 		r.log.Warn("the scripts that were applied last run, not those on the disk", "outcome", string(first.outcome.kind), "reason", first.outcome.text)
 	}
 	return r
@@ -102,8 +102,8 @@ func (r *reloader) run(ctx context.Context) error {
 	}
 }
 
-// ask asks for a reload and returns what became of it.
-func (r *reloader) ask(ctx context.Context, unguard []packet.Port) (outcome, error) {
+// ask calls for a reload and returns what became of it.
+func (r *reloader) request(ctx context.Context, unguard []packet.Port) (outcome, error) {
 	q := request{unguard, make(chan outcome, 1)}
 	select {
 	case r.requests <- q:
@@ -134,7 +134,7 @@ type present struct {
 // hint about files that were judged before is not worth a word.
 func (r *reloader) reload(ctx context.Context, unguard []packet.Port, hint bool) outcome {
 	for {
-		o, err := r.try(ctx, unguard, hint)
+		o, err := r.tryReload(ctx, unguard, hint)
 		if !errors.Is(err, errUsed) || ctx.Err() != nil { // each sequence is used once, so this ends
 			return o
 		}
@@ -143,19 +143,19 @@ func (r *reloader) reload(ctx context.Context, unguard []packet.Port, hint bool)
 
 // try is reload, unless a one-time sequence is used on the way. Marks in files of
 // one-time sequences are no news: the engine asked for them.
-func (r *reloader) try(ctx context.Context, unguard []packet.Port, hint bool) (outcome, error) {
+func (r *reloader) tryReload(ctx context.Context, unguard []packet.Port, hint bool) (outcome, error) {
 	now, err := r.present(ctx)
 	if err != nil { // nobody is left to be told
 		return outcome{kind: control.Rejected, generation: r.generation}, err
 	}
-	files, err := source.Read(r.path, r.named(now.files)...)
+	files, err := source.Read(r.path, r.referencedFiles(now.files)...)
 	unchanged := outcome{kind: control.Unchanged, generation: r.generation}
 	switch {
 	case err == nil && files.Compare(now.files) == source.Same && !now.lastGood:
-		r.settle(ctx, files)
+		r.noteUnchanged(ctx, files)
 		return unchanged, nil
 	case err == nil && files.Compare(now.files) == source.Consumed && !now.lastGood:
-		return unchanged, r.renew(ctx, now, files)
+		return unchanged, r.replaceQuietly(ctx, now, files)
 	case err == nil && hint && r.seen != nil && files.Compare(r.seen) != source.Changed:
 		return unchanged, nil
 	}
@@ -171,14 +171,14 @@ func (r *reloader) try(ctx context.Context, unguard []packet.Port, hint bool) (o
 	}
 	if files != nil {
 		r.seen = files
-		r.watch(now.files)
+		r.sendReferenced(now.files)
 	}
 	r.loop.do(ctx, func() {
-		if r.told = o; o.kind == control.Applied {
+		if r.last = o; o.kind == control.Applied {
 			r.loaded, r.lastGood, r.running = o.at, false, o.generation
 		}
 	})
-	r.tell(o)
+	r.logOutcome(o)
 	return o, nil
 }
 
@@ -192,7 +192,7 @@ func (r *reloader) present(ctx context.Context) (now present, err error) {
 // named returns the files outside the directory of the scripts that running ones
 // name, and those that the files judged last name: if these were rejected, they may
 // be right soon.
-func (r *reloader) named(running *source.Files) []string {
+func (r *reloader) referencedFiles(running *source.Files) []string {
 	names := running.Referenced()
 	if r.seen != nil {
 		names = append(names, r.seen.Referenced()...)
@@ -202,17 +202,17 @@ func (r *reloader) named(running *source.Files) []string {
 }
 
 // watch tells the watcher which these files are.
-func (r *reloader) watch(running *source.Files) {
+func (r *reloader) sendReferenced(running *source.Files) {
 	select {
-	case <-r.outside:
+	case <-r.referenced:
 	default:
 	}
-	r.outside <- r.named(running) // nobody else sends, so there is room
+	r.referenced <- r.referencedFiles(running) // nobody else sends, so there is room
 }
 
-// renew exchanges a set for the same one without the sequences that are marked as
+// replaceQuietly exchanges a set for the same one without the sequences that are marked as
 // used. It is the engine that used them, so it is no news, and no generation.
-func (r *reloader) renew(ctx context.Context, now present, files *source.Files) error {
+func (r *reloader) replaceQuietly(ctx context.Context, now present, files *source.Files) error {
 	set, err := r.load(files, r.values)
 	if err != nil {
 		r.log.Warn("the scripts were loaded before, and cannot be loaded again", "error", err)
@@ -222,9 +222,9 @@ func (r *reloader) renew(ctx context.Context, now present, files *source.Files) 
 		set.Close()
 		return err
 	}
-	r.settle(ctx, files)
+	r.noteUnchanged(ctx, files)
 	r.log.Debug("files of one-time sequences were read again")
-	if err := r.listenTo(filter.Interest(set.Engine.Interest())); err != nil {
+	if err := r.setFilter(filter.Interest(set.Engine.Interest())); err != nil {
 		r.log.Debug("the kernel's filter still has ports of sequences that were used", "error", err)
 	}
 	return nil
@@ -232,16 +232,16 @@ func (r *reloader) renew(ctx context.Context, now present, files *source.Files) 
 
 // settle takes the files for judged, since they are those that run. That others were
 // rejected or held before is over.
-func (r *reloader) settle(ctx context.Context, files *source.Files) {
+func (r *reloader) noteUnchanged(ctx context.Context, files *source.Files) {
 	r.seen = files
 	over := false
 	r.loop.do(ctx, func() {
-		if over = r.told.kind == control.Rejected || r.told.kind == control.Held; over {
-			r.told = outcome{kind: control.Unchanged, generation: r.generation, at: r.loop.clock.now()}
+		if over = r.last.kind == control.Rejected || r.last.kind == control.Held; over {
+			r.last = outcome{kind: control.Unchanged, generation: r.generation, at: r.loop.clock.now()}
 		}
 	})
 	if over {
-		r.watch(files)
+		r.sendReferenced(files)
 		r.log.Info("the scripts are again those that run", "generation", r.generation)
 	}
 }
@@ -252,9 +252,9 @@ func (r *reloader) judge(ctx context.Context, now present, files *source.Files, 
 	if err != nil {
 		return err
 	}
-	if o.held = withheld(now.set, set, unguard); len(o.held) > 0 {
+	if o.held = heldPorts(now.set, set, unguard); len(o.held) > 0 {
 		set.Close()
-		o.kind, o.text = control.Held, heldText(o.held)
+		o.kind, o.text = control.Held, heldMessage(o.held)
 		return nil
 	}
 	if err := r.exchange(ctx, now, set, files); err != nil {
@@ -271,16 +271,16 @@ func (r *reloader) judge(ctx context.Context, now present, files *source.Files, 
 	return nil
 }
 
-// withheld returns the ports that set would leave without a guard that is in
+// heldPorts returns the ports that set would leave without a guard that is in
 // earnest, or without a door that opens them, and that nobody released. What was
 // so before is no news.
-func withheld(running, set *scripting.Set, released []packet.Port) []packet.Port {
-	lost := without(guardsOf(running.Engine).Drop, guardsOf(set.Engine).Drop)
-	stuck := without(lint.NoWays(set), lint.NoWays(running))
-	return without(union(lost, stuck), released)
+func heldPorts(running, set *scripting.Set, released []packet.Port) []packet.Port {
+	lost := subtract(requiredGuards(running.Engine).Drop, requiredGuards(set.Engine).Drop)
+	stuck := subtract(lint.NoWays(set), lint.NoWays(running))
+	return subtract(union(lost, stuck), released)
 }
 
-func heldText(ports []packet.Port) string {
+func heldMessage(ports []packet.Port) string {
 	names := portTexts(ports)
 	return fmt.Sprintf("the scripts would leave %s without a guard or without a door that opens it, so the old ones stay; if that is meant: sesame reload --unguard %s",
 		strings.Join(names, ", "), strings.Join(names, " --unguard "))
@@ -291,19 +291,19 @@ func heldText(ports []packet.Port) string {
 // made to do what either set needs, and what only the old one needed goes last.
 func (r *reloader) exchange(ctx context.Context, now present, set *scripting.Set, files *source.Files) error {
 	old, next := filter.Interest(now.set.Engine.Interest()), filter.Interest(set.Engine.Interest())
-	if err := r.listenTo(old.Union(next)); err != nil {
+	if err := r.setFilter(old.Union(next)); err != nil {
 		return fmt.Errorf("preparing the kernel's filter for the new scripts: %w", err)
 	}
 	if err := r.loop.guard(ctx, set.Engine); err != nil {
-		return errors.Join(fmt.Errorf("guarding the ports of the new scripts: %w", err), r.loop.guard(ctx, nil), r.listenTo(old))
+		return errors.Join(fmt.Errorf("guarding the ports of the new scripts: %w", err), r.loop.guard(ctx, nil), r.setFilter(old))
 	}
 	switch err := r.swap(ctx, now, set, files); {
 	case errors.Is(err, errUsed):
-		return errors.Join(err, r.loop.guard(ctx, nil), r.listenTo(old))
+		return errors.Join(err, r.loop.guard(ctx, nil), r.setFilter(old))
 	case err != nil:
 		return err
 	}
-	if err := errors.Join(r.listenTo(next), r.loop.guard(ctx, nil)); err != nil {
+	if err := errors.Join(r.setFilter(next), r.loop.guard(ctx, nil)); err != nil {
 		r.log.Warn("something that only the old scripts needed is still there", "error", err)
 		r.unsure()
 	}
@@ -327,12 +327,14 @@ func (r *reloader) swap(ctx context.Context, now present, set *scripting.Set, fi
 	return nil
 }
 
-// listenTo lets the kernel pass what is watched.
-func (r *reloader) listenTo(w filter.Interest) error { return r.attach(w, r.loop.source.SetProgram) }
+// setFilter lets the kernel pass what is watched.
+func (r *reloader) setFilter(w filter.Interest) error {
+	return r.installFilter(w, r.loop.source.SetProgram)
+}
 
-// attach gives the kernel's filter for what is watched to who needs it. Where the
+// installFilter gives the kernel's filter for what is watched to who needs it. Where the
 // kernel has no room for it, a coarse one must do.
-func (r *reloader) attach(w filter.Interest, give func([]bpf.Instruction) error) error {
+func (r *reloader) installFilter(w filter.Interest, give func([]bpf.Instruction) error) error {
 	f := filter.New(w)
 	program, coarse := f.Program()
 	err := give(program)
@@ -346,7 +348,7 @@ func (r *reloader) attach(w filter.Interest, give func([]bpf.Instruction) error)
 	return err
 }
 
-func (r *reloader) tell(o outcome) {
+func (r *reloader) logOutcome(o outcome) {
 	switch o.kind {
 	case control.Applied:
 		r.log.Info("scripts applied", "generation", o.generation, "doors", o.doors, "before", o.was)

@@ -8,6 +8,7 @@ import (
 
 	"sesame/daemon/control"
 	"sesame/daemon/engine"
+	"sesame/daemon/knockdlog"
 	"sesame/daemon/transcript"
 )
 
@@ -16,7 +17,7 @@ import (
 type reporter struct {
 	tail   *control.Tail
 	people *transcript.Text // nil: nobody is at a terminal
-	knockd *knockdLog
+	knockd *knockdlog.Log
 	log    hclog.Logger
 
 	// Whoever sends packets decides how many first stages there are, and, where
@@ -32,7 +33,7 @@ const maxFailures = 20
 
 // newReporter returns a reporter to those who follow tail, to those who read
 // knockd's lines, and to people, or to the log when people is nil.
-func newReporter(tail *control.Tail, knockd *knockdLog, people *transcript.Text, log hclog.Logger) *reporter {
+func newReporter(tail *control.Tail, knockd *knockdlog.Log, people *transcript.Text, log hclog.Logger) *reporter {
 	return &reporter{
 		tail: tail, people: people, knockd: knockd, log: log,
 		firsts:   allowance{perSecond: 100, burst: 1000},
@@ -47,7 +48,7 @@ func (r *reporter) events(events []engine.Event) {
 		return
 	}
 	r.tail.Add(shown)
-	r.knockd.events(shown)
+	r.knockd.Events(shown)
 	if r.people != nil {
 		r.people.Events(shown)
 		_ = r.people.Flush() // into an Output, which never fails

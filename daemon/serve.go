@@ -13,6 +13,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"sesame/daemon/watch"
 	"sesame/scripting"
 	"sesame/scripting/source"
 )
@@ -28,31 +29,29 @@ func (d *daemon) serve(ctx context.Context) error {
 	// The runner outlives the others: it carries out what is decided at the end.
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
-	defer d.knockd.start()()
+	defer d.knockd.Start()()
 	runner := make(chan error, 1)
 	go func() { runner <- d.loop.runner.Run(running) }()
 
 	tasks, ctx := errgroup.WithContext(ctx)
 	tasks.Go(func() error {
 		d.loop.run(ctx, grace)
-		d.knockd.say(d.loop.clock.now(), "shutting down")
+		d.knockd.Message(d.loop.clock.now(), "shutting down")
 		stop()
 		return <-runner
 	})
 	tasks.Go(func() error {
-		if err := d.arrive(ctx); err != nil {
+		if err := d.enforce(ctx); err != nil {
 			return err
 		}
 		// Not before: what a reload saves must come after what the start does.
 		tasks.Go(func() error { return d.reloader.run(ctx) })
-		return d.uphold(ctx)
+		return d.reconcile(ctx)
 	})
 	for _, task := range []func(context.Context) error{
-		d.listen, d.follow, d.signals, d.leave, d.beFound,
+		d.waitForPackets, d.monitorLinks, d.handleSignals, d.logStop, d.serveInstanceLock,
 		func(ctx context.Context) error {
-			w := newWatcher(d.config.Scripts, d.config.Log)
-			w.outside = d.reloader.outside
-			return w.Run(ctx, d.reloader.hints)
+			return watch.New(d.config.Scripts, d.reloader.referenced, d.config.Log).Run(ctx, d.reloader.hints)
 		},
 		func(ctx context.Context) error { return d.socket.Serve(ctx, d.api(), faults(d.config.Log)) },
 	} {
@@ -61,8 +60,8 @@ func (d *daemon) serve(ctx context.Context) error {
 	return tasks.Wait()
 }
 
-// arrive lets the firewall guard, and then says that the daemon is there.
-func (d *daemon) arrive(ctx context.Context) error {
+// enforce lets the firewall guard, and then says that the daemon is there.
+func (d *daemon) enforce(ctx context.Context) error {
 	err := d.loop.guard(ctx, nil)
 	switch {
 	case errors.Is(err, errStopping):
@@ -70,13 +69,13 @@ func (d *daemon) arrive(ctx context.Context) error {
 	case err != nil:
 		return fmt.Errorf("guarding the ports: %w", err)
 	}
-	d.keep(ctx)
-	d.loop.do(ctx, d.sayReady)
+	d.saveStarted(ctx)
+	d.loop.do(ctx, d.reportReady)
 	return nil
 }
 
 // leave says that the end has begun: undos may take a while.
-func (d *daemon) leave(ctx context.Context) error {
+func (d *daemon) logStop(ctx context.Context) error {
 	<-ctx.Done()
 	d.config.Log.Info("stopping: what is guarded stays shut, and nobody can knock")
 	if err := d.notifier.stopping("stopping; ports stay guarded"); err != nil {
@@ -86,7 +85,7 @@ func (d *daemon) leave(ctx context.Context) error {
 }
 
 // keep saves the scripts that a start applied, as every reload saves its own.
-func (d *daemon) keep(ctx context.Context) {
+func (d *daemon) saveStarted(ctx context.Context) {
 	var set *scripting.Set
 	var files *source.Files
 	if !d.loop.do(ctx, func() { set, files = d.loop.set, d.loop.files }) || d.reloader.lastGood {
@@ -97,8 +96,8 @@ func (d *daemon) keep(ctx context.Context) {
 	}
 }
 
-// sayReady says that the guard stands. It is for the loop.
-func (d *daemon) sayReady() {
+// reportReady says that the guard stands. It is for the loop.
+func (d *daemon) reportReady() {
 	mode, ports := string(d.mode()), strings.Join(portTexts(d.loop.guards.Drop), ", ")
 	pairs := []any{"version", d.config.Version, "mode", mode, "guards", ports}
 	if observed := d.loop.guards.Count; len(observed) > 0 {
@@ -111,27 +110,27 @@ func (d *daemon) sayReady() {
 	if len(d.loop.set.Engine.Doors) == 0 {
 		d.config.Log.Warn("no script has a door: nobody can knock", "scripts", d.config.Scripts)
 	}
-	d.sayHeard()
-	d.knockd.sayStart(d.loop.clock.now(), d.config.Interfaces)
+	d.logInterfaces()
+	d.knockd.Started(d.loop.clock.now(), d.config.Interfaces)
 	if err := d.notifier.ready(mode + ", guarding " + ports); err != nil {
 		d.config.Log.Warn("the service manager was not told", "error", err)
 	}
 }
 
-// sayApplied tells the service manager which scripts run, and the log when their
+// reportApplied tells the service manager which scripts run, and the log when their
 // commands have less than they may need: privileges that a start gave up are gone.
-func (d *daemon) sayApplied(set *scripting.Set, generation int) {
+func (d *daemon) reportApplied(set *scripting.Set, generation int) {
 	if len(set.Commands) > 0 && !d.commands {
 		d.config.Log.Warn("the first commands came with this reload: they run with no more privileges than Sesame itself until it is started again", "privileges", d.kept)
 	}
-	d.warnOfWriters(set)
+	d.warnOfPermissions(set)
 	if err := d.notifier.status(fmt.Sprintf("generation %d, %d doors", generation, len(set.Engine.Doors))); err != nil {
 		d.config.Log.Debug("the service manager was not told", "error", err)
 	}
 }
 
 // listen tells the loop that packets wait, each time that there are some.
-func (d *daemon) listen(ctx context.Context) error {
+func (d *daemon) waitForPackets(ctx context.Context) error {
 	for {
 		if err := d.source.Wait(); errors.Is(err, os.ErrClosed) {
 			return nil
@@ -148,12 +147,12 @@ func (d *daemon) listen(ctx context.Context) error {
 }
 
 // signals reloads on SIGHUP. Those that end the daemon end ctx.
-func (d *daemon) signals(ctx context.Context) error {
+func (d *daemon) handleSignals(ctx context.Context) error {
 	for {
 		select {
 		case <-d.hangups:
-			d.reread(ctx)
-			if _, err := d.reloader.ask(ctx, nil); err != nil {
+			d.reopenLogs(ctx)
+			if _, err := d.reloader.request(ctx, nil); err != nil {
 				return nil
 			}
 		case <-ctx.Done():
@@ -162,11 +161,11 @@ func (d *daemon) signals(ctx context.Context) error {
 	}
 }
 
-// reread opens the log file of knockd's lines anew, which logrotate may have moved:
-// a person asks that all files be read again.
-func (d *daemon) reread(ctx context.Context) {
-	d.knockd.reopen()
-	d.loop.do(ctx, func() { d.knockd.sayReread(d.loop.clock.now(), d.config.Scripts) })
+// reopenLogs opens the log file of knockd's lines anew, which logrotate may have moved:
+// a person calls that all files be read again.
+func (d *daemon) reopenLogs(ctx context.Context) {
+	d.knockd.Reopen()
+	d.loop.do(ctx, func() { d.knockd.Rereading(d.loop.clock.now(), d.config.Scripts) })
 }
 
 // faults is where the control socket writes what concerns no request.

@@ -24,6 +24,7 @@ import (
 	"sesame/daemon/effect"
 	"sesame/daemon/engine"
 	"sesame/daemon/filter"
+	"sesame/daemon/knockdlog"
 	"sesame/daemon/packet"
 	"sesame/daemon/record"
 	"sesame/daemon/state"
@@ -46,22 +47,22 @@ type daemon struct {
 	since    time.Time // engine time
 	state    *state.Dir
 	socket   *control.Socket
-	firewall watchedFirewall
-	network  net.Listener // nil: others may be there too
+	firewall monitoredFirewall
+	instance net.Listener // nil: others may be there too
 	source   *capture.Source
 	loop     *loop
 	reloader *reloader
 	tail     *control.Tail
-	knockd   *knockdLog
+	knockd   *knockdlog.Log
 	notifier *notifier
 	commands bool   // were to be run at the start, so privileges were kept for them
 	kept     string // privileges, in words
 
-	links   *capture.Links
-	upheld  upheld
-	hangups chan os.Signal          // capacity 1: each is a reload
-	unsure  chan struct{}           // capacity 1: see mend
-	waiting map[uint64]chan<- error // of effects that somebody waits for, by their ID
+	links         *capture.Links
+	firewallState firewallState
+	hangups       chan os.Signal          // capacity 1: each is a reload
+	unsure        chan struct{}           // capacity 1: see mend
+	waiting       map[uint64]chan<- error // of effects that somebody waits for, by their ID
 }
 
 // Run guards the machine until ctx ends. An error says what could not be done;
@@ -71,7 +72,7 @@ func Run(ctx context.Context, c Config) (err error) {
 		config: c, notifier: newNotifier(), waiting: map[uint64]chan<- error{},
 		hangups: make(chan os.Signal, 1), unsure: make(chan struct{}, 1),
 	}
-	// From the very beginning: to one who does not wait for it, it is the end.
+	// From the very startup: to one who does not wait for it, it is the end.
 	signal.Notify(d.hangups, syscall.SIGHUP)
 	defer signal.Stop(d.hangups)
 	defer func() { err = errors.Join(err, d.close()) }()
@@ -92,7 +93,7 @@ func (d *daemon) prepare() (err error) {
 	if d.state, err = state.Open(d.config.State); err != nil {
 		return err
 	}
-	first, err := d.begin()
+	first, err := d.chooseScripts()
 	if err != nil {
 		return err
 	}
@@ -103,7 +104,7 @@ func (d *daemon) prepare() (err error) {
 		return err
 	}
 	if d.config.Firewall.Mode != "set" {
-		if d.network, err = claimNetwork(); err != nil {
+		if d.instance, err = lockInstance(); err != nil {
 			return err
 		}
 	}
@@ -111,20 +112,20 @@ func (d *daemon) prepare() (err error) {
 		return err
 	}
 	d.tail = control.NewTail()
-	if d.knockd, err = openKnockdLog(d.config.Config.Log, systemSocket, d.wall, d.config.Log); err != nil {
+	if d.knockd, err = knockdlog.Open(d.config.Config.Log, knockdlog.SystemSocket, d.wall, d.config.Log); err != nil {
 		return err
 	}
 	d.loop = d.newLoop(clock)
 	d.reloader = d.newReloader(first)
 	if first.outcome.kind == control.Applied {
-		d.warnOfWriters(first.set)
+		d.warnOfPermissions(first.set)
 	}
-	d.loop.put(first.set, first.files, first.values)
-	d.loop.guards = guardsOf(first.set.Engine)
+	d.loop.setRunning(first.set, first.files, first.values)
+	d.loop.guards = requiredGuards(first.set.Engine)
 	if err := d.restore(first); err != nil {
 		return err
 	}
-	if err := d.hear(first); err != nil {
+	if err := d.openCapture(first); err != nil {
 		return err
 	}
 	d.commands = len(first.set.Commands) > 0 || d.loop.engine.HasPendingUndo()
@@ -143,10 +144,10 @@ func (d *daemon) newLoop(clock clock) *loop {
 		upkeep:   upkeep,
 		readable: make(chan struct{}),
 		drained:  make(chan struct{}, 1),
-		asks:     make(chan func()),
+		calls:    make(chan func()),
 		ended:    make(chan struct{}),
 		answered: d.answered,
-		stepped:  d.stepped,
+		stepped:  d.recordClockStep,
 	}
 	if interval := d.notifier.interval(); interval > 0 {
 		l.upkeep = min(l.upkeep, interval)
@@ -156,7 +157,7 @@ func (d *daemon) newLoop(clock clock) *loop {
 			d.config.Log.Debug("the watchdog was not told", "error", err)
 		}
 	}
-	people, quiet := d.audience()
+	people, quiet := d.outputs()
 	l.report = newReporter(d.tail, d.knockd, people, d.config.Log)
 	l.runner = effect.New(effect.Config{
 		Firewall: d.firewall, Now: clock.now, Log: quiet, Commands: d.config.Limits.Commands, Grace: grace,
@@ -178,9 +179,9 @@ func (d *daemon) newEngine() *engine.Engine {
 	}, d.since)
 }
 
-// audience returns the transcript for people at a terminal, nil when there are
+// outputs returns the transcript for people at a terminal, nil when there are
 // none, and the log for what is done: people see in the transcript what succeeds.
-func (d *daemon) audience() (*transcript.Text, hclog.Logger) {
+func (d *daemon) outputs() (*transcript.Text, hclog.Logger) {
 	if d.config.People == nil {
 		return nil, d.config.Log
 	}
@@ -193,7 +194,7 @@ func (d *daemon) audience() (*transcript.Text, hclog.Logger) {
 
 // stepped notes in the journal that the wall clock was set, so that a restart
 // finds the ends of grants where they are. The disk must not hold up the loop.
-func (d *daemon) stepped() {
+func (d *daemon) recordClockStep() {
 	go func() {
 		// The latest: two of these may overtake each other.
 		if err := d.state.Append(nil, d.loop.wallOffset()); err != nil {
@@ -205,7 +206,7 @@ func (d *daemon) stepped() {
 // restore gives the engine its doors, and what outlived the time without a
 // daemon: what the journal says, and access that stands in the kernel alone since
 // a person gave it meanwhile.
-func (d *daemon) restore(first beginning) error {
+func (d *daemon) restore(first startup) error {
 	e, now := d.loop.engine, d.since
 	recovered, err := d.state.Recover(now)
 	if err != nil {
@@ -218,21 +219,21 @@ func (d *daemon) restore(first beginning) error {
 	if err != nil {
 		return err
 	}
-	records := append(recovered.Records, adopted(standing, recovered, now)...)
+	records := append(recovered.Records, adoptElements(standing, recovered, now)...)
 	local := d.local(d.links)
-	d.loop.take(e.Swap(now, first.set.Engine))
+	d.loop.dispatch(e.Swap(now, first.set.Engine))
 	d.loop.startRecording(int(d.config.Record.Size))
 	d.loop.note(record.Input{Kind: record.InputLocal, Time: now, Local: local})
-	d.loop.take(e.Local(now, local))
+	d.loop.dispatch(e.Local(now, local))
 	d.loop.note(record.Input{Kind: record.InputRestore, Time: now, Records: records})
 	events := e.Restore(now, records)
-	d.sayOwed(events)
-	d.loop.take(events)
+	d.logPendingUndos(events)
+	d.loop.dispatch(events)
 	return nil
 }
 
-// sayOwed tells which undos run now, since their time came while no daemon ran.
-func (d *daemon) sayOwed(events []engine.Event) {
+// logPendingUndos tells which undos run now, since their time came while no daemon ran.
+func (d *daemon) logPendingUndos(events []engine.Event) {
 	var doors []string
 	for i := range events {
 		if e := &events[i]; e.Effect == engine.EffectUndo && e.Argv != nil {
@@ -245,10 +246,10 @@ func (d *daemon) sayOwed(events []engine.Event) {
 	}
 }
 
-// adopted returns grants for elements that no record knows: a person gave them
+// adoptElements returns grants for elements that no record knows: a person gave them
 // while there was no daemon. What a record says has ended was ended, though the
 // crash came before the element went; unless records were lost.
-func adopted(standing []effect.Element, recovered state.Recovered, now time.Time) []engine.Record {
+func adoptElements(standing []effect.Element, recovered state.Recovered, now time.Time) []engine.Record {
 	type key struct {
 		source netip.Prefix
 		port   packet.Port
@@ -284,8 +285,8 @@ func adopted(standing []effect.Element, recovered state.Recovered, now time.Time
 }
 
 // hear opens the ear of the daemon.
-func (d *daemon) hear(first beginning) (err error) {
-	err = d.reloader.attach(filter.Interest(first.set.Engine.Interest()), func(program []bpf.Instruction) (err error) {
+func (d *daemon) openCapture(first startup) (err error) {
+	err = d.reloader.installFilter(filter.Interest(first.set.Engine.Interest()), func(program []bpf.Instruction) (err error) {
 		d.source, err = capture.Open(capture.Config{Interfaces: d.config.Interfaces, Links: d.links, Program: program})
 		return err
 	})
@@ -305,11 +306,11 @@ func (d *daemon) close() error {
 	if d.firewall != nil {
 		errs = append(errs, d.firewall.Close())
 	}
-	if d.network != nil {
-		_ = d.network.Close() // beFound has, unless it never ran
+	if d.instance != nil {
+		_ = d.instance.Close() // serveInstanceLock has, unless it never ran
 	}
 	if d.knockd != nil {
-		errs = append(errs, d.knockd.close())
+		errs = append(errs, d.knockd.Close())
 	}
 	if d.state != nil {
 		errs = append(errs, d.state.Close())

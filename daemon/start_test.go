@@ -25,9 +25,9 @@ func TestWhatIsAdopted(t *testing.T) {
 		return effect.Element{Source: from(last), Port: ssh, Remaining: time.Hour, Grant: grant, Door: door}
 	}
 	for name, tt := range map[string]struct {
-		element  effect.Element
-		warnings []error
-		adopted  bool
+		element       effect.Element
+		warnings      []error
+		adoptElements bool
 	}{
 		"a person's, from the time without a daemon": {standing(9, 0, ""), nil, true},
 		"one that is in the journal":                 {standing(3, 3, "ssh"), nil, false},
@@ -38,11 +38,11 @@ func TestWhatIsAdopted(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			recovered := state.Recovered{Records: []engine.Record{highest, live, over}, Warnings: tt.warnings}
-			got := adopted([]effect.Element{tt.element}, recovered, now)
-			if (len(got) == 1) != tt.adopted {
-				t.Fatalf("adopted %v, want %v", got, tt.adopted)
+			got := adoptElements([]effect.Element{tt.element}, recovered, now)
+			if (len(got) == 1) != tt.adoptElements {
+				t.Fatalf("adoptElements %v, want %v", got, tt.adoptElements)
 			}
-			if tt.adopted && (got[0].Grant.ID <= 7 || !got[0].Grant.End.Equal(now.Add(time.Hour))) {
+			if tt.adoptElements && (got[0].Grant.ID <= 7 || !got[0].Grant.End.Equal(now.Add(time.Hour))) {
 				t.Errorf("the grant is %+v: its id must be new, and its end stay", got[0].Grant)
 			}
 		})

@@ -30,7 +30,7 @@ func (p *program) grantDirectly(c *cobra.Command, f *configFlags, r control.Gran
 		return fmt.Errorf("no daemon answers at %s, and without one sesame leaves your own sets alone: to let %s in, use nft add element %s %s %s",
 			settings.Socket, r.Source, wall.Family, wall.Table, set)
 	}
-	if pid := daemon.Guarding(); pid != 0 {
+	if pid := daemon.RunningInstance(); pid != 0 {
 		return fmt.Errorf("no daemon answers at %s, but a sesame, process %d, guards this network, and would take away what it did not give: name its socket with --socket", settings.Socket, pid)
 	}
 	guard := firewall.NewGuard(firewall.GuardConfig{Mark: settings.Firewall.Mark})

@@ -154,7 +154,7 @@ func portList(ports []packet.Port) string {
 }
 
 func (p *program) firewallRemove(guard *firewall.Guard, _ config.Config) error {
-	if pid := daemon.Guarding(); pid != 0 {
+	if pid := daemon.RunningInstance(); pid != 0 {
 		return fmt.Errorf("a sesame, process %d, guards this network, and would put the table back within a second: stop it first", pid)
 	}
 	// What cannot be read can still be removed.

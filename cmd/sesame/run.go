@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sesame/daemon"
+	"sesame/daemon/output"
 )
 
 func (p *program) runCommand() *cobra.Command {
@@ -41,7 +42,7 @@ func (p *program) run(c *cobra.Command, f *configFlags) error {
 	ctx, stop := signal.NotifyContext(c.Context(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // whoever reads the log and ends does not end the guard
-	log, people := daemon.NewOutput(p.stderr), daemon.NewOutput(p.stdout)
+	log, people := output.New(p.stderr, 0), output.New(p.stdout, 0)
 	defer log.Start()()
 	defer people.Start()()
 	config := daemon.Config{Config: settings, Version: version(), Log: newLogger(settings.Log, p.stderr, log)}

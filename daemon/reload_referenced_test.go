@@ -20,7 +20,9 @@ import (
 	"sesame/daemon/control"
 	"sesame/daemon/effect"
 	"sesame/daemon/engine"
+	"sesame/daemon/knockdlog"
 	"sesame/daemon/livetest"
+	"sesame/daemon/logtest"
 	"sesame/daemon/packet"
 	"sesame/daemon/state"
 	"sesame/scripting"
@@ -40,7 +42,7 @@ type reloading struct {
 	dir, out string // of the scripts, and another
 	l        *loop
 	r        *reloader
-	log      *lines
+	log      *logtest.Buffer
 	sent     int
 	opened   []string
 }
@@ -48,7 +50,7 @@ type reloading struct {
 // newReloading loads a script, in which OUT is a directory outside.
 func newReloading(t *testing.T, script string, files map[string]string) *reloading {
 	t.Helper()
-	w := &reloading{T: t, dir: t.TempDir(), out: t.TempDir(), log: &lines{}}
+	w := &reloading{T: t, dir: t.TempDir(), out: t.TempDir(), log: &logtest.Buffer{}}
 	for name, text := range files {
 		writeFile(t, filepath.Join(w.out, name), text)
 	}
@@ -59,7 +61,7 @@ func newReloading(t *testing.T, script string, files map[string]string) *reloadi
 		return err
 	}))
 	c, log := newClock(), hclog.New(&hclog.LoggerOptions{Output: w.log, Level: hclog.Debug})
-	knockd, err := openKnockdLog(config.Log{}, "", nil, log)
+	knockd, err := knockdlog.Open(config.Log{}, "", nil, log)
 	must(t, err)
 	load := func(files *source.Files, values map[string]string) (*scripting.Set, error) {
 		return scripting.Load(files, scripting.Options{Values: values})
@@ -68,10 +70,10 @@ func newReloading(t *testing.T, script string, files map[string]string) *reloadi
 		clock: c, engine: engine.New(engine.Config{}, c.now()), source: opened, decoder: packet.NewDecoder(), log: log, upkeep: time.Minute,
 		runner: effect.New(effect.Config{Now: c.now, Firewall: noFirewall{}, Persist: func([]engine.Record) error { return nil }}),
 		report: newReporter(control.NewTail(), knockd, nil, log),
-		alive:  func() {}, stepped: func() {}, answered: func(uint64, error) {}, asks: make(chan func()), ended: make(chan struct{}),
+		alive:  func() {}, stepped: func() {}, answered: func(uint64, error) {}, calls: make(chan func()), ended: make(chan struct{}),
 	}
 	w.r = &reloader{
-		path: w.dir, load: load, loop: w.l, log: log, generation: 1, running: 1, outside: make(chan []string, 1),
+		path: w.dir, load: load, loop: w.l, log: log, generation: 1, running: 1, referenced: make(chan []string, 1),
 		save: func(*scripting.Set, *source.Files) error { return nil }, applied: func(*scripting.Set, int) {}, unsure: func() {},
 	}
 	first, err := source.Read(w.dir)
@@ -79,8 +81,8 @@ func newReloading(t *testing.T, script string, files map[string]string) *reloadi
 	set, err := load(first, nil)
 	must(t, err)
 	w.r.seen = first
-	w.l.put(set, first, nil)
-	w.l.take(w.l.engine.Swap(c.now(), set.Engine))
+	w.l.setRunning(set, first, nil)
+	w.l.dispatch(w.l.engine.Swap(c.now(), set.Engine))
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	ended := make(chan error, 1)
 	go func() { ended <- w.l.runner.Run(ctx) }()
@@ -114,7 +116,7 @@ func (w *reloading) knock(ports ...uint16) {
 					w.opened = append(w.opened, events[i].Door)
 				}
 			}
-			w.l.take(events)
+			w.l.dispatch(events)
 		}
 	})
 }
@@ -195,7 +197,7 @@ func TestRealReloadOfAKnockdConf(t *testing.T) {
 	t.Log("# a script that is wrong because of a file that no script named before")
 	w.script("sesame.knockd \"OUT/knockd.conf\"\nsesame.door \"b\" { one_time_sequences = \"OUT/once\" }")
 	w.wantOutcome(w.hint(), control.Rejected, 2, "a.lua:2:40: one_time_sequences: reading OUT/once: no such file or directory")
-	if got, want := <-w.r.outside, []string{conf, w.out + "/once"}; !slices.Equal(got, want) {
+	if got, want := <-w.r.referenced, []string{conf, w.out + "/once"}; !slices.Equal(got, want) {
 		t.Errorf("watched are %q, want %q", got, want)
 	}
 	writeFile(t, w.out+"/once", "5,6\n")
@@ -221,8 +223,8 @@ func TestRealMarksAreReadQuietly(t *testing.T) {
 	if log := w.log.String(); strings.Contains(log, "scripts applied") || strings.Contains(log, "[WARN]") {
 		t.Errorf("the log: %s", log)
 	}
-	if w.r.told.kind != "" {
-		t.Errorf("the status tells of %v", w.r.told)
+	if w.r.last.kind != "" {
+		t.Errorf("the status tells of %v", w.r.last)
 	}
 	t.Log("# an attempt in another door goes on, and a used sequence does not come back")
 	w.knock(13, 1, 2, 3, 4, 3, 4)
@@ -276,13 +278,13 @@ func TestRealPutBack(t *testing.T) {
 			for i := range 2 {
 				change()
 				w.wantOutcome(w.hint(), tt.kind, 1)
-				if w.r.told.kind != tt.kind {
-					t.Errorf("the status tells of %v", w.r.told)
+				if w.r.last.kind != tt.kind {
+					t.Errorf("the status tells of %v", w.r.last)
 				}
 				back()
 				w.wantOutcome(w.hint(), control.Unchanged, 1)
-				if w.r.told.kind != control.Unchanged || w.r.told.generation != 1 || w.r.told.at.IsZero() {
-					t.Errorf("put back: the status tells of %+v", w.r.told)
+				if w.r.last.kind != control.Unchanged || w.r.last.generation != 1 || w.r.last.at.IsZero() {
+					t.Errorf("put back: the status tells of %+v", w.r.last)
 				}
 				if n := strings.Count(w.log.String(), "the scripts are again those that run"); n != i+1 {
 					t.Errorf("put back is told %d times, want %d", n, i+1)
@@ -297,8 +299,8 @@ func TestRealPutBack(t *testing.T) {
 			w.marked("once", "#,4\n5,6\n", 2)
 			back()
 			w.wantOutcome(w.hint(), control.Unchanged, 1)
-			if w.r.told.kind != control.Unchanged || strings.Count(w.log.String(), "the scripts are again those that run") != 3 {
-				t.Errorf("the status tells of %v; the log: %s", w.r.told, w.log)
+			if w.r.last.kind != control.Unchanged || strings.Count(w.log.String(), "the scripts are again those that run") != 3 {
+				t.Errorf("the status tells of %v; the log: %s", w.r.last, w.log)
 			}
 		})
 	}
@@ -348,7 +350,7 @@ func TestRealNoSequenceComesBack(t *testing.T) {
 // A kept set runs without its scripts, but never with its copy of one-time
 // sequences.
 func TestTheLastGoodSetReadsSequencesFromTheDisk(t *testing.T) {
-	dir, out, log := t.TempDir(), t.TempDir(), &lines{}
+	dir, out, log := t.TempDir(), t.TempDir(), &logtest.Buffer{}
 	store, err := state.Open(filepath.Join(t.TempDir(), "state"))
 	must(t, err)
 	defer func() { must(t, store.Close()) }()
@@ -359,14 +361,14 @@ func TestTheLastGoodSetReadsSequencesFromTheDisk(t *testing.T) {
 	writeFile(t, dir+"/knockd.conf", fmt.Sprintf("[a]\none_time_sequences = %s/a\n", out))
 	writeFile(t, out+"/a", "1,2\n3,4\n")
 	writeFile(t, out+"/b", "5,6\n7,8\n")
-	first, err := d.begin()
+	first, err := d.chooseScripts()
 	must(t, err)
 	must(t, d.saveSet(first.set, first.files))
 	first.set.Close()
 
 	writeFile(t, out+"/a", "#,2\n3,4\n")
 	must(t, os.Remove(out+"/b"), os.Remove(dir+"/knockd.conf"))
-	b, err := d.begin()
+	b, err := d.chooseScripts()
 	must(t, err)
 	defer b.set.Close()
 	if b.outcome.kind != control.Rejected || !strings.Contains(b.outcome.text, dir+"/knockd.conf") {

@@ -1,16 +1,16 @@
-package daemon
+package watch
 
 import "golang.org/x/sys/unix"
 
-// deafFileSystem returns why changes in a directory may come without events:
-// they are made elsewhere, or by the kernel itself. Empty: they do not.
-func deafFileSystem(dir string) string {
+// withoutEvents returns why changes in a directory may come without events: they are
+// made on another machine, or by the kernel itself. It is empty for other directories.
+func withoutEvents(dir string) string {
 	var info unix.Statfs_t
 	if err := unix.Statfs(dir, &info); err != nil {
 		return ""
 	}
 	name := ""
-	switch uint32(info.Type) { // of some, the sign differs between machines
+	switch uint32(info.Type) { // Type is signed on some architectures
 	case unix.NFS_SUPER_MAGIC:
 		name = "NFS"
 	case unix.SMB_SUPER_MAGIC, unix.SMB2_SUPER_MAGIC, unix.CIFS_SUPER_MAGIC:

@@ -26,7 +26,7 @@ func TestWhatOthersCanChange(t *testing.T) {
 	must(t, err)
 	defer set.Close()
 	if got := WritableByOthers(set, dir); got != "" {
-		t.Fatalf("at the beginning: %s", got)
+		t.Fatalf("at the startup: %s", got)
 	}
 	for _, path := range []string{dir, dir + "/a.lua", dir + "/lib", dir + "/lib/m.lua", out, out + "/real.conf", out + "/once"} {
 		info, err := os.Stat(path)

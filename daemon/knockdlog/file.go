@@ -1,4 +1,4 @@
-package daemon
+package knockdlog
 
 import (
 	"errors"
@@ -14,28 +14,28 @@ import (
 	"sesame/daemon/config"
 )
 
-// A logFile is a file that lines are added to, and that others may rename: after
+// A file is a file that lines are added to, and that others may rename: after
 // reopen it is the one that then has the path.
-type logFile struct {
+type file struct {
 	path   string
 	log    hclog.Logger
 	file   atomic.Pointer[os.File]
 	warned bool // that lines are lost; Write's
 }
 
-func openLogFile(path string, log hclog.Logger) (*logFile, error) {
-	file, err := openToAdd(path)
+func openFile(path string, log hclog.Logger) (*file, error) {
+	opened, err := openAppend(path)
 	if err != nil {
 		return nil, err
 	}
-	f := &logFile{path: path, log: log}
-	f.file.Store(file)
+	f := &file{path: path, log: log}
+	f.file.Store(opened)
 	return f, nil
 }
 
-// openToAdd opens a file to add to it, and makes it if it is not there. It waits
+// openAppend opens a file to add to it, and makes it if it is not there. It waits
 // for nobody to read: a FIFO without a reader is an error.
-func openToAdd(path string) (*os.File, error) {
+func openAppend(path string) (*os.File, error) {
 	const flags, mode = os.O_WRONLY | os.O_APPEND | unix.O_NONBLOCK | unix.O_NOCTTY, 0o640
 	file, err := os.OpenFile(path, flags|os.O_CREATE|os.O_EXCL, mode)
 	switch {
@@ -52,8 +52,8 @@ func openToAdd(path string) (*os.File, error) {
 	return file, nil
 }
 
-// unopened says why a start cannot go on, and what to do.
-func unopened(place config.Value, err error) error {
+// openError says why a start cannot go on, and what to do.
+func openError(place config.Value, err error) error {
 	advice := ""
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -67,7 +67,7 @@ func unopened(place config.Value, err error) error {
 }
 
 // Write adds to the file. It may go on while others reopen it.
-func (f *logFile) Write(b []byte) (int, error) {
+func (f *file) Write(b []byte) (int, error) {
 	for {
 		file := f.file.Load()
 		n, err := file.Write(b)
@@ -84,8 +84,8 @@ func (f *logFile) Write(b []byte) (int, error) {
 
 // reopen goes on with the file that has the path now. Until there is one, lines
 // go on to the old one.
-func (f *logFile) reopen() error {
-	file, err := openToAdd(f.path)
+func (f *file) reopen() error {
+	file, err := openAppend(f.path)
 	if err != nil {
 		return err
 	}
@@ -93,4 +93,4 @@ func (f *logFile) reopen() error {
 }
 
 // Close ends it.
-func (f *logFile) Close() error { return f.file.Load().Close() }
+func (f *file) Close() error { return f.file.Load().Close() }

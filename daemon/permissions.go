@@ -10,8 +10,8 @@ import (
 	"sesame/scripting"
 )
 
-// maxWriters is how many files a warning names.
-const maxWriters = 5
+// maxNamed is how many files a warning names.
+const maxNamed = 5
 
 // WritableByOthers names the files and directories through which somebody else than
 // root, or who runs this, can change what a set of scripts does: each with its owner
@@ -28,7 +28,7 @@ func WritableByOthers(set *scripting.Set, scripts string) string {
 		owner, writable := writers(info)
 		switch {
 		case !writable:
-		case len(named) == maxWriters:
+		case len(named) == maxNamed:
 			more++
 		default:
 			named = append(named, fmt.Sprintf("%s (owner %d, mode %04o)", path, owner, info.Mode().Perm()))
@@ -89,8 +89,8 @@ func writers(info os.FileInfo) (owner uint32, others bool) {
 	return stat.Uid, mode.Perm()&0o002 != 0 || mode.Perm()&0o020 != 0 && stat.Gid != 0
 }
 
-// warnOfWriters warns of a set that others can change.
-func (d *daemon) warnOfWriters(set *scripting.Set) {
+// warnOfPermissions warns of a set that others can change.
+func (d *daemon) warnOfPermissions(set *scripting.Set) {
 	if files := WritableByOthers(set, d.config.Scripts); files != "" {
 		d.config.Log.Warn("others than root can change what decides who gets in and what is run: chown root and chmod go-w", "files", files)
 	}

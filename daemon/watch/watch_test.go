@@ -1,7 +1,6 @@
-package daemon
+package watch
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,7 +8,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -17,6 +15,8 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
+
+	"sesame/daemon/logtest"
 )
 
 // A watching is a watcher that runs, and what it says.
@@ -24,25 +24,7 @@ type watching struct {
 	t     *testing.T
 	dir   string
 	hints chan struct{}
-	log   *lines
-}
-
-// lines is a log that can be read while it is written.
-type lines struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *lines) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(b)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
+	log   *logtest.Buffer
 }
 
 // patience is longer than anything takes here.
@@ -50,12 +32,12 @@ const patience = 20 * time.Second
 
 // watchPath runs a watcher that never looks by itself, until the test ends. It
 // returns when that is armed.
-func watchPath(t *testing.T, path string, change func(*watcher)) *watching {
+func watchPath(t *testing.T, path string, change func(*Watcher)) *watching {
 	t.Helper()
 	idle := goleak.IgnoreCurrent()
-	s := &watching{t: t, dir: path, hints: make(chan struct{}, 1), log: &lines{}}
-	w := newWatcher(path, hclog.New(&hclog.LoggerOptions{Output: s.log}))
-	w.quiet, w.backstop, w.poll = 20*time.Millisecond, time.Hour, time.Hour
+	s := &watching{t: t, dir: path, hints: make(chan struct{}, 1), log: &logtest.Buffer{}}
+	w := New(path, nil, hclog.New(&hclog.LoggerOptions{Output: s.log}))
+	w.settle, w.interval, w.poll = 20*time.Millisecond, time.Hour, time.Hour
 	if change != nil {
 		change(w)
 	}
@@ -252,7 +234,7 @@ func TestADirectoryThatIsNotThereYet(t *testing.T) {
 func TestALogInTheSameDirectoryDelaysNothing(t *testing.T) {
 	dir := t.TempDir()
 	writeFile(t, dir+"/a.lua", "1")
-	s := watchPath(t, dir, func(w *watcher) { w.quiet, w.most = 100*time.Millisecond, time.Hour })
+	s := watchPath(t, dir, func(w *Watcher) { w.settle, w.limit = 100*time.Millisecond, time.Hour })
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
 	defer func() {
@@ -280,7 +262,7 @@ func TestALogInTheSameDirectoryDelaysNothing(t *testing.T) {
 // is quiet.
 func TestASteadyStreamOfSavesIsHinted(t *testing.T) {
 	dir := t.TempDir()
-	s := watchPath(t, dir, func(w *watcher) { w.quiet, w.most = time.Hour, 50*time.Millisecond })
+	s := watchPath(t, dir, func(w *Watcher) { w.settle, w.limit = time.Hour, 50*time.Millisecond })
 	for range 3 {
 		writeFile(t, dir+"/a.lua", "1")
 		s.want("a save")
@@ -307,9 +289,9 @@ func TestWhatMatters(t *testing.T) {
 	must(t, os.MkdirAll(dir+"/lib", 0o700), os.Mkdir(dir+"/other", 0o700), os.Symlink("x", dir+"/link"))
 	writeFile(t, dir+"/a.lua", "1")
 	writeFile(t, dir+"/log", "1")
-	w := newWatcher(dir, hclog.NewNullLogger())
-	w.arm()
-	defer w.deafen()
+	w := New(dir, nil, hclog.NewNullLogger())
+	w.update()
+	defer w.closeEvents()
 	for _, tt := range []struct {
 		name string
 		op   fsnotify.Op
@@ -350,9 +332,9 @@ func TestWhatMatters(t *testing.T) {
 func TestWithoutEvents(t *testing.T) {
 	dir := t.TempDir()
 	writeFile(t, dir+"/a.lua", "1")
-	s := watchPath(t, dir, func(w *watcher) {
-		w.quiet, w.most, w.poll = time.Hour, time.Hour, 10*time.Millisecond
-		w.deaf = func(string) string { return "it is far away" }
+	s := watchPath(t, dir, func(w *Watcher) {
+		w.settle, w.limit, w.poll = time.Hour, time.Hour, 10*time.Millisecond
+		w.silent = func(string) string { return "it is far away" }
 	})
 	for i := range 5 {
 		writeFile(t, dir+"/a.lua", fmt.Sprint(i))
@@ -369,7 +351,7 @@ func TestWithoutEvents(t *testing.T) {
 
 func TestTheBackstop(t *testing.T) {
 	dir := t.TempDir()
-	s := watchPath(t, dir, func(w *watcher) { w.quiet, w.most, w.backstop = time.Hour, time.Hour, 10*time.Millisecond })
+	s := watchPath(t, dir, func(w *Watcher) { w.settle, w.limit, w.interval = time.Hour, time.Hour, 10*time.Millisecond })
 	writeFile(t, dir+"/a.lua", "1")
 	s.want("a change whose event was lost")
 	if log := s.log.String(); log != "" {
@@ -379,19 +361,19 @@ func TestTheBackstop(t *testing.T) {
 
 func TestAFailureOfTheEvents(t *testing.T) {
 	dir := t.TempDir()
-	log := &lines{}
-	w := newWatcher(dir, hclog.New(&hclog.LoggerOptions{Output: log}))
-	w.arm()
-	defer w.deafen()
+	log := &logtest.Buffer{}
+	w := New(dir, nil, hclog.New(&hclog.LoggerOptions{Output: log}))
+	w.update()
+	defer w.closeEvents()
 	w.failed(fsnotify.ErrEventOverflow)
-	if w.events == nil || !strings.Contains(log.String(), "more changed at once") {
+	if w.events == nil || !strings.Contains(log.String(), "file events were lost") {
 		t.Errorf("after an overflow: %v, %s", w.events, log)
 	}
 	w.failed(errors.New("short read"))
 	if w.events != nil || !strings.Contains(log.String(), "short read") {
 		t.Errorf("after an error: %v, %s", w.events, log)
 	}
-	if w.arm(); w.events == nil || w.polling {
+	if w.update(); w.events == nil || w.polling {
 		t.Error("it was not armed again")
 	}
 }
@@ -420,10 +402,10 @@ func TestFingerprint(t *testing.T) {
 }
 
 func TestDeafFileSystems(t *testing.T) {
-	if reason := deafFileSystem("/proc/self"); reason != "/proc/self is on a file system of the kernel" {
+	if reason := withoutEvents("/proc/self"); reason != "/proc/self is on a file system of the kernel" {
 		t.Errorf("proc: %q", reason)
 	}
-	if reason := deafFileSystem(t.TempDir()); reason != "" {
+	if reason := withoutEvents(t.TempDir()); reason != "" {
 		t.Errorf("a directory of ours: %q", reason)
 	}
 }
@@ -445,8 +427,8 @@ func TestRealMountedFile(t *testing.T) {
 		err := errors.Join(unix.Unshare(unix.CLONE_NEWNS), unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""),
 			unix.Mount(outside+"/a.lua", inside+"/a.lua", "", unix.MS_BIND, ""))
 		if err == nil {
-			w := newWatcher(inside, hclog.NewNullLogger())
-			w.backstop = time.Hour
+			w := New(inside, nil, hclog.NewNullLogger())
+			w.interval = time.Hour
 			err = w.Run(ctx, hints)
 		}
 		done <- err

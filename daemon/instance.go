@@ -10,26 +10,26 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// guardName is bound by whoever guards a network. A name that begins so is in no
+// instanceName is bound by whoever guards a network. A name that begins so is in no
 // file system: each network has its own, and the kernel forgets it with the
 // process.
-const guardName = "@sesame-guard"
+const instanceName = "@sesame-guard"
 
-// claimNetwork makes this daemon the only one that guards this network, until the
+// lockInstance makes this daemon the only one that guards this network, until the
 // listener is closed. Two would undo each other's guards without end, and so leave
 // ports open.
 //
 // Anybody may bind a name. One that another user than root has bound says nothing,
 // and the listener is nil: nobody shall keep the guard from starting.
-func claimNetwork() (net.Listener, error) {
-	listener, err := net.Listen("unix", guardName)
+func lockInstance() (net.Listener, error) {
+	listener, err := net.Listen("unix", instanceName)
 	if err == nil {
 		return listener, nil
 	}
 	if !errors.Is(err, unix.EADDRINUSE) {
 		return nil, fmt.Errorf("looking for another daemon: %w", err)
 	}
-	holder := holderOf(guardName)
+	holder := lockHolder(instanceName)
 	if holder == nil || holder.Uid != 0 || errors.Is(unix.Kill(int(holder.Pid), 0), unix.ESRCH) {
 		return nil, nil
 	}
@@ -37,17 +37,17 @@ func claimNetwork() (net.Listener, error) {
 		holder.Pid)
 }
 
-// Guarding returns the process of the daemon that guards this network; 0: there
+// RunningInstance returns the process of the daemon that guards this network; 0: there
 // is none. Without root it cannot always be known, and is 0 then too.
-func Guarding() int {
-	if holder := holderOf(guardName); holder != nil && holder.Uid == 0 {
+func RunningInstance() int {
+	if holder := lockHolder(instanceName); holder != nil && holder.Uid == 0 {
 		return int(holder.Pid)
 	}
 	return 0
 }
 
-// holderOf returns who listens at a name; nil: nobody answers.
-func holderOf(name string) (holder *unix.Ucred) {
+// lockHolder returns who listens at a name; nil: nobody answers.
+func lockHolder(name string) (holder *unix.Ucred) {
 	conn, err := net.DialTimeout("unix", name, time.Second)
 	if err != nil {
 		return nil
@@ -63,16 +63,16 @@ func holderOf(name string) (holder *unix.Ucred) {
 	return holder
 }
 
-// beFound lets other daemons see that this one is there: who connects learns who
+// serveInstanceLock lets other daemons see that this one is there: who connects learns who
 // listens, and that is all.
-func (d *daemon) beFound(ctx context.Context) error {
-	if d.network == nil {
+func (d *daemon) serveInstanceLock(ctx context.Context) error {
+	if d.instance == nil {
 		return nil
 	}
-	stop := context.AfterFunc(ctx, func() { _ = d.network.Close() })
+	stop := context.AfterFunc(ctx, func() { _ = d.instance.Close() })
 	defer stop()
 	for {
-		conn, err := d.network.Accept()
+		conn, err := d.instance.Accept()
 		if err != nil {
 			return nil
 		}

@@ -1,4 +1,4 @@
-package daemon
+package knockdlog
 
 import (
 	"errors"
@@ -18,17 +18,17 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sesame/daemon/config"
-	"sesame/daemon/control"
 	"sesame/daemon/engine"
+	"sesame/daemon/logtest"
 )
 
 // A scraper reads what a knockdLog writes.
 type scraper struct {
 	*testing.T
-	*knockdLog
+	*Log
 	path, socket string
 	end          func() // once
-	said         *lines
+	said         *logtest.Buffer
 }
 
 // says counts how often a text is in what is logged.
@@ -39,20 +39,20 @@ func (s *scraper) says(text string) int { return strings.Count(s.said.String(), 
 func scrape(t *testing.T, file, system bool) *scraper {
 	t.Helper()
 	dir := t.TempDir()
-	s := &scraper{T: t, path: filepath.Join(dir, "knockd.log"), socket: filepath.Join(dir, "log"), said: &lines{}}
+	s := &scraper{T: t, path: filepath.Join(dir, "knockd.log"), socket: filepath.Join(dir, "log"), said: &logtest.Buffer{}}
 	settings := config.Log{KnockdSyslog: system}
 	if file {
 		settings.Knockd = config.Value{Text: s.path, From: "sesame.toml:3"}
 	}
 	logger := hclog.New(&hclog.LoggerOptions{Output: s.said})
 	var err error
-	if s.knockdLog, err = openKnockdLog(settings, s.socket, func(at time.Time) time.Time { return at }, logger); err != nil {
+	if s.Log, err = Open(settings, s.socket, func(at time.Time) time.Time { return at }, logger); err != nil {
 		t.Fatal(err)
 	}
-	s.end = sync.OnceFunc(s.start())
+	s.end = sync.OnceFunc(s.Start())
 	t.Cleanup(func() {
 		s.end()
-		_ = s.close() // what is tested is over
+		_ = s.Close() // what is tested is over
 	})
 	return s
 }
@@ -61,7 +61,7 @@ var evening = time.Date(2026, 11, 24, 23, 14, 5, 0, time.UTC)
 
 // opens lets a door open.
 func (s *scraper) opens(door string) {
-	s.events([]engine.Event{{Kind: engine.EventOpen, Time: evening, Door: door, Source: netip.MustParsePrefix("203.0.113.9/32")}})
+	s.Events([]engine.Event{{Kind: engine.EventOpen, Time: evening, Door: door, Source: netip.MustParsePrefix("203.0.113.9/32")}})
 }
 
 // eventually waits for a condition.
@@ -116,9 +116,9 @@ func (s *scraper) next(conn *net.UnixConn) string {
 
 func TestKnockdsFile(t *testing.T) {
 	s := scrape(t, true, false)
-	s.sayStart(evening, []string{"eth0"})
+	s.Started(evening, []string{"eth0"})
 	s.opens("openSSH")
-	s.say(evening, "shutting down")
+	s.Message(evening, "shutting down")
 	s.end()
 	s.has(s.path, "[2026-11-24 23:14] starting up, listening on eth0", "[2026-11-24 23:14] 203.0.113.9: openSSH: OPEN SESAME", "[2026-11-24 23:14] shutting down")
 }
@@ -128,7 +128,7 @@ func TestKnockdsFile(t *testing.T) {
 func TestKnockdsFileIsForItsGroup(t *testing.T) {
 	if path := os.Getenv("SESAME_TEST_LOG"); path != "" {
 		unix.Umask(0o077)
-		if _, err := openToAdd(path); err != nil {
+		if _, err := openAppend(path); err != nil {
 			t.Fatal(err)
 		}
 		return
@@ -150,7 +150,7 @@ func TestKnockdsFileIsForItsGroup(t *testing.T) {
 	if err := os.Chmod(path, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	file, err := openToAdd(path)
+	file, err := openAppend(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,8 +172,8 @@ func TestKnockdsFileIsRotated(t *testing.T) {
 	s.has(s.path+".1", "[2026-11-24 23:14] 203.0.113.9: one: OPEN SESAME", "[2026-11-24 23:14] 203.0.113.9: two: OPEN SESAME")
 
 	t.Log("# SIGHUP")
-	s.reopen()
-	s.sayReread(evening, "/etc/sesame/scripts")
+	s.Reopen()
+	s.Rereading(evening, "/etc/sesame/scripts")
 	s.opens("three")
 	s.has(s.path, "[2026-11-24 23:14] re-reading config file: /etc/sesame/scripts", "[2026-11-24 23:14] 203.0.113.9: three: OPEN SESAME")
 	s.has(s.path+".1", "[2026-11-24 23:14] 203.0.113.9: one: OPEN SESAME", "[2026-11-24 23:14] 203.0.113.9: two: OPEN SESAME")
@@ -187,7 +187,7 @@ func TestKnockdsFileIsRotated(t *testing.T) {
 	if err := errors.Join(os.Rename(s.path, s.path+".1"), os.Mkdir(s.path, 0o755)); err != nil {
 		t.Fatal(err)
 	}
-	s.reopen()
+	s.Reopen()
 	s.opens("four")
 	s.has(s.path+".1", "[2026-11-24 23:14] re-reading config file: /etc/sesame/scripts", "[2026-11-24 23:14] 203.0.113.9: three: OPEN SESAME", "[2026-11-24 23:14] 203.0.113.9: four: OPEN SESAME")
 	if s.says("could not be opened anew: they still go to the old one") != 1 {
@@ -204,7 +204,7 @@ func TestKnockdsFileIsRotatedUnderLoad(t *testing.T) {
 		defer close(done)
 		for i := range 200 {
 			_ = os.Rename(s.path, fmt.Sprintf("%s.%d", s.path, i)) // it is there
-			s.reopen()
+			s.Reopen()
 		}
 	}()
 	for i := range lines {
@@ -236,7 +236,7 @@ func TestAFileThatCannotBeOpened(t *testing.T) {
 		{".", ": is a directory"},
 	} {
 		path := filepath.Join(dir, tt.path)
-		_, err := openKnockdLog(config.Log{Knockd: config.Value{Text: path, From: "sesame.toml:3"}}, systemSocket, nil, hclog.NewNullLogger())
+		_, err := Open(config.Log{Knockd: config.Value{Text: path, From: "sesame.toml:3"}}, SystemSocket, nil, hclog.NewNullLogger())
 		if err == nil || !strings.HasPrefix(err.Error(), "sesame.toml:3: log.knockd: open "+dir) || !strings.HasSuffix(err.Error(), tt.want) {
 			t.Errorf("%s: %v, want %q at its end", tt.path, err, tt.want)
 		}
@@ -245,7 +245,7 @@ func TestAFileThatCannotBeOpened(t *testing.T) {
 		unix.EROFS:  "sesame.toml:3: log.knockd: read-only file system; where a unit confines Sesame, add the line ReadWritePaths=/var/log to it",
 		unix.EACCES: "sesame.toml:3: log.knockd: permission denied; it must belong to the user that Sesame runs as",
 	} {
-		if got := unopened(config.Value{Text: "/var/log/knockd.log", From: "sesame.toml:3"}, err).Error(); got != want {
+		if got := openError(config.Value{Text: "/var/log/knockd.log", From: "sesame.toml:3"}, err).Error(); got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}
@@ -257,7 +257,7 @@ func TestAFileThatNobodyReads(t *testing.T) {
 	if err := unix.Mkfifo(path, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if file, err := openToAdd(path); err == nil {
+	if file, err := openAppend(path); err == nil {
 		file.Close()
 		t.Error("a FIFO without a reader was opened")
 	}
@@ -269,7 +269,7 @@ func TestTheSystemsLogComesAndGoes(t *testing.T) {
 	t.Log("# nobody listens yet: that is said once")
 	s.opens("one")
 	s.opens("two")
-	s.eventually("two lines are lost", func() bool { return s.sinks[0].out.lost.Load() == 2 })
+	s.eventually("two lines are lost", func() bool { return s.sinks[0].out.Lost() == 2 })
 	if s.says("does not take the lines") != 1 {
 		t.Errorf("it says %s", s.said)
 	}
@@ -330,7 +330,7 @@ func TestASystemsLogThatHangs(t *testing.T) {
 	for range 5000 {
 		s.opens("openSSH")
 	}
-	s.eventually("lines are lost", func() bool { return s.sinks[0].out.lost.Load() > 0 })
+	s.eventually("lines are lost", func() bool { return s.sinks[0].out.Lost() > 0 })
 	told := ""
 	for read := 0; told == ""; read++ {
 		if read > 5000 {
@@ -339,9 +339,7 @@ func TestASystemsLogThatHangs(t *testing.T) {
 		if line := s.next(log); strings.Contains(line, "lost here") {
 			told = line
 		}
-		if len(s.sinks[0].out.lines) == 0 {
-			s.opens("another")
-		}
+		s.opens("another")
 	}
 	if !strings.HasPrefix(told, "<29>Nov 24 23:14:05 knockd: (") || !strings.HasSuffix(told, " lines were lost here)") {
 		t.Errorf("it is told %q", told)
@@ -355,7 +353,7 @@ func TestASystemsLogThatHangsIsRestarted(t *testing.T) {
 	for range 5000 {
 		s.opens("openSSH")
 	}
-	s.eventually("lines are lost", func() bool { return s.sinks[0].out.lost.Load() > 0 })
+	s.eventually("lines are lost", func() bool { return s.sinks[0].out.Lost() > 0 })
 	if err := errors.Join(first.Close(), os.RemoveAll(s.socket)); err != nil {
 		t.Fatal(err)
 	}
@@ -366,80 +364,4 @@ func TestASystemsLogThatHangsIsRestarted(t *testing.T) {
 			t.Fatalf("got %q", got)
 		}
 	}
-}
-
-// What a stranger can make happen as often as they like is bounded in the file too.
-func TestAFloodDoesNotFillTheDisk(t *testing.T) {
-	s := scrape(t, true, false)
-	r := newReporter(control.NewTail(), s.knockdLog, nil, hclog.NewNullLogger())
-	stage := engine.Event{Kind: engine.EventStage, Time: evening, Door: "openSSH", Source: netip.MustParsePrefix("203.0.113.9/32"), Stage: 1, Stages: 3}
-	for i := range 100_000 {
-		stage.Time = evening.Add(time.Duration(i) * 10 * time.Microsecond) // a second in all
-		r.events([]engine.Event{stage})
-	}
-	s.end()
-	text, err := os.ReadFile(s.path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if n := strings.Count(string(text), "\n"); n < 500 || n > 1200 {
-		t.Errorf("%d lines of 100,000 first stages in a second, want the burst of 1,000 and 100 more", n)
-	}
-}
-
-// TestRealLogWithoutPrivileges rotates in a process of its own that has given up
-// what root has beyond its own files.
-func TestRealLogWithoutPrivileges(t *testing.T) {
-	const variable = "SESAME_TEST_ROTATION"
-	if path := os.Getenv(variable); path != "" {
-		rotateHere(t, path)
-		return
-	}
-	if os.Geteuid() != 0 {
-		t.Skip("not root: nothing to drop")
-	}
-	dir := t.TempDir()
-	path, theirs := filepath.Join(dir, "knockd.log"), filepath.Join(dir, "theirs.log")
-	if err := errors.Join(os.WriteFile(theirs, nil, 0o640), os.Chown(theirs, 65534, 65534)); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.run=^TestRealLogWithoutPrivileges$", "-test.v")
-	cmd.Env = append(os.Environ(), variable+"="+path)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	for name, want := range map[string]string{path + ".1": "one\n", path + ".2": "two\nthree\n", path: ""} {
-		if text, err := os.ReadFile(name); err != nil || string(text) != want {
-			t.Errorf("%s has %q, %v, want %q", filepath.Base(name), text, err, want)
-		}
-	}
-}
-
-// rotateHere gives up the privileges of this process, and has its file rotated:
-// first as root's, then as one that belongs to somebody else.
-func rotateHere(t *testing.T, path string) {
-	f, err := openLogFile(path, hclog.NewNullLogger())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := dropPrivileges(false); err != nil {
-		t.Fatal(err)
-	}
-	write := func(text string) {
-		if _, err := f.Write([]byte(text + "\n")); err != nil {
-			t.Errorf("%s: %v", text, err)
-		}
-	}
-	write("one")
-	if err := errors.Join(os.Rename(path, path+".1"), f.reopen()); err != nil {
-		t.Fatal(err)
-	}
-	write("two")
-	if err := errors.Join(os.Rename(path, path+".2"), os.Rename(filepath.Join(filepath.Dir(path), "theirs.log"), path)); err != nil {
-		t.Fatal(err)
-	}
-	if err := f.reopen(); !errors.Is(err, os.ErrPermission) {
-		t.Errorf("a file of another user was opened without a privilege: %v", err)
-	}
-	write("three")
 }

@@ -1,4 +1,4 @@
-package daemon
+package watch
 
 import (
 	"errors"
@@ -9,12 +9,12 @@ import (
 
 // watchOutside watches a directory of scripts, which nothing changes, and files
 // outside it.
-func watchOutside(t *testing.T, change func(*watcher), named ...string) (*watching, chan<- []string) {
+func watchOutside(t *testing.T, change func(*Watcher), named ...string) (*watching, chan<- []string) {
 	t.Helper()
 	outside := make(chan []string, 1)
 	outside <- named
-	s := watchPath(t, t.TempDir(), func(w *watcher) {
-		w.outside = outside
+	s := watchPath(t, t.TempDir(), func(w *Watcher) {
+		w.referenced = outside
 		if change != nil {
 			change(w)
 		}
@@ -125,7 +125,7 @@ func TestWhatLiesBesideAFileOutsideIsNotHinted(t *testing.T) {
 func TestTheBackstopLooksOutside(t *testing.T) {
 	dir := t.TempDir()
 	writeFile(t, dir+"/once", "1")
-	s, _ := watchOutside(t, func(w *watcher) { w.quiet, w.most, w.backstop = time.Hour, time.Hour, 10*time.Millisecond }, dir+"/once")
+	s, _ := watchOutside(t, func(w *Watcher) { w.settle, w.limit, w.interval = time.Hour, time.Hour, 10*time.Millisecond }, dir+"/once")
 	for _, text := range []string{"2", "3"} {
 		s.settle()
 		writeFile(t, dir+"/once", text)

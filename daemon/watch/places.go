@@ -1,4 +1,4 @@
-package daemon
+package watch
 
 import (
 	"os"
@@ -15,16 +15,16 @@ const maxWatchLinks = 8
 
 // places are the parts of the file system that decide what the scripts are.
 type places struct {
-	watched []string        // all that events are asked for
-	names   map[string]bool // whose coming and going matters
-	inside  map[string]bool // directories in which scripts and modules are
+	watched     []string        // all that events are asked for
+	names       map[string]bool // whose coming and going matters
+	directories map[string]bool // directories in which scripts and modules are
 }
 
 // findPlaces finds the places of the scripts at path, and of the files that they
 // name. It calls add for each before it looks inside, so that what comes later is
 // an event; false: it is not there, or cannot be watched.
 func findPlaces(path string, named []string, add func(string) bool) places {
-	p := places{names: map[string]bool{}, inside: map[string]bool{}}
+	p := places{names: map[string]bool{}, directories: map[string]bool{}}
 	watch := func(name string) bool {
 		if !add(name) {
 			return false
@@ -42,7 +42,7 @@ func findPlaces(path string, named []string, add func(string) bool) places {
 	default:
 		p.names[path] = true
 		watch(path) // a single file may be mounted, and its directory then tells nothing
-		p.inside[filepath.Dir(path)] = true
+		p.directories[filepath.Dir(path)] = true
 		p.directory(filepath.Join(filepath.Dir(path), "lib"), watch, 1)
 	}
 	for _, name := range named {
@@ -86,7 +86,7 @@ func (p *places) directory(dir string, watch func(string) bool, depth int) {
 	if depth > source.MaxModuleDepth || !watch(dir) {
 		return
 	}
-	p.inside[dir] = true
+	p.directories[dir] = true
 	p.names[dir] = true
 	entries, err := os.ReadDir(dir)
 	if err != nil {

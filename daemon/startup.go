@@ -8,8 +8,8 @@ import (
 	"sesame/scripting/source"
 )
 
-// A beginning is what a daemon starts with.
-type beginning struct {
+// A startup is what a daemon starts with.
+type startup struct {
 	set     *scripting.Set
 	files   *source.Files
 	values  map[string]string
@@ -20,27 +20,27 @@ type beginning struct {
 // begin decides which scripts a start runs: those on the disk, if they load and
 // leave no port of the last good set unguarded; else the last good set. Without
 // one there is nothing to guard, and the error says what is wrong with the files.
-func (d *daemon) begin() (beginning, error) {
+func (d *daemon) chooseScripts() (startup, error) {
 	good, goodFiles, goodValues := d.lastGood()
 	files, err := source.Read(d.config.Scripts)
 	var set *scripting.Set
 	if err == nil {
 		set, err = d.load(files, d.values())
 	}
-	b := beginning{set: set, files: files, values: d.values(), judged: files, outcome: outcome{kind: control.Applied, generation: 1, at: d.since}}
+	b := startup{set: set, files: files, values: d.values(), judged: files, outcome: outcome{kind: control.Applied, generation: 1, at: d.since}}
 	switch {
 	case good == nil:
 		return b, err
 	case err != nil:
 		b.outcome.kind, b.outcome.text = control.Rejected, err.Error()
 	default:
-		b.outcome.held = withheld(good, set, nil)
+		b.outcome.held = heldPorts(good, set, nil)
 		if len(b.outcome.held) == 0 {
 			good.Close()
 			return b, nil
 		}
 		set.Close()
-		b.outcome.kind, b.outcome.text = control.Held, heldText(b.outcome.held)
+		b.outcome.kind, b.outcome.text = control.Held, heldMessage(b.outcome.held)
 	}
 	b.set, b.files, b.values = good, goodFiles, goodValues
 	return b, nil
@@ -98,7 +98,7 @@ func (d *daemon) saveSet(set *scripting.Set, files *source.Files) error {
 	}
 	var guards []packet.Port
 	if d.config.Firewall.Mode == "guard" {
-		guards = guardsOf(set.Engine).Drop
+		guards = requiredGuards(set.Engine).Drop
 	}
 	return d.state.SaveSet(state.Saved{
 		Files: kept, Base: base, Name: files.Single, Values: d.values(), At: d.loop.clock.now().Add(d.loop.wallOffset()),

@@ -1,4 +1,4 @@
-package daemon
+package knockdlog
 
 import (
 	"bytes"
@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// systemSocket is where the system's log listens.
-const systemSocket = "/dev/log"
+// SystemSocket is where the system's log listens.
+const SystemSocket = "/dev/log"
 
 // A systemLog hands lines to the system's log, as syslog(3) of libc does. Whoever
 // listens there may come late, and be started again: each line that finds nobody

@@ -1,0 +1,11 @@
+package watch
+
+import "time"
+
+// This file is the package's only look at the clock.
+
+func now() time.Time { return time.Now() }
+
+// after returns a channel that gets one value when d is over; at once when d is not
+// positive.
+func after(d time.Duration) <-chan time.Time { return time.After(d) }

@@ -1,0 +1,250 @@
+// Package watch turns events of the file system into hints that a script set may
+// have changed: the scripts, their modules, and the files that they refer to.
+package watch
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+	"github.com/hashicorp/go-hclog"
+	"golang.org/x/sys/unix"
+
+	"sesame/scripting/source"
+)
+
+const (
+	// One save is many events, and many files may be saved at once: a hint is given
+	// when nothing has happened for settleTime, and after settleLimit in any case.
+	settleTime  = 150 * time.Millisecond
+	settleLimit = 2 * time.Second
+	// The content of the files is hashed this often, with and without events.
+	hashInterval = 30 * time.Second
+	pollInterval = 3 * time.Second
+)
+
+// A Watcher gives hints that the scripts may have changed, or the files that they
+// refer to. A hint is no proof: the caller reads the files and compares their hash.
+//
+// The watcher watches directories, because most editors save a file by putting
+// another in its place, and the directories above, because a directory may be
+// replaced in the same way. On file systems that send no events, such as NFS, it
+// hashes the content of the files every 3 s. Elsewhere it does so every 30 s,
+// because no list of the ways in which events get lost is complete.
+//
+// All fields belong to the goroutine in Run.
+type Watcher struct {
+	path       string
+	log        hclog.Logger
+	referenced <-chan []string // absolute paths of the referenced files, each time that they change; nil: there are none
+
+	settle, limit, interval, poll time.Duration
+	silent                        func(dir string) string // why a directory sends no events; empty: it does
+
+	files    []string          // the referenced files, by absolute path
+	events   *fsnotify.Watcher // nil: there is none
+	places   places            // that are watched
+	hash     [sha256.Size]byte // at the last look
+	polling  bool
+	lookSoon bool      // the next look was brought forward
+	since    time.Time // of the first event that no hint was given for; zero: there is none
+}
+
+// New returns a watcher of a directory of scripts, or of one script, and of the
+// modules below lib beside it. The path need not exist yet. Each list from
+// referenced takes the place of the one before. Nothing runs before Run.
+func New(path string, referenced <-chan []string, log hclog.Logger) *Watcher {
+	if absolute, err := filepath.Abs(path); err == nil {
+		path = absolute
+	}
+	return &Watcher{
+		path: filepath.Clean(path), log: log, referenced: referenced, silent: withoutEvents,
+		settle: settleTime, limit: settleLimit, interval: hashInterval, poll: pollInterval,
+	}
+}
+
+// Run watches until ctx ends, and returns nil then. The capacity of hints is 1: a
+// hint that nobody has received yet stands for all. The first is given at once,
+// since files may have changed before the call.
+func (w *Watcher) Run(ctx context.Context, hints chan<- struct{}) error {
+	defer w.closeEvents()
+	w.hint(hints)
+	var settled <-chan time.Time // nil: no event waits
+	look := after(w.nextLook())
+	for {
+		var events chan fsnotify.Event
+		var errs chan error
+		if w.events != nil {
+			events, errs = w.events.Events, w.events.Errors
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case event, open := <-events:
+			if !open {
+				w.closeEvents()
+			}
+			switch {
+			case !w.matters(event):
+			case event.Op&^fsnotify.Chmod != 0:
+				settled = after(w.delay())
+			case !w.lookSoon:
+				// A new mode may make a file readable or unreadable. It may also come from an
+				// indexer, with nothing changed, so the content decides.
+				w.lookSoon = true
+				look = after(w.settle)
+			}
+		case err := <-errs:
+			w.failed(err)
+			settled = after(w.delay())
+		case files := <-w.referenced:
+			// They may have changed after they were read and before they are watched.
+			if !slices.Equal(files, w.files) {
+				w.files = files
+				settled = after(w.delay())
+			}
+		case <-settled:
+			settled, w.lookSoon = nil, false
+			w.hint(hints)
+			look = after(w.nextLook())
+		case <-look:
+			w.lookSoon = false
+			if w.update(); fingerprint(w.path, w.files) != w.hash {
+				w.hint(hints)
+			}
+			look = after(w.nextLook())
+		}
+	}
+}
+
+// hint gives a hint. It first watches the places that exist now, so that each change
+// after the hint is an event.
+func (w *Watcher) hint(hints chan<- struct{}) {
+	w.since = time.Time{}
+	w.update()
+	w.hash = fingerprint(w.path, w.files)
+	select {
+	case hints <- struct{}{}:
+	default:
+	}
+}
+
+// delay returns how long to wait for further events, after one that matters.
+func (w *Watcher) delay() time.Duration {
+	t := now()
+	if w.since.IsZero() {
+		w.since = t
+	}
+	return min(w.settle, w.since.Add(w.limit).Sub(t))
+}
+
+func (w *Watcher) nextLook() time.Duration {
+	if w.polling {
+		return w.poll
+	}
+	return w.interval
+}
+
+// matters reports whether an event can be about scripts. Other events may come all
+// the time, for instance from a log in the same directory, and must not delay a hint.
+func (w *Watcher) matters(event fsnotify.Event) bool {
+	if w.places.names[event.Name] {
+		return true
+	}
+	if !w.places.directories[filepath.Dir(event.Name)] {
+		return false
+	}
+	name := filepath.Base(event.Name)
+	switch {
+	case name == "..data": // Kubernetes replaces all files of a volume by this link
+		return true
+	case strings.HasPrefix(name, "."):
+		return false
+	case strings.HasSuffix(name, ".lua"):
+		return true
+	case !event.Has(fsnotify.Create):
+		return false
+	}
+	info, err := os.Lstat(event.Name)
+	return err == nil && info.Mode()&(os.ModeDir|os.ModeSymlink) != 0
+}
+
+// failed handles an error of the event source. After an overflow events are lost, and
+// the hint that follows covers them. After any other error update opens a new source.
+func (w *Watcher) failed(err error) {
+	if errors.Is(err, fsnotify.ErrEventOverflow) {
+		w.log.Warn("file events were lost: too many at once; all scripts are read again")
+		return
+	}
+	w.log.Warn("watching the scripts failed; starting again", "error", err)
+	w.closeEvents()
+}
+
+func (w *Watcher) closeEvents() {
+	if w.events != nil {
+		_ = w.events.Close() // it was only read
+		w.events = nil
+	}
+}
+
+// update watches what is to be watched now, and nothing else. It is cheap when
+// nothing changed.
+func (w *Watcher) update() {
+	reason := w.watchPlaces()
+	if polling := reason != ""; polling != w.polling {
+		w.polling = polling
+		if polling {
+			w.log.Warn("the kernel sends no events for the scripts; their content is compared instead", "reason", reason, "every", w.poll)
+		} else {
+			w.log.Info("the kernel sends events for the scripts again")
+		}
+	}
+}
+
+// watchPlaces returns why events are missing; empty: they are not.
+func (w *Watcher) watchPlaces() string {
+	if w.events == nil {
+		events, err := fsnotify.NewWatcher()
+		if err != nil {
+			return err.Error()
+		}
+		w.events = events
+	}
+	reason := ""
+	w.places = findPlaces(w.path, w.files, func(name string) bool {
+		err := w.events.Add(name)
+		if err == nil {
+			if silent := w.silent(name); silent != "" {
+				reason = silent
+			}
+			return true
+		}
+		if !errors.Is(err, os.ErrNotExist) && !errors.Is(err, unix.ENOTDIR) {
+			reason = err.Error()
+		}
+		return false
+	})
+	for _, name := range w.events.WatchList() {
+		if !slices.Contains(w.places.watched, name) {
+			_ = w.events.Remove(name) // it may be gone by itself
+		}
+	}
+	return reason
+}
+
+// fingerprint returns a hash over the names and the content of all files that a script
+// set at path can consist of, of the referenced files, and over what cannot be read.
+// It is zero when nothing can be read.
+func fingerprint(path string, referenced []string) [sha256.Size]byte {
+	files, err := source.Read(path, referenced...)
+	if err != nil {
+		return [sha256.Size]byte{}
+	}
+	return files.Sum
+}
