@@ -1,6 +1,10 @@
 package scripting
 
-import "github.com/yuin/gopher-lua"
+import (
+	"github.com/yuin/gopher-lua"
+
+	"sesame/scripting/condition"
+)
 
 // An Object is something that scripts see: the table sesame, or what a function
 // that reacts is given.
@@ -47,15 +51,9 @@ func sesameMembers() []Member {
 		{Name: "listen", Type: `"name" { options }`, Doc: "Registers a function that is called with each packet to a port.",
 			Example: `sesame.listen "beacon" { on = "udp/62201", on_knock = function(knock) knock:log(knock.payload) end }`,
 			Options: documented(listenOptions()), function: named("listen", registerListen)},
-		{Name: "window", Type: "{ options }", Doc: "Makes a condition that holds at a time of day, on days of the week.",
-			Example: `local hours = sesame.window { days = "mon-fri", from = "08:00", to = "19:00", tz = "Europe/Madrid" }`,
-			Options: documented(windowOptions()), function: registerWindow},
-		{Name: "networks", Type: "{ network, ..., options }", Doc: "Makes a condition that holds for sources in one of the networks.",
-			Example: `local office = sesame.networks { "203.0.113.0/24", "2001:db8::/32" }`,
-			Options: documented(networksOptions()), function: registerNetworks},
-		{Name: "any", Type: "{ condition, ..., options }", Doc: "Makes a condition that holds when one of others does.",
-			Example: `local either = sesame.any { hours, office }`,
-			Options: documented(anyOptions()), function: registerAny},
+		conditionMember(condition.Window()),
+		conditionMember(condition.Networks()),
+		conditionMember(condition.Any()),
 		{Name: "command", Type: "{ program, argument, ..., options }", Doc: "Declares a program that functions may run, with its arguments; {source}, {port}, {door} and choices are filled in.",
 			Example: `local audit = sesame.command { "/usr/local/bin/audit", "{source}", timeout = "5s" }`,
 			Options: documented(commandOptions()), function: registerCommand},

@@ -41,6 +41,10 @@ func theScripts(t *testing.T, files map[string]string, options scripting.Options
 	if err != nil {
 		t.Fatal(err)
 	}
+	return newWorld(t, set)
+}
+
+func newWorld(t *testing.T, set *scripting.Set) *world {
 	t.Cleanup(set.Close)
 	w := &world{t: t, set: set, now: monday, e: engine.New(engine.Config{}, monday)}
 	w.see(w.e.Swap(w.now, set.Engine))

@@ -1,0 +1,73 @@
+// Package condition turns the options that scripts give, such as those of sesame.window, into
+// conditions of doors.
+//
+// Each kind of condition is one file with a function that returns its [Kind]. That declares the options,
+// their documentation and how the condition is built from plain values. Nothing here knows Lua: the
+// reader of the tables of scripts goes by the declaration.
+package condition
+
+import (
+	"time"
+
+	"sesame/daemon/engine"
+)
+
+// A Kind is a kind of condition that scripts can make.
+type Kind struct {
+	Name    string // behind "sesame."
+	Type    string // how a call is written behind the name
+	Doc     string // one sentence
+	Example string
+	Options []Option // beside name, which all kinds have
+	Item    *Option  // what stands in the table without a key; nil: nothing may
+	// Build makes a condition of values that were parsed, called by name in its text. All required
+	// options are there. The error is about the table as a whole.
+	Build func(name string, v Values) (engine.Condition, error)
+}
+
+// An Option is one key of the table of a condition.
+type Option struct {
+	Name     string
+	Type     string // for documentation
+	Default  string // for documentation; "" for none
+	Doc      string // one sentence
+	Required bool
+	Expected string // for the message when the value has another type
+	// Parse reads the text that a script gave. When it is nil, the value is a condition.
+	Parse func(text string) (any, error)
+}
+
+// Values are those of a table, as [Option.Parse] returned them.
+type Values struct {
+	Named map[string]any
+	List  []any
+}
+
+// parser makes an [Option.Parse] of a function that returns one type.
+func parser[T any](parse func(string) (T, error)) func(string) (any, error) {
+	return func(text string) (any, error) { return parse(text) }
+}
+
+// named returns the value of an option, and the other value when the script gave none.
+func named[T any](v Values, name string, other T) T {
+	if value, ok := v.Named[name].(T); ok {
+		return value
+	}
+	return other
+}
+
+// list returns the entries of the list.
+func list[T any](v Values) []T {
+	items := make([]T, len(v.List))
+	for i, item := range v.List {
+		items[i] = item.(T)
+	}
+	return items
+}
+
+// MayHold reports whether a condition can hold at a time of day. It is true for a condition that does
+// not depend on the time. One that does has a method of this name.
+func MayHold(c engine.Condition, t time.Time) bool {
+	timed, ok := c.(interface{ MayHold(t time.Time) bool })
+	return !ok || timed.MayHold(t)
+}

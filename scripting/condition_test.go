@@ -1,0 +1,114 @@
+package scripting_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"sesame/daemon/engine"
+	"sesame/scripting"
+	"sesame/scripting/condition"
+	"sesame/scripting/lint"
+	"sesame/scripting/source"
+	"sesame/scripting/source/sourcetest"
+)
+
+// A moon is a condition that only this test has. It holds while the day of the month has a digit.
+type moon struct{ name, digit string }
+
+func (m moon) MayHold(t time.Time) bool { return strings.Contains(t.Format("2"), m.digit) }
+func (m moon) String() string           { return m.name + ": day with " + m.digit }
+
+func (m moon) Check(c *engine.Call) (engine.Verdict, error) {
+	return engine.Verdict{OK: m.MayHold(c.Wall), Detail: m.String()}, nil
+}
+
+// withMoon is the API with sesame.moon, as one line in the list would have it.
+func withMoon() []scripting.Object {
+	api := scripting.API()
+	parse := func(text string) (any, error) {
+		if len(text) != 1 {
+			return nil, errors.New("expected one digit")
+		}
+		return text, nil
+	}
+	api[0].Members = append(api[0].Members, scripting.ConditionMember(condition.Kind{
+		Name: "moon", Type: "{ options }", Doc: "Makes a condition that holds on some days.", Example: `local m = sesame.moon { digit = "2" }`,
+		Options: []condition.Option{{Name: "digit", Type: "a digit", Required: true, Doc: "What the day must have.", Expected: `a digit such as "2"`, Parse: parse}},
+		Build: func(name string, v condition.Values) (engine.Condition, error) {
+			if v.Named["digit"] == "9" {
+				return nil, errors.New("nine is too late")
+			}
+			return moon{name, v.Named["digit"].(string)}, nil
+		},
+	}))
+	return api
+}
+
+// TestANewCondition: one declaration is all that a condition needs.
+func TestANewCondition(t *testing.T) {
+	load := func(text string) (*scripting.Set, error) {
+		return scripting.LoadWith(sourcetest.Files(map[string]string{"a.lua": text}), scripting.Options{}, withMoon())
+	}
+	const door = `sesame.door "a" { sequence = { 4, 2, 3, 1 }, guards = 22, when = WHEN }`
+	t.Run("a script uses it", func(t *testing.T) {
+		for when, want := range map[string][]string{
+			`sesame.moon { digit = "2" }`:                                                   {"open a 203.0.113.9", "allow 203.0.113.9/32 tcp/22 30s"}, // it is the second
+			`sesame.moon { digit = "3", name = "late" }`:                                    {"refuse a when late: day with 3"},
+			`sesame.any { sesame.moon { digit = "3" }, function() return false, "no" end }`: {"refuse a when any: moon: day with 3 or no"},
+		} {
+			set, err := load(strings.Replace(door, "WHEN", when, 1))
+			if err != nil {
+				t.Fatal(err)
+			}
+			w := newWorld(t, set)
+			w.knock(alice, "tcp/4", "tcp/2", "tcp/3", "tcp/1")
+			w.want(want...)
+		}
+	})
+	t.Run("a wrong one has its place", func(t *testing.T) {
+		for script, want := range map[string]string{
+			"local m = sesame.moon { digit = 3 }":                 `a.lua:1:33: digit: expected a digit such as "2", got the number 3`,
+			`local m = sesame.moon { digit = "33" }`:              `a.lua:1:33: digit: expected one digit`,
+			`local m = sesame.moon { digit = "9" }`:               `a.lua:1:11: sesame.moon: nine is too late`,
+			`local m = sesame.moon { }`:                           `a.lua:1:11: sesame.moon: digit is missing: expected a digit`,
+			`local m = sesame.moon { digit = "3", days = "mon" }`: `a.lua:1:38: unknown option "days" in sesame.moon: expected one of digit, name`,
+			"local m = sesame.moon { 3 }\nlocal n = m.digit":      `a.lua:1:11: sesame.moon: expected options such as digit = ..., got an entry without a name`,
+		} {
+			_, err := load(script)
+			problems, ok := err.(source.Problems)
+			if !ok || problems[0].Error() != want {
+				t.Errorf("%s\ngives %v\nwant  %s", script, err, want)
+			}
+		}
+	})
+	t.Run("its documentation is there", func(t *testing.T) {
+		want := "- **sesame.moon** `{ options }`: Makes a condition that holds on some days.\n  `local m = sesame.moon { digit = \"2\" }`\n" +
+			"  - `digit` (a digit, required): What the day must have.\n  - `name` (a name, default the variable's): What reasons call it.\n"
+		if got := scripting.Reference(withMoon()); !strings.Contains(got, want) {
+			t.Errorf("the reference lacks\n%s", want)
+		}
+	})
+	t.Run("lint knows when it may hold", func(t *testing.T) {
+		for when, want := range map[string][]string{
+			`{ sesame.moon { digit = "1" }, sesame.moon { digit = "2" } }`: {lint.NoWayBack}, // on the 12th
+			`{ sesame.moon { digit = "3" }, sesame.moon { digit = "4" } }`: {lint.NoWayBack, lint.WindowNever},
+		} {
+			set, err := load(strings.Replace(door, "WHEN", when, 1))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, f := range lint.Check(set) {
+				got = append(got, f.ID)
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%s: findings (-want +got):\n%s", when, diff)
+			}
+			set.Close()
+		}
+	})
+}
