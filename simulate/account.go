@@ -11,29 +11,28 @@ import (
 	"sesame/daemon/transcript"
 )
 
-// remembered bounds an account: so many sources, each at each door it knocked.
-// A flood pushes out those who came no further than their first knock, oldest
-// first; it never pushes out who came further.
-const remembered = 1000
+// maxOutcomes bounds the memory of an account. When it is full, a new outcome replaces the oldest
+// outcome of the lowest rank. So a flood of first knocks replaces only first knocks.
+const maxOutcomes = 1000
 
-// An account remembers for people what came of each source's attempts. It
-// follows the packets beside the events, because the knock that came too late,
-// which is what somebody wants to know, causes no event.
+// An account collects, for people, the outcome of each source's attempts at each door. It looks at
+// packets as well as at events: a knock that came too late causes no event, and the reader wants to
+// know by how much it was too late.
 type account struct {
 	doors    map[string]*engine.Door
-	groups   map[string][]*engine.Door // those that are matched together
-	ours     bool                      // the packet at hand is for an address of this host
+	groups   map[string][]*engine.Door // doors of policy knockd, which the engine matches together
+	ours     bool                      // the current packet is for an address of this host
 	sources  map[netip.Addr][]*outcome
 	ranks    [ranks]list.List // of *outcome, oldest first
-	count    int              // of outcomes remembered
-	seen     int              // of outcomes ever
-	now      time.Time
-	opened   *outcome // the latest, for the effects that follow it
-	overflow bool
-	ended    time.Time // the last moment of what was recorded of a daemon, which went on; zero: nothing goes on
+	count    int              // number of outcomes now
+	seen     int              // number of outcomes ever
+	now      time.Time        // time of the latest packet
+	opened   *outcome         // the latest, for the effects that follow its event
+	overflow bool             // some outcomes were replaced
+	ended    time.Time        // end of a recording, after which attempts may go on; zero: a capture, they end
 }
 
-// A rank says how far a source came at a door.
+// A rank is how far a source came at a door.
 type rank int
 
 const (
@@ -44,28 +43,28 @@ const (
 	ranks
 )
 
-// An outcome is what came of one source's attempts at one door.
+// An outcome is the result of one source's attempts at one door.
 type outcome struct {
-	source netip.Addr
-	door   *engine.Door
-	seen   int // its place among all outcomes
-	rank   rank
-	place  *list.Element // among those of its rank
+	source  netip.Addr
+	door    *engine.Door
+	seen    int // its number among all outcomes, from 0
+	rank    rank
+	element *list.Element // of this outcome in the list of its rank
 
 	opens, refusals, errors, misses int
 
-	open   place
-	access []string // what the first opening gave
-	refuse place
-	detail string // of the latest refusal
-	fault  string // of the latest error
-	best   nearMiss
-	awaits awaited
-	going  going
+	open    position
+	access  []string // that the first opening granted
+	refuse  position
+	detail  string // of the latest refusal
+	fault   string // of the latest error
+	best    nearMiss
+	awaits  awaited
+	current progress
 }
 
-// A place is a packet in its capture.
-type place struct{ packet, capture int }
+// A position names a packet: its number, and that of its capture.
+type position struct{ packet, capture int }
 
 func newAccount(doors []*engine.Door) *account {
 	a := &account{doors: map[string]*engine.Door{}, sources: map[netip.Addr][]*outcome{}}
@@ -73,8 +72,8 @@ func newAccount(doors []*engine.Door) *account {
 	return a
 }
 
-// swap takes over other doors. One that means the same to who knocks stays, and
-// attempts in the others end for a reason.
+// swap replaces the doors. A door with the same rules for knocks keeps its attempts. Attempts at
+// other doors end with the given reason.
 func (a *account) swap(doors []*engine.Door, why engine.Reason) {
 	was := a.doors
 	a.doors, a.groups = map[string]*engine.Door{}, map[string][]*engine.Door{}
@@ -89,46 +88,43 @@ func (a *account) swap(doors []*engine.Door, why engine.Reason) {
 	}
 	for _, outcomes := range a.sources {
 		for _, o := range outcomes {
-			if o.awaits.stage > 0 && !o.awaits.told && a.doors[o.door.Name] != o.door {
-				o.note(nearMiss{stage: o.awaits.stage, reason: why})
+			if o.awaits.stage > 0 && !o.awaits.reported && a.doors[o.door.Name] != o.door {
+				o.addMiss(nearMiss{stage: o.awaits.stage, reason: why})
 			}
 		}
 	}
 }
 
-// sameRules reports whether two doors mean the same to who knocks.
+// sameRules reports whether the same knocks open two doors.
 func sameRules(a, b *engine.Door) bool {
 	return slices.Equal(a.Sequence, b.Sequence) && a.Within == b.Within && a.StepTimeout == b.StepTimeout &&
 		a.Policy == b.Policy && a.Group == b.Group && a.Flags == b.Flags && a.Target == b.Target
 }
 
-// packet follows a packet and the events that it caused. Counted says that no
-// rule dropped it before a door saw it.
+// packet handles a packet and the events that it caused. Counted says that the engine offered the
+// packet to the doors: it was neither a retransmit nor for another host.
 func (a *account) packet(p *packet.Packet, counted bool, events []engine.Event) {
 	if p.Time.After(a.now) {
 		a.now = p.Time
 	}
 	if counted {
 		for _, o := range a.sources[p.Source] {
-			o.see(p, a)
+			o.compare(p, a)
 		}
 	}
 	if !counted {
 		p = nil
 	}
+	a.events(events, p)
+}
+
+// events handles events. P is the packet that caused them, nil for other inputs.
+func (a *account) events(events []engine.Event, p *packet.Packet) {
 	for i := range events {
 		a.event(&events[i], p)
 	}
 }
 
-// after follows what no packet caused.
-func (a *account) after(events []engine.Event) {
-	for i := range events {
-		a.event(&events[i], nil)
-	}
-}
-
-// event follows one event; p is the packet at hand, nil when there is none.
 func (a *account) event(e *engine.Event, p *packet.Packet) {
 	if e.Kind == engine.EventEffect {
 		a.effect(e)
@@ -139,7 +135,7 @@ func (a *account) event(e *engine.Event, p *packet.Packet) {
 		return
 	}
 	o := a.outcome(e.Source.Addr(), door)
-	at := place{e.Packet, e.Capture}
+	at := position{e.Packet, e.Capture}
 	switch e.Kind {
 	case engine.EventStage:
 		o.stage(e)
@@ -147,17 +143,17 @@ func (a *account) event(e *engine.Event, p *packet.Packet) {
 		a.raise(o, missed)
 		o.miss(e, p, a)
 	case engine.EventRefuse:
-		o.going = going{}
+		o.current = progress{}
 		a.raise(o, refused)
 		o.refusals++
 		o.refuse, o.detail = at, transcript.Because(e.Reason, e.Detail)
 	case engine.EventError:
-		o.going = going{}
+		o.current = progress{}
 		a.raise(o, refused)
 		o.errors++
 		o.fault = transcript.Fault(e)
 	case engine.EventOpen:
-		o.going = going{}
+		o.current = progress{}
 		a.raise(o, opened)
 		if o.opens++; o.opens == 1 {
 			o.open, a.opened = at, o
@@ -165,37 +161,37 @@ func (a *account) event(e *engine.Event, p *packet.Packet) {
 	}
 }
 
-// effect notes what an opening gave. A grant for a network has another source
-// than the knock, so it is found by what it follows.
+// effect notes the access that an opening granted. A grant for a network has another source than
+// the knock, so the effect is found by its packet and not by its source.
 func (a *account) effect(e *engine.Event) {
 	o := a.opened
-	if o == nil || e.Door != o.door.Name || (place{e.Packet, e.Capture}) != o.open {
+	if o == nil || e.Door != o.door.Name || (position{e.Packet, e.Capture}) != o.open {
 		return
 	}
-	if given := gave(e); given != "" {
-		o.access = append(o.access, given)
+	if access := accessOf(e); access != "" {
+		o.access = append(o.access, access)
 	}
 }
 
-// outcome returns that of a source at a door. When there is no room for a new
-// one, it takes that of the oldest outcome of the lowest rank.
+// outcome returns the outcome of a source at a door, and makes it if there is none yet.
 func (a *account) outcome(source netip.Addr, door *engine.Door) *outcome {
 	for _, o := range a.sources[source] {
 		if o.door == door {
 			return o
 		}
 	}
-	if a.count == remembered {
+	if a.count == maxOutcomes {
 		a.forget()
 	}
 	o := &outcome{source: source, door: door, seen: a.seen}
-	o.place = a.ranks[begun].PushBack(o)
+	o.element = a.ranks[begun].PushBack(o)
 	a.sources[source] = append(a.sources[source], o)
 	a.count++
 	a.seen++
 	return o
 }
 
+// forget removes the oldest outcome of the lowest rank.
 func (a *account) forget() {
 	for r := range a.ranks {
 		first := a.ranks[r].Front()
@@ -216,17 +212,17 @@ func (a *account) forget() {
 	}
 }
 
-// raise moves an outcome up, never down: what counts is the furthest.
+// raise moves an outcome up to a rank. An outcome never moves down.
 func (a *account) raise(o *outcome, to rank) {
 	if to <= o.rank {
 		return
 	}
-	a.ranks[o.rank].Remove(o.place)
+	a.ranks[o.rank].Remove(o.element)
 	o.rank = to
-	o.place = a.ranks[to].PushBack(o)
+	o.element = a.ranks[to].PushBack(o)
 }
 
-// all returns the outcomes, the furthest first, then by appearance.
+// all returns the outcomes, the furthest first. Equal ones are in the order of their first knocks.
 func (a *account) all() []*outcome {
 	var all []*outcome
 	for _, r := range slices.Backward(a.ranks[:]) {

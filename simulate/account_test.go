@@ -40,7 +40,7 @@ type story struct {
 func tell(t *testing.T, doors ...*engine.Door) *story {
 	set := &engine.Set{Doors: doors}
 	s := &story{t: t}
-	s.replay.out = transcript.NewText(&s.text, transcript.TextOptions{})
+	s.replay.writer = transcript.NewText(&s.text, transcript.TextOptions{})
 	s.replay.account = newAccount(set.Doors)
 	s.replay.begin(noon, set, nil)
 	return s
@@ -75,7 +75,7 @@ func (s *story) ends(want string) {
 		s.t.Errorf("account (-want +got):\n%s", diff)
 	}
 	if s.t.Failed() {
-		s.replay.out.Summary(transcript.Summary{})
+		s.replay.writer.Summary(transcript.Summary{})
 		s.t.Log("\n" + s.text.String())
 	}
 }
@@ -258,7 +258,7 @@ func TestAnAccountIsBounded(t *testing.T) {
 	s.knock(0, tom, 7000)
 	s.knock(1, tom, 8000)
 	s.knock(2, tom, 9000)
-	for i := range 3 * remembered {
+	for i := range 3 * maxOutcomes {
 		s.knock(10+i, fmt.Sprintf("10.0.%d.%d", i/200, i%200), 7000)
 	}
 	// The flood must not push out who comes now, nor who opened before.
@@ -266,8 +266,8 @@ func TestAnAccountIsBounded(t *testing.T) {
 	s.knock(4100, eve, 8000)
 	s.knock(4200, eve, 7000)
 	a := s.replay.account
-	if a.count > remembered || len(a.sources) > remembered {
-		t.Errorf("%d outcomes of %d sources are remembered, want at most %d", a.count, len(a.sources), remembered)
+	if a.count > maxOutcomes || len(a.sources) > maxOutcomes {
+		t.Errorf("%d outcomes of %d sources are remembered, want at most %d", a.count, len(a.sources), maxOutcomes)
 	}
 	s.replay.end(time.Hour)
 	var text strings.Builder

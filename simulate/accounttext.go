@@ -15,11 +15,11 @@ import (
 	"sesame/daemon/transcript"
 )
 
-// shown bounds what people are given to read.
+// shown is how many sources WriteAccount lists.
 const shown = 20
 
-// WriteAccount tells people what came of each source, or why nothing was a
-// knock. It returns the first error of w.
+// WriteAccount writes a text for people: the outcome of each source, or why no packet was a knock.
+// It returns the error of w.
 func (r *Report) WriteAccount(w io.Writer) error {
 	var b bytes.Buffer
 	b.WriteByte('\n')
@@ -43,22 +43,22 @@ func (r *Report) WriteAccount(w io.Writer) error {
 	return err
 }
 
-// write tells what came of each source, those who opened a door first.
+// write lists the outcomes of the first sources, and counts the others.
 func (a *account) write(w io.Writer) {
 	all := a.all()
 	width := 0
 	for _, o := range all {
 		width = max(width, utf8.RuneCountInString(transcript.Safe(o.door.Name)))
 	}
-	told := map[string]bool{}
+	listed := map[string]bool{}
 	rest := map[string]bool{}
 	for _, o := range all {
 		source := o.source.String()
-		if len(told) == shown && !told[source] {
+		if len(listed) == shown && !listed[source] {
 			rest[source] = true
 			continue
 		}
-		told[source] = true
+		listed[source] = true
 		for _, line := range o.lines(a.ended) {
 			fmt.Fprintf(w, "%-15s  %-*s  %s\n", source, width, transcript.Safe(o.door.Name), line)
 		}
@@ -71,13 +71,13 @@ func (a *account) write(w io.Writer) {
 	}
 }
 
-// lines returns what is to be said of an outcome: what is on its way, then the best
-// first. Ended is when a recording did; zero: then everything ends.
+// lines describes an outcome: the attempt that goes on, then the results, the best first. Ended is
+// the end of a recording, zero for captures.
 func (o *outcome) lines(ended time.Time) []string {
 	var lines []string
-	waits := o.waits(ended)
-	if waits != "" {
-		lines = append(lines, waits)
+	waiting := o.waiting(ended)
+	if waiting != "" {
+		lines = append(lines, waiting)
 	}
 	if o.opens > 0 {
 		line := "opened" + times(o.opens, o.open, "first")
@@ -92,7 +92,7 @@ func (o *outcome) lines(ended time.Time) []string {
 	if o.refusals > o.errors {
 		lines = append(lines, "refused"+times(o.refusals, o.refuse, "last")+": "+o.detail)
 	}
-	if best, ok := o.furthest(); ok && (waits == "" || o.best.stage > 0) {
+	if best, ok := o.furthest(); ok && (waiting == "" || o.best.stage > 0) {
 		line := "stopped"
 		if o.misses > 1 {
 			line += fmt.Sprintf(" %d times, the furthest", o.misses)
@@ -102,8 +102,8 @@ func (o *outcome) lines(ended time.Time) []string {
 	return lines
 }
 
-// furthest returns the miss to tell of. An attempt that stands at its first
-// stage when all is over ended too, though nothing told it.
+// furthest returns the miss to describe. An attempt that is at its first stage when the capture
+// ends is a miss too, though no event reports it.
 func (o *outcome) furthest() (nearMiss, bool) {
 	if o.best.stage == 0 && o.awaits.stage > 0 && o.opens == 0 && o.refusals == 0 {
 		return nearMiss{stage: o.awaits.stage, reason: engine.EndOfCapture}, true
@@ -111,7 +111,7 @@ func (o *outcome) furthest() (nearMiss, bool) {
 	return o.best, o.best.stage > 0
 }
 
-// why says why an attempt stopped, and by how much it failed.
+// why describes why an attempt ended, and by how much the knock was too late.
 func (o *outcome) why(m nearMiss) string {
 	awaited := o.door.Sequence[min(m.stage, len(o.door.Sequence)-1)].Port.String()
 	came := m.came.String()
@@ -147,16 +147,16 @@ func (o *outcome) why(m nearMiss) string {
 	return strings.ReplaceAll(string(m.reason), "_", " ")
 }
 
-// times says how often something happened, and where.
-func times(n int, at place, which string) string {
+// times describes how often something happened, and at which packet the first or last time.
+func times(n int, at position, which string) string {
 	if n == 1 {
 		return inBrackets(at.String())
 	}
 	return " " + strconv.Itoa(n) + " times, " + which + inBrackets(at.String())
 }
 
-// String names the packet, and the capture when there are several.
-func (p place) String() string {
+// String names the packet, and its capture if there are several. It is "" for no packet.
+func (p position) String() string {
 	switch {
 	case p.packet == 0:
 		return ""
@@ -166,7 +166,7 @@ func (p place) String() string {
 	return fmt.Sprintf("packet %d of capture %d", p.packet, p.capture)
 }
 
-// inBrackets returns what is there of the parts, " (packet 3, within 8s)".
+// inBrackets joins the parts that are not empty, as in " (packet 3, within 8s)".
 func inBrackets(parts ...string) string {
 	parts = slices.DeleteFunc(parts, func(part string) bool { return part == "" })
 	if len(parts) == 0 {
@@ -175,8 +175,8 @@ func inBrackets(parts ...string) string {
 	return " (" + strings.Join(parts, ", ") + ")"
 }
 
-// gave returns what an effect gave, "" when it gave nothing to its source.
-func gave(e *engine.Event) string {
+// accessOf describes the access that an effect gave, "" for effects that give none.
+func accessOf(e *engine.Event) string {
 	switch {
 	case e.Effect == engine.EffectAllow && e.Observed:
 		return "would have opened " + e.Port.String() + " for " + transcript.Duration(e.TTL)

@@ -7,18 +7,18 @@ import (
 	"sesame/daemon/record"
 )
 
-// A capture is one of those that are replayed.
+// A capture is one capture file that is replayed.
 type capture struct {
 	name   string
 	number int // 1-based, 0 when it is the only one
 	reader *record.Reader
-	frame  *record.Frame // the next, nil behind the last; among several captures only
+	frame  *record.Frame // the next one, nil after the last; set only among several captures
 	at     time.Time     // of frame
 }
 
 type captures []*capture
 
-// open opens what c is to replay.
+// open opens the recording or the captures of c.
 func (c Config) open() (captures, error) {
 	if c.Recording == nil {
 		return open(c.Captures)
@@ -64,15 +64,14 @@ func open(paths []string) (captures, error) {
 	return opened, nil
 }
 
-// close closes files that were only read: there is nothing left to fail.
+// close closes the files. They were only read, so an error would change nothing.
 func (c captures) close() {
 	for _, capture := range c {
 		_ = capture.reader.Close()
 	}
 }
 
-// earliest returns the capture whose next frame comes first, nil when all are
-// at their end.
+// earliest returns the capture with the earliest next frame, nil when all have ended.
 func (c captures) earliest() *capture {
 	var first *capture
 	for _, capture := range c {
@@ -83,8 +82,7 @@ func (c captures) earliest() *capture {
 	return first
 }
 
-// streamed reports whether a capture comes as it is made, or cannot be read a
-// second time for another reason.
+// streamed reports whether a capture cannot be read a second time, such as one from a pipe.
 func (c captures) streamed() bool {
 	for _, capture := range c {
 		if _, size := capture.reader.Progress(); size < 0 {

@@ -13,31 +13,31 @@ import (
 	"sesame/daemon/transcript"
 )
 
-// explain says in one line why nothing was a knock. For that it reads the
-// captures again, if it can, and decodes every packet.
-func explain(c Config, r *Report, streamed bool) string {
+// diagnose says in one line why no packet was a knock. It reads the captures a second time if it
+// can, and decodes every packet: the first pass leaves out packets in which no door is interested.
+func diagnose(c Config, r *Report, streamed bool) string {
 	if !streamed {
 		if again, err := open(c.Captures); err == nil {
 			defer again.close()
 			t := newTally(c.Set, c.Local)
 			t.read(again)
-			return t.explain()
+			return t.diagnosis()
 		}
 	}
 	return transcript.Count(r.Packets, "packet") + ", none of which was a knock: " + dropNames(r.Dropped)
 }
 
-// A tally says what is in a capture, to explain why nothing in it was a knock.
+// A tally counts the packets of captures by the reason why they were no knocks.
 type tally struct {
 	set     *engine.Set
 	local   []netip.Prefix
 	packets int
-	dropped [packet.Drops]int // that cannot be decoded
-	hosts   common[netip.Addr]
-	ports   common[packet.Port] // of what came to this host and could be a knock
+	dropped [packet.Drops]int   // packets that cannot be decoded
+	hosts   common[netip.Addr]  // destinations
+	ports   common[packet.Port] // ports of the packets that knocks counts
 	here    int                 // packets to this host
-	knocks  int                 // of those, SYNs without ACK and UDP
-	watched int                 // packets to a port of a sequence, whatever their flags
+	knocks  int                 // packets to this host that are a SYN without ACK, or UDP
+	watched int                 // packets to this host and to a port of a sequence, with any flags
 }
 
 func newTally(set *engine.Set, local []netip.Prefix) *tally {
@@ -75,8 +75,8 @@ func (t *tally) add(p *packet.Packet, drop packet.Drop) {
 	}
 }
 
-// watches reports whether a door has the port of a packet, in whatever sequence,
-// and minds its destination.
+// watches reports whether a door has the port of a packet in one of its sequences, and accepts its
+// destination.
 func (t *tally) watches(d *engine.Door, p *packet.Packet) bool {
 	if !d.Accepts(p.Dest, isLocal(t.local, p.Dest)) {
 		return false
@@ -89,8 +89,8 @@ func (t *tally) watches(d *engine.Door, p *packet.Packet) bool {
 	return false
 }
 
-// explain says in one line why nothing was a knock.
-func (t *tally) explain() string {
+// diagnosis says in one line why no packet was a knock.
+func (t *tally) diagnosis() string {
 	undecoded := 0
 	for _, n := range t.dropped {
 		undecoded += n
@@ -114,13 +114,13 @@ func (t *tally) explain() string {
 	return packets + ", none to a port that a door watches (" + watchedPorts(t.set) + "); " + t.ports.most("most knocks were to")
 }
 
-// isLocal reports whether a destination is this host's; without local
-// addresses every one is.
+// isLocal reports whether a destination is this host's. Without local addresses every destination
+// is.
 func isLocal(local []netip.Prefix, dest netip.Addr) bool {
 	return len(local) == 0 || slices.ContainsFunc(local, func(p netip.Prefix) bool { return p.Contains(dest) })
 }
 
-// watchedPorts lists the ports of all sequences, as many as one line holds.
+// watchedPorts lists the ports of all sequences, and only counts those after the eighth.
 func watchedPorts(set *engine.Set) string {
 	const enough = 8
 	var ports []string
@@ -160,19 +160,19 @@ func joined(local []netip.Prefix) string {
 	return strings.Join(names, ",")
 }
 
-// common finds what is frequent among any number of things, in bounded memory
-// (Misra and Gries, "Finding repeated elements", 1982): whatever makes up more
-// than one in kept of them is still there at the end.
+// common finds frequent values in a stream, in bounded memory (Misra and Gries, "Finding repeated
+// elements", 1982). A value that makes up more than one in maxCounters of the stream is still among
+// the counters at the end.
 type common[K comparable] struct {
 	counts map[K]int
 	total  int
 }
 
-const kept = 1024
+const maxCounters = 1024
 
 func (c *common[K]) add(k K) {
 	c.total++
-	if _, known := c.counts[k]; known || len(c.counts) < kept {
+	if _, known := c.counts[k]; known || len(c.counts) < maxCounters {
 		c.counts[k]++
 		return
 	}
@@ -183,8 +183,8 @@ func (c *common[K]) add(k K) {
 	}
 }
 
-// most says which was the most frequent, and of equals the first by name. A
-// count is never above the truth, so the claim is not made of less than half.
+// most names the most frequent value; of equals, the first by name. A counter may be too low and is
+// never too high, so the claim, such as "most were for", needs a counter above half of the total.
 func (c *common[K]) most(claim string) string {
 	if len(c.counts) == 0 {
 		return "none stands out"

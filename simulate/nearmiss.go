@@ -9,102 +9,106 @@ import (
 	"sesame/daemon/packet"
 )
 
-// A nearMiss is the furthest that an unfinished attempt of a source came.
+// A nearMiss is the end of the unfinished attempt of a source that came furthest.
 type nearMiss struct {
-	stage  int // 0: there was none
+	stage  int // knocks done; 0: there was no attempt
 	reason engine.Reason
-	at     place       // of the packet that ended it, or came too late
-	came   packet.Port // in that packet
+	at     position    // of the packet that ended it, or came too late
+	came   packet.Port // of that packet
 	late   time.Duration
 }
 
-// awaited is a knock that a source still owes: the next one of an attempt at
-// its first stage, whose end no event will tell, or the one that an attempt
-// missed by time.
+// awaited is the knock that a source has to send next. The account compares packets with it in two
+// cases: after the first knock, since no event reports the end of such an attempt, and after an
+// attempt that time ended, since the knock may still come too late.
 type awaited struct {
-	stage  int // knocks done before it; 0: nothing is awaited
-	until  time.Time
-	reason engine.Reason // of missing it at until
-	told   bool          // an event told the miss
+	stage    int // knocks done before it; 0: nothing is awaited
+	until    time.Time
+	reason   engine.Reason // for which the attempt ends at until
+	reported bool          // an event has reported that end
 }
 
-// going is an attempt that is on its way.
-type going struct {
-	stage        int // knocks done; 0: there is none
+// progress is the state of an attempt that has not ended.
+type progress struct {
+	stage        int // knocks done; 0: there is no attempt
 	begun, until time.Time
 }
 
-// goOn follows an attempt to a stage. When it began is not known where somebody asked
-// for less than all.
-func (o *outcome) goOn(stage int, now time.Time) {
-	g := going{stage: stage, begun: o.going.begun}
+// advance notes that an attempt reached a stage. Its begin is unknown when the selection left out
+// the first knock; the end of the door's total time is then unknown too.
+func (o *outcome) advance(stage int, now time.Time) {
+	p := progress{stage: stage, begun: o.current.begun}
 	if stage == 1 {
-		g.begun = now
+		p.begun = now
 	}
 	if step := o.door.StepTimeout; step > 0 {
-		g.until = now.Add(step)
+		p.until = now.Add(step)
 	}
-	if !g.begun.IsZero() {
-		if end := g.begun.Add(o.door.Within); g.until.IsZero() || end.Before(g.until) {
-			g.until = end
+	if !p.begun.IsZero() {
+		if end := p.begun.Add(o.door.Within); p.until.IsZero() || end.Before(p.until) {
+			p.until = end
 		}
 	}
-	o.going = g
+	o.current = p
 }
 
-// waits returns what an attempt waits for that was on its way when a recording
-// ended, "" when there is none.
-func (o *outcome) waits(ended time.Time) string {
-	g := o.going
-	if g.stage == 0 || g.stage >= len(o.door.Sequence) || ended.IsZero() || !g.until.IsZero() && !g.until.After(ended) {
+// waiting describes the attempt that has not ended when a recording ends. It returns "" when there
+// is none.
+func (o *outcome) waiting(ended time.Time) string {
+	p := o.current
+	if p.stage == 0 || p.stage >= len(o.door.Sequence) || ended.IsZero() || !p.until.IsZero() && !p.until.After(ended) {
 		return ""
 	}
-	line := fmt.Sprintf("on its way at %d of %d: waits for %v", g.stage, len(o.door.Sequence), o.door.Sequence[g.stage].Port)
-	if !g.until.IsZero() {
-		line += ", until " + g.until.UTC().Format("15:04:05.000")
+	line := fmt.Sprintf("on its way at %d of %d: waits for %v", p.stage, len(o.door.Sequence), o.door.Sequence[p.stage].Port)
+	if !p.until.IsZero() {
+		line += ", until " + p.until.UTC().Format("15:04:05.000")
 	}
 	return line
 }
 
-// see compares a packet with what is awaited. The engine judges the packet for
-// itself; this only finds words for what it decided.
-func (o *outcome) see(p *packet.Packet, a *account) {
+// compare compares a packet with the awaited knock. The engine has already decided about the
+// packet. This function only finds the words for that decision, which the engine does not give.
+func (o *outcome) compare(p *packet.Packet, a *account) {
 	w := o.awaits
 	if w.stage == 0 || !o.door.Accepts(p.Dest, a.ours) {
 		return
 	}
 	late := a.now.Sub(w.until)
-	came := nearMiss{stage: w.stage, reason: w.reason, at: place{p.Number, p.Capture}, came: p.Port}
+	came := nearMiss{stage: w.stage, reason: w.reason, at: position{p.Number, p.Capture}, came: p.Port}
 	switch d := o.door; {
-	case late < 0 && w.told, late < 0 && d.Sequence[w.stage].Holds(p):
+	case late < 0 && w.reported:
+		// The attempt has ended, and the packet is from before its end.
+	case late < 0 && d.Sequence[w.stage].Holds(p):
+		// The awaited knock in time: the engine reports the next stage.
 	case d.Sequence[w.stage].Holds(p):
 		came.late = late
-		o.note(came)
+		o.addMiss(came)
 	case late >= 0:
+		// Another packet after the time: the awaited knock may still come.
 	case d.Policy == engine.PolicyKnockd:
 		if a.disturbs(d, p) {
 			came.reason = engine.WrongPort
-			if minds(d, p) {
+			if hasPort(d, p) {
 				came.reason = engine.OutOfOrder
 			}
-			o.note(came)
+			o.addMiss(came)
 		}
 	case d.Duplicates == engine.DuplicatesIgnored && d.Sequence[0].Holds(p):
-		o.await(1, a.now)
-		o.goOn(1, a.now)
+		o.await(1, a.now) // a repeated first knock starts the time of the attempt again
+		o.advance(1, a.now)
 	case d.OnWrong != engine.WrongResets:
-	case minds(d, p):
+	case hasPort(d, p):
 		came.reason = engine.OutOfOrder
-		o.note(came)
-	case d.Strict && strays(d, p):
+		o.addMiss(came)
+	case d.Strict && isStray(d, p):
 		came.reason = engine.WrongPort
-		o.note(came)
+		o.addMiss(came)
 	}
 }
 
-// disturbs reports whether a packet that is not the next knock of a door of a
-// group ends an attempt in it: one with the flags that the door asks for, and
-// which is some knock of some door of the group.
+// disturbs reports whether a packet ends an attempt at a door of a group although it is not the
+// door's next knock: it has the flags that the door asks for, and is a knock of some door of the
+// group. So it is in knockd, which tries a packet at all doors.
 func (a *account) disturbs(d *engine.Door, p *packet.Packet) bool {
 	if p.Port.Proto == packet.TCP && !d.Flags.Holds(p.Flags) {
 		return false
@@ -114,32 +118,32 @@ func (a *account) disturbs(d *engine.Door, p *packet.Packet) bool {
 	})
 }
 
-// strays reports whether a strict door takes a packet to a port that it does
-// not list for a wrong knock. What other doors guard, and answers to flows of
-// this host, the engine knows better; here it only misplaces a word.
-func strays(d *engine.Door, p *packet.Packet) bool {
+// isStray reports whether a strict door counts a packet as a wrong knock although its port is not
+// in the sequence. The engine also excepts ports that other doors guard, and answers to flows of
+// this host. Missing those here changes a word of the account and nothing else.
+func isStray(d *engine.Door, p *packet.Packet) bool {
 	knocks := p.Port.Proto == packet.UDP || p.Port.Proto == packet.TCP && engine.SYN.Holds(p.Flags)
 	return knocks && !slices.Contains(d.Guards, p.Port) && !slices.Contains(d.Except, p.Port)
 }
 
-// minds reports whether a packet that is not the next knock can be a wrong one.
-func minds(d *engine.Door, p *packet.Packet) bool {
+// hasPort reports whether the packet's port is in the sequence of the door.
+func hasPort(d *engine.Door, p *packet.Packet) bool {
 	return slices.ContainsFunc(d.Sequence, func(k engine.Knock) bool { return k.Port == p.Port })
 }
 
-// note keeps a miss when it is the furthest so far. The one that was awaited is
-// told now, and one that an event told already is not counted again.
-func (o *outcome) note(m nearMiss) {
-	if !o.awaits.told {
+// addMiss counts a miss, unless an event has reported it already, and stores it if it is the
+// furthest so far. Nothing is awaited afterwards.
+func (o *outcome) addMiss(m nearMiss) {
+	if !o.awaits.reported {
 		o.misses++
 	}
-	o.awaits, o.going = awaited{}, going{}
+	o.awaits, o.current = awaited{}, progress{}
 	if m.stage >= o.best.stage {
 		o.best = m
 	}
 }
 
-// await expects the knock after the given stage, which was reached at now.
+// await sets the awaited knock: the one after the given stage, which was reached at now.
 func (o *outcome) await(stage int, now time.Time) {
 	o.awaits = awaited{stage: stage, until: now.Add(o.door.Within), reason: engine.TotalTimeout}
 	if step := o.door.StepTimeout; step > 0 && step < o.door.Within {
@@ -147,28 +151,29 @@ func (o *outcome) await(stage int, now time.Time) {
 	}
 }
 
+// stage handles the event that an attempt advanced.
 func (o *outcome) stage(e *engine.Event) {
 	o.awaits = awaited{}
-	o.goOn(e.Stage, e.Time)
+	o.advance(e.Stage, e.Time)
 	if e.Stage == 1 && e.Stages > 1 {
 		o.await(1, e.Time)
 	}
 }
 
-// miss follows the end of an attempt. When time ended it, its packet may still
-// come, and may even be the one at hand.
+// miss handles the event that an attempt ended. When time ended it, the awaited knock may still
+// come, and may be the packet p that made the engine notice the time.
 func (o *outcome) miss(e *engine.Event, p *packet.Packet, a *account) {
-	m := nearMiss{stage: e.Stage, reason: e.Reason, at: place{e.Packet, e.Capture}}
+	m := nearMiss{stage: e.Stage, reason: e.Reason, at: position{e.Packet, e.Capture}}
 	if p != nil && e.Packet == p.Number && e.Capture == p.Capture {
 		m.came = p.Port
 	}
 	o.awaits = awaited{}
-	o.note(m)
+	o.addMiss(m)
 	if e.Reason != engine.StepTimeout && e.Reason != engine.TotalTimeout {
 		return
 	}
-	o.awaits = awaited{stage: e.Stage, until: e.Time, reason: e.Reason, told: true}
+	o.awaits = awaited{stage: e.Stage, until: e.Time, reason: e.Reason, reported: true}
 	if p != nil && p.Source == o.source {
-		o.see(p, a)
+		o.compare(p, a)
 	}
 }

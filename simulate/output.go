@@ -8,21 +8,21 @@ import (
 	"sesame/daemon/packet"
 )
 
-// A teller hands on what an engine decides, to the transcript and the account.
-type teller struct {
-	out     Writer
-	account *account // nil: nobody asked
-	live    bool     // somebody may watch: hand lines on at once
+// An output passes the decisions of an engine on, to the transcript and to the account.
+type output struct {
+	writer  Writer
+	account *account // nil: none is wanted
+	live    bool     // the capture arrives while it is replayed: flush after every write
 	only    selection
-	spends  int // of the engine, when the account took over its doors
+	oneTime int // the engine's OneTimeChanges when the account took over its doors
 }
 
-func newTeller(c Config, doors []*engine.Door, live bool) teller {
-	t := teller{out: c.Writer, live: live, only: selection{source: c.Source.Masked(), since: c.Since}}
+func newOutput(c Config, doors []*engine.Door, live bool) output {
+	o := output{writer: c.Writer, live: live, only: selection{source: c.Source.Masked(), since: c.Since}}
 	if c.Account {
-		t.account = newAccount(doors)
+		o.account = newAccount(doors)
 	}
-	return t
+	return o
 }
 
 // namesOf returns the names of doors, in their order.
@@ -34,22 +34,22 @@ func namesOf(doors []*engine.Door) []string {
 	return names
 }
 
-// A selection is what somebody wants to be told of. The zero one is everything.
+// A selection says which events the transcript and the account get. The zero selection is all.
 type selection struct {
 	source netip.Prefix
 	since  time.Time
-	chosen []engine.Event // reused
+	chosen []engine.Event // reused by of
 }
 
 // all reports whether nothing is left out.
 func (s *selection) all() bool { return !s.source.IsValid() && s.since.IsZero() }
 
-// has reports whether something that a source did at a time is chosen.
+// has reports whether an event of a source at a time is selected.
 func (s *selection) has(source netip.Prefix, at time.Time) bool {
 	return (!s.source.IsValid() || s.source.Overlaps(source)) && !at.Before(s.since)
 }
 
-// of returns those of the events that are chosen, valid until the next call.
+// of returns the selected events. They are valid until the next call.
 func (s *selection) of(events []engine.Event) []engine.Event {
 	if s.all() || len(events) == 0 {
 		return events
@@ -63,54 +63,56 @@ func (s *selection) of(events []engine.Event) []engine.Event {
 	return s.chosen
 }
 
-// packet gives an engine a packet, and tells what it decides.
-func (t *teller) packet(e *engine.Engine, p *packet.Packet) []engine.Event {
-	if t.account == nil {
+// packet gives a packet to an engine, reports the decisions and returns all of them.
+func (o *output) packet(e *engine.Engine, p *packet.Packet) []engine.Event {
+	if o.account == nil {
 		events := e.Packet(p)
-		t.write(events)
+		o.write(events)
 		return events
 	}
-	t.account.ours = e.Ours(p.Dest)
+	o.account.ours = e.Ours(p.Dest)
 	before := e.Counts()
 	events := e.Packet(p)
 	after := e.Counts()
 	counted := before.Dropped[packet.NotLocal] == after.Dropped[packet.NotLocal] &&
 		before.Dropped[packet.Retransmit] == after.Dropped[packet.Retransmit]
-	chosen := t.only.of(events)
-	if t.only.all() || t.only.has(netip.PrefixFrom(p.Source, p.Source.BitLen()), p.Time) {
-		t.account.packet(p, counted, chosen)
+	chosen := o.only.of(events)
+	if o.only.all() || o.only.has(netip.PrefixFrom(p.Source, p.Source.BitLen()), p.Time) {
+		o.account.packet(p, counted, chosen)
 	} else {
-		t.account.after(chosen)
+		o.account.events(chosen, nil)
 	}
-	t.follow(e)
-	t.write(events)
+	o.updateDoors(e)
+	o.write(events)
 	return events
 }
 
-// follow lets the account go on with the sequences that doors go on with.
-func (t *teller) follow(e *engine.Engine) {
-	if n := e.OneTimeChanges(); t.account != nil && n != t.spends {
-		t.spends = n
-		t.account.swap(e.Doors(), engine.Used)
+// updateDoors gives the account the engine's doors again when a one-time sequence was consumed: the
+// door then expects the next sequence.
+func (o *output) updateDoors(e *engine.Engine) {
+	if n := e.OneTimeChanges(); o.account != nil && n != o.oneTime {
+		o.oneTime = n
+		o.account.swap(e.Doors(), engine.Used)
 	}
 }
 
-// tell tells what no packet caused.
-func (t *teller) tell(events []engine.Event) {
-	if t.account != nil {
-		t.account.after(t.only.of(events))
+// report passes on events that no packet caused.
+func (o *output) report(events []engine.Event) {
+	if o.account != nil {
+		o.account.events(o.only.of(events), nil)
 	}
-	t.write(events)
+	o.write(events)
 }
 
-// write writes events before the next input makes them invalid.
-func (t *teller) write(events []engine.Event) {
-	chosen := t.only.of(events)
+// write passes events on to the transcript alone. They are valid until the engine's next input, so
+// the writer must not hold on to them.
+func (o *output) write(events []engine.Event) {
+	chosen := o.only.of(events)
 	if len(chosen) == 0 {
 		return
 	}
-	t.out.Events(chosen)
-	if t.live {
-		t.out.Flush() // its error comes back from Summary
+	o.writer.Events(chosen)
+	if o.live {
+		o.writer.Flush() // Summary returns its error
 	}
 }

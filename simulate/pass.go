@@ -9,7 +9,7 @@ import (
 	"sesame/daemon/record"
 )
 
-// A pass is one reading of all captures, first packet to last.
+// A pass reads all captures once, from the first packet to the last, and replays them.
 type pass struct {
 	config     Config
 	captures   captures
@@ -21,13 +21,16 @@ type pass struct {
 	cut        int
 	unreadable map[packet.LinkType]int
 	incomplete []error
-	isRecorded bool // the host's addresses are from a recording
+	recorded   bool // the host's addresses are from a recording
 	replay     replay
 }
 
 func newPass(c Config, captures captures) *pass {
-	p := &pass{config: c, captures: captures, filter: filter.New(filter.Interest(c.Set.Interest())), decoder: packet.NewDecoder(), unreadable: map[packet.LinkType]int{}}
-	p.replay.teller = newTeller(c, c.Set.Doors, captures.streamed())
+	p := &pass{
+		config: c, captures: captures, decoder: packet.NewDecoder(),
+		filter: filter.New(filter.Interest(c.Set.Interest())), unreadable: map[packet.LinkType]int{},
+	}
+	p.replay.output = newOutput(c, c.Set.Doors, captures.streamed())
 	return p
 }
 
@@ -37,21 +40,21 @@ func (p *pass) read() {
 	case len(p.captures) > 1:
 		p.merged()
 	case p.captures[0].reader.Recording():
-		p.recorded(p.captures[0])
+		p.recording(p.captures[0])
 	default:
-		p.alone(p.captures[0])
+		p.single(p.captures[0])
 	}
 	if p.packets == 0 {
 		p.replay.begin(time.Unix(0, 0), p.config.Set, p.config.Local)
 	}
 }
 
-// often is how many packets pass between two signs of progress, less one.
-const often = 1<<16 - 1
+// progressMask selects the packets after which progress is reported: one in 65,536.
+const progressMask = 1<<16 - 1
 
-// alone replays a capture that is the only one. The loop is what a replay
-// spends its time in: a packet that nobody watches costs a look at its bytes.
-func (p *pass) alone(c *capture) {
+// single replays the only capture. Most of the time of a replay is spent in this loop: a packet
+// in which no door is interested costs one look at its bytes, and no decoding.
+func (p *pass) single(c *capture) {
 	f, err := c.reader.Next()
 	if err == nil {
 		p.replay.begin(f.Time(), p.config.Set, p.config.Local)
@@ -61,7 +64,7 @@ func (p *pass) alone(c *capture) {
 		if p.packets == 0 || f.After(&last) {
 			last = *f
 		}
-		if p.packets++; p.packets&often == 0 {
+		if p.packets++; p.packets&progressMask == 0 {
 			p.progress(c)
 		}
 		if p.filter.Match(f.Link, f.Data) {
@@ -76,10 +79,10 @@ func (p *pass) alone(c *capture) {
 	}
 }
 
-// recorded replays a recording of the daemon that is the only capture, like a
-// capture of its packets. What they met on the host is taken from it too: the
-// addresses, unless others were given, and the clock on the wall.
-func (p *pass) recorded(c *capture) {
+// recording replays the packets of a recording of the daemon through other scripts than its own.
+// The steps of the wall clock come from the recording too, and so do the host's addresses unless
+// others are given.
+func (p *pass) recording(c *capture) {
 	var offset time.Duration
 	given := p.config.Local != nil
 	item, err := c.reader.NextItem()
@@ -88,16 +91,16 @@ func (p *pass) recorded(c *capture) {
 		switch {
 		case item.Snapshot != nil && first:
 			first, offset = false, item.Snapshot.State.Offset
-			if p.isRecorded = !given; !given {
+			if p.recorded = !given; !given {
 				p.config.Local = item.Snapshot.State.Local
 			}
 		case f != nil:
-			if p.packets++; p.packets&often == 0 {
+			if p.packets++; p.packets&progressMask == 0 {
 				p.progress(c)
 			}
 			if p.replay.engine == nil {
 				p.replay.begin(f.Time(), p.config.Set, p.config.Local)
-				p.replay.take(f.Time(), p.replay.engine.Step(f.Time(), offset))
+				p.replay.prepare(f.Time(), p.replay.engine.Step(f.Time(), offset))
 			}
 			p.replay.reach(f.Time())
 			if p.filter.Match(f.Link, f.Data) {
@@ -118,8 +121,8 @@ func (p *pass) recorded(c *capture) {
 	p.ended(err)
 }
 
-// merged replays several captures: by time, then by their order, then by the
-// packets' numbers.
+// merged replays several captures in the order of their packets' time. At the same time the order
+// is that of the captures, then that of the packets in one capture.
 func (p *pass) merged() {
 	for _, c := range p.captures {
 		p.advance(c)
@@ -132,7 +135,7 @@ func (p *pass) merged() {
 		if p.packets == 0 {
 			p.replay.begin(c.at, p.config.Set, p.config.Local)
 		}
-		if p.packets++; p.packets&often == 0 {
+		if p.packets++; p.packets&progressMask == 0 {
 			p.progress(c)
 		}
 		if p.filter.Match(c.frame.Link, c.frame.Data) {
@@ -145,7 +148,7 @@ func (p *pass) merged() {
 	}
 }
 
-// advance reads the next frame of one capture among several.
+// advance reads the next frame of one of several captures.
 func (p *pass) advance(c *capture) {
 	f, err := c.reader.Next()
 	if c.frame = f; err != nil {
@@ -156,14 +159,14 @@ func (p *pass) advance(c *capture) {
 	c.at = f.Time()
 }
 
-// ended notes why a capture gave no more, unless it was its end.
+// ended notes the error that ended a capture early. io.EOF is its regular end.
 func (p *pass) ended(err error) {
 	if err != io.EOF {
 		p.incomplete = append(p.incomplete, err)
 	}
 }
 
-// frame decodes what the filter let through, and gives it to the engine.
+// frame decodes a frame that passed the filter, and gives the packet to the engine.
 func (p *pass) frame(f *record.Frame, at time.Time, capture int) {
 	if drop := p.decoder.Decode(f.Link, f.Data, f.Wire, &p.packet); drop != packet.Kept {
 		p.dropped[drop]++
@@ -188,7 +191,10 @@ func (p *pass) progress(c *capture) {
 
 func (p *pass) report() *Report {
 	counts := p.replay.engine.Counts()
-	r := &Report{Clamped: counts.Clamped, Cut: p.cut, Unreadable: p.unreadable, Incomplete: p.incomplete, account: p.replay.account, local: p.config.Local, recorded: p.isRecorded}
+	r := &Report{
+		Clamped: counts.Clamped, Cut: p.cut, Unreadable: p.unreadable, Incomplete: p.incomplete,
+		account: p.replay.account, local: p.config.Local, recorded: p.recorded,
+	}
 	r.Packets, r.Knocks, r.Opens = p.packets, counts.Knocks, counts.Opens
 	r.Misses, r.Refusals, r.Errors = counts.Misses, counts.Refusals, counts.Errors
 	for d := range packet.Drops {

@@ -75,7 +75,7 @@ func TestWhatEndsAnAttemptOfAGroupIsNamed(t *testing.T) {
 			aimed := knockd(door("aimed", 1111, 1112))
 			aimed.Target = netip.MustParseAddr("192.0.2.7")
 			s := tell(t, knockd(door("ssh", 7000, 8000, 9000)), knockd(door("web", 1110, 1111, 2222, 1112)), aimed)
-			s.replay.take(noon, s.replay.engine.Local(noon, []netip.Prefix{netip.MustParsePrefix("192.0.2.1/32")}))
+			s.replay.prepare(noon, s.replay.engine.Local(noon, []netip.Prefix{netip.MustParsePrefix("192.0.2.1/32")}))
 			test.knock(s)
 			s.endsFor("ssh", test.want)
 		})

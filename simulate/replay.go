@@ -9,8 +9,7 @@ import (
 	"sesame/daemon/transcript"
 )
 
-// A Writer takes the transcript of a replay. [transcript.JSON] and
-// [transcript.Text] are two.
+// A Writer writes the transcript of a replay. [transcript.JSON] and [transcript.Text] are Writers.
 type Writer interface {
 	Begin(doors []string)
 	Events([]engine.Event)
@@ -18,13 +17,13 @@ type Writer interface {
 	Summary(transcript.Summary) error
 }
 
-// A replay drives an engine through virtual time, and writes what it decides.
-// Every effect succeeds: a bare capture tells nothing else.
+// A replay drives an engine through virtual time and reports its decisions. Every effect succeeds
+// at once, since a plain capture does not hold the results of effects.
 type replay struct {
-	teller
-	engine *engine.Engine
-	last   time.Time
-	owed   []uint64 // effects whose result is still to be given
+	output
+	engine  *engine.Engine
+	last    time.Time
+	pending []uint64 // effects whose result the engine awaits
 }
 
 // begin starts the engine at the time of the first packet.
@@ -32,9 +31,9 @@ func (r *replay) begin(start time.Time, set *engine.Set, local []netip.Prefix) {
 	r.engine = engine.New(engine.Config{}, start)
 	r.last = start
 	if local != nil {
-		r.take(start, r.engine.Local(start, local))
+		r.prepare(start, r.engine.Local(start, local))
 	}
-	r.take(start, r.engine.Swap(start, set))
+	r.prepare(start, r.engine.Swap(start, set))
 	if r.account != nil {
 		r.account.swap(r.engine.Doors(), engine.Reloaded)
 	}
@@ -47,13 +46,14 @@ func (r *replay) reach(at time.Time) {
 	}
 }
 
-// packet gives the engine a packet.
+// packet gives a packet to the engine.
 func (r *replay) packet(p *packet.Packet) {
-	r.owe(r.teller.packet(r.engine, p))
-	r.settle(p.Time)
+	r.await(r.output.packet(r.engine, p))
+	r.finish(p.Time)
 }
 
-// end lets attempts end with the capture, and grants run to theirs.
+// end ends the attempts with the capture, and runs time on until the last grant has ended. Timers
+// of scripts fire until that long after the last packet.
 func (r *replay) end(until time.Duration) {
 	r.input(r.last, r.engine.End(r.last, r.last.Add(until)))
 	for next, some := r.engine.Next(); some; next, some = r.engine.Next() {
@@ -61,36 +61,36 @@ func (r *replay) end(until time.Duration) {
 	}
 }
 
-// input takes what no packet caused.
+// input handles the events of an input that is no packet.
 func (r *replay) input(now time.Time, events []engine.Event) {
-	r.owe(events)
-	r.tell(events)
-	r.settle(now)
+	r.await(events)
+	r.report(events)
+	r.finish(now)
 }
 
-// take is input for what nobody asks an account of.
-func (r *replay) take(now time.Time, events []engine.Event) {
-	r.owe(events)
+// prepare is input for the time before the first packet. The account leaves it out.
+func (r *replay) prepare(now time.Time, events []engine.Event) {
+	r.await(events)
 	r.write(events)
-	r.settle(now)
+	r.finish(now)
 }
 
-// owe notes the effects whose result is awaited.
-func (r *replay) owe(events []engine.Event) {
+// await notes the effects whose result the engine awaits.
+func (r *replay) await(events []engine.Event) {
 	for i := range events {
 		if events[i].ID != 0 {
-			r.owed = append(r.owed, events[i].ID)
+			r.pending = append(r.pending, events[i].ID)
 		}
 	}
 }
 
-// settle reports effects as done, in order. What that causes is written too, and
-// its effects are reported as well.
-func (r *replay) settle(now time.Time) {
-	for i := 0; i < len(r.owed); i++ {
-		events := r.engine.Result(now, r.owed[i], nil)
-		r.owe(events)
+// finish gives the engine the result of each pending effect, in order: it succeeded. A result may
+// cause further events. They are written, and their effects finish too.
+func (r *replay) finish(now time.Time) {
+	for i := 0; i < len(r.pending); i++ {
+		events := r.engine.Result(now, r.pending[i], nil)
+		r.await(events)
 		r.write(events)
 	}
-	r.owed = r.owed[:0]
+	r.pending = r.pending[:0]
 }

@@ -12,17 +12,17 @@ import (
 	"sesame/scripting/source"
 )
 
-// What the engine of a recording may ask for, and how many grants and values a
-// recording may restore.
+// The engine of a replayed recording has room for the most attempts and grants that a daemon can be
+// configured for. A recording may restore as many grants and values: more is damage.
 const (
 	mostAttempts = 1 << 22
 	mostGrants   = 1 << 18
 )
 
-// A rerunning replays a recording exactly: the engine is given what the daemon's
-// was given, and nothing else.
+// A rerunning replays a recording exactly: its engine gets the inputs that the daemon's engine got,
+// and no others.
 type rerunning struct {
-	teller
+	output
 	config   Config
 	capture  *capture
 	set      *scripting.Set
@@ -35,8 +35,8 @@ type rerunning struct {
 	before   engine.Counts // of the engine when the recording began
 }
 
-// rerun replays a recording of the daemon. It fails when there is nothing that
-// could be replayed; what is wrong further on ends the replay there.
+// rerun replays a recording of the daemon. It fails when the recording cannot even begin. Damage
+// further on ends the replay there, and is reported as incomplete.
 func rerun(c Config, recording *capture) (*Report, error) {
 	r := &rerunning{config: c, capture: recording, decoder: packet.NewDecoder()}
 	if err := r.begin(); err != nil {
@@ -44,21 +44,21 @@ func rerun(c Config, recording *capture) (*Report, error) {
 	}
 	defer func() { r.set.Close() }()
 	_, size := recording.reader.Progress()
-	r.teller = newTeller(c, r.engine.Doors(), size < 0)
-	r.spends = r.engine.OneTimeChanges()
+	r.output = newOutput(c, r.engine.Doors(), size < 0)
+	r.oneTime = r.engine.OneTimeChanges()
 	c.Writer.Begin(namesOf(r.engine.Doors()))
 	err := r.read()
 	if r.account != nil {
 		r.account.ended = r.engine.Now()
 	}
-	report := r.report()
+	report := r.summary()
 	if err != io.EOF {
 		report.Incomplete = append(report.Incomplete, err)
 	}
 	return report, c.Writer.Summary(report.Summary)
 }
 
-// begin makes the engine and the scripts of the first snapshot.
+// begin loads the scripts of the first snapshot and resumes its engine.
 func (r *rerunning) begin() error {
 	item, err := r.capture.reader.NextItem()
 	switch {
@@ -80,7 +80,7 @@ func (r *rerunning) begin() error {
 	return nil
 }
 
-// load makes a script set of recorded files.
+// load loads a script set from recorded files.
 func load(s record.Scripts) (*scripting.Set, error) {
 	files := make([]source.File, len(s.Files))
 	for i, f := range s.Files {
@@ -95,7 +95,7 @@ func load(s record.Scripts) (*scripting.Set, error) {
 	return set, err
 }
 
-// read replays all items. The error is io.EOF when that was the end.
+// read replays all items. The error is io.EOF at the end of the recording.
 func (r *rerunning) read() error {
 	for {
 		item, err := r.capture.reader.NextItem()
@@ -113,12 +113,12 @@ func (r *rerunning) read() error {
 	}
 }
 
-// frame gives the engine a packet under the number that it had.
+// frame gives a packet to the engine, with the number that it had in the daemon.
 func (r *rerunning) frame(f *record.Frame) error {
 	if drop := r.decoder.Decode(f.Link, f.Data, f.Wire, &r.packet); drop != packet.Kept {
 		return fmt.Errorf("the packet that follows is %v, which no engine was given", drop)
 	}
-	if r.packets++; r.packets&often == 0 && r.config.Progress != nil {
+	if r.packets++; r.packets&progressMask == 0 && r.config.Progress != nil {
 		read, size := r.capture.reader.Progress()
 		r.config.Progress(r.capture.name, read, size)
 	}
@@ -129,48 +129,48 @@ func (r *rerunning) frame(f *record.Frame) error {
 	if number := int(f.ID); number > 0 {
 		r.packet.Number = number
 	}
-	r.teller.packet(r.engine, &r.packet)
+	r.output.packet(r.engine, &r.packet)
 	return nil
 }
 
-// input gives the engine an input that is no packet.
+// input gives an input that is no packet to the engine.
 func (r *rerunning) input(in *record.Input) error {
 	e, now := r.engine, in.Time
 	switch in.Kind {
 	case record.InputTick:
-		r.tell(e.Tick(now))
+		r.report(e.Tick(now))
 	case record.InputSet:
 		return r.swap(in)
 	case record.InputResult:
-		r.tell(e.Result(now, in.ID, in.Failure()))
+		r.report(e.Result(now, in.ID, in.Failure()))
 	case record.InputGrant:
-		r.tell(e.Grant(now, in.Source, in.Port, in.TTL))
+		r.report(e.Grant(now, in.Source, in.Port, in.TTL))
 	case record.InputRevoke:
-		r.tell(e.Revoke(now, in.Source, in.Port))
+		r.report(e.Revoke(now, in.Source, in.Port))
 	case record.InputRestore:
 		if r.restored += len(in.Records); r.restored > mostGrants {
 			return fmt.Errorf("more than %d grants and values are restored", mostGrants)
 		}
-		r.tell(e.Restore(now, in.Records))
+		r.report(e.Restore(now, in.Records))
 	case record.InputLocal:
-		r.tell(e.Local(now, in.Local))
+		r.report(e.Local(now, in.Local))
 	case record.InputStep:
-		r.tell(e.Step(now, in.Offset))
+		r.report(e.Step(now, in.Offset))
 	case record.InputShutdown:
-		r.tell(e.Shutdown(now))
+		r.report(e.Shutdown(now))
 	}
-	r.follow(e)
+	r.updateDoors(e)
 	return nil
 }
 
-// swap changes to the scripts of a reload.
+// swap exchanges the scripts, as a reload of the daemon did.
 func (r *rerunning) swap(in *record.Input) error {
 	next, err := load(in.Scripts)
 	if err != nil {
 		return fmt.Errorf("the scripts of a reload: %w", err)
 	}
 	events := r.engine.Swap(in.Time, next.Engine)
-	r.tell(events)
+	r.report(events)
 	if r.account != nil {
 		r.account.swap(r.engine.Doors(), engine.Reloaded)
 	}
@@ -179,7 +179,7 @@ func (r *rerunning) swap(in *record.Input) error {
 	return nil
 }
 
-func (r *rerunning) report() *Report {
+func (r *rerunning) summary() *Report {
 	now, was := r.engine.Counts(), r.before
 	s := transcript.Summary{
 		Packets: r.packets, Knocks: now.Knocks - was.Knocks, Opens: now.Opens - was.Opens,

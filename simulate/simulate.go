@@ -1,9 +1,8 @@
 // Package simulate turns captures and a script set into a report.
 //
-// It is the daemon without the machine: the same filter, decoder, engine and
-// transcript, in virtual time. It imports nothing that could open a port or run
-// a command, so that replaying a stranger's capture through a stranger's scripts
-// is as harmless as reading them.
+// It runs the filter, the decoder, the engine and the transcript of the daemon in virtual time. It
+// imports no package that could open a port or run a command. So it is safe to replay a stranger's
+// capture through a stranger's scripts.
 package simulate
 
 import (
@@ -18,59 +17,56 @@ import (
 	"sesame/daemon/transcript"
 )
 
-// A Config says what to replay. Only Captures or Recording, Set or Load, and
-// Writer are required.
+// A Config says what to replay. It needs Captures or Recording, Set or Load, and Writer.
 type Config struct {
 	Captures []string // paths; "-" is standard input
-	// Recording is read in place of Captures. It is not closed.
+	// Recording is read in place of Captures. The caller closes it.
 	Recording io.Reader
 
-	// Set is what the captures are replayed through. Without one, a recording of
-	// the daemon that stands alone is replayed exactly: with the scripts, the
-	// results of effects and all else that was recorded, to its last input. For
-	// any other capture Load is then called to complete the Config with a set.
+	// Set is the script set. Without one, a single recording of the daemon is replayed exactly:
+	// with the scripts, the results of effects and all other inputs that were recorded. For any
+	// other captures without a Set, Load is called to complete the Config.
 	Set  *engine.Set
 	Load func(*Config) error
 
-	Local  []netip.Prefix // the host's addresses; none: those recorded, else every destination counts
+	Local  []netip.Prefix // the host's addresses; nil: those recorded, else every destination counts
 	Until  time.Duration  // how long script timers run on after the last packet
 	Writer Writer
-	// Account asks for what people want to know beyond the transcript. It
-	// costs a little for each watched packet, and a second pass over a capture
-	// in which nothing was a knock.
+	// Account collects what [Report.WriteAccount] writes. It costs a little for each packet that a
+	// door is interested in, and a second pass over a capture in which nothing was a knock.
 	Account bool
-	// Source and Since limit what Writer and the account are told: to what
-	// concerns addresses of a network, and to what happened from a time on. The
-	// zero values limit nothing. Totals are of everything all the same.
+	// Source and Since limit the events that Writer and the account get: to sources in a network,
+	// and to events from a time on. The zero values limit nothing. Totals always count everything.
 	Source netip.Prefix
 	Since  time.Time
-	// Progress is called now and then with what was read of a capture.
+	// Progress is called now and then with the number of bytes read of a capture, and its size,
+	// which is below zero when it is unknown.
 	Progress func(name string, read, size int64)
 }
 
-// A Report says how a replay went.
+// A Report is the result of a replay.
 type Report struct {
 	transcript.Summary
 	Clamped int // packets stamped earlier than their predecessor
 	Cut     int // decoded packets of whose payload the capture holds only a part
 	// Unreadable counts the packets of each link type that cannot be decoded.
 	Unreadable map[packet.LinkType]int
-	// Incomplete has one error for each capture that could not be read to its
-	// end, all before which was replayed, and one for scripts that find none.
+	// Incomplete has one error for each capture that could not be read to its end. All packets
+	// before the error were replayed.
 	Incomplete []error
-	// Exact says that a recording was replayed as it was recorded.
+	// Exact says that a recording was replayed with its own scripts and inputs.
 	Exact bool
 
 	account *account
-	nothing string // why nothing was a knock
+	nothing string // why no packet was a knock
 	local   []netip.Prefix
 
 	recorded bool // local is from a recording
 }
 
-// Run replays the captures, merged by time. It fails when a capture cannot be
-// opened, before anything is written, and when the transcript cannot be.
-// Memory does not grow with the captures.
+// Run replays the captures, merged by time. It fails when a capture cannot be opened, before
+// anything is written, and when the transcript cannot be written. Memory does not grow with the
+// captures.
 func Run(c Config) (*Report, error) {
 	captures, err := c.open()
 	if err != nil {
@@ -98,7 +94,7 @@ func Run(c Config) (*Report, error) {
 	report := p.report()
 	if c.Account && report.Knocks == 0 {
 		c.Local = report.local
-		report.nothing = explain(c, report, captures.streamed())
+		report.nothing = diagnose(c, report, captures.streamed())
 	}
 	return report, c.Writer.Summary(report.Summary)
 }

@@ -237,8 +237,8 @@ func TestWhatIsFrequent(t *testing.T) {
 			c.add(-7)
 		}
 	}
-	if len(c.counts) > kept {
-		t.Errorf("%d are counted, want at most %d", len(c.counts), kept)
+	if len(c.counts) > maxCounters {
+		t.Errorf("%d are counted, want at most %d", len(c.counts), maxCounters)
 	}
 	if got, want := c.most("most were"), "the most frequent is -7"; got != want {
 		t.Errorf("got %q, want %q", got, want)

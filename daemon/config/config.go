@@ -1,8 +1,8 @@
 // Package config turns sesame.toml into settings.
 //
-// A file is read strictly. Every key must be known and every value must make sense; otherwise all errors
-// of the file are reported at once, each with its line. Defaults, documentation and checks of a key
-// stand in one table, in schema.go.
+// A file is read strictly. Every key must be known and every value must make sense; otherwise all
+// errors of the file are reported at once, each with its line. Defaults, documentation and checks
+// of a key stand in one table, in schema.go.
 package config
 
 import (
@@ -103,8 +103,8 @@ func Default() Config {
 	}
 }
 
-// Load reads the configuration file at path. With "" it reads the one at [Path], which may be missing.
-// When the file could be read and is wrong, the error is of type [Problems].
+// Load reads the configuration file at path. With "" it reads the one at [Path], which may be
+// missing. When the file could be read and is wrong, the error is of type [Problems].
 func Load(path string) (Config, error) {
 	named := path != ""
 	if !named {

@@ -113,8 +113,8 @@ func example() string {
 	return b.String()
 }
 
-// wrapped breaks a text into lines of at most width columns. The first line begins with first, and the
-// others with rest. Words stay whole.
+// wrapped breaks a text into lines of at most width columns. The first line begins with first, and
+// the others with rest. Words stay whole.
 func wrapped(text, first, rest string, width int) string {
 	var b strings.Builder
 	line, empty := first, true

@@ -1,7 +1,7 @@
 package config
 
-// A Key is one setting of the configuration file. The table of keys is the only place that knows the
-// settings: checks, messages, docs/configuration.md and the example file are made from it.
+// A Key is one setting of the configuration file. The table of keys is the only place that knows
+// the settings: checks, messages, docs/configuration.md and the example file are made from it.
 type Key struct {
 	Name    string // with its table: "log.level"
 	Type    string // the values that it takes, for messages and documentation
@@ -12,8 +12,8 @@ type Key struct {
 	read func(v value, c *Config)
 }
 
-// Keys returns all keys, in the order of the documentation. The keys of [options] are not among them:
-// scripts declare those.
+// Keys returns all keys, in the order of the documentation. The keys of [options] are not among
+// them: scripts declare those.
 func Keys() []Key {
 	return append(append(hostKeys(), firewallKeys()...), boundKeys()...)
 }

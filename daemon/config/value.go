@@ -16,8 +16,8 @@ import (
 	"sesame/daemon/spelling"
 )
 
-// A value is one value of the file, with its key. Each method converts it to one type. When it does not
-// fit, the method reports a problem and returns its argument, the default.
+// A value is one value of the file, with its key. Each method converts it to one type. When it does
+// not fit, the method reports a problem and returns its argument, the default.
 type value struct {
 	*reader
 	path string
@@ -182,8 +182,8 @@ func (v value) interfaces() []string {
 	return names
 }
 
-// CheckInterface returns an error for a name that no Linux interface can have: the kernel refuses more
-// than 15 bytes, "/", ":" and white space (dev_valid_name in net/core/dev.c).
+// CheckInterface returns an error for a name that no Linux interface can have: the kernel refuses
+// more than 15 bytes, "/", ":" and white space (dev_valid_name in net/core/dev.c).
 func CheckInterface(name string) error {
 	if name == "" || len(name) > 15 || name == "." || name == ".." || strings.ContainsAny(name, "/: \t\r\n\v\f") {
 		return fmt.Errorf("%q is not the name of an interface: expected one such as \"eth0\", of at most 15 bytes", shortened(name))

@@ -72,7 +72,7 @@ func TestAnObservedOpeningDidNothing(t *testing.T) {
 203.0.113.9      ssh  opened (packet 1): would have opened tcp/22 for 30s
 `)
 	for _, e := range []engine.Event{{Effect: engine.EffectExec, Argv: []string{"/notify", "a b"}, Observed: true}} {
-		if got, want := gave(&e), `would have run /notify "a b"`; got != want {
+		if got, want := accessOf(&e), `would have run /notify "a b"`; got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}
