@@ -242,18 +242,14 @@ func (w *world) act(t *rapid.T) {
 	}
 }
 
-// atRandom runs a property many times, each in a bubble of its own. How rapid
-// ends a run must not be seen by the bubble.
-func atRandom(t *testing.T, property func(*rapid.T, *world)) {
+// checkInBubbles checks a property many times, each time in a bubble of its own.
+// Rapid ends a run with a panic, which must not leave the bubble.
+func checkInBubbles(t *testing.T, property func(*rapid.T)) {
 	rapid.Check(t, func(rt *rapid.T) {
 		var ended any
 		synctest.Test(t, func(*testing.T) {
-			w := newRandomWorld(rt)
-			defer func() {
-				ended = recover()
-				_ = w.stop()
-			}()
-			property(rt, w)
+			defer func() { ended = recover() }()
+			property(rt)
 		})
 		if ended != nil {
 			panic(ended)
@@ -261,10 +257,19 @@ func atRandom(t *testing.T, property func(*rapid.T, *world)) {
 	})
 }
 
+// checkWorlds checks a property of random worlds.
+func checkWorlds(t *testing.T, property func(*rapid.T, *world)) {
+	checkInBubbles(t, func(rt *rapid.T) {
+		w := newRandomWorld(rt)
+		defer func() { _ = w.stop() }()
+		property(rt, w)
+	})
+}
+
 // TestWhateverHappensTheHostIsAsDecided lets an engine, a runner and a host that
 // fails in all ways meet at random.
 func TestWhateverHappensTheHostIsAsDecided(t *testing.T) {
-	atRandom(t, func(t *rapid.T, w *world) {
+	checkWorlds(t, func(t *rapid.T, w *world) {
 		for range rapid.IntRange(1, 60).Draw(t, "acts") {
 			w.act(t)
 		}
@@ -322,7 +327,7 @@ func (w *world) again() *world {
 // TestAfterACrashNothingIsOwed lets a daemon die at a random step of a random
 // life. The next one ends what it began.
 func TestAfterACrashNothingIsOwed(t *testing.T) {
-	atRandom(t, func(t *rapid.T, w *world) {
+	checkWorlds(t, func(t *rapid.T, w *world) {
 		w.crash = rapid.IntRange(1, 80).Draw(t, "crash")
 		for range rapid.IntRange(1, 60).Draw(t, "acts") {
 			if w.act(t); w.isDead() {

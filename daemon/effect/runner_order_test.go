@@ -1,0 +1,163 @@
+package effect
+
+import (
+	"context"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"sesame/daemon/engine"
+	"sesame/daemon/packet"
+)
+
+// The effects of one decision may stand around the close of a grant that the
+// decision ends, as an open that first closes does. The kernel gets them in the
+// order in which the engine decided.
+func TestACloseWithinADecisionKeepsItsPlace(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := newHost(t, Config{})
+		first, second := h.allow(1, alice, web, time.Minute), h.allow(2, alice, ssh, time.Minute)
+		second[1].Decision = 1
+		h.give(slices.Concat(first, closed(9, alice, ssh), second))
+		h.want(t, "1, 2", "0s persist +1 +2", "0s apply 203.0.113.9 tcp/80 1m0s; 203.0.113.9 tcp/22 gone; 203.0.113.9 tcp/22 1m0s")
+	})
+}
+
+// Two decisions go on at the same moment, and the command of the later one ended
+// first.
+func TestDecisionsThatGoOnTogetherKeepTheirOrder(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := newStoppedHost(Config{}) // whose worker is this test
+		gates := map[string]chan struct{}{"/early": make(chan struct{}), "/late": make(chan struct{})}
+		h.r.exec = func(_ context.Context, c command, answer func(output, error)) {
+			<-gates[c.argv[0]]
+			answer(output{}, nil)
+		}
+		early, late := run(1, alice, "/early"), run(3, alice, "/late")
+		late[0].Door = "b"
+		h.r.Enqueue(reply(early, h.allow(2, alice, ssh, time.Minute)))
+		h.r.Enqueue(reply(late, h.allow(4, alice, ssh, time.Hour)))
+		h.r.round(t.Context(), h.r.take())
+		close(gates["/late"])
+		later(0)
+		close(gates["/early"])
+		later(0)
+		h.r.round(t.Context(), h.r.take())
+		h.want(t, "3, 1, 2, 4", "0s persist +2 +4", "0s apply 203.0.113.9 tcp/22 1m0s; 203.0.113.9 tcp/22 1h0m0s")
+	})
+}
+
+// TestWhatWasDecidedLastHolds queues random decisions, which alternate with each
+// other and with closes, and lets the table vanish and come back. In the end each
+// source and port has what was decided last for it, and the effects of a decision
+// were answered in their order.
+func TestWhatWasDecidedLastHolds(t *testing.T) {
+	checkInBubbles(t, func(t *rapid.T) {
+		h := newStoppedHost(Config{Commands: rapid.IntRange(1, 4).Draw(t, "commands")})
+		h.each = func(name string, _ int) program {
+			return program{takes: time.Duration(len(name)%5) * 300 * time.Millisecond}
+		}
+		h.start()
+		defer func() { _ = h.stop() }()
+		d := decider{t: t, h: h, last: make(map[key]time.Time)}
+		for range rapid.IntRange(1, 8).Draw(t, "calls") {
+			switch rapid.IntRange(0, 7).Draw(t, "act") {
+			case 0:
+				h.r.Install(Guards{}, d.elements())
+			case 1:
+				h.change(func() {
+					h.table = false
+					clear(h.kernel)
+				})
+				d.enqueue()
+				h.r.Install(Guards{}, d.elements())
+			case 2, 3:
+				later(time.Duration(rapid.IntRange(0, 12).Draw(t, "tenths")) * 100 * time.Millisecond)
+			default:
+				d.enqueue()
+			}
+		}
+		later(time.Hour)
+		d.check()
+	})
+}
+
+// A decider decides at random, and knows what the kernel must hold in the end.
+type decider struct {
+	t        *rapid.T
+	h        *host
+	id       uint64
+	last     map[key]time.Time
+	awaited  []uint64
+	decision map[uint64]uint64 // by effect
+}
+
+// enqueue hands over the events of one call: up to three decisions and closes.
+func (d *decider) enqueue() {
+	if d.decision == nil {
+		d.decision = make(map[uint64]uint64)
+	}
+	var events []engine.Event
+	var open [3]uint64 // decisions that may go on
+	for range rapid.IntRange(1, 8).Draw(d.t, "events") {
+		source := []netip.Prefix{alice, bob}[rapid.IntRange(0, 1).Draw(d.t, "source")]
+		port := []packet.Port{ssh, web}[rapid.IntRange(0, 1).Draw(d.t, "port")]
+		d.id++
+		of := &open[rapid.IntRange(0, 2).Draw(d.t, "decision")]
+		var next []engine.Event
+		switch rapid.IntRange(0, 4).Draw(d.t, "event") {
+		case 0, 1:
+			next = d.h.allow(d.id, source, port, 24*time.Hour+time.Duration(d.id)*time.Second)
+			d.last[key{source: source, port: port}] = next[1].Until
+		case 2, 3:
+			next = run(d.id, source, "/run"+strings.Repeat("x", rapid.IntRange(0, 5).Draw(d.t, "takes")))
+			next[0].Door = rapid.SampledFrom([]string{"a", "b", "c"}).Draw(d.t, "door")
+		case 4:
+			events = append(events, closed(d.id, source, port)...)
+			delete(d.last, key{source: source, port: port})
+			continue
+		}
+		if *of == 0 {
+			*of = d.id
+		}
+		next[len(next)-1].Decision = *of
+		d.decision[d.id] = *of
+		d.awaited = append(d.awaited, d.id)
+		events = append(events, next...)
+	}
+	d.h.r.Enqueue(events)
+}
+
+// elements returns what an engine would have.
+func (d *decider) elements() []engine.Element {
+	var all []engine.Element
+	for k, until := range d.last {
+		all = append(all, engine.Element{Source: k.source, Port: k.port, Until: until})
+	}
+	return all
+}
+
+func (d *decider) check() {
+	if got := d.h.open(); !maps.EqualFunc(got, d.last, time.Time.Equal) {
+		d.t.Errorf("elements: %v, want %v\n%s", got, d.last, strings.Join(d.h.happened, "\n"))
+	}
+	var answered []uint64
+	before := make(map[uint64]uint64) // the last answer of each decision
+	for _, result := range d.h.r.Results() {
+		of := d.decision[result.ID]
+		if result.Err != nil || result.ID < before[of] {
+			d.t.Errorf("effect %d of decision %d: %v, answered behind %d", result.ID, of, result.Err, before[of])
+		}
+		before[of] = result.ID
+		answered = append(answered, result.ID)
+	}
+	if slices.Sort(answered); !slices.Equal(answered, d.awaited) {
+		d.t.Errorf("answered %v, awaited %v", answered, d.awaited)
+	}
+	d.h.wantNothingLeft(d.t)
+}
