@@ -38,17 +38,13 @@ func (r *ruleset) readChains(t table) error {
 	return r.socket.rules(t, func(chain string, reply netlinkReply) error {
 		var rule expressions
 		err := reply.each(func(ad *netlink.AttributeDecoder) {
-			if ad.Type() != unix.NFTA_RULE_EXPRESSIONS {
-				return
-			}
-			ad.Nested(func(ad *netlink.AttributeDecoder) error {
-				for ad.Next() {
+			if ad.Type() == unix.NFTA_RULE_EXPRESSIONS {
+				each(ad, func(ad *netlink.AttributeDecoder) {
 					var e expression
-					ad.Nested(e.decode)
+					each(ad, e.decode)
 					rule = append(rule, e)
-				}
-				return nil
-			})
+				})
+			}
 		})
 		name := chainName{t, chain}
 		r.chains[name] = append(r.chains[name], rule)
@@ -56,16 +52,13 @@ func (r *ruleset) readChains(t table) error {
 	})
 }
 
-func (e *expression) decode(ad *netlink.AttributeDecoder) error {
-	for ad.Next() {
-		switch ad.Type() {
-		case unix.NFTA_EXPR_NAME:
-			e.name = ad.String()
-		case unix.NFTA_EXPR_DATA:
-			e.data = ad.Bytes()
-		}
+func (e *expression) decode(ad *netlink.AttributeDecoder) {
+	switch ad.Type() {
+	case unix.NFTA_EXPR_NAME:
+		e.name = ad.String()
+	case unix.NFTA_EXPR_DATA:
+		e.data = ad.Bytes()
 	}
-	return nil
 }
 
 // A probe is a packet that we granted, as far as it is known: the first of a

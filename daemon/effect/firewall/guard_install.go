@@ -73,10 +73,7 @@ func (g *Guard) install(guards effect.Guards, elements []effect.Element) error {
 	now, later := edits[:min(len(edits), maxInstalled)], edits[min(len(edits), maxInstalled):]
 	changes, _ := write(now)
 	batch = append(batch, changes...)
-	rules, err := g.ruleChanges(found)
-	if err != nil {
-		return err
-	}
+	rules := g.ruleChanges(found)
 	if err := g.socket.transact(append(batch, rules...)); err != nil {
 		return err
 	}
@@ -215,21 +212,17 @@ func foreignElements(found guardFound) []message {
 
 // ruleChanges returns messages that make the chain with its rules anew, unless
 // the kernel still lists what we wrote.
-func (g *Guard) ruleChanges(found guardFound) ([]message, error) {
+func (g *Guard) ruleChanges(found guardFound) []message {
 	var batch []message
 	if len(found.chains) == 0 {
 		batch = append(batch, guardTable.addChain(guardChain))
 	} else if g.rules != nil && bytes.Equal(found.rules, g.rules) {
-		return nil, nil
+		return nil
 	} else {
 		batch = append(batch, guardTable.flushChain(guardChain.name))
 	}
 	for _, r := range guardRules(g.mark) {
-		m, err := guardTable.addRule(guardChain.name, r)
-		if err != nil {
-			return nil, fmt.Errorf("rule %q: %w", r.comment, err)
-		}
-		batch = append(batch, m)
+		batch = append(batch, guardTable.addRule(guardChain.name, r))
 	}
-	return batch, nil
+	return batch
 }

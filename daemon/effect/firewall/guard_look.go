@@ -1,6 +1,7 @@
 package firewall
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -96,9 +97,10 @@ func (f guardFound) fits() bool {
 
 // tableState tells whether a table is there, and whether somebody put it to sleep.
 func (s *socket) tableState(t table) (exists, asleep bool, err error) {
-	var a attributes
-	a.text(unix.NFTA_TABLE_NAME, t.name)
-	err = s.ask(message{unix.NFT_MSG_GETTABLE, 0, t.family, a, "table " + t.name}, func(r netlinkReply) error {
+	question := newMessage(unix.NFT_MSG_GETTABLE, 0, t.family, "table "+t.name, func(ae *netlink.AttributeEncoder) {
+		ae.String(unix.NFTA_TABLE_NAME, t.name)
+	})
+	err = s.ask(question, func(r netlinkReply) error {
 		exists = true
 		return r.each(func(ad *netlink.AttributeDecoder) {
 			if ad.Type() == unix.NFTA_TABLE_FLAGS {
@@ -115,7 +117,8 @@ func (s *socket) tableState(t table) (exists, asleep bool, err error) {
 // chains returns the chains of all tables of a family; 0: of every family.
 func (s *socket) chains(family uint8) ([]chainFound, error) {
 	var found []chainFound
-	err := s.ask(message{unix.NFT_MSG_GETCHAIN, unix.NLM_F_DUMP, family, nil, "chains"}, func(r netlinkReply) error {
+	question := message{kind: unix.NFT_MSG_GETCHAIN, flags: unix.NLM_F_DUMP, family: family, what: "chains"}
+	err := s.ask(question, func(r netlinkReply) error {
 		one := chainFound{table: table{family: r.family}, policy: verdictAccept}
 		err := r.each(one.take)
 		found = append(found, one)
@@ -135,16 +138,13 @@ func (c *chainFound) take(ad *netlink.AttributeDecoder) {
 	case unix.NFTA_CHAIN_TYPE:
 		c.kind = ad.String()
 	case unix.NFTA_CHAIN_HOOK:
-		ad.Nested(func(ad *netlink.AttributeDecoder) error {
-			for ad.Next() {
-				switch ad.Type() {
-				case unix.NFTA_HOOK_HOOKNUM:
-					c.hook = ad.Uint32()
-				case unix.NFTA_HOOK_PRIORITY:
-					c.priority = ad.Int32()
-				}
+		each(ad, func(ad *netlink.AttributeDecoder) {
+			switch ad.Type() {
+			case unix.NFTA_HOOK_HOOKNUM:
+				c.hook = ad.Uint32()
+			case unix.NFTA_HOOK_PRIORITY:
+				c.priority = ad.Int32()
 			}
-			return nil
 		})
 	}
 }
@@ -162,9 +162,10 @@ func (s *socket) rawRules(t table) ([]byte, error) {
 
 // rules hands the rules of a table on, each with the name of its chain.
 func (s *socket) rules(t table, each func(chain string, r netlinkReply) error) error {
-	var a attributes
-	a.text(unix.NFTA_RULE_TABLE, t.name)
-	return s.ask(message{unix.NFT_MSG_GETRULE, unix.NLM_F_DUMP, t.family, a, "rules of table " + t.name}, func(r netlinkReply) error {
+	question := newMessage(unix.NFT_MSG_GETRULE, unix.NLM_F_DUMP, t.family, "rules of table "+t.name, func(ae *netlink.AttributeEncoder) {
+		ae.String(unix.NFTA_RULE_TABLE, t.name)
+	})
+	return s.ask(question, func(r netlinkReply) error {
 		of := table{family: r.family}
 		chain := ""
 		err := r.each(func(ad *netlink.AttributeDecoder) {
@@ -185,10 +186,11 @@ func (s *socket) rules(t table, each func(chain string, r netlinkReply) error) e
 // counters returns how many packets the named counters of a table have seen.
 // Other named objects are among them, with a name that is none of ours.
 func (s *socket) counters(t table) (map[string]uint64, error) {
-	var a attributes
-	a.text(unix.NFTA_OBJ_TABLE, t.name)
+	question := newMessage(unix.NFT_MSG_GETOBJ, unix.NLM_F_DUMP, t.family, "counters of table "+t.name, func(ae *netlink.AttributeEncoder) {
+		ae.String(unix.NFTA_OBJ_TABLE, t.name)
+	})
 	found := map[string]uint64{}
-	err := s.ask(message{unix.NFT_MSG_GETOBJ, unix.NLM_F_DUMP, t.family, a, "counters of table " + t.name}, func(r netlinkReply) error {
+	err := s.ask(question, func(r netlinkReply) error {
 		of, name, kind, packets := "", "", uint32(0), uint64(0)
 		err := r.each(func(ad *netlink.AttributeDecoder) {
 			switch ad.Type() {
@@ -199,13 +201,10 @@ func (s *socket) counters(t table) (map[string]uint64, error) {
 			case unix.NFTA_OBJ_TYPE:
 				kind = ad.Uint32()
 			case unix.NFTA_OBJ_DATA:
-				ad.Nested(func(ad *netlink.AttributeDecoder) error {
-					for ad.Next() {
-						if ad.Type() == unix.NFTA_COUNTER_PACKETS && ad.Len() > 0 {
-							packets = counted(ad.Bytes())
-						}
+				each(ad, func(ad *netlink.AttributeDecoder) {
+					if ad.Type() == unix.NFTA_COUNTER_PACKETS {
+						packets = counted(ad.Bytes())
 					}
-					return nil
 				})
 			}
 		})
@@ -223,12 +222,8 @@ func (s *socket) counters(t table) (map[string]uint64, error) {
 // counted reads a number of packets. In an object of another kind the same
 // attribute holds something else.
 func counted(b []byte) uint64 {
-	var n uint64
 	if len(b) != 8 {
 		return 0
 	}
-	for _, c := range b {
-		n = n<<8 | uint64(c)
-	}
-	return n
+	return binary.BigEndian.Uint64(b)
 }

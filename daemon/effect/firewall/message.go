@@ -5,67 +5,61 @@ import (
 
 	"github.com/google/nftables/expr"
 	"github.com/google/nftables/userdata"
+	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 )
 
-// A message is one command or question to nftables. The library's own messages
-// ask for every rule to be echoed and for every command to be acknowledged, and
-// tell neither which command failed nor how many answers to wait for, so they are
-// written here.
+// A message is one command or question to nftables. Its attributes are written by
+// the netlink library, and the message is sent by ours: google/nftables asks for
+// every rule to be echoed and for every command to be acknowledged, and tells
+// neither which command failed nor how many answers to wait for.
 type message struct {
 	kind   uint16 // NFT_MSG_...
 	flags  uint16 // beside NLM_F_REQUEST
 	family uint8
-	body   attributes
+	body   []byte // attributes
 	what   string // it is about, for people
+	err    error  // why the attributes could not be written
 }
 
-// Attributes are netlink attributes, one behind the other.
-type attributes []byte
+// maxAttribute is how long an attribute may be: its length has 16 bits.
+const maxAttribute = 1<<16 - 1
 
-const (
-	headerLen    = 4
-	maxAttribute = 1<<16 - 1 // its length is written in 16 bits
-)
-
-func (a *attributes) bytes(kind uint16, data []byte) {
-	*a = binary.NativeEndian.AppendUint16(*a, uint16(headerLen+len(data)))
-	*a = binary.NativeEndian.AppendUint16(*a, kind)
-	*a = append(*a, data...)
-	a.pad()
+// newMessage returns a message with the attributes that fill writes. Those of
+// nftables are in network byte order.
+func newMessage(kind, flags uint16, family uint8, what string, fill func(*netlink.AttributeEncoder)) message {
+	body, err := attributes(fill)
+	return message{kind, flags, family, body, what, err}
 }
 
-func (a *attributes) pad() {
-	for len(*a)%4 != 0 {
-		*a = append(*a, 0)
-	}
+// attributes returns what fill writes. It fails for an attribute that is too long.
+func attributes(fill func(*netlink.AttributeEncoder)) ([]byte, error) {
+	ae := netlink.NewAttributeEncoder()
+	ae.ByteOrder = binary.BigEndian
+	fill(ae)
+	return ae.Encode()
 }
 
-func (a *attributes) text(kind uint16, s string) { a.bytes(kind, append([]byte(s), 0)) }
-
-func (a *attributes) uint32(kind uint16, v uint32) {
-	a.bytes(kind, binary.BigEndian.AppendUint32(nil, v))
+// nested puts what fill writes into one attribute.
+func nested(ae *netlink.AttributeEncoder, kind uint16, fill func(*netlink.AttributeEncoder)) {
+	ae.Nested(kind, func(ae *netlink.AttributeEncoder) error {
+		fill(ae)
+		return nil
+	})
 }
 
-func (a *attributes) uint64(kind uint16, v uint64) {
-	a.bytes(kind, binary.BigEndian.AppendUint64(nil, v))
+// each hands the attributes inside the current one on.
+func each(ad *netlink.AttributeDecoder, take func(*netlink.AttributeDecoder)) {
+	ad.Nested(func(ad *netlink.AttributeDecoder) error {
+		for ad.Next() {
+			take(ad)
+		}
+		return nil
+	})
 }
 
-// nested puts what fill appends into one attribute.
-func (a *attributes) nested(kind uint16, fill func()) {
-	start := len(*a)
-	*a = append(*a, 0, 0, 0, 0)
-	fill()
-	binary.NativeEndian.PutUint16((*a)[start:], uint16(len(*a)-start))
-	binary.NativeEndian.PutUint16((*a)[start+2:], kind|unix.NLA_F_NESTED)
-}
-
-// value puts data into one attribute, as nftables wraps it.
-func (a *attributes) value(kind uint16, data []byte) {
-	a.nested(kind, func() { a.bytes(unix.NFTA_DATA_VALUE, data) })
-}
-
-// Attribute kinds that the library and the unix package lack, or hide.
+// Numbers of include/uapi/linux/netfilter/nf_tables.h that the library and the unix
+// package lack, or hide, and of nft's own notes on a set (its byteorder).
 const (
 	setDescConcat  = 2  // NFTA_SET_DESC_CONCAT
 	setElemKeyEnd  = 10 // NFTA_SET_ELEM_KEY_END
@@ -86,10 +80,10 @@ type table struct {
 // add makes the table, which must not be there yet, or wakes one that somebody
 // put to sleep.
 func (t table) add(exists bool) message {
-	var a attributes
-	a.text(unix.NFTA_TABLE_NAME, t.name)
-	a.uint32(unix.NFTA_TABLE_FLAGS, 0)
-	return message{unix.NFT_MSG_NEWTABLE, create(exists), t.family, a, "table " + t.name}
+	return newMessage(unix.NFT_MSG_NEWTABLE, create(exists), t.family, "table "+t.name, func(ae *netlink.AttributeEncoder) {
+		ae.String(unix.NFTA_TABLE_NAME, t.name)
+		ae.Uint32(unix.NFTA_TABLE_FLAGS, 0)
+	})
 }
 
 func create(exists bool) uint16 {
@@ -100,9 +94,9 @@ func create(exists bool) uint16 {
 }
 
 func (t table) remove() message {
-	var a attributes
-	a.text(unix.NFTA_TABLE_NAME, t.name)
-	return message{unix.NFT_MSG_DELTABLE, 0, t.family, a, "table " + t.name}
+	return newMessage(unix.NFT_MSG_DELTABLE, 0, t.family, "table "+t.name, func(ae *netlink.AttributeEncoder) {
+		ae.String(unix.NFTA_TABLE_NAME, t.name)
+	})
 }
 
 // A chain is a base chain of the type filter that accepts what no rule drops.
@@ -114,23 +108,23 @@ type chain struct {
 
 // addChain makes a chain, which must not be there yet.
 func (t table) addChain(c chain) message {
-	var a attributes
-	a.text(unix.NFTA_CHAIN_TABLE, t.name)
-	a.text(unix.NFTA_CHAIN_NAME, c.name)
-	a.nested(unix.NFTA_CHAIN_HOOK, func() {
-		a.uint32(unix.NFTA_HOOK_HOOKNUM, c.hook)
-		a.uint32(unix.NFTA_HOOK_PRIORITY, uint32(c.priority))
+	return newMessage(unix.NFT_MSG_NEWCHAIN, create(false), t.family, "chain "+c.name, func(ae *netlink.AttributeEncoder) {
+		ae.String(unix.NFTA_CHAIN_TABLE, t.name)
+		ae.String(unix.NFTA_CHAIN_NAME, c.name)
+		nested(ae, unix.NFTA_CHAIN_HOOK, func(ae *netlink.AttributeEncoder) {
+			ae.Uint32(unix.NFTA_HOOK_HOOKNUM, c.hook)
+			ae.Int32(unix.NFTA_HOOK_PRIORITY, c.priority)
+		})
+		ae.Uint32(unix.NFTA_CHAIN_POLICY, verdictAccept)
+		ae.String(unix.NFTA_CHAIN_TYPE, "filter")
 	})
-	a.uint32(unix.NFTA_CHAIN_POLICY, verdictAccept)
-	a.text(unix.NFTA_CHAIN_TYPE, "filter")
-	return message{unix.NFT_MSG_NEWCHAIN, create(false), t.family, a, "chain " + c.name}
 }
 
 func (t table) flushChain(name string) message {
-	var a attributes
-	a.text(unix.NFTA_RULE_TABLE, t.name)
-	a.text(unix.NFTA_RULE_CHAIN, name)
-	return message{unix.NFT_MSG_DELRULE, 0, t.family, a, "rules of chain " + name}
+	return newMessage(unix.NFT_MSG_DELRULE, 0, t.family, "rules of chain "+name, func(ae *netlink.AttributeEncoder) {
+		ae.String(unix.NFTA_RULE_TABLE, t.name)
+		ae.String(unix.NFTA_RULE_CHAIN, name)
+	})
 }
 
 // A rule is its expressions, with a comment for those who list the table.
@@ -139,33 +133,29 @@ type rule struct {
 	exprs   []expr.Any
 }
 
-func (t table) addRule(chain string, r rule) (message, error) {
-	var a attributes
-	a.text(unix.NFTA_RULE_TABLE, t.name)
-	a.text(unix.NFTA_RULE_CHAIN, chain)
-	var err error
-	a.nested(unix.NFTA_RULE_EXPRESSIONS, func() {
-		for _, e := range r.exprs {
-			data, failed := expr.Marshal(t.family, e)
-			if failed != nil {
-				err = failed
+// addRule appends a rule to a chain.
+func (t table) addRule(chain string, r rule) message {
+	return newMessage(unix.NFT_MSG_NEWRULE, unix.NLM_F_CREATE|unix.NLM_F_APPEND, t.family, "rule "+r.comment, func(ae *netlink.AttributeEncoder) {
+		ae.String(unix.NFTA_RULE_TABLE, t.name)
+		ae.String(unix.NFTA_RULE_CHAIN, chain)
+		nested(ae, unix.NFTA_RULE_EXPRESSIONS, func(ae *netlink.AttributeEncoder) {
+			for _, e := range r.exprs {
+				ae.Do(unix.NFTA_LIST_ELEM|unix.NLA_F_NESTED, func() ([]byte, error) { return expr.Marshal(t.family, e) })
 			}
-			a.bytes(unix.NFTA_LIST_ELEM|unix.NLA_F_NESTED, data)
-		}
+		})
+		ae.Bytes(unix.NFTA_RULE_USERDATA, userdata.AppendString(nil, userdata.TypeComment, r.comment))
 	})
-	a.bytes(unix.NFTA_RULE_USERDATA, userdata.AppendString(nil, userdata.TypeComment, r.comment))
-	return message{unix.NFT_MSG_NEWRULE, unix.NLM_F_CREATE | unix.NLM_F_APPEND, t.family, a, "rule " + r.comment}, err
 }
 
 // addCounter makes a counter of the table, and leaves one that counts alone.
 func (t table) addCounter(name string) message {
-	var a attributes
-	a.text(unix.NFTA_OBJ_TABLE, t.name)
-	a.text(unix.NFTA_OBJ_NAME, name)
-	a.uint32(unix.NFTA_OBJ_TYPE, objectCounter)
-	a.nested(unix.NFTA_OBJ_DATA, func() {
-		a.uint64(unix.NFTA_COUNTER_BYTES, 0)
-		a.uint64(unix.NFTA_COUNTER_PACKETS, 0)
+	return newMessage(unix.NFT_MSG_NEWOBJ, unix.NLM_F_CREATE, t.family, "counter "+name, func(ae *netlink.AttributeEncoder) {
+		ae.String(unix.NFTA_OBJ_TABLE, t.name)
+		ae.String(unix.NFTA_OBJ_NAME, name)
+		ae.Uint32(unix.NFTA_OBJ_TYPE, objectCounter)
+		nested(ae, unix.NFTA_OBJ_DATA, func(ae *netlink.AttributeEncoder) {
+			ae.Uint64(unix.NFTA_COUNTER_BYTES, 0)
+			ae.Uint64(unix.NFTA_COUNTER_PACKETS, 0)
+		})
 	})
-	return message{unix.NFT_MSG_NEWOBJ, unix.NLM_F_CREATE, t.family, a, "counter " + name}
 }

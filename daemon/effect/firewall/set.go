@@ -58,37 +58,39 @@ func (s set) key() (magic, length uint32) {
 
 func (t table) addSet(s set, id uint32) message {
 	magic, length := s.key()
-	var a attributes
-	a.text(unix.NFTA_SET_TABLE, t.name)
-	a.text(unix.NFTA_SET_NAME, s.name)
-	a.uint32(unix.NFTA_SET_FLAGS, s.flags())
-	a.uint32(unix.NFTA_SET_KEY_TYPE, magic)
-	a.uint32(unix.NFTA_SET_KEY_LEN, length)
-	a.uint32(unix.NFTA_SET_ID, id)
-	if s.life > 0 {
-		a.uint64(unix.NFTA_SET_TIMEOUT, uint64(s.life.Milliseconds()))
-	}
-	if s.size > 0 || s.flags()&setConcat != 0 {
-		a.nested(unix.NFTA_SET_DESC, func() { s.describe(&a) })
-	}
 	order := uint32(bigEndianKeys)
 	if s.fields[0].Name == nftables.TypeIFName.Name {
 		order = hostEndianKeys
 	}
-	a.bytes(unix.NFTA_SET_USERDATA, userdata.AppendUint32(nil, userdata.NFTNL_UDATA_SET_KEYBYTEORDER, order))
-	return message{unix.NFT_MSG_NEWSET, unix.NLM_F_CREATE, t.family, a, "set " + s.name}
+	return newMessage(unix.NFT_MSG_NEWSET, unix.NLM_F_CREATE, t.family, "set "+s.name, func(ae *netlink.AttributeEncoder) {
+		ae.String(unix.NFTA_SET_TABLE, t.name)
+		ae.String(unix.NFTA_SET_NAME, s.name)
+		ae.Uint32(unix.NFTA_SET_FLAGS, s.flags())
+		ae.Uint32(unix.NFTA_SET_KEY_TYPE, magic)
+		ae.Uint32(unix.NFTA_SET_KEY_LEN, length)
+		ae.Uint32(unix.NFTA_SET_ID, id)
+		if s.life > 0 {
+			ae.Uint64(unix.NFTA_SET_TIMEOUT, uint64(s.life.Milliseconds()))
+		}
+		if s.size > 0 || s.flags()&setConcat != 0 {
+			nested(ae, unix.NFTA_SET_DESC, s.describe)
+		}
+		ae.Bytes(unix.NFTA_SET_USERDATA, userdata.AppendUint32(nil, userdata.NFTNL_UDATA_SET_KEYBYTEORDER, order))
+	})
 }
 
-func (s set) describe(a *attributes) {
+// describe writes the bound of a set, and the lengths of the fields of its keys: the
+// kernel finds ranges of several fields only when it knows where each begins.
+func (s set) describe(ae *netlink.AttributeEncoder) {
 	if s.size > 0 {
-		a.uint32(unix.NFTA_SET_DESC_SIZE, s.size)
+		ae.Uint32(unix.NFTA_SET_DESC_SIZE, s.size)
 	}
 	if s.flags()&setConcat == 0 {
 		return
 	}
-	a.nested(setDescConcat, func() {
+	nested(ae, setDescConcat, func(ae *netlink.AttributeEncoder) {
 		for _, f := range s.fields {
-			a.nested(unix.NFTA_LIST_ELEM, func() { a.uint32(unix.NFTA_SET_DESC_SIZE, f.Bytes) })
+			nested(ae, unix.NFTA_LIST_ELEM, func(ae *netlink.AttributeEncoder) { ae.Uint32(unix.NFTA_SET_DESC_SIZE, f.Bytes) })
 		}
 	})
 }
@@ -109,9 +111,9 @@ func (f setFound) is(s set) bool {
 
 // sets returns the definitions of the sets of a table.
 func (s *socket) sets(t table) ([]setFound, error) {
-	var a attributes
-	a.text(unix.NFTA_SET_TABLE, t.name)
-	question := message{unix.NFT_MSG_GETSET, unix.NLM_F_DUMP, t.family, a, "sets of table " + t.name}
+	question := newMessage(unix.NFT_MSG_GETSET, unix.NLM_F_DUMP, t.family, "sets of table "+t.name, func(ae *netlink.AttributeEncoder) {
+		ae.String(unix.NFTA_SET_TABLE, t.name)
+	})
 	var found []setFound
 	err := s.ask(question, func(r netlinkReply) error {
 		var one setFound
@@ -128,13 +130,10 @@ func (s *socket) sets(t table) ([]setFound, error) {
 			case unix.NFTA_SET_TIMEOUT:
 				one.life = milliseconds(ad.Uint64())
 			case unix.NFTA_SET_DESC:
-				ad.Nested(func(ad *netlink.AttributeDecoder) error {
-					for ad.Next() {
-						if ad.Type() == unix.NFTA_SET_DESC_SIZE {
-							one.size = ad.Uint32()
-						}
+				each(ad, func(ad *netlink.AttributeDecoder) {
+					if ad.Type() == unix.NFTA_SET_DESC_SIZE {
+						one.size = ad.Uint32()
 					}
-					return nil
 				})
 			}
 		})
@@ -177,45 +176,54 @@ type member struct {
 }
 
 // change returns messages that add or delete members, which all exist or are all
-// new: kind is NFT_MSG_NEWSETELEM or NFT_MSG_DELSETELEM.
+// new: kind is NFT_MSG_NEWSETELEM or NFT_MSG_DELSETELEM. All members of a message
+// are in one attribute, which bounds how many there are.
 func (t table) change(kind uint16, name string, members []member) []message {
 	var messages []message
 	for len(members) > 0 {
-		var a attributes
-		a.text(unix.NFTA_SET_ELEM_LIST_TABLE, t.name)
-		a.text(unix.NFTA_SET_ELEM_LIST_SET, name)
-		n, room := 0, maxAttribute
-		a.nested(unix.NFTA_SET_ELEM_LIST_ELEMENTS, func() {
-			for n < len(members) && room > elementRoom {
-				before := len(a)
-				a.nested(unix.NFTA_LIST_ELEM, func() { members[n].append(&a) })
-				room -= len(a) - before
-				n++
-			}
-		})
-		members = members[n:]
-		messages = append(messages, message{kind, unix.NLM_F_CREATE, t.family, a, "element of set " + name})
+		messages = append(messages, newMessage(kind, unix.NLM_F_CREATE, t.family, "element of set "+name, func(ae *netlink.AttributeEncoder) {
+			ae.String(unix.NFTA_SET_ELEM_LIST_TABLE, t.name)
+			ae.String(unix.NFTA_SET_ELEM_LIST_SET, name)
+			nested(ae, unix.NFTA_SET_ELEM_LIST_ELEMENTS, func(ae *netlink.AttributeEncoder) {
+				for room := maxAttribute; len(members) > 0 && room > elementRoom; members = members[1:] {
+					room -= members[0].encode(ae)
+				}
+			})
+		}))
 	}
 	return messages
 }
 
-// elementRoom is more than any member takes.
+// elementRoom is more than any member takes, in bytes.
 const elementRoom = 512
 
-func (m member) append(a *attributes) {
-	if m.boundary {
-		a.uint32(unix.NFTA_SET_ELEM_FLAGS, unix.NFT_SET_ELEM_INTERVAL_END)
+// encode writes a member as an element of a list, and returns how many bytes that
+// takes.
+func (m member) encode(ae *netlink.AttributeEncoder) int {
+	body, err := attributes(m.attributes)
+	ae.Do(unix.NFTA_LIST_ELEM|unix.NLA_F_NESTED, func() ([]byte, error) { return body, err })
+	return unix.SizeofNlAttr + len(body)
+}
+
+func (m member) attributes(ae *netlink.AttributeEncoder) {
+	value := func(kind uint16, data []byte) {
+		ae.Do(kind|unix.NLA_F_NESTED, func() ([]byte, error) {
+			return netlink.MarshalAttributes([]netlink.Attribute{{Type: unix.NFTA_DATA_VALUE, Data: data}})
+		})
 	}
-	a.value(unix.NFTA_SET_ELEM_KEY, m.key)
+	if m.boundary {
+		ae.Uint32(unix.NFTA_SET_ELEM_FLAGS, unix.NFT_SET_ELEM_INTERVAL_END)
+	}
+	value(unix.NFTA_SET_ELEM_KEY, m.key)
 	if m.end != nil {
-		a.value(setElemKeyEnd, m.end)
+		value(setElemKeyEnd, m.end)
 	}
 	if m.timeout > 0 {
-		// No time at all would be no end at all.
-		a.uint64(unix.NFTA_SET_ELEM_TIMEOUT, uint64(max(1, (m.timeout+time.Millisecond-1)/time.Millisecond)))
+		// Rounded up: an element with a time-out of zero would never end.
+		ae.Uint64(unix.NFTA_SET_ELEM_TIMEOUT, uint64(max(1, (m.timeout+time.Millisecond-1)/time.Millisecond)))
 	}
 	if m.comment != "" {
-		a.bytes(unix.NFTA_SET_ELEM_USERDATA, userdata.AppendString(nil, userdata.NFTNL_UDATA_SET_ELEM_COMMENT, m.comment))
+		ae.Bytes(unix.NFTA_SET_ELEM_USERDATA, userdata.AppendString(nil, userdata.NFTNL_UDATA_SET_ELEM_COMMENT, m.comment))
 	}
 }
 
@@ -247,28 +255,23 @@ func (s *socket) member(t table, name string, key member) (*member, error) {
 }
 
 func (s *socket) memberQuestion(t table, name string, flags uint16, key *member) ([]member, error) {
-	var a attributes
-	a.text(unix.NFTA_SET_ELEM_LIST_TABLE, t.name)
-	a.text(unix.NFTA_SET_ELEM_LIST_SET, name)
-	if key != nil {
-		a.nested(unix.NFTA_SET_ELEM_LIST_ELEMENTS, func() {
-			a.nested(unix.NFTA_LIST_ELEM, func() { key.append(&a) })
-		})
-	}
+	question := newMessage(unix.NFT_MSG_GETSETELEM, flags, t.family, "set "+name, func(ae *netlink.AttributeEncoder) {
+		ae.String(unix.NFTA_SET_ELEM_LIST_TABLE, t.name)
+		ae.String(unix.NFTA_SET_ELEM_LIST_SET, name)
+		if key != nil {
+			nested(ae, unix.NFTA_SET_ELEM_LIST_ELEMENTS, func(ae *netlink.AttributeEncoder) { key.encode(ae) })
+		}
+	})
 	var found []member
-	err := s.ask(message{unix.NFT_MSG_GETSETELEM, flags, t.family, a, "set " + name}, func(r netlinkReply) error {
+	err := s.ask(question, func(r netlinkReply) error {
 		return r.each(func(ad *netlink.AttributeDecoder) {
-			if ad.Type() != unix.NFTA_SET_ELEM_LIST_ELEMENTS {
-				return
-			}
-			ad.Nested(func(ad *netlink.AttributeDecoder) error {
-				for ad.Next() {
+			if ad.Type() == unix.NFTA_SET_ELEM_LIST_ELEMENTS {
+				each(ad, func(ad *netlink.AttributeDecoder) {
 					var m member
-					ad.Nested(m.decode)
+					each(ad, m.decode)
 					found = append(found, m)
-				}
-				return nil
-			})
+				})
+			}
 		})
 	})
 	if errors.Is(err, unix.ENOENT) {
@@ -277,59 +280,48 @@ func (s *socket) memberQuestion(t table, name string, flags uint16, key *member)
 	return found, err
 }
 
-// decode reads an element. What it keeps is copied: the buffer is used again.
-func (m *member) decode(ad *netlink.AttributeDecoder) error {
-	for ad.Next() {
-		switch ad.Type() {
-		case unix.NFTA_SET_ELEM_KEY:
-			m.key = dataOf(ad).value
-		case setElemKeyEnd:
-			m.end = dataOf(ad).value
-		case unix.NFTA_SET_ELEM_DATA:
-			m.verdict = dataOf(ad).verdict
-		case unix.NFTA_SET_ELEM_FLAGS:
-			m.boundary = ad.Uint32()&unix.NFT_SET_ELEM_INTERVAL_END != 0
-		case unix.NFTA_SET_ELEM_TIMEOUT:
-			m.timeout = milliseconds(ad.Uint64())
-		case unix.NFTA_SET_ELEM_EXPIRATION:
-			m.expires = milliseconds(ad.Uint64())
-		case unix.NFTA_SET_ELEM_USERDATA:
-			m.comment = commentOf(ad.Bytes())
-		case unix.NFTA_SET_ELEM_EXPR:
-			ad.Nested(m.counter)
-		case setElemExprs:
-			ad.Nested(func(ad *netlink.AttributeDecoder) error {
-				for ad.Next() {
-					ad.Nested(m.counter)
-				}
-				return nil
-			})
-		}
+// decode reads an attribute of an element. What it keeps is copied: the buffer is
+// used again.
+func (m *member) decode(ad *netlink.AttributeDecoder) {
+	switch ad.Type() {
+	case unix.NFTA_SET_ELEM_KEY:
+		m.key = dataOf(ad).value
+	case setElemKeyEnd:
+		m.end = dataOf(ad).value
+	case unix.NFTA_SET_ELEM_DATA:
+		m.verdict = dataOf(ad).verdict
+	case unix.NFTA_SET_ELEM_FLAGS:
+		m.boundary = ad.Uint32()&unix.NFT_SET_ELEM_INTERVAL_END != 0
+	case unix.NFTA_SET_ELEM_TIMEOUT:
+		m.timeout = milliseconds(ad.Uint64())
+	case unix.NFTA_SET_ELEM_EXPIRATION:
+		m.expires = milliseconds(ad.Uint64())
+	case unix.NFTA_SET_ELEM_USERDATA:
+		m.comment = commentOf(ad.Bytes())
+	case unix.NFTA_SET_ELEM_EXPR:
+		m.counter(ad)
+	case setElemExprs:
+		each(ad, m.counter)
 	}
-	return nil
 }
 
-func (m *member) counter(ad *netlink.AttributeDecoder) error {
+// counter reads an expression that the element carries, if it is a counter.
+func (m *member) counter(ad *netlink.AttributeDecoder) {
 	name := ""
-	for ad.Next() {
+	each(ad, func(ad *netlink.AttributeDecoder) {
 		switch ad.Type() {
-		case unix.NFTA_EXPR_NAME:
+		case unix.NFTA_EXPR_NAME: // comes first
 			name = ad.String()
 		case unix.NFTA_EXPR_DATA:
-			if name != "counter" {
-				continue
-			}
-			ad.Nested(func(ad *netlink.AttributeDecoder) error {
-				for ad.Next() {
+			if name == "counter" {
+				each(ad, func(ad *netlink.AttributeDecoder) {
 					if ad.Type() == unix.NFTA_COUNTER_PACKETS {
 						m.packets = ad.Uint64()
 					}
-				}
-				return nil
-			})
+				})
+			}
 		}
-	}
-	return nil
+	})
 }
 
 // A datum is a key, a value or a verdict.
@@ -339,31 +331,23 @@ type datum struct {
 }
 
 func dataOf(ad *netlink.AttributeDecoder) (d datum) {
-	ad.Nested(d.decode)
-	return d
-}
-
-func (d *datum) decode(ad *netlink.AttributeDecoder) error {
-	for ad.Next() {
+	each(ad, func(ad *netlink.AttributeDecoder) {
 		switch ad.Type() {
 		case unix.NFTA_DATA_VALUE:
 			d.value = ad.Bytes()
 		case unix.NFTA_DATA_VERDICT:
 			d.verdict = &expr.Verdict{}
-			ad.Nested(func(ad *netlink.AttributeDecoder) error {
-				for ad.Next() {
-					switch ad.Type() {
-					case unix.NFTA_VERDICT_CODE:
-						d.verdict.Kind = expr.VerdictKind(ad.Int32())
-					case unix.NFTA_VERDICT_CHAIN:
-						d.verdict.Chain = ad.String()
-					}
+			each(ad, func(ad *netlink.AttributeDecoder) {
+				switch ad.Type() {
+				case unix.NFTA_VERDICT_CODE:
+					d.verdict.Kind = expr.VerdictKind(ad.Int32())
+				case unix.NFTA_VERDICT_CHAIN:
+					d.verdict.Chain = ad.String()
 				}
-				return nil
 			})
 		}
-	}
-	return nil
+	})
+	return d
 }
 
 // commentOf finds the comment among the notes on an element. The library's own
@@ -385,8 +369,8 @@ func commentOf(notes []byte) string {
 
 // flushSet removes all members of a set.
 func (t table) flushSet(name string) message {
-	var a attributes
-	a.text(unix.NFTA_SET_ELEM_LIST_TABLE, t.name)
-	a.text(unix.NFTA_SET_ELEM_LIST_SET, name)
-	return message{unix.NFT_MSG_DELSETELEM, 0, t.family, a, "elements of set " + name}
+	return newMessage(unix.NFT_MSG_DELSETELEM, 0, t.family, "elements of set "+name, func(ae *netlink.AttributeEncoder) {
+		ae.String(unix.NFTA_SET_ELEM_LIST_TABLE, t.name)
+		ae.String(unix.NFTA_SET_ELEM_LIST_SET, name)
+	})
 }

@@ -147,6 +147,11 @@ func (s *socket) transact(batch []message) error {
 	if len(batch) == 0 {
 		return nil
 	}
+	for _, m := range batch {
+		if m.err != nil {
+			return fmt.Errorf("writing %s: %w", m.what, m.err)
+		}
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.ready(); err != nil {
@@ -159,7 +164,7 @@ func (s *socket) transact(batch []message) error {
 		return fmt.Errorf("sending to nftables: %w", err)
 	}
 	var failed refusals
-	err := s.answers(func(h unix.NlMsghdr, data []byte) (bool, error) {
+	err := s.answers(func(h syscall.NlMsghdr, data []byte) (bool, error) {
 		at := int(int32(h.Seq-first)) - 1
 		if h.Type != unix.NLMSG_ERROR || len(data) < 4 || at < -1 || at >= len(batch) {
 			return false, nil
@@ -223,6 +228,9 @@ type netlinkReply struct {
 // ask sends a question, with NLM_F_DUMP among its flags for all there is, and
 // hands each netlinkReply on.
 func (s *socket) ask(m message, each func(netlinkReply) error) error {
+	if m.err != nil {
+		return fmt.Errorf("asking nftables about %s: %w", m.what, m.err)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.ready(); err != nil {
@@ -241,7 +249,7 @@ func (s *socket) ask(m message, each func(netlinkReply) error) error {
 	}
 	interrupted := false
 	var refused error // an answer like another
-	err := s.answers(func(h unix.NlMsghdr, data []byte) (bool, error) {
+	err := s.answers(func(h syscall.NlMsghdr, data []byte) (bool, error) {
 		if h.Seq != sequence {
 			return false, nil
 		}
@@ -272,7 +280,7 @@ func (s *socket) ask(m message, each func(netlinkReply) error) error {
 }
 
 // answers hands the messages that arrive on, until done says so, or fails.
-func (s *socket) answers(done func(unix.NlMsghdr, []byte) (bool, error)) error {
+func (s *socket) answers(done func(syscall.NlMsghdr, []byte) (bool, error)) error {
 	for {
 		n, _, flags, _, err := unix.Recvmsg(s.fd, s.buffer, nil, 0)
 		switch {
@@ -283,21 +291,14 @@ func (s *socket) answers(done func(unix.NlMsghdr, []byte) (bool, error)) error {
 		case flags&unix.MSG_TRUNC != 0:
 			return fmt.Errorf("an answer of more than %d bytes", len(s.buffer))
 		}
-		for rest := s.buffer[:n]; len(rest) >= unix.NLMSG_HDRLEN; {
-			h := unix.NlMsghdr{
-				Len:   binary.NativeEndian.Uint32(rest),
-				Type:  binary.NativeEndian.Uint16(rest[4:]),
-				Flags: binary.NativeEndian.Uint16(rest[6:]),
-				Seq:   binary.NativeEndian.Uint32(rest[8:]),
-			}
-			length := int(h.Len)
-			if length < unix.NLMSG_HDRLEN || length > len(rest) {
-				return errors.New("an answer that is cut off")
-			}
-			if finished, err := done(h, rest[unix.NLMSG_HDRLEN:length]); finished || err != nil {
+		messages, err := syscall.ParseNetlinkMessage(s.buffer[:n])
+		if err != nil {
+			return fmt.Errorf("an answer that is cut off: %w", err)
+		}
+		for _, m := range messages {
+			if finished, err := done(m.Header, m.Data); finished || err != nil {
 				return err
 			}
-			rest = rest[min(len(rest), (length+3)&^3):]
 		}
 	}
 }
