@@ -194,12 +194,15 @@ func (f *Files) Names() ([]string, error) {
 	return names, nil
 }
 
-// text returns the text of a script or module. The error is fs.ErrNotExist when there is none.
+// text returns the text of a script or module. The error is fs.ErrNotExist when there is none. A path
+// that leaves the directory, which only a stored set can have, is refused.
 func (f *Files) text(name string) ([]byte, error) {
 	text, found := f.texts[name]
 	switch err := f.failed[name]; {
 	case err != nil:
 		return nil, fmt.Errorf("reading it: %w", err)
+	case !fs.ValidPath(name):
+		return nil, fmt.Errorf("reading it: %w", &fs.PathError{Op: "open", Path: name, Err: fs.ErrInvalid})
 	case !found:
 		return nil, fmt.Errorf("reading it: %w", &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist})
 	case len(text) > sandbox.MaxSource:
