@@ -3,6 +3,7 @@ package knockd
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"sesame/daemon/packet"
 )
@@ -38,13 +39,15 @@ func (f *File) native() []native {
 			closers[i] = start
 		}
 	}
+	openers := map[string][]string{}
+	for i := range all {
+		if n := &all[i]; n.guards != nil {
+			openers[portSet(n.guards)] = append(openers[portSet(n.guards)], f.Doors[i].Name)
+		}
+	}
 	for i, start := range closers {
 		n := &all[i]
-		for j := range all {
-			if samePorts(all[j].guards, start.ports) {
-				n.closes = append(n.closes, f.Doors[j].Name)
-			}
-		}
+		n.closes = openers[portSet(start.ports)]
 		if n.notes = start.notes; n.closes == nil {
 			n.why = "it takes back what no door here gives"
 		}
@@ -72,7 +75,7 @@ func (d *Door) opener(n *native) (start change, opens bool) {
 		n.why = "of its stop command, " + why
 	case start.removes:
 		n.why = "it shuts first, and opens afterwards"
-	case !stop.removes || !samePorts(start.ports, stop.ports):
+	case !stop.removes || portSet(start.ports) != portSet(stop.ports):
 		n.why = "its stop command does not take back what its start command does"
 	case d.CommandTimeout <= 0:
 		n.why = "it stops as soon as it has started"
@@ -119,7 +122,7 @@ func (d *Door) change(command func(action) string) (change, string) {
 		return c, why
 	}
 	other, why := readCommand(six)
-	if why == "" && (c.removes != other.removes || c.timeout != other.timeout || !samePorts(c.ports, other.ports)) {
+	if why == "" && (c.removes != other.removes || c.timeout != other.timeout || portSet(c.ports) != portSet(other.ports)) {
 		why = "it does something else for IPv6 than for IPv4"
 	}
 	for _, note := range other.notes {
@@ -128,7 +131,13 @@ func (d *Door) change(command func(action) string) (change, string) {
 	return c, why
 }
 
-func samePorts(a, b []packet.Port) bool {
-	within := func(p packet.Port, of []packet.Port) bool { return slices.Contains(of, p) }
-	return len(a) > 0 && len(a) == len(b) && !slices.ContainsFunc(a, func(p packet.Port) bool { return !within(p, b) })
+// portSet returns a text that is the same for the same ports in any order. A change has each port
+// once.
+func portSet(all []packet.Port) string {
+	texts := make([]string, len(all))
+	for i, p := range all {
+		texts[i] = p.String()
+	}
+	slices.Sort(texts)
+	return strings.Join(texts, ",")
 }

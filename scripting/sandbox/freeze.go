@@ -8,10 +8,6 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// Freeze makes tables, and all that scripts can reach from them, read-only to scripts: for what the
-// host shares between calls.
-func (s *State) Freeze(values ...lua.LValue) { s.freeze(fromHost, values...) }
-
 // freeze walks values without recursion: a list may be as long as memory allows. What functions
 // have captured may change until the load is over.
 func (s *State) freeze(from origin, values ...lua.LValue) {

@@ -123,7 +123,7 @@ func FuzzUnpack(f *testing.F) {
 	f.Add(">s2 z <i16 d f n", "\x00\x01a\x00bcd\x00", 2)
 	f.Add("!16 b I16 x c0 =J", strings.Repeat("\xff", 60), -40)
 	f.Fuzz(func(t *testing.T, format, data string, position int) {
-		values, next, err := Unpack(data, format, position)
+		values, next, err := unpackBytes(data, format, position)
 		if err != nil {
 			return
 		}

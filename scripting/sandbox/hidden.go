@@ -1,7 +1,14 @@
 package sandbox
 
-// The rewritten tree calls these functions of the host. They are locals of a chunk around the
-// script's; no script can reach or hide them, since no name in Lua begins with a zero byte.
+import lua "github.com/yuin/gopher-lua"
+
+// The rewritten tree calls these functions instead of the instructions of gopher-lua that allocate
+// without bound or write to tables and globals.
+//
+// They are local variables of a chunk around the script's. Their names begin with a zero byte,
+// which no token of Lua contains. So a script can neither read nor assign them, nor declare a
+// variable that hides them. They have no entry in any table that a script could list, and the debug
+// library, which reads the variables of other functions, does not exist.
 const (
 	hiddenConcat  = "\x00concat"  // (a, b, ...): a .. b .. ...
 	hiddenCompare = "\x00compare" // ("<", a, b): a < b, for values that may be long strings
@@ -13,4 +20,18 @@ const (
 	hiddenArgs    = "\x00args"    // (...): charges for passing them on
 )
 
-var hidden = []string{hiddenConcat, hiddenCompare, hiddenSet, hiddenGlobal, hiddenTable, hiddenKey, hiddenFunc, hiddenArgs}
+// hidden holds each name with its function. Its order is the contract between a compiled program,
+// which takes the functions as its arguments, and State.Run, which passes them.
+var hidden = []struct {
+	name     string
+	function func(*State, *lua.LState) int
+}{
+	{hiddenConcat, (*State).concat},
+	{hiddenCompare, (*State).compare},
+	{hiddenSet, (*State).set},
+	{hiddenGlobal, (*State).global},
+	{hiddenTable, (*State).table},
+	{hiddenKey, (*State).key},
+	{hiddenFunc, (*State).function},
+	{hiddenArgs, (*State).args},
+}

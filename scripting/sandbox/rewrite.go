@@ -17,11 +17,12 @@ type rewriter struct {
 func rewrite(c *checker, chunk []ast.Stmt) []ast.Stmt {
 	r := &rewriter{globals: c.globals}
 	main := &ast.FunctionExpr{ParList: &ast.ParList{}, Stmts: r.statements(chunk)}
-	dots, local, result := &ast.Comma3Expr{}, &ast.LocalAssignStmt{Names: hidden}, &ast.ReturnStmt{Exprs: []ast.Expr{main}}
-	local.Exprs = []ast.Expr{dots}
-	for _, node := range []ast.PositionHolder{main, dots, local, result} {
-		node.SetLine(1)
+	dots, local, result := &ast.Comma3Expr{}, &ast.LocalAssignStmt{}, &ast.ReturnStmt{Exprs: []ast.Expr{main}}
+	for _, h := range hidden {
+		local.Names = append(local.Names, h.name)
 	}
+	local.Exprs = []ast.Expr{dots}
+	setLine(1, main, dots, local, result)
 	main.SetLastLine(lastLine(chunk))
 	return []ast.Stmt{local, result}
 }
@@ -138,9 +139,7 @@ func (r *rewriter) several(stmt *ast.AssignStmt) ast.Stmt {
 		block.Stmts = append(block.Stmts, before)
 	}
 	block.Stmts = append(append(block.Stmts, values), stores...)
-	for _, node := range []ast.PositionHolder{before, values, block} {
-		node.SetLine(line)
-	}
+	setLine(line, before, values, block)
 	block.SetLastLine(line)
 	return block
 }

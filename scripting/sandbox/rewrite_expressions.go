@@ -81,9 +81,7 @@ func (r *rewriter) body(fn *ast.FunctionExpr) *ast.FunctionExpr {
 	if fn.ParList.HasVargs {
 		use, local, block := &ast.Comma3Expr{AdjustRet: true}, &ast.LocalAssignStmt{Names: []string{"\x00"}}, &ast.DoBlockStmt{}
 		local.Exprs, block.Stmts = []ast.Expr{use}, []ast.Stmt{local}
-		for _, node := range []ast.PositionHolder{use, local, block} {
-			node.SetLine(fn.Line())
-		}
+		setLine(fn.Line(), use, local, block)
 		fn.Stmts = append([]ast.Stmt{block}, fn.Stmts...)
 	}
 	return fn
@@ -141,6 +139,13 @@ func (r *rewriter) table(e *ast.TableExpr) ast.Expr {
 		field.Value = r.single(field.Value)
 	}
 	return call(e.Line(), hiddenTable, e)
+}
+
+// setLine gives new nodes a line: gopher-lua writes it into messages and traces.
+func setLine(line int, nodes ...ast.PositionHolder) {
+	for _, node := range nodes {
+		node.SetLine(line)
+	}
 }
 
 func call(line int, name string, args ...ast.Expr) *ast.FuncCallExpr {

@@ -67,8 +67,8 @@ func New(cfg Config) *State {
 		known:    map[*lua.LFunction]bool{},
 	}
 	s.l.SetContext(&s.budget)
-	for _, fn := range []lua.LGFunction{s.concat, s.compare, s.set, s.global, s.table, s.key, s.function, s.args} {
-		s.hidden = append(s.hidden, s.l.NewFunction(fn)) // in the order of the names in rewrite.go
+	for _, h := range hidden {
+		s.hidden = append(s.hidden, s.l.NewFunction(func(l *lua.LState) int { return h.function(s, l) }))
 	}
 	s.open()
 	return s

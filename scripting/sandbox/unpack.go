@@ -11,7 +11,7 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// Unpack takes bytes apart, from a position that counts from 1, or from the end when it is
+// unpackBytes takes bytes apart, from a position that counts from 1, or from the end when it is
 // negative, and returns the position after what it read. The format is that of Lua 5.3 (reference
 // manual 5.3, section 6.4.2):
 //
@@ -29,7 +29,7 @@ import (
 //	space      nothing
 //
 // An integer that a Lua number does not hold exactly, beyond 2^53, comes as a string of decimal digits.
-func Unpack(data, format string, position int) (values []lua.LValue, next int, err error) {
+func unpackBytes(data, format string, position int) (values []lua.LValue, next int, err error) {
 	if position < 0 {
 		position += len(data) + 1
 	}
@@ -49,7 +49,7 @@ func Unpack(data, format string, position int) (values []lua.LValue, next int, e
 func (s *State) stringUnpack(l *lua.LState) int {
 	data, format := s.string(l, 1), s.string(l, 2)
 	s.charge(l, int64(len(format)), 32*int64(len(format)))
-	values, next, err := Unpack(data, format, s.optInt(l, 3, 1))
+	values, next, err := unpackBytes(data, format, s.optInt(l, 3, 1))
 	if err != nil {
 		l.RaiseError("unpack: %s", err.Error())
 	}

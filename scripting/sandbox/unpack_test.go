@@ -76,7 +76,7 @@ func TestUnpack(t *testing.T) {
 
 // unpacked shows a result: values, and the next position; or the error.
 func unpacked(data, format string, position int) string {
-	values, next, err := Unpack(data, format, position)
+	values, next, err := unpackBytes(data, format, position)
 	if err != nil {
 		return err.Error()
 	}
