@@ -7,7 +7,10 @@ COUNT       ?= 6
 RUNS        ?= 500
 SEED        ?= 1
 TESTFLAGS   ?=
-STATICCHECK := go tool -modfile=.ci/tools/go.mod staticcheck -checks all
+TOOL        := go tool -modfile=.ci/tools/go.mod
+STATICCHECK := $(TOOL) staticcheck -checks all
+# Each switch over an enumeration of ours has a case for each value: a default is no excuse.
+EXHAUSTIVE  := $(TOOL) exhaustive -typeonly '^sesame/' -constignore 'engine\.EffectTest$$' -constignore 'packet\.Drops$$'
 
 build: # ./sesame and ./knock, each one static file
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o ./ ./cmd/sesame ./cmd/knock
@@ -27,6 +30,7 @@ lint:
 	@test -z "$$(gofmt -l .)" || { echo 'not formatted; run gofmt -w on:'; gofmt -l .; exit 1; }
 	go vet ./...
 	$(STATICCHECK) ./...
+	$(EXHAUSTIVE) ./...
 
 demo: build # as root on Linux: a guarded machine and a visitor, live; else the captures in pcaps/ replayed
 	@if [ "$$(id -u)" = 0 ] && [ "$$(uname)" = Linux ]; then .ci/install && docs/demo.sh; else \

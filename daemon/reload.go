@@ -359,5 +359,6 @@ func (r *reloader) logOutcome(o outcome) {
 		r.log.Warn("scripts rejected: the old ones stay", "generation", o.generation, "error", o.text)
 	case control.Held:
 		r.log.Warn("scripts held: the old ones stay", "generation", o.generation, "reason", o.text)
+	case control.Unchanged:
 	}
 }

@@ -110,6 +110,7 @@ func (r *reporter) record(e *engine.Event) {
 		r.log.Info("open", who...)
 	case engine.EventError:
 		r.log.Warn("a script failed", append(who, "script", e.Script, "line", e.Line, "detail", e.Detail)...)
+	case engine.EventEffect, engine.EventClose, engine.EventFailed: // the runner logs what was done
 	}
 }
 

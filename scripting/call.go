@@ -112,6 +112,7 @@ func (h *handler) Handle(m *engine.Call) (engine.Decision, error) {
 	switch m.Kind {
 	case engine.CallStage, engine.CallOpen, engine.CallKnock:
 		return c.decided(function, results)
+	case engine.CallWhen, engine.CallMiss, engine.CallClose, engine.CallTimer: // nothing is left to refuse
 	}
 	return engine.Decision{Operations: c.operations}, nil
 }

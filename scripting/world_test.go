@@ -118,7 +118,9 @@ func brief(e engine.Event) string {
 			return fmt.Sprintf("undo %q", e.Argv)
 		case engine.EffectLog:
 			return "log " + e.Detail
+		case engine.EffectPersist, engine.EffectElement, engine.EffectConsume, engine.EffectCommentOut:
 		}
+	case engine.EventStage, engine.EventFailed:
 	}
 	return fmt.Sprintf("%+v", e)
 }

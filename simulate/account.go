@@ -158,6 +158,7 @@ func (a *account) event(e *engine.Event, p *packet.Packet) {
 		if o.opens++; o.opens == 1 {
 			o.open, a.opened = at, o
 		}
+	case engine.EventEffect, engine.EventClose, engine.EventFailed: // not about the knock
 	}
 }
 

@@ -115,8 +115,8 @@ func (o *outcome) furthest() (nearMiss, bool) {
 func (o *outcome) why(m nearMiss) string {
 	awaited := o.door.Sequence[min(m.stage, len(o.door.Sequence)-1)].Port.String()
 	came := m.came.String()
-	switch m.reason {
-	case engine.StepTimeout, engine.TotalTimeout:
+	switch {
+	case m.reason == engine.StepTimeout || m.reason == engine.TotalTimeout:
 		limit := "within " + transcript.Duration(o.door.Within)
 		if m.reason == engine.StepTimeout {
 			limit = "step_timeout " + transcript.Duration(o.door.StepTimeout)
@@ -131,7 +131,7 @@ func (o *outcome) why(m nearMiss) string {
 			m.late = m.late.Round(time.Millisecond)
 		}
 		return awaited + " came " + transcript.Duration(m.late) + " too late" + inBrackets(m.at.String(), limit)
-	case engine.WrongPort, engine.OutOfOrder:
+	case m.reason == engine.WrongPort || m.reason == engine.OutOfOrder:
 		switch {
 		case m.came == packet.Port{}:
 			return "another knock than " + awaited + " came"
@@ -139,9 +139,9 @@ func (o *outcome) why(m nearMiss) string {
 			return came + " came with other flags than this door asks for" + inBrackets(m.at.String())
 		}
 		return came + " came" + inBrackets(m.at.String()) + ", " + awaited + " was expected"
-	case engine.Used:
+	case m.reason == engine.Used:
 		return "somebody else used the sequence up"
-	case engine.EndOfCapture:
+	case m.reason == engine.EndOfCapture:
 		return awaited + " did not come before the capture ended"
 	}
 	return strings.ReplaceAll(string(m.reason), "_", " ")

@@ -72,6 +72,7 @@ func (w *witness) Events(events []engine.Event) {
 			w.opens[at]++
 		case engine.EventStage, engine.EventMiss, engine.EventRefuse, engine.EventError:
 			w.last[at] = e
+		case engine.EventEffect, engine.EventClose, engine.EventFailed: // no reason why a door stays shut
 		}
 	}
 }

@@ -75,7 +75,7 @@ func (p *program) tellOutcome(o *control.Outcome) error {
 		_, err = fmt.Fprintln(p.stdout, "applied: "+runs)
 	case control.Unchanged:
 		_, err = fmt.Fprintln(p.stdout, "unchanged: the files are those that run, "+runs)
-	default: // rejected or held
+	case control.Rejected, control.Held:
 		p.tellLines(o.Error)
 		p.note("%s; %s goes on", o.Outcome, runs)
 	}

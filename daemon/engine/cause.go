@@ -36,6 +36,7 @@ func (c cause) refusable() bool {
 	switch c.kind {
 	case CallWhen, CallStage, CallOpen, CallKnock:
 		return true
+	case CallMiss, CallClose, CallTimer:
 	}
 	return false
 }

@@ -125,6 +125,7 @@ func TestClosingIsNotEndless(t *testing.T) {
 			closed++
 		case EventError:
 			faults++
+		case EventStage, EventOpen, EventEffect, EventMiss, EventRefuse, EventFailed:
 		}
 	}
 	if closed != 9 || faults != 1 {

@@ -21,6 +21,7 @@ func (s *Set) Interest() Interest {
 				w.AnyFlags = w.AnyFlags || k.Flags != SYN
 			case packet.UDP:
 				w.UDP = append(w.UDP, k.Port.Number)
+			case packet.NoProto, packet.ICMP: // no knock
 			}
 		}
 	}

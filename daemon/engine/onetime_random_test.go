@@ -143,6 +143,7 @@ func (h *history) carry() {
 		}
 	case EffectAllow:
 		h.given[h.lineOf[event.Decision]]++
+	case EffectExec, EffectUndo, EffectLog, EffectElement:
 	}
 	if event.ID != 0 {
 		h.results = append(h.results, func() { h.see(h.e.Result(h.now, event.ID, err)) })

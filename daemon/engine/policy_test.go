@@ -103,6 +103,7 @@ func (w *world) told() string {
 			words = append(words, fmt.Sprintf("%s-%d:%s", event.Door, event.Stage, event.Reason))
 		case EventRefuse, EventError:
 			words = append(words, event.Door+"?"+string(event.Reason))
+		case EventEffect, EventClose, EventFailed:
 		}
 	}
 	w.got = nil

@@ -20,6 +20,7 @@ func (w Interest) matters(p *packet.Packet) bool {
 		return flags && (w.All || slices.Contains(w.TCP, p.Port.Number))
 	case packet.UDP:
 		return w.All || slices.Contains(w.UDP, p.Port.Number)
+	case packet.NoProto, packet.ICMP:
 	}
 	return false
 }

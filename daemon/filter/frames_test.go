@@ -95,7 +95,7 @@ func link(l packet.LinkType, ip []byte, version byte, tags int) []byte {
 		header = append(slices.Clone(tagged), make([]byte, 18)...)
 	case packet.Null, packet.Loop:
 		return append([]byte{0, 0, 0, map[byte]byte{4: 2, 6: 30}[version]}, ip...)
-	default:
+	case packet.Raw, packet.RawBSD, packet.RawOther, packet.IPv4, packet.IPv6:
 		return ip
 	}
 	for i := range tags {

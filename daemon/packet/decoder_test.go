@@ -328,7 +328,7 @@ func FuzzDecode(f *testing.F) {
 				t.Fatalf("truncated, though %d bytes of %d were captured", len(frame), wire)
 			}
 		case NotIP, Malformed, Fragment, OtherProtocol:
-		default:
+		case NotLocal, NotWatched, Retransmit:
 			t.Fatalf("%v is not the decoder's to say", drop)
 		}
 	})

@@ -57,7 +57,7 @@ func (m *matcher) match(at, i int) int {
 			at = m.back(item, at)
 		case itemBalance:
 			at = m.balance(item, at)
-		default:
+		case itemClass:
 			if item.quantifier != 0 {
 				return m.repeat(item, at, i+1)
 			}

@@ -144,6 +144,7 @@ func (s *Sets) setOf(p place) (sourceSet, place, error) {
 		p.port = packet.Port{}
 	case sourceNumber:
 		p.port.Proto = packet.NoProto
+	case sourcePort:
 	}
 	return in, p, nil
 }

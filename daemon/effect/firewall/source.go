@@ -68,6 +68,7 @@ func protocolNumber(p packet.Proto) byte {
 		return unix.IPPROTO_TCP
 	case packet.UDP:
 		return unix.IPPROTO_UDP
+	case packet.NoProto, packet.ICMP: // no port
 	}
 	return 0
 }

@@ -75,9 +75,9 @@ func (l Line) String() string {
 		return who + "OPEN SESAME"
 	case Timeout:
 		return fmt.Sprintf("%ssequence timeout (stage %d)", who, l.Stage)
-	default:
-		return fmt.Sprintf("%s%s (stage %d)", who, l.Reason, l.Stage)
+	case Wrong:
 	}
+	return fmt.Sprintf("%s%s (stage %d)", who, l.Reason, l.Stage)
 }
 
 // Logged keeps the lines that knockd logs.
