@@ -9,6 +9,7 @@ import (
 	"math"
 
 	"sesame/daemon/packet"
+	"sesame/daemon/wire"
 )
 
 // Resume returns an engine that goes on where another was when it gave its
@@ -72,7 +73,7 @@ func (e *Engine) resumeDoors(s *State, set *Set) error {
 		}
 	}
 	e.index = x
-	for _, was := range s.Spent {
+	for _, was := range s.Consumed {
 		if was.Count <= 0 {
 			return fmt.Errorf("a line of %s was used %d times", was.File, was.Count)
 		}
@@ -100,7 +101,7 @@ func resumeOneTime(s *State, set *Set) (map[string]*oneTime, error) {
 		if len(o.used) != len(was[d.Name].Used) {
 			return nil, fmt.Errorf("door %q used sequences that the script set does not have", d.Name)
 		}
-		o.used, o.unrecorded = plain(was[d.Name].Used), plain(was[d.Name].Kept)
+		o.used, o.unrecorded = wire.Convert[string](was[d.Name].Used), wire.Convert[string](was[d.Name].Kept)
 		left[d.Name] = o
 	}
 	return left, nil
@@ -172,13 +173,13 @@ func (e *Engine) resumeRuns(s *State) error {
 func (e *Engine) resumeGrants(s *State) error {
 	for i := range s.Live {
 		was := &s.Live[i]
-		if err := was.check(s); err != nil {
+		if err := checkGrant(&was.Grant, s); err != nil {
 			return err
 		}
 		if e.grants.byID[was.ID] != nil {
 			return fmt.Errorf("grant %d is there twice", was.ID)
 		}
-		g := &grant{Grant: was.Grant(), run: was.Run}
+		g := &grant{Grant: grantFrom(&was.Grant), run: was.Run}
 		e.grants.insert(g)
 		g.timer = timer{door: e.index.order(g.Door), source: g.Source.Addr(), kind: grantTimer, grant: g}
 		if err := e.resumeTimer(&g.timer, was.End, was.Number); err != nil {
@@ -188,22 +189,18 @@ func (e *Engine) resumeGrants(s *State) error {
 	return nil
 }
 
-func (s *GrantState) check(all *State) error {
-	switch {
-	case s.ID == 0 || s.ID > all.LastGrant:
-		return fmt.Errorf("grant %d, of %d so far", s.ID, all.LastGrant)
-	case s.Argv == nil && !s.Source.IsValid() || s.Source != s.Source.Masked() || s.Port.Proto > packet.ICMP:
-		return fmt.Errorf("grant %d is for %v and %d/%d: expected a source and a port", s.ID, s.Source, s.Port.Proto, s.Port.Number)
-	case s.Argv != nil && len(s.Argv) == 0:
-		return fmt.Errorf("grant %d has a command without a name", s.ID)
+// checkGrant says what is wrong with a grant of a state.
+func checkGrant(g *wire.Grant, s *State) error {
+	if g.ID > s.LastGrant {
+		return fmt.Errorf("grant %d, of %d so far", g.ID, s.LastGrant)
 	}
-	return nil
+	return g.Check()
 }
 
 func (e *Engine) resumeDelays(s *State) error {
 	for i := range s.Delays {
 		was := &s.Delays[i]
-		value, err := textValue(was.Value)
+		value, err := wire.DecodeScalar(was.Value)
 		if err != nil {
 			return fmt.Errorf("the value of a delay %q: %w", was.Name, err)
 		}
@@ -237,12 +234,12 @@ func (e *Engine) resumeBatches(s *State) error {
 	return nil
 }
 
-func (e *Engine) resumeEffect(was *EffectState, s *State) (entry, error) {
+func (e *Engine) resumeEffect(was *wire.Effect, s *State) (entry, error) {
 	x := entry{event: Event{
-		Kind: EventEffect, ID: was.ID, Effect: was.Effect, Door: string(was.Door), Source: was.Source, Port: was.Port, Grant: was.Grant,
+		Kind: EventEffect, ID: was.ID, Effect: Effect(was.Effect), Door: string(was.Door), Source: was.Source, Port: packet.Port(was.Port), Grant: was.Grant,
 		AnyStatus: was.AnyStatus, File: string(was.File), Text: string(was.Line),
 	}}
-	row := was.Effect.row()
+	row := x.event.Effect.row()
 	if was.Runs {
 		x.event.Argv = []string{}
 	}
@@ -254,16 +251,19 @@ func (e *Engine) resumeEffect(was *EffectState, s *State) (entry, error) {
 	}
 	switch {
 	case was.Over != nil:
-		if err := was.Over.check(s); err != nil {
+		if err := checkGrant(was.Over, s); err != nil {
 			return x, err
 		}
-		x.grant = &grant{Grant: was.Over.Grant()}
+		x.grant = &grant{Grant: grantFrom(was.Over)}
 		x.grant.key = keyOf(&x.grant.Grant)
 	case was.Grant != 0 && row.grant != noGrant:
 		x.grant = e.grants.byID[was.Grant]
 	}
+	if err := was.Check(); err != nil {
+		return x, err
+	}
 	switch {
-	case !was.Effect.known() || was.Port.Proto > packet.ICMP:
+	case !x.event.Effect.known():
 		return x, fmt.Errorf("effect %d is of no kind that is known", was.ID)
 	case x.grant == nil && row.grant == hasGrant:
 		return x, fmt.Errorf("effect %d is for grant %d, which is not there", was.ID, was.Grant)
@@ -283,11 +283,11 @@ func (e *Engine) resumeValues(s *State) error {
 	e.store.swept = s.ValuesSwept
 	for i := range s.Values {
 		was := &s.Values[i]
-		value, err := textValue(was.Value)
+		value, err := wire.DecodeScalar(was.Value)
 		if err != nil || value == nil {
-			return fmt.Errorf("the stored value %q of %s: %w", was.Key, was.Script, cmp.Or(err, errors.New("there is none")))
+			return fmt.Errorf("the stored value %q of %s: %w", was.Key, was.Script, cmp.Or(err, errNoValue))
 		}
-		e.store.values[storeKey{string(was.Script), was.Source, string(was.Key)}] = stored{value, was.Until}
+		e.store.values[storeKey{string(was.Script), was.Source, string(was.Key)}] = stored{value, was.Expires()}
 	}
 	return nil
 }

@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"sesame/daemon/wire"
 )
 
 // State returns all that the engine holds. It is a copy, which shares nothing
@@ -25,17 +27,17 @@ func (e *Engine) State() *State {
 		s.Local = e.local.all
 	}
 	for _, d := range e.index.doors {
-		told := DoorState{Name: Text(d.Name), ID: d.id}
+		told := DoorState{Name: wire.Text(d.Name), ID: d.id}
 		if d.oneTime != nil {
-			told.Used, told.Kept = texts(d.oneTime.used), texts(d.oneTime.unrecorded)
+			told.Used, told.Kept = wire.Convert[wire.Text](d.oneTime.used), wire.Convert[wire.Text](d.oneTime.unrecorded)
 		}
 		s.Doors = append(s.Doors, told)
 	}
 	for _, use := range e.oneTime.sorted() {
-		s.Spent = append(s.Spent, SpentState{Text(use.File), Text(use.Line), e.oneTime.pending[use]})
+		s.Consumed = append(s.Consumed, ConsumedState{use.Wire(), e.oneTime.pending[use]})
 	}
 	for _, name := range slices.Sorted(maps.Keys(e.index.groups)) {
-		s.Groups = append(s.Groups, GroupState{Text(name), e.index.groups[name].id})
+		s.Groups = append(s.Groups, GroupState{wire.Text(name), e.index.groups[name].id})
 	}
 	s.FirstStage, s.Oldest = e.attempts.pack()
 	for _, t := range e.timers {
@@ -44,10 +46,10 @@ func (e *Engine) State() *State {
 	slices.SortFunc(s.Live, func(a, b GrantState) int { return cmp.Compare(a.Number, b.Number) })
 	s.Batches = e.batches.state(e.grants)
 	for key, b := range e.limits.buckets {
-		s.Limits = append(s.Limits, LimitState{Text(key.door), key.count, key.per, key.source, b.full, b.refusing})
+		s.Limits = append(s.Limits, LimitState{wire.Text(key.door), key.count, key.per, key.source, b.full, b.refusing})
 	}
 	for key, v := range e.store.values {
-		s.Values = append(s.Values, ValueState{Text(key.script), key.source, Text(key.key), valueText(v.value), v.until})
+		s.Values = append(s.Values, valueOf(key, scalar(v.value), v.until))
 	}
 	return s
 }
@@ -62,14 +64,14 @@ func (t *timer) state(s *State) {
 		}
 		s.Runs = append(s.Runs, run)
 	case grantTimer:
-		g := KeepGrant(t.grant.Grant)
-		g.End, g.Run, g.Number = t.due, t.grant.run, t.number
+		g := GrantState{t.grant.Wire(), t.grant.run, t.number}
+		g.End = t.due
 		s.Live = append(s.Live, g)
 	case scriptTimer:
 		d := t.delayed
 		s.Delays = append(s.Delays, DelayState{
-			Script: Text(d.script), Name: Text(d.name), Value: valueText(d.value),
-			Door: Text(d.door), Source: d.source, Observed: d.observed, Due: t.due, Number: t.number,
+			Script: wire.Text(d.script), Name: wire.Text(d.name), Value: scalar(d.value),
+			Door: wire.Text(d.door), Source: d.source, Observed: d.observed, Due: t.due, Number: t.number,
 		})
 	}
 }
@@ -97,15 +99,15 @@ func (s *batches) awaits(x entry) bool {
 	return awaited
 }
 
-func (x *entry) state(s *batches, live *grants) EffectState {
-	told := EffectState{
-		ID: x.event.ID, Effect: x.event.Effect, Awaited: s.awaits(*x), Runs: x.event.Argv != nil,
-		Door: Text(x.event.Door), Source: x.event.Source, Port: x.event.Port, Grant: x.event.Grant,
+func (x *entry) state(s *batches, live *grants) wire.Effect {
+	told := wire.Effect{
+		ID: x.event.ID, Effect: uint8(x.event.Effect), Awaited: s.awaits(*x), Runs: x.event.Argv != nil,
+		Door: wire.Text(x.event.Door), Source: x.event.Source, Port: wire.Port(x.event.Port), Grant: x.event.Grant,
 		Was: instant(x.was), End: instant(x.end),
-		AnyStatus: x.event.AnyStatus, File: Text(x.event.File), Line: Text(x.event.Text),
+		AnyStatus: x.event.AnyStatus, File: wire.Text(x.event.File), Line: wire.Text(x.event.Text),
 	}
 	if g := x.grant; g != nil && live.byID[g.ID] != g {
-		over := KeepGrant(g.Grant)
+		over := g.Wire()
 		told.Over = &over
 	}
 	return told

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"sesame/daemon/packet"
+	"sesame/daemon/wire"
 )
 
 // A State is all that an engine holds between two inputs, and all that it needs
@@ -38,11 +39,11 @@ type State struct {
 	Live       []GrantState // in the order in which they were made
 	Delays     []DelayState
 	Batches    []BatchState
-	Spent      []SpentState `json:",omitempty"`
+	Consumed   []ConsumedState `json:"Spent,omitempty"` // under the name that it had first
 
 	Limits      []LimitState
 	LimitsSwept int64
-	Values      []ValueState
+	Values      []wire.Value
 	ValuesSwept int64
 
 	// Secret is the key of the hashes in Segments and Flows.
@@ -52,22 +53,22 @@ type State struct {
 
 // A DoorState says by which number the attempts in a door know it.
 type DoorState struct {
-	Name Text
+	Name wire.Text
 	ID   uint32
 	// Used are the one-time sequences that were used since the files of the set
 	// were read, by their lines; Kept are those of them that no file knows of.
-	Used, Kept []Text `json:",omitempty"`
+	Used, Kept []wire.Text `json:",omitempty"`
 }
 
-// A SpentState is a line of one-time sequences that was used and not marked yet.
-type SpentState struct {
-	File, Line Text
-	Count      int // how often
+// A ConsumedState is a line of one-time sequences that was used and is not commented out yet.
+type ConsumedState struct {
+	wire.Consumed
+	Count int // how often
 }
 
 // A GroupState says by which number the attempts in a group of doors know it.
 type GroupState struct {
-	Name Text
+	Name wire.Text
 	ID   uint32
 }
 
@@ -88,46 +89,18 @@ type HitState struct {
 	At       int64
 }
 
-// A GrantState is a [Grant], with what the engine adds to it.
+// A GrantState is a live grant, with what the engine adds to it.
 type GrantState struct {
-	ID         uint64
-	Door       Text
-	By         netip.Addr
-	Source     netip.Prefix
-	Port       packet.Port
-	Argv, Undo []Text
-	Timeout    time.Duration
-	TTL        time.Duration
-	End        int64
-	AnyStatus  bool   `json:",omitempty"`
-	Observed   bool   `json:",omitempty"`
-	Run        uint64 `json:",omitempty"` // the effect that ran the command
-	Number     uint64 `json:",omitempty"` // of its timer
-}
-
-// KeepGrant returns g as plain data.
-func KeepGrant(g Grant) GrantState {
-	return GrantState{
-		ID: g.ID, Door: Text(g.Door), By: g.By, Source: g.Source, Port: g.Port,
-		Argv: texts(g.Argv), Undo: texts(g.Undo), Timeout: g.Timeout, AnyStatus: g.AnyStatus,
-		TTL: g.TTL, End: nanoseconds(g.End), Observed: g.Observed,
-	}
-}
-
-// Grant is the opposite of [KeepGrant].
-func (s *GrantState) Grant() Grant {
-	return Grant{
-		ID: s.ID, Door: string(s.Door), By: s.By, Source: s.Source, Port: s.Port,
-		Argv: plain(s.Argv), Undo: plain(s.Undo), Timeout: s.Timeout, AnyStatus: s.AnyStatus,
-		TTL: s.TTL, End: at(s.End), Observed: s.Observed,
-	}
+	wire.Grant
+	Run    uint64 `json:",omitempty"` // the effect that ran the command
+	Number uint64 `json:",omitempty"` // of its timer
 }
 
 // A DelayState is a call that a script asked for with [After].
 type DelayState struct {
-	Script, Name Text
-	Value        Text // as in ValueState
-	Door         Text
+	Script, Name wire.Text
+	Value        wire.Scalar
+	Door         wire.Text
 	Source       netip.Addr
 	Observed     bool `json:",omitempty"`
 	Due          int64
@@ -135,62 +108,16 @@ type DelayState struct {
 }
 
 // A BatchState is a reply of whose effects some were not yet answered.
-type BatchState struct{ Effects []EffectState }
-
-// An EffectState is one effect of a reply.
-type EffectState struct {
-	ID      uint64
-	Effect  Effect
-	Awaited bool // its result has not come yet
-	Runs    bool // it has a command
-	// AnyStatus, File and Line are as in [Event].
-	AnyStatus  bool `json:",omitempty"`
-	File, Line Text `json:",omitempty"`
-	Door       Text
-	Source     netip.Prefix
-	Port       packet.Port
-	Grant      uint64 // 0: it is for none
-	// Over is that grant when it is not live any more.
-	Over *GrantState `json:",omitempty"`
-	// The ends of the grant before and after; Was is 0 when the effect made it.
-	Was, End int64
-}
+type BatchState struct{ Effects []wire.Effect }
 
 // A LimitState says how much of an allowance is used.
 type LimitState struct {
-	Door     Text
+	Door     wire.Text
 	Count    int
 	Per      time.Duration
 	Source   netip.Addr // invalid: all sources together
 	Full     int64
 	Refusing bool
-}
-
-// A ValueState is a value that a script stored.
-type ValueState struct {
-	Script Text
-	Source netip.Addr // invalid: of the whole script
-	Key    Text
-	// Value is "true", "false", "n" and a number, "s" and a string, or nothing,
-	// which forgets what is stored.
-	Value Text
-	Until int64
-}
-
-// KeepValue returns what p stores as plain data; source is invalid for a value
-// of the whole script.
-func KeepValue(script string, source netip.Addr, p Put) ValueState {
-	v := ValueState{Script: Text(script), Source: source, Key: Text(p.Key), Value: valueText(p.Value), Until: forever}
-	if !p.Until.IsZero() {
-		v.Until = nanoseconds(p.Until)
-	}
-	return v
-}
-
-// Put is the opposite of [KeepValue].
-func (s *ValueState) Put() (Put, error) {
-	value, err := textValue(s.Value)
-	return Put{PerSource: s.Source.IsValid(), Key: string(s.Key), Value: value, Until: at(s.Until)}, err
 }
 
 // A RecentState is a memory of packets: their hashes, eight bytes each, the

@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"sesame/daemon/packet"
+	"sesame/daemon/wire"
 )
 
 // resumed returns an engine that goes on where e is, with its state carried as
@@ -152,7 +153,7 @@ func TestAHostileStateGivesAnError(t *testing.T) {
 		{"an effect twice", func(s *State) { s.Batches = append(s.Batches, s.Batches[0]) }, "awaited"},
 		{"an effect of no kind", func(s *State) { s.Batches[0].Effects[0].Effect = 99 }, "no kind"},
 		{"an undo of nothing", func(s *State) {
-			s.Batches[0].Effects[0] = EffectState{ID: 1, Effect: EffectUndo, Awaited: true}
+			s.Batches[0].Effects[0] = wire.Effect{ID: 1, Effect: uint8(EffectUndo), Awaited: true}
 		}, "not there"},
 		{"half a hash", func(s *State) { s.Segments.Young = make([]byte, 7) }, "8 bytes"},
 		{"too many hashes", func(s *State) { s.Flows.Older = make([]byte, 8*maxFlows) }, "at most"},

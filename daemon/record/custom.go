@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+
+	"sesame/daemon/wire"
 )
 
 // This file is the blocks of our own in a pcapng file: docs/recording.md is
@@ -22,7 +24,7 @@ const (
 )
 
 // magicSesame ends with the version of what follows.
-const magicSesame = "SESAME\x00\x01"
+const magicSesame = "SESAME\x00" + string(rune(wire.Version))
 
 // appendCustom appends a payload, in as many blocks as it takes.
 func appendCustom(b []byte, kind Kind, payload []byte) []byte {
@@ -122,8 +124,8 @@ func (r *Reader) readCustom(length uint32) (found bool, err error) {
 	}
 	kind, more, size := Kind(r.ours16(body[12:])), r.ours16(body[14:]), r.ours32(body[16:])
 	switch {
-	case body[11] != magicSesame[7]:
-		return false, fmt.Errorf("a recording of version %d, expected %d", body[11], magicSesame[7])
+	case body[11] == 0 || body[11] > wire.Version:
+		return false, fmt.Errorf("a recording of version %d, expected at most %d", body[11], wire.Version)
 	case uint64(size) > uint64(len(body)-customHeader):
 		return false, fmt.Errorf("input %d has %d bytes in a block that has room for %d", r.inputs+1, size, len(body)-customHeader)
 	case len(r.payload) > 0 && kind != r.begunKind:

@@ -5,14 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
-	"math"
 	"net/netip"
-	"slices"
 	"time"
 
 	"sesame/daemon/engine"
 	"sesame/daemon/packet"
+	"sesame/daemon/wire"
 )
 
 // This file writes inputs and snapshots as JSON, and reads them back.
@@ -30,27 +28,16 @@ type written struct {
 	Time    int64          // Unix nanoseconds
 	Scripts *scripts       `json:",omitzero"`
 	ID      uint64         `json:",omitzero"`
-	Error   engine.Text    `json:",omitzero"`
+	Error   wire.Text      `json:",omitzero"`
 	Ran     bool           `json:",omitzero"`
 	Status  int            `json:",omitzero"`
 	Source  netip.Prefix   `json:",omitzero"`
-	Port    packet.Port    `json:",omitzero"`
+	Port    wire.Port      `json:",omitzero"`
 	TTL     time.Duration  `json:",omitzero"`
-	Records []outlived     `json:",omitzero"`
+	Records []wire.Record  `json:",omitzero"`
 	Local   []netip.Prefix `json:",omitzero"`
 	Offset  time.Duration  `json:",omitzero"`
 }
-
-// outlived is an [engine.Record].
-type outlived struct {
-	Grant *engine.GrantState `json:",omitzero"`
-	Ended bool               `json:",omitzero"`
-	Value *engine.ValueState `json:",omitzero"`
-	Spent *spent             `json:",omitzero"`
-}
-
-// spent is an [engine.Spent].
-type spent struct{ File, Line engine.Text }
 
 // begun is a Snapshot.
 type begun struct {
@@ -59,61 +46,43 @@ type begun struct {
 }
 
 type scripts struct {
-	Files   []file
-	Single  engine.Text `json:",omitzero"`
-	Base    engine.Text `json:",omitzero"`
-	Values  []value     `json:",omitzero"`
-	Observe bool        `json:",omitzero"`
+	Files   []wire.File
+	Single  wire.Text     `json:",omitzero"`
+	Base    wire.Text     `json:",omitzero"`
+	Values  []wire.Option `json:",omitzero"`
+	Observe bool          `json:",omitzero"`
 }
-
-type file struct{ Path, Source engine.Text }
-
-type value struct{ Name, Value engine.Text }
 
 func (in *Input) payload() ([]byte, error) {
 	w := written{
-		Time: in.Time.UnixNano(), ID: in.ID, Error: engine.Text(in.Error), Ran: in.Ran, Status: in.Status,
-		Source: in.Source, Port: in.Port, TTL: in.TTL, Local: in.Local, Offset: in.Offset,
+		Time: in.Time.UnixNano(), ID: in.ID, Error: wire.Text(in.Error), Ran: in.Ran, Status: in.Status,
+		Source: in.Source, Port: wire.Port(in.Port), TTL: in.TTL, Local: in.Local, Offset: in.Offset,
 	}
 	if in.Kind == InputSet {
 		w.Scripts = in.Scripts.written()
 	}
-	for _, r := range in.Records {
-		o := outlived{Ended: r.Ended}
-		if r.Grant != nil {
-			g := engine.KeepGrant(*r.Grant)
-			o.Grant = &g
+	for i := range in.Records {
+		r, err := in.Records[i].Wire()
+		if err != nil {
+			return nil, err
 		}
-		if r.Store != nil {
-			v := engine.KeepValue(r.Script, r.Source, *r.Store)
-			o.Value = &v
-		}
-		if r.Consumed != nil {
-			o.Spent = &spent{engine.Text(r.Consumed.File), engine.Text(r.Consumed.Line)}
-		}
-		w.Records = append(w.Records, o)
+		w.Records = append(w.Records, r)
 	}
 	return json.Marshal(w)
 }
 
 func (s Scripts) written() *scripts {
-	w := &scripts{Single: engine.Text(s.Single), Base: engine.Text(s.Base), Observe: s.Observe}
+	w := &scripts{Single: wire.Text(s.Single), Base: wire.Text(s.Base), Values: wire.Options(s.Values), Observe: s.Observe}
 	for _, f := range s.Files {
-		w.Files = append(w.Files, file{engine.Text(f.Path), engine.Text(f.Source)})
-	}
-	for _, name := range slices.Sorted(maps.Keys(s.Values)) {
-		w.Values = append(w.Values, value{engine.Text(name), engine.Text(s.Values[name])})
+		w.Files = append(w.Files, wire.File{Path: wire.Text(f.Path), Source: wire.Text(f.Source)})
 	}
 	return w
 }
 
 func (w *scripts) read() Scripts {
-	s := Scripts{Single: string(w.Single), Base: string(w.Base), Values: map[string]string{}, Observe: w.Observe}
+	s := Scripts{Single: string(w.Single), Base: string(w.Base), Values: wire.OptionValues(w.Values), Observe: w.Observe}
 	for _, f := range w.Files {
 		s.Files = append(s.Files, File{string(f.Path), []byte(f.Source)})
-	}
-	for _, v := range w.Values {
-		s.Values[string(v.Name)] = string(v.Value)
 	}
 	return s
 }
@@ -148,12 +117,12 @@ func readInput(kind Kind, payload []byte) (*Input, error) {
 	if err := parse(payload, &w); err != nil {
 		return nil, err
 	}
-	if w.Time < 0 || w.Port.Proto > packet.ICMP || w.TTL < 0 {
-		return nil, errors.New("it has a time or a port that does not exist")
+	if w.Time < 0 || w.TTL < 0 {
+		return nil, errors.New("it has a time that does not exist")
 	}
 	in := &Input{
 		Kind: kind, Time: time.Unix(0, w.Time).UTC(), ID: w.ID, Error: string(w.Error), Ran: w.Ran, Status: w.Status,
-		Source: w.Source, Port: w.Port, TTL: w.TTL, Local: w.Local, Offset: w.Offset,
+		Source: w.Source, Port: packet.Port(w.Port), TTL: w.TTL, Local: w.Local, Offset: w.Offset,
 	}
 	if kind == InputSet {
 		if w.Scripts == nil {
@@ -162,32 +131,11 @@ func readInput(kind Kind, payload []byte) (*Input, error) {
 		in.Scripts = w.Scripts.read()
 	}
 	for i := range w.Records {
-		r, err := w.Records[i].read()
+		r, err := engine.RecordFrom(&w.Records[i])
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("it restores %w", err)
 		}
 		in.Records = append(in.Records, r)
 	}
 	return in, nil
-}
-
-func (o *outlived) read() (engine.Record, error) {
-	r := engine.Record{Ended: o.Ended}
-	switch {
-	case o.Grant != nil:
-		if o.Grant.ID > math.MaxInt64 || o.Grant.Port.Proto > packet.ICMP {
-			return r, fmt.Errorf("it restores grant %d, which cannot be", o.Grant.ID)
-		}
-		g := o.Grant.Grant()
-		r.Grant = &g
-	case o.Value != nil:
-		p, err := o.Value.Put()
-		if err != nil {
-			return r, fmt.Errorf("it restores the value of %q: %w", o.Value.Key, err)
-		}
-		r.Store, r.Script, r.Source = &p, string(o.Value.Script), o.Value.Source
-	case o.Spent != nil:
-		r.Consumed = &engine.Consumed{File: string(o.Spent.File), Line: string(o.Spent.Line)}
-	}
-	return r, nil
 }

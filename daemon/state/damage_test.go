@@ -125,7 +125,7 @@ func TestDamageAnywhere(t *testing.T) {
 
 func TestDamageIsSaid(t *testing.T) {
 	lines := bytes.SplitAfter(bytes.TrimRight(sample(t), "\x00"), []byte("\n"))
-	newer, err := appendLine(nil, wire{Header: &header{journalWhat, 7}})
+	newer, err := appendLine(nil, entry{Header: &header{journalWhat, 7}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,7 +147,7 @@ func TestDamageIsSaid(t *testing.T) {
 		{"a line of a kind that is not known", slices.Concat(lines[:2], [][]byte{unknown}, lines[2:]), "journal:3: the line is damaged, 1 in all", 3},
 		{"a hole", slices.Concat(lines[:2], [][]byte{make([]byte, 4096)}, lines[3:]), "journal:3: the line is damaged, 1 in all", 2},
 		{"no header", lines[1:], "", 3},
-		{"a later version", slices.Concat([][]byte{newer}, lines[1:]), "has version 7, and this sesame reads version 1", 0},
+		{"a later version", slices.Concat([][]byte{newer}, lines[1:]), "has version 7, and this sesame reads versions up to 2", 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got, err := recoverFrom(t, slices.Concat(tt.content...))

@@ -7,11 +7,11 @@ import (
 	"time"
 
 	"sesame/daemon/engine"
+	"sesame/daemon/wire"
 )
 
 const (
-	journalWhat    = "sesame journal"
-	journalVersion = 1
+	journalWhat = "sesame journal"
 
 	// minCompact is the size in bytes below which a journal is never written
 	// anew for being long.
@@ -42,14 +42,14 @@ type journal struct {
 
 // live is what a journal says, as the lines that say it.
 type live struct {
-	last   uint64 // the highest id that any grant had
-	grants map[uint64][]byte
-	values map[place]liveValue
-	spent  map[wireSpent]liveSpent
+	last     uint64 // the highest id that any grant had
+	grants   map[uint64][]byte
+	values   map[place]liveValue
+	consumed map[wire.Consumed]liveConsumed
 }
 
-// A liveSpent is a line that was used so many times without being marked.
-type liveSpent struct {
+// A liveConsumed is a one-time sequence that was used so many times without being commented out.
+type liveConsumed struct {
 	line  []byte
 	count int
 }
@@ -62,12 +62,12 @@ type liveValue struct {
 // newJournal returns a journal without a file, that begins at an engine time.
 func newJournal(start int64, since func() time.Duration) *journal {
 	return &journal{start: start, since: since, live: live{
-		grants: map[uint64][]byte{}, values: map[place]liveValue{}, spent: map[wireSpent]liveSpent{},
+		grants: map[uint64][]byte{}, values: map[place]liveValue{}, consumed: map[wire.Consumed]liveConsumed{},
 	}}
 }
 
 // now is engine time, as near as it matters here.
-func (j *journal) now() int64 { return sum(j.start, int64(j.since())) }
+func (j *journal) now() int64 { return wire.Add(j.start, j.since()) }
 
 // Append writes records to the journal, in their order, with one write and one
 // flush; they are on the disk when it returns nil. Offset is the wall clock less
@@ -105,20 +105,20 @@ func (d *Dir) Append(records []engine.Record, offset time.Duration) error {
 type batch struct {
 	offset  time.Duration
 	lines   []byte
-	entries []entry
+	entries []batchEntry
 }
 
-// An entry is a record of a batch: its line ends at this place of the lines.
-type entry struct {
-	wire wire
-	end  int
+// A batchEntry is an entry of a batch, and where its line ends in the lines of the batch.
+type batchEntry struct {
+	entry
+	end int
 }
 
 func (j *journal) encode(records []engine.Record, offset time.Duration) (batch, error) {
 	b := batch{offset: j.offset}
 	if moved := offset - j.offset; moved >= drift || moved <= -drift {
 		b.offset = offset
-		if err := b.add(wire{Offset: new(int64(offset))}); err != nil {
+		if err := b.add(entry{Offset: new(int64(offset))}); err != nil {
 			return batch{}, err
 		}
 	}
@@ -135,9 +135,9 @@ func (j *journal) encode(records []engine.Record, offset time.Duration) (batch, 
 	return b, nil
 }
 
-func (b *batch) add(w wire) error {
+func (b *batch) add(e entry) error {
 	start := len(b.lines)
-	lines, err := appendLine(b.lines, w)
+	lines, err := appendLine(b.lines, e)
 	if err != nil {
 		return err
 	}
@@ -145,7 +145,7 @@ func (b *batch) add(w wire) error {
 		return fmt.Errorf("a record of %d bytes: at most %d", size, maxLine)
 	}
 	b.lines = lines
-	b.entries = append(b.entries, entry{w, len(lines)})
+	b.entries = append(b.entries, batchEntry{e, len(lines)})
 	return nil
 }
 
@@ -155,34 +155,30 @@ func (j *journal) apply(b batch) {
 	start := 0
 	for _, e := range b.entries {
 		// A copy: one live line must not hold the memory of a whole batch.
-		j.live.apply(e.wire, append([]byte(nil), b.lines[start:e.end]...))
+		j.live.apply(&e.entry, append([]byte(nil), b.lines[start:e.end]...))
 		start = e.end
 	}
 }
 
-func (l *live) apply(w wire, line []byte) {
+func (l *live) apply(e *entry, line []byte) {
 	switch {
-	case w.Ended != 0:
-		l.last = max(l.last, w.Ended)
-		delete(l.grants, w.Ended)
-	case w.Grant != nil:
-		l.last = max(l.last, w.Grant.ID)
-		l.grants[w.Grant.ID] = line
-	case w.Value != nil && w.Value.forgotten():
-		delete(l.values, w.Value.place())
-	case w.Value != nil:
-		until := int64(forever)
-		if w.Value.Until != nil {
-			until = *w.Value.Until
-		}
-		l.values[w.Value.place()] = liveValue{line, until}
-	case w.Spent != nil:
-		l.spent[*w.Spent] = liveSpent{line, l.spent[*w.Spent].count + 1}
-	case w.Marked != nil:
-		if s := l.spent[*w.Marked]; s.count > 1 {
-			l.spent[*w.Marked] = liveSpent{s.line, s.count - 1}
+	case e.Ended != 0:
+		l.last = max(l.last, e.Ended)
+		delete(l.grants, e.Ended)
+	case e.Grant != nil:
+		l.last = max(l.last, e.Grant.ID)
+		l.grants[e.Grant.ID] = line
+	case e.Value != nil && e.Value.Value.Value == "":
+		delete(l.values, e.Value.place())
+	case e.Value != nil:
+		l.values[e.Value.place()] = liveValue{line, e.Value.Expires()}
+	case e.Consumed != nil:
+		l.consumed[*e.Consumed] = liveConsumed{line, l.consumed[*e.Consumed].count + 1}
+	case e.Commented != nil:
+		if c := l.consumed[*e.Commented]; c.count > 1 {
+			l.consumed[*e.Commented] = liveConsumed{c.line, c.count - 1}
 		} else {
-			delete(l.spent, *w.Marked)
+			delete(l.consumed, *e.Commented)
 		}
 	}
 }
@@ -264,12 +260,12 @@ func (d *Dir) rewrite() error {
 // content returns the lines of a journal of what is live, and forgets the values
 // that have expired.
 func (j *journal) content() ([]byte, error) {
-	content, err := appendLine(nil, wire{Header: &header{journalWhat, journalVersion}})
+	content, err := appendLine(nil, entry{Header: &header{journalWhat, wire.Version}})
 	if err == nil {
-		content, err = appendLine(content, wire{Offset: new(int64(j.offset))})
+		content, err = appendLine(content, entry{Offset: new(int64(j.offset))})
 	}
 	if err == nil && j.live.last != 0 {
-		content, err = appendLine(content, wire{Ended: j.live.last})
+		content, err = appendLine(content, entry{Ended: j.live.last})
 	}
 	if err != nil {
 		return nil, err
@@ -277,9 +273,9 @@ func (j *journal) content() ([]byte, error) {
 	for _, line := range j.live.grants {
 		content = append(content, line...)
 	}
-	for _, s := range j.live.spent {
-		for range s.count {
-			content = append(content, s.line...)
+	for _, c := range j.live.consumed {
+		for range c.count {
+			content = append(content, c.line...)
 		}
 	}
 	now := j.now()

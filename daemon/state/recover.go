@@ -1,17 +1,16 @@
 package state
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"maps"
-	"net/netip"
 	"slices"
 	"time"
 
 	"sesame/daemon/engine"
+	"sesame/daemon/wire"
 )
 
 // Recovered is what a journal said.
@@ -48,7 +47,7 @@ func (d *Dir) Recover(now time.Time) (Recovered, error) {
 	if err != nil {
 		return Recovered{}, fmt.Errorf("recovering the journal: %w", err)
 	}
-	j := newJournal(nanoseconds(now), stopwatch())
+	j := newJournal(wire.Nanoseconds(now), stopwatch())
 	recovered := Recovered{Warnings: read.warnings(d.path + "/" + journalName)}
 	if recovered.Records, err = j.take(read); err != nil {
 		return Recovered{}, fmt.Errorf("recovering the journal: %w", err)
@@ -65,16 +64,16 @@ func (d *Dir) Recover(now time.Time) (Recovered, error) {
 
 // read is what a journal says, in the engine time of the one who wrote it.
 type read struct {
-	number  int // of the line
-	version int // 0: no header was seen
-	offset  int64
-	last    uint64
-	grants  map[uint64]*wireGrant
-	values  map[place]*wireValue
-	spent   map[wireSpent]int
-	damaged int // lines
-	first   int // of them
-	torn    bool
+	number   int // of the line
+	version  int // 0: no header was seen
+	offset   int64
+	last     uint64
+	grants   map[uint64]*grantEntry
+	values   map[place]*valueEntry
+	consumed map[wire.Consumed]int
+	damaged  int // lines
+	first    int // of them
+	torn     bool
 }
 
 func (d *Dir) read() (*read, error) {
@@ -94,13 +93,13 @@ func (d *Dir) read() (*read, error) {
 }
 
 func readFrom(file io.Reader, size int64, name string) (*read, error) {
-	r := &read{grants: map[uint64]*wireGrant{}, values: map[place]*wireValue{}, spent: map[wireSpent]int{}}
+	r := &read{grants: map[uint64]*grantEntry{}, values: map[place]*valueEntry{}, consumed: map[wire.Consumed]int{}}
 	if err := readLines(file, size, r.line); err != nil {
 		return nil, err
 	}
-	if r.version != 0 && r.version != journalVersion {
-		return nil, fmt.Errorf("%s has version %d, and this sesame reads version %d: start the one that wrote it, or move the file away and lose its grants",
-			name, r.version, journalVersion)
+	if r.version > wire.Version {
+		return nil, fmt.Errorf("%s has version %d, and this sesame reads versions up to %d: start the one that wrote it, or move the file away and lose its grants",
+			name, r.version, wire.Version)
 	}
 	return r, nil
 }
@@ -108,9 +107,9 @@ func readFrom(file io.Reader, size int64, name string) (*read, error) {
 // line takes in one line. What a sound line does not say is not guessed.
 func (r *read) line(line []byte, ended bool) {
 	r.number++
-	w := wire{}
+	e := entry{}
 	switch {
-	case parseLine(line, &w) && r.apply(w):
+	case parseLine(line, &e) && r.apply(e):
 	case !ended:
 		r.torn = true
 	default:
@@ -121,35 +120,35 @@ func (r *read) line(line []byte, ended bool) {
 }
 
 // apply reports whether it understood the line.
-func (r *read) apply(w wire) bool {
+func (r *read) apply(e entry) bool {
+	e.upgrade()
+	if e.Grant != nil || e.Value != nil {
+		if _, err := e.record(); err != nil {
+			return false
+		}
+	}
 	switch {
-	case w.Header != nil:
-		if w.Header.What != journalWhat {
+	case e.Header != nil:
+		if e.Header.What != journalWhat {
 			return false
 		}
-		r.version = max(r.version, w.Header.Version)
-	case w.Offset != nil:
-		r.offset = *w.Offset
-	case w.Ended != 0:
-		r.last = max(r.last, w.Ended)
-		delete(r.grants, w.Ended)
-	case w.Grant != nil:
-		if _, err := w.Grant.decode(); err != nil || w.Grant.ID == 0 {
-			return false
-		}
-		r.last = max(r.last, w.Grant.ID)
-		r.grants[w.Grant.ID] = w.Grant
-	case w.Value != nil && w.Value.forgotten():
-		delete(r.values, w.Value.place())
-	case w.Value != nil:
-		if _, err := w.Value.decode(); err != nil {
-			return false
-		}
-		r.values[w.Value.place()] = w.Value
-	case w.Spent != nil:
-		r.spent[*w.Spent]++
-	case w.Marked != nil:
-		r.spent[*w.Marked] = max(0, r.spent[*w.Marked]-1)
+		r.version = max(r.version, e.Header.Version)
+	case e.Offset != nil:
+		r.offset = *e.Offset
+	case e.Ended != 0:
+		r.last = max(r.last, e.Ended)
+		delete(r.grants, e.Ended)
+	case e.Grant != nil:
+		r.last = max(r.last, e.Grant.ID)
+		r.grants[e.Grant.ID] = e.Grant
+	case e.Value != nil && e.Value.Value.Value == "":
+		delete(r.values, e.Value.place())
+	case e.Value != nil:
+		r.values[e.Value.place()] = e.Value
+	case e.Consumed != nil:
+		r.consumed[*e.Consumed]++
+	case e.Commented != nil:
+		r.consumed[*e.Commented] = max(0, r.consumed[*e.Commented]-1)
 	default:
 		return false
 	}
@@ -175,60 +174,47 @@ func (j *journal) take(r *read) ([]engine.Record, error) {
 		records = append(records, engine.Record{Grant: &engine.Grant{ID: r.last}, Ended: true})
 		j.live.last = r.last
 	}
+	add := func(e entry) error {
+		record, err := e.record()
+		records = append(records, record)
+		return errors.Join(err, b.add(e))
+	}
 	for _, id := range slices.Sorted(maps.Keys(r.grants)) {
 		g := r.grants[id]
 		g.End = j.moved(g.End, r.offset, g.TTL)
-		grant, err := g.decode()
-		if err == nil {
-			err = b.add(wire{Grant: g})
-		}
-		if err != nil {
+		if err := add(entry{Grant: g}); err != nil {
 			return nil, err
 		}
-		records = append(records, engine.Record{Grant: grant})
 	}
 	for _, where := range slices.SortedFunc(maps.Keys(r.values), place.compare) {
 		v := r.values[where]
-		if v.Until != nil {
-			if *v.Until = j.moved(*v.Until, r.offset, v.TTL); *v.Until <= j.start {
-				continue
-			}
+		switch until := j.moved(v.Expires(), r.offset, v.TTL); {
+		case until <= j.start:
+			continue
+		case until != wire.Forever:
+			v.Until = until
 		}
-		record, err := v.decode()
-		if err == nil {
-			err = b.add(wire{Value: v})
-		}
-		if err != nil {
+		if err := add(entry{Value: v}); err != nil {
 			return nil, err
 		}
-		records = append(records, record)
 	}
-	for _, s := range slices.SortedFunc(maps.Keys(r.spent), wireSpent.compare) {
-		for range r.spent[s] {
-			if err := b.add(wire{Spent: &s}); err != nil {
+	for _, c := range slices.SortedFunc(maps.Keys(r.consumed), compareConsumed) {
+		for range r.consumed[c] {
+			if err := add(entry{Consumed: &c}); err != nil {
 				return nil, err
 			}
-			records = append(records, engine.Record{Consumed: &engine.Consumed{File: string(s.File), Line: string(s.Line)}})
 		}
 	}
 	j.apply(b)
 	return records, nil
 }
 
-func (s wireSpent) compare(other wireSpent) int {
-	return cmp.Or(cmp.Compare(s.File, other.File), cmp.Compare(s.Line, other.Line))
-}
-
 // moved returns a time of a former engine in the time of this one, which begins
 // with the wall clock. It is at most ttl from now, when there is a ttl.
 func (j *journal) moved(ns, offset int64, ttl time.Duration) int64 {
-	ns = sum(ns, offset)
+	ns = wire.Add(ns, time.Duration(offset))
 	if ttl > 0 {
-		ns = min(ns, sum(j.start, int64(ttl)))
+		ns = min(ns, wire.Add(j.start, ttl))
 	}
 	return ns
-}
-
-func (p place) compare(other place) int {
-	return cmp.Or(cmp.Compare(p.script, other.script), netip.Addr.Compare(p.source, other.source), cmp.Compare(p.key, other.key))
 }

@@ -5,13 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"net/netip"
-	"slices"
 	"time"
 
-	"sesame/daemon/engine"
 	"sesame/daemon/packet"
+	"sesame/daemon/wire"
 )
 
 const (
@@ -43,11 +41,11 @@ type File struct {
 
 // wireSaved is Saved as JSON.
 type wireSaved struct {
-	Name   engine.Text  `json:"name,omitempty"`
-	Base   engine.Text  `json:"base,omitempty"`
-	Files  []wireFile   `json:"files"`
-	Values []wireOption `json:"values,omitempty"`
-	Guards []string     `json:"guards,omitempty"`
+	Name   wire.Text     `json:"name,omitempty"`
+	Base   wire.Text     `json:"base,omitempty"`
+	Files  []wire.File   `json:"files"`
+	Values []wire.Option `json:"values,omitempty"`
+	Guards []string      `json:"guards,omitempty"`
 
 	Trusted           []netip.Prefix `json:"trusted,omitempty"`
 	TrustedInterfaces []string       `json:"trusted_interfaces,omitempty"`
@@ -56,30 +54,17 @@ type wireSaved struct {
 	At time.Time `json:"at"`
 }
 
-type wireFile struct {
-	Path   engine.Text `json:"path"`
-	Source engine.Text `json:"source"`
-}
-
-type wireOption struct {
-	Name  engine.Text `json:"name"`
-	Value engine.Text `json:"value"`
-}
-
 // SaveSet keeps a script set in the place of the last one. After a crash, or an
 // error, one of the two is there, whole.
 func (d *Dir) SaveSet(s Saved) error {
 	d.saving.Lock()
 	defer d.saving.Unlock()
 	w := wireSaved{
-		Name: engine.Text(s.Name), Base: engine.Text(s.Base), At: s.At.Round(0).UTC(),
+		Name: wire.Text(s.Name), Base: wire.Text(s.Base), Values: wire.Options(s.Values), At: s.At.Round(0).UTC(),
 		Trusted: s.Trusted, TrustedInterfaces: s.TrustedInterfaces, Mark: s.Mark,
 	}
 	for _, f := range s.Files {
-		w.Files = append(w.Files, wireFile{engine.Text(f.Path), engine.Text(f.Source)})
-	}
-	for _, name := range slices.Sorted(maps.Keys(s.Values)) {
-		w.Values = append(w.Values, wireOption{engine.Text(name), engine.Text(s.Values[name])})
+		w.Files = append(w.Files, wire.File{Path: wire.Text(f.Path), Source: wire.Text(f.Source)})
 	}
 	for _, port := range s.Guards {
 		w.Guards = append(w.Guards, port.String())
@@ -137,11 +122,8 @@ func parseSaved(content []byte) (Saved, error) {
 	for _, f := range w.Files {
 		s.Files = append(s.Files, File{string(f.Path), []byte(f.Source)})
 	}
-	for _, o := range w.Values {
-		if s.Values == nil {
-			s.Values = map[string]string{}
-		}
-		s.Values[string(o.Name)] = string(o.Value)
+	if len(w.Values) > 0 {
+		s.Values = wire.OptionValues(w.Values)
 	}
 	for _, guard := range w.Guards {
 		port, err := packet.ParsePort(guard)

@@ -18,6 +18,7 @@ import (
 
 	"sesame/daemon/engine"
 	"sesame/daemon/packet"
+	"sesame/daemon/wire"
 )
 
 var monday = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
@@ -112,6 +113,7 @@ func TestWhatIsKept(t *testing.T) {
 func TestEveryRecordComesBackAsItWas(t *testing.T) {
 	texts := rapid.OneOf(rapid.String(), rapid.Map(rapid.SliceOf(rapid.Byte()), func(b []byte) string { return string(b) }))
 	lists := rapid.OneOf(rapid.Just[[]string](nil), rapid.SliceOf(texts))
+	commands := rapid.OneOf(rapid.Just[[]string](nil), rapid.SliceOfN(texts, 1, 5))
 	addresses := rapid.Custom(func(t *rapid.T) netip.Addr {
 		b := rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "address")
 		switch rapid.IntRange(0, 2).Draw(t, "family") {
@@ -122,19 +124,20 @@ func TestEveryRecordComesBackAsItWas(t *testing.T) {
 		}
 		return netip.AddrFrom16([16]byte(b))
 	})
-	times := rapid.Map(rapid.Int64(), at)
+	times := rapid.Map(rapid.Int64(), wire.Time)
 	records := rapid.Custom(func(t *rapid.T) engine.Record {
 		if rapid.IntRange(0, 4).Draw(t, "used") == 0 {
 			return engine.Record{Consumed: &engine.Consumed{File: texts.Draw(t, "file"), Line: texts.Draw(t, "line")}}
 		}
 		if rapid.Bool().Draw(t, "grant") {
 			g := &engine.Grant{
-				ID: rapid.Uint64Min(1).Draw(t, "id"), Door: texts.Draw(t, "door"), By: addresses.Draw(t, "by"), Argv: lists.Draw(t, "argv"),
+				ID: rapid.Uint64Range(1, math.MaxInt64).Draw(t, "id"), Door: texts.Draw(t, "door"), By: addresses.Draw(t, "by"), Argv: commands.Draw(t, "argv"),
 				Undo: lists.Draw(t, "undo"), Timeout: time.Duration(rapid.Int64().Draw(t, "timeout")), End: times.Draw(t, "end"),
 				AnyStatus: rapid.Bool().Draw(t, "any status"),
 			}
-			if a := addresses.Draw(t, "source"); a.IsValid() {
-				g.Source = netip.PrefixFrom(a, rapid.IntRange(0, a.BitLen()).Draw(t, "bits"))
+			valid := func(a netip.Addr) bool { return a.IsValid() || g.Argv != nil }
+			if a := addresses.Filter(valid).Draw(t, "source"); a.IsValid() {
+				g.Source = netip.PrefixFrom(a, rapid.IntRange(0, a.BitLen()).Draw(t, "bits")).Masked()
 			}
 			if n := rapid.Uint16().Draw(t, "port"); n != 0 {
 				g.Port = packet.Port{Proto: rapid.SampledFrom([]packet.Proto{packet.TCP, packet.UDP}).Draw(t, "proto"), Number: n}
@@ -146,7 +149,7 @@ func TestEveryRecordComesBackAsItWas(t *testing.T) {
 		r.Store.Value = rapid.OneOf(rapid.Map(texts, toAny[string]), rapid.Map(rapid.Bool(), toAny[bool]), rapid.Map(rapid.Float64(), toAny[float64]),
 			rapid.SampledFrom([]any{math.NaN(), math.Inf(1), math.Inf(-1), math.Copysign(0, -1)})).Draw(t, "value")
 		if rapid.Bool().Draw(t, "expires") {
-			r.Store.Until = times.Filter(func(t time.Time) bool { return t.After(monday) && t.Before(at(forever)) }).Draw(t, "until")
+			r.Store.Until = times.Filter(func(t time.Time) bool { return t.After(monday) && t.Before(wire.Time(wire.Forever)) }).Draw(t, "until")
 		}
 		return r
 	})

@@ -1,0 +1,112 @@
+package engine
+
+import (
+	"errors"
+	"time"
+
+	"sesame/daemon/packet"
+	"sesame/daemon/wire"
+)
+
+// This file turns what the engine gives away into its wire form, and back.
+
+// Wire returns the grant as plain data. Any grant is accepted: see [wire.Grant.Check].
+func (g *Grant) Wire() wire.Grant {
+	return wire.Grant{
+		ID: g.ID, Door: wire.Text(g.Door), By: g.By, Source: g.Source, Port: wire.Port(g.Port),
+		Argv: wire.Convert[wire.Text](g.Argv), Undo: wire.Convert[wire.Text](g.Undo), Timeout: g.Timeout, AnyStatus: g.AnyStatus,
+		TTL: g.TTL, End: wire.Nanoseconds(g.End), Observed: g.Observed,
+	}
+}
+
+// grantFrom is the opposite of [Grant.Wire]. It does not check what it is given.
+func grantFrom(w *wire.Grant) Grant {
+	return Grant{
+		ID: w.ID, Door: string(w.Door), By: w.By, Source: w.Source, Port: packet.Port(w.Port),
+		Argv: wire.Convert[string](w.Argv), Undo: wire.Convert[string](w.Undo), Timeout: w.Timeout, AnyStatus: w.AnyStatus,
+		TTL: w.TTL, End: wire.Time(w.End), Observed: w.Observed,
+	}
+}
+
+// Wire returns the sequence as plain data.
+func (c Consumed) Wire() wire.Consumed {
+	return wire.Consumed{File: wire.Text(c.File), Line: wire.Text(c.Line)}
+}
+
+// Wire returns the record as plain data. A record that [RecordFrom] would refuse is an error.
+func (r *Record) Wire() (wire.Record, error) {
+	w := wire.Record{Ended: r.Ended}
+	if r.Grant != nil {
+		g := r.Grant.Wire()
+		w.Grant = &g
+	}
+	if r.Consumed != nil {
+		c := r.Consumed.Wire()
+		w.Consumed = &c
+	}
+	if r.Store != nil {
+		value, err := wire.EncodeScalar(r.Store.Value)
+		if err != nil {
+			return w, err
+		}
+		until := int64(forever)
+		if !r.Store.Until.IsZero() {
+			until = wire.Nanoseconds(r.Store.Until)
+		}
+		v := valueOf(storeKey{r.Script, r.Source, r.Store.Key}, value, until)
+		w.Value = &v
+	}
+	return w, w.Check()
+}
+
+// valueOf returns a stored value as plain data.
+func valueOf(key storeKey, value wire.Scalar, until int64) wire.Value {
+	if until == forever {
+		until = 0
+	}
+	return wire.Value{Script: wire.Text(key.script), Source: key.source, Key: wire.Text(key.key), Value: value, Until: until}
+}
+
+// RecordFrom returns the record that w stands for. The bounds of [wire.Record.Check] are
+// enforced: w may come from a stranger's file.
+func RecordFrom(w *wire.Record) (Record, error) {
+	if err := w.Check(); err != nil {
+		return Record{}, err
+	}
+	r := Record{Ended: w.Ended}
+	switch {
+	case w.Grant != nil:
+		g := grantFrom(w.Grant)
+		r.Grant = &g
+	case w.Consumed != nil:
+		r.Consumed = &Consumed{File: string(w.Consumed.File), Line: string(w.Consumed.Line)}
+	default:
+		v := w.Value
+		value, err := wire.DecodeScalar(v.Value)
+		if err != nil {
+			return Record{}, err
+		}
+		r.Script, r.Source = string(v.Script), v.Source
+		r.Store = &Put{PerSource: v.Source.IsValid(), Key: string(v.Key), Value: value, Until: expiry(v)}
+	}
+	return r, nil
+}
+
+// expiry returns when a value expires, the zero time when it does not.
+func expiry(v *wire.Value) time.Time {
+	if v.Expires() == forever {
+		return time.Time{}
+	}
+	return wire.Time(v.Until)
+}
+
+// scalar returns a value of a script as plain data. The engine holds no other types.
+func scalar(value any) wire.Scalar {
+	s, err := wire.EncodeScalar(value)
+	if err != nil {
+		panic(err)
+	}
+	return s
+}
+
+var errNoValue = errors.New("there is none")

@@ -1,0 +1,112 @@
+package state
+
+import (
+	"cmp"
+	"net/netip"
+	"time"
+
+	"sesame/daemon/engine"
+	"sesame/daemon/wire"
+)
+
+// An entry is one line of a journal: one of its fields is set. Times are Unix nanoseconds of
+// the engine that wrote the line; the last Offset in the file leads from there to the wall
+// clock. A step of the clock so moves all that was written before it.
+type entry struct {
+	Header    *header        `json:"header,omitempty"`
+	Offset    *int64         `json:"offset,omitempty"` // wall clock less engine time
+	Grant     *grantEntry    `json:"grant,omitempty"`
+	Ended     uint64         `json:"ended,omitempty"` // the id of a grant
+	Value     *valueEntry    `json:"value,omitempty"`
+	Consumed  *wire.Consumed `json:"spent,omitempty"`  // one line for each use
+	Commented *wire.Consumed `json:"marked,omitempty"` // one line for each use that the file shows now
+}
+
+// A header is the first line of a file.
+type header struct {
+	What    string `json:"what"`
+	Version int    `json:"version"`
+}
+
+// A grantEntry is a grant. Version 1 had another name for AnyStatus.
+type grantEntry struct {
+	wire.Grant
+	AnyStatus1 bool `json:"any_status,omitempty"` // only read
+}
+
+// A valueEntry is a stored value. Version 1 had a member for each type of value.
+type valueEntry struct {
+	wire.Value
+	Bool1   *bool      `json:"bool,omitempty"`   // only read, as the next two
+	Number1 *string    `json:"number,omitempty"` // as text
+	Text1   *wire.Text `json:"text,omitempty"`
+}
+
+// upgrade turns an entry of version 1 into one of this version.
+func (e *entry) upgrade() {
+	if g := e.Grant; g != nil && g.AnyStatus1 {
+		g.AnyStatus, g.AnyStatus1 = true, false
+	}
+	if v := e.Value; v != nil {
+		switch {
+		case v.Bool1 != nil:
+			v.Value.Value, _ = wire.EncodeScalar(*v.Bool1)
+		case v.Text1 != nil:
+			v.Value.Value, _ = wire.EncodeScalar(string(*v.Text1))
+		case v.Number1 != nil:
+			v.Value.Value = wire.Scalar("n" + *v.Number1)
+		}
+		v.Bool1, v.Number1, v.Text1 = nil, nil, nil
+	}
+}
+
+// A place is where a value is stored.
+type place struct {
+	script string
+	source netip.Addr
+	key    string
+}
+
+func (v *valueEntry) place() place { return place{string(v.Script), v.Source, string(v.Key)} }
+
+func (p place) compare(other place) int {
+	return cmp.Or(cmp.Compare(p.script, other.script), p.source.Compare(other.source), cmp.Compare(p.key, other.key))
+}
+
+func compareConsumed(a, b wire.Consumed) int {
+	return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line))
+}
+
+// encode returns a record as an entry. Engine time is now.
+func encode(r engine.Record, now int64) (entry, error) {
+	w, err := r.Wire()
+	switch {
+	case err != nil:
+		return entry{}, err
+	case w.Grant != nil && w.Ended:
+		return entry{Ended: w.Grant.ID}, nil
+	case w.Grant != nil:
+		return entry{Grant: &grantEntry{Grant: *w.Grant}}, nil
+	case w.Consumed != nil && w.Ended:
+		return entry{Commented: w.Consumed}, nil
+	case w.Consumed != nil:
+		return entry{Consumed: w.Consumed}, nil
+	}
+	v := &valueEntry{Value: *w.Value}
+	if until := v.Expires(); until != wire.Forever {
+		v.TTL = time.Duration(max(wire.Add(until, -time.Duration(now)), 1))
+	}
+	return entry{Value: v}, nil
+}
+
+// record returns the record that an entry is. What no engine can have asked for is an error.
+func (e *entry) record() (engine.Record, error) {
+	w := wire.Record{Consumed: e.Consumed}
+	if e.Grant != nil {
+		w.Grant = &e.Grant.Grant
+	}
+	if e.Value != nil {
+		w.Value = &e.Value.Value
+	}
+	return engine.RecordFrom(&w)
+}
