@@ -8,10 +8,6 @@ import (
 	"sesame/daemon/engine"
 )
 
-// maxOperations bounds a reply: a script that runs wild in its budget still
-// hands the engine little work.
-const maxOperations = 256
-
 // A call is one call of a script's function: what it may know, and what it has
 // asked for so far.
 type call struct {
@@ -25,27 +21,16 @@ type call struct {
 	over       bool // the function has returned
 }
 
-// objectNames says what the function of each moment is given.
-var objectNames = [...]string{
-	engine.CallWhen: "attempt", engine.CallStage: "attempt", engine.CallOpen: "attempt",
-	engine.CallMiss: "attempt", engine.CallClose: "grant", engine.CallKnock: "knock", engine.CallTimer: "timer",
+type storeKey struct {
+	perSource bool
+	key       string
 }
 
-// hookNames says how scripts call the function of each moment.
-var hookNames = [...]string{
-	engine.CallWhen: "when", engine.CallStage: "on_stage", engine.CallOpen: "on_open",
-	engine.CallMiss: "on_miss", engine.CallClose: "on_close", engine.CallKnock: "on_knock", engine.CallTimer: "a handler",
-}
-
-// run calls a function, and returns that many results.
-func (c *call) run(function, results int) ([]lua.LValue, error) {
+// invoke calls a function with an object, and returns that many results.
+func (c *call) invoke(function, results int, given *lua.LUserData) ([]lua.LValue, error) {
 	s := c.script
-	if err := s.ready(); err != nil {
-		return nil, err
-	}
 	s.current = c
 	defer func() { s.current, c.over = nil, true }()
-	given := s.userdata(s.state.L(), &object{kind: objectNames[c.kind], call: c})
 	values, err := s.state.Call(s.functions[function-1], results, given)
 	if err != nil {
 		return nil, s.faultOf(err)
@@ -69,6 +54,15 @@ func (c *call) acting(L *lua.LState) {
 	}
 }
 
+// line adds a line for people.
+func (c *call) line(L *lua.LState, text string) {
+	c.script.state.Charge(int64(len(text))/16, int64(len(text)))
+	if len(text) > maxText {
+		text = text[:maxText-3] + "..."
+	}
+	c.add(L, engine.Log{Text: text})
+}
+
 // float returns the next random number, from 0 to below 1. The moment's seed
 // decides it.
 func (c *call) float() float64 {
@@ -78,55 +72,12 @@ func (c *call) float() float64 {
 	return c.random.Float64()
 }
 
-// reason reads the second result of a function that says no.
-func (c *call) reason(function int, v lua.LValue) (string, error) {
-	switch v := v.(type) {
-	case *lua.LNilType:
-		return "", nil
-	case lua.LString:
-		if len(v) > maxText {
-			return "", c.script.fault(function, "%s: a reason has at most %d bytes", hookNames[c.kind], maxText)
-		}
-		return string(v), nil
+func doorOf(m *engine.Call) string {
+	switch {
+	case m.Door != nil:
+		return m.Door.Name
+	case m.Grant != nil:
+		return m.Grant.Door
 	}
-	return "", c.script.fault(function, "%s: the reason is %s: expected a string", hookNames[c.kind], describe(v))
-}
-
-// A handler is the scripted part of a door. It is an [engine.Handler].
-type handler struct {
-	script    *script
-	functions [engine.CallTimer + 1]int // by moment, as script.keep numbers them; 0: none
-}
-
-// Handle calls the function of the moment.
-func (h *handler) Handle(m *engine.Call) (engine.Decision, error) {
-	c := &call{script: h.script, moment: m, kind: m.Kind}
-	function := h.functions[m.Kind]
-	if function == 0 {
-		return engine.Decision{}, nil
-	}
-	results, err := c.run(function, 2)
-	if err != nil {
-		return engine.Decision{}, err
-	}
-	switch m.Kind {
-	case engine.CallStage, engine.CallOpen, engine.CallKnock:
-		return c.decided(function, results)
-	case engine.CallWhen, engine.CallMiss, engine.CallClose, engine.CallTimer: // nothing is left to refuse
-	}
-	return engine.Decision{Operations: c.operations}, nil
-}
-
-// decided reads what a function returned that may refuse: nothing or true
-// allows, and false with a reason refuses.
-func (c *call) decided(function int, results []lua.LValue) (engine.Decision, error) {
-	switch results[0] {
-	case lua.LNil, lua.LTrue:
-		return engine.Decision{Operations: c.operations}, nil
-	case lua.LFalse:
-		reason, err := c.reason(function, results[1])
-		return engine.Decision{Refused: true, Detail: reason, Operations: c.operations}, err
-	}
-	return engine.Decision{}, c.script.fault(function, "%s: the function returned %s: return nothing to go on, or false and a reason",
-		hookNames[c.kind], describe(results[0]))
+	return ""
 }

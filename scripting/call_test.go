@@ -74,11 +74,12 @@ func TestAnObjectDiesWithItsFunction(t *testing.T) {
 	set := loadOne(t, `sesame.door "ssh" { sequence = { 1, 2 }, on_open = function(attempt) attempt:log(attempt.source) end }`)
 	s := set.scripts[0]
 	kept := &call{script: s, moment: aMoment(engine.CallOpen, set.Engine.Doors[0]), kind: engine.CallOpen}
-	if _, err := kept.run(1, 0); err != nil {
+	L := s.state.L()
+	object := s.userdata(L, &object{kind: "attempt", call: kept})
+	if _, err := kept.invoke(1, 0, object); err != nil {
 		t.Fatal(err)
 	}
-	L := s.state.L()
-	L.SetGlobal("kept", s.userdata(L, &object{kind: "attempt", call: kept}))
+	L.SetGlobal("kept", object)
 	for _, line := range []string{"return kept.source", "return kept.store", "kept:log('again')"} {
 		err := L.DoString(line)
 		if err == nil || !strings.Contains(err.Error(), "attempt used after its handler returned") {

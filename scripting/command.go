@@ -1,7 +1,6 @@
 package scripting
 
 import (
-	"fmt"
 	"maps"
 	"path"
 	"slices"
@@ -9,10 +8,13 @@ import (
 	"time"
 
 	"github.com/yuin/gopher-lua"
-
-	"sesame/daemon/spelling"
-	"sesame/scripting/source"
 )
+
+func commandMember() Member {
+	return Member{Name: "command", Type: "{ program, argument, ..., options }", Doc: "Declares a program that functions may run, with its arguments; {source}, {port}, {door} and choices are filled in.",
+		Example: `local audit = sesame.command { "/usr/local/bin/audit", "{source}", timeout = "5s" }`,
+		Options: documented(commandOptions()), function: registerCommand}
+}
 
 const (
 	defaultTimeout = 10 * time.Second
@@ -20,25 +22,6 @@ const (
 	maxArguments   = 64
 	maxArgument    = 4096 // bytes
 )
-
-// A Command is a program that handlers may run. Each argument may hold
-// placeholders; what fills them never becomes more than one argument.
-type Command struct {
-	Name    string
-	Place   source.Place
-	Argv    []string
-	Undo    []string            // nil: nothing to undo
-	Timeout time.Duration       // of each run
-	TTL     time.Duration       // until the undo; zero: that of the door
-	Choices map[string][]string // placeholders of its own, and what may fill them
-	// AnyStatus says that a run which fails is told, and counts as done.
-	AnyStatus bool
-	argv      []template
-	undo      []template
-}
-
-// A template is an argument, cut at its placeholders: text, name, text, ...
-type template []string
 
 // reserved are the placeholders that every command has, and the keys that exec
 // has for itself.
@@ -156,51 +139,4 @@ func (d *commandDraft) arguments(v value, items []value) (argv []string, templat
 		argv, templates = append(argv, text), append(templates, cut)
 	}
 	return argv, templates
-}
-
-// parseTemplate cuts an argument at its placeholders. "{{" and "}}" are braces.
-func parseTemplate(text string, known []string) (template, error) {
-	cut := template{""}
-	for text != "" {
-		i := strings.IndexAny(text, "{}")
-		if i < 0 {
-			cut[len(cut)-1] += text
-			break
-		}
-		cut[len(cut)-1] += text[:i]
-		if strings.HasPrefix(text[i:], "{{") || strings.HasPrefix(text[i:], "}}") {
-			cut[len(cut)-1] += text[i : i+1]
-			text = text[i+2:]
-			continue
-		}
-		name, rest, found := strings.Cut(text[i+1:], "}")
-		if text[i] == '}' || !found {
-			return nil, fmt.Errorf(`a lone %q: write it twice, or a placeholder such as {source}`, text[i:i+1])
-		}
-		if !slices.Contains(known, name) {
-			return nil, fmt.Errorf("unknown placeholder {%s}%s", name, spelling.DidYouMean(name, known))
-		}
-		cut, text = append(cut, name, ""), rest
-	}
-	return cut, nil
-}
-
-// fill returns the arguments with their placeholders filled.
-func fill(templates []template, values map[string]string) ([]string, error) {
-	argv := make([]string, len(templates))
-	for i, cut := range templates {
-		var b strings.Builder
-		for j, part := range cut {
-			if j%2 == 1 {
-				filled, ok := values[part]
-				if !ok {
-					return nil, fmt.Errorf(`there is no value for {%s}: write it as %s = "..."`, part, part)
-				}
-				part = filled
-			}
-			b.WriteString(part)
-		}
-		argv[i] = b.String()
-	}
-	return argv, nil
 }

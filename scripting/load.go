@@ -11,62 +11,6 @@ import (
 	"sesame/scripting/source"
 )
 
-// Options say how a script set is loaded. All may be zero.
-type Options struct {
-	// Values are those of sesame.option, as people write them.
-	Values map[string]string
-	// Given says how messages name the places where values were given: "sesame.toml:12". Those not in
-	// it come from --set.
-	Given map[string]string
-	// Print gets what scripts print while they load. What they print later is a [engine.Log].
-	Print func(source.Place, string)
-}
-
-// A Set is a loaded script set: what the engine needs, and what reports and lints
-// tell about it. Only the goroutine that owns the engine may use Engine.
-type Set struct {
-	Engine *engine.Set
-	Files  []source.File // scripts and the modules that they require, by path, and then what else they name
-
-	Commands     []*Command
-	Options      []OptionValue
-	Allows       []source.AllowSite
-	Suppressions []source.Suppression
-	Warnings     []Warning // of the knockd.confs
-
-	scripts []*script
-}
-
-// Close frees the Lua states. The engine must have another set by then.
-func (s *Set) Close() {
-	for _, script := range s.scripts {
-		script.state.Close()
-	}
-}
-
-// Sites returns the places at which functions of a script give access and close
-// doors: those in its file and in the modules that it requires. A door reaches
-// those of its own registration and those that stand in none, and what none of
-// these says is refused when it is asked for: a script that hides a call
-// (attempt["al" .. "low"]) does no more than who reads it is told. A module has
-// no sites of its own.
-func (s *Set) Sites(script string) ([]source.AllowSite, []source.CloseSite) {
-	for _, candidate := range s.scripts {
-		if candidate.source.Path == script {
-			return candidate.allows, candidate.closes
-		}
-	}
-	return nil, nil
-}
-
-// given names where the value of an option comes from.
-func (o Options) given(name string) string {
-	if place, ok := o.Given[name]; ok {
-		return place + ": " + name
-	}
-	return "--set " + name
-}
-
 // Load loads the script set that the files are. From then on the files have no referenced file that
 // the set does not name, also when it does not load. An error is of type [source.Problems], unless
 // there are no scripts.
@@ -118,7 +62,7 @@ func (l *loader) load(name string) {
 		return
 	}
 	s := &script{
-		source: file, scripts: l.scripts, api: l.api, doors: l.doors, confs: l.confs,
+		source: file, scripts: l.scripts, addAPI: func(s *script) { s.install(l.api) }, doors: l.doors, confs: l.confs,
 		options: l.options, print: l.options.Print,
 	}
 	registered, err := s.start()
@@ -176,6 +120,28 @@ func appendNew[T any](list, more []T, place func(T) source.Place, equal func(a, 
 		}
 	}
 	return list
+}
+
+// together orders the doors of a file so that those of a group stand next to
+// each other, where its first door is.
+func together(doors []*engine.Door) []*engine.Door {
+	groups, next := map[string]int{}, 0
+	place := make(map[*engine.Door]int, len(doors))
+	for _, d := range doors {
+		at := next
+		if d.Policy == engine.PolicyKnockd {
+			known, some := groups[d.Group]
+			if !some {
+				groups[d.Group], known = at, at
+			}
+			at = known
+		}
+		place[d] = at
+		next++
+	}
+	sorted := slices.Clone(doors)
+	slices.SortStableFunc(sorted, func(a, b *engine.Door) int { return place[a] - place[b] })
+	return sorted
 }
 
 // taken says why a door cannot have a name.

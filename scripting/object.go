@@ -1,14 +1,37 @@
 package scripting
 
 import (
-	"github.com/yuin/gopher-lua"
-	"strings"
+	"fmt"
 
-	"sesame/daemon/engine"
+	"github.com/yuin/gopher-lua"
+
+	"sesame/daemon/spelling"
+	"sesame/scripting/source"
 )
 
-// maxPayload bounds what a script sees of a packet.
-const maxPayload = 2048
+// An Object is something that scripts see: the table sesame, or what a function
+// that reacts is given.
+type Object struct {
+	Name, Doc string
+	Members   []Member
+}
+
+// A Member is one name of an object: a field, or a function.
+type Member struct {
+	Name    string
+	Type    string // of a field, its type; of a function, how it is written behind its name
+	Doc     string // one sentence
+	Example string // "" for a field
+	Options []Option
+
+	// One of these is set.
+	function func(*script, *lua.LState) int // of sesame
+	method   func(*object, *lua.LState) int // of what functions are given
+	field    func(*object) lua.LValue
+}
+
+// Callable reports whether the member is a function.
+func (m Member) Callable() bool { return m.field == nil }
 
 // An object is what a function that reacts is given. It is dead when the
 // function has returned.
@@ -18,103 +41,122 @@ type object struct {
 	perSource bool // of a store
 }
 
-func (o *object) stage() lua.LValue  { return lua.LNumber(o.call.moment.Stage) }
-func (o *object) stages() lua.LValue { return lua.LNumber(o.call.moment.Stages) }
+func (o *object) kindName() string { return o.kind }
 
-func (o *object) reason() lua.LValue { return optional(string(o.call.moment.Reason)) }
-
-func (o *object) port() lua.LValue {
-	if p := o.call.moment.Packet; p != nil {
-		return lua.LString(p.Port.String())
+// install gives the Lua state its API.
+func (s *script) install(api []Object) {
+	L := s.state.L()
+	s.metatables = map[string]*lua.LTable{}
+	for _, o := range api {
+		s.metatables[o.Name] = s.metatable(L, o)
 	}
-	return lua.LNil
+	s.state.SetGlobal("sesame", s.userdata(L, &object{kind: "sesame"}))
 }
 
-func (o *object) payload() lua.LValue {
-	p := o.call.moment.Packet
-	if p == nil {
-		return lua.LString("")
+// userdata wraps a Go value for Lua. What is no object has no fields.
+func (s *script) userdata(L *lua.LState, v any) *lua.LUserData {
+	ud := L.NewUserData()
+	ud.Value = v
+	kind := kindOf(ud)
+	if s.metatables[kind] == nil {
+		s.metatables[kind] = s.metatable(L, Object{Name: kind})
 	}
-	return lua.LString(p.Payload[:min(len(p.Payload), maxPayload)])
+	ud.Metatable = s.metatables[kind]
+	return ud
 }
 
-func (o *object) source() lua.LValue {
-	m := o.call.moment
+// metatable makes the read-only face of an object: its fields are computed when
+// they are read.
+func (s *script) metatable(L *lua.LState, o Object) *lua.LTable {
+	fields, functions := map[string]Member{}, map[string]*lua.LFunction{}
+	for _, m := range o.Members {
+		switch {
+		case m.field != nil:
+			fields[m.Name] = m
+		case m.method != nil:
+			functions[m.Name] = L.NewFunction(s.method(o, m))
+		default:
+			functions[m.Name] = L.NewFunction(func(L *lua.LState) int { return m.function(s, L) })
+		}
+	}
+	t := L.NewTable()
+	t.RawSetString("__metatable", lua.LString("locked"))
+	t.RawSetString("__tostring", L.NewFunction(func(L *lua.LState) int { L.Push(lua.LString(o.Name)); return 1 }))
+	t.RawSetString("__newindex", L.NewFunction(func(L *lua.LState) int {
+		L.RaiseError("%s is read-only", o.Name)
+		return 0
+	}))
+	t.RawSetString("__index", L.NewFunction(func(L *lua.LState) int {
+		name, _ := L.Get(2).(lua.LString)
+		if field, ok := fields[string(name)]; ok {
+			value := field.field(s.living(L, o, field))
+			if text, ok := value.(lua.LString); ok {
+				s.state.Charge(0, int64(len(text)))
+			}
+			L.Push(value)
+		} else if fn := functions[string(name)]; fn != nil {
+			L.Push(fn)
+		} else {
+			s.unknown(L, o, L.Get(2))
+		}
+		return 1
+	}))
+	return t
+}
+
+// method checks what a method is called with.
+func (s *script) method(o Object, m Member) lua.LGFunction {
+	return func(L *lua.LState) int { return m.method(s.living(L, o, m), L) }
+}
+
+// living returns the object that a member is asked of, if it is one and its
+// function has not returned.
+func (s *script) living(L *lua.LState, o Object, m Member) *object {
+	ud, _ := L.Get(1).(*lua.LUserData)
+	if ud == nil {
+		L.RaiseError("%s was called without its %s: write %s:%s, with a colon", m.Name, o.Name, o.Name, m.Name)
+	}
+	given, ok := ud.Value.(*object)
 	switch {
-	case m.Grant != nil && !m.Grant.Source.IsSingleIP():
-		return lua.LString(m.Grant.Source.String())
-	case m.Source.IsValid():
-		return lua.LString(m.Source.String())
+	case !ok || given.kind != o.Name:
+		L.RaiseError("%s is for %s, not for %s", m.Name, article(o.Name), article(kindOf(ud)))
+	case o.Name == "sesame" && s.current == nil:
+		L.RaiseError("sesame.%s is for functions that react: nothing is stored while the file loads", m.Name)
+	case o.Name == "sesame":
+		return &object{kind: o.Name, call: s.current}
+	case given.call.over:
+		L.RaiseError("%s used after its handler returned", o.Name)
 	}
-	return lua.LNil
+	return given
 }
 
-func (o *object) family() lua.LValue {
-	switch source := o.call.moment.Source; {
-	case source.Is4():
-		return lua.LString("ipv4")
-	case source.Is6():
-		return lua.LString("ipv6")
+// unknown raises that an object has no such member.
+func (s *script) unknown(L *lua.LState, o Object, key lua.LValue) {
+	var known []string
+	for _, m := range o.Members {
+		known = append(known, m.Name)
 	}
-	return lua.LNil
+	name := "?"
+	if text, ok := key.(lua.LString); ok {
+		name = string(text[:min(len(text), maxKey)])
+	}
+	message := fmt.Sprintf("%s has no %q%s", o.Name, name, spelling.DidYouMean(name, known))
+	if name == "allow" && len(known) > 0 {
+		message = fmt.Sprintf("%s has no %q: access follows a completed sequence, so allow is for on_open and on_knock", o.Name, name)
+	}
+	if s.loading != nil {
+		file, place := s.caller(L)
+		place.Column = file.Column(place.Line, name, 0)
+		s.report(place, message)
+	}
+	s.state.Charge(suggestionCost, 0)
+	L.RaiseError("%s", message)
 }
 
-func (o *object) door() lua.LValue { return optional(doorOf(o.call.moment)) }
-
-func doorOf(m *engine.Call) string {
-	switch {
-	case m.Door != nil:
-		return m.Door.Name
-	case m.Grant != nil:
-		return m.Grant.Door
-	}
-	return ""
-}
-
-func (o *object) time() lua.LValue {
-	return lua.LNumber(float64(o.call.moment.Wall.UnixNano()) / 1e9)
-}
-
-func (o *object) grantID() lua.LValue { return lua.LNumber(o.call.moment.Grant.ID) }
-
-func (o *object) grantPort() lua.LValue {
-	if g := o.call.moment.Grant; g.Argv == nil {
-		return lua.LString(g.Port.String())
-	}
-	return lua.LNil
-}
-
-func (o *object) timerName() lua.LValue  { return lua.LString(o.call.moment.Name) }
-func (o *object) timerValue() lua.LValue { return toLua(o.call.moment.Value) }
-
-func optional(s string) lua.LValue {
-	if s == "" {
-		return lua.LNil
-	}
-	return lua.LString(s)
-}
-
-// toLua and toGo translate what the engine keeps for scripts.
-func toLua(v any) lua.LValue {
-	switch v := v.(type) {
-	case string:
-		return lua.LString(v)
-	case float64:
-		return lua.LNumber(v)
-	case bool:
-		return lua.LBool(v)
-	}
-	return lua.LNil
-}
-
-func toGo(v lua.LValue) any {
-	switch v := v.(type) {
-	case lua.LString:
-		return strings.Clone(string(v)) // a piece of a string would keep the whole
-	case lua.LNumber:
-		return float64(v)
-	case lua.LBool:
-		return bool(v)
-	}
-	return nil
+// argument makes a value of a method's argument; what is wrong with it is raised.
+func (o *object) argument(L *lua.LState, i int, what string) value {
+	return value{lua: L.Get(i), what: what, report: func(_ source.Place, message string) {
+		o.call.script.state.Charge(suggestionCost, 0)
+		L.RaiseError("%s", message)
+	}}
 }

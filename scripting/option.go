@@ -8,17 +8,12 @@ import (
 	"github.com/yuin/gopher-lua"
 
 	"sesame/daemon/packet"
-	"sesame/scripting/source"
 )
 
-// An OptionValue is a setting that a script declared, with the value that it got.
-type OptionValue struct {
-	Name  string
-	Place source.Place
-	Type  string
-	Doc   string
-	Value any  // a string, float64 or bool
-	Set   bool // from outside, not by its default
+func optionMember() Member {
+	return Member{Name: "option", Type: `"name" { options }`, Doc: "Declares a setting that is given from outside, and returns its value.",
+		Example: `local ttl = sesame.option "ttl" { type = "duration", default = "30s" }`,
+		Options: documented(optionOptions()), function: named("option", registerOption)}
 }
 
 // optionTypes says for each type what a text means.

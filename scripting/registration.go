@@ -2,11 +2,10 @@ package scripting
 
 import (
 	"fmt"
-
-	"github.com/yuin/gopher-lua"
-	"github.com/yuin/gopher-lua/ast"
+	"time"
 
 	"sesame/daemon/engine"
+	"sesame/scripting/knockd"
 	"sesame/scripting/source"
 )
 
@@ -25,15 +24,6 @@ type registration struct {
 	problems source.Problems
 }
 
-// A pending registration has its name, and waits for its table.
-type pending struct {
-	kind, name string
-	at         source.Place
-	done       bool
-}
-
-func (p *pending) String() string { return fmt.Sprintf("sesame.%s %q", p.kind, p.name) }
-
 // maxProblems bounds what is said about one file: a table may have many entries.
 const maxProblems = 100
 
@@ -43,90 +33,71 @@ func (r *registration) problem(p *source.Problem) {
 	}
 }
 
-// report notes a problem at a place, while the file loads.
-func (s *script) report(at source.Place, message string) {
-	s.loading.problem(s.scripts.Problem(at, message))
-}
-
-// finish reports the registrations that never got their table.
-func (r *registration) finish(s *script) {
-	for _, p := range r.pending {
-		if !p.done {
-			s.report(p.at, fmt.Sprintf("%s has no table of options: write %s { ... }", p, p))
+// earliest names what was registered first, for a message at a place; "" when
+// nothing was.
+func (r *registration) earliest(from source.Place) string {
+	var first source.Place
+	name := ""
+	if len(r.pending) > 0 {
+		first, name = r.pending[0].at, r.pending[0].String()
+	}
+	for _, at := range r.confs {
+		if name == "" || at.File == first.File && at.Line < first.Line {
+			first, name = at, "sesame.knockd"
 		}
 	}
+	switch {
+	case name == "":
+		return ""
+	case first.File == from.File:
+		return fmt.Sprintf("%s in line %d", name, first.Line)
+	}
+	return fmt.Sprintf("%s in %s:%d", name, first.File, first.Line)
 }
 
-// caller returns the source, and the place in it, that called the API.
-//
-// What pcall calls has a stack of its own, on which there may be no script.
-func (s *script) caller(L *lua.LState) (*source.Script, source.Place) {
-	for _, stack := range []*lua.LState{L, s.state.L()} {
-		for level := 1; ; level++ {
-			frame, ok := stack.GetStack(level)
-			if !ok {
-				break
-			}
-			_, err := stack.GetInfo("Sl", frame, nil)
-			if file := s.scripts.Find(frame.Source); err == nil && file != nil && frame.CurrentLine > 0 {
-				return file, source.Place{File: file.Path, Line: frame.CurrentLine}
-			}
-		}
-	}
-	return s.source, source.Place{File: s.source.Path}
+// A pending registration has its name, and waits for its table.
+type pending struct {
+	kind, name string
+	at         source.Place
+	done       bool
 }
 
-// argument returns the table that a call of the API was given, with its place,
-// and the name of the variable that the result goes to.
-func (s *script) argument(L *lua.LState, kind, name string) (v value, bound string) {
-	file, place := s.caller(L)
-	v = value{lua: L.Get(1), what: "sesame." + kind, source: file}
-	if name != "" {
-		v.what = fmt.Sprintf("sesame.%s %q", kind, name)
-	}
-	if found := file.Call(place.Line, kind, name); found != nil {
-		if bound = found.Bound; found.Table != nil {
-			v.expr = ast.Expr(found.Table)
-		}
-	}
-	place.Column = file.Column(place.Line, "sesame."+kind, 0)
-	v.at = place
-	v.report = s.report
-	return v, bound
+func (p *pending) String() string { return fmt.Sprintf("sesame.%s %q", p.kind, p.name) }
+
+// A Command is a program that handlers may run. Each argument may hold
+// placeholders; what fills them never becomes more than one argument.
+type Command struct {
+	Name    string
+	Place   source.Place
+	Argv    []string
+	Undo    []string            // nil: nothing to undo
+	Timeout time.Duration       // of each run
+	TTL     time.Duration       // until the undo; zero: that of the door
+	Choices map[string][]string // placeholders of its own, and what may fill them
+	// AnyStatus says that a run which fails is told, and counts as done.
+	AnyStatus bool
+	argv      []template
+	undo      []template
 }
 
-// registering refuses what only loading may do.
-func (s *script) registering(L *lua.LState, kind string) {
-	if s.loading == nil {
-		L.RaiseError("sesame.%s registers while the file loads: call it outside of functions that react", kind)
-	}
+func (*Command) kindName() string { return "command" }
+
+// An OptionValue is a setting that a script declared, with the value that it got.
+type OptionValue struct {
+	Name  string
+	Place source.Place
+	Type  string
+	Doc   string
+	Value any  // a string, float64 or bool
+	Set   bool // from outside, not by its default
 }
 
-// fatal reports a problem, and ends the loading of the file.
-func (s *script) fatal(L *lua.LState, v value, format string, args ...any) {
-	v.fail(format, args...)
-	L.RaiseError("%s: %s", v.what, fmt.Sprintf(format, args...))
-}
-
-// named makes the function behind sesame.door "ssh" { ... }: it takes the name,
-// and returns a function that takes the table.
-func named(kind string, register func(s *script, L *lua.LState, name string) lua.LValue) func(*script, *lua.LState) int {
-	return func(s *script, L *lua.LState) int {
-		s.registering(L, kind)
-		v, _ := s.argument(L, kind, "")
-		if _, ok := v.lua.(lua.LString); !ok || L.GetTop() != 1 {
-			s.fatal(L, v, `expected a name and then a table: write sesame.%s "NAME" { ... }`, kind)
-		}
-		p := &pending{kind: kind, at: v.at, done: true}
-		p.name, p.done = readName(v)
-		p.done = !p.done
-		s.loading.pending = append(s.loading.pending, p)
-		L.Push(L.NewFunction(func(L *lua.LState) int {
-			s.registering(L, kind)
-			p.done = true
-			L.Push(register(s, L, p.name))
-			return 1
-		}))
-		return 1
-	}
+// A Warning is something in a knockd.conf that is hardly meant as knockd reads it, or
+// that Sesame is told elsewhere.
+type Warning struct {
+	source.Place
+	Door string // "" for what is in no door
+	Text string // what is made of it, and what to write instead
+	// Options is nil unless this is about the section [options]. See [IgnoredOptions].
+	Options *knockd.Options
 }

@@ -3,9 +3,6 @@ package scripting
 import (
 	"slices"
 	"strconv"
-	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/yuin/gopher-lua"
 
@@ -77,29 +74,4 @@ func read[T any](v value, schema []option[T], item func(v value, into *T), into 
 		}
 	}
 	return true
-}
-
-// readName reads a name that is shown to people, and keys what the engine holds.
-func readName(v value) (string, bool) {
-	name, ok := v.text()
-	if !ok {
-		return "", false
-	}
-	if len(name) < 1 || len(name) > 127 {
-		v.fail("expected 1 to 127 bytes, got %d", len(name))
-		return "", false
-	}
-	if !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) {
-		v.fail("%q is not plain text: expected UTF-8 without control characters", name)
-		return "", false
-	}
-	return name, true
-}
-
-func quotedList(names []string) string {
-	quoted := make([]string, len(names))
-	for i, name := range names {
-		quoted[i] = strconv.Quote(name)
-	}
-	return strings.Join(quoted, ", ")
 }

@@ -3,8 +3,10 @@ package scripting
 import (
 	"fmt"
 	"math"
-	"strconv"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/yuin/gopher-lua"
 	"github.com/yuin/gopher-lua/ast"
@@ -30,40 +32,6 @@ func (v value) fail(format string, args ...any) {
 }
 
 func (v value) expected(what string) { v.fail("expected %s, got %s", what, describe(v.lua)) }
-
-// describe names a Lua value in a message.
-func describe(v lua.LValue) string {
-	switch v := v.(type) {
-	case lua.LString:
-		if len(v) > 64 {
-			return fmt.Sprintf("the string %q...", string(v[:64]))
-		}
-		return fmt.Sprintf("the string %q", string(v))
-	case lua.LNumber:
-		return "the number " + numberText(v)
-	case lua.LBool:
-		return v.String()
-	case *lua.LTable:
-		return "a table"
-	case *lua.LFunction:
-		if v.IsG {
-			return "a built-in function"
-		}
-		return "a function"
-	case *lua.LUserData:
-		return article(kindOf(v))
-	}
-	return "nothing"
-}
-
-func article(noun string) string {
-	if noun == "attempt" {
-		return "an " + noun
-	}
-	return "a " + noun
-}
-
-func numberText(n lua.LNumber) string { return strconv.FormatFloat(float64(n), 'g', -1, 64) }
 
 func (v value) text() (string, bool) {
 	s, ok := v.lua.(lua.LString)
@@ -91,12 +59,6 @@ func (v value) integer(low, high int) (int, bool) {
 	return int(n), true
 }
 
-// has reports whether v is a table that has something under a name.
-func (v value) has(name string) bool {
-	table, ok := v.lua.(*lua.LTable)
-	return ok && table.RawGetString(name) != lua.LNil
-}
-
 func (v value) function() (*lua.LFunction, bool) {
 	fn, ok := v.lua.(*lua.LFunction)
 	if !ok || fn.IsG {
@@ -104,6 +66,12 @@ func (v value) function() (*lua.LFunction, bool) {
 		return nil, false
 	}
 	return fn, true
+}
+
+// has reports whether v is a table that has something under a name.
+func (v value) has(name string) bool {
+	table, ok := v.lua.(*lua.LTable)
+	return ok && table.RawGetString(name) != lua.LNil
 }
 
 // parsed reads a string that parse understands.
@@ -135,22 +103,6 @@ func (v value) port() (packet.Port, bool) {
 	return parsed(v, `a port such as "tcp/22", "udp/53" or 22`, packet.ParsePort)
 }
 
-// oneOf reads a string that must be one of names, and returns which.
-func (v value) oneOf(names ...string) (int, bool) {
-	s, ok := v.lua.(lua.LString)
-	for i, name := range names {
-		if ok && string(s) == name {
-			return i, true
-		}
-	}
-	if ok {
-		v.fail("unknown value %q%s", string(s), spelling.DidYouMean(string(s), names))
-	} else {
-		v.expected("one of " + quotedList(names))
-	}
-	return 0, false
-}
-
 // maxPorts bounds a list of ports.
 const maxPorts = 1024
 
@@ -179,6 +131,48 @@ func (v value) ports() ([]packet.Port, bool) {
 	return ports, ok
 }
 
+// oneOf reads a string that must be one of names, and returns which.
+func (v value) oneOf(names ...string) (int, bool) {
+	s, ok := v.lua.(lua.LString)
+	for i, name := range names {
+		if ok && string(s) == name {
+			return i, true
+		}
+	}
+	if ok {
+		v.fail("unknown value %q%s", string(s), spelling.DidYouMean(string(s), names))
+	} else {
+		v.expected("one of " + quotedList(names))
+	}
+	return 0, false
+}
+
+// path reads the name of a file.
+func (v value) path(example string) (string, bool) {
+	s, ok := v.lua.(lua.LString)
+	if !ok {
+		v.expected(fmt.Sprintf("a path such as %q", example))
+	}
+	return string(s), ok
+}
+
+// readName reads a name that is shown to people, and keys what the engine holds.
+func readName(v value) (string, bool) {
+	name, ok := v.text()
+	if !ok {
+		return "", false
+	}
+	if len(name) < 1 || len(name) > 127 {
+		v.fail("expected 1 to 127 bytes, got %d", len(name))
+		return "", false
+	}
+	if !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) {
+		v.fail("%q is not plain text: expected UTF-8 without control characters", name)
+		return "", false
+	}
+	return name, true
+}
+
 // items reads a table that is only a list.
 func (v value) items(what string) ([]value, bool) {
 	table, ok := v.lua.(*lua.LTable)
@@ -196,27 +190,6 @@ func (v value) items(what string) ([]value, bool) {
 		items = append(items, v.item(text, len(items), element))
 	}
 	return items, true
-}
-
-// entries goes through a table in the order in which it was filled.
-func entries(table *lua.LTable) func(yield func(lua.LValue, lua.LValue) bool) {
-	return func(yield func(lua.LValue, lua.LValue) bool) {
-		for key, element := table.Next(lua.LNil); key != lua.LNil; key, element = table.Next(key) {
-			if !yield(key, element) {
-				return
-			}
-		}
-	}
-}
-
-func keyText(key lua.LValue) string {
-	switch key := key.(type) {
-	case lua.LString:
-		return strconv.Quote(string(key))
-	case lua.LNumber:
-		return numberText(key)
-	}
-	return describe(key)
 }
 
 // layout returns the places of what stands in a table.
@@ -240,18 +213,18 @@ func (v value) field(text *source.Layout, name string, element lua.LValue) value
 	return child
 }
 
-// repeated reports the keys that stand twice: Lua would keep the later one and
-// say nothing.
-func (v value) repeated(text *source.Layout) {
-	for _, key := range text.Twice {
-		v.report(key.At, fmt.Sprintf("%s stands twice in %s", key.Name, v.what))
-	}
-}
-
 // key returns where a table has a name as its key.
 func (v value) key(text *source.Layout, name string) source.Place {
 	if at, ok := text.Keys[name]; ok && at.Line > 0 {
 		return at
 	}
 	return v.at
+}
+
+// repeated reports the keys that stand twice: Lua would keep the later one and
+// say nothing.
+func (v value) repeated(text *source.Layout) {
+	for _, key := range text.Twice {
+		v.report(key.At, fmt.Sprintf("%s stands twice in %s", key.Name, v.what))
+	}
 }

@@ -12,14 +12,9 @@ import (
 	"sesame/scripting/source"
 )
 
-// A Warning is something in a knockd.conf that is hardly meant as knockd reads it, or
-// that Sesame is told elsewhere.
-type Warning struct {
-	source.Place
-	Door string // "" for what is in no door
-	Text string // what is made of it, and what to write instead
-	// Options is nil unless this is about the section [options]. See [IgnoredOptions].
-	Options *knockd.Options
+func knockdMember() Member {
+	return Member{Name: "knockd", Type: `"path"`, Doc: "Registers the doors of a knockd.conf, under the policy \"knockd\"; its section [options] is for knockd alone.",
+		Example: `sesame.knockd "/etc/knockd.conf"`, function: registerKnockd}
 }
 
 // Reading a knockd.conf costs a script this much for each of its bytes.
@@ -27,12 +22,6 @@ const (
 	confInstructions = 4
 	confBytes        = 32
 )
-
-// InConf reports whether a door is of a knockd.conf, where the options and functions
-// of scripts are out of reach.
-func InConf(d *engine.Door) bool {
-	return d.Policy == engine.PolicyKnockd && d.Group != d.Script
-}
 
 func registerKnockd(s *script, L *lua.LState) int {
 	s.registering(L, "knockd")
@@ -61,19 +50,25 @@ func registerKnockd(s *script, L *lua.LState) int {
 	return 0
 }
 
-// path reads the name of a file.
-func (v value) path(example string) (string, bool) {
-	s, ok := v.lua.(lua.LString)
-	if !ok {
-		v.expected(fmt.Sprintf("a path such as %q", example))
+// readBefore notes that a knockd.conf is read, and reports whether it was before:
+// then each of its doors would be there twice.
+func (s *script) readBefore(v value, path string) bool {
+	first, here := s.loading.confs[path]
+	twice := here
+	if !twice {
+		first, twice = s.confs[path]
 	}
-	return string(s), ok
-}
-
-// refuseConf reports what is wrong in a knockd.conf, there and where it is named.
-func (s *script) refuseConf(v value, at source.Place, message string) {
-	s.report(at, message)
-	v.fail("%s cannot be used: see its line %d", at.File, at.Line)
+	switch {
+	case !twice:
+		s.loading.confs[path] = v.at
+	case first == v.at && here:
+		v.fail("%s was read by this line already, which runs more than once: run it once", path)
+	case first == v.at:
+		v.fail("%s is read twice, since more than one script requires %s: read it in one of them", path, v.at.File)
+	default:
+		v.fail("%s is read at %s already: remove one of the two", path, first)
+	}
+	return twice
 }
 
 // readSequences reads the one-time sequences that a knockd.conf names.
@@ -95,25 +90,10 @@ func (s *script) readSequences(v value, conf *knockd.File) bool {
 	return good
 }
 
-// readBefore notes that a knockd.conf is read, and reports whether it was before:
-// then each of its doors would be there twice.
-func (s *script) readBefore(v value, path string) bool {
-	first, here := s.loading.confs[path]
-	twice := here
-	if !twice {
-		first, twice = s.confs[path]
-	}
-	switch {
-	case !twice:
-		s.loading.confs[path] = v.at
-	case first == v.at && here:
-		v.fail("%s was read by this line already, which runs more than once: run it once", path)
-	case first == v.at:
-		v.fail("%s is read twice, since more than one script requires %s: read it in one of them", path, v.at.File)
-	default:
-		v.fail("%s is read at %s already: remove one of the two", path, first)
-	}
-	return twice
+// refuseConf reports what is wrong in a knockd.conf, there and where it is named.
+func (s *script) refuseConf(v value, at source.Place, message string) {
+	s.report(at, message)
+	v.fail("%s cannot be used: see its line %d", at.File, at.Line)
 }
 
 // addConf registers the doors of a knockd.conf, with their commands and with what
@@ -181,4 +161,10 @@ func IgnoredOptions(o knockd.Options) string {
 		return ""
 	}
 	return "[options] is for knockd alone, and Sesame does not obey it: in sesame.toml " + strings.Join(told, ", ")
+}
+
+// InConf reports whether a door is of a knockd.conf, where the options and functions
+// of scripts are out of reach.
+func InConf(d *engine.Door) bool {
+	return d.Policy == engine.PolicyKnockd && d.Group != d.Script
 }

@@ -1,0 +1,30 @@
+package scripting
+
+import (
+	"slices"
+	"time"
+
+	"github.com/yuin/gopher-lua"
+
+	"sesame/daemon/engine"
+	"sesame/daemon/spelling"
+)
+
+func afterMember(of string) Member {
+	return Member{Name: "after", Type: `(duration, "name", value)`, Doc: "Calls the handler of that name later, after a second or more, across reloads; value is a string, a number, a boolean or nothing.",
+		Example: of + `:after("10m", "remind")`, method: (*object).after}
+}
+
+func (o *object) after(L *lua.LState) int {
+	delay, _ := o.argument(L, 2, "after").duration()
+	if delay < time.Second {
+		L.RaiseError("after: the delay is %v: expected a second or more", delay)
+	}
+	name, _ := o.argument(L, 3, "after").text()
+	if timers := o.call.script.timers; !slices.Contains(timers, name) {
+		o.call.script.state.Charge(suggestionCost+50*int64(len(timers)), 0)
+		L.RaiseError("after: no handler %q is registered in this file%s", name, spelling.DidYouMean(name, timers))
+	}
+	o.call.add(L, engine.After{Delay: delay, Name: name, Value: toGo(storable(L, L.Get(4), "after"))})
+	return 0
+}

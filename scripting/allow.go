@@ -1,0 +1,87 @@
+package scripting
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/yuin/gopher-lua"
+
+	"sesame/daemon/engine"
+	"sesame/scripting/source"
+)
+
+func allowMember(of string) Member {
+	return Member{Name: "allow", Type: "() or { options }", Doc: "Lets the source reach the door's guards, or the ports named; in on_open and on_knock alone.",
+		Example: of + `:allow { port = "tcp/443", ttl = "2h" }`, Options: documented(allowOptions()), method: (*object).allow}
+}
+
+func allowOptions() []option[engine.Allow] {
+	return []option[engine.Allow]{
+		{Option{"port", "a port or a list of ports", "the door's guards", "What the source may reach."},
+			func(v value, a *engine.Allow) {
+				if a.Ports, _ = v.ports(); len(a.Ports) == 0 {
+					v.fail("expected at least one port")
+				}
+			}},
+		{Option{"ttl", "duration", "the door's", "For how long; a connection that stands goes on."},
+			func(v value, a *engine.Allow) { a.TTL, _ = v.duration() }},
+		{Option{"prefix4", "a whole number from 1 to 32", "32", "Widens the grant to the IPv4 network of that length around the source."},
+			func(v value, a *engine.Allow) { a.Bits4, _ = v.integer(1, 32) }},
+		{Option{"prefix6", "a whole number from 1 to 128", "128", "Widens the grant to the IPv6 network of that length around the source."},
+			func(v value, a *engine.Allow) { a.Bits6, _ = v.integer(1, 128) }},
+	}
+}
+
+func (o *object) allow(L *lua.LState) int {
+	c := o.call
+	c.acting(L)
+	if c.kind != engine.CallOpen && c.kind != engine.CallKnock {
+		L.RaiseError("allow is for on_open and on_knock: access follows a completed sequence, and this is %s", hookNames[c.kind])
+	}
+	allow := engine.Allow{}
+	if L.GetTop() > 1 {
+		read(o.argument(L, 2, "allow"), allowOptions(), nil, &allow)
+	}
+	door := c.moment.Door
+	if len(allow.Ports) == 0 && len(door.Guards) == 0 {
+		L.RaiseError(`allow names no port, and the door guards none: write allow { port = "tcp/22" }`)
+	}
+	c.mayAllow(L, allow)
+	c.add(L, allow)
+	return 0
+}
+
+// mayAllow refuses access that no site of the door says, or that the door's
+// ports exclude.
+func (c *call) mayAllow(L *lua.LState, allow engine.Allow) {
+	door := c.moment.Door
+	ports := allow.Ports
+	if len(ports) == 0 {
+		ports = door.Guards
+	}
+	for _, port := range ports {
+		if door.Ports != nil && !slices.Contains(door.Guards, port) && !slices.Contains(door.Ports, port) {
+			L.RaiseError("allow of %s: it is neither among the guards of the door nor among its ports", port)
+		}
+		named := false
+		spanned := slices.ContainsFunc(c.script.allows, func(site source.AllowSite) bool {
+			names := site.Names(door, port)
+			named = named || names
+			return names && site.Spans(allow.Bits4, allow.Bits6)
+		})
+		switch {
+		case !named:
+			L.RaiseError(`allow of %s: no allow %s names it: write allow { port = %q } there`, port, whence(door.Name), port)
+		case !spanned:
+			L.RaiseError(`allow of %s: no allow %s names so wide a network: write prefix4 or prefix6 there`, port, whence(door.Name))
+		}
+	}
+}
+
+// whence says where the sites of a door are looked for.
+func whence(door string) string {
+	if door == "" {
+		return "outside of doors"
+	}
+	return fmt.Sprintf("in door %q or outside of doors", door)
+}

@@ -1,0 +1,84 @@
+package scripting
+
+import (
+	"fmt"
+
+	"github.com/yuin/gopher-lua"
+	"github.com/yuin/gopher-lua/ast"
+
+	"sesame/scripting/source"
+)
+
+// caller returns the source, and the place in it, that called the API.
+//
+// What pcall calls has a stack of its own, on which there may be no script.
+func (s *script) caller(L *lua.LState) (*source.Script, source.Place) {
+	for _, stack := range []*lua.LState{L, s.state.L()} {
+		for level := 1; ; level++ {
+			frame, ok := stack.GetStack(level)
+			if !ok {
+				break
+			}
+			_, err := stack.GetInfo("Sl", frame, nil)
+			if file := s.scripts.Find(frame.Source); err == nil && file != nil && frame.CurrentLine > 0 {
+				return file, source.Place{File: file.Path, Line: frame.CurrentLine}
+			}
+		}
+	}
+	return s.source, source.Place{File: s.source.Path}
+}
+
+// registering refuses what only loading may do.
+func (s *script) registering(L *lua.LState, kind string) {
+	if s.loading == nil {
+		L.RaiseError("sesame.%s registers while the file loads: call it outside of functions that react", kind)
+	}
+}
+
+// argument returns the table that a call of the API was given, with its place,
+// and the name of the variable that the result goes to.
+func (s *script) argument(L *lua.LState, kind, name string) (v value, bound string) {
+	file, place := s.caller(L)
+	v = value{lua: L.Get(1), what: "sesame." + kind, source: file}
+	if name != "" {
+		v.what = fmt.Sprintf("sesame.%s %q", kind, name)
+	}
+	if found := file.Call(place.Line, kind, name); found != nil {
+		if bound = found.Bound; found.Table != nil {
+			v.expr = ast.Expr(found.Table)
+		}
+	}
+	place.Column = file.Column(place.Line, "sesame."+kind, 0)
+	v.at = place
+	v.report = s.report
+	return v, bound
+}
+
+// fatal reports a problem, and ends the loading of the file.
+func (s *script) fatal(L *lua.LState, v value, format string, args ...any) {
+	v.fail(format, args...)
+	L.RaiseError("%s: %s", v.what, fmt.Sprintf(format, args...))
+}
+
+// named makes the function behind sesame.door "ssh" { ... }: it takes the name,
+// and returns a function that takes the table.
+func named(kind string, register func(s *script, L *lua.LState, name string) lua.LValue) func(*script, *lua.LState) int {
+	return func(s *script, L *lua.LState) int {
+		s.registering(L, kind)
+		v, _ := s.argument(L, kind, "")
+		if _, ok := v.lua.(lua.LString); !ok || L.GetTop() != 1 {
+			s.fatal(L, v, `expected a name and then a table: write sesame.%s "NAME" { ... }`, kind)
+		}
+		p := &pending{kind: kind, at: v.at, done: true}
+		p.name, p.done = readName(v)
+		p.done = !p.done
+		s.loading.pending = append(s.loading.pending, p)
+		L.Push(L.NewFunction(func(L *lua.LState) int {
+			s.registering(L, kind)
+			p.done = true
+			L.Push(register(s, L, p.name))
+			return 1
+		}))
+		return 1
+	}
+}

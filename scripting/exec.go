@@ -1,0 +1,101 @@
+package scripting
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/yuin/gopher-lua"
+
+	"sesame/daemon/engine"
+	"sesame/daemon/packet"
+)
+
+func execMember(of string) Member {
+	return Member{Name: "exec", Type: "(command, { options })", Doc: "Runs a declared command; choices and a port are given by name.",
+		Example: of + `:exec(audit, { level = "high" })`, Options: documented(execOptions()), method: (*object).exec}
+}
+
+// An execDraft is what exec is given besides its command.
+type execDraft struct {
+	ttl  time.Duration
+	port packet.Port
+}
+
+func execOptions() []option[execDraft] {
+	return []option[execDraft]{
+		{Option{"port", "a port", "the first guard", "What {port} stands for: its number."},
+			func(v value, d *execDraft) { d.port, _ = v.port() }},
+		{Option{"ttl", "duration", "the command's, else the door's", "The time until undo runs."},
+			func(v value, d *execDraft) { d.ttl, _ = v.duration() }},
+	}
+}
+
+func (o *object) exec(L *lua.LState) int {
+	given, _ := L.Get(2).(*lua.LUserData)
+	if given == nil {
+		L.RaiseError("exec: expected a command that sesame.command declared while the file loaded, got %s", describe(L.Get(2)))
+	}
+	command, ok := given.Value.(*Command)
+	if !ok {
+		L.RaiseError("exec: expected a command that sesame.command declared, got %s", describe(given))
+	}
+	values, draft := o.placeholders(), execDraft{}
+	if L.GetTop() > 2 {
+		read(o.argument(L, 3, "exec"), command.execSchema(values), nil, &draft)
+	}
+	if draft.port != (packet.Port{}) {
+		values["port"] = strconv.Itoa(int(draft.port.Number))
+	}
+	exec := engine.Exec{Timeout: command.Timeout, TTL: draft.ttl, AnyStatus: command.AnyStatus}
+	if exec.TTL == 0 {
+		exec.TTL = command.TTL
+	}
+	var err error
+	if exec.Argv, err = fill(command.argv, values); err == nil && command.undo != nil {
+		exec.Undo, err = fill(command.undo, values)
+	}
+	switch {
+	case err != nil:
+		L.RaiseError("exec: %v", err)
+	case exec.Undo != nil && o.call.moment.Kind == engine.CallClose:
+		L.RaiseError("exec: a grant that ends cannot begin another, and this command has an undo")
+	case exec.Undo != nil && exec.TTL == 0 && o.call.moment.Door == nil:
+		L.RaiseError(`exec: the door is gone, so say when to undo: ttl = "10m"`)
+	}
+	o.call.add(L, exec)
+	return 0
+}
+
+// execSchema is what exec may be given for a command: its choices too.
+func (c *Command) execSchema(values map[string]string) []option[execDraft] {
+	schema := execOptions()
+	for _, name := range slices.Sorted(maps.Keys(c.Choices)) {
+		schema = append(schema, option[execDraft]{Option{Name: name}, func(v value, _ *execDraft) {
+			if i, ok := v.oneOf(c.Choices[name]...); ok {
+				values[name] = c.Choices[name][i]
+			}
+		}})
+	}
+	return schema
+}
+
+// placeholders returns what every command may be filled with.
+func (o *object) placeholders() map[string]string {
+	m := o.call.moment
+	values := map[string]string{}
+	if m.Source.IsValid() {
+		values["source"] = m.Source.String()
+	}
+	if door := doorOf(m); door != "" {
+		values["door"] = door
+	}
+	switch {
+	case m.Grant != nil && m.Grant.Argv == nil:
+		values["port"] = strconv.Itoa(int(m.Grant.Port.Number))
+	case m.Door != nil && len(m.Door.Guards) > 0:
+		values["port"] = strconv.Itoa(int(m.Door.Guards[0].Number))
+	}
+	return values
+}

@@ -1,0 +1,22 @@
+package scripting
+
+import (
+	"github.com/yuin/gopher-lua"
+)
+
+func grantObject() Object {
+	return Object{"grant", "What on_close is given: access that ended.", append([]Member{
+		{Name: "id", Type: "number", Doc: "The number that the transcript gives it.", field: (*object).grantID},
+		{Name: "port", Type: "string or nil", Doc: `The port that was open, such as "tcp/22"; nil for a command.`, field: (*object).grantPort},
+		{Name: "reason", Type: "string", Doc: "Why it ended: expired, revoked, closed_by_door, replaced, shutdown, failed.", field: (*object).reason},
+	}, givenMembers("grant")...)}
+}
+
+func (o *object) grantID() lua.LValue { return lua.LNumber(o.call.moment.Grant.ID) }
+
+func (o *object) grantPort() lua.LValue {
+	if g := o.call.moment.Grant; g.Argv == nil {
+		return lua.LString(g.Port.String())
+	}
+	return lua.LNil
+}

@@ -1,0 +1,79 @@
+package scripting
+
+import (
+	"time"
+
+	"sesame/daemon/engine"
+)
+
+const (
+	defaultWithin = 10 * time.Second
+	defaultTTL    = 30 * time.Second
+	maxSequence   = 32
+)
+
+// A draft is a door while its options are read.
+type draft struct {
+	door     *engine.Door
+	script   *script
+	handler  *handler
+	flags    engine.FlagTest // of the knocks without flags of their own
+	sequence value
+	oneTime  value // the path of a file of more sequences
+}
+
+func (s *script) newDraft(name string, listen bool) *draft {
+	h := &handler{script: s}
+	return &draft{
+		script:  s,
+		handler: h,
+		flags:   engine.SYN,
+		door: &engine.Door{
+			Name: name, Script: s.source.Path, Listen: listen,
+			Within: defaultWithin, TTL: defaultTTL,
+		},
+	}
+}
+
+// knockd reports whether a door is matched as knockd does it.
+func (d *draft) knockd() bool { return d.door.Policy == engine.PolicyKnockd }
+
+// finish hands a door that was read to the registration.
+func (d *draft) finish(v value) {
+	d.door.File, d.door.Line = v.at.File, v.at.Line
+	if d.door.Hooks != 0 {
+		d.door.Handler = d.handler
+	}
+	d.script.loading.doors = append(d.script.loading.doors, d.door)
+}
+
+// responseOptions are those that doors and listeners share.
+func responseOptions(limit string) []option[draft] {
+	return []option[draft]{
+		{Option{"guards", "a port or a list of ports", "", "The ports that are shut to everyone without a grant."},
+			func(v value, d *draft) { d.door.Guards, _ = v.ports() }},
+		{Option{"ports", "a port or a list of ports", "", "What else an allow of this door may name; without it an allow may name any port."},
+			func(v value, d *draft) { d.door.Ports, _ = v.ports() }},
+		{Option{"ttl", "duration", `"30s"`, "How long a grant lasts; a connection that stands goes on."},
+			func(v value, d *draft) { d.door.TTL, _ = v.duration() }},
+		{Option{"limit", `a count and a time, such as "3/h" or "20/s per source"`, limit, "How often the door can be completed; what is more is refused."},
+			func(v value, d *draft) { d.door.Limit, _ = parsed(v, `a limit such as "20/s"`, parseLimit) }},
+		{Option{"when", "a condition, a function(attempt), or a list of both", "", "What must hold for the door to open: all of it. A function returns true, or false and a reason."},
+			func(v value, d *draft) { d.door.When = d.script.conditions(v) }},
+		{Option{"mode", `"enforce" or "observe"`, `"enforce"`, "With observe everything is decided and nothing done: its guards count what they would drop, its grants open nothing, and its commands do not run."},
+			func(v value, d *draft) {
+				i, _ := v.oneOf("enforce", "observe")
+				d.door.Observe = i == 1
+			}},
+		functionOption("on_close", "function(grant)", "Called when a grant of this door ended.", engine.CallClose, engine.HookClose),
+	}
+}
+
+func functionOption(name, kind, doc string, moment engine.CallKind, hook engine.Hooks) option[draft] {
+	return option[draft]{Option{name, kind, "", doc}, func(v value, d *draft) {
+		if fn, ok := v.function(); ok {
+			d.handler.functions[moment] = d.script.keep(fn)
+			d.door.Hooks |= hook
+		}
+	}}
+}

@@ -1,0 +1,78 @@
+package scripting
+
+import (
+	"github.com/yuin/gopher-lua"
+
+	"sesame/daemon/engine"
+	"sesame/daemon/packet"
+)
+
+// readSequence reads the knocks after all other options: their flags are those
+// of the door unless they have their own.
+func (d *draft) readSequence(v value) {
+	if d.knockd() {
+		d.door.Flags = d.flags
+	}
+	if d.sequence.lua == nil {
+		if !v.has("sequence") && !v.has("one_time_sequences") {
+			v.fail(`sequence is missing: expected 1 to %d ports, such as sequence = { "tcp/7421", "udp/9133" }, or the path of a file of them in one_time_sequences`, maxSequence)
+		}
+		return
+	}
+	items, ok := d.sequence.items("a list of ports")
+	if ok && (len(items) < 1 || len(items) > maxSequence) {
+		d.sequence.fail("expected 1 to %d knocks, got %d", maxSequence, len(items))
+	}
+	for _, item := range items {
+		d.door.Sequence = append(d.door.Sequence, d.knock(item))
+	}
+}
+
+// knock reads "tcp/7000" or { "tcp/7000", flags = "syn,!ack" }.
+func (d *draft) knock(v value) engine.Knock {
+	if _, ok := v.lua.(*lua.LTable); !ok {
+		return d.withFlags(d.port(v), d.flags)
+	}
+	var knock engine.Knock
+	knock.Flags = d.flags
+	flagged := false
+	schema := []option[engine.Knock]{{Option{Name: "flags"}, func(v value, k *engine.Knock) {
+		if flagged = true; d.knockd() {
+			v.fail(decidedByKnockd, "and all knocks have the flags of their door")
+			return
+		}
+		k.Flags, _ = parsed(v, `flags such as "syn,!ack"`, parseFlags)
+	}}}
+	given := 0
+	read(v, schema, func(v value, k *engine.Knock) { k.Port = d.port(v); given++ }, &knock)
+	switch {
+	case given != 1:
+		v.fail(`a knock with flags has one port, got %d: write { "tcp/7000", flags = "syn,!ack" }`, given)
+	case flagged && knock.Port.Proto == packet.UDP:
+		v.fail("%s has no TCP flags: leave flags out", knock.Port)
+	}
+	return d.withFlags(knock.Port, knock.Flags)
+}
+
+func (d *draft) withFlags(port packet.Port, flags engine.FlagTest) engine.Knock {
+	if port.Proto != packet.TCP {
+		flags = engine.FlagTest{}
+	}
+	return engine.Knock{Port: port, Flags: flags}
+}
+
+const decidedByKnockd = `the policy "knockd" decides this, %s: leave it out`
+
+// port reads the port of a knock, which for knockd can be 0.
+func (d *draft) port(v value) packet.Port {
+	if d.knockd() {
+		switch v.lua {
+		case lua.LString("tcp/0"), lua.LString("0"), lua.LNumber(0):
+			return packet.Port{Proto: packet.TCP}
+		case lua.LString("udp/0"):
+			return packet.Port{Proto: packet.UDP}
+		}
+	}
+	port, _ := v.port()
+	return port
+}

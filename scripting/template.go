@@ -1,0 +1,59 @@
+package scripting
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"sesame/daemon/spelling"
+)
+
+// A template is an argument, cut at its placeholders: text, name, text, ...
+type template []string
+
+// parseTemplate cuts an argument at its placeholders. "{{" and "}}" are braces.
+func parseTemplate(text string, known []string) (template, error) {
+	cut := template{""}
+	for text != "" {
+		i := strings.IndexAny(text, "{}")
+		if i < 0 {
+			cut[len(cut)-1] += text
+			break
+		}
+		cut[len(cut)-1] += text[:i]
+		if strings.HasPrefix(text[i:], "{{") || strings.HasPrefix(text[i:], "}}") {
+			cut[len(cut)-1] += text[i : i+1]
+			text = text[i+2:]
+			continue
+		}
+		name, rest, found := strings.Cut(text[i+1:], "}")
+		if text[i] == '}' || !found {
+			return nil, fmt.Errorf(`a lone %q: write it twice, or a placeholder such as {source}`, text[i:i+1])
+		}
+		if !slices.Contains(known, name) {
+			return nil, fmt.Errorf("unknown placeholder {%s}%s", name, spelling.DidYouMean(name, known))
+		}
+		cut, text = append(cut, name, ""), rest
+	}
+	return cut, nil
+}
+
+// fill returns the arguments with their placeholders filled.
+func fill(templates []template, values map[string]string) ([]string, error) {
+	argv := make([]string, len(templates))
+	for i, cut := range templates {
+		var b strings.Builder
+		for j, part := range cut {
+			if j%2 == 1 {
+				filled, ok := values[part]
+				if !ok {
+					return nil, fmt.Errorf(`there is no value for {%s}: write it as %s = "..."`, part, part)
+				}
+				part = filled
+			}
+			b.WriteString(part)
+		}
+		argv[i] = b.String()
+	}
+	return argv, nil
+}
