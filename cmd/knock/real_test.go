@@ -175,9 +175,9 @@ func onClient(t *testing.T, n *livetest.Network, want int, argv ...string) (stdo
 	return out.String(), complaints.String()
 }
 
-// TestRealKnocks counts every packet of sequences to both families: one for each
-// knock, in order, at its time, and nothing else. Each lasts longer than a
-// kernel waits before it sends a SYN again.
+// TestRealKnocks counts every packet of sequences to both families: one for each knock, in order, and
+// nothing else. Each sequence lasts longer than a kernel waits before it sends a SYN again. The time
+// of each knock is tested in the client's package, with a virtual clock.
 func TestRealKnocks(t *testing.T) {
 	sequence := []string{"tcp/7000", "udp/8000", "tcp/7000", "udp/8000", "tcp/9000"}
 	for _, tt := range []struct{ name, rules string }{
@@ -188,7 +188,6 @@ func TestRealKnocks(t *testing.T) {
 			n := livetest.New(t)
 			guard(t, n, tt.rules)
 			tap := listenIn(t, n.Server)
-			const delay = 350 * time.Millisecond
 			stdout, _ := onClient(t, n, 0, append([]string{"knock", "-v", "-d", "350", "server.test"}, sequence...)...)
 			packets := tap.all(t)
 			if len(packets) != 2*len(sequence) {
@@ -199,17 +198,10 @@ func TestRealKnocks(t *testing.T) {
 				if diff := cmp.Diff(sequence, knocksAt(packets, family)); diff != "" {
 					t.Errorf("knocks at %s (-want +got):\n%s", family, diff)
 				}
-				var last time.Time
 				for _, p := range packets {
-					if p.To != family.Addr() {
-						continue
+					if p.To == family.Addr() {
+						sources[fmt.Sprint(p.Source, p.SourcePort)] = true
 					}
-					// The stamp of a knock is from before its delay began.
-					if gap := p.At.Sub(last); gap < delay-time.Millisecond {
-						t.Errorf("%s came %v after the knock before it", p.What, gap)
-					}
-					last = p.At
-					sources[fmt.Sprint(p.Source, p.SourcePort)] = true
 				}
 				if !strings.Contains(stdout, "knock tcp/9000 on "+family.Addr().String()+"\n") {
 					t.Errorf("not told of %s:\n%s", family, stdout)
@@ -240,8 +232,8 @@ func TestRealOrder(t *testing.T) {
 	}
 }
 
-// TestRealAccepted knocks at a port that accepts: one SYN, and the connection
-// stays long enough for a proxy to have passed it on.
+// TestRealAccepted knocks at a port that accepts: the client sends one SYN, and closes the connection
+// after it was accepted.
 func TestRealAccepted(t *testing.T) {
 	n := livetest.New(t)
 	n.Server.Echo("198.51.100.1:7000")
@@ -255,9 +247,6 @@ func TestRealAccepted(t *testing.T) {
 		if syn := p.What == "tcp/7000"; syn != (i == 0) {
 			t.Errorf("packet %d: %s", i+1, p.What)
 		}
-	}
-	if stayed := packets[2].At.Sub(packets[0].At); stayed < 390*time.Millisecond {
-		t.Errorf("closed after %v", stayed)
 	}
 }
 
@@ -372,16 +361,14 @@ func TestRealInterrupt(t *testing.T) {
 	if _, ok := tap.next(t, 0); !ok {
 		t.Fatal("the first knock did not come")
 	}
-	start := time.Now()
 	if err := cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
+	stuck := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() })
+	defer stuck.Stop()
 	exit, ok := errors.AsType[*exec.ExitError](cmd.Wait())
 	if !ok || exit.ExitCode() != 2 || complaints.String() != "knock: interrupted\n" {
 		t.Errorf("%v, told %q: expected exit status 2", exit, &complaints)
-	}
-	if took := time.Since(start); took > 5*time.Second {
-		t.Errorf("ended after %v", took)
 	}
 }
 
