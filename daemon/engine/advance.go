@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"sesame/daemon/packet"
+	"sesame/daemon/wire"
 )
 
 // handleKnock applies the tests, in their order, to a packet of a source that has an
@@ -59,7 +60,7 @@ func (e *Engine) fallBack(d *door, slot int32, wrong hit) {
 // longest shorter run that still has time. A group knows of no shorter run.
 func (e *Engine) expire(r *run) {
 	reason := TotalTimeout
-	if e.now < after(r.hits[0].at, r.door.Within) {
+	if e.now < wire.Add(r.hits[0].at, r.door.Within) {
 		reason = StepTimeout
 	}
 	var shorter []hit

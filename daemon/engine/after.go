@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"sesame/daemon/wire"
 )
 
 // After calls the timer that is registered under Name in the same script, after a Delay of at
@@ -30,7 +32,7 @@ func (o After) apply(e *Engine, c cause, _ *batch) { e.delay(c, o) }
 func (After) impact() impact { return inside }
 
 func (e *Engine) delay(c cause, o After) {
-	due := after(e.now, o.Delay)
+	due := wire.Add(e.now, o.Delay)
 	if due > e.horizon {
 		return
 	}

@@ -3,6 +3,8 @@ package engine
 import (
 	"cmp"
 	"slices"
+
+	"sesame/daemon/wire"
 )
 
 // This file is the life of an attempt: how it is begun, held at a stage, and
@@ -87,7 +89,7 @@ func (e *Engine) stage(slot int32) int {
 // expired reports whether an attempt is a first-stage one that is too old, or
 // whose door, nil then, is gone. Later stages have a timer.
 func (e *Engine) expired(slot int32, d *door) bool {
-	return d == nil || e.attempts.runOf(slot) == nil && e.now >= after(e.attempts.slots.at(slot).first, d.patience)
+	return d == nil || e.attempts.runOf(slot) == nil && e.now >= wire.Add(e.attempts.slots.at(slot).first, d.patience)
 }
 
 // dropOldest forgets the oldest first-stage attempt if it may.

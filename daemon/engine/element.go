@@ -2,6 +2,8 @@ package engine
 
 import (
 	"time"
+
+	"sesame/daemon/wire"
 )
 
 // updateElement asks for the kernel's element of a grant to be as it must be now,
@@ -16,7 +18,7 @@ func (e *Engine) updateElement(g *grant) {
 // elementEnd returns the end that an element must have, zero for none. One that
 // would end now is none: to the kernel no time left means no end at all.
 func (e *Engine) elementEnd(key grantKey) time.Time {
-	if end := e.grants.element(key); end.After(at(e.now)) {
+	if end := e.grants.element(key); end.After(wire.Time(e.now)) {
 		return end
 	}
 	return time.Time{}

@@ -4,11 +4,13 @@ import (
 	"errors"
 	"net/netip"
 	"time"
+
+	"sesame/daemon/wire"
 )
 
 // emit adds an event, at the present time and of the packet at hand.
 func (e *Engine) emit(event Event) {
-	event.Time = at(e.now)
+	event.Time = wire.Time(e.now)
 	if e.packet != nil {
 		event.Packet, event.Capture = e.packet.Number, e.packet.Capture
 	}

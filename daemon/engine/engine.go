@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"sesame/daemon/packet"
+	"sesame/daemon/wire"
 )
 
 // Config bounds an engine. Zero fields mean the defaults.
@@ -100,7 +101,7 @@ func New(cfg Config, start time.Time) *Engine {
 	return &Engine{
 		cfg:      cfg,
 		now:      start.UnixNano(),
-		horizon:  forever,
+		horizon:  wire.Forever,
 		index:    newIndex(&Set{}, nil),
 		attempts: newTable(cfg.Attempts),
 		secret:   newSecret(),

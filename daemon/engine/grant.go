@@ -2,6 +2,8 @@ package engine
 
 import (
 	"time"
+
+	"sesame/daemon/wire"
 )
 
 // This file gives, prolongs and ends grants.
@@ -9,16 +11,16 @@ import (
 // addOrExtendGrant makes or prolongs a grant, and asks that it be remembered before
 // anything hangs on it. It also returns the end that it had, zero for a new one.
 func (e *Engine) addOrExtendGrant(c cause, wanted Grant) (*grant, time.Time) {
-	end := after(e.now, wanted.TTL)
+	end := wire.Add(e.now, wanted.TTL)
 	g := e.grants.find(keyOf(&wanted), c.name, c.source)
 	var was time.Time
 	if g != nil {
 		was = g.End
 		end = max(end, g.timer.due)
-		g.End, g.TTL = at(end), time.Duration(end-e.now)
+		g.End, g.TTL = wire.Time(end), time.Duration(end-e.now)
 		e.moveTimer(&g.timer, end)
 	} else {
-		wanted.ID, wanted.Door, wanted.By, wanted.End = e.grants.lastID+1, c.name, c.source, at(end)
+		wanted.ID, wanted.Door, wanted.By, wanted.End = e.grants.lastID+1, c.name, c.source, wire.Time(end)
 		g = e.insertGrant(wanted, end)
 	}
 	e.persist(Record{Grant: &g.Grant})

@@ -1,11 +1,13 @@
 package engine
 
+import "sesame/daemon/wire"
+
 // callFor returns the moment of c, for the caller to complete. It is reused.
 func (e *Engine) callFor(c cause) *Call {
 	e.serial++
 	e.call = Call{
 		Kind: c.kind, Door: c.door, Source: c.source, Script: c.script,
-		Packet: e.packet, Time: at(e.now), Wall: at(e.now).Add(e.offset), Store: e.store,
+		Packet: e.packet, Time: wire.Time(e.now), Wall: wire.Time(e.now).Add(e.offset), Store: e.store,
 		Seed: mix(e.cfg.Seed + e.serial),
 	}
 	if c.door != nil {

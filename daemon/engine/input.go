@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"sesame/daemon/packet"
+	"sesame/daemon/wire"
 )
 
 // Packet takes a decoded packet: timers due at or before p.Time fire first. A
@@ -132,7 +133,7 @@ func (e *Engine) End(now, until time.Time) []Event {
 	for e.dropOldest(func(int32, *door) bool { return true }) {
 	}
 	e.runCloseHandlers()
-	e.horizon = nanoseconds(until)
+	e.horizon = wire.Nanoseconds(until)
 	e.dropDelayed()
 	return e.events
 }
@@ -159,7 +160,7 @@ func (e *Engine) Next() (time.Time, bool) {
 	if len(e.timers) == 0 {
 		return time.Time{}, false
 	}
-	return at(e.timers[0].due), true
+	return wire.Time(e.timers[0].due), true
 }
 
 // beginInput starts an input: it fires the timers due until then, and moves time.
@@ -184,6 +185,6 @@ func (e *Engine) restore(r Record) {
 	case r.Ended:
 		e.grants.lastID = max(e.grants.lastID, g.ID)
 	case e.grants.byID[g.ID] == nil:
-		e.insertGrant(*g, nanoseconds(g.End))
+		e.insertGrant(*g, wire.Nanoseconds(g.End))
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"sesame/daemon/packet"
+	"sesame/daemon/wire"
 )
 
 // This file is what may be asked of an engine between two inputs. Nothing here
@@ -25,7 +26,7 @@ type Element struct {
 }
 
 // Now returns the engine's time: that of the latest input.
-func (e *Engine) Now() time.Time { return at(e.now) }
+func (e *Engine) Now() time.Time { return wire.Time(e.now) }
 
 // Ours reports whether an address is one of this host's.
 func (e *Engine) Ours(a netip.Addr) bool { return e.local.has(a) }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"sesame/daemon/packet"
+	"sesame/daemon/wire"
 )
 
 // TestWhateverComesTheStateIsWhole gives an engine inputs of all kinds in random
@@ -548,7 +549,7 @@ func (c *chaos) checkTimers() {
 	count := map[timerKind]int{}
 	for i, t := range c.e.timers {
 		count[t.kind]++
-		if t.index != i || i > 0 && c.e.timers.Less(i, (i-1)/2) || t.due <= c.e.now && t.due < forever {
+		if t.index != i || i > 0 && c.e.timers.Less(i, (i-1)/2) || t.due <= c.e.now && t.due < wire.Forever {
 			c.errorf("timer %d says it is at %d, due at %d, which is %d: or it is before its parent", i, t.index, t.due, c.e.now)
 		}
 		door := ""
@@ -580,7 +581,7 @@ func (c *chaos) checkGrants() {
 	want := newGrants()
 	for _, g := range s.all() {
 		if g.timer.index < 0 || g.timer.due != g.End.UnixNano() || g.key != keyOf(&g.Grant) || g.ID > s.lastID {
-			c.errorf("grant %d ends at %v, its timer at %v", g.ID, g.End, at(g.timer.due))
+			c.errorf("grant %d ends at %v, its timer at %v", g.ID, g.End, wire.Time(g.timer.due))
 		}
 		if kept, ok := c.journal[g.ID]; !ok || !kept.End.Equal(g.End) {
 			c.errorf("grant %d ends at %v: the journal has %v", g.ID, g.End, kept.End)

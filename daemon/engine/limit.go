@@ -3,6 +3,8 @@ package engine
 import (
 	"net/netip"
 	"time"
+
+	"sesame/daemon/wire"
 )
 
 // limits counts what doors with a limit let through. It is a virtual scheduler
@@ -47,7 +49,7 @@ func (l *limits) take(d *Door, source netip.Addr, now int64) (ok, told bool) {
 	}
 	b := l.buckets[key]
 	cost := max(d.Limit.Per/time.Duration(d.Limit.Count), 1)
-	if next := after(max(b.full, now), cost); next <= after(now, d.Limit.Per) && next < forever {
+	if next := wire.Add(max(b.full, now), cost); next <= wire.Add(now, d.Limit.Per) && next < wire.Forever {
 		l.buckets[key] = bucket{full: next}
 		return true, false
 	}

@@ -3,6 +3,8 @@ package engine
 import (
 	"errors"
 	"slices"
+
+	"sesame/daemon/wire"
 )
 
 // result takes the runner's answer. An id that is not awaited changes nothing.
@@ -85,7 +87,7 @@ func (e *Engine) revert(x entry) {
 	g := x.grant
 	switch {
 	case g == nil || e.grants.byID[g.ID] != g || !g.End.Equal(x.end):
-	case !x.was.After(at(e.now)):
+	case !x.was.After(wire.Time(e.now)):
 		e.endGrant(g, NotDone, 0)
 	default:
 		g.End = x.was

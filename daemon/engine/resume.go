@@ -20,7 +20,7 @@ import (
 // A state may come from a stranger's file. Whatever it holds, it gives an error,
 // or an engine that keeps its bounds.
 func Resume(cfg Config, s *State, set *Set) (*Engine, error) {
-	most := New(cfg, at(0)).cfg
+	most := New(cfg, wire.Time(0)).cfg
 	switch {
 	case s.Attempts <= 0 || s.Attempts > most.Attempts || s.Grants <= 0 || s.Grants > most.Grants:
 		return nil, fmt.Errorf("an engine for %d attempts and %d grants: expected at most %d and %d",
@@ -28,7 +28,7 @@ func Resume(cfg Config, s *State, set *Set) (*Engine, error) {
 	case s.Now < 0 || max(s.Serial, s.LastEffect, s.LastGrant) > math.MaxInt64 || s.LastDoor > math.MaxInt32:
 		return nil, errors.New("a time or a number that no engine has")
 	}
-	e := New(Config{Attempts: s.Attempts, Grants: s.Grants, Seed: s.Seed}, at(s.Now))
+	e := New(Config{Attempts: s.Attempts, Grants: s.Grants, Seed: s.Seed}, wire.Time(s.Now))
 	e.offset, e.horizon, e.counts, e.secret = s.Offset, s.Horizon, s.Counts, s.Secret
 	e.serial, e.effects, e.grants.lastID = s.Serial, s.LastEffect, s.LastGrant
 	e.local = newLocals(s.Local)
@@ -244,10 +244,10 @@ func (e *Engine) resumeEffect(was *wire.Effect, s *State) (entry, error) {
 		x.event.Argv = []string{}
 	}
 	if was.Was != 0 {
-		x.was = at(was.Was)
+		x.was = wire.Time(was.Was)
 	}
 	if was.End != 0 {
-		x.end = at(was.End)
+		x.end = wire.Time(was.End)
 	}
 	switch {
 	case was.Over != nil:

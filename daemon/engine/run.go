@@ -2,6 +2,7 @@ package engine
 
 import (
 	"sesame/daemon/packet"
+	"sesame/daemon/wire"
 )
 
 // A run is what an attempt needs from its second stage on: each of its knocks,
@@ -54,9 +55,9 @@ func isHead(d *door, hits []hit) bool {
 
 // deadline returns when a run of hits is too late.
 func deadline(d *door, hits []hit) int64 {
-	total := after(hits[0].at, d.Within)
+	total := wire.Add(hits[0].at, d.Within)
 	if d.StepTimeout == 0 {
 		return total
 	}
-	return min(total, after(hits[len(hits)-1].at, d.StepTimeout))
+	return min(total, wire.Add(hits[len(hits)-1].at, d.StepTimeout))
 }

@@ -118,7 +118,7 @@ func instant(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
 	}
-	return nanoseconds(t)
+	return wire.Nanoseconds(t)
 }
 
 func (r *recent) state() RecentState { return RecentState{packHalf(r.young), packHalf(r.older)} }

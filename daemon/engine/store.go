@@ -3,6 +3,8 @@ package engine
 import (
 	"net/netip"
 	"time"
+
+	"sesame/daemon/wire"
 )
 
 // A Store holds the values that scripts keep, each with the time until which it
@@ -52,9 +54,9 @@ func (s *Store) put(script string, source netip.Addr, o Put) {
 		delete(s.values, key)
 		return
 	}
-	until := int64(forever)
+	until := int64(wire.Forever)
 	if !o.Until.IsZero() {
-		until = nanoseconds(o.Until)
+		until = wire.Nanoseconds(o.Until)
 	}
 	s.values[key] = stored{o.Value, until}
 }

@@ -49,7 +49,7 @@ func (r *Record) Wire() (wire.Record, error) {
 		if err != nil {
 			return w, err
 		}
-		until := int64(forever)
+		until := int64(wire.Forever)
 		if !r.Store.Until.IsZero() {
 			until = wire.Nanoseconds(r.Store.Until)
 		}
@@ -61,7 +61,7 @@ func (r *Record) Wire() (wire.Record, error) {
 
 // valueOf returns a stored value as plain data.
 func valueOf(key storeKey, value wire.Scalar, until int64) wire.Value {
-	if until == forever {
+	if until == wire.Forever {
 		until = 0
 	}
 	return wire.Value{Script: wire.Text(key.script), Source: key.source, Key: wire.Text(key.key), Value: value, Until: until}
@@ -94,7 +94,7 @@ func RecordFrom(w *wire.Record) (Record, error) {
 
 // expiry returns when a value expires, the zero time when it does not.
 func expiry(v *wire.Value) time.Time {
-	if v.Expires() == forever {
+	if v.Expires() == wire.Forever {
 		return time.Time{}
 	}
 	return wire.Time(v.Until)
