@@ -23,10 +23,14 @@ var errStopping = errors.New("the daemon is stopping")
 
 // api is what the daemon does for people at its socket.
 func (d *daemon) api() control.API {
-	return control.API{
+	api := control.API{
 		Status: d.status, Grants: d.grants, Grant: d.grant, Revoke: d.revoke,
 		Reload: d.reload, Record: d.record, Events: d.tail,
 	}
+	if d.config.Pprof {
+		api.Profiles = profiles()
+	}
+	return api
 }
 
 func (d *daemon) grants(ctx context.Context) (all []control.Grant, err error) {

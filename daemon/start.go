@@ -38,6 +38,7 @@ type Config struct {
 	Log     hclog.Logger
 	People  io.Writer // a terminal, which must not block; nil: the log tells all
 	Color   bool      // for People
+	Pprof   bool      // serve Go's profiles at the socket
 }
 
 // A daemon is everything that Run puts together. What changes after the start is

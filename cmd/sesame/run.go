@@ -15,6 +15,7 @@ import (
 
 func (p *program) runCommand() *cobra.Command {
 	f := &configFlags{}
+	var pprof bool
 	c := &cobra.Command{
 		Use:   "run [flags]",
 		Short: "Guard this machine: hear knocks, and open ports to those who knock",
@@ -27,13 +28,14 @@ The exit status is 0 when it was told to end, and 2 when it could not go on.`,
 		Example: `  sesame run
   sesame run --observe -s my-scripts -i eth0`,
 		Args: noArguments,
-		RunE: func(c *cobra.Command, _ []string) error { return p.run(c, f) },
+		RunE: func(c *cobra.Command, _ []string) error { return p.run(c, f, pprof) },
 	}
 	f.add(c)
+	c.Flags().BoolVar(&pprof, "pprof", false, "serve Go's profiles at the socket, for root, below /debug/pprof/")
 	return c
 }
 
-func (p *program) run(c *cobra.Command, f *configFlags) error {
+func (p *program) run(c *cobra.Command, f *configFlags, pprof bool) error {
 	settings, err := f.load(c)
 	if err != nil {
 		return err
@@ -45,7 +47,7 @@ func (p *program) run(c *cobra.Command, f *configFlags) error {
 	log, people := output.New(p.stderr, 0), output.New(p.stdout, 0)
 	defer log.Start()()
 	defer people.Start()()
-	config := daemon.Config{Config: settings, Version: version(), Log: newLogger(settings.Log, p.stderr, log)}
+	config := daemon.Config{Config: settings, Version: version(), Log: newLogger(settings.Log, p.stderr, log), Pprof: pprof}
 	if settings.Log.Format == "auto" && isTerminal(p.stdout) {
 		config.People, config.Color = people, color("auto", p.stdout)
 	}

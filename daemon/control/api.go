@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"net/netip"
 	"time"
 
@@ -31,6 +32,8 @@ type API struct {
 	Record func(context.Context, io.Writer) error
 	// Events are those that can be followed.
 	Events *Tail
+	// Profiles answers GET requests below /debug/pprof/; nil: there are none.
+	Profiles http.Handler
 }
 
 // A Refusal is the answer no, with its reason for people.

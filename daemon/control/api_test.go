@@ -309,3 +309,27 @@ func TestTheEndOfTheDaemonEndsQuestions(t *testing.T) {
 		t.Errorf("after its end: %v", err)
 	}
 }
+
+// Profiles are served when there are some, however long they take to collect.
+func TestProfiles(t *testing.T) {
+	if status, _ := do(t, newWorld(t).raw(t), "GET", "/debug/pprof/heap", ""); status != 404 {
+		t.Errorf("without profiles: status %d, want 404", status)
+	}
+	const limit = 50 * time.Millisecond
+	w := newWorldWith(t, asking{header: limit, all: limit}, func(a *API) {
+		a.Profiles = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			select {
+			case <-r.Context().Done():
+				t.Error("the request ended before the profile was collected")
+			case <-time.After(4 * limit):
+			}
+			_, _ = io.WriteString(w, r.URL.Path)
+		})
+	})
+	if status, body := do(t, w.raw(t), "GET", "/debug/pprof/heap", ""); status != 200 || body != "/debug/pprof/heap" {
+		t.Errorf("status %d, %q", status, body)
+	}
+	if status, _ := do(t, w.raw(t), "POST", "/debug/pprof/heap", ""); status != 405 {
+		t.Errorf("a POST: status %d, want 405", status)
+	}
+}

@@ -82,6 +82,9 @@ func (a API) handler() http.Handler {
 	mux.Handle("POST /v1/reload", post(forReload, a.Reload, (*ReloadRequest).check))
 	mux.Handle("GET /v1/recording", recording(a.Record))
 	mux.Handle("GET /v1/events", events(a.Events))
+	if a.Profiles != nil {
+		mux.Handle("GET /debug/pprof/", profiling(a.Profiles))
+	}
 	return mux
 }
 
@@ -135,6 +138,14 @@ func post[Q, T any](limit time.Duration, ask func(context.Context, Q) (T, error)
 		defer cancel()
 		value, err := ask(ctx, request)
 		answer(w, value, err)
+	}
+}
+
+// profiling lets a handler collect a profile for longer than a request may take.
+func profiling(next http.Handler) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		withoutReadDeadline(w)
+		next.ServeHTTP(w, r)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -177,6 +178,7 @@ func TestRealOtherUsersAreRefused(t *testing.T) {
 	}
 	w := newWorld(t, func(a *API) {
 		a.Reload = func(context.Context, ReloadRequest) (Outcome, error) { t.Error("reloaded"); return Outcome{}, nil }
+		a.Profiles = http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("profiled") })
 	})
 	request := "POST /v1/reload HTTP/1.1\r\nHost: sesame\r\nContent-Length: 2\r\n\r\n{}"
 	for dir := filepath.Dir(w.socket); dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) {
@@ -195,6 +197,10 @@ func TestRealOtherUsersAreRefused(t *testing.T) {
 		if err != nil || !strings.HasPrefix(answer, "HTTP/1.1 403 ") || !strings.Contains(answer, "only root") {
 			t.Fatalf("another user got %q, %v", answer, err)
 		}
+	}
+	answer, err := askAs(65534, w.socket, "GET /debug/pprof/heap HTTP/1.1\r\nHost: sesame\r\n\r\n")
+	if err != nil || !strings.HasPrefix(answer, "HTTP/1.1 403 ") {
+		t.Errorf("another user asks for a profile, and gets %q, %v", answer, err)
 	}
 	if _, err := Dial(w.socket).Status(t.Context()); err != nil {
 		t.Errorf("root: %v", err)
