@@ -13,7 +13,7 @@ STATICCHECK := $(TOOL) staticcheck -checks all
 EXHAUSTIVE  := $(TOOL) exhaustive -typeonly '^sesame/' -constignore 'engine\.EffectTest$$' -constignore 'packet\.Drops$$'
 
 build: # ./sesame and ./knock, each one static file
-	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o ./ ./cmd/sesame ./cmd/knock
+	CGO_ENABLED=0 go build -buildvcs=auto -trimpath -ldflags '-s -w' -o ./ ./cmd/sesame ./cmd/knock
 
 test: lint # everything, once
 	@.ci/install

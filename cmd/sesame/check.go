@@ -21,7 +21,7 @@ type checkFlags struct {
 	format  string
 	strict  bool
 	effects bool
-	odds    bool
+	guess   bool
 }
 
 func (p *program) checkCommand() *cobra.Command {
@@ -39,7 +39,7 @@ A configuration of this machine is checked on it too: whether services listen
 where one knocks, whether the machine takes such ports for connections of its
 own, and whether its firewall drops what a door lets in.
 
-With --odds each door has a line with two figures: how many sequences of its
+With --guess each door has a line with two figures: how many sequences of its
 length there are, which is what guessing is up against, and how often a scan of
 all ports in random order opens it. A scan knocks on the right ports by itself,
 so only their order is left to luck, unless the door is strict.
@@ -53,7 +53,9 @@ findings, and 2 when the scripts do not load.`,
 	c.Flags().StringVar(&f.format, "format", "text", `"text" for people, "json" for programs`)
 	c.Flags().BoolVar(&f.strict, "strict", false, "exit with 1 when there are findings")
 	c.Flags().BoolVar(&f.effects, "effects", false, "list all that the scripts can do to the machine")
-	c.Flags().BoolVar(&f.odds, "odds", false, "say how often guesses and scans open each door")
+	c.Flags().BoolVar(&f.guess, "guess", false, "print how often guesses and scans open each door")
+	c.Flags().BoolVar(&f.guess, "odds", false, "the name that --guess had before")
+	_ = c.Flags().MarkHidden("odds")
 	return c
 }
 
@@ -74,8 +76,8 @@ func (p *program) check(c *cobra.Command, f *checkFlags) error {
 	if f.effects {
 		r.Effects = append([]lint.Script{}, lint.Effects(set)...)
 	}
-	if f.odds {
-		r.Odds = oddsFor(lint.OddsOf(set))
+	if f.guess {
+		r.Guesses = guesses(lint.OddsOf(set))
 	}
 	if f.strict && len(r.Findings) > 0 {
 		p.status = answerNo
@@ -109,7 +111,7 @@ type checked struct {
 	Doors    int            `json:"doors"`
 	Findings []lint.Finding `json:"findings"`
 	Effects  []lint.Script  `json:"effects,omitzero"` // nil unless asked for
-	Odds     []odds         `json:"odds,omitzero"`    // the same
+	Guesses  []guess        `json:"odds,omitzero"`    // the same
 }
 
 // A refusal is why a script set does not load.
@@ -156,7 +158,7 @@ func (r *checked) writeText(p *program) error {
 			return err
 		}
 	}
-	for _, o := range r.Odds {
+	for _, o := range r.Guesses {
 		if _, err := fmt.Fprintln(p.stdout, printable(o.String())); err != nil {
 			return err
 		}

@@ -77,9 +77,9 @@ func TestFromKnockd(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer set.Close()
-	for _, o := range oddsFor(lint.OddsOf(set)) {
+	for _, o := range guesses(lint.OddsOf(set)) {
 		if !strings.Contains(page, o.String()) {
-			t.Errorf("the page lacks what check --odds says of its example:\n%s", o)
+			t.Errorf("the page lacks what check --guess says of its example:\n%s", o)
 		}
 	}
 }

@@ -15,8 +15,16 @@ import (
 // liveCommands are those of the daemon, and of who asks it: they need Linux.
 func (p *program) liveCommands() []*cobra.Command {
 	return []*cobra.Command{
-		p.runCommand(), p.statusCommand(), p.grantsCommand(), p.grantCommand(), p.revokeCommand(), p.eventsCommand(),
-		p.reloadCommand(), p.recordCommand(), p.explainCommand(), p.firewallCommand(),
+		p.runCommand(),
+		p.statusCommand(),
+		p.grantsCommand(),
+		p.grantCommand(),
+		p.revokeCommand(),
+		p.eventsCommand(),
+		p.reloadCommand(),
+		p.recordCommand(),
+		p.explainCommand(),
+		p.firewallCommand(),
 	}
 }
 

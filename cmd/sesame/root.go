@@ -82,7 +82,13 @@ replays captures offline, so that a script can be proved before it does.`,
 	root.SetVersionTemplate("sesame {{.Version}}\n")
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(p.liveCommands()...)
-	root.AddCommand(p.simulateCommand(), p.checkCommand(), p.knockCommand(), p.importCommand(), p.versionCommand())
+	root.AddCommand(
+		p.simulateCommand(),
+		p.checkCommand(),
+		p.knockCommand(),
+		p.importCommand(),
+		p.versionCommand(),
+	)
 	return root
 }
 

@@ -10,21 +10,53 @@ import (
 func (p *program) versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
-		Short: "Print the version",
+		Short: "Print the version, and the commit that it was built from",
 		Args:  noArguments,
 		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintln(p.stdout, "sesame", version())
+			_, err := fmt.Fprint(p.stdout, readBuild(debug.ReadBuildInfo()))
 			return err
 		},
 	}
 }
 
-// version returns what the Go tool wrote into the program: a release's version,
-// or the commit that it was built from.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok || info.Main.Version == "" {
-		return "(unknown)"
+// version returns the version that the Go tool recorded in the program.
+func version() string { return readBuild(debug.ReadBuildInfo()).version }
+
+// A build says what a program was built from. A program that was built outside a git
+// checkout has no commit.
+type build struct {
+	version  string // of a release, or made of the commit
+	commit   string // 40 hexadecimal digits
+	date     string // of the commit, as RFC 3339 has it
+	modified bool   // files differed from the commit
+}
+
+// readBuild reads what [debug.ReadBuildInfo] returns. What it lacks is "unknown".
+func readBuild(info *debug.BuildInfo, ok bool) build {
+	b := build{version: "(unknown)", commit: "unknown", date: "unknown"}
+	if !ok {
+		return b
 	}
-	return info.Main.Version
+	if info.Main.Version != "" {
+		b.version = info.Main.Version
+	}
+	for _, s := range info.Settings {
+		switch s.Key {
+		case "vcs.revision":
+			b.commit = s.Value
+		case "vcs.time":
+			b.date = s.Value
+		case "vcs.modified":
+			b.modified = s.Value == "true"
+		}
+	}
+	return b
+}
+
+func (b build) String() string {
+	modified := ""
+	if b.modified {
+		modified = ", and files that were changed since"
+	}
+	return fmt.Sprintf("sesame %s\ncommit %s%s\ndate   %s\n", b.version, b.commit, modified, b.date)
 }

@@ -8,23 +8,23 @@ import (
 	"sesame/scripting/lint"
 )
 
-// odds are those of a door, as programs get them.
-type odds struct {
+// A guess says how likely guesses and scans are to open a door. It is written as JSON.
+type guess struct {
 	lint.Odds
 	Within string `json:"within"`
 }
 
-// oddsFor returns a list that is not nil.
-func oddsFor(all []lint.Odds) []odds {
-	told := make([]odds, len(all))
+// guesses returns a list that is not nil, so that JSON has an empty list for no doors.
+func guesses(all []lint.Odds) []guess {
+	list := make([]guess, len(all))
 	for i, o := range all {
-		told[i] = odds{o, transcript.Duration(o.Within)}
+		list[i] = guess{o, transcript.Duration(o.Within)}
 	}
-	return told
+	return list
 }
 
-// String returns the odds of a door in one line, for people.
-func (o odds) String() string {
+// String returns the figures of a door in one line.
+func (o guess) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s:%d: %s: ", o.File, o.Line, o.Door)
 	if o.Knocks == 1 {
