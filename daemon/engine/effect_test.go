@@ -1,6 +1,9 @@
 package engine
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
 // TestEveryEffectHasARow holds the table to what its readers need.
 func TestEveryEffectHasARow(t *testing.T) {
@@ -39,4 +42,63 @@ func TestNumbersOfEffects(t *testing.T) {
 	if EffectTest.known() {
 		t.Error("a saved state may hold the effect of tests")
 	}
+}
+
+// testOperation asks for an EffectTest: an operation that no other file knows.
+type testOperation struct{ detail string }
+
+func (testOperation) check(*Engine, cause) (need, error) { return need{effects: 1}, nil }
+
+func (o testOperation) apply(e *Engine, c cause, b *batch) {
+	e.addEffect(b, Event{Kind: EventEffect, Effect: EffectTest, Door: c.name, Source: single(c.source), Detail: o.detail}, nil, time.Time{})
+}
+
+func (testOperation) impact() impact { return acts }
+
+// TestANewEffect sends an effect that no code knows by name through the engine. It is
+// awaited, it is a part of its decision, and its failure takes the decision back.
+func TestANewEffect(t *testing.T) {
+	d := guarding(t, aDoor(t, "a", "udp/501"), "tcp/22")
+	w := newWorld(t, scripted(d, HookOpen, always(Allow{}, testOperation{"hello"}, Allow{Ports: ports(t, "tcp/80")})))
+	w.knock(alice, "udp/501")
+	var effects []Event
+	for _, event := range w.got {
+		if event.Kind == EventEffect && event.Shown() {
+			effects = append(effects, event)
+		}
+	}
+	if len(effects) != 3 || effects[1].Effect != EffectTest || effects[1].ID == 0 || effects[1].Decision != effects[0].ID {
+		t.Fatalf("effects %+v: expected one of the test, awaited, in the decision of the first", effects)
+	}
+	if n := w.e.Unanswered(); n != 3 {
+		t.Errorf("%d effects are not answered, want 3", n)
+	}
+	w.got = nil
+	w.see(w.e.Result(w.now, effects[0].ID, nil))
+	w.see(w.e.Result(w.now, effects[1].ID, errNo))
+	w.want("0s failed a 203.0.113.9 test (exit status 1)",
+		"0s close a 203.0.113.9 #2 tcp/80 failed", "0s close a 203.0.113.9 #1 tcp/22 failed")
+	if n := w.e.Unanswered(); n != 0 {
+		t.Errorf("%d effects are not answered, want none", n)
+	}
+	t.Log("# and one that is done changes nothing")
+	w.knock(alice, "udp/501")
+	for _, id := range w.ids() {
+		w.see(w.e.Result(w.now, id, nil))
+	}
+	w.want()
+}
+
+// TestANewOperation: a refusal may ask for what gives no access, and a listener that acts has
+// opened.
+func TestANewOperation(t *testing.T) {
+	refusing := scripted(aDoor(t, "a", "udp/501"), HookOpen, func(*Call) (Decision, error) {
+		return Decision{Refused: true, Detail: "no", Operations: []Operation{testOperation{"alarm"}}}, nil
+	})
+	listener := scripted(aDoor(t, "b", "udp/502"), HookKnock, always(testOperation{"hello"}))
+	listener.Listen = true
+	w := newWorld(t, refusing, listener)
+	w.knock(alice, "udp/501", "udp/502")
+	w.want("0s stage a 203.0.113.9 1/1", "0s refuse a 203.0.113.9 when (no)", "0s effect a 203.0.113.9 test (alarm)",
+		"0s open b 203.0.113.9", "0s effect b 203.0.113.9 test (hello)")
 }

@@ -348,3 +348,45 @@ func TestSleepingDoorsOfAPortWakeUp(t *testing.T) {
 		t.Errorf("%d awake, want none", here())
 	}
 }
+
+// More effects may be unanswered than the bound: undos are never refused. Who asks for none is
+// not refused for them.
+func TestWhoAsksForNoEffectNeedsNoPlace(t *testing.T) {
+	w := newWorld(t)
+	w.e = New(Config{Grants: 1}, monday)
+	w.see(w.e.Swap(w.now, &Set{Doors: []*Door{
+		scripted(aDoor(t, "log", "udp/501"), HookOpen, always(Log{Text: "hello"})),
+		scripted(aDoor(t, "run", "udp/502"), HookOpen, always(Exec{Argv: []string{"/bin/true"}, Timeout: time.Second})),
+	}}))
+	for i := range uint64(2) {
+		w.see(w.e.Restore(w.now, []Record{{Grant: &Grant{ID: i + 1, Door: "gone", Source: single(netip.MustParseAddr(alice)),
+			Argv: []string{"/bin/on", fmt.Sprint(i)}, Undo: []string{"/bin/off"}, Timeout: time.Second, End: monday}}}))
+	}
+	w.got = nil
+	w.knock(alice, "udp/501", "udp/502")
+	w.want("0s stage log 203.0.113.9 1/1", "0s open log 203.0.113.9", "0s effect log 203.0.113.9 log (hello)",
+		"0s stage run 203.0.113.9 1/1", "0s refuse run 203.0.113.9 limit (2 effects have not been answered yet)")
+}
+
+// The bound on what delays may do in one input counts their events, not those before them.
+func TestManyDelaysAtOnceAreNotTooMany(t *testing.T) {
+	const delays = 1000
+	d := scripted(aDoor(t, "a", "udp/501"), HookOpen, always(After{Delay: time.Minute, Name: "late"}))
+	w := newWorld(t)
+	w.e.Swap(w.now, &Set{Doors: []*Door{d}, Timers: []Timer{{Script: "a.lua", Name: "late", Handler: always(Log{Text: "woken"})}}})
+	for range delays {
+		w.knock(alice, "udp/501")
+	}
+	events := w.e.Tick(w.now.Add(time.Minute))
+	if n := w.e.Counts().Errors; len(events) != delays || n != 0 {
+		t.Errorf("%d events and %d errors of %d delays", len(events), n, delays)
+	}
+}
+
+func TestPacketsAreCounted(t *testing.T) {
+	w := newWorld(t, classic(t))
+	w.knock(alice, "tcp/7000", "tcp/1", "udp/8000")
+	if n := w.e.Counts().Packets; n != 3 {
+		t.Errorf("%d packets, want 3", n)
+	}
+}

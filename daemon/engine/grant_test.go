@@ -229,3 +229,21 @@ func TestShutdownRunsOnlyWhatOnlyWeCanRun(t *testing.T) {
 	w.see(w.e.Shutdown(w.now))
 	w.want("0s close a 203.0.113.9 #2 shutdown", "0s effect a 203.0.113.9 undo #2 /bin/umount /mnt")
 }
+
+// Two people's grants share one element, so a wider network changes it once.
+func TestAWiderNetworkChangesEachElementOnce(t *testing.T) {
+	wide := func(bits int, ttl time.Duration) does {
+		return always(Allow{Ports: ports(t, "tcp/22"), Bits4: bits, TTL: ttl})
+	}
+	w := newWorld(t,
+		scripted(aDoor(t, "narrow", "udp/501"), HookOpen, wide(25, 10*time.Minute)),
+		scripted(aDoor(t, "wide", "udp/502"), HookOpen, wide(24, time.Minute)))
+	w.knock(alice, "udp/501")
+	w.knock("203.0.113.8", "udp/501")
+	w.got = nil
+	w.knock(alice, "udp/502")
+	w.want(
+		"0s stage wide 203.0.113.9 1/1", "0s open wide 203.0.113.9",
+		"0s effect narrow 203.0.113.0/25 element #1 tcp/22 gone",
+		"0s effect wide 203.0.113.0/24 allow #3 tcp/22 1m0s")
+}

@@ -83,13 +83,13 @@ func TestEachSequenceIsUsedOnce(t *testing.T) {
 	w := newWorld(t, vault(t, "v", "tcp/22", "501,502", "503"))
 	w.knock(alice, "udp/501", "udp/502")
 	w.wantSpent("used 501,502")
-	w.want("0s stage v 203.0.113.9 1/2", "0s stage v 203.0.113.9 2/2", "0s effect v 203.0.113.9 spend 501,502",
+	w.want("0s stage v 203.0.113.9 1/2", "0s stage v 203.0.113.9 2/2", "0s effect v 203.0.113.9 consume 501,502",
 		"0s open v 203.0.113.9", "0s effect v 203.0.113.9 allow #1 tcp/22 30s")
 	t.Log("# it is over at once, and the next one holds")
 	w.knock(bob, "udp/501", "udp/502")
 	w.want()
 	w.knock(bob, "udp/503")
-	w.want("0s stage v 203.0.113.77 1/1", "0s effect v 203.0.113.77 spend 503", "0s open v 203.0.113.77",
+	w.want("0s stage v 203.0.113.77 1/1", "0s effect v 203.0.113.77 consume 503", "0s open v 203.0.113.77",
 		"0s effect v 203.0.113.77 allow #2 tcp/22 30s",
 		"0s effect v 203.0.113.77 log (/etc/sesame/once has no sequence left, so door v cannot be opened: write new ones into it)")
 	w.knock(alice, "udp/501", "udp/502", "udp/503")
@@ -107,7 +107,7 @@ func TestWhatIsUsedIsWrittenDownAndThenMarked(t *testing.T) {
 		t.Errorf("what is given does not hang on what is written down: %+v\n%+v", spend, allow)
 	}
 	w.answer(EffectConsume, nil)
-	w.want("0s effect v 203.0.113.9 mark 501")
+	w.want("0s effect v 203.0.113.9 comment out 501")
 	w.see(w.e.Result(w.now, allow.ID, nil))
 	w.want()
 	if n := w.e.Unanswered(); n != 1 {
@@ -125,8 +125,8 @@ func TestAJournalThatCannotBeWrittenGivesNothing(t *testing.T) {
 	w := newWorld(t, scripted(vault(t, "v", "tcp/22", "501", "502"), HookOpen, always(Allow{}, mount, notify)))
 	w.knock(alice, "udp/501")
 	w.answer(EffectConsume, errNo)
-	w.want("0s failed v 203.0.113.9 spend (exit status 1)",
-		"0s close v 203.0.113.9 #1 tcp/22 failed", "0s close v 203.0.113.9 #2 failed", "0s effect v 203.0.113.9 mark 501")
+	w.want("0s failed v 203.0.113.9 consume (exit status 1)",
+		"0s close v 203.0.113.9 #1 tcp/22 failed", "0s close v 203.0.113.9 #2 failed", "0s effect v 203.0.113.9 comment out 501")
 	t.Log("# it was seen on the wire, so it is used all the same; the file remembers it")
 	if w.opens(alice, "501") || !w.opens(alice, "502") {
 		t.Error("the used one opens, or the next does not")
@@ -139,7 +139,7 @@ func TestAMarkThatFailsIsToldAndStaysOwed(t *testing.T) {
 	w.knock(alice, "udp/501")
 	w.answer(EffectConsume, nil)
 	w.answer(EffectCommentOut, errNo)
-	w.want("0s failed v 203.0.113.9 mark (exit status 1)")
+	w.want("0s failed v 203.0.113.9 comment out (exit status 1)")
 	t.Log("# a reload finds the line in the file, and it stays used")
 	w.see(w.e.Swap(w.now, &Set{Doors: []*Door{d}}))
 	if w.opens(alice, "501") || !w.opens(alice, "502") {
@@ -159,7 +159,7 @@ func TestAttemptsInAUsedSequenceAreOver(t *testing.T) {
 	w.knock(alice, "udp/501", "udp/502")
 	w.got = nil
 	w.knock(alice, "udp/503")
-	w.want("0s stage v 203.0.113.9 3/3", "0s effect v 203.0.113.9 spend 501,502,503", "0s open v 203.0.113.9",
+	w.want("0s stage v 203.0.113.9 3/3", "0s effect v 203.0.113.9 consume 501,502,503", "0s open v 203.0.113.9",
 		"0s effect v 203.0.113.9 allow #1 tcp/22 30s", "0s miss v 203.0.113.77 2/3 used")
 	if heard != "203.0.113.77 2 of 3 used;" {
 		t.Errorf("the script heard %q", heard)
@@ -178,8 +178,8 @@ func TestARefusalUsesItUpToo(t *testing.T) {
 	v.Limit = &Limit{Count: 1, Per: time.Hour, Text: "1/h"}
 	w := newWorld(t, v)
 	w.knock(alice, "udp/501", "udp/502")
-	w.want("0s stage v 203.0.113.9 1/1", "0s effect v 203.0.113.9 spend 501", "0s refuse v 203.0.113.9 when (no)",
-		"0s stage v 203.0.113.9 1/1", "0s effect v 203.0.113.9 spend 502", "0s refuse v 203.0.113.9 limit (1/h)",
+	w.want("0s stage v 203.0.113.9 1/1", "0s effect v 203.0.113.9 consume 501", "0s refuse v 203.0.113.9 when (no)",
+		"0s stage v 203.0.113.9 1/1", "0s effect v 203.0.113.9 consume 502", "0s refuse v 203.0.113.9 limit (1/h)",
 		"0s effect v 203.0.113.9 log (/etc/sesame/once has no sequence left, so door v cannot be opened: write new ones into it)")
 }
 
@@ -189,7 +189,7 @@ func TestTwoDoorsOfOneFileShareIt(t *testing.T) {
 	w.got = nil
 	t.Log("# the first door has it, and the other, whose sequence it was as well, not any more")
 	w.knock(alice, "udp/503")
-	w.want("0s stage a 203.0.113.9 3/3", "0s effect a 203.0.113.9 spend 501,502,503", "0s open a 203.0.113.9",
+	w.want("0s stage a 203.0.113.9 3/3", "0s effect a 203.0.113.9 consume 501,502,503", "0s open a 203.0.113.9",
 		"0s effect a 203.0.113.9 allow #1 tcp/22 30s", "0s miss b 203.0.113.9 2/3 used")
 	for id := uint64(1); w.e.Unanswered() > 0; id++ {
 		w.see(w.e.Result(w.now, id, nil))
@@ -207,9 +207,9 @@ func TestTwoDoorsOfAGroupShareAFile(t *testing.T) {
 	w.knock(alice, "udp/501", "udp/502")
 	w.want("0s stage a 203.0.113.77 1/2", "0s stage b 203.0.113.77 1/2",
 		"0s stage a 203.0.113.9 1/2", "0s stage b 203.0.113.9 1/2",
-		"0s stage a 203.0.113.9 2/2", "0s effect a 203.0.113.9 spend 501,502", "0s open a 203.0.113.9", "0s effect a 203.0.113.9 allow #1 tcp/22 30s")
+		"0s stage a 203.0.113.9 2/2", "0s effect a 203.0.113.9 consume 501,502", "0s open a 203.0.113.9", "0s effect a 203.0.113.9 allow #1 tcp/22 30s")
 	w.knock(bob, "udp/502", "udp/511")
-	w.want("0s stage a 203.0.113.77 1/1", "0s effect a 203.0.113.77 spend 511", "0s open a 203.0.113.77", "0s effect a 203.0.113.77 allow #2 tcp/22 30s",
+	w.want("0s stage a 203.0.113.77 1/1", "0s effect a 203.0.113.77 consume 511", "0s open a 203.0.113.77", "0s effect a 203.0.113.77 allow #2 tcp/22 30s",
 		"0s effect a 203.0.113.77 log (/etc/sesame/once has no sequence left, so door a cannot be opened: write new ones into it)",
 		"0s effect b 203.0.113.77 log (/etc/sesame/once has no sequence left, so door b cannot be opened: write new ones into it)")
 }
@@ -245,14 +245,14 @@ func TestAfterARestartWhatIsOwedIsMarked(t *testing.T) {
 		set := &Set{Doors: []*Door{vault(t, "v", "tcp/22", "501", "502"), vault(t, "other", "tcp/80", "601")}}
 		set.Doors[1].OneTime.File = "/another"
 		records := []Record{{Consumed: &Consumed{once, "501"}}, {Consumed: &Consumed{"/gone", "9"}}, {Consumed: &Consumed{once, "7"}, Ended: true}}
-		want := []string{"0s effect v invalid IP mark 501", "0s effect  invalid IP mark 9"}
+		want := []string{"0s effect v invalid IP comment out 501", "0s effect  invalid IP comment out 9"}
 		if doorsFirst {
 			w.see(w.e.Swap(w.now, set))
 			w.see(w.e.Restore(w.now, records))
 		} else {
 			w.see(w.e.Restore(w.now, records))
 			w.see(w.e.Swap(w.now, set))
-			want[0] = "0s effect  invalid IP mark 501"
+			want[0] = "0s effect  invalid IP comment out 501"
 		}
 		ids := []uint64{w.got[0].ID, w.got[1].ID}
 		w.want(want...)
@@ -274,7 +274,7 @@ func TestAnAttemptMeetsARestoredUse(t *testing.T) {
 	w.knock(alice, "udp/501", "udp/502")
 	w.got = nil
 	w.see(w.e.Restore(w.now, []Record{{Consumed: &Consumed{once, "501,502,503"}}}))
-	w.want("0s effect v invalid IP mark 501,502,503", "0s miss v 203.0.113.9 2/3 used",
+	w.want("0s effect v invalid IP comment out 501,502,503", "0s miss v 203.0.113.9 2/3 used",
 		"0s effect v invalid IP log (/etc/sesame/once has no sequence left, so door v cannot be opened: write new ones into it)")
 }
 
@@ -285,7 +285,7 @@ func TestAnObservedDoorMarksNothing(t *testing.T) {
 	w.knock(alice, "udp/501")
 	w.wantSpent("used 501")
 	w.want("0s stage dry 203.0.113.9 1/1", "0s open dry 203.0.113.9", "0s effect dry 203.0.113.9 allow #1 tcp/22 30s",
-		"0s stage wet 203.0.113.9 1/1", "0s effect wet 203.0.113.9 spend 501", "0s open wet 203.0.113.9", "0s effect wet 203.0.113.9 allow #2 tcp/80 30s")
+		"0s stage wet 203.0.113.9 1/1", "0s effect wet 203.0.113.9 consume 501", "0s open wet 203.0.113.9", "0s effect wet 203.0.113.9 allow #2 tcp/80 30s")
 	w.see(w.e.Swap(w.now, &Set{Doors: []*Door{dry}}))
 	w.knock(alice, "udp/501", "udp/502")
 	w.want("0s stage dry 203.0.113.9 1/1", "0s open dry 203.0.113.9", "0s effect dry 203.0.113.9 allow #1 tcp/22 30s",
@@ -341,7 +341,7 @@ func TestWhatIsUsedStaysUsedWhenTheRestIsRefused(t *testing.T) {
 	w.answer(EffectAllow, errNo)
 	w.want("0s failed v 203.0.113.9 allow #1 tcp/22 (exit status 1)", "0s close v 203.0.113.9 #1 tcp/22 failed")
 	w.see(w.e.Result(w.now, spend, nil))
-	w.want("0s effect v 203.0.113.9 mark 501")
+	w.want("0s effect v 203.0.113.9 comment out 501")
 }
 
 func TestAStateHoldsWhatWasUsed(t *testing.T) {
@@ -362,7 +362,7 @@ func TestAStateHoldsWhatWasUsed(t *testing.T) {
 	}
 	w.got = nil
 	w.see(w.e.Result(w.now, spend.ID, nil))
-	w.want("0s effect v 203.0.113.9 mark 501")
+	w.want("0s effect v 203.0.113.9 comment out 501")
 	w.see(w.e.Swap(w.now, set))
 	if w.opens(alice, "500") || w.opens(alice, "501") || !w.opens(alice, "502") {
 		t.Error("the state forgets what was used")

@@ -14,7 +14,7 @@ const (
 	EndOfCapture Reason = "end_of_capture"
 )
 
-// The reasons of a refusal.
+// The reasons of a refuse.
 const (
 	When        Reason = "when"
 	Limited     Reason = "limit"

@@ -52,6 +52,7 @@ func TestAFaultNeverOpens(t *testing.T) {
 		"a door that is not":     always(Allow{}, Close{"nowhere"}),
 		"a handler that is not":  always(Allow{}, After{Delay: time.Second, Name: "nobody"}),
 		"a command without argv": always(Allow{}, Exec{Timeout: time.Second}),
+		"a command without end":  always(Allow{}, Exec{Argv: []string{"/bin/true"}}),
 		"a network that is not":  always(Allow{Bits4: 33}),
 		"hardly a delay":         always(After{Delay: time.Millisecond, Name: "nobody"}),
 	}

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -8,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 
 	"sesame/daemon/packet"
 )
@@ -73,19 +74,14 @@ func (w *world) want(lines ...string) {
 		}
 	}
 	w.got = nil
-	if diff := cmp.Diff(append([]string{}, lines...), got); diff != "" {
+	if diff := gocmp.Diff(append([]string{}, lines...), got); diff != "" {
 		w.t.Errorf("events (-want +got):\n%s", diff)
 	}
 }
 
-var kinds = map[Kind]string{
-	EventStage: "stage", EventOpen: "open", EventEffect: "effect", EventClose: "close",
-	EventMiss: "miss", EventRefuse: "refuse", EventError: "error", EventFailed: "failed",
-}
-
 // brief writes an event in one line: the time since ten o'clock, what, who.
 func brief(e Event) string {
-	parts := []string{fmt.Sprint(e.Time.Sub(monday)), kinds[e.Kind], e.Door, e.Source.Addr().String()}
+	parts := []string{fmt.Sprint(e.Time.Sub(monday)), e.Kind.Name(), e.Door, e.Source.Addr().String()}
 	if e.Source.IsValid() && !e.Source.IsSingleIP() {
 		parts[3] = e.Source.String()
 	}
@@ -93,7 +89,7 @@ func brief(e Event) string {
 		parts = append(parts, fmt.Sprintf("%d/%d", e.Stage, e.Stages))
 	}
 	if e.Effect != 0 {
-		parts = append(parts, map[Effect]string{EffectAllow: "allow", EffectExec: "exec", EffectUndo: "undo", EffectLog: "log", EffectPersist: "persist", EffectElement: "element", EffectConsume: "spend", EffectCommentOut: "mark"}[e.Effect])
+		parts = append(parts, cmp.Or(map[Effect]string{EffectElement: "element", EffectConsume: "consume", EffectCommentOut: "comment out"}[e.Effect], e.Effect.Name()))
 	}
 	if e.Grant != 0 {
 		parts = append(parts, fmt.Sprintf("#%d", e.Grant))

@@ -94,7 +94,7 @@ func (l *Log) Events(events []engine.Event) {
 // Message writes a line about the daemon itself, at engine time.
 func (l *Log) Message(at time.Time, message string) {
 	for _, s := range l.sinks {
-		s.lines.Say(at, message)
+		s.lines.WriteLine(at, message)
 		_ = s.lines.Flush()
 	}
 }
@@ -115,7 +115,7 @@ func (l *Log) Rereading(at time.Time, path string) {
 	l.Message(at, "re-reading config file: "+path)
 	for _, s := range l.sinks {
 		if l.file != nil && !s.isFile {
-			s.lines.Say(at, "re-opening log file: "+l.file.path)
+			s.lines.WriteLine(at, "re-opening log file: "+l.file.path)
 			_ = s.lines.Flush()
 		}
 	}

@@ -73,9 +73,10 @@ const (
 	Drops                     // the number of drops, for arrays
 )
 
+// dropNames are the names of the drops in transcripts, in status and in metrics.
 var dropNames = [Drops]string{
-	"kept", "truncated", "not_ip", "malformed", "fragment", "other_protocol",
-	"not_local", "not_watched", "retransmit",
+	Kept: "kept", Truncated: "truncated", NotIP: "not_ip", Malformed: "malformed", Fragment: "fragment",
+	OtherProtocol: "other_protocol", NotLocal: "not_local", NotWatched: "not_watched", Retransmit: "retransmit",
 }
 
 // String returns the name that the transcript uses.

@@ -45,14 +45,14 @@ func (k *Knockd) Events(events []engine.Event) {
 	for i := range events {
 		e := &events[i]
 		if message := knockdMessage(e); message != "" {
-			k.Say(e.Time, message)
+			k.WriteLine(e.Time, message)
 		}
 	}
 	k.out.flushIfLarge()
 }
 
-// Say writes a line that stands for no event, such as one about the program.
-func (k *Knockd) Say(at time.Time, message string) {
+// WriteLine writes a line that stands for no event, such as one about the program.
+func (k *Knockd) WriteLine(at time.Time, message string) {
 	const most = 1023 // bytes of a message, as of knockd's
 	at = at.UTC()
 	if k.opts.Wall != nil {

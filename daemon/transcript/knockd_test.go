@@ -144,8 +144,8 @@ func TestKnockdsLinesAreCut(t *testing.T) {
 func TestKnockdSaysWhatItDoes(t *testing.T) {
 	var out bytes.Buffer
 	k := NewKnockd(&out, KnockdOptions{})
-	k.Say(noon, "starting up, listening on eth0")
-	k.Say(noon, "re-reading config file: /tmp/a\nb")
+	k.WriteLine(noon, "starting up, listening on eth0")
+	k.WriteLine(noon, "re-reading config file: /tmp/a\nb")
 	if err := k.Summary(Summary{Packets: 3}); err != nil {
 		t.Fatal(err)
 	}

@@ -93,10 +93,10 @@ func (t *Text) event(e *engine.Event) {
 	line := fmt.Sprintf("%s  %-*s  %-*s  ", now.Format("15:04:05.000"), t.source, from, t.door, door)
 	t.out.buf = append(t.out.buf, line...)
 	if color := colorOf(e.Kind); t.opts.Color && color != "" {
-		t.out.buf = append(t.out.buf, color+say(e)+"\x1b[0m\n"...)
+		t.out.buf = append(t.out.buf, color+describe(e)+"\x1b[0m\n"...)
 		return
 	}
-	t.out.buf = append(t.out.buf, say(e)+"\n"...)
+	t.out.buf = append(t.out.buf, describe(e)+"\n"...)
 }
 
 // colorOf returns the colour of a kind of event: green for what got in, yellow for what did
@@ -114,8 +114,8 @@ func colorOf(k engine.Kind) string {
 	return ""
 }
 
-// say returns an event in words.
-func say(e *engine.Event) string {
+// describe returns an event in words.
+func describe(e *engine.Event) string {
 	switch e.Kind {
 	case engine.EventStage:
 		return fmt.Sprintf("stage %d of %d", e.Stage, e.Stages)
@@ -124,7 +124,7 @@ func say(e *engine.Event) string {
 	case engine.EventEffect:
 		return fill(e.Template(), e) + onlyObserved(e)
 	case engine.EventClose:
-		return "close " + what(e) + ": " + words(string(e.Reason)) + onlyObserved(e)
+		return "close " + granted(e) + ": " + words(string(e.Reason)) + onlyObserved(e)
 	case engine.EventMiss:
 		return fmt.Sprintf("miss at stage %d of %d: %s", e.Stage, e.Stages, words(string(e.Reason)))
 	case engine.EventRefuse:
@@ -176,8 +176,8 @@ func field(name string, e *engine.Event) string {
 	return "{" + name + "}"
 }
 
-// what returns what a grant was for. A command is known by its door.
-func what(e *engine.Event) string {
+// granted returns what a grant was for. A command is known by its door.
+func granted(e *engine.Event) string {
 	if e.Port.Proto == 0 {
 		return "its command"
 	}
