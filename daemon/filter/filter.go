@@ -1,10 +1,8 @@
-// Package filter turns the ports that a script set watches into a test of
-// packets that come too fast to be decoded: a program for the kernel, and the
-// same test on the raw bytes of a capture.
+// Package filter turns the interest of a script set into a test of raw packets: a BPF program for
+// the kernel, and the same test in Go for captures. The test is much cheaper than decoding.
 //
-// Both err on one side only. A packet that a door could count always passes;
-// one that passes may still be dropped by the decoder or the engine, which then
-// names why.
+// Both forms of the test may pass too much, and never too little. A packet that a door could count
+// always passes. The decoder or the engine drops the others later, and gives the reason.
 package filter
 
 import (
@@ -76,10 +74,9 @@ const (
 	fragmentBits   = 0x3fff
 )
 
-// Match reports whether a captured frame can matter. It rejects only what is
-// plainly a whole TCP or UDP packet to a port that nobody watches, or with TCP
-// flags that nobody asks for, as far as the bytes captured tell. Whatever is odd
-// or of another protocol passes, so that the decoder can name it.
+// Match reports whether a captured frame can matter. It rejects only a whole TCP or UDP packet to a
+// port in which no door is interested, or with TCP flags that no door asks for. Every other frame
+// passes, such as a malformed one or one of another protocol, so that the decoder names its drop.
 func (f *Filter) Match(link packet.LinkType, frame []byte) bool {
 	if link == packet.Ethernet && len(frame) >= ethernetHeader {
 		switch binary.BigEndian.Uint16(frame[ethernetHeader-2:]) {
@@ -92,7 +89,8 @@ func (f *Filter) Match(link packet.LinkType, frame []byte) bool {
 	return f.matchOther(link, frame)
 }
 
-// matchOther is kept out of Match, whose plain path should stay short.
+// matchOther is Match for frames that are not plain Ethernet. It is a function of its own to keep
+// the most common path of Match short.
 func (f *Filter) matchOther(link packet.LinkType, frame []byte) bool {
 	etherType, offset := link.Network(frame)
 	if offset > len(frame) {
@@ -125,8 +123,8 @@ func (f *Filter) match6(ip []byte) bool {
 	return f.transport(ip[6], ip[ipv6Header:])
 }
 
-// transport has the next header of an IPv6 packet for its protocol: an
-// extension header is then none that it knows, and passes.
+// transport tests the transport header. For IPv6, protocol is the next header of the first header:
+// an extension header is no protocol that it knows, and passes.
 func (f *Filter) transport(protocol uint8, segment []byte) bool {
 	if len(segment) <= flagsOffset {
 		return protocol != protocolUDP || f.datagram(segment)
@@ -141,7 +139,7 @@ func (f *Filter) transport(protocol uint8, segment []byte) bool {
 	return true
 }
 
-// datagram tests a UDP packet too short to hold what TCP flags would need.
+// datagram tests a UDP packet that is too short for the offset of TCP flags.
 func (f *Filter) datagram(segment []byte) bool {
 	return len(segment) < portOffset+2 || f.udp.has(binary.BigEndian.Uint16(segment[portOffset:]))
 }

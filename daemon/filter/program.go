@@ -8,10 +8,10 @@ import (
 	"sesame/daemon/packet"
 )
 
-// maxProgram is how many instructions the kernel takes (BPF_MAXINSNS).
+// maxProgram is the largest number of instructions that the kernel accepts (BPF_MAXINSNS).
 const maxProgram = 4096
 
-// accept is the number of bytes that user space gets of a packet: all of them.
+// accept is how many bytes of a packet user space gets. It is more than any packet has.
 const accept = 1 << 18
 
 var (
@@ -19,20 +19,19 @@ var (
 	reject = bpf.RetConstant{Val: 0}
 )
 
-// Program returns the filter for the kernel, in classic BPF without extensions,
-// so that it runs in [bpf.VM] as well. It is for packets that begin with their
-// network header, as a SOCK_DGRAM packet socket delivers them.
+// Program returns the filter for the kernel, in classic BPF without Linux extensions, so that tests
+// can run it in [bpf.VM]. It is for packets that begin with their network header, as a SOCK_DGRAM
+// packet socket delivers them (packet(7)).
 //
-// It rejects fragments, which are never knocks, and protocols other than TCP
-// and UDP. Two kinds of packet pass unseen, for user space to judge: IPv6 with
-// extension headers, which a program without loops cannot step over, and what
-// may begin with a VLAN tag, since the kernel removes the outermost tag alone.
-// Whoever sends packets can make them look so; that costs work and opens nothing.
+// It rejects fragments, which are never knocks, and protocols other than TCP and UDP. Two kinds of
+// packet pass without a test of their port: IPv6 with extension headers, since a program without
+// loops cannot step over them, and packets that may begin with a VLAN tag, since the kernel removes
+// only the outermost tag. A stranger can send such packets; they cost work and open nothing.
 //
-// The program tells ports apart by bisection, in about three instructions for
-// two ports that stand alone, and in five for two ranges of ports. Beyond the
-// kernel's limit, some 2,800 lone ports, it is coarse: every port passes of a
-// protocol of which any is watched, with the TCP flags tested as ever.
+// The program finds a port by bisection. It needs about three instructions for two single ports,
+// and five for two ranges of ports. Beyond the kernel's limit, at some 2,800 single ports, the
+// program is coarse: it passes all ports of a protocol of which it should pass any. It still tests
+// TCP flags.
 func (f *Filter) Program() (program []bpf.Instruction, coarse bool) {
 	if program = f.fine(); len(program) <= maxProgram {
 		return program, false
@@ -44,13 +43,13 @@ func (f *Filter) fine() []bpf.Instruction {
 	return f.program(tree(f.tcp.spans()), tree(f.udp.spans()))
 }
 
-// Coarse returns the coarse program, for a kernel that has no room for a longer
-// one: some allow a socket 20 KiB for it (net.core.optmem_max).
+// Coarse returns the coarse program. A kernel may have no memory for a longer one: some allow a
+// socket 20 KiB for options and filters (sysctl net.core.optmem_max).
 func (f *Filter) Coarse() []bpf.Instruction {
 	return f.program(tree(f.tcp.widest()), tree(f.udp.widest()))
 }
 
-// A span is a range of ports: the first, and the first that follows.
+// A span is a range of ports: its first port, and the first port after it.
 type span struct{ first, end uint32 }
 
 // spans returns the set as ranges that neither touch nor overlap, in ascending
@@ -71,7 +70,7 @@ func (s *ports) spans() []span {
 	return spans
 }
 
-// widest returns all ports, or none if the set has none.
+// widest returns one span of all ports, or none if the set is empty.
 func (s *ports) widest() []span {
 	if *s == (ports{}) {
 		return nil
@@ -79,12 +78,12 @@ func (s *ports) widest() []span {
 	return []span{{0, 1 << 16}}
 }
 
-// leaf is how many ranges are looked at one by one where bisection ends. With
-// more, the program is shorter and takes longer.
+// leaf is how many spans are tested one after the other where the bisection ends. A larger leaf
+// makes the program shorter and slower.
 const leaf = 8
 
-// tree returns a program that finds out whether the port that stands in the
-// accumulator is in one of the spans.
+// tree returns a program that passes a packet if the port in the accumulator is in one of the
+// spans.
 func tree(spans []span) []bpf.Instruction {
 	if len(spans) > leaf {
 		middle := (len(spans)/2 + leaf - 1) / leaf * leaf // so that leaves are full
@@ -121,12 +120,12 @@ func skipIfAtLeast(value uint32, n int) []bpf.Instruction {
 	}
 }
 
-// program puts the trees behind the tests that lead to them.
+// program returns the whole program: the tests of the headers, then the trees of ports.
 func (f *Filter) program(tcpPorts, udpPorts []bpf.Instruction) []bpf.Instruction {
 	v4, v6 := header4(), header6()
 	v4 = append(v4, bpf.Jump{Skip: uint32(len(v6))})
 	return slices.Concat(
-		// A tag control field, then an EtherType: the packet begins with a tag.
+		// An EtherType at offset 2: the packet may begin with a VLAN tag.
 		[]bpf.Instruction{bpf.LoadAbsolute{Off: 2, Size: 2}},
 		passIf(packet.EtherTypeIPv4, packet.EtherTypeIPv6, packet.EtherTypeVLAN, packet.EtherTypeQinQ, packet.EtherTypeQinQ2),
 		[]bpf.Instruction{
@@ -141,8 +140,8 @@ func (f *Filter) program(tcpPorts, udpPorts []bpf.Instruction) []bpf.Instruction
 	)
 }
 
-// header4 leaves the protocol of an IPv4 packet in the accumulator, and the
-// length of its header in X.
+// header4 loads the protocol of an IPv4 packet into the accumulator, and the length of its header
+// into X.
 func header4() []bpf.Instruction {
 	return []bpf.Instruction{
 		bpf.LoadAbsolute{Off: 6, Size: 2},
@@ -167,8 +166,8 @@ func header6() []bpf.Instruction {
 	}, passIf(extensions...)...)
 }
 
-// transportProgram goes on from the protocol in the accumulator and the offset
-// of its header in X.
+// transportProgram tests the transport header. It expects the protocol in the accumulator, and the
+// offset of the transport header in X.
 func (f *Filter) transportProgram(tcpPorts, udpPorts []bpf.Instruction) []bpf.Instruction {
 	tcp := append([]bpf.Instruction{
 		bpf.LoadIndirect{Off: flagsOffset, Size: 1},
@@ -188,7 +187,7 @@ func (f *Filter) transportProgram(tcpPorts, udpPorts []bpf.Instruction) []bpf.In
 	}, tcp, udp)
 }
 
-// passIf accepts the packet if the accumulator is any of values.
+// passIf passes the packet if the accumulator equals one of the values.
 func passIf(values ...uint32) []bpf.Instruction {
 	var program []bpf.Instruction
 	for _, value := range values {

@@ -14,9 +14,9 @@ const (
 	icmpHeader = 8 // of every message that RFC 792 and RFC 4443 define
 )
 
-// A Decoder turns frames into packets. It owns the memory of the headers that
-// it reads, so it is not safe for concurrent use; a frame allocates nothing,
-// except the error of a malformed one inside gopacket.
+// A Decoder turns frames into packets. It reuses the memory of its layers for each frame, so it is
+// not safe for concurrent use. Decoding allocates nothing, except for an error in gopacket when a
+// frame is malformed.
 type Decoder struct {
 	ip4 ipv4
 	ip6 ipv6
@@ -27,7 +27,7 @@ type Decoder struct {
 	decoded        []gopacket.LayerType
 }
 
-// NewDecoder returns a Decoder, ready for use.
+// NewDecoder returns a Decoder.
 func NewDecoder() *Decoder {
 	d := &Decoder{decoded: make([]gopacket.LayerType, 0, 4)}
 	d.parse4 = parser(layers.LayerTypeIPv4, &d.ip4, &d.tcp, &d.udp)
@@ -35,9 +35,8 @@ func NewDecoder() *Decoder {
 	return d
 }
 
-// parser returns a parser that stops, without an error, at what it has no layer
-// for (ICMP: its header is skipped, not read), and that turns a panic in a
-// layer into an error.
+// parser returns a parser of gopacket. It stops without an error at a layer that it does not know,
+// such as ICMP, whose header transportICMP skips. It turns a panic in a layer into an error.
 func parser(first gopacket.LayerType, all ...gopacket.DecodingLayer) *gopacket.DecodingLayerParser {
 	var container gopacket.DecodingLayerContainer = gopacket.DecodingLayerArray(nil)
 	for _, layer := range all {
@@ -49,10 +48,10 @@ func parser(first gopacket.LayerType, all ...gopacket.DecodingLayer) *gopacket.D
 	return p
 }
 
-// Decode decodes a frame, of which data is what was captured and wire the
-// length that it had. It says Kept, or why the frame is no packet for us: then
-// p is undefined. Checksums are not looked at, since a capture on the sending
-// or receiving host often holds packets whose sums the network card computes.
+// Decode decodes a frame into p. Data holds the captured bytes, and wire is the length of the frame
+// on the wire. The result is Kept, or the reason why the frame is no packet for Sesame; p is then
+// undefined. Checksums are not verified: a capture on the sending host often holds packets whose
+// checksums the network card fills in later.
 func (d *Decoder) Decode(link LinkType, data []byte, wire int, p *Packet) Drop {
 	etherType, offset := link.Network(data)
 	wire = max(wire, len(data))
@@ -69,11 +68,11 @@ func (d *Decoder) Decode(link LinkType, data []byte, wire int, p *Packet) Drop {
 	return NotIP
 }
 
-// short says why a header that needs so many bytes cannot be read from those at
-// hand, of which there once were so many: the capture does not hold them, or
-// there never were enough, or there are and they make no sense.
-func short(need, have, once int) Drop {
-	if have < need && need <= once {
+// short returns the drop for a header of need bytes that cannot be read. It is Truncated if the
+// packet had enough bytes on the wire and the capture does not hold them. Otherwise the packet is
+// Malformed.
+func short(need, have, wire int) Drop {
+	if have < need && need <= wire {
 		return Truncated
 	}
 	return Malformed
@@ -85,8 +84,8 @@ func (d *Decoder) decode4(data []byte, wire int, p *Packet) Drop {
 		return short(d.ip4.headerLength(data), len(data), wire)
 	}
 	ip := &d.ip4
-	// gopacket reads a length of 0 as "all there is", for packets that the
-	// network card cuts. Sent packets alone are like that: no host accepts it.
+	// gopacket takes a length of 0 for the length of the frame, as in packets that the network card
+	// will segment. Only sent packets look so; no host accepts one.
 	if length := int(binary.BigEndian.Uint16(data[2:])); length == 0 || length > wire {
 		return Malformed
 	}
@@ -113,13 +112,13 @@ func (d *Decoder) decode6(data []byte, wire int, p *Packet) Drop {
 	p.Source = netip.AddrFrom16([16]byte(data[8:]))
 	p.Dest = netip.AddrFrom16([16]byte(data[24:]))
 	if p.Source.Is4In6() || p.Dest.Is4In6() {
-		return Malformed // never on a wire (RFC 4291, section 2.5.5.2), and it must not pass for an IPv4 source
+		return Malformed // never on a wire (RFC 4291, section 2.5.5.2), and must not match an IPv4 source
 	}
 	return d.transport(ip.NextLayerType(), ip.Payload, ip.length-ip.need, err, p)
 }
 
-// fault6 says why a header of an IPv6 packet cannot be read. Extension headers
-// must end within the length that the first header gives.
+// fault6 returns the drop for an IPv6 packet whose headers cannot be read. Extension headers must
+// end within the length in the first header.
 func (d *Decoder) fault6(have, wire int) Drop {
 	if d.ip6.length > 0 {
 		wire = min(wire, d.ip6.length)
@@ -127,8 +126,8 @@ func (d *Decoder) fault6(have, wire int) Drop {
 	return short(d.ip6.need, have, wire)
 }
 
-// transport looks at what follows the IP headers: segment is what was captured
-// of it, and length what the IP header says that there is.
+// transport decodes the data after the IP headers. Segment holds the captured bytes, and length is
+// the number of bytes according to the IP header.
 func (d *Decoder) transport(kind gopacket.LayerType, segment []byte, length int, err error, p *Packet) Drop {
 	switch kind {
 	case layers.LayerTypeTCP:

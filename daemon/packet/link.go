@@ -5,8 +5,10 @@ import (
 	"strconv"
 )
 
-// A LinkType says what a captured frame begins with. Its numbers are those of
-// the registry that pcap and pcapng share (draft-ietf-opsawg-pcaplinktype).
+// A LinkType says what a captured frame begins with. Its numbers are those of the registry that
+// pcap and pcapng share (draft-ietf-opsawg-pcaplinktype).
+//
+// A new link type needs a number here and a row in formats, and nothing elsewhere.
 type LinkType uint16
 
 // The link types that Sesame reads.
@@ -22,6 +24,49 @@ const (
 	IPv6     LinkType = 229
 	SLL2     LinkType = 276 // Linux cooked capture, version 2
 )
+
+// A format describes the frames of a link type: its name in the registry, and what Network returns
+// for a frame.
+type format struct {
+	name    string
+	network func(frame []byte) (etherType uint16, offset int)
+}
+
+// formats is indexed by link type. A link type that Sesame does not read has no network function.
+var formats = [...]format{
+	Null:     {"NULL", loopback},
+	Ethernet: {"ETHERNET", ethernetFrame},
+	RawBSD:   {"RAW", rawIP},
+	RawOther: {"RAW", rawIP},
+	Raw:      {"RAW", rawIP},
+	Loop:     {"LOOP", loopback},
+	SLL:      {"LINUX_SLL", cooked},
+	IPv4:     {"IPV4", func([]byte) (uint16, int) { return EtherTypeIPv4, 0 }},
+	IPv6:     {"IPV6", func([]byte) (uint16, int) { return EtherTypeIPv6, 0 }},
+	SLL2:     {"LINUX_SLL2", cooked2},
+}
+
+// String returns the name in the registry, or "link type NUMBER" for a link type that Sesame does
+// not read.
+func (l LinkType) String() string {
+	if l.Supported() {
+		return formats[l].name
+	}
+	return "link type " + strconv.Itoa(int(l))
+}
+
+// Supported reports whether frames of this type can be decoded. Frames of another type are [NotIP].
+func (l LinkType) Supported() bool { return int(l) < len(formats) && formats[l].network != nil }
+
+// Network returns the EtherType of what a frame carries, after all VLAN tags, and the offset of its
+// network header. An offset beyond the frame means that the frame ends within its link header. An
+// EtherType of 0 means that the frame carries nothing that has an EtherType.
+func (l LinkType) Network(frame []byte) (etherType uint16, offset int) {
+	if !l.Supported() {
+		return 0, 0
+	}
+	return formats[l].network(frame)
+}
 
 // The EtherTypes that Sesame tells apart.
 const (
@@ -40,65 +85,20 @@ const (
 	sll2Header     = 20
 )
 
-// String returns the name in the registry, or "link type NUMBER".
-func (l LinkType) String() string {
-	switch l {
-	case Null:
-		return "NULL"
-	case Ethernet:
-		return "ETHERNET"
-	case RawBSD, RawOther, Raw:
-		return "RAW"
-	case Loop:
-		return "LOOP"
-	case SLL:
-		return "LINUX_SLL"
-	case IPv4:
-		return "IPV4"
-	case IPv6:
-		return "IPV6"
-	case SLL2:
-		return "LINUX_SLL2"
-	}
-	return "link type " + strconv.Itoa(int(l))
+func ethernetFrame(frame []byte) (etherType uint16, offset int) {
+	return tagged(frame, ethernetHeader-2, ethernetHeader)
 }
 
-// Supported reports whether frames of this type can be decoded. Those of any
-// other are [NotIP].
-func (l LinkType) Supported() bool {
-	switch l {
-	case Null, Ethernet, RawBSD, RawOther, Raw, Loop, SLL, IPv4, IPv6, SLL2:
-		return true
-	}
-	return false
+// cooked and cooked2 read the headers of Linux cooked captures (LINKTYPE_LINUX_SLL and _SLL2 in the
+// registry). Version 2 begins with the EtherType, version 1 ends with it.
+func cooked(frame []byte) (etherType uint16, offset int) {
+	return tagged(frame, sllHeader-2, sllHeader)
 }
 
-// Network finds what a frame carries: its EtherType, past all VLAN tags, and
-// the offset of its network header. An offset beyond the frame says that the
-// frame ends within its link header, and an EtherType of 0 that it carries
-// nothing that has one.
-func (l LinkType) Network(frame []byte) (etherType uint16, offset int) {
-	switch l {
-	case Ethernet:
-		return tagged(frame, ethernetHeader-2, ethernetHeader)
-	case SLL:
-		return tagged(frame, sllHeader-2, sllHeader)
-	case SLL2:
-		return tagged(frame, 0, sll2Header)
-	case Null, Loop:
-		return loopback(frame)
-	case Raw, RawBSD, RawOther:
-		return rawIP(frame)
-	case IPv4:
-		return EtherTypeIPv4, 0
-	case IPv6:
-		return EtherTypeIPv6, 0
-	}
-	return 0, 0
-}
+func cooked2(frame []byte) (etherType uint16, offset int) { return tagged(frame, 0, sll2Header) }
 
-// tagged reads the EtherType at field of a link header, and steps over the VLAN
-// tags that follow the header.
+// tagged reads the EtherType at offset field of a link header, and steps over the VLAN tags after
+// the header.
 func tagged(frame []byte, field, header int) (etherType uint16, offset int) {
 	if len(frame) < header {
 		return 0, header
@@ -107,10 +107,10 @@ func tagged(frame []byte, field, header int) (etherType uint16, offset int) {
 	return etherType, header + offset
 }
 
-// Untag steps over the VLAN tags that data begins with, if the EtherType before
-// it announces any, and returns the innermost EtherType and where in data that
-// begins what it announces. An offset beyond data, with an EtherType of 0, says
-// that data ends within a tag.
+// Untag steps over the VLAN tags at the beginning of data. EtherType is the type before data: it
+// says whether data begins with a tag. Untag returns the EtherType after the last tag, and the
+// offset in data of what that type announces. When data ends within a tag, the offset is beyond
+// data and the EtherType is 0.
 func Untag(etherType uint16, data []byte) (inner uint16, offset int) {
 	for etherType == EtherTypeVLAN || etherType == EtherTypeQinQ || etherType == EtherTypeQinQ2 {
 		if offset += vlanTag; len(data) < offset {
@@ -121,8 +121,8 @@ func Untag(etherType uint16, data []byte) (inner uint16, offset int) {
 	return etherType, offset
 }
 
-// loopback reads an address family in either byte order: a file does not say
-// which host wrote it, and all families are small numbers.
+// loopback reads an address family in either byte order. A file does not say which host wrote it,
+// and all families are small numbers.
 func loopback(frame []byte) (etherType uint16, offset int) {
 	if len(frame) < loopHeader {
 		return 0, loopHeader
@@ -140,6 +140,7 @@ func loopback(frame []byte) (etherType uint16, offset int) {
 	return 0, loopHeader
 }
 
+// rawIP reads the version of an IP packet without a link header.
 func rawIP(frame []byte) (etherType uint16, offset int) {
 	if len(frame) == 0 {
 		return 0, 1

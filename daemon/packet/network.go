@@ -13,16 +13,15 @@ const (
 	ipv6Header = 40
 )
 
-// The errors never leave the package: the Decoder turns each into a Drop.
+// These errors stay in the package: the Decoder turns each into a Drop.
 var (
 	errShort   = errors.New("header does not end in the packet")
 	errVersion = errors.New("wrong IP version")
 	errOrder   = errors.New("hop-by-hop options behind another header")
 )
 
-// ipv4 is gopacket's layer with two differences: it looks at the version, and
-// nothing but TCP, UDP and ICMP follows it, so that no packet within a packet
-// is taken for one that came from the network.
+// ipv4 is gopacket's layer with two differences. It checks the version. And only TCP, UDP and ICMP
+// follow it, so a packet inside a tunnel packet is never taken for one from the network.
 type ipv4 struct{ layers.IPv4 }
 
 func (ip *ipv4) DecodeFromBytes(data []byte, df gopacket.DecodeFeedback) error {
@@ -47,8 +46,8 @@ func (ip *ipv4) fragment() bool {
 	return ip.Flags&layers.IPv4MoreFragments != 0 || ip.FragOffset != 0
 }
 
-// headerLength returns how many bytes an IPv4 header has, as far as data tells;
-// 0 when it is none.
+// headerLength returns the length of an IPv4 header in bytes, or the least length when data is
+// empty. It returns 0 for another version of IP.
 func (ip *ipv4) headerLength(data []byte) int {
 	switch {
 	case len(data) == 0:
@@ -59,16 +58,15 @@ func (ip *ipv4) headerLength(data []byte) int {
 	return max(ipv4Header, int(data[0]&0xf)*4)
 }
 
-// ipv6 is a decoding layer of our own for an IPv6 header and the extension
-// headers behind it (RFC 8200, section 4). gopacket's allocates an object for
-// each option that a sender cares to write, and takes link padding for payload
-// when there is a hop-by-hop header.
+// ipv6 is a decoding layer for an IPv6 header and its extension headers (RFC 8200, section 4). It
+// replaces gopacket's layer, which allocates an object for each option in the packet, and takes
+// link padding for payload when there is a hop-by-hop header.
 type ipv6 struct {
 	layers.BaseLayer
-	next     layers.IPProtocol // what the last extension header announces
-	length   int               // of the packet, as its header says
-	need     int               // bytes of header seen to be there, or to be missing
-	fragment bool              // part of a datagram; Payload is not set
+	next     layers.IPProtocol // the protocol after the last extension header
+	length   int               // of the packet, according to its header
+	need     int               // bytes of all headers so far, including the one that could not be read
+	fragment bool              // a fragment; Payload is not set
 }
 
 func (ip *ipv6) CanDecode() gopacket.LayerClass { return layers.LayerTypeIPv6 }
@@ -103,9 +101,8 @@ func (ip *ipv6) DecodeFromBytes(data []byte, df gopacket.DecodeFeedback) error {
 	return nil
 }
 
-// skipExtensions steps over extension headers until something else follows, or
-// a fragment header that means it. Each step is at least 8 bytes long, so the
-// packet's length bounds their number.
+// skipExtensions steps over the extension headers, and stops at the header of a fragment. Each
+// header has at least 8 bytes, so the length of the packet bounds the number of steps.
 func (ip *ipv6) skipExtensions(data []byte, df gopacket.DecodeFeedback) error {
 	for Extension(uint8(ip.next)) {
 		if ip.next == layers.IPProtocolIPv6HopByHop && ip.need != ipv6Header {
@@ -119,8 +116,8 @@ func (ip *ipv6) skipExtensions(data []byte, df gopacket.DecodeFeedback) error {
 		header := data[start:]
 		switch ip.next {
 		case layers.IPProtocolIPv6Fragment:
-			// Offset 0 and no more to come is a whole datagram all the same
-			// (RFC 6946), which a host takes like any other.
+			// With offset 0 and no further fragment it is a whole datagram (RFC 6946, "atomic
+			// fragment"), and a host accepts it as such.
 			if binary.BigEndian.Uint16(header[2:])&0xfff9 != 0 {
 				ip.fragment = true
 				return nil

@@ -1,8 +1,8 @@
 // Package packet turns the bytes of a captured frame into a Packet.
 //
-// It decodes and does nothing else: no I/O, no clock, no state that outlives a
-// frame. A frame that is no knock is not an error but a [Drop], a reason that
-// somebody counts.
+// It does no I/O, reads no clock and stores nothing between two frames. The decoder is driven by
+// gopacket, with a layer of our own for IPv6 (network.go). A frame that cannot be a knock is no
+// error: it has a [Drop], the reason, which the caller counts.
 package packet
 
 import (
@@ -10,31 +10,30 @@ import (
 	"time"
 )
 
-// A Packet is one TCP, UDP or ICMP packet, as far as Sesame looks at it.
+// A Packet is one TCP, UDP or ICMP packet, without the fields that Sesame does not use.
 //
-// A Packet is reused: [Decoder.Decode] overwrites every field it owns.
+// A Packet is reused for the next frame: [Decoder.Decode] overwrites all fields except Time, Number
+// and Capture.
 type Packet struct {
-	// Time is the stamp of the capture. The reader sets it, not the decoder.
+	// Time is the time stamp of the capture. The reader of the capture sets it.
 	Time time.Time
-	// Number is the 1-based position of the packet in its capture, and Capture
-	// the 1-based position of that capture, 0 when there is only one. The
-	// reader sets both.
+	// Number counts the packets of a capture from 1. Capture counts the captures from 1, and is 0
+	// when there is only one. The reader of the capture sets both.
 	Number  int
 	Capture int
 
-	// Source and Dest carry no zone and are never IPv4-mapped IPv6 addresses.
+	// Source and Dest have no zone and are never IPv4-mapped IPv6 addresses.
 	Source, Dest netip.Addr
 	// SourcePort and Port are zero for ICMP, except for Port.Proto.
 	SourcePort uint16
 	Port       Port
 
-	// Flags and Sequence are valid iff Port.Proto is TCP.
+	// Flags and Sequence are those of a TCP header. They are zero for other protocols.
 	Flags    Flags
 	Sequence uint32
 
-	// Payload is what follows the transport header. It aliases the frame, and
-	// is valid as long as the frame is. Cut says that the capture holds only
-	// its beginning.
+	// Payload is the data after the transport header. It aliases the frame, and is valid as long as
+	// the frame is. Cut says that the capture holds only the beginning of the payload.
 	Payload []byte
 	Cut     bool
 }
@@ -42,7 +41,7 @@ type Packet struct {
 // Flags are the flag bits of a TCP header (RFC 9293, section 3.1).
 type Flags uint8
 
-// The TCP flags, as they stand in the header.
+// The TCP flags, with their bits in the header.
 const (
 	FIN Flags = 1 << iota
 	SYN
@@ -54,22 +53,22 @@ const (
 	CWR
 )
 
-// A Drop names why a packet was not a knock. Drops are counted, never logged:
-// whoever sends packets decides how many there are.
+// A Drop is the reason why a packet was not a knock. Drops are counted and never logged, since a
+// stranger who sends packets decides how many there are.
 type Drop uint8
 
-// The drops. What the filter turns away unread is NotWatched, wherever it was
-// going.
+// The drops. A packet that the filter rejects before it is decoded is NotWatched, whatever its
+// destination.
 const (
 	Kept          Drop = iota // not dropped
 	Truncated                 // the capture holds less of the packet than its headers need
 	NotIP                     // neither IPv4 nor IPv6
 	Malformed                 // headers that contradict themselves
-	Fragment                  // any fragment: ports in a later one cannot be read, in a first one not trusted
+	Fragment                  // any fragment: a later one has no ports, and those of a first one can be overwritten
 	OtherProtocol             // IP, but neither TCP, UDP nor ICMP
 	NotLocal                  // not addressed to this host
-	NotWatched                // no door listens to this port, or not to these flags
-	Retransmit                // a TCP segment that was seen before
+	NotWatched                // no door is interested in this port, or in these flags
+	Retransmit                // a TCP segment that came before
 	Drops                     // the number of drops, for arrays
 )
 
@@ -79,5 +78,5 @@ var dropNames = [Drops]string{
 	OtherProtocol: "other_protocol", NotLocal: "not_local", NotWatched: "not_watched", Retransmit: "retransmit",
 }
 
-// String returns the name that the transcript uses.
+// String returns the name of the drop in the transcript.
 func (d Drop) String() string { return dropNames[d] }

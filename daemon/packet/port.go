@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// A Proto is a transport protocol. The zero value is none.
+// A Proto is a transport protocol. The zero value is no protocol.
 type Proto uint8
 
-// The protocols that Sesame decodes. ICMP stands for both of its versions.
+// The protocols that Sesame decodes. ICMP means ICMPv4 and ICMPv6.
 const (
 	NoProto Proto = iota
 	TCP
@@ -31,8 +31,8 @@ type Port struct {
 // String returns the port as scripts write it.
 func (p Port) String() string { return p.Proto.String() + "/" + strconv.Itoa(int(p.Number)) }
 
-// ParsePort reads "tcp/22", "udp/53" or a bare number, which means TCP.
-// Port 0 is refused: no packet can be sent to it by ordinary means.
+// ParsePort reads "tcp/22", "udp/53" or a bare number, which means TCP. Port 0 is an error:
+// ordinary programs cannot send to it.
 func ParsePort(s string) (Port, error) {
 	name, number, found := strings.Cut(s, "/")
 	if !found {

@@ -1,5 +1,4 @@
-// Package spelling turns a name that nobody knows into the known one that was
-// meant, for the ends of messages.
+// Package spelling turns an unknown name into the known name that was probably meant, for messages.
 package spelling
 
 import (
@@ -7,13 +6,13 @@ import (
 	"strings"
 )
 
-// few is how many names a message lists.
+// few is the largest number of names that a message lists.
 const few = 32
 
-// Nearest returns the known name that a person most likely meant by name, or ""
-// when none is close: more than a third of the longer one would have to change. One
-// change is always little, except to a name of one letter, and so is an ending that
-// is no longer than the rest.
+// Nearest returns the known name that is closest to name, without regard to case, or "" when none
+// is close. A known name is close if at most a third of the longer of the two must change, and at
+// least one change is always allowed. It is also close if one of the two begins with the other, and
+// is at most twice as long. A name of one letter is close to nothing.
 func Nearest(name string, known []string) string {
 	best, least := "", len(name)
 	name = strings.ToLower(name)
@@ -27,13 +26,13 @@ func Nearest(name string, known []string) string {
 	return best
 }
 
-// begins reports whether a name is another with an ending.
+// begins reports whether long is name with an ending that is no longer than name.
 func begins(name, long string) bool {
 	return len(name) > 2 && len(long) <= 2*len(name) && strings.HasPrefix(long, name)
 }
 
-// DidYouMean ends a message about an unknown name: with the nearest known one,
-// else with all of them when they are few.
+// DidYouMean returns the end of a message about an unknown name: the nearest known name, or else
+// all known names when there are few. It may be empty.
 func DidYouMean(name string, known []string) string {
 	if near := Nearest(name, known); near != "" {
 		return fmt.Sprintf(": did you mean %q?", near)
@@ -44,8 +43,9 @@ func DidYouMean(name string, known []string) string {
 	return ": expected one of " + strings.Join(known, ", ")
 }
 
-// distance counts the insertions, deletions, replacements and swaps of two
-// neighbours that turn a into b. Names longer than 64 bytes are far from all.
+// distance returns the least number of insertions, deletions, replacements and swaps of neighbours
+// that turn a into b (optimal string alignment distance). Names of more than 64 bytes are far from
+// every other, which bounds the work.
 func distance(a, b string) int {
 	if max(len(a), len(b)) > 64 {
 		return max(len(a), len(b))
