@@ -1,6 +1,6 @@
 SHELL       := bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: build test quick differential lint demo replay bench bench-read bench-live fuzz pcaps pictures clean
+.PHONY: build test quick differential lint demo replay bench bench-read bench-live fuzz pcaps docs pictures clean
 
 FUZZTIME    ?= 1m
 COUNT       ?= 6
@@ -62,6 +62,9 @@ fuzz: # each target for FUZZTIME
 pcaps: # record the captures again; as root
 	@.ci/install
 	go run ./pcaps
+
+docs: # make the pages anew that come from a template, such as docs/scripts.md.tmpl, and a table of the program
+	go test ./scripting ./daemon/config -run '^TestReference$$' -update
 
 pictures: # draw the pictures of README.md again
 	go run ./docs/pictures

@@ -55,6 +55,7 @@ var arrows = map[string][]string{
 	"cmd/knock/client":  {},
 	"pcaps":             {},
 	"docs":              {},
+	"docs/pagetest":     {},
 	"docs/pictures":     {},
 }
 

@@ -11,7 +11,7 @@ import (
 )
 
 func afterMember(of string) Member {
-	return Member{Name: "after", Type: `(duration, "name", value)`, Doc: "Calls the handler of that name later, after a second or more, across reloads; value is a string, a number, a boolean or nothing.",
+	return Member{Name: "after", Type: `(duration, "name", value)`, Doc: "Calls a handler later, after a second or more, also across reloads. The value is a string, a number, a boolean or nothing.",
 		Example: of + `:after("10m", "remind")`, method: (*object).after}
 }
 

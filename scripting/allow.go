@@ -11,23 +11,23 @@ import (
 )
 
 func allowMember(of string) Member {
-	return Member{Name: "allow", Type: "() or { options }", Doc: "Lets the source reach the door's guards, or the ports named; in on_open and on_knock alone.",
+	return Member{Name: "allow", Type: "() or { options }", Doc: "Gives the source access to the door's guards, or to the ports named. Only on_open and on_knock may call it.",
 		Example: of + `:allow { port = "tcp/443", ttl = "2h" }`, Options: documented(allowOptions()), method: (*object).allow}
 }
 
 func allowOptions() []option[engine.Allow] {
 	return []option[engine.Allow]{
-		{Option{"port", "a port or a list of ports", "the door's guards", "What the source may reach."},
+		{Option{"port", "a port or a list of ports", "the door's guards", "The ports that the source may reach."},
 			func(v value, a *engine.Allow) {
 				if a.Ports, _ = v.ports(); len(a.Ports) == 0 {
 					v.fail("expected at least one port")
 				}
 			}},
-		{Option{"ttl", "duration", "the door's", "For how long; a connection that stands goes on."},
+		{Option{"ttl", "duration", "the door's", "How long the access lasts. An open connection stays open after that."},
 			func(v value, a *engine.Allow) { a.TTL, _ = v.duration() }},
-		{Option{"prefix4", "a whole number from 1 to 32", "32", "Widens the grant to the IPv4 network of that length around the source."},
+		{Option{"prefix4", "a whole number from 1 to 32", "32", "Widens the access to the IPv4 network of that length around the source."},
 			func(v value, a *engine.Allow) { a.Bits4, _ = v.integer(1, 32) }},
-		{Option{"prefix6", "a whole number from 1 to 128", "128", "Widens the grant to the IPv6 network of that length around the source."},
+		{Option{"prefix6", "a whole number from 1 to 128", "128", "Widens the access to the IPv6 network of that length around the source."},
 			func(v value, a *engine.Allow) { a.Bits6, _ = v.integer(1, 128) }},
 	}
 }

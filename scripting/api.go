@@ -8,7 +8,7 @@ import (
 // nothing else: registration, checks, messages and documentation read it.
 func API() []Object {
 	return []Object{
-		{"sesame", "The one root of the API.", []Member{
+		{"sesame", "The table with which the top level registers.", []Member{
 			doorMember(),
 			listenMember(),
 			conditionMember(condition.Window()),

@@ -11,7 +11,7 @@ import (
 )
 
 func commandMember() Member {
-	return Member{Name: "command", Type: "{ program, argument, ..., options }", Doc: "Declares a program that functions may run, with its arguments; {source}, {port}, {door} and choices are filled in.",
+	return Member{Name: "command", Type: "{ program, argument, ..., options }", Doc: "Declares a program with its arguments, which functions may run. `{source}`, `{port}`, `{door}` and choices are filled in.",
 		Example: `local audit = sesame.command { "/usr/local/bin/audit", "{source}", timeout = "5s" }`,
 		Options: documented(commandOptions()), function: registerCommand}
 }
@@ -58,9 +58,9 @@ type commandDraft struct {
 
 func commandOptions() []option[commandDraft] {
 	return []option[commandDraft]{
-		{Option{"undo", "a list of arguments", "", "What takes it back; then the command is a grant, and this runs at its end. It may run twice."},
+		{Option{"undo", "a list of arguments", "", "The program and arguments that take the effect back. With it the command is a grant, and undo runs when the grant ends. It may run twice."},
 			func(v value, d *commandDraft) { d.undone = v }},
-		{Option{"timeout", "duration up to 10m", `"10s"`, "When a run that has not ended is killed."},
+		{Option{"timeout", "duration up to 10m", `"10s"`, "The time after which a run is killed."},
 			func(v value, d *commandDraft) {
 				if d.Timeout, _ = v.duration(); d.Timeout > maxTimeout {
 					v.fail("expected at most 10m, got %s", d.Timeout)
@@ -68,14 +68,14 @@ func commandOptions() []option[commandDraft] {
 			}},
 		{Option{"ttl", "duration", "the door's", "The time until undo runs."},
 			func(v value, d *commandDraft) { d.TTL, _ = v.duration() }},
-		{Option{"status", `"zero" or "any"`, `"zero"`, "With which exit status a run has succeeded; with any, a run that fails is told, and the rest of its reply and its undo stay."},
+		{Option{"status", `"zero" or "any"`, `"zero"`, "The exit statuses that mean success. With any, a run that fails is reported, and its undo and the rest of the decision stay."},
 			func(v value, d *commandDraft) {
 				i, _ := v.oneOf("zero", "any")
 				d.AnyStatus = i == 1
 			}},
-		{Option{"choices", `a table such as { level = { "low", "high" } }`, "", "Placeholders of its own, each with the texts that may fill it."},
+		{Option{"choices", `a table such as { level = { "low", "high" } }`, "", "Placeholders of this command, each with the texts that may fill it."},
 			func(v value, d *commandDraft) { d.Choices = readChoices(v) }},
-		{Option{"name", "a name", "the variable's", "What reports call it."},
+		{Option{"name", "a name", "the variable's", "Its name in reports."},
 			func(v value, d *commandDraft) { d.Name, _ = readName(v) }},
 	}
 }

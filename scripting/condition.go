@@ -43,7 +43,7 @@ func conditionSchema(k condition.Kind) []option[conditionDraft] {
 			}
 		}})
 	}
-	return append(schema, option[conditionDraft]{Option{"name", "a name", "the variable's", "What reasons call it."},
+	return append(schema, option[conditionDraft]{Option{"name", "a name", "the variable's", "Its name in reasons."},
 		func(v value, d *conditionDraft) { d.name, _ = readName(v) }})
 }
 

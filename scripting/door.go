@@ -33,34 +33,34 @@ func registerDoor(s *script, L *lua.LState, name string) lua.LValue {
 
 func doorOptions() []option[draft] {
 	return append([]option[draft]{
-		{Option{"sequence", `a list of 1 to 32 ports, such as { "tcp/7421", "udp/9133" }; { "tcp/7000", flags = "syn,!ack" } for one knock's flags`, "", "The knocks that open the door, in their order; required where there are no one_time_sequences."},
+		{Option{"sequence", "a list of 1 to 32 ports", "", "The knocks that open the door, in their order. A knock with TCP flags of its own is a table: `{ \"tcp/7000\", flags = \"syn,!ack\" }`. Required unless one_time_sequences is given."},
 			func(v value, d *draft) { d.sequence = v }},
-		{Option{"one_time_sequences", "the path of a file", "", "Sequences that open the door once each, in their order: a line each, such as 7421,9133:udp,2904, behind a blank, since the first byte of a line that was used becomes #. A sequence that is given too is used before them, once after each start of the daemon: no file remembers it."},
+		{Option{"one_time_sequences", "the path of a file", "", "A file of sequences that open the door once each, in their order; see the section Referenced files above."},
 			func(v value, d *draft) { d.oneTime = v }},
-		{Option{"target", "an address", "any of this host", "The one destination whose packets count, be it an address of this host or not."},
+		{Option{"target", "an address", "any of this host", "The only destination address whose packets count. It may be an address of another host."},
 			func(v value, d *draft) { d.door.Target, _ = parsed(v, `an address such as "203.0.113.5"`, parseTarget) }},
-		{Option{"flags", `TCP flags that must be set, or with ! must not; or "any"`, `"syn,!ack"`, "What a TCP packet must carry to count as a knock of this door."},
+		{Option{"flags", `TCP flags, or "any"`, `"syn,!ack"`, "The flags that a TCP packet must have to count as a knock, and those, with !, that it must not have."},
 			func(v value, d *draft) { d.flags, _ = parsed(v, `flags such as "syn,!ack"`, parseFlags) }},
-		{Option{"within", "duration", `"10s"`, "The time for the whole sequence; a knock at exactly its end is too late."},
+		{Option{"within", "duration", `"10s"`, "The time for the whole sequence. A knock at exactly its end is too late."},
 			func(v value, d *draft) { d.readWithin(v) }},
 		{Option{"step_timeout", "duration", "", "The time between two knocks."},
 			ofSesame("and limits the whole sequence alone", func(v value, d *draft) { d.door.StepTimeout, _ = v.duration() })},
-		{Option{"on_wrong", `"reset" or "ignore"`, `"reset"`, "What a wrong knock does to an attempt: it falls back, or nothing happens."},
+		{Option{"on_wrong", `"reset" or "ignore"`, `"reset"`, "What a wrong knock does to an attempt: the attempt falls back, or nothing happens."},
 			ofSesame("and each wrong knock ends an attempt", func(v value, d *draft) {
 				i, _ := v.oneOf("reset", "ignore")
 				d.door.OnWrong = engine.OnWrong(i)
 			})},
-		{Option{"duplicates", `"ignore" or "wrong"`, `"ignore"`, "What a repeat of the latest knock is: forgiven, or a knock like any other."},
+		{Option{"duplicates", `"ignore" or "wrong"`, `"ignore"`, "Whether a repeat of the latest knock is ignored, or judged like any other knock."},
 			ofSesame("and a repeat is a wrong knock", func(v value, d *draft) {
 				i, _ := v.oneOf("ignore", "wrong")
 				d.door.Duplicates = engine.Duplicates(i)
 			})},
-		{Option{"strict", "true or false", "false", "Whether every TCP SYN and UDP packet to this host can be a wrong knock, so that no scan opens the door."},
+		{Option{"strict", "true or false", "false", "Whether TCP SYN and UDP packets to all ports of this host can be wrong knocks, so that no scan opens the door."},
 			ofSesame("and the ports of the file's doors alone can be wrong knocks", func(v value, d *draft) { d.door.Strict, _ = v.boolean() })},
-		{Option{"except", "a port or a list of ports", "", "The ports that a strict door does not mind."},
+		{Option{"except", "a port or a list of ports", "", "The ports at which a strict door sees no wrong knocks."},
 			ofSesame("and no door is strict", func(v value, d *draft) { d.door.Except, _ = v.ports() })},
-		functionOption("on_stage", "function(attempt)", "Called at the second knock and each later one; it may return false and a reason to refuse.", engine.CallStage, engine.HookStage),
-		functionOption("on_open", "function(attempt)", "Called when the sequence is complete and its conditions hold; without it the door allows its guards. It may return false and a reason to refuse; what it stores, logs or runs is done then too.", engine.CallOpen, engine.HookOpen),
+		functionOption("on_stage", "function(attempt)", "Called at the second knock and each later one. It may return false and a reason to refuse.", engine.CallStage, engine.HookStage),
+		functionOption("on_open", "function(attempt)", "Called when the sequence is complete and the conditions hold. Without it the door allows its guards. It may return false and a reason to refuse; what it stored, logged or ran is done all the same.", engine.CallOpen, engine.HookOpen),
 		functionOption("on_miss", "function(attempt)", "Called when an attempt of two knocks or more ends unfinished.", engine.CallMiss, engine.HookMiss),
 	}, responseOptions("")...)
 }

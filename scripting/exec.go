@@ -13,7 +13,7 @@ import (
 )
 
 func execMember(of string) Member {
-	return Member{Name: "exec", Type: "(command, { options })", Doc: "Runs a declared command; choices and a port are given by name.",
+	return Member{Name: "exec", Type: "(command, { options })", Doc: "Runs a declared command. Choices and a port are given by name.",
 		Example: of + `:exec(audit, { level = "high" })`, Options: documented(execOptions()), method: (*object).exec}
 }
 
@@ -25,7 +25,7 @@ type execDraft struct {
 
 func execOptions() []option[execDraft] {
 	return []option[execDraft]{
-		{Option{"port", "a port", "the first guard", "What {port} stands for: its number."},
+		{Option{"port", "a port", "the first guard", "The port whose number fills `{port}`."},
 			func(v value, d *execDraft) { d.port, _ = v.port() }},
 		{Option{"ttl", "duration", "the command's, else the door's", "The time until undo runs."},
 			func(v value, d *execDraft) { d.ttl, _ = v.duration() }},

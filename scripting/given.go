@@ -7,9 +7,9 @@ import (
 // givenMembers are those of all that functions are given.
 func givenMembers(of string) []Member {
 	return []Member{
-		{Name: "source", Type: "string or nil", Doc: "The address that knocked; of a grant, the address or network that had it; nil for work without one.", field: (*object).source},
-		{Name: "family", Type: `"ipv4", "ipv6" or nil`, Doc: "The kind of address that source is.", field: (*object).family},
-		{Name: "door", Type: "string or nil", Doc: "The name of the door; nil when it is gone.", field: (*object).door},
+		{Name: "source", Type: "string or nil", Doc: "The address that knocked. For a grant it is the address or network that had access. It is nil for delayed work without a source.", field: (*object).source},
+		{Name: "family", Type: `"ipv4", "ipv6" or nil`, Doc: "The IP version of source.", field: (*object).family},
+		{Name: "door", Type: "string or nil", Doc: "The name of the door. It is nil when the door does not exist any more.", field: (*object).door},
 		{Name: "time", Type: "number", Doc: "The time of day, in seconds since 1970 in UTC.", field: (*object).time},
 		sourceStoreMember(),
 		execMember(of),

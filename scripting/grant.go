@@ -5,9 +5,9 @@ import (
 )
 
 func grantObject() Object {
-	return Object{"grant", "What on_close is given: access that ended.", append([]Member{
-		{Name: "id", Type: "number", Doc: "The number that the transcript gives it.", field: (*object).grantID},
-		{Name: "port", Type: "string or nil", Doc: `The port that was open, such as "tcp/22"; nil for a command.`, field: (*object).grantPort},
+	return Object{"grant", "Access that has ended. The function on_close gets it.", append([]Member{
+		{Name: "id", Type: "number", Doc: "The number of the grant in the transcript.", field: (*object).grantID},
+		{Name: "port", Type: "string or nil", Doc: `The port that was open, such as "tcp/22". It is nil for a command.`, field: (*object).grantPort},
 		{Name: "reason", Type: "string", Doc: "Why it ended: expired, revoked, closed_by_door, replaced, shutdown, failed.", field: (*object).reason},
 	}, givenMembers("grant")...)}
 }

@@ -7,7 +7,7 @@ import (
 )
 
 func handlerMember() Member {
-	return Member{Name: "handler", Type: `("name", function(timer) ... end)`, Doc: "Registers the function that delayed work of this script calls.",
+	return Member{Name: "handler", Type: `("name", function(timer) ... end)`, Doc: "Registers a function of this script that can be called later; see attempt:after.",
 		Example: `sesame.handler("remind", function(timer) timer:log("still open for " .. timer.source) end)`, function: registerTimer}
 }
 

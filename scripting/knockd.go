@@ -13,7 +13,7 @@ import (
 )
 
 func knockdMember() Member {
-	return Member{Name: "knockd", Type: `"path"`, Doc: "Registers the doors of a knockd.conf, under the policy \"knockd\"; its section [options] is for knockd alone.",
+	return Member{Name: "knockd", Type: `"path"`, Doc: "Registers the doors of a knockd.conf, with the policy \"knockd\". Its section [options] is ignored.",
 		Example: `sesame.knockd "/etc/knockd.conf"`, function: registerKnockd}
 }
 

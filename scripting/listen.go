@@ -10,7 +10,7 @@ import (
 
 func listenMember() Member {
 	return Member{Name: "listen", Type: `"name" { options }`, Doc: "Registers a function that is called with each packet to a port.",
-		Example: `sesame.listen "beacon" { on = "udp/62201", on_knock = function(knock) knock:log(knock.payload) end }`,
+		Example: `sesame.listen "beacon" { on = "udp/62201", on_knock = function(k) k:log(k.payload) end }`,
 		Options: documented(listenOptions()), function: named("listen", registerListen)}
 }
 
@@ -29,7 +29,7 @@ const defaultListenLimit = "20/s"
 
 func listenOptions() []option[draft] {
 	return append([]option[draft]{
-		{Option{"on", "a port or a list of up to 32 ports", Required, "The ports whose every packet is handed to on_knock."},
+		{Option{"on", "a port or a list of up to 32 ports", Required, "The ports whose packets on_knock gets."},
 			func(v value, d *draft) {
 				ports, ok := v.ports()
 				if ok && (len(ports) < 1 || len(ports) > maxSequence) {
@@ -39,7 +39,7 @@ func listenOptions() []option[draft] {
 					d.door.Sequence = append(d.door.Sequence, d.withFlags(port, d.flags))
 				}
 			}},
-		{Option{"on_knock", "function(knock)", Required, "Called for each packet; it may allow, or return false and a reason to refuse."},
+		{Option{"on_knock", "function(knock)", Required, "Called for each packet. It may allow, or return false and a reason to refuse."},
 			functionOption("on_knock", "", "", engine.CallKnock, engine.HookKnock).read},
 	}, responseOptions(fmt.Sprintf("%q", defaultListenLimit))...)
 }

@@ -9,7 +9,7 @@ import (
 )
 
 func logMember(of string) Member {
-	return Member{Name: "log", Type: "(text, ...)", Doc: "Writes a line for people: strings, numbers and booleans, with a space between them.",
+	return Member{Name: "log", Type: "(text, ...)", Doc: "Writes a line to the log: strings, numbers and booleans, with a space between them.",
 		Example: of + `:log("hello", ` + of + `.source)`, method: (*object).log}
 }
 

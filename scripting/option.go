@@ -11,7 +11,7 @@ import (
 )
 
 func optionMember() Member {
-	return Member{Name: "option", Type: `"name" { options }`, Doc: "Declares a setting that is given from outside, and returns its value.",
+	return Member{Name: "option", Type: `"name" { options }`, Doc: "Declares a setting that is given outside of the script, and returns its value.",
 		Example: `local ttl = sesame.option "ttl" { type = "duration", default = "30s" }`,
 		Options: documented(optionOptions()), function: named("option", registerOption)}
 }
@@ -134,9 +134,9 @@ func optionOptions() []option[optionDraft] {
 					d.Type = optionTypeNames[i]
 				}
 			}},
-		{Option{"default", "a value of that type", "", "The value when none is given; without it one must be given."},
+		{Option{"default", "a value of that type", "", "The value when none is given. Without a default one must be given."},
 			func(v value, d *optionDraft) { d.standard = v }},
-		{Option{"doc", "a sentence", "", "What it is for."},
+		{Option{"doc", "a sentence", "", "What the setting is for."},
 			func(v value, d *optionDraft) { d.Doc, _ = v.text() }},
 	}
 }

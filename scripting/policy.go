@@ -5,7 +5,7 @@ import (
 )
 
 func policyMember() Member {
-	return Member{Name: "policy", Type: `"sesame" or "knockd"`, Doc: "Names the matching rules of this file's doors, at its head; \"sesame\" is the default.",
+	return Member{Name: "policy", Type: `"sesame" or "knockd"`, Doc: "Sets the matching rules of the doors of this file, at its head. The default is \"sesame\".",
 		Example: `sesame.policy "sesame"`, function: registerPolicy}
 }
 

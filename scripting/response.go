@@ -50,22 +50,22 @@ func (d *draft) finish(v value) {
 // responseOptions are those that doors and listeners share.
 func responseOptions(limit string) []option[draft] {
 	return []option[draft]{
-		{Option{"guards", "a port or a list of ports", "", "The ports that are shut to everyone without a grant."},
+		{Option{"guards", "a port or a list of ports", "", "The ports that are closed to everyone without a grant."},
 			func(v value, d *draft) { d.door.Guards, _ = v.ports() }},
-		{Option{"ports", "a port or a list of ports", "", "What else an allow of this door may name; without it an allow may name any port."},
+		{Option{"ports", "a port or a list of ports", "", "Other ports that an allow of this door may name. Without it an allow may name any port."},
 			func(v value, d *draft) { d.door.Ports, _ = v.ports() }},
-		{Option{"ttl", "duration", `"30s"`, "How long a grant lasts; a connection that stands goes on."},
+		{Option{"ttl", "duration", `"30s"`, "How long a grant lasts. An open connection stays open after that."},
 			func(v value, d *draft) { d.door.TTL, _ = v.duration() }},
-		{Option{"limit", `a count and a time, such as "3/h" or "20/s per source"`, limit, "How often the door can be completed; what is more is refused."},
+		{Option{"limit", `a count and a time, such as "3/h" or "20/s per source"`, limit, "How often the sequence can be completed. What goes beyond is refused."},
 			func(v value, d *draft) { d.door.Limit, _ = parsed(v, `a limit such as "20/s"`, parseLimit) }},
-		{Option{"when", "a condition, a function(attempt), or a list of both", "", "What must hold for the door to open: all of it. A function returns true, or false and a reason."},
+		{Option{"when", "a condition, a function(attempt), or a list of both", "", "What must hold for the door to open: all of the list. A function returns true, or false and a reason."},
 			func(v value, d *draft) { d.door.When = d.script.conditions(v) }},
-		{Option{"mode", `"enforce" or "observe"`, `"enforce"`, "With observe everything is decided and nothing done: its guards count what they would drop, its grants open nothing, and its commands do not run."},
+		{Option{"mode", `"enforce" or "observe"`, `"enforce"`, "With observe the door decides everything and changes nothing: its guards count what they would drop, its grants open nothing, and its commands do not run."},
 			func(v value, d *draft) {
 				i, _ := v.oneOf("enforce", "observe")
 				d.door.Observe = i == 1
 			}},
-		functionOption("on_close", "function(grant)", "Called when a grant of this door ended.", engine.CallClose, engine.HookClose),
+		functionOption("on_close", "function(grant)", "Called when a grant of this door has ended.", engine.CallClose, engine.HookClose),
 	}
 }
 

@@ -12,12 +12,12 @@ import (
 )
 
 func storeObject() Object {
-	return Object{"store", "Values that outlive the function: numbers, booleans and strings of up to 1 KiB, under keys of up to 256 bytes.", []Member{
+	return Object{"store", "Values that last: numbers, booleans and strings of up to 1 KiB, under keys of up to 256 bytes.", []Member{
 		{Name: "get", Type: "(key)", Doc: "Returns the value of a key, or nil.",
 			Example: `attempt.store:get("opens")`, method: (*object).storeGet},
-		{Name: "set", Type: "(key, value, ttl)", Doc: "Keeps a value, for a while if ttl is given; nil forgets it.",
+		{Name: "set", Type: "(key, value, ttl)", Doc: "Stores a value, for ever or until ttl is over. With nil it removes the value.",
 			Example: `attempt.store:set("name", "ana", "30d")`, method: (*object).storeSet},
-		{Name: "incr", Type: "(key, by, ttl)", Doc: "Adds to a number, 1 when by is left out, and returns the sum; ttl counts from now, and without it the sum is kept for ever.",
+		{Name: "incr", Type: "(key, by, ttl)", Doc: "Adds to a number and returns the sum. Without by it adds 1. Each call sets the ttl anew; without ttl the sum is stored for ever.",
 			Example: `attempt.store:incr("opens", 1, "30d")`, method: (*object).storeIncr},
 		{Name: "once", Type: "(key, ttl)", Doc: "Returns true the first time, and false until ttl is over.",
 			Example: `sesame.store:once(nonce, "3m")`, method: (*object).storeOnce},
@@ -26,13 +26,13 @@ func storeObject() Object {
 
 // sharedStoreMember is the store of a script.
 func sharedStoreMember() Member {
-	return Member{Name: "store", Type: "store", Doc: "The values that all sources share, for this script alone; for functions that react.",
+	return Member{Name: "store", Type: "store", Doc: "The values of this script that all sources share, for functions.",
 		field: func(o *object) lua.LValue { return o.call.store(false) }}
 }
 
 // sourceStoreMember is the store of a source.
 func sourceStoreMember() Member {
-	return Member{Name: "store", Type: "store", Doc: "The values of this source, for this script alone.",
+	return Member{Name: "store", Type: "store", Doc: "The values of this source, for this script.",
 		field: func(o *object) lua.LValue { return o.call.store(true) }}
 }
 

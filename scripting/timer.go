@@ -5,9 +5,9 @@ import (
 )
 
 func timerObject() Object {
-	return Object{"timer", "What a sesame.handler function is given: delayed work that is due.", append([]Member{
-		{Name: "name", Type: "string", Doc: "The name that its handler is registered under.", field: (*object).timerName},
-		{Name: "value", Type: "string, number, boolean or nil", Doc: "What after was given.", field: (*object).timerValue},
+	return Object{"timer", "Delayed work that is due. The function of a sesame.handler gets it.", append([]Member{
+		{Name: "name", Type: "string", Doc: "The name of the handler.", field: (*object).timerName},
+		{Name: "value", Type: "string, number, boolean or nil", Doc: "The value that after was given.", field: (*object).timerValue},
 	}, givenMembers("timer")...)}
 }
 

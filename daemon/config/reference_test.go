@@ -10,9 +10,10 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"text/template"
 
 	"github.com/google/go-cmp/cmp"
+
+	"sesame/docs/pagetest"
 )
 
 var update = flag.Bool("update", false, "write the reference and the example anew")
@@ -27,18 +28,7 @@ const (
 // docs/configuration.md.tmpl.
 func TestReference(t *testing.T) {
 	for path, want := range map[string]string{referencePath: reference(t), examplePath: example()} {
-		if *update {
-			if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		got, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(want, string(got)); diff != "" {
-			t.Errorf("%s differs from its table; run go test ./daemon/config -update (-want +got):\n%s", path, diff)
-		}
+		pagetest.Compare(t, path, want, *update)
 	}
 }
 
@@ -46,30 +36,19 @@ func TestReference(t *testing.T) {
 // of one table, or with "" those at the head of the file.
 func reference(t *testing.T) string {
 	t.Helper()
-	text, err := os.ReadFile(referencePath + ".tmpl")
-	if err != nil {
-		t.Fatal(err)
-	}
 	listed := map[string]bool{"options": true} // whose keys scripts declare
-	page, err := template.New("configuration.md").Funcs(template.FuncMap{
+	page := pagetest.Fill(t, referencePath, map[string]any{
 		"keys": func(table string) string {
 			listed[table] = true
 			return keyList(table)
 		},
-	}).Parse(string(text))
-	if err != nil {
-		t.Fatalf("reading the template: %v", err)
-	}
-	var b strings.Builder
-	if err := page.Execute(&b, nil); err != nil {
-		t.Fatalf("filling the template: %v", err)
-	}
+	})
 	for _, table := range append(tables(), "") {
 		if !listed[table] {
 			t.Errorf("%s.tmpl lists no keys of %q: add {{keys %q}}", referencePath, table, table)
 		}
 	}
-	return b.String()
+	return page
 }
 
 func keyList(table string) string {
@@ -83,7 +62,7 @@ func keyList(table string) string {
 		if k.Default != "" {
 			text += fmt.Sprintf(", default `%s`", k.Default)
 		}
-		b.WriteString(wrapped(text+"): "+k.Doc, "- ", "  ", 100))
+		b.WriteString(pagetest.Wrap(text+"): "+k.Doc, "- ", "  ", 100))
 		fmt.Fprintf(&b, "  `%s = %s`\n", name, k.Example)
 	}
 	return strings.TrimSuffix(b.String(), "\n")
@@ -103,7 +82,7 @@ func example() string {
 			table = tableOf(k.Name)
 			fmt.Fprintf(&b, "\n[%s]", table)
 		}
-		fmt.Fprintf(&b, "\n%s", wrapped(k.Doc, "# ", "# ", 80))
+		fmt.Fprintf(&b, "\n%s", pagetest.Wrap(k.Doc, "# ", "# ", 80))
 		value := k.Default
 		if value == "" {
 			value = k.Example
@@ -111,24 +90,6 @@ func example() string {
 		fmt.Fprintf(&b, "#%s = %s\n", strings.TrimPrefix(k.Name, table+"."), value)
 	}
 	return b.String()
-}
-
-// wrapped breaks a text into lines of at most width columns. The first line begins with first, and
-// the others with rest. Words stay whole.
-func wrapped(text, first, rest string, width int) string {
-	var b strings.Builder
-	line, empty := first, true
-	for word := range strings.FieldsSeq(text) {
-		if !empty && len(line)+1+len(word) > width {
-			b.WriteString(line + "\n")
-			line, empty = rest, true
-		}
-		if !empty {
-			line += " "
-		}
-		line, empty = line+word, false
-	}
-	return b.String() + line + "\n"
 }
 
 // settingLine is a setting in the example that is commented out.

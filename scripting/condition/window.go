@@ -19,17 +19,17 @@ func Window() Kind {
 	return Kind{
 		Name: "window", Type: "{ options }",
 		Doc:     "Makes a condition that holds at a time of day, on days of the week.",
-		Example: `local hours = sesame.window { days = "mon-fri", from = "08:00", to = "19:00", tz = "Europe/Madrid" }`,
+		Example: `local hours = sesame.window { days = "mon-fri", from = "08:00", to = "19:00", tz = "UTC" }`,
 		Options: []Option{
 			{Name: "days", Type: `days such as "mon-fri", "sat,sun" or "mon-wed,fri"`, Default: `"mon-sun"`,
 				Doc: "The days on which the window begins.", Expected: `days such as "mon-fri"`, Parse: parser(parseDays)},
 			{Name: "from", Type: "a time of day", Default: `"00:00"`,
 				Doc: "When it begins.", Expected: clock, Parse: parser(parseStart)},
 			{Name: "to", Type: "a time of day", Default: `"24:00"`,
-				Doc:      "When it ends: this minute is outside. A window whose to is before its from ends on the next day.",
+				Doc:      "When it ends. This minute is outside. A window whose to is before its from ends on the next day.",
 				Expected: clock, Parse: parser(parseClock)},
 			{Name: "tz", Type: `a name of the time zone database, such as "Europe/Madrid"`, Required: true,
-				Doc: "The time zone that the days and times are of.", Expected: `a time zone such as "Europe/Madrid"`, Parse: parser(parseZone)},
+				Doc: "The time zone of the days and times.", Expected: `a time zone such as "Europe/Madrid"`, Parse: parser(parseZone)},
 		},
 		Build: buildWindow,
 	}
