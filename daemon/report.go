@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+	"golang.org/x/time/rate"
 
 	"sesame/daemon/control"
 	"sesame/daemon/engine"
@@ -22,7 +23,7 @@ type reporter struct {
 
 	// Whoever sends packets decides how many first stages there are, and, where
 	// one knock is a whole sequence, how many refusals.
-	firsts, refusals allowance
+	firsts, refusals *rate.Limiter
 	shown            []engine.Event
 
 	failures []control.Failure // the latest, oldest first
@@ -36,8 +37,8 @@ const maxFailures = 20
 func newReporter(tail *control.Tail, knockd *knockdlog.Log, people *transcript.Text, log hclog.Logger) *reporter {
 	return &reporter{
 		tail: tail, people: people, knockd: knockd, log: log,
-		firsts:   allowance{perSecond: 100, burst: 1000},
-		refusals: allowance{perSecond: 20, burst: 200},
+		firsts:   rate.NewLimiter(100, 1000),
+		refusals: rate.NewLimiter(20, 200),
 	}
 }
 
@@ -67,8 +68,8 @@ func (r *reporter) bounded(events []engine.Event) []engine.Event {
 			r.fail(e)
 		}
 		switch e := &events[i]; {
-		case e.Kind == engine.EventStage && e.Stage == 1 && !r.firsts.take(e.Time):
-		case (e.Kind == engine.EventRefuse || e.Kind == engine.EventError) && !r.refusals.take(e.Time):
+		case e.Kind == engine.EventStage && e.Stage == 1 && !r.firsts.AllowN(e.Time, 1):
+		case (e.Kind == engine.EventRefuse || e.Kind == engine.EventError) && !r.refusals.AllowN(e.Time, 1):
 		default:
 			r.shown = append(r.shown, *e)
 		}
@@ -112,25 +113,4 @@ func (r *reporter) record(e *engine.Event) {
 		r.log.Warn("a script failed", append(who, "script", e.Script, "line", e.Line, "detail", e.Detail)...)
 	case engine.EventEffect, engine.EventClose, engine.EventFailed: // the runner logs what was done
 	}
-}
-
-// An allowance lets so many through a second, and a burst at once. It goes by the
-// times of events, so it reads no clock.
-type allowance struct {
-	perSecond, burst float64
-	left             float64
-	last             time.Time
-}
-
-func (a *allowance) take(now time.Time) bool {
-	if a.last.IsZero() {
-		a.left = a.burst
-	}
-	a.left = min(a.burst, a.left+max(0, now.Sub(a.last).Seconds())*a.perSecond)
-	a.last = now
-	if a.left < 1 {
-		return false
-	}
-	a.left--
-	return true
 }

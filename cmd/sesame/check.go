@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sesame/daemon/config"
+	"sesame/daemon/terminal"
 	"sesame/daemon/transcript"
 	"sesame/scripting"
 	"sesame/scripting/lint"
@@ -154,20 +155,20 @@ func (p *program) writeJSON(v any) error {
 
 func (r *checked) writeText(p *program) error {
 	for _, script := range r.Effects {
-		if _, err := fmt.Fprint(p.stdout, printable(describe(script))); err != nil {
+		if _, err := fmt.Fprint(p.stdout, terminal.Printable(describe(script))); err != nil {
 			return err
 		}
 	}
 	for _, o := range r.Guesses {
-		if _, err := fmt.Fprintln(p.stdout, printable(o.String())); err != nil {
+		if _, err := fmt.Fprintln(p.stdout, terminal.Printable(o.String())); err != nil {
 			return err
 		}
 	}
 	said := map[string]bool{} // hints of knockd's findings, which are alike
 	for _, f := range r.Findings {
-		text := printable(f.String()) + "\n"
+		text := terminal.Printable(f.String()) + "\n"
 		if f.ID != lint.Knockd || !said[f.Hint] {
-			text += "    " + printable(f.Hint) + "\n"
+			text += "    " + terminal.Printable(f.Hint) + "\n"
 		}
 		said[f.Hint] = true
 		if _, err := fmt.Fprint(p.stdout, text); err != nil {

@@ -17,6 +17,7 @@ import (
 	"sesame/daemon/effect/firewall"
 	"sesame/daemon/packet"
 	"sesame/daemon/state"
+	"sesame/daemon/terminal"
 	"sesame/daemon/transcript"
 )
 
@@ -89,7 +90,7 @@ func (p *program) firewallShow(guard *firewall.Guard, _ config.Config) error {
 	var b strings.Builder
 	writeShown(&b, &shown)
 	writeConflicts(&b, obstacles)
-	_, err = io.WriteString(p.stdout, printable(b.String()))
+	_, err = io.WriteString(p.stdout, terminal.Printable(b.String()))
 	return err
 }
 

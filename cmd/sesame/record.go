@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sesame/daemon/control"
+	"sesame/daemon/terminal"
 )
 
 func (p *program) recordCommand() *cobra.Command {
@@ -54,7 +55,7 @@ func (p *program) record(ctx context.Context, daemon *control.Client, name strin
 	if err != nil {
 		return fmt.Errorf("recording: %w", err)
 	}
-	_, err = fmt.Fprintf(p.stdout, "%s: %s\n", printable(name), size(saved))
+	_, err = fmt.Fprintf(p.stdout, "%s: %s\n", terminal.Printable(name), size(saved))
 	return err
 }
 

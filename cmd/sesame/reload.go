@@ -11,6 +11,7 @@ import (
 
 	"sesame/daemon/control"
 	"sesame/daemon/packet"
+	"sesame/daemon/terminal"
 	"sesame/daemon/transcript"
 )
 
@@ -86,6 +87,6 @@ func (p *program) tellOutcome(o *control.Outcome) error {
 // their beginning.
 func (p *program) tellLines(text string) {
 	if text = strings.TrimRight(text, "\n"); text != "" {
-		fmt.Fprintln(p.stderr, printable(text))
+		fmt.Fprintln(p.stderr, terminal.Printable(text))
 	}
 }

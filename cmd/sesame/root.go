@@ -8,11 +8,11 @@ import (
 	"os"
 	"strings"
 	"syscall"
-	"unicode"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"sesame/daemon/terminal"
 	"sesame/daemon/transcript"
 	"sesame/scripting/source"
 )
@@ -133,7 +133,7 @@ func (p *program) complain(err error) {
 		return
 	}
 	for _, problem := range problems {
-		fmt.Fprintln(p.stderr, printable(problem.Detail()))
+		fmt.Fprintln(p.stderr, terminal.Printable(problem.Detail()))
 	}
 	p.note("%s; nothing was loaded", transcript.Count(len(problems), "problem"))
 }
@@ -142,20 +142,10 @@ func (p *program) warn(format string, args ...any) {
 	p.note("warning: "+format, args...)
 }
 
-// printable replaces what a terminal would obey by U+FFFD.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r == '\n' || r == '\t' || unicode.IsPrint(r) {
-			return r
-		}
-		return unicode.ReplacementChar
-	}, s)
-}
-
 // note tells people what they might not expect, and programs nothing that they
 // need.
 func (p *program) note(format string, args ...any) {
-	fmt.Fprintln(p.stderr, "sesame: "+printable(fmt.Sprintf(format, args...)))
+	fmt.Fprintln(p.stderr, "sesame: "+terminal.Printable(fmt.Sprintf(format, args...)))
 }
 
 func noArguments(c *cobra.Command, args []string) error {

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sesame/daemon/control"
+	"sesame/daemon/terminal"
 )
 
 // statusFlags are those of sesame status.
@@ -55,6 +56,6 @@ func (p *program) tellStatus(ctx context.Context, f *statusFlags, daemon *contro
 	}
 	var b strings.Builder
 	writeStatus(&b, &s)
-	_, err = io.WriteString(p.stdout, printable(b.String()))
+	_, err = io.WriteString(p.stdout, terminal.Printable(b.String()))
 	return err
 }

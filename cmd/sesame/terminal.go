@@ -7,6 +7,8 @@ import (
 	"os/signal"
 
 	"github.com/mattn/go-isatty"
+
+	"sesame/daemon/terminal"
 )
 
 // isTerminal reports whether somebody may be looking at w.
@@ -63,7 +65,7 @@ func (b *progress) draw(name string, read, size int64) {
 	b.percent, b.name = percent, name
 	const width = 30
 	full := percent * width / 100
-	fmt.Fprintf(b.w, "\r\x1b[K%s [%-*s] %d%%", printable(name), width, bar[:full], percent)
+	fmt.Fprintf(b.w, "\r\x1b[K%s [%-*s] %d%%", terminal.Printable(name), width, bar[:full], percent)
 }
 
 const bar = "=============================="

@@ -43,9 +43,3 @@ func TestProgress(t *testing.T) {
 	}
 	bar.draw("grows.pcap", 200<<20, 100<<20) // it grew since it was opened
 }
-
-func TestWhatATerminalObeysIsReplaced(t *testing.T) {
-	if got, want := printable("a\x1b[2J\r\u009b\xff\tb\n"), "a\ufffd[2J\ufffd\ufffd\ufffd\tb\n"; got != want {
-		t.Errorf("got %q, want %q", got, want)
-	}
-}

@@ -2,7 +2,8 @@ package effect
 
 import (
 	"strings"
-	"unicode"
+
+	"sesame/daemon/terminal"
 )
 
 // maxOutput is how many bytes of a command's output are kept, standard output
@@ -33,13 +34,5 @@ func (k *keeper) output() output {
 	return output{printable(string(k.kept)), k.lost}
 }
 
-// printable replaces what is no text. Output may repeat what a stranger sent,
-// and a log is read in a terminal.
-func printable(s string) string {
-	return strings.TrimSpace(strings.Map(func(r rune) rune {
-		if r == '\n' || r == '\t' || unicode.IsPrint(r) {
-			return r
-		}
-		return unicode.ReplacementChar
-	}, s))
-}
+// printable returns output for the log: a program may repeat what a stranger sent.
+func printable(s string) string { return strings.TrimSpace(terminal.Printable(s)) }
