@@ -190,12 +190,6 @@ func facts(s *control.Status) [][2]string {
 	if s.Effects.Queued > 0 {
 		now += ", " + transcript.Count(s.Effects.Queued, "effect") + " to do"
 	}
-	c := &s.Counts
-	counts := fmt.Sprintf("%s, %s: %s, %s, %s, %s", transcript.Count(c.Packets, "packet"), transcript.Count(c.Knocks, "knock"),
-		transcript.Count(c.Opens, "open"), transcript.Count(c.Misses, "miss"), transcript.Count(c.Refusals, "refusal"), transcript.Count(c.Errors, "error"))
-	if c.Clamped > 0 {
-		counts += ", " + transcript.Number(c.Clamped) + " clamped"
-	}
 	firewall := s.Firewall.Mode
 	if s.Firewall.Mark != "" && len(s.Guards) > 0 {
 		firewall += ", granted packets carry mark " + s.Firewall.Mark
@@ -210,8 +204,8 @@ func facts(s *control.Status) [][2]string {
 		{"scripts", scripts},
 		{"hears", listOr(s.Capture.Heard, "nothing")},
 		{"now", now},
-		{"counts", counts},
-		{"dropped", dropped(c.Dropped)},
+		{"counts", s.Counts.String()},
+		{"dropped", dropped(s.Counts.Dropped)},
 		{"firewall", firewall},
 		{"recording", recording},
 		{"runs as", s.Privileges},

@@ -1,11 +1,6 @@
 package control
 
-import (
-	"time"
-
-	"sesame/daemon/engine"
-	"sesame/daemon/packet"
-)
+import "time"
 
 // A Status says what a daemon is doing, and what keeps it from doing it well.
 // Times are wall times in UTC. Lists are bounded by the daemon; those of
@@ -80,34 +75,6 @@ type LastReload struct {
 type Live struct {
 	Attempts int `json:"attempts"`
 	Grants   int `json:"grants"`
-}
-
-// Counts are totals since the daemon started.
-type Counts struct {
-	Packets  int            `json:"packets"` // that passed the kernel's filter
-	Knocks   int            `json:"knocks"`
-	Opens    int            `json:"opens"`
-	Misses   int            `json:"misses"`
-	Refusals int            `json:"refusals"`
-	Errors   int            `json:"errors"`  // faults of scripts
-	Clamped  int            `json:"clamped"` // packets stamped earlier than their predecessor
-	Dropped  map[string]int `json:"dropped"` // by reason, as in the transcript
-}
-
-// CountsOf returns an engine's counts, and the packets that were dropped before
-// it saw them, by reason.
-func CountsOf(c engine.Counts, before [packet.Drops]int) Counts {
-	counts := Counts{
-		Packets: c.Packets, Knocks: c.Knocks, Opens: c.Opens, Misses: c.Misses,
-		Refusals: c.Refusals, Errors: c.Errors, Clamped: c.Clamped, Dropped: map[string]int{},
-	}
-	for d := packet.Kept + 1; d < packet.Drops; d++ {
-		counts.Packets += before[d]
-		if n := c.Dropped[d] + before[d]; n > 0 {
-			counts.Dropped[d.String()] = n
-		}
-	}
-	return counts
 }
 
 // Capture says what the daemon hears.

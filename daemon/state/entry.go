@@ -99,14 +99,14 @@ func encode(r engine.Record, now int64) (entry, error) {
 	return entry{Value: v}, nil
 }
 
-// record returns the record that an entry is. What no engine can have asked for is an error.
-func (e *entry) record() (engine.Record, error) {
-	w := wire.Record{Consumed: e.Consumed}
+// wire returns the record that an entry is.
+func (e *entry) wire() *wire.Record {
+	w := &wire.Record{Consumed: e.Consumed}
 	if e.Grant != nil {
 		w.Grant = &e.Grant.Grant
 	}
 	if e.Value != nil {
 		w.Value = &e.Value.Value
 	}
-	return engine.RecordFrom(&w)
+	return w
 }

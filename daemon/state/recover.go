@@ -122,10 +122,8 @@ func (r *read) line(line []byte, ended bool) {
 // apply reports whether it understood the line.
 func (r *read) apply(e entry) bool {
 	e.upgrade()
-	if e.Grant != nil || e.Value != nil {
-		if _, err := e.record(); err != nil {
-			return false
-		}
+	if (e.Grant != nil || e.Value != nil) && e.wire().Check() != nil {
+		return false
 	}
 	switch {
 	case e.Header != nil:
@@ -175,7 +173,7 @@ func (j *journal) take(r *read) ([]engine.Record, error) {
 		j.live.last = r.last
 	}
 	add := func(e entry) error {
-		record, err := e.record()
+		record, err := engine.RecordFrom(e.wire())
 		records = append(records, record)
 		return errors.Join(err, b.add(e))
 	}

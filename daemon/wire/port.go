@@ -3,6 +3,7 @@ package wire
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"sesame/daemon/packet"
 )
@@ -38,10 +39,14 @@ func (p *Port) UnmarshalJSON(b []byte) error {
 		}
 		return nil
 	}
-	var text string
-	if err := json.Unmarshal(b, &text); err != nil || text == "" {
+	text, quoted := strings.CutPrefix(string(b), `"`)
+	text, ended := strings.CutSuffix(text, `"`)
+	switch {
+	case text == "" || text == "null" && !quoted:
 		*p = Port{}
-		return err
+		return nil
+	case !quoted || !ended:
+		return fmt.Errorf("port %.20s: expected a string", b)
 	}
 	port, err := packet.ParsePort(text)
 	*p = Port(port)
