@@ -6,12 +6,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// kindVRF is the one kind of master whose ports receive IP packets themselves.
+// kindVRF is the only kind of master whose ports receive IP packets themselves. For all others,
+// such as bridges and bonds, IP receives the packet on the master.
 const kindVRF = "vrf"
 
-// port reports whether IP receives what this interface hears on another one: on
-// the bridge, bond, team or switch that it is a port of.
-func (l *Links) port(link *Link) bool {
+// isPort reports whether IP receives the packets of an interface on another interface: the bridge,
+// bond, team or switch that it is a port of.
+func (l *Links) isPort(link *Link) bool {
 	if link.Master == 0 {
 		return false
 	}
@@ -19,24 +20,24 @@ func (l *Links) port(link *Link) bool {
 	return master == nil || master.Kind != kindVRF
 }
 
-// selected reports whether an interface is one of those asked for, none
-// meaning all. Who asks for a VRF means its ports.
+// selected reports whether an interface is among the names, or names is empty. The name of a VRF
+// selects its ports too.
 func (l *Links) selected(link *Link, names []string) bool {
 	if len(names) == 0 {
 		return true
 	}
 	master := l.byIndex(link.Master)
 	return slices.ContainsFunc(names, func(name string) bool {
-		return link.called(name) || master != nil && master.Kind == kindVRF && master.called(name)
+		return link.hasName(name) || master != nil && master.Kind == kindVRF && master.hasName(name)
 	})
 }
 
-// counting says of each interface whether a packet counts there. It is
-// immutable. Where a packet does not count, it is dropped without a trace.
+// counting holds on which interfaces packets count. It is immutable. A packet that does not count
+// is neither returned nor included in any number.
 type counting struct {
-	all    bool // also interfaces that we have not yet heard of
-	counts map[int]bool
-	taken  map[vlan]bool // tagged packets that a VLAN interface receives
+	all    bool          // also on interfaces that are newer than the snapshot
+	counts map[int]bool  // by interface index
+	tagged map[vlan]bool // VLANs with an interface of their own, which receives their packets
 }
 
 type vlan struct {
@@ -44,32 +45,32 @@ type vlan struct {
 	tag    Tag
 }
 
-// newCounting returns what counts when these interfaces are asked for; none: all.
+// newCounting returns the counting for interfaces with these names, or for all if names is empty.
 func newCounting(links *Links, names []string) *counting {
-	c := &counting{all: len(names) == 0, counts: map[int]bool{}, taken: map[vlan]bool{}}
+	c := &counting{all: len(names) == 0, counts: map[int]bool{}, tagged: map[vlan]bool{}}
 	if links == nil {
 		return c
 	}
 	for i := range links.links {
 		link := &links.links[i]
-		c.counts[link.Index] = links.selected(link, names) && !links.port(link)
+		c.counts[link.Index] = links.selected(link, names) && !links.isPort(link)
 		if link.Parent != 0 {
-			c.taken[vlan{link.Parent, link.VLAN}] = true
+			c.tagged[vlan{link.Parent, link.VLAN}] = true
 		}
 	}
 	return c
 }
 
-// packet reports whether this one counts.
+// packet reports whether a packet counts.
 func (c *counting) packet(a *arrival) bool {
 	switch a.packetType {
 	case unix.PACKET_HOST, unix.PACKET_BROADCAST, unix.PACKET_MULTICAST:
 	default:
-		return false // for another host, or our own on its way out
+		return false // for another host of the link, or sent by this host
 	}
 	counts, known := c.counts[a.iface]
 	if !known {
 		counts = c.all
 	}
-	return counts && (a.tag.ID == 0 || !c.taken[vlan{a.iface, a.tag}])
+	return counts && (a.tag.ID == 0 || !c.tagged[vlan{a.iface, a.tag}])
 }

@@ -11,19 +11,19 @@ import (
 type Link struct {
 	Index int
 	Name  string
-	// Others are the names beside Name that it goes by.
+	// Others are its alternative names (ip link property add ... altname).
 	Others []string
-	// Up says that somebody switched it on, and Carrier that there is something
-	// at its other end.
+	// Up is IFF_UP: the interface is switched on. Carrier is IFF_LOWER_UP: it has a link to its
+	// other end.
 	Up, Carrier bool
-	// Kind is the kernel's word for a made interface, like "bridge" or "vlan";
+	// Kind is the kernel's name for a kind of virtual interface, such as "bridge" or "vlan". It is
 	// empty for hardware and the loopback.
 	Kind string
-	// Master is the index of the bridge, bond, VRF or other interface that it is
-	// a port of; 0: none.
+	// Master is the index of the bridge, bond, VRF or other interface that it is a port of; 0:
+	// none.
 	Master int
-	// Parent is the index of the link that a VLAN interface is on; 0: that link is
-	// in another network namespace or this is no VLAN interface.
+	// Parent is the index of the link below a VLAN interface. 0: this is no VLAN interface, or the
+	// link is in another network namespace.
 	Parent int
 	VLAN   Tag
 }
@@ -33,19 +33,18 @@ func (l Link) equal(m Link) bool {
 		l.Master == m.Master && l.Parent == m.Parent && l.VLAN == m.VLAN && slices.Equal(l.Others, m.Others)
 }
 
-func (l Link) called(name string) bool { return l.Name == name || slices.Contains(l.Others, name) }
+func (l Link) hasName(name string) bool { return l.Name == name || slices.Contains(l.Others, name) }
 
-// Links are the network interfaces and the addresses of this host at one moment.
-// They are immutable.
+// Links is a snapshot of the network interfaces and the addresses of this host. It is immutable.
 type Links struct {
 	links     []Link
 	addresses []netip.Prefix
 }
 
-// loopback is this host's whatever the interfaces say.
+// loopback always belongs to this host, even if no interface has it.
 var loopback = netip.MustParsePrefix("127.0.0.0/8")
 
-// NewLinks returns the snapshot that holds these, in any order.
+// NewLinks returns a snapshot of the links and addresses, which may be in any order.
 func NewLinks(links []Link, addresses []netip.Prefix) *Links {
 	links = slices.SortedFunc(slices.Values(links), func(a, b Link) int { return cmp.Compare(a.Index, b.Index) })
 	all := []netip.Prefix{loopback}
@@ -58,12 +57,12 @@ func NewLinks(links []Link, addresses []netip.Prefix) *Links {
 	return &Links{links, slices.Compact(all)}
 }
 
-// Addresses returns the addresses at which this host receives packets, sorted:
-// those of its interfaces, each as a prefix of one address, and what else the
-// kernel's local routing table holds, such as 127.0.0.0/8. They have no zone.
+// Addresses returns the addresses at which this host receives packets, sorted and without zones:
+// those of its interfaces, each as a prefix of one address, and the other entries of the kernel's
+// local routing table, such as 127.0.0.0/8.
 func (l *Links) Addresses() []netip.Prefix { return slices.Clone(l.addresses) }
 
-// Name returns the name of the interface with this index; empty: there is none.
+// Name returns the name of the interface with an index, or "" if there is none.
 func (l *Links) Name(index int) string {
 	if link := l.byIndex(index); link != nil {
 		return link.Name
@@ -71,46 +70,46 @@ func (l *Links) Name(index int) string {
 	return ""
 }
 
-// Captured returns the names of the interfaces on which packets count when these
-// are asked for, none meaning all, and in words why each other that was asked for
-// is not heard now. When nothing is heard, nobody can knock.
-func (l *Links) Captured(names []string) (heard, missing []string) {
+// Captured returns the interfaces on which packets count when names are configured, where no names
+// mean all interfaces. Missing has a sentence for each name that is not captured now, such as "eth0
+// is down". When no interface is captured, nobody can knock.
+func (l *Links) Captured(names []string) (captured, missing []string) {
 	for i := range l.links {
-		if link := &l.links[i]; l.selected(link, names) && l.silence(link) == "" {
-			heard = append(heard, link.Name)
+		if link := &l.links[i]; l.selected(link, names) && l.inactive(link) == "" {
+			captured = append(captured, link.Name)
 		}
 	}
 	for _, name := range names {
-		if why := l.absence(name, heard); why != "" {
+		if why := l.missing(name, captured); why != "" {
 			missing = append(missing, name+" "+why)
 		}
 	}
-	return heard, missing
+	return captured, missing
 }
 
-// absence says why an interface that was asked for is not heard; empty: it is.
-func (l *Links) absence(name string, heard []string) string {
-	i := slices.IndexFunc(l.links, func(link Link) bool { return link.called(name) })
+// missing returns why a configured interface is not captured, or "" if it is.
+func (l *Links) missing(name string, captured []string) string {
+	i := slices.IndexFunc(l.links, func(link Link) bool { return link.hasName(name) })
 	if i < 0 {
 		return "does not exist"
 	}
 	link := &l.links[i]
 	if link.Kind == kindVRF && !slices.ContainsFunc(l.links, func(port Link) bool {
-		return port.Master == link.Index && slices.Contains(heard, port.Name)
+		return port.Master == link.Index && slices.Contains(captured, port.Name)
 	}) {
 		return "has no port that is up"
 	}
-	return l.silence(link)
+	return l.inactive(link)
 }
 
-// silence says why an interface is not heard, whoever asks for it.
-func (l *Links) silence(link *Link) string {
+// inactive returns why no packet can count on an interface, or "" if packets can.
+func (l *Links) inactive(link *Link) string {
 	switch {
 	case !link.Up:
 		return "is down"
 	case !link.Carrier:
 		return "has no carrier"
-	case l.port(link):
+	case l.isPort(link):
 		return fmt.Sprintf("is a port of %s, where its packets count", cmp.Or(l.Name(link.Master), "another interface"))
 	}
 	return ""

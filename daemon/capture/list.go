@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ListLinks returns the interfaces and addresses of this host as they are now.
+// ListLinks returns the current interfaces and addresses of this host.
 func ListLinks() (*Links, error) {
 	l, err := newLister()
 	if err != nil {
@@ -23,12 +23,12 @@ func ListLinks() (*Links, error) {
 	return l.list()
 }
 
-// A lister asks the kernel for links and addresses, of the network namespace in
-// which it was made.
+// A lister reads links and addresses from the kernel, in the network namespace in which it was
+// made.
 type lister struct {
 	handle *netlink.Handle
-	// routes is for the local routing table; nil: the kernel (before Linux 4.20)
-	// would send all tables, of which others may be huge.
+	// routes is a socket for the local routing table. It is nil before Linux 4.20: without
+	// NETLINK_GET_STRICT_CHK the kernel sends all tables, and a router's may have a million routes.
 	routes *nl.SocketHandle
 }
 
@@ -57,8 +57,8 @@ func (l *lister) close() {
 	}
 }
 
-// list returns what there is. When something changes meanwhile it may be a
-// mixture of before and after: whoever watches hears of the change, and asks again.
+// list returns a snapshot. When something changes during the call, the snapshot may mix the states
+// before and after. A monitor is then notified of the change, and lists again.
 func (l *lister) list() (*Links, error) {
 	found, err := l.handle.LinkList()
 	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
@@ -91,11 +91,11 @@ func convert(link netlink.Link) Link {
 		Carrier: a.RawFlags&unix.IFF_LOWER_UP != 0,
 		Master:  a.MasterIndex,
 	}
-	// For hardware the library makes up a kind.
+	// "device" is the library's word for an interface to which the kernel gives no kind.
 	if kind := link.Type(); kind != "device" {
 		converted.Kind = kind
 	}
-	// With the id of a namespace, the parent's index is one of that namespace.
+	// An interface that names a namespace has its parent there, and the index is of that namespace.
 	if on, ok := link.(*netlink.Vlan); ok && a.NetNsID < 0 {
 		converted.Parent = a.ParentIndex
 		converted.VLAN = Tag{uint16(on.VlanProtocol), uint16(on.VlanId)}
@@ -103,9 +103,8 @@ func convert(link netlink.Link) Link {
 	return converted
 }
 
-// localRoutes returns what the kernel's local table delivers to this host. A
-// kernel that does not tell, or has no such table, leaves us with the addresses
-// of the interfaces, which is all that most hosts have.
+// localRoutes returns the destinations that the kernel's local table delivers to this host. It
+// ignores errors: then the addresses of the interfaces remain, and most hosts have no others.
 func (l *lister) localRoutes() (local []netip.Prefix) {
 	if l.routes == nil {
 		return nil
@@ -127,8 +126,8 @@ func (l *lister) localRoutes() (local []netip.Prefix) {
 	return local
 }
 
-// localRoute returns the destination of a route (struct rtmsg in
-// linux/rtnetlink.h) if packets to it are for this host.
+// localRoute returns the destination of a route (struct rtmsg in linux/rtnetlink.h) if packets to
+// it are for this host, and otherwise an invalid prefix.
 func localRoute(message []byte) netip.Prefix {
 	if len(message) < unix.SizeofRtMsg {
 		return netip.Prefix{}
@@ -137,7 +136,7 @@ func localRoute(message []byte) netip.Prefix {
 	if message[4] != unix.RT_TABLE_LOCAL || kind != unix.RTN_LOCAL && kind != unix.RTN_ANYCAST {
 		return netip.Prefix{}
 	}
-	address := netip.IPv4Unspecified() // a route to everything has no destination
+	address := netip.IPv4Unspecified() // a default route has no RTA_DST
 	if family == unix.AF_INET6 {
 		address = netip.IPv6Unspecified()
 	}

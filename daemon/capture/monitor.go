@@ -13,26 +13,25 @@ import (
 )
 
 const (
-	// settle is how long changes are let come together: they come in bursts, and
-	// an interface that somebody makes again and again must not keep us busy.
+	// settle is how long to wait after a change for further ones. Changes come in bursts, and an
+	// interface that is made again and again must not cost a list for each time.
 	settle = 50 * time.Millisecond
-	// retry is how long to wait after the kernel did not answer, and failures how
-	// often it may do so in a row.
+	// retry is how long to wait after a failed list. After failures in a row the monitor ends.
 	retry    = time.Second
 	failures = 10
 )
 
-// MonitorLinks calls changed with the interfaces and addresses of this host: at
-// once, and then about 50 ms after they changed in any way that Links tell. It
-// returns nil when ctx ends, and otherwise the error for which it cannot go on.
+// MonitorLinks calls changed with the interfaces and addresses of this host: at once, and then
+// about 50 ms after each change that a [Links] shows. It returns nil when ctx ends, and otherwise
+// the error that made it end.
 func MonitorLinks(ctx context.Context, changed func(*Links)) error {
-	// First subscribe, then list: no change is missed in between.
-	news, err := subscribe()
+	// It subscribes before it lists, so no change between the two is missed.
+	changes, err := subscribe()
 	if err != nil {
 		return err
 	}
-	defer news.file.Close()
-	stop := context.AfterFunc(ctx, news.interrupt)
+	defer changes.file.Close()
+	stop := context.AfterFunc(ctx, changes.interrupt)
 	defer stop()
 	kernel, err := newLister()
 	if err != nil {
@@ -59,21 +58,21 @@ func MonitorLinks(ctx context.Context, changed func(*Links)) error {
 			last = links
 			changed(links)
 		}
-		if err := news.wait(ctx); err != nil {
+		if err := changes.wait(ctx); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// news is a socket on which the kernel tells that something changed. What it
-// tells is not looked at: a list afterwards says more, and cannot be incomplete.
-type news struct {
+// A subscription is a netlink socket on which the kernel reports changes. Its messages are not
+// read, since messages can be lost. A list after the change is complete.
+type subscription struct {
 	file *os.File
 	raw  syscall.RawConn
 }
 
-func subscribe() (*news, error) {
+func subscribe() (*subscription, error) {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE)
 	if err != nil {
 		return nil, fmt.Errorf("subscribing to links: %w", err)
@@ -87,16 +86,16 @@ func subscribe() (*news, error) {
 		unix.Close(fd)
 		return nil, fmt.Errorf("subscribing to links: %w", err)
 	}
-	n := &news{file: os.NewFile(uintptr(fd), "link socket")}
-	if n.raw, err = n.file.SyscallConn(); err != nil {
-		n.file.Close()
+	s := &subscription{file: os.NewFile(uintptr(fd), "link socket")}
+	if s.raw, err = s.file.SyscallConn(); err != nil {
+		s.file.Close()
 		return nil, fmt.Errorf("subscribing to links: %w", err)
 	}
-	return n, nil
+	return s, nil
 }
 
-// onlyLocalRoutes drops messages about routes of other tables than the local one:
-// a router may have a million, and they change all the time.
+// onlyLocalRoutes drops messages about routes of other tables than the local one. A router may have
+// a million routes, and they change all the time.
 func onlyLocalRoutes() []bpf.Instruction {
 	const typeOffset, tableOffset = 4, unix.NLMSG_HDRLEN + 4
 	return []bpf.Instruction{
@@ -110,24 +109,23 @@ func onlyLocalRoutes() []bpf.Instruction {
 	}
 }
 
-// interrupt ends the present wait and all later ones.
-func (n *news) interrupt() {
-	// What fails here is a socket that is closed, on which nobody waits.
-	_ = n.file.SetReadDeadline(time.Unix(1, 0))
+// interrupt ends the current wait and all later ones.
+func (s *subscription) interrupt() {
+	// It fails only on a closed socket, and then there is no wait.
+	_ = s.file.SetReadDeadline(time.Unix(1, 0))
 }
 
-// wait returns when something changed and some time has passed in which more
-// could, or when ctx has ended.
-func (n *news) wait(ctx context.Context) error {
+// wait returns when something has changed and the settle time is over, or when ctx ends.
+func (s *subscription) wait(ctx context.Context) error {
 	var failed error
-	err := n.raw.Read(func(fd uintptr) bool {
+	err := s.raw.Read(func(fd uintptr) bool {
 		var some bool
 		some, failed = discard(int(fd))
 		return some || failed != nil
 	})
 	if err = errors.Join(err, failed); err == nil {
 		pause(ctx, settle)
-		err = n.raw.Read(func(fd uintptr) bool {
+		err = s.raw.Read(func(fd uintptr) bool {
 			_, failed = discard(int(fd))
 			return true
 		})
@@ -139,10 +137,10 @@ func (n *news) wait(ctx context.Context) error {
 	return nil
 }
 
-// discard reads what there is, and reports whether there was anything. That the
-// kernel had to leave something out (ENOBUFS) is news, too.
+// discard reads all messages, and reports whether there were any. ENOBUFS, which means that the
+// kernel lost messages, is a change too.
 func discard(fd int) (some bool, err error) {
-	var message [64]byte // the rest of a message is cut off
+	var message [64]byte // the kernel drops the rest of a message
 	for {
 		_, _, err := unix.Recvfrom(fd, message[:], 0)
 		switch {

@@ -11,15 +11,15 @@ import (
 )
 
 const (
-	slotSize  = 2048          // of which the kernel uses 80 for what it says of the packet
-	blockSize = 32 * slotSize // what the kernel allocates at once
+	slotSize  = 2048          // bytes, of which the kernel uses 80 for its header
+	blockSize = 32 * slotSize // bytes that the kernel allocates in one piece
 
-	addressStart = unix.SizeofTpacket2Hdr // of the sockaddr_ll behind the header, which is aligned as it is
+	addressStart = unix.SizeofTpacket2Hdr // the sockaddr_ll follows the header, whose size is aligned already
 	addressEnd   = addressStart + unix.SizeofSockaddrLinklayer
 )
 
-// A ring is the memory that the kernel and we share: slots that it fills in
-// order and that we give back in the same order.
+// A ring is the memory that the kernel shares with this process. It is an array of slots. The
+// kernel fills them in order, and this process releases them in the same order.
 type ring struct {
 	memory []byte // a multiple of slotSize
 	next   int    // offset of the slot to read next
@@ -32,7 +32,7 @@ func (r *ring) slot() []byte { return r.memory[r.next:][:slotSize:slotSize] }
 // ready reports whether the kernel has filled the next slot.
 func (r *ring) ready() bool { return loadStatus(r.slot())&unix.TP_STATUS_USER != 0 }
 
-// advance gives the slot back.
+// advance releases the slot to the kernel and moves on to the next.
 func (r *ring) advance() {
 	release(r.slot())
 	if r.next += slotSize; r.next == len(r.memory) {
@@ -40,25 +40,25 @@ func (r *ring) advance() {
 	}
 }
 
-// arrival is what the kernel says of one packet. Its data stands in the ring.
+// An arrival is one received packet with the kernel's header. Its data aliases the ring.
 type arrival struct {
-	data       []byte // from the network header on, but for VLAN tags
+	data       []byte // from the network header on; VLAN tags may precede it
 	wire       int
 	protocol   uint16 // EtherType
-	packetType uint8  // unix.PACKET_HOST and so on
+	packetType uint8  // unix.PACKET_HOST or another
 	iface      int
-	tag        Tag // the outermost one, which the kernel took off; zero: none
+	tag        Tag // the outermost VLAN tag, which the kernel removed; zero: none
 	stamp      time.Time
 }
 
-// A Tag names a VLAN on a link: the EtherType of its tags, and its ID. An ID of 0
-// is no VLAN, but a mere priority.
+// A Tag identifies a VLAN on a link by the EtherType of its tags and its ID. A tag with ID 0 is no
+// VLAN: it holds only a priority (IEEE 802.1Q).
 type Tag struct {
 	EtherType, ID uint16
 }
 
-// read reads a filled slot (struct tpacket2_hdr and struct sockaddr_ll in
-// linux/if_packet.h). False: it contradicts itself, and is to be stepped over.
+// read reads a filled slot (struct tpacket2_hdr and struct sockaddr_ll in linux/if_packet.h). It
+// returns false for a slot that contradicts itself, which the caller skips.
 func (a *arrival) read(slot []byte) bool {
 	if len(slot) < addressEnd {
 		return false
@@ -89,13 +89,13 @@ func (a *arrival) read(slot []byte) bool {
 	return true
 }
 
-// untag steps over the VLAN tags that are left in the data, and returns what it
-// is then. False: neither IPv4 nor IPv6.
+// untag steps over the VLAN tags that are left in the data, and returns the type of the packet
+// after them. It returns false if that is neither IPv4 nor IPv6.
 func (a *arrival) untag() (packet.LinkType, bool) {
 	protocol, offset := packet.Untag(a.protocol, a.data)
 	if a.tag != (Tag{}) && !a.begins(protocol) {
-		// Since Linux 6.10 the protocol is that behind all tags, even when the
-		// data begins with one. It does not unless one was taken off.
+		// Since Linux 6.10 the protocol is the one after all tags, even when data begins with a
+		// tag. Data begins with a tag only if the kernel removed another one.
 		if inner, after := packet.Untag(packet.EtherTypeVLAN, a.data); inner == protocol {
 			offset = after
 		}
@@ -113,10 +113,9 @@ func (a *arrival) untag() (packet.LinkType, bool) {
 	return 0, false
 }
 
-// begins reports whether the data can begin with a packet of this protocol, which
-// is what the kernel said: with its version, and a length that fits. A tag with a
-// priority may look like the version; the length is then part of something else,
-// and too long.
+// begins reports whether the data can begin with a packet of this protocol: it has the right
+// version and a length that fits. A tag with a priority may look like the version. Then the bytes
+// of the length are part of something else, and give a length that does not fit.
 func (a *arrival) begins(protocol uint16) bool {
 	if protocol != a.protocol || len(a.data) < 6 {
 		return true
@@ -130,7 +129,7 @@ func (a *arrival) begins(protocol uint16) bool {
 	return true
 }
 
-// network returns v in network byte order, as the kernel wants a protocol.
+// network returns v in network byte order, in which the kernel expects a protocol.
 func network(v uint16) uint16 {
 	if binary.NativeEndian.Uint16([]byte{0, 1}) == 1 {
 		return v

@@ -15,11 +15,12 @@ const (
 	largestRing  = 1 << 30
 )
 
-// setUp makes a packet socket that hears nothing, being bound to no protocol,
-// hear what cfg says. It returns the memory of the ring.
-func setUp(fd int, cfg Config) ([]byte, error) {
-	// What leaves by the loopback is seen again as it comes in. Before Linux 4.20
-	// nobody can say so; such packets then come with a type that does not count.
+// configure sets the filter and the ring of a packet socket, and binds it. Until it is bound to a
+// protocol, the socket receives nothing, so no packet comes before the filter. It returns the
+// memory of the ring.
+func configure(fd int, cfg Config) ([]byte, error) {
+	// A packet sent over the loopback comes twice, on its way out and in. Before Linux 4.20 this
+	// option does not exist. Packets on their way out then have a type that does not count.
 	err := unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1)
 	if err != nil && !errors.Is(err, unix.ENOPROTOOPT) {
 		return nil, fmt.Errorf("leaving out packets sent: %w", err)
@@ -27,21 +28,21 @@ func setUp(fd int, cfg Config) ([]byte, error) {
 	if err := attachPackets(fd, cfg.Program); err != nil {
 		return nil, err
 	}
-	memory, err := share(fd, cfg.RingBytes)
+	memory, err := mapRing(fd, cfg.RingBytes)
 	if err != nil {
 		return nil, err
 	}
-	// Bound to no interface, the socket hears all that there ever are, and no
-	// error of one of them ends it.
+	// A socket bound to no interface receives from all, also from those that are made later, and no
+	// error of an interface ends it.
 	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: network(unix.ETH_P_ALL)}); err != nil {
 		return nil, errors.Join(fmt.Errorf("binding the packet socket: %w", err), unix.Munmap(memory))
 	}
 	return memory, nil
 }
 
-// share makes the ring, of this many bytes or, when the kernel does not have
-// them, of half as many, and so on.
-func share(fd, size int) ([]byte, error) {
+// mapRing makes the ring and maps it into this process. When the kernel has not enough memory for
+// size bytes, it tries half of them, and so on down to smallestRing.
+func mapRing(fd, size int) ([]byte, error) {
 	if err := unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_VERSION, unix.TPACKET_V2); err != nil {
 		return nil, fmt.Errorf("asking for a packet ring: %w", err)
 	}
@@ -50,7 +51,7 @@ func share(fd, size int) ([]byte, error) {
 	}
 	size = max(blockSize, min(size, largestRing)/blockSize*blockSize)
 	for {
-		memory, err := shareExactly(fd, size)
+		memory, err := mapRingOf(fd, size)
 		if half := size / 2 / blockSize * blockSize; errors.Is(err, unix.ENOMEM) && half >= smallestRing {
 			size = half
 			continue
@@ -62,7 +63,7 @@ func share(fd, size int) ([]byte, error) {
 	}
 }
 
-func shareExactly(fd, size int) ([]byte, error) {
+func mapRingOf(fd, size int) ([]byte, error) {
 	request := unix.TpacketReq{
 		Block_size: blockSize, Block_nr: uint32(size / blockSize),
 		Frame_size: slotSize, Frame_nr: uint32(size / slotSize),
@@ -72,29 +73,29 @@ func shareExactly(fd, size int) ([]byte, error) {
 	}
 	memory, err := unix.Mmap(fd, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	if err != nil {
-		// Until it is taken away, a ring cannot be replaced by another.
+		// The kernel refuses another ring until this one is removed.
 		none := unix.TpacketReq{}
 		return nil, errors.Join(err, unix.SetsockoptTpacketReq(fd, unix.SOL_PACKET, unix.PACKET_RX_RING, &none))
 	}
 	return memory, nil
 }
 
-// maxProgram is how many instructions the kernel takes (BPF_MAXINSNS).
+// maxProgram is the largest number of instructions that the kernel accepts (BPF_MAXINSNS).
 const maxProgram = 4096
 
-// notOurs drops what is addressed to another host of the link, before it takes
-// a slot.
+// notOurs drops packets that are addressed to another host of the link. In the kernel they then
+// take no slot of the ring.
 var notOurs = []bpf.Instruction{
 	bpf.LoadExtension{Num: bpf.ExtType},
 	bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: unix.PACKET_OTHERHOST, SkipTrue: 1},
 	bpf.RetConstant{Val: 0},
 }
 
-// everything passes each packet, whole.
+// everything passes all packets, with all their bytes.
 var everything = []bpf.Instruction{bpf.RetConstant{Val: 1 << 18}}
 
-// attachPackets makes program the filter of a packet socket, with notOurs before
-// it where that fits.
+// attachPackets sets the filter of a packet socket: notOurs and program, or program alone if both
+// are too long together.
 func attachPackets(fd int, program []bpf.Instruction) error {
 	if program == nil {
 		program = everything

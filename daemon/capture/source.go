@@ -15,59 +15,58 @@ import (
 	"sesame/daemon/packet"
 )
 
-// Config says what a Source hears.
+// Config configures a Source.
 type Config struct {
-	// Interfaces are names; none: all interfaces. They need not exist yet: which
-	// of them do is what SetLinks says.
+	// Interfaces are the names of the interfaces on which packets count; none: all. They need not
+	// exist yet: SetLinks says which exist.
 	Interfaces []string
-	// RingBytes bounds the memory for packets that nobody has taken yet, 2,048
-	// bytes for each: from 64 KiB to 1 GiB, in steps of 64 KiB. The default is
-	// 32 MiB for 16,384 packets: half a million a second may come while we pause
-	// for 30 ms. When the kernel has less memory, the ring is smaller, down to 1 MiB.
+	// RingBytes is the size of the ring, from 64 KiB to 1 GiB in steps of 64 KiB. A packet takes
+	// 2,048 bytes until Next takes it. The default is 32 MiB for 16,384 packets: at half a million
+	// packets per second, the reader may pause for 30 ms. When the kernel has less memory, the ring
+	// is smaller, but at least 1 MiB.
 	RingBytes int
-	// Program is the filter, for packets that begin with their network header.
-	// Nil: every packet passes.
+	// Program is the BPF filter. It sees packets from their network header on. Nil passes every
+	// packet.
 	Program []bpf.Instruction
-	// Links are the interfaces that there are. Nil: until SetLinks, packets
-	// count on every interface if Interfaces names none, else on none.
+	// Links are the existing interfaces. With nil, packets count on every interface if Interfaces
+	// is empty, and otherwise on none, until SetLinks is called.
 	Links *Links
 }
 
-// A Frame is one packet that came in, from its IP header on.
+// A Frame is one received packet, from its IP header on.
 type Frame struct {
-	// Data is what was captured, at most the first 1,968 bytes, and Wire the length
-	// that there was, at least that of Data.
+	// Data holds the captured bytes, at most the first 1,968. Wire is the length of the packet, at
+	// least that of Data.
 	Data []byte
 	Wire int
-	// Link is packet.IPv4 or packet.IPv6: as the kernel says, whatever Data does.
+	// Link is packet.IPv4 or packet.IPv6, according to the kernel. Data may disagree.
 	Link packet.LinkType
-	// Stamp is the wall clock, in UTC and nanoseconds, when the packet came in.
+	// Stamp is the kernel's time of arrival, in UTC with nanoseconds. It is wall-clock time.
 	Stamp time.Time
 	// Interface is the index of the interface where it counts.
 	Interface int
 }
 
-// A Source delivers packets in the order in which they came in, on whatever
-// interface. An interface that goes away, comes back or is made anew never ends
-// it. Next belongs to one goroutine, and so do the methods that call it; the
-// others are safe for concurrent use.
+// A Source returns packets in the order of their arrival, over all interfaces. Interfaces may go
+// down, be deleted and be made anew; the Source goes on. Only one goroutine may call Next. The
+// other methods are safe for concurrent use.
 type Source struct {
 	names    []string
 	file     *os.File
 	raw      syscall.RawConn
-	waiting  func(uintptr) bool // awaited, made once: Wait is called for every packet
+	waiting  func(uintptr) bool // the method awaited; a method value allocates, so it is made only once
 	counting atomic.Pointer[counting]
-	damaged  atomic.Uint64 // slots that contradict themselves, not yet told
+	damaged  atomic.Uint64 // slots that contradict themselves, since the last Lost
 
 	mu   sync.Mutex
-	ring ring // without memory once closed
+	ring ring // without memory after Close
 
 	arrival arrival
-	buffer  [slotSize]byte // what Next returned last
+	buffer  [slotSize]byte // the data of the frame that Next returned last
 }
 
-// Open begins to capture. Not one packet is seen that the filter does not pass.
-// It needs CAP_NET_RAW. The caller closes the Source.
+// Open starts to capture. From the beginning, only packets that pass the filter are received. It
+// needs CAP_NET_RAW. The caller closes the Source.
 func Open(cfg Config) (*Source, error) {
 	s := &Source{names: cfg.Interfaces}
 	s.waiting = s.awaited
@@ -79,13 +78,13 @@ func Open(cfg Config) (*Source, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening a packet socket: %w", err)
 	}
-	s.ring.memory, err = setUp(fd, cfg)
+	s.ring.memory, err = configure(fd, cfg)
 	if err != nil {
 		unix.Close(fd)
 		return nil, err
 	}
-	// A non-blocking descriptor joins the runtime's poller: Wait then costs no
-	// thread, and Close ends it.
+	// A non-blocking descriptor uses the poller of the Go runtime: Wait then holds no thread, and
+	// Close ends it.
 	s.file = os.NewFile(uintptr(fd), "packet socket")
 	if s.raw, err = s.file.SyscallConn(); err != nil {
 		return nil, errors.Join(fmt.Errorf("waiting for packets: %w", err), s.Close())
@@ -93,15 +92,15 @@ func Open(cfg Config) (*Source, error) {
 	return s, nil
 }
 
-// Next takes the next packet that counts. It never blocks: false says that all
-// packets have been taken that were there when it was called, or that s is
-// closed. The frame's data are valid until the next call.
+// Next takes the next packet that counts. It never blocks. It returns false when it has taken all
+// packets that had arrived before the call, and after Close. The frame's data is valid until the
+// next call.
 func (s *Source) Next(f *Frame) bool {
 	counting := s.counting.Load()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	// Packets that do not count may come faster than they are stepped over. After
-	// one turn around the ring, those that were here at the beginning are done.
+	// Packets that do not count may arrive faster than this loop skips them. One turn around the
+	// ring covers all packets that had arrived before the call, so the loop ends there.
 	for range s.ring.slots() {
 		if !s.ring.ready() {
 			return false
@@ -115,8 +114,8 @@ func (s *Source) Next(f *Frame) bool {
 	return false
 }
 
-// take copies the packet in the next slot, if it counts. The copy is small, and
-// frees the slot: a frame is never memory that Close unmaps.
+// take copies the packet in the next slot, if it counts. The copy is small. It frees the slot, and
+// a frame never points to memory that Close unmaps.
 func (s *Source) take(f *Frame, counting *counting) bool {
 	a := &s.arrival
 	if !a.read(s.ring.slot()) {
@@ -135,11 +134,11 @@ func (s *Source) take(f *Frame, counting *counting) bool {
 	return true
 }
 
-// Wait blocks until Next has something to look at, which may turn out not to
-// count. The error is os.ErrClosed once s is closed.
+// Wait blocks until a packet has arrived, which may turn out not to count. The error is
+// os.ErrClosed after Close.
 //
-// No packet can slip in between a Next that found nothing and the wait: the ring
-// is looked at after the poller was told to forget what it knew.
+// A packet that arrives between a Next without result and Wait is not missed: awaited reads the
+// ring after the poller was reset.
 func (s *Source) Wait() error {
 	err := s.raw.Read(s.waiting)
 	switch {
@@ -151,7 +150,7 @@ func (s *Source) Wait() error {
 	return nil
 }
 
-// awaited reports whether there is what Wait waits for.
+// awaited reports whether Wait can return: a packet has arrived, or the Source is closed.
 func (s *Source) awaited(uintptr) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -164,19 +163,18 @@ func (s *Source) closed() bool {
 	return s.ring.memory == nil
 }
 
-// SetProgram replaces the filter, at once and without a gap. Packets that passed
-// the old one may be waiting in the ring. An error leaves the old one in place;
-// it is unix.ENOMEM for a program longer than the sysctl net.core.optmem_max
-// allows, where that is small.
+// SetProgram replaces the filter. At every moment the old or the new filter is in force. Packets
+// that passed the old filter may still be in the ring. On an error the old filter stays. The error
+// is unix.ENOMEM when the program is longer than the sysctl net.core.optmem_max allows.
 func (s *Source) SetProgram(program []bpf.Instruction) error {
 	return s.control(func(fd int) error { return attachPackets(fd, program) })
 }
 
-// SetLinks says which interfaces there are now.
+// SetLinks sets which interfaces exist, and so on which of them packets count.
 func (s *Source) SetLinks(links *Links) { s.counting.Store(newCounting(links, s.names)) }
 
-// Lost returns how many packets that passed the filter were lost since the last
-// call, because the ring was full.
+// Lost returns how many packets passed the filter and were lost since the last call: because the
+// ring was full, or because a slot contradicted itself.
 func (s *Source) Lost() (uint64, error) {
 	var stats *unix.TpacketStats
 	err := s.control(func(fd int) (err error) {
@@ -189,7 +187,7 @@ func (s *Source) Lost() (uint64, error) {
 	return uint64(stats.Drops) + s.damaged.Swap(0), nil
 }
 
-// control runs f on the socket, which stays open meanwhile.
+// control calls f with the socket, which stays open during the call.
 func (s *Source) control(f func(fd int) error) error {
 	var failed error
 	if err := s.raw.Control(func(fd uintptr) { failed = f(int(fd)) }); err != nil {
@@ -198,8 +196,7 @@ func (s *Source) control(f func(fd int) error) error {
 	return failed
 }
 
-// Close ends the capture, and a Wait that blocks. A frame that Next returned
-// stays valid.
+// Close ends the capture, and a Wait that blocks. The frame that Next returned last stays valid.
 func (s *Source) Close() error {
 	s.mu.Lock()
 	memory := s.ring.memory

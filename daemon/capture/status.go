@@ -7,17 +7,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The status of a slot is the one thing that the kernel and we both write at any
-// time, so it alone is read and written atomically: that orders the rest.
+// The kernel and this process both write the status of a slot, at any time. So it is read and
+// written atomically. The atomic accesses also order the accesses to the rest of the slot.
 
-// loadStatus returns the status with which the slot begins. The slot has at
-// least four bytes, and begins at a multiple of four.
+// loadStatus returns the status, the first four bytes of a slot. The slot must begin at a multiple
+// of four.
 func loadStatus(slot []byte) uint32 {
 	_ = slot[3]
 	return atomic.LoadUint32((*uint32)(unsafe.Pointer(unsafe.SliceData(slot))))
 }
 
-// release gives a slot back to the kernel; its bytes are not ours from then on.
+// release returns a slot to the kernel, which may write to it from then on.
 func release(slot []byte) {
 	_ = slot[3]
 	atomic.StoreUint32((*uint32)(unsafe.Pointer(unsafe.SliceData(slot))), unix.TP_STATUS_KERNEL)
