@@ -8,7 +8,9 @@ const (
 	noEnv     = "functions have one environment"
 )
 
-// absent says, for what standard Lua has and scripts do not, what there is instead.
+// absent has what Lua 5.1, later versions and LuaJIT offer and scripts do not have, with the advice
+// what to use instead. It only makes messages better: what is not in the libraries does not exist,
+// whether it stands here or not.
 var absent = map[string]string{
 	"os.time":         "use attempt.time or knock.time",
 	"os.date":         "use attempt.time or knock.time; windows of time are sesame.window { ... }",
@@ -56,8 +58,8 @@ var absent = map[string]string{
 	"math.tointeger":  "use math.floor",
 }
 
-// absentMessage returns what to say about a global, or a field of one, or nothing when it is not
-// among the absent.
+// absentMessage returns the message for a global, or for a field of one, and "" when absent does
+// not have it.
 func absentMessage(global, field string) string {
 	name := global
 	if field != "" {

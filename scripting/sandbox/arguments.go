@@ -2,6 +2,7 @@ package sandbox
 
 import lua "github.com/yuin/gopher-lua"
 
+// values returns the arguments from a position on.
 func values(l *lua.LState, from int) (list []lua.LValue) {
 	for i := from; i <= l.GetTop(); i++ {
 		list = append(list, l.Get(i))
@@ -9,6 +10,7 @@ func values(l *lua.LState, from int) (list []lua.LValue) {
 	return list
 }
 
+// pushAll pushes values and returns how many they are.
 func pushAll(l *lua.LState, list []lua.LValue) int {
 	for _, v := range list {
 		l.Push(v)
@@ -16,10 +18,16 @@ func pushAll(l *lua.LState, list []lua.LValue) int {
 	return len(list)
 }
 
-// maxValues is how many values a function returns at most.
+// This file reads the arguments of library functions and returns their results. gopher-lua's own
+// CheckInt and CheckString are not used: they convert strings and numbers by other rules than
+// scripts see (numbers.go).
+
+// maxValues is how many values a function returns at most. More would overflow the registers of the
+// machine (see options in state.go).
 const maxValues = 4_000
 
-// returns pushes the values from one index to another.
+// returns pushes the values from one index to another, both included, and returns how many they
+// are. It bounds and charges them before it reads the first.
 func (s *State) returns(l *lua.LState, from, to int, value func(int) lua.LValue) int {
 	if from > to {
 		return 0
@@ -35,7 +43,7 @@ func (s *State) returns(l *lua.LState, from, to int, value func(int) lua.LValue)
 	return n
 }
 
-// int reads argument n as an integer.
+// int reads argument n as an integer: truncated, and held within 32 bits.
 func (s *State) int(l *lua.LState, n int) int {
 	f, ok := s.numeric(l, l.Get(n))
 	if !ok {
@@ -44,6 +52,7 @@ func (s *State) int(l *lua.LState, n int) int {
 	return toInt(f)
 }
 
+// optInt is int for an argument that may be absent or nil.
 func (s *State) optInt(l *lua.LState, n, otherwise int) int {
 	if l.Get(n) == lua.LNil {
 		return otherwise
@@ -60,11 +69,13 @@ func (s *State) string(l *lua.LState, n int) string {
 	return text
 }
 
+// num returns one number as the result.
 func num(l *lua.LState, f float64) int {
 	l.Push(lua.LNumber(f))
 	return 1
 }
 
+// number reads argument n as a number, which may be a string that is one.
 func (s *State) number(l *lua.LState, n int) float64 {
 	f, ok := s.numeric(l, l.Get(n))
 	if !ok {

@@ -6,10 +6,19 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
+// This file is what scripts get instead of gopher-lua's assignment to a field (OP_SETTABLE,
+// LState.setField) and to a global (OP_SETGLOBAL). It defends against three things:
+//
+//   - LTable.RawSetInt fills the array with nil up to the key: t[60000000] = 1 takes a gigabyte.
+//   - LTable.Len searches from the end of the array for a value, so #t of an array of holes costs
+//     its whole length in one instruction. trim keeps the array from ending in a hole.
+//   - A table that was made while loading must not change.
+
 const (
-	// maxGap is how far beyond the end of its array a table may be assigned: enough to use ports as keys.
+	// maxGap is how far beyond the end of its array a table may be assigned: enough to
+	// use ports as keys. The gap is charged, so a call of 4 MiB makes two such tables at most.
 	maxGap = 65_536
-	// maxChain bounds the walk along metatables, as in the Lua machine.
+	// maxChain bounds the walk along metatables, as MaxTableGetLoop does in gopher-lua.
 	maxChain = 100
 )
 
@@ -19,7 +28,8 @@ func (s *State) set(l *lua.LState) int {
 	return 0
 }
 
-// assign does what the machine's instruction does, except that it charges and keeps read-only tables so.
+// assign sets a field as the instruction of the machine does, with the metamethod __newindex.
+// Beyond that it charges, and refuses read-only tables. Hashing a long string as a key is work too.
 func (s *State) assign(l *lua.LState, object, key, value lua.LValue) {
 	if k, ok := key.(lua.LString); ok {
 		s.charge(l, int64(len(k))/64, 0)
@@ -58,7 +68,8 @@ func fieldName(key lua.LValue) string {
 	return "a field"
 }
 
-// store puts a value into the table itself.
+// store puts a value into the table itself, without metamethods. Each key that the table did not
+// have costs memory for ever: a table never forgets a key. Setting a missing key to nil is free.
 func (s *State) store(l *lua.LState, table *lua.LTable, key, value lua.LValue) {
 	s.mutable(l, table)
 	switch k := key.(type) {
@@ -89,7 +100,8 @@ func newKeyBytes(table *lua.LTable) int64 {
 	return keyBytes
 }
 
-// storeItem assigns a positive integer key. The machine would fill the array up to it.
+// storeItem assigns a positive integer key. Behind the end of the array a nil is dropped, since the
+// machine would store it, and a value is charged for all the slots up to it.
 func (s *State) storeItem(l *lua.LState, table *lua.LTable, key lua.LNumber, value lua.LValue) {
 	n := arrayLen(table)
 	gap := float64(key) - float64(n)
@@ -108,8 +120,10 @@ func (s *State) storeItem(l *lua.LState, table *lua.LTable, key lua.LNumber, val
 	}
 }
 
-// trim keeps this rule: the array of a table never ends in nil. So its length is found at once, by
-// the machine too, which looks for it from the end.
+// trim holds the invariant that the array of a table never ends in nil. So LTable.Len finds the
+// length at the first try, and arrayLen is the length. Every slot that is removed was charged when
+// it was made; removing costs an instruction. All that may set the last item to nil calls trim:
+// storeItem, table, tableRemove and tableSort.
 func (s *State) trim(l *lua.LState, table *lua.LTable) {
 	n := arrayLen(table)
 	for ; n > 0 && table.RawGetInt(n) == lua.LNil; n-- {
@@ -118,7 +132,8 @@ func (s *State) trim(l *lua.LState, table *lua.LTable) {
 	}
 }
 
-// global is g = v, while loading: in functions it does not compile.
+// global is g = v. check.go lets only the top level of a file contain it, so it runs while loading
+// alone. A name of the host cannot be assigned: other files would see it changed.
 func (s *State) global(l *lua.LState) int {
 	name, value := l.CheckString(1), l.Get(2)
 	if s.given[name] {

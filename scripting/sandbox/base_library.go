@@ -7,6 +7,8 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
+// base returns the global functions of Lua 5.1, without those that load code, read files, change
+// environments or write to a table behind its metamethods (absent.go has the list).
 func (s *State) base() map[string]lua.LGFunction {
 	return map[string]lua.LGFunction{
 		"assert":       assert,
@@ -40,7 +42,8 @@ func assert(l *lua.LState) int {
 	return l.GetTop()
 }
 
-// error raises a value; a text gets the place of the level that it names.
+// error raises a value. A string gets the place of the level that is named: 1 is the caller of
+// error.
 func (s *State) error(l *lua.LState) int {
 	object, level := l.Get(1), s.optInt(l, 2, 1)
 	if text, ok := object.(lua.LString); ok && level > 0 {
@@ -53,10 +56,11 @@ func (s *State) error(l *lua.LState) int {
 	return 0
 }
 
-// throw raises an object as it is.
+// throw raises a value as it is, without a place.
 func throw(l *lua.LState, object lua.LValue) { l.Error(object, 0) }
 
-// getmetatable tells the metatables of tables; those of strings and of the host's values are its own.
+// getmetatable returns the metatable of a table, and nil for all other values. The metatables of
+// strings and of the host's values are shared by all calls and must not reach a script.
 func getmetatable(l *lua.LState) int {
 	table, ok := l.CheckAny(1).(*lua.LTable)
 	if !ok {
@@ -67,6 +71,8 @@ func getmetatable(l *lua.LState) int {
 	return 1
 }
 
+// setmetatable changes the metatable of a table. gopher-lua's own does not ask whether the table is
+// read-only.
 func (s *State) setmetatable(l *lua.LState) int {
 	table, mt := l.CheckTable(1), l.Get(2)
 	if mt.Type() != lua.LTNil && mt.Type() != lua.LTTable {
@@ -89,6 +95,8 @@ func (s *State) ipairs(l *lua.LState) int {
 	return 3
 }
 
+// ipairsStep is the iterator of ipairs. It is one function for the whole State, so that ipairs
+// allocates nothing.
 func ipairsStep(l *lua.LState) int {
 	table, i := l.CheckTable(1), l.CheckInt(2)+1
 	value := table.RawGetInt(i)
@@ -108,8 +116,10 @@ func (s *State) pairs(l *lua.LState) int {
 	return 3
 }
 
-// next walks the array, then the other keys in the order in which they were first set. It charges
-// for what it skips.
+// next walks the array, then the other keys in the order in which they were first set, so the order
+// is the same in every run. It defends against LTable.Next, which in one step skips holes of the
+// array and keys that have no value any more: both are charged. Skipped keys are charged by the
+// number of all that are gone, which is never too low.
 func (s *State) next(l *lua.LState) int {
 	table, key := l.CheckTable(1), l.Get(2)
 	n, from := arrayLen(table), 0
@@ -137,6 +147,8 @@ func (s *State) next(l *lua.LState) int {
 	return 2
 }
 
+// print writes its arguments with tabs between them. The line is charged like a string that is
+// made.
 func (s *State) print(l *lua.LState) int {
 	var b strings.Builder
 	for i := 1; i <= l.GetTop(); i++ {
@@ -164,7 +176,7 @@ func rawget(l *lua.LState) int {
 	return 1
 }
 
-// choose is select.
+// choose is select. It returns a part of its arguments, which the machine copies.
 func (s *State) choose(l *lua.LState) int {
 	count := l.GetTop() - 1
 	if l.Get(1) == lua.LString("#") {
@@ -185,6 +197,7 @@ func (s *State) choose(l *lua.LState) int {
 	return count - n + 1
 }
 
+// tonumber converts by the rules of numbers.go. gopher-lua's own takes Go's forms of numbers.
 func (s *State) tonumber(l *lua.LState) int {
 	value := l.CheckAny(1)
 	base := 10
@@ -227,7 +240,8 @@ func (s *State) tostring(l *lua.LState) int {
 	return 1
 }
 
-// text is tostring: no value shows its address.
+// text is tostring. It shows no address: gopher-lua's own would, and an address differs from run to
+// run and helps an attacker of the process.
 func (s *State) text(l *lua.LState, v lua.LValue) string {
 	if text, ok := toText(v); ok {
 		return text
@@ -255,6 +269,7 @@ func typeName(l *lua.LState) int {
 	return 1
 }
 
+// unpack returns the items of a list, by default all that #t counts.
 func (s *State) unpack(l *lua.LState) int {
 	table := l.CheckTable(1)
 	from, to := s.optInt(l, 2, 1), s.optInt(l, 3, arrayLen(table))

@@ -5,13 +5,14 @@ import (
 	"time"
 )
 
-// Limits bound one load or one call.
+// Limits bound one load or one call. Zero or less means the default.
 type Limits struct {
-	Instructions int64 // of the Lua machine, and the work of library functions counted in them
-	Bytes        int64 // allocated, in all; what is no longer in use counts too
+	Instructions int64 // of the virtual machine; library functions charge their work as instructions
+	Bytes        int64 // allocated in all: what is no longer in use counts too
 }
 
-// The limits of a Config that names none.
+// The defaults of [Config]. A load reads tables of constants and may take longer. A call runs in
+// the loop of the daemon: 200,000 instructions take some 6 ms.
 var (
 	defaultLoad = Limits{Instructions: 5_000_000, Bytes: 64 << 20}
 	defaultCall = Limits{Instructions: 200_000, Bytes: 4 << 20}
@@ -27,20 +28,32 @@ func (l Limits) or(d Limits) Limits {
 	return l
 }
 
-// A budget counts what a script spends. It is the context of the Lua machine, which asks Done
-// before each instruction; that makes an instruction limit that needs no clock and that no script
-// can catch: once it has failed it fails for ever.
+// A budget counts what a script uses. It implements context.Context, because gopher-lua's only hook
+// before each instruction is the call of Done in mainLoopWithContext (vm.go). So the limit needs no
+// clock, no second goroutine, and no change of gopher-lua.
+//
+// Two invariants make it safe:
+//
+//   - Once err is set it stays set until the next start. Done then returns a closed channel for
+//     every instruction and charge returns false. A pcall that catches the first failure cannot run
+//     another instruction; State.attempt does not even let it catch.
+//   - Each stack of a State has the budget itself as its context (see State.pushStack). A context
+//     derived from it, as LState.NewThread makes one, would be asked instead and count nothing.
+//
+// The counters cannot overflow: every charge is bounded by the fixed limits of this package, and
+// the script ends at the first one beyond its budget.
 type budget struct {
 	limits              Limits
-	instructions, bytes int64
-	err                 error // why it is used up
+	instructions, bytes int64 // used since start
+	err                 error // ErrInstructions or ErrBytes once a limit is passed
 }
 
 var closed = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
 
 func (b *budget) start(l Limits) { *b = budget{limits: l} }
 
-// Done counts one instruction.
+// Done counts one instruction, and returns a closed channel when the budget is used up. It runs
+// before every instruction, so it does nothing else.
 func (b *budget) Done() <-chan struct{} {
 	b.instructions++
 	if b.instructions <= b.limits.Instructions && b.err == nil {
@@ -50,7 +63,8 @@ func (b *budget) Done() <-chan struct{} {
 	return closed
 }
 
-// charge counts work that a library function is about to do, and reports whether it may.
+// charge counts work that a library function is about to do, and reports whether it may do it. The
+// callers charge before they allocate.
 func (b *budget) charge(instructions, bytes int64) bool {
 	b.instructions += instructions
 	b.bytes += bytes
@@ -71,7 +85,7 @@ func (b *budget) exhaust() {
 	}
 }
 
-// message says what was used up, for people.
+// message describes the limit that was passed, with advice for the author of the script.
 func (b *budget) message() string {
 	if b.err == ErrBytes {
 		return fmt.Sprintf("the script needs more than %d KiB of memory: make fewer or smaller strings and tables", b.limits.Bytes>>10)
@@ -79,7 +93,8 @@ func (b *budget) message() string {
 	return fmt.Sprintf("the script runs for more than %d instructions: is there a loop that does not end?", b.limits.Instructions)
 }
 
-// Err is what the Lua machine raises after Done returned a closed channel.
+// Err returns the error that mainLoopWithContext raises after Done returned a closed channel. It
+// uses only the text of it.
 func (b *budget) Err() error {
 	if b.err == nil {
 		return nil

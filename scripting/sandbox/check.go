@@ -7,45 +7,63 @@ import (
 	"github.com/yuin/gopher-lua/ast"
 )
 
-// What gopher-lua compiles wrongly, slowly or not at all beyond.
+// What gopher-lua compiles wrongly, slowly or not at all.
 const (
-	maxDepth     = 500    // its compiler recurses
-	maxConstants = 20_000 // it searches the constants of a function one by one
-	maxJumps     = 500    // labels and gotos of a function: it tries each with each
-	maxErrors    = 100    // that are told of what a library has not
-	maxItems     = 25_000 // of a constructor: beyond 25,550 it stores them under wrong keys
-	maxCaptured  = 60     // variables of a function that functions within it use: the machine walks all of them at each return
+	// maxDepth is how deep statements and expressions nest. gopher-lua's compiler recurses
+	// (compileExpr, compileStmt), and so do this walk and the rewriting.
+	maxDepth = 500
+	// maxConstants is how many constants a function has. The compiler compares each new one with
+	// all others (funcContext.ConstIndex), so the work grows with the square.
+	maxConstants = 20_000
+	// maxJumps is how many labels and gotos a function has. The compiler compares each with each.
+	maxJumps = 500
+	// maxItems is how many fields a constructor has. Beyond 511 flushes of 50 the compiler writes
+	// the number of the flush into the next instruction, and gets it wrong (compileTableExpr,
+	// OP_SETLIST): items beyond 25,550 would be stored under other keys.
+	maxItems = 25_000
+	// maxCaptured is how many variables of a function the functions within it use. The machine
+	// walks a list of all open ones at each return (LState.closeUpvalues) and at each closure
+	// (findUpvalue), in one instruction. With 120 calls the list has at most 7,200.
+	maxCaptured = 60
+	// maxErrors is how many uses of absent functions are reported for one file.
+	maxErrors = 100
 )
 
 // A checker walks a tree with its scopes, before anything is rewritten. It finds what a script may
-// not do, and tells globals from locals for the rewriting.
+// not do. For the rewriting it records which identifiers are global variables.
+//
+// The contract with the rewriter: every construct that check has accepted is one that the rewriter
+// knows, no deeper than maxDepth, and globals has every identifier that is read or assigned as a
+// global. An assignment to a global, or to a variable of the chunk, is at the top level of the
+// file.
 type checker struct {
 	p       *Program
 	depth   int
-	tooDeep bool // said already
+	tooDeep bool // reported already
 	fn      *function
 	errs    []error
 
 	globals  map[*ast.IdentExpr]bool // the identifiers that are global variables
 	assigned map[string]bool         // the names of the globals that the script assigns
 	used     map[string]int          // the names of the globals that it reads, with the first line
-	absent   []absence
+	absent   []absence               // errors, unless the script assigns the global itself
 }
 
-// A function is the function being walked; the chunk is the one without a parent.
+// A function is a function that is being walked. The chunk is the one without a parent.
 type function struct {
 	parent    *function
-	blocks    []map[string]bool
+	blocks    []map[string]bool // the variables of each open block, the innermost last
 	constants map[any]bool
 	captured  map[string]bool // its variables that functions within it use
 	jumps     int
-	full      bool // of constants; said already
+	full      bool // too many constants, reported already
 }
 
-// check walks the chunk. The checker is of use when it found no errors.
+// check walks the chunk. The rewriter may use the checker only when errs is empty.
 func check(p *Program, chunk []ast.Stmt) *checker {
 	c := &checker{p: p, globals: map[*ast.IdentExpr]bool{}, assigned: map[string]bool{}, used: map[string]int{}}
 	c.function(nil, false, chunk)
+	// Only now is it known which globals the script assigns: it may define its own os.
 	for _, a := range c.absent {
 		if !c.assigned[a.global] && len(c.errs) < maxErrors {
 			c.errs = append(c.errs, p.errorAtName(a.line, a.global, "%s", a.message))
@@ -54,7 +72,7 @@ func check(p *Program, chunk []ast.Stmt) *checker {
 	return c
 }
 
-// reads returns the globals that the script reads, in the order of their lines.
+// reads returns the globals that the script reads, ordered by line and name.
 func (c *checker) reads() []read {
 	list := make([]read, 0, len(c.used))
 	for name, line := range c.used {
@@ -66,17 +84,19 @@ func (c *checker) reads() []read {
 	return list
 }
 
+// function walks a function with its parameters.
 func (c *checker) function(params []string, variadic bool, body []ast.Stmt) {
 	c.fn = &function{parent: c.fn, constants: map[any]bool{}, captured: map[string]bool{}}
 	c.fn.blocks = []map[string]bool{{}}
 	c.declare(params...)
 	if variadic {
-		c.declare("arg") // Lua 5.0's table of arguments; gopher-lua still reserves the name
+		c.declare("arg") // gopher-lua still declares Lua 5.0's table of arguments under this name
 	}
 	c.statements(body)
 	c.fn = c.fn.parent
 }
 
+// block walks a block that begins with these variables.
 func (c *checker) block(body []ast.Stmt, names ...string) {
 	c.fn.blocks = append(c.fn.blocks, map[string]bool{})
 	c.declare(names...)
@@ -84,14 +104,17 @@ func (c *checker) block(body []ast.Stmt, names ...string) {
 	c.fn.blocks = c.fn.blocks[:len(c.fn.blocks)-1]
 }
 
+// declare adds variables to the innermost block. From here on their names are not globals.
 func (c *checker) declare(names ...string) {
 	for _, name := range names {
 		c.fn.blocks[len(c.fn.blocks)-1][name] = true
 	}
 }
 
-// owner returns the function that declared a variable, or nil for a global. The chunk may share as
-// many variables as it likes: it runs once.
+// owner returns the function that declared a variable, or nil for a global. It counts the variables
+// that a function shares with functions inside it. The chunk may share any number: it runs once,
+// and it has returned when handlers run, so its variables are not in the list that the machine
+// walks.
 func (c *checker) owner(line int, name string) *function {
 	for fn := c.fn; fn != nil; fn = fn.parent {
 		for _, names := range fn.blocks {
@@ -114,7 +137,8 @@ func (c *checker) fail(line int, format string, args ...any) {
 	c.errs = append(c.errs, c.p.errorAt(line, 0, format, args...))
 }
 
-// deeper counts one level of nesting, and refuses the level that would be too deep.
+// deeper enters a level of nesting and reports whether it may be walked. The caller leaves the
+// level with depth-- if so. Too deep is reported once.
 func (c *checker) deeper(line int) bool {
 	if c.depth++; c.depth <= maxDepth {
 		return true
@@ -176,7 +200,9 @@ func (c *checker) statement(stmt ast.Stmt) {
 	}
 }
 
-// local declares after the values, but a single function before: it may call itself.
+// local declares the variables after it has walked the values, as Lua does: in "local x = x" the
+// second x is an outer one. gopher-lua declares a single function before (compileLocalAssignStmt),
+// so that "local function f" can call itself, and its parser makes "local f = function" the same.
 func (c *checker) local(stmt *ast.LocalAssignStmt) {
 	if isLocalFunction(stmt) {
 		c.declare(stmt.Names...)
@@ -185,6 +211,7 @@ func (c *checker) local(stmt *ast.LocalAssignStmt) {
 	c.declare(stmt.Names...)
 }
 
+// isLocalFunction reports whether a statement declares one variable with a function as its value.
 func isLocalFunction(stmt *ast.LocalAssignStmt) bool {
 	if len(stmt.Names) != 1 || len(stmt.Exprs) != 1 {
 		return false
@@ -193,7 +220,7 @@ func isLocalFunction(stmt *ast.LocalAssignStmt) bool {
 	return ok
 }
 
-// repeat is not a block like the others: its condition sees the locals of its body.
+// repeat walks a loop whose condition belongs to the block of its body and sees its variables.
 func (c *checker) repeat(stmt *ast.RepeatStmt) {
 	c.fn.blocks = append(c.fn.blocks, map[string]bool{})
 	c.statements(stmt.Stmts)
@@ -201,6 +228,7 @@ func (c *checker) repeat(stmt *ast.RepeatStmt) {
 	c.fn.blocks = c.fn.blocks[:len(c.fn.blocks)-1]
 }
 
+// definition walks "function a.b.c()" or "function a:m()". The second has a parameter self.
 func (c *checker) definition(stmt *ast.FuncDefStmt) {
 	params := stmt.Func.ParList.Names
 	if stmt.Name.Func != nil {
@@ -213,7 +241,9 @@ func (c *checker) definition(stmt *ast.FuncDefStmt) {
 	c.function(params, stmt.Func.ParList.HasVargs, stmt.Func.Stmts)
 }
 
-// assign checks one target of an assignment.
+// assign checks one target of an assignment. A function must not assign a global or a variable of
+// the chunk: that would be memory that outlives a call, and a reload of the file would lose it.
+// Variables of functions around it may be assigned: State.restore looks after those that live on.
 func (c *checker) assign(target ast.Expr) {
 	variable, ok := target.(*ast.IdentExpr)
 	if !ok {
@@ -236,12 +266,14 @@ func (c *checker) assign(target ast.Expr) {
 	}
 }
 
+// jump counts a label or a goto.
 func (c *checker) jump(line int) {
 	if c.fn.jumps++; c.fn.jumps == maxJumps+1 {
 		c.fail(line, "more than %d labels and gotos in one function", maxJumps)
 	}
 }
 
+// constant counts a constant of the function: a name of a field or global, a string or a number.
 func (c *checker) constant(line int, value any) {
 	c.fn.constants[value] = true
 	if len(c.fn.constants) > maxConstants && !c.fn.full {

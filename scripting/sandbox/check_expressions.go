@@ -12,6 +12,7 @@ func (c *checker) expressions(list []ast.Expr) {
 	}
 }
 
+// expression walks an expression. Unknown kinds, true, false, nil and "..." have nothing to check.
 func (c *checker) expression(e ast.Expr) {
 	if !c.deeper(e.Line()) {
 		return
@@ -49,7 +50,8 @@ func (c *checker) expression(e ast.Expr) {
 	}
 }
 
-// number refuses what gopher-lua would silently read as not-a-number.
+// number refuses a number that is none. gopher-lua would compile it as not-a-number (lnumberValue
+// in compile.go).
 func (c *checker) number(e *ast.NumberExpr) {
 	f, ok := parseNumber(e.Value)
 	if !ok {
@@ -58,13 +60,15 @@ func (c *checker) number(e *ast.NumberExpr) {
 	c.constant(e.Line(), math.Float64bits(f))
 }
 
+// read records the use of a variable when it is a global.
 func (c *checker) read(e *ast.IdentExpr) {
 	if c.owner(e.Line(), e.Value) == nil {
 		c.readGlobal(e, "")
 	}
 }
 
-// readGlobal notes a global, and the name of the field that is taken from it at once.
+// readGlobal records the use of a global. The field is the name that is taken from it at once, as
+// time in os.time, or "": the message for what is absent depends on both.
 func (c *checker) readGlobal(e *ast.IdentExpr, field string) {
 	c.globals[e] = true
 	c.constant(e.Line(), e.Value)
@@ -76,6 +80,7 @@ func (c *checker) readGlobal(e *ast.IdentExpr, field string) {
 	}
 }
 
+// field walks t.k or t[k].
 func (c *checker) field(e *ast.AttrGetExpr) {
 	library, isName := e.Object.(*ast.IdentExpr)
 	key, isConstant := e.Key.(*ast.StringExpr)
@@ -87,6 +92,7 @@ func (c *checker) field(e *ast.AttrGetExpr) {
 	c.expression(e.Key)
 }
 
+// call walks f(...) or t:m(...).
 func (c *checker) call(e *ast.FuncCallExpr) {
 	if e.Func != nil {
 		c.expression(e.Func)
@@ -97,6 +103,7 @@ func (c *checker) call(e *ast.FuncCallExpr) {
 	c.expressions(e.Args)
 }
 
+// table walks a constructor, unless it has too many fields.
 func (c *checker) table(e *ast.TableExpr) {
 	if len(e.Fields) > maxItems {
 		c.fail(e.Line(), "more than %d items in one constructor", maxItems)
@@ -110,8 +117,7 @@ func (c *checker) table(e *ast.TableExpr) {
 	}
 }
 
-// An absence is the use of something that standard Lua has and scripts do not. It is an error
-// unless the script defines that global itself.
+// An absence is the use of something that standard Lua has and scripts do not have.
 type absence struct {
 	line    int
 	global  string

@@ -14,33 +14,38 @@ import (
 	"github.com/yuin/gopher-lua/parse"
 )
 
-// MaxSource is the size of the largest script in bytes.
+// MaxSource is the size of the largest script in bytes. It bounds all work of Compile, together
+// with the limits in token.go and check.go.
 const MaxSource = 256 << 10
 
-// What a compiled function may hold. gopher-lua counts upvalues in a byte and jumps in 18 bits, and
-// checks neither.
+// What a compiled function may hold. gopher-lua counts the captured variables (upvalues) of a
+// function in a byte (FunctionProto.NumUpvalues), and has 18 bits with a sign for the distance of a
+// jump (opMaxArgSbx). Its compiler checks neither, so a larger function would use other variables
+// or jump to other places than it was written to.
 const (
 	maxUpvalues = 250
 	maxCode     = 100_000
 )
 
-// A Program is one parsed, checked, rewritten and compiled Lua file. It is immutable; any number of
-// states may run it.
+// A Program is one parsed, checked, rewritten and compiled Lua file. It is immutable, and any
+// number of States may run it at the same time.
 type Program struct {
 	Name   string // the prefix of every message, for example "ssh.lua"
-	Source []byte
+	Source []byte // without byte order mark and first line of a shell; not to be changed
 
-	proto *lua.FunctionProto // takes the hidden functions, returns the script's main function
+	proto *lua.FunctionProto // takes the functions of hidden in their order, returns the script's main function
 	reads []read             // the globals that it reads
 }
 
-// A read is a global that a program reads, at its first place.
+// A read is a global that a program reads, with the first line that does.
 type read struct {
 	name string
 	line int
 }
 
-// Compile reads a script. An error is an [*Error], or several of them joined.
+// Compile parses, checks, rewrites and compiles a script. It copies source. The name may be any
+// text; it stands before each message. An error is an [*Error], or several of them joined: up to
+// 100 when check finds more than one.
 func Compile(name string, source []byte) (*Program, error) {
 	source = plainText(source)
 	p := &Program{Name: name, Source: source}
@@ -73,8 +78,9 @@ func Compile(name string, source []byte) (*Program, error) {
 	return p, nil
 }
 
-// plainText returns a copy of a file without what editors and shells put at its
-// head: a byte order mark, and a first line that begins with a hash.
+// plainText returns a copy of a file without what editors and shells put at its head: a byte order
+// mark, and a first line that begins with #. The line becomes blanks, so that the numbers of lines
+// and columns stay.
 func plainText(source []byte) []byte {
 	source = bytes.Clone(bytes.TrimPrefix(source, []byte("\ufeff")))
 	for i := 0; i < len(source) && source[0] == '#' && source[i] != '\n'; i++ {
@@ -88,7 +94,8 @@ func plainText(source []byte) []byte {
 	return source
 }
 
-// Chunk returns the tree as it was written, before rewriting. The caller owns it.
+// Chunk parses the program again and returns the tree as it was written. The rewriting changes its
+// tree in place, so it cannot serve for this. The caller owns the result.
 func (p *Program) Chunk() []ast.Stmt {
 	chunk, err := parse.Parse(bytes.NewReader(p.Source), p.Name)
 	if err != nil {
@@ -97,7 +104,8 @@ func (p *Program) Chunk() []ast.Stmt {
 	return chunk
 }
 
-// within refuses functions that the machine would run wrongly.
+// within refuses functions that gopher-lua has compiled and that the machine would run wrongly. It
+// looks at the result, since the rewriting adds variables and instructions.
 func (p *Program) within(proto *lua.FunctionProto) error {
 	switch {
 	case len(proto.DbgUpvalues) > maxUpvalues:
@@ -113,9 +121,10 @@ func (p *Program) within(proto *lua.FunctionProto) error {
 	return nil
 }
 
+// atLine finds the place that gopher-lua writes into some messages (compile.go, resolveGoto).
 var atLine = regexp.MustCompile(` at line (\d+)`)
 
-// uncompiled says in plain words what the compiler refused.
+// uncompiled returns what gopher-lua's compiler refused, in plain words.
 func (p *Program) uncompiled(err error) error {
 	failed := new(lua.CompileError)
 	if !errors.As(err, &failed) {
@@ -134,10 +143,11 @@ func (p *Program) uncompiled(err error) error {
 	case strings.HasPrefix(message, "cannot use '...'"):
 		message = "'...' outside a function that takes '...'"
 	}
-	// The line of a label is that of the token behind it.
+	// The line of a label is that of the token behind it, which may be behind the end of the file.
 	return p.errorAt(min(line, 1+bytes.Count(p.Source, []byte("\n"))), 0, "%s", message)
 }
 
+// errorAt returns an Error at a place of the source. Line and column count from 1; 0 is unknown.
 func (p *Program) errorAt(line, column int, format string, args ...any) *Error {
 	return &Error{
 		File:       p.Name,
@@ -148,7 +158,8 @@ func (p *Program) errorAt(line, column int, format string, args ...any) *Error {
 	}
 }
 
-// errorAtName adds the column of the first use of a variable on the line: the tree has no columns.
+// errorAtName is errorAt with the column of the first use of a variable on the line. The tree of
+// gopher-lua has no columns, so the tokens are read once more.
 func (p *Program) errorAtName(line int, name string, format string, args ...any) *Error {
 	e := p.errorAt(line, 0, format, args...)
 	for s := newScan(p); s.next() == nil && s.token.Type != parse.EOF && s.token.Pos.Line <= line; {

@@ -6,7 +6,9 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// What tables cost in bytes, as gopher-lua allocates them: rounded up.
+// What gopher-lua allocates for tables and functions, in bytes, rounded up for 64 bits.
+// TestExhaustingScriptsEnd proves that scripts which use all their bytes for them really allocate
+// no more than a small multiple.
 const (
 	tableBytes    = 128  // an empty table
 	slotBytes     = 32   // a slot of the array, with its growth
@@ -17,7 +19,9 @@ const (
 	registerBytes = 32 // a value among the arguments of a function, which the machine may hold twice
 )
 
-// table charges for a constructor's result.
+// table charges for the result of a constructor. It comes after the allocation, which is bounded:
+// a constructor has at most maxItems fields (check.go), a list of values at its end is at most
+// maxValues long, and key has charged for computed keys.
 func (s *State) table(l *lua.LState) int {
 	t := l.CheckTable(1)
 	n := arrayLen(t)
@@ -27,9 +31,9 @@ func (s *State) table(l *lua.LState) int {
 	return 1
 }
 
-// key charges for a computed key of a constructor before the machine uses it. The constructor has
-// had position fields until then, so that its array may end at position at most: what is beyond is
-// a gap.
+// key charges for a computed key of a constructor before the machine stores the field with
+// LTable.RawSet. At that moment the constructor has had position fields, so its array has at most
+// position items. What is between them and the key is a gap that the machine fills.
 func (s *State) key(l *lua.LState) int {
 	key, position := l.Get(1), float64(l.CheckNumber(2))
 	switch k := key.(type) {
@@ -53,14 +57,16 @@ func (s *State) key(l *lua.LState) int {
 	return 1
 }
 
-// function charges for a function that was just made.
+// function charges for a function that OP_CLOSURE has just made. Its size is bounded by maxUpvalues
+// (compile.go).
 func (s *State) function(l *lua.LState) int {
 	fn := l.CheckFunction(1)
 	s.charge(l, 0, functionBytes+int64(len(fn.Upvalues))*upvalueBytes)
 	return 1
 }
 
-// args charges for values that are passed on as "...".
+// args charges for values that are passed on as "...". OP_VARARG copies all of them in one
+// instruction, and a recursive function could make the list longer at each level.
 func (s *State) args(l *lua.LState) int {
 	n := l.GetTop()
 	if n > maxValues {

@@ -36,8 +36,8 @@
 //   - Bytes. All that a script allocates adds up, whether it is still in use or not.
 //
 // Other limits are fixed, because the budget would notice too late: a string has at most 64 KiB
-// (MaxString), a function returns at most 4,000 values (maxValues), an array grows by at most 65,536
-// items at once (maxGap), 120 calls and 20 pcalls nest.
+// (MaxString), a function returns at most 4,000 values (maxValues), an array grows by at most
+// 65,536 items at once (maxGap), 120 calls and 20 pcalls nest.
 //
 // # What a script reaches
 //

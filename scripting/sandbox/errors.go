@@ -13,7 +13,7 @@ var (
 	ErrBroken       = errors.New("the Lua machine failed")
 )
 
-// An Error is a message with its place in a script.
+// An Error is a message with its place in a script. It does not change after it was made.
 type Error struct {
 	File         string
 	Line, Column int // from 1; 0 when unknown
@@ -42,8 +42,8 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Cause }
 
-// Detail returns Error followed, when the source is known, by the line and, when the column is
-// known, by a caret under it.
+// Detail returns Error, followed by the line of the source when that is known, and by a caret under
+// the column when that is known. It has no newline at its end.
 func (e *Error) Detail() string {
 	if e.SourceLine == "" || e.Line == 0 {
 		return e.Error()
@@ -56,7 +56,7 @@ func (e *Error) Detail() string {
 	return detail
 }
 
-// blank returns spaces as wide as text, keeping tabs so that a caret stays under its character.
+// blank returns spaces as wide as text. Tabs stay, so that a caret stands under its character.
 func blank(text string) string {
 	return strings.Map(func(r rune) rune {
 		if r == '\t' {
@@ -66,7 +66,7 @@ func blank(text string) string {
 	}, text)
 }
 
-// sourceLine returns line n of source, from 1, or nothing.
+// sourceLine returns line n of source, from 1, without its end; "" when there is none.
 func sourceLine(source []byte, n int) string {
 	for line := range strings.Lines(string(source)) {
 		if n--; n == 0 {

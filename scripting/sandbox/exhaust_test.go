@@ -86,7 +86,8 @@ func exhaust(t testing.TB, script string) (*State, *lua.LFunction) {
 	return st.State, st.Global("main").(*lua.LFunction)
 }
 
-// What is allocated, in all and not at once, stays within a small multiple of the limit of 4 MiB; BenchmarkExhausting shows the time.
+// What is allocated, in all and not at once, stays within a small multiple of the limit of 4 MiB;
+// BenchmarkExhausting shows the time.
 func TestExhaustingScriptsEnd(t *testing.T) {
 	for _, tt := range exhausting {
 		t.Run(tt.name, func(t *testing.T) {

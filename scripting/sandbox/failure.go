@@ -10,18 +10,24 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
+// This file turns what gopher-lua raises into an Error with the place in the script, in plain
+// words.
+
 var address = regexp.MustCompile(`(table|function|userdata|thread|channel): 0x[0-9a-f]+`)
 
-// withoutAddress takes the addresses out of a message of the machine: they differ
-// from run to run.
+// withoutAddress removes addresses from a message of the machine. They differ from run to run,
+// which would make a replay differ, and they would help an attacker of the process.
 func withoutAddress(message string) string { return address.ReplaceAllString(message, "$1") }
 
-// raise raises a Go error so that the one who called Run or Call gets it back whole.
+// raise raises a Go error as a value of the machine. The caller of Run or Call gets this very error
+// back, with its type. The metatable is nil, so a script cannot do anything with the value.
 func raise(l *lua.LState, err error) {
 	l.Error(&lua.LUserData{Value: err, Metatable: lua.LNil}, 0)
 }
 
-// failure turns what the machine returned into an Error with its place.
+// failure turns an error of the machine into an Error with its place. A panic breaks the State. An
+// error of the host is returned as it is. The place is the one in the message, or else the
+// innermost line of a program in the trace.
 func (s *State) failure(err error) error {
 	api := new(lua.ApiError)
 	if !errors.As(err, &api) {
@@ -45,6 +51,7 @@ func (s *State) failure(err error) error {
 	return e
 }
 
+// errorIn returns an Error with the line of the source, when the file is one of this State's.
 func (s *State) errorIn(file string, line int, message string) *Error {
 	if p := s.programs[file]; p != nil {
 		return p.errorAt(line, 0, "%s", message)
@@ -52,7 +59,8 @@ func (s *State) errorIn(file string, line int, message string) *Error {
 	return &Error{File: file, Line: line, Message: message}
 }
 
-// describe turns an error object into text.
+// describe returns the text of a value that was raised: a string or number itself, or what a
+// table's __tostring or message says.
 func (s *State) describe(object lua.LValue) string {
 	if text, ok := toText(object); ok {
 		return text
@@ -70,14 +78,15 @@ func (s *State) describe(object lua.LValue) string {
 	return "an error was raised with a table: expected a text, or a table with a message"
 }
 
-// described asks the table's own __tostring, with what is left of the budget.
+// described returns what the table's own __tostring returns, or false. It is code of the script, so
+// it runs with what is left of the budget, and attempt panics when that is used up.
 func (s *State) described(table *lua.LTable) (text string, ok bool) {
 	fn, ok := s.l.GetMetaField(table, "__tostring").(*lua.LFunction)
 	if !ok || s.budget.err != nil {
 		return "", false
 	}
 	defer func() {
-		if recover() != nil { // it used up the rest
+		if recover() != nil { // the budget is used up: the original error is reported without a text
 			text, ok = "", false
 		}
 	}()
@@ -88,7 +97,8 @@ func (s *State) described(table *lua.LTable) (text string, ok bool) {
 	return toText(results[0])
 }
 
-// place takes the place off the head of a message, when it is one of this state's programs.
+// place cuts "file:line:" off the head of a message, when the file is one of this State's programs.
+// Otherwise file is empty.
 func (s *State) place(message string) (file string, line int, rest string) {
 	for name := range s.programs {
 		after, ok := strings.CutPrefix(message, name+":")
@@ -113,7 +123,8 @@ func (s *State) traced(trace string) (file string, line int) {
 	return "", 0
 }
 
-// The machine's messages, in plain words.
+// plainer has the messages of gopher-lua (state.go, vm.go) with what authors of scripts read
+// instead.
 var plainer = []struct {
 	pattern *regexp.Regexp
 	message string
@@ -128,6 +139,7 @@ var plainer = []struct {
 	{regexp.MustCompile(`^registry overflow$`), "too many values at once: calls are nested too deeply, or have too many arguments"},
 }
 
+// plain returns a message of the machine in plain words and without addresses.
 func plain(message string) string {
 	message = withoutAddress(message)
 	for _, p := range plainer {

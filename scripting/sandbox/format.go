@@ -9,7 +9,7 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// A conversion is one "%5.2f" of a format.
+// A conversion is one conversion specification of a format, such as "%5.2f".
 type conversion struct {
 	flags            string
 	width, precision string // digits; a precision may be empty and given
@@ -17,7 +17,10 @@ type conversion struct {
 	verb             byte
 }
 
-// stringFormat is string.format: C's conversions, without that of pointers and with %q.
+// stringFormat is string.format (reference manual 5.1, section 5.4): C's conversions without %p,
+// and %q. gopher-lua's own passes any width to Go's fmt, which would make a string of that length.
+// Here width and precision have at most two digits, as in Lua 5.1, and the length is checked after
+// each part.
 func (s *State) stringFormat(l *lua.LState) int {
 	format := s.string(l, 1)
 	var b strings.Builder
@@ -26,7 +29,7 @@ func (s *State) stringFormat(l *lua.LState) int {
 		b.WriteString(text)
 		s.fits(l, b.Len())
 		if !found {
-			return s.give(l, b.String())
+			return s.pushString(l, b.String())
 		}
 		if strings.HasPrefix(rest, "%") {
 			b.WriteByte('%')
@@ -60,7 +63,7 @@ func (s *State) conversion(l *lua.LState, text string) (c conversion, rest strin
 	return c, rest[1:]
 }
 
-// digits cuts the digits off the head of a text.
+// digits splits a text behind the digits at its head.
 func digits(text string) (number, rest string) {
 	rest = strings.TrimLeft(text, "0123456789")
 	return text[:len(text)-len(rest)], rest
@@ -75,6 +78,7 @@ func (c conversion) spec(verb byte) string {
 	return spec + string(verb)
 }
 
+// convert returns argument n as its conversion wants it.
 func (s *State) convert(l *lua.LState, n int, c conversion) string {
 	if n > l.GetTop() {
 		l.ArgError(n, "no value for '"+c.spec(c.verb)+"'")
@@ -114,7 +118,7 @@ func (c conversion) pad(text string) string {
 	return space + text
 }
 
-// integer reads a number as %d does: towards zero.
+// integer reads argument n as an integer of 64 bits, rounded towards zero as %d does.
 func (s *State) integer(l *lua.LState, n int) int64 {
 	f := math.Trunc(s.number(l, n))
 	if !(math.Abs(f) < 1<<63) {
@@ -123,8 +127,8 @@ func (s *State) integer(l *lua.LState, n int) int64 {
 	return int64(f)
 }
 
-// real formats as C does where Go differs: the default precision of %g, and the names of infinity
-// and not-a-number.
+// real formats a number as C does. Go differs in the default precision of %g, and in the names of
+// infinity and not-a-number.
 func (c conversion) real(f float64) string {
 	if math.IsInf(f, 0) || math.IsNaN(f) {
 		return c.pad(numberText(f))
@@ -135,7 +139,7 @@ func (c conversion) real(f float64) string {
 	return fmt.Sprintf(c.spec(c.verb), f)
 }
 
-// quote writes a string so that Lua reads it back.
+// quote writes a string so that Lua reads the same string back. It may be four times as long.
 func quote(text string) string {
 	var b strings.Builder
 	b.WriteByte('"')

@@ -8,8 +8,23 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// freeze walks values without recursion: a list may be as long as memory allows. What functions
-// have captured may change until the load is over.
+// This file keeps what a script made while loading from changing afterwards. Two kinds of memory
+// would otherwise outlive a call: tables, and variables that a function has captured.
+//
+// Tables are entered into State.frozen. Every way to write to a table asks State.mutable first: the
+// hidden function of t[k] = v, setmetatable, table.insert, table.remove and table.sort. rawset does
+// not exist, and the instructions OP_SETTABLE and OP_SETTABLEKS are left only in constructors,
+// where the table is new (rewrite.go).
+//
+// Captured variables are found when a function is frozen. check.go refuses at compile time to
+// assign a variable of the chunk in a function. What remains are variables of a function that was
+// called while loading. They are compared after each call: see restore.
+
+// freeze makes values, and all that a script can reach from them, read-only. It walks without
+// recursion, because a list may be as long as the budget allows, and it visits each table once.
+//
+// While loading it does not follow what functions have captured: a module's functions may still
+// change it until the load is over.
 func (s *State) freeze(from origin, values ...lua.LValue) {
 	for len(values) > 0 {
 		v := values[len(values)-1]
@@ -32,9 +47,9 @@ func (s *State) freeze(from origin, values ...lua.LValue) {
 	}
 }
 
-// A cell is a variable that outlives calls, because a function that outlives them has captured it,
-// and that some function assigns. Variables of the chunk are never so: their assignment does not
-// compile.
+// A cell is a captured variable that some function assigns, and that outlives calls because a
+// function that outlives them holds it. A variable of the chunk is never a cell: a function that
+// assigns one does not compile.
 type cell struct {
 	variable *lua.Upvalue
 	value    lua.LValue // as it was after loading
@@ -42,7 +57,8 @@ type cell struct {
 	fn       *lua.FunctionProto
 }
 
-// captured returns what a function holds, once, and notes the cells among it.
+// captured returns the values of the variables that a function has captured, and records the cells
+// among them. For a function that it has seen before it returns nothing.
 func (s *State) captured(fn *lua.LFunction) (values []lua.LValue) {
 	if fn.IsG || s.known[fn] {
 		return nil
@@ -61,14 +77,15 @@ func (s *State) captured(fn *lua.LFunction) (values []lua.LValue) {
 	return values
 }
 
-// assignsCaptured reports whether a function, or one that it makes, assigns to a
-// variable that it has captured.
+// assignsCaptured reports whether a function, or one that it makes, assigns to a captured variable.
+// It looks for the instruction OP_SETUPVAL, whose number is in the upper 6 of 32 bits.
 func assignsCaptured(proto *lua.FunctionProto) bool {
 	assigns := func(instruction uint32) bool { return int(instruction>>26) == lua.OP_SETUPVAL }
 	return slices.ContainsFunc(proto.Code, assigns) || slices.ContainsFunc(proto.FunctionPrototypes, assignsCaptured)
 }
 
-// restore undoes what a call left behind in captured variables, and says so.
+// restore gives each cell the value again that it had after loading. It returns an error when one
+// was changed: the script relies on memory that a reload would lose.
 func (s *State) restore() (err error) {
 	for _, c := range s.cells {
 		if sameValue(c.variable.Value(), c.value) {
@@ -83,12 +100,15 @@ func (s *State) restore() (err error) {
 	return err
 }
 
+// sameValue reports whether two values are identical; not-a-number is identical to itself here.
 func sameValue(a, b lua.LValue) bool {
 	x, isNumber := a.(lua.LNumber)
 	y, areNumbers := b.(lua.LNumber)
 	return a == b || isNumber && areNumbers && math.IsNaN(float64(x)) && math.IsNaN(float64(y))
 }
 
+// mutable raises an error when a table is read-only. Everything that writes to a table calls it
+// first.
 func (s *State) mutable(l *lua.LState, table *lua.LTable) {
 	switch s.frozen[table] {
 	case fromHost:
@@ -103,6 +123,6 @@ type origin uint8
 
 const (
 	fromHost   origin = iota + 1
-	fromModule        // what a module returned, while the load goes on; what its functions hold may still change
-	fromLoad
+	fromModule        // what a module returned; until the load ends its functions may change what they captured
+	fromLoad          // made by the script
 )

@@ -8,7 +8,8 @@ import (
 )
 
 // stringGsub replaces matches by a text, by what a table holds under the first capture, or by what
-// a function returns for the captures.
+// a function returns for the captures. It checks the length of the result after each match, so it
+// stops at MaxString and one replacement.
 func (s *State) stringGsub(l *lua.LState) int {
 	m := s.matcher(l, true)
 	replace := s.replacer(l, m)
@@ -33,10 +34,10 @@ func (s *State) stringGsub(l *lua.LState) int {
 		}
 	}
 	b.WriteString(m.subject[min(at, len(m.subject)):])
-	return s.give(l, b.String()) + num(l, float64(count))
+	return s.pushString(l, b.String()) + num(l, float64(count))
 }
 
-// replacer returns what a match is replaced by.
+// replacer returns the function that gives the replacement of a match.
 func (s *State) replacer(l *lua.LState, m *matcher) func(from, to int) string {
 	switch by := l.Get(3).(type) {
 	case *lua.LTable:
@@ -71,8 +72,8 @@ func (s *State) replacement(l *lua.LState, value lua.LValue, match string) strin
 	return text
 }
 
-// checkTemplate refuses what follows a percent sign in a replacement, unless it is a capture that
-// exists or another percent sign.
+// checkTemplate raises an error when a percent sign in a replacement is not followed by a capture
+// that exists or by another percent sign. expand relies on it.
 func (s *State) checkTemplate(l *lua.LState, template string, captures int) {
 	for i := 0; i < len(template); i++ {
 		if template[i] != '%' {
@@ -88,7 +89,7 @@ func (s *State) checkTemplate(l *lua.LState, template string, captures int) {
 	}
 }
 
-// expand fills a match into a template.
+// expand returns the template with the captures of a match filled in.
 func (s *State) expand(l *lua.LState, m *matcher, template string, from, to int) string {
 	s.charge(l, int64(len(template))/8, 0)
 	var b strings.Builder

@@ -18,7 +18,8 @@ const (
 	ours    = "cannot change this table: it is part of the language here"
 )
 
-// Each script does its harm in main, and gets no further than want says; "" is a script that does no harm.
+// Each script does its harm in main, and gets no further than want says; "" is a script that does
+// no harm.
 var hostile = []struct{ name, script, want string }{
 	{"endless loop", `function main() while true do end end`, "test.lua:1: " + endless},
 	{"endless repeat", `function main() repeat until false end`, "test.lua:1: " + endless},
@@ -131,8 +132,8 @@ func TestHostileScripts(t *testing.T) {
 	}
 }
 
-// A script spends the same wherever and how often it runs.
-func TestSpendingIsDeterministic(t *testing.T) {
+// A script uses the same amount wherever and how often it runs.
+func TestUseIsDeterministic(t *testing.T) {
 	for _, tt := range hostile {
 		var first [2]int64
 		for run := range 2 {
@@ -149,14 +150,14 @@ func TestSpendingIsDeterministic(t *testing.T) {
 					first = [2]int64{instructions, bytes}
 				}
 				if got := [2]int64{instructions, bytes}; got != first {
-					t.Errorf("%s: run %d call %d spent %v, the first %v", tt.name, run, call, got, first)
+					t.Errorf("%s: run %d call %d used %v, the first %v", tt.name, run, call, got, first)
 				}
 			}
 		}
 	}
 }
 
-func TestCausesAreTold(t *testing.T) {
+func TestCausesAreReported(t *testing.T) {
 	for script, want := range map[string]error{
 		`function main() while true do end end`:                                            ErrInstructions,
 		`function main() local t = {} for i = 1, 1e6 do t[i] = {} end end`:                 ErrBytes,

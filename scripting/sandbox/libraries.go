@@ -8,7 +8,12 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// open gives scripts the libraries. They are those of Lua 5.1 with these differences:
+// open gives scripts the libraries. None of gopher-lua's own libraries is opened: they allocate
+// without limit (string.rep, table.concat, string.format), match patterns without a bound on their
+// work, show addresses and reach the machine. What scripts get is written here, function by
+// function.
+//
+// The libraries are those of Lua 5.1 with these differences:
 //
 //   - Reading a global that nobody has defined is an error, and so is reading a function that a
 //     library does not have.
@@ -38,6 +43,7 @@ func (s *State) open() {
 	s.strict(s.l.G.Global, "")
 }
 
+// library makes a table of functions a global. SetGlobal makes it read-only.
 func (s *State) library(name string, functions map[string]lua.LGFunction) *lua.LTable {
 	table := s.l.CreateTable(0, len(functions))
 	s.fill(table, functions)
@@ -53,7 +59,8 @@ func (s *State) fill(table *lua.LTable, functions map[string]lua.LGFunction) {
 	}
 }
 
-// strict makes reading what is not there an error, which says what there is instead.
+// strict makes reading what is not there an error, which names what there is instead. library is
+// "" for the table of globals. The field __metatable keeps scripts from replacing the metatable.
 func (s *State) strict(table *lua.LTable, library string) {
 	mt := s.l.CreateTable(0, 2)
 	mt.RawSetString("__metatable", lua.LFalse)

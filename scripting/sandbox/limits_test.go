@@ -18,8 +18,8 @@ func TestNamesHaveALength(t *testing.T) {
 	}
 }
 
-// A file of nothing but mistakes is refused in bounded time, with bounded words.
-func TestMistakesAreToldUpToANumber(t *testing.T) {
+// Of a file of nothing but mistakes only so many are reported.
+func TestMistakesAreBounded(t *testing.T) {
 	_, err := Compile("a.lua", []byte(strings.Repeat("x=os.a\n", 37_000)))
 	all, ok := err.(interface{ Unwrap() []error })
 	if !ok || len(all.Unwrap()) != maxErrors {

@@ -2,18 +2,22 @@ package sandbox
 
 import "strings"
 
-// A matcher matches a pattern at places of a subject. It backtracks, so that the work may grow with
-// a power of the subject's length; step is called for every eighth step, and stops it by panicking.
+// A matcher matches a pattern at places of a subject. It backtracks, so its work may grow with a
+// power of the subject's length. Therefore every loop here counts its rounds, and every eighth
+// round calls step, which charges an instruction and stops the matcher with a Lua error. Eight
+// rounds take about as long as one instruction of the machine.
+//
+// The recursion is bounded by the number of quantifiers in a pattern, which is below maxPattern.
 type matcher struct {
 	*pattern
 	subject string
 	step    func()
-	steps   int
+	steps   int // rounds so far
 
 	from, to [maxCaptures]int // of the captures; to is -1 for a position
 }
 
-// find looks for the first match at or after a place.
+// find returns the first match at or after a place, as two offsets.
 func (m *matcher) find(at int) (from, to int, ok bool) {
 	for ; at <= len(m.subject); at++ {
 		if to := m.match(at, 0); to >= 0 {
@@ -26,14 +30,15 @@ func (m *matcher) find(at int) (from, to int, ok bool) {
 	return 0, 0, false
 }
 
+// count counts a round.
 func (m *matcher) count() {
 	if m.steps++; m.steps%8 == 0 {
 		m.step()
 	}
 }
 
-// match matches the items from i on at a place, and returns where the match ends, or -1. A capture
-// needs no undoing: whatever comes back to it sets it again.
+// match matches the items from i on at a place, and returns where the match ends, or -1. When it
+// fails it leaves captures as they are: another try sets them again before anything reads them.
 func (m *matcher) match(at, i int) int {
 	for ; i < len(m.items); i++ {
 		m.count()
@@ -73,11 +78,12 @@ func (m *matcher) match(at, i int) int {
 	return at
 }
 
+// single reports whether one byte at a place matches an item.
 func (m *matcher) single(item *patternItem, at int) bool {
 	return at < len(m.subject) && item.class.has(m.subject[at])
 }
 
-// byteAt returns a byte of the subject, or zero beyond its ends.
+// byteAt returns a byte of the subject, or zero beyond its ends, as the frontier pattern wants it.
 func (m *matcher) byteAt(at int) byte {
 	if at < 0 || at >= len(m.subject) {
 		return 0
@@ -85,7 +91,8 @@ func (m *matcher) byteAt(at int) byte {
 	return m.subject[at]
 }
 
-// repeat matches a quantified item and all that follows it.
+// repeat matches a quantified item and all that follows it. It takes as many bytes as match, and
+// then one less at a time until the rest matches too.
 func (m *matcher) repeat(item *patternItem, at, rest int) int {
 	if item.quantifier == '-' {
 		return m.shortest(item, at, rest)
@@ -111,6 +118,8 @@ func (m *matcher) repeat(item *patternItem, at, rest int) int {
 	return -1
 }
 
+// shortest matches an item with the quantifier - and all that follows it. It takes as few bytes as
+// the rest allows.
 func (m *matcher) shortest(item *patternItem, at, rest int) int {
 	for {
 		m.count()
@@ -124,7 +133,7 @@ func (m *matcher) shortest(item *patternItem, at, rest int) int {
 	}
 }
 
-// back matches what a capture has matched.
+// back matches the text of a capture again. Comparing 64 bytes counts as a round.
 func (m *matcher) back(item *patternItem, at int) int {
 	text := m.capture(item.index)
 	for range len(text) / 64 {

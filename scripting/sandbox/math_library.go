@@ -6,6 +6,8 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
+// maths returns the functions of math. They have no bound to hold but that of the number of
+// arguments, which max and min charge.
 func (s *State) maths() map[string]lua.LGFunction {
 	functions := map[string]lua.LGFunction{
 		"frexp": func(l *lua.LState) int {
@@ -43,6 +45,7 @@ func (s *State) maths() map[string]lua.LGFunction {
 	return functions
 }
 
+// extreme is math.max or math.min.
 func (s *State) extreme(l *lua.LState, better func(a, b float64) bool) int {
 	best := s.number(l, 1)
 	for i := 2; i <= l.GetTop(); i++ {
@@ -54,7 +57,8 @@ func (s *State) extreme(l *lua.LState, better func(a, b float64) bool) int {
 	return num(l, best)
 }
 
-// random is math.random: a fraction, or an integer from 1 or m to n.
+// random is math.random: a fraction in [0,1), or an integer from 1 or m to n. The numbers come from
+// the host, which draws the same ones in a replay.
 func (s *State) random(l *lua.LState) int {
 	if s.cfg.Random == nil {
 		l.RaiseError("math.random has no source of random numbers here")

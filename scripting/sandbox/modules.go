@@ -7,14 +7,15 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// modules are what require has loaded.
+// modules is what require has loaded.
 type modules struct {
-	values  map[string]lua.LValue
-	loading []string
+	values  map[string]lua.LValue // by name
+	loading []string              // the modules that are being loaded, the outermost first
 }
 
-// require runs a module once, while loading, under the limits of the load, and returns what it
-// returned: read-only.
+// require runs a module once for a State and returns what it returned, read-only. It works only
+// while loading, under the limits of the load: a handler must not be able to run new code. The host
+// chooses the file; a name is text to it, never a path.
 func (s *State) require(l *lua.LState) int {
 	name := l.CheckString(1)
 	if len(name) > maxName {
@@ -43,6 +44,7 @@ func (s *State) require(l *lua.LState) int {
 	return 1
 }
 
+// module runs the program of a module. A module that returns nothing has the value true.
 func (s *State) module(l *lua.LState, name string, p *Program) lua.LValue {
 	s.modules.loading = append(s.modules.loading, name)
 	defer func() { s.modules.loading = s.modules.loading[:len(s.modules.loading)-1] }()
@@ -59,7 +61,7 @@ func (s *State) module(l *lua.LState, name string, p *Program) lua.LValue {
 	return value
 }
 
-// here gives an error without a place the place of the running line.
+// here gives an error that has no place the place of the line that calls require.
 func (s *State) here(l *lua.LState, err error) error {
 	if hasPlace(err) {
 		return err

@@ -8,12 +8,16 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// maxDigits is the longest text that is read as a number.
+// This file converts between numbers and text. gopher-lua's own conversions are not used:
+// parseNumber (utils.go) takes Go's forms, and LNumber.String rounds.
+
+// maxDigits is the length of the longest text that is read as a number, in bytes. A longer one is
+// not a number.
 const maxDigits = 256
 
-// parseNumber reads a number as Lua 5.1 writes one: decimal, with fraction and exponent, or
-// hexadecimal. gopher-lua's own function takes Go's forms too ("1_000", "0b1"), and reads "010" as
-// eight.
+// parseNumber reads a number as Lua 5.1 writes one (reference manual, section 2.1): decimal, with
+// fraction and exponent, or hexadecimal. Blanks and a sign may stand before it. gopher-lua's own
+// function takes "1_000" and "0b1" too, and reads "010" as eight.
 func parseNumber(text string) (float64, bool) {
 	if len(text) > maxDigits {
 		return 0, false
@@ -37,6 +41,7 @@ func parseNumber(text string) (float64, bool) {
 	return value, ok
 }
 
+// cutHex cuts the 0x off a hexadecimal number, and reports whether it is one.
 func cutHex(text string) (string, bool) {
 	if len(text) > 2 && text[0] == '0' && text[1]|0x20 == 'x' {
 		return text[2:], true
@@ -55,7 +60,7 @@ func parseHex(digits string) (value float64, ok bool) {
 	return value, true
 }
 
-// isDecimal reports whether text is digits, with a point and an exponent at most.
+// isDecimal reports whether text is digits, perhaps with a point and an exponent.
 func isDecimal(text string) bool {
 	mantissa, exponent, has := strings.Cut(strings.ToLower(text), "e")
 	if has {
@@ -68,8 +73,8 @@ func isDecimal(text string) bool {
 	return whole+fraction != "" && strings.Trim(whole+fraction, "0123456789") == ""
 }
 
-// numberText writes a number the same on every machine: an integer without a point, as far as an
-// int64 reaches.
+// numberText writes a number, the same on every machine: an integer that fits into an int64 without
+// a point, others with as many digits as it takes to read the same number back.
 func numberText(f float64) string {
 	switch {
 	case math.IsNaN(f):
@@ -82,7 +87,7 @@ func numberText(f float64) string {
 	return strconv.FormatFloat(f, 'g', -1, 64)
 }
 
-// toNumber converts as arithmetic does: a number, or a string that is one.
+// toNumber converts as arithmetic does: a number, or a string that is one. It charges nothing.
 func toNumber(v lua.LValue) (float64, bool) {
 	switch v := v.(type) {
 	case lua.LNumber:
@@ -93,7 +98,7 @@ func toNumber(v lua.LValue) (float64, bool) {
 	return 0, false
 }
 
-// numeric is toNumber for what a script hands over: reading digits is work.
+// numeric is toNumber for an argument of a script. It charges for reading digits.
 func (s *State) numeric(l *lua.LState, v lua.LValue) (float64, bool) {
 	if text, ok := v.(lua.LString); ok {
 		s.charge(l, int64(min(len(text), maxDigits))/4, 0)
@@ -112,7 +117,8 @@ func toText(v lua.LValue) (string, bool) {
 	return "", false
 }
 
-// Text returns nil, a boolean, a number or a string as scripts see it.
+// Text returns nil, a boolean, a number or a string as tostring does. Other values have addresses
+// in their text, so the caller must not pass them.
 func Text(v lua.LValue) string {
 	if text, ok := toText(v); ok {
 		return text

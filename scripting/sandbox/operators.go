@@ -7,32 +7,40 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// MaxString is the length of the longest string that scripts can make, in bytes.
+// This file is what scripts get instead of gopher-lua's concatenation (OP_CONCAT, stringConcat) and
+// comparison (OP_LT, OP_LE), and the arithmetic of strings. In one instruction each of them could
+// make or read a string of any length.
+
+// MaxString is the length of the longest string that scripts can make, in bytes. A string from the
+// host, such as a payload, may be longer. The limit is fixed because the work of many library
+// functions grows with the length of a string, and the budget would notice only afterwards.
 const MaxString = 64 << 10
 
-// fits refuses a string of n bytes that is too long.
+// fits raises an error when a string of n bytes would be too long.
 func (s *State) fits(l *lua.LState, n int) {
 	if n > MaxString {
 		l.RaiseError("the string would have more than %d KiB", MaxString>>10)
 	}
 }
 
-// give pushes a new string, and charges for it.
-func (s *State) give(l *lua.LState, text string) int {
+// pushString pushes a new string as a result, and charges for it. The caller has made the string,
+// so it must have bounded the length before; most build it step by step with fits.
+func (s *State) pushString(l *lua.LState, text string) int {
 	s.fits(l, len(text))
 	s.charge(l, int64(len(text))/64, int64(len(text))+16)
 	l.Push(lua.LString(text))
 	return 1
 }
 
-// concat is a .. b .. c: from the right, with metamethods where two operands are not both text.
+// concat is a .. b .. c, evaluated from the right, with metamethods where two operands are not both
+// text. Two strings, the most frequent case, are joined without a list.
 func (s *State) concat(l *lua.LState) int {
 	if l.GetTop() == 2 {
 		a, isA := l.Get(1).(lua.LString)
 		b, isB := l.Get(2).(lua.LString)
 		if isA && isB {
 			s.fits(l, len(a)+len(b))
-			return s.give(l, string(a+b))
+			return s.pushString(l, string(a+b))
 		}
 	}
 	operands := values(l, 1)
@@ -48,7 +56,8 @@ func (s *State) concat(l *lua.LState) int {
 	return 1
 }
 
-// join concatenates as many operands before the last as are text, and returns their number.
+// join concatenates the last operand with as many operands before it as are text, and returns how
+// many those are. It adds up the length and charges before it makes the string.
 func (s *State) join(l *lua.LState, rest []lua.LValue, last lua.LValue) (lua.LValue, int) {
 	text, ok := toText(last)
 	if !ok {
@@ -72,6 +81,7 @@ func (s *State) join(l *lua.LState, rest []lua.LValue, last lua.LValue) (lua.LVa
 	return lua.LString(b.String()), len(parts) - 1
 }
 
+// concatMeta calls the metamethod __concat of a or else of b.
 func (s *State) concatMeta(l *lua.LState, a, b lua.LValue) lua.LValue {
 	for _, v := range []lua.LValue{a, b} {
 		if fn, ok := l.GetMetaField(v, "__concat").(*lua.LFunction); ok {
@@ -86,6 +96,7 @@ func (s *State) concatMeta(l *lua.LState, a, b lua.LValue) lua.LValue {
 	return nil
 }
 
+// call2 calls a function with two arguments and returns its first result.
 func call2(l *lua.LState, fn *lua.LFunction, a, b lua.LValue) lua.LValue {
 	l.Push(fn)
 	l.Push(a)
@@ -96,7 +107,8 @@ func call2(l *lua.LState, fn *lua.LFunction, a, b lua.LValue) lua.LValue {
 	return result
 }
 
-// compare is a < b and its like, and charges for comparing long strings.
+// compare is a < b, a > b, a <= b or a >= b, by the operator in its first argument. It charges for
+// comparing long strings.
 func (s *State) compare(l *lua.LState) int {
 	a, b := l.Get(2), l.Get(3)
 	var result bool
@@ -128,6 +140,8 @@ func (s *State) less(l *lua.LState, a, b lua.LValue) bool {
 	return result
 }
 
+// lessEqual is a <= b. Without __le it is not (b < a), as in Lua 5.1 (reference manual, section
+// 2.8).
 func (s *State) lessEqual(l *lua.LState, a, b lua.LValue) bool {
 	if x, y, ok := numbers(a, b); ok {
 		return x <= y
@@ -151,6 +165,8 @@ func numbers(a, b lua.LValue) (x, y lua.LNumber, ok bool) {
 	return x, y, isX && isY
 }
 
+// texts returns two strings to compare, and charges for the shorter one: the comparison reads at
+// most that many bytes.
 func (s *State) texts(l *lua.LState, a, b lua.LValue) (x, y lua.LString, ok bool) {
 	x, isX := a.(lua.LString)
 	y, isY := b.(lua.LString)
@@ -160,7 +176,8 @@ func (s *State) texts(l *lua.LState, a, b lua.LValue) (x, y lua.LString, ok bool
 	return x, y, isX && isY
 }
 
-// relate asks a metamethod that both values share.
+// relate calls a metamethod for a comparison. Both values must have the same type and the same
+// metamethod, as in Lua 5.1.
 func relate(l *lua.LState, event string, a, b lua.LValue) (result, ok bool) {
 	fn, isFunction := l.GetMetaField(a, event).(*lua.LFunction)
 	if !isFunction || a.Type() != b.Type() || l.GetMetaField(b, event) != fn {
@@ -176,8 +193,9 @@ func incomparable(l *lua.LState, a, b lua.LValue) {
 	l.RaiseError("cannot compare %s with %s", a.Type(), b.Type())
 }
 
-// stringMetatable gives strings their methods and their arithmetic. The machine itself would read a
-// number from a string of any length.
+// stringMetatable gives strings their methods and their arithmetic. Without these metamethods the
+// machine would convert the strings itself (objectArith), with gopher-lua's parseNumber: that takes
+// a string of any length, and Go's forms of numbers.
 func (s *State) stringMetatable(library *lua.LTable) *lua.LTable {
 	mt := s.l.CreateTable(0, 8)
 	mt.RawSetString("__index", library)
@@ -195,6 +213,7 @@ func (s *State) stringMetatable(library *lua.LTable) *lua.LTable {
 	return mt
 }
 
+// arithmetic returns a metamethod of strings. For __unm the second argument is the first again.
 func (s *State) arithmetic(event string, compute func(a, b float64) float64) lua.LGFunction {
 	return func(l *lua.LState) int {
 		a, isA := s.numeric(l, l.Get(1))
@@ -214,7 +233,8 @@ func (s *State) arithmetic(event string, compute func(a, b float64) float64) lua
 	}
 }
 
-// modulo is a - floor(a/b)*b, as Lua defines it, without its loss of digits.
+// modulo is a - floor(a/b)*b, as Lua defines it, but exact: the formula loses digits for a large
+// a/b.
 func modulo(a, b float64) float64 {
 	m := math.Mod(a, b)
 	if m*b < 0 {

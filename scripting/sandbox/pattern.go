@@ -6,19 +6,24 @@ import (
 	"strings"
 )
 
+// This file compiles Lua's patterns. gopher-lua's own (pm/pm.go) is not used: it has no bound on
+// its work, it panics where its recursion becomes too deep (recursiveVM), and it finds some
+// mistakes only while it matches.
+
 const (
-	maxPattern  = 2048 // bytes; the matcher recurses at most once for each quantifier
-	maxCaptures = 32
+	maxPattern  = 2048 // bytes; it bounds the recursion of the matcher, once for each quantifier
+	maxCaptures = 32   // as in Lua 5.1 (LUA_MAXCAPTURES)
 )
 
-// A pattern is one of Lua's (reference manual 5.1, section 5.4.1), read once. Everything that may
-// be wrong with it is found before it is used.
+// A pattern is a compiled pattern of Lua (reference manual 5.1, section 5.4.1). Compiling finds
+// every mistake, so the matcher has no errors.
 type pattern struct {
 	anchored bool // it began with ^
 	items    []patternItem
 	captures int
 }
 
+// A patternItem is one step of matching.
 type patternItem struct {
 	kind       itemKind
 	quantifier byte    // of itemClass: 0, '*', '+', '-' or '?'
@@ -27,6 +32,7 @@ type patternItem struct {
 	pair       [2]byte // of itemBalance
 }
 
+// An itemKind is what a patternItem matches.
 type itemKind uint8
 
 const (
@@ -40,7 +46,7 @@ const (
 	itemEnd                      // $ at the end
 )
 
-// A class is a set of bytes.
+// A class is a set of bytes, one bit for each. Testing a byte is one step, whatever the class.
 type class [4]uint64
 
 func (c *class) add(b byte)      { c[b>>6] |= 1 << (b & 63) }
@@ -59,16 +65,16 @@ func (c class) complement() class {
 	return c
 }
 
-// A patternReader reads a pattern; open are the captures that are not closed yet.
+// A patternReader compiles a pattern.
 type patternReader struct {
 	text string
-	at   int
-	open []int
-	shut [maxCaptures]bool
+	at   int               // the offset of the next byte
+	open []int             // captures that are not closed yet, the innermost last
+	shut [maxCaptures]bool // captures that are closed: only they can be referred to
 	p    *pattern
 }
 
-// readPattern reads a pattern. Where anchors is false, as for gmatch, a ^ stands for itself.
+// readPattern compiles a pattern. Where anchors is false, as for gmatch, a ^ stands for itself.
 func readPattern(text string, anchors bool) (*pattern, error) {
 	if len(text) > maxPattern {
 		return nil, fmt.Errorf("the pattern has %d bytes: at most %d", len(text), maxPattern)
@@ -93,6 +99,7 @@ func readPattern(text string, anchors bool) (*pattern, error) {
 
 func (r *patternReader) rest() string { return r.text[r.at:] }
 
+// item reads the next item. There is at least one byte.
 func (r *patternReader) item() (patternItem, error) {
 	switch rest := r.rest(); {
 	case strings.HasPrefix(rest, "()"):
@@ -123,6 +130,7 @@ func (r *patternReader) item() (patternItem, error) {
 	return item, err
 }
 
+// capture begins a capture, or is a position capture.
 func (r *patternReader) capture(kind itemKind) (patternItem, error) {
 	index := r.p.captures
 	if index == maxCaptures {
@@ -137,6 +145,7 @@ func (r *patternReader) capture(kind itemKind) (patternItem, error) {
 	return patternItem{kind: kind, index: index}, nil
 }
 
+// close ends the innermost capture.
 func (r *patternReader) close() (patternItem, error) {
 	if len(r.open) == 0 {
 		return patternItem{}, errors.New("malformed pattern: ')' without '('")
@@ -147,6 +156,7 @@ func (r *patternReader) close() (patternItem, error) {
 	return patternItem{kind: itemClose, index: index}, nil
 }
 
+// back reads %1 to %9, which match the text of a capture again.
 func (r *patternReader) back() (patternItem, error) {
 	index := int(r.text[r.at+1]) - '1'
 	if index < 0 || index >= r.p.captures || !r.shut[index] {
@@ -156,6 +166,7 @@ func (r *patternReader) back() (patternItem, error) {
 	return patternItem{kind: itemBack, index: index}, nil
 }
 
+// balance reads %bxy.
 func (r *patternReader) balance() (patternItem, error) {
 	if len(r.rest()) < 4 {
 		return patternItem{}, errors.New("malformed pattern: '%b' needs two characters")
@@ -165,6 +176,7 @@ func (r *patternReader) balance() (patternItem, error) {
 	return patternItem{kind: itemBalance, pair: pair}, nil
 }
 
+// frontier reads %f[set].
 func (r *patternReader) frontier() (patternItem, error) {
 	r.at += 2
 	if !strings.HasPrefix(r.rest(), "[") {
@@ -174,7 +186,7 @@ func (r *patternReader) frontier() (patternItem, error) {
 	return patternItem{kind: itemFrontier, class: c}, err
 }
 
-// single reads what matches one byte.
+// single reads what matches one byte: a dot, a set, an escape or the byte itself.
 func (r *patternReader) single() (c class, err error) {
 	b := r.text[r.at]
 	r.at++
@@ -255,6 +267,7 @@ func namedClass(name byte) (c class) {
 	return c
 }
 
+// classOf returns the test of a named class, or nil. It knows ASCII only, as C's own locale does.
 func classOf(name byte) func(byte) bool {
 	switch name {
 	case 'a':

@@ -113,7 +113,8 @@ func TestPatterns(t *testing.T) {
 	}
 }
 
-// drawPattern draws a pattern from what gopher-lua's matcher does right, too: without %f, and without a quantifier after what cannot have one.
+// drawPattern draws a pattern from what gopher-lua's matcher does right, too: without %f, and
+// without a quantifier after what cannot have one.
 func drawPattern(t *rapid.T) string {
 	var b strings.Builder
 	open, shut := 0, 0
@@ -170,7 +171,8 @@ func TestPatternsAgreeWithGopherLua(t *testing.T) {
 	})
 }
 
-// Without %b a drawn pattern is a regular expression; Go's leftmost match with Perl's preferences is Lua's.
+// Without %b a drawn pattern is a regular expression; Go's leftmost match with Perl's preferences
+// is Lua's.
 func TestPatternsAgreeWithRegularExpressions(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		text := strings.ReplaceAll(drawPattern(rt), "%b()", "")

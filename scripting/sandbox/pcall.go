@@ -7,11 +7,22 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
+// This file replaces gopher-lua's pcall and xpcall, for two faults of gopher-lua:
+//
+//   - LState.raiseError and LState.Error call closeAllUpvalues, which closes the captured variables
+//     of every call on the stack, also of the calls outside of the pcall. Afterwards the caller and
+//     its inner functions would each see a copy of a variable that they share.
+//   - LState.PCall catches everything, so `while true do pcall(f) end` would run for ever if the
+//     budget failed only once.
+//
+// So each level of pcall has a stack of its own, and failures of the budget and of the machine are
+// raised again.
+
 const (
-	maxProtected = 20  // pcalls within each other
-	failureCost  = 250 // instructions for catching an error: the machine writes a trace of the stack
-	failureBytes = 2048
-	maxMessage   = 2048
+	maxProtected = 20   // levels of pcall; each holds a stack of 120 calls
+	failureCost  = 250  // instructions for catching an error: LState.PCall formats a trace of the stack
+	failureBytes = 2048 // bytes of that trace
+	maxMessage   = 2048 // bytes of a message that a script catches, or that an Error has
 )
 
 // pcall calls a function and returns true and its results, or false and the error.
@@ -22,8 +33,9 @@ func (s *State) pcall(l *lua.LState) int {
 	return push(l, results, failed)
 }
 
-// xpcall is pcall with a function that turns the error into another. It runs after the stack has
-// been unwound: there is no traceback that it could read.
+// xpcall is pcall with a function that turns the error into another value. Unlike in Lua 5.1 the
+// function runs after the stack was unwound. Nothing can tell the difference, since there is no
+// debug.traceback. The error handler of LState.PCall is not used: a failure inside it would escape.
 func (s *State) xpcall(l *lua.LState) int {
 	handler := l.CheckFunction(2)
 	results, failed := s.attempt(l, l.Get(1), values(l, 3))
@@ -38,6 +50,7 @@ func (s *State) xpcall(l *lua.LState) int {
 	return push(l, results, failed)
 }
 
+// push returns from pcall or xpcall: true and the results, or false and the error.
 func push(l *lua.LState, results []lua.LValue, failed lua.LValue) int {
 	l.SetTop(0)
 	if failed != nil {
@@ -49,10 +62,12 @@ func push(l *lua.LState, results []lua.LValue, failed lua.LValue) int {
 	return 1 + pushAll(l, results)
 }
 
-// attempt runs a function on a stack of its own, and returns its results or what it raised. On the
-// caller's stack an error would cut every variable that a function has captured from that function,
-// those of the caller too: a fault of the machine. An error that says that the budget is used up,
-// or that the machine has failed, is not caught.
+// attempt runs a function on the stack of the next level, and returns its results or the value that
+// it raised. A failure of the budget, and a panic of the machine or of a host function, go on to
+// the caller of Run or Call as a panic with the ApiError: no script can catch them.
+//
+// Copying the arguments is charged before, and the trace of a failure after it was made: it is
+// bounded by the 120 calls of a stack and by the length of names (maxName).
 func (s *State) attempt(l *lua.LState, fn lua.LValue, args []lua.LValue) ([]lua.LValue, lua.LValue) {
 	if fn.Type() != lua.LTFunction && l.GetMetaField(fn, "__call").Type() != lua.LTFunction {
 		return nil, lua.LString(fmt.Sprintf("attempt to call a %s value", fn.Type()))
@@ -61,7 +76,7 @@ func (s *State) attempt(l *lua.LState, fn lua.LValue, args []lua.LValue) ([]lua.
 		l.RaiseError("more than %d pcalls within each other", maxProtected)
 	}
 	s.charge(l, int64(len(args))/4, int64(len(args))*16)
-	stack := s.push()
+	stack := s.pushStack()
 	defer func() { s.depth-- }()
 	stack.Push(fn)
 	err := stack.PCall(pushAll(stack, args), lua.MultRet, nil)
@@ -76,10 +91,13 @@ func (s *State) attempt(l *lua.LState, fn lua.LValue, args []lua.LValue) ([]lua.
 	return nil, caught(fn, api.Object)
 }
 
-// push makes the stack for the next level of pcall the current one.
-func (s *State) push() *lua.LState {
+// pushStack makes the stack for the next level of pcall the current one. Stacks are kept for later
+// calls.
+func (s *State) pushStack() *lua.LState {
 	if s.depth == len(s.stacks) {
-		s.l.RemoveContext() // or the new stack would ask it for an instruction
+		// LState.NewThread derives a context from that of its parent. That would call Done, which
+		// counts an instruction that depends on whether the stack existed already.
+		s.l.RemoveContext()
 		stack, _ := s.l.NewThread()
 		s.l.SetContext(&s.budget)
 		stack.SetContext(&s.budget)
@@ -91,9 +109,10 @@ func (s *State) push() *lua.LState {
 	return stack
 }
 
-// caught is what a script sees of an error. An error of the host passes through the machine as
-// userdata; where no script is running, the machine begins a message with a space in place of a
-// line.
+// caught returns what a script sees of an error. An error of the host passes through the machine as
+// userdata (see raise) and becomes its text. In a message of the machine the addresses are removed,
+// since they differ from run to run. Where pcall calls a Go function directly, LState.where finds
+// no line and the message begins with a space.
 func caught(fn, object lua.LValue) lua.LValue {
 	switch object := object.(type) {
 	case *lua.LUserData:
@@ -105,7 +124,7 @@ func caught(fn, object lua.LValue) lua.LValue {
 		if fn, ok := fn.(*lua.LFunction); ok && fn.IsG {
 			text = strings.TrimPrefix(text, " ")
 		}
-		return lua.LString(strings.Clone(text))
+		return lua.LString(strings.Clone(text)) // a short text must not hold a long one in memory
 	}
 	return object
 }

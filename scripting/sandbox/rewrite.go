@@ -6,14 +6,28 @@ import (
 	"github.com/yuin/gopher-lua/ast"
 )
 
-// A rewriter turns a checked tree into one that calls the host wherever the Lua machine allocates
-// without bound or writes. It evaluates everything in the same order, once, and keeps the lines.
+// A rewriter turns a checked tree into one that calls a hidden function wherever gopher-lua would
+// allocate without bound, write to a table or write to a global. What remains for the machine:
+//
+//   - reading variables, fields and globals, and calls: bounded by the stack and by maxValues;
+//   - arithmetic: numbers only, since strings have metamethods of ours (operators.go);
+//   - == and ~=, and comparisons with a literal number: equal strings are compared as
+//     memory, MaxString bytes in some microseconds;
+//   - constructors, whose fields are new, with computed keys checked before (construct.go);
+//   - local variables, control flow, and "..." for one value.
+//
+// The rewriting keeps the meaning: it evaluates every expression once and in the same order, and
+// each node keeps its line. Tests compare programs, also random ones, with the unchanged tree
+// (rewrite_test.go).
 type rewriter struct {
-	globals map[*ast.IdentExpr]bool
+	globals map[*ast.IdentExpr]bool // from the checker
 }
 
-// rewrite returns the chunk that, given the hidden functions in their order, returns the script's
-// main function.
+// rewrite returns a chunk that takes the hidden functions in their order and returns the script's
+// main function. It changes the tree of the script in place.
+//
+// Its first statement declares the hidden functions as local variables. The script's main function
+// is inside their scope, so it captures those that it calls.
 func rewrite(c *checker, chunk []ast.Stmt) []ast.Stmt {
 	r := &rewriter{globals: c.globals}
 	main := &ast.FunctionExpr{ParList: &ast.ParList{}, Stmts: r.statements(chunk)}
@@ -27,6 +41,7 @@ func rewrite(c *checker, chunk []ast.Stmt) []ast.Stmt {
 	return []ast.Stmt{local, result}
 }
 
+// lastLine returns the last line of the chunk, for messages about its end.
 func lastLine(chunk []ast.Stmt) int {
 	if len(chunk) == 0 {
 		return 1
@@ -80,7 +95,8 @@ func (r *rewriter) statement(stmt ast.Stmt) []ast.Stmt {
 	return []ast.Stmt{stmt}
 }
 
-// local leaves a single function bare, because it may call itself only so, and charges for it afterwards.
+// local rewrites a declaration. A single function must stay bare: gopher-lua lets it call itself only
+// when the value is a function and no call. So it is charged by a statement of its own behind it.
 func (r *rewriter) local(stmt *ast.LocalAssignStmt) []ast.Stmt {
 	if !isLocalFunction(stmt) {
 		r.list(stmt.Exprs)
@@ -90,6 +106,8 @@ func (r *rewriter) local(stmt *ast.LocalAssignStmt) []ast.Stmt {
 	return []ast.Stmt{stmt, callStmt(stmt.Line(), hiddenFunc, ident(stmt.Line(), stmt.Names[0]))}
 }
 
+// definition rewrites "function f()" to an assignment, and "function t:m()" to a call that sets the
+// field. The second gets its parameter self here, as the compiler would add it.
 func (r *rewriter) definition(stmt *ast.FuncDefStmt) ast.Stmt {
 	line := stmt.Line()
 	if stmt.Name.Func != nil {
@@ -103,6 +121,8 @@ func (r *rewriter) definition(stmt *ast.FuncDefStmt) ast.Stmt {
 	return callStmt(line, hiddenSet, r.expression(stmt.Name.Receiver), text(line, stmt.Name.Method), r.expression(stmt.Func))
 }
 
+// assignment rewrites an assignment. One target and one value need no variables in between, except
+// for a value with and or or: see several.
 func (r *rewriter) assignment(stmt *ast.AssignStmt) ast.Stmt {
 	if len(stmt.Lhs) != 1 || len(stmt.Rhs) != 1 {
 		return r.several(stmt)
@@ -113,16 +133,24 @@ func (r *rewriter) assignment(stmt *ast.AssignStmt) ast.Stmt {
 	return r.store(stmt.Lhs[0], r.single(stmt.Rhs[0]), r.expression)
 }
 
-// several evaluates, in a block of its own, all tables and keys, then all values, and then stores
-// from the last to the first. It serves local variables too, for the machine compiles their
-// assignments wrongly: of a, b = b, a it makes two copies of one value, and a = f() and (g() and
-// h()) may leave a as it was.
+// several rewrites t[k], v = x, y to a block:
+//
+//	do
+//	  local 0, 1 = t, k    -- all tables and keys, unless they are constants
+//	  local =0, =1 = x, y  -- all values
+//	  v = =1               -- from the last to the first, as gopher-lua does
+//	  set(0, 1, =0)
+//	end
+//
+// The names begin with a zero byte, as those of the hidden functions do. Local variables take this
+// way too, because gopher-lua compiles their assignments wrongly (compileAssignStmt): of a, b = b, a
+// it makes two copies of one value, and a = f() and (g() and h()) may leave a as it was.
 func (r *rewriter) several(stmt *ast.AssignStmt) ast.Stmt {
 	line := stmt.Line()
 	before := &ast.LocalAssignStmt{}
 	values := &ast.LocalAssignStmt{Exprs: r.list(stmt.Rhs)}
 	var stores []ast.Stmt
-	keep := func(e ast.Expr) ast.Expr {
+	operand := func(e ast.Expr) ast.Expr {
 		if _, ok := e.(ast.ConstExpr); ok {
 			return r.expression(e)
 		}
@@ -132,7 +160,7 @@ func (r *rewriter) several(stmt *ast.AssignStmt) ast.Stmt {
 	}
 	for i, target := range stmt.Lhs {
 		values.Names = append(values.Names, "\x00="+strconv.Itoa(i))
-		stores = append([]ast.Stmt{r.store(target, ident(target.Line(), values.Names[i]), keep)}, stores...)
+		stores = append([]ast.Stmt{r.store(target, ident(target.Line(), values.Names[i]), operand)}, stores...)
 	}
 	block := &ast.DoBlockStmt{}
 	if len(before.Names) > 0 {
@@ -144,7 +172,8 @@ func (r *rewriter) several(stmt *ast.AssignStmt) ast.Stmt {
 	return block
 }
 
-// store assigns one value to one target, whose table and key pass through operand.
+// store returns the statement that assigns one value to one target. The target's table and key pass
+// through operand, which rewrites them or evaluates them before.
 func (r *rewriter) store(target, value ast.Expr, operand func(ast.Expr) ast.Expr) ast.Stmt {
 	line := target.Line()
 	if field, ok := target.(*ast.AttrGetExpr); ok {
@@ -156,7 +185,9 @@ func (r *rewriter) store(target, value ast.Expr, operand func(ast.Expr) ast.Expr
 		return callStmt(line, hiddenGlobal, text(line, variable.Value), value)
 	}
 	if fn, ok := value.(*ast.FuncCallExpr); ok {
-		fn.AdjustRet = false // one value all the same; with it the machine puts the function over its argument in p = (f(p))
+		// An assignment to one variable takes one value in any case. With AdjustRet gopher-lua
+		// compiles p = (f(p)) so that the function overwrites its own argument.
+		fn.AdjustRet = false
 	}
 	assign := &ast.AssignStmt{Lhs: []ast.Expr{target}, Rhs: []ast.Expr{value}}
 	assign.SetLine(line)

@@ -13,7 +13,8 @@ func (r *rewriter) list(list []ast.Expr) []ast.Expr {
 	return list
 }
 
-// single rewrites an expression of which only the first value counts.
+// single rewrites an expression of which only the first value counts. As an argument of a hidden
+// function it would otherwise pass on all its values.
 func (r *rewriter) single(e ast.Expr) ast.Expr {
 	e = r.expression(e)
 	switch e := e.(type) {
@@ -25,11 +26,13 @@ func (r *rewriter) single(e ast.Expr) ast.Expr {
 	return e
 }
 
+// expression rewrites an expression and returns what takes its place. Kinds that are not named here,
+// such as constants and names, stay.
 func (r *rewriter) expression(e ast.Expr) ast.Expr {
 	switch e := e.(type) {
 	case *ast.NumberExpr:
 		if f, ok := parseNumber(e.Value); ok {
-			e.Value = strconv.FormatFloat(f, 'g', -1, 64)
+			e.Value = strconv.FormatFloat(f, 'g', -1, 64) // gopher-lua would read 010 as eight
 		}
 	case *ast.Comma3Expr:
 		return r.dots(e)
@@ -59,7 +62,8 @@ func (r *rewriter) expression(e ast.Expr) ast.Expr {
 	return e
 }
 
-// call hides an empty field name, which the machine's trace of the stack cannot show.
+// call rewrites a call. It hides an empty name of a field: for t[""]() the trace of the stack looks at
+// the first byte of the name and panics (LState.formattedFrameFuncName).
 func (r *rewriter) call(e *ast.FuncCallExpr) {
 	if e.Func == nil {
 		e.Receiver = r.expression(e.Receiver)
@@ -74,8 +78,9 @@ func (r *rewriter) call(e *ast.FuncCallExpr) {
 	r.list(e.Args)
 }
 
-// body rewrites a function in place. One that takes "..." without using it would get Lua 5.0's
-// table of its arguments: a use of them, for one value, prevents that.
+// body rewrites a function in place. A function that takes "..." without using it gets Lua 5.0's table
+// of its arguments in gopher-lua (VarArgNeedsArg), which is an allocation that nobody charges. The
+// compiler leaves it out when "..." is used, so a block "do local _ = (...) end" is put first.
 func (r *rewriter) body(fn *ast.FunctionExpr) *ast.FunctionExpr {
 	fn.Stmts = r.statements(fn.Stmts)
 	if fn.ParList.HasVargs {
@@ -87,8 +92,8 @@ func (r *rewriter) body(fn *ast.FunctionExpr) *ast.FunctionExpr {
 	return fn
 }
 
-// dots lets all values of "..." pass through the host; for one value the machine's own instruction
-// is bounded.
+// dots rewrites "...", so that all its values pass through a hidden function, which charges and bounds
+// them. For one value, as in (...), the instruction itself is bounded.
 func (r *rewriter) dots(e *ast.Comma3Expr) ast.Expr {
 	if e.AdjustRet {
 		return e
@@ -98,7 +103,8 @@ func (r *rewriter) dots(e *ast.Comma3Expr) ast.Expr {
 	return all
 }
 
-// operands returns what a chain of concatenations joins; the operator binds to the right.
+// operands returns the operands of a chain of concatenations. The operator binds to the right, so the
+// chain is one call instead of one for each operator, and makes one string.
 func (r *rewriter) operands(e *ast.StringConcatOpExpr) []ast.Expr {
 	args := []ast.Expr{r.single(e.Lhs)}
 	if rest, ok := e.Rhs.(*ast.StringConcatOpExpr); ok {
@@ -107,7 +113,8 @@ func (r *rewriter) operands(e *ast.StringConcatOpExpr) []ast.Expr {
 	return append(args, r.single(e.Rhs))
 }
 
-// relation leaves comparisons with a number to the machine: only long strings take long to compare.
+// relation rewrites <, <=, > and >=, which compare long strings in one instruction (strCmp). A
+// comparison with a literal number is left to the machine: it compares numbers or fails.
 func (r *rewriter) relation(e *ast.RelationalOpExpr) ast.Expr {
 	native := e.Operator == "==" || e.Operator == "~=" || isNumeric(e.Lhs) || isNumeric(e.Rhs)
 	if native {
@@ -117,12 +124,15 @@ func (r *rewriter) relation(e *ast.RelationalOpExpr) ast.Expr {
 	return call(e.Line(), hiddenCompare, text(e.Line(), e.Operator), r.single(e.Lhs), r.single(e.Rhs))
 }
 
-// isNumeric reports whether an expression is a number, or an error.
+// isNumeric reports whether an expression is a literal number.
 func isNumeric(e ast.Expr) bool {
 	_, ok := e.(*ast.NumberExpr)
 	return ok
 }
 
+// table rewrites a constructor. Its values are stored by the machine, which is bounded for positions
+// and constant names. A computed key passes through a hidden function with the number of fields
+// before it, and the result is charged. Only the last field may give more than one value.
 func (r *rewriter) table(e *ast.TableExpr) ast.Expr {
 	for i, field := range e.Fields {
 		if field.Key == nil {
@@ -148,12 +158,14 @@ func setLine(line int, nodes ...ast.PositionHolder) {
 	}
 }
 
+// call returns a call of a hidden function for one value.
 func call(line int, name string, args ...ast.Expr) *ast.FuncCallExpr {
 	e := &ast.FuncCallExpr{Func: ident(line, name), Args: args, AdjustRet: true}
 	e.SetLine(line)
 	return e
 }
 
+// callStmt returns a call of a hidden function as a statement. Its arguments give one value each.
 func callStmt(line int, name string, args ...ast.Expr) ast.Stmt {
 	for i, arg := range args {
 		if e, ok := arg.(*ast.FuncCallExpr); ok {

@@ -8,7 +8,7 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// A Config is what a State asks of its host. Every field may be zero.
+// A Config is what a State gets from its host. Every field may be zero.
 type Config struct {
 	Load, Call Limits                              // zero: 5,000,000 instructions and 64 MiB; 200,000 and 4 MiB
 	Require    func(name string) (*Program, error) // what require "name" loads; nil: there are no modules
@@ -16,35 +16,44 @@ type Config struct {
 	Random     func() float64                      // in [0,1), for math.random; nil: math.random is an error
 }
 
-// A State is one script, loaded. It is not safe for concurrent use.
+// A State is one script, loaded. It is not safe for concurrent use. Its owner closes it.
+//
+// The order of use is New, SetGlobal any number of times, Run once, Call any number of times. A State
+// that is Broken does nothing more.
 type State struct {
 	cfg    Config
 	l      *lua.LState
 	budget budget
-	broken bool
+	broken bool // a panic came out of the machine, so its stack cannot be trusted any more
 
 	loading bool
-	running bool // a Run or Call is under way
-	calls   int  // how many there were
+	running bool // a Run or Call is under way: a Call from within shares its budget
+	calls   int  // how many there were; an iterator of gmatch works in one of them only
 
 	given      map[string]bool // the globals of the host
 	declared   map[string]bool // the globals that scripts have assigned, if only nil
-	hidden     []lua.LValue    // what the rewritten tree calls
+	hidden     []lua.LValue    // the hidden functions, in their order
 	ipairsStep lua.LValue
 	programs   map[string]*Program // that ran, by name
 	modules    modules
 
-	frozen map[*lua.LTable]origin
-	known  map[*lua.LFunction]bool // their captured values are frozen
-	cells  []cell
+	frozen map[*lua.LTable]origin  // read-only tables; see freeze.go
+	known  map[*lua.LFunction]bool // functions whose captured values are frozen
+	cells  []cell                  // captured variables that a call might change
 
-	stacks []*lua.LState // one for each level of pcall
-	depth  int           // of pcall
+	stacks []*lua.LState // one for each level of pcall, made when first needed
+	depth  int           // the level of pcall that is running
 }
 
-// The machine's own limits. The stack of calls is small, and fixed: only so does its overflow raise
-// an error that a script can be shown. The registers grow as far as the limits of a call let a
-// script fill them, since the machine fails when they overflow in a tail call.
+// The machine's own limits.
+//
+// The stack of calls is small and fixed. gopher-lua raises an error when a fixed stack overflows.
+// With MinimizeStackMemory it would panic (autoGrowingCallFrameStack.Push), which breaks the State.
+//
+// The registers hold the arguments and local variables of all calls that are under way. When they
+// overflow in a tail call the machine panics (callFrame, OP_TAILCALL). So they may grow as far as a
+// script can fill them: 120 calls, each with 200 local variables (maxRegisters in compile.go) and
+// twice the longest list of values.
 var options = lua.Options{
 	SkipOpenLibs:     true,
 	CallStackSize:    120,
@@ -53,7 +62,7 @@ var options = lua.Options{
 	RegistryGrowStep: 8192,
 }
 
-// New returns a state with the libraries and nothing loaded.
+// New returns a state with the libraries and without a script. It starts nothing.
 func New(cfg Config) *State {
 	cfg.Load, cfg.Call = cfg.Load.or(defaultLoad), cfg.Call.or(defaultCall)
 	s := &State{
@@ -74,24 +83,29 @@ func New(cfg Config) *State {
 	return s
 }
 
-// L returns the Lua state, for making tables, functions and userdata. Run scripts with Run and Call
-// only; a function that a script calls uses the state that it was given.
+// L returns the Lua state, for making tables, functions and userdata. Scripts run by Run and Call
+// only: the methods of LState would run them without a budget. A Go function that a script calls
+// must use the LState that it was given, since each level of pcall has its own.
 func (s *State) L() *lua.LState { return s.l }
 
-// SetGlobal gives scripts a value, before Run. A table, and all that is reachable from it, becomes
-// read-only to them.
+// SetGlobal gives scripts a value. It must come before Run. A table, and all that is reachable from
+// it, becomes read-only to scripts, and no script can assign the name.
 func (s *State) SetGlobal(name string, v lua.LValue) {
 	s.given[name] = true
 	s.l.G.Global.RawSetString(name, v)
 	s.freeze(fromHost, v)
 }
 
-// Global returns a global, or nil where there is none. The Lua state's own GetGlobal panics then,
-// as it raises for scripts.
+// Global returns a global, or lua.LNil where there is none. LState.GetGlobal must not be used: it
+// runs the metamethod that makes reading an undefined global an error.
 func (s *State) Global(name string) lua.LValue { return s.l.G.Global.RawGetString(name) }
 
-// Run loads a program, under the load limits. Afterwards its globals are locked, and what it made
-// is read-only.
+// Run loads a program under the load limits: it calls the compiled chunk with the hidden functions,
+// and then the script's main function that the chunk returns. Afterwards no global can be assigned,
+// and all that the program made is read-only.
+//
+// The error is an [*Error], or whatever error a function of the host raised. After an error the State
+// must not be called.
 func (s *State) Run(p *Program) error {
 	s.begin(s.cfg.Load)
 	s.loading = true
@@ -109,7 +123,9 @@ func (s *State) Run(p *Program) error {
 	return s.undefined()
 }
 
-// undefined finds a global that a function reads and nobody has defined: after loading nobody will.
+// undefined returns an error for a global that some function reads and that nobody has defined.
+// Globals are only assigned while loading, so it would fail at the first knock. A global that was
+// assigned nil counts as defined.
 func (s *State) undefined() error {
 	for _, name := range slices.Sorted(maps.Keys(s.programs)) {
 		p := s.programs[name]
@@ -122,9 +138,12 @@ func (s *State) undefined() error {
 	return nil
 }
 
-// Call calls a function of the loaded script under the call limits and returns that many results.
-// What a function that is called for the first time has captured becomes read-only. A Call within a
-// Call counts towards the outer one.
+// Call calls a function of the loaded script under the call limits, and returns exactly that many
+// results. When the function is called for the first time, what it has captured becomes read-only.
+// The error is as that of [State.Run], and the State can be called again unless it is Broken.
+//
+// A Call within a Call counts towards the budget of the outer one: otherwise a script could get a
+// new budget from a host function that calls back.
 func (s *State) Call(fn *lua.LFunction, results int, args ...lua.LValue) ([]lua.LValue, error) {
 	if s.running {
 		return s.callWithin(fn, results, args)
@@ -141,6 +160,8 @@ func (s *State) Call(fn *lua.LFunction, results int, args ...lua.LValue) ([]lua.
 	return values, err
 }
 
+// callWithin is Call while another Call is under way. It runs on the stack of the next level of
+// pcall, for the reason that State.attempt gives.
 func (s *State) callWithin(fn *lua.LFunction, n int, args []lua.LValue) ([]lua.LValue, error) {
 	values, failed := s.attempt(s.current(), fn, args)
 	if failed != nil {
@@ -159,7 +180,10 @@ func (s *State) begin(limits Limits) {
 	s.calls++
 }
 
-// protect calls a function so that neither an error nor a panic gets past it.
+// protect calls a function so that neither an error nor a panic gets past it. LState.CallByParam
+// catches what is raised while the machine runs. The recover here is for what gopher-lua panics with
+// outside of that, such as a stack that overflows while arguments are pushed. After a panic the
+// stack is in an unknown state, so the State is broken for good.
 func (s *State) protect(fn *lua.LFunction, n int, args []lua.LValue) (values []lua.LValue, err error) {
 	if s.broken {
 		return nil, brokenError("it failed before, and must be made anew")
@@ -188,8 +212,8 @@ func brokenError(why any) *Error {
 	return &Error{Message: fmt.Sprintf("the Lua machine failed: %v", why), Cause: ErrBroken}
 }
 
-// Current returns the stack that is running, for a function of the host that is
-// not given one: an error must be raised there and nowhere else.
+// Current returns the stack that is running, for host code that has no LState at hand. An error must
+// be raised on this stack: on another one it would unwind calls that are not running.
 func (s *State) Current() *lua.LState { return s.current() }
 
 // current returns the stack that is running.
@@ -200,15 +224,17 @@ func (s *State) current() *lua.LState {
 	return s.stacks[s.depth-1]
 }
 
-// Broken reports whether the Lua machine has failed, by a fault of its own or of a host function.
-// Such a state does nothing any more: its owner makes a new one and runs the program again.
+// Broken reports whether the Lua machine has panicked, by a fault of its own or of a host function.
+// Run and Call of such a State fail at once. Its owner makes a new State and runs the program again.
 func (s *State) Broken() bool { return s.broken }
 
-// Used returns what the latest Run or Call used. It depends on the program and its arguments alone.
+// Used returns what the latest Run or Call used. It depends on the program and its arguments alone,
+// so a replay uses the same.
 func (s *State) Used() (instructions, bytes int64) { return s.budget.instructions, s.budget.bytes }
 
-// Charge counts work of a host function towards the limits, and raises a Lua error when they are
-// passed. Only functions that a script calls may use it. An instruction is about 30 ns of work.
+// Charge counts work of a host function towards the limits, and raises a Lua error when one is
+// passed. The host calls it before the work, and only in functions that a script calls: the error
+// unwinds the Go stack by a panic. An instruction is about 30 ns of work.
 func (s *State) Charge(instructions, bytes int64) { s.charge(s.current(), instructions, bytes) }
 
 func (s *State) charge(l *lua.LState, instructions, bytes int64) {

@@ -6,6 +6,8 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
+// strings returns the functions of string. A string that they make has at most MaxString bytes, and is
+// charged by pushString. They read arguments that may be longer, when the host gave them.
 func (s *State) strings() map[string]lua.LGFunction {
 	return map[string]lua.LGFunction{
 		"byte":    s.stringByte,
@@ -25,7 +27,8 @@ func (s *State) strings() map[string]lua.LGFunction {
 	}
 }
 
-// start turns a position, which counts from the end when it is negative, into an offset of the text.
+// start turns the first position of a range into an offset of the text, 0 or more. A negative
+// position counts from the end.
 func start(position, length int) int {
 	if position < 0 {
 		position += length + 1
@@ -33,7 +36,7 @@ func start(position, length int) int {
 	return max(position, 1) - 1
 }
 
-// end is start for the last position of a range; the offset is behind it.
+// end turns the last position of a range into the offset behind it.
 func end(position, length int) int {
 	if position < 0 {
 		position += length + 1
@@ -56,10 +59,10 @@ func (s *State) stringChar(l *lua.LState) int {
 		}
 		text[i] = byte(code)
 	}
-	return s.give(l, string(text))
+	return s.pushString(l, string(text))
 }
 
-// mapBytes changes the case of the letters in a range; only those of ASCII, on every machine.
+// mapBytes changes the case of the ASCII letters in a range. Other bytes stay, whatever the locale.
 func (s *State) mapBytes(l *lua.LState, from, to byte) int {
 	text := []byte(s.string(l, 1))
 	for i, b := range text {
@@ -67,9 +70,10 @@ func (s *State) mapBytes(l *lua.LState, from, to byte) int {
 			text[i] = b ^ 0x20
 		}
 	}
-	return s.give(l, string(text))
+	return s.pushString(l, string(text))
 }
 
+// stringRep refuses the length before it makes the string: ("x"):rep(1e9) must allocate nothing.
 func (s *State) stringRep(l *lua.LState) int {
 	text, n := s.string(l, 1), max(s.int(l, 2), 0)
 	if len(text) > 0 && n > MaxString/len(text) {
@@ -78,7 +82,7 @@ func (s *State) stringRep(l *lua.LState) int {
 	if text == "" {
 		n = 0
 	}
-	return s.give(l, strings.Repeat(text, n))
+	return s.pushString(l, strings.Repeat(text, n))
 }
 
 func (s *State) stringReverse(l *lua.LState) int {
@@ -87,9 +91,11 @@ func (s *State) stringReverse(l *lua.LState) int {
 	for i := range len(text) {
 		reversed[len(text)-1-i] = text[i]
 	}
-	return s.give(l, string(reversed))
+	return s.pushString(l, string(reversed))
 }
 
+// stringSub returns a part of a string. The part shares the memory of the whole, so it costs nothing
+// but its header.
 func (s *State) stringSub(l *lua.LState) int {
 	text := s.string(l, 1)
 	from, to := start(s.int(l, 2), len(text)), end(s.optInt(l, 3, -1), len(text))
@@ -98,7 +104,8 @@ func (s *State) stringSub(l *lua.LState) int {
 	return 1
 }
 
-// matcher reads the pattern and the subject of a call.
+// matcher reads the subject and the pattern of a call, and charges for compiling the pattern. Each
+// step that the matcher counts costs an instruction: see match.go.
 func (s *State) matcher(l *lua.LState, anchors bool) *matcher {
 	subject, text := s.string(l, 1), s.string(l, 2)
 	p, err := readPattern(text, anchors)
@@ -109,7 +116,7 @@ func (s *State) matcher(l *lua.LState, anchors bool) *matcher {
 	return &matcher{pattern: p, subject: subject, step: func() { s.charge(l, 1, 0) }}
 }
 
-// search is find and match.
+// search is string.find, which returns places, or string.match.
 func (s *State) search(l *lua.LState, places bool) int {
 	subject := s.string(l, 1)
 	at := min(start(s.optInt(l, 3, 1), len(subject)), len(subject))
@@ -133,6 +140,7 @@ func (s *State) search(l *lua.LState, places bool) int {
 	return 2 + s.captures(l, m, from, to)
 }
 
+// plain is string.find with its fourth argument: the text is no pattern.
 func (s *State) plain(l *lua.LState, subject string, at int) int {
 	text := s.string(l, 2)
 	s.charge(l, int64(len(subject)-at)/16, 0)
@@ -156,7 +164,8 @@ func (s *State) captures(l *lua.LState, m *matcher, from, to int) int {
 	return n
 }
 
-// value returns capture i of a match, from 0, or the whole match as the first when there are none.
+// value returns capture i of a match, from 0. Without captures the first is the whole match. A
+// position capture is a number.
 func (m *matcher) value(i, from, to int) lua.LValue {
 	switch {
 	case i >= m.pattern.captures:
@@ -167,8 +176,8 @@ func (m *matcher) value(i, from, to int) lua.LValue {
 	return lua.LString(m.capture(i))
 }
 
-// stringGmatch returns an iterator. It keeps its place, and therefore is of use only in the call
-// that made it.
+// stringGmatch returns an iterator. The iterator remembers its place, which is memory that outlives a
+// call when the script stores it while loading. So it works only in the Run or Call that made it.
 func (s *State) stringGmatch(l *lua.LState) int {
 	m, at, made := s.matcher(l, false), 0, s.calls
 	s.charge(l, 0, functionBytes+int64(len(m.from)+len(m.to))*8)
@@ -176,6 +185,8 @@ func (s *State) stringGmatch(l *lua.LState) int {
 		if s.calls != made {
 			l.RaiseError("an iterator of gmatch cannot be kept for a later call: call gmatch again")
 		}
+		// The iterator may run on another stack than gmatch did, in a pcall. An error must be
+		// raised on the stack that is running.
 		m.step = func() { s.charge(l, 1, 0) }
 		from, to, ok := m.find(at)
 		if !ok {

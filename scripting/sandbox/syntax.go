@@ -10,7 +10,10 @@ import (
 	"github.com/yuin/gopher-lua/parse"
 )
 
-// lexical says in plain words what is no token, and where it began.
+// This file words the errors of gopher-lua's scanner and parser for authors of scripts. Its tests
+// hold the texts: an error names what is missing, and where the bracket or block began.
+
+// lexical returns an error for what is no token, at the place where it began.
 func (p *Program) lexical(s *scan, err error) error {
 	message := err.Error()
 	if e := new(parse.Error); errors.As(err, &e) {
@@ -36,7 +39,7 @@ func (p *Program) lexical(s *scan, err error) error {
 	return p.errorAt(place.Line, place.Column, "%s", message)
 }
 
-// strange describes a character that begins no token.
+// strange describes a character that begins no token. Some are operators of other languages.
 func (p *Program) strange(place ast.Position) string {
 	line := sourceLine(p.Source, place.Line)
 	if place.Column < 1 || place.Column > len(line) {
@@ -54,7 +57,9 @@ func (p *Program) strange(place ast.Position) string {
 	return fmt.Sprintf("unexpected character %q", []rune(rest)[0])
 }
 
-// syntax says in plain words what the parser did not expect.
+// syntax returns an error for a token that the parser did not expect. It reads the tokens again up to
+// that one, to know what is open there. At the end of the file, and for an expression that stands
+// alone, the place is that of the token before.
 func (p *Program) syntax(err error) error {
 	failed := new(parse.Error)
 	if !errors.As(err, &failed) {
@@ -77,6 +82,7 @@ func (p *Program) syntax(err error) error {
 	return p.errorAt(place.Line, place.Column, "%s", s.explain(failed.Message))
 }
 
+// explain returns the message for the token at hand, from the most to the least specific guess.
 func (s *scan) explain(message string) string {
 	top := opening{}
 	if n := len(s.open); n > 0 {
@@ -103,6 +109,7 @@ func (s *scan) explain(message string) string {
 	return "unexpected " + got
 }
 
+// describe names a token in a message.
 func describe(t ast.Token) string {
 	switch t.Type {
 	case parse.TIdent:
@@ -115,7 +122,7 @@ func describe(t ast.Token) string {
 	return "'" + tokenText(t) + "'"
 }
 
-// clip shortens text for a message.
+// clip shortens text to n bytes for a message, and does not leave half of a character.
 func clip(text string, n int) string {
 	if len(text) <= n {
 		return text
@@ -123,10 +130,13 @@ func clip(text string, n int) string {
 	return strings.ToValidUTF8(text[:n], "") + "..."
 }
 
+// endsValue reports whether a value may end with the token. Together with startsValue it finds a
+// missing comma.
 func endsValue(t ast.Token) bool {
 	return tokenText(t) == "" || slices.Contains([]string{")", "]", "}", "end", "true", "false", "nil"}, tokenText(t))
 }
 
+// startsValue reports whether a value may begin with the token.
 func startsValue(t ast.Token) bool {
 	return tokenText(t) == "" || slices.Contains([]string{"{", "(", "[", "function", "true", "false", "nil", "not"}, tokenText(t))
 }

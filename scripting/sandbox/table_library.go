@@ -7,6 +7,9 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
+// tables returns the functions of table. Those that change a table ask mutable first, keep its array
+// free of holes at the end (State.trim), and charge for the items that they move. gopher-lua's own
+// do none of this.
 func (s *State) tables() map[string]lua.LGFunction {
 	return map[string]lua.LGFunction{
 		"concat": s.tableConcat,
@@ -18,6 +21,7 @@ func (s *State) tables() map[string]lua.LGFunction {
 	}
 }
 
+// tableConcat checks the length after each item, so it stops at MaxString.
 func (s *State) tableConcat(l *lua.LState) int {
 	table, separator := l.CheckTable(1), ""
 	if l.Get(2) != lua.LNil {
@@ -37,9 +41,10 @@ func (s *State) tableConcat(l *lua.LState) int {
 		s.fits(l, b.Len())
 		s.charge(l, 1, 0)
 	}
-	return s.give(l, b.String())
+	return s.pushString(l, b.String())
 }
 
+// tableInsert refuses positions that would leave a gap.
 func (s *State) tableInsert(l *lua.LState) int {
 	table := l.CheckTable(1)
 	n := arrayLen(table)
@@ -80,7 +85,8 @@ func (s *State) tableRemove(l *lua.LState) int {
 	return 1
 }
 
-// tableSort sorts a copy: a comparison may do what it likes with the table.
+// tableSort sorts a copy, because the comparison is code of the script and may change the table. A
+// comparison that contradicts itself gives some order; sort.Slice ends in any case.
 func (s *State) tableSort(l *lua.LState) int {
 	table := l.CheckTable(1)
 	s.mutable(l, table)
@@ -106,6 +112,7 @@ func (s *State) tableSort(l *lua.LState) int {
 	return 0
 }
 
+// tableMaxn returns the largest positive number among the keys.
 func (s *State) tableMaxn(l *lua.LState) int {
 	table := l.CheckTable(1)
 	largest := lua.LNumber(arrayLen(table))

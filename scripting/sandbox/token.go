@@ -9,24 +9,32 @@ import (
 	"github.com/yuin/gopher-lua/parse"
 )
 
+// This file reads the tokens of a source before the parser does, for two reasons. gopher-lua's parser
+// is made by goyacc (parse/parser.go): its stack grows with each bracket, block and pending operator,
+// without a limit. And its errors lack the place where an unfinished string or bracket began.
+
 const (
-	maxNesting = 150 // of brackets and blocks
-	maxPending = 500 // operators in one expression: the parser keeps the open ones
+	maxNesting = 150 // brackets and blocks that are open at once
+	maxPending = 500 // operators in one expression that the parser may keep on its stack
 )
 
-// A scan reads the tokens of a source, and keeps the brackets and blocks that are open.
+// maxName is the length of the longest name in bytes. The machine copies names into messages and
+// traces of the stack (LState.formattedFrameFuncName), and does not count that.
+const maxName = 256
+
+// A scan reads the tokens of a source, and tracks the brackets and blocks that are open.
 type scan struct {
 	scanner *parse.Scanner
 	lexer   parse.Lexer
 
 	token, previous ast.Token
 	open            []opening
-	pending         int    // operators since the expression began
-	loop            string // while or for, until its do
-	condition       bool   // between if, while or until, and what ends the condition
+	pending         int    // operators since the expression began, at most so many are open
+	loop            string // "while" or "for", until its "do"
+	condition       bool   // between "if", "while" or "until" and the end of the condition
 }
 
-// An opening is a bracket or keyword that wants its end.
+// An opening is a bracket or keyword that is not closed yet.
 type opening struct {
 	text, wants string
 	line        int
@@ -36,7 +44,8 @@ func newScan(p *Program) *scan {
 	return &scan{scanner: parse.NewScanner(bytes.NewReader(p.Source), p.Name)}
 }
 
-// next reads a token. At the end its type is parse.EOF.
+// next reads a token. At the end its type is parse.EOF. The scanner needs the type of the token
+// before, as the parser tells it.
 func (s *scan) next() error {
 	s.previous = s.token
 	token, err := s.scanner.Scan(&s.lexer)
@@ -45,7 +54,8 @@ func (s *scan) next() error {
 	return err
 }
 
-// follow keeps the account of what is open, after the token was read.
+// follow updates what is open after a token was read. A closing token that fits nothing changes
+// nothing: the parser will refuse it.
 func (s *scan) follow() {
 	switch text := tokenText(s.token); text {
 	case "(", "[", "{":
@@ -76,7 +86,10 @@ func (s *scan) push(text, wants string) {
 	s.open = append(s.open, opening{text, wants, s.token.Pos.Line})
 }
 
-// count counts the operators that the parser may have to remember until an expression ends.
+// count counts the operators that bind to the right (.. and ^) or are unary: the parser keeps them
+// on its stack until their operand ends. Other operators are reduced at once. A token that ends an
+// expression sets the count to zero, also inside brackets. So the stack holds at most maxPending
+// operators for each of at most maxNesting open brackets.
 func (s *scan) count() {
 	switch s.token.Type {
 	case parse.T2Comma, '^', '-', '#', parse.TNot:
@@ -86,12 +99,8 @@ func (s *scan) count() {
 	}
 }
 
-// maxName is the length of the longest name. The machine puts names into messages
-// and traces, uncounted.
-const maxName = 256
-
-// inspect reads all tokens before the parser does: the place of an unfinished string is known only
-// here, and a source that would make the parser's stack large is refused.
+// inspect reads all tokens. It refuses a source that has none, that would make the parser's stack
+// large, or that has a name of more than maxName bytes.
 func inspect(p *Program) error {
 	s := newScan(p)
 	for {
@@ -117,14 +126,15 @@ func inspect(p *Program) error {
 	}
 }
 
-// ambiguous finds a parenthesis that begins a line and would be taken for arguments. Lua 5.1
-// refuses it; gopher-lua does only sometimes.
+// ambiguous reports whether the token is a parenthesis that begins a line and would be taken for
+// arguments of the line above. Lua 5.1 refuses this everywhere (reference manual, section 2.5.8);
+// gopher-lua only behind some tokens.
 func (s *scan) ambiguous() bool {
 	return s.token.Type == '(' && s.token.Pos.Line > s.previous.Pos.Line &&
 		(s.previous.Type == parse.TIdent || s.previous.Type == ')' || s.previous.Type == ']')
 }
 
-// tokenText returns a token as it is written; names, strings and numbers have none.
+// tokenText returns a keyword or sign as it is written, and "" for names, strings and numbers.
 func tokenText(t ast.Token) string {
 	switch {
 	case t.Type == parse.TIdent || t.Type == parse.TString || t.Type == parse.TNumber || t.Type <= 0:

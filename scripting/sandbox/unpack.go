@@ -11,8 +11,8 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// unpackBytes takes bytes apart, from a position that counts from 1, or from the end when it is
-// negative, and returns the position after what it read. The format is that of Lua 5.3 (reference
+// unpackBytes reads values from the bytes of data, from a position that counts from 1, or from the end when it is
+// negative, and returns the values and the position after them. The format is that of Lua 5.3 (reference
 // manual 5.3, section 6.4.2):
 //
 //	< > =      little endian, big endian, little endian again (the same on every machine); until the next of them
@@ -56,9 +56,11 @@ func (s *State) stringUnpack(l *lua.LState) int {
 	return pushAll(l, values) + num(l, float64(next))
 }
 
+// An unpacker reads data by a format. After the first error it does nothing more. What it allocates
+// is bounded: strings share the memory of data, and there are at most maxValues values.
 type unpacker struct {
 	data   string
-	at     int
+	at     int    // the offset of the next byte
 	format string // what is left of it
 	order  binary.ByteOrder
 	align  int
@@ -72,7 +74,7 @@ func (u *unpacker) fail(format string, args ...any) {
 	}
 }
 
-// option reads one letter of the format and does what it says.
+// option reads one letter of the format, and reads what it stands for.
 func (u *unpacker) option() {
 	letter := u.format[0]
 	u.format = u.format[1:]
@@ -111,7 +113,7 @@ func (u *unpacker) option() {
 	}
 }
 
-// count reads the number after a letter.
+// count reads the number after a letter, and reports whether there is one. It fails above 2^31-1.
 func (u *unpacker) count() (int, bool) {
 	number, rest := digits(u.format)
 	u.format = rest
@@ -145,7 +147,7 @@ func (u *unpacker) push(v lua.LValue) {
 	}
 }
 
-// take returns the next n bytes.
+// take returns the next n bytes, or "" after an error. what names them in the message.
 func (u *unpacker) take(n int, what string) string {
 	if u.err == nil && n > len(u.data)-u.at {
 		u.fail("the data ends within %s: it needs %d bytes at position %d, and %d are left", what, n, u.at+1, len(u.data)-u.at)
@@ -157,7 +159,7 @@ func (u *unpacker) take(n int, what string) string {
 	return u.data[u.at-n : u.at]
 }
 
-// pad passes over what aligns a number of n bytes.
+// pad skips the bytes before a number of n bytes that is aligned.
 func (u *unpacker) pad(n int) {
 	n = min(n, u.align)
 	if n > 1 && n&(n-1) != 0 {
@@ -167,7 +169,8 @@ func (u *unpacker) pad(n int) {
 	}
 }
 
-// whole reads an integer of n bytes as its 64 low bits, and whether the others only extend it.
+// whole reads an integer of n bytes, 1 to 16. It returns the 64 low bits, and whether the others are
+// only an extension of them.
 func (u *unpacker) whole(n int, signed bool) (low uint64, fits bool) {
 	u.pad(n)
 	raw := []byte(u.take(n, "an integer"))
@@ -193,6 +196,7 @@ func (u *unpacker) whole(n int, signed bool) (low uint64, fits bool) {
 	return low, n <= 8 || !signed || (low>>63 == 1) == (fill == 0xff)
 }
 
+// integer reads an integer of n bytes as a number, or beyond 2^53 as a string of digits.
 func (u *unpacker) integer(n int, signed bool) {
 	const exact = 1 << 53
 	at := u.at
@@ -225,6 +229,8 @@ func (u *unpacker) float(letter byte) {
 	}
 }
 
+// counted reads a string after its length of n bytes. The length is compared with what is left before
+// anything is read.
 func (u *unpacker) counted(n int) {
 	at := u.at
 	length, fits := u.whole(n, false)
@@ -235,6 +241,7 @@ func (u *unpacker) counted(n int) {
 	u.push(lua.LString(u.take(int(length), "a string")))
 }
 
+// terminated reads a string up to a zero byte, and the zero byte.
 func (u *unpacker) terminated() {
 	length := strings.IndexByte(u.data[u.at:], 0)
 	if length < 0 {
