@@ -87,7 +87,7 @@ func TestANewCondition(t *testing.T) {
 	})
 	t.Run("its documentation is there", func(t *testing.T) {
 		want := "- **sesame.moon** `{ options }`: Makes a condition that holds on some days.\n  `local m = sesame.moon { digit = \"2\" }`\n" +
-			"  - `digit` (a digit, required): What the day must have.\n  - `name` (a name, default the variable's): What reasons call it.\n"
+			"  - `digit` (a digit, required): What the day must have.\n  - `name` (a name, default the variable's): Its name in reasons.\n"
 		if got := scripting.Reference(t, withMoon()); !strings.Contains(got, want) {
 			t.Errorf("the reference lacks\n%s", want)
 		}
