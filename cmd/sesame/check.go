@@ -78,7 +78,7 @@ func (p *program) check(c *cobra.Command, f *checkFlags) error {
 		r.Effects = append([]lint.Script{}, lint.Effects(set)...)
 	}
 	if f.guess {
-		r.Guesses = guesses(lint.OddsOf(set))
+		r.Guesses = guesses(lint.Guesses(set))
 	}
 	if f.strict && len(r.Findings) > 0 {
 		p.status = answerNo

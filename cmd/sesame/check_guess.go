@@ -10,12 +10,12 @@ import (
 
 // A guess says how likely guesses and scans are to open a door. It is written as JSON.
 type guess struct {
-	lint.Odds
+	lint.Guess
 	Within string `json:"within"`
 }
 
 // guesses returns a list that is not nil, so that JSON has an empty list for no doors.
-func guesses(all []lint.Odds) []guess {
+func guesses(all []lint.Guess) []guess {
 	list := make([]guess, len(all))
 	for i, o := range all {
 		list[i] = guess{o, transcript.Duration(o.Within)}

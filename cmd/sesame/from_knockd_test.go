@@ -77,7 +77,7 @@ func TestFromKnockd(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer set.Close()
-	for _, o := range guesses(lint.OddsOf(set)) {
+	for _, o := range guesses(lint.Guesses(set)) {
 		if !strings.Contains(page, o.String()) {
 			t.Errorf("the page lacks what check --guess says of its example:\n%s", o)
 		}

@@ -114,7 +114,7 @@ func (c *checker) length(d *engine.Door) {
 
 // ease says how easily a short sequence is met with by chance.
 func (c *checker) ease(d *engine.Door) string {
-	switch o := c.odds(d); {
+	switch o := c.guess(d); {
 	case d.Strict || o.Never != "":
 		return "a few random packets may open it"
 	case o.Scans == "1":

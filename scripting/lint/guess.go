@@ -15,38 +15,36 @@ import (
 // portsOfProtocol is how many ports a protocol has that can be knocked on.
 const portsOfProtocol = 65_535
 
-// Odds compare what the length of a sequence promises with what a stranger
-// achieves who does not guess it: a scan of all ports knocks on those of the
-// sequence too, and ports that the door does not mind do not disturb it. So what
-// counts is only in which order the scan comes to the few ports that matter.
+// A Guess compares two ways to open a door without knowing its sequence: to guess the sequence, and to
+// scan all ports. A scan sends a packet to each port of the sequence too, and packets to ports that the
+// door ignores do not disturb an attempt. So only the order matters in which the scan comes to the few
+// ports that the door does not ignore.
 //
-// Conditions and limits of the door are left out: they come after the sequence.
-type Odds struct {
+// Conditions and limits of the door are left out, since they are checked after the sequence.
+type Guess struct {
 	Door   string `json:"door"`
 	File   string `json:"file"`
 	Line   int    `json:"line"`
 	Knocks int    `json:"knocks"`
-	// Combinations are the sequences of so many ports, in digits: 65535 to the
-	// power of Knocks.
+	// Combinations is the number of sequences of so many ports, in digits: 65535 to the power of Knocks.
 	Combinations string `json:"combinations"`
 
-	// Protocols are those that a scan needs, and Packets is how many it sends: one
-	// to each port of each of them, in random order.
+	// Protocols are those that a scan needs. Packets is how many packets it sends: one to each port of
+	// each protocol, in random order.
 	Protocols []string `json:"protocols"`
 	Packets   int      `json:"packets"`
-	// Scans says how many scans, each in an order of its own, open the door once
-	// on average, in digits. It is "" when no single scan opens it, and AtLeast says
-	// that more may be needed. Somebody who chooses the orders well needs fewer, but
-	// saves less than a factor of Knocks.
+	// Scans is the number of scans, each in an order of its own, that open the door once on average, in
+	// digits. It is "" when no single scan opens the door. With AtLeast it is a lower bound. An attacker
+	// who chooses the orders well needs fewer scans, by less than a factor of Knocks.
 	Scans   string `json:"scans,omitempty"`
 	AtLeast bool   `json:"at_least,omitempty"`
-	// Never says why no single scan opens the door.
+	// Never is the reason why no single scan opens the door.
 	Never string `json:"never,omitempty"`
-	// Rate is how many packets a second it takes to be done with a scan in the time
-	// of the door; slower ones open it less often. Zero: any number will do.
+	// Rate is how many packets a second finish a scan in the time of the door. Slower scans open it less
+	// often. Zero: the rate does not matter.
 	Rate int64 `json:"packets_per_second,omitempty"`
-	// Surely is how many scans in the time of the door open it for certain, at
-	// SurelyRate packets a second; 0: no number of them does.
+	// Surely is how many scans in the time of the door open it for certain, at SurelyRate packets a
+	// second. Zero: no number of scans does.
 	Surely     int   `json:"surely,omitempty"`
 	SurelyRate int64 `json:"surely_packets_per_second,omitempty"`
 
@@ -54,49 +52,49 @@ type Odds struct {
 	Within time.Duration `json:"-"`
 }
 
-// OddsOf returns the odds of all doors of a set that have a sequence, in its order.
-func OddsOf(set *scripting.Set) []Odds {
+// Guesses returns a guess for each door of a set that has a sequence, in the order of the set.
+func Guesses(set *scripting.Set) []Guess {
 	c := newChecker(set)
-	var all []Odds
+	var all []Guess
 	for _, d := range set.Engine.Doors {
 		if !d.Listen && len(d.Sequence) > 0 {
-			all = append(all, c.odds(d))
+			all = append(all, c.guess(d))
 		}
 	}
 	return all
 }
 
-func (c *checker) odds(d *engine.Door) Odds {
+func (c *checker) guess(d *engine.Door) Guess {
 	knocks := len(d.Sequence)
 	kind := scanOf(d)
-	o := Odds{
+	g := Guess{
 		Door: d.Name, File: d.File, Line: d.Line, Knocks: knocks, Within: d.Within,
 		Combinations: new(big.Int).Exp(big.NewInt(portsOfProtocol), big.NewInt(int64(knocks)), nil).String(),
 		Packets:      portsOfProtocol * len(kind.protocols),
 		Never:        kind.never(d),
 	}
 	for _, protocol := range kind.protocols {
-		o.Protocols = append(o.Protocols, protocol.String())
+		g.Protocols = append(g.Protocols, protocol.String())
 	}
-	if o.Never == "" {
+	if g.Never == "" {
 		n := c.disturbers(d, kind)
-		o.Scans, o.AtLeast = orders(n, knocks), d.Policy == engine.PolicyKnockd && n > knocks
+		g.Scans, g.AtLeast = orders(n, knocks), d.Policy == engine.PolicyKnockd && n > knocks
 		if knocks > 1 {
-			o.Rate = rate(o.Packets, shorter(d.Within, d.StepTimeout))
+			g.Rate = rate(g.Packets, shorter(d.Within, d.StepTimeout))
 		}
 	}
 	if knocks > 1 && d.OnWrong == engine.WrongIgnored && kind.reaches(d) {
-		// Each scan makes one stage at least, and two stages are two scans apart at most.
-		o.Surely = knocks
-		o.SurelyRate = max(rate(knocks*o.Packets, d.Within), rate(2*o.Packets, d.StepTimeout))
+		// Each scan completes at least one stage, and the scans of two stages are at most two apart.
+		g.Surely = knocks
+		g.SurelyRate = max(rate(knocks*g.Packets, d.Within), rate(2*g.Packets, d.StepTimeout))
 	}
-	return o
+	return g
 }
 
 // A scan is one packet to each port of some protocols.
 type scan struct {
 	protocols []packet.Proto
-	flags     engine.FlagTest // of its TCP packets: what all knocks of a door ask for
+	flags     engine.FlagTest // of its TCP packets: those that the knocks of the door need together
 }
 
 func scanOf(d *engine.Door) scan {
@@ -119,7 +117,7 @@ func (s scan) reaches(d *engine.Door) bool {
 	return s.flags.Set&s.flags.Clear == 0 && !slices.ContainsFunc(d.Sequence, func(k engine.Knock) bool { return k.Port.Number == 0 })
 }
 
-// never says why one scan cannot open a door, "" when it can.
+// never returns the reason why one scan cannot open a door; "" when it can.
 func (s scan) never(d *engine.Door) string {
 	switch {
 	case len(d.Sequence) > 1 && d.Within <= 0:
@@ -138,8 +136,8 @@ func (s scan) never(d *engine.Door) string {
 	return ""
 }
 
-// disturbers counts the ports whose packets in a scan mean something to an
-// attempt at d: its own, and those where any packet ends it.
+// disturbers counts the ports whose packets in a scan change an attempt at d: those of its sequence, and
+// those at which any packet ends the attempt.
 func (c *checker) disturbers(d *engine.Door, s scan) int {
 	switch {
 	case d.Policy == engine.PolicyKnockd:
@@ -166,9 +164,9 @@ func (c *checker) disturbers(d *engine.Door, s scan) int {
 	return n
 }
 
-// orders returns the odds against this: that of n things in random order k given
-// ones come one right behind the other, as they should. That is n! orders to
-// (n-k+1)! good ones; among its own ports alone, k! to 1.
+// orders returns how many random orders of n ports there are, on average, for one in which k given
+// ports follow each other directly and in the right order. That is n!/(n-k+1)!. With n = k, where only
+// the ports of the sequence matter, it is k!.
 func orders(n, k int) string {
 	against := big.NewInt(1)
 	for i := range k - 1 {
@@ -177,8 +175,7 @@ func orders(n, k int) string {
 	return against.String()
 }
 
-// rate returns how many a second it takes to send some packets in a time; 0 for
-// no time at all.
+// rate returns how many packets a second send so many in a time, rounded up. It is 0 for no time.
 func rate(packets int, in time.Duration) int64 {
 	if in <= 0 {
 		return 0
@@ -187,7 +184,7 @@ func rate(packets int, in time.Duration) int64 {
 	return second.Add(second, big.NewInt(int64(in)-1)).Div(second, big.NewInt(int64(in))).Int64()
 }
 
-// shorter returns the shorter of two limits, of which the second may be none.
+// shorter returns the shorter of two limits. The second may be 0, which is no limit.
 func shorter(limit, other time.Duration) time.Duration {
 	if other == 0 {
 		return limit

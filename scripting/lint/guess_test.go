@@ -49,58 +49,58 @@ func setOf(doors ...*engine.Door) *scripting.Set {
 	return &scripting.Set{Engine: &engine.Set{Doors: doors}}
 }
 
-func TestOdds(t *testing.T) {
+func TestGuesses(t *testing.T) {
 	for _, test := range []struct {
 		name, options string // of a door
-		want          Odds
+		want          Guess
 	}{
 		{"one knock", `sequence = { 7000 }`,
-			Odds{Knocks: 1, Combinations: "65535", Packets: 65535, Scans: "1"}},
+			Guess{Knocks: 1, Combinations: "65535", Packets: 65535, Scans: "1"}},
 		{"two knocks", `sequence = { 7000, 8000 }, within = "5s"`,
-			Odds{Knocks: 2, Combinations: "4294836225", Packets: 65535, Scans: "2", Rate: 13107}},
+			Guess{Knocks: 2, Combinations: "4294836225", Packets: 65535, Scans: "2", Rate: 13107}},
 		{"three knocks", `sequence = { 7000, 3000, 55000 }, within = "5s"`,
-			Odds{Knocks: 3, Combinations: "281462092005375", Packets: 65535, Scans: "6", Rate: 13107}},
+			Guess{Knocks: 3, Combinations: "281462092005375", Packets: 65535, Scans: "6", Rate: 13107}},
 		{"both protocols", `sequence = { 7421, "udp/9133", 2904, 6117 }, within = "8s"`,
-			Odds{Knocks: 4, Combinations: "18445618199572250625", Packets: 131070, Scans: "24", Rate: 16384}},
+			Guess{Knocks: 4, Combinations: "18445618199572250625", Packets: 131070, Scans: "24", Rate: 16384}},
 		{"the same number in both protocols", `sequence = { 7000, "udp/7000" }, within = "1m"`,
-			Odds{Knocks: 2, Combinations: "4294836225", Packets: 131070, Scans: "2", Rate: 2185}},
+			Guess{Knocks: 2, Combinations: "4294836225", Packets: 131070, Scans: "2", Rate: 2185}},
 		{"the steps are limited more", `sequence = { 7000, 8000 }, within = "5s", step_timeout = "1s"`,
-			Odds{Knocks: 2, Combinations: "4294836225", Packets: 65535, Scans: "2", Rate: 65535}},
+			Guess{Knocks: 2, Combinations: "4294836225", Packets: 65535, Scans: "2", Rate: 65535}},
 		{"a port twice", `sequence = { 7000, 8000, 7000 }`,
-			Odds{Knocks: 3, Combinations: "281462092005375", Packets: 65535, Never: "tcp/7000 comes more than once in it"}},
+			Guess{Knocks: 3, Combinations: "281462092005375", Packets: 65535, Never: "tcp/7000 comes more than once in it"}},
 		{"wrong knocks are ignored", `sequence = { 7000, 8000, 9000 }, within = "5s", on_wrong = "ignore"`,
-			Odds{Knocks: 3, Combinations: "281462092005375", Packets: 65535, Scans: "6", Rate: 13107, Surely: 3, SurelyRate: 39321}},
+			Guess{Knocks: 3, Combinations: "281462092005375", Packets: 65535, Scans: "6", Rate: 13107, Surely: 3, SurelyRate: 39321}},
 		{"a port twice, and wrong knocks are ignored", `sequence = { 7000, 7000 }, within = "5s", step_timeout = "4s", on_wrong = "ignore"`,
-			Odds{Knocks: 2, Combinations: "4294836225", Packets: 65535, Never: "tcp/7000 comes more than once in it", Surely: 2, SurelyRate: 32768}},
+			Guess{Knocks: 2, Combinations: "4294836225", Packets: 65535, Never: "tcp/7000 comes more than once in it", Surely: 2, SurelyRate: 32768}},
 		{"strict", `sequence = { 7000, 8000, 9000 }, within = "5s", strict = true`, // all ports but the guard are in its way
-			Odds{Knocks: 3, Combinations: "281462092005375", Packets: 65535, Scans: "4294639622", Rate: 13107}},
+			Guess{Knocks: 3, Combinations: "281462092005375", Packets: 65535, Scans: "4294639622", Rate: 13107}},
 		{"strict, with exceptions", `sequence = { 7000, 8000 }, within = "5s", strict = true, except = { 80, 443, 22, 8000, "udp/53" }`,
-			Odds{Knocks: 2, Combinations: "4294836225", Packets: 65535, Scans: "65532", Rate: 13107}},
+			Guess{Knocks: 2, Combinations: "4294836225", Packets: 65535, Scans: "65532", Rate: 13107}},
 		{"strict, of one knock", `sequence = { 7000 }, strict = true`,
-			Odds{Knocks: 1, Combinations: "65535", Packets: 65535, Scans: "1"}},
+			Guess{Knocks: 1, Combinations: "65535", Packets: 65535, Scans: "1"}},
 		{"strict minds no FIN", `sequence = { 7000, 8000 }, flags = "fin", within = "5s", strict = true`,
-			Odds{Knocks: 2, Combinations: "4294836225", Packets: 65535, Scans: "2", Rate: 13107}},
+			Guess{Knocks: 2, Combinations: "4294836225", Packets: 65535, Scans: "2", Rate: 13107}},
 		{"strict minds the UDP packets among others", `sequence = { { 7000, flags = "fin" }, "udp/8000" }, within = "5s", strict = true`,
-			Odds{Knocks: 2, Combinations: "4294836225", Packets: 131070, Scans: "65536", Rate: 26214}},
+			Guess{Knocks: 2, Combinations: "4294836225", Packets: 131070, Scans: "65536", Rate: 26214}},
 		{"strict that ignores", `sequence = { 7000, 8000 }, within = "5s", strict = true, on_wrong = "ignore"`,
-			Odds{Knocks: 2, Combinations: "4294836225", Packets: 65535, Scans: "2", Rate: 13107, Surely: 2, SurelyRate: 26214}},
+			Guess{Knocks: 2, Combinations: "4294836225", Packets: 65535, Scans: "2", Rate: 13107, Surely: 2, SurelyRate: 26214}},
 		{"flags that no packet has together", `sequence = { 7000, { 8000, flags = "fin,!syn" } }`,
-			Odds{Knocks: 2, Combinations: "4294836225", Packets: 65535, Never: "its knocks ask for flags that no packet has together"}},
+			Guess{Knocks: 2, Combinations: "4294836225", Packets: 65535, Never: "its knocks ask for flags that no packet has together"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			got := OddsOf(load(t, `sesame.door "a" { guards = 22, `+test.options+` }`))
+			got := Guesses(load(t, `sesame.door "a" { guards = 22, `+test.options+` }`))
 			if len(got) != 1 || got[0].Door != "a" || got[0].File != "a.lua" || got[0].Line != 1 {
-				t.Fatalf("got %+v, want the odds of door a of a.lua:1", got)
+				t.Fatalf("got %+v, want the guess of door a of a.lua:1", got)
 			}
 			got[0].Door, got[0].File, got[0].Line, got[0].Within, got[0].Protocols = "", "", 0, 0, nil
 			if diff := cmp.Diff(test.want, got[0]); diff != "" {
-				t.Errorf("odds (-want +got):\n%s", diff)
+				t.Errorf("guesses (-want +got):\n%s", diff)
 			}
 		})
 	}
 }
 
-func TestOddsInAGroup(t *testing.T) {
+func TestGuessesInAGroup(t *testing.T) {
 	never := grouped(t, "never", "7000 8000", syn)
 	never.Within = 0
 	elsewhere := grouped(t, "elsewhere", "1000 2000 3000", syn)
@@ -124,7 +124,7 @@ func TestOddsInAGroup(t *testing.T) {
 		{"port 0", []*engine.Door{grouped(t, "a", "7000 0", syn)}, "", false, "it has tcp/0, which scans leave out"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			got := OddsOf(setOf(test.doors...))[0]
+			got := Guesses(setOf(test.doors...))[0]
 			if got.Scans != test.scans || got.AtLeast != test.atLeast || got.Never != test.why {
 				t.Errorf("got %+v, want one in %s scans, at least: %v, never: %q", got, test.scans, test.atLeast, test.why)
 			}
@@ -132,17 +132,17 @@ func TestOddsInAGroup(t *testing.T) {
 	}
 }
 
-func TestOddsOfNothing(t *testing.T) {
+func TestGuessesOfNothing(t *testing.T) {
 	spent := grouped(t, "spent", "", syn)
 	spent.OneTime = &engine.OneTime{File: "/etc/knockd.once"}
-	if got := OddsOf(setOf(spent, &engine.Door{Name: "listener", Listen: true, Sequence: grouped(t, "", "1", syn).Sequence})); got != nil {
+	if got := Guesses(setOf(spent, &engine.Door{Name: "listener", Listen: true, Sequence: grouped(t, "", "1", syn).Sequence})); got != nil {
 		t.Errorf("got %+v, want none: one has no sequence left, and the other never had one", got)
 	}
 }
 
-// What the odds say is what the engine does with every order in which a scan can
+// What a guess says is what the engine does with every order in which a scan can
 // come to the ports that matter.
-func TestOddsAreTheEngines(t *testing.T) {
+func TestGuessesAreTheEngines(t *testing.T) {
 	strict := grouped(t, "strict", "1 2 3", engine.SYN)
 	strict.Policy, strict.Group, strict.Flags, strict.Strict, strict.Guards = engine.PolicySesame, "", engine.FlagTest{}, true, nil
 	plain := grouped(t, "plain", "1 2 3 4", engine.SYN)
