@@ -30,7 +30,7 @@ func (r *Runner) carryOut(decisions []*decision) {
 		}
 		r.performRound(round)
 		round = nil
-		decisions = slices.Concat(r.installAll(d.install), decisions)
+		decisions = append(decisions, r.installAll(d.install)...) // a round is sorted
 	}
 	r.performRound(round)
 }

@@ -28,6 +28,20 @@ func TestACloseWithinADecisionKeepsItsPlace(t *testing.T) {
 	})
 }
 
+// What is queued before an install is performed before it, and what is queued after
+// it is performed after it.
+func TestAnInstallKeepsItsPlace(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := newStoppedHost(Config{})
+		h.r.Enqueue(h.allow(1, alice, ssh, time.Minute))
+		h.r.Install(Guards{}, []engine.Element{{Source: alice, Port: ssh, Until: time.Now().Add(time.Minute)}})
+		h.r.Enqueue(closed(1, alice, ssh))
+		h.start()
+		defer h.cancel()
+		h.want(t, "1", "0s persist +1", "0s apply 203.0.113.9 tcp/22 1m0s", "0s install 1", "0s apply 203.0.113.9 tcp/22 gone")
+	})
+}
+
 // Two decisions go on at the same moment, and the command of the later one ended
 // first.
 func TestDecisionsThatGoOnTogetherKeepTheirOrder(t *testing.T) {

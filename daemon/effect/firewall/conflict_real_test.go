@@ -18,9 +18,9 @@ import (
 
 var tcp8443 = packet.Port{Proto: packet.TCP, Number: 8443}
 
-// TestRealObstacles finds chains that drop what we granted, whatever way they are
+// TestRealConflicts finds chains that drop what we granted, whatever way they are
 // written, and no others.
-func TestRealObstacles(t *testing.T) {
+func TestRealConflicts(t *testing.T) {
 	w, g := newGuard(t, GuardConfig{})
 	const mark = "meta mark & 0x10000000 == 0x10000000 accept"
 	for _, tt := range []struct {
@@ -86,7 +86,7 @@ func (w *cabled) opens(g *Guard, port packet.Port, manager string, follow func(C
 	found, err := g.Conflicts()
 	must(t, err)
 	if len(found) == 0 {
-		t.Fatal("no obstacle is found")
+		t.Fatal("no conflict is found")
 	}
 	for _, o := range found {
 		t.Logf("%s, chain %s, of %s: %s", o.Table, o.Chain, o.Manager, strings.Join(o.Lines(), "; "))
@@ -99,7 +99,7 @@ func (w *cabled) opens(g *Guard, port packet.Port, manager string, follow func(C
 		t.Error("a granted packet is stopped in spite of the lines")
 	}
 	if again, err := g.Conflicts(); err != nil || len(again) > 0 {
-		t.Errorf("obstacles in spite of the lines: %v, %v", again, err)
+		t.Errorf("conflicts in spite of the lines: %v, %v", again, err)
 	}
 	must(t, errors.Join(g.Apply([]effect.Element{element(clientAddress, port, 0), element(client6Address, port, 0)})...))
 	if w.slips("", address) || w.slips("", address6) {
@@ -109,9 +109,7 @@ func (w *cabled) opens(g *Guard, port packet.Port, manager string, follow func(C
 
 func TestRealUFW(t *testing.T) {
 	w, g := newGuard(t, GuardConfig{})
-	if _, err := exec.LookPath("ufw"); err != nil {
-		t.Skip("needs ufw")
-	}
+	w.needs("ufw")
 	// ufw writes into /etc: it sees a copy, in a mount namespace of its own.
 	dir := t.TempDir()
 	ufw := func(command string) string {
@@ -146,11 +144,7 @@ func TestRealUFW(t *testing.T) {
 
 func TestRealFirewalld(t *testing.T) {
 	w := newCabled(t)
-	for _, program := range []string{"firewalld", "firewall-cmd", "dbus-daemon"} {
-		if _, err := exec.LookPath(program); err != nil {
-			t.Skipf("needs %s", program)
-		}
-	}
+	w.needs("firewalld", "firewall-cmd", "dbus-daemon")
 	w.listen(":8443")
 	g := NewGuard(GuardConfig{})
 	defer g.Close()
@@ -185,14 +179,15 @@ func (w *cabled) firewalld(dir string) {
 		must(t, c.Start())
 		t.Cleanup(func() { _ = c.Process.Kill(); _ = c.Wait() })
 		if argv[0] == "dbus-daemon" {
-			soon(t, 5*time.Second, "the bus is there", func() bool { _, err := os.Stat(bus); return err == nil })
+			eventually(t, "the bus is there", func() bool { _, err := os.Stat(bus); return err == nil })
 		}
 	}
-	soon(t, 20*time.Second, "firewalld answers", func() bool { return exec.Command("firewall-cmd", "--state").Run() == nil })
+	eventually(t, "firewalld answers", func() bool { return exec.Command("firewall-cmd", "--state").Run() == nil })
 }
 
 func TestRealIptables(t *testing.T) {
 	w, g := newGuard(t, GuardConfig{})
+	w.needs("iptables-nft")
 	for _, command := range []string{"iptables-nft", "ip6tables-nft"} {
 		for _, rule := range []string{
 			"-A INPUT -i lo -j ACCEPT", "-A INPUT -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT",
@@ -207,12 +202,13 @@ func TestRealIptables(t *testing.T) {
 	})
 	must(t, g.Install(effect.Guards{Drop: []packet.Port{tcp80}}, nil))
 	if found, err := g.Conflicts(); err != nil || len(found) > 0 {
-		t.Errorf("obstacles for a port that iptables opens: %v, %v", found, err)
+		t.Errorf("conflicts for a port that iptables opens: %v, %v", found, err)
 	}
 }
 
 func TestRealLegacyIptables(t *testing.T) {
 	w, g := newGuard(t, GuardConfig{})
+	w.needs("iptables-legacy")
 	w.run("", "sh", "-c", "iptables-legacy -A INPUT -m conntrack --ctstate ESTABLISHED -j ACCEPT; iptables-legacy -P INPUT DROP")
 	apply(t, g, element(clientAddress, tcp22, time.Minute))
 	if w.slips("", server4) {
@@ -221,7 +217,7 @@ func TestRealLegacyIptables(t *testing.T) {
 	found, err := g.Conflicts()
 	must(t, err)
 	if len(found) != 1 || found[0].Manager != "iptables-legacy" {
-		t.Fatalf("obstacles: %+v", found)
+		t.Fatalf("conflicts: %+v", found)
 	}
 	w.run("", "sh", "-c", found[0].Remedies[0].Line)
 	if !w.reaches("", server4) {
