@@ -18,10 +18,11 @@ import (
 	"sesame/scripting/source"
 )
 
-// errStopping answers those who ask when nobody is there to answer any more.
+// errStopping is returned once the loop has ended.
 var errStopping = errors.New("the daemon is stopping")
 
-// api is what the daemon does for people at its socket.
+// api returns the functions that the control socket serves. Each is called from the goroutine
+// of a connection, and reads what the loop owns through loop.do.
 func (d *daemon) api() control.API {
 	api := control.API{
 		Status: d.status, Grants: d.grants, Grant: d.grant, Revoke: d.revoke,
@@ -40,7 +41,7 @@ func (d *daemon) grants(ctx context.Context) (all []control.Grant, err error) {
 	return all, nil
 }
 
-// grantList returns the live grants as they are now. It is for the loop.
+// grantList returns the live grants as they are now. Only the loop may call it.
 func (d *daemon) grantList() []control.Grant {
 	live, now := d.loop.engine.Grants(), d.loop.clock.now()
 	all := make([]control.Grant, len(live))
@@ -50,7 +51,7 @@ func (d *daemon) grantList() []control.Grant {
 	return all
 }
 
-// grant gives a person's grant, and waits until it was carried out.
+// grant gives access by hand, and waits until the firewall has it.
 func (d *daemon) grant(ctx context.Context, q control.GrantRequest) (control.Grant, error) {
 	var given control.Grant
 	var refused error
@@ -83,8 +84,8 @@ func (d *daemon) grant(ctx context.Context, q control.GrantRequest) (control.Gra
 	}
 }
 
-// awaited returns the grant that events give, and lets done know what becomes of
-// it; or why nothing is given.
+// awaited returns the ID of the grant that events give, and registers done for the result of
+// its effect. It returns an error when the engine refused the grant.
 func (d *daemon) awaited(events []engine.Event, done chan<- error) (grant uint64, refused error) {
 	for i := range events {
 		switch e := &events[i]; {
@@ -102,7 +103,8 @@ func (d *daemon) awaited(events []engine.Event, done chan<- error) (grant uint64
 	return 0, errors.New("the engine gave no answer")
 }
 
-// answered tells who waits for an effect what became of it.
+// answered passes the result of an effect to the connection that waits for it. The loop calls
+// it for each result.
 func (d *daemon) answered(id uint64, err error) {
 	if done, some := d.waiting[id]; some {
 		delete(d.waiting, id)
@@ -110,8 +112,8 @@ func (d *daemon) answered(id uint64, err error) {
 	}
 }
 
-// revoke ends grants, waits until the firewall has shut, and returns them as they
-// were.
+// revoke ends grants and waits until the firewall has closed their ports. It returns the
+// grants as they were before.
 func (d *daemon) revoke(ctx context.Context, q control.RevokeRequest) (gone []control.Grant, err error) {
 	in := record.Input{Kind: record.InputRevoke, Source: q.Source.Prefix, Port: q.Port.Port}
 	var shut <-chan error
@@ -150,7 +152,7 @@ func (d *daemon) reload(ctx context.Context, q control.ReloadRequest) (control.O
 	return o.control(doors), nil
 }
 
-// told returns an outcome as the socket tells it.
+// control returns an outcome as the control socket sends it.
 func (o outcome) control(doors int) control.Outcome {
 	return control.Outcome{
 		Outcome: o.kind, Generation: o.generation, Doors: doors,
@@ -166,7 +168,7 @@ func portTexts(ports []packet.Port) []string {
 	return texts
 }
 
-// record writes what the flight recorder has.
+// record writes what the flight recorder holds, as pcapng.
 func (d *daemon) record(ctx context.Context, w io.Writer) error {
 	var recording *record.Recording
 	if !d.loop.do(ctx, func() {
@@ -183,9 +185,10 @@ func (d *daemon) record(ctx context.Context, w io.Writer) error {
 	return err
 }
 
-// status says what the daemon does, and what keeps it from doing it well.
+// status returns what the daemon does and what is wrong with it. It looks at the firewall and
+// at the files now, because both may have changed since the last look.
 func (d *daemon) status(ctx context.Context) (s control.Status, err error) {
-	d.findConflicts(ctx) // a line that makes way changes no chain, and so is not told
+	d.findConflicts(ctx) // adding an accept rule sends no event about a chain
 	drift, unreadable := d.drift(ctx)
 	if !d.loop.do(ctx, func() { s = d.statusNow() }) {
 		return s, errStopping
@@ -208,12 +211,12 @@ func (d *daemon) status(ctx context.Context) (s control.Status, err error) {
 	return s, nil
 }
 
-// maxStopped is how many of those who would have been stopped a status names.
+// maxStopped bounds the sources in a status that observing doors would have stopped.
 const maxStopped = 50
 
-// drift reports whether the files are not those that run, or these with the marks
-// of one-time sequences that were used since; and why they cannot be read, if that
-// is so.
+// drift reports whether the files on disk differ from those that run. Lines of one-time
+// sequences that the daemon itself commented out are no difference. It also returns why files
+// cannot be read, if so.
 func (d *daemon) drift(ctx context.Context) (drift bool, unreadable string) {
 	var files *source.Files
 	if !d.loop.do(ctx, func() { files = d.loop.files }) {
@@ -232,7 +235,7 @@ func (d *daemon) drift(ctx context.Context) (drift bool, unreadable string) {
 	return true, unreadable
 }
 
-// statusNow is the part of the status that the loop knows.
+// statusNow returns the part of the status that the loop owns. Only the loop may call it.
 func (d *daemon) statusNow() control.Status {
 	l, offset := d.loop, d.loop.wallOffset()
 	now := l.clock.now().Add(offset).UTC()
@@ -263,7 +266,7 @@ func (d *daemon) statusNow() control.Status {
 	return s
 }
 
-// usedUp returns the doors that have no sequence any more.
+// usedUp returns the doors whose one-time sequences are all consumed.
 func usedUp(doors []*engine.Door) (all []control.UsedUp) {
 	for _, door := range doors {
 		if door.OneTime != nil && !door.Listen && len(door.Sequence) == 0 {
@@ -273,7 +276,7 @@ func usedUp(doors []*engine.Door) (all []control.UsedUp) {
 	return all
 }
 
-// mode says whether anything is done at all.
+// mode returns whether decisions are enforced.
 func (d *daemon) mode() control.Mode {
 	if d.config.Observe {
 		return control.Observe

@@ -2,11 +2,10 @@ package daemon
 
 import "time"
 
-// This file is the daemon's only look at the clock. Everybody else takes the
-// time as an argument.
+// Only this file of the package reads the clock. All other code takes the time as an argument.
 
-// A clock tells engine time: the wall clock's time when the daemon began, plus
-// the monotonic time since. It never steps, whatever happens to the wall clock.
+// A clock returns engine time: the wall clock when the daemon started, plus the monotonic time
+// since then. Engine time never jumps when the wall clock is set.
 type clock struct {
 	start time.Time // with its monotonic reading
 }

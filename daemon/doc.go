@@ -1,7 +1,7 @@
-// Package daemon turns what arrives at a machine into what its scripts decide,
-// for as long as the machine runs.
+// Package daemon turns the packets that arrive at a machine into the access that its scripts
+// give, for as long as the machine runs.
 //
-// One goroutine, the loop, owns the engine and everything that scripts can see.
-// All others bring it something or carry something out for it; ARCHITECTURE.md
-// lists them, with the capacity of every queue between them.
+// One goroutine, the loop, owns the engine and everything that scripts can see. All other
+// goroutines send it inputs or carry out its effects. ARCHITECTURE.md lists them, with the
+// capacity of each channel between them and what happens when it is full.
 package daemon

@@ -12,14 +12,15 @@ import (
 	"sesame/daemon/effect/firewall"
 )
 
-// A monitoredFirewall is a guard of our own, or sets in a table of the user's.
+// A monitoredFirewall is a table of our own, or sets in a table of the user. Its Watch reports
+// changes that other programs make.
 type monitoredFirewall interface {
 	effect.Firewall
 	Watch(ctx context.Context, changed func()) error
 	Close() error
 }
 
-// openFirewall returns the firewall that is configured. It changes nothing yet.
+// openFirewall returns the configured firewall. It changes nothing in the kernel.
 func openFirewall(c config.Config, clock clock) (monitoredFirewall, error) {
 	if c.Firewall.Mode == "set" {
 		return firewall.NewSets(firewall.SetConfig{
@@ -29,19 +30,23 @@ func openFirewall(c config.Config, clock clock) (monitoredFirewall, error) {
 	return firewall.NewGuard(firewall.GuardConfig{Mark: c.Firewall.Mark, Trusted: c.Trusted, TrustedInterfaces: c.TrustedInterfaces}), nil
 }
 
-// An firewallState is what is known of the firewall. The loop owns it.
+// A firewallState is what the status reports about the firewall. The loop owns it.
 type firewallState struct {
-	err       error // why it does not hold what it should; nil: it does
+	err       error // why the last repair failed; nil: it did not
 	repairs   int
 	repaired  time.Time
 	conflicts []control.Conflict
 }
 
-// reconcile repairs the firewall when somebody else changed it, or an effect found
-// it gone, and looks for chains that drop what grants let in. What ends the
-// watching is tried again: a firewall that nobody watches is no guard.
+// reconcile repairs the firewall when another program changed it or an effect found it
+// missing, and then looks for chains that drop granted packets. A failed repair is tried again
+// after a second.
+//
+// It runs a second goroutine that receives the kernel's nftables events. When that fails it
+// starts again, since without events nobody would notice that the guard is gone. Both end with
+// ctx.
 func (d *daemon) reconcile(ctx context.Context) error {
-	changes := make(chan struct{}, 1) // one that was not looked at stands for all
+	changes := make(chan struct{}, 1) // one event that is not handled yet stands for all
 	go func() {
 		for ctx.Err() == nil {
 			err := d.firewall.Watch(ctx, func() {
@@ -59,12 +64,12 @@ func (d *daemon) reconcile(ctx context.Context) error {
 			}
 		}
 	}()
-	var again <-chan time.Time // nil: nothing is tried again
+	var again <-chan time.Time // nil: no repair failed
 	for {
 		select {
 		case <-changes:
 		case <-d.loop.runner.Repair():
-		case <-d.unsure:
+		case <-d.repairs:
 		case <-again:
 		case <-ctx.Done():
 			return nil
@@ -76,16 +81,17 @@ func (d *daemon) reconcile(ctx context.Context) error {
 	}
 }
 
-// mend calls for a repair when the firewall may not hold what it should.
+// requestReconcile requests a repair when the firewall may differ from what the doors need. It
+// never waits: a request that is not handled yet stands for all.
 func (d *daemon) requestReconcile() {
 	select {
-	case d.unsure <- struct{}{}:
+	case d.repairs <- struct{}{}:
 	default:
 	}
 }
 
-// repair makes the firewall hold what it should, and reports whether it does. Most
-// often it did already.
+// repair installs what the firewall must hold, in order with the effects before it, and
+// reports whether that succeeded. Usually the kernel holds it already.
 func (d *daemon) repair(ctx context.Context) bool {
 	before := d.foundChanged()
 	var done <-chan error
@@ -101,7 +107,7 @@ func (d *daemon) repair(ctx context.Context) bool {
 	}
 }
 
-// mended returns how often our table was found to be other than it should.
+// foundChanged returns how often our table was found changed by another program.
 func (d *daemon) foundChanged() uint64 {
 	if guard, ours := d.firewall.(*firewall.Guard); ours {
 		return guard.Repairs()
@@ -121,8 +127,8 @@ func (d *daemon) noteRepair(err error, mended bool) {
 	d.firewallState.err = err
 }
 
-// findConflicts finds chains that drop what grants let in, and says of each once how
-// to make way.
+// findConflicts looks for chains of other programs that drop granted packets. It logs each
+// once, with the rule to add.
 func (d *daemon) findConflicts(ctx context.Context) {
 	guard, ours := d.firewall.(*firewall.Guard)
 	if !ours {

@@ -9,7 +9,7 @@ import (
 	"sesame/daemon/packet"
 )
 
-// guarded returns the ports that the doors of a set guard, each once, in order.
+// guardedPorts returns the ports that the doors of a set guard, each once.
 func guardedPorts(set *engine.Set) []packet.Port {
 	var ports []packet.Port
 	for _, d := range set.Doors {
@@ -18,8 +18,8 @@ func guardedPorts(set *engine.Set) []packet.Port {
 	return ports
 }
 
-// requiredGuards returns what the firewall shall guard for a set. A port is only
-// observed when no door that guards it is in earnest.
+// requiredGuards returns the ports that the firewall must guard for a set. A port is counted
+// but not dropped when all doors that guard it only observe.
 func requiredGuards(set *engine.Set) effect.Guards {
 	var g effect.Guards
 	for _, d := range set.Doors {
@@ -31,14 +31,14 @@ func requiredGuards(set *engine.Set) effect.Guards {
 	return g
 }
 
-// either returns what one or the other guards. What one drops and the other only
-// counts is dropped.
+// mergeGuards returns the guards of both. A port that one drops and the other counts is
+// dropped.
 func mergeGuards(a, b effect.Guards) effect.Guards {
 	drop := union(a.Drop, b.Drop)
 	return effect.Guards{Drop: drop, Count: subtract(union(a.Count, b.Count), drop)}
 }
 
-// inOrder puts TCP first, and lower numbers.
+// sortPorts sorts ports in place: TCP before UDP, then by number.
 func sortPorts(ports []packet.Port) []packet.Port {
 	slices.SortFunc(ports, func(a, b packet.Port) int {
 		return cmp.Or(cmp.Compare(a.Proto, b.Proto), cmp.Compare(a.Number, b.Number))
@@ -46,7 +46,7 @@ func sortPorts(ports []packet.Port) []packet.Port {
 	return ports
 }
 
-// union returns the ports of both, each once.
+// union returns the ports of a and then those of b that are not in a.
 func union(a, b []packet.Port) []packet.Port {
 	ports := slices.Clone(a)
 	for _, port := range b {
@@ -57,7 +57,7 @@ func union(a, b []packet.Port) []packet.Port {
 	return ports
 }
 
-// without returns the ports of a that are not in b.
+// subtract returns the ports of a that are not in b.
 func subtract(a, b []packet.Port) []packet.Port {
 	return slices.DeleteFunc(slices.Clone(a), func(p packet.Port) bool { return slices.Contains(b, p) })
 }

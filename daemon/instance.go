@@ -10,17 +10,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// instanceName is bound by whoever guards a network. A name that begins so is in no
-// file system: each network has its own, and the kernel forgets it with the
-// process.
+// instanceName is the abstract Unix socket that is the instance lock. The kernel keeps such
+// names per network namespace and frees them when the process ends.
 const instanceName = "@sesame-guard"
 
-// lockInstance makes this daemon the only one that guards this network, until the
-// listener is closed. Two would undo each other's guards without end, and so leave
-// ports open.
+// lockInstance makes this daemon the only one that guards this network namespace, until the
+// listener is closed. Two daemons would undo each other's tables again and again, and ports
+// would be open in between.
 //
-// Anybody may bind a name. One that another user than root has bound says nothing,
-// and the listener is nil: nobody shall keep the guard from starting.
+// Any user may bind the name. When a user other than root holds it, lockInstance returns a nil
+// listener and the start goes on: an unprivileged user must not be able to prevent it.
 func lockInstance() (net.Listener, error) {
 	listener, err := net.Listen("unix", instanceName)
 	if err == nil {
@@ -37,8 +36,8 @@ func lockInstance() (net.Listener, error) {
 		holder.Pid)
 }
 
-// RunningInstance returns the process of the daemon that guards this network; 0: there
-// is none. Without root it cannot always be known, and is 0 then too.
+// RunningInstance returns the process ID of the daemon that guards this network namespace, and
+// 0 when there is none. Without root the answer may be 0 even when one runs.
 func RunningInstance() int {
 	if holder := lockHolder(instanceName); holder != nil && holder.Uid == 0 {
 		return int(holder.Pid)
@@ -46,7 +45,8 @@ func RunningInstance() int {
 	return 0
 }
 
-// lockHolder returns who listens at a name; nil: nobody answers.
+// lockHolder returns the credentials of the process that listens at a name, and nil when there
+// is none.
 func lockHolder(name string) (holder *unix.Ucred) {
 	conn, err := net.DialTimeout("unix", name, time.Second)
 	if err != nil {
@@ -63,8 +63,9 @@ func lockHolder(name string) (holder *unix.Ucred) {
 	return holder
 }
 
-// serveInstanceLock lets other daemons see that this one is there: who connects learns who
-// listens, and that is all.
+// serveInstanceLock accepts and closes connections at the instance lock until ctx ends.
+// Another process that connects reads the process ID of this one from the credentials of the
+// socket.
 func (d *daemon) serveInstanceLock(ctx context.Context) error {
 	if d.instance == nil {
 		return nil

@@ -12,9 +12,8 @@ import (
 	"sesame/daemon/record"
 )
 
-// This file follows the interfaces and addresses of the machine under the daemon.
-
-// follow takes over what the kernel says of interfaces and addresses.
+// monitorLinks passes changes of interfaces and addresses from the kernel to the capture and
+// to the loop, until ctx ends.
 func (d *daemon) monitorLinks(ctx context.Context) error {
 	return capture.MonitorLinks(ctx, func(links *capture.Links) {
 		d.source.SetLinks(links)
@@ -22,8 +21,8 @@ func (d *daemon) monitorLinks(ctx context.Context) error {
 	})
 }
 
-// updateLinks makes the addresses of links the ones that packets count for, and says
-// when somebody is heard no more, or again.
+// updateLinks gives the engine the addresses of this host, and logs when the captured
+// interfaces changed. Only the loop may call it.
 func (d *daemon) updateLinks(links *capture.Links) {
 	was := d.links
 	d.links = links
@@ -38,15 +37,15 @@ func (d *daemon) updateLinks(links *capture.Links) {
 	}
 }
 
-// local returns the addresses that count as this host's.
+// local returns the addresses that count as this host's, sorted.
 func (d *daemon) local(links *capture.Links) []netip.Prefix {
 	local := append(links.Addresses(), d.config.Local...)
 	slices.SortFunc(local, netip.Prefix.Compare)
 	return slices.Compact(local)
 }
 
-// logInterfaces says on which interfaces knocks are heard, and on which asked for ones
-// they are not.
+// logInterfaces logs on which interfaces knocks are captured, and which of the configured ones
+// are missing.
 func (d *daemon) logInterfaces() {
 	heard, missing := d.links.Captured(d.config.Interfaces)
 	switch {

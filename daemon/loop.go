@@ -18,22 +18,22 @@ import (
 )
 
 const (
-	// slack is how much later than packets all other inputs are given. A packet
-	// that arrived before a timer's deadline may still be on its way through the
-	// kernel when the deadline comes.
+	// slack is how much later than packets all other inputs are given. A packet that arrived
+	// before the deadline of a timer may still be on its way through the kernel when the
+	// deadline comes.
 	slack = 20 * time.Millisecond
-	// upkeep is how often the loop looks at what nobody tells it: packets that
-	// the kernel lost, the wall clock.
+	// upkeep is the interval at which the loop polls what sends no event: the count of lost
+	// packets and the wall clock.
 	upkeep = time.Second
-	// wallJitter is how far two readings of the clocks may lie apart without the
-	// wall clock having been set.
+	// wallJitter is the largest difference between two readings of the clocks that does not
+	// count as a step of the wall clock.
 	wallJitter = 5 * time.Millisecond
-	// maxDrained is more packets than the ring holds.
+	// maxDrained bounds one drain. It is more packets than the ring holds.
 	maxDrained = 1 << 16
 )
 
-// A loop owns the engine, the Lua states, the decoder and the recorder: only the
-// goroutine in run touches them, and what others want of them they do there.
+// A loop owns the engine, the Lua states, the decoder and the recorder. Only the goroutine in
+// run touches them. Others run a function there with do.
 type loop struct {
 	clock    clock
 	engine   *engine.Engine
@@ -45,36 +45,37 @@ type loop struct {
 	recorder *record.Recorder // nil: nothing is recorded
 	report   *reporter
 	log      hclog.Logger
-	alive    func() // tells the watchdog
+	alive    func() // called each time round, for the watchdog
 
-	// readable is sent to when packets wait, and drained answers when they were
-	// taken.
+	// The goroutine that waits for packets sends on readable when the ring has some, and waits
+	// for drained before it polls the ring again.
 	readable chan struct{} // capacity 0
 	drained  chan struct{} // capacity 1
 	calls    chan func()   // capacity 0: whoever calls waits
 	ended    chan struct{} // closed when run has returned
 
-	files    *source.Files              // of the files of set
+	files    *source.Files              // that set was loaded from
 	values   map[string]string          // of the scripts' options
-	observe  bool                       // no door is in earnest
-	guards   effect.Guards              // that the firewall shall hold
-	answered func(id uint64, err error) // told of every effect that was carried out, or not
-	stepped  func()                     // told when the wall clock was set
-	upkeep   time.Duration              // how often the loop goes round at least
+	observe  bool                       // nothing is enforced
+	guards   effect.Guards              // that the firewall must hold
+	answered func(id uint64, err error) // called with the result of each effect
+	stepped  func()                     // called when the wall clock was set
+	upkeep   time.Duration              // the longest time without a round
 
 	nextUpkeep time.Time
 
-	packet   packet.Packet
-	stopping bool
-	offset   atomic.Int64 // wall clock less engine time, in nanoseconds; the journal reads it too
-	numbered int          // packets given to the engine
-	dropped  [packet.Drops]int
-	lost     uint64 // packets that the kernel had no room for
-	lostTold time.Time
+	packet     packet.Packet
+	stopping   bool
+	offset     atomic.Int64 // wall clock less engine time, in nanoseconds; the journal reads it too
+	numbered   int          // packets given to the engine
+	dropped    [packet.Drops]int
+	lost       uint64 // packets that the kernel had no room for
+	lostLogged time.Time
 }
 
-// do runs f on the loop, between two inputs, and returns when it has. False: the
-// loop or ctx has ended, and f does not run.
+// do runs f in the loop, between two inputs, and returns when f has returned. It returns false
+// when the loop or ctx has ended and f does not run. The loop itself must not call it: it
+// would wait for itself.
 func (l *loop) do(ctx context.Context, f func()) bool {
 	done := make(chan struct{})
 	select {
@@ -87,8 +88,8 @@ func (l *loop) do(ctx context.Context, f func()) bool {
 	return false
 }
 
-// run is the life of the daemon. After ctx has ended it goes on for as long as
-// undos are owed, at most for grace.
+// run handles inputs until ctx has ended and all undo commands are done, but for at most grace
+// after the end of ctx.
 func (l *loop) run(ctx context.Context, grace time.Duration) {
 	defer close(l.ended)
 	timer := newTimer(l.idle(time.Time{}))
@@ -104,8 +105,8 @@ func (l *loop) run(ctx context.Context, grace time.Duration) {
 		case <-timer.C:
 		case <-l.runner.Ready():
 			l.results()
-		case ask := <-l.calls:
-			ask()
+		case call := <-l.calls:
+			call()
 		case <-stop:
 			stop, deadline = nil, l.clock.now().Add(grace)
 			l.stop()
@@ -118,15 +119,16 @@ func (l *loop) run(ctx context.Context, grace time.Duration) {
 	}
 }
 
-// stop runs the undos that only a daemon can run, and opens nothing any more.
+// stop gives the engine the shutdown, which runs the undo commands that need a daemon. From
+// now on no packet is read and nothing opens. The guards stay in the kernel.
 func (l *loop) stop() {
 	l.input(record.Input{Kind: record.InputShutdown}, l.engine.Shutdown)
 	l.runner.Stop()
 	l.stopping = true
-	_ = l.source.Close() // it only read
+	_ = l.source.Close() // it was only read
 }
 
-// idle returns how long there is nothing to do unless something comes.
+// idle returns how long the loop may wait for an event.
 func (l *loop) idle(deadline time.Time) time.Duration {
 	now := l.clock.now()
 	until := l.nextUpkeep.Sub(now)
@@ -139,10 +141,10 @@ func (l *loop) idle(deadline time.Time) time.Duration {
 	return until
 }
 
-// drain gives the engine all packets that arrived until now, and returns the time
-// up to which it then has them all. A flood that fills the ring as fast as it is
-// drained does not hold it: stamps tell when a packet came, and where the wall
-// clock was set back meanwhile, their number.
+// drain gives the engine all packets that arrived until now, and returns the time up to which
+// the engine has them all. Two bounds keep a flood from holding the loop: the time stamp of a
+// packet that arrived after the call, and maxDrained for the case that the wall clock was set
+// back meanwhile.
 func (l *loop) drain() time.Time {
 	now := l.readClock()
 	var f capture.Frame
@@ -156,7 +158,8 @@ func (l *loop) drain() time.Time {
 	return now.Add(-slack)
 }
 
-// frame decodes what the kernel's filter let through, and gives it to the engine.
+// frame decodes a packet that passed the kernel's filter and gives it to the engine. It counts
+// the packets that it drops.
 func (l *loop) frame(f *capture.Frame, at, now time.Time) {
 	if !l.filter.Match(f.Link, f.Data) {
 		l.dropped[packet.NotWatched]++
@@ -174,9 +177,8 @@ func (l *loop) frame(f *capture.Frame, at, now time.Time) {
 	l.dispatch(l.engine.Packet(&l.packet))
 }
 
-// clampTime bounds a packet's time, which is far off when the wall clock was set
-// after the kernel stamped it: no packet is older than the one before it, nor from
-// the future.
+// clampTime bounds the time of a packet. The kernel's stamp may be far off when the wall clock
+// was set after it was taken, but no packet is older than the one before it or newer than now.
 func (l *loop) clampTime(at, now time.Time) time.Time {
 	if at.After(now) {
 		if now = l.clock.now(); at.After(now) {
@@ -189,8 +191,8 @@ func (l *loop) clampTime(at, now time.Time) time.Time {
 	return at
 }
 
-// input gives the engine an input that is no packet, after all packets that came
-// before it.
+// input gives the engine an input that is no packet, after all packets that arrived before it.
+// The engine requires times that do not go back.
 func (l *loop) input(in record.Input, give func(now time.Time) []engine.Event) {
 	now := l.drain()
 	if last := l.engine.Now(); now.Before(last) {
@@ -208,7 +210,7 @@ func (l *loop) note(in record.Input) {
 	}
 }
 
-// take carries events on: to those who carry them out, and to those who watch.
+// dispatch queues events for the runner and reports them. It never waits.
 func (l *loop) dispatch(events []engine.Event) {
 	if len(events) == 0 {
 		return
@@ -217,8 +219,8 @@ func (l *loop) dispatch(events []engine.Event) {
 	l.report.events(events)
 }
 
-// tick lets the timers that are due fire, and now and then looks at what nobody
-// tells, whatever else there is to do.
+// tick gives the engine the timers that are due, and polls at the interval of upkeep, even
+// when packets come without a pause.
 func (l *loop) tick() {
 	now := l.clock.now()
 	if next, some := l.engine.Next(); some && !next.After(now.Add(-slack)) {
@@ -235,7 +237,7 @@ func (l *loop) tick() {
 	}
 }
 
-// results tells the engine what became of its effects.
+// results gives the engine the results of its effects.
 func (l *loop) results() {
 	for _, r := range l.runner.Results() {
 		l.input(record.Result(r.ID, r.Err), func(now time.Time) []engine.Event { return l.engine.Result(now, r.ID, r.Err) })
@@ -243,8 +245,9 @@ func (l *loop) results() {
 	}
 }
 
-// readClock returns engine time, and follows the wall clock. A difference is
-// believed when it shows twice: the two clocks are not read in one instant.
+// readClock returns engine time and updates the offset of the wall clock. It reads twice when
+// the offset differs, since the process may be interrupted between the readings of the two
+// clocks.
 func (l *loop) readClock() time.Time {
 	now, offset := l.clock.read()
 	if (offset - l.wallOffset()).Abs() > wallJitter {
@@ -261,15 +264,15 @@ func (l *loop) readClock() time.Time {
 
 func (l *loop) wallOffset() time.Duration { return time.Duration(l.offset.Load()) }
 
-// step tells the engine how far the wall clock is from its own time.
+// step gives the engine the offset between the wall clock and engine time.
 func (l *loop) step() {
 	at := l.engine.Now()
 	l.note(record.Input{Kind: record.InputStep, Time: at, Offset: l.wallOffset()})
 	l.dispatch(l.engine.Step(at, l.wallOffset()))
 }
 
-// countLost calls the kernel what it had no room for, and says so at most every
-// ten seconds: whoever sends packets decides how often there is something to say.
+// countLost adds the packets that the kernel had no room for. It logs at most every ten
+// seconds, since anybody who sends packets can make them be lost.
 func (l *loop) countLost(now time.Time) {
 	if l.stopping {
 		return
@@ -279,13 +282,13 @@ func (l *loop) countLost(now time.Time) {
 		return
 	}
 	l.lost += lost
-	if lost > 0 && now.Sub(l.lostTold) >= 10*time.Second {
-		l.lostTold = now
+	if lost > 0 && now.Sub(l.lostLogged) >= 10*time.Second {
+		l.lostLogged = now
 		l.log.Warn("packets were lost: they came faster than they were looked at", "lost", lost, "in_all", l.lost)
 	}
 }
 
-// swap exchanges the doors, between two packets.
+// swap replaces the doors of the engine between two packets, and closes the old set.
 func (l *loop) swap(set *scripting.Set, files *source.Files, values map[string]string) {
 	in := record.Input{Kind: record.InputSet, Scripts: recorded(set, files, values, l.observe)}
 	l.input(in, func(now time.Time) []engine.Event { return l.engine.Swap(now, set.Engine) })
@@ -294,13 +297,13 @@ func (l *loop) swap(set *scripting.Set, files *source.Files, values map[string]s
 	old.Close()
 }
 
-// put makes a set the one that runs, as far as it is not the engine's to know.
+// setRunning sets what the loop knows of the running set. The engine gets its doors by Swap.
 func (l *loop) setRunning(set *scripting.Set, files *source.Files, values map[string]string) {
 	l.set, l.files, l.values = set, files, values
 	l.filter = filter.New(filter.Interest(set.Engine.Interest()))
 }
 
-// recorded returns a set with all that decides what it does, for a recording.
+// recorded returns a set with everything that decides its behaviour, for a recording.
 func recorded(set *scripting.Set, files *source.Files, values map[string]string, observe bool) record.Scripts {
 	r := record.Scripts{Single: files.Single, Values: values, Observe: observe}
 	for _, f := range set.Files {
@@ -312,7 +315,7 @@ func recorded(set *scripting.Set, files *source.Files, values map[string]string,
 	return r
 }
 
-// startRecording begins to keep so many bytes of inputs; none for 0.
+// startRecording starts the recorder with this many bytes; not for 0.
 func (l *loop) startRecording(size int) {
 	if size > 0 {
 		l.recorder = record.NewRecorder(size)
@@ -320,18 +323,19 @@ func (l *loop) startRecording(size int) {
 	}
 }
 
-// beginRecording begins a part of the recording that can be replayed alone.
+// beginRecording begins a part of the recording that can be replayed without the parts before
+// it.
 func (l *loop) beginRecording() {
 	l.recorder.Begin(l.engine.Now(), l.engine.State(), recorded(l.set, l.files, l.values, l.observe))
 }
 
-// install calls for the firewall to be as it must be now. The error comes when it
-// was done, in order with the effects before it.
+// install queues an installation of the whole table, in order with the effects before it. The
+// channel gets the result.
 func (l *loop) install() <-chan error { return l.runner.Install(l.guards, l.engine.Elements()) }
 
-// guard lets the firewall guard what the doors guard, and those of another set
-// too if there is one, and waits until it does. It is for others than the loop,
-// which carries it out meanwhile.
+// guard makes the firewall guard the ports of the running set, and of also if it is not nil,
+// and waits for the result. The loop must not call it: it carries the installation on
+// meanwhile.
 func (l *loop) guard(ctx context.Context, also *engine.Set) error {
 	var done <-chan error
 	if !l.do(ctx, func() {

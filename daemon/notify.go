@@ -11,17 +11,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A notifier tells the service manager how the daemon is doing (sd_notify(3)).
-// Without a service manager it tells nobody. No method ever waits: a manager
-// that does not read must not stop the loop.
+// A notifier sends the state of the daemon to the service manager, as sd_notify(3) describes.
+// Without a service manager it does nothing. No method waits: a manager that does not read
+// must not stop the loop.
 type notifier struct {
-	socket   string        // "" when nobody listens
-	watchdog time.Duration // how long the manager waits for a sign of life; 0: for ever
-	last     time.Time     // of a sign of life
+	socket   string        // "" without a service manager
+	watchdog time.Duration // timeout of the watchdog; 0: there is none
+	last     time.Time     // watchdog notification
 }
 
-// newNotifier reads what the service manager left in the environment, and removes
-// it: a command that the daemon runs must not speak for it.
+// newNotifier reads the variables of the service manager and removes them from the
+// environment, so that a command of a script cannot send notifications as the daemon.
 func newNotifier() *notifier {
 	n := &notifier{socket: os.Getenv("NOTIFY_SOCKET")}
 	usec, err := strconv.ParseInt(os.Getenv("WATCHDOG_USEC"), 10, 64)
@@ -35,13 +35,12 @@ func newNotifier() *notifier {
 	return n
 }
 
-// interval returns how often alive must be called, or 0 when nobody calls for a
-// sign of life.
+// interval returns the longest time between two calls of alive, and 0 when there is no
+// watchdog.
 func (n *notifier) interval() time.Duration { return n.watchdog / 2 }
 
-// alive is the loop's sign of life, and the loop alone calls it, after it went
-// round: as often as it likes, and at least every interval. It is sent when a
-// third of the manager's time is over.
+// alive sends the watchdog notification when a third of its timeout has passed since the last
+// one. Only the loop calls it, so a stuck loop makes the service manager restart the daemon.
 func (n *notifier) alive(now time.Time) error {
 	if n.watchdog == 0 || now.Sub(n.last) < n.watchdog/3 && !n.last.IsZero() {
 		return nil
@@ -54,13 +53,13 @@ func (n *notifier) alive(now time.Time) error {
 	return err
 }
 
-// ready says that the start is over, and what came of it.
+// ready reports that the start is complete.
 func (n *notifier) ready(status string) error { return n.send("READY=1", statusLine(status)) }
 
-// status says in one line how the daemon is doing.
+// status reports one line about the state.
 func (n *notifier) status(text string) error { return n.send(statusLine(text)) }
 
-// stopping says that the end has begun, and why.
+// stopping reports that the shutdown has begun.
 func (n *notifier) stopping(status string) error { return n.send("STOPPING=1", statusLine(status)) }
 
 func statusLine(text string) string {
@@ -78,13 +77,13 @@ func (n *notifier) send(lines ...string) error {
 	}
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
-		return fmt.Errorf("telling the service manager: %w", err)
+		return fmt.Errorf("notifying the service manager: %w", err)
 	}
 	defer func() { _ = unix.Close(fd) }() // nothing is buffered in it
-	// A name that begins with @ is an abstract one.
+	// A name that begins with @ is an abstract socket.
 	err = unix.Sendto(fd, []byte(strings.Join(lines, "\n")), unix.MSG_NOSIGNAL, &unix.SockaddrUnix{Name: n.socket})
 	if err != nil {
-		return fmt.Errorf("telling the service manager at %s: %w", n.socket, err)
+		return fmt.Errorf("notifying the service manager at %s: %w", n.socket, err)
 	}
 	return nil
 }

@@ -10,12 +10,12 @@ import (
 	"sesame/scripting"
 )
 
-// maxNamed is how many files a warning names.
+// maxNamed bounds the files that a warning names.
 const maxNamed = 5
 
-// WritableByOthers names the files and directories through which somebody else than
-// root, or who runs this, can change what a set of scripts does: each with its owner
-// and mode, and at most a few of them. Empty: there are none. Scripts is the path
+// WritableByOthers names the files and directories that let users other than root and the
+// current one change what a set of scripts does, each with owner and mode. It names at most
+// five, then the number of the rest, and is empty when there are none. Scripts is the path
 // that the set was read from.
 func WritableByOthers(set *scripting.Set, scripts string) string {
 	var named []string
@@ -23,7 +23,7 @@ func WritableByOthers(set *scripting.Set, scripts string) string {
 	for _, path := range pathsOf(set, scripts) {
 		info, err := os.Stat(path)
 		if err != nil {
-			continue // it is gone, and what came in its place is looked at when it is loaded
+			continue // it is gone; its successor is checked when it is loaded
 		}
 		owner, writable := writers(info)
 		switch {
@@ -41,8 +41,9 @@ func WritableByOthers(set *scripting.Set, scripts string) string {
 	return text
 }
 
-// pathsOf returns where the files of a set are, and their directories, each once:
-// behind a link, both its directory and that of the file.
+// pathsOf returns the paths of the files of a set and of their directories, each once. For a
+// symbolic link these are the directory of the link, and the file with its directory that it
+// leads to.
 func pathsOf(set *scripting.Set, scripts string) []string {
 	dir := scripts
 	if info, err := os.Stat(scripts); err == nil && !info.IsDir() {
@@ -72,8 +73,8 @@ func pathsOf(set *scripting.Set, scripts string) []string {
 	return paths
 }
 
-// writers returns the owner of a file, and whether others than root and us can
-// change it. In a directory such as /tmp they can only add files.
+// writers returns the owner of a file, and whether users other than root and the current one
+// can change it. In a sticky directory, such as /tmp, they can only add files.
 func writers(info os.FileInfo) (owner uint32, others bool) {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
@@ -89,7 +90,7 @@ func writers(info os.FileInfo) (owner uint32, others bool) {
 	return stat.Uid, mode.Perm()&0o002 != 0 || mode.Perm()&0o020 != 0 && stat.Gid != 0
 }
 
-// warnOfPermissions warns of a set that others can change.
+// warnOfPermissions logs a warning when other users can change a set.
 func (d *daemon) warnOfPermissions(set *scripting.Set) {
 	if files := WritableByOthers(set, d.config.Scripts); files != "" {
 		d.config.Log.Warn("others than root can change what decides who gets in and what is run: chown root and chmod go-w", "files", files)

@@ -10,18 +10,18 @@ import (
 	"kernel.org/pub/linux/libs/security/libcap/cap"
 )
 
-// needed is what hearing knocks and opening ports takes.
+// needed are the capabilities for capturing packets and changing the firewall.
 var needed = []cap.Value{cap.NET_RAW, cap.NET_ADMIN}
 
-// dropPrivileges gives up, in all threads and for good, what the daemon does not
-// need, and returns what it keeps and why, in words for a log line and the status.
+// dropPrivileges drops all capabilities that the daemon does not need, in all threads and for
+// good. It returns which ones stay and why, as text for a log line and the status.
 //
-// Without commands not even root can get more again: neither this process nor one
-// that it starts. With commands the daemon alone is confined: it stays the user
-// that it is, and what it starts has what that user's programs have.
+// Without commands even root cannot regain any: neither this process nor a program that it
+// starts. With commands only the daemon is confined. It stays the user that it is, and the
+// programs that it starts get what programs of this user get.
 //
-// Files that belong to others are read as they let others read them: root without
-// its capabilities may no longer read everything.
+// Root without its capabilities may read a file of another user only if the mode of the file
+// allows it.
 func dropPrivileges(commands bool) (kept string, err error) {
 	have := cap.GetProc()
 	if commands {
@@ -33,7 +33,7 @@ func dropPrivileges(commands bool) (kept string, err error) {
 	return naming(needed) + ", to hear knocks and open ports; no script has commands, and no program could get more", nil
 }
 
-// checkPrivileges says what is missing of what the daemon needs.
+// checkPrivileges returns an error when a needed capability is missing.
 func checkPrivileges() error {
 	if missing, err := lacking(cap.GetProc()); err != nil || len(missing) > 0 {
 		return lackingError(missing, err)
@@ -41,7 +41,7 @@ func checkPrivileges() error {
 	return nil
 }
 
-// lacking returns which of the needed capabilities are not there.
+// lacking returns the needed capabilities that are missing.
 func lacking(have *cap.Set) (missing []cap.Value, err error) {
 	for _, value := range needed {
 		has, err := have.GetFlag(cap.Permitted, value)
@@ -55,7 +55,7 @@ func lacking(have *cap.Set) (missing []cap.Value, err error) {
 	return missing, nil
 }
 
-// lackingError says what is missing, and how to give it.
+// lackingError returns an error that says what is missing and how to grant it.
 func lackingError(missing []cap.Value, err error) error {
 	if err != nil {
 		return err
@@ -72,7 +72,8 @@ func lackingError(missing []cap.Value, err error) error {
 		os.Geteuid(), naming(missing), program)
 }
 
-// confineAll leaves this process and all that it starts the needed capabilities.
+// confineAll reduces this process, and all programs that it starts, to the needed
+// capabilities.
 func confineAll(have *cap.Set) error {
 	if can, err := have.GetFlag(cap.Effective, cap.SETPCAP); err != nil {
 		return err
@@ -94,12 +95,12 @@ func confineAll(have *cap.Set) error {
 	return err
 }
 
-// confineDaemon leaves this process what it needs. A program that root starts
-// gets root's capabilities anew, within the bounds; one of another user has what
-// its unit made ambient.
+// confineDaemon reduces this process to the needed capabilities. A program that root starts
+// gets root's capabilities again, within the bounding set. A program of another user gets the
+// ambient capabilities that its unit configured.
 func confineDaemon(have *cap.Set) (kept string, err error) {
 	values := needed
-	// A command may become another user, and only this ends it then.
+	// Only CAP_KILL can end a command that became another user.
 	if can, err := have.GetFlag(cap.Permitted, cap.KILL); err == nil && can {
 		values = append([]cap.Value{cap.KILL}, needed...)
 	}
@@ -122,7 +123,7 @@ func confineDaemon(have *cap.Set) (kept string, err error) {
 	return kept + "root with no more than " + naming(bounds), nil
 }
 
-// bounding returns what a program of root can have.
+// bounding returns the capabilities that a program of root can have.
 func bounding() (values []cap.Value, err error) {
 	for value := range cap.MaxBits() {
 		has, err := cap.GetBound(value)
@@ -136,8 +137,8 @@ func bounding() (values []cap.Value, err error) {
 	return values, nil
 }
 
-// keep makes these capabilities all that the process has. What programs that it
-// starts inherit is as in inherit, or nothing.
+// keep reduces the process to these capabilities. Its inheritable ones are those of inherit,
+// or none when it is nil.
 func keep(values []cap.Value, inherit *cap.Set) error {
 	set := cap.NewSet()
 	for _, flag := range []cap.Flag{cap.Permitted, cap.Effective} {
@@ -155,7 +156,7 @@ func keep(values []cap.Value, inherit *cap.Set) error {
 	return set.SetProc()
 }
 
-// naming writes "CAP_NET_RAW and CAP_NET_ADMIN".
+// naming returns text such as "CAP_NET_RAW and CAP_NET_ADMIN".
 func naming(values []cap.Value) string {
 	names := make([]string, len(values))
 	for i, value := range values {

@@ -23,62 +23,62 @@ import (
 // An outcome is what became of a reload.
 type outcome struct {
 	kind       control.ReloadOutcome
-	generation int           // that runs now
+	generation int           // of the set that runs now
 	doors, was int           // of the sets after and before, when it was applied
-	text       string        // why not, for people
+	text       string        // why it was not applied
 	held       []packet.Port // guards that a person must release
 	at         time.Time     // engine time
 }
 
-// A request calls for a reload.
+// A request asks for a reload by hand or by a signal.
 type request struct {
 	unguard []packet.Port
-	answer  chan outcome // capacity 1, so that nobody need wait for it
+	answer  chan outcome // capacity 1: the reloader never waits for the caller
 }
 
-// A reloader brings script sets in, one after another. Whoever calls, the watcher,
-// a signal or a person, it is this goroutine that reads, compiles, loads and
-// judges; only the exchange itself happens on the loop, between two packets.
+// A reloader replaces script sets, one after another, in a goroutine of its own: it reads,
+// compiles, loads and compares. Only the replacement itself happens in the loop, between two
+// packets. Requests come from the watcher, from SIGHUP and from the control socket.
 type reloader struct {
-	path    string
-	load    func(*source.Files, map[string]string) (*scripting.Set, error)
-	values  map[string]string // of the scripts' options
-	loop    *loop
-	save    func(*scripting.Set, *source.Files) error // for the next start
-	log     hclog.Logger
-	applied func(set *scripting.Set, generation int)
-	unsure  func() // the firewall may not hold what it should
+	path          string
+	load          func(*source.Files, map[string]string) (*scripting.Set, error)
+	values        map[string]string // of the scripts' options
+	loop          *loop
+	save          func(*scripting.Set, *source.Files) error // for the next start
+	log           hclog.Logger
+	applied       func(set *scripting.Set, generation int)
+	requestRepair func() // requests a repair of the firewall
 
 	hints      chan struct{} // capacity 1: something may have changed
 	requests   chan request  // capacity 0
 	referenced chan []string // capacity 1: paths of the referenced files; the latest list replaces an earlier one
 
-	seen       *source.Files // that were judged last; nil: there were none
+	seen       *source.Files // that were loaded last, with any outcome; nil: there were none
 	generation int
-	coarse     bool // said that the kernel's filter is
+	coarse     bool // it was logged that the kernel's filter is coarse
 
-	// The loop's, for those who ask.
-	last     outcome   // the last that was worth a word; the zero one: none since the start
-	loaded   time.Time // when the set that runs began to
+	// The loop owns these, because the status reads them.
+	last     outcome   // the last that was reported; the zero value: none since the start
+	loaded   time.Time // when the running set was applied
 	lastGood bool      // the files failed at the start
 	running  int       // generation of the set that runs
 }
 
-// newReloader returns a reloader that goes on from a start.
+// newReloader returns a reloader that continues from a start.
 func (d *daemon) newReloader(first startup) *reloader {
 	r := &reloader{
-		path:       d.config.Scripts,
-		load:       d.load,
-		values:     d.values(),
-		loop:       d.loop,
-		save:       d.saveSet,
-		log:        d.config.Log,
-		applied:    d.reportApplied,
-		unsure:     d.requestReconcile,
-		hints:      make(chan struct{}, 1),
-		requests:   make(chan request),
-		referenced: make(chan []string, 1),
-		generation: 1, running: 1, loaded: d.since,
+		path:          d.config.Scripts,
+		load:          d.load,
+		values:        d.values(),
+		loop:          d.loop,
+		save:          d.saveSet,
+		log:           d.config.Log,
+		applied:       d.reportApplied,
+		requestRepair: d.requestReconcile,
+		hints:         make(chan struct{}, 1),
+		requests:      make(chan request),
+		referenced:    make(chan []string, 1),
+		generation:    1, running: 1, loaded: d.since,
 	}
 	r.seen = first.judged
 	r.sendReferenced(first.files)
@@ -102,7 +102,7 @@ func (r *reloader) run(ctx context.Context) error {
 	}
 }
 
-// ask calls for a reload and returns what became of it.
+// request requests a reload and returns its outcome, or an error when ctx ends first.
 func (r *reloader) request(ctx context.Context, unguard []packet.Port) (outcome, error) {
 	q := request{unguard, make(chan outcome, 1)}
 	select {
@@ -118,34 +118,36 @@ func (r *reloader) request(ctx context.Context, unguard []packet.Port) (outcome,
 	}
 }
 
-// errUsed says that a one-time sequence was used, or marked as used, while files
-// were read and judged: they may hold it, and their set would bring it back.
-var errUsed = errors.New("a one-time sequence was used meanwhile")
+// errConsumed is returned when a one-time sequence was consumed, or commented out in its file,
+// while files were read and loaded. The new set may still contain it, and would make it valid
+// again.
+var errConsumed = errors.New("a one-time sequence was used meanwhile")
 
-// A present is what runs while files are read and judged.
-type present struct {
+// A current is what runs while files are read and loaded.
+type current struct {
 	set      *scripting.Set
 	files    *source.Files
 	lastGood bool // the files failed at the start
-	spends   int  // of the engine, before the files were read
+	oneTime  int  // Engine.OneTimeChanges before the files were read
 }
 
-// reload reads the files and brings them in, or leaves everything as it is. A
-// hint about files that were judged before is not worth a word.
+// reload reads the files and replaces the running set, or changes nothing. It starts again
+// when a one-time sequence was consumed meanwhile. With hint set, files that were judged
+// before are not reported again.
 func (r *reloader) reload(ctx context.Context, unguard []packet.Port, hint bool) outcome {
 	for {
 		o, err := r.tryReload(ctx, unguard, hint)
-		if !errors.Is(err, errUsed) || ctx.Err() != nil { // each sequence is used once, so this ends
+		if !errors.Is(err, errConsumed) || ctx.Err() != nil { // each sequence is consumed once, so the loop ends
 			return o
 		}
 	}
 }
 
-// try is reload, unless a one-time sequence is used on the way. Marks in files of
-// one-time sequences are no news: the engine asked for them.
+// tryReload is one try of reload, which ends with errConsumed when a one-time sequence was
+// consumed. Lines that the daemon itself commented out do not count as a change.
 func (r *reloader) tryReload(ctx context.Context, unguard []packet.Port, hint bool) (outcome, error) {
-	now, err := r.present(ctx)
-	if err != nil { // nobody is left to be told
+	now, err := r.current(ctx)
+	if err != nil { // the daemon is stopping
 		return outcome{kind: control.Rejected, generation: r.generation}, err
 	}
 	files, err := source.Read(r.path, r.referencedFiles(now.files)...)
@@ -164,7 +166,7 @@ func (r *reloader) tryReload(ctx context.Context, unguard []packet.Port, hint bo
 		err = r.judge(ctx, now, files, unguard, &o)
 	}
 	switch {
-	case errors.Is(err, errStopping), errors.Is(err, errUsed):
+	case errors.Is(err, errStopping), errors.Is(err, errConsumed):
 		return o, err
 	case err != nil:
 		o.text = err.Error()
@@ -182,16 +184,16 @@ func (r *reloader) tryReload(ctx context.Context, unguard []packet.Port, hint bo
 	return o, nil
 }
 
-func (r *reloader) present(ctx context.Context) (now present, err error) {
-	if !r.loop.do(ctx, func() { now = present{r.loop.set, r.loop.files, r.lastGood, r.loop.engine.OneTimeChanges()} }) {
+func (r *reloader) current(ctx context.Context) (now current, err error) {
+	if !r.loop.do(ctx, func() { now = current{r.loop.set, r.loop.files, r.lastGood, r.loop.engine.OneTimeChanges()} }) {
 		return now, errStopping
 	}
 	return now, nil
 }
 
-// named returns the files outside the directory of the scripts that running ones
-// name, and those that the files judged last name: if these were rejected, they may
-// be right soon.
+// referencedFiles returns the referenced files of the running set and of the files that were
+// judged last. The latter may have been rejected because of a referenced file, so a change of
+// it matters.
 func (r *reloader) referencedFiles(running *source.Files) []string {
 	names := running.Referenced()
 	if r.seen != nil {
@@ -201,18 +203,18 @@ func (r *reloader) referencedFiles(running *source.Files) []string {
 	return slices.Compact(names)
 }
 
-// watch tells the watcher which these files are.
+// sendReferenced sends the list of referenced files to the watcher.
 func (r *reloader) sendReferenced(running *source.Files) {
 	select {
 	case <-r.referenced:
 	default:
 	}
-	r.referenced <- r.referencedFiles(running) // nobody else sends, so there is room
+	r.referenced <- r.referencedFiles(running) // this goroutine alone sends, so there is room
 }
 
-// replaceQuietly exchanges a set for the same one without the sequences that are marked as
-// used. It is the engine that used them, so it is no news, and no generation.
-func (r *reloader) replaceQuietly(ctx context.Context, now present, files *source.Files) error {
+// replaceQuietly replaces the set by the same one without the sequences that are commented
+// out. The engine consumed them, so this is no reload: it gets no generation and no log line.
+func (r *reloader) replaceQuietly(ctx context.Context, now current, files *source.Files) error {
 	set, err := r.load(files, r.values)
 	if err != nil {
 		r.log.Warn("the scripts were loaded before, and cannot be loaded again", "error", err)
@@ -230,8 +232,8 @@ func (r *reloader) replaceQuietly(ctx context.Context, now present, files *sourc
 	return nil
 }
 
-// settle takes the files for judged, since they are those that run. That others were
-// rejected or held before is over.
+// noteUnchanged records that the files are those that run, so that an earlier rejected or held
+// reload is over.
 func (r *reloader) noteUnchanged(ctx context.Context, files *source.Files) {
 	r.seen = files
 	over := false
@@ -246,8 +248,8 @@ func (r *reloader) noteUnchanged(ctx context.Context, files *source.Files) {
 	}
 }
 
-// judge loads files and decides between the outcomes. An error: rejected.
-func (r *reloader) judge(ctx context.Context, now present, files *source.Files, unguard []packet.Port, o *outcome) error {
+// judge loads files and decides between applied and held. An error means rejected.
+func (r *reloader) judge(ctx context.Context, now current, files *source.Files, unguard []packet.Port, o *outcome) error {
 	set, err := r.load(files, r.values)
 	if err != nil {
 		return err
@@ -271,9 +273,9 @@ func (r *reloader) judge(ctx context.Context, now present, files *source.Files, 
 	return nil
 }
 
-// heldPorts returns the ports that set would leave without a guard that is in
-// earnest, or without a door that opens them, and that nobody released. What was
-// so before is no news.
+// heldPorts returns the ports that set would leave without an enforcing guard or without a
+// door that opens them, unless a person released them. Ports for which that was so before do
+// not count.
 func heldPorts(running, set *scripting.Set, released []packet.Port) []packet.Port {
 	lost := subtract(requiredGuards(running.Engine).Drop, requiredGuards(set.Engine).Drop)
 	stuck := subtract(lint.NoWays(set), lint.NoWays(running))
@@ -286,10 +288,11 @@ func heldMessage(ports []packet.Port) string {
 		strings.Join(names, ", "), strings.Join(names, " --unguard "))
 }
 
-// exchange puts set in the place of the one that runs. Until the doors are
-// exchanged it can fail, and then leaves everything as it was: the kernel is first
-// made to do what either set needs, and what only the old one needed goes last.
-func (r *reloader) exchange(ctx context.Context, now present, set *scripting.Set, files *source.Files) error {
+// exchange replaces the running set. The order makes a failure harmless: first the kernel's
+// filter and the firewall cover both sets, then the doors are replaced, and only then the
+// filter and the firewall drop what the old set alone needed. Until the doors are replaced
+// every error leaves all as it was.
+func (r *reloader) exchange(ctx context.Context, now current, set *scripting.Set, files *source.Files) error {
 	old, next := filter.Interest(now.set.Engine.Interest()), filter.Interest(set.Engine.Interest())
 	if err := r.setFilter(old.Union(next)); err != nil {
 		return fmt.Errorf("preparing the kernel's filter for the new scripts: %w", err)
@@ -298,42 +301,42 @@ func (r *reloader) exchange(ctx context.Context, now present, set *scripting.Set
 		return errors.Join(fmt.Errorf("guarding the ports of the new scripts: %w", err), r.loop.guard(ctx, nil), r.setFilter(old))
 	}
 	switch err := r.swap(ctx, now, set, files); {
-	case errors.Is(err, errUsed):
+	case errors.Is(err, errConsumed):
 		return errors.Join(err, r.loop.guard(ctx, nil), r.setFilter(old))
 	case err != nil:
 		return err
 	}
 	if err := errors.Join(r.setFilter(next), r.loop.guard(ctx, nil)); err != nil {
 		r.log.Warn("something that only the old scripts needed is still there", "error", err)
-		r.unsure()
+		r.requestRepair()
 	}
 	return nil
 }
 
-// swap exchanges the doors, unless a one-time sequence was used since the files were
-// read.
-func (r *reloader) swap(ctx context.Context, now present, set *scripting.Set, files *source.Files) error {
-	used := false
+// swap replaces the doors in the loop, unless a one-time sequence was consumed since the files
+// were read.
+func (r *reloader) swap(ctx context.Context, now current, set *scripting.Set, files *source.Files) error {
+	consumed := false
 	if !r.loop.do(ctx, func() {
-		if used = r.loop.engine.OneTimeChanges() != now.spends; !used {
+		if consumed = r.loop.engine.OneTimeChanges() != now.oneTime; !consumed {
 			r.loop.swap(set, files, r.values)
 		}
 	}) {
 		return errStopping
 	}
-	if used {
-		return errUsed
+	if consumed {
+		return errConsumed
 	}
 	return nil
 }
 
-// setFilter lets the kernel pass what is watched.
+// setFilter sets the kernel's filter of the running capture.
 func (r *reloader) setFilter(w filter.Interest) error {
 	return r.installFilter(w, r.loop.source.SetProgram)
 }
 
-// installFilter gives the kernel's filter for what is watched to who needs it. Where the
-// kernel has no room for it, a coarse one must do.
+// installFilter builds the kernel's filter and passes it to give. When the kernel has no
+// memory for it, it uses a coarse one, which passes all packets of the protocols.
 func (r *reloader) installFilter(w filter.Interest, give func([]bpf.Instruction) error) error {
 	f := filter.New(w)
 	program, coarse := f.Program()

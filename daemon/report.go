@@ -13,27 +13,28 @@ import (
 	"sesame/daemon/transcript"
 )
 
-// A reporter tells what was decided to those who watch: people at a terminal, or
-// else the log, and whoever follows the transcript. None of them is waited for.
+// A reporter writes events for readers: for people at a terminal, or else in the log, for
+// clients that follow the transcript, and in knockd's lines. It waits for none of them. Only
+// the loop calls it.
 type reporter struct {
 	tail   *control.Tail
 	people *transcript.Text // nil: nobody is at a terminal
 	knockd *knockdlog.Log
 	log    hclog.Logger
 
-	// Whoever sends packets decides how many first stages there are, and, where
-	// one knock is a whole sequence, how many refusals.
+	// Anybody who sends packets can cause first stages, and refusals of doors with one knock,
+	// without bound. These limits drop the excess from all outputs: 100 and 20 per second.
 	firsts, refusals *rate.Limiter
 	shown            []engine.Event
 
 	failures []control.Failure // the latest, oldest first
 }
 
-// maxFailures is how many failed effects are remembered.
+// maxFailures bounds the failed effects that the status remembers.
 const maxFailures = 20
 
-// newReporter returns a reporter to those who follow tail, to those who read
-// knockd's lines, and to people, or to the log when people is nil.
+// newReporter returns a reporter that writes to tail, to knockd's lines, and to people, or to
+// the log when people is nil.
 func newReporter(tail *control.Tail, knockd *knockdlog.Log, people *transcript.Text, log hclog.Logger) *reporter {
 	return &reporter{
 		tail: tail, people: people, knockd: knockd, log: log,
@@ -42,7 +43,7 @@ func newReporter(tail *control.Tail, knockd *knockdlog.Log, people *transcript.T
 	}
 }
 
-// events tells events, which stay the engine's.
+// events reports events. It does not keep them, because the engine uses the slice again.
 func (r *reporter) events(events []engine.Event) {
 	shown := r.bounded(events)
 	if len(shown) == 0 {
@@ -52,7 +53,7 @@ func (r *reporter) events(events []engine.Event) {
 	r.knockd.Events(shown)
 	if r.people != nil {
 		r.people.Events(shown)
-		_ = r.people.Flush() // into an Output, which never fails
+		_ = r.people.Flush() // into a queue, which never fails
 		return
 	}
 	for i := range shown {
@@ -60,7 +61,8 @@ func (r *reporter) events(events []engine.Event) {
 	}
 }
 
-// bounded leaves out what somebody outside makes come too fast.
+// bounded returns the events without those above the limits. The slice is valid until the next
+// call.
 func (r *reporter) bounded(events []engine.Event) []engine.Event {
 	r.shown = r.shown[:0]
 	for i := range events {
@@ -77,7 +79,7 @@ func (r *reporter) bounded(events []engine.Event) []engine.Event {
 	return r.shown
 }
 
-// fail remembers an effect that did not succeed.
+// fail stores a failed effect.
 func (r *reporter) fail(e *engine.Event) {
 	if len(r.failures) == maxFailures {
 		r.failures = append(r.failures[:0], r.failures[1:]...)
@@ -87,7 +89,7 @@ func (r *reporter) fail(e *engine.Event) {
 	})
 }
 
-// failed returns them with times of the wall clock.
+// failed returns the failed effects with times of the wall clock.
 func (r *reporter) failed(offset time.Duration) []control.Failure {
 	all := slices.Clone(r.failures)
 	for i := range all {
@@ -96,8 +98,8 @@ func (r *reporter) failed(offset time.Duration) []control.Failure {
 	return all
 }
 
-// record logs a decision. What a stranger can make happen as often as they like is
-// for those who look closely; what is done about it, the runner logs.
+// record logs a decision. What strangers can cause at will is logged at debug. The runner logs
+// the effects.
 func (r *reporter) record(e *engine.Event) {
 	who := []any{"door", e.Door, "source", transcript.Source(e.Source)}
 	switch e.Kind {

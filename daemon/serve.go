@@ -18,15 +18,15 @@ import (
 	"sesame/scripting/source"
 )
 
-// grace is how long a daemon that is told to end waits for commands: undos that are
-// owed, and what runs. Then they are killed, and what is owed is left to the next
-// start.
+// grace is how long a stop waits for commands: for pending undo commands and for those that
+// run. Then they are killed, and the next start runs the pending ones.
 const grace = 20 * time.Second
 
-// serve runs all tasks until ctx ends or one of them cannot go on. It says that
-// the daemon is ready once the guard stands.
+// serve runs all goroutines until ctx ends or one of them fails, and reports that the daemon
+// is ready once the guard is installed. It returns when all have ended: first the loop, which
+// runs undo commands for up to grace, then the runner.
 func (d *daemon) serve(ctx context.Context) error {
-	// The runner outlives the others: it carries out what is decided at the end.
+	// The runner ends after the others: it carries out the effects of the shutdown.
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	defer d.knockd.Start()()
@@ -44,7 +44,7 @@ func (d *daemon) serve(ctx context.Context) error {
 		if err := d.enforce(ctx); err != nil {
 			return err
 		}
-		// Not before: what a reload saves must come after what the start does.
+		// A reload may only save its set after the start has saved its own.
 		tasks.Go(func() error { return d.reloader.run(ctx) })
 		return d.reconcile(ctx)
 	})
@@ -60,7 +60,7 @@ func (d *daemon) serve(ctx context.Context) error {
 	return tasks.Wait()
 }
 
-// enforce lets the firewall guard, and then says that the daemon is there.
+// enforce installs the guards of the running set, and then reports that the daemon is ready.
 func (d *daemon) enforce(ctx context.Context) error {
 	err := d.loop.guard(ctx, nil)
 	switch {
@@ -74,17 +74,17 @@ func (d *daemon) enforce(ctx context.Context) error {
 	return nil
 }
 
-// leave says that the end has begun: undos may take a while.
+// logStop reports that the shutdown has begun.
 func (d *daemon) logStop(ctx context.Context) error {
 	<-ctx.Done()
 	d.config.Log.Info("stopping: what is guarded stays shut, and nobody can knock")
 	if err := d.notifier.stopping("stopping; ports stay guarded"); err != nil {
-		d.config.Log.Debug("the service manager was not told", "error", err)
+		d.config.Log.Debug("the service manager was not notified", "error", err)
 	}
 	return nil
 }
 
-// keep saves the scripts that a start applied, as every reload saves its own.
+// saveStarted saves the scripts that the start applied, as a reload does with its own.
 func (d *daemon) saveStarted(ctx context.Context) {
 	var set *scripting.Set
 	var files *source.Files
@@ -96,7 +96,7 @@ func (d *daemon) saveStarted(ctx context.Context) {
 	}
 }
 
-// reportReady says that the guard stands. It is for the loop.
+// reportReady reports that the guards are installed. Only the loop may call it.
 func (d *daemon) reportReady() {
 	mode, ports := string(d.mode()), strings.Join(portTexts(d.loop.guards.Drop), ", ")
 	pairs := []any{"version", d.config.Version, "mode", mode, "guards", ports}
@@ -113,23 +113,23 @@ func (d *daemon) reportReady() {
 	d.logInterfaces()
 	d.knockd.Started(d.loop.clock.now(), d.config.Interfaces)
 	if err := d.notifier.ready(mode + ", guarding " + ports); err != nil {
-		d.config.Log.Warn("the service manager was not told", "error", err)
+		d.config.Log.Warn("the service manager was not notified", "error", err)
 	}
 }
 
-// reportApplied tells the service manager which scripts run, and the log when their
-// commands have less than they may need: privileges that a start gave up are gone.
+// reportApplied reports a new set to the service manager. It logs a warning when the set has
+// the first commands: the start has dropped the privileges that they may need.
 func (d *daemon) reportApplied(set *scripting.Set, generation int) {
 	if len(set.Commands) > 0 && !d.commands {
 		d.config.Log.Warn("the first commands came with this reload: they run with no more privileges than Sesame itself until it is started again", "privileges", d.kept)
 	}
 	d.warnOfPermissions(set)
 	if err := d.notifier.status(fmt.Sprintf("generation %d, %d doors", generation, len(set.Engine.Doors))); err != nil {
-		d.config.Log.Debug("the service manager was not told", "error", err)
+		d.config.Log.Debug("the service manager was not notified", "error", err)
 	}
 }
 
-// listen tells the loop that packets wait, each time that there are some.
+// waitForPackets wakes the loop each time that the ring holds packets.
 func (d *daemon) waitForPackets(ctx context.Context) error {
 	for {
 		if err := d.source.Wait(); errors.Is(err, os.ErrClosed) {
@@ -146,7 +146,7 @@ func (d *daemon) waitForPackets(ctx context.Context) error {
 	}
 }
 
-// signals reloads on SIGHUP. Those that end the daemon end ctx.
+// handleSignals reloads on SIGHUP. SIGTERM and SIGINT end ctx and are not handled here.
 func (d *daemon) handleSignals(ctx context.Context) error {
 	for {
 		select {
@@ -161,14 +161,14 @@ func (d *daemon) handleSignals(ctx context.Context) error {
 	}
 }
 
-// reopenLogs opens the log file of knockd's lines anew, which logrotate may have moved:
-// a person calls that all files be read again.
+// reopenLogs opens the log file of knockd's lines again, since a SIGHUP or a reload by hand
+// may come from logrotate, and writes knockd's lines about it.
 func (d *daemon) reopenLogs(ctx context.Context) {
 	d.knockd.Reopen()
 	d.loop.do(ctx, func() { d.knockd.Rereading(d.loop.clock.now(), d.config.Scripts) })
 }
 
-// faults is where the control socket writes what concerns no request.
+// faults returns the logger for errors of the control socket that concern no request.
 func faults(l hclog.Logger) *log.Logger {
 	return l.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Warn})
 }

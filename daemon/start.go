@@ -31,49 +31,48 @@ import (
 	"sesame/daemon/transcript"
 )
 
-// A Config says what a daemon does and to whom it talks.
+// A Config is the configuration of a daemon and its outputs.
 type Config struct {
 	config.Config
 	Version string
 	Log     hclog.Logger
-	People  io.Writer // a terminal, which must not block; nil: the log tells all
+	People  io.Writer // a terminal; writes must not block; nil: everything goes to the log
 	Color   bool      // for People
-	Pprof   bool      // serve Go's profiles at the socket
+	Pprof   bool      // serve Go's profiles at the control socket
 }
 
-// A daemon is everything that Run puts together. What changes after the start is
-// the loop's, as in [loop].
+// A daemon is everything that Run puts together. After the start, the loop owns what changes,
+// as described at [loop].
 type daemon struct {
 	config   Config
 	since    time.Time // engine time
 	state    *state.Dir
 	socket   *control.Socket
 	firewall monitoredFirewall
-	instance net.Listener // nil: others may be there too
+	instance net.Listener // nil: not held, as in mode set
 	source   *capture.Source
 	loop     *loop
 	reloader *reloader
 	tail     *control.Tail
 	knockd   *knockdlog.Log
 	notifier *notifier
-	commands bool   // were to be run at the start, so privileges were kept for them
-	kept     string // privileges, in words
+	commands bool   // privileges were kept at the start, to run commands
+	kept     string // privileges, as text
 
 	links         *capture.Links
 	firewallState firewallState
 	hangups       chan os.Signal          // capacity 1: each is a reload
-	unsure        chan struct{}           // capacity 1: see mend
-	waiting       map[uint64]chan<- error // of effects that somebody waits for, by their ID
+	repairs       chan struct{}           // capacity 1: see requestReconcile
+	waiting       map[uint64]chan<- error // results that a connection waits for, by the ID of the effect
 }
 
-// Run guards the machine until ctx ends. An error says what could not be done;
-// ports that were guarded stay so, whatever happens.
+// Run guards the machine until ctx ends. After an error, ports that were guarded stay guarded.
 func Run(ctx context.Context, c Config) (err error) {
 	d := &daemon{
 		config: c, notifier: newNotifier(), waiting: map[uint64]chan<- error{},
-		hangups: make(chan os.Signal, 1), unsure: make(chan struct{}, 1),
+		hangups: make(chan os.Signal, 1), repairs: make(chan struct{}, 1),
 	}
-	// From the very startup: to one who does not wait for it, it is the end.
+	// A SIGHUP before this call would end the process.
 	signal.Notify(d.hangups, syscall.SIGHUP)
 	defer signal.Stop(d.hangups)
 	defer func() { err = errors.Join(err, d.close()) }()
@@ -83,8 +82,8 @@ func Run(ctx context.Context, c Config) (err error) {
 	return d.serve(ctx)
 }
 
-// prepare makes everything ready that can fail, in the order in which things
-// depend on each other. The machine is as before when it fails.
+// prepare opens everything that can fail, in the order of the dependencies, and drops
+// privileges last. When it fails, the firewall is as before.
 func (d *daemon) prepare() (err error) {
 	if err := checkPrivileges(); err != nil {
 		return err
@@ -134,7 +133,7 @@ func (d *daemon) prepare() (err error) {
 	return err
 }
 
-// newLoop returns the loop without packets and doors.
+// newLoop returns a loop without a capture and without doors.
 func (d *daemon) newLoop(clock clock) *loop {
 	l := &loop{
 		clock:    clock,
@@ -155,7 +154,7 @@ func (d *daemon) newLoop(clock clock) *loop {
 	}
 	l.alive = func() {
 		if err := d.notifier.alive(clock.now()); err != nil {
-			d.config.Log.Debug("the watchdog was not told", "error", err)
+			d.config.Log.Debug("the watchdog was not notified", "error", err)
 		}
 	}
 	people, quiet := d.outputs()
@@ -167,11 +166,11 @@ func (d *daemon) newLoop(clock clock) *loop {
 	return l
 }
 
-// wall turns engine time into what the clock on the wall shows here.
+// wall converts engine time into local wall-clock time.
 func (d *daemon) wall(t time.Time) time.Time { return t.Add(d.loop.wallOffset()).Local() }
 
-// newEngine returns an engine that begins now, and whose scripts see randomness
-// that nobody can guess.
+// newEngine returns an engine that starts now. The seed of the randomness that scripts see is
+// unpredictable.
 func (d *daemon) newEngine() *engine.Engine {
 	var seed [8]byte
 	_, _ = rand.Read(seed[:]) // it never fails
@@ -180,8 +179,9 @@ func (d *daemon) newEngine() *engine.Engine {
 	}, d.since)
 }
 
-// outputs returns the transcript for people at a terminal, nil when there are
-// none, and the log for what is done: people see in the transcript what succeeds.
+// outputs returns the transcript for a terminal, nil when there is none, and the log for
+// effects. With a terminal the log leaves out effects that succeed, since the transcript shows
+// them.
 func (d *daemon) outputs() (*transcript.Text, hclog.Logger) {
 	if d.config.People == nil {
 		return nil, d.config.Log
@@ -193,20 +193,21 @@ func (d *daemon) outputs() (*transcript.Text, hclog.Logger) {
 	return transcript.NewText(d.config.People, transcript.TextOptions{Color: d.config.Color}), quiet
 }
 
-// stepped notes in the journal that the wall clock was set, so that a restart
-// finds the ends of grants where they are. The disk must not hold up the loop.
+// recordClockStep writes to the journal that the wall clock was set, so that a restart
+// computes the right ends of grants. It uses a goroutine because the loop must not wait for
+// the disk.
 func (d *daemon) recordClockStep() {
 	go func() {
-		// The latest: two of these may overtake each other.
+		// The goroutine reads the offset itself, since two of them may overtake each other.
 		if err := d.state.Append(nil, d.loop.wallOffset()); err != nil {
 			d.config.Log.Warn("the journal does not know that the wall clock was set", "error", err)
 		}
 	}()
 }
 
-// restore gives the engine its doors, and what outlived the time without a
-// daemon: what the journal says, and access that stands in the kernel alone since
-// a person gave it meanwhile.
+// restore gives the engine its doors and the state from before the start: the records of the
+// journal, and grants that are only in the kernel because a person gave them while no daemon
+// ran.
 func (d *daemon) restore(first startup) error {
 	e, now := d.loop.engine, d.since
 	recovered, err := d.state.Recover(now)
@@ -233,7 +234,8 @@ func (d *daemon) restore(first startup) error {
 	return nil
 }
 
-// logPendingUndos tells which undos run now, since their time came while no daemon ran.
+// logPendingUndos logs which undo commands run now because they became due while no daemon
+// ran.
 func (d *daemon) logPendingUndos(events []engine.Event) {
 	var doors []string
 	for i := range events {
@@ -247,9 +249,10 @@ func (d *daemon) logPendingUndos(events []engine.Event) {
 	}
 }
 
-// adoptElements returns grants for elements that no record knows: a person gave them
-// while there was no daemon. What a record says has ended was ended, though the
-// crash came before the element went; unless records were lost.
+// adoptElements returns grants for the elements in the kernel that no record of the journal
+// knows: a person gave them while no daemon ran. An element whose grant has ended by its
+// record is not adopted: a crash came between the record and the removal. When records were
+// lost, that cannot be known, and the element is adopted.
 func adoptElements(standing []effect.Element, recovered state.Recovered, now time.Time) []engine.Record {
 	type key struct {
 		source netip.Prefix
@@ -285,7 +288,7 @@ func adoptElements(standing []effect.Element, recovered state.Recovered, now tim
 	return records
 }
 
-// hear opens the ear of the daemon.
+// openCapture opens the packet ring and sets its filter.
 func (d *daemon) openCapture(first startup) (err error) {
 	err = d.reloader.installFilter(filter.Interest(first.set.Engine.Interest()), func(program []bpf.Instruction) (err error) {
 		d.source, err = capture.Open(capture.Config{Interfaces: d.config.Interfaces, Links: d.links, Program: program})
@@ -295,7 +298,7 @@ func (d *daemon) openCapture(first startup) (err error) {
 	return err
 }
 
-// close gives back what prepare took. What the kernel guards, it goes on guarding.
+// close releases what prepare opened. The guards stay in the kernel.
 func (d *daemon) close() error {
 	var errs []error
 	if d.source != nil {

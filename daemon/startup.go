@@ -13,13 +13,13 @@ type startup struct {
 	set     *scripting.Set
 	files   *source.Files
 	values  map[string]string
-	judged  *source.Files // the files as they are, which may be others than those that run; nil: unreadable
+	judged  *source.Files // the files on disk; nil: unreadable
 	outcome outcome       // of the files
 }
 
-// begin decides which scripts a start runs: those on the disk, if they load and
-// leave no port of the last good set unguarded; else the last good set. Without
-// one there is nothing to guard, and the error says what is wrong with the files.
+// chooseScripts decides which scripts a start runs: the files on disk, if they load and leave
+// no port of the last good set without a guard, or else the last good set. Without a last good
+// set it returns the error of the files, since there is nothing to guard.
 func (d *daemon) chooseScripts() (startup, error) {
 	good, goodFiles, goodValues := d.lastGood()
 	files, err := source.Read(d.config.Scripts)
@@ -46,7 +46,8 @@ func (d *daemon) chooseScripts() (startup, error) {
 	return b, nil
 }
 
-// lastGood loads the set that was applied last, if there is one and it can be.
+// lastGood loads the set that was applied last. It returns nil when there is none or it does
+// not load.
 func (d *daemon) lastGood() (*scripting.Set, *source.Files, map[string]string) {
 	saved, found, err := d.state.LastGood()
 	if err != nil {
@@ -69,9 +70,9 @@ func (d *daemon) lastGood() (*scripting.Set, *source.Files, map[string]string) {
 	return set, files, saved.Values
 }
 
-// oneTime reads a file of one-time sequences for the last good set. It is never one
-// that was kept: sequences may have been used since. Without the file its doors have
-// none.
+// oneTime reads a file of one-time sequences for the last good set. A saved copy is never
+// used, since sequences may have been consumed after it was made. Without the file its doors
+// have no sequences.
 func (d *daemon) oneTime(path string) ([]byte, error) {
 	text, err := source.ReadReferenced(path)
 	if err != nil {
@@ -80,8 +81,8 @@ func (d *daemon) oneTime(path string) ([]byte, error) {
 	return text, nil
 }
 
-// saveSet keeps a set for a start at which the files fail, and its guards for a
-// boot at which no daemon runs yet. What only observes is no set to fall back to.
+// saveSet saves a set for a start at which the files fail, and its guards for a boot before
+// the daemon runs. When everything only observes, nothing is saved.
 func (d *daemon) saveSet(set *scripting.Set, files *source.Files) error {
 	if d.config.Observe {
 		return nil
@@ -106,7 +107,7 @@ func (d *daemon) saveSet(set *scripting.Set, files *source.Files) error {
 	})
 }
 
-// values are those of the scripts' options.
+// values returns the values of script options.
 func (d *daemon) values() map[string]string {
 	values := make(map[string]string, len(d.config.Options))
 	for name, v := range d.config.Options {
@@ -115,7 +116,7 @@ func (d *daemon) values() map[string]string {
 	return values
 }
 
-// load makes a script set of files. What scripts print is for the log.
+// load loads a script set. Lines that scripts print go to the log.
 func (d *daemon) load(files *source.Files, values map[string]string) (*scripting.Set, error) {
 	given := make(map[string]string, len(values))
 	for name, v := range d.config.Options {
