@@ -371,7 +371,7 @@ func TestAStateHoldsWhatWasUsed(t *testing.T) {
 		"a use of nothing":    func(s *State) { s.Doors[0].Used = append(s.Doors[0].Used, "504") },
 		"a negative count":    func(s *State) { s.Consumed[0].Count = -1 },
 		"a use of no one":     func(s *State) { s.Doors[1].Used = []wire.Text{"501", "501"} },
-		"an unknown effect":   func(s *State) { s.Batches[0].Effects[0].Effect = uint8(EffectCommentOut) + 1 },
+		"an unknown effect":   func(s *State) { s.Batches[0].Effects[0].Effect = uint8(EffectTest) },
 		"a number of a door":  func(s *State) { s.Doors[0].ID = 0 },
 		"no such door at all": func(s *State) { s.Doors[0].Name = "z" },
 	} {
