@@ -13,8 +13,8 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// A capture is what tcpdump recorded: a classic pcap in this machine's byte
-// order (draft-ietf-opsawg-pcap). All numbers are written back in little endian.
+// A capture holds what tcpdump recorded. It is read from a classic pcap in this machine's byte
+// order (draft-ietf-opsawg-pcap), and written in little endian on every machine.
 type capture struct {
 	nano    bool // fractions of a second are nanoseconds, not microseconds
 	snapLen uint32
@@ -69,7 +69,7 @@ func (c *capture) unit() time.Duration {
 	return time.Microsecond
 }
 
-// startAt moves all stamps so that the first is start. Gaps stay.
+// startAt shifts all time stamps by the same duration, so that the first becomes start.
 func (c *capture) startAt(start time.Time) {
 	shift := start.Sub(c.frames[0].time)
 	for i := range c.frames {
@@ -77,7 +77,7 @@ func (c *capture) startAt(start time.Time) {
 	}
 }
 
-// encode writes the capture in the format that the name's extensions ask for.
+// encode returns the capture in the format of the name's extensions, such as ".pcapng.gz".
 func (c *capture) encode(name string) ([]byte, error) {
 	_, extensions, _ := strings.Cut(name, ".")
 	format, compression, _ := strings.Cut(extensions, ".")
@@ -150,7 +150,7 @@ func (c *capture) pcapng() []byte {
 	return b
 }
 
-// block appends a pcapng block, whose length stands at both of its ends.
+// block appends a pcapng block. The format repeats the length at the end of the block.
 func block(b []byte, kind uint32, body []byte) []byte {
 	body = append(body, make([]byte, -len(body)&3)...)
 	length := uint32(len(body) + 12)

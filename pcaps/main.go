@@ -1,11 +1,11 @@
-// Command pcaps makes the captures of this directory again, as README.md tells.
+// Command pcaps makes the captures of this directory again.
 //
-// README.md is the recipe and the documentation at once: each capture has a
-// heading, the simulate command that it is for, and the shell lines that a
-// client ran while tcpdump recorded. This command runs those lines, between two
-// network namespaces that it makes for each capture and removes again, and so
-// must be root. Gaps between packets stay as they were recorded; the stamp of
-// the first packet becomes the recipe's, so that time of day can be relied on.
+// README.md is both the documentation and the recipe. For each capture it has a heading, the
+// simulate command that replays it, and the shell lines of the client that knocks. This command
+// runs those lines and tcpdump, in two network namespaces that it makes for each capture and
+// removes again. So it must run as root. The gaps between packets stay as recorded. The time stamps
+// are shifted so that the first packet has the time of the recipe, since scripts may ask for the
+// time of day.
 //
 // Usage, from the root of the repository:
 //

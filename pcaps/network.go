@@ -13,9 +13,9 @@ import (
 	"time"
 )
 
-// The two machines are network namespaces, joined by one cable. All addresses
-// are reserved for documentation (RFC 5737, RFC 3849), so no capture shows
-// anybody's. The server has a neighbour's address too, to be knocked by mistake.
+// The two machines are network namespaces, joined by one virtual cable. All addresses are reserved
+// for documentation (RFC 5737, RFC 3849). The server also has the address of a neighbour, for
+// knocks that are not for this host.
 const (
 	clientSpace = "sesame-pcaps-client"
 	serverSpace = "sesame-pcaps-server"
@@ -46,21 +46,22 @@ server route add 192.0.2.0/24 dev eth0
 server route add 2001:db8:9::/64 dev eth0
 `
 
-	// What the client's lines may use.
+	// prelude comes before the client's lines, which use its variables and functions.
 	prelude = `
 server=198.51.100.1 neighbour=198.51.100.2 server6=2001:db8:1::1
 on_server() { ip netns exec sesame-pcaps-server "$@"; }
 `
-	// The kernel hands packets to tcpdump a moment after they were sent.
-	settle = "sleep 0.3\n"
+	// linger comes after the client's lines: tcpdump gets packets a moment after they were sent.
+	linger = "sleep 0.3\n"
 )
 
-// In immediate mode each packet takes a slot of the snap length, so a long one
-// leaves few slots, and packets are lost.
+// recording is the command that records. In immediate mode each packet takes a slot of the snap
+// length in the buffer, so the default snap length would leave few slots, and packets would be
+// lost.
 var recording = []string{"netns", "exec", serverSpace, "tcpdump", "-n", "-U", "--immediate-mode", "-s", "2048", "-B", "16384", "-w", "-"}
 
-// record returns what tcpdump wrote, with the given arguments, on the server
-// while the client's lines ran.
+// record runs the client's lines, and returns the capture that tcpdump wrote on the server with the
+// given arguments.
 func record(ctx context.Context, tcpdump []string, client string) (_ []byte, err error) {
 	tearDown()
 	defer tearDown()
@@ -82,14 +83,14 @@ func record(ctx context.Context, tcpdump []string, client string) (_ []byte, err
 	}
 	err = expect(messages, "tcpdump: listening on")
 	if err == nil {
-		err = shell(ctx, "exec ip netns exec "+clientSpace+" bash -euc \"$0\"", prelude+client+settle)
+		err = shell(ctx, "exec ip netns exec "+clientSpace+" bash -euc \"$0\"", prelude+client+linger)
 	}
 	err = errors.Join(err, recorder.Process.Signal(os.Interrupt),
 		expect(messages, "0 packets dropped by kernel"), recorder.Wait())
 	return recorded.Bytes(), err
 }
 
-// tearDown removes the namespaces; what does not exist is no error.
+// tearDown removes the namespaces. It ignores errors, since they may not exist.
 func tearDown() {
 	for _, space := range []string{clientSpace, serverSpace} {
 		exec.Command("ip", "netns", "delete", space).Run()
@@ -105,14 +106,14 @@ func shell(ctx context.Context, script string, arguments ...string) error {
 	return nil
 }
 
-// expect reads what tcpdump says until one of its lines begins as expected.
+// expect reads the messages of tcpdump until one has the expected beginning.
 func expect(lines *bufio.Scanner, beginning string) error {
-	var said []string
+	var seen []string
 	for lines.Scan() {
-		said = append(said, lines.Text())
+		seen = append(seen, lines.Text())
 		if strings.HasPrefix(lines.Text(), beginning) {
 			return nil
 		}
 	}
-	return fmt.Errorf("expected tcpdump to say %q, it said: %s", beginning, strings.Join(said, "; "))
+	return fmt.Errorf("expected the message %q of tcpdump, got: %s", beginning, strings.Join(seen, "; "))
 }

@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// BenchmarkReading replays a million packets that no door watches, and lets
-// tcpdump look for the same ports in the same file. It reports the processor
-// time of both, user's and system's, start-up included, and their ratio.
+// BenchmarkReading replays a million packets in which no door is interested. tcpdump then filters
+// the same file by the same ports. It reports the processor time of both programs, user and system,
+// with their start, and the ratio.
 func BenchmarkReading(b *testing.B) {
 	if _, err := exec.LookPath("tcpdump"); err != nil {
 		b.Skip("needs tcpdump: see .ci/install")
@@ -31,7 +31,7 @@ func BenchmarkReading(b *testing.B) {
 	b.ReportMetric(float64(ours.Nanoseconds())/packets/float64(b.N), "sesame-ns/packet")
 	b.ReportMetric(float64(theirs.Nanoseconds())/packets/float64(b.N), "tcpdump-ns/packet")
 	b.ReportMetric(float64(ours)/float64(theirs), "sesame/tcpdump")
-	b.ReportMetric(0, "ns/op") // how long both take one after the other says nothing
+	b.ReportMetric(0, "ns/op") // the time of both programs together has no meaning
 }
 
 func processorTime(b *testing.B, name string, arguments ...string) time.Duration {

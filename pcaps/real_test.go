@@ -12,9 +12,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestRealClients records some of the captures anew, with real clients between
-// two real network stacks, and expects the decisions of the shipped transcripts:
-// no stamp, port or sequence number that happened to be recorded matters.
+// TestRealClients records some captures again, with real clients and two real network stacks. The
+// decisions must be those of the shipped transcripts, so they do not depend on the time stamps,
+// ports and sequence numbers of one recording.
 func TestRealClients(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root, for network namespaces")
@@ -45,8 +45,8 @@ func TestRealClients(t *testing.T) {
 	}
 }
 
-// decisions returns the events of a transcript without what differs between two
-// recordings of the same thing.
+// decisions returns the events of a transcript, without the keys that differ between two recordings
+// of the same client.
 func decisions(t *testing.T, transcript []byte) (events []map[string]any) {
 	t.Helper()
 	for line := range strings.Lines(string(transcript)) {

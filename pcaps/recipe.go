@@ -17,12 +17,12 @@ type recipe struct {
 	client   string    // shell lines that the knocking side runs
 }
 
-// Monday morning, in winter: 11:00 in Madrid.
+// defaultStart is a Monday morning in winter: 11:00 in Madrid.
 var defaultStart = time.Date(2026, time.March, 2, 10, 0, 0, 0, time.UTC)
 
-// readRecipes reads the sections of a README. A section is a heading of the
-// second level that names a capture, an indented "sesame simulate" line, and a
-// block of shell lines, whose comments may set the start and tcpdump's arguments.
+// readRecipes reads the recipes in a README. A recipe is a heading of the second level with the
+// name of the capture, an indented "sesame simulate" line, and a block of shell lines. Comments in
+// the block may set the start and the arguments of tcpdump.
 func readRecipes(path string) ([]recipe, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {

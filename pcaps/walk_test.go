@@ -15,8 +15,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	// What the program is made of, so that go test does not take a result from its
-	// cache when that changes.
+	// The parts of the program. With these imports, go test does not use a cached result after one
+	// of them has changed.
 	_ "sesame/daemon/transcript"
 	_ "sesame/scripting"
 	_ "sesame/simulate"
@@ -48,9 +48,9 @@ func withProgram(run func() int) int {
 	return run()
 }
 
-// TestTranscripts replays each capture as README.md shows, and compares what
-// Sesame writes with what it must write. Each shipped script needs a capture
-// that opens one of its doors, and one that does not.
+// TestTranscripts replays each capture with the command in README.md, and compares the output with
+// the transcript beside the capture. Each shipped script needs a capture that opens one of its
+// doors, and one that opens none.
 func TestTranscripts(t *testing.T) {
 	recipes := shipped(t)
 	opens, stays := map[string]bool{}, map[string]bool{}
@@ -85,8 +85,7 @@ func TestTranscripts(t *testing.T) {
 	}
 }
 
-// TestProcessors replays with one processor and with eight: how much is done at
-// once must not show.
+// TestProcessors replays with one processor and with eight. The transcripts must be equal.
 func TestProcessors(t *testing.T) {
 	for _, r := range shipped(t) {
 		t.Setenv("GOMAXPROCS", "1")
@@ -98,7 +97,7 @@ func TestProcessors(t *testing.T) {
 	}
 }
 
-// TestNothingIsLeftOver finds files that no section of README.md speaks of.
+// TestNothingIsLeftOver fails for files that no section of README.md makes.
 func TestNothingIsLeftOver(t *testing.T) {
 	recipes := shipped(t)
 	entries, err := os.ReadDir(".")
@@ -114,9 +113,8 @@ func TestNothingIsLeftOver(t *testing.T) {
 	}
 }
 
-// TestShippedScripts loads all scripts as the one set that a user who copies
-// the directory has, and expects nothing to complain about. Directories in it are
-// sets of their own.
+// TestShippedScripts checks all scripts as one set, as a user has them who copies the directory,
+// and each of its subdirectories as a set of its own. There must be no finding.
 func TestShippedScripts(t *testing.T) {
 	for _, set := range append(sets(t), "scripts") {
 		if out, err := runSesame(t.Context(), "check", "--strict", "-s", set); err != nil {

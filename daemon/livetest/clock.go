@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// A pace says when each of many frames is due.
+// A pace gives the time at which each frame of a flood is due.
 type pace struct {
 	start time.Time
 	rate  int // per second; 0: at once
@@ -18,9 +18,8 @@ func newPace(rate int) pace { return pace{time.Now(), rate} }
 
 func (p pace) elapsed() time.Duration { return time.Since(p.start) }
 
-// wait returns nil when frame n is due, and the context's error when that ends
-// first. Sleeping takes longer than it should, so frames come in small bursts,
-// and as many as they should be.
+// wait returns nil when frame n is due, and the context's error if that ends first. A timer fires
+// late, so frames are sent in small bursts; their number per second is right all the same.
 func (p pace) wait(ctx context.Context, n int) error {
 	if p.rate <= 0 {
 		return nil
@@ -40,7 +39,7 @@ func (p pace) wait(ctx context.Context, n int) error {
 	}
 }
 
-// poll asks until the answer is yes, and for ten seconds at most.
+// poll calls ready until it returns true or an error, for ten seconds at most.
 func poll(ready func() (bool, error)) error {
 	for start := time.Now(); ; time.Sleep(time.Millisecond) {
 		yes, err := ready()

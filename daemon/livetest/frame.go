@@ -14,15 +14,14 @@ const (
 	udp            = 17
 )
 
-// A builder writes knocks as Ethernet frames, with right checksums. No two
-// frames have the same source port and sequence number, so none looks like
-// another one sent twice.
+// A builder writes knocks as Ethernet frames with valid checksums. No two frames have the same
+// source port and sequence number, so none looks like a retransmit.
 type builder struct {
 	frame  [128]byte
 	serial uint32
 }
 
-// newBuilder returns one for frames from one interface to another.
+// newBuilder returns a builder of frames from one interface to another.
 func newBuilder(from, to net.HardwareAddr) *builder {
 	b := &builder{}
 	copy(b.frame[0:6], to)
@@ -62,7 +61,7 @@ func (b *builder) build(k Knock, to netip.Addr) []byte {
 	sum = add(sum+uint32(protocol)+uint32(length), segment)
 	folded := fold(sum)
 	if k.UDP && folded == 0 {
-		folded = 0xffff // 0 would mean that there is none
+		folded = 0xffff // 0 would mean that there is no checksum (RFC 768)
 	}
 	binary.BigEndian.PutUint16(checksum, folded)
 	return b.frame[:header+length]
@@ -103,6 +102,7 @@ func add(sum uint32, data []byte) uint32 {
 	return sum
 }
 
+// fold returns the checksum for a sum of 16-bit words.
 func fold(sum uint32) uint16 {
 	for sum > 0xffff {
 		sum = sum>>16 + sum&0xffff

@@ -20,9 +20,8 @@ import (
 	"github.com/vishvananda/netns"
 )
 
-// A Host is one end of a network. Its methods may be called from any goroutine,
-// but those that end the test when they fail only from the test's own: they are
-// Exec, Start and Echo.
+// A Host is one end of a network. Its methods may be called from any goroutine, except Exec, Start
+// and Echo: they end the test on an error, and so belong to the goroutine of the test.
 type Host struct {
 	Interface  string // the end of the link: "server0" or "client0"
 	IPv4, IPv6 netip.Prefix
@@ -34,8 +33,8 @@ type Host struct {
 	other     *Host
 }
 
-// Do runs f in the host's network. Sockets that f opens stay in that network;
-// goroutines that f starts are not in it.
+// Do runs f in the host's network. Sockets that f opens stay in that network. Goroutines that f
+// starts are outside it.
 func (h *Host) Do(f func() error) error {
 	return onOwnThread(func() error {
 		if err := netns.Set(h.namespace); err != nil {
@@ -45,8 +44,8 @@ func (h *Host) Do(f func() error) error {
 	})
 }
 
-// Exec runs a command in the host's network to its end and returns what it wrote.
-// When it fails, so does the test.
+// Exec runs a command in the host's network, waits for its end and returns its output. The test
+// fails if the command fails.
 func (h *Host) Exec(argv ...string) string {
 	h.t.Helper()
 	var out bytes.Buffer
@@ -62,22 +61,21 @@ func (h *Host) Exec(argv ...string) string {
 	return out.String()
 }
 
-// Start starts a command in the host's network. The test may wait for it; what
-// still runs after the test is killed.
+// Start starts a command in the host's network. The test may wait for it. A command that still runs
+// after the test is killed.
 func (h *Host) Start(cmd *exec.Cmd) {
 	h.t.Helper()
 	if err := h.Do(cmd.Start); err != nil {
 		h.t.Fatalf("starting %s: %v", cmd, err)
 	}
 	h.t.Cleanup(func() {
-		// Both fail when the test has seen the command end.
+		// Both return errors if the test has waited for the command already.
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	})
 }
 
-// Dial connects from the host, within the limit. The address is one with a
-// port, not a name.
+// Dial connects from the host, within the limit. The address is an IP address with a port.
 func (h *Host) Dial(network, address string, limit time.Duration) (conn net.Conn, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
@@ -89,8 +87,7 @@ func (h *Host) Dial(network, address string, limit time.Duration) (conn net.Conn
 	return conn, err
 }
 
-// Connects reports whether a TCP connection from the host is accepted within the
-// limit. Whatever else happens to it is a no.
+// Connects reports whether a TCP connection from the host is accepted within the limit.
 func (h *Host) Connects(address string, limit time.Duration) bool {
 	conn, err := h.Dial("tcp", address, limit)
 	if err != nil {
@@ -120,8 +117,8 @@ func (h *Host) ListenPacket(network, address string) (conn net.PacketConn, err e
 	return conn, err
 }
 
-// Echo starts a TCP server on the host that sends back what it gets, until the
-// test ends or the returned function is called.
+// Echo starts a TCP server on the host that sends back what it receives. The returned function
+// stops it, and so does the end of the test.
 func (h *Host) Echo(address string) (stop func()) {
 	h.t.Helper()
 	listener, err := h.Listen("tcp", address)
@@ -139,11 +136,11 @@ func (h *Host) Echo(address string) (stop func()) {
 	return stop
 }
 
-// An echo is a server and its connections.
+// An echo is an echo server with its connections.
 type echo struct {
 	running sync.WaitGroup
 	mu      sync.Mutex
-	open    map[net.Conn]bool // nil: no more
+	open    map[net.Conn]bool // nil after closeAll
 }
 
 func (e *echo) accept(listener net.Listener) {
@@ -160,7 +157,7 @@ func (e *echo) accept(listener net.Listener) {
 			return
 		}
 		e.running.Go(func() {
-			_, _ = io.Copy(conn, conn) // whoever connected sees how it ended
+			_, _ = io.Copy(conn, conn) // the client sees an error too
 			e.remove(conn)
 			conn.Close()
 		})

@@ -23,9 +23,8 @@ func Knocks(source netip.Addr, ports ...string) iter.Seq[Knock] {
 	return Flood(len(ports), func(int) netip.Addr { return source }, 1, ports...)
 }
 
-// Flood returns that many knocks. The first are those of each of the sources on
-// the first port, then come those of each on the second, and so on; after the
-// last port all begin again.
+// Flood returns count knocks. First every source knocks at the first port, then every source at the
+// second, and so on. After the last port it begins again with the first.
 func Flood(count int, source func(int) netip.Addr, sources int, ports ...string) iter.Seq[Knock] {
 	parsed := make([]Knock, len(ports))
 	for i, port := range ports {
@@ -51,11 +50,11 @@ func mustParse(port string) Knock {
 	return Knock{UDP: proto == "udp", Port: uint16(n)}
 }
 
-// MaxSource4 is how many sources [Source4] knows.
+// MaxSource4 is the number of sources of [Source4].
 const MaxSource4 = 1 << 17
 
-// Source4 returns one of the 131,072 addresses of 198.18.0.0/15, which is for
-// such tests (RFC 2544).
+// Source4 returns address i of the 131,072 in 198.18.0.0/15, which is reserved for benchmarks (RFC
+// 2544).
 func Source4(i int) netip.Addr {
 	if i < 0 || i >= MaxSource4 {
 		panic(fmt.Sprintf("livetest: IPv4 source %d: there are %d", i, MaxSource4))
@@ -63,8 +62,8 @@ func Source4(i int) netip.Addr {
 	return netip.AddrFrom4([4]byte{198, 18 + byte(i>>16), byte(i >> 8), byte(i)})
 }
 
-// Source6 returns one of 2 billion addresses, each of another /64, below
-// 2001:db8:8000::/33, which is for examples (RFC 3849), and of neither host.
+// Source6 returns one of 2 billion addresses, each in another /64 of 2001:db8:8000::/33, which is
+// reserved for documentation (RFC 3849). No host has an address there.
 func Source6(i int) netip.Addr {
 	return netip.AddrFrom16([16]byte{0: 0x20, 1: 0x01, 2: 0x0d, 3: 0xb8,
 		4: 0x80 | byte(i>>24), 5: byte(i >> 16), 6: byte(i >> 8), 7: byte(i), 13: 0xff, 15: 9})

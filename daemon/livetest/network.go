@@ -1,7 +1,7 @@
 //go:build linux
 
-// Package livetest turns a test into a network of two hosts, the daemon's and
-// its visitors', for tests and benchmarks against a real kernel.
+// Package livetest turns a test into a network of two hosts, for tests and benchmarks with a real
+// kernel. The daemon runs on one host, and its clients on the other.
 //
 //	n := livetest.New(t)
 //	n.Server.Echo("198.51.100.1:22")
@@ -10,9 +10,9 @@
 //	n.Client.Send(t.Context(), livetest.Flood(1_000_000, livetest.Source4, 100_000, "tcp/7000"), 20_000)
 //	n.Client.Connects("198.51.100.1:22", time.Second)
 //
-// The hosts are network namespaces joined by one link. They can reach nothing
-// else, nothing outside sees what is sent in them, and both are gone after the
-// test. Making them needs root: without it, the test is skipped.
+// The hosts are network namespaces, joined by one link. They reach nothing else, and no packet
+// leaves them. Both are removed after the test. Making them needs root; without it the test is
+// skipped.
 package livetest
 
 import (
@@ -30,9 +30,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The addresses of the hosts. The hosts are in networks of their own and each is
-// the other's gateway, so that a packet from any source is answered over the
-// link.
+// The addresses of the hosts. Each host is in a network of its own, and its gateway is the other
+// host. So the answer to a packet from any source goes over the link.
 var (
 	Server4 = netip.MustParsePrefix("198.51.100.1/24")
 	Server6 = netip.MustParsePrefix("2001:db8:1::1/64")
@@ -40,7 +39,8 @@ var (
 	Client6 = netip.MustParsePrefix("2001:db8:9::9/64")
 )
 
-// serverIndex is no number that the client's end of the link gets by itself.
+// serverIndex is the interface index of the server's end of the link. The kernel gives low numbers,
+// so the client's end never gets the same one.
 const serverIndex = 1001
 
 // A Network is two hosts and the link between them.
@@ -48,8 +48,8 @@ type Network struct {
 	Server, Client *Host
 }
 
-// New makes a network that lasts as long as the test, and skips the test where
-// that is not allowed.
+// New makes a network that lasts until the end of the test. It skips the test if it has no
+// permission.
 func New(t testing.TB) *Network {
 	t.Helper()
 	n := &Network{newHost(t, "server", Server4, Server6), newHost(t, "client", Client4, Client6)}
@@ -72,8 +72,8 @@ func newHost(t testing.TB, name string, address4, address6 netip.Prefix) *Host {
 	return &Host{Interface: name + "0", IPv4: address4, IPv6: address6, t: t, namespace: namespace}
 }
 
-// newNamespace makes a network namespace. Addresses count in it at once: nobody
-// has to be asked whether they are taken.
+// newNamespace makes a network namespace without IPv6 duplicate address detection, so that
+// addresses can be used at once.
 func newNamespace() (namespace netns.NsHandle, err error) {
 	err = onOwnThread(func() error {
 		if namespace, err = netns.New(); err != nil {
@@ -89,12 +89,12 @@ func newNamespace() (namespace netns.NsHandle, err error) {
 	return namespace, err
 }
 
-// onOwnThread runs f on a thread that ends afterwards, so that whatever f does to
-// the thread is gone with it.
+// onOwnThread runs f on a thread that ends afterwards. So a namespace that f enters affects no
+// other goroutine.
 func onOwnThread(f func() error) error {
 	result := make(chan error, 1) // written once
 	go func() {
-		runtime.LockOSThread() // and never unlocked: that is what ends the thread
+		runtime.LockOSThread() // never unlocked, so the thread ends with the goroutine
 		err := errors.New("the function never returned")
 		defer func() { result <- err }()
 		err = f()
@@ -102,7 +102,7 @@ func onOwnThread(f func() error) error {
 	return <-result
 }
 
-// join lays the link between the hosts.
+// join makes the link between the hosts.
 func (n *Network) join() error {
 	server, err := netlink.NewHandleAt(n.Server.namespace)
 	if err != nil {
@@ -116,8 +116,8 @@ func (n *Network) join() error {
 	defer client.Close()
 	attributes := netlink.NewLinkAttrs()
 	attributes.Name = n.Server.Interface
-	// Interfaces with the same number in both hosts look to the kernel like one
-	// that stands on no other, and it takes a second to see that such a one is up.
+	// If both ends had the same index, the kernel would take them for an interface without a lower
+	// link, and would report up to a second later that it is up.
 	attributes.Index = serverIndex
 	link := &netlink.Veth{LinkAttrs: attributes, PeerName: n.Client.Interface, PeerNamespace: netlink.NsFd(n.Client.namespace)}
 	if err := server.LinkAdd(link); err != nil {
@@ -129,7 +129,7 @@ func (n *Network) join() error {
 	if err := n.Client.start(client); err != nil {
 		return err
 	}
-	// A route needs a link that carries, and a link both of its ends.
+	// A route needs a link with a carrier, which needs both ends to be up.
 	if err := n.Server.route(server, n.Client); err != nil {
 		return err
 	}
@@ -144,22 +144,22 @@ func (n *Network) join() error {
 	})
 }
 
-// up reports whether the kernel takes packets to the host: it sees that a link
-// carries, and learns an IPv6 address, a little after it was told.
+// up reports whether the kernel delivers packets to the host. It notices the carrier of a link, and
+// adds the local route of an IPv6 address, a little later than the requests return.
 func (h *Host) up(handle *netlink.Handle) (bool, error) {
 	link, err := handle.LinkByIndex(h.index)
 	if err != nil {
-		return false, fmt.Errorf("looking at %s: %w", h.Interface, err)
+		return false, fmt.Errorf("reading the state of %s: %w", h.Interface, err)
 	}
 	routes, err := handle.RouteGet(h.IPv6.Addr().AsSlice())
 	if err != nil {
-		return false, fmt.Errorf("looking for the route to %s: %w", h.IPv6.Addr(), err)
+		return false, fmt.Errorf("reading the route to %s: %w", h.IPv6.Addr(), err)
 	}
 	local := len(routes) == 1 && routes[0].Type == unix.RTN_LOCAL
 	return local && link.Attrs().OperState == netlink.OperUp, nil
 }
 
-// start brings the interfaces of a host up.
+// start gives the interfaces of a host their addresses and sets them up.
 func (h *Host) start(handle *netlink.Handle) error {
 	loopback, err := handle.LinkByName("lo")
 	if err != nil {
@@ -193,13 +193,13 @@ func (h *Host) route(handle *netlink.Handle, other *Host) error {
 	h.other = other
 	for _, gateway := range []netip.Addr{other.IPv4.Addr(), other.IPv6.Addr()} {
 		everywhere := &net.IPNet{IP: make(net.IP, gateway.BitLen()/8), Mask: net.CIDRMask(0, gateway.BitLen())}
-		// The gateway is in another network than ours, and yet on the link.
+		// The gateway is on the link, although it is in another network.
 		route := &netlink.Route{LinkIndex: h.index, Dst: everywhere, Gw: gateway.AsSlice(), Flags: int(netlink.FLAG_ONLINK)}
 		if err := handle.RouteAdd(route); err != nil {
 			return fmt.Errorf("routing over %s: %w", gateway, err)
 		}
-		// A host that asks for its neighbour before that one listens asks again only
-		// after a second.
+		// A permanent neighbour needs no ARP or neighbour discovery: when the first request is
+		// lost, the kernel repeats it only after a second.
 		neighbour := &netlink.Neigh{LinkIndex: h.index, IP: gateway.AsSlice(), HardwareAddr: other.mac, State: netlink.NUD_PERMANENT}
 		if err := handle.NeighSet(neighbour); err != nil {
 			return fmt.Errorf("naming the neighbour %s: %w", gateway, err)

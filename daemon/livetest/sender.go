@@ -12,11 +12,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Sender sends knocks of any source over a host's link. It is not safe for
-// concurrent use; a host may have several.
+// A Sender sends knocks of any source over a host's link. It is not safe for concurrent use. A host
+// may have several.
 //
-// It writes one frame at a time, which is fast enough, and the kernel copies each:
-// what arrives is what was sent, however late the other end reads it.
+// It writes one frame at a time, and the kernel copies each. So the buffer can be used again
+// although the other end reads the frame later.
 type Sender struct {
 	fd      int
 	builder *builder
@@ -28,7 +28,7 @@ type Sender struct {
 func (h *Host) OpenSender() (*Sender, error) {
 	s := &Sender{builder: newBuilder(h.mac, h.other.mac), to4: h.other.IPv4.Addr(), to6: h.other.IPv6.Addr()}
 	err := h.Do(func() (err error) {
-		// Of protocol 0: it only sends.
+		// A socket of protocol 0 receives nothing.
 		if s.fd, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0); err != nil {
 			return fmt.Errorf("opening a packet socket: %w", err)
 		}
@@ -47,13 +47,12 @@ func (h *Host) OpenSender() (*Sender, error) {
 // Close closes the sender.
 func (s *Sender) Close() error { return unix.Close(s.fd) }
 
-// Send sends the knocks, so many per second or, with a rate of 0, as fast as one
-// processor can. It ends early with the context. It returns how many were sent,
-// and the time that took.
+// Send sends the knocks at a rate per second, or with rate 0 as fast as one processor can. It ends
+// early with the context. It returns the number of knocks sent, and the time that it took.
 func (s *Sender) Send(ctx context.Context, knocks iter.Seq[Knock], rate int) (sent int, took time.Duration, err error) {
 	pace := newPace(rate)
 	for knock := range knocks {
-		// Looking at the context costs a lock.
+		// Err takes a lock, so the context is checked only now and then.
 		if sent%256 == 0 && ctx.Err() != nil {
 			return sent, pace.elapsed(), ctx.Err()
 		}

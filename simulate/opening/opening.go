@@ -1,8 +1,7 @@
-// Package opening turns doors into a capture in which each of them is opened
-// once, by a source of its own that knocks as it should.
+// Package opening turns doors into a capture that opens each of them once, each by another source.
 //
-// The same doors give the same bytes. All addresses are of those reserved for
-// documentation (RFC 5737, RFC 3849).
+// The same doors give the same bytes. All addresses are reserved for documentation (RFC 5737, RFC
+// 3849).
 package opening
 
 import (
@@ -14,26 +13,25 @@ import (
 	"sesame/daemon/packet"
 )
 
-// start is the stamp of the first packet: a Monday morning.
+// start is the time of the first packet, a Monday morning.
 var start = time.Date(2026, time.March, 2, 10, 0, 0, 0, time.UTC)
 
 const (
 	apart  = time.Minute            // between the last knock of a door and the first of the next
-	hasten = 500 * time.Millisecond // the longest time between two knocks
+	maxGap = 500 * time.Millisecond // the longest time between two knocks
 )
 
-// host4 is what is knocked unless a door has a target.
+// host4 is the destination of knocks, unless a door has a target.
 var host4 = netip.MustParseAddr("192.0.2.1")
 
-// A Visit is what the capture holds of a door.
+// A Visit says how the capture opens a door.
 type Visit struct {
 	Door   *engine.Door
-	Source netip.Addr // that knocks; invalid: nobody does, and Why says why
-	Why    string
+	Source netip.Addr // that knocks; invalid if no knock can open the door
+	Why    string     // the reason, if no knock can
 }
 
-// Capture returns a pcap file, and what it holds of each door, in the order of
-// the doors.
+// Capture returns a pcap file, and a visit for each door, in the order of the doors.
 func Capture(doors []*engine.Door) (file []byte, visits []Visit) {
 	file = binary.LittleEndian.AppendUint32(nil, 0xa1b2c3d4) // stamps in microseconds
 	file = append(file, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0)
@@ -41,7 +39,7 @@ func Capture(doors []*engine.Door) (file []byte, visits []Visit) {
 	file = binary.LittleEndian.AppendUint32(file, uint32(packet.Raw))
 	at, sent := start, uint32(0)
 	for i, door := range doors {
-		v := Visit{Door: door, Why: shut(door)}
+		v := Visit{Door: door, Why: cannotOpen(door)}
 		if v.Why != "" {
 			visits = append(visits, v)
 			continue
@@ -50,9 +48,9 @@ func Capture(doors []*engine.Door) (file []byte, visits []Visit) {
 		if door.Target.IsValid() {
 			dest = door.Target
 		}
-		v.Source = stranger(i, dest)
+		v.Source = sourceOf(i, dest)
 		visits = append(visits, v)
-		gap := pace(door)
+		gap := gapOf(door)
 		for _, knock := range sequence(door) {
 			sent++
 			s := segment{source: v.Source, dest: dest, sourcePort: uint16(40000 + sent%20000), number: sent, knock: knock}
@@ -75,8 +73,8 @@ func sequence(d *engine.Door) []engine.Knock {
 	return d.Sequence
 }
 
-// shut says why no knock opens a door, and "" when one does.
-func shut(d *engine.Door) string {
+// cannotOpen returns why no knock can open a door, or "" if one can.
+func cannotOpen(d *engine.Door) string {
 	knocks := sequence(d)
 	switch {
 	case len(knocks) == 0:
@@ -92,9 +90,9 @@ func shut(d *engine.Door) string {
 	return ""
 }
 
-// pace returns the time between two knocks: well below each limit of the door.
-func pace(d *engine.Door) time.Duration {
-	gap := hasten
+// gapOf returns the time between two knocks: at most half of each limit of the door.
+func gapOf(d *engine.Door) time.Duration {
+	gap := maxGap
 	if n := len(sequence(d)); n > 1 {
 		gap = min(gap, d.Within/time.Duration(2*n))
 	}
@@ -104,9 +102,9 @@ func pace(d *engine.Door) time.Duration {
 	return gap
 }
 
-// stranger returns an address of its own for each of the first 507 doors: a
-// source that comes again may still have an attempt.
-func stranger(i int, dest netip.Addr) netip.Addr {
+// sourceOf returns the source that opens door i. The first 507 doors have different sources, since
+// the attempt of a source at one door could disturb its attempt at another.
+func sourceOf(i int, dest netip.Addr) netip.Addr {
 	if dest.Is6() {
 		source := netip.MustParseAddr("2001:db8:ffff::").As16()
 		binary.BigEndian.PutUint32(source[12:], uint32(i+1))

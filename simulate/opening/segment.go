@@ -9,11 +9,11 @@ import (
 	"sesame/daemon/packet"
 )
 
-// A segment is one knock on its way.
+// A segment is the packet of one knock.
 type segment struct {
 	source, dest netip.Addr
 	sourcePort   uint16
-	number       uint32 // from 1, so that no two look like one that was sent again
+	number       uint32 // of the packet, from 1; it makes the sequence number, so no two look like a retransmit
 	knock        engine.Knock
 }
 
@@ -26,7 +26,7 @@ func (s *segment) record(file []byte, at time.Time) []byte {
 	return append(file, frame...)
 }
 
-// frame returns IP around TCP or UDP, with the sums that other programs check.
+// frame returns an IP packet with TCP or UDP, with valid checksums for other programs.
 func (s *segment) frame() []byte {
 	proto, body, sum := byte(6), s.tcp(), 16
 	if s.knock.Port.Proto == packet.UDP {
@@ -40,7 +40,7 @@ func (s *segment) frame() []byte {
 	if s.source.Is4() {
 		header = append(header, 0x45, 0)
 		header = binary.BigEndian.AppendUint16(header, uint16(20+len(body)))
-		header = append(header, 0, 0, 0x40, 0, 64, proto, 0, 0) // not to be fragmented
+		header = append(header, 0, 0, 0x40, 0, 64, proto, 0, 0) // flag: don't fragment
 	} else {
 		header = append(header, 0x60, 0, 0, 0)
 		header = binary.BigEndian.AppendUint16(header, uint16(len(body)))
@@ -60,14 +60,14 @@ func (s *segment) tcp() []byte {
 	return append(b, 0, 0, 0, 0, 0x50, byte(flags(s.knock.Flags)), 0xff, 0xff, 0, 0, 0, 0)
 }
 
-// udp carries one byte, for the sake of networks that lose empty datagrams.
+// udp returns a datagram of one byte, since some networks drop empty datagrams.
 func (s *segment) udp() []byte {
 	b := binary.BigEndian.AppendUint16(nil, s.sourcePort)
 	b = binary.BigEndian.AppendUint16(b, s.knock.Port.Number)
 	return append(b, 0, 9, 0, 0, 0)
 }
 
-// flags returns those of a packet that satisfies a test: a SYN where it may be.
+// flags returns the flags of a packet that passes a test: SYN if the test allows it.
 func flags(test engine.FlagTest) packet.Flags {
 	if test.Set == 0 && test.Clear&packet.SYN == 0 {
 		return packet.SYN
@@ -75,7 +75,7 @@ func flags(test engine.FlagTest) packet.Flags {
 	return test.Set
 }
 
-// checksum is that of RFC 1071.
+// checksum returns the Internet checksum (RFC 1071) of the parts together.
 func checksum(parts ...[]byte) uint16 {
 	sum := uint32(0)
 	for _, part := range parts {

@@ -6,8 +6,8 @@
 //	1.5s 203.0.113.9 tcp/8000 syn,ack sport=5555 seq=7 to=198.51.100.1
 //	2s 2001:db8::9 udp/53 data=hello
 //
-// with its time since [Start], its source and its port. TCP packets carry SYN
-// unless the line names other flags. Empty lines and what follows # say nothing.
+// It holds the time since [Start], the source and the port. TCP packets have the flag SYN unless
+// the line names other flags. Empty lines and comments after # are skipped.
 package pcaptest
 
 import (
@@ -25,13 +25,13 @@ import (
 // Start is a Monday at noon.
 var Start = time.Date(2026, time.March, 2, 12, 0, 0, 0, time.UTC)
 
-// Here are the addresses that packets go to unless their line says otherwise.
+// Here4 and Here6 are the destinations of packets whose line has no "to".
 var (
 	Here4 = netip.MustParseAddr("192.0.2.1")
 	Here6 = netip.MustParseAddr("2001:db8::1")
 )
 
-// Capture returns a pcap file with microsecond stamps and Ethernet frames.
+// Capture returns a pcap file with time stamps in microseconds and Ethernet frames.
 func Capture(lines string) ([]byte, error) {
 	var file bytes.Buffer
 	file.Write(binary.LittleEndian.AppendUint32(nil, 0xa1b2c3d4))
@@ -54,7 +54,7 @@ func Capture(lines string) ([]byte, error) {
 	return file.Bytes(), nil
 }
 
-// A line is a packet to be.
+// A line is one packet.
 type line struct {
 	at           time.Duration
 	source, dest netip.Addr
@@ -137,8 +137,8 @@ func (l *line) record(file *bytes.Buffer) {
 	file.Write(frame)
 }
 
-// frame returns Ethernet around IP around TCP or UDP. Sums stay zero: nobody
-// looks at them.
+// frame returns an Ethernet frame with IP and TCP or UDP. Checksums stay zero, since the decoder
+// does not verify them.
 func (l *line) frame() []byte {
 	segment := l.segment()
 	protocol := byte(6)
