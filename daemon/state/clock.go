@@ -2,12 +2,12 @@ package state
 
 import "time"
 
-// stopwatch returns how long ago it was called. It does not see steps of the
-// wall clock.
+// stopwatch returns a function that returns the time since stopwatch was called. Steps of the
+// wall clock do not change it.
 func stopwatch() func() time.Duration {
 	start := time.Now()
 	return func() time.Duration { return time.Since(start) }
 }
 
-// pause waits for a moment.
+// pause waits before the next try to lock the directory.
 func pause() { time.Sleep(10 * time.Millisecond) }

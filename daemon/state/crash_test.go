@@ -194,7 +194,7 @@ func newMachine(t *rapid.T, d *Dir) *machine {
 		t: t, real: realDisk(), shaky: rapid.Bool().Draw(t, "shaky"), names: map[string]*inode{},
 		inodes: map[*os.File]*inode{}, root: d.path,
 	}
-	for _, name := range []string{journalName, journalName + aside} {
+	for _, name := range []string{journalName, journalName + newSuffix} {
 		if content, err := os.ReadFile(filepath.Join(d.path, name)); err == nil {
 			m.names[name] = &inode{content: content}
 		}

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A disk is what is asked of the file system: each of its functions is a step
-// between two of which a machine may stop, and each may fail.
+// A disk has the operations on files that matter for a crash. Tests make each of them fail, and
+// stop the machine between any two.
 type disk struct {
 	create   func(root *os.Root, name string) (*os.File, error) // empty, whatever was there
 	write    func(f *os.File, b []byte, offset int64) error
@@ -46,12 +46,13 @@ func realDisk() disk {
 	}
 }
 
-// replace puts a file with this content in the place of the one with that name.
-// A crash at any time leaves one of the two, whole. When it returns a file, the
-// name means that file now; with an error beside it, a power cut may bring the
-// old one back.
+// replace replaces the file with this name by a new one with this content. After a crash at any
+// time the name has the old file or the new one, complete.
+//
+// A returned file is the new one, and the name refers to it. An error beside it says that the
+// directory was not flushed, so that a power cut may bring the old file back.
 func (d *Dir) replace(name string, content []byte) (*os.File, error) {
-	file, err := d.disk.create(d.root, name+aside)
+	file, err := d.disk.create(d.root, name+newSuffix)
 	if err != nil {
 		return nil, fmt.Errorf("writing a new file: %w", err)
 	}
@@ -59,10 +60,10 @@ func (d *Dir) replace(name string, content []byte) (*os.File, error) {
 		err = d.disk.flush(file)
 	}
 	if err == nil {
-		err = d.disk.rename(d.root, name+aside, name)
+		err = d.disk.rename(d.root, name+newSuffix, name)
 	}
 	if err != nil {
-		// The file that failed may hold space that the disk has none of.
+		// Give back the space of the unfinished file: the disk may be full.
 		_ = d.disk.cut(file, 0)
 		_ = file.Close()
 		return nil, fmt.Errorf("writing a new file: %w", err)

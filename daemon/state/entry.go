@@ -9,17 +9,18 @@ import (
 	"sesame/daemon/wire"
 )
 
-// An entry is one line of a journal: one of its fields is set. Times are Unix nanoseconds of
-// the engine that wrote the line; the last Offset in the file leads from there to the wall
-// clock. A step of the clock so moves all that was written before it.
+// An entry is one line of a journal. Exactly one of its fields is set.
+//
+// Times are Unix nanoseconds of engine time. The last Offset in the file plus a time is the
+// wall-clock time. So one line after a step of the wall clock corrects every line before it.
 type entry struct {
-	Header    *header        `json:"header,omitempty"`
-	Offset    *int64         `json:"offset,omitempty"` // wall clock less engine time
-	Grant     *grantEntry    `json:"grant,omitempty"`
-	Ended     uint64         `json:"ended,omitempty"` // the id of a grant
-	Value     *valueEntry    `json:"value,omitempty"`
-	Consumed  *wire.Consumed `json:"spent,omitempty"`  // one line for each use
-	Commented *wire.Consumed `json:"marked,omitempty"` // one line for each use that the file shows now
+	Header       *header        `json:"header,omitempty"`
+	Offset       *int64         `json:"offset,omitempty"` // wall clock less engine time
+	Grant        *grantEntry    `json:"grant,omitempty"`
+	Ended        uint64         `json:"ended,omitempty"` // the id of a grant
+	Value        *valueEntry    `json:"value,omitempty"`
+	Consumed     *wire.Consumed `json:"spent,omitempty"`  // one line for each use
+	CommentedOut *wire.Consumed `json:"marked,omitempty"` // one line for each use that is commented out in its file
 }
 
 // A header is the first line of a file.
@@ -88,7 +89,7 @@ func encode(r engine.Record, now int64) (entry, error) {
 	case w.Grant != nil:
 		return entry{Grant: &grantEntry{Grant: *w.Grant}}, nil
 	case w.Consumed != nil && w.Ended:
-		return entry{Commented: w.Consumed}, nil
+		return entry{CommentedOut: w.Consumed}, nil
 	case w.Consumed != nil:
 		return entry{Consumed: w.Consumed}, nil
 	}

@@ -13,34 +13,32 @@ import (
 const (
 	journalWhat = "sesame journal"
 
-	// minCompact is the size in bytes below which a journal is never written
-	// anew for being long.
+	// A journal is rewritten when it has grown to growth times the size that it had after
+	// the last rewrite, but not below minCompact bytes.
 	minCompact = 1 << 20
-	// growth is how many times what was live a journal may grow before it is
-	// written anew.
-	growth = 4
-	// roomAhead is by how many bytes a journal is made longer at once. To write
-	// into zeros that are there already changes no length, which spares a file
-	// system a second write for each record, and mostly goes well on a full disk.
+	growth     = 4
+	// roomAhead is how many zero bytes are written after the last line. The next lines
+	// overwrite them and do not change the length of the file. That spares the file system
+	// a second write for each record, and mostly succeeds on a full disk.
 	roomAhead = 64 << 10
-	// drift is the change of the offset that is worth a line.
-	drift = 10 * time.Millisecond
+	// minOffsetStep is the smallest change of the offset that gets a line.
+	minOffsetStep = 10 * time.Millisecond
 )
 
-// A journal is the file that records are appended to, and what it says.
+// A journal is the file that records are appended to, and the records in it that still count.
 type journal struct {
 	file   *os.File
-	good   int64 // how much of it is known to be on the disk
-	size   int64 // how long it is, with the zeros behind
-	limit  int64 // beyond which it is written anew
-	failed bool  // what is on the disk is not known: it must be written anew
+	good   int64 // length of the lines that are known to be on the disk
+	size   int64 // length of the file, with the zeros after the lines
+	limit  int64 // the file is rewritten when good is above it
+	failed bool  // what is on the disk is not known: the file must be rewritten
 	offset time.Duration
 	live   live
 	start  int64 // engine time when it was recovered
 	since  func() time.Duration
 }
 
-// live is what a journal says, as the lines that say it.
+// live holds the lines of a journal that still count. A rewrite copies them.
 type live struct {
 	last     uint64 // the highest id that any grant had
 	grants   map[uint64][]byte
@@ -59,24 +57,24 @@ type liveValue struct {
 	until int64 // engine time
 }
 
-// newJournal returns a journal without a file, that begins at an engine time.
+// newJournal returns a journal without a file. Start is the engine time now.
 func newJournal(start int64, since func() time.Duration) *journal {
 	return &journal{start: start, since: since, live: live{
 		grants: map[uint64][]byte{}, values: map[place]liveValue{}, consumed: map[wire.Consumed]liveConsumed{},
 	}}
 }
 
-// now is engine time, as near as it matters here.
+// now returns about the engine time. Only the TTL of values depends on it.
 func (j *journal) now() int64 { return wire.Add(j.start, j.since()) }
 
-// Append writes records to the journal, in their order, with one write and one
-// flush; they are on the disk when it returns nil. Offset is the wall clock less
-// engine time: with it, all times in the journal mean the same after a restart.
-// No records are well too, and tell a step of the clock.
+// Append writes records to the journal, in their order, with one write and one flush. When it
+// returns nil they are on the disk. Offset is the wall clock minus engine time: it gives the
+// times in the journal their meaning after a restart. A call without records writes a changed
+// offset.
 //
-// After an error none of the records counts, and they may be appended again, any
-// number of times. Now and then the call takes longer, as the journal is written
-// anew without what is over: some 10 ms for each 10,000 live records.
+// After an error none of the records counts. They may be appended again, any number of times.
+// When the journal has grown long, the call also rewrites it without the records that are over,
+// which takes about 10 ms for each 10,000 live records.
 func (d *Dir) Append(records []engine.Record, offset time.Duration) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -91,7 +89,7 @@ func (d *Dir) Append(records []engine.Record, offset time.Duration) error {
 	if len(b.lines) == 0 {
 		return nil
 	}
-	if err := d.makeGood(); err != nil {
+	if err := d.rewriteIfNeeded(); err != nil {
 		return fmt.Errorf("appending to the journal: %w", err)
 	}
 	if err := d.write(b.lines); err != nil {
@@ -101,7 +99,7 @@ func (d *Dir) Append(records []engine.Record, offset time.Duration) error {
 	return nil
 }
 
-// A batch is records as lines.
+// A batch holds the lines of one Append.
 type batch struct {
 	offset  time.Duration
 	lines   []byte
@@ -116,7 +114,7 @@ type batchEntry struct {
 
 func (j *journal) encode(records []engine.Record, offset time.Duration) (batch, error) {
 	b := batch{offset: j.offset}
-	if moved := offset - j.offset; moved >= drift || moved <= -drift {
+	if moved := offset - j.offset; moved >= minOffsetStep || moved <= -minOffsetStep {
 		b.offset = offset
 		if err := b.add(entry{Offset: new(int64(offset))}); err != nil {
 			return batch{}, err
@@ -149,12 +147,12 @@ func (b *batch) add(e entry) error {
 	return nil
 }
 
-// apply takes in what was written.
+// apply updates the live lines with a batch that was written.
 func (j *journal) apply(b batch) {
 	j.offset = b.offset
 	start := 0
 	for _, e := range b.entries {
-		// A copy: one live line must not hold the memory of a whole batch.
+		// A copy, so that one live line does not hold the memory of a whole batch.
 		j.live.apply(&e.entry, append([]byte(nil), b.lines[start:e.end]...))
 		start = e.end
 	}
@@ -174,17 +172,17 @@ func (l *live) apply(e *entry, line []byte) {
 		l.values[e.Value.place()] = liveValue{line, e.Value.Expires()}
 	case e.Consumed != nil:
 		l.consumed[*e.Consumed] = liveConsumed{line, l.consumed[*e.Consumed].count + 1}
-	case e.Commented != nil:
-		if c := l.consumed[*e.Commented]; c.count > 1 {
-			l.consumed[*e.Commented] = liveConsumed{c.line, c.count - 1}
+	case e.CommentedOut != nil:
+		if c := l.consumed[*e.CommentedOut]; c.count > 1 {
+			l.consumed[*e.CommentedOut] = liveConsumed{c.line, c.count - 1}
 		} else {
-			delete(l.consumed, *e.Commented)
+			delete(l.consumed, *e.CommentedOut)
 		}
 	}
 }
 
-// write puts lines behind what is good. When that fails the file is cut back, so
-// that half a line never stands before others.
+// write writes lines after the good ones. After a failure it truncates the file, so that no line
+// ever follows half a line.
 func (d *Dir) write(lines []byte) error {
 	j := d.journal
 	end, size := j.good+int64(len(lines)), j.size
@@ -194,15 +192,15 @@ func (d *Dir) write(lines []byte) error {
 	} else if err = d.disk.write(j.file, append(lines[:len(lines):len(lines)], make([]byte, roomAhead)...), j.good); err == nil {
 		size = end + roomAhead
 	} else {
-		// A disk that is nearly full may have room for the lines alone.
+		// A disk that is nearly full may have space for the lines without the zeros.
 		size, err = end, d.disk.write(j.file, lines, j.good)
 	}
 	if err != nil {
-		return errors.Join(err, d.cutBack())
+		return errors.Join(err, d.truncateToGood())
 	}
 	if err := d.disk.flush(j.file); err != nil {
-		// The kernel may have forgotten what it could not write, and will not
-		// say so again.
+		// The kernel may have dropped the pages that it could not write. It reports that
+		// once, so a second flush would prove nothing.
 		j.failed = true
 		return errors.Join(err, d.disk.cut(j.file, j.good))
 	}
@@ -210,8 +208,8 @@ func (d *Dir) write(lines []byte) error {
 	return nil
 }
 
-// cutBack makes the file end where it is good.
-func (d *Dir) cutBack() error {
+// truncateToGood makes the file end after the good lines.
+func (d *Dir) truncateToGood() error {
 	j := d.journal
 	err := d.disk.cut(j.file, j.good)
 	if err == nil {
@@ -221,10 +219,10 @@ func (d *Dir) cutBack() error {
 	return err
 }
 
-// makeGood writes the journal anew when it must be or has grown long. A long one
-// that cannot be written anew goes on growing, so that a disk without room for
-// both still takes records.
-func (d *Dir) makeGood() error {
+// rewriteIfNeeded rewrites the journal after a failure, and when it has grown long. When a long
+// journal cannot be rewritten it grows on: a disk without space for two journals still accepts
+// records.
+func (d *Dir) rewriteIfNeeded() error {
 	j := d.journal
 	if !j.failed && j.good <= j.limit {
 		return nil
@@ -237,7 +235,7 @@ func (d *Dir) makeGood() error {
 	return err
 }
 
-// rewrite writes the journal anew, with what is live alone.
+// rewrite replaces the journal by a new file with the live lines.
 func (d *Dir) rewrite() error {
 	j := d.journal
 	content, err := j.content()
@@ -249,7 +247,7 @@ func (d *Dir) rewrite() error {
 		return err
 	}
 	if j.file != nil {
-		_ = j.file.Close() // nothing in it is needed any more
+		_ = j.file.Close() // the new file has all that counts
 	}
 	j.file, j.failed = file, err != nil
 	j.good, j.size = int64(len(content)), int64(len(content))
@@ -257,8 +255,7 @@ func (d *Dir) rewrite() error {
 	return err
 }
 
-// content returns the lines of a journal of what is live, and forgets the values
-// that have expired.
+// content returns the header, the offset and the live lines. It drops values that have expired.
 func (j *journal) content() ([]byte, error) {
 	content, err := appendLine(nil, entry{Header: &header{journalWhat, wire.Version}})
 	if err == nil {

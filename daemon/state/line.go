@@ -11,14 +11,14 @@ import (
 	"strconv"
 )
 
-// maxLine bounds a line of a journal, in bytes. The longest that a script can
-// ask for is a command of nearly its whole text, escaped.
+// maxLine is the longest line of a journal, in bytes. The longest line that a script can cause
+// is a command of nearly the whole script, with each byte escaped.
 const maxLine = 4 << 20
 
-const sumDigits = 8
+const sumDigits = 8 // of the checksum
 
-// appendLine appends v as a line: the CRC-32C of its JSON in hexadecimal, a
-// space, the JSON.
+// appendLine appends v as a line: the CRC-32C of its JSON in hexadecimal, a space, the JSON,
+// a newline.
 func appendLine(b []byte, v any) ([]byte, error) {
 	text, err := json.Marshal(v)
 	if err != nil {
@@ -27,8 +27,8 @@ func appendLine(b []byte, v any) ([]byte, error) {
 	return fmt.Appendf(b, "%0*x %s\n", sumDigits, checksum(text), text), nil
 }
 
-// parseLine reads into v what appendLine wrote, without the newline. False: it
-// is damaged, or something else.
+// parseLine reads a line, without its newline, into v. It returns false when the checksum or
+// the JSON is wrong.
 func parseLine(line []byte, v any) bool {
 	if len(line) <= sumDigits || line[sumDigits] != ' ' {
 		return false
@@ -40,9 +40,9 @@ func parseLine(line []byte, v any) bool {
 
 func checksum(b []byte) uint32 { return crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)) }
 
-// readLines calls each with every line of a file of this size, and whether a
-// newline ends it; a line that is too long is nil. The zeros behind the last line
-// are room for more, and no line.
+// readLines calls each for every line of a file of this size. Ended says whether a newline ends
+// the line. A line longer than maxLine is passed as nil. Zeros after the last line are space
+// that was allocated ahead, and are skipped.
 func readLines(r io.Reader, size int64, each func(line []byte, ended bool)) error {
 	lines := bufio.NewReaderSize(r, int(min(maxLine, size+1)))
 	for {

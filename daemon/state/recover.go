@@ -13,30 +13,30 @@ import (
 	"sesame/daemon/wire"
 )
 
-// Recovered is what a journal said.
+// Recovered is what a journal holds.
 type Recovered struct {
-	// Records are for [engine.Engine.Restore]. The first says the highest id
-	// that any grant ever had, as one that ended, so that no id is given twice.
-	// Then come the grants that did not end, by their ids, also those whose time
-	// is over: something may be owed for them; then the values, by script,
-	// source and key; then the one-time sequences that are not marked, by file and
-	// line, each as often as it was used.
+	// Records are for [engine.Engine.Restore], in this order:
+	//   - an ended grant with the highest id that any grant had, so that no id is used twice;
+	//   - the grants that did not end, by id, also those whose time is over: an undo may be
+	//     pending for them;
+	//   - the values, by script, source and key;
+	//   - the one-time sequences that are not commented out yet, by file and line, each as
+	//     often as it was used.
 	Records []engine.Record
-	// Warnings tell what was damaged and is lost, for a person.
+	// Warnings name what was damaged and is lost.
 	Warnings []error
 }
 
-// Recover reads the journal, once, and makes it ready for Append. Now is the wall
-// clock, and the time at which the engine begins: from here on, engine time in
-// records is counted from it.
+// Recover reads the journal and prepares it for Append. It is called once. Now is the wall
+// clock, and the time at which the engine begins.
 //
-// A grant ends at most its TTL after now, and a value is kept at most as long as
-// it was to be kept when it was stored: a machine without a clock of its own
-// starts in the past. One whose clock is ahead ends them early.
+// A grant ends at most its TTL after now, and a value expires at most its TTL after now: a
+// machine without a battery for its clock starts in the past, where nothing would end. A clock
+// that is ahead ends them early.
 //
-// A line that a crash tore, or that the disk damaged, is left out, and a warning
-// tells of it. An error means that nothing is known, and that the file was left
-// alone: it cannot be read, or another version of Sesame wrote it.
+// A line that a crash cut, or that the disk damaged, is left out, and a warning names it. After
+// an error nothing is known and the file is unchanged: it cannot be read, or it was written by
+// a newer version of Sesame.
 func (d *Dir) Recover(now time.Time) (Recovered, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -53,8 +53,8 @@ func (d *Dir) Recover(now time.Time) (Recovered, error) {
 		return Recovered{}, fmt.Errorf("recovering the journal: %w", err)
 	}
 	d.journal = j
-	// A new file has one offset and no damage, and shows now whether the disk
-	// can be written.
+	// The new file has one offset and no damage. Writing it also shows at the start whether
+	// the disk can be written.
 	if err := d.rewrite(); err != nil {
 		j.failed = true
 		recovered.Warnings = append(recovered.Warnings, fmt.Errorf("the journal cannot be written, and no door opens until it can: %w", err))
@@ -62,17 +62,17 @@ func (d *Dir) Recover(now time.Time) (Recovered, error) {
 	return recovered, nil
 }
 
-// read is what a journal says, in the engine time of the one who wrote it.
+// read is the content of a journal, in the engine time of the program that wrote it.
 type read struct {
 	number   int // of the line
-	version  int // 0: no header was seen
+	version  int // 0: no header so far
 	offset   int64
-	last     uint64
+	last     uint64 // the highest id of a grant
 	grants   map[uint64]*grantEntry
 	values   map[place]*valueEntry
 	consumed map[wire.Consumed]int
 	damaged  int // lines
-	first    int // of them
+	first    int // of the damaged lines, its number
 	torn     bool
 }
 
@@ -104,7 +104,8 @@ func readFrom(file io.Reader, size int64, name string) (*read, error) {
 	return r, nil
 }
 
-// line takes in one line. What a sound line does not say is not guessed.
+// line reads one line. A line with a right checksum and an unknown entry counts as damaged:
+// nothing is guessed.
 func (r *read) line(line []byte, ended bool) {
 	r.number++
 	e := entry{}
@@ -119,7 +120,7 @@ func (r *read) line(line []byte, ended bool) {
 	}
 }
 
-// apply reports whether it understood the line.
+// apply updates r with an entry. It returns false for an entry that no Sesame writes.
 func (r *read) apply(e entry) bool {
 	e.upgrade()
 	if (e.Grant != nil || e.Value != nil) && e.wire().Check() != nil {
@@ -145,26 +146,27 @@ func (r *read) apply(e entry) bool {
 		r.values[e.Value.place()] = e.Value
 	case e.Consumed != nil:
 		r.consumed[*e.Consumed]++
-	case e.Commented != nil:
-		r.consumed[*e.Commented] = max(0, r.consumed[*e.Commented]-1)
+	case e.CommentedOut != nil:
+		r.consumed[*e.CommentedOut] = max(0, r.consumed[*e.CommentedOut]-1)
 	default:
 		return false
 	}
 	return true
 }
 
-func (r *read) warnings(path string) (said []error) {
+func (r *read) warnings(path string) (all []error) {
 	if r.torn {
-		said = append(said, fmt.Errorf("%s: its last line is not whole, as after a crash in the middle of a write, and is left out", path))
+		all = append(all, fmt.Errorf("%s: its last line is not whole, as after a crash in the middle of a write, and is left out", path))
 	}
 	if r.damaged > 0 {
-		said = append(said, fmt.Errorf("%s:%d: the line is damaged, %d in all: what they said is lost, so look at the disk, and at the open grants",
+		all = append(all, fmt.Errorf("%s:%d: the line is damaged, %d in all: the records in them are lost, so look at the disk, and at the open grants",
 			path, r.first, r.damaged))
 	}
-	return said
+	return all
 }
 
-// take makes live, in the engine time of now, what was read.
+// take makes the content of an old journal the live lines of j, in the engine time of j, and
+// returns it as records.
 func (j *journal) take(r *read) ([]engine.Record, error) {
 	b := batch{}
 	var records []engine.Record
@@ -207,8 +209,8 @@ func (j *journal) take(r *read) ([]engine.Record, error) {
 	return records, nil
 }
 
-// moved returns a time of a former engine in the time of this one, which begins
-// with the wall clock. It is at most ttl from now, when there is a ttl.
+// moved returns a time of the former engine in engine time of this one, which began at the wall
+// clock. With a ttl above zero the result is at most ttl after the start.
 func (j *journal) moved(ns, offset int64, ttl time.Duration) int64 {
 	ns = wire.Add(ns, time.Duration(offset))
 	if ttl > 0 {

@@ -17,30 +17,30 @@ const (
 	setVersion = 1
 )
 
-// Saved is a script set that was applied, complete enough to run it again when
-// the files that it was read from are broken or gone.
+// Saved is a script set that was applied. It is complete: the daemon can run it when the files
+// that it was read from are broken or gone.
 type Saved struct {
-	Name   string // of the one script; empty: all of a directory
-	Base   string // that relative paths in scripts begin at; empty: there are none outside
+	Name   string // of the one script; empty: all scripts of a directory
+	Base   string // relative paths of referenced files begin here; empty: none are allowed
 	Files  []File
 	Values map[string]string // of sesame.option
 	At     time.Time         // wall clock
 
-	// What the guard was, for a boot at which the configuration cannot be read.
+	// The guard at that time, for a start at which the configuration cannot be read.
 	Guards            []packet.Port
 	Trusted           []netip.Prefix
 	TrustedInterfaces []string
 	Mark              uint32
 }
 
-// A File is a script, a module, or what a script names outside, as it was read.
+// A File is a script, a module or a referenced file, as it was read.
 type File struct {
-	Path   string // below the directory of the scripts, with slashes; absolute for what scripts name outside
+	Path   string // below the directory of the scripts, with slashes; absolute for a referenced file
 	Source []byte
 }
 
-// wireSaved is Saved as JSON.
-type wireSaved struct {
+// savedJSON is the second line of the file; the first is a header.
+type savedJSON struct {
 	Name   wire.Text     `json:"name,omitempty"`
 	Base   wire.Text     `json:"base,omitempty"`
 	Files  []wire.File   `json:"files"`
@@ -54,12 +54,12 @@ type wireSaved struct {
 	At time.Time `json:"at"`
 }
 
-// SaveSet keeps a script set in the place of the last one. After a crash, or an
-// error, one of the two is there, whole.
+// SaveSet replaces the saved script set. After a crash or an error the file holds the old set or
+// the new one, complete.
 func (d *Dir) SaveSet(s Saved) error {
 	d.saving.Lock()
 	defer d.saving.Unlock()
-	w := wireSaved{
+	w := savedJSON{
 		Name: wire.Text(s.Name), Base: wire.Text(s.Base), Values: wire.Options(s.Values), At: s.At.Round(0).UTC(),
 		Trusted: s.Trusted, TrustedInterfaces: s.TrustedInterfaces, Mark: s.Mark,
 	}
@@ -86,8 +86,8 @@ func (d *Dir) SaveSet(s Saved) error {
 	return nil
 }
 
-// LastGood returns the script set that was saved last. False: there is none; an
-// error beside it says that there is one, but that it cannot be used.
+// LastGood returns the script set that was saved last. It returns false when there is none. An
+// error says that the file exists and cannot be used.
 func (d *Dir) LastGood() (Saved, bool, error) {
 	d.saving.Lock()
 	defer d.saving.Unlock()
@@ -108,7 +108,7 @@ func (d *Dir) LastGood() (Saved, bool, error) {
 func parseSaved(content []byte) (Saved, error) {
 	first, rest, _ := bytes.Cut(content, []byte("\n"))
 	second, _, ended := bytes.Cut(rest, []byte("\n"))
-	h, w := header{}, wireSaved{}
+	h, w := header{}, savedJSON{}
 	if !parseLine(first, &h) || h.What != setWhat {
 		return Saved{}, errors.New("it is damaged")
 	}

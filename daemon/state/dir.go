@@ -1,10 +1,14 @@
-// Package state turns what must survive a restart into files that a crash, a
-// full disk or a torn write cannot make lie, and turns them back at the start.
+// Package state turns records that must survive a restart into files, and reads them back at
+// the next start.
 //
-// A state directory holds the journal of grants, stored values and one-time
-// sequences that were used, and the last good script set. A record is safe once [Dir.Append] has returned nil for it,
-// whatever happens to the machine afterwards. journal.go keeps the journal,
-// recover.go reads it, line.go and wire.go are its format.
+// A state directory holds the journal (grants, stored values, one-time sequences that were
+// used) and the script set that was applied last. A crash, a full disk or half a write
+// damages at most the records that were being written. A record is safe once [Dir.Append] has
+// returned nil for it.
+//
+// journal.go writes the journal, recover.go reads it. entry.go and line.go are its format,
+// saved.go is the script set, and disk.go replaces a file so that a crash leaves the old one
+// or the new one.
 package state
 
 import (
@@ -20,20 +24,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The files of a state directory. The new ones are written aside and renamed.
+// The files of a state directory. A file is replaced by writing name.new and renaming it.
 const (
 	lockName    = "lock"
 	journalName = "journal"
 	setName     = "set"
-	aside       = ".new"
+	newSuffix   = ".new"
 )
 
-// A Dir is a state directory that this process alone uses. Its methods may be
+// A Dir is a state directory. Only one process has it open at a time. Its methods may be
 // called from any goroutine.
 type Dir struct {
 	path string
 	root *os.Root
-	lock *os.File // locked for as long as it is open
+	lock *os.File // the kernel unlocks it when the process ends
 	disk disk
 
 	mu      sync.Mutex // guards journal
@@ -42,10 +46,12 @@ type Dir struct {
 	saving sync.Mutex // guards the saved script set
 }
 
-// Open makes a state directory where there is none, for its owner alone, as are
-// the parents that it makes, and locks it. It refuses a directory of another
-// user, one that others can write to, and one that another process has open:
-// that one's id is in the error. A lock ends with its process, however that ends.
+// Open opens and locks a state directory. A missing directory, and its missing parents, are
+// created with mode 0700.
+//
+// It is an error when the directory belongs to another user, when others can write to it, or
+// when another process has it open. That process's id is in the error. The lock ends with the
+// process, also after a crash.
 func Open(dir string) (*Dir, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("making the state directory: %w", err)
@@ -61,7 +67,7 @@ func Open(dir string) (*Dir, error) {
 	return d, nil
 }
 
-// claim checks whose the directory is, and locks it.
+// claim checks the owner and the mode of the directory, and locks it.
 func (d *Dir) claim() error {
 	info, err := d.root.Stat(".")
 	if err != nil {
@@ -80,9 +86,10 @@ func (d *Dir) claim() error {
 		return fmt.Errorf("locking the state directory: %w", err)
 	}
 	err = unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-	// A program that a daemon was about to run when it was killed holds its lock
-	// until it runs.
-	for tries := 0; tries < 100 && errors.Is(err, unix.EWOULDBLOCK) && !holderLives(lock); tries++ {
+	// When a daemon is killed between fork and exec of a command, the child still has the
+	// lock until it executes the command. So wait up to a second while the process that
+	// wrote its id does not exist.
+	for tries := 0; tries < 100 && errors.Is(err, unix.EWOULDBLOCK) && !ownerLives(lock); tries++ {
 		pause()
 		err = unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	}
@@ -90,19 +97,19 @@ func (d *Dir) claim() error {
 		return errors.Join(d.inUse(lock, err), lock.Close())
 	}
 	d.lock = lock
-	d.sign()
+	d.writeID()
 	return nil
 }
 
-// holderLives reports whether the process that signed the lock is there.
-func holderLives(lock io.ReaderAt) bool {
+// ownerLives reports whether the process whose id is in the lock file exists.
+func ownerLives(lock io.ReaderAt) bool {
 	text := make([]byte, 20)
 	n, _ := lock.ReadAt(text, 0)
 	pid, err := strconv.Atoi(strings.TrimSpace(string(text[:n])))
 	return err == nil && !errors.Is(unix.Kill(pid, 0), unix.ESRCH)
 }
 
-// inUse says why the directory could not be locked.
+// inUse returns the error for a directory that could not be locked.
 func (d *Dir) inUse(lock io.Reader, err error) error {
 	if !errors.Is(err, unix.EWOULDBLOCK) {
 		return fmt.Errorf("locking the state directory %s: %w", d.path, err)
@@ -114,15 +121,15 @@ func (d *Dir) inUse(lock io.Reader, err error) error {
 	return fmt.Errorf("state directory %s: %s uses it: stop that one first, or name another directory with --state", d.path, holder)
 }
 
-// sign writes our process id for those who find the directory locked. It is for
-// people alone, and a full disk is no reason not to start.
-func (d *Dir) sign() {
+// writeID writes our process id into the lock file. Only error messages need it, so a failure,
+// as on a full disk, is ignored.
+func (d *Dir) writeID() {
 	if d.lock.Truncate(0) == nil {
 		_, _ = fmt.Fprintln(d.lock, os.Getpid())
 	}
 }
 
-// Close unlocks the directory. All that was appended is on the disk already.
+// Close closes the files and unlocks the directory. Appended records are on the disk already.
 func (d *Dir) Close() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
