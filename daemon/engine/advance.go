@@ -19,7 +19,7 @@ func (e *Engine) handleKnock(d *door, slot int32, p *packet.Packet) {
 		e.advance(d, slot, h)
 	case d.Duplicates == DuplicatesIgnored && d.Sequence[stage-1].Holds(p):
 		if stage == 1 {
-			e.restart(slot, h)
+			e.restartFirstStage(slot, h)
 		}
 	case d.OnWrong == WrongResets:
 		e.fallBack(d, slot, h)

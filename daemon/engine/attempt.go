@@ -37,8 +37,8 @@ func (e *Engine) enterFirstStage(slot int32, h hit) {
 	e.attempts.enqueue(slot)
 }
 
-// restart lets a first-stage attempt begin anew.
-func (e *Engine) restart(slot int32, h hit) {
+// restartFirstStage lets a first-stage attempt begin anew.
+func (e *Engine) restartFirstStage(slot int32, h hit) {
 	e.attempts.dequeue(slot)
 	e.enterFirstStage(slot, h)
 }
@@ -89,7 +89,7 @@ func (e *Engine) stage(slot int32) int {
 // expired reports whether an attempt is a first-stage one that is too old, or
 // whose door, nil then, is gone. Later stages have a timer.
 func (e *Engine) expired(slot int32, d *door) bool {
-	return d == nil || e.attempts.runOf(slot) == nil && e.now >= wire.Add(e.attempts.slots.at(slot).first, d.patience)
+	return d == nil || e.attempts.runOf(slot) == nil && e.now >= wire.Add(e.attempts.slots.at(slot).first, d.firstStageLimit)
 }
 
 // dropOldest forgets the oldest first-stage attempt if it may.
@@ -102,13 +102,13 @@ func (e *Engine) dropOldest(may func(slot int32, d *door) bool) bool {
 	if !may(slot, d) {
 		return false
 	}
-	e.forget(slot, d)
+	e.dropFirstStage(slot, d)
 	return true
 }
 
-// forget counts a first-stage miss, which is not told: whoever sends packets
+// dropFirstStage counts a first-stage miss, which is not told: whoever sends packets
 // decides how many there are.
-func (e *Engine) forget(slot int32, d *door) {
+func (e *Engine) dropFirstStage(slot int32, d *door) {
 	e.removeAttempt(slot, d)
 	e.counts.Misses++
 }

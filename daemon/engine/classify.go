@@ -8,7 +8,7 @@ import (
 // comes before every policy.
 func (e *Engine) classify(p *packet.Packet, here *portDoors) packet.Drop {
 	if len(e.index.strict) > 0 && p.Port.Proto == packet.UDP && e.local != nil && e.local.has(p.Source) {
-		e.flows.see(e.secret.flow(p.Source, p.Dest, p.SourcePort, p.Port.Number))
+		e.flows.add(e.secret.flow(p.Source, p.Dest, p.SourcePort, p.Port.Number))
 	}
 	e.ours = e.local.has(p.Dest)
 	if !e.ours && !e.index.targets[p.Dest] {
@@ -18,7 +18,7 @@ func (e *Engine) classify(p *packet.Packet, here *portDoors) packet.Drop {
 		return packet.NotWatched
 	}
 	if p.Port.Proto == packet.TCP &&
-		e.segments.see(e.secret.segment(p.Source, p.Sequence, p.SourcePort, p.Port.Number)) {
+		e.segments.add(e.secret.segment(p.Source, p.Sequence, p.SourcePort, p.Port.Number)) {
 		return packet.Retransmit
 	}
 	return packet.Kept
@@ -34,5 +34,5 @@ func (e *Engine) stray(p *packet.Packet) bool {
 		return false
 	}
 	return p.Port.Proto == packet.TCP ||
-		!e.flows.knows(e.secret.flow(p.Dest, p.Source, p.Port.Number, p.SourcePort))
+		!e.flows.has(e.secret.flow(p.Dest, p.Source, p.Port.Number, p.SourcePort))
 }

@@ -45,7 +45,7 @@ func (e *Engine) handleListener(d *door) {
 // admit asks a door's limit and conditions. Of a run of knocks over the limit
 // the first is told and the others are counted.
 func (e *Engine) admit(d *Door, source netip.Addr) bool {
-	if ok, told := e.limits.take(d, source, e.now); !ok {
+	if ok, told := e.limits.allow(d, source, e.now); !ok {
 		e.refuse(d.Name, source, Limited, d.Limit.Text, told)
 		return false
 	}

@@ -98,7 +98,7 @@ func (e *Engine) nextSequences(source netip.Prefix) {
 			continue
 		}
 		d.oneTime.stale = false
-		e.index.renew(d)
+		e.index.renewID(d)
 		if d.Door = d.oneTime.of(d.Door); len(d.Sequence) == 0 {
 			e.emit(Event{
 				Kind: EventEffect, Effect: EffectLog, Door: d.Name, Source: source, File: d.OneTime.File,
@@ -106,7 +106,7 @@ func (e *Engine) nextSequences(source netip.Prefix) {
 			})
 		}
 	}
-	e.index.relist()
+	e.index.registerAll()
 }
 
 // restoreConsumed takes back a line that was used before a restart, and is not marked yet.

@@ -74,8 +74,8 @@ func TestANewEffect(t *testing.T) {
 		t.Errorf("%d effects are not answered, want 3", n)
 	}
 	w.got = nil
-	w.see(w.e.Result(w.now, effects[0].ID, nil))
-	w.see(w.e.Result(w.now, effects[1].ID, errNo))
+	w.record(w.e.Result(w.now, effects[0].ID, nil))
+	w.record(w.e.Result(w.now, effects[1].ID, errNo))
 	w.want("0s failed a 203.0.113.9 test (exit status 1)",
 		"0s close a 203.0.113.9 #2 tcp/80 failed", "0s close a 203.0.113.9 #1 tcp/22 failed")
 	if n := w.e.Unanswered(); n != 0 {
@@ -83,8 +83,8 @@ func TestANewEffect(t *testing.T) {
 	}
 	t.Log("# and one that is done changes nothing")
 	w.knock(alice, "udp/501")
-	for _, id := range w.ids() {
-		w.see(w.e.Result(w.now, id, nil))
+	for _, id := range w.takeAwaited() {
+		w.record(w.e.Result(w.now, id, nil))
 	}
 	w.want()
 }

@@ -51,30 +51,30 @@ type Engine struct {
 	index   *index
 	local   *locals // nil: every address is ours
 
-	attempts *table
-	secret   secret  // of the hashes in both memories
-	segments *recent // TCP segments seen, to know retransmits
-	flows    *recent // UDP flows that this host began, for strict doors
-	timers   timers
-	delayed  int // script timers among them
-	grants   *grants
-	limits   *limits
-	store    *Store
-	batches  *batches
-	effects  uint64    // ids given to them
-	closings []closing // on_close calls that wait, first in first out
-	oneTime  consumptions
+	attempts      *table
+	secret        secret  // of the hashes in both memories
+	segments      *recent // TCP segments seen, to know retransmits
+	flows         *recent // UDP flows that this host began, for strict doors
+	timers        timers
+	delayed       int // script timers among them
+	grants        *grants
+	limits        *limits
+	store         *Store
+	batches       *batches
+	effects       uint64         // ids given to them
+	pendingCloses []pendingClose // on_close calls that wait, first in first out
+	oneTime       consumptions
 
-	packet   *packet.Packet // at hand; nil while a timer fires
-	ours     bool           // it is for an address of this host
-	offered  []*door        // those that it concerns
-	gathered []*groupPort   // and groups
-	begins   []*door        // of a group, with it
-	found    []progress     // of its source in a group
-	call     Call
-	serial   uint64 // of moments and timers
-	events   []Event
-	counts   Counts
+	packet     *packet.Packet // at hand; nil while a timer fires
+	ours       bool           // it is for an address of this host
+	offered    []*door        // those that it concerns
+	gathered   []*groupPort   // and groups
+	beginning  []*door        // of a group, with it
+	inProgress []progress     // of its source in a group
+	call       Call
+	serial     uint64 // of moments and timers
+	events     []Event
+	counts     Counts
 }
 
 // Counts are totals since the engine was made.

@@ -14,9 +14,9 @@ import (
 
 var errNo = errors.New("exit status 1")
 
-// ids returns the effects of what came out since the last want that await a
+// takeAwaited returns the effects of what came out since the last want that await a
 // result, and forgets the events.
-func (w *world) ids() (ids []uint64) {
+func (w *world) takeAwaited() (ids []uint64) {
 	for _, event := range w.got {
 		if event.ID != 0 {
 			ids = append(ids, event.ID)
@@ -30,13 +30,13 @@ func TestAFailedEffectTakesBackTheOthers(t *testing.T) {
 	second := Exec{Argv: []string{"/bin/second"}, Timeout: time.Second}
 	w := newWorld(t, scripted(guarding(t, aDoor(t, "a", "udp/501"), "tcp/22"), HookOpen, always(Allow{}, mount, second, Allow{Ports: ports(t, "tcp/80")})))
 	w.knock(alice, "udp/501")
-	ids := w.ids()
-	w.see(w.e.Result(w.now, ids[0], nil))
-	w.see(w.e.Result(w.now, ids[1], nil))
-	w.see(w.e.Result(w.now, ids[2], errNo))
+	ids := w.takeAwaited()
+	w.record(w.e.Result(w.now, ids[0], nil))
+	w.record(w.e.Result(w.now, ids[1], nil))
+	w.record(w.e.Result(w.now, ids[2], errNo))
 	t.Log("# answers that come after that change nothing")
-	w.see(w.e.Result(w.now, ids[3], errNo))
-	w.see(w.e.Result(w.now, ids[1], errNo))
+	w.record(w.e.Result(w.now, ids[3], errNo))
+	w.record(w.e.Result(w.now, ids[1], errNo))
 	w.tick(time.Hour)
 	w.want(
 		"0s failed a 203.0.113.9 exec (exit status 1)",
@@ -49,10 +49,10 @@ func TestAFailedEffectTakesBackTheOthers(t *testing.T) {
 func TestResultsInAnyOrder(t *testing.T) {
 	w := newWorld(t, scripted(guarding(t, aDoor(t, "a", "udp/501"), "tcp/22"), HookOpen, always(Allow{}, mount)))
 	w.knock(alice, "udp/501")
-	ids := w.ids()
-	w.see(w.e.Result(w.now, ids[1], errNo))
-	w.see(w.e.Result(w.now, ids[0], nil))
-	w.see(w.e.Result(w.now, 12345, errNo))
+	ids := w.takeAwaited()
+	w.record(w.e.Result(w.now, ids[1], errNo))
+	w.record(w.e.Result(w.now, ids[0], nil))
+	w.record(w.e.Result(w.now, 12345, errNo))
 	w.want("0s failed a 203.0.113.9 exec #2 (exit status 1)",
 		"0s close a 203.0.113.9 #2 failed", "0s close a 203.0.113.9 #1 tcp/22 failed")
 }
@@ -60,7 +60,7 @@ func TestResultsInAnyOrder(t *testing.T) {
 func TestACommandThatNeverRanIsOwedNoUndoByAnybody(t *testing.T) {
 	w := newWorld(t, scripted(aDoor(t, "a", "udp/501"), HookOpen, always(mount)), scripted(aDoor(t, "b", "udp/502"), HookOpen, always(mount)))
 	w.knock(alice, "udp/501", "udp/502")
-	w.see(w.e.Result(w.now, w.ids()[0], errNo))
+	w.record(w.e.Result(w.now, w.takeAwaited()[0], errNo))
 	w.tick(time.Hour)
 	w.want("0s failed a 203.0.113.9 exec #1 (exit status 1)", "0s close a 203.0.113.9 #1 failed", "0s close b 203.0.113.9 #2 failed")
 }
@@ -70,19 +70,19 @@ func TestALateFailureLeavesALaterRunAlone(t *testing.T) {
 	short.TTL = 5 * time.Second
 	w := newWorld(t, scripted(aDoor(t, "a", "udp/501"), HookOpen, always(short)))
 	w.knock(alice, "udp/501")
-	first := w.ids()[0]
+	first := w.takeAwaited()[0]
 	w.tick(5 * time.Second)
-	w.later(time.Second)
+	w.advance(time.Second)
 	w.knock(alice, "udp/501")
 	w.got = nil
-	w.see(w.e.Result(w.now, first, errNo))
+	w.record(w.e.Result(w.now, first, errNo))
 	w.tick(time.Hour)
 	w.want("6s failed a 203.0.113.9 exec #1 (exit status 1)",
 		"11s close a 203.0.113.9 #2 expired", "11s effect a 203.0.113.9 undo #2 /bin/umount /mnt")
 }
 
 func TestNoElementEndsNow(t *testing.T) {
-	wide := func(bits int) does {
+	wide := func(bits int) handlerFunc {
 		return always(Allow{Ports: ports(t, "tcp/22"), Bits4: bits, TTL: 30 * time.Second})
 	}
 	w := newWorld(t, scripted(aDoor(t, "a", "udp/501"), HookOpen, wide(16)), scripted(aDoor(t, "b", "udp/502"), HookOpen, wide(24)))
@@ -99,7 +99,7 @@ func TestMassExpiryDropsNoDelay(t *testing.T) {
 	w.e.Swap(w.now, &Set{Doors: []*Door{d, late}, Timers: []Timer{{Script: "b.lua", Name: "late", Handler: always(Log{Text: "woken"})}}})
 	for i := range 40_000 {
 		p := w.packet(fmt.Sprintf("10.0.%d.%d", i>>8, i&255), "udp/501")
-		w.see(w.e.Packet(&p))
+		w.record(w.e.Packet(&p))
 		w.answerAll()
 		w.got = nil
 	}
@@ -114,10 +114,10 @@ func TestAGrantThatJoinedACommandIsTakenBackToo(t *testing.T) {
 	broken := Exec{Argv: []string{"/bin/false"}, Timeout: time.Second}
 	w := newWorld(t, scripted(aDoor(t, "a", "udp/501"), HookOpen, always(mount)), scripted(aDoor(t, "b", "udp/502"), HookOpen, always(mount, broken)))
 	w.knock(alice, "udp/501")
-	w.see(w.e.Result(w.now, w.ids()[0], nil))
-	w.later(30 * time.Second)
+	w.record(w.e.Result(w.now, w.takeAwaited()[0], nil))
+	w.advance(30 * time.Second)
 	w.knock(alice, "udp/502")
-	w.see(w.e.Result(w.now, w.ids()[0], errNo))
+	w.record(w.e.Result(w.now, w.takeAwaited()[0], errNo))
 	w.tick(time.Hour)
 	w.want("30s failed b 203.0.113.9 exec (exit status 1)", "30s close b 203.0.113.9 #2 failed",
 		"1m0s close a 203.0.113.9 #1 expired", "1m0s effect a 203.0.113.9 undo #1 /bin/umount /mnt")
@@ -128,22 +128,22 @@ func TestAFailedProlongingGivesTheFormerEndBack(t *testing.T) {
 	var ids []uint64
 	for range 3 {
 		w.knock(alice, "udp/500")
-		ids = append(ids, w.ids()...)
-		w.later(10 * time.Second)
+		ids = append(ids, w.takeAwaited()...)
+		w.advance(10 * time.Second)
 	}
 	t.Log("# the second failed, but the third has prolonged it since")
-	w.see(w.e.Result(w.now, ids[0], nil))
-	w.see(w.e.Result(w.now, ids[1], errNo))
+	w.record(w.e.Result(w.now, ids[0], nil))
+	w.record(w.e.Result(w.now, ids[1], errNo))
 	w.want("30s failed bell 203.0.113.9 allow #1 tcp/22 (exit status 1)")
 	t.Log("# when the third fails, its end is that of the second")
-	w.see(w.e.Result(w.now, ids[2], errNo))
+	w.record(w.e.Result(w.now, ids[2], errNo))
 	w.tick(time.Hour)
 	w.want("30s failed bell 203.0.113.9 allow #1 tcp/22 (exit status 1)",
 		"30s effect bell 203.0.113.9 element #1 tcp/22 until 40s", "40s close bell 203.0.113.9 #1 tcp/22 expired")
 }
 
 func TestACoveredNetworkHasNoElementWhenItsGrantsEnd(t *testing.T) {
-	wide := func(bits int, ttl time.Duration) does {
+	wide := func(bits int, ttl time.Duration) handlerFunc {
 		return always(Allow{Ports: ports(t, "tcp/22"), Bits4: bits, TTL: ttl})
 	}
 	w := newWorld(t,
@@ -174,12 +174,12 @@ func TestBoundsCountWhatIsNewAlone(t *testing.T) {
 		}
 		return Decision{Operations: []Operation{Put{Key: "n", Value: n + 1}}}, nil
 	})
-	w.see(w.e.Swap(w.now, &Set{Doors: []*Door{guarding(t, aDoor(t, "bell", "udp/500"), "tcp/22"), store}}))
+	w.record(w.e.Swap(w.now, &Set{Doors: []*Door{guarding(t, aDoor(t, "bell", "udp/500"), "tcp/22"), store}}))
 	w.knock(alice, "udp/500")
-	w.see(w.e.Result(w.now, w.ids()[0], nil))
+	w.record(w.e.Result(w.now, w.takeAwaited()[0], nil))
 	t.Log("# who is in may stay, others must wait")
 	w.knock(alice, "udp/500")
-	w.see(w.e.Result(w.now, w.ids()[0], nil))
+	w.record(w.e.Result(w.now, w.takeAwaited()[0], nil))
 	w.knock(bob, "udp/500")
 	w.want("0s stage bell 203.0.113.77 1/1", "0s refuse bell 203.0.113.77 limit (1 grants are live, and no more are kept)")
 	t.Log("# a full store can be changed and emptied")
@@ -195,7 +195,7 @@ func TestTooMuchAfterAClosingIsAFault(t *testing.T) {
 	})
 	w := newWorld(t)
 	w.e = New(Config{Grants: 1}, monday)
-	w.see(w.e.Swap(w.now, &Set{Doors: []*Door{d}}))
+	w.record(w.e.Swap(w.now, &Set{Doors: []*Door{d}}))
 	w.knock(alice, "udp/500")
 	w.got = nil
 	w.tick(time.Minute)
@@ -210,7 +210,7 @@ func TestRestoreLosesNothing(t *testing.T) {
 		records = append(records, Record{Grant: &Grant{ID: uint64(i + 1), Door: "gone", Source: single(netip.MustParseAddr(alice)),
 			Argv: []string{"/bin/on", fmt.Sprint(i)}, Undo: []string{"/bin/off", fmt.Sprint(i)}, Timeout: time.Second, End: monday.Add(time.Minute)}})
 	}
-	w.see(w.e.Restore(w.now, records))
+	w.record(w.e.Restore(w.now, records))
 	w.tick(time.Hour)
 	undone := slices.DeleteFunc(w.got, func(e Event) bool { return e.Effect != EffectUndo })
 	if len(undone) != 3 {
@@ -221,9 +221,9 @@ func TestRestoreLosesNothing(t *testing.T) {
 func TestAPersonCannotGrantNonsense(t *testing.T) {
 	w := newWorld(t)
 	source := netip.MustParsePrefix("203.0.113.9/32")
-	w.see(w.e.Grant(w.now, source, ports(t, "tcp/22")[0], -time.Second))
-	w.see(w.e.Grant(w.now, source, packet.Port{}, time.Minute))
-	w.see(w.e.Grant(w.now, netip.Prefix{}, ports(t, "tcp/22")[0], time.Minute))
+	w.record(w.e.Grant(w.now, source, ports(t, "tcp/22")[0], -time.Second))
+	w.record(w.e.Grant(w.now, source, packet.Port{}, time.Minute))
+	w.record(w.e.Grant(w.now, netip.Prefix{}, ports(t, "tcp/22")[0], time.Minute))
 	for _, event := range w.got {
 		if event.Kind != EventRefuse || event.Reason != NotGranted {
 			t.Errorf("got %s", brief(event))
@@ -258,8 +258,8 @@ func TestALoosenedLimitHolds(t *testing.T) {
 	w.knock(alice, "udp/500")
 	loose := *d
 	loose.Limit = &Limit{Count: 20, Per: time.Second, Text: "20/s"}
-	w.see(w.e.Swap(w.now, &Set{Doors: []*Door{&loose}}))
-	w.later(time.Hour)
+	w.record(w.e.Swap(w.now, &Set{Doors: []*Door{&loose}}))
+	w.advance(time.Hour)
 	w.knock(alice, "udp/500")
 	if n := w.e.Counts().Opens; n != 2 {
 		t.Errorf("%d opens, want 2", n)
@@ -271,11 +271,11 @@ func TestAFloodOfSourcesSharesOneAllowance(t *testing.T) {
 	d.Limit = &Limit{Count: 1, Per: time.Hour, PerSource: true, Text: "1/h per source"}
 	w := newWorld(t)
 	w.e = New(Config{Grants: 4}, monday)
-	w.see(w.e.Swap(w.now, &Set{Doors: []*Door{d}}))
+	w.record(w.e.Swap(w.now, &Set{Doors: []*Door{d}}))
 	for i := range 20 {
 		w.knock(fmt.Sprintf("198.18.0.%d", i), "udp/500")
 		w.answerAll()
-		w.see(w.e.Revoke(w.now, netip.MustParsePrefix("0.0.0.0/0"), packet.Port{}))
+		w.record(w.e.Revoke(w.now, netip.MustParsePrefix("0.0.0.0/0"), packet.Port{}))
 	}
 	if c := w.e.Counts(); c.Opens != 5 || c.Refusals != 15 {
 		t.Errorf("counts %+v", c)
@@ -306,7 +306,7 @@ func TestAReloadedDoorsMissSeesTheOldDoors(t *testing.T) {
 	w := newWorld(t, a, b)
 	w.knock(alice, "udp/501", "tcp/1", "tcp/2")
 	w.got = nil
-	w.see(w.e.Swap(w.now, &Set{}))
+	w.record(w.e.Swap(w.now, &Set{}))
 	w.want("0s miss a 203.0.113.9 2/3 reload", "0s close b 203.0.113.9 #1 tcp/22 closed_by_door")
 }
 
@@ -318,11 +318,11 @@ func TestSomebodyElsesAnswersDisturbAStrictDoor(t *testing.T) {
 	w.knock(alice, "tcp/7000", "udp/8000")
 	query := w.packet("198.51.100.1", "udp/53")
 	query.Dest = netip.MustParseAddr(bob)
-	w.see(w.e.Packet(&query))
+	w.record(w.e.Packet(&query))
 	answer := w.packet(alice, "udp/53")
 	answer.SourcePort, answer.Port.Number = 53, query.SourcePort
 	w.got = nil
-	w.see(w.e.Packet(&answer))
+	w.record(w.e.Packet(&answer))
 	w.want("0s miss ssh 203.0.113.9 2/3 wrong_port")
 }
 
@@ -338,7 +338,7 @@ func TestSleepingDoorsOfAPortWakeUp(t *testing.T) {
 	if here() != 2 {
 		t.Errorf("%d awake, want 2", here())
 	}
-	w.see(w.e.Swap(w.now, &Set{Doors: []*Door{doors[2], doors[1], doors[0]}}))
+	w.record(w.e.Swap(w.now, &Set{Doors: []*Door{doors[2], doors[1], doors[0]}}))
 	w.got = nil
 	w.knock(bob, "tcp/9")
 	w.knock(alice, "tcp/9")
@@ -354,12 +354,12 @@ func TestSleepingDoorsOfAPortWakeUp(t *testing.T) {
 func TestWhoAsksForNoEffectNeedsNoPlace(t *testing.T) {
 	w := newWorld(t)
 	w.e = New(Config{Grants: 1}, monday)
-	w.see(w.e.Swap(w.now, &Set{Doors: []*Door{
+	w.record(w.e.Swap(w.now, &Set{Doors: []*Door{
 		scripted(aDoor(t, "log", "udp/501"), HookOpen, always(Log{Text: "hello"})),
 		scripted(aDoor(t, "run", "udp/502"), HookOpen, always(Exec{Argv: []string{"/bin/true"}, Timeout: time.Second})),
 	}}))
 	for i := range uint64(2) {
-		w.see(w.e.Restore(w.now, []Record{{Grant: &Grant{ID: i + 1, Door: "gone", Source: single(netip.MustParseAddr(alice)),
+		w.record(w.e.Restore(w.now, []Record{{Grant: &Grant{ID: i + 1, Door: "gone", Source: single(netip.MustParseAddr(alice)),
 			Argv: []string{"/bin/on", fmt.Sprint(i)}, Undo: []string{"/bin/off"}, Timeout: time.Second, End: monday}}}))
 	}
 	w.got = nil

@@ -54,6 +54,6 @@ func (e *Engine) endGrant(g *grant, reason Reason, depth int) {
 	}
 	e.restoreElementsWithin(g)
 	if d := e.index.door(g.Door); d != nil && d.Hooks&HookClose != 0 {
-		e.closings = append(e.closings, closing{g, reason, depth})
+		e.pendingCloses = append(e.pendingCloses, pendingClose{g, reason, depth})
 	}
 }

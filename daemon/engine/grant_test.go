@@ -13,7 +13,7 @@ import (
 func TestARepeatKeepsItsGrant(t *testing.T) {
 	w := newWorld(t, guarding(t, aDoor(t, "bell", "udp/500"), "tcp/22"))
 	w.knock(alice, "udp/500")
-	w.later(20 * time.Second)
+	w.advance(20 * time.Second)
 	w.knock(alice, "udp/500")
 	w.tick(time.Hour)
 	w.want(
@@ -57,7 +57,7 @@ var mount = Exec{Argv: []string{"/bin/mount", "/mnt"}, Undo: []string{"/bin/umou
 func TestACommandRunsOnceUntilItsUndo(t *testing.T) {
 	w := newWorld(t, scripted(aDoor(t, "a", "udp/501"), HookOpen, always(mount)), scripted(aDoor(t, "b", "udp/502"), HookOpen, always(mount)))
 	w.knock(alice, "udp/501")
-	w.later(30 * time.Second)
+	w.advance(30 * time.Second)
 	w.knock(alice, "udp/501", "udp/502")
 	w.tick(time.Hour)
 	w.want(
@@ -88,7 +88,7 @@ func TestAFailedCommandIsOwedNoUndo(t *testing.T) {
 	w.knock(alice, "udp/501")
 	id := w.got[len(w.got)-1].ID
 	w.got = nil
-	w.see(w.e.Result(w.now, id, errors.New("no such device")))
+	w.record(w.e.Result(w.now, id, errors.New("no such device")))
 	w.tick(time.Hour)
 	w.want("0s failed a 203.0.113.9 exec #1 (no such device)", "0s close a 203.0.113.9 #1 failed")
 }
@@ -134,7 +134,7 @@ func TestClosingIsNotEndless(t *testing.T) {
 }
 
 func TestNetworks(t *testing.T) {
-	wide := func(bits int, ttl time.Duration) does {
+	wide := func(bits int, ttl time.Duration) handlerFunc {
 		return always(Allow{Ports: ports(t, "tcp/22"), Bits4: bits, TTL: ttl})
 	}
 	w := newWorld(t,
@@ -167,8 +167,8 @@ func TestAPersonGrantsAndRevokes(t *testing.T) {
 	w := newWorld(t, guarding(t, aDoor(t, "bell", "udp/500"), "tcp/22"))
 	w.knock(alice, "udp/500")
 	w.got = nil
-	w.see(w.e.Grant(w.now, netip.MustParsePrefix("203.0.113.9/32"), ports(t, "tcp/22")[0], time.Minute))
-	w.see(w.e.Revoke(w.now, netip.MustParsePrefix("203.0.113.0/24"), packet.Port{}))
+	w.record(w.e.Grant(w.now, netip.MustParsePrefix("203.0.113.9/32"), ports(t, "tcp/22")[0], time.Minute))
+	w.record(w.e.Revoke(w.now, netip.MustParsePrefix("203.0.113.0/24"), packet.Port{}))
 	w.want("0s effect  203.0.113.9 allow #2 tcp/22 1m0s",
 		"0s close bell 203.0.113.9 #1 tcp/22 revoked", "0s close  203.0.113.9 #2 tcp/22 revoked")
 }
@@ -176,7 +176,7 @@ func TestAPersonGrantsAndRevokes(t *testing.T) {
 func TestGrantsOutliveARestart(t *testing.T) {
 	w := newWorld(t, guarding(t, aDoor(t, "bell", "udp/500"), "tcp/22"))
 	source := netip.MustParseAddr(alice)
-	w.see(w.e.Restore(w.now, []Record{
+	w.record(w.e.Restore(w.now, []Record{
 		{Grant: &Grant{ID: 7, Door: "bell", By: source, Source: single(source), Port: ports(t, "tcp/22")[0], TTL: 30 * time.Second, End: monday.Add(20 * time.Second)}},
 		{Grant: &Grant{ID: 8, Door: "gone", By: source, Source: single(source), Argv: mount.Argv, Undo: mount.Undo, Timeout: time.Second, End: monday.Add(-time.Hour)}},
 		{Grant: &Grant{ID: 20}, Ended: true},
@@ -191,7 +191,7 @@ func TestGrantsOutliveARestart(t *testing.T) {
 		t.Errorf("the stored value is %v", n)
 	}
 	t.Log("# no id is given twice")
-	w.see(w.e.Grant(w.now, single(source), ports(t, "tcp/80")[0], time.Minute))
+	w.record(w.e.Grant(w.now, single(source), ports(t, "tcp/80")[0], time.Minute))
 	w.want("0s effect  203.0.113.9 allow #22 tcp/80 1m0s")
 }
 
@@ -200,7 +200,7 @@ func TestGrantsOutliveARestart(t *testing.T) {
 func TestACommandFromBeforeARestartRunsAgain(t *testing.T) {
 	w := newWorld(t, scripted(aDoor(t, "a", "udp/501"), HookOpen, always(mount)))
 	source := netip.MustParseAddr(alice)
-	w.see(w.e.Restore(w.now, []Record{{Grant: &Grant{ID: 7, Door: "a", By: source, Source: single(source),
+	w.record(w.e.Restore(w.now, []Record{{Grant: &Grant{ID: 7, Door: "a", By: source, Source: single(source),
 		Argv: mount.Argv, Undo: mount.Undo, Timeout: time.Second, TTL: time.Hour, End: monday.Add(time.Hour)}}}))
 	w.knock(alice, "udp/501")
 	var ran []string
@@ -226,13 +226,13 @@ func TestShutdownRunsOnlyWhatOnlyWeCanRun(t *testing.T) {
 	w := newWorld(t, scripted(guarding(t, aDoor(t, "a", "udp/501"), "tcp/22"), HookOpen, always(Allow{}, mount)))
 	w.knock(alice, "udp/501")
 	w.got = nil
-	w.see(w.e.Shutdown(w.now))
+	w.record(w.e.Shutdown(w.now))
 	w.want("0s close a 203.0.113.9 #2 shutdown", "0s effect a 203.0.113.9 undo #2 /bin/umount /mnt")
 }
 
 // Two people's grants share one element, so a wider network changes it once.
 func TestAWiderNetworkChangesEachElementOnce(t *testing.T) {
-	wide := func(bits int, ttl time.Duration) does {
+	wide := func(bits int, ttl time.Duration) handlerFunc {
 		return always(Allow{Ports: ports(t, "tcp/22"), Bits4: bits, TTL: ttl})
 	}
 	w := newWorld(t,

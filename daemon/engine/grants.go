@@ -227,8 +227,8 @@ func drop[K comparable](m map[K][]*grant, key K, g *grant) {
 	}
 }
 
-// A closing is an on_close call that waits for the present reply to be done.
-type closing struct {
+// A pendingClose is an on_close call that waits for the present reply to be done.
+type pendingClose struct {
 	grant  *grant
 	reason Reason
 	depth  int

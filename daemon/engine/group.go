@@ -48,8 +48,8 @@ func (x *index) groupOf(name string, order int, old *index) *group {
 	return g
 }
 
-// listen makes a door of the group known at the port of one of its knocks.
-func (g *group) listen(here *portDoors, d *door, k Knock, begins bool) {
+// registerKnock makes a door of the group known at the port of one of its knocks.
+func (g *group) registerKnock(here *portDoors, d *door, k Knock, begins bool) {
 	i, known := here.find(g)
 	if !known {
 		at := &groupPort{group: g, here: here}

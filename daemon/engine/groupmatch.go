@@ -35,14 +35,14 @@ func (e *Engine) offerGroup(ports []*groupPort, p *packet.Packet) {
 	if !counts || e.advanceInGroup(ports[0].group, p) {
 		return
 	}
-	e.begins = e.begins[:0]
+	e.beginning = e.beginning[:0]
 	for _, at := range ports {
-		e.begins = append(e.begins, at.first...)
+		e.beginning = append(e.beginning, at.first...)
 	}
 	if len(ports) > 1 {
-		slices.SortFunc(e.begins, func(a, b *door) int { return a.order - b.order })
+		slices.SortFunc(e.beginning, func(a, b *door) int { return a.order - b.order })
 	}
-	for _, d := range e.begins {
+	for _, d := range e.beginning {
 		if d.Sequence[0].Holds(p) {
 			e.beginInGroup(d, p)
 		}
@@ -53,29 +53,29 @@ func (e *Engine) offerGroup(ports []*groupPort, p *packet.Packet) {
 // of their doors, and reports whether there are any.
 func (e *Engine) advanceInGroup(g *group, p *packet.Packet) bool {
 	e.findAll(g, p)
-	for _, f := range e.found {
+	for _, f := range e.inProgress {
 		e.applyGroupRules(f.door, f.slot, p)
 	}
-	return len(e.found) > 0
+	return len(e.inProgress) > 0
 }
 
 // findAll puts the attempts of a packet's source that are not over, in doors
 // that accept its destination, into e.found.
 func (e *Engine) findAll(g *group, p *packet.Packet) {
-	e.found = e.found[:0]
+	e.inProgress = e.inProgress[:0]
 	if g.live == 0 {
 		return
 	}
 	for slot := range e.attempts.all(attemptKey{p.Source.As16(), g.id}) {
 		if d := e.index.byID[e.attempts.slots.at(slot).door]; d != nil && d.Accepts(p.Dest, e.ours) {
-			e.found = append(e.found, progress{d, slot})
+			e.inProgress = append(e.inProgress, progress{d, slot})
 		}
 	}
-	slices.SortFunc(e.found, func(a, b progress) int { return cmp.Compare(a.door.order, b.door.order) })
-	e.found = slices.DeleteFunc(e.found, func(f progress) bool {
+	slices.SortFunc(e.inProgress, func(a, b progress) int { return cmp.Compare(a.door.order, b.door.order) })
+	e.inProgress = slices.DeleteFunc(e.inProgress, func(f progress) bool {
 		over := e.expired(f.slot, f.door)
 		if over {
-			e.forget(f.slot, f.door)
+			e.dropFirstStage(f.slot, f.door)
 		}
 		return over
 	})

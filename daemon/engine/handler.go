@@ -71,8 +71,8 @@ const maxDepth = 8
 
 // runCloseHandlers calls the on_close functions that are waiting, first in, first out.
 func (e *Engine) runCloseHandlers() {
-	for i := 0; i < len(e.closings); i++ {
-		next := e.closings[i]
+	for i := 0; i < len(e.pendingCloses); i++ {
+		next := e.pendingCloses[i]
 		d := e.index.door(next.grant.Door)
 		c := causeOf(CallClose, d.Door, next.grant.By)
 		c.depth, c.observed = next.depth+1, next.grant.Observed
@@ -84,6 +84,6 @@ func (e *Engine) runCloseHandlers() {
 		m.Grant, m.Reason = &next.grant.Grant, next.reason
 		e.runHandler(c, d.Handler, m)
 	}
-	clear(e.closings)
-	e.closings = e.closings[:0]
+	clear(e.pendingCloses)
+	e.pendingCloses = e.pendingCloses[:0]
 }

@@ -29,17 +29,17 @@ type timerName struct{ script, name string }
 // knock are there only while somebody has an attempt in them, so that the others
 // cost a packet nothing.
 type portDoors struct {
-	tests  []FlagTest                // of all doors, each once
-	first  []*door                   // that begin with it, and listeners; in order
-	active []*door                   // others with attempts; in order
-	groups []*groupPort              // that begin with it or have attempts; in order
-	aimed  map[netip.Addr]*portDoors // those doors that have a target, by it
+	tests    []FlagTest                // of all doors, each once
+	first    []*door                   // that begin with it, and listeners; in order
+	active   []*door                   // others with attempts; in order
+	groups   []*groupPort              // that begin with it or have attempts; in order
+	byTarget map[netip.Addr]*portDoors // those doors that have a target, by it
 }
 
 // want reports whether p, which is to an address of this host if ours, can be a
 // knock of some door.
 func (h *portDoors) want(p *packet.Packet, ours bool) bool {
-	return ours && holdsAny(h.tests, p) || h.aimed != nil && h.aimed[p.Dest] != nil && holdsAny(h.aimed[p.Dest].tests, p)
+	return ours && holdsAny(h.tests, p) || h.byTarget != nil && h.byTarget[p.Dest] != nil && holdsAny(h.byTarget[p.Dest].tests, p)
 }
 
 // holdsAny reports whether p has the flags that one of the tests asks for. UDP
@@ -56,14 +56,14 @@ func holdsAny(tests []FlagTest, p *packet.Packet) bool {
 // A door is a Door with what the engine keeps for it.
 type door struct {
 	*Door
-	id            uint32 // attempts are known by it; a new one makes them void
-	key           uint32 // by which they are found: the id of its group, or its own
-	group         *group // nil: it minds its own knocks
-	order         int
-	patience      time.Duration // how long a first-stage attempt lasts
-	live          int           // attempts in progress, of all sources
-	inactivePorts []*portDoors  // where it is awake while there are any
-	oneTime       *oneTime      // nil: its sequence stays the same
+	id              uint32 // attempts are known by it; a new one makes them void
+	key             uint32 // by which they are found: the id of its group, or its own
+	group           *group // nil: it minds its own knocks
+	order           int
+	firstStageLimit time.Duration // how long a first-stage attempt lasts
+	live            int           // attempts in progress, of all sources
+	inactivePorts   []*portDoors  // where it is awake while there are any
+	oneTime         *oneTime      // nil: its sequence stays the same
 }
 
 // newIndex arranges set. A door that matches as it did in old keeps its id and
@@ -92,9 +92,9 @@ func newIndex(set *Set, old *index) *index {
 }
 
 func (x *index) add(d *Door, old *index) {
-	n := &door{Door: d, order: len(x.doors), patience: d.Within}
+	n := &door{Door: d, order: len(x.doors), firstStageLimit: d.Within}
 	if d.StepTimeout > 0 {
-		n.patience = min(d.Within, d.StepTimeout)
+		n.firstStageLimit = min(d.Within, d.StepTimeout)
 	}
 	alive := 0
 	if was := old.door(d.Name); was != nil && sameMatching(was.Door, d) {
@@ -113,16 +113,16 @@ func (x *index) add(d *Door, old *index) {
 	x.doors = append(x.doors, n)
 	x.byID[n.id], x.byName[d.Name] = n, n
 	n.live = alive
-	x.list(n)
+	x.register(n)
 	for _, g := range d.Guards {
 		x.guards[g] = true
 	}
 }
 
-// list makes the door known where it minds packets.
-func (x *index) list(d *door) {
+// register makes the door known where it minds packets.
+func (x *index) register(d *door) {
 	for i, k := range d.Sequence {
-		x.listen(d, k, i == 0 || d.Listen)
+		x.registerKnock(d, k, i == 0 || d.Listen)
 	}
 	alive := d.live
 	d.live = 0
@@ -132,21 +132,21 @@ func (x *index) list(d *door) {
 	}
 }
 
-// relist lists all doors anew, since the sequences of some are others now.
-func (x *index) relist() {
+// registerAll lists all doors anew, since the sequences of some are others now.
+func (x *index) registerAll() {
 	x.ports, x.strict = make(map[packet.Port]*portDoors), nil
 	for _, g := range x.groups {
 		*g = group{id: g.id, order: g.order}
 	}
 	for _, d := range x.doors {
 		d.inactivePorts = nil
-		x.list(d)
+		x.register(d)
 	}
 	x.deactivateIdle()
 }
 
-// renew gives a door another id, so that the attempts in it are void.
-func (x *index) renew(d *door) {
+// renewID gives a door another id, so that the attempts in it are void.
+func (x *index) renewID(d *door) {
 	d.countLive(-d.live)
 	delete(x.byID, d.id)
 	d.id = x.newID()
@@ -156,22 +156,22 @@ func (x *index) renew(d *door) {
 	x.byID[d.id] = d
 }
 
-// listen makes the door known at the port of one of its knocks.
-func (x *index) listen(d *door, k Knock, begins bool) {
+// registerKnock makes the door known at the port of one of its knocks.
+func (x *index) registerKnock(d *door, k Knock, begins bool) {
 	here := x.ports[k.Port]
 	if here == nil {
 		here = &portDoors{}
 		x.ports[k.Port] = here
 	}
 	if d.Target.IsValid() {
-		here = here.aim(d.Target)
+		here = here.forTarget(d.Target)
 	}
 	if !slices.Contains(here.tests, k.Flags) {
 		here.tests = append(here.tests, k.Flags)
 	}
 	switch {
 	case d.group != nil:
-		d.group.listen(here, d, k, begins)
+		d.group.registerKnock(here, d, k, begins)
 	case slices.Contains(here.first, d):
 	case begins:
 		here.first = append(here.first, d)
@@ -180,15 +180,15 @@ func (x *index) listen(d *door, k Knock, begins bool) {
 	}
 }
 
-// aim returns the doors with this target.
-func (h *portDoors) aim(target netip.Addr) *portDoors {
-	if h.aimed == nil {
-		h.aimed = make(map[netip.Addr]*portDoors)
+// forTarget returns the doors with this target.
+func (h *portDoors) forTarget(target netip.Addr) *portDoors {
+	if h.byTarget == nil {
+		h.byTarget = make(map[netip.Addr]*portDoors)
 	}
-	if h.aimed[target] == nil {
-		h.aimed[target] = &portDoors{}
+	if h.byTarget[target] == nil {
+		h.byTarget[target] = &portDoors{}
 	}
-	return h.aimed[target]
+	return h.byTarget[target]
 }
 
 func (x *index) newID() uint32 {

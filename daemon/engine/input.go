@@ -55,7 +55,7 @@ func (e *Engine) Swap(now time.Time, set *Set) []Event {
 // follow it; the engine takes back those that came before.
 func (e *Engine) Result(now time.Time, id uint64, err error) []Event {
 	e.beginInput(now)
-	e.result(id, err)
+	e.handleResult(id, err)
 	e.runCloseHandlers()
 	return e.events
 }
@@ -101,7 +101,7 @@ func (e *Engine) Revoke(now time.Time, source netip.Prefix, port packet.Port) []
 func (e *Engine) Restore(now time.Time, records []Record) []Event {
 	e.beginInput(now)
 	for _, r := range records {
-		e.restore(r)
+		e.restoreRecord(r)
 	}
 	e.nextSequences(netip.Prefix{})
 	e.runCloseHandlers()
@@ -173,9 +173,9 @@ func (e *Engine) beginInput(now time.Time) {
 	e.now = until
 }
 
-// restore makes a grant live again, also beyond the bound: what was given must
+// restoreRecord makes a grant live again, also beyond the bound: what was given must
 // end, and what is owed be undone. Restart or not, it ends when it was to end.
-func (e *Engine) restore(r Record) {
+func (e *Engine) restoreRecord(r Record) {
 	switch g := r.Grant; {
 	case r.Store != nil:
 		e.store.put(r.Script, r.Source, *r.Store)

@@ -9,7 +9,7 @@ import (
 )
 
 func TestElementsAreWhatTheKernelMustHold(t *testing.T) {
-	wide := func(bits int, ttl time.Duration) does {
+	wide := func(bits int, ttl time.Duration) handlerFunc {
 		return always(Allow{Ports: ports(t, "tcp/22"), Bits4: bits, TTL: ttl})
 	}
 	w := newWorld(t,
@@ -18,7 +18,7 @@ func TestElementsAreWhatTheKernelMustHold(t *testing.T) {
 		scripted(aDoor(t, "b", "udp/502"), HookOpen, wide(16, 10*time.Minute)),
 		scripted(aDoor(t, "c", "udp/503"), HookOpen, always(mount)))
 	w.knock(alice, "udp/500", "udp/501", "udp/502", "udp/503")
-	w.see(w.e.Grant(w.now, netip.MustParsePrefix("203.0.113.9/32"), ports(t, "tcp/22")[0], time.Hour))
+	w.record(w.e.Grant(w.now, netip.MustParsePrefix("203.0.113.9/32"), ports(t, "tcp/22")[0], time.Hour))
 	ssh := ports(t, "tcp/22")[0]
 	want := []Element{
 		{Source: netip.MustParsePrefix("203.0.113.9/32"), Port: ssh, Until: monday.Add(time.Hour), Grant: 5},

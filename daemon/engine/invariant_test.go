@@ -273,7 +273,7 @@ func (c *chaos) newSet() input {
 }
 
 func (c *chaos) engineSet() *Set {
-	return &Set{Doors: slices.Clone(c.set), Timers: []Timer{{Script: "s.lua", Name: "later", Handler: does(c.handle)}}}
+	return &Set{Doors: slices.Clone(c.set), Timers: []Timer{{Script: "s.lua", Name: "later", Handler: handlerFunc(c.handle)}}}
 }
 
 func (c *chaos) newDoor() *Door {
@@ -462,7 +462,7 @@ func (c *chaos) checkDoors() {
 	}
 	for port, here := range c.e.index.ports {
 		all := []*portDoors{here}
-		if other := here.aimed[virtual]; other != nil {
+		if other := here.byTarget[virtual]; other != nil {
 			all = append(all, other)
 		}
 		for _, here := range all {
@@ -503,7 +503,7 @@ func (c *chaos) checkOneTime(d *door) {
 func (c *chaos) at(d *door, port packet.Port) *portDoors {
 	here := c.e.index.ports[port]
 	if d.Target.IsValid() {
-		here = here.aimed[d.Target]
+		here = here.byTarget[d.Target]
 	}
 	return here
 }
@@ -655,8 +655,8 @@ func (c *chaos) checkBounds() {
 	if len(e.store.values) > e.cfg.Grants {
 		c.errorf("%d values in a store for %d", len(e.store.values), e.cfg.Grants)
 	}
-	if len(e.closings) > 0 || e.packet != nil {
-		c.errorf("%d closings are left, and the packet %v", len(e.closings), e.packet)
+	if len(e.pendingCloses) > 0 || e.packet != nil {
+		c.errorf("%d closings are left, and the packet %v", len(e.pendingCloses), e.packet)
 	}
 	for id, p := range e.batches.byID {
 		if p.batch.entries[p.index].event.ID != id {

@@ -32,11 +32,11 @@ func newLimits(capacity int) *limits {
 	return &limits{capacity: capacity, buckets: make(map[limitKey]bucket)}
 }
 
-// take asks for one completion. told is true for the first refusal of a run.
+// allow asks for one completion. told is true for the first refusal of a run.
 //
 // Sources that find no room of their own share one allowance: a flood of sources
 // cannot shut out those who came before it, and cannot open more doors either.
-func (l *limits) take(d *Door, source netip.Addr, now int64) (ok, told bool) {
+func (l *limits) allow(d *Door, source netip.Addr, now int64) (ok, told bool) {
 	if d.Limit == nil {
 		return true, false
 	}

@@ -39,8 +39,8 @@ func (e *Engine) gather(p *packet.Packet, here *portDoors) bool {
 		return false
 	}
 	counted := e.ours && e.gatherAt(here, p)
-	if here.aimed != nil && here.aimed[p.Dest] != nil {
-		counted = e.gatherAt(here.aimed[p.Dest], p) || counted
+	if here.byTarget != nil && here.byTarget[p.Dest] != nil {
+		counted = e.gatherAt(here.byTarget[p.Dest], p) || counted
 		slices.SortFunc(e.gathered, func(a, b *groupPort) int { return a.order - b.order })
 	}
 	return counted
@@ -98,7 +98,7 @@ func (e *Engine) disturbs(d *door, p *packet.Packet) bool {
 func (e *Engine) lookUp(d *door, key attemptKey) int32 {
 	slot := e.attempts.find(key)
 	if slot != 0 && e.expired(slot, d) {
-		e.forget(slot, d)
+		e.dropFirstStage(slot, d)
 		return 0
 	}
 	return slot

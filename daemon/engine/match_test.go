@@ -19,9 +19,9 @@ func classic(t testing.TB) *Door {
 func TestTheSequenceOpens(t *testing.T) {
 	w := newWorld(t, classic(t))
 	w.knock(alice, "tcp/7000")
-	w.later(time.Second)
+	w.advance(time.Second)
 	w.knock(alice, "udp/8000")
-	w.later(time.Second)
+	w.advance(time.Second)
 	w.knock(alice, "tcp/9000")
 	w.tick(time.Minute)
 	w.want(
@@ -100,7 +100,7 @@ func TestTimeouts(t *testing.T) {
 	t.Log("# a knock at exactly the limit is too late")
 	w := newWorld(t, classic(t))
 	w.knock(alice, "tcp/7000", "udp/8000")
-	w.later(10 * time.Second)
+	w.advance(10 * time.Second)
 	w.knock(alice, "tcp/9000")
 	w.want("0s stage ssh 203.0.113.9 1/3", "0s stage ssh 203.0.113.9 2/3", "10s miss ssh 203.0.113.9 2/3 total_timeout")
 
@@ -109,14 +109,14 @@ func TestTimeouts(t *testing.T) {
 	d.StepTimeout = 3 * time.Second
 	w = newWorld(t, d)
 	w.knock(alice, "tcp/7000")
-	w.later(2 * time.Second)
+	w.advance(2 * time.Second)
 	w.knock(alice, "udp/8000")
 	w.tick(time.Minute)
 	w.want("0s stage ssh 203.0.113.9 1/3", "2s stage ssh 203.0.113.9 2/3", "5s miss ssh 203.0.113.9 2/3 step_timeout")
 
 	t.Log("# a first knock that nothing follows is counted, not told")
 	w.knock(bob, "tcp/7000")
-	w.later(time.Minute)
+	w.advance(time.Minute)
 	w.knock(bob, "udp/8000")
 	w.want("1m2s stage ssh 203.0.113.77 1/3")
 	if n := w.e.Counts().Misses; n != 2 {
@@ -126,9 +126,9 @@ func TestTimeouts(t *testing.T) {
 	t.Log("# repeating the first knock restarts the clock")
 	w = newWorld(t, classic(t))
 	w.knock(alice, "tcp/7000")
-	w.later(9 * time.Second)
+	w.advance(9 * time.Second)
 	w.knock(alice, "tcp/7000")
-	w.later(9 * time.Second)
+	w.advance(9 * time.Second)
 	w.knock(alice, "udp/8000", "tcp/9000")
 	w.want("0s stage ssh 203.0.113.9 1/3", "18s stage ssh 203.0.113.9 2/3", "18s stage ssh 203.0.113.9 3/3",
 		"18s open ssh 203.0.113.9", "18s effect ssh 203.0.113.9 allow #1 tcp/22 30s")
@@ -145,9 +145,9 @@ func TestFallBackToAShorterRun(t *testing.T) {
 	t.Log("# when the longer run expires, the shorter one is judged by its own first knock")
 	w = newWorld(t, aDoor(t, "d", "tcp/1", "tcp/2", "tcp/1", "tcp/3"))
 	w.knock(alice, "tcp/1")
-	w.later(6 * time.Second)
+	w.advance(6 * time.Second)
 	w.knock(alice, "tcp/2", "tcp/1")
-	w.later(6 * time.Second)
+	w.advance(6 * time.Second)
 	w.knock(alice, "tcp/2", "tcp/1", "tcp/3")
 	w.want("0s stage d 203.0.113.9 1/4", "6s stage d 203.0.113.9 2/4", "6s stage d 203.0.113.9 3/4",
 		"10s miss d 203.0.113.9 3/4 total_timeout", "10s stage d 203.0.113.9 1/4",
@@ -159,17 +159,17 @@ func TestRetransmitsAreNoKnocks(t *testing.T) {
 	d.Duplicates = DuplicatesWrong
 	w := newWorld(t, d)
 	first := w.packet(alice, "tcp/7000")
-	w.see(w.e.Packet(&first))
+	w.record(w.e.Packet(&first))
 	w.knock(alice, "udp/8000")
 	again := first
 	again.Time, again.Number = w.now.Add(time.Second), 99
-	w.see(w.e.Packet(&again))
-	w.later(2 * time.Second)
+	w.record(w.e.Packet(&again))
+	w.advance(2 * time.Second)
 	w.knock(alice, "tcp/9000")
 
 	t.Log("# nor after the attempt is over")
 	again.Time = w.now
-	w.see(w.e.Packet(&again))
+	w.record(w.e.Packet(&again))
 	w.want("0s stage ssh 203.0.113.9 1/3", "0s stage ssh 203.0.113.9 2/3", "2s stage ssh 203.0.113.9 3/3",
 		"2s open ssh 203.0.113.9", "2s effect ssh 203.0.113.9 allow #1 tcp/22 30s")
 	if n := w.e.Counts().Dropped[packet.Retransmit]; n != 2 {
@@ -180,14 +180,14 @@ func TestRetransmitsAreNoKnocks(t *testing.T) {
 func TestAFloodMakesNoAttemptForgetItsRetransmits(t *testing.T) {
 	w := newWorld(t, classic(t))
 	first := w.packet(alice, "tcp/7000")
-	w.see(w.e.Packet(&first))
+	w.record(w.e.Packet(&first))
 	w.knock(alice, "udp/8000")
 	for range 1 << 17 {
 		p := w.packet(bob, "tcp/9000")
 		p.Sequence = uint32(w.sent)
 		w.e.Packet(&p)
 	}
-	w.see(w.e.Packet(&first))
+	w.record(w.e.Packet(&first))
 	w.knock(alice, "tcp/9000")
 	w.want("0s stage ssh 203.0.113.9 1/3", "0s stage ssh 203.0.113.9 2/3", "0s stage ssh 203.0.113.9 3/3",
 		"0s open ssh 203.0.113.9", "0s effect ssh 203.0.113.9 allow #1 tcp/22 30s")
@@ -199,8 +199,8 @@ func TestFlags(t *testing.T) {
 	ack.Flags = packet.ACK
 	synack := w.packet(alice, "tcp/7000")
 	synack.Flags = packet.SYN | packet.ACK
-	w.see(w.e.Packet(&ack))
-	w.see(w.e.Packet(&synack))
+	w.record(w.e.Packet(&ack))
+	w.record(w.e.Packet(&synack))
 	w.want()
 	if n := w.e.Counts().Dropped[packet.NotWatched]; n != 2 {
 		t.Errorf("%d not watched, want 2", n)
@@ -212,7 +212,7 @@ func TestFlags(t *testing.T) {
 	w = newWorld(t, d)
 	fin := w.packet(alice, "tcp/7000")
 	fin.Flags = packet.FIN | packet.ACK
-	w.see(w.e.Packet(&fin))
+	w.record(w.e.Packet(&fin))
 	w.want("0s stage ssh 203.0.113.9 1/3")
 }
 
@@ -222,7 +222,7 @@ func TestOneKnockOpens(t *testing.T) {
 	w := newWorld(t, d)
 	w.knock(alice, "udp/500")
 	w.knock(bob, "udp/500", "udp/500", "udp/500")
-	w.later(30 * time.Second)
+	w.advance(30 * time.Second)
 	w.knock(bob, "udp/500")
 	w.want(
 		"0s stage bell 203.0.113.9 1/1", "0s open bell 203.0.113.9", "0s effect bell 203.0.113.9 allow #1 tcp/22 30s",
@@ -240,7 +240,7 @@ func TestOneKnockOpens(t *testing.T) {
 func TestTheClockNeverGoesBack(t *testing.T) {
 	w := newWorld(t, classic(t))
 	w.knock(alice, "tcp/7000")
-	w.later(-time.Hour)
+	w.advance(-time.Hour)
 	w.knock(alice, "udp/8000")
 	w.want("0s stage ssh 203.0.113.9 1/3", "0s stage ssh 203.0.113.9 2/3")
 	if n := w.e.Counts().Clamped; n != 1 {

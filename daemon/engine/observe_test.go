@@ -51,14 +51,14 @@ func TestAnObservedDoorEndsNothingReal(t *testing.T) {
 	dry.Observe = true
 	w := newWorld(t, real, dry)
 	later := []Timer{{Script: dry.Script, Name: "later", Handler: always(mount)}}
-	w.see(w.e.Swap(w.now, &Set{Doors: []*Door{real, dry}, Timers: later}))
+	w.record(w.e.Swap(w.now, &Set{Doors: []*Door{real, dry}, Timers: later}))
 	w.knock(alice, "udp/600", "udp/500")
 	if !w.e.grants.reaches(netip.MustParseAddr(alice), ports(t, "tcp/22")[0]) {
 		t.Error("an observed door has ended a real grant")
 	}
 
 	t.Log("# the door goes before its delayed work is due")
-	w.see(w.e.Swap(w.now, &Set{Doors: []*Door{real}, Timers: later}))
+	w.record(w.e.Swap(w.now, &Set{Doors: []*Door{real}, Timers: later}))
 	w.got = nil
 	w.tick(2 * time.Minute)
 	for _, e := range w.got {

@@ -43,7 +43,7 @@ func (w *world) answer(effect Effect, err error) {
 		if w.got[i].Effect == effect && w.got[i].ID != 0 {
 			id := w.got[i].ID
 			w.got = nil
-			w.see(w.e.Result(w.now, id, err))
+			w.record(w.e.Result(w.now, id, err))
 			return
 		}
 	}
@@ -108,12 +108,12 @@ func TestWhatIsUsedIsWrittenDownAndThenMarked(t *testing.T) {
 	}
 	w.answer(EffectConsume, nil)
 	w.want("0s effect v 203.0.113.9 comment out 501")
-	w.see(w.e.Result(w.now, allow.ID, nil))
+	w.record(w.e.Result(w.now, allow.ID, nil))
 	w.want()
 	if n := w.e.Unanswered(); n != 1 {
 		t.Errorf("%d effects are awaited", n)
 	}
-	w.see(w.e.Result(w.now, allow.ID+1, nil))
+	w.record(w.e.Result(w.now, allow.ID+1, nil))
 	w.wantSpent("marked 501")
 	if w.e.Unanswered() != 0 || len(w.e.oneTime.pending) != 0 || w.e.OneTimeChanges() != 2 {
 		t.Errorf("%d awaited, owed %v, %d spends", w.e.Unanswered(), w.e.oneTime.pending, w.e.OneTimeChanges())
@@ -141,7 +141,7 @@ func TestAMarkThatFailsIsToldAndStaysOwed(t *testing.T) {
 	w.answer(EffectCommentOut, errNo)
 	w.want("0s failed v 203.0.113.9 comment out (exit status 1)")
 	t.Log("# a reload finds the line in the file, and it stays used")
-	w.see(w.e.Swap(w.now, &Set{Doors: []*Door{d}}))
+	w.record(w.e.Swap(w.now, &Set{Doors: []*Door{d}}))
 	if w.opens(alice, "501") || !w.opens(alice, "502") {
 		t.Error("a reload brought the sequence back")
 	}
@@ -192,7 +192,7 @@ func TestTwoDoorsOfOneFileShareIt(t *testing.T) {
 	w.want("0s stage a 203.0.113.9 3/3", "0s effect a 203.0.113.9 consume 501,502,503", "0s open a 203.0.113.9",
 		"0s effect a 203.0.113.9 allow #1 tcp/22 30s", "0s miss b 203.0.113.9 2/3 used")
 	for id := uint64(1); w.e.Unanswered() > 0; id++ {
-		w.see(w.e.Result(w.now, id, nil))
+		w.record(w.e.Result(w.now, id, nil))
 	}
 	w.wantSpent("marked 501,502,503")
 	if w.opens(bob, "501,502,503") || !w.opens(bob, "511,512") || w.opens(bob, "511,512") {
@@ -220,9 +220,9 @@ func TestALineThatIsThereTwiceIsUsedTwice(t *testing.T) {
 	w.knock(alice, "udp/501")
 	w.answer(EffectConsume, nil)
 	t.Log("# a reload before it is marked, and one after")
-	w.see(w.e.Swap(w.now, &Set{Doors: []*Door{d}}))
+	w.record(w.e.Swap(w.now, &Set{Doors: []*Door{d}}))
 	w.answer(EffectCommentOut, nil)
-	w.see(w.e.Swap(w.now, &Set{Doors: []*Door{vault(t, "v", "tcp/22", "501", "502")}}))
+	w.record(w.e.Swap(w.now, &Set{Doors: []*Door{vault(t, "v", "tcp/22", "501", "502")}}))
 	if !w.opens(alice, "501") || w.opens(alice, "501") || !w.opens(alice, "502") {
 		t.Error("the line was not used twice, or once more")
 	}
@@ -233,7 +233,7 @@ func TestADoorThatAppearsLater(t *testing.T) {
 	w.knock(alice, "udp/501")
 	late := vault(t, "late", "tcp/80", "501", "502", "503")
 	t.Log("# its file was read before the line was marked")
-	w.see(w.e.Swap(w.now, &Set{Doors: []*Door{late}}))
+	w.record(w.e.Swap(w.now, &Set{Doors: []*Door{late}}))
 	if w.opens(alice, "501") || !w.opens(alice, "502") {
 		t.Error("a line that another door used opens it")
 	}
@@ -247,11 +247,11 @@ func TestAfterARestartWhatIsOwedIsMarked(t *testing.T) {
 		records := []Record{{Consumed: &Consumed{once, "501"}}, {Consumed: &Consumed{"/gone", "9"}}, {Consumed: &Consumed{once, "7"}, Ended: true}}
 		want := []string{"0s effect v invalid IP comment out 501", "0s effect  invalid IP comment out 9"}
 		if doorsFirst {
-			w.see(w.e.Swap(w.now, set))
-			w.see(w.e.Restore(w.now, records))
+			w.record(w.e.Swap(w.now, set))
+			w.record(w.e.Restore(w.now, records))
 		} else {
-			w.see(w.e.Restore(w.now, records))
-			w.see(w.e.Swap(w.now, set))
+			w.record(w.e.Restore(w.now, records))
+			w.record(w.e.Swap(w.now, set))
 			want[0] = "0s effect  invalid IP comment out 501"
 		}
 		ids := []uint64{w.got[0].ID, w.got[1].ID}
@@ -260,7 +260,7 @@ func TestAfterARestartWhatIsOwedIsMarked(t *testing.T) {
 			t.Error("what was used before opens again, or more than that is lost")
 		}
 		for _, id := range ids {
-			w.see(w.e.Result(w.now, id, nil))
+			w.record(w.e.Result(w.now, id, nil))
 		}
 		w.wantSpent("marked 501", "marked 9")
 		if w.e.HasPendingUndo() {
@@ -273,7 +273,7 @@ func TestAnAttemptMeetsARestoredUse(t *testing.T) {
 	w := newWorld(t, vault(t, "v", "tcp/22", "501,502,503"))
 	w.knock(alice, "udp/501", "udp/502")
 	w.got = nil
-	w.see(w.e.Restore(w.now, []Record{{Consumed: &Consumed{once, "501,502,503"}}}))
+	w.record(w.e.Restore(w.now, []Record{{Consumed: &Consumed{once, "501,502,503"}}}))
 	w.want("0s effect v invalid IP comment out 501,502,503", "0s miss v 203.0.113.9 2/3 used",
 		"0s effect v invalid IP log (/etc/sesame/once has no sequence left, so door v cannot be opened: write new ones into it)")
 }
@@ -286,18 +286,18 @@ func TestAnObservedDoorMarksNothing(t *testing.T) {
 	w.wantSpent("used 501")
 	w.want("0s stage dry 203.0.113.9 1/1", "0s open dry 203.0.113.9", "0s effect dry 203.0.113.9 allow #1 tcp/22 30s",
 		"0s stage wet 203.0.113.9 1/1", "0s effect wet 203.0.113.9 consume 501", "0s open wet 203.0.113.9", "0s effect wet 203.0.113.9 allow #2 tcp/80 30s")
-	w.see(w.e.Swap(w.now, &Set{Doors: []*Door{dry}}))
+	w.record(w.e.Swap(w.now, &Set{Doors: []*Door{dry}}))
 	w.knock(alice, "udp/501", "udp/502")
 	w.want("0s stage dry 203.0.113.9 1/1", "0s open dry 203.0.113.9", "0s effect dry 203.0.113.9 allow #1 tcp/22 30s",
 		"0s effect dry 203.0.113.9 log (/etc/sesame/once has no sequence left, so door dry cannot be opened: write new ones into it)")
 	t.Log("# in memory it goes on, until the door is in earnest")
 	same := *dry
-	w.see(w.e.Swap(w.now, &Set{Doors: []*Door{&same}}))
+	w.record(w.e.Swap(w.now, &Set{Doors: []*Door{&same}}))
 	if w.opens(alice, "502") {
 		t.Error("a reload brings back what was observed")
 	}
 	same.Observe = false
-	w.see(w.e.Swap(w.now, &Set{Doors: []*Door{&same}}))
+	w.record(w.e.Swap(w.now, &Set{Doors: []*Door{&same}}))
 	if w.opens(alice, "501") || !w.opens(alice, "502") {
 		t.Error("the file does not decide what is in earnest")
 	}
@@ -309,12 +309,12 @@ func TestASequenceOfNoFile(t *testing.T) {
 	w.knock(alice, "udp/500")
 	w.wantSpent()
 	w.want("0s stage v 203.0.113.9 1/1", "0s open v 203.0.113.9", "0s effect v 203.0.113.9 allow #1 tcp/22 30s")
-	w.see(w.e.Swap(w.now, &Set{Doors: []*Door{d}}))
+	w.record(w.e.Swap(w.now, &Set{Doors: []*Door{d}}))
 	if w.opens(alice, "500") || !w.opens(alice, "501") {
 		t.Error("a reload brings it back")
 	}
 	t.Log("# another in its place is new")
-	w.see(w.e.Swap(w.now, &Set{Doors: []*Door{vault(t, "v", "tcp/22", "[499]", "501")}}))
+	w.record(w.e.Swap(w.now, &Set{Doors: []*Door{vault(t, "v", "tcp/22", "[499]", "501")}}))
 	if !w.opens(alice, "499") {
 		t.Error("it is not")
 	}
@@ -340,7 +340,7 @@ func TestWhatIsUsedStaysUsedWhenTheRestIsRefused(t *testing.T) {
 	t.Log("# the runner has no room for the allow, and says so first")
 	w.answer(EffectAllow, errNo)
 	w.want("0s failed v 203.0.113.9 allow #1 tcp/22 (exit status 1)", "0s close v 203.0.113.9 #1 tcp/22 failed")
-	w.see(w.e.Result(w.now, spend, nil))
+	w.record(w.e.Result(w.now, spend, nil))
 	w.want("0s effect v 203.0.113.9 comment out 501")
 }
 
@@ -348,7 +348,7 @@ func TestAStateHoldsWhatWasUsed(t *testing.T) {
 	set := &Set{Doors: []*Door{vault(t, "v", "tcp/22", "[500]", "501", "502", "503"), vault(t, "dry", "tcp/80", "501", "502")}}
 	set.Doors[1].Observe = true
 	w := newWorld(t)
-	w.see(w.e.Swap(w.now, set))
+	w.record(w.e.Swap(w.now, set))
 	w.knock(alice, "udp/500", "udp/501")
 	spend := w.got[len(w.got)-2]
 	for _, event := range w.got {
@@ -361,9 +361,9 @@ func TestAStateHoldsWhatWasUsed(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.got = nil
-	w.see(w.e.Result(w.now, spend.ID, nil))
+	w.record(w.e.Result(w.now, spend.ID, nil))
 	w.want("0s effect v 203.0.113.9 comment out 501")
-	w.see(w.e.Swap(w.now, set))
+	w.record(w.e.Swap(w.now, set))
 	if w.opens(alice, "500") || w.opens(alice, "501") || !w.opens(alice, "502") {
 		t.Error("the state forgets what was used")
 	}
@@ -389,13 +389,13 @@ func TestAnyStatus(t *testing.T) {
 	ran := &CommandError{Status: 3, Text: "exit status 3"}
 	w := newWorld(t, scripted(guarding(t, aDoor(t, "a", "udp/501"), "tcp/22"), HookOpen, always(Allow{}, start, Allow{Ports: ports(t, "tcp/80")})))
 	w.knock(alice, "udp/501")
-	ids := w.ids()
-	w.see(w.e.Result(w.now, ids[0], nil))
-	w.see(w.e.Result(w.now, ids[1], ran))
+	ids := w.takeAwaited()
+	w.record(w.e.Result(w.now, ids[0], nil))
+	w.record(w.e.Result(w.now, ids[1], ran))
 	if failed := w.got[0]; !failed.Ran || failed.Status != 3 {
 		t.Errorf("told %+v", failed)
 	}
-	w.see(w.e.Result(w.now, ids[2], nil))
+	w.record(w.e.Result(w.now, ids[2], nil))
 	w.want("0s failed a 203.0.113.9 exec #2 (exit status 3)")
 	w.tick(time.Minute)
 	undo := w.got[len(w.got)-1]
@@ -404,7 +404,7 @@ func TestAnyStatus(t *testing.T) {
 	}
 	w.got = nil
 	t.Log("# an undo too, which is not owed then")
-	w.see(w.e.Result(w.now, undo.ID, ran))
+	w.record(w.e.Result(w.now, undo.ID, ran))
 	if r := w.got[1].Persist; r == nil || !r.Ended || r.Grant.ID != 2 {
 		t.Errorf("after the undo: %s", brief(w.got[1]))
 	}
@@ -412,9 +412,9 @@ func TestAnyStatus(t *testing.T) {
 
 	t.Log("# one that did not run fails as ever")
 	w.knock(alice, "udp/501")
-	ids = w.ids()
-	w.see(w.e.Result(w.now, ids[0], nil))
-	w.see(w.e.Result(w.now, ids[1], errNo))
+	ids = w.takeAwaited()
+	w.record(w.e.Result(w.now, ids[0], nil))
+	w.record(w.e.Result(w.now, ids[1], errNo))
 	w.want("1m0s failed a 203.0.113.9 exec #5 (exit status 1)", "1m0s close a 203.0.113.9 #5 failed",
 		"1m0s close a 203.0.113.9 #6 tcp/80 failed", "1m0s close a 203.0.113.9 #4 tcp/22 failed")
 
@@ -423,7 +423,7 @@ func TestAnyStatus(t *testing.T) {
 	strict.AnyStatus = false
 	w = newWorld(t, scripted(aDoor(t, "a", "udp/501"), HookOpen, always(strict)))
 	w.knock(alice, "udp/501")
-	w.see(w.e.Result(w.now, w.ids()[0], &CommandError{Status: -1, Text: "killed"}))
+	w.record(w.e.Result(w.now, w.takeAwaited()[0], &CommandError{Status: -1, Text: "killed"}))
 	if failed := w.got[0]; !failed.Ran || failed.Status != -1 {
 		t.Errorf("told %+v", failed)
 	}

@@ -85,13 +85,13 @@ func (w *world) play(packets string) {
 			p.SourcePort, p.Sequence = segments[n-1].SourcePort, segments[n-1].Sequence
 		}
 		segments = append(segments, p)
-		w.see(w.e.Packet(&p))
+		w.record(w.e.Packet(&p))
 	}
 }
 
-// told returns what came out, one word an event: "A1" is a stage of A, "A!" that
+// summary returns what came out, one word an event: "A1" is a stage of A, "A!" that
 // it opened, "A-2:wrong_port" a miss at its second stage.
-func (w *world) told() string {
+func (w *world) summary() string {
 	words := []string{}
 	for _, event := range w.got {
 		switch event.Kind {
@@ -148,7 +148,7 @@ func TestThePolicyOfKnockd(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t, tt.doors...)
 			w.play(tt.packets)
-			if diff := cmp.Diff(tt.want, w.told()); diff != "" {
+			if diff := cmp.Diff(tt.want, w.summary()); diff != "" {
 				t.Error(diff)
 			}
 		})
@@ -193,9 +193,9 @@ func TestDoorsOfAGroup(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t, tt.doors...)
-			w.see(w.e.Local(w.now, []netip.Prefix{netip.MustParsePrefix("198.51.100.1/32")}))
+			w.record(w.e.Local(w.now, []netip.Prefix{netip.MustParsePrefix("198.51.100.1/32")}))
 			w.play(tt.packets)
-			if diff := cmp.Diff(tt.want, w.told()); diff != "" {
+			if diff := cmp.Diff(tt.want, w.summary()); diff != "" {
 				t.Error(diff)
 			}
 		})
@@ -209,13 +209,13 @@ func TestADoorWithATarget(t *testing.T) {
 	strict.Strict = true
 	here := aDoor(t, "h", "tcp/1", "tcp/2")
 	w := newWorld(t, d, strict, here)
-	w.see(w.e.Local(w.now, []netip.Prefix{netip.MustParsePrefix("198.51.100.1/32")}))
+	w.record(w.e.Local(w.now, []netip.Prefix{netip.MustParsePrefix("198.51.100.1/32")}))
 	w.play("1>192.0.2.7 1 2>192.0.2.7 2>192.0.2.8 2 2>192.0.2.9 3>192.0.2.7")
-	if got := w.told(); got != "d1 h1 d2 h2 h! d3 d!" {
+	if got := w.summary(); got != "d1 h1 d2 h2 h! d3 d!" {
 		t.Error(got)
 	}
 	w.play("1>192.0.2.8 2>192.0.2.8 9 9>192.0.2.7 9>192.0.2.8")
-	if got := w.told(); got != "s1 s2 s-2:wrong_port" {
+	if got := w.summary(); got != "s1 s2 s-2:wrong_port" {
 		t.Error(got)
 	}
 	if c := w.e.Counts(); c.Dropped[packet.NotLocal] != 1 || c.Knocks != 9 {
@@ -229,7 +229,7 @@ func TestAGroupIsReloaded(t *testing.T) {
 	a, b, c := knockdDoor(t, "A", "tcp/1", "tcp/2", "tcp/3"), knockdDoor(t, "B", "tcp/1", "tcp/2", "tcp/4"), knockdDoor(t, "C", "tcp/1", "tcp/5")
 	w := newWorld(t, a, b, c)
 	w.play("1 2 9~1")
-	w.told()
+	w.summary()
 	for _, tt := range []struct {
 		name string
 		now  []*Door
@@ -239,22 +239,22 @@ func TestAGroupIsReloaded(t *testing.T) {
 		{"as it was, with one more", []*Door{aDoor(t, "x", "udp/1"), knockdDoor(t, "N", "tcp/1", "tcp/7"), a, b, c}, ""},
 		{"one is changed, another goes", []*Door{a, within(knockdDoor(t, "B", "tcp/1", "tcp/2", "tcp/4"), time.Second)}, "B-2:reload"},
 	} {
-		w.see(w.e.Swap(w.now, &Set{Doors: tt.now}))
-		if got := w.told(); got != tt.want {
+		w.record(w.e.Swap(w.now, &Set{Doors: tt.now}))
+		if got := w.summary(); got != tt.want {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
 		}
 	}
 	w.play("3 9~2 9~3")
-	if got := w.told(); got != "A3 A! A2 A3 A!" {
+	if got := w.summary(); got != "A3 A! A2 A3 A!" {
 		t.Errorf("what was begun goes on as %q", got)
 	}
 	for _, other := range []*Door{inGroup(knockdDoor(t, "A", "tcp/1", "tcp/2", "tcp/3"), "l"), asking(knockdDoor(t, "A", "tcp/1", "tcp/2", "tcp/3"), SYN),
 		aimedAt(knockdDoor(t, "A", "tcp/1", "tcp/2", "tcp/3"), "198.51.100.1"), aDoor(t, "A", "tcp/1", "tcp/2", "tcp/3")} {
-		w.see(w.e.Swap(w.now, &Set{Doors: []*Door{a}}))
+		w.record(w.e.Swap(w.now, &Set{Doors: []*Door{a}}))
 		w.play("1 2")
-		w.told()
-		w.see(w.e.Swap(w.now, &Set{Doors: []*Door{other}}))
-		if got := w.told(); got != "A-2:reload" {
+		w.summary()
+		w.record(w.e.Swap(w.now, &Set{Doors: []*Door{other}}))
+		if got := w.summary(); got != "A-2:reload" {
 			t.Errorf("an attempt goes on in %+v: %q", other, got)
 		}
 	}
@@ -266,9 +266,9 @@ func TestAGroupActsInTheOrderOfItsDoors(t *testing.T) {
 	a, b := knockdDoor(t, "A", "tcp/1", "tcp/2", "tcp/3"), knockdDoor(t, "B", "tcp/1", "tcp/2", "tcp/4")
 	w := newWorld(t, a, b)
 	w.play("1")
-	w.see(w.e.Swap(w.now, &Set{Doors: []*Door{b, a}}))
+	w.record(w.e.Swap(w.now, &Set{Doors: []*Door{b, a}}))
 	w.play("2")
-	if got := w.told(); got != "A1 B1 B2 A2" {
+	if got := w.summary(); got != "A1 B1 B2 A2" {
 		t.Error(got)
 	}
 }
@@ -280,18 +280,18 @@ func TestAnAttemptOfAGroupKnowsItsRetransmits(t *testing.T) {
 	flood := func() {
 		for range 2 * maxSegments {
 			p := w.packet("198.51.100.99", "tcp/2")
-			w.see(w.e.Packet(&p))
+			w.record(w.e.Packet(&p))
 		}
 	}
 	first, second := w.packet("203.0.113.1", "tcp/1"), w.packet("203.0.113.1", "tcp/2")
 	for _, p := range []*packet.Packet{&first, &second} {
-		w.see(w.e.Packet(p))
+		w.record(w.e.Packet(p))
 		flood()
-		w.see(w.e.Packet(&first))
+		w.record(w.e.Packet(&first))
 	}
-	w.see(w.e.Packet(&second))
+	w.record(w.e.Packet(&second))
 	w.play("3")
-	if got := w.told(); got != "A1 A2 A3 A!" || w.e.Counts().Dropped[packet.Retransmit] != 0 {
+	if got := w.summary(); got != "A1 A2 A3 A!" || w.e.Counts().Dropped[packet.Retransmit] != 0 {
 		t.Errorf("%q; %d retransmits were known to the engine, so the test proves nothing", got, w.e.Counts().Dropped[packet.Retransmit])
 	}
 }
@@ -300,11 +300,11 @@ func TestAnAttemptOfAGroupKnowsItsRetransmits(t *testing.T) {
 // the others of its source stay.
 func TestAGroupAtTheBound(t *testing.T) {
 	w := &world{t: t, now: monday, e: New(Config{Attempts: 3}, monday)}
-	w.see(w.e.Swap(w.now, &Set{Doors: []*Door{knockdDoor(t, "A", "tcp/1", "tcp/2"), knockdDoor(t, "B", "tcp/1", "tcp/3"), knockdDoor(t, "C", "tcp/9", "tcp/3")}}))
+	w.record(w.e.Swap(w.now, &Set{Doors: []*Door{knockdDoor(t, "A", "tcp/1", "tcp/2"), knockdDoor(t, "B", "tcp/1", "tcp/3"), knockdDoor(t, "C", "tcp/9", "tcp/3")}}))
 	w.play("1~1 2~1")
-	w.told()
+	w.summary()
 	w.play("1~3 2~3")
-	if got := w.told(); got != "B2 B! B2 B!" {
+	if got := w.summary(); got != "B2 B! B2 B!" {
 		t.Errorf("%q: the oldest attempt is the first source's in A", got)
 	}
 	if n := w.e.Counts().Misses; n != 2 || w.e.Attempts() != 0 {

@@ -7,67 +7,67 @@ package engine
 // aim at another's identity, and among a quarter of a million the chance that a
 // new one is taken for one of them is below 1 in 10^13.
 type recent struct {
-	young, older []uint64 // open addressing, 0 is free; at most half full
+	newer, older []uint64 // open addressing, 0 is free; at most half full
 	count, half  int
 }
 
 // newRecent returns a memory of capacity identities, a power of two. It grows
 // as it is used, to 16 bytes for each.
 func newRecent(capacity int) *recent {
-	return &recent{young: make([]uint64, 16), older: make([]uint64, 16), half: capacity / 2}
+	return &recent{newer: make([]uint64, 16), older: make([]uint64, 16), half: capacity / 2}
 }
 
 // see remembers an identity by its hash, and reports whether it was known
 // already.
-func (r *recent) see(h uint64) bool {
+func (r *recent) add(h uint64) bool {
 	h |= 1
 	if _, known := probe(r.older, h); known {
 		return true
 	}
-	slot, known := probe(r.young, h)
+	slot, known := probe(r.newer, h)
 	if known {
 		return true
 	}
-	if 2*(r.count+1) > len(r.young) {
-		r.makeRoom()
-		slot, _ = probe(r.young, h)
+	if 2*(r.count+1) > len(r.newer) {
+		r.grow()
+		slot, _ = probe(r.newer, h)
 	}
-	r.young[slot] = h
+	r.newer[slot] = h
 	r.count++
 	return false
 }
 
-// knows reports whether an identity is remembered.
-func (r *recent) knows(h uint64) bool {
+// has reports whether an identity is remembered.
+func (r *recent) has(h uint64) bool {
 	h |= 1
 	_, old := probe(r.older, h)
-	_, young := probe(r.young, h)
+	_, young := probe(r.newer, h)
 	return old || young
 }
 
-// makeRoom lets the younger half grow while it may, and then change places.
-func (r *recent) makeRoom() {
+// grow lets the younger half grow while it may, and then change places.
+func (r *recent) grow() {
 	if r.count >= r.half {
-		r.turn()
+		r.swapHalves()
 		return
 	}
-	old := r.young
-	r.young = make([]uint64, 2*len(old))
+	old := r.newer
+	r.newer = make([]uint64, 2*len(old))
 	for _, h := range old {
 		if h != 0 {
-			slot, _ := probe(r.young, h)
-			r.young[slot] = h
+			slot, _ := probe(r.newer, h)
+			r.newer[slot] = h
 		}
 	}
 }
 
-// turn makes the younger half the older, and forgets that.
-func (r *recent) turn() {
-	r.young, r.older, r.count = r.older, r.young, 0
-	if len(r.young) < len(r.older) {
-		r.young = make([]uint64, len(r.older))
+// swapHalves makes the younger half the older, and forgets that.
+func (r *recent) swapHalves() {
+	r.newer, r.older, r.count = r.older, r.newer, 0
+	if len(r.newer) < len(r.older) {
+		r.newer = make([]uint64, len(r.older))
 	}
-	clear(r.young)
+	clear(r.newer)
 }
 
 // probe returns the slot where h is, or where it would go.

@@ -7,8 +7,8 @@ import (
 	"sesame/daemon/wire"
 )
 
-// result takes the runner's answer. An id that is not awaited changes nothing.
-func (e *Engine) result(id uint64, err error) {
+// handleResult takes the runner's answer. An id that is not awaited changes nothing.
+func (e *Engine) handleResult(id uint64, err error) {
 	found, ok := e.batches.byID[id]
 	if !ok {
 		return

@@ -295,12 +295,12 @@ func (e *Engine) resumeValues(s *State) error {
 // resume remembers what another memory did, in its halves.
 func (r *recent) resume(was RecentState) error {
 	for _, half := range [][]byte{was.Older, was.Young} {
-		r.turn()
+		r.swapHalves()
 		if len(half)%8 != 0 || len(half)/8 > r.half {
 			return fmt.Errorf("a memory of %d bytes: expected at most %d hashes of 8 bytes", len(half), r.half)
 		}
 		for ; len(half) > 0; half = half[8:] {
-			if r.see(binary.LittleEndian.Uint64(half)) {
+			if r.add(binary.LittleEndian.Uint64(half)) {
 				return errors.New("a memory that holds a packet twice")
 			}
 		}

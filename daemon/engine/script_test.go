@@ -10,11 +10,11 @@ import (
 	"sesame/daemon/packet"
 )
 
-// says is a condition with a fixed answer.
-type says Verdict
+// fixedCondition is a condition with a fixed answer.
+type fixedCondition Verdict
 
-func (s says) Check(*Call) (Verdict, error) { return Verdict(s), nil }
-func (s says) String() string               { return "says" }
+func (s fixedCondition) Check(*Call) (Verdict, error) { return Verdict(s), nil }
+func (s fixedCondition) String() string               { return "says" }
 
 func TestOrderAtCompletion(t *testing.T) {
 	var asked []CallKind
@@ -37,7 +37,7 @@ func TestOrderAtCompletion(t *testing.T) {
 
 func TestConditionsRefuse(t *testing.T) {
 	d := classic(t)
-	d.When = []Condition{says{OK: true}, says{Detail: "hours: never"}}
+	d.When = []Condition{fixedCondition{OK: true}, fixedCondition{Detail: "hours: never"}}
 	w := newWorld(t, d)
 	w.knock(alice, "tcp/7000", "udp/8000")
 	w.got = nil
@@ -46,7 +46,7 @@ func TestConditionsRefuse(t *testing.T) {
 }
 
 func TestAFaultNeverOpens(t *testing.T) {
-	replies := map[string]does{
+	replies := map[string]handlerFunc{
 		"an error":               func(*Call) (Decision, error) { return Decision{}, errors.New("boom") },
 		"with half its effects":  func(*Call) (Decision, error) { return Decision{Operations: []Operation{Allow{}}}, errors.New("boom") },
 		"a door that is not":     always(Allow{}, Close{"nowhere"}),
@@ -87,7 +87,7 @@ func TestAStageCanRefuse(t *testing.T) {
 }
 
 func TestARefusalCountsButGivesNothing(t *testing.T) {
-	refuse := func(operations ...Operation) does {
+	refuse := func(operations ...Operation) handlerFunc {
 		return func(*Call) (Decision, error) {
 			return Decision{Refused: true, Detail: "no", Operations: operations}, nil
 		}
@@ -134,7 +134,7 @@ func TestAListenerOpensOnlyWhenItChangesSomething(t *testing.T) {
 	for _, payload := range []string{"open", "no", "noise"} {
 		p := w.packet(alice, "udp/62201")
 		p.Payload = []byte(payload)
-		w.see(w.e.Packet(&p))
+		w.record(w.e.Packet(&p))
 	}
 	w.want("0s open beacon 203.0.113.9", "0s effect beacon 203.0.113.9 allow #1 tcp/22 30s",
 		"0s refuse beacon 203.0.113.9 when (bad magic)")
@@ -143,15 +143,15 @@ func TestAListenerOpensOnlyWhenItChangesSomething(t *testing.T) {
 func TestDelayedWorkSurvivesAReload(t *testing.T) {
 	door := scripted(aDoor(t, "a", "udp/501"), HookOpen, always(After{Delay: time.Minute, Name: "later", Value: "v"}))
 	timer := func(text string) Timer {
-		return Timer{Script: "a.lua", Name: "later", Handler: does(func(m *Call) (Decision, error) {
+		return Timer{Script: "a.lua", Name: "later", Handler: handlerFunc(func(m *Call) (Decision, error) {
 			return Decision{Operations: []Operation{Log{Text: text + " " + m.Value.(string)}}}, nil
 		})}
 	}
 	w := newWorld(t)
-	w.see(w.e.Swap(w.now, &Set{Doors: []*Door{door}, Timers: []Timer{timer("old")}}))
+	w.record(w.e.Swap(w.now, &Set{Doors: []*Door{door}, Timers: []Timer{timer("old")}}))
 	w.knock(alice, "udp/501")
 	w.got = nil
-	w.see(w.e.Swap(w.now, &Set{Doors: []*Door{door}, Timers: []Timer{timer("new")}}))
+	w.record(w.e.Swap(w.now, &Set{Doors: []*Door{door}, Timers: []Timer{timer("new")}}))
 	w.tick(time.Minute)
 	w.want("1m0s effect a 203.0.113.9 log (new v)")
 }
@@ -202,7 +202,7 @@ func TestTheStoreIsAppliedWholeAndBounded(t *testing.T) {
 	if get() != 2.0 {
 		t.Errorf("a failed reply stored %v", get())
 	}
-	w.later(time.Hour)
+	w.advance(time.Hour)
 	if get() != nil {
 		t.Errorf("an expired value is %v", get())
 	}
@@ -210,11 +210,11 @@ func TestTheStoreIsAppliedWholeAndBounded(t *testing.T) {
 	t.Log("# a full store refuses; values that expired make room")
 	w.e = New(Config{Grants: 1}, w.now)
 	fail = false
-	w.see(w.e.Swap(w.now, &Set{Doors: []*Door{d}}))
+	w.record(w.e.Swap(w.now, &Set{Doors: []*Door{d}}))
 	w.got = nil
 	w.knock(alice, "udp/501")
 	w.knock(bob, "udp/501")
-	w.later(2 * time.Hour)
+	w.advance(2 * time.Hour)
 	w.knock(bob, "udp/501")
 	kinds := []Kind{}
 	for _, event := range w.got {
@@ -252,7 +252,7 @@ func TestReload(t *testing.T) {
 	changed := aDoor(t, "b", "tcp/1", "tcp/2", "tcp/4")
 	same := classic(t)
 	same.TTL = time.Hour
-	w.see(w.e.Swap(w.now, &Set{Doors: []*Door{aDoor(t, "a", "tcp/5", "tcp/6"), changed, same}}))
+	w.record(w.e.Swap(w.now, &Set{Doors: []*Door{aDoor(t, "a", "tcp/5", "tcp/6"), changed, same}}))
 	w.knock(alice, "tcp/3", "tcp/9000")
 	w.knock(bob, "tcp/2")
 	w.want("0s miss b 203.0.113.9 2/3 reload",
@@ -265,7 +265,7 @@ func TestEndOfCapture(t *testing.T) {
 	w.knock(alice, "tcp/7000", "udp/8000")
 	w.knock("203.0.113.1", "tcp/7000")
 	w.got = nil
-	w.see(w.e.End(w.now, w.now))
+	w.record(w.e.End(w.now, w.now))
 	w.want("0s miss ssh 203.0.113.9 2/3 end_of_capture", "0s miss ssh 203.0.113.77 2/3 end_of_capture")
 	if n := w.e.Counts().Misses; n != 3 {
 		t.Errorf("%d misses, want 3", n)
@@ -295,10 +295,10 @@ func TestAnswersToOurOwnFlowsDisturbNoStrictDoor(t *testing.T) {
 	w.knock(alice, "tcp/7000", "udp/8000")
 	query := w.packet("198.51.100.1", "udp/53")
 	query.Dest = netip.MustParseAddr(alice)
-	w.see(w.e.Packet(&query))
+	w.record(w.e.Packet(&query))
 	answer := w.packet(alice, "udp/53")
 	answer.SourcePort, answer.Port.Number = 53, query.SourcePort
-	w.see(w.e.Packet(&answer))
+	w.record(w.e.Packet(&answer))
 	w.got = nil
 	w.knock(alice, "tcp/9000")
 	w.want("0s stage ssh 203.0.113.9 3/3", "0s open ssh 203.0.113.9", "0s effect ssh 203.0.113.9 allow #1 tcp/22 30s")

@@ -39,21 +39,21 @@ func (s secret) flow(source, dest netip.Addr, from, port uint16) uint64 {
 	return h.end()
 }
 
-// A mixture is the state of SipHash-1-3 (Aumasson and Bernstein, 2012). What is
+// A sipHash is the state of SipHash-1-3 (Aumasson and Bernstein, 2012). What is
 // hashed here has a fixed length, so the length is left out.
-type mixture struct{ a, b, c, d uint64 }
+type sipHash struct{ a, b, c, d uint64 }
 
-func (s secret) begin() mixture {
-	return mixture{s[0] ^ 0x736f6d6570736575, s[1] ^ 0x646f72616e646f6d, s[0] ^ 0x6c7967656e657261, s[1] ^ 0x7465646279746573}
+func (s secret) begin() sipHash {
+	return sipHash{s[0] ^ 0x736f6d6570736575, s[1] ^ 0x646f72616e646f6d, s[0] ^ 0x6c7967656e657261, s[1] ^ 0x7465646279746573}
 }
 
-func (m *mixture) add(word uint64) {
+func (m *sipHash) add(word uint64) {
 	m.d ^= word
 	m.round()
 	m.a ^= word
 }
 
-func (m *mixture) end() uint64 {
+func (m *sipHash) end() uint64 {
 	m.c ^= 0xff
 	m.round()
 	m.round()
@@ -61,7 +61,7 @@ func (m *mixture) end() uint64 {
 	return m.a ^ m.b ^ m.c ^ m.d
 }
 
-func (m *mixture) round() {
+func (m *sipHash) round() {
 	m.a += m.b
 	m.b = bits.RotateLeft64(m.b, 13) ^ m.a
 	m.a = bits.RotateLeft64(m.a, 32)

@@ -121,7 +121,7 @@ func instant(t time.Time) int64 {
 	return wire.Nanoseconds(t)
 }
 
-func (r *recent) state() RecentState { return RecentState{packHalf(r.young), packHalf(r.older)} }
+func (r *recent) state() RecentState { return RecentState{packHalf(r.newer), packHalf(r.older)} }
 
 func packHalf(half []uint64) []byte {
 	packed := make([]byte, 0, 8*len(half)/2)

@@ -28,26 +28,26 @@ var monday = time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC)
 
 func newWorld(t *testing.T, doors ...*Door) *world {
 	w := &world{t: t, now: monday, e: New(Config{}, monday)}
-	w.see(w.e.Swap(w.now, &Set{Doors: doors}))
+	w.record(w.e.Swap(w.now, &Set{Doors: doors}))
 	return w
 }
 
-func (w *world) see(events []Event) { w.got = append(w.got, slices.Clone(events)...) }
+func (w *world) record(events []Event) { w.got = append(w.got, slices.Clone(events)...) }
 
-// later lets time pass without a word to the engine.
-func (w *world) later(d time.Duration) { w.now = w.now.Add(d) }
+// advance lets time pass without a word to the engine.
+func (w *world) advance(d time.Duration) { w.now = w.now.Add(d) }
 
 // tick lets time pass and says so.
 func (w *world) tick(d time.Duration) {
-	w.later(d)
-	w.see(w.e.Tick(w.now))
+	w.advance(d)
+	w.record(w.e.Tick(w.now))
 }
 
 // knock sends one packet to each port, of a new connection each.
 func (w *world) knock(source string, ports ...string) {
 	for _, port := range ports {
 		p := w.packet(source, port)
-		w.see(w.e.Packet(&p))
+		w.record(w.e.Packet(&p))
 	}
 }
 
@@ -150,18 +150,18 @@ func guarding(t testing.TB, d *Door, names ...string) *Door {
 	return d
 }
 
-// does is a handler made of a Go function.
-type does func(*Call) (Decision, error)
+// handlerFunc is a handler made of a Go function.
+type handlerFunc func(*Call) (Decision, error)
 
-func (f does) Handle(m *Call) (Decision, error) { return f(m) }
+func (f handlerFunc) Handle(m *Call) (Decision, error) { return f(m) }
 
 // scripted gives the door a handler for the moments of hooks.
-func scripted(d *Door, hooks Hooks, f does) *Door {
+func scripted(d *Door, hooks Hooks, f handlerFunc) *Door {
 	d.Hooks, d.Handler = hooks, f
 	return d
 }
 
 // always answers with the same operations.
-func always(operations ...Operation) does {
+func always(operations ...Operation) handlerFunc {
 	return func(*Call) (Decision, error) { return Decision{Operations: operations}, nil }
 }
