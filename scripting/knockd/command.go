@@ -7,14 +7,15 @@ import (
 )
 
 const (
-	// placeholder is what a command has where the source belongs.
+	// placeholder stands in a command for the address of the source: knockd(1), Start_Command.
 	placeholder = "%IP%"
-	// commandLimit is how long a command may run. knockd waits for ever.
+	// commandLimit is how long a command may run. knockd has no limit; here a command that hangs
+	// would take one of the places for running commands for ever.
 	commandLimit = time.Minute
 )
 
-// A Run is a command of a door as a script declares it, with {source} for the
-// address. With whatever status it exits, it counts as done.
+// A Run is a command of a door as a script declares it, with {source} in the place of the address.
+// It counts as done whatever its exit status is, as in knockd.
 type Run struct {
 	Line    int // of the start command
 	Argv    []string
@@ -23,8 +24,8 @@ type Run struct {
 	Timeout time.Duration // of each
 }
 
-// Runs returns what a door runs: one for all addresses, one for each family, or
-// nothing.
+// Runs returns what a door runs: one Run for both address families, one for each, one for one of
+// them, or nothing.
 func (d *Door) Runs() []Run {
 	var runs []Run
 	for _, a := range d.actions() {
@@ -37,21 +38,21 @@ func (d *Door) Runs() []Run {
 	return runs
 }
 
-// shell returns what runs a command.
+// shell returns the argument list that runs a command as system(3) does, which knockd uses.
 func shell(command string) []string { return []string{"/bin/sh", "-c", command} }
 
-// template returns a command as an argument of sesame.command.
+// template returns a command as an argument of sesame.command, where braces are doubled.
 func template(command string) string {
 	return strings.NewReplacer("{", "{{", "}", "}}", placeholder, "{source}").Replace(command)
 }
 
-// wait returns how long it is from the start to the stop. The engine knows no
-// grant that ends at once.
+// wait returns the time from the start command to the stop command. It is at least a millisecond,
+// because the engine has no grant without a duration.
 func (d *Door) wait() time.Duration {
 	return max(time.Duration(d.CommandTimeout)*time.Second, time.Millisecond)
 }
 
-// A family is that of the address that knocked.
+// A family is the address family of the source.
 type family int
 
 const (
@@ -59,16 +60,16 @@ const (
 	ipv6
 )
 
-// An action is what knockd runs for a family, or for both.
+// An action is what knockd runs for one family or for both.
 type action struct {
 	families    []family
-	suffix      string // of the variable
+	suffix      string // of the variable in a script
 	line        int    // of the start command
 	start, stop string
 }
 
-// actions returns what a door runs: for both families the same, for each its own,
-// for one alone, or nothing.
+// actions returns what a door runs: the same for both families, another for each, for one alone, or
+// nothing.
 func (d *Door) actions() []action {
 	four, six := d.action(ipv4), d.action(ipv6)
 	if four.start == six.start && four.stop == six.stop {
@@ -79,8 +80,8 @@ func (d *Door) actions() []action {
 	return slices.DeleteFunc([]action{four, six}, func(a action) bool { return a.start == "" })
 }
 
-// action returns what a door runs for a family. A stop command is nothing without
-// a start command.
+// action returns what a door runs for a family. Without a start command knockd never runs the stop
+// command.
 func (d *Door) action(of family) action {
 	start, stop := d.commands(of)
 	if start.Text == "" {
@@ -89,7 +90,8 @@ func (d *Door) action(of family) action {
 	return action{families: []family{of}, line: start.Line, start: start.Text, stop: stop.Text}
 }
 
-// commands returns what knockd has for a family; a stop may be without start.
+// commands returns the commands that knockd has for a family. There may be a stop command alone.
+// For IPv6 knockd takes those for IPv4 where the file has no others (knockd(1), Start_Command_6).
 func (d *Door) commands(of family) (start, stop Command) {
 	start, stop = d.Start, d.Stop
 	if of == ipv6 && d.Start6 != nil {

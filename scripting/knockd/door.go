@@ -11,12 +11,12 @@ import (
 	"sesame/daemon/packet"
 )
 
-// EngineDoors returns the doors as the engine matches them, in their order and in
-// one group. Script is the path of the script that reads the file. A door whose
-// target is nowhere is left out: no packet concerns it.
+// EngineDoors returns the doors as the engine matches them. They are in the order of the file and
+// in one group, since the doors of a file share their packets. Script is the path of the script
+// that reads the file. Doors that are Unreachable are left out.
 //
-// oneTime reads a file of one-time sequences. Its path is absolute when f.Path is:
-// one that is not, in the file, is taken to be beside it.
+// oneTime reads a file of one-time sequences. Its path is that of [File.OneTimePath]. The errors of
+// all doors are joined, and then no doors are returned.
 func (f *File) EngineDoors(script string, oneTime func(path string) ([]byte, error)) ([]*engine.Door, error) {
 	var doors []*engine.Door
 	var problems []error
@@ -38,6 +38,8 @@ func (f *File) EngineDoors(script string, oneTime func(path string) ([]byte, err
 	return doors, nil
 }
 
+// engineDoor returns one door. With one-time sequences its Sequence is the first unused one, which
+// may be none: then the door cannot be opened until the file has new lines.
 func (f *File) engineDoor(d *Door, script string, oneTime func(path string) ([]byte, error)) (*engine.Door, error) {
 	door := &engine.Door{
 		Name: d.Name, Script: script, File: f.Path, Line: d.Line,
@@ -64,9 +66,10 @@ func (f *File) engineDoor(d *Door, script string, oneTime func(path string) ([]b
 	return door, nil
 }
 
-// OneTimePath returns where the one-time sequences of a door are, by the shortest
-// name: two doors that name one file must use each of its lines once between them.
-// It is absolute when f.Path is.
+// OneTimePath returns the path of the one-time sequences of a door. A relative path begins at the
+// directory of the knockd.conf; knockd's begins where knockd was started. The path is cleaned,
+// because two doors that name the same file share its lines and must get the same text. It is
+// absolute when f.Path is.
 func (f *File) OneTimePath(d *Door) string {
 	if filepath.IsAbs(d.OneTime) {
 		return filepath.Clean(d.OneTime)
@@ -74,6 +77,8 @@ func (f *File) OneTimePath(d *Door) string {
 	return filepath.Join(filepath.Dir(f.Path), d.OneTime)
 }
 
+// oneTime returns the unused sequences of a door: the one of the knockd.conf, which is in no line
+// of the file and so comes back at each start as in knockd, and those of the file.
 func (d *Door) oneTime(path string, text []byte) *engine.OneTime {
 	o := &engine.OneTime{File: path}
 	if len(d.Sequence) > 0 {
@@ -86,6 +91,7 @@ func (d *Door) oneTime(path string, text []byte) *engine.OneTime {
 	return o
 }
 
+// knocks returns knocks for the ports. The flags of the door count for TCP only.
 func (d *Door) knocks(ports []packet.Port) []engine.Knock {
 	knocks := make([]engine.Knock, len(ports))
 	for i, p := range ports {
@@ -96,13 +102,13 @@ func (d *Door) knocks(ports []packet.Port) []engine.Knock {
 	return knocks
 }
 
-// A handler runs the commands of a door when it opens.
+// A handler implements engine.Handler: it runs the commands of a door when it opens.
 type handler struct {
 	four, six action
 	wait      time.Duration
 }
 
-// Handle asks for the start command, with the stop command as its undo.
+// Handle returns a decision that runs the start command, with the stop command as its undo.
 func (h handler) Handle(m *engine.Call) (engine.Decision, error) {
 	run := h.four
 	if !m.Source.Is4() {

@@ -10,13 +10,20 @@ import (
 	"sesame/daemon/packet"
 )
 
-// A change is what a command does to a firewall: it lets the source reach
-// ports, or takes that back.
+// This file and firewall_programs.go read the commands that people put into a knockd.conf, so that
+// a guard of Sesame can take their place (sesame import knockd --native).
+//
+// A command is only replaced when it was understood to the last word. A rule that does less than a
+// guard (another chain, another source, all ports) or that the shell would change is left as it is,
+// with the reason. The programs are never run: the words are compared with what their manuals say.
+
+// A change is what a command does to a firewall: it lets the source reach ports, or takes that
+// back.
 type change struct {
 	removes bool
-	timeout int // seconds after which it ends by itself; 0: never
-	ports   []packet.Port
-	notes   []string // what of it a guard does not say
+	timeout int           // seconds after which it ends by itself; 0: never
+	ports   []packet.Port // each once
+	notes   []string      // sentences about conditions of the rule that a guard does not have
 }
 
 func (c *change) add(p packet.Port) {
@@ -31,9 +38,8 @@ func (c *change) note(format string, args ...any) {
 	}
 }
 
-// readCommand reads a command that is one change, or several of a kind joined
-// with && or ;. Why says what else it is, or seems to be: only what is understood
-// to the last word is a change.
+// readCommand reads a command that makes one change, or several changes of the same kind joined
+// with && or ;. why is the reason for which it is not understood, or "".
 func readCommand(command string) (c change, why string) {
 	commands, why := split(command)
 	if why != "" {
@@ -65,7 +71,7 @@ func readCommand(command string) (c change, why string) {
 	return c, ""
 }
 
-// reader returns what reads a program's arguments, nil for one that is unknown.
+// reader returns the function that reads the arguments of a program, or nil for an unknown one.
 func reader(program string) func(*rule) {
 	switch path.Base(program) {
 	case "iptables", "ip6tables":
@@ -80,8 +86,9 @@ func reader(program string) func(*rule) {
 	return nil
 }
 
-// split cuts a line of the shell into commands, and those into words. It
-// understands quotes without anything special in them, and refuses all else.
+// split splits a line of shell into commands and those into words (POSIX, Shell Command Language,
+// 2.3). It understands blanks, "&&", ";" and quotes without an expansion in them. Everything else
+// that the shell could interpret is refused: why is the reason, or "".
 func split(line string) (commands [][]string, why string) {
 	var words []string
 	word, open := "", false // open: a word has begun, which may be empty
@@ -125,25 +132,25 @@ func split(line string) (commands [][]string, why string) {
 	return commands, ""
 }
 
-// A rule is one command that is being read. Why is set by the first word that is
-// not understood.
+// A rule is one command that is being read. The methods below read words from its head.
 type rule struct {
 	change
-	words []string
-	why   string
+	words []string // not read yet
+	why   string   // the reason of the first fail, or ""
 
-	proto   string
+	proto   string // "tcp", "udp" or ""
 	numbers []uint16
-	source  bool // it is for the source that knocked, and for nobody else
+	source  bool // the rule is for the source that knocked, and for nobody else
 }
 
+// fail records the reason for which the command is not understood. The first one stays.
 func (r *rule) fail(format string, args ...any) {
 	if r.why == "" {
 		r.why = fmt.Sprintf(format, args...)
 	}
 }
 
-// next takes the next word, "" behind the last.
+// next reads the next word; after the last it returns "".
 func (r *rule) next() string {
 	if len(r.words) == 0 {
 		return ""
@@ -153,7 +160,7 @@ func (r *rule) next() string {
 	return word
 }
 
-// take takes the next word when it is one of those.
+// take reads the next word when it is one of these, and reports whether it was.
 func (r *rule) take(words ...string) bool {
 	if len(r.words) == 0 || !slices.Contains(words, r.words[0]) {
 		return false
@@ -162,7 +169,7 @@ func (r *rule) take(words ...string) bool {
 	return true
 }
 
-// number takes the next word when it is a number.
+// number reads the next word when it is a number, and reports whether it was.
 func (r *rule) number() bool {
 	if len(r.words) == 0 || strings.Trim(r.words[0], "0123456789") != "" || r.words[0] == "" {
 		return false
@@ -171,14 +178,14 @@ func (r *rule) number() bool {
 	return true
 }
 
-// expect takes the next word, which must be one of those.
+// expect reads the next word, which must be one of these.
 func (r *rule) expect(words ...string) {
 	if !r.take(words...) {
 		r.fail("%q stands where %s is expected", r.next(), strings.Join(words, " or "))
 	}
 }
 
-// from takes the address that the rule is for.
+// from checks the address of a rule: only %IP%, the one source that knocked, can become a grant.
 func (r *rule) from(address string) {
 	if !slices.Contains([]string{"%IP%", "%IP%/32", "%IP%/128"}, address) {
 		r.fail("it is for %q, and a grant is for the source that knocked", address)
@@ -186,6 +193,7 @@ func (r *rule) from(address string) {
 	r.source = true
 }
 
+// protocol checks the protocol of a rule.
 func (r *rule) protocol(proto string) {
 	if proto != "tcp" && proto != "udp" {
 		r.fail("it is for the protocol %q, and a guard is for tcp or udp", proto)
@@ -193,7 +201,7 @@ func (r *rule) protocol(proto string) {
 	r.proto = proto
 }
 
-// portList takes ports with commas between them.
+// portList reads port numbers with commas between them. Ranges and names of services are refused.
 func (r *rule) portList(text string) {
 	for one := range strings.SplitSeq(text, ",") {
 		n, err := strconv.ParseUint(one, 10, 16)
@@ -205,8 +213,8 @@ func (r *rule) portList(text string) {
 	}
 }
 
-// finish makes ports of what was read. Without a protocol, both is said to be
-// meant.
+// finish checks that the whole rule was read, and adds its ports. both makes a rule without a
+// protocol one for TCP and UDP, as ufw means it.
 func (r *rule) finish(both bool) {
 	protos := map[string][]packet.Proto{"tcp": {packet.TCP}, "udp": {packet.UDP}}[r.proto]
 	if both && r.proto == "" {

@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// iptables reads the arguments of iptables and ip6tables.
+// iptables reads the arguments of iptables and ip6tables: a rule for the chain INPUT that is added,
+// inserted or deleted (iptables(8)).
 func (r *rule) iptables() {
 	var action, chain, target string
 	for len(r.words) > 0 && r.why == "" {
@@ -50,7 +51,8 @@ func (r *rule) iptables() {
 	r.finish(false)
 }
 
-// match reads an option of one of iptables' matches.
+// match reads an option of a match of iptables (iptables-extensions(8)). Matches that only leave
+// out established connections are accepted: a guard leaves those alone too.
 func (r *rule) match(option string) {
 	switch option {
 	case "-m", "--match":
@@ -71,7 +73,7 @@ func (r *rule) match(option string) {
 	}
 }
 
-// ufw reads the arguments of ufw.
+// ufw reads the arguments of ufw in its full syntax: "allow from %IP% to any port 22" (ufw(8)).
 func (r *rule) ufw() {
 	if r.removes = r.take("delete"); !r.removes && r.take("insert") && !r.number() {
 		r.fail("insert without a number")
@@ -100,7 +102,8 @@ func (r *rule) ufw() {
 	r.finish(true)
 }
 
-// nft reads the arguments of nft, which are one text to it.
+// nft reads the arguments of nft, which joins them to one text (nft(8)). It takes a rule in a chain
+// whose name is input, in any table.
 func (r *rule) nft() {
 	r.words = strings.Fields(strings.NewReplacer("{", " { ", "}", " } ").Replace(strings.Join(r.words, " ")))
 	if len(r.words) > 1 && r.words[1] == "element" {
@@ -132,7 +135,7 @@ func (r *rule) nft() {
 	r.finish(false)
 }
 
-// element refuses a command that changes a set: its ports are elsewhere.
+// element refuses a command that changes a set: which ports the set opens is in another rule.
 func (r *rule) element() {
 	r.words = r.words[2:]
 	r.take("ip", "ip6", "inet", "arp", "bridge", "netdev")
@@ -140,7 +143,7 @@ func (r *rule) element() {
 	r.fail("it changes the set %q, and which ports that opens stands elsewhere", r.next())
 }
 
-// nftPorts takes one port, or a set of them.
+// nftPorts reads one port, or a set of ports in braces.
 func (r *rule) nftPorts() {
 	if !r.take("{") {
 		r.portList(r.next())
@@ -153,7 +156,7 @@ func (r *rule) nftPorts() {
 	r.portList(strings.NewReplacer(" , ", ",", ", ", ",", " ,", ",").Replace(strings.Join(set, " ")))
 }
 
-// lasts takes the time after which a rule ends.
+// lasts reads a timeout of firewall-cmd: a number of seconds, or with the unit s, m or h.
 func (r *rule) lasts(text string) {
 	digits, unit := text, 1
 	for name, size := range map[string]int{"s": 1, "m": 60, "h": 3600} {
@@ -169,7 +172,8 @@ func (r *rule) lasts(text string) {
 	r.timeout = int(n) * unit
 }
 
-// firewalld reads the arguments of firewall-cmd, whose rule is one word.
+// firewalld reads the arguments of firewall-cmd: a rich rule that is added or removed
+// (firewalld.richlanguage(5)). The rule is one argument, so it is split here.
 func (r *rule) firewalld() {
 	text := ""
 	for len(r.words) > 0 && r.why == "" {

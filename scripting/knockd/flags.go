@@ -8,7 +8,8 @@ import (
 	"sesame/daemon/packet"
 )
 
-// flagNames are the flags that knockd knows, in the order of its manual.
+// flagNames are the flags that knockd knows, in the order of knockd(1), TCPFlags. It does not know
+// ECE and CWR.
 var flagNames = []struct {
 	name string
 	flag packet.Flags
@@ -16,8 +17,9 @@ var flagNames = []struct {
 	{"FIN", packet.FIN}, {"SYN", packet.SYN}, {"RST", packet.RST}, {"PSH", packet.PSH}, {"ACK", packet.ACK}, {"URG", packet.URG},
 }
 
-// addFlags adds what a directive says to what earlier ones said; of two words
-// about one flag the later counts. Blanks are not trimmed, since knockd does not.
+// addFlags adds the flags of a directive to those of earlier ones. Of two words about one flag the
+// later counts. Blanks are not trimmed: "syn, !ack" is refused, as knockd refuses it. The problem
+// is the reason, or "".
 func addFlags(test engine.FlagTest, text string) (_ engine.FlagTest, problem string) {
 	for word := range strings.SplitSeq(text, ",") {
 		name, not := strings.CutPrefix(upper(word), "!")
@@ -34,6 +36,7 @@ func addFlags(test engine.FlagTest, text string) (_ engine.FlagTest, problem str
 	return test, ""
 }
 
+// flagOf returns the flag of a name in upper case, or 0.
 func flagOf(name string) packet.Flags {
 	for _, f := range flagNames {
 		if f.name == name {
@@ -43,7 +46,8 @@ func flagOf(name string) packet.Flags {
 	return 0
 }
 
-// oddFlag says why knockd refuses a word.
+// oddFlag returns the problem of a word that is no flag. Where only blanks are wrong, it shows the
+// text without them.
 func oddFlag(text, word string) string {
 	tight := strings.NewReplacer(" ", "", "\t", "", "\v", "", "\f", "", "\r", "").Replace(text)
 	switch {
@@ -63,7 +67,7 @@ func oddFlag(text, word string) string {
 	return fmt.Sprintf("%s is no flag: expected fin, syn, rst, psh, ack or urg, with a ! before it for one that must not be set", shown(word))
 }
 
-// flagList returns flags as knockd's files have them.
+// flagList returns flags as a knockd.conf has them: "syn,ack".
 func flagList(flags packet.Flags) string {
 	var names []string
 	for _, f := range flagNames {

@@ -8,27 +8,29 @@ import (
 	"sesame/daemon/packet"
 )
 
-// A native is a door without commands: what it ran lets the source reach ports,
-// which are guards, or takes that back.
-type native struct {
+// A conversion is what becomes of a door when sesame import knockd --native replaces its commands.
+// A door that opens ports gets them as guards. A door that only takes back what others open ends
+// their grants. Any other door keeps its commands.
+type conversion struct {
 	guards  []packet.Port
-	ttl     string   // of guards
-	lasts   string   // why ttl is what it is; "": knockd says so
-	endless bool     // knockd never shuts it
+	ttl     string   // of the grants, as a script has it
+	remark  string   // why ttl is not the cmd_timeout of the file, or ""
+	endless bool     // knockd never closes it by itself
 	closes  []string // doors whose grants it ends
-	notes   []string
-	why     string // it stays as it is; "" for a door without commands too
+	notes   []string // sentences for comments in the script
+	why     string   // why the commands stay; "" for a door without commands too
 }
 
-// known reports whether the door needs no commands any more.
-func (n *native) known() bool { return n.guards != nil || n.closes != nil }
+// converted reports whether the door needs no commands any more.
+func (n *conversion) converted() bool { return n.guards != nil || n.closes != nil }
 
-// forever is the ttl of what knockd never shuts by itself.
+// forever is the ttl of a door that knockd never closes by itself. A grant always ends.
 const forever = "1h"
 
-// native returns what becomes of each door.
-func (f *File) native() []native {
-	all := make([]native, len(f.Doors))
+// conversions returns what becomes of each door, in the order of the doors. Doors that close are
+// looked at last, when it is known which ports the others open.
+func (f *File) conversions() []conversion {
+	all := make([]conversion, len(f.Doors))
 	closers := map[int]change{}
 	for i := range f.Doors {
 		d := &f.Doors[i]
@@ -55,9 +57,10 @@ func (f *File) native() []native {
 	return all
 }
 
-// opener reads what a door runs. It completes n for one that opens ports; for
-// another it returns the change, or n says why it stays as it is.
-func (d *Door) opener(n *native) (start change, opens bool) {
+// opener reads the commands of a door. For a door that opens ports it completes n and returns true.
+// For a door that closes ports it returns the change. When the commands must stay, n.why is the
+// reason.
+func (d *Door) opener(n *conversion) (start change, opens bool) {
 	start, n.why = d.change(func(a action) string { return a.start })
 	if n.why != "" {
 		return start, false
@@ -85,24 +88,24 @@ func (d *Door) opener(n *native) (start change, opens bool) {
 	return start, true
 }
 
-// guard makes the door one that guards what its command opens. After so many seconds
-// knockd runs its stop command; 0: it has none.
-func (n *native) guard(start change, stop int) {
+// guard completes the conversion of a door that opens ports. stop is the number of seconds until
+// knockd runs the stop command, 0 for none.
+func (n *conversion) guard(start change, stop int) {
 	n.guards, n.notes = start.ports, start.notes
 	switch {
 	case start.timeout > 0 && (stop == 0 || start.timeout < stop):
-		n.ttl, n.lasts = seconds(start.timeout), "the timeout of its command"
+		n.ttl, n.remark = seconds(start.timeout), "the timeout of its command"
 	case stop > 0:
 		n.ttl = seconds(stop)
 	default:
-		n.ttl, n.lasts, n.endless = forever, "knockd never shut it by itself", true
+		n.ttl, n.remark, n.endless = forever, "knockd never shut it by itself", true
 	}
 }
 
-// EndingGuards says which doors knockd leaves open while the guards that [ScriptOptions] can
-// make of them end.
+// EndingGuards returns a warning for each door that knockd leaves open and that closes after some
+// time as a guard, which [ScriptOptions] can make of it.
 func (f *File) EndingGuards() (ends []Warning) {
-	for i, n := range f.native() {
+	for i, n := range f.conversions() {
 		if d := &f.Doors[i]; n.endless {
 			ends = append(ends, Warning{Line: d.action(ipv4).line, Door: d.Name, Text: fmt.Sprintf("knockd never shuts by itself what this opens, "+
 				"and a guard of Sesame ends, here after %s: write another ttl in the script if that is too soon", forever)})
@@ -111,7 +114,8 @@ func (f *File) EndingGuards() (ends []Warning) {
 	return ends
 }
 
-// change reads a command of a door, which must do the same for both families.
+// change reads a command of a door, which must do the same for both families. The problem is the
+// second result, or "".
 func (d *Door) change(command func(action) string) (change, string) {
 	four, six := command(d.action(ipv4)), command(d.action(ipv6))
 	if four == "" || six == "" {

@@ -9,11 +9,12 @@ import (
 	"unicode/utf8"
 )
 
-// width is how long a line of comment becomes, in bytes.
+// width is the length of the longest line of comment in bytes. One long word makes a longer line.
 const width = 124
 
-// luaString returns s as a Lua string. Bytes that a reader could not tell, or that
-// would mislead him, are written as numbers.
+// luaString returns s as a Lua string. What cannot be printed, and what is not UTF-8, is written as
+// numbers of bytes. So a reader of the script sees every byte, and none of them controls a
+// terminal.
 func luaString(s string) string {
 	b := []byte{'"'}
 	for s != "" {
@@ -47,14 +48,13 @@ func commentLines(text string) string {
 	return b.String() + line + "\n"
 }
 
-// An option is an entry of a table: one without a key is a part of its list.
+// An option is an entry of a table. One without a key belongs to the list part.
 type option struct {
 	key, value string
 	remark     string // a comment behind it; for values of one line
 }
 
-// options returns the lines of a table, with their equals signs and comments one
-// below the other.
+// options returns the lines of a table, with equals signs and comments aligned.
 func options(list []option) string {
 	keys, values := 0, 0
 	for _, o := range list {
@@ -95,8 +95,7 @@ func oneOrMore(items []string) string {
 	return list(items)
 }
 
-// seconds returns a duration as scripts have it, in the largest unit that is
-// whole.
+// seconds returns a duration as scripts have it, in the largest unit that gives a whole number.
 func seconds(n int) string {
 	for _, unit := range []struct {
 		name string
@@ -109,17 +108,17 @@ func seconds(n int) string {
 	return strconv.Itoa(n) + "s"
 }
 
-// reserved are the names that a variable cannot or must not have.
+// reserved are names that a variable cannot have, or that would hide what the script uses.
 var reserved = []string{
 	"and", "break", "do", "else", "elseif", "end", "false", "for", "function", "goto", "if", "in", "local", "nil", "not", "or",
 	"repeat", "return", "then", "true", "until", "while", "attempt", "sesame",
 }
 
-// variables gives out variables, each once. To each it has the number that the
-// last one was given that would be called so.
+// variables has a number for each name of a variable that was returned: the last number that was
+// put behind it. So many doors that want the same name take linear time.
 type variables map[string]int
 
-// name returns a variable that is called after a door.
+// name returns a name for a variable, made from the name of a door, that was not returned before.
 func (n variables) name(door, suffix string) string {
 	base := strings.Map(func(r rune) rune {
 		if r == '_' || '0' <= r && r <= '9' || 'a' <= r|0x20 && r|0x20 <= 'z' {

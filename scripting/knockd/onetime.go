@@ -10,24 +10,25 @@ import (
 	"sesame/daemon/packet"
 )
 
-// A Sequence is a line of a file of one-time sequences that can be used.
+// A Sequence is a line of a file of one-time sequences that can be used to open a door.
 type Sequence struct {
 	Line  int
 	Text  string // of the line, without the blanks around it
 	Ports []packet.Port
 }
 
-// Unused returns the sequences of a file of one-time sequences that were not
-// used, in their order. The file has one in each line, written as behind
-// "sequence =" in a knockd.conf.
+// Unused returns the sequences of a file of one-time sequences that were not used, in their order.
+// The file has one sequence in each line, written as a knockd.conf has it after "sequence ="
+// (knockd(1), One_Time_Sequences).
 //
-// As in knockd, a line that is empty or begins with # is nothing, and one that is
-// no sequence is skipped: it has a port above 65535, a protocol other than tcp and
-// udp, or more than 32 knocks. Everything else is a sequence, a word too: that is
-// port 0. Unlike knockd, it also skips lines of more than 4095 bytes and lines with
-// a NUL byte, which cannot be told from others when they are to be marked.
+// As in knockd, an empty line and one that begins with # are skipped: the # marks a used sequence.
+// A line that is no sequence is skipped too, with a warning: it has a port above 65535, a protocol
+// other than tcp and udp, or more than 32 knocks. Everything else is a sequence; a word is port 0.
 //
-// The warnings are by line, 1,000 at most, and of no door.
+// Unlike knockd, it also skips lines of more than 4,095 bytes and lines with a NUL byte. A used
+// line is found again by its text and then commented out, which is not possible for those.
+//
+// The warnings are ordered by line, at most 1,000, and have no door.
 func Unused(text []byte) (unused []Sequence, warnings []Warning) {
 	number := 0
 	for raw := range strings.Lines(string(text)) {
@@ -55,8 +56,9 @@ func Unused(text []byte) (unused []Sequence, warnings []Warning) {
 	return unused, warnings[:min(len(warnings), maxWarnings)]
 }
 
-// CheckSequences adds to the warnings what is odd in the files of one-time sequences
-// that the doors name. Read is asked once for each.
+// CheckSequences adds warnings about the files of one-time sequences that the doors name: lines
+// that are odd, files that cannot be read, and files without unused sequences. It calls read once
+// for each path.
 func (f *File) CheckSequences(read func(path string) ([]byte, error)) {
 	type list struct {
 		left int
@@ -82,7 +84,7 @@ func (f *File) CheckSequences(read func(path string) ([]byte, error)) {
 		}
 		switch {
 		case l.err != nil:
-			f.Warnings = append(f.Warnings, Warning{Line: d.OneTimeLine, Door: d.Name, Text: d.without(path, l.err)})
+			f.Warnings = append(f.Warnings, Warning{Line: d.OneTimeLine, Door: d.Name, Text: d.unreadable(path, l.err)})
 		case l.left == 0:
 			f.Warnings = append(f.Warnings, Warning{Line: d.OneTimeLine, Door: d.Name, Text: fmt.Sprintf("%s has no sequence left, so knockd does not start: "+
 				"write new ones into it, each in a line of its own behind a blank", shown(path))})
@@ -92,9 +94,9 @@ func (f *File) CheckSequences(read func(path string) ([]byte, error)) {
 	f.Warnings = append(f.Warnings, inFiles[:max(0, min(len(inFiles), maxWarnings-len(f.Warnings)))]...)
 }
 
-// without says what it means that a file of one-time sequences cannot be read. A
-// door that is nowhere stands in no script.
-func (d *Door) without(path string, err error) string {
+// unreadable returns the warning about a file of one-time sequences that cannot be read. A door
+// that is Unreachable is in no script, so a script loads without the file.
+func (d *Door) unreadable(path string, err error) string {
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
 		err = e.Err
 	}

@@ -7,18 +7,20 @@ import (
 	"sesame/daemon/packet"
 )
 
-// This file looks at the doors that one visitor knocks at the same time: those
-// with the same first knock.
+// This file finds doors that begin with the same knock. A packet begins an attempt at all doors
+// whose first knock it is, and then each attempt goes on alone: see docs/from-knockd.md, "The rules
+// of the policy knockd". So no door can make another one impossible to open.
 //
-// No door is impossible because of another. A packet begins all doors that it
-// fits, or none, and then each goes its own way. In knockd itself, though, an
-// attempt that ends takes all younger ones with it when it is the oldest of all.
+// knockd itself has a bug there: when the oldest attempt of all ends, all younger ones are lost
+// with it (knockdtest.Bugs.LostAttempts). Then the door that is first in the file keeps another
+// with the same first knock from opening.
 
-// maxTogether bounds how many doors a door is compared with.
-const maxTogether = 64
+// maxCompared is how many earlier doors a door is compared with, so that reading a file takes
+// linear time.
+const maxCompared = 64
 
-// together returns the warnings of doors that begin together.
-func together(doors []*draft) (found []draftWarning) {
+// overlaps returns the warnings about doors with the same first knock, one or two for each door.
+func overlaps(doors []*draft) (found []draftWarning) {
 	begin := map[packet.Port][]*draft{}
 	for _, d := range doors {
 		if len(d.Sequence) == 0 || d.Unreachable {
@@ -29,41 +31,43 @@ func together(doors []*draft) (found []draftWarning) {
 		}
 		first := d.Sequence[0]
 		earlier := begin[first]
-		loses := d.lost(earlier)
-		if i := slices.IndexFunc(earlier, d.meets); i >= 0 {
+		winner := d.lostTo(earlier)
+		if i := slices.IndexFunc(earlier, d.sharesFirstKnock); i >= 0 {
 			other := earlier[i]
-			text, whole := parallel(d, other)
-			if other == loses && !whole {
+			text, whole := describeOverlap(d, other)
+			if other == winner && !whole {
 				text += fmt.Sprintf("; and knockd drops this door's attempt when the one in %s ends, which it does first, so there this door hardly ever opens, while here it does", shown(other.Name))
-				loses = nil
+				winner = nil
 			}
 			warn(whole && d.Target == other.Target, text+": "+remedy(d, other))
 		}
-		if loses != nil {
+		if winner != nil {
 			warn(false, fmt.Sprintf("knockd drops this door's attempt when the one in %s ends, which it does first, "+
-				"so there this door hardly ever opens, while here it does: give it another first port", shown(loses.Name)))
+				"so there this door hardly ever opens, while here it does: give it another first port", shown(winner.Name)))
 		}
-		if len(earlier) < maxTogether {
+		if len(earlier) < maxCompared {
 			begin[first] = append(earlier, d)
 		}
 	}
 	return found
 }
 
+// sequenceLine returns the line of the sequence, or of the section when the file has none.
 func (d *draft) sequenceLine() int { return max(d.directives["SEQUENCE"].line, d.Line) }
 
-// meets reports whether a packet can begin both doors. A target may be an address
-// of the host, and then its packets are also those of doors without target.
-func (d *draft) meets(other *draft) bool {
+// sharesFirstKnock reports whether one packet can begin both doors, given that their first knocks
+// are equal. A target may be an address of the host, so it does not exclude a door without a
+// target.
+func (d *draft) sharesFirstKnock(other *draft) bool {
 	if d.Target.IsValid() && other.Target.IsValid() && d.Target != other.Target {
 		return false
 	}
 	return d.Sequence[0].Proto != packet.TCP || d.Flags.Set&other.Flags.Clear == 0 && other.Flags.Set&d.Flags.Clear == 0
 }
 
-// parallel says what it means that a door begins with an earlier one, and whether
-// one of the two is passed whole on the way through the other.
-func parallel(d, earlier *draft) (text string, whole bool) {
+// describeOverlap describes the overlap of a door with an earlier one. whole reports that one
+// sequence begins with the other, so that opening the longer one opens both.
+func describeOverlap(d, earlier *draft) (text string, whole bool) {
 	name, short := shown(earlier.Name), min(len(d.Sequence), len(earlier.Sequence))
 	switch {
 	case !slices.Equal(d.Sequence[:short], earlier.Sequence[:short]):
@@ -76,6 +80,7 @@ func parallel(d, earlier *draft) (text string, whole bool) {
 	return fmt.Sprintf("this sequence begins with the whole one of %s, so whoever opens this opens that on the way", name), true
 }
 
+// remedy returns what to write instead.
 func remedy(d, earlier *draft) string {
 	if slices.Equal(d.Sequence, earlier.Sequence) {
 		return "give each its own"
@@ -83,9 +88,11 @@ func remedy(d, earlier *draft) string {
 	return "give each its own first port"
 }
 
-// lost returns the earlier door whose attempt takes that of d with it in knockd,
-// when nobody else knocks: the oldest one, which ends while d's still goes on.
-func (d *draft) lost(earlier []*draft) *draft {
+// lostTo returns the earlier door whose attempt makes knockd lose that of d, or nil. It follows
+// somebody who knocks the sequence of d while nobody else knocks. Of the attempts that began with
+// the first knock, live has those that are older than that of d. The oldest of them is the head of
+// knockd's list. When it ends before d is complete, d is lost.
+func (d *draft) lostTo(earlier []*draft) *draft {
 	var live []*draft
 	for _, other := range earlier {
 		if other.Target == d.Target && other.Flags == d.Flags {

@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// The lengths that knockd has room for, in bytes.
+// The lengths of knockd's buffers in bytes, without the zero byte at the end. What is longer is
+// cut.
 const (
 	maxLine      = 4095
 	maxSection   = 254
@@ -15,11 +16,13 @@ const (
 	maxCommand   = 4095
 )
 
-// Parse reads a knockd.conf as knockd 0.8 does where long has 64 bits. The error
-// is a [*SyntaxError], exactly where knockd refuses the file; what depends on other
-// files, as one-time sequences do, is left to [File.EngineDoors].
+// Parse reads a knockd.conf as knockd 0.8 does on a machine whose long has 64 bits. The path is
+// only used in messages. The error is a [*SyntaxError], and there is one exactly when knockd
+// refuses the file. What depends on other files, as one-time sequences do, is left to
+// [File.EngineDoors].
 //
-// Lines are counted as knockd counts them: one longer than 4095 bytes is two.
+// Lines are counted as knockd counts them: it reads at most 4,095 bytes at once (fgets), so a
+// longer line counts as two.
 func Parse(path string, text []byte) (*File, error) {
 	p := &parser{file: &File{Path: path}, options: map[string]directive{}}
 	for number, l := range lines(text) {
@@ -34,7 +37,7 @@ func Parse(path string, text []byte) (*File, error) {
 	for _, d := range p.doors {
 		if len(d.Sequence) == 0 && d.OneTime == "" {
 			return nil, &SyntaxError{path, d.Line, fmt.Sprintf("the door %s has no sequence: write a line such as sequence = 7000,8000,9000%s",
-				shown(d.Section), likeOptions(d.Section))}
+				shown(d.Section), optionsHint(d.Section))}
 		}
 	}
 	for _, d := range p.doors {
@@ -48,11 +51,11 @@ func Parse(path string, text []byte) (*File, error) {
 	return p.file, nil
 }
 
-// A line is what knockd's reader returns at once.
+// A line is what knockd reads at once.
 type line struct {
 	text string // without the blanks around it
-	rest bool   // the line before it was too long, and this is what was left
-	null bool   // text ends at a NUL byte, and something stood behind it
+	rest bool   // it is the rest of a line that was too long
+	null bool   // text ends at a NUL byte, and more than blanks stood behind it
 }
 
 // lines yields the lines with their numbers. Each has at most 4095 bytes, its end
@@ -77,30 +80,31 @@ func lines(text []byte) iter.Seq2[int, line] {
 	}
 }
 
-// A directive is the last of its name in its section.
+// A directive is the last one of its name in its section: that one counts, except for Interface.
 type directive struct {
 	line  int
 	value string
 }
 
-// A draft is a door that is being read, with where its directives stand.
+// A draft is a door that is being read, with the places of its directives, which warnings need.
 type draft struct {
 	Door
 	directives map[string]directive
 }
 
+// A parser holds what is known while a file is read.
 type parser struct {
 	file     *File
 	line     int
-	whole    int  // the line that this one is the rest of
-	rest     bool // it is one
-	section  string
+	whole    int                  // the line that this one is the rest of, when rest is set
+	rest     bool                 // this line is the rest of a longer one
+	section  string               // "" before the first one
 	options  map[string]directive // of [options]
 	doors    []*draft
 	warnings []draftWarning
 }
 
-// refuse returns the error that the line at hand is.
+// refuse returns an error at the current line.
 func (p *parser) refuse(format string, arguments ...any) error {
 	message := fmt.Sprintf(format, arguments...)
 	if p.rest {
@@ -109,6 +113,8 @@ func (p *parser) refuse(format string, arguments ...any) error {
 	return &SyntaxError{p.file.Path, p.line, message}
 }
 
+// read reads one line: nothing, a comment, a section or a directive. As in knockd a comment is a
+// line of its own, a section is a line in brackets, and a directive is split at the first "=".
 func (p *parser) read(l line) error {
 	if l.null {
 		p.warn(p.line, "knockd reads nothing of a line behind a NUL byte: remove that")
@@ -139,14 +145,15 @@ func (p *parser) read(l line) error {
 		p.file.Options.Syslog = true
 		return nil
 	case !found:
-		return p.refuse("%s", bare(name))
+		return p.refuse("%s", withoutValue(name))
 	case p.section == "options":
 		return p.option(name, key, strings.Trim(value, blanks))
 	}
 	return p.directive(name, key, strings.Trim(value, blanks))
 }
 
-// begin begins a section.
+// begin begins a section. Only the exact name "options" is not a door. knockd compares 254 bytes of
+// the name, and copies 127 into the door.
 func (p *parser) begin(name string) error {
 	if name == "" {
 		return p.refuse("[] names no section: write [options], or the name of a door between the brackets")
@@ -165,7 +172,8 @@ func (p *parser) begin(name string) error {
 	return nil
 }
 
-// option reads a directive of [options].
+// option reads a directive of [options]. Of Interface knockd takes the first one, since the command
+// line may have set it before; of the others it takes the last.
 func (p *parser) option(name, key, value string) error {
 	o := &p.file.Options
 	switch key {
@@ -189,15 +197,16 @@ func (p *parser) option(name, key, value string) error {
 	return nil
 }
 
-// note remembers where a directive stands, and warns of an earlier one.
-func (p *parser) note(said map[string]directive, name, key, value string) {
-	if before, found := said[key]; found {
+// note records the place of a directive, and adds a warning when the section had one before.
+func (p *parser) note(seen map[string]directive, name, key, value string) {
+	if before, found := seen[key]; found {
 		p.warn(before.line, fmt.Sprintf("line %d says %s again, and the last one counts: remove one of them", p.line, shown(name)))
 	}
-	said[key] = directive{p.line, value}
+	seen[key] = directive{p.line, value}
 }
 
-// directive reads a directive of a door.
+// directive reads a directive of a door. Those of numbers are read by atoi, which
+// has no errors.
 func (p *parser) directive(name, key, value string) error {
 	if alias, found := aliases[key]; found {
 		key = alias
@@ -238,7 +247,7 @@ func (p *parser) directive(name, key, value string) error {
 	default:
 		return p.refuse("%s", unknownDirective(p.section, name, key))
 	}
-	if key == "TCPFLAGS" { // which add up
+	if key == "TCPFLAGS" { // several directives add up, so there is no warning
 		d.directives[key] = directive{p.line, value}
 		return nil
 	}
@@ -246,7 +255,8 @@ func (p *parser) directive(name, key, value string) error {
 	return nil
 }
 
-// What knockd takes for a door that does not say, in seconds.
+// The values of Seq_Timeout and Cmd_Timeout for a door that has none, in seconds: knockd(1) and
+// knockd.c, SEQ_TIMEOUT and CMD_TIMEOUT.
 const (
 	defaultTimeout        = 25
 	defaultCommandTimeout = 10

@@ -11,7 +11,7 @@ import (
 	"sesame/daemon/packet"
 )
 
-// ScriptOptions say how a script is written.
+// ScriptOptions choose how a script is written.
 type ScriptOptions struct {
 	// Native turns the commands that open a port in a well-known way into
 	// guards.
@@ -19,22 +19,24 @@ type ScriptOptions struct {
 }
 
 const (
-	// maxTemplate is how long an argument of sesame.command may be, in bytes.
+	// maxTemplate is the length of the longest argument of sesame.command in bytes: scripting holds
+	// it.
 	maxTemplate = 4096
-	// maxLocals is how many commands are variables of the whole file. Lua has
-	// room for 200.
+	// maxLocals is how many commands are variables of the whole file. Lua has room for 200 in a
+	// function. With more, each door is a block with variables of its own.
 	maxLocals = 150
 )
 
-// Script returns the file as a Lua script: the doors in their order, with a
-// comment for each warning and for all that a script cannot say. The same file gives
-// the same text, byte by byte.
+// Script returns the file as a Lua script that opens the same doors. The doors are in their order,
+// with a comment for each warning and for each setting that a script cannot have. The same file
+// gives the same text, byte by byte. Every script loads, whatever the file contains: FuzzScript
+// proves it.
 func (f *File) Script(o ScriptOptions) string {
 	w := &writer{file: f, names: variables{}}
 	if o.Native {
-		w.native = f.native()
+		w.conversions = f.conversions()
 	}
-	w.head(o)
+	w.header(o)
 	commands := 0
 	for i := range f.Doors {
 		commands += len(w.actions(i))
@@ -48,25 +50,27 @@ func (f *File) Script(o ScriptOptions) string {
 
 // A writer writes one script.
 type writer struct {
-	text   []byte
-	file   *File
-	names  variables
-	native []native // by door; nil: everything stays a command
-	blocks bool     // each door is a block, since there are too many variables
+	text        []byte
+	file        *File
+	names       variables
+	conversions []conversion // by door; nil: all commands stay
+	blocks      bool         // each door is a block, because there are too many variables
 }
 
 func (w *writer) write(s string) { w.text = append(w.text, s...) }
 
+// comment writes a text as lines of comment.
 func (w *writer) comment(format string, args ...any) {
 	w.write(commentLines(fmt.Sprintf(format, args...)))
 }
 
-func (w *writer) head(o ScriptOptions) {
+// header writes the comment at the head of the script, and the policy.
+func (w *writer) header(o ScriptOptions) {
 	w.comment("The doors of %s, matched by knockd's rules. Made by sesame import knockd.", w.file.Path)
 	w.write("--\n")
 	w.options()
 	w.write("--\n")
-	w.comment(`Commands run as knockd runs them: by /bin/sh, with the source in the place of %%IP%%. One that fails is told, and counts as done (status = "any"). ` +
+	w.comment(`Commands run as knockd runs them: by /bin/sh, with the source in the place of %%IP%%. A command that fails is logged, and counts as done (status = "any"). ` +
 		"A stop command runs when the ttl of its start command is over, also when Sesame was restarted in between.")
 	if o.Native {
 		w.comment("Where guards stand, knockd ran a command that let the source through the firewall. A guard shuts its port to everyone without a " +
@@ -83,10 +87,10 @@ func (w *writer) head(o ScriptOptions) {
 	w.write("\nsesame.policy \"knockd\"\n")
 }
 
-// options says where Sesame is told what knockd is told in [options].
+// options writes for each setting of [options] what to write into sesame.toml instead.
 func (w *writer) options() {
 	o := w.file.Options
-	w.comment("Its section [options] says how knockd runs. Sesame is told so in sesame.toml:")
+	w.comment("Its section [options] says how knockd runs. Sesame has the same settings in sesame.toml:")
 	row := func(knockd, sesame string) {
 		w.write("--   " + plain(knockd) + "  ->  " + plain(sesame) + "\n")
 	}
@@ -102,18 +106,20 @@ func (w *writer) options() {
 	if o.Interface != "" {
 		row("interface = "+o.Interface, "interfaces = ["+strconv.Quote(o.Interface)+"]")
 	} else {
-		row("no interface: eth0, or what -i names", "everywhere, unless it says where: interfaces = [\"eth0\"]")
+		row("no interface: eth0, or what -i names", "all interfaces, unless it names some: interfaces = [\"eth0\"]")
 	}
 	if o.PIDFile != "" {
 		row("pidfile = "+o.PIDFile, "none is needed")
 	}
 }
 
+// warning writes a warning as a comment.
 func (w *writer) warning(t Warning) {
 	w.comment("%s:%d: %s", path.Base(cmp.Or(t.File, w.file.Path)), t.Line, t.Text)
 }
 
-// door writes one door with its commands.
+// door writes one door with its warnings and commands. One that is Unreachable is a comment as a
+// whole.
 func (w *writer) door(i int) {
 	d := &w.file.Doors[i]
 	w.write("\n")
@@ -124,34 +130,34 @@ func (w *writer) door(i int) {
 	}
 	if d.Unreachable {
 		w.comment("So it never opens, and is left out. It would be:")
-		w.write("--\n" + leftOut(w.registration(i)))
+		w.write("--\n" + commentedOut(w.doorText(i)))
 		return
 	}
-	text := w.registration(i)
+	text := w.doorText(i)
 	if w.blocks {
 		text = "do\n" + text + "end\n"
 	}
 	w.write(text)
 }
 
-// registration returns one door with its commands, and what is to be said of them.
-func (w *writer) registration(i int) string {
+// doorText returns one door with its commands and the comments about them.
+func (w *writer) doorText(i int) string {
 	outer := w.text
 	w.text = nil
 	defer func() { w.text = outer }()
 	d := &w.file.Doors[i]
-	list := w.listening(d)
-	if w.native != nil && w.native[i].known() {
-		list = append(list, w.nativeOptions(d, &w.native[i])...)
+	list := w.knockOptions(d)
+	if w.conversions != nil && w.conversions[i].converted() {
+		list = append(list, w.guardOptions(d, &w.conversions[i])...)
 	} else {
-		list = append(list, w.opening(i)...)
+		list = append(list, w.commandOptions(i)...)
 	}
 	w.write("sesame.door " + luaString(d.Name) + " {\n" + options(list) + "}\n")
 	return string(w.text)
 }
 
-// leftOut returns lines of Lua as comment.
-func leftOut(text string) string {
+// commentedOut returns lines of Lua as comment.
+func commentedOut(text string) string {
 	var b strings.Builder
 	for line := range strings.Lines(text) {
 		b.WriteString(strings.TrimRight("-- "+line, " \n") + "\n")
@@ -159,8 +165,8 @@ func leftOut(text string) string {
 	return b.String()
 }
 
-// listening returns what makes a packet a knock of the door.
-func (w *writer) listening(d *Door) (list []option) {
+// knockOptions returns the options that decide which packets are knocks of the door.
+func (w *writer) knockOptions(d *Door) (list []option) {
 	if len(d.Sequence) > 0 {
 		list = append(list, option{key: "sequence", value: ports(d.Sequence, false)})
 	}
@@ -171,7 +177,7 @@ func (w *writer) listening(d *Door) (list []option) {
 	flags := option{key: "flags", value: luaString(flagText(d.Flags))}
 	switch {
 	case d.Flags != (engine.FlagTest{}):
-	case d.hearsTCP():
+	case d.takesTCP():
 		flags.remark = "none in the file: any TCP packet is a knock"
 	default:
 		// What a TCP packet of another door must carry to end an attempt in this one.
@@ -183,11 +189,12 @@ func (w *writer) listening(d *Door) (list []option) {
 	return list
 }
 
-// opening writes the commands of a door, and returns what runs them.
-func (w *writer) opening(i int) []option {
+// commandOptions writes the declarations of a door's commands, and returns the option on_open that
+// runs them.
+func (w *writer) commandOptions(i int) []option {
 	d := &w.file.Doors[i]
-	if w.native != nil && w.native[i].why != "" {
-		w.comment("It stays a command: %s.", w.native[i].why)
+	if w.conversions != nil && w.conversions[i].why != "" {
+		w.comment("It stays a command: %s.", w.conversions[i].why)
 	}
 	run := map[family]string{}
 	for _, a := range w.actions(i) {
@@ -217,19 +224,20 @@ func (w *writer) opening(i int) []option {
 		"    if attempt.family == \"ipv6\" then attempt:exec(" + six + ") else attempt:exec(" + four + ") end\n  end"}}
 }
 
+// onlyFor returns an on_open that runs a command for one address family.
 func onlyFor(family, command string) string {
 	return "function(attempt)\n    if attempt.family == " + luaString(family) + " then attempt:exec(" + command + ") end\n  end"
 }
 
-// actions returns what a door runs in the script.
+// actions returns what a door runs in the script: nothing when it was converted.
 func (w *writer) actions(i int) []action {
-	if w.native != nil && w.native[i].known() {
+	if w.conversions != nil && w.conversions[i].converted() {
 		return nil
 	}
 	return w.file.Doors[i].actions()
 }
 
-// problem says why a command cannot be declared, and "" when it can.
+// problem returns the reason for which a command cannot be declared, or "".
 func (a *action) problem() string {
 	for _, command := range []string{a.start, a.stop} {
 		switch {
@@ -242,6 +250,7 @@ func (a *action) problem() string {
 	return ""
 }
 
+// options returns the options of sesame.command.
 func (a *action) options(d *Door) []option {
 	const shell = `"/bin/sh", "-c", `
 	list := []option{{value: shell + luaString(template(a.start))}}
@@ -255,7 +264,7 @@ func (a *action) options(d *Door) []option {
 	return append(list, option{key: "timeout", value: `"1m"`}, option{key: "status", value: `"any"`})
 }
 
-// ports returns ports as a table, or where that may be, a single one by itself.
+// ports returns ports as a table. With single, one port is a string by itself.
 func ports(all []packet.Port, single bool) string {
 	texts := make([]string, len(all))
 	for i, p := range all {
@@ -267,7 +276,7 @@ func ports(all []packet.Port, single bool) string {
 	return list(texts)
 }
 
-// flagText returns flags as scripts have them.
+// flagText returns flags as scripts have them: "syn,!ack", or "any".
 func flagText(test engine.FlagTest) string {
 	var texts []string
 	for _, f := range flagNames {
@@ -284,24 +293,25 @@ func flagText(test engine.FlagTest) string {
 	return strings.Join(texts, ",")
 }
 
-// nativeOptions says what a door did, and returns what it does now.
-func (w *writer) nativeOptions(d *Door, n *native) []option {
+// guardOptions writes what knockd runs for the door as comments, and returns the options that take
+// the place of it.
+func (w *writer) guardOptions(d *Door, n *conversion) []option {
 	for _, of := range []family{ipv4, ipv6} {
 		a := d.action(of)
 		if of == ipv6 && a.start == d.Start.Text && a.stop == d.Stop.Text {
 			continue
 		}
-		said := "knockd runs: " + a.start
+		text := "knockd runs: " + a.start
 		if a.stop != "" {
-			said += " -- and after " + seconds(d.CommandTimeout) + ": " + a.stop
+			text += " -- and after " + seconds(d.CommandTimeout) + ": " + a.stop
 		}
-		w.comment("%s", said)
+		w.comment("%s", text)
 	}
 	for _, note := range n.notes {
 		w.comment("%s", note)
 	}
 	if n.guards != nil {
-		return []option{{key: "guards", value: ports(n.guards, true)}, {key: "ttl", value: luaString(n.ttl), remark: n.lasts}}
+		return []option{{key: "guards", value: ports(n.guards, true)}, {key: "ttl", value: luaString(n.ttl), remark: n.remark}}
 	}
 	var b strings.Builder
 	b.WriteString("function(attempt)")

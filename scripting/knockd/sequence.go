@@ -9,21 +9,21 @@ import (
 	"sesame/daemon/packet"
 )
 
-// maxKnocks is how many knocks a sequence of knockd has at most.
+// maxKnocks is how many knocks a sequence has at most: SEQ_MAX in knockd.c.
 const maxKnocks = 32
 
-// A number is what C's atoi makes of a text: the digits at its beginning, behind
-// blanks and a sign. Without digits that is 0.
+// A number is what C's atoi returns for a text: the digits at its beginning, after blanks and a
+// sign. Without digits it is 0.
 type number struct {
 	value int
 	rest  string // what stands behind the digits
-	// wrapped says that value is not the number that was written, which does not
-	// fit in 32 bits.
+	// wrapped reports that the number as written does not fit into 32 bits, so that value is
+	// another.
 	wrapped bool
 }
 
-// atoi reads a number as C does where long has 64 bits and int has 32: what
-// passes the 64 is their largest or smallest number, and then the lower half counts.
+// atoi reads a number as glibc does where long has 64 bits and int has 32. It is strtol, which
+// stops at the largest or smallest number of 64 bits, and then the lower 32 bits are taken.
 func atoi(s string) number {
 	s = strings.TrimLeft(s, blanks)
 	digits, negative := s, false
@@ -55,8 +55,8 @@ func atoi(s string) number {
 	return number{int(short), digits[end:], int64(short) != long}
 }
 
-// readSequence reads "7000,8000:udp,9000:tcp". The problem is why knockd
-// refuses it.
+// readSequence reads "7000,8000:udp,9000:tcp" (knockd(1), Sequence). The problem is the reason for
+// which knockd refuses it, or "".
 func readSequence(text string) (ports []packet.Port, problem string) {
 	for item := range strings.SplitSeq(text, ",") {
 		if len(ports) == maxKnocks {
@@ -71,8 +71,9 @@ func readSequence(text string) (ports []packet.Port, problem string) {
 	return ports, ""
 }
 
-// readKnock reads "7000" or "7000:udp". Behind a second colon may stand anything,
-// and port 65535 has many names below zero.
+// readKnock reads "7000" or "7000:udp". As in knockd, the number is atoi's, only those above 65535
+// are refused, and the lower 16 bits of a negative one count: -1 is port 65535. What stands behind
+// a second colon is not read.
 func readKnock(item string) (p packet.Port, problem string) {
 	text, proto, found := strings.Cut(item, ":")
 	n := atoi(text).value
@@ -96,19 +97,20 @@ func readKnock(item string) (p packet.Port, problem string) {
 	return p, ""
 }
 
-// oddKnocks says of each item of a sequence that knockd hardly reads as it was
-// meant what it reads, and what to write instead. It says each thing once.
+// oddKnocks returns a text for each item of a sequence that knockd hardly reads as it was meant:
+// how knockd reads it, and what to write instead. Equal texts are returned once.
 func oddKnocks(text string) (odd []string) {
 	for item := range strings.SplitSeq(text, ",") {
 		if port, problem := readKnock(item); problem == "" {
-			if say := oddKnock(strings.Trim(item, blanks), port); say != "" && !slices.Contains(odd, say) {
-				odd = append(odd, say)
+			if text := oddKnock(strings.Trim(item, blanks), port); text != "" && !slices.Contains(odd, text) {
+				odd = append(odd, text)
 			}
 		}
 	}
 	return odd
 }
 
+// oddKnock returns the text for one item, or "" when knockd reads what is written.
 func oddKnock(item string, port packet.Port) string {
 	text, proto, _ := strings.Cut(item, ":")
 	_, third, found := strings.Cut(proto, ":")
@@ -139,7 +141,7 @@ func oddKnock(item string, port packet.Port) string {
 	return ""
 }
 
-// instead writes a port and its protocol as knockd's files have them.
+// instead returns what to write for a port and its protocol, or an example when they are not valid.
 func instead(proto, port string) string {
 	n := atoi(port)
 	proto = strings.Trim(proto, blanks)

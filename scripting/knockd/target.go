@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// setTarget reads a destination. knockd compares it as text with the address of a
-// packet, so it never equals another spelling of the same address. Here it does;
-// but what is no plain address equals nothing here either.
+// setTarget reads a destination (knockd(1), Target). knockd compares it as text with the address of
+// a packet as the C library writes it, so another spelling of the same address never matches there.
+// Here it does. What is no plain address matches nothing here either, and the door is Unreachable.
 func (d *draft) setTarget(text string) {
 	a, err := netip.ParseAddr(text)
 	if d.Unreachable = err != nil || a.Zone() != "" || a.Is4In6(); d.Unreachable {
@@ -17,9 +17,10 @@ func (d *draft) setTarget(text string) {
 	d.Target = a
 }
 
-// refusedTarget says why knockd, which has taken the file, cannot make a filter for
-// this target and so does not start. It returns "" when it can, or when that is for
-// the resolver to say.
+// refusedTarget returns the reason for which knockd does not start with this target, or "". knockd
+// takes any text and puts it into a filter for libpcap ("dst host TEXT"), which may not compile.
+// For a host name that depends on the resolver, so it is not refused here. The rules are tested
+// against the real knockd in real_target_test.go.
 func refusedTarget(text string) string {
 	address, bits, isNetwork := strings.Cut(text, "/")
 	a, err := netip.ParseAddr(address)
@@ -40,6 +41,7 @@ func refusedTarget(text string) string {
 	return ""
 }
 
+// targetWarnings looks at the target, and at commands for IPv6 that a target of IPv4 makes useless.
 func (d *draft) targetWarnings(warn warner) {
 	t, found := d.directives["TARGET"]
 	if !found {
@@ -51,7 +53,8 @@ func (d *draft) targetWarnings(warn warner) {
 	case d.Unreachable:
 		warn(t.line, "%s is no address: knockd does not start when it cannot resolve such a name, and never finds a packet to it when it can, "+
 			"so the door cannot be opened: write an address such as 203.0.113.5", shown(t.value))
-	// C writes the few addresses of ::/96 in a way of its own.
+	// The C library writes addresses of ::/96 with dots, so their usual spelling here is not
+	// compared.
 	case a.String() != t.value && !netip.PrefixFrom(netip.IPv6Unspecified(), 96).Contains(a):
 		warn(t.line, "knockd compares %s as text and finds no packet to it, so that the door cannot be opened; Sesame takes the address: write %s", shown(t.value), a)
 	}

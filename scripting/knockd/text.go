@@ -7,7 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// plainName returns the name with a ? for each byte that is no plain text.
+// plainName returns the name with a ? for each byte that is not UTF-8 and for each control
+// character.
 func plainName(name string) string {
 	var b strings.Builder
 	for i := 0; i < len(name); {
@@ -23,11 +24,11 @@ func plainName(name string) string {
 	return b.String()
 }
 
-// maxShown bounds what a message repeats of a file, in bytes.
+// maxShown is how much of the file a message repeats, in bytes.
 const maxShown = 60
 
-// shown returns s for a message: in quotes, without a byte that could do something
-// to a terminal, and not too long.
+// shown returns s for a message: in quotes, with escapes for what would control a terminal, and at
+// most maxShown bytes of it.
 func shown(s string) string {
 	if len(s) <= maxShown {
 		return strconv.Quote(s)
@@ -35,7 +36,7 @@ func shown(s string) string {
 	return strconv.Quote(cut(s, maxShown)) + "..."
 }
 
-// cut returns the first bytes of s, as many runes as fit.
+// cut returns the first size bytes of s, or fewer so that no character is cut in two.
 func cut(s string, size int) string {
 	if len(s) <= size {
 		return s
@@ -46,11 +47,10 @@ func cut(s string, size int) string {
 	return s[:size]
 }
 
-// blanks are what knockd trims: isspace of C's own locale.
+// blanks are what knockd's trim removes: isspace in the C locale.
 const blanks = " \t\n\v\f\r"
 
-// upper returns s with the letters of ASCII in upper case, which are all that C
-// knows in its own locale.
+// upper returns s with ASCII letters in upper case, as toupper does in the C locale.
 func upper(s string) string {
 	return strings.Map(func(r rune) rune {
 		if 'a' <= r && r <= 'z' {
@@ -60,8 +60,7 @@ func upper(s string) string {
 	}, s)
 }
 
-// plain returns s as a comment can have it: in one line, and with nothing that
-// an editor or a terminal would obey.
+// plain returns s as it may stand in a comment of one line: what cannot be printed is replaced.
 func plain(s string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {

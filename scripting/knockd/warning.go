@@ -11,13 +11,13 @@ import (
 	"sesame/daemon/packet"
 )
 
-// warnings returns what a door hides from whoever wrote it.
+// warnings returns the warnings about a door.
 func (d *draft) warnings() []draftWarning {
 	var found []draftWarning
 	warn := func(line int, format string, arguments ...any) {
 		found = append(found, draftWarning{line: line, door: d, text: fmt.Sprintf(format, arguments...)})
 	}
-	if end := likeOptions(d.Section); end != "" {
+	if end := optionsHint(d.Section); end != "" {
 		warn(d.Line, "this is a door%s", end)
 	}
 	d.sequenceWarnings(warn)
@@ -32,9 +32,11 @@ func (d *draft) warnings() []draftWarning {
 	return found
 }
 
-// A warner takes down a warning of a door.
+// A warner adds a warning about a line of a door.
 type warner func(line int, format string, arguments ...any)
 
+// sequenceWarnings looks at the directives sequence and one_time_sequences. When a door has both,
+// the order of the two lines decides what knockd does.
 func (d *draft) sequenceWarnings(warn warner) {
 	sequence, file := d.directives["SEQUENCE"], d.directives["ONE_TIME_SEQUENCES"]
 	if d.OneTime != "" && !filepath.IsAbs(d.OneTime) {
@@ -65,8 +67,8 @@ func (d *draft) sequenceWarnings(warn warner) {
 	}
 }
 
-// inOrder returns in which order the ports are that a scan in order would find
-// one after the other, or "". Such a scan has one protocol.
+// inOrder returns "ascending" or "descending" when a scan of all ports of one protocol in that
+// order would make all the knocks, and otherwise "".
 func inOrder(sequence []packet.Port) string {
 	if len(sequence) < 2 {
 		return ""
@@ -86,6 +88,8 @@ func inOrder(sequence []packet.Port) string {
 	return ""
 }
 
+// timeoutWarnings looks at seq_timeout and cmd_timeout. A negative cmd_timeout goes into sleep,
+// which takes an unsigned number: 136 years.
 func (d *draft) timeoutWarnings(warn warner) {
 	if t, found := d.directives["SEQ_TIMEOUT"]; found {
 		if oddNumber(t.value) {
@@ -111,35 +115,36 @@ func (d *draft) timeoutWarnings(warn warner) {
 	}
 }
 
-// oddNumber reports whether knockd reads something else than a person does.
+// oddNumber reports whether atoi reads another number than a person does.
 func oddNumber(text string) bool {
 	n := atoi(text)
 	return text == "" || n.rest != "" || n.wrapped
 }
 
-// hearsTCP reports whether a knock of the door can be TCP. What one-time sequences
-// have is not known.
-func (d *Door) hearsTCP() bool {
+// takesTCP reports whether a knock of the door can be a TCP packet. The knocks of one-time
+// sequences are not known here, so a door with them may take TCP.
+func (d *Door) takesTCP() bool {
 	return d.OneTime != "" || slices.ContainsFunc(d.Sequence, func(p packet.Port) bool { return p.Proto == packet.TCP })
 }
 
+// flagWarnings compares the flags with what the client knock sends: packets with SYN alone.
 func (d *draft) flagWarnings(warn warner) {
-	said, found := d.directives["TCPFLAGS"]
-	tcp := d.hearsTCP()
+	directive, found := d.directives["TCPFLAGS"]
+	tcp := d.takesTCP()
 	clientSends := engine.FlagTest{Set: d.Flags.Set &^ packet.SYN, Clear: d.Flags.Clear & packet.SYN}
 	switch {
 	case !tcp && found:
-		warn(said.line, "the flags concern TCP alone, and all knocks of this door are UDP: remove the line")
+		warn(directive.line, "the flags concern TCP alone, and all knocks of this door are UDP: remove the line")
 	case tcp && d.Flags == (engine.FlagTest{}):
 		warn(d.Line, "without tcpflags every TCP packet to its ports is a knock, also those of standing connections: write tcpflags = syn")
 	case tcp && clientSends.Set != 0:
-		warn(said.line, "the door wants packets with %s, which the knock client does not send: write tcpflags = syn", flagList(clientSends.Set))
+		warn(directive.line, "the door wants packets with %s, which the knock client does not send: write tcpflags = syn", flagList(clientSends.Set))
 	case tcp && clientSends.Clear != 0:
-		warn(said.line, "the door wants packets without syn, and the knock client sends no others: write tcpflags = syn")
+		warn(directive.line, "the door wants packets without syn, and the knock client sends no others: write tcpflags = syn")
 	}
 }
 
-// families returns over what the door can be knocked.
+// families returns the address families that can knock at the door.
 func (d *draft) families() []family {
 	switch {
 	case d.Target.Is4():
@@ -150,15 +155,17 @@ func (d *draft) families() []family {
 	return []family{ipv4, ipv6}
 }
 
-// longest is the most that an address of a family takes as text.
+// longest is the length of the longest address of a family as text.
 var longest = [...]int{ipv4: len("255.255.255.255"), ipv6: len("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff")}
 
+// commandWarnings looks at commands that knockd never runs: a stop command without a start command,
+// and one that is longer than knockd's buffer with the address filled in.
 func (d *draft) commandWarnings(warn warner) {
-	lonely, long := map[int]bool{}, map[int]bool{} // lines
+	alone, long := map[int]bool{}, map[int]bool{} // lines
 	for _, of := range d.families() {
 		start, stop := d.commands(of)
-		if start.Text == "" && stop.Text != "" && !lonely[stop.Line] {
-			lonely[stop.Line] = true
+		if start.Text == "" && stop.Text != "" && !alone[stop.Line] {
+			alone[stop.Line] = true
 			warn(stop.Line, "without a start command knockd never runs a stop command: write start_command too, or remove this line")
 		}
 		for _, c := range []Command{start, stop} {
@@ -178,8 +185,9 @@ func (d *draft) commandWarnings(warn warner) {
 	}
 }
 
-// Words that people take for placeholders: between the signs of knockd, of Sesame
-// and of a shell. Others, such as the %Y% of date, are left alone.
+// placeholders are words that people take for placeholders. They count between percent signs as in
+// knockd, in braces as in Sesame, or behind a dollar sign as in a shell. Others, such as %Y% for
+// date, are no mistakes.
 const placeholders = `(ip|ipv4|ipv6|ip4|ip6|ipaddr|ip_address|addr|address|src|source|srcip|src_ip|source_ip|client|client_ip|remote|remote_ip|host|port|dport|sport|proto|protocol|door|name|section|stage|sequence)`
 
 var (
@@ -187,8 +195,8 @@ var (
 	assignment = regexp.MustCompile(`\b(\w+)=|\b(?:read|for)\s+(\w+)`)
 )
 
-// lookalikes returns each word once that looks like a placeholder and is none. A
-// variable that the command itself sets is one of the shell's.
+// lookalikes returns each word once that looks like a placeholder and is none. A variable that the
+// command itself sets is a variable of the shell.
 func lookalikes(command string) (found []string) {
 	own := map[string]bool{}
 	for _, m := range assignment.FindAllStringSubmatch(command, -1) {
@@ -203,18 +211,18 @@ func lookalikes(command string) (found []string) {
 	return found
 }
 
-// A draftWarning is a [Warning] whose door may not have its name yet.
+// A draftWarning is a [Warning] whose door may not have its final name yet.
 type draftWarning struct {
 	line  int
-	door  *draft // nil for what is in no door
+	door  *draft // nil for what belongs to no door
 	text  string
 	order bool // as in [Warning]
 }
 
-// maxWarnings bounds what is said of one file.
+// maxWarnings is how many warnings a file gets. A file of 4 MiB could give rise to a million.
 const maxWarnings = 1000
 
-// warn adds a warning about something in the section at hand.
+// warn adds a warning about a line of the current section.
 func (p *parser) warn(line int, text string) {
 	t := draftWarning{line: line, text: text}
 	if p.section != "" && p.section != "options" {
@@ -223,15 +231,17 @@ func (p *parser) warn(line int, text string) {
 	p.addWarnings(t)
 }
 
+// addWarnings adds warnings, up to maxWarnings in all.
 func (p *parser) addWarnings(warnings ...draftWarning) {
 	p.warnings = append(p.warnings, warnings[:min(len(warnings), maxWarnings-len(p.warnings))]...)
 }
 
-// finish gives the doors their names, and finds the warnings.
+// finish gives the doors their names and completes the warnings. It comes last, since names and
+// overlaps depend on all doors.
 func (p *parser) finish() {
 	namer := newNamer(p.doors)
 	for _, d := range p.doors {
-		if name := namer.give(d.Name); name != d.Name {
+		if name := namer.assign(d.Name); name != d.Name {
 			p.addWarnings(draftWarning{line: d.Line, door: d, text: renamed(d, name)})
 			d.Name = name
 		}
@@ -240,7 +250,7 @@ func (p *parser) finish() {
 		}
 		p.addWarnings(d.warnings()...)
 	}
-	p.addWarnings(together(p.doors)...)
+	p.addWarnings(overlaps(p.doors)...)
 	if len(p.doors) == 0 {
 		p.addWarnings(draftWarning{line: 1, text: "there is no door in this file, so nobody can knock: write a section such as [openSSH]"})
 	}

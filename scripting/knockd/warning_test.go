@@ -155,7 +155,7 @@ func TestDoorsTogether(t *testing.T) {
 	}{
 		{"apart", "30,10,20;31,10,20", nil},
 		{"A and B", "7000,8000,600;2222,1111", []string{`b: the ports are in descending order, so a scan of all ports in that order opens the door: mix them`}},
-		{"C and D, which knockd loses", "9,2,3;9,4,5", []string{`b: "a" ` + both}},
+		{"C and D, which knockd winner", "9,2,3;9,4,5", []string{`b: "a" ` + both}},
 		{"D and C, which it does not", "9,4,5;9,2,3", []string{`b: "a" ` + both}},
 		{"apart at the last knock", "9,4,5;9,4,7", []string{`b: "a" ` + shares}},
 		{"the same", "9,4,5;9,4,5", []string{`b: "a" has the same sequence, so the two open together: give each its own`}},
