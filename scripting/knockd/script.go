@@ -106,7 +106,7 @@ func (w *writer) options() {
 	if o.Interface != "" {
 		row("interface = "+o.Interface, "interfaces = ["+strconv.Quote(o.Interface)+"]")
 	} else {
-		row("no interface: eth0, or what -i names", "all interfaces, unless it names some: interfaces = [\"eth0\"]")
+		row("no interface: eth0, or what -i names", "everywhere, unless it says where: interfaces = [\"eth0\"]")
 	}
 	if o.PIDFile != "" {
 		row("pidfile = "+o.PIDFile, "none is needed")
