@@ -16,7 +16,7 @@ import (
 	"sesame/scripting/source"
 )
 
-// checkFlags are those of sesame check.
+// checkFlags are the flags of sesame check.
 type checkFlags struct {
 	scripts scriptFlags
 	format  string
@@ -29,21 +29,21 @@ func (p *program) checkCommand() *cobra.Command {
 	f := &checkFlags{}
 	c := &cobra.Command{
 		Use:   "check [flags]",
-		Short: "Load the scripts, and say what is wrong or unwise in them",
-		Long: `Check loads the scripts as the daemon would, and looks for what is allowed and
-yet unwise. A finding that is meant is allowed in the script itself, with the
-reason, by a comment on its line or the line above:
+		Short: "Load the scripts, and print what is wrong or unwise in them",
+		Long: `Check loads the scripts as the daemon would, and reports what is allowed but
+unwise. To accept a finding, write a comment with the reason on its line or on
+the line above:
 
   -- sesame:allow short only reachable from the office
 
-A configuration of this machine is checked on it too: whether services listen
-where one knocks, whether the machine takes such ports for connections of its
-own, and whether its firewall drops what a door lets in.
+With a configuration of this machine, check looks at the machine too: whether
+services listen on ports of knocks, whether the machine uses such ports for its
+own connections, and whether its firewall drops what a door opens.
 
-With --guess each door has a line with two figures: how many sequences of its
-length there are, which is what guessing is up against, and how often a scan of
-all ports in random order opens it. A scan knocks on the right ports by itself,
-so only their order is left to luck, unless the door is strict.
+With --guess it prints two figures for each door: how many sequences of its
+length exist, which a guess must choose from, and how often a scan of all ports
+in random order opens it. A scan knocks on all ports of the door, so only their
+order is left to chance, unless the door is strict.
 
 The exit status is 0 when the scripts load, with --strict 1 when there are
 findings, and 2 when the scripts do not load.`,
@@ -66,7 +66,7 @@ func (p *program) check(c *cobra.Command, f *checkFlags) error {
 	}
 	set, settings, err := p.loadOffline(c, &f.scripts)
 	if _, usage := errors.AsType[*usageError](err); err != nil && !usage && f.format == "json" {
-		// What failed is the loading: that is told, even if nobody reads this.
+		// The scripts did not load. An error of the writing below would hide that.
 		_ = p.writeJSON(problemsOf(err))
 	}
 	if err != nil {
@@ -92,7 +92,8 @@ func (p *program) check(c *cobra.Command, f *checkFlags) error {
 	return r.writeText(p)
 }
 
-// findings are those of a set, and of this machine when that will run it.
+// findings returns the findings of a set. With a configuration of this machine they include
+// those about its ports and services.
 func (p *program) findings(set *scripting.Set, settings *config.Config) []lint.Finding {
 	if settings.File == "" {
 		return lint.Check(set)
@@ -106,7 +107,7 @@ func (p *program) findings(set *scripting.Set, settings *config.Config) []lint.F
 	return lint.CheckOn(set, machine)
 }
 
-// checked is the result of a check.
+// checked is the result of a check, as it is written as JSON.
 type checked struct {
 	Files    int            `json:"files"`
 	Doors    int            `json:"doors"`
@@ -115,12 +116,12 @@ type checked struct {
 	Guesses  []guess        `json:"odds,omitzero"`    // the same
 }
 
-// A refusal is why a script set does not load.
+// A refusal is the JSON for a script set that does not load.
 type refusal struct {
 	Problems []problem `json:"problems"`
 }
 
-// A problem has no place when it is about no file.
+// A problem is one reason. It has no place when it is about no file.
 type problem struct {
 	File    string `json:"file,omitempty"`
 	Line    int    `json:"line,omitempty"`
@@ -164,13 +165,13 @@ func (r *checked) writeText(p *program) error {
 			return err
 		}
 	}
-	said := map[string]bool{} // hints of knockd's findings, which are alike
+	printed := map[string]bool{} // hints that were printed: all findings about knockd have the same
 	for _, f := range r.Findings {
 		text := terminal.Printable(f.String()) + "\n"
-		if f.ID != lint.Knockd || !said[f.Hint] {
+		if f.ID != lint.Knockd || !printed[f.Hint] {
 			text += "    " + terminal.Printable(f.Hint) + "\n"
 		}
-		said[f.Hint] = true
+		printed[f.Hint] = true
 		if _, err := fmt.Fprint(p.stdout, text); err != nil {
 			return err
 		}

@@ -13,8 +13,8 @@ import (
 	"sesame/daemon/packet"
 )
 
-// configFlags are those of commands that read the configuration of the daemon,
-// and override what it says.
+// configFlags are the flags of commands that read the configuration of the daemon. Those that
+// are given override the file.
 type configFlags struct {
 	file string
 
@@ -26,22 +26,22 @@ type configFlags struct {
 	observe       bool
 }
 
-// add gives a command all of them.
+// add adds all flags to a command.
 func (f *configFlags) add(c *cobra.Command) {
 	addConfigFile(c, &f.file)
 	flags := c.Flags()
 	flags.StringVarP(&f.scripts, "scripts", "s", "", "directory of scripts, or one script (default scripts, beside the configuration file)")
-	flags.StringArrayVar(&f.values, "set", nil, "give an option of the scripts a value, as name=value")
-	flags.StringSliceVarP(&f.interfaces, "interface", "i", nil, "hear knocks on this interface; may be given again (default: all)")
-	flags.StringSliceVar(&f.local, "local", nil, "addresses or networks that count as this host's beside its own")
-	flags.StringVar(&f.state, "state", "", "directory of what outlives a restart (default /var/lib/sesame)")
-	flags.BoolVar(&f.observe, "observe", false, "decide everything, and do nothing")
+	flags.StringArrayVar(&f.values, "set", nil, "set an option of the scripts, as name=value")
+	flags.StringSliceVarP(&f.interfaces, "interface", "i", nil, "capture knocks on this interface; may be given again (default: all)")
+	flags.StringSliceVar(&f.local, "local", nil, "further addresses or networks that count as this host's")
+	flags.StringVar(&f.state, "state", "", "directory for what must survive a restart (default /var/lib/sesame)")
+	flags.BoolVar(&f.observe, "observe", false, "decide everything, but open, close and run nothing")
 	f.addSocket(c)
 	_ = c.MarkFlagDirname("scripts")
 	_ = c.MarkFlagDirname("state")
 }
 
-// addSocket gives a command those that find the daemon.
+// addSocket adds only the flags that find the daemon.
 func (f *configFlags) addSocket(c *cobra.Command) {
 	if c.Flags().Lookup("config") == nil {
 		addConfigFile(c, &f.file)
@@ -54,9 +54,8 @@ func addConfigFile(c *cobra.Command, file *string) {
 	_ = c.MarkFlagFilename("config", "toml")
 }
 
-// load reads the configuration, and lets the flags override it: a list replaces
-// a list, and --set adds to the options. Errors are of type [config.Problems]
-// when the file is wrong.
+// load reads the configuration and applies the flags: a list replaces a list, and --set adds
+// to the options. Errors are of type [config.Problems] when the file is wrong.
 func (f *configFlags) load(c *cobra.Command) (config.Config, error) {
 	settings, err := readConfig(c, f.file)
 	if err != nil {
@@ -93,7 +92,7 @@ func (f *configFlags) load(c *cobra.Command) (config.Config, error) {
 	return settings, err
 }
 
-// readConfig reads the file that was named, or else the one of the system.
+// readConfig reads the file that -c names, or else the one of the system.
 func readConfig(c *cobra.Command, file string) (config.Config, error) {
 	if file == "" && c.Flags().Changed("config") {
 		return config.Config{}, &usageError{c, "-c: it is empty: expected a configuration file, or leave it out"}
@@ -101,14 +100,14 @@ func readConfig(c *cobra.Command, file string) (config.Config, error) {
 	return config.Load(file)
 }
 
-// warnOf tells what a configuration says and may not mean.
+// warnOf prints the warnings about a configuration.
 func (p *program) warnOf(settings *config.Config) {
 	for _, warning := range settings.Warnings {
 		p.warn("%v", warning)
 	}
 }
 
-// parseValues reads what --set was given.
+// parseValues parses the values of --set.
 func parseValues(c *cobra.Command, pairs []string) (map[string]config.Value, error) {
 	values := map[string]config.Value{}
 	for _, pair := range pairs {
@@ -124,8 +123,8 @@ func parseValues(c *cobra.Command, pairs []string) (map[string]config.Value, err
 	return values, nil
 }
 
-// parseLocal reads what --local was given. An empty one is refused: it is a
-// variable that was not set, and must not come to mean every destination.
+// parseLocal parses the values of --local. It refuses an empty one: an unset shell variable
+// must not come to mean every destination.
 func parseLocal(c *cobra.Command, texts []string) ([]netip.Prefix, error) {
 	if len(texts) == 0 {
 		texts = []string{""}
@@ -141,13 +140,12 @@ func parseLocal(c *cobra.Command, texts []string) ([]netip.Prefix, error) {
 	return local, nil
 }
 
-// Where scripts are when neither flags nor a configuration say it.
+// scriptsHere is the default when neither flags nor a configuration name scripts.
 const scriptsHere = "./scripts"
 
-// offlineConfig is what commands that only read scripts go by. The daemon's
-// configuration of this machine is read when it is named, or when nothing says
-// which scripts are meant: scripts that are named, or lie here, are looked at as
-// they would be on any other machine.
+// offlineConfig returns the settings of commands that only read scripts. It reads the daemon's
+// configuration of this machine when -c names it, or when neither -s nor ./scripts gives other
+// scripts. Those are checked as on any other machine.
 func (p *program) offlineConfig(c *cobra.Command, f *scriptFlags) (config.Config, error) {
 	values, err := parseValues(c, f.values)
 	if err != nil {

@@ -15,8 +15,8 @@ import (
 	"sesame/daemon/effect/firewall"
 )
 
-// grantDirectly gives access without a daemon, in the firewall that one left.
-// The kernel ends it.
+// grantDirectly gives access without a daemon, in the table that an earlier one left. The
+// kernel ends the access.
 func (p *program) grantDirectly(c *cobra.Command, f *configFlags, r control.GrantRequest) (err error) {
 	settings, err := p.daemonSettings(c, f)
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"sesame/scripting/lint"
 )
 
-// describe lists what a script can do to the machine, for people.
+// describe returns what a script can do to the machine, as text.
 func describe(s lint.Script) string {
 	var b strings.Builder
 	fmt.Fprintln(&b, s.File)
@@ -59,7 +59,7 @@ func describeCalls(b *strings.Builder, s lint.Script, can string, allows []lint.
 	}
 }
 
-// where names a place under the heading of its script.
+// where returns a place as it stands below the heading of its script.
 func where(s lint.Script, file string, line int) string {
 	if file == s.File {
 		return fmt.Sprintf("line %d", line)
@@ -77,7 +77,7 @@ func ports(a lint.Allow) string {
 	return strings.Join(a.Ports, ", ")
 }
 
-// networks says who has access besides the source.
+// networks returns who else than the source gets access.
 func networks(a lint.Allow) string {
 	var lengths []string
 	if a.Prefix4 != 0 {
@@ -95,8 +95,7 @@ func networks(a lint.Allow) string {
 	return " to networks of " + strings.Join(lengths, " and ")
 }
 
-// choices writes what may fill a placeholder, each as it would stand in a
-// command.
+// choices returns the values that a placeholder can have, each as it would stand in a command.
 func choices(texts []string) string {
 	written := make([]string, len(texts))
 	for i, text := range texts {

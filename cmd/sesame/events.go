@@ -11,7 +11,7 @@ import (
 	"sesame/daemon/control"
 )
 
-// eventsFlags are those of sesame events.
+// eventsFlags are the flags of sesame events.
 type eventsFlags struct {
 	daemon configFlags
 	follow bool
@@ -23,17 +23,17 @@ func (p *program) eventsCommand() *cobra.Command {
 	f := &eventsFlags{}
 	c := &cobra.Command{
 		Use:   "events [flags]",
-		Short: "Show what happened lately, and follow what happens",
-		Long: `Events shows the latest of the daemon's transcript: up to 10,000 events since it
-started. A line for programs is one of docs/transcript.md; when events come
-faster than they are read, a line says how many are left out:
+		Short: "Show the latest events, and follow new ones",
+		Long: `Events prints the latest part of the daemon's transcript, up to 10,000 events
+since its start. With --json the lines are those of docs/transcript.md. When
+events come faster than they are read, a line gives the number of missing ones:
 
   {"event":"skipped","events":123}`,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return p.events(c, f) },
 	}
 	f.daemon.addSocket(c)
-	c.Flags().BoolVarP(&f.follow, "follow", "f", false, "go on with what happens, until interrupted")
+	c.Flags().BoolVarP(&f.follow, "follow", "f", false, "print new events too, until interrupted")
 	c.Flags().BoolVar(&f.json, "json", false, "JSON Lines, for programs")
 	c.Flags().StringVar(&f.color, "color", "auto", `"auto", "always" or "never"`)
 	return c
@@ -44,10 +44,10 @@ func (p *program) events(c *cobra.Command, f *eventsFlags) error {
 		return err
 	}
 	request := control.EventsRequest{Follow: f.follow, JSON: f.json, Color: !f.json && color(f.color, p.stdout)}
-	return p.ask(c, &f.daemon, func(ctx context.Context, daemon *control.Client) error {
+	return p.request(c, &f.daemon, func(ctx context.Context, daemon *control.Client) error {
 		err := daemon.Events(ctx, request, p.stdout)
 		switch {
-		case errors.Is(err, context.Canceled): // that is how a person ends it
+		case errors.Is(err, context.Canceled): // an interrupt is the usual end
 			return nil
 		case err == nil && f.follow:
 			p.note("the daemon has ended")

@@ -18,7 +18,7 @@ import (
 	"sesame/simulate"
 )
 
-// explainFlags are those of sesame explain.
+// explainFlags are the flags of sesame explain.
 type explainFlags struct {
 	daemon configFlags
 	last   string
@@ -29,16 +29,16 @@ func (p *program) explainCommand() *cobra.Command {
 	f := &explainFlags{}
 	c := &cobra.Command{
 		Use:   "explain [flags] [ADDRESS|NETWORK]",
-		Short: "Say why a door opened, or by how much it did not",
-		Long: `Explain fetches what the daemon recorded, replays it here with the scripts that
-ran, and tells what came of each source: which knock was missing, or too late,
-and by how much. Nothing is asked of the running doors.`,
+		Short: "Explain why a door opened, or why not",
+		Long: `Explain fetches the recording of the daemon and replays it here with the scripts
+that ran. It prints the result for each source: which knock was missing or too
+late, and by how much. The running doors are not touched.`,
 		Example: `  sesame explain 203.0.113.9 --last 10m`,
 		Args:    arguments(0, 1, "at most one ADDRESS|NETWORK"),
 		RunE:    func(c *cobra.Command, args []string) error { return p.explain(c, f, args) },
 	}
 	f.daemon.addSocket(c)
-	c.Flags().StringVar(&f.last, "last", "", "only of so long ago, such as 10m (default: all that is recorded)")
+	c.Flags().StringVar(&f.last, "last", "", "only the last part of the recording, such as 10m (default: all)")
 	c.Flags().StringVar(&f.color, "color", "auto", `"auto", "always" or "never"`)
 	return c
 }
@@ -60,11 +60,11 @@ func (p *program) explain(c *cobra.Command, f *explainFlags, args []string) erro
 			return &usageError{c, err.Error()}
 		}
 	}
-	told := &tellingWriter{Text: transcript.NewText(p.stdout, transcript.TextOptions{Color: color(f.color, p.stdout)}), selected: source.IsValid() || last > 0}
-	config := simulate.Config{Account: true, Writer: told, Source: source.Prefix}
-	return p.ask(c, &f.daemon, func(ctx context.Context, daemon *control.Client) error {
+	counted := &countingWriter{Text: transcript.NewText(p.stdout, transcript.TextOptions{Color: color(f.color, p.stdout)}), selected: source.IsValid() || last > 0}
+	config := simulate.Config{Account: true, Writer: counted, Source: source.Prefix}
+	return p.request(c, &f.daemon, func(ctx context.Context, daemon *control.Client) error {
 		if last > 0 {
-			// The recording is in engine time.
+			// The times in the recording are engine time.
 			status, err := daemon.Status(ctx)
 			if err != nil {
 				return err
@@ -79,14 +79,14 @@ func (p *program) explain(c *cobra.Command, f *explainFlags, args []string) erro
 			return err
 		}
 		p.judge(report)
-		if told.events == 0 && report.Knocks > 0 {
+		if counted.events == 0 && report.Knocks > 0 {
 			p.note("nothing that a door listens to is recorded%s; all that is recorded: sesame explain", ofWhom(source, last))
 		}
 		return nil
 	})
 }
 
-// ofWhom says what was asked for.
+// ofWhom returns text about the selection of sources and time.
 func ofWhom(source control.Source, last time.Duration) string {
 	text := ""
 	if source.IsValid() {
@@ -98,31 +98,31 @@ func ofWhom(source control.Source, last time.Duration) string {
 	return text
 }
 
-// A tellingWriter counts what it tells.
-type tellingWriter struct {
+// A countingWriter counts the events that it writes.
+type countingWriter struct {
 	*transcript.Text
-	selected bool // not everything is told
+	selected bool // not all sources or times
 	events   int
 }
 
-func (w *tellingWriter) Events(events []engine.Event) {
+func (w *countingWriter) Events(events []engine.Event) {
 	w.events += len(events)
 	w.Text.Events(events)
 }
 
-// Summary leaves out the totals of everybody when they are not what was asked for.
-func (w *tellingWriter) Summary(s transcript.Summary) error {
+// Summary leaves out the totals when only some sources or times were selected.
+func (w *countingWriter) Summary(s transcript.Summary) error {
 	if w.selected {
 		return w.Flush()
 	}
 	return w.Text.Summary(s)
 }
 
-// errEnough ends a transfer of which nothing more is read.
+// errEnough ends a transfer when the rest is not needed.
 var errEnough = errors.New("enough")
 
-// replayRecording replays the recording while it comes. What went wrong with its
-// coming is the cause of what went wrong with the replay.
+// replayRecording replays the recording while it is transferred. An error of the transfer is
+// returned instead of the error of the replay that it caused.
 func replayRecording(ctx context.Context, daemon *control.Client, config simulate.Config) (*simulate.Report, error) {
 	r, w := io.Pipe()
 	fetched := make(chan error, 1) // how the transfer ended

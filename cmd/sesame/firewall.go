@@ -25,8 +25,8 @@ func (p *program) firewallCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "firewall",
 		Short: "Show, remove or load the guard, without the daemon",
-		Long: `Firewall works on the table that Sesame has in the kernel's firewall, nftables'
-"inet sesame". It needs no daemon: the table outlives one.`,
+		Long: `Firewall works on Sesame's table in the kernel's firewall, "inet sesame" of
+nftables. It needs no daemon: the table stays when the daemon ends.`,
 		Args: noCommand,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
@@ -44,7 +44,7 @@ the table back within a second, so it must be stopped first.`, p.firewallRemove)
 	return c
 }
 
-// firewallPart makes one of the commands below firewall.
+// firewallPart returns one of the subcommands of firewall.
 func (p *program) firewallPart(name, short, long string, do func(*firewall.Guard, config.Config) error) *cobra.Command {
 	f := &configFlags{}
 	c := &cobra.Command{
@@ -54,7 +54,7 @@ func (p *program) firewallPart(name, short, long string, do func(*firewall.Guard
 			if _, usage := errors.AsType[*usageError](err); usage {
 				return err
 			}
-			if err != nil { // it is for the hour when things are wrong
+			if err != nil { // the command must work when the configuration is wrong
 				p.complain(err)
 				settings = config.Default()
 			}
@@ -110,7 +110,7 @@ func writeShown(b *strings.Builder, s *firewall.Shown) {
 	} else {
 		fmt.Fprintln(b, "grants")
 	}
-	// Aligned text goes into a builder, which never fails.
+	// A write into a builder never fails.
 	table := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
 	for _, e := range s.Elements {
 		by := "a person"
@@ -120,7 +120,7 @@ func writeShown(b *strings.Builder, s *firewall.Shown) {
 		fmt.Fprintf(table, "  %s\t%s\t%s left\t%s\n", transcript.Source(e.Source), e.Port, span(e.Remaining), by)
 	}
 	_ = table.Flush()
-	if len(s.Guards.Count) == 0 { // they are of a time when something was observed
+	if len(s.Guards.Count) == 0 { // entries of an earlier time with observing doors
 		return
 	}
 	if len(s.Stopped) > 0 {
@@ -133,7 +133,7 @@ func writeShown(b *strings.Builder, s *firewall.Shown) {
 	_ = table.Flush()
 }
 
-// writeConflicts tells which chains of others stand in the way.
+// writeConflicts writes which chains of other programs drop granted packets.
 func writeConflicts(b *strings.Builder, obstacles []firewall.Conflict) {
 	for _, o := range obstacles {
 		fmt.Fprintf(b, "\nchain %s of table %s drops what grants for %s let in, at %s. To let it through:\n", o.Chain, o.Table, portList(o.Ports), o.Hook)
@@ -158,7 +158,7 @@ func (p *program) firewallRemove(guard *firewall.Guard, _ config.Config) error {
 	if pid := daemon.RunningInstance(); pid != 0 {
 		return fmt.Errorf("a sesame, process %d, guards this network, and would put the table back within a second: stop it first", pid)
 	}
-	// What cannot be read can still be removed.
+	// A table that cannot be read can still be removed.
 	shown, _, _ := guard.Show()
 	was, err := guard.Remove()
 	switch {
@@ -178,10 +178,10 @@ func (p *program) firewallLoadCommand() *cobra.Command {
 	f := &configFlags{}
 	c := &cobra.Command{
 		Use: "load [flags]", Short: "Shut the ports of the last good script set",
-		Long: `Load shuts the ports that the last good script set guards, as the daemon saved it in
-its state directory. It is for the start of the machine, before there is a network.
-Who has access already keeps it. Where the configuration is wrong, the guard is as it
-was when the scripts were saved.`,
+		Long: `Load guards the ports of the last good script set, which the daemon saved in its
+state directory. It is for the start of the machine, before there is a network.
+Sources that have access keep it. When the configuration is wrong, load uses the
+settings that were saved with the scripts.`,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			settings, err := f.load(c)
@@ -200,13 +200,13 @@ was when the scripts were saved.`,
 		},
 	}
 	addConfigFile(c, &f.file)
-	c.Flags().StringVar(&f.state, "state", "", "directory of what outlives a restart (default /var/lib/sesame)")
+	c.Flags().StringVar(&f.state, "state", "", "directory for what must survive a restart (default /var/lib/sesame)")
 	_ = c.MarkFlagDirname("state")
 	return c
 }
 
-// firewallLoad loads the guard that was saved. Known says that the settings are
-// those of this machine.
+// firewallLoad loads the saved guard. Known reports whether the settings are those of this
+// machine, and not the defaults.
 func (p *program) firewallLoad(settings config.Config, known bool) (err error) {
 	if settings.Firewall.Mode != "guard" {
 		p.note("firewall.mode is %q: the ports are yours to shut, and nothing was loaded", settings.Firewall.Mode)

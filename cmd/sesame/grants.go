@@ -26,7 +26,7 @@ func (p *program) grantsCommand() *cobra.Command {
 		Short: "List who has access now, and for how long",
 		Args:  noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return p.ask(c, f, func(ctx context.Context, daemon *control.Client) error {
+			return p.request(c, f, func(ctx context.Context, daemon *control.Client) error {
 				grants, err := daemon.Grants(ctx)
 				if err != nil {
 					return err
@@ -43,7 +43,7 @@ func (p *program) grantsCommand() *cobra.Command {
 func (p *program) tellGrants(grants []control.Grant, asJSON bool) error {
 	switch {
 	case asJSON:
-		return p.writeJSON(append([]control.Grant{}, grants...)) // [] when there are none
+		return p.writeJSON(append([]control.Grant{}, grants...)) // [] instead of null
 	case len(grants) == 0:
 		_, err := fmt.Fprintln(p.stdout, "no grants")
 		return err
@@ -91,8 +91,9 @@ func (p *program) grantCommand() *cobra.Command {
 		Short: "Give access without a knock, for a time",
 		Long: `Grant lets an address or a network reach a guarded port, as an open door would.
 
-Without a daemon it goes straight into the firewall that a daemon left, and says
-so: whoever stands before a shut door with a dead daemon can let others in.`,
+When no daemon answers, the access goes straight into the table that a daemon
+left, and a message says so. So a person at the console can let others in while
+the daemon is down.`,
 		Example: `  sesame grant 203.0.113.9 tcp/22 10m`,
 		Args:    arguments(3, 3, "ADDRESS|NETWORK PORT DURATION, such as 203.0.113.9 tcp/22 10m"),
 		RunE:    func(c *cobra.Command, args []string) error { return p.grant(c, f, args) },
@@ -106,9 +107,9 @@ func (p *program) grant(c *cobra.Command, f *configFlags, args []string) error {
 	if err != nil {
 		return err
 	}
-	return p.ask(c, f, func(ctx context.Context, daemon *control.Client) error {
+	return p.request(c, f, func(ctx context.Context, daemon *control.Client) error {
 		grant, err := daemon.Grant(ctx, request)
-		// Who names a socket means the daemon behind it, and no other.
+		// A named socket means the daemon behind it, and never the firewall directly.
 		if errors.Is(err, control.ErrNoDaemon) && !c.Flags().Changed("socket") {
 			return p.grantDirectly(c, f, request)
 		}
@@ -151,8 +152,8 @@ func (p *program) revokeCommand() *cobra.Command {
 		Use:   "revoke [flags] ADDRESS|NETWORK [PORT]",
 		Short: "End grants before their time",
 		Long: `Revoke ends the grants of an address or a network, and those of networks that
-overlap it: on one port, or all of them and the commands that are owed an undo.
-Connections that stand already go on.
+overlap it: on one port, or on all ports together with commands that have a
+pending undo. Connections that are open stay open.
 
 The exit status is 1 when there was nothing to end.`,
 		Example: `  sesame revoke 203.0.113.9
@@ -175,7 +176,7 @@ func (p *program) revoke(c *cobra.Command, f *configFlags, args []string) error 
 			return &usageError{c, err.Error()}
 		}
 	}
-	return p.ask(c, f, func(ctx context.Context, daemon *control.Client) error {
+	return p.request(c, f, func(ctx context.Context, daemon *control.Client) error {
 		ended, err := daemon.Revoke(ctx, request)
 		if err != nil {
 			return err
@@ -195,7 +196,7 @@ func (p *program) revoke(c *cobra.Command, f *configFlags, args []string) error 
 	})
 }
 
-// arguments refuses another number of arguments than a command takes.
+// arguments requires this number of arguments.
 func arguments(least, most int, what string) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
 		if len(args) < least || len(args) > most {

@@ -16,7 +16,7 @@ import (
 	"sesame/scripting/source"
 )
 
-// importFlags are those of sesame import knockd.
+// importFlags are the flags of sesame import knockd.
 type importFlags struct {
 	dir    string
 	check  bool
@@ -40,9 +40,9 @@ func (p *program) importKnockdCommand() *cobra.Command {
 		Use:   "knockd [flags] FILE",
 		Short: "Turn a knockd.conf into a script",
 		Long: `Knockd reads a knockd.conf as knockd does, and writes a script with the same
-doors, matched by knockd's rules. FILE may be - for standard input. What knockd
-accepts without a word, and yet hardly as it was meant, is told and stands in
-the script as a comment.
+doors, matched by knockd's rules. FILE may be - for standard input. When knockd
+accepts something that was hardly meant so, a warning says so, and the script has
+it as a comment.
 
 With -o three files are written: the script, a capture in which each door is
 knocked once, and the transcript that replaying it gives. None that exists is
@@ -60,17 +60,17 @@ or something cannot be written.`,
 		},
 		RunE: func(c *cobra.Command, args []string) error { return p.importKnockd(c, f, args[0]) },
 	}
-	c.Flags().StringVarP(&f.dir, "output", "o", "", "write script, capture and transcript into this directory, which is made if missing (default the script to standard output)")
-	c.Flags().BoolVar(&f.check, "check", false, "only say what is odd in the file, and write nothing")
+	c.Flags().StringVarP(&f.dir, "output", "o", "", "write script, capture and transcript into this directory; create it if missing (default: the script to standard output)")
+	c.Flags().BoolVar(&f.check, "check", false, "only print the warnings, and write nothing")
 	c.Flags().BoolVar(&f.native, "native", false, "turn well-known commands of iptables, ufw, nft and firewall-cmd into guards")
 	_ = c.MarkFlagDirname("output")
 	return c
 }
 
-// standardInput is what messages and scripts call the file that is -.
+// standardInput names the file - in messages and scripts.
 const standardInput = "standard input"
 
-// maxConf is the size of the largest knockd.conf that is read, in bytes.
+// maxConf bounds a knockd.conf, in bytes.
 const maxConf = 4 << 20
 
 func (p *program) importKnockd(c *cobra.Command, f *importFlags, path string) error {
@@ -111,8 +111,8 @@ func (p *program) importKnockd(c *cobra.Command, f *importFlags, path string) er
 	return p.writeImport(conf, f)
 }
 
-// absolutePaths makes the paths in a file independent of where it is: a relative path in
-// a script begins at the script.
+// absolutePaths makes the paths in a file absolute, because a relative path in a script is
+// relative to the script.
 func absolutePaths(conf *knockd.File) (err error) {
 	for i := range conf.Doors {
 		if d := &conf.Doors[i]; d.OneTime != "" {
@@ -124,7 +124,7 @@ func absolutePaths(conf *knockd.File) (err error) {
 	return nil
 }
 
-// placed returns a warning as a message, with its place.
+// placed returns a warning with its place, as a message.
 func placed(conf *knockd.File, t knockd.Warning) string {
 	door := ""
 	if t.Door != "" {
@@ -153,7 +153,7 @@ func (p *program) readConf(path string) ([]byte, error) {
 	return text, nil
 }
 
-// writeImport writes the script, and the capture and transcript beside it.
+// writeImport writes the script, and the capture and the transcript beside it.
 func (p *program) writeImport(conf *knockd.File, f *importFlags) error {
 	name := scriptName(conf.Path)
 	if err := os.MkdirAll(f.dir, 0o755); err != nil {
@@ -184,8 +184,8 @@ func (p *program) writeImport(conf *knockd.File, f *importFlags) error {
 	return nil
 }
 
-// scriptName returns what an imported file is called. A script's name begins
-// with no dot and does not end like a test's, or the daemon would not load it.
+// scriptName returns the file name of an imported script. The daemon does not load names that
+// begin with a dot or end like those of tests.
 func scriptName(path string) string {
 	name := strings.TrimLeft(strings.TrimSuffix(filepath.Base(path), ".conf"), ".")
 	if rest, isTest := strings.CutSuffix(name, "_test"); isTest {
@@ -197,7 +197,7 @@ func scriptName(path string) string {
 	return name
 }
 
-// An importedFile is one that is to be written.
+// An importedFile is a file to write.
 type importedFile struct {
 	path string
 	data []byte
@@ -211,7 +211,7 @@ func listed(files []importedFile) string {
 	return strings.Join(paths, ", ")
 }
 
-// unwritten makes sure that no file would be overwritten.
+// unwritten returns an error if a file exists: none is overwritten.
 func unwritten(paths ...string) error {
 	var there []error
 	for _, path := range paths {
@@ -222,14 +222,14 @@ func unwritten(paths ...string) error {
 	return errors.Join(there...)
 }
 
-// writeAll writes all files, or none. They hold knock sequences, which are
-// nobody else's business.
+// writeAll writes all files or none, readable by the user alone, since they hold knock
+// sequences.
 func writeAll(files []importedFile) (err error) {
 	var written []string
 	defer func() {
 		if err != nil {
 			for _, path := range written {
-				_ = os.Remove(path) // why it must go is told
+				_ = os.Remove(path) // the first error is returned
 			}
 		}
 	}()

@@ -16,15 +16,15 @@ import (
 	"sesame/simulate/opening"
 )
 
-// A proof is what shows that an imported script opens its doors.
+// A proof shows that an imported script opens its doors.
 type proof struct {
 	capture    []byte
 	transcript []byte
-	doubts     []string // doors that do not open, or not only when they are meant
+	doubts     []string // about doors that do not open exactly once
 }
 
-// rehearse knocks at each door of a script, and sees what happens. The script is
-// the one that is about to be written, and is read as from dir.
+// rehearse replays a capture that knocks at each door of a script. The script is not written
+// yet, and is read as if it were in dir.
 func rehearse(dir, name string, text []byte) (*proof, error) {
 	files := source.Of(dir, name, []source.File{{Path: name, Source: text}})
 	files.ReadReferenced = source.ReadReferenced
@@ -55,14 +55,14 @@ func rehearse(dir, name string, text []byte) (*proof, error) {
 // A call is a source at a door.
 type call struct{ door, source string }
 
-// A witness writes a transcript, and remembers which doors opened to whom.
+// A witness writes a transcript, and counts which doors opened for which source.
 type witness struct {
 	*transcript.JSON
 	last  map[call]engine.Event // that was neither an opening nor its effect
 	opens map[call]int
 }
 
-// Events writes events, and looks at them.
+// Events writes events and counts openings.
 func (w *witness) Events(events []engine.Event) {
 	w.JSON.Events(events)
 	for _, e := range events {
@@ -72,12 +72,12 @@ func (w *witness) Events(events []engine.Event) {
 			w.opens[at]++
 		case engine.EventStage, engine.EventMiss, engine.EventRefuse, engine.EventError:
 			w.last[at] = e
-		case engine.EventEffect, engine.EventClose, engine.EventFailed: // no reason why a door stays shut
+		case engine.EventEffect, engine.EventClose, engine.EventFailed: // they say nothing about why a door stays closed
 		}
 	}
 }
 
-// doubts says of each door that does not open exactly once why that is.
+// doubts returns a text for each door that does not open exactly once.
 func (w *witness) doubts(visits []opening.Visit) (doubts []string) {
 	guests := map[string]string{}
 	for _, v := range visits {
@@ -108,7 +108,7 @@ func (w *witness) doubts(visits []opening.Visit) (doubts []string) {
 	return doubts
 }
 
-// cameTo says how far a source came that should have opened a door.
+// cameTo returns how far the source came that should have opened a door.
 func (w *witness) cameTo(at call) string {
 	e, some := w.last[at]
 	switch {

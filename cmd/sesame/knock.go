@@ -11,8 +11,8 @@ import (
 	"sesame/cmd/knock/client"
 )
 
-// knockCommand is the client alone, under another name. It reads its own flags,
-// so that both take the same ones in the same way.
+// knockCommand is the client program under another name. The client parses its own flags, so
+// that both programs take the same ones.
 func (p *program) knockCommand() *cobra.Command {
 	knock := client.Program{Name: "sesame knock", Version: version(), Stdout: p.stdout, Stderr: p.stderr}
 	c := &cobra.Command{

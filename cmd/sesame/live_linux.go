@@ -12,7 +12,7 @@ import (
 	"sesame/scripting"
 )
 
-// liveCommands are those of the daemon, and of who asks it: they need Linux.
+// liveCommands returns the commands that run or control a daemon. They need Linux.
 func (p *program) liveCommands() []*cobra.Command {
 	return []*cobra.Command{
 		p.runCommand(),
@@ -28,9 +28,8 @@ func (p *program) liveCommands() []*cobra.Command {
 	}
 }
 
-// checkMachine warns of files through which others than root decide what is run,
-// and of chains of this machine's firewall that would drop what the doors let in. It is for a configuration of this machine, not for scripts that
-// are looked at somewhere.
+// checkMachine warns of files that other users can change, and of chains of this machine's
+// firewall that would drop granted packets. It is for a configuration of this machine.
 func (p *program) checkMachine(settings *config.Config, set *scripting.Set) {
 	if files := daemon.WritableByOthers(set, settings.Scripts); files != "" {
 		p.warn("others than root can change what decides who gets in and what is run: chown root and chmod go-w\n    %s", files)

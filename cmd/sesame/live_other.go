@@ -9,8 +9,8 @@ import (
 	"sesame/scripting"
 )
 
-// liveCommands are none: the daemon needs Linux. Scripts can be checked, and
-// captures replayed, everywhere.
+// liveCommands returns none, since the daemon needs Linux. Scripts can be checked and captures
+// replayed everywhere.
 func (p *program) liveCommands() []*cobra.Command { return nil }
 
 func (p *program) checkMachine(*config.Config, *scripting.Set) {}

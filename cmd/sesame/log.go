@@ -13,16 +13,15 @@ import (
 	"sesame/daemon/config"
 )
 
-// newLogger returns the daemon's log as it is configured. It is written to out,
-// which hands it on to w, and w decides what it looks like: the journal of systemd
-// has times and levels of its own, so there text comes without the one, and tells
-// the other as the journal reads it.
+// newLogger returns the daemon's log as it is configured. It writes to out, a queue in front
+// of w. The format depends on w: the journal of systemd adds its own times, and reads the
+// level from a prefix.
 func newLogger(settings config.Log, w, out io.Writer) hclog.Logger {
 	options := &hclog.LoggerOptions{
 		Output:     out,
 		Level:      hclog.LevelFromString(settings.Level),
 		JSONFormat: settings.Format == "json",
-		// What people see on their terminal need not stand in the log as well.
+		// With a terminal the level of one logger is raised, see daemon.Config.
 		IndependentLevels: true,
 	}
 	switch {
@@ -36,8 +35,8 @@ func newLogger(settings config.Log, w, out io.Writer) hclog.Logger {
 	return hclog.New(options)
 }
 
-// toJournal reports whether w is the stream that JOURNAL_STREAM, with the device
-// and inode of one, says is read by the journal.
+// toJournal reports whether the journal reads w: its device and inode are those in stream, the
+// value of JOURNAL_STREAM.
 func toJournal(w io.Writer, stream string) bool {
 	file, ok := w.(*os.File)
 	if !ok || stream == "" {
@@ -51,7 +50,7 @@ func toJournal(w io.Writer, stream string) bool {
 	return ok && stream == fmt.Sprintf("%d:%d", stat.Dev, stat.Ino)
 }
 
-// forJournal gives each line its priority (sd-daemon(3)).
+// forJournal prefixes each line with its priority, as sd-daemon(3) describes.
 func forJournal(w io.Writer) io.Writer {
 	levels := map[hclog.Level]io.Writer{}
 	for level, priority := range map[hclog.Level]int{hclog.Error: 3, hclog.Warn: 4, hclog.Debug: 7, hclog.Trace: 7} {
@@ -60,7 +59,7 @@ func forJournal(w io.Writer) io.Writer {
 	return hclog.NewLeveledWriter(&prioritized{w, "<6>"}, levels)
 }
 
-// A prioritized writer begins what is written at once with a priority.
+// A prioritized writer prefixes each write with a priority.
 type prioritized struct {
 	io.Writer
 	prefix string

@@ -1,9 +1,8 @@
-// Command sesame turns a knock into access, as Lua scripts say: it checks the
-// scripts, and replays captures through them.
+// Command sesame turns knocks into access, by rules in Lua scripts. It runs the daemon,
+// controls it, checks scripts, and replays captures through them.
 //
-// Everything for people goes to standard error, except what they asked for. The
-// exit status is 0 for yes or done, 1 when the answer is no, 2 when it could not
-// be found.
+// Results go to standard output, messages to standard error. The exit status is 0 for yes or
+// done, 1 when the answer is no, and 2 when the command failed.
 package main
 
 import "os"

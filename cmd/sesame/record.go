@@ -21,23 +21,24 @@ func (p *program) recordCommand() *cobra.Command {
 	f, force := &configFlags{}, false
 	c := &cobra.Command{
 		Use:   "record [flags] FILE",
-		Short: "Save what the daemon heard and decided lately, to be replayed",
-		Long: `Record saves the daemon's flight recorder as a pcapng file: the latest packets
-that a door could want, whatever else its decisions rest on, and the scripts
-that made them. FILE is only there when it is complete; - is standard output.
+		Short: "Save the latest packets and decisions of the daemon, for a replay",
+		Long: `Record saves the daemon's flight recorder as a pcapng file: the latest packets to
+ports of doors, all other inputs of the decisions, and the scripts. FILE appears
+only when it is complete; - is standard output.
 
-It may hold secrets of those who knocked. Its replay, with its own scripts:
+The file may contain secrets of people who knocked. To replay it with its own
+scripts:
 
   sesame simulate FILE`,
 		Args: arguments(1, 1, "FILE, or - for standard output"),
 		RunE: func(c *cobra.Command, args []string) error {
-			return p.ask(c, f, func(ctx context.Context, daemon *control.Client) error {
+			return p.request(c, f, func(ctx context.Context, daemon *control.Client) error {
 				return p.record(ctx, daemon, args[0], force)
 			})
 		},
 	}
 	f.addSocket(c)
-	c.Flags().BoolVar(&force, "force", false, "replace FILE when it is there")
+	c.Flags().BoolVar(&force, "force", false, "replace FILE if it exists")
 	return c
 }
 
@@ -59,7 +60,8 @@ func (p *program) record(ctx context.Context, daemon *control.Client, name strin
 	return err
 }
 
-// mayBeMade looks before anything is asked for.
+// mayBeMade checks whether the file can be created, before the daemon is asked for the
+// recording.
 func mayBeMade(name string, force bool) error {
 	file, err := os.Lstat(name)
 	switch {
@@ -79,8 +81,8 @@ func there(name string) error {
 	return fmt.Errorf("%s is there already: name another file, or replace it with --force", name)
 }
 
-// saveRecording writes aside, and gives the file its name when it is whole. It
-// returns its size.
+// saveRecording writes to a temporary file and renames it when it is complete, so that no part
+// of a recording can be taken for the whole. It returns the size.
 func saveRecording(ctx context.Context, daemon *control.Client, name string, force bool) (saved int, err error) {
 	aside, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
 	if err != nil {
@@ -109,7 +111,7 @@ func rename(from, to string, force bool) error {
 	switch {
 	case errors.Is(err, unix.EEXIST):
 		return there(to)
-	case errors.Is(err, unix.EINVAL): // the file system cannot; nobody had the name a moment ago
+	case errors.Is(err, unix.EINVAL): // the file system does not support it; the name was free a moment ago
 		return os.Rename(from, to)
 	case err != nil:
 		return fmt.Errorf("renaming %s: %w", from, err)

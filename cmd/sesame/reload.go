@@ -15,7 +15,7 @@ import (
 	"sesame/daemon/transcript"
 )
 
-// reloadFlags are those of sesame reload.
+// reloadFlags are the flags of sesame reload.
 type reloadFlags struct {
 	daemon  configFlags
 	unguard []string
@@ -27,20 +27,20 @@ func (p *program) reloadCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "reload [flags]",
 		Short: "Make the daemon load its scripts again, and wait for the outcome",
-		Long: `Reload makes the daemon look at its scripts. It changes nothing unless all of
-them load. Scripts that would drop a guard, or leave one that no door can open,
-are held until somebody who means it says so with --unguard.
+		Long: `Reload makes the daemon read its scripts again. Nothing changes unless all of them
+load. Scripts that would drop a guard, or leave a guard that no door opens, are
+held until you confirm that with --unguard.
 
 The exit status is 0 when the scripts run, 1 when they were rejected or held and
-those before go on, and 2 when no daemon answers.`,
+the earlier ones keep running, and 2 when no daemon answers.`,
 		Example: `  sesame reload
   sesame reload --unguard tcp/22`,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return p.reload(c, f) },
 	}
 	f.daemon.addSocket(c)
-	c.Flags().StringSliceVar(&f.unguard, "unguard", nil, "a guard that the scripts may drop, or leave without a door")
-	c.Flags().BoolVar(&f.json, "json", false, "the outcome, for programs")
+	c.Flags().StringSliceVar(&f.unguard, "unguard", nil, "a port that the scripts may leave without a guard or without a door")
+	c.Flags().BoolVar(&f.json, "json", false, "print the outcome as JSON")
 	return c
 }
 
@@ -53,7 +53,7 @@ func (p *program) reload(c *cobra.Command, f *reloadFlags) error {
 		}
 		request.Unguard = append(request.Unguard, control.Port{Port: port})
 	}
-	return p.ask(c, &f.daemon, func(ctx context.Context, daemon *control.Client) error {
+	return p.request(c, &f.daemon, func(ctx context.Context, daemon *control.Client) error {
 		outcome, err := daemon.Reload(ctx, request)
 		if err != nil {
 			return err
@@ -77,15 +77,15 @@ func (p *program) tellOutcome(o *control.Outcome) error {
 	case control.Unchanged:
 		_, err = fmt.Fprintln(p.stdout, "unchanged: the files are those that run, "+runs)
 	case control.Rejected, control.Held:
-		p.tellLines(o.Error)
+		p.printLines(o.Error)
 		p.note("%s; %s goes on", o.Outcome, runs)
 	}
 	return err
 }
 
-// tellLines writes lines as they came, so that an editor finds FILE:LINE at
-// their beginning.
-func (p *program) tellLines(text string) {
+// printLines prints lines without a prefix, so that an editor finds FILE:LINE at their
+// beginning.
+func (p *program) printLines(text string) {
 	if text = strings.TrimRight(text, "\n"); text != "" {
 		fmt.Fprintln(p.stderr, terminal.Printable(text))
 	}

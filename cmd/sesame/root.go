@@ -17,7 +17,7 @@ import (
 	"sesame/scripting/source"
 )
 
-// The exit statuses.
+// The exit statuses of all commands.
 const (
 	done      = 0 // or yes
 	answerNo  = 1
@@ -25,11 +25,11 @@ const (
 	shortHelp = "\nRun \"%s --help\" for what it takes.\n"
 )
 
-// A program is one run of the command: its streams, and how it ends.
+// A program is one run of the command: its streams and its exit status.
 type program struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
-	status         int // of a command that returned no error
+	status         int // exit status when the command returns no error
 }
 
 // A usageError is a mistake on the command line.
@@ -40,7 +40,7 @@ type usageError struct {
 
 func (e *usageError) Error() string { return e.message }
 
-// run is the program but for the process. It returns the exit status.
+// run runs the command line and returns its exit status.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	p := &program{stdin: stdin, stdout: stdout, stderr: stderr}
 	root := p.root()
@@ -52,7 +52,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	switch {
 	case err == nil:
 		return p.status
-	case errors.Is(err, syscall.EPIPE): // the reader has seen enough
+	case errors.Is(err, syscall.EPIPE): // the reader of a pipe has ended
 		return done
 	}
 	p.complain(err)
@@ -69,9 +69,9 @@ func (p *program) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "sesame",
 		Short: "A port-knocking daemon that is scripted in Lua and tested against captures",
-		Long: `Sesame guards ports with doors: knock sequences, and what happens when somebody
-knocks them. Doors are Lua scripts. The same engine that will guard a machine
-replays captures offline, so that a script can be proved before it does.`,
+		Long: `Sesame guards ports with doors. A door is a Lua script: a knock sequence, and what
+happens when somebody knocks it. The engine that guards a machine also replays
+captures offline, so that you can test a script before you use it.`,
 		Args:              noCommand,
 		RunE:              func(c *cobra.Command, _ []string) error { return c.Help() },
 		Version:           version(),
@@ -92,7 +92,7 @@ replays captures offline, so that a script can be proved before it does.`,
 	return root
 }
 
-// noCommand refuses what is no command, with what may have been meant.
+// noCommand refuses an unknown command and suggests similar ones.
 func noCommand(c *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
@@ -101,13 +101,13 @@ func noCommand(c *cobra.Command, args []string) error {
 	return &usageError{c, fmt.Sprintf("unknown command %q%s", args[0], didYouMean(c.SuggestionsFor(args[0]), ""))}
 }
 
-// flagError adds what may have been meant to an unknown flag.
+// flagError adds suggestions to the error about an unknown flag.
 func flagError(c *cobra.Command, err error) error {
 	unknown, ok := errors.AsType[*pflag.NotExistError](err)
 	if !ok {
 		return &usageError{c, err.Error()}
 	}
-	// Cobra knows the distance between names, but only for commands.
+	// Cobra suggests similar names for commands only, so flags are given to it as commands.
 	names := &cobra.Command{SuggestionsMinimumDistance: 2}
 	c.Flags().VisitAll(func(f *pflag.Flag) {
 		names.AddCommand(&cobra.Command{Use: f.Name, Run: func(*cobra.Command, []string) {}})
@@ -122,8 +122,8 @@ func didYouMean(names []string, prefix string) string {
 	return "; did you mean " + prefix + strings.Join(names, " or "+prefix) + "?"
 }
 
-// complain tells an error. What it quotes comes from files that others may have
-// written, so nothing in it may command the terminal.
+// complain prints an error. It quotes files that others may have written, so control
+// characters are replaced.
 func (p *program) complain(err error) {
 	problems, ok := errors.AsType[source.Problems](err)
 	if !ok {
@@ -142,8 +142,8 @@ func (p *program) warn(format string, args ...any) {
 	p.note("warning: "+format, args...)
 }
 
-// note tells people what they might not expect, and programs nothing that they
-// need.
+// note prints a message to standard error. Programs that read standard output need none of
+// them.
 func (p *program) note(format string, args ...any) {
 	fmt.Fprintln(p.stderr, "sesame: "+terminal.Printable(fmt.Sprintf(format, args...)))
 }

@@ -18,20 +18,20 @@ func (p *program) runCommand() *cobra.Command {
 	var pprof bool
 	c := &cobra.Command{
 		Use:   "run [flags]",
-		Short: "Guard this machine: hear knocks, and open ports to those who knock",
-		Long: `Run listens on the network, lets the scripts decide, and opens ports through
-nftables; the kernel closes them by itself, also when Sesame is dead. Scripts are
-read again when they change. It goes on until it is told to end (SIGTERM or
-Ctrl-C): ports that it guards stay guarded, and nobody gets in any more.
+		Short: "Guard this machine: open ports to sources that knock",
+		Long: `Run captures packets, lets the scripts decide, and opens ports through nftables.
+The kernel closes them by itself, even when Sesame has crashed. Scripts are read
+again when they change. Run ends on SIGTERM or Ctrl-C. Guarded ports then stay
+guarded, and no knock opens them.
 
-The exit status is 0 when it was told to end, and 2 when it could not go on.`,
+The exit status is 0 after such a signal, and 2 when run could not continue.`,
 		Example: `  sesame run
   sesame run --observe -s my-scripts -i eth0`,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return p.run(c, f, pprof) },
 	}
 	f.add(c)
-	c.Flags().BoolVar(&pprof, "pprof", false, "serve Go's profiles at the socket, for root, below /debug/pprof/")
+	c.Flags().BoolVar(&pprof, "pprof", false, "serve Go's profiles to root at the daemon's socket, below /debug/pprof/")
 	return c
 }
 
@@ -43,7 +43,7 @@ func (p *program) run(c *cobra.Command, f *configFlags, pprof bool) error {
 	p.warnOf(&settings)
 	ctx, stop := signal.NotifyContext(c.Context(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // whoever reads the log and ends does not end the guard
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // a reader of the log that ends must not end the guard
 	log, people := output.New(p.stderr, 0), output.New(p.stdout, 0)
 	defer log.Start()()
 	defer people.Start()()

@@ -12,7 +12,7 @@ import (
 	"sesame/scripting/source"
 )
 
-// scriptFlags say which scripts a command reads.
+// scriptFlags choose the scripts that a command reads.
 type scriptFlags struct {
 	config string
 	path   string
@@ -20,17 +20,17 @@ type scriptFlags struct {
 }
 
 func (f *scriptFlags) add(c *cobra.Command) {
-	c.Flags().StringVarP(&f.config, "config", "c", "", "take scripts, options and local from this configuration file of the daemon")
-	c.Flags().StringVarP(&f.path, "scripts", "s", "", "directory of scripts, or one script (default ./scripts, else those of the daemon of this machine)")
-	c.Flags().StringArrayVar(&f.values, "set", nil, "give an option of the scripts a value, as name=value")
+	c.Flags().StringVarP(&f.config, "config", "c", "", "use scripts, options and local addresses of this configuration file")
+	c.Flags().StringVarP(&f.path, "scripts", "s", "", "directory of scripts, or one script (default ./scripts, else those of this machine's daemon)")
+	c.Flags().StringArrayVar(&f.values, "set", nil, "set an option of the scripts, as name=value")
 	_ = c.MarkFlagFilename("config", "toml")
 	_ = c.MarkFlagDirname("scripts")
 }
 
-// named reports whether any of them was given.
+// named reports whether one of these flags was given.
 func (f *scriptFlags) named() bool { return f.config != "" || f.path != "" || len(f.values) > 0 }
 
-// loadOffline reads the configuration that flags mean, and its script set.
+// loadOffline reads the configuration that the flags choose, and its script set.
 func (p *program) loadOffline(c *cobra.Command, f *scriptFlags) (*scripting.Set, config.Config, error) {
 	settings, err := p.offlineConfig(c, f)
 	if err != nil {
@@ -40,8 +40,7 @@ func (p *program) loadOffline(c *cobra.Command, f *scriptFlags) (*scripting.Set,
 	return set, settings, err
 }
 
-// load reads the script set that is configured. Its error is
-// [source.Problems] when scripts are wrong.
+// load reads the configured script set. Its error is [source.Problems] when scripts are wrong.
 func (p *program) load(settings *config.Config) (*scripting.Set, error) {
 	files, err := source.Read(settings.Scripts)
 	switch {
@@ -55,7 +54,7 @@ func (p *program) load(settings *config.Config) (*scripting.Set, error) {
 	return scripting.Load(files, options)
 }
 
-// scriptOptions are what a configuration says to scripts.
+// scriptOptions returns the script options of a configuration.
 func scriptOptions(settings *config.Config) scripting.Options {
 	options := scripting.Options{Values: map[string]string{}, Given: map[string]string{}}
 	for name, value := range settings.Options {

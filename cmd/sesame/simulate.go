@@ -17,7 +17,7 @@ import (
 	"sesame/simulate"
 )
 
-// simulateFlags are those of sesame simulate.
+// simulateFlags are the flags of sesame simulate.
 type simulateFlags struct {
 	scripts scriptFlags
 	local   []string
@@ -32,18 +32,17 @@ func (p *program) simulateCommand() *cobra.Command {
 	f := &simulateFlags{}
 	c := &cobra.Command{
 		Use:   "simulate [flags] CAPTURE...",
-		Short: "Replay captures through the scripts, and tell what would have happened",
-		Long: `Simulate replays captures through the scripts and the engine that guards a
-machine, in the captures' own time. Nothing is opened and nothing is run: every
-effect is taken for done. CAPTURE is a pcap or pcapng file, plain or compressed
-with gzip or zstd, or - for standard input. Several are merged by time.
+		Short: "Replay captures through the scripts, and print what would have happened",
+		Long: `Simulate replays captures through the scripts and the same engine that guards a
+machine, with the times of the captures. Nothing is opened and nothing is run:
+every effect counts as done. CAPTURE is a pcap or pcapng file, plain or
+compressed with gzip or zstd, or - for standard input. Several are merged by time.
 
-A recording of the daemon (sesame record) is replayed exactly as it was lived,
-with the scripts, addresses and results that were recorded, unless scripts are
-named with -s: then it is a capture like any other.
+A recording of the daemon (sesame record) is replayed exactly, with the recorded
+scripts, addresses and results. With -s it is a capture like any other.
 
-The exit status is 0 when all was replayed, 1 when a script failed on the way,
-and 2 when something could not be read to its end.`,
+The exit status is 0 when all was replayed, 1 when a script failed, and 2 when a
+file could not be read to its end.`,
 		Example: `  sesame simulate -s scripts/ssh.lua pcaps/ssh-opens.pcap
   tcpdump -U -w - | sesame simulate --local 192.0.2.1 -`,
 		Args: func(c *cobra.Command, args []string) error {
@@ -58,11 +57,11 @@ and 2 when something could not be read to its end.`,
 		RunE: func(c *cobra.Command, captures []string) error { return p.simulate(c, f, captures) },
 	}
 	f.scripts.add(c)
-	c.Flags().StringSliceVar(&f.local, "local", nil, "the host's addresses or networks, for which alone packets count (default: any)")
+	c.Flags().StringSliceVar(&f.local, "local", nil, "addresses or networks of the host; packets to others do not count (default: any)")
 	c.Flags().StringVar(&f.format, "format", "text", `"text" for people, "jsonl" for programs, "knockd" for those that read knockd's log`)
 	c.Flags().StringVar(&f.color, "color", "auto", `"auto", "always" or "never"`)
-	c.Flags().StringVar(&f.until, "until", "1h", "how long timers of scripts run on after the last packet")
-	c.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "say what was run: version, scripts, captures, options")
+	c.Flags().StringVar(&f.until, "until", "1h", "how long timers of scripts run after the last packet")
+	c.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "print what was used: version, scripts, captures, options")
 	return c
 }
 
@@ -87,7 +86,7 @@ func (p *program) simulate(c *cobra.Command, f *simulateFlags, captures []string
 		set, err = p.loadSimulated(c, f, config)
 		return err
 	}
-	// Where scripts are named, what is wrong with them is said first.
+	// With named scripts, errors in them are reported before errors in captures.
 	if f.scripts.named() {
 		if err := config.Load(&config); err != nil {
 			return err
@@ -113,7 +112,7 @@ func (p *program) simulate(c *cobra.Command, f *simulateFlags, captures []string
 	return nil
 }
 
-// loadSimulated reads what a simulation runs, unless it brings its own.
+// loadSimulated loads the scripts of a simulation, unless the recording has its own.
 func (p *program) loadSimulated(c *cobra.Command, f *simulateFlags, config *simulate.Config) (*scripting.Set, error) {
 	set, settings, err := p.loadOffline(c, &f.scripts)
 	if err != nil {
@@ -129,7 +128,7 @@ func (p *program) loadSimulated(c *cobra.Command, f *simulateFlags, config *simu
 	return set, nil
 }
 
-// judge warns of what a reader must know, and sets the exit status.
+// judge prints warnings about the input and sets the exit status.
 func (p *program) judge(report *simulate.Report) {
 	if report.Clamped > 0 {
 		p.warn("%s stamped earlier than the one before: taken as simultaneous with it", transcript.Count(report.Clamped, "packet"))
@@ -160,7 +159,7 @@ func (f *simulateFlags) writer(out, stdout io.Writer) simulate.Writer {
 	return transcript.NewText(out, transcript.TextOptions{Color: color(f.color, stdout)})
 }
 
-// check looks at all flags, and reports the first that makes no sense.
+// check checks all flags and returns the first error.
 func (f *simulateFlags) check(c *cobra.Command) (until time.Duration, err error) {
 	if err := oneOf(c, "format", f.format, "text", "jsonl", "knockd"); err != nil {
 		return 0, err
@@ -188,8 +187,8 @@ func oneOf(c *cobra.Command, flag, value string, allowed ...string) error {
 	return &usageError{c, fmt.Sprintf("--%s %q: expected %s", flag, value, strings.Join(allowed, " or "))}
 }
 
-// provenance says what a report rests on. It stays out of the transcript, which
-// must be the same wherever it was made.
+// provenance prints what the result depends on. It is no part of the transcript, which must be
+// the same on every machine.
 func (p *program) provenance(f *simulateFlags, set *scripting.Set, local []netip.Prefix, captures []string) {
 	p.note("version %s", version())
 	for _, file := range set.Files {
@@ -216,8 +215,7 @@ func (p *program) provenance(f *simulateFlags, set *scripting.Set, local []netip
 	p.note("local: %s; until: %s", destinations, f.until)
 }
 
-// behindBar removes the progress bar before it lets a line through to the
-// terminal that shows both.
+// behindBar clears the progress bar before each write to the same terminal.
 type behindBar struct {
 	bar *progress
 	io.Writer

@@ -13,7 +13,7 @@ import (
 	"sesame/daemon/terminal"
 )
 
-// statusFlags are those of sesame status.
+// statusFlags are the flags of sesame status.
 type statusFlags struct {
 	daemon configFlags
 	json   bool
@@ -24,26 +24,25 @@ func (p *program) statusCommand() *cobra.Command {
 	f := &statusFlags{}
 	c := &cobra.Command{
 		Use:   "status [flags]",
-		Short: "Tell what the daemon does, and what keeps it from doing it well",
-		Long: `Status asks the daemon what it does. What is wrong comes first, with what to do
-about it.
+		Short: "Print what the daemon does, and what is wrong with it",
+		Long: `Status prints the state of the daemon. What is wrong comes first, with the remedy.
 
 The exit status is 0 when a daemon runs, with --strict 1 when something is
-wrong with it, and 2 when none answers.`,
+wrong with it, and 2 when no daemon answers.`,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return p.ask(c, &f.daemon, func(ctx context.Context, daemon *control.Client) error {
-				return p.tellStatus(ctx, f, daemon)
+			return p.request(c, &f.daemon, func(ctx context.Context, daemon *control.Client) error {
+				return p.printStatus(ctx, f, daemon)
 			})
 		},
 	}
 	f.daemon.addSocket(c)
-	c.Flags().BoolVar(&f.json, "json", false, "all that is known, for programs")
+	c.Flags().BoolVar(&f.json, "json", false, "print everything, as JSON")
 	c.Flags().BoolVar(&f.strict, "strict", false, "exit with 1 when something is wrong")
 	return c
 }
 
-func (p *program) tellStatus(ctx context.Context, f *statusFlags, daemon *control.Client) error {
+func (p *program) printStatus(ctx context.Context, f *statusFlags, daemon *control.Client) error {
 	s, err := daemon.Status(ctx)
 	if err != nil {
 		return err

@@ -13,8 +13,8 @@ import (
 	"sesame/daemon/transcript"
 )
 
-// writeStatus tells people how a daemon is: first that it does nothing, when it
-// only observes, then what is wrong, then what it does.
+// writeStatus writes the status as text: that the daemon only observes, then what is wrong,
+// then what it does.
 func writeStatus(b *strings.Builder, s *control.Status) {
 	writeObserved(b, s)
 	wrong, noted := wrongs(s), notes(s)
@@ -39,8 +39,7 @@ func writeStatus(b *strings.Builder, s *control.Status) {
 	}
 }
 
-// writeObserved tells of those whom the guards did not stop, and will when the
-// daemon enforces them.
+// writeObserved writes which packets the observing guards let through and would have dropped.
 func writeObserved(b *strings.Builder, s *control.Status) {
 	switch {
 	case s.Mode == control.Observe:
@@ -61,7 +60,7 @@ func writeObserved(b *strings.Builder, s *control.Status) {
 	b.WriteByte('\n')
 }
 
-// isNot returns "tcp/22 is not", with as many ports as there are.
+// isNot returns "tcp/22 is not", in the plural for several ports.
 func isNot(ports []string) string {
 	switch len(ports) {
 	case 0:
@@ -72,7 +71,7 @@ func isNot(ports []string) string {
 	return list(ports) + " are not"
 }
 
-// wrongs returns what is wrong now, each with what to do about it.
+// wrongs returns what is wrong now, each with the remedy.
 func wrongs(s *control.Status) []string {
 	var all []string
 	say := func(format string, args ...any) { all = append(all, fmt.Sprintf(format, args...)) }
@@ -104,8 +103,7 @@ func wrongs(s *control.Status) []string {
 	return all
 }
 
-// until says what ends that the last good set runs. Files that were held a person
-// must release.
+// until returns what ends the use of the last good set. Held scripts wait for a person.
 func until(s *control.Status) string {
 	if s.LastReload.Outcome.Outcome == control.Held {
 		return ""
@@ -113,7 +111,7 @@ func until(s *control.Status) string {
 	return " until they are mended, which is seen by itself"
 }
 
-// notes returns what went wrong and is over, and what somebody should know of.
+// notes returns what went wrong earlier, and what is worth knowing.
 func notes(s *control.Status) []string {
 	var all []string
 	say := func(format string, args ...any) { all = append(all, fmt.Sprintf(format, args...)) }
@@ -148,7 +146,7 @@ func notes(s *control.Status) []string {
 	return all
 }
 
-// refill says where new sequences are written.
+// refill returns where new sequences are written.
 func refill(file string) string {
 	if file == "" {
 		return ""
@@ -156,7 +154,7 @@ func refill(file string) string {
 	return "; write new ones into " + file
 }
 
-// effectWord returns what an administrator calls an effect.
+// effectWord returns the plain words for the name of an effect.
 func effectWord(name string) string {
 	switch name {
 	case "exec":
@@ -180,7 +178,7 @@ func times(n int) string {
 	return transcript.Count(n, "time")
 }
 
-// facts returns what a daemon does, under headings.
+// facts returns the lines about what the daemon does, as pairs of heading and text.
 func facts(s *control.Status) [][2]string {
 	scripts := fmt.Sprintf("%s, generation %d since %s, %s", s.Scripts.Path, s.Scripts.Generation, moment(s.Scripts.Loaded), transcript.Count(s.Scripts.Doors, "door"))
 	if hash := s.Scripts.SHA256; hash != "" {
@@ -212,7 +210,7 @@ func facts(s *control.Status) [][2]string {
 	}
 }
 
-// dropped writes drops as a transcript's summary does.
+// dropped formats drops like the summary of a transcript.
 func dropped(by map[string]int) string {
 	var parts []string
 	for _, name := range slices.Sorted(maps.Keys(by)) {
@@ -230,7 +228,7 @@ func listOr(names []string, none string) string {
 	return list(names)
 }
 
-// indented puts the lines after the first under its beginning.
+// indented indents all lines but the first.
 func indented(text string) string {
 	return strings.ReplaceAll(strings.TrimRight(text, "\n"), "\n", "\n    ")
 }

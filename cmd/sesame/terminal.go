@@ -11,14 +11,14 @@ import (
 	"sesame/daemon/terminal"
 )
 
-// isTerminal reports whether somebody may be looking at w.
+// isTerminal reports whether w is a terminal.
 func isTerminal(w io.Writer) bool {
 	file, ok := w.(*os.File)
 	return ok && isatty.IsTerminal(file.Fd())
 }
 
-// color decides on colours: "auto" is for terminals, unless the user asked all
-// programs for none (no-color.org).
+// color decides about colours: "auto" means on terminals, unless NO_COLOR is set
+// (no-color.org).
 func color(when string, w io.Writer) bool {
 	switch when {
 	case "always":
@@ -29,9 +29,9 @@ func color(when string, w io.Writer) bool {
 	return os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && isTerminal(w)
 }
 
-// finishOnInterrupt lets the first interrupt end what is read from standard
-// input, by whoever writes it: in a pipeline the key goes to both. The second
-// one ends this program.
+// finishOnInterrupt ignores the first interrupt: in a pipeline it also ends the program that
+// writes to standard input, and what that wrote is still read. The second interrupt ends this
+// program.
 func (p *program) finishOnInterrupt() {
 	interrupts := make(chan os.Signal, 1) // only the first matters; more are dropped
 	signal.Notify(interrupts, os.Interrupt)
@@ -42,18 +42,18 @@ func (p *program) finishOnInterrupt() {
 	}()
 }
 
-// A progress is a bar on a terminal. It needs no clock: it is drawn anew when
-// its percentage changes.
+// A progress is a bar on a terminal. It is drawn again when its percentage changes, so it
+// needs no clock.
 type progress struct {
 	w       io.Writer
 	name    string
 	percent int
 }
 
-// worthwhile is the size from which reading takes long enough to look at.
+// worthwhile is the size in bytes from which a bar is shown.
 const worthwhile = 16 << 20
 
-// draw shows that so many of size bytes were read.
+// draw shows that read of size bytes were read.
 func (b *progress) draw(name string, read, size int64) {
 	if size < worthwhile {
 		return
@@ -70,7 +70,7 @@ func (b *progress) draw(name string, read, size int64) {
 
 const bar = "=============================="
 
-// clear removes the bar, before anything else is written.
+// clear removes the bar. It is called before other output.
 func (b *progress) clear() {
 	if b.name != "" {
 		fmt.Fprint(b.w, "\r\x1b[K")

@@ -19,9 +19,9 @@ import (
 	"sesame/daemon/transcript"
 )
 
-// ask puts a question to the daemon, until a signal ends the program. When the
-// answer is no, that is said and is the exit status.
-func (p *program) ask(c *cobra.Command, f *configFlags, question func(context.Context, *control.Client) error) error {
+// request runs a request to the daemon, until a signal ends the program. A refusal of the
+// daemon is printed and gives exit status 1.
+func (p *program) request(c *cobra.Command, f *configFlags, question func(context.Context, *control.Client) error) error {
 	settings, err := p.daemonSettings(c, f)
 	if err != nil {
 		return err
@@ -40,8 +40,9 @@ func (p *program) ask(c *cobra.Command, f *configFlags, question func(context.Co
 	return err
 }
 
-// daemonSettings finds the daemon. It runs whatever has become of its
-// configuration file meanwhile, so that a broken one keeps nobody from asking.
+// daemonSettings returns the settings that find the daemon. When the configuration file is
+// broken, it warns and uses the default socket: the daemon may run on with the configuration
+// that it read before.
 func (p *program) daemonSettings(c *cobra.Command, f *configFlags) (config.Config, error) {
 	settings, err := f.load(c)
 	if _, usage := errors.AsType[*usageError](err); err == nil || usage || c.Flags().Changed("config") {
@@ -57,10 +58,10 @@ func (p *program) daemonSettings(c *cobra.Command, f *configFlags) (config.Confi
 	return settings, nil
 }
 
-// moment writes a time for people, in the time zone of transcripts.
+// moment formats a time as UTC, like transcripts.
 func moment(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
 
-// span writes a duration for people, who need no fractions of a second.
+// span formats a duration, rounded to seconds from one second on.
 func span(d time.Duration) string {
 	if d >= time.Second {
 		d = d.Round(time.Second)
@@ -68,7 +69,7 @@ func span(d time.Duration) string {
 	return transcript.Duration(d.Round(time.Millisecond))
 }
 
-// size writes a number of bytes for people.
+// size formats a number of bytes.
 func size(n int) string {
 	switch {
 	case n < 1<<10:
