@@ -15,16 +15,19 @@ func afterMember(of string) Member {
 		Example: of + `:after("10m", "remind")`, method: (*object).after}
 }
 
+// after asks for a later call of a handler of the same file. Less than a second
+// is refused: delays are for people, and short ones would let a script run in a
+// loop.
 func (o *object) after(L *lua.LState) int {
 	delay, _ := o.argument(L, 2, "after").duration()
 	if delay < time.Second {
 		L.RaiseError("after: the delay is %v: expected a second or more", delay)
 	}
 	name, _ := o.argument(L, 3, "after").text()
-	if timers := o.call.script.timers; !slices.Contains(timers, name) {
-		o.call.script.state.Charge(suggestionCost+50*int64(len(timers)), 0)
+	if timers := o.run.script.timers; !slices.Contains(timers, name) {
+		o.run.script.state.Charge(suggestionCost+50*int64(len(timers)), 0)
 		L.RaiseError("after: no handler %q is registered in this file%s", name, spelling.DidYouMean(name, timers))
 	}
-	o.call.add(L, engine.After{Delay: delay, Name: name, Value: toGo(storable(L, L.Get(4), "after"))})
+	o.run.add(L, engine.After{Delay: delay, Name: name, Value: toGo(storable(L, L.Get(4), "after"))})
 	return 0
 }

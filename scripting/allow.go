@@ -32,8 +32,10 @@ func allowOptions() []option[engine.Allow] {
 	}
 }
 
+// allow asks for access. Access follows a completed sequence, so only the
+// functions for that may call it.
 func (o *object) allow(L *lua.LState) int {
-	c := o.call
+	c := o.run
 	c.acting(L)
 	if c.kind != engine.CallOpen && c.kind != engine.CallKnock {
 		L.RaiseError("allow is for on_open and on_knock: access follows a completed sequence, and this is %s", hookNames[c.kind])
@@ -42,7 +44,7 @@ func (o *object) allow(L *lua.LState) int {
 	if L.GetTop() > 1 {
 		read(o.argument(L, 2, "allow"), allowOptions(), nil, &allow)
 	}
-	door := c.moment.Door
+	door := c.call.Door
 	if len(allow.Ports) == 0 && len(door.Guards) == 0 {
 		L.RaiseError(`allow names no port, and the door guards none: write allow { port = "tcp/22" }`)
 	}
@@ -51,10 +53,10 @@ func (o *object) allow(L *lua.LState) int {
 	return 0
 }
 
-// mayAllow refuses access that no site of the door says, or that the door's
-// ports exclude.
-func (c *call) mayAllow(L *lua.LState, allow engine.Allow) {
-	door := c.moment.Door
+// mayAllow refuses ports that the option ports of the door excludes, and access
+// that no call of allow in the text covers: see [Set.Sites].
+func (r *run) mayAllow(L *lua.LState, allow engine.Allow) {
+	door := r.call.Door
 	ports := allow.Ports
 	if len(ports) == 0 {
 		ports = door.Guards
@@ -64,7 +66,7 @@ func (c *call) mayAllow(L *lua.LState, allow engine.Allow) {
 			L.RaiseError("allow of %s: it is neither among the guards of the door nor among its ports", port)
 		}
 		named := false
-		spanned := slices.ContainsFunc(c.script.allows, func(site source.AllowSite) bool {
+		spanned := slices.ContainsFunc(r.script.allows, func(site source.AllowSite) bool {
 			names := site.Names(door, port)
 			named = named || names
 			return names && site.Spans(allow.Bits4, allow.Bits6)
@@ -78,7 +80,8 @@ func (c *call) mayAllow(L *lua.LState, allow engine.Allow) {
 	}
 }
 
-// whence says where the sites of a door are looked for.
+// whence names the part of the text in which the calls of a door may stand, for
+// messages.
 func whence(door string) string {
 	if door == "" {
 		return "outside of doors"

@@ -4,8 +4,9 @@ import (
 	"sesame/scripting/condition"
 )
 
-// API returns all that scripts can name beside the libraries of Lua. Scripts get what it lists and
-// nothing else: registration, checks, messages and documentation read it.
+// API returns all that scripts can name beside the libraries of Lua. Scripts
+// get what it lists and nothing else: registration, checks, messages and
+// documentation read it.
 func API() []Object {
 	return []Object{
 		{"sesame", "The table with which the top level registers.", []Member{

@@ -9,9 +9,9 @@ import (
 	"sesame/scripting/source"
 )
 
-// caller returns the source, and the place in it, that called the API.
-//
-// What pcall calls has a stack of its own, on which there may be no script.
+// caller returns the file, and the place in it, that called the API. A function
+// that pcall calls has a stack of its own, on which there may be no file. Then
+// the stack of the state is searched.
 func (s *script) caller(L *lua.LState) (*source.Script, source.Place) {
 	for _, stack := range []*lua.LState{L, s.state.L()} {
 		for level := 1; ; level++ {
@@ -28,15 +28,17 @@ func (s *script) caller(L *lua.LState) (*source.Script, source.Place) {
 	return s.source, source.Place{File: s.source.Path}
 }
 
-// registering refuses what only loading may do.
+// registering refuses a registration by a function that runs later.
 func (s *script) registering(L *lua.LState, kind string) {
 	if s.loading == nil {
 		L.RaiseError("sesame.%s registers while the file loads: call it outside of functions that react", kind)
 	}
 }
 
-// argument returns the table that a call of the API was given, with its place,
-// and the name of the variable that the result goes to.
+// argument returns the first argument of a call of the API with its place, and
+// the name of the variable that the result is assigned to. The stack has the
+// line alone; the rest comes from the text. When a line has several calls of
+// this kind, the name is "" and the entries of the table have no places.
 func (s *script) argument(L *lua.LState, kind, name string) (v value, bound string) {
 	file, place := s.caller(L)
 	v = value{lua: L.Get(1), what: "sesame." + kind, source: file}
@@ -54,14 +56,16 @@ func (s *script) argument(L *lua.LState, kind, name string) (v value, bound stri
 	return v, bound
 }
 
-// fatal reports a problem, and ends the loading of the file.
+// fatal reports a problem and ends the loading of the file: what follows cannot
+// be made sense of.
 func (s *script) fatal(L *lua.LState, v value, format string, args ...any) {
 	v.fail(format, args...)
 	L.RaiseError("%s: %s", v.what, fmt.Sprintf(format, args...))
 }
 
-// named makes the function behind sesame.door "ssh" { ... }: it takes the name,
-// and returns a function that takes the table.
+// named makes the function behind sesame.door "ssh" { ... }. In Lua these are
+// two calls: the first takes the name and returns a function, which takes the
+// table.
 func named(kind string, register func(s *script, L *lua.LState, name string) lua.LValue) func(*script, *lua.LState) int {
 	return func(s *script, L *lua.LState) int {
 		s.registering(L, kind)

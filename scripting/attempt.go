@@ -15,6 +15,6 @@ func attemptObject() Object {
 	}, givenMembers("attempt")...)}
 }
 
-func (o *object) stage() lua.LValue { return lua.LNumber(o.call.moment.Stage) }
+func (o *object) stage() lua.LValue { return lua.LNumber(o.run.call.Stage) }
 
-func (o *object) stages() lua.LValue { return lua.LNumber(o.call.moment.Stages) }
+func (o *object) stages() lua.LValue { return lua.LNumber(o.run.call.Stages) }

@@ -16,29 +16,32 @@ func closeMember(of string) Member {
 		Example: of + `:close "ssh"`, method: (*object).close}
 }
 
+// close asks for the end of the grants that the source has from a door. The
+// door must exist.
 func (o *object) close(L *lua.LState) int {
 	name, _ := o.argument(L, 2, "close").text()
-	if _, ok := o.call.script.doors[name]; !ok {
+	if _, ok := o.run.script.doors[name]; !ok {
 		o.noDoor(L, name)
 	}
-	o.call.mayClose(L, name)
-	o.call.add(L, engine.Close{Door: name})
+	o.run.mayClose(L, name)
+	o.run.add(L, engine.Close{Door: name})
 	return 0
 }
 
 func (o *object) noDoor(L *lua.LState, name string) {
 	suggestion := ""
-	if doors := o.call.script.doors; len(doors) <= maxSuggested {
-		o.call.script.state.Charge(suggestionCost+50*int64(len(doors)), 0)
+	if doors := o.run.script.doors; len(doors) <= maxSuggested {
+		o.run.script.state.Charge(suggestionCost+50*int64(len(doors)), 0)
 		suggestion = spelling.DidYouMean(name, slices.Sorted(maps.Keys(doors)))
 	}
 	L.RaiseError("close: there is no door %q%s", name, suggestion)
 }
 
-// mayClose refuses to close a door that no site of the door at hand names.
-func (c *call) mayClose(L *lua.LState, target string) {
-	door := doorOf(c.moment)
-	named := slices.ContainsFunc(c.script.closes, func(site source.CloseSite) bool { return site.Names(door, target) })
+// mayClose refuses to close a door that no call of close in the text names: see
+// [Set.Sites].
+func (r *run) mayClose(L *lua.LState, target string) {
+	door := doorOf(r.call)
+	named := slices.ContainsFunc(r.script.closes, func(site source.CloseSite) bool { return site.Names(door, target) })
 	if !named {
 		L.RaiseError("close %q: no close %s names it: write close %[1]q there", target, whence(door))
 	}

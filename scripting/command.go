@@ -23,10 +23,12 @@ const (
 	maxArgument    = 4096 // bytes
 )
 
-// reserved are the placeholders that every command has, and the keys that exec
-// has for itself.
+// reserved are the names that choices cannot have: the placeholders of every
+// command, and the options of exec.
 var reserved = []string{"source", "port", "door", "ttl"}
 
+// registerCommand returns the command to the script, also when it has problems:
+// then the rest of the file is still checked, and the set does not load.
 func registerCommand(s *script, L *lua.LState) int {
 	s.registering(L, "command")
 	v, bound := s.argument(L, "command", "")
@@ -48,8 +50,8 @@ func registerCommand(s *script, L *lua.LState) int {
 	return 1
 }
 
-// A commandDraft is a command while its options are read: placeholders are
-// checked when all choices are known.
+// A commandDraft is a command while its options are read. Its arguments are
+// read last, since choices are placeholders too.
 type commandDraft struct {
 	Command
 	given  []value
@@ -80,6 +82,9 @@ func commandOptions() []option[commandDraft] {
 	}
 }
 
+// readChoices reads the placeholders that a command declares, each with the
+// texts that may fill it. So a function can choose among texts, but not make
+// one of a packet.
 func readChoices(v value) map[string][]string {
 	table, ok := v.lua.(*lua.LTable)
 	if !ok {
@@ -107,15 +112,15 @@ func readChoices(v value) map[string][]string {
 	return choices
 }
 
-// maxChoice is the length of the longest choice, in bytes.
+// maxChoice bounds a choice, in bytes.
 const maxChoice = 256
 
 func placeholderName(s string) bool {
 	return s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz_") == ""
 }
 
-// arguments reads an argv. Its first element is an absolute path as it stands:
-// what runs never depends on who knocks.
+// arguments reads a program and its arguments. The program is an absolute path
+// without placeholders, so which program runs never depends on a packet.
 func (d *commandDraft) arguments(v value, items []value) (argv []string, templates []template) {
 	if len(items) == 0 || len(items) > maxArguments {
 		v.fail(`expected a program and its arguments, such as "/usr/bin/logger", "{source}", got %d of at most %d entries`, len(items), maxArguments)

@@ -10,7 +10,8 @@ import (
 	"sesame/scripting/source"
 )
 
-// conditionMember makes the member of the API that registers a kind of condition.
+// conditionMember makes the member of the API that registers a kind of
+// condition.
 func conditionMember(k condition.Kind) Member {
 	schema := conditionSchema(k)
 	return Member{Name: k.Name, Type: k.Type, Doc: k.Doc, Example: k.Example, Options: documented(schema),
@@ -22,14 +23,16 @@ func conditionMember(k condition.Kind) Member {
 		}}
 }
 
-// A conditionDraft is what a script gives for a condition, while its table is read.
+// A conditionDraft is what a script gives for a condition, while its table is
+// read.
 type conditionDraft struct {
 	script *script
 	name   string
 	values condition.Values
 }
 
-// conditionSchema reads the options of a kind, and the name that all conditions can have.
+// conditionSchema reads the options of a kind, and the name that all conditions
+// can have.
 func conditionSchema(k condition.Kind) []option[conditionDraft] {
 	var schema []option[conditionDraft]
 	for _, o := range k.Options {
@@ -47,8 +50,9 @@ func conditionSchema(k condition.Kind) []option[conditionDraft] {
 		func(v value, d *conditionDraft) { d.name, _ = readName(v) }})
 }
 
-// build reads a table and makes the condition. When something is wrong with the table, that is reported
-// and a stand-in is returned, so that the rest of the file is checked.
+// build reads a table and makes the condition. When something is wrong with the
+// table, that is reported and a stand-in is returned, so that the rest of the
+// file is checked.
 func (s *script) build(k condition.Kind, schema []option[conditionDraft], v value, name string) engine.Condition {
 	wrong, report := false, v.report
 	v.report = func(at source.Place, message string) {
@@ -80,7 +84,8 @@ func (s *script) build(k condition.Kind, schema []option[conditionDraft], v valu
 	return built
 }
 
-// plain reads the value of an option as the declaration of the condition wants it.
+// plain reads the value of an option as the declaration of the condition wants
+// it.
 func (s *script) plain(v value, o condition.Option) (any, bool) {
 	if o.Parse == nil {
 		given := s.condition(v)

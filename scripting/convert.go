@@ -6,7 +6,8 @@ import (
 	"github.com/yuin/gopher-lua"
 )
 
-// entries goes through a table in the order in which it was filled.
+// entries iterates over a table in the order in which it was filled, so that
+// loading is deterministic.
 func entries(table *lua.LTable) func(yield func(lua.LValue, lua.LValue) bool) {
 	return func(yield func(lua.LValue, lua.LValue) bool) {
 		for key, element := table.Next(lua.LNil); key != lua.LNil; key, element = table.Next(key) {
@@ -17,6 +18,7 @@ func entries(table *lua.LTable) func(yield func(lua.LValue, lua.LValue) bool) {
 	}
 }
 
+// optional returns nil for an empty string.
 func optional(s string) lua.LValue {
 	if s == "" {
 		return lua.LNil
@@ -24,7 +26,8 @@ func optional(s string) lua.LValue {
 	return lua.LString(s)
 }
 
-// toLua and toGo translate what the engine keeps for scripts.
+// toLua converts a value that the engine stores for scripts: a string, a
+// float64, a bool or nil.
 func toLua(v any) lua.LValue {
 	switch v := v.(type) {
 	case string:
@@ -37,10 +40,12 @@ func toLua(v any) lua.LValue {
 	return lua.LNil
 }
 
+// toGo converts a value for the engine to store. It is nil for other types than
+// those of [toLua].
 func toGo(v lua.LValue) any {
 	switch v := v.(type) {
 	case lua.LString:
-		return strings.Clone(string(v)) // a piece of a string would keep the whole
+		return strings.Clone(string(v)) // else a part of a string would hold all of it in memory
 	case lua.LNumber:
 		return float64(v)
 	case lua.LBool:

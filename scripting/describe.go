@@ -62,7 +62,8 @@ func quotedList(names []string) string {
 	return strings.Join(quoted, ", ")
 }
 
-// kindOf names what a value of ours is, for people and for its metatable.
+// kindOf names the kind of a Go value, for messages and as the key of its
+// metatable.
 func kindOf(ud *lua.LUserData) string {
 	switch v := ud.Value.(type) {
 	case interface{ kindName() string }:

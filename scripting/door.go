@@ -12,6 +12,8 @@ func doorMember() Member {
 		Options: documented(doorOptions()), function: named("door", registerDoor)}
 }
 
+// registerDoor makes a door of its table. A door with problems is registered
+// too, so that calls of close find its name.
 func registerDoor(s *script, L *lua.LState, name string) lua.LValue {
 	v, _ := s.argument(L, "door", name)
 	d := s.newDraft(name, false)
@@ -65,8 +67,8 @@ func doorOptions() []option[draft] {
 	}, responseOptions("")...)
 }
 
-// ofSesame reads an option that only the policy "sesame" leaves to scripts; why
-// says what the other one does.
+// ofSesame makes the reader of an option that exists under the policy "sesame"
+// alone. why tells what the policy "knockd" does instead.
 func ofSesame(why string, read func(value, *draft)) func(value, *draft) {
 	return func(v value, d *draft) {
 		if d.knockd() {
@@ -77,8 +79,8 @@ func ofSesame(why string, read func(value, *draft)) func(value, *draft) {
 	}
 }
 
-// readWithin reads the limit of a sequence. In a knockd.conf it can be zero: no
-// second knock is ever in time.
+// readWithin reads the time of a sequence. Under the policy "knockd" it can be
+// zero, as in a knockd.conf: then no second knock is in time.
 func (d *draft) readWithin(v value) {
 	if d.knockd() && v.lua == lua.LString("0s") {
 		d.door.Within = 0

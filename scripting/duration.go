@@ -8,11 +8,13 @@ import (
 	"time"
 )
 
-// maxDuration keeps every sum of a time and a duration far from overflow.
+// maxDuration is a hundred years. Every sum of a time and a duration stays far
+// from overflow.
 const maxDuration = 36500 * 24 * time.Hour
 
-// ParseDuration reads "90s", "1m30s", "10ms", "1d" or "1d12h": the units of Go's
-// durations and the day of 24 hours. It is above zero, and at most 36,500 days.
+// ParseDuration reads "90s", "1m30s", "10ms", "1d" or "1d12h". The units are
+// those of [time.ParseDuration], and the day of 24 hours. The result is above
+// zero and at most 36,500 days.
 func ParseDuration(s string) (time.Duration, error) {
 	malformed := fmt.Errorf(`%q is not a duration: expected a number with a unit, such as "8s", "1m30s" or "2h"`, s)
 	days, rest, found := strings.Cut(s, "d")

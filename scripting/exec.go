@@ -17,7 +17,7 @@ func execMember(of string) Member {
 		Example: of + `:exec(audit, { level = "high" })`, Options: documented(execOptions()), method: (*object).exec}
 }
 
-// An execDraft is what exec is given besides its command.
+// An execDraft holds the options of exec.
 type execDraft struct {
 	ttl  time.Duration
 	port packet.Port
@@ -32,6 +32,8 @@ func execOptions() []option[execDraft] {
 	}
 }
 
+// exec asks for a run of a declared command. Its arguments are filled here, so
+// the decision has them as they will run.
 func (o *object) exec(L *lua.LState) int {
 	given, _ := L.Get(2).(*lua.LUserData)
 	if given == nil {
@@ -59,16 +61,17 @@ func (o *object) exec(L *lua.LState) int {
 	switch {
 	case err != nil:
 		L.RaiseError("exec: %v", err)
-	case exec.Undo != nil && o.call.moment.Kind == engine.CallClose:
+	case exec.Undo != nil && o.run.call.Kind == engine.CallClose:
 		L.RaiseError("exec: a grant that ends cannot begin another, and this command has an undo")
-	case exec.Undo != nil && exec.TTL == 0 && o.call.moment.Door == nil:
+	case exec.Undo != nil && exec.TTL == 0 && o.run.call.Door == nil:
 		L.RaiseError(`exec: the door is gone, so say when to undo: ttl = "10m"`)
 	}
-	o.call.add(L, exec)
+	o.run.add(L, exec)
 	return 0
 }
 
-// execSchema is what exec may be given for a command: its choices too.
+// execSchema returns the options of exec for a command, with its choices, which
+// are read into values.
 func (c *Command) execSchema(values map[string]string) []option[execDraft] {
 	schema := execOptions()
 	for _, name := range slices.Sorted(maps.Keys(c.Choices)) {
@@ -81,9 +84,11 @@ func (c *Command) execSchema(values map[string]string) []option[execDraft] {
 	return schema
 }
 
-// placeholders returns what every command may be filled with.
+// placeholders returns the values of the placeholders that every command has.
+// One that has no value here, such as the source of a timer without one, is
+// missing.
 func (o *object) placeholders() map[string]string {
-	m := o.call.moment
+	m := o.run.call
 	values := map[string]string{}
 	if m.Source.IsValid() {
 		values["source"] = m.Source.String()

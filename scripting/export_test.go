@@ -6,3 +6,6 @@ var (
 	ConditionMember = conditionMember
 	Reference       = reference
 )
+
+// Callable reports whether the member is a function.
+func (m Member) Callable() bool { return m.field == nil }

@@ -9,11 +9,12 @@ import (
 	"sesame/daemon/spelling"
 )
 
+// flagNames are in the order of the bits, from the lowest. See RFC 9293,
+// section 3.1, and RFC 3168.
 var flagNames = []string{"fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr"}
 
-// parseFlags reads "syn,!ack": TCP flags that must be set, and with "!" those
-// that must not be; or "any", which every TCP packet satisfies. The order of
-// flagNames is that of their bits.
+// parseFlags reads "syn,!ack": TCP flags that must be set and, with "!", flags
+// that must be clear. Every TCP packet passes "any".
 func parseFlags(s string) (engine.FlagTest, error) {
 	var test engine.FlagTest
 	if s == "any" {

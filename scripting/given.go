@@ -4,7 +4,8 @@ import (
 	"github.com/yuin/gopher-lua"
 )
 
-// givenMembers are those of all that functions are given.
+// givenMembers are the members that attempt, knock, grant and timer share. of
+// names the object in examples.
 func givenMembers(of string) []Member {
 	return []Member{
 		{Name: "source", Type: "string or nil", Doc: "The address that knocked. For a grant it is the address or network that had access. It is nil for delayed work without a source.", field: (*object).source},
@@ -19,25 +20,27 @@ func givenMembers(of string) []Member {
 	}
 }
 
-func (o *object) reason() lua.LValue { return optional(string(o.call.moment.Reason)) }
+func (o *object) reason() lua.LValue { return optional(string(o.run.call.Reason)) }
 
 func (o *object) port() lua.LValue {
-	if p := o.call.moment.Packet; p != nil {
+	if p := o.run.call.Packet; p != nil {
 		return lua.LString(p.Port.String())
 	}
 	return lua.LNil
 }
 
 func (o *object) payload() lua.LValue {
-	p := o.call.moment.Packet
+	p := o.run.call.Packet
 	if p == nil {
 		return lua.LString("")
 	}
 	return lua.LString(p.Payload[:min(len(p.Payload), maxPayload)])
 }
 
+// source returns the network of a grant that is wider than one address, else
+// the address.
 func (o *object) source() lua.LValue {
-	m := o.call.moment
+	m := o.run.call
 	switch {
 	case m.Grant != nil && !m.Grant.Source.IsSingleIP():
 		return lua.LString(m.Grant.Source.String())
@@ -48,7 +51,7 @@ func (o *object) source() lua.LValue {
 }
 
 func (o *object) family() lua.LValue {
-	switch source := o.call.moment.Source; {
+	switch source := o.run.call.Source; {
 	case source.Is4():
 		return lua.LString("ipv4")
 	case source.Is6():
@@ -57,8 +60,8 @@ func (o *object) family() lua.LValue {
 	return lua.LNil
 }
 
-func (o *object) door() lua.LValue { return optional(doorOf(o.call.moment)) }
+func (o *object) door() lua.LValue { return optional(doorOf(o.run.call)) }
 
 func (o *object) time() lua.LValue {
-	return lua.LNumber(float64(o.call.moment.Wall.UnixNano()) / 1e9)
+	return lua.LNumber(float64(o.run.call.Wall.UnixNano()) / 1e9)
 }

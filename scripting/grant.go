@@ -12,10 +12,10 @@ func grantObject() Object {
 	}, givenMembers("grant")...)}
 }
 
-func (o *object) grantID() lua.LValue { return lua.LNumber(o.call.moment.Grant.ID) }
+func (o *object) grantID() lua.LValue { return lua.LNumber(o.run.call.Grant.ID) }
 
 func (o *object) grantPort() lua.LValue {
-	if g := o.call.moment.Grant; g.Argv == nil {
+	if g := o.run.call.Grant; g.Argv == nil {
 		return lua.LString(g.Port.String())
 	}
 	return lua.LNil

@@ -11,6 +11,8 @@ func handlerMember() Member {
 		Example: `sesame.handler("remind", function(timer) timer:log("still open for " .. timer.source) end)`, function: registerTimer}
 }
 
+// registerTimer registers a function that delays name. It may be called across
+// reloads, hence the name.
 func registerTimer(s *script, L *lua.LState) int {
 	s.registering(L, "handler")
 	v, _ := s.argument(L, "handler", "")

@@ -6,76 +6,81 @@ import (
 	"sesame/daemon/engine"
 )
 
-// objectNames says what the function of each moment is given.
+// objectNames are the kinds of objects that functions get, by the kind of call.
 var objectNames = [...]string{
 	engine.CallWhen: "attempt", engine.CallStage: "attempt", engine.CallOpen: "attempt",
 	engine.CallMiss: "attempt", engine.CallClose: "grant", engine.CallKnock: "knock", engine.CallTimer: "timer",
 }
 
-// hookNames says how scripts call the function of each moment.
+// hookNames are the names of functions in scripts, by the kind of call.
+// Messages use them.
 var hookNames = [...]string{
 	engine.CallWhen: "when", engine.CallStage: "on_stage", engine.CallOpen: "on_open",
 	engine.CallMiss: "on_miss", engine.CallClose: "on_close", engine.CallKnock: "on_knock", engine.CallTimer: "a handler",
 }
 
-// react calls a function for a call of the engine, and returns its two results.
-func (s *script) react(m *engine.Call, kind engine.CallKind, function int) (*call, []lua.LValue, error) {
+// react runs a function for a call of the engine, and returns its two results.
+// An error is an [engine.Fault]: the engine refuses, and reports it.
+func (s *script) react(c *engine.Call, kind engine.CallKind, function int) (*run, []lua.LValue, error) {
 	if err := s.ready(); err != nil {
 		return nil, nil, err
 	}
-	c := &call{script: s, moment: m, kind: kind}
-	results, err := c.invoke(function, 2, s.userdata(s.state.L(), &object{kind: objectNames[kind], call: c}))
-	return c, results, err
+	r := &run{script: s, call: c, kind: kind}
+	results, err := r.invoke(function, 2, s.userdata(s.state.L(), &object{kind: objectNames[kind], run: r}))
+	return r, results, err
 }
 
-// A handler is the scripted part of a door. It is an [engine.Handler].
+// A handler holds the functions of a door or a timer. It is an
+// [engine.Handler].
 type handler struct {
 	script    *script
-	functions [engine.CallTimer + 1]int // by moment, as script.keep numbers them; 0: none
+	functions [engine.CallTimer + 1]int // by kind of call, as script.keep numbers them; 0: none
 }
 
-// Handle calls the function of the moment.
-func (h *handler) Handle(m *engine.Call) (engine.Decision, error) {
-	function := h.functions[m.Kind]
+// Handle runs the function for the call. Without a function it decides nothing.
+func (h *handler) Handle(c *engine.Call) (engine.Decision, error) {
+	function := h.functions[c.Kind]
 	if function == 0 {
 		return engine.Decision{}, nil
 	}
-	c, results, err := h.script.react(m, m.Kind, function)
+	r, results, err := h.script.react(c, c.Kind, function)
 	if err != nil {
 		return engine.Decision{}, err
 	}
-	switch m.Kind {
+	switch c.Kind {
 	case engine.CallStage, engine.CallOpen, engine.CallKnock:
-		return c.decided(function, results)
+		return r.decided(function, results)
 	case engine.CallWhen, engine.CallMiss, engine.CallClose, engine.CallTimer: // nothing is left to refuse
 	}
-	return engine.Decision{Operations: c.operations}, nil
+	return engine.Decision{Operations: r.operations}, nil
 }
 
-// decided reads what a function returned that may refuse: nothing or true
-// allows, and false with a reason refuses.
-func (c *call) decided(function int, results []lua.LValue) (engine.Decision, error) {
+// decided reads the results of a function that may refuse. Nothing or true
+// allows; false, with a reason or without, refuses. Anything else is a mistake
+// of the script, and refuses as an error.
+func (r *run) decided(function int, results []lua.LValue) (engine.Decision, error) {
 	switch results[0] {
 	case lua.LNil, lua.LTrue:
-		return engine.Decision{Operations: c.operations}, nil
+		return engine.Decision{Operations: r.operations}, nil
 	case lua.LFalse:
-		reason, err := c.reason(function, results[1])
-		return engine.Decision{Refused: true, Detail: reason, Operations: c.operations}, err
+		reason, err := r.reason(function, results[1])
+		return engine.Decision{Refused: true, Detail: reason, Operations: r.operations}, err
 	}
-	return engine.Decision{}, c.script.fault(function, "%s: the function returned %s: return nothing to go on, or false and a reason",
-		hookNames[c.kind], describe(results[0]))
+	return engine.Decision{}, r.script.fault(function, "%s: the function returned %s: return nothing to go on, or false and a reason",
+		hookNames[r.kind], describe(results[0]))
 }
 
-// reason reads the second result of a function that says no.
-func (c *call) reason(function int, v lua.LValue) (string, error) {
+// reason reads the second result of a function that refuses; "" when there is
+// none.
+func (r *run) reason(function int, v lua.LValue) (string, error) {
 	switch v := v.(type) {
 	case *lua.LNilType:
 		return "", nil
 	case lua.LString:
 		if len(v) > maxText {
-			return "", c.script.fault(function, "%s: a reason has at most %d bytes", hookNames[c.kind], maxText)
+			return "", r.script.fault(function, "%s: a reason has at most %d bytes", hookNames[r.kind], maxText)
 		}
 		return string(v), nil
 	}
-	return "", c.script.fault(function, "%s: the reason is %s: expected a string", hookNames[c.kind], describe(v))
+	return "", r.script.fault(function, "%s: the reason is %s: expected a string", hookNames[r.kind], describe(v))
 }

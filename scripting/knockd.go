@@ -17,12 +17,15 @@ func knockdMember() Member {
 		Example: `sesame.knockd "/etc/knockd.conf"`, function: registerKnockd}
 }
 
-// Reading a knockd.conf costs a script this much for each of its bytes.
+// The price of reading a knockd.conf, for each of its bytes.
 const (
 	confInstructions = 4
 	confBytes        = 32
 )
 
+// registerKnockd reads a knockd.conf and registers its doors. A problem in that
+// file is reported twice: with its line there, and where the script names the
+// file.
 func registerKnockd(s *script, L *lua.LState) int {
 	s.registering(L, "knockd")
 	v, _ := s.argument(L, "knockd", "")
@@ -50,8 +53,9 @@ func registerKnockd(s *script, L *lua.LState) int {
 	return 0
 }
 
-// readBefore notes that a knockd.conf is read, and reports whether it was before:
-// then each of its doors would be there twice.
+// readBefore notes that a knockd.conf is read. It is a problem when it was read
+// before, by this script or by another, since each of its doors would exist
+// twice.
 func (s *script) readBefore(v value, path string) bool {
 	first, here := s.loading.confs[path]
 	twice := here
@@ -71,7 +75,8 @@ func (s *script) readBefore(v value, path string) bool {
 	return twice
 }
 
-// readSequences reads the one-time sequences that a knockd.conf names.
+// readSequences reads the files of one-time sequences that a knockd.conf names,
+// and reports those that cannot be read.
 func (s *script) readSequences(v value, conf *knockd.File) bool {
 	good := true
 	for i := range conf.Doors {
@@ -90,14 +95,16 @@ func (s *script) readSequences(v value, conf *knockd.File) bool {
 	return good
 }
 
-// refuseConf reports what is wrong in a knockd.conf, there and where it is named.
+// refuseConf reports a problem of a knockd.conf, there and where the script
+// names it.
 func (s *script) refuseConf(v value, at source.Place, message string) {
 	s.report(at, message)
 	v.fail("%s cannot be used: see its line %d", at.File, at.Line)
 }
 
-// addConf registers the doors of a knockd.conf, with their commands and with what
-// is to be said of them.
+// addConf registers the doors of a knockd.conf with their commands and
+// warnings. Warnings about the order of doors are left out: lints find these
+// better, since they see the doors of all files.
 func (s *script) addConf(v value, file *source.ReferencedFile, conf *knockd.File) {
 	doors, err := conf.EngineDoors(s.source.Path, func(path string) ([]byte, error) {
 		file, err := s.scripts.Reference(path, true)
@@ -127,8 +134,8 @@ func (s *script) addConf(v value, file *source.ReferencedFile, conf *knockd.File
 	}
 }
 
-// confCommands returns what a door of a knockd.conf can run, as a script would
-// declare it.
+// confCommands returns the commands of a door of a knockd.conf, as if a script
+// had declared them.
 func confCommands(path string, d *knockd.Door) []*Command {
 	var commands []*Command
 	for _, run := range d.Runs() {
@@ -140,10 +147,11 @@ func confCommands(path string, d *knockd.Door) []*Command {
 	return commands
 }
 
-// IgnoredOptions says where Sesame is told what a section [options] says; "" when it
-// says nothing.
+// IgnoredOptions returns a text that names, for each option of a section
+// [options], the setting of sesame.toml that takes its place. It is "" when no
+// option is set.
 func IgnoredOptions(o knockd.Options) string {
-	var told []string
+	var instead []string
 	for _, option := range []struct {
 		given         bool
 		name, instead string
@@ -154,17 +162,17 @@ func IgnoredOptions(o knockd.Options) string {
 		{o.PIDFile != "", "PidFile", "nothing, since none is needed"},
 	} {
 		if option.given {
-			told = append(told, option.name+" is "+option.instead)
+			instead = append(instead, option.name+" is "+option.instead)
 		}
 	}
-	if told == nil {
+	if instead == nil {
 		return ""
 	}
-	return "[options] is for knockd alone, and Sesame does not obey it: in sesame.toml " + strings.Join(told, ", ")
+	return "[options] is for knockd alone, and Sesame does not obey it: in sesame.toml " + strings.Join(instead, ", ")
 }
 
-// InConf reports whether a door is of a knockd.conf, where the options and functions
-// of scripts are out of reach.
+// InConf reports whether a door comes from a knockd.conf. Such a door has no
+// functions of scripts, and not the options that scripts alone have.
 func InConf(d *engine.Door) bool {
 	return d.Policy == engine.PolicyKnockd && d.Group != d.Script
 }

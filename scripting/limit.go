@@ -8,7 +8,7 @@ import (
 	"sesame/daemon/engine"
 )
 
-// parseLimit reads "20/s", "3/h" or "5/10m", followed by " per source" when each
+// parseLimit reads "20/s", "3/h" or "5/10m". With " per source" behind it, each
 // source has a limit of its own. The count is 1 to 1,000,000.
 func parseLimit(s string) (*engine.Limit, error) {
 	malformed := fmt.Errorf(`%q is not a limit: expected a count and a time, such as "20/s", "3/h" or "5/10m per source"`, s)

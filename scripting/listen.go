@@ -24,7 +24,7 @@ func registerListen(s *script, L *lua.LState, name string) lua.LValue {
 	return lua.LNil
 }
 
-// defaultListenLimit bounds the Lua that strangers can have run.
+// defaultListenLimit bounds how much Lua strangers can run by sending packets.
 const defaultListenLimit = "20/s"
 
 func listenOptions() []option[draft] {

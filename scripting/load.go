@@ -11,9 +11,9 @@ import (
 	"sesame/scripting/source"
 )
 
-// Load loads the script set that the files are. From then on the files have no referenced file that
-// the set does not name, also when it does not load. An error is of type [source.Problems], unless
-// there are no scripts.
+// Load loads the script set that the files are. From then on the files have no
+// referenced file that the set does not name, also when it does not load. An
+// error is of type [source.Problems], unless there are no scripts.
 func Load(files *source.Files, opt Options) (*Set, error) { return load(files, opt, API()) }
 
 func load(files *source.Files, opt Options, api []Object) (*Set, error) {
@@ -43,7 +43,9 @@ func load(files *source.Files, opt Options, api []Object) (*Set, error) {
 	return l.set, nil
 }
 
-// A loader collects what the files of a set register, and all that is wrong.
+// A loader collects the registrations and the problems of all files of a set. A
+// file that fails does not stop the others, so that all problems are reported
+// at once.
 type loader struct {
 	options    Options
 	scripts    *source.Scripts
@@ -75,8 +77,8 @@ func (l *loader) load(name string) {
 	l.add(registered)
 }
 
-// fail notes that a file did not load. The reason may be known already: a problem that also ended the
-// file.
+// fail notes the problems of a file that did not run to its end. A problem that
+// was reported and then raised is noted once.
 func (l *loader) fail(name string, err error) {
 	l.incomplete = true
 	for _, problem := range source.ProblemsOf(name, err) {
@@ -87,7 +89,8 @@ func (l *loader) fail(name string, err error) {
 	l.problems = append(l.problems, l.scripts.Failed()...)
 }
 
-// add takes over what a file registered.
+// add adds the registrations of a file to the set. The doors of two files
+// cannot have the same name.
 func (l *loader) add(r *registration) {
 	for _, door := range together(r.doors) {
 		place := source.Place{File: door.File, Line: door.Line}
@@ -99,15 +102,17 @@ func (l *loader) add(r *registration) {
 		l.set.Engine.Doors = append(l.set.Engine.Doors, door)
 	}
 	l.set.Engine.Timers = append(l.set.Engine.Timers, r.timers...)
-	// What a module declares, each script that requires it declares again.
+	// A module runs once for each script that requires it, and declares the
+	// same each time.
 	maps.Copy(l.confs, r.confs)
 	l.set.Commands = appendNew(l.set.Commands, r.commands, func(c *Command) source.Place { return c.Place }, func(a, b *Command) bool { return reflect.DeepEqual(a, b) })
 	l.set.Warnings = append(l.set.Warnings, r.warnings...)
 	l.set.Options = appendNew(l.set.Options, r.options, func(o OptionValue) source.Place { return o.Place }, func(a, b OptionValue) bool { return a == b })
 }
 
-// appendNew appends to a list what it does not have yet. Only what is at the same place is compared,
-// since a knockd.conf may have very many commands.
+// appendNew appends the elements that a list does not have yet. It compares
+// only elements with the same place, since a knockd.conf may have thousands of
+// commands.
 func appendNew[T any](list, more []T, place func(T) source.Place, equal func(a, b T) bool) []T {
 	known := map[source.Place][]T{}
 	for _, one := range list {
@@ -122,8 +127,9 @@ func appendNew[T any](list, more []T, place func(T) source.Place, equal func(a, 
 	return list
 }
 
-// together orders the doors of a file so that those of a group stand next to
-// each other, where its first door is.
+// together orders the doors of a file. Doors of a group follow each other
+// directly, from the position of the first of them on; the engine needs them
+// so.
 func together(doors []*engine.Door) []*engine.Door {
 	groups, next := map[string]int{}, 0
 	place := make(map[*engine.Door]int, len(doors))
@@ -144,7 +150,7 @@ func together(doors []*engine.Door) []*engine.Door {
 	return sorted
 }
 
-// taken says why a door cannot have a name.
+// taken explains why a door cannot have a name.
 func taken(first, again source.Place) string {
 	if first == again {
 		return fmt.Sprintf("more than one script requires %s, and each would have this door: register it in one of them", again.File)
@@ -152,6 +158,7 @@ func taken(first, again source.Place) string {
 	return fmt.Sprintf("the name is taken by the one at %s: choose another", first)
 }
 
+// kindOfDoor names the way in which a door was registered, for messages.
 func kindOfDoor(d *engine.Door) string {
 	switch {
 	case d.Listen:
@@ -162,7 +169,7 @@ func kindOfDoor(d *engine.Door) string {
 	return "sesame.door"
 }
 
-// report notes a problem that shows when files are seen together.
+// report notes a problem that shows only when all files are loaded.
 func (l *loader) report(at source.Place, message string) {
 	if file := l.scripts.Find(at.File); at.Column == 0 && file != nil {
 		at.Column = file.Column(at.Line, "sesame", 0)
@@ -170,8 +177,8 @@ func (l *loader) report(at source.Place, message string) {
 	l.problems = append(l.problems, l.scripts.Problem(at, message))
 }
 
-// check looks at the set as a whole. What a file that failed would have declared
-// is not known, so then nothing is said to be missing.
+// check finds names that no file declares. When a file failed, it reports
+// nothing: the file may have been about to declare them.
 func (l *loader) check() {
 	if l.incomplete || len(l.problems) > 0 {
 		return
@@ -199,7 +206,8 @@ func (l *loader) check() {
 	}
 }
 
-// checkAllows finds what would fail whenever it is called.
+// checkAllows finds calls of allow that would always fail, since neither they
+// nor their door name a port.
 func (l *loader) checkAllows(s *script) {
 	for _, door := range l.set.Engine.Doors {
 		if door.Script != s.source.Path || len(door.Guards) > 0 {
@@ -213,7 +221,7 @@ func (l *loader) checkAllows(s *script) {
 	}
 }
 
-// describe completes a set that is right with what its files tell.
+// describe adds the files of a set without problems, and what their texts tell.
 func (l *loader) describe() {
 	for _, file := range l.scripts.All() {
 		l.set.Files = append(l.set.Files, file.File)

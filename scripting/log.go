@@ -13,6 +13,8 @@ func logMember(of string) Member {
 		Example: of + `:log("hello", ` + of + `.source)`, method: (*object).log}
 }
 
+// log asks for a log line. It stops reading arguments when the line is too long
+// anyway.
 func (o *object) log(L *lua.LState) int {
 	var b strings.Builder
 	for i := 2; i <= L.GetTop() && b.Len() <= maxText; i++ {
@@ -26,6 +28,6 @@ func (o *object) log(L *lua.LState) int {
 			L.RaiseError("log: expected strings, numbers and booleans, got %s", describe(v))
 		}
 	}
-	o.call.line(L, b.String())
+	o.run.line(L, b.String())
 	return 0
 }

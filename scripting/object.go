@@ -9,8 +9,8 @@ import (
 	"sesame/scripting/source"
 )
 
-// An Object is something that scripts see: the table sesame, or what a function
-// that reacts is given.
+// An Object documents and implements one kind of value that scripts use: the
+// table sesame, or the argument of a function, such as attempt.
 type Object struct {
 	Name, Doc string
 	Members   []Member
@@ -19,31 +19,30 @@ type Object struct {
 // A Member is one name of an object: a field, or a function.
 type Member struct {
 	Name    string
-	Type    string // of a field, its type; of a function, how it is written behind its name
+	Type    string // of a field, its type; of a function, its arguments as they are written
 	Doc     string // one sentence
 	Example string // "" for a field
 	Options []Option
 
-	// One of these is set.
-	function func(*script, *lua.LState) int // of sesame
-	method   func(*object, *lua.LState) int // of what functions are given
-	field    func(*object) lua.LValue
+	// Exactly one of these is set. Functions and methods return the number of
+	// their results.
+	function func(*script, *lua.LState) int // of sesame, for the top level
+	method   func(*object, *lua.LState) int // of the other objects
+	field    func(*object) lua.LValue       // computed when it is read
 }
 
-// Callable reports whether the member is a function.
-func (m Member) Callable() bool { return m.field == nil }
-
-// An object is what a function that reacts is given. It is dead when the
-// function has returned.
+// An object is the argument of a function, or a store. It is dead when the
+// function has returned: a script that stored it in a table gets an error.
 type object struct {
 	kind      string // "attempt", as in the API
-	call      *call
+	run       *run
 	perSource bool // of a store
 }
 
 func (o *object) kindName() string { return o.kind }
 
-// install gives the Lua state its API.
+// install gives the Lua state the table sesame and the types of the other
+// objects.
 func (s *script) install(api []Object) {
 	L := s.state.L()
 	s.metatables = map[string]*lua.LTable{}
@@ -53,7 +52,8 @@ func (s *script) install(api []Object) {
 	s.state.SetGlobal("sesame", s.userdata(L, &object{kind: "sesame"}))
 }
 
-// userdata wraps a Go value for Lua. What is no object has no fields.
+// userdata wraps a Go value for Lua. Values that are not in the API, such as
+// conditions and commands, have no fields: a script can only hand them on.
 func (s *script) userdata(L *lua.LState, v any) *lua.LUserData {
 	ud := L.NewUserData()
 	ud.Value = v
@@ -65,8 +65,8 @@ func (s *script) userdata(L *lua.LState, v any) *lua.LUserData {
 	return ud
 }
 
-// metatable makes the read-only face of an object: its fields are computed when
-// they are read.
+// metatable makes the type of an object for Lua. It is read-only and locked.
+// The text of a field counts against the memory budget of the function.
 func (s *script) metatable(L *lua.LState, o Object) *lua.LTable {
 	fields, functions := map[string]Member{}, map[string]*lua.LFunction{}
 	for _, m := range o.Members {
@@ -104,13 +104,14 @@ func (s *script) metatable(L *lua.LState, o Object) *lua.LTable {
 	return t
 }
 
-// method checks what a method is called with.
+// method makes the Lua function of a method, which checks the object that it is
+// called with.
 func (s *script) method(o Object, m Member) lua.LGFunction {
 	return func(L *lua.LState) int { return m.method(s.living(L, o, m), L) }
 }
 
-// living returns the object that a member is asked of, if it is one and its
-// function has not returned.
+// living returns the object whose member is used. It raises an error when it is
+// another kind of value, or when its function has returned.
 func (s *script) living(L *lua.LState, o Object, m Member) *object {
 	ud, _ := L.Get(1).(*lua.LUserData)
 	if ud == nil {
@@ -123,14 +124,16 @@ func (s *script) living(L *lua.LState, o Object, m Member) *object {
 	case o.Name == "sesame" && s.current == nil:
 		L.RaiseError("sesame.%s is for functions that react: nothing is stored while the file loads", m.Name)
 	case o.Name == "sesame":
-		return &object{kind: o.Name, call: s.current}
-	case given.call.over:
+		return &object{kind: o.Name, run: s.current}
+	case given.run.over:
 		L.RaiseError("%s used after its handler returned", o.Name)
 	}
 	return given
 }
 
-// unknown raises that an object has no such member.
+// unknown raises the error that an object has no such member. While the file
+// loads it is also a problem, so that it is reported with its place even if the
+// script catches the error.
 func (s *script) unknown(L *lua.LState, o Object, key lua.LValue) {
 	var known []string
 	for _, m := range o.Members {
@@ -153,10 +156,12 @@ func (s *script) unknown(L *lua.LState, o Object, key lua.LValue) {
 	L.RaiseError("%s", message)
 }
 
-// argument makes a value of a method's argument; what is wrong with it is raised.
+// argument returns the i-th argument of a method, the object itself being the
+// first. Its problems are raised as errors of Lua. Raising one has a price,
+// since a script may catch it and try again.
 func (o *object) argument(L *lua.LState, i int, what string) value {
 	return value{lua: L.Get(i), what: what, report: func(_ source.Place, message string) {
-		o.call.script.state.Charge(suggestionCost, 0)
+		o.run.script.state.Charge(suggestionCost, 0)
 		L.RaiseError("%s", message)
 	}}
 }

@@ -6,18 +6,19 @@ import (
 	"sesame/scripting/source"
 )
 
-// A file of one-time sequences costs a script this much for each of its bytes.
+// The price of a file of one-time sequences for each of its bytes. Without it,
+// many doors that name one large file would cost nothing.
 const (
 	oneTimeInstructions = 4
 	oneTimeBytes        = 16
 )
 
-// readOneTime reads the sequences of a file after all other options: their flags
-// are those of the door. A sequence of the script is used before them, and once
-// too.
+// readOneTime reads the unused sequences of a file. It comes after all other
+// options, since the knocks have the flags of the door. A sequence of the
+// script is the first of the one-time sequences.
 func (d *draft) readOneTime() {
 	name, ok := d.oneTime.path("/etc/knockd/sequences")
-	if !ok || d.script.again { // its functions are all that it is started anew for
+	if !ok || d.script.again { // a second start needs the functions alone
 		return
 	}
 	file, err := d.script.scripts.Reference(name, true)
@@ -48,8 +49,8 @@ func (d *draft) readOneTime() {
 	}
 }
 
-// oneTimeWarnings says what in a file of one-time sequences is hardly meant as it is
-// read.
+// oneTimeWarnings returns the lines of a file of one-time sequences that
+// probably mean something else than their author thinks.
 func oneTimeWarnings(path string, text []byte) []Warning {
 	var warnings []Warning
 	_, found := knockd.Unused(text)

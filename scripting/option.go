@@ -16,7 +16,8 @@ func optionMember() Member {
 		Options: documented(optionOptions()), function: named("option", registerOption)}
 }
 
-// optionTypes says for each type what a text means.
+// optionTypes has a function for each type, which reads a value that the user
+// gave as text.
 var optionTypes = map[string]func(string) (lua.LValue, error){
 	"string": func(s string) (lua.LValue, error) { return lua.LString(s), nil },
 	"number": func(s string) (lua.LValue, error) {
@@ -44,8 +45,8 @@ var optionTypes = map[string]func(string) (lua.LValue, error){
 
 var optionTypeNames = []string{"string", "number", "boolean", "duration", "port"}
 
-// fallbacks stand for options that failed, so that the rest of the file is still
-// checked.
+// fallbacks are the values of options that failed, so that the rest of the file
+// is still checked.
 var fallbacks = map[string]lua.LValue{
 	"string": lua.LString(""), "number": lua.LNumber(1), "boolean": lua.LFalse,
 	"duration": lua.LString("1s"), "port": lua.LString("tcp/1"),
@@ -54,7 +55,7 @@ var fallbacks = map[string]lua.LValue{
 // An optionDraft is an option while its table is read.
 type optionDraft struct {
 	OptionValue
-	standard value // its default
+	standard value // the default; its lua is nil when there is none
 }
 
 func registerOption(s *script, L *lua.LState, name string) lua.LValue {
@@ -77,7 +78,8 @@ func registerOption(s *script, L *lua.LState, name string) lua.LValue {
 	return result
 }
 
-// resolve finds the value: the one from outside, else the default.
+// resolve returns the value: that of the user, else the default. The default is
+// checked in any case.
 func (d *optionDraft) resolve(s *script, v value) (lua.LValue, bool) {
 	standard := d.standard.lua
 	if standard != nil {
@@ -100,7 +102,8 @@ func (d *optionDraft) resolve(s *script, v value) (lua.LValue, bool) {
 	return standard, standard != nil
 }
 
-// readDefault reads a default as a script writes it: a number is a port too.
+// readDefault reads the default. Unlike a text of the user it has the Lua type
+// of the option, but a port may be a number.
 func (d *optionDraft) readDefault() (lua.LValue, bool) {
 	v := d.standard
 	switch d.Type {

@@ -9,6 +9,8 @@ func policyMember() Member {
 		Example: `sesame.policy "sesame"`, function: registerPolicy}
 }
 
+// registerPolicy sets the policy of the doors that follow. It must come first,
+// so that all doors of a file have the same one.
 func registerPolicy(s *script, L *lua.LState) int {
 	s.registering(L, "policy")
 	v, _ := s.argument(L, "policy", "")

@@ -9,7 +9,8 @@ import (
 	"sesame/scripting/source"
 )
 
-// A registration collects what one script registers while it loads.
+// A registration collects what one script registers while it loads, in the
+// order of its calls.
 type registration struct {
 	doors    []*engine.Door
 	timers   []engine.Timer
@@ -19,12 +20,13 @@ type registration struct {
 	pending  []*pending
 	policy   bool                    // sesame.policy was called
 	knockd   bool                    // and said "knockd"
-	confs    map[string]source.Place // that sesame.knockd read, by their absolute path
+	confs    map[string]source.Place // calls of sesame.knockd, by the absolute path of the knockd.conf
 	warnings []Warning
 	problems source.Problems
 }
 
-// maxProblems bounds what is said about one file: a table may have many entries.
+// maxProblems bounds the problems of one file, since a table may have many
+// entries.
 const maxProblems = 100
 
 func (r *registration) problem(p *source.Problem) {
@@ -33,8 +35,8 @@ func (r *registration) problem(p *source.Problem) {
 	}
 }
 
-// earliest names what was registered first, for a message at a place; "" when
-// nothing was.
+// earliest names the first registration, for a message about a place; "" when
+// there is none.
 func (r *registration) earliest(from source.Place) string {
 	var first source.Place
 	name := ""
@@ -55,7 +57,8 @@ func (r *registration) earliest(from source.Place) string {
 	return fmt.Sprintf("%s in %s:%d", name, first.File, first.Line)
 }
 
-// A pending registration has its name, and waits for its table.
+// A pending registration got its name and waits for its table. It is done also
+// when its name is wrong, which is reported already.
 type pending struct {
 	kind, name string
 	at         source.Place
@@ -64,8 +67,8 @@ type pending struct {
 
 func (p *pending) String() string { return fmt.Sprintf("sesame.%s %q", p.kind, p.name) }
 
-// A Command is a program that handlers may run. Each argument may hold
-// placeholders; what fills them never becomes more than one argument.
+// A Command is a program that functions may run. An argument may hold
+// placeholders, and stays one argument whatever fills them: no shell splits it.
 type Command struct {
 	Name    string
 	Place   source.Place
@@ -74,7 +77,7 @@ type Command struct {
 	Timeout time.Duration       // of each run
 	TTL     time.Duration       // until the undo; zero: that of the door
 	Choices map[string][]string // placeholders of its own, and what may fill them
-	// AnyStatus says that a run which fails is told, and counts as done.
+	// AnyStatus is set when a run that fails is reported and counts as done.
 	AnyStatus bool
 	argv      []template
 	undo      []template
@@ -82,22 +85,24 @@ type Command struct {
 
 func (*Command) kindName() string { return "command" }
 
-// An OptionValue is a setting that a script declared, with the value that it got.
+// An OptionValue is a setting that a script declared, with the value that it
+// got.
 type OptionValue struct {
 	Name  string
 	Place source.Place
 	Type  string
 	Doc   string
 	Value any  // a string, float64 or bool
-	Set   bool // from outside, not by its default
+	Set   bool // by the user; else the value is the default
 }
 
-// A Warning is something in a knockd.conf that is hardly meant as knockd reads it, or
-// that Sesame is told elsewhere.
+// A Warning is about a line of a referenced file that probably means something
+// else than its author thinks, or that has no effect in Sesame.
 type Warning struct {
 	source.Place
-	Door string // "" for what is in no door
-	Text string // what is made of it, and what to write instead
-	// Options is nil unless this is about the section [options]. See [IgnoredOptions].
+	Door string // "" outside of doors
+	Text string // what the line does, and what to write instead
+	// Options is nil unless this is about the section [options]. See
+	// [IgnoredOptions].
 	Options *knockd.Options
 }

@@ -9,17 +9,17 @@ import (
 const (
 	defaultWithin = 10 * time.Second
 	defaultTTL    = 30 * time.Second
-	maxSequence   = 32
+	maxSequence   = 32 // knocks of a door, and ports of a listener
 )
 
-// A draft is a door while its options are read.
+// A draft is a door or listener while its options are read.
 type draft struct {
 	door     *engine.Door
 	script   *script
 	handler  *handler
-	flags    engine.FlagTest // of the knocks without flags of their own
+	flags    engine.FlagTest // of knocks without flags of their own
 	sequence value
-	oneTime  value // the path of a file of more sequences
+	oneTime  value // the path of a file of one-time sequences
 }
 
 func (s *script) newDraft(name string, listen bool) *draft {
@@ -35,10 +35,11 @@ func (s *script) newDraft(name string, listen bool) *draft {
 	}
 }
 
-// knockd reports whether a door is matched as knockd does it.
+// knockd reports whether the door has the policy "knockd".
 func (d *draft) knockd() bool { return d.door.Policy == engine.PolicyKnockd }
 
-// finish hands a door that was read to the registration.
+// finish adds the door to the registration. The place is that of the call,
+// which may be in a module.
 func (d *draft) finish(v value) {
 	d.door.File, d.door.Line = v.at.File, v.at.Line
 	if d.door.Hooks != 0 {
@@ -47,7 +48,8 @@ func (d *draft) finish(v value) {
 	d.script.loading.doors = append(d.script.loading.doors, d.door)
 }
 
-// responseOptions are those that doors and listeners share.
+// responseOptions are the options that doors and listeners share. limit is the
+// default of limit, for the documentation.
 func responseOptions(limit string) []option[draft] {
 	return []option[draft]{
 		{Option{"guards", "a port or a list of ports", "", "The ports that are closed to everyone without a grant."},
@@ -69,10 +71,11 @@ func responseOptions(limit string) []option[draft] {
 	}
 }
 
-func functionOption(name, kind, doc string, moment engine.CallKind, hook engine.Hooks) option[draft] {
+// functionOption is an option that takes the function for one kind of call.
+func functionOption(name, kind, doc string, call engine.CallKind, hook engine.Hooks) option[draft] {
 	return option[draft]{Option{name, kind, "", doc}, func(v value, d *draft) {
 		if fn, ok := v.function(); ok {
-			d.handler.functions[moment] = d.script.keep(fn)
+			d.handler.functions[call] = d.script.keep(fn)
 			d.door.Hooks |= hook
 		}
 	}}

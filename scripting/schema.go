@@ -9,18 +9,18 @@ import (
 	"sesame/daemon/spelling"
 )
 
-// An Option is one key of a table that scripts give to the API.
+// An Option documents one key of a table that scripts give to the API.
 type Option struct {
 	Name    string
-	Type    string // what to write, in the words of the documentation
-	Default string // what holds when it is left out; "" for nothing
+	Type    string // the values that it can have, in words
+	Default string // the value when it is left out, in words; "" for none
 	Doc     string // one sentence
 }
 
-// Required stands in the place of a default.
+// Required takes the place of the default of an option that must be given.
 const Required = "required"
 
-// An option is an [Option] and what reads it into T.
+// An option is an [Option] with the function that reads its value into T.
 type option[T any] struct {
 	Option
 	read func(v value, into *T)
@@ -35,8 +35,9 @@ func documented[T any](schema []option[T]) []Option {
 	return options
 }
 
-// read reads a table of options strictly. Its list entries go to item, and are
-// wrong when that is nil. It reports whether v is a table at all.
+// read reads a table of options. Unknown and missing options are problems.
+// Entries without a key go to item, in their order; when item is nil, they are
+// problems too. The result is false when v is no table.
 func read[T any](v value, schema []option[T], item func(v value, into *T), into *T) bool {
 	table, ok := v.lua.(*lua.LTable)
 	if !ok {

@@ -13,32 +13,34 @@ import (
 	"sesame/scripting/source"
 )
 
-// A script is one file with its Lua state.
+// A script is a file of a set with its Lua state. While it loads, it fills a
+// registration. Afterwards the engine calls its functions, one at a time and
+// only from the goroutine that owns the engine.
 type script struct {
 	source  *source.Script
 	scripts *source.Scripts
-	addAPI  func(*script)              // gives the Lua state its globals
-	options Options                    // among them what was given from outside for sesame.option
-	print   func(source.Place, string) // what print prints while the file loads; may be nil
-	doors   map[string]source.Place    // of the whole set; empty until all files are loaded
+	addAPI  func(*script)              // gives the Lua state the table sesame
+	options Options                    // among them the values for sesame.option
+	print   func(source.Place, string) // gets what the file prints while it loads; nil: nobody does
+	doors   map[string]source.Place    // of the whole set; complete when all files are loaded
 	confs   map[string]source.Place    // that earlier files read
-	again   bool                       // it was loaded, and is started anew for its functions alone
+	again   bool                       // it is started anew, for its functions alone
 
 	state      *sandbox.State
 	metatables map[string]*lua.LTable
-	functions  []*lua.LFunction // those that react, in the order of their registration
+	functions  []*lua.LFunction // that the engine can call, in the order of their registration
 	loading    *registration    // nil once the file is loaded
-	current    *call            // nil while none is running
+	current    *run             // nil while no function runs
 	failed     error            // why it could not be started again
 
 	timers   []string // names of its handlers
 	required []*source.Script
-	allows   []source.AllowSite // through which its doors give access, and no other way
+	allows   []source.AllowSite // the only places at which its doors give access
 	closes   []source.CloseSite
 }
 
-// start makes a Lua state and runs the file in it. What it registers is
-// returned even when it fails.
+// start makes a Lua state and runs the file in it. It returns what the file
+// registered even when it fails, so that all problems can be reported.
 func (s *script) start() (*registration, error) {
 	registered := &registration{timersAt: map[string]source.Place{}, confs: map[string]source.Place{}}
 	s.loading, s.functions, s.required = registered, nil, nil
@@ -52,7 +54,8 @@ func (s *script) start() (*registration, error) {
 	return registered, nil
 }
 
-// finish reports the registrations that never got their table.
+// finish reports registrations with a name and without a table, such as
+// sesame.door "ssh".
 func (s *script) finish() {
 	for _, p := range s.loading.pending {
 		if !p.done {
@@ -61,7 +64,9 @@ func (s *script) finish() {
 	}
 }
 
-// learn notes what the file and its modules can do, once it is loaded.
+// learn notes what the file and its modules can do, once it is loaded. Of the
+// places in modules it takes those in doors that this script registered, and
+// those outside of doors.
 func (s *script) learn(registered *registration) {
 	s.timers = slices.Sorted(maps.Keys(registered.timersAt))
 	doors := map[string]bool{"": true}
@@ -82,9 +87,10 @@ func (s *script) learn(registered *registration) {
 	}
 }
 
-// ready makes the Lua state anew when it has failed: what one packet did to it
-// must not outlive that packet. The functions are found again by the order of
-// their registration, which is the same each time.
+// ready makes the Lua state anew when it is broken, since what one packet did
+// to it must not affect the next. Loading is deterministic, so the functions
+// have the same numbers as before. When that fails, the script stays failed,
+// and all its doors refuse.
 func (s *script) ready() error {
 	if s.failed != nil || !s.state.Broken() {
 		return s.failed
@@ -102,19 +108,21 @@ func (s *script) ready() error {
 	return s.failed
 }
 
-// keep notes a function that reacts, and returns its number, from 1.
+// keep stores a function that the engine can call, and returns its number, from
+// 1. The number outlives the Lua state.
 func (s *script) keep(fn *lua.LFunction) int {
 	s.functions = append(s.functions, fn)
 	return len(s.functions)
 }
 
-// fault blames a function.
+// fault returns an error with the place of a function.
 func (s *script) fault(function int, format string, args ...any) error {
 	proto := s.functions[function-1].Proto
 	return &engine.Fault{Script: proto.SourceName, Line: proto.LineDefined, Detail: fmt.Sprintf(format, args...)}
 }
 
-// faultOf turns an error of the sandbox into what the engine tells.
+// faultOf turns an error of the sandbox into one for the engine, with the place
+// where it occurred.
 func (s *script) faultOf(err error) error {
 	fault := &engine.Fault{Script: s.source.Path, Detail: err.Error()}
 	if e, ok := errors.AsType[*sandbox.Error](err); ok {
@@ -126,6 +134,7 @@ func (s *script) faultOf(err error) error {
 	return fault
 }
 
+// require is the function require of the Lua state.
 func (s *script) require(name string) (*sandbox.Program, error) {
 	module, err := s.scripts.Require(name)
 	if err != nil {
@@ -137,6 +146,8 @@ func (s *script) require(name string) (*sandbox.Program, error) {
 	return module.Program, nil
 }
 
+// printed is the function print of the Lua state: a log line while a function
+// runs.
 func (s *script) printed(line int, text string) {
 	switch {
 	case s.current != nil:
@@ -146,6 +157,8 @@ func (s *script) printed(line int, text string) {
 	}
 }
 
+// random is the function math.random of the Lua state. It is an error while the
+// file loads, since a file must register the same each time.
 func (s *script) random() float64 {
 	if s.current == nil {
 		s.state.Current().RaiseError("math.random is for functions that react: what a file registers is the same each time")

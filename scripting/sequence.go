@@ -7,8 +7,8 @@ import (
 	"sesame/daemon/packet"
 )
 
-// readSequence reads the knocks after all other options: their flags are those
-// of the door unless they have their own.
+// readSequence reads the knocks. All other options must be read before, since
+// knocks have the flags of the door unless they have their own.
 func (d *draft) readSequence(v value) {
 	if d.knockd() {
 		d.door.Flags = d.flags
@@ -54,6 +54,7 @@ func (d *draft) knock(v value) engine.Knock {
 	return d.withFlags(knock.Port, knock.Flags)
 }
 
+// withFlags makes a knock. Only TCP has flags.
 func (d *draft) withFlags(port packet.Port, flags engine.FlagTest) engine.Knock {
 	if port.Proto != packet.TCP {
 		flags = engine.FlagTest{}
@@ -61,9 +62,12 @@ func (d *draft) withFlags(port packet.Port, flags engine.FlagTest) engine.Knock 
 	return engine.Knock{Port: port, Flags: flags}
 }
 
+// decidedByKnockd is the message for an option that does not exist under the
+// policy "knockd". It is followed by what the policy does.
 const decidedByKnockd = `the policy "knockd" decides this, %s: leave it out`
 
-// port reads the port of a knock, which for knockd can be 0.
+// port reads the port of a knock. Under the policy "knockd" it can be 0, which
+// a knockd.conf may have.
 func (d *draft) port(v value) packet.Port {
 	if d.knockd() {
 		switch v.lua {

@@ -5,17 +5,18 @@ import (
 	"sesame/scripting/source"
 )
 
-// A Set is a loaded script set: what the engine needs, and what reports and lints
-// tell about it. Only the goroutine that owns the engine may use Engine.
+// A Set is a loaded script set: what the engine runs, and what reports and
+// lints need. Only the goroutine that owns the engine may use Engine. Whoever
+// loaded the set closes it.
 type Set struct {
 	Engine *engine.Set
-	Files  []source.File // scripts and the modules that they require, by path, and then what else they name
+	Files  []source.File // scripts and modules by path, and then the referenced files by path
 
 	Commands     []*Command
 	Options      []OptionValue
 	Allows       []source.AllowSite
 	Suppressions []source.Suppression
-	Warnings     []Warning // of the knockd.confs
+	Warnings     []Warning // of the referenced files
 
 	scripts []*script
 }
@@ -27,12 +28,11 @@ func (s *Set) Close() {
 	}
 }
 
-// Sites returns the places at which functions of a script give access and close
-// doors: those in its file and in the modules that it requires. A door reaches
-// those of its own registration and those that stand in none, and what none of
-// these says is refused when it is asked for: a script that hides a call
-// (attempt["al" .. "low"]) does no more than who reads it is told. A module has
-// no sites of its own.
+// Sites returns the calls of allow and close in a script and in the modules
+// that it requires. A door may use those in its own registration and those
+// outside of all registrations. Anything else is refused when the function
+// runs. So a script that hides a call, as in attempt["al" .. "low"], can do no
+// more than these places show. A module has no sites of its own.
 func (s *Set) Sites(script string) ([]source.AllowSite, []source.CloseSite) {
 	for _, candidate := range s.scripts {
 		if candidate.source.Path == script {

@@ -27,49 +27,52 @@ func storeObject() Object {
 // sharedStoreMember is the store of a script.
 func sharedStoreMember() Member {
 	return Member{Name: "store", Type: "store", Doc: "The values of this script that all sources share, for functions.",
-		field: func(o *object) lua.LValue { return o.call.store(false) }}
+		field: func(o *object) lua.LValue { return o.run.store(false) }}
 }
 
 // sourceStoreMember is the store of a source.
 func sourceStoreMember() Member {
 	return Member{Name: "store", Type: "store", Doc: "The values of this source, for this script.",
-		field: func(o *object) lua.LValue { return o.call.store(true) }}
+		field: func(o *object) lua.LValue { return o.run.store(true) }}
 }
 
-// store returns the values of the source at hand, or of the whole script.
-func (c *call) store(perSource bool) lua.LValue {
+// store returns the store of the source, or that of the script. Both are made
+// once for a run.
+func (r *run) store(perSource bool) lua.LValue {
 	i := 0
 	if perSource {
 		i = 1
-		if !c.moment.Source.IsValid() {
-			c.script.state.Current().RaiseError("there is no source at hand: use sesame.store")
+		if !r.call.Source.IsValid() {
+			r.script.state.Current().RaiseError("there is no source at hand: use sesame.store")
 		}
 	}
-	if c.stores[i] == nil {
-		c.stores[i] = c.script.userdata(c.script.state.L(), &object{kind: "store", call: c, perSource: perSource})
+	if r.stores[i] == nil {
+		r.stores[i] = r.script.userdata(r.script.state.L(), &object{kind: "store", run: r, perSource: perSource})
 	}
-	return c.stores[i]
+	return r.stores[i]
 }
 
-// get returns what the function stored before, else what the engine has.
+// get returns the value that this run stored, else the one that the engine has.
+// nil: there is none.
 func (o *object) get(key storeKey) lua.LValue {
-	c := o.call
+	c := o.run
 	if v, ok := c.written[key]; ok {
 		return toLua(v)
 	}
 	source := netip.Addr{}
 	if key.perSource {
-		source = c.moment.Source
+		source = c.call.Source
 	}
-	return toLua(c.moment.Store.Get(c.script.source.Path, source, key.key, c.moment.Time))
+	return toLua(c.call.Store.Get(c.script.source.Path, source, key.key, c.call.Time))
 }
 
-// put stores a value in the reply, where the function reads it back.
+// put asks the engine to store a value. The engine does so when the run has
+// succeeded; until then, get finds the value in the run.
 func (o *object) put(L *lua.LState, key storeKey, v any, ttl time.Duration) {
-	c := o.call
+	c := o.run
 	put := engine.Put{PerSource: key.perSource, Key: key.key, Value: v}
 	if ttl > 0 {
-		put.Until = c.moment.Time.Add(ttl)
+		put.Until = c.call.Time.Add(ttl)
 	}
 	c.add(L, put)
 	if c.written == nil {
@@ -78,6 +81,7 @@ func (o *object) put(L *lua.LState, key storeKey, v any, ttl time.Duration) {
 	c.written[key] = v
 }
 
+// key reads the key, which is the first argument of all methods of a store.
 func (o *object) key(L *lua.LState) storeKey {
 	key, _ := o.argument(L, 2, "the key").text()
 	if len(key) < 1 || len(key) > maxKey {
@@ -86,7 +90,7 @@ func (o *object) key(L *lua.LState) storeKey {
 	return storeKey{o.perSource, strings.Clone(key)}
 }
 
-// ttl reads how long a value is kept. Zero: for ever.
+// ttl reads how long a value is stored. Zero: for ever.
 func (o *object) ttl(L *lua.LState, i int) time.Duration {
 	if L.Get(i) == lua.LNil {
 		return 0
@@ -138,7 +142,8 @@ func (o *object) storeOnce(L *lua.LState) int {
 	return 1
 }
 
-// storable refuses what the engine cannot keep.
+// storable refuses values that cannot be stored, in memory and in the journal:
+// tables, functions, and numbers that JSON does not have.
 func storable(L *lua.LState, v lua.LValue, what string) lua.LValue {
 	switch v := v.(type) {
 	case lua.LString:

@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// parseTarget reads the address that packets to a door have.
+// parseTarget reads the destination address of the packets to a door. An
+// IPv4-mapped address becomes IPv4.
 func parseTarget(s string) (netip.Addr, error) {
 	if strings.Contains(s, "/") {
 		return netip.Addr{}, fmt.Errorf(`%q is a network: expected one address, such as "203.0.113.5"`, s)

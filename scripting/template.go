@@ -8,10 +8,12 @@ import (
 	"sesame/daemon/spelling"
 )
 
-// A template is an argument, cut at its placeholders: text, name, text, ...
+// A template is an argument of a command, cut at its placeholders. Elements
+// with an even index are text, those with an odd one are names of placeholders.
 type template []string
 
-// parseTemplate cuts an argument at its placeholders. "{{" and "}}" are braces.
+// parseTemplate cuts an argument at its placeholders, which must be known. "{{"
+// and "}}" stand for braces.
 func parseTemplate(text string, known []string) (template, error) {
 	cut := template{""}
 	for text != "" {
@@ -38,7 +40,8 @@ func parseTemplate(text string, known []string) (template, error) {
 	return cut, nil
 }
 
-// fill returns the arguments with their placeholders filled.
+// fill returns the arguments with their placeholders filled. A value is
+// inserted as it is: braces in it mean nothing.
 func fill(templates []template, values map[string]string) ([]string, error) {
 	argv := make([]string, len(templates))
 	for i, cut := range templates {

@@ -11,6 +11,6 @@ func timerObject() Object {
 	}, givenMembers("timer")...)}
 }
 
-func (o *object) timerName() lua.LValue { return lua.LString(o.call.moment.Name) }
+func (o *object) timerName() lua.LValue { return lua.LString(o.run.call.Name) }
 
-func (o *object) timerValue() lua.LValue { return toLua(o.call.moment.Value) }
+func (o *object) timerValue() lua.LValue { return toLua(o.run.call.Value) }

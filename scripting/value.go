@@ -16,17 +16,19 @@ import (
 	"sesame/scripting/source"
 )
 
-// A value is what a script gave for an option, with what is needed to speak
-// about it. Its reading methods report what is wrong, and return false.
+// A value is a Lua value that a script gave for an option, with its place in
+// the text. The methods that read it report a problem and return false when it
+// is not what they expect.
 type value struct {
 	lua    lua.LValue
-	what   string // the option's name, for messages
+	what   string // name of the option, for messages
 	at     source.Place
 	source *source.Script // nil when at is not known
-	expr   ast.Expr       // as the script has it; nil when that is not known
+	expr   ast.Expr       // in the text; nil when it is not known
 	report func(source.Place, string)
 }
 
+// fail reports a problem at the place of the value.
 func (v value) fail(format string, args ...any) {
 	v.report(v.at, v.what+": "+fmt.Sprintf(format, args...))
 }
@@ -59,6 +61,8 @@ func (v value) integer(low, high int) (int, bool) {
 	return int(n), true
 }
 
+// function reads a function of the script. Built-in functions cannot be called
+// by the engine.
 func (v value) function() (*lua.LFunction, bool) {
 	fn, ok := v.lua.(*lua.LFunction)
 	if !ok || fn.IsG {
@@ -68,13 +72,14 @@ func (v value) function() (*lua.LFunction, bool) {
 	return fn, true
 }
 
-// has reports whether v is a table that has something under a name.
+// has reports whether v is a table with a value for a name.
 func (v value) has(name string) bool {
 	table, ok := v.lua.(*lua.LTable)
 	return ok && table.RawGetString(name) != lua.LNil
 }
 
-// parsed reads a string that parse understands.
+// parsed reads a string with a function. The text what is for values of other
+// types: expected what.
 func parsed[T any](v value, what string, parse func(string) (T, error)) (result T, ok bool) {
 	s, ok := v.lua.(lua.LString)
 	if !ok {
@@ -88,6 +93,8 @@ func parsed[T any](v value, what string, parse func(string) (T, error)) (result 
 	return result, err == nil
 }
 
+// duration reads a text such as "8s". A number is refused, because its unit
+// would be a guess.
 func (v value) duration() (time.Duration, bool) {
 	if n, ok := v.lua.(lua.LNumber); ok {
 		v.fail(`expected a duration in a string, got the number %s: write "%[1]ss"`, numberText(n))
@@ -96,6 +103,7 @@ func (v value) duration() (time.Duration, bool) {
 	return parsed(v, `a duration such as "8s"`, ParseDuration)
 }
 
+// port reads "tcp/22", or the number of a TCP port.
 func (v value) port() (packet.Port, bool) {
 	if n, ok := v.lua.(lua.LNumber); ok {
 		v.lua = lua.LString(numberText(n))
@@ -106,7 +114,8 @@ func (v value) port() (packet.Port, bool) {
 // maxPorts bounds a list of ports.
 const maxPorts = 1024
 
-// ports reads one port, or a list of different ports. An empty list is not nil.
+// ports reads one port, or a list of different ports. The result of an empty
+// list is empty and not nil.
 func (v value) ports() ([]packet.Port, bool) {
 	if _, ok := v.lua.(*lua.LTable); !ok {
 		port, ok := v.port()
@@ -131,7 +140,7 @@ func (v value) ports() ([]packet.Port, bool) {
 	return ports, ok
 }
 
-// oneOf reads a string that must be one of names, and returns which.
+// oneOf reads a string that must be one of names, and returns its index.
 func (v value) oneOf(names ...string) (int, bool) {
 	s, ok := v.lua.(lua.LString)
 	for i, name := range names {
@@ -156,7 +165,8 @@ func (v value) path(example string) (string, bool) {
 	return string(s), ok
 }
 
-// readName reads a name that is shown to people, and keys what the engine holds.
+// readName reads a name of 1 to 127 bytes. It is shown to people, hence no
+// control characters, and the engine uses it as a key.
 func readName(v value) (string, bool) {
 	name, ok := v.text()
 	if !ok {
@@ -173,7 +183,7 @@ func readName(v value) (string, bool) {
 	return name, true
 }
 
-// items reads a table that is only a list.
+// items reads a table that is a list and nothing else.
 func (v value) items(what string) ([]value, bool) {
 	table, ok := v.lua.(*lua.LTable)
 	if !ok {
@@ -192,7 +202,7 @@ func (v value) items(what string) ([]value, bool) {
 	return items, true
 }
 
-// layout returns the places of what stands in a table.
+// layout returns the places of the entries of a table.
 func (v value) layout() *source.Layout { return v.source.Layout(v.expr, v.at) }
 
 // item returns the i-th element of a list, counted from 0.
@@ -204,7 +214,7 @@ func (v value) item(text *source.Layout, i int, element lua.LValue) value {
 	return child
 }
 
-// field returns what a table has under a name.
+// field returns the element that a table has for a name.
 func (v value) field(text *source.Layout, name string, element lua.LValue) value {
 	child := value{lua: element, what: name, at: v.at, source: v.source, report: v.report}
 	if found, ok := text.Fields[name]; ok {
@@ -213,7 +223,7 @@ func (v value) field(text *source.Layout, name string, element lua.LValue) value
 	return child
 }
 
-// key returns where a table has a name as its key.
+// key returns the place of a key of a table.
 func (v value) key(text *source.Layout, name string) source.Place {
 	if at, ok := text.Keys[name]; ok && at.Line > 0 {
 		return at
@@ -221,8 +231,8 @@ func (v value) key(text *source.Layout, name string) source.Place {
 	return v.at
 }
 
-// repeated reports the keys that stand twice: Lua would keep the later one and
-// say nothing.
+// repeated reports the keys that stand twice in the text. Lua would take the
+// later one without a word.
 func (v value) repeated(text *source.Layout) {
 	for _, key := range text.Twice {
 		v.report(key.At, fmt.Sprintf("%s stands twice in %s", key.Name, v.what))

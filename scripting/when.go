@@ -11,7 +11,8 @@ import (
 	"sesame/scripting/source"
 )
 
-// conditions reads a condition, a function, or a list of both.
+// conditions reads the value of when: a condition, a function, or a list of
+// both. It is nil when that is wrong.
 func (s *script) conditions(v value) []engine.Condition {
 	if _, ok := v.lua.(*lua.LTable); !ok {
 		if one := s.condition(v); one != nil {
@@ -33,10 +34,12 @@ func (s *script) conditions(v value) []engine.Condition {
 	return conditions
 }
 
-// maxConditions bounds how many conditions one knock makes a door check: each function among them has a
-// budget of its own.
+// maxConditions bounds how many conditions one knock makes a door check: each
+// function among them has a budget of its own.
 const maxConditions = 32
 
+// condition reads one condition. A function becomes one that is called by the
+// name of its variable.
 func (s *script) condition(v value) engine.Condition {
 	switch given := v.lua.(type) {
 	case *lua.LUserData:
@@ -58,18 +61,20 @@ func (s *script) condition(v value) engine.Condition {
 	return nil
 }
 
-// A Function is a condition that a script computes. It is an
+// A Function is a condition that a function of a script decides. It is an
 // [engine.Condition].
 type Function struct {
 	Name   string
 	Place  source.Place
 	script *script
-	index  int
+	index  int // as script.keep numbers it
 }
 
-// Check calls the function. It must return true, or false and a reason.
-func (f *Function) Check(m *engine.Call) (engine.Verdict, error) {
-	c, results, err := f.script.react(m, engine.CallWhen, f.index)
+// Check runs the function. It must return true, or false and a reason. Unlike
+// the functions of a door it must return something: to forget the return must
+// not open the door.
+func (f *Function) Check(c *engine.Call) (engine.Verdict, error) {
+	r, results, err := f.script.react(c, engine.CallWhen, f.index)
 	if err != nil {
 		return engine.Verdict{}, err
 	}
@@ -77,7 +82,7 @@ func (f *Function) Check(m *engine.Call) (engine.Verdict, error) {
 	if !isBool {
 		return engine.Verdict{}, f.script.fault(f.index, "when: the function returned %s: return true, or false and a reason", describe(results[0]))
 	}
-	reason, err := c.reason(f.index, results[1])
+	reason, err := r.reason(f.index, results[1])
 	if reason == "" {
 		reason = f.String()
 	}

@@ -1,5 +1,5 @@
-// Package pagetest turns a template and a table of the program into a page of documentation, and
-// compares the page with the one that is stored.
+// Package pagetest turns a template and a table of the program into a page of
+// documentation, and compares the page with the one that is stored.
 package pagetest
 
 import (
@@ -29,8 +29,8 @@ func Fill(t *testing.T, path string, functions map[string]any) string {
 	return b.String()
 }
 
-// Compare fails the test when the file at path differs from a page. With update it writes the page
-// first.
+// Compare fails the test when the file at path differs from a page. With update
+// it writes the page first.
 func Compare(t *testing.T, path, page string, update bool) {
 	t.Helper()
 	if update {
@@ -47,8 +47,9 @@ func Compare(t *testing.T, path, page string, update bool) {
 	}
 }
 
-// Wrap breaks a text into lines of at most width columns. The first line begins with first, and the
-// others with rest. Words stay whole, and so does what stands between backquotes.
+// Wrap breaks a text into lines of at most width columns. The first line begins
+// with first, and the others with rest. Words stay whole, and so does what
+// stands between backquotes.
 func Wrap(text, first, rest string, width int) string {
 	var b strings.Builder
 	line, empty := first, true
@@ -65,8 +66,8 @@ func Wrap(text, first, rest string, width int) string {
 	return b.String() + line + "\n"
 }
 
-// words cuts a text at its spaces, but not inside of code: markdown would keep a line break there, and
-// some readers show it.
+// words cuts a text at its spaces, but not inside of code: markdown would keep
+// a line break there, and some readers show it.
 func words(text string) []string {
 	var words []string
 	for _, field := range strings.Fields(text) {

@@ -1,9 +1,10 @@
-// Package condition turns the options that scripts give, such as those of sesame.window, into
-// conditions of doors.
+// Package condition turns the options that scripts give, such as those of
+// sesame.window, into conditions of doors.
 //
-// Each kind of condition is one file with a function that returns its [Kind]. That declares the options,
-// their documentation and how the condition is built from plain values. Nothing here knows Lua: the
-// reader of the tables of scripts goes by the declaration.
+// Each kind of condition is one file with a function that returns its [Kind].
+// That declares the options, their documentation and how the condition is built
+// from plain values. Nothing here knows Lua: the reader of the tables of
+// scripts goes by the declaration.
 package condition
 
 import (
@@ -20,8 +21,9 @@ type Kind struct {
 	Example string
 	Options []Option // beside name, which all kinds have
 	Item    *Option  // what stands in the table without a key; nil: nothing may
-	// Build makes a condition of values that were parsed, called by name in its text. All required
-	// options are there. The error is about the table as a whole.
+	// Build makes a condition of values that were parsed, called by name in its
+	// text. All required options are there. The error is about the table as a
+	// whole.
 	Build func(name string, v Values) (engine.Condition, error)
 }
 
@@ -33,7 +35,8 @@ type Option struct {
 	Doc      string // one sentence
 	Required bool
 	Expected string // for the message when the value has another type
-	// Parse reads the text that a script gave. When it is nil, the value is a condition.
+	// Parse reads the text that a script gave. When it is nil, the value is a
+	// condition.
 	Parse func(text string) (any, error)
 }
 
@@ -48,7 +51,8 @@ func parser[T any](parse func(string) (T, error)) func(string) (any, error) {
 	return func(text string) (any, error) { return parse(text) }
 }
 
-// named returns the value of an option, and the other value when the script gave none.
+// named returns the value of an option, and the other value when the script
+// gave none.
 func named[T any](v Values, name string, other T) T {
 	if value, ok := v.Named[name].(T); ok {
 		return value
@@ -65,8 +69,9 @@ func list[T any](v Values) []T {
 	return items
 }
 
-// MayHold reports whether a condition can hold at a time of day. It is true for a condition that does
-// not depend on the time. One that does has a method of this name.
+// MayHold reports whether a condition can hold at a time of day. It is true for
+// a condition that does not depend on the time. One that does has a method of
+// this name.
 func MayHold(c engine.Condition, t time.Time) bool {
 	timed, ok := c.(interface{ MayHold(t time.Time) bool })
 	return !ok || timed.MayHold(t)

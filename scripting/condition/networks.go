@@ -11,7 +11,8 @@ import (
 	"sesame/daemon/packet"
 )
 
-// Networks is the kind of condition that holds for sources in one of some networks.
+// Networks is the kind of condition that holds for sources in one of some
+// networks.
 func Networks() Kind {
 	return Kind{
 		Name: "networks", Type: "{ network, ..., options }",
@@ -40,7 +41,8 @@ func (n *networks) Check(c *engine.Call) (engine.Verdict, error) {
 	return engine.Verdict{Detail: n.String()}, nil
 }
 
-// String returns "office: 203.0.113.0/24, 2001:db8::/32". Of a long list it shows the first four.
+// String returns "office: 203.0.113.0/24, 2001:db8::/32". Of a long list it
+// shows the first four.
 func (n *networks) String() string {
 	const shown = 4
 	var texts []string

@@ -13,7 +13,8 @@ import (
 	"sesame/daemon/spelling"
 )
 
-// Window is the kind of condition that holds at a time of day, on days of the week.
+// Window is the kind of condition that holds at a time of day, on days of the
+// week.
 func Window() Kind {
 	const clock = `a time of day such as "08:00"`
 	return Kind{
@@ -53,8 +54,8 @@ func buildWindow(name string, v Values) (engine.Condition, error) {
 // midnight is the end of a day, in minutes.
 const midnight = 24 * 60
 
-// A window is a time of day on days of the week. When from is after to, it spans midnight and belongs to
-// the day on which it began.
+// A window is a time of day on days of the week. When from is after to, it
+// spans midnight and belongs to the day on which it began.
 type window struct {
 	name     string
 	days     weekdays // on which it begins
@@ -90,13 +91,15 @@ func clockText(minute int) string { return fmt.Sprintf("%02d:%02d", minute/60, m
 
 var dayNames = []string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}
 
-// weekdays are days of the week, by [time.Weekday], and how the script has them.
+// weekdays are days of the week, by [time.Weekday], and how the script has
+// them.
 type weekdays struct {
 	on   [7]bool
 	text string
 }
 
-// parseDays reads "mon-fri", "sat,sun" or "mon-wed,fri". A range may wrap, as in "fri-mon".
+// parseDays reads "mon-fri", "sat,sun" or "mon-wed,fri". A range may wrap, as
+// in "fri-mon".
 func parseDays(s string) (weekdays, error) {
 	days := weekdays{text: strings.ReplaceAll(s, " ", "")}
 	for part := range strings.SplitSeq(s, ",") {
@@ -155,8 +158,8 @@ func parseStart(s string) (int, error) {
 	return minute, err
 }
 
-// parseZone finds a zone by its name in the IANA time zone database. Local time is refused: it would make
-// a script mean something else on each machine.
+// parseZone finds a zone by its name in the IANA time zone database. Local time
+// is refused: it would make a script mean something else on each machine.
 func parseZone(s string) (*time.Location, error) {
 	zone, err := time.LoadLocation(s)
 	if s == "" || s == "Local" || err != nil {

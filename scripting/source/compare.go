@@ -18,8 +18,8 @@ const (
 	Changed
 )
 
-// Compare compares files with loaded ones. They must have been read with the [Files.Referenced] of
-// these.
+// Compare compares files with loaded ones. They must have been read with the
+// [Files.Referenced] of these.
 func (f *Files) Compare(loaded *Files) Difference {
 	if f.scripts != loaded.scripts {
 		return Changed
@@ -39,7 +39,8 @@ func (f *Files) Compare(loaded *Files) Difference {
 	return difference
 }
 
-// onlyCommentedOut reports whether lines differ in their first byte alone, which is # now.
+// onlyCommentedOut reports whether lines differ in their first byte alone,
+// which is # now.
 func onlyCommentedOut(was, is []byte) bool {
 	if len(was) != len(is) {
 		return false
@@ -52,7 +53,8 @@ func onlyCommentedOut(was, is []byte) bool {
 	return true
 }
 
-// hash computes the hashes. A set without referenced files has that of its scripts.
+// hash computes the hashes. A set without referenced files has that of its
+// scripts.
 func (f *Files) hash() {
 	sum := sha256.New()
 	for _, name := range slices.Sorted(maps.Keys(f.texts)) {

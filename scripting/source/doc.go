@@ -1,6 +1,7 @@
-// Package source turns a directory of Lua files into texts that are read once, with places in them
-// and what they tell without being run.
+// Package source turns a directory of Lua files into texts that are read once,
+// with places in them and what they tell without being run.
 //
-// [Files] holds the text of each script, module and referenced file. [Scripts] compiles them for one
-// loading. What is hashed, loaded, recorded and stored is the same text, whoever edits it meanwhile.
+// [Files] holds the text of each script, module and referenced file. [Scripts]
+// compiles them for one loading. What is hashed, loaded, recorded and stored is
+// the same text, whoever edits it meanwhile.
 package source

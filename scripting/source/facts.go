@@ -16,8 +16,8 @@ type AllowSite struct {
 	// door when Ports is empty.
 	Literal bool
 	Ports   []packet.Port
-	// Prefix4 and Prefix6 are the lengths of the networks around the source that
-	// it widens the access to: 0 when it does not, or [Computed].
+	// Prefix4 and Prefix6 are the lengths of the networks around the source
+	// that it widens the access to: 0 when it does not, or [Computed].
 	Prefix4, Prefix6 int
 }
 
@@ -31,7 +31,8 @@ type CloseSite struct {
 // Computed stands for a number that a script does not write as a literal.
 const Computed = -1
 
-// A Call is a call of the API as the text has it: sesame.window { ... }, or sesame.door "ssh" { ... }.
+// A Call is a call of the API as the text has it: sesame.window { ... }, or
+// sesame.door "ssh" { ... }.
 type Call struct {
 	Bound string         // the variable or field that the result is assigned to; "" for none
 	Table *ast.TableExpr // nil when it is no literal
@@ -41,8 +42,8 @@ type Call struct {
 	line int
 }
 
-// Call returns the call of a kind that a line makes. It is nil when there is none, or more than one: a
-// place that might be wrong is not given.
+// Call returns the call of a kind that a line makes. It is nil when there is
+// none, or more than one: a place that might be wrong is not given.
 func (s *Script) Call(line int, kind, name string) *Call {
 	var found *Call
 	for i := range s.calls {

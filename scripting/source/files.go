@@ -30,27 +30,27 @@ type File struct {
 	Path   string // below the directory of the scripts, with slashes; of a referenced file, absolute
 	SHA256 [sha256.Size]byte
 	Source []byte
-	// OneTime is set for a referenced file of one-time sequences. A copy of it is out of date when
-	// one of them is consumed.
+	// OneTime is set for a referenced file of one-time sequences. A copy of it
+	// is out of date when one of them is consumed.
 	OneTime bool
 }
 
 // Referenced reports whether the file is neither a script nor a module.
 func (f File) Referenced() bool { return filepath.IsAbs(f.Path) }
 
-// Files are all that a script set can consist of, read once. They change only while the set is
-// loaded, when scripts name referenced files that were not read yet. They are not safe for use by
-// several goroutines.
+// Files are all that a script set can consist of, read once. They change only
+// while the set is loaded, when scripts name referenced files that were not
+// read yet. They are not safe for use by several goroutines.
 type Files struct {
 	Dir    string // the directory of the scripts, for messages
 	Single string // the one script to load; empty: all of the directory
-	// Sum is the hash of all files. Once the set was loaded, it has no referenced file that the set does
-	// not name.
+	// Sum is the hash of all files. Once the set was loaded, it has no
+	// referenced file that the set does not name.
 	Sum [sha256.Size]byte
 	// Base is where relative paths in scripts begin, an absolute path.
 	Base string
-	// ReadReferenced reads a referenced file that was not read yet, by its absolute path. When it is
-	// nil, naming such a file is a problem.
+	// ReadReferenced reads a referenced file that was not read yet, by its
+	// absolute path. When it is nil, naming such a file is a problem.
 	ReadReferenced func(path string) ([]byte, error)
 
 	texts      map[string][]byte
@@ -60,10 +60,10 @@ type Files struct {
 	referenced map[string]*ReferencedFile
 }
 
-// Read reads a directory of scripts, or one script and the modules beside it, and the referenced
-// files that are known to be named: see [Files.Referenced]. Others are read while the set loads. An
-// error means that there is nothing to load. A file that cannot be read is a problem of the set that
-// is loaded.
+// Read reads a directory of scripts, or one script and the modules beside it,
+// and the referenced files that are known to be named: see [Files.Referenced].
+// Others are read while the set loads. An error means that there is nothing to
+// load. A file that cannot be read is a problem of the set that is loaded.
 func Read(name string, referenced ...string) (*Files, error) {
 	info, err := os.Stat(name)
 	if err != nil {
@@ -95,9 +95,10 @@ func Read(name string, referenced ...string) (*Files, error) {
 	return f, nil
 }
 
-// Of returns files that were stored: scripts and modules of a directory that messages call dir, and
-// referenced files, whose paths are absolute. Where scripts name other referenced files or relative
-// paths, ReadReferenced and Base must be set before the set is loaded.
+// Of returns files that were stored: scripts and modules of a directory that
+// messages call dir, and referenced files, whose paths are absolute. Where
+// scripts name other referenced files or relative paths, ReadReferenced and
+// Base must be set before the set is loaded.
 func Of(dir, single string, stored []File) *Files {
 	f := newFiles(dir, single)
 	for _, file := range stored {
@@ -131,8 +132,8 @@ func (f *Files) readDirectory(dir string) error {
 	return nil
 }
 
-// readModules reads a directory of modules and those below it, down to [MaxModuleDepth]. A set
-// without modules has no such directory.
+// readModules reads a directory of modules and those below it, down to
+// [MaxModuleDepth]. A set without modules has no such directory.
 func (f *Files) readModules(dir string, depth int) error {
 	entries, err := os.ReadDir(filepath.Join(f.Dir, dir))
 	switch {
@@ -160,8 +161,9 @@ func (f *Files) read(name string) {
 	f.texts[name] = text
 }
 
-// readRegular reads a file up to one byte more than it may have, so that the loader can report that
-// it is too long. Opening a pipe would wait for its writer, hence O_NONBLOCK.
+// readRegular reads a file up to one byte more than it may have, so that the
+// loader can report that it is too long. Opening a pipe would wait for its
+// writer, hence O_NONBLOCK.
 func readRegular(name string, most int64) ([]byte, error) {
 	file, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
@@ -176,8 +178,9 @@ func readRegular(name string, most int64) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(file, most+1))
 }
 
-// Names returns the scripts to load, in the order of their names: the single one, or each *.lua of
-// the top level, except tests (*_test.lua) and names that begin with a dot.
+// Names returns the scripts to load, in the order of their names: the single
+// one, or each *.lua of the top level, except tests (*_test.lua) and names that
+// begin with a dot.
 func (f *Files) Names() ([]string, error) {
 	if f.Single != "" {
 		return []string{f.Single}, nil
@@ -194,8 +197,9 @@ func (f *Files) Names() ([]string, error) {
 	return names, nil
 }
 
-// text returns the text of a script or module. The error is fs.ErrNotExist when there is none. A path
-// that leaves the directory, which only a stored set can have, is refused.
+// text returns the text of a script or module. The error is fs.ErrNotExist when
+// there is none. A path that leaves the directory, which only a stored set can
+// have, is refused.
 func (f *Files) text(name string) ([]byte, error) {
 	text, found := f.texts[name]
 	switch err := f.failed[name]; {

@@ -22,8 +22,9 @@ type Repeat struct {
 	At   Place
 }
 
-// Layout reads the text of a table that begins at a place. It goes through the text once and in order,
-// so that what stands twice is found twice. Of what is no table it is empty.
+// Layout reads the text of a table that begins at a place. It goes through the
+// text once and in order, so that what stands twice is found twice. Of what is
+// no table it is empty.
 func (s *Script) Layout(expr ast.Expr, at Place) *Layout {
 	l := &Layout{Fields: map[string]Spot{}, Keys: map[string]Place{}}
 	table, ok := expr.(*ast.TableExpr)
@@ -59,7 +60,8 @@ func (l *Layout) key(name string, at Place) {
 	l.Keys[name] = at
 }
 
-// A cursor goes through the text of a script, since the parser reports lines alone.
+// A cursor goes through the text of a script, since the parser reports lines
+// alone.
 type cursor struct {
 	script *Script
 	line   int

@@ -10,8 +10,8 @@ import (
 	"sesame/scripting/sandbox"
 )
 
-// A Place is a position in a file. Lines and columns count from 1; a column counts bytes, and 0
-// means that it is not known.
+// A Place is a position in a file. Lines and columns count from 1; a column
+// counts bytes, and 0 means that it is not known.
 type Place struct {
 	File         string
 	Line, Column int
@@ -28,11 +28,12 @@ func (p Place) String() string {
 	return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column)
 }
 
-// A Problem is one error of a script, for the person who wrote it: Error gives a line, Detail adds
-// the line of the script and a caret.
+// A Problem is one error of a script, for the person who wrote it: Error gives
+// a line, Detail adds the line of the script and a caret.
 type Problem = sandbox.Error
 
-// Problems are all errors of a script set, in the order of files and lines. There is at least one.
+// Problems are all errors of a script set, in the order of files and lines.
+// There is at least one.
 type Problems []*Problem
 
 // Error returns one line for each problem.
@@ -53,7 +54,8 @@ func (p Problems) Unwrap() []error {
 	return errs
 }
 
-// ProblemsOf takes an error of a file apart: what the sandbox returns may hold several problems.
+// ProblemsOf takes an error of a file apart: what the sandbox returns may hold
+// several problems.
 func ProblemsOf(file string, err error) Problems {
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		var problems Problems
@@ -81,7 +83,8 @@ func (p Problems) Sorted() Problems {
 	return slices.CompactFunc(p, same)
 }
 
-// same ignores columns: one mistake may be found on two ways, of which one knows the line alone.
+// same ignores columns: one mistake may be found on two ways, of which one
+// knows the line alone.
 func same(a, b *Problem) bool {
 	return a.File == b.File && a.Line == b.Line && a.Message == b.Message
 }

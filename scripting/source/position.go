@@ -6,15 +6,16 @@ import (
 	"github.com/yuin/gopher-lua/ast"
 )
 
-// At returns the place of an expression. It looks in the line of the expression, behind a byte
-// offset, since the parser reports lines alone.
+// At returns the place of an expression. It looks in the line of the
+// expression, behind a byte offset, since the parser reports lines alone.
 func (s *Script) At(expr ast.Expr, after int) Place {
 	line := expr.Line()
 	return Place{s.Path, line, s.Column(line, wordOf(expr), after)}
 }
 
-// Column returns the column of a word in a line, behind a byte offset. When the word is not there, it
-// returns the column where the text of the line begins; 0 when there is no such line.
+// Column returns the column of a word in a line, behind a byte offset. When the
+// word is not there, it returns the column where the text of the line begins; 0
+// when there is no such line.
 func (s *Script) Column(line int, word string, after int) int {
 	if line < 1 || line > len(s.Lines) {
 		return 0

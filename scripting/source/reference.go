@@ -17,9 +17,9 @@ const (
 	maxReferencedBytes = 1 << 20
 )
 
-// A ReferencedFile is a file that a script names by its path and that is no script: a knockd.conf,
-// or one-time sequences. Each is read once for a set, whoever names it. When it cannot be read, its
-// SHA256 is that of the reason.
+// A ReferencedFile is a file that a script names by its path and that is no
+// script: a knockd.conf, or one-time sequences. Each is read once for a set,
+// whoever names it. When it cannot be read, its SHA256 is that of the reason.
 type ReferencedFile struct {
 	File
 	err   error
@@ -27,8 +27,8 @@ type ReferencedFile struct {
 	lines []string // nil until a problem is about one of them
 }
 
-// ReadReferenced reads a referenced file, up to one byte more than it may have: whoever loads it
-// reports that it is too long.
+// ReadReferenced reads a referenced file, up to one byte more than it may have:
+// whoever loads it reports that it is too long.
 func ReadReferenced(path string) ([]byte, error) { return readRegular(path, maxReferencedBytes) }
 
 func newReferenced(path string, text []byte, err error) *ReferencedFile {
@@ -53,8 +53,9 @@ func (f *Files) readReferenced(path string) *ReferencedFile {
 	return file
 }
 
-// reference returns the file that a script names, which is read the first time. The error tells the
-// script's author what to do; the file is not nil when it alone is at fault.
+// reference returns the file that a script names, which is read the first time.
+// The error tells the script's author what to do; the file is not nil when it
+// alone is at fault.
 func (f *Files) reference(name string, oneTime bool) (*ReferencedFile, error) {
 	path := filepath.Clean(name)
 	switch {
@@ -95,11 +96,12 @@ func (f *Files) forget() {
 	f.hash()
 }
 
-// Referenced returns the absolute paths of the referenced files, sorted. Once the set was loaded they
-// are those that it names, also when it failed to load.
+// Referenced returns the absolute paths of the referenced files, sorted. Once
+// the set was loaded they are those that it names, also when it failed to load.
 func (f *Files) Referenced() []string { return slices.Sorted(maps.Keys(f.referenced)) }
 
-// Line returns the number of the first line that has this text alone; 1 when none has.
+// Line returns the number of the first line that has this text alone; 1 when
+// none has.
 func (r *ReferencedFile) Line(text string) int {
 	return 1 + max(0, slices.IndexFunc(r.split(), func(line string) bool { return strings.TrimSpace(line) == text }))
 }

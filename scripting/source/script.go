@@ -24,8 +24,8 @@ type Script struct {
 	calls   []Call
 }
 
-// Scripts compile the files of one set, each once, however many scripts require it. They read nothing
-// after [Scripts.Close].
+// Scripts compile the files of one set, each once, however many scripts require
+// it. They read nothing after [Scripts.Close].
 type Scripts struct {
 	files  *Files
 	closed bool
@@ -33,7 +33,8 @@ type Scripts struct {
 	failed map[string]error
 }
 
-// Scripts begins to load the files. Only one set at a time can be loaded from them.
+// Scripts begins to load the files. Only one set at a time can be loaded from
+// them.
 func (f *Files) Scripts() *Scripts {
 	for _, file := range f.referenced {
 		file.named = false
@@ -41,14 +42,15 @@ func (f *Files) Scripts() *Scripts {
 	return &Scripts{files: f, loaded: map[string]*Script{}, failed: map[string]error{}}
 }
 
-// Close ends the loading. From then on the files have no referenced file that was not named.
+// Close ends the loading. From then on the files have no referenced file that
+// was not named.
 func (s *Scripts) Close() {
 	s.closed = true
 	s.files.forget()
 }
 
-// Load compiles a script or module, the first time that it is asked for. Its error holds
-// [*Problem]s.
+// Load compiles a script or module, the first time that it is asked for. Its
+// error holds [*Problem]s.
 func (s *Scripts) Load(name string) (*Script, error) {
 	if known, ok := s.loaded[name]; ok {
 		return known, nil
@@ -115,13 +117,14 @@ func (s *Scripts) suggest(name string) string {
 	return ""
 }
 
-// Reference returns the file that a script names, which is read the first time. A relative path begins
-// at [Files.Base]. The error is for the script's author.
+// Reference returns the file that a script names, which is read the first time.
+// A relative path begins at [Files.Base]. The error is for the script's author.
 func (s *Scripts) Reference(name string, oneTime bool) (*ReferencedFile, error) {
 	return s.files.reference(name, oneTime)
 }
 
-// Find returns a script or module that was compiled; nil when there is none with that path.
+// Find returns a script or module that was compiled; nil when there is none
+// with that path.
 func (s *Scripts) Find(path string) *Script { return s.loaded[path] }
 
 // All returns the scripts and modules that were compiled, by path.
@@ -144,8 +147,8 @@ func (s *Scripts) Referenced() []*ReferencedFile {
 	return named
 }
 
-// Failed returns the problems of all files that did not compile, by path, without those that are not
-// there.
+// Failed returns the problems of all files that did not compile, by path,
+// without those that are not there.
 func (s *Scripts) Failed() Problems {
 	var problems Problems
 	for _, name := range slices.Sorted(maps.Keys(s.failed)) {
@@ -156,7 +159,8 @@ func (s *Scripts) Failed() Problems {
 	return problems
 }
 
-// Problem returns a problem at a place, with the line of the file that is there.
+// Problem returns a problem at a place, with the line of the file that is
+// there.
 func (s *Scripts) Problem(at Place, message string) *Problem {
 	problem := &Problem{File: at.File, Line: at.Line, Column: at.Column, Message: message}
 	var lines []string

@@ -6,8 +6,8 @@ import (
 )
 
 // A Suppression is a comment "-- sesame:allow ID reason": the finding ID of a
-// lint is meant on this line, or, where a comment stands alone, on the first line
-// behind it and the comments that follow it.
+// lint is meant on this line, or, where a comment stands alone, on the first
+// line behind it and the comments that follow it.
 type Suppression struct {
 	Place
 	Target     int // the line that it is about
@@ -21,7 +21,8 @@ func (s *Script) Suppressions() []Suppression {
 	return commentsAllowing(s.Path, s.Lines, suppression, "--")
 }
 
-// A comment of a knockd.conf has a line of its own, above the line that it is about.
+// A comment of a knockd.conf has a line of its own, above the line that it is
+// about.
 var confSuppression = regexp.MustCompile(`^\s*#+\s*sesame:allow\s+(\S+)\s*(.*)`)
 
 // Suppressions returns those of a referenced file.

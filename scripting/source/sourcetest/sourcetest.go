@@ -1,4 +1,5 @@
-// Package sourcetest turns texts into the files of a script set, for tests that need no disk.
+// Package sourcetest turns texts into the files of a script set, for tests that
+// need no disk.
 package sourcetest
 
 import (
@@ -8,8 +9,8 @@ import (
 	"sesame/scripting/source"
 )
 
-// Files returns scripts and modules by their path below /srv/scripts, and referenced files by their
-// absolute path. Other referenced files do not exist.
+// Files returns scripts and modules by their path below /srv/scripts, and
+// referenced files by their absolute path. Other referenced files do not exist.
 func Files(texts map[string]string) *source.Files {
 	var stored []source.File
 	for path, text := range texts {

@@ -73,9 +73,9 @@ func TestAMachineThatCannotBeMadeAnew(t *testing.T) {
 func TestAnObjectDiesWithItsFunction(t *testing.T) {
 	set := loadOne(t, `sesame.door "ssh" { sequence = { 1, 2 }, on_open = function(attempt) attempt:log(attempt.source) end }`)
 	s := set.scripts[0]
-	kept := &call{script: s, moment: aMoment(engine.CallOpen, set.Engine.Doors[0]), kind: engine.CallOpen}
+	kept := &run{script: s, call: aMoment(engine.CallOpen, set.Engine.Doors[0]), kind: engine.CallOpen}
 	L := s.state.L()
-	object := s.userdata(L, &object{kind: "attempt", call: kept})
+	object := s.userdata(L, &object{kind: "attempt", run: kept})
 	if _, err := kept.invoke(1, 0, object); err != nil {
 		t.Fatal(err)
 	}
