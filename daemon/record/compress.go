@@ -11,12 +11,11 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// maxZstdWindow is the history that a zstd file may ask us to keep, in bytes.
-// The zstd program itself asks for no more, up to level 19, than 8 MiB.
+// maxZstdWindow is the largest window that a zstd file may require, in bytes. The zstd program
+// itself uses at most 8 MiB up to level 19.
 const maxZstdWindow = 32 << 20
 
-// decompress looks at how the file is packed, and returns the name of that
-// format, empty for none, and what is inside.
+// decompress returns the name of the compression, empty for none, and a reader of the content.
 func (r *Reader) decompress(raw *bufio.Reader) (packing string, inside io.Reader, err error) {
 	head, err := raw.Peek(4)
 	if len(head) == 0 {
@@ -44,8 +43,7 @@ func (r *Reader) decompress(raw *bufio.Reader) (packing string, inside io.Reader
 	return "", raw, nil
 }
 
-// isZstd knows the two kinds of frame of RFC 8878, section 3.1: with data, and
-// to be skipped.
+// isZstd reports whether head begins a zstd frame or a skippable frame (RFC 8878, section 3.1).
 func isZstd(head []byte) bool {
 	if len(head) < 4 {
 		return false
@@ -54,8 +52,8 @@ func isZstd(head []byte) bool {
 	return magic == 0xfd2fb528 || magic&^0xf == 0x184d2a50
 }
 
-// newZstd returns a decoder without goroutines. It keeps a window, never the
-// whole content, so a file that unpacks to terabytes costs time alone.
+// newZstd returns a decoder without goroutines. Its memory is bounded by the window, so a file that
+// unpacks to terabytes costs only time.
 func newZstd(raw io.Reader) (zstdReader, error) {
 	decoder, err := zstd.NewReader(raw,
 		zstd.WithDecoderConcurrency(1),
@@ -65,7 +63,7 @@ func newZstd(raw io.Reader) (zstdReader, error) {
 	return zstdReader{decoder}, err
 }
 
-// zstdReader explains the one error that a person can do something about.
+// zstdReader explains the one error that a user can do something about.
 type zstdReader struct{ decoder *zstd.Decoder }
 
 func (z zstdReader) Read(b []byte) (int, error) {
@@ -81,7 +79,7 @@ func (z zstdReader) Close() error {
 	return nil
 }
 
-// unexpected turns the end of a file into the end of a file that has more to say.
+// unexpected turns io.EOF into io.ErrUnexpectedEOF.
 func unexpected(err error) error {
 	if err == io.EOF {
 		return io.ErrUnexpectedEOF

@@ -8,25 +8,24 @@ import (
 	"sesame/daemon/wire"
 )
 
-// This file is the blocks of our own in a pcapng file: docs/recording.md is
-// their contract.
+// This file reads and writes our custom blocks in a pcapng file. docs/recording.md specifies them.
 
 const (
 	blockCustom = 0x00000bad // a custom block that may be copied
-	// enterprise is the number that RFC 5612 gives to examples; there is none of
-	// ours. The magic that follows it tells our blocks from others' examples.
+	// enterprise is the number that RFC 5612 reserves for documentation: Sesame has no number
+	// of its own. The magic after it identifies our blocks.
 	enterprise = 32473
-	// customHeader is what stands before the payload: the enterprise number, the
+	// customHeader is the number of bytes before the payload: the enterprise number, the
 	// magic, the kind, whether more follows, and the payload's length.
 	customHeader = 4 + 8 + 2 + 2 + 4
-	// customPart is how much payload one block has at most.
+	// customPart is the most bytes of payload in one block.
 	customPart = 1 << 19
 )
 
-// magicSesame ends with the version of what follows.
+// magicSesame ends with the version of the payload's form.
 const magicSesame = "SESAME\x00" + string(rune(wire.Version))
 
-// appendCustom appends a payload, in as many blocks as it takes.
+// appendCustom appends a payload, in as many blocks as it needs.
 func appendCustom(b []byte, kind Kind, payload []byte) []byte {
 	for len(payload) > customPart {
 		b = appendPart(b, kind, payload[:customPart], true)
@@ -54,11 +53,11 @@ func appendPart(b []byte, kind Kind, part []byte, more bool) []byte {
 	return binary.LittleEndian.AppendUint32(b, length)
 }
 
-// A customWriter writes a payload that is made bit by bit.
+// A customWriter writes a payload in blocks while the payload is made.
 type customWriter struct {
 	out  *counting
 	kind Kind
-	part []byte // at most customPart, and not yet written
+	part []byte // not written yet, at most customPart bytes
 }
 
 // Write never fails: out remembers its first error.
@@ -78,7 +77,7 @@ func (w *customWriter) write(b []byte) {
 	}
 }
 
-// end writes what is left.
+// end writes the last block.
 func (w *customWriter) end() { w.out.write(appendPart(nil, w.kind, w.part, false)) }
 
 // customSize returns how many bytes appendCustom appends.
@@ -87,15 +86,14 @@ func customSize(payload int) int {
 	return blocks*(blockFrame+customHeader) + (payload+3)&^3
 }
 
-// isOurs reports whether a custom block, of which head is the beginning, is one
-// of ours, of whatever version.
+// isOurs reports whether head begins one of our custom blocks, of any version.
 func (r *Reader) isOurs(head []byte) bool {
 	return len(head) >= 8+customHeader && r.uint32(head) == blockCustom && r.uint32(head[8:]) == enterprise &&
 		bytes.Equal(head[12:19], []byte(magicSesame[:7]))
 }
 
-// isRecording reports whether what follows the header is a snapshot. It looks at
-// no more than it needs: the file may be a pipe that somebody watches.
+// isRecording reports whether a snapshot follows the section header. It reads no more than it
+// needs: the file may be a pipe whose writer is slow.
 func (r *Reader) isRecording() bool {
 	if head := r.window.peek(4); len(head) < 4 || r.uint32(head) != blockCustom {
 		return false
@@ -104,7 +102,7 @@ func (r *Reader) isRecording() bool {
 	return r.isOurs(head) && Kind(r.ours16(head[20:])) == snapshot
 }
 
-// custom reads a custom block, or steps over it when frames alone are asked for.
+// custom reads a custom block, or skips it when only frames are wanted.
 func (r *Reader) custom(length uint32) (found bool, err error) {
 	if !r.whole {
 		return false, r.skipBlock(length)
@@ -112,8 +110,7 @@ func (r *Reader) custom(length uint32) (found bool, err error) {
 	return r.readCustom(length)
 }
 
-// readCustom reads a custom block. It reports whether an input or a snapshot is
-// complete with it.
+// readCustom reads a custom block. Found says that an input or a snapshot is complete.
 func (r *Reader) readCustom(length uint32) (found bool, err error) {
 	if length > windowSize || !r.isOurs(r.window.peek(8+customHeader)) {
 		return false, r.skipBlock(length)
@@ -128,14 +125,14 @@ func (r *Reader) readCustom(length uint32) (found bool, err error) {
 		return false, fmt.Errorf("a recording of version %d, expected at most %d", body[11], wire.Version)
 	case uint64(size) > uint64(len(body)-customHeader):
 		return false, fmt.Errorf("input %d has %d bytes in a block that has room for %d", r.inputs+1, size, len(body)-customHeader)
-	case len(r.payload) > 0 && kind != r.begunKind:
+	case len(r.payload) > 0 && kind != r.payloadKind:
 		return false, fmt.Errorf("input %d begins within another", r.inputs+2)
 	case len(r.payload)+int(size) > maxPayload:
 		return false, fmt.Errorf("input %d has more than %d MiB", r.inputs+1, maxPayload>>20)
 	}
 	part := body[customHeader:][:size]
 	if more != 0 || len(r.payload) > 0 {
-		r.begunKind, r.payload = kind, append(r.payload, part...)
+		r.payloadKind, r.payload = kind, append(r.payload, part...)
 		part = r.payload
 	}
 	if more != 0 {
@@ -158,6 +155,6 @@ func (r *Reader) readItem(kind Kind, payload []byte) (err error) {
 	return err
 }
 
-// Our own numbers have their lower bytes first, whatever the section's order.
+// Our own numbers are little-endian in sections of either byte order.
 func (*Reader) ours16(b []byte) uint16 { return binary.LittleEndian.Uint16(b) }
 func (*Reader) ours32(b []byte) uint32 { return binary.LittleEndian.Uint32(b) }

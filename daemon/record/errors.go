@@ -6,14 +6,14 @@ import (
 	"io"
 )
 
-// A NotCaptureError says that a file is something else than a capture.
+// A NotCaptureError says that a file is not a capture.
 type NotCaptureError struct {
 	Name string // of the file
-	What string // like "a text file"
-	Hint string // what to do about it; empty: nothing is known
+	What string // the file seems to be this, like "a text file"
+	Hint string // what the user can do; empty: nothing is known
 }
 
-// Error says what the file is, what was expected, and what to do.
+// Error names the file, what it is, what was expected, and the hint.
 func (e *NotCaptureError) Error() string {
 	text := e.Name + ": " + e.What + ", expected a capture: pcap or pcapng, plain or compressed with gzip or zstd"
 	if e.Hint != "" {
@@ -22,15 +22,15 @@ func (e *NotCaptureError) Error() string {
 	return text
 }
 
-// A DamagedError says that a capture cannot be read to its end. The frames
-// before the damage are good.
+// A DamagedError says that a capture cannot be read to its end. The frames before the damage are
+// good.
 type DamagedError struct {
 	Name   string // of the file
 	Frames int    // how many were read
 	Err    error  // io.ErrUnexpectedEOF: the file is truncated
 }
 
-// Error says what is wrong and behind which frame.
+// Error names the file, the damage, and the last good frame.
 func (e *DamagedError) Error() string {
 	what := "damaged"
 	reason := ": " + e.Err.Error()
@@ -44,5 +44,5 @@ func (e *DamagedError) Error() string {
 	return e.Name + ": " + what + where + reason
 }
 
-// Unwrap returns what is wrong.
+// Unwrap returns Err.
 func (e *DamagedError) Unwrap() error { return e.Err }

@@ -9,10 +9,11 @@ import (
 	"sesame/daemon/packet"
 )
 
-// A Kind is the kind of an Input. Its numbers stand in recordings.
+// A Kind is the kind of an Input. The numbers are in recordings and never change.
 type Kind uint16
 
-// The inputs of an engine that are no packets, by the methods that take them.
+// The inputs of an engine other than packets. Each is named after the method of
+// [engine.Engine] that takes it.
 const (
 	InputTick     Kind = 2
 	InputSet      Kind = 3 // Swap
@@ -27,17 +28,16 @@ const (
 	snapshot Kind = 1
 )
 
-// An Input is what an engine was given, other than a packet. Which fields are
-// set depends on Kind.
+// An Input is an input of an engine, other than a packet. Kind decides which fields are set.
 type Input struct {
 	Kind Kind
 	Time time.Time // engine time
 
 	Scripts Scripts         // of InputSet
 	ID      uint64          // of InputResult
-	Error   string          // of InputResult: why the effect failed; empty: it did not
-	Ran     bool            // of InputResult: it failed, and is a command that ran
-	Status  int             // of InputResult: as in [engine.CommandError]
+	Error   string          // of InputResult: why the effect failed; empty: it succeeded
+	Ran     bool            // of InputResult: a command ran, and failed
+	Status  int             // of InputResult: see [engine.CommandError]
 	Source  netip.Prefix    // of InputGrant and InputRevoke
 	Port    packet.Port     // of InputGrant and InputRevoke
 	TTL     time.Duration   // of InputGrant
@@ -46,7 +46,7 @@ type Input struct {
 	Offset  time.Duration   // of InputStep
 }
 
-// Result returns the input that the result of an effect is.
+// Result returns the input for the result of an effect.
 func Result(id uint64, err error) Input {
 	in := Input{Kind: InputResult, ID: id}
 	if err != nil {
@@ -58,8 +58,8 @@ func Result(id uint64, err error) Input {
 	return in
 }
 
-// Failure returns the error of an InputResult, as the engine was given it; nil:
-// the effect was carried out.
+// Failure returns the error of an InputResult, as the engine got it; nil when the effect
+// succeeded.
 func (in *Input) Failure() error {
 	switch {
 	case in.Ran:
@@ -70,24 +70,24 @@ func (in *Input) Failure() error {
 	return nil
 }
 
-// Scripts are the files of a script set, and what else decides what it does.
-// They must not change once they were handed over.
+// Scripts are the files and the options of a script set: all that decides what it does. A
+// Recorder holds them, so nobody may change them later.
 type Scripts struct {
-	Files  []File // scripts, the modules that they require, and what else they name
-	Single string // path of the one script that was loaded; empty: all of the directory
-	Base   string // that relative paths in scripts begin at; empty: they name no file outside
+	Files  []File // scripts, the modules that they require, and referenced files
+	Single string // path of the one script that was loaded; empty: all scripts of the directory
+	Base   string // relative paths of referenced files begin here; empty: none are allowed
 	Values map[string]string
-	// Observe says that no door was in earnest, whatever the files say.
+	// Observe says that all doors were only observed, whatever the files say.
 	Observe bool
 }
 
-// A File is a script, a module, or what a script names outside, as it was read.
+// A File is a script, a module or a referenced file, as it was read.
 type File struct {
-	Path   string // below the directory of the scripts, with slashes; absolute for what scripts name outside
+	Path   string // below the directory of the scripts, with slashes; absolute for a referenced file
 	Source []byte
 }
 
-// size is about what the scripts take in a recording, in bytes.
+// size returns about how many bytes the scripts take in a recording.
 func (s Scripts) size() int {
 	n := 256 + len(s.Base)
 	for _, f := range s.Files {
@@ -99,8 +99,8 @@ func (s Scripts) size() int {
 	return n
 }
 
-// A Snapshot is what a recording begins with: an engine between two inputs, and
-// the scripts that it ran.
+// A Snapshot is the state of an engine between two inputs, and the scripts that it runs. A
+// recording begins with one.
 type Snapshot struct {
 	State   *engine.State
 	Scripts Scripts

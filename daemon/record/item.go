@@ -2,20 +2,19 @@ package record
 
 import "io"
 
-// An Item is what stands next in a recording. One of its fields is set.
+// An Item is one item of a recording. Exactly one of its fields is set.
 type Item struct {
 	Frame    *Frame    // valid until the next call
-	Input    *Input    // ours to keep
-	Snapshot *Snapshot // likewise
+	Input    *Input    // the caller owns it
+	Snapshot *Snapshot // the caller owns it
 }
 
-// Recording reports whether the file is a recording of the daemon, which can be
-// replayed with all its inputs. It is known by its first block.
+// Recording reports whether the file is a recording of the daemon, which can be replayed with all
+// its inputs. A recording begins with a snapshot.
 func (r *Reader) Recording() bool { return r.recording }
 
-// NextItem is Next for a recording: what the daemon's engine was given beside
-// packets comes in its place among the frames, and frames have their ID. The
-// errors are those of Next.
+// NextItem returns the next frame, input or snapshot of a recording, in their order in the file.
+// Frames have their ID. The errors are those of [Reader.Next].
 func (r *Reader) NextItem() (Item, error) {
 	r.whole = true
 	r.item = Item{}

@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// kinds are the files that people hand over by mistake, by their first bytes.
+// kinds are other files that people may pass by mistake, by their first bytes.
 var kinds = []struct{ magic, what, hint string }{
 	{"\x34\xcd\xb2\xa1", "a pcap file of the modified kind (magic a1b2cd34)", toPcap},
 	{"\xa1\xb2\xcd\x34", "a pcap file of the modified kind (magic a1b2cd34)", toPcap},
@@ -33,8 +33,9 @@ const (
 	decompressFirst = "decompress it first"
 )
 
-// notCapture says what the window shows, which is packed as packing says. A
-// file that cannot be read at all has an error of its own.
+// notCapture returns the error for a file that is not a capture. It names what the file seems to
+// be. Packing is its compression, empty for none. A file that cannot be read has an error of its
+// own.
 func (r *Reader) notCapture(packing string) error {
 	head := r.window.peek(1024)
 	if err := r.window.err; err != nil && err != io.EOF {
@@ -65,8 +66,8 @@ func (r *Reader) kind(head []byte) (what, hint string) {
 	return "a text file", ""
 }
 
-// text reports whether head could begin a text: valid UTF-8, but for a last
-// character that it cuts, and no control characters.
+// text reports whether head may be the beginning of a text: valid UTF-8 without control
+// characters. The last character may be cut off.
 func text(head []byte) bool {
 	for len(head) > 0 {
 		c, n := utf8.DecodeRune(head)

@@ -13,20 +13,20 @@ import (
 	"sesame/daemon/wire"
 )
 
-// This file writes inputs and snapshots as JSON, and reads them back.
+// This file encodes inputs and snapshots as JSON, and decodes them.
 
-// What the JSON of one input may hold, so that no file makes its reader use much
-// more memory than the engine that is recorded has: bytes, objects, values.
+// Bounds of the JSON of one input: bytes, objects, values. They keep the memory of a reader near
+// that of the recorded engine, whatever a stranger's file holds.
 const (
 	maxPayload = 256 << 20
 	maxObjects = 1 << 21
 	maxCommas  = 1 << 24
 )
 
-// written is an Input as it stands in a file.
-type written struct {
+// inputJSON is the payload of an Input. Its keys are the names of the fields.
+type inputJSON struct {
 	Time    int64          // Unix nanoseconds
-	Scripts *scripts       `json:",omitzero"`
+	Scripts *scriptsJSON   `json:",omitzero"`
 	ID      uint64         `json:",omitzero"`
 	Error   wire.Text      `json:",omitzero"`
 	Ran     bool           `json:",omitzero"`
@@ -39,13 +39,13 @@ type written struct {
 	Offset  time.Duration  `json:",omitzero"`
 }
 
-// begun is a Snapshot.
-type begun struct {
-	Scripts scripts
+// snapshotJSON is the payload of a Snapshot.
+type snapshotJSON struct {
+	Scripts scriptsJSON
 	State   *engine.State
 }
 
-type scripts struct {
+type scriptsJSON struct {
 	Files   []wire.File
 	Single  wire.Text     `json:",omitzero"`
 	Base    wire.Text     `json:",omitzero"`
@@ -54,12 +54,12 @@ type scripts struct {
 }
 
 func (in *Input) payload() ([]byte, error) {
-	w := written{
+	w := inputJSON{
 		Time: in.Time.UnixNano(), ID: in.ID, Error: wire.Text(in.Error), Ran: in.Ran, Status: in.Status,
 		Source: in.Source, Port: wire.Port(in.Port), TTL: in.TTL, Local: in.Local, Offset: in.Offset,
 	}
 	if in.Kind == InputSet {
-		w.Scripts = in.Scripts.written()
+		w.Scripts = in.Scripts.encode()
 	}
 	for i := range in.Records {
 		r, err := in.Records[i].Wire()
@@ -71,15 +71,15 @@ func (in *Input) payload() ([]byte, error) {
 	return json.Marshal(w)
 }
 
-func (s Scripts) written() *scripts {
-	w := &scripts{Single: wire.Text(s.Single), Base: wire.Text(s.Base), Values: wire.Options(s.Values), Observe: s.Observe}
+func (s Scripts) encode() *scriptsJSON {
+	w := &scriptsJSON{Single: wire.Text(s.Single), Base: wire.Text(s.Base), Values: wire.Options(s.Values), Observe: s.Observe}
 	for _, f := range s.Files {
 		w.Files = append(w.Files, wire.File{Path: wire.Text(f.Path), Source: wire.Text(f.Source)})
 	}
 	return w
 }
 
-func (w *scripts) read() Scripts {
+func (w *scriptsJSON) decode() Scripts {
 	s := Scripts{Single: string(w.Single), Base: string(w.Base), Values: wire.OptionValues(w.Values), Observe: w.Observe}
 	for _, f := range w.Files {
 		s.Files = append(s.Files, File{string(f.Path), []byte(f.Source)})
@@ -87,7 +87,7 @@ func (w *scripts) read() Scripts {
 	return s
 }
 
-// parse reads JSON that may come from a stranger.
+// parse decodes JSON that may come from a stranger's file.
 func parse(payload []byte, into any) error {
 	if bytes.Count(payload, []byte("{")) > maxObjects || bytes.Count(payload, []byte(",")) > maxCommas {
 		return errors.New("it holds more than an engine does")
@@ -99,21 +99,21 @@ func parse(payload []byte, into any) error {
 }
 
 func readSnapshot(payload []byte) (*Snapshot, error) {
-	var b begun
+	var b snapshotJSON
 	if err := parse(payload, &b); err != nil {
 		return nil, err
 	}
 	if b.State == nil {
 		return nil, errors.New("it has no state")
 	}
-	return &Snapshot{b.State, b.Scripts.read()}, nil
+	return &Snapshot{b.State, b.Scripts.decode()}, nil
 }
 
 func readInput(kind Kind, payload []byte) (*Input, error) {
 	if kind < InputTick || kind > InputShutdown {
 		return nil, fmt.Errorf("its kind is %d, which this version does not know", kind)
 	}
-	var w written
+	var w inputJSON
 	if err := parse(payload, &w); err != nil {
 		return nil, err
 	}
@@ -128,7 +128,7 @@ func readInput(kind Kind, payload []byte) (*Input, error) {
 		if w.Scripts == nil {
 			return nil, errors.New("it has no scripts")
 		}
-		in.Scripts = w.Scripts.read()
+		in.Scripts = w.Scripts.decode()
 	}
 	for i := range w.Records {
 		r, err := engine.RecordFrom(&w.Records[i])

@@ -8,12 +8,11 @@ import (
 	"sesame/daemon/packet"
 )
 
-// The magic numbers that a capture begins with, in the byte order of the host
-// that wrote it (draft-ietf-opsawg-pcap, draft-ietf-opsawg-pcapng). The one of
-// pcapng reads the same in both.
+// The magic numbers at the beginning of a capture, in the byte order of the host that wrote it
+// (draft-ietf-opsawg-pcap, draft-ietf-opsawg-pcapng). That of pcapng is the same in both orders.
 const (
-	magicPcap     = 0xa1b2c3d4 // stamps in microseconds
-	magicPcapNano = 0xa1b23c4d // stamps in nanoseconds
+	magicPcap     = 0xa1b2c3d4 // times in microseconds
+	magicPcapNano = 0xa1b23c4d // times in nanoseconds
 	magicPcapng   = 0x0a0d0d0a
 )
 
@@ -22,7 +21,7 @@ const (
 	recordHeader = 16
 )
 
-// readHeader reads the beginning of a file that is packed as it says.
+// readHeader reads the header of a capture. Packing is the compression of the file, for errors.
 func (r *Reader) readHeader(packing string) error {
 	head := r.window.peek(4)
 	if len(head) < 4 {
@@ -45,18 +44,18 @@ func (r *Reader) readHeader(packing string) error {
 	return r.notCapture(packing)
 }
 
-// readFileHeader does not read the snap length: files exist in which it is 0,
-// or less than what was captured, and others in which it is 2 GB.
+// readFileHeader reads the header of a pcap file. It ignores the snap length: files exist in which
+// it is 0, less than the captured length, or 2 GB.
 func (r *Reader) readFileHeader() error {
 	head := r.window.peek(fileHeader)
 	if len(head) < fileHeader {
 		return r.window.missing()
 	}
-	// Before 2.3 the two lengths of a record stood in the other order.
+	// Before version 2.3 the two lengths of a record were in the other order.
 	if major, minor := r.uint16(head[4:]), r.uint16(head[6:]); major != 2 || minor < 3 {
 		return fmt.Errorf("pcap version %d.%d, expected 2.4", major, minor)
 	}
-	// The upper half says how long the frames' checksums are.
+	// The upper 16 bits are the length of the frame check sequence.
 	r.frame.Link = packet.LinkType(r.uint32(head[20:]))
 	r.window.skip(fileHeader)
 	return nil
@@ -84,8 +83,8 @@ func (r *Reader) nextRecord() error {
 	return nil
 }
 
-// endOfFile tells a file that ends where a record or block may begin from one
-// that ends within it.
+// endOfFile returns io.EOF when the file ends between two records or blocks, and another error when
+// it ends within one.
 func (r *Reader) endOfFile() error {
 	if err := r.window.ended(); err != nil {
 		return err

@@ -9,11 +9,10 @@ import (
 	"sesame/daemon/packet"
 )
 
-// The blocks of a pcapng file that matter here, beside those of our own. All
-// others are stepped over.
+// The types of pcapng blocks that are read, beside our custom blocks. All others are skipped.
 const (
 	blockInterface = 1
-	blockPacket    = 2 // obsolete, as some old files have it
+	blockPacket    = 2 // obsolete, in some old files
 	blockSimple    = 3
 	blockEnhanced  = 6
 )
@@ -21,8 +20,8 @@ const (
 const byteOrderMagic uint32 = 0x1a2b3c4d
 
 const (
-	blockFrame   = 12 // type and length before a block's body, length again behind it
-	packetHeader = 20 // what stands before the data of a packet
+	blockFrame   = 12 // bytes around the body of a block: type, length, and the length again
+	packetHeader = 20 // bytes before the data of a packet
 	maxSources   = 1 << 14
 )
 
@@ -35,7 +34,7 @@ const (
 // A source is an interface that frames were captured on.
 type source struct {
 	link  packet.LinkType
-	snap  uint32 // longest piece of a frame that was captured; 0: no limit
+	snap  uint32 // at most so many bytes of a frame were captured; 0: no limit
 	clock clock
 }
 
@@ -64,8 +63,7 @@ func (r *Reader) nextBlock() error {
 	}
 }
 
-// readBlock reads a block that says something of frames. It reports whether it
-// is one.
+// readBlock reads an interface or a packet. Found says that it is a packet.
 func (r *Reader) readBlock(kind, length uint32) (found bool, err error) {
 	body, err := r.body(length)
 	if err != nil {
@@ -80,8 +78,8 @@ func (r *Reader) readBlock(kind, length uint32) (found bool, err error) {
 	return true, r.readPacket(kind, body)
 }
 
-// body returns what a block holds, and steps over the block. It stays valid
-// until the window is asked again.
+// body returns the body of the next block, and skips the block. The body is valid until the next
+// peek.
 func (r *Reader) body(length uint32) ([]byte, error) {
 	if err := checkLength(length); err != nil {
 		return nil, err
@@ -100,7 +98,7 @@ func (r *Reader) body(length uint32) ([]byte, error) {
 	return block[8 : length-4], nil
 }
 
-// skipBlock steps over a block, of any length.
+// skipBlock skips the next block, of any length.
 func (r *Reader) skipBlock(length uint32) error {
 	if err := checkLength(length); err != nil {
 		return err
@@ -130,8 +128,8 @@ func (r *Reader) checkEnd(length uint32, end []byte) error {
 	return nil
 }
 
-// readSection reads a section header. It sets the byte order of all that
-// follows, and forgets the interfaces of the section before.
+// readSection reads a section header. It sets the byte order for the section, and drops the
+// interfaces of the former section.
 func (r *Reader) readSection() error {
 	head := r.window.peek(12)
 	if len(head) < 12 {
@@ -178,7 +176,7 @@ func (r *Reader) readInterface(body []byte) error {
 	return nil
 }
 
-// readOptions reads those options of an interface that say what its stamps mean.
+// readOptions reads the options of an interface that define its time stamps.
 func (r *Reader) readOptions(options []byte, c *clock) error {
 	for len(options) >= 4 {
 		code, length := r.uint16(options), int(r.uint16(options[2:]))
@@ -207,8 +205,8 @@ func (r *Reader) readOptions(options []byte, c *clock) error {
 	return nil
 }
 
-// tickRate reads if_tsresol: the negative power, of 2 if the first bit is set
-// and else of 10, that a tick is in seconds.
+// tickRate reads if_tsresol (draft-ietf-opsawg-pcapng, section 4.2) and returns ticks per second. The
+// high bit selects a power of 2, else it is a power of 10.
 func tickRate(resolution byte) (uint64, error) {
 	power := resolution & 0x7f
 	if resolution&0x80 != 0 && power <= 63 {
@@ -220,8 +218,7 @@ func tickRate(resolution byte) (uint64, error) {
 	return uint64(math.Pow10(int(power))), nil
 }
 
-// readPacket reads an enhanced packet block, or the obsolete packet block that
-// it replaced.
+// readPacket reads an enhanced packet block, or an obsolete packet block.
 func (r *Reader) readPacket(kind uint32, body []byte) error {
 	if len(body) < packetHeader {
 		return fmt.Errorf("a packet block of %d bytes, expected at least %d", len(body), packetHeader)
@@ -251,8 +248,8 @@ func (r *Reader) readPacket(kind uint32, body []byte) error {
 	return nil
 }
 
-// readSimple reads a simple packet block. It has no stamp, so the frame keeps
-// that of the frame before it.
+// readSimple reads a simple packet block. It has no time stamp, so the frame gets that of the
+// previous frame.
 func (r *Reader) readSimple(body []byte) error {
 	if len(body) < 4 {
 		return fmt.Errorf("a simple packet block of %d bytes, expected at least 4", len(body))

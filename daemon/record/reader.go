@@ -1,9 +1,13 @@
-// Package record turns capture files into frames, and what an engine was given
-// into capture files.
+// Package record turns capture files into frames, and the inputs of an engine into recordings,
+// which are capture files too.
 //
-// It reads pcap and pcapng, plain or compressed with gzip or zstd, of any size
-// in constant memory. Nothing is allocated for a frame. A file is read, never
-// mapped: one that somebody cuts while it is mapped would end the program.
+// It reads pcap and pcapng files, plain or compressed with gzip or zstd, of any size in constant
+// memory, and without allocations for each frame. Files are read and never mapped: a file that is
+// truncated while it is mapped would end the program with SIGBUS.
+//
+// [Open] reads a capture. A [Recorder] holds the latest inputs, and a [Recording] writes them as
+// a file whose form docs/recording.md describes: packets as packets, everything else in custom
+// blocks with JSON.
 package record
 
 import (
@@ -16,20 +20,20 @@ import (
 	"sesame/daemon/packet"
 )
 
-// MaxFrame is how many captured bytes a frame may have: what libpcap allows,
-// and more than any network carries. A record that claims more is damaged.
+// MaxFrame is the largest number of captured bytes of a frame. libpcap has the same bound
+// (MAXIMUM_SNAPLEN). A record that claims more is damaged.
 const MaxFrame = 262144
 
 // A Frame is one captured frame.
 type Frame struct {
-	// Data is what was captured, and Wire the length that the frame had, at
-	// least that of Data.
+	// Data has the captured bytes. Wire is the length of the frame on the wire, at least
+	// that of Data.
 	Data []byte
 	Wire int
 	Link packet.LinkType
 	// Number is the 1-based position of the frame in its file.
 	Number int
-	// ID is the number that the packet had for the daemon that recorded it; 0:
+	// ID is the number of the packet in the transcript of the daemon that recorded it; 0:
 	// none. Only [Reader.NextItem] sets it.
 	ID uint64
 
@@ -37,11 +41,11 @@ type Frame struct {
 	clock clock
 }
 
-// Time returns the stamp of the frame, in UTC and from the years 1970 to
-// 2262. It is computed here, since most frames are dropped without a look at it.
+// Time returns the time of the frame in UTC, between the years 1970 and 2262. It is computed on
+// demand: most frames are dropped before anybody needs it.
 func (f *Frame) Time() time.Time { return f.clock.time(f.ticks) }
 
-// After reports whether f was stamped later than g.
+// After reports whether f was captured later than g.
 func (f *Frame) After(g *Frame) bool {
 	if f.clock == g.clock {
 		return f.ticks > g.ticks
@@ -57,24 +61,24 @@ type Reader struct {
 
 	input   counter
 	unpack  io.Closer // the decompressor; nil: none
-	file    *os.File  // nil: not ours to close
+	file    *os.File  // nil: the caller closes the input
 	window  window
-	big     bool // byte order of the file, of pcapng that of the section
+	big     bool // big-endian: the file, or the current section of a pcapng file
 	pcapng  bool
 	sources []source // the interfaces of a pcapng section
 
-	recording bool // the file begins with a snapshot
-	whole     bool // items other than frames are asked for
-	item      Item
-	inputs    int    // items other than frames so far
-	begunKind Kind   // of the one in payload
-	payload   []byte // that goes on in the next block
+	recording   bool // the file begins with a snapshot
+	whole       bool // NextItem was called: read custom blocks too
+	item        Item
+	inputs      int    // items other than frames so far
+	payloadKind Kind   // of payload
+	payload     []byte // of an input whose next block is to come
 
 	frame Frame
 	err   error // what ended the reading
 }
 
-// counter counts what is read of the file, before it is decompressed.
+// counter counts the bytes that are read from the file, before decompression.
 type counter struct {
 	source io.Reader
 	n      int64
@@ -120,8 +124,8 @@ func newFileReader(file *os.File, path string) (*Reader, error) {
 	return NewReader(file, -1, path)
 }
 
-// NewReader reads a capture from input, which it does not close. The size is
-// for [Reader.Progress], -1 if unknown; the name stands in errors.
+// NewReader reads a capture from input, which it does not close. Size is for [Reader.Progress],
+// -1 if unknown. Name is used in errors.
 func NewReader(input io.Reader, size int64, name string) (*Reader, error) {
 	r := &Reader{name: name, size: size, input: counter{source: input}}
 	if err := r.start(); err != nil {
@@ -131,7 +135,7 @@ func NewReader(input io.Reader, size int64, name string) (*Reader, error) {
 	return r, nil
 }
 
-// start finds the format of the file and reads what stands before the frames.
+// start finds the format of the file and reads its header.
 func (r *Reader) start() error {
 	raw := bufio.NewReaderSize(&r.input, 1<<16)
 	packing, source, err := r.decompress(raw)
@@ -151,9 +155,9 @@ func (r *Reader) start() error {
 	return nil
 }
 
-// Next returns the next frame, which is valid until the call after. At the end
-// of the capture the error is io.EOF; a [*DamagedError] says that the end came
-// too early, and that all frames before it are good.
+// Next returns the next frame, which is valid until the next call. At the end of the capture the
+// error is io.EOF. A [*DamagedError] says that the capture cannot be read further; all frames
+// before it are good.
 func (r *Reader) Next() (*Frame, error) {
 	if r.err != nil {
 		return nil, r.err
@@ -174,8 +178,8 @@ func (r *Reader) Next() (*Frame, error) {
 	return &r.frame, nil
 }
 
-// explain says where in which file an error is. The end of a capture and a file
-// that is no capture explain themselves.
+// explain adds the file and the place to an error. io.EOF and a [*NotCaptureError] stay as they
+// are.
 func (r *Reader) explain(err error) error {
 	if _, isNot := errors.AsType[*NotCaptureError](err); isNot || err == io.EOF {
 		return err
@@ -186,11 +190,11 @@ func (r *Reader) explain(err error) error {
 // Format names the format, like "pcapng" or "pcap with nanoseconds, gzip".
 func (r *Reader) Format() string { return r.format }
 
-// Progress returns how many bytes of the file have been read, compressed as
-// they are, and how many it has; -1 if that is not known.
+// Progress returns how many bytes of the file have been read, before decompression, and its
+// size, -1 if unknown.
 func (r *Reader) Progress() (read, size int64) { return r.input.n, r.size }
 
-// Close closes the file if [Open] opened it. It ends no Next that blocks.
+// Close closes the file if [Open] opened it. A Next that blocks goes on.
 func (r *Reader) Close() error {
 	var unpack, file error
 	if r.unpack != nil {

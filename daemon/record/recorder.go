@@ -9,49 +9,49 @@ import (
 )
 
 const (
-	// DefaultBound is how many bytes of inputs a Recorder keeps unless told
-	// otherwise.
+	// DefaultBound is how many bytes of inputs a Recorder holds by default.
 	DefaultBound = 16 << 20
-	// leastAge is how old a segment becomes before another may begin: a snapshot
-	// of the engine costs, and a flood must not pace it.
+	// leastAge is how old a segment is before the next may begin. A snapshot of the engine
+	// is expensive, so a flood of packets must not decide how often one is made.
 	leastAge = 30 * time.Second
 )
 
-// A Recorder is a flight recorder: it keeps the latest inputs of an engine, with
-// all that is needed to replay them exactly.
+// A Recorder holds the latest inputs of an engine in memory, with all that is needed to replay
+// them exactly.
 //
-// It has two segments, each of which begins with a snapshot, so that the older
-// can be forgotten when the younger is full. Should that be full less than 30
-// seconds after it began, the recorder goes blind until then: what it has stays a
-// valid recording, which ends there, and then it begins anew. It keeps as many
-// bytes of inputs as its bound says, and two snapshots, which an engine of a
-// million attempts makes as large as 50 MB each.
+// It has two segments. Each begins with a snapshot, so the older segment can be dropped when the
+// younger is full. A segment that is full less than 30 seconds after it began makes the recorder
+// blind: it drops inputs until the 30 seconds are over and then begins a new segment. Until then
+// the recording is valid and ends where the segment was full.
+//
+// The memory is the bound for inputs and two snapshots, each of at most 50 MB for an engine with
+// a million attempts.
 //
 // The goroutine that owns the engine owns the Recorder too.
 type Recorder struct {
-	half         int // bytes of inputs in a segment
+	half         int // most bytes of inputs in a segment
 	older, young *segment
-	blind        bool // inputs were left out since young began
+	blind        bool // inputs were dropped since young began
 }
 
 // A segment is a snapshot and the inputs that followed it.
 type segment struct {
 	began    time.Time
 	snapshot Snapshot
-	blocks   []byte // of pcapng, never changed once they are there
+	blocks   []byte // of pcapng; bytes are only appended, so a Recording may share them
 	sets     []set
-	weight   int // of the sets
+	weight   int // bytes that the sets will take
 }
 
-// A set is an input whose block is not made before somebody asks for it: the
-// files of the scripts are in memory anyway.
+// A set is an InputSet. Its block is made when a recording is written: the files of the scripts
+// are in memory anyway.
 type set struct {
-	at    int // where in blocks it comes
+	at    int // its position in blocks
 	input Input
 }
 
-// NewRecorder returns a recorder that keeps bound bytes of inputs, 0 for
-// [DefaultBound]. It keeps nothing before its first Begin.
+// NewRecorder returns a recorder that holds bound bytes of inputs, 0 for [DefaultBound]. It
+// records nothing before its first Begin.
 func NewRecorder(bound int) *Recorder {
 	if bound <= 0 {
 		bound = DefaultBound
@@ -59,8 +59,8 @@ func NewRecorder(bound int) *Recorder {
 	return &Recorder{half: bound / 2}
 }
 
-// Due reports whether it is time for Begin. It is to be asked about once a
-// second; an eighth of a segment is kept in reserve until then.
+// Due reports whether it is time for Begin. Call it about once a second: it returns true when an
+// eighth of the segment is left.
 func (r *Recorder) Due(now time.Time) bool {
 	switch {
 	case r.young == nil:
@@ -71,9 +71,9 @@ func (r *Recorder) Due(now time.Time) bool {
 	return r.blind || r.young.size() >= r.half/8*7
 }
 
-// Begin begins a segment, with the engine and the scripts as they are now. The
-// older of the two segments before it is forgotten; both, when inputs were left
-// out since. The recorder owns the state from now on.
+// Begin begins a segment with the state of the engine and the scripts. It drops the older segment,
+// and both when the recorder is blind: a replay cannot cross dropped inputs. The recorder owns the
+// state from now on.
 func (r *Recorder) Begin(now time.Time, state *engine.State, scripts Scripts) {
 	r.older = r.young
 	if r.blind {
@@ -83,7 +83,7 @@ func (r *Recorder) Begin(now time.Time, state *engine.State, scripts Scripts) {
 	r.young = &segment{began: now, snapshot: Snapshot{state, scripts}, blocks: make([]byte, 0, r.half)}
 }
 
-// Size returns how many bytes of inputs are kept.
+// Size returns how many bytes of inputs are held.
 func (r *Recorder) Size() int {
 	n := 0
 	for _, s := range []*segment{r.older, r.young} {
@@ -94,13 +94,12 @@ func (r *Recorder) Size() int {
 	return n
 }
 
-// Blind reports whether inputs are left out, since they came too fast.
+// Blind reports whether inputs are dropped, because they came too fast.
 func (r *Recorder) Blind() bool { return r.blind }
 
 func (s *segment) size() int { return len(s.blocks) + s.weight }
 
-// room reports whether size more bytes can be kept. When they cannot, the
-// recorder is blind.
+// room reports whether size more bytes fit. When they do not, the recorder becomes blind.
 func (r *Recorder) room(size int) bool {
 	if r.young == nil || r.blind {
 		return false
@@ -109,17 +108,16 @@ func (r *Recorder) room(size int) bool {
 	return !r.blind
 }
 
-// Packet keeps a packet as the engine is given it, with the frame that it was
-// decoded from: an IP packet without a link header, of which wire bytes were on
-// the wire. Nothing of either is kept.
+// Packet records a packet, as the engine gets it. Frame is the IP packet that it was decoded from,
+// without a link header; wire is its length on the wire. Both are copied.
 func (r *Recorder) Packet(p *packet.Packet, frame []byte, wire int) {
 	if r.room(packetSize(len(frame))) {
 		r.young.blocks = appendPacket(r.young.blocks, p, frame, wire)
 	}
 }
 
-// Input keeps an input that is no packet, as the engine is given it. Its scripts
-// and records must not change afterwards.
+// Input records an input other than a packet, as the engine gets it. Nobody may change its scripts
+// and records afterwards.
 func (r *Recorder) Input(in Input) {
 	if in.Kind == InputSet {
 		if size := in.Scripts.size(); r.room(size) {
@@ -133,7 +131,7 @@ func (r *Recorder) Input(in Input) {
 	}
 	payload, err := in.payload()
 	if err != nil {
-		r.blind = true // no replay would be exact without it
+		r.blind = true // a replay without it would not be exact
 		return
 	}
 	if r.room(customSize(len(payload))) {
@@ -141,19 +139,19 @@ func (r *Recorder) Input(in Input) {
 	}
 }
 
-// Recording returns what is kept now, nil when there is nothing. It costs next
-// to nothing, and another goroutine may write it while the recorder goes on.
+// Recording returns what is recorded now, nil when that is nothing. It is cheap: it copies no
+// inputs. Another goroutine may write the recording while the recorder goes on.
 func (r *Recorder) Recording() *Recording {
 	if r.young == nil {
 		return nil
 	}
-	kept := &Recording{}
+	taken := &Recording{}
 	for _, s := range []*segment{r.older, r.young} {
 		if s != nil {
-			kept.segments = append(kept.segments, *s)
+			taken.segments = append(taken.segments, *s)
 		}
 	}
-	return kept
+	return taken
 }
 
 const (

@@ -13,15 +13,14 @@ import (
 	"sesame/daemon/packet"
 )
 
-// A Recording is what a [Recorder] kept at some moment. It does not change.
+// A Recording is the content of a [Recorder] at some moment. It does not change.
 type Recording struct{ segments []segment }
 
 // Begin returns the engine time at which the recording begins.
 func (r *Recording) Begin() time.Time { return r.segments[0].began }
 
-// WriteTo writes the recording as a pcapng file. Other programs see the packets
-// in it; docs/recording.md says what else there is. The snapshots are made into
-// JSON here, so it takes a while.
+// WriteTo writes the recording as a pcapng file, see docs/recording.md. Other programs see the
+// packets in it. The snapshots are encoded here, which takes seconds for a million attempts.
 func (r *Recording) WriteTo(w io.Writer) (n int64, err error) {
 	out := &counting{w: w}
 	out.write(appendSection(nil))
@@ -39,17 +38,17 @@ func (r *Recording) WriteTo(w io.Writer) (n int64, err error) {
 	return out.n, out.err
 }
 
-// write writes a snapshot. First-stage attempts, of which a flood makes a million,
-// are written as they are encoded: in one piece they would take several times the
-// memory that they have.
+// write writes a snapshot. A flood makes a million first-stage attempts. So they are encoded
+// straight into the output: as a part of the JSON in memory they would take several times their
+// size.
 func (s *Snapshot) write(out *counting) error {
 	state := *s.State
 	state.FirstStage = nil
-	text, err := json.Marshal(begun{Scripts: *s.Scripts.written(), State: &state})
+	text, err := json.Marshal(snapshotJSON{Scripts: *s.Scripts.encode(), State: &state})
 	if err != nil {
 		return err
 	}
-	const none = `"FirstStage":null` // in no text: there its quotes are escaped
+	const none = `"FirstStage":null` // not within a JSON string: its quotes would be escaped
 	before, after, found := bytes.Cut(text, []byte(none))
 	if !found {
 		return errors.New("the first stage has no place")
@@ -82,7 +81,7 @@ func (s *segment) write(out *counting) error {
 	return nil
 }
 
-// counting is a writer that stops at its first error.
+// counting is a writer that counts bytes, and ignores writes after its first error.
 type counting struct {
 	w   io.Writer
 	n   int64
@@ -97,7 +96,7 @@ func (c *counting) write(b []byte) {
 	}
 }
 
-// appendSection appends a section header that says who wrote the file.
+// appendSection appends a section header with the name of the program.
 func appendSection(b []byte) []byte {
 	const application, name = 4, "Sesame\x00\x00" // shb_userappl
 	const length = blockFrame + 16 + 4 + len(name) + 4
@@ -114,8 +113,7 @@ func appendSection(b []byte) []byte {
 	return binary.LittleEndian.AppendUint32(b, uint32(length))
 }
 
-// appendInterface appends the one interface that all packets are of: IP packets
-// without a link header, stamped in nanoseconds.
+// appendInterface appends the one interface of all packets: link type RAW, times in nanoseconds.
 func appendInterface(b []byte) []byte {
 	const length = blockFrame + 8 + 4 + 4 + 4
 	b = binary.LittleEndian.AppendUint32(b, blockInterface)

@@ -5,18 +5,17 @@ import (
 	"time"
 )
 
-// A clock says what the stamps of a file mean: so many ticks a second, since an
-// offset in seconds from the start of 1970.
+// A clock converts the time stamps of a file.
 type clock struct {
-	rate   uint64
-	offset int64
+	rate   uint64 // ticks in a second
+	offset int64  // of tick 0, in seconds since 1970
 }
 
-// lastSecond is in April 2262: the last that engine time, an int64 of nanoseconds,
-// can hold.
+// lastSecond is in April 2262. It is the last second that engine time, an int64 of Unix
+// nanoseconds, can hold.
 const lastSecond = 9_223_372_035
 
-// time never fails: a stamp that makes no sense becomes the nearest that does.
+// time returns the time of a stamp. A stamp out of range becomes the nearest time in range.
 func (c clock) time(ticks uint64) time.Time {
 	if c.rate == 0 {
 		return time.Unix(0, 0).UTC()

@@ -2,24 +2,24 @@ package record
 
 import "io"
 
-// windowSize is the largest piece of a file that is looked at in one go. It
-// holds a frame of MaxFrame bytes with all that a pcapng block may say of it.
+// windowSize is the largest part of a file that is read at once, in bytes. A frame of MaxFrame
+// bytes and the options of its pcapng block fit.
 const windowSize = 1 << 20
 
-// A window shows the next bytes of a stream without copying them.
+// A window gives access to the next bytes of a stream without copying them.
 type window struct {
 	source     io.Reader
 	buffer     []byte
-	start, end int   // of what was read and not yet skipped
-	err        error // why the source gave no more
+	start, end int   // of the bytes that were read and not skipped
+	err        error // the error of the source
 }
 
 func newWindow(source io.Reader) window {
 	return window{source: source, buffer: make([]byte, windowSize)}
 }
 
-// peek returns the next n bytes, at most windowSize, valid until the next peek.
-// It returns fewer only when the stream ends before; then missing says why.
+// peek returns the next n bytes, at most windowSize. They are valid until the next peek. It returns
+// fewer only when the stream ends; missing returns the error then.
 func (w *window) peek(n int) []byte {
 	if w.end-w.start < n {
 		n = w.fill(n)
@@ -27,8 +27,8 @@ func (w *window) peek(n int) []byte {
 	return w.buffer[w.start : w.start+n]
 }
 
-// fill reads until there are n bytes, but no longer: the source may be a pipe
-// that somebody watches. It returns how many of the n there are.
+// fill reads until n bytes are there, and no longer: the source may be a pipe whose writer is slow.
+// It returns how many of the n are there.
 func (w *window) fill(n int) int {
 	copy(w.buffer, w.buffer[w.start:w.end])
 	w.start, w.end = 0, w.end-w.start
@@ -46,10 +46,10 @@ func (w *window) fill(n int) int {
 	return min(n, w.end)
 }
 
-// skip steps over bytes that were peeked at.
+// skip skips n bytes that peek returned.
 func (w *window) skip(n int) { w.start += n }
 
-// discard steps over n bytes, however many they are.
+// discard skips any number of bytes.
 func (w *window) discard(n int64) error {
 	for n > 0 {
 		step := len(w.peek(int(min(n, windowSize))))
@@ -62,8 +62,7 @@ func (w *window) discard(n int64) error {
 	return nil
 }
 
-// ended says whether nothing is left: io.EOF, nil if there is something, or
-// what went wrong.
+// ended returns nil when more bytes follow, and else io.EOF or the error of the source.
 func (w *window) ended() error {
 	if len(w.peek(1)) > 0 {
 		return nil
@@ -71,7 +70,7 @@ func (w *window) ended() error {
 	return w.err
 }
 
-// missing says why bytes that ought to be there are not.
+// missing returns the error for bytes that the format requires and that are not there.
 func (w *window) missing() error {
 	if w.err == nil || w.err == io.EOF {
 		return io.ErrUnexpectedEOF
