@@ -6,6 +6,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -24,6 +25,8 @@ type source struct {
 	path string // below the root of the module
 	set  *token.FileSet
 	file *ast.File
+	// bubbles holds the functions of the package that run a function in a bubble of testing/synctest.
+	bubbles map[string]bool
 }
 
 func (s source) test() bool { return strings.HasSuffix(s.path, "_test.go") }
@@ -31,7 +34,7 @@ func (s source) test() bool { return strings.HasSuffix(s.path, "_test.go") }
 func (s source) line(p token.Pos) int { return s.set.Position(p).Line }
 
 // laws hold for each file. Each returns what breaks it.
-var laws = []func(source) []string{clock, size, names, hidden}
+var laws = []func(source) []string{clock, timed, size, names, hidden}
 
 func TestStyle(t *testing.T) {
 	sources := parseModule(t, "..")
@@ -50,6 +53,8 @@ func TestStyle(t *testing.T) {
 	}
 }
 
+const measuredBreach = "a test compares a measured duration: count the work, compare growth, or use testing/synctest"
+
 func TestStyleIsHeld(t *testing.T) {
 	for _, tt := range []struct{ name, path, text, want string }{
 		{"a clock read", "a/a.go", "package a\nimport \"time\"\nvar t = time.Now()", "a/a.go:3: time.Now: only a file called clock.go reads the clock; take the time as an argument"},
@@ -57,6 +62,21 @@ func TestStyleIsHeld(t *testing.T) {
 		{"a clock passed on", "a/a.go", "package a\nimport \"time\"\nvar now = time.Now", "a/a.go:3: time.Now: only a file called clock.go reads the clock; take the time as an argument"},
 		{"a clock where it belongs", "a/clock.go", "package a\nimport \"time\"\nvar t = time.Now()", ""},
 		{"a test that sleeps", "a/a_test.go", "package a\nimport \"time\"\nfunc f() { time.Sleep(1) }", "a/a_test.go:3: time.Sleep: a test that sleeps is slow on one machine and wrong on another"},
+		{"a measured call", "a/a_test.go", "package a\nfunc f() {\n_ = time.Since(x) > d }", "a/a_test.go:3: " + measuredBreach},
+		{"a measured call in a sum", "a/a_test.go", "package a\nfunc f() {\n_ = time.Second < (time.Since(x) - y) }", "a/a_test.go:3: " + measuredBreach},
+		{"a variable of that name", "a/a_test.go", "package a\nfunc f(took time.Duration) {\n_ = took > 5*time.Second }", "a/a_test.go:3: " + measuredBreach},
+		{"a variable that was measured", "a/a_test.go", "package a\nfunc f() { d := time.Since(x)\n_ = d < bound }", "a/a_test.go:3: " + measuredBreach},
+		{"a difference of two times", "a/a_test.go", "package a\nfunc f() { began := time.Now(); w()\nif n := time.Now().Sub(began); n.Seconds() > 1 {\n}\nif end().Sub(began) >= d {\n} }",
+			"a/a_test.go:3: " + measuredBreach + "\na/a_test.go:5: " + measuredBreach},
+		{"a field that holds the begin", "a/a_test.go", "package a\nfunc f() { h := host{began: time.Now()}\n_ = end.Sub(h.began) != 0 }", "a/a_test.go:3: " + measuredBreach},
+		{"what a benchmark knows", "a/a_test.go", "package a\nfunc TestX(t *testing.T) {\n_ = b.Elapsed() > d }", "a/a_test.go:3: " + measuredBreach},
+		{"a difference of times of packets", "a/a_test.go", "package a\nfunc f() { _ = p.Time.Sub(start) > d }", ""},
+		{"a deadline of a loop", "a/a_test.go", "package a\nfunc f() { for began := time.Now(); time.Since(began) < patience; { } }", ""},
+		{"virtual time", "a/a_test.go", "package a\nfunc f() { synctest.Test(t, func(t *testing.T) { _ = time.Since(x) != d }) }", ""},
+		{"virtual time of a helper", "a/a_test.go", "package a\nfunc bubble(f func(*testing.T)) { synctest.Test(t, f) }\nfunc TestX(t *testing.T) { bubble(func(t *testing.T) { _ = time.Since(x) != d }) }", ""},
+		{"a benchmark", "a/a_test.go", "package a\nfunc BenchmarkX(b *testing.B) { _ = time.Since(x) > d }", ""},
+		{"a file of benchmarks", "a/bench_live_test.go", "package a\nfunc f() { _ = time.Since(x) > d }", ""},
+		{"a measure of the product", "a/clock.go", "package a\nfunc f() { _ = time.Since(x) > d }", ""},
 		{"something else of the package", "a/a.go", "package a\nimport \"time\"\nvar t = time.Second", ""},
 		{"a long file", "a/a.go", "package a\n" + strings.Repeat("\n", 400), "a/a.go: 401 lines: at most 400, one concern each"},
 		{"a long test", "a/a_test.go", "package a\n" + strings.Repeat("\n", 400), ""},
@@ -133,6 +153,123 @@ func clock(s source) (found []string) {
 		return true
 	})
 	return found
+}
+
+// timed finds tests that compare a measured duration of real work with a bound. Such a test fails on a
+// busy machine. The loop condition of a deadline is no such comparison, benchmarks measure and do not
+// judge, and in a bubble of testing/synctest time is virtual, so a comparison there is exact.
+func timed(s source) (found []string) {
+	if !s.test() || strings.Contains(filepath.Base(s.path), "bench") {
+		return nil
+	}
+	began := assigned(s.file, func(e ast.Expr) bool { return calls(e, "time", "Now") })
+	measured := func(e ast.Expr) bool { return measures(e, began) }
+	took := assigned(s.file, measured)
+	took["took"], took["elapsed"] = true, true // also when another function measures them
+	allowed := map[ast.Node]bool{}
+	ast.Inspect(s.file, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.FuncDecl:
+			return !strings.HasPrefix(n.Name.Name, "Benchmark")
+		case *ast.CallExpr:
+			return !calls(n, "synctest", "Test") && !s.bubbles[lastName(n.Fun)]
+		case *ast.ForStmt:
+			allowed[n.Cond] = true
+		case *ast.BinaryExpr:
+			operand := func(e ast.Expr) bool { return measured(e) || took[lastName(bare(e))] }
+			if comparisons[n.Op] && !allowed[n] && (operand(n.X) || operand(n.Y)) {
+				found = append(found, fmt.Sprintf("%s:%d: %s", s.path, s.line(n.Pos()), measuredBreach))
+			}
+		}
+		return true
+	})
+	return found
+}
+
+var comparisons = map[token.Token]bool{token.LSS: true, token.LEQ: true, token.GTR: true, token.GEQ: true, token.EQL: true, token.NEQ: true}
+
+// measures reports whether an expression is the time since another one: time.Since, b.Elapsed(), or
+// the difference from a time that is now or has been read from the clock in this file.
+func measures(e ast.Expr, began map[string]bool) bool {
+	switch e := bare(e).(type) {
+	case *ast.BinaryExpr: // arithmetic such as time.Since(x) - y
+		return !comparisons[e.Op] && (measures(e.X, began) || measures(e.Y, began))
+	case *ast.CallExpr:
+		selector, ok := e.Fun.(*ast.SelectorExpr)
+		switch {
+		case !ok:
+			return false
+		case calls(e, "time", "Since"), calls(e, "time", "Until"), selector.Sel.Name == "Elapsed":
+			return true
+		case selector.Sel.Name == "Sub" && len(e.Args) == 1:
+			return began[lastName(selector.X)] || began[lastName(e.Args[0])] || calls(selector.X, "time", "Now")
+		}
+	}
+	return false
+}
+
+// bare returns a duration without brackets and without conversions such as d.Seconds().
+func bare(e ast.Expr) ast.Expr {
+	switch e := e.(type) {
+	case *ast.ParenExpr:
+		return bare(e.X)
+	case *ast.CallExpr:
+		selector, ok := e.Fun.(*ast.SelectorExpr)
+		if ok && slices.Contains([]string{"Abs", "Round", "Truncate", "Seconds", "Milliseconds", "Microseconds", "Nanoseconds"}, selector.Sel.Name) {
+			return bare(selector.X)
+		}
+	}
+	return e
+}
+
+// calls reports whether an expression is a call of a function of a package, such as time.Now().
+func calls(e ast.Expr, pkg, name string) bool {
+	call, ok := e.(*ast.CallExpr)
+	if !ok {
+		return false
+	}
+	selector, ok := call.Fun.(*ast.SelectorExpr)
+	return ok && selector.Sel.Name == name && lastName(selector.X) == pkg
+}
+
+// lastName returns the name of a variable or field, "began" for h.began.
+func lastName(e ast.Expr) string {
+	switch e := e.(type) {
+	case *ast.Ident:
+		return e.Name
+	case *ast.SelectorExpr:
+		return e.Sel.Name
+	}
+	return ""
+}
+
+// assigned returns the names of the variables and fields of a file that get a value of some kind.
+func assigned(file *ast.File, kind func(ast.Expr) bool) map[string]bool {
+	names := map[string]bool{}
+	ast.Inspect(file, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.AssignStmt:
+			for i, value := range n.Rhs {
+				if len(n.Lhs) == len(n.Rhs) && kind(value) {
+					names[lastName(n.Lhs[i])] = true
+				}
+			}
+		case *ast.ValueSpec:
+			for i, value := range n.Values {
+				if len(n.Names) == len(n.Values) && kind(value) {
+					names[n.Names[i].Name] = true
+				}
+			}
+		case *ast.KeyValueExpr:
+			if kind(n.Value) {
+				names[lastName(n.Key)] = true
+			}
+		}
+		return true
+	})
+	delete(names, "_")
+	delete(names, "")
+	return names
 }
 
 // size finds long files and long functions; tests may be as long as their story.
@@ -232,7 +369,34 @@ func parseModule(t *testing.T, root string) (sources []source) {
 	if err != nil {
 		t.Fatalf("walking the module: %v", err)
 	}
+	packages := map[string]map[string]bool{}
+	for i, s := range sources {
+		dir := filepath.Dir(s.path)
+		if packages[dir] == nil {
+			packages[dir] = map[string]bool{}
+		}
+		maps.Copy(packages[dir], s.bubbles)
+		sources[i].bubbles = packages[dir]
+	}
 	return sources
+}
+
+// bubbles returns the functions of a file that hand a parameter to synctest.Test.
+func bubbles(file *ast.File) map[string]bool {
+	found := map[string]bool{}
+	for _, declaration := range file.Decls {
+		f, ok := declaration.(*ast.FuncDecl)
+		if !ok || f.Body == nil {
+			continue
+		}
+		ast.Inspect(f.Body, func(n ast.Node) bool {
+			if call, ok := n.(*ast.CallExpr); ok && calls(call, "synctest", "Test") && len(call.Args) == 2 && lastName(call.Args[1]) != "" {
+				found[f.Name.Name] = true
+			}
+			return true
+		})
+	}
+	return found
 }
 
 // parse reads text, or the file at path when text is nil.
@@ -243,5 +407,5 @@ func parse(t *testing.T, path string, text any) source {
 	if err != nil {
 		t.Fatalf("parsing %s: %v", path, err)
 	}
-	return source{path: strings.TrimPrefix(path, "../"), set: set, file: file}
+	return source{path: strings.TrimPrefix(path, "../"), set: set, file: file, bubbles: bubbles(file)}
 }

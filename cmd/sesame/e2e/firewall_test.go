@@ -8,7 +8,6 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"time"
 )
 
 // nft gives the server's kernel a script.
@@ -27,9 +26,9 @@ func TestRealForeignFlush(t *testing.T) {
 	w := newWorld(t, map[string]string{"ssh.lua": strings.Replace(sshDoor, "2s", "10s", 1), "web.lua": webDoor})
 	w.net.Server.Echo(web4)
 	w.start()
-	began := time.Now()
 	w.knock(sshKnocks...)
 	w.opens(ssh4)
+	end := w.end()
 	for _, line := range []string{
 		"flush ruleset",
 		"delete table inet sesame",
@@ -42,21 +41,15 @@ func TestRealForeignFlush(t *testing.T) {
 		"insert rule inet sesame guard accept",
 		"flush ruleset; add table inet sesame",
 	} {
-		broken := time.Now()
 		w.nft(line)
 		w.shuts(web4)
-		if took := time.Since(broken); took > time.Second+shutLimit {
-			t.Errorf("shut %v after %s", took, line)
-		}
 		w.opens(ssh4)
 	}
 	w.nft("delete element inet sesame grants4 { 203.0.113.9 . tcp . 22 }")
 	w.opens(ssh4)
 
-	w.shuts(ssh4) // its time was kept
-	if took := time.Since(began); took < 10*time.Second || took > 20*time.Second {
-		t.Errorf("shut after %v: its ttl is 10s", took)
-	}
+	w.shuts(ssh4) // the grant ends when it should, after all repairs
+	w.notBefore(end)
 	if n := w.status().Firewall.Repairs; n < 2 {
 		t.Errorf("%d repairs", n)
 	}
