@@ -16,7 +16,7 @@ import (
 // changes that other programs make.
 type monitoredFirewall interface {
 	effect.Firewall
-	Watch(ctx context.Context, changed func()) error
+	Monitor(ctx context.Context, changed func()) error
 	Close() error
 }
 
@@ -49,7 +49,7 @@ func (d *daemon) reconcile(ctx context.Context) error {
 	changes := make(chan struct{}, 1) // one event that is not handled yet stands for all
 	go func() {
 		for ctx.Err() == nil {
-			err := d.firewall.Watch(ctx, func() {
+			err := d.firewall.Monitor(ctx, func() {
 				select {
 				case changes <- struct{}{}:
 				default:

@@ -449,13 +449,13 @@ func TestRealForeignFlushIsRepaired(t *testing.T) {
 	var calls atomic.Int32
 	ctx, cancel := context.WithCancel(t.Context())
 	w.beside(func() {
-		if err := g.Watch(ctx, func() {
+		if err := g.Monitor(ctx, func() {
 			calls.Add(1)
 			if err := g.Install(guards, elements); err != nil {
 				t.Errorf("repairing: %v", err)
 			}
 		}); err != nil {
-			t.Errorf("watching: %v", err)
+			t.Errorf("monitoring: %v", err)
 		}
 	})
 	defer cancel()

@@ -17,17 +17,17 @@ import (
 // changes lead to none, so changed may repair what it finds.
 //
 // Watch returns nil once ctx is done.
-func (g *Guard) Watch(ctx context.Context, changed func()) error {
-	return watch(ctx, monitor{guardTable, g.socket.owns}, changed)
+func (g *Guard) Monitor(ctx context.Context, changed func()) error {
+	return monitorChanges(ctx, changes{guardTable, g.socket.owns}, changed)
 }
 
 // A monitor tells what of all changes matters.
-type monitor struct {
+type changes struct {
 	table table
 	ours  func(port uint32) bool
 }
 
-func watch(ctx context.Context, m monitor, changed func()) error {
+func monitorChanges(ctx context.Context, m changes, changed func()) error {
 	conn, err := netlink.Dial(unix.NETLINK_NETFILTER, nil)
 	if err != nil {
 		return fmt.Errorf("opening a socket to nftables: %w", err)
@@ -57,7 +57,7 @@ func watch(ctx context.Context, m monitor, changed func()) error {
 }
 
 // listen reads changes until the connection is closed.
-func (m monitor) listen(conn *netlink.Conn, pending chan<- struct{}) error {
+func (m changes) listen(conn *netlink.Conn, pending chan<- struct{}) error {
 	matters := false
 	for {
 		messages, err := conn.Receive()
@@ -91,7 +91,7 @@ const newGeneration = netlink.HeaderType(unix.NFNL_SUBSYS_NFTABLES<<8 | unix.NFT
 
 // matters reports whether a change is somebody else's and concerns us. In all
 // messages the first attribute is the name of the table.
-func (m monitor) matters(message netlink.Message) bool {
+func (m changes) matters(message netlink.Message) bool {
 	if message.Header.Type>>8 != unix.NFNL_SUBSYS_NFTABLES || len(message.Data) < 4 || m.ours(message.Header.PID) {
 		return false
 	}

@@ -69,8 +69,8 @@ func NewSets(cfg SetConfig) (*Sets, error) {
 func (s *Sets) Close() error { return s.socket.close() }
 
 // Watch is like [Guard.Watch], for the table with the sets.
-func (s *Sets) Watch(ctx context.Context, changed func()) error {
-	return watch(ctx, monitor{s.table, s.socket.owns}, changed)
+func (s *Sets) Monitor(ctx context.Context, changed func()) error {
+	return monitorChanges(ctx, changes{s.table, s.socket.owns}, changed)
 }
 
 // keyTypes are what a set may have for keys, the best last.
