@@ -25,63 +25,65 @@ var commentedOut = performer{
 	queues: func(s *step) []string { return []string{"file\x00" + s.File} },
 	log: func(r *Runner, s *step, err error) {
 		if err != nil {
-			r.warn("used one-time sequence not marked: that is tried again at the next start", "door", s.Door, "file", s.File, "error", err)
+			r.warn("used one-time sequence not commented out: that is tried again at the next start", "door", s.Door, "file", s.File, "error", err)
 			return
 		}
-		r.cfg.Log.Debug("used one-time sequence marked", "door", s.Door, "file", s.File)
+		r.cfg.Log.Debug("used one-time sequence commented out", "door", s.Door, "file", s.File)
 	},
 }
 
-// maxMarked is how large a file of one-time sequences may be, in bytes. A line that
-// is longer than maxMarkedLine, with its newline, is no sequence.
+// maxFile bounds a file of one-time sequences, in bytes. A line that is longer than maxLine
+// bytes, with its newline, is no sequence: knockd reads no more of a line at once.
 const (
-	maxMarked     = 1 << 20
-	maxMarkedLine = 4095
+	maxFile = 1 << 20
+	maxLine = 4095
 )
 
-// CommentOut marks a line in a file of one-time sequences as used, as knockd does: the
-// first byte of the first such line becomes a "#". A line is given without the
-// blanks around it. One that is not there any more is no error: it cannot be used
-// again.
+// CommentOut comments out a line in a file of one-time sequences, as knockd does: the first
+// byte of the first such line becomes a "#". The line is given without the blanks around it.
+// That there is no such line is no error: it cannot be used again.
 //
-// The file is written aside and renamed, so that after a crash it is as before or
-// as it shall be. It keeps its mode and owner, and where it is a symbolic link it is
-// the file behind that which is marked. Everything else in it stays, byte for byte.
-func CommentOut(file, line string) error { return mark(file, line, func(string) error { return nil }) }
+// The file is written under another name, synced and renamed, so after a crash it is as
+// before or as wanted. It keeps its mode and owner. Of a symbolic link the file that it
+// leads to is changed. Everything else in the file stays, byte for byte.
+func CommentOut(file, line string) error {
+	return commentOut(file, line, func(string) error { return nil })
+}
 
-// mark is Mark with a step before each change of the disk, which fails when that
-// returns an error.
-func mark(file, line string, step func(name string) error) error {
+// commentOut is CommentOut with a step before each change of the disk. An error of step
+// fails it there; tests crash it so.
+func commentOut(file, line string, step func(name string) error) error {
 	real, err := filepath.EvalSymlinks(file)
 	if err != nil {
-		return markError(file, err)
+		return commentOutError(file, err)
 	}
 	dir, err := os.OpenRoot(filepath.Dir(real))
 	if err != nil {
-		return markError(file, err)
+		return commentOutError(file, err)
 	}
 	defer dir.Close()
-	m := marking{dir: dir, name: filepath.Base(real), step: step}
-	for range markTries {
-		if err = m.mark(line); !errors.Is(err, errMeanwhile) {
+	c := change{dir: dir, name: filepath.Base(real), step: step}
+	for range maxTries {
+		if err = c.commentOut(line); !errors.Is(err, errMeanwhile) {
 			break
 		}
 	}
 	if err != nil {
-		return markError(file, err)
+		return commentOutError(file, err)
 	}
 	return nil
 }
 
-// markTries is how often a file is read anew when somebody wrote it meanwhile.
-const markTries = 5
+// maxTries is how often a file is read again when somebody wrote it meanwhile.
+const maxTries = 5
 
 var (
 	errMeanwhile = errors.New("somebody else goes on writing it")
 	errOwner     = errors.New("it cannot stay its owner's")
 )
 
-func markError(file string, err error) error {
+// commentOutError adds what a person can do about an error.
+func commentOutError(file string, err error) error {
 	if failed, ok := errors.AsType[*fs.PathError](err); ok {
 		err = failed.Err
 	}
@@ -96,27 +98,30 @@ func markError(file string, err error) error {
 	case errors.Is(err, unix.EBUSY):
 		hint = ": it is mounted alone, and cannot be replaced: mount its directory"
 	}
-	return fmt.Errorf("marking a used sequence in %s: %w%s", file, err, hint)
+	return fmt.Errorf("commenting out a used sequence in %s: %w%s", file, err, hint)
 }
 
-// A marking is a file whose lines are marked.
-type marking struct {
+// A change is one of a file in a directory. All file names are relative to the directory
+// that was opened first, so nobody can move the change elsewhere by replacing a directory.
+type change struct {
 	dir  *os.Root
 	name string
 	step func(string) error
 }
 
-func (m *marking) mark(line string) error {
-	before, err := m.dir.Lstat(m.name)
+// commentOut makes the change once. It fails with errMeanwhile when somebody else changed
+// the file since it was read.
+func (c *change) commentOut(line string) error {
+	before, err := c.dir.Lstat(c.name)
 	if err != nil {
 		return err
 	}
-	file, err := m.open(before)
+	file, err := c.open(before)
 	if err != nil {
 		return err
 	}
-	defer file.Close() // and give others their turn
-	content, err := m.read(file, before)
+	defer file.Close() // which also unlocks it
+	content, err := c.read(file, before)
 	if err != nil {
 		return err
 	}
@@ -125,19 +130,20 @@ func (m *marking) mark(line string) error {
 		return nil
 	}
 	content[at] = '#'
-	return m.replace(content, before)
+	return c.replace(content, before)
 }
 
-// open opens the file, and waits until nobody else marks it, under whatever name:
-// who comes second then finds that another is in its place.
-func (m *marking) open(before fs.FileInfo) (*os.File, error) {
+// open opens the file and locks it against other daemons that comment out lines of it. They
+// lock the inode, so two paths to one file are the same. The one that waited finds that
+// another file has the name now, and tries again.
+func (c *change) open(before fs.FileInfo) (*os.File, error) {
 	switch {
 	case !before.Mode().IsRegular():
 		return nil, errors.New("it is no regular file")
-	case before.Size() > maxMarked:
-		return nil, fmt.Errorf("it has %d bytes: expected at most %d", before.Size(), maxMarked)
+	case before.Size() > maxFile:
+		return nil, fmt.Errorf("it has %d bytes: expected at most %d", before.Size(), maxFile)
 	}
-	file, err := m.dir.OpenFile(m.name, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	file, err := c.dir.OpenFile(c.name, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -145,33 +151,33 @@ func (m *marking) open(before fs.FileInfo) (*os.File, error) {
 		return nil, errors.Join(errMeanwhile, err, file.Close())
 	}
 	for err = unix.EINTR; errors.Is(err, unix.EINTR); {
-		err = unix.Flock(int(file.Fd()), unix.LOCK_EX) // some network file systems have no locks
+		err = unix.Flock(int(file.Fd()), unix.LOCK_EX) // other errors: some network file systems have no locks
 	}
 	return file, nil
 }
 
-// read returns the content of a file that nobody wrote meanwhile: one that is
-// written may lack a line that it is about to have again.
-func (m *marking) read(file *os.File, before fs.FileInfo) ([]byte, error) {
-	content, err := io.ReadAll(io.LimitReader(file, maxMarked+1))
-	if err == nil && len(content) > maxMarked {
+// read returns the content of the file, unless somebody wrote it meanwhile: a file that is
+// being written may lack a line for a moment.
+func (c *change) read(file *os.File, before fs.FileInfo) ([]byte, error) {
+	content, err := io.ReadAll(io.LimitReader(file, maxFile+1))
+	if err == nil && len(content) > maxFile {
 		err = errMeanwhile
 	}
 	if err != nil {
 		return nil, err
 	}
-	return content, m.same(before)
+	return content, c.unchanged(before)
 }
 
-// usable returns where the first such line that is not marked begins, -1 when
-// there is none.
+// usable returns the offset of the first such line that is not commented out, -1 when there
+// is none.
 func usable(content []byte, line string) int {
 	if line == "" || line[0] == '#' {
 		return -1
 	}
 	at := 0
 	for text := range bytes.Lines(content) {
-		if len(text) <= maxMarkedLine && string(bytes.Trim(text, blanks)) == line {
+		if len(text) <= maxLine && string(bytes.Trim(text, blanks)) == line {
 			return at
 		}
 		at += len(text)
@@ -179,75 +185,76 @@ func usable(content []byte, line string) int {
 	return -1
 }
 
-// blanks are what may stand around a sequence: C's isspace, which knockd asks.
+// blanks are the bytes that may stand around a sequence: those of isspace(3), which knockd
+// uses.
 const blanks = " \t\n\v\f\r"
 
-// replace puts a file with this content in the place of the one that was there
-// before, unless another is there meanwhile.
-func (m *marking) replace(content []byte, before fs.FileInfo) (err error) {
-	// A crash may have left one behind. The name is ours.
-	aside := "." + m.name + ".sesame"
-	if err := m.dir.Remove(aside); err != nil && !errors.Is(err, fs.ErrNotExist) {
+// replace puts a file with this content in the place of the one that was read, unless
+// another file is there meanwhile.
+func (c *change) replace(content []byte, before fs.FileInfo) (err error) {
+	// A crash may have left a file behind. The name is ours alone.
+	temporary := "." + c.name + ".sesame"
+	if err := c.dir.Remove(temporary); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err := m.step("create"); err != nil {
+	if err := c.step("create"); err != nil {
 		return err
 	}
-	file, err := m.dir.OpenFile(aside, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	file, err := c.dir.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
 	defer func() {
 		if err != nil {
-			_ = m.dir.Remove(aside) // it has been renamed, or is of no use
+			_ = c.dir.Remove(temporary) // it was renamed, or is of no use
 		}
 	}()
-	err = m.write(file, content, before)
+	err = c.write(file, content, before)
 	if e := file.Close(); err == nil {
 		err = e
 	}
 	if err == nil {
-		err = m.step("rename")
+		err = c.step("rename")
 	}
 	if err == nil {
-		err = m.same(before)
+		err = c.unchanged(before)
 	}
 	if err == nil {
-		err = m.dir.Rename(aside, m.name)
+		err = c.dir.Rename(temporary, c.name)
 	}
 	if err == nil {
-		err = m.step("flush the directory")
+		err = c.step("flush the directory")
 	}
 	if err == nil {
-		err = m.flush()
+		err = c.sync()
 	}
 	return err
 }
 
-// write fills a new file, with mode and owner as they were.
-func (m *marking) write(file *os.File, content []byte, before fs.FileInfo) error {
-	if err := m.step("write"); err != nil {
+// write fills a new file, and gives it the mode and owner of the old one.
+func (c *change) write(file *os.File, content []byte, before fs.FileInfo) error {
+	if err := c.step("write"); err != nil {
 		return err
 	}
 	if _, err := file.Write(content); err != nil {
 		return err
 	}
 	owner, _ := before.Sys().(*syscall.Stat_t)
-	if err := m.own(file, owner); err != nil {
+	if err := c.setOwner(file, owner); err != nil {
 		return err
 	}
 	if err := file.Chmod(before.Mode().Perm()); err != nil {
 		return err
 	}
-	if err := m.step("flush"); err != nil {
+	if err := c.step("flush"); err != nil {
 		return err
 	}
 	return file.Sync()
 }
 
-// own gives a file to who owned it before. Where that is who has it anyway, it
-// takes no privilege.
-func (m *marking) own(file *os.File, before *syscall.Stat_t) error {
+// setOwner gives a file the owner and group of the old one. It takes no privilege when the
+// daemon is the owner already.
+func (c *change) setOwner(file *os.File, before *syscall.Stat_t) error {
 	info, err := file.Stat()
 	if err != nil || before == nil {
 		return err
@@ -261,9 +268,10 @@ func (m *marking) own(file *os.File, before *syscall.Stat_t) error {
 	return nil
 }
 
-// same says whether the file is as it was before.
-func (m *marking) same(before fs.FileInfo) error {
-	now, err := m.dir.Lstat(m.name)
+// unchanged returns errMeanwhile when the file is not the one that was read, or was written
+// since.
+func (c *change) unchanged(before fs.FileInfo) error {
+	now, err := c.dir.Lstat(c.name)
 	if err != nil {
 		return err
 	}
@@ -273,9 +281,9 @@ func (m *marking) same(before fs.FileInfo) error {
 	return nil
 }
 
-// flush makes a rename last.
-func (m *marking) flush() error {
-	dir, err := m.dir.Open(".")
+// sync writes the directory to disk, so that the rename survives a power cut.
+func (c *change) sync() error {
+	dir, err := c.dir.Open(".")
 	if err != nil {
 		return err
 	}

@@ -44,7 +44,7 @@ func holds(t testing.TB, file, want string) {
 	}
 }
 
-func TestMark(t *testing.T) {
+func TestCommentOut(t *testing.T) {
 	for _, tt := range []struct{ name, line, before, after string }{
 		{"the first byte goes", "7000,8000", "7000,8000\n9000\n", "#000,8000\n9000\n"},
 		{"a blank before it is that byte", "7000", " 7000\n", "#7000\n"},
@@ -71,7 +71,7 @@ func TestMark(t *testing.T) {
 	}
 }
 
-func TestAMarkedFileKeepsItsModeAndOwner(t *testing.T) {
+func TestAFileKeepsItsModeAndOwner(t *testing.T) {
 	file := once(t, "7000\n")
 	if err := os.Chmod(file, 0o640); err != nil {
 		t.Fatal(err)
@@ -97,7 +97,7 @@ func TestAMarkedFileKeepsItsModeAndOwner(t *testing.T) {
 	holds(t, file, "#000\n")
 }
 
-func TestBehindALinkTheFileIsMarked(t *testing.T) {
+func TestBehindALinkTheFileIsChanged(t *testing.T) {
 	file := once(t, "7000\n")
 	link := filepath.Join(t.TempDir(), "link")
 	if err := os.Symlink(file, link); err != nil {
@@ -112,14 +112,14 @@ func TestBehindALinkTheFileIsMarked(t *testing.T) {
 	}
 }
 
-func TestWhatCannotBeMarked(t *testing.T) {
+func TestWhatCannotBeCommentedOut(t *testing.T) {
 	file := once(t, "7000\n")
 	fifo := filepath.Join(t.TempDir(), "fifo")
 	if err := unix.Mkfifo(fifo, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct{ file, want string }{
-		{file + "x", "marking a used sequence in " + file + "x: no such file or directory"},
+		{file + "x", "commenting out a used sequence in " + file + "x: no such file or directory"},
 		{filepath.Dir(file), "it is no regular file"},
 		{fifo, "it is no regular file"},
 		{once(t, "7000\n"+strings.Repeat("#", 1<<20)), "it has 1048581 bytes: expected at most 1048576"},
@@ -173,14 +173,14 @@ func TestAFileThatIsNotOursIsLeftAlone(t *testing.T) {
 	holds(t, file, "7000\n")
 }
 
-// steps are what mark does to the disk.
+// steps are the changes of the disk that commentOut makes.
 var steps = []string{"create", "write", "flush", "rename", "flush the directory"}
 
-func TestAMarkThatFailsAtAnyStep(t *testing.T) {
+func TestCommentOutThatFailsAtAnyStep(t *testing.T) {
 	for i, at := range steps {
 		file := once(t, "7000\n7001\n")
 		var past []string
-		err := mark(file, "7001", func(name string) error {
+		err := commentOut(file, "7001", func(name string) error {
 			if past = append(past, name); name == at {
 				return unix.ENOSPC
 			}
@@ -197,12 +197,12 @@ func TestAMarkThatFailsAtAnyStep(t *testing.T) {
 	}
 }
 
-func TestAMarkAfterACrashAtAnyStep(t *testing.T) {
+func TestCommentOutAfterACrashAtAnyStep(t *testing.T) {
 	for _, at := range steps {
 		file := once(t, "7000\n7001\n")
 		func() {
 			defer func() { _ = recover() }()
-			_ = mark(file, "7001", func(name string) error {
+			_ = commentOut(file, "7001", func(name string) error {
 				if name == at {
 					panic("the machine stops")
 				}
@@ -230,7 +230,7 @@ func TestWhatSomebodyWritesMeanwhileIsKept(t *testing.T) {
 		return os.WriteFile(file, []byte(content), 0o644)
 	}
 	for _, times := range []int{1, 4} {
-		if err := mark(file, "7001", func(name string) error {
+		if err := commentOut(file, "7001", func(name string) error {
 			if times == 0 {
 				return nil
 			}
@@ -248,14 +248,14 @@ func TestWhatSomebodyWritesMeanwhileIsKept(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := mark(file, "7001", write); !errors.Is(err, errMeanwhile) {
+	if err := commentOut(file, "7001", write); !errors.Is(err, errMeanwhile) {
 		t.Errorf("got %v", err)
 	}
 	holds(t, file, content)
 }
 
 // A daemon may be given one file by two names, and another daemon may have it too.
-func TestManyMarkAFileAtOnce(t *testing.T) {
+func TestManyCommentOutLinesOfAFileAtOnce(t *testing.T) {
 	file := once(t, "")
 	link := filepath.Join(t.TempDir(), "link")
 	if err := os.Symlink(file, link); err != nil {
@@ -297,14 +297,14 @@ func TestWhatChangesWhileItIsReadIsReadAgain(t *testing.T) {
 		{"another is put in its place", func() error { return errors.Join(os.WriteFile(other, []byte("8000\n"), 0o644), os.Rename(other, file)) }},
 		{"a FIFO is put in its place", func() error { return errors.Join(unix.Mkfifo(other, 0o644), os.Rename(other, file)) }},
 	} {
-		m := marking{dir: dir, name: filepath.Base(file)}
-		before, err := dir.Lstat(m.name)
+		c := change{dir: dir, name: filepath.Base(file)}
+		before, err := dir.Lstat(c.name)
 		if err := errors.Join(err, tt.change()); err != nil {
 			t.Fatal(err)
 		}
-		file, err := m.open(before)
+		file, err := c.open(before)
 		if err == nil {
-			_, err = m.read(file, before)
+			_, err = c.read(file, before)
 			_ = file.Close() // it only read
 		}
 		if !errors.Is(err, errMeanwhile) {
@@ -314,7 +314,7 @@ func TestWhatChangesWhileItIsReadIsReadAgain(t *testing.T) {
 }
 
 // What is marked is what the reader of such files finds used, and nothing else.
-func FuzzMark(f *testing.F) {
+func FuzzCommentOut(f *testing.F) {
 	for _, seed := range []string{"7000,8000\n 9000 \r\n#1\n7000,8000", "a\n\nb:udp\x00\n", " 1\n1\n\v1\f\n", strings.Repeat(" ", 4090) + "70000\n7\n"} {
 		f.Add([]byte(seed))
 	}

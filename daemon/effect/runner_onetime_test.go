@@ -151,7 +151,7 @@ func TestWhatIsLoggedOfOneTimeSequences(t *testing.T) {
 			`[ERROR] journal not written: nothing is opened until it is: error="no space left on device"`,
 			`[WARN]  no one-time sequence left: write new ones into the file: door=a file=/once`,
 			`[WARN]  nothing is given for a one-time sequence: the journal cannot be written: door=a source=203.0.113.9 file=/once`,
-			`[WARN]  used one-time sequence not marked: that is tried again at the next start: door=a file=/once error="no space left on device"`,
+			`[WARN]  used one-time sequence not commented out: that is tried again at the next start: door=a file=/once error="no space left on device"`,
 		}; !slices.Equal(lines, want) {
 			t.Errorf("logged\n%s", strings.Join(lines, "\n"))
 		}

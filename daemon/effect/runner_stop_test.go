@@ -39,7 +39,7 @@ func TestOneGraceForTheWholeStop(t *testing.T) {
 		if took := time.Since(h.began); took != 25*time.Second {
 			t.Errorf("it ended %v after the beginning", took)
 		}
-		want = "[WARN]  commands are killed, or not run any more; undos that are owed are left to the next start: commands=4 doors=\"a, b\"\n"
+		want = "[WARN]  commands are killed, or not run any more; pending undos are left to the next start: commands=4 doors=\"a, b\"\n"
 		if got := text.String(); len(got) < len(want) || got[:len(want)] != want {
 			t.Errorf("logged %s", got)
 		}

@@ -43,7 +43,7 @@ func (r *Runner) logWait() {
 // logKill logs what is not waited for any longer.
 func (r *Runner) logKill() {
 	if n, doors := r.unfinished(); n > 0 {
-		r.cfg.Log.Warn("commands are killed, or not run any more; undos that are owed are left to the next start", "commands", n, "doors", doors)
+		r.cfg.Log.Warn("commands are killed, or not run any more; pending undos are left to the next start", "commands", n, "doors", doors)
 	}
 }
 

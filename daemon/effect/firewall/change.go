@@ -15,17 +15,19 @@ import (
 type edit struct {
 	place
 	in        sourceSet
-	remaining time.Duration // zero and less: it goes
+	remaining time.Duration // zero or less: the element is removed
 	grant     uint64
 	door      string
-	at        int // index of the error to answer with
+	at        int // index of its error in [changer.errs]
 }
 
-// maxEdits is how many changes go into one transaction.
+// maxEdits is how many changes go into one transaction. It bounds the memory of a
+// batch, which is some 300 bytes for a change, and how long the kernel holds the lock
+// under which all of nftables changes.
 const maxEdits = 5000
 
-// A changer carries edits out, as few transactions as it can, and notes an error
-// for each that fails.
+// A changer applies edits in as few transactions as possible, and stores the error of
+// each that fails.
 type changer struct {
 	socket *socket
 	// find returns the set for a place, or why there is none.
@@ -33,12 +35,14 @@ type changer struct {
 	errs []error
 }
 
-// apply is [effect.Firewall.Apply] for both modes.
+// apply is [effect.Firewall.Apply] of a [Guard]. Of several changes of one place only the
+// last is sent, since removals are sent before additions whatever their order was. All of
+// them are answered with its error.
 func (c *changer) apply(elements []effect.Element) []error {
 	c.errs = make([]error, len(elements))
 	edits := make([]edit, 0, len(elements))
 	last := make(map[place]int, len(elements)) // index in edits
-	same := make([]int, len(elements))         // the later change of the same place, which answers for this one
+	same := make([]int, len(elements))         // index of the later change of the same place
 	for i, e := range elements {
 		same[i] = i
 		p, err := placeOf(e)
@@ -56,7 +60,7 @@ func (c *changer) apply(elements []effect.Element) []error {
 		c.errs[i] = err
 	}
 	edits = slices.DeleteFunc(edits, func(e edit) bool { return e.at < 0 })
-	c.carryOut(edits)
+	c.change(edits)
 	for i := len(elements) - 1; i >= 0; i-- {
 		c.errs[i] = c.errs[same[i]]
 	}
@@ -66,16 +70,17 @@ func (c *changer) apply(elements []effect.Element) []error {
 	return nil
 }
 
-// carryOut carries edits out, each of which notes its own error.
-func (c *changer) carryOut(edits []edit) {
+// change applies any number of edits.
+func (c *changer) change(edits []edit) {
 	for part := range slices.Chunk(edits, maxEdits) {
-		c.do(part)
+		c.transact(part)
 	}
 }
 
-// do carries edits out in one transaction, and in smaller ones when some of them
-// are refused for what they are.
-func (c *changer) do(edits []edit) {
+// transact applies edits in one transaction. The kernel does all of a transaction or
+// nothing, so when it refuses an edit for what the edit is, the halves are tried
+// alone: n edits of which one is bad take 2 log2(n) transactions.
+func (c *changer) transact(edits []edit) {
 	for len(edits) > 0 {
 		batch, removals := write(edits)
 		err := c.socket.transact(batch)
@@ -85,7 +90,7 @@ func (c *changer) do(edits []edit) {
 		refused, _ := errors.AsType[refusals](err)
 		missing := absent(refused, removals)
 		switch {
-		case len(missing) > 0: // somebody, or the time, was faster
+		case len(missing) > 0: // somebody removed it, or it expired: without it once more
 			edits = slices.DeleteFunc(slices.Clone(edits), func(e edit) bool { return missing[e.at] })
 			continue
 		case errors.Is(err, unix.ENOENT):
@@ -96,8 +101,8 @@ func (c *changer) do(edits []edit) {
 			c.fail(edits, fmt.Errorf("%v to %v: %w", edits[0].source, edits[0].port, explain(err)))
 		default:
 			half := len(edits) / 2
-			c.do(edits[:half])
-			c.do(edits[half:])
+			c.transact(edits[:half])
+			c.transact(edits[half:])
 		}
 		return
 	}
@@ -109,8 +114,8 @@ func (c *changer) fail(edits []edit, err error) {
 	}
 }
 
-// absent returns the edits, by the index of their errors, that removed what was
-// not there.
+// absent returns the edits that were refused since they removed what was not there,
+// by the index of their errors.
 func absent(refused refusals, removals map[int]int) map[int]bool {
 	missing := map[int]bool{}
 	for _, r := range refused {
@@ -121,7 +126,8 @@ func absent(refused refusals, removals map[int]int) map[int]bool {
 	return missing
 }
 
-// theirOwn reports whether a refusal may be due to one of many edits.
+// theirOwn reports whether a refusal may be due to one edit among many. Other errors,
+// such as no memory or no privilege, would meet each half as well.
 func theirOwn(err error) bool {
 	for _, errno := range []error{unix.EEXIST, unix.ENOTEMPTY, unix.EINVAL, unix.ERANGE, unix.ENFILE, unix.ENOSPC, unix.EMSGSIZE} {
 		if errors.Is(err, errno) {
@@ -138,10 +144,10 @@ func explain(err error) error {
 	return err
 }
 
-// write returns the messages that carry edits out: first what goes, then what
-// comes, so that a network can take the place of those inside it. It also returns
-// which messages remove one thing that may be gone already, and whose edit each
-// of them is.
+// write returns the messages of edits: first what is removed, then what is added, so
+// that a network can take the place of those inside it. In removals are the messages
+// that remove one element which may be gone already, each with the index of its edit's
+// error.
 func write(edits []edit) (batch []message, removals map[int]int) {
 	removals = map[int]int{}
 	for _, in := range setsOf(edits) {
@@ -150,14 +156,17 @@ func write(edits []edit) (batch []message, removals map[int]int) {
 			switch {
 			case e.in != in || e.remaining > 0:
 			case in.interval:
-				// One cannot be put there first, as below, where a wider network is.
+				// It cannot be added first, as below: a wider network may be there, and the
+				// kernel refuses intervals that overlap (nft_set_pipapo.c, nft_set_rbtree.c).
 				removals[len(batch)] = e.at
 				batch = append(batch, in.table.change(unix.NFT_MSG_DELSETELEM, in.name, in.key(e.place))...)
 			default:
 				going = append(going, in.member(e.place, time.Hour, e.grant, e.door)...)
 			}
 		}
-		// Removing what is not there would undo the whole transaction.
+		// Removing what is not there fails, and aborts the whole transaction. Adding it
+		// first makes it certain that it is there. The kernel keeps an existing element
+		// as it is, so this harms nothing.
 		batch = append(batch, in.table.change(unix.NFT_MSG_NEWSETELEM, in.name, going)...)
 		batch = append(batch, in.table.change(unix.NFT_MSG_DELSETELEM, in.name, going)...)
 	}
@@ -173,8 +182,10 @@ func write(edits []edit) (batch []message, removals map[int]int) {
 	return batch, removals
 }
 
-// renew returns messages after which members are there with their times, whether
-// they were before or not: the kernel does not change the end of one that it has.
+// renew returns messages after which members are there with their time-outs, whether
+// they were there before or not. To add one that exists would leave its old end: the
+// kernel updates time-outs only since Linux 6.12. The transaction takes effect as a
+// whole, so no packet finds the element missing.
 func (s sourceSet) renew(members []member) []message {
 	return slices.Concat(
 		s.table.change(unix.NFT_MSG_NEWSETELEM, s.name, members),
@@ -182,6 +193,7 @@ func (s sourceSet) renew(members []member) []message {
 		s.table.change(unix.NFT_MSG_NEWSETELEM, s.name, members))
 }
 
+// setsOf returns the sets that edits are in, each once.
 func setsOf(edits []edit) []sourceSet {
 	var sets []sourceSet
 	for _, e := range edits {

@@ -14,28 +14,29 @@ import (
 	"sesame/daemon/packet"
 )
 
-// An Conflict is somebody else's chain that drops packets which we have granted:
-// an accept of ours cannot overrule it.
+// A Conflict is a chain of somebody else that drops packets which we have granted. An accept
+// in our chain cannot overrule it: at each hook a packet passes all base chains in the order
+// of their priorities, and the first drop is final (nft(8), CHAINS).
 type Conflict struct {
 	Table   string // as nft names it; of iptables-legacy, which nftables cannot see, "iptables-legacy filter"
 	Chain   string
 	Hook    string // "prerouting", "input" or "forward"
-	Manager string // what the chain belongs to: "ufw", "firewalld", "iptables", "iptables-legacy" or "nft"
+	Manager string // the program that made the chain: "ufw", "firewalld", "iptables", "iptables-legacy" or "nft"
 	Ports   []packet.Port
-	// Remedies let granted packets through; all of them are needed.
+	// Remedies let granted packets through. All of them are needed.
 	Remedies []Remedy
-	// Note says what else is to be known; may be "".
+	// Note is what a person has to know beside the remedies; may be "".
 	Note string
 }
 
-// A Remedy is one line: to run, or to write into a file.
+// A Remedy is one line to run as a command, or to write into a file.
 type Remedy struct {
 	File  string // "": Line is a command
-	After string // the line of the file that it belongs behind; "": anywhere
+	After string // the line of the file after which it must come; "": anywhere
 	Line  string
 }
 
-// The hooks that a granted packet may pass behind ours.
+// The hooks whose base chains a granted packet may pass after ours.
 const (
 	hookPrerouting = unix.NF_INET_PRE_ROUTING
 	hookInput      = unix.NF_INET_LOCAL_IN
@@ -45,22 +46,22 @@ const (
 var hookNames = map[uint32]string{hookPrerouting: "prerouting", hookInput: "input", hookForward: "forward"}
 
 const (
-	// maxProbed bounds the work for guarded ports and interfaces; who has more of
-	// them learns the same from the first.
+	// maxProbed bounds the guarded ports and the interfaces that are tried, and so the work:
+	// their product for each base chain. More of them would show the same chains.
 	maxProbed = 64
 )
 
-// Conflicts returns the chains that drop granted packets to guarded ports,
-// whichever way they come. It follows a packet of which only the port, our mark
-// and the interface are known through every other base chain: what accepts on
-// other conditions is not relied on.
+// Conflicts returns the chains that drop granted packets to guarded ports, over whichever
+// interface the packets arrive. It follows a packet through all base chains of others. Only
+// its port, our mark and the interface are known, so a rule that accepts under other
+// conditions is not relied on.
 //
-// A chain at forward counts for ports whose destination is translated, and only
+// A chain at the hook forward counts for ports whose destination is translated, and only
 // when no rule in it could accept them.
 func (g *Guard) Conflicts() ([]Conflict, error) {
 	found, err := g.look()
 	if err != nil {
-		return nil, fmt.Errorf("looking for obstacles: %w", err)
+		return nil, fmt.Errorf("looking for conflicting chains: %w", err)
 	}
 	return g.ConflictsFor(slices.Concat(portsOf(found.members["guarded"]), portsOf(found.members["watched"])))
 }
@@ -78,13 +79,13 @@ func (g *Guard) ConflictsFor(ports []packet.Port) (found []Conflict, err error) 
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("looking for obstacles: %w", err)
+		return nil, fmt.Errorf("looking for conflicting chains: %w", err)
 	}
 	obstacles, err := s.conflicts()
 	return append(obstacles, legacy(s.mark, s.ports)...), err
 }
 
-// linkNames returns the interfaces that packets come by.
+// linkNames returns the interfaces on which packets from outside can arrive.
 func linkNames() []string {
 	links, _ := net.Interfaces()
 	var names []string
@@ -99,7 +100,7 @@ func linkNames() []string {
 	return names
 }
 
-// A survey follows granted packets through the base chains of others.
+// A survey is a search for conflicts: what is tried, and the chains as they were read.
 type survey struct {
 	mark  uint32
 	ports []packet.Port
@@ -138,18 +139,19 @@ func (s *survey) read(from *socket) error {
 
 var families = []uint8{unix.NFPROTO_INET, unix.NFPROTO_IPV4, unix.NFPROTO_IPV6}
 
+// conflicts returns the chains that drop packets to any of the ports.
 func (s *survey) conflicts() ([]Conflict, error) {
 	var found []Conflict
 	for _, base := range s.bases {
 		if base.kind != "filter" || base.hook == hookPrerouting && base.priority <= guardChain.priority {
-			continue // those before ours see no mark yet
+			continue // chains before ours see no mark yet; what they drop never reaches us
 		}
 		var ports []packet.Port
 		where := ""
 		for _, port := range s.ports {
-			in, err := s.stops(base, port)
+			in, err := s.dropping(base, port)
 			if err != nil {
-				return nil, fmt.Errorf("looking for obstacles in table %s: %w", base.table.name, err)
+				return nil, fmt.Errorf("looking for conflicting chains in table %s: %w", base.table.name, err)
 			}
 			if in != "" {
 				ports, where = append(ports, port), in
@@ -162,9 +164,10 @@ func (s *survey) conflicts() ([]Conflict, error) {
 	return found, nil
 }
 
-// stops returns the chain in which granted packets to a port are dropped, by
-// whichever interface they come; "" when they are not.
-func (s *survey) stops(base chainFound, port packet.Port) (string, error) {
+// dropping returns the chain in which granted packets to a port are dropped on whichever
+// interface they arrive; "" when some get through. One address family that is dropped is
+// enough.
+func (s *survey) dropping(base chainFound, port packet.Port) (string, error) {
 	for _, family := range []uint8{unix.NFPROTO_IPV4, unix.NFPROTO_IPV6} {
 		if base.family != unix.NFPROTO_INET && base.family != family {
 			continue
@@ -186,17 +189,17 @@ func (s *survey) stops(base chainFound, port packet.Port) (string, error) {
 	return "", nil
 }
 
-// follow returns the chain in which a base chain drops a probe, or "".
+// follow returns the chain that drops a probe which enters a base chain, or "".
 func (s *survey) follow(base chainFound, p probe) (string, error) {
 	if base.hook == hookForward {
 		if err := s.translate(&p); err != nil || !p.translated {
 			return "", err
 		}
-		p.hopeful = true
+		p.optimistic = true
 	}
 	p.hook = base.hook
 	what, where, err := s.rules.walk(chainName{base.table, base.chain.name}, &p, 0)
-	if what == falls && base.policy != verdictAccept {
+	if what == noVerdict && base.policy != verdictAccept {
 		what, where = dropped, base.chain.name
 	}
 	if what != dropped {
@@ -205,7 +208,7 @@ func (s *survey) follow(base chainFound, p probe) (string, error) {
 	return where, err
 }
 
-// translate follows a probe to where its destination becomes another one.
+// translate follows a probe through the chains that may translate its destination.
 func (s *survey) translate(p *probe) error {
 	p.hook = hookPrerouting
 	for _, c := range s.bases {
@@ -219,7 +222,8 @@ func (s *survey) translate(p *probe) error {
 	return nil
 }
 
-// legacy finds iptables-legacy, whose rules nftables cannot see.
+// legacy returns a conflict where iptables-legacy has a table filter: nftables cannot see its
+// rules, so whether they drop anything is not known.
 func legacy(mark uint32, ports []packet.Port) []Conflict {
 	var found []Conflict
 	for file, command := range map[string]string{"ip_tables_names": "iptables-legacy", "ip6_tables_names": "ip6tables-legacy"} {

@@ -11,8 +11,9 @@ import (
 	"sesame/daemon/packet"
 )
 
-// A machine runs one rule on a probe: 16 registers of 4 bytes, of which some
-// bytes are not known.
+// A machine evaluates one rule for a probe, as the kernel would (nft_do_chain in
+// nf_tables_core.c): expressions load values into 16 registers of 4 bytes, change and
+// compare them. Of some bytes the value is not known.
 type machine struct {
 	rules   *ruleset
 	table   table
@@ -23,32 +24,34 @@ type machine struct {
 	decided bool
 }
 
-var goOn = expr.Verdict{Kind: expr.VerdictContinue}
+// nextRule is the verdict of a rule without one, or of one that does not match.
+var nextRule = expr.Verdict{Kind: expr.VerdictContinue}
 
-// run returns the verdict of a rule, and whether the rule certainly is for the
-// probe. A rule that certainly is not has none: the next one follows.
+// run returns the verdict of a rule, and whether it is certain that the rule matches. Of a
+// rule that certainly does not match, the verdict is nextRule.
 func (m *machine) run(rule expressions) (verdict expr.Verdict, certain bool, err error) {
 	certain = true
 	for _, e := range rule {
 		matched, err := m.step(e)
 		if err != nil || matched == no {
-			return goOn, true, err
+			return nextRule, true, err
 		}
 		certain = certain && matched == yes
 		if m.decided {
 			return m.verdict, certain, nil
 		}
 	}
-	return goOn, true, nil
+	return nextRule, true, nil
 }
 
+// decide ends the rule with a verdict.
 func (m *machine) decide(v expr.Verdict) match {
 	m.verdict, m.decided = v, true
 	return yes
 }
 
-// step runs one expression. What is not known here is taken for a condition
-// about which nothing is known.
+// step evaluates one expression. An expression that this machine does not know is taken for
+// a condition that perhaps holds.
 func (m *machine) step(e expression) (match, error) {
 	switch e.name {
 	case "counter", "log", "notrack", "objref", "last":
@@ -99,8 +102,8 @@ func (m *machine) step(e expression) (match, error) {
 	return perhaps, nil
 }
 
-// decoded reads an expression and runs it. One that cannot be read is one about
-// which nothing is known.
+// decoded reads the attributes of an expression and evaluates it. One that cannot be read
+// perhaps holds.
 func decoded[E expr.Any](m *machine, e expression, into E, run func(*machine, E) (match, error)) (match, error) {
 	if err := expr.Unmarshal(m.table.family, e.data, into); err != nil {
 		return perhaps, nil
@@ -108,7 +111,8 @@ func decoded[E expr.Any](m *machine, e expression, into E, run func(*machine, E)
 	return run(m, into)
 }
 
-// at returns where a register begins: 1 to 4 are of 16 bytes, 8 and above of 4.
+// at returns the offset of a register: numbers 1 to 4 name registers of 16 bytes, 8 to 23
+// (NFT_REG32_00 and on) the same bytes as registers of 4. -1: there is no such register.
 func at(register uint32) int {
 	switch {
 	case register >= 1 && register <= 4:
@@ -119,8 +123,7 @@ func at(register uint32) int {
 	return -1
 }
 
-// store puts a value into a register; nil: length bytes about which nothing is
-// known.
+// store puts a value into a register. When value is nil, length bytes become unknown.
 func (m *machine) store(register uint32, value []byte, length int) match {
 	start := at(register)
 	if start < 0 {
@@ -135,7 +138,7 @@ func (m *machine) store(register uint32, value []byte, length int) match {
 	return yes
 }
 
-// load returns the value of a register. False: it is not known.
+// load returns the value of a register, and false when some of it is not known.
 func (m *machine) load(register uint32, length int) ([]byte, bool) {
 	start := at(register)
 	if start < 0 || start+length > len(m.value) || slices.Contains(m.known[start:start+length], false) {
@@ -144,6 +147,7 @@ func (m *machine) load(register uint32, length int) ([]byte, bool) {
 	return m.value[start : start+length], true
 }
 
+// meta loads a property of the packet, or sets the packet mark.
 func (m *machine) meta(e *expr.Meta) (match, error) {
 	p := m.probe
 	if e.SourceRegister {
@@ -167,7 +171,7 @@ func (m *machine) meta(e *expr.Meta) (match, error) {
 		copy(value, p.link)
 	}
 	if value == nil {
-		return m.store(e.Register, nil, unix.IFNAMSIZ), nil // the longest that there is
+		return m.store(e.Register, nil, unix.IFNAMSIZ), nil // the longest property
 	}
 	return m.store(e.Register, value, len(value)), nil
 }
@@ -179,6 +183,8 @@ func etherType(family uint8) uint16 {
 	return unix.ETH_P_IP
 }
 
+// payload loads bytes of the packet: known are the destination port, the flags of a first
+// TCP packet, and the protocol in the IP header.
 func (m *machine) payload(e *expr.Payload) (match, error) {
 	if e.OperationType == expr.PayloadWrite {
 		return yes, nil
@@ -196,6 +202,7 @@ func (m *machine) payload(e *expr.Payload) (match, error) {
 	return m.store(e.DestRegister, value, int(min(e.Len, 64))), nil
 }
 
+// ct loads a property of the connection. A granted packet is the first of its own.
 func (m *machine) ct(e *expr.Ct) (match, error) {
 	if e.SourceRegister {
 		return yes, nil
@@ -206,7 +213,8 @@ func (m *machine) ct(e *expr.Ct) (match, error) {
 	return m.store(e.Register, nil, 16), nil
 }
 
-// fib knows that at input the destination is of this host.
+// fib loads the type of an address. At the hooks prerouting and input the destination is an
+// address of this host.
 func (m *machine) fib(e *expr.Fib) (match, error) {
 	if e.ResultADDRTYPE && e.FlagDADDR && !e.FlagSADDR && m.probe.hook != hookForward {
 		return m.store(e.Register, binary.NativeEndian.AppendUint32(nil, unix.RTN_LOCAL), 4), nil
@@ -214,6 +222,7 @@ func (m *machine) fib(e *expr.Fib) (match, error) {
 	return m.store(e.Register, nil, 16), nil
 }
 
+// immediate loads a constant, or ends the rule with a verdict.
 func (m *machine) immediate(e expression) (match, error) {
 	register, data := uint32(0), datum{}
 	err := netlinkReply{body: e.data}.each(func(ad *netlink.AttributeDecoder) {
@@ -233,8 +242,8 @@ func (m *machine) immediate(e expression) (match, error) {
 	return m.store(register, data.value, len(data.value)), nil
 }
 
-// nat notes that the destination becomes another one. In a table for both
-// families it is for its own alone.
+// nat ends the rule, and marks the probe as translated. In a table for both families the
+// expression applies to one of them.
 func (m *machine) nat(e *expr.NAT) (match, error) {
 	if e.Family != unix.NFPROTO_INET && e.Family != uint32(m.probe.family) {
 		return yes, nil
@@ -246,6 +255,7 @@ func (m *machine) nat(e *expr.NAT) (match, error) {
 	return m.decide(expr.Verdict{Kind: expr.VerdictAccept}), nil
 }
 
+// translate notes a new destination. Its port is the same, or known, or neither.
 func (m *machine) translate(port []byte, same, known bool) {
 	m.probe.translated = true
 	switch {

@@ -11,6 +11,7 @@ import (
 	"sesame/daemon/packet"
 )
 
+// matchIf returns yes or no.
 func matchIf(is bool) match {
 	if is {
 		return yes
@@ -50,7 +51,8 @@ func (m *machine) inRange(e *expr.Range) (match, error) {
 	return matchIf(inside == (e.Op == expr.CmpOpEq)), nil
 }
 
-// bitwise knows masks; an expression of another kind has none.
+// bitwise applies a mask and an exclusive or. Of other operations, such as shifts, the result
+// is not known.
 func (m *machine) bitwise(e *expr.Bitwise) (match, error) {
 	length := int(min(e.Len, 64))
 	have, ok := m.load(e.SourceRegister, length)
@@ -64,7 +66,7 @@ func (m *machine) bitwise(e *expr.Bitwise) (match, error) {
 	return m.store(e.DestRegister, value, length), nil
 }
 
-// lookup finds the probe in a set, or its verdict in a map of verdicts.
+// lookup looks a register up in a set, or in a map of verdicts.
 func (m *machine) lookup(e *expr.Lookup) (match, error) {
 	members, err := m.rules.members(m.table, e.SetName)
 	if err != nil {
@@ -91,7 +93,7 @@ func (m *machine) lookup(e *expr.Lookup) (match, error) {
 	return matchIf((found != nil) != e.Invert), nil
 }
 
-// holder returns the member that holds a key, or nil. Members are in order.
+// holder returns the member that contains a key, or nil. Members are sorted.
 func holder(members []member, key []byte) *member {
 	ranges := slices.ContainsFunc(members, func(m member) bool { return m.boundary })
 	var last *member
@@ -115,8 +117,8 @@ func holder(members []member, key []byte) *member {
 	return nil
 }
 
-// within compares field by field. Fields of more than 4 bytes are addresses, and
-// those of a probe are not known.
+// within compares field by field, as the kernel does with ranges of several fields. Fields of
+// more than 4 bytes are addresses, and a probe's are not known, so they never come here.
 func within(key, first, last []byte) bool {
 	if len(first) != len(key) || len(last) != len(key) {
 		return false
@@ -130,7 +132,7 @@ func within(key, first, last []byte) bool {
 	return true
 }
 
-// extension runs a condition of iptables.
+// extension evaluates a match of iptables, which nftables carries as it is (xtables).
 func (m *machine) extension(e *expr.Match) (match, error) {
 	switch info := e.Info.(type) {
 	case *xt.Tcp:
@@ -165,7 +167,7 @@ func (m *machine) extension(e *expr.Match) (match, error) {
 	return matchIf(e.Name == "comment" || e.Name == "limit"), nil
 }
 
-// both returns yes when both are, no when one is not.
+// both returns yes when both are yes, and no when one is no.
 func both(a, b match) match {
 	switch {
 	case a == no || b == no:
@@ -176,6 +178,7 @@ func both(a, b match) match {
 	return perhaps
 }
 
+// ports evaluates the port ranges of iptables' matches tcp and udp.
 func (m *machine) ports(source, destination [2]uint16, inverted bool) match {
 	if source != [2]uint16{0, 0xffff} {
 		return perhaps
@@ -187,8 +190,8 @@ func (m *machine) ports(source, destination [2]uint16, inverted bool) match {
 	return matchIf((number >= destination[0] && number <= destination[1]) != inverted)
 }
 
-// newState tests the states that iptables' conntrack tests, where it tests no
-// more than that.
+// newState evaluates iptables' match conntrack for a new connection, if it looks at nothing
+// but the state.
 func newState(flags, inverted, states uint16) match {
 	const isNew = 1 << 3 // XT_CONNTRACK_STATE_BIT(IP_CT_NEW)
 	const state = uint16(xt.ConntrackState)
@@ -199,7 +202,8 @@ func newState(flags, inverted, states uint16) match {
 	return matchIf((states&isNew != 0) != (inverted&state != 0))
 }
 
-// unnamed runs conditions that the library hands over as bytes.
+// unnamed evaluates matches that the library returns as bytes: struct xt_mark_mtinfo1 and
+// struct xt_multiport_v1 of include/uapi/linux/netfilter.
 func (m *machine) unnamed(name string, info []byte) match {
 	switch {
 	case name == "comment" || name == "limit":
@@ -213,7 +217,7 @@ func (m *machine) unnamed(name string, info []byte) match {
 	return perhaps
 }
 
-// multiport tests a list of destination ports and ranges of them.
+// multiport evaluates a list of destination ports and of ranges of them.
 func (m *machine) multiport(info []byte) match {
 	const destination, list, isRange, invert = 1, 2, 32, 47
 	if info[0] != destination || m.probe.port.Number == 0 {

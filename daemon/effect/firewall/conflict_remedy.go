@@ -9,7 +9,8 @@ import (
 	"sesame/daemon/packet"
 )
 
-// conflict says what a chain belongs to, and what lets granted packets through.
+// conflict describes a base chain: the program that made it, and what lets granted packets
+// through. where is the chain in which they are dropped.
 func (s *survey) conflict(base chainFound, where string, ports []packet.Port) Conflict {
 	o := Conflict{
 		Table: familyName(base.family) + " " + base.table.name,
@@ -55,11 +56,13 @@ func familyName(family uint8) string {
 	return "inet"
 }
 
+// nftMark and xtMark are the rules that accept a granted packet, for nft and for iptables.
 func nftMark(mark uint32) string { return fmt.Sprintf("meta mark & %#08x == %#08x accept", mark, mark) }
 
 func xtMark(mark uint32) string { return fmt.Sprintf("-m mark --mark %#x/%#x -j ACCEPT", mark, mark) }
 
-// firewalldLines opens ports in a zone, now and for good.
+// firewalldLines returns the commands that open ports in a zone, now and for good.
+// firewalld's chains of a zone are called filter_IN_ZONE.
 func firewalldLines(where string, ports []packet.Port) []Remedy {
 	zone := ""
 	if name, ok := strings.CutPrefix(where, "filter_IN_"); ok {
@@ -73,8 +76,8 @@ func firewalldLines(where string, ports []packet.Port) []Remedy {
 	return []Remedy{{Line: line}, {Line: strings.Replace(line, "firewall-cmd ", "firewall-cmd --permanent ", 1)}}
 }
 
-// Lines returns what lets granted packets through, a sentence where it is no
-// command, and the note.
+// Lines returns the remedies as text for people, and the note as a comment after them. A
+// remedy that is no command is a sentence.
 func (o Conflict) Lines() []string {
 	var lines []string
 	for _, r := range o.Remedies {

@@ -11,7 +11,7 @@ import (
 	"sesame/daemon/packet"
 )
 
-// A ruleset is the chains that a packet may go through, read once.
+// A ruleset is the chains that a packet may pass. Each table is read once.
 type ruleset struct {
 	socket *socket
 	chains map[chainName][]expressions
@@ -23,11 +23,12 @@ type chainName struct {
 	name string
 }
 
-// Expressions are one rule's.
+// Expressions are those of one rule, in order. A rule is for a packet when all of them match;
+// one of them may be a verdict.
 type expressions []expression
 
-// An expression is kept as it came: the library leaves out those that it does not
-// know, and a rule without one of its conditions means something else.
+// An expression is stored as the kernel listed it: the library leaves out expressions that it
+// does not know, and a rule without one of its conditions means something else.
 type expression struct {
 	name string
 	data []byte
@@ -61,59 +62,60 @@ func (e *expression) decode(ad *netlink.AttributeDecoder) {
 	}
 }
 
-// A probe is a packet that we granted, as far as it is known: the first of a
-// connection, from anywhere, to this host.
+// A probe is what is known of a granted packet: the first of a connection, from anywhere, to
+// this host.
 type probe struct {
 	family uint8
 	port   packet.Port
 	mark   uint32
 	hook   uint32
-	link   string // that it comes by
-	// Translated is set once the destination becomes another one: then the number
-	// of the port is 0 when it is not known.
+	link   string // the interface that it arrives on
+	// translated is set once the destination address was translated. The number of the port
+	// is 0 then when it is not known.
 	translated bool
-	// Hopeful is set where what accepts under conditions that are not known shall
-	// be relied on.
-	hopeful bool
+	// optimistic means that a rule which accepts under conditions that are not known is
+	// relied on. It is set at the hook forward, where container engines accept each
+	// container by its address.
+	optimistic bool
 }
 
-// An end is what certainly becomes of a probe in a chain.
+// An end is what is certain to happen to a probe in a chain.
 type end uint8
 
 const (
-	falls    end = iota // through the chain, with no verdict
-	accepted            // as far as this base chain goes
+	noVerdict end = iota // it reaches the end of the chain
+	accepted             // by this base chain
 	dropped
 )
 
-// A match says whether a rule is for a probe.
+// A match says whether a condition, or a whole rule, holds for a probe.
 type match uint8
 
 const (
-	perhaps match = iota // it depends on what is not known
+	perhaps match = iota // it depends on something that is not known
 	yes
 	no
 )
 
-// maxJumps is how deep the kernel lets chains call each other.
+// maxJumps is how deep the kernel lets chains call each other (NFT_JUMP_STACK_SIZE).
 const maxJumps = 16
 
-// walk follows a probe through a chain. A rule that only perhaps is for it is
-// passed over: what drops on a condition does not drop by default, and what
-// accepts on one cannot be relied on. It also returns the chain that dropped.
+// walk follows a probe through a chain, and returns what becomes of it and the chain that
+// drops it. A rule that only perhaps matches is skipped: a drop under a condition does not
+// drop all that we grant, and an accept under a condition cannot be relied on.
 func (r *ruleset) walk(in chainName, p *probe, depth int) (end, string, error) {
 	if depth > maxJumps {
-		return falls, "", nil
+		return noVerdict, "", nil
 	}
 	for _, rule := range r.chains[in] {
 		m := machine{rules: r, table: in.table, probe: p}
 		verdict, certain, err := m.run(rule)
 		if err != nil {
-			return falls, "", err
+			return noVerdict, "", err
 		}
 		if !certain {
-			hope, err := r.hope(in, verdict, p, depth)
-			if hope || err != nil {
+			accepts, err := r.mayAccept(in, verdict, p, depth)
+			if accepts || err != nil {
 				return accepted, "", err
 			}
 			continue
@@ -124,22 +126,21 @@ func (r *ruleset) walk(in chainName, p *probe, depth int) (end, string, error) {
 		case expr.VerdictDrop:
 			return dropped, in.name, nil
 		case expr.VerdictReturn:
-			return falls, "", nil
+			return noVerdict, "", nil
 		case expr.VerdictJump, expr.VerdictGoto:
 			what, where, err := r.walk(chainName{in.table, verdict.Chain}, p, depth+1)
-			if what != falls || err != nil || verdict.Kind == expr.VerdictGoto {
+			if what != noVerdict || err != nil || verdict.Kind == expr.VerdictGoto {
 				return what, where, err
 			}
 		}
 	}
-	return falls, "", nil
+	return noVerdict, "", nil
 }
 
-// hope reports whether what a rule would do with a probe, if it were for it, is
-// to accept it, and that counts.
-func (r *ruleset) hope(in chainName, verdict expr.Verdict, p *probe, depth int) (bool, error) {
+// mayAccept reports whether an optimistic probe would be accepted if a rule matched it.
+func (r *ruleset) mayAccept(in chainName, verdict expr.Verdict, p *probe, depth int) (bool, error) {
 	switch {
-	case !p.hopeful:
+	case !p.optimistic:
 		return false, nil
 	case verdict.Kind == expr.VerdictJump || verdict.Kind == expr.VerdictGoto:
 		what, _, err := r.walk(chainName{in.table, verdict.Chain}, p, depth+1)
@@ -155,7 +156,7 @@ func (r *ruleset) members(t table, name string) ([]member, error) {
 		return known, nil
 	}
 	found, err := r.socket.members(t, name)
-	if errors.Is(err, effect.ErrGone) { // since we read the rules
+	if errors.Is(err, effect.ErrGone) { // removed since we read the rules
 		found, err = nil, nil
 	}
 	r.sets[key] = ordered(found)

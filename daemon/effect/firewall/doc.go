@@ -1,9 +1,13 @@
-// Package firewall turns guards and elements into nftables, and back.
+// Package firewall turns guards and elements into nftables' tables, sets and rules, and
+// reads them back.
 //
-// A [Guard] has a table of its own; a [Sets] keeps elements in sets of the
-// user's. Both are what [effect.Firewall] asks for. Read guard_table.go for what
-// stands in the kernel, then guard_install.go for how it comes there.
+// A [Guard] has a table of its own. A [Sets] puts elements into sets that the user
+// made. Both implement [effect.Firewall]. Read guard_table.go for what stands in the
+// kernel, then guard_install.go for how it gets there, then change.go for how
+// elements change.
 //
-// The messages to the kernel are written here, socket.go and message.go: the
-// library has the words, but asks for more answers than it reads.
+// Numbers and their meaning are those of include/uapi/linux/netfilter/nf_tables.h, and
+// of nft(8). Messages to the kernel are sent by socket.go: google/nftables asks for more
+// answers than it reads. The conflict files find chains of others that drop what a
+// grant lets in.
 package firewall

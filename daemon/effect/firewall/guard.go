@@ -15,28 +15,30 @@ import (
 	"sesame/daemon/packet"
 )
 
-// DefaultMark is a bit that neither Kubernetes, Docker, Tailscale nor OpenWrt
-// uses: theirs lie in the two middle bytes, or below.
+// DefaultMark is a bit of the packet mark that neither Kubernetes, Docker, Tailscale nor
+// OpenWrt uses: theirs lie in the two middle bytes, or below.
 const DefaultMark = 0x10000000
 
 // GuardConfig says how a [Guard] is made.
 type GuardConfig struct {
-	// Mark is or-ed into the mark of a granted packet, so that other chains can
-	// accept it; 0: [DefaultMark].
+	// Mark is or-ed into the packet mark of a granted packet, so that chains of others
+	// can accept it: an accept of ours ends our chain, and no other (nft(8), VERDICT
+	// STATEMENT). 0: [DefaultMark].
 	Mark uint32
-	// Trusted and TrustedInterfaces are never stopped.
+	// Packets from Trusted networks, and those that arrive on TrustedInterfaces, are
+	// never stopped.
 	Trusted           []netip.Prefix
 	TrustedInterfaces []string
 }
 
-// A Guard is a [Firewall] with a table of its own, "inet sesame". Its chain stands
-// at prerouting, before addresses are translated, so that it guards what is
-// forwarded into a container as well. It stops nothing but packets to guarded
-// ports of this host.
+// A Guard is an [effect.Firewall] with a table of its own, "inet sesame". Its chain is at
+// the hook prerouting, before destination addresses are translated, so it also guards a
+// port that is forwarded into a container. It stops nothing but packets to guarded ports
+// of this host.
 //
-// All of its methods may be called without a daemon, and, but for the order of
-// changes, from any goroutine. The table outlives the Guard: nothing but Remove
-// takes it away.
+// All methods may be called while no daemon runs, and from any goroutine; the caller
+// orders its own changes. The table outlives the Guard and the process: only
+// [Guard.Remove] removes it.
 type Guard struct {
 	socket *socket
 	mark   uint32
@@ -45,7 +47,7 @@ type Guard struct {
 	repairs atomic.Uint64
 
 	mu    sync.Mutex
-	rules []byte // as the kernel listed them after we wrote them; nil: not yet
+	rules []byte // as the kernel listed them after we wrote them; nil: not written yet
 }
 
 // guardWanted is what the table holds beside guards and elements.
@@ -54,7 +56,7 @@ type guardWanted struct {
 	interfaces []string
 }
 
-// NewGuard returns a Guard of the network namespace in which it is first used.
+// NewGuard returns a Guard for the network namespace of the thread that first uses it.
 func NewGuard(cfg GuardConfig) *Guard {
 	g := &Guard{socket: &socket{}, mark: cfg.Mark, wanted: guardWanted{merged(cfg.Trusted), slices.Clone(cfg.TrustedInterfaces)}}
 	if g.mark == 0 {
@@ -63,25 +65,26 @@ func NewGuard(cfg GuardConfig) *Guard {
 	return g
 }
 
-// Close closes the connection to the kernel. The guard stays.
+// Close closes the connection to the kernel. The table stays, and guards.
 func (g *Guard) Close() error { return g.socket.close() }
 
-// Repairs returns how many installs found something else than they were to make:
-// the first one, those of other guards, and those after somebody else's change.
+// Repairs returns how many installs found something else than they were to make: the
+// first one, those with other guards, and those after a change by somebody else.
 func (g *Guard) Repairs() uint64 { return g.repairs.Load() }
 
-// Mark returns the bits that a granted packet carries.
+// Mark returns the bits of the packet mark that a granted packet has.
 func (g *Guard) Mark() uint32 { return g.mark }
 
-// Apply is [effect.Firewall.Apply]. All changes go into one transaction; when it is
-// refused, into smaller ones, so that each has its own error.
+// Apply is [effect.Firewall.Apply]. All changes go into one transaction, or a few when
+// there are more than 5,000. When one is refused they go into smaller ones, so that each
+// change has its own error.
 func (g *Guard) Apply(elements []effect.Element) []error {
 	c := changer{socket: g.socket, find: g.find}
 	return c.apply(elements)
 }
 
-// find returns the set that a place is in: networks have sets of their own, since
-// two in one set must not overlap.
+// find returns the set that a place is in. Networks have sets of their own: intervals of
+// one set must not overlap, and a single address may lie in a network.
 func (g *Guard) find(p place) (sourceSet, error) {
 	for _, s := range heldSets {
 		if s.v6 == p.source.Addr().Is6() && s.interval == !p.source.IsSingleIP() && s.observed == p.observed {
@@ -91,13 +94,12 @@ func (g *Guard) find(p place) (sourceSet, error) {
 	return sourceSet{}, fmt.Errorf("no set for %v", p.source)
 }
 
-// Elements returns the grants that the kernel holds, in the order of their
-// addresses; none when there is no table. What has no end was not made by us, and
-// is left out.
+// Elements returns the grants that the kernel holds, ordered by address. There are none
+// when there is no table. Elements without an end are left out: we never make one.
 func (g *Guard) Elements() ([]effect.Element, error) {
 	var all []effect.Element
 	for _, s := range grantSets {
-		members, err := g.socket.settled(guardTable, s.name)
+		members, err := g.socket.stableMembers(guardTable, s.name)
 		if errors.Is(err, effect.ErrGone) {
 			continue
 		}
@@ -115,8 +117,8 @@ func (g *Guard) Elements() ([]effect.Element, error) {
 	return all, nil
 }
 
-// GrantDirectly gives a person's grant without a daemon: a daemon that starts
-// later adopts it. An access that lasts longer already is left alone. The error is
+// GrantDirectly gives a grant for ttl while no daemon runs. A daemon that starts later
+// adopts it. Access that already lasts longer is left alone. The error is
 // [effect.ErrGone] when there is no table, and so nothing is guarded.
 func (g *Guard) GrantDirectly(source netip.Prefix, port packet.Port, ttl time.Duration) error {
 	if ttl <= 0 {
@@ -141,8 +143,8 @@ func (g *Guard) GrantDirectly(source netip.Prefix, port packet.Port, ttl time.Du
 	return errors.Join(g.Apply([]effect.Element{e})...)
 }
 
-// Remove takes the table away: what was guarded is open, but for what other
-// chains drop. It reports whether there was a table.
+// Remove removes the table: what was guarded is open, unless chains of others drop it.
+// It reports whether there was a table.
 func (g *Guard) Remove() (bool, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -157,7 +159,8 @@ func (g *Guard) Remove() (bool, error) {
 	return true, nil
 }
 
-// merged returns networks without those that lie in others.
+// merged returns networks without those that lie in others, since intervals of a set
+// must not overlap. IPv4 networks that are written as IPv6 ones become IPv4.
 func merged(networks []netip.Prefix) []netip.Prefix {
 	var all []netip.Prefix
 	for _, n := range networks {

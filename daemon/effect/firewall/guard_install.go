@@ -14,28 +14,29 @@ import (
 )
 
 const (
-	// endTolerance is how far the end of an element may be from the wanted one and
-	// still be right: between a look and an answer time goes by.
+	// endTolerance is how far the end of an element may be from the wanted one and still
+	// be right. The kernel counts in ticks, and time passes between its answer and our
+	// comparison.
 	endTolerance = 200 * time.Millisecond
-	// maxInstalled is how many changes of elements go into the transaction of an
-	// install.
+	// maxInstalled is how many changes of elements go into the transaction of an install.
+	// It is more than [maxEdits], so that a repair of a usual host is one transaction.
 	maxInstalled = 20_000
 )
 
-// Install is [effect.Firewall.Install]. What is right stays as it is, elements and
-// counters too; what is in our table and not ours goes. When all is right already,
-// nothing is changed.
+// Install is [effect.Firewall.Install]. What is right stays as it is, elements and counters
+// included. What is in our table and is not ours is removed. When everything is right
+// already, nothing is changed.
 //
-// There is no moment in which a port that is guarded before and after is open: all
-// happens in one transaction, but for changes of more than 20,000 elements, the
-// rest of which follows. Ports that are both dropped and counted are dropped.
+// A port that is guarded before and after is never open in between: all happens in one
+// transaction, except the changes of elements beyond 20,000, which follow. A port that is
+// both in Drop and in Count is dropped.
 func (g *Guard) Install(guards effect.Guards, elements []effect.Element) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	var err error
 	for range tries {
 		err = g.install(guards, elements)
-		// Else somebody, or the time, changed what we had just looked at.
+		// Otherwise somebody changed what we had just read, or an element expired.
 		if !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.EEXIST) && !errors.Is(err, errInterrupted) {
 			break
 		}
@@ -68,8 +69,8 @@ func (g *Guard) install(guards effect.Guards, elements []effect.Element) error {
 	if err != nil {
 		return err
 	}
-	// An element may have ended between the look and now; to be there it needs us.
-	mends := len(batch) > 0 || slices.ContainsFunc(edits, func(e edit) bool { return e.remaining > 0 })
+	// To remove an element is no repair: it may have been about to expire.
+	repairs := len(batch) > 0 || slices.ContainsFunc(edits, func(e edit) bool { return e.remaining > 0 })
 	now, later := edits[:min(len(edits), maxInstalled)], edits[min(len(edits), maxInstalled):]
 	changes, _ := write(now)
 	batch = append(batch, changes...)
@@ -77,7 +78,7 @@ func (g *Guard) install(guards effect.Guards, elements []effect.Element) error {
 	if err := g.socket.transact(append(batch, rules...)); err != nil {
 		return err
 	}
-	if mends || len(rules) > 0 {
+	if repairs || len(rules) > 0 {
 		g.repairs.Add(1)
 	}
 	if len(rules) > 0 {
@@ -86,15 +87,15 @@ func (g *Guard) install(guards effect.Guards, elements []effect.Element) error {
 		}
 	}
 	rest := changer{socket: g.socket, errs: make([]error, len(elements)+len(edits))}
-	rest.carryOut(later)
+	rest.change(later)
 	return errors.Join(rest.errs...)
 }
 
-// missingParts returns messages that make what there is not yet, or wake the
-// table up.
+// missingParts returns messages that make what is missing, and that end the flag dormant
+// of the table: the kernel calls none of the chains of a dormant table.
 func missingParts(found guardFound) []message {
 	var batch []message
-	if !found.exists || found.asleep {
+	if !found.exists || found.dormant {
 		batch = append(batch, guardTable.add(found.exists))
 	}
 	for _, name := range guardCounters {
@@ -110,9 +111,8 @@ func missingParts(found guardFound) []message {
 	return batch
 }
 
-// memberChanges returns messages that put the right ports, networks and
-// interfaces into the sets that rules look them up in. A port that stays is not
-// touched.
+// memberChanges returns messages that put the right ports, networks and interfaces into
+// the sets that the rules read. A port that stays is not touched.
 func (g *Guard) memberChanges(found guardFound, guards effect.Guards) []message {
 	watched := slices.DeleteFunc(slices.Clone(guards.Count), func(p packet.Port) bool { return slices.Contains(guards.Drop, p) })
 	var batch []message
@@ -136,7 +136,8 @@ func (g *Guard) memberChanges(found guardFound, guards effect.Guards) []message 
 		if slices.EqualFunc(wanted, have, func(a, b member) bool { return compareMembers(a, b) == 0 }) {
 			continue
 		}
-		// The parts of networks make no sense alone, so all of them are renewed.
+		// A network is two members, its beginning and its end, and neighbours share one: see
+		// networkMembers. So all of them are replaced.
 		if len(have) > 0 {
 			batch = append(batch, guardTable.flushSet(s.name))
 		}
@@ -145,7 +146,7 @@ func (g *Guard) memberChanges(found guardFound, guards effect.Guards) []message 
 	return batch
 }
 
-// without returns the members that others lack. Both are in order.
+// without returns the members that are not among others. Both are sorted.
 func without(members, others []member) []member {
 	return slices.DeleteFunc(slices.Clone(members), func(m member) bool {
 		_, found := slices.BinarySearchFunc(others, m, compareMembers)
@@ -153,8 +154,9 @@ func without(members, others []member) []member {
 	})
 }
 
-// differences returns what must change so that the kernel holds these elements
-// and no others.
+// differences returns what must change so that the kernel holds these elements and no
+// others. An element is right when its comment names the same grant and it ends at the
+// same time.
 func (g *Guard) differences(found guardFound, elements []effect.Element) ([]edit, error) {
 	type wish struct {
 		effect.Element
@@ -196,8 +198,8 @@ func (g *Guard) differences(found guardFound, elements []effect.Element) ([]edit
 	return edits, nil
 }
 
-// foreignElements returns messages that remove what cannot be ours from the sets
-// of grants.
+// foreignElements returns messages that remove from the sets of grants what cannot be
+// ours, such as a range that is no network.
 func foreignElements(found guardFound) []message {
 	var batch []message
 	for _, in := range heldSets {
@@ -210,8 +212,10 @@ func foreignElements(found guardFound) []message {
 	return batch
 }
 
-// ruleChanges returns messages that make the chain with its rules anew, unless
-// the kernel still lists what we wrote.
+// ruleChanges returns messages that write the chain's rules again, unless the kernel still
+// lists what we wrote. The comparison is byte by byte, with the rules' handles: the kernel
+// gives a replaced rule a new handle. After a restart there is nothing to compare with, so
+// the rules are written once.
 func (g *Guard) ruleChanges(found guardFound) []message {
 	var batch []message
 	if len(found.chains) == 0 {

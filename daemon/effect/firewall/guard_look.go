@@ -12,10 +12,10 @@ import (
 	"sesame/daemon/effect"
 )
 
-// guardFound is what the kernel has under the name of our table.
+// guardFound is what the kernel holds under the name of our table.
 type guardFound struct {
 	exists   bool
-	asleep   bool // the table is there, and none of its chains is used
+	dormant  bool // the table has the flag dormant: none of its chains is called
 	chains   []chainFound
 	sets     []setFound
 	counters []string
@@ -23,7 +23,8 @@ type guardFound struct {
 	rules    []byte              // as the kernel lists them
 }
 
-// A chainFound is a chain of any table. One that stands at no hook has no kind.
+// A chainFound is a chain of any table. A base chain is called by a hook and has a kind
+// ("filter", "nat", "route"); a chain without a kind is called by rules alone.
 type chainFound struct {
 	table
 	chain
@@ -31,7 +32,8 @@ type chainFound struct {
 	policy uint32
 }
 
-// look reads the table, as often as it takes to see it between two changes.
+// look reads the table. It reads again when the table changes meanwhile, five times at
+// most.
 func (g *Guard) look() (found guardFound, err error) {
 	for range tries {
 		found, err = g.lookOnce()
@@ -45,7 +47,7 @@ func (g *Guard) look() (found guardFound, err error) {
 func (g *Guard) lookOnce() (guardFound, error) {
 	found := guardFound{members: map[string][]member{}}
 	var err error
-	if found.exists, found.asleep, err = g.socket.tableState(guardTable); err != nil || !found.exists {
+	if found.exists, found.dormant, err = g.socket.tableState(guardTable); err != nil || !found.exists {
 		return found, err
 	}
 	all, err := g.socket.chains(guardTable.family)
@@ -74,8 +76,9 @@ func (g *Guard) lookOnce() (guardFound, error) {
 	return found, err
 }
 
-// fits reports whether the table can be kept: what it has of ours is as we would
-// make it, and it has nothing else.
+// fits reports whether the table can stay: what it has of ours is defined as we would
+// define it, and it has nothing else. The kernel cannot redefine a set or a chain, so one
+// that differs, as an older version's may, means a new table.
 func (f guardFound) fits() bool {
 	for _, c := range f.chains {
 		if c.chain != guardChain || c.kind != "filter" || c.policy != verdictAccept {
@@ -95,8 +98,8 @@ func (f guardFound) fits() bool {
 	return true
 }
 
-// tableState tells whether a table is there, and whether somebody put it to sleep.
-func (s *socket) tableState(t table) (exists, asleep bool, err error) {
+// tableState reports whether a table is there, and whether it is dormant.
+func (s *socket) tableState(t table) (exists, dormant bool, err error) {
 	question := newMessage(unix.NFT_MSG_GETTABLE, 0, t.family, "table "+t.name, func(ae *netlink.AttributeEncoder) {
 		ae.String(unix.NFTA_TABLE_NAME, t.name)
 	})
@@ -104,14 +107,14 @@ func (s *socket) tableState(t table) (exists, asleep bool, err error) {
 		exists = true
 		return r.each(func(ad *netlink.AttributeDecoder) {
 			if ad.Type() == unix.NFTA_TABLE_FLAGS {
-				asleep = ad.Uint32()&unix.NFT_TABLE_F_DORMANT != 0
+				dormant = ad.Uint32()&unix.NFT_TABLE_F_DORMANT != 0
 			}
 		})
 	})
 	if errors.Is(err, unix.ENOENT) {
 		return false, false, nil
 	}
-	return exists, asleep, err
+	return exists, dormant, err
 }
 
 // chains returns the chains of all tables of a family; 0: of every family.
@@ -149,8 +152,8 @@ func (c *chainFound) take(ad *netlink.AttributeDecoder) {
 	}
 }
 
-// rawRules returns the rules of a table as the kernel lists them, with their
-// handles: whoever replaces one changes them.
+// rawRules returns the rules of a table as the kernel lists them. The handles are in them:
+// a rule that somebody replaces gets another.
 func (s *socket) rawRules(t table) ([]byte, error) {
 	var raw []byte
 	err := s.rules(t, func(_ string, r netlinkReply) error {
@@ -160,7 +163,7 @@ func (s *socket) rawRules(t table) ([]byte, error) {
 	return raw, err
 }
 
-// rules hands the rules of a table on, each with the name of its chain.
+// rules calls each for each rule of a table, with the name of the rule's chain.
 func (s *socket) rules(t table, each func(chain string, r netlinkReply) error) error {
 	question := newMessage(unix.NFT_MSG_GETRULE, unix.NLM_F_DUMP, t.family, "rules of table "+t.name, func(ae *netlink.AttributeEncoder) {
 		ae.String(unix.NFTA_RULE_TABLE, t.name)
@@ -183,8 +186,8 @@ func (s *socket) rules(t table, each func(chain string, r netlinkReply) error) e
 	})
 }
 
-// counters returns how many packets the named counters of a table have seen.
-// Other named objects are among them, with a name that is none of ours.
+// counters returns how many packets the named counters of a table have counted. Named
+// objects of other kinds, such as quotas, are among them under a name that no counter has.
 func (s *socket) counters(t table) (map[string]uint64, error) {
 	question := newMessage(unix.NFT_MSG_GETOBJ, unix.NLM_F_DUMP, t.family, "counters of table "+t.name, func(ae *netlink.AttributeEncoder) {
 		ae.String(unix.NFTA_OBJ_TABLE, t.name)
@@ -219,8 +222,8 @@ func (s *socket) counters(t table) (map[string]uint64, error) {
 	return found, err
 }
 
-// counted reads a number of packets. In an object of another kind the same
-// attribute holds something else.
+// counted reads a number of packets. In an object of another kind the attribute with the
+// same number holds something else.
 func counted(b []byte) uint64 {
 	if len(b) != 8 {
 		return 0

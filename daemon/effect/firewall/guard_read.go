@@ -12,8 +12,7 @@ import (
 	"sesame/daemon/packet"
 )
 
-// A Stopped is a source that would have been stopped at a port that is only
-// counted.
+// A Stopped is a source that a guard would have stopped at a port that is only counted.
 type Stopped struct {
 	Source  netip.Addr
 	Port    packet.Port
@@ -21,12 +20,12 @@ type Stopped struct {
 	Ago     time.Duration // since its last packet
 }
 
-// Stopped returns the sources that would have been stopped in the last hour, the
-// latest first; 4,096 of each address family at most.
+// Stopped returns the sources that a guard would have stopped in the last hour, the latest
+// first; 4,096 of each address family at most.
 func (g *Guard) Stopped() ([]Stopped, error) {
 	var all []Stopped
 	for _, s := range stoppedSets {
-		members, err := g.socket.settled(guardTable, s.name)
+		members, err := g.socket.stableMembers(guardTable, s.name)
 		if errors.Is(err, effect.ErrGone) {
 			continue
 		}
@@ -44,19 +43,19 @@ func (g *Guard) Stopped() ([]Stopped, error) {
 	return all, nil
 }
 
-// A Shown is what our table holds, for people.
+// A Shown is what our table holds, for people to read.
 type Shown struct {
 	Table      string // as nft names it
 	Guards     effect.Guards
-	Dropped    uint64 // packets to guarded ports that were stopped
-	Observed   uint64 // packets to counted ports that would have been
+	Dropped    uint64 // packets to guarded ports that were dropped
+	Observed   uint64 // packets to counted ports that a guard would have dropped
 	Elements   []effect.Element
 	Trusted    []netip.Prefix
-	Interfaces []string // trusted too
+	Interfaces []string // that are trusted
 	Stopped    []Stopped
 }
 
-// Show reads the table. False: there is none, so nothing is guarded.
+// Show reads the table. It returns false when there is none, so nothing is guarded.
 func (g *Guard) Show() (Shown, bool, error) {
 	found, err := g.look()
 	if err != nil || !found.exists {
@@ -85,6 +84,8 @@ func (g *Guard) Show() (Shown, bool, error) {
 	return shown, err == nil, err
 }
 
+// portsOf reads a set of ports back. Its keys are the protocol and the port, each padded
+// to four bytes.
 func portsOf(members []member) []packet.Port {
 	var ports []packet.Port
 	for _, m := range members {
@@ -96,8 +97,8 @@ func portsOf(members []member) []packet.Port {
 	return ports
 }
 
-// networksOf reads a set of networks back: each begins at a member and ends
-// before the next, which may be where another begins.
+// networksOf reads a set of networks back. Each begins at a member and ends before the
+// next member, which is its boundary or where another network begins.
 func networksOf(members []member) []netip.Prefix {
 	members = ordered(slices.Clone(members))
 	var networks []netip.Prefix

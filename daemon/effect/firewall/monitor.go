@@ -9,22 +9,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Watch calls changed when somebody else may have changed our table, or has added
-// or removed a base chain of another: who flushes the ruleset does both. It calls
-// it once at the start, so that nothing is missed between an install and this; and
-// when the kernel could not keep up with telling. Calls come one after the other,
-// in the goroutine of Watch: what happens during one leads to one more. Our own
-// changes lead to none, so changed may repair what it finds.
+// Monitor calls changed when somebody else may have changed our table, or has added or
+// removed a base chain of another table; a flush of the ruleset does both. It also calls
+// it once at the start, so that no change between an install and the start is missed, and
+// when the kernel had to drop notifications. Calls come one after another, in the
+// goroutine of Monitor: all that changes during a call leads to one more. Our own changes
+// lead to none, so changed may repair what it finds.
 //
-// Watch returns nil once ctx is done.
+// Monitor returns nil once ctx is done.
 func (g *Guard) Monitor(ctx context.Context, changed func()) error {
 	return monitorChanges(ctx, changes{guardTable, g.socket.owns}, changed)
 }
 
-// A monitor tells what of all changes matters.
+// A changes value decides which changes matter.
 type changes struct {
 	table table
-	ours  func(port uint32) bool
+	ours  func(port uint32) bool // whether a netlink port is one of our sockets
 }
 
 func monitorChanges(ctx context.Context, m changes, changed func()) error {
@@ -35,12 +35,12 @@ func monitorChanges(ctx context.Context, m changes, changed func()) error {
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() }) // which ends a Receive
 	defer stop()
 	defer conn.Close()
-	_ = conn.SetReadBuffer(receiveBuffer) // a smaller one overflows earlier, and is told
+	_ = conn.SetReadBuffer(receiveBuffer) // a smaller one overflows earlier, which is noticed
 	if err := conn.JoinGroup(unix.NFNLGRP_NFTABLES); err != nil {
 		return fmt.Errorf("listening to changes of the firewall: %w", err)
 	}
 
-	// One slot: a change that was not yet told stands for all that follow.
+	// One slot: a change that is not handled yet stands for all that follow it.
 	pending := make(chan struct{}, 1)
 	pending <- struct{}{}
 	go func() {
@@ -56,13 +56,14 @@ func monitorChanges(ctx context.Context, m changes, changed func()) error {
 	return fmt.Errorf("listening to changes of the firewall: %w", err)
 }
 
-// listen reads changes until the connection is closed.
+// listen reads notifications until the connection is closed. Those of one transaction end
+// with NFT_MSG_NEWGEN: only then does the kernel show the new state.
 func (m changes) listen(conn *netlink.Conn, pending chan<- struct{}) error {
 	matters := false
 	for {
 		messages, err := conn.Receive()
 		switch {
-		case errors.Is(err, unix.ENOBUFS): // something was not told
+		case errors.Is(err, unix.ENOBUFS): // notifications were dropped
 			matters = true
 			messages = []netlink.Message{{Header: netlink.Header{Type: newGeneration}}}
 		case errors.Is(err, unix.EINTR):
@@ -75,7 +76,7 @@ func (m changes) listen(conn *netlink.Conn, pending chan<- struct{}) error {
 				matters = matters || m.matters(message)
 				continue
 			}
-			if !matters { // a transaction ends, and was not our concern
+			if !matters { // a transaction ends that does not matter
 				continue
 			}
 			matters = false
@@ -89,8 +90,8 @@ func (m changes) listen(conn *netlink.Conn, pending chan<- struct{}) error {
 
 const newGeneration = netlink.HeaderType(unix.NFNL_SUBSYS_NFTABLES<<8 | unix.NFT_MSG_NEWGEN)
 
-// matters reports whether a change is somebody else's and concerns us. In all
-// messages the first attribute is the name of the table.
+// matters reports whether a change is somebody else's, and changes our table or a base
+// chain. In messages of all kinds attribute 1 is the name of the table.
 func (m changes) matters(message netlink.Message) bool {
 	if message.Header.Type>>8 != unix.NFNL_SUBSYS_NFTABLES || len(message.Data) < 4 || m.ours(message.Header.PID) {
 		return false

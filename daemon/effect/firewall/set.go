@@ -22,8 +22,8 @@ type set struct {
 	fields   []nftables.SetDatatype // of its keys
 	interval bool                   // of networks, not only of single addresses
 	timeout  bool                   // its elements may end by themselves
-	dynamic  bool                   // rules add to it
-	life     time.Duration          // of an element that says nothing else
+	dynamic  bool                   // rules add elements
+	life     time.Duration          // of an element without a time-out of its own
 	size     uint32                 // elements at most; 0: no bound
 }
 
@@ -44,7 +44,9 @@ func (s set) flags() uint32 {
 	return flags
 }
 
-// key returns what nft calls the type of the keys, and their length in bytes.
+// key returns the number that nft gives the type of the keys, and their length in bytes.
+// Each field of several is padded to four bytes, since it has a register of its own. The
+// kernel only stores the type, for nft to list the set.
 func (s set) key() (magic, length uint32) {
 	for _, f := range s.fields {
 		magic = magic<<nftables.SetConcatTypeBits | f.GetNFTMagic()
@@ -56,6 +58,7 @@ func (s set) key() (magic, length uint32) {
 	return magic, length
 }
 
+// addSet makes a set. Messages of the same transaction may name it by its ID.
 func (t table) addSet(s set, id uint32) message {
 	magic, length := s.key()
 	order := uint32(bigEndianKeys)
@@ -143,7 +146,7 @@ func (s *socket) sets(t table) ([]setFound, error) {
 	return found, err
 }
 
-// each hands the attributes of a netlinkReply on.
+// each calls take for each attribute of a reply.
 func (r netlinkReply) each(take func(*netlink.AttributeDecoder)) error {
 	ad, err := netlink.NewAttributeDecoder(r.body)
 	if err != nil {
@@ -156,7 +159,7 @@ func (r netlinkReply) each(take func(*netlink.AttributeDecoder)) error {
 	return ad.Err()
 }
 
-// milliseconds returns a time span of the kernel's, cut to what a Duration holds.
+// milliseconds returns a time span of the kernel's. One that a Duration cannot hold is cut.
 func milliseconds(n uint64) time.Duration {
 	return time.Duration(min(n, uint64(forever/time.Millisecond))) * time.Millisecond
 }
@@ -166,18 +169,18 @@ const forever = time.Duration(1<<63 - 1)
 // A member is one element of a set, as the kernel holds it.
 type member struct {
 	key      []byte
-	end      []byte // of a network with more than one field: its last address
-	boundary bool   // what marks the first address behind a network
+	end      []byte // of a network in a set of several fields: the key of its last address
+	boundary bool   // in a set of networks alone: the first address behind a network
 	timeout  time.Duration
-	expires  time.Duration // time left; zero: it stays
+	expires  time.Duration // time left; zero: it has no end
 	comment  string
 	packets  uint64
 	verdict  *expr.Verdict // of a member of a map of verdicts
 }
 
-// change returns messages that add or delete members, which all exist or are all
-// new: kind is NFT_MSG_NEWSETELEM or NFT_MSG_DELSETELEM. All members of a message
-// are in one attribute, which bounds how many there are.
+// change returns messages that add or delete members: kind is NFT_MSG_NEWSETELEM or
+// NFT_MSG_DELSETELEM. The members of a message are in one attribute, whose length has 16
+// bits, so many members take several messages.
 func (t table) change(kind uint16, name string, members []member) []message {
 	var messages []message
 	for len(members) > 0 {
@@ -227,7 +230,8 @@ func (m member) attributes(ae *netlink.AttributeEncoder) {
 	}
 }
 
-// members returns the elements of a set; [effect.ErrGone] when there is no such set.
+// members returns the elements of a set. The error is [effect.ErrGone] when there is no
+// such set, and errInterrupted when somebody changed it meanwhile.
 func (s *socket) members(t table, name string) ([]member, error) {
 	return s.memberQuestion(t, name, unix.NLM_F_DUMP, nil)
 }
@@ -235,8 +239,8 @@ func (s *socket) members(t table, name string) ([]member, error) {
 // tries is how often something is read that others may change meanwhile.
 const tries = 5
 
-// settled is members, asked for again when somebody changed them meanwhile.
-func (s *socket) settled(t table, name string) (found []member, err error) {
+// stableMembers is members, read again when somebody changed the set meanwhile.
+func (s *socket) stableMembers(t table, name string) (found []member, err error) {
 	for range tries {
 		if found, err = s.members(t, name); !errors.Is(err, errInterrupted) {
 			break
@@ -248,12 +252,13 @@ func (s *socket) settled(t table, name string) (found []member, err error) {
 // member returns the element with this key, or nil.
 func (s *socket) member(t table, name string, key member) (*member, error) {
 	found, err := s.memberQuestion(t, name, 0, &key)
-	if len(found) == 0 || errors.Is(err, effect.ErrGone) { // the kernel says the same of a set and of an element
+	if len(found) == 0 || errors.Is(err, effect.ErrGone) { // a missing set and a missing element have one error
 		return nil, nil
 	}
 	return &found[0], err
 }
 
+// memberQuestion asks for one element, or for all when key is nil.
 func (s *socket) memberQuestion(t table, name string, flags uint16, key *member) ([]member, error) {
 	question := newMessage(unix.NFT_MSG_GETSETELEM, flags, t.family, "set "+name, func(ae *netlink.AttributeEncoder) {
 		ae.String(unix.NFTA_SET_ELEM_LIST_TABLE, t.name)
@@ -280,7 +285,7 @@ func (s *socket) memberQuestion(t table, name string, flags uint16, key *member)
 	return found, err
 }
 
-// decode reads an attribute of an element. What it keeps is copied: the buffer is
+// decode reads an attribute of an element. It copies bytes, since the socket's buffer is
 // used again.
 func (m *member) decode(ad *netlink.AttributeDecoder) {
 	switch ad.Type() {
@@ -350,8 +355,9 @@ func dataOf(ad *netlink.AttributeDecoder) (d datum) {
 	return d
 }
 
-// commentOf finds the comment among the notes on an element. The library's own
-// reader trusts the lengths in them, and anybody's element may be in a set.
+// commentOf returns the comment among the notes (NFTA_SET_ELEM_USERDATA) on an element:
+// each is a type, a length and that many bytes. The library's reader trusts the lengths,
+// and a set may hold elements that somebody else wrote.
 func commentOf(notes []byte) string {
 	for len(notes) >= 2 {
 		kind, length := userdata.Type(notes[0]), int(notes[1])

@@ -20,40 +20,40 @@ import (
 type SetConfig struct {
 	Family, Table string // as nft names them: "inet", "filter"
 	Set4, Set6    string // either may be ""
-	// Now reads the clock that the times of elements are taken from; it never
-	// steps.
+	// Now returns the time that the ends of elements are computed from. It is monotonic.
 	Now func() time.Time
 }
 
-// A Sets is a [Firewall] that guards nothing: it keeps elements in sets of the
-// user's, whose own rules do the rest. What it did not put there it never touches.
+// A Sets is an [effect.Firewall] that guards nothing: it puts elements into sets of the
+// user, whose own rules read them. It never touches an element that it did not put there;
+// it knows its own by their comments. Its methods may be called from any goroutine.
 type Sets struct {
 	socket *socket
 	cfg    SetConfig
 	table  table
 
 	mu      sync.Mutex
-	sets    []sourceSet // that were found; nil: not looked for yet
+	sets    []sourceSet // as found in the kernel; nil: not read yet
 	held    map[cell]map[packet.Port]holding
-	foreign map[string]bool // the keys of members that are not ours, with the name of the set
+	foreign map[string]bool // name of the set, blank, key of an element that is not ours
 }
 
-// A cell is where a user's set has an element. Where its keys lack the protocol
-// or the port, all grants of a source share one, and it lives until the last of
-// them ends.
+// A cell is one element of a user's set. Where the keys lack the protocol or the port,
+// several grants of a source share a cell. It ends with the last of them.
 type cell struct {
 	set  string
 	what place
 }
 
+// A holding is what one grant needs a cell for.
 type holding struct {
 	end   time.Time
 	grant uint64
 	door  string
 }
 
-// NewSets returns a Sets of the network namespace in which it is first used. It
-// fails when the configuration names no set, or no family that has addresses.
+// NewSets returns a Sets for the network namespace of the thread that first uses it. It
+// fails when the configuration names no set, or a family without addresses.
 func NewSets(cfg SetConfig) (*Sets, error) {
 	family, known := map[string]uint8{"inet": unix.NFPROTO_INET, "ip": unix.NFPROTO_IPV4, "ip6": unix.NFPROTO_IPV6}[cfg.Family]
 	switch {
@@ -65,15 +65,16 @@ func NewSets(cfg SetConfig) (*Sets, error) {
 	return &Sets{socket: &socket{}, cfg: cfg, table: table{family, cfg.Table}, held: map[cell]map[packet.Port]holding{}}, nil
 }
 
-// Close closes the connection to the kernel. Elements stay until they end.
+// Close closes the connection to the kernel. Elements stay until their ends.
 func (s *Sets) Close() error { return s.socket.close() }
 
-// Watch is like [Guard.Watch], for the table with the sets.
+// Monitor is like [Guard.Monitor], for the table with the sets.
 func (s *Sets) Monitor(ctx context.Context, changed func()) error {
 	return monitorChanges(ctx, changes{s.table, s.socket.owns}, changed)
 }
 
-// keyTypes are what a set may have for keys, the best last.
+// keyTypes returns the types of keys that a set may have, indexed by layout. The last
+// tells most.
 func keyTypes(v6 bool) []nftables.SetDatatype {
 	address := nftables.TypeIPAddr
 	if v6 {
@@ -86,7 +87,8 @@ func keyTypes(v6 bool) []nftables.SetDatatype {
 	}
 }
 
-// find looks for the sets, and says what is wrong with them.
+// find reads the definitions of the sets. Its error says how to make a set that is missing
+// or does not fit.
 func (s *Sets) find() error {
 	found, err := s.socket.sets(s.table)
 	if err != nil && !errors.Is(err, unix.ENOENT) {
@@ -125,7 +127,7 @@ func (s *Sets) find() error {
 	return nil
 }
 
-// setOf returns the set for a place, and the place as that set knows it.
+// setOf returns the set for a place, and the place without what the set's keys lack.
 func (s *Sets) setOf(p place) (sourceSet, place, error) {
 	i := slices.IndexFunc(s.sets, func(in sourceSet) bool { return in.v6 == p.source.Addr().Is6() })
 	if i < 0 {
@@ -149,7 +151,7 @@ func (s *Sets) setOf(p place) (sourceSet, place, error) {
 	return in, p, nil
 }
 
-// hold notes an element, and returns what its cell must be now.
+// hold stores an element in its cell, and returns the edit that the cell needs now.
 func (s *Sets) hold(e effect.Element, now time.Time) (edit, error) {
 	p, err := placeOf(e)
 	if err != nil {
@@ -204,7 +206,7 @@ func (s *Sets) Apply(elements []effect.Element) []error {
 	cells := make([]cell, len(elements))
 	for i, e := range elements {
 		if e.Observed {
-			continue // nothing is counted here
+			continue // a Sets counts nothing
 		}
 		change, err := s.hold(e, now)
 		if errs[i] = err; err == nil {
@@ -220,7 +222,7 @@ func (s *Sets) Apply(elements []effect.Element) []error {
 		}
 	}
 	c := changer{socket: s.socket, errs: errs}
-	c.carryOut(ordered)
+	c.change(ordered)
 	for i := range elements {
 		if change, ok := edits[cells[i]]; ok {
 			errs[i] = errs[change.at]
@@ -232,12 +234,13 @@ func (s *Sets) Apply(elements []effect.Element) []error {
 	return nil
 }
 
+// isForeign reports whether the user put this element into the set.
 func (s *Sets) isForeign(in sourceSet, p place) bool {
 	return s.foreign[in.name+" "+string(in.key(p)[0].key)]
 }
 
-// Install is [effect.Firewall.Install]. It guards nothing, whatever guards says. It is
-// [effect.ErrGone] when a set is not there: making it is the user's part.
+// Install is [effect.Firewall.Install]. It guards nothing, whatever the guards are. The
+// error is [effect.ErrGone] when a set is missing: the user has to make it.
 func (s *Sets) Install(_ effect.Guards, elements []effect.Element) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -253,7 +256,7 @@ func (s *Sets) Install(_ effect.Guards, elements []effect.Element) error {
 		}
 		change, err := s.hold(e, now)
 		if err != nil {
-			continue // no set can hold it: who asked for it was told, and the others must not suffer
+			continue // no set can hold it: Apply reported that, and the others must be installed
 		}
 		wanted[cell{change.in.name, change.place}] = change
 	}
@@ -265,11 +268,11 @@ func (s *Sets) Install(_ effect.Guards, elements []effect.Element) error {
 		edits[i].at = i
 	}
 	c := changer{socket: s.socket, errs: make([]error, len(edits))}
-	c.carryOut(edits)
+	c.change(edits)
 	return errors.Join(c.errs...)
 }
 
-// differences returns what must change, and notes what is not ours.
+// differences returns what must change, and stores which elements are not ours.
 func (s *Sets) differences(wanted map[cell]edit) ([]edit, error) {
 	s.foreign = map[string]bool{}
 	var edits []edit
@@ -304,10 +307,10 @@ func (s *Sets) differences(wanted map[cell]edit) ([]edit, error) {
 	return edits, nil
 }
 
-// members returns the members of a user's set. In one of addresses alone the end
-// of a network is a member of its own, which is joined to its beginning.
+// members returns the members of a user's set. In a set of addresses alone the boundary of
+// a network is a member of its own; here the network's member gets its end.
 func (s *Sets) members(in sourceSet) ([]member, error) {
-	members, err := s.socket.settled(s.table, in.name)
+	members, err := s.socket.stableMembers(s.table, in.name)
 	if err != nil || !in.interval || in.layout != sourceAlone {
 		return members, err
 	}
@@ -322,8 +325,8 @@ func (s *Sets) members(in sourceSet) ([]member, error) {
 	return members, nil
 }
 
-// Elements returns the elements that we put into the sets, but for those in sets
-// whose keys do not tell what they are for.
+// Elements returns the elements that we put into the sets. Sets whose keys lack the
+// protocol or the port are left out: their elements do not tell what they are for.
 func (s *Sets) Elements() ([]effect.Element, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

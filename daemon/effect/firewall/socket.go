@@ -12,9 +12,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A socket talks to nftables of the network namespace of the thread that opens
-// it. The zero value is ready: it opens when it is used, and anew when answers to
-// what was sent before may still be under way. It is safe for concurrent use.
+// A socket is a netlink connection (netlink(7), NETLINK_NETFILTER) to nftables of the
+// network namespace of the thread that opens it. The zero value is ready: the socket opens
+// when it is used. After an error it is closed and opened again, so that a late answer to an
+// earlier message is never taken for one to the next. It is safe for concurrent use.
 type socket struct {
 	mu       sync.Mutex
 	open     bool
@@ -22,29 +23,30 @@ type socket struct {
 	sequence uint32
 	buffer   []byte
 
-	// Ports are the addresses that the kernel gave us last, the newest first: who
-	// listens to changes knows ours by them. A change made through an earlier
-	// socket may be told after the next was opened.
+	// ports are the netlink addresses that the kernel gave us last, the newest first. A
+	// monitor recognizes our own changes by them. The notification of a change that an
+	// earlier socket made may arrive after the next was opened, so four are stored.
 	portsMu sync.Mutex
 	ports   [4]uint32
 }
 
 const (
-	// answerTimeout is far longer than the kernel takes. When it has no memory it
-	// may answer less than it was asked.
+	// answerTimeout is far longer than the kernel takes. It ends the wait for an answer that
+	// the kernel could not send, since it had no memory.
 	answerTimeout = 10 * time.Second
-	sendBuffer    = 8 << 20
-	receiveBuffer = 1 << 20
+	sendBuffer    = 8 << 20 // bytes; a transaction is sent as one message of some 6 MB at most
+	receiveBuffer = 1 << 20 // bytes
 )
 
-// A refusal is what nftables answered to one message of a batch.
+// A refusal is the error that nftables returned for one message of a batch.
 type refusal struct {
 	at   int // index of the message; -1: the batch as a whole
 	what string
 	err  syscall.Errno
 }
 
-// Refusals are why nothing of a batch was done.
+// Refusals are the errors for which the kernel did nothing of a batch. It checks all
+// messages before it gives up, so there may be several.
 type refusals []refusal
 
 func (r refusals) Error() string {
@@ -62,7 +64,8 @@ func (r refusals) Unwrap() []error {
 	return all
 }
 
-// errInterrupted says that what was listed changed meanwhile.
+// errInterrupted says that what was listed changed meanwhile (NLM_F_DUMP_INTR), so the list
+// may lack entries or have some twice.
 var errInterrupted = errors.New("the firewall changed while it was read")
 
 // close closes the socket; the next use opens it again.
@@ -80,7 +83,7 @@ func (s *socket) drop() error {
 	return unix.Close(s.fd)
 }
 
-// owns reports whether a change by this port was ours.
+// owns reports whether a change by the socket with this port was ours.
 func (s *socket) owns(port uint32) bool {
 	s.portsMu.Lock()
 	defer s.portsMu.Unlock()
@@ -92,6 +95,7 @@ func (s *socket) owns(port uint32) bool {
 	return false
 }
 
+// ready opens the socket if it is not open.
 func (s *socket) ready() error {
 	if s.open {
 		return nil
@@ -102,7 +106,7 @@ func (s *socket) ready() error {
 	}
 	port, err := prepare(fd)
 	if err != nil {
-		_ = unix.Close(fd) // the error before is the one to tell
+		_ = unix.Close(fd) // the first error is returned
 		return fmt.Errorf("opening a socket to nftables: %w", err)
 	}
 	s.fd, s.open = fd, true
@@ -116,7 +120,8 @@ func (s *socket) ready() error {
 	return nil
 }
 
-// prepare binds a socket, and returns its port.
+// prepare sets a socket's options and binds it, and returns the port that the kernel gave
+// it. With NETLINK_CAP_ACK an error answer does not repeat the message that it is about.
 func prepare(fd int) (uint32, error) {
 	limit := unix.NsecToTimeval(answerTimeout.Nanoseconds())
 	err := errors.Join(
@@ -127,7 +132,7 @@ func prepare(fd int) (uint32, error) {
 	if err != nil {
 		return 0, err
 	}
-	// Without privilege the buffers stay small, and large changes are refused.
+	// Without CAP_NET_ADMIN the buffers stay small, and large changes are refused.
 	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, sendBuffer)
 	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, receiveBuffer)
 	name, err := unix.Getsockname(fd)
@@ -141,8 +146,9 @@ func prepare(fd int) (uint32, error) {
 	return address.Pid, nil
 }
 
-// transact does all that the messages ask for, or nothing. Only the last is
-// acknowledged; of the others failures alone are told.
+// transact has the kernel do all that the messages ask for, or nothing. Only the last
+// message asks for an acknowledgement. For the others the kernel answers failures alone,
+// which come in the order of the messages. The error of a refused batch is [refusals].
 func (s *socket) transact(batch []message) error {
 	if len(batch) == 0 {
 		return nil
@@ -160,7 +166,7 @@ func (s *socket) transact(batch []message) error {
 	first := s.sequence + 1
 	s.sequence += uint32(len(batch)) + 2
 	if err := unix.Sendto(s.fd, encode(batch, first), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
-		_ = s.drop() // the error before is the one to tell
+		_ = s.drop() // the first error is returned
 		return fmt.Errorf("sending to nftables: %w", err)
 	}
 	var failed refusals
@@ -179,7 +185,7 @@ func (s *socket) transact(batch []message) error {
 		return at < 0 || at == len(batch)-1, nil
 	})
 	if err != nil || len(failed) > 0 && failed[len(failed)-1].at < 0 {
-		_ = s.drop() // more answers may follow
+		_ = s.drop() // more answers may follow, and must not be read as ones to the next batch
 	}
 	switch {
 	case len(failed) > 0:
@@ -190,7 +196,8 @@ func (s *socket) transact(batch []message) error {
 	return nil
 }
 
-// encode writes a batch whose begin has the sequence number first.
+// encode returns a batch as bytes. Its begin has the sequence number first, and each message
+// the next, which answers refer to.
 func encode(batch []message, first uint32) []byte {
 	size := 3 * 64
 	for _, m := range batch {
@@ -208,25 +215,29 @@ func encode(batch []message, first uint32) []byte {
 	return appendMessage(b, unix.NFNL_MSG_BATCH_END, 0, first+uint32(len(batch))+1, unix.AF_UNSPEC, unix.NFNL_SUBSYS_NFTABLES, nil)
 }
 
+// appendMessage appends a netlink header (nlmsghdr), the header of nfnetlink (nfgenmsg) and
+// the attributes, whose length is a multiple of four.
 func appendMessage(b []byte, kind, flags uint16, sequence uint32, family uint8, resource uint16, body []byte) []byte {
 	b = binary.NativeEndian.AppendUint32(b, uint32(unix.NLMSG_HDRLEN+4+len(body)))
 	b = binary.NativeEndian.AppendUint16(b, kind)
 	b = binary.NativeEndian.AppendUint16(b, flags|unix.NLM_F_REQUEST)
 	b = binary.NativeEndian.AppendUint32(b, sequence)
-	b = binary.NativeEndian.AppendUint32(b, 0) // whom it is from, which the kernel knows
+	b = binary.NativeEndian.AppendUint32(b, 0) // the sender's port, which the kernel fills in
 	b = append(b, family, unix.NFNETLINK_V0)
 	b = binary.BigEndian.AppendUint16(b, resource)
 	return append(b, body...)
 }
 
-// A netlinkReply is one message that answers a question. It is valid until the next.
+// A netlinkReply is one message that answers a question. Its body is valid until the next is
+// read.
 type netlinkReply struct {
 	family uint8
 	body   []byte // attributes
 }
 
-// ask sends a question, with NLM_F_DUMP among its flags for all there is, and
-// hands each netlinkReply on.
+// ask sends a question and calls each for each reply. With NLM_F_DUMP among its flags a
+// question is about all that there is. The error is errInterrupted when that changed
+// meanwhile.
 func (s *socket) ask(m message, each func(netlinkReply) error) error {
 	if m.err != nil {
 		return fmt.Errorf("asking nftables about %s: %w", m.what, m.err)
@@ -244,11 +255,11 @@ func (s *socket) ask(m message, each func(netlinkReply) error) error {
 	}
 	question := appendMessage(nil, unix.NFNL_SUBSYS_NFTABLES<<8|m.kind, flags, sequence, m.family, 0, m.body)
 	if err := unix.Sendto(s.fd, question, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
-		_ = s.drop() // the error before is the one to tell
+		_ = s.drop() // the first error is returned
 		return fmt.Errorf("asking nftables: %w", err)
 	}
 	interrupted := false
-	var refused error // an answer like another
+	var refused error // ends the answer, and leaves the socket usable
 	err := s.answers(func(h syscall.NlMsghdr, data []byte) (bool, error) {
 		if h.Seq != sequence {
 			return false, nil
@@ -268,7 +279,7 @@ func (s *socket) ask(m message, each func(netlinkReply) error) error {
 		return false, each(netlinkReply{data[0], data[4:]})
 	})
 	if err != nil {
-		_ = s.drop() // more answers may follow
+		_ = s.drop() // more answers may follow, and must not be read as ones to the next batch
 	}
 	if err = cmp.Or(err, refused); err != nil {
 		return fmt.Errorf("asking nftables about %s: %w", m.what, err)
@@ -279,7 +290,7 @@ func (s *socket) ask(m message, each func(netlinkReply) error) error {
 	return nil
 }
 
-// answers hands the messages that arrive on, until done says so, or fails.
+// answers calls done for each message that arrives, until done returns true or an error.
 func (s *socket) answers(done func(syscall.NlMsghdr, []byte) (bool, error)) error {
 	for {
 		n, _, flags, _, err := unix.Recvmsg(s.fd, s.buffer, nil, 0)

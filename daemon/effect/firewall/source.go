@@ -17,7 +17,7 @@ import (
 	"sesame/daemon/packet"
 )
 
-// A layout says what stands behind the source in the keys of a set.
+// A layout says which fields follow the source in the keys of a set.
 type layout uint8
 
 const (
@@ -36,16 +36,15 @@ type sourceSet struct {
 	observed bool // it lets nobody in
 }
 
-// A place is where the kernel has an element: two elements of one place are one.
-// Its source is masked, and no IPv4 address written as an IPv6 one.
+// A place identifies an element in the kernel: two elements of one place are the same. Its
+// source is masked, has no zone, and is never an IPv4 address written as IPv6.
 type place struct {
 	source   netip.Prefix
 	port     packet.Port
 	observed bool
 }
 
-// placeOf returns the place of an element; what the kernel cannot have is an
-// error.
+// placeOf returns the place of an element. It fails for what the kernel cannot hold.
 func placeOf(e effect.Element) (place, error) {
 	source := e.Source
 	if a := source.Addr(); a.Is4In6() && source.Bits() >= 96 {
@@ -83,9 +82,9 @@ func protocolOf(number byte) packet.Proto {
 	return packet.NoProto
 }
 
-// key returns what the kernel calls a place: one member, or, for a network in a
-// set of sources alone, one for its first address and one for the first behind
-// it.
+// key returns the members that stand for a place in the kernel, without their time-outs. A
+// network in a set of several fields is one member with an end. In a set of sources alone it
+// is two: its first address, and the first one behind it, if there is one.
 func (s sourceSet) key(p place) []member {
 	first := s.keyOf(p.source.Addr(), p.port)
 	if !s.interval {
@@ -102,6 +101,8 @@ func (s sourceSet) key(p place) []member {
 	return members
 }
 
+// keyOf returns the bytes of a key: address, protocol and port, each field padded to four
+// bytes and in network byte order.
 func (s sourceSet) keyOf(a netip.Addr, port packet.Port) []byte {
 	key := a.AsSlice()
 	if s.layout == sourcePort {
@@ -113,7 +114,8 @@ func (s sourceSet) keyOf(a netip.Addr, port packet.Port) []byte {
 	return key
 }
 
-// element reads a member back. False: it is none of ours, or no element.
+// element reads a member back. It returns false for one without a comment of ours, and for
+// what is no element.
 func (s sourceSet) element(m member) (effect.Element, bool) {
 	width := 4
 	if s.v6 {
@@ -142,7 +144,7 @@ func (s sourceSet) element(m member) (effect.Element, bool) {
 	return e, ours
 }
 
-// place returns where a member is. False: no element of ours could be there.
+// place returns the place of a member. It returns false for a key that we would not write.
 func (s sourceSet) place(m member) (place, bool) {
 	e, _ := s.element(m)
 	p, err := placeOf(e)
@@ -163,8 +165,8 @@ func lastOf(p netip.Prefix) netip.Addr {
 	return last
 }
 
-// spanning returns the network from first to last; what is none, and so was not
-// made by us, is cut to its first address.
+// spanning returns the network from first to last. A range that is no network was not
+// written by us; its first address is returned.
 func spanning(first, last netip.Addr) netip.Prefix {
 	if all := between(first, last); len(all) == 1 {
 		return all[0]
@@ -172,8 +174,8 @@ func spanning(first, last netip.Addr) netip.Prefix {
 	return netip.PrefixFrom(first, first.BitLen())
 }
 
-// between returns the networks that hold the addresses from first to last and no
-// others.
+// between returns the fewest networks that together hold the addresses from first to last
+// and no others.
 func between(first, last netip.Addr) []netip.Prefix {
 	var all []netip.Prefix
 	for first.IsValid() && first.Compare(last) <= 0 {
@@ -191,7 +193,7 @@ func between(first, last netip.Addr) []netip.Prefix {
 	return all
 }
 
-// compare puts elements in the order of their addresses, for people.
+// compare orders elements by address, network size and port.
 func compare(a, b effect.Element) int {
 	return cmp.Or(a.Source.Addr().Compare(b.Source.Addr()), cmp.Compare(a.Source.Bits(), b.Source.Bits()), comparePorts(a.Port, b.Port))
 }
@@ -200,14 +202,15 @@ func comparePorts(a, b packet.Port) int {
 	return cmp.Or(cmp.Compare(a.Proto, b.Proto), cmp.Compare(a.Number, b.Number))
 }
 
-// maxComment is what nft reads back from its own listing.
+// maxComment is the longest comment that nft reads back from its own listing, in bytes
+// (NFTNL_UDATA_COMMENT_MAXLEN is 128, with a zero byte).
 const maxComment = 127
 
 const commentMark = "grant "
 
-// comment says whose an element is, for a read-back and for people who list the
-// table. nft prints comments as they are, and people load what it prints: a
-// door's name, which is anybody's text, must not be able to end the quotation.
+// comment names the grant and the door of an element, for [parseComment] and for people who
+// list the table. nft prints comments unescaped between quotes, and people load what it
+// prints, so a door's name must not be able to end the quotation: it is escaped as in a URL.
 func comment(grant uint64, door string) string {
 	c := commentMark + strconv.FormatUint(grant, 10)
 	if door == "" {
@@ -224,8 +227,8 @@ func comment(grant uint64, door string) string {
 	return c
 }
 
-// parseComment reads what comment wrote. False: somebody else did. The name of a
-// door comes back cut when it was long.
+// parseComment reads what comment wrote, and returns false for another comment. A long name
+// of a door comes back cut.
 func parseComment(c string) (grant uint64, door string, ours bool) {
 	rest, ours := strings.CutPrefix(c, commentMark)
 	number, door, _ := strings.Cut(rest, " ")
@@ -239,7 +242,7 @@ func parseComment(c string) (grant uint64, door string, ours bool) {
 	return grant, door, true
 }
 
-// member returns what the kernel shall hold for an element.
+// member returns the members that the kernel must hold for an element.
 func (s sourceSet) member(p place, remaining time.Duration, grant uint64, door string) []member {
 	members := s.key(p)
 	for i := range members {
