@@ -3,6 +3,7 @@
 package docs_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"io/fs"
 	"os"
@@ -177,13 +178,11 @@ func TestConsole(t *testing.T) {
 func TestScripts(t *testing.T) {
 	for _, d := range documents(t) {
 		for i, block := range fence.FindAllStringSubmatch(d.text, -1) {
-			if block[1] != "lua" || d.path == "docs/from-knockd.md" || d.path == "docs/scripts.md" {
-				continue // the first has a test of its own, the second shows parts of scripts
+			if block[1] != "lua" || slices.Contains([]string{"docs/from-knockd.md", "docs/scripts.md", "CONTRIBUTING.md"}, d.path) {
+				continue // shown by a test of their own, or parts of scripts
 			}
 			path := filepath.Join(t.TempDir(), fmt.Sprintf("block%d.lua", i))
-			if err := os.WriteFile(path, []byte(block[2]), 0o600); err != nil {
-				t.Fatal(err)
-			}
+			write(t, path, block[2])
 			if out, err := exec.CommandContext(t.Context(), sesame, "check", "-s", path).CombinedOutput(); err != nil {
 				t.Errorf("%s: a script that is shown does not load: %v\n%s", d.path, err, out)
 			}
@@ -242,5 +241,62 @@ func TestFlags(t *testing.T) {
 	}
 	if len(help) < 5 {
 		t.Errorf("found flags of %d commands: expected those of many", len(help))
+	}
+}
+
+// TestTheExampleOfContributing builds the program with the condition that CONTRIBUTING.md adds, and
+// replays a capture through the script that uses it.
+func TestTheExampleOfContributing(t *testing.T) {
+	text, err := os.ReadFile("../CONTRIBUTING.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := map[string]string{}
+	for _, block := range fence.FindAllStringSubmatch(string(text), -1) {
+		blocks[block[1]] = block[2]
+	}
+	api, err := os.ReadFile("../scripting/api.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	context, line, _ := strings.Cut(blocks["diff"], "\n+")
+	context = strings.TrimPrefix(context, " ") + "\n"
+	if !strings.Contains(string(api), context) {
+		t.Fatalf("scripting/api.go has no line %q, behind which CONTRIBUTING.md adds one", context)
+	}
+	dir := t.TempDir()
+	replace := map[string]string{}
+	for path, content := range map[string]string{
+		"scripting/condition/family.go": blocks["go"],
+		"scripting/api.go":              strings.Replace(string(api), context, context+line, 1),
+	} {
+		in, err := filepath.Abs(filepath.Join("..", path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		replace[in] = filepath.Join(dir, filepath.Base(path))
+		write(t, replace[in], content)
+	}
+	overlay, err := json.Marshal(map[string]any{"Replace": replace})
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, "overlay.json"), string(overlay))
+	write(t, filepath.Join(dir, "ssh.lua"), blocks["lua"])
+	program := filepath.Join(dir, "sesame")
+	build := exec.CommandContext(t.Context(), "go", "build", "-overlay", filepath.Join(dir, "overlay.json"), "-o", program, "../cmd/sesame")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("building the example: %v\n%s", err, out)
+	}
+	out, err := exec.CommandContext(t.Context(), program, "simulate", "-s", filepath.Join(dir, "ssh.lua"), "../pcaps/ssh-opens.pcap").CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "modern: ipv6") {
+		t.Errorf("the example does not refuse an IPv4 source: %v\n%s", err, out)
+	}
+}
+
+func write(t *testing.T, path, content string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
 	}
 }
