@@ -13,30 +13,29 @@ import (
 	"sesame/daemon/packet"
 )
 
-// An API is what the daemon does for who asks. Every function is required; each
-// is called from many goroutines, and returns when its context ends. An error
-// that is a [Refusal] is the answer no; every other says that the daemon could
-// not do it.
+// An API has the functions of the daemon behind the requests. Every function is required. Each is
+// called from many goroutines, and returns when its context ends. An error that is a [Refusal] means
+// that the request was refused. Any other error means that the daemon failed.
 type API struct {
 	Status func(context.Context) (Status, error)
 	// Grants returns the live grants, by id.
 	Grants func(context.Context) ([]Grant, error)
-	// Grant returns when the access is given.
+	// Grant returns when the firewall lets the source in.
 	Grant func(context.Context, GrantRequest) (Grant, error)
-	// Revoke ends what overlaps the request and returns it as it was.
+	// Revoke ends the grants that overlap the request, and returns them as they were.
 	Revoke func(context.Context, RevokeRequest) ([]Grant, error)
-	// Reload returns when the outcome is known; a rejected or held set is an
-	// outcome, and no error. It may take minutes.
+	// Reload returns when the outcome is known. A rejected or held set is an outcome, not an
+	// error. It may take minutes.
 	Reload func(context.Context, ReloadRequest) (Outcome, error)
-	// Record writes the flight recorder's recording, a pcapng file.
+	// Record writes the latest inputs as a recording, a pcapng file.
 	Record func(context.Context, io.Writer) error
-	// Events are those that can be followed.
+	// Events has the latest events.
 	Events *Tail
 	// Profiles answers GET requests below /debug/pprof/; nil: there are none.
 	Profiles http.Handler
 }
 
-// A Refusal is the answer no, with its reason for people.
+// A Refusal is the reason why a request is refused, for people.
 type Refusal string
 
 func (r Refusal) Error() string { return string(r) }
@@ -44,24 +43,24 @@ func (r Refusal) Error() string { return string(r) }
 // A Grant is a live grant.
 type Grant struct {
 	ID     uint64     `json:"id"`
-	Door   string     `json:"door,omitempty"` // left out: a person gave it
-	By     netip.Addr `json:"by,omitzero"`    // who knocked; left out: nobody did
+	Door   string     `json:"door,omitempty"` // left out: the grant of a request
+	By     netip.Addr `json:"by,omitzero"`    // the address that knocked; left out: a request
 	Source Source     `json:"source"`
 	Port   Port       `json:"port,omitzero"`  // left out for a command
-	Argv   []string   `json:"argv,omitempty"` // that was run, and is owed its undo
-	TTL    Duration   `json:"ttl"`            // as it was given, or prolonged, last
+	Argv   []string   `json:"argv,omitempty"` // the command that was run; its undo is pending
+	TTL    Duration   `json:"ttl"`            // as it was given, or extended, last
 	End    time.Time  `json:"end"`            // by the wall clock
-	// Remaining is the time until End, when this was answered.
+	// Remaining is the time until End, at the time of the answer.
 	Remaining Duration `json:"remaining"`
-	// Observed says that the door is only observed: nothing was done.
+	// Observed says that the door is only observed: nothing was changed.
 	Observed bool `json:"observed,omitempty"`
-	// Unguarded says, of a grant that was just given, that no door guards the
-	// port: it is as open to everybody else, for all that Sesame does.
+	// Unguarded is set in the answer to a GrantRequest when no door guards the port. Sesame does
+	// not close it to other sources then.
 	Unguarded bool `json:"unguarded,omitempty"`
 }
 
-// GrantOf returns an engine's grant as it is at now, both in engine time. The
-// offset is how far the wall clock is from engine time.
+// GrantOf returns an engine's grant as it is at now, in engine time. The offset is the wall clock minus
+// engine time.
 func GrantOf(g *engine.Grant, now time.Time, offset time.Duration) Grant {
 	return Grant{
 		ID: g.ID, Door: g.Door, By: g.By, Source: Source{g.Source}, Port: Port{g.Port}, Argv: g.Argv, Observed: g.Observed,
@@ -69,14 +68,14 @@ func GrantOf(g *engine.Grant, now time.Time, offset time.Duration) Grant {
 	}
 }
 
-// A GrantRequest asks for access that no knock opens.
+// A GrantRequest asks for access without a knock.
 type GrantRequest struct {
 	Source Source   `json:"source"`
 	Port   Port     `json:"port"`
 	TTL    Duration `json:"ttl"` // above zero, at most 36,500 days, as in scripts
 }
 
-// maxTTL keeps every sum of a time and a duration far from overflow.
+// maxTTL is small enough that no sum of a time and a duration overflows.
 const maxTTL = Duration(36500 * 24 * time.Hour)
 
 var errNoSource = errors.New(`no source: expected an address such as "203.0.113.9", or a network such as "203.0.113.0/24"`)
@@ -93,10 +92,10 @@ func (r *GrantRequest) check() error {
 	return nil
 }
 
-// A RevokeRequest asks for the end of the grants whose source overlaps Source.
+// A RevokeRequest ends the grants whose source overlaps Source.
 type RevokeRequest struct {
 	Source Source `json:"source"`
-	Port   Port   `json:"port,omitzero"` // left out: on all ports, and of commands
+	Port   Port   `json:"port,omitzero"` // left out: all ports, and commands
 }
 
 func (r *RevokeRequest) check() error {
@@ -106,14 +105,14 @@ func (r *RevokeRequest) check() error {
 	return nil
 }
 
-// A ReloadRequest asks the daemon to look at its scripts again.
+// A ReloadRequest asks the daemon to read its scripts again.
 type ReloadRequest struct {
-	// Unguard lists the guards that the new scripts may drop, or leave without
-	// a door that opens them.
+	// Unguard lists the guarded ports that the new scripts may leave unguarded, or guarded
+	// without a door that opens them.
 	Unguard []Port `json:"unguard,omitempty"`
 }
 
-// maxUnguard is more than scripts can guard in earnest.
+// maxUnguard is more ports than any useful script set guards.
 const maxUnguard = 1024
 
 func (r *ReloadRequest) check() error {
@@ -123,27 +122,27 @@ func (r *ReloadRequest) check() error {
 	return nil
 }
 
-// An Outcome is what came of a reload.
+// An Outcome is the result of a reload.
 type Outcome struct {
 	Outcome    ReloadOutcome `json:"outcome"`
 	Generation int           `json:"generation"` // of the scripts that run now
-	Doors      int           `json:"doors"`      // of them
-	// Error says why scripts were rejected, or held: lines that begin with
-	// FILE:LINE where there is one.
+	Doors      int           `json:"doors"`      // in the scripts that run now
+	// Error is the reason why scripts were rejected or held. Its lines begin with FILE:LINE
+	// where there is one.
 	Error string `json:"error,omitempty"`
-	// Held are the guards that a held set would drop, or leave without a door.
+	// Held are the guarded ports that a held set would leave unguarded, or without a door.
 	Held []string `json:"held,omitempty"`
 }
 
 // A ReloadOutcome is one of the outcomes of a reload.
 type ReloadOutcome string
 
-// The outcomes. After Rejected and Held the scripts before go on running.
+// The outcomes. After Rejected and Held the former scripts run on.
 const (
 	Applied   ReloadOutcome = "applied"
-	Unchanged ReloadOutcome = "unchanged" // every file is as it was
-	Rejected  ReloadOutcome = "rejected"  // the scripts are wrong
-	Held      ReloadOutcome = "held"      // they are right, and would lock somebody out or let everybody in
+	Unchanged ReloadOutcome = "unchanged" // no file has changed
+	Rejected  ReloadOutcome = "rejected"  // the scripts have errors
+	Held      ReloadOutcome = "held"      // they have none, but would lock somebody out or let everybody in
 )
 
 // ParseSource reads an address or a network, as [packet.ParseNetwork] does. An address may have a

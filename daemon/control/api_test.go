@@ -316,7 +316,7 @@ func TestProfiles(t *testing.T) {
 		t.Errorf("without profiles: status %d, want 404", status)
 	}
 	const limit = 50 * time.Millisecond
-	w := newWorldWith(t, asking{header: limit, all: limit}, func(a *API) {
+	w := newWorldWith(t, requestLimits{header: limit, all: limit}, func(a *API) {
 		a.Profiles = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			select {
 			case <-r.Context().Done():

@@ -53,7 +53,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 // A connection that says nothing, one that says it slowly, and one that never
 // says what it announced, are closed.
 func TestSilenceIsBounded(t *testing.T) {
-	w := newWorldWith(t, asking{header: 50 * time.Millisecond, all: 100 * time.Millisecond})
+	w := newWorldWith(t, requestLimits{header: 50 * time.Millisecond, all: 100 * time.Millisecond})
 	const head = " HTTP/1.1\r\nHost: sesame\r\n"
 	for _, begin := range []string{
 		"", "GET /v1/status" + head + "X-Slow: ", "POST /v1/reload" + head + "Content-Length: 2\r\n\r\n", "GET /v1/status" + head + "Content-Length: 2\r\n\r\n",
@@ -75,7 +75,7 @@ func TestLongHeadersAreRefused(t *testing.T) {
 
 // A question is not ended by the limit for asking it.
 func TestLongAnswersOutlastTheLimitForRequests(t *testing.T) {
-	limit := asking{header: 50 * time.Millisecond, all: 100 * time.Millisecond}
+	limit := requestLimits{header: 50 * time.Millisecond, all: 100 * time.Millisecond}
 	long := func(ctx context.Context) error {
 		select {
 		case <-time.After(3 * limit.all):

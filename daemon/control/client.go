@@ -14,20 +14,19 @@ import (
 	"time"
 )
 
-// A Client asks a daemon. It keeps no connection open between two calls.
+// A Client sends requests to a daemon, each on a connection of its own.
 //
-// Its errors are for people. One that is a [Refusal] is the daemon's answer no;
-// [ErrNoDaemon] is in those that say that nobody answers.
+// Its errors are for people. A [Refusal] means that the daemon refused the request. An error that wraps
+// [ErrNoDaemon] means that no daemon answers.
 type Client struct{ socket string }
 
-// ErrNoDaemon says that nobody answers at a socket.
+// ErrNoDaemon means that no daemon answers at a socket.
 var ErrNoDaemon = errors.New("no daemon answers")
 
-// Dial returns a client of the daemon at a socket. It connects when it is asked
-// something.
+// Dial returns a client for the daemon at a socket. It connects at the first request.
 func Dial(socket string) *Client { return &Client{socket} }
 
-// Status asks what the daemon is doing.
+// Status returns the status of the daemon.
 func (c *Client) Status(ctx context.Context) (s Status, err error) {
 	err = c.ask(ctx, forAnswer, http.MethodGet, "status", nil, &s)
 	return s, err
@@ -39,37 +38,36 @@ func (c *Client) Grants(ctx context.Context) (g []Grant, err error) {
 	return g, err
 }
 
-// Grant gives access that no knock opened.
+// Grant gives access without a knock.
 func (c *Client) Grant(ctx context.Context, r GrantRequest) (g Grant, err error) {
 	err = c.ask(ctx, forAnswer, http.MethodPost, "grant", r, &g)
 	return g, err
 }
 
-// Revoke ends grants, and returns them as they were.
+// Revoke ends grants and returns them as they were.
 func (c *Client) Revoke(ctx context.Context, r RevokeRequest) (g []Grant, err error) {
 	err = c.ask(ctx, forAnswer, http.MethodPost, "revoke", r, &g)
 	return g, err
 }
 
-// Reload returns when the outcome is known.
+// Reload makes the daemon read its scripts again, and returns the outcome.
 func (c *Client) Reload(ctx context.Context, r ReloadRequest) (o Outcome, err error) {
 	err = c.ask(ctx, forReload, http.MethodPost, "reload", r, &o)
 	return o, err
 }
 
-// Record writes the recording to w. After an error what was written is no
-// recording.
+// Record writes a recording to w. After an error w has only a part of it.
 func (c *Client) Record(ctx context.Context, w io.Writer) error {
 	return c.stream(ctx, forRecording, "recording", w)
 }
 
-// Events writes the events to w, each as soon as it is known. Who follows them
-// does so until the context or the daemon ends; the latter is no error.
+// Events writes events to w. A request that follows ends with the context, or without an error when the
+// daemon ends.
 func (c *Client) Events(ctx context.Context, r EventsRequest, w io.Writer) error {
 	return c.stream(ctx, forAnswer, "events?"+r.query(), w)
 }
 
-// maxAnswer bounds an answer that is kept in memory: 65,536 grants are far less.
+// maxAnswer bounds an answer that is read into memory, in bytes. 65,536 grants take far less.
 const maxAnswer = 256 << 20
 
 func (c *Client) ask(ctx context.Context, limit time.Duration, method, path string, request, into any) error {
@@ -90,7 +88,7 @@ func (c *Client) stream(ctx context.Context, limit time.Duration, path string, w
 		return err
 	}
 	defer response.Body.Close()
-	out := &errorKeeper{w: w}
+	out := &errorWriter{w: w}
 	if _, err := io.Copy(out, response.Body); out.err != nil {
 		return out.err
 	} else if err != nil {
@@ -99,13 +97,13 @@ func (c *Client) stream(ctx context.Context, limit time.Duration, path string, w
 	return nil
 }
 
-// An errorKeeper tells whether it was the reader's side that failed.
-type errorKeeper struct {
+// An errorWriter holds the error of its writer, to tell it from an error of the connection.
+type errorWriter struct {
 	w   io.Writer
 	err error
 }
 
-func (k *errorKeeper) Write(b []byte) (int, error) {
+func (k *errorWriter) Write(b []byte) (int, error) {
 	n, err := k.w.Write(b)
 	if err != nil {
 		k.err = err
@@ -113,7 +111,7 @@ func (k *errorKeeper) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// broken is for a connection that ends before the answer does.
+// broken returns the error for an answer that is not complete.
 func (c *Client) broken(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -121,8 +119,7 @@ func (c *Client) broken(ctx context.Context, err error) error {
 	return fmt.Errorf("the daemon at %s ended in the middle of its answer: %w", c.socket, err)
 }
 
-// do sends one request, and waits for limit until its answer begins. The
-// answer's body is the caller's to close.
+// do sends a request, and waits at most limit for the header of the answer. The caller closes the body.
 func (c *Client) do(ctx context.Context, limit time.Duration, method, path string, request any) (*http.Response, error) {
 	if err := checkPath(c.socket); err != nil {
 		return nil, err
@@ -161,7 +158,7 @@ func (c *Client) do(ctx context.Context, limit time.Duration, method, path strin
 	return nil, c.failed(response)
 }
 
-// unanswered says why there is no answer at all, and what to do about it.
+// unanswered returns the error for a request without an answer, with a hint for the user.
 func (c *Client) unanswered(ctx context.Context, err error, limit time.Duration) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -178,7 +175,7 @@ func (c *Client) unanswered(ctx context.Context, err error, limit time.Duration)
 	return fmt.Errorf("asking the daemon at %s: %w", c.socket, err)
 }
 
-// failed reads why an answer is none.
+// failed returns the error of an answer with an error status.
 func (c *Client) failed(response *http.Response) error {
 	text, err := io.ReadAll(io.LimitReader(response.Body, maxBody))
 	var told failure

@@ -10,14 +10,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxConnections are served at the same time; more wait in the kernel.
+// maxConnections is how many connections are served at the same time. More wait in the kernel's queue.
 const maxConnections = 64
 
-// A listener accepts connections while there is room for them, and asks the
-// kernel whose each is.
+// A listener accepts at most maxConnections at a time, and looks up the user of each.
 type listener struct {
 	*net.UnixListener
-	room   chan struct{} // one for each connection that is served; full: Accept waits
+	room   chan struct{} // one entry for each connection; full: Accept waits
 	closed chan struct{} // closed by Close
 	once   sync.Once
 }
@@ -47,7 +46,7 @@ func (l *listener) Close() error {
 	return l.UnixListener.Close()
 }
 
-// A connection gives its room back when it is closed.
+// A connection frees its place in the listener when it is closed.
 type connection struct {
 	*net.UnixConn
 	leave   func()
@@ -59,10 +58,10 @@ func (c *connection) Close() error {
 	return c.UnixConn.Close()
 }
 
-// allowed reports whether a user may ask a daemon that runs as self.
+// allowed reports whether a daemon that runs as self serves a user.
 func allowed(user uint32, self int) bool { return user == 0 || int64(user) == int64(self) }
 
-// userOf asks the kernel who opened a connection.
+// userOf returns the user that opened a connection (SO_PEERCRED).
 func userOf(c *net.UnixConn) (uint32, error) {
 	raw, err := c.SyscallConn()
 	if err != nil {
@@ -79,7 +78,7 @@ func userOf(c *net.UnixConn) (uint32, error) {
 	return peer.Uid, nil
 }
 
-// allowedKey finds in a request's context whether its connection is allowed.
+// allowedKey is the key of a request's context for whether its connection is allowed.
 type allowedKey struct{}
 
 func connContext(ctx context.Context, c net.Conn) context.Context {

@@ -1,11 +1,11 @@
-// Package control turns requests on a unix socket into calls of the running
-// daemon, and its answers into values for whoever asked.
+// Package control turns HTTP requests on a unix socket into calls of the running daemon. It has the
+// server, which the daemon runs, and the client, which the subcommands use.
 //
-// The requests are HTTP/1.1 with JSON bodies, under /v1. Who may open the
-// socket may do what the daemon does, so the kernel is asked about every
-// connection: it is served when it is root's, or the daemon's own user's.
+// Requests are HTTP/1.1 with JSON bodies, under /v1. A client can do what the daemon can do. So the
+// server checks the user of every connection with SO_PEERCRED: only root and the user that the daemon
+// runs as are served.
 //
-// Read [API] for what can be asked, status.go for the longest answer,
-// socket.go for how one daemon has one socket, tail.go for how the transcript
-// is followed without a reader ever holding up the daemon.
+// api.go has the requests and answers, status.go and counts.go the longest answer, server.go the
+// routes. socket.go makes sure that a path has one daemon. tail.go holds the latest events, so that no
+// reader ever blocks the daemon.
 package control

@@ -10,30 +10,30 @@ import (
 	"sesame/daemon/transcript"
 )
 
-// A reader takes at most so many events at once, and pauses between two times:
-// no flood of knocks makes those who watch it take the daemon's processor. Up
-// to 10,000 events at once are lost to nobody, nor 50,000 in a second.
+// A follower reads at most atOnce events, and then pauses. So a flood of knocks does not make the
+// followers use all of the processor. No follower loses events in a burst of 10,000, or at a rate of
+// 50,000 in a second.
 const (
 	atOnce = 1000
 	pause  = 20 * time.Millisecond
 )
 
-// An eventWriter is a transcript in one of its forms.
+// An eventWriter writes a transcript in one of its formats.
 type eventWriter interface {
 	Begin(doors []string)
 	Events([]engine.Event)
 	Flush() error
 }
 
-// EventsRequest says how events are to be told.
+// EventsRequest asks for the latest events.
 type EventsRequest struct {
-	Follow bool // go on with those that come
-	JSON   bool // the transcript's JSON Lines instead of lines for people
-	Color  bool // of lines for people
+	Follow bool // send new events too, until the client or the daemon ends
+	JSON   bool // JSON Lines instead of lines for people
+	Color  bool // in lines for people
 }
 
-// writeTail writes the events that there are, and when asked to those that
-// come, until the context ends. Out is flushed after each batch.
+// writeTail writes the events in the ring. For a follower it also writes new events, until the context
+// ends. It calls flush after each batch.
 func writeTail(ctx context.Context, t *Tail, r EventsRequest, out io.Writer, flush func() error) error {
 	var lines eventWriter = transcript.NewText(out, transcript.TextOptions{Color: r.Color})
 	if r.JSON {
@@ -76,7 +76,8 @@ func writeTail(ctx context.Context, t *Tail, r EventsRequest, out io.Writer, flu
 	}
 }
 
-// wait returns when there may be more to read.
+// wait waits until there may be more events. After a batch of n events it pauses; after none it waits
+// for the next event.
 func wait(ctx context.Context, n int, changed <-chan struct{}) error {
 	if n == 0 {
 		select {
@@ -94,8 +95,7 @@ func wait(ctx context.Context, n int, changed <-chan struct{}) error {
 	}
 }
 
-// missed is the line that stands for events which came faster than they could
-// be told.
+// missed returns the format of the line for events that were overwritten before they were read.
 func missed(json bool) string {
 	if json {
 		return `{"event":"skipped","events":%d}` + "\n"

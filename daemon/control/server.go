@@ -14,33 +14,33 @@ import (
 	"time"
 )
 
-// What a request may take.
+// Bounds of a request.
 const (
 	maxHeader    = 8 << 10 // bytes
 	maxBody      = 1 << 20 // bytes
 	maxFollowers = 16
 
-	forAnswer    = 10 * time.Second // of the daemon
-	forReload    = 5 * time.Minute  // scripts may have tests
-	forRecording = time.Minute      // to begin: it may hold a million attempts
-	forReader    = 30 * time.Second // to take what is written at once
-	forWatcher   = 10 * time.Minute // the same, of who follows: a terminal may be held
+	forAnswer    = 10 * time.Second // until the daemon answers
+	forReload    = 5 * time.Minute  // the same for a reload: scripts may have tests
+	forRecording = time.Minute      // until a recording begins: it may have a million attempts
+	forReader    = 30 * time.Second // until the client accepts one write
+	forFollower  = 10 * time.Minute // the same for a follower: its terminal may be stopped
 	forIdle      = 30 * time.Second
-	forEnd       = time.Second // for what runs when the daemon ends
+	forEnd       = time.Second // for requests that run when the daemon ends
 )
 
-// asking bounds how long a connection takes to ask.
-type asking struct{ header, all time.Duration }
+// requestLimits bounds the time in which a client must send its request.
+type requestLimits struct{ header, all time.Duration }
 
-var patient = asking{header: 5 * time.Second, all: 10 * time.Second}
+var defaultLimits = requestLimits{header: 5 * time.Second, all: 10 * time.Second}
 
-// Serve answers requests until the context ends, and then closes the socket.
-// Faults that concern no request, and panics of handlers, are written to faults.
+// Serve answers requests until the context ends, and then closes the socket. Errors of connections and
+// panics of handlers are written to faults.
 func (s *Socket) Serve(ctx context.Context, api API, faults *log.Logger) error {
-	return s.serve(ctx, api, faults, patient)
+	return s.serve(ctx, api, faults, defaultLimits)
 }
 
-func (s *Socket) serve(ctx context.Context, api API, faults *log.Logger, limit asking) error {
+func (s *Socket) serve(ctx context.Context, api API, faults *log.Logger, limit requestLimits) error {
 	server := &http.Server{
 		Handler:           guarded(api.handler(), limit.all),
 		ReadHeaderTimeout: limit.header,
@@ -54,10 +54,10 @@ func (s *Socket) serve(ctx context.Context, api API, faults *log.Logger, limit a
 	ended := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(ended)
-		patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), forEnd)
+		shutdown, cancel := context.WithTimeout(context.WithoutCancel(ctx), forEnd)
 		defer cancel()
-		if server.Shutdown(patience) != nil {
-			// Who has not ended by now does not read what it asked for.
+		if server.Shutdown(shutdown) != nil {
+			// The rest are clients that do not read their answer.
 			_ = server.Close()
 		}
 	})
@@ -72,7 +72,7 @@ func (s *Socket) serve(ctx context.Context, api API, faults *log.Logger, limit a
 	return errors.Join(err, s.Close())
 }
 
-// handler returns what answers the requests of those who may ask.
+// handler returns the routes. A new request is a row here.
 func (a API) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /v1/status", get(a.Status))
@@ -88,11 +88,10 @@ func (a API) handler() http.Handler {
 	return mux
 }
 
-// guarded serves only those whose connection is allowed, and bounds how long
-// they take to ask.
+// guarded refuses connections of other users, and bounds the time for a request.
 func guarded(next http.Handler, limit time.Duration) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		// Every connection of ours takes deadlines.
+		// It cannot fail: our connections support deadlines.
 		_ = http.NewResponseController(w).SetReadDeadline(in(limit))
 		if ok, _ := r.Context().Value(allowedKey{}).(bool); !ok {
 			w.Header().Set("Connection", "close")
@@ -149,16 +148,14 @@ func profiling(next http.Handler) http.HandlerFunc {
 	}
 }
 
-// withoutReadDeadline is for handlers that take long: while they run, the
-// server reads on to learn whether the client is gone, and would take the end
-// of the deadline for that.
+// withoutReadDeadline is for handlers that take long. While a handler runs, the server reads from the
+// connection to detect that the client is gone. It would take an expired deadline for that.
 func withoutReadDeadline(w http.ResponseWriter) {
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
 }
 
-// decode reads one JSON value, and nothing beside it. What is unknown is
-// refused: a client that is newer than the daemon must not believe that it was
-// understood.
+// decode reads one JSON value and nothing else. It refuses unknown members, so that a client that is
+// newer than the daemon does not get an answer that ignores a part of its request.
 func decode(body io.Reader, into any) error {
 	d := json.NewDecoder(body)
 	d.DisallowUnknownFields()
@@ -185,7 +182,7 @@ func answer(w http.ResponseWriter, value any, err error) {
 	}
 }
 
-// A failure is the body of every answer that is none.
+// A failure is the body of every answer with an error status.
 type failure struct {
 	Error string `json:"error"`
 }
@@ -205,6 +202,6 @@ func write(w http.ResponseWriter, status int, value any) {
 	w.Header().Set("Content-Length", strconv.Itoa(body.Len()))
 	_ = http.NewResponseController(w).SetWriteDeadline(in(forReader))
 	w.WriteHeader(status)
-	// Who does not take the answer needs none.
+	// An error means that the client is gone.
 	_, _ = w.Write(body.Bytes())
 }

@@ -14,22 +14,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Socket is where a daemon is asked. While it is open no other daemon can
-// have one at its path.
+// A Socket is the unix socket of a daemon. While it is open no other daemon can open one at its path.
 type Socket struct {
 	listener *net.UnixListener
 	path     string
-	file     os.FileInfo // as it was made
+	file     os.FileInfo // of the socket that we created
 	lock     *os.File
 	close    func() error
 }
 
-// Listen makes a socket at path that only its owner can open, and the directory
-// that holds it. What a dead daemon left is replaced; a socket that somebody
-// answers, and a file that is none, are an error.
+// Listen creates a socket at path with mode 0600, and its directory when that is missing. It replaces
+// the socket of a daemon that has died. It is an error when a daemon answers at the path, and when the
+// file there is not a socket.
 //
-// It leaves path.lock behind: an empty file that is locked by whom the socket
-// belongs to.
+// It also creates path.lock, an empty file that stays. The daemon holds a lock on it.
 func Listen(path string) (*Socket, error) {
 	if err := checkPath(path); err != nil {
 		return nil, err
@@ -49,7 +47,7 @@ func Listen(path string) (*Socket, error) {
 	return s, nil
 }
 
-// maxPath is what an address of the kernel has room for, with its final zero.
+// maxPath is the longest path of a unix socket, in bytes without the final zero.
 const maxPath = len(syscall.RawSockaddrUnix{}.Path) - 1
 
 func checkPath(path string) error {
@@ -58,14 +56,14 @@ func checkPath(path string) error {
 		return errors.New("no path for the socket: name one with --socket")
 	case len(path) > maxPath:
 		return fmt.Errorf("socket %s: the path has %d bytes: the kernel takes at most %d; name a shorter one with --socket", path, len(path), maxPath)
-	case path[0] == '@': // net would take it for an address without a file, which anybody may open
+	case path[0] == '@': // package net takes it for an abstract address, which every user may open
 		return fmt.Errorf("socket %s: expected the path of a file; write ./%s when it is one", path, path)
 	}
 	return nil
 }
 
-// lockFor takes the lock that goes with a socket. The kernel gives it back when
-// the process ends, however it ends.
+// lockFor locks the lock file of a socket. The kernel unlocks it when the process ends, also after a
+// crash.
 func lockFor(path string) (*os.File, error) {
 	lock, err := os.OpenFile(path+".lock", os.O_CREATE|os.O_RDWR|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
@@ -87,13 +85,13 @@ func another(path string) error {
 	return fmt.Errorf("another daemon runs: it answers at %s; stop it, or name another socket with --socket", path)
 }
 
-// bind listens at a path that is free, and makes it free.
+// bind removes a stale socket, and listens.
 func (s *Socket) bind() error {
 	if err := clearStale(s.path); err != nil {
 		return err
 	}
-	// The kernel makes the file with the socket's own mode, so that there is no
-	// moment at which others can open it.
+	// The kernel creates the file with the mode of the socket. So there is no moment at which
+	// other users can open it.
 	private := func(_, _ string, raw syscall.RawConn) error {
 		var failed error
 		err := raw.Control(func(fd uintptr) { failed = unix.Fchmod(int(fd), 0o600) })
@@ -105,14 +103,14 @@ func (s *Socket) bind() error {
 		return fmt.Errorf("listening for requests: %w", err)
 	}
 	s.listener = listener.(*net.UnixListener)
-	s.listener.SetUnlinkOnClose(false) // Close looks first whether it is still ours
+	s.listener.SetUnlinkOnClose(false) // remove first checks that the file is still ours
 	if s.file, err = os.Lstat(s.path); err != nil {
 		return errors.Join(fmt.Errorf("looking at the new socket: %w", err), listener.Close())
 	}
 	return nil
 }
 
-// clearStale removes a socket that nobody answers any more, and nothing else.
+// clearStale removes a socket that no process listens on.
 func clearStale(path string) error {
 	file, err := os.Lstat(path)
 	switch {
@@ -128,7 +126,7 @@ func clearStale(path string) error {
 		return errors.Join(another(path), conn.Close())
 	}
 	switch {
-	case errors.Is(err, syscall.EAGAIN): // so many ask it that they have to wait
+	case errors.Is(err, syscall.EAGAIN): // its queue of connections is full
 		return another(path)
 	case !errors.Is(err, syscall.ECONNREFUSED):
 		return fmt.Errorf("asking whether a daemon answers: %w", err)
@@ -139,8 +137,7 @@ func clearStale(path string) error {
 	return nil
 }
 
-// Close ends the listening and removes the socket. After the first time it does
-// nothing more.
+// Close closes and removes the socket. A second call does nothing.
 func (s *Socket) Close() error { return s.close() }
 
 func (s *Socket) remove() error {

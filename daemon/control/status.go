@@ -2,23 +2,23 @@ package control
 
 import "time"
 
-// A Status says what a daemon is doing, and what keeps it from doing it well.
-// Times are wall times in UTC. Lists are bounded by the daemon; those of
-// strangers' doing (Stopped, Failures) to a few dozen.
+// A Status is the state of a daemon and what is wrong with it. Times are wall-clock times in UTC. The
+// daemon bounds all lists; those that strangers can fill (Stopped, Failures) have a few dozen entries
+// at most.
 type Status struct {
 	Version string `json:"version"`
 	Mode    Mode   `json:"mode"`
-	// Stopped are those whom the guards would have stopped, in observe mode or
-	// at an observed door, the latest first.
+	// Stopped are the sources that the guards would have dropped, in observe mode or for an
+	// observed door, the latest first.
 	Stopped []Stopped `json:"stopped,omitempty"`
-	Now     time.Time `json:"now"` // when this was answered
-	// Offset is how far ahead of engine time, which the transcript is in, the
-	// wall clock is: it was set since the daemon started.
+	Now     time.Time `json:"now"` // time of the answer
+	// Offset is the wall clock minus engine time, the time in the transcript. It is not zero
+	// when the wall clock was set since the daemon started.
 	Offset     Duration   `json:"offset,omitempty"`
 	Since      time.Time  `json:"since"` // when the daemon started
 	Privileges string     `json:"privileges,omitempty"`
 	Scripts    Scripts    `json:"scripts"`
-	Guards     []string   `json:"guards,omitempty"`   // ports that are shut to everyone without a grant
+	Guards     []string   `json:"guards,omitempty"`   // ports that are closed without a grant
 	Observed   []string   `json:"observed,omitempty"` // ports whose packets are only counted
 	Live       Live       `json:"live"`
 	Counts     Counts     `json:"counts"`
@@ -29,16 +29,16 @@ type Status struct {
 	LastReload LastReload `json:"last_reload,omitzero"` // left out: none since the start
 }
 
-// A Mode says whether decisions are carried out.
+// A Mode is enforce or observe.
 type Mode string
 
 // The modes.
 const (
 	Enforce Mode = "enforce"
-	Observe Mode = "observe" // everything is decided, and nothing is done
+	Observe Mode = "observe" // everything is decided, and nothing is changed
 )
 
-// Scripts are those that run.
+// Scripts is the script set that runs.
 type Scripts struct {
 	Path       string    `json:"path"`
 	Generation int       `json:"generation"` // 1 at the start, one more at each applied reload
@@ -46,26 +46,26 @@ type Scripts struct {
 	Loaded     time.Time `json:"loaded"`
 	Doors      int       `json:"doors"`
 	Observed   []string  `json:"observed,omitempty"` // doors that are only observed
-	// Drift says that the files are not those that run.
+	// Drift says that the files on disk differ from the scripts that run.
 	Drift bool `json:"drift"`
-	// Unreadable says why the files are not those that run, if they cannot be read.
+	// Unreadable is the error when the files on disk cannot be read.
 	Unreadable string `json:"unreadable,omitempty"`
-	// UsedUp are the doors that cannot be opened, since none of their one-time
-	// sequences is left.
+	// UsedUp are the doors that cannot be opened, because all of their one-time sequences were
+	// used.
 	UsedUp []UsedUp `json:"used_up,omitempty"`
-	// LastGood says that the files failed at the start, so that the set which
-	// was applied last runs instead of them.
+	// LastGood says that the files failed at the start, so the set that was applied last runs
+	// instead.
 	LastGood bool `json:"last_good"`
 }
 
-// UsedUp is a door without a sequence.
+// UsedUp is a door whose one-time sequences were all used.
 type UsedUp struct {
 	Door string `json:"door"`
-	File string `json:"file,omitempty"` // that new ones are written into
+	File string `json:"file,omitempty"` // new sequences belong here
 }
 
-// LastReload is the last reload that changed something, or would have. It is
-// unchanged when files that were rejected or held are again those that run.
+// LastReload is the last reload whose files differed from the scripts that ran. It is Unchanged when
+// files that had been rejected or held were restored to those that run.
 type LastReload struct {
 	At time.Time `json:"at"`
 	Outcome
@@ -77,19 +77,19 @@ type Live struct {
 	Grants   int `json:"grants"`
 }
 
-// Capture says what the daemon hears.
+// Capture is the state of the packet capture.
 type Capture struct {
-	Heard   []string `json:"heard"`             // interfaces
-	Missing []string `json:"missing,omitempty"` // interfaces that were asked for, each with why not: "wg0 is down"
-	Lost    uint64   `json:"lost"`              // packets that the kernel had no room for
+	Heard   []string `json:"heard"`             // interfaces that are captured on
+	Missing []string `json:"missing,omitempty"` // configured interfaces that are not, with the reason: "wg0 is down"
+	Lost    uint64   `json:"lost"`              // packets that the kernel had no space for
 }
 
-// Firewall says what stands in the kernel.
+// Firewall is the state of our rules in the kernel.
 type Firewall struct {
 	State    string    `json:"state"`          // "ok", or what is wrong
 	Mode     string    `json:"mode"`           // "guard" or "set"
-	Mark     string    `json:"mark,omitempty"` // that a granted packet carries, "0x5e5a"
-	Repairs  int       `json:"repairs"`        // how often somebody else's change was undone
+	Mark     string    `json:"mark,omitempty"` // the packet mark of granted packets, "0x5e5a"
+	Repairs  int       `json:"repairs"`        // how often the rules were repaired after another program changed them
 	Repaired time.Time `json:"repaired,omitzero"`
 	// Conflicts are other chains that drop what a grant lets in.
 	Conflicts []Conflict `json:"obstacles,omitempty"`
@@ -103,7 +103,7 @@ type Conflict struct {
 	Lines []string `json:"lines"`
 }
 
-// Stopped is a source that a guard would have stopped.
+// Stopped is a source whose packets a guard would have dropped.
 type Stopped struct {
 	Source  Source    `json:"source"`
 	Port    Port      `json:"port"`
@@ -111,14 +111,13 @@ type Stopped struct {
 	Last    time.Time `json:"last"`
 }
 
-// Effects says how the changes of the machine get on.
+// Effects is the state of the effects that were decided.
 type Effects struct {
-	Queued   int       `json:"queued"` // decided, and not yet done
+	Queued   int       `json:"queued"` // decided, and not done yet
 	Failures []Failure `json:"failures,omitempty"`
 }
 
-// A Failure is an effect that did not succeed. The latest are kept, oldest
-// first.
+// A Failure is an effect that did not succeed. Status has the latest, the oldest first.
 type Failure struct {
 	At     time.Time `json:"at"`
 	Door   string    `json:"door,omitempty"`
@@ -127,11 +126,10 @@ type Failure struct {
 	Detail string    `json:"detail"`
 }
 
-// Recorder says what a recording would hold.
+// Recorder is the state of the recorder.
 type Recorder struct {
-	From  time.Time `json:"from"` // its first input
+	From  time.Time `json:"from"` // time of the first input that a recording would have
 	Bytes int       `json:"bytes"`
-	// Blind says that more came than could be kept: a recording ends where that
-	// began.
+	// Blind says that inputs come too fast and are dropped. A recording ends where that began.
 	Blind bool `json:"blind"`
 }

@@ -10,17 +10,17 @@ import (
 	"time"
 )
 
-// recording answers with a recording. Once a part of it is written, an error
-// can only be told by breaking the connection.
+// recording answers with a recording. After the first byte an error can only be signalled by closing
+// the connection, which http.ErrAbortHandler does.
 func recording(record func(context.Context, io.Writer) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		withoutReadDeadline(w)
 		out := &stream{w: w, limit: forReader, kind: "application/x-pcapng"}
 		switch err := record(r.Context(), out); {
-		case err == nil && out.begun:
+		case err == nil && out.started:
 		case err == nil:
 			fail(w, http.StatusInternalServerError, errors.New("the recording is empty"))
-		case out.begun:
+		case out.started:
 			panic(http.ErrAbortHandler)
 		default:
 			answer(w, nil, err)
@@ -28,10 +28,10 @@ func recording(record func(context.Context, io.Writer) error) http.HandlerFunc {
 	}
 }
 
-// events answers with the transcript: ?format=text or jsonl, and when they are
-// "true", &follow and &color.
+// events answers with the transcript. Its parameters are format=text or jsonl, follow=true and
+// color=true.
 func events(tail *Tail) http.HandlerFunc {
-	followers := make(chan struct{}, maxFollowers) // one for each; full: no more
+	followers := make(chan struct{}, maxFollowers) // one entry for each follower
 	return func(w http.ResponseWriter, r *http.Request) {
 		request, err := parseEvents(r.URL.Query())
 		if err != nil {
@@ -47,7 +47,7 @@ func events(tail *Tail) http.HandlerFunc {
 				fail(w, http.StatusServiceUnavailable, fmt.Errorf("%d follow the events already: end one of them", maxFollowers))
 				return
 			}
-			out.limit = forWatcher
+			out.limit = forFollower
 		}
 		withoutReadDeadline(w)
 		err = writeTail(r.Context(), tail, request, out, out.flush)
@@ -64,7 +64,7 @@ func (r EventsRequest) kind() string {
 	return "text/plain; charset=utf-8"
 }
 
-// query writes a request, and parseEvents reads it.
+// query returns the parameters for a request; parseEvents reads them.
 func (r EventsRequest) query() string {
 	values := url.Values{"format": {"text"}}
 	if r.JSON {
@@ -97,28 +97,29 @@ func parseEvents(values url.Values) (EventsRequest, error) {
 	return r, nil
 }
 
-// A stream is a body that is written bit by bit, each in limited time.
+// A stream is the body of an answer that is written in parts. Each part must be accepted within the
+// limit.
 type stream struct {
-	w     http.ResponseWriter
-	limit time.Duration
-	kind  string
-	begun bool
+	w       http.ResponseWriter
+	limit   time.Duration
+	kind    string // Content-Type
+	started bool
 }
 
 func (s *stream) Write(b []byte) (int, error) {
 	if len(b) == 0 {
-		return 0, nil // nothing has begun
+		return 0, nil // an error can still have its own status
 	}
 	s.begin()
 	return s.w.Write(b)
 }
 
-// begin is also for a body of which there is nothing yet: the client learns
-// that it is served.
+// begin sets the deadline for the next part, and the header for the first. It is also called when
+// there is nothing to write yet, so that the client gets the header.
 func (s *stream) begin() {
 	_ = http.NewResponseController(s.w).SetWriteDeadline(in(s.limit))
-	if !s.begun {
-		s.begun = true
+	if !s.started {
+		s.started = true
 		s.w.Header().Set("Content-Type", s.kind)
 	}
 }

@@ -6,26 +6,26 @@ import (
 	"sesame/daemon/engine"
 )
 
-// A Tail keeps the latest events for those who read or follow them.
+// A Tail holds the latest events for readers and followers.
 //
-// It is a ring. A reader has a position in it and takes what is there, so that
-// nothing is kept for a reader and none can hold up the writer: one who is too
-// slow finds that the ring has moved on, and is told how many events it missed.
-// All methods may be called by many goroutines; events are in the order of the
-// calls of Add.
+// It is a ring buffer. Each reader has a position in it. The Tail holds nothing for a reader, so no
+// reader can block the writer. A reader that is too slow loses the events that were overwritten, and
+// learns their number.
+//
+// All methods may be called from many goroutines. Events are in the order of the calls of Add.
 type Tail struct {
 	most, mostTexts int // events and bytes that the ring holds
 
 	mu      sync.Mutex
 	ring    []engine.Event
 	oldest  uint64        // number of the oldest event in the ring; they are counted from 0
-	next    uint64        // number of the event that comes next
+	next    uint64        // number of the next event
 	texts   int           // bytes of the texts in the ring
 	changed chan struct{} // closed by the next Add; nil: nobody waits
 }
 
-// The ring holds so many events, with so many bytes of text. An event takes
-// about 300 bytes beside its texts.
+// Bounds of the ring: events, and bytes of their texts. An event takes about 300 bytes without its
+// texts.
 const (
 	tailEvents = 10_000
 	tailTexts  = 4 << 20
@@ -36,8 +36,7 @@ func NewTail() *Tail { return newTail(tailEvents, tailTexts) }
 
 func newTail(events, texts int) *Tail { return &Tail{most: events, mostTexts: texts} }
 
-// Add takes the events that a transcript shows, and copies them. It waits for
-// no reader.
+// Add copies the events that a transcript shows into the ring. It does not wait for readers.
 func (t *Tail) Add(events []engine.Event) {
 	if len(events) == 0 {
 		return
@@ -76,8 +75,8 @@ func (t *Tail) add(e *engine.Event) {
 // at returns the place of the event with a number.
 func (t *Tail) at(n uint64) *engine.Event { return &t.ring[n%uint64(t.most)] }
 
-// textsOf counts only texts that belong to this event. Names of doors and
-// scripts are shared by many.
+// textsOf returns the bytes of the texts that only this event has. Events share the names of doors and
+// scripts.
 func textsOf(e *engine.Event) int {
 	n := len(e.Detail)
 	for _, arg := range e.Argv {
@@ -86,16 +85,16 @@ func textsOf(e *engine.Event) int {
 	return n
 }
 
-// bounds returns the numbers of the oldest event and of the one that comes next.
+// bounds returns the numbers of the oldest event and of the next event.
 func (t *Tail) bounds() (oldest, next uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.oldest, t.next
 }
 
-// read fills into with the events from number from on. It returns how many, and
-// the number of the first, which is higher than from when the ring has moved
-// on. When there is nothing to read, changed is closed as soon as there is.
+// read copies events into a slice, from number from on. It returns how many, and the number of the
+// first, which is above from when events were overwritten. When there are none, changed is closed at
+// the next event.
 func (t *Tail) read(from uint64, into []engine.Event) (n int, first uint64, changed <-chan struct{}) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -106,7 +105,7 @@ func (t *Tail) read(from uint64, into []engine.Event) (n int, first uint64, chan
 	}
 	if n == 0 {
 		if t.changed == nil {
-			t.changed = make(chan struct{}) // without capacity: only its closing says something
+			t.changed = make(chan struct{}) // it is only closed
 		}
 		changed = t.changed
 	}

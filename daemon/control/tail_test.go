@@ -325,7 +325,7 @@ func TestTheDaemonEndsWhateverItsFollowersDo(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-	case <-time.After(time.Minute): // a follower may take its time: forWatcher
+	case <-time.After(time.Minute): // a follower may take its time: forFollower
 		t.Fatal("the daemon waits for a follower that does not read")
 	}
 }

@@ -37,10 +37,10 @@ type world struct {
 // newWorld serves an API until the test ends, and then looks for what it left.
 func newWorld(t *testing.T, change ...func(*API)) *world {
 	t.Helper()
-	return newWorldWith(t, patient, change...)
+	return newWorldWith(t, defaultLimits, change...)
 }
 
-func newWorldWith(t *testing.T, limit asking, change ...func(*API)) *world {
+func newWorldWith(t *testing.T, limit requestLimits, change ...func(*API)) *world {
 	t.Helper()
 	ignore := goleak.IgnoreCurrent()
 	w := &world{API: fakeAPI(), socket: filepath.Join(t.TempDir(), "run", "s.sock")}
