@@ -7,9 +7,13 @@ import (
 	"sesame/daemon/wire"
 )
 
-// handleKnock applies the tests, in their order, to a packet of a source that has an
-// attempt: a retransmit, expected, a forgiven repeat, wrong. An attempt knows
-// its own retransmits, whatever a flood has made the engine forget.
+// This file moves an attempt along the sequence of its door: forward, back to a shorter run, or
+// out.
+
+// handleKnock applies the tests, in their order, to a packet of a source that has an attempt: a
+// retransmit, the expected knock, a repeat that is forgiven, a wrong knock. An attempt
+// recognises retransmits of its own knocks itself, since a flood may have pushed them out of
+// the common memory.
 func (e *Engine) handleKnock(d *door, slot int32, p *packet.Packet) {
 	h := e.hitOf(p)
 	stage := e.stage(slot)
@@ -34,7 +38,7 @@ func (e *Engine) resent(slot int32, d *door, h hit) bool {
 	return h.repeats(e.firstHit(slot, d))
 }
 
-// advance counts the expected knock.
+// advance counts the expected knock. The last one completes the sequence.
 func (e *Engine) advance(d *door, slot int32, h hit) {
 	key, hits := e.attempts.slots.at(slot).key, append(e.hits(slot, d), h)
 	if len(hits) == len(d.Sequence) {
@@ -46,8 +50,8 @@ func (e *Engine) advance(d *door, slot int32, h hit) {
 	e.reached(d, key, slot, len(hits))
 }
 
-// fallBack ends an attempt at a wrong knock, in favour of the longest run that
-// the knock completes.
+// fallBack ends an attempt at a wrong knock. The longest run of its latest knocks that is still
+// a beginning of the sequence goes on, the wrong knock included.
 func (e *Engine) fallBack(d *door, slot int32, wrong hit) {
 	reason := WrongPort
 	if d.wants(e.packet) {
@@ -56,8 +60,8 @@ func (e *Engine) fallBack(d *door, slot int32, wrong hit) {
 	e.endAttempt(d, slot, reason, longestRun(d, append(e.hits(slot, d), wrong), e.now))
 }
 
-// expire ends a later-stage attempt whose time has come, in favour of the
-// longest shorter run that still has time. A group knows of no shorter run.
+// expire ends a later-stage attempt at its deadline. The longest shorter run that still has
+// time goes on; a door of a group has none.
 func (e *Engine) expire(r *run) {
 	reason := TotalTimeout
 	if e.now < wire.Add(r.hits[0].at, r.door.Within) {
@@ -70,8 +74,8 @@ func (e *Engine) expire(r *run) {
 	e.endAttempt(r.door, r.slot, reason, shorter)
 }
 
-// endAttempt tells the miss of an attempt, and goes on with a shorter run of its
-// knocks; with none when hits is empty.
+// endAttempt reports the miss of an attempt. If hits is not empty, a new attempt begins with
+// these knocks of it.
 func (e *Engine) endAttempt(d *door, slot int32, reason Reason, hits []hit) {
 	key, stage := e.attempts.slots.at(slot).key, e.stage(slot)
 	e.removeAttempt(slot, d)
@@ -84,13 +88,14 @@ func (e *Engine) endAttempt(d *door, slot int32, reason Reason, hits []hit) {
 	}
 }
 
-// reached tells that an attempt is at a stage. A script may end it there.
+// reached reports that an attempt is at a stage. The script may refuse, which ends the attempt.
 func (e *Engine) reached(d *door, key attemptKey, slot int32, stage int) {
 	if !e.reachStage(d, key.addr(), stage) {
 		e.removeAttempt(slot, d)
 	}
 }
 
+// hitOf returns a packet as a knock that counts now.
 func (e *Engine) hitOf(p *packet.Packet) hit {
 	return hit{port: p.Port, flags: p.Flags, from: p.SourcePort, sequence: p.Sequence, at: e.now}
 }

@@ -31,6 +31,8 @@ func (o After) apply(e *Engine, c cause, _ *batch) { e.delay(c, o) }
 
 func (After) impact() impact { return inside }
 
+// delay sets the timer of an After. It drops one that is due behind the horizon: the capture
+// has ended by then.
 func (e *Engine) delay(c cause, o After) {
 	due := wire.Add(e.now, o.Delay)
 	if due > e.horizon {
@@ -42,7 +44,9 @@ func (e *Engine) delay(c cause, o After) {
 	e.setTimer(&d.timer, due)
 }
 
-// runDelayed calls the handler that a delay is for, in the script set of now.
+// runDelayed calls the handler that a delay is for. It is looked up in the script set that runs
+// now, so a reload between the request and the call takes effect. tooMany says that the bounds
+// of [Engine.fireTimers] are reached: then the call is reported and dropped.
 func (e *Engine) runDelayed(d *delayed, tooMany bool) {
 	e.delayed--
 	c := cause{kind: CallTimer, name: d.door, script: d.script, source: d.source, observed: d.observed}
@@ -56,13 +60,13 @@ func (e *Engine) runDelayed(d *delayed, tooMany bool) {
 	case h == nil:
 		e.fault(c, &Fault{Script: d.script, Detail: fmt.Sprintf("no handler %q is registered any more", d.name)})
 	default:
-		m := e.callFor(c)
-		m.Name, m.Value = d.name, d.value
-		e.runHandler(c, h, m)
+		call := e.callFor(c)
+		call.Name, call.Value = d.name, d.value
+		e.runHandler(c, h, call)
 	}
 }
 
-// dropDelayed forgets the delays that are due behind the horizon.
+// dropDelayed removes the delays that are due behind the horizon.
 func (e *Engine) dropDelayed() {
 	e.timers = slices.DeleteFunc(e.timers, func(t *timer) bool {
 		return t.kind == scriptTimer && t.due > e.horizon

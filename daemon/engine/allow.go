@@ -60,7 +60,7 @@ func (o Allow) apply(e *Engine, c cause, b *batch) {
 
 func (Allow) impact() impact { return gives }
 
-// widen returns the network around a that o asks for.
+// widen returns the network around a that o asks for, or a alone.
 func widen(a netip.Addr, o Allow) netip.Prefix {
 	bits := o.Bits6
 	if a.Is4() {
@@ -72,8 +72,8 @@ func widen(a netip.Addr, o Allow) netip.Prefix {
 	return netip.PrefixFrom(a, bits).Masked()
 }
 
-// allow gives access to one port, or prolongs it where the same door gave it
-// to the same knocker before: the end moves to now + ttl, never earlier.
+// allow gives access to one port. If the same door gave it to the same knocker before, that
+// grant is extended: its end moves to now + ttl, and never to an earlier time.
 func (e *Engine) allow(c cause, b *batch, source netip.Prefix, port packet.Port, ttl time.Duration) {
 	g, was := e.addOrExtendGrant(c, Grant{Source: source, Port: port, TTL: ttl, Observed: c.observes()})
 	if g.isNetwork() {
@@ -85,17 +85,18 @@ func (e *Engine) allow(c cause, b *batch, source netip.Prefix, port packet.Port,
 	}, g, was)
 }
 
-// replaceWithin makes room for a network: the kernel refuses elements that
-// overlap. Grants inside it that end no later are closed; the others stand
-// back, without an element of their own, until the network's end.
+// replaceWithin makes room for a grant to a network. The kernel refuses elements that overlap,
+// so the narrower grants inside it lose theirs: those that end no later are closed, the others
+// live on without an element until the wide one ends (see restoreElementsWithin). Grants of one
+// key share an element, so each key is changed once.
 func (e *Engine) replaceWithin(wide *grant) {
-	told := map[grantKey]bool{}
+	changed := map[grantKey]bool{}
 	for _, g := range e.grants.within(wide.Source, wide.Port) {
 		switch {
 		case !g.End.After(wide.End):
 			e.endGrant(g, Replaced, 0)
-		case !told[g.key]:
-			told[g.key] = true
+		case !changed[g.key]:
+			changed[g.key] = true
 			e.updateElement(g)
 		}
 	}

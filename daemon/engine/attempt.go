@@ -7,14 +7,16 @@ import (
 	"sesame/daemon/wire"
 )
 
-// This file is the life of an attempt: how it is begun, held at a stage, and
-// given up. A first-stage attempt lives in the table and its order of age; a
-// later one has a run and a timer instead.
+// This file is the life of an attempt: it begins, is held at a stage, and is dropped. A
+// first-stage attempt lives in the table and its order of age alone; a later one has a run and
+// a timer instead. Only the latter costs whoever sends packets a second right knock.
 
-// beginAttempt begins an attempt. Two expired ones make room on the way, so that what
-// a flood leaves behind is gone no later than the next flood. Where all
-// attempts are at later stages the newcomer is the oldest first-stage one, so
-// it is the one that gives way.
+// beginAttempt begins an attempt at its first stage.
+//
+// Each one removes up to two expired ones first, so what a flood leaves behind is gone when as
+// many packets have come again. When the table is full, the oldest first-stage attempt makes
+// room. When all attempts are at later stages, there is none to remove, and the new one is
+// dropped: it would be the next to go.
 func (e *Engine) beginAttempt(d *door, key attemptKey, h hit) {
 	for range 2 {
 		e.dropOldest(func(slot int32, d *door) bool { return e.expired(slot, d) })
@@ -29,21 +31,22 @@ func (e *Engine) beginAttempt(d *door, key attemptKey, h hit) {
 	e.reachStage(d, key.addr(), 1)
 }
 
-// enterFirstStage puts an attempt, which is in no order of age, at its first stage. It is
-// the youngest then, also where a longer run fell back to it.
+// enterFirstStage puts an attempt, which is in no order of age, at its first stage. It becomes
+// the youngest, also when a longer run fell back to it.
 func (e *Engine) enterFirstStage(slot int32, h hit) {
 	a := e.attempts.slots.at(slot)
 	a.first, a.flags, a.from, a.sequence = h.at, h.flags, h.from, h.sequence
 	e.attempts.enqueue(slot)
 }
 
-// restartFirstStage lets a first-stage attempt begin anew.
+// restartFirstStage makes a first-stage attempt begin again with h.
 func (e *Engine) restartFirstStage(slot int32, h hit) {
 	e.attempts.dequeue(slot)
 	e.enterFirstStage(slot, h)
 }
 
-// setHits puts an attempt at the stage that hits reach. It keeps hits.
+// setHits puts an attempt at the stage that hits reach, and sets its deadline. The slice
+// belongs to the attempt afterwards.
 func (e *Engine) setHits(slot int32, d *door, hits []hit) {
 	if r := e.attempts.runOf(slot); r != nil {
 		r.hits = hits
@@ -78,7 +81,7 @@ func (e *Engine) firstHit(slot int32, d *door) hit {
 	return hit{port: d.Sequence[0].Port, flags: a.flags, from: a.from, sequence: a.sequence, at: a.first}
 }
 
-// stage returns how many knocks of an attempt are done.
+// stage returns how many knocks of an attempt are done, from 1.
 func (e *Engine) stage(slot int32) int {
 	if r := e.attempts.runOf(slot); r != nil {
 		return len(r.hits)
@@ -86,13 +89,13 @@ func (e *Engine) stage(slot int32) int {
 	return 1
 }
 
-// expired reports whether an attempt is a first-stage one that is too old, or
-// whose door, nil then, is gone. Later stages have a timer.
+// expired reports whether a first-stage attempt is too old, or its door, nil then, is gone. It
+// is false for later stages: their timer ends them.
 func (e *Engine) expired(slot int32, d *door) bool {
 	return d == nil || e.attempts.runOf(slot) == nil && e.now >= wire.Add(e.attempts.slots.at(slot).first, d.firstStageLimit)
 }
 
-// dropOldest forgets the oldest first-stage attempt if it may.
+// dropOldest drops the oldest first-stage attempt if may agrees, and reports whether it did.
 func (e *Engine) dropOldest(may func(slot int32, d *door) bool) bool {
 	slot := e.attempts.oldest
 	if slot == 0 {
@@ -106,14 +109,14 @@ func (e *Engine) dropOldest(may func(slot int32, d *door) bool) bool {
 	return true
 }
 
-// dropFirstStage counts a first-stage miss, which is not told: whoever sends packets
-// decides how many there are.
+// dropFirstStage counts a first-stage miss. It has no event: whoever sends packets decides how
+// many there are.
 func (e *Engine) dropFirstStage(slot int32, d *door) {
 	e.removeAttempt(slot, d)
 	e.counts.Misses++
 }
 
-// removeAttempt gives up an attempt. d is nil when its door is gone.
+// removeAttempt removes an attempt without a report. d is nil when its door is gone.
 func (e *Engine) removeAttempt(slot int32, d *door) {
 	if r := e.attempts.runOf(slot); r != nil {
 		e.cancelTimer(&r.timer)
@@ -127,8 +130,8 @@ func (e *Engine) removeAttempt(slot int32, d *door) {
 	}
 }
 
-// endRuns ends the later-stage attempts whose door is to go, as misses, in the
-// order of their doors and sources.
+// endRuns ends the later-stage attempts whose door goes, as misses, in the order of their doors
+// and sources: the order in the table differs between two runs.
 func (e *Engine) endRuns(reason Reason, goes func(*door) bool) {
 	var ending []*run
 	for _, r := range e.attempts.runs {

@@ -4,24 +4,24 @@ import (
 	"time"
 )
 
-// A batch is the effects of one reply that are to be carried out in order. When
-// one fails, those done before it are taken back, in reverse.
+// A batch holds the effects of one decision in their order. When one fails, those before it are
+// taken back, last first, and those after it are never done.
 type batch struct {
 	entries []entry
-	first   uint64 // the ID of the first that is awaited; 0: none so far
+	first   uint64 // the ID of the first effect that is awaited; 0: none so far
 }
 
-// An entry is an effect of a batch.
+// An entry is an effect of a batch that is awaited, or that belongs to a grant.
 type entry struct {
 	event    Event     // its ID is 0 when no result is awaited
 	grant    *grant    // that it is for; nil: none
-	was, end time.Time // the ends of the grant before and after; was is zero when the effect made it
+	was, end time.Time // the ends of the grant before and after; was is zero for a new grant
 }
 
-// batches finds effects by the id that the runner answers with.
+// batches finds the effects that are awaited by the ID that the runner answers with.
 type batches struct{ byID map[uint64]position }
 
-// position is where an entry stands.
+// A position says where an entry stands.
 type position struct {
 	batch *batch
 	index int
@@ -29,4 +29,5 @@ type position struct {
 
 func newBatches() *batches { return &batches{byID: make(map[uint64]position)} }
 
+// pending returns how many effects are awaited.
 func (s *batches) pending() int { return len(s.byID) }

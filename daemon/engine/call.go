@@ -7,32 +7,31 @@ import (
 	"sesame/daemon/packet"
 )
 
-// A Handler is the scripted part of a door or a timer. It is called
-// synchronously, and decides; the engine acts.
+// A Handler is the scripted part of a door or a timer. It is called synchronously. It decides,
+// and the engine acts.
 //
-// An error refuses the knock at hand and nothing else. A [*Fault] names the
-// line that failed.
+// An error refuses the knock at hand and nothing else. A [*Fault] names the line that failed.
 type Handler interface {
 	Handle(*Call) (Decision, error)
 }
 
-// A Condition is one thing that must hold for a door to open: a window of time,
-// a list of networks, a script's function.
+// A Condition is one thing that must hold for a door to open: a window of time, a list of
+// networks, a script's function.
 type Condition interface {
-	// Check decides. An error refuses, as a handler's does.
+	// Check decides. An error refuses the knock, as that of a handler does.
 	Check(*Call) (Verdict, error)
 	// String returns the condition as "NAME: its text", for reasons and reports.
 	String() string
 }
 
-// A Verdict says yes, or no and why. The zero Verdict is no.
+// A Verdict is the answer of a condition: yes, or no and why. The zero Verdict is no.
 type Verdict struct {
 	OK     bool
 	Detail string
 }
 
-// A Call is what a handler may know. It is read-only, and valid during the
-// call alone, with everything that it points to.
+// A Call is what a handler may know of the event that it decides on. It is read-only, and valid
+// only during the call, with everything that it points to.
 type Call struct {
 	Kind   CallKind
 	Door   *Door // nil for CallTimer when the door is gone
@@ -41,11 +40,11 @@ type Call struct {
 	Stage, Stages int
 	Reason        Reason // of CallMiss and CallClose
 
-	// Packet is the knock at hand; nil when a timer caused the moment.
+	// Packet is the knock at hand; nil when a timer caused the call.
 	Packet *packet.Packet
 	Grant  *Grant // of CallClose
 
-	Script string // that is asked
+	Script string // whose function is called
 	// Name and Value are set for CallTimer alone; Value as in [After].
 	Name  string
 	Value any
@@ -53,10 +52,10 @@ type Call struct {
 	Time  time.Time // engine time: for durations
 	Wall  time.Time // what the clock on the wall shows: for time of day
 	Store *Store
-	Seed  uint64 // for randomness: the same in every replay, different in every moment
+	Seed  uint64 // for randomness: the same in every replay, different in every call
 }
 
-// A CallKind says when a handler is called.
+// A CallKind says why a handler is called.
 type CallKind uint8
 
 const (
@@ -69,9 +68,9 @@ const (
 	CallTimer                     // delayed work is due
 )
 
-// A Decision is what a handler decided. The zero Decision allows, and changes nothing.
-// Its operations are applied in order, all of them or none; when it refuses,
-// too, and then Allow may not be among them.
+// A Decision is what a handler decided. The zero Decision allows, and changes nothing. Its
+// operations are applied in order, all of them or none. This holds for a refusal too, which
+// must not give access.
 type Decision struct {
 	Refused    bool
 	Detail     string // why refused

@@ -1,37 +1,29 @@
 package engine
 
-import (
-	"net/netip"
-)
+import "net/netip"
 
-func (c cause) line() int {
-	if c.door == nil {
-		return 0
-	}
-	return c.door.Line
-}
-
-// A cause is what a handler is asked about, and what its reply answers.
+// A cause is why a handler is called, and for whom its decision is carried out.
 type cause struct {
 	kind   CallKind
 	door   *Door // nil for a timer and for a person
 	name   string
 	script string
 	source netip.Addr
-	depth  int // how many operations on other doors led here
-	// observed says that it comes from a time when the door only observed.
+	depth  int // how many closes of other doors led here; see maxDepth
+	// observed says that the door only observed when this began, whatever it does now.
 	observed bool
-	batch    *batch // that the effects of the reply follow; nil: they make one of their own
+	batch    *batch // that the effects of the decision continue; nil: they make one of their own
 }
 
-// observes reports whether what c leads to is decided and not done.
+// observes reports whether what follows is decided and not done.
 func (c cause) observes() bool { return c.observed || c.door != nil && c.door.Observe }
 
+// causeOf returns the cause of a call of door d.
 func causeOf(kind CallKind, d *Door, source netip.Addr) cause {
 	return cause{kind: kind, door: d, name: d.Name, script: d.Script, source: source}
 }
 
-// refusable reports whether there is a knock that a no would refuse.
+// refusable reports whether a knock is at hand that a refusal would stop.
 func (c cause) refusable() bool {
 	switch c.kind {
 	case CallWhen, CallStage, CallOpen, CallKnock:
@@ -39,4 +31,12 @@ func (c cause) refusable() bool {
 	case CallMiss, CallClose, CallTimer:
 	}
 	return false
+}
+
+// line returns the line of the door, 0 when it is not known.
+func (c cause) line() int {
+	if c.door == nil {
+		return 0
+	}
+	return c.door.Line
 }

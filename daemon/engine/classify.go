@@ -4,8 +4,8 @@ import (
 	"sesame/daemon/packet"
 )
 
-// classify says why p, to a port that doors may have, is no knock; or Kept. It
-// comes before every policy.
+// classify returns why p is no knock, or Kept. here are the doors at its port. It runs before
+// the rules of any door, so all policies see the same packets.
 func (e *Engine) classify(p *packet.Packet, here *portDoors) packet.Drop {
 	if len(e.index.strict) > 0 && p.Port.Proto == packet.UDP && e.local != nil && e.local.has(p.Source) {
 		e.flows.add(e.secret.flow(p.Source, p.Dest, p.SourcePort, p.Port.Number))
@@ -24,8 +24,8 @@ func (e *Engine) classify(p *packet.Packet, here *portDoors) packet.Drop {
 	return packet.Kept
 }
 
-// stray reports whether p is a wrong knock to strict doors: it asks for
-// something that this host neither offers to the source nor asked it for.
+// stray reports whether p is a wrong knock to strict doors: it asks for something that this
+// host does not offer to the source and did not ask it for.
 func (e *Engine) stray(p *packet.Packet) bool {
 	switch {
 	case p.Port.Proto == packet.TCP && !SYN.Holds(p.Flags), p.Port.Proto == packet.ICMP:

@@ -5,22 +5,24 @@ import (
 	"slices"
 )
 
-// reachStage tells that a source is at a stage of a door, and asks the script, from
-// the second stage on: whoever sends first knocks never paces it. False: the
-// script refused, or failed, and the attempt is over.
+// This file decides what follows when a sequence is complete, or an attempt ends.
+
+// reachStage reports that a source is at a stage of a door, and runs the handler from the
+// second stage on. The first stage has no call, since anybody can cause it with one packet.
+// False: the script refused or failed, and the attempt is over.
 func (e *Engine) reachStage(d *door, source netip.Addr, stage int) bool {
 	c := causeOf(CallStage, d.Door, source)
 	e.emit(Event{Kind: EventStage, Door: d.Name, Source: single(source), Stage: stage, Stages: len(d.Sequence)})
 	if stage < 2 || d.Hooks&HookStage == 0 {
 		return true
 	}
-	m := e.callFor(c)
-	m.Stage = stage
-	return e.runHandler(c, d.Handler, m)
+	call := e.callFor(c)
+	call.Stage = stage
+	return e.runHandler(c, d.Handler, call)
 }
 
-// completeSequence is what follows the last knock of a sequence. Of two doors that have the
-// same line of one file it is the first one's.
+// completeSequence follows the last knock of a sequence. A one-time sequence is consumed before
+// anything is decided. If two doors have the same line of one file, it belongs to the first.
 func (e *Engine) completeSequence(d *door) {
 	source := e.packet.Source
 	if d.sequenceConsumed() {
@@ -35,18 +37,18 @@ func (e *Engine) completeSequence(d *door) {
 	}
 }
 
-// handleListener is what follows a knock that a listener hears.
+// handleListener follows a knock on a port of a listener.
 func (e *Engine) handleListener(d *door) {
 	if source := e.packet.Source; e.admit(d.Door, source) {
 		e.counts.Opens += e.decideOpening(causeOf(CallKnock, d.Door, source), true)
 	}
 }
 
-// admit asks a door's limit and conditions. Of a run of knocks over the limit
-// the first is told and the others are counted.
+// admit checks a door's limit, and then its conditions in order. Of several knocks over the
+// limit without a success between them the first is reported, and the others are counted.
 func (e *Engine) admit(d *Door, source netip.Addr) bool {
-	if ok, told := e.limits.allow(d, source, e.now); !ok {
-		e.refuse(d.Name, source, Limited, d.Limit.Text, told)
+	if ok, report := e.limits.allow(d, source, e.now); !ok {
+		e.refuse(d.Name, source, Limited, d.Limit.Text, report)
 		return false
 	}
 	c := causeOf(CallWhen, d, source)
@@ -64,34 +66,33 @@ func (e *Engine) admit(d *Door, source netip.Addr) bool {
 	return true
 }
 
-// decideOpening asks the script whether a door opens, carries out its reply, and
-// returns 1 when it opened. Without a script a door allows its guards.
+// decideOpening asks the script whether a door opens, and carries out its decision. It returns
+// 1 when the door opened, else 0. A door without a handler for this call allows its guards.
 func (e *Engine) decideOpening(c cause, scripted bool) int {
-	reply, agreed := Decision{}, true
+	decision, agreed := Decision{}, true
 	if scripted {
-		reply, agreed = e.callHandler(c, c.door.Handler, e.callFor(c))
+		decision, agreed = e.callHandler(c, c.door.Handler, e.callFor(c))
 	} else if len(c.door.Guards) > 0 {
-		reply.Operations = []Operation{Allow{}}
+		decision.Operations = []Operation{Allow{}}
 	}
-	if !agreed || !e.check(c, reply.Operations) {
+	if !agreed || !e.check(c, decision.Operations) {
 		return 0
 	}
 	opened := 0
-	if c.kind == CallOpen || changesAnything(reply.Operations) {
+	if c.kind == CallOpen || changesAnything(decision.Operations) {
 		opened = 1
 		e.emit(Event{Kind: EventOpen, Door: c.name, Source: single(c.source)})
 	}
-	e.apply(c, reply.Operations)
+	e.apply(c, decision.Operations)
 	return opened
 }
 
-// changesAnything reports whether a reply gives access or runs something.
+// changesAnything reports whether a decision gives access or runs something.
 func changesAnything(operations []Operation) bool {
 	return slices.ContainsFunc(operations, func(o Operation) bool { return o.impact() != inside })
 }
 
-// miss tells the end of an unfinished attempt. That of a first stage is counted
-// only.
+// miss reports the end of an unfinished attempt. A miss of a first stage is only counted.
 func (e *Engine) miss(d *door, source netip.Addr, stage int, reason Reason) {
 	e.counts.Misses++
 	if stage < 2 {
@@ -102,7 +103,7 @@ func (e *Engine) miss(d *door, source netip.Addr, stage int, reason Reason) {
 		return
 	}
 	c := causeOf(CallMiss, d.Door, source)
-	m := e.callFor(c)
-	m.Stage, m.Reason = stage, reason
-	e.runHandler(c, d.Handler, m)
+	call := e.callFor(c)
+	call.Stage, call.Reason = stage, reason
+	e.runHandler(c, d.Handler, call)
 }

@@ -6,13 +6,20 @@ import (
 	"time"
 )
 
-// OneTimeChanges counts the one-time sequences that were used, and the lines that were
-// marked since. Whoever reads the files of a set and swaps it in later finds the
-// same count at both times: else the set may have a sequence that is used up, and
-// the files must be read again.
+// This file is how a one-time sequence is consumed, and how its door goes on with the next.
+//
+// A sequence is consumed when its last knock came, whatever its door decides: anybody on the way
+// has seen it. The use is first written to the journal, before anything is given, and then the
+// line in the file is commented out. A crash between two of these steps loses nothing: the next
+// start finds the use in one or the other.
+
+// OneTimeChanges counts the one-time sequences that were consumed and the lines that were
+// commented out. A caller reads the files of a set and swaps the set in later. If the count
+// changed in between, the set may hold a sequence that is consumed, and its files must be read
+// again.
 func (e *Engine) OneTimeChanges() int { return e.oneTime.count }
 
-// unusedOf returns what is left of the sequences of each door of another set.
+// unusedOf returns what is unused of the sequences of each door of another set.
 func (e *Engine) unusedOf(set *Set) map[string]*oneTime {
 	left := make(map[string]*oneTime)
 	for _, d := range set.Doors {
@@ -23,8 +30,9 @@ func (e *Engine) unusedOf(set *Set) map[string]*oneTime {
 	return left
 }
 
-// unusedOfDoor is left for one door. A line that is owed its mark is left out as often as
-// it was used.
+// unusedOfDoor is unusedOf for one door. A line that waits to be commented out is still in the
+// file: it is left out as often as it was consumed. So is each use that no file knows of, while
+// the door still reads the same file and observes as before.
 func (e *Engine) unusedOfDoor(d *Door) *oneTime {
 	used, kept := make(map[string]int), []string(nil)
 	for use, n := range e.oneTime.pending {
@@ -47,10 +55,10 @@ func (e *Engine) unusedOfDoor(d *Door) *oneTime {
 	return o
 }
 
-// consume notes that the sequence of a door was used, if it is one that may be used
-// once, and asks for that to be remembered: the effects of the reply belong to
-// the batch that it returns, behind that. It returns nil when nothing need be
-// remembered.
+// consume notes that the sequence of a door was used, and asks for a record of it. The effects
+// of the decision must follow in the batch that it returns. It returns nil when there is
+// nothing to record: the door has no one-time sequences, only observes, or has them from no
+// file.
 func (e *Engine) consume(d *door, source netip.Addr) *batch {
 	o := d.oneTime
 	if o == nil {
@@ -58,7 +66,7 @@ func (e *Engine) consume(d *door, source netip.Addr) *batch {
 	}
 	line, key := o.unused[0].Line, o.unused[0].key()
 	if d.Observe || line == "" {
-		// What is observed decides nothing for a door that is in earnest.
+		// What an observed door consumes stays unused for doors that are enforced.
 		o.consume(key)
 		o.unrecorded = append(o.unrecorded, key)
 		e.oneTime.count++
@@ -74,7 +82,7 @@ func (e *Engine) consume(d *door, source netip.Addr) *batch {
 	return b
 }
 
-// noteConsumed notes that a line was used: all doors of its file go on without it.
+// noteConsumed notes that a line was consumed. All doors with its file lose it.
 func (e *Engine) noteConsumed(use Consumed) {
 	e.oneTime.pending[use]++
 	e.oneTime.count++
@@ -85,8 +93,8 @@ func (e *Engine) noteConsumed(use Consumed) {
 	}
 }
 
-// nextSequences lets the doors whose sequence was used in this input go on with the next.
-// Attempts in them are over. The source, if any, is who used it.
+// nextSequences moves the doors whose sequence was consumed in this input to their next one.
+// Attempts in them end as misses. source, if it is valid, is who consumed it.
 func (e *Engine) nextSequences(source netip.Prefix) {
 	if !e.oneTime.changed {
 		return
@@ -109,7 +117,8 @@ func (e *Engine) nextSequences(source netip.Prefix) {
 	e.index.registerAll()
 }
 
-// restoreConsumed takes back a line that was used before a restart, and is not marked yet.
+// restoreConsumed takes back a line that was consumed before a restart, and is not commented
+// out yet.
 func (e *Engine) restoreConsumed(use Consumed) {
 	e.noteConsumed(use)
 	door := ""
@@ -122,15 +131,15 @@ func (e *Engine) restoreConsumed(use Consumed) {
 	e.commentOut(door, netip.Prefix{}, use)
 }
 
-// commentOut asks for a line to be marked.
+// commentOut asks for a line to be commented out.
 func (e *Engine) commentOut(door string, source netip.Prefix, use Consumed) {
 	e.addEffect(&batch{}, Event{
 		Kind: EventEffect, Effect: EffectCommentOut, Door: door, Source: source, File: use.File, Text: use.Line,
 	}, nil, time.Time{})
 }
 
-// commentedOut notes that a line was marked, or is not there any more: from now on the
-// file remembers.
+// commentedOut notes that a line was commented out, or is gone from the file. The file
+// remembers the use from now on, so its record ends.
 func (e *Engine) commentedOut(use Consumed) {
 	if e.oneTime.pending[use]--; e.oneTime.pending[use] <= 0 {
 		delete(e.oneTime.pending, use)

@@ -10,14 +10,19 @@ type Effect uint8
 
 // The effects.
 const (
-	EffectPersist    Effect = iota + 1 // write a record that must survive, before the effects that follow
-	EffectAllow                        // let Source reach Port until Until
-	EffectExec                         // run Argv
-	EffectUndo                         // run Argv, the undo of an earlier EffectExec
-	EffectLog                          // Detail is a line for people
-	EffectElement                      // the kernel's element for (Source, Port) must end at Until, or go when that is zero; no access changes
-	EffectConsume                      // write the record that a one-time sequence was consumed; nothing is given when that fails
-	EffectCommentOut                   // comment out a line of File, which is Text
+	// EffectPersist asks for a record that survives a restart, before later effects are done.
+	EffectPersist Effect = iota + 1
+	EffectAllow          // let Source reach Port until Until
+	EffectExec           // run Argv
+	EffectUndo           // run Argv, the undo of an earlier EffectExec
+	EffectLog            // Detail is a line for people
+	// EffectElement changes no access. The kernel's element for (Source, Port) must end at
+	// Until, or be deleted when that is zero.
+	EffectElement
+	// EffectConsume asks for the record that a one-time sequence was consumed. When it cannot
+	// be written, nothing is given.
+	EffectConsume
+	EffectCommentOut // comment out a line of File, which is Text
 
 	// EffectTest is an effect that no input causes. Tests use it to prove that whoever
 	// reads the table handles an effect that it does not know by name.

@@ -6,8 +6,12 @@ import (
 	"sesame/daemon/wire"
 )
 
-// updateElement asks for the kernel's element of a grant to be as it must be now,
-// while the grant itself stays as it was.
+// This file decides what the kernel's set holds for the grants of a port. Grants with the same
+// key share one element, which lasts as long as the longest of them; a network inside a wider
+// one has none.
+
+// updateElement asks for the kernel's element of a grant to be as it must be now. The grant
+// itself stays as it is.
 func (e *Engine) updateElement(g *grant) {
 	e.addEffect(&batch{}, Event{
 		Kind: EventEffect, Effect: EffectElement, Door: g.Door, Source: g.Source,
@@ -15,8 +19,8 @@ func (e *Engine) updateElement(g *grant) {
 	}, nil, time.Time{})
 }
 
-// elementEnd returns the end that an element must have, zero for none. One that
-// would end now is none: to the kernel no time left means no end at all.
+// elementEnd returns when an element must end, zero for none. An element that would end now is
+// none: to the kernel a timeout of zero means no end at all.
 func (e *Engine) elementEnd(key grantKey) time.Time {
 	if end := e.grants.element(key); end.After(wire.Time(e.now)) {
 		return end
@@ -24,16 +28,16 @@ func (e *Engine) elementEnd(key grantKey) time.Time {
 	return time.Time{}
 }
 
-// restoreElementsWithin gives the grants inside a network that has ended their elements
-// back.
+// restoreElementsWithin gives the grants inside a network their elements back when the last
+// grant to that network has ended.
 func (e *Engine) restoreElementsWithin(wide *grant) {
 	if !wide.isNetwork() || !e.grants.latest(wide.key).IsZero() {
 		return
 	}
-	told := map[grantKey]bool{}
+	changed := map[grantKey]bool{}
 	for _, g := range e.grants.within(wide.Source, wide.Port) {
-		if !told[g.key] && !e.elementEnd(g.key).IsZero() {
-			told[g.key] = true
+		if !changed[g.key] && !e.elementEnd(g.key).IsZero() {
+			changed[g.key] = true
 			e.updateElement(g)
 		}
 	}

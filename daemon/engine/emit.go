@@ -8,6 +8,8 @@ import (
 	"sesame/daemon/wire"
 )
 
+// This file makes events. All of them leave through emit.
+
 // emit adds an event, at the present time and of the packet at hand.
 func (e *Engine) emit(event Event) {
 	event.Time = wire.Time(e.now)
@@ -17,14 +19,15 @@ func (e *Engine) emit(event Event) {
 	e.events = append(e.events, event)
 }
 
-func (e *Engine) refuse(door string, source netip.Addr, reason Reason, detail string, told bool) {
+// refuse counts a refusal. If report is false it has no event.
+func (e *Engine) refuse(door string, source netip.Addr, reason Reason, detail string, report bool) {
 	e.counts.Refusals++
-	if told {
+	if report {
 		e.emit(Event{Kind: EventRefuse, Door: door, Source: single(source), Reason: reason, Detail: detail})
 	}
 }
 
-// fault tells that a script failed. The knock at hand, if any, is refused.
+// fault reports that a script failed. If a knock is at hand, it is refused.
 func (e *Engine) fault(c cause, err error) {
 	e.counts.Errors++
 	event := Event{Kind: EventError, Door: c.name, Source: single(c.source), Script: c.script, Detail: err.Error()}
@@ -40,8 +43,9 @@ func (e *Engine) fault(c cause, err error) {
 	}
 }
 
-// addEffect emits an effect of a batch. One that changes nothing is not awaited: a
-// command that runs already, a network that a wider one covers.
+// addEffect emits an effect of a batch. The row of the effect decides whether a result is
+// awaited and whether it belongs to the decision. g is the grant that it is for, or nil; was is
+// the end that g had, zero for a new grant.
 func (e *Engine) addEffect(b *batch, event Event, g *grant, was time.Time) {
 	x := entry{grant: g, was: was}
 	if g != nil {
@@ -66,8 +70,8 @@ func (e *Engine) addEffect(b *batch, event Event, g *grant, was time.Time) {
 	e.emit(event)
 }
 
-// persist asks that a record survive a restart, unless it is of something that is
-// only observed. It copies a grant, which goes on changing.
+// persist asks for a record that survives a restart, unless it is of a grant that is only
+// observed. It copies the grant, which goes on changing.
 func (e *Engine) persist(r Record) {
 	if r.Grant != nil {
 		if r.Grant.Observed {

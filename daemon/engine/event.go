@@ -7,10 +7,10 @@ import (
 	"sesame/daemon/packet"
 )
 
-// An Event is one thing that was decided. The transcript prints events, and the
-// effect runner carries out those that ask for a change of the world.
+// An Event is one thing that was decided. The transcript shows events, and the effect runner
+// carries out those that ask for a change of the world.
 //
-// Which fields are set depends on Kind; the transcript's contract says which.
+// Which fields are set depends on Kind: docs/transcript.md has the list.
 type Event struct {
 	Kind    Kind
 	Time    time.Time // engine time; of a timer's event, its deadline
@@ -27,31 +27,30 @@ type Event struct {
 
 	Effect Effect
 	ID     uint64 // of an effect whose [Engine.Result] is awaited; 0: none is
-	// Decision is the same for the effects of one decision: the ID of the first that
-	// is awaited. They run in order, and after one has failed those that follow
-	// are left out: the engine has taken them back. Zero: the effect depends on
-	// no other.
+	// Decision is the same for the effects of one decision: the ID of the first that is
+	// awaited. They run in order. After one has failed, the later ones must be left out: the
+	// engine has taken them back. Zero: the effect depends on no other.
 	Decision uint64
 	// Of a grant: EventEffect and EventClose.
 	Grant uint64
 	Port  packet.Port
 	TTL   time.Duration
-	// Until is the end that the kernel's element for (Source, Port) must now
-	// have: the latest end of all live grants on it. Zero in an EventClose: no
-	// grant is left, and an element that has not expired by itself must go.
+	// Until is the end that the kernel's element for (Source, Port) must now have: the latest
+	// end of all live grants on it. Zero in an EventClose: no grant is left, and an element
+	// that has not expired by itself must be deleted.
 	Until   time.Time
-	Argv    []string // nil in an EffectExec that only prolongs a grant
+	Argv    []string // nil in an EffectExec that only extends a grant
 	Timeout time.Duration
-	// AnyStatus says that Argv need only run: when it fails, the effects of the
-	// reply that follow it are carried out all the same.
+	// AnyStatus says that Argv need only run: when it exits with a failure, the later effects
+	// of the decision are carried out all the same.
 	AnyStatus bool
-	// Status is of an EventFailed whose command ran: with what it exited, below
-	// zero when it did not exit by itself. Ran tells the two kinds of zero apart.
+	// Of an EventFailed: Ran says that the command ran, and Status with what it exited. Status
+	// is below zero when it did not exit by itself.
 	Ran    bool
 	Status int
 
-	// Observed says of an effect and a close that the door only observes: they
-	// are decided and told as ever, and nothing is to be done.
+	// Observed says of an effect and a close that the door only observes: they are decided and
+	// reported like any other, and nothing must be done.
 	Observed bool
 
 	// Persist is set for EffectPersist and EffectConsume alone.
@@ -71,7 +70,7 @@ const (
 	EventEffect                 // the world shall change
 	EventClose                  // a grant ended
 	EventMiss                   // an attempt ended unfinished
-	EventRefuse                 // completed, but a condition or a fault said no
+	EventRefuse                 // a completed sequence that a condition, a limit or a fault stopped
 	EventError                  // a script's function failed
 	EventFailed                 // an effect did not succeed
 )

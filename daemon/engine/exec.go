@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Exec runs a command. With an Undo it is a grant: at its end Undo runs. Such a one is not
-// legal in CallClose, where it could go on for ever.
+// Exec runs a command. With an Undo it is a grant: at its end Undo runs. A command with an Undo
+// is not legal in CallClose, since each close could begin the next grant without end.
 type Exec struct {
 	Argv    []string
 	Undo    []string      // nil: nothing to undo
@@ -43,9 +43,11 @@ func (o Exec) apply(e *Engine, c cause, b *batch) {
 
 func (Exec) impact() impact { return acts }
 
-// exec runs a command. One with an undo is a grant, and does not run again
-// while it is owed its undo. What ran before a restart may be gone, as after a power
-// cut: its undo comes first, and then it runs again.
+// exec runs a command. A command with an undo is a grant. While such a grant lives, the command
+// does not run again: the new grant shares the run, and the last of them runs the undo.
+//
+// A command that ran before a restart (run is 0) may be gone, as after a power cut. Then its
+// undo runs first, and the command runs again.
 func (e *Engine) exec(c cause, b *batch, op Exec) {
 	event := Event{
 		Kind: EventEffect, Effect: EffectExec, Door: c.name, Source: single(c.source),
@@ -72,6 +74,7 @@ func (e *Engine) exec(c cause, b *batch, op Exec) {
 	e.addEffect(b, event, g, was)
 }
 
+// commandGrant returns the grant that a command with an undo is.
 func (e *Engine) commandGrant(c cause, op Exec) Grant {
 	return Grant{
 		Source: single(c.source), Argv: op.Argv, Undo: op.Undo, Timeout: op.Timeout, AnyStatus: op.AnyStatus,

@@ -4,16 +4,17 @@ import (
 	"container/heap"
 )
 
-// How many script timers may fire in one input, and after how many events of
-// theirs none does any more. A capture's clock may leap by a century, and a timer that
-// sets itself anew every second would then come to no end.
+// This file fires timers.
+
+// Bounds on script timers in one input. A capture's clock may leap by a century, and a timer
+// that sets itself again every second would never come to an end. So at most maxDelayed calls
+// run, and none after those before it have made more than maxEvents events.
 const (
 	maxDelayed = 100_000
 	maxEvents  = 1 << 16
 )
 
-// fireTimers lets every timer happen that is due at or before until, each at its own
-// deadline.
+// fireTimers fires each timer that is due at or before until, at its own deadline.
 func (e *Engine) fireTimers(until int64) {
 	fired, events := 0, 0
 	for len(e.timers) > 0 && e.timers[0].due <= until {
@@ -34,7 +35,7 @@ func (e *Engine) fireTimers(until int64) {
 	}
 }
 
-// reorderTimers is due when there are other doors, in other places.
+// reorderTimers is called when the set of doors changed, and with it their order.
 func (e *Engine) reorderTimers() {
 	for _, t := range e.timers {
 		switch t.kind {

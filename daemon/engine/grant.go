@@ -6,10 +6,11 @@ import (
 	"sesame/daemon/wire"
 )
 
-// This file gives, prolongs and ends grants.
+// This file makes, extends and ends grants.
 
-// addOrExtendGrant makes or prolongs a grant, and asks that it be remembered before
-// anything hangs on it. It also returns the end that it had, zero for a new one.
+// addOrExtendGrant makes a grant, or extends the one that the door already gave the knocker. It
+// asks for the record before any effect that depends on it. It also returns the end that the
+// grant had, zero for a new one.
 func (e *Engine) addOrExtendGrant(c cause, wanted Grant) (*grant, time.Time) {
 	end := wire.Add(e.now, wanted.TTL)
 	g := e.grants.find(keyOf(&wanted), c.name, c.source)
@@ -36,7 +37,8 @@ func (e *Engine) insertGrant(wanted Grant, due int64) *grant {
 	return g
 }
 
-// endGrant ends a grant. Its undo runs when it was the last on its key.
+// endGrant ends a grant. If it was the last with its key, its undo runs. The handler of the
+// close is called later, by runCloseHandlers.
 func (e *Engine) endGrant(g *grant, reason Reason, depth int) {
 	e.cancelTimer(&g.timer)
 	e.grants.remove(g)

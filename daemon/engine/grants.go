@@ -11,7 +11,7 @@ import (
 	"sesame/daemon/packet"
 )
 
-// A Grant is access given, or a command run that is owed its undo.
+// A Grant is access that was given, or a command that ran and whose undo is pending.
 type Grant struct {
 	ID      uint64
 	Door    string     // empty: a person's grant
@@ -21,12 +21,12 @@ type Grant struct {
 	Argv    []string    // nil for a port
 	Undo    []string
 	Timeout time.Duration // of Undo
-	// AnyStatus says that an Undo that ran and failed is not owed any more.
+	// AnyStatus says that an Undo that ran is not pending any more, whatever its exit status.
 	AnyStatus bool
 	TTL       time.Duration // as it was given, or prolonged, last
 	End       time.Time     // engine time, absolute
-	// Observed says that the door only observed when it gave it: nothing was
-	// done, and nothing will be.
+	// Observed says that the door only observed when it gave the grant: nothing was done, and
+	// nothing will be.
 	Observed bool
 }
 
@@ -34,7 +34,7 @@ type Grant struct {
 type grant struct {
 	Grant
 	key   grantKey
-	run   uint64 // the effect that ran its command; other grants of the key may hang on it too
+	run   uint64 // the effect that ran its command; other grants of the key may share it
 	timer timer
 }
 
@@ -43,9 +43,9 @@ func (g *grant) isNetwork() bool {
 	return g.Argv == nil && !g.Source.IsSingleIP() && !g.Observed
 }
 
-// grantKey is what grants share when they give the same thing: the kernel has
-// one element for all grants of a key, and a command runs once for all of them.
-// What is only observed shares nothing with what is real.
+// A grantKey is what grants share that give the same thing: the kernel has one element for all
+// grants of a key, and a command runs once for all of them. An observed grant shares nothing
+// with an enforced one.
 type grantKey struct {
 	source   netip.Prefix
 	port     packet.Port
@@ -53,6 +53,7 @@ type grantKey struct {
 	observed bool
 }
 
+// keyOf returns the key of a grant.
 func keyOf(g *Grant) grantKey {
 	key := grantKey{source: g.Source, port: g.Port, observed: g.Observed}
 	if g.Argv != nil {
@@ -61,7 +62,7 @@ func keyOf(g *Grant) grantKey {
 	return key
 }
 
-// grants finds the live grants.
+// grants finds the live grants. All of its lists hold the same grants.
 type grants struct {
 	lastID   uint64
 	byID     map[uint64]*grant
@@ -71,7 +72,7 @@ type grants struct {
 	widths   map[width]int            // how many networks of each width there are
 }
 
-// width is how wide the networks are that some grants of a port are for.
+// A width is a prefix length of the networks on a port.
 type width struct {
 	port packet.Port
 	bits int
@@ -80,7 +81,7 @@ type width struct {
 
 func widthOf(g *grant) width { return width{g.Port, g.Source.Bits(), g.Source.Addr().Is4()} }
 
-// giver is a door and who knocked it.
+// A giver is a door and who knocked it.
 type giver struct {
 	door string
 	by   netip.Addr
@@ -110,6 +111,7 @@ func (s *grants) of(door string, by netip.Addr) []*grant {
 
 func byAge(a, b *grant) int { return cmp.Compare(a.ID, b.ID) }
 
+// overlapping returns the grants whose source overlaps this one, in the order of their ids.
 func (s *grants) overlapping(source netip.Prefix) []*grant {
 	return slices.DeleteFunc(s.all(), func(g *grant) bool { return !g.Source.Overlaps(source) })
 }
@@ -143,8 +145,8 @@ func (s *grants) latest(key grantKey) time.Time {
 	return end
 }
 
-// covered reports whether there is a grant for a wider network than source. It
-// looks once for each width in use, not at each grant.
+// covered reports whether there is a grant for a wider network than source. It looks up each
+// prefix length in use, not each grant.
 func (s *grants) covered(source netip.Prefix, port packet.Port) bool {
 	if len(s.networks[port]) == 0 {
 		return false
@@ -161,9 +163,9 @@ func (s *grants) covered(source netip.Prefix, port packet.Port) bool {
 	return false
 }
 
-// element returns the end that the kernel's element for a key must have: that of
-// the last of its grants; zero when there are none, and for a network that lies
-// in a wider one, since the kernel refuses elements that overlap.
+// element returns the end that the kernel's element for a key must have. It is that of the last
+// of its grants. It is zero when there are none, and for a network inside a wider one, since
+// the kernel refuses elements that overlap.
 func (s *grants) element(key grantKey) time.Time {
 	if key.run == "" && !key.observed && !key.source.IsSingleIP() && s.covered(key.source, key.port) {
 		return time.Time{}
@@ -195,6 +197,7 @@ func (s *grants) narrower(source netip.Prefix, port packet.Port) bool {
 	return false
 }
 
+// insert adds a grant and sets its key.
 func (s *grants) insert(g *grant) {
 	g.key = keyOf(&g.Grant)
 	s.lastID = max(s.lastID, g.ID)
@@ -217,7 +220,7 @@ func (s *grants) remove(g *grant) {
 	}
 }
 
-// drop takes g out of the list at key, and the list out of m when it is empty.
+// drop removes g from the list at key, and the list from m when it is empty.
 func drop[K comparable](m map[K][]*grant, key K, g *grant) {
 	rest := slices.DeleteFunc(m[key], func(other *grant) bool { return other == g })
 	if len(rest) == 0 {
@@ -227,7 +230,7 @@ func drop[K comparable](m map[K][]*grant, key K, g *grant) {
 	}
 }
 
-// A pendingClose is an on_close call that waits for the present reply to be done.
+// A pendingClose is a close whose handler is called when the present decision is done.
 type pendingClose struct {
 	grant  *grant
 	reason Reason

@@ -4,8 +4,8 @@ import (
 	"slices"
 )
 
-// A group is the doors of PolicyKnockd that are matched together. The attempts
-// of a source in any of them have one key, so one look finds them all.
+// A group holds doors of PolicyKnockd that are matched together. The attempts of a source in
+// any of them have one key, so one lookup finds them all.
 type group struct {
 	id       uint32
 	order    int // of its first door
@@ -14,10 +14,12 @@ type group struct {
 	inactive []*groupPort // ports that it is not at
 }
 
-// A groupPort is a group at a port that some of its doors have. Where none
-// begins with it, the group is there only while somebody has an attempt in it.
-// All its ports wake at once, and each falls asleep when a packet finds that it
-// could: so no packet pays for more than one port, whatever number there is.
+// A groupPort is a group at a port that some of its doors have.
+//
+// If no door begins with the port, the group is listed there only while it has attempts. When
+// the first attempt begins, all its ports become active at once. When the last one ends,
+// nothing happens: a packet that finds the port idle deactivates that port alone. So no packet
+// pays for more than one port, however many the group has.
 type groupPort struct {
 	*group
 	here  *portDoors
@@ -25,14 +27,14 @@ type groupPort struct {
 	first []*door    // that begin with it, in order
 }
 
-// progress is an attempt in a door of a group.
+// A progress is an attempt in a door of a group.
 type progress struct {
 	door *door
 	slot int32
 }
 
-// groupOf returns the group of that name, whose next door is at order. It keeps
-// the id that it had in old.
+// groupOf returns the group of that name, and makes it for its first door, at position order.
+// It has the id that it had in old.
 func (x *index) groupOf(name string, order int, old *index) *group {
 	g := x.groups[name]
 	if g != nil {
@@ -48,7 +50,7 @@ func (x *index) groupOf(name string, order int, old *index) *group {
 	return g
 }
 
-// registerKnock makes a door of the group known at the port of one of its knocks.
+// registerKnock adds the port of one of a door's knocks. begins says that it is the first.
 func (g *group) registerKnock(here *portDoors, d *door, k Knock, begins bool) {
 	i, known := here.find(g)
 	if !known {
@@ -65,12 +67,13 @@ func (g *group) registerKnock(here *portDoors, d *door, k Knock, begins bool) {
 	}
 }
 
-// find returns where g is among the groups at a port, or would be.
+// find returns where g is among the groups at a port, or where it would be.
 func (h *portDoors) find(g *group) (int, bool) {
 	return slices.BinarySearchFunc(h.groups, g.order, func(at *groupPort, order int) int { return at.order - order })
 }
 
-// countLive counts attempts that begin, or end when by is negative.
+// countLive adds to the number of attempts. The first one activates the ports that were
+// deactivated.
 func (g *group) countLive(by int) {
 	was := g.live
 	if g.live += by; was > 0 || g.live == 0 {
@@ -86,14 +89,14 @@ func (g *group) countLive(by int) {
 // idle reports whether no packet to the port can mean anything to the group.
 func (at *groupPort) idle() bool { return at.live == 0 && len(at.first) == 0 }
 
-// deactivate takes a group away from a port.
+// deactivate removes the group from the port until it has attempts again.
 func (at *groupPort) deactivate() {
 	i, _ := at.here.find(at.group)
 	at.here.groups = slices.Delete(at.here.groups, i, i+1)
 	at.inactive = append(at.inactive, at)
 }
 
-// deactivateIdle lets all groups sleep where they can.
+// deactivateIdle deactivates all groups where they are idle.
 func (x *index) deactivateIdle() {
 	for _, g := range x.groups {
 		g.inactive = make([]*groupPort, 0, len(g.ports))

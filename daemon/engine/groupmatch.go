@@ -7,8 +7,10 @@ import (
 	"sesame/daemon/packet"
 )
 
-// offerGroups hands a packet to those of the groups, which are in order, that
-// act before the door at a position. It returns the others.
+// This file matches packets by the rules of knockd: see [PolicyKnockd].
+
+// offerGroups hands a packet to the groups, which are in order, that act before the door at a
+// position. It returns the others.
 func (e *Engine) offerGroups(groups []*groupPort, before int, p *packet.Packet) []*groupPort {
 	for len(groups) > 0 && groups[0].order < before {
 		n := 1
@@ -21,8 +23,9 @@ func (e *Engine) offerGroups(groups []*groupPort, before int, p *packet.Packet) 
 	return groups
 }
 
-// offerGroup hands a packet to the doors of a group. One that finds an attempt
-// of its source begins none, whatever becomes of what it finds.
+// offerGroup hands a packet to a group. If its source has an attempt in the group, the packet
+// begins no other, whatever becomes of the attempt. ports has the port once for the doors
+// without a target and once for those with this one.
 func (e *Engine) offerGroup(ports []*groupPort, p *packet.Packet) {
 	counts := false
 	for _, at := range ports {
@@ -49,8 +52,8 @@ func (e *Engine) offerGroup(ports []*groupPort, p *packet.Packet) {
 	}
 }
 
-// advanceInGroup offers a packet to the attempts of its source in a group, in the order
-// of their doors, and reports whether there are any.
+// advanceInGroup offers a packet to the attempts of its source in a group, in the order of
+// their doors, and reports whether there are any.
 func (e *Engine) advanceInGroup(g *group, p *packet.Packet) bool {
 	e.findAll(g, p)
 	for _, f := range e.inProgress {
@@ -59,8 +62,8 @@ func (e *Engine) advanceInGroup(g *group, p *packet.Packet) bool {
 	return len(e.inProgress) > 0
 }
 
-// findAll puts the attempts of a packet's source that are not over, in doors
-// that accept its destination, into e.found.
+// findAll puts the attempts of a packet's source into e.inProgress, in the order of their
+// doors. It leaves out expired ones, and doors that do not accept the destination.
 func (e *Engine) findAll(g *group, p *packet.Packet) {
 	e.inProgress = e.inProgress[:0]
 	if g.live == 0 {
@@ -81,9 +84,9 @@ func (e *Engine) findAll(g *group, p *packet.Packet) {
 	})
 }
 
-// applyGroupRules applies the rules of a group to an attempt: a packet with other flags
-// than the door asks for, or a retransmit, is nothing to it; any other but the
-// expected knock ends it.
+// applyGroupRules applies the rules of knockd to an attempt. A packet with other flags than the
+// door asks for, or a retransmit, changes nothing. Any other packet but the expected knock ends
+// the attempt.
 func (e *Engine) applyGroupRules(d *door, slot int32, p *packet.Packet) {
 	h := e.hitOf(p)
 	switch {
@@ -97,8 +100,8 @@ func (e *Engine) applyGroupRules(d *door, slot int32, p *packet.Packet) {
 	}
 }
 
-// beginInGroup counts the first knock of a door of a group. Where no time is allowed,
-// the attempt is over as soon as it was told.
+// beginInGroup counts the first knock of a door of a group. If Within is zero, the attempt is
+// over as soon as it was reported.
 func (e *Engine) beginInGroup(d *door, p *packet.Packet) {
 	switch {
 	case len(d.Sequence) == 1:

@@ -2,7 +2,10 @@ package engine
 
 import "sesame/daemon/wire"
 
-// callFor returns the moment of c, for the caller to complete. It is reused.
+// This file calls handlers and carries out what they decide.
+
+// callFor returns the call of c, for the caller to complete. It is the same value each time, so
+// a packet costs no allocation.
 func (e *Engine) callFor(c cause) *Call {
 	e.serial++
 	e.call = Call{
@@ -17,7 +20,8 @@ func (e *Engine) callFor(c cause) *Call {
 	return &e.call
 }
 
-// mix spreads a counter over 64 bits (the finalizer of SplitMix64).
+// mix spreads a counter over 64 bits (the finalizer of SplitMix64: Steele, Lea and Flood,
+// 2014).
 func mix(x uint64) uint64 {
 	x *= 0x9e3779b97f4a7c15
 	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
@@ -25,51 +29,53 @@ func mix(x uint64) uint64 {
 	return x ^ x>>31
 }
 
-// callHandler puts a moment to a script, and tells when it fails or says no.
-func (e *Engine) callHandler(c cause, h Handler, m *Call) (Decision, bool) {
-	reply, err := h.Handle(m)
+// callHandler calls a handler. False: it failed, or it refused a knock, and that was dealt
+// with.
+func (e *Engine) callHandler(c cause, h Handler, call *Call) (Decision, bool) {
+	decision, err := h.Handle(call)
 	switch {
 	case err != nil:
 		e.fault(c, err)
 		return Decision{}, false
-	case reply.Refused && c.refusable():
-		e.refuseWith(c, reply)
+	case decision.Refused && c.refusable():
+		e.refuseWith(c, decision)
 		return Decision{}, false
 	}
-	return reply, true
+	return decision, true
 }
 
-// refuseWith refuses, and does what the script wants done beside: count, log, run a
-// command. Giving access while refusing it is a fault.
-func (e *Engine) refuseWith(c cause, reply Decision) {
-	for _, o := range reply.Operations {
+// refuseWith refuses a knock, and does what the script wants beside: count, log, run a command.
+// A refusal that gives access is a fault.
+func (e *Engine) refuseWith(c cause, decision Decision) {
+	for _, o := range decision.Operations {
 		if o.impact() == gives {
 			e.fault(c, &Fault{Script: c.script, Line: c.line(), Detail: "the function allowed and then refused"})
 			return
 		}
 	}
-	if e.check(c, reply.Operations) {
-		e.refuse(c.name, c.source, When, reply.Detail, true)
-		e.apply(c, reply.Operations)
+	if e.check(c, decision.Operations) {
+		e.refuse(c.name, c.source, When, decision.Detail, true)
+		e.apply(c, decision.Operations)
 	}
 }
 
-// runHandler puts a moment to a script and carries out what it wants. False: it
-// failed or said no, and nothing was done.
-func (e *Engine) runHandler(c cause, h Handler, m *Call) bool {
-	reply, agreed := e.callHandler(c, h, m)
-	if !agreed || !e.check(c, reply.Operations) {
+// runHandler calls a handler and carries out its decision. False: it failed or refused, and no
+// access was given.
+func (e *Engine) runHandler(c cause, h Handler, call *Call) bool {
+	decision, agreed := e.callHandler(c, h, call)
+	if !agreed || !e.check(c, decision.Operations) {
 		return false
 	}
-	e.apply(c, reply.Operations)
+	e.apply(c, decision.Operations)
 	return true
 }
 
-// maxDepth is how far operations on other doors may lead: a door's close may
-// close another's, and so on.
+// maxDepth bounds how far closes may lead: the handler of a close may close the grants of
+// another door, and so on.
 const maxDepth = 8
 
-// runCloseHandlers calls the on_close functions that are waiting, first in, first out.
+// runCloseHandlers calls the handlers of the pending closes, first in, first out. These may add
+// further ones.
 func (e *Engine) runCloseHandlers() {
 	for i := 0; i < len(e.pendingCloses); i++ {
 		next := e.pendingCloses[i]
@@ -80,9 +86,9 @@ func (e *Engine) runCloseHandlers() {
 			e.fault(c, &Fault{Script: c.script, Line: d.Line, Detail: "doors close each other more than 8 deep"})
 			continue
 		}
-		m := e.callFor(c)
-		m.Grant, m.Reason = &next.grant.Grant, next.reason
-		e.runHandler(c, d.Handler, m)
+		call := e.callFor(c)
+		call.Grant, call.Reason = &next.grant.Grant, next.reason
+		e.runHandler(c, d.Handler, call)
 	}
 	clear(e.pendingCloses)
 	e.pendingCloses = e.pendingCloses[:0]

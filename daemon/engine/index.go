@@ -8,8 +8,8 @@ import (
 	"sesame/daemon/packet"
 )
 
-// An index is a Set, arranged so that a packet finds the doors that it concerns
-// by its port, and none of the others.
+// An index is a Set, arranged so that a packet finds the doors that it concerns by its port,
+// and none of the others.
 type index struct {
 	doors   []*door
 	byID    map[uint32]*door
@@ -25,9 +25,8 @@ type index struct {
 
 type timerName struct{ script, name string }
 
-// portDoors are the doors that have a port. Those where it is not the first
-// knock are there only while somebody has an attempt in them, so that the others
-// cost a packet nothing.
+// portDoors are the doors that have a port. A door for which it is a later knock is listed only
+// while somebody has an attempt in it, so the other doors cost a packet nothing.
 type portDoors struct {
 	tests    []FlagTest                // of all doors, each once
 	first    []*door                   // that begin with it, and listeners; in order
@@ -36,14 +35,14 @@ type portDoors struct {
 	byTarget map[netip.Addr]*portDoors // those doors that have a target, by it
 }
 
-// want reports whether p, which is to an address of this host if ours, can be a
-// knock of some door.
+// want reports whether p can be a knock of some door. ours says that p is to an address of this
+// host.
 func (h *portDoors) want(p *packet.Packet, ours bool) bool {
 	return ours && holdsAny(h.tests, p) || h.byTarget != nil && h.byTarget[p.Dest] != nil && holdsAny(h.byTarget[p.Dest].tests, p)
 }
 
-// holdsAny reports whether p has the flags that one of the tests asks for. UDP
-// has none, but somebody must ask.
+// holdsAny reports whether p has the flags that one of the tests asks for. A UDP packet has no
+// flags and passes any test.
 func holdsAny(tests []FlagTest, p *packet.Packet) bool {
 	for _, t := range tests {
 		if p.Port.Proto != packet.TCP || t.Holds(p.Flags) {
@@ -53,21 +52,21 @@ func holdsAny(tests []FlagTest, p *packet.Packet) bool {
 	return false
 }
 
-// A door is a Door with what the engine keeps for it.
+// A door is a Door with what the engine holds for it.
 type door struct {
 	*Door
-	id              uint32 // attempts are known by it; a new one makes them void
-	key             uint32 // by which they are found: the id of its group, or its own
-	group           *group // nil: it minds its own knocks
+	id              uint32 // attempts hold it; with a new one they are void
+	key             uint32 // of its attempts: the id of its group, or its own
+	group           *group // nil: it is matched by itself
 	order           int
 	firstStageLimit time.Duration // how long a first-stage attempt lasts
 	live            int           // attempts in progress, of all sources
-	inactivePorts   []*portDoors  // where it is awake while there are any
+	laterPorts      []*portDoors  // of its later knocks, where it is active while there are any
 	oneTime         *oneTime      // nil: its sequence stays the same
 }
 
-// newIndex arranges set. A door that matches as it did in old keeps its id and
-// so its attempts.
+// newIndex arranges set. A door that matches as it did in old has the same id, and so its
+// attempts.
 func newIndex(set *Set, old *index) *index {
 	x := &index{
 		byID:    make(map[uint32]*door, len(set.Doors)),
@@ -119,7 +118,7 @@ func (x *index) add(d *Door, old *index) {
 	}
 }
 
-// register makes the door known where it minds packets.
+// register adds the door at the ports of its knocks.
 func (x *index) register(d *door) {
 	for i, k := range d.Sequence {
 		x.registerKnock(d, k, i == 0 || d.Listen)
@@ -132,20 +131,20 @@ func (x *index) register(d *door) {
 	}
 }
 
-// registerAll lists all doors anew, since the sequences of some are others now.
+// registerAll adds all doors again, after the sequences of some have changed.
 func (x *index) registerAll() {
 	x.ports, x.strict = make(map[packet.Port]*portDoors), nil
 	for _, g := range x.groups {
 		*g = group{id: g.id, order: g.order}
 	}
 	for _, d := range x.doors {
-		d.inactivePorts = nil
+		d.laterPorts = nil
 		x.register(d)
 	}
 	x.deactivateIdle()
 }
 
-// renewID gives a door another id, so that the attempts in it are void.
+// renewID gives a door another id. Attempts are found by the id, so those in the door are void.
 func (x *index) renewID(d *door) {
 	d.countLive(-d.live)
 	delete(x.byID, d.id)
@@ -156,7 +155,8 @@ func (x *index) renewID(d *door) {
 	x.byID[d.id] = d
 }
 
-// registerKnock makes the door known at the port of one of its knocks.
+// registerKnock adds the port of one of a door's knocks. begins says that a knock there begins
+// an attempt, or is one to a listener.
 func (x *index) registerKnock(d *door, k Knock, begins bool) {
 	here := x.ports[k.Port]
 	if here == nil {
@@ -175,12 +175,12 @@ func (x *index) registerKnock(d *door, k Knock, begins bool) {
 	case slices.Contains(here.first, d):
 	case begins:
 		here.first = append(here.first, d)
-	case !slices.Contains(d.inactivePorts, here):
-		d.inactivePorts = append(d.inactivePorts, here)
+	case !slices.Contains(d.laterPorts, here):
+		d.laterPorts = append(d.laterPorts, here)
 	}
 }
 
-// forTarget returns the doors with this target.
+// forTarget returns the doors at the port that have this target.
 func (h *portDoors) forTarget(target netip.Addr) *portDoors {
 	if h.byTarget == nil {
 		h.byTarget = make(map[netip.Addr]*portDoors)
@@ -196,7 +196,8 @@ func (x *index) newID() uint32 {
 	return x.lastID
 }
 
-// countLive counts attempts that begin, or end when by is negative.
+// countLive adds to the number of attempts in the door. At the first one the door becomes
+// active at the ports of its later knocks, and at the last one it is removed there.
 func (d *door) countLive(by int) {
 	was := d.live
 	d.live += by
@@ -206,7 +207,7 @@ func (d *door) countLive(by int) {
 	if (was == 0) == (d.live == 0) {
 		return
 	}
-	for _, here := range d.inactivePorts {
+	for _, here := range d.laterPorts {
 		at, _ := slices.BinarySearchFunc(here.active, d.order, func(other *door, order int) int { return other.order - order })
 		if d.live > 0 {
 			here.active = slices.Insert(here.active, at, d)
@@ -216,7 +217,7 @@ func (d *door) countLive(by int) {
 	}
 }
 
-// door returns the door of that name, nil when there is none.
+// door returns the door of that name, or nil.
 func (x *index) door(name string) *door {
 	if x == nil {
 		return nil
@@ -224,7 +225,7 @@ func (x *index) door(name string) *door {
 	return x.byName[name]
 }
 
-// order returns the position of a door; behind all others when it is gone.
+// order returns the position of a door. One that is gone comes after all others.
 func (x *index) order(name string) int {
 	if d := x.byName[name]; d != nil {
 		return d.order
@@ -232,7 +233,8 @@ func (x *index) order(name string) int {
 	return len(x.doors)
 }
 
-// sameMatching reports whether an attempt in a may go on in b.
+// sameMatching reports whether an attempt in a may go on in b: whether all rules that apply to
+// it are equal.
 func sameMatching(a, b *Door) bool {
 	return slices.Equal(a.Sequence, b.Sequence) && a.Listen == b.Listen && a.Policy == b.Policy &&
 		a.Group == b.Group && a.Flags == b.Flags && a.Target == b.Target &&
@@ -250,8 +252,8 @@ func (d *door) wants(p *packet.Packet) bool {
 	return false
 }
 
-// indexAtUnused returns the index of a set in which each door with one-time sequences is
-// at the first that is left.
+// indexAtUnused returns the index of a set in which each door with one-time sequences has the
+// first that is unused.
 func indexAtUnused(set *Set, old *index, left map[string]*oneTime) *index {
 	now := *set
 	now.Doors = slices.Clone(set.Doors)
@@ -267,6 +269,6 @@ func indexAtUnused(set *Set, old *index, left map[string]*oneTime) *index {
 	return x
 }
 
-// sequenceConsumed reports whether the sequence of a door was used in this very input, by it
-// or by another door of the same file.
+// sequenceConsumed reports whether the sequence of a door was consumed in this input, by it or
+// by another door with the same file.
 func (d *door) sequenceConsumed() bool { return d.oneTime != nil && d.oneTime.stale }

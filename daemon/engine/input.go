@@ -8,8 +8,11 @@ import (
 	"sesame/daemon/wire"
 )
 
-// Packet takes a decoded packet: timers due at or before p.Time fire first. A
-// stamp earlier than the engine's time is clamped to it, and counted.
+// This file has the inputs of an engine. Each begins with beginInput and ends with the handlers
+// of the closes that it caused.
+
+// Packet takes a decoded packet. Timers due at or before p.Time fire first. A stamp earlier
+// than the engine's time is replaced by that, and counted.
 func (e *Engine) Packet(p *packet.Packet) []Event {
 	if p.Time.UnixNano() < e.now {
 		e.counts.Clamped++
@@ -35,11 +38,10 @@ func (e *Engine) Tick(now time.Time) []Event {
 	return e.events
 }
 
-// Swap replaces the doors between two packets. An attempt lives on when its
-// door's sequence and limits are unchanged, else it ends as a Reloaded miss.
-// Grants, limits, stored values and the memory of retransmits always live on. A
-// one-time sequence that was used and is not marked yet stays used: see
-// [Engine.OneTimeChanges].
+// Swap replaces the doors between two packets. An attempt lives on when its door has the same
+// sequence and the same limits, else it ends as a miss with the reason [Reloaded]. Grants,
+// limits, stored values and the memory of retransmits always live on. A one-time sequence that
+// was consumed stays consumed: see [Engine.OneTimeChanges].
 func (e *Engine) Swap(now time.Time, set *Set) []Event {
 	e.beginInput(now)
 	next := indexAtUnused(set, e.index, e.unusedOf(set))
@@ -50,9 +52,9 @@ func (e *Engine) Swap(now time.Time, set *Set) []Event {
 	return e.events
 }
 
-// Result says that the effect with this ID was carried out, or why it was not.
-// After a failure the runner leaves out the effects of the same reply that
-// follow it; the engine takes back those that came before.
+// Result takes the result of the effect with this ID: nil, or why it was not carried out. After
+// a failure the runner must leave out the later effects of the same decision. The engine takes
+// back the earlier ones.
 func (e *Engine) Result(now time.Time, id uint64, err error) []Event {
 	e.beginInput(now)
 	e.handleResult(id, err)
@@ -60,8 +62,8 @@ func (e *Engine) Result(now time.Time, id uint64, err error) []Event {
 	return e.events
 }
 
-// Grant gives a person's grant of a port. What makes no sense, or is more than
-// the engine holds, is refused.
+// Grant gives a person's grant of a port. A request that makes no sense, or exceeds the bounds,
+// is refused.
 func (e *Engine) Grant(now time.Time, source netip.Prefix, port packet.Port, ttl time.Duration) []Event {
 	e.beginInput(now)
 	detail := ""
@@ -80,8 +82,8 @@ func (e *Engine) Grant(now time.Time, source netip.Prefix, port packet.Port, ttl
 	return e.events
 }
 
-// Revoke ends the grants whose source overlaps this one; on all ports, commands
-// too, when port is zero.
+// Revoke ends the grants whose source overlaps this one. If port is zero, it ends those of all
+// ports, and of commands.
 func (e *Engine) Revoke(now time.Time, source netip.Prefix, port packet.Port) []Event {
 	e.beginInput(now)
 	for _, g := range e.grants.overlapping(source) {
@@ -93,11 +95,11 @@ func (e *Engine) Revoke(now time.Time, source netip.Prefix, port packet.Port) []
 	return e.events
 }
 
-// Restore takes back grants, stored values and one-time sequences that outlived a
-// restart, beyond all bounds. Grants whose end has come are closed, and their
-// undo is run. One that ended already only tells that its id was given. A
-// sequence that was used is marked now. It does not matter whether the doors come
-// before or after it.
+// Restore takes back grants, stored values and one-time sequences that outlived a restart. It
+// ignores all bounds: an access that was given must end, and a pending undo must run. A grant
+// whose end has come is closed at once. A record that has ended only keeps its id from being
+// given again. A sequence that was consumed is commented out now. It may be called before the
+// doors are there or after.
 func (e *Engine) Restore(now time.Time, records []Record) []Event {
 	e.beginInput(now)
 	for _, r := range records {
@@ -109,24 +111,24 @@ func (e *Engine) Restore(now time.Time, records []Record) []Event {
 	return e.events
 }
 
-// Local says which addresses are this host's; nil: every one.
+// Local sets the addresses of this host. Nil means that every address is one.
 func (e *Engine) Local(now time.Time, addresses []netip.Prefix) []Event {
 	e.beginInput(now)
 	e.local = newLocals(addresses)
 	return e.events
 }
 
-// Step says how far the wall clock is from engine time: wall = engine + offset.
-// Only what scripts see as time of day changes; no duration does.
+// Step sets how far the wall clock is from engine time: wall = engine + offset. Only the time
+// of day that scripts see changes, and no duration does.
 func (e *Engine) Step(now time.Time, offset time.Duration) []Event {
 	e.beginInput(now)
 	e.offset = offset
 	return e.events
 }
 
-// End says that no packet follows: attempts end at once, as EndOfCapture
-// misses, and script timers due after until are dropped. Grants run on: the
-// caller goes on with Tick until Next says that nothing is left.
+// End says that no packet follows. Attempts end at once, as misses with the reason
+// [EndOfCapture], and script timers due after until are dropped. Grants go on: the caller calls
+// Tick until Next says that no timer is left.
 func (e *Engine) End(now, until time.Time) []Event {
 	e.beginInput(now)
 	e.endRuns(EndOfCapture, func(*door) bool { return true })
@@ -138,8 +140,8 @@ func (e *Engine) End(now, until time.Time) []Event {
 	return e.events
 }
 
-// Shutdown runs the undos that only a daemon can run. Grants of ports stay: the
-// kernel ends them.
+// Shutdown ends the grants that have an undo, which only a running daemon can run. Grants of
+// ports stay: the kernel ends them.
 func (e *Engine) Shutdown(now time.Time) []Event {
 	e.beginInput(now)
 	for _, g := range e.grants.all() {
@@ -153,9 +155,8 @@ func (e *Engine) Shutdown(now time.Time) []Event {
 
 // Next returns when the next timer is due. False: none is.
 //
-// First-stage attempts have none: nothing is told when they expire, so they are
-// found expired when somebody asks for them, and a flood of first knocks wakes
-// nobody up.
+// First-stage attempts have no timer. Their end has no event, so they are removed when somebody
+// next looks for them. A flood of first knocks wakes nobody up.
 func (e *Engine) Next() (time.Time, bool) {
 	if len(e.timers) == 0 {
 		return time.Time{}, false
@@ -163,7 +164,8 @@ func (e *Engine) Next() (time.Time, bool) {
 	return wire.Time(e.timers[0].due), true
 }
 
-// beginInput starts an input: it fires the timers due until then, and moves time.
+// beginInput starts an input: it fires the timers due until now, and moves the engine's time
+// there. It gives back the memory of an input with many events.
 func (e *Engine) beginInput(now time.Time) {
 	if e.events = e.events[:0]; cap(e.events) > 4*maxEvents {
 		e.events = nil
@@ -173,8 +175,7 @@ func (e *Engine) beginInput(now time.Time) {
 	e.now = until
 }
 
-// restoreRecord makes a grant live again, also beyond the bound: what was given must
-// end, and what is owed be undone. Restart or not, it ends when it was to end.
+// restoreRecord takes back one record. See [Engine.Restore].
 func (e *Engine) restoreRecord(r Record) {
 	switch g := r.Grant; {
 	case r.Store != nil:

@@ -8,20 +8,20 @@ import (
 	"sesame/daemon/wire"
 )
 
-// This file is what may be asked of an engine between two inputs. Nothing here
-// changes it: first-stage attempts that have expired unseen still count.
+// This file is what may be asked of an engine between two inputs. Nothing here changes it: a
+// first-stage attempt that has expired still counts until an input looks at it.
 
 // An Element is what the kernel's set must hold for a source and a port.
 type Element struct {
 	Source netip.Prefix
 	Port   packet.Port
 	Until  time.Time // when it must end, in engine time
-	// Grant and Door are of the grant that lasts longest among those that the
-	// element is for; the oldest, when several end together.
+	// Grant and Door are those of the grant that lasts longest among those that share the
+	// element; of the oldest, when several end together.
 	Grant uint64
 	Door  string
-	// Observed says that the access is only decided: the element lets nobody in,
-	// and who holds it need not be counted as one who would have been stopped.
+	// Observed says that the access is only decided. The element lets nobody in. But its
+	// source is not counted among those that a guard would have stopped.
 	Observed bool
 }
 
@@ -31,14 +31,14 @@ func (e *Engine) Now() time.Time { return wire.Time(e.now) }
 // Ours reports whether an address is one of this host's.
 func (e *Engine) Ours(a netip.Addr) bool { return e.local.has(a) }
 
-// Attempts returns how many attempts are kept.
+// Attempts returns how many attempts are in progress.
 func (e *Engine) Attempts() int { return e.attempts.used }
 
 // Unanswered returns how many effects await their [Engine.Result].
 func (e *Engine) Unanswered() int { return e.batches.pending() }
 
-// Doors returns the doors as they are now: each with one-time sequences has the
-// first that was not used.
+// Doors returns the doors as they are now. A door with one-time sequences has the first that is
+// unused.
 func (e *Engine) Doors() []*Door {
 	doors := make([]*Door, len(e.index.doors))
 	for i, d := range e.index.doors {
@@ -47,8 +47,8 @@ func (e *Engine) Doors() []*Door {
 	return doors
 }
 
-// Grants returns the live grants, in the order of their ids. Their slices are
-// the engine's, and must not be changed.
+// Grants returns the live grants, in the order of their ids. Their slices are the engine's, and
+// must not be changed.
 func (e *Engine) Grants() []Grant {
 	live := make([]Grant, 0, e.grants.count())
 	for _, g := range e.grants.all() {
@@ -57,9 +57,8 @@ func (e *Engine) Grants() []Grant {
 	return live
 }
 
-// Elements returns all elements that the kernel must hold now, and there must
-// be no others. They are ordered by the oldest grant that each is for, and no
-// network among them lies in another.
+// Elements returns all elements that the kernel must hold now. It must hold no others. They are
+// ordered by the oldest grant that each is for, and no network among them lies in another.
 func (e *Engine) Elements() []Element {
 	var all []Element
 	position := make(map[grantKey]int)
@@ -84,7 +83,7 @@ func (e *Engine) Elements() []Element {
 	return all
 }
 
-// HasPendingUndo reports whether an undo must still run, or is running.
+// HasPendingUndo reports whether an undo must still run, or runs now.
 func (e *Engine) HasPendingUndo() bool {
 	for _, g := range e.grants.byID {
 		if g.Undo != nil && !g.Observed {

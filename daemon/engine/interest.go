@@ -5,11 +5,11 @@ import "sesame/daemon/packet"
 // An Interest says which packets the doors of a set need to see.
 type Interest struct {
 	TCP, UDP []uint16 // ports, in no order, some more than once
-	AnyFlags bool     // some knock asks for other TCP flags than SYN without ACK
-	All      bool     // a strict door minds every port
+	AnyFlags bool     // some knock has other TCP flags than SYN without ACK
+	All      bool     // to a strict door every port matters
 }
 
-// Interest returns what the doors need to see, with all one-time sequences.
+// Interest returns what the doors need to see, for all of their one-time sequences.
 func (s *Set) Interest() Interest {
 	var w Interest
 	for _, d := range s.Doors {

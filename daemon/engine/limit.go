@@ -7,15 +7,19 @@ import (
 	"sesame/daemon/wire"
 )
 
-// limits counts what doors with a limit let through. It is a virtual scheduler
-// (GCRA, ITU-T I.371): one time a key says how much of the allowance is used.
+// limits counts how often doors with a limit were opened. It is the virtual scheduling
+// algorithm of GCRA (ITU-T I.371, annex A): one time for each key says how much of the
+// allowance is used.
+//
+// golang.org/x/time/rate does not fit: its Limiter cannot be saved and restored, which a replay
+// from a snapshot needs, and holds no allowance for sources that find no room.
 type limits struct {
 	capacity int
 	buckets  map[limitKey]bucket
-	swept    int64
+	swept    int64 // when room last removed keys
 }
 
-// limitKey is who is limited by what. A limit that a reload changes begins anew.
+// A limitKey says who is limited, and how. A limit that a reload changes begins anew.
 type limitKey struct {
 	door   string
 	count  int
@@ -24,19 +28,20 @@ type limitKey struct {
 }
 
 type bucket struct {
-	full     int64 // until when the allowance is not whole again
-	refusing bool  // the latest knock was over the limit
+	full     int64 // when the allowance is whole again
+	refusing bool  // the latest completion was over the limit
 }
 
 func newLimits(capacity int) *limits {
 	return &limits{capacity: capacity, buckets: make(map[limitKey]bucket)}
 }
 
-// allow asks for one completion. told is true for the first refusal of a run.
+// allow takes one completion from the allowance of a door, and reports whether it was there.
+// report is true for the first refusal since the last success.
 //
-// Sources that find no room of their own share one allowance: a flood of sources
-// cannot shut out those who came before it, and cannot open more doors either.
-func (l *limits) allow(d *Door, source netip.Addr, now int64) (ok, told bool) {
+// At the bound of keys, sources without one share an allowance. So a flood of sources cannot
+// refuse those who came before it, and cannot open more doors either.
+func (l *limits) allow(d *Door, source netip.Addr, now int64) (ok, report bool) {
 	if d.Limit == nil {
 		return true, false
 	}
@@ -57,8 +62,9 @@ func (l *limits) allow(d *Door, source netip.Addr, now int64) (ok, told bool) {
 	return false, !b.refusing
 }
 
-// room reports whether a further key fits. Those whose allowance is whole again
-// are forgotten, at most once a second: the sweep must not be paced by a flood.
+// room reports whether a further key fits. At the bound it removes those whose allowance is
+// whole again, at most once a second, so that a flood does not pay for the loop with each
+// packet.
 func (l *limits) room(now int64) bool {
 	if len(l.buckets) < l.capacity {
 		return true

@@ -5,14 +5,14 @@ import (
 	"slices"
 )
 
-// locals are this host's addresses.
+// locals are the addresses of this host.
 type locals struct {
 	all      []netip.Prefix
 	single   map[netip.Addr]bool
 	networks []netip.Prefix
 }
 
-// newLocals returns nil, which means every address, for nil.
+// newLocals returns nil for nil, which means that every address is local.
 func newLocals(addresses []netip.Prefix) *locals {
 	if addresses == nil {
 		return nil

@@ -6,8 +6,10 @@ import (
 	"sesame/daemon/packet"
 )
 
-// match offers a packet to the doors and groups that it concerns, in their
-// order. A group acts in the place of its first door.
+// This file finds the doors that a packet concerns, and hands it to them.
+
+// match offers a packet to the doors and groups that it concerns, in their order. A group acts
+// at the position of its first door.
 func (e *Engine) match(p *packet.Packet, here *portDoors) {
 	counted := e.gather(p, here)
 	e.offered = append(e.offered, e.index.strict...)
@@ -31,8 +33,8 @@ func (e *Engine) match(p *packet.Packet, here *portDoors) {
 	}
 }
 
-// gather puts the doors and groups at a port that p concerns into e.offered and
-// e.gathered, and reports whether it can be a knock of some of them.
+// gather puts the doors and groups at a port that p concerns into e.offered and e.gathered, and
+// reports whether p can be a knock of one of them.
 func (e *Engine) gather(p *packet.Packet, here *portDoors) bool {
 	e.offered, e.gathered = e.offered[:0], e.gathered[:0]
 	if here == nil {
@@ -46,8 +48,8 @@ func (e *Engine) gather(p *packet.Packet, here *portDoors) bool {
 	return counted
 }
 
-// gatherAt gathers the doors and groups that are together at a port, whatever
-// the destination.
+// gatherAt gathers the doors and groups of one portDoors: all of them have the same target, or
+// none.
 func (e *Engine) gatherAt(here *portDoors, p *packet.Packet) bool {
 	if !holdsAny(here.tests, p) {
 		return false
@@ -57,7 +59,7 @@ func (e *Engine) gatherAt(here *portDoors, p *packet.Packet) bool {
 	return true
 }
 
-// offer hands a packet to one door, and reports whether it meant anything there.
+// offer hands a packet to one door, and reports whether it was a knock there, right or wrong.
 func (e *Engine) offer(d *door, p *packet.Packet) bool {
 	if !d.Accepts(p.Dest, e.ours) {
 		return false
@@ -89,12 +91,12 @@ func (e *Engine) offer(d *door, p *packet.Packet) bool {
 	return true
 }
 
-// disturbs reports whether p is a wrong knock to d although d does not list it.
+// disturbs reports whether p is a wrong knock to d although no knock of d has its port.
 func (e *Engine) disturbs(d *door, p *packet.Packet) bool {
 	return d.Strict && d.live > 0 && !slices.Contains(d.Except, p.Port) && e.stray(p)
 }
 
-// lookUp returns the slot of an attempt that is not over, or 0.
+// lookUp returns the slot of an attempt, or 0 when there is none that has time left.
 func (e *Engine) lookUp(d *door, key attemptKey) int32 {
 	slot := e.attempts.find(key)
 	if slot != 0 && e.expired(slot, d) {

@@ -8,36 +8,30 @@ import (
 	"strings"
 )
 
-// This file is one-time sequences: how one is used, and how its door goes on
-// with the next.
-//
-// A sequence is used when its last knock came, whatever its door decides then:
-// it was seen on the wire. It is first written to the journal, before anything is
-// given for it, and then its line in the file is marked. Whatever happens between
-// two of these steps, the next start knows it from one or the other.
+// This file holds which one-time sequences were used. consume.go is how one is used.
 
-// spends are the one-time sequences that were used.
+// consumptions are the one-time sequences that were consumed.
 type consumptions struct {
-	// owed says how often each line was used without being marked yet. A set
-	// whose files were read before it was marked still has it.
+	// pending says how often each line was consumed and is not commented out yet. A set whose
+	// files were read before that still has the line.
 	pending map[Consumed]int
 	count   int  // see [Engine.OneTimeChanges]
-	changed bool // in this input a door's sequence was used
+	changed bool // the sequence of a door was consumed in this input
 }
 
 func newConsumptions() consumptions { return consumptions{pending: make(map[Consumed]int)} }
 
-// oneTime is what the engine keeps for a door with one-time sequences.
+// oneTime is the state of a door with one-time sequences.
 type oneTime struct {
-	unused []OneTimeSequence // not used; first that of the door
-	stale  bool              // the door's sequence is not the first of left any more
-	// used has the sequences that were used since the set's files were read, and
-	// kept those of them that neither the journal nor the file will ever know.
+	unused []OneTimeSequence // the first is that of the door
+	stale  bool              // the door still has a sequence that was consumed
+	// used has the keys of the sequences that were used since the set's files were read.
+	// unrecorded has those of them that neither the journal nor the file will ever know.
 	used, unrecorded []string
 }
 
-// key returns by what a sequence is known among those of its door. One that is of
-// no file is known by its knocks, behind a newline, which is in no line.
+// key returns what identifies a sequence among those of its door: its line in the file. A
+// sequence of no file is identified by its knocks, after a newline, which no line contains.
 func (s *OneTimeSequence) key() string {
 	if s.Line != "" {
 		return s.Line
@@ -49,8 +43,8 @@ func (s *OneTimeSequence) key() string {
 	return b.String()
 }
 
-// newOneTime returns what is left of a door's sequences when those with these
-// keys were used, each so often. What it does not have stays in used.
+// newOneTime returns the state of a door whose sequences with these keys were used, each so
+// often. Uses of sequences that the door does not have stay in the map.
 func newOneTime(d *Door, used map[string]int) *oneTime {
 	o := &oneTime{}
 	for _, s := range d.OneTime.Sequences {
@@ -66,7 +60,7 @@ func newOneTime(d *Door, used map[string]int) *oneTime {
 	return o
 }
 
-// consume takes the first sequence with this key out. False: there is none.
+// consume removes the first unused sequence with this key. False: there is none.
 func (o *oneTime) consume(key string) bool {
 	i := slices.IndexFunc(o.unused, func(s OneTimeSequence) bool { return s.key() == key })
 	switch {
@@ -81,7 +75,7 @@ func (o *oneTime) consume(key string) bool {
 	return true
 }
 
-// of returns the door with the first sequence that was not used.
+// of returns the door with the first unused sequence.
 func (o *oneTime) of(d *Door) *Door {
 	now := *d
 	now.Sequence = nil
@@ -91,7 +85,7 @@ func (o *oneTime) of(d *Door) *Door {
 	return &now
 }
 
-// sorted returns the lines that are owed a mark, by file and line.
+// sorted returns the lines that wait to be commented out, by file and line.
 func (s *consumptions) sorted() []Consumed {
 	return slices.SortedFunc(maps.Keys(s.pending), func(a, b Consumed) int {
 		return cmp.Or(strings.Compare(a.File, b.File), strings.Compare(a.Line, b.Line))

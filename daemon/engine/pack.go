@@ -8,17 +8,16 @@ import (
 	"sesame/daemon/packet"
 )
 
-// This file packs the first-stage attempts of a State: there may be a million.
-// They are written in the order of their slots, which is that of memory, each
-// with the place of the next younger one.
+// This file packs the first-stage attempts of a State, of which there may be a million. They
+// are written in the order of their slots, which is their order in memory, each with the place
+// of the next younger one.
 
-// agedSize is what an attempt takes: its source (16 bytes), its door (4), when
-// its first knock came (8), the TCP sequence number of that (4), its source port
-// (2) and flags (1), and the 1-based place of the next younger attempt (4).
-// Numbers have their lower bytes first.
+// firstStageSize is the size of a packed attempt in bytes: its source (16), its door (4), when
+// its first knock came (8), the TCP sequence number of that (4), its source port (2), its flags
+// (1), and the 1-based place of the next younger attempt (4). Numbers are little endian.
 const firstStageSize = 39
 
-// pack returns the first-stage attempts and the place of the oldest.
+// pack returns the first-stage attempts and the 1-based place of the oldest, 0 for none.
 func (t *table) pack() (packed []byte, oldest int) {
 	place, count := make([]uint32, t.slots.length), uint32(0)
 	for i := range int32(t.slots.length) {
@@ -44,7 +43,8 @@ func (t *table) pack() (packed []byte, oldest int) {
 	return packed, int(place[t.oldest])
 }
 
-// unpackFirstStage begins the attempts that were packed, oldest first.
+// unpackFirstStage begins the attempts that were packed, oldest first. The bytes may come from
+// a stranger: it returns an error unless the places form one list of all attempts.
 func (e *Engine) unpackFirstStage(packed []byte, oldest int) error {
 	count := len(packed) / firstStageSize
 	if len(packed)%firstStageSize != 0 {
@@ -71,8 +71,8 @@ func (e *Engine) unpackFirstStage(packed []byte, oldest int) error {
 	return nil
 }
 
-// resumeAttempt makes the youngest first-stage attempt. That of a door that is
-// gone waits to be forgotten; nobody looks for it, in whatever group it was.
+// resumeAttempt makes the youngest first-stage attempt. An attempt in a door that is gone is
+// never found again, and is only there to be dropped.
 func (e *Engine) resumeAttempt(source [16]byte, door uint32, h hit) error {
 	d := e.index.byID[door]
 	key := attemptKey{source, door}

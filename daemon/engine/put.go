@@ -2,6 +2,8 @@ package engine
 
 import "net/netip"
 
+// This file is what happens to the values of [Put].
+
 func (o Put) check(e *Engine, c cause) (need, error) {
 	if e.store.grows(c.script, c.owner(o), o, e.now) {
 		return need{values: 1}, nil

@@ -1,5 +1,8 @@
 package engine
 
+// This file is the table of reasons. docs/transcript.md has the same, and a test compares the
+// two.
+
 // A Reason says why: of a miss, a refusal or a close.
 type Reason string
 
@@ -29,5 +32,5 @@ const (
 	ClosedByDoor Reason = "closed_by_door" // by a script's close
 	Replaced     Reason = "replaced"       // by a grant to a wider network
 	ShutDown     Reason = "shutdown"
-	NotDone      Reason = "failed" // an effect of the same reply failed, so it was taken back
+	NotDone      Reason = "failed" // an effect of the same decision failed
 )

@@ -1,24 +1,24 @@
 package engine
 
-// A recent remembers the latest identities that it was given, as hashes in two
-// halves: when the younger half is full, the older is forgotten and they change
-// places. It so remembers at least half and at most all of its capacity, by
-// order of arrival alone. The hash is keyed and 63 bits wide, so nobody can
-// aim at another's identity, and among a quarter of a million the chance that a
-// new one is taken for one of them is below 1 in 10^13.
+// A recent remembers the latest identities that it was given, as hashes in two halves. When the
+// newer half is full, the older one is cleared, and they swap. So it remembers at least half
+// and at most all of its capacity, by order of arrival alone.
+//
+// The hash is keyed and 63 bits wide, so nobody can construct an identity with the hash of
+// another. Among a quarter of a million, the chance that a new one has the hash of one of them
+// is below 1 in 10^13.
 type recent struct {
 	newer, older []uint64 // open addressing, 0 is free; at most half full
 	count, half  int
 }
 
-// newRecent returns a memory of capacity identities, a power of two. It grows
-// as it is used, to 16 bytes for each.
+// newRecent returns a memory of capacity identities, a power of two. It grows as it is used, up
+// to 16 bytes for each.
 func newRecent(capacity int) *recent {
 	return &recent{newer: make([]uint64, 16), older: make([]uint64, 16), half: capacity / 2}
 }
 
-// see remembers an identity by its hash, and reports whether it was known
-// already.
+// add remembers an identity by its hash, and reports whether it was known already.
 func (r *recent) add(h uint64) bool {
 	h |= 1
 	if _, known := probe(r.older, h); known {
@@ -45,7 +45,7 @@ func (r *recent) has(h uint64) bool {
 	return old || young
 }
 
-// grow lets the younger half grow while it may, and then change places.
+// grow doubles the newer half while it is below its bound, and else swaps the halves.
 func (r *recent) grow() {
 	if r.count >= r.half {
 		r.swapHalves()
@@ -61,7 +61,7 @@ func (r *recent) grow() {
 	}
 }
 
-// swapHalves makes the younger half the older, and forgets that.
+// swapHalves makes the newer half the older one, and clears what was that.
 func (r *recent) swapHalves() {
 	r.newer, r.older, r.count = r.older, r.newer, 0
 	if len(r.newer) < len(r.older) {
@@ -83,8 +83,7 @@ func probe(half []uint64, h uint64) (slot uint64, known bool) {
 	}
 }
 
-// How many TCP segments and UDP flows are remembered at most; at least half as
-// many are.
+// How many TCP segments and UDP flows are remembered at most. At least half as many are.
 const (
 	maxSegments = 1 << 16
 	maxFlows    = 1 << 14

@@ -4,26 +4,23 @@ import (
 	"net/netip"
 )
 
-// A Record is what must survive a restart: a grant with its undo, a value
-// that a script stored, or a sequence that was used. Exactly one of Grant, Store
-// and Consumed is set.
+// A Record is what must survive a restart: a grant with its undo, a stored value, or a one-time
+// sequence that was consumed. Exactly one of Grant, Store and Consumed is set.
 type Record struct {
 	Grant *Grant
-	// Ended says that the grant is over, and that nothing is owed for it any
-	// more. Its id stays taken: who keeps records keeps that of the highest id,
-	// or an ended one in its place, so that no id is given twice.
+	// Ended says that the grant is over and no undo is pending, or that the line of Consumed
+	// is commented out, so that the file remembers it. The record may be deleted then. But no
+	// id of a grant may be given twice, so the record with the highest id must stay.
 	Ended bool
 	Store *Put
-	// Script and Source are the place of Store; Source is invalid for a value
-	// of the whole script.
-	Script string
-	Source netip.Addr
-	// Consumed is a one-time sequence that was used. Ended says that its line is
-	// marked, so that the file remembers it.
+	// Script and Source say whose value Store is; Source is invalid for a value of the whole
+	// script.
+	Script   string
+	Source   netip.Addr
 	Consumed *Consumed
 }
 
-// Consumed is a one-time sequence that was used.
+// A Consumed is a one-time sequence that was consumed.
 type Consumed struct {
 	File string // that it is from
 	Line string // as the file had it

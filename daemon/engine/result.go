@@ -7,7 +7,10 @@ import (
 	"sesame/daemon/wire"
 )
 
-// handleResult takes the runner's answer. An id that is not awaited changes nothing.
+// This file takes the results of effects, and takes decisions back that failed.
+
+// handleResult takes the runner's answer. An id that is not awaited changes nothing: its
+// decision was taken back before the answer came.
 func (e *Engine) handleResult(id uint64, err error) {
 	found, ok := e.batches.byID[id]
 	if !ok {
@@ -36,21 +39,21 @@ func (e *Engine) handleResult(id uint64, err error) {
 	}
 }
 
-// reportFailure tells that an effect failed. True: it counts as done all the same.
+// reportFailure reports that an effect failed. True: it counts as done all the same.
 func (e *Engine) reportFailure(effect Event, err error) bool {
-	told := Event{
+	failure := Event{
 		Kind: EventFailed, Door: effect.Door, Source: effect.Source, Effect: effect.Effect,
 		Grant: effect.Grant, Port: effect.Port, Detail: err.Error(),
 	}
 	if command, ok := errors.AsType[*CommandError](err); ok {
-		told.Ran, told.Status = true, command.Status
+		failure.Ran, failure.Status = true, command.Status
 	}
-	e.emit(told)
-	return told.Ran && effect.AnyStatus
+	e.emit(failure)
+	return failure.Ran && effect.AnyStatus
 }
 
-// rollBack takes back a batch of which one effect failed. What comes after it will
-// never be done; what came before is undone, last first.
+// rollBack takes back a batch of which one effect failed. The effects after it will never be
+// done, and those before it are reverted, last first.
 func (e *Engine) rollBack(b *batch, failed int) {
 	for i := failed; i < len(b.entries); i++ {
 		delete(e.batches.byID, b.entries[i].event.ID)
@@ -65,9 +68,9 @@ func (e *Engine) rollBack(b *batch, failed int) {
 	}
 }
 
-// cancelUnrun takes back an effect that was not carried out. A command that never
-// ran is owed no undo, and no other grant can hang on it; a later run of the same
-// command is another one.
+// cancelUnrun takes back an effect that was not carried out. A command that never ran needs no
+// undo, neither for this grant nor for others that share the run. A later run of the same
+// command is another one, and is left alone.
 func (e *Engine) cancelUnrun(x entry) {
 	if x.grant == nil || x.event.Effect != EffectExec || x.event.Argv == nil {
 		e.revert(x)
@@ -81,8 +84,8 @@ func (e *Engine) cancelUnrun(x entry) {
 	}
 }
 
-// revert ends a grant that an effect made, and gives one that it prolonged its
-// former end again; unless that has come, or somebody has prolonged it since.
+// revert ends a grant that an effect made. If the effect extended the grant, its former end
+// comes back. Nothing happens when the grant is over, or was extended again since.
 func (e *Engine) revert(x entry) {
 	g := x.grant
 	switch {

@@ -5,8 +5,8 @@ import (
 	"sesame/daemon/wire"
 )
 
-// A run is what an attempt needs from its second stage on: each of its knocks,
-// so that a shorter run among them can be found when the longer one fails.
+// A run is the state of an attempt from its second stage on. It has each of its knocks, so that
+// a shorter run among them can be found when the longer one fails.
 type run struct {
 	door  *door
 	slot  int32 // of its attempt
@@ -23,7 +23,7 @@ type hit struct {
 	at       int64
 }
 
-// repeats reports whether h is another's retransmit.
+// repeats reports whether h is a retransmit of other: the same segment of the same connection.
 func (h hit) repeats(other hit) bool {
 	return h.port.Proto == packet.TCP && h.port == other.port && h.from == other.from && h.sequence == other.sequence
 }
@@ -33,8 +33,8 @@ func (h hit) is(k Knock) bool {
 	return h.port == k.Port && (k.Port.Proto != packet.TCP || k.Flags.Holds(h.flags))
 }
 
-// longestRun returns the longest of the latest hits that are the head of the
-// door's sequence and in time at now.
+// longestRun returns the longest run of the latest hits that is a beginning of the door's
+// sequence and in time at now.
 func longestRun(d *door, hits []hit, now int64) []hit {
 	for ; len(hits) > 0; hits = hits[1:] {
 		if len(hits) < len(d.Sequence) && now < deadline(d, hits) && isHead(d, hits) {
@@ -44,6 +44,7 @@ func longestRun(d *door, hits []hit, now int64) []hit {
 	return nil
 }
 
+// isHead reports whether hits are the beginning of the door's sequence.
 func isHead(d *door, hits []hit) bool {
 	for i, h := range hits {
 		if !h.is(d.Sequence[i]) {
@@ -53,7 +54,7 @@ func isHead(d *door, hits []hit) bool {
 	return true
 }
 
-// deadline returns when a run of hits is too late.
+// deadline returns when a run of hits expires if no further knock comes.
 func deadline(d *door, hits []hit) int64 {
 	total := wire.Add(hits[0].at, d.Within)
 	if d.StepTimeout == 0 {

@@ -7,16 +7,16 @@ import (
 	"net/netip"
 )
 
-// A secret is the key of the hashes by which packets are remembered. Whoever
-// does not know it cannot make two packets look like one. Unlike the seed of
-// package maphash it can be kept, so that an engine can go on elsewhere.
+// A secret is the key of the hashes by which packets are remembered. Without it nobody can make
+// two packets that have the same hash. Unlike a seed of package maphash it can be saved, so
+// that an engine can go on elsewhere.
 type secret [2]uint64
 
 func newSecret() secret {
 	return secret{maphash.Comparable(maphash.MakeSeed(), 0), maphash.Comparable(maphash.MakeSeed(), 0)}
 }
 
-// segment returns the hash of what a TCP segment is known by.
+// segment returns the hash that identifies a TCP segment. Retransmits of it have the same.
 func (s secret) segment(source netip.Addr, sequence uint32, from, port uint16) uint64 {
 	a := source.As16()
 	h := s.begin()
@@ -26,8 +26,7 @@ func (s secret) segment(source netip.Addr, sequence uint32, from, port uint16) u
 	return h.end()
 }
 
-// flow returns the hash of what a UDP flow is known by, as seen from the one who
-// began it.
+// flow returns the hash that identifies a UDP flow, with source as the one who began it.
 func (s secret) flow(source, dest netip.Addr, from, port uint16) uint64 {
 	a, b := source.As16(), dest.As16()
 	h := s.begin()
@@ -39,8 +38,8 @@ func (s secret) flow(source, dest netip.Addr, from, port uint16) uint64 {
 	return h.end()
 }
 
-// A sipHash is the state of SipHash-1-3 (Aumasson and Bernstein, 2012). What is
-// hashed here has a fixed length, so the length is left out.
+// A sipHash is the state of SipHash-1-3 (Aumasson and Bernstein, 2012). The input has a fixed
+// length, so the length is left out.
 type sipHash struct{ a, b, c, d uint64 }
 
 func (s secret) begin() sipHash {

@@ -9,84 +9,81 @@ import (
 	"sesame/daemon/packet"
 )
 
-// A Set is a script set as the engine sees it: all doors of one generation.
-// It is immutable once it was given to an engine.
+// A Set is a script set as the engine sees it: all doors of one generation. It is immutable
+// once it was given to an engine.
 type Set struct {
-	// Doors in the order in which they act on one packet: by file path, then by
-	// registration.
+	// Doors in the order in which they act on one packet: by file path, then by registration.
 	Doors []*Door
 	// Timers has the functions registered for delayed work.
 	Timers []Timer
 }
 
-// Observe makes all doors only observe. It is for a set that no engine has yet.
+// Observe makes all doors only observe. It may be called only before an engine has the set.
 func (s *Set) Observe() {
 	for _, d := range s.Doors {
 		d.Observe = true
 	}
 }
 
-// A Timer is a function registered under a name, for [After]. It belongs to a
-// script: two scripts may use one name.
+// A Timer is a function that is registered under a name, for [After]. It belongs to a script:
+// two scripts may use one name.
 type Timer struct {
 	Script  string
 	Name    string
 	Handler Handler
 }
 
-// A Door is a named sequence with what happens when somebody knocks it.
+// A Door is a named sequence, and what happens when somebody knocks it.
 type Door struct {
 	Name   string // unique in the set: grants and attempts are known by it
 	Script string // path of the file, below the directory of the scripts
 	File   string // that registers it: Script, or a module that Script requires
 	Line   int    // of the registration, in File
 
-	// Sequence has at least one knock, or OneTime has the knocks. A Listen door has
-	// one for each port that it hears, and any one of them completes it.
+	// Sequence has at least one knock, or OneTime has the knocks. A listener has one for each
+	// of its ports, and any one of them completes it.
 	Sequence []Knock
-	// Listen says that every knock is handed to Handler, as CallKnock, and
-	// that only a reply that changes something counts as an opening.
+	// Listen says that every knock is handed to Handler, as CallKnock. Only a decision that
+	// gives access or runs something counts as an opening then.
 	Listen bool
-	// Policy says by whose rules knocks are matched. Doors of PolicyKnockd that
-	// name the same Group, and should stand next to each other, are matched
-	// together. Of the limits and rules below they have Within alone. A listener is
-	// of no group.
+	// Policy says by which rules knocks are matched. Doors of PolicyKnockd with the same Group
+	// are matched together, and should stand next to each other. Of the limits and rules below
+	// only Within applies to them. A listener is in no group.
 	Policy Policy
 	Group  string
-	// Flags is what a TCP packet must carry to concern a door of PolicyKnockd at
-	// all; each knock of its sequence has the same.
+	// Flags is what a TCP packet must carry to concern a door of PolicyKnockd at all. Each
+	// knock of its sequence has the same.
 	Flags FlagTest
-	// Target, when it is valid, is the one destination whose packets count, be it
-	// an address of this host or not.
+	// Target, if it is valid, is the one destination whose packets count, whether this host has
+	// the address or not.
 	Target netip.Addr
 	// OneTime is nil for a door whose sequence stays the same.
 	OneTime *OneTime
 
-	// Within is the limit of the whole sequence, above zero. With PolicyKnockd it
-	// may be zero: then only a sequence of one knock is ever complete.
+	// Within is the limit of the whole sequence, above zero. With PolicyKnockd it may be zero:
+	// then only a sequence of one knock can be completed.
 	Within      time.Duration
 	StepTimeout time.Duration // limit between two knocks; zero: none
 	OnWrong     OnWrong
 	Duplicates  Duplicates
-	// Strict says that every TCP SYN and UDP packet to this host can be a wrong
-	// knock: not to a guarded or granted port, and no answer to a flow that this
-	// host began, which is known only when its addresses are.
+	// Strict says that every TCP SYN and every UDP packet to this host can be a wrong knock. It
+	// is none to a guarded or granted port, and none if it answers a flow that this host began.
+	// Such flows are recognised only when the addresses of the host are known.
 	Strict bool
-	Except []packet.Port // ports that a strict door does not mind
+	Except []packet.Port // ports that are no wrong knock to a strict door
 
 	Guards []packet.Port // shut to everyone without a grant
 	Ports  []packet.Port // what else Allow may name; nil: any port
 	TTL    time.Duration // how long a grant lasts, above zero
-	// Observe says that everything is decided and nothing done: whoever carries
-	// out effects answers those of this door without doing them. Its events look
-	// like any other's.
+	// Observe says that everything is decided and nothing done. The runner must answer the
+	// effects of this door without carrying them out. Its events are like those of other doors.
 	Observe bool
 
 	Limit *Limit // nil: none
 	When  []Condition
 
-	// Handler is nil for a door without functions; Hooks says which moments it
-	// wants. Without HookOpen the door allows its guards when it opens.
+	// Handler is nil for a door without functions. Hooks says which calls it wants. Without
+	// HookOpen the door allows its guards when it opens.
 	Handler Handler
 	Hooks   Hooks
 }
@@ -96,8 +93,8 @@ func (d *Door) excludes(p packet.Port) bool {
 	return !slices.Contains(d.Ports, p) && !slices.Contains(d.Guards, p)
 }
 
-// Accepts reports whether packets to a destination can be knocks of the door. Ours
-// says whether that is an address of this host.
+// Accepts reports whether packets to a destination can be knocks of the door. ours says that it
+// is an address of this host.
 func (d *Door) Accepts(dest netip.Addr, ours bool) bool {
 	if d.Target.IsValid() {
 		return dest == d.Target
@@ -105,8 +102,8 @@ func (d *Door) Accepts(dest netip.Addr, ours bool) bool {
 	return ours
 }
 
-// Knocks yields the knocks of the door, with those of all its one-time sequences.
-// One may come more than once.
+// Knocks yields the knocks of the door, and those of all its one-time sequences. It may yield
+// one more than once.
 func (d *Door) Knocks() iter.Seq[Knock] {
 	return func(yield func(Knock) bool) {
 		for _, k := range d.Sequence {
@@ -127,8 +124,8 @@ func (d *Door) Knocks() iter.Seq[Knock] {
 	}
 }
 
-// A Knock is one step of a sequence: a port, and for TCP the flags that must
-// and must not be set.
+// A Knock is one step of a sequence: a port, and for TCP the flags that must and must not be
+// set.
 type Knock struct {
 	Port  packet.Port
 	Flags FlagTest
@@ -139,8 +136,8 @@ type FlagTest struct {
 	Set, Clear packet.Flags
 }
 
-// SYN is what counts as a TCP knock unless a script says otherwise: a segment
-// that asks for a connection (RFC 9293, section 3.5).
+// SYN is what counts as a TCP knock unless a script says otherwise: a segment that opens a
+// connection (RFC 9293, section 3.5).
 var SYN = FlagTest{Set: packet.SYN, Clear: packet.ACK}
 
 // Holds reports whether flags satisfy the test.
@@ -153,27 +150,26 @@ func (k Knock) Holds(p *packet.Packet) bool {
 	return p.Port == k.Port && (k.Port.Proto != packet.TCP || k.Flags.Holds(p.Flags))
 }
 
-// A Policy is the set of matching rules of a group of doors. A file is a group.
+// A Policy is the set of matching rules of a group of doors.
 type Policy uint8
 
 const (
-	// PolicySesame: each door minds its own knocks.
+	// PolicySesame: each door is matched by itself.
 	PolicySesame Policy = iota
-	// PolicyKnockd: a packet that finds attempts of its source in the group
-	// advances them, ends them or, where its flags are not theirs, leaves them; one
-	// that finds none begins every door of the group that it fits.
+	// PolicyKnockd: if the source has attempts in the group, a packet advances them or ends
+	// them, or changes nothing when it has not the flags of the door. If it has none, the
+	// packet begins each door of the group whose first knock it is.
 	PolicyKnockd
 )
 
-// OneTime is a list of sequences, each of which is used once. The sequence of
-// its door is the first of them that was not used, and empty when all were.
+// OneTime is a list of sequences, each of which is used once. The sequence of its door is the
+// first of them that is unused, and empty when none is.
 type OneTime struct {
 	File      string // that they are from, an absolute path
 	Sequences []OneTimeSequence
 }
 
-// A OneTimeSequence is a line of the file that was not marked as used when the
-// file was read.
+// A OneTimeSequence is a line of the file that was not commented out when the file was read.
 type OneTimeSequence struct {
 	Line   string // as the file has it, without the blanks around it; "": it is of no file
 	Knocks []Knock
@@ -184,7 +180,7 @@ type OnWrong uint8
 
 const (
 	WrongResets  OnWrong = iota // the attempt falls back to what still holds
-	WrongIgnored                // as if it had not come
+	WrongIgnored                // nothing
 )
 
 // Duplicates says what a repeat of the latest knock does.
@@ -195,9 +191,8 @@ const (
 	DuplicatesWrong                     // a knock like any other
 )
 
-// A Limit admits Count completions in each Per, from one source if PerSource,
-// else from all of them together. It refills evenly, and a full one lets Count
-// through at once.
+// A Limit admits Count completions in each Per, from one source if PerSource, else from all of
+// them together. It refills evenly. A full one lets Count through at once.
 type Limit struct {
 	Count     int
 	Per       time.Duration
@@ -205,7 +200,7 @@ type Limit struct {
 	Text      string // as the script wrote it
 }
 
-// Hooks is a set of moments that a handler wants.
+// Hooks is the set of calls that a handler wants.
 type Hooks uint8
 
 const (

@@ -5,26 +5,25 @@ import (
 	"sesame/daemon/packet"
 )
 
-// A slab holds attempts by their slots, in pieces that never move: it grows
-// without copying what it has, which for a million attempts would take longer
-// than packets can wait. Slot 0 is there from the beginning. The zero slab is
-// not ready; see newSlab.
+// A slab holds attempts by their slots, in pieces that never move. It grows without copying: to
+// copy a million attempts would hold up packets for too long. Slot 0 is there from the
+// beginning and is never used. The zero slab is not ready; see newSlab.
 type slab struct {
 	pieces []*[pieceSize]attempt
 	length int // slots that there are
 }
 
-// pieceSize is how many slots a slab grows by, a power of two: they are 28 KiB.
+// pieceSize is how many slots a slab grows by, a power of two: 28 KiB.
 const pieceSize = 512
 
 func newSlab() slab { return slab{pieces: []*[pieceSize]attempt{{}}, length: 1} }
 
-// at returns the attempt in a slot that there is.
+// at returns the attempt in a slot. The slot must exist.
 func (s *slab) at(slot int32) *attempt {
 	return &s.pieces[uint32(slot)/pieceSize][uint32(slot)%pieceSize]
 }
 
-// grow returns a slot that was not there before. Its attempt is zero.
+// grow returns a new slot. Its attempt is zero.
 func (s *slab) grow() int32 {
 	if s.length == len(s.pieces)*pieceSize {
 		s.pieces = append(s.pieces, new([pieceSize]attempt))
@@ -33,15 +32,15 @@ func (s *slab) grow() int32 {
 	return int32(s.length - 1)
 }
 
-// An attempt is one source's progress in one door. There may be a million, so
-// it holds no pointer and nothing that only later stages need: a flood of first
-// knocks costs 56 bytes and an index entry each.
+// An attempt is one source's progress in one door. There may be a million, so it holds no
+// pointer and nothing that only later stages need: a flood of first knocks costs 56 bytes and
+// an index entry each.
 type attempt struct {
 	key          attemptKey
 	door         uint32 // id of the door; one that is gone may stand here
 	run          int32  // index in table.runs of what later stages need; 0: first stage
 	older, newer int32  // neighbours by age, 0: none; of first-stage attempts alone
-	next         int32  // the attempt with the same key that came after this one; of the last, the first
+	next         int32  // the next attempt with the same key, in a ring
 	first        int64  // when the run's first knock came
 	// Of the first knock:
 	sequence uint32
@@ -49,9 +48,9 @@ type attempt struct {
 	flags    packet.Flags
 }
 
-// attemptKey is who attempts what: a door, or a group of doors that share the
-// key of each source. The source is an address in its 16-byte form: the decoder
-// sees to it that no IPv6 address looks like an IPv4 one.
+// An attemptKey says who attempts what: a door, or a group of doors that share the key of each
+// source. The source is an address in its 16-byte form. No IPv6 address looks like an IPv4 one
+// there, since the decoder unmaps them.
 type attemptKey struct {
 	source [16]byte
 	group  uint32 // id of the group, or of a door that is in none

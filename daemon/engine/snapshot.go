@@ -27,11 +27,11 @@ func (e *Engine) State() *State {
 		s.Local = e.local.all
 	}
 	for _, d := range e.index.doors {
-		told := DoorState{Name: wire.Text(d.Name), ID: d.id}
+		saved := DoorState{Name: wire.Text(d.Name), ID: d.id}
 		if d.oneTime != nil {
-			told.Used, told.Kept = wire.Convert[wire.Text](d.oneTime.used), wire.Convert[wire.Text](d.oneTime.unrecorded)
+			saved.Used, saved.Kept = wire.Convert[wire.Text](d.oneTime.used), wire.Convert[wire.Text](d.oneTime.unrecorded)
 		}
-		s.Doors = append(s.Doors, told)
+		s.Doors = append(s.Doors, saved)
 	}
 	for _, use := range e.oneTime.sorted() {
 		s.Consumed = append(s.Consumed, ConsumedState{use.Wire(), e.oneTime.pending[use]})
@@ -80,15 +80,15 @@ func (t *timer) state(s *State) {
 func (s *batches) state(live *grants) []BatchState {
 	var all []BatchState
 	for id, p := range s.byID {
-		// A batch is told once, at the first of its effects that is awaited.
+		// Write each batch once: at the first of its effects that is awaited.
 		if slices.ContainsFunc(p.batch.entries[:p.index], s.awaits) || p.batch.entries[p.index].event.ID != id {
 			continue
 		}
-		told := BatchState{}
+		saved := BatchState{}
 		for _, x := range p.batch.entries {
-			told.Effects = append(told.Effects, x.state(s, live))
+			saved.Effects = append(saved.Effects, x.state(s, live))
 		}
-		all = append(all, told)
+		all = append(all, saved)
 	}
 	return all
 }
@@ -100,7 +100,7 @@ func (s *batches) awaits(x entry) bool {
 }
 
 func (x *entry) state(s *batches, live *grants) wire.Effect {
-	told := wire.Effect{
+	saved := wire.Effect{
 		ID: x.event.ID, Effect: uint8(x.event.Effect), Awaited: s.awaits(*x), Runs: x.event.Argv != nil,
 		Door: wire.Text(x.event.Door), Source: x.event.Source, Port: wire.Port(x.event.Port), Grant: x.event.Grant,
 		Was: instant(x.was), End: instant(x.end),
@@ -108,9 +108,9 @@ func (x *entry) state(s *batches, live *grants) wire.Effect {
 	}
 	if g := x.grant; g != nil && live.byID[g.ID] != g {
 		over := g.Wire()
-		told.Over = &over
+		saved.Over = &over
 	}
-	return told
+	return saved
 }
 
 // instant is nanoseconds, but 0 for no time.

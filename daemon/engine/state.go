@@ -107,7 +107,7 @@ type DelayState struct {
 	Number       uint64 // of its timer
 }
 
-// A BatchState is a reply of whose effects some were not yet answered.
+// A BatchState is a decision of whose effects some are not answered.
 type BatchState struct{ Effects []wire.Effect }
 
 // A LimitState says how much of an allowance is used.

@@ -7,9 +7,9 @@ import (
 	"sesame/daemon/wire"
 )
 
-// A Store holds the values that scripts keep, each with the time until which it
-// is kept. It never gives up a value to make room: a forgotten nonce would let a
-// replay through. When it is full a reply that stores is refused.
+// A Store holds the values that scripts store, each until its own end. It never removes a value
+// to make room: a forgotten nonce would let a replay through. When it is full, a decision that
+// needs room is refused.
 type Store struct {
 	capacity int
 	values   map[storeKey]stored
@@ -31,9 +31,8 @@ func newStore(capacity int) *Store {
 	return &Store{capacity: capacity, values: make(map[storeKey]stored)}
 }
 
-// Get returns the value of key in a script's store, for one source, or for the
-// whole script when source is invalid. It is nil when there is none, or when it
-// has expired at now.
+// Get returns the value of key in a script's store, for one source, or for the whole script
+// when source is invalid. It returns nil when there is none, or when it has expired at now.
 func (s *Store) Get(script string, source netip.Addr, key string, now time.Time) any {
 	v, ok := s.values[storeKey{script, source, key}]
 	if !ok || v.until <= now.UnixNano() {
@@ -61,8 +60,8 @@ func (s *Store) put(script string, source netip.Addr, o Put) {
 	s.values[key] = stored{o.Value, until}
 }
 
-// room reports whether n further values fit, after those that have expired are
-// forgotten, at most once a second.
+// room reports whether n further values fit. If not, it first removes those that have expired,
+// at most once a second.
 func (s *Store) room(n int, now int64) bool {
 	if len(s.values)+n <= s.capacity {
 		return true
@@ -78,8 +77,7 @@ func (s *Store) room(n int, now int64) bool {
 	return len(s.values)+n <= s.capacity
 }
 
-// Put stores a value, or forgets it when Value is nil. Value is a bool, a
-// float64 or a string.
+// Put stores a value, or removes it when Value is nil. Value is a bool, a float64 or a string.
 type Put struct {
 	PerSource bool
 	Key       string

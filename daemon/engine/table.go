@@ -5,9 +5,9 @@ import (
 	"iter"
 )
 
-// A table finds attempts by source and group, in one flat index, so that a packet
-// costs about two cache misses whatever the number of attempts. Those with one
-// key are a ring, of which the index has the last.
+// A table finds attempts by source and group in one flat index, so a packet costs about two
+// cache misses whatever the number of attempts. Attempts with the same key form a ring, and the
+// index has the last one.
 type table struct {
 	seed     maphash.Seed
 	capacity int
@@ -59,8 +59,8 @@ func slotOf(entry uint64) int32 { return int32(uint32(entry)) }
 
 func entryOf(h uint32, slot int32) uint64 { return uint64(h)<<32 | uint64(uint32(slot)) }
 
-// all returns the slots with key, in the order in which they were added. None
-// may be added or removed meanwhile.
+// all returns the slots with key, in the order in which they were added. None may be added or
+// removed meanwhile.
 func (t *table) all(key attemptKey) iter.Seq[int32] {
 	return func(yield func(int32) bool) {
 		last := t.find(key)
@@ -83,11 +83,11 @@ func (t *table) has(key attemptKey, door uint32) bool {
 	return false
 }
 
-// full reports whether a further attempt would pass the bound.
+// full reports whether a further attempt would exceed the bound.
 func (t *table) full() bool { return t.used >= t.capacity }
 
-// add makes an attempt in a door, in which key must have none. It is in no age
-// queue.
+// add makes an attempt in a door. The key must have none there. The attempt is in no order of
+// age, and at no stage: the caller puts it at one.
 func (t *table) add(key attemptKey, door uint32) int32 {
 	if 2*(t.keys+1) > len(t.index) {
 		t.grow()
@@ -129,7 +129,7 @@ func (t *table) grow() {
 	}
 }
 
-// remove forgets an attempt, which is in no age queue and has no run.
+// remove removes an attempt. It must be in no order of age and have no run.
 func (t *table) remove(slot int32) {
 	a := t.slots.at(slot)
 	h := t.hash(a.key)
@@ -153,8 +153,9 @@ func (t *table) remove(slot int32) {
 	t.used--
 }
 
-// unindex frees entry i and moves up those behind it that were pushed past
-// their place, so that no search ever meets a gap too early.
+// unindex frees entry i. It moves up the entries behind it that were pushed past their place,
+// so that no search meets a gap too early (Knuth, The Art of Computer Programming, volume 3,
+// section 6.4, algorithm R).
 func (t *table) unindex(i, mask uint32) {
 	for j := (i + 1) & mask; t.index[j] != 0; j = (j + 1) & mask {
 		home := uint32(t.index[j]>>32) & mask
@@ -219,5 +220,5 @@ func (t *table) detach(slot int32) {
 	t.slots.at(slot).run = 0
 }
 
-// runOf returns what a later-stage attempt has; nil at the first stage.
+// runOf returns the run of a later-stage attempt, and nil at the first stage.
 func (t *table) runOf(slot int32) *run { return t.runs[t.slots.at(slot).run] }

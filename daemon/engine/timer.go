@@ -6,8 +6,8 @@ import (
 	"net/netip"
 )
 
-// A timer is something that happens by itself: the end of a later-stage
-// attempt, of a grant, of a delay that a script asked for.
+// A timer is something that happens at a time: the end of a later-stage attempt, of a grant, or
+// of a delay that a script asked for.
 type timer struct {
 	due    int64
 	door   int // position of its door; of a door that is gone, behind all others
@@ -29,8 +29,9 @@ const (
 	scriptTimer
 )
 
-// timers is a heap, first the one that fires first: by deadline, door, source,
-// kind, and the order in which they were set.
+// timers is a heap with the timer that fires first on top. The order is by deadline, door,
+// source, kind, and then by the order in which they were set, so it is the same in every
+// replay.
 type timers []*timer
 
 func (h timers) Len() int { return len(h) }
@@ -78,14 +79,14 @@ func (e *Engine) moveTimer(t *timer, due int64) {
 	heap.Fix(&e.timers, t.index)
 }
 
-// cancelTimer stops a timer that has not fired.
+// cancelTimer stops a timer, if it has not fired.
 func (e *Engine) cancelTimer(t *timer) {
 	if t.index >= 0 {
 		heap.Remove(&e.timers, t.index)
 	}
 }
 
-// A delayed is a call that a script asked for.
+// A delayed is a call that a script asked for with [After].
 type delayed struct {
 	script, name string
 	value        any

@@ -12,21 +12,21 @@ import (
 
 // KnockdOptions say who reads the lines.
 type KnockdOptions struct {
-	// Wall turns the time of an event into what the clock on the wall showed, in
-	// the zone that the lines shall have. Nil leaves it as it is, in UTC.
+	// Wall returns what the clock on the wall showed at the time of an event, in the zone of
+	// the lines. Nil leaves the time as it is, in UTC.
 	Wall func(time.Time) time.Time
-	// Syslog begins each line as syslog(3) of libc does, for the facility daemon,
-	// the priority notice and the name knockd: what the system's log takes. Else
-	// lines begin as those of knockd's log file.
+	// Syslog begins each line as syslog(3) of libc does, for the facility daemon, the priority
+	// notice and the name knockd. This is what the system's log takes. Else lines begin as
+	// those of knockd's log file.
 	Syslog bool
 }
 
-// A Knockd writes the lines that knockd writes, for programs that read its log:
-// those of stages, openings, timeouts and commands. What knockd has no line for
-// is left out, and so is what is only observed: nothing runs then.
+// A Knockd writes the lines that knockd writes, for programs that read its log: those of
+// stages, openings, timeouts and commands. Events that knockd has no line for are left out. So
+// are those of observed doors, for which nothing runs.
 //
-// One event makes one line at most. Characters that cannot be shown are escaped,
-// and a message is cut where knockd cuts it.
+// One event makes at most one line. Characters that cannot be shown are escaped, and a message
+// is cut where knockd cuts it.
 type Knockd struct {
 	out  output
 	opts KnockdOptions
@@ -51,7 +51,7 @@ func (k *Knockd) Events(events []engine.Event) {
 	k.out.flushIfLarge()
 }
 
-// WriteLine writes a line that stands for no event, such as one about the program.
+// WriteLine writes a line that belongs to no event, such as one about the program.
 func (k *Knockd) WriteLine(at time.Time, message string) {
 	const most = 1023 // bytes of a message, as of knockd's
 	at = at.UTC()
@@ -70,11 +70,11 @@ func (k *Knockd) WriteLine(at time.Time, message string) {
 	k.out.buf = append(k.out.buf, '\n')
 }
 
-// Flush hands on what is held back, for a reader who watches. It returns the
-// first error of the underlying writer, as Summary does.
+// Flush writes what is buffered, for a reader who follows. It returns the first error of the
+// underlying writer, as Summary does.
 func (k *Knockd) Flush() error { return k.out.flush() }
 
-// Summary writes no line, only what is held back: knockd's log has no end.
+// Summary writes no line, only what is buffered: knockd's log has no end.
 func (k *Knockd) Summary(Summary) error { return k.out.flush() }
 
 // Head returns how many bytes stand before the message in each line.
@@ -91,8 +91,8 @@ func (k *Knockd) appendHead(buf []byte, at time.Time) []byte {
 	return at.AppendFormat(buf, "[2006-01-02 15:04] ")
 }
 
-// knockdMessage returns what knockd says of an event, and "" for nothing. A first
-// stage that came to nothing is no event, so knockd's line for it is missing.
+// knockdMessage returns knockd's line for an event, and "" for none. Knockd also has a line for
+// a first stage that timed out. Here that is no event, so the line is missing.
 func knockdMessage(e *engine.Event) string {
 	who := Source(e.Source) + ": " + e.Door + ": "
 	switch e.Kind {
@@ -136,8 +136,8 @@ func knockdEffect(e *engine.Event) string {
 	return ""
 }
 
-// shellCommand returns a command as knockd.conf has it: as the shell gets it. One
-// that needs no shell is written so that it can be read.
+// shellCommand returns a command as knockd.conf has it: the text that the shell gets. A command
+// that runs without a shell is written so that it can be read.
 func shellCommand(argv []string) string {
 	if len(argv) == 3 && argv[0] == "/bin/sh" && argv[1] == "-c" {
 		return argv[2]
@@ -145,9 +145,9 @@ func shellCommand(argv []string) string {
 	return Command(argv)
 }
 
-// appendShown appends s with each character that cannot be shown as it would
-// stand between quotes. Others stay as they are, backslashes too: commands are full
-// of them, and readers expect knockd's own text.
+// appendShown appends s with each character that cannot be shown escaped as in a Go string.
+// Others stay as they are, backslashes too: commands are full of them, and programs that read
+// the log expect knockd's own text.
 func appendShown(buf []byte, s string) []byte {
 	for len(s) > 0 {
 		r, size := utf8.DecodeRuneInString(s)

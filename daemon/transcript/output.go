@@ -2,7 +2,8 @@ package transcript
 
 import "io"
 
-// flushAt bounds what is held back, and makes writes few.
+// flushAt is how many bytes are buffered before they are written. It bounds memory and keeps
+// writes few.
 const flushAt = 32 << 10
 
 // An output buffers lines and remembers the first error.
@@ -12,8 +13,8 @@ type output struct {
 	err error
 }
 
-// flush hands the lines on. After an error it drops them: what is lost is
-// already known to be lost, and memory stays bounded.
+// flush writes the lines. After an error it drops them: the transcript is known to be
+// incomplete, and memory stays bounded.
 func (o *output) flush() error {
 	if o.err == nil {
 		_, o.err = o.w.Write(o.buf)

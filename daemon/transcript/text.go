@@ -17,8 +17,8 @@ type TextOptions struct {
 
 // A Text writes a transcript for people: one line an event, in columns.
 //
-// Names and details come from scripts and, through them, from whoever sends
-// packets: what cannot be printed is quoted, so no control character passes.
+// Names and details come from scripts and, through them, from whoever sends packets. What
+// cannot be printed is quoted, so no control character reaches the terminal.
 type Text struct {
 	out          output
 	opts         TextOptions
@@ -34,9 +34,9 @@ func NewText(w io.Writer, opts TextOptions) *Text {
 // widest is how wide the column of doors is made in advance, at most.
 const widest = 24
 
-// Begin makes room for the names of doors that are to come, so that columns do not
-// move later; nil when they are not known. One longer than 24 characters gets its
-// room when it comes. It writes nothing: people need no version.
+// Begin makes room for the names of doors that are to come, so that columns do not move later.
+// It takes nil when they are not known. A name of more than 24 characters gets its room when it
+// comes. Begin writes nothing: people need no version.
 func (t *Text) Begin(doors []string) {
 	for _, name := range doors {
 		if width := utf8.RuneCountInString(Safe(name)); width <= widest {
@@ -45,7 +45,7 @@ func (t *Text) Begin(doors []string) {
 	}
 }
 
-// Events writes one line for each event.
+// Events writes one line for each event that transcripts show.
 func (t *Text) Events(events []engine.Event) {
 	for i := range events {
 		if events[i].Shown() {
@@ -55,8 +55,8 @@ func (t *Text) Events(events []engine.Event) {
 	t.out.flushIfLarge()
 }
 
-// Flush hands on what is held back, for a reader who watches. It returns the
-// first error of the underlying writer, as Summary does.
+// Flush writes what is buffered, for a reader who follows. It returns the first error of the
+// underlying writer, as Summary does.
 func (t *Text) Flush() error { return t.out.flush() }
 
 // Summary writes the totals.
@@ -137,7 +137,7 @@ func describe(e *engine.Event) string {
 	return ""
 }
 
-// onlyObserved says of what an observed door decided that nobody did it.
+// onlyObserved adds that nobody did what an observed door decided.
 func onlyObserved(e *engine.Event) string {
 	if e.Observed {
 		return " (observed: not done)"

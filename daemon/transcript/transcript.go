@@ -1,9 +1,12 @@
-// Package transcript turns events into lines: JSON Lines for programs, one line
-// each for people, and knockd's own for what reads its log.
+// Package transcript turns events into lines: JSON Lines for programs, one line each for people,
+// and knockd's own lines for programs that read its log.
 //
-// Live and simulated runs write through it alike. All writers keep the order
-// of the events that they are given, read no clock and add nothing that differs
-// between two runs of the same inputs. None is safe for concurrent use.
+// Live and simulated runs write through it alike. All writers keep the order of the events, read
+// no clock and add nothing that differs between two runs of the same inputs. None is safe for
+// concurrent use.
+//
+// What is written of an effect is in its row in package engine, so a new effect needs nothing
+// here.
 package transcript
 
 import (

@@ -9,8 +9,8 @@ import (
 	"sesame/daemon/engine"
 )
 
-// Because returns a refusal's reason for people. A condition's own words say
-// more than that it was a condition.
+// Because returns a refusal's reason for people. The text of a condition says more than that it
+// was a condition.
 func Because(reason engine.Reason, detail string) string {
 	switch {
 	case detail == "":
@@ -26,8 +26,8 @@ func Fault(e *engine.Event) string {
 	return Safe((&engine.Fault{Script: e.Script, Line: e.Line, Detail: e.Detail}).Error())
 }
 
-// Command returns an argv for people, arguments quoted where they need it. It
-// is for reading, not for a shell.
+// Command returns an argv for people, with arguments quoted where they need it. It is for
+// reading, not for a shell.
 func Command(argv []string) string {
 	quoted := make([]string, len(argv))
 	for i, arg := range argv {
