@@ -23,8 +23,8 @@ func describe(s lint.Script) string {
 		if len(d.Guards) > 0 {
 			fmt.Fprintf(&b, "    shuts %s to everyone without a grant\n", strings.Join(d.Guards, ", "))
 		}
-		if d.Marks != "" {
-			fmt.Fprintf(&b, "    marks sequences as used in %s\n", d.Marks)
+		if d.OneTime != "" {
+			fmt.Fprintf(&b, "    marks sequences as used in %s\n", d.OneTime)
 		}
 		describeCalls(&b, s, "    can", d.Allows, d.Closes)
 		describeCommands(&b, "    ", d.Commands)

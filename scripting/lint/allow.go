@@ -9,7 +9,8 @@ import (
 	"sesame/scripting/source"
 )
 
-// allows looks at the places that give access.
+// allows finds calls of allow for computed ports, and for ports that no door
+// guards.
 func (c *checker) allows() {
 	for _, site := range c.set.Allows {
 		d := c.doorOf(site)
@@ -35,7 +36,8 @@ func (c *checker) site(id string, site source.AllowSite, message, hint string) {
 	c.found = append(c.found, Finding{ID: id, File: site.File, Line: site.Line, Door: site.Door, Message: message, Hint: hint})
 }
 
-// doorOf returns the door that a place stands in, nil when it stands in none.
+// doorOf returns the door in whose registration a call stands; nil when it
+// stands in none.
 func (c *checker) doorOf(site source.AllowSite) *engine.Door {
 	if d := c.byName[site.Door]; d != nil && d.File == site.File {
 		return d
@@ -43,20 +45,21 @@ func (c *checker) doorOf(site source.AllowSite) *engine.Door {
 	return nil
 }
 
-// anyPort stands for all ports among those that a door can open.
+// anyPort stands for all ports, in a list of ports that a door can open.
 var anyPort packet.Port
 
-// ways finds guarded ports that nobody can open, and those whose every way in
-// has a condition: when the clock is wrong or a list out of date, nobody gets in.
+// ways finds guarded ports that no door opens, and ports that only doors with
+// conditions open. A condition can fail for good: when the clock is wrong or a
+// list is out of date, nobody gets in.
 func (c *checker) ways() {
 	some, free := c.waysIn()
-	told := map[packet.Port]bool{}
+	looked := map[packet.Port]bool{}
 	for _, d := range c.set.Engine.Doors {
 		for _, port := range d.Guards {
-			if told[port] || d.Observe { // which shuts nothing
+			if looked[port] || d.Observe { // which closes nothing
 				continue
 			}
-			told[port] = true
+			looked[port] = true
 			switch {
 			case !some[port] && !some[anyPort]:
 				c.door(NoWayIn, d, "no door opens "+port.String()+", and it is shut to everyone: nobody gets in",
@@ -69,8 +72,8 @@ func (c *checker) ways() {
 	}
 }
 
-// waysIn returns the ports that some door opens, and that some door opens
-// whenever it is knocked.
+// waysIn returns the ports that some door opens, and the ports that some door
+// opens without conditions.
 func (c *checker) waysIn() (some, free map[packet.Port]bool) {
 	some, free = map[packet.Port]bool{}, map[packet.Port]bool{}
 	sites := c.sites()
@@ -87,7 +90,7 @@ func (c *checker) waysIn() (some, free map[packet.Port]bool) {
 }
 
 // NoWays returns the guarded ports that no door of a set opens, in the order of
-// the doors, whatever its comments allow.
+// the doors. Comments that allow the finding do not matter.
 func NoWays(set *scripting.Set) []packet.Port {
 	c := newChecker(set)
 	some, _ := c.waysIn()
@@ -102,8 +105,8 @@ func NoWays(set *scripting.Set) []packet.Port {
 	return ports
 }
 
-// A place is where sites stand that give access: in a door, or with door ""
-// outside of all doors of a script and its modules.
+// A place is a part of the text of a script and its modules: one registration,
+// or with door "" everything outside of registrations.
 type place struct{ script, door string }
 
 func (c *checker) sites() map[place][]source.AllowSite {
@@ -118,13 +121,14 @@ func (c *checker) sites() map[place][]source.AllowSite {
 	return sites
 }
 
-// opens returns the ports that a door can allow, [anyPort] among them when that
-// is not known. A function outside of doors counts for each door of its script.
+// opens returns the ports that a door can allow. When they are not known,
+// [anyPort] is among them. A function outside of doors counts for each door of
+// its script, since each may call it.
 func opens(d *engine.Door, sites map[place][]source.AllowSite) []packet.Port {
 	if !d.Listen && d.Hooks&engine.HookOpen == 0 {
 		return d.Guards
 	}
-	if scripting.InConf(d) { // functions of the script are not its own
+	if scripting.InConf(d) { // the functions of the script are not for it
 		return nil
 	}
 	var ports []packet.Port
@@ -134,8 +138,8 @@ func opens(d *engine.Door, sites map[place][]source.AllowSite) []packet.Port {
 	return ports
 }
 
-// nameable returns the ports that one place can allow when it acts for a door,
-// which may allow no others than its guards and its ports if it lists some.
+// nameable returns the ports that one call of allow can open for a door. A door
+// with the option ports may allow its guards and these ports only.
 func nameable(d *engine.Door, site source.AllowSite) []packet.Port {
 	switch {
 	case site.Literal && len(site.Ports) == 0:

@@ -8,13 +8,14 @@ import (
 	"sesame/scripting/knockd"
 )
 
-// warnings finds what stands in a knockd.conf or in a file of one-time sequences, and
-// is hardly meant as it is read.
+// warnings makes findings of the warnings about referenced files. The warning
+// about a section [options] is left out on a machine whose sesame.toml has the
+// settings that take its place.
 func (c *checker) warnings(m *Machine) {
 	for _, t := range c.set.Warnings {
 		if t.Options != nil && m != nil {
 			if t.Text = scripting.IgnoredOptions(m.unsaid(*t.Options)); t.Text == "" {
-				c.settled = append(c.settled, claim{Knockd, t.File, t.Line})
+				c.elsewhere = append(c.elsewhere, claim{Knockd, t.File, t.Line})
 				continue
 			}
 		}
@@ -25,8 +26,8 @@ func (c *checker) warnings(m *Machine) {
 	}
 }
 
-// unsaid returns what a section [options] says and the machine's sesame.toml does
-// not. A pid file needs nothing there.
+// unsaid returns the options of a section [options] whose counterparts in
+// sesame.toml are not set. A pid file has none.
 func (m *Machine) unsaid(o knockd.Options) knockd.Options {
 	o.PIDFile = ""
 	if m.Interfaces {
@@ -39,15 +40,16 @@ func (m *Machine) unsaid(o knockd.Options) knockd.Options {
 }
 
 const (
-	// each is how many lines of a file of one-time sequences are told one by one. A
-	// file with more is likely none.
+	// each is how many lines of a file of one-time sequences become findings of
+	// their own. A file with more wrong lines is probably another kind of file.
 	each = 10
-	// counted is how many lines of a file are looked for.
+	// counted bounds the wrong lines of one file: knockd.Unused reports no
+	// more.
 	counted = 1000
 )
 
-// gathered returns findings, those of a file of one-time sequences with very many
-// as one. All of a file stand together.
+// gathered replaces the findings of a file of one-time sequences by one when
+// there are more than each. The findings must be sorted by file.
 func (c *checker) gathered(all []Finding) []Finding {
 	oneTime, lines := map[string]bool{}, map[string]int{}
 	for _, file := range c.set.Files {
@@ -58,14 +60,14 @@ func (c *checker) gathered(all []Finding) []Finding {
 			lines[f.File]++
 		}
 	}
-	told := map[string]bool{}
+	gathered := map[string]bool{}
 	var few []Finding
 	for _, f := range all {
 		if n := lines[f.File]; f.ID == Knockd && n > each {
-			if told[f.File] {
+			if gathered[f.File] {
 				continue
 			}
-			told[f.File] = true
+			gathered[f.File] = true
 			more := ""
 			if n >= counted {
 				more = " and more"
@@ -78,7 +80,7 @@ func (c *checker) gathered(all []Finding) []Finding {
 	return few
 }
 
-// left finds doors whose sequences were all used.
+// left finds doors whose one-time sequences were all consumed.
 func (c *checker) left(d *engine.Door) {
 	if d.OneTime != nil && len(d.Sequence) == 0 {
 		c.door(UsedUp, d, d.OneTime.File+" has no sequence left: nothing opens this door", "write new ones into it, one a line")

@@ -9,50 +9,54 @@ import (
 	"sesame/scripting/source"
 )
 
-// A Script is all that one file, with the modules that it requires, can do to
-// the machine. A knockd.conf that a script reads is a file of its own. It is an upper bound: what stands in a function that nothing
-// calls is listed too. What is not listed is refused when it is asked for.
+// A Script lists everything that one file, with the modules that it requires,
+// can do to the machine. A knockd.conf that a script reads is a file of its
+// own. The list is an upper bound: calls in a function that nothing calls are
+// listed too. What is not listed is refused when a function asks for it.
 type Script struct {
 	File  string `json:"file"`
 	Doors []Door `json:"doors,omitempty"`
-	// Allows and Closes are those of functions that stand outside of doors, which
-	// any door of the file may call.
+	// Allows and Closes are calls in functions outside of doors, which any door
+	// of the file may call.
 	Allows []Allow `json:"allows,omitempty"`
 	Closes []Close `json:"closes,omitempty"`
-	// Commands can be run by each function of the file.
+	// Commands are those that every function of the file may run.
 	Commands []Command `json:"commands,omitempty"`
 }
 
-// A Door is what a door does when it stands there, and when it opens.
+// A Door lists what a door does all the time, which is to guard ports, and what
+// it can do when it opens.
 type Door struct {
 	Name string `json:"name"`
 	File string `json:"file"` // that registers it: the script, or a module
 	Line int    `json:"line"`
-	// Observe says that the door only observes: nothing of what follows is done.
+	// Observe is set for a door that only observes. It does nothing of what
+	// follows.
 	Observe bool     `json:"observe,omitempty"`
-	Guards  []string `json:"guards,omitempty"` // shut to everyone without a grant
+	Guards  []string `json:"guards,omitempty"` // closed to everyone without a grant
 	Allows  []Allow  `json:"allows,omitempty"`
 	Closes  []Close  `json:"closes,omitempty"`
-	// Marks is the file in which it marks sequences as used.
-	Marks string `json:"marks,omitempty"`
-	// Commands are those of a section of a knockd.conf, which no other door runs.
+	// OneTime is the file of one-time sequences in which it comments out lines.
+	OneTime string `json:"marks,omitempty"`
+	// Commands are those of a section of a knockd.conf, which no other door may
+	// run.
 	Commands []Command `json:"commands,omitempty"`
 }
 
 // An Allow is access that can be given.
 type Allow struct {
 	File  string   `json:"file"`
-	Line  int      `json:"line"` // of the call, or of the door that needs none
+	Line  int      `json:"line"` // of the call, or of a door without on_open
 	Ports []string `json:"ports,omitempty"`
 	Any   bool     `json:"any,omitempty"` // the port is computed, and can be every one
-	// Prefix4 and Prefix6 are the lengths of the networks around the source that
-	// have access too: 0 when it is the source alone.
+	// Prefix4 and Prefix6 are the lengths of the networks around the source
+	// that get access. 0: the source alone.
 	Prefix4    int  `json:"prefix4,omitempty"`
 	Prefix6    int  `json:"prefix6,omitempty"`
 	AnyNetwork bool `json:"any_network,omitempty"` // a length is computed
 }
 
-// A Close is a door whose grants a source can lose.
+// A Close is a call that ends the grants of a source at a door.
 type Close struct {
 	File string `json:"file"`
 	Line int    `json:"line"`
@@ -69,8 +73,8 @@ type Command struct {
 	Choices map[string][]string `json:"choices,omitempty"`
 }
 
-// Effects lists, by file, all that a set can do to the machine. Files that can
-// do nothing are left out.
+// Effects lists by file everything that a set can do to the machine, without
+// files that can do nothing.
 func Effects(set *scripting.Set) []Script {
 	var scripts []Script
 	for _, file := range set.Files {
@@ -117,7 +121,7 @@ func script(set *scripting.Set, path string) Script {
 func door(d *engine.Door, allows []source.AllowSite, closes []source.CloseSite) Door {
 	door := Door{Name: d.Name, File: d.File, Line: d.Line, Observe: d.Observe, Guards: names(d.Guards), Closes: closesIn(d.Name, closes)}
 	if d.OneTime != nil {
-		door.Marks = d.OneTime.File
+		door.OneTime = d.OneTime.File
 	}
 	if !d.Listen && d.Hooks&engine.HookOpen == 0 && len(d.Guards) > 0 {
 		door.Allows = append(door.Allows, Allow{File: d.File, Line: d.Line, Ports: names(d.Guards)})
@@ -126,15 +130,15 @@ func door(d *engine.Door, allows []source.AllowSite, closes []source.CloseSite) 
 		if site.Door != d.Name {
 			continue
 		}
-		if a := allow(site, d); a.Any || len(a.Ports) > 0 { // else its ports exclude all of them
+		if a := allow(site, d); a.Any || len(a.Ports) > 0 { // else the ports of the door exclude them all
 			door.Allows = append(door.Allows, a)
 		}
 	}
 	return door
 }
 
-// allow says what a call can give, when it stands in door d or, when that is
-// nil, in none.
+// allow describes a call of allow that stands in door d, or outside of doors
+// when d is nil.
 func allow(site source.AllowSite, d *engine.Door) Allow {
 	a := Allow{File: site.File, Line: site.Line, Prefix4: site.Prefix4, Prefix6: site.Prefix6}
 	if site.Prefix4 == source.Computed || site.Prefix6 == source.Computed {
@@ -145,7 +149,7 @@ func allow(site source.AllowSite, d *engine.Door) Allow {
 	case !site.Literal && (d == nil || d.Ports == nil):
 		a.Any = true
 		return a
-	case d == nil: // without ports, the guards of whichever door calls it, which that door lists
+	case d == nil: // a call without ports opens the guards of the door that calls it, which that door lists
 		a.Ports = names(ports)
 		return a
 	case !site.Literal:
@@ -159,7 +163,8 @@ func allow(site source.AllowSite, d *engine.Door) Allow {
 	return a
 }
 
-// closesIn returns what the calls in a door can close, or those in none.
+// closesIn describes the calls of close in a door, or with "" those outside of
+// doors.
 func closesIn(door string, sites []source.CloseSite) []Close {
 	var closes []Close
 	for _, site := range sites {

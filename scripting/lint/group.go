@@ -8,14 +8,14 @@ import (
 	"sesame/daemon/packet"
 )
 
-// A try is an attempt at a door of a group, made for the sake of argument.
+// A try is a simulated attempt at a door of a group.
 type try struct {
 	door  *engine.Door
 	stage int
 }
 
-// opens reports whether knocks of one source, all of them in time, open d by the
-// rules of its group: see [engine.PolicyKnockd].
+// opens reports whether knocks of one source, all in time, open d by the rules
+// of [engine.PolicyKnockd].
 func (c *checker) opens(d *engine.Door, knocks []engine.Knock) bool {
 	var live []try
 	opened := false
@@ -40,7 +40,8 @@ func (c *checker) opens(d *engine.Door, knocks []engine.Knock) bool {
 	return opened
 }
 
-// together reports whether two doors hear the same packets by the same rules.
+// together reports whether two doors belong to one group and get the same
+// packets.
 func together(d, other *engine.Door) bool {
 	return other.Policy == engine.PolicyKnockd && other.Group == d.Group && other.Target == d.Target
 }
@@ -50,7 +51,7 @@ func (c *checker) counts(d *engine.Door, k engine.Knock) bool {
 	return slices.ContainsFunc(c.knocked[k.Port], func(other *engine.Door) bool { return together(d, other) && concerns(other, k) })
 }
 
-// begun returns attempts, still without a stage, at the doors that k begins.
+// begun returns attempts at stage 0 at the doors whose sequence begins with k.
 func (c *checker) begun(d *engine.Door, k engine.Knock) []try {
 	var begun []try
 	for _, other := range c.knocked[k.Port] {
@@ -61,26 +62,26 @@ func (c *checker) begun(d *engine.Door, k engine.Knock) []try {
 	return begun
 }
 
-// concerns reports whether a packet can be the knock k and have the flags that
-// a door of a group asks of each.
+// concerns reports whether a packet can be the knock k and also have the flags
+// of a door of a group.
 func concerns(d *engine.Door, k engine.Knock) bool {
 	return overlap(k, engine.Knock{Port: k.Port, Flags: d.Flags})
 }
 
-// ends reports whether each packet that can be k, and is none of d's own knocks,
-// ends an attempt at d because another door has that port.
+// ends reports whether every packet that can be k, and is no knock of d, ends
+// an attempt at d, because another door of the group has its port.
 func (c *checker) ends(d *engine.Door, k engine.Knock) bool {
 	return slices.ContainsFunc(c.knocked[k.Port], func(other *engine.Door) bool { return together(d, other) && implies(k, other) })
 }
 
-// implies reports whether each packet that can be k has the flags that a door of
-// a group asks for.
+// implies reports whether every packet that can be k has the flags of a door of
+// a group.
 func implies(k engine.Knock, d *engine.Door) bool {
 	return k.Port.Proto != packet.TCP || d.Flags.Set&^k.Flags.Set == 0 && d.Flags.Clear&^k.Flags.Clear == 0
 }
 
-// A crowd is what the doors of a group are to a scan. Doors that are the same
-// crowd are disturbed by the same ports.
+// A crowd identifies the doors of a group that a scan meets in the same way:
+// the same ports disturb them.
 type crowd struct {
 	group    string
 	target   netip.Addr
@@ -88,8 +89,8 @@ type crowd struct {
 	tcp, udp bool
 }
 
-// crowded counts the ports, those of d among them, to which a packet of a scan
-// means something to the doors that are matched with d.
+// crowded counts the ports, those of d included, at which a packet of a scan
+// changes attempts at the doors that are matched with d.
 func (c *checker) crowded(d *engine.Door, s scan) int {
 	key := crowd{d.Group, d.Target, s.flags, slices.Contains(s.protocols, packet.TCP), slices.Contains(s.protocols, packet.UDP)}
 	if n, known := c.crowds[key]; known {

@@ -15,36 +15,40 @@ import (
 // portsOfProtocol is how many ports a protocol has that can be knocked on.
 const portsOfProtocol = 65_535
 
-// A Guess compares two ways to open a door without knowing its sequence: to guess the sequence, and to
-// scan all ports. A scan sends a packet to each port of the sequence too, and packets to ports that the
-// door ignores do not disturb an attempt. So only the order matters in which the scan comes to the few
-// ports that the door does not ignore.
+// A Guess compares two ways to open a door without knowing its sequence: to
+// guess the sequence, and to scan all ports. A scan sends a packet to each port
+// of the sequence too, and packets to ports that the door ignores do not
+// disturb an attempt. So only the order matters in which the scan comes to the
+// few ports that the door does not ignore.
 //
-// Conditions and limits of the door are left out, since they are checked after the sequence.
+// Conditions and limits of the door are left out, since they are checked after
+// the sequence.
 type Guess struct {
 	Door   string `json:"door"`
 	File   string `json:"file"`
 	Line   int    `json:"line"`
 	Knocks int    `json:"knocks"`
-	// Combinations is the number of sequences of so many ports, in digits: 65535 to the power of Knocks.
+	// Combinations is the number of sequences of so many ports, in digits:
+	// 65535 to the power of Knocks.
 	Combinations string `json:"combinations"`
 
-	// Protocols are those that a scan needs. Packets is how many packets it sends: one to each port of
-	// each protocol, in random order.
+	// Protocols are those that a scan needs. Packets is how many packets it
+	// sends: one to each port of each protocol, in random order.
 	Protocols []string `json:"protocols"`
 	Packets   int      `json:"packets"`
-	// Scans is the number of scans, each in an order of its own, that open the door once on average, in
-	// digits. It is "" when no single scan opens the door. With AtLeast it is a lower bound. An attacker
-	// who chooses the orders well needs fewer scans, by less than a factor of Knocks.
+	// Scans is the number of scans, each in an order of its own, that open the
+	// door once on average, in digits. It is "" when no single scan opens the
+	// door. With AtLeast it is a lower bound. An attacker who chooses the
+	// orders well needs fewer scans, by less than a factor of Knocks.
 	Scans   string `json:"scans,omitempty"`
 	AtLeast bool   `json:"at_least,omitempty"`
 	// Never is the reason why no single scan opens the door.
 	Never string `json:"never,omitempty"`
-	// Rate is how many packets a second finish a scan in the time of the door. Slower scans open it less
-	// often. Zero: the rate does not matter.
+	// Rate is how many packets a second finish a scan in the time of the door.
+	// Slower scans open it less often. Zero: the rate does not matter.
 	Rate int64 `json:"packets_per_second,omitempty"`
-	// Surely is how many scans in the time of the door open it for certain, at SurelyRate packets a
-	// second. Zero: no number of scans does.
+	// Surely is how many scans in the time of the door open it for certain, at
+	// SurelyRate packets a second. Zero: no number of scans does.
 	Surely     int   `json:"surely,omitempty"`
 	SurelyRate int64 `json:"surely_packets_per_second,omitempty"`
 
@@ -52,7 +56,8 @@ type Guess struct {
 	Within time.Duration `json:"-"`
 }
 
-// Guesses returns a guess for each door of a set that has a sequence, in the order of the set.
+// Guesses returns a guess for each door of a set that has a sequence, in the
+// order of the set.
 func Guesses(set *scripting.Set) []Guess {
 	c := newChecker(set)
 	var all []Guess
@@ -84,7 +89,8 @@ func (c *checker) guess(d *engine.Door) Guess {
 		}
 	}
 	if knocks > 1 && d.OnWrong == engine.WrongIgnored && kind.reaches(d) {
-		// Each scan completes at least one stage, and the scans of two stages are at most two apart.
+		// Each scan completes at least one stage, and the scans of two stages
+		// are at most two apart.
 		g.Surely = knocks
 		g.SurelyRate = max(rate(knocks*g.Packets, d.Within), rate(2*g.Packets, d.StepTimeout))
 	}
@@ -112,7 +118,8 @@ func scanOf(d *engine.Door) scan {
 	return s
 }
 
-// reaches reports whether each knock of a door is among the packets of the scan.
+// reaches reports whether each knock of a door is among the packets of the
+// scan.
 func (s scan) reaches(d *engine.Door) bool {
 	return s.flags.Set&s.flags.Clear == 0 && !slices.ContainsFunc(d.Sequence, func(k engine.Knock) bool { return k.Port.Number == 0 })
 }
@@ -136,8 +143,8 @@ func (s scan) never(d *engine.Door) string {
 	return ""
 }
 
-// disturbers counts the ports whose packets in a scan change an attempt at d: those of its sequence, and
-// those at which any packet ends the attempt.
+// disturbers counts the ports whose packets in a scan change an attempt at d:
+// those of its sequence, and those at which any packet ends the attempt.
 func (c *checker) disturbers(d *engine.Door, s scan) int {
 	switch {
 	case d.Policy == engine.PolicyKnockd:
@@ -164,9 +171,10 @@ func (c *checker) disturbers(d *engine.Door, s scan) int {
 	return n
 }
 
-// orders returns how many random orders of n ports there are, on average, for one in which k given
-// ports follow each other directly and in the right order. That is n!/(n-k+1)!. With n = k, where only
-// the ports of the sequence matter, it is k!.
+// orders returns how many random orders of n ports there are, on average, for
+// one in which k given ports follow each other directly and in the right order.
+// That is n!/(n-k+1)!. With n = k, where only the ports of the sequence matter,
+// it is k!.
 func orders(n, k int) string {
 	against := big.NewInt(1)
 	for i := range k - 1 {
@@ -175,7 +183,8 @@ func orders(n, k int) string {
 	return against.String()
 }
 
-// rate returns how many packets a second send so many in a time, rounded up. It is 0 for no time.
+// rate returns how many packets a second send so many in a time, rounded up. It
+// is 0 for no time.
 func rate(packets int, in time.Duration) int64 {
 	if in <= 0 {
 		return 0
@@ -184,7 +193,8 @@ func rate(packets int, in time.Duration) int64 {
 	return second.Add(second, big.NewInt(int64(in)-1)).Div(second, big.NewInt(int64(in))).Int64()
 }
 
-// shorter returns the shorter of two limits. The second may be 0, which is no limit.
+// shorter returns the shorter of two limits. The second may be 0, which is no
+// limit.
 func shorter(limit, other time.Duration) time.Duration {
 	if other == 0 {
 		return limit

@@ -1,8 +1,8 @@
-// Package lint turns a script set that loads into findings: what is allowed,
-// and yet is likely not what its author wants.
+// Package lint turns a script set that loads into findings: rules that are
+// legal and probably not what their author wants.
 //
-// A finding has a stable id. Where it is meant, a comment on its line or the
-// line above says so, with the reason:
+// A finding has a stable id. When it is meant, a comment on its line or on the
+// line above allows it, with the reason:
 //
 //	-- sesame:allow short only reachable from the office
 package lint
@@ -24,26 +24,27 @@ const (
 	Ascending   = "ascending"    // the ports go up, as a scan does
 	Descending  = "descending"   // the ports go down, as a scan does
 	Short       = "short"        // knocks on fewer than four ports
-	Prefix      = "prefix"       // who knocks another door opens this one too
+	Prefix      = "prefix"       // the sequence of another door opens this one too
 	Unguarded   = "unguarded"    // a port is allowed that no door guards
 	NoWayIn     = "no-way-in"    // no door opens a port that is guarded
-	NoWayBack   = "no-way-back"  // every door to a port hangs on a condition
+	NoWayBack   = "no-way-back"  // every door to a port has a condition
 	WindowNever = "window-never" // the conditions never hold together
 	AnyPort     = "any-port"     // the port of an allow is computed
-	NoLimit     = "no-limit"     // one knock, as often as anybody likes
-	NoEffect    = "no-effect"    // a door to nothing
-	Listening   = "listening"    // a service of this machine listens where one knocks
-	Ephemeral   = "ephemeral"    // this machine takes a port of a sequence for connections of its own
-	Knockd      = "knockd"       // a line of a knockd.conf that is hardly meant as knockd reads it
-	UsedUp      = "used-up"      // a door whose one-time sequences were all used
+	NoLimit     = "no-limit"     // one knock, without a limit
+	NoEffect    = "no-effect"    // a door that does nothing when it opens
+	Listening   = "listening"    // a service of this machine listens on a port of a sequence
+	Ephemeral   = "ephemeral"    // a port of a sequence is one of this machine's ephemeral ports
+	Knockd      = "knockd"       // a line of a knockd.conf that probably means something else to its author
+	UsedUp      = "used-up"      // a door whose one-time sequences were all consumed
 	NoReason    = "no-reason"    // a comment that allows a finding without saying why
-	UnknownID   = "unknown-id"   // a comment that allows what is no finding
-	UnusedAllow = "unused-allow" // a comment that allows what is not found there
+	UnknownID   = "unknown-id"   // a comment that allows an unknown id
+	UnusedAllow = "unused-allow" // a comment that allows a finding that is not there
 )
 
 var allowed = []string{Ascending, Descending, Short, Prefix, Unguarded, NoWayIn, NoWayBack, WindowNever, AnyPort, NoLimit, NoEffect, Listening, Ephemeral, Knockd, UsedUp}
 
-// A Finding is one thing to look at.
+// A Finding is one rule to look at, with what may be wrong and how to change
+// it.
 type Finding struct {
 	ID      string `json:"id"`
 	File    string `json:"file"`
@@ -58,16 +59,17 @@ func (f Finding) String() string {
 	return fmt.Sprintf("%s:%d: %s: %s", f.File, f.Line, f.ID, f.Message)
 }
 
-// Check returns what is to be found in a set, by file and line, without what
-// its comments allow.
+// Check returns the findings of a set by file and line, without those that its
+// comments allow.
 func Check(set *scripting.Set) []Finding { return CheckOn(set, nil) }
 
-// CheckOn does the same for a set on a machine, nil when it is not known: then
-// nobody can tell whether what comments allow of it is there.
+// CheckOn does the same for a set on a machine, which is nil when it is not
+// known. Comments that allow findings about the machine are then taken for
+// right.
 func CheckOn(set *scripting.Set, m *Machine) []Finding {
 	c := newChecker(set)
 	for _, d := range set.Engine.Doors {
-		if !d.Listen && len(d.Sequence) > 0 { // else it has none, or none that is left
+		if !d.Listen && len(d.Sequence) > 0 { // else all its one-time sequences were consumed
 			c.order(d)
 			c.length(d)
 			c.prefix(d)
@@ -85,17 +87,17 @@ func CheckOn(set *scripting.Set, m *Machine) []Finding {
 	return c.reported(m != nil)
 }
 
-// A checker looks at one set. Its maps keep a set of many doors from taking the
-// square of their number.
+// A checker checks one set. Without its maps, the time would grow with the
+// square of the number of doors.
 type checker struct {
-	set      *scripting.Set
-	found    []Finding
-	settled  []claim // what is to be found elsewhere, and not on this machine
-	byName   map[string]*engine.Door
-	position map[*engine.Door]int
-	knocked  map[packet.Port][]*engine.Door // doors without listeners, in order, by each port of their sequences
-	guarded  map[packet.Port]bool           // by any door
-	crowds   map[crowd]int                  // by how many ports their doors are disturbed
+	set       *scripting.Set
+	found     []Finding
+	elsewhere []claim // findings that other machines have and this one has not
+	byName    map[string]*engine.Door
+	position  map[*engine.Door]int
+	knocked   map[packet.Port][]*engine.Door // doors in order, without listeners, by each port of their sequences
+	guarded   map[packet.Port]bool           // by any door
+	crowds    map[crowd]int                  // the number of ports that disturb a crowd of doors
 }
 
 func newChecker(set *scripting.Set) *checker {
@@ -127,21 +129,21 @@ func (c *checker) door(id string, d *engine.Door, message, hint string) {
 	c.found = append(c.found, Finding{ID: id, File: d.File, Line: d.Line, Door: d.Name, Message: message, Hint: hint})
 }
 
-// A claim is what a comment allows: a finding on a line.
+// A claim identifies a finding on a line, as a comment allows it.
 type claim struct {
 	id, file string
 	line     int
 }
 
-// reported returns the findings in order, less the allowed ones. To allow one
-// without a reason is a finding instead, and so is to allow what is not there;
-// machine says whether one was looked at.
+// reported returns the findings in order, without the allowed ones. A comment
+// without a reason is a finding itself, and so is a comment that allows
+// nothing. machine tells whether a machine was looked at.
 func (c *checker) reported(machine bool) []Finding {
 	meant, there := map[claim]bool{}, map[claim]bool{}
 	for _, s := range c.set.Suppressions {
 		meant[claim{s.ID, s.File, s.Target}] = true
 	}
-	for _, elsewhere := range c.settled {
+	for _, elsewhere := range c.elsewhere {
 		there[elsewhere] = true
 	}
 	var report []Finding
@@ -162,8 +164,8 @@ func (c *checker) reported(machine bool) []Finding {
 	return c.gathered(slices.Compact(report))
 }
 
-// comment returns what is wrong with a comment that allows a finding; there
-// says whether that finding is where it points.
+// comment returns the findings about a comment that allows one. there tells
+// whether the allowed finding exists.
 func comment(s source.Suppression, there bool) []Finding {
 	var found []Finding
 	add := func(id, message, hint string) {

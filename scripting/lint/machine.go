@@ -11,22 +11,23 @@ import (
 	"sesame/daemon/packet"
 )
 
-// A Machine is what is known of the machine that is to run a set, and matters
-// for its knocks or for a knockd.conf.
+// A Machine holds what lints need to know about the machine that is to run a
+// set.
 type Machine struct {
 	Sockets []Socket
-	// Ephemeral are the ports from which the machine takes one for each connection
-	// of its own, less those of Reserved. A range of zeros is none.
+	// Ephemeral are the ports from which the machine takes one for each
+	// connection that it makes, without those of Reserved. A range of zeros is
+	// empty.
 	Ephemeral Ports
 	Reserved  []Ports
-	// Interfaces and Lines say what its sesame.toml has of what the section [options]
-	// of a knockd.conf is about: which interfaces are heard, and where knockd's lines
-	// go.
+	// Interfaces and Lines are set when its sesame.toml has the counterparts of
+	// the section [options] of a knockd.conf: the interfaces to capture on, and
+	// where knockd's log lines go.
 	Interfaces, Lines bool
 }
 
-// A Socket waits for packets of others. Address is unspecified when it waits at
-// all addresses.
+// A Socket receives packets from others. Its Address is unspecified when it is
+// bound to all addresses.
 type Socket struct {
 	Port    packet.Port
 	Address netip.Addr
@@ -45,14 +46,14 @@ func (p Ports) String() string {
 	return fmt.Sprintf("%d-%d", p.First, p.Last)
 }
 
-// taken reports whether the machine takes a port for connections of its own.
+// taken reports whether a port is an ephemeral port of the machine.
 func (m *Machine) taken(number uint16) bool {
 	return number != 0 && m.Ephemeral.has(number) && !slices.ContainsFunc(m.Reserved, func(r Ports) bool { return r.has(number) })
 }
 
-// heard reports whether a service of the machine waits for packets of others at
-// a port of a door. A UDP socket on a port that the machine takes for itself is
-// rather one of a client. What waits at a loopback address hears nobody else.
+// heard reports whether a service of the machine receives packets to a port of
+// a door. A UDP socket on an ephemeral port probably belongs to a client. A
+// socket on a loopback address receives nothing from others.
 func (m *Machine) heard(d *engine.Door, port packet.Port) bool {
 	return slices.ContainsFunc(m.Sockets, func(s Socket) bool {
 		return s.Port == port && !s.Address.IsLoopback() &&
@@ -61,14 +62,14 @@ func (m *Machine) heard(d *engine.Door, port packet.Port) bool {
 	})
 }
 
-// The TCP flags of what somebody sends who connects to a service, after the
-// segment that asks for it, and of what answers a connection of our own.
+// The TCP flags of the segments that a client sends after its SYN, and of those
+// that answer a SYN of this machine.
 var (
 	later    = []packet.Flags{packet.ACK, packet.PSH | packet.ACK, packet.FIN | packet.ACK, packet.FIN | packet.PSH | packet.ACK, packet.RST, packet.RST | packet.ACK}
 	accepted = []packet.Flags{packet.SYN | packet.ACK, packet.SYN | packet.ACK | packet.ECE}
 )
 
-// on looks at the knocks of a door on a machine.
+// on finds knocks of a door that are also ordinary traffic of the machine.
 func (c *checker) on(m *Machine, d *engine.Door) {
 	var listening, ephemeral []packet.Port
 	each := false
@@ -78,8 +79,9 @@ func (c *checker) on(m *Machine, d *engine.Door) {
 			listening = append(listening, k.Port)
 			each = each || traffic
 		}
-		// The one segment that accepts a connection of ours makes no second stage: the
-		// tcpflags = syn of a knockd.conf, which it has, is harmless but for one knock.
+		// A SYN+ACK also passes tcpflags = syn of a knockd.conf. It is one
+		// segment for each connection, so it can complete a door of one knock
+		// only.
 		if m.taken(k.Port.Number) && (traffic || single(d) && holds(k, accepted)) {
 			ephemeral = append(ephemeral, k.Port)
 		}
@@ -97,7 +99,8 @@ func (c *checker) on(m *Machine, d *engine.Door) {
 	}
 }
 
-// reserve says how to keep the machine from taking ports.
+// reserve returns a hint how to keep the machine from taking ports as ephemeral
+// ports.
 func (m *Machine) reserve(ports []packet.Port) string {
 	hint := fmt.Sprintf("choose ports outside of %s", m.Ephemeral)
 	if len(ports) > listed {
@@ -115,8 +118,8 @@ func (m *Machine) reserve(ports []packet.Port) string {
 	return hint + ", or reserve them: sysctl -w net.ipv4.ip_local_reserved_ports=" + strings.Join(reserved, ",")
 }
 
-// knocks returns the different knocks of a door, those of all sequences that it
-// still has, in their order.
+// knocks returns the different knocks of all sequences that a door still has,
+// in their order.
 func knocks(d *engine.Door) []engine.Knock {
 	var all []engine.Knock
 	seen := map[engine.Knock]bool{}
@@ -136,7 +139,7 @@ func holds(k engine.Knock, flags []packet.Flags) bool {
 	return k.Port.Proto == packet.TCP && slices.ContainsFunc(flags, k.Flags.Holds)
 }
 
-// listed is how many ports a message names.
+// listed bounds the ports that a message names.
 const listed = 5
 
 func list(ports []packet.Port) string {

@@ -13,8 +13,9 @@ import (
 	"sesame/daemon/packet"
 )
 
-// ReadMachine reads what matters of a machine from its /proc, or as
-// much of it as is there: a machine may lack IPv6, and what is no Linux all of it.
+// ReadMachine reads a machine from its /proc. Files that do not exist are left
+// out: a machine may lack IPv6, and other systems than Linux have none of them.
+// What could be read is returned beside the error.
 func ReadMachine(proc fs.FS) (*Machine, error) {
 	m := &Machine{}
 	var wrong []error
@@ -54,12 +55,13 @@ func ReadMachine(proc fs.FS) (*Machine, error) {
 	return m, errors.Join(wrong...)
 }
 
-// The states of sockets that wait for packets of others, as /proc/net writes them:
-// a TCP socket that listens, and a UDP socket that is connected to nobody.
+// The states of sockets that receive packets from others, as /proc/net writes
+// them: TCP_LISTEN, and for UDP TCP_CLOSE, which means not connected.
 var waits = map[packet.Proto]string{packet.TCP: "0A", packet.UDP: "07"}
 
-// parseSockets reads the sockets that wait for packets of others from
-// /proc/net/tcp or one of its like, in the byte order of its machine.
+// parseSockets reads the sockets that receive packets from others from
+// /proc/net/tcp or a file of the same format. The byte order is that of the
+// machine.
 func parseSockets(text string, protocol packet.Proto, order binary.ByteOrder) ([]Socket, error) {
 	var sockets []Socket
 	for i, line := range strings.Split(strings.TrimSuffix(text, "\n"), "\n") {
@@ -82,8 +84,9 @@ func parseSockets(text string, protocol packet.Proto, order binary.ByteOrder) ([
 	return sockets, nil
 }
 
-// parseAddress reads "0100007F:0035": words of an address, each as the machine
-// would read it from memory as a number, and a port.
+// parseAddress reads "0100007F:0035". The address is written in words of 32
+// bits, each as a number in the byte order of the machine. The port is a plain
+// number.
 func parseAddress(text string, order binary.ByteOrder) (netip.Addr, uint16, error) {
 	words, port, _ := strings.Cut(text, ":")
 	number, err := strconv.ParseUint(port, 16, 16)
@@ -102,7 +105,7 @@ func parseAddress(text string, order binary.ByteOrder) (netip.Addr, uint16, erro
 	return address.Unmap(), uint16(number), nil
 }
 
-// parseRange reads "32768	60999".
+// parseRange reads "32768 60999".
 func parseRange(text string) (Ports, error) {
 	fields := strings.Fields(text)
 	if len(fields) != 2 {

@@ -9,15 +9,15 @@ import (
 	"sesame/scripting"
 )
 
-// enough is on how many ports somebody must knock so that neither random packets
-// nor one scan open a door. It is no bound for whoever sweeps all ports again and
-// again: other ports do not reset a door that is not strict, so each time that
-// the ports go down, repeat or change the protocol costs one more sweep of 65,535
-// packets, and all sweeps within the door's time open it.
+// enough is the number of ports at which neither random packets nor one scan
+// open a door. It does not help against a source that sweeps all ports
+// repeatedly within the time of the door. Other ports do not reset a door that
+// is not strict, so the source needs one more sweep of 65,535 packets each time
+// that the ports of the sequence go down, repeat or change the protocol.
 const enough = 4
 
-// order finds sequences that a scan of the ports in their order completes,
-// unless a wrong knock resets the door on the way.
+// order finds sequences that a scan in ascending or descending order completes,
+// if no wrong knock resets the door on the way.
 func (c *checker) order(d *engine.Door) {
 	if len(d.Sequence) < 2 {
 		return
@@ -47,8 +47,8 @@ func (c *checker) order(d *engine.Door) {
 	}
 }
 
-// runs reports whether each port and the next are in order, one protocol after
-// the other: that is how scanners take them.
+// runs reports whether the ports of a sequence are in order, one protocol after
+// the other, as scanners send them.
 func runs(sequence []engine.Knock, inOrder func(port, next uint16) bool) bool {
 	seen := map[packet.Proto]bool{}
 	var last packet.Port
@@ -62,8 +62,8 @@ func runs(sequence []engine.Knock, inOrder func(port, next uint16) bool) bool {
 	return true
 }
 
-// stumbles reports whether a scan meets, between two knocks of a door, a port
-// that resets it, if it is strict.
+// stumbles reports whether a scan meets a port between two knocks that resets
+// the door, given that the door is strict or of a group.
 func (c *checker) stumbles(d *engine.Door) bool {
 	if d.OnWrong == engine.WrongIgnored {
 		return false
@@ -84,8 +84,8 @@ func (c *checker) stumbles(d *engine.Door) bool {
 	return false
 }
 
-// minds reports whether a packet like k, to a port that a strict door or one of a
-// group does not list, is always a wrong knock there. See [engine.Door.Strict].
+// minds reports whether a packet like k is always a wrong knock at a door that
+// is strict or of a group and does not list its port. See [engine.Door.Strict].
 func (c *checker) minds(d *engine.Door, k engine.Knock) bool {
 	if d.Policy == engine.PolicyKnockd {
 		return c.ends(d, k)
@@ -112,7 +112,7 @@ func (c *checker) length(d *engine.Door) {
 	}
 }
 
-// ease says how easily a short sequence is met with by chance.
+// ease describes how likely chance opens a short sequence.
 func (c *checker) ease(d *engine.Door) string {
 	switch o := c.guess(d); {
 	case d.Strict || o.Never != "":
@@ -142,8 +142,8 @@ func count(n int, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
-// prefix finds doors that open on the way to another. Of two that the same
-// knocks open it names the later.
+// prefix finds doors that open on the way to another. Of two doors with the
+// same sequence it reports the later.
 func (c *checker) prefix(d *engine.Door) {
 	for _, other := range c.knocked[c.rarest(d)] {
 		twins := len(d.Sequence) == len(other.Sequence)
@@ -164,7 +164,8 @@ func (c *checker) prefix(d *engine.Door) {
 	}
 }
 
-// rarest returns the port of a sequence that the fewest doors have.
+// rarest returns the port of a sequence that the fewest doors have. Only these
+// doors need a comparison.
 func (c *checker) rarest(d *engine.Door) packet.Port {
 	return slices.MinFunc(d.Sequence, func(a, b engine.Knock) int {
 		return len(c.knocked[a.Port]) - len(c.knocked[b.Port])
@@ -172,7 +173,8 @@ func (c *checker) rarest(d *engine.Door) packet.Port {
 }
 
 // passes reports whether the knocks of other, made in time, open d. It follows
-// the engine's rules for a knock that is expected, repeated, foreign or wrong.
+// the rules of the engine for knocks that are expected, repeated, of no door,
+// or wrong.
 func (c *checker) passes(d, other *engine.Door) bool {
 	if d.Policy == engine.PolicyKnockd {
 		return c.opens(d, other.Sequence)

@@ -1,7 +1,6 @@
 package source
 
 import (
-	"crypto/sha256"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -51,20 +50,6 @@ func onlyCommentedOut(was, is []byte) bool {
 		}
 	}
 	return true
-}
-
-// hash computes the hashes. A set without referenced files has that of its
-// scripts.
-func (f *Files) hash() {
-	sum := sha256.New()
-	for _, name := range slices.Sorted(maps.Keys(f.texts)) {
-		fmt.Fprintf(sum, "%q %x %v\n", name, sha256.Sum256(f.texts[name]), f.failed[name])
-	}
-	sum.Sum(f.scripts[:0])
-	for _, path := range f.Referenced() {
-		fmt.Fprintf(sum, "%q %x\n", path, f.referenced[path].SHA256)
-	}
-	sum.Sum(f.Sum[:0])
 }
 
 // Unreadable returns why one of the files cannot be read; nil: all can be.

@@ -8,58 +8,8 @@ import (
 	"sesame/daemon/packet"
 )
 
-// An AllowSite is a place in a script that gives access.
-type AllowSite struct {
-	Place
-	Door string // the registration that it stands in; "" when it stands in none
-	// Literal says that all it can name is known: Ports, or the guards of the
-	// door when Ports is empty.
-	Literal bool
-	Ports   []packet.Port
-	// Prefix4 and Prefix6 are the lengths of the networks around the source
-	// that it widens the access to: 0 when it does not, or [Computed].
-	Prefix4, Prefix6 int
-}
-
-// A CloseSite is a place in a script that closes a door by name.
-type CloseSite struct {
-	Place
-	Door   string // the registration that it stands in; "" when it stands in none
-	Target string // "" when it is computed
-}
-
-// Computed stands for a number that a script does not write as a literal.
-const Computed = -1
-
-// A Call is a call of the API as the text has it: sesame.window { ... }, or
-// sesame.door "ssh" { ... }.
-type Call struct {
-	Bound string         // the variable or field that the result is assigned to; "" for none
-	Table *ast.TableExpr // nil when it is no literal
-
-	kind string // "window", "door"
-	name string // "ssh"; "" when there is none, or it is computed
-	line int
-}
-
-// Call returns the call of a kind that a line makes. It is nil when there is
-// none, or more than one: a place that might be wrong is not given.
-func (s *Script) Call(line int, kind, name string) *Call {
-	var found *Call
-	for i := range s.calls {
-		c := &s.calls[i]
-		if c.line != line || c.kind != kind || c.name != "" && c.name != name {
-			continue
-		}
-		if found != nil {
-			return nil
-		}
-		found = c
-	}
-	return found
-}
-
-// findFacts reads the tree of the script.
+// findFacts collects the calls of the API, of allow and of close from the
+// syntax tree of the script.
 func (s *Script) findFacts(chunk []ast.Stmt) {
 	f := &finder{script: s, bound: map[ast.Expr]string{}, options: map[ast.Expr]bool{}, named: map[ast.Expr]bool{}}
 	for _, statement := range chunk {
@@ -67,14 +17,18 @@ func (s *Script) findFacts(chunk []ast.Stmt) {
 	}
 }
 
+// A finder walks a syntax tree, and knows the registration in which it is.
 type finder struct {
 	script  *Script
-	door    string // the registration at hand
-	bound   map[ast.Expr]string
-	options map[ast.Expr]bool // tables that are options of the API, whose keys are no names
-	named   map[ast.Expr]bool // calls that only gave a registration its name
+	door    string              // the registration; "" outside of registrations
+	bound   map[ast.Expr]string // the names of variables and fields that values are assigned to
+	options map[ast.Expr]bool   // tables of options of the API, whose keys are no names of values
+	named   map[ast.Expr]bool   // first halves of calls, such as sesame.door "ssh"
 }
 
+// visit looks at a node and then at its children. A mention of allow without a
+// call, as in local give = attempt.allow, counts as a call of which nothing is
+// known.
 func (f *finder) visit(node any, descend func()) {
 	outside := f.door
 	switch n := node.(type) {
@@ -106,6 +60,8 @@ func (f *finder) visit(node any, descend func()) {
 	f.door = outside
 }
 
+// call looks at a call. From a registration on, its children stand in that
+// door.
 func (f *finder) call(n *ast.FuncCallExpr) {
 	switch n.Method {
 	case "allow":
@@ -126,7 +82,8 @@ func (f *finder) call(n *ast.FuncCallExpr) {
 	}
 }
 
-// api recognises a call of the API, alone or with its name first.
+// api recognises a call of the API: one call, or two when the first takes a
+// name.
 func (f *finder) api(n *ast.FuncCallExpr) (Call, bool) {
 	if n.Func == nil || f.named[n] {
 		return Call{}, false
@@ -149,12 +106,12 @@ func (f *finder) api(n *ast.FuncCallExpr) (Call, bool) {
 	return s, true
 }
 
-// computed is an allow of which nothing is known.
+// computed is a place that may give access to any port and any network.
 func (f *finder) computed(expr ast.Expr) AllowSite {
 	return AllowSite{Place: f.script.At(expr, 0), Door: f.door, Prefix4: Computed, Prefix6: Computed}
 }
 
-// allow reads what a call can name.
+// allow reads the ports and networks of a call of allow.
 func (f *finder) allow(n *ast.FuncCallExpr) AllowSite {
 	site := AllowSite{Place: f.script.At(n, 0), Door: f.door, Literal: true}
 	if len(n.Args) == 0 {
@@ -186,6 +143,8 @@ func (f *finder) allow(n *ast.FuncCallExpr) AllowSite {
 	return site
 }
 
+// literalLength reads the length of a network. [Computed]: the text does not
+// have it.
 func literalLength(expr ast.Expr) int {
 	if n, ok := expr.(*ast.NumberExpr); ok {
 		if length, err := strconv.Atoi(n.Value); err == nil && length > 0 {
@@ -195,6 +154,8 @@ func literalLength(expr ast.Expr) int {
 	return Computed
 }
 
+// literalPorts reads a port or a list of ports. It fails when one of them is
+// not in the text.
 func literalPorts(expr ast.Expr) (ports []packet.Port, ok bool) {
 	text := ""
 	switch n := expr.(type) {
@@ -219,7 +180,8 @@ func literalPorts(expr ast.Expr) (ports []packet.Port, ok bool) {
 	return []packet.Port{port}, true
 }
 
-// literal returns the string that stands at a place of a list, or "".
+// literal returns the string literal at an index of a list; "" when there is
+// none.
 func literal(list []ast.Expr, i int) string {
 	if i < len(list) {
 		if s, ok := list[i].(*ast.StringExpr); ok {
@@ -229,7 +191,8 @@ func literal(list []ast.Expr, i int) string {
 	return ""
 }
 
-// lastName returns hours for the variable hours and for times.hours, else "".
+// lastName returns "hours" for the variable hours and for the field
+// times.hours; "" for other expressions.
 func lastName(expr ast.Expr) string {
 	switch n := expr.(type) {
 	case *ast.IdentExpr:

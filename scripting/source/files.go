@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"maps"
 	"os"
-	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -60,122 +59,8 @@ type Files struct {
 	referenced map[string]*ReferencedFile
 }
 
-// Read reads a directory of scripts, or one script and the modules beside it,
-// and the referenced files that are known to be named: see [Files.Referenced].
-// Others are read while the set loads. An error means that there is nothing to
-// load. A file that cannot be read is a problem of the set that is loaded.
-func Read(name string, referenced ...string) (*Files, error) {
-	info, err := os.Stat(name)
-	if err != nil {
-		return nil, fmt.Errorf("reading the scripts: %w", err)
-	}
-	f := newFiles(name, "")
-	f.ReadReferenced = ReadReferenced
-	if !info.IsDir() {
-		if filepath.Ext(name) != ".lua" {
-			return nil, fmt.Errorf("%s is no Lua script: expected a directory, or a file whose name ends in .lua", name)
-		}
-		f.Dir, f.Single = filepath.Dir(name), filepath.Base(name)
-		f.read(f.Single)
-	} else if err := f.readDirectory("."); err != nil {
-		return nil, err
-	}
-	if err := f.readModules("lib", 1); err != nil {
-		return nil, err
-	}
-	if f.Base, err = filepath.Abs(f.Dir); err != nil {
-		return nil, fmt.Errorf("reading the scripts: %w", err)
-	}
-	for _, path := range referenced {
-		if f.referenced[path] == nil {
-			f.readReferenced(path)
-		}
-	}
-	f.hash()
-	return f, nil
-}
-
-// Of returns files that were stored: scripts and modules of a directory that
-// messages call dir, and referenced files, whose paths are absolute. Where
-// scripts name other referenced files or relative paths, ReadReferenced and
-// Base must be set before the set is loaded.
-func Of(dir, single string, stored []File) *Files {
-	f := newFiles(dir, single)
-	for _, file := range stored {
-		if file.Referenced() {
-			f.referenced[file.Path] = newReferenced(file.Path, file.Source, nil)
-			continue
-		}
-		f.texts[file.Path] = file.Source
-	}
-	f.hash()
-	return f
-}
-
 func newFiles(dir, single string) *Files {
 	return &Files{Dir: dir, Single: single, texts: map[string][]byte{}, failed: map[string]error{}, referenced: map[string]*ReferencedFile{}}
-}
-
-func (f *Files) readDirectory(dir string) error {
-	entries, err := os.ReadDir(filepath.Join(f.Dir, dir))
-	if err != nil {
-		return fmt.Errorf("reading the scripts: %w", err)
-	}
-	for _, entry := range entries {
-		if name := entry.Name(); strings.HasSuffix(name, ".lua") && !strings.HasPrefix(name, ".") {
-			f.read(path.Join(dir, name))
-		}
-		if len(f.texts) > maxFiles || f.bytes > maxBytes {
-			return fmt.Errorf("reading the scripts: %s holds more than %d scripts, or %d MiB of them", f.Dir, maxFiles, maxBytes>>20)
-		}
-	}
-	return nil
-}
-
-// readModules reads a directory of modules and those below it, down to
-// [MaxModuleDepth]. A set without modules has no such directory.
-func (f *Files) readModules(dir string, depth int) error {
-	entries, err := os.ReadDir(filepath.Join(f.Dir, dir))
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil
-	case err != nil:
-		return fmt.Errorf("reading the modules: %w", err)
-	}
-	for _, entry := range entries {
-		if entry.IsDir() && depth < MaxModuleDepth {
-			if err := f.readModules(path.Join(dir, entry.Name()), depth+1); err != nil {
-				return err
-			}
-		}
-	}
-	return f.readDirectory(dir)
-}
-
-func (f *Files) read(name string) {
-	text, err := readRegular(filepath.Join(f.Dir, name), sandbox.MaxSource)
-	if err != nil {
-		f.failed[name] = err
-	}
-	f.bytes += len(text)
-	f.texts[name] = text
-}
-
-// readRegular reads a file up to one byte more than it may have, so that the
-// loader can report that it is too long. Opening a pipe would wait for its
-// writer, hence O_NONBLOCK.
-func readRegular(name string, most int64) ([]byte, error) {
-	file, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	if info, err := file.Stat(); err != nil {
-		return nil, err
-	} else if !info.Mode().IsRegular() {
-		return nil, errors.New("it is no file")
-	}
-	return io.ReadAll(io.LimitReader(file, most+1))
 }
 
 // Names returns the scripts to load, in the order of their names: the single
@@ -213,4 +98,35 @@ func (f *Files) text(name string) ([]byte, error) {
 		return nil, fmt.Errorf("it is longer than %d KiB, the longest script", sandbox.MaxSource>>10)
 	}
 	return text, nil
+}
+
+// hash computes the hashes. A set without referenced files has that of its
+// scripts.
+func (f *Files) hash() {
+	sum := sha256.New()
+	for _, name := range slices.Sorted(maps.Keys(f.texts)) {
+		fmt.Fprintf(sum, "%q %x %v\n", name, sha256.Sum256(f.texts[name]), f.failed[name])
+	}
+	sum.Sum(f.scripts[:0])
+	for _, path := range f.Referenced() {
+		fmt.Fprintf(sum, "%q %x\n", path, f.referenced[path].SHA256)
+	}
+	sum.Sum(f.Sum[:0])
+}
+
+// readRegular reads a file up to one byte more than it may have, so that the
+// loader can report that it is too long. Opening a pipe would wait for its
+// writer, hence O_NONBLOCK.
+func readRegular(name string, most int64) ([]byte, error) {
+	file, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	if info, err := file.Stat(); err != nil {
+		return nil, err
+	} else if !info.Mode().IsRegular() {
+		return nil, errors.New("it is no file")
+	}
+	return io.ReadAll(io.LimitReader(file, most+1))
 }

@@ -1,8 +1,10 @@
 package source
 
-import "github.com/yuin/gopher-lua/ast"
+import (
+	"github.com/yuin/gopher-lua/ast"
+)
 
-// A Layout has the places of the entries of a table.
+// A Layout holds the places of the entries of a table.
 type Layout struct {
 	Items  []Spot
 	Fields map[string]Spot  // of a key that stands twice, the later one
@@ -22,9 +24,9 @@ type Repeat struct {
 	At   Place
 }
 
-// Layout reads the text of a table that begins at a place. It goes through the
-// text once and in order, so that what stands twice is found twice. Of what is
-// no table it is empty.
+// Layout finds the entries of a table that begins at a place. It goes through
+// the text once and in order, so that a word that occurs twice has two places.
+// For an expression that is no table the layout is empty.
 func (s *Script) Layout(expr ast.Expr, at Place) *Layout {
 	l := &Layout{Fields: map[string]Spot{}, Keys: map[string]Place{}}
 	table, ok := expr.(*ast.TableExpr)
@@ -68,7 +70,7 @@ type cursor struct {
 	offset int // in the line: what is before it was passed
 }
 
-// peek returns where an expression stands.
+// peek returns the place of an expression.
 func (c *cursor) peek(expr ast.Expr) Place {
 	return c.script.At(expr, c.after(expr.Line()))
 }
@@ -80,8 +82,8 @@ func (c *cursor) after(line int) int {
 	return 0
 }
 
-// take returns where an expression stands, and goes behind the word that it
-// begins with.
+// take returns the place of an expression, and moves behind the word with which
+// it begins.
 func (c *cursor) take(expr ast.Expr) Place {
 	at, line, word := c.peek(expr), expr.Line(), wordOf(expr)
 	if start, ok := c.script.find(line, word, c.after(line)); ok {
@@ -90,7 +92,7 @@ func (c *cursor) take(expr ast.Expr) Place {
 	return at
 }
 
-// pass goes behind an expression with all that is in it.
+// pass moves behind an expression with all its parts.
 func (c *cursor) pass(expr ast.Expr) {
 	walk(expr, func(node any, descend func()) {
 		switch node := node.(type) {

@@ -48,7 +48,7 @@ func (s *Script) find(line int, word string, after int) (int, bool) {
 	}
 }
 
-// isolated reports whether text[start:end] is no part of a longer name.
+// isolated reports whether text[start:end] is not part of a longer name.
 func isolated(text string, start, end int) bool {
 	return !(start > 0 && letter(text[start-1]) && letter(text[start])) &&
 		!(end < len(text) && letter(text[end]) && letter(text[end-1]))
@@ -58,7 +58,8 @@ func letter(c byte) bool {
 	return c == '_' || '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'z'
 }
 
-// wordOf returns what an expression begins with in the text.
+// wordOf returns the word with which an expression begins in the text; "" when
+// it is not known.
 func wordOf(expr ast.Expr) string {
 	switch n := expr.(type) {
 	case *ast.StringExpr:

@@ -8,8 +8,8 @@ import (
 	"sesame/daemon/packet"
 )
 
-// reachedFrom reports whether functions of a door may go through a place that
-// stands in a registration: its own, or outside of doors.
+// reachedFrom reports whether functions of a door may use a call in a
+// registration: their own registration, or "", outside of all registrations.
 func reachedFrom(door, registration string) bool { return registration == "" || registration == door }
 
 // Names reports whether door d may give access to a port here.
@@ -25,8 +25,8 @@ func (a AllowSite) Names(d *engine.Door, port packet.Port) bool {
 	return slices.Contains(a.Ports, port)
 }
 
-// Spans reports whether access may be for networks of these lengths here; 0 is
-// the source alone.
+// Spans reports whether access here may be for networks of these lengths. A
+// network of the text allows every smaller network in it. 0: the source alone.
 func (a AllowSite) Spans(bits4, bits6 int) bool {
 	return within(bits4, a.Prefix4, 32) && within(bits6, a.Prefix6, 128)
 }

@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// A Suppression is a comment "-- sesame:allow ID reason": the finding ID of a
-// lint is meant on this line, or, where a comment stands alone, on the first
-// line behind it and the comments that follow it.
+// A Suppression is a comment "-- sesame:allow ID reason". It allows the finding
+// ID of a lint on its line. A comment with a line of its own is about the first
+// line below it that is no comment.
 type Suppression struct {
 	Place
 	Target     int // the line that it is about
@@ -16,16 +16,16 @@ type Suppression struct {
 
 var suppression = regexp.MustCompile(`--+\s*sesame:allow\s+(\S+)\s*(.*)`)
 
-// Suppressions returns those of a script or module.
+// Suppressions returns the suppressions of a script or module.
 func (s *Script) Suppressions() []Suppression {
 	return commentsAllowing(s.Path, s.Lines, suppression, "--")
 }
 
-// A comment of a knockd.conf has a line of its own, above the line that it is
-// about.
+// A knockd.conf has no comments behind directives, so each comment has a line
+// of its own.
 var confSuppression = regexp.MustCompile(`^\s*#+\s*sesame:allow\s+(\S+)\s*(.*)`)
 
-// Suppressions returns those of a referenced file.
+// Suppressions returns the suppressions of a referenced file.
 func (r *ReferencedFile) Suppressions() []Suppression {
 	return commentsAllowing(r.Path, r.split(), confSuppression, "#")
 }
@@ -45,7 +45,8 @@ func commentsAllowing(path string, lines []string, form *regexp.Regexp, comment 
 	return found
 }
 
-// target returns the number of the line that a comment in line i is about.
+// target returns the number of the line that a comment is about. i is the index
+// of the comment's line.
 func target(lines []string, i int, comment string) int {
 	for i < len(lines) && strings.HasPrefix(strings.TrimSpace(lines[i]), comment) {
 		i++

@@ -1,9 +1,11 @@
 package source
 
-import "github.com/yuin/gopher-lua/ast"
+import (
+	"github.com/yuin/gopher-lua/ast"
+)
 
-// walk hands a node of a parsed script to visit, which calls descend to have
-// the node's children walked in the order of the text.
+// walk calls visit with a node of a syntax tree. visit calls descend to walk
+// the children of the node, in the order of the text.
 func walk(node any, visit func(node any, descend func())) {
 	visit(node, func() {
 		for _, child := range children(node) {
@@ -12,6 +14,9 @@ func walk(node any, visit func(node any, descend func())) {
 	})
 }
 
+// children returns the statements and expressions in a node. The name of a
+// function in a statement such as function t.allow() end is not among them: it
+// declares a field and does not use one.
 func children(node any) []any {
 	if statement, ok := node.(ast.Stmt); ok {
 		return statementChildren(statement)

@@ -1,0 +1,166 @@
+package source
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"sesame/daemon/spelling"
+	"sesame/scripting/sandbox"
+)
+
+// Scripts compile the files of one set, each once, however many scripts require
+// it. They read nothing after [Scripts.Close].
+type Scripts struct {
+	files  *Files
+	closed bool
+	loaded map[string]*Script
+	failed map[string]error
+}
+
+// Scripts begins to load the files. Only one set at a time can be loaded from
+// them.
+func (f *Files) Scripts() *Scripts {
+	for _, file := range f.referenced {
+		file.named = false
+	}
+	return &Scripts{files: f, loaded: map[string]*Script{}, failed: map[string]error{}}
+}
+
+// Close ends the loading. From then on the files have no referenced file that
+// was not named.
+func (s *Scripts) Close() {
+	s.closed = true
+	s.files.forget()
+}
+
+// Load compiles a script or module, the first time that it is asked for. Its
+// error holds [*Problem]s.
+func (s *Scripts) Load(name string) (*Script, error) {
+	if known, ok := s.loaded[name]; ok {
+		return known, nil
+	}
+	if err, ok := s.failed[name]; ok {
+		return nil, err
+	}
+	script, err := s.compile(name)
+	if err != nil {
+		s.failed[name] = err
+		return nil, err
+	}
+	s.loaded[name] = script
+	return script, nil
+}
+
+func (s *Scripts) compile(name string) (*Script, error) {
+	if s.closed {
+		return nil, &Problem{File: name, Message: "it was not read when the set was loaded"}
+	}
+	text, err := s.files.text(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	if err != nil {
+		return nil, &Problem{File: name, Message: err.Error()}
+	}
+	program, err := sandbox.Compile(name, text)
+	if err != nil {
+		return nil, err
+	}
+	script := &Script{
+		File:    File{Path: name, SHA256: sha256.Sum256(text), Source: text},
+		Program: program,
+		Lines:   strings.Split(string(text), "\n"),
+	}
+	script.findFacts(program.Chunk())
+	return script, nil
+}
+
+// Require compiles the module that a script names: "hours" is lib/hours.lua.
+func (s *Scripts) Require(name string) (*Script, error) {
+	if !fs.ValidPath(name) || name == "." || strings.ContainsAny(name, `\:`) || strings.HasSuffix(name, ".lua") {
+		return nil, fmt.Errorf(`require %q: expected the name of a module below lib, such as "hours" for lib/hours.lua`, name)
+	}
+	script, err := s.Load(path.Join("lib", name) + ".lua")
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("require %q: there is no lib/%s.lua%s", name, name, s.suggest(name))
+	}
+	return script, err
+}
+
+func (s *Scripts) suggest(name string) string {
+	var known []string
+	for file := range s.files.texts {
+		if dir, base := path.Split(file); dir == "lib/" {
+			known = append(known, strings.TrimSuffix(base, ".lua"))
+		}
+	}
+	slices.Sort(known)
+	if near := spelling.Nearest(name, known); near != "" {
+		return fmt.Sprintf(": did you mean %q?", near)
+	}
+	return ""
+}
+
+// Reference returns the file that a script names, which is read the first time.
+// A relative path begins at [Files.Base]. The error is for the script's author.
+func (s *Scripts) Reference(name string, oneTime bool) (*ReferencedFile, error) {
+	return s.files.reference(name, oneTime)
+}
+
+// Find returns a script or module that was compiled; nil when there is none
+// with that path.
+func (s *Scripts) Find(path string) *Script { return s.loaded[path] }
+
+// All returns the scripts and modules that were compiled, by path.
+func (s *Scripts) All() []*Script {
+	all := make([]*Script, 0, len(s.loaded))
+	for _, path := range slices.Sorted(maps.Keys(s.loaded)) {
+		all = append(all, s.loaded[path])
+	}
+	return all
+}
+
+// Referenced returns the referenced files that scripts named, by path.
+func (s *Scripts) Referenced() []*ReferencedFile {
+	var named []*ReferencedFile
+	for _, path := range s.files.Referenced() {
+		if file := s.files.referenced[path]; file.named {
+			named = append(named, file)
+		}
+	}
+	return named
+}
+
+// Failed returns the problems of all files that did not compile, by path,
+// without those that are not there.
+func (s *Scripts) Failed() Problems {
+	var problems Problems
+	for _, name := range slices.Sorted(maps.Keys(s.failed)) {
+		if err := s.failed[name]; !errors.Is(err, fs.ErrNotExist) {
+			problems = append(problems, ProblemsOf(name, err)...)
+		}
+	}
+	return problems
+}
+
+// Problem returns a problem at a place, with the line of the file that is
+// there.
+func (s *Scripts) Problem(at Place, message string) *Problem {
+	problem := &Problem{File: at.File, Line: at.Line, Column: at.Column, Message: message}
+	var lines []string
+	if script := s.loaded[at.File]; script != nil {
+		lines = script.Lines
+	} else if file := s.files.referenced[at.File]; file != nil {
+		lines = file.split()
+	}
+	if at.Line > 0 && at.Line <= len(lines) {
+		problem.SourceLine = strings.TrimRight(lines[at.Line-1], "\r")
+	}
+	return problem
+}

@@ -1,0 +1,45 @@
+package source
+
+import (
+	"github.com/yuin/gopher-lua/ast"
+
+	"sesame/daemon/packet"
+)
+
+// An AllowSite is a place in a script that gives access: a call of allow, or a
+// mention of it that may become a call.
+type AllowSite struct {
+	Place
+	Door string // the registration in which it stands; "" outside of registrations
+	// Literal is set when the text has all ports: Ports, or the guards of the
+	// door when Ports is empty.
+	Literal bool
+	Ports   []packet.Port
+	// Prefix4 and Prefix6 are the lengths of the networks around the source
+	// that get access. 0: the source alone. Computed: the text does not have
+	// the length.
+	Prefix4, Prefix6 int
+}
+
+// A CloseSite is a place in a script that ends the grants of a door: a call of
+// close, or a mention of it.
+type CloseSite struct {
+	Place
+	Door   string // the registration in which it stands; "" outside of registrations
+	Target string // "" when it is computed
+}
+
+// Computed takes the place of a number that the text does not have as a
+// literal.
+const Computed = -1
+
+// A Call is a call of the API in the text, such as sesame.window { ... } or
+// sesame.door "ssh" { ... }.
+type Call struct {
+	Bound string         // the variable or field that the result is assigned to; "" for none
+	Table *ast.TableExpr // nil when it is no literal
+
+	kind string // "window", "door"
+	name string // "ssh"; "" when there is none, or it is computed
+	line int
+}
