@@ -12,13 +12,12 @@ import (
 	"sesame/daemon/wire"
 )
 
-// Resume returns an engine that goes on where another was when it gave its
-// State. The set is the one that it ran: its doors and timers must behave as
-// those did. The bounds of cfg, zero for the defaults, are the most that the
-// state may ask for; its seed is not used.
+// Resume returns an engine with the given state: it goes on where the engine was that gave it. The set
+// must be the script set that this engine ran. The bounds of cfg, zero for the defaults, are upper
+// limits for those of the state. The seed of cfg is not used.
 //
-// A state may come from a stranger's file. Whatever it holds, it gives an error,
-// or an engine that keeps its bounds.
+// A state may come from a stranger's file. Any state gives an error, or an engine that stays within
+// its bounds.
 func Resume(cfg Config, s *State, set *Set) (*Engine, error) {
 	most := New(cfg, wire.Time(0)).cfg
 	switch {
@@ -47,7 +46,7 @@ func Resume(cfg Config, s *State, set *Set) (*Engine, error) {
 	return e, nil
 }
 
-// resumeDoors gives the doors of the set the numbers by which attempts know them.
+// resumeDoors gives the doors of the set the IDs by which attempts refer to them.
 func (e *Engine) resumeDoors(s *State, set *Set) error {
 	left, err := resumeOneTime(s, set)
 	if err != nil {
@@ -82,7 +81,7 @@ func (e *Engine) resumeDoors(s *State, set *Set) error {
 	return x.resumeGroups(s)
 }
 
-// resumeOneTime returns what was left of the one-time sequences of each door.
+// resumeOneTime returns, for each door, which of its one-time sequences were not used.
 func resumeOneTime(s *State, set *Set) (map[string]*oneTime, error) {
 	was := make(map[string]DoorState)
 	for _, d := range s.Doors {
@@ -101,14 +100,14 @@ func resumeOneTime(s *State, set *Set) (map[string]*oneTime, error) {
 		if len(o.used) != len(was[d.Name].Used) {
 			return nil, fmt.Errorf("door %q used sequences that the script set does not have", d.Name)
 		}
-		o.used, o.unrecorded = wire.Convert[string](was[d.Name].Used), wire.Convert[string](was[d.Name].Kept)
+		o.used, o.unrecorded = wire.Convert[string](was[d.Name].Used), wire.Convert[string](was[d.Name].Unrecorded)
 		left[d.Name] = o
 	}
 	return left, nil
 }
 
-// resumeGroups gives the groups of the set the numbers by which attempts know
-// them. No door and no other group has the same.
+// resumeGroups gives the groups of the set the IDs by which attempts refer to them. Doors and groups
+// share one range of IDs.
 func (x *index) resumeGroups(s *State) error {
 	byID := make(map[uint32]*group)
 	for _, was := range s.Groups {
@@ -134,7 +133,7 @@ func (x *index) resumeGroups(s *State) error {
 	return nil
 }
 
-// resumeTimer puts a timer where it was. The heap is made when all are there.
+// resumeTimer adds a timer. Resume orders the heap after the last one.
 func (e *Engine) resumeTimer(t *timer, due int64, number uint64) error {
 	if number > e.serial {
 		return fmt.Errorf("timer %d, of %d so far", number, e.serial)
@@ -189,7 +188,7 @@ func (e *Engine) resumeGrants(s *State) error {
 	return nil
 }
 
-// checkGrant says what is wrong with a grant of a state.
+// checkGrant returns an error for a grant that an engine with this state cannot have.
 func checkGrant(g *wire.Grant, s *State) error {
 	if g.ID > s.LastGrant {
 		return fmt.Errorf("grant %d, of %d so far", g.ID, s.LastGrant)
@@ -292,7 +291,7 @@ func (e *Engine) resumeValues(s *State) error {
 	return nil
 }
 
-// resume remembers what another memory did, in its halves.
+// resume takes over the hashes of another memory, older ones first.
 func (r *recent) resume(was RecentState) error {
 	for _, half := range [][]byte{was.Older, was.Young} {
 		r.swapHalves()

@@ -10,11 +10,10 @@ import (
 	"sesame/daemon/wire"
 )
 
-// State returns all that the engine holds. It is a copy, which shares nothing
-// that changes: another goroutine may write it down while the engine goes on.
+// State returns all that the engine holds. It is a copy that shares nothing that changes: another
+// goroutine may encode it while the engine goes on.
 //
-// It costs about 40 bytes for each first-stage attempt, and of a million of
-// them some tens of milliseconds.
+// It takes about 40 bytes for each first-stage attempt, and some tens of milliseconds for a million.
 func (e *Engine) State() *State {
 	s := &State{
 		Now: e.now, Offset: e.offset, Horizon: e.horizon,
@@ -27,11 +26,12 @@ func (e *Engine) State() *State {
 		s.Local = e.local.all
 	}
 	for _, d := range e.index.doors {
-		saved := DoorState{Name: wire.Text(d.Name), ID: d.id}
+		door := DoorState{Name: wire.Text(d.Name), ID: d.id}
 		if d.oneTime != nil {
-			saved.Used, saved.Kept = wire.Convert[wire.Text](d.oneTime.used), wire.Convert[wire.Text](d.oneTime.unrecorded)
+			door.Used = wire.Convert[wire.Text](d.oneTime.used)
+			door.Unrecorded = wire.Convert[wire.Text](d.oneTime.unrecorded)
 		}
-		s.Doors = append(s.Doors, saved)
+		s.Doors = append(s.Doors, door)
 	}
 	for _, use := range e.oneTime.sorted() {
 		s.Consumed = append(s.Consumed, ConsumedState{use.Wire(), e.oneTime.pending[use]})
@@ -54,7 +54,7 @@ func (e *Engine) State() *State {
 	return s
 }
 
-// state adds what a timer is of to s.
+// state adds the attempt, the grant or the delay of a timer to s.
 func (t *timer) state(s *State) {
 	switch t.kind {
 	case attemptTimer:
@@ -76,19 +76,19 @@ func (t *timer) state(s *State) {
 	}
 }
 
-// state returns the batches of which something is awaited.
+// state returns the batches that have an unanswered effect.
 func (s *batches) state(live *grants) []BatchState {
 	var all []BatchState
 	for id, p := range s.byID {
-		// Write each batch once: at the first of its effects that is awaited.
+		// A batch is added once, at its first unanswered effect.
 		if slices.ContainsFunc(p.batch.entries[:p.index], s.awaits) || p.batch.entries[p.index].event.ID != id {
 			continue
 		}
-		saved := BatchState{}
+		batch := BatchState{}
 		for _, x := range p.batch.entries {
-			saved.Effects = append(saved.Effects, x.state(s, live))
+			batch.Effects = append(batch.Effects, x.state(s, live))
 		}
-		all = append(all, saved)
+		all = append(all, batch)
 	}
 	return all
 }
@@ -100,7 +100,7 @@ func (s *batches) awaits(x entry) bool {
 }
 
 func (x *entry) state(s *batches, live *grants) wire.Effect {
-	saved := wire.Effect{
+	w := wire.Effect{
 		ID: x.event.ID, Effect: uint8(x.event.Effect), Awaited: s.awaits(*x), Runs: x.event.Argv != nil,
 		Door: wire.Text(x.event.Door), Source: x.event.Source, Port: wire.Port(x.event.Port), Grant: x.event.Grant,
 		Was: instant(x.was), End: instant(x.end),
@@ -108,12 +108,12 @@ func (x *entry) state(s *batches, live *grants) wire.Effect {
 	}
 	if g := x.grant; g != nil && live.byID[g.ID] != g {
 		over := g.Wire()
-		saved.Over = &over
+		w.Over = &over
 	}
-	return saved
+	return w
 }
 
-// instant is nanoseconds, but 0 for no time.
+// instant returns t in Unix nanoseconds, 0 for the zero time.
 func instant(t time.Time) int64 {
 	if t.IsZero() {
 		return 0

@@ -8,38 +8,39 @@ import (
 	"sesame/daemon/wire"
 )
 
-// A State is all that an engine holds between two inputs, and all that it needs
-// to go on elsewhere with the same result: see [Engine.State] and [Resume]. It
-// is plain data that encoding/json can carry. Times are Unix nanoseconds of
-// engine time. Handlers and doors are not in it: they are those of the script
-// set that was running.
+// A State is all that an engine holds between two inputs. With the same script set and the same
+// inputs, an engine that [Resume] makes of it gives the same events as the engine that gave it. Doors
+// and handlers are not in it: they are in the script set.
+//
+// It is plain data for encoding/json. Times are Unix nanoseconds of engine time. Recordings hold it,
+// so no field changes its JSON name. A new field must mean, when it is zero, what engines did before.
 type State struct {
 	Now     int64
-	Offset  time.Duration // wall clock less engine time
+	Offset  time.Duration // wall clock minus engine time
 	Horizon int64         // script timers due later are dropped
 
-	// Of the Config.
+	// From the Config.
 	Attempts, Grants int
 	Seed             uint64
 
-	// The last numbers that were given: to moments and timers, effects, grants,
-	// doors and groups.
+	// The last numbers that were assigned: to calls and timers (Serial), effects, grants, and
+	// to doors and groups together (LastDoor).
 	Serial, LastEffect, LastGrant uint64
 	LastDoor                      uint32
 	Counts                        Counts
 	Local                         []netip.Prefix // nil: every address is ours
-	Doors                         []DoorState    // in their order
+	Doors                         []DoorState    // in the order of the set
 	Groups                        []GroupState   // in the order of their names
 
-	// FirstStage has the first-stage attempts, packed. They are a list by age:
-	// Oldest is the 1-based place of the oldest, 0 when there is none.
+	// FirstStage has the first-stage attempts, packed as in pack.go. They are a linked list
+	// by age. Oldest is the 1-based position of the oldest, 0 when there is none.
 	FirstStage []byte
 	Oldest     int
 	Runs       []RunState
-	Live       []GrantState // in the order in which they were made
+	Live       []GrantState // in the order of their timers' numbers
 	Delays     []DelayState
 	Batches    []BatchState
-	Consumed   []ConsumedState `json:"Spent,omitempty"` // under the name that it had first
+	Consumed   []ConsumedState `json:"Spent,omitempty"` // its name in version 1
 
 	Limits      []LimitState
 	LimitsSwept int64
@@ -51,22 +52,23 @@ type State struct {
 	Segments, Flows RecentState
 }
 
-// A DoorState says by which number the attempts in a door know it.
+// A DoorState is the state of a door, with the ID by which attempts refer to it.
 type DoorState struct {
 	Name wire.Text
 	ID   uint32
-	// Used are the one-time sequences that were used since the files of the set
-	// were read, by their lines; Kept are those of them that no file knows of.
-	Used, Kept []wire.Text `json:",omitempty"`
+	// Used are the lines of the one-time sequences that were used since the files of the set
+	// were read. Unrecorded are those of them that neither the journal nor a file remembers.
+	Used       []wire.Text `json:",omitempty"`
+	Unrecorded []wire.Text `json:"Kept,omitempty"` // its name in version 1
 }
 
 // A ConsumedState is a line of one-time sequences that was used and is not commented out yet.
 type ConsumedState struct {
 	wire.Consumed
-	Count int // how often
+	Count int // of uses
 }
 
-// A GroupState says by which number the attempts in a group of doors know it.
+// A GroupState is a group of doors, with the ID by which attempts refer to it.
 type GroupState struct {
 	Name wire.Text
 	ID   uint32
@@ -80,7 +82,7 @@ type RunState struct {
 	Hits   []HitState
 }
 
-// A HitState is a knock that counted.
+// A HitState is a knock of an attempt.
 type HitState struct {
 	Port     packet.Port
 	Flags    packet.Flags
@@ -89,14 +91,14 @@ type HitState struct {
 	At       int64
 }
 
-// A GrantState is a live grant, with what the engine adds to it.
+// A GrantState is a live grant.
 type GrantState struct {
 	wire.Grant
-	Run    uint64 `json:",omitempty"` // the effect that ran the command
+	Run    uint64 `json:",omitempty"` // the ID of the effect that ran the command
 	Number uint64 `json:",omitempty"` // of its timer
 }
 
-// A DelayState is a call that a script asked for with [After].
+// A DelayState is a pending call of a handler that a script requested with [After].
 type DelayState struct {
 	Script, Name wire.Text
 	Value        wire.Scalar
@@ -107,19 +109,19 @@ type DelayState struct {
 	Number       uint64 // of its timer
 }
 
-// A BatchState is a decision of whose effects some are not answered.
+// A BatchState has the effects of a decision, of which some were not answered yet.
 type BatchState struct{ Effects []wire.Effect }
 
-// A LimitState says how much of an allowance is used.
+// A LimitState is the state of a rate limit.
 type LimitState struct {
 	Door     wire.Text
 	Count    int
 	Per      time.Duration
 	Source   netip.Addr // invalid: all sources together
-	Full     int64
+	Full     int64      // when the whole allowance is available again
 	Refusing bool
 }
 
-// A RecentState is a memory of packets: their hashes, eight bytes each, the
-// lower byte first. What is Older is forgotten when Young is full.
+// A RecentState has the hashes of recent packets, eight bytes each, little-endian. Older is dropped
+// when Young is full.
 type RecentState struct{ Young, Older []byte }

@@ -8,7 +8,7 @@ import (
 	"sesame/daemon/wire"
 )
 
-// This file turns what the engine gives away into its wire form, and back.
+// This file converts grants, records and values to their wire form, and back.
 
 // Wire returns the grant as plain data. Any grant is accepted: see [wire.Grant.Check].
 func (g *Grant) Wire() wire.Grant {
@@ -19,7 +19,7 @@ func (g *Grant) Wire() wire.Grant {
 	}
 }
 
-// grantFrom is the opposite of [Grant.Wire]. It does not check what it is given.
+// grantFrom is the opposite of [Grant.Wire]. The caller has checked w.
 func grantFrom(w *wire.Grant) Grant {
 	return Grant{
 		ID: w.ID, Door: string(w.Door), By: w.By, Source: w.Source, Port: packet.Port(w.Port),
@@ -33,7 +33,7 @@ func (c Consumed) Wire() wire.Consumed {
 	return wire.Consumed{File: wire.Text(c.File), Line: wire.Text(c.Line)}
 }
 
-// Wire returns the record as plain data. A record that [RecordFrom] would refuse is an error.
+// Wire returns the record as plain data. It is an error when [RecordFrom] would refuse the result.
 func (r *Record) Wire() (wire.Record, error) {
 	w := wire.Record{Ended: r.Ended}
 	if r.Grant != nil {
@@ -67,8 +67,7 @@ func valueOf(key storeKey, value wire.Scalar, until int64) wire.Value {
 	return wire.Value{Script: wire.Text(key.script), Source: key.source, Key: wire.Text(key.key), Value: value, Until: until}
 }
 
-// RecordFrom returns the record that w stands for. The bounds of [wire.Record.Check] are
-// enforced: w may come from a stranger's file.
+// RecordFrom is the opposite of [Record.Wire]. It checks w, which may come from a stranger's file.
 func RecordFrom(w *wire.Record) (Record, error) {
 	if err := w.Check(); err != nil {
 		return Record{}, err
@@ -100,12 +99,9 @@ func expiry(v *wire.Value) time.Time {
 	return wire.Time(v.Until)
 }
 
-// scalar returns a value of a script as plain data. The engine holds no other types.
+// scalar returns a value of a script as plain data. Scripts have only values that can be encoded.
 func scalar(value any) wire.Scalar {
-	s, err := wire.EncodeScalar(value)
-	if err != nil {
-		panic(err)
-	}
+	s, _ := wire.EncodeScalar(value)
 	return s
 }
 
