@@ -15,15 +15,14 @@ import (
 	"sesame/daemon/engine"
 )
 
-// A command is a program that runs once, without a shell. It has a session of
-// its own and so no terminal, / as its directory, nothing to read, and no more
-// of our environment than env.
+// A command is a program that runs once, without a shell. It has a session of its own
+// (setsid(2)) and so no terminal, / as its directory, an empty standard input, and an
+// environment of env alone.
 //
-// When its time is over, SIGTERM goes to its whole process group, and soon after
-// that SIGKILL. What has left the group by then, as a daemon does, goes on and
-// nobody waits for it. So does what a program that ended by itself left in the
-// background; whoever leaves something there redirects its output, since nobody
-// reads it any more.
+// When its time is over, its whole process group gets SIGTERM, and two seconds later
+// SIGKILL. A process that has left the group by then, as a daemon does, goes on, and
+// nobody waits for it. The same is true of what a program that ended by itself left in the
+// background. Such a process must redirect its output: nobody reads it any more.
 type command struct {
 	argv    []string // first an absolute path
 	env     []string
@@ -32,24 +31,24 @@ type command struct {
 
 const (
 	termDelay = 2 * time.Second        // from SIGTERM to SIGKILL
-	killDelay = 5 * time.Second        // from SIGKILL until nobody waits any more
-	pipeDelay = 250 * time.Millisecond // for output that children left behind hold open
+	killDelay = 5 * time.Second        // from SIGKILL until the command is answered in any case
+	pipeDelay = 250 * time.Millisecond // for output that is held open by processes left behind
 )
 
 var errStopped = errors.New("the daemon stops")
 
-// run runs the command, which is killed when ctx ends. It calls answer once, and
-// returns when the process is no more. That is the same time, except for a
-// process that not even SIGKILL ends, since it hangs in the kernel: then answer
-// comes first. The error is a [*engine.CommandError] when the program ran.
+// run runs the command, and kills it when ctx ends. It calls answer once, and returns when
+// the process is gone. Both happen at the same time, except for a process that hangs in
+// the kernel (state D), which not even SIGKILL ends: that is answered first. The error is
+// a [*engine.CommandError] when the program ran.
 func (c command) run(ctx context.Context, answer func(output, error)) {
 	if !filepath.IsAbs(c.argv[0]) {
 		answer(output{}, fmt.Errorf("running %s: expected an absolute path", c.argv[0]))
 		return
 	}
-	kept := &keeper{}
+	written := &beginning{}
 	cmd := exec.Command(c.argv[0], c.argv[1:]...)
-	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = "/", c.env, kept, kept
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = "/", c.env, written, written
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	cmd.WaitDelay = pipeDelay
 	if err := cmd.Start(); err != nil {
@@ -67,16 +66,16 @@ func (c command) run(ctx context.Context, answer func(output, error)) {
 		awaitExit(cmd.Process.Pid)
 		close(exited)
 	}()
-	ended, why := c.watch(ctx, cmd.Process.Pid, exited)
+	ended, why := c.wait(ctx, cmd.Process.Pid, exited)
 	if !ended {
 		answer(output{}, c.failed(-1, fmt.Errorf("%w, and hangs even after SIGKILL", why)))
 		<-exited
-		_ = cmd.Wait() // it was answered for
+		_ = cmd.Wait() // its result was answered already
 		return
 	}
 	err := cmd.Wait()
 	if errors.Is(err, exec.ErrWaitDelay) {
-		err = nil // it ended well; what it left behind holds its output open
+		err = nil // it ended well; a process that it left behind holds its output open
 	}
 	status := cmd.ProcessState.ExitCode()
 	if why != nil {
@@ -85,11 +84,11 @@ func (c command) run(ctx context.Context, answer func(output, error)) {
 	if err != nil {
 		err = c.failed(status, err)
 	}
-	answer(kept.output(), err)
+	answer(written.output(), err)
 }
 
-// failed says that a command ran. One that was ended since the daemon stops has
-// not done what it was for, whatever it was to exit with.
+// failed returns the error of a command that ran. One that was killed because the daemon
+// stops counts as not run: it has not done what it was for.
 func (c command) failed(status int, err error) error {
 	err = fmt.Errorf("%s%w", runningPrefix(c.argv), err)
 	if errors.Is(err, errStopped) {
@@ -98,11 +97,11 @@ func (c command) failed(status int, err error) error {
 	return &engine.CommandError{Status: status, Text: err.Error()}
 }
 
-// watch waits until the process has exited, and sees to it that it does in time.
-// It returns why it was not left to end by itself, and false when it has not
-// ended at all. Until Wait is called the process keeps its number even when
-// it is dead, so no signal can reach a stranger.
-func (c command) watch(ctx context.Context, pid int, exited <-chan struct{}) (ended bool, why error) {
+// wait waits until the process has exited, and ends it when its time is over or ctx ends.
+// It returns why it ended the process, and false when the process has not exited in spite
+// of that. Until cmd.Wait is called a dead process keeps its number as a zombie, so no
+// signal can reach another process.
+func (c command) wait(ctx context.Context, pid int, exited <-chan struct{}) (ended bool, why error) {
 	timer := newTimer(c.timeout)
 	defer timer.Stop()
 	select {
@@ -112,7 +111,7 @@ func (c command) watch(ctx context.Context, pid int, exited <-chan struct{}) (en
 		why = errStopped
 	case <-timer.C:
 		why = fmt.Errorf("it still ran after %v", c.timeout)
-		_ = unix.Kill(-pid, unix.SIGTERM) // there may be nobody left
+		_ = unix.Kill(-pid, unix.SIGTERM) // fails when the group is empty
 		timer.Reset(termDelay)
 		select {
 		case <-exited:
@@ -130,7 +129,7 @@ func (c command) watch(ctx context.Context, pid int, exited <-chan struct{}) (en
 	}
 }
 
-// awaitExit returns when a child has exited, and leaves it to be waited for.
+// awaitExit returns when a child has exited, and leaves it a zombie (WNOWAIT).
 func awaitExit(pid int) {
 	for {
 		var info unix.Siginfo

@@ -9,8 +9,8 @@ import (
 // maxName is how many characters of a shell's text name a command.
 const maxName = 120
 
-// nameOf returns by what people know a command: its program, or the text that a
-// shell is given, since all of those have the same program.
+// nameOf returns the name of a command for people: its program, or what a shell is given
+// to run, since all commands of a shell have the same program.
 func nameOf(argv []string) string {
 	shells := []string{"sh", "bash", "dash"}
 	if len(argv) != 3 || argv[1] != "-c" || !slices.Contains(shells, filepath.Base(argv[0])) {
@@ -23,12 +23,11 @@ func nameOf(argv []string) string {
 	return shortened(text)
 }
 
-// runningPrefix begins the errors of a command, which otherwise say only what came
-// of it.
+// runningPrefix begins the error of a command.
 func runningPrefix(argv []string) string { return "running " + nameOf(argv) + ": " }
 
-// firstLine returns the first line of what a command wrote, and whether there is
-// more of it.
+// firstLine returns the first line of what a command wrote, shortened, and whether it
+// wrote more than that.
 func (o output) firstLine() (line string, more bool) {
 	first, rest, _ := strings.Cut(o.text, "\n")
 	line = shortened(strings.TrimSpace(first))

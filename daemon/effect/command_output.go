@@ -6,32 +6,32 @@ import (
 	"sesame/daemon/terminal"
 )
 
-// maxOutput is how many bytes of a command's output are kept, standard output
-// and errors together.
+// maxOutput is how many bytes of a command's output are stored, standard output and
+// standard error together.
 const maxOutput = 4 << 10
 
 // An output is what a command wrote.
 type output struct {
-	text string // its beginning, without what a terminal would obey
-	lost int    // bytes that were not kept
+	text string // its beginning, made printable
+	lost int    // bytes beyond maxOutput
 }
 
-// A keeper keeps the beginning of what is written to it.
-type keeper struct {
-	kept []byte
+// A beginning stores the beginning of what is written to it.
+type beginning struct {
+	text []byte
 	lost int
 }
 
-// Write never fails: a program that writes too much shall not die of it.
-func (k *keeper) Write(b []byte) (int, error) {
-	n := min(len(b), maxOutput-len(k.kept))
-	k.kept = append(k.kept, b[:n]...)
-	k.lost += len(b) - n
-	return len(b), nil
+// Write never fails, since an error would end the program with SIGPIPE.
+func (b *beginning) Write(p []byte) (int, error) {
+	n := min(len(p), maxOutput-len(b.text))
+	b.text = append(b.text, p[:n]...)
+	b.lost += len(p) - n
+	return len(p), nil
 }
 
-func (k *keeper) output() output {
-	return output{printable(string(k.kept)), k.lost}
+func (b *beginning) output() output {
+	return output{printable(string(b.text)), b.lost}
 }
 
 // printable returns output for the log: a program may repeat what a stranger sent.

@@ -52,7 +52,7 @@ func TestCommentOut(t *testing.T) {
 		{"no newline at the end", "7001", "7000\n7001", "7000\n#001"},
 		{"lines that end as in DOS", "7001", "7000\r\n7001\r\n", "7000\r\n#001\r\n"},
 		{"the first of two", "1", "1\n1\n", "#\n1\n"},
-		{"behind one that is marked", "1000", "#000\n# 1000\n1000\n1000\n", "#000\n# 1000\n#000\n1000\n"},
+		{"behind one that is commented out", "1000", "#000\n# 1000\n1000\n1000\n", "#000\n# 1000\n#000\n1000\n"},
 		{"no part of a line", "7000", "7000,1\n1,7000\n", "7000,1\n1,7000\n"},
 		{"no such line", "7000", "7001\n", "7001\n"},
 		{"an empty file", "7000", "", ""},
@@ -313,7 +313,7 @@ func TestWhatChangesWhileItIsReadIsReadAgain(t *testing.T) {
 	}
 }
 
-// What is marked is what the reader of such files finds used, and nothing else.
+// The reader of such files finds the commented line used, and nothing else.
 func FuzzCommentOut(f *testing.F) {
 	for _, seed := range []string{"7000,8000\n 9000 \r\n#1\n7000,8000", "a\n\nb:udp\x00\n", " 1\n1\n\v1\f\n", strings.Repeat(" ", 4090) + "70000\n7\n"} {
 		f.Add([]byte(seed))
@@ -330,7 +330,7 @@ func FuzzCommentOut(f *testing.F) {
 			after, _ := knockd.Unused(now)
 			first := slices.IndexFunc(before, func(other knockd.Sequence) bool { return other.Text == s.Text })
 			if want := slices.Delete(slices.Clone(before), first, first+1); !cmp.Equal(want, after) && len(want)+len(after) > 0 {
-				t.Fatalf("sequence %d of %q: after it was marked there are %v, want %v", i, content, after, want)
+				t.Fatalf("sequence %d of %q: after it was commented out there are %v, want %v", i, content, after, want)
 			}
 		}
 	})

@@ -8,40 +8,42 @@ import (
 	"sesame/daemon/packet"
 )
 
-// Guards are the ports that are shut to everyone without a grant.
+// Guards are the ports that are closed to every source without a grant.
 type Guards struct {
-	Drop  []packet.Port
-	Count []packet.Port // observed: who would be stopped is counted, and passes
+	Drop []packet.Port
+	// Count is of doors that only observe: packets pass, and those that a guard would
+	// drop are counted.
+	Count []packet.Port
 }
 
 // An Element is access for one source to one port, as the kernel holds it.
 type Element struct {
 	Source netip.Prefix
 	Port   packet.Port
-	// Remaining is the time that is left: the kernel ends the access by itself.
-	// Zero and less: the element must go.
+	// Remaining is the time after which the kernel itself ends the access. Zero or less:
+	// the element must be removed.
 	Remaining time.Duration
-	Grant     uint64 // that the element is for; of several, one
+	Grant     uint64 // the element's grant, or one of them when there are several
 	Door      string
-	// Observed says that the element lets nobody in: who has one is not counted
-	// as one whom a guard would have stopped. It is apart from a real one.
+	// Observed says that the element lets nobody in. Its source is not counted as one
+	// that a guard would stop. A real element for the same source and port is another.
 	Observed bool
 }
 
-// A Firewall holds guards and elements. One goroutine calls its methods.
+// A Firewall holds guards and elements. The runner calls its methods in one goroutine.
 type Firewall interface {
-	// Apply changes elements in their order: of two changes of one source and
-	// port the later one holds. It returns nil when all succeeded, else one
-	// error or nil for each. An element that is not there to be removed is no
-	// error; a table that is not there is [ErrGone].
+	// Apply changes elements in their order: of two changes of one source and port the
+	// later one holds. It returns nil when all succeeded, else one error or nil for each
+	// element. To remove an element that is not there is no error. When the table is not
+	// there, each error is [ErrGone].
 	Apply([]Element) []error
-	// Install makes the kernel hold these guards and these elements and no
-	// others, in one transaction, and leaves what is right alone.
+	// Install makes the kernel hold these guards and these elements and no others, in one
+	// transaction. It leaves alone what is right.
 	Install(Guards, []Element) error
-	// Elements returns what the kernel holds.
+	// Elements returns the elements that the kernel holds, in no certain order.
 	Elements() ([]Element, error)
 }
 
-// ErrGone says that our table is not there, since somebody removed it. The
-// whole of it must be installed again.
+// ErrGone says that our table is not there, since somebody removed it. An install of
+// everything brings it back.
 var ErrGone = errors.New("the firewall's table is gone")

@@ -21,9 +21,10 @@ import (
 	"sesame/daemon/packet"
 )
 
-// A host is a machine that a runner changes: elements that end by themselves, a
-// journal, and programs that take as long as a test says. What happens to it is
-// written down, one line each, with the time since the host began.
+// A host is a fake machine that a runner changes: a firewall whose elements end by
+// themselves, a journal, a file of one-time sequences, and programs that take as long
+// as a test wants. Each change is one line of happened, with the time since the host
+// began.
 type host struct {
 	r      *Runner
 	began  time.Time
@@ -33,23 +34,24 @@ type host struct {
 	mu       sync.Mutex
 	happened []string
 	kernel   map[key]time.Time // the ends of elements
-	table    bool              // there is one
+	table    bool              // whether there is one
 	diskFull bool
 	records  []engine.Record
 	programs map[string]program
 	running  int
-	most     int // that ran at once
-	ran      map[string]int
+	ran      map[string]int // how often each command ran
 	refuse   func(Element) error
-	install  error             // of the next installs
-	mounts   map[string]string // by source and program, what state it is in
+	install  error             // what installs return
+	mounts   map[string]string // state ("busy", "mounted"...) by program and source
 	breaches []string          // of the order of commands and undos
-	steps    int               // between which a machine may stop
-	crash    int               // the step before which this one does; 0: none
-	dead     bool              // it did
-	each     func(name string, n int) program
+	steps    int               // that were counted: see survives
+	crash    int               // the step at which the host dies; 0: none
+	dead     bool
 	lines    []string // of the file of one-time sequences
-	readOnly bool     // that file is
+	readOnly bool     // whether that file is
+
+	mostRunning int                              // commands that ran at once, at most
+	programOf   func(name string, n int) program // overrides programs; for the n-th run
 }
 
 // A program is how a command goes.
@@ -96,9 +98,9 @@ func (h *host) note(format string, arguments ...any) {
 	h.happened = append(h.happened, fmt.Sprint(time.Since(h.began))+" "+fmt.Sprintf(format, arguments...))
 }
 
-// lives counts a step, and reports whether the host lives to make it. It is
-// called before and after each change that another start would find.
-func (h *host) lives() bool {
+// survives counts a step, and reports whether the host does not die at it. It is
+// called before and after each change that the next start would find.
+func (h *host) survives() bool {
 	h.steps++
 	h.dead = h.dead || h.steps == h.crash
 	return !h.dead
@@ -107,8 +109,8 @@ func (h *host) lives() bool {
 func (h *host) persist(records []engine.Record) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	defer h.lives()
-	if !h.lives() {
+	defer h.survives()
+	if !h.survives() {
 		return errDisk
 	}
 	if h.diskFull {
@@ -122,7 +124,7 @@ func (h *host) persist(records []engine.Record) error {
 		case r.Store != nil:
 			words = append(words, r.Store.Key)
 		case r.Consumed != nil && r.Ended:
-			words = append(words, "marked "+r.Consumed.Line)
+			words = append(words, "commented out "+r.Consumed.Line)
 		case r.Consumed != nil:
 			words = append(words, "used "+r.Consumed.Line)
 		case r.Ended:
@@ -139,15 +141,15 @@ func (h *host) persist(records []engine.Record) error {
 func (h *host) commentOut(_, line string) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	defer h.lives()
+	defer h.survives()
 	switch {
-	case !h.lives():
+	case !h.survives():
 		return errDisk
 	case h.readOnly:
-		h.note("mark %s fails", line)
+		h.note("comment out %s fails", line)
 		return errDisk
 	}
-	h.note("mark %s", line)
+	h.note("comment out %s", line)
 	if i := slices.Index(h.lines, line); i >= 0 {
 		h.lines[i] = "#" + line[1:]
 	}
@@ -158,8 +160,8 @@ func (h *host) commentOut(_, line string) error {
 func (h *host) Apply(elements []Element) []error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	defer h.lives()
-	if !h.lives() {
+	defer h.survives()
+	if !h.survives() {
 		return nil
 	}
 	words, errs := []string{"apply"}, make([]error, len(elements))
@@ -207,8 +209,8 @@ func (h *host) set(e Element) {
 func (h *host) Install(_ Guards, elements []Element) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	defer h.lives()
-	if !h.lives() {
+	defer h.survives()
+	if !h.survives() {
 		return nil
 	}
 	if h.install != nil {
@@ -225,7 +227,7 @@ func (h *host) Install(_ Guards, elements []Element) error {
 }
 
 // Elements returns the elements that have not ended.
-func (h *host) Elements() ([]Element, error) { return nil, errors.New("nobody asks") }
+func (h *host) Elements() ([]Element, error) { return nil, errors.New("not used") }
 
 // open returns the elements that have not ended.
 func (h *host) open() map[key]time.Time {
@@ -257,26 +259,26 @@ func (h *host) exec(ctx context.Context, c command, answer func(output, error)) 
 func (h *host) begin(c command) (p program, alive bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if !h.lives() {
+	if !h.survives() {
 		return program{}, false
 	}
 	name := strings.Join(c.argv, " ")
 	h.ran[name]++
 	h.running++
-	h.most = max(h.most, h.running)
+	h.mostRunning = max(h.mostRunning, h.running)
 	h.note("run %s", name)
 	h.mount(c, "runs")
-	if p = h.programs[c.argv[0]]; h.each != nil {
-		p = h.each(name, h.ran[name])
+	if p = h.programs[c.argv[0]]; h.programOf != nil {
+		p = h.programOf(name, h.ran[name])
 	}
-	return p, h.lives()
+	return p, h.survives()
 }
 
 func (h *host) end(c command, p program, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.running--
-	if !h.lives() {
+	if !h.survives() {
 		return
 	}
 	if p.takes > 0 {
@@ -287,11 +289,11 @@ func (h *host) end(c command, p program, err error) {
 	} else {
 		h.mount(c, "failed")
 	}
-	h.lives()
+	h.survives()
 }
 
 // mount follows what a command with an undo does to the host, and notes a breach
-// of the order. A command that failed has done nothing, and is owed no undo.
+// of the order. A command that failed has done nothing, and no undo is pending for it.
 func (h *host) mount(c command, what string) {
 	program, isUndo := strings.CutPrefix(c.argv[0], "/u")
 	program = strings.TrimPrefix(program, "/")
@@ -314,7 +316,7 @@ func (h *host) mount(c command, what string) {
 	}
 }
 
-// later lets time pass, and everything happen that can.
+// later lets time pass, and then lets everything happen that can.
 func later(d time.Duration) {
 	if d > 0 {
 		<-time.After(d)
@@ -375,7 +377,8 @@ func (h *host) wantNothingLeft(t rapid.TB) {
 	}
 }
 
-// bubble runs a test with a clock of its own, in which nothing may be left over.
+// bubble runs a test in a synctest bubble, whose clock is virtual. No goroutine may be
+// left over.
 func bubble(t *testing.T, test func(*testing.T)) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	synctest.Test(t, test)
@@ -388,8 +391,8 @@ var (
 	web   = packet.Port{Proto: packet.TCP, Number: 80}
 )
 
-// What follows makes the events of an engine that are needed alone. Of effects
-// the ID is the grant's number, and each is of one reply unless it is said.
+// The functions below make events as an engine would. Of effects
+// the ID is the grant's number, and each is a decision of its own.
 
 func (h *host) allow(id uint64, source netip.Prefix, port packet.Port, ttl time.Duration) []engine.Event {
 	return []engine.Event{
@@ -427,8 +430,8 @@ func script(s string) []engine.Event {
 	return []engine.Event{{Kind: engine.EventEffect, Effect: engine.EffectLog, Door: "a", Source: alice, Detail: s}}
 }
 
-// reply makes one reply of effects.
-func reply(parts ...[]engine.Event) []engine.Event {
+// decide makes one decision of effects.
+func decide(parts ...[]engine.Event) []engine.Event {
 	all := slices.Concat(parts...)
 	var first uint64
 	for i := range all {

@@ -13,18 +13,17 @@ import (
 // Config is what a Runner works with. Zero fields mean the defaults.
 type Config struct {
 	Firewall Firewall
-	// Persist writes records; when it returns nil they survive a power cut. An
-	// error means that none can be written now, never that one of them is wrong:
-	// all of them are tried again until they are written. The runner's goroutine
-	// alone calls it.
+	// Persist writes records. When it returns nil they survive a power cut. An error
+	// means that no record can be written now, never that one of them is wrong: all are
+	// tried again until they are written. Only the goroutine of Run calls it.
 	Persist func([]engine.Record) error
-	// Now returns engine time, to any goroutine.
+	// Now returns engine time. Any goroutine may call it.
 	Now func() time.Time
 	Log hclog.Logger // nil: nothing is logged
-	// Commands is how many run at once; 16. The others wait in order.
+	// Commands is how many commands run at once; 16. The others wait in order.
 	Commands int
-	// Queue is how many effects that give something, and log lines, may be
-	// unfinished; 16,384. Each takes less than a kilobyte.
+	// Queue is how many effects that give something, and log lines, may be unfinished;
+	// 16,384. Each takes less than a kilobyte.
 	Queue int
 	// Grace is how long commands have from [Runner.Stop] on, or else from the end of
 	// Run's context, before those that still run are killed; ten seconds.
@@ -67,7 +66,7 @@ type Runner struct {
 	warnings   warnings
 }
 
-// New returns a runner that has nothing to do yet.
+// New returns a runner that has nothing to do yet. It starts nothing: call Run.
 func New(cfg Config) *Runner {
 	if cfg.Commands <= 0 {
 		cfg.Commands = 16
@@ -96,9 +95,9 @@ func New(cfg Config) *Runner {
 	}
 }
 
-// Repair receives when the firewall does not hold what it should: its table was
-// removed, or a change failed that nobody will try again. The answer is an
-// Install of all that is wanted.
+// Repair receives when the firewall does not hold what it should: its table was removed,
+// or a change failed that the engine does not take back. The receiver calls
+// [Runner.Install] with everything.
 func (r *Runner) Repair() <-chan struct{} { return r.repair }
 
 // Run performs what is queued. When ctx has ended it goes on until nothing is

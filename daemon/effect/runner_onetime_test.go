@@ -17,8 +17,8 @@ import (
 	"sesame/daemon/packet"
 )
 
-// spend is what comes first when a one-time sequence was used.
-func spend(id uint64, source netip.Prefix, line string) []engine.Event {
+// consume is what comes first when a one-time sequence was used.
+func consume(id uint64, source netip.Prefix, line string) []engine.Event {
 	use := &engine.Consumed{File: "/once", Line: line}
 	return []engine.Event{{
 		Kind: engine.EventEffect, Effect: engine.EffectConsume, Door: "a", ID: id, Source: source, File: use.File, Text: line,
@@ -26,7 +26,7 @@ func spend(id uint64, source netip.Prefix, line string) []engine.Event {
 	}}
 }
 
-func markLine(id uint64, line string) []engine.Event {
+func commentOutLine(id uint64, line string) []engine.Event {
 	return []engine.Event{{Kind: engine.EventEffect, Effect: engine.EffectCommentOut, Door: "a", ID: id, File: "/once", Text: line}}
 }
 
@@ -34,10 +34,10 @@ func TestAUseIsWrittenBeforeAnythingIsGiven(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := newHost(t, Config{})
 		h.lines = []string{"501"}
-		h.give(reply(spend(1, alice, "501"), h.allow(2, alice, ssh, 30*time.Second), run(3, alice, "/notify")))
+		h.give(decide(consume(1, alice, "501"), h.allow(2, alice, ssh, 30*time.Second), run(3, alice, "/notify")))
 		h.want(t, "1, 2, 3", "0s persist used 501 +2", "0s apply 203.0.113.9 tcp/22 30s", "0s run /notify")
-		h.give(markLine(4, "501"))
-		h.want(t, "4", "0s mark 501")
+		h.give(commentOutLine(4, "501"))
+		h.want(t, "4", "0s comment out 501")
 		if err := h.stop(); err != nil || h.r.places != 0 || h.lines[0] != "#01" {
 			t.Errorf("stopping: %v, %d places taken, the file %v", err, h.r.places, h.lines)
 		}
@@ -49,10 +49,10 @@ func TestAUseThatCannotBeWrittenGivesNothing(t *testing.T) {
 		h := newHost(t, Config{})
 		h.change(func() { h.diskFull = true })
 		refused := "1 (remembering that the sequence is used: no space left on device)"
-		h.give(reply(spend(1, alice, "501"), h.allow(2, alice, ssh, 30*time.Second), script("hello"), run(3, alice, "/notify")))
+		h.give(decide(consume(1, alice, "501"), h.allow(2, alice, ssh, 30*time.Second), script("hello"), run(3, alice, "/notify")))
 		h.want(t, refused, "0s persist fails")
 		t.Log("# nor soon after; others go on")
-		h.give(reply(spend(1, bob, "502"), run(3, bob, "/notify")))
+		h.give(decide(consume(1, bob, "502"), run(3, bob, "/notify")))
 		h.give(run(4, bob, "/others"))
 		h.want(t, refused+", 4", "0s run /others")
 		t.Log("# that it was used is written once there is room")
@@ -63,24 +63,24 @@ func TestAUseThatCannotBeWrittenGivesNothing(t *testing.T) {
 	})
 }
 
-func TestEachUseOfALineIsOwedForItself(t *testing.T) {
+func TestEachUseOfALineIsPendingByItself(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := newHost(t, Config{})
 		h.change(func() { h.diskFull = true })
-		marked := func(line string) []engine.Event {
+		commentedOut := func(line string) []engine.Event {
 			return []engine.Event{{Kind: engine.EventEffect, Effect: engine.EffectPersist,
 				Persist: &engine.Record{Consumed: &engine.Consumed{File: "/once", Line: line}, Ended: true}}}
 		}
-		h.give(reply(spend(1, alice, "501")))
-		h.give(reply(spend(2, alice, "501")))
-		h.give(marked("501"))
+		h.give(decide(consume(1, alice, "501")))
+		h.give(decide(consume(2, alice, "501")))
+		h.give(commentedOut("501"))
 		h.change(func() { h.diskFull = false })
 		later(time.Second)
 		h.change(func() {
 			h.happened = slices.DeleteFunc(h.happened, func(s string) bool { return strings.Contains(s, "fails") })
 		})
 		full := "remembering that the sequence is used: no space left on device"
-		h.want(t, "1 ("+full+"), 2 ("+full+")", "500ms persist used 501 used 501 marked 501")
+		h.want(t, "1 ("+full+"), 2 ("+full+")", "500ms persist used 501 used 501 commented out 501")
 	})
 }
 
@@ -88,14 +88,14 @@ func TestAUseNeedsNoRoomInTheQueue(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := newStoppedHost(Config{Queue: 1})
 		h.r.Enqueue(run(9, bob, "/first"))
-		h.r.Enqueue(reply(spend(1, alice, "501"), h.allow(2, alice, ssh, 30*time.Second)))
+		h.r.Enqueue(decide(consume(1, alice, "501"), h.allow(2, alice, ssh, 30*time.Second)))
 		h.start()
 		defer h.cancel()
 		h.want(t, "2 (too many effects wait to be carried out), 1, 9", "0s persist used 501 +2", "0s run /first")
 	})
 }
 
-func TestLinesAreMarkedOneByOne(t *testing.T) {
+func TestLinesAreCommentedOutOneByOne(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		hangs := make(chan struct{})
 		h := newHost(t, Config{Grace: time.Second})
@@ -107,9 +107,9 @@ func TestLinesAreMarkedOneByOne(t *testing.T) {
 			}
 			return nil
 		}
-		other := markLine(3, "1")
+		other := commentOutLine(3, "1")
 		other[0].File = "/other"
-		h.give(slices.Concat(markLine(1, "501"), markLine(2, "502"), other))
+		h.give(slices.Concat(commentOutLine(1, "501"), commentOutLine(2, "502"), other))
 		h.want(t, "3")
 		h.give(run(4, alice, "/notify"))
 		h.want(t, "4", "0s run /notify")
@@ -121,12 +121,12 @@ func TestLinesAreMarkedOneByOne(t *testing.T) {
 	})
 }
 
-func TestAMarkThatIsNotDoneWhenTheDaemonStopsIsAnswered(t *testing.T) {
+func TestAHangingFileDoesNotHoldUpTheStop(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := newHost(t, Config{Grace: time.Second})
 		hangs := make(chan struct{})
 		h.r.commentOut = func(string, string) error { <-hangs; return nil }
-		h.give(slices.Concat(markLine(1, "501"), markLine(2, "502")))
+		h.give(slices.Concat(commentOutLine(1, "501"), commentOutLine(2, "502")))
 		if err := h.stop(); err == nil || err.Error() != "stopping: 1 commands did not end, and 0 records could not be written" {
 			t.Errorf("got %v", err)
 		}
@@ -143,7 +143,7 @@ func TestWhatIsLoggedOfOneTimeSequences(t *testing.T) {
 		h.readOnly, h.diskFull = true, true
 		empty := script("/once has no sequence left")
 		empty[0].File = "/once"
-		h.give(slices.Concat(markLine(1, "501"), reply(spend(2, alice, "501")), empty))
+		h.give(slices.Concat(commentOutLine(1, "501"), decide(consume(2, alice, "501")), empty))
 		later(0)
 		lines := strings.Split(strings.TrimSpace(text.String()), "\n")
 		slices.Sort(lines)
@@ -164,7 +164,7 @@ func TestACommandThatMayFailLetsTheRestFollow(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := newHost(t, Config{})
 		h.programs["/start"] = program{takes: time.Second, fails: &engine.CommandError{Status: 1, Text: "exit status 1"}}
-		events := reply(run(1, alice, "/start"), run(2, alice, "/after"))
+		events := decide(run(1, alice, "/start"), run(2, alice, "/after"))
 		events[0].AnyStatus = true
 		h.give(events)
 		later(time.Second)
@@ -176,7 +176,7 @@ func TestACommandThatMayFailLetsTheRestFollow(t *testing.T) {
 	})
 }
 
-// onceWorld is a world whose door, with the lines that are not marked in its
+// onceWorld is a world whose door, with the lines that are not commented out in its
 // host's file, runs a program for each that is used.
 func onceWorld(t *testing.T, h *host) *world {
 	door := &engine.Door{
@@ -203,8 +203,8 @@ func onceWorld(t *testing.T, h *host) *world {
 	return newWorld(t, h, door)
 }
 
-// spentIn returns the lines that a journal has not seen the mark of.
-func spentIn(records []engine.Record) (owed []engine.Record) {
+// unfinishedLines returns the consumed lines of a journal that are not commented out.
+func unfinishedLines(records []engine.Record) (pending []engine.Record) {
 	left := map[engine.Consumed]int{}
 	for _, r := range records {
 		switch {
@@ -217,10 +217,10 @@ func spentIn(records []engine.Record) (owed []engine.Record) {
 	}
 	for use, n := range left {
 		for range n {
-			owed = append(owed, engine.Record{Consumed: &use})
+			pending = append(pending, engine.Record{Consumed: &use})
 		}
 	}
-	return owed
+	return pending
 }
 
 // TestACrashAtEachStepOfAUse kills the daemon before and after each single change
@@ -228,7 +228,7 @@ func spentIn(records []engine.Record) (owed []engine.Record) {
 // and whose file cannot be written. In whatever life, a line gives once at most; and
 // what is not used stays usable.
 func TestACrashAtEachStepOfAUse(t *testing.T) {
-	for name, ill := range map[string]func(*host){
+	for name, fault := range map[string]func(*host){
 		"well":      func(*host) {},
 		"full disk": func(h *host) { h.diskFull = true },
 		"read only": func(h *host) { h.readOnly = true },
@@ -238,7 +238,7 @@ func TestACrashAtEachStepOfAUse(t *testing.T) {
 			for crash := 0; crash <= last; crash++ {
 				h := newStoppedHost(Config{})
 				h.crash, h.lines = crash, []string{"501", "502", "503"}
-				ill(h)
+				fault(h)
 				w := onceWorld(t, h)
 				h.start()
 				w.knock(alice.Addr(), 501)
@@ -254,7 +254,7 @@ func TestACrashAtEachStepOfAUse(t *testing.T) {
 				next.kernel, next.records, next.lines = h.kernel, h.records, h.lines
 				next.start()
 				again := onceWorld(t, next)
-				again.see(again.e.Restore(time.Now(), append(owedIn(next.records), spentIn(next.records)...)))
+				again.enqueue(again.e.Restore(time.Now(), append(pendingIn(next.records), unfinishedLines(next.records)...)))
 				again.r.Install(Guards{}, again.e.Elements())
 				again.serve()
 				for _, port := range []uint16{501, 502, 501, 502} {
@@ -270,8 +270,8 @@ func TestACrashAtEachStepOfAUse(t *testing.T) {
 				if gave["/give 501"] > 1 || gave["/give 502"] != 1 || gave["/give 503"] != 0 {
 					t.Errorf("%s, killed before step %d: the lines gave %v", name, crash, gave)
 				}
-				if !slices.Equal(next.lines, []string{"#01", "#02", "503"}) || len(spentIn(next.records)) != 0 {
-					t.Errorf("%s, killed before step %d: the file has %v, the journal %v", name, crash, next.lines, spentIn(next.records))
+				if !slices.Equal(next.lines, []string{"#01", "#02", "503"}) || len(unfinishedLines(next.records)) != 0 {
+					t.Errorf("%s, killed before step %d: the file has %v, the journal %v", name, crash, next.lines, unfinishedLines(next.records))
 				}
 			}
 			if least := map[string]int{"well": 10, "full disk": 4, "read only": 8}[name]; last < least {

@@ -54,8 +54,8 @@ func TestDecisionsThatGoOnTogetherKeepTheirOrder(t *testing.T) {
 		}
 		early, late := run(1, alice, "/early"), run(3, alice, "/late")
 		late[0].Door = "b"
-		h.r.Enqueue(reply(early, h.allow(2, alice, ssh, time.Minute)))
-		h.r.Enqueue(reply(late, h.allow(4, alice, ssh, time.Hour)))
+		h.r.Enqueue(decide(early, h.allow(2, alice, ssh, time.Minute)))
+		h.r.Enqueue(decide(late, h.allow(4, alice, ssh, time.Hour)))
 		h.r.round(t.Context(), h.r.take())
 		close(gates["/late"])
 		later(0)
@@ -73,7 +73,7 @@ func TestDecisionsThatGoOnTogetherKeepTheirOrder(t *testing.T) {
 func TestWhatWasDecidedLastHolds(t *testing.T) {
 	checkInBubbles(t, func(t *rapid.T) {
 		h := newStoppedHost(Config{Commands: rapid.IntRange(1, 4).Draw(t, "commands")})
-		h.each = func(name string, _ int) program {
+		h.programOf = func(name string, _ int) program {
 			return program{takes: time.Duration(len(name)%5) * 300 * time.Millisecond}
 		}
 		h.start()

@@ -22,22 +22,22 @@ import (
 // them.
 type world struct {
 	*host
-	t        rapid.TB
-	e        *engine.Engine
-	sent     int
-	answered map[uint64]int
-	awaited  map[uint64]bool
-	sick     bool // an undo failed, and its host is left as it was
+	t          rapid.TB
+	e          *engine.Engine
+	sent       int
+	answered   map[uint64]int
+	awaited    map[uint64]bool
+	undoFailed bool // an undo failed, and its host is left as it was
 }
 
 func newWorld(t rapid.TB, h *host, doors ...*engine.Door) *world {
 	w := &world{host: h, t: t, answered: make(map[uint64]int), awaited: make(map[uint64]bool)}
 	w.e = engine.New(engine.Config{}, time.Now())
-	w.see(w.e.Swap(time.Now(), &engine.Set{Doors: doors}))
+	w.enqueue(w.e.Swap(time.Now(), &engine.Set{Doors: doors}))
 	return w
 }
 
-func (w *world) see(events []engine.Event) {
+func (w *world) enqueue(events []engine.Event) {
 	for i := range events {
 		if events[i].ID != 0 {
 			w.awaited[events[i].ID] = true
@@ -53,7 +53,7 @@ func (w *world) serve() {
 		case <-w.r.Ready():
 			for _, result := range w.r.Results() {
 				w.answered[result.ID]++
-				w.see(w.e.Result(time.Now(), result.ID, result.Err))
+				w.enqueue(w.e.Result(time.Now(), result.ID, result.Err))
 			}
 		case <-w.r.Repair():
 			w.r.Install(Guards{}, w.e.Elements())
@@ -65,7 +65,7 @@ func (w *world) serve() {
 func (w *world) pass(d time.Duration) {
 	for ; d > 0 && !w.isDead(); d -= 100 * time.Millisecond {
 		later(100 * time.Millisecond)
-		w.see(w.e.Tick(time.Now()))
+		w.enqueue(w.e.Tick(time.Now()))
 		w.serve()
 	}
 }
@@ -78,14 +78,14 @@ func (w *world) isDead() bool {
 
 func (w *world) knock(source netip.Addr, port uint16) {
 	w.sent++
-	w.see(w.e.Packet(&packet.Packet{
+	w.enqueue(w.e.Packet(&packet.Packet{
 		Time: time.Now(), Number: w.sent, Source: source, Dest: netip.MustParseAddr("198.51.100.1"),
 		SourcePort: uint16(20000 + w.sent), Port: packet.Port{Proto: packet.UDP, Number: port}, Sequence: uint32(w.sent),
 	}))
 }
 
-// settle lets everything end that has begun, on a host that is well again.
-func (w *world) settle() {
+// finish repairs the host, and lets everything end that has begun.
+func (w *world) finish() {
 	w.change(func() { w.diskFull, w.refuse = false, nil })
 	w.serve()
 	w.r.Install(Guards{}, w.e.Elements())
@@ -137,14 +137,14 @@ func (w *world) check() {
 			w.t.Errorf("%s ran %d times", name, n)
 		}
 	}
-	if owed := owedIn(w.records); !w.sick && len(owed) != len(w.e.Grants()) {
-		w.t.Errorf("the journal owes %d grants, and %d live", len(owed), len(w.e.Grants()))
+	if pending := pendingIn(w.records); !w.undoFailed && len(pending) != len(w.e.Grants()) {
+		w.t.Errorf("the journal has %d pending grants, and %d live", len(pending), len(w.e.Grants()))
 	}
 }
 
-// owedIn returns the grants that a journal has not seen the end of, the oldest
+// pendingIn returns the grants that a journal has not seen the end of, the oldest
 // first.
-func owedIn(records []engine.Record) []engine.Record {
+func pendingIn(records []engine.Record) []engine.Record {
 	live := make(map[uint64]engine.Record)
 	for _, r := range records {
 		switch {
@@ -165,35 +165,35 @@ func (f does) Handle(m *engine.Call) (engine.Decision, error) { return f(m) }
 
 // operations draws what a door does.
 func (w *world) operations(t *rapid.T, calls *int) engine.Decision {
-	var reply engine.Decision
+	var decision engine.Decision
 	for range rapid.IntRange(0, 4).Draw(t, "operations") {
 		*calls++
 		ttl := time.Duration(rapid.IntRange(1, 30).Draw(t, "ttl")) * time.Second
 		switch rapid.IntRange(0, 6).Draw(t, "operation") {
 		case 0, 1:
 			ports := []packet.Port{ssh, web}[rapid.IntRange(0, 1).Draw(t, "ports"):]
-			reply.Operations = append(reply.Operations, engine.Allow{Ports: ports, TTL: ttl, Bits4: rapid.SampledFrom([]int{0, 0, 0, 24, 28}).Draw(t, "bits")})
+			decision.Operations = append(decision.Operations, engine.Allow{Ports: ports, TTL: ttl, Bits4: rapid.SampledFrom([]int{0, 0, 0, 24, 28}).Draw(t, "bits")})
 		case 2:
 			name := rapid.SampledFrom([]string{"mount1", "mount2"}).Draw(t, "program")
-			reply.Operations = append(reply.Operations, engine.Exec{Argv: []string{"/" + name}, Undo: []string{"/u" + name}, TTL: ttl, Timeout: time.Minute})
+			decision.Operations = append(decision.Operations, engine.Exec{Argv: []string{"/" + name}, Undo: []string{"/u" + name}, TTL: ttl, Timeout: time.Minute})
 		case 3, 4:
-			reply.Operations = append(reply.Operations, engine.Exec{Argv: []string{"/once", fmt.Sprint(*calls)}, Timeout: time.Minute})
+			decision.Operations = append(decision.Operations, engine.Exec{Argv: []string{"/once", fmt.Sprint(*calls)}, Timeout: time.Minute})
 		case 5:
-			reply.Operations = append(reply.Operations, engine.Close{Door: rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "closes")})
+			decision.Operations = append(decision.Operations, engine.Close{Door: rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "closes")})
 		case 6:
-			reply.Operations = append(reply.Operations, engine.Put{Key: "n", Value: float64(*calls)})
+			decision.Operations = append(decision.Operations, engine.Put{Key: "n", Value: float64(*calls)})
 		}
 	}
-	return reply
+	return decision
 }
 
-func someDoors(reply func() engine.Decision) []*engine.Door {
+func someDoors(decide func() engine.Decision) []*engine.Door {
 	var doors []*engine.Door
 	for i, name := range []string{"a", "b", "c"} {
 		doors = append(doors, &engine.Door{
 			Name: name, Script: name + ".lua", Sequence: []engine.Knock{{Port: packet.Port{Proto: packet.UDP, Number: uint16(501 + i)}}},
 			Within: time.Second, TTL: 10 * time.Second, Guards: []packet.Port{ssh}, Hooks: engine.HookOpen,
-			Handler: does(func(*engine.Call) (engine.Decision, error) { return reply(), nil }),
+			Handler: does(func(*engine.Call) (engine.Decision, error) { return decide(), nil }),
 		})
 	}
 	return doors
@@ -210,9 +210,9 @@ func (w *world) act(t *rapid.T) {
 	case 11, 12:
 		w.pass(time.Duration(rapid.IntRange(1, 80).Draw(t, "tenths")) * 100 * time.Millisecond)
 	case 13:
-		w.see(w.e.Grant(time.Now(), netip.PrefixFrom(source, rapid.SampledFrom([]int{32, 32, 26}).Draw(t, "width")), ssh, 20*time.Second))
+		w.enqueue(w.e.Grant(time.Now(), netip.PrefixFrom(source, rapid.SampledFrom([]int{32, 32, 26}).Draw(t, "width")), ssh, 20*time.Second))
 	case 14:
-		w.see(w.e.Revoke(time.Now(), netip.PrefixFrom(source, 32), packet.Port{}))
+		w.enqueue(w.e.Revoke(time.Now(), netip.PrefixFrom(source, 32), packet.Port{}))
 	case 15:
 		w.r.Install(Guards{}, w.e.Elements())
 	case 16:
@@ -238,7 +238,7 @@ func (w *world) act(t *rapid.T) {
 		}
 		w.mu.Unlock()
 	case 19:
-		w.settle()
+		w.finish()
 	}
 }
 
@@ -273,9 +273,9 @@ func TestWhateverHappensTheHostIsAsDecided(t *testing.T) {
 		for range rapid.IntRange(1, 60).Draw(t, "acts") {
 			w.act(t)
 		}
-		w.settle()
+		w.finish()
 		w.pass(time.Minute)
-		w.settle()
+		w.finish()
 		if n := len(w.e.Grants()); n > 0 {
 			t.Errorf("%d grants live for ever", n)
 		}
@@ -289,7 +289,7 @@ func TestWhateverHappensTheHostIsAsDecided(t *testing.T) {
 func newRandomWorld(t *rapid.T) *world {
 	h := newStoppedHost(Config{Queue: rapid.SampledFrom([]int{1, 5, 1000}).Draw(t, "queue"), Commands: rapid.IntRange(1, 4).Draw(t, "commands")})
 	seed := rapid.Uint64().Draw(t, "seed")
-	h.each = func(name string, n int) program {
+	h.programOf = func(name string, n int) program {
 		f := fnv.New64a()
 		fmt.Fprint(f, seed, name, n)
 		luck := f.Sum64()
@@ -301,13 +301,13 @@ func newRandomWorld(t *rapid.T) *world {
 	}
 	calls := 0
 	w := newWorld(t, h)
-	w.see(w.e.Swap(time.Now(), &engine.Set{Doors: someDoors(func() engine.Decision { return w.operations(t, &calls) })}))
+	w.enqueue(w.e.Swap(time.Now(), &engine.Set{Doors: someDoors(func() engine.Decision { return w.operations(t, &calls) })}))
 	h.start()
 	return w
 }
 
-// again starts another daemon on the host of one that died.
-func (w *world) again() *world {
+// restart starts another daemon on the host of one that died.
+func (w *world) restart() *world {
 	_ = w.stop()
 	h := newStoppedHost(Config{})
 	h.kernel, h.records, h.mounts = w.kernel, w.records, make(map[string]string)
@@ -319,14 +319,14 @@ func (w *world) again() *world {
 	}
 	h.start()
 	next := newWorld(w.t, h, someDoors(func() engine.Decision { return engine.Decision{} })...)
-	next.see(next.e.Restore(time.Now(), owedIn(h.records)))
+	next.enqueue(next.e.Restore(time.Now(), pendingIn(h.records)))
 	next.r.Install(Guards{}, next.e.Elements())
 	return next
 }
 
-// TestAfterACrashNothingIsOwed lets a daemon die at a random step of a random
+// TestAfterACrashNothingStaysPending lets a daemon die at a random step of a random
 // life. The next one ends what it began.
-func TestAfterACrashNothingIsOwed(t *testing.T) {
+func TestAfterACrashNothingStaysPending(t *testing.T) {
 	checkWorlds(t, func(t *rapid.T, w *world) {
 		w.crash = rapid.IntRange(1, 80).Draw(t, "crash")
 		for range rapid.IntRange(1, 60).Draw(t, "acts") {
@@ -335,18 +335,18 @@ func TestAfterACrashNothingIsOwed(t *testing.T) {
 			}
 		}
 		w.change(func() { w.dead = true })
-		w.settled(t)
+		w.checkNextStart(t)
 	})
 }
 
-// settled lets a next daemon run to its end on the host of this one, and checks
-// that nothing is left of either.
-func (w *world) settled(t rapid.TB) {
-	next := w.again()
+// checkNextStart starts another daemon on the host of this one, lets it run to its
+// end, and checks that nothing is left of either.
+func (w *world) checkNextStart(t rapid.TB) {
+	next := w.restart()
 	next.pass(2 * time.Minute)
-	next.settle()
-	if len(next.e.Grants()) != 0 || len(next.open()) != 0 || len(next.mounts) != 0 || len(owedIn(next.records)) != 0 {
-		t.Errorf("left: %d grants, the elements %v, the mounts %v, %d in the journal", len(next.e.Grants()), next.open(), next.mounts, len(owedIn(next.records)))
+	next.finish()
+	if len(next.e.Grants()) != 0 || len(next.open()) != 0 || len(next.mounts) != 0 || len(pendingIn(next.records)) != 0 {
+		t.Errorf("left: %d grants, the elements %v, the mounts %v, %d in the journal", len(next.e.Grants()), next.open(), next.mounts, len(pendingIn(next.records)))
 		t.Logf("before the crash: %s\nafter it: %s", strings.Join(w.happened, "\n\t"), strings.Join(next.happened, "\n\t"))
 	}
 	_ = next.stop()
@@ -376,7 +376,7 @@ func TestACrashAtEachStepOfALife(t *testing.T) {
 				func() { w.pass(5 * time.Second) },
 				func() { w.knock(alice.Addr(), 501) },
 				func() { w.pass(5 * time.Second) },
-				func() { w.see(w.e.Revoke(time.Now(), bob, packet.Port{})) },
+				func() { w.enqueue(w.e.Revoke(time.Now(), bob, packet.Port{})) },
 				func() { w.pass(time.Minute) },
 			}
 			for _, part := range life {
@@ -388,7 +388,7 @@ func TestACrashAtEachStepOfALife(t *testing.T) {
 				last = max(last, w.steps)
 				w.change(func() { w.dead = true })
 			}
-			w.settled(t)
+			w.checkNextStart(t)
 			if t.Failed() {
 				t.Fatalf("killed before step %d", crash)
 			}

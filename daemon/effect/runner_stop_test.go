@@ -18,7 +18,7 @@ func TestOneGraceForTheWholeStop(t *testing.T) {
 		var text bytes.Buffer
 		h := newHost(t, Config{Grace: 20 * time.Second, Commands: 1, Log: hclog.New(&hclog.LoggerOptions{Output: &text, Level: hclog.Info, DisableTime: true})})
 		h.programs["/umount"] = program{takes: time.Hour}
-		h.give(slices.Concat(umount(1, 1, "b", alice), umount(2, 2, "a", bob), reply(run(3, bob, "/notify"), run(4, bob, "/notify"))))
+		h.give(slices.Concat(umount(1, 1, "b", alice), umount(2, 2, "a", bob), decide(run(3, bob, "/notify"), run(4, bob, "/notify"))))
 		later(5 * time.Second)
 		h.r.Stop()
 		synctest.Wait()

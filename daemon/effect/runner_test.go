@@ -48,11 +48,11 @@ func TestWhatNeedsNothingWakesNobody(t *testing.T) {
 	}
 }
 
-func TestEffectsOfOneReplyFollowEachOther(t *testing.T) {
+func TestEffectsOfOneDecisionFollowEachOther(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := newHost(t, Config{})
 		h.programs["/slow"] = program{takes: 5 * time.Second}
-		h.give(reply(h.allow(1, alice, ssh, 30*time.Second), run(2, alice, "/slow"), h.allow(3, alice, web, 30*time.Second), run(4, alice, "/after")))
+		h.give(decide(h.allow(1, alice, ssh, 30*time.Second), run(2, alice, "/slow"), h.allow(3, alice, web, 30*time.Second), run(4, alice, "/after")))
 		h.want(t, "1", "0s persist +1 +3", "0s apply 203.0.113.9 tcp/22 30s", "0s run /slow")
 		t.Log("# others do not wait, not even for the same source")
 		h.give(h.allow(5, bob, ssh, 30*time.Second))
@@ -62,11 +62,11 @@ func TestEffectsOfOneReplyFollowEachOther(t *testing.T) {
 	})
 }
 
-func TestAfterAFailureTheRestOfAReplyIsLeftOut(t *testing.T) {
+func TestAfterAFailureTheRestOfADecisionIsLeftOut(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := newHost(t, Config{})
 		h.programs["/fails"] = program{takes: time.Second, fails: errNo}
-		h.give(reply(run(1, alice, "/fails"), h.allow(2, alice, ssh, 30*time.Second), run(3, alice, "/after")))
+		h.give(decide(run(1, alice, "/fails"), h.allow(2, alice, ssh, 30*time.Second), run(3, alice, "/after")))
 		later(time.Second)
 		h.want(t, "1 (exit status 1)", "0s persist +2", "0s run /fails", "1s end /fails")
 
@@ -77,7 +77,7 @@ func TestAfterAFailureTheRestOfAReplyIsLeftOut(t *testing.T) {
 			}
 			return nil
 		}
-		h.give(reply(h.allow(4, alice, ssh, 30*time.Second), h.allow(5, alice, web, 30*time.Second), script("done"), run(6, alice, "/after"), run(7, alice, "/last")))
+		h.give(decide(h.allow(4, alice, ssh, 30*time.Second), h.allow(5, alice, web, 30*time.Second), script("done"), run(6, alice, "/after"), run(7, alice, "/last")))
 		h.give(h.allow(8, bob, ssh, 30*time.Second))
 		later(0)
 		h.want(t, "4 (exit status 1), 8", "1s persist +4 +5", "1s apply 203.0.113.9 tcp/22 30s; 203.0.113.9 tcp/80 30s",
@@ -108,7 +108,7 @@ func TestACommandThatIsUndoneBeforeItsTurnNeverRuns(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := newHost(t, Config{})
 		h.programs["/slow"] = program{takes: 5 * time.Second}
-		h.give(reply(run(1, alice, "/slow"), mount(2, "a", alice), run(3, alice, "/after")))
+		h.give(decide(run(1, alice, "/slow"), mount(2, "a", alice), run(3, alice, "/after")))
 		later(time.Second)
 		h.give(umount(4, 2, "b", alice))
 		h.give(mount(5, "c", alice))
@@ -122,8 +122,8 @@ func TestWhatTheEngineDecidedLastHolds(t *testing.T) {
 		h := newHost(t, Config{})
 		h.programs["/slow"] = program{takes: 5 * time.Second}
 		h.programs["/slower"] = program{takes: 6 * time.Second}
-		h.give(reply(run(1, alice, "/slow"), h.allow(2, alice, ssh, time.Minute)))
-		h.give(reply(run(3, bob, "/slower"), h.allow(4, bob, ssh, time.Minute)))
+		h.give(decide(run(1, alice, "/slow"), h.allow(2, alice, ssh, time.Minute)))
+		h.give(decide(run(3, bob, "/slower"), h.allow(4, bob, ssh, time.Minute)))
 		later(time.Second)
 		t.Log("# a person revokes what is not there yet, and grants the other")
 		h.give(slices.Concat(closed(2, alice, ssh), ended(2)))
@@ -145,7 +145,7 @@ func TestAFullDiskGivesNothing(t *testing.T) {
 		h.change(func() { h.diskFull = true })
 		t.Log("# nothing is given; what only closes is done")
 		h.give(slices.Concat(
-			reply(h.allow(2, alice, ssh, time.Minute), run(3, alice, "/after")),
+			decide(h.allow(2, alice, ssh, time.Minute), run(3, alice, "/after")),
 			mount(4, "a", bob), umount(5, 1, "a", alice), closed(7, bob, web), ended(7)))
 		h.give(run(8, bob, "/notify"))
 		h.want(t, "2 (remembering the grant: no space left on device), 4 (remembering the grant: no space left on device), 5, 8",
@@ -163,7 +163,7 @@ func TestAFullDiskGivesNothing(t *testing.T) {
 	})
 }
 
-func TestOwedRecordsKeepAnOrderThatLosesNoUndo(t *testing.T) {
+func TestPendingRecordsHaveAnOrderThatLosesNoUndo(t *testing.T) {
 	j := newJournal()
 	grant := func(id uint64, ttl time.Duration) engine.Record {
 		return engine.Record{Grant: &engine.Grant{ID: id, TTL: ttl}}
@@ -187,21 +187,21 @@ func TestOwedRecordsKeepAnOrderThatLosesNoUndo(t *testing.T) {
 		}
 	}
 	if text := strings.Join(got, " "); text != "n end grant end m" {
-		t.Errorf("owed %s", text)
+		t.Errorf("pending: %s", text)
 	}
 	j.forget()
 	j.forget()
 	if n := len(j.records()); n != 4 {
-		t.Errorf("%d are owed, want 4: the last end is kept", n)
+		t.Errorf("%d are pending, want 4: the last end is kept", n)
 	}
 }
 
-func TestAFullQueueRefusesReplies(t *testing.T) {
+func TestAFullQueueRefusesDecisions(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := newStoppedHost(Config{Queue: 2})
-		h.r.Enqueue(reply(run(1, alice, "/a"), run(2, alice, "/b"), run(3, alice, "/c")))
+		h.r.Enqueue(decide(run(1, alice, "/a"), run(2, alice, "/b"), run(3, alice, "/c")))
 		h.r.Enqueue(slices.Concat(
-			reply(h.allow(4, bob, ssh, time.Minute), run(5, bob, "/d")), script("dropped"),
+			decide(h.allow(4, bob, ssh, time.Minute), run(5, bob, "/d")), script("dropped"),
 			umount(6, 1, "a", alice), closed(4, bob, ssh), ended(4)))
 		h.want(t, "4 (too many effects wait to be carried out)")
 		h.start()
@@ -223,8 +223,8 @@ func TestSixteenCommandsRunAtOnce(t *testing.T) {
 			h.r.Enqueue(e)
 		}
 		later(9000 * time.Second)
-		if n := h.ran["/slow"]; n != 8000 || h.most != 16 || len(h.r.jobs.queues) != 0 {
-			t.Errorf("%d ran, %d at once, %d queues are left", n, h.most, len(h.r.jobs.queues))
+		if n := h.ran["/slow"]; n != 8000 || h.mostRunning != 16 || len(h.r.jobs.queues) != 0 {
+			t.Errorf("%d ran, %d at once, %d queues are left", n, h.mostRunning, len(h.r.jobs.queues))
 		}
 		if results := h.r.Results(); len(results) != 8000 {
 			t.Errorf("%d results", len(results))
@@ -236,7 +236,7 @@ func TestAnElementWithoutTableWaitsForARepair(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := newHost(t, Config{})
 		h.change(func() { h.table = false })
-		h.give(reply(h.allow(1, alice, ssh, time.Minute), script("x"), run(2, alice, "/after"), h.allow(3, alice, web, time.Minute)))
+		h.give(decide(h.allow(1, alice, ssh, time.Minute), script("x"), run(2, alice, "/after"), h.allow(3, alice, web, time.Minute)))
 		h.give(closed(9, bob, ssh))
 		h.want(t, "", "0s persist +1 +3", "0s apply 203.0.113.9 tcp/22 1m0s", "0s apply 203.0.113.77 tcp/22 gone")
 		<-h.r.Repair()
@@ -249,7 +249,7 @@ func TestAnElementWithoutTableWaitsForARepair(t *testing.T) {
 
 		t.Log("# which does not come")
 		h.change(func() { h.table = false })
-		h.give(reply(h.allow(4, alice, ssh, time.Minute), run(5, alice, "/after")))
+		h.give(decide(h.allow(4, alice, ssh, time.Minute), run(5, alice, "/after")))
 		later(parkDelay)
 		h.want(t, "4 (the firewall's table is gone)", "1s persist +4", "1s apply 203.0.113.9 tcp/22 1m0s")
 		if len(h.r.Repair()) != 1 {
@@ -263,7 +263,7 @@ func TestARepairThatFailsIsTheAnswer(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := newHost(t, Config{})
 		h.change(func() { h.table, h.install = false, errNo })
-		h.give(reply(h.allow(1, alice, ssh, time.Minute), h.allow(2, alice, web, time.Minute), run(3, alice, "/after")))
+		h.give(decide(h.allow(1, alice, ssh, time.Minute), h.allow(2, alice, web, time.Minute), run(3, alice, "/after")))
 		if err := <-h.r.Install(Guards{}, nil); err != errNo {
 			t.Errorf("got %v", err)
 		}
@@ -272,7 +272,7 @@ func TestARepairThatFailsIsTheAnswer(t *testing.T) {
 		t.Log("# one that succeeds makes no grant that is not remembered")
 		h.change(func() { h.install, h.diskFull = nil, true })
 		unknown := h.allow(4, alice, web, time.Minute)
-		h.give(reply([]engine.Event{h.allow(5, alice, ssh, time.Minute)[1]}, unknown, run(6, alice, "/after")))
+		h.give(decide([]engine.Event{h.allow(5, alice, ssh, time.Minute)[1]}, unknown, run(6, alice, "/after")))
 		<-h.r.Install(Guards{}, nil)
 		h.want(t, "5, 4 (remembering the grant: no space left on device)",
 			"0s persist fails", "0s apply 203.0.113.9 tcp/22 1m0s", "0s install 0")
@@ -283,7 +283,7 @@ func TestAnInstallGivesNothingThatStillWaits(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := newHost(t, Config{})
 		h.programs["/gate"] = program{takes: 5 * time.Second}
-		h.give(reply(run(1, alice, "/gate"), h.allow(2, alice, ssh, time.Minute)))
+		h.give(decide(run(1, alice, "/gate"), h.allow(2, alice, ssh, time.Minute)))
 		later(time.Second)
 		until := time.Now().Add(time.Minute)
 		wanted := []engine.Element{{Source: alice, Port: ssh, Until: until}, {Source: alice, Port: web, Until: until}}
@@ -297,7 +297,7 @@ func TestAnInstallGivesNothingThatStillWaits(t *testing.T) {
 	})
 }
 
-func TestAChangeThatNobodyTakesBackAsksForARepair(t *testing.T) {
+func TestAFailureThatTheEngineDoesNotTakeBackAsksForARepair(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := newHost(t, Config{})
 		h.refuse = func(Element) error { return errNo }
@@ -342,7 +342,7 @@ func TestWhatIsLogged(t *testing.T) {
 		h := newHost(t, Config{Log: hclog.New(&hclog.LoggerOptions{Output: &text, Level: hclog.Info, DisableTime: true})})
 		h.programs["/fails"] = program{fails: errNo, writes: "no\x1b[31m disk"}
 		h.programs["/works"] = program{writes: "much"}
-		h.give(slices.Concat(reply(h.allow(1, alice, ssh, 30*time.Second), script("hello\x1b[2J")), closed(1, alice, ssh), run(3, alice, "/works")))
+		h.give(slices.Concat(decide(h.allow(1, alice, ssh, 30*time.Second), script("hello\x1b[2J")), closed(1, alice, ssh), run(3, alice, "/works")))
 		h.give(run(4, alice, "/fails"))
 		want := `[INFO]  access opened: door=a source=203.0.113.9 port=tcp/22 grant=1 ttl=30s
 [INFO]  access closed: door=a source=203.0.113.9 port=tcp/22 grant=1 reason=revoked
@@ -370,7 +370,7 @@ func TestWhatIsLogged(t *testing.T) {
 	})
 }
 
-func TestStoppingUndoesWhatIsOwed(t *testing.T) {
+func TestStoppingRunsPendingUndos(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := newHost(t, Config{})
 		h.programs["/umount"] = program{takes: 3 * time.Second}
