@@ -55,8 +55,8 @@ func (m *machine) decide(v expr.Verdict) match {
 func (m *machine) step(e expression) (match, error) {
 	switch e.name {
 	case "counter", "log", "notrack", "objref", "last":
-		return yes, nil
-	case "reject":
+		return yes, nil // they match always, and change nothing that is known
+	case "reject": // drops, and answers
 		return m.decide(expr.Verdict{Kind: expr.VerdictDrop}), nil
 	case "meta":
 		return decoded(m, e, &expr.Meta{}, (*machine).meta)
@@ -78,7 +78,7 @@ func (m *machine) step(e expression) (match, error) {
 		return m.immediate(e)
 	case "limit":
 		return decoded(m, e, &expr.Limit{}, func(_ *machine, l *expr.Limit) (match, error) {
-			if l.Over {
+			if l.Over { // granted packets are few: under any rate
 				return no, nil
 			}
 			return yes, nil
@@ -92,7 +92,7 @@ func (m *machine) step(e expression) (match, error) {
 			switch t.Name {
 			case "REJECT":
 				return m.decide(expr.Verdict{Kind: expr.VerdictDrop}), nil
-			case "DNAT":
+			case "DNAT": // of iptables; its new destination is not read
 				m.translate(nil, false, false)
 				return m.decide(expr.Verdict{Kind: expr.VerdictAccept}), nil
 			}

@@ -77,7 +77,7 @@ func (m *machine) lookup(e *expr.Lookup) (match, error) {
 		return perhaps, nil
 	}
 	if len(members) == 0 {
-		return matchIf(e.Invert), nil
+		return matchIf(e.Invert), nil // nothing is in an empty set
 	}
 	key, ok := m.load(e.SourceRegister, len(members[0].key))
 	if !ok {
@@ -135,7 +135,7 @@ func within(key, first, last []byte) bool {
 // extension evaluates a match of iptables, which nftables carries as it is (xtables).
 func (m *machine) extension(e *expr.Match) (match, error) {
 	switch info := e.Info.(type) {
-	case *xt.Tcp:
+	case *xt.Tcp: // a granted packet is a SYN without options that are known
 		flags := tcpSYN&info.FlagsMask == info.FlagsCmp
 		if info.Option != 0 || m.probe.port.Proto != packet.TCP {
 			return perhaps, nil
@@ -155,7 +155,7 @@ func (m *machine) extension(e *expr.Match) (match, error) {
 		return newState(info.MatchFlags, info.InvertFlags, info.StateMask), nil
 	case *xt.ConntrackMtinfo3:
 		return newState(info.MatchFlags, info.InvertFlags, info.StateMask), nil
-	case *xt.AddrTypeV1:
+	case *xt.AddrTypeV1: // at input the destination is an address of this host
 		const inverted = 2 // XT_ADDRTYPE_INVERT_DEST
 		if info.Source != 0 || info.Flags&^inverted != 0 || m.probe.hook != hookInput {
 			return perhaps, nil

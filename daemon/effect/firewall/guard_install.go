@@ -71,6 +71,8 @@ func (g *Guard) install(guards effect.Guards, elements []effect.Element) error {
 	}
 	// To remove an element is no repair: it may have been about to expire.
 	repairs := len(batch) > 0 || slices.ContainsFunc(edits, func(e edit) bool { return e.remaining > 0 })
+	// The first part goes with the rest of the table, so that no packet meets the rules
+	// without the elements.
 	now, later := edits[:min(len(edits), maxInstalled)], edits[min(len(edits), maxInstalled):]
 	changes, _ := write(now)
 	batch = append(batch, changes...)
@@ -82,6 +84,7 @@ func (g *Guard) install(guards effect.Guards, elements []effect.Element) error {
 		g.repairs.Add(1)
 	}
 	if len(rules) > 0 {
+		// The kernel adds to what we wrote, so what it lists is the base of comparison.
 		if g.rules, err = g.socket.rawRules(guardTable); err != nil {
 			return err
 		}

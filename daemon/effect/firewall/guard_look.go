@@ -44,6 +44,9 @@ func (g *Guard) look() (found guardFound, err error) {
 	return found, err
 }
 
+// lookOnce reads the table once. It takes one question for each kind of object, so somebody
+// may change the table in between: then one of them fails with errInterrupted or
+// [effect.ErrGone], or the transaction that follows does.
 func (g *Guard) lookOnce() (guardFound, error) {
 	found := guardFound{members: map[string][]member{}}
 	var err error
@@ -60,7 +63,7 @@ func (g *Guard) lookOnce() (guardFound, error) {
 	}
 	for _, s := range found.sets {
 		if i := slices.IndexFunc(guardSets, s.is); i < 0 || guardSets[i].dynamic {
-			continue
+			continue // an install leaves alone what rules add
 		}
 		if found.members[s.name], err = g.socket.members(guardTable, s.name); err != nil {
 			return found, err
@@ -100,10 +103,7 @@ func (f guardFound) fits() bool {
 
 // tableState reports whether a table is there, and whether it is dormant.
 func (s *socket) tableState(t table) (exists, dormant bool, err error) {
-	question := newMessage(unix.NFT_MSG_GETTABLE, 0, t.family, "table "+t.name, func(ae *netlink.AttributeEncoder) {
-		ae.String(unix.NFTA_TABLE_NAME, t.name)
-	})
-	err = s.ask(question, func(r netlinkReply) error {
+	err = s.ask(t.named(unix.NFT_MSG_GETTABLE, 0, "table "+t.name), func(r netlinkReply) error {
 		exists = true
 		return r.each(func(ad *netlink.AttributeDecoder) {
 			if ad.Type() == unix.NFTA_TABLE_FLAGS {
@@ -130,6 +130,7 @@ func (s *socket) chains(family uint8) ([]chainFound, error) {
 	return found, err
 }
 
+// take reads an attribute of a chain. Only a base chain has a hook, a type and a policy.
 func (c *chainFound) take(ad *netlink.AttributeDecoder) {
 	switch ad.Type() {
 	case unix.NFTA_CHAIN_TABLE:
@@ -165,10 +166,7 @@ func (s *socket) rawRules(t table) ([]byte, error) {
 
 // rules calls each for each rule of a table, with the name of the rule's chain.
 func (s *socket) rules(t table, each func(chain string, r netlinkReply) error) error {
-	question := newMessage(unix.NFT_MSG_GETRULE, unix.NLM_F_DUMP, t.family, "rules of table "+t.name, func(ae *netlink.AttributeEncoder) {
-		ae.String(unix.NFTA_RULE_TABLE, t.name)
-	})
-	return s.ask(question, func(r netlinkReply) error {
+	return s.ask(t.named(unix.NFT_MSG_GETRULE, unix.NLM_F_DUMP, "rules of table "+t.name), func(r netlinkReply) error {
 		of := table{family: r.family}
 		chain := ""
 		err := r.each(func(ad *netlink.AttributeDecoder) {
@@ -189,9 +187,7 @@ func (s *socket) rules(t table, each func(chain string, r netlinkReply) error) e
 // counters returns how many packets the named counters of a table have counted. Named
 // objects of other kinds, such as quotas, are among them under a name that no counter has.
 func (s *socket) counters(t table) (map[string]uint64, error) {
-	question := newMessage(unix.NFT_MSG_GETOBJ, unix.NLM_F_DUMP, t.family, "counters of table "+t.name, func(ae *netlink.AttributeEncoder) {
-		ae.String(unix.NFTA_OBJ_TABLE, t.name)
-	})
+	question := t.named(unix.NFT_MSG_GETOBJ, unix.NLM_F_DUMP, "counters of table "+t.name)
 	found := map[string]uint64{}
 	err := s.ask(question, func(r netlinkReply) error {
 		of, name, kind, packets := "", "", uint32(0), uint64(0)
@@ -211,7 +207,7 @@ func (s *socket) counters(t table) (map[string]uint64, error) {
 				})
 			}
 		})
-		if kind != objectCounter {
+		if kind != objectCounter { // so that fits sees that the table has something else
 			name = fmt.Sprintf("%s (kind %d)", name, kind)
 		}
 		if of == t.name {

@@ -17,7 +17,7 @@ type Stopped struct {
 	Source  netip.Addr
 	Port    packet.Port
 	Packets uint64
-	Ago     time.Duration // since its last packet
+	Ago     time.Duration // since its last packet; a rule prolongs the element with each
 }
 
 // Stopped returns the sources that a guard would have stopped in the last hour, the latest

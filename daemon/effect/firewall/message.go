@@ -40,6 +40,16 @@ func attributes(fill func(*netlink.AttributeEncoder)) ([]byte, error) {
 	return ae.Encode()
 }
 
+// named returns a message about a table, or about something in it: in messages of all kinds
+// attribute 1 is the name of the table, and 2 is the name of the chain or set.
+func (t table) named(kind, flags uint16, what string, names ...string) message {
+	return newMessage(kind, flags, t.family, what, func(ae *netlink.AttributeEncoder) {
+		for i, name := range append([]string{t.name}, names...) {
+			ae.String(uint16(i)+1, name)
+		}
+	})
+}
+
 // nested puts what fill writes into one attribute.
 func nested(ae *netlink.AttributeEncoder, kind uint16, fill func(*netlink.AttributeEncoder)) {
 	ae.Nested(kind, func(ae *netlink.AttributeEncoder) error {
@@ -86,6 +96,8 @@ func (t table) add(exists bool) message {
 	})
 }
 
+// create returns the flags of a message that makes something. With NLM_F_EXCL the kernel
+// refuses it when somebody else has made it since we looked.
 func create(exists bool) uint16 {
 	if exists {
 		return unix.NLM_F_CREATE
@@ -93,10 +105,9 @@ func create(exists bool) uint16 {
 	return unix.NLM_F_CREATE | unix.NLM_F_EXCL
 }
 
+// remove removes the table with all that is in it.
 func (t table) remove() message {
-	return newMessage(unix.NFT_MSG_DELTABLE, 0, t.family, "table "+t.name, func(ae *netlink.AttributeEncoder) {
-		ae.String(unix.NFTA_TABLE_NAME, t.name)
-	})
+	return t.named(unix.NFT_MSG_DELTABLE, 0, "table "+t.name)
 }
 
 // A chain is a base chain of the type filter that accepts what no rule drops.
@@ -120,11 +131,9 @@ func (t table) addChain(c chain) message {
 	})
 }
 
+// flushChain removes the rules of a chain: a message to delete rules that names none.
 func (t table) flushChain(name string) message {
-	return newMessage(unix.NFT_MSG_DELRULE, 0, t.family, "rules of chain "+name, func(ae *netlink.AttributeEncoder) {
-		ae.String(unix.NFTA_RULE_TABLE, t.name)
-		ae.String(unix.NFTA_RULE_CHAIN, name)
-	})
+	return t.named(unix.NFT_MSG_DELRULE, 0, "rules of chain "+name, name)
 }
 
 // A rule is its expressions, with a comment for those who list the table.

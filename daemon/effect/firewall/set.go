@@ -27,6 +27,9 @@ type set struct {
 	size     uint32                 // elements at most; 0: no bound
 }
 
+// flags returns NFT_SET_... bits. Intervals of keys with several fields need the flag CONCAT:
+// the kernel finds them with nft_set_pipapo.c, since Linux 5.6. Intervals of one field are
+// in nft_set_rbtree.c, and single keys in a hash table.
 func (s set) flags() uint32 {
 	var flags uint32
 	if s.interval {
@@ -61,6 +64,7 @@ func (s set) key() (magic, length uint32) {
 // addSet makes a set. Messages of the same transaction may name it by its ID.
 func (t table) addSet(s set, id uint32) message {
 	magic, length := s.key()
+	// nft prints keys by this note. Names of interfaces are in host byte order.
 	order := uint32(bigEndianKeys)
 	if s.fields[0].Name == nftables.TypeIFName.Name {
 		order = hostEndianKeys
@@ -107,6 +111,7 @@ type setFound struct {
 	size          uint32
 }
 
+// is reports whether a set that was found is defined as s is.
 func (f setFound) is(s set) bool {
 	magic, length := s.key()
 	return f == setFound{s.name, s.flags(), magic, length, s.life, s.size}
@@ -114,9 +119,7 @@ func (f setFound) is(s set) bool {
 
 // sets returns the definitions of the sets of a table.
 func (s *socket) sets(t table) ([]setFound, error) {
-	question := newMessage(unix.NFT_MSG_GETSET, unix.NLM_F_DUMP, t.family, "sets of table "+t.name, func(ae *netlink.AttributeEncoder) {
-		ae.String(unix.NFTA_SET_TABLE, t.name)
-	})
+	question := t.named(unix.NFT_MSG_GETSET, unix.NLM_F_DUMP, "sets of table "+t.name)
 	var found []setFound
 	err := s.ask(question, func(r netlinkReply) error {
 		var one setFound
@@ -164,6 +167,7 @@ func milliseconds(n uint64) time.Duration {
 	return time.Duration(min(n, uint64(forever/time.Millisecond))) * time.Millisecond
 }
 
+// forever is the longest Duration.
 const forever = time.Duration(1<<63 - 1)
 
 // A member is one element of a set, as the kernel holds it.
@@ -335,6 +339,7 @@ type datum struct {
 	verdict *expr.Verdict
 }
 
+// dataOf reads the attribute that nftables wraps a key, a value or a verdict in.
 func dataOf(ad *netlink.AttributeDecoder) (d datum) {
 	each(ad, func(ad *netlink.AttributeDecoder) {
 		switch ad.Type() {
@@ -375,8 +380,5 @@ func commentOf(notes []byte) string {
 
 // flushSet removes all members of a set.
 func (t table) flushSet(name string) message {
-	return newMessage(unix.NFT_MSG_DELSETELEM, 0, t.family, "elements of set "+name, func(ae *netlink.AttributeEncoder) {
-		ae.String(unix.NFTA_SET_ELEM_LIST_TABLE, t.name)
-		ae.String(unix.NFTA_SET_ELEM_LIST_SET, name)
-	})
+	return t.named(unix.NFT_MSG_DELSETELEM, 0, "elements of set "+name, name)
 }

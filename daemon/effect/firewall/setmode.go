@@ -111,6 +111,8 @@ func (s *Sets) find() error {
 			return fmt.Errorf("%w: no %s: %s", effect.ErrGone, full, remedy)
 		}
 		f := found[i]
+		// The type of the keys is all that tells what a key means: a set made with typeof
+		// has the same number as one made with type.
 		kind := slices.IndexFunc(types, func(t nftables.SetDatatype) bool { return t.GetNFTMagic() == f.magic })
 		switch {
 		case kind < 0 || f.flags&(unix.NFT_SET_MAP|unix.NFT_SET_CONSTANT|unix.NFT_SET_OBJECT) != 0:
@@ -129,6 +131,7 @@ func (s *Sets) find() error {
 
 // setOf returns the set for a place, and the place without what the set's keys lack.
 func (s *Sets) setOf(p place) (sourceSet, place, error) {
+	// There are two sets at most, one for each family.
 	i := slices.IndexFunc(s.sets, func(in sourceSet) bool { return in.v6 == p.source.Addr().Is6() })
 	if i < 0 {
 		name := "set4"
@@ -170,6 +173,7 @@ func (s *Sets) hold(e effect.Element, now time.Time) (edit, error) {
 	} else {
 		delete(s.held[at], e.Port)
 	}
+	// What has ended in the kernel has ended here. Nobody closes such a grant again.
 	maps.DeleteFunc(s.held[at], func(_ packet.Port, h holding) bool { return !h.end.After(now) })
 	var last holding
 	for _, h := range s.held[at] {
@@ -202,6 +206,7 @@ func (s *Sets) Apply(elements []effect.Element) []error {
 		}
 	}
 	now := s.cfg.Now()
+	// Of several changes of one cell the last edit has the end of all of its grants.
 	edits := make(map[cell]edit, len(elements))
 	cells := make([]cell, len(elements))
 	for i, e := range elements {
@@ -247,6 +252,7 @@ func (s *Sets) Install(_ effect.Guards, elements []effect.Element) error {
 	if err := s.find(); err != nil {
 		return fmt.Errorf("installing elements: %w", err)
 	}
+	// The elements are all that must be held. What earlier calls held does not count.
 	clear(s.held)
 	now := s.cfg.Now()
 	wanted := make(map[cell]edit, len(elements))

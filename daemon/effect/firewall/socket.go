@@ -56,6 +56,7 @@ func (r refusals) Error() string {
 	return r[0].what + ": " + r[0].err.Error()
 }
 
+// Unwrap lets errors.Is find any of the errors.
 func (r refusals) Unwrap() []error {
 	var all []error
 	for _, one := range r {
@@ -115,7 +116,7 @@ func (s *socket) ready() error {
 	}
 	s.portsMu.Lock()
 	defer s.portsMu.Unlock()
-	copy(s.ports[1:], s.ports[:])
+	copy(s.ports[1:], s.ports[:]) // copy allows the overlap
 	s.ports[0] = port
 	return nil
 }
@@ -163,6 +164,7 @@ func (s *socket) transact(batch []message) error {
 	if err := s.ready(); err != nil {
 		return err
 	}
+	// The begin and the end of a batch are messages as well.
 	first := s.sequence + 1
 	s.sequence += uint32(len(batch)) + 2
 	if err := unix.Sendto(s.fd, encode(batch, first), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
@@ -171,7 +173,7 @@ func (s *socket) transact(batch []message) error {
 	}
 	var failed refusals
 	err := s.answers(func(h syscall.NlMsghdr, data []byte) (bool, error) {
-		at := int(int32(h.Seq-first)) - 1
+		at := int(int32(h.Seq-first)) - 1 // sequence numbers wrap around
 		if h.Type != unix.NLMSG_ERROR || len(data) < 4 || at < -1 || at >= len(batch) {
 			return false, nil
 		}
@@ -182,6 +184,8 @@ func (s *socket) transact(batch []message) error {
 			}
 			failed = append(failed, refused)
 		}
+		// An error of the begin, such as a missing privilege, is about the whole batch, and no
+		// answer to the messages follows.
 		return at < 0 || at == len(batch)-1, nil
 	})
 	if err != nil || len(failed) > 0 && failed[len(failed)-1].at < 0 {
@@ -250,7 +254,7 @@ func (s *socket) ask(m message, each func(netlinkReply) error) error {
 	s.sequence++
 	sequence := s.sequence
 	flags := m.flags
-	if flags&unix.NLM_F_DUMP == 0 {
+	if flags&unix.NLM_F_DUMP == 0 { // the end of a dump is a message of its own, NLMSG_DONE
 		flags |= unix.NLM_F_ACK
 	}
 	question := appendMessage(nil, unix.NFNL_SUBSYS_NFTABLES<<8|m.kind, flags, sequence, m.family, 0, m.body)
@@ -261,7 +265,7 @@ func (s *socket) ask(m message, each func(netlinkReply) error) error {
 	interrupted := false
 	var refused error // ends the answer, and leaves the socket usable
 	err := s.answers(func(h syscall.NlMsghdr, data []byte) (bool, error) {
-		if h.Seq != sequence {
+		if h.Seq != sequence { // a late answer to an earlier question
 			return false, nil
 		}
 		interrupted = interrupted || h.Flags&unix.NLM_F_DUMP_INTR != 0

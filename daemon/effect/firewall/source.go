@@ -61,6 +61,8 @@ func placeOf(e effect.Element) (place, error) {
 	return place{source.Masked(), e.Port, e.Observed}, nil
 }
 
+// protocolNumber returns the IP protocol number of a transport that an element can be for; 0:
+// there is none.
 func protocolNumber(p packet.Proto) byte {
 	switch p {
 	case packet.TCP:
@@ -155,7 +157,7 @@ func (s sourceSet) place(m member) (place, bool) {
 	return p, bytes.Equal(key.key, m.key) && bytes.Equal(key.end, m.end)
 }
 
-// lastOf returns the last address of a network.
+// lastOf returns the last address of a network: all bits behind the prefix are 1.
 func lastOf(p netip.Prefix) netip.Addr {
 	b := p.Addr().AsSlice()
 	for i := p.Bits(); i < 8*len(b); i++ {
@@ -221,6 +223,7 @@ func comment(grant uint64, door string) string {
 		return c
 	}
 	c = c[:maxComment]
+	// An escape that is cut off would not be read back.
 	if i := strings.LastIndexByte(c, '%'); i > len(c)-3 {
 		c = c[:i]
 	}
