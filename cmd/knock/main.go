@@ -1,9 +1,7 @@
-// Command knock knocks at the ports of a host: it sends one packet to each, in
-// order.
+// Command knock knocks at the ports of a host: it sends one packet to each, in order.
 //
-// It takes what the client of knockd takes. The exit status is 0 when the
-// knocks were sent, 1 when --then found its port closed, 2 when the knocks could
-// not be sent.
+// It takes the options of knockd's client. The exit status is 0 when the knocks were sent, 1
+// when --then found its port closed, and 2 when the knocks could not be sent.
 package main
 
 import (
@@ -24,8 +22,7 @@ func main() {
 	os.Exit(status)
 }
 
-// version returns what the Go tool wrote into the program: a release's version,
-// or the commit that it was built from.
+// version returns the version that the Go tool recorded in the program.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok || info.Main.Version == "" {

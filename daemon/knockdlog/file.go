@@ -14,13 +14,13 @@ import (
 	"sesame/daemon/config"
 )
 
-// A file is a file that lines are added to, and that others may rename: after
-// reopen it is the one that then has the path.
+// A file appends lines to a path. Another program may rename the file; reopen then continues
+// with the file that has the path.
 type file struct {
 	path   string
 	log    hclog.Logger
 	file   atomic.Pointer[os.File]
-	warned bool // that lines are lost; Write's
+	warned bool // a warning about lost lines was logged; only Write uses it
 }
 
 func openFile(path string, log hclog.Logger) (*file, error) {
@@ -33,8 +33,8 @@ func openFile(path string, log hclog.Logger) (*file, error) {
 	return f, nil
 }
 
-// openAppend opens a file to add to it, and makes it if it is not there. It waits
-// for nobody to read: a FIFO without a reader is an error.
+// openAppend opens a file for appending and creates it if it is missing. It does not wait for
+// a reader: a FIFO without one is an error.
 func openAppend(path string) (*os.File, error) {
 	const flags, mode = os.O_WRONLY | os.O_APPEND | unix.O_NONBLOCK | unix.O_NOCTTY, 0o640
 	file, err := os.OpenFile(path, flags|os.O_CREATE|os.O_EXCL, mode)
@@ -44,7 +44,7 @@ func openAppend(path string) (*os.File, error) {
 	case err != nil:
 		return nil, err
 	}
-	// Whatever the umask: a log that its group cannot read is of no use to it.
+	// The umask of a unit may be 0077, and the group must be able to read the log.
 	if err := file.Chmod(mode); err != nil {
 		_ = file.Close() // it is empty
 		return nil, err
@@ -52,7 +52,7 @@ func openAppend(path string) (*os.File, error) {
 	return file, nil
 }
 
-// openError says why a start cannot go on, and what to do.
+// openError returns the error of a start that cannot open its log, with the remedy.
 func openError(place config.Value, err error) error {
 	advice := ""
 	switch {
@@ -66,7 +66,7 @@ func openError(place config.Value, err error) error {
 	return fmt.Errorf("%s: log.knockd: %w%s", place.From, err, advice)
 }
 
-// Write adds to the file. It may go on while others reopen it.
+// Write appends to the file. Other goroutines may call reopen meanwhile.
 func (f *file) Write(b []byte) (int, error) {
 	for {
 		file := f.file.Load()
@@ -82,8 +82,8 @@ func (f *file) Write(b []byte) (int, error) {
 	}
 }
 
-// reopen goes on with the file that has the path now. Until there is one, lines
-// go on to the old one.
+// reopen continues with the file that has the path now. When it cannot be opened, lines go to
+// the old one.
 func (f *file) reopen() error {
 	file, err := openAppend(f.path)
 	if err != nil {
@@ -92,5 +92,5 @@ func (f *file) reopen() error {
 	return f.file.Swap(file).Close()
 }
 
-// Close ends it.
+// Close closes the file.
 func (f *file) Close() error { return f.file.Load().Close() }

@@ -11,20 +11,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// SystemSocket is where the system's log listens.
+// SystemSocket is the socket of the system's log.
 const SystemSocket = "/dev/log"
 
-// A systemLog hands lines to the system's log, as syslog(3) of libc does. Whoever
-// listens there may come late, and be started again: each line that finds nobody
-// looks once for somebody new. It may block while nobody reads.
+// A systemLog sends lines to the system's log, as syslog(3) of libc does. The log may start
+// later than the daemon, and restart: a line that cannot be sent makes one new connection.
+// Write may block while the log does not read.
 type systemLog struct {
 	socket string
 	log    hclog.Logger
-	conn   atomic.Pointer[net.UnixConn] // nil: none yet
-	warned bool                         // that lines are lost; Write's
+	conn   atomic.Pointer[net.UnixConn] // nil: not connected
+	warned bool                         // a warning about lost lines was logged; only Write uses it
 }
 
-// Write hands on each line of b, whole or not at all.
+// Write sends each line of b, completely or not at all.
 func (s *systemLog) Write(b []byte) (int, error) {
 	for line := range bytes.Lines(b) {
 		err := s.send(bytes.TrimSuffix(line, []byte("\n")))
@@ -44,7 +44,7 @@ func (s *systemLog) send(line []byte) error {
 		if err == nil || errors.Is(err, net.ErrClosed) {
 			return err
 		}
-		_ = conn.Close() // nobody is at its other end
+		_ = conn.Close() // the other end is gone
 		s.conn.Store(nil)
 	}
 	conn, err := dialSystemLog(s.socket)
@@ -55,8 +55,7 @@ func (s *systemLog) send(line []byte) error {
 	return sendTo(conn, line)
 }
 
-// dialSystemLog connects to a socket of either kind: most listen for datagrams,
-// some for a stream.
+// dialSystemLog connects to a socket of either kind. Most logs use datagrams, some a stream.
 func dialSystemLog(socket string) (*net.UnixConn, error) {
 	conn, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: socket, Net: "unixgram"})
 	if errors.Is(err, unix.EPROTOTYPE) {
@@ -68,7 +67,7 @@ func dialSystemLog(socket string) (*net.UnixConn, error) {
 	return conn, nil
 }
 
-// sendTo sends a line: a datagram, or what ends with a zero byte in a stream.
+// sendTo sends a line. In a stream a zero byte ends it.
 func sendTo(conn *net.UnixConn, line []byte) error {
 	if conn.RemoteAddr().Network() == "unix" {
 		line = append(bytes.Clone(line), 0)
@@ -77,7 +76,7 @@ func sendTo(conn *net.UnixConn, line []byte) error {
 	return err
 }
 
-// Close ends a Write that waits, too.
+// Close closes the connection, which ends a blocked Write too.
 func (s *systemLog) Close() error {
 	if conn := s.conn.Load(); conn != nil {
 		return conn.Close()

@@ -10,19 +10,19 @@ import (
 	"sesame/scripting/source"
 )
 
-// maxWatchLinks is how many symbolic links one after the other are followed.
+// maxWatchLinks bounds a chain of symbolic links.
 const maxWatchLinks = 8
 
 // places are the parts of the file system that decide what the scripts are.
 type places struct {
-	watched     []string        // all that events are asked for
-	names       map[string]bool // whose coming and going matters
-	directories map[string]bool // directories in which scripts and modules are
+	watched     []string        // places with events
+	names       map[string]bool // paths whose creation and removal matter
+	directories map[string]bool // directories of scripts and modules
 }
 
-// findPlaces finds the places of the scripts at path, and of the files that they
-// name. It calls add for each before it looks inside, so that what comes later is
-// an event; false: it is not there, or cannot be watched.
+// findPlaces finds the places of the scripts at path and of the referenced files. It calls add
+// for each place before it reads it, so that a later change is an event. add returns false
+// when the place does not exist or cannot be watched.
 func findPlaces(path string, named []string, add func(string) bool) places {
 	p := places{names: map[string]bool{}, directories: map[string]bool{}}
 	watch := func(name string) bool {
@@ -41,20 +41,20 @@ func findPlaces(path string, named []string, add func(string) bool) places {
 		p.directory(filepath.Join(path, "lib"), watch, 1)
 	default:
 		p.names[path] = true
-		watch(path) // a single file may be mounted, and its directory then tells nothing
+		watch(path) // a mounted file changes without an event of its directory
 		p.directories[filepath.Dir(path)] = true
 		p.directory(filepath.Join(filepath.Dir(path), "lib"), watch, 1)
 	}
 	for _, name := range named {
 		p.above(name, watch, 0)
-		watch(name) // it may be mounted, as a single script may
+		watch(name) // it may be mounted too
 	}
 	return p
 }
 
-// above finds the directories in which path, or what leads to it, can be
-// exchanged: its own, and that of each symbolic link on the way. Of those that
-// are not there, the deepest above them that is.
+// above adds the directories in which path can be replaced: its own directory, and the
+// directory of each symbolic link on the way. For a directory that does not exist it adds the
+// deepest existing one above.
 func (p *places) above(path string, watch func(string) bool, links int) {
 	if links > maxWatchLinks {
 		return
@@ -69,7 +69,8 @@ func (p *places) above(path string, watch func(string) bool, links int) {
 			p.above(target, watch, links+1)
 		}
 	}
-	// What is made while we look above it is seen the second time.
+	// A directory may be created while those above it are added. Then the second round finds
+	// it.
 	for range 3 {
 		below, dir := path, filepath.Dir(path)
 		for !watch(dir) && dir != filepath.Dir(dir) {
@@ -81,7 +82,7 @@ func (p *places) above(path string, watch func(string) bool, links int) {
 	}
 }
 
-// directory finds a directory and, below lib, the directories in it.
+// directory adds a directory and, below lib, its subdirectories.
 func (p *places) directory(dir string, watch func(string) bool, depth int) {
 	if depth > source.MaxModuleDepth || !watch(dir) {
 		return
@@ -90,7 +91,7 @@ func (p *places) directory(dir string, watch func(string) bool, depth int) {
 	p.names[dir] = true
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return // the next look tells
+		return // the next look reports it
 	}
 	for _, entry := range entries {
 		name := filepath.Join(dir, entry.Name())
@@ -103,20 +104,21 @@ func (p *places) directory(dir string, watch func(string) bool, depth int) {
 			p.above(name, watch, 0)
 			watch(name)
 		case mounted(name, dir):
-			// What changes it goes by another directory.
+			// A mounted file is changed through another directory.
 			p.names[name] = true
 			watch(name)
 		}
 	}
 }
 
-// mounted reports whether a file is a mount of its own in dir.
+// mounted reports whether a file in dir is a mount point.
 func mounted(name, dir string) bool {
 	a, b := mountOf(name), mountOf(dir)
 	return a != b && a != 0 && b != 0
 }
 
-// mountOf returns the mount that a file is on; 0: not known, as before Linux 5.8.
+// mountOf returns the ID of the mount that a file is on, and 0 before Linux 5.8, which does
+// not report it.
 func mountOf(name string) uint64 {
 	var info unix.Statx_t
 	if err := unix.Statx(unix.AT_FDCWD, name, 0, unix.STATX_MNT_ID, &info); err != nil || info.Mask&unix.STATX_MNT_ID == 0 {

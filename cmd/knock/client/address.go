@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// addresses returns the first IPv4 and the first IPv6 address of the host, in
-// the order in which programs try them.
+// addresses returns the first IPv4 and the first IPv6 address of the host, in the order in
+// which programs try them.
 func (o *options) addresses(ctx context.Context) ([]netip.Addr, error) {
 	found, err := lookUp(ctx, o.host)
 	if err != nil {
@@ -34,7 +34,7 @@ func (o *options) addresses(ctx context.Context) ([]netip.Addr, error) {
 	return chosen, nil
 }
 
-// wants reports whether the address is of a family that was asked for.
+// wants reports whether the address is of a requested family.
 func (o *options) wants(a netip.Addr) bool {
 	if o.ipv4 == o.ipv6 {
 		return true
@@ -66,8 +66,8 @@ func lookUp(ctx context.Context, host string) ([]netip.Addr, error) {
 	return found, nil
 }
 
-// routed returns nil if this machine can send to the address. It sends nothing:
-// connecting a UDP socket only looks for a route.
+// routed returns nil if this machine has a route to the address. Connecting a UDP socket sends
+// nothing.
 func routed(ctx context.Context, to netip.Addr) error {
 	const discard = 9 // any port has the same route
 	dialer := net.Dialer{}

@@ -1,9 +1,9 @@
-// Package client turns a host and a list of ports into knocks: one packet to
-// each, in order, over IPv4 and IPv6.
+// Package client turns a host and a list of ports into knocks: one packet to each, in order,
+// over IPv4 and IPv6.
 //
-// Both families are used since whoever knocks over one may connect over the
-// other, and a door opens to the address that knocked. Neither waits for the
-// other, and one that this machine has no route for is left out.
+// It uses both families because a door opens to the address that knocked, and the connection
+// that follows may use either. The families do not wait for each other. A family without a
+// route is left out.
 package client
 
 import (
@@ -23,18 +23,17 @@ const (
 	couldNot = 2
 )
 
-// A Program is the client as a command. [Program.Run] may write to its streams
-// from several goroutines, a line at a time, and never after it has returned.
+// A Program is the client as a command. [Program.Run] may write to its streams from several
+// goroutines, one line at a time, and never after it has returned.
 type Program struct {
-	Name           string // what people type: "knock"
+	Name           string // of the command, such as "knock"
 	Version        string
 	Stdout, Stderr io.Writer
 }
 
-// Run does what the arguments say, and returns the exit status: 0 when one
-// address at least got all knocks, 1 when the port of --then is closed on the
-// address that programs try first, 2 when no address got all knocks. The context
-// ends it at once.
+// Run carries out the arguments and returns the exit status: 0 when at least one address got
+// all knocks, 1 when the port of --then is closed on the address that programs try first, and
+// 2 when no address got all knocks. It returns early when ctx ends.
 func (p Program) Run(ctx context.Context, args []string) int {
 	o, err := parseOptions(args)
 	switch {
@@ -58,7 +57,7 @@ func (p Program) Run(ctx context.Context, args []string) int {
 	return status
 }
 
-// Help returns what --help says.
+// Help returns the text of --help.
 func (p Program) Help() string {
 	return fmt.Sprintf(helpText, p.Name)
 }
@@ -117,27 +116,27 @@ func (p Program) knock(ctx context.Context, o *options) (int, error) {
 	if err != nil {
 		return couldNot, err
 	}
-	tell := &teller{w: p.Stdout, verbose: o.verbose}
+	out := &printer{w: p.Stdout, verbose: o.verbose}
 	var all sync.WaitGroup
 	if o.then != nil {
-		// Every address is asked before the first knock at any: a door may open
-		// to more than the address that knocked.
+		// The port of every address is tried before the first knock, because a door may open
+		// to more addresses than the one that knocked.
 		for i := range runs {
-			all.Go(func() { runs[i].before = ask(ctx, runs[i].port(o), askBefore) })
+			all.Go(func() { runs[i].before = connect(ctx, runs[i].port(o), limitBefore) })
 		}
 		all.Wait()
 	}
 	for i := range runs {
-		all.Go(func() { runs[i].knock(ctx, o, tell) })
+		all.Go(func() { runs[i].knock(ctx, o, out) })
 	}
 	all.Wait()
 	if ctx.Err() != nil {
-		return couldNot, ctx.Err() // nothing was found out
+		return couldNot, ctx.Err() // there is no result
 	}
-	return p.judge(o, runs, tell)
+	return p.judge(o, runs, out)
 }
 
-// reachable returns a run for each address that there is a route to.
+// reachable returns a run for each address with a route.
 func (p Program) reachable(ctx context.Context, o *options, found []netip.Addr) (runs []run, err error) {
 	var failures []error
 	for _, address := range found {
@@ -158,9 +157,9 @@ func (p Program) reachable(ctx context.Context, o *options, found []netip.Addr) 
 	return runs, nil
 }
 
-// judge tells what came of the runs. The first is at the address that other
-// programs will try first.
-func (p Program) judge(o *options, runs []run, tell *teller) (status int, err error) {
+// judge prints the results of the runs and returns the exit status. The first run is at the
+// address that other programs will try first.
+func (p Program) judge(o *options, runs []run, out *printer) (status int, err error) {
 	var failures []error
 	for _, r := range runs {
 		if r.err != nil {
@@ -178,7 +177,7 @@ func (p Program) judge(o *options, runs []run, tell *teller) (status int, err er
 	}
 	for _, r := range runs {
 		if r.err == nil {
-			tell.say("%s\n", verdict(*o.then, r.to, r.before, r.after))
+			out.print("%s\n", verdict(*o.then, r.to, r.before, r.after))
 		}
 	}
 	if runs[0].err != nil || runs[0].after != open {
@@ -196,31 +195,31 @@ type run struct {
 
 func (r *run) port(o *options) netip.AddrPort { return netip.AddrPortFrom(r.to, o.then.Port) }
 
-func (r *run) knock(ctx context.Context, o *options, tell *teller) {
+func (r *run) knock(ctx context.Context, o *options, out *printer) {
 	s := newSender(r.to)
 	defer s.close()
-	r.err = s.send(ctx, o.knocks, o.delay, func(k Knock) { tell.detail("knock %s on %s\n", k, r.to) })
+	r.err = s.send(ctx, o.knocks, o.delay, func(k Knock) { out.detail("knock %s on %s\n", k, r.to) })
 	if r.err == nil && o.then != nil {
-		r.after = askUntilOpen(ctx, r.port(o))
+		r.after = connectUntilOpen(ctx, r.port(o))
 	}
 }
 
-// A teller writes whole lines for several goroutines. What nobody can read is
-// lost: the knocks are what was asked for.
-type teller struct {
+// A printer writes whole lines for several goroutines. It ignores errors, since a message that
+// nobody can read must not stop the knocks.
+type printer struct {
 	mu      sync.Mutex
 	w       io.Writer
 	verbose bool
 }
 
-func (t *teller) say(format string, arguments ...any) {
+func (t *printer) print(format string, arguments ...any) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	fmt.Fprintf(t.w, format, arguments...)
 }
 
-func (t *teller) detail(format string, arguments ...any) {
+func (t *printer) detail(format string, arguments ...any) {
 	if t.verbose {
-		t.say(format, arguments...)
+		t.print(format, arguments...)
 	}
 }

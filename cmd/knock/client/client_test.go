@@ -142,7 +142,7 @@ func TestPace(t *testing.T) {
 	for name, wait := range map[string]func(ctx context.Context){
 		"the delay":     func(ctx context.Context) { _ = newSender(here).send(ctx, []Knock{udp, udp}, time.Hour, func(Knock) {}) },
 		"the sockets":   func(ctx context.Context) { s := newSender(here); _ = s.syn(ctx, 9); s.close() },
-		"the open port": func(ctx context.Context) { askUntilOpen(ctx, netip.AddrPortFrom(here, 9)) },
+		"the open port": func(ctx context.Context) { connectUntilOpen(ctx, netip.AddrPortFrom(here, 9)) },
 	} {
 		bubble(name+" interrupted", func(t *testing.T, elapsed func() time.Duration) {
 			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
@@ -205,7 +205,7 @@ func TestOneAddressFails(t *testing.T) {
 		{"the first, and the second is open", &port, []run{{to: six, err: broken}, {to: four, after: open}}, answerNo, false},
 		{"the second, and the first is open", &port, []run{{to: six, after: open}, {to: four, err: broken}}, done, false},
 	} {
-		status, err := p.judge(&options{then: tt.then}, tt.runs, &teller{w: p.Stdout})
+		status, err := p.judge(&options{then: tt.then}, tt.runs, &printer{w: p.Stdout})
 		if status != tt.status || (err != nil) != tt.fails {
 			t.Errorf("%s: exit status %d, %v", tt.name, status, err)
 		}

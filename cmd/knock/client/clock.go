@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// wait returns nil after d, or the context's error as soon as that ends.
+// wait returns nil after d, or the error of ctx when that ends first.
 func wait(ctx context.Context, d time.Duration) error {
 	if d <= 0 {
 		return ctx.Err()

@@ -12,7 +12,7 @@ type Knock struct {
 	Port uint16
 }
 
-// String returns the knock as scripts write it: "tcp/7000".
+// String returns the knock in the notation of scripts: "tcp/7000".
 func (k Knock) String() string { return k.proto() + "/" + strconv.Itoa(int(k.Port)) }
 
 func (k Knock) proto() string {
@@ -24,10 +24,10 @@ func (k Knock) proto() string {
 
 func protocol(s string) bool { return s == "tcp" || s == "udp" }
 
-// ParseKnock reads "7000", "tcp/7000" and "udp/8000" as scripts have them, and
-// "8000:tcp" and "8000:udp" as knockd has them. A bare number means TCP. Knockd
-// takes any other word behind the colon for TCP; here it is an error, since
-// whoever wrote "8000:UDP" meant something else.
+// ParseKnock parses "7000", "tcp/7000" and "udp/8000", as in scripts, and "8000:tcp" and
+// "8000:udp", as in knockd's client. A bare number means TCP. knockd takes any other word
+// behind the colon for TCP. Here that is an error, since "8000:UDP" was meant as something
+// else.
 func ParseKnock(s string) (Knock, error) {
 	proto, number, found := strings.Cut(s, "/")
 	rule := "the protocol comes first"

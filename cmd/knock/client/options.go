@@ -13,7 +13,7 @@ const (
 	maxDelay     = time.Hour
 )
 
-// options is what a command line says.
+// options are the parsed options of a command line.
 type options struct {
 	host          string
 	knocks        []Knock
@@ -44,9 +44,9 @@ var optionList = []option{
 	{'h', "help", false, func(o *options, _ string) error { o.help = true; return nil }},
 }
 
-// parseOptions reads a command line as getopt_long does, and so as knockd's
-// client does: options stand anywhere, letters may be written together, a long
-// name may be cut short while it stays unique, and -- ends the options.
+// parseOptions parses a command line like getopt_long, and so like knockd's client: options
+// may stand anywhere, letters may be combined, a long name may be shortened while it is
+// unique, and -- ends the options.
 func parseOptions(args []string) (*options, error) {
 	o := &options{delay: defaultDelay}
 	var operands []string
@@ -75,8 +75,7 @@ func parseOptions(args []string) (*options, error) {
 	return o, o.setOperands(operands)
 }
 
-// long sets an option such as "--delay=200", and returns the arguments that it
-// leaves.
+// long sets an option such as "--delay=200", and returns the remaining arguments.
 func (o *options) long(arg string, rest []string) ([]string, error) {
 	written, value, hasValue := strings.Cut(arg[2:], "=")
 	found, err := findLong(written)
@@ -151,7 +150,7 @@ func findLetter(letter byte) *option {
 func (o *options) setDelay(s string) error {
 	delay, err := time.ParseDuration(s)
 	if ms, bare := strconv.ParseInt(s, 10, 64); bare == nil {
-		// Clamped, since it may be too much for a duration.
+		// A number of milliseconds may be more than a duration holds, so it is clamped.
 		delay, err = time.Duration(min(max(ms, -1), int64(maxDelay)))*time.Millisecond, nil
 	}
 	if err != nil || delay < 0 || delay > maxDelay {

@@ -10,26 +10,26 @@ import (
 	"time"
 )
 
-// keep is how long the socket of a TCP knock stays. Proxies in mobile networks
-// do not pass on a connection that is closed at once. A kernel sends a second
-// SYN after one second (RFC 6298), and Windows half a second after it was
-// refused: by then the socket must be gone.
+// keep is how long the socket of a TCP knock stays open. Proxies in mobile networks do not
+// forward a connection that is closed at once. A kernel sends a second SYN after one second
+// (RFC 6298, section 2), and Windows half a second after a refusal: the socket must be closed
+// before that.
 const keep = 400 * time.Millisecond
 
-// sourceTries bounds the search for a source port that the sequence has not had.
+// sourceTries bounds the search for a source port that this sequence has not used.
 const sourceTries = 16
 
 // A sender sends the knocks of one sequence to one address.
 type sender struct {
 	to      netip.Addr
-	sources map[uint16]bool // the source ports so far: no two knocks may look like one packet sent twice
+	sources map[uint16]bool // used source ports: two knocks must not look like a retransmission
 	kept    sync.WaitGroup  // the sockets that stay
 }
 
 func newSender(to netip.Addr) *sender { return &sender{to: to, sources: make(map[uint16]bool)} }
 
-// send sends the knocks in their order, with the delay between them, and tells
-// of each. Sockets may stay until [sender.close] returns.
+// send sends the knocks in order, with the delay between them, and prints each. Sockets may
+// stay open until [sender.close] returns.
 func (s *sender) send(ctx context.Context, knocks []Knock, delay time.Duration, sent func(Knock)) error {
 	for i, knock := range knocks {
 		if i > 0 {
@@ -51,11 +51,11 @@ func (s *sender) send(ctx context.Context, knocks []Knock, delay time.Duration, 
 	return nil
 }
 
-// close waits until the sockets that stay are gone.
+// close waits until all sockets are closed.
 func (s *sender) close() { s.kept.Wait() }
 
-// fresh reports whether no knock came from that source port yet, and takes it.
-// After too many tries any port will do.
+// fresh reports whether no knock used this source port yet, and records it. After too many
+// tries any port will do.
 func (s *sender) fresh(port uint16, try int) bool {
 	if s.sources[port] && try < sourceTries {
 		return false
@@ -64,8 +64,7 @@ func (s *sender) fresh(port uint16, try int) bool {
 	return true
 }
 
-// datagram sends one byte, as knockd's client does: some networks drop
-// datagrams without any.
+// datagram sends one byte, like knockd's client: some networks drop empty datagrams.
 func (s *sender) datagram(ctx context.Context, port uint16) error {
 	dialer := net.Dialer{}
 	for try := 1; ; try++ {
@@ -83,8 +82,7 @@ func (s *sender) datagram(ctx context.Context, port uint16) error {
 	}
 }
 
-// reason returns what went wrong, without the addresses that the net package
-// puts before it.
+// reason returns the error without the addresses that the net package puts before it.
 func reason(err error) error {
 	if op, ok := errors.AsType[*net.OpError](err); ok {
 		return op.Err

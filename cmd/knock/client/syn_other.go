@@ -10,12 +10,12 @@ import (
 	"time"
 )
 
-// settle is the time that a connection gets to send its SYN after it was told
-// to. There is no way here to ask whether it did.
+// settle is the time that a connection gets to send its SYN. There is no way to ask here
+// whether it did.
 const settle = 10 * time.Millisecond
 
-// syn begins to connect, and keeps the socket for a while. Its SYN leaves before
-// that of a knock after it, unless the machine stalls longer than settle.
+// syn starts a connection and keeps its socket for a while. Its SYN leaves before that of the
+// next knock, unless the machine stalls for longer than settle.
 func (s *sender) syn(ctx context.Context, port uint16) error {
 	begun := make(chan error, 1) // written once: nil when the SYN is on its way
 	s.kept.Go(func() {

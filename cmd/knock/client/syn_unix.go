@@ -13,9 +13,9 @@ import (
 	"syscall"
 )
 
-// syn sends one SYN: it has left when syn returns, so knocks cannot overtake
-// each other even without a delay. That is why it calls the kernel itself; a
-// [net.Dialer] does not say when it has begun.
+// syn sends one SYN. The SYN has left when syn returns, so knocks stay in order even without a
+// delay. Therefore syn calls the kernel itself: a [net.Dialer] does not report when it has
+// sent.
 func (s *sender) syn(ctx context.Context, port uint16) error {
 	to, family, err := sockaddr(s.to, port)
 	if err != nil {
@@ -28,21 +28,20 @@ func (s *sender) syn(ctx context.Context, port uint16) error {
 	err = syscall.Connect(fd, to)
 	switch {
 	case err == nil, errors.Is(err, syscall.EINPROGRESS), errors.Is(err, syscall.EINTR):
-	case errors.Is(err, syscall.ECONNREFUSED): // the answer of a port of this very machine
+	case errors.Is(err, syscall.ECONNREFUSED): // a closed port of this machine
 	default:
 		syscall.Close(fd)
 		return os.NewSyscallError("connect", err)
 	}
 	s.kept.Go(func() {
-		// Either way the socket has stayed as long as it may.
+		// The socket has stayed open for as long as it may.
 		_ = wait(ctx, keep)
 		syscall.Close(fd)
 	})
 	return nil
 }
 
-// socket returns a socket that does not block and is bound to a fresh source
-// port.
+// socket returns a non-blocking socket that is bound to an unused source port.
 func (s *sender) socket(family int) (int, error) {
 	var any syscall.Sockaddr = &syscall.SockaddrInet4{}
 	if family == syscall.AF_INET6 {
@@ -66,7 +65,7 @@ func (s *sender) socket(family int) (int, error) {
 	}
 }
 
-// prepare binds a socket, and returns the source port that it got.
+// prepare binds a socket and returns its source port.
 func prepare(fd int, any syscall.Sockaddr) (uint16, error) {
 	if err := syscall.SetNonblock(fd, true); err != nil {
 		return 0, os.NewSyscallError("fcntl", err)
@@ -102,7 +101,7 @@ func sockaddr(to netip.Addr, port uint16) (address syscall.Sockaddr, family int,
 	return address6, syscall.AF_INET6, nil
 }
 
-// zoneIndex returns the number of the interface with that name or number.
+// zoneIndex returns the number of the interface with this name or number.
 func zoneIndex(zone string) (uint32, error) {
 	if found, err := net.InterfaceByName(zone); err == nil {
 		return uint32(found.Index), nil

@@ -10,16 +10,16 @@ import (
 	"time"
 )
 
-// How long a port may take to answer. It is asked once before the knocks, and
-// after them again and again, first after so short a time that an open door is
-// found at once, and then with time for a slow network.
+// How long a port may take to answer. It is tried once before the knocks. After them it is
+// tried again and again, first with a short time, so that an open door is found at once, and
+// then with more time for slow networks.
 const (
-	askBefore = time.Second
-	askFirst  = 200 * time.Millisecond
-	askAfter  = 5 * time.Second // in all
+	limitBefore = time.Second
+	limitFirst  = 200 * time.Millisecond
+	limitAfter  = 5 * time.Second // in all
 )
 
-// A state is what a TCP port was found to be.
+// A state is the result of a try to connect.
 type state int
 
 const (
@@ -28,9 +28,8 @@ const (
 	open
 )
 
-// ask tries to connect, and says what came of it. Whatever is no connection is
-// closed: that the network refuses is no better than that nothing answers.
-func ask(ctx context.Context, at netip.AddrPort, limit time.Duration) state {
+// connect tries to connect to the port and returns its state. An error of the network counts as silence.
+func connect(ctx context.Context, at netip.AddrPort, limit time.Duration) state {
 	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	dialer := net.Dialer{KeepAlive: -1}
@@ -45,14 +44,14 @@ func ask(ctx context.Context, at netip.AddrPort, limit time.Duration) state {
 	return silent
 }
 
-// askUntilOpen asks again until the port is open, the time is over or the
-// context ends. Each time lasts twice as long as the one before.
-func askUntilOpen(ctx context.Context, at netip.AddrPort) state {
+// connectUntilOpen tries until the port is open, the time is over or ctx ends. Each try lasts
+// twice as long as the one before.
+func connectUntilOpen(ctx context.Context, at netip.AddrPort) state {
 	var found state
-	for limit, rest := askFirst, askAfter; rest > 0; limit = min(2*limit, rest) {
+	for limit, rest := limitFirst, limitAfter; rest > 0; limit = min(2*limit, rest) {
 		rest -= limit
 		pause, cancel := context.WithTimeout(ctx, limit)
-		if found = ask(pause, at, limit); found != open {
+		if found = connect(pause, at, limit); found != open {
 			<-pause.Done() // a port that refuses has answered early
 		}
 		cancel()
@@ -63,7 +62,7 @@ func askUntilOpen(ctx context.Context, at netip.AddrPort) state {
 	return found
 }
 
-// verdict says what the knocks did to a port.
+// verdict returns text about what the knocks did to a port.
 func verdict(port Knock, at netip.Addr, before, after state) string {
 	subject := fmt.Sprintf("%s on %s", port, at)
 	switch {
