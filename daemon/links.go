@@ -50,7 +50,7 @@ func (d *daemon) logInterfaces() {
 	heard, missing := d.links.Captured(d.config.Interfaces)
 	switch {
 	case len(heard) == 0:
-		d.config.Log.Warn("no interface is heard: nobody can knock", "missing", strings.Join(missing, "; "))
+		d.config.Log.Warn("no interface is captured: nobody can knock", "missing", strings.Join(missing, "; "))
 	case len(missing) > 0:
 		d.config.Log.Warn("listening, but not everywhere", "interfaces", strings.Join(heard, ", "), "missing", strings.Join(missing, "; "))
 	default:

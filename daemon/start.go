@@ -245,7 +245,7 @@ func (d *daemon) logPendingUndos(events []engine.Event) {
 	}
 	if n := len(doors); n > 0 {
 		slices.Sort(doors)
-		d.config.Log.Info("commands that undo something were owed, and run now", "commands", n, "doors", strings.Join(slices.Compact(doors), ", "))
+		d.config.Log.Info("undo commands were pending, and run now", "commands", n, "doors", strings.Join(slices.Compact(doors), ", "))
 	}
 }
 

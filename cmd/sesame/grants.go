@@ -68,7 +68,7 @@ func given(g *control.Grant) string {
 		what = transcript.Command(g.Argv)
 	}
 	if g.Observed {
-		what += " (only told)"
+		what += " (observed)"
 	}
 	return what
 }

@@ -78,7 +78,7 @@ func (p *program) tellOutcome(o *control.Outcome) error {
 		_, err = fmt.Fprintln(p.stdout, "unchanged: the files are those that run, "+runs)
 	case control.Rejected, control.Held:
 		p.printLines(o.Error)
-		p.note("%s; %s goes on", o.Outcome, runs)
+		p.note("%s; %s, still runs", o.Outcome, runs)
 	}
 	return err
 }

@@ -43,9 +43,9 @@ func writeStatus(b *strings.Builder, s *control.Status) {
 func writeObserved(b *strings.Builder, s *control.Status) {
 	switch {
 	case s.Mode == control.Observe:
-		b.WriteString("observe: every decision is only told; nothing is shut, opened or run\n")
+		b.WriteString("observe: decisions are only reported; nothing is guarded, opened or run\n")
 	case len(s.Scripts.Observed) > 0 || len(s.Observed) > 0:
-		fmt.Fprintf(b, "observe: of %s every decision is only told; %s shut\n", listOr(s.Scripts.Observed, "some doors"), isNot(s.Observed))
+		fmt.Fprintf(b, "observe: decisions of %s are only reported; %s guarded\n", listOr(s.Scripts.Observed, "some doors"), isNot(s.Observed))
 	default:
 		return
 	}
@@ -80,9 +80,9 @@ func wrongs(s *control.Status) []string {
 	}
 	switch r := s.LastReload; {
 	case r.Outcome.Outcome == control.Rejected:
-		say("the scripts were rejected at %s, and generation %d goes on:\n%s", moment(r.At), s.Scripts.Generation, r.Error)
+		say("the scripts were rejected at %s, and generation %d still runs:\n%s", moment(r.At), s.Scripts.Generation, r.Error)
 	case r.Outcome.Outcome == control.Held:
-		say("the scripts were held at %s, and generation %d goes on:\n%s", moment(r.At), s.Scripts.Generation, r.Error)
+		say("the scripts were held at %s, and generation %d still runs:\n%s", moment(r.At), s.Scripts.Generation, r.Error)
 	case s.Scripts.Unreadable != "" && !s.Scripts.LastGood:
 		say("the files at %s are not those that run, and cannot be read: %s", s.Scripts.Path, s.Scripts.Unreadable)
 	case s.Scripts.Drift && !s.Scripts.LastGood:
@@ -95,10 +95,10 @@ func wrongs(s *control.Status) []string {
 		say("chain %s of table %s drops by default, so what a door opens stays shut; to let it through, run:\n%s", o.Chain, o.Table, strings.Join(o.Lines, "\n"))
 	}
 	for _, name := range s.Capture.Missing {
-		say("interface %s: knocks on it are not heard", name)
+		say("interface %s: knocks on it are not captured", name)
 	}
 	if len(s.Capture.Heard) == 0 {
-		say("no interface is heard: nobody can knock")
+		say("no interface is captured: nobody can knock")
 	}
 	return all
 }
@@ -108,7 +108,7 @@ func until(s *control.Status) string {
 	if s.LastReload.Outcome.Outcome == control.Held {
 		return ""
 	}
-	return " until they are mended, which is seen by itself"
+	return " until they are fixed; Sesame notices that by itself"
 }
 
 // notes returns what went wrong earlier, and what is worth knowing.
@@ -141,7 +141,7 @@ func notes(s *control.Status) []string {
 		say("the wall clock was set by %s since the daemon started; the times of the transcript are as if it was not", span(offset))
 	}
 	if s.Recorder.Blind {
-		say("more happens than the recorder can keep: a recording would end a while ago")
+		say("the recorder cannot keep up: a recording would end some time ago")
 	}
 	return all
 }
@@ -164,9 +164,9 @@ func effectWord(name string) string {
 	case "allow":
 		return "access"
 	case "mark":
-		return "marking a used one-time sequence"
+		return "commenting out a used one-time sequence"
 	case "spend":
-		return "remembering a used one-time sequence"
+		return "recording a used one-time sequence"
 	}
 	return name
 }
@@ -200,7 +200,7 @@ func facts(s *control.Status) [][2]string {
 		{"guards", listOr(s.Guards, "none")},
 		{"observes", list(s.Observed)},
 		{"scripts", scripts},
-		{"hears", listOr(s.Capture.Heard, "nothing")},
+		{"captures", listOr(s.Capture.Heard, "nothing")},
 		{"now", now},
 		{"counts", s.Counts.String()},
 		{"dropped", dropped(s.Counts.Dropped)},

@@ -79,8 +79,8 @@ Flags:
   -d, --delay TIME   time between two knocks: 250 (milliseconds), 1.5s (default 100ms)
   -4, --ipv4         knock over IPv4 alone
   -6, --ipv6         knock over IPv6 alone
-      --then PORT    say whether this TCP port was closed before and is open after
-  -v, --verbose      tell of each knock, and of what was left out
+      --then PORT    report whether this TCP port was closed before and is open after
+  -v, --verbose      print each knock, and what was left out
   -V, --version      print the version
   -h, --help         print this
 

@@ -52,7 +52,7 @@ func TestRealConfEditedWhileKnocking(t *testing.T) {
 	if e := w.sesame("status", "--strict"); e.status != answerNo {
 		t.Errorf("exit status %d", e.status)
 	} else {
-		contains(t, e.stdout, "wrong: the scripts were rejected at ", "and generation 2 goes on:\n", line)
+		contains(t, e.stdout, "wrong: the scripts were rejected at ", "and generation 2 still runs:\n", line)
 	}
 	arrives(2)
 	w.knockds(server4, "5001", "5003")

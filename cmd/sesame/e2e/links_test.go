@@ -65,11 +65,11 @@ func TestRealRecreated(t *testing.T) {
 	w.flags = []string{"-i", "late0"}
 	w.launch()
 	w.logged("ready: ")
-	w.logged("no interface is heard")
+	w.logged("no interface is captured")
 	if e := w.sesame("status", "--strict"); e.status != answerNo {
 		t.Errorf("%+v", e)
 	} else {
-		contains(t, e.stdout, "wrong: interface late0 does not exist: knocks on it are not heard", "wrong: no interface is heard: nobody can knock")
+		contains(t, e.stdout, "wrong: interface late0 does not exist: knocks on it are not captured", "wrong: no interface is captured: nobody can knock")
 	}
 	w.knock(sshKnocks...) // not there
 	for i := range 2 {

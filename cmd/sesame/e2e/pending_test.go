@@ -125,9 +125,9 @@ func (w *world) end() time.Time {
 	return all[0].End
 }
 
-// TestRealOwedAfterAKill kills the daemon between the start command and the stop
+// TestRealPendingAfterAKill kills the daemon between the start command and the stop
 // command of a knockd.conf. With knockd the port stays open.
-func TestRealOwedAfterAKill(t *testing.T) {
+func TestRealPendingAfterAKill(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		prepare func(*world)
@@ -149,7 +149,7 @@ func TestRealOwedAfterAKill(t *testing.T) {
 			t.Log("# the next start runs the stop command")
 			w.start()
 			w.hasRun("in_203.0.113.9", "out_203.0.113.9")
-			w.logged("commands that undo something were owed, and run now: commands=1 doors=touch\n")
+			w.logged("undo commands were pending, and run now: commands=1 doors=touch\n")
 			w.settled()
 
 			t.Log("# and no other start does")
@@ -160,7 +160,7 @@ func TestRealOwedAfterAKill(t *testing.T) {
 			w.start()
 			w.settled()
 			w.hasRun("in_203.0.113.9", "out_203.0.113.9")
-			if log := w.log(); strings.Contains(log, "were owed") {
+			if log := w.log(); strings.Contains(log, "were pending") {
 				t.Errorf("the log:\n%s", log)
 			}
 			w.nothingWrong()
@@ -168,9 +168,9 @@ func TestRealOwedAfterAKill(t *testing.T) {
 	}
 }
 
-// TestRealOwedGoesOn starts the daemon again before it is time for the stop
+// TestRealPendingGoesOn starts the daemon again before it is time for the stop
 // command.
-func TestRealOwedGoesOn(t *testing.T) {
+func TestRealPendingGoesOn(t *testing.T) {
 	w := newKnockd(t, fmt.Sprintf(touchConf, 15)) // seconds, in which a busy machine starts it twice
 	w.start()
 	w.touch()
@@ -190,9 +190,9 @@ func TestRealOwedGoesOn(t *testing.T) {
 	w.hasRun("in_203.0.113.9", "out_203.0.113.9")
 }
 
-// TestRealOwedKilledAtAnyMoment kills daemons at moments that follow the last knock
+// TestRealPendingKilledAtAnyMoment kills daemons at moments that follow the last knock
 // of somebody as closely as can be, and less closely.
-func TestRealOwedKilledAtAnyMoment(t *testing.T) {
+func TestRealPendingKilledAtAnyMoment(t *testing.T) {
 	w := newKnockd(t, fmt.Sprintf(touchConf, 600))
 	const kills = 10
 	w.start()
@@ -227,8 +227,8 @@ func TestRealOwedKilledAtAnyMoment(t *testing.T) {
 	t.Logf("of %d killed %d had run the start command", kills, started-1)
 }
 
-// TestRealOwedAtTheEnd ends the daemon between the two commands.
-func TestRealOwedAtTheEnd(t *testing.T) {
+// TestRealPendingAtTheEnd ends the daemon between the two commands.
+func TestRealPendingAtTheEnd(t *testing.T) {
 	w := newKnockd(t, fmt.Sprintf(touchConf, 600)+"[once]\n\tsequence = 5001\n\tcommand = echo once >> BOOK\n")
 	w.start()
 	w.touch()
@@ -328,9 +328,9 @@ func (w *world) hanging() (n int) {
 	return n
 }
 
-// TestRealRepeatedWhileOwed knocks again before the stop command has run. With
+// TestRealRepeatedWhilePending knocks again before the stop command has run. With
 // knockd there are then two rules in the firewall.
-func TestRealRepeatedWhileOwed(t *testing.T) {
+func TestRealRepeatedWhilePending(t *testing.T) {
 	w := newKnockd(t, fmt.Sprintf(touchConf, 2))
 	w.start()
 	w.touch()

@@ -89,7 +89,7 @@ func TestRealReloadRejected(t *testing.T) {
 	if e.status != 1 {
 		t.Errorf("exit status %d", e.status)
 	}
-	contains(t, e.stderr, "web.lua:2:", `"gaurds"`, "did you mean", "guards", "rejected; generation 1, with 1 door goes on")
+	contains(t, e.stderr, "web.lua:2:", `"gaurds"`, "did you mean", "guards", "rejected; generation 1, with 1 door, still runs")
 	if s := w.sesame("status", "--strict"); s.status != 1 {
 		t.Errorf("status %+v", s)
 	} else {
@@ -115,7 +115,7 @@ func TestRealReloadHeld(t *testing.T) {
 	if e.status != 1 {
 		t.Errorf("exit status %d", e.status)
 	}
-	contains(t, e.stderr, "tcp/443", "sesame reload --unguard tcp/443", "held; generation 1, with 2 doors goes on")
+	contains(t, e.stderr, "tcp/443", "sesame reload --unguard tcp/443", "held; generation 1, with 2 doors, still runs")
 	if e := w.sesame("reload", "--json"); e.status != 1 {
 		t.Errorf("%+v", e)
 	} else {
