@@ -23,6 +23,9 @@ func TestTheAPIIsDocumented(t *testing.T) {
 			if member.Type == "" {
 				t.Errorf("%s has no type", name)
 			}
+			if n := member.Implementations(); n != 1 {
+				t.Errorf("%s has %d of function, method and field: expected one", name, n)
+			}
 			if member.Callable() != (member.Example != "") {
 				t.Errorf("%s: a function has an example, and a field has none", name)
 			}
@@ -42,7 +45,7 @@ func TestTheAPIIsDocumented(t *testing.T) {
 func sentence(t *testing.T, name, doc string) {
 	t.Helper()
 	if doc == "" || !strings.HasSuffix(doc, ".") || !unicode.IsUpper([]rune(doc)[0]) {
-		t.Errorf("%s: %q is no sentence", name, doc)
+		t.Errorf("%s has the documentation %q: expected a sentence", name, doc)
 	}
 }
 

@@ -18,7 +18,7 @@ import (
 	"sesame/scripting/source/sourcetest"
 )
 
-// theConf loads what a script says, with a knockd.conf outside.
+// theConf loads a script with referenced files.
 func theConf(t *testing.T, script string, files map[string]string) *world {
 	t.Helper()
 	texts := map[string]string{"ssh.lua": script}
@@ -273,7 +273,7 @@ sesame.door "b" { sequence = { 2, 1 }, guards = 22 }`, map[string]string{"/etc/k
 }
 
 // TestAScriptWithAKnockdConfStartsAgain breaks the Lua state of a script: what it
-// reads outside is not read again.
+// reads is not read again.
 func TestAScriptWithAKnockdConfStartsAgain(t *testing.T) {
 	w := theConf(t, `
 sesame.knockd "/etc/knockd.conf"

@@ -22,12 +22,12 @@ func loadOne(t testing.TB, text string) *Set {
 	return set
 }
 
-func aMoment(kind engine.CallKind, door *engine.Door) *engine.Call {
+func aCall(kind engine.CallKind, door *engine.Door) *engine.Call {
 	now := time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC)
 	return &engine.Call{Kind: kind, Door: door, Script: "ssh.lua", Source: netip.MustParseAddr("203.0.113.9"), Stage: 2, Stages: 2, Time: now, Wall: now, Store: &engine.Store{}}
 }
 
-// A moment that the engine never makes has the host's own code fail, which is
+// A call that the engine never makes has the host's own code fail, which is
 // the worst that can happen to a Lua state.
 func TestAFailedMachineIsMadeAnew(t *testing.T) {
 	set := loadOne(t, `
@@ -36,18 +36,18 @@ sesame.door "ssh" { sequence = { 1, 2 }, guards = 22,
   when = function(attempt) return true end,
   on_open = function(attempt) attempt:log(word) attempt:allow() end }`)
 	door := set.Engine.Doors[0]
-	if _, err := door.Handler.Handle(aMoment(engine.CallOpen, nil)); err == nil {
-		t.Fatal("a moment without a door is taken: expected the machine to fail")
+	if _, err := door.Handler.Handle(aCall(engine.CallOpen, nil)); err == nil {
+		t.Fatal("a call without a door is taken: expected the machine to fail")
 	}
 	if !set.scripts[0].state.Broken() {
 		t.Fatal("the machine goes on: this test no longer breaks it")
 	}
 	for range 2 {
-		reply, err := door.Handler.Handle(aMoment(engine.CallOpen, door))
-		if err != nil || len(reply.Operations) != 2 || reply.Operations[0] != (engine.Log{Text: "hello"}) {
-			t.Errorf("the next knock: %+v, %v", reply, err)
+		decision, err := door.Handler.Handle(aCall(engine.CallOpen, door))
+		if err != nil || len(decision.Operations) != 2 || decision.Operations[0] != (engine.Log{Text: "hello"}) {
+			t.Errorf("the next knock: %+v, %v", decision, err)
 		}
-		if verdict, err := door.When[0].Check(aMoment(engine.CallWhen, door)); err != nil || !verdict.OK {
+		if verdict, err := door.When[0].Check(aCall(engine.CallWhen, door)); err != nil || !verdict.OK {
 			t.Errorf("its condition: %+v, %v", verdict, err)
 		}
 	}
@@ -58,12 +58,12 @@ sesame.door "ssh" { sequence = { 1, 2 }, guards = 22,
 func TestAMachineThatCannotBeMadeAnew(t *testing.T) {
 	set := loadOne(t, `sesame.door "ssh" { sequence = { 1, 2 }, guards = 22, on_open = function(attempt) attempt:allow() end }`)
 	door, s := set.Engine.Doors[0], set.scripts[0]
-	if _, err := door.Handler.Handle(aMoment(engine.CallOpen, nil)); err == nil {
+	if _, err := door.Handler.Handle(aCall(engine.CallOpen, nil)); err == nil {
 		t.Fatal("expected the machine to fail")
 	}
 	s.source = loadOne(t, `sesame.door "ssh" { sequence = { 1, 2 } }`).scripts[0].source
 	for range 2 {
-		_, err := door.Handler.Handle(aMoment(engine.CallOpen, door))
+		_, err := door.Handler.Handle(aCall(engine.CallOpen, door))
 		if want := "ssh.lua: starting the script again: it registers something else than before"; err == nil || err.Error() != want {
 			t.Errorf("got %v, want %s", err, want)
 		}
@@ -73,7 +73,7 @@ func TestAMachineThatCannotBeMadeAnew(t *testing.T) {
 func TestAnObjectDiesWithItsFunction(t *testing.T) {
 	set := loadOne(t, `sesame.door "ssh" { sequence = { 1, 2 }, on_open = function(attempt) attempt:log(attempt.source) end }`)
 	s := set.scripts[0]
-	kept := &run{script: s, call: aMoment(engine.CallOpen, set.Engine.Doors[0]), kind: engine.CallOpen}
+	kept := &run{script: s, call: aCall(engine.CallOpen, set.Engine.Doors[0]), kind: engine.CallOpen}
 	L := s.state.L()
 	object := s.userdata(L, &object{kind: "attempt", run: kept})
 	if _, err := kept.invoke(1, 0, object); err != nil {
@@ -87,7 +87,7 @@ func TestAnObjectDiesWithItsFunction(t *testing.T) {
 		}
 	}
 	if len(kept.operations) != 1 {
-		t.Errorf("the reply has %d operations: expected the one of the call", len(kept.operations))
+		t.Errorf("the decision has %d operations: expected the one of the call", len(kept.operations))
 	}
 }
 
@@ -102,10 +102,10 @@ func TestTheFaceOfAnObjectIsLocked(t *testing.T) {
 
 func BenchmarkHandler(b *testing.B) {
 	door := loadOne(b, `sesame.door "ssh" { sequence = { 1, 2 }, guards = 22, on_open = function(attempt) attempt:allow() end }`).Engine.Doors[0]
-	moment := aMoment(engine.CallOpen, door)
+	call := aCall(engine.CallOpen, door)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := door.Handler.Handle(moment); err != nil {
+		if _, err := door.Handler.Handle(call); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -276,10 +276,10 @@ sesame.door(name) { sequence = { 1, 2 }, guards = port, ttl = ttl, on_open = fun
 	w.knock(alice, "tcp/1", "tcp/2")
 	w.want("open ssh 203.0.113.9", "log true 4", "allow 203.0.113.9/32 tcp/2222 2h0m0s")
 	if o := w.set.Options[0]; o.Name != "ttl" || o.Value != "2h" || !o.Set || o.Doc == "" || o.Place.Line != 2 {
-		t.Errorf("the first option is told as %+v", o)
+		t.Errorf("the first option is reported as %+v", o)
 	}
 	if o := w.set.Options[4]; o.Value != "ssh" || o.Set {
-		t.Errorf("the last option is told as %+v", o)
+		t.Errorf("the last option is reported as %+v", o)
 	}
 }
 
@@ -304,7 +304,7 @@ func TestModules(t *testing.T) {
 	}
 }
 
-func TestRandomnessIsTheMoments(t *testing.T) {
+func TestRandomnessIsTheCalls(t *testing.T) {
 	const script = `sesame.door "ssh" { sequence = { 1, 2 }, on_open = function(a) a:log(math.random(1, 1000000), math.random(1, 1000000)) end }`
 	numbers := func() string {
 		w := theScript(t, script)
@@ -392,7 +392,7 @@ func TestSettingsFromAFile(t *testing.T) {
 	} {
 		_, err := scripting.Load(sourcetest.Files(files), scripting.Options{Values: map[string]string{tt.name: tt.value}, Given: map[string]string{tt.name: "sesame.toml:3"}})
 		if err == nil || err.Error() != tt.want {
-			t.Errorf("%s = %s is told as\n%v\nwant\n%s", tt.name, tt.value, err, tt.want)
+			t.Errorf("%s = %s is reported as\n%v\nwant\n%s", tt.name, tt.value, err, tt.want)
 		}
 	}
 }

@@ -17,9 +17,10 @@ var update = flag.Bool("update", false, "rewrite the expected messages")
 var fileHead = regexp.MustCompile(`(?m)^-- (.+?)/(.+) --\n`)
 
 // TestWrongScripts loads each case of testdata/wrong.txtar: a directory with
-// scripts, and in its file "want" all that is said about them. A file "set" has
-// what --set gives, one NAME=VALUE a line. What is below "outside" lies outside the
-// directory, which is /srv/scripts.
+// scripts, and in its file "want" all their problems. A file "set" has the
+// values of --set, one NAME=VALUE a line. A file below "outside" is a referenced
+// file: outside/etc/knockd.conf is /etc/knockd.conf. The directory is
+// /srv/scripts.
 func TestWrongScripts(t *testing.T) {
 	const golden = "testdata/wrong.txtar"
 	text, err := os.ReadFile(golden)
@@ -59,7 +60,7 @@ func TestWrongScripts(t *testing.T) {
 	}
 }
 
-// complaint loads scripts that are wrong, and returns what a person is told.
+// complaint loads scripts that are wrong, and returns the messages for its author.
 func complaint(t *testing.T, files map[string]string) string {
 	t.Helper()
 	values := map[string]string{}

@@ -14,7 +14,7 @@ import (
 func TestFindingsInAGroup(t *testing.T) {
 	other := grouped(t, "b", "2500 1 2 4", syn)
 	other.Group = "/etc/knockd-other.conf"
-	spent := grouped(t, "a", "", syn)
+	consumed := grouped(t, "a", "", syn)
 	for _, test := range []struct {
 		name  string
 		doors []*engine.Door
@@ -36,7 +36,7 @@ func TestFindingsInAGroup(t *testing.T) {
 			return d
 		}()}, []string{"a prefix"}},
 		{"flags that are not its own leave it alone", []*engine.Door{grouped(t, "a", "4 2 3 1", engine.FlagTest{Set: packet.FIN}), grouped(t, "b", "4 2 3 1 5", engine.FlagTest{Clear: packet.FIN})}, nil},
-		{"none is left", []*engine.Door{spent, grouped(t, "b", "4 2 3 1", syn)}, nil},
+		{"none is left", []*engine.Door{consumed, grouped(t, "b", "4 2 3 1", syn)}, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var got []string

@@ -133,9 +133,9 @@ func TestGuessesInAGroup(t *testing.T) {
 }
 
 func TestGuessesOfNothing(t *testing.T) {
-	spent := grouped(t, "spent", "", syn)
-	spent.OneTime = &engine.OneTime{File: "/etc/knockd.once"}
-	if got := Guesses(setOf(spent, &engine.Door{Name: "listener", Listen: true, Sequence: grouped(t, "", "1", syn).Sequence})); got != nil {
+	consumed := grouped(t, "consumed", "", syn)
+	consumed.OneTime = &engine.OneTime{File: "/etc/knockd.once"}
+	if got := Guesses(setOf(consumed, &engine.Door{Name: "listener", Listen: true, Sequence: grouped(t, "", "1", syn).Sequence})); got != nil {
 		t.Errorf("got %+v, want none: one has no sequence left, and the other never had one", got)
 	}
 }

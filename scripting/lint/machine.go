@@ -51,10 +51,10 @@ func (m *Machine) taken(number uint16) bool {
 	return number != 0 && m.Ephemeral.has(number) && !slices.ContainsFunc(m.Reserved, func(r Ports) bool { return r.has(number) })
 }
 
-// heard reports whether a service of the machine receives packets to a port of
+// receives reports whether a service of the machine receives packets to a port of
 // a door. A UDP socket on an ephemeral port probably belongs to a client. A
 // socket on a loopback address receives nothing from others.
-func (m *Machine) heard(d *engine.Door, port packet.Port) bool {
+func (m *Machine) receives(d *engine.Door, port packet.Port) bool {
 	return slices.ContainsFunc(m.Sockets, func(s Socket) bool {
 		return s.Port == port && !s.Address.IsLoopback() &&
 			(s.Address.IsUnspecified() || !d.Target.IsValid() || s.Address == d.Target) &&
@@ -75,7 +75,7 @@ func (c *checker) on(m *Machine, d *engine.Door) {
 	each := false
 	for _, k := range knocks(d) {
 		traffic := k.Port.Proto == packet.UDP || holds(k, later)
-		if (traffic || k.Flags.Holds(packet.SYN)) && m.heard(d, k.Port) {
+		if (traffic || k.Flags.Holds(packet.SYN)) && m.receives(d, k.Port) {
 			listening = append(listening, k.Port)
 			each = each || traffic
 		}

@@ -30,7 +30,7 @@ type finder struct {
 // call, as in local give = attempt.allow, counts as a call of which nothing is
 // known.
 func (f *finder) visit(node any, descend func()) {
-	outside := f.door
+	before := f.door
 	switch n := node.(type) {
 	case *ast.LocalAssignStmt:
 		for i, value := range n.Exprs[:min(len(n.Exprs), len(n.Names))] {
@@ -57,7 +57,7 @@ func (f *finder) visit(node any, descend func()) {
 		}
 	}
 	descend()
-	f.door = outside
+	f.door = before
 }
 
 // call looks at a call. From a registration on, its children stand in that

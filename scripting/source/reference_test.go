@@ -14,7 +14,7 @@ import (
 	"sesame/scripting/source"
 )
 
-// A disk is a directory of scripts and one outside it.
+// A disk is a directory of scripts and one of referenced files.
 type disk struct {
 	*testing.T
 	dir, out string
