@@ -109,14 +109,8 @@ func (d document) links() (found []string) {
 	return found
 }
 
-// wide are documents whose lines are still to be broken.
-var wide = []string{"docs/from-knockd.md", "pcaps/README.md"}
-
 func TestColumns(t *testing.T) {
 	for _, d := range documents(t) {
-		if slices.Contains(wide, d.path) {
-			continue
-		}
 		number := 0
 		for line := range strings.Lines(d.prose()) {
 			number++
@@ -247,6 +241,9 @@ func TestFlags(t *testing.T) {
 // TestTheExampleOfContributing builds the program with the condition that CONTRIBUTING.md adds, and
 // replays a capture through the script that uses it.
 func TestTheExampleOfContributing(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it builds the program a second time")
+	}
 	text, err := os.ReadFile("../CONTRIBUTING.md")
 	if err != nil {
 		t.Fatal(err)
