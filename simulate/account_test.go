@@ -80,7 +80,7 @@ func (s *story) ends(want string) {
 	}
 }
 
-// endsFor compares what is said of Tom at one door at the end of the capture.
+// endsFor compares the account of Tom at one door at the end of the capture.
 func (s *story) endsFor(door, want string) {
 	s.t.Helper()
 	s.replay.end(time.Hour)
@@ -193,7 +193,7 @@ func TestAWrongKnockIsNamed(t *testing.T) {
 			s.knock(100, tom, 8000)
 			s.knock(200, tom, 6000)
 		}, "stopped at 2 of 4: tcp/6000 came (packet 3), tcp/9000 was expected"},
-		{"at the first stage, which no event tells", func(s *story) {
+		{"at the first stage, which no event reports", func(s *story) {
 			s.knock(0, tom, 7000)
 			s.knock(200, tom, 9000)
 		}, "stopped at 1 of 4: tcp/9000 came (packet 2), tcp/8000 was expected"},
@@ -261,7 +261,7 @@ func TestAnAccountIsBounded(t *testing.T) {
 	for i := range 3 * maxOutcomes {
 		s.knock(10+i, fmt.Sprintf("10.0.%d.%d", i/200, i%200), 7000)
 	}
-	// The flood must not push out who comes now, nor who opened before.
+	// The flood must not replace the latest sources, nor those that opened a door.
 	s.knock(4000, eve, 7000)
 	s.knock(4100, eve, 8000)
 	s.knock(4200, eve, 7000)
@@ -302,8 +302,8 @@ func TestHowManyMoreSources(t *testing.T) {
 	}
 }
 
-// What is awaited of a door is what its sequence of now awaits, also where that is
-// longer than the one before it.
+// The account awaits the next knock of the current one-time sequence, also when it is longer than
+// the sequence before it.
 func TestAccountOfOneTimeSequences(t *testing.T) {
 	d := door("vault")
 	d.OneTime = &engine.OneTime{File: "/once", Sequences: []engine.OneTimeSequence{

@@ -17,8 +17,8 @@ func knockd(d *engine.Door) *engine.Door {
 	return d
 }
 
-// What ends an attempt under the policy of knockd is named, also at the first
-// stage, whose end no event tells.
+// The account gives the reason why an attempt under the policy of knockd ended, also at the first
+// stage, whose end no event reports.
 func TestWhatEndsAnAttemptOfAGroupIsNamed(t *testing.T) {
 	for _, test := range []struct {
 		name  string
@@ -82,7 +82,7 @@ func TestWhatEndsAnAttemptOfAGroupIsNamed(t *testing.T) {
 	}
 }
 
-// Where no time is allowed, a first knock is an attempt all the same.
+// A door with a timeout of 0 has an attempt after the first knock all the same.
 func TestAnAttemptWithoutTime(t *testing.T) {
 	d := knockd(door("ssh", 7000, 8000))
 	d.Within = 0
@@ -92,8 +92,7 @@ func TestAnAttemptWithoutTime(t *testing.T) {
 	s.endsFor("ssh", "stopped at 1 of 2: tcp/8000 came 300ms too late (packet 2, within 0s)")
 }
 
-// A door whose one-time sequences were all used knows none, and an account of it
-// is no worse for that.
+// A door whose one-time sequences are all used has no sequence. The account of it must not fail.
 func TestAnAccountOfOneTimeSequences(t *testing.T) {
 	d := knockd(door("ssh"))
 	d.OneTime = &engine.OneTime{File: "/etc/once", Sequences: []engine.OneTimeSequence{

@@ -10,8 +10,7 @@ import (
 	"sesame/daemon/engine"
 )
 
-// recordedUntil compares the account of what was recorded until so many milliseconds,
-// after which the daemon went on.
+// recordedUntil compares the account of a recording that ends at so many milliseconds.
 func (s *story) recordedUntil(ms int, want string) {
 	s.t.Helper()
 	s.replay.account.ended = noon.Add(time.Duration(ms) * time.Millisecond)

@@ -19,7 +19,8 @@ import (
 	"sesame/simulate/pcaptest"
 )
 
-// doors are of all kinds: patient, hasty, strict, forgiving, repeating itself.
+// doors generates doors with all options: long and short timeouts, strict, forgiving, repeated
+// ports.
 func doors() []*engine.Door {
 	hasty, strict, forgiving, again := door("hasty", 1, 2, 3, 4), door("strict", 4, 1, 3), door("forgiving", 2, 1, 4), door("again", 1, 1, 2)
 	hasty.StepTimeout = time.Second
@@ -38,8 +39,7 @@ func doors() []*engine.Door {
 	}
 }
 
-// What people are told beside a transcript never changes the transcript, adds up
-// with it, and is never at a loss.
+// The account never changes the transcript, agrees with its totals, and always has a text.
 func TestAnAccountChangesNothing(t *testing.T) {
 	dir := t.TempDir()
 	rapid.Check(t, func(t *rapid.T) {
@@ -101,7 +101,7 @@ func check(t *rapid.T, report *Report, text string) {
 	}
 }
 
-// Whatever a file holds, a replay of it ends, and every packet is accounted for.
+// A replay of any file ends, and counts every packet.
 func FuzzRun(f *testing.F) {
 	for _, lines := range []string{
 		"0s 203.0.113.9 tcp/1\n1s 203.0.113.9 tcp/2\n2s 2001:db8::9 udp/3 data=x",

@@ -22,8 +22,8 @@ import (
 	"sesame/simulate/pcaptest"
 )
 
-// A flight is a daemon without a machine: it gives an engine inputs of all kinds
-// as the loop does, records them, and writes what is decided.
+// A flight plays the loop of the daemon: it gives an engine inputs of all kinds, records them, and
+// writes the decisions.
 type flight struct {
 	t        testing.TB
 	random   *rand.Rand
@@ -60,7 +60,7 @@ func (f *flight) segment() {
 	f.begun = append(f.begun, f.text.Len())
 }
 
-// scripts writes a script set, of which no two are alike.
+// scripts writes a script set. No two sets are equal.
 func (f *flight) scripts() record.Scripts {
 	r := f.random
 	text := fmt.Sprintf(`
@@ -193,7 +193,7 @@ func framed(t testing.TB, line string) []byte {
 	return file[24+16+14:]
 }
 
-// step lets something happen.
+// step gives the engine a random input.
 func (f *flight) step() {
 	r, e := f.random, f.engine
 	if r.IntN(2) == 0 {
@@ -262,7 +262,7 @@ func again(t *testing.T, c Config, recording []byte) (*Report, string) {
 	return run(t, c)
 }
 
-// What was lived and what is replayed are the same.
+// The transcript of a flight and that of its replay are equal.
 func TestARecordingReplaysExactly(t *testing.T) {
 	kinds := map[string]int{}
 	for seed := range uint64(60) {
@@ -297,7 +297,7 @@ func count(kinds map[string]int, lines string, segments int) {
 	kinds["segments"] += segments
 }
 
-// A recorder that went blind leaves a recording that ends there.
+// A recorder that had to stop leaves a recording that ends there.
 func TestARecordingThatEndsInAFlood(t *testing.T) {
 	f := takeOff(t, 1, 1<<12)
 	for range 2000 {
@@ -315,8 +315,7 @@ func TestARecordingThatEndsInAFlood(t *testing.T) {
 	f.set.Close()
 }
 
-// A file that was cut or damaged gives what stands before the damage, and says
-// what is wrong.
+// A file that is cut or damaged is replayed up to the damage, and the report names the damage.
 func TestADamagedRecording(t *testing.T) {
 	f := takeOff(t, 7, 0)
 	for range 300 {
@@ -442,7 +441,7 @@ func TestARecordingAmongOthersNeedsScripts(t *testing.T) {
 	}
 }
 
-// A person may ask for one source, and for what happened lately.
+// The output can be limited to one source, and to events from a time on.
 func TestASelection(t *testing.T) {
 	f := takeOff(t, 11, 0)
 	for range 500 {
@@ -476,7 +475,7 @@ func TestASelection(t *testing.T) {
 	}
 }
 
-// A snapshot that nobody could have made is refused before anything is written.
+// A snapshot that no daemon can have made is refused before anything is written.
 func TestAHostileSnapshot(t *testing.T) {
 	f := takeOff(t, 3, 0)
 	for range 50 {
@@ -504,7 +503,7 @@ func TestAHostileSnapshot(t *testing.T) {
 	}
 }
 
-// Restoring without end is no way to fill memory.
+// The number of restored records is bounded.
 func TestARecordingRestoresSoMuch(t *testing.T) {
 	f := takeOff(t, 3, 0)
 	var lots []engine.Record
@@ -531,8 +530,7 @@ func TestARecordingRestoresSoMuch(t *testing.T) {
 	}
 }
 
-// FuzzRecording damages the JSON of a recording: whatever it says, the replay
-// ends without a panic.
+// FuzzRecording damages the JSON of a recording. The replay must end without a panic.
 func FuzzRecording(f *testing.F) {
 	one := takeOff(f, 5, 0)
 	for range 300 {

@@ -82,7 +82,7 @@ func TestAReplay(t *testing.T) {
 	}
 }
 
-// Attempts end at the time of the last packet, even of one that nobody watches.
+// Attempts end at the time of the last packet, even if no door is interested in it.
 func TestAttemptsEndWithTheCapture(t *testing.T) {
 	capture := write(t, `
 		0s    203.0.113.9 tcp/7000
@@ -283,8 +283,8 @@ func TestTheSameInputsGiveTheSameBytes(t *testing.T) {
 	}
 }
 
-// A capture of any size takes the same memory: a packet that nobody watches
-// allocates nothing.
+// A capture of any size takes the same memory: a packet in which no door is interested allocates
+// nothing.
 func TestUnwatchedPacketsAllocateNothing(t *testing.T) {
 	allocated := func(packets int) float64 {
 		path := write(t, strings.Repeat("1s 203.0.113.9 tcp/443\n", packets))
@@ -300,7 +300,7 @@ func TestUnwatchedPacketsAllocateNothing(t *testing.T) {
 	}
 }
 
-// BenchmarkUnwatched replays a million packets that no door watches.
+// BenchmarkUnwatched replays a million packets in which no door is interested.
 func BenchmarkUnwatched(b *testing.B) {
 	line, err := pcaptest.Capture("0s 203.0.113.9 tcp/443")
 	if err != nil {

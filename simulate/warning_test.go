@@ -11,7 +11,8 @@ import (
 	"sesame/simulate/pcaptest"
 )
 
-// A capture of another kind of link is read, and what cannot be decoded is told.
+// A capture of an unknown link type is read, and the report counts the packets that cannot be
+// decoded.
 func TestLinksThatCannotBeRead(t *testing.T) {
 	data, err := pcaptest.Capture("0s 203.0.113.9 tcp/7000\n1s 203.0.113.9 tcp/7000")
 	if err != nil {
@@ -24,7 +25,7 @@ func TestLinksThatCannotBeRead(t *testing.T) {
 	}
 }
 
-// A snap length that cuts payloads makes scripts decide otherwise than they would.
+// The report counts packets whose payload the snap length cut, since scripts see less of them.
 func TestPayloadsThatAreCut(t *testing.T) {
 	data, err := pcaptest.Capture("0s 203.0.113.9 udp/7000 data=hello")
 	if err != nil {
@@ -40,7 +41,7 @@ func TestPayloadsThatAreCut(t *testing.T) {
 	}
 }
 
-// Time ends with the latest packet, also where the last one was stamped earlier.
+// Time ends with the latest packet, also if the last packet has an earlier time.
 func TestTheLatestPacketEndsTheCapture(t *testing.T) {
 	d := door("ssh", 7000)
 	d.Handler, d.Hooks = later{}, engine.HookOpen

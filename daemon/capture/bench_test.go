@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A way is one of the ways to read packets of which the Source is the one that
-// was chosen. The others are here so that the choice can be made again.
+// A way is one way to read packets. The Source uses one of them. The others are here to compare
+// them again, for example on a newer kernel.
 type way interface {
 	// drain gives each packet that is there to f, from its IP header on.
 	drain(f func(data []byte))
@@ -67,8 +67,8 @@ func openPlain(t testing.TB, prepare func(fd int)) plain {
 
 func (p plain) close() { p.file.Close() }
 
-// v3 reads blocks of packets, which the kernel hands over when they are full, or
-// after a millisecond, the shortest time that it takes.
+// v3 reads blocks of packets. The kernel hands a block over when it is full or after a millisecond,
+// the shortest time that can be set.
 type v3 struct {
 	plain
 	memory []byte
@@ -163,8 +163,8 @@ func (r *recvmsg) lost() int {
 	return int(stats.Drops)
 }
 
-// drainUntil reads until the packet with this number came, or until nothing came
-// for a second: then it was lost.
+// drainUntil reads until the packet with the last number arrives. After a second without any packet
+// it takes that packet for lost.
 func drainUntil(b testing.TB, w way, file *os.File, last int, f func(data []byte)) {
 	for done := false; !done; {
 		w.drain(func(data []byte) {
@@ -193,14 +193,14 @@ func fileOf(w way) *os.File {
 	return nil
 }
 
-// work is what a packet costs the reader: about what the decoder and the engine
-// take for one that begins an attempt.
+// work takes about the time that the decoder and the engine need for a packet that begins an
+// attempt.
 func work() {
 	for begin := time.Now(); time.Since(begin) < time.Microsecond; {
 	}
 }
 
-// fullSpeed sends from the other processor as fast as that can.
+// fullSpeed sends from another processor, as fast as it can.
 func fullSpeed(b *testing.B, open func(testing.TB) way) {
 	namespace(b)
 	cable(b, "here", "there")
@@ -229,7 +229,7 @@ func BenchmarkFullSpeed(b *testing.B) {
 	}
 }
 
-// BenchmarkRingSize tells what ring is large enough, in the same way.
+// BenchmarkRingSize compares ring sizes in the same way.
 func BenchmarkRingSize(b *testing.B) {
 	for mb := 1; mb <= 64; mb *= 2 {
 		b.Run(fmt.Sprintf("%dMiB", mb), func(b *testing.B) {
@@ -240,8 +240,8 @@ func BenchmarkRingSize(b *testing.B) {
 	}
 }
 
-// BenchmarkLatency sends a packet each half millisecond, and tells how long it
-// takes from before it is sent until it is read.
+// BenchmarkLatency sends a packet every half millisecond, and reports the time from before it is
+// sent until it is read.
 func BenchmarkLatency(b *testing.B) {
 	for _, way := range ways {
 		b.Run(way.name, func(b *testing.B) {

@@ -10,7 +10,7 @@ import (
 	"sesame/daemon/packet"
 )
 
-// host is one of everything.
+// host returns a snapshot with an interface of each kind.
 func host() *Links {
 	on := func(index int, name, kind string, master int) Link {
 		return Link{Index: index, Name: name, Kind: kind, Master: master, Up: true, Carrier: true}
@@ -32,7 +32,7 @@ func host() *Links {
 
 func TestCaptured(t *testing.T) {
 	for _, tt := range []struct {
-		names, heard, missing []string
+		names, captured, missing []string
 	}{
 		{nil, []string{"lo", "eth0", "br0", "vrf0", "inside", "vrf1", "eth0.10"}, nil},
 		{[]string{"eth0"}, []string{"eth0"}, nil},
@@ -43,8 +43,8 @@ func TestCaptured(t *testing.T) {
 		{[]string{"port", "ghostly"}, nil, []string{"port is a port of br0, where its packets count", "ghostly is a port of another interface, where its packets count"}},
 		{[]string{}, []string{"lo", "eth0", "br0", "vrf0", "inside", "vrf1", "eth0.10"}, nil},
 	} {
-		heard, missing := host().Captured(tt.names)
-		if diff := cmp.Diff([][]string{tt.heard, tt.missing}, [][]string{heard, missing}); diff != "" {
+		captured, missing := host().Captured(tt.names)
+		if diff := cmp.Diff([][]string{tt.captured, tt.missing}, [][]string{captured, missing}); diff != "" {
 			t.Errorf("%q (-want +got):\n%s", tt.names, diff)
 		}
 	}
@@ -69,7 +69,7 @@ func TestCounting(t *testing.T) {
 		{"its port", nil, host(), arrival{iface: 4}, false},
 		{"a port of something unknown", nil, host(), arrival{iface: 7}, false},
 		{"a port of a VRF", nil, host(), arrival{iface: 6}, true},
-		{"an interface not heard of yet", nil, host(), arrival{iface: 77}, true},
+		{"an interface newer than the snapshot", nil, host(), arrival{iface: 77}, true},
 		{"a VLAN with an interface", nil, host(), arrival{iface: 2, tag: ten}, false},
 		{"that interface", nil, host(), arrival{iface: 20}, true},
 		{"a VLAN without one", nil, host(), arrival{iface: 2, tag: twenty}, true},
@@ -79,7 +79,7 @@ func TestCounting(t *testing.T) {
 		{"one that was asked for", []string{"eth0"}, host(), arrival{iface: 2}, true},
 		{"by another name", []string{"enp0s3"}, host(), arrival{iface: 2}, true},
 		{"one that was not", []string{"eth0"}, host(), arrival{iface: 1}, false},
-		{"one not heard of yet, when some are asked for", []string{"eth0"}, host(), arrival{iface: 77}, false},
+		{"one newer than the snapshot, when some are asked for", []string{"eth0"}, host(), arrival{iface: 77}, false},
 		{"a port asked for", []string{"port"}, host(), arrival{iface: 4}, false},
 		{"a port of a VRF asked for", []string{"vrf0"}, host(), arrival{iface: 6}, true},
 		{"nothing known, all asked for", nil, nil, arrival{iface: 2}, true},

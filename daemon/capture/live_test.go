@@ -12,66 +12,66 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// An interface that was asked for is heard as soon as it is there, and again
-// after it went down or was made anew.
+// A configured interface is captured as soon as it exists, and again after it was down or was made
+// anew.
 func TestRealInterfaceComesAndGoes(t *testing.T) {
 	namespace(t)
 	cable(t, "other", "far")
 	s := open(t, Config{Interfaces: []string{"late", "other"}, Program: udpFilter(7000), Links: snapshot(t)})
 	latest := make(chan *Links, 100)
-	watch(t, func(l *Links) { s.SetLinks(l); latest <- l })
+	monitor(t, func(l *Links) { s.SetLinks(l); latest <- l })
 	follow := func(what string, wanted ...string) {
 		t.Helper()
 		until(t, latest, what, func(l *Links) bool { _, missing := l.Captured(s.names); return slices.Equal(missing, wanted) })
 	}
 	follow("the beginning", "late does not exist")
-	hears := func(w *wire, text string) {
+	captures := func(w *wire, text string) {
 		t.Helper()
 		w.knock(t, text, 4)
 		if got := frames(t, s, func(string) bool { return true })[0].text; got != text {
-			t.Errorf("heard %q, want %q", got, text)
+			t.Errorf("captured %q, want %q", got, text)
 		}
 	}
-	hears(plug(t, "far", "other"), "another interface")
+	captures(plug(t, "far", "other"), "another interface")
 
 	cable(t, "late", "there")
 	follow("an interface that came later")
 	w := plug(t, "there", "late")
-	hears(w, "came later")
+	captures(w, "came later")
 
 	down(t, "late")
 	follow("that it is down", "late is down")
 	up(t, "late")
 	follow("that it is up again")
-	hears(w, "came back")
+	captures(w, "came back")
 
 	must(t, netlink.LinkDel(link(t, "late")))
 	follow("that it is gone", "late does not exist")
 	cable(t, "late", "there")
 	follow("a new one by its name")
-	hears(plug(t, "there", "late"), "made anew")
+	captures(plug(t, "there", "late"), "made anew")
 
 	cable(t, "unasked", "beyond")
-	until(t, latest, "an interface that nobody asked for", func(l *Links) bool { heard, _ := l.Captured(nil); return len(heard) == 7 })
+	until(t, latest, "an interface that nobody asked for", func(l *Links) bool { captured, _ := l.Captured(nil); return len(captured) == 7 })
 	plug(t, "beyond", "unasked").knock(t, "nobody asked", 4)
-	hears(plug(t, "far", "other"), "last")
+	captures(plug(t, "far", "other"), "last")
 }
 
-// With all interfaces asked for, a new one is heard before anybody told of it.
+// When no interfaces are configured, a new one is captured before SetLinks is called.
 func TestRealAnyHearsNewInterface(t *testing.T) {
 	namespace(t)
 	s := open(t, Config{Program: udpFilter(7000), Links: snapshot(t)})
 	cable(t, "here", "there")
 	plug(t, "there", "here").knock(t, "last", 4)
-	heard(t, s)
+	captured(t, s)
 	must(t, netlink.LinkDel(link(t, "here")))
 	cable(t, "here", "there")
 	plug(t, "there", "here").knock(t, "last", 4)
-	heard(t, s)
+	captured(t, s)
 }
 
-// numbered sends n frames to ports in turn, each with its number, as fast as it
-// can. The channel tells of the end.
+// numbered sends n frames to the ports in turn, each with its number, as fast as it can. The
+// channel gets the result.
 func (w *wire) numbered(n int, ports ...uint16) <-chan error {
 	ended := make(chan error, 1)
 	go func() {
@@ -112,9 +112,9 @@ func number(data []byte) int { return int(binary.BigEndian.Uint64(data[28:])) }
 
 func port(data []byte) uint16 { return binary.BigEndian.Uint16(data[22:]) }
 
-// No wakeup is lost, and no packet without being told: the numbers of a million
-// packets at full speed go up, and those missing are those lost. Whoever missed
-// a wakeup would wait for ever, as nothing is sent after the last.
+// No wakeup is lost, and no packet is lost without being counted. A million packets are sent at
+// full speed. Their numbers go up, and Lost counts the missing ones. After a lost wakeup the test
+// would wait for ever, since nothing is sent after the last packet.
 func TestRealMillion(t *testing.T) {
 	namespace(t)
 	cable(t, "here", "there")
@@ -156,8 +156,7 @@ func TestRealMillion(t *testing.T) {
 	t.Logf("%d packets at %.0f a second, %d lost, %d waits", got, n/time.Since(begin).Seconds(), lost, waits)
 }
 
-// No packet is seen that the first filter does not pass, even one that comes
-// while the socket is being made.
+// Every packet has passed the first filter, also one that arrives while the socket is being made.
 func TestRealNothingBeforeFilter(t *testing.T) {
 	namespace(t)
 	cable(t, "here", "there")
@@ -181,7 +180,7 @@ func TestRealNothingBeforeFilter(t *testing.T) {
 	t.Logf("%d packets seen by %d sources", seen, opened)
 }
 
-// A filter is replaced without a gap: port 7000, which both pass, loses nothing.
+// A filter is replaced without a gap: no packet to port 7000 is lost, which both filters pass.
 func TestRealFilterChange(t *testing.T) {
 	namespace(t)
 	cable(t, "here", "there")

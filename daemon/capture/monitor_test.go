@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// watch runs MonitorLinks in the namespace of the test until it ends.
-func watch(t testing.TB, changed func(*Links)) {
+// monitor runs MonitorLinks in the namespace of the test until it ends.
+func monitor(t testing.TB, changed func(*Links)) {
 	t.Helper()
 	here, err := netns.Get()
 	must(t, err)
@@ -38,16 +38,16 @@ func watch(t testing.TB, changed func(*Links)) {
 				t.Errorf("MonitorLinks: %v", err)
 			}
 		case <-time.After(5 * time.Second):
-			t.Error("MonitorLinks goes on after its context ended")
+			t.Error("MonitorLinks goes on after the end of its context")
 		}
 	})
 }
 
-// snapshots is watch into a channel that holds the latest alone.
+// snapshots is monitor into a channel that holds only the latest snapshot.
 func snapshots(t testing.TB) <-chan *Links {
 	t.Helper()
 	latest := make(chan *Links, 1)
-	watch(t, func(l *Links) {
+	monitor(t, func(l *Links) {
 		select {
 		case <-latest:
 		default:
@@ -123,11 +123,11 @@ func TestRealAddresses(t *testing.T) {
 func TestRealLinks(t *testing.T) {
 	namespace(t)
 	latest := snapshots(t)
-	want := func(what string, names, heard, missing []string) {
+	want := func(what string, names, captured, missing []string) {
 		t.Helper()
 		until(t, latest, what, func(l *Links) bool {
 			h, m := l.Captured(names)
-			return slices.Equal(h, heard) && slices.Equal(m, missing)
+			return slices.Equal(h, captured) && slices.Equal(m, missing)
 		})
 	}
 	eth := []string{"eth"}
@@ -149,14 +149,14 @@ func TestRealLinks(t *testing.T) {
 	want("that it is gone", eth, nil, []string{"eth does not exist"})
 }
 
-// More changes than the socket can hold: the kernel leaves some out, and says so.
+// There are more changes than the socket can hold: the kernel drops some, and reports ENOBUFS.
 func TestRealOverflow(t *testing.T) {
 	namespace(t)
 	started := make(chan struct{})
 	resume := make(chan struct{})
 	latest := make(chan *Links, 1000)
 	first := true
-	watch(t, func(l *Links) {
+	monitor(t, func(l *Links) {
 		if latest <- l; first {
 			first = false
 			close(started)
@@ -174,11 +174,11 @@ func TestRealOverflow(t *testing.T) {
 	until(t, latest, "the last address", has("10.0.15.249/32"))
 }
 
-// What does not change anything that Links tell is not told.
+// A change that a Links does not show is not reported.
 func TestRealQuiet(t *testing.T) {
 	namespace(t)
 	latest := make(chan *Links, 100)
-	watch(t, func(l *Links) { latest <- l })
+	monitor(t, func(l *Links) { latest <- l })
 	until(t, latest, "the first", func(*Links) bool { return true })
 	lo := link(t, "lo")
 	must(t, netlink.LinkSetMTU(lo, 1400))

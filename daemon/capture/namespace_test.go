@@ -21,9 +21,8 @@ import (
 	"sesame/daemon/packet"
 )
 
-// namespace puts the test into a network namespace of its own, which ends with
-// it: its thread is never used again. Sockets made by the test's goroutine stay
-// in the namespace whoever uses them.
+// namespace moves the test into a network namespace of its own, which ends with the test: its
+// thread is never used again. Sockets that the goroutine of the test makes stay in the namespace.
 func namespace(t testing.TB) {
 	t.Helper()
 	runtime.LockOSThread()
@@ -36,8 +35,8 @@ func namespace(t testing.TB) {
 	up(t, "lo")
 }
 
-// pin keeps this thread on one processor: the kernel keeps packets in order that
-// are sent on one, and no others. The caller has locked the thread for good.
+// pin binds this thread to one processor. The kernel keeps packets in order only if they are sent
+// on one processor. The caller has locked the thread and never unlocks it.
 func pin(choose func(allowed []int) int) error {
 	var set, one unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &set); err != nil {
@@ -76,8 +75,8 @@ func named(name string) netlink.LinkAttrs {
 	return a
 }
 
-// cable makes two interfaces of which each hears what the other sends. The kernel
-// says nothing on them by itself.
+// cable makes two interfaces; each receives what the other sends. The kernel sends nothing on them
+// by itself, since IPv6 is off.
 func cable(t testing.TB, one, other string) {
 	t.Helper()
 	must(t, netlink.LinkAdd(&netlink.Veth{LinkAttrs: named(one), PeerName: other}))
@@ -117,9 +116,8 @@ func snapshot(t testing.TB) *Links {
 
 const mark = "capture test: "
 
-// heard returns the payloads of our datagrams up to the one that ends with
-// "last"; what else is on the wire is passed over.
-func heard(t testing.TB, s *Source) (texts []string) {
+// captured returns the texts of our datagrams, up to the text "last". It skips all other packets.
+func captured(t testing.TB, s *Source) (texts []string) {
 	t.Helper()
 	for _, f := range frames(t, s, func(text string) bool { return text == "last" }) {
 		texts = append(texts, f.text)

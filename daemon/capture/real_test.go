@@ -55,8 +55,8 @@ func TestRealFrames(t *testing.T) {
 
 	want := []string{"v4", "v6", "tagged", "tagged v6", "priority alone", "QinQ", "QinQ v6", "QinQ like v4", "QinQ like v6",
 		"three tags", "old QinQ", "broadcast", "multicast", "last"}
-	if diff := cmp.Diff(want, heard(t, s)); diff != "" {
-		t.Errorf("heard (-want +got):\n%s", diff)
+	if diff := cmp.Diff(want, captured(t, s)); diff != "" {
+		t.Errorf("captured (-want +got):\n%s", diff)
 	}
 }
 
@@ -88,8 +88,8 @@ func TestRealStampsAndLengths(t *testing.T) {
 	}
 }
 
-// The loopback shows each packet once, and an interface without link headers as
-// any other.
+// A packet over the loopback comes once. An interface without link headers is captured as any
+// other.
 func TestRealLoopbackAndTun(t *testing.T) {
 	namespace(t)
 	tun := &netlink.Tuntap{LinkAttrs: named("tun"), Mode: netlink.TUNTAP_MODE_TUN, Flags: netlink.TUNTAP_NO_PI | netlink.TUNTAP_ONE_QUEUE, Queues: 1}
@@ -113,8 +113,8 @@ func TestRealLoopbackAndTun(t *testing.T) {
 	}
 	_, err := tun.Fds[0].Write(datagram(4, 7000, []byte(mark+"last")))
 	must(t, err)
-	if diff := cmp.Diff([]string{"127.0.0.1:7000", "[::1]:7000", "tun v4", "tun v6", "last"}, heard(t, s)); diff != "" {
-		t.Errorf("heard (-want +got):\n%s", diff)
+	if diff := cmp.Diff([]string{"127.0.0.1:7000", "[::1]:7000", "tun v4", "tun v6", "last"}, captured(t, s)); diff != "" {
+		t.Errorf("captured (-want +got):\n%s", diff)
 	}
 }
 
@@ -143,10 +143,10 @@ func TestRealBridgeCountsOnce(t *testing.T) {
 		if tt.want == nil {
 			var f Frame
 			if s.Next(&f) {
-				t.Errorf("%q: heard %x", tt.names, f.Data)
+				t.Errorf("%q: captured %x", tt.names, f.Data)
 			}
-		} else if diff := cmp.Diff(tt.want, heard(t, s)); diff != "" {
-			t.Errorf("%q: heard (-want +got):\n%s", tt.names, diff)
+		} else if diff := cmp.Diff(tt.want, captured(t, s)); diff != "" {
+			t.Errorf("%q: captured (-want +got):\n%s", tt.names, diff)
 		}
 		if _, missing := links.Captured(tt.names); !slices.Equal(missing, tt.missing) {
 			t.Errorf("%q: missing %q", tt.names, missing)
@@ -218,7 +218,7 @@ func TestRealClose(t *testing.T) {
 	}
 }
 
-// A frame at hand stays readable when another goroutine closes the source.
+// A frame stays readable when another goroutine closes the source.
 func TestRealCloseWhileReading(t *testing.T) {
 	namespace(t)
 	cable(t, "here", "there")

@@ -11,7 +11,7 @@ import (
 	"sesame/daemon/packet"
 )
 
-// slot returns one that the kernel could have filled.
+// slot returns a slot as the kernel fills it.
 func slot(data []byte, set func(slot []byte)) []byte {
 	s := make([]byte, slotSize)
 	native := binary.NativeEndian
@@ -94,8 +94,8 @@ func TestReadTag(t *testing.T) {
 	}
 }
 
-// Before Linux 6.10 the kernel gives the EtherType of the tag that the data
-// begins with, since then that of what follows all tags.
+// Before Linux 6.10 the kernel gives the EtherType of the tag at the beginning of the data. Since
+// then it gives the EtherType after all tags.
 func TestUntag(t *testing.T) {
 	v4, v6 := datagram(4, 7000, nil), datagram(6, 7000, nil)
 	behind := func(ip []byte, etherType uint16, tci ...uint16) []byte {
@@ -163,8 +163,7 @@ func TestRingOrder(t *testing.T) {
 	}
 }
 
-// Next steps over what does not count, and over what makes no sense, but not
-// for ever.
+// Next skips packets that do not count and slots that contradict themselves, but not for ever.
 func TestNextSteps(t *testing.T) {
 	var s Source
 	s.SetLinks(nil)
@@ -207,7 +206,7 @@ func TestNextAllocatesNothing(t *testing.T) {
 	}
 }
 
-// FuzzNext lets a hostile kernel fill the ring.
+// FuzzNext fills the ring with arbitrary bytes.
 func FuzzNext(f *testing.F) {
 	f.Add(slot(datagram(4, 7000, []byte("knock")), nil)[:200], uint32(0))
 	f.Add(slot(datagram(6, 7000, []byte("knock")), nil)[:200], uint32(unix.TP_STATUS_VLAN_VALID))

@@ -85,7 +85,7 @@ commands = 1
 }
 
 // TestWrongFiles runs testdata/wrong.txtar: of each pair of sections the first
-// is a file, and the second what a person is told.
+// is a file, and the second the messages about it.
 func TestWrongFiles(t *testing.T) {
 	const path = "testdata/wrong.txtar"
 	archive, err := txtar.ParseFile(path)
@@ -99,17 +99,17 @@ func TestWrongFiles(t *testing.T) {
 		file, want := archive.Files[i], &archive.Files[i+1]
 		t.Run(file.Name, func(t *testing.T) {
 			c, err := Parse("sesame.toml", file.Data)
-			told := ""
+			got := ""
 			if err != nil {
-				told = err.Error() + "\n"
+				got = err.Error() + "\n"
 			} else if len(c.Warnings) > 0 {
-				told = c.Warnings.Error() + "\n"
+				got = c.Warnings.Error() + "\n"
 			}
 			if *update {
-				want.Data = []byte(told)
+				want.Data = []byte(got)
 			}
-			if diff := cmp.Diff(string(want.Data), told); diff != "" {
-				t.Errorf("told (-want +got):\n%s", diff)
+			if diff := cmp.Diff(string(want.Data), got); diff != "" {
+				t.Errorf("messages (-want +got):\n%s", diff)
 			}
 		})
 	}
@@ -147,8 +147,8 @@ func TestLoad(t *testing.T) {
 	}
 }
 
-// FuzzParse holds that no text makes it panic, and that what is wrong has a line
-// of the text.
+// FuzzParse parses arbitrary text. Parse must not panic, and each problem must have a line of the
+// text.
 func FuzzParse(f *testing.F) {
 	f.Add("scripts = \"x\"\n[log]\nlevel = \"debug\"")
 	f.Add("a.b.c = [1, {d = 2}, [3]]\n[[e]]\n[e.f]\n")
@@ -170,7 +170,7 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// TestTheDefaultsAreTheirs holds that a number is the default of those who use it.
+// TestTheDefaultsAreTheirs compares defaults with those of the packages that use them.
 func TestTheDefaultsAreTheirs(t *testing.T) {
 	c := Default()
 	if c.Firewall.Mark != firewall.DefaultMark || c.Record.Size != record.DefaultBound {

@@ -12,7 +12,7 @@ import (
 	"sesame/daemon/packet"
 )
 
-// matters is what a filter has to find out, said plainly.
+// matters is the specification of the filter.
 func (w Interest) matters(p *packet.Packet) bool {
 	switch p.Port.Proto {
 	case packet.TCP:
@@ -25,7 +25,7 @@ func (w Interest) matters(p *packet.Packet) bool {
 	return false
 }
 
-// coarsely is what the coarse program has to find out.
+// coarsely is the specification of the coarse program.
 func (w Interest) coarsely(p *packet.Packet) bool {
 	w.All = p.Port.Proto == packet.TCP && len(w.TCP) > 0 || p.Port.Proto == packet.UDP && len(w.UDP) > 0 || w.All
 	return w.matters(p)
@@ -65,7 +65,7 @@ func run(t fataler, vm *bpf.VM, data []byte) bool {
 	return n > 0
 }
 
-// check holds all forms of the filter against the decoder for one frame.
+// check compares all forms of the filter with the decoder, for one frame.
 func (b *bench) check(t fataler, link packet.LinkType, frame []byte, wire int) {
 	var p packet.Packet
 	if b.decoder.Decode(link, frame, wire, &p) != packet.Kept {
@@ -80,7 +80,8 @@ func (b *bench) check(t fataler, link packet.LinkType, frame []byte, wire int) {
 	b.compare(t, "coarse program", frame, run(t, b.coarse, ip), b.interest.coarsely(&p), unseen)
 }
 
-// compare fails if a form rejects what matters, or passes what it has seen not to matter.
+// compare fails if a form rejects a packet that matters, or passes one whose headers it can read
+// and that does not matter.
 func (b *bench) compare(t fataler, form string, frame []byte, got, want, unseen bool) {
 	if want && !got {
 		t.Fatalf("%s rejects what matters: %x", form, frame)
@@ -90,8 +91,8 @@ func (b *bench) compare(t fataler, form string, frame []byte, got, want, unseen 
 	}
 }
 
-// tagLike is the coincidence that a program takes for a tag: an IPv4 length, or
-// a piece of an IPv6 flow label, that is an EtherType.
+// tagLike reports whether the program takes an IP packet for a VLAN tag by coincidence: its IPv4
+// length, or a part of its IPv6 flow label, equals an EtherType.
 func tagLike(ip []byte) bool {
 	switch binary.BigEndian.Uint16(ip[2:]) {
 	case packet.EtherTypeIPv4, packet.EtherTypeIPv6, packet.EtherTypeVLAN, packet.EtherTypeQinQ, packet.EtherTypeQinQ2:
@@ -122,7 +123,7 @@ func TestAllFormsAgree(t *testing.T) {
 	})
 }
 
-// The generator is worth nothing if the decoder keeps none of its frames.
+// The generator must make frames that the decoder keeps.
 func TestFramesAreOftenKept(t *testing.T) {
 	kept, matter, total := 0, 0, 0
 	decoder := packet.NewDecoder()
@@ -147,7 +148,7 @@ func TestFramesAreOftenKept(t *testing.T) {
 	}
 }
 
-// spread returns n ports that stand alone, over the whole range.
+// spread returns n ports over the whole range, without neighbours.
 func spread(n int) []uint16 {
 	list := make([]uint16, n)
 	for i := range list {
@@ -156,7 +157,7 @@ func spread(n int) []uint16 {
 	return list
 }
 
-// shifted returns ports that lie so much higher.
+// shifted returns the ports plus a constant.
 func shifted(list []uint16, by uint16) []uint16 {
 	for i := range list {
 		list[i] += by
@@ -226,7 +227,7 @@ func TestOddFramesPass(t *testing.T) {
 	f := New(Interest{})
 	plain := build(frame{version: 4, protocol: protocolTCP, flags: packet.SYN})
 	if f.Match(packet.Raw, plain) {
-		t.Fatal("a plain packet that nobody watches passes")
+		t.Fatal("a plain packet in which no door is interested passes")
 	}
 	for name, odd := range map[string][]byte{
 		"empty":            nil,
@@ -251,7 +252,7 @@ func TestOddFramesPass(t *testing.T) {
 	}
 }
 
-// A double tag leaves the inner one in what a packet socket delivers.
+// Of two tags, a packet socket delivers the inner one with the data.
 func TestProgramPassesTags(t *testing.T) {
 	program, _ := New(Interest{}).Program()
 	vm := machine(t, program)

@@ -11,7 +11,7 @@ import (
 
 const payload = "open sesame"
 
-// A frame says what a generated frame has in it.
+// A frame describes a generated frame.
 type frame struct {
 	version    byte
 	protocol   byte
@@ -23,7 +23,7 @@ type frame struct {
 	flow       uint16 // low bits of an IPv6 flow label
 }
 
-// A capture is a frame as a capture file has it.
+// A capture is a frame in a capture file.
 type capture struct {
 	link packet.LinkType
 	data []byte
@@ -108,7 +108,7 @@ func link(l packet.LinkType, ip []byte, version byte, tags int) []byte {
 	return append(header, ip...)
 }
 
-// frames generates frames, plain ones mostly, to ports that are often watched.
+// frames generates frames. Most are plain, and many go to ports of the interest.
 func frames(w Interest) *rapid.Generator[capture] {
 	port := rapid.OneOf(rapid.SampledFrom(append(slices.Concat(w.TCP, w.UDP), 0, 65535)), rapid.Uint16())
 	links := []packet.LinkType{packet.Ethernet, packet.Ethernet, packet.SLL, packet.SLL2, packet.Null, packet.Loop, packet.Raw}

@@ -62,7 +62,7 @@ func attach(t *testing.T, fd int, program []bpf.Instruction) {
 	if err != nil {
 		t.Fatalf("attaching %d instructions: %v", len(code), err)
 	}
-	t.Logf("the kernel took %d instructions", len(code))
+	t.Logf("the kernel accepted %d instructions", len(code))
 }
 
 func send(t *testing.T, port int, text string) {
@@ -77,7 +77,7 @@ func send(t *testing.T, port int, text string) {
 	}
 }
 
-// receive returns the payload of the next of our datagrams; others may pass by.
+// receive returns the payload of our next datagram, and skips others.
 func receive(t *testing.T, fd int) string {
 	t.Helper()
 	data := make([]byte, 2048)

@@ -200,8 +200,8 @@ func TestDecodeDrops(t *testing.T) {
 	}
 }
 
-// A snap length may cut a packet anywhere: within its headers nothing can be
-// said of it, behind them it is a knock whose payload is incomplete.
+// A snap length may cut a packet anywhere. Cut within its headers it is dropped as truncated. Cut
+// after them it is a knock with an incomplete payload.
 func TestDecodeCut(t *testing.T) {
 	for _, test := range []struct {
 		name    string
@@ -257,7 +257,7 @@ func TestDecodeCutAndMalformed(t *testing.T) {
 	}
 }
 
-// What lies between the end of a datagram and that of its packet is no payload.
+// Bytes between the end of a datagram and the end of its packet are no payload.
 func TestDecodeCutBehindDatagram(t *testing.T) {
 	var p Packet
 	frame := with(udp4(t, "open sesame"), 24, 0, 12)[:33]
@@ -266,7 +266,7 @@ func TestDecodeCutBehindDatagram(t *testing.T) {
 	}
 }
 
-// Nothing of one packet may show in the next.
+// No field of a packet may stay in the next one.
 func TestDecodeOverwrites(t *testing.T) {
 	d := NewDecoder()
 	var p Packet

@@ -9,8 +9,7 @@ import (
 	"github.com/google/gopacket/layers"
 )
 
-// The frames of the tests are made by gopacket or written out in bytes, never
-// by the code under test.
+// The frames of the tests are made by gopacket or written as bytes, never by the code under test.
 
 var (
 	mac    = []byte{2, 0, 0, 0, 0, 1}
@@ -50,7 +49,7 @@ func icmp4(t testing.TB, payload string) []byte {
 	return serialize(t, &ip, &layers.ICMPv4{TypeCode: layers.CreateICMPv4TypeCode(8, 0)}, gopacket.Payload(payload))
 }
 
-// tcpSegment and udpSegment are what stands behind an IP header.
+// tcpSegment and udpSegment return the bytes after an IP header.
 func tcpSegment(t testing.TB, payload string) []byte { return syn4(t, payload)[20:] }
 func udpSegment(t testing.TB, payload string) []byte { return udp4(t, payload)[20:] }
 

@@ -13,8 +13,7 @@ func TestLinkTypeNames(t *testing.T) {
 	}
 }
 
-// Supported must agree with what Network does: a supported type of frame can
-// carry something, another never does.
+// Supported must agree with Network: frames of a supported type can carry IP, and others never do.
 func TestLinkTypeSupported(t *testing.T) {
 	frames := [][]byte{
 		ethernet(t, typeIPv4, syn4(t, "")), sll(typeIPv4, 6, syn4(t, "")), sll2(typeIPv4, syn4(t, "")),

@@ -113,7 +113,7 @@ func TestCapture(t *testing.T) {
 	}
 }
 
-// TestManyDoors looks at a set with more doors than one network has addresses.
+// TestManyDoors has more doors than one network has addresses.
 func TestManyDoors(t *testing.T) {
 	var doors []*engine.Door
 	for i := range 500 {
@@ -132,7 +132,7 @@ func TestManyDoors(t *testing.T) {
 	}
 }
 
-// TestFrames looks at the bytes: sums of everything that is summed are zero.
+// TestFrames verifies the checksums: the sum over the bytes and their checksum is zero.
 func TestFrames(t *testing.T) {
 	knock := engine.Knock{Port: packet.Port{Proto: packet.TCP, Number: 0xfffe}, Flags: engine.SYN}
 	datagram := engine.Knock{Port: packet.Port{Proto: packet.UDP, Number: 53}}
