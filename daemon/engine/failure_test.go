@@ -57,7 +57,7 @@ func TestResultsInAnyOrder(t *testing.T) {
 		"0s close a 203.0.113.9 #2 failed", "0s close a 203.0.113.9 #1 tcp/22 failed")
 }
 
-func TestACommandThatNeverRanIsOwedNoUndoByAnybody(t *testing.T) {
+func TestACommandThatNeverRanNeedsNoUndo(t *testing.T) {
 	w := newWorld(t, scripted(aDoor(t, "a", "udp/501"), HookOpen, always(mount)), scripted(aDoor(t, "b", "udp/502"), HookOpen, always(mount)))
 	w.knock(alice, "udp/501", "udp/502")
 	w.record(w.e.Result(w.now, w.takeAwaited()[0], errNo))
@@ -280,14 +280,14 @@ func TestAFloodOfSourcesSharesOneAllowance(t *testing.T) {
 	if c := w.e.Counts(); c.Opens != 5 || c.Refusals != 15 {
 		t.Errorf("counts %+v", c)
 	}
-	told := 0
+	reported := 0
 	for _, event := range w.got {
 		if event.Kind == EventRefuse {
-			told++
+			reported++
 		}
 	}
-	if told != 1 {
-		t.Errorf("%d refusals told, want 1", told)
+	if reported != 1 {
+		t.Errorf("%d refusals have an event, want 1", reported)
 	}
 }
 
@@ -326,7 +326,7 @@ func TestSomebodyElsesAnswersDisturbAStrictDoor(t *testing.T) {
 	w.want("0s miss ssh 203.0.113.9 2/3 wrong_port")
 }
 
-func TestSleepingDoorsOfAPortWakeUp(t *testing.T) {
+func TestInactiveDoorsOfAPortBecomeActive(t *testing.T) {
 	doors := []*Door{}
 	for _, name := range strings.Split("abc", "") {
 		doors = append(doors, aDoor(t, name, "tcp/"+fmt.Sprint(int(name[0])), "tcp/9"))

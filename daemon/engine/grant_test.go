@@ -83,7 +83,7 @@ func TestWhatMustSurviveComesBeforeWhatHangsOnIt(t *testing.T) {
 	}
 }
 
-func TestAFailedCommandIsOwedNoUndo(t *testing.T) {
+func TestAFailedCommandNeedsNoUndo(t *testing.T) {
 	w := newWorld(t, scripted(aDoor(t, "a", "udp/501"), HookOpen, always(mount)))
 	w.knock(alice, "udp/501")
 	id := w.got[len(w.got)-1].ID

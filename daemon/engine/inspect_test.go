@@ -45,7 +45,7 @@ func TestElementsAreWhatTheKernelMustHold(t *testing.T) {
 	}
 }
 
-func TestEffectsOfOneReplyKnowIt(t *testing.T) {
+func TestEffectsOfOneDecisionNameIt(t *testing.T) {
 	second := Exec{Argv: []string{"/bin/second"}, Timeout: time.Second}
 	d := scripted(guarding(t, aDoor(t, "a", "udp/501"), "tcp/22"), HookOpen, always(Log{"before"}, Allow{}, second, Log{"after"}, mount))
 	w := newWorld(t, d)

@@ -13,25 +13,25 @@ import (
 	"sesame/daemon/packet"
 )
 
-// A history is an engine whose daemon carries out its effects one by one, dies
-// between any two of them, and reads a file of one-time sequences whenever it
-// likes. What it knows of a line is in the file, the journal or in memory.
+// A history is an engine with a daemon that carries out the effects one by one, crashes between
+// any two of them, and reads the file of one-time sequences at any time. That a line was used is
+// in the file, in the journal, or in memory.
 type history struct {
 	t    *rapid.T
 	e    *Engine
 	now  time.Time
 	sent int
 
-	file     []string // a line that is marked begins with #
-	readOnly bool
-	journal  map[Consumed]int
-	owed     []Record // that the journal had no room for
-	full     bool
-	queue    []Event  // effects that wait
-	results  []func() // that the engine was not yet given
-	lineOf   map[uint64]string
-	read     []string // by a reload that is under way; nil: none is
-	spends   int      // when it was
+	file      []string // a line that is commented out begins with #
+	readOnly  bool
+	journal   map[Consumed]int
+	unwritten []Record // records that the full journal did not take
+	full      bool
+	queue     []Event  // effects that wait
+	results   []func() // that the engine was not yet given
+	lineOf    map[uint64]string
+	read      []string // by a reload that is under way; nil: none is
+	changes   int      // when it was
 
 	had, asked, given map[string]int // by line
 	doors             func(lines []string) []*Door
@@ -53,7 +53,7 @@ func newHistory(t *rapid.T) *history {
 			if group {
 				inGroup(d, "k")
 			}
-			if doors = append(doors, onceOnly(nil, d, lines...)); !two {
+			if doors = append(doors, withSequences(nil, d, lines...)); !two {
 				break
 			}
 		}
@@ -68,9 +68,9 @@ func (h *history) unused() []string {
 	return slices.DeleteFunc(slices.Clone(h.file), func(line string) bool { return line[0] == '#' })
 }
 
-// start begins a life; whatever the last one had in memory is lost.
+// start starts the daemon. All that the last one had in memory is lost.
 func (h *history) start() {
-	h.queue, h.results, h.owed, h.read, h.lineOf = nil, nil, nil, nil, map[uint64]string{}
+	h.queue, h.results, h.unwritten, h.read, h.lineOf = nil, nil, nil, nil, map[uint64]string{}
 	h.e = New(Config{}, h.now)
 	var records []Record
 	for use, n := range h.journal {
@@ -80,15 +80,15 @@ func (h *history) start() {
 	}
 	set := &Set{Doors: h.doors(h.unused())}
 	if rapid.Bool().Draw(h.t, "doors first") {
-		h.see(h.e.Swap(h.now, set))
-		h.see(h.e.Restore(h.now, records))
+		h.record(h.e.Swap(h.now, set))
+		h.record(h.e.Restore(h.now, records))
 	} else {
-		h.see(h.e.Restore(h.now, records))
-		h.see(h.e.Swap(h.now, set))
+		h.record(h.e.Restore(h.now, records))
+		h.record(h.e.Swap(h.now, set))
 	}
 }
 
-func (h *history) see(events []Event) {
+func (h *history) record(events []Event) {
 	for _, event := range events {
 		if event.Effect == EffectConsume {
 			h.asked[event.Text]++
@@ -101,10 +101,10 @@ func (h *history) see(events []Event) {
 }
 
 func (h *history) write(records ...Record) bool {
-	if h.owed = append(h.owed, records...); h.full {
+	if h.unwritten = append(h.unwritten, records...); h.full {
 		return false
 	}
-	for _, r := range h.owed {
+	for _, r := range h.unwritten {
 		switch {
 		case r.Consumed == nil:
 		case !r.Ended:
@@ -115,12 +115,12 @@ func (h *history) write(records ...Record) bool {
 			delete(h.journal, *r.Consumed)
 		}
 	}
-	h.owed = nil
+	h.unwritten = nil
 	return true
 }
 
-// carry does the next thing that is to be done, if there is one.
-func (h *history) carry() {
+// carryOutNext carries out the next effect, if there is one.
+func (h *history) carryOutNext() {
 	if len(h.queue) == 0 {
 		return
 	}
@@ -146,7 +146,7 @@ func (h *history) carry() {
 	case EffectExec, EffectUndo, EffectLog, EffectElement:
 	}
 	if event.ID != 0 {
-		h.results = append(h.results, func() { h.see(h.e.Result(h.now, event.ID, err)) })
+		h.results = append(h.results, func() { h.record(h.e.Result(h.now, event.ID, err)) })
 	}
 }
 
@@ -160,7 +160,7 @@ func (h *history) deliver() {
 
 func (h *history) knock(source int, port string) {
 	h.sent++
-	h.see(h.e.Packet(&packet.Packet{
+	h.record(h.e.Packet(&packet.Packet{
 		Time: h.now, Number: h.sent, Source: netip.AddrFrom4([4]byte{203, 0, 113, byte(source)}), Dest: netip.MustParseAddr("198.51.100.1"),
 		SourcePort: uint16(h.sent), Port: ports(nil, "udp/"+port)[0],
 	}))
@@ -169,12 +169,12 @@ func (h *history) knock(source int, port string) {
 // reload reads the file, or swaps in what was read; unless something was used
 // since, and then it reads again.
 func (h *history) reload() {
-	if h.read != nil && h.spends == h.e.OneTimeChanges() {
-		h.see(h.e.Swap(h.now, &Set{Doors: h.doors(h.read)}))
+	if h.read != nil && h.changes == h.e.OneTimeChanges() {
+		h.record(h.e.Swap(h.now, &Set{Doors: h.doors(h.read)}))
 		h.read = nil
 		return
 	}
-	h.read, h.spends = append([]string{}, h.unused()...), h.e.OneTimeChanges()
+	h.read, h.changes = append([]string{}, h.unused()...), h.e.OneTimeChanges()
 }
 
 func (h *history) act() {
@@ -189,7 +189,7 @@ func (h *history) act() {
 	case n < 20:
 		h.knock(rapid.IntRange(1, 3).Draw(h.t, "source"), fmt.Sprint(rapid.IntRange(510, 512).Draw(h.t, "second")))
 	case n < 28:
-		h.carry()
+		h.carryOutNext()
 	case n < 33:
 		h.deliver()
 	case n < 36:
@@ -200,7 +200,7 @@ func (h *history) act() {
 		h.readOnly = !h.readOnly
 	case n == 38:
 		h.now = h.now.Add(6 * time.Second)
-		h.see(h.e.Tick(h.now))
+		h.record(h.e.Tick(h.now))
 	default:
 		h.start()
 	}
@@ -211,7 +211,7 @@ func (h *history) settle() {
 	h.full, h.readOnly = false, false
 	h.write()
 	for len(h.queue)+len(h.results) > 0 {
-		h.carry()
+		h.carryOutNext()
 		h.deliver()
 	}
 }

@@ -16,7 +16,7 @@ const once = "/etc/sesame/once"
 
 // onceOnly gives a door the lines of a file: "501,502" are two datagrams. One in
 // brackets is of no file.
-func onceOnly(t testing.TB, d *Door, lines ...string) *Door {
+func withSequences(t testing.TB, d *Door, lines ...string) *Door {
 	d.OneTime = &OneTime{File: once}
 	for _, line := range lines {
 		s := OneTimeSequence{Line: line}
@@ -31,9 +31,9 @@ func onceOnly(t testing.TB, d *Door, lines ...string) *Door {
 	return d
 }
 
-// vault is a door to a port of its own.
-func vault(t testing.TB, name, guards string, lines ...string) *Door {
-	return onceOnly(t, guarding(t, aDoor(t, name), guards), lines...)
+// oneTimeDoor is a door with one-time sequences.
+func oneTimeDoor(t testing.TB, name, guards string, lines ...string) *Door {
+	return withSequences(t, guarding(t, aDoor(t, name), guards), lines...)
 }
 
 // answer gives the latest effect of a kind its result.
@@ -50,11 +50,11 @@ func (w *world) answer(effect Effect, err error) {
 	w.t.Fatalf("no effect %d is awaited", effect)
 }
 
-// spent returns what was persisted of one-time sequences since the last want.
-func (w *world) spent() (all []string) {
+// consumedRecords returns what was persisted of one-time sequences since the last want.
+func (w *world) consumedRecords() (all []string) {
 	for _, event := range w.got {
 		if r := event.Persist; r != nil && r.Consumed != nil && r.Ended {
-			all = append(all, "marked "+r.Consumed.Line)
+			all = append(all, "commented out "+r.Consumed.Line)
 		} else if r != nil && r.Consumed != nil {
 			all = append(all, "used "+r.Consumed.Line)
 		}
@@ -62,9 +62,9 @@ func (w *world) spent() (all []string) {
 	return all
 }
 
-func (w *world) wantSpent(want ...string) {
+func (w *world) wantConsumed(want ...string) {
 	w.t.Helper()
-	if diff := cmp.Diff(want, w.spent()); diff != "" {
+	if diff := cmp.Diff(want, w.consumedRecords()); diff != "" {
 		w.t.Errorf("persisted (-want +got):\n%s", diff)
 	}
 }
@@ -80,9 +80,9 @@ func (w *world) opens(source, line string) bool {
 }
 
 func TestEachSequenceIsUsedOnce(t *testing.T) {
-	w := newWorld(t, vault(t, "v", "tcp/22", "501,502", "503"))
+	w := newWorld(t, oneTimeDoor(t, "v", "tcp/22", "501,502", "503"))
 	w.knock(alice, "udp/501", "udp/502")
-	w.wantSpent("used 501,502")
+	w.wantConsumed("used 501,502")
 	w.want("0s stage v 203.0.113.9 1/2", "0s stage v 203.0.113.9 2/2", "0s effect v 203.0.113.9 consume 501,502",
 		"0s open v 203.0.113.9", "0s effect v 203.0.113.9 allow #1 tcp/22 30s")
 	t.Log("# it is over at once, and the next one holds")
@@ -99,12 +99,12 @@ func TestEachSequenceIsUsedOnce(t *testing.T) {
 	}
 }
 
-func TestWhatIsUsedIsWrittenDownAndThenMarked(t *testing.T) {
-	w := newWorld(t, vault(t, "v", "tcp/22", "501", "502"))
+func TestAUseIsRecordedAndThenCommentedOut(t *testing.T) {
+	w := newWorld(t, oneTimeDoor(t, "v", "tcp/22", "501", "502"))
 	w.knock(alice, "udp/501")
-	spend, allow := w.got[1], w.got[4]
-	if spend.Effect != EffectConsume || spend.Decision != spend.ID || allow.Decision != spend.ID || allow.Effect != EffectAllow {
-		t.Errorf("what is given does not hang on what is written down: %+v\n%+v", spend, allow)
+	consumed, allow := w.got[1], w.got[4]
+	if consumed.Effect != EffectConsume || consumed.Decision != consumed.ID || allow.Decision != consumed.ID || allow.Effect != EffectAllow {
+		t.Errorf("what is given does not hang on what is written down: %+v\n%+v", consumed, allow)
 	}
 	w.answer(EffectConsume, nil)
 	w.want("0s effect v 203.0.113.9 comment out 501")
@@ -114,15 +114,15 @@ func TestWhatIsUsedIsWrittenDownAndThenMarked(t *testing.T) {
 		t.Errorf("%d effects are awaited", n)
 	}
 	w.record(w.e.Result(w.now, allow.ID+1, nil))
-	w.wantSpent("marked 501")
+	w.wantConsumed("commented out 501")
 	if w.e.Unanswered() != 0 || len(w.e.oneTime.pending) != 0 || w.e.OneTimeChanges() != 2 {
-		t.Errorf("%d awaited, owed %v, %d spends", w.e.Unanswered(), w.e.oneTime.pending, w.e.OneTimeChanges())
+		t.Errorf("%d awaited, owed %v, %d changes", w.e.Unanswered(), w.e.oneTime.pending, w.e.OneTimeChanges())
 	}
 }
 
 func TestAJournalThatCannotBeWrittenGivesNothing(t *testing.T) {
 	notify := Exec{Argv: []string{"/bin/notify"}, Timeout: time.Second}
-	w := newWorld(t, scripted(vault(t, "v", "tcp/22", "501", "502"), HookOpen, always(Allow{}, mount, notify)))
+	w := newWorld(t, scripted(oneTimeDoor(t, "v", "tcp/22", "501", "502"), HookOpen, always(Allow{}, mount, notify)))
 	w.knock(alice, "udp/501")
 	w.answer(EffectConsume, errNo)
 	w.want("0s failed v 203.0.113.9 consume (exit status 1)",
@@ -133,8 +133,8 @@ func TestAJournalThatCannotBeWrittenGivesNothing(t *testing.T) {
 	}
 }
 
-func TestAMarkThatFailsIsToldAndStaysOwed(t *testing.T) {
-	d := vault(t, "v", "tcp/22", "501", "502", "503")
+func TestAFailedCommentingOutIsReportedAndStaysPending(t *testing.T) {
+	d := oneTimeDoor(t, "v", "tcp/22", "501", "502", "503")
 	w := newWorld(t, d)
 	w.knock(alice, "udp/501")
 	w.answer(EffectConsume, nil)
@@ -149,7 +149,7 @@ func TestAMarkThatFailsIsToldAndStaysOwed(t *testing.T) {
 
 func TestAttemptsInAUsedSequenceAreOver(t *testing.T) {
 	heard := ""
-	v := scripted(vault(t, "v", "tcp/22", "501,502,503", "501,502,504"), HookMiss, func(m *Call) (Decision, error) {
+	v := scripted(oneTimeDoor(t, "v", "tcp/22", "501,502,503", "501,502,504"), HookMiss, func(m *Call) (Decision, error) {
 		heard += fmt.Sprint(m.Source, " ", m.Stage, " of ", m.Stages, " ", m.Reason, ";")
 		return Decision{}, nil
 	})
@@ -173,8 +173,8 @@ func TestAttemptsInAUsedSequenceAreOver(t *testing.T) {
 	}
 }
 
-func TestARefusalUsesItUpToo(t *testing.T) {
-	v := scripted(vault(t, "v", "tcp/22", "501", "502"), HookOpen, func(*Call) (Decision, error) { return Decision{Refused: true, Detail: "no"}, nil })
+func TestARefusalConsumesTheSequence(t *testing.T) {
+	v := scripted(oneTimeDoor(t, "v", "tcp/22", "501", "502"), HookOpen, func(*Call) (Decision, error) { return Decision{Refused: true, Detail: "no"}, nil })
 	v.Limit = &Limit{Count: 1, Per: time.Hour, Text: "1/h"}
 	w := newWorld(t, v)
 	w.knock(alice, "udp/501", "udp/502")
@@ -184,7 +184,7 @@ func TestARefusalUsesItUpToo(t *testing.T) {
 }
 
 func TestTwoDoorsOfOneFileShareIt(t *testing.T) {
-	w := newWorld(t, vault(t, "a", "tcp/22", "501,502,503", "511,512"), vault(t, "b", "tcp/80", "501,502,503", "511,512"))
+	w := newWorld(t, oneTimeDoor(t, "a", "tcp/22", "501,502,503", "511,512"), oneTimeDoor(t, "b", "tcp/80", "501,502,503", "511,512"))
 	w.knock(alice, "udp/501", "udp/502")
 	w.got = nil
 	t.Log("# the first door has it, and the other, whose sequence it was as well, not any more")
@@ -194,14 +194,14 @@ func TestTwoDoorsOfOneFileShareIt(t *testing.T) {
 	for id := uint64(1); w.e.Unanswered() > 0; id++ {
 		w.record(w.e.Result(w.now, id, nil))
 	}
-	w.wantSpent("marked 501,502,503")
+	w.wantConsumed("commented out 501,502,503")
 	if w.opens(bob, "501,502,503") || !w.opens(bob, "511,512") || w.opens(bob, "511,512") {
 		t.Error("the two do not go on alike")
 	}
 }
 
 func TestTwoDoorsOfAGroupShareAFile(t *testing.T) {
-	a, b := inGroup(vault(t, "a", "tcp/22", "501,502", "511"), "k"), inGroup(vault(t, "b", "tcp/80", "501,502", "511"), "k")
+	a, b := inGroup(oneTimeDoor(t, "a", "tcp/22", "501,502", "511"), "k"), inGroup(oneTimeDoor(t, "b", "tcp/80", "501,502", "511"), "k")
 	w := newWorld(t, a, b)
 	w.knock(bob, "udp/501")
 	w.knock(alice, "udp/501", "udp/502")
@@ -215,23 +215,23 @@ func TestTwoDoorsOfAGroupShareAFile(t *testing.T) {
 }
 
 func TestALineThatIsThereTwiceIsUsedTwice(t *testing.T) {
-	d := vault(t, "v", "tcp/22", "501", "501", "502")
+	d := oneTimeDoor(t, "v", "tcp/22", "501", "501", "502")
 	w := newWorld(t, d)
 	w.knock(alice, "udp/501")
 	w.answer(EffectConsume, nil)
 	t.Log("# a reload before it is marked, and one after")
 	w.record(w.e.Swap(w.now, &Set{Doors: []*Door{d}}))
 	w.answer(EffectCommentOut, nil)
-	w.record(w.e.Swap(w.now, &Set{Doors: []*Door{vault(t, "v", "tcp/22", "501", "502")}}))
+	w.record(w.e.Swap(w.now, &Set{Doors: []*Door{oneTimeDoor(t, "v", "tcp/22", "501", "502")}}))
 	if !w.opens(alice, "501") || w.opens(alice, "501") || !w.opens(alice, "502") {
 		t.Error("the line was not used twice, or once more")
 	}
 }
 
 func TestADoorThatAppearsLater(t *testing.T) {
-	w := newWorld(t, vault(t, "v", "tcp/22", "501", "502", "503"))
+	w := newWorld(t, oneTimeDoor(t, "v", "tcp/22", "501", "502", "503"))
 	w.knock(alice, "udp/501")
-	late := vault(t, "late", "tcp/80", "501", "502", "503")
+	late := oneTimeDoor(t, "late", "tcp/80", "501", "502", "503")
 	t.Log("# its file was read before the line was marked")
 	w.record(w.e.Swap(w.now, &Set{Doors: []*Door{late}}))
 	if w.opens(alice, "501") || !w.opens(alice, "502") {
@@ -239,10 +239,10 @@ func TestADoorThatAppearsLater(t *testing.T) {
 	}
 }
 
-func TestAfterARestartWhatIsOwedIsMarked(t *testing.T) {
+func TestPendingLinesAreCommentedOutAfterARestart(t *testing.T) {
 	for _, doorsFirst := range []bool{true, false} {
 		w := newWorld(t)
-		set := &Set{Doors: []*Door{vault(t, "v", "tcp/22", "501", "502"), vault(t, "other", "tcp/80", "601")}}
+		set := &Set{Doors: []*Door{oneTimeDoor(t, "v", "tcp/22", "501", "502"), oneTimeDoor(t, "other", "tcp/80", "601")}}
 		set.Doors[1].OneTime.File = "/another"
 		records := []Record{{Consumed: &Consumed{once, "501"}}, {Consumed: &Consumed{"/gone", "9"}}, {Consumed: &Consumed{once, "7"}, Ended: true}}
 		want := []string{"0s effect v invalid IP comment out 501", "0s effect  invalid IP comment out 9"}
@@ -262,7 +262,7 @@ func TestAfterARestartWhatIsOwedIsMarked(t *testing.T) {
 		for _, id := range ids {
 			w.record(w.e.Result(w.now, id, nil))
 		}
-		w.wantSpent("marked 501", "marked 9")
+		w.wantConsumed("commented out 501", "commented out 9")
 		if w.e.HasPendingUndo() {
 			t.Error("a mark is no undo")
 		}
@@ -270,7 +270,7 @@ func TestAfterARestartWhatIsOwedIsMarked(t *testing.T) {
 }
 
 func TestAnAttemptMeetsARestoredUse(t *testing.T) {
-	w := newWorld(t, vault(t, "v", "tcp/22", "501,502,503"))
+	w := newWorld(t, oneTimeDoor(t, "v", "tcp/22", "501,502,503"))
 	w.knock(alice, "udp/501", "udp/502")
 	w.got = nil
 	w.record(w.e.Restore(w.now, []Record{{Consumed: &Consumed{once, "501,502,503"}}}))
@@ -278,12 +278,12 @@ func TestAnAttemptMeetsARestoredUse(t *testing.T) {
 		"0s effect v invalid IP log (/etc/sesame/once has no sequence left, so door v cannot be opened: write new ones into it)")
 }
 
-func TestAnObservedDoorMarksNothing(t *testing.T) {
-	dry, wet := vault(t, "dry", "tcp/22", "501", "502"), vault(t, "wet", "tcp/80", "501", "502")
+func TestAnObservedDoorCommentsNothingOut(t *testing.T) {
+	dry, wet := oneTimeDoor(t, "dry", "tcp/22", "501", "502"), oneTimeDoor(t, "wet", "tcp/80", "501", "502")
 	dry.Observe = true
 	w := newWorld(t, dry, wet)
 	w.knock(alice, "udp/501")
-	w.wantSpent("used 501")
+	w.wantConsumed("used 501")
 	w.want("0s stage dry 203.0.113.9 1/1", "0s open dry 203.0.113.9", "0s effect dry 203.0.113.9 allow #1 tcp/22 30s",
 		"0s stage wet 203.0.113.9 1/1", "0s effect wet 203.0.113.9 consume 501", "0s open wet 203.0.113.9", "0s effect wet 203.0.113.9 allow #2 tcp/80 30s")
 	w.record(w.e.Swap(w.now, &Set{Doors: []*Door{dry}}))
@@ -304,56 +304,56 @@ func TestAnObservedDoorMarksNothing(t *testing.T) {
 }
 
 func TestASequenceOfNoFile(t *testing.T) {
-	d := vault(t, "v", "tcp/22", "[500]", "501")
-	w := newWorld(t, d, vault(t, "w", "tcp/80", "501"))
+	d := oneTimeDoor(t, "v", "tcp/22", "[500]", "501")
+	w := newWorld(t, d, oneTimeDoor(t, "w", "tcp/80", "501"))
 	w.knock(alice, "udp/500")
-	w.wantSpent()
+	w.wantConsumed()
 	w.want("0s stage v 203.0.113.9 1/1", "0s open v 203.0.113.9", "0s effect v 203.0.113.9 allow #1 tcp/22 30s")
 	w.record(w.e.Swap(w.now, &Set{Doors: []*Door{d}}))
 	if w.opens(alice, "500") || !w.opens(alice, "501") {
 		t.Error("a reload brings it back")
 	}
 	t.Log("# another in its place is new")
-	w.record(w.e.Swap(w.now, &Set{Doors: []*Door{vault(t, "v", "tcp/22", "[499]", "501")}}))
+	w.record(w.e.Swap(w.now, &Set{Doors: []*Door{oneTimeDoor(t, "v", "tcp/22", "[499]", "501")}}))
 	if !w.opens(alice, "499") {
 		t.Error("it is not")
 	}
 }
 
 func TestAnEmptyListIsLegal(t *testing.T) {
-	d := vault(t, "v", "tcp/22")
+	d := oneTimeDoor(t, "v", "tcp/22")
 	d.Strict = true
-	empty := vault(t, "e", "tcp/22")
+	empty := oneTimeDoor(t, "e", "tcp/22")
 	empty.OneTime.Sequences = []OneTimeSequence{{Line: "odd"}}
-	w := newWorld(t, d, inGroup(vault(t, "k", "tcp/22"), "k"), empty)
+	w := newWorld(t, d, inGroup(oneTimeDoor(t, "k", "tcp/22"), "k"), empty)
 	w.knock(alice, "udp/501", "tcp/22")
 	w.want()
-	if watch := (&Set{Doors: []*Door{vault(t, "v", "tcp/22", "501", "502,503")}}).Interest(); len(watch.UDP) != 3 {
+	if watch := (&Set{Doors: []*Door{oneTimeDoor(t, "v", "tcp/22", "501", "502,503")}}).Interest(); len(watch.UDP) != 3 {
 		t.Errorf("the kernel is to pass %v", watch.UDP)
 	}
 }
 
 func TestWhatIsUsedStaysUsedWhenTheRestIsRefused(t *testing.T) {
-	w := newWorld(t, vault(t, "v", "tcp/22", "501", "502"))
+	w := newWorld(t, oneTimeDoor(t, "v", "tcp/22", "501", "502"))
 	w.knock(alice, "udp/501")
-	spend := w.got[1].ID
+	consumed := w.got[1].ID
 	t.Log("# the runner has no room for the allow, and says so first")
 	w.answer(EffectAllow, errNo)
 	w.want("0s failed v 203.0.113.9 allow #1 tcp/22 (exit status 1)", "0s close v 203.0.113.9 #1 tcp/22 failed")
-	w.record(w.e.Result(w.now, spend, nil))
+	w.record(w.e.Result(w.now, consumed, nil))
 	w.want("0s effect v 203.0.113.9 comment out 501")
 }
 
 func TestAStateHoldsWhatWasUsed(t *testing.T) {
-	set := &Set{Doors: []*Door{vault(t, "v", "tcp/22", "[500]", "501", "502", "503"), vault(t, "dry", "tcp/80", "501", "502")}}
+	set := &Set{Doors: []*Door{oneTimeDoor(t, "v", "tcp/22", "[500]", "501", "502", "503"), oneTimeDoor(t, "dry", "tcp/80", "501", "502")}}
 	set.Doors[1].Observe = true
 	w := newWorld(t)
 	w.record(w.e.Swap(w.now, set))
 	w.knock(alice, "udp/500", "udp/501")
-	spend := w.got[len(w.got)-2]
+	consumed := w.got[len(w.got)-2]
 	for _, event := range w.got {
 		if event.Effect == EffectConsume {
-			spend = event
+			consumed = event
 		}
 	}
 	var err error
@@ -361,7 +361,7 @@ func TestAStateHoldsWhatWasUsed(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.got = nil
-	w.record(w.e.Result(w.now, spend.ID, nil))
+	w.record(w.e.Result(w.now, consumed.ID, nil))
 	w.want("0s effect v 203.0.113.9 comment out 501")
 	w.record(w.e.Swap(w.now, set))
 	if w.opens(alice, "500") || w.opens(alice, "501") || !w.opens(alice, "502") {

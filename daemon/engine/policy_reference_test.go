@@ -56,8 +56,8 @@ func (r *knockdReference) counts(p *packet.Packet) bool {
 	return false
 }
 
-// pass lets time pass, and tells what comes to an end meanwhile.
-func (r *knockdReference) pass(now int64) (told []aKnockdEnd) {
+// pass lets time pass, and returns the attempts that expire meanwhile.
+func (r *knockdReference) pass(now int64) (outcomes []groupEnd) {
 	r.attempts = slices.DeleteFunc(r.attempts, func(a *knockdAttempt) bool {
 		end := a.began + int64(a.door.Within)
 		if end > now {
@@ -65,22 +65,22 @@ func (r *knockdReference) pass(now int64) (told []aKnockdEnd) {
 		}
 		r.misses++
 		if a.stage > 1 {
-			told = append(told, aKnockdEnd{end, a.door, aTold{EventMiss, a.door.Name, a.source, a.stage, TotalTimeout}})
+			outcomes = append(outcomes, groupEnd{end, a.door, outcome{EventMiss, a.door.Name, a.source, a.stage, TotalTimeout}})
 		}
 		return true
 	})
-	return told
+	return outcomes
 }
 
-// aKnockdEnd is a miss that a timer tells.
-type aKnockdEnd struct {
-	at   int64
-	door *Door
-	told aTold
+// A groupEnd is a miss that a timer causes.
+type groupEnd struct {
+	at      int64
+	door    *Door
+	outcome outcome
 }
 
-// aTold is what the reference tells: a stage, an opening, a miss.
-type aTold struct {
+// An outcome is what the reference decides: a stage, an opening, a miss.
+type outcome struct {
 	kind   Kind
 	door   string
 	source netip.Addr
@@ -90,7 +90,7 @@ type aTold struct {
 
 // knock takes a packet that counts, is no retransmit, and comes when all that
 // was due has ended.
-func (r *knockdReference) knock(p *packet.Packet) (told []aTold) {
+func (r *knockdReference) knock(p *packet.Packet) (outcomes []outcome) {
 	found := slices.DeleteFunc(slices.Clone(r.attempts), func(a *knockdAttempt) bool {
 		return a.source != p.Source || !r.accepts(a.door, p.Dest)
 	})
@@ -105,10 +105,10 @@ func (r *knockdReference) knock(p *packet.Packet) (told []aTold) {
 		case !flagged(a.door, p):
 		case a.door.Sequence[a.stage].Port == p.Port:
 			a.stage++
-			told = append(told, aTold{EventStage, a.door.Name, p.Source, a.stage, ""})
+			outcomes = append(outcomes, outcome{EventStage, a.door.Name, p.Source, a.stage, ""})
 			if a.stage == len(a.door.Sequence) {
 				over(a)
-				told = append(told, aTold{EventOpen, a.door.Name, p.Source, 0, ""})
+				outcomes = append(outcomes, outcome{EventOpen, a.door.Name, p.Source, 0, ""})
 			}
 		default:
 			over(a)
@@ -118,25 +118,25 @@ func (r *knockdReference) knock(p *packet.Packet) (told []aTold) {
 				reason = OutOfOrder
 			}
 			if a.stage > 1 {
-				told = append(told, aTold{EventMiss, a.door.Name, p.Source, a.stage, reason})
+				outcomes = append(outcomes, outcome{EventMiss, a.door.Name, p.Source, a.stage, reason})
 			}
 		}
 	}
 	if len(found) > 0 {
-		return told
+		return outcomes
 	}
 	for _, d := range r.doors {
 		if len(d.Sequence) == 0 || d.Sequence[0].Port != p.Port || !r.accepts(d, p.Dest) || !flagged(d, p) {
 			continue
 		}
-		told = append(told, aTold{EventStage, d.Name, p.Source, 1, ""})
+		outcomes = append(outcomes, outcome{EventStage, d.Name, p.Source, 1, ""})
 		if len(d.Sequence) == 1 {
-			told = append(told, aTold{EventOpen, d.Name, p.Source, 0, ""})
+			outcomes = append(outcomes, outcome{EventOpen, d.Name, p.Source, 0, ""})
 		} else {
 			r.attempts = append(r.attempts, &knockdAttempt{source: p.Source, door: d, began: p.Time.UnixNano(), stage: 1})
 		}
 	}
-	return told
+	return outcomes
 }
 
 // aGroupHistory is doors of two groups, and packets that have a fair chance.
@@ -234,12 +234,12 @@ func TestAGroupMatchesTheReference(t *testing.T) {
 			if counts {
 				knocks++
 			}
-			got := toldOf(e.Packet(p))
+			got := outcomesOf(e.Packet(p))
 			if !slices.Equal(got, want) {
 				t.Fatalf("history %d, packet %d: got %+v, want %+v\n%s", n, i+1, got, want, describeGroup(h))
 			}
-			for _, told := range want {
-				if told.kind == EventOpen {
+			for _, outcomes := range want {
+				if outcomes.kind == EventOpen {
 					opens++
 				}
 			}
@@ -258,29 +258,29 @@ func TestAGroupMatchesTheReference(t *testing.T) {
 
 // endsOf lets time pass in all groups, and returns what that ends in the order
 // of the ends, the doors and the sources.
-func endsOf(doors []*Door, groups []*knockdReference, now int64) []aTold {
-	all := []aKnockdEnd{}
+func endsOf(doors []*Door, groups []*knockdReference, now int64) []outcome {
+	all := []groupEnd{}
 	for _, g := range groups {
 		all = append(all, g.pass(now)...)
 	}
-	slices.SortFunc(all, func(a, b aKnockdEnd) int {
-		return cmp.Or(cmp.Compare(a.at, b.at), slices.Index(doors, a.door)-slices.Index(doors, b.door), a.told.source.Compare(b.told.source))
+	slices.SortFunc(all, func(a, b groupEnd) int {
+		return cmp.Or(cmp.Compare(a.at, b.at), slices.Index(doors, a.door)-slices.Index(doors, b.door), a.outcome.source.Compare(b.outcome.source))
 	})
-	told := []aTold{}
+	outcomes := []outcome{}
 	for _, end := range all {
-		told = append(told, end.told)
+		outcomes = append(outcomes, end.outcome)
 	}
-	return told
+	return outcomes
 }
 
-func toldOf(events []Event) []aTold {
-	told := []aTold{}
+func outcomesOf(events []Event) []outcome {
+	outcomes := []outcome{}
 	for _, e := range events {
 		if e.Kind == EventStage || e.Kind == EventOpen || e.Kind == EventMiss {
-			told = append(told, aTold{e.Kind, e.Door, e.Source.Addr(), e.Stage, e.Reason})
+			outcomes = append(outcomes, outcome{e.Kind, e.Door, e.Source.Addr(), e.Stage, e.Reason})
 		}
 	}
-	return told
+	return outcomes
 }
 
 func describeGroup(h aGroupHistory) string {

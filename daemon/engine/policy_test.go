@@ -313,7 +313,7 @@ func TestAGroupAtTheBound(t *testing.T) {
 }
 
 // Where no door of a group begins, the group costs a packet nothing.
-func TestAGroupSleepsWhereItCan(t *testing.T) {
+func TestAGroupIsInactiveWhereItIsIdle(t *testing.T) {
 	w := newWorld(t, knockdDoor(t, "A", "tcp/1", "tcp/2", "tcp/3"), inGroup(knockdDoor(t, "B", "tcp/2", "tcp/3"), "l"))
 	at := func(port string) int { return len(w.e.index.ports[ports(t, port)[0]].groups) }
 	check := func(when string, one, two, three int) {

@@ -14,8 +14,8 @@ import (
 	"sesame/daemon/packet"
 )
 
-// A world is an engine with a clock and hosts that knock. Its tests read as
-// stories: who does what, how much later, and what then comes out.
+// A world is an engine with a clock and hosts that knock. Its tests read as stories: who does
+// what, how much later, and which events follow.
 type world struct {
 	t    *testing.T
 	e    *Engine
@@ -34,10 +34,10 @@ func newWorld(t *testing.T, doors ...*Door) *world {
 
 func (w *world) record(events []Event) { w.got = append(w.got, slices.Clone(events)...) }
 
-// advance lets time pass without a word to the engine.
+// advance moves the clock of the world, not that of the engine.
 func (w *world) advance(d time.Duration) { w.now = w.now.Add(d) }
 
-// tick lets time pass and says so.
+// tick moves both clocks.
 func (w *world) tick(d time.Duration) {
 	w.advance(d)
 	w.record(w.e.Tick(w.now))
