@@ -13,9 +13,9 @@ import (
 	"sesame/daemon/packet"
 )
 
-// An API has the functions of the daemon behind the requests. Every function is required. Each is
-// called from many goroutines, and returns when its context ends. An error that is a [Refusal] means
-// that the request was refused. Any other error means that the daemon failed.
+// An API has the functions of the daemon behind the requests. Every function is required. Each
+// is called from many goroutines, and returns when its context ends. An error that is a
+// [Refusal] means that the request was refused. Any other error means that the daemon failed.
 type API struct {
 	Status func(context.Context) (Status, error)
 	// Grants returns the live grants, by id.
@@ -59,8 +59,8 @@ type Grant struct {
 	Unguarded bool `json:"unguarded,omitempty"`
 }
 
-// GrantOf returns an engine's grant as it is at now, in engine time. The offset is the wall clock minus
-// engine time.
+// GrantOf returns an engine's grant as it is at now, in engine time. The offset is the wall
+// clock minus engine time.
 func GrantOf(g *engine.Grant, now time.Time, offset time.Duration) Grant {
 	return Grant{
 		ID: g.ID, Door: g.Door, By: g.By, Source: Source{g.Source}, Port: Port{g.Port}, Argv: g.Argv, Observed: g.Observed,

@@ -16,8 +16,8 @@ import (
 
 // A Client sends requests to a daemon, each on a connection of its own.
 //
-// Its errors are for people. A [Refusal] means that the daemon refused the request. An error that wraps
-// [ErrNoDaemon] means that no daemon answers.
+// Its errors are for people. A [Refusal] means that the daemon refused the request. An error
+// that wraps [ErrNoDaemon] means that no daemon answers.
 type Client struct{ socket string }
 
 // ErrNoDaemon means that no daemon answers at a socket.
@@ -28,31 +28,31 @@ func Dial(socket string) *Client { return &Client{socket} }
 
 // Status returns the status of the daemon.
 func (c *Client) Status(ctx context.Context) (s Status, err error) {
-	err = c.ask(ctx, forAnswer, http.MethodGet, "status", nil, &s)
+	err = c.request(ctx, forAnswer, http.MethodGet, "status", nil, &s)
 	return s, err
 }
 
 // Grants returns the live grants, by id.
 func (c *Client) Grants(ctx context.Context) (g []Grant, err error) {
-	err = c.ask(ctx, forAnswer, http.MethodGet, "grants", nil, &g)
+	err = c.request(ctx, forAnswer, http.MethodGet, "grants", nil, &g)
 	return g, err
 }
 
 // Grant gives access without a knock.
 func (c *Client) Grant(ctx context.Context, r GrantRequest) (g Grant, err error) {
-	err = c.ask(ctx, forAnswer, http.MethodPost, "grant", r, &g)
+	err = c.request(ctx, forAnswer, http.MethodPost, "grant", r, &g)
 	return g, err
 }
 
 // Revoke ends grants and returns them as they were.
 func (c *Client) Revoke(ctx context.Context, r RevokeRequest) (g []Grant, err error) {
-	err = c.ask(ctx, forAnswer, http.MethodPost, "revoke", r, &g)
+	err = c.request(ctx, forAnswer, http.MethodPost, "revoke", r, &g)
 	return g, err
 }
 
 // Reload makes the daemon read its scripts again, and returns the outcome.
 func (c *Client) Reload(ctx context.Context, r ReloadRequest) (o Outcome, err error) {
-	err = c.ask(ctx, forReload, http.MethodPost, "reload", r, &o)
+	err = c.request(ctx, forReload, http.MethodPost, "reload", r, &o)
 	return o, err
 }
 
@@ -61,8 +61,8 @@ func (c *Client) Record(ctx context.Context, w io.Writer) error {
 	return c.stream(ctx, forRecording, "recording", w)
 }
 
-// Events writes events to w. A request that follows ends with the context, or without an error when the
-// daemon ends.
+// Events writes events to w. A request that follows ends with the context, or without an error
+// when the daemon ends.
 func (c *Client) Events(ctx context.Context, r EventsRequest, w io.Writer) error {
 	return c.stream(ctx, forAnswer, "events?"+r.query(), w)
 }
@@ -70,8 +70,8 @@ func (c *Client) Events(ctx context.Context, r EventsRequest, w io.Writer) error
 // maxAnswer bounds an answer that is read into memory, in bytes. 65,536 grants take far less.
 const maxAnswer = 256 << 20
 
-func (c *Client) ask(ctx context.Context, limit time.Duration, method, path string, request, into any) error {
-	response, err := c.do(ctx, limit, method, path, request)
+func (c *Client) request(ctx context.Context, limit time.Duration, method, path string, body, into any) error {
+	response, err := c.do(ctx, limit, method, path, body)
 	if err != nil {
 		return err
 	}
@@ -119,7 +119,8 @@ func (c *Client) broken(ctx context.Context, err error) error {
 	return fmt.Errorf("the daemon at %s ended in the middle of its answer: %w", c.socket, err)
 }
 
-// do sends a request, and waits at most limit for the header of the answer. The caller closes the body.
+// do sends a request, and waits at most limit for the header of the answer. The caller closes
+// the body.
 func (c *Client) do(ctx context.Context, limit time.Duration, method, path string, request any) (*http.Response, error) {
 	if err := checkPath(c.socket); err != nil {
 		return nil, err
@@ -178,15 +179,15 @@ func (c *Client) unanswered(ctx context.Context, err error, limit time.Duration)
 // failed returns the error of an answer with an error status.
 func (c *Client) failed(response *http.Response) error {
 	text, err := io.ReadAll(io.LimitReader(response.Body, maxBody))
-	var told failure
-	if err != nil || json.Unmarshal(text, &told) != nil || told.Error == "" {
+	var answer failure
+	if err != nil || json.Unmarshal(text, &answer) != nil || answer.Error == "" {
 		return fmt.Errorf("the daemon at %s answered %q: is it of another version?", c.socket, response.Status)
 	}
 	switch response.StatusCode {
 	case http.StatusConflict:
-		return Refusal(told.Error)
+		return Refusal(answer.Error)
 	case http.StatusForbidden:
-		return fmt.Errorf("%s; try sudo", told.Error)
+		return fmt.Errorf("%s; try sudo", answer.Error)
 	}
-	return errors.New(told.Error)
+	return errors.New(answer.Error)
 }

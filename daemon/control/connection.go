@@ -10,7 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxConnections is how many connections are served at the same time. More wait in the kernel's queue.
+// maxConnections is how many connections are served at the same time. More wait in the kernel's
+// queue.
 const maxConnections = 64
 
 // A listener accepts at most maxConnections at a time, and looks up the user of each.

@@ -1,11 +1,11 @@
-// Package control turns HTTP requests on a unix socket into calls of the running daemon. It has the
-// server, which the daemon runs, and the client, which the subcommands use.
+// Package control turns HTTP requests on a unix socket into calls of the running daemon. It has
+// the server, which the daemon runs, and the client, which the subcommands use.
 //
-// Requests are HTTP/1.1 with JSON bodies, under /v1. A client can do what the daemon can do. So the
-// server checks the user of every connection with SO_PEERCRED: only root and the user that the daemon
-// runs as are served.
+// Requests are HTTP/1.1 with JSON bodies, under /v1. A client can do what the daemon can do. So
+// the server checks the user of every connection with SO_PEERCRED: only root and the user that
+// the daemon runs as are served.
 //
-// api.go has the requests and answers, status.go and counts.go the longest answer, server.go the
-// routes. socket.go makes sure that a path has one daemon. tail.go holds the latest events, so that no
-// reader ever blocks the daemon.
+// api.go has the requests and answers, status.go and counts.go the longest answer, server.go
+// the routes. socket.go makes sure that a path has one daemon. tail.go holds the latest events,
+// so that no reader ever blocks the daemon.
 package control

@@ -10,9 +10,9 @@ import (
 	"sesame/daemon/transcript"
 )
 
-// A follower reads at most atOnce events, and then pauses. So a flood of knocks does not make the
-// followers use all of the processor. No follower loses events in a burst of 10,000, or at a rate of
-// 50,000 in a second.
+// A follower reads at most atOnce events, and then pauses. So a flood of knocks does not make
+// the followers use all of the processor. No follower loses events in a burst of 10,000, or at
+// a rate of 50,000 in a second.
 const (
 	atOnce = 1000
 	pause  = 20 * time.Millisecond
@@ -32,8 +32,8 @@ type EventsRequest struct {
 	Color  bool // in lines for people
 }
 
-// writeTail writes the events in the ring. For a follower it also writes new events, until the context
-// ends. It calls flush after each batch.
+// writeTail writes the events in the ring. For a follower it also writes new events, until the
+// context ends. It calls flush after each batch.
 func writeTail(ctx context.Context, t *Tail, r EventsRequest, out io.Writer, flush func() error) error {
 	var lines eventWriter = transcript.NewText(out, transcript.TextOptions{Color: r.Color})
 	if r.JSON {
@@ -76,8 +76,8 @@ func writeTail(ctx context.Context, t *Tail, r EventsRequest, out io.Writer, flu
 	}
 }
 
-// wait waits until there may be more events. After a batch of n events it pauses; after none it waits
-// for the next event.
+// wait waits until there may be more events. After a batch of n events it pauses; after none it
+// waits for the next event.
 func wait(ctx context.Context, n int, changed <-chan struct{}) error {
 	if n == 0 {
 		select {

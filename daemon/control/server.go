@@ -34,8 +34,8 @@ type requestLimits struct{ header, all time.Duration }
 
 var defaultLimits = requestLimits{header: 5 * time.Second, all: 10 * time.Second}
 
-// Serve answers requests until the context ends, and then closes the socket. Errors of connections and
-// panics of handlers are written to faults.
+// Serve answers requests until the context ends, and then closes the socket. Errors of
+// connections and panics of handlers are written to faults.
 func (s *Socket) Serve(ctx context.Context, api API, faults *log.Logger) error {
 	return s.serve(ctx, api, faults, defaultLimits)
 }
@@ -148,14 +148,15 @@ func profiling(next http.Handler) http.HandlerFunc {
 	}
 }
 
-// withoutReadDeadline is for handlers that take long. While a handler runs, the server reads from the
-// connection to detect that the client is gone. It would take an expired deadline for that.
+// withoutReadDeadline is for handlers that take long. While a handler runs, the server reads
+// from the connection to detect that the client is gone. It would take an expired deadline for
+// that.
 func withoutReadDeadline(w http.ResponseWriter) {
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
 }
 
-// decode reads one JSON value and nothing else. It refuses unknown members, so that a client that is
-// newer than the daemon does not get an answer that ignores a part of its request.
+// decode reads one JSON value and nothing else. It refuses unknown members, so that a client
+// that is newer than the daemon does not get an answer that ignores a part of its request.
 func decode(body io.Reader, into any) error {
 	d := json.NewDecoder(body)
 	d.DisallowUnknownFields()

@@ -14,7 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Socket is the unix socket of a daemon. While it is open no other daemon can open one at its path.
+// A Socket is the unix socket of a daemon. While it is open no other daemon can open one at its
+// path.
 type Socket struct {
 	listener *net.UnixListener
 	path     string
@@ -23,9 +24,9 @@ type Socket struct {
 	close    func() error
 }
 
-// Listen creates a socket at path with mode 0600, and its directory when that is missing. It replaces
-// the socket of a daemon that has died. It is an error when a daemon answers at the path, and when the
-// file there is not a socket.
+// Listen creates a socket at path with mode 0600, and its directory when that is missing. It
+// replaces the socket of a daemon that has died. It is an error when a daemon answers at the
+// path, and when the file there is not a socket.
 //
 // It also creates path.lock, an empty file that stays. The daemon holds a lock on it.
 func Listen(path string) (*Socket, error) {
@@ -62,8 +63,8 @@ func checkPath(path string) error {
 	return nil
 }
 
-// lockFor locks the lock file of a socket. The kernel unlocks it when the process ends, also after a
-// crash.
+// lockFor locks the lock file of a socket. The kernel unlocks it when the process ends, also
+// after a crash.
 func lockFor(path string) (*os.File, error) {
 	lock, err := os.OpenFile(path+".lock", os.O_CREATE|os.O_RDWR|unix.O_NOFOLLOW, 0o600)
 	if err != nil {

@@ -2,9 +2,9 @@ package control
 
 import "time"
 
-// A Status is the state of a daemon and what is wrong with it. Times are wall-clock times in UTC. The
-// daemon bounds all lists; those that strangers can fill (Stopped, Failures) have a few dozen entries
-// at most.
+// A Status is the state of a daemon and what is wrong with it. Times are wall-clock times in
+// UTC. The daemon bounds all lists; those that strangers can fill (Stopped, Failures) have a
+// few dozen entries at most.
 type Status struct {
 	Version string `json:"version"`
 	Mode    Mode   `json:"mode"`
@@ -64,8 +64,8 @@ type UsedUp struct {
 	File string `json:"file,omitempty"` // new sequences belong here
 }
 
-// LastReload is the last reload whose files differed from the scripts that ran. It is Unchanged when
-// files that had been rejected or held were restored to those that run.
+// LastReload is the last reload whose files differed from the scripts that ran. It is Unchanged
+// when files that had been rejected or held were restored to those that run.
 type LastReload struct {
 	At time.Time `json:"at"`
 	Outcome

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// recording answers with a recording. After the first byte an error can only be signalled by closing
-// the connection, which http.ErrAbortHandler does.
+// recording answers with a recording. After the first byte an error can only be signalled by
+// closing the connection, which http.ErrAbortHandler does.
 func recording(record func(context.Context, io.Writer) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		withoutReadDeadline(w)
@@ -97,8 +97,8 @@ func parseEvents(values url.Values) (EventsRequest, error) {
 	return r, nil
 }
 
-// A stream is the body of an answer that is written in parts. Each part must be accepted within the
-// limit.
+// A stream is the body of an answer that is written in parts. Each part must be accepted within
+// the limit.
 type stream struct {
 	w       http.ResponseWriter
 	limit   time.Duration

@@ -8,9 +8,9 @@ import (
 
 // A Tail holds the latest events for readers and followers.
 //
-// It is a ring buffer. Each reader has a position in it. The Tail holds nothing for a reader, so no
-// reader can block the writer. A reader that is too slow loses the events that were overwritten, and
-// learns their number.
+// It is a ring buffer. Each reader has a position in it. The Tail holds nothing for a reader,
+// so no reader can block the writer. A reader that is too slow loses the events that were
+// overwritten, and learns their number.
 //
 // All methods may be called from many goroutines. Events are in the order of the calls of Add.
 type Tail struct {
@@ -24,8 +24,8 @@ type Tail struct {
 	changed chan struct{} // closed by the next Add; nil: nobody waits
 }
 
-// Bounds of the ring: events, and bytes of their texts. An event takes about 300 bytes without its
-// texts.
+// Bounds of the ring: events, and bytes of their texts. An event takes about 300 bytes without
+// its texts.
 const (
 	tailEvents = 10_000
 	tailTexts  = 4 << 20
@@ -75,8 +75,8 @@ func (t *Tail) add(e *engine.Event) {
 // at returns the place of the event with a number.
 func (t *Tail) at(n uint64) *engine.Event { return &t.ring[n%uint64(t.most)] }
 
-// textsOf returns the bytes of the texts that only this event has. Events share the names of doors and
-// scripts.
+// textsOf returns the bytes of the texts that only this event has. Events share the names of
+// doors and scripts.
 func textsOf(e *engine.Event) int {
 	n := len(e.Detail)
 	for _, arg := range e.Argv {
@@ -92,9 +92,9 @@ func (t *Tail) bounds() (oldest, next uint64) {
 	return t.oldest, t.next
 }
 
-// read copies events into a slice, from number from on. It returns how many, and the number of the
-// first, which is above from when events were overwritten. When there are none, changed is closed at
-// the next event.
+// read copies events into a slice, from number from on. It returns how many, and the number of
+// the first, which is above from when events were overwritten. When there are none, changed is
+// closed at the next event.
 func (t *Tail) read(from uint64, into []engine.Event) (n int, first uint64, changed <-chan struct{}) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

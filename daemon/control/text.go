@@ -9,8 +9,8 @@ import (
 	"sesame/daemon/transcript"
 )
 
-// A Source is an address or a network, written as in the transcript: an address has no prefix length,
-// and the zero Source is empty.
+// A Source is an address or a network, written as in the transcript: an address has no prefix
+// length, and the zero Source is empty.
 type Source struct{ netip.Prefix }
 
 func (s Source) String() string { return transcript.Source(s.Prefix) }

@@ -12,12 +12,12 @@ import (
 	"sesame/daemon/wire"
 )
 
-// Resume returns an engine with the given state: it goes on where the engine was that gave it. The set
-// must be the script set that this engine ran. The bounds of cfg, zero for the defaults, are upper
-// limits for those of the state. The seed of cfg is not used.
+// Resume returns an engine with the given state: it goes on where the engine was that gave it.
+// The set must be the script set that this engine ran. The bounds of cfg, zero for the
+// defaults, are upper limits for those of the state. The seed of cfg is not used.
 //
-// A state may come from a stranger's file. Any state gives an error, or an engine that stays within
-// its bounds.
+// A state may come from a stranger's file. Any state gives an error, or an engine that stays
+// within its bounds.
 func Resume(cfg Config, s *State, set *Set) (*Engine, error) {
 	most := New(cfg, wire.Time(0)).cfg
 	switch {
@@ -106,8 +106,8 @@ func resumeOneTime(s *State, set *Set) (map[string]*oneTime, error) {
 	return left, nil
 }
 
-// resumeGroups gives the groups of the set the IDs by which attempts refer to them. Doors and groups
-// share one range of IDs.
+// resumeGroups gives the groups of the set the IDs by which attempts refer to them. Doors and
+// groups share one range of IDs.
 func (x *index) resumeGroups(s *State) error {
 	byID := make(map[uint32]*group)
 	for _, was := range s.Groups {

@@ -13,7 +13,8 @@ import (
 // State returns all that the engine holds. It is a copy that shares nothing that changes: another
 // goroutine may encode it while the engine goes on.
 //
-// It takes about 40 bytes for each first-stage attempt, and some tens of milliseconds for a million.
+// It takes about 40 bytes for each first-stage attempt, and some tens of milliseconds for a
+// million.
 func (e *Engine) State() *State {
 	s := &State{
 		Now: e.now, Offset: e.offset, Horizon: e.horizon,

@@ -9,11 +9,12 @@ import (
 )
 
 // A State is all that an engine holds between two inputs. With the same script set and the same
-// inputs, an engine that [Resume] makes of it gives the same events as the engine that gave it. Doors
-// and handlers are not in it: they are in the script set.
+// inputs, an engine that [Resume] makes of it gives the same events as the engine that gave it.
+// Doors and handlers are not in it: they are in the script set.
 //
-// It is plain data for encoding/json. Times are Unix nanoseconds of engine time. Recordings hold it,
-// so no field changes its JSON name. A new field must mean, when it is zero, what engines did before.
+// It is plain data for encoding/json. Times are Unix nanoseconds of engine time. Recordings
+// hold it, so no field changes its JSON name. A new field must mean, when it is zero, what
+// engines did before.
 type State struct {
 	Now     int64
 	Offset  time.Duration // wall clock minus engine time
@@ -122,6 +123,6 @@ type LimitState struct {
 	Refusing bool
 }
 
-// A RecentState has the hashes of recent packets, eight bytes each, little-endian. Older is dropped
-// when Young is full.
+// A RecentState has the hashes of recent packets, eight bytes each, little-endian. Older is
+// dropped when Young is full.
 type RecentState struct{ Young, Older []byte }

@@ -33,7 +33,8 @@ func (c Consumed) Wire() wire.Consumed {
 	return wire.Consumed{File: wire.Text(c.File), Line: wire.Text(c.Line)}
 }
 
-// Wire returns the record as plain data. It is an error when [RecordFrom] would refuse the result.
+// Wire returns the record as plain data. It is an error when [RecordFrom] would refuse the
+// result.
 func (r *Record) Wire() (wire.Record, error) {
 	w := wire.Record{Ended: r.Ended}
 	if r.Grant != nil {
@@ -67,7 +68,8 @@ func valueOf(key storeKey, value wire.Scalar, until int64) wire.Value {
 	return wire.Value{Script: wire.Text(key.script), Source: key.source, Key: wire.Text(key.key), Value: value, Until: until}
 }
 
-// RecordFrom is the opposite of [Record.Wire]. It checks w, which may come from a stranger's file.
+// RecordFrom is the opposite of [Record.Wire]. It checks w, which may come from a stranger's
+// file.
 func RecordFrom(w *wire.Record) (Record, error) {
 	if err := w.Check(); err != nil {
 		return Record{}, err

@@ -52,8 +52,8 @@ func isZstd(head []byte) bool {
 	return magic == 0xfd2fb528 || magic&^0xf == 0x184d2a50
 }
 
-// newZstd returns a decoder without goroutines. Its memory is bounded by the window, so a file that
-// unpacks to terabytes costs only time.
+// newZstd returns a decoder without goroutines. Its memory is bounded by the window, so a file
+// that unpacks to terabytes costs only time.
 func newZstd(raw io.Reader) (zstdReader, error) {
 	decoder, err := zstd.NewReader(raw,
 		zstd.WithDecoderConcurrency(1),

@@ -8,7 +8,8 @@ import (
 	"sesame/daemon/wire"
 )
 
-// This file reads and writes our custom blocks in a pcapng file. docs/recording.md specifies them.
+// This file reads and writes our custom blocks in a pcapng file. docs/recording.md specifies
+// them.
 
 const (
 	blockCustom = 0x00000bad // a custom block that may be copied

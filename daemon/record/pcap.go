@@ -44,8 +44,8 @@ func (r *Reader) readHeader(packing string) error {
 	return r.notCapture(packing)
 }
 
-// readFileHeader reads the header of a pcap file. It ignores the snap length: files exist in which
-// it is 0, less than the captured length, or 2 GB.
+// readFileHeader reads the header of a pcap file. It ignores the snap length: files exist in
+// which it is 0, less than the captured length, or 2 GB.
 func (r *Reader) readFileHeader() error {
 	head := r.window.peek(fileHeader)
 	if len(head) < fileHeader {
@@ -83,8 +83,8 @@ func (r *Reader) nextRecord() error {
 	return nil
 }
 
-// endOfFile returns io.EOF when the file ends between two records or blocks, and another error when
-// it ends within one.
+// endOfFile returns io.EOF when the file ends between two records or blocks, and another error
+// when it ends within one.
 func (r *Reader) endOfFile() error {
 	if err := r.window.ended(); err != nil {
 		return err

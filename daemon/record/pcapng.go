@@ -205,8 +205,8 @@ func (r *Reader) readOptions(options []byte, c *clock) error {
 	return nil
 }
 
-// tickRate reads if_tsresol (draft-ietf-opsawg-pcapng, section 4.2) and returns ticks per second. The
-// high bit selects a power of 2, else it is a power of 10.
+// tickRate reads if_tsresol (draft-ietf-opsawg-pcapng, section 4.2) and returns ticks per
+// second. The high bit selects a power of 2, else it is a power of 10.
 func tickRate(resolution byte) (uint64, error) {
 	power := resolution & 0x7f
 	if resolution&0x80 != 0 && power <= 63 {

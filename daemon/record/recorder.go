@@ -71,9 +71,9 @@ func (r *Recorder) Due(now time.Time) bool {
 	return r.blind || r.young.size() >= r.half/8*7
 }
 
-// Begin begins a segment with the state of the engine and the scripts. It drops the older segment,
-// and both when the recorder is blind: a replay cannot cross dropped inputs. The recorder owns the
-// state from now on.
+// Begin begins a segment with the state of the engine and the scripts. It drops the older
+// segment, and both when the recorder is blind: a replay cannot cross dropped inputs. The
+// recorder owns the state from now on.
 func (r *Recorder) Begin(now time.Time, state *engine.State, scripts Scripts) {
 	r.older = r.young
 	if r.blind {
@@ -108,16 +108,16 @@ func (r *Recorder) room(size int) bool {
 	return !r.blind
 }
 
-// Packet records a packet, as the engine gets it. Frame is the IP packet that it was decoded from,
-// without a link header; wire is its length on the wire. Both are copied.
+// Packet records a packet, as the engine gets it. Frame is the IP packet that it was decoded
+// from, without a link header; wire is its length on the wire. Both are copied.
 func (r *Recorder) Packet(p *packet.Packet, frame []byte, wire int) {
 	if r.room(packetSize(len(frame))) {
 		r.young.blocks = appendPacket(r.young.blocks, p, frame, wire)
 	}
 }
 
-// Input records an input other than a packet, as the engine gets it. Nobody may change its scripts
-// and records afterwards.
+// Input records an input other than a packet, as the engine gets it. Nobody may change its
+// scripts and records afterwards.
 func (r *Recorder) Input(in Input) {
 	if in.Kind == InputSet {
 		if size := in.Scripts.size(); r.room(size) {

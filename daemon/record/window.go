@@ -18,8 +18,8 @@ func newWindow(source io.Reader) window {
 	return window{source: source, buffer: make([]byte, windowSize)}
 }
 
-// peek returns the next n bytes, at most windowSize. They are valid until the next peek. It returns
-// fewer only when the stream ends; missing returns the error then.
+// peek returns the next n bytes, at most windowSize. They are valid until the next peek. It
+// returns fewer only when the stream ends; missing returns the error then.
 func (w *window) peek(n int) []byte {
 	if w.end-w.start < n {
 		n = w.fill(n)
@@ -27,8 +27,8 @@ func (w *window) peek(n int) []byte {
 	return w.buffer[w.start : w.start+n]
 }
 
-// fill reads until n bytes are there, and no longer: the source may be a pipe whose writer is slow.
-// It returns how many of the n are there.
+// fill reads until n bytes are there, and no longer: the source may be a pipe whose writer is
+// slow. It returns how many of the n are there.
 func (w *window) fill(n int) int {
 	copy(w.buffer, w.buffer[w.start:w.end])
 	w.start, w.end = 0, w.end-w.start
