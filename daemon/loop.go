@@ -13,6 +13,7 @@ import (
 	"sesame/daemon/filter"
 	"sesame/daemon/packet"
 	"sesame/daemon/record"
+	"sesame/daemon/wire"
 	"sesame/scripting"
 	"sesame/scripting/source"
 )
@@ -305,11 +306,11 @@ func (l *loop) setRunning(set *scripting.Set, files *source.Files, values map[st
 
 // recorded returns a set with everything that decides its behaviour, for a recording.
 func recorded(set *scripting.Set, files *source.Files, values map[string]string, observe bool) record.Scripts {
-	r := record.Scripts{Single: files.Single, Values: values, Observe: observe}
+	r := record.Scripts{Single: wire.Text(files.Single), Values: values, Observe: observe}
 	for _, f := range set.Files {
-		r.Files = append(r.Files, record.File{Path: f.Path, Source: f.Source})
+		r.Files = append(r.Files, wire.File{Path: wire.Text(f.Path), Source: f.Source})
 		if f.Referenced() {
-			r.Base = files.Base
+			r.Base = wire.Text(files.Base)
 		}
 	}
 	return r

@@ -389,7 +389,7 @@ func TestTheLastGoodSetReadsSequencesFromTheDisk(t *testing.T) {
 	saved, _, err := store.LastGood()
 	must(t, err)
 	for _, f := range saved.Files {
-		if strings.HasPrefix(f.Path, out) {
+		if strings.HasPrefix(string(f.Path), out) {
 			t.Errorf("%s is kept", f.Path)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"sesame/daemon/control"
 	"sesame/daemon/packet"
 	"sesame/daemon/state"
+	"sesame/daemon/wire"
 	"sesame/scripting"
 	"sesame/scripting/source"
 )
@@ -58,10 +59,10 @@ func (d *daemon) lastGood() (*scripting.Set, *source.Files, map[string]string) {
 	}
 	kept := make([]source.File, len(saved.Files))
 	for i, f := range saved.Files {
-		kept[i] = source.File{Path: f.Path, Source: f.Source}
+		kept[i] = source.File{Path: string(f.Path), Source: f.Source}
 	}
-	files := source.Of(d.config.Scripts, saved.Name, kept)
-	files.Base, files.ReadReferenced = saved.Base, d.oneTime
+	files := source.Of(d.config.Scripts, string(saved.Name), kept)
+	files.Base, files.ReadReferenced = string(saved.Base), d.oneTime
 	set, err := d.load(files, saved.Values)
 	if err != nil {
 		d.config.Log.Warn("the last good scripts do not load any more", "error", err)
@@ -88,13 +89,13 @@ func (d *daemon) saveSet(set *scripting.Set, files *source.Files) error {
 		return nil
 	}
 	base := ""
-	var kept []state.File
+	var kept []wire.File
 	for _, f := range set.Files {
 		if f.Referenced() {
 			base = files.Base
 		}
 		if !f.OneTime {
-			kept = append(kept, state.File{Path: f.Path, Source: f.Source})
+			kept = append(kept, wire.File{Path: wire.Text(f.Path), Source: f.Source})
 		}
 	}
 	var guards []packet.Port
@@ -102,7 +103,7 @@ func (d *daemon) saveSet(set *scripting.Set, files *source.Files) error {
 		guards = requiredGuards(set.Engine).Drop
 	}
 	return d.state.SaveSet(state.Saved{
-		Files: kept, Base: base, Name: files.Single, Values: d.values(), At: d.loop.clock.now().Add(d.loop.wallOffset()),
+		Files: kept, Base: wire.Text(base), Name: wire.Text(files.Single), Values: d.values(), At: d.loop.clock.now().Add(d.loop.wallOffset()),
 		Guards: guards, Trusted: d.config.Trusted, TrustedInterfaces: d.config.TrustedInterfaces, Mark: d.config.Firewall.Mark,
 	})
 }

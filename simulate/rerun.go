@@ -84,10 +84,10 @@ func (r *rerunning) begin() error {
 func load(s record.Scripts) (*scripting.Set, error) {
 	files := make([]source.File, len(s.Files))
 	for i, f := range s.Files {
-		files[i] = source.File{Path: f.Path, Source: f.Source}
+		files[i] = source.File{Path: string(f.Path), Source: f.Source}
 	}
-	kept := source.Of("the recording", s.Single, files)
-	kept.Base = s.Base
+	kept := source.Of("the recording", string(s.Single), files)
+	kept.Base = string(s.Base)
 	set, err := scripting.Load(kept, scripting.Options{Values: s.Values})
 	if err == nil && s.Observe {
 		set.Engine.Observe()

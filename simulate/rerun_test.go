@@ -18,6 +18,7 @@ import (
 	"sesame/daemon/packet"
 	"sesame/daemon/record"
 	"sesame/daemon/transcript"
+	"sesame/daemon/wire"
 	"sesame/scripting"
 	"sesame/simulate/pcaptest"
 )
@@ -107,7 +108,7 @@ end)
 sesame.knockd "../knockd.conf"
 sesame.door "once" { sequence = { 2, 3 }, one_time_sequences = "/var/lib/once", guards = "tcp/26", ttl = "3s" }`
 	}
-	files := record.Scripts{Values: map[string]string{"ttl": fmt.Sprint(5+r.IntN(30), "s")}, Base: "/srv/scripts", Files: []record.File{
+	files := record.Scripts{Values: map[string]string{"ttl": fmt.Sprint(5+r.IntN(30), "s")}, Base: "/srv/scripts", Files: []wire.File{
 		{Path: "lib/common.lua", Source: []byte(`return { hours = sesame.window { from = "08:00", to = "20:00", tz = "UTC" } }`)},
 		{Path: "main.lua", Source: []byte(text)},
 		{Path: "/srv/knockd.conf", Source: fmt.Appendf(nil, `[gate]
@@ -406,7 +407,7 @@ func TestARecordingWithNamedScriptsIsACapture(t *testing.T) {
 
 func loaded(t *testing.T, text string) *scripting.Set {
 	t.Helper()
-	set, err := load(record.Scripts{Single: "a.lua", Files: []record.File{{Path: "a.lua", Source: []byte(text)}}})
+	set, err := load(record.Scripts{Single: "a.lua", Files: []wire.File{{Path: "a.lua", Source: []byte(text)}}})
 	must(t, err)
 	return set
 }

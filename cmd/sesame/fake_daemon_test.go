@@ -19,6 +19,7 @@ import (
 	"sesame/daemon/engine"
 	"sesame/daemon/packet"
 	"sesame/daemon/record"
+	"sesame/daemon/wire"
 	"sesame/scripting"
 	"sesame/scripting/source/sourcetest"
 	"sesame/simulate/pcaptest"
@@ -118,7 +119,7 @@ func recordRun(w io.Writer, script, lines string) error {
 	}
 	e, kept, decoder := engine.New(engine.Config{Attempts: 100}, pcaptest.Start), record.NewRecorder(0), packet.NewDecoder()
 	e.Swap(pcaptest.Start, set.Engine)
-	kept.Begin(pcaptest.Start, e.State(), record.Scripts{Files: []record.File{{Path: "ssh.lua", Source: []byte(script)}}})
+	kept.Begin(pcaptest.Start, e.State(), record.Scripts{Files: []wire.File{{Path: "ssh.lua", Source: []byte(script)}}})
 	for {
 		f, err := reader.Next()
 		if errors.Is(err, io.EOF) {

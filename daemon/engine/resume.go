@@ -284,7 +284,7 @@ func (e *Engine) resumeValues(s *State) error {
 		was := &s.Values[i]
 		value, err := wire.DecodeScalar(was.Value)
 		if err != nil || value == nil {
-			return fmt.Errorf("the stored value %q of %s: %w", was.Key, was.Script, cmp.Or(err, errNoValue))
+			return fmt.Errorf("the stored value %q of %s: %w", was.Key, was.Script, cmp.Or(err, errors.New("there is none")))
 		}
 		e.store.values[storeKey{string(was.Script), was.Source, string(was.Key)}] = stored{value, was.Expires()}
 	}

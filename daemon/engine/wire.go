@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"errors"
 	"time"
 
 	"sesame/daemon/packet"
@@ -106,5 +105,3 @@ func scalar(value any) wire.Scalar {
 	s, _ := wire.EncodeScalar(value)
 	return s
 }
-
-var errNoValue = errors.New("there is none")

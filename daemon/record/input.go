@@ -7,6 +7,7 @@ import (
 
 	"sesame/daemon/engine"
 	"sesame/daemon/packet"
+	"sesame/daemon/wire"
 )
 
 // A Kind is the kind of an Input. The numbers are in recordings and never change.
@@ -73,18 +74,12 @@ func (in *Input) Failure() error {
 // Scripts are the files and the options of a script set: all that decides what it does. A
 // Recorder holds them, so nobody may change them later.
 type Scripts struct {
-	Files  []File // scripts, the modules that they require, and referenced files
-	Single string // path of the one script that was loaded; empty: all scripts of the directory
-	Base   string // relative paths of referenced files begin here; empty: none are allowed
-	Values map[string]string
+	Files  []wire.File  // scripts, the modules that they require, and referenced files
+	Single wire.Text    `json:",omitzero"` // path of the one script that was loaded; empty: all scripts of the directory
+	Base   wire.Text    `json:",omitzero"` // relative paths of referenced files begin here; empty: none are allowed
+	Values wire.Options `json:",omitzero"`
 	// Observe says that all doors were only observed, whatever the files say.
-	Observe bool
-}
-
-// A File is a script, a module or a referenced file, as it was read.
-type File struct {
-	Path   string // below the directory of the scripts, with slashes; absolute for a referenced file
-	Source []byte
+	Observe bool `json:",omitzero"`
 }
 
 // size returns about how many bytes the scripts take in a recording.

@@ -26,7 +26,7 @@ const (
 // inputJSON is the payload of an Input. Its keys are the names of the fields.
 type inputJSON struct {
 	Time    int64          // Unix nanoseconds
-	Scripts *scriptsJSON   `json:",omitzero"`
+	Scripts *Scripts       `json:",omitzero"`
 	ID      uint64         `json:",omitzero"`
 	Error   wire.Text      `json:",omitzero"`
 	Ran     bool           `json:",omitzero"`
@@ -39,27 +39,13 @@ type inputJSON struct {
 	Offset  time.Duration  `json:",omitzero"`
 }
 
-// snapshotJSON is the payload of a Snapshot.
-type snapshotJSON struct {
-	Scripts scriptsJSON
-	State   *engine.State
-}
-
-type scriptsJSON struct {
-	Files   []wire.File
-	Single  wire.Text     `json:",omitzero"`
-	Base    wire.Text     `json:",omitzero"`
-	Values  []wire.Option `json:",omitzero"`
-	Observe bool          `json:",omitzero"`
-}
-
 func (in *Input) payload() ([]byte, error) {
 	w := inputJSON{
 		Time: in.Time.UnixNano(), ID: in.ID, Error: wire.Text(in.Error), Ran: in.Ran, Status: in.Status,
 		Source: in.Source, Port: wire.Port(in.Port), TTL: in.TTL, Local: in.Local, Offset: in.Offset,
 	}
 	if in.Kind == InputSet {
-		w.Scripts = in.Scripts.encode()
+		w.Scripts = &in.Scripts
 	}
 	for i := range in.Records {
 		r, err := in.Records[i].Wire()
@@ -69,22 +55,6 @@ func (in *Input) payload() ([]byte, error) {
 		w.Records = append(w.Records, r)
 	}
 	return json.Marshal(w)
-}
-
-func (s Scripts) encode() *scriptsJSON {
-	w := &scriptsJSON{Single: wire.Text(s.Single), Base: wire.Text(s.Base), Values: wire.Options(s.Values), Observe: s.Observe}
-	for _, f := range s.Files {
-		w.Files = append(w.Files, wire.File{Path: wire.Text(f.Path), Source: wire.Text(f.Source)})
-	}
-	return w
-}
-
-func (w *scriptsJSON) decode() Scripts {
-	s := Scripts{Single: string(w.Single), Base: string(w.Base), Values: wire.OptionValues(w.Values), Observe: w.Observe}
-	for _, f := range w.Files {
-		s.Files = append(s.Files, File{string(f.Path), []byte(f.Source)})
-	}
-	return s
 }
 
 // parse decodes JSON that may come from a stranger's file.
@@ -99,14 +69,14 @@ func parse(payload []byte, into any) error {
 }
 
 func readSnapshot(payload []byte) (*Snapshot, error) {
-	var b snapshotJSON
-	if err := parse(payload, &b); err != nil {
+	s := &Snapshot{}
+	if err := parse(payload, s); err != nil {
 		return nil, err
 	}
-	if b.State == nil {
+	if s.State == nil {
 		return nil, errors.New("it has no state")
 	}
-	return &Snapshot{b.State, b.Scripts.decode()}, nil
+	return s, nil
 }
 
 func readInput(kind Kind, payload []byte) (*Input, error) {
@@ -128,7 +98,7 @@ func readInput(kind Kind, payload []byte) (*Input, error) {
 		if w.Scripts == nil {
 			return nil, errors.New("it has no scripts")
 		}
-		in.Scripts = w.Scripts.decode()
+		in.Scripts = *w.Scripts
 	}
 	for i := range w.Records {
 		r, err := engine.RecordFrom(&w.Records[i])

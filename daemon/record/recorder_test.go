@@ -15,9 +15,11 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"sesame/daemon/engine"
 	"sesame/daemon/packet"
+	"sesame/daemon/wire"
 )
 
 var ssh = packet.Port{Proto: packet.TCP, Number: 22}
@@ -39,7 +41,7 @@ func inputs() []Input {
 	put := engine.Put{PerSource: true, Key: "\x00\xfe", Value: 0.1, Until: at(50)}
 	return []Input{
 		{Kind: InputTick, Time: at(1)},
-		{Kind: InputSet, Time: at(2), Scripts: Scripts{Files: []File{{"a.lua", []byte("-- \xff")}, {"lib/b.lua", []byte{}}, {"/etc/b", []byte("b")}}, Single: "a.lua", Base: "/srv/\xff", Values: map[string]string{"x": "1"}}},
+		{Kind: InputSet, Time: at(2), Scripts: Scripts{Files: []wire.File{{Path: "a.lua", Source: []byte("-- \xff")}, {Path: "lib/b.lua", Source: []byte{}}, {Path: "/etc/b", Source: []byte("b")}}, Single: "a.lua", Base: "/srv/\xff", Values: map[string]string{"x": "1"}}},
 		{Kind: InputResult, Time: at(3), ID: 1 << 60},
 		{Kind: InputResult, Time: at(3), ID: 2, Error: "exit status 1"},
 		{Kind: InputResult, Time: at(3), ID: 3, Error: "exit status 1", Ran: true, Status: 1},
@@ -75,7 +77,7 @@ func anEngine() *engine.Engine {
 
 func aRecorder(t testing.TB) *Recorder {
 	r := NewRecorder(0)
-	r.Begin(start, anEngine().State(), Scripts{Files: []File{{"a.lua", []byte("return")}}, Values: map[string]string{}})
+	r.Begin(start, anEngine().State(), Scripts{Files: []wire.File{{Path: "a.lua", Source: []byte("return")}}, Values: map[string]string{}})
 	for i, in := range inputs() {
 		r.Packet(&packet.Packet{Time: start.Add(time.Duration(i) * time.Nanosecond), Number: 100 + i}, frame, 1500+i)
 		r.Input(in)
@@ -153,7 +155,7 @@ func tellsAll(t *testing.T, file []byte) {
 	if diff := cmp.Diff(anEngineState(t, got[0].Snapshot.State), anEngineState(t, anEngine().State()), comparing); diff != "" {
 		t.Errorf("state (-got +want):\n%s", diff)
 	}
-	if diff := cmp.Diff(Scripts{Files: []File{{"a.lua", []byte("return")}}, Values: map[string]string{}}, got[0].Snapshot.Scripts); diff != "" {
+	if diff := cmp.Diff(Scripts{Files: []wire.File{{Path: "a.lua", Source: []byte("return")}}}, got[0].Snapshot.Scripts, cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("scripts (-want +got):\n%s", diff)
 	}
 	for i := range want {
@@ -268,7 +270,7 @@ func TestWhatDoesNotFitEndsTheRecording(t *testing.T) {
 	r := NewRecorder(1 << 12)
 	r.Begin(start, anEngine().State(), Scripts{})
 	r.Input(Input{Kind: InputTick, Time: start})
-	r.Input(Input{Kind: InputSet, Time: start, Scripts: Scripts{Files: []File{{"a.lua", make([]byte, 1<<12)}}}})
+	r.Input(Input{Kind: InputSet, Time: start, Scripts: Scripts{Files: []wire.File{{Path: "a.lua", Source: make([]byte, 1<<12)}}}})
 	r.Input(Input{Kind: InputTick, Time: start})
 	items, err := all(t, saved(t, r.Recording()))
 	check(t, err)
@@ -302,7 +304,7 @@ func TestALargeInputTakesSeveralBlocks(t *testing.T) {
 		r := NewRecorder(0)
 		r.Begin(start, anEngine().State(), Scripts{})
 		text := bytes.Repeat([]byte("-"), n)
-		r.Input(Input{Kind: InputSet, Time: start, Scripts: Scripts{Files: []File{{"a.lua", text}}}})
+		r.Input(Input{Kind: InputSet, Time: start, Scripts: Scripts{Files: []wire.File{{Path: "a.lua", Source: text}}}})
 		file := saved(t, r.Recording())
 		items, err := all(t, file)
 		check(t, err)

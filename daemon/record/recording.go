@@ -44,7 +44,7 @@ func (r *Recording) WriteTo(w io.Writer) (n int64, err error) {
 func (s *Snapshot) write(out *counting) error {
 	state := *s.State
 	state.FirstStage = nil
-	text, err := json.Marshal(snapshotJSON{Scripts: *s.Scripts.encode(), State: &state})
+	text, err := json.Marshal(Snapshot{&state, s.Scripts})
 	if err != nil {
 		return err
 	}

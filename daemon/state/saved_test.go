@@ -11,12 +11,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"sesame/daemon/packet"
+	"sesame/daemon/wire"
 )
 
 func savedSample() Saved {
 	return Saved{
 		Name:   "ssh.lua",
-		Files:  []File{{"ssh.lua", []byte("sesame.door \"ssh\" {}\n\xff\x00")}, {"lib/hours.lua", []byte("return <&>")}},
+		Files:  []wire.File{{Path: "ssh.lua", Source: []byte("sesame.door \"ssh\" {}\n\xff\x00")}, {Path: "lib/hours.lua", Source: []byte("return <&>")}},
 		Values: map[string]string{"port": "22", "b\xff": ""},
 		Guards: []packet.Port{{Proto: packet.TCP, Number: 22}, {Proto: packet.UDP, Number: 53}},
 		At:     monday,
@@ -29,7 +30,7 @@ func TestTheLastGoodSet(t *testing.T) {
 		t.Fatalf("a new directory has %v, %v", got, err)
 	}
 	first := savedSample()
-	for _, want := range []Saved{first, {At: monday, Base: "/srv/scripts", Files: []File{{"a.lua", []byte("a")}, {"/etc/knockd.conf", []byte("[a]")}}}} {
+	for _, want := range []Saved{first, {At: monday, Base: "/srv/scripts", Files: []wire.File{{Path: "a.lua", Source: []byte("a")}, {Path: "/etc/knockd.conf", Source: []byte("[a]")}}}} {
 		if err := d.SaveSet(want); err != nil {
 			t.Fatal(err)
 		}

@@ -12,6 +12,7 @@ import (
 
 	"sesame/daemon/engine"
 	"sesame/daemon/packet"
+	"sesame/daemon/wire"
 )
 
 // The files version1* in testdata were written by the first version of the format, as it
@@ -93,9 +94,9 @@ func TestASavedSetOfVersion1IsRead(t *testing.T) {
 	}
 	want := Saved{
 		Name: "ssh.lua", Base: "/etc/sesame/\xff",
-		Files: []File{
-			{"ssh.lua", []byte("sesame.door \"ssh\" {}\n\xff\x00")}, {"lib/hours.lua", []byte("return <&>")},
-			{"/etc/knockd.conf", []byte("[options]\n")}, {"/var/lib/once", []byte{}},
+		Files: []wire.File{
+			{Path: "ssh.lua", Source: []byte("sesame.door \"ssh\" {}\n\xff\x00")}, {Path: "lib/hours.lua", Source: []byte("return <&>")},
+			{Path: "/etc/knockd.conf", Source: []byte("[options]\n")}, {Path: "/var/lib/once", Source: []byte{}},
 		},
 		Values: map[string]string{"port": "22", "b\xff": ""},
 		Guards: []packet.Port{{Proto: packet.TCP, Number: 22}, {Proto: packet.UDP, Number: 53}},

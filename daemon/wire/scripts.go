@@ -1,36 +1,56 @@
 package wire
 
 import (
+	"encoding/json"
 	"maps"
 	"slices"
 )
 
-// A File is a script, a module, or a file that a script names, as it was read.
+// A File is a script, a module or a referenced file, as it was read.
 type File struct {
-	Path   Text `json:"path"`
-	Source Text `json:"source"`
+	// Path is below the directory of the scripts, with slashes; absolute for a referenced file.
+	Path   Text  `json:"path"`
+	Source Bytes `json:"source"`
 }
 
-// An Option is the value of an option of a script set.
-type Option struct {
+// Bytes are written in JSON like a [Text].
+type Bytes []byte
+
+// MarshalJSON is [Text.MarshalJSON].
+func (b Bytes) MarshalJSON() ([]byte, error) { return Text(b).MarshalJSON() }
+
+// UnmarshalJSON is [Text.UnmarshalJSON]. The result is never nil.
+func (b *Bytes) UnmarshalJSON(text []byte) error {
+	var t Text
+	err := t.UnmarshalJSON(text)
+	*b = []byte(t)
+	return err
+}
+
+// Options are the options of a script set, in JSON a list in the order of their names.
+type Options map[string]string
+
+type option struct {
 	Name  Text `json:"name"`
 	Value Text `json:"value"`
 }
 
-// Options returns options in the order of their names.
-func Options(values map[string]string) []Option {
-	var list []Option
-	for _, name := range slices.Sorted(maps.Keys(values)) {
-		list = append(list, Option{Text(name), Text(values[name])})
+// MarshalJSON writes the list.
+func (o Options) MarshalJSON() ([]byte, error) {
+	list := make([]option, 0, len(o))
+	for _, name := range slices.Sorted(maps.Keys(o)) {
+		list = append(list, option{Text(name), Text(o[name])})
 	}
-	return list
+	return json.Marshal(list)
 }
 
-// OptionValues is the opposite of [Options]. It never returns nil.
-func OptionValues(list []Option) map[string]string {
-	values := make(map[string]string, len(list))
-	for _, o := range list {
-		values[string(o.Name)] = string(o.Value)
+// UnmarshalJSON reads what MarshalJSON wrote.
+func (o *Options) UnmarshalJSON(b []byte) error {
+	var list []option
+	err := json.Unmarshal(b, &list)
+	*o = make(Options, len(list))
+	for _, one := range list {
+		(*o)[string(one.Name)] = string(one.Value)
 	}
-	return values
+	return err
 }

@@ -15,6 +15,7 @@ import (
 
 	"sesame/daemon/packet"
 	"sesame/daemon/state"
+	"sesame/daemon/wire"
 )
 
 // Without a daemon: the guard is loaded at the start of a machine, shown, and
@@ -58,7 +59,7 @@ func TestRealFirewallWithoutADaemon(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = store.SaveSet(state.Saved{
-		Files:  []state.File{{Path: "a.lua", Source: []byte("-- nothing")}},
+		Files:  []wire.File{{Path: "a.lua", Source: []byte("-- nothing")}},
 		Guards: []packet.Port{{Proto: packet.TCP, Number: 22}, {Proto: packet.UDP, Number: 51820}}, At: time.Unix(1, 0),
 	})
 	if err != nil {
