@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"unicode/utf8"
 
@@ -123,24 +124,38 @@ func TestColumns(t *testing.T) {
 	}
 }
 
-// sesame is the program, built once for all tests.
-var sesame string
+var programs string // a directory for the program under test
 
 func TestMain(m *testing.M) {
 	os.Exit(func() int {
-		dir, err := os.MkdirTemp("", "docs")
-		if err != nil {
+		var err error
+		if programs, err = os.MkdirTemp("", "docs"); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
-		defer os.RemoveAll(dir)
-		sesame = filepath.Join(dir, "sesame")
-		if out, err := exec.Command("go", "build", "-o", sesame, "../cmd/sesame").CombinedOutput(); err != nil {
-			fmt.Fprintf(os.Stderr, "building sesame: %v\n%s", err, out)
-			return 1
-		}
+		defer os.RemoveAll(programs)
 		return m.Run()
 	}())
+}
+
+// build builds the program, once for the tests that run it.
+var build = sync.OnceValues(func() (string, error) {
+	path := filepath.Join(programs, "sesame")
+	out, err := exec.Command("go", "build", "-o", path, "../cmd/sesame").CombinedOutput()
+	if err != nil {
+		err = fmt.Errorf("building sesame: %w\n%s", err, out)
+	}
+	return path, err
+})
+
+// sesame makes a run of the program.
+func sesame(t *testing.T, arguments ...string) *exec.Cmd {
+	t.Helper()
+	path, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return exec.CommandContext(t.Context(), path, arguments...)
 }
 
 // Blocks of the language "console" show commands and their output, run in the root of the
@@ -155,7 +170,7 @@ func TestConsole(t *testing.T) {
 				continue
 			}
 			ran++
-			cmd := exec.CommandContext(t.Context(), sesame, arguments[2:]...)
+			cmd := sesame(t, arguments[2:]...)
 			cmd.Dir = ".."
 			got, _ := cmd.CombinedOutput()
 			if diff := cmp.Diff(want, string(got)); diff != "" {
@@ -177,7 +192,7 @@ func TestScripts(t *testing.T) {
 			}
 			path := filepath.Join(t.TempDir(), fmt.Sprintf("block%d.lua", i))
 			write(t, path, block[2])
-			if out, err := exec.CommandContext(t.Context(), sesame, "check", "-s", path).CombinedOutput(); err != nil {
+			if out, err := sesame(t, "check", "-s", path).CombinedOutput(); err != nil {
 				t.Errorf("%s: a script that is shown does not load: %v\n%s", d.path, err, out)
 			}
 		}
@@ -224,7 +239,7 @@ func TestFlags(t *testing.T) {
 			for _, f := range flag.FindAllStringSubmatch(" "+m[2], -1) {
 				words := strings.Fields(m[1])
 				if _, ok := help[m[1]]; !ok {
-					out, _ := exec.CommandContext(t.Context(), sesame, append(words[1:], "--help")...).CombinedOutput()
+					out, _ := sesame(t, append(words[1:], "--help")...).CombinedOutput()
 					help[m[1]] = string(out)
 				}
 				if !regexp.MustCompile(`(?m)^\s.*` + f[1] + `\b`).MatchString(help[m[1]]) {
@@ -281,8 +296,8 @@ func TestTheExampleOfContributing(t *testing.T) {
 	write(t, filepath.Join(dir, "overlay.json"), string(overlay))
 	write(t, filepath.Join(dir, "ssh.lua"), blocks["lua"])
 	program := filepath.Join(dir, "sesame")
-	build := exec.CommandContext(t.Context(), "go", "build", "-overlay", filepath.Join(dir, "overlay.json"), "-o", program, "../cmd/sesame")
-	if out, err := build.CombinedOutput(); err != nil {
+	overlaid := exec.CommandContext(t.Context(), "go", "build", "-overlay", filepath.Join(dir, "overlay.json"), "-o", program, "../cmd/sesame")
+	if out, err := overlaid.CombinedOutput(); err != nil {
 		t.Fatalf("building the example: %v\n%s", err, out)
 	}
 	out, err := exec.CommandContext(t.Context(), program, "simulate", "-s", filepath.Join(dir, "ssh.lua"), "../pcaps/ssh-opens.pcap").CombinedOutput()
@@ -295,5 +310,51 @@ func write(t *testing.T, path, content string) {
 	t.Helper()
 	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 		t.Fatal(err)
+	}
+}
+
+var (
+	named   = regexp.MustCompile("`([\\w./-]+\\.(?:go|lua|md|txtar))`|`(Test[A-Z]\\w+)`")
+	invents = []string{"NAME", "family.go", "notify.go"} // files of the examples
+)
+
+// TestNames holds that each file and each test that the documents for developers name is there.
+func TestNames(t *testing.T) {
+	var files []string
+	tests := map[string]bool{}
+	define := regexp.MustCompile(`(?m)^func (Test\w+)\(`)
+	err := filepath.WalkDir("..", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		files = append(files, strings.TrimPrefix(path, ".."))
+		if !strings.HasSuffix(path, "_test.go") {
+			return nil
+		}
+		text, err := os.ReadFile(path)
+		for _, m := range define.FindAllStringSubmatch(string(text), -1) {
+			tests[m[1]] = true
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"../ARCHITECTURE.md", "../CONTRIBUTING.md"} {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range named.FindAllStringSubmatch(string(text), -1) {
+			file, test := m[1], m[2]
+			invented := slices.ContainsFunc(invents, func(part string) bool { return strings.Contains(file, part) })
+			is := func(path string) bool { return strings.HasSuffix(path, "/"+file) }
+			if file != "" && !invented && !slices.ContainsFunc(files, is) {
+				t.Errorf("%s: there is no file %s", path, file)
+			}
+			if test != "" && !tests[test] {
+				t.Errorf("%s: there is no test %s", path, test)
+			}
+		}
 	}
 }
