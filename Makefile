@@ -23,7 +23,8 @@ test: lint # everything, once
 quick: lint # lint and unit tests: no root, no network namespaces; under a minute with a warm cache
 	go test -short -skip '^(TestReal|TestItBuildsWhereNoDaemonRuns)' $$(go list ./... | grep -v '/e2e$$')
 
-differential: # 500 random scenarios, beside those with a name, to Debian's knockd and to the daemon at once; as root, for some four minutes
+# As root, for some four minutes.
+differential: # 500 random scenarios and the named ones, to Debian's knockd and to the daemon at once
 	@.ci/install
 	SESAME_KNOCKD_RUNS=$(RUNS) SESAME_KNOCKD_SEED=$(SEED) go test -count 1 -v -run '^TestRealKnockdAgrees$$' -timeout 30m ./cmd/sesame/e2e
 
@@ -33,7 +34,7 @@ lint:
 	$(STATICCHECK) ./...
 	$(EXHAUSTIVE) ./...
 
-demo: build # as root on Linux: a guarded machine and a visitor, live; else the captures in pcaps/ replayed
+demo: build # as root on Linux: a guarded machine and a visitor, live; else a replay of captures
 	@if [ "$$(id -u)" = 0 ] && [ "$$(uname)" = Linux ]; then .ci/install && docs/demo.sh; else \
 		echo 'Not root on Linux, so no port is guarded here: the shipped captures are replayed instead.'; $(MAKE) replay; fi
 
