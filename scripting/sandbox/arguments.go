@@ -22,10 +22,6 @@ func pushAll(l *lua.LState, list []lua.LValue) int {
 // CheckInt and CheckString are not used: they convert strings and numbers by other rules than
 // scripts see (numbers.go).
 
-// maxValues is how many values a function returns at most. More would overflow the registers of the
-// machine (see options in state.go).
-const maxValues = 4_000
-
 // returns pushes the values from one index to another, both included, and returns how many they
 // are. It bounds and charges them before it reads the first.
 func (s *State) returns(l *lua.LState, from, to int, value func(int) lua.LValue) int {
@@ -82,4 +78,21 @@ func (s *State) number(l *lua.LState, n int) float64 {
 		l.TypeError(n, lua.LTNumber)
 	}
 	return f
+}
+
+// start turns the first position of a range into an offset of the text, 0 or more. A negative
+// position counts from the end.
+func start(position, length int) int {
+	if position < 0 {
+		position += length + 1
+	}
+	return max(position, 1) - 1
+}
+
+// end turns the last position of a range into the offset behind it.
+func end(position, length int) int {
+	if position < 0 {
+		position += length + 1
+	}
+	return min(position, length)
 }

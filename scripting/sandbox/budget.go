@@ -104,3 +104,16 @@ func (b *budget) Err() error {
 
 func (b *budget) Deadline() (time.Time, bool) { return time.Time{}, false }
 func (b *budget) Value(any) any               { return nil }
+
+// What gopher-lua allocates for tables and functions, in bytes, rounded up for 64 bits.
+// TestExhaustingScriptsEnd proves that scripts which use all their bytes for them really allocate
+// no more than a small multiple.
+const (
+	tableBytes    = 128  // an empty table
+	slotBytes     = 32   // a slot of the array, with its growth
+	keyBytes      = 192  // a key outside the array
+	firstKeyBytes = 2560 // the first one makes two maps, one of them with room for 32
+	functionBytes = 128
+	upvalueBytes  = 64
+	registerBytes = 32 // a value among the arguments of a function, which the machine may hold twice
+)

@@ -5,12 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 
 	lua "github.com/yuin/gopher-lua"
-	"github.com/yuin/gopher-lua/ast"
 	"github.com/yuin/gopher-lua/parse"
 )
 
@@ -26,22 +24,6 @@ const (
 	maxUpvalues = 250
 	maxCode     = 100_000
 )
-
-// A Program is one parsed, checked, rewritten and compiled Lua file. It is immutable, and any
-// number of States may run it at the same time.
-type Program struct {
-	Name   string // the prefix of every message, for example "ssh.lua"
-	Source []byte // without byte order mark and first line of a shell; not to be changed
-
-	proto *lua.FunctionProto // takes the functions of hidden in their order, returns the script's main function
-	reads []read             // the globals that it reads
-}
-
-// A read is a global that a program reads, with the first line that does.
-type read struct {
-	name string
-	line int
-}
 
 // Compile parses, checks, rewrites and compiles a script. It copies source. The name may be any
 // text; it stands before each message. An error is an [*Error], or several of them joined: up to
@@ -94,16 +76,6 @@ func plainText(source []byte) []byte {
 	return source
 }
 
-// Chunk parses the program again and returns the tree as it was written. The rewriting changes its
-// tree in place, so it cannot serve for this. The caller owns the result.
-func (p *Program) Chunk() []ast.Stmt {
-	chunk, err := parse.Parse(bytes.NewReader(p.Source), p.Name)
-	if err != nil {
-		panic(fmt.Sprintf("sandbox: %s was compiled and no longer parses: %v", p.Name, err))
-	}
-	return chunk
-}
-
 // within refuses functions that gopher-lua has compiled and that the machine would run wrongly. It
 // looks at the result, since the rewriting adds variables and instructions.
 func (p *Program) within(proto *lua.FunctionProto) error {
@@ -145,29 +117,4 @@ func (p *Program) uncompiled(err error) error {
 	}
 	// The line of a label is that of the token behind it, which may be behind the end of the file.
 	return p.errorAt(min(line, 1+bytes.Count(p.Source, []byte("\n"))), 0, "%s", message)
-}
-
-// errorAt returns an Error at a place of the source. Line and column count from 1; 0 is unknown.
-func (p *Program) errorAt(line, column int, format string, args ...any) *Error {
-	return &Error{
-		File:       p.Name,
-		Line:       line,
-		Column:     column,
-		Message:    fmt.Sprintf(format, args...),
-		SourceLine: sourceLine(p.Source, line),
-	}
-}
-
-// errorAtName is errorAt with the column of the first use of a variable on the line. The tree of
-// gopher-lua has no columns, so the tokens are read once more.
-func (p *Program) errorAtName(line int, name string, format string, args ...any) *Error {
-	e := p.errorAt(line, 0, format, args...)
-	for s := newScan(p); s.next() == nil && s.token.Type != parse.EOF && s.token.Pos.Line <= line; {
-		other := slices.Contains([]string{".", ":", "local"}, tokenText(s.previous)) // a field, or a declaration
-		if s.token.Pos.Line == line && s.token.Type == parse.TIdent && s.token.Str == name && !other {
-			e.Column = s.token.Pos.Column
-			break
-		}
-	}
-	return e
 }

@@ -6,19 +6,6 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// What gopher-lua allocates for tables and functions, in bytes, rounded up for 64 bits.
-// TestExhaustingScriptsEnd proves that scripts which use all their bytes for them really allocate
-// no more than a small multiple.
-const (
-	tableBytes    = 128  // an empty table
-	slotBytes     = 32   // a slot of the array, with its growth
-	keyBytes      = 192  // a key outside the array
-	firstKeyBytes = 2560 // the first one makes two maps, one of them with room for 32
-	functionBytes = 128
-	upvalueBytes  = 64
-	registerBytes = 32 // a value among the arguments of a function, which the machine may hold twice
-)
-
 // table charges for the result of a constructor. It comes after the allocation, which is bounded:
 // a constructor has at most maxItems fields (check.go), a list of values at its end is at most
 // maxValues long, and key has charged for computed keys.

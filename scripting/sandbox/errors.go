@@ -3,8 +3,15 @@ package sandbox
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
+
+	lua "github.com/yuin/gopher-lua"
 )
+
+// maxMessage is the length of the longest message that a script catches, or that an Error of a
+// running script has, in bytes.
+const maxMessage = 2048
 
 // The causes that an [Error] may wrap.
 var (
@@ -74,4 +81,20 @@ func sourceLine(source []byte, n int) string {
 		}
 	}
 	return ""
+}
+
+var address = regexp.MustCompile(`(table|function|userdata|thread|channel): 0x[0-9a-f]+`)
+
+// withoutAddress removes addresses from a message of the machine. They differ from run to run,
+// which would make a replay differ, and they would help an attacker of the process.
+func withoutAddress(message string) string { return address.ReplaceAllString(message, "$1") }
+
+// raise raises a Go error as a value of the machine. The caller of Run or Call gets this very error
+// back, with its type. The metatable is nil, so a script cannot do anything with the value.
+func raise(l *lua.LState, err error) {
+	l.Error(&lua.LUserData{Value: err, Metatable: lua.LNil}, 0)
+}
+
+func brokenError(why any) *Error {
+	return &Error{Message: fmt.Sprintf("the Lua machine failed: %v", why), Cause: ErrBroken}
 }

@@ -13,18 +13,6 @@ import (
 // This file turns what gopher-lua raises into an Error with the place in the script, in plain
 // words.
 
-var address = regexp.MustCompile(`(table|function|userdata|thread|channel): 0x[0-9a-f]+`)
-
-// withoutAddress removes addresses from a message of the machine. They differ from run to run,
-// which would make a replay differ, and they would help an attacker of the process.
-func withoutAddress(message string) string { return address.ReplaceAllString(message, "$1") }
-
-// raise raises a Go error as a value of the machine. The caller of Run or Call gets this very error
-// back, with its type. The metatable is nil, so a script cannot do anything with the value.
-func raise(l *lua.LState, err error) {
-	l.Error(&lua.LUserData{Value: err, Metatable: lua.LNil}, 0)
-}
-
 // failure turns an error of the machine into an Error with its place. A panic breaks the State. An
 // error of the host is returned as it is. The place is the one in the message, or else the
 // innermost line of a program in the trace.
@@ -49,14 +37,6 @@ func (s *State) failure(err error) error {
 	e := s.errorIn(file, line, clip(plain(message), maxMessage))
 	e.Cause = s.budget.err
 	return e
-}
-
-// errorIn returns an Error with the line of the source, when the file is one of this State's.
-func (s *State) errorIn(file string, line int, message string) *Error {
-	if p := s.programs[file]; p != nil {
-		return p.errorAt(line, 0, "%s", message)
-	}
-	return &Error{File: file, Line: line, Message: message}
 }
 
 // describe returns the text of a value that was raised: a string or number itself, or what a

@@ -7,12 +7,6 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// modules is what require has loaded.
-type modules struct {
-	values  map[string]lua.LValue // by name
-	loading []string              // the modules that are being loaded, the outermost first
-}
-
 // require runs a module once for a State and returns what it returned, read-only. It works only
 // while loading, under the limits of the load: a handler must not be able to run new code. The host
 // chooses the file; a name is text to it, never a path.

@@ -139,3 +139,27 @@ func toInt(f float64) int {
 	}
 	return int(f)
 }
+
+// text is tostring. It shows no address: gopher-lua's own would, and an address differs from run to
+// run and helps an attacker of the process.
+func (s *State) text(l *lua.LState, v lua.LValue) string {
+	if text, ok := toText(v); ok {
+		return text
+	}
+	if fn, ok := l.GetMetaField(v, "__tostring").(*lua.LFunction); ok {
+		l.Push(fn)
+		l.Push(v)
+		l.Call(1, 1)
+		text, ok := toText(l.Get(-1))
+		l.Pop(1)
+		if !ok {
+			l.RaiseError("__tostring must return a string")
+		}
+		return text
+	}
+	switch v.Type() {
+	case lua.LTNil, lua.LTBool:
+		return v.String()
+	}
+	return v.Type().String()
+}

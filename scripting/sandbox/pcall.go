@@ -22,7 +22,6 @@ const (
 	maxProtected = 20   // levels of pcall; each holds a stack of 120 calls
 	failureCost  = 250  // instructions for catching an error: LState.PCall formats a trace of the stack
 	failureBytes = 2048 // bytes of that trace
-	maxMessage   = 2048 // bytes of a message that a script catches, or that an Error has
 )
 
 // pcall calls a function and returns true and its results, or false and the error.

@@ -95,8 +95,9 @@ func (r *rewriter) statement(stmt ast.Stmt) []ast.Stmt {
 	return []ast.Stmt{stmt}
 }
 
-// local rewrites a declaration. A single function must stay bare: gopher-lua lets it call itself only
-// when the value is a function and no call. So it is charged by a statement of its own behind it.
+// local rewrites a declaration. A single function must stay bare: gopher-lua lets it call itself
+// only when the value is a function and no call. So it is charged by a statement of its own behind
+// it.
 func (r *rewriter) local(stmt *ast.LocalAssignStmt) []ast.Stmt {
 	if !isLocalFunction(stmt) {
 		r.list(stmt.Exprs)
@@ -143,8 +144,8 @@ func (r *rewriter) assignment(stmt *ast.AssignStmt) ast.Stmt {
 //	end
 //
 // The names begin with a zero byte, as those of the hidden functions do. Local variables take this
-// way too, because gopher-lua compiles their assignments wrongly (compileAssignStmt): of a, b = b, a
-// it makes two copies of one value, and a = f() and (g() and h()) may leave a as it was.
+// way too, because gopher-lua compiles their assignments wrongly (compileAssignStmt): of a, b = b,
+// a it makes two copies of one value, and a = f() and (g() and h()) may leave a as it was.
 func (r *rewriter) several(stmt *ast.AssignStmt) ast.Stmt {
 	line := stmt.Line()
 	before := &ast.LocalAssignStmt{}

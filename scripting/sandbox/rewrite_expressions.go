@@ -26,8 +26,8 @@ func (r *rewriter) single(e ast.Expr) ast.Expr {
 	return e
 }
 
-// expression rewrites an expression and returns what takes its place. Kinds that are not named here,
-// such as constants and names, stay.
+// expression rewrites an expression and returns what takes its place. Kinds that are not named
+// here, such as constants and names, stay.
 func (r *rewriter) expression(e ast.Expr) ast.Expr {
 	switch e := e.(type) {
 	case *ast.NumberExpr:
@@ -62,8 +62,8 @@ func (r *rewriter) expression(e ast.Expr) ast.Expr {
 	return e
 }
 
-// call rewrites a call. It hides an empty name of a field: for t[""]() the trace of the stack looks at
-// the first byte of the name and panics (LState.formattedFrameFuncName).
+// call rewrites a call. It hides an empty name of a field: for t[""]() the trace of the stack looks
+// at the first byte of the name and panics (LState.formattedFrameFuncName).
 func (r *rewriter) call(e *ast.FuncCallExpr) {
 	if e.Func == nil {
 		e.Receiver = r.expression(e.Receiver)
@@ -78,9 +78,10 @@ func (r *rewriter) call(e *ast.FuncCallExpr) {
 	r.list(e.Args)
 }
 
-// body rewrites a function in place. A function that takes "..." without using it gets Lua 5.0's table
-// of its arguments in gopher-lua (VarArgNeedsArg), which is an allocation that nobody charges. The
-// compiler leaves it out when "..." is used, so a block "do local _ = (...) end" is put first.
+// body rewrites a function in place. A function that takes "..." without using it gets Lua 5.0's
+// table of its arguments in gopher-lua (VarArgNeedsArg), which is an allocation that nobody
+// charges. The compiler leaves it out when "..." is used, so a block "do local _ = (...) end" is
+// put first.
 func (r *rewriter) body(fn *ast.FunctionExpr) *ast.FunctionExpr {
 	fn.Stmts = r.statements(fn.Stmts)
 	if fn.ParList.HasVargs {
@@ -92,8 +93,8 @@ func (r *rewriter) body(fn *ast.FunctionExpr) *ast.FunctionExpr {
 	return fn
 }
 
-// dots rewrites "...", so that all its values pass through a hidden function, which charges and bounds
-// them. For one value, as in (...), the instruction itself is bounded.
+// dots rewrites "...", so that all its values pass through a hidden function, which charges and
+// bounds them. For one value, as in (...), the instruction itself is bounded.
 func (r *rewriter) dots(e *ast.Comma3Expr) ast.Expr {
 	if e.AdjustRet {
 		return e
@@ -103,8 +104,8 @@ func (r *rewriter) dots(e *ast.Comma3Expr) ast.Expr {
 	return all
 }
 
-// operands returns the operands of a chain of concatenations. The operator binds to the right, so the
-// chain is one call instead of one for each operator, and makes one string.
+// operands returns the operands of a chain of concatenations. The operator binds to the right, so
+// the chain is one call instead of one for each operator, and makes one string.
 func (r *rewriter) operands(e *ast.StringConcatOpExpr) []ast.Expr {
 	args := []ast.Expr{r.single(e.Lhs)}
 	if rest, ok := e.Rhs.(*ast.StringConcatOpExpr); ok {
@@ -130,9 +131,9 @@ func isNumeric(e ast.Expr) bool {
 	return ok
 }
 
-// table rewrites a constructor. Its values are stored by the machine, which is bounded for positions
-// and constant names. A computed key passes through a hidden function with the number of fields
-// before it, and the result is charged. Only the last field may give more than one value.
+// table rewrites a constructor. Its values are stored by the machine, which is bounded for
+// positions and constant names. A computed key passes through a hidden function with the number of
+// fields before it, and the result is charged. Only the last field may give more than one value.
 func (r *rewriter) table(e *ast.TableExpr) ast.Expr {
 	for i, field := range e.Fields {
 		if field.Key == nil {

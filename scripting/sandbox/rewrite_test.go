@@ -150,7 +150,8 @@ func TestRewritingKeepsTheMeaning(t *testing.T) {
 	}
 }
 
-// The machine compiles these otherwise than the manual says (reference manual 5.1, 2.4.3: all expressions first, then the assignments).
+// The machine compiles these otherwise than the manual says (reference manual 5.1, 2.4.3: all
+// expressions first, then the assignments).
 func TestAssignmentFollowsTheManual(t *testing.T) {
 	for source, want := range map[string]string{
 		`local a, b, t = 1, 2, {} a, t[a], b = b, a, a print(a, b, t[1], t[2])`:           "2\t1\t1\tnil\n",

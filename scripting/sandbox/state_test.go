@@ -29,7 +29,8 @@ func load(t testing.TB, cfg Config, source string) (stage, error) {
 	return st, st.Run(p)
 }
 
-// play loads a script, then calls its global function main when it has one, and returns what both printed.
+// play loads a script, then calls its global function main when it has one, and returns what both
+// printed.
 func play(t testing.TB, cfg Config, source string) (string, error) {
 	t.Helper()
 	st, err := load(t, cfg, source)

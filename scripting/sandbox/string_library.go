@@ -6,8 +6,8 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// strings returns the functions of string. A string that they make has at most MaxString bytes, and is
-// charged by pushString. They read arguments that may be longer, when the host gave them.
+// strings returns the functions of string. A string that they make has at most MaxString bytes, and
+// is charged by pushString. They read arguments that may be longer, when the host gave them.
 func (s *State) strings() map[string]lua.LGFunction {
 	return map[string]lua.LGFunction{
 		"byte":    s.stringByte,
@@ -25,23 +25,6 @@ func (s *State) strings() map[string]lua.LGFunction {
 		"unpack":  s.stringUnpack,
 		"upper":   func(l *lua.LState) int { return s.mapBytes(l, 'a', 'z') },
 	}
-}
-
-// start turns the first position of a range into an offset of the text, 0 or more. A negative
-// position counts from the end.
-func start(position, length int) int {
-	if position < 0 {
-		position += length + 1
-	}
-	return max(position, 1) - 1
-}
-
-// end turns the last position of a range into the offset behind it.
-func end(position, length int) int {
-	if position < 0 {
-		position += length + 1
-	}
-	return min(position, length)
 }
 
 func (s *State) stringByte(l *lua.LState) int {
@@ -94,110 +77,12 @@ func (s *State) stringReverse(l *lua.LState) int {
 	return s.pushString(l, string(reversed))
 }
 
-// stringSub returns a part of a string. The part shares the memory of the whole, so it costs nothing
-// but its header.
+// stringSub returns a part of a string. The part shares the memory of the whole, so it costs
+// nothing but its header.
 func (s *State) stringSub(l *lua.LState) int {
 	text := s.string(l, 1)
 	from, to := start(s.int(l, 2), len(text)), end(s.optInt(l, 3, -1), len(text))
 	s.charge(l, 0, 16)
 	l.Push(lua.LString(text[min(from, len(text)):max(to, min(from, len(text)))]))
-	return 1
-}
-
-// matcher reads the subject and the pattern of a call, and charges for compiling the pattern. Each
-// step that the matcher counts costs an instruction: see match.go.
-func (s *State) matcher(l *lua.LState, anchors bool) *matcher {
-	subject, text := s.string(l, 1), s.string(l, 2)
-	p, err := readPattern(text, anchors)
-	if err != nil {
-		l.RaiseError("%s", err.Error())
-	}
-	s.charge(l, int64(len(text)), int64(len(p.items))*64)
-	return &matcher{pattern: p, subject: subject, step: func() { s.charge(l, 1, 0) }}
-}
-
-// search is string.find, which returns places, or string.match.
-func (s *State) search(l *lua.LState, places bool) int {
-	subject := s.string(l, 1)
-	at := min(start(s.optInt(l, 3, 1), len(subject)), len(subject))
-	if places && lua.LVAsBool(l.Get(4)) {
-		return s.plain(l, subject, at)
-	}
-	m := s.matcher(l, true)
-	from, to, ok := m.find(at)
-	if !ok {
-		l.Push(lua.LNil)
-		return 1
-	}
-	if !places {
-		return s.captures(l, m, from, to)
-	}
-	l.Push(lua.LNumber(from + 1))
-	l.Push(lua.LNumber(to))
-	if m.pattern.captures == 0 {
-		return 2
-	}
-	return 2 + s.captures(l, m, from, to)
-}
-
-// plain is string.find with its fourth argument: the text is no pattern.
-func (s *State) plain(l *lua.LState, subject string, at int) int {
-	text := s.string(l, 2)
-	s.charge(l, int64(len(subject)-at)/16, 0)
-	i := strings.Index(subject[at:], text)
-	if i < 0 {
-		l.Push(lua.LNil)
-		return 1
-	}
-	l.Push(lua.LNumber(at + i + 1))
-	l.Push(lua.LNumber(at + i + len(text)))
-	return 2
-}
-
-// captures pushes the captures of a match, or the whole match when the pattern has none.
-func (s *State) captures(l *lua.LState, m *matcher, from, to int) int {
-	n := max(m.pattern.captures, 1)
-	s.charge(l, 0, 16*int64(n))
-	for i := range n {
-		l.Push(m.value(i, from, to))
-	}
-	return n
-}
-
-// value returns capture i of a match, from 0. Without captures the first is the whole match. A
-// position capture is a number.
-func (m *matcher) value(i, from, to int) lua.LValue {
-	switch {
-	case i >= m.pattern.captures:
-		return lua.LString(m.subject[from:to])
-	case m.to[i] < 0:
-		return lua.LNumber(m.from[i] + 1)
-	}
-	return lua.LString(m.capture(i))
-}
-
-// stringGmatch returns an iterator. The iterator remembers its place, which is memory that outlives a
-// call when the script stores it while loading. So it works only in the Run or Call that made it.
-func (s *State) stringGmatch(l *lua.LState) int {
-	m, at, made := s.matcher(l, false), 0, s.calls
-	s.charge(l, 0, functionBytes+int64(len(m.from)+len(m.to))*8)
-	l.Push(l.NewFunction(func(l *lua.LState) int {
-		if s.calls != made {
-			l.RaiseError("an iterator of gmatch cannot be kept for a later call: call gmatch again")
-		}
-		// The iterator may run on another stack than gmatch did, in a pcall. An error must be
-		// raised on the stack that is running.
-		m.step = func() { s.charge(l, 1, 0) }
-		from, to, ok := m.find(at)
-		if !ok {
-			at = len(m.subject) + 1
-			return 0
-		}
-		at = to
-		if from == to {
-			at++
-		}
-		return s.captures(l, m, from, to)
-	}))
 	return 1
 }

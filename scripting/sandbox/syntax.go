@@ -57,9 +57,9 @@ func (p *Program) strange(place ast.Position) string {
 	return fmt.Sprintf("unexpected character %q", []rune(rest)[0])
 }
 
-// syntax returns an error for a token that the parser did not expect. It reads the tokens again up to
-// that one, to know what is open there. At the end of the file, and for an expression that stands
-// alone, the place is that of the token before.
+// syntax returns an error for a token that the parser did not expect. It reads the tokens again up
+// to that one, to know what is open there. At the end of the file, and for an expression that
+// stands alone, the place is that of the token before.
 func (p *Program) syntax(err error) error {
 	failed := new(parse.Error)
 	if !errors.As(err, &failed) {
@@ -120,14 +120,6 @@ func describe(t ast.Token) string {
 		return fmt.Sprintf("string %q", clip(t.Str, 40))
 	}
 	return "'" + tokenText(t) + "'"
-}
-
-// clip shortens text to n bytes for a message, and does not leave half of a character.
-func clip(text string, n int) string {
-	if len(text) <= n {
-		return text
-	}
-	return strings.ToValidUTF8(text[:n], "") + "..."
 }
 
 // endsValue reports whether a value may end with the token. Together with startsValue it finds a

@@ -17,8 +17,8 @@ var (
 	tableKeys   = tableField("keys")    // the keys of both, in the order of insertion; never removed
 )
 
-// tableField returns the index of a field of LTable. Another version of gopher-lua may lack it; then
-// the program ends at its start, instead of running with wrong costs.
+// tableField returns the index of a field of LTable. Another version of gopher-lua may lack it;
+// then the program ends at its start, instead of running with wrong costs.
 func tableField(name string) int {
 	field, ok := reflect.TypeFor[lua.LTable]().FieldByName(name)
 	if !ok {

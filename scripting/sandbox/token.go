@@ -9,9 +9,10 @@ import (
 	"github.com/yuin/gopher-lua/parse"
 )
 
-// This file reads the tokens of a source before the parser does, for two reasons. gopher-lua's parser
-// is made by goyacc (parse/parser.go): its stack grows with each bracket, block and pending operator,
-// without a limit. And its errors lack the place where an unfinished string or bracket began.
+// This file reads the tokens of a source before the parser does, for two reasons. gopher-lua's
+// parser is made by goyacc (parse/parser.go): its stack grows with each bracket, block and pending
+// operator, without a limit. And its errors lack the place where an unfinished string or bracket
+// began.
 
 const (
 	maxNesting = 150 // brackets and blocks that are open at once
@@ -149,4 +150,26 @@ func isKeyword(t ast.Token) bool { return t.Type >= parse.TAnd && t.Type <= pars
 
 func isEnd(t ast.Token) bool {
 	return slices.Contains([]string{")", "]", "}", "end", "until"}, tokenText(t))
+}
+
+// errorAtName is errorAt with the column of the first use of a variable on the line. The tree of
+// gopher-lua has no columns, so the tokens are read once more.
+func (p *Program) errorAtName(line int, name string, format string, args ...any) *Error {
+	e := p.errorAt(line, 0, format, args...)
+	for s := newScan(p); s.next() == nil && s.token.Type != parse.EOF && s.token.Pos.Line <= line; {
+		other := slices.Contains([]string{".", ":", "local"}, tokenText(s.previous)) // a field, or a declaration
+		if s.token.Pos.Line == line && s.token.Type == parse.TIdent && s.token.Str == name && !other {
+			e.Column = s.token.Pos.Column
+			break
+		}
+	}
+	return e
+}
+
+// clip shortens text to n bytes for a message, and does not leave half of a character.
+func clip(text string, n int) string {
+	if len(text) <= n {
+		return text
+	}
+	return strings.ToValidUTF8(text[:n], "") + "..."
 }

@@ -11,9 +11,9 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// unpackBytes reads values from the bytes of data, from a position that counts from 1, or from the end when it is
-// negative, and returns the values and the position after them. The format is that of Lua 5.3 (reference
-// manual 5.3, section 6.4.2):
+// unpackBytes reads values from the bytes of data, from a position that counts from 1, or from the
+// end when it is negative, and returns the values and the position after them. The format is that
+// of Lua 5.3 (reference manual 5.3, section 6.4.2):
 //
 //	< > =      little endian, big endian, little endian again (the same on every machine); until the next of them
 //	![n]       align numbers to their size, at most to n bytes (8); without it nothing is aligned
@@ -28,7 +28,8 @@ import (
 //	x          a byte that is passed over
 //	space      nothing
 //
-// An integer that a Lua number does not hold exactly, beyond 2^53, comes as a string of decimal digits.
+// An integer that a Lua number does not hold exactly, beyond 2^53, comes as a string of decimal
+// digits.
 func unpackBytes(data, format string, position int) (values []lua.LValue, next int, err error) {
 	if position < 0 {
 		position += len(data) + 1
@@ -169,8 +170,8 @@ func (u *unpacker) pad(n int) {
 	}
 }
 
-// whole reads an integer of n bytes, 1 to 16. It returns the 64 low bits, and whether the others are
-// only an extension of them.
+// whole reads an integer of n bytes, 1 to 16. It returns the 64 low bits, and whether the others
+// are only an extension of them.
 func (u *unpacker) whole(n int, signed bool) (low uint64, fits bool) {
 	u.pad(n)
 	raw := []byte(u.take(n, "an integer"))
@@ -229,8 +230,8 @@ func (u *unpacker) float(letter byte) {
 	}
 }
 
-// counted reads a string after its length of n bytes. The length is compared with what is left before
-// anything is read.
+// counted reads a string after its length of n bytes. The length is compared with what is left
+// before anything is read.
 func (u *unpacker) counted(n int) {
 	at := u.at
 	length, fits := u.whole(n, false)

@@ -1,10 +1,11 @@
-// Package knockdtest turns packets into what knockd would say of them, for
-// tests.
+// Package knockdtest turns packets into the lines that knockd would log, for tests.
 //
-// A [Model] is knockd 0.8 in a few lines, with no thought for cost. Each of
-// knockd's bugs can be switched off: with all of them it says what the real
-// knockd logs, with none what Sesame tells. [Scenarios] are the stories that the
-// two are compared by, and [Random] makes as many more as somebody wants.
+// A [Model] is knockd 0.8 in a few lines, as simple as possible and with no thought for cost. Each
+// of knockd's bugs is a switch ([Bugs]). With all of them the model gives what the real knockd
+// logs; a test in cmd/sesame/e2e compares both. With none it gives what Sesame reports; TestEngine
+// compares it with the engine. So both programs are compared through one small text.
+//
+// [Scenarios] are the stories that the tests play, and [Random] makes any number of others.
 package knockdtest
 
 import (
@@ -18,30 +19,30 @@ import (
 	"sesame/scripting/knockd"
 )
 
-// Bugs are what knockd does and Sesame does not. Each says why knockd does so.
+// Bugs are what knockd does and Sesame does not. docs/from-knockd.md has each of them for users.
 type Bugs struct {
-	// LostAttempts: when the oldest attempt is removed, all others go with it,
-	// whoever they are of. The list's head becomes nothing instead of what follows,
-	// and the sweep that removes it still visits what follows, once.
+	// LostAttempts: when the oldest attempt is removed, all others are lost, whoever made them.
+	// knockd sets the head of its list to NULL instead of the next element. The sweep that removes
+	// the head still visits the rest of the list once.
 	LostAttempts bool
-	// WholeSeconds: a sequence is timed by the seconds of its first and its latest
-	// packet, their fractions cut off. So a limit of N seconds lasts between N-1 and N.
+	// WholeSeconds: the time of a sequence is the difference of the seconds of its first and its
+	// latest packet, without their fractions. So a limit of N seconds lasts between N-1 and N.
 	WholeSeconds bool
-	// LazyExpiry: an attempt runs out when the next packet comes that some door
-	// counts, of whatever source, be it hours later; all that ran out do so in the
-	// order in which they began.
+	// LazyExpiry: an attempt times out when the next packet comes that some door counts, from any
+	// source, perhaps hours later. Attempts that time out together do so in the order in which they
+	// began.
 	LazyExpiry bool
-	// Retransmits: a packet that was sent again is another knock. Nobody looks at the
+	// Retransmits: a packet that was sent again is another knock. knockd does not look at the
 	// sequence number.
 	Retransmits bool
-	// ByAge: a packet that advances several attempts of its source advances the
-	// oldest first, and not that of the first door of the file.
+	// ByAge: a packet that advances several attempts of its source advances the oldest first, not
+	// that of the first door of the file.
 	ByAge bool
 	// SameNames: sections of the same name log the same name.
 	SameNames bool
 }
 
-// Knockd returns all of them: the real knockd 0.8.
+// Knockd returns all bugs: the real knockd 0.8.
 func Knockd() Bugs { return Bugs{true, true, true, true, true, true} }
 
 // A Kind is the kind of a line.
@@ -49,23 +50,23 @@ type Kind uint8
 
 // The kinds of lines.
 const (
-	Stage   Kind = iota // so many knocks are done
-	Open                // all are
+	Stage   Kind = iota // a knock was right; Line.Stage is how many are done
+	Open                // all knocks are done
 	Timeout             // the attempt took too long
-	Wrong               // the attempt ended with a wrong knock: knockd says nothing
+	Wrong               // the attempt ended with a wrong knock, which knockd does not log
 )
 
-// A Line is what became of an attempt.
+// A Line is one thing that happened to an attempt.
 type Line struct {
 	Kind   Kind
 	Source netip.Addr
 	Door   string
-	Stage  int    // that was reached; 0 of an Open
-	Reason string // of Wrong: as in a transcript
+	Stage  int    // the stage that was reached; 0 for Open
+	Reason string // for Wrong: the reason as in a transcript
 }
 
-// String returns the line as knockd logs it, and that of a wrong knock, which it
-// does not log, like the others.
+// String returns the line as knockd logs it. A wrong knock, which it does not log, gets a line of
+// the same form.
 func (l Line) String() string {
 	who := l.Source.String() + ": " + l.Door + ": "
 	switch l.Kind {
@@ -80,13 +81,13 @@ func (l Line) String() string {
 	return fmt.Sprintf("%s%s (stage %d)", who, l.Reason, l.Stage)
 }
 
-// Logged keeps the lines that knockd logs.
+// Logged returns the lines that knockd logs.
 func Logged(lines []Line) []Line {
 	return slices.DeleteFunc(slices.Clone(lines), func(l Line) bool { return l.Kind == Wrong })
 }
 
-// Reported keeps the lines that Sesame tells: how an attempt ended that never came
-// beyond its first stage is told by nobody.
+// Reported returns the lines that Sesame reports. The end of an attempt that never came beyond its
+// first stage is not reported.
 func Reported(lines []Line) []Line {
 	return slices.DeleteFunc(slices.Clone(lines), func(l Line) bool { return l.Stage < 2 && (l.Kind == Timeout || l.Kind == Wrong) })
 }
@@ -104,14 +105,14 @@ type Model struct {
 // An attempt is a source's progress in a door.
 type attempt struct {
 	door   *knockd.Door
-	place  int // of the door, in the file
+	place  int // of the door in the file, from 0
 	source netip.Addr
 	start  time.Time // of the first knock
 	stage  int       // knocks that are done
 	wrong  bool      // it ended with a wrong knock
 }
 
-// A segment is what is the same in a TCP packet that is sent again.
+// A segment is what stays the same when a TCP packet is sent again.
 type segment struct {
 	source             netip.Addr
 	sourcePort, number uint16
@@ -123,8 +124,7 @@ func New(file *knockd.File, local []netip.Addr, bugs Bugs) *Model {
 	return &Model{doors: file.Doors, local: local, bugs: bugs, seen: make(map[segment]bool)}
 }
 
-// Run gives a new model the packets, and time until the last of them, and
-// returns its lines.
+// Run gives the packets to a new model and returns its lines. Time ends with the last packet.
 func Run(file *knockd.File, local []netip.Addr, bugs Bugs, packets []packet.Packet) []Line {
 	m := New(file, local, bugs)
 	for i := range packets {
@@ -133,20 +133,20 @@ func Run(file *knockd.File, local []netip.Addr, bugs Bugs, packets []packet.Pack
 	return m.lines
 }
 
-// Counts reports whether knockd is given the packet at all: its filter passes
-// what some door lists, to its destination, with its flags.
+// Counts reports whether the packet reaches knockd at all. Its filter for libpcap passes packets to
+// a port of some door, to the destination of that door and with its flags.
 func (m *Model) Counts(p *packet.Packet) bool {
 	return slices.ContainsFunc(m.doors, func(d knockd.Door) bool {
 		return slices.Contains(d.Sequence, p.Port) && m.accepts(&d, p.Dest) && flagsHold(&d, p)
 	})
 }
 
-// Packet takes the next packet. Packets come in order.
+// Packet takes the next packet. Packets come in the order of their times.
 func (m *Model) Packet(p *packet.Packet) {
 	if !m.bugs.LazyExpiry {
 		m.expireUntil(p.Time)
 	}
-	if !m.Counts(p) || !m.bugs.Retransmits && m.again(p) {
+	if !m.Counts(p) || !m.bugs.Retransmits && m.retransmit(p) {
 		return
 	}
 	m.sweep(p.Time)
@@ -166,7 +166,7 @@ func (m *Model) Packet(p *packet.Packet) {
 	}
 }
 
-// ofSource returns the attempts that the packet finds.
+// ofSource returns the attempts of the packet's source at doors that accept its destination.
 func (m *Model) ofSource(p *packet.Packet) (found []*attempt) {
 	for _, a := range m.attempts {
 		if a.source == p.Source && m.accepts(a.door, p.Dest) {
@@ -179,7 +179,7 @@ func (m *Model) ofSource(p *packet.Packet) (found []*attempt) {
 	return found
 }
 
-// begin begins what the packet is the first knock of.
+// begin begins an attempt at each door whose first knock the packet is.
 func (m *Model) begin(p *packet.Packet) {
 	for i := range m.doors {
 		d := &m.doors[i]
@@ -191,6 +191,7 @@ func (m *Model) begin(p *packet.Packet) {
 	}
 }
 
+// advance counts a right knock.
 func (m *Model) advance(a *attempt) {
 	a.stage++
 	m.report(Stage, a, "")
@@ -199,6 +200,7 @@ func (m *Model) advance(a *attempt) {
 	}
 }
 
+// fail ends an attempt with a wrong knock. The next sweep removes it, as in knockd.
 func (m *Model) fail(a *attempt, port packet.Port) {
 	a.wrong = true
 	reason := "wrong_port"
@@ -208,7 +210,7 @@ func (m *Model) fail(a *attempt, port packet.Port) {
 	m.report(Wrong, a, reason)
 }
 
-// sweep removes the attempts that are over.
+// sweep removes the attempts that are over: complete, wrong or late.
 func (m *Model) sweep(now time.Time) {
 	var rest []*attempt
 	lost := false
@@ -228,7 +230,7 @@ func (m *Model) sweep(now time.Time) {
 	}
 }
 
-// late reports whether an attempt is out of time.
+// late reports whether the time of an attempt is over.
 func (m *Model) late(a *attempt, now time.Time) bool {
 	if m.bugs.WholeSeconds {
 		return now.Unix()-a.start.Unix() >= int64(a.door.Timeout)
@@ -236,7 +238,8 @@ func (m *Model) late(a *attempt, now time.Time) bool {
 	return !now.Before(a.end())
 }
 
-// expireUntil lets attempts run out, each at its own time.
+// expireUntil ends the attempts whose time is over, in the order of their ends, as the engine's
+// timers do.
 func (m *Model) expireUntil(now time.Time) {
 	var over []*attempt
 	m.attempts = slices.DeleteFunc(m.attempts, func(a *attempt) bool {
@@ -254,8 +257,8 @@ func (m *Model) expireUntil(now time.Time) {
 	}
 }
 
-// again reports whether a TCP packet was there before.
-func (m *Model) again(p *packet.Packet) bool {
+// retransmit reports whether a TCP packet was sent before, and remembers it.
+func (m *Model) retransmit(p *packet.Packet) bool {
 	if p.Port.Proto != packet.TCP {
 		return false
 	}
@@ -264,7 +267,7 @@ func (m *Model) again(p *packet.Packet) bool {
 	return m.seen[s]
 }
 
-// accepts reports whether packets to that destination concern a door.
+// accepts reports whether a door counts packets to a destination.
 func (m *Model) accepts(d *knockd.Door, dest netip.Addr) bool {
 	switch {
 	case d.Unreachable:
@@ -275,6 +278,7 @@ func (m *Model) accepts(d *knockd.Door, dest netip.Addr) bool {
 	return slices.Contains(m.local, dest)
 }
 
+// report adds a line.
 func (m *Model) report(kind Kind, a *attempt, reason string) {
 	name := a.door.Name
 	if m.bugs.SameNames {
@@ -287,15 +291,14 @@ func (m *Model) report(kind Kind, a *attempt, reason string) {
 	m.lines = append(m.lines, l)
 }
 
-// flagsHold reports whether a packet has the flags that concern a door, which
-// only a TCP packet can lack.
+// flagsHold reports whether a packet has the flags that a door requires. Packets of UDP always do.
 func flagsHold(d *knockd.Door, p *packet.Packet) bool {
 	return p.Port.Proto != packet.TCP || d.Flags.Holds(p.Flags)
 }
 
 func (a *attempt) done() bool { return a.stage == len(a.door.Sequence) }
 
-// end returns when an attempt is out of time, to the nanosecond.
+// end returns the moment at which the time of an attempt is over.
 func (a *attempt) end() time.Time {
 	return a.start.Add(time.Duration(max(a.door.Timeout, 0)) * time.Second)
 }

@@ -12,7 +12,7 @@ import (
 	"sesame/daemon/packet"
 )
 
-// What random doors are made of. There are few ports, so that doors share some.
+// What random doors are made of. There are few ports, so that doors often share some.
 var (
 	randomPorts = []packet.Port{
 		{Proto: packet.TCP, Number: 7000}, {Proto: packet.TCP, Number: 8000}, {Proto: packet.TCP, Number: 9000},
@@ -20,20 +20,21 @@ var (
 	}
 	randomFlags  = []string{"", "", "syn", "syn", "syn", "syn,!ack", "ack", "!ack", "syn,ack", "!rst,!fin", "psh,!syn", "fin,urg"}
 	randomLimits = []int{1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 0} // seconds
-	// usual are flags of packets that nobody aimed at a door.
+	// usual are flags of packets that are no knocks on purpose.
 	usual = []packet.Flags{packet.SYN, packet.SYN, packet.ACK, packet.SYN | packet.ACK, packet.FIN | packet.ACK, packet.RST, packet.PSH | packet.ACK, packet.URG | packet.FIN}
 )
 
-// Times of random packets: each is at a time of its own within its second, so that
-// no two are a whole number of seconds apart.
+// Times of random packets. Each packet has another slot within its second, so no two are a whole
+// number of seconds apart: see Margin.
 const (
 	slots     = 16
 	slotStart = 30 * time.Millisecond
 	slotWidth = 58 * time.Millisecond
 )
 
-// Random makes a scenario: one to four doors, knocked at by one to four sources
-// with two to fourteen packets within six seconds. Most open something.
+// Random makes a scenario: one to four doors, and one to four sources that send two to fourteen
+// packets within six seconds. Most scenarios open a door. The same source of random numbers gives
+// the same one.
 func Random(r *rand.Rand, name string) Scenario {
 	g := &generator{Rand: r}
 	for i := range 1 + r.IntN(4) {
@@ -68,7 +69,7 @@ type generator struct {
 	knockers []*knocker
 }
 
-// A randomDoor is a section that is to be.
+// A randomDoor is a door before it is written as a section.
 type randomDoor struct {
 	name       string
 	sequence   []packet.Port
@@ -78,18 +79,20 @@ type randomDoor struct {
 	target     bool
 }
 
-// A knocker is a source that has something in mind.
+// A knocker is a source that knocks the sequence of a door.
 type knocker struct {
 	source netip.Addr
 	door   int
-	next   int // knock of it
+	next   int // the index of its next knock
 }
 
-// chance is true so many times in a hundred.
+// chance returns true in percent of 100 calls.
 func (g *generator) chance(percent int) bool { return g.IntN(100) < percent }
 
 func pick[T any](g *generator, from []T) T { return from[g.IntN(len(from))] }
 
+// door returns the door at index i. It often begins as an earlier one does, since that is where
+// bugs are.
 func (g *generator) door(i int) randomDoor {
 	d := randomDoor{name: string(rune('A' + i)), timeout: pick(g, randomLimits), flags: pick(g, randomFlags), target: g.chance(10)}
 	if i > 0 && g.chance(40) {
@@ -143,7 +146,7 @@ func (g *generator) times() (times []time.Time) {
 	return times
 }
 
-// packet returns the next one of somebody.
+// packet returns the next packet of a random source: mostly its next knock.
 func (g *generator) packet(earlier []packet.Packet) packet.Packet {
 	if len(earlier) > 0 && g.chance(4) {
 		return pick(g, earlier) // sent again
@@ -166,6 +169,7 @@ func (g *generator) packet(earlier []packet.Packet) packet.Packet {
 	return p
 }
 
+// dest returns a destination: mostly one that the door accepts.
 func (g *generator) dest(d *randomDoor, six bool) netip.Addr {
 	to := ""
 	switch {
@@ -177,8 +181,7 @@ func (g *generator) dest(d *randomDoor, six bool) netip.Addr {
 	return mustDest(to, six)
 }
 
-// flags returns those of a TCP packet, nine times in ten such that the door takes
-// it.
+// flags returns the flags of a TCP packet. In nine of ten packets the door accepts them.
 func (g *generator) flags(d *randomDoor) packet.Flags {
 	if g.chance(10) {
 		return pick(g, usual)

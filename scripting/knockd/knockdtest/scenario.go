@@ -10,22 +10,21 @@ import (
 	"sesame/daemon/packet"
 )
 
-// A Scenario is a knockd.conf, packets, and what becomes of them.
+// A Scenario is a knockd.conf with packets and what they do.
 type Scenario struct {
-	Name string // tells the story
+	Name string // a sentence that describes it
 	Conf string
 	// Packets have times after [Start].
 	Packets []packet.Packet
-	// Knockd is what the real knockd makes of it, and Sesame what Sesame does, "":
-	// the same. Both are as Summary writes them. Scenarios that were made at random
-	// have neither.
+	// Knockd is what the real knockd does, and Sesame what Sesame does, as Summary writes it. An
+	// empty Sesame means the same as knockd. Random scenarios have neither.
 	Knockd, Sesame string
 }
 
-// Start is when scenarios begin: at a whole second, which the real knockd sees.
+// Start is the time at which scenarios begin: a whole second, because knockd looks at seconds.
 var Start = time.Date(2026, time.March, 2, 12, 0, 0, 0, time.UTC)
 
-// Where packets go to: two addresses of the host, and one that is elsewhere.
+// The destinations of packets: two addresses of the host and one of another, for each family.
 var (
 	Here4      = netip.MustParseAddr("198.51.100.1")
 	Second4    = netip.MustParseAddr("198.51.100.2")
@@ -35,10 +34,10 @@ var (
 	Elsewhere6 = netip.MustParseAddr("2001:db8:1::77")
 )
 
-// Local are the addresses of the host's interface.
+// Local returns the addresses of the host's interface.
 func Local() []netip.Addr { return []netip.Addr{Here4, Second4, Here6, Second6} }
 
-// gap is the time between packets that name none.
+// gap is the time between packets when the text names none.
 const gap = 26 * time.Millisecond
 
 // flagNames are the flags as knockd.conf names them.
@@ -49,15 +48,21 @@ var flagNames = []struct {
 	{"fin", packet.FIN}, {"syn", packet.SYN}, {"rst", packet.RST}, {"psh", packet.PSH}, {"ack", packet.ACK}, {"urg", packet.URG},
 }
 
-// Packets reads packets written as
+// Packets reads packets that are written as
 //
 //	7000, 8000:udp, @1.5 b 7000 syn+ack to=2, b 7000 again, a6 9000
 //
-// each with its time in seconds after [Start], or that of the one before and a
-// little more; with its source, a letter with a 6 for IPv6, a unless it is named;
-// with its flags, else SYN; with its destination, here unless it is another (2 or
-// elsewhere); and with a source port and a sequence number of its own, unless it
-// is a packet sent again. A wrong text panics: it stands in a test.
+// The parts of a packet are, in any order:
+//
+//   - @1.5: the time in seconds after [Start]; without it, 26 ms after the packet before
+//   - b or b6: the source, a letter, with a 6 for IPv6; without it, a
+//   - 8000:udp: the port
+//   - syn+ack: the flags; without them, SYN
+//   - to=2 or to=elsewhere: the destination; without it, the first address of the host
+//   - again: the latest packet of its source to its port is sent again, with the same numbers;
+//     every other packet has a source port and a sequence number of its own
+//
+// A malformed text panics, since it is part of a test.
 func Packets(text string) (packets []packet.Packet) {
 	at := Start.Add(2 * gap)
 	for word := range strings.SplitSeq(text, ",") {
@@ -94,10 +99,10 @@ func Packets(text string) (packets []packet.Packet) {
 	return packets
 }
 
-// FirstSourcePort is the one of serial number 0.
+// FirstSourcePort is the source port of serial number 0.
 const FirstSourcePort = 20000
 
-// Renumber gives a packet the source port and sequence number of a serial number.
+// Renumber gives a packet the source port and the sequence number that belong to a serial number.
 func Renumber(p *packet.Packet, serial int) {
 	p.SourcePort = uint16(FirstSourcePort + serial%40000)
 	if p.Port.Proto == packet.TCP {
@@ -176,8 +181,8 @@ func mustDest(name string, six bool) netip.Addr {
 	return dest
 }
 
-// Summary writes lines in short: A2 is stage 2 of door A, A! is an opening, A~2 is
-// out of time at stage 2, A-2 is wrong there. Sources other than a are named.
+// Summary writes lines in short: A2 is stage 2 of door A, A! an opening, A~2 a timeout at stage 2,
+// A-2 a wrong knock there. Sources other than a stand before the door: b:A2.
 func Summary(lines []Line) string {
 	var words []string
 	for _, l := range lines {
@@ -210,9 +215,9 @@ func sourceName(a netip.Addr) string {
 	return name
 }
 
-// Margin is how near two packets come to be a whole number of seconds apart, and a
-// packet to a whole second of the clock: there what a limit says hangs on less
-// than any two clocks agree on.
+// Margin returns how near two packets are to a whole number of seconds apart, and a packet to a
+// whole second of the clock. Below some milliseconds the result of a time limit would depend on the
+// clock of the machine that plays the packets.
 func Margin(packets []packet.Packet) time.Duration {
 	margin := time.Second
 	for i, p := range packets {
@@ -226,11 +231,12 @@ func Margin(packets []packet.Packet) time.Duration {
 	return margin
 }
 
+// toWhole returns how far a duration is from a whole number of seconds.
 func toWhole(d time.Duration) time.Duration { return (d - d.Round(time.Second)).Abs() }
 
-// WithEnd returns the scenario with one more door at the end of its file, and one
-// more packet, which opens that door and ends nothing: so whoever hears of it has
-// heard all the rest.
+// WithEnd returns the scenario with one more door at the end of its file, and one more packet that
+// opens that door and ends no attempt. When a reader of the log sees this opening, the log is
+// complete.
 func (s Scenario) WithEnd(name string) Scenario {
 	s.Conf += fmt.Sprintf("\n[%s]\nsequence = 9:udp\n", name)
 	last := s.Packets[len(s.Packets)-1]
@@ -243,7 +249,7 @@ func (s Scenario) WithEnd(name string) Scenario {
 	return s
 }
 
-// Story returns what was played, for whoever looks into it.
+// Story returns the file and the packets as text, for the message of a test.
 func Story(conf string, packets []packet.Packet) string {
 	var b strings.Builder
 	b.WriteString(conf)
@@ -260,8 +266,8 @@ func Story(conf string, packets []packet.Packet) string {
 	return b.String()
 }
 
-// Frame returns the packet from its IP header on. Its sums are zero: who captures
-// does not look at them, and the host that it goes to answers nothing.
+// Frame returns the bytes of a packet from its IP header on. Checksums are zero: a capture does not
+// check them, and the host drops the packet without an answer.
 func Frame(p *packet.Packet) []byte {
 	segment := segmentOf(p)
 	protocol := byte(6)
@@ -279,6 +285,7 @@ func Frame(p *packet.Packet) []byte {
 	return append(frame, segment...)
 }
 
+// segmentOf returns the header of TCP or UDP without data.
 func segmentOf(p *packet.Packet) []byte {
 	from, to := p.SourcePort, p.Port.Number
 	b := []byte{byte(from >> 8), byte(from), byte(to >> 8), byte(to)}

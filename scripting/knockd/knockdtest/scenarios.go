@@ -4,11 +4,11 @@ package knockdtest
 const (
 	doorA = "[A]\nsequence = 7000,8000,9000\nseq_timeout = 5\ntcpflags = syn\n"
 	doorB = "[B]\nsequence = 1111,2222\nseq_timeout = 5\ntcpflags = syn\n"
-	// short is A with a limit that a test can wait for.
+	// short is door A with a limit that a test with the real knockd can wait for.
 	short = "[A]\nsequence = 7000,8000,9000\nseq_timeout = 2\ntcpflags = syn\n"
 )
 
-// door returns a section with the options.
+// door returns a section with further lines.
 func door(name, sequence string, options ...string) string {
 	text := "[" + name + "]\nsequence = " + sequence + "\n"
 	for _, option := range options {
@@ -17,7 +17,7 @@ func door(name, sequence string, options ...string) string {
 	return text
 }
 
-// Scenarios returns the stories by which knockd and Sesame are compared.
+// Scenarios returns the scenarios by which knockd and Sesame are compared.
 func Scenarios() []Scenario {
 	var all []Scenario
 	for _, chapter := range [][]story{oneDoor, limits, flags, families, destinations, severalDoors, severalSources, sentAgain, readings} {
