@@ -31,7 +31,7 @@ func (p *program) grantsCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return p.tellGrants(grants, asJSON)
+				return p.printGrants(grants, asJSON)
 			})
 		},
 	}
@@ -40,7 +40,7 @@ func (p *program) grantsCommand() *cobra.Command {
 	return c
 }
 
-func (p *program) tellGrants(grants []control.Grant, asJSON bool) error {
+func (p *program) printGrants(grants []control.Grant, asJSON bool) error {
 	switch {
 	case asJSON:
 		return p.writeJSON(append([]control.Grant{}, grants...)) // [] instead of null
@@ -119,14 +119,14 @@ func (p *program) grant(c *cobra.Command, f *configFlags, args []string) error {
 		if err != nil {
 			return err
 		}
-		told := fmt.Sprintf("%s may reach %s for %s, until %s (grant %d)", grant.Source, grant.Port, span(time.Duration(grant.Remaining)), moment(grant.End), grant.ID)
+		text := fmt.Sprintf("%s may reach %s for %s, until %s (grant %d)", grant.Source, grant.Port, span(time.Duration(grant.Remaining)), moment(grant.End), grant.ID)
 		if grant.Observed {
-			told += "; the daemon only observes: nothing was opened"
+			text += "; the daemon only observes: nothing was opened"
 		}
 		if grant.Unguarded {
-			told += "; no door guards that port, so everybody may, for all that Sesame does"
+			text += "; no door guards that port, so everybody may, for all that Sesame does"
 		}
-		_, err = fmt.Fprintln(p.stdout, told)
+		_, err = fmt.Fprintln(p.stdout, text)
 		return err
 	})
 }

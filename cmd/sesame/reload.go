@@ -64,11 +64,11 @@ func (p *program) reload(c *cobra.Command, f *reloadFlags) error {
 		if f.json {
 			return p.writeJSON(outcome)
 		}
-		return p.tellOutcome(&outcome)
+		return p.printOutcome(&outcome)
 	})
 }
 
-func (p *program) tellOutcome(o *control.Outcome) error {
+func (p *program) printOutcome(o *control.Outcome) error {
 	runs := fmt.Sprintf("generation %d, with %s", o.Generation, transcript.Count(o.Doors, "door"))
 	var err error
 	switch o.Outcome {

@@ -74,31 +74,31 @@ func isNot(ports []string) string {
 // wrongs returns what is wrong now, each with the remedy.
 func wrongs(s *control.Status) []string {
 	var all []string
-	say := func(format string, args ...any) { all = append(all, fmt.Sprintf(format, args...)) }
+	add := func(format string, args ...any) { all = append(all, fmt.Sprintf(format, args...)) }
 	if s.Scripts.LastGood {
-		say("the scripts at %s failed when the daemon started: the set that was applied last runs instead%s", s.Scripts.Path, until(s))
+		add("the scripts at %s failed when the daemon started: the set that was applied last runs instead%s", s.Scripts.Path, until(s))
 	}
 	switch r := s.LastReload; {
 	case r.Outcome.Outcome == control.Rejected:
-		say("the scripts were rejected at %s, and generation %d still runs:\n%s", moment(r.At), s.Scripts.Generation, r.Error)
+		add("the scripts were rejected at %s, and generation %d still runs:\n%s", moment(r.At), s.Scripts.Generation, r.Error)
 	case r.Outcome.Outcome == control.Held:
-		say("the scripts were held at %s, and generation %d still runs:\n%s", moment(r.At), s.Scripts.Generation, r.Error)
+		add("the scripts were held at %s, and generation %d still runs:\n%s", moment(r.At), s.Scripts.Generation, r.Error)
 	case s.Scripts.Unreadable != "" && !s.Scripts.LastGood:
-		say("the files at %s are not those that run, and cannot be read: %s", s.Scripts.Path, s.Scripts.Unreadable)
+		add("the files at %s are not those that run, and cannot be read: %s", s.Scripts.Path, s.Scripts.Unreadable)
 	case s.Scripts.Drift && !s.Scripts.LastGood:
-		say("the files at %s are not those that run; to load them, run: sesame reload", s.Scripts.Path)
+		add("the files at %s are not those that run; to load them, run: sesame reload", s.Scripts.Path)
 	}
 	if s.Firewall.State != "ok" && s.Firewall.State != "" {
-		say("firewall: %s", s.Firewall.State)
+		add("firewall: %s", s.Firewall.State)
 	}
 	for _, o := range s.Firewall.Conflicts {
-		say("chain %s of table %s drops by default, so what a door opens stays shut; to let it through, run:\n%s", o.Chain, o.Table, strings.Join(o.Lines, "\n"))
+		add("chain %s of table %s drops by default, so what a door opens stays shut; to let it through, run:\n%s", o.Chain, o.Table, strings.Join(o.Lines, "\n"))
 	}
 	for _, name := range s.Capture.Missing {
-		say("interface %s: knocks on it are not captured", name)
+		add("interface %s: knocks on it are not captured", name)
 	}
 	if len(s.Capture.Heard) == 0 {
-		say("no interface is captured: nobody can knock")
+		add("no interface is captured: nobody can knock")
 	}
 	return all
 }
@@ -114,18 +114,18 @@ func until(s *control.Status) string {
 // notes returns what went wrong earlier, and what is worth knowing.
 func notes(s *control.Status) []string {
 	var all []string
-	say := func(format string, args ...any) { all = append(all, fmt.Sprintf(format, args...)) }
+	add := func(format string, args ...any) { all = append(all, fmt.Sprintf(format, args...)) }
 	if s.Scripts.Generation > 0 && s.Scripts.Doors == 0 {
-		say("no script has a door: nobody can knock")
+		add("no script has a door: nobody can knock")
 	}
 	for _, door := range s.Scripts.UsedUp {
-		say("door %s cannot be opened: all of its one-time sequences are used%s", door.Door, refill(door.File))
+		add("door %s cannot be opened: all of its one-time sequences are used%s", door.Door, refill(door.File))
 	}
 	if s.Capture.Lost > 0 {
-		say("the kernel had no room for %s: a knock may have been among them", transcript.Count(int(s.Capture.Lost), "packet"))
+		add("the kernel had no room for %s: a knock may have been among them", transcript.Count(int(s.Capture.Lost), "packet"))
 	}
 	if s.Firewall.Repairs > 0 {
-		say("somebody else changed the table of sesame; it was repaired %s, last at %s", times(s.Firewall.Repairs), moment(s.Firewall.Repaired))
+		add("somebody else changed the table of sesame; it was repaired %s, last at %s", times(s.Firewall.Repairs), moment(s.Firewall.Repaired))
 	}
 	for _, f := range s.Effects.Failures {
 		who := ""
@@ -135,13 +135,13 @@ func notes(s *control.Status) []string {
 		if f.Door != "" {
 			who += " (door " + f.Door + ")"
 		}
-		say("%s%s failed at %s: %s", effectWord(f.Effect), who, moment(f.At), f.Detail)
+		add("%s%s failed at %s: %s", effectWord(f.Effect), who, moment(f.At), f.Detail)
 	}
 	if offset := time.Duration(s.Offset); offset.Abs() > time.Second {
-		say("the wall clock was set by %s since the daemon started; the times of the transcript are as if it was not", span(offset))
+		add("the wall clock was set by %s since the daemon started; the times of the transcript are as if it was not", span(offset))
 	}
 	if s.Recorder.Blind {
-		say("the recorder cannot keep up: a recording would end some time ago")
+		add("the recorder cannot keep up: a recording would end some time ago")
 	}
 	return all
 }

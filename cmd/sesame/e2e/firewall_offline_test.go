@@ -6,12 +6,9 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/vishvananda/netns"
 
 	"sesame/daemon/packet"
 	"sesame/daemon/state"
@@ -21,29 +18,12 @@ import (
 // Without a daemon: the guard is loaded at the start of a machine, shown, and
 // taken away.
 func TestRealFirewallWithoutADaemon(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("needs root, for a network namespace with a firewall")
-	}
-	// The namespace ends with the thread, and the thread with the test.
-	runtime.LockOSThread()
-	namespace, err := netns.New()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer namespace.Close()
 	dir := t.TempDir()
 	configuration := filepath.Join(dir, "sesame.toml")
 	if err := os.WriteFile(configuration, []byte("state = \"state\"\nsocket = \"none\"\ntrusted = [\"192.0.2.0/24\"]\ntrusted_interfaces = [\"wg0\"]\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	sesame := func(want int, args ...string) (stdout, stderr string) {
-		t.Helper()
-		e := runHere(t, append(args, "-c", configuration)...)
-		if e.status != want {
-			t.Errorf("%v: exit status %d, want %d: %s", args, e.status, want, e.stderr)
-		}
-		return e.stdout, e.stderr
-	}
+	sesame := withoutDaemon(t, configuration)
 
 	if out, _ := sesame(answerNo, "firewall", "show"); !strings.Contains(out, "nothing is shut") {
 		t.Errorf("show without a table: %s", out)

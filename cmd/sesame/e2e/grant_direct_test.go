@@ -6,12 +6,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/vishvananda/netns"
 
 	"sesame/daemon/effect"
 	"sesame/daemon/effect/firewall"
@@ -20,28 +17,11 @@ import (
 
 // A daemon is dead, and its guard stands: a person at the console lets somebody in.
 func TestRealGrantWithoutADaemon(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("needs root, for a network namespace with a firewall")
-	}
-	// The namespace ends with the thread, and the thread with the test.
-	runtime.LockOSThread()
-	namespace, err := netns.New()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer namespace.Close()
 	configuration := filepath.Join(t.TempDir(), "sesame.toml")
 	if err := os.WriteFile(configuration, []byte(`socket = "none"`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	sesame := func(want int, args ...string) (stdout, stderr string) {
-		t.Helper()
-		e := runHere(t, append(args, "-c", configuration)...)
-		if e.status != want {
-			t.Errorf("%v: exit status %d, want %d: %s", args, e.status, want, e.stderr)
-		}
-		return e.stdout, e.stderr
-	}
+	sesame := withoutDaemon(t, configuration)
 
 	if _, stderr := sesame(couldNot, "grant", "203.0.113.9", "tcp/22", "10m"); !strings.Contains(stderr, "there is no table of sesame in the firewall: nothing is shut by it") {
 		t.Errorf("without a guard: %s", stderr)

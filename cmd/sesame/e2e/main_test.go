@@ -9,7 +9,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"testing"
+
+	"github.com/vishvananda/netns"
 )
 
 // The exit statuses of the program.
@@ -68,4 +71,28 @@ func runHere(t testing.TB, args ...string) ended {
 		t.Fatalf("running sesame %v: %v", args, err)
 	}
 	return ended{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}
+}
+
+// withoutDaemon gives the test a network of its own, and returns a function that runs
+// the program there with a configuration file, and requires an exit status.
+func withoutDaemon(t *testing.T, configuration string) func(want int, args ...string) (stdout, stderr string) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("needs root, for a network namespace with a firewall")
+	}
+	// The namespace ends with the thread, and the thread with the goroutine of the test.
+	runtime.LockOSThread()
+	namespace, err := netns.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { namespace.Close() })
+	return func(want int, args ...string) (stdout, stderr string) {
+		t.Helper()
+		e := runHere(t, append(args, "-c", configuration)...)
+		if e.status != want {
+			t.Errorf("%v: exit status %d, want %d: %s", args, e.status, want, e.stderr)
+		}
+		return e.stdout, e.stderr
+	}
 }

@@ -268,7 +268,7 @@ sesame.policy "knockd"
 local hang = sesame.command {
   "/bin/sh", "-c", "echo hang {source} $$ >> BOOK; exec sleep 60",
   undo = { "/bin/sh", "-c", "echo out {source} >> BOOK" },
-  ttl = "10m", timeout = "3s", status = "any",
+  ttl = "10m", timeout = "10s", status = "any",
 }
 local quick = sesame.command { "/bin/sh", "-c", "echo quick {source} >> BOOK" }
 sesame.door "hang"  { sequence = { "tcp/7101", "tcp/7102" }, within = "10s", on_open = function(attempt) attempt:exec(hang) end }
@@ -289,19 +289,16 @@ func TestRealStartCommandHangs(t *testing.T) {
 	}
 	w.eventually("all hang", func() bool { return len(w.ran()) == count })
 
-	began := time.Now()
 	w.send(livetest.Source4(100), "tcp/7201", "tcp/7202")
 	w.eventually("another command runs", func() bool { return slices.Contains(w.ran(), "quick_"+livetest.Source4(100).String()) })
-	quick := time.Since(began)
 	w.knock("tcp/7301", "tcp/7302")
 	w.opens(ssh4)
-	t.Logf("while %d commands hang, another runs %v after its knocks", count, quick)
 	if n := w.hanging(); n != count {
 		t.Errorf("only %d of %d commands still hang: the others may have waited", n, count)
 	}
 
 	w.eventually("all are told", func() bool { return strings.Count(w.transcript(), `"event":"failed"`) == count })
-	contains(t, w.log(), "command failed: door=hang", "it still ran after 3s")
+	contains(t, w.log(), "command failed: door=hang", "it still ran after 10s")
 	if n := w.hanging(); n != 0 {
 		t.Errorf("%d commands still hang", n)
 	}
