@@ -17,7 +17,7 @@ build: # ./sesame and ./knock, each one static file
 
 test: lint # everything, once
 	@.ci/install
-	go test -race -parallel 4 $(TESTFLAGS) ./...
+	go test -race -parallel 4 -timeout 20m $(TESTFLAGS) ./...
 
 # Left out: all that needs root, the built program in namespaces, and builds for other systems.
 quick: lint # lint and unit tests: no root, no network namespaces; under a minute with a warm cache

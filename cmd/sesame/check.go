@@ -60,6 +60,8 @@ findings, and 2 when the scripts do not load.`,
 	return c
 }
 
+// check loads the scripts and prints the findings. Findings alone give exit status 0, since a
+// script may be meant as it is; --strict is for continuous integration.
 func (p *program) check(c *cobra.Command, f *checkFlags) error {
 	if err := oneOf(c, "format", f.format, "text", "json"); err != nil {
 		return err
@@ -129,6 +131,8 @@ type problem struct {
 	Message string `json:"message"`
 }
 
+// problemsOf returns the problems of a configuration or of scripts with their places. Any
+// other error becomes one problem without a place.
 func problemsOf(err error) refusal {
 	var r refusal
 	if problems, ok := errors.AsType[config.Problems](err); ok {
@@ -147,6 +151,8 @@ func problemsOf(err error) refusal {
 	return r
 }
 
+// writeJSON writes a value for programs. HTML characters are not escaped, because commands of
+// scripts contain them.
 func (p *program) writeJSON(v any) error {
 	e := json.NewEncoder(p.stdout)
 	e.SetEscapeHTML(false)
@@ -154,6 +160,8 @@ func (p *program) writeJSON(v any) error {
 	return e.Encode(v)
 }
 
+// writeText writes effects, guess figures and findings, and then one line of totals. Names and
+// texts come from scripts that others may have written, so control characters are replaced.
 func (r *checked) writeText(p *program) error {
 	for _, script := range r.Effects {
 		if _, err := fmt.Fprint(p.stdout, terminal.Printable(describe(script))); err != nil {

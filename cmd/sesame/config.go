@@ -49,6 +49,8 @@ func (f *configFlags) addSocket(c *cobra.Command) {
 	c.Flags().StringVar(&f.socket, "socket", "", "path of the daemon's socket (default /run/sesame/sesame.sock)")
 }
 
+// addConfigFile adds -c. It is a function of its own, because some commands read the
+// configuration only to find the daemon.
 func addConfigFile(c *cobra.Command, file *string) {
 	c.Flags().StringVarP(file, "config", "c", "", "configuration file (default "+config.Path+", if it is there)")
 	_ = c.MarkFlagFilename("config", "toml")

@@ -34,6 +34,8 @@ func describe(s lint.Script) string {
 	return b.String()
 }
 
+// describeCommands writes the commands of a script, each with what may fill its placeholders,
+// its undo command and its time to live.
 func describeCommands(b *strings.Builder, indent string, commands []lint.Command) {
 	for _, c := range commands {
 		fmt.Fprintf(b, "%scan run %s (line %d)\n", indent, transcript.Command(c.Argv), c.Line)
@@ -46,6 +48,8 @@ func describeCommands(b *strings.Builder, indent string, commands []lint.Command
 	}
 }
 
+// describeCalls writes which ports the functions of a script can open and which grants they
+// can end.
 func describeCalls(b *strings.Builder, s lint.Script, can string, allows []lint.Allow, closes []lint.Close) {
 	for _, a := range allows {
 		fmt.Fprintf(b, "%s allow %s%s (%s)\n", can, ports(a), networks(a), where(s, a.File, a.Line))
@@ -67,6 +71,8 @@ func where(s lint.Script, file string, line int) string {
 	return fmt.Sprintf("%s:%d", file, line)
 }
 
+// ports returns the ports that a call of attempt:allow can open. A port that the script
+// computes can be any.
 func ports(a lint.Allow) string {
 	switch {
 	case a.Any:

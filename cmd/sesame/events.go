@@ -39,6 +39,8 @@ events come faster than they are read, a line gives the number of missing ones:
 	return c
 }
 
+// events prints the tail of the transcript. With -f it goes on until a signal or the end of
+// the daemon, which are no errors.
 func (p *program) events(c *cobra.Command, f *eventsFlags) error {
 	if err := oneOf(c, "color", f.color, "auto", "always", "never"); err != nil {
 		return err

@@ -43,6 +43,8 @@ late, and by how much. The running doors are not touched.`,
 	return c
 }
 
+// explain replays what the daemon recorded and prints an account for each source. With --last
+// it needs the offset of the wall clock, since a recording has engine times.
 func (p *program) explain(c *cobra.Command, f *explainFlags, args []string) error {
 	if err := oneOf(c, "color", f.color, "auto", "always", "never"); err != nil {
 		return err
@@ -105,6 +107,7 @@ type countingWriter struct {
 	events   int
 }
 
+// Events writes events and counts them.
 func (w *countingWriter) Events(events []engine.Event) {
 	w.events += len(events)
 	w.Text.Events(events)

@@ -67,12 +67,16 @@ func (p *program) firewallPart(name, short, long string, do func(*firewall.Guard
 	return c
 }
 
+// newGuard returns the guard of a configuration. It opens no connection to the kernel before
+// it is used.
 func newGuard(settings *config.Config) *firewall.Guard {
 	return firewall.NewGuard(firewall.GuardConfig{
 		Mark: settings.Firewall.Mark, Trusted: settings.Trusted, TrustedInterfaces: settings.TrustedInterfaces,
 	})
 }
 
+// firewallShow prints the table as it is in the kernel. It reads nothing of the daemon, so it
+// is right after a crash too. Without a table the exit status is 1.
 func (p *program) firewallShow(guard *firewall.Guard, _ config.Config) error {
 	shown, there, err := guard.Show()
 	if err != nil {
@@ -83,17 +87,19 @@ func (p *program) firewallShow(guard *firewall.Guard, _ config.Config) error {
 		_, err = fmt.Fprintln(p.stdout, "there is no table of sesame: nothing is shut by it")
 		return err
 	}
-	obstacles, err := guard.Conflicts()
+	conflicts, err := guard.Conflicts()
 	if err != nil {
 		return fmt.Errorf("reading the firewall: %w", err)
 	}
 	var b strings.Builder
 	writeShown(&b, &shown)
-	writeConflicts(&b, obstacles)
+	writeConflicts(&b, conflicts)
 	_, err = io.WriteString(p.stdout, terminal.Printable(b.String()))
 	return err
 }
 
+// writeShown writes the table as text: guarded ports with their counters, trusted networks,
+// grants, and what observing guards let through.
 func writeShown(b *strings.Builder, s *firewall.Shown) {
 	fmt.Fprintf(b, "table     %s\n", s.Table)
 	fmt.Fprintf(b, "guarded   %s; %s dropped\n", portList(s.Guards.Drop), transcript.Count(int(s.Dropped), "packet"))
@@ -134,8 +140,8 @@ func writeShown(b *strings.Builder, s *firewall.Shown) {
 }
 
 // writeConflicts writes which chains of other programs drop granted packets.
-func writeConflicts(b *strings.Builder, obstacles []firewall.Conflict) {
-	for _, o := range obstacles {
+func writeConflicts(b *strings.Builder, conflicts []firewall.Conflict) {
+	for _, o := range conflicts {
 		fmt.Fprintf(b, "\nchain %s of table %s drops what grants for %s let in, at %s. To let it through:\n", o.Chain, o.Table, portList(o.Ports), o.Hook)
 		for _, line := range o.Lines() {
 			fmt.Fprintf(b, "  %s\n", line)
@@ -143,6 +149,7 @@ func writeConflicts(b *strings.Builder, obstacles []firewall.Conflict) {
 	}
 }
 
+// portList returns ports as a list, and "nothing" for none.
 func portList(ports []packet.Port) string {
 	if len(ports) == 0 {
 		return "nothing"
@@ -154,6 +161,8 @@ func portList(ports []packet.Port) string {
 	return strings.Join(texts, ", ")
 }
 
+// firewallRemove removes the table, which opens all guarded ports. While a daemon runs it
+// refuses: the daemon would install the table again.
 func (p *program) firewallRemove(guard *firewall.Guard, _ config.Config) error {
 	if pid := daemon.RunningInstance(); pid != 0 {
 		return fmt.Errorf("a sesame, process %d, guards this network, and would put the table back within a second: stop it first", pid)
@@ -233,6 +242,7 @@ func (p *program) firewallLoad(settings config.Config, known bool) (err error) {
 	return p.loadGuard(guard, saved.Guards, settings.Observe)
 }
 
+// loadGuard installs a guard for ports and keeps the grants that the kernel holds.
 func (p *program) loadGuard(guard *firewall.Guard, ports []packet.Port, observe bool) error {
 	elements, err := guard.Elements()
 	if err != nil {

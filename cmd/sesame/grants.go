@@ -40,6 +40,8 @@ func (p *program) grantsCommand() *cobra.Command {
 	return c
 }
 
+// printGrants prints grants as a table or as JSON. Names of doors are quoted where they
+// contain control characters.
 func (p *program) printGrants(grants []control.Grant, asJSON bool) error {
 	switch {
 	case asJSON:
@@ -102,6 +104,8 @@ the daemon is down.`,
 	return c
 }
 
+// grant asks the daemon to give access, and waits until the firewall has it. Without a daemon
+// it writes into the firewall itself, but only when the socket is the configured one.
 func (p *program) grant(c *cobra.Command, f *configFlags, args []string) error {
 	request, err := parseGrant(c, args)
 	if err != nil {
@@ -131,6 +135,7 @@ func (p *program) grant(c *cobra.Command, f *configFlags, args []string) error {
 	})
 }
 
+// parseGrant parses ADDRESS|NETWORK PORT DURATION.
 func parseGrant(c *cobra.Command, args []string) (r control.GrantRequest, err error) {
 	if r.Source, err = control.ParseSource(args[0]); err != nil {
 		return r, &usageError{c, err.Error()}
@@ -165,6 +170,7 @@ The exit status is 1 when there was nothing to end.`,
 	return c
 }
 
+// revoke ends grants and prints those that ended. The exit status is 1 when there was none.
 func (p *program) revoke(c *cobra.Command, f *configFlags, args []string) error {
 	var request control.RevokeRequest
 	var err error

@@ -73,6 +73,8 @@ const standardInput = "standard input"
 // maxConf bounds a knockd.conf, in bytes.
 const maxConf = 4 << 20
 
+// importKnockd parses a knockd.conf, prints its warnings, and writes the script to standard
+// output or, with -o, three files.
 func (p *program) importKnockd(c *cobra.Command, f *importFlags, path string) error {
 	if f.check && f.dir != "" {
 		return &usageError{c, "--check writes nothing: leave out -o, or --check"}
@@ -133,6 +135,7 @@ func placed(conf *knockd.File, t knockd.Warning) string {
 	return fmt.Sprintf("%s:%d: %s%s", cmp.Or(t.File, conf.Path), t.Line, door, t.Text)
 }
 
+// readConf reads at most maxConf bytes: standard input may be anything.
 func (p *program) readConf(path string) ([]byte, error) {
 	in := p.stdin
 	if path != "-" {
@@ -203,6 +206,7 @@ type importedFile struct {
 	data []byte
 }
 
+// listed returns the names of files as a list.
 func listed(files []importedFile) string {
 	var paths []string
 	for _, f := range files {

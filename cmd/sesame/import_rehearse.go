@@ -39,7 +39,7 @@ func rehearse(dir, name string, text []byte) (*proof, error) {
 	defer set.Close()
 	capture, visits := opening.Capture(set.Engine.Doors)
 	var lines bytes.Buffer
-	w := &witness{JSON: transcript.NewJSON(&lines), last: map[call]engine.Event{}, opens: map[call]int{}}
+	w := &witness{JSON: transcript.NewJSON(&lines), last: map[visit]engine.Event{}, opens: map[visit]int{}}
 	report, err := simulate.Run(simulate.Config{
 		Recording: bytes.NewReader(capture), Set: set.Engine, Until: time.Hour, Writer: w,
 	})
@@ -52,21 +52,21 @@ func rehearse(dir, name string, text []byte) (*proof, error) {
 	return &proof{capture, lines.Bytes(), w.doubts(visits)}, nil
 }
 
-// A call is a source at a door.
-type call struct{ door, source string }
+// A visit is a source at a door.
+type visit struct{ door, source string }
 
 // A witness writes a transcript, and counts which doors opened for which source.
 type witness struct {
 	*transcript.JSON
-	last  map[call]engine.Event // that was neither an opening nor its effect
-	opens map[call]int
+	last  map[visit]engine.Event // that was neither an opening nor its effect
+	opens map[visit]int
 }
 
 // Events writes events and counts openings.
 func (w *witness) Events(events []engine.Event) {
 	w.JSON.Events(events)
 	for _, e := range events {
-		at := call{e.Door, transcript.Source(e.Source)}
+		at := visit{e.Door, transcript.Source(e.Source)}
 		switch e.Kind {
 		case engine.EventOpen:
 			w.opens[at]++
@@ -91,7 +91,7 @@ func (w *witness) doubts(visits []opening.Visit) (doubts []string) {
 		if v.Why != "" {
 			continue
 		}
-		own := call{v.Door.Name, v.Source.String()}
+		own := visit{v.Door.Name, v.Source.String()}
 		if w.opens[own] != 1 {
 			doubts = append(doubts, fmt.Sprintf("%s does not open once when it is knocked: %s", v.Door.Name, w.cameTo(own)))
 		}
@@ -109,7 +109,7 @@ func (w *witness) doubts(visits []opening.Visit) (doubts []string) {
 }
 
 // cameTo returns how far the source came that should have opened a door.
-func (w *witness) cameTo(at call) string {
+func (w *witness) cameTo(at visit) string {
 	e, some := w.last[at]
 	switch {
 	case w.opens[at] > 1:

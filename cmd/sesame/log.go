@@ -21,7 +21,8 @@ func newLogger(settings config.Log, w, out io.Writer) hclog.Logger {
 		Output:     out,
 		Level:      hclog.LevelFromString(settings.Level),
 		JSONFormat: settings.Format == "json",
-		// With a terminal the level of one logger is raised, see daemon.Config.
+		// The daemon raises the level of a derived logger alone, for effects that the
+		// transcript on a terminal shows.
 		IndependentLevels: true,
 	}
 	switch {
@@ -65,6 +66,7 @@ type prioritized struct {
 	prefix string
 }
 
+// Write writes the priority and b at once, so that lines of several goroutines do not mix.
 func (p *prioritized) Write(b []byte) (int, error) {
 	if _, err := p.Writer.Write(append([]byte(p.prefix), b...)); err != nil {
 		return 0, err

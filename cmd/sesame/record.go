@@ -42,6 +42,8 @@ scripts:
 	return c
 }
 
+// record writes a recording to a file or to standard output. A terminal is refused, since a
+// recording is binary.
 func (p *program) record(ctx context.Context, daemon *control.Client, name string, force bool) error {
 	if name == "-" {
 		if isTerminal(p.stdout) {
@@ -77,6 +79,7 @@ func mayBeMade(name string, force bool) error {
 	return nil
 }
 
+// there returns the error about a file that exists.
 func there(name string) error {
 	return fmt.Errorf("%s is there already: name another file, or replace it with --force", name)
 }
@@ -103,6 +106,8 @@ func saveRecording(ctx context.Context, daemon *control.Client, name string, for
 	return int(end), rename(aside.Name(), name, force)
 }
 
+// rename gives a file its final name. Without force the kernel refuses to replace a file that
+// appeared meanwhile.
 func rename(from, to string, force bool) error {
 	if force {
 		return os.Rename(from, to)

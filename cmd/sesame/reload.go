@@ -44,6 +44,8 @@ the earlier ones keep running, and 2 when no daemon answers.`,
 	return c
 }
 
+// reload requests a reload and waits for its outcome, which may take minutes. Rejected and
+// held give exit status 1.
 func (p *program) reload(c *cobra.Command, f *reloadFlags) error {
 	var request control.ReloadRequest
 	for _, text := range f.unguard {
@@ -68,6 +70,8 @@ func (p *program) reload(c *cobra.Command, f *reloadFlags) error {
 	})
 }
 
+// printOutcome prints an outcome: what runs now to standard output, and why nothing changed to
+// standard error.
 func (p *program) printOutcome(o *control.Outcome) error {
 	runs := fmt.Sprintf("generation %d, with %s", o.Generation, transcript.Count(o.Doors, "door"))
 	var err error

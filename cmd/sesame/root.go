@@ -65,6 +65,8 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	return couldNot
 }
 
+// root returns the command with all subcommands. A new subcommand is one line here, or in
+// liveCommands when it needs a daemon.
 func (p *program) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "sesame",
@@ -115,6 +117,7 @@ func flagError(c *cobra.Command, err error) error {
 	return &usageError{c, err.Error() + didYouMean(names.SuggestionsFor(unknown.GetSpecifiedName()), "--")}
 }
 
+// didYouMean returns a suggestion to append to an error; empty without names.
 func didYouMean(names []string, prefix string) string {
 	if len(names) == 0 {
 		return ""
@@ -138,6 +141,7 @@ func (p *program) complain(err error) {
 	p.note("%s; nothing was loaded", transcript.Count(len(problems), "problem"))
 }
 
+// warn prints a message that a person should act on.
 func (p *program) warn(format string, args ...any) {
 	p.note("warning: "+format, args...)
 }
@@ -148,6 +152,7 @@ func (p *program) note(format string, args ...any) {
 	fmt.Fprintln(p.stderr, "sesame: "+terminal.Printable(fmt.Sprintf(format, args...)))
 }
 
+// noArguments refuses arguments. cobra.NoArgs would call them unknown commands.
 func noArguments(c *cobra.Command, args []string) error {
 	if len(args) > 0 {
 		return &usageError{c, fmt.Sprintf("unexpected argument %q: %s takes none", args[0], c.CommandPath())}

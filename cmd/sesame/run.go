@@ -35,6 +35,11 @@ The exit status is 0 after such a signal, and 2 when run could not continue.`,
 	return c
 }
 
+// run runs the daemon until SIGTERM or SIGINT.
+//
+// The log and the terminal are written through queues, so that a stopped terminal or a full
+// pipe never stops the loop. The deferred flushes run after daemon.Run has returned, last in
+// first out, and each waits for at most a second.
 func (p *program) run(c *cobra.Command, f *configFlags, pprof bool) error {
 	settings, err := f.load(c)
 	if err != nil {

@@ -19,6 +19,7 @@ type scriptFlags struct {
 	values []string
 }
 
+// add adds the flags to a command.
 func (f *scriptFlags) add(c *cobra.Command) {
 	c.Flags().StringVarP(&f.config, "config", "c", "", "use scripts, options and local addresses of this configuration file")
 	c.Flags().StringVarP(&f.path, "scripts", "s", "", "directory of scripts, or one script (default ./scripts, else those of this machine's daemon)")

@@ -65,6 +65,12 @@ file could not be read to its end.`,
 	return c
 }
 
+// simulate replays captures and prints the transcript, and in text format an account of each
+// source.
+//
+// The scripts are loaded by a function that [simulate.Run] calls only when the input is no
+// recording with scripts of its own. The progress bar and the transcript may share a terminal,
+// so the bar is removed before each write.
 func (p *program) simulate(c *cobra.Command, f *simulateFlags, captures []string) error {
 	until, err := f.check(c)
 	if err != nil {
@@ -149,6 +155,8 @@ func (p *program) judge(report *simulate.Report) {
 	}
 }
 
+// writer returns the writer of the chosen format. Whether text has colours depends on stdout,
+// not on the wrapper around it.
 func (f *simulateFlags) writer(out, stdout io.Writer) simulate.Writer {
 	switch f.format {
 	case "jsonl":
@@ -178,6 +186,7 @@ func (f *simulateFlags) check(c *cobra.Command) (until time.Duration, err error)
 	return until, err
 }
 
+// oneOf returns a usage error unless the value of a flag is an allowed one.
 func oneOf(c *cobra.Command, flag, value string, allowed ...string) error {
 	for _, a := range allowed {
 		if value == a {
@@ -221,6 +230,7 @@ type behindBar struct {
 	io.Writer
 }
 
+// Write removes the bar and writes b.
 func (w *behindBar) Write(b []byte) (int, error) {
 	w.bar.clear()
 	return w.Writer.Write(b)

@@ -42,6 +42,8 @@ wrong with it, and 2 when no daemon answers.`,
 	return c
 }
 
+// printStatus prints the status as text or JSON. With --strict the exit status is 1 when
+// something is wrong.
 func (p *program) printStatus(ctx context.Context, f *statusFlags, daemon *control.Client) error {
 	s, err := daemon.Status(ctx)
 	if err != nil {

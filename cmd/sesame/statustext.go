@@ -171,6 +171,7 @@ func effectWord(name string) string {
 	return name
 }
 
+// times returns "once" or "N times".
 func times(n int) string {
 	if n == 1 {
 		return "once"
@@ -219,8 +220,10 @@ func dropped(by map[string]int) string {
 	return strings.Join(parts, ", ")
 }
 
+// list returns names with commas between them.
 func list(names []string) string { return strings.Join(names, ", ") }
 
+// listOr returns a list, or the text for an empty one.
 func listOr(names []string, none string) string {
 	if len(names) == 0 {
 		return none

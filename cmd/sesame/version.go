@@ -53,6 +53,7 @@ func readBuild(info *debug.BuildInfo, ok bool) build {
 	return b
 }
 
+// String returns three lines: version, commit and date.
 func (b build) String() string {
 	modified := ""
 	if b.modified {

@@ -42,6 +42,7 @@ func (o *options) wants(a netip.Addr) bool {
 	return a.Is4() == o.ipv4
 }
 
+// lookUp returns the addresses of a host, or the address that it already is.
 func lookUp(ctx context.Context, host string) ([]netip.Addr, error) {
 	literal := host
 	if strings.HasPrefix(host, "[") && strings.HasSuffix(host, "]") {

@@ -93,6 +93,7 @@ Examples:
   %[1]s --then tcp/22 host.example 7421 udp/9133 2904 6117 && ssh host.example
 `
 
+// print prints what was asked for, and returns the exit status.
 func (p Program) print(text string) int {
 	if _, err := io.WriteString(p.Stdout, text); err != nil {
 		return couldNot
@@ -100,6 +101,7 @@ func (p Program) print(text string) int {
 	return done
 }
 
+// complain prints an error, each line with the name of the program.
 func (p Program) complain(err error) {
 	for line := range strings.SplitSeq(err.Error(), "\n") {
 		fmt.Fprintf(p.Stderr, "%s: %s\n", p.Name, line)
@@ -193,8 +195,11 @@ type run struct {
 	err           error
 }
 
+// port returns the port of --then at the address of the run.
 func (r *run) port(o *options) netip.AddrPort { return netip.AddrPortFrom(r.to, o.then.Port) }
 
+// knock sends all knocks of the run and then, with --then, waits for the port. The runs of
+// both families are independent: an error of one does not stop the other.
 func (r *run) knock(ctx context.Context, o *options, out *printer) {
 	s := newSender(r.to)
 	defer s.close()
@@ -212,12 +217,14 @@ type printer struct {
 	verbose bool
 }
 
+// print prints a line.
 func (t *printer) print(format string, arguments ...any) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	fmt.Fprintf(t.w, format, arguments...)
 }
 
+// detail prints a line with --verbose only.
 func (t *printer) detail(format string, arguments ...any) {
 	if t.verbose {
 		t.print(format, arguments...)

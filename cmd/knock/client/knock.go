@@ -15,6 +15,7 @@ type Knock struct {
 // String returns the knock in the notation of scripts: "tcp/7000".
 func (k Knock) String() string { return k.proto() + "/" + strconv.Itoa(int(k.Port)) }
 
+// proto returns the protocol in the notation of scripts.
 func (k Knock) proto() string {
 	if k.UDP {
 		return "udp"

@@ -94,6 +94,8 @@ func (o *options) long(arg string, rest []string) ([]string, error) {
 	return rest, found.set(o, value)
 }
 
+// findLong returns the option with this long name, or the only one that begins so. An exact
+// name wins over longer ones.
 func findLong(written string) (*option, error) {
 	var found *option
 	for i := range optionList {
@@ -138,6 +140,7 @@ func (o *options) letters(letters string, rest []string) ([]string, error) {
 	return rest, nil
 }
 
+// findLetter returns the option with this letter, or nil.
 func findLetter(letter byte) *option {
 	for i := range optionList {
 		if optionList[i].letter == letter && letter != 0 {
@@ -147,6 +150,8 @@ func findLetter(letter byte) *option {
 	return nil
 }
 
+// setDelay parses a delay: a number of milliseconds, as for the client of knockd, or a
+// duration with a unit.
 func (o *options) setDelay(s string) error {
 	delay, err := time.ParseDuration(s)
 	if ms, bare := strconv.ParseInt(s, 10, 64); bare == nil {
@@ -160,6 +165,7 @@ func (o *options) setDelay(s string) error {
 	return nil
 }
 
+// setThen parses the port of --then. Only TCP answers a connection, so UDP is refused.
 func (o *options) setThen(s string) error {
 	then, err := ParseKnock(s)
 	if err != nil {
@@ -172,6 +178,7 @@ func (o *options) setThen(s string) error {
 	return nil
 }
 
+// setOperands parses the host and the knocks. All knocks are parsed before the first is sent.
 func (o *options) setOperands(operands []string) error {
 	if len(operands) == 0 {
 		return errors.New("which host, and which knocks?")

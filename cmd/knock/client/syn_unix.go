@@ -86,6 +86,8 @@ func prepare(fd int, any syscall.Sockaddr) (uint16, error) {
 	return 0, fmt.Errorf("bound to an address of kind %T: expected an IP address", local)
 }
 
+// sockaddr returns an address for the kernel. A link-local address needs the index of its
+// interface.
 func sockaddr(to netip.Addr, port uint16) (address syscall.Sockaddr, family int, err error) {
 	if to.Is4() {
 		return &syscall.SockaddrInet4{Port: int(port), Addr: to.As4()}, syscall.AF_INET, nil
