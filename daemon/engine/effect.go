@@ -141,10 +141,6 @@ func (e Effect) known() bool { return e > 0 && e < EffectTest }
 // apart share one.
 func (e Effect) Name() string { return e.row().name }
 
-// InDecision reports whether the effect is a part of what a script decided: see
-// [Event.Decision].
-func (e Effect) InDecision() bool { return e.row().decision }
-
 // Gives reports whether the effect gives something new. Nothing is lost when such a one is
 // refused: the engine takes it back.
 func (e Effect) Gives() bool { return e.row().gives }
