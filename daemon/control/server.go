@@ -108,16 +108,16 @@ func guarded(next http.Handler, limit time.Duration) http.Handler {
 	})
 }
 
-func get[T any](ask func(context.Context) (T, error)) http.HandlerFunc {
+func get[T any](call func(context.Context) (T, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), forAnswer)
 		defer cancel()
-		value, err := ask(ctx)
+		value, err := call(ctx)
 		answer(w, value, err)
 	}
 }
 
-func post[Q, T any](limit time.Duration, ask func(context.Context, Q) (T, error), check func(*Q) error) http.HandlerFunc {
+func post[Q, T any](limit time.Duration, call func(context.Context, Q) (T, error), check func(*Q) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var request Q
 		err := decode(r.Body, &request)
@@ -135,7 +135,7 @@ func post[Q, T any](limit time.Duration, ask func(context.Context, Q) (T, error)
 		withoutReadDeadline(w)
 		ctx, cancel := context.WithTimeout(r.Context(), limit)
 		defer cancel()
-		value, err := ask(ctx, request)
+		value, err := call(ctx, request)
 		answer(w, value, err)
 	}
 }
