@@ -62,10 +62,11 @@ var errFull = errors.New("too many effects wait to be carried out")
 // consumed: the sequence was seen on the wire either way. Records, closes and
 // undos have no bound of their own: what ends was given before.
 func (r *Runner) Enqueue(events []engine.Event) {
-	first := slices.IndexFunc(events, func(e engine.Event) bool {
-		return e.Kind == engine.EventEffect || e.Kind == engine.EventClose
-	})
-	if first < 0 {
+	first := 0 // most packets cause no effect, and need no lock
+	for first < len(events) && events[first].Kind != engine.EventEffect && events[first].Kind != engine.EventClose {
+		first++
+	}
+	if first == len(events) {
 		return
 	}
 	r.mu.Lock()
