@@ -11,8 +11,8 @@ import (
 // call of [Firewall.Apply] does it.
 var access = performer{stage: inTransaction, needed: changesElement, log: logAccess}
 
-// changesElement reports whether the kernel must be told. An allow without an ID
-// changes nothing: a wider network covers it.
+// changesElement reports whether the kernel has to change an element. An allow without
+// an ID needs no change: a wider network covers it.
 func changesElement(e *engine.Event) bool {
 	return e.Kind == engine.EventClose || e.Effect != engine.EffectAllow || e.ID != 0
 }

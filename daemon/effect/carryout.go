@@ -35,7 +35,7 @@ func (r *Runner) carryOut(decisions []*decision) {
 	r.performRound(round)
 }
 
-// next returns a decision's next round, and keeps the backlog.
+// next returns a decision's next round, and updates the backlog.
 func (r *Runner) next(d *decision) []*step {
 	round := d.next()
 	for _, s := range round {
@@ -131,9 +131,9 @@ func (s *step) tolerates(err error) bool {
 // the table, and so is one whose decision awaits no answer.
 func (s *step) repairable() bool { return s.ID != 0 && !s.Until.IsZero() }
 
-// park lets a decision wait for the install that [Runner.Repair] asks for, from
-// this element on. The engine decided on the element before it is asked for all
-// that it has, so the install brings it.
+// park lets a decision wait, from this element on, for the install that [Runner.Repair]
+// requests. The install holds the element: the engine had decided on it before the
+// request for all elements reached it.
 func (r *Runner) park(s *step) {
 	if len(r.parked) == 0 {
 		r.parkedAt = r.cfg.Now()

@@ -69,10 +69,10 @@ func subjectOf(r engine.Record) subject {
 	return subject{script: r.Script, source: r.Source, key: r.Store.Key}
 }
 
-// add makes a record that could not be written pending. Of a grant the place of
-// the earlier record is kept and that of the end is the last, so the journal may
-// know a grant too early but never too late, and an end too late but never too
-// early: whatever part of the journal gets written, no undo is lost.
+// add makes a record that could not be written pending. A later record of a grant takes
+// the place of the earlier one in the order. The end of a grant comes last. So the
+// journal may know a grant too early but never too late, and an end too late but never
+// too early: whatever part of it gets written, no undo is lost.
 func (j *journal) add(record engine.Record) {
 	about := subjectOf(record)
 	j.last++

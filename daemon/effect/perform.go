@@ -12,9 +12,8 @@ import (
 // its performer into a file of its own, and its line into [performers].
 type performer struct {
 	stage stage
-	// needed reports whether anything is to be done for an event; nil: always. What
-	// the engine decided and told may change nothing, such as a command that runs
-	// already and is only prolonged.
+	// needed reports whether anything is to be done for an event; nil: always. Some
+	// events only report, such as that of a command that runs already and is prolonged.
 	needed func(*engine.Event) bool
 	// perform does it; nil: the journal or the transaction has done it. In the stage
 	// inBackground it runs in a goroutine of its own and is given the end of the
@@ -39,7 +38,7 @@ const (
 	// onWorker: behind the transaction, by the worker itself.
 	onWorker
 	// inBackground: behind the transaction, in a goroutine of its own. The rest of its
-	// decision waits for it, and nobody else's does.
+	// decision waits for it, and no other decision does.
 	inBackground
 )
 

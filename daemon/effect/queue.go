@@ -52,7 +52,7 @@ var errFull = errors.New("too many effects wait to be carried out")
 // engine does not change those. All events of one input belong in one call.
 //
 // Of a door that only observes, nothing runs: its commands are answered as done.
-// Its access to single addresses goes to the firewall, marked as observed, so that
+// Its access to single addresses goes to the firewall as observed elements, so that
 // a granted source is not counted as one that a guard would stop. Access of whole
 // networks is answered as done: nothing counts those.
 //

@@ -34,7 +34,7 @@ type Config struct {
 // and Results, which never block. Run is the worker: it does the work in the
 // goroutine that calls it, and starts one more for each command that runs.
 //
-// The order that it keeps, in each round over all that is queued:
+// The order that it guarantees, in each round over all that is queued:
 //   - Records are written first, with one call of Persist. A grant whose record
 //     cannot be written is not given.
 //   - Then elements are changed, with one call of Apply between two installs. Of

@@ -7,7 +7,7 @@
 // elements change.
 //
 // Numbers and their meaning are those of include/uapi/linux/netfilter/nf_tables.h, and
-// of nft(8). Messages to the kernel are sent by socket.go: google/nftables asks for more
-// answers than it reads. The conflict files find chains of others that drop what a
+// of nft(8). Messages to the kernel are sent by socket.go: google/nftables requests
+// more answers than it reads. The conflict files find chains of others that drop what a
 // grant lets in.
 package firewall

@@ -103,7 +103,7 @@ func (f guardFound) fits() bool {
 
 // tableState reports whether a table is there, and whether it is dormant.
 func (s *socket) tableState(t table) (exists, dormant bool, err error) {
-	err = s.ask(t.named(unix.NFT_MSG_GETTABLE, 0, "table "+t.name), func(r netlinkReply) error {
+	err = s.query(t.named(unix.NFT_MSG_GETTABLE, 0, "table "+t.name), func(r netlinkReply) error {
 		exists = true
 		return r.each(func(ad *netlink.AttributeDecoder) {
 			if ad.Type() == unix.NFTA_TABLE_FLAGS {
@@ -121,7 +121,7 @@ func (s *socket) tableState(t table) (exists, dormant bool, err error) {
 func (s *socket) chains(family uint8) ([]chainFound, error) {
 	var found []chainFound
 	question := message{kind: unix.NFT_MSG_GETCHAIN, flags: unix.NLM_F_DUMP, family: family, what: "chains"}
-	err := s.ask(question, func(r netlinkReply) error {
+	err := s.query(question, func(r netlinkReply) error {
 		one := chainFound{table: table{family: r.family}, policy: verdictAccept}
 		err := r.each(one.take)
 		found = append(found, one)
@@ -166,7 +166,7 @@ func (s *socket) rawRules(t table) ([]byte, error) {
 
 // rules calls each for each rule of a table, with the name of the rule's chain.
 func (s *socket) rules(t table, each func(chain string, r netlinkReply) error) error {
-	return s.ask(t.named(unix.NFT_MSG_GETRULE, unix.NLM_F_DUMP, "rules of table "+t.name), func(r netlinkReply) error {
+	return s.query(t.named(unix.NFT_MSG_GETRULE, unix.NLM_F_DUMP, "rules of table "+t.name), func(r netlinkReply) error {
 		of := table{family: r.family}
 		chain := ""
 		err := r.each(func(ad *netlink.AttributeDecoder) {
@@ -189,7 +189,7 @@ func (s *socket) rules(t table, each func(chain string, r netlinkReply) error) e
 func (s *socket) counters(t table) (map[string]uint64, error) {
 	question := t.named(unix.NFT_MSG_GETOBJ, unix.NLM_F_DUMP, "counters of table "+t.name)
 	found := map[string]uint64{}
-	err := s.ask(question, func(r netlinkReply) error {
+	err := s.query(question, func(r netlinkReply) error {
 		of, name, kind, packets := "", "", uint32(0), uint64(0)
 		err := r.each(func(ad *netlink.AttributeDecoder) {
 			switch ad.Type() {

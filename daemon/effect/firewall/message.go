@@ -10,9 +10,9 @@ import (
 )
 
 // A message is one command or question to nftables. Its attributes are written by
-// the netlink library, and the message is sent by ours: google/nftables asks for
-// every rule to be echoed and for every command to be acknowledged, and tells
-// neither which command failed nor how many answers to wait for.
+// the netlink library, and the message is sent by our socket: google/nftables requests
+// an echo of every rule and an acknowledgement of every command, and reports neither
+// which command failed nor how many answers to wait for.
 type message struct {
 	kind   uint16 // NFT_MSG_...
 	flags  uint16 // beside NLM_F_REQUEST

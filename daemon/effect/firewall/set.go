@@ -121,7 +121,7 @@ func (f setFound) is(s set) bool {
 func (s *socket) sets(t table) ([]setFound, error) {
 	question := t.named(unix.NFT_MSG_GETSET, unix.NLM_F_DUMP, "sets of table "+t.name)
 	var found []setFound
-	err := s.ask(question, func(r netlinkReply) error {
+	err := s.query(question, func(r netlinkReply) error {
 		var one setFound
 		err := r.each(func(ad *netlink.AttributeDecoder) {
 			switch ad.Type() {
@@ -237,7 +237,7 @@ func (m member) attributes(ae *netlink.AttributeEncoder) {
 // members returns the elements of a set. The error is [effect.ErrGone] when there is no
 // such set, and errInterrupted when somebody changed it meanwhile.
 func (s *socket) members(t table, name string) ([]member, error) {
-	return s.memberQuestion(t, name, unix.NLM_F_DUMP, nil)
+	return s.queryMembers(t, name, unix.NLM_F_DUMP, nil)
 }
 
 // tries is how often something is read that others may change meanwhile.
@@ -255,15 +255,15 @@ func (s *socket) stableMembers(t table, name string) (found []member, err error)
 
 // member returns the element with this key, or nil.
 func (s *socket) member(t table, name string, key member) (*member, error) {
-	found, err := s.memberQuestion(t, name, 0, &key)
+	found, err := s.queryMembers(t, name, 0, &key)
 	if len(found) == 0 || errors.Is(err, effect.ErrGone) { // a missing set and a missing element have one error
 		return nil, nil
 	}
 	return &found[0], err
 }
 
-// memberQuestion asks for one element, or for all when key is nil.
-func (s *socket) memberQuestion(t table, name string, flags uint16, key *member) ([]member, error) {
+// queryMembers reads one element, or for all when key is nil.
+func (s *socket) queryMembers(t table, name string, flags uint16, key *member) ([]member, error) {
 	question := newMessage(unix.NFT_MSG_GETSETELEM, flags, t.family, "set "+name, func(ae *netlink.AttributeEncoder) {
 		ae.String(unix.NFTA_SET_ELEM_LIST_TABLE, t.name)
 		ae.String(unix.NFTA_SET_ELEM_LIST_SET, name)
@@ -272,7 +272,7 @@ func (s *socket) memberQuestion(t table, name string, flags uint16, key *member)
 		}
 	})
 	var found []member
-	err := s.ask(question, func(r netlinkReply) error {
+	err := s.query(question, func(r netlinkReply) error {
 		return r.each(func(ad *netlink.AttributeDecoder) {
 			if ad.Type() == unix.NFTA_SET_ELEM_LIST_ELEMENTS {
 				each(ad, func(ad *netlink.AttributeDecoder) {

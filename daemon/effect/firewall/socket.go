@@ -147,8 +147,8 @@ func prepare(fd int) (uint32, error) {
 	return address.Pid, nil
 }
 
-// transact has the kernel do all that the messages ask for, or nothing. Only the last
-// message asks for an acknowledgement. For the others the kernel answers failures alone,
+// transact makes the kernel do all of a batch, or nothing. Only the last message requests
+// an acknowledgement. For the others the kernel answers failures alone,
 // which come in the order of the messages. The error of a refused batch is [refusals].
 func (s *socket) transact(batch []message) error {
 	if len(batch) == 0 {
@@ -239,12 +239,12 @@ type netlinkReply struct {
 	body   []byte // attributes
 }
 
-// ask sends a question and calls each for each reply. With NLM_F_DUMP among its flags a
+// query sends a question and calls each for each reply. With NLM_F_DUMP among its flags a
 // question is about all that there is. The error is errInterrupted when that changed
 // meanwhile.
-func (s *socket) ask(m message, each func(netlinkReply) error) error {
+func (s *socket) query(m message, each func(netlinkReply) error) error {
 	if m.err != nil {
-		return fmt.Errorf("asking nftables about %s: %w", m.what, m.err)
+		return fmt.Errorf("querying nftables about %s: %w", m.what, m.err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -260,7 +260,7 @@ func (s *socket) ask(m message, each func(netlinkReply) error) error {
 	question := appendMessage(nil, unix.NFNL_SUBSYS_NFTABLES<<8|m.kind, flags, sequence, m.family, 0, m.body)
 	if err := unix.Sendto(s.fd, question, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
 		_ = s.drop() // the first error is returned
-		return fmt.Errorf("asking nftables: %w", err)
+		return fmt.Errorf("querying nftables: %w", err)
 	}
 	interrupted := false
 	var refused error // ends the answer, and leaves the socket usable
@@ -286,7 +286,7 @@ func (s *socket) ask(m message, each func(netlinkReply) error) error {
 		_ = s.drop() // more answers may follow, and must not be read as ones to the next batch
 	}
 	if err = cmp.Or(err, refused); err != nil {
-		return fmt.Errorf("asking nftables about %s: %w", m.what, err)
+		return fmt.Errorf("querying nftables about %s: %w", m.what, err)
 	}
 	if interrupted {
 		return errInterrupted
