@@ -1,7 +1,6 @@
 package lint
 
 import (
-	"net/netip"
 	"slices"
 
 	"sesame/daemon/engine"
@@ -78,30 +77,4 @@ func (c *checker) ends(d *engine.Door, k engine.Knock) bool {
 // a group.
 func implies(k engine.Knock, d *engine.Door) bool {
 	return k.Port.Proto != packet.TCP || d.Flags.Set&^k.Flags.Set == 0 && d.Flags.Clear&^k.Flags.Clear == 0
-}
-
-// A crowd identifies the doors of a group that a scan meets in the same way:
-// the same ports disturb them.
-type crowd struct {
-	group    string
-	target   netip.Addr
-	flags    engine.FlagTest
-	tcp, udp bool
-}
-
-// crowded counts the ports, those of d included, at which a packet of a scan
-// changes attempts at the doors that are matched with d.
-func (c *checker) crowded(d *engine.Door, s scan) int {
-	key := crowd{d.Group, d.Target, s.flags, slices.Contains(s.protocols, packet.TCP), slices.Contains(s.protocols, packet.UDP)}
-	if n, known := c.crowds[key]; known {
-		return n
-	}
-	n := 0
-	for port := range c.knocked {
-		if port.Number != 0 && slices.Contains(s.protocols, port.Proto) && c.ends(d, engine.Knock{Port: port, Flags: s.flags}) {
-			n++
-		}
-	}
-	c.crowds[key] = n
-	return n
 }

@@ -213,3 +213,20 @@ func Grouped(digits string) string {
 	}
 	return b.String()
 }
+
+// crowded counts the ports, those of d included, at which a packet of a scan
+// changes attempts at the doors that are matched with d.
+func (c *checker) crowded(d *engine.Door, s scan) int {
+	key := crowd{d.Group, d.Target, s.flags, slices.Contains(s.protocols, packet.TCP), slices.Contains(s.protocols, packet.UDP)}
+	if n, known := c.crowds[key]; known {
+		return n
+	}
+	n := 0
+	for port := range c.knocked {
+		if port.Number != 0 && slices.Contains(s.protocols, port.Proto) && c.ends(d, engine.Knock{Port: port, Flags: s.flags}) {
+			n++
+		}
+	}
+	c.crowds[key] = n
+	return n
+}

@@ -13,51 +13,9 @@ import (
 	"slices"
 	"strings"
 
-	"sesame/daemon/engine"
-	"sesame/daemon/packet"
 	"sesame/scripting"
 	"sesame/scripting/source"
 )
-
-// The ids of findings. They are stable: scripts name them.
-const (
-	Ascending   = "ascending"    // the ports go up, as a scan does
-	Descending  = "descending"   // the ports go down, as a scan does
-	Short       = "short"        // knocks on fewer than four ports
-	Prefix      = "prefix"       // the sequence of another door opens this one too
-	Unguarded   = "unguarded"    // a port is allowed that no door guards
-	NoWayIn     = "no-way-in"    // no door opens a port that is guarded
-	NoWayBack   = "no-way-back"  // every door to a port has a condition
-	WindowNever = "window-never" // the conditions never hold together
-	AnyPort     = "any-port"     // the port of an allow is computed
-	NoLimit     = "no-limit"     // one knock, without a limit
-	NoEffect    = "no-effect"    // a door that does nothing when it opens
-	Listening   = "listening"    // a service of this machine listens on a port of a sequence
-	Ephemeral   = "ephemeral"    // a port of a sequence is one of this machine's ephemeral ports
-	Knockd      = "knockd"       // a line of a knockd.conf that probably means something else to its author
-	UsedUp      = "used-up"      // a door whose one-time sequences were all consumed
-	NoReason    = "no-reason"    // a comment that allows a finding without saying why
-	UnknownID   = "unknown-id"   // a comment that allows an unknown id
-	UnusedAllow = "unused-allow" // a comment that allows a finding that is not there
-)
-
-var allowed = []string{Ascending, Descending, Short, Prefix, Unguarded, NoWayIn, NoWayBack, WindowNever, AnyPort, NoLimit, NoEffect, Listening, Ephemeral, Knockd, UsedUp}
-
-// A Finding is one rule to look at, with what may be wrong and how to change
-// it.
-type Finding struct {
-	ID      string `json:"id"`
-	File    string `json:"file"`
-	Line    int    `json:"line"`
-	Door    string `json:"door,omitempty"`
-	Message string `json:"message"`
-	Hint    string `json:"hint"`
-}
-
-// String returns "ssh.lua:3: ascending: ...", without the hint.
-func (f Finding) String() string {
-	return fmt.Sprintf("%s:%d: %s: %s", f.File, f.Line, f.ID, f.Message)
-}
 
 // Check returns the findings of a set by file and line, without those that its
 // comments allow.
@@ -85,54 +43,6 @@ func CheckOn(set *scripting.Set, m *Machine) []Finding {
 	c.ways()
 	c.warnings(m)
 	return c.reported(m != nil)
-}
-
-// A checker checks one set. Without its maps, the time would grow with the
-// square of the number of doors.
-type checker struct {
-	set       *scripting.Set
-	found     []Finding
-	elsewhere []claim // findings that other machines have and this one has not
-	byName    map[string]*engine.Door
-	position  map[*engine.Door]int
-	knocked   map[packet.Port][]*engine.Door // doors in order, without listeners, by each port of their sequences
-	guarded   map[packet.Port]bool           // by any door
-	crowds    map[crowd]int                  // the number of ports that disturb a crowd of doors
-}
-
-func newChecker(set *scripting.Set) *checker {
-	c := &checker{
-		set:      set,
-		byName:   map[string]*engine.Door{},
-		position: map[*engine.Door]int{},
-		knocked:  map[packet.Port][]*engine.Door{},
-		guarded:  map[packet.Port]bool{},
-		crowds:   map[crowd]int{},
-	}
-	for i, d := range set.Engine.Doors {
-		c.byName[d.Name], c.position[d] = d, i
-		for _, port := range d.Guards {
-			c.guarded[port] = true
-		}
-		if d.Listen {
-			continue
-		}
-		for port := range ports(d) {
-			c.knocked[port] = append(c.knocked[port], d)
-		}
-	}
-	return c
-}
-
-// door adds a finding at the registration of a door.
-func (c *checker) door(id string, d *engine.Door, message, hint string) {
-	c.found = append(c.found, Finding{ID: id, File: d.File, Line: d.Line, Door: d.Name, Message: message, Hint: hint})
-}
-
-// A claim identifies a finding on a line, as a comment allows it.
-type claim struct {
-	id, file string
-	line     int
 }
 
 // reported returns the findings in order, without the allowed ones. A comment

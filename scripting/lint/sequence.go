@@ -126,15 +126,6 @@ func (c *checker) ease(d *engine.Door) string {
 	}
 }
 
-// ports returns the different ports of a sequence.
-func ports(d *engine.Door) map[packet.Port]bool {
-	ports := map[packet.Port]bool{}
-	for _, knock := range d.Sequence {
-		ports[knock.Port] = true
-	}
-	return ports
-}
-
 func count(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun

@@ -1,0 +1,43 @@
+package lint
+
+import "fmt"
+
+// The ids of findings. They are stable: scripts name them.
+const (
+	Ascending   = "ascending"    // the ports go up, as a scan does
+	Descending  = "descending"   // the ports go down, as a scan does
+	Short       = "short"        // knocks on fewer than four ports
+	Prefix      = "prefix"       // the sequence of another door opens this one too
+	Unguarded   = "unguarded"    // a port is allowed that no door guards
+	NoWayIn     = "no-way-in"    // no door opens a port that is guarded
+	NoWayBack   = "no-way-back"  // every door to a port has a condition
+	WindowNever = "window-never" // the conditions never hold together
+	AnyPort     = "any-port"     // the port of an allow is computed
+	NoLimit     = "no-limit"     // one knock, without a limit
+	NoEffect    = "no-effect"    // a door that does nothing when it opens
+	Listening   = "listening"    // a service of this machine listens on a port of a sequence
+	Ephemeral   = "ephemeral"    // a port of a sequence is one of this machine's ephemeral ports
+	Knockd      = "knockd"       // a line of a knockd.conf that probably means something else to its author
+	UsedUp      = "used-up"      // a door whose one-time sequences were all consumed
+	NoReason    = "no-reason"    // a comment that allows a finding without saying why
+	UnknownID   = "unknown-id"   // a comment that allows an unknown id
+	UnusedAllow = "unused-allow" // a comment that allows a finding that is not there
+)
+
+var allowed = []string{Ascending, Descending, Short, Prefix, Unguarded, NoWayIn, NoWayBack, WindowNever, AnyPort, NoLimit, NoEffect, Listening, Ephemeral, Knockd, UsedUp}
+
+// A Finding is one rule to look at, with what may be wrong and how to change
+// it.
+type Finding struct {
+	ID      string `json:"id"`
+	File    string `json:"file"`
+	Line    int    `json:"line"`
+	Door    string `json:"door,omitempty"`
+	Message string `json:"message"`
+	Hint    string `json:"hint"`
+}
+
+// String returns "ssh.lua:3: ascending: ...", without the hint.
+func (f Finding) String() string {
+	return fmt.Sprintf("%s:%d: %s: %s", f.File, f.Line, f.ID, f.Message)
+}
