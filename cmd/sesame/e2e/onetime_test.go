@@ -153,7 +153,7 @@ func TestRealOneTimeUnmarked(t *testing.T) {
 	w.start()
 	w.send(livetest.Source4(1), "tcp/1311", "tcp/1422")
 	w.hasRun("in_198.18.0.1")
-	w.logged("used one-time sequence not marked: that is tried again at the next start")
+	w.logged("used one-time sequence not commented out: that is tried again at the next start")
 	contains(t, w.log(), "permission denied: let the daemon write the file and its directory; under systemd, name the directory in ReadWritePaths=")
 	contains(t, w.answer("status"), "note:  commenting out a used one-time sequence for 198.18.0.1 (door once) failed at ")
 	ran := w.ran()
