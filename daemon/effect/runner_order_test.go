@@ -42,6 +42,26 @@ func TestAnInstallKeepsItsPlace(t *testing.T) {
 	})
 }
 
+// A decision that goes on at the moment of an install was decided before it: its
+// element is changed first, and is in the install.
+func TestADecisionThatGoesOnComesBeforeAnInstall(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := newStoppedHost(Config{}) // whose worker is this test
+		gate := make(chan struct{})
+		h.r.exec = func(_ context.Context, _ command, answer func(output, error)) {
+			<-gate
+			answer(output{}, nil)
+		}
+		h.r.Enqueue(decide(run(1, alice, "/gate"), h.allow(2, alice, ssh, time.Minute)))
+		h.r.round(t.Context(), h.r.take())
+		close(gate)
+		later(0)
+		h.r.Install(Guards{}, []engine.Element{{Source: alice, Port: ssh, Until: time.Now().Add(time.Minute)}})
+		h.r.round(t.Context(), h.r.take())
+		h.want(t, "1, 2", "0s persist +2", "0s apply 203.0.113.9 tcp/22 1m0s", "0s install 1")
+	})
+}
+
 // Two decisions go on at the same moment, and the command of the later one ended
 // first.
 func TestDecisionsThatGoOnTogetherKeepTheirOrder(t *testing.T) {
