@@ -45,7 +45,7 @@ accepts something that was hardly meant so, a warning says so, and the script ha
 it as a comment.
 
 With -o three files are written: the script, a capture in which each door is
-knocked once, and the transcript that replaying it gives. None that exists is
+knocked once, and the transcript of replaying it. No file that exists is
 overwritten.
 
 The exit status is 0 when the file was read, and 2 when knockd would refuse it

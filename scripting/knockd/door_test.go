@@ -55,7 +55,7 @@ func TestEngineDoors(t *testing.T) {
 			d.Flags, d.Sequence = syn, append(knocks(syn, tcp(1)...), knocks(engine.FlagTest{}, udp(2))...)
 		})},
 		{"a target", door + "target=203.0.113.5\n", with(func(d *engine.Door) { d.Target = netip.MustParseAddr("203.0.113.5") })},
-		{"a target nowhere: no packet concerns the door", door + "target=localhost\n", nil},
+		{"a target that is unreachable: no packet concerns the door", door + "target=localhost\n", nil},
 		{"times", door + "timeout=7\ncmd_timeout=3\n", with(func(d *engine.Door) { d.Within, d.TTL = 7*time.Second, 3*time.Second })},
 		{"no time", door + "timeout=0\ncmd_timeout=0\n", with(func(d *engine.Door) { d.Within, d.TTL = 0, time.Millisecond })},
 		{"less than no time", door + "timeout=-2147483648\ncmd_timeout=-1\n", with(func(d *engine.Door) { d.Within, d.TTL = 0, time.Millisecond })},

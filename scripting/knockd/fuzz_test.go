@@ -50,7 +50,7 @@ func FuzzParse(f *testing.F) {
 			case d.Flags.Set&d.Flags.Clear != 0:
 				t.Errorf("%s has flags %v", d.Name, d.Flags)
 			case d.Unreachable && d.Target.IsValid():
-				t.Errorf("%s is nowhere, and at %v", d.Name, d.Target)
+				t.Errorf("%s is unreachable, and its target is %v", d.Name, d.Target)
 			}
 			names[d.Name] = true
 		}

@@ -23,7 +23,7 @@ import (
 	"sesame/daemon/packet"
 )
 
-// A real knockd reads files in a network without the interface that it is told,
+// A real knockd reads files in a network without the interface that it is given,
 // so that it stops after reading.
 type realKnockd struct {
 	program string

@@ -199,7 +199,7 @@ func TestScriptSaysIt(t *testing.T) {
 		{"shutting what nobody opens", "[A]\nsequence=1,2\ncommand=ufw delete allow from %IP% to any port 22", true, []string{"it takes back what no door here gives"}},
 		{"only one family", "[A]\nsequence=1,2\ncommand=ufw allow from %IP% to any port 22\ncommand_6=", true, []string{"it is for one kind of address"}},
 		{"another thing for IPv6", "[A]\nsequence=1,2\ncommand=ufw allow from %IP% to any port 22\ncommand_6=ufw allow from %IP% to any port 23", true, []string{"it does something else for IPv6 than for IPv4"}},
-		{"an opener that is nowhere", "[A]\nsequence=1,2\ntarget=x\ncommand=ufw allow from %IP% to any port 22\n[B]\nsequence=2,1\ncommand=ufw delete allow from %IP% to any port 22", true, []string{"it takes back what no door here gives"}},
+		{"an opener that is unreachable", "[A]\nsequence=1,2\ntarget=x\ncommand=ufw allow from %IP% to any port 22\n[B]\nsequence=2,1\ncommand=ufw delete allow from %IP% to any port 22", true, []string{"it takes back what no door here gives"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			script := parse(t, tt.conf).Script(knockd.ScriptOptions{Native: tt.native})

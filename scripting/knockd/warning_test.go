@@ -179,7 +179,7 @@ func TestDoorsTogether(t *testing.T) {
 			var got []string
 			for _, warning := range parse(t, b.String()).Warnings {
 				got = append(got, warning.Door+": "+warning.Text)
-				// Lint tells better whom whoever knocks here opens too, of doors with one target.
+				// sesame check reports better which other doors of the same target a visitor opens.
 				order := matchOrder.MatchString(warning.Text) && !strings.Contains(tt.text, "target")
 				if warning.Order != order {
 					t.Errorf("Order is %t of %s", warning.Order, warning.Text)

@@ -94,16 +94,16 @@ func FuzzPattern(f *testing.F) {
 		if err != nil {
 			return
 		}
-		type spent struct{}
+		type stopped struct{}
 		steps := 0
 		m := &matcher{pattern: p, subject: subject, step: func() {
 			if steps++; steps > 20_000 {
-				panic(spent{})
+				panic(stopped{})
 			}
 		}}
 		defer func() {
 			if r := recover(); r != nil {
-				if _, ok := r.(spent); !ok {
+				if _, ok := r.(stopped); !ok {
 					panic(r)
 				}
 			}

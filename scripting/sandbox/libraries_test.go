@@ -133,7 +133,7 @@ func TestNothingReachesTheMachine(t *testing.T) {
 	}
 }
 
-// The lengths that layout.go reads mean what it says.
+// The private fields that table_layout.go reads mean what it says.
 func TestTableLayout(t *testing.T) {
 	table := (&lua.LState{}).CreateTable(0, 0)
 	for i := 1; i <= 5; i++ {

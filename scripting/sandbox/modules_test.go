@@ -97,7 +97,7 @@ func TestScripts(t *testing.T) {
 			function main() print(Point.new(1):move(2).x) end`, "3\n"},
 		{"a counter made while loading", `local function counter() local n = 0 return function() n = n + 1 return n end end local c = counter() function main() c() end`,
 			`error: test.lua:1: the variable "n" was changed by this function, which was made while loading; the change would be lost at the next reload: keep state in the store (attempt.store)`},
-		{"print tells its line", "\n\nprint('x')", "x\n"},
+		{"print passes its line", "\n\nprint('x')", "x\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got, err := play(t, Config{}, tt.script)

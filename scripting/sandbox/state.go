@@ -83,7 +83,7 @@ type modules struct {
 }
 
 // maxValues is how many values a function returns at most. More would overflow the registers of the
-// machine (see options in state.go).
+// machine (see options in run.go).
 const maxValues = 4_000
 
 // errorIn returns an Error with the line of the source, when the file is one of this State's.

@@ -46,7 +46,7 @@ func newScan(p *Program) *scan {
 }
 
 // next reads a token. At the end its type is parse.EOF. The scanner needs the type of the token
-// before, as the parser tells it.
+// before, as the parser passes it.
 func (s *scan) next() error {
 	s.previous = s.token
 	token, err := s.scanner.Scan(&s.lexer)

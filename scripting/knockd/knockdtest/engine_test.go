@@ -29,11 +29,11 @@ func TestEngine(t *testing.T) {
 	}
 	lines, opens := 0, 0
 	for _, s := range scenarios {
-		told := Reported(Run(parse(t, s), Local(), Bugs{}, s.Packets))
-		if got := engineLines(t, s); !slices.Equal(told, got) {
-			t.Fatalf("%s (-model +engine):\n%s\n%s", s.Name, cmp.Diff(texts(told), texts(got)), Story(s.Conf, s.Packets))
+		reported := Reported(Run(parse(t, s), Local(), Bugs{}, s.Packets))
+		if got := engineLines(t, s); !slices.Equal(reported, got) {
+			t.Fatalf("%s (-model +engine):\n%s\n%s", s.Name, cmp.Diff(texts(reported), texts(got)), Story(s.Conf, s.Packets))
 		}
-		for _, l := range told {
+		for _, l := range reported {
 			if lines++; l.Kind == Open {
 				opens++
 			}
@@ -49,7 +49,7 @@ func texts(lines []Line) (all []string) {
 	return all
 }
 
-// engineLines returns what the engine tells of a scenario.
+// engineLines returns what the engine reports for a scenario.
 func engineLines(t *testing.T, s Scenario) (lines []Line) {
 	t.Helper()
 	doors, err := parse(t, s).EngineDoors("knockd.lua", nil)
@@ -90,8 +90,8 @@ func lineOf(e engine.Event) (l Line, ok bool) {
 	return l, true
 }
 
-// TestBugs holds that each bug of the model is one: with it alone some scenario
-// ends as it does with no other.
+// TestBugs proves that each bug of the model changes something: with it alone, some scenario
+// ends differently than without any bug.
 func TestBugs(t *testing.T) {
 	for name, bugs := range map[string]Bugs{
 		"lost attempts": {LostAttempts: true}, "whole seconds": {WholeSeconds: true}, "lazy expiry": {LazyExpiry: true},

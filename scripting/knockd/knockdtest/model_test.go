@@ -18,8 +18,8 @@ func parse(t testing.TB, s Scenario) *knockd.File {
 	return file
 }
 
-// TestScenarios holds the model to what the stories say, which somebody wrote
-// down who read knockd's source.
+// TestScenarios compares the model with the results of the scenarios, which were written
+// down from reading the source of knockd.
 func TestScenarios(t *testing.T) {
 	all := Scenarios()
 	if len(all) < 40 {

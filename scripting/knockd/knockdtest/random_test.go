@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// TestRandom looks at what random scenarios are worth: most open something, and
+// TestRandom checks that random scenarios are useful: most open a door, and
 // each bug shows in many of them.
 func TestRandom(t *testing.T) {
 	const count = 2000
