@@ -13,22 +13,22 @@ import (
 )
 
 // matters is the specification of the filter.
-func (w Interest) matters(p *packet.Packet) bool {
+func (i Interest) matters(p *packet.Packet) bool {
 	switch p.Port.Proto {
 	case packet.TCP:
-		flags := w.AnyFlags || p.Flags&(packet.SYN|packet.ACK) == packet.SYN
-		return flags && (w.All || slices.Contains(w.TCP, p.Port.Number))
+		flags := i.AnyFlags || p.Flags&(packet.SYN|packet.ACK) == packet.SYN
+		return flags && (i.All || slices.Contains(i.TCP, p.Port.Number))
 	case packet.UDP:
-		return w.All || slices.Contains(w.UDP, p.Port.Number)
+		return i.All || slices.Contains(i.UDP, p.Port.Number)
 	case packet.NoProto, packet.ICMP:
 	}
 	return false
 }
 
 // coarsely is the specification of the coarse program.
-func (w Interest) coarsely(p *packet.Packet) bool {
-	w.All = p.Port.Proto == packet.TCP && len(w.TCP) > 0 || p.Port.Proto == packet.UDP && len(w.UDP) > 0 || w.All
-	return w.matters(p)
+func (i Interest) coarsely(p *packet.Packet) bool {
+	i.All = p.Port.Proto == packet.TCP && len(i.TCP) > 0 || p.Port.Proto == packet.UDP && len(i.UDP) > 0 || i.All
+	return i.matters(p)
 }
 
 // A bench holds all forms of one filter.
