@@ -36,11 +36,11 @@ type account struct {
 type rank int
 
 const (
-	begun rank = iota
-	missed
-	refused
+	begun   rank = iota // it knocked once
+	missed              // an attempt of several knocks ended
+	refused             // a sequence was complete, and was refused or failed
 	opened
-	ranks
+	ranks // the number of ranks, for arrays
 )
 
 // An outcome is the result of one source's attempts at one door.
@@ -66,6 +66,7 @@ type outcome struct {
 // A position names a packet: its number, and that of its capture.
 type position struct{ packet, capture int }
 
+// newAccount returns an empty account for a replay that begins with these doors.
 func newAccount(doors []*engine.Door) *account {
 	a := &account{doors: map[string]*engine.Door{}, sources: map[netip.Addr][]*outcome{}}
 	a.swap(doors, engine.Reloaded)
@@ -79,7 +80,7 @@ func (a *account) swap(doors []*engine.Door, why engine.Reason) {
 	a.doors, a.groups = map[string]*engine.Door{}, map[string][]*engine.Door{}
 	for _, d := range doors {
 		if old := was[d.Name]; old != nil && sameRules(old, d) {
-			d = old
+			d = old // outcomes point to doors, so the old one must stay
 		}
 		a.doors[d.Name] = d
 		if d.Policy == engine.PolicyKnockd && !d.Listen {

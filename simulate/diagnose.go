@@ -40,6 +40,7 @@ type tally struct {
 	watched int                 // packets to this host and to a port of a sequence, with any flags
 }
 
+// newTally returns a tally for the doors of a set and the addresses of this host.
 func newTally(set *engine.Set, local []netip.Prefix) *tally {
 	return &tally{set: set, local: local,
 		hosts: common[netip.Addr]{counts: map[netip.Addr]int{}}, ports: common[packet.Port]{counts: map[packet.Port]int{}}}
@@ -55,6 +56,7 @@ func (t *tally) read(captures captures) {
 	}
 }
 
+// add counts one packet. Drop is what the decoder returned for it.
 func (t *tally) add(p *packet.Packet, drop packet.Drop) {
 	t.packets++
 	if drop != packet.Kept {
@@ -91,6 +93,7 @@ func (t *tally) watches(d *engine.Door, p *packet.Packet) bool {
 
 // diagnosis says in one line why no packet was a knock.
 func (t *tally) diagnosis() string {
+	// The most general reason comes first: each case assumes that the ones before it do not hold.
 	undecoded := 0
 	for _, n := range t.dropped {
 		undecoded += n
@@ -148,6 +151,7 @@ func dropNames(dropped [packet.Drops]int) string {
 	return strings.Join(names, ", ")
 }
 
+// joined lists addresses and networks as --local takes them.
 func joined(local []netip.Prefix) string {
 	var names []string
 	for _, p := range local {
@@ -170,6 +174,7 @@ type common[K comparable] struct {
 
 const maxCounters = 1024
 
+// add counts one more value. When all counters are in use, a new value lowers each of them by one.
 func (c *common[K]) add(k K) {
 	c.total++
 	if _, known := c.counts[k]; known || len(c.counts) < maxCounters {

@@ -70,6 +70,7 @@ func (o *outcome) waiting(ended time.Time) string {
 // packet. This function only finds the words for that decision, which the engine does not give.
 func (o *outcome) compare(p *packet.Packet, a *account) {
 	w := o.awaits
+	// Without an awaited knock, or at another address than the door's, the packet changes nothing.
 	if w.stage == 0 || !o.door.Accepts(p.Dest, a.ours) {
 		return
 	}

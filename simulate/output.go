@@ -17,6 +17,8 @@ type output struct {
 	oneTime int // the engine's OneTimeChanges when the account took over its doors
 }
 
+// newOutput returns the output of a replay through these doors. Live is for captures that arrive
+// while they are replayed.
 func newOutput(c Config, doors []*engine.Door, live bool) output {
 	o := output{writer: c.Writer, live: live, only: selection{source: c.Source.Masked(), since: c.Since}}
 	if c.Account {
@@ -70,6 +72,8 @@ func (o *output) packet(e *engine.Engine, p *packet.Packet) []engine.Event {
 		o.write(events)
 		return events
 	}
+	// The engine returns no event for a packet that it dropped. Its counters tell whether the doors
+	// saw the packet.
 	o.account.ours = e.Ours(p.Dest)
 	before := e.Counts()
 	events := e.Packet(p)

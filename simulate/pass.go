@@ -25,6 +25,7 @@ type pass struct {
 	replay     replay
 }
 
+// newPass returns a pass over opened captures. It reads nothing yet.
 func newPass(c Config, captures captures) *pass {
 	p := &pass{
 		config: c, captures: captures, decoder: packet.NewDecoder(),
@@ -44,6 +45,7 @@ func (p *pass) read() {
 	default:
 		p.single(p.captures[0])
 	}
+	// Without a packet there is no time to begin at. The engine must exist all the same.
 	if p.packets == 0 {
 		p.replay.begin(time.Unix(0, 0), p.config.Set, p.config.Local)
 	}
@@ -59,7 +61,7 @@ func (p *pass) single(c *capture) {
 	if err == nil {
 		p.replay.begin(f.Time(), p.config.Set, p.config.Local)
 	}
-	var last record.Frame
+	var last record.Frame // the one with the latest time
 	for ; err == nil; f, err = c.reader.Next() {
 		if p.packets == 0 || f.After(&last) {
 			last = *f
@@ -74,6 +76,7 @@ func (p *pass) single(c *capture) {
 		}
 	}
 	p.ended(err)
+	// The frame with the latest time need not be the last one.
 	if p.packets > 0 {
 		p.replay.reach(last.Time())
 	}
@@ -182,6 +185,7 @@ func (p *pass) frame(f *record.Frame, at time.Time, capture int) {
 	p.replay.packet(&p.packet)
 }
 
+// progress reports how much of a capture was read.
 func (p *pass) progress(c *capture) {
 	if p.config.Progress != nil {
 		read, size := c.reader.Progress()
@@ -189,6 +193,8 @@ func (p *pass) progress(c *capture) {
 	}
 }
 
+// report returns the totals. Packets that the pass dropped never reached the engine, so the drops
+// of both are added.
 func (p *pass) report() *Report {
 	counts := p.replay.engine.Counts()
 	r := &Report{

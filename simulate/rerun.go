@@ -30,8 +30,8 @@ type rerunning struct {
 	decoder  *packet.Decoder
 	packet   packet.Packet
 	packets  int
-	cut      int
-	restored int
+	cut      int           // packets of whose payload the capture holds only a part
+	restored int           // grants and values that were restored, at most mostGrants
 	before   engine.Counts // of the engine when the recording began
 }
 
@@ -126,6 +126,7 @@ func (r *rerunning) frame(f *record.Frame) error {
 		r.cut++
 	}
 	r.packet.Time, r.packet.Number, r.packet.Capture = f.Time(), f.Number, 0
+	// In a recording the number of a packet in the file is not its number in the daemon.
 	if number := int(f.ID); number > 0 {
 		r.packet.Number = number
 	}
@@ -179,6 +180,8 @@ func (r *rerunning) swap(in *record.Input) error {
 	return nil
 }
 
+// summary returns the report. The engine of a snapshot has counted before the recording began, so
+// those counts are subtracted.
 func (r *rerunning) summary() *Report {
 	now, was := r.engine.Counts(), r.before
 	s := transcript.Summary{

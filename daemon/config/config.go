@@ -126,6 +126,7 @@ func Load(path string) (Config, error) {
 // mistake.
 const maxFile = 1 << 20
 
+// readFile reads a file without the byte order mark that some editors write.
 func readFile(path string) ([]byte, error) {
 	file, err := os.Open(path)
 	if err != nil {

@@ -21,6 +21,8 @@ type reader struct {
 	problems  Problems
 }
 
+// read parses the document and reads each of its keys. The order of a map does not matter: problems
+// are sorted by line.
 func (r *reader) read(text []byte) {
 	var document map[string]any
 	if err := toml.Unmarshal(text, &document); err != nil {
@@ -94,6 +96,7 @@ func (r *reader) unknown(path string, all []Key) {
 	r.fail(path, "unknown key %q%s", path, spelling.DidYouMean(path, known))
 }
 
+// belongs says where a key stands in the file.
 func belongs(path string) string {
 	table := tableOf(path)
 	if table == "" {

@@ -30,6 +30,7 @@ func (v value) expected() {
 	v.fail(v.path, "%s: expected %s, got %s", v.path, v.key.Type, kind(v.any))
 }
 
+// wrong reports a value of the right type that makes no sense.
 func (v value) wrong(format string, args ...any) {
 	v.fail(v.path, "%s: %s", v.path, fmt.Sprintf(format, args...))
 }
@@ -65,6 +66,7 @@ func shortened(s string) string {
 	return s
 }
 
+// text reads a text that is not empty. Zero bytes are refused, since the kernel ends a path at one.
 func (v value) text() (string, bool) {
 	s, ok := v.any.(string)
 	switch {
@@ -89,6 +91,7 @@ func (v value) boolean(otherwise bool) bool {
 	return b
 }
 
+// integer reads a whole number from least to most.
 func (v value) integer(otherwise, least, most int64) int64 {
 	n, ok := v.any.(int64)
 	if !ok || n < least || n > most {
@@ -98,6 +101,7 @@ func (v value) integer(otherwise, least, most int64) int64 {
 	return n
 }
 
+// oneOf reads one of the allowed words.
 func (v value) oneOf(otherwise string, allowed ...string) string {
 	s, ok := v.any.(string)
 	switch {
@@ -136,6 +140,7 @@ func (v value) located(otherwise Value) Value {
 // maxSocket is the longest path of a socket (unix(7)).
 const maxSocket = 107
 
+// socket reads the path of a Unix socket.
 func (v value) socket(otherwise string) string {
 	s := v.location(otherwise)
 	if len(s) > maxSocket {
@@ -200,6 +205,7 @@ func Selection(names []string) []string {
 	return names
 }
 
+// everywhere selects all interfaces, as "any" does for tcpdump.
 const everywhere = "any"
 
 // trusted reads a list of interfaces. It refuses "any": all interfaces trusted
@@ -233,6 +239,7 @@ func (v value) networks() []netip.Prefix {
 // identifier matches the names that nft takes without quotes.
 var identifier = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_/\\.-]{0,127}$`)
 
+// name reads the name of a set.
 func (v value) name() string {
 	s, ok := v.text()
 	if ok && !identifier.MatchString(s) {
@@ -244,6 +251,7 @@ func (v value) name() string {
 
 var families = []string{"inet", "ip", "ip6"}
 
+// table reads a family and the name of a table, such as "inet filter".
 func (v value) table() (family, table string) {
 	s, ok := v.text()
 	if !ok {
