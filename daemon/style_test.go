@@ -7,10 +7,12 @@ import (
 	"go/token"
 	"io/fs"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -18,6 +20,7 @@ import (
 const (
 	maxFileLines     = 400
 	maxFunctionLines = 80
+	maxColumns       = 100 // of prose: comments and Markdown
 )
 
 // A source is one parsed file.
@@ -25,7 +28,9 @@ type source struct {
 	path string // below the root of the module
 	set  *token.FileSet
 	file *ast.File
-	// bubbles holds the functions of the package that run a function in a bubble of testing/synctest.
+	code map[int]bool // the lines that have more than a comment
+	// bubbles holds the functions of the package that run a function in a bubble of
+	// testing/synctest.
 	bubbles map[string]bool
 }
 
@@ -34,7 +39,7 @@ func (s source) test() bool { return strings.HasSuffix(s.path, "_test.go") }
 func (s source) line(p token.Pos) int { return s.set.Position(p).Line }
 
 // laws hold for each file. Each returns what breaks it.
-var laws = []func(source) []string{clock, timed, size, names, hidden}
+var laws = []func(source) []string{clock, timed, size, names, hidden, comments}
 
 func TestStyle(t *testing.T) {
 	sources := parseModule(t, "..")
@@ -50,6 +55,11 @@ func TestStyle(t *testing.T) {
 	}
 	for _, breach := range undocumented(sources) {
 		t.Error(breach)
+	}
+	for path, text := range markdown(t, "..") {
+		for _, breach := range wide(path, text) {
+			t.Error(breach)
+		}
 	}
 }
 
@@ -82,6 +92,11 @@ func TestStyleIsHeld(t *testing.T) {
 		{"a long test", "a/a_test.go", "package a\n" + strings.Repeat("\n", 400), ""},
 		{"a long function", "a/a.go", "package a\nfunc f() {" + strings.Repeat("\n", 80) + "}", "a/a.go:2: f has 81 lines: at most 80"},
 		{"a drawer", "a/helpers/a.go", "package helpers", "a/helpers/a.go: package helpers: name it after what it holds"},
+		{"a comment of 101 columns", "a/a.go", "package a\n\n// " + strings.Repeat("x ", 49), "a/a.go:3: a comment of 101 columns: at most 100"},
+		{"a comment of 100 columns", "a/a.go", "package a\n\n// " + strings.Repeat("x ", 48) + "x", ""},
+		{"a comment behind code", "a/a.go", "package a\n\nvar x = 0 // " + strings.Repeat("x ", 49), ""},
+		{"an example in a comment", "a/a.go", "package a\n\n//\t" + strings.Repeat("x ", 49), ""},
+		{"a directive", "a/a.go", "package a\n\n//go:generate " + strings.Repeat("x ", 49), ""},
 		{"an effect of importing", "a/a.go", "package a\nfunc init() {}", "a/a.go:2: init: importing a package does nothing"},
 		{"a context kept", "a/a.go", "package a\nimport \"context\"\ntype s struct{ ctx context.Context }", "a/a.go:3: a context is an argument, never a field"},
 	} {
@@ -91,6 +106,29 @@ func TestStyleIsHeld(t *testing.T) {
 				got = append(got, law(parse(t, tt.path, tt.text))...)
 			}
 			if diff := cmp.Diff(tt.want, strings.Join(got, "\n")); diff != "" {
+				t.Errorf("breaches (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestMarkdownIsHeld(t *testing.T) {
+	long := strings.Repeat("word ", 20) + "x" // 101 columns
+	for _, tt := range []struct{ name, text, want string }{
+		{"prose", "a\n" + long + "\n", "a.md:2: 101 columns of prose: at most 100"},
+		{"prose that fits", long[:100], ""},
+		{"other letters than ASCII", strings.Repeat("ä", 100), ""},
+		{"a list", "- " + long, "a.md:1: 103 columns of prose: at most 100"},
+		{"a code block", "```sh\n" + long + "\n```\n" + long, "a.md:4: 101 columns of prose: at most 100"},
+		{"a code block of tildes in a list", "- x\n  ~~~\n  ```\n" + long + "\n  ~~~\n", ""},
+		{"an indented code block", "    " + long, ""},
+		{"a table", "| " + long + " |", ""},
+		{"a link that cannot be broken", "- [text](https://example.org/" + strings.Repeat("x", 80) + ") " + "x", ""},
+		{"words beside a link", "[text](https://example.org/) " + long, "a.md:1: 130 columns of prose: at most 100"},
+		{"HTML", "<img src=\"" + long + "\">", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if diff := cmp.Diff(tt.want, strings.Join(wide("a.md", tt.text), "\n")); diff != "" {
 				t.Errorf("breaches (-want +got):\n%s", diff)
 			}
 		})
@@ -155,9 +193,10 @@ func clock(s source) (found []string) {
 	return found
 }
 
-// timed finds tests that compare a measured duration of real work with a bound. Such a test fails on a
-// busy machine. The loop condition of a deadline is no such comparison, benchmarks measure and do not
-// judge, and in a bubble of testing/synctest time is virtual, so a comparison there is exact.
+// timed finds tests that compare a measured duration of real work with a bound. Such a test fails
+// on a busy machine. The loop condition of a deadline is no such comparison, benchmarks measure and
+// do not judge, and in a bubble of testing/synctest time is virtual, so a comparison there is
+// exact.
 func timed(s source) (found []string) {
 	if !s.test() || strings.Contains(filepath.Base(s.path), "bench") {
 		return nil
@@ -322,6 +361,80 @@ func hidden(s source) (found []string) {
 	return found
 }
 
+// comments finds comments that are wider than prose may be. A line of code with a comment behind
+// it, an example in a comment, and a directive of the compiler may be wider.
+func comments(s source) (found []string) {
+	for _, group := range s.file.Comments {
+		for _, comment := range group.List {
+			position := s.set.Position(comment.Pos())
+			text := comment.Text
+			if strings.HasPrefix(text, "//\t") || !strings.HasPrefix(text, "// ") || s.code[position.Line] {
+				continue
+			}
+			// Editors show a tab of the indentation as four columns.
+			if columns := 4*(position.Column-1) + utf8.RuneCountInString(text); columns > maxColumns {
+				found = append(found, fmt.Sprintf("%s:%d: a comment of %d columns: at most %d", s.path, position.Line, columns, maxColumns))
+			}
+		}
+	}
+	return found
+}
+
+// wide finds lines of prose in Markdown that have too many columns. Code blocks, tables, HTML and
+// lines that are wide for the sake of one link are no prose.
+func wide(path, text string) (found []string) {
+	fence, number := "", 0
+	for line := range strings.Lines(text) {
+		number++
+		line = strings.TrimSuffix(line, "\n")
+		trimmed := strings.TrimSpace(line)
+		if mark := trimmed[:min(3, len(trimmed))]; mark == "```" || mark == "~~~" {
+			if fence == "" {
+				fence = mark
+			} else if fence == mark {
+				fence = ""
+			}
+			continue
+		}
+		if fence != "" || strings.HasPrefix(line, "    ") || strings.HasPrefix(trimmed, "|") || strings.HasPrefix(trimmed, "<") {
+			continue
+		}
+		columns := utf8.RuneCountInString(line)
+		longest := 0
+		for word := range strings.FieldsSeq(line) {
+			if strings.Contains(word, "](") || strings.Contains(word, "://") {
+				longest = max(longest, utf8.RuneCountInString(word))
+			}
+		}
+		// A link that is longer than most of a line stands on a line of its own, with its
+		// neighbours.
+		if columns > maxColumns && longest < maxColumns*3/4 {
+			found = append(found, fmt.Sprintf("%s:%d: %d columns of prose: at most %d", path, number, columns, maxColumns))
+		}
+	}
+	return found
+}
+
+// markdown returns the text of each Markdown file of the module, and of the templates of such
+// files.
+func markdown(t *testing.T, root string) map[string]string {
+	t.Helper()
+	texts := map[string]string{}
+	walk(t, root, func(path string) {
+		if name := strings.TrimSuffix(path, ".tmpl"); filepath.Ext(name) == ".md" {
+			text, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			texts[strings.TrimPrefix(path, "../")] = string(text)
+		}
+	})
+	if len(texts) < 5 {
+		t.Fatalf("found %d Markdown files: expected those of docs and more", len(texts))
+	}
+	return texts
+}
+
 // undocumented finds packages without the one comment that says what they turn
 // into what.
 func undocumented(sources []source) (found []string) {
@@ -354,21 +467,11 @@ func undocumented(sources []source) (found []string) {
 
 func parseModule(t *testing.T, root string) (sources []source) {
 	t.Helper()
-	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if entry.IsDir() && path != root && (strings.HasPrefix(entry.Name(), ".") || entry.Name() == "testdata") {
-			return fs.SkipDir
-		}
+	walk(t, root, func(path string) {
 		if filepath.Ext(path) == ".go" {
 			sources = append(sources, parse(t, path, nil))
 		}
-		return nil
 	})
-	if err != nil {
-		t.Fatalf("walking the module: %v", err)
-	}
 	packages := map[string]map[string]bool{}
 	for i, s := range sources {
 		dir := filepath.Dir(s.path)
@@ -379,6 +482,26 @@ func parseModule(t *testing.T, root string) (sources []source) {
 		sources[i].bubbles = packages[dir]
 	}
 	return sources
+}
+
+// walk calls visit with the path of each file below root, except in hidden directories and
+// testdata.
+func walk(t *testing.T, root string, visit func(path string)) {
+	t.Helper()
+	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case !entry.IsDir():
+			visit(path)
+		case path != root && (strings.HasPrefix(entry.Name(), ".") || entry.Name() == "testdata"):
+			return fs.SkipDir
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatalf("walking the module: %v", err)
+	}
 }
 
 // bubbles returns the functions of a file that hand a parameter to synctest.Test.
@@ -407,5 +530,20 @@ func parse(t *testing.T, path string, text any) source {
 	if err != nil {
 		t.Fatalf("parsing %s: %v", path, err)
 	}
-	return source{path: strings.TrimPrefix(path, "../"), set: set, file: file, bubbles: bubbles(file)}
+	return source{path: strings.TrimPrefix(path, "../"), set: set, file: file, code: codeLines(set, file), bubbles: bubbles(file)}
+}
+
+// codeLines returns the lines on which something other than a comment begins or ends.
+func codeLines(set *token.FileSet, file *ast.File) map[int]bool {
+	lines := map[int]bool{}
+	ast.Inspect(file, func(n ast.Node) bool {
+		switch n.(type) {
+		case nil, *ast.Comment, *ast.CommentGroup, *ast.File:
+		default:
+			lines[set.Position(n.Pos()).Line] = true
+			lines[set.Position(n.End()-1).Line] = true
+		}
+		return true
+	})
+	return lines
 }

@@ -93,8 +93,8 @@ var confined = []struct {
 	{"unsafe", []string{"daemon/capture"}, "only a ring that the kernel writes to needs it"},
 }
 
-// pure lists what the packages that decide must not import. They read no clock, do no I/O and write no
-// log, so the same inputs give the same events.
+// pure lists what the packages that decide must not import. They read no clock, do no I/O and write
+// no log, so the same inputs give the same events.
 var pure = struct {
 	packages, forbidden []string
 }{

@@ -166,9 +166,9 @@ func onClient(t *testing.T, n *livetest.Network, want int, argv ...string) (stdo
 	return out.String(), complaints.String()
 }
 
-// TestRealKnocks counts every packet of sequences to both families: one for each knock, in order, and
-// nothing else. Each sequence lasts longer than a kernel waits before it sends a SYN again. The time
-// of each knock is tested in the client's package, with a virtual clock.
+// TestRealKnocks counts every packet of sequences to both families: one for each knock, in order,
+// and nothing else. Each sequence lasts longer than a kernel waits before it sends a SYN again. The
+// time of each knock is tested in the client's package, with a virtual clock.
 func TestRealKnocks(t *testing.T) {
 	sequence := []string{"tcp/7000", "udp/8000", "tcp/7000", "udp/8000", "tcp/9000"}
 	for _, tt := range []struct{ name, rules string }{
@@ -223,8 +223,8 @@ func TestRealOrder(t *testing.T) {
 	}
 }
 
-// TestRealAccepted knocks at a port that accepts: the client sends one SYN, and closes the connection
-// after it was accepted.
+// TestRealAccepted knocks at a port that accepts: the client sends one SYN, and closes the
+// connection after it was accepted.
 func TestRealAccepted(t *testing.T) {
 	n := livetest.New(t)
 	n.Server.Echo("198.51.100.1:7000")

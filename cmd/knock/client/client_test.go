@@ -106,8 +106,8 @@ func TestInterrupted(t *testing.T) {
 	})
 }
 
-// TestPace sends in virtual time. The delay lies between two knocks, the sockets of TCP knocks stay for
-// 400 ms, and the end of the context ends every wait at once.
+// TestPace sends in virtual time. The delay lies between two knocks, the sockets of TCP knocks stay
+// for 400 ms, and the end of the context ends every wait at once.
 func TestPace(t *testing.T) {
 	_, text := datagrams(t)
 	number, err := strconv.ParseUint(text, 10, 16)

@@ -28,7 +28,8 @@ const (
 	open
 )
 
-// connect tries to connect to the port and returns its state. An error of the network counts as silence.
+// connect tries to connect to the port and returns its state. An error of the network counts as
+// silence.
 func connect(ctx context.Context, at netip.AddrPort, limit time.Duration) state {
 	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()

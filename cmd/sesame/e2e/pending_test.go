@@ -92,8 +92,8 @@ func (w *world) settled() {
 	})
 }
 
-// notBefore fails the test when it is earlier than the end of a grant. The kernel counts in ticks, so
-// 100 ms are allowed.
+// notBefore fails the test when it is earlier than the end of a grant. The kernel counts in ticks,
+// so 100 ms are allowed.
 func (w *world) notBefore(end time.Time) {
 	w.Helper()
 	if now := time.Now(); now.Before(end.Add(-100 * time.Millisecond)) {
