@@ -93,6 +93,6 @@ func writers(info os.FileInfo) (owner uint32, others bool) {
 // warnOfPermissions logs a warning when other users can change a set.
 func (d *daemon) warnOfPermissions(set *scripting.Set) {
 	if files := WritableByOthers(set, d.config.Scripts); files != "" {
-		d.config.Log.Warn("others than root can change what decides who gets in and what is run: chown root and chmod go-w", "files", files)
+		d.config.Log.Warn("users other than root can change who gets in and what is run: chown root and chmod go-w", "files", files)
 	}
 }

@@ -32,7 +32,7 @@ func (p *program) liveCommands() []*cobra.Command {
 // firewall that would drop granted packets. It is for a configuration of this machine.
 func (p *program) checkMachine(settings *config.Config, set *scripting.Set) {
 	if files := daemon.WritableByOthers(set, settings.Scripts); files != "" {
-		p.warn("others than root can change what decides who gets in and what is run: chown root and chmod go-w\n    %s", files)
+		p.warn("users other than root can change who gets in and what is run: chown root and chmod go-w\n    %s", files)
 	}
 	var ports []packet.Port
 	for _, d := range set.Engine.Doors {
@@ -43,11 +43,11 @@ func (p *program) checkMachine(settings *config.Config, set *scripting.Set) {
 	}
 	guard := firewall.NewGuard(firewall.GuardConfig{Mark: settings.Firewall.Mark})
 	defer guard.Close()
-	obstacles, err := guard.ConflictsFor(ports)
+	conflicts, err := guard.ConflictsFor(ports)
 	if err != nil {
 		p.note("the firewall of this machine was not looked at: %v", err)
 	}
-	for _, o := range obstacles {
+	for _, o := range conflicts {
 		p.warn("chain %s of table %s drops what a door lets in; to let it through, run:\n    %s", o.Chain, o.Table, strings.Join(o.Lines(), "\n    "))
 	}
 }

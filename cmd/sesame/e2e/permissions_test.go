@@ -42,11 +42,11 @@ func TestRealReloadOfWhatCannotBeRead(t *testing.T) {
 	contains(t, w.answer("status"), "note:  no script has a door: nobody can knock")
 }
 
-// TestRealTroubleWithWriters has files that others than root can change.
+// TestRealTroubleWithWriters has files that users other than root can change.
 func TestRealTroubleWithWriters(t *testing.T) {
 	w := newWorld(t, map[string]string{"ssh.lua": longDoor})
 	w.start()
-	if log := w.log(); strings.Contains(log, "others than root") {
+	if log := w.log(); strings.Contains(log, "users other than root") {
 		t.Errorf("the log:\n%s", log)
 	}
 	w.stop()
@@ -54,9 +54,9 @@ func TestRealTroubleWithWriters(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.start()
-	w.logged("others than root can change what decides who gets in and what is run: chown root and chmod go-w: files=")
+	w.logged("users other than root can change who gets in and what is run: chown root and chmod go-w: files=")
 	contains(t, w.log(), "scripts/ssh.lua (owner 0, mode 0666)")
 	w.outside("sesame.toml", "scripts = \"scripts\"\n")
 	e := w.runOn(w.net.Server, "sesame", "check", "-c", w.path("sesame.toml"))
-	contains(t, e.stderr, "others than root can change what decides", "scripts/ssh.lua (owner 0, mode 0666)")
+	contains(t, e.stderr, "users other than root can change who gets in", "scripts/ssh.lua (owner 0, mode 0666)")
 }
