@@ -85,56 +85,110 @@ func Effects(set *scripting.Set) []Script {
 	return scripts
 }
 
-func script(set *scripting.Set, path string) Script {
-	s := Script{File: path}
-	allows, closes := set.Sites(path)
-	sections := map[string]int{} // of a knockd.conf, by name
-	for _, d := range set.Engine.Doors {
-		switch {
-		case scripting.InConf(d) && d.File == path:
-			sections[d.Name] = len(s.Doors)
-			s.Doors = append(s.Doors, door(d, nil, nil))
-		case !scripting.InConf(d) && d.Script == path:
-			s.Doors = append(s.Doors, door(d, allows, closes))
-		}
-	}
-	for _, site := range allows {
-		if site.Door == "" {
-			s.Allows = append(s.Allows, allow(site, nil))
-		}
-	}
-	s.Closes = closesIn("", closes)
-	for _, c := range set.Commands {
-		if c.Place.File != path {
-			continue
-		}
-		command := Command{c.Name, c.Place.Line, c.Argv, c.Undo, c.Choices}
-		if i, found := sections[c.Name]; found {
-			s.Doors[i].Commands = append(s.Doors[i].Commands, command)
-		} else {
-			s.Commands = append(s.Commands, command)
-		}
-	}
-	return s
+// A listing is a Script while the rows of effectRows fill it.
+type listing struct {
+	Script
+	set    *scripting.Set
+	doors  []*engine.Door // those of Doors, by the same index
+	allows []source.AllowSite
+	closes []source.CloseSite
 }
 
-func door(d *engine.Door, allows []source.AllowSite, closes []source.CloseSite) Door {
-	door := Door{Name: d.Name, File: d.File, Line: d.Line, Observe: d.Observe, Guards: names(d.Guards), Closes: closesIn(d.Name, closes)}
-	if d.OneTime != nil {
-		door.OneTime = d.OneTime.File
+// effectRows has a row for each effect of the engine. It adds to the list of a file
+// what its functions can do with the effect.
+var effectRows = [engine.Effects]func(*listing){
+	engine.EffectAllow:      (*listing).addAllows,
+	engine.EffectElement:    (*listing).addCloses, // the elements of EffectAllow are listed there
+	engine.EffectExec:       (*listing).addCommands,
+	engine.EffectUndo:       unlisted, // it stands with its command
+	engine.EffectCommentOut: (*listing).addOneTime,
+	engine.EffectPersist:    unlisted,
+	engine.EffectConsume:    unlisted,
+	engine.EffectLog:        unlisted,
+	engine.EffectTest:       unlisted,
+}
+
+// unlisted is the row of an effect that changes only the records and the log of
+// the daemon, or that another row lists.
+func unlisted(*listing) {}
+
+func script(set *scripting.Set, path string) Script {
+	l := &listing{Script: Script{File: path}, set: set}
+	l.allows, l.closes = set.Sites(path)
+	for _, d := range set.Engine.Doors {
+		if inConf := scripting.InConf(d); inConf && d.File == path || !inConf && d.Script == path {
+			l.doors = append(l.doors, d)
+			l.Doors = append(l.Doors, Door{Name: d.Name, File: d.File, Line: d.Line, Observe: d.Observe, Guards: names(d.Guards)})
+		}
 	}
-	if !d.Listen && d.Hooks&engine.HookOpen == 0 && len(d.Guards) > 0 {
-		door.Allows = append(door.Allows, Allow{File: d.File, Line: d.Line, Ports: names(d.Guards)})
+	for _, add := range effectRows {
+		if add != nil {
+			add(l)
+		}
 	}
-	for _, site := range allows {
-		if site.Door != d.Name {
+	return l.Script
+}
+
+// addAllows lists the access that functions can give, and that a door without
+// on_open gives.
+func (l *listing) addAllows() {
+	for i, d := range l.doors {
+		door := &l.Doors[i]
+		if !d.Listen && d.Hooks&engine.HookOpen == 0 && len(d.Guards) > 0 {
+			door.Allows = append(door.Allows, Allow{File: d.File, Line: d.Line, Ports: names(d.Guards)})
+		}
+		for _, site := range l.allows {
+			if site.Door != d.Name {
+				continue
+			}
+			if a := allow(site, d); a.Any || len(a.Ports) > 0 { // else the ports of the door exclude them all
+				door.Allows = append(door.Allows, a)
+			}
+		}
+	}
+	for _, site := range l.allows {
+		if site.Door == "" {
+			l.Allows = append(l.Allows, allow(site, nil))
+		}
+	}
+}
+
+// addCloses lists the doors whose grants functions can end.
+func (l *listing) addCloses() {
+	l.Closes = closesIn("", l.closes)
+	for i := range l.Doors {
+		l.Doors[i].Closes = closesIn(l.Doors[i].Name, l.closes)
+	}
+}
+
+// addCommands lists the commands. Those of a knockd.conf belong to the door of
+// their section.
+func (l *listing) addCommands() {
+	sections := map[string]int{}
+	for i, d := range l.doors {
+		if scripting.InConf(d) {
+			sections[d.Name] = i
+		}
+	}
+	for _, c := range l.set.Commands {
+		if c.Place.File != l.File {
 			continue
 		}
-		if a := allow(site, d); a.Any || len(a.Ports) > 0 { // else the ports of the door exclude them all
-			door.Allows = append(door.Allows, a)
+		commands := &l.Commands
+		if i, found := sections[c.Name]; found {
+			commands = &l.Doors[i].Commands
+		}
+		*commands = append(*commands, Command{c.Name, c.Place.Line, c.Argv, c.Undo, c.Choices})
+	}
+}
+
+// addOneTime lists the files of one-time sequences.
+func (l *listing) addOneTime() {
+	for i, d := range l.doors {
+		if d.OneTime != nil {
+			l.Doors[i].OneTime = d.OneTime.File
 		}
 	}
-	return door
 }
 
 // allow describes a call of allow that stands in door d, or outside of doors

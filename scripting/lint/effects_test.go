@@ -7,9 +7,20 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"sesame/daemon/engine"
 	"sesame/scripting"
 	"sesame/scripting/source/sourcetest"
 )
+
+// TestEveryEffectIsListed fails for an effect of the engine that has no row in
+// effectRows.
+func TestEveryEffectIsListed(t *testing.T) {
+	for e := engine.Effect(1); int(e) < engine.Effects; e++ {
+		if effectRows[e] == nil {
+			t.Errorf("effect %d (%s) has no row in effectRows, scripting/lint/effects.go: check --effects does not know it", e, e.Name())
+		}
+	}
+}
 
 // TestEffects compares what a set can do, one line of JSON for each door and
 // each entry that is of no door.
