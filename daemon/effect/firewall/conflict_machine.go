@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"github.com/google/nftables/expr"
-	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
 	"sesame/daemon/packet"
@@ -224,22 +223,12 @@ func (m *machine) fib(e *expr.Fib) (match, error) {
 
 // immediate loads a constant, or ends the rule with a verdict.
 func (m *machine) immediate(e expression) (match, error) {
-	register, data := uint32(0), datum{}
-	err := netlinkReply{body: e.data}.each(func(ad *netlink.AttributeDecoder) {
-		switch ad.Type() {
-		case unix.NFTA_IMMEDIATE_DREG:
-			register = ad.Uint32()
-		case unix.NFTA_IMMEDIATE_DATA:
-			data = dataOf(ad)
-		}
-	})
-	switch {
-	case err != nil:
-		return perhaps, nil
-	case data.verdict != nil:
-		return m.decide(*data.verdict), nil
+	a := parse(e.data)
+	if verdict := verdictOf(a.bytes(unix.NFTA_IMMEDIATE_DATA, unix.NFTA_DATA_VERDICT)); verdict != nil {
+		return m.decide(*verdict), nil
 	}
-	return m.store(register, data.value, len(data.value)), nil
+	value := a.bytes(unix.NFTA_IMMEDIATE_DATA, unix.NFTA_DATA_VALUE)
+	return m.store(uint32(a.number(unix.NFTA_IMMEDIATE_DREG)), value, len(value)), nil
 }
 
 // nat ends the rule, and marks the probe as translated. In a table for both families the

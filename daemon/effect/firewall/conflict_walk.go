@@ -4,7 +4,6 @@ import (
 	"errors"
 
 	"github.com/google/nftables/expr"
-	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
 	"sesame/daemon/effect"
@@ -36,30 +35,14 @@ type expression struct {
 
 // readChains reads the rules of a table.
 func (r *ruleset) readChains(t table) error {
-	return r.socket.rules(t, func(chain string, reply netlinkReply) error {
+	return r.socket.rules(t, func(reply reply) {
 		var rule expressions
-		err := reply.each(func(ad *netlink.AttributeDecoder) {
-			if ad.Type() == unix.NFTA_RULE_EXPRESSIONS {
-				each(ad, func(ad *netlink.AttributeDecoder) {
-					var e expression
-					each(ad, e.decode)
-					rule = append(rule, e)
-				})
-			}
-		})
-		name := chainName{t, chain}
+		for e := range reply.list(unix.NFTA_RULE_EXPRESSIONS) {
+			rule = append(rule, expression{e.text(unix.NFTA_EXPR_NAME), e.bytes(unix.NFTA_EXPR_DATA)})
+		}
+		name := chainName{t, reply.text(unix.NFTA_RULE_CHAIN)}
 		r.chains[name] = append(r.chains[name], rule)
-		return err
 	})
-}
-
-func (e *expression) decode(ad *netlink.AttributeDecoder) {
-	switch ad.Type() {
-	case unix.NFTA_EXPR_NAME:
-		e.name = ad.String()
-	case unix.NFTA_EXPR_DATA:
-		e.data = ad.Bytes()
-	}
 }
 
 // A probe is what is known of a granted packet: the first of a connection, from anywhere, to

@@ -1,12 +1,10 @@
 package firewall
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
 
-	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
 	"sesame/daemon/effect"
@@ -103,13 +101,9 @@ func (f guardFound) fits() bool {
 
 // tableState reports whether a table is there, and whether it is dormant.
 func (s *socket) tableState(t table) (exists, dormant bool, err error) {
-	err = s.query(t.named(unix.NFT_MSG_GETTABLE, 0, "table "+t.name), func(r netlinkReply) error {
+	err = s.query(t.named(unix.NFT_MSG_GETTABLE, 0, "table "+t.name), func(r reply) {
 		exists = true
-		return r.each(func(ad *netlink.AttributeDecoder) {
-			if ad.Type() == unix.NFTA_TABLE_FLAGS {
-				dormant = ad.Uint32()&unix.NFT_TABLE_F_DORMANT != 0
-			}
-		})
+		dormant = r.number(unix.NFTA_TABLE_FLAGS)&unix.NFT_TABLE_F_DORMANT != 0
 	})
 	if errors.Is(err, unix.ENOENT) {
 		return false, false, nil
@@ -121,66 +115,36 @@ func (s *socket) tableState(t table) (exists, dormant bool, err error) {
 func (s *socket) chains(family uint8) ([]chainFound, error) {
 	var found []chainFound
 	question := message{kind: unix.NFT_MSG_GETCHAIN, flags: unix.NLM_F_DUMP, family: family, what: "chains"}
-	err := s.query(question, func(r netlinkReply) error {
-		one := chainFound{table: table{family: r.family}, policy: verdictAccept}
-		err := r.each(one.take)
+	err := s.query(question, func(r reply) {
+		// Only a base chain has a hook, a type and a policy.
+		one := chainFound{table: table{r.family, r.text(unix.NFTA_CHAIN_TABLE)}, kind: r.text(unix.NFTA_CHAIN_TYPE), policy: verdictAccept}
+		if r.bytes(unix.NFTA_CHAIN_POLICY) != nil {
+			one.policy = uint32(r.number(unix.NFTA_CHAIN_POLICY))
+		}
+		one.chain = chain{
+			name:     r.text(unix.NFTA_CHAIN_NAME),
+			hook:     uint32(r.number(unix.NFTA_CHAIN_HOOK, unix.NFTA_HOOK_HOOKNUM)),
+			priority: int32(uint32(r.number(unix.NFTA_CHAIN_HOOK, unix.NFTA_HOOK_PRIORITY))),
+		}
 		found = append(found, one)
-		return err
 	})
 	return found, err
-}
-
-// take reads an attribute of a chain. Only a base chain has a hook, a type and a policy.
-func (c *chainFound) take(ad *netlink.AttributeDecoder) {
-	switch ad.Type() {
-	case unix.NFTA_CHAIN_TABLE:
-		c.table.name = ad.String()
-	case unix.NFTA_CHAIN_NAME:
-		c.chain.name = ad.String()
-	case unix.NFTA_CHAIN_POLICY:
-		c.policy = ad.Uint32()
-	case unix.NFTA_CHAIN_TYPE:
-		c.kind = ad.String()
-	case unix.NFTA_CHAIN_HOOK:
-		each(ad, func(ad *netlink.AttributeDecoder) {
-			switch ad.Type() {
-			case unix.NFTA_HOOK_HOOKNUM:
-				c.hook = ad.Uint32()
-			case unix.NFTA_HOOK_PRIORITY:
-				c.priority = ad.Int32()
-			}
-		})
-	}
 }
 
 // rawRules returns the rules of a table as the kernel lists them. The handles are in them:
 // a rule that somebody replaces gets another.
 func (s *socket) rawRules(t table) ([]byte, error) {
 	var raw []byte
-	err := s.rules(t, func(_ string, r netlinkReply) error {
-		raw = append(raw, r.body...)
-		return nil
-	})
+	err := s.rules(t, func(r reply) { raw = append(raw, r.body...) })
 	return raw, err
 }
 
-// rules calls each for each rule of a table, with the name of the rule's chain.
-func (s *socket) rules(t table, each func(chain string, r netlinkReply) error) error {
-	return s.query(t.named(unix.NFT_MSG_GETRULE, unix.NLM_F_DUMP, "rules of table "+t.name), func(r netlinkReply) error {
-		of := table{family: r.family}
-		chain := ""
-		err := r.each(func(ad *netlink.AttributeDecoder) {
-			switch ad.Type() {
-			case unix.NFTA_RULE_TABLE:
-				of.name = ad.String()
-			case unix.NFTA_RULE_CHAIN:
-				chain = ad.String()
-			}
-		})
-		if err != nil || of != t {
-			return err
+// rules calls each for each rule of a table.
+func (s *socket) rules(t table, each func(reply)) error {
+	return s.query(t.named(unix.NFT_MSG_GETRULE, unix.NLM_F_DUMP, "rules of table "+t.name), func(r reply) {
+		if t == (table{r.family, r.text(unix.NFTA_RULE_TABLE)}) {
+			each(r)
 		}
-		return each(chain, r)
 	})
 }
 
@@ -189,40 +153,14 @@ func (s *socket) rules(t table, each func(chain string, r netlinkReply) error) e
 func (s *socket) counters(t table) (map[string]uint64, error) {
 	question := t.named(unix.NFT_MSG_GETOBJ, unix.NLM_F_DUMP, "counters of table "+t.name)
 	found := map[string]uint64{}
-	err := s.query(question, func(r netlinkReply) error {
-		of, name, kind, packets := "", "", uint32(0), uint64(0)
-		err := r.each(func(ad *netlink.AttributeDecoder) {
-			switch ad.Type() {
-			case unix.NFTA_OBJ_TABLE:
-				of = ad.String()
-			case unix.NFTA_OBJ_NAME:
-				name = ad.String()
-			case unix.NFTA_OBJ_TYPE:
-				kind = ad.Uint32()
-			case unix.NFTA_OBJ_DATA:
-				each(ad, func(ad *netlink.AttributeDecoder) {
-					if ad.Type() == unix.NFTA_COUNTER_PACKETS {
-						packets = counted(ad.Bytes())
-					}
-				})
-			}
-		})
+	err := s.query(question, func(r reply) {
+		name, kind := r.text(unix.NFTA_OBJ_NAME), r.number(unix.NFTA_OBJ_TYPE)
 		if kind != objectCounter { // so that fits sees that the table has something else
 			name = fmt.Sprintf("%s (kind %d)", name, kind)
 		}
-		if of == t.name {
-			found[name] = packets
+		if r.text(unix.NFTA_OBJ_TABLE) == t.name {
+			found[name] = r.number(unix.NFTA_OBJ_DATA, unix.NFTA_COUNTER_PACKETS)
 		}
-		return err
 	})
 	return found, err
-}
-
-// counted reads a number of packets. In an object of another kind the attribute with the
-// same number holds something else.
-func counted(b []byte) uint64 {
-	if len(b) != 8 {
-		return 0
-	}
-	return binary.BigEndian.Uint64(b)
 }

@@ -2,6 +2,8 @@ package firewall
 
 import (
 	"encoding/binary"
+	"fmt"
+	"slices"
 
 	"github.com/google/nftables/expr"
 	"github.com/google/nftables/userdata"
@@ -25,47 +27,43 @@ type message struct {
 // maxAttribute is how long an attribute may be: its length has 16 bits.
 const maxAttribute = 1<<16 - 1
 
-// newMessage returns a message with the attributes that fill writes. Those of
-// nftables are in network byte order.
-func newMessage(kind, flags uint16, family uint8, what string, fill func(*netlink.AttributeEncoder)) message {
-	body, err := attributes(fill)
+// newMessage returns a message with these attributes. Its error says that one is too long.
+// It is found here also when it is inside another: the outer one is longer.
+func newMessage(kind, flags uint16, family uint8, what string, all ...netlink.Attribute) message {
+	body, err := netlink.MarshalAttributes(all)
+	if slices.ContainsFunc(all, func(a netlink.Attribute) bool { return len(a.Data) > maxAttribute-unix.SizeofNlAttr }) {
+		err = fmt.Errorf("an attribute of more than %d bytes", maxAttribute)
+	}
 	return message{kind, flags, family, body, what, err}
-}
-
-// attributes returns what fill writes. It fails for an attribute that is too long.
-func attributes(fill func(*netlink.AttributeEncoder)) ([]byte, error) {
-	ae := netlink.NewAttributeEncoder()
-	ae.ByteOrder = binary.BigEndian
-	fill(ae)
-	return ae.Encode()
 }
 
 // named returns a message about a table, or about something in it: in messages of all kinds
 // attribute 1 is the name of the table, and 2 is the name of the chain or set.
 func (t table) named(kind, flags uint16, what string, names ...string) message {
-	return newMessage(kind, flags, t.family, what, func(ae *netlink.AttributeEncoder) {
-		for i, name := range append([]string{t.name}, names...) {
-			ae.String(uint16(i)+1, name)
-		}
-	})
+	all := []netlink.Attribute{text(1, t.name)}
+	for i, name := range names {
+		all = append(all, text(uint16(i)+2, name))
+	}
+	return newMessage(kind, flags, t.family, what, all...)
 }
 
-// nested puts what fill writes into one attribute.
-func nested(ae *netlink.AttributeEncoder, kind uint16, fill func(*netlink.AttributeEncoder)) {
-	ae.Nested(kind, func(ae *netlink.AttributeEncoder) error {
-		fill(ae)
-		return nil
-	})
+func text(kind uint16, s string) netlink.Attribute {
+	return netlink.Attribute{Type: kind, Data: append([]byte(s), 0)}
 }
 
-// each hands the attributes inside the current one on.
-func each(ad *netlink.AttributeDecoder, take func(*netlink.AttributeDecoder)) {
-	ad.Nested(func(ad *netlink.AttributeDecoder) error {
-		for ad.Next() {
-			take(ad)
-		}
-		return nil
-	})
+// Numbers of nftables are in network byte order.
+func uint32Of(kind uint16, n uint32) netlink.Attribute {
+	return netlink.Attribute{Type: kind, Data: binary.BigEndian.AppendUint32(nil, n)}
+}
+
+func uint64Of(kind uint16, n uint64) netlink.Attribute {
+	return netlink.Attribute{Type: kind, Data: binary.BigEndian.AppendUint64(nil, n)}
+}
+
+// nested puts attributes into one.
+func nested(kind uint16, all ...netlink.Attribute) netlink.Attribute {
+	data, _ := netlink.MarshalAttributes(all) // fails only for lengths that newMessage refuses
+	return netlink.Attribute{Type: kind | unix.NLA_F_NESTED, Data: data}
 }
 
 // Numbers of include/uapi/linux/netfilter/nf_tables.h that the library and the unix
@@ -90,10 +88,8 @@ type table struct {
 // add makes the table, which must not be there yet, or wakes one that somebody
 // put to sleep.
 func (t table) add(exists bool) message {
-	return newMessage(unix.NFT_MSG_NEWTABLE, create(exists), t.family, "table "+t.name, func(ae *netlink.AttributeEncoder) {
-		ae.String(unix.NFTA_TABLE_NAME, t.name)
-		ae.Uint32(unix.NFTA_TABLE_FLAGS, 0)
-	})
+	return newMessage(unix.NFT_MSG_NEWTABLE, create(exists), t.family, "table "+t.name,
+		text(unix.NFTA_TABLE_NAME, t.name), uint32Of(unix.NFTA_TABLE_FLAGS, 0))
 }
 
 // create returns the flags of a message that makes something. With NLM_F_EXCL the kernel
@@ -119,16 +115,13 @@ type chain struct {
 
 // addChain makes a chain, which must not be there yet.
 func (t table) addChain(c chain) message {
-	return newMessage(unix.NFT_MSG_NEWCHAIN, create(false), t.family, "chain "+c.name, func(ae *netlink.AttributeEncoder) {
-		ae.String(unix.NFTA_CHAIN_TABLE, t.name)
-		ae.String(unix.NFTA_CHAIN_NAME, c.name)
-		nested(ae, unix.NFTA_CHAIN_HOOK, func(ae *netlink.AttributeEncoder) {
-			ae.Uint32(unix.NFTA_HOOK_HOOKNUM, c.hook)
-			ae.Int32(unix.NFTA_HOOK_PRIORITY, c.priority)
-		})
-		ae.Uint32(unix.NFTA_CHAIN_POLICY, verdictAccept)
-		ae.String(unix.NFTA_CHAIN_TYPE, "filter")
-	})
+	return newMessage(unix.NFT_MSG_NEWCHAIN, create(false), t.family, "chain "+c.name,
+		text(unix.NFTA_CHAIN_TABLE, t.name),
+		text(unix.NFTA_CHAIN_NAME, c.name),
+		nested(unix.NFTA_CHAIN_HOOK,
+			uint32Of(unix.NFTA_HOOK_HOOKNUM, c.hook), uint32Of(unix.NFTA_HOOK_PRIORITY, uint32(c.priority))),
+		uint32Of(unix.NFTA_CHAIN_POLICY, verdictAccept),
+		text(unix.NFTA_CHAIN_TYPE, "filter"))
 }
 
 // flushChain removes the rules of a chain: a message to delete rules that names none.
@@ -144,27 +137,26 @@ type rule struct {
 
 // addRule appends a rule to a chain.
 func (t table) addRule(chain string, r rule) message {
-	return newMessage(unix.NFT_MSG_NEWRULE, unix.NLM_F_CREATE|unix.NLM_F_APPEND, t.family, "rule "+r.comment, func(ae *netlink.AttributeEncoder) {
-		ae.String(unix.NFTA_RULE_TABLE, t.name)
-		ae.String(unix.NFTA_RULE_CHAIN, chain)
-		nested(ae, unix.NFTA_RULE_EXPRESSIONS, func(ae *netlink.AttributeEncoder) {
-			for _, e := range r.exprs {
-				ae.Do(unix.NFTA_LIST_ELEM|unix.NLA_F_NESTED, func() ([]byte, error) { return expr.Marshal(t.family, e) })
-			}
-		})
-		ae.Bytes(unix.NFTA_RULE_USERDATA, userdata.AppendString(nil, userdata.TypeComment, r.comment))
-	})
+	var list []netlink.Attribute
+	for _, e := range r.exprs {
+		data, err := expr.Marshal(t.family, e)
+		if err != nil {
+			return message{what: "rule " + r.comment, err: err}
+		}
+		list = append(list, netlink.Attribute{Type: unix.NFTA_LIST_ELEM | unix.NLA_F_NESTED, Data: data})
+	}
+	return newMessage(unix.NFT_MSG_NEWRULE, unix.NLM_F_CREATE|unix.NLM_F_APPEND, t.family, "rule "+r.comment,
+		text(unix.NFTA_RULE_TABLE, t.name),
+		text(unix.NFTA_RULE_CHAIN, chain),
+		nested(unix.NFTA_RULE_EXPRESSIONS, list...),
+		netlink.Attribute{Type: unix.NFTA_RULE_USERDATA, Data: userdata.AppendString(nil, userdata.TypeComment, r.comment)})
 }
 
 // addCounter makes a counter of the table, and leaves one that counts alone.
 func (t table) addCounter(name string) message {
-	return newMessage(unix.NFT_MSG_NEWOBJ, unix.NLM_F_CREATE, t.family, "counter "+name, func(ae *netlink.AttributeEncoder) {
-		ae.String(unix.NFTA_OBJ_TABLE, t.name)
-		ae.String(unix.NFTA_OBJ_NAME, name)
-		ae.Uint32(unix.NFTA_OBJ_TYPE, objectCounter)
-		nested(ae, unix.NFTA_OBJ_DATA, func(ae *netlink.AttributeEncoder) {
-			ae.Uint64(unix.NFTA_COUNTER_BYTES, 0)
-			ae.Uint64(unix.NFTA_COUNTER_PACKETS, 0)
-		})
-	})
+	return newMessage(unix.NFT_MSG_NEWOBJ, unix.NLM_F_CREATE, t.family, "counter "+name,
+		text(unix.NFTA_OBJ_TABLE, t.name),
+		text(unix.NFTA_OBJ_NAME, name),
+		uint32Of(unix.NFTA_OBJ_TYPE, objectCounter),
+		nested(unix.NFTA_OBJ_DATA, uint64Of(unix.NFTA_COUNTER_BYTES, 0), uint64Of(unix.NFTA_COUNTER_PACKETS, 0)))
 }

@@ -98,15 +98,9 @@ func (m changes) matters(message netlink.Message) bool {
 	}
 	kind := message.Header.Type & 0xff
 	isChain := kind == unix.NFT_MSG_NEWCHAIN || kind == unix.NFT_MSG_DELCHAIN
-	of := table{family: message.Data[0]}
-	isBase := false
-	err := netlinkReply{body: message.Data[4:]}.each(func(ad *netlink.AttributeDecoder) {
-		switch ad.Type() {
-		case unix.NFTA_TABLE_NAME:
-			of.name = ad.String()
-		case unix.NFTA_CHAIN_HOOK:
-			isBase = isChain
-		}
-	})
+	all, err := netlink.UnmarshalAttributes(message.Data[4:])
+	a := attributes(all)
+	of := table{message.Data[0], a.text(unix.NFTA_TABLE_NAME)}
+	isBase := isChain && a.bytes(unix.NFTA_CHAIN_HOOK) != nil
 	return err != nil || of == m.table || isBase
 }

@@ -2,7 +2,6 @@ package firewall
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
@@ -69,37 +68,38 @@ func (t table) addSet(s set, id uint32) message {
 	if s.fields[0].Name == nftables.TypeIFName.Name {
 		order = hostEndianKeys
 	}
-	return newMessage(unix.NFT_MSG_NEWSET, unix.NLM_F_CREATE, t.family, "set "+s.name, func(ae *netlink.AttributeEncoder) {
-		ae.String(unix.NFTA_SET_TABLE, t.name)
-		ae.String(unix.NFTA_SET_NAME, s.name)
-		ae.Uint32(unix.NFTA_SET_FLAGS, s.flags())
-		ae.Uint32(unix.NFTA_SET_KEY_TYPE, magic)
-		ae.Uint32(unix.NFTA_SET_KEY_LEN, length)
-		ae.Uint32(unix.NFTA_SET_ID, id)
-		if s.life > 0 {
-			ae.Uint64(unix.NFTA_SET_TIMEOUT, uint64(s.life.Milliseconds()))
-		}
-		if s.size > 0 || s.flags()&setConcat != 0 {
-			nested(ae, unix.NFTA_SET_DESC, s.describe)
-		}
-		ae.Bytes(unix.NFTA_SET_USERDATA, userdata.AppendUint32(nil, userdata.NFTNL_UDATA_SET_KEYBYTEORDER, order))
-	})
+	all := []netlink.Attribute{
+		text(unix.NFTA_SET_TABLE, t.name),
+		text(unix.NFTA_SET_NAME, s.name),
+		uint32Of(unix.NFTA_SET_FLAGS, s.flags()),
+		uint32Of(unix.NFTA_SET_KEY_TYPE, magic),
+		uint32Of(unix.NFTA_SET_KEY_LEN, length),
+		uint32Of(unix.NFTA_SET_ID, id),
+		{Type: unix.NFTA_SET_USERDATA, Data: userdata.AppendUint32(nil, userdata.NFTNL_UDATA_SET_KEYBYTEORDER, order)},
+	}
+	if s.life > 0 {
+		all = append(all, uint64Of(unix.NFTA_SET_TIMEOUT, uint64(s.life.Milliseconds())))
+	}
+	if about := s.description(); len(about) > 0 {
+		all = append(all, nested(unix.NFTA_SET_DESC, about...))
+	}
+	return newMessage(unix.NFT_MSG_NEWSET, unix.NLM_F_CREATE, t.family, "set "+s.name, all...)
 }
 
-// describe writes the bound of a set, and the lengths of the fields of its keys: the
+// description returns the bound of a set, and the lengths of the fields of its keys: the
 // kernel finds ranges of several fields only when it knows where each begins.
-func (s set) describe(ae *netlink.AttributeEncoder) {
+func (s set) description() (about []netlink.Attribute) {
 	if s.size > 0 {
-		ae.Uint32(unix.NFTA_SET_DESC_SIZE, s.size)
+		about = append(about, uint32Of(unix.NFTA_SET_DESC_SIZE, s.size))
 	}
-	if s.flags()&setConcat == 0 {
-		return
-	}
-	nested(ae, setDescConcat, func(ae *netlink.AttributeEncoder) {
+	if s.flags()&setConcat != 0 {
+		var fields []netlink.Attribute
 		for _, f := range s.fields {
-			nested(ae, unix.NFTA_LIST_ELEM, func(ae *netlink.AttributeEncoder) { ae.Uint32(unix.NFTA_SET_DESC_SIZE, f.Bytes) })
+			fields = append(fields, nested(unix.NFTA_LIST_ELEM, uint32Of(unix.NFTA_SET_DESC_SIZE, f.Bytes)))
 		}
-	})
+		about = append(about, nested(setDescConcat, fields...))
+	}
+	return about
 }
 
 // A setFound is the definition of a set that the kernel has.
@@ -121,45 +121,17 @@ func (f setFound) is(s set) bool {
 func (s *socket) sets(t table) ([]setFound, error) {
 	question := t.named(unix.NFT_MSG_GETSET, unix.NLM_F_DUMP, "sets of table "+t.name)
 	var found []setFound
-	err := s.query(question, func(r netlinkReply) error {
-		var one setFound
-		err := r.each(func(ad *netlink.AttributeDecoder) {
-			switch ad.Type() {
-			case unix.NFTA_SET_NAME:
-				one.name = ad.String()
-			case unix.NFTA_SET_FLAGS:
-				one.flags = ad.Uint32()
-			case unix.NFTA_SET_KEY_TYPE:
-				one.magic = ad.Uint32()
-			case unix.NFTA_SET_KEY_LEN:
-				one.length = ad.Uint32()
-			case unix.NFTA_SET_TIMEOUT:
-				one.life = milliseconds(ad.Uint64())
-			case unix.NFTA_SET_DESC:
-				each(ad, func(ad *netlink.AttributeDecoder) {
-					if ad.Type() == unix.NFTA_SET_DESC_SIZE {
-						one.size = ad.Uint32()
-					}
-				})
-			}
+	err := s.query(question, func(r reply) {
+		found = append(found, setFound{
+			name:   r.text(unix.NFTA_SET_NAME),
+			flags:  uint32(r.number(unix.NFTA_SET_FLAGS)),
+			magic:  uint32(r.number(unix.NFTA_SET_KEY_TYPE)),
+			length: uint32(r.number(unix.NFTA_SET_KEY_LEN)),
+			life:   milliseconds(r.number(unix.NFTA_SET_TIMEOUT)),
+			size:   uint32(r.number(unix.NFTA_SET_DESC, unix.NFTA_SET_DESC_SIZE)),
 		})
-		found = append(found, one)
-		return err
 	})
 	return found, err
-}
-
-// each calls take for each attribute of a reply.
-func (r netlinkReply) each(take func(*netlink.AttributeDecoder)) error {
-	ad, err := netlink.NewAttributeDecoder(r.body)
-	if err != nil {
-		return err
-	}
-	ad.ByteOrder = binary.BigEndian
-	for ad.Next() {
-		take(ad)
-	}
-	return ad.Err()
 }
 
 // milliseconds returns a time span of the kernel's. One that a Duration cannot hold is cut.
@@ -188,15 +160,16 @@ type member struct {
 func (t table) change(kind uint16, name string, members []member) []message {
 	var messages []message
 	for len(members) > 0 {
-		messages = append(messages, newMessage(kind, unix.NLM_F_CREATE, t.family, "element of set "+name, func(ae *netlink.AttributeEncoder) {
-			ae.String(unix.NFTA_SET_ELEM_LIST_TABLE, t.name)
-			ae.String(unix.NFTA_SET_ELEM_LIST_SET, name)
-			nested(ae, unix.NFTA_SET_ELEM_LIST_ELEMENTS, func(ae *netlink.AttributeEncoder) {
-				for room := maxAttribute; len(members) > 0 && room > elementRoom; members = members[1:] {
-					room -= members[0].encode(ae)
-				}
-			})
-		}))
+		var list []netlink.Attribute
+		for room := maxAttribute; len(members) > 0 && room > elementRoom; members = members[1:] {
+			one := members[0].encode()
+			list = append(list, one)
+			room -= unix.SizeofNlAttr + len(one.Data)
+		}
+		messages = append(messages, newMessage(kind, unix.NLM_F_CREATE, t.family, "element of set "+name,
+			text(unix.NFTA_SET_ELEM_LIST_TABLE, t.name),
+			text(unix.NFTA_SET_ELEM_LIST_SET, name),
+			nested(unix.NFTA_SET_ELEM_LIST_ELEMENTS, list...)))
 	}
 	return messages
 }
@@ -204,34 +177,25 @@ func (t table) change(kind uint16, name string, members []member) []message {
 // elementRoom is more than any member takes, in bytes.
 const elementRoom = 512
 
-// encode writes a member as an element of a list, and returns how many bytes that
-// takes.
-func (m member) encode(ae *netlink.AttributeEncoder) int {
-	body, err := attributes(m.attributes)
-	ae.Do(unix.NFTA_LIST_ELEM|unix.NLA_F_NESTED, func() ([]byte, error) { return body, err })
-	return unix.SizeofNlAttr + len(body)
-}
-
-func (m member) attributes(ae *netlink.AttributeEncoder) {
-	value := func(kind uint16, data []byte) {
-		ae.Do(kind|unix.NLA_F_NESTED, func() ([]byte, error) {
-			return netlink.MarshalAttributes([]netlink.Attribute{{Type: unix.NFTA_DATA_VALUE, Data: data}})
-		})
-	}
+// encode returns a member as an element of a list.
+func (m member) encode() netlink.Attribute {
+	all := make([]netlink.Attribute, 0, 4)
 	if m.boundary {
-		ae.Uint32(unix.NFTA_SET_ELEM_FLAGS, unix.NFT_SET_ELEM_INTERVAL_END)
+		all = append(all, uint32Of(unix.NFTA_SET_ELEM_FLAGS, unix.NFT_SET_ELEM_INTERVAL_END))
 	}
-	value(unix.NFTA_SET_ELEM_KEY, m.key)
+	all = append(all, nested(unix.NFTA_SET_ELEM_KEY, netlink.Attribute{Type: unix.NFTA_DATA_VALUE, Data: m.key}))
 	if m.end != nil {
-		value(setElemKeyEnd, m.end)
+		all = append(all, nested(setElemKeyEnd, netlink.Attribute{Type: unix.NFTA_DATA_VALUE, Data: m.end}))
 	}
 	if m.timeout > 0 {
 		// Rounded up: an element with a time-out of zero would never end.
-		ae.Uint64(unix.NFTA_SET_ELEM_TIMEOUT, uint64(max(1, (m.timeout+time.Millisecond-1)/time.Millisecond)))
+		all = append(all, uint64Of(unix.NFTA_SET_ELEM_TIMEOUT, uint64(max(1, (m.timeout+time.Millisecond-1)/time.Millisecond))))
 	}
 	if m.comment != "" {
-		ae.Bytes(unix.NFTA_SET_ELEM_USERDATA, userdata.AppendString(nil, userdata.NFTNL_UDATA_SET_ELEM_COMMENT, m.comment))
+		notes := userdata.AppendString(nil, userdata.NFTNL_UDATA_SET_ELEM_COMMENT, m.comment)
+		all = append(all, netlink.Attribute{Type: unix.NFTA_SET_ELEM_USERDATA, Data: notes})
 	}
+	return nested(unix.NFTA_LIST_ELEM, all...)
 }
 
 // members returns the elements of a set. The error is [effect.ErrGone] when there is no
@@ -264,24 +228,15 @@ func (s *socket) member(t table, name string, key member) (*member, error) {
 
 // queryMembers reads one element, or for all when key is nil.
 func (s *socket) queryMembers(t table, name string, flags uint16, key *member) ([]member, error) {
-	question := newMessage(unix.NFT_MSG_GETSETELEM, flags, t.family, "set "+name, func(ae *netlink.AttributeEncoder) {
-		ae.String(unix.NFTA_SET_ELEM_LIST_TABLE, t.name)
-		ae.String(unix.NFTA_SET_ELEM_LIST_SET, name)
-		if key != nil {
-			nested(ae, unix.NFTA_SET_ELEM_LIST_ELEMENTS, func(ae *netlink.AttributeEncoder) { key.encode(ae) })
-		}
-	})
+	about := []netlink.Attribute{text(unix.NFTA_SET_ELEM_LIST_TABLE, t.name), text(unix.NFTA_SET_ELEM_LIST_SET, name)}
+	if key != nil {
+		about = append(about, nested(unix.NFTA_SET_ELEM_LIST_ELEMENTS, key.encode()))
+	}
 	var found []member
-	err := s.query(question, func(r netlinkReply) error {
-		return r.each(func(ad *netlink.AttributeDecoder) {
-			if ad.Type() == unix.NFTA_SET_ELEM_LIST_ELEMENTS {
-				each(ad, func(ad *netlink.AttributeDecoder) {
-					var m member
-					each(ad, m.decode)
-					found = append(found, m)
-				})
-			}
-		})
+	err := s.query(newMessage(unix.NFT_MSG_GETSETELEM, flags, t.family, "set "+name, about...), func(r reply) {
+		for element := range r.list(unix.NFTA_SET_ELEM_LIST_ELEMENTS) {
+			found = append(found, memberOf(element))
+		}
 	})
 	if errors.Is(err, unix.ENOENT) {
 		return nil, fmt.Errorf("%w: no set %s in table %s", effect.ErrGone, name, t.name)
@@ -289,75 +244,40 @@ func (s *socket) queryMembers(t table, name string, flags uint16, key *member) (
 	return found, err
 }
 
-// decode reads an attribute of an element. It copies bytes, since the socket's buffer is
-// used again.
-func (m *member) decode(ad *netlink.AttributeDecoder) {
-	switch ad.Type() {
-	case unix.NFTA_SET_ELEM_KEY:
-		m.key = dataOf(ad).value
-	case setElemKeyEnd:
-		m.end = dataOf(ad).value
-	case unix.NFTA_SET_ELEM_DATA:
-		m.verdict = dataOf(ad).verdict
-	case unix.NFTA_SET_ELEM_FLAGS:
-		m.boundary = ad.Uint32()&unix.NFT_SET_ELEM_INTERVAL_END != 0
-	case unix.NFTA_SET_ELEM_TIMEOUT:
-		m.timeout = milliseconds(ad.Uint64())
-	case unix.NFTA_SET_ELEM_EXPIRATION:
-		m.expires = milliseconds(ad.Uint64())
-	case unix.NFTA_SET_ELEM_USERDATA:
-		m.comment = commentOf(ad.Bytes())
-	case unix.NFTA_SET_ELEM_EXPR:
-		m.counter(ad)
-	case setElemExprs:
-		each(ad, m.counter)
+// memberOf reads an element.
+func memberOf(a attributes) member {
+	m := member{
+		key:      a.bytes(unix.NFTA_SET_ELEM_KEY, unix.NFTA_DATA_VALUE),
+		end:      a.bytes(setElemKeyEnd, unix.NFTA_DATA_VALUE),
+		boundary: a.number(unix.NFTA_SET_ELEM_FLAGS)&unix.NFT_SET_ELEM_INTERVAL_END != 0,
+		timeout:  milliseconds(a.number(unix.NFTA_SET_ELEM_TIMEOUT)),
+		expires:  milliseconds(a.number(unix.NFTA_SET_ELEM_EXPIRATION)),
+		comment:  commentOf(a.bytes(unix.NFTA_SET_ELEM_USERDATA)),
+		packets:  packetsOf(parse(a.bytes(unix.NFTA_SET_ELEM_EXPR))),
+		verdict:  verdictOf(a.bytes(unix.NFTA_SET_ELEM_DATA, unix.NFTA_DATA_VERDICT)),
 	}
+	for expression := range a.list(setElemExprs) {
+		m.packets = max(m.packets, packetsOf(expression))
+	}
+	return m
 }
 
-// counter reads an expression that the element carries, if it is a counter.
-func (m *member) counter(ad *netlink.AttributeDecoder) {
-	name := ""
-	each(ad, func(ad *netlink.AttributeDecoder) {
-		switch ad.Type() {
-		case unix.NFTA_EXPR_NAME: // comes first
-			name = ad.String()
-		case unix.NFTA_EXPR_DATA:
-			if name == "counter" {
-				each(ad, func(ad *netlink.AttributeDecoder) {
-					if ad.Type() == unix.NFTA_COUNTER_PACKETS {
-						m.packets = ad.Uint64()
-					}
-				})
-			}
-		}
-	})
+// packetsOf reads an expression that an element carries, if it is a counter.
+func packetsOf(expression attributes) uint64 {
+	if expression.text(unix.NFTA_EXPR_NAME) != "counter" {
+		return 0
+	}
+	return expression.number(unix.NFTA_EXPR_DATA, unix.NFTA_COUNTER_PACKETS)
 }
 
-// A datum is a key, a value or a verdict.
-type datum struct {
-	value   []byte
-	verdict *expr.Verdict
-}
-
-// dataOf reads the attribute that nftables wraps a key, a value or a verdict in.
-func dataOf(ad *netlink.AttributeDecoder) (d datum) {
-	each(ad, func(ad *netlink.AttributeDecoder) {
-		switch ad.Type() {
-		case unix.NFTA_DATA_VALUE:
-			d.value = ad.Bytes()
-		case unix.NFTA_DATA_VERDICT:
-			d.verdict = &expr.Verdict{}
-			each(ad, func(ad *netlink.AttributeDecoder) {
-				switch ad.Type() {
-				case unix.NFTA_VERDICT_CODE:
-					d.verdict.Kind = expr.VerdictKind(ad.Int32())
-				case unix.NFTA_VERDICT_CHAIN:
-					d.verdict.Chain = ad.String()
-				}
-			})
-		}
-	})
-	return d
+// verdictOf reads the attribute that nftables wraps a verdict in. nil: there is none.
+func verdictOf(b []byte) *expr.Verdict {
+	if b == nil {
+		return nil
+	}
+	a := parse(b)
+	code := int32(uint32(a.number(unix.NFTA_VERDICT_CODE)))
+	return &expr.Verdict{Kind: expr.VerdictKind(code), Chain: a.text(unix.NFTA_VERDICT_CHAIN)}
 }
 
 // commentOf returns the comment among the notes (NFTA_SET_ELEM_USERDATA) on an element:

@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 )
 
@@ -232,17 +233,17 @@ func appendMessage(b []byte, kind, flags uint16, sequence uint32, family uint8, 
 	return append(b, body...)
 }
 
-// A netlinkReply is one message that answers a question. Its body is valid until the next is
-// read.
-type netlinkReply struct {
+// A reply is one message that answers a question.
+type reply struct {
+	attributes
 	family uint8
-	body   []byte // attributes
+	body   []byte // the attributes as they came; valid until the next reply is read
 }
 
 // query sends a question and calls each for each reply. With NLM_F_DUMP among its flags a
 // question is about all that there is. The error is errInterrupted when that changed
 // meanwhile.
-func (s *socket) query(m message, each func(netlinkReply) error) error {
+func (s *socket) query(m message, each func(reply)) error {
 	if m.err != nil {
 		return fmt.Errorf("querying nftables about %s: %w", m.what, m.err)
 	}
@@ -280,7 +281,11 @@ func (s *socket) query(m message, each func(netlinkReply) error) error {
 		if len(data) < 4 {
 			return false, nil
 		}
-		return false, each(netlinkReply{data[0], data[4:]})
+		all, err := netlink.UnmarshalAttributes(data[4:])
+		if err == nil {
+			each(reply{all, data[0], data[4:]})
+		}
+		return false, err
 	})
 	if err != nil {
 		_ = s.drop() // more answers may follow, and must not be read as ones to the next batch
