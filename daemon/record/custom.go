@@ -26,6 +26,9 @@ const (
 // magicSesame ends with the version of the payload's form.
 const magicSesame = "SESAME\x00" + string(rune(wire.Version))
 
+// ours is the byte order of our own numbers, in sections of either byte order.
+var ours = binary.LittleEndian
+
 // appendCustom appends a payload, in as many blocks as it needs.
 func appendCustom(b []byte, kind Kind, payload []byte) []byte {
 	for len(payload) > customPart {
@@ -37,21 +40,16 @@ func appendCustom(b []byte, kind Kind, payload []byte) []byte {
 
 // appendPart appends one block, with a part of a payload.
 func appendPart(b []byte, kind Kind, part []byte, more bool) []byte {
-	flag := uint16(0)
+	flag := uint32(0)
 	if more {
 		flag = 1
 	}
 	length := uint32(blockFrame + customHeader + (len(part)+3)&^3)
-	b = binary.LittleEndian.AppendUint32(b, blockCustom)
-	b = binary.LittleEndian.AppendUint32(b, length)
-	b = binary.LittleEndian.AppendUint32(b, enterprise)
+	b = appendWords(b, blockCustom, length, enterprise)
 	b = append(b, magicSesame...)
-	b = binary.LittleEndian.AppendUint16(b, uint16(kind))
-	b = binary.LittleEndian.AppendUint16(b, flag)
-	b = binary.LittleEndian.AppendUint32(b, uint32(len(part)))
-	b = append(b, part...)
-	b = append(b, make([]byte, -len(part)&3)...)
-	return binary.LittleEndian.AppendUint32(b, length)
+	b = appendWords(b, uint32(kind)|flag<<16, uint32(len(part)))
+	b = appendPadded(b, part)
+	return appendWords(b, length)
 }
 
 // A customWriter writes a payload in blocks while the payload is made.
@@ -100,27 +98,20 @@ func (r *Reader) isRecording() bool {
 		return false
 	}
 	head := r.window.peek(8 + customHeader)
-	return r.isOurs(head) && Kind(r.ours16(head[20:])) == snapshot
+	return r.isOurs(head) && Kind(ours.Uint16(head[20:])) == snapshot
 }
 
-// custom reads a custom block, or skips it when only frames are wanted.
-func (r *Reader) custom(length uint32) (found bool, err error) {
-	if !r.whole {
-		return false, r.skipBlock(length)
-	}
-	return r.readCustom(length)
-}
-
-// readCustom reads a custom block. Found says that an input or a snapshot is complete.
+// readCustom reads a custom block, or skips it when only frames are wanted. Found says that an
+// input or a snapshot is complete.
 func (r *Reader) readCustom(length uint32) (found bool, err error) {
-	if length > windowSize || !r.isOurs(r.window.peek(8+customHeader)) {
+	if !r.whole || length > windowSize || !r.isOurs(r.window.peek(8+customHeader)) {
 		return false, r.skipBlock(length)
 	}
 	body, err := r.body(length)
 	if err != nil {
 		return false, err
 	}
-	kind, more, size := Kind(r.ours16(body[12:])), r.ours16(body[14:]), r.ours32(body[16:])
+	kind, more, size := Kind(ours.Uint16(body[12:])), ours.Uint16(body[14:]), ours.Uint32(body[16:])
 	switch {
 	case body[11] == 0 || body[11] > wire.Version:
 		return false, fmt.Errorf("a recording of version %d, expected at most %d", body[11], wire.Version)
@@ -155,7 +146,3 @@ func (r *Reader) readItem(kind Kind, payload []byte) (err error) {
 	}
 	return err
 }
-
-// Our own numbers are little-endian in sections of either byte order.
-func (*Reader) ours16(b []byte) uint16 { return binary.LittleEndian.Uint16(b) }
-func (*Reader) ours32(b []byte) uint32 { return binary.LittleEndian.Uint32(b) }

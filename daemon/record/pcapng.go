@@ -53,7 +53,7 @@ func (r *Reader) nextBlock() error {
 		case blockInterface, blockPacket, blockSimple, blockEnhanced:
 			found, err = r.readBlock(kind, length)
 		case blockCustom:
-			found, err = r.custom(length)
+			found, err = r.readCustom(length)
 		default:
 			err = r.skipBlock(length)
 		}

@@ -166,18 +166,21 @@ func packetSize(frame int) int {
 // appendPacket appends an enhanced packet block, with the packet's number.
 func appendPacket(b []byte, p *packet.Packet, frame []byte, wire int) []byte {
 	length, at := uint32(packetSize(len(frame))), uint64(p.Time.UnixNano())
-	b = binary.LittleEndian.AppendUint32(b, blockEnhanced)
-	b = binary.LittleEndian.AppendUint32(b, length)
-	b = binary.LittleEndian.AppendUint32(b, 0)
-	b = binary.LittleEndian.AppendUint32(b, uint32(at>>32))
-	b = binary.LittleEndian.AppendUint32(b, uint32(at))
-	b = binary.LittleEndian.AppendUint32(b, uint32(len(frame)))
-	b = binary.LittleEndian.AppendUint32(b, uint32(wire))
-	b = append(b, frame...)
-	b = append(b, "\x00\x00\x00"[:-len(frame)&3]...)
-	b = binary.LittleEndian.AppendUint16(b, optionPacketID)
-	b = binary.LittleEndian.AppendUint16(b, 8)
-	b = binary.LittleEndian.AppendUint64(b, uint64(p.Number))
-	b = binary.LittleEndian.AppendUint32(b, optionEnd)
-	return binary.LittleEndian.AppendUint32(b, length)
+	b = appendWords(b, blockEnhanced, length, 0, uint32(at>>32), uint32(at), uint32(len(frame)), uint32(wire))
+	b = appendPadded(b, frame)
+	return appendWords(b, optionPacketID|8<<16, uint32(p.Number), uint32(uint64(p.Number)>>32), optionEnd, length)
+}
+
+// appendWords appends numbers. Two numbers of 16 bits are one word, with the second shifted.
+func appendWords(b []byte, words ...uint32) []byte {
+	for _, word := range words {
+		b = binary.LittleEndian.AppendUint32(b, word)
+	}
+	return b
+}
+
+// appendPadded appends data, and zeros up to a multiple of 4 bytes.
+func appendPadded(b, data []byte) []byte {
+	b = append(b, data...)
+	return append(b, "\x00\x00\x00"[:-len(data)&3]...)
 }

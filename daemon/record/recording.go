@@ -3,7 +3,6 @@ package record
 import (
 	"bytes"
 	"encoding/base64"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -99,30 +98,16 @@ func (c *counting) write(b []byte) {
 // appendSection appends a section header with the name of the program.
 func appendSection(b []byte) []byte {
 	const application, name = 4, "Sesame\x00\x00" // shb_userappl
-	const length = blockFrame + 16 + 4 + len(name) + 4
-	b = binary.LittleEndian.AppendUint32(b, magicPcapng)
-	b = binary.LittleEndian.AppendUint32(b, uint32(length))
-	b = binary.LittleEndian.AppendUint32(b, byteOrderMagic)
-	b = binary.LittleEndian.AppendUint16(b, 1)
-	b = binary.LittleEndian.AppendUint16(b, 0)
-	b = binary.LittleEndian.AppendUint64(b, 1<<64-1) // its length is not known
-	b = binary.LittleEndian.AppendUint16(b, application)
-	b = binary.LittleEndian.AppendUint16(b, 6)
+	const length = uint32(blockFrame + 16 + 4 + len(name) + 4)
+	const unknown = 1<<32 - 1 // half of the length of the section
+	b = appendWords(b, magicPcapng, length, byteOrderMagic, 1, unknown, unknown, application|6<<16)
 	b = append(b, name...)
-	b = binary.LittleEndian.AppendUint32(b, optionEnd)
-	return binary.LittleEndian.AppendUint32(b, uint32(length))
+	return appendWords(b, optionEnd, length)
 }
 
 // appendInterface appends the one interface of all packets: link type RAW, times in nanoseconds.
 func appendInterface(b []byte) []byte {
 	const length = blockFrame + 8 + 4 + 4 + 4
-	b = binary.LittleEndian.AppendUint32(b, blockInterface)
-	b = binary.LittleEndian.AppendUint32(b, length)
-	b = binary.LittleEndian.AppendUint32(b, uint32(packet.Raw))
-	b = binary.LittleEndian.AppendUint32(b, MaxFrame)
-	b = binary.LittleEndian.AppendUint16(b, optionResolution)
-	b = binary.LittleEndian.AppendUint16(b, 1)
-	b = append(b, 9, 0, 0, 0)
-	b = binary.LittleEndian.AppendUint32(b, optionEnd)
-	return binary.LittleEndian.AppendUint32(b, length)
+	const nanoseconds = 9 // the power of 10
+	return appendWords(b, blockInterface, length, uint32(packet.Raw), MaxFrame, optionResolution|1<<16, nanoseconds, optionEnd, length)
 }
