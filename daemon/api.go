@@ -15,6 +15,7 @@ import (
 	"sesame/daemon/engine"
 	"sesame/daemon/packet"
 	"sesame/daemon/record"
+	"sesame/daemon/wire"
 	"sesame/scripting/source"
 )
 
@@ -56,11 +57,11 @@ func (d *daemon) grant(ctx context.Context, q control.GrantRequest) (control.Gra
 	var given control.Grant
 	var refused error
 	done := make(chan error, 1)
-	in := record.Input{Kind: record.InputGrant, Source: q.Source.Prefix, Port: q.Port.Port, TTL: time.Duration(q.TTL)}
+	in := record.Input{Kind: record.InputGrant, Source: q.Source.Prefix, Port: wire.Port(q.Port.Port), TTL: time.Duration(q.TTL)}
 	if !d.loop.do(ctx, func() {
 		var id uint64
 		d.loop.input(in, func(now time.Time) []engine.Event {
-			events := d.loop.engine.Grant(now, in.Source, in.Port, in.TTL)
+			events := d.loop.engine.Grant(now, in.Source, q.Port.Port, in.TTL)
 			id, refused = d.awaited(events, done)
 			return events
 		})
@@ -69,7 +70,7 @@ func (d *daemon) grant(ctx context.Context, q control.GrantRequest) (control.Gra
 				given = g
 			}
 		}
-		given.Unguarded = !slices.Contains(d.loop.guards.Drop, in.Port)
+		given.Unguarded = !slices.Contains(d.loop.guards.Drop, q.Port.Port)
 	}) {
 		return given, errStopping
 	}
@@ -115,11 +116,11 @@ func (d *daemon) answered(id uint64, err error) {
 // revoke ends grants and waits until the firewall has closed their ports. It returns the
 // grants as they were before.
 func (d *daemon) revoke(ctx context.Context, q control.RevokeRequest) (gone []control.Grant, err error) {
-	in := record.Input{Kind: record.InputRevoke, Source: q.Source.Prefix, Port: q.Port.Port}
+	in := record.Input{Kind: record.InputRevoke, Source: q.Source.Prefix, Port: wire.Port(q.Port.Port)}
 	var shut <-chan error
 	if !d.loop.do(ctx, func() {
 		before := d.grantList()
-		d.loop.input(in, func(now time.Time) []engine.Event { return d.loop.engine.Revoke(now, in.Source, in.Port) })
+		d.loop.input(in, func(now time.Time) []engine.Event { return d.loop.engine.Revoke(now, in.Source, q.Port.Port) })
 		live := map[uint64]bool{}
 		for _, g := range d.loop.engine.Grants() {
 			live[g.ID] = true

@@ -145,9 +145,9 @@ func (r *rerunning) input(in *record.Input) error {
 	case record.InputResult:
 		r.report(e.Result(now, in.ID, in.Failure()))
 	case record.InputGrant:
-		r.report(e.Grant(now, in.Source, in.Port, in.TTL))
+		r.report(e.Grant(now, in.Source, packet.Port(in.Port), in.TTL))
 	case record.InputRevoke:
-		r.report(e.Revoke(now, in.Source, in.Port))
+		r.report(e.Revoke(now, in.Source, packet.Port(in.Port)))
 	case record.InputRestore:
 		if r.restored += len(in.Records); r.restored > mostGrants {
 			return fmt.Errorf("more than %d grants and values are restored", mostGrants)

@@ -216,7 +216,7 @@ func (f *flight) step() {
 		f.awaited = f.awaited[1:]
 		if in.ID = id; r.IntN(4) == 0 {
 			err = errors.New("exit status 1: \xff")
-			in.Error = err.Error()
+			in.Error = wire.Text(err.Error())
 		}
 		f.input(in, func(now time.Time) []engine.Event { return e.Result(now, id, err) })
 	case n == 90:
@@ -226,10 +226,10 @@ func (f *flight) step() {
 		f.set.Close()
 		f.set = next
 	case n == 91:
-		f.input(record.Input{Kind: record.InputGrant, Source: source, Port: port, TTL: time.Minute},
+		f.input(record.Input{Kind: record.InputGrant, Source: source, Port: wire.Port(port), TTL: time.Minute},
 			func(now time.Time) []engine.Event { return e.Grant(now, source, port, time.Minute) })
 	case n == 92:
-		f.input(record.Input{Kind: record.InputRevoke, Source: source, Port: port},
+		f.input(record.Input{Kind: record.InputRevoke, Source: source, Port: wire.Port(port)},
 			func(now time.Time) []engine.Event { return e.Revoke(now, source, port) })
 	case n == 93:
 		g := engine.Grant{ID: 1000 + uint64(f.sent), Door: "busy", By: source.Addr(), Source: source, Port: port, TTL: time.Minute, End: f.now.Add(time.Duration(r.IntN(40)-10) * time.Second)}
@@ -369,7 +369,7 @@ func TestARecordingWithNamedScriptsIsACapture(t *testing.T) {
 	}
 	step(10 * time.Hour) // to 22 o'clock
 	send("0s 203.0.113.9 tcp/5 seq=1")
-	g.recorder.Input(record.Input{Kind: record.InputGrant, Time: g.now, Source: netip.MustParsePrefix("203.0.113.9/32"), Port: packet.Port{Proto: packet.TCP, Number: 22}, TTL: time.Hour})
+	g.recorder.Input(record.Input{Kind: record.InputGrant, Time: g.now, Source: netip.MustParsePrefix("203.0.113.9/32"), Port: wire.Port{Proto: packet.TCP, Number: 22}, TTL: time.Hour})
 	step(0)
 	send("0s 203.0.113.9 tcp/5 seq=2")
 	send("0s 203.0.113.9 tcp/5 seq=3 to=192.0.2.9")

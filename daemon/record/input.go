@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"sesame/daemon/engine"
-	"sesame/daemon/packet"
 	"sesame/daemon/wire"
 )
 
@@ -31,27 +30,27 @@ const (
 
 // An Input is an input of an engine, other than a packet. Kind decides which fields are set.
 type Input struct {
-	Kind Kind
-	Time time.Time // engine time
+	Kind Kind      `json:"-"`
+	Time time.Time `json:"-"` // engine time
 
-	Scripts Scripts         // of InputSet
-	ID      uint64          // of InputResult
-	Error   string          // of InputResult: why the effect failed; empty: it succeeded
-	Ran     bool            // of InputResult: a command ran, and failed
-	Status  int             // of InputResult: see [engine.CommandError]
-	Source  netip.Prefix    // of InputGrant and InputRevoke
-	Port    packet.Port     // of InputGrant and InputRevoke
-	TTL     time.Duration   // of InputGrant
-	Records []engine.Record // of InputRestore
-	Local   []netip.Prefix  // of InputLocal; nil: every address
-	Offset  time.Duration   // of InputStep
+	Scripts Scripts         `json:"-"`         // of InputSet
+	Records []engine.Record `json:"-"`         // of InputRestore
+	ID      uint64          `json:",omitzero"` // of InputResult
+	Error   wire.Text       `json:",omitzero"` // of InputResult: why the effect failed; empty: it succeeded
+	Ran     bool            `json:",omitzero"` // of InputResult: a command ran, and failed
+	Status  int             `json:",omitzero"` // of InputResult: see [engine.CommandError]
+	Source  netip.Prefix    `json:",omitzero"` // of InputGrant and InputRevoke
+	Port    wire.Port       `json:",omitzero"` // of InputGrant and InputRevoke
+	TTL     time.Duration   `json:",omitzero"` // of InputGrant
+	Local   []netip.Prefix  `json:",omitzero"` // of InputLocal; nil: every address
+	Offset  time.Duration   `json:",omitzero"` // of InputStep
 }
 
 // Result returns the input for the result of an effect.
 func Result(id uint64, err error) Input {
 	in := Input{Kind: InputResult, ID: id}
 	if err != nil {
-		in.Error = err.Error()
+		in.Error = wire.Text(err.Error())
 	}
 	if command, ok := errors.AsType[*engine.CommandError](err); ok {
 		in.Ran, in.Status = true, command.Status
@@ -64,9 +63,9 @@ func Result(id uint64, err error) Input {
 func (in *Input) Failure() error {
 	switch {
 	case in.Ran:
-		return &engine.CommandError{Status: in.Status, Text: in.Error}
+		return &engine.CommandError{Status: in.Status, Text: string(in.Error)}
 	case in.Error != "":
-		return errors.New(in.Error)
+		return errors.New(string(in.Error))
 	}
 	return nil
 }

@@ -5,11 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/netip"
-	"time"
 
 	"sesame/daemon/engine"
-	"sesame/daemon/packet"
 	"sesame/daemon/wire"
 )
 
@@ -25,25 +22,14 @@ const (
 
 // inputJSON is the payload of an Input. Its keys are the names of the fields.
 type inputJSON struct {
-	Time    int64          // Unix nanoseconds
-	Scripts *Scripts       `json:",omitzero"`
-	ID      uint64         `json:",omitzero"`
-	Error   wire.Text      `json:",omitzero"`
-	Ran     bool           `json:",omitzero"`
-	Status  int            `json:",omitzero"`
-	Source  netip.Prefix   `json:",omitzero"`
-	Port    wire.Port      `json:",omitzero"`
-	TTL     time.Duration  `json:",omitzero"`
-	Records []wire.Record  `json:",omitzero"`
-	Local   []netip.Prefix `json:",omitzero"`
-	Offset  time.Duration  `json:",omitzero"`
+	Time    int64    // Unix nanoseconds
+	Scripts *Scripts `json:",omitzero"`
+	*Input
+	Records []wire.Record `json:",omitzero"`
 }
 
 func (in *Input) payload() ([]byte, error) {
-	w := inputJSON{
-		Time: in.Time.UnixNano(), ID: in.ID, Error: wire.Text(in.Error), Ran: in.Ran, Status: in.Status,
-		Source: in.Source, Port: wire.Port(in.Port), TTL: in.TTL, Local: in.Local, Offset: in.Offset,
-	}
+	w := inputJSON{Time: in.Time.UnixNano(), Input: in}
 	if in.Kind == InputSet {
 		w.Scripts = &in.Scripts
 	}
@@ -83,17 +69,15 @@ func readInput(kind Kind, payload []byte) (*Input, error) {
 	if kind < InputTick || kind > InputShutdown {
 		return nil, fmt.Errorf("its kind is %d, which this version does not know", kind)
 	}
-	var w inputJSON
+	in := &Input{Kind: kind}
+	w := inputJSON{Input: in}
 	if err := parse(payload, &w); err != nil {
 		return nil, err
 	}
-	if w.Time < 0 || w.TTL < 0 {
+	if w.Time < 0 || in.TTL < 0 {
 		return nil, errors.New("it has a time that does not exist")
 	}
-	in := &Input{
-		Kind: kind, Time: time.Unix(0, w.Time).UTC(), ID: w.ID, Error: string(w.Error), Ran: w.Ran, Status: w.Status,
-		Source: w.Source, Port: packet.Port(w.Port), TTL: w.TTL, Local: w.Local, Offset: w.Offset,
-	}
+	in.Time = wire.Time(w.Time)
 	if kind == InputSet {
 		if w.Scripts == nil {
 			return nil, errors.New("it has no scripts")

@@ -46,7 +46,7 @@ func inputs() []Input {
 		{Kind: InputResult, Time: at(3), ID: 2, Error: "exit status 1"},
 		{Kind: InputResult, Time: at(3), ID: 3, Error: "exit status 1", Ran: true, Status: 1},
 		{Kind: InputResult, Time: at(3), ID: 4, Ran: true, Status: -1},
-		{Kind: InputGrant, Time: at(4), Source: netip.MustParsePrefix("2001:db8::/32"), Port: ssh, TTL: time.Minute},
+		{Kind: InputGrant, Time: at(4), Source: netip.MustParsePrefix("2001:db8::/32"), Port: wire.Port(ssh), TTL: time.Minute},
 		{Kind: InputRevoke, Time: at(5), Source: netip.MustParsePrefix("203.0.113.9/32")},
 		{Kind: InputRestore, Time: at(6), Records: []engine.Record{
 			{Grant: &engine.Grant{ID: 9}, Ended: true},
