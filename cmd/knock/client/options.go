@@ -3,6 +3,7 @@ package client
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -27,7 +28,7 @@ type options struct {
 
 // An option is a flag with a long name, and perhaps a letter.
 type option struct {
-	letter byte // 0: none
+	letter byte // 0, which no argument holds: none
 	name   string
 	value  bool // whether a value follows
 	set    func(o *options, value string) error
@@ -118,10 +119,11 @@ func findLong(written string) (*option, error) {
 // letters sets options such as those of "-uvd200".
 func (o *options) letters(letters string, rest []string) ([]string, error) {
 	for i := range len(letters) {
-		found := findLetter(letters[i])
-		if found == nil {
+		at := slices.IndexFunc(optionList, func(o option) bool { return o.letter == letters[i] })
+		if at < 0 {
 			return nil, fmt.Errorf("unknown option %q in %q", "-"+letters[i:i+1], "-"+letters)
 		}
+		found := &optionList[at]
 		if !found.value {
 			if err := found.set(o, ""); err != nil {
 				return nil, err
@@ -138,16 +140,6 @@ func (o *options) letters(letters string, rest []string) ([]string, error) {
 		return rest, found.set(o, value)
 	}
 	return rest, nil
-}
-
-// findLetter returns the option with this letter, or nil.
-func findLetter(letter byte) *option {
-	for i := range optionList {
-		if optionList[i].letter == letter && letter != 0 {
-			return &optionList[i]
-		}
-	}
-	return nil
 }
 
 // setDelay parses a delay: a number of milliseconds, as for the client of knockd, or a
