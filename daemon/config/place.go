@@ -78,9 +78,5 @@ func entry(list string, position int) string { return list + "[" + strconv.Itoa(
 // tableOf returns the table of a path: "log" of "log.level", and "" for a key
 // at the head of the file.
 func tableOf(path string) string {
-	table, _, found := strings.Cut(path, ".")
-	if !found {
-		return ""
-	}
-	return table
+	return path[:max(0, strings.IndexByte(path, '.'))]
 }

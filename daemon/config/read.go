@@ -123,12 +123,8 @@ func (r *reader) options(table map[string]any) {
 // is no text, boolean or finite number.
 func asWritten(v any) (string, bool) {
 	switch v := v.(type) {
-	case string:
-		return v, true
-	case bool:
-		return strconv.FormatBool(v), true
-	case int64:
-		return strconv.FormatInt(v, 10), true
+	case string, bool, int64:
+		return fmt.Sprint(v), true
 	case float64:
 		return strconv.FormatFloat(v, 'f', -1, 64), v-v == 0 // not so for infinity and NaN
 	}
