@@ -27,33 +27,28 @@ var ErrNoDaemon = errors.New("no daemon answers")
 func Dial(socket string) *Client { return &Client{socket} }
 
 // Status returns the status of the daemon.
-func (c *Client) Status(ctx context.Context) (s Status, err error) {
-	err = c.request(ctx, forAnswer, http.MethodGet, "status", nil, &s)
-	return s, err
+func (c *Client) Status(ctx context.Context) (Status, error) {
+	return request[Status](ctx, c, forAnswer, http.MethodGet, "status", nil)
 }
 
 // Grants returns the live grants, by id.
-func (c *Client) Grants(ctx context.Context) (g []Grant, err error) {
-	err = c.request(ctx, forAnswer, http.MethodGet, "grants", nil, &g)
-	return g, err
+func (c *Client) Grants(ctx context.Context) ([]Grant, error) {
+	return request[[]Grant](ctx, c, forAnswer, http.MethodGet, "grants", nil)
 }
 
 // Grant gives access without a knock.
-func (c *Client) Grant(ctx context.Context, r GrantRequest) (g Grant, err error) {
-	err = c.request(ctx, forAnswer, http.MethodPost, "grant", r, &g)
-	return g, err
+func (c *Client) Grant(ctx context.Context, r GrantRequest) (Grant, error) {
+	return request[Grant](ctx, c, forAnswer, http.MethodPost, "grant", r)
 }
 
 // Revoke ends grants and returns them as they were.
-func (c *Client) Revoke(ctx context.Context, r RevokeRequest) (g []Grant, err error) {
-	err = c.request(ctx, forAnswer, http.MethodPost, "revoke", r, &g)
-	return g, err
+func (c *Client) Revoke(ctx context.Context, r RevokeRequest) ([]Grant, error) {
+	return request[[]Grant](ctx, c, forAnswer, http.MethodPost, "revoke", r)
 }
 
 // Reload makes the daemon read its scripts again, and returns the outcome.
-func (c *Client) Reload(ctx context.Context, r ReloadRequest) (o Outcome, err error) {
-	err = c.request(ctx, forReload, http.MethodPost, "reload", r, &o)
-	return o, err
+func (c *Client) Reload(ctx context.Context, r ReloadRequest) (Outcome, error) {
+	return request[Outcome](ctx, c, forReload, http.MethodPost, "reload", r)
 }
 
 // Record writes a recording to w. After an error w has only a part of it.
@@ -70,16 +65,17 @@ func (c *Client) Events(ctx context.Context, r EventsRequest, w io.Writer) error
 // maxAnswer bounds an answer that is read into memory, in bytes. 65,536 grants take far less.
 const maxAnswer = 256 << 20
 
-func (c *Client) request(ctx context.Context, limit time.Duration, method, path string, body, into any) error {
+// request sends a request, and decodes its answer.
+func request[T any](ctx context.Context, c *Client, limit time.Duration, method, path string, body any) (answer T, err error) {
 	response, err := c.do(ctx, limit, method, path, body)
 	if err != nil {
-		return err
+		return answer, err
 	}
 	defer response.Body.Close()
-	if err := json.NewDecoder(io.LimitReader(response.Body, maxAnswer)).Decode(into); err != nil {
-		return c.broken(ctx, err)
+	if err := json.NewDecoder(io.LimitReader(response.Body, maxAnswer)).Decode(&answer); err != nil {
+		return answer, c.broken(ctx, err)
 	}
-	return nil
+	return answer, nil
 }
 
 func (c *Client) stream(ctx context.Context, limit time.Duration, path string, w io.Writer) error {

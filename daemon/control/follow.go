@@ -79,20 +79,16 @@ func writeTail(ctx context.Context, t *Tail, r EventsRequest, out io.Writer, flu
 // wait waits until there may be more events. After a batch of n events it pauses; after none it
 // waits for the next event.
 func wait(ctx context.Context, n int, changed <-chan struct{}) error {
-	if n == 0 {
-		select {
-		case <-changed:
-			return nil
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+	if n > 0 {
+		over, cancel := context.WithTimeout(ctx, pause)
+		defer cancel()
+		changed = over.Done()
 	}
 	select {
-	case <-after(pause):
-		return nil
+	case <-changed:
 	case <-ctx.Done():
-		return ctx.Err()
 	}
+	return ctx.Err()
 }
 
 // missed returns the format of the line for events that were overwritten before they were read.

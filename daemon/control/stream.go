@@ -66,17 +66,11 @@ func (r EventsRequest) kind() string {
 
 // query returns the parameters for a request; parseEvents reads them.
 func (r EventsRequest) query() string {
-	values := url.Values{"format": {"text"}}
+	format := "text"
 	if r.JSON {
-		values.Set("format", "jsonl")
+		format = "jsonl"
 	}
-	if r.Follow {
-		values.Set("follow", "true")
-	}
-	if r.Color {
-		values.Set("color", "true")
-	}
-	return values.Encode()
+	return fmt.Sprintf("format=%s&follow=%t&color=%t", format, r.Follow, r.Color)
 }
 
 func parseEvents(values url.Values) (EventsRequest, error) {
