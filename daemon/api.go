@@ -241,7 +241,7 @@ func (d *daemon) statusNow() control.Status {
 	l, offset := d.loop, d.loop.wallOffset()
 	now := l.clock.now().Add(offset).UTC()
 	s := control.Status{
-		Version: d.config.Version, Mode: d.mode(), Now: now, Offset: control.Duration(offset), Since: d.since.Add(offset).UTC(), Privileges: d.kept,
+		Version: d.config.Version, Mode: d.mode(), Now: now, Offset: control.Duration(offset), Since: d.since.Add(offset).UTC(), Privileges: d.privileges,
 		Scripts: control.Scripts{
 			Path: d.config.Scripts, Generation: d.reloader.running, SHA256: hex.EncodeToString(l.files.Sum[:]),
 			Loaded: d.reloader.loaded.Add(offset).UTC(), Doors: len(l.set.Engine.Doors), LastGood: d.reloader.lastGood,
@@ -253,7 +253,7 @@ func (d *daemon) statusNow() control.Status {
 		Effects:  control.Effects{Queued: l.engine.Unanswered(), Failures: l.report.failed(offset)},
 		Recorder: d.recorderStatus(offset),
 	}
-	s.Capture.Heard, s.Capture.Missing = d.links.Captured(d.config.Interfaces)
+	s.Capture.Interfaces, s.Capture.Missing = d.links.Captured(d.config.Interfaces)
 	s.Capture.Lost = l.lost
 	for _, door := range l.set.Engine.Doors {
 		if door.Observe {

@@ -115,11 +115,11 @@ func (d *daemon) foundChanged() uint64 {
 	return 0
 }
 
-func (d *daemon) noteRepair(err error, mended bool) {
+func (d *daemon) noteRepair(err error, repaired bool) {
 	switch {
 	case err != nil && d.firewallState.err == nil:
 		d.config.Log.Error("the firewall cannot be repaired: ports may be open to everyone", "error", err)
-	case err == nil && (mended || d.firewallState.err != nil):
+	case err == nil && (repaired || d.firewallState.err != nil):
 		d.firewallState.repairs++
 		d.firewallState.repaired = d.loop.clock.now()
 		d.config.Log.Warn("the firewall was changed by somebody else, and is repaired")

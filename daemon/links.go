@@ -32,7 +32,7 @@ func (d *daemon) updateLinks(links *capture.Links) {
 		})
 	}
 	before, _ := was.Captured(d.config.Interfaces)
-	if heard, _ := links.Captured(d.config.Interfaces); !slices.Equal(heard, before) {
+	if captured, _ := links.Captured(d.config.Interfaces); !slices.Equal(captured, before) {
 		d.logInterfaces()
 	}
 }
@@ -47,13 +47,13 @@ func (d *daemon) local(links *capture.Links) []netip.Prefix {
 // logInterfaces logs on which interfaces knocks are captured, and which of the configured ones
 // are missing.
 func (d *daemon) logInterfaces() {
-	heard, missing := d.links.Captured(d.config.Interfaces)
+	captured, missing := d.links.Captured(d.config.Interfaces)
 	switch {
-	case len(heard) == 0:
+	case len(captured) == 0:
 		d.config.Log.Warn("no interface is captured: nobody can knock", "missing", strings.Join(missing, "; "))
 	case len(missing) > 0:
-		d.config.Log.Warn("listening, but not everywhere", "interfaces", strings.Join(heard, ", "), "missing", strings.Join(missing, "; "))
+		d.config.Log.Warn("listening, but not everywhere", "interfaces", strings.Join(captured, ", "), "missing", strings.Join(missing, "; "))
 	default:
-		d.config.Log.Info("listening", "interfaces", strings.Join(heard, ", "))
+		d.config.Log.Info("listening", "interfaces", strings.Join(captured, ", "))
 	}
 }

@@ -166,7 +166,7 @@ func (l *loop) frame(f *capture.Frame, at, now time.Time) {
 		l.dropped[packet.NotWatched]++
 		return
 	}
-	if drop := l.decoder.Decode(f.Link, f.Data, f.Wire, &l.packet); drop != packet.Kept {
+	if drop := l.decoder.Decode(f.Link, f.Data, f.Wire, &l.packet); drop != packet.NotDropped {
 		l.dropped[drop]++
 		return
 	}

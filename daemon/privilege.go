@@ -22,7 +22,7 @@ var needed = []cap.Value{cap.NET_RAW, cap.NET_ADMIN}
 //
 // Root without its capabilities may read a file of another user only if the mode of the file
 // allows it.
-func dropPrivileges(commands bool) (kept string, err error) {
+func dropPrivileges(commands bool) (privileges string, err error) {
 	have := cap.GetProc()
 	if commands {
 		return confineDaemon(have)
@@ -88,7 +88,7 @@ func confineAll(have *cap.Set) error {
 			return err
 		}
 	}
-	if err := keep(needed, nil); err != nil {
+	if err := limitTo(needed, nil); err != nil {
 		return err
 	}
 	_, err := cap.Prctlw(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
@@ -98,29 +98,29 @@ func confineAll(have *cap.Set) error {
 // confineDaemon reduces this process to the needed capabilities. A program that root starts
 // gets root's capabilities again, within the bounding set. A program of another user gets the
 // ambient capabilities that its unit configured.
-func confineDaemon(have *cap.Set) (kept string, err error) {
+func confineDaemon(have *cap.Set) (privileges string, err error) {
 	values := needed
 	// Only CAP_KILL can end a command that became another user.
 	if can, err := have.GetFlag(cap.Permitted, cap.KILL); err == nil && can {
 		values = append([]cap.Value{cap.KILL}, needed...)
 	}
-	if err := keep(values, have); err != nil {
+	if err := limitTo(values, have); err != nil {
 		return "", fmt.Errorf("dropping privileges: %w", err)
 	}
-	kept = naming(values) + ", to hear knocks, open ports and end commands; commands of scripts run as "
+	privileges = naming(values) + ", to hear knocks, open ports and end commands; commands of scripts run as "
 	if user := os.Geteuid(); user != 0 {
-		return fmt.Sprintf("%suser %d", kept, user), nil
+		return fmt.Sprintf("%suser %d", privileges, user), nil
 	}
 	bounds, err := bounding()
 	switch {
 	case err != nil:
 		return "", err
 	case len(bounds) == int(cap.MaxBits()):
-		return kept + "root with all its capabilities", nil
+		return privileges + "root with all its capabilities", nil
 	case len(bounds) > 4:
-		return fmt.Sprintf("%sroot with %d of its %d capabilities", kept, len(bounds), cap.MaxBits()), nil
+		return fmt.Sprintf("%sroot with %d of its %d capabilities", privileges, len(bounds), cap.MaxBits()), nil
 	}
-	return kept + "root with no more than " + naming(bounds), nil
+	return privileges + "root with no more than " + naming(bounds), nil
 }
 
 // bounding returns the capabilities that a program of root can have.
@@ -137,9 +137,9 @@ func bounding() (values []cap.Value, err error) {
 	return values, nil
 }
 
-// keep reduces the process to these capabilities. Its inheritable ones are those of inherit,
+// limitTo reduces the process to these capabilities. Its inheritable ones are those of inherit,
 // or none when it is nil.
-func keep(values []cap.Value, inherit *cap.Set) error {
+func limitTo(values []cap.Value, inherit *cap.Set) error {
 	set := cap.NewSet()
 	for _, flag := range []cap.Flag{cap.Permitted, cap.Effective} {
 		if err := set.SetFlag(flag, true, values...); err != nil {

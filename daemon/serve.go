@@ -105,7 +105,7 @@ func (d *daemon) reportReady() {
 	}
 	d.config.Log.Info("ready", pairs...)
 	if d.commands {
-		d.config.Log.Info("privileges are kept for commands", "privileges", d.kept)
+		d.config.Log.Info("privileges are kept for commands", "privileges", d.privileges)
 	}
 	if len(d.loop.set.Engine.Doors) == 0 {
 		d.config.Log.Warn("no script has a door: nobody can knock", "scripts", d.config.Scripts)
@@ -121,7 +121,7 @@ func (d *daemon) reportReady() {
 // the first commands: the start has dropped the privileges that they may need.
 func (d *daemon) reportApplied(set *scripting.Set, generation int) {
 	if len(set.Commands) > 0 && !d.commands {
-		d.config.Log.Warn("the first commands came with this reload: they run with no more privileges than Sesame itself until it is started again", "privileges", d.kept)
+		d.config.Log.Warn("the first commands came with this reload: they run with no more privileges than Sesame itself until it is started again", "privileges", d.privileges)
 	}
 	d.warnOfPermissions(set)
 	if err := d.notifier.status(fmt.Sprintf("generation %d, %d doors", generation, len(set.Engine.Doors))); err != nil {

@@ -44,20 +44,20 @@ type Config struct {
 // A daemon is everything that Run puts together. After the start, the loop owns what changes,
 // as described at [loop].
 type daemon struct {
-	config   Config
-	since    time.Time // engine time
-	state    *state.Dir
-	socket   *control.Socket
-	firewall monitoredFirewall
-	instance net.Listener // nil: not held, as in mode set
-	source   *capture.Source
-	loop     *loop
-	reloader *reloader
-	tail     *control.Tail
-	knockd   *knockdlog.Log
-	notifier *notifier
-	commands bool   // privileges were kept at the start, to run commands
-	kept     string // privileges, as text
+	config     Config
+	since      time.Time // engine time
+	state      *state.Dir
+	socket     *control.Socket
+	firewall   monitoredFirewall
+	instance   net.Listener // nil: not held, as in mode set
+	source     *capture.Source
+	loop       *loop
+	reloader   *reloader
+	tail       *control.Tail
+	knockd     *knockdlog.Log
+	notifier   *notifier
+	commands   bool   // privileges were kept at the start, to run commands
+	privileges string // privileges, as text
 
 	links         *capture.Links
 	firewallState firewallState
@@ -129,7 +129,7 @@ func (d *daemon) prepare() (err error) {
 		return err
 	}
 	d.commands = len(first.set.Commands) > 0 || d.loop.engine.HasPendingUndo()
-	d.kept, err = dropPrivileges(d.commands)
+	d.privileges, err = dropPrivileges(d.commands)
 	return err
 }
 

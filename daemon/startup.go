@@ -57,11 +57,11 @@ func (d *daemon) lastGood() (*scripting.Set, *source.Files, map[string]string) {
 	if !found {
 		return nil, nil, nil
 	}
-	kept := make([]source.File, len(saved.Files))
+	stored := make([]source.File, len(saved.Files))
 	for i, f := range saved.Files {
-		kept[i] = source.File{Path: string(f.Path), Source: f.Source}
+		stored[i] = source.File{Path: string(f.Path), Source: f.Source}
 	}
-	files := source.Of(d.config.Scripts, string(saved.Name), kept)
+	files := source.Of(d.config.Scripts, string(saved.Name), stored)
 	files.Base, files.ReadReferenced = string(saved.Base), d.oneTime
 	set, err := d.load(files, saved.Values)
 	if err != nil {
@@ -89,13 +89,13 @@ func (d *daemon) saveSet(set *scripting.Set, files *source.Files) error {
 		return nil
 	}
 	base := ""
-	var kept []wire.File
+	var stored []wire.File
 	for _, f := range set.Files {
 		if f.Referenced() {
 			base = files.Base
 		}
 		if !f.OneTime {
-			kept = append(kept, wire.File{Path: wire.Text(f.Path), Source: f.Source})
+			stored = append(stored, wire.File{Path: wire.Text(f.Path), Source: f.Source})
 		}
 	}
 	var guards []packet.Port
@@ -103,7 +103,7 @@ func (d *daemon) saveSet(set *scripting.Set, files *source.Files) error {
 		guards = requiredGuards(set.Engine).Drop
 	}
 	return d.state.SaveSet(state.Saved{
-		Files: kept, Base: wire.Text(base), Name: wire.Text(files.Single), Values: d.values(), At: d.loop.clock.now().Add(d.loop.wallOffset()),
+		Files: stored, Base: wire.Text(base), Name: wire.Text(files.Single), Values: d.values(), At: d.loop.clock.now().Add(d.loop.wallOffset()),
 		Guards: guards, Trusted: d.config.Trusted, TrustedInterfaces: d.config.TrustedInterfaces, Mark: d.config.Firewall.Mark,
 	})
 }

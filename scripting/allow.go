@@ -73,16 +73,16 @@ func (r *run) mayAllow(L *lua.LState, allow engine.Allow) {
 		})
 		switch {
 		case !named:
-			L.RaiseError(`allow of %s: no allow %s names it: write allow { port = %q } there`, port, whence(door.Name), port)
+			L.RaiseError(`allow of %s: no allow %s names it: write allow { port = %q } there`, port, scopeOf(door.Name), port)
 		case !spanned:
-			L.RaiseError(`allow of %s: no allow %s names so wide a network: write prefix4 or prefix6 there`, port, whence(door.Name))
+			L.RaiseError(`allow of %s: no allow %s names so wide a network: write prefix4 or prefix6 there`, port, scopeOf(door.Name))
 		}
 	}
 }
 
-// whence names the part of the text in which the calls of a door may stand, for
+// scopeOf names the part of the text in which the calls of a door may stand, for
 // messages.
-func whence(door string) string {
+func scopeOf(door string) string {
 	if door == "" {
 		return "outside of doors"
 	}

@@ -43,6 +43,6 @@ func (r *run) mayClose(L *lua.LState, target string) {
 	door := doorOf(r.call)
 	named := slices.ContainsFunc(r.script.closes, func(site source.CloseSite) bool { return site.Names(door, target) })
 	if !named {
-		L.RaiseError("close %q: no close %s names it: write close %[1]q there", target, whence(door))
+		L.RaiseError("close %q: no close %s names it: write close %[1]q there", target, scopeOf(door))
 	}
 }

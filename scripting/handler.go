@@ -27,7 +27,7 @@ func registerTimer(s *script, L *lua.LState) int {
 	}
 	s.loading.timersAt[name] = v.at
 	h := &handler{script: s}
-	h.functions[engine.CallTimer] = s.keep(fn)
+	h.functions[engine.CallTimer] = s.addFunction(fn)
 	s.loading.timers = append(s.loading.timers, engine.Timer{Script: s.source.Path, Name: name, Handler: h})
 	return 0
 }

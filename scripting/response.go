@@ -75,7 +75,7 @@ func responseOptions(limit string) []option[draft] {
 func functionOption(name, kind, doc string, call engine.CallKind, hook engine.Hooks) option[draft] {
 	return option[draft]{Option{name, kind, "", doc}, func(v value, d *draft) {
 		if fn, ok := v.function(); ok {
-			d.handler.functions[call] = d.script.keep(fn)
+			d.handler.functions[call] = d.script.addFunction(fn)
 			d.door.Hooks |= hook
 		}
 	}}

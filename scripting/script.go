@@ -108,9 +108,9 @@ func (s *script) ready() error {
 	return s.failed
 }
 
-// keep stores a function that the engine can call, and returns its number, from
+// addFunction stores a function that the engine can call, and returns its number, from
 // 1. The number outlives the Lua state.
-func (s *script) keep(fn *lua.LFunction) int {
+func (s *script) addFunction(fn *lua.LFunction) int {
 	s.functions = append(s.functions, fn)
 	return len(s.functions)
 }

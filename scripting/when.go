@@ -50,7 +50,7 @@ func (s *script) condition(v value) engine.Condition {
 		if given.IsG {
 			break
 		}
-		f := &Function{Name: v.what, script: s, index: s.keep(given)}
+		f := &Function{Name: v.what, script: s, index: s.addFunction(given)}
 		f.Place = source.Place{File: given.Proto.SourceName, Line: given.Proto.LineDefined}
 		if variable, ok := v.expr.(*ast.IdentExpr); ok {
 			f.Name = variable.Value

@@ -37,7 +37,7 @@ type tally struct {
 	ports   common[packet.Port] // ports of the packets that knocks counts
 	here    int                 // packets to this host
 	knocks  int                 // packets to this host that are a SYN without ACK, or UDP
-	watched int                 // packets to this host and to a port of a sequence, with any flags
+	atDoors int                 // packets to this host and to a port of a sequence, with any flags
 }
 
 // newTally returns a tally for the doors of a set and the addresses of this host.
@@ -59,7 +59,7 @@ func (t *tally) read(captures captures) {
 // add counts one packet. Drop is what the decoder returned for it.
 func (t *tally) add(p *packet.Packet, drop packet.Drop) {
 	t.packets++
-	if drop != packet.Kept {
+	if drop != packet.NotDropped {
 		t.dropped[drop]++
 		return
 	}
@@ -72,14 +72,14 @@ func (t *tally) add(p *packet.Packet, drop packet.Drop) {
 		t.knocks++
 		t.ports.add(p.Port)
 	}
-	if slices.ContainsFunc(t.set.Doors, func(d *engine.Door) bool { return t.watches(d, p) }) {
-		t.watched++
+	if slices.ContainsFunc(t.set.Doors, func(d *engine.Door) bool { return t.hasPort(d, p) }) {
+		t.atDoors++
 	}
 }
 
-// watches reports whether a door has the port of a packet in one of its sequences, and accepts its
+// hasPort reports whether a door has the port of a packet in one of its sequences, and accepts its
 // destination.
-func (t *tally) watches(d *engine.Door, p *packet.Packet) bool {
+func (t *tally) hasPort(d *engine.Door, p *packet.Packet) bool {
 	if !d.Accepts(p.Dest, isLocal(t.local, p.Dest)) {
 		return false
 	}
@@ -108,13 +108,13 @@ func (t *tally) diagnosis() string {
 		return packets + ", none of which can be a knock: " + dropNames(t.dropped)
 	case t.here == 0:
 		return packets + ", 0 for this host (--local " + joined(t.local) + "); " + t.hosts.most("most were for")
-	case t.watched > 0:
-		return packets + ", " + transcript.Number(t.watched) +
+	case t.atDoors > 0:
+		return packets + ", " + transcript.Number(t.atDoors) +
 			" to a port that a door watches, but none with the flags of a knock (a TCP knock is a SYN without ACK unless a script says otherwise)"
 	case t.knocks == 0:
 		return packets + ", " + transcript.Number(t.here) + " for this host, but none that could be a knock: no TCP SYN and no UDP"
 	}
-	return packets + ", none to a port that a door watches (" + watchedPorts(t.set) + "); " + t.ports.most("most knocks were to")
+	return packets + ", none to a port that a door watches (" + sequencePorts(t.set) + "); " + t.ports.most("most knocks were to")
 }
 
 // isLocal reports whether a destination is this host's. Without local addresses every destination
@@ -123,8 +123,8 @@ func isLocal(local []netip.Prefix, dest netip.Addr) bool {
 	return len(local) == 0 || slices.ContainsFunc(local, func(p netip.Prefix) bool { return p.Contains(dest) })
 }
 
-// watchedPorts lists the ports of all sequences, and only counts those after the eighth.
-func watchedPorts(set *engine.Set) string {
+// sequencePorts lists the ports of all sequences, and only counts those after the eighth.
+func sequencePorts(set *engine.Set) string {
 	const enough = 8
 	var ports []string
 	for _, d := range set.Doors {

@@ -171,7 +171,7 @@ func (p *pass) ended(err error) {
 
 // frame decodes a frame that passed the filter, and gives the packet to the engine.
 func (p *pass) frame(f *record.Frame, at time.Time, capture int) {
-	if drop := p.decoder.Decode(f.Link, f.Data, f.Wire, &p.packet); drop != packet.Kept {
+	if drop := p.decoder.Decode(f.Link, f.Data, f.Wire, &p.packet); drop != packet.NotDropped {
 		p.dropped[drop]++
 		if drop == packet.NotIP && !f.Link.Supported() {
 			p.unreadable[f.Link]++

@@ -129,7 +129,7 @@ func FuzzRun(f *testing.F) {
 			t.Fatal(err)
 		}
 		accounted := report.Knocks
-		for d := packet.Kept + 1; d < packet.Drops; d++ {
+		for d := packet.NotDropped + 1; d < packet.Drops; d++ {
 			accounted += report.Dropped[d]
 		}
 		if accounted > report.Packets {

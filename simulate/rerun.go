@@ -86,9 +86,9 @@ func load(s record.Scripts) (*scripting.Set, error) {
 	for i, f := range s.Files {
 		files[i] = source.File{Path: string(f.Path), Source: f.Source}
 	}
-	kept := source.Of("the recording", string(s.Single), files)
-	kept.Base = string(s.Base)
-	set, err := scripting.Load(kept, scripting.Options{Values: s.Values})
+	recorded := source.Of("the recording", string(s.Single), files)
+	recorded.Base = string(s.Base)
+	set, err := scripting.Load(recorded, scripting.Options{Values: s.Values})
 	if err == nil && s.Observe {
 		set.Engine.Observe()
 	}
@@ -115,7 +115,7 @@ func (r *rerunning) read() error {
 
 // frame gives a packet to the engine, with the number that it had in the daemon.
 func (r *rerunning) frame(f *record.Frame) error {
-	if drop := r.decoder.Decode(f.Link, f.Data, f.Wire, &r.packet); drop != packet.Kept {
+	if drop := r.decoder.Decode(f.Link, f.Data, f.Wire, &r.packet); drop != packet.NotDropped {
 		return fmt.Errorf("the packet that follows is %v, which no engine was given", drop)
 	}
 	if r.packets++; r.packets&progressMask == 0 && r.config.Progress != nil {

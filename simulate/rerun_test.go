@@ -178,7 +178,7 @@ func (f *flight) knock() {
 		line = "0s 192.0.2.1 udp/1 to=203.0.113.1"
 	}
 	frame := framed(f.t, line)
-	if drop := f.decoder.Decode(packet.Raw, frame, len(frame), &f.packet); drop != packet.Kept {
+	if drop := f.decoder.Decode(packet.Raw, frame, len(frame), &f.packet); drop != packet.NotDropped {
 		f.t.Fatalf("%s: %v", line, drop)
 	}
 	f.packet.Time, f.packet.Number = f.now, f.sent

@@ -128,7 +128,7 @@ func recordRun(w io.Writer, script, lines string) error {
 			return err
 		}
 		var heard packet.Packet
-		if drop := decoder.Decode(f.Link, f.Data, f.Wire, &heard); drop != packet.Kept {
+		if drop := decoder.Decode(f.Link, f.Data, f.Wire, &heard); drop != packet.NotDropped {
 			return fmt.Errorf("packet %d: %v", f.Number, drop)
 		}
 		heard.Time, heard.Number = f.Time(), f.Number

@@ -123,7 +123,7 @@ func (p *program) grant(c *cobra.Command, f *configFlags, args []string) error {
 		if err != nil {
 			return err
 		}
-		text := fmt.Sprintf("%s may reach %s for %s, until %s (grant %d)", grant.Source, grant.Port, span(time.Duration(grant.Remaining)), moment(grant.End), grant.ID)
+		text := fmt.Sprintf("%s may reach %s for %s, until %s (grant %d)", grant.Source, grant.Port, span(time.Duration(grant.Remaining)), formatTime(grant.End), grant.ID)
 		if grant.Observed {
 			text += "; the daemon only observes: nothing was opened"
 		}

@@ -58,8 +58,8 @@ func (p *program) daemonSettings(c *cobra.Command, f *configFlags) (config.Confi
 	return settings, nil
 }
 
-// moment formats a time as UTC, like transcripts.
-func moment(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
+// formatTime formats a time as UTC, like transcripts.
+func formatTime(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
 
 // span formats a duration, rounded to seconds from one second on.
 func span(d time.Duration) string {

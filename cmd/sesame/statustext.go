@@ -31,7 +31,7 @@ func writeStatus(b *strings.Builder, s *control.Status) {
 	if n := len(wrong); n > 0 {
 		health = transcript.Count(n, "thing") + " wrong, see above"
 	}
-	fmt.Fprintf(b, "sesame %s runs since %s (%s): %s\n", s.Version, moment(s.Since), span(s.Now.Sub(s.Since)), health)
+	fmt.Fprintf(b, "sesame %s runs since %s (%s): %s\n", s.Version, formatTime(s.Since), span(s.Now.Sub(s.Since)), health)
 	for _, line := range facts(s) {
 		if line[1] != "" {
 			fmt.Fprintf(b, "%-9s  %s\n", line[0], line[1])
@@ -55,7 +55,7 @@ func writeObserved(b *strings.Builder, s *control.Status) {
 	}
 	b.WriteString("these would have been stopped:\n")
 	for _, one := range s.Stopped {
-		fmt.Fprintf(b, "  %-15s  %s, %s, last at %s\n", one.Source, one.Port, transcript.Count(int(one.Packets), "packet"), moment(one.Last))
+		fmt.Fprintf(b, "  %-15s  %s, %s, last at %s\n", one.Source, one.Port, transcript.Count(int(one.Packets), "packet"), formatTime(one.Last))
 	}
 	b.WriteByte('\n')
 }
@@ -80,9 +80,9 @@ func wrongs(s *control.Status) []string {
 	}
 	switch r := s.LastReload; {
 	case r.Outcome.Outcome == control.Rejected:
-		add("the scripts were rejected at %s, and generation %d still runs:\n%s", moment(r.At), s.Scripts.Generation, r.Error)
+		add("the scripts were rejected at %s, and generation %d still runs:\n%s", formatTime(r.At), s.Scripts.Generation, r.Error)
 	case r.Outcome.Outcome == control.Held:
-		add("the scripts were held at %s, and generation %d still runs:\n%s", moment(r.At), s.Scripts.Generation, r.Error)
+		add("the scripts were held at %s, and generation %d still runs:\n%s", formatTime(r.At), s.Scripts.Generation, r.Error)
 	case s.Scripts.Unreadable != "" && !s.Scripts.LastGood:
 		add("the files at %s are not those that run, and cannot be read: %s", s.Scripts.Path, s.Scripts.Unreadable)
 	case s.Scripts.Drift && !s.Scripts.LastGood:
@@ -97,7 +97,7 @@ func wrongs(s *control.Status) []string {
 	for _, name := range s.Capture.Missing {
 		add("interface %s: knocks on it are not captured", name)
 	}
-	if len(s.Capture.Heard) == 0 {
+	if len(s.Capture.Interfaces) == 0 {
 		add("no interface is captured: nobody can knock")
 	}
 	return all
@@ -125,7 +125,7 @@ func notes(s *control.Status) []string {
 		add("the kernel had no room for %s: a knock may have been among them", transcript.Count(int(s.Capture.Lost), "packet"))
 	}
 	if s.Firewall.Repairs > 0 {
-		add("somebody else changed the table of sesame; it was repaired %s, last at %s", times(s.Firewall.Repairs), moment(s.Firewall.Repaired))
+		add("somebody else changed the table of sesame; it was repaired %s, last at %s", times(s.Firewall.Repairs), formatTime(s.Firewall.Repaired))
 	}
 	for _, f := range s.Effects.Failures {
 		who := ""
@@ -135,7 +135,7 @@ func notes(s *control.Status) []string {
 		if f.Door != "" {
 			who += " (door " + f.Door + ")"
 		}
-		add("%s%s failed at %s: %s", effectWord(f.Effect), who, moment(f.At), f.Detail)
+		add("%s%s failed at %s: %s", effectWord(f.Effect), who, formatTime(f.At), f.Detail)
 	}
 	if offset := time.Duration(s.Offset); offset.Abs() > time.Second {
 		add("the wall clock was set by %s since the daemon started; the times of the transcript are as if it was not", span(offset))
@@ -181,7 +181,7 @@ func times(n int) string {
 
 // facts returns the lines about what the daemon does, as pairs of heading and text.
 func facts(s *control.Status) [][2]string {
-	scripts := fmt.Sprintf("%s, generation %d since %s, %s", s.Scripts.Path, s.Scripts.Generation, moment(s.Scripts.Loaded), transcript.Count(s.Scripts.Doors, "door"))
+	scripts := fmt.Sprintf("%s, generation %d since %s, %s", s.Scripts.Path, s.Scripts.Generation, formatTime(s.Scripts.Loaded), transcript.Count(s.Scripts.Doors, "door"))
 	if hash := s.Scripts.SHA256; hash != "" {
 		scripts += ", sha256 " + hash[:min(12, len(hash))]
 	}
@@ -195,13 +195,13 @@ func facts(s *control.Status) [][2]string {
 	}
 	recording := ""
 	if !s.Recorder.From.IsZero() {
-		recording = "since " + moment(s.Recorder.From) + ", " + size(s.Recorder.Bytes)
+		recording = "since " + formatTime(s.Recorder.From) + ", " + size(s.Recorder.Bytes)
 	}
 	return [][2]string{
 		{"guards", listOr(s.Guards, "none")},
 		{"observes", list(s.Observed)},
 		{"scripts", scripts},
-		{"captures", listOr(s.Capture.Heard, "nothing")},
+		{"captures", listOr(s.Capture.Interfaces, "nothing")},
 		{"now", now},
 		{"counts", s.Counts.String()},
 		{"dropped", dropped(s.Counts.Dropped)},

@@ -136,7 +136,7 @@ func frames(t testing.TB, s *Source, last func(text string) bool) (all []receive
 	for {
 		f := next(t, s)
 		var p packet.Packet
-		if decoder.Decode(f.Link, f.Data, f.Wire, &p) != packet.Kept {
+		if decoder.Decode(f.Link, f.Data, f.Wire, &p) != packet.NotDropped {
 			continue
 		}
 		text, ours := strings.CutPrefix(string(p.Payload), mark)

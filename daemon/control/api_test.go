@@ -85,7 +85,7 @@ func TestCounts(t *testing.T) {
 	c := engine.Counts{Packets: 10, Knocks: 5, Opens: 1, Misses: 2, Refusals: 3, Errors: 4, Clamped: 6}
 	c.Dropped[packet.NotLocal] = 1
 	var before [packet.Drops]int
-	before[packet.Kept] = 99 // means nothing
+	before[packet.NotDropped] = 99 // means nothing
 	before[packet.Malformed] = 2
 	want := Counts{Packets: 12, Knocks: 5, Opens: 1, Misses: 2, Refusals: 3, Errors: 4, Clamped: 6, Dropped: map[string]int{"not_local": 1, "malformed": 2}}
 	if diff := cmp.Diff(want, CountsOf(c, before)); diff != "" {

@@ -30,7 +30,7 @@ func CountsOf(c engine.Counts, before [packet.Drops]int) Counts {
 		Packets: c.Packets, Knocks: c.Knocks, Opens: c.Opens, Misses: c.Misses,
 		Refusals: c.Refusals, Errors: c.Errors, Clamped: c.Clamped, Dropped: map[string]int{},
 	}
-	for d := packet.Kept + 1; d < packet.Drops; d++ {
+	for d := packet.NotDropped + 1; d < packet.Drops; d++ {
 		counts.Packets += before[d]
 		if n := c.Dropped[d] + before[d]; n > 0 {
 			counts.Dropped[d.String()] = n

@@ -79,9 +79,9 @@ type Live struct {
 
 // Capture is the state of the packet capture.
 type Capture struct {
-	Heard   []string `json:"heard"`             // interfaces that are captured on
-	Missing []string `json:"missing,omitempty"` // configured interfaces that are not, with the reason: "wg0 is down"
-	Lost    uint64   `json:"lost"`              // packets that the kernel had no space for
+	Interfaces []string `json:"heard"`             // interfaces that are captured on
+	Missing    []string `json:"missing,omitempty"` // configured interfaces that are not, with the reason: "wg0 is down"
+	Lost       uint64   `json:"lost"`              // packets that the kernel had no space for
 }
 
 // Firewall is the state of our rules in the kernel.

@@ -64,7 +64,7 @@ func commentOut(file, line string, step func(name string) error) error {
 	defer dir.Close()
 	c := change{dir: dir, name: filepath.Base(real), step: step}
 	for range maxTries {
-		if err = c.commentOut(line); !errors.Is(err, errMeanwhile) {
+		if err = c.commentOut(line); !errors.Is(err, errChanged) {
 			break
 		}
 	}
@@ -78,8 +78,8 @@ func commentOut(file, line string, step func(name string) error) error {
 const maxTries = 5
 
 var (
-	errMeanwhile = errors.New("somebody else goes on writing it")
-	errOwner     = errors.New("it cannot stay its owner's")
+	errChanged = errors.New("somebody else goes on writing it")
+	errOwner   = errors.New("it cannot stay its owner's")
 )
 
 // commentOutError adds what a person can do about an error.
@@ -109,7 +109,7 @@ type change struct {
 	step func(string) error
 }
 
-// commentOut makes the change once. It fails with errMeanwhile when somebody else changed
+// commentOut makes the change once. It fails with errChanged when somebody else changed
 // the file since it was read.
 func (c *change) commentOut(line string) error {
 	before, err := c.dir.Lstat(c.name)
@@ -148,7 +148,7 @@ func (c *change) open(before fs.FileInfo) (*os.File, error) {
 		return nil, err
 	}
 	if now, err := file.Stat(); err != nil || !os.SameFile(before, now) {
-		return nil, errors.Join(errMeanwhile, err, file.Close())
+		return nil, errors.Join(errChanged, err, file.Close())
 	}
 	for err = unix.EINTR; errors.Is(err, unix.EINTR); {
 		err = unix.Flock(int(file.Fd()), unix.LOCK_EX) // other errors: some network file systems have no locks
@@ -161,7 +161,7 @@ func (c *change) open(before fs.FileInfo) (*os.File, error) {
 func (c *change) read(file *os.File, before fs.FileInfo) ([]byte, error) {
 	content, err := io.ReadAll(io.LimitReader(file, maxFile+1))
 	if err == nil && len(content) > maxFile {
-		err = errMeanwhile
+		err = errChanged
 	}
 	if err != nil {
 		return nil, err
@@ -268,7 +268,7 @@ func (c *change) setOwner(file *os.File, before *syscall.Stat_t) error {
 	return nil
 }
 
-// unchanged returns errMeanwhile when the file is not the one that was read, or was written
+// unchanged returns errChanged when the file is not the one that was read, or was written
 // since.
 func (c *change) unchanged(before fs.FileInfo) error {
 	now, err := c.dir.Lstat(c.name)
@@ -276,7 +276,7 @@ func (c *change) unchanged(before fs.FileInfo) error {
 		return err
 	}
 	if !os.SameFile(before, now) || !now.ModTime().Equal(before.ModTime()) || now.Size() != before.Size() {
-		return errMeanwhile
+		return errChanged
 	}
 	return nil
 }

@@ -248,7 +248,7 @@ func TestWhatSomebodyWritesMeanwhileIsKept(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := commentOut(file, "7001", write); !errors.Is(err, errMeanwhile) {
+	if err := commentOut(file, "7001", write); !errors.Is(err, errChanged) {
 		t.Errorf("got %v", err)
 	}
 	holds(t, file, content)
@@ -307,7 +307,7 @@ func TestWhatChangesWhileItIsReadIsReadAgain(t *testing.T) {
 			_, err = c.read(file, before)
 			_ = file.Close() // it only read
 		}
-		if !errors.Is(err, errMeanwhile) {
+		if !errors.Is(err, errChanged) {
 			t.Errorf("%s: it is read, with %v", tt.name, err)
 		}
 	}

@@ -21,7 +21,7 @@ func (e *Engine) classify(p *packet.Packet, here *portDoors) packet.Drop {
 		e.segments.add(e.secret.segment(p.Source, p.Sequence, p.SourcePort, p.Port.Number)) {
 		return packet.Retransmit
 	}
-	return packet.Kept
+	return packet.NotDropped
 }
 
 // stray reports whether p is a wrong knock to strict doors: it asks for something that this

@@ -34,20 +34,20 @@ func (e *Engine) unusedOf(set *Set) map[string]*oneTime {
 // file: it is left out as often as it was consumed. So is each use that no file knows of, while
 // the door still reads the same file and observes as before.
 func (e *Engine) unusedOfDoor(d *Door) *oneTime {
-	used, kept := make(map[string]int), []string(nil)
+	used, unrecorded := make(map[string]int), []string(nil)
 	for use, n := range e.oneTime.pending {
 		if use.File == d.OneTime.File {
 			used[use.Line] += n
 		}
 	}
 	if was := e.index.door(d.Name); was != nil && was.oneTime != nil && was.OneTime.File == d.OneTime.File && was.Observe == d.Observe {
-		kept = was.oneTime.unrecorded
+		unrecorded = was.oneTime.unrecorded
 	}
-	for _, key := range kept {
+	for _, key := range unrecorded {
 		used[key]++
 	}
 	o := newOneTime(d, used)
-	for _, key := range kept {
+	for _, key := range unrecorded {
 		if used[key] == 0 { // else the set does not have it any more
 			o.unrecorded = append(o.unrecorded, key)
 		}

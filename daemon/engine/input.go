@@ -21,7 +21,7 @@ func (e *Engine) Packet(p *packet.Packet) []Event {
 	e.counts.Packets++
 	e.packet = p
 	here := e.index.ports[p.Port]
-	if drop := e.classify(p, here); drop != packet.Kept {
+	if drop := e.classify(p, here); drop != packet.NotDropped {
 		e.counts.Dropped[drop]++
 	} else {
 		e.match(p, here)

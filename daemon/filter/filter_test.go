@@ -68,7 +68,7 @@ func run(t fataler, vm *bpf.VM, data []byte) bool {
 // check compares all forms of the filter with the decoder, for one frame.
 func (b *bench) check(t fataler, link packet.LinkType, frame []byte, wire int) {
 	var p packet.Packet
-	if b.decoder.Decode(link, frame, wire, &p) != packet.Kept {
+	if b.decoder.Decode(link, frame, wire, &p) != packet.NotDropped {
 		return // every form may do as it likes: the decoder has the last word
 	}
 	_, offset := link.Network(frame)
@@ -133,7 +133,7 @@ func TestFramesAreOftenKept(t *testing.T) {
 		for range 50 {
 			f := frames(w).Draw(t, "frame")
 			total++
-			if decoder.Decode(f.link, f.data, f.wire, &p) != packet.Kept {
+			if decoder.Decode(f.link, f.data, f.wire, &p) != packet.NotDropped {
 				continue
 			}
 			kept++

@@ -49,9 +49,9 @@ func parser(first gopacket.LayerType, all ...gopacket.DecodingLayer) *gopacket.D
 }
 
 // Decode decodes a frame into p. Data holds the captured bytes, and wire is the length of the frame
-// on the wire. The result is Kept, or the reason why the frame is no packet for Sesame; p is then
-// undefined. Checksums are not verified: a capture on the sending host often holds packets whose
-// checksums the network card fills in later.
+// on the wire. The result is NotDropped, or the reason why the frame is no packet for Sesame; p is
+// then undefined. Checksums are not verified: a capture on the sending host often holds packets
+// whose checksums the network card fills in later.
 func (d *Decoder) Decode(link LinkType, data []byte, wire int, p *Packet) Drop {
 	etherType, offset := link.Network(data)
 	wire = max(wire, len(data))
@@ -154,7 +154,7 @@ func (d *Decoder) transportTCP(segment []byte, length int, err error, p *Packet)
 	p.Sequence = d.tcp.Seq
 	p.Payload = d.tcp.Payload
 	p.Cut = len(segment) < length
-	return Kept
+	return NotDropped
 }
 
 func (d *Decoder) transportUDP(segment []byte, length int, err error, p *Packet) Drop {
@@ -171,7 +171,7 @@ func (d *Decoder) transportUDP(segment []byte, length int, err error, p *Packet)
 	p.Flags, p.Sequence = 0, 0
 	p.Payload = d.udp.Payload
 	p.Cut = len(segment) < datagram
-	return Kept
+	return NotDropped
 }
 
 func transportICMP(segment []byte, length int, p *Packet) Drop {
@@ -182,5 +182,5 @@ func transportICMP(segment []byte, length int, p *Packet) Drop {
 	p.Flags, p.Sequence = 0, 0
 	p.Payload = segment[icmpHeader:]
 	p.Cut = len(segment) < length
-	return Kept
+	return NotDropped
 }

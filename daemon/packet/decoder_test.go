@@ -103,7 +103,7 @@ func TestDecodeKeeps(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var p Packet
-			if drop := NewDecoder().Decode(test.link, test.frame, len(test.frame), &p); drop != Kept {
+			if drop := NewDecoder().Decode(test.link, test.frame, len(test.frame), &p); drop != NotDropped {
 				t.Fatalf("got %v, want kept", drop)
 			}
 			compare(t, p, test.want)
@@ -149,7 +149,7 @@ func TestDecodeDrops(t *testing.T) {
 		{"total length beyond the frame", IPv4, with(tcp, 2, 0, 41), Malformed},
 		{"first fragment", IPv4, with(tcp, 6, 0x20, 0), Fragment},
 		{"last fragment", IPv4, with(tcp, 6, 0, 1), Fragment},
-		{"don't fragment", IPv4, with(tcp, 6, 0x40, 0), Kept},
+		{"don't fragment", IPv4, with(tcp, 6, 0x40, 0), NotDropped},
 		{"gre", IPv4, with(tcp, 9, 47), OtherProtocol},
 		{"ipv4 in ipv4", IPv4, slices.Concat(with(tcp[:20], 2, 0, 60, 0, 0, 0, 0, 64, 4), tcp), OtherProtocol},
 		{"ipv6 in ipv4", IPv4, slices.Concat(with(tcp[:20], 2, 0, 80, 0, 0, 0, 0, 64, 41), tcp6), OtherProtocol},
@@ -163,12 +163,12 @@ func TestDecodeDrops(t *testing.T) {
 		{"option of length 0", IPv4, withOption(2, 0), Malformed},
 		{"option beyond the header", IPv4, withOption(2, 40), Malformed},
 		{"option without length", IPv4, withOption(1, 1, 1, 2), Malformed},
-		{"good option", IPv4, withOption(2, 4, 5, 180), Kept},
+		{"good option", IPv4, withOption(2, 4, 5, 180), NotDropped},
 		{"half a udp header", IPv4, with(udp[:24], 2, 0, 24), Malformed},
 		{"udp length 0", IPv4, with(udp, 24, 0, 0), Malformed},
 		{"udp length 7", IPv4, with(udp, 24, 0, 7), Malformed},
 		{"udp length beyond the packet", IPv4, with(udp, 24, 0, 20), Malformed},
-		{"udp length shorter than the packet", IPv4, with(udp, 24, 0, 18), Kept},
+		{"udp length shorter than the packet", IPv4, with(udp, 24, 0, 18), NotDropped},
 		{"icmp of 4 bytes", IPv4, with(icmp4(t, "")[:24], 2, 0, 24), Malformed},
 
 		{"short ipv6 header", IPv6, tcp6[:39], Malformed},
@@ -218,7 +218,7 @@ func TestDecodeCut(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			d := NewDecoder()
 			for n := range len(test.frame) + 1 {
-				want := Kept
+				want := NotDropped
 				if n < test.headers {
 					want = Truncated
 				}
@@ -226,10 +226,10 @@ func TestDecodeCut(t *testing.T) {
 				if drop := d.Decode(Ethernet, test.frame[:n], len(test.frame), &p); drop != want {
 					t.Fatalf("first %d bytes: got %v, want %v", n, drop, want)
 				}
-				if cut := n < len(test.frame); want == Kept && p.Cut != cut {
+				if cut := n < len(test.frame); want == NotDropped && p.Cut != cut {
 					t.Errorf("first %d bytes: cut is %v", n, p.Cut)
 				}
-				if want == Kept && string(p.Payload) != string(test.frame[test.headers:n]) {
+				if want == NotDropped && string(p.Payload) != string(test.frame[test.headers:n]) {
 					t.Errorf("first %d bytes: payload %q", n, p.Payload)
 				}
 			}
@@ -261,7 +261,7 @@ func TestDecodeCutAndMalformed(t *testing.T) {
 func TestDecodeCutBehindDatagram(t *testing.T) {
 	var p Packet
 	frame := with(udp4(t, "open sesame"), 24, 0, 12)[:33]
-	if drop := NewDecoder().Decode(Raw, frame, 39, &p); drop != Kept || p.Cut || string(p.Payload) != "open" {
+	if drop := NewDecoder().Decode(Raw, frame, 39, &p); drop != NotDropped || p.Cut || string(p.Payload) != "open" {
 		t.Errorf("got %v, payload %q, cut %v", drop, p.Payload, p.Cut)
 	}
 }
@@ -320,7 +320,7 @@ func FuzzDecode(f *testing.F) {
 			t.Fatalf("a used decoder says %v, a new one %v", drop, fresh)
 		}
 		switch drop {
-		case Kept:
+		case NotDropped:
 			checkKept(t, frame, &p)
 			compare(t, p, again)
 		case Truncated:

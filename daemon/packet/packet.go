@@ -60,7 +60,7 @@ type Drop uint8
 // The drops. A packet that the filter rejects before it is decoded is NotWatched, whatever its
 // destination.
 const (
-	Kept          Drop = iota // not dropped
+	NotDropped    Drop = iota // not dropped
 	Truncated                 // the capture holds less of the packet than its headers need
 	NotIP                     // neither IPv4 nor IPv6
 	Malformed                 // headers that contradict themselves
@@ -74,7 +74,7 @@ const (
 
 // dropNames are the names of the drops in transcripts, in status and in metrics.
 var dropNames = [Drops]string{
-	Kept: "kept", Truncated: "truncated", NotIP: "not_ip", Malformed: "malformed", Fragment: "fragment",
+	NotDropped: "kept", Truncated: "truncated", NotIP: "not_ip", Malformed: "malformed", Fragment: "fragment",
 	OtherProtocol: "other_protocol", NotLocal: "not_local", NotWatched: "not_watched", Retransmit: "retransmit",
 }
 

@@ -76,7 +76,7 @@ func TestTheDocumentKnowsEachName(t *testing.T) {
 		t.Fatal(err)
 	}
 	declared := reasons(t)
-	for d := packet.Kept + 1; d < packet.Drops; d++ {
+	for d := packet.NotDropped + 1; d < packet.Drops; d++ {
 		declared["dropped"] = append(declared["dropped"], d.String())
 	}
 	rows := map[string][]string{}

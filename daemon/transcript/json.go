@@ -183,7 +183,7 @@ func appendDropped(buf []byte, dropped *[packet.Drops]int) []byte {
 // dropsByName returns the drops that happened, sorted by name.
 func dropsByName(dropped *[packet.Drops]int) []packet.Drop {
 	var happened []packet.Drop
-	for d := packet.Kept + 1; d < packet.Drops; d++ {
+	for d := packet.NotDropped + 1; d < packet.Drops; d++ {
 		if dropped[d] != 0 {
 			happened = append(happened, d)
 		}

@@ -100,7 +100,7 @@ func TestJSONBeginsAndEnds(t *testing.T) {
 	s := Summary{Packets: 12, Knocks: 5, Opens: 1, Misses: 1, Refusals: 1}
 	s.Dropped[packet.NotWatched] = 3
 	s.Dropped[packet.Malformed] = 1
-	s.Dropped[packet.Kept] = 9 // means nothing, and must not show
+	s.Dropped[packet.NotDropped] = 9 // means nothing, and must not show
 	if err := j.Summary(s); err != nil {
 		t.Fatal(err)
 	}

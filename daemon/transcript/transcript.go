@@ -29,7 +29,7 @@ type Summary struct {
 	Misses   int // first-stage misses included, which have no event
 	Refusals int
 	Errors   int
-	Dropped  [packet.Drops]int // by reason; [packet.Kept] is not written
+	Dropped  [packet.Drops]int // by reason; [packet.NotDropped] is not written
 }
 
 // Source returns a single address without its prefix length, a network with it, and

@@ -14,7 +14,7 @@ import (
 func (c *checker) warnings(m *Machine) {
 	for _, t := range c.set.Warnings {
 		if t.Options != nil && m != nil {
-			if t.Text = scripting.IgnoredOptions(m.unsaid(*t.Options)); t.Text == "" {
+			if t.Text = scripting.IgnoredOptions(m.unset(*t.Options)); t.Text == "" {
 				c.elsewhere = append(c.elsewhere, claim{Knockd, t.File, t.Line})
 				continue
 			}
@@ -26,9 +26,9 @@ func (c *checker) warnings(m *Machine) {
 	}
 }
 
-// unsaid returns the options of a section [options] whose counterparts in
+// unset returns the options of a section [options] whose counterparts in
 // sesame.toml are not set. A pid file has none.
-func (m *Machine) unsaid(o knockd.Options) knockd.Options {
+func (m *Machine) unset(o knockd.Options) knockd.Options {
 	o.PIDFile = ""
 	if m.Interfaces {
 		o.Interface = ""

@@ -90,8 +90,8 @@ func (c *checker) minds(d *engine.Door, k engine.Knock) bool {
 	if d.Policy == engine.PolicyKnockd {
 		return c.ends(d, k)
 	}
-	asks := k.Flags.Set&engine.SYN.Set == engine.SYN.Set && k.Flags.Clear&engine.SYN.Clear == engine.SYN.Clear
-	return (asks || k.Port.Proto != packet.TCP) && !c.guarded[k.Port] && !slices.Contains(d.Except, k.Port)
+	isSYN := k.Flags.Set&engine.SYN.Set == engine.SYN.Set && k.Flags.Clear&engine.SYN.Clear == engine.SYN.Clear
+	return (isSYN || k.Port.Proto != packet.TCP) && !c.guarded[k.Port] && !slices.Contains(d.Except, k.Port)
 }
 
 func (c *checker) length(d *engine.Door) {

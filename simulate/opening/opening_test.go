@@ -44,7 +44,7 @@ func replay(t *testing.T, file []byte, doors []*engine.Door) (packets, opened []
 			t.Fatal(err)
 		}
 		var p packet.Packet
-		if drop := decoder.Decode(f.Link, f.Data, f.Wire, &p); drop != packet.Kept {
+		if drop := decoder.Decode(f.Link, f.Data, f.Wire, &p); drop != packet.NotDropped {
 			t.Fatalf("packet %d is dropped: %v", f.Number, drop)
 		}
 		p.Time, p.Number = f.Time(), f.Number

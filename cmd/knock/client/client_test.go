@@ -135,7 +135,7 @@ func TestPace(t *testing.T) {
 		if !slices.Equal(at, want) {
 			t.Errorf("knocks at %v, want %v", at, want)
 		}
-		if end := elapsed(); end != 1050*time.Millisecond+keep {
+		if end := elapsed(); end != 1050*time.Millisecond+openTime {
 			t.Errorf("the sockets stayed until %v", end)
 		}
 	})

@@ -10,11 +10,11 @@ import (
 	"time"
 )
 
-// keep is how long the socket of a TCP knock stays open. Proxies in mobile networks do not
+// openTime is how long the socket of a TCP knock stays open. Proxies in mobile networks do not
 // forward a connection that is closed at once. A kernel sends a second SYN after one second
 // (RFC 6298, section 2), and Windows half a second after a refusal: the socket must be closed
 // before that.
-const keep = 400 * time.Millisecond
+const openTime = 400 * time.Millisecond
 
 // sourceTries bounds the search for a source port that this sequence has not used.
 const sourceTries = 16
@@ -23,7 +23,7 @@ const sourceTries = 16
 type sender struct {
 	to      netip.Addr
 	sources map[uint16]bool // used source ports: two knocks must not look like a retransmission
-	kept    sync.WaitGroup  // the sockets that stay
+	sockets sync.WaitGroup  // the sockets that are still open
 }
 
 func newSender(to netip.Addr) *sender { return &sender{to: to, sources: make(map[uint16]bool)} }
@@ -52,7 +52,7 @@ func (s *sender) send(ctx context.Context, knocks []Knock, delay time.Duration, 
 }
 
 // close waits until all sockets are closed.
-func (s *sender) close() { s.kept.Wait() }
+func (s *sender) close() { s.sockets.Wait() }
 
 // fresh reports whether no knock used this source port yet, and records it. After too many
 // tries any port will do.

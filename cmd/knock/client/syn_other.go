@@ -10,16 +10,16 @@ import (
 	"time"
 )
 
-// settle is the time that a connection gets to send its SYN. There is no way to ask here
+// sendTime is the time that a connection gets to send its SYN. There is no way to ask here
 // whether it did.
-const settle = 10 * time.Millisecond
+const sendTime = 10 * time.Millisecond
 
-// syn starts a connection and keeps its socket for a while. Its SYN leaves before that of the
-// next knock, unless the machine stalls for longer than settle.
+// syn starts a connection and leaves its socket open for a while. Its SYN leaves before that of the
+// next knock, unless the machine stalls for longer than sendTime.
 func (s *sender) syn(ctx context.Context, port uint16) error {
 	begun := make(chan error, 1) // written once: nil when the SYN is on its way
-	s.kept.Go(func() {
-		limited, cancel := context.WithTimeout(ctx, keep)
+	s.sockets.Go(func() {
+		limited, cancel := context.WithTimeout(ctx, openTime)
 		defer cancel()
 		connecting := false
 		dialer := net.Dialer{KeepAlive: -1, Control: func(string, string, syscall.RawConn) error {
@@ -30,7 +30,7 @@ func (s *sender) syn(ctx context.Context, port uint16) error {
 		conn, err := dialer.DialContext(limited, "tcp", netip.AddrPortFrom(s.to, port).String())
 		switch {
 		case err == nil:
-			_ = wait(limited, keep) // either way it has stayed as long as it may
+			_ = wait(limited, openTime) // either way it has stayed as long as it may
 			conn.Close()
 		case !connecting:
 			begun <- err
@@ -39,5 +39,5 @@ func (s *sender) syn(ctx context.Context, port uint16) error {
 	if err := <-begun; err != nil {
 		return reason(err)
 	}
-	return wait(ctx, settle)
+	return wait(ctx, sendTime)
 }

@@ -33,9 +33,9 @@ func (s *sender) syn(ctx context.Context, port uint16) error {
 		syscall.Close(fd)
 		return os.NewSyscallError("connect", err)
 	}
-	s.kept.Go(func() {
+	s.sockets.Go(func() {
 		// The socket has stayed open for as long as it may.
-		_ = wait(ctx, keep)
+		_ = wait(ctx, openTime)
 		syscall.Close(fd)
 	})
 	return nil

@@ -104,7 +104,7 @@ func TestRealDefaultDrop(t *testing.T) {
 
 	s := w.status()
 	if len(s.Firewall.Conflicts) != 1 || s.Firewall.Conflicts[0].Table != "inet mine" || s.Firewall.Conflicts[0].Chain != "input" {
-		t.Fatalf("obstacles %+v", s.Firewall.Conflicts)
+		t.Fatalf("conflicting chains %+v", s.Firewall.Conflicts)
 	}
 	e := w.sesame("status", "--strict")
 	if e.status != 1 {
@@ -116,7 +116,7 @@ func TestRealDefaultDrop(t *testing.T) {
 		w.net.Server.Exec("sh", "-c", line)
 	}
 	w.opens(ssh4)
-	w.eventually("the obstacle is gone", func() bool { return len(w.status().Firewall.Conflicts) == 0 })
+	w.eventually("the conflicting chain is gone", func() bool { return len(w.status().Firewall.Conflicts) == 0 })
 	w.nothingWrong()
 
 	t.Log("# one that comes while it runs")
@@ -126,7 +126,7 @@ func TestRealDefaultDrop(t *testing.T) {
 			tcp dport 443 accept
 		}
 	}`)
-	w.eventually("the obstacle is told", func() bool {
+	w.eventually("the conflicting chain is reported", func() bool {
 		o := w.status().Firewall.Conflicts
 		return len(o) == 1 && o[0].Table == "ip late"
 	})

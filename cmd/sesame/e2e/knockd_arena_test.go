@@ -315,7 +315,7 @@ func (a *arena) receive(r *round) error {
 			return fmt.Errorf("waiting for packet %d: %w", len(r.packets)+1, err)
 		}
 		var p packet.Packet
-		if a.decoder.Decode(packet.Ethernet, frame[:n], n, &p) != packet.Kept || p.Port.Proto == packet.ICMP {
+		if a.decoder.Decode(packet.Ethernet, frame[:n], n, &p) != packet.NotDropped || p.Port.Proto == packet.ICMP {
 			continue
 		}
 		if p.Time, err = stampOf(messages[:length]); err != nil {

@@ -22,7 +22,7 @@ func (w *world) ip(line string) {
 func (w *world) hears(names ...string) {
 	w.Helper()
 	w.eventually("it hears "+strings.Join(names, ", "), func() bool {
-		heard := slices.Sorted(slices.Values(w.status().Capture.Heard))
+		heard := slices.Sorted(slices.Values(w.status().Capture.Interfaces))
 		return slices.Equal(heard, names)
 	})
 }

@@ -81,8 +81,8 @@ func (g *Guard) ConflictsFor(ports []packet.Port) (found []Conflict, err error) 
 	if err != nil {
 		return nil, fmt.Errorf("looking for conflicting chains: %w", err)
 	}
-	obstacles, err := s.conflicts()
-	return append(obstacles, legacy(s.mark, s.ports)...), err
+	chains, err := s.conflicts()
+	return append(chains, legacy(s.mark, s.ports)...), err
 }
 
 // linkNames returns the interfaces on which packets from outside can arrive.

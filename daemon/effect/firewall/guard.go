@@ -170,11 +170,11 @@ func merged(networks []netip.Prefix) []netip.Prefix {
 		all = append(all, n.Masked())
 	}
 	slices.SortFunc(all, netip.Prefix.Compare)
-	kept := all[:0]
+	apart := all[:0]
 	for _, n := range all {
-		if len(kept) == 0 || !kept[len(kept)-1].Overlaps(n) { // the wider one came first
-			kept = append(kept, n)
+		if len(apart) == 0 || !apart[len(apart)-1].Overlaps(n) { // the wider one came first
+			apart = append(apart, n)
 		}
 	}
-	return kept
+	return apart
 }

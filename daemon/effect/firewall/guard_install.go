@@ -117,14 +117,14 @@ func missingParts(found guardFound) []message {
 // memberChanges returns messages that put the right ports, networks and interfaces into
 // the sets that the rules read. A port that stays is not touched.
 func (g *Guard) memberChanges(found guardFound, guards effect.Guards) []message {
-	watched := slices.DeleteFunc(slices.Clone(guards.Count), func(p packet.Port) bool { return slices.Contains(guards.Drop, p) })
+	counted := slices.DeleteFunc(slices.Clone(guards.Count), func(p packet.Port) bool { return slices.Contains(guards.Drop, p) })
 	var batch []message
 	for _, s := range []struct {
 		name   string
 		wanted []member
 	}{
 		{"guarded", portMembers(guards.Drop)},
-		{"watched", portMembers(watched)},
+		{"counted", portMembers(counted)},
 		{"interfaces", interfaceMembers(g.wanted.interfaces)},
 	} {
 		have := ordered(found.members[s.name])
