@@ -19,7 +19,7 @@ const instanceName = "@sesame-guard"
 // would be open in between.
 //
 // Any user may bind the name. When a user other than root holds it, lockInstance returns a nil
-// listener and the start goes on: an unprivileged user must not be able to prevent it.
+// listener and the start continues: an unprivileged user must not be able to prevent it.
 func lockInstance() (net.Listener, error) {
 	listener, err := net.Listen("unix", instanceName)
 	if err == nil {

@@ -52,7 +52,7 @@ type loop struct {
 	// for drained before it polls the ring again.
 	readable chan struct{} // capacity 0
 	drained  chan struct{} // capacity 1
-	calls    chan func()   // capacity 0: whoever calls waits
+	calls    chan func()   // capacity 0: the caller waits
 	ended    chan struct{} // closed when run has returned
 
 	files    *source.Files              // that set was loaded from
@@ -145,7 +145,7 @@ func (l *loop) idle(deadline time.Time) time.Duration {
 // drain gives the engine all packets that arrived until now, and returns the time up to which
 // the engine has them all. Two bounds keep a flood from holding the loop: the time stamp of a
 // packet that arrived after the call, and maxDrained for the case that the wall clock was set
-// back meanwhile.
+// back in the meantime.
 func (l *loop) drain() time.Time {
 	now := l.readClock()
 	var f capture.Frame
@@ -336,7 +336,7 @@ func (l *loop) install() <-chan error { return l.runner.Install(l.guards, l.engi
 
 // guard makes the firewall guard the ports of the running set, and of also if it is not nil,
 // and waits for the result. The loop must not call it: it carries the installation on
-// meanwhile.
+// in the meantime.
 func (l *loop) guard(ctx context.Context, also *engine.Set) error {
 	var done <-chan error
 	if !l.do(ctx, func() {

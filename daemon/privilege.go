@@ -55,7 +55,7 @@ func lacking(have *cap.Set) (missing []cap.Value, err error) {
 	return missing, nil
 }
 
-// lackingError returns an error that says what is missing and how to grant it.
+// lackingError returns an error that describes what is missing and how to grant it.
 func lackingError(missing []cap.Value, err error) error {
 	if err != nil {
 		return err

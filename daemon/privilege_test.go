@@ -106,7 +106,7 @@ func confined(t *testing.T, commands bool, user int, ambient []uintptr) string {
 	return string(out)
 }
 
-// dropHere drops the privileges of this process, and says what it can do then.
+// dropHere drops the privileges of this process, and returns what it can do then.
 func dropHere(t *testing.T, commands bool) {
 	var ready, end sync.WaitGroup
 	end.Add(1)

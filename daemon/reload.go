@@ -30,7 +30,7 @@ type outcome struct {
 	at         time.Time     // engine time
 }
 
-// A request asks for a reload by hand or by a signal.
+// A request is for a reload by hand or by a signal.
 type request struct {
 	unguard []packet.Port
 	answer  chan outcome // capacity 1: the reloader never waits for the caller
@@ -132,7 +132,7 @@ type current struct {
 }
 
 // reload reads the files and replaces the running set, or changes nothing. It starts again
-// when a one-time sequence was consumed meanwhile. With hint set, files that were judged
+// when a one-time sequence was consumed in the meantime. With hint set, files that were judged
 // before are not reported again.
 func (r *reloader) reload(ctx context.Context, unguard []packet.Port, hint bool) outcome {
 	for {

@@ -435,7 +435,7 @@ func markdown(t *testing.T, root string) map[string]string {
 	return texts
 }
 
-// undocumented finds packages without the one comment that says what they turn
+// undocumented finds packages without the one comment that describes what they turn
 // into what.
 func undocumented(sources []source) (found []string) {
 	comments := map[string][]string{}

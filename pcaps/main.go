@@ -4,7 +4,7 @@
 // simulate command that replays it, and the shell lines of the client that knocks. This command
 // runs those lines and tcpdump, in two network namespaces that it makes for each capture and
 // removes again. So it must run as root. The gaps between packets stay as recorded. The time stamps
-// are shifted so that the first packet has the time of the recipe, since scripts may ask for the
+// are shifted so that the first packet has the time of the recipe, since scripts may read the
 // time of day.
 //
 // Usage, from the root of the repository:

@@ -15,7 +15,7 @@ func afterMember(of string) Member {
 		Example: of + `:after("10m", "remind")`, method: (*object).after}
 }
 
-// after asks for a later call of a handler of the same file. Less than a second
+// after requests a later call of a handler of the same file. Less than a second
 // is refused: delays are for people, and short ones would let a script run in a
 // loop.
 func (o *object) after(L *lua.LState) int {

@@ -32,7 +32,7 @@ func allowOptions() []option[engine.Allow] {
 	}
 }
 
-// allow asks for access. Access follows a completed sequence, so only the
+// allow requests access. Access follows a completed sequence, so only the
 // functions for that may call it.
 func (o *object) allow(L *lua.LState) int {
 	c := o.run

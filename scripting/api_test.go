@@ -8,7 +8,7 @@ import (
 	"sesame/scripting"
 )
 
-// TestTheAPIIsDocumented holds that whoever meets a name finds what it is.
+// TestTheAPIIsDocumented holds that anyone who meets a name finds what it is.
 func TestTheAPIIsDocumented(t *testing.T) {
 	seen := map[string]bool{}
 	for _, object := range scripting.API() {

@@ -16,7 +16,7 @@ func closeMember(of string) Member {
 		Example: of + `:close "ssh"`, method: (*object).close}
 }
 
-// close asks for the end of the grants that the source has from a door. The
+// close requests the end of the grants that the source has from a door. The
 // door must exist.
 func (o *object) close(L *lua.LState) int {
 	name, _ := o.argument(L, 2, "close").text()

@@ -68,7 +68,7 @@ func doorOptions() []option[draft] {
 }
 
 // ofSesame makes the reader of an option that exists under the policy "sesame"
-// alone. why tells what the policy "knockd" does instead.
+// alone. why describes what the policy "knockd" does instead.
 func ofSesame(why string, read func(value, *draft)) func(value, *draft) {
 	return func(v value, d *draft) {
 		if d.knockd() {

@@ -32,7 +32,7 @@ func execOptions() []option[execDraft] {
 	}
 }
 
-// exec asks for a run of a declared command. Its arguments are filled here, so
+// exec requests a run of a declared command. Its arguments are filled here, so
 // the decision has them as they will run.
 func (o *object) exec(L *lua.LState) int {
 	given, _ := L.Get(2).(*lua.LUserData)

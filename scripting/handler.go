@@ -12,7 +12,7 @@ func handlerMember() Member {
 }
 
 // registerTimer registers a function that delays name. It may be called across
-// reloads, hence the name.
+// reloads, so it needs a name.
 func registerTimer(s *script, L *lua.LState) int {
 	s.registering(L, "handler")
 	v, _ := s.argument(L, "handler", "")

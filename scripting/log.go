@@ -13,7 +13,7 @@ func logMember(of string) Member {
 		Example: of + `:log("hello", ` + of + `.source)`, method: (*object).log}
 }
 
-// log asks for a log line. It stops reading arguments when the line is too long
+// log requests a log line. It stops reading arguments when the line is too long
 // anyway.
 func (o *object) log(L *lua.LState) int {
 	var b strings.Builder

@@ -81,7 +81,7 @@ func entry(b *strings.Builder, object string, m Member) {
 	}
 }
 
-// defaultText tells what holds when an option is left out.
+// defaultText describes what holds when an option is left out.
 func defaultText(text string) string {
 	if text == Required {
 		return text

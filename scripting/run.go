@@ -9,8 +9,8 @@ import (
 )
 
 // A run is one execution of a function of a script: the call of the engine that
-// it answers, and the operations that it has asked for so far. A run that fails
-// asks for nothing.
+// it answers, and the operations that it has requested so far. A run that fails
+// requests nothing.
 type run struct {
 	script     *script
 	call       *engine.Call
@@ -18,7 +18,7 @@ type run struct {
 	operations []engine.Operation
 	written    map[storeKey]any // stored by this run: the engine has it only afterwards
 	random     *rand.Rand
-	stores     [2]*lua.LUserData // of the script and of the source, made when asked for
+	stores     [2]*lua.LUserData // of the script and of the source, made when requested
 	over       bool              // the function has returned
 }
 

@@ -6,7 +6,7 @@ import (
 )
 
 // A Set is a loaded script set: what the engine runs, and what reports and
-// lints need. Only the goroutine that owns the engine may use Engine. Whoever
+// lints need. Only the goroutine that owns the engine may use Engine. Anyone who
 // loaded the set closes it.
 type Set struct {
 	Engine *engine.Set

@@ -165,7 +165,7 @@ func (v value) path(example string) (string, bool) {
 	return string(s), ok
 }
 
-// readName reads a name of 1 to 127 bytes. It is shown to people, hence no
+// readName reads a name of 1 to 127 bytes. It is shown to people, so it has no
 // control characters, and the engine uses it as a key.
 func readName(v value) (string, bool) {
 	name, ok := v.text()

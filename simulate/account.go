@@ -29,7 +29,7 @@ type account struct {
 	now      time.Time        // time of the latest packet
 	opened   *outcome         // the latest, for the effects that follow its event
 	overflow bool             // some outcomes were replaced
-	ended    time.Time        // end of a recording, after which attempts may go on; zero: a capture, they end
+	ended    time.Time        // end of a recording, after which attempts may continue; zero: a capture, they end
 }
 
 // A rank is how far a source came at a door.
@@ -102,7 +102,7 @@ func sameRules(a, b *engine.Door) bool {
 		a.Policy == b.Policy && a.Group == b.Group && a.Flags == b.Flags && a.Target == b.Target
 }
 
-// packet handles a packet and the events that it caused. Counted says that the engine offered the
+// packet handles a packet and the events that it caused. Counted means that the engine offered the
 // packet to the doors: it was neither a retransmit nor for another host.
 func (a *account) packet(p *packet.Packet, counted bool, events []engine.Event) {
 	if p.Time.After(a.now) {

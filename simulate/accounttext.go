@@ -71,8 +71,8 @@ func (a *account) write(w io.Writer) {
 	}
 }
 
-// lines describes an outcome: the attempt that goes on, then the results, the best first. Ended is
-// the end of a recording, zero for captures.
+// lines describes an outcome: the attempt that continues, then the results, the best first. Ended
+// is the end of a recording, zero for captures.
 func (o *outcome) lines(ended time.Time) []string {
 	var lines []string
 	waiting := o.waiting(ended)

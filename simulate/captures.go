@@ -41,7 +41,7 @@ func (c captures) recording() *capture {
 	return nil
 }
 
-// open opens all captures, or none and says what is wrong with each.
+// open opens all captures, or none and returns what is wrong with each.
 func open(paths []string) (captures, error) {
 	var opened captures
 	var wrong []error

@@ -108,7 +108,7 @@ func (o *outcome) compare(p *packet.Packet, a *account) {
 }
 
 // disturbs reports whether a packet ends an attempt at a door of a group although it is not the
-// door's next knock: it has the flags that the door asks for, and is a knock of some door of the
+// door's next knock: it has the flags that the door requires, and is a knock of some door of the
 // group. So it is in knockd, which tries a packet at all doors.
 func (a *account) disturbs(d *engine.Door, p *packet.Packet) bool {
 	if p.Port.Proto == packet.TCP && !d.Flags.Holds(p.Flags) {

@@ -36,7 +36,7 @@ func namesOf(doors []*engine.Door) []string {
 	return names
 }
 
-// A selection says which events the transcript and the account get. The zero selection is all.
+// A selection defines which events the transcript and the account get. The zero selection is all.
 type selection struct {
 	source netip.Prefix
 	since  time.Time

@@ -39,7 +39,7 @@ func (r *replay) begin(start time.Time, set *engine.Set, local []netip.Prefix) {
 	}
 }
 
-// reach notes that the captures go on until at.
+// reach notes that the captures continue until at.
 func (r *replay) reach(at time.Time) {
 	if at.After(r.last) {
 		r.last = at

@@ -17,7 +17,7 @@ import (
 	"sesame/daemon/transcript"
 )
 
-// A Config says what to replay. It needs Captures or Recording, Set or Load, and Writer.
+// A Config describes what to replay. It needs Captures or Recording, Set or Load, and Writer.
 type Config struct {
 	Captures []string // paths; "-" is standard input
 	// Recording is read in place of Captures. The caller closes it.
@@ -54,7 +54,7 @@ type Report struct {
 	// Incomplete has one error for each capture that could not be read to its end. All packets
 	// before the error were replayed.
 	Incomplete []error
-	// Exact says that a recording was replayed with its own scripts and inputs.
+	// Exact means that a recording was replayed with its own scripts and inputs.
 	Exact bool
 
 	account *account

@@ -53,7 +53,7 @@ func TestTheLatestPacketEndsTheCapture(t *testing.T) {
 	}
 }
 
-// later asks for a call in ten seconds, and logs is called.
+// later requests a call in ten seconds, and logs is called.
 type later struct{}
 
 func (later) Handle(*engine.Call) (engine.Decision, error) {

@@ -139,7 +139,7 @@ func guard(t *testing.T, n *livetest.Network, rules string) {
 
 const (
 	silence = "meta l4proto { tcp, udp } drop;"
-	// door6 and door4 open on their port to whoever sends to 7001.
+	// door6 and door4 open on their port to anyone who sends to 7001.
 	door4 = "tcp dport 7001 add @open4 { ip saddr }; ip saddr != @open4 tcp dport 22 drop;"
 	door6 = "tcp dport 7001 add @open6 { ip6 saddr }; ip6 saddr != @open6 tcp dport 22 drop;"
 )

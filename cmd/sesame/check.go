@@ -114,7 +114,7 @@ type checked struct {
 	Files    int            `json:"files"`
 	Doors    int            `json:"doors"`
 	Findings []lint.Finding `json:"findings"`
-	Effects  []lint.Script  `json:"effects,omitzero"` // nil unless asked for
+	Effects  []lint.Script  `json:"effects,omitzero"` // nil unless requested
 	Guesses  []guess        `json:"odds,omitzero"`    // the same
 }
 

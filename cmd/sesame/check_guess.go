@@ -8,7 +8,7 @@ import (
 	"sesame/scripting/lint"
 )
 
-// A guess says how likely guesses and scans are to open a door. It is written as JSON.
+// A guess describes how likely guesses and scans are to open a door. It is written as JSON.
 type guess struct {
 	lint.Guess
 	Within string `json:"within"`

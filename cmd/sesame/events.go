@@ -39,7 +39,7 @@ events come faster than they are read, a line gives the number of missing ones:
 	return c
 }
 
-// events prints the tail of the transcript. With -f it goes on until a signal or the end of
+// events prints the tail of the transcript. With -f it continues until a signal or the end of
 // the daemon, which are no errors.
 func (p *program) events(c *cobra.Command, f *eventsFlags) error {
 	if err := oneOf(c, "color", f.color, "auto", "always", "never"); err != nil {

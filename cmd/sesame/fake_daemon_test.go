@@ -100,7 +100,7 @@ func (a *answers) refuse() error {
 	return a.Refusal
 }
 
-// recordRun writes the recording of a daemon that ran one script and heard what
+// recordRun writes the recording of a daemon that ran one script and received what
 // is in a capture.
 func recordRun(w io.Writer, script, lines string) error {
 	files := map[string]string{"ssh.lua": script}

@@ -107,7 +107,7 @@ func saveRecording(ctx context.Context, daemon *control.Client, name string, for
 }
 
 // rename gives a file its final name. Without force the kernel refuses to replace a file that
-// appeared meanwhile.
+// appeared in the meantime.
 func rename(from, to string, force bool) error {
 	if force {
 		return os.Rename(from, to)

@@ -22,7 +22,7 @@ func (p *program) versionCommand() *cobra.Command {
 // version returns the version that the Go tool recorded in the program.
 func version() string { return readBuild(debug.ReadBuildInfo()).version }
 
-// A build says what a program was built from. A program that was built outside a git
+// A build describes what a program was built from. A program that was built outside a git
 // checkout has no commit.
 type build struct {
 	version  string // of a release, or made of the commit

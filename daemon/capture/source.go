@@ -18,7 +18,7 @@ import (
 // Config configures a Source.
 type Config struct {
 	// Interfaces are the names of the interfaces on which packets count; none: all. They need not
-	// exist yet: SetLinks says which exist.
+	// exist yet: SetLinks lists those that do.
 	Interfaces []string
 	// RingBytes is the size of the ring, from 64 KiB to 1 GiB in steps of 64 KiB. A packet takes
 	// 2,048 bytes until Next takes it. The default is 32 MiB for 16,384 packets: at half a million
@@ -48,7 +48,7 @@ type Frame struct {
 }
 
 // A Source returns packets in the order of their arrival, over all interfaces. Interfaces may go
-// down, be deleted and be made anew; the Source goes on. Only one goroutine may call Next. The
+// down, be deleted and be made anew; the Source continues. Only one goroutine may call Next. The
 // other methods are safe for concurrent use.
 type Source struct {
 	names    []string

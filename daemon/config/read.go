@@ -77,7 +77,7 @@ func (r *reader) setting(path string, v any) {
 }
 
 // unknown reports an unknown key. A known key below the wrong table is a common
-// mistake, so the message then says where the key belongs.
+// mistake, so the message then shows where the key belongs.
 func (r *reader) unknown(path string, all []Key) {
 	table, name := tableOf(path), path[strings.LastIndex(path, ".")+1:]
 	var known []string
@@ -96,7 +96,7 @@ func (r *reader) unknown(path string, all []Key) {
 	r.fail(path, "unknown key %q%s", path, spelling.DidYouMean(path, known))
 }
 
-// belongs says where a key stands in the file.
+// belongs returns where a key stands in the file.
 func belongs(path string) string {
 	table := tableOf(path)
 	if table == "" {

@@ -52,7 +52,7 @@ type Grant struct {
 	End    time.Time  `json:"end"`            // by the wall clock
 	// Remaining is the time until End, at the time of the answer.
 	Remaining Duration `json:"remaining"`
-	// Observed says that the door is only observed: nothing was changed.
+	// Observed means that the door is only observed: nothing was changed.
 	Observed bool `json:"observed,omitempty"`
 	// Unguarded is set in the answer to a GrantRequest when no door guards the port. Sesame does
 	// not close it to other sources then.
@@ -68,7 +68,7 @@ func GrantOf(g *engine.Grant, now time.Time, offset time.Duration) Grant {
 	}
 }
 
-// A GrantRequest asks for access without a knock.
+// A GrantRequest requests access without a knock.
 type GrantRequest struct {
 	Source Source   `json:"source"`
 	Port   Port     `json:"port"`

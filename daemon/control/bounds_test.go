@@ -51,7 +51,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 }
 
 // A connection that says nothing, one that says it slowly, and one that never
-// says what it announced, are closed.
+// describes what it announced, are closed.
 func TestSilenceIsBounded(t *testing.T) {
 	w := newWorldWith(t, requestLimits{header: 50 * time.Millisecond, all: 100 * time.Millisecond})
 	const head = " HTTP/1.1\r\nHost: sesame\r\n"

@@ -10,7 +10,7 @@ import (
 	"sesame/daemon/packet"
 )
 
-// Whoever adds a total to the engine, or to the status alone, is told here where else it
+// Anyone who adds a total to the engine, or to the status alone, learns here where else it
 // belongs.
 func TestEveryTotalIsInTheStatusAndItsText(t *testing.T) {
 	var counted engine.Counts

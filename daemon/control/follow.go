@@ -25,7 +25,7 @@ type eventWriter interface {
 	Flush() error
 }
 
-// EventsRequest asks for the latest events.
+// EventsRequest requests the latest events.
 type EventsRequest struct {
 	Follow bool // send new events too, until the client or the daemon ends
 	JSON   bool // JSON Lines instead of lines for people

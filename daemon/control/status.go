@@ -46,14 +46,14 @@ type Scripts struct {
 	Loaded     time.Time `json:"loaded"`
 	Doors      int       `json:"doors"`
 	Observed   []string  `json:"observed,omitempty"` // doors that are only observed
-	// Drift says that the files on disk differ from the scripts that run.
+	// Drift means that the files on disk differ from the scripts that run.
 	Drift bool `json:"drift"`
 	// Unreadable is the error when the files on disk cannot be read.
 	Unreadable string `json:"unreadable,omitempty"`
 	// UsedUp are the doors that cannot be opened, because all of their one-time sequences were
 	// used.
 	UsedUp []UsedUp `json:"used_up,omitempty"`
-	// LastGood says that the files failed at the start, so the set that was applied last runs
+	// LastGood means that the files failed at the start, so the set that was applied last runs
 	// instead.
 	LastGood bool `json:"last_good"`
 }
@@ -130,6 +130,6 @@ type Failure struct {
 type Recorder struct {
 	From  time.Time `json:"from"` // time of the first input that a recording would have
 	Bytes int       `json:"bytes"`
-	// Blind says that inputs come too fast and are dropped. A recording ends where that began.
+	// Blind means that inputs come too fast and are dropped. A recording ends where that began.
 	Blind bool `json:"blind"`
 }

@@ -20,7 +20,7 @@ import (
 // environment of env alone.
 //
 // When its time is over, its whole process group gets SIGTERM, and two seconds later
-// SIGKILL. A process that has left the group by then, as a daemon does, goes on, and
+// SIGKILL. A process that has left the group by then, as a daemon does, continues, and
 // nobody waits for it. The same is true of what a program that ended by itself left in the
 // background. Such a process must redirect its output: nobody reads it any more.
 type command struct {

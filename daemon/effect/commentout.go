@@ -74,7 +74,7 @@ func commentOut(file, line string, step func(name string) error) error {
 	return nil
 }
 
-// maxTries is how often a file is read again when somebody wrote it meanwhile.
+// maxTries is how often a file is read again when another program wrote it in the meantime.
 const maxTries = 5
 
 var (
@@ -156,8 +156,8 @@ func (c *change) open(before fs.FileInfo) (*os.File, error) {
 	return file, nil
 }
 
-// read returns the content of the file, unless somebody wrote it meanwhile: a file that is
-// being written may lack a line for a moment.
+// read returns the content of the file, unless another program wrote it in the meantime: a file
+// that is being written may lack a line for a moment.
 func (c *change) read(file *os.File, before fs.FileInfo) ([]byte, error) {
 	content, err := io.ReadAll(io.LimitReader(file, maxFile+1))
 	if err == nil && len(content) > maxFile {
@@ -190,7 +190,7 @@ func usable(content []byte, line string) int {
 const blanks = " \t\n\v\f\r"
 
 // replace puts a file with this content in the place of the one that was read, unless
-// another file is there meanwhile.
+// another file has its name by then.
 func (c *change) replace(content []byte, before fs.FileInfo) (err error) {
 	// A crash may have left a file behind. The name is ours alone.
 	temporary := "." + c.name + ".sesame"

@@ -25,7 +25,7 @@ type Element struct {
 	Remaining time.Duration
 	Grant     uint64 // the element's grant, or one of them when there are several
 	Door      string
-	// Observed says that the element lets nobody in. Its source is not counted as one
+	// Observed means that the element lets nobody in. Its source is not counted as one
 	// that a guard would stop. A real element for the same source and port is another.
 	Observed bool
 }
@@ -44,6 +44,6 @@ type Firewall interface {
 	Elements() ([]Element, error)
 }
 
-// ErrGone says that our table is not there, since somebody removed it. An install of
+// ErrGone means that another program removed our table. An install of
 // everything brings it back.
 var ErrGone = errors.New("the firewall's table is gone")

@@ -33,7 +33,7 @@ type journal struct {
 }
 
 // retryDelay is how long after a failure nothing is written. What needs a record
-// is refused meanwhile.
+// is refused in the meantime.
 const retryDelay = 500 * time.Millisecond
 
 // maxPending bounds the pending records. Beyond it the ends of grants are lost,

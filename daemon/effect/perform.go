@@ -8,7 +8,7 @@ import (
 	"sesame/daemon/packet"
 )
 
-// A performer says how one kind of effect is performed. To add an effect, write
+// A performer describes how one kind of effect is performed. To add an effect, write
 // its performer into a file of its own, and its line into [performers].
 type performer struct {
 	stage stage

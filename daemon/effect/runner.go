@@ -100,13 +100,13 @@ func New(cfg Config) *Runner {
 // [Runner.Install] with everything.
 func (r *Runner) Repair() <-chan struct{} { return r.repair }
 
-// Run performs what is queued. When ctx has ended it goes on until nothing is
+// Run performs what is queued. When ctx has ended it continues until nothing is
 // left, undos included, so ctx must not end before the last Enqueue. When
 // [Config.Grace] is over it kills the commands that still run, starts no others
 // and gives nothing any more; a second later it returns in any case. It is called
 // once.
 //
-// The error says that something was left. The undos that are still pending are in
+// The error means that something was left. The undos that are still pending are in
 // the journal then, for the next start.
 func (r *Runner) Run(ctx context.Context) error {
 	alive, kill := context.WithCancel(context.WithoutCancel(ctx))

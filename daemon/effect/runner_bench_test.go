@@ -8,7 +8,7 @@ import (
 	"sesame/daemon/engine"
 )
 
-// A noFirewall does at once all that it is told.
+// A noFirewall carries out everything at once.
 type noFirewall struct{}
 
 func (noFirewall) Apply([]Element) []error         { return nil }
@@ -47,7 +47,7 @@ func BenchmarkAllow(b *testing.B) {
 	}
 }
 
-// BenchmarkEnqueueNothing measures what a packet costs that asks for no effect.
+// BenchmarkEnqueueNothing measures what a packet costs that requests no effect.
 func BenchmarkEnqueueNothing(b *testing.B) {
 	r := New(Config{})
 	events := []engine.Event{{Kind: engine.EventStage}}

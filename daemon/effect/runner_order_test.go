@@ -42,7 +42,7 @@ func TestAnInstallKeepsItsPlace(t *testing.T) {
 	})
 }
 
-// A decision that goes on at the moment of an install was decided before it: its
+// A decision that continues at the moment of an install was decided before it: its
 // element is changed first, and is in the install.
 func TestADecisionThatGoesOnComesBeforeAnInstall(t *testing.T) {
 	bubble(t, func(t *testing.T) {
@@ -62,7 +62,7 @@ func TestADecisionThatGoesOnComesBeforeAnInstall(t *testing.T) {
 	})
 }
 
-// Two decisions go on at the same moment, and the command of the later one ended
+// Two decisions continue at the same moment, and the command of the later one ended
 // first.
 func TestDecisionsThatGoOnTogetherKeepTheirOrder(t *testing.T) {
 	bubble(t, func(t *testing.T) {
@@ -137,7 +137,7 @@ func (d *decider) enqueue() {
 		d.decision = make(map[uint64]uint64)
 	}
 	var events []engine.Event
-	var open [3]uint64 // decisions that may go on
+	var open [3]uint64 // decisions that may continue
 	for range rapid.IntRange(1, 8).Draw(d.t, "events") {
 		source := []netip.Prefix{alice, bob}[rapid.IntRange(0, 1).Draw(d.t, "source")]
 		port := []packet.Port{ssh, web}[rapid.IntRange(0, 1).Draw(d.t, "port")]

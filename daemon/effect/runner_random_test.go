@@ -313,7 +313,7 @@ func (w *world) restart() *world {
 	h.kernel, h.records, h.mounts = w.kernel, w.records, make(map[string]string)
 	for k, state := range w.mounts {
 		switch state {
-		case "mounted", "busy": // it goes on without us; or its undo did not come far
+		case "mounted", "busy": // it continues without us; or its undo did not come far
 			h.mounts[k] = "mounted"
 		}
 	}

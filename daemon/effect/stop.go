@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// lastDelay is how long Run goes on after the grace, for the answers of the
+// lastDelay is how long Run continues after the grace, for the answers of the
 // commands that it killed.
 const lastDelay = time.Second
 
 // Stop begins the [Config.Grace]: the daemon stops, and after what was enqueued
 // until now only what follows from its answers is enqueued. It never blocks. Run
-// goes on until its context ends. A second call changes nothing.
+// continues until its context ends. A second call changes nothing.
 func (r *Runner) Stop() {
 	r.mu.Lock()
 	defer r.mu.Unlock()

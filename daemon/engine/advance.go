@@ -51,7 +51,7 @@ func (e *Engine) advance(d *door, slot int32, h hit) {
 }
 
 // fallBack ends an attempt at a wrong knock. The longest run of its latest knocks that is still
-// a beginning of the sequence goes on, the wrong knock included.
+// a beginning of the sequence continues, the wrong knock included.
 func (e *Engine) fallBack(d *door, slot int32, wrong hit) {
 	reason := WrongPort
 	if d.wants(e.packet) {
@@ -61,7 +61,7 @@ func (e *Engine) fallBack(d *door, slot int32, wrong hit) {
 }
 
 // expire ends a later-stage attempt at its deadline. The longest shorter run that still has
-// time goes on; a door of a group has none.
+// time continues; a door of a group has none.
 func (e *Engine) expire(r *run) {
 	reason := TotalTimeout
 	if e.now < wire.Add(r.hits[0].at, r.door.Within) {

@@ -45,7 +45,7 @@ func (e *Engine) delay(c cause, o After) {
 }
 
 // runDelayed calls the handler that a delay is for. It is looked up in the script set that runs
-// now, so a reload between the request and the call takes effect. tooMany says that the bounds
+// now, so a reload between the request and the call takes effect. tooMany means that the bounds
 // of [Engine.fireTimers] are reached: then the call is reported and dropped.
 func (e *Engine) runDelayed(d *delayed, tooMany bool) {
 	e.delayed--

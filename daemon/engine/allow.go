@@ -60,7 +60,7 @@ func (o Allow) apply(e *Engine, c cause, b *batch) {
 
 func (Allow) impact() impact { return gives }
 
-// widen returns the network around a that o asks for, or a alone.
+// widen returns the network around a that o requests, or a alone.
 func widen(a netip.Addr, o Allow) netip.Prefix {
 	bits := o.Bits6
 	if a.Is4() {

@@ -9,7 +9,7 @@ import (
 
 // This file is the life of an attempt: it begins, is held at a stage, and is dropped. A
 // first-stage attempt lives in the table and its order of age alone; a later one has a run and
-// a timer instead. Only the latter costs whoever sends packets a second right knock.
+// a timer instead. Only the latter costs anyone who sends packets a second right knock.
 
 // beginAttempt begins an attempt at its first stage.
 //
@@ -109,7 +109,7 @@ func (e *Engine) dropOldest(may func(slot int32, d *door) bool) bool {
 	return true
 }
 
-// dropFirstStage counts a first-stage miss. It has no event: whoever sends packets decides how
+// dropFirstStage counts a first-stage miss. It has no event: anyone who sends packets decides how
 // many there are.
 func (e *Engine) dropFirstStage(slot int32, d *door) {
 	e.removeAttempt(slot, d)

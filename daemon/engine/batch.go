@@ -21,7 +21,7 @@ type entry struct {
 // batches finds the effects that are awaited by the ID that the runner answers with.
 type batches struct{ byID map[uint64]position }
 
-// A position says where an entry stands.
+// A position is the place of an entry.
 type position struct {
 	batch *batch
 	index int

@@ -10,7 +10,7 @@ type cause struct {
 	script string
 	source netip.Addr
 	depth  int // how many closes of other doors led here; see maxDepth
-	// observed says that the door only observed when this began, whatever it does now.
+	// observed means that the door only observed when this began, whatever it does now.
 	observed bool
 	batch    *batch // that the effects of the decision continue; nil: they make one of their own
 }

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// This file is how a one-time sequence is consumed, and how its door goes on with the next.
+// This file is how a one-time sequence is consumed, and how its door continues with the next.
 //
 // A sequence is consumed when its last knock came, whatever its door decides: anybody on the way
 // has seen it. The use is first written to the journal, before anything is given, and then the
@@ -55,7 +55,7 @@ func (e *Engine) unusedOfDoor(d *Door) *oneTime {
 	return o
 }
 
-// consume notes that the sequence of a door was used, and asks for a record of it. The effects
+// consume notes that the sequence of a door was used, and requests a record of it. The effects
 // of the decision must follow in the batch that it returns. It returns nil when there is
 // nothing to record: the door has no one-time sequences, only observes, or has them from no
 // file.
@@ -131,7 +131,7 @@ func (e *Engine) restoreConsumed(use Consumed) {
 	e.commentOut(door, netip.Prefix{}, use)
 }
 
-// commentOut asks for a line to be commented out.
+// commentOut requests a line to be commented out.
 func (e *Engine) commentOut(door string, source netip.Prefix, use Consumed) {
 	e.addEffect(&batch{}, Event{
 		Kind: EventEffect, Effect: EffectCommentOut, Door: door, Source: source, File: use.File, Text: use.Line,

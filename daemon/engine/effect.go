@@ -4,13 +4,13 @@ package engine
 // know of an effect. To add one, add a constant and a row here. What carries it out is in
 // package effect.
 
-// An Effect is the kind of change that an [EventEffect] asks for. The numbers are in saved
+// An Effect is the kind of change that an [EventEffect] requests. The numbers are in saved
 // states, so none ever changes: a new effect comes last, before EffectTest.
 type Effect uint8
 
 // The effects.
 const (
-	// EffectPersist asks for a record that survives a restart, before later effects are done.
+	// EffectPersist requests a record that survives a restart, before later effects are done.
 	EffectPersist Effect = iota + 1
 	EffectAllow          // let Source reach Port until Until
 	EffectExec           // run Argv
@@ -19,12 +19,12 @@ const (
 	// EffectElement changes no access. The kernel's element for (Source, Port) must end at
 	// Until, or be deleted when that is zero.
 	EffectElement
-	// EffectConsume asks for the record that a one-time sequence was consumed. When it cannot
+	// EffectConsume requests the record that a one-time sequence was consumed. When it cannot
 	// be written, nothing is given.
 	EffectConsume
 	EffectCommentOut // comment out a line of File, which is Text
 
-	// EffectTest is an effect that no input causes. Tests use it to prove that whoever
+	// EffectTest is an effect that no input causes. Tests use it to prove that anyone who
 	// reads the table handles an effect that it does not know by name.
 	EffectTest
 )
@@ -40,26 +40,26 @@ type effectRow struct {
 	// awaited reports whether the engine waits for a result of the effect. Nil: never. It is
 	// asked before the event has its ID.
 	awaited func(*Event) bool
-	// decision says that the effect is a part of what a script decided. The effects of one
+	// decision means that the effect is a part of what a script decided. The effects of one
 	// decision run in order. When one fails, those after it are left out, and the grants
 	// of all of them are taken back.
 	decision bool
-	// gives says that the effect gives something new, so it may be refused when too much
+	// gives means that the effect gives something new, so it may be refused when too much
 	// waits to be carried out: the engine takes the decision back.
 	gives bool
-	// lasting says that a failure later in the same decision does not take it back.
+	// lasting means that a failure later in the same decision does not take it back.
 	lasting bool
 	grant   grantUse
 	answer  answer
 
-	// lasts says that transcripts show the TTL of its grant.
+	// lasts is set when transcripts show the TTL of its grant.
 	lasts bool
 	// text returns the template of its line in a transcript for people: see
 	// [Event.Template]. JSON needs none: it has the same keys for all effects.
 	text func(*Event) string
 }
 
-// A grantUse says whether an effect belongs to a grant.
+// A grantUse is the relation of an effect to a grant.
 type grantUse uint8
 
 const (
@@ -134,7 +134,7 @@ func (e Effect) row() *effectRow {
 	return &effects[e]
 }
 
-// known reports whether an engine can have asked for the effect.
+// known reports whether an engine can have requested the effect.
 func (e Effect) known() bool { return e > 0 && e < EffectTest }
 
 // Name returns the name of the effect in transcripts. Effects that a reader need not tell

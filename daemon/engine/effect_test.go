@@ -44,7 +44,7 @@ func TestNumbersOfEffects(t *testing.T) {
 	}
 }
 
-// testOperation asks for an EffectTest: an operation that no other file knows.
+// testOperation requests an EffectTest: an operation that no other file knows.
 type testOperation struct{ detail string }
 
 func (testOperation) check(*Engine, cause) (need, error) { return need{effects: 1}, nil }
@@ -89,7 +89,7 @@ func TestANewEffect(t *testing.T) {
 	w.want()
 }
 
-// TestANewOperation: a refusal may ask for what gives no access, and a listener that acts has
+// TestANewOperation: a refusal may request what gives no access, and a listener that acts has
 // opened.
 func TestANewOperation(t *testing.T) {
 	refusing := scripted(aDoor(t, "a", "udp/501"), HookOpen, func(*Call) (Decision, error) {

@@ -10,7 +10,7 @@ import (
 // key share one element, which lasts as long as the longest of them; a network inside a wider
 // one has none.
 
-// updateElement asks for the kernel's element of a grant to be as it must be now. The grant
+// updateElement requests an update of the kernel's element of a grant. The grant
 // itself stays as it is.
 func (e *Engine) updateElement(g *grant) {
 	e.addEffect(&batch{}, Event{

@@ -70,8 +70,8 @@ func (e *Engine) addEffect(b *batch, event Event, g *grant, was time.Time) {
 	e.emit(event)
 }
 
-// persist asks for a record that survives a restart, unless it is of a grant that is only
-// observed. It copies the grant, which goes on changing.
+// persist requests a record that survives a restart, unless it is of a grant that is only
+// observed. It copies the grant, because the grant changes later.
 func (e *Engine) persist(r Record) {
 	if r.Grant != nil {
 		if r.Grant.Observed {

@@ -8,7 +8,7 @@ import (
 )
 
 // An Event is one thing that was decided. The transcript shows events, and the effect runner
-// carries out those that ask for a change of the world.
+// carries out those that request a change outside of the engine.
 //
 // Which fields are set depends on Kind: docs/transcript.md has the list.
 type Event struct {
@@ -41,10 +41,10 @@ type Event struct {
 	Until   time.Time
 	Argv    []string // nil in an EffectExec that only extends a grant
 	Timeout time.Duration
-	// AnyStatus says that Argv need only run: when it exits with a failure, the later effects
+	// AnyStatus means that Argv need only run: when it exits with a failure, the later effects
 	// of the decision are carried out all the same.
 	AnyStatus bool
-	// Of an EventFailed: Ran says that the command ran, and Status with what it exited. Status
+	// Of an EventFailed: Ran means that the command ran, and Status with what it exited. Status
 	// is below zero when it did not exit by itself.
 	Ran    bool
 	Status int

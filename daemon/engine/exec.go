@@ -13,7 +13,7 @@ type Exec struct {
 	Undo    []string      // nil: nothing to undo
 	TTL     time.Duration // until the undo; zero: the door's
 	Timeout time.Duration // of each run, above zero
-	// AnyStatus says that a run which fails is reported and counts as done all the same, that
+	// AnyStatus means that a run which fails is reported and counts as done all the same, that
 	// of Undo too: see [CommandError].
 	AnyStatus bool
 }

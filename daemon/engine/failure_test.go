@@ -291,7 +291,7 @@ func TestAFloodOfSourcesSharesOneAllowance(t *testing.T) {
 	}
 }
 
-// answerAll says that all effects so far were carried out.
+// answerAll reports to the engine that all effects so far were carried out.
 func (w *world) answerAll() {
 	for _, event := range w.got {
 		if event.ID != 0 {
@@ -349,7 +349,7 @@ func TestInactiveDoorsOfAPortBecomeActive(t *testing.T) {
 	}
 }
 
-// More effects may be unanswered than the bound: undos are never refused. Who asks for none is
+// More effects may be unanswered than the bound: undos are never refused. Who requests none is
 // not refused for them.
 func TestWhoAsksForNoEffectNeedsNoPlace(t *testing.T) {
 	w := newWorld(t)

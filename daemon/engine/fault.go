@@ -19,7 +19,7 @@ func (f *Fault) Error() string {
 	return fmt.Sprintf("%s:%d: %s", f.Script, f.Line, f.Detail)
 }
 
-// A CommandError says that a command ran and failed. Any other error of an effect means that it
+// A CommandError means that a command ran and failed. Any other error of an effect means that it
 // was not done.
 type CommandError struct {
 	Status int    // with which it exited; below zero when it did not exit by itself

@@ -9,7 +9,7 @@ import (
 // This file makes, extends and ends grants.
 
 // addOrExtendGrant makes a grant, or extends the one that the door already gave the knocker. It
-// asks for the record before any effect that depends on it. It also returns the end that the
+// requests the record before any effect that depends on it. It also returns the end that the
 // grant had, zero for a new one.
 func (e *Engine) addOrExtendGrant(c cause, wanted Grant) (*grant, time.Time) {
 	end := wire.Add(e.now, wanted.TTL)

@@ -195,7 +195,7 @@ func TestGrantsOutliveARestart(t *testing.T) {
 	w.want("0s effect  203.0.113.9 allow #22 tcp/80 1m0s")
 }
 
-// After a power cut the daemon is owed an undo of what is not there any more. Who
+// After a power cut an undo may be pending for a rule that is not there any more. Who
 // knocks again must not wait, in vain, for as long as the former grant was to last.
 func TestACommandFromBeforeARestartRunsAgain(t *testing.T) {
 	w := newWorld(t, scripted(aDoor(t, "a", "udp/501"), HookOpen, always(mount)))

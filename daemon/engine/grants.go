@@ -21,11 +21,11 @@ type Grant struct {
 	Argv    []string    // nil for a port
 	Undo    []string
 	Timeout time.Duration // of Undo
-	// AnyStatus says that an Undo that ran is not pending any more, whatever its exit status.
+	// AnyStatus means that an Undo that ran is not pending any more, whatever its exit status.
 	AnyStatus bool
 	TTL       time.Duration // as it was given, or prolonged, last
 	End       time.Time     // engine time, absolute
-	// Observed says that the door only observed when it gave the grant: nothing was done, and
+	// Observed means that the door only observed when it gave the grant: nothing was done, and
 	// nothing will be.
 	Observed bool
 }

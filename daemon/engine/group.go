@@ -50,7 +50,7 @@ func (x *index) groupOf(name string, order int, old *index) *group {
 	return g
 }
 
-// registerKnock adds the port of one of a door's knocks. begins says that it is the first.
+// registerKnock adds the port of one of a door's knocks. begins means that it is the first.
 func (g *group) registerKnock(here *portDoors, d *door, k Knock, begins bool) {
 	i, known := here.find(g)
 	if !known {

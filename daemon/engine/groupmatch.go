@@ -85,7 +85,7 @@ func (e *Engine) findAll(g *group, p *packet.Packet) {
 }
 
 // applyGroupRules applies the rules of knockd to an attempt. A packet with other flags than the
-// door asks for, or a retransmit, changes nothing. Any other packet but the expected knock ends
+// door requires, or a retransmit, changes nothing. Any other packet but the expected knock ends
 // the attempt.
 func (e *Engine) applyGroupRules(d *door, slot int32, p *packet.Packet) {
 	h := e.hitOf(p)

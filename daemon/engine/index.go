@@ -35,13 +35,13 @@ type portDoors struct {
 	byTarget map[netip.Addr]*portDoors // those doors that have a target, by it
 }
 
-// want reports whether p can be a knock of some door. ours says that p is to an address of this
+// want reports whether p can be a knock of some door. ours means that p is to an address of this
 // host.
 func (h *portDoors) want(p *packet.Packet, ours bool) bool {
 	return ours && holdsAny(h.tests, p) || h.byTarget != nil && h.byTarget[p.Dest] != nil && holdsAny(h.byTarget[p.Dest].tests, p)
 }
 
-// holdsAny reports whether p has the flags that one of the tests asks for. A UDP packet has no
+// holdsAny reports whether p has the flags that one of the tests requires. A UDP packet has no
 // flags and passes any test.
 func holdsAny(tests []FlagTest, p *packet.Packet) bool {
 	for _, t := range tests {
@@ -155,7 +155,7 @@ func (x *index) renewID(d *door) {
 	x.byID[d.id] = d
 }
 
-// registerKnock adds the port of one of a door's knocks. begins says that a knock there begins
+// registerKnock adds the port of one of a door's knocks. begins means that a knock there begins
 // an attempt, or is one to a listener.
 func (x *index) registerKnock(d *door, k Knock, begins bool) {
 	here := x.ports[k.Port]
@@ -233,7 +233,7 @@ func (x *index) order(name string) int {
 	return len(x.doors)
 }
 
-// sameMatching reports whether an attempt in a may go on in b: whether all rules that apply to
+// sameMatching reports whether an attempt in a may continue in b: whether all rules that apply to
 // it are equal.
 func sameMatching(a, b *Door) bool {
 	return slices.Equal(a.Sequence, b.Sequence) && a.Listen == b.Listen && a.Policy == b.Policy &&

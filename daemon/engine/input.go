@@ -126,9 +126,9 @@ func (e *Engine) Step(now time.Time, offset time.Duration) []Event {
 	return e.events
 }
 
-// End says that no packet follows. Attempts end at once, as misses with the reason
-// [EndOfCapture], and script timers due after until are dropped. Grants go on: the caller calls
-// Tick until Next says that no timer is left.
+// End means that no packet follows. Attempts end at once, as misses with the reason
+// [EndOfCapture], and script timers due after until are dropped. Grants continue: the caller calls
+// Tick until Next means that no timer is left.
 func (e *Engine) End(now, until time.Time) []Event {
 	e.beginInput(now)
 	e.endRuns(EndOfCapture, func(*door) bool { return true })

@@ -20,7 +20,7 @@ type Element struct {
 	// element; of the oldest, when several end together.
 	Grant uint64
 	Door  string
-	// Observed says that the access is only decided. The element lets nobody in. But its
+	// Observed means that the access is only decided. The element lets nobody in. But its
 	// source is not counted among those that a guard would have stopped.
 	Observed bool
 }

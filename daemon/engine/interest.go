@@ -2,7 +2,7 @@ package engine
 
 import "sesame/daemon/packet"
 
-// An Interest says which packets the doors of a set need to see.
+// An Interest defines which packets the doors of a set need to see.
 type Interest struct {
 	TCP, UDP []uint16 // ports, in no order, some more than once
 	AnyFlags bool     // some knock has other TCP flags than SYN without ACK

@@ -374,7 +374,7 @@ func (c *chaos) check() {
 	c.checkBounds()
 }
 
-// checkTable says whether the index, the order of age, the runs and the list of
+// checkTable reports whether the index, the order of age, the runs and the list of
 // free slots share the slots among them.
 func (c *chaos) checkTable() {
 	a := c.e.attempts
@@ -432,7 +432,7 @@ func (c *chaos) checkTable() {
 	}
 }
 
-// checkDoors says whether doors know how many attempts they have, and are awake
+// checkDoors reports whether doors know how many attempts they have, and are awake
 // where they must be.
 func (c *chaos) checkDoors() {
 	live := map[uint32]int{}
@@ -484,7 +484,7 @@ func (c *chaos) checkDoors() {
 	}
 }
 
-// checkOneTime says whether a door is at the first of its one-time sequences that
+// checkOneTime reports whether a door is at the first of its one-time sequences that
 // was not used.
 func (c *chaos) checkOneTime(d *door) {
 	o := d.oneTime
@@ -508,7 +508,7 @@ func (c *chaos) at(d *door, port packet.Port) *portDoors {
 	return here
 }
 
-// checkGroup says whether the group of a door is where the door needs it.
+// checkGroup reports whether the group of a door is where the door needs it.
 func (c *chaos) checkGroup(d *door) {
 	if c.e.index.groups[d.Group] != d.group || d.key != d.group.id || c.e.index.byID[d.group.id] != nil {
 		c.errorf("%s is in group %d, and its attempts are found by %d", d.Name, d.group.id, d.key)
@@ -527,7 +527,7 @@ func (c *chaos) checkGroup(d *door) {
 	}
 }
 
-// checkRuns says whether each later-stage attempt is one that the rules permit,
+// checkRuns reports whether each later-stage attempt is one that the rules permit,
 // in a door of now.
 func (c *chaos) checkRuns() {
 	for _, r := range c.e.attempts.runs {
@@ -543,7 +543,7 @@ func (c *chaos) checkRuns() {
 	}
 }
 
-// checkTimers says whether each timer is in its place, ahead of those behind it,
+// checkTimers reports whether each timer is in its place, ahead of those behind it,
 // and of something that still is.
 func (c *chaos) checkTimers() {
 	count := map[timerKind]int{}
@@ -574,7 +574,7 @@ func (c *chaos) checkTimers() {
 	}
 }
 
-// checkGrants says whether a grant is in every list where it belongs, and no
+// checkGrants reports whether a grant is in every list where it belongs, and no
 // list has another.
 func (c *chaos) checkGrants() {
 	s := c.e.grants
@@ -620,7 +620,7 @@ func same[K comparable](c *chaos, what string, got, want map[K][]*grant) {
 	}
 }
 
-// checkElements says whether what the engine says of elements is what one look
+// checkElements reports whether what the engine says of elements is what one look
 // at each grant says.
 func (c *chaos) checkElements() {
 	all := c.e.grants.all()
@@ -645,7 +645,7 @@ func (c *chaos) checkElements() {
 	}
 }
 
-// checkBounds says whether nothing is larger than it may be, and nothing is left
+// checkBounds reports whether nothing is larger than it may be, and nothing is left
 // over from the input.
 func (c *chaos) checkBounds() {
 	e := c.e

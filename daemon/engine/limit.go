@@ -8,7 +8,7 @@ import (
 )
 
 // limits counts how often doors with a limit were opened. It is the virtual scheduling
-// algorithm of GCRA (ITU-T I.371, annex A): one time for each key says how much of the
+// algorithm of GCRA (ITU-T I.371, annex A): one time for each key is the measure of how much of the
 // allowance is used.
 //
 // golang.org/x/time/rate does not fit: its Limiter cannot be saved and restored, which a replay

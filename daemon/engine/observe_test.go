@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// What an observed door gives is told as ever, marked, kept apart from what is
+// What an observed door gives is reported as ever, labelled, kept apart from what is
 // real, and forgotten by a restart.
 func TestAnObservedDoorGivesNothing(t *testing.T) {
 	observed := guarding(t, aDoor(t, "dry", "udp/500"), "tcp/22")

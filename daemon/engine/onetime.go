@@ -12,7 +12,7 @@ import (
 
 // consumptions are the one-time sequences that were consumed.
 type consumptions struct {
-	// pending says how often each line was consumed and is not commented out yet. A set whose
+	// pending counts for each line the uses that are not commented out yet. A set whose
 	// files were read before that still has the line.
 	pending map[Consumed]int
 	count   int  // see [Engine.OneTimeChanges]

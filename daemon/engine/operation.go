@@ -7,7 +7,7 @@ import (
 
 // An Operation is something that a handler wants done: one of [Allow], [Exec], [Close], [Log],
 // [After] and [Put]. Each has its own file or stands below. A new one does not compile before
-// it says how it is checked and carried out.
+// it defines how it is checked and carried out.
 type Operation interface {
 	// check returns what the operation takes of what is bounded, or why it cannot be carried
 	// out. It changes nothing.
@@ -18,7 +18,7 @@ type Operation interface {
 	impact() impact
 }
 
-// An impact says how far an operation reaches.
+// An impact is how far an operation reaches.
 type impact uint8
 
 const (

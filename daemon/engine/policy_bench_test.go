@@ -106,7 +106,7 @@ func BenchmarkGroupSleepers(b *testing.B) {
 	}
 }
 
-// BenchmarkGroupOfOneKnock is the worst that a configuration can ask for: all of
+// BenchmarkGroupOfOneKnock is the worst configuration: all of
 // n doors begin with the same knock, so that each source has n attempts at once.
 func BenchmarkGroupOfOneKnock(b *testing.B) {
 	for _, n := range []int{1, 10, 100} {

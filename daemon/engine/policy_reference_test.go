@@ -39,7 +39,7 @@ func (r *knockdReference) accepts(d *Door, dest netip.Addr) bool {
 
 var hereV4, virtual, elsewhere = netip.MustParseAddr("198.51.100.1"), netip.MustParseAddr("192.0.2.7"), netip.MustParseAddr("192.0.2.9")
 
-// flagged is whether the flags of p are what a door asks for.
+// flagged is whether the flags of p are what a door requires.
 func flagged(d *Door, p *packet.Packet) bool {
 	return p.Port.Proto == packet.UDP || p.Flags&d.Flags.Set == d.Flags.Set && p.Flags&d.Flags.Clear == 0
 }
@@ -56,7 +56,7 @@ func (r *knockdReference) counts(p *packet.Packet) bool {
 	return false
 }
 
-// pass lets time pass, and returns the attempts that expire meanwhile.
+// pass lets time pass, and returns the attempts that expire in the meantime.
 func (r *knockdReference) pass(now int64) (outcomes []groupEnd) {
 	r.attempts = slices.DeleteFunc(r.attempts, func(a *knockdAttempt) bool {
 		end := a.began + int64(a.door.Within)

@@ -223,7 +223,7 @@ func TestADoorWithATarget(t *testing.T) {
 	}
 }
 
-// Attempts go on in doors of a group that a reload leaves as they were, whatever
+// Attempts continue in doors of a group that a reload leaves as they were, whatever
 // becomes of the others and of their order.
 func TestAGroupIsReloaded(t *testing.T) {
 	a, b, c := knockdDoor(t, "A", "tcp/1", "tcp/2", "tcp/3"), knockdDoor(t, "B", "tcp/1", "tcp/2", "tcp/4"), knockdDoor(t, "C", "tcp/1", "tcp/5")

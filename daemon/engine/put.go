@@ -11,7 +11,7 @@ func (o Put) check(e *Engine, c cause) (need, error) {
 	return need{}, nil
 }
 
-// apply stores the value, and asks for it to survive a restart.
+// apply stores the value, and requests a record that survives a restart.
 func (o Put) apply(e *Engine, c cause, _ *batch) {
 	e.store.put(c.script, c.owner(o), o)
 	e.persist(Record{Store: &o, Script: c.script, Source: c.owner(o)})

@@ -22,7 +22,7 @@ const (
 	When        Reason = "when"
 	Limited     Reason = "limit"
 	ScriptError Reason = "script_error"
-	NotGranted  Reason = "not_granted" // a person asked for what cannot be given
+	NotGranted  Reason = "not_granted" // a person asked for access that cannot be given
 )
 
 // The reasons of a close.

@@ -8,7 +8,7 @@ import (
 // sequence that was consumed. Exactly one of Grant, Store and Consumed is set.
 type Record struct {
 	Grant *Grant
-	// Ended says that the grant is over and no undo is pending, or that the line of Consumed
+	// Ended means that the grant is over and no undo is pending, or that the line of Consumed
 	// is commented out, so that the file remembers it. The record may be deleted then. But no
 	// id of a grant may be given twice, so the record with the highest id must stay.
 	Ended bool

@@ -12,7 +12,7 @@ import (
 	"sesame/daemon/wire"
 )
 
-// Resume returns an engine with the given state: it goes on where the engine was that gave it.
+// Resume returns an engine with the given state: it continues where the engine was that gave it.
 // The set must be the script set that this engine ran. The bounds of cfg, zero for the
 // defaults, are upper limits for those of the state. The seed of cfg is not used.
 //

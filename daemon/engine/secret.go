@@ -9,7 +9,7 @@ import (
 
 // A secret is the key of the hashes by which packets are remembered. Without it nobody can make
 // two packets that have the same hash. Unlike a seed of package maphash it can be saved, so
-// that an engine can go on elsewhere.
+// that an engine can continue elsewhere.
 type secret [2]uint64
 
 func newSecret() secret {

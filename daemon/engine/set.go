@@ -43,7 +43,7 @@ type Door struct {
 	// Sequence has at least one knock, or OneTime has the knocks. A listener has one for each
 	// of its ports, and any one of them completes it.
 	Sequence []Knock
-	// Listen says that every knock is handed to Handler, as CallKnock. Only a decision that
+	// Listen means that every knock is handed to Handler, as CallKnock. Only a decision that
 	// gives access or runs something counts as an opening then.
 	Listen bool
 	// Policy says by which rules knocks are matched. Doors of PolicyKnockd with the same Group
@@ -66,7 +66,7 @@ type Door struct {
 	StepTimeout time.Duration // limit between two knocks; zero: none
 	OnWrong     OnWrong
 	Duplicates  Duplicates
-	// Strict says that every TCP SYN and every UDP packet to this host can be a wrong knock. It
+	// Strict means that every TCP SYN and every UDP packet to this host can be a wrong knock. It
 	// is none to a guarded or granted port, and none if it answers a flow that this host began.
 	// Such flows are recognised only when the addresses of the host are known.
 	Strict bool
@@ -75,14 +75,14 @@ type Door struct {
 	Guards []packet.Port // shut to everyone without a grant
 	Ports  []packet.Port // what else Allow may name; nil: any port
 	TTL    time.Duration // how long a grant lasts, above zero
-	// Observe says that everything is decided and nothing done. The runner must answer the
+	// Observe means that everything is decided and nothing done. The runner must answer the
 	// effects of this door without carrying them out. Its events are like those of other doors.
 	Observe bool
 
 	Limit *Limit // nil: none
 	When  []Condition
 
-	// Handler is nil for a door without functions. Hooks says which calls it wants. Without
+	// Handler is nil for a door without functions. Hooks defines which calls it wants. Without
 	// HookOpen the door allows its guards when it opens.
 	Handler Handler
 	Hooks   Hooks
@@ -93,7 +93,7 @@ func (d *Door) excludes(p packet.Port) bool {
 	return !slices.Contains(d.Ports, p) && !slices.Contains(d.Guards, p)
 }
 
-// Accepts reports whether packets to a destination can be knocks of the door. ours says that it
+// Accepts reports whether packets to a destination can be knocks of the door. ours means that it
 // is an address of this host.
 func (d *Door) Accepts(dest netip.Addr, ours bool) bool {
 	if d.Target.IsValid() {
@@ -175,7 +175,7 @@ type OneTimeSequence struct {
 	Knocks []Knock
 }
 
-// OnWrong says what a wrong knock does to an attempt.
+// OnWrong describes what a wrong knock does to an attempt.
 type OnWrong uint8
 
 const (
@@ -183,7 +183,7 @@ const (
 	WrongIgnored                // nothing
 )
 
-// Duplicates says what a repeat of the latest knock does.
+// Duplicates describes what a repeat of the latest knock does.
 type Duplicates uint8
 
 const (

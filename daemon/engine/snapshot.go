@@ -11,7 +11,7 @@ import (
 )
 
 // State returns all that the engine holds. It is a copy that shares nothing that changes: another
-// goroutine may encode it while the engine goes on.
+// goroutine may encode it while the engine continues.
 //
 // It takes about 40 bytes for each first-stage attempt, and some tens of milliseconds for a
 // million.

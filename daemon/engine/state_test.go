@@ -16,7 +16,7 @@ import (
 	"sesame/daemon/wire"
 )
 
-// resumed returns an engine that goes on where e is, with its state carried as
+// resumed returns an engine that continues where e is, with its state carried as
 // JSON. Nothing of e may change by that.
 func (c *chaos) resumed(e *Engine) *Engine {
 	c.t.Helper()

@@ -60,7 +60,7 @@ func slotOf(entry uint64) int32 { return int32(uint32(entry)) }
 func entryOf(h uint32, slot int32) uint64 { return uint64(h)<<32 | uint64(uint32(slot)) }
 
 // all returns the slots with key, in the order in which they were added. None may be added or
-// removed meanwhile.
+// removed in the meantime.
 func (t *table) all(key attemptKey) iter.Seq[int32] {
 	return func(yield func(int32) bool) {
 		last := t.find(key)

@@ -7,7 +7,7 @@ import (
 )
 
 // A timer is something that happens at a time: the end of a later-stage attempt, of a grant, or
-// of a delay that a script asked for.
+// of a delay that a script requested.
 type timer struct {
 	due    int64
 	door   int // position of its door; of a door that is gone, behind all others
@@ -86,7 +86,7 @@ func (e *Engine) cancelTimer(t *timer) {
 	}
 }
 
-// A delayed is a call that a script asked for with [After].
+// A delayed is a call that a script requested with [After].
 type delayed struct {
 	script, name string
 	value        any

@@ -12,11 +12,11 @@ import (
 	"sesame/daemon/packet"
 )
 
-// An Interest says which packets can matter to a script set. The zero Interest is in none.
+// An Interest defines which packets can matter to a script set. The zero Interest is in none.
 type Interest struct {
 	// TCP and UDP are the ports, in any order and possibly more than once.
 	TCP, UDP []uint16
-	// AnyFlags is set when a knock asks for other TCP flags than SYN without ACK. Then every
+	// AnyFlags is set when a knock requires other TCP flags than SYN without ACK. Then every
 	// segment to one of the ports matters.
 	AnyFlags bool
 	// All is set when a door looks at every port, as a strict door does.
@@ -75,7 +75,7 @@ const (
 )
 
 // Match reports whether a captured frame can matter. It rejects only a whole TCP or UDP packet to a
-// port in which no door is interested, or with TCP flags that no door asks for. Every other frame
+// port in which no door is interested, or with TCP flags that no door requires. Every other frame
 // passes, such as a malformed one or one of another protocol, so that the decoder names its drop.
 func (f *Filter) Match(link packet.LinkType, frame []byte) bool {
 	if link == packet.Ethernet && len(frame) >= ethernetHeader {

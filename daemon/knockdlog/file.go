@@ -66,7 +66,7 @@ func openError(place config.Value, err error) error {
 	return fmt.Errorf("%s: log.knockd: %w%s", place.From, err, advice)
 }
 
-// Write appends to the file. Other goroutines may call reopen meanwhile.
+// Write appends to the file. Other goroutines may call reopen in the meantime.
 func (f *file) Write(b []byte) (int, error) {
 	for {
 		file := f.file.Load()

@@ -35,7 +35,7 @@ type sink struct {
 	isFile bool
 }
 
-// Open opens the sinks that settings ask for. The system's log listens at socket,
+// Open opens the sinks that settings request. The system's log listens at socket,
 // see [SystemSocket]. Wall turns engine time into the local time that lines show.
 func Open(settings config.Log, socket string, wall func(time.Time) time.Time, log hclog.Logger) (*Log, error) {
 	l := &Log{log: log}

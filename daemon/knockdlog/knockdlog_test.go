@@ -323,7 +323,7 @@ func TestTheSystemsLogAsAStream(t *testing.T) {
 	}
 }
 
-// A system's log that does not read holds up nobody, and hears how much it missed.
+// A system's log that does not read delays nothing, and learns how much it missed.
 func TestASystemsLogThatHangs(t *testing.T) {
 	s := scrape(t, false, true)
 	log := s.listen()
@@ -346,7 +346,7 @@ func TestASystemsLogThatHangs(t *testing.T) {
 	}
 }
 
-// One that hangs is ended by whoever looks after it, while a line waits for it.
+// One that hangs is ended by its owner, while a line waits for it.
 func TestASystemsLogThatHangsIsRestarted(t *testing.T) {
 	s := scrape(t, false, true)
 	first := s.listen()

@@ -1,5 +1,5 @@
 // Package logtest turns the lines that a goroutine under test logs into text that
-// the test can read meanwhile.
+// the test can read in the meantime.
 package logtest
 
 import (

@@ -5,8 +5,8 @@ import (
 	"strconv"
 )
 
-// A LinkType says what a captured frame begins with. Its numbers are those of the registry that
-// pcap and pcapng share (draft-ietf-opsawg-pcaplinktype).
+// A LinkType describes what a captured frame begins with. Its numbers are those of the registry
+// that pcap and pcapng share (draft-ietf-opsawg-pcaplinktype).
 //
 // A new link type needs a number here and a row in formats, and nothing elsewhere.
 type LinkType uint16
@@ -68,7 +68,7 @@ func (l LinkType) Network(frame []byte) (etherType uint16, offset int) {
 	return formats[l].network(frame)
 }
 
-// The EtherTypes that Sesame tells apart.
+// The EtherTypes that Sesame distinguishes.
 const (
 	EtherTypeIPv4  = 0x0800
 	EtherTypeIPv6  = 0x86dd
@@ -108,7 +108,7 @@ func tagged(frame []byte, field, header int) (etherType uint16, offset int) {
 }
 
 // Untag steps over the VLAN tags at the beginning of data. EtherType is the type before data: it
-// says whether data begins with a tag. Untag returns the EtherType after the last tag, and the
+// reports whether data begins with a tag. Untag returns the EtherType after the last tag, and the
 // offset in data of what that type announces. When data ends within a tag, the offset is beyond
 // data and the EtherType is 0.
 func Untag(etherType uint16, data []byte) (inner uint16, offset int) {
@@ -121,8 +121,8 @@ func Untag(etherType uint16, data []byte) (inner uint16, offset int) {
 	return etherType, offset
 }
 
-// loopback reads an address family in either byte order. A file does not say which host wrote it,
-// and all families are small numbers.
+// loopback reads an address family in either byte order. A file does not name the host that wrote
+// it, and all families are small numbers.
 func loopback(frame []byte) (etherType uint16, offset int) {
 	if len(frame) < loopHeader {
 		return 0, loopHeader

@@ -33,7 +33,7 @@ type Packet struct {
 	Sequence uint32
 
 	// Payload is the data after the transport header. It aliases the frame, and is valid as long as
-	// the frame is. Cut says that the capture holds only the beginning of the payload.
+	// the frame is. Cut means that the capture holds only the beginning of the payload.
 	Payload []byte
 	Cut     bool
 }

@@ -101,7 +101,7 @@ func (r *Reader) isRecording() bool {
 	return r.isOurs(head) && Kind(ours.Uint16(head[20:])) == snapshot
 }
 
-// readCustom reads a custom block, or skips it when only frames are wanted. Found says that an
+// readCustom reads a custom block, or skips it when only frames are wanted. Found means that an
 // input or a snapshot is complete.
 func (r *Reader) readCustom(length uint32) (found bool, err error) {
 	if !r.whole || length > windowSize || !r.isOurs(r.window.peek(8+customHeader)) {

@@ -6,7 +6,7 @@ import (
 	"io"
 )
 
-// A NotCaptureError says that a file is not a capture.
+// A NotCaptureError means that a file is not a capture.
 type NotCaptureError struct {
 	Name string // of the file
 	What string // the file seems to be this, like "a text file"
@@ -22,7 +22,7 @@ func (e *NotCaptureError) Error() string {
 	return text
 }
 
-// A DamagedError says that a capture cannot be read to its end. The frames before the damage are
+// A DamagedError means that a capture cannot be read to its end. The frames before the damage are
 // good.
 type DamagedError struct {
 	Name   string // of the file

@@ -77,7 +77,7 @@ type Scripts struct {
 	Single wire.Text    `json:",omitzero"` // path of the one script that was loaded; empty: all scripts of the directory
 	Base   wire.Text    `json:",omitzero"` // relative paths of referenced files begin here; empty: none are allowed
 	Values wire.Options `json:",omitzero"`
-	// Observe says that all doors were only observed, whatever the files say.
+	// Observe means that all doors were only observed, whatever the files say.
 	Observe bool `json:",omitzero"`
 }
 

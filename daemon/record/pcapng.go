@@ -63,7 +63,7 @@ func (r *Reader) nextBlock() error {
 	}
 }
 
-// readBlock reads an interface or a packet. Found says that it is a packet.
+// readBlock reads an interface or a packet. Found means that it is a packet.
 func (r *Reader) readBlock(kind, length uint32) (found bool, err error) {
 	body, err := r.body(length)
 	if err != nil {

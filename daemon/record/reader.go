@@ -156,7 +156,7 @@ func (r *Reader) start() error {
 }
 
 // Next returns the next frame, which is valid until the next call. At the end of the capture the
-// error is io.EOF. A [*DamagedError] says that the capture cannot be read further; all frames
+// error is io.EOF. A [*DamagedError] means that the capture cannot be read further; all frames
 // before it are good.
 func (r *Reader) Next() (*Frame, error) {
 	if r.err != nil {
@@ -194,7 +194,7 @@ func (r *Reader) Format() string { return r.format }
 // size, -1 if unknown.
 func (r *Reader) Progress() (read, size int64) { return r.input.n, r.size }
 
-// Close closes the file if [Open] opened it. A Next that blocks goes on.
+// Close closes the file if [Open] opened it. A Next that blocks continues.
 func (r *Reader) Close() error {
 	var unpack, file error
 	if r.unpack != nil {

@@ -279,7 +279,7 @@ func TestWhatDoesNotFitEndsTheRecording(t *testing.T) {
 	}
 }
 
-// A recording that was taken does not change while the recorder goes on.
+// A recording that was taken does not change while the recorder continues.
 func TestARecordingIsACopy(t *testing.T) {
 	r := aRecorder(t)
 	kept := r.Recording()

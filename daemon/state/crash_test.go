@@ -28,7 +28,7 @@ func TestACrashLosesNothingThatWasPromised(t *testing.T) {
 	})
 }
 
-// promises is what a journal promised, and what it was asked for since.
+// promises holds what a journal promised, and what it was asked to write since.
 type promises struct {
 	t     *rapid.T
 	dir   string

@@ -32,7 +32,7 @@ func sample(t testing.TB) []byte {
 }
 
 // recoverFrom recovers a journal with this content, and then checks that one can
-// go on from it.
+// continue from it.
 func recoverFrom(t testing.TB, content []byte) (Recovered, error) {
 	t.Helper()
 	dir := t.TempDir()

@@ -49,7 +49,7 @@ func realDisk() disk {
 // replace replaces the file with this name by a new one with this content. After a crash at any
 // time the name has the old file or the new one, complete.
 //
-// A returned file is the new one, and the name refers to it. An error beside it says that the
+// A returned file is the new one, and the name refers to it. An error beside it means that the
 // directory was not flushed, so that a power cut may bring the old file back.
 func (d *Dir) replace(name string, content []byte) (*os.File, error) {
 	file, err := d.disk.create(d.root, name+newSuffix)

@@ -40,7 +40,7 @@ func parseLine(line []byte, v any) bool {
 
 func checksum(b []byte) uint32 { return crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)) }
 
-// readLines calls each for every line of a file of this size. Ended says whether a newline ends
+// readLines calls each for every line of a file of this size. Ended reports whether a newline ends
 // the line. A line longer than maxLine is passed as nil. Zeros after the last line are space
 // that was allocated ahead, and are skipped.
 func readLines(r io.Reader, size int64, each func(line []byte, ended bool)) error {

@@ -67,7 +67,7 @@ func (d *Dir) SaveSet(s Saved) error {
 }
 
 // LastGood returns the script set that was saved last. It returns false when there is none. An
-// error says that the file exists and cannot be used.
+// error means that the file exists and cannot be used.
 func (d *Dir) LastGood() (Saved, bool, error) {
 	d.saving.Lock()
 	defer d.saving.Unlock()

@@ -10,14 +10,14 @@ import (
 	"sesame/daemon/engine"
 )
 
-// TextOptions say how a transcript for people looks.
+// TextOptions describe how a transcript for people looks.
 type TextOptions struct {
 	Color bool // ANSI colours, for a terminal
 }
 
 // A Text writes a transcript for people: one line an event, in columns.
 //
-// Names and details come from scripts and, through them, from whoever sends packets. What
+// Names and details come from scripts and, through them, from anyone who sends packets. What
 // cannot be printed is quoted, so no control character reaches the terminal.
 type Text struct {
 	out          output

@@ -64,7 +64,7 @@ func (s *watching) want(after string) {
 	}
 }
 
-// settle waits until a change of all kinds was told, and nothing is left to
+// settle waits until a change of all kinds was reported, and nothing is left to
 // tell: the tests that follow then wait for their own hint.
 func (s *watching) settle() {
 	s.t.Helper()

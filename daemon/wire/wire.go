@@ -85,7 +85,7 @@ type Consumed struct {
 // A Record is what must survive a restart. Exactly one of Grant, Value and Consumed is set.
 type Record struct {
 	Grant *Grant `json:"grant,omitempty"`
-	// Ended says that the grant is over, of which only the ID counts then; or that the line
+	// Ended means that the grant is over, of which only the ID counts then; or that the line
 	// of the one-time sequence is commented out in its file.
 	Ended    bool      `json:"ended,omitempty"`
 	Value    *Value    `json:"value,omitempty"`
@@ -132,7 +132,7 @@ type Effect struct {
 	Was, End  int64  // the ends of the grant before and after; Was is 0 when the effect made it
 }
 
-// Check reports what no engine can have asked for. Kinds are the engine's own matter.
+// Check reports what no engine can have requested. Kinds are the engine's own matter.
 func (x *Effect) Check() error {
 	if !x.Port.exists() {
 		return fmt.Errorf("effect %d is for the port %d/%d, which does not exist", x.ID, x.Port.Proto, x.Port.Number)

@@ -80,7 +80,7 @@ func (c *canvas) box(x, y, w, h, radius float64, fill string) {
 	c.put(`<rect x="%g" y="%g" width="%g" height="%g" rx="%g" fill="%s"/>`, x, y, w, h, radius, fill)
 }
 
-// stroke draws a straight line. Attributes say how, such as its width.
+// stroke draws a straight line. Attributes describe how, such as its width.
 func (c *canvas) stroke(x1, y1, x2, y2 float64, colour, attributes string) {
 	c.put(`<line x1="%g" y1="%g" x2="%g" y2="%g" stroke="%s" %s/>`, x1, y1, x2, y2, colour, attributes)
 }

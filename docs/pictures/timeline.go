@@ -11,7 +11,7 @@ const (
 )
 
 // timeline draws one door in time: closed, four knocks, open for 30 seconds for the address that
-// knocked, closed again. The session that began in between goes on.
+// knocked, closed again. The session that began in between continues.
 func timeline(t theme) string {
 	c := newCanvas(t, 318, "A port is closed. A visitor knocks on four other ports. "+
 		"The port is open for 30 seconds, for this visitor alone. Then it is closed again.")

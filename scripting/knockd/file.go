@@ -33,7 +33,7 @@ type File struct {
 	Warnings []Warning
 }
 
-// Options are those of the section [options]. They say how knockd runs, so Sesame does not use
+// Options are those of the section [options]. They describe how knockd runs, so Sesame does not use
 // them: its own settings are in sesame.toml.
 type Options struct {
 	Syslog    bool

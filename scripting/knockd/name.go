@@ -14,7 +14,7 @@ func renamed(d *draft, name string) string {
 }
 
 // A namer gives each door a unique name. knockd allows sections of the same name, and its log
-// cannot tell them apart.
+// cannot distinguish them.
 type namer struct {
 	taken map[string]bool // names of sections: no number makes another door's name equal to one
 	given map[string]bool // names of doors so far

@@ -8,8 +8,8 @@ import (
 )
 
 // This file finds doors that begin with the same knock. A packet begins an attempt at all doors
-// whose first knock it is, and then each attempt goes on alone: see docs/from-knockd.md, "The rules
-// of the policy knockd". So no door can make another one impossible to open.
+// whose first knock it is, and then each attempt continues alone: see docs/from-knockd.md, "The
+// rules of the policy knockd". So no door can make another one impossible to open.
 //
 // knockd itself has a bug there: when the oldest attempt of all ends, all younger ones are lost
 // with it (knockdtest.Bugs.LostAttempts). Then the door that is first in the file keeps another

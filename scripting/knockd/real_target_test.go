@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// listens reports whether knockd goes on after reading: then it can make a filter
+// listens reports whether knockd continues after reading: then it can make a filter
 // of what the file says.
 func (k *realKnockd) listens(t *testing.T, text string) bool {
 	t.Helper()

@@ -213,7 +213,7 @@ func TestScriptSaysIt(t *testing.T) {
 	}
 }
 
-// TestFlagsOfUDP: the flags of a door of UDP alone say which TCP packets, to ports
+// TestFlagsOfUDP: the flags of a door of UDP alone define which TCP packets, to ports
 // of other doors, end an attempt in it.
 func TestFlagsOfUDP(t *testing.T) {
 	script := parse(t, "[A]\nsequence=7000:udp,8000:udp\n[B]\nsequence=7000:udp,8000:udp\ntcpflags=!ack\n").Script(knockd.ScriptOptions{})

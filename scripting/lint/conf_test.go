@@ -61,7 +61,7 @@ func TestOptionsThatAreSetElsewhere(t *testing.T) {
 }
 
 // TestTwoDoorsAreToldOnce: what one door has to do with another is one finding,
-// the one that says where the other stands.
+// the one that gives the place of the other.
 func TestTwoDoorsAreToldOnce(t *testing.T) {
 	const rest = "\ntcpflags = syn\ncommand = true\n"
 	for _, tt := range []struct {
@@ -84,7 +84,7 @@ func TestTwoDoorsAreToldOnce(t *testing.T) {
 	}
 }
 
-// TestAFileThatHasNoSequences: whoever names the wrong file learns it once.
+// TestAFileThatHasNoSequences: anyone who names the wrong file learns it once.
 func TestAFileThatHasNoSequences(t *testing.T) {
 	for _, tt := range []struct {
 		name  string

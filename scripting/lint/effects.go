@@ -12,7 +12,7 @@ import (
 // A Script lists everything that one file, with the modules that it requires,
 // can do to the machine. A knockd.conf that a script reads is a file of its
 // own. The list is an upper bound: calls in a function that nothing calls are
-// listed too. What is not listed is refused when a function asks for it.
+// listed too. What is not listed is refused when a function requests it.
 type Script struct {
 	File  string `json:"file"`
 	Doors []Door `json:"doors,omitempty"`

@@ -47,7 +47,7 @@ func CheckOn(set *scripting.Set, m *Machine) []Finding {
 
 // reported returns the findings in order, without the allowed ones. A comment
 // without a reason is a finding itself, and so is a comment that allows
-// nothing. machine tells whether a machine was looked at.
+// nothing. machine reports whether a machine was looked at.
 func (c *checker) reported(machine bool) []Finding {
 	meant, there := map[claim]bool{}, map[claim]bool{}
 	for _, s := range c.set.Suppressions {

@@ -26,7 +26,7 @@ func load(t *testing.T, text string) *scripting.Set {
 	return set
 }
 
-// In these scripts a door is one line, so that a line tells which it is.
+// In these scripts a door is one line, so a line number identifies the door.
 func TestFindings(t *testing.T) {
 	for _, test := range []struct {
 		name, script string

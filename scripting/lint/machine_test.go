@@ -67,7 +67,7 @@ func TestFindingsOnAMachine(t *testing.T) {
 }
 
 // One segment accepts each connection that this machine makes: where one knock is
-// enough, whoever is connected to from that very port has knocked.
+// enough, each peer to which this host connects from that port has knocked.
 func TestOneKnockOnAPortOfOurOwnConnections(t *testing.T) {
 	for flags, want := range map[engine.FlagTest]bool{engine.SYN: false, syn: true} {
 		found := CheckOn(setOf(grouped(t, "a", "55000", flags)), &Machine{Ephemeral: ephemeral})

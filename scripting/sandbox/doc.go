@@ -2,7 +2,7 @@
 // machine.
 //
 // Scripts run inside a daemon that has root's rights over the firewall. The package assumes that a
-// script is careless or hostile, and that whoever knocks chooses some of its arguments. It runs
+// script is careless or hostile, and that anyone who knocks chooses some of its arguments. It runs
 // gopher-lua, which was not written for hostile scripts: it has no limit for memory, one of its
 // instructions can allocate a gigabyte, and some constructs compile to wrong code. Each file names
 // the functions of gopher-lua (version 1.1.2) that it defends against.
@@ -32,7 +32,7 @@
 //
 //   - Instructions. Each instruction of the virtual machine is one. A library function that does
 //     more than a few steps of work charges the rest. When the limit is reached every further
-//     instruction fails, so no pcall can catch the failure and go on.
+//     instruction fails, so no pcall can catch the failure and continue.
 //   - Bytes. All that a script allocates adds up, whether it is still in use or not.
 //
 // Other limits are fixed, because the budget would notice too late: a string has at most 64 KiB

@@ -118,7 +118,7 @@ func (s *State) mutable(l *lua.LState, table *lua.LTable) {
 	}
 }
 
-// An origin says where a read-only table comes from. The zero origin is a table that may change.
+// An origin shows where a read-only table comes from. The zero origin is a table that may change.
 type origin uint8
 
 const (

@@ -62,7 +62,7 @@ func push(l *lua.LState, results []lua.LValue, failed lua.LValue) int {
 }
 
 // attempt runs a function on the stack of the next level, and returns its results or the value that
-// it raised. A failure of the budget, and a panic of the machine or of a host function, go on to
+// it raised. A failure of the budget, and a panic of the machine or of a host function, continue to
 // the caller of Run or Call as a panic with the ApiError: no script can catch them.
 //
 // Copying the arguments is charged before, and the trace of a failure after it was made: it is

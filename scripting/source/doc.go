@@ -3,5 +3,5 @@
 //
 // [Files] holds the text of each script, module and referenced file. [Scripts]
 // compiles them for one loading. What is hashed, loaded, recorded and stored is
-// the same text, whoever edits it meanwhile.
+// the same text, also when a file is edited in the meantime.
 package source

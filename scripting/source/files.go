@@ -116,7 +116,7 @@ func (f *Files) hash() {
 
 // readRegular reads a file up to one byte more than it may have, so that the
 // loader can report that it is too long. Opening a pipe would wait for its
-// writer, hence O_NONBLOCK.
+// writer, so O_NONBLOCK is set.
 func readRegular(name string, most int64) ([]byte, error) {
 	file, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {

@@ -19,7 +19,7 @@ const (
 
 // A ReferencedFile is a file that a script names by its path and that is no
 // script: a knockd.conf, or one-time sequences. Each is read once for a set,
-// whoever names it. When it cannot be read, its SHA256 is that of the reason.
+// all scripts that name it. When it cannot be read, its SHA256 is that of the reason.
 type ReferencedFile struct {
 	File
 	err   error
@@ -28,7 +28,7 @@ type ReferencedFile struct {
 }
 
 // ReadReferenced reads a referenced file, up to one byte more than it may have:
-// whoever loads it reports that it is too long.
+// the loader reports that it is too long.
 func ReadReferenced(path string) ([]byte, error) { return readRegular(path, maxReferencedBytes) }
 
 func newReferenced(path string, text []byte, err error) *ReferencedFile {

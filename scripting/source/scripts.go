@@ -39,7 +39,7 @@ func (s *Scripts) Close() {
 	s.files.forget()
 }
 
-// Load compiles a script or module, the first time that it is asked for. Its
+// Load compiles a script or module, the first time that it is requested. Its
 // error holds [*Problem]s.
 func (s *Scripts) Load(name string) (*Script, error) {
 	if known, ok := s.loaded[name]; ok {

@@ -24,7 +24,7 @@ const (
 // host4 is the destination of knocks, unless a door has a target.
 var host4 = netip.MustParseAddr("192.0.2.1")
 
-// A Visit says how the capture opens a door.
+// A Visit describes how the capture opens a door.
 type Visit struct {
 	Door   *engine.Door
 	Source netip.Addr // that knocks; invalid if no knock can open the door

@@ -93,7 +93,7 @@ Examples:
   %[1]s --then tcp/22 host.example 7421 udp/9133 2904 6117 && ssh host.example
 `
 
-// print prints what was asked for, and returns the exit status.
+// print prints what was requested, and returns the exit status.
 func (p Program) print(text string) int {
 	if _, err := io.WriteString(p.Stdout, text); err != nil {
 		return couldNot

@@ -185,7 +185,7 @@ func TestOpensLater(t *testing.T) {
 }
 
 // TestOneAddressFails holds that knocks over one family are not lost to a failure
-// of the other, and that the failure is told.
+// of the other, and that the failure is reported.
 func TestOneAddressFails(t *testing.T) {
 	var out, complaints bytes.Buffer
 	p := Program{Name: "knock", Stdout: &out, Stderr: &complaints}

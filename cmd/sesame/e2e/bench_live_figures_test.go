@@ -32,7 +32,7 @@ func measureOpening(l *liveBench, s *subject) {
 }
 
 // measureSources sends the first and second knocks of many sources, none of
-// which goes on to the third.
+// which continues to the third.
 func measureSources(l *liveBench, s *subject) {
 	const count, sources, rate = 50_000, 20_000, 5_000
 	before, processor := s.memory("VmRSS"), s.processor()

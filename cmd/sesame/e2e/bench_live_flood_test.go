@@ -14,7 +14,7 @@ const spoofed = 1_000_000
 
 // measureFlood sends first knocks as fast as one processor can, each of another
 // source, and amid them the four knocks of somebody honest. It does so as many
-// times as it is told, with other sources each time.
+// times as the caller wants, with other sources each time.
 func measureFlood(l *liveBench, s *subject, floods int) {
 	p := l.newProber()
 	p.mustOpen(s)

@@ -116,8 +116,8 @@ func (s *subject) start(cmd *exec.Cmd, dir string) {
 	})
 }
 
-// await waits until a subject says that it is ready. One that ends instead is for the measurement
-// to judge.
+// await waits until a subject reports that it is ready. One that ends instead is for the
+// measurement to judge.
 func (s *subject) await(ready func() bool) {
 	s.l.Helper()
 	if !within(patience, func() bool { return !s.running() || ready() }) {

@@ -19,7 +19,7 @@ import (
 
 // BenchmarkLive measures the program as it is run, and Debian's knockd beside it,
 // each in a network of its own and one after another. It takes minutes, so it
-// runs when it is asked for by name alone; each measurement is made once,
+// runs only when it is called by name; each measurement is made once,
 // whatever -benchtime says:
 //
 //	make bench-live
@@ -119,7 +119,7 @@ type liveBench struct {
 }
 
 // newLiveBench returns a network with a server behind the port that doors guard.
-// Knocks are dropped when they were heard, as on a machine behind a firewall, so
+// Knocks are dropped when they were received, as on a machine behind a firewall, so
 // that nobody pays for answering them.
 func newLiveBench(b *testing.B, program string) *liveBench {
 	b.Helper()

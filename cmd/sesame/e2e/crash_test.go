@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// A guestbook is a door with a command that is owed an undo, and what both wrote.
+// A guestbook is a door with a command whose undo is pending, and with the text that both wrote.
 // The command and its undo each end only when their gate is open.
 type guestbook struct {
 	*world
@@ -68,7 +68,7 @@ func (g *guestbook) wrote(line string, times int) {
 	g.eventually(fmt.Sprintf("%q is written %d times", line, times), func() bool { return strings.Count(g.signed(), line+"\n") >= times })
 }
 
-// tidy waits until nothing is owed, and says that the last word was an undo's.
+// tidy waits until nothing is pending, and checks that the last word was an undo's.
 func (g *guestbook) tidy() {
 	g.Helper()
 	g.eventually("nothing is owed", func() bool {

@@ -26,7 +26,7 @@ import (
 	"sesame/scripting/knockd/knockdtest"
 )
 
-// An arena is a network in which knockd and the daemon hear the same packets. The
+// An arena is a network in which knockd and the daemon receive the same packets. The
 // daemon runs all the time, and is given another script for each scenario; knockd
 // is started anew. All that happens in an arena happens on one goroutine.
 type arena struct {
@@ -79,7 +79,7 @@ func newArena(t *testing.T, program string) *arena {
 }
 
 // openTap returns a packet socket for what comes to a host. That it asks for time
-// stamps makes the kernel stamp a packet once, as it comes in, for all who hear it.
+// stamps makes the kernel stamp a packet once, as it comes in, for all receivers.
 func openTap(h *livetest.Host) (fd int, err error) {
 	err = h.Do(func() error {
 		const everything = 0x0300 // ETH_P_ALL, in network order
@@ -148,7 +148,7 @@ func (t *transcriptSoFar) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// take returns all that was told since it was taken last, once that has a part.
+// take returns all that was reported since it was taken last, once that has a part.
 func (t *transcriptSoFar) take(part string) (text []byte, err error) {
 	err = eventually(func() (bool, string) {
 		t.mu.Lock()
@@ -172,7 +172,7 @@ func await(path, part string) (text []byte, err error) {
 	return text, err
 }
 
-// eventually waits for a condition, which says what is missing.
+// eventually waits for a condition. Its error names the condition.
 func eventually(condition func() (bool, string)) error {
 	for deadline := time.Now().Add(patience); ; <-time.After(5 * time.Millisecond) {
 		yes, missing := condition()

@@ -125,7 +125,7 @@ func (s *score) judge(ctx context.Context, a *arena, scenario knockdtest.Scenari
 	}
 }
 
-// compare says where somebody does not say what the model says.
+// compare reports where knockd or Sesame differs from the model.
 func (s *score) compare(r *round) error {
 	file, err := knockd.Parse(r.path, []byte(r.scenario.Conf))
 	if err != nil {

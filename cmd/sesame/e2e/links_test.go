@@ -18,7 +18,7 @@ func (w *world) ip(line string) {
 	w.net.Server.Exec(append([]string{"ip"}, strings.Fields(line)...)...)
 }
 
-// hears waits until the daemon hears exactly these interfaces.
+// hears waits until the daemon captures on exactly these interfaces.
 func (w *world) hears(names ...string) {
 	w.Helper()
 	w.eventually("it hears "+strings.Join(names, ", "), func() bool {

@@ -17,7 +17,7 @@ import (
 )
 
 // onceConf is a door with one-time sequences, and a bell that always rings: when it
-// does, all knocks before it were heard.
+// does, all knocks before it were received.
 const onceConf = `
 [once]
 	one_time_sequences = once.d/once
@@ -60,7 +60,7 @@ func (w *world) marked(sequences string) {
 	w.eventually(fmt.Sprintf("the file is %q; it is %q", sequences, w.content("once.d/once")), func() bool { return w.content("once.d/once") == sequences })
 }
 
-// rings waits until all knocks that were sent before were heard.
+// rings waits until all knocks that were sent before were received.
 func (w *world) rings(source int) {
 	w.Helper()
 	w.send(livetest.Source4(source), "udp/1999")
@@ -222,7 +222,7 @@ func TestRealOneTimeOfAnother(t *testing.T) {
 
 // TestRealOneTimeKilledAtAnyMoment kills daemons at moments that follow the last
 // knock of a sequence as closely as can be, and less closely. Every other time the
-// file cannot be marked until then. Whoever saw the knocks sends them again
+// file cannot be marked until then. Anyone who saw the knocks sends them again
 // afterwards: nobody gets in twice.
 func TestRealOneTimeKilledAtAnyMoment(t *testing.T) {
 	const kills = 14

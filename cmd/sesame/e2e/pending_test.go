@@ -17,7 +17,7 @@ import (
 )
 
 // touchConf is a door with both commands of knockd's, which sign a book, and whose
-// stop command is owed for so many seconds.
+// stop command is pending for so many seconds.
 const touchConf = `
 [touch]
 	sequence      = 4519,8204:udp,3127
@@ -74,7 +74,7 @@ func (w *world) ran() []string {
 	return strings.Fields(strings.ReplaceAll(w.content("book"), " ", "_"))
 }
 
-// hasRun waits until commands wrote as many lines, and says that they are these.
+// hasRun waits until commands wrote as many lines, and checks that they are these.
 func (w *world) hasRun(lines ...string) {
 	w.Helper()
 	w.eventually(fmt.Sprintf("the book has %d lines, the last of them %q", len(lines), lines[len(lines)-1]), func() bool { return len(w.ran()) >= len(lines) })
@@ -83,7 +83,7 @@ func (w *world) hasRun(lines ...string) {
 	}
 }
 
-// settled waits until nothing is owed.
+// settled waits until nothing is pending.
 func (w *world) settled() {
 	w.Helper()
 	w.eventually("nothing is owed", func() bool {

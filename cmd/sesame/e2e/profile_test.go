@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// profile asks for one of Go's profiles at the daemon's socket.
+// profile requests one of Go's profiles at the daemon's socket.
 func (w *world) profile(path string) (status int, body string) {
 	w.Helper()
 	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -36,7 +36,7 @@ func (w *world) profile(path string) (status int, body string) {
 }
 
 // Root gets profiles at the socket with the flag, and nobody gets them without it. That
-// other users are refused whatever they ask for is tested in package control.
+// other users are refused in any case is tested in package control.
 func TestRealProfile(t *testing.T) {
 	w := newWorld(t, map[string]string{"ssh.lua": longDoor})
 	w.start()

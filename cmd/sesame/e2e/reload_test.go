@@ -36,7 +36,7 @@ func TestRealReloadApplied(t *testing.T) {
 		t.Errorf("%+v", e)
 	}
 	w.shut(web4)
-	w.opens(ssh4) // a grant goes on
+	w.opens(ssh4) // a grant continues
 	w.send(livetest.Source4(1), sshKnocks[2])
 	w.eventually("the attempt of the unchanged door went on", func() bool { return len(w.grants()) == 2 })
 	w.knock(webKnocks...)
@@ -73,7 +73,7 @@ func TestRealUnchangedIsSilent(t *testing.T) {
 	if err := os.Chtimes(filepath.Join(w.scripts, "ssh.lua"), w.status().Now, w.status().Now); err != nil {
 		t.Fatal(err)
 	}
-	// The change that follows is told, and so everything before it was looked at.
+	// The change that follows is reported, and so everything before it was looked at.
 	w.write("ssh.lua", sshDoor)
 	w.logged("scripts applied: generation=2")
 	if got := strings.Count(w.log(), "\n") - strings.Count(before, "\n"); got != 1 {
@@ -95,7 +95,7 @@ func TestRealReloadRejected(t *testing.T) {
 	} else {
 		contains(t, s.stdout, "wrong: the scripts were rejected at", "web.lua:2")
 	}
-	w.knock(sshKnocks...) // the old ones go on
+	w.knock(sshKnocks...) // the old ones continue
 	w.opens(ssh4)
 
 	t.Log("# mended")
@@ -122,7 +122,7 @@ func TestRealReloadHeld(t *testing.T) {
 		contains(t, e.stdout, `"held"`, `"tcp/443"`)
 	}
 	w.shut(web4)
-	w.knock(webKnocks...) // the old ones go on
+	w.knock(webKnocks...) // the old ones continue
 	w.opens(web4)
 	if e := w.reload("tcp/80"); e.status != 1 {
 		t.Errorf("another port than the one that is held: %+v", e)

@@ -23,7 +23,7 @@ import (
 
 // TestRealLiveEqualsSimulated lets people, strangers and time do what they like to
 // live daemons, and replays what those recorded: the transcripts must be the same
-// to the byte. SESAME_LIVE_RUNS says how many daemons (default 20), and
+// to the byte. SESAME_LIVE_RUNS is the number of daemons (default 20), and
 // SESAME_LIVE_SEED with which seed the first runs.
 func TestRealLiveEqualsSimulated(t *testing.T) {
 	runs, first := fromEnvironment(t, "SESAME_LIVE_RUNS", 20), fromEnvironment(t, "SESAME_LIVE_SEED", 1)
@@ -100,7 +100,7 @@ func (w *world) randomRun(seed uint64) string {
 		w.Errorf("seed %d: the transcripts differ (-live +replayed):\n%s", seed, diff)
 		w.keep(recording)
 	}
-	if r.IntN(3) == 0 { // and the next goes on from what is left
+	if r.IntN(3) == 0 { // and the next continues from what is left
 		w.kill()
 		return live
 	}

@@ -44,7 +44,7 @@ func TestRealRound(t *testing.T) {
 	w.nothingWrong()
 }
 
-// echoes says that the other end of a connection sends back what it gets.
+// echoes checks that the other end of a connection sends back what it gets.
 func echoes(t *testing.T, conn interface {
 	io.ReadWriter
 	SetDeadline(time.Time) error
@@ -68,7 +68,7 @@ func TestRealWrongOrder(t *testing.T) {
 	w.start()
 	w.knock("tcp/7421", "tcp/2904", "udp/9133")
 	w.knock("udp/9133", "tcp/7421", "tcp/2904")
-	w.knock("tcp/7421", "udp/9133", "tcp/2905") // another port than the door's: the attempt goes on
+	w.knock("tcp/7421", "udp/9133", "tcp/2905") // another port than the door's: the attempt continues
 	w.eventually("all knocks are counted", func() bool { return w.status().Counts.Knocks == 8 })
 	w.shut(ssh4)
 	w.knock("tcp/7421", "udp/9133", "tcp/7421", "tcp/2904")

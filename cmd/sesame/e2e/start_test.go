@@ -26,7 +26,7 @@ func (w *world) fails(texts ...string) {
 	contains(w, w.log(), texts...)
 }
 
-// noTable says that no port is guarded.
+// noTable checks that no port is guarded.
 func (w *world) noTable() {
 	w.Helper()
 	if e := w.runOn(w.net.Server, "nft", "list", "tables"); strings.Contains(e.stdout, "sesame") {
@@ -91,7 +91,7 @@ func TestRealBrokenLaterStart(t *testing.T) {
 	w.nothingWrong()
 }
 
-// TestRealHeldAtStart removes a guard while no daemon runs: whoever means it says
+// TestRealHeldAtStart removes a guard while no daemon runs: a person who wants that says
 // so.
 func TestRealHeldAtStart(t *testing.T) {
 	w := newWorld(t, map[string]string{"ssh.lua": longDoor, "web.lua": webDoor})
@@ -140,7 +140,7 @@ func TestRealStop(t *testing.T) {
 	g.nothingWrong()
 }
 
-// TestRealStopDuringTheCommand is told to end while a command runs: what was
+// TestRealStopDuringTheCommand stops the daemon while a command runs: what was
 // decided is done, and its undo too.
 func TestRealStopDuringTheCommand(t *testing.T) {
 	g := newGuestbook(t, "4s")

@@ -157,7 +157,7 @@ func TestRealTornJournal(t *testing.T) {
 // TestRealCommands has commands that do what commands do.
 func TestRealCommands(t *testing.T) {
 	w := newWorld(t, nil)
-	// Each door has a knock of its own, and an undo that says that it ran.
+	// Each door has a knock of its own, and an undo that writes that it ran.
 	book, gate := w.path("book"), w.path("gate")
 	w.write("doors.lua", strings.NewReplacer("BOOK", book, "GATE", gate).Replace(`
 local stuck = sesame.command { "/bin/sh", "-c", "until test -e GATE; do sleep 0.1; done", timeout = "10m", undo = { "/bin/true" } }
@@ -253,7 +253,7 @@ func TestRealNobodyReadsTheLog(t *testing.T) {
 }
 
 // TestRealFrozen stops the daemon as a debugger does, or a machine that swaps: when
-// it goes on, it decides by when knocks came, and not by when it saw them.
+// it continues, it decides by when knocks came, and not by when it saw them.
 func TestRealFrozen(t *testing.T) {
 	w := newWorld(t, map[string]string{"ssh.lua": strings.Replace(longDoor, "10s", "600ms", 1)})
 	w.start()

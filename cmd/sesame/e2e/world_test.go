@@ -219,7 +219,7 @@ func (w *world) eventually(what string, condition func() bool) {
 	}
 }
 
-// pass waits, in a test of what must not happen meanwhile.
+// pass waits, in a test of what must not happen in the meantime.
 func (w *world) pass(d time.Duration) { <-time.After(d) }
 
 // runOn runs a program on a host to its end.
@@ -334,9 +334,9 @@ func (w *world) sendAt(to string, source netip.Addr, knocks ...string) {
 	}
 }
 
-// connects reports whether a client gets in. Whoever is dropped hears nothing, so
+// connects reports whether a client gets in. A dropped client gets no answer, so
 // that takes a while. It asks the kernel for the answer and not a timer of ours:
-// on a machine with much else to do the two may be told in the wrong order.
+// on a machine with much else to do the two may be reported in the wrong order.
 func (w *world) connects(address string) bool {
 	w.Helper()
 	to := netip.MustParseAddrPort(address)
@@ -377,7 +377,7 @@ func (w *world) opens(address string) {
 	w.eventually(address+" is open", func() bool { return w.connects(address) })
 }
 
-// shut says that a client does not get in now.
+// shut checks that a client does not get in now.
 func (w *world) shut(address string) {
 	w.Helper()
 	if w.connects(address) {
@@ -391,7 +391,7 @@ func (w *world) shuts(address string) {
 	w.eventually(address+" is shut", func() bool { return !w.connects(address) })
 }
 
-// nothingWrong says that the daemon finds nothing wrong with itself.
+// nothingWrong checks that the daemon finds nothing wrong with itself.
 func (w *world) nothingWrong() {
 	w.Helper()
 	if e := w.sesame("status", "--strict"); e.status != 0 {
@@ -410,7 +410,7 @@ const (
 	ssh6 = "[" + server6 + "]:22"
 )
 
-// contains says that a text has parts.
+// contains checks that a text has parts.
 func contains(t testing.TB, text string, parts ...string) {
 	t.Helper()
 	for _, part := range parts {

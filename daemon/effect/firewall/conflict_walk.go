@@ -71,7 +71,7 @@ const (
 	dropped
 )
 
-// A match says whether a condition, or a whole rule, holds for a probe.
+// A match is the result of a condition, or of a whole rule, for a probe.
 type match uint8
 
 const (

@@ -19,7 +19,7 @@ import (
 // OpenWrt uses: theirs lie in the two middle bytes, or below.
 const DefaultMark = 0x10000000
 
-// GuardConfig says how a [Guard] is made.
+// GuardConfig describes how a [Guard] is made.
 type GuardConfig struct {
 	// Mark is or-ed into the packet mark of a granted packet, so that chains of others
 	// can accept it: an accept of ours ends our chain, and no other (nft(8), VERDICT

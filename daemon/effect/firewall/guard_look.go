@@ -30,7 +30,7 @@ type chainFound struct {
 	policy uint32
 }
 
-// look reads the table. It reads again when the table changes meanwhile, five times at
+// look reads the table. It reads again when the table changes in the meantime, five times at
 // most.
 func (g *Guard) look() (found guardFound, err error) {
 	for range tries {

@@ -124,7 +124,7 @@ func TestRealNetworks(t *testing.T) {
 	if !w.reaches("", server4) || !w.reaches("", server6) {
 		t.Error("the grant of a network does not open to an address in it")
 	}
-	// A network inside: the engine never asks for one, and it must not spoil others.
+	// A network inside: the engine never requests one, and it must not spoil others.
 	errs := g.Apply([]effect.Element{element("198.51.100.0/25", tcp22, time.Minute), element("192.0.2.9", tcp22, time.Minute)})
 	if len(errs) != 2 || errs[0] == nil || errs[1] != nil {
 		t.Errorf("an overlapping network and another change: %v", errs)
@@ -250,7 +250,7 @@ func TestRealObserved(t *testing.T) {
 }
 
 // exchange sends a message from the client to a port of the server, and reports
-// whether an answer comes. The flow goes on with the same socket.
+// whether an answer comes. The flow continues with the same socket.
 func (w *cabled) exchange(conn net.Conn, timeout time.Duration) bool {
 	w.t.Helper()
 	if _, err := conn.Write([]byte("ask")); err != nil {

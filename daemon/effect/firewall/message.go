@@ -27,7 +27,7 @@ type message struct {
 // maxAttribute is how long an attribute may be: its length has 16 bits.
 const maxAttribute = 1<<16 - 1
 
-// newMessage returns a message with these attributes. Its error says that one is too long.
+// newMessage returns a message with these attributes. Its error means that one is too long.
 // It is found here also when it is inside another: the outer one is longer.
 func newMessage(kind, flags uint16, family uint8, what string, all ...netlink.Attribute) message {
 	body, err := netlink.MarshalAttributes(all)

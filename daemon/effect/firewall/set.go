@@ -199,15 +199,15 @@ func (m member) encode() netlink.Attribute {
 }
 
 // members returns the elements of a set. The error is [effect.ErrGone] when there is no
-// such set, and errInterrupted when somebody changed it meanwhile.
+// such set, and errInterrupted when another program changed it in the meantime.
 func (s *socket) members(t table, name string) ([]member, error) {
 	return s.queryMembers(t, name, unix.NLM_F_DUMP, nil)
 }
 
-// tries is how often something is read that others may change meanwhile.
+// tries is how often something is read that others may change in the meantime.
 const tries = 5
 
-// stableMembers is members, read again when somebody changed the set meanwhile.
+// stableMembers is members, read again when another program changed the set in the meantime.
 func (s *socket) stableMembers(t table, name string) (found []member, err error) {
 	for range tries {
 		if found, err = s.members(t, name); !errors.Is(err, errInterrupted) {

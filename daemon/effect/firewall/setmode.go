@@ -87,7 +87,7 @@ func keyTypes(v6 bool) []nftables.SetDatatype {
 	}
 }
 
-// find reads the definitions of the sets. Its error says how to make a set that is missing
+// find reads the definitions of the sets. Its error describes how to make a set that is missing
 // or does not fit.
 func (s *Sets) find() error {
 	found, err := s.socket.sets(s.table)
@@ -111,7 +111,7 @@ func (s *Sets) find() error {
 			return fmt.Errorf("%w: no %s: %s", effect.ErrGone, full, remedy)
 		}
 		f := found[i]
-		// The type of the keys is all that tells what a key means: a set made with typeof
+		// Only the type of the keys defines the meaning of a key: a set made with typeof
 		// has the same number as one made with type.
 		kind := slices.IndexFunc(types, func(t nftables.SetDatatype) bool { return t.GetNFTMagic() == f.magic })
 		switch {

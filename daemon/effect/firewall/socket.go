@@ -66,8 +66,8 @@ func (r refusals) Unwrap() []error {
 	return all
 }
 
-// errInterrupted says that what was listed changed meanwhile (NLM_F_DUMP_INTR), so the list
-// may lack entries or have some twice.
+// errInterrupted means that the kernel's list changed while it was read (NLM_F_DUMP_INTR), so the
+// list may lack entries or have some twice.
 var errInterrupted = errors.New("the firewall changed while it was read")
 
 // close closes the socket; the next use opens it again.
@@ -242,7 +242,7 @@ type reply struct {
 
 // query sends a question and calls each for each reply. With NLM_F_DUMP among its flags a
 // question is about all that there is. The error is errInterrupted when that changed
-// meanwhile.
+// in the meantime.
 func (s *socket) query(m message, each func(reply)) error {
 	if m.err != nil {
 		return fmt.Errorf("querying nftables about %s: %w", m.what, m.err)

@@ -17,7 +17,7 @@ import (
 	"sesame/daemon/packet"
 )
 
-// A layout says which fields follow the source in the keys of a set.
+// A layout defines which fields follow the source in the keys of a set.
 type layout uint8
 
 const (

@@ -21,7 +21,7 @@ import (
 
 // Bugs are what knockd does and Sesame does not. docs/from-knockd.md has each of them for users.
 type Bugs struct {
-	// LostAttempts: when the oldest attempt is removed, all others are lost, whoever made them.
+	// LostAttempts: when the oldest attempt is removed, the attempts of all sources are lost.
 	// knockd sets the head of its list to NULL instead of the next element. The sweep that removes
 	// the head still visits the rest of the list once.
 	LostAttempts bool
