@@ -30,44 +30,70 @@ const maxEdits = 5000
 // each that fails.
 type changer struct {
 	socket *socket
-	// find returns the set for a place, or why there is none.
-	find func(place) (sourceSet, error)
-	errs []error
+	errs   []error
 }
 
-// apply is [effect.Firewall.Apply] of a [Guard]. Of several changes of one place only the
-// last is sent, since removals are sent before additions whatever their order was. All of
-// them are answered with its error.
-func (c *changer) apply(elements []effect.Element) []error {
-	c.errs = make([]error, len(elements))
-	edits := make([]edit, 0, len(elements))
-	last := make(map[place]int, len(elements)) // index in edits
-	same := make([]int, len(elements))         // index of the later change of the same place
+// apply is [effect.Firewall.Apply]. editOf returns the edit for an element; one that is in no
+// set changes nothing. Of several changes of one place only the last is sent, since removals
+// are sent before additions whatever their order was. All of them are answered with its error.
+func (s *socket) apply(elements []effect.Element, editOf func(effect.Element) (edit, error)) []error {
+	c := changer{s, make([]error, len(elements))}
+	places := make([]place, len(elements))
+	last := make(map[place]edit, len(elements))
 	for i, e := range elements {
-		same[i] = i
-		p, err := placeOf(e)
-		if err == nil {
-			var in sourceSet
-			if in, err = c.find(p); err == nil {
-				if was, ok := last[p]; ok {
-					same[edits[was].at] = i
-					edits[was].at = -1
-				}
-				last[p] = len(edits)
-				edits = append(edits, edit{p, in, e.Remaining, e.Grant, e.Door, i})
-			}
+		var change edit
+		if change, c.errs[i] = editOf(e); c.errs[i] == nil && change.in.name != "" {
+			change.at, places[i] = i, change.place
+			last[change.place] = change
 		}
-		c.errs[i] = err
 	}
-	edits = slices.DeleteFunc(edits, func(e edit) bool { return e.at < 0 })
+	edits := make([]edit, 0, len(last))
+	for i, p := range places {
+		if change, ok := last[p]; ok && change.at == i {
+			edits = append(edits, change)
+		}
+	}
 	c.change(edits)
-	for i := len(elements) - 1; i >= 0; i-- {
-		c.errs[i] = c.errs[same[i]]
+	for i, p := range places {
+		if change, ok := last[p]; ok {
+			c.errs[i] = c.errs[change.at]
+		}
 	}
 	if slices.ContainsFunc(c.errs, func(err error) bool { return err != nil }) {
 		return c.errs
 	}
 	return nil
+}
+
+// change applies any number of edits, and returns their errors as one.
+func (s *socket) change(edits []edit) error {
+	c := changer{s, make([]error, len(edits))}
+	for i := range edits {
+		edits[i].at = i
+	}
+	c.change(edits)
+	return errors.Join(c.errs...)
+}
+
+// differences returns edits after which a set that has these members holds what is wanted of
+// it, and no others of ours. What is right already, and what is removed, is taken out of
+// wanted. An element is right when its comment names the same grant and it ends at the same
+// time. placeOf returns the place of a member, and false for one that is not ours.
+func differences(in sourceSet, members []member, wanted map[place]edit, placeOf func(member) (place, bool)) []edit {
+	var edits []edit
+	for _, m := range members {
+		p, ours := placeOf(m)
+		wish, ok := wanted[p]
+		switch {
+		case !ours:
+		case !ok || wish.remaining <= 0:
+			edits = append(edits, edit{place: p, in: in})
+			delete(wanted, p)
+		case (wish.remaining-m.expires).Abs() <= endTolerance && m.timeout > 0 && m.comment == comment(wish.grant, wish.door):
+			delete(wanted, p)
+		}
+	}
+	return edits
 }
 
 // change applies any number of edits.
@@ -167,8 +193,8 @@ func write(edits []edit) (batch []message, removals map[int]int) {
 		// Removing what is not there fails, and aborts the whole transaction. Adding it
 		// first makes it certain that it is there. The kernel keeps an existing element
 		// as it is, so this harms nothing.
-		batch = append(batch, in.table.change(unix.NFT_MSG_NEWSETELEM, in.name, going)...)
-		batch = append(batch, in.table.change(unix.NFT_MSG_DELSETELEM, in.name, going)...)
+		add := in.table.change(unix.NFT_MSG_NEWSETELEM, in.name, going)
+		batch = append(append(batch, add...), deleting(add)...)
 	}
 	for _, in := range setsOf(edits) {
 		var coming []member
@@ -187,10 +213,17 @@ func write(edits []edit) (batch []message, removals map[int]int) {
 // kernel updates time-outs only since Linux 6.12. The transaction takes effect as a
 // whole, so no packet finds the element missing.
 func (s sourceSet) renew(members []member) []message {
-	return slices.Concat(
-		s.table.change(unix.NFT_MSG_NEWSETELEM, s.name, members),
-		s.table.change(unix.NFT_MSG_DELSETELEM, s.name, members),
-		s.table.change(unix.NFT_MSG_NEWSETELEM, s.name, members))
+	add := s.table.change(unix.NFT_MSG_NEWSETELEM, s.name, members)
+	return slices.Concat(add, deleting(add), add)
+}
+
+// deleting returns messages that delete what these add. Only their kind differs.
+func deleting(messages []message) []message {
+	messages = slices.Clone(messages)
+	for i := range messages {
+		messages[i].kind = unix.NFT_MSG_DELSETELEM
+	}
+	return messages
 }
 
 // setsOf returns the sets that edits are in, each once.

@@ -79,42 +79,54 @@ func (g *Guard) Mark() uint32 { return g.mark }
 // there are more than 5,000. When one is refused they go into smaller ones, so that each
 // change has its own error.
 func (g *Guard) Apply(elements []effect.Element) []error {
-	c := changer{socket: g.socket, find: g.find}
-	return c.apply(elements)
+	return g.socket.apply(elements, guardEdit)
 }
 
-// find returns the set that a place is in. Networks have sets of their own: intervals of
-// one set must not overlap, and a single address may lie in a network.
-func (g *Guard) find(p place) (sourceSet, error) {
+// guardEdit returns the edit for an element, with the set that it is in. Networks have sets of
+// their own: intervals of one set must not overlap, and a single address may lie in a network.
+func guardEdit(e effect.Element) (edit, error) {
+	p, err := placeOf(e)
+	if err != nil {
+		return edit{}, err
+	}
 	for _, s := range heldSets {
 		if s.v6 == p.source.Addr().Is6() && s.interval == !p.source.IsSingleIP() && s.observed == p.observed {
-			return s, nil
+			return edit{place: p, in: s, remaining: e.Remaining, grant: e.Grant, door: e.Door}, nil
 		}
 	}
-	return sourceSet{}, fmt.Errorf("no set for %v", p.source)
+	return edit{}, fmt.Errorf("no set for %v", p.source)
 }
 
 // Elements returns the grants that the kernel holds, ordered by address. There are none
 // when there is no table. Elements without an end are left out: we never make one.
 func (g *Guard) Elements() ([]effect.Element, error) {
 	var all []effect.Element
-	for _, s := range grantSets {
-		members, err := g.socket.stableMembers(guardTable, s.name)
-		if errors.Is(err, effect.ErrGone) {
-			continue
+	err := g.each(grantSets, func(e effect.Element, _ member) {
+		if e.Remaining > 0 && e.Port.Proto != packet.NoProto {
+			all = append(all, e)
 		}
-		if err != nil {
-			return nil, fmt.Errorf("reading the grants of the firewall: %w", err)
-		}
-		for _, m := range members {
-			e, _ := s.element(m)
-			if e.Remaining > 0 && e.Port.Number != 0 && e.Port.Proto != packet.NoProto {
-				all = append(all, e)
-			}
-		}
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading the grants of the firewall: %w", err)
 	}
 	slices.SortFunc(all, compare)
 	return all, nil
+}
+
+// each calls take for each element of these sets. A set that is missing has none.
+func (g *Guard) each(sets []sourceSet, take func(effect.Element, member)) error {
+	for _, s := range sets {
+		members, err := g.socket.stableMembers(guardTable, s.name)
+		if err != nil && !errors.Is(err, effect.ErrGone) {
+			return err
+		}
+		for _, m := range members {
+			if e, _ := s.element(m); e.Port.Number != 0 {
+				take(e, m)
+			}
+		}
+	}
+	return nil
 }
 
 // GrantDirectly gives a grant for ttl while no daemon runs. A daemon that starts later
@@ -125,15 +137,11 @@ func (g *Guard) GrantDirectly(source netip.Prefix, port packet.Port, ttl time.Du
 		return fmt.Errorf("grant for %v: expected a time above zero", ttl)
 	}
 	e := effect.Element{Source: source, Port: port, Remaining: ttl}
-	p, err := placeOf(e)
+	change, err := guardEdit(e)
 	if err != nil {
 		return err
 	}
-	in, err := g.find(p)
-	if err != nil {
-		return err
-	}
-	was, err := g.socket.member(guardTable, in.name, in.key(p)[0])
+	was, err := g.socket.member(guardTable, change.in.name, change.in.key(change.place)[0])
 	if err != nil {
 		return err
 	}
@@ -164,10 +172,7 @@ func (g *Guard) Remove() (bool, error) {
 func merged(networks []netip.Prefix) []netip.Prefix {
 	var all []netip.Prefix
 	for _, n := range networks {
-		if a := n.Addr(); a.Is4In6() && n.Bits() >= 96 {
-			n = netip.PrefixFrom(a.Unmap(), n.Bits()-96)
-		}
-		all = append(all, n.Masked())
+		all = append(all, unmapped(n).Masked())
 	}
 	slices.SortFunc(all, netip.Prefix.Compare)
 	apart := all[:0]

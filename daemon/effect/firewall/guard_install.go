@@ -65,7 +65,7 @@ func (g *Guard) install(guards effect.Guards, elements []effect.Element) error {
 	batch = append(batch, missingParts(found)...)
 	batch = append(batch, g.memberChanges(found, guards)...)
 	batch = append(batch, foreignElements(found)...)
-	edits, err := g.differences(found, elements)
+	edits, err := guardDifferences(found, elements)
 	if err != nil {
 		return err
 	}
@@ -89,9 +89,7 @@ func (g *Guard) install(guards effect.Guards, elements []effect.Element) error {
 			return err
 		}
 	}
-	rest := changer{socket: g.socket, errs: make([]error, len(elements)+len(edits))}
-	rest.change(later)
-	return errors.Join(rest.errs...)
+	return g.socket.change(later)
 }
 
 // missingParts returns messages that make what is missing, and that end the flag dormant
@@ -157,45 +155,24 @@ func without(members, others []member) []member {
 	})
 }
 
-// differences returns what must change so that the kernel holds these elements and no
-// others. An element is right when its comment names the same grant and it ends at the
-// same time.
-func (g *Guard) differences(found guardFound, elements []effect.Element) ([]edit, error) {
-	type wish struct {
-		effect.Element
-		at int
-	}
-	wanted := make(map[place]wish, len(elements))
-	for i, e := range elements {
-		p, err := placeOf(e)
+// guardDifferences returns what must change so that the kernel holds these elements and no
+// others.
+func guardDifferences(found guardFound, elements []effect.Element) ([]edit, error) {
+	wanted := make(map[place]edit, len(elements))
+	for _, e := range elements {
+		wish, err := guardEdit(e)
 		if err != nil {
 			return nil, err
 		}
-		wanted[p] = wish{e, i}
+		wanted[wish.place] = wish
 	}
 	var edits []edit
 	for _, in := range heldSets {
-		for _, m := range found.members[in.name] {
-			p, made := in.place(m)
-			wish, ok := wanted[p]
-			switch {
-			case !made:
-			case ok && wish.Remaining > 0 && m.comment == comment(wish.Grant, wish.Door) && m.timeout > 0 &&
-				(wish.Remaining-m.expires).Abs() <= endTolerance:
-				delete(wanted, p)
-			case !ok || wish.Remaining <= 0:
-				delete(wanted, p)
-				edits = append(edits, edit{place: p, in: in, at: len(elements) + len(edits)})
-			}
-		}
+		edits = append(edits, differences(in, found.members[in.name], wanted, in.place)...)
 	}
-	for p, wish := range wanted {
-		in, err := g.find(p)
-		if err != nil {
-			return nil, err
-		}
-		if wish.Remaining > 0 {
-			edits = append(edits, edit{p, in, wish.Remaining, wish.Grant, wish.Door, wish.at})
+	for _, wish := range wanted {
+		if wish.remaining > 0 {
+			edits = append(edits, wish)
 		}
 	}
 	return edits, nil

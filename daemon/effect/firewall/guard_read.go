@@ -1,12 +1,14 @@
 package firewall
 
 import (
-	"errors"
+	"bytes"
 	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
 	"time"
+
+	"go4.org/netipx"
 
 	"sesame/daemon/effect"
 	"sesame/daemon/packet"
@@ -24,20 +26,11 @@ type Stopped struct {
 // first; 4,096 of each address family at most.
 func (g *Guard) Stopped() ([]Stopped, error) {
 	var all []Stopped
-	for _, s := range stoppedSets {
-		members, err := g.socket.stableMembers(guardTable, s.name)
-		if errors.Is(err, effect.ErrGone) {
-			continue
-		}
-		if err != nil {
-			return nil, fmt.Errorf("reading who would have been stopped: %w", err)
-		}
-		for _, m := range members {
-			e, _ := s.element(m)
-			if e.Port.Number != 0 && e.Source.IsValid() {
-				all = append(all, Stopped{e.Source.Addr(), e.Port, m.packets, max(0, stoppedLife-m.expires)})
-			}
-		}
+	err := g.each(stoppedSets, func(e effect.Element, m member) {
+		all = append(all, Stopped{e.Source.Addr(), e.Port, m.packets, max(0, stoppedLife-m.expires)})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading who would have been stopped: %w", err)
 	}
 	slices.SortFunc(all, func(a, b Stopped) int { return int(a.Ago - b.Ago) })
 	return all, nil
@@ -97,23 +90,31 @@ func portsOf(members []member) []packet.Port {
 	return ports
 }
 
-// networksOf reads a set of networks back. Each begins at a member and ends before the
-// next member, which is its boundary or where another network begins.
+// networksOf reads a set of networks back.
 func networksOf(members []member) []netip.Prefix {
-	members = ordered(slices.Clone(members))
 	var networks []netip.Prefix
-	for i, m := range members {
-		first, ok := netip.AddrFromSlice(m.key)
-		if !ok || m.boundary {
-			continue
-		}
-		last := lastOf(netip.PrefixFrom(first, 0))
-		if i+1 < len(members) {
-			if next, ok := netip.AddrFromSlice(members[i+1].key); ok {
-				last = next.Prev()
-			}
-		}
-		networks = append(networks, between(first, last)...)
+	for _, m := range withEnds(slices.Clone(members)) {
+		networks = append(networks, netipx.IPRangeFrom(addressOf(m.key), addressOf(m.end)).Prefixes()...)
 	}
 	return networks
+}
+
+// withEnds gives each member of a set of networks alone its end, and leaves out the
+// boundaries. A network ends before the next member, which is its boundary or where another
+// network begins.
+func withEnds(members []member) []member {
+	members = ordered(members)
+	for i, m := range members {
+		if i+1 < len(members) {
+			members[i].end = addressOf(members[i+1].key).Prev().AsSlice()
+		} else {
+			members[i].end = bytes.Repeat([]byte{0xff}, len(m.key))
+		}
+	}
+	return slices.DeleteFunc(members, func(m member) bool { return m.boundary })
+}
+
+func addressOf(key []byte) netip.Addr {
+	a, _ := netip.AddrFromSlice(key)
+	return a
 }

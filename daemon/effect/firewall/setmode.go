@@ -34,18 +34,13 @@ type Sets struct {
 
 	mu      sync.Mutex
 	sets    []sourceSet // as found in the kernel; nil: not read yet
-	held    map[cell]map[packet.Port]holding
-	foreign map[string]bool // name of the set, blank, key of an element that is not ours
+	held    map[place]map[packet.Port]holding
+	foreign map[string]bool // keys of elements that are not ours; those of the two families differ
 }
 
-// A cell is one element of a user's set. Where the keys lack the protocol or the port,
-// several grants of a source share a cell. It ends with the last of them.
-type cell struct {
-	set  string
-	what place
-}
-
-// A holding is what one grant needs a cell for.
+// A holding is what one grant needs an element of a user's set for. Where the keys lack the
+// protocol or the port, several grants of a source share an element. It ends with the last of
+// them.
 type holding struct {
 	end   time.Time
 	grant uint64
@@ -62,7 +57,7 @@ func NewSets(cfg SetConfig) (*Sets, error) {
 	case cfg.Table == "" || cfg.Set4 == "" && cfg.Set6 == "":
 		return nil, errors.New("firewall: expected a table and at least one set in it")
 	}
-	return &Sets{socket: &socket{}, cfg: cfg, table: table{family, cfg.Table}, held: map[cell]map[packet.Port]holding{}}, nil
+	return &Sets{socket: &socket{}, cfg: cfg, table: table{family, cfg.Table}, held: map[place]map[packet.Port]holding{}}, nil
 }
 
 // Close closes the connection to the kernel. Elements stay until their ends.
@@ -154,17 +149,16 @@ func (s *Sets) setOf(p place) (sourceSet, place, error) {
 	return in, p, nil
 }
 
-// hold stores an element in its cell, and returns the edit that the cell needs now.
+// hold notes what an element is needed for, and returns the edit that it needs now.
 func (s *Sets) hold(e effect.Element, now time.Time) (edit, error) {
 	p, err := placeOf(e)
 	if err != nil {
 		return edit{}, err
 	}
-	in, what, err := s.setOf(p)
+	in, at, err := s.setOf(p)
 	if err != nil {
 		return edit{}, err
 	}
-	at := cell{in.name, what}
 	if s.held[at] == nil {
 		s.held[at] = map[packet.Port]holding{}
 	}
@@ -184,7 +178,7 @@ func (s *Sets) hold(e effect.Element, now time.Time) (edit, error) {
 	if len(s.held[at]) == 0 {
 		delete(s.held, at)
 	}
-	result := edit{place: what, in: in, grant: last.grant, door: last.door}
+	result := edit{place: at, in: in, grant: last.grant, door: last.door}
 	if !last.end.IsZero() {
 		result.remaining = last.end.Sub(now)
 	}
@@ -196,53 +190,27 @@ func (s *Sets) hold(e effect.Element, now time.Time) (edit, error) {
 func (s *Sets) Apply(elements []effect.Element) []error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	errs := make([]error, len(elements))
 	if s.sets == nil {
 		if err := s.find(); err != nil {
-			for i := range errs {
-				errs[i] = err
-			}
-			return errs
+			return slices.Repeat([]error{err}, len(elements))
 		}
 	}
 	now := s.cfg.Now()
-	// Of several changes of one cell the last edit has the end of all of its grants.
-	edits := make(map[cell]edit, len(elements))
-	cells := make([]cell, len(elements))
-	for i, e := range elements {
+	return s.socket.apply(elements, func(e effect.Element) (edit, error) {
 		if e.Observed {
-			continue // a Sets counts nothing
+			return edit{}, nil // a Sets counts nothing
 		}
+		// Of several changes of one place the last edit has the end of all of its grants.
 		change, err := s.hold(e, now)
-		if errs[i] = err; err == nil {
-			change.at = i
-			cells[i] = cell{change.in.name, change.place}
-			edits[cells[i]] = change
+		if err != nil || s.isForeign(change) {
+			return edit{}, err
 		}
-	}
-	ordered := make([]edit, 0, len(edits))
-	for i := range elements {
-		if change, ok := edits[cells[i]]; ok && change.at == i && !s.isForeign(change.in, change.place) {
-			ordered = append(ordered, change)
-		}
-	}
-	c := changer{socket: s.socket, errs: errs}
-	c.change(ordered)
-	for i := range elements {
-		if change, ok := edits[cells[i]]; ok {
-			errs[i] = errs[change.at]
-		}
-	}
-	if slices.ContainsFunc(errs, func(err error) bool { return err != nil }) {
-		return errs
-	}
-	return nil
+		return change, nil
+	})
 }
 
 // isForeign reports whether the user put this element into the set.
-func (s *Sets) isForeign(in sourceSet, p place) bool {
-	return s.foreign[in.name+" "+string(in.key(p)[0].key)]
-}
+func (s *Sets) isForeign(e edit) bool { return s.foreign[string(e.in.key(e.place)[0].key)] }
 
 // Install is [effect.Firewall.Install]. It guards nothing, whatever the guards are. The
 // error is [effect.ErrGone] when a set is missing: the user has to make it.
@@ -255,7 +223,7 @@ func (s *Sets) Install(_ effect.Guards, elements []effect.Element) error {
 	// The elements are all that must be held. What earlier calls held does not count.
 	clear(s.held)
 	now := s.cfg.Now()
-	wanted := make(map[cell]edit, len(elements))
+	wanted := make(map[place]edit, len(elements))
 	for _, e := range elements {
 		if e.Observed {
 			continue
@@ -264,22 +232,17 @@ func (s *Sets) Install(_ effect.Guards, elements []effect.Element) error {
 		if err != nil {
 			continue // no set can hold it: Apply reported that, and the others must be installed
 		}
-		wanted[cell{change.in.name, change.place}] = change
+		wanted[change.place] = change
 	}
 	edits, err := s.differences(wanted)
 	if err != nil {
 		return fmt.Errorf("installing elements: %w", err)
 	}
-	for i := range edits {
-		edits[i].at = i
-	}
-	c := changer{socket: s.socket, errs: make([]error, len(edits))}
-	c.change(edits)
-	return errors.Join(c.errs...)
+	return s.socket.change(edits)
 }
 
 // differences returns what must change, and stores which elements are not ours.
-func (s *Sets) differences(wanted map[cell]edit) ([]edit, error) {
+func (s *Sets) differences(wanted map[place]edit) ([]edit, error) {
 	s.foreign = map[string]bool{}
 	var edits []edit
 	for _, in := range s.sets {
@@ -287,26 +250,16 @@ func (s *Sets) differences(wanted map[cell]edit) ([]edit, error) {
 		if err != nil {
 			return nil, err
 		}
-		for _, m := range members {
+		edits = append(edits, differences(in, members, wanted, func(m member) (place, bool) {
 			e, ours := in.element(m)
 			if !ours {
-				s.foreign[in.name+" "+string(m.key)] = true
-				continue
+				s.foreign[string(m.key)] = true
 			}
-			p := place{source: e.Source, port: e.Port}
-			at := cell{in.name, p}
-			wish, ok := wanted[at]
-			switch {
-			case !ok || wish.remaining <= 0:
-				edits = append(edits, edit{place: p, in: in})
-				delete(wanted, at)
-			case (wish.remaining-m.expires).Abs() <= endTolerance && m.timeout > 0 && m.comment == comment(wish.grant, wish.door):
-				delete(wanted, at)
-			}
-		}
+			return place{source: e.Source, port: e.Port}, ours
+		})...)
 	}
 	for _, wish := range wanted {
-		if wish.remaining > 0 && !s.isForeign(wish.in, wish.place) {
+		if wish.remaining > 0 && !s.isForeign(wish) {
 			edits = append(edits, wish)
 		}
 	}
@@ -320,15 +273,7 @@ func (s *Sets) members(in sourceSet) ([]member, error) {
 	if err != nil || !in.interval || in.layout != sourceAlone {
 		return members, err
 	}
-	members = ordered(members)
-	networks := networksOf(members)
-	for i := range members {
-		if !members[i].boundary && len(networks) > 0 {
-			members[i].end = lastOf(networks[0]).AsSlice()
-			networks = networks[1:]
-		}
-	}
-	return members, nil
+	return withEnds(members), nil
 }
 
 // Elements returns the elements that we put into the sets. Sets whose keys lack the

@@ -151,6 +151,30 @@ func TestRealSetsThatDoNotFit(t *testing.T) {
 	}
 }
 
+// TestRealNeighbours holds that in a set of addresses alone, where the kernel stores the first
+// address behind each network as a member of its own, neighbours of an element can be granted,
+// and that ranges of the user do not change how our networks are read.
+func TestRealNeighbours(t *testing.T) {
+	w, s := newSets(t, "type ipv4_addr; flags interval,timeout;", "type ipv6_addr; flags timeout;", "ip saddr @doors4 accept;")
+	w.run("", "nft", "add element inet mine doors4 { 192.0.2.1-192.0.2.6, 192.0.2.77 }")
+	before := element("198.51.100.1", tcp22, time.Hour)
+	network := element("203.0.113.0/24", tcp22, time.Hour)
+	must(t, s.Install(effect.Guards{}, []effect.Element{before, network}))
+	must(t, s.Install(effect.Guards{}, []effect.Element{before, network}))
+	apply(t, s, element(clientAddress, tcp22, time.Minute), network)
+	if !w.reaches("", server4) {
+		t.Error("the address behind a granted one is stopped")
+	}
+	apply(t, s, element(clientAddress, tcp22, 0), element("198.51.100.1", tcp22, 0))
+	must(t, s.Install(effect.Guards{}, nil))
+	out := w.run("", "nft", "list", "set", "inet", "mine", "doors4")
+	for text, want := range map[string]bool{"203.0.113": false, "198.51.100": false, "192.0.2.1-192.0.2.6": true, "192.0.2.77": true} {
+		if strings.Contains(out, text) != want {
+			t.Errorf("%s in the set: %v, want %v:\n%s", text, !want, want, out)
+		}
+	}
+}
+
 func TestNewSets(t *testing.T) {
 	for _, cfg := range []SetConfig{
 		{Family: "bridge", Table: "x", Set4: "a"}, {Family: "inet", Set4: "a"}, {Family: "inet", Table: "x"},

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"go4.org/netipx"
 	"golang.org/x/sys/unix"
 
 	"sesame/daemon/effect"
@@ -46,12 +47,7 @@ type place struct {
 
 // placeOf returns the place of an element. It fails for what the kernel cannot hold.
 func placeOf(e effect.Element) (place, error) {
-	source := e.Source
-	if a := source.Addr(); a.Is4In6() && source.Bits() >= 96 {
-		source = netip.PrefixFrom(a.Unmap(), source.Bits()-96)
-	} else if a.Zone() != "" {
-		source = netip.PrefixFrom(a.WithZone(""), source.Bits())
-	}
+	source := unmapped(e.Source)
 	switch {
 	case !source.IsValid():
 		return place{}, fmt.Errorf("element for %v: expected an address or a network", e.Source)
@@ -59,6 +55,14 @@ func placeOf(e effect.Element) (place, error) {
 		return place{}, fmt.Errorf("element for port %v: expected tcp/NUMBER or udp/NUMBER", e.Port)
 	}
 	return place{source.Masked(), e.Port, e.Observed}, nil
+}
+
+// unmapped returns an IPv4 network that is written as an IPv6 one as what it is.
+func unmapped(p netip.Prefix) netip.Prefix {
+	if p.Addr().Is4In6() && p.Bits() >= 96 {
+		return netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
+	}
+	return p
 }
 
 // protocolNumber returns the IP protocol number of a transport that an element can be for; 0:
@@ -92,7 +96,7 @@ func (s sourceSet) key(p place) []member {
 	if !s.interval {
 		return []member{{key: first}}
 	}
-	last := lastOf(p.source)
+	last := netipx.PrefixLastIP(p.source)
 	if s.layout != sourceAlone {
 		return []member{{key: first, end: s.keyOf(last, p.port)}}
 	}
@@ -127,11 +131,13 @@ func (s sourceSet) element(m member) (effect.Element, bool) {
 		return effect.Element{}, false
 	}
 	e := effect.Element{Remaining: m.expires, Observed: s.observed}
-	source, _ := netip.AddrFromSlice(m.key[:width])
+	source := addressOf(m.key[:width])
 	e.Source = netip.PrefixFrom(source, source.BitLen())
 	if len(m.end) >= width {
-		last, _ := netip.AddrFromSlice(m.end[:width])
-		e.Source = spanning(source, last)
+		// Of a range that is no network, which is not ours, the first address is returned.
+		if network, ok := netipx.IPRangeFrom(source, addressOf(m.end[:width])).Prefix(); ok {
+			e.Source = network
+		}
 	}
 	rest := m.key[width:]
 	if s.layout == sourcePort && len(rest) >= 4 {
@@ -155,44 +161,6 @@ func (s sourceSet) place(m member) (place, bool) {
 	}
 	key := s.key(p)[0]
 	return p, bytes.Equal(key.key, m.key) && bytes.Equal(key.end, m.end)
-}
-
-// lastOf returns the last address of a network: all bits behind the prefix are 1.
-func lastOf(p netip.Prefix) netip.Addr {
-	b := p.Addr().AsSlice()
-	for i := p.Bits(); i < 8*len(b); i++ {
-		b[i/8] |= 0x80 >> (i % 8)
-	}
-	last, _ := netip.AddrFromSlice(b)
-	return last
-}
-
-// spanning returns the network from first to last. A range that is no network was not
-// written by us; its first address is returned.
-func spanning(first, last netip.Addr) netip.Prefix {
-	if all := between(first, last); len(all) == 1 {
-		return all[0]
-	}
-	return netip.PrefixFrom(first, first.BitLen())
-}
-
-// between returns the fewest networks that together hold the addresses from first to last
-// and no others.
-func between(first, last netip.Addr) []netip.Prefix {
-	var all []netip.Prefix
-	for first.IsValid() && first.Compare(last) <= 0 {
-		wide := netip.PrefixFrom(first, first.BitLen())
-		for bits := first.BitLen() - 1; bits >= 0; bits-- {
-			wider := netip.PrefixFrom(first, bits)
-			if wider.Masked() != wider || lastOf(wider).Compare(last) > 0 {
-				break
-			}
-			wide = wider
-		}
-		all = append(all, wide)
-		first = lastOf(wide).Next()
-	}
-	return all
 }
 
 // compare orders elements by address, network size and port.
