@@ -17,7 +17,7 @@ func changesElement(e *engine.Event) bool {
 	return e.Kind == engine.EventClose || e.Effect != engine.EffectAllow || e.ID != 0
 }
 
-// An installation is all that the firewall must hold at one place of the queue.
+// An installation is all that the firewall must hold at one position in the queue.
 type installation struct {
 	guards   Guards
 	elements []engine.Element
@@ -26,9 +26,9 @@ type installation struct {
 
 var errUnanswered = errors.New("the firewall did not answer for this element")
 
-// apply changes elements with one call of [Firewall.Apply], and returns what came
+// apply changes elements with one call of [Firewall.Apply], and returns the result
 // of each step. Steps whose result is known already are not sent: stale ones, those
-// that an install performed, and those that must not be performed.
+// that the journal or an install performed, and those that must not be performed.
 func (r *Runner) apply(changes []*step) []error {
 	results := make([]error, len(changes))
 	var elements []Element

@@ -12,8 +12,8 @@ import (
 // key is performed first, the one that waits is stale.
 type backlog map[key][]*step
 
-// A key is what two steps change that must not swap places: the kernel's element
-// for a source and a port, or whatever it is that a command's undo undoes.
+// A key names what a step changes: the kernel's element for a source and a port, or
+// what the undo of a command reverts. Steps with the same key must not swap places.
 type key struct {
 	source   netip.Prefix
 	port     packet.Port

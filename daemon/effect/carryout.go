@@ -30,7 +30,7 @@ func (r *Runner) carryOut(decisions []*decision) {
 		}
 		r.performRound(round)
 		round = nil
-		decisions = append(decisions, r.installAll(d.install)...) // a round is sorted
+		decisions = append(decisions, r.installAll(d.install)...) // in any order: performRound sorts
 	}
 	r.performRound(round)
 }
@@ -48,8 +48,7 @@ func (r *Runner) next(d *decision) []*step {
 }
 
 // performRound performs steps of any number of decisions, in the order in which
-// the engine decided on them: first what belongs into the transaction, then the
-// others.
+// the engine decided on them: first those of the transaction, then the others.
 func (r *Runner) performRound(round []*step) {
 	slices.SortFunc(round, func(a, b *step) int { return cmp.Compare(a.number, b.number) })
 	var changes, others []*step
@@ -101,7 +100,7 @@ func (r *Runner) answer(s *step, err error) {
 		return
 	}
 	if s.how.stage == inTransaction && s.Effect != engine.EffectAllow {
-		signal(r.repair) // the engine takes back an allow, and nothing else
+		signal(r.repair) // of these changes, the engine takes back only an allow
 	}
 	d := s.decision
 	d.failed = true
@@ -126,9 +125,10 @@ func (s *step) tolerates(err error) bool {
 	return ran && s.AnyStatus
 }
 
-// repairable reports whether an install will bring an element that found no
-// table. Of others nothing needs to be brought: an element that ends is gone with
-// the table, and so is one whose decision awaits no answer.
+// repairable reports whether a step whose element found no table must wait for the
+// install that brings it. Others need not wait. An element that must be removed is
+// gone with the table. Nobody waits for the result of a step without an ID, and the
+// install brings its element too.
 func (s *step) repairable() bool { return s.ID != 0 && !s.Until.IsZero() }
 
 // park lets a decision wait, from this element on, for the install that [Runner.Repair]

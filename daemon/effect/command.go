@@ -16,13 +16,14 @@ import (
 )
 
 // A command is a program that runs once, without a shell. It has a session of its own
-// (setsid(2)) and so no terminal, / as its directory, an empty standard input, and an
-// environment of env alone.
+// (setsid(2)) and so no terminal, / as its directory, an empty standard input, and no
+// environment variables but env.
 //
-// When its time is over, its whole process group gets SIGTERM, and two seconds later
-// SIGKILL. A process that has left the group by then, as a daemon does, continues, and
-// nobody waits for it. The same is true of what a program that ended by itself left in the
-// background. Such a process must redirect its output: nobody reads it any more.
+// After timeout its whole process group gets SIGTERM. The group gets SIGKILL when the
+// program has exited, or after two seconds. When ctx ends, the group gets SIGKILL at once. A
+// process that has left the group by then, as a daemon does, continues, and nobody
+// waits for it. The same holds for background processes of a program that ended by itself.
+// Such a process must redirect its output: nobody reads it any more.
 type command struct {
 	argv    []string // first an absolute path
 	env     []string
@@ -30,7 +31,7 @@ type command struct {
 }
 
 const (
-	termDelay = 2 * time.Second        // from SIGTERM to SIGKILL
+	termDelay = 2 * time.Second        // from SIGTERM to SIGKILL, at most
 	killDelay = 5 * time.Second        // from SIGKILL until the command is answered in any case
 	pipeDelay = 250 * time.Millisecond // for output that is held open by processes left behind
 )
@@ -97,9 +98,9 @@ func (c command) failed(status int, err error) error {
 	return &engine.CommandError{Status: status, Text: err.Error()}
 }
 
-// wait waits until the process has exited, and ends it when its time is over or ctx ends.
-// It returns why it ended the process, and false when the process has not exited in spite
-// of that. Until cmd.Wait is called a dead process keeps its number as a zombie, so no
+// wait waits until the process has exited, and kills it after the timeout or when ctx ends.
+// It returns why it killed the process, and false when the process has not exited all the
+// same. Until cmd.Wait is called a dead process keeps its number as a zombie, so no
 // signal can reach another process.
 func (c command) wait(ctx context.Context, pid int, exited <-chan struct{}) (ended bool, why error) {
 	timer := newTimer(c.timeout)

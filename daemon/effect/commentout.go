@@ -14,9 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// commentedOut performs the change of a file: a line of it, which is a one-time
-// sequence that was consumed, is commented out. Lines of one file are commented out
-// one after another.
+// commentedOut comments out a line of a file: a one-time sequence that was consumed.
+// Lines of one file are commented out one after another.
 var commentedOut = performer{
 	stage: inBackground,
 	perform: func(r *Runner, _ context.Context, s *step, answer func(output, error)) {
@@ -41,17 +40,17 @@ const (
 
 // CommentOut comments out a line in a file of one-time sequences, as knockd does: the first
 // byte of the first such line becomes a "#". The line is given without the blanks around it.
-// That there is no such line is no error: it cannot be used again.
+// If there is no such line, that is no error: the sequence cannot be used again.
 //
-// The file is written under another name, synced and renamed, so after a crash it is as
-// before or as wanted. It keeps its mode and owner. Of a symbolic link the file that it
-// leads to is changed. Everything else in the file stays, byte for byte.
+// The file is written under another name, synced and renamed. So after a crash it has either
+// its old or its new content. It keeps its mode and owner. If file is a symbolic link, its
+// target is changed. Everything else in the file stays, byte for byte.
 func CommentOut(file, line string) error {
 	return commentOut(file, line, func(string) error { return nil })
 }
 
-// commentOut is CommentOut with a step before each change of the disk. An error of step
-// fails it there; tests crash it so.
+// commentOut is CommentOut with a call of step before each change of the disk. When step
+// returns an error, the change ends there. Tests simulate crashes in this way.
 func commentOut(file, line string, step func(name string) error) error {
 	real, err := filepath.EvalSymlinks(file)
 	if err != nil {
@@ -101,7 +100,7 @@ func commentOutError(file string, err error) error {
 	return fmt.Errorf("commenting out a used sequence in %s: %w%s", file, err, hint)
 }
 
-// A change is one of a file in a directory. All file names are relative to the directory
+// A change rewrites one file in a directory. All file names are relative to the directory
 // that was opened first, so nobody can move the change elsewhere by replacing a directory.
 type change struct {
 	dir  *os.Root
@@ -252,7 +251,7 @@ func (c *change) write(file *os.File, content []byte, before fs.FileInfo) error 
 	return file.Sync()
 }
 
-// setOwner gives a file the owner and group of the old one. It takes no privilege when the
+// setOwner gives a file the owner and group of the old one. It needs no privilege when the
 // daemon is the owner already.
 func (c *change) setOwner(file *os.File, before *syscall.Stat_t) error {
 	info, err := file.Stat()

@@ -22,9 +22,9 @@ type decision struct {
 	install *installation // not nil: this is an installation, and has no steps
 }
 
-// next hands out the next round: the steps that may be performed now. That is all
-// up to the first step that runs in the background, for which the rest waits. It
-// must not be called before the round before has been performed.
+// next hands out the next round: the steps that may be performed now. These are all
+// steps up to and including the first one that runs in the background. The rest
+// waits for that one. It must not be called before the previous round is performed.
 func (d *decision) next() []*step {
 	round := d.round()
 	d.at += len(round)
@@ -53,7 +53,7 @@ type step struct {
 	decision *decision
 	how      *performer
 	number   uint64   // its place in the queue: the order in which the engine decided
-	undo     []string // of a command: the undo that it is, or that will be pending for it
+	undo     []string // of a command: the undo that will be pending for it; of an undo: itself
 	output   output   // of a command
 
 	err       error // why it must not be performed; nil: it may be
@@ -62,7 +62,7 @@ type step struct {
 	waits     bool  // it is in the backlog
 
 	queues  []string // of a background step: the queues it is in
-	blocked int      // in how many of them it is not the first
+	blocked int      // in how many of these it is not the first
 }
 
 // gives reports whether an event gives something new: access, or a command's

@@ -10,12 +10,12 @@ import (
 )
 
 // commands performs a command, and the undo of one. Commands of one door and
-// source run one after another. So do commands of one source with the same undo,
-// whichever doors they are of: an undo never overtakes its command, and a command
-// never the undo of its last run.
+// source run one after another. So do commands of one source with the same undo, of
+// any doors. An undo never runs before its command has ended, and a command never
+// runs before the undo of its previous run has ended.
 var commands = performer{
 	stage: inBackground,
-	// A command that still runs for the same grant is only prolonged.
+	// Without arguments, an event reports that a grant is extended: its command ran before.
 	needed: func(e *engine.Event) bool { return e.Argv != nil },
 	perform: func(r *Runner, alive context.Context, s *step, answer func(output, error)) {
 		r.exec(alive, commandOf(s), answer)
@@ -47,8 +47,8 @@ func undoOf(e *engine.Event, last *engine.Grant) []string {
 // defaultTimeout is for an undo from a journal that names none.
 const defaultTimeout = 10 * time.Second
 
-// commandOf returns what to run. A program finds nothing in its environment but
-// where programs are, and why it runs.
+// commandOf returns what to run. The environment of the program holds PATH, and
+// variables that say why it runs.
 func commandOf(s *step) command {
 	why := "exec"
 	if s.Effect == engine.EffectUndo {

@@ -11,8 +11,8 @@ import (
 // Guards are the ports that are closed to every source without a grant.
 type Guards struct {
 	Drop []packet.Port
-	// Count is of doors that only observe: packets pass, and those that a guard would
-	// drop are counted.
+	// Count holds the ports of doors that only observe: packets pass, and those that a
+	// guard would drop are counted.
 	Count []packet.Port
 }
 
@@ -26,7 +26,7 @@ type Element struct {
 	Grant     uint64 // the element's grant, or one of them when there are several
 	Door      string
 	// Observed means that the element lets nobody in. Its source is not counted as one
-	// that a guard would stop. A real element for the same source and port is another.
+	// that a guard would stop. An enforced element for the same source and port is separate.
 	Observed bool
 }
 
@@ -34,11 +34,11 @@ type Element struct {
 type Firewall interface {
 	// Apply changes elements in their order: of two changes of one source and port the
 	// later one holds. It returns nil when all succeeded, else one error or nil for each
-	// element. To remove an element that is not there is no error. When the table is not
+	// element. Removing an element that is not there is no error. When the table is not
 	// there, each error is [ErrGone].
 	Apply([]Element) []error
 	// Install makes the kernel hold these guards and these elements and no others, in one
-	// transaction. It leaves alone what is right.
+	// transaction. It does not touch what is already right.
 	Install(Guards, []Element) error
 	// Elements returns the elements that the kernel holds, in no certain order.
 	Elements() ([]Element, error)

@@ -6,7 +6,7 @@ import "context"
 // one queue for each thing that it must not overtake, and may run when it is the
 // first in all of them.
 type jobs struct {
-	free   int                // steps that may start now; [Config.Commands] at most
+	free   int                // how many more steps may start now, of [Config.Commands]
 	queues map[string][]*step // by what their steps have in common, in order
 	ready  []*step            // the first in all of their queues, not started yet
 }

@@ -11,7 +11,7 @@ import (
 	"sesame/daemon/engine"
 )
 
-// recorded performs a record: the journal does, before everything else.
+// recorded is for records, which the journal writes before everything else is done.
 var recorded = performer{stage: inJournal}
 
 // consumed performs the record that a one-time sequence was consumed. The journal
@@ -27,8 +27,8 @@ var consumed = performer{stage: inJournal, log: func(r *Runner, s *step, err err
 // grant and of each stored value, and all of one-time sequences.
 type journal struct {
 	pending map[subject]pending
-	retry   time.Time // nothing is written before
-	last    uint64    // number
+	retry   time.Time // nothing is written before this
+	last    uint64    // number of the latest record
 	err     error     // why the last write failed; nil: it did not
 }
 

@@ -26,14 +26,14 @@ func logText(r *Runner, s *step, _ error) {
 	}
 }
 
-// Warnings that a stranger may cause are limited: 20 at once, and one more each
+// Warnings that a stranger may cause are limited: 20 at once, and one more every
 // three seconds.
 const (
 	warningBurst    = 20
 	warningInterval = 3 * time.Second
 )
 
-// A warnings limits what is logged as a warning.
+// A warnings value limits how many warnings are logged.
 type warnings struct {
 	limiter   *rate.Limiter
 	notLogged int // since the last that was

@@ -12,18 +12,18 @@ import (
 // its performer into a file of its own, and its line into [performers].
 type performer struct {
 	stage stage
-	// needed reports whether anything is to be done for an event; nil: always. Some
-	// events only report, such as that of a command that runs already and is prolonged.
+	// needed reports whether an event needs any work; nil: always. Some events only
+	// report, such as that of a grant that is extended: its command does not run again.
 	needed func(*engine.Event) bool
 	// perform does it; nil: the journal or the transaction has done it. In the stage
-	// inBackground it runs in a goroutine of its own and is given the end of the
-	// grace as its context; it calls answer once, and returns when nothing of the
-	// effect runs any more. In the stage onWorker it must not block.
+	// inBackground it runs in a goroutine of its own. Its context ends with the grace
+	// period, see [Config.Grace]. It calls answer once, and returns when nothing of
+	// the effect runs any more. In the stage onWorker it must not block.
 	perform func(r *Runner, alive context.Context, s *step, answer func(output, error))
 	// queues names what the step must not overtake, for the stage inBackground: it
 	// runs when it is the first in each of these queues.
 	queues func(*step) []string
-	// log writes what came of a step into the daemon's log.
+	// log writes the result of a step into the daemon's log.
 	log func(r *Runner, s *step, err error)
 }
 
@@ -31,13 +31,13 @@ type performer struct {
 type stage uint8
 
 const (
-	// inJournal: its record is written before anything else of the queue is done.
+	// inJournal: its record is written before anything else in the queue is done.
 	inJournal stage = iota
 	// inTransaction: with all elements of the round, in one call of [Firewall.Apply].
 	inTransaction
-	// onWorker: behind the transaction, by the worker itself.
+	// onWorker: after the transaction, by the worker itself.
 	onWorker
-	// inBackground: behind the transaction, in a goroutine of its own. The rest of its
+	// inBackground: after the transaction, in a goroutine of its own. The rest of its
 	// decision waits for it, and no other decision does.
 	inBackground
 )

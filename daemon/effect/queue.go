@@ -22,7 +22,7 @@ type queue struct {
 	mu      sync.Mutex
 	work    take
 	results []Result
-	places  int       // taken, of the [Config.Queue] that there are
+	places  int       // how many of the [Config.Queue] places are taken
 	number  uint64    // of the last step
 	stopAt  time.Time // end of the grace; zero: the daemon does not stop yet
 	wake    chan struct{}
@@ -30,15 +30,15 @@ type queue struct {
 	parts   map[uint64]*decision // the decisions of the call of Enqueue that runs
 }
 
-// A take is all that the worker takes out of the queue at once.
+// A take is everything that the worker takes out of the queue at once.
 type take struct {
 	records   []engine.Record // in order
 	decisions []*decision     // in the order of their first steps
 	finished  []finished
-	freed     int // background steps of which nothing runs any more
+	freed     int // background steps whose goroutine has ended
 }
 
-// A finished is a background step and what came of it.
+// A finished holds a background step with its result.
 type finished struct {
 	step   *step
 	output output
@@ -51,16 +51,17 @@ var errFull = errors.New("too many effects wait to be carried out")
 // what it needs, except the slices and the records that events point to: the
 // engine does not change those. All events of one input belong in one call.
 //
-// Of a door that only observes, nothing runs: its commands are answered as done.
-// Its access to single addresses goes to the firewall as observed elements, so that
-// a granted source is not counted as one that a guard would stop. Access of whole
-// networks is answered as done: nothing counts those.
+// For a door that only observes, nothing runs: its commands are answered as done.
+// Its access for a single address goes to the firewall as an observed element, so
+// that a granted source is not counted as one that a guard would stop. Access for a
+// whole network is answered as done, since networks are not counted.
 //
 // When [Config.Queue] places are taken, a decision that gives something is
 // answered with an error at once, and log lines are dropped. A decision is taken
 // or refused as a whole, except for the record that a one-time sequence was
 // consumed: the sequence was seen on the wire either way. Records, closes and
-// undos have no bound of their own: what ends was given before.
+// undos are never refused: a close or an undo ends what was given before, and a
+// record must not be lost.
 func (r *Runner) Enqueue(events []engine.Event) {
 	first := 0 // most packets cause no effect, and need no lock
 	for first < len(events) && events[first].Kind != engine.EventEffect && events[first].Kind != engine.EventClose {
@@ -72,7 +73,7 @@ func (r *Runner) Enqueue(events []engine.Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var taken, refused uint64 // IDs of decisions
-	var last *engine.Grant    // whose record came last
+	var last *engine.Grant    // the grant whose record came last
 	for i := first; i < len(events); i++ {
 		e := &events[i]
 		if e.Persist != nil && e.Persist.Grant != nil {

@@ -20,13 +20,13 @@ type Config struct {
 	// Now returns engine time. Any goroutine may call it.
 	Now func() time.Time
 	Log hclog.Logger // nil: nothing is logged
-	// Commands is how many commands run at once; 16. The others wait in order.
+	// Commands is how many commands run at once, 16 by default. The others wait in order.
 	Commands int
-	// Queue is how many effects that give something, and log lines, may be unfinished;
-	// 16,384. Each takes less than a kilobyte.
+	// Queue is how many places there are for unfinished effects that give something, and
+	// for log lines; 16,384 by default. Each takes less than a kilobyte.
 	Queue int
-	// Grace is how long commands have from [Runner.Stop] on, or else from the end of
-	// Run's context, before those that still run are killed; ten seconds.
+	// Grace is the grace period, ten seconds by default. It begins with [Runner.Stop], or
+	// else with the end of Run's context. Commands that still run at its end are killed.
 	Grace time.Duration
 }
 
@@ -37,9 +37,9 @@ type Config struct {
 // The order that it guarantees, in each round over all that is queued:
 //   - Records are written first, with one call of Persist. A grant whose record
 //     cannot be written is not given.
-//   - Then elements are changed, with one call of Apply between two installs. Of
-//     several changes for a source and port the one that the engine decided last
-//     holds, even when it was performed first.
+//   - Then elements are changed, with one call of Apply between two installs. When
+//     there are several changes for a source and port, the one that the engine
+//     decided last holds, even when it was performed first.
 //   - The effects of one decision follow each other, also when one is a command that
 //     takes its time. After one has failed the rest is left out, and not answered.
 //     No other decision waits for them.
@@ -55,14 +55,14 @@ type Runner struct {
 	// The worker's own.
 	journal    journal
 	backlog    backlog     // what waits behind a step of its decision
-	parked     []*decision // that wait for an install
-	parkedAt   time.Time   // the first of them
+	parked     []*decision // those that wait for an install
+	parkedAt   time.Time   // when the first of them began to wait
 	jobs       jobs
-	running    int // background steps of which something still runs
+	running    int // background steps whose goroutine has not ended
 	stopped    bool
 	waitLogged bool
 	answers    []Result // not yet published
-	released   int      // places not yet given back
+	released   int      // places of [Config.Queue] that publish gives back
 	warnings   warnings
 }
 

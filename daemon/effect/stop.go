@@ -10,8 +10,8 @@ import (
 // commands that it killed.
 const lastDelay = time.Second
 
-// Stop begins the [Config.Grace]: the daemon stops, and after what was enqueued
-// until now only what follows from its answers is enqueued. It never blocks. Run
+// Stop begins the grace period, see [Config.Grace]. From now on the daemon enqueues
+// only what follows from the answers to earlier effects. It never blocks. Run
 // continues until its context ends. A second call changes nothing.
 func (r *Runner) Stop() {
 	r.mu.Lock()
