@@ -7,13 +7,13 @@ import (
 	"sesame/daemon/wire"
 )
 
-// This file moves an attempt along the sequence of its door: forward, back to a shorter run, or
-// out.
+// This file moves an attempt along the sequence of its door: forward, back to a shorter run of
+// knocks, or to its end.
 
 // handleKnock applies the tests, in their order, to a packet of a source that has an attempt: a
 // retransmit, the expected knock, a repeat that is forgiven, a wrong knock. An attempt
 // recognises retransmits of its own knocks itself, since a flood may have pushed them out of
-// the common memory.
+// [Engine.segments], the memory that all sources share.
 func (e *Engine) handleKnock(d *door, slot int32, p *packet.Packet) {
 	h := e.hitOf(p)
 	stage := e.stage(slot)
@@ -50,8 +50,8 @@ func (e *Engine) advance(d *door, slot int32, h hit) {
 	e.reached(d, key, slot, len(hits))
 }
 
-// fallBack ends an attempt at a wrong knock. The longest run of its latest knocks that is still
-// a beginning of the sequence continues, the wrong knock included.
+// fallBack ends an attempt at a wrong knock. The longest run of its latest knocks, the wrong one
+// included, that is still a beginning of the sequence continues as a new attempt.
 func (e *Engine) fallBack(d *door, slot int32, wrong hit) {
 	reason := WrongPort
 	if d.wants(e.packet) {
@@ -61,7 +61,7 @@ func (e *Engine) fallBack(d *door, slot int32, wrong hit) {
 }
 
 // expire ends a later-stage attempt at its deadline. The longest shorter run that still has
-// time continues; a door of a group has none.
+// time continues as a new attempt. In a group no shorter run continues.
 func (e *Engine) expire(r *run) {
 	reason := TotalTimeout
 	if e.now < wire.Add(r.hits[0].at, r.door.Within) {
@@ -75,7 +75,7 @@ func (e *Engine) expire(r *run) {
 }
 
 // endAttempt reports the miss of an attempt. If hits is not empty, a new attempt begins with
-// these knocks of it.
+// these knocks.
 func (e *Engine) endAttempt(d *door, slot int32, reason Reason, hits []hit) {
 	key, stage := e.attempts.slots.at(slot).key, e.stage(slot)
 	e.removeAttempt(slot, d)

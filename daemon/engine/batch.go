@@ -14,7 +14,7 @@ type batch struct {
 // An entry is an effect of a batch that is awaited, or that belongs to a grant.
 type entry struct {
 	event    Event     // its ID is 0 when no result is awaited
-	grant    *grant    // that it is for; nil: none
+	grant    *grant    // the grant that it is for; nil: none
 	was, end time.Time // the ends of the grant before and after; was is zero for a new grant
 }
 

@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// This file decides what follows when a sequence is complete, or an attempt ends.
+// This file decides what happens when an attempt reaches a stage, completes its sequence or ends.
 
 // reachStage reports that a source is at a stage of a door, and runs the handler from the
 // second stage on. The first stage has no call, since anybody can cause it with one packet.
@@ -21,7 +21,7 @@ func (e *Engine) reachStage(d *door, source netip.Addr, stage int) bool {
 	return e.runHandler(c, d.Handler, call)
 }
 
-// completeSequence follows the last knock of a sequence. A one-time sequence is consumed before
+// completeSequence handles the last knock of a sequence. A one-time sequence is consumed before
 // anything is decided. If two doors have the same line of one file, it belongs to the first.
 func (e *Engine) completeSequence(d *door) {
 	source := e.packet.Source
@@ -37,15 +37,15 @@ func (e *Engine) completeSequence(d *door) {
 	}
 }
 
-// handleListener follows a knock on a port of a listener.
+// handleListener handles a knock on a port of a listener.
 func (e *Engine) handleListener(d *door) {
 	if source := e.packet.Source; e.admit(d.Door, source) {
 		e.counts.Opens += e.decideOpening(causeOf(CallKnock, d.Door, source), true)
 	}
 }
 
-// admit checks a door's limit, and then its conditions in order. Of several knocks over the
-// limit without a success between them the first is reported, and the others are counted.
+// admit checks a door's limit, and then its conditions in order. In a row of knocks over the
+// limit only the first is reported; the others are counted.
 func (e *Engine) admit(d *Door, source netip.Addr) bool {
 	if ok, report := e.limits.allow(d, source, e.now); !ok {
 		e.refuse(d.Name, source, Limited, d.Limit.Text, report)

@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// This file is how a one-time sequence is consumed, and how its door continues with the next.
+// This file consumes one-time sequences, and moves their doors to the next one.
 //
-// A sequence is consumed when its last knock came, whatever its door decides: anybody on the way
-// has seen it. The use is first written to the journal, before anything is given, and then the
-// line in the file is commented out. A crash between two of these steps loses nothing: the next
-// start finds the use in one or the other.
+// A sequence is consumed when its last knock came, whatever its door decides: anybody on the
+// network path may have seen it. The use is first written to the journal, before anything is
+// given, and then the line in the file is commented out. A crash between two of these steps
+// loses nothing: the next start finds the use in one or the other.
 
 // OneTimeChanges counts the one-time sequences that were consumed and the lines that were
 // commented out. A caller reads the files of a set and swaps the set in later. If the count
@@ -19,7 +19,7 @@ import (
 // again.
 func (e *Engine) OneTimeChanges() int { return e.oneTime.count }
 
-// unusedOf returns what is unused of the sequences of each door of another set.
+// unusedOf returns the unused sequences of each door of another set.
 func (e *Engine) unusedOf(set *Set) map[string]*oneTime {
 	left := make(map[string]*oneTime)
 	for _, d := range set.Doors {
@@ -48,7 +48,7 @@ func (e *Engine) unusedOfDoor(d *Door) *oneTime {
 	}
 	o := newOneTime(d, used)
 	for _, key := range unrecorded {
-		if used[key] == 0 { // else the set does not have it any more
+		if used[key] == 0 { // newOneTime found it, so the set still has it
 			o.unrecorded = append(o.unrecorded, key)
 		}
 	}
@@ -66,7 +66,7 @@ func (e *Engine) consume(d *door, source netip.Addr) *batch {
 	}
 	line, key := o.unused[0].Line, o.unused[0].key()
 	if d.Observe || line == "" {
-		// What an observed door consumes stays unused for doors that are enforced.
+		// What a door that only observes consumes stays unused for enforced doors.
 		o.consume(key)
 		o.unrecorded = append(o.unrecorded, key)
 		e.oneTime.count++
@@ -117,8 +117,8 @@ func (e *Engine) nextSequences(source netip.Prefix) {
 	e.index.registerAll()
 }
 
-// restoreConsumed takes back a line that was consumed before a restart, and is not commented
-// out yet.
+// restoreConsumed restores the use of a line that was consumed before a restart, and is not
+// commented out yet.
 func (e *Engine) restoreConsumed(use Consumed) {
 	e.noteConsumed(use)
 	door := ""

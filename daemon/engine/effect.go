@@ -1,8 +1,8 @@
 package engine
 
 // This file is the table of effects: one row says all that the engine and the transcripts
-// know of an effect. To add one, add a constant and a row here. What carries it out is in
-// package effect.
+// know of an effect. To add one, add a constant and a row here. Package daemon/effect carries
+// effects out.
 
 // An Effect is the kind of change that an [EventEffect] requests. The numbers are in saved
 // states, so none ever changes: a new effect comes last, before EffectTest.
@@ -16,23 +16,23 @@ const (
 	EffectExec           // run Argv
 	EffectUndo           // run Argv, the undo of an earlier EffectExec
 	EffectLog            // Detail is a line for people
-	// EffectElement changes no access. The kernel's element for (Source, Port) must end at
-	// Until, or be deleted when that is zero.
+	// EffectElement makes the kernel follow the grants; it gives no access that they do not
+	// give. The element for (Source, Port) must end at Until, or be deleted when Until is zero.
 	EffectElement
 	// EffectConsume requests the record that a one-time sequence was consumed. When it cannot
 	// be written, nothing is given.
 	EffectConsume
 	EffectCommentOut // comment out a line of File, which is Text
 
-	// EffectTest is an effect that no input causes. Tests use it to prove that anyone who
-	// reads the table handles an effect that it does not know by name.
+	// EffectTest is an effect that no input causes. Tests use it to prove that the
+	// readers of the table handle an effect that they do not know by name.
 	EffectTest
 )
 
 // Effects is the number of effects and of the zero Effect, for arrays.
 const Effects = int(EffectTest) + 1
 
-// An effectRow is what there is to know of an effect.
+// An effectRow holds all that other code needs to know of an effect.
 type effectRow struct {
 	name  string // in transcripts and in status
 	shown bool   // transcripts show it; a failure is shown in any case
@@ -63,12 +63,12 @@ type effectRow struct {
 type grantUse uint8
 
 const (
-	noGrant  grantUse = iota // it has none, or only names one
-	mayGrant                 // some have one
-	hasGrant                 // each has one
+	noGrant  grantUse = iota // no effect of this kind belongs to a grant, though it may name one
+	mayGrant                 // some effects of this kind belong to a grant
+	hasGrant                 // each does
 )
 
-// An answer is what the engine does with the result of an effect, beside reporting a
+// An answer is what the engine does with the result of an effect, besides reporting a
 // failure and rolling back a decision.
 type answer uint8
 
@@ -83,7 +83,8 @@ var effects = [Effects]effectRow{
 	EffectPersist: {name: "persist"},
 	EffectAllow: {
 		name: "allow", shown: true, decision: true, gives: true, grant: hasGrant, lasts: true,
-		// Without an end a wider network covers it, and the kernel has nothing to do.
+		// It has no end when the element of a wider network covers it. Then the kernel has
+		// nothing to do.
 		awaited: func(e *Event) bool { return !e.Until.IsZero() },
 		text:    func(*Event) string { return "allow {port} for {ttl}" },
 	},
@@ -100,7 +101,7 @@ var effects = [Effects]effectRow{
 		name: "log", shown: true, decision: true,
 		text: func(*Event) string { return "log: {detail}" },
 	},
-	// To a reader of a failure the access is the grant's.
+	// When it fails, people read that the access of a grant failed, hence the name.
 	EffectElement:    {name: "allow", awaited: alwaysAwaited},
 	EffectConsume:    {name: "mark", decision: true, lasting: true, answer: startsCommentOut, awaited: alwaysAwaited},
 	EffectCommentOut: {name: "mark", answer: endsConsumed, awaited: alwaysAwaited},
@@ -112,7 +113,8 @@ var effects = [Effects]effectRow{
 
 func alwaysAwaited(*Event) bool { return true }
 
-// runsCommand: without an Argv the command runs already.
+// runsCommand reports whether a command runs. An event without Argv only extends the grant of a
+// command that ran before.
 func runsCommand(e *Event) bool { return e.Argv != nil }
 
 func execText(e *Event) string {
@@ -125,8 +127,7 @@ func execText(e *Event) string {
 	return "run {argv}"
 }
 
-// row returns what there is to know of an effect. A number that is no effect has an empty
-// row.
+// row returns the row of an effect. A number that is no effect has an empty row.
 func (e Effect) row() *effectRow {
 	if int(e) >= len(effects) {
 		return &effects[0]
@@ -141,8 +142,8 @@ func (e Effect) known() bool { return e > 0 && e < EffectTest }
 // apart share one.
 func (e Effect) Name() string { return e.row().name }
 
-// Gives reports whether the effect gives something new. Nothing is lost when such a one is
-// refused: the engine takes it back.
+// Gives reports whether the effect gives something new. Such an effect may be refused without
+// loss: the engine takes it back.
 func (e Effect) Gives() bool { return e.row().gives }
 
 // Lasts reports whether the effect has a time for which it holds, its TTL.
@@ -152,8 +153,8 @@ func (e Effect) Lasts() bool { return e.row().lasts }
 // elements follow the grants, are the daemon's own business.
 func (e *Event) Shown() bool { return e.Kind != EventEffect || e.Effect.row().shown }
 
-// Template returns how the effect of an event reads, for people. The fields of the event
-// stand in it as {port}, {ttl}, {argv} and {detail}. It is "" for one that is not shown.
+// Template returns the text of an effect for people, with placeholders for fields of the event:
+// {port}, {ttl}, {argv} and {detail}. It is "" for an effect that is not shown.
 func (e *Event) Template() string {
 	if text := e.Effect.row().text; text != nil {
 		return text(e)

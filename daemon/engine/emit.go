@@ -10,7 +10,7 @@ import (
 
 // This file makes events. All of them leave through emit.
 
-// emit adds an event, at the present time and of the packet at hand.
+// emit adds an event, with the present time and the number of the packet at hand, if any.
 func (e *Engine) emit(event Event) {
 	event.Time = wire.Time(e.now)
 	if e.packet != nil {

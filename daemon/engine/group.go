@@ -11,7 +11,7 @@ type group struct {
 	order    int // of its first door
 	live     int // attempts in progress in its doors, of all sources
 	ports    []*groupPort
-	inactive []*groupPort // ports that it is not at
+	inactive []*groupPort // ports from which it is removed until it has attempts
 }
 
 // A groupPort is a group at a port that some of its doors have.
@@ -24,7 +24,7 @@ type groupPort struct {
 	*group
 	here  *portDoors
 	tests []FlagTest // of its doors at the port, each once
-	first []*door    // that begin with it, in order
+	first []*door    // whose sequence begins with it, in order
 }
 
 // A progress is an attempt in a door of a group.
@@ -33,8 +33,8 @@ type progress struct {
 	slot int32
 }
 
-// groupOf returns the group of that name, and makes it for its first door, at position order.
-// It has the id that it had in old.
+// groupOf returns the group of that name. For its first door, at position order, it makes the
+// group, with the id that the group had in old.
 func (x *index) groupOf(name string, order int, old *index) *group {
 	g := x.groups[name]
 	if g != nil {

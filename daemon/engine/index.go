@@ -16,23 +16,23 @@ type index struct {
 	byName  map[string]*door
 	groups  map[string]*group // of PolicyKnockd, by name
 	ports   map[packet.Port]*portDoors
-	targets map[netip.Addr]bool // of all doors
-	strict  []*door
-	guards  map[packet.Port]bool
+	targets map[netip.Addr]bool  // of all doors
+	strict  []*door              // which any packet may disturb, see [Engine.disturbs]; in order
+	guards  map[packet.Port]bool // of all doors
 	timers  map[timerName]Handler
 	lastID  uint32 // of doors and groups
 }
 
 type timerName struct{ script, name string }
 
-// portDoors are the doors that have a port. A door for which it is a later knock is listed only
-// while somebody has an attempt in it, so the other doors cost a packet nothing.
+// portDoors are the doors with a knock at a port. A door for which it is a later knock is listed
+// only while somebody has an attempt in it, so the other doors cost a packet nothing.
 type portDoors struct {
 	tests    []FlagTest                // of all doors, each once
-	first    []*door                   // that begin with it, and listeners; in order
-	active   []*door                   // others with attempts; in order
-	groups   []*groupPort              // that begin with it or have attempts; in order
-	byTarget map[netip.Addr]*portDoors // those doors that have a target, by it
+	first    []*door                   // doors whose sequence begins with it, and listeners; in order
+	active   []*door                   // other doors, while they have attempts; in order
+	groups   []*groupPort              // groups that begin with it or have attempts; in order
+	byTarget map[netip.Addr]*portDoors // the doors that have a target, by target
 }
 
 // want reports whether p can be a knock of some door. ours means that p is to an address of this
@@ -55,13 +55,13 @@ func holdsAny(tests []FlagTest, p *packet.Packet) bool {
 // A door is a Door with what the engine holds for it.
 type door struct {
 	*Door
-	id              uint32 // attempts hold it; with a new one they are void
+	id              uint32 // attempts refer to it, so a new id makes them void
 	key             uint32 // of its attempts: the id of its group, or its own
 	group           *group // nil: it is matched by itself
 	order           int
 	firstStageLimit time.Duration // how long a first-stage attempt lasts
 	live            int           // attempts in progress, of all sources
-	laterPorts      []*portDoors  // of its later knocks, where it is active while there are any
+	laterPorts      []*portDoors  // of its later knocks; it is listed there while it has attempts
 	oneTime         *oneTime      // nil: its sequence stays the same
 }
 
@@ -252,8 +252,8 @@ func (d *door) wants(p *packet.Packet) bool {
 	return false
 }
 
-// indexAtUnused returns the index of a set in which each door with one-time sequences has the
-// first that is unused.
+// indexAtUnused returns the index of a set. Each door with one-time sequences has its first
+// unused one.
 func indexAtUnused(set *Set, old *index, left map[string]*oneTime) *index {
 	now := *set
 	now.Doors = slices.Clone(set.Doors)

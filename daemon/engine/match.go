@@ -48,8 +48,8 @@ func (e *Engine) gather(p *packet.Packet, here *portDoors) bool {
 	return counted
 }
 
-// gatherAt gathers the doors and groups of one portDoors: all of them have the same target, or
-// none.
+// gatherAt gathers the doors and groups of one portDoors, which all have the same target, or all
+// have none.
 func (e *Engine) gatherAt(here *portDoors, p *packet.Packet) bool {
 	if !holdsAny(here.tests, p) {
 		return false

@@ -8,11 +8,11 @@ import (
 	"strings"
 )
 
-// This file holds which one-time sequences were used. consume.go is how one is used.
+// This file holds the state of one-time sequences: which were used. consume.go uses one.
 
 // consumptions are the one-time sequences that were consumed.
 type consumptions struct {
-	// pending counts for each line the uses that are not commented out yet. A set whose
+	// pending counts, for each line, the uses that are not commented out yet. A set whose
 	// files were read before that still has the line.
 	pending map[Consumed]int
 	count   int  // see [Engine.OneTimeChanges]
@@ -26,7 +26,8 @@ type oneTime struct {
 	unused []OneTimeSequence // the first is that of the door
 	stale  bool              // the door still has a sequence that was consumed
 	// used has the keys of the sequences that were used since the set's files were read.
-	// unrecorded has those of them that neither the journal nor the file will ever know.
+	// unrecorded has those of them that are never written down, since the door only observes or
+	// the sequence is from no file.
 	used, unrecorded []string
 }
 
@@ -43,8 +44,8 @@ func (s *OneTimeSequence) key() string {
 	return b.String()
 }
 
-// newOneTime returns the state of a door whose sequences with these keys were used, each so
-// often. Uses of sequences that the door does not have stay in the map.
+// newOneTime returns the state of a door. used counts the uses of each key. Uses that the door
+// has a sequence for are subtracted from it; the others stay in the map.
 func newOneTime(d *Door, used map[string]int) *oneTime {
 	o := &oneTime{}
 	for _, s := range d.OneTime.Sequences {
