@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net"
 	"os"
-	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -14,49 +13,31 @@ import (
 // queue.
 const maxConnections = 64
 
-// A listener accepts at most maxConnections at a time, and looks up the user of each.
-type listener struct {
-	*net.UnixListener
-	room   chan struct{} // one entry for each connection; full: Accept waits
-	closed chan struct{} // closed by Close
-	once   sync.Once
-}
+// A listener looks up the user of each connection that it accepts.
+type listener struct{ *net.UnixListener }
 
-func newListener(l *net.UnixListener) *listener {
-	return &listener{UnixListener: l, room: make(chan struct{}, maxConnections), closed: make(chan struct{})}
-}
-
-func (l *listener) Accept() (net.Conn, error) {
-	select {
-	case l.room <- struct{}{}:
-	case <-l.closed:
-		return nil, net.ErrClosed
-	}
+func (l listener) Accept() (net.Conn, error) {
 	c, err := l.AcceptUnix()
 	if err != nil {
-		<-l.room
 		return nil, err
 	}
-	leave := sync.OnceFunc(func() { <-l.room })
 	user, err := userOf(c)
-	return &connection{UnixConn: c, leave: leave, allowed: err == nil && allowed(user, os.Geteuid())}, nil
+	return connection{c, err == nil && allowed(user, os.Geteuid())}, nil
 }
 
-func (l *listener) Close() error {
-	l.once.Do(func() { close(l.closed) })
-	return l.UnixListener.Close()
-}
-
-// A connection frees its place in the listener when it is closed.
+// A connection has in its remote address whether its user is allowed. No other method of a
+// connection passes through [netutil.LimitListener].
 type connection struct {
 	*net.UnixConn
-	leave   func()
 	allowed bool
 }
 
-func (c *connection) Close() error {
-	defer c.leave()
-	return c.UnixConn.Close()
+func (c connection) RemoteAddr() net.Addr { return peer{c.UnixConn.RemoteAddr(), c.allowed} }
+
+// A peer is the address of the other side of a connection.
+type peer struct {
+	net.Addr
+	allowed bool
 }
 
 // allowed reports whether a daemon that runs as self serves a user.
@@ -83,6 +64,6 @@ func userOf(c *net.UnixConn) (uint32, error) {
 type allowedKey struct{}
 
 func connContext(ctx context.Context, c net.Conn) context.Context {
-	ours, ok := c.(*connection)
-	return context.WithValue(ctx, allowedKey{}, ok && ours.allowed)
+	p, ok := c.RemoteAddr().(peer)
+	return context.WithValue(ctx, allowedKey{}, ok && p.allowed)
 }

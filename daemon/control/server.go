@@ -12,6 +12,8 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"golang.org/x/net/netutil"
 )
 
 // Bounds of a request.
@@ -61,7 +63,7 @@ func (s *Socket) serve(ctx context.Context, api API, faults *log.Logger, limit r
 			_ = server.Close()
 		}
 	})
-	err := server.Serve(newListener(s.listener))
+	err := server.Serve(netutil.LimitListener(listener{s.listener}, maxConnections))
 	if stop() {
 		close(ended)
 		err = errors.Join(fmt.Errorf("serving requests: %w", err), server.Close())
