@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"sesame/daemon/config"
-	"sesame/daemon/terminal"
 	"sesame/daemon/transcript"
 	"sesame/scripting"
 	"sesame/scripting/lint"
@@ -160,31 +160,23 @@ func (p *program) writeJSON(v any) error {
 	return e.Encode(v)
 }
 
-// writeText writes effects, guess figures and findings, and then one line of totals. Names and
-// texts come from scripts that others may have written, so control characters are replaced.
+// writeText writes effects, guess figures and findings, and then one line of totals.
 func (r *checked) writeText(p *program) error {
+	var b strings.Builder
 	for _, script := range r.Effects {
-		if _, err := fmt.Fprint(p.stdout, terminal.Printable(describe(script))); err != nil {
-			return err
-		}
+		b.WriteString(describe(script))
 	}
 	for _, o := range r.Guesses {
-		if _, err := fmt.Fprintln(p.stdout, terminal.Printable(o.String())); err != nil {
-			return err
-		}
+		fmt.Fprintln(&b, o)
 	}
 	printed := map[string]bool{} // hints that were printed: all findings about knockd have the same
 	for _, f := range r.Findings {
-		text := terminal.Printable(f.String()) + "\n"
+		fmt.Fprintln(&b, f)
 		if f.ID != lint.Knockd || !printed[f.Hint] {
-			text += "    " + terminal.Printable(f.Hint) + "\n"
+			fmt.Fprintf(&b, "    %s\n", f.Hint)
 		}
 		printed[f.Hint] = true
-		if _, err := fmt.Fprint(p.stdout, text); err != nil {
-			return err
-		}
 	}
-	_, err := fmt.Fprintf(p.stdout, "%s, %s, %s\n", transcript.Count(r.Files, "file"), transcript.Count(r.Doors, "door"),
+	return p.print("%s%s, %s, %s\n", &b, transcript.Count(r.Files, "file"), transcript.Count(r.Doors, "door"),
 		transcript.Count(len(r.Findings), "finding"))
-	return err
 }

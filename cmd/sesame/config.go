@@ -28,7 +28,6 @@ type configFlags struct {
 
 // add adds all flags to a command.
 func (f *configFlags) add(c *cobra.Command) {
-	addConfigFile(c, &f.file)
 	flags := c.Flags()
 	flags.StringVarP(&f.scripts, "scripts", "s", "", "directory of scripts, or one script (default scripts, beside the configuration file)")
 	flags.StringArrayVar(&f.values, "set", nil, "set an option of the scripts, as name=value")
@@ -43,9 +42,7 @@ func (f *configFlags) add(c *cobra.Command) {
 
 // addSocket adds only the flags that find the daemon.
 func (f *configFlags) addSocket(c *cobra.Command) {
-	if c.Flags().Lookup("config") == nil {
-		addConfigFile(c, &f.file)
-	}
+	addConfigFile(c, &f.file)
 	c.Flags().StringVar(&f.socket, "socket", "", "path of the daemon's socket (default /run/sesame/sesame.sock)")
 }
 

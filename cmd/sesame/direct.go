@@ -43,6 +43,5 @@ func (p *program) grantDirectly(c *cobra.Command, f *configFlags, r control.Gran
 		return fmt.Errorf("granting without a daemon: %w", err)
 	}
 	p.note("no daemon answers at %s: the access went straight into the firewall", settings.Socket)
-	_, err = fmt.Fprintf(p.stdout, "%s may reach %s for %s\n", r.Source, r.Port, r.TTL)
-	return err
+	return p.print("%s may reach %s for %s\n", r.Source, r.Port, r.TTL)
 }

@@ -5,7 +5,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"text/tabwriter"
 
@@ -17,7 +16,6 @@ import (
 	"sesame/daemon/effect/firewall"
 	"sesame/daemon/packet"
 	"sesame/daemon/state"
-	"sesame/daemon/terminal"
 	"sesame/daemon/transcript"
 )
 
@@ -84,8 +82,7 @@ func (p *program) firewallShow(guard *firewall.Guard, _ config.Config) error {
 	}
 	if !there {
 		p.status = answerNo
-		_, err = fmt.Fprintln(p.stdout, "there is no table of sesame: nothing is shut by it")
-		return err
+		return p.print("there is no table of sesame: nothing is shut by it\n")
 	}
 	conflicts, err := guard.Conflicts()
 	if err != nil {
@@ -94,8 +91,7 @@ func (p *program) firewallShow(guard *firewall.Guard, _ config.Config) error {
 	var b strings.Builder
 	writeShown(&b, &shown)
 	writeConflicts(&b, conflicts)
-	_, err = io.WriteString(p.stdout, terminal.Printable(b.String()))
-	return err
+	return p.print("%s", &b)
 }
 
 // writeShown writes the table as text: guarded ports with their counters, trusted networks,
@@ -174,13 +170,11 @@ func (p *program) firewallRemove(guard *firewall.Guard, _ config.Config) error {
 	case err != nil:
 		return err
 	case !was:
-		_, err = fmt.Fprintln(p.stdout, "there is no table of sesame: nothing was shut by it")
+		return p.print("there is no table of sesame: nothing was shut by it\n")
 	case len(shown.Guards.Drop) == 0:
-		_, err = fmt.Fprintln(p.stdout, "removed; it shut nothing")
-	default:
-		_, err = fmt.Fprintf(p.stdout, "removed; no longer shut by sesame: %s\n", portList(shown.Guards.Drop))
+		return p.print("removed; it shut nothing\n")
 	}
-	return err
+	return p.print("removed; no longer shut by sesame: %s\n", portList(shown.Guards.Drop))
 }
 
 func (p *program) firewallLoadCommand() *cobra.Command {
@@ -255,6 +249,5 @@ func (p *program) loadGuard(guard *firewall.Guard, ports []packet.Port, observe 
 	if err := guard.Install(guards, elements); err != nil {
 		return fmt.Errorf("loading the guard: %w", err)
 	}
-	_, err = fmt.Fprintf(p.stdout, "%s: %s\n", verb, portList(ports))
-	return err
+	return p.print("%s: %s\n", verb, portList(ports))
 }

@@ -6,8 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
-	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -47,18 +45,13 @@ func (p *program) printGrants(grants []control.Grant, asJSON bool) error {
 	case asJSON:
 		return p.writeJSON(append([]control.Grant{}, grants...)) // [] instead of null
 	case len(grants) == 0:
-		_, err := fmt.Fprintln(p.stdout, "no grants")
-		return err
+		return p.print("no grants\n")
 	}
 	table := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "id\tsource\tfor\tby\tremaining")
 	for i := range grants {
 		g := &grants[i]
-		row := []string{strconv.FormatUint(g.ID, 10), g.Source.String(), given(g), giver(g), span(time.Duration(g.Remaining))}
-		for i := range row {
-			row[i] = transcript.Safe(row[i])
-		}
-		fmt.Fprintln(table, strings.Join(row, "\t"))
+		fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\n", g.ID, g.Source, transcript.Safe(given(g)), transcript.Safe(giver(g)), span(time.Duration(g.Remaining)))
 	}
 	return table.Flush()
 }
@@ -130,8 +123,7 @@ func (p *program) grant(c *cobra.Command, f *configFlags, args []string) error {
 		if grant.Unguarded {
 			text += "; no door guards that port, so everybody may, for all that Sesame does"
 		}
-		_, err = fmt.Fprintln(p.stdout, text)
-		return err
+		return p.print("%s\n", text)
 	})
 }
 
@@ -194,7 +186,7 @@ func (p *program) revoke(c *cobra.Command, f *configFlags, args []string) error 
 		}
 		for i := range ended {
 			g := &ended[i]
-			if _, err := fmt.Fprintf(p.stdout, "revoked %s of %s (grant %d, %s)\n", given(g), g.Source, g.ID, transcript.Safe(giver(g))); err != nil {
+			if err := p.print("revoked %s of %s (grant %d, %s)\n", given(g), g.Source, g.ID, transcript.Safe(giver(g))); err != nil {
 				return err
 			}
 		}

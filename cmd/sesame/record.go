@@ -14,7 +14,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sesame/daemon/control"
-	"sesame/daemon/terminal"
 )
 
 func (p *program) recordCommand() *cobra.Command {
@@ -58,8 +57,7 @@ func (p *program) record(ctx context.Context, daemon *control.Client, name strin
 	if err != nil {
 		return fmt.Errorf("recording: %w", err)
 	}
-	_, err = fmt.Fprintf(p.stdout, "%s: %s\n", terminal.Printable(name), size(saved))
-	return err
+	return p.print("%s: %s\n", name, size(saved))
 }
 
 // mayBeMade checks whether the file can be created, before the daemon is asked for the

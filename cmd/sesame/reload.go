@@ -74,17 +74,16 @@ func (p *program) reload(c *cobra.Command, f *reloadFlags) error {
 // standard error.
 func (p *program) printOutcome(o *control.Outcome) error {
 	runs := fmt.Sprintf("generation %d, with %s", o.Generation, transcript.Count(o.Doors, "door"))
-	var err error
 	switch o.Outcome {
 	case control.Applied:
-		_, err = fmt.Fprintln(p.stdout, "applied: "+runs)
+		return p.print("applied: %s\n", runs)
 	case control.Unchanged:
-		_, err = fmt.Fprintln(p.stdout, "unchanged: the files are those that run, "+runs)
+		return p.print("unchanged: the files are those that run, %s\n", runs)
 	case control.Rejected, control.Held:
 		p.printLines(o.Error)
 		p.note("%s; %s, still runs", o.Outcome, runs)
 	}
-	return err
+	return nil
 }
 
 // printLines prints lines without a prefix, so that an editor finds FILE:LINE at their

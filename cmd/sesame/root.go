@@ -146,6 +146,13 @@ func (p *program) warn(format string, args ...any) {
 	p.note("warning: "+format, args...)
 }
 
+// print writes a result to standard output. It may quote what others have written, so control
+// characters are replaced.
+func (p *program) print(format string, args ...any) error {
+	_, err := io.WriteString(p.stdout, terminal.Printable(fmt.Sprintf(format, args...)))
+	return err
+}
+
 // note prints a message to standard error. Programs that read standard output need none of
 // them.
 func (p *program) note(format string, args ...any) {

@@ -188,10 +188,8 @@ func (f *simulateFlags) check(c *cobra.Command) (until time.Duration, err error)
 
 // oneOf returns a usage error unless the value of a flag is an allowed one.
 func oneOf(c *cobra.Command, flag, value string, allowed ...string) error {
-	for _, a := range allowed {
-		if value == a {
-			return nil
-		}
+	if slices.Contains(allowed, value) {
+		return nil
 	}
 	return &usageError{c, fmt.Sprintf("--%s %q: expected %s", flag, value, strings.Join(allowed, " or "))}
 }

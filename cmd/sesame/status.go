@@ -4,13 +4,11 @@ package main
 
 import (
 	"context"
-	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"sesame/daemon/control"
-	"sesame/daemon/terminal"
 )
 
 // statusFlags are the flags of sesame status.
@@ -57,6 +55,5 @@ func (p *program) printStatus(ctx context.Context, f *statusFlags, daemon *contr
 	}
 	var b strings.Builder
 	writeStatus(&b, &s)
-	_, err = io.WriteString(p.stdout, terminal.Printable(b.String()))
-	return err
+	return p.print("%s", &b)
 }

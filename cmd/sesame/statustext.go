@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -135,7 +136,7 @@ func notes(s *control.Status) []string {
 		if f.Door != "" {
 			who += " (door " + f.Door + ")"
 		}
-		add("%s%s failed at %s: %s", effectWord(f.Effect), who, formatTime(f.At), f.Detail)
+		add("%s%s failed at %s: %s", cmp.Or(effectWords[f.Effect], f.Effect), who, formatTime(f.At), f.Detail)
 	}
 	if offset := time.Duration(s.Offset); offset.Abs() > time.Second {
 		add("the wall clock was set by %s since the daemon started; the times of the transcript are as if it was not", span(offset))
@@ -154,21 +155,13 @@ func refill(file string) string {
 	return "; write new ones into " + file
 }
 
-// effectWord returns the plain words for the name of an effect.
-func effectWord(name string) string {
-	switch name {
-	case "exec":
-		return "a command"
-	case "undo":
-		return "an undo command"
-	case "allow":
-		return "access"
-	case "mark":
-		return "commenting out a used one-time sequence"
-	case "spend":
-		return "recording a used one-time sequence"
-	}
-	return name
+// effectWords are the plain words for the names of effects.
+var effectWords = map[string]string{
+	"exec":  "a command",
+	"undo":  "an undo command",
+	"allow": "access",
+	"mark":  "commenting out a used one-time sequence",
+	"spend": "recording a used one-time sequence",
 }
 
 // times returns "once" or "N times".
@@ -224,12 +217,7 @@ func dropped(by map[string]int) string {
 func list(names []string) string { return strings.Join(names, ", ") }
 
 // listOr returns a list, or the text for an empty one.
-func listOr(names []string, none string) string {
-	if len(names) == 0 {
-		return none
-	}
-	return list(names)
-}
+func listOr(names []string, none string) string { return cmp.Or(list(names), none) }
 
 // indented indents all lines but the first.
 func indented(text string) string {

@@ -12,10 +12,7 @@ func (p *program) versionCommand() *cobra.Command {
 		Use:   "version",
 		Short: "Print the version, and the commit that it was built from",
 		Args:  noArguments,
-		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprint(p.stdout, readBuild(debug.ReadBuildInfo()))
-			return err
-		},
+		RunE:  func(*cobra.Command, []string) error { return p.print("%s", readBuild(debug.ReadBuildInfo())) },
 	}
 }
 
