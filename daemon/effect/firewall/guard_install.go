@@ -122,7 +122,7 @@ func (g *Guard) memberChanges(found guardFound, guards effect.Guards) []message 
 		wanted []member
 	}{
 		{"guarded", portMembers(guards.Drop)},
-		{"counted", portMembers(counted)},
+		{"watched", portMembers(counted)},
 		{"interfaces", interfaceMembers(g.wanted.interfaces)},
 	} {
 		have := ordered(found.members[s.name])
