@@ -28,20 +28,17 @@ func (s *script) caller(L *lua.LState) (*source.Script, source.Place) {
 	return s.source, source.Place{File: s.source.Path}
 }
 
-// registering refuses a registration by a function that runs later.
-func (s *script) registering(L *lua.LState, kind string) {
-	if s.loading == nil {
-		L.RaiseError("sesame.%s registers while the file loads: call it outside of functions that react", kind)
-	}
-}
-
-// argument returns the first argument of a call of the API with its place, and
-// the name of the variable that the result is assigned to. The stack has the
+// argument returns the first argument of a registration with its place, and the
+// name of the variable that the result is assigned to. It refuses a registration
+// by a function that runs later. The stack has the
 // line alone; the rest comes from the text. When a line has several calls of
 // this kind, the name is "" and the entries of the table have no places.
 func (s *script) argument(L *lua.LState, kind, name string) (v value, bound string) {
+	if s.loading == nil {
+		L.RaiseError("sesame.%s registers while the file loads: call it outside of functions that react", kind)
+	}
 	file, place := s.caller(L)
-	v = value{lua: L.Get(1), what: "sesame." + kind, source: file}
+	v = value{lua: L.Get(1), what: "sesame." + kind, source: file, report: s.report}
 	if name != "" {
 		v.what = fmt.Sprintf("sesame.%s %q", kind, name)
 	}
@@ -52,7 +49,6 @@ func (s *script) argument(L *lua.LState, kind, name string) (v value, bound stri
 	}
 	place.Column = file.Column(place.Line, "sesame."+kind, 0)
 	v.at = place
-	v.report = s.report
 	return v, bound
 }
 
@@ -66,21 +62,19 @@ func (s *script) fatal(L *lua.LState, v value, format string, args ...any) {
 // named makes the function behind sesame.door "ssh" { ... }. In Lua these are
 // two calls: the first takes the name and returns a function, which takes the
 // table.
-func named(kind string, register func(s *script, L *lua.LState, name string) lua.LValue) func(*script, *lua.LState) int {
+func named(kind string, register func(s *script, v value, name string) lua.LValue) func(*script, *lua.LState) int {
 	return func(s *script, L *lua.LState) int {
-		s.registering(L, kind)
 		v, _ := s.argument(L, kind, "")
 		if _, ok := v.lua.(lua.LString); !ok || L.GetTop() != 1 {
 			s.fatal(L, v, `expected a name and then a table: write sesame.%s "NAME" { ... }`, kind)
 		}
-		p := &pending{kind: kind, at: v.at, done: true}
-		p.name, p.done = readName(v)
-		p.done = !p.done
+		name, ok := readName(v)
+		p := &pending{kind: kind, name: name, at: v.at, done: !ok}
 		s.loading.pending = append(s.loading.pending, p)
 		L.Push(L.NewFunction(func(L *lua.LState) int {
-			s.registering(L, kind)
+			v, _ := s.argument(L, kind, name)
 			p.done = true
-			L.Push(register(s, L, p.name))
+			L.Push(register(s, v, name))
 			return 1
 		}))
 		return 1

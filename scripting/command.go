@@ -30,14 +30,12 @@ var reserved = []string{"source", "port", "door", "ttl"}
 // registerCommand returns the command to the script, also when it has problems:
 // then the rest of the file is still checked, and the set does not load.
 func registerCommand(s *script, L *lua.LState) int {
-	s.registering(L, "command")
 	v, bound := s.argument(L, "command", "")
 	d := &commandDraft{Command: Command{Name: bound, Place: v.at, Timeout: defaultTimeout}}
 	if read(v, commandOptions(), func(v value, d *commandDraft) { d.given = append(d.given, v) }, d) {
 		d.Argv, d.argv = d.arguments(v, d.given)
 		if d.undone.lua != nil {
-			items, ok := d.undone.items("a list of arguments")
-			if ok {
+			if items, ok := d.undone.items("a list of arguments"); ok {
 				d.Undo, d.undo = d.arguments(d.undone, items)
 			}
 		}
@@ -86,9 +84,8 @@ func commandOptions() []option[commandDraft] {
 // texts that may fill it. So a function can choose among texts, but not make
 // one of a packet.
 func readChoices(v value) map[string][]string {
-	table, ok := v.lua.(*lua.LTable)
+	table, ok := as[*lua.LTable](v, `a table such as { level = { "low", "high" } }`)
 	if !ok {
-		v.expected(`a table such as { level = { "low", "high" } }`)
 		return nil
 	}
 	choices, text := map[string][]string{}, v.layout()

@@ -16,7 +16,6 @@ func conditionMember(k condition.Kind) Member {
 	schema := conditionSchema(k)
 	return Member{Name: k.Name, Type: k.Type, Doc: k.Doc, Example: k.Example, Options: documented(schema),
 		function: func(s *script, L *lua.LState) int {
-			s.registering(L, k.Name)
 			v, bound := s.argument(L, k.Name, "")
 			L.Push(s.userdata(L, s.build(k, schema, v, cmp.Or(bound, k.Name))))
 			return 1

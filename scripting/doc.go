@@ -10,9 +10,10 @@
 // files at once. Each file has a Lua state of its own, which only the goroutine
 // that owns the engine may use.
 //
-// Each member of the API is one file, such as door.go or allow.go, with its
-// documentation, its options and its reading; api.go lists them. The files
-// below them are, from the bottom: value.go and schema.go (reading of options),
-// script.go and run.go (the Lua state and one run of a function), object.go
-// (what scripts see), hooks.go and when.go (what the engine calls).
+// A member of the API stands in one file, such as door.go or allow.go, with its
+// documentation, its options and its reading; api.go lists them. The objects
+// that functions get are in given.go. The files below them are, from the
+// bottom: value.go and schema.go (reading of options), script.go and run.go
+// (the Lua state and one run of a function), object.go (what scripts see),
+// hooks.go and when.go (what the engine calls).
 package scripting

@@ -14,8 +14,7 @@ func doorMember() Member {
 
 // registerDoor makes a door of its table. A door with problems is registered
 // too, so that calls of close find its name.
-func registerDoor(s *script, L *lua.LState, name string) lua.LValue {
-	v, _ := s.argument(L, "door", name)
+func registerDoor(s *script, v value, name string) lua.LValue {
 	d := s.newDraft(name, false)
 	if s.loading.knockd {
 		d.door.Policy, d.door.Group = engine.PolicyKnockd, s.source.Path

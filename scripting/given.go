@@ -4,6 +4,46 @@ import (
 	"github.com/yuin/gopher-lua"
 )
 
+func attemptObject() Object {
+	return Object{"attempt", "The progress of one source at one door. The functions when, on_stage, on_open and on_miss get it.", append([]Member{
+		{Name: "stage", Type: "number", Doc: "How many knocks are done.", field: (*object).stage},
+		{Name: "stages", Type: "number", Doc: "How many knocks the sequence has.", field: (*object).stages},
+		{Name: "reason", Type: "string or nil", Doc: "Why the attempt ended, in on_miss: wrong_port, out_of_order, step_timeout, total_timeout, reload, used, end_of_capture.", field: (*object).reason},
+		{Name: "port", Type: "string or nil", Doc: `The port of the latest packet, such as "tcp/7000". It is nil when no packet led to the call.`, field: (*object).port},
+		{Name: "payload", Type: "string", Doc: "The payload of the latest packet, up to 2,048 bytes.", field: (*object).payload},
+		allowMember("attempt"),
+	}, givenMembers("attempt")...)}
+}
+
+func (o *object) stage() lua.LValue { return lua.LNumber(o.run.call.Stage) }
+
+func (o *object) stages() lua.LValue { return lua.LNumber(o.run.call.Stages) }
+
+func knockObject() Object {
+	return Object{"knock", "One packet to a listener. The function on_knock gets it.", append([]Member{
+		{Name: "port", Type: "string", Doc: `The port that the packet was sent to, such as "udp/62201".`, field: (*object).port},
+		{Name: "payload", Type: "string", Doc: "The payload of the packet, up to 2,048 bytes.", field: (*object).payload},
+		allowMember("knock"),
+	}, givenMembers("knock")...)}
+}
+
+func grantObject() Object {
+	return Object{"grant", "Access that has ended. The function on_close gets it.", append([]Member{
+		{Name: "id", Type: "number", Doc: "The number of the grant in the transcript.", field: (*object).grantID},
+		{Name: "port", Type: "string or nil", Doc: `The port that was open, such as "tcp/22". It is nil for a command.`, field: (*object).grantPort},
+		{Name: "reason", Type: "string", Doc: "Why it ended: expired, revoked, closed_by_door, replaced, shutdown, failed.", field: (*object).reason},
+	}, givenMembers("grant")...)}
+}
+
+func (o *object) grantID() lua.LValue { return lua.LNumber(o.run.call.Grant.ID) }
+
+func (o *object) grantPort() lua.LValue {
+	if g := o.run.call.Grant; g.Argv == nil {
+		return lua.LString(g.Port.String())
+	}
+	return lua.LNil
+}
+
 // givenMembers are the members that attempt, knock, grant and timer share. of
 // names the object in examples.
 func givenMembers(of string) []Member {

@@ -1,9 +1,13 @@
 package scripting
 
 import (
+	"slices"
+	"time"
+
 	"github.com/yuin/gopher-lua"
 
 	"sesame/daemon/engine"
+	"sesame/daemon/spelling"
 )
 
 func handlerMember() Member {
@@ -14,7 +18,6 @@ func handlerMember() Member {
 // registerTimer registers a function that delays name. It may be called across
 // reloads, so it needs a name.
 func registerTimer(s *script, L *lua.LState) int {
-	s.registering(L, "handler")
 	v, _ := s.argument(L, "handler", "")
 	name, ok := readName(v)
 	v.lua = L.Get(2)
@@ -31,3 +34,36 @@ func registerTimer(s *script, L *lua.LState) int {
 	s.loading.timers = append(s.loading.timers, engine.Timer{Script: s.source.Path, Name: name, Handler: h})
 	return 0
 }
+
+func afterMember(of string) Member {
+	return Member{Name: "after", Type: `(duration, "name", value)`, Doc: "Calls a handler later, after a second or more, also across reloads. The value is a string, a number, a boolean or nothing.",
+		Example: of + `:after("10m", "remind")`, method: (*object).after}
+}
+
+// after requests a later call of a handler of the same file. Less than a second
+// is refused: delays are for people, and short ones would let a script run in a
+// loop.
+func (o *object) after(L *lua.LState) int {
+	delay, _ := o.argument(L, 2, "after").duration()
+	if delay < time.Second {
+		L.RaiseError("after: the delay is %v: expected a second or more", delay)
+	}
+	name, _ := o.argument(L, 3, "after").text()
+	if timers := o.run.script.timers; !slices.Contains(timers, name) {
+		o.run.script.state.Charge(suggestionCost+50*int64(len(timers)), 0)
+		L.RaiseError("after: no handler %q is registered in this file%s", name, spelling.DidYouMean(name, timers))
+	}
+	o.run.add(L, engine.After{Delay: delay, Name: name, Value: toGo(storable(L, L.Get(4), "after"))})
+	return 0
+}
+
+func timerObject() Object {
+	return Object{"timer", "Delayed work that is due. The function of a sesame.handler gets it.", append([]Member{
+		{Name: "name", Type: "string", Doc: "The name of the handler.", field: (*object).timerName},
+		{Name: "value", Type: "string, number, boolean or nil", Doc: "The value that after was given.", field: (*object).timerValue},
+	}, givenMembers("timer")...)}
+}
+
+func (o *object) timerName() lua.LValue { return lua.LString(o.run.call.Name) }
+
+func (o *object) timerValue() lua.LValue { return toLua(o.run.call.Value) }

@@ -27,7 +27,6 @@ const (
 // file is reported twice: with its line there, and where the script names the
 // file.
 func registerKnockd(s *script, L *lua.LState) int {
-	s.registering(L, "knockd")
 	v, _ := s.argument(L, "knockd", "")
 	name, ok := v.path("/etc/knockd.conf")
 	if !ok || s.again { // a knockd.conf has no functions

@@ -14,8 +14,7 @@ func listenMember() Member {
 		Options: documented(listenOptions()), function: named("listen", registerListen)}
 }
 
-func registerListen(s *script, L *lua.LState, name string) lua.LValue {
-	v, _ := s.argument(L, "listen", name)
+func registerListen(s *script, v value, name string) lua.LValue {
 	d := s.newDraft(name, true)
 	d.door.Limit, _ = parseLimit(defaultListenLimit)
 	if read(v, listenOptions(), nil, d) {

@@ -64,8 +64,7 @@ func (l *loader) load(name string) {
 		return
 	}
 	s := &script{
-		source: file, scripts: l.scripts, addAPI: func(s *script) { s.install(l.api) }, doors: l.doors, confs: l.confs,
-		options: l.options, print: l.options.Print,
+		source: file, scripts: l.scripts, api: l.api, doors: l.doors, confs: l.confs, options: l.options,
 	}
 	registered, err := s.start()
 	l.set.scripts = append(l.set.scripts, s)

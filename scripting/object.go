@@ -39,8 +39,6 @@ type object struct {
 	perSource bool // of a store
 }
 
-func (o *object) kindName() string { return o.kind }
-
 // install gives the Lua state the table sesame and the types of the other
 // objects.
 func (s *script) install(api []Object) {

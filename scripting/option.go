@@ -58,8 +58,7 @@ type optionDraft struct {
 	standard value // the default; its lua is nil when there is none
 }
 
-func registerOption(s *script, L *lua.LState, name string) lua.LValue {
-	v, _ := s.argument(L, "option", name)
+func registerOption(s *script, v value, name string) lua.LValue {
 	d := &optionDraft{OptionValue: OptionValue{Name: name, Place: v.at}}
 	if !read(v, optionOptions(), nil, d) || d.Type == "" {
 		return lua.LString("")
@@ -108,25 +107,20 @@ func (d *optionDraft) readDefault() (lua.LValue, bool) {
 	v := d.standard
 	switch d.Type {
 	case "number":
-		if _, ok := v.lua.(lua.LNumber); ok {
-			return v.lua, true
-		}
+		_, ok := as[lua.LNumber](v, "a number")
+		return v.lua, ok
 	case "boolean":
-		if _, ok := v.lua.(lua.LBool); ok {
-			return v.lua, true
-		}
+		_, ok := as[lua.LBool](v, "a boolean")
+		return v.lua, ok
 	case "duration":
 		_, ok := v.duration()
 		return v.lua, ok
 	case "port":
 		port, ok := v.port()
 		return lua.LString(port.String()), ok
-	default:
-		text, ok := v.text()
-		return lua.LString(text), ok
 	}
-	v.expected("a " + d.Type)
-	return nil, false
+	text, ok := v.text()
+	return lua.LString(text), ok
 }
 
 func optionOptions() []option[optionDraft] {

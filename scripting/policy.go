@@ -12,7 +12,6 @@ func policyMember() Member {
 // registerPolicy sets the policy of the doors that follow. It must come first,
 // so that all doors of a file have the same one.
 func registerPolicy(s *script, L *lua.LState) int {
-	s.registering(L, "policy")
 	v, _ := s.argument(L, "policy", "")
 	name, _ := v.lua.(lua.LString)
 	earlier := s.loading.earliest(v.at)

@@ -83,8 +83,6 @@ type Command struct {
 	undo      []template
 }
 
-func (*Command) kindName() string { return "command" }
-
 // An OptionValue is a setting that a script declared, with the value that it
 // got.
 type OptionValue struct {

@@ -39,9 +39,8 @@ func documented[T any](schema []option[T]) []Option {
 // Entries without a key go to item, in their order; when item is nil, they are
 // problems too. The result is false when v is no table.
 func read[T any](v value, schema []option[T], item func(v value, into *T), into *T) bool {
-	table, ok := v.lua.(*lua.LTable)
+	table, ok := as[*lua.LTable](v, "a table of options")
 	if !ok {
-		v.expected("a table of options")
 		return false
 	}
 	text := v.layout()

@@ -19,12 +19,11 @@ import (
 type script struct {
 	source  *source.Script
 	scripts *source.Scripts
-	addAPI  func(*script)              // gives the Lua state the table sesame
-	options Options                    // among them the values for sesame.option
-	print   func(source.Place, string) // gets what the file prints while it loads; nil: nobody does
-	doors   map[string]source.Place    // of the whole set; complete when all files are loaded
-	confs   map[string]source.Place    // that earlier files read
-	again   bool                       // it is started anew, for its functions alone
+	api     []Object                // that the Lua state gets
+	options Options                 // among them the values for sesame.option
+	doors   map[string]source.Place // of the whole set; complete when all files are loaded
+	confs   map[string]source.Place // that earlier files read
+	again   bool                    // it is started anew, for its functions alone
 
 	state      *sandbox.State
 	metatables map[string]*lua.LTable
@@ -46,7 +45,7 @@ func (s *script) start() (*registration, error) {
 	s.loading, s.functions, s.required = registered, nil, nil
 	defer func() { s.loading = nil }()
 	s.state = sandbox.New(sandbox.Config{Require: s.require, Print: s.printed, Random: s.random})
-	s.addAPI(s)
+	s.install(s.api)
 	if err := s.state.Run(s.source.Program); err != nil {
 		return registered, err
 	}
@@ -97,7 +96,7 @@ func (s *script) ready() error {
 	}
 	before := len(s.functions)
 	s.state.Close()
-	s.print, s.again = nil, true
+	s.again = true
 	registered, err := s.start()
 	if err == nil && (len(registered.problems) > 0 || len(s.functions) != before) {
 		err = errors.New("it registers something else than before")
@@ -152,8 +151,8 @@ func (s *script) printed(line int, text string) {
 	switch {
 	case s.current != nil:
 		s.current.line(s.state.Current(), text)
-	case s.print != nil:
-		s.print(source.Place{File: s.source.Path, Line: line}, text)
+	case s.options.Print != nil && !s.again:
+		s.options.Print(source.Place{File: s.source.Path, Line: line}, text)
 	}
 }
 

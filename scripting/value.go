@@ -3,6 +3,7 @@ package scripting
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -35,19 +36,23 @@ func (v value) fail(format string, args ...any) {
 
 func (v value) expected(what string) { v.fail("expected %s, got %s", what, describe(v.lua)) }
 
-func (v value) text() (string, bool) {
-	s, ok := v.lua.(lua.LString)
+// as reads a value of one Lua type. The text what is for values of other types:
+// expected what.
+func as[T lua.LValue](v value, what string) (T, bool) {
+	result, ok := v.lua.(T)
 	if !ok {
-		v.expected("a string")
+		v.expected(what)
 	}
+	return result, ok
+}
+
+func (v value) text() (string, bool) {
+	s, ok := as[lua.LString](v, "a string")
 	return string(s), ok
 }
 
 func (v value) boolean() (bool, bool) {
-	b, ok := v.lua.(lua.LBool)
-	if !ok {
-		v.expected("true or false")
-	}
+	b, ok := as[lua.LBool](v, "true or false")
 	return bool(b), ok
 }
 
@@ -81,9 +86,8 @@ func (v value) has(name string) bool {
 // parsed reads a string with a function. The text what is for values of other
 // types: expected what.
 func parsed[T any](v value, what string, parse func(string) (T, error)) (result T, ok bool) {
-	s, ok := v.lua.(lua.LString)
+	s, ok := as[lua.LString](v, what)
 	if !ok {
-		v.expected(what)
 		return result, false
 	}
 	result, err := parse(string(s))
@@ -129,11 +133,9 @@ func (v value) ports() ([]packet.Port, bool) {
 	ports := make([]packet.Port, 0, len(items))
 	for _, item := range items {
 		port, good := item.port()
-		for _, earlier := range ports {
-			if good && earlier == port {
-				item.fail("%s stands twice in the list", port)
-				good = false
-			}
+		if good && slices.Contains(ports, port) {
+			item.fail("%s stands twice in the list", port)
+			good = false
 		}
 		ports, ok = append(ports, port), ok && good
 	}
@@ -143,25 +145,19 @@ func (v value) ports() ([]packet.Port, bool) {
 // oneOf reads a string that must be one of names, and returns its index.
 func (v value) oneOf(names ...string) (int, bool) {
 	s, ok := v.lua.(lua.LString)
-	for i, name := range names {
-		if ok && string(s) == name {
-			return i, true
-		}
-	}
-	if ok {
-		v.fail("unknown value %q%s", string(s), spelling.DidYouMean(string(s), names))
-	} else {
+	i := slices.Index(names, string(s))
+	switch {
+	case !ok:
 		v.expected("one of " + quotedList(names))
+	case i < 0:
+		v.fail("unknown value %q%s", string(s), spelling.DidYouMean(string(s), names))
 	}
-	return 0, false
+	return max(i, 0), ok && i >= 0
 }
 
 // path reads the name of a file.
 func (v value) path(example string) (string, bool) {
-	s, ok := v.lua.(lua.LString)
-	if !ok {
-		v.expected(fmt.Sprintf("a path such as %q", example))
-	}
+	s, ok := as[lua.LString](v, fmt.Sprintf("a path such as %q", example))
 	return string(s), ok
 }
 
@@ -169,14 +165,13 @@ func (v value) path(example string) (string, bool) {
 // control characters, and the engine uses it as a key.
 func readName(v value) (string, bool) {
 	name, ok := v.text()
-	if !ok {
+	switch {
+	case !ok:
 		return "", false
-	}
-	if len(name) < 1 || len(name) > 127 {
+	case len(name) < 1 || len(name) > 127:
 		v.fail("expected 1 to 127 bytes, got %d", len(name))
 		return "", false
-	}
-	if !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) {
+	case !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl):
 		v.fail("%q is not plain text: expected UTF-8 without control characters", name)
 		return "", false
 	}
@@ -185,9 +180,8 @@ func readName(v value) (string, bool) {
 
 // items reads a table that is a list and nothing else.
 func (v value) items(what string) ([]value, bool) {
-	table, ok := v.lua.(*lua.LTable)
+	table, ok := as[*lua.LTable](v, what)
 	if !ok {
-		v.expected(what)
 		return nil, false
 	}
 	var items []value

@@ -35,11 +35,10 @@ func newChecker(set *scripting.Set) *checker {
 		for _, port := range d.Guards {
 			c.guarded[port] = true
 		}
-		if d.Listen {
-			continue
-		}
 		for port := range ports(d) {
-			c.knocked[port] = append(c.knocked[port], d)
+			if !d.Listen {
+				c.knocked[port] = append(c.knocked[port], d)
+			}
 		}
 	}
 	return c

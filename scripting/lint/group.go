@@ -70,11 +70,10 @@ func concerns(d *engine.Door, k engine.Knock) bool {
 // ends reports whether every packet that can be k, and is no knock of d, ends
 // an attempt at d, because another door of the group has its port.
 func (c *checker) ends(d *engine.Door, k engine.Knock) bool {
-	return slices.ContainsFunc(c.knocked[k.Port], func(other *engine.Door) bool { return together(d, other) && implies(k, other) })
+	return slices.ContainsFunc(c.knocked[k.Port], func(other *engine.Door) bool { return together(d, other) && implies(k, other.Flags) })
 }
 
-// implies reports whether every packet that can be k has the flags of a door of
-// a group.
-func implies(k engine.Knock, d *engine.Door) bool {
-	return k.Port.Proto != packet.TCP || d.Flags.Set&^k.Flags.Set == 0 && d.Flags.Clear&^k.Flags.Clear == 0
+// implies reports whether every packet that can be k passes a test of flags.
+func implies(k engine.Knock, flags engine.FlagTest) bool {
+	return k.Port.Proto != packet.TCP || flags.Set&^k.Flags.Set == 0 && flags.Clear&^k.Flags.Clear == 0
 }

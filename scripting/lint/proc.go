@@ -42,13 +42,11 @@ func ReadMachine(proc fs.FS) (*Machine, error) {
 			return err
 		})
 	}
-	read("sys/net/ipv4/ip_local_port_range", func(text string) error {
-		var err error
+	read("sys/net/ipv4/ip_local_port_range", func(text string) (err error) {
 		m.Ephemeral, err = parseRange(text)
 		return err
 	})
-	read("sys/net/ipv4/ip_local_reserved_ports", func(text string) error {
-		var err error
+	read("sys/net/ipv4/ip_local_reserved_ports", func(text string) (err error) {
 		m.Reserved, err = parseReserved(text)
 		return err
 	})
@@ -66,13 +64,12 @@ func parseSockets(text string, protocol packet.Proto, order binary.ByteOrder) ([
 	var sockets []Socket
 	for i, line := range strings.Split(strings.TrimSuffix(text, "\n"), "\n") {
 		fields := strings.Fields(line)
-		if i == 0 || len(fields) == 0 { // the heading
+		switch {
+		case i == 0 || len(fields) == 0: // the heading
 			continue
-		}
-		if len(fields) < 4 {
+		case len(fields) < 4:
 			return nil, fmt.Errorf("line %d: %d fields, expected 4 or more", i+1, len(fields))
-		}
-		if fields[3] != waits[protocol] {
+		case fields[3] != waits[protocol]:
 			continue
 		}
 		address, number, err := parseAddress(fields[1], order)
@@ -89,12 +86,9 @@ func parseSockets(text string, protocol packet.Proto, order binary.ByteOrder) ([
 // number.
 func parseAddress(text string, order binary.ByteOrder) (netip.Addr, uint16, error) {
 	words, port, _ := strings.Cut(text, ":")
-	number, err := strconv.ParseUint(port, 16, 16)
-	if err != nil {
-		return netip.Addr{}, 0, fmt.Errorf("%q: expected an address and a port in hexadecimal", text)
-	}
+	number, wrong := strconv.ParseUint(port, 16, 16)
 	data, err := hex.DecodeString(words)
-	if err != nil || len(data) != 4 && len(data) != 16 {
+	if wrong != nil || err != nil || len(data) != 4 && len(data) != 16 {
 		return netip.Addr{}, 0, fmt.Errorf("%q: expected an address and a port in hexadecimal", text)
 	}
 	for word := range len(data) / 4 {

@@ -90,8 +90,7 @@ func (c *checker) minds(d *engine.Door, k engine.Knock) bool {
 	if d.Policy == engine.PolicyKnockd {
 		return c.ends(d, k)
 	}
-	isSYN := k.Flags.Set&engine.SYN.Set == engine.SYN.Set && k.Flags.Clear&engine.SYN.Clear == engine.SYN.Clear
-	return (isSYN || k.Port.Proto != packet.TCP) && !c.guarded[k.Port] && !slices.Contains(d.Except, k.Port)
+	return implies(k, engine.SYN) && !c.guarded[k.Port] && !slices.Contains(d.Except, k.Port)
 }
 
 func (c *checker) length(d *engine.Door) {

@@ -67,7 +67,7 @@ func (f *finder) call(n *ast.FuncCallExpr) {
 	case "allow":
 		f.script.Allows = append(f.script.Allows, f.allow(n))
 	case "close":
-		f.script.Closes = append(f.script.Closes, CloseSite{Place: f.script.At(n, 0), Door: f.door, Target: literal(n.Args, 0)})
+		f.script.Closes = append(f.script.Closes, CloseSite{Place: f.script.At(n, 0), Door: f.door, Target: literal(n.Args)})
 	}
 	s, ok := f.api(n)
 	if !ok {
@@ -91,10 +91,10 @@ func (f *finder) api(n *ast.FuncCallExpr) (Call, bool) {
 	s := Call{line: n.Line(), Bound: f.bound[n]}
 	callee := n.Func
 	if inner, ok := callee.(*ast.FuncCallExpr); ok && inner.Func != nil {
-		s.name, callee = literal(inner.Args, 0), inner.Func
+		s.name, callee = literal(inner.Args), inner.Func
 		f.named[inner] = true
 	} else {
-		s.name = literal(n.Args, 0)
+		s.name = literal(n.Args)
 	}
 	member, ok := callee.(*ast.AttrGetExpr)
 	if !ok || lastName(member.Object) != "sesame" {
@@ -121,7 +121,6 @@ func (f *finder) allow(n *ast.FuncCallExpr) AllowSite {
 	if !ok {
 		return f.computed(n)
 	}
-	known := true
 	for _, field := range table.Fields {
 		key, ok := field.Key.(*ast.StringExpr)
 		if !ok {
@@ -130,14 +129,14 @@ func (f *finder) allow(n *ast.FuncCallExpr) AllowSite {
 		switch key.Value {
 		case "port":
 			site.Ports, ok = literalPorts(field.Value)
-			known = known && ok
+			site.Literal = site.Literal && ok
 		case "prefix4":
 			site.Prefix4 = literalLength(field.Value)
 		case "prefix6":
 			site.Prefix6 = literalLength(field.Value)
 		}
 	}
-	if site.Literal = known; !known {
+	if !site.Literal {
 		site.Ports = nil
 	}
 	return site
@@ -180,11 +179,11 @@ func literalPorts(expr ast.Expr) (ports []packet.Port, ok bool) {
 	return []packet.Port{port}, true
 }
 
-// literal returns the string literal at an index of a list; "" when there is
-// none.
-func literal(list []ast.Expr, i int) string {
-	if i < len(list) {
-		if s, ok := list[i].(*ast.StringExpr); ok {
+// literal returns the first of the arguments when it is a string literal, else
+// "".
+func literal(arguments []ast.Expr) string {
+	if len(arguments) > 0 {
+		if s, ok := arguments[0].(*ast.StringExpr); ok {
 			return s.Value
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"sesame/scripting/sandbox"
 )
@@ -38,11 +37,7 @@ type Problems []*Problem
 
 // Error returns one line for each problem.
 func (p Problems) Error() string {
-	lines := make([]string, len(p))
-	for i, problem := range p {
-		lines[i] = problem.Error()
-	}
-	return strings.Join(lines, "\n")
+	return errors.Join(p.Unwrap()...).Error()
 }
 
 // Unwrap gives the problems to [errors.As].

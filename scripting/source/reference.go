@@ -53,10 +53,11 @@ func (f *Files) readReferenced(path string) *ReferencedFile {
 	return file
 }
 
-// reference returns the file that a script names, which is read the first time.
-// The error tells the script's author what to do; the file is not nil when it
-// alone is at fault.
-func (f *Files) reference(name string, oneTime bool) (*ReferencedFile, error) {
+// Reference returns the file that a script names, which is read the first time.
+// A relative path begins at [Files.Base]. The error tells the script's author
+// what to do; the file is not nil when it alone is at fault.
+func (s *Scripts) Reference(name string, oneTime bool) (*ReferencedFile, error) {
+	f := s.files
 	path := filepath.Clean(name)
 	switch {
 	case name == "" || strings.ContainsRune(name, 0):
@@ -67,7 +68,7 @@ func (f *Files) reference(name string, oneTime bool) (*ReferencedFile, error) {
 		path = filepath.Join(f.Base, path)
 	}
 	file := f.referenced[path]
-	if (file == nil || !file.named) && f.countNamed() >= maxReferenced {
+	if (file == nil || !file.named) && len(s.Referenced()) >= maxReferenced {
 		return nil, fmt.Errorf("%s: scripts name more than %d files: put what belongs together in one", path, maxReferenced)
 	}
 	if file == nil {
@@ -78,22 +79,6 @@ func (f *Files) reference(name string, oneTime bool) (*ReferencedFile, error) {
 		return file, fmt.Errorf("reading %s: %w", path, withoutPath(file.err))
 	}
 	return file, nil
-}
-
-func (f *Files) countNamed() int {
-	n := 0
-	for _, file := range f.referenced {
-		if file.named {
-			n++
-		}
-	}
-	return n
-}
-
-// forget drops the referenced files that the loaded set does not name.
-func (f *Files) forget() {
-	maps.DeleteFunc(f.referenced, func(_ string, file *ReferencedFile) bool { return !file.named })
-	f.hash()
 }
 
 // Referenced returns the absolute paths of the referenced files, sorted. Once

@@ -14,6 +14,34 @@ import (
 	"sesame/scripting/sandbox"
 )
 
+// A Script is a script or a module that compiled, with what its text tells.
+type Script struct {
+	File
+	Program *sandbox.Program
+	Lines   []string
+	Allows  []AllowSite
+	Closes  []CloseSite
+	calls   []Call
+}
+
+// Call returns the call of a kind in a line, with a name if the kind has names.
+// It is nil when there are none or several: a wrong place in a message is worse
+// than none.
+func (s *Script) Call(line int, kind, name string) *Call {
+	var found *Call
+	for i := range s.calls {
+		c := &s.calls[i]
+		if c.line != line || c.kind != kind || c.name != "" && c.name != name {
+			continue
+		}
+		if found != nil {
+			return nil
+		}
+		found = c
+	}
+	return found
+}
+
 // Scripts compile the files of one set, each once, however many scripts require
 // it. They read nothing after [Scripts.Close].
 type Scripts struct {
@@ -36,7 +64,8 @@ func (f *Files) Scripts() *Scripts {
 // was not named.
 func (s *Scripts) Close() {
 	s.closed = true
-	s.files.forget()
+	maps.DeleteFunc(s.files.referenced, func(_ string, file *ReferencedFile) bool { return !file.named })
+	s.files.hash()
 }
 
 // Load compiles a script or module, the first time that it is requested. Its
@@ -105,12 +134,6 @@ func (s *Scripts) suggest(name string) string {
 		return fmt.Sprintf(": did you mean %q?", near)
 	}
 	return ""
-}
-
-// Reference returns the file that a script names, which is read the first time.
-// A relative path begins at [Files.Base]. The error is for the script's author.
-func (s *Scripts) Reference(name string, oneTime bool) (*ReferencedFile, error) {
-	return s.files.reference(name, oneTime)
 }
 
 // Find returns a script or module that was compiled; nil when there is none
