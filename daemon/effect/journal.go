@@ -142,15 +142,16 @@ func (r *Runner) written(records int) {
 	j.err = nil
 }
 
-// refuse gives an error to the steps that need one of these records, and makes the
-// others pending. The record of a grant that is refused need not be written any
-// more: the engine takes the grant back. That a one-time sequence was consumed is
-// still to be written, and nothing is given for it.
+// refuse gives an error to the steps that need one of these records, and makes records
+// pending. A grant of which every record comes with a refused step needs none any more: the
+// engine takes it back. One that has another record lives on, as when the engine extended it
+// under a wider grant, where the kernel has nothing to do. That a one-time sequence was
+// consumed is still to be written, and nothing is given for it.
 func (r *Runner) refuse(records []engine.Record, decisions []*decision) {
-	refused := make(map[uint64]bool) // grants with a new record; true: a step was refused
+	needed := make(map[uint64]int) // of each grant, the records less the refused steps
 	for _, record := range records {
 		if record.Grant != nil && !record.Ended {
-			refused[record.Grant.ID] = false
+			needed[record.Grant.ID]++
 		}
 	}
 	for _, d := range decisions {
@@ -158,14 +159,14 @@ func (r *Runner) refuse(records []engine.Record, decisions []*decision) {
 			if s.how == &consumed {
 				s.err = fmt.Errorf("remembering that the sequence is used: %w", r.journal.err)
 			}
-			if _, unwritten := refused[s.Grant]; unwritten && gives(&s.Event) && s.Grant != 0 {
-				refused[s.Grant] = true
+			if _, unwritten := needed[s.Grant]; unwritten && gives(&s.Event) && s.Grant != 0 {
+				needed[s.Grant]--
 				s.err = fmt.Errorf("remembering the grant: %w", r.journal.err)
 			}
 		}
 	}
 	for _, record := range records {
-		if record.Grant == nil || record.Ended || !refused[record.Grant.ID] {
+		if record.Grant == nil || record.Ended || needed[record.Grant.ID] > 0 {
 			r.journal.add(record)
 		}
 	}

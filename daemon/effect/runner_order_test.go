@@ -195,3 +195,30 @@ func (d *decider) check() {
 	}
 	d.h.wantNothingLeft(d.t)
 }
+
+// While the journal cannot be written, a grant is refused, and then extended under a
+// wider one, where the kernel has nothing to do. The engine does not take it back, so
+// its record must be written once the journal can be.
+func TestAGrantThatIsNotTakenBackIsRecorded(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := newStoppedHost(Config{})
+		h.diskFull = true
+		w := newWorld(t, h)
+		give := func(source netip.Prefix, ttl time.Duration) {
+			w.enqueue(w.e.Grant(time.Now(), source, ssh, ttl))
+		}
+		narrow, wide := netip.MustParsePrefix("203.0.113.0/28"), netip.MustParsePrefix("203.0.113.0/24")
+		give(narrow, time.Hour)
+		give(wide, time.Minute)
+		give(narrow, 2*time.Hour)
+		h.start()
+		defer h.cancel()
+		w.serve()
+		w.change(func() { w.diskFull = false })
+		w.pass(time.Second)
+		if n := len(w.e.Grants()); n != 1 {
+			t.Fatalf("%d grants are live: expected the narrow one", n)
+		}
+		w.check()
+	})
+}
