@@ -42,7 +42,9 @@ type GuardConfig struct {
 type Guard struct {
 	socket *socket
 	mark   uint32
-	wanted guardWanted
+	// What the table holds beside guards and elements.
+	trusted    []netip.Prefix
+	interfaces []string
 
 	repairs atomic.Uint64
 
@@ -50,15 +52,9 @@ type Guard struct {
 	rules []byte // as the kernel listed them after we wrote them; nil: not written yet
 }
 
-// guardWanted is what the table holds beside guards and elements.
-type guardWanted struct {
-	trusted    []netip.Prefix
-	interfaces []string
-}
-
 // NewGuard returns a Guard for the network namespace of the thread that first uses it.
 func NewGuard(cfg GuardConfig) *Guard {
-	g := &Guard{socket: &socket{}, mark: cfg.Mark, wanted: guardWanted{merged(cfg.Trusted), slices.Clone(cfg.TrustedInterfaces)}}
+	g := &Guard{socket: &socket{}, mark: cfg.Mark, trusted: merged(cfg.Trusted), interfaces: slices.Clone(cfg.TrustedInterfaces)}
 	if g.mark == 0 {
 		g.mark = DefaultMark
 	}

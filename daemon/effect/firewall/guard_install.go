@@ -100,7 +100,7 @@ func missingParts(found guardFound) []message {
 		batch = append(batch, guardTable.add(found.exists))
 	}
 	for _, name := range guardCounters {
-		if !slices.Contains(found.counters, name) {
+		if _, ok := found.counters[name]; !ok {
 			batch = append(batch, guardTable.addCounter(name))
 		}
 	}
@@ -123,7 +123,7 @@ func (g *Guard) memberChanges(found guardFound, guards effect.Guards) []message 
 	}{
 		{"guarded", portMembers(guards.Drop)},
 		{"watched", portMembers(counted)},
-		{"interfaces", interfaceMembers(g.wanted.interfaces)},
+		{"interfaces", interfaceMembers(g.interfaces)},
 	} {
 		have := ordered(found.members[s.name])
 		batch = append(batch, guardTable.change(unix.NFT_MSG_DELSETELEM, s.name, without(have, s.wanted))...)
@@ -133,7 +133,7 @@ func (g *Guard) memberChanges(found guardFound, guards effect.Guards) []message 
 		name string
 		v6   bool
 	}{{"trusted4", false}, {"trusted6", true}} {
-		wanted, have := networkMembers(g.wanted.trusted, s.v6), ordered(found.members[s.name])
+		wanted, have := networkMembers(g.trusted, s.v6), ordered(found.members[s.name])
 		if slices.EqualFunc(wanted, have, func(a, b member) bool { return compareMembers(a, b) == 0 }) {
 			continue
 		}

@@ -16,7 +16,7 @@ type guardFound struct {
 	dormant  bool // the table has the flag dormant: none of its chains is called
 	chains   []chainFound
 	sets     []setFound
-	counters []string
+	counters map[string]uint64   // packets that they counted
 	members  map[string][]member // of our sets
 	rules    []byte              // as the kernel lists them
 }
@@ -70,10 +70,7 @@ func (g *Guard) lookOnce() (guardFound, error) {
 	if found.rules, err = g.socket.rawRules(guardTable); err != nil {
 		return found, err
 	}
-	counters, err := g.socket.counters(guardTable)
-	for name := range counters {
-		found.counters = append(found.counters, name)
-	}
+	found.counters, err = g.socket.counters(guardTable)
 	return found, err
 }
 
@@ -91,7 +88,7 @@ func (f guardFound) fits() bool {
 			return false
 		}
 	}
-	for _, name := range f.counters {
+	for name := range f.counters {
 		if !slices.Contains(guardCounters, name) {
 			return false
 		}

@@ -60,16 +60,12 @@ func (g *Guard) Show() (Shown, bool, error) {
 			Drop:  portsOf(found.members["guarded"]),
 			Count: portsOf(found.members["watched"]),
 		},
+		Dropped: found.counters["dropped"], Observed: found.counters["observed"],
 		Trusted: slices.Concat(networksOf(found.members["trusted4"]), networksOf(found.members["trusted6"])),
 	}
 	for _, m := range found.members["interfaces"] {
 		shown.Interfaces = append(shown.Interfaces, strings.TrimRight(string(m.key), "\x00"))
 	}
-	counters, err := g.socket.counters(guardTable)
-	if err != nil {
-		return Shown{}, false, fmt.Errorf("reading the firewall's counters: %w", err)
-	}
-	shown.Dropped, shown.Observed = counters["dropped"], counters["observed"]
 	if shown.Elements, err = g.Elements(); err != nil {
 		return Shown{}, false, err
 	}

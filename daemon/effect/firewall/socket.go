@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -89,12 +90,7 @@ func (s *socket) drop() error {
 func (s *socket) owns(port uint32) bool {
 	s.portsMu.Lock()
 	defer s.portsMu.Unlock()
-	for _, p := range s.ports {
-		if p == port && p != 0 {
-			return true
-		}
-	}
-	return false
+	return port != 0 && slices.Contains(s.ports[:], port)
 }
 
 // ready opens the socket if it is not open.
@@ -160,45 +156,35 @@ func (s *socket) transact(batch []message) error {
 			return fmt.Errorf("writing %s: %w", m.what, m.err)
 		}
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := s.ready(); err != nil {
-		return err
-	}
-	// The begin and the end of a batch are messages as well.
-	first := s.sequence + 1
-	s.sequence += uint32(len(batch)) + 2
-	if err := unix.Sendto(s.fd, encode(batch, first), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
-		_ = s.drop() // the first error is returned
-		return fmt.Errorf("sending to nftables: %w", err)
-	}
 	var failed refusals
-	err := s.answers(func(h syscall.NlMsghdr, data []byte) (bool, error) {
+	// The begin and the end of a batch are messages as well.
+	encoded := func(first uint32) []byte { return encode(batch, first) }
+	err := s.exchange(len(batch)+2, encoded, func(first uint32, h syscall.NlMsghdr, data []byte) (bool, error) {
 		at := int(int32(h.Seq-first)) - 1 // sequence numbers wrap around
 		if h.Type != unix.NLMSG_ERROR || len(data) < 4 || at < -1 || at >= len(batch) {
 			return false, nil
 		}
-		if errno := syscall.Errno(-int32(binary.NativeEndian.Uint32(data))); errno != 0 {
-			refused := refusal{at: at, err: errno}
-			if at >= 0 {
-				refused.what = batch[at].what
-			}
-			failed = append(failed, refused)
+		errno := errnoOf(data)
+		switch {
+		case at < 0:
+			// An error of the begin, such as a missing privilege, is about the whole batch, and
+			// no answer to the messages follows.
+			failed = append(failed, refusal{at: at, err: errno})
+			return true, failed
+		case errno != 0:
+			failed = append(failed, refusal{at, batch[at].what, errno})
 		}
-		// An error of the begin, such as a missing privilege, is about the whole batch, and no
-		// answer to the messages follows.
-		return at < 0 || at == len(batch)-1, nil
+		return at == len(batch)-1, nil
 	})
-	if err != nil || len(failed) > 0 && failed[len(failed)-1].at < 0 {
-		_ = s.drop() // more answers may follow, and must not be read as ones to the next batch
-	}
-	switch {
-	case len(failed) > 0:
+	if len(failed) > 0 {
 		return failed
-	case err != nil:
-		return fmt.Errorf("waiting for nftables: %w", err)
 	}
-	return nil
+	return err
+}
+
+// errnoOf returns the error in an answer; 0: it acknowledges.
+func errnoOf(data []byte) syscall.Errno {
+	return syscall.Errno(max(0, -int32(binary.NativeEndian.Uint32(data))))
 }
 
 // encode returns a batch as bytes. Its begin has the sequence number first, and each message
@@ -247,38 +233,27 @@ func (s *socket) query(m message, each func(reply)) error {
 	if m.err != nil {
 		return fmt.Errorf("querying nftables about %s: %w", m.what, m.err)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := s.ready(); err != nil {
-		return err
-	}
-	s.sequence++
-	sequence := s.sequence
 	flags := m.flags
 	if flags&unix.NLM_F_DUMP == 0 { // the end of a dump is a message of its own, NLMSG_DONE
 		flags |= unix.NLM_F_ACK
 	}
-	question := appendMessage(nil, unix.NFNL_SUBSYS_NFTABLES<<8|m.kind, flags, sequence, m.family, 0, m.body)
-	if err := unix.Sendto(s.fd, question, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
-		_ = s.drop() // the first error is returned
-		return fmt.Errorf("querying nftables: %w", err)
+	question := func(sequence uint32) []byte {
+		return appendMessage(nil, unix.NFNL_SUBSYS_NFTABLES<<8|m.kind, flags, sequence, m.family, 0, m.body)
 	}
 	interrupted := false
 	var refused error // ends the answer, and leaves the socket usable
-	err := s.answers(func(h syscall.NlMsghdr, data []byte) (bool, error) {
+	err := s.exchange(1, question, func(sequence uint32, h syscall.NlMsghdr, data []byte) (bool, error) {
 		if h.Seq != sequence { // a late answer to an earlier question
 			return false, nil
 		}
 		interrupted = interrupted || h.Flags&unix.NLM_F_DUMP_INTR != 0
-		if h.Type == unix.NLMSG_ERROR || h.Type == unix.NLMSG_DONE {
-			if len(data) >= 4 {
-				if code := int32(binary.NativeEndian.Uint32(data)); code < 0 {
-					refused = syscall.Errno(-code)
-				}
+		switch {
+		case h.Type == unix.NLMSG_ERROR || h.Type == unix.NLMSG_DONE:
+			if len(data) >= 4 && errnoOf(data) != 0 {
+				refused = errnoOf(data)
 			}
 			return true, nil
-		}
-		if len(data) < 4 {
+		case len(data) < 4:
 			return false, nil
 		}
 		all, err := netlink.UnmarshalAttributes(data[4:])
@@ -287,9 +262,6 @@ func (s *socket) query(m message, each func(reply)) error {
 		}
 		return false, err
 	})
-	if err != nil {
-		_ = s.drop() // more answers may follow, and must not be read as ones to the next batch
-	}
 	if err = cmp.Or(err, refused); err != nil {
 		return fmt.Errorf("querying nftables about %s: %w", m.what, err)
 	}
@@ -299,26 +271,49 @@ func (s *socket) query(m message, each func(reply)) error {
 	return nil
 }
 
-// answers calls done for each message that arrives, until done returns true or an error.
-func (s *socket) answers(done func(syscall.NlMsghdr, []byte) (bool, error)) error {
-	for {
-		n, _, flags, _, err := unix.Recvmsg(s.fd, s.buffer, nil, 0)
-		switch {
-		case errors.Is(err, unix.EINTR):
-			continue
-		case err != nil:
-			return err
-		case flags&unix.MSG_TRUNC != 0:
-			return fmt.Errorf("an answer of more than %d bytes", len(s.buffer))
-		}
-		messages, err := syscall.ParseNetlinkMessage(s.buffer[:n])
-		if err != nil {
-			return fmt.Errorf("an answer that is cut off: %w", err)
-		}
-		for _, m := range messages {
-			if finished, err := done(m.Header, m.Data); finished || err != nil {
-				return err
-			}
+// exchange sends messages, and calls done for each message that arrives, until done returns
+// true or an error. encoded returns the messages as bytes; the sequence number of the first is
+// given, and each of the count messages has the next.
+func (s *socket) exchange(count int, encoded func(first uint32) []byte, done func(first uint32, h syscall.NlMsghdr, data []byte) (bool, error)) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.ready(); err != nil {
+		return err
+	}
+	first := s.sequence + 1
+	s.sequence += uint32(count)
+	err := unix.Sendto(s.fd, encoded(first), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK})
+	if err != nil {
+		err = fmt.Errorf("sending to nftables: %w", err)
+	}
+	for finished := false; err == nil && !finished; {
+		finished, err = s.receive(func(h syscall.NlMsghdr, data []byte) (bool, error) { return done(first, h, data) })
+	}
+	if err != nil {
+		_ = s.drop() // more answers may follow, and must not be read as ones to the next messages
+	}
+	return err
+}
+
+// receive reads once, and calls done for each message that came.
+func (s *socket) receive(done func(syscall.NlMsghdr, []byte) (bool, error)) (finished bool, err error) {
+	n, _, flags, _, err := unix.Recvmsg(s.fd, s.buffer, nil, 0)
+	switch {
+	case errors.Is(err, unix.EINTR):
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("waiting for nftables: %w", err)
+	case flags&unix.MSG_TRUNC != 0:
+		return false, fmt.Errorf("an answer of more than %d bytes", len(s.buffer))
+	}
+	messages, err := syscall.ParseNetlinkMessage(s.buffer[:n])
+	if err != nil {
+		return false, fmt.Errorf("an answer that is cut off: %w", err)
+	}
+	for _, m := range messages {
+		if finished, err := done(m.Header, m.Data); finished || err != nil {
+			return finished, err
 		}
 	}
+	return false, nil
 }
