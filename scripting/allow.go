@@ -35,21 +35,21 @@ func allowOptions() []option[engine.Allow] {
 // allow requests access. Access follows a completed sequence, so only the
 // functions for that may call it.
 func (o *object) allow(L *lua.LState) int {
-	c := o.run
-	c.acting(L)
-	if c.kind != engine.CallOpen && c.kind != engine.CallKnock {
-		L.RaiseError("allow is for on_open and on_knock: access follows a completed sequence, and this is %s", hookNames[c.kind])
+	r := o.run
+	r.acting(L)
+	if r.kind != engine.CallOpen && r.kind != engine.CallKnock {
+		L.RaiseError("allow is for on_open and on_knock: access follows a completed sequence, and this is %s", hookNames[r.kind])
 	}
 	allow := engine.Allow{}
 	if L.GetTop() > 1 {
 		read(o.argument(L, 2, "allow"), allowOptions(), nil, &allow)
 	}
-	door := c.call.Door
+	door := r.call.Door
 	if len(allow.Ports) == 0 && len(door.Guards) == 0 {
 		L.RaiseError(`allow names no port, and the door guards none: write allow { port = "tcp/22" }`)
 	}
-	c.mayAllow(L, allow)
-	c.add(L, allow)
+	r.mayAllow(L, allow)
+	r.add(L, allow)
 	return 0
 }
 

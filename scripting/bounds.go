@@ -9,12 +9,12 @@ const maxKey = 256
 // maxPayload bounds the payload that a script gets of a packet, in bytes.
 const maxPayload = 2048
 
-// maxOperations bounds the operations of one run. A script that runs wild
-// within its budget still makes little work for the engine.
+// maxOperations bounds the operations of one run, and so the work that a
+// script can make for the engine within its budget.
 const maxOperations = 256
 
-// To look for the name that was meant costs instructions, since a script may be
-// wrong again and again and catch its errors.
+// Suggesting the name that was meant has a price in instructions, since a
+// script may make the same mistake again and again and catch its errors.
 const (
 	suggestionCost = 2000
 	maxSuggested   = 1000 // doors; with more of them no name is suggested

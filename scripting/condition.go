@@ -76,15 +76,14 @@ func (s *script) build(k condition.Kind, schema []option[conditionDraft], v valu
 	case err != nil:
 		v.fail("%v", err)
 		return standIn{}
-	case condition.Count([]engine.Condition{built}) > maxConditions+1: // it counts too
+	case condition.Count([]engine.Condition{built}) > maxConditions+1: // the built one counts too
 		v.fail("expected at most %d conditions, with those within sesame.any", maxConditions)
 		return standIn{}
 	}
 	return built
 }
 
-// plain reads the value of an option as the declaration of the condition wants
-// it.
+// plain reads the value of an option as the condition declares it.
 func (s *script) plain(v value, o condition.Option) (any, bool) {
 	if o.Parse == nil {
 		given := s.condition(v)

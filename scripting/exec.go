@@ -88,19 +88,19 @@ func (c *Command) execSchema(values map[string]string) []option[execDraft] {
 // One that has no value here, such as the source of a timer without one, is
 // missing.
 func (o *object) placeholders() map[string]string {
-	m := o.run.call
+	call := o.run.call
 	values := map[string]string{}
-	if m.Source.IsValid() {
-		values["source"] = m.Source.String()
+	if call.Source.IsValid() {
+		values["source"] = call.Source.String()
 	}
-	if door := doorOf(m); door != "" {
+	if door := doorOf(call); door != "" {
 		values["door"] = door
 	}
 	switch {
-	case m.Grant != nil && m.Grant.Argv == nil:
-		values["port"] = strconv.Itoa(int(m.Grant.Port.Number))
-	case m.Door != nil && len(m.Door.Guards) > 0:
-		values["port"] = strconv.Itoa(int(m.Door.Guards[0].Number))
+	case call.Grant != nil && call.Grant.Argv == nil:
+		values["port"] = strconv.Itoa(int(call.Grant.Port.Number))
+	case call.Door != nil && len(call.Door.Guards) > 0:
+		values["port"] = strconv.Itoa(int(call.Door.Guards[0].Number))
 	}
 	return values
 }

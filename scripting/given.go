@@ -80,12 +80,12 @@ func (o *object) payload() lua.LValue {
 // source returns the network of a grant that is wider than one address, else
 // the address.
 func (o *object) source() lua.LValue {
-	m := o.run.call
+	call := o.run.call
 	switch {
-	case m.Grant != nil && !m.Grant.Source.IsSingleIP():
-		return lua.LString(m.Grant.Source.String())
-	case m.Source.IsValid():
-		return lua.LString(m.Source.String())
+	case call.Grant != nil && !call.Grant.Source.IsSingleIP():
+		return lua.LString(call.Grant.Source.String())
+	case call.Source.IsValid():
+		return lua.LString(call.Source.String())
 	}
 	return lua.LNil
 }

@@ -34,7 +34,7 @@ func (s *script) react(c *engine.Call, kind engine.CallKind, function int) (*run
 // [engine.Handler].
 type handler struct {
 	script    *script
-	functions [engine.CallTimer + 1]int // by kind of call, as script.keep numbers them; 0: none
+	functions [engine.CallTimer + 1]int // by kind of call, as script.addFunction numbers them; 0: none
 }
 
 // Handle runs the function for the call. Without a function it decides nothing.

@@ -11,9 +11,9 @@ import (
 	"sesame/scripting/source"
 )
 
-// Load loads the script set that the files are. From then on the files have no
-// referenced file that the set does not name, also when it does not load. An
-// error is of type [source.Problems], unless there are no scripts.
+// Load makes a script set of the files. Afterwards files holds only the
+// referenced files that the set names, also when the set does not load. An error
+// is of type [source.Problems], unless there are no scripts.
 func Load(files *source.Files, opt Options) (*Set, error) { return load(files, opt, API()) }
 
 func load(files *source.Files, opt Options, api []Object) (*Set, error) {
@@ -220,7 +220,8 @@ func (l *loader) checkAllows(s *script) {
 	}
 }
 
-// describe adds the files of a set without problems, and what their texts tell.
+// describe adds the files of a set without problems, and the calls and comments
+// that were found in their texts.
 func (l *loader) describe() {
 	for _, file := range l.scripts.All() {
 		l.set.Files = append(l.set.Files, file.File)

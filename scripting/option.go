@@ -22,7 +22,7 @@ var optionTypes = map[string]func(string) (lua.LValue, error){
 	"string": func(s string) (lua.LValue, error) { return lua.LString(s), nil },
 	"number": func(s string) (lua.LValue, error) {
 		n, err := strconv.ParseFloat(s, 64)
-		if err != nil || n-n != 0 {
+		if err != nil || n-n != 0 { // an infinity or NaN minus itself is NaN
 			return lua.LNumber(0), fmt.Errorf("%q is not a number", s)
 		}
 		return lua.LNumber(n), nil

@@ -19,7 +19,7 @@ type registration struct {
 	options  []OptionValue
 	pending  []*pending
 	policy   bool                    // sesame.policy was called
-	knockd   bool                    // and said "knockd"
+	knockd   bool                    // with "knockd"
 	confs    map[string]source.Place // calls of sesame.knockd, by the absolute path of the knockd.conf
 	warnings []Warning
 	problems source.Problems

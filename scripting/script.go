@@ -27,7 +27,7 @@ type script struct {
 
 	state      *sandbox.State
 	metatables map[string]*lua.LTable
-	functions  []*lua.LFunction // that the engine can call, in the order of their registration
+	functions  []*lua.LFunction // those that the engine can call, see addFunction
 	loading    *registration    // nil once the file is loaded
 	current    *run             // nil while no function runs
 	failed     error            // why it could not be started again

@@ -55,30 +55,30 @@ func (r *run) store(perSource bool) lua.LValue {
 // get returns the value that this run stored, else the one that the engine has.
 // nil: there is none.
 func (o *object) get(key storeKey) lua.LValue {
-	c := o.run
-	if v, ok := c.written[key]; ok {
+	r := o.run
+	if v, ok := r.written[key]; ok {
 		return toLua(v)
 	}
 	source := netip.Addr{}
 	if key.perSource {
-		source = c.call.Source
+		source = r.call.Source
 	}
-	return toLua(c.call.Store.Get(c.script.source.Path, source, key.key, c.call.Time))
+	return toLua(r.call.Store.Get(r.script.source.Path, source, key.key, r.call.Time))
 }
 
 // put asks the engine to store a value. The engine does so when the run has
 // succeeded; until then, get finds the value in the run.
 func (o *object) put(L *lua.LState, key storeKey, v any, ttl time.Duration) {
-	c := o.run
+	r := o.run
 	put := engine.Put{PerSource: key.perSource, Key: key.key, Value: v}
 	if ttl > 0 {
-		put.Until = c.call.Time.Add(ttl)
+		put.Until = r.call.Time.Add(ttl)
 	}
-	c.add(L, put)
-	if c.written == nil {
-		c.written = map[storeKey]any{}
+	r.add(L, put)
+	if r.written == nil {
+		r.written = map[storeKey]any{}
 	}
-	c.written[key] = v
+	r.written[key] = v
 }
 
 // key reads the key, which is the first argument of all methods of a store.

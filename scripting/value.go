@@ -225,8 +225,8 @@ func (v value) key(text *source.Layout, name string) source.Place {
 	return v.at
 }
 
-// repeated reports the keys that stand twice in the text. Lua would take the
-// later one without a word.
+// repeated reports the keys that stand twice in the text. Lua would use the
+// later one and report nothing.
 func (v value) repeated(text *source.Layout) {
 	for _, key := range text.Twice {
 		v.report(key.At, fmt.Sprintf("%s stands twice in %s", key.Name, v.what))

@@ -67,7 +67,7 @@ type Function struct {
 	Name   string
 	Place  source.Place
 	script *script
-	index  int // as script.keep numbers it
+	index  int // as script.addFunction numbers it
 }
 
 // Check runs the function. It must return true, or false and a reason. Unlike

@@ -3,8 +3,8 @@
 //
 // Each kind of condition is one file with a function that returns its [Kind].
 // That declares the options, their documentation and how the condition is built
-// from plain values. Nothing here knows Lua: the reader of the tables of
-// scripts goes by the declaration.
+// from plain values. This package knows no Lua: package scripting reads the
+// tables of scripts by these declarations.
 package condition
 
 import (
@@ -15,15 +15,15 @@ import (
 
 // A Kind is a kind of condition that scripts can make.
 type Kind struct {
-	Name    string // behind "sesame."
-	Type    string // how a call is written behind the name
+	Name    string // without "sesame."
+	Type    string // the argument of a call, as it is written
 	Doc     string // one sentence
 	Example string
 	Options []Option // beside name, which all kinds have
 	Item    *Option  // what stands in the table without a key; nil: nothing may
-	// Build makes a condition of values that were parsed, called by name in its
-	// text. All required options are there. The error is about the table as a
-	// whole.
+	// Build makes a condition of parsed values. The text of the condition begins
+	// with name. All required options have a value. The error is about the table
+	// as a whole.
 	Build func(name string, v Values) (engine.Condition, error)
 }
 
@@ -51,8 +51,7 @@ func parser[T any](parse func(string) (T, error)) func(string) (any, error) {
 	return func(text string) (any, error) { return parse(text) }
 }
 
-// named returns the value of an option, and the other value when the script
-// gave none.
+// named returns the value of an option, or other when the script gave none.
 func named[T any](v Values, name string, other T) T {
 	if value, ok := v.Named[name].(T); ok {
 		return value
