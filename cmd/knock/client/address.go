@@ -36,10 +36,7 @@ func (o *options) addresses(ctx context.Context) ([]netip.Addr, error) {
 
 // wants reports whether the address is of a requested family.
 func (o *options) wants(a netip.Addr) bool {
-	if o.ipv4 == o.ipv6 {
-		return true
-	}
-	return a.Is4() == o.ipv4
+	return o.ipv4 == o.ipv6 || a.Is4() == o.ipv4
 }
 
 // lookUp returns the addresses of a host, or the address that it already is.

@@ -118,7 +118,7 @@ func (p Program) knock(ctx context.Context, o *options) (int, error) {
 	if err != nil {
 		return couldNot, err
 	}
-	out := &printer{w: p.Stdout, verbose: o.verbose}
+	out := &printer{w: p.Stdout}
 	var all sync.WaitGroup
 	if o.then != nil {
 		// The port of every address is tried before the first knock, because a door may open
@@ -203,7 +203,11 @@ func (r *run) port(o *options) netip.AddrPort { return netip.AddrPortFrom(r.to, 
 func (r *run) knock(ctx context.Context, o *options, out *printer) {
 	s := newSender(r.to)
 	defer s.close()
-	r.err = s.send(ctx, o.knocks, o.delay, func(k Knock) { out.detail("knock %s on %s\n", k, r.to) })
+	r.err = s.send(ctx, o.knocks, o.delay, func(k Knock) {
+		if o.verbose {
+			out.print("knock %s on %s\n", k, r.to)
+		}
+	})
 	if r.err == nil && o.then != nil {
 		r.after = connectUntilOpen(ctx, r.port(o))
 	}
@@ -212,9 +216,8 @@ func (r *run) knock(ctx context.Context, o *options, out *printer) {
 // A printer writes whole lines for several goroutines. It ignores errors, since a message that
 // nobody can read must not stop the knocks.
 type printer struct {
-	mu      sync.Mutex
-	w       io.Writer
-	verbose bool
+	mu sync.Mutex
+	w  io.Writer
 }
 
 // print prints a line.
@@ -222,11 +225,4 @@ func (t *printer) print(format string, arguments ...any) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	fmt.Fprintf(t.w, format, arguments...)
-}
-
-// detail prints a line with --verbose only.
-func (t *printer) detail(format string, arguments ...any) {
-	if t.verbose {
-		t.print(format, arguments...)
-	}
 }

@@ -13,14 +13,12 @@ type Knock struct {
 }
 
 // String returns the knock in the notation of scripts: "tcp/7000".
-func (k Knock) String() string { return k.proto() + "/" + strconv.Itoa(int(k.Port)) }
-
-// proto returns the protocol in the notation of scripts.
-func (k Knock) proto() string {
+func (k Knock) String() string {
+	proto := "tcp"
 	if k.UDP {
-		return "udp"
+		proto = "udp"
 	}
-	return "tcp"
+	return proto + "/" + strconv.Itoa(int(k.Port))
 }
 
 func protocol(s string) bool { return s == "tcp" || s == "udp" }
