@@ -135,18 +135,16 @@ type problem struct {
 // other error becomes one problem without a place.
 func problemsOf(err error) refusal {
 	var r refusal
-	if problems, ok := errors.AsType[config.Problems](err); ok {
-		for _, one := range problems {
-			r.Problems = append(r.Problems, problem{File: one.File, Line: one.Line, Message: one.Message})
-		}
-		return r
+	settings, _ := errors.AsType[config.Problems](err)
+	for _, one := range settings {
+		r.Problems = append(r.Problems, problem{File: one.File, Line: one.Line, Message: one.Message})
 	}
-	problems, ok := errors.AsType[source.Problems](err)
-	if !ok {
-		return refusal{[]problem{{Message: err.Error()}}}
-	}
-	for _, one := range problems {
+	scripts, _ := errors.AsType[source.Problems](err)
+	for _, one := range scripts {
 		r.Problems = append(r.Problems, problem{one.File, one.Line, one.Column, one.Message})
+	}
+	if r.Problems == nil {
+		r.Problems = []problem{{Message: err.Error()}}
 	}
 	return r
 }

@@ -53,11 +53,10 @@ func toJournal(w io.Writer, stream string) bool {
 
 // forJournal prefixes each line with its priority, as sd-daemon(3) describes.
 func forJournal(w io.Writer) io.Writer {
-	levels := map[hclog.Level]io.Writer{}
-	for level, priority := range map[hclog.Level]int{hclog.Error: 3, hclog.Warn: 4, hclog.Debug: 7, hclog.Trace: 7} {
-		levels[level] = &prioritized{w, fmt.Sprintf("<%d>", priority)}
-	}
-	return hclog.NewLeveledWriter(&prioritized{w, "<6>"}, levels)
+	debug := &prioritized{w, "<7>"}
+	return hclog.NewLeveledWriter(&prioritized{w, "<6>"}, map[hclog.Level]io.Writer{
+		hclog.Error: &prioritized{w, "<3>"}, hclog.Warn: &prioritized{w, "<4>"}, hclog.Debug: debug, hclog.Trace: debug,
+	})
 }
 
 // A prioritized writer prefixes each write with a priority.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"runtime/debug"
 
@@ -30,24 +31,17 @@ type build struct {
 
 // readBuild reads what [debug.ReadBuildInfo] returns. What it lacks is "unknown".
 func readBuild(info *debug.BuildInfo, ok bool) build {
-	b := build{version: "(unknown)", commit: "unknown", date: "unknown"}
 	if !ok {
-		return b
+		info = &debug.BuildInfo{}
 	}
-	if info.Main.Version != "" {
-		b.version = info.Main.Version
-	}
+	settings := map[string]string{}
 	for _, s := range info.Settings {
-		switch s.Key {
-		case "vcs.revision":
-			b.commit = s.Value
-		case "vcs.time":
-			b.date = s.Value
-		case "vcs.modified":
-			b.modified = s.Value == "true"
-		}
+		settings[s.Key] = s.Value
 	}
-	return b
+	return build{
+		version: cmp.Or(info.Main.Version, "(unknown)"), commit: cmp.Or(settings["vcs.revision"], "unknown"),
+		date: cmp.Or(settings["vcs.time"], "unknown"), modified: settings["vcs.modified"] == "true",
+	}
 }
 
 // String returns three lines: version, commit and date.
