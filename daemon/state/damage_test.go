@@ -304,3 +304,23 @@ func again(t *testing.T, content []byte) {
 		}
 	}
 }
+
+// The end of a grant that no engine can have given is no line of a Sesame. If its ID were
+// the highest, every later grant would have an ID that no journal takes.
+func TestTheEndOfAGrantThatCannotBe(t *testing.T) {
+	lines := bytes.SplitAfter(sample(t), []byte("\n"))
+	impossible, err := appendLine(nil, entry{Ended: 1 << 63})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := recoverFrom(t, slices.Concat(lines[0], lines[1], impossible, lines[2]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got.Warnings) != 1 || !strings.Contains(got.Warnings[0].Error(), "journal:3: the line is damaged") {
+		t.Errorf("warnings: %v", got.Warnings)
+	}
+	if len(got.Records) == 0 || got.Records[0].Grant == nil || got.Records[0].Grant.ID != 1 {
+		t.Errorf("records: %+v", got.Records)
+	}
+}

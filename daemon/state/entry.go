@@ -103,6 +103,9 @@ func encode(r engine.Record, now int64) (entry, error) {
 // wire returns the record that an entry is.
 func (e *entry) wire() *wire.Record {
 	w := &wire.Record{Consumed: e.Consumed}
+	if e.Ended != 0 {
+		w.Grant, w.Ended = &wire.Grant{ID: e.Ended}, true
+	}
 	if e.Grant != nil {
 		w.Grant = &e.Grant.Grant
 	}

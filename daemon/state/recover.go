@@ -123,7 +123,7 @@ func (r *read) line(line []byte, ended bool) {
 // apply updates r with an entry. It returns false for an entry that no Sesame writes.
 func (r *read) apply(e entry) bool {
 	e.upgrade()
-	if (e.Grant != nil || e.Value != nil) && e.wire().Check() != nil {
+	if (e.Grant != nil || e.Ended != 0 || e.Value != nil) && e.wire().Check() != nil {
 		return false
 	}
 	switch {
