@@ -6,7 +6,7 @@ import (
 )
 
 // profiles returns the handler of Go's profiles below /debug/pprof/. It is for the
-// control socket, which only root can use, and never for a port.
+// control socket, which only root and the user of the daemon can use, and never for a port.
 func profiles() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/debug/pprof/", pprof.Index) // heap, goroutine, mutex and the like by their name
