@@ -130,19 +130,17 @@ func appendNew[T any](list, more []T, place func(T) source.Place, equal func(a, 
 // directly, from the position of the first of them on; the engine needs them
 // so.
 func together(doors []*engine.Door) []*engine.Door {
-	groups, next := map[string]int{}, 0
+	groups := map[string]int{}
 	place := make(map[*engine.Door]int, len(doors))
-	for _, d := range doors {
-		at := next
+	for at, d := range doors {
 		if d.Policy == engine.PolicyKnockd {
-			known, some := groups[d.Group]
-			if !some {
-				groups[d.Group], known = at, at
+			if first, known := groups[d.Group]; known {
+				at = first
+			} else {
+				groups[d.Group] = at
 			}
-			at = known
 		}
 		place[d] = at
-		next++
 	}
 	sorted := slices.Clone(doors)
 	slices.SortStableFunc(sorted, func(a, b *engine.Door) int { return place[a] - place[b] })

@@ -1,6 +1,7 @@
 package simulate
 
 import (
+	"cmp"
 	"container/list"
 	"net/netip"
 	"slices"
@@ -233,10 +234,7 @@ func (a *account) all() []*outcome {
 			all = append(all, e.Value.(*outcome))
 		}
 		slices.SortFunc(all[from:], func(x, y *outcome) int {
-			if x.best.stage != y.best.stage {
-				return y.best.stage - x.best.stage
-			}
-			return x.seen - y.seen
+			return cmp.Or(y.best.stage-x.best.stage, x.seen-y.seen)
 		})
 	}
 	return all

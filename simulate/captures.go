@@ -2,6 +2,7 @@ package simulate
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"sesame/daemon/record"
@@ -84,10 +85,8 @@ func (c captures) earliest() *capture {
 
 // streamed reports whether a capture cannot be read a second time, such as one from a pipe.
 func (c captures) streamed() bool {
-	for _, capture := range c {
-		if _, size := capture.reader.Progress(); size < 0 {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(c, func(one *capture) bool {
+		_, size := one.reader.Progress()
+		return size < 0
+	})
 }

@@ -4,6 +4,7 @@ import (
 	"io"
 	"time"
 
+	"sesame/daemon/engine"
 	"sesame/daemon/filter"
 	"sesame/daemon/packet"
 	"sesame/daemon/record"
@@ -66,14 +67,7 @@ func (p *pass) single(c *capture) {
 		if p.packets == 0 || f.After(&last) {
 			last = *f
 		}
-		if p.packets++; p.packets&progressMask == 0 {
-			p.progress(c)
-		}
-		if p.filter.Match(f.Link, f.Data) {
-			p.frame(f, f.Time(), 0)
-		} else {
-			p.dropped[packet.NotWatched]++
-		}
+		p.frame(c, f)
 	}
 	p.ended(err)
 	// The frame with the latest time need not be the last one.
@@ -98,19 +92,12 @@ func (p *pass) recording(c *capture) {
 				p.config.Local = item.Snapshot.State.Local
 			}
 		case f != nil:
-			if p.packets++; p.packets&progressMask == 0 {
-				p.progress(c)
-			}
 			if p.replay.engine == nil {
 				p.replay.begin(f.Time(), p.config.Set, p.config.Local)
 				p.replay.prepare(f.Time(), p.replay.engine.Step(f.Time(), offset))
 			}
 			p.replay.reach(f.Time())
-			if p.filter.Match(f.Link, f.Data) {
-				p.frame(f, f.Time(), 0)
-			} else {
-				p.dropped[packet.NotWatched]++
-			}
+			p.frame(c, f)
 		case in != nil && in.Kind == record.InputStep:
 			if offset = in.Offset; p.replay.engine != nil {
 				p.replay.input(in.Time, p.replay.engine.Step(in.Time, offset))
@@ -138,14 +125,7 @@ func (p *pass) merged() {
 		if p.packets == 0 {
 			p.replay.begin(c.at, p.config.Set, p.config.Local)
 		}
-		if p.packets++; p.packets&progressMask == 0 {
-			p.progress(c)
-		}
-		if p.filter.Match(c.frame.Link, c.frame.Data) {
-			p.frame(c.frame, c.at, c.number)
-		} else {
-			p.dropped[packet.NotWatched]++
-		}
+		p.frame(c, c.frame)
 		p.replay.reach(c.at)
 		p.advance(c)
 	}
@@ -169,8 +149,15 @@ func (p *pass) ended(err error) {
 	}
 }
 
-// frame decodes a frame that passed the filter, and gives the packet to the engine.
-func (p *pass) frame(f *record.Frame, at time.Time, capture int) {
+// frame counts a frame of a capture. When the filter passes it, frame decodes it and gives the
+// packet to the engine.
+func (p *pass) frame(c *capture, f *record.Frame) {
+	p.packets++
+	p.config.progress(p.packets, c)
+	if !p.filter.Match(f.Link, f.Data) {
+		p.dropped[packet.NotWatched]++
+		return
+	}
 	if drop := p.decoder.Decode(f.Link, f.Data, f.Wire, &p.packet); drop != packet.NotDropped {
 		p.dropped[drop]++
 		if drop == packet.NotIP && !f.Link.Supported() {
@@ -181,15 +168,15 @@ func (p *pass) frame(f *record.Frame, at time.Time, capture int) {
 	if p.packet.Cut {
 		p.cut++
 	}
-	p.packet.Time, p.packet.Number, p.packet.Capture = at, f.Number, capture
+	p.packet.Time, p.packet.Number, p.packet.Capture = f.Time(), f.Number, c.number
 	p.replay.packet(&p.packet)
 }
 
-// progress reports how much of a capture was read.
-func (p *pass) progress(c *capture) {
-	if p.config.Progress != nil {
-		read, size := c.reader.Progress()
-		p.config.Progress(c.name, read, size)
+// progress reports how much of a capture was read, once for many packets.
+func (c *Config) progress(packets int, in *capture) {
+	if packets&progressMask == 0 && c.Progress != nil {
+		read, size := in.reader.Progress()
+		c.Progress(in.name, read, size)
 	}
 }
 
@@ -198,13 +185,12 @@ func (p *pass) progress(c *capture) {
 func (p *pass) report() *Report {
 	counts := p.replay.engine.Counts()
 	r := &Report{
-		Clamped: counts.Clamped, Cut: p.cut, Unreadable: p.unreadable, Incomplete: p.incomplete,
+		Summary: summary(p.packets, counts, engine.Counts{}), Clamped: counts.Clamped, Cut: p.cut,
+		Unreadable: p.unreadable, Incomplete: p.incomplete,
 		account: p.replay.account, local: p.config.Local, recorded: p.recorded,
 	}
-	r.Packets, r.Knocks, r.Opens = p.packets, counts.Knocks, counts.Opens
-	r.Misses, r.Refusals, r.Errors = counts.Misses, counts.Refusals, counts.Errors
 	for d := range packet.Drops {
-		r.Dropped[d] = p.dropped[d] + counts.Dropped[d]
+		r.Dropped[d] += p.dropped[d]
 	}
 	return r
 }

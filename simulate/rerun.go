@@ -118,10 +118,8 @@ func (r *rerunning) frame(f *record.Frame) error {
 	if drop := r.decoder.Decode(f.Link, f.Data, f.Wire, &r.packet); drop != packet.NotDropped {
 		return fmt.Errorf("the packet that follows is %v, which no engine was given", drop)
 	}
-	if r.packets++; r.packets&progressMask == 0 && r.config.Progress != nil {
-		read, size := r.capture.reader.Progress()
-		r.config.Progress(r.capture.name, read, size)
-	}
+	r.packets++
+	r.config.progress(r.packets, r.capture)
 	if r.packet.Cut {
 		r.cut++
 	}
@@ -170,8 +168,7 @@ func (r *rerunning) swap(in *record.Input) error {
 	if err != nil {
 		return fmt.Errorf("the scripts of a reload: %w", err)
 	}
-	events := r.engine.Swap(in.Time, next.Engine)
-	r.report(events)
+	r.report(r.engine.Swap(in.Time, next.Engine))
 	if r.account != nil {
 		r.account.swap(r.engine.Doors(), engine.Reloaded)
 	}
@@ -184,13 +181,7 @@ func (r *rerunning) swap(in *record.Input) error {
 // those counts are subtracted.
 func (r *rerunning) summary() *Report {
 	now, was := r.engine.Counts(), r.before
-	s := transcript.Summary{
-		Packets: r.packets, Knocks: now.Knocks - was.Knocks, Opens: now.Opens - was.Opens,
-		Misses: now.Misses - was.Misses, Refusals: now.Refusals - was.Refusals, Errors: now.Errors - was.Errors,
-	}
-	for d := range packet.Drops {
-		s.Dropped[d] = now.Dropped[d] - was.Dropped[d]
-	}
+	s := summary(r.packets, now, was)
 	report := &Report{Summary: s, Clamped: now.Clamped - was.Clamped, Cut: r.cut, Exact: true, account: r.account}
 	if s.Knocks == 0 {
 		report.nothing = transcript.Count(s.Packets, "packet") + " recorded, none of which was a knock"

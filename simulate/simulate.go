@@ -98,3 +98,15 @@ func Run(c Config) (*Report, error) {
 	}
 	return report, c.Writer.Summary(report.Summary)
 }
+
+// summary returns the totals of a replay whose engine began with the counts was.
+func summary(packets int, now, was engine.Counts) transcript.Summary {
+	s := transcript.Summary{
+		Packets: packets, Knocks: now.Knocks - was.Knocks, Opens: now.Opens - was.Opens,
+		Misses: now.Misses - was.Misses, Refusals: now.Refusals - was.Refusals, Errors: now.Errors - was.Errors,
+	}
+	for d := range packet.Drops {
+		s.Dropped[d] = now.Dropped[d] - was.Dropped[d]
+	}
+	return s
+}

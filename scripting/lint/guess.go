@@ -85,7 +85,7 @@ func (c *checker) guess(d *engine.Door) Guess {
 		n := c.disturbers(d, kind)
 		g.Scans, g.AtLeast = orders(n, knocks), d.Policy == engine.PolicyKnockd && n > knocks
 		if knocks > 1 {
-			g.Rate = rate(g.Packets, shorter(d.Within, d.StepTimeout))
+			g.Rate = max(rate(g.Packets, d.Within), rate(g.Packets, d.StepTimeout))
 		}
 	}
 	if knocks > 1 && d.OnWrong == engine.WrongIgnored && kind.reaches(d) {
@@ -191,15 +191,6 @@ func rate(packets int, in time.Duration) int64 {
 	}
 	second := new(big.Int).Mul(big.NewInt(int64(packets)), big.NewInt(int64(time.Second)))
 	return second.Add(second, big.NewInt(int64(in)-1)).Div(second, big.NewInt(int64(in))).Int64()
-}
-
-// shorter returns the shorter of two limits. The second may be 0, which is no
-// limit.
-func shorter(limit, other time.Duration) time.Duration {
-	if other == 0 {
-		return limit
-	}
-	return min(limit, other)
 }
 
 // Grouped writes digits with a comma before each three.

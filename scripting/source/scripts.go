@@ -31,13 +31,12 @@ func (s *Script) Call(line int, kind, name string) *Call {
 	var found *Call
 	for i := range s.calls {
 		c := &s.calls[i]
-		if c.line != line || c.kind != kind || c.name != "" && c.name != name {
-			continue
+		if c.line == line && c.kind == kind && (c.name == "" || c.name == name) {
+			if found != nil {
+				return nil
+			}
+			found = c
 		}
-		if found != nil {
-			return nil
-		}
-		found = c
 	}
 	return found
 }
@@ -71,11 +70,8 @@ func (s *Scripts) Close() {
 // Load compiles a script or module, the first time that it is requested. Its
 // error holds [*Problem]s.
 func (s *Scripts) Load(name string) (*Script, error) {
-	if known, ok := s.loaded[name]; ok {
-		return known, nil
-	}
-	if err, ok := s.failed[name]; ok {
-		return nil, err
+	if script, err := s.loaded[name], s.failed[name]; script != nil || err != nil {
+		return script, err
 	}
 	script, err := s.compile(name)
 	if err != nil {
@@ -91,10 +87,10 @@ func (s *Scripts) compile(name string) (*Script, error) {
 		return nil, &Problem{File: name, Message: "it was not read when the set was loaded"}
 	}
 	text, err := s.files.text(name)
-	if errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return nil, err
-	}
-	if err != nil {
+	case err != nil:
 		return nil, &Problem{File: name, Message: err.Error()}
 	}
 	program, err := sandbox.Compile(name, text)
