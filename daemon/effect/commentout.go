@@ -2,6 +2,7 @@ package effect
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -208,10 +209,7 @@ func (c *change) replace(content []byte, before fs.FileInfo) (err error) {
 			_ = c.dir.Remove(temporary) // it was renamed, or is of no use
 		}
 	}()
-	err = c.write(file, content, before)
-	if e := file.Close(); err == nil {
-		err = e
-	}
+	err = cmp.Or(c.write(file, content, before), file.Close())
 	if err == nil {
 		err = c.step("rename")
 	}

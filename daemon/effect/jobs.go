@@ -11,8 +11,6 @@ type jobs struct {
 	ready  []*step            // the first in all of their queues, not started yet
 }
 
-func newJobs(places int) jobs { return jobs{free: places, queues: make(map[string][]*step)} }
-
 func (j *jobs) add(s *step) {
 	s.queues = s.how.queues(s)
 	for _, name := range s.queues {

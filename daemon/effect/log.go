@@ -3,8 +3,6 @@ package effect
 import (
 	"context"
 	"time"
-
-	"golang.org/x/time/rate"
 )
 
 // logLine performs a line that a script, or the engine, writes for people.
@@ -33,27 +31,16 @@ const (
 	warningInterval = 3 * time.Second
 )
 
-// A warnings value limits how many warnings are logged.
-type warnings struct {
-	limiter   *rate.Limiter
-	notLogged int // since the last that was
-}
-
-func newWarnings() warnings {
-	return warnings{limiter: rate.NewLimiter(rate.Every(warningInterval), warningBurst)}
-}
-
 // warn logs a warning, unless there were too many of late. The next one names how
 // many were not logged.
 func (r *Runner) warn(message string, pairs ...any) {
-	w := &r.warnings
-	if !w.limiter.AllowN(r.cfg.Now(), 1) {
-		w.notLogged++
+	if !r.warnings.AllowN(r.cfg.Now(), 1) {
+		r.notLogged++
 		return
 	}
-	if w.notLogged > 0 {
-		pairs = append(pairs, "not_logged", w.notLogged)
+	if r.notLogged > 0 {
+		pairs = append(pairs, "not_logged", r.notLogged)
 	}
-	w.notLogged = 0
+	r.notLogged = 0
 	r.cfg.Log.Warn(message, pairs...)
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+	"golang.org/x/time/rate"
 
 	"sesame/daemon/engine"
 )
@@ -61,9 +62,10 @@ type Runner struct {
 	running    int // background steps whose goroutine has not ended
 	stopped    bool
 	waitLogged bool
-	answers    []Result // not yet published
-	released   int      // places of [Config.Queue] that publish gives back
-	warnings   warnings
+	answers    []Result      // not yet published
+	released   int           // places of [Config.Queue] that publish gives back
+	warnings   *rate.Limiter // of those that a stranger may cause
+	notLogged  int           // warnings since the last that was logged
 }
 
 // New returns a runner that has nothing to do yet. It starts nothing: call Run.
@@ -90,8 +92,8 @@ func New(cfg Config) *Runner {
 		repair:   make(chan struct{}, 1),
 		journal:  newJournal(),
 		backlog:  make(backlog),
-		jobs:     newJobs(cfg.Commands),
-		warnings: newWarnings(),
+		jobs:     jobs{free: cfg.Commands, queues: make(map[string][]*step)},
+		warnings: rate.NewLimiter(rate.Every(warningInterval), warningBurst),
 	}
 }
 

@@ -48,29 +48,27 @@ const (
 
 // guardSets defines the sets of our table. Addresses of the two families need sets of their
 // own, since the keys of a set have one length.
-var guardSets = func() []set {
-	var (
-		v4, v6  = nftables.TypeIPAddr, nftables.TypeIP6Addr
-		proto   = nftables.TypeInetProto
-		service = nftables.TypeInetService
-		of      = func(fields ...nftables.SetDatatype) []nftables.SetDatatype { return fields }
-	)
-	return []set{
-		{name: "guarded", fields: of(proto, service)},
-		{name: "watched", fields: of(proto, service)},
-		{name: "trusted4", fields: of(v4), interval: true},
-		{name: "trusted6", fields: of(v6), interval: true},
-		{name: "interfaces", fields: of(nftables.TypeIFName)},
-		{name: "grants4", fields: of(v4, proto, service), timeout: true},
-		{name: "grants6", fields: of(v6, proto, service), timeout: true},
-		{name: "networks4", fields: of(v4, proto, service), interval: true, timeout: true},
-		{name: "networks6", fields: of(v6, proto, service), interval: true, timeout: true},
-		{name: "exempt4", fields: of(v4, proto, service), timeout: true},
-		{name: "exempt6", fields: of(v6, proto, service), timeout: true},
-		{name: "stopped4", fields: of(v4, proto, service), timeout: true, dynamic: true, life: stoppedLife, size: stoppedSize},
-		{name: "stopped6", fields: of(v6, proto, service), timeout: true, dynamic: true, life: stoppedLife, size: stoppedSize},
-	}
-}()
+var guardSets = []set{
+	{name: "guarded", fields: grantKey4[1:]},
+	{name: "watched", fields: grantKey4[1:]},
+	{name: "trusted4", fields: grantKey4[:1], interval: true},
+	{name: "trusted6", fields: grantKey6[:1], interval: true},
+	{name: "interfaces", fields: []nftables.SetDatatype{nftables.TypeIFName}},
+	{name: "grants4", fields: grantKey4, timeout: true},
+	{name: "grants6", fields: grantKey6, timeout: true},
+	{name: "networks4", fields: grantKey4, interval: true, timeout: true},
+	{name: "networks6", fields: grantKey6, interval: true, timeout: true},
+	{name: "exempt4", fields: grantKey4, timeout: true},
+	{name: "exempt6", fields: grantKey6, timeout: true},
+	{name: "stopped4", fields: grantKey4, timeout: true, dynamic: true, life: stoppedLife, size: stoppedSize},
+	{name: "stopped6", fields: grantKey6, timeout: true, dynamic: true, life: stoppedLife, size: stoppedSize},
+}
+
+// The keys of a grant. Other sets have some of their fields.
+var (
+	grantKey4 = []nftables.SetDatatype{nftables.TypeIPAddr, nftables.TypeInetProto, nftables.TypeInetService}
+	grantKey6 = []nftables.SetDatatype{nftables.TypeIP6Addr, nftables.TypeInetProto, nftables.TypeInetService}
+)
 
 var grantSets = []sourceSet{
 	{table: guardTable, name: "grants4", layout: sourcePort},
