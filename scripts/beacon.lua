@@ -1,13 +1,16 @@
--- Opens a web console to whoever sends one datagram with a token from a list, each token once.
+-- Opens a web console to everybody who sends one datagram with a token from a list, each token
+-- once.
 --
--- One packet instead of a sequence, for clients that can send a datagram and nothing else. The payload is the word SESA and
--- sixteen letters. A token travels in the clear, so whoever sees it pass knows it, but it is used up by then. Whoever stops the
--- datagram on its way can use it instead: on a network that you fear that much, do not rely on this door.
+-- It takes one packet instead of a sequence, for clients that can send a datagram and nothing
+-- else. The payload is the word SESA and sixteen characters. A token is not encrypted, so an
+-- eavesdropper learns it, but it is used up by then. An attacker who can stop the datagram on its
+-- way can use the token instead: do not rely on this door on such a network.
 --
--- `limit` is there because a single packet can be tried often: sixteen letters at twenty tries a second are still far
--- out of reach. Each token is remembered as used for ten years.
+-- The door has a `limit` because a single packet can be tried often: at twenty tries a second,
+-- nobody finds sixteen characters by guessing. Each token is remembered as used for ten years.
 --
--- To make it yours: write down tokens of your own. Sixteen letters each: head -c 12 /dev/urandom | base64
+-- To make it yours: write tokens of your own, of sixteen characters each:
+--            head -c 12 /dev/urandom | base64
 -- To knock:  printf 'SESAmaple-otter-3168' > /dev/udp/HOST/62201
 -- To try it: sesame simulate -s scripts/beacon.lua pcaps/beacon-opens.pcap
 

@@ -1,10 +1,13 @@
--- The pair that every port-knocking tutorial begins with: 7000, 8000, 9000 opens SSH, and 9000, 8000, 7000 shuts it again.
+-- The pair that every port-knocking tutorial begins with: 7000, 8000, 9000 opens SSH, and 9000,
+-- 8000, 7000 closes it again.
 --
--- Good for learning, and for moving from another knocking daemon. Not good for guarding: the ports ascend, so a plain port scan
--- opens the door (sesame simulate -s scripts/classic.lua pcaps/classic-scan.pcap shows it), three are few, and everybody knows
--- them. `sesame check` says so too; the comments that begin with sesame:allow tell it that we know.
+-- It is good for learning, and for moving from another knocking daemon. It is not good for
+-- guarding: the ports ascend, so a plain port scan opens the door (sesame simulate -s
+-- scripts/classic.lua pcaps/classic-scan.pcap shows it), three knocks are few, and everybody knows
+-- them. `sesame check` warns of that; the comments that begin with sesame:allow accept its
+-- findings.
 --
--- To make it yours: start from ssh.lua instead, unless you want to shut the door by hand.
+-- To make it yours: start from ssh.lua instead, unless you want to close the door by hand.
 -- To knock:  knock -d 200 HOST 7000 8000 9000 && ssh HOST; knock -d 200 HOST 9000 8000 7000
 -- To try it: sesame simulate -s scripts/classic.lua pcaps/classic-opens.pcapng.gz
 

@@ -1,10 +1,12 @@
--- Opens a remote desktop on working days from 8 to 19 o'clock, and at any time from the office's own network.
+-- Opens a remote desktop on working days from 8 to 19 o'clock, and at any time from the office's
+-- own network.
 --
--- The time of day is the one in Madrid, in summer and in winter, whatever this machine's clock is set to: `tz` must be said.
--- A knock at another time is refused, and the transcript says which hours it missed. Nobody can open at night from outside, with
--- the right knock either: be sure that another way to the machine is left, such as the door in ssh.lua.
+-- The time of day is that of Madrid, in summer and in winter, whatever time zone this machine has:
+-- `tz` is required. A knock at another time is refused, and the transcript names the hours. From
+-- outside nobody can open the door at night, even with the right knock. So have another way to the
+-- machine, such as the door in ssh.lua.
 --
--- To make it yours: the hours, the zone, the networks, the ports.
+-- To make it yours: change the hours, the zone, the networks, the ports.
 -- To knock:  knock -d 200 HOST 9342:tcp 3051:tcp 7718:udp 5526:tcp
 -- To try it: sesame simulate -s scripts/office-hours.lua pcaps/office-hours-weekend.pcap
 

@@ -1,10 +1,13 @@
--- Lets a visitor reach a media server through a firewall that Sesame does not own, by running that firewall's own command.
+-- Lets a visitor reach a media server through a firewall that Sesame does not manage, by running
+-- that firewall's own command.
 --
--- When the door opens, `ufw` allows port 8096 to the source that knocked. When the stay is over, the command that undoes it runs,
--- even when the daemon was restarted meanwhile. It may run twice, which does no harm: a rule that is gone cannot be deleted
--- again. There is no shell in between: {source} is an address, one argument, and can be nothing else.
+-- When the door opens, `ufw` allows port 8096 to the source that knocked. When the time is over,
+-- the undo of the command runs, even when the daemon was restarted meanwhile. It may run twice,
+-- which is harmless: a rule that is gone cannot be deleted again. There is no shell in between:
+-- {source} is always an address, and always one argument.
 --
--- To make it yours: the commands and the ports. With a firewall that Sesame guards itself, `guards` is simpler: see ssh.lua.
+-- To make it yours: change the commands and the ports. With a port that Sesame guards itself,
+-- `guards` is simpler: see ssh.lua.
 -- To knock:  knock -d 200 HOST 4519:tcp 8204:udp 3127:tcp 6990:udp
 -- To try it: sesame simulate -s scripts/service.lua --set stay=20m pcaps/service-opens.pcap.zst
 
