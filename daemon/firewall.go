@@ -43,7 +43,7 @@ type firewallState struct {
 // after a second.
 //
 // It runs a second goroutine that receives the kernel's nftables events. When that fails it
-// starts again, since without events nobody would notice that the guard is gone. Both end with
+// starts again, since without events a missing guard would not be noticed. Both end with
 // ctx.
 func (d *daemon) reconcile(ctx context.Context) error {
 	changes := make(chan struct{}, 1) // one event that is not handled yet stands for all

@@ -335,7 +335,7 @@ func (l *loop) beginRecording() {
 func (l *loop) install() <-chan error { return l.runner.Install(l.guards, l.engine.Elements()) }
 
 // guard makes the firewall guard the ports of the running set, and of also if it is not nil,
-// and waits for the result. The loop must not call it: it carries the installation on
+// and waits for the result. The loop must not call it: it carries out the installation
 // in the meantime.
 func (l *loop) guard(ctx context.Context, also *engine.Set) error {
 	var done <-chan error

@@ -43,7 +43,7 @@ func newReporter(tail *control.Tail, knockd *knockdlog.Log, people *transcript.T
 	}
 }
 
-// events reports events. It does not keep them, because the engine uses the slice again.
+// events reports events. It stores none of them, because the engine reuses the slice.
 func (r *reporter) events(events []engine.Event) {
 	shown := r.bounded(events)
 	if len(shown) == 0 {

@@ -56,7 +56,7 @@ type daemon struct {
 	tail       *control.Tail
 	knockd     *knockdlog.Log
 	notifier   *notifier
-	commands   bool   // privileges were kept at the start, to run commands
+	commands   bool   // privileges remained after the start, to run commands
 	privileges string // privileges, as text
 
 	links         *capture.Links

@@ -80,7 +80,7 @@ func (r *run) mayAllow(L *lua.LState, allow engine.Allow) {
 	}
 }
 
-// scopeOf names the part of the text in which the calls of a door may stand, for
+// scopeOf names the part of the text in which the calls of a door may be, for
 // messages.
 func scopeOf(door string) string {
 	if door == "" {

@@ -68,7 +68,7 @@ type pending struct {
 func (p *pending) String() string { return fmt.Sprintf("sesame.%s %q", p.kind, p.name) }
 
 // A Command is a program that functions may run. An argument may hold
-// placeholders, and stays one argument whatever fills them: no shell splits it.
+// placeholders, and stays one argument with any value: no shell splits it.
 type Command struct {
 	Name    string
 	Place   source.Place

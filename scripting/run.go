@@ -30,7 +30,7 @@ type storeKey struct {
 
 // invoke calls a function with the object that it is given, and returns that
 // many results. The script's state must be ready. Afterwards the object is
-// dead, whatever the function did with it.
+// invalid, also when the function stored it.
 func (r *run) invoke(function, results int, given *lua.LUserData) ([]lua.LValue, error) {
 	s := r.script
 	s.current = r

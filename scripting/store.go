@@ -66,7 +66,7 @@ func (o *object) get(key storeKey) lua.LValue {
 	return toLua(r.call.Store.Get(r.script.source.Path, source, key.key, r.call.Time))
 }
 
-// put asks the engine to store a value. The engine does so when the run has
+// put requests that the engine stores a value. The engine does so when the run has
 // succeeded; until then, get finds the value in the run.
 func (o *object) put(L *lua.LState, key storeKey, v any, ttl time.Duration) {
 	r := o.run

@@ -13,8 +13,9 @@ import (
 	"sesame/daemon/transcript"
 )
 
-// diagnose says in one line why no packet was a knock. It reads the captures a second time if it
-// can, and decodes every packet: the first pass leaves out packets in which no door is interested.
+// diagnose returns one line that explains why no packet was a knock. It reads the captures a second
+// time if it can, and decodes every packet: the first pass leaves out packets in which no door is
+// interested.
 func diagnose(c Config, r *Report, streamed bool) string {
 	if !streamed {
 		if again, err := open(c.Captures); err == nil {
@@ -91,7 +92,7 @@ func (t *tally) hasPort(d *engine.Door, p *packet.Packet) bool {
 	return false
 }
 
-// diagnosis says in one line why no packet was a knock.
+// diagnosis returns one line that explains why no packet was a knock.
 func (t *tally) diagnosis() string {
 	// The most general reason comes first: each case assumes that the ones before it do not hold.
 	undecoded := 0

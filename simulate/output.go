@@ -72,7 +72,7 @@ func (o *output) packet(e *engine.Engine, p *packet.Packet) []engine.Event {
 		o.write(events)
 		return events
 	}
-	// The engine returns no event for a packet that it dropped. Its counters tell whether the doors
+	// The engine returns no event for a packet that it dropped. Its counters show whether the doors
 	// saw the packet.
 	o.account.ours = e.Ours(p.Dest)
 	before := e.Counts()

@@ -63,7 +63,7 @@ func describeCalls(b *strings.Builder, s lint.Script, can string, allows []lint.
 	}
 }
 
-// where returns a place as it stands below the heading of its script.
+// where returns a place as it is printed below the heading of its script.
 func where(s lint.Script, file string, line int) string {
 	if file == s.File {
 		return fmt.Sprintf("line %d", line)
@@ -101,7 +101,7 @@ func networks(a lint.Allow) string {
 	return " to networks of " + strings.Join(lengths, " and ")
 }
 
-// choices returns the values that a placeholder can have, each as it would stand in a command.
+// choices returns the values that a placeholder can have, each as it appears in a command.
 func choices(texts []string) string {
 	written := make([]string, len(texts))
 	for i, text := range texts {

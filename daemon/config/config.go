@@ -2,7 +2,7 @@
 //
 // A file is read strictly. Every key must be known and every value must make sense; otherwise all
 // errors of the file are reported at once, each with its line. Defaults, documentation and checks
-// of a key stand in one table, in schema.go.
+// of a key are in one table, in schema.go.
 package config
 
 import (

@@ -93,7 +93,7 @@ func (c *Client) stream(ctx context.Context, limit time.Duration, path string, w
 	return nil
 }
 
-// An errorWriter holds the error of its writer, to tell it from an error of the connection.
+// An errorWriter holds the error of its writer, to distinguish it from an error of the connection.
 type errorWriter struct {
 	w   io.Writer
 	err error

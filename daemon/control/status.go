@@ -95,11 +95,11 @@ type Firewall struct {
 	Conflicts []Conflict `json:"obstacles,omitempty"`
 }
 
-// An Conflict is a chain of somebody else's that drops by default.
+// A Conflict is a chain of another program that drops packets by default.
 type Conflict struct {
 	Table string `json:"table"` // "inet filter"
 	Chain string `json:"chain"`
-	// Lines let granted packets through when they are run as they stand.
+	// Lines let granted packets through when they are run unchanged.
 	Lines []string `json:"lines"`
 }
 

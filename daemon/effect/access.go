@@ -111,7 +111,7 @@ func (r *Runner) installedEnd(e engine.Element) (end time.Time) {
 }
 
 // logAccess logs a change of access at info: only a source that knows a door's
-// sequence causes one, so nobody else can fill the log. Failures are limited.
+// sequence causes one, so a stranger cannot fill the log. Failures are limited.
 func logAccess(r *Runner, s *step, err error) {
 	log := r.cfg.Log
 	if err != nil {

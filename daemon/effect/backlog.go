@@ -42,7 +42,7 @@ func (b backlog) remove(s *step) {
 	}
 }
 
-// supersede marks as stale what waits and was decided before s, which is
+// supersede makes stale the steps that wait and were decided before s, which is
 // performed now: an element that s changes, or a command whose undo s is.
 func (b backlog) supersede(s *step) {
 	if len(b) == 0 || !s.keyed() {

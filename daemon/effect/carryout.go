@@ -17,7 +17,7 @@ const parkDelay = 2 * time.Second
 // carryOut performs the next round of each of these decisions, in queue order. All
 // elements of a round go to the kernel in one transaction. It is sent before a
 // command starts or a log line is written, so a command never runs before the
-// access that its decision gave. An installation ends a round: what is queued
+// access that its decision gave. An installation ends a round: each step that is queued
 // before it is performed before it.
 func (r *Runner) carryOut(decisions []*decision) {
 	var round []*step

@@ -109,7 +109,7 @@ type change struct {
 	step func(string) error
 }
 
-// commentOut makes the change once. It fails with errChanged when somebody else changed
+// commentOut makes the change once. It fails with errChanged when another program changed
 // the file since it was read.
 func (c *change) commentOut(line string) error {
 	before, err := c.dir.Lstat(c.name)
@@ -185,7 +185,7 @@ func usable(content []byte, line string) int {
 	return -1
 }
 
-// blanks are the bytes that may stand around a sequence: those of isspace(3), which knockd
+// blanks are the bytes that may surround a sequence: those of isspace(3), which knockd
 // uses.
 const blanks = " \t\n\v\f\r"
 

@@ -55,7 +55,7 @@ type Call struct {
 	Seed  uint64 // for randomness: the same in every replay, different in every call
 }
 
-// A CallKind says why a handler is called.
+// A CallKind is the reason why a handler is called.
 type CallKind uint8
 
 const (

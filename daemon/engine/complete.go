@@ -66,8 +66,9 @@ func (e *Engine) admit(d *Door, source netip.Addr) bool {
 	return true
 }
 
-// decideOpening asks the script whether a door opens, and carries out its decision. It returns
-// 1 when the door opened, else 0. A door without a handler for this call allows its guards.
+// decideOpening calls the script, which decides whether a door opens, and carries out its decision.
+// It returns 1 when the door opened, else 0. A door without a handler for this call allows its
+// guards.
 func (e *Engine) decideOpening(c cause, scripted bool) int {
 	decision, agreed := Decision{}, true
 	if scripted {

@@ -38,7 +38,7 @@ type effectRow struct {
 	shown bool   // transcripts show it; a failure is shown in any case
 
 	// awaited reports whether the engine waits for a result of the effect. Nil: never. It is
-	// asked before the event has its ID.
+	// called before the event has its ID.
 	awaited func(*Event) bool
 	// decision means that the effect is a part of what a script decided. The effects of one
 	// decision run in order. When one fails, those after it are left out, and the grants
@@ -138,8 +138,8 @@ func (e Effect) row() *effectRow {
 // known reports whether an engine can have requested the effect.
 func (e Effect) known() bool { return e > 0 && e < EffectTest }
 
-// Name returns the name of the effect in transcripts. Effects that a reader need not tell
-// apart share one.
+// Name returns the name of the effect in transcripts. Effects that a reader need not
+// distinguish share one.
 func (e Effect) Name() string { return e.row().name }
 
 // Gives reports whether the effect gives something new. Such an effect may be refused without

@@ -49,7 +49,7 @@ type Event struct {
 	Ran    bool
 	Status int
 
-	// Observed says of an effect and a close that the door only observes: they are decided and
+	// Observed is set in an effect and a close when the door only observes: they are decided and
 	// reported like any other, and nothing must be done.
 	Observed bool
 

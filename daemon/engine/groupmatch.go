@@ -24,7 +24,7 @@ func (e *Engine) offerGroups(groups []*groupPort, before int, p *packet.Packet) 
 }
 
 // offerGroup hands a packet to a group. If its source has an attempt in the group, the packet
-// begins no other, whatever becomes of the attempt. ports has the port once for the doors
+// begins no other, also when the attempt ends now. ports has the port once for the doors
 // without a target and once for those with this one.
 func (e *Engine) offerGroup(ports []*groupPort, p *packet.Packet) {
 	counts := false

@@ -155,8 +155,8 @@ func (e *Engine) Shutdown(now time.Time) []Event {
 
 // Next returns when the next timer is due. False: none is.
 //
-// First-stage attempts have no timer. Their end has no event, so they are removed when somebody
-// next looks for them. A flood of first knocks wakes nobody up.
+// First-stage attempts have no timer. Their end has no event, so they are removed when the
+// engine next looks for them. A flood of first knocks sets no timer.
 func (e *Engine) Next() (time.Time, bool) {
 	if len(e.timers) == 0 {
 		return time.Time{}, false

@@ -8,7 +8,7 @@ import (
 	"sesame/daemon/wire"
 )
 
-// This file is what may be asked of an engine between two inputs. Nothing here changes it: a
+// This file holds the queries of an engine between two inputs. Nothing here changes it: a
 // first-stage attempt that has expired still counts until an input looks at it.
 
 // An Element is what the kernel's set must hold for a source and a port.

@@ -19,7 +19,7 @@ type limits struct {
 	swept    int64 // when room last removed keys
 }
 
-// A limitKey says who is limited, and how. A limit that a reload changes begins anew.
+// A limitKey identifies a limit and its subject. A limit that a reload changes begins anew.
 type limitKey struct {
 	door   string
 	count  int

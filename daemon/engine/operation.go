@@ -6,11 +6,11 @@ import (
 )
 
 // An Operation is something that a handler wants done: one of [Allow], [Exec], [Close], [Log],
-// [After] and [Put]. Each has its own file or stands below. A new one does not compile before
+// [After] and [Put]. Each has its own file or is below. A new one does not compile before
 // it defines how it is checked and carried out.
 type Operation interface {
-	// check returns what the operation takes of what is bounded, or why it cannot be carried
-	// out. It changes nothing.
+	// check returns how much the operation takes of each bounded resource, or why it cannot be
+	// carried out. It changes nothing.
 	check(*Engine, cause) (need, error)
 	// apply carries the operation out, after check has allowed it. Its effects belong to the
 	// batch.
@@ -27,7 +27,7 @@ const (
 	gives                // it gives access, which a refusal must not
 )
 
-// need counts what a decision takes of what is bounded: each by [Config.Grants].
+// need counts how much a decision takes of each bounded resource, bounded by [Config.Grants].
 type need struct{ grants, effects, timers, values int }
 
 func (n *need) add(other need) {

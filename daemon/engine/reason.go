@@ -3,7 +3,7 @@ package engine
 // This file is the table of reasons. docs/transcript.md has the same, and a test compares the
 // two.
 
-// A Reason says why: of a miss, a refusal or a close.
+// A Reason is the reason of a miss, a refusal or a close.
 type Reason string
 
 // The reasons of a miss.

@@ -4,7 +4,7 @@ package engine
 // newer half is full, the older one is cleared, and they swap. So it remembers at least half
 // and at most all of its capacity, by order of arrival alone.
 //
-// The hash is keyed and 63 bits wide, so nobody can construct an identity with the hash of
+// The hash is keyed and 63 bits wide, so a stranger cannot construct an identity with the hash of
 // another. Among a quarter of a million, the chance that a new one has the hash of one of them
 // is below 1 in 10^13.
 type recent struct {

@@ -7,8 +7,8 @@ import (
 	"net/netip"
 )
 
-// A secret is the key of the hashes by which packets are remembered. Without it nobody can make
-// two packets that have the same hash. Unlike a seed of package maphash it can be saved, so
+// A secret is the key of the hashes by which packets are remembered. Without it a stranger cannot
+// make two packets that have the same hash. Unlike a seed of package maphash it can be saved, so
 // that an engine can continue elsewhere.
 type secret [2]uint64
 

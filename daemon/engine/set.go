@@ -46,8 +46,8 @@ type Door struct {
 	// Listen means that every knock is handed to Handler, as CallKnock. Only a decision that
 	// gives access or runs something counts as an opening then.
 	Listen bool
-	// Policy says by which rules knocks are matched. Doors of PolicyKnockd with the same Group
-	// are matched together, and should stand next to each other. Of the limits and rules below
+	// Policy selects the rules by which knocks are matched. Doors of PolicyKnockd with the same
+	// Group are matched together, and should be next to each other. Of the limits and rules below
 	// only Within applies to them. A listener is in no group.
 	Policy Policy
 	Group  string

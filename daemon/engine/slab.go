@@ -37,7 +37,7 @@ func (s *slab) grow() int32 {
 // an index entry each.
 type attempt struct {
 	key          attemptKey
-	door         uint32 // id of the door; one that is gone may stand here
+	door         uint32 // id of the door; it may be the id of a removed door
 	run          int32  // index in table.runs of what later stages need; 0: first stage
 	older, newer int32  // neighbours by age, 0: none; of first-stage attempts alone
 	next         int32  // the next attempt with the same key, in a ring
@@ -48,9 +48,9 @@ type attempt struct {
 	flags    packet.Flags
 }
 
-// An attemptKey says who attempts what: a door, or a group of doors that share the key of each
-// source. The source is an address in its 16-byte form. No IPv6 address looks like an IPv4 one
-// there, since the decoder unmaps them.
+// An attemptKey identifies a source and its target: a door, or a group of doors that share the key
+// of each source. The source is an address in its 16-byte form. No IPv6 address looks like an IPv4
+// one there, since the decoder unmaps them.
 type attemptKey struct {
 	source [16]byte
 	group  uint32 // id of the group, or of a door that is in none

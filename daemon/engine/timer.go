@@ -92,6 +92,6 @@ type delayed struct {
 	value        any
 	door         string
 	source       netip.Addr
-	observed     bool // its door only observed when it asked
+	observed     bool // its door only observed at the time of the request
 	timer        timer
 }

@@ -83,7 +83,7 @@ func (l *Log) Close() error {
 	return errors.Join(errs...)
 }
 
-// Events writes the lines of events, which stay the engine's: they are not kept.
+// Events writes the lines of events, which stay the engine's: it stores none.
 func (l *Log) Events(events []engine.Event) {
 	for _, s := range l.sinks {
 		s.lines.Events(events)

@@ -71,7 +71,7 @@ func (in *Input) Failure() error {
 }
 
 // Scripts are the files and the options of a script set: all that decides what it does. A
-// Recorder holds them, so nobody may change them later.
+// Recorder holds them, so the caller must not change them later.
 type Scripts struct {
 	Files  []wire.File  // scripts, the modules that they require, and referenced files
 	Single wire.Text    `json:",omitzero"` // path of the one script that was loaded; empty: all scripts of the directory

@@ -139,7 +139,7 @@ func (r *Recorder) Input(in Input) {
 	}
 }
 
-// Recording returns what is recorded now, nil when that is nothing. It is cheap: it copies no
+// Recording returns the current content, nil when it is empty. It is cheap: it copies no
 // inputs. Another goroutine may write the recording while the recorder continues.
 func (r *Recorder) Recording() *Recording {
 	if r.young == nil {

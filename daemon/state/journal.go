@@ -31,7 +31,7 @@ type journal struct {
 	good   int64 // length of the lines that are known to be on the disk
 	size   int64 // length of the file, with the zeros after the lines
 	limit  int64 // the file is rewritten when good is above it
-	failed bool  // what is on the disk is not known: the file must be rewritten
+	failed bool  // the content of the disk is unknown: the file must be rewritten
 	offset time.Duration
 	live   live
 	start  int64 // engine time when it was recovered

@@ -49,7 +49,7 @@ func (j *JSON) Events(events []engine.Event) {
 	j.out.flushIfLarge()
 }
 
-// Flush writes what is buffered, for a reader who follows. It returns the first error of the
+// Flush writes the buffered bytes, for a reader who follows. It returns the first error of the
 // underlying writer, as Summary does.
 func (j *JSON) Flush() error { return j.out.flush() }
 
@@ -142,7 +142,7 @@ func (o *object) effect(e *engine.Event) {
 	o.observed(e)
 }
 
-// observed marks what an observed door decided and nobody did.
+// observed labels a decision of an observed door, which was not carried out.
 func (o *object) observed(e *engine.Event) {
 	if e.Observed {
 		o.key("observed")

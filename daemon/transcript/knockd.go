@@ -10,7 +10,7 @@ import (
 	"sesame/daemon/engine"
 )
 
-// KnockdOptions say who reads the lines.
+// KnockdOptions describe the reader of the lines.
 type KnockdOptions struct {
 	// Wall returns what the clock on the wall showed at the time of an event, in the zone of
 	// the lines. Nil leaves the time as it is, in UTC.
@@ -70,14 +70,14 @@ func (k *Knockd) WriteLine(at time.Time, message string) {
 	k.out.buf = append(k.out.buf, '\n')
 }
 
-// Flush writes what is buffered, for a reader who follows. It returns the first error of the
+// Flush writes the buffered bytes, for a reader who follows. It returns the first error of the
 // underlying writer, as Summary does.
 func (k *Knockd) Flush() error { return k.out.flush() }
 
-// Summary writes no line, only what is buffered: knockd's log has no end.
+// Summary writes no line, only the buffered ones: knockd's log has no end.
 func (k *Knockd) Summary(Summary) error { return k.out.flush() }
 
-// Head returns how many bytes stand before the message in each line.
+// Head returns how many bytes precede the message in each line.
 func (k *Knockd) Head() int { return len(k.appendHead(nil, time.Time{})) }
 
 func (k *Knockd) appendHead(buf []byte, at time.Time) []byte {

@@ -55,7 +55,7 @@ func (t *Text) Events(events []engine.Event) {
 	t.out.flushIfLarge()
 }
 
-// Flush writes what is buffered, for a reader who follows. It returns the first error of the
+// Flush writes the buffered bytes, for a reader who follows. It returns the first error of the
 // underlying writer, as Summary does.
 func (t *Text) Flush() error { return t.out.flush() }
 
@@ -100,7 +100,7 @@ func (t *Text) event(e *engine.Event) {
 }
 
 // colorOf returns the colour of a kind of event: green for what got in, yellow for what did
-// not, red for what somebody should look at, and "" for the others.
+// not, red for an event that needs attention, and "" for the others.
 func colorOf(k engine.Kind) string {
 	switch k {
 	case engine.EventOpen:
@@ -137,7 +137,7 @@ func describe(e *engine.Event) string {
 	return ""
 }
 
-// onlyObserved adds that nobody did what an observed door decided.
+// onlyObserved adds that the decision of an observed door was not carried out.
 func onlyObserved(e *engine.Event) string {
 	if e.Observed {
 		return " (observed: not done)"

@@ -9,7 +9,7 @@ import (
 	"sesame/daemon/engine"
 )
 
-// Because returns a refusal's reason for people. The text of a condition says more than that it
+// Because returns a refusal's reason for people. The text of a condition explains more than that it
 // was a condition.
 func Because(reason engine.Reason, detail string) string {
 	switch {

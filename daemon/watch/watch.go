@@ -70,7 +70,7 @@ func New(path string, referenced <-chan []string, log hclog.Logger) *Watcher {
 }
 
 // Run watches until ctx ends, and returns nil then. The capacity of hints is 1: a
-// hint that nobody has received yet stands for all. The first is given at once,
+// hint that is not received yet stands for all. The first is given at once,
 // since files may have changed before the call.
 func (w *Watcher) Run(ctx context.Context, hints chan<- struct{}) error {
 	defer w.closeEvents()
@@ -193,7 +193,7 @@ func (w *Watcher) closeEvents() {
 	}
 }
 
-// update watches what is to be watched now, and nothing else. It is cheap when
+// update watches exactly the places that matter now. It is cheap when
 // nothing changed.
 func (w *Watcher) update() {
 	reason := w.watchPlaces()

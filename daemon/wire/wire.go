@@ -62,7 +62,7 @@ type Value struct {
 	Script Text       `json:"script"`
 	Source netip.Addr `json:"source,omitzero"` // invalid: of the whole script
 	Key    Text       `json:"key"`
-	Value  Scalar     `json:"value,omitempty"` // empty: what is stored is forgotten
+	Value  Scalar     `json:"value,omitempty"` // empty: the stored value is removed
 	Until  int64      `json:"until,omitempty"` // 0 or Forever: it does not expire
 	// TTL is how long it was to be stored when this was written; 0: for ever, or not known.
 	TTL time.Duration `json:"ttl,omitempty"`
@@ -92,7 +92,7 @@ type Record struct {
 	Consumed *Consumed `json:"spent,omitempty"` // under the name that it had in version 1
 }
 
-// Check reports what no engine can have asked to write.
+// Check reports values that no engine writes.
 func (r *Record) Check() error {
 	set := 0
 	for _, is := range []bool{r.Grant != nil, r.Value != nil, r.Consumed != nil} {
@@ -132,7 +132,7 @@ type Effect struct {
 	Was, End  int64  // the ends of the grant before and after; Was is 0 when the effect made it
 }
 
-// Check reports what no engine can have requested. Kinds are the engine's own matter.
+// Check reports operations that no engine requests. Kinds are the engine's own matter.
 func (x *Effect) Check() error {
 	if !x.Port.exists() {
 		return fmt.Errorf("effect %d is for the port %d/%d, which does not exist", x.ID, x.Port.Proto, x.Port.Number)

@@ -109,7 +109,7 @@ func (c *canvas) span(y float64, s span) {
 	if s.bold {
 		weight = "700"
 	}
-	// SVG collapses blanks, but not those that do not break.
+	// SVG collapses blanks, but not non-breaking ones.
 	text := strings.ReplaceAll(s.text, " ", "\u00a0")
 	c.put(`<text x="%g" y="%g" textLength="%g" fill="%s" font-weight="%s">%s</text>`,
 		margin+cellWidth*float64(s.column), y, cellWidth*float64(utf8.RuneCountInString(text)), fill, weight, escape(text))

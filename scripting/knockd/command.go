@@ -7,7 +7,7 @@ import (
 )
 
 const (
-	// placeholder stands in a command for the address of the source: knockd(1), Start_Command.
+	// placeholder represents in a command the address of the source: knockd(1), Start_Command.
 	placeholder = "%IP%"
 	// commandLimit is how long a command may run. knockd has no limit; here a command that hangs
 	// would take one of the places for running commands for ever.

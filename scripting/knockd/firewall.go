@@ -15,7 +15,7 @@ import (
 //
 // A command is only replaced when it was understood to the last word. A rule that does less than a
 // guard (another chain, another source, all ports) or that the shell would change is left as it is,
-// with the reason. The programs are never run: the words are compared with what their manuals say.
+// with the reason. The programs are never run: the words are compared with their manuals.
 
 // A change is what a command does to a firewall: it lets the source reach ports, or takes that
 // back.
@@ -140,7 +140,7 @@ type rule struct {
 
 	proto   string // "tcp", "udp" or ""
 	numbers []uint16
-	source  bool // the rule is for the source that knocked, and for nobody else
+	source  bool // the rule is for the source that knocked alone
 }
 
 // fail records the reason for which the command is not understood. The first one stays.

@@ -12,7 +12,7 @@ import (
 // rules of the policy knockd". So no door can make another one impossible to open.
 //
 // knockd itself has a bug there: when the oldest attempt of all ends, all younger ones are lost
-// with it (knockdtest.Bugs.LostAttempts). Then the door that is first in the file keeps another
+// with it (knockdtest.Bugs.LostAttempts). Then the door that is first in the file prevents another
 // with the same first knock from opening.
 
 // maxCompared is how many earlier doors a door is compared with, so that reading a file takes
@@ -89,9 +89,9 @@ func remedy(d, earlier *draft) string {
 }
 
 // lostTo returns the earlier door whose attempt makes knockd lose that of d, or nil. It follows
-// somebody who knocks the sequence of d while nobody else knocks. Of the attempts that began with
-// the first knock, live has those that are older than that of d. The oldest of them is the head of
-// knockd's list. When it ends before d is complete, d is lost.
+// one source that knocks the sequence of d while no other source knocks. Of the attempts that began
+// with the first knock, live has those that are older than that of d. The oldest of them is the
+// head of knockd's list. When it ends before d is complete, d is lost.
 func (d *draft) lostTo(earlier []*draft) *draft {
 	var live []*draft
 	for _, other := range earlier {

@@ -55,7 +55,7 @@ func Parse(path string, text []byte) (*File, error) {
 type line struct {
 	text string // without the blanks around it
 	rest bool   // it is the rest of a line that was too long
-	null bool   // text ends at a NUL byte, and more than blanks stood behind it
+	null bool   // text ends at a NUL byte, and more than blanks followed it
 }
 
 // lines yields the lines with their numbers. Each has at most 4095 bytes, its end

@@ -16,7 +16,7 @@ const maxKnocks = 32
 // sign. Without digits it is 0.
 type number struct {
 	value int
-	rest  string // what stands behind the digits
+	rest  string // the text after the digits
 	// wrapped reports that the number as written does not fit into 32 bits, so that value is
 	// another.
 	wrapped bool
@@ -72,7 +72,7 @@ func readSequence(text string) (ports []packet.Port, problem string) {
 }
 
 // readKnock reads "7000" or "7000:udp". As in knockd, the number is atoi's, only those above 65535
-// are refused, and the lower 16 bits of a negative one count: -1 is port 65535. What stands behind
+// are refused, and the lower 16 bits of a negative one count: -1 is port 65535. The text behind
 // a second colon is not read.
 func readKnock(item string) (p packet.Port, problem string) {
 	text, proto, found := strings.Cut(item, ":")

@@ -60,7 +60,7 @@ func upper(s string) string {
 	}, s)
 }
 
-// plain returns s as it may stand in a comment of one line: what cannot be printed is replaced.
+// plain returns s for a comment of one line: it replaces unprintable characters.
 func plain(s string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {

@@ -36,8 +36,8 @@ func (c *checker) site(id string, site source.AllowSite, message, hint string) {
 	c.found = append(c.found, Finding{ID: id, File: site.File, Line: site.Line, Door: site.Door, Message: message, Hint: hint})
 }
 
-// doorOf returns the door in whose registration a call stands; nil when it
-// stands in none.
+// doorOf returns the door whose registration contains a call; nil when
+// none does.
 func (c *checker) doorOf(site source.AllowSite) *engine.Door {
 	if d := c.byName[site.Door]; d != nil && d.File == site.File {
 		return d

@@ -100,7 +100,7 @@ var effectRows = [engine.Effects]func(*listing){
 	engine.EffectAllow:      (*listing).addAllows,
 	engine.EffectElement:    (*listing).addCloses, // the elements of EffectAllow are listed there
 	engine.EffectExec:       (*listing).addCommands,
-	engine.EffectUndo:       unlisted, // it stands with its command
+	engine.EffectUndo:       unlisted, // it is listed with its command
 	engine.EffectCommentOut: (*listing).addOneTime,
 	engine.EffectPersist:    unlisted,
 	engine.EffectConsume:    unlisted,
@@ -191,7 +191,7 @@ func (l *listing) addOneTime() {
 	}
 }
 
-// allow describes a call of allow that stands in door d, or outside of doors
+// allow describes a call of allow in door d, or outside of doors
 // when d is nil.
 func allow(site source.AllowSite, d *engine.Door) Allow {
 	a := Allow{File: site.File, Line: site.Line, Prefix4: site.Prefix4, Prefix6: site.Prefix6}

@@ -74,7 +74,7 @@ func (c *checker) reported(machine bool) []Finding {
 	return c.gathered(slices.Compact(report))
 }
 
-// comment returns the findings about a comment that allows one. there tells
+// comment returns the findings about a comment that allows one. there reports
 // whether the allowed finding exists.
 func comment(s source.Suppression, there bool) []Finding {
 	var found []Finding

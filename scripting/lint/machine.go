@@ -99,7 +99,7 @@ func (c *checker) on(m *Machine, d *engine.Door) {
 	}
 }
 
-// reserve returns a hint how to keep the machine from taking ports as ephemeral
+// reserve returns a hint how to prevent the machine from taking ports as ephemeral
 // ports.
 func (m *Machine) reserve(ports []packet.Port) string {
 	hint := fmt.Sprintf("choose ports outside of %s", m.Ephemeral)

@@ -9,8 +9,8 @@ const (
 )
 
 // absent has what Lua 5.1, later versions and LuaJIT offer and scripts do not have, with the advice
-// what to use instead. It only makes messages better: what is not in the libraries does not exist,
-// whether it stands here or not.
+// what to use instead. It only makes messages better: a name that is not in the libraries does not
+// exist, whether it is here or not.
 var absent = map[string]string{
 	"os.time":         "use attempt.time or knock.time",
 	"os.date":         "use attempt.time or knock.time; windows of time are sesame.window { ... }",

@@ -11,7 +11,7 @@ import (
 //
 //   - LTable.RawSetInt fills the array with nil up to the key: t[60000000] = 1 takes a gigabyte.
 //   - LTable.Len searches from the end of the array for a value, so #t of an array of holes costs
-//     its whole length in one instruction. trim keeps the array from ending in a hole.
+//     its whole length in one instruction. trim prevents a hole at the end of the array.
 //   - A table that was made while loading must not change.
 
 const (

@@ -71,8 +71,8 @@ func getmetatable(l *lua.LState) int {
 	return 1
 }
 
-// setmetatable changes the metatable of a table. gopher-lua's own does not ask whether the table is
-// read-only.
+// setmetatable changes the metatable of a table. gopher-lua's own does not check whether the table
+// is read-only.
 func (s *State) setmetatable(l *lua.LState) int {
 	table, mt := l.CheckTable(1), l.Get(2)
 	if mt.Type() != lua.LTNil && mt.Type() != lua.LTTable {

@@ -38,7 +38,7 @@ func (l Limits) or(d Limits) Limits {
 //     every instruction and charge returns false. A pcall that catches the first failure cannot run
 //     another instruction; State.attempt does not even let it catch.
 //   - Each stack of a State has the budget itself as its context (see State.pushStack). A context
-//     derived from it, as LState.NewThread makes one, would be asked instead and count nothing.
+//     derived from it, as LState.NewThread makes one, would be used instead and count nothing.
 //
 // The counters cannot overflow: every charge is bounded by the fixed limits of this package, and
 // the script ends at the first one beyond its budget.

@@ -26,7 +26,7 @@ const (
 )
 
 // Compile parses, checks, rewrites and compiles a script. It copies source. The name may be any
-// text; it stands before each message. An error is an [*Error], or several of them joined: up to
+// text; it precedes each message. An error is an [*Error], or several of them joined: up to
 // 100 when check finds more than one.
 func Compile(name string, source []byte) (*Program, error) {
 	source = plainText(source)

@@ -15,7 +15,7 @@
 //     which recurses and has no bound of its own, ends.
 //  2. gopher-lua parses the text.
 //  3. check (check.go) walks the tree once with its scopes. It refuses what a script may not do and
-//     what gopher-lua compiles wrongly or slowly, and it tells globals from local variables.
+//     what gopher-lua compiles wrongly or slowly. It distinguishes globals from local variables.
 //  4. rewrite (rewrite.go) replaces every construct that allocates without bound, or writes to a
 //     table or to a global, by a call of a hidden function (hidden.go). It needs check's list of
 //     globals, and it relies on check for the depth of the tree, since it recurses too.

@@ -63,7 +63,7 @@ func (e *Error) Detail() string {
 	return detail
 }
 
-// blank returns spaces as wide as text. Tabs stay, so that a caret stands under its character.
+// blank returns spaces as wide as text. Tabs stay, so that a caret is under its character.
 func blank(text string) string {
 	return strings.Map(func(r rune) rune {
 		if r == '\t' {

@@ -8,10 +8,10 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// This file keeps what a script made while loading from changing afterwards. Two kinds of memory
+// This file prevents changes of the values that a script made while loading. Two kinds of memory
 // would otherwise outlive a call: tables, and variables that a function has captured.
 //
-// Tables are entered into State.frozen. Every way to write to a table asks State.mutable first: the
+// Tables are entered into State.frozen. Every write to a table calls State.mutable first: the
 // hidden function of t[k] = v, setmetatable, table.insert, table.remove and table.sort. rawset does
 // not exist, and the instructions OP_SETTABLE and OP_SETTABLEKS are left only in constructors,
 // where the table is new (rewrite.go).

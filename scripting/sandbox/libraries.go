@@ -60,7 +60,7 @@ func (s *State) fill(table *lua.LTable, functions map[string]lua.LGFunction) {
 }
 
 // strict makes reading what is not there an error, which names what there is instead. library is
-// "" for the table of globals. The field __metatable keeps scripts from replacing the metatable.
+// "" for the table of globals. The field __metatable prevents scripts from replacing the metatable.
 func (s *State) strict(table *lua.LTable, library string) {
 	mt := s.l.CreateTable(0, 2)
 	mt.RawSetString("__metatable", lua.LFalse)

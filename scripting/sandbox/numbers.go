@@ -16,7 +16,7 @@ import (
 const maxDigits = 256
 
 // parseNumber reads a number as Lua 5.1 writes one (reference manual, section 2.1): decimal, with
-// fraction and exponent, or hexadecimal. Blanks and a sign may stand before it. gopher-lua's own
+// fraction and exponent, or hexadecimal. Blanks and a sign may precede it. gopher-lua's own
 // function takes "1_000" and "0b1" too, and reads "010" as eight.
 func parseNumber(text string) (float64, bool) {
 	if len(text) > maxDigits {

@@ -33,7 +33,7 @@ func (s *State) pcall(l *lua.LState) int {
 }
 
 // xpcall is pcall with a function that turns the error into another value. Unlike in Lua 5.1 the
-// function runs after the stack was unwound. Nothing can tell the difference, since there is no
+// function runs after the stack was unwound. No script can see the difference, since there is no
 // debug.traceback. The error handler of LState.PCall is not used: a failure inside it would escape.
 func (s *State) xpcall(l *lua.LState) int {
 	handler := l.CheckFunction(2)

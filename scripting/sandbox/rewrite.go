@@ -16,8 +16,8 @@ import (
 //   - constructors, whose fields are new, with computed keys checked before (construct.go);
 //   - local variables, control flow, and "..." for one value.
 //
-// The rewriting keeps the meaning: it evaluates every expression once and in the same order, and
-// each node keeps its line. Tests compare programs, also random ones, with the unchanged tree
+// The rewriting preserves the meaning: it evaluates every expression once and in the same order,
+// and each node keeps its line. Tests compare programs, also random ones, with the unchanged tree
 // (rewrite_test.go).
 type rewriter struct {
 	globals map[*ast.IdentExpr]bool // from the checker

@@ -13,7 +13,7 @@ import (
 // This file words the errors of gopher-lua's scanner and parser for authors of scripts. Its tests
 // hold the texts: an error names what is missing, and where the bracket or block began.
 
-// lexical returns an error for what is no token, at the place where it began.
+// lexical returns an error for text that is no token, at the place where it began.
 func (p *Program) lexical(s *scan, err error) error {
 	message := err.Error()
 	if e := new(parse.Error); errors.As(err, &e) {
@@ -59,7 +59,7 @@ func (p *Program) strange(place ast.Position) string {
 
 // syntax returns an error for a token that the parser did not expect. It reads the tokens again up
 // to that one, to know what is open there. At the end of the file, and for an expression that
-// stands alone, the place is that of the token before.
+// is alone, the place is that of the token before.
 func (p *Program) syntax(err error) error {
 	failed := new(parse.Error)
 	if !errors.As(err, &failed) {

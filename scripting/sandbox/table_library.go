@@ -7,7 +7,7 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// tables returns the functions of table. Those that change a table ask mutable first, keep its
+// tables returns the functions of table. Those that change a table call mutable first, keep its
 // array free of holes at the end (State.trim), and charge for the items that they move.
 // gopher-lua's own do none of this.
 func (s *State) tables() map[string]lua.LGFunction {

@@ -16,7 +16,7 @@ import (
 
 const (
 	maxNesting = 150 // brackets and blocks that are open at once
-	maxPending = 500 // operators in one expression that the parser may keep on its stack
+	maxPending = 500 // operators in one expression that the parser may hold on its stack
 )
 
 // maxName is the length of the longest name in bytes. The machine copies names into messages and
@@ -55,8 +55,8 @@ func (s *scan) next() error {
 	return err
 }
 
-// follow updates what is open after a token was read. A closing token that fits nothing changes
-// nothing: the parser will refuse it.
+// follow updates the open brackets and blocks after a token was read. A closing token that fits
+// nothing changes nothing: the parser will refuse it.
 func (s *scan) follow() {
 	switch text := tokenText(s.token); text {
 	case "(", "[", "{":
@@ -87,7 +87,7 @@ func (s *scan) push(text, wants string) {
 	s.open = append(s.open, opening{text, wants, s.token.Pos.Line})
 }
 
-// count counts the operators that bind to the right (.. and ^) or are unary: the parser keeps them
+// count counts the operators that bind to the right (.. and ^) or are unary: the parser holds them
 // on its stack until their operand ends. Other operators are reduced at once. A token that ends an
 // expression sets the count to zero, also inside brackets. So the stack holds at most maxPending
 // operators for each of at most maxNesting open brackets.

@@ -7,7 +7,7 @@ import (
 // A Layout holds the places of the entries of a table.
 type Layout struct {
 	Items  []Spot
-	Fields map[string]Spot  // of a key that stands twice, the later one
+	Fields map[string]Spot  // of a repeated key, the later one
 	Keys   map[string]Place // the first of each
 	Twice  []Repeat
 }
@@ -67,7 +67,7 @@ func (l *Layout) key(name string, at Place) {
 type cursor struct {
 	script *Script
 	line   int
-	offset int // in the line: what is before it was passed
+	offset int // in the line: the text before it was read
 }
 
 // peek returns the place of an expression.

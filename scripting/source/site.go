@@ -14,7 +14,7 @@ import (
 // mention of it that may become a call.
 type AllowSite struct {
 	Place
-	Door string // the registration in which it stands; "" outside of registrations
+	Door string // the registration that contains it; "" outside of registrations
 	// Literal is set when the text has all ports: Ports, or the guards of the
 	// door when Ports is empty.
 	Literal bool
@@ -29,7 +29,7 @@ type AllowSite struct {
 // close, or a mention of it.
 type CloseSite struct {
 	Place
-	Door   string // the registration in which it stands; "" outside of registrations
+	Door   string // the registration that contains it; "" outside of registrations
 	Target string // "" when it is computed
 }
 

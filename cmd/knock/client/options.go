@@ -46,7 +46,7 @@ var optionList = []option{
 }
 
 // parseOptions parses a command line like getopt_long, and so like knockd's client: options
-// may stand anywhere, letters may be combined, a long name may be shortened while it is
+// may be anywhere, letters may be combined, a long name may be shortened while it is
 // unique, and -- ends the options.
 func parseOptions(args []string) (*options, error) {
 	o := &options{delay: defaultDelay}

@@ -116,7 +116,7 @@ func (c *changer) transact(edits []edit) {
 		refused, _ := errors.AsType[refusals](err)
 		missing := absent(refused, removals)
 		switch {
-		case len(missing) > 0: // somebody removed it, or it expired: without it once more
+		case len(missing) > 0: // another program removed it, or it expired: without it once more
 			edits = slices.DeleteFunc(slices.Clone(edits), func(e edit) bool { return missing[e.at] })
 			continue
 		case errors.Is(err, unix.ENOENT):

@@ -14,7 +14,7 @@ import (
 	"sesame/daemon/packet"
 )
 
-// A Conflict is a chain of somebody else that drops packets which we have granted. An accept
+// A Conflict is a chain of another program that drops packets which we have granted. An accept
 // in our chain cannot overrule it: at each hook a packet passes all base chains in the order
 // of their priorities, and the first drop is final (nft(8), CHAINS).
 type Conflict struct {
@@ -100,7 +100,7 @@ func linkNames() []string {
 	return names
 }
 
-// A survey is a search for conflicts: what is tried, and the chains as they were read.
+// A survey is a search for conflicts: the packets to try, and the chains as they were read.
 type survey struct {
 	mark  uint32
 	ports []packet.Port

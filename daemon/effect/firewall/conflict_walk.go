@@ -45,8 +45,8 @@ func (r *ruleset) readChains(t table) error {
 	})
 }
 
-// A probe is what is known of a granted packet: the first of a connection, from anywhere, to
-// this host.
+// A probe holds the known properties of a granted packet: the first of a connection, from anywhere,
+// to this host.
 type probe struct {
 	family uint8
 	port   packet.Port
@@ -62,7 +62,7 @@ type probe struct {
 	optimistic bool
 }
 
-// An end is what is certain to happen to a probe in a chain.
+// An end is the certain result of a probe in a chain.
 type end uint8
 
 const (

@@ -2,7 +2,7 @@
 // reads them back.
 //
 // A [Guard] has a table of its own. A [Sets] puts elements into sets that the user
-// made. Both implement [effect.Firewall]. Read guard_table.go for what stands in the
+// made. Both implement [effect.Firewall]. Read guard_table.go for the content of the
 // kernel, then guard_install.go for how it gets there, then change.go for how
 // elements change.
 //

@@ -64,8 +64,8 @@ func NewGuard(cfg GuardConfig) *Guard {
 // Close closes the connection to the kernel. The table stays, and guards.
 func (g *Guard) Close() error { return g.socket.close() }
 
-// Repairs returns how many installs found something else than they were to make: the
-// first one, those with other guards, and those after a change by somebody else.
+// Repairs returns how many installs found a table that differs from the one to install: the
+// first one, those with other guards, and those after a change by another program.
 func (g *Guard) Repairs() uint64 { return g.repairs.Load() }
 
 // Mark returns the bits of the packet mark that a granted packet has.

@@ -36,7 +36,7 @@ func (g *Guard) Install(guards effect.Guards, elements []effect.Element) error {
 	var err error
 	for range tries {
 		err = g.install(guards, elements)
-		// Otherwise somebody changed what we had just read, or an element expired.
+		// Otherwise another program changed what we had just read, or an element expired.
 		if !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.EEXIST) && !errors.Is(err, errInterrupted) {
 			break
 		}
@@ -92,7 +92,7 @@ func (g *Guard) install(guards effect.Guards, elements []effect.Element) error {
 	return g.socket.change(later)
 }
 
-// missingParts returns messages that make what is missing, and that end the flag dormant
+// missingParts returns messages that create the missing parts, and that end the flag dormant
 // of the table: the kernel calls none of the chains of a dormant table.
 func missingParts(found guardFound) []message {
 	var batch []message

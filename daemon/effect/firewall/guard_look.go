@@ -42,7 +42,7 @@ func (g *Guard) look() (found guardFound, err error) {
 	return found, err
 }
 
-// lookOnce reads the table once. It takes one question for each kind of object, so somebody
+// lookOnce reads the table once. It sends one query for each kind of object, so another program
 // may change the table in between: then one of them fails with errInterrupted or
 // [effect.ErrGone], or the transaction that follows does.
 func (g *Guard) lookOnce() (guardFound, error) {
@@ -129,7 +129,7 @@ func (s *socket) chains(family uint8) ([]chainFound, error) {
 }
 
 // rawRules returns the rules of a table as the kernel lists them. The handles are in them:
-// a rule that somebody replaces gets another.
+// a rule that another program replaces gets another.
 func (s *socket) rawRules(t table) ([]byte, error) {
 	var raw []byte
 	err := s.rules(t, func(r reply) { raw = append(raw, r.body...) })

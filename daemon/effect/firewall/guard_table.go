@@ -77,8 +77,8 @@ var grantSets = []sourceSet{
 	{table: guardTable, name: "networks6", v6: true, layout: sourcePort, interval: true},
 }
 
-// exemptSets hold what doors granted that only observe. It lets nobody in; its sources are
-// not counted as ones that a guard would stop.
+// exemptSets hold the grants of doors that only observe. They give no access. Their sources are
+// not counted as sources that a guard would stop.
 var exemptSets = []sourceSet{
 	{table: guardTable, name: "exempt4", layout: sourcePort, observed: true},
 	{table: guardTable, name: "exempt6", v6: true, layout: sourcePort, observed: true},
@@ -103,7 +103,7 @@ const (
 )
 
 // guardRules returns the rules of our chain, in order. The first verdict holds. Packets to
-// ports that nobody guards, and to other hosts, are accepted first. After that a packet
+// ports without a guard, and to other hosts, are accepted first. After that a packet
 // passes only for a reason, so what no rule knows is dropped.
 func guardRules(mark uint32) []rule {
 	rules := []rule{
@@ -125,7 +125,7 @@ func guardRules(mark uint32) []rule {
 	}
 	rules = append(rules,
 		// By the flags of the packet, not by the state of its connection. When the guard is
-		// the first to need connection tracking, the kernel takes each session that stands
+		// the first to need connection tracking, the kernel takes each session that exists
 		// already for a new one, and a rule for new connections would end it. A SYN without
 		// ACK is the only packet that can open one (RFC 9293, section 3.5).
 		rule{"of a standing session", join(protocol(unix.IPPROTO_TCP), tcpFlags(reg),

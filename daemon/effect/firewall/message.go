@@ -85,7 +85,7 @@ type table struct {
 	name   string
 }
 
-// add makes the table, which must not be there yet, or wakes one that somebody
+// add makes the table, which must not be there yet, or wakes one that another program
 // put to sleep.
 func (t table) add(exists bool) message {
 	return newMessage(unix.NFT_MSG_NEWTABLE, create(exists), t.family, "table "+t.name,
@@ -93,7 +93,7 @@ func (t table) add(exists bool) message {
 }
 
 // create returns the flags of a message that makes something. With NLM_F_EXCL the kernel
-// refuses it when somebody else has made it since we looked.
+// refuses it when another program has made it since we looked.
 func create(exists bool) uint16 {
 	if exists {
 		return unix.NLM_F_CREATE

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Monitor calls changed when somebody else may have changed our table, or has added or
+// Monitor calls changed when another program may have changed our table, or has added or
 // removed a base chain of another table; a flush of the ruleset does both. It also calls
 // it once at the start, so that no change between an install and the start is missed, and
 // when the kernel had to drop notifications. Calls come one after another, in the
@@ -90,7 +90,7 @@ func (m changes) listen(conn *netlink.Conn, pending chan<- struct{}) error {
 
 const newGeneration = netlink.HeaderType(unix.NFNL_SUBSYS_NFTABLES<<8 | unix.NFT_MSG_NEWGEN)
 
-// matters reports whether a change is somebody else's, and changes our table or a base
+// matters reports whether a change is another program's, and changes our table or a base
 // chain. In messages of all kinds attribute 1 is the name of the table.
 func (m changes) matters(message netlink.Message) bool {
 	if message.Header.Type>>8 != unix.NFNL_SUBSYS_NFTABLES || len(message.Data) < 4 || m.ours(message.Header.PID) {

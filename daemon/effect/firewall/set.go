@@ -282,7 +282,7 @@ func verdictOf(b []byte) *expr.Verdict {
 
 // commentOf returns the comment among the notes (NFTA_SET_ELEM_USERDATA) on an element:
 // each is a type, a length and that many bytes. The library's reader trusts the lengths,
-// and a set may hold elements that somebody else wrote.
+// and a set may hold elements that another program wrote.
 func commentOf(notes []byte) string {
 	for len(notes) >= 2 {
 		kind, length := userdata.Type(notes[0]), int(notes[1])

@@ -68,8 +68,8 @@ func (s *Sets) Monitor(ctx context.Context, changed func()) error {
 	return monitorChanges(ctx, changes{s.table, s.socket.owns}, changed)
 }
 
-// keyTypes returns the types of keys that a set may have, indexed by layout. The last
-// tells most.
+// keyTypes returns the types of keys that a set may have, indexed by layout. The last one has
+// the most fields.
 func keyTypes(v6 bool) []nftables.SetDatatype {
 	address := nftables.TypeIPAddr
 	if v6 {
@@ -212,7 +212,7 @@ func (s *Sets) Apply(elements []effect.Element) []error {
 // isForeign reports whether the user put this element into the set.
 func (s *Sets) isForeign(e edit) bool { return s.foreign[string(e.in.key(e.place)[0].key)] }
 
-// Install is [effect.Firewall.Install]. It guards nothing, whatever the guards are. The
+// Install is [effect.Firewall.Install]. It ignores the guards. The
 // error is [effect.ErrGone] when a set is missing: the user has to make it.
 func (s *Sets) Install(_ effect.Guards, elements []effect.Element) error {
 	s.mu.Lock()
@@ -277,7 +277,7 @@ func (s *Sets) members(in sourceSet) ([]member, error) {
 }
 
 // Elements returns the elements that we put into the sets. Sets whose keys lack the
-// protocol or the port are left out: their elements do not tell what they are for.
+// protocol or the port are left out: their elements do not show the access that they give.
 func (s *Sets) Elements() ([]effect.Element, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -226,9 +226,9 @@ type reply struct {
 	body   []byte // the attributes as they came; valid until the next reply is read
 }
 
-// query sends a question and calls each for each reply. With NLM_F_DUMP among its flags a
-// question is about all that there is. The error is errInterrupted when that changed
-// in the meantime.
+// query sends a request and calls each for each reply. With the flag NLM_F_DUMP it is a
+// request for all objects. The error is errInterrupted when these changed while the kernel
+// listed them.
 func (s *socket) query(m message, each func(reply)) error {
 	if m.err != nil {
 		return fmt.Errorf("querying nftables about %s: %w", m.what, m.err)

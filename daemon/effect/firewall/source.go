@@ -34,7 +34,7 @@ type sourceSet struct {
 	v6       bool
 	layout   layout
 	interval bool // it holds networks
-	observed bool // it lets nobody in
+	observed bool // it gives no access
 }
 
 // A place identifies an element in the kernel: two elements of one place are the same. Its
@@ -120,8 +120,8 @@ func (s sourceSet) keyOf(a netip.Addr, port packet.Port) []byte {
 	return key
 }
 
-// element reads a member back. It returns false for one without a comment of ours, and for
-// what is no element.
+// element reads a member back. It returns false for one without a comment of ours, and for a
+// member that is not an element.
 func (s sourceSet) element(m member) (effect.Element, bool) {
 	width := 4
 	if s.v6 {
