@@ -163,12 +163,22 @@ func packetSize(frame int) int {
 	return blockFrame + packetHeader + (frame+3)&^3 + packetIDOptions
 }
 
-// appendPacket appends an enhanced packet block, with the packet's number.
+// appendPacket appends an enhanced packet block, with the packet's number. It runs for every
+// packet, and appendWords would take twice as long.
 func appendPacket(b []byte, p *packet.Packet, frame []byte, wire int) []byte {
 	length, at := uint32(packetSize(len(frame))), uint64(p.Time.UnixNano())
-	b = appendWords(b, blockEnhanced, length, 0, uint32(at>>32), uint32(at), uint32(len(frame)), uint32(wire))
+	b = binary.LittleEndian.AppendUint32(b, blockEnhanced)
+	b = binary.LittleEndian.AppendUint32(b, length)
+	b = binary.LittleEndian.AppendUint32(b, 0)
+	b = binary.LittleEndian.AppendUint32(b, uint32(at>>32))
+	b = binary.LittleEndian.AppendUint32(b, uint32(at))
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(frame)))
+	b = binary.LittleEndian.AppendUint32(b, uint32(wire))
 	b = appendPadded(b, frame)
-	return appendWords(b, optionPacketID|8<<16, uint32(p.Number), uint32(uint64(p.Number)>>32), optionEnd, length)
+	b = binary.LittleEndian.AppendUint32(b, optionPacketID|8<<16)
+	b = binary.LittleEndian.AppendUint64(b, uint64(p.Number))
+	b = binary.LittleEndian.AppendUint32(b, optionEnd)
+	return binary.LittleEndian.AppendUint32(b, length)
 }
 
 // appendWords appends numbers. Two numbers of 16 bits are one word, with the second shifted.
