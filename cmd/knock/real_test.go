@@ -270,12 +270,12 @@ func TestRealFamilies(t *testing.T) {
 	expect(one, nil)
 	_, stderr := onClient(t, n, 0, "knock", "-v", "server.test", "8000:udp")
 	if want := "knock: left out: no way to 2001:db8:1::1: connect: network is unreachable\n"; stderr != want {
-		t.Errorf("told %q: expected %q", stderr, want)
+		t.Errorf("wrote %q: expected %q", stderr, want)
 	}
 	expect(one, nil)
 	_, stderr = onClient(t, n, 2, "knock", "-6", "server.test", "8000:udp")
 	if want := "knock: no way to 2001:db8:1::1: connect: network is unreachable\n"; stderr != want {
-		t.Errorf("told %q: expected %q", stderr, want)
+		t.Errorf("wrote %q: expected %q", stderr, want)
 	}
 	n.Client.Exec("ip", "route", "del", "default")
 	onClient(t, n, 2, "knock", "server.test", "8000:udp")
@@ -299,7 +299,7 @@ func TestRealZone(t *testing.T) {
 	}
 	_, stderr := onClient(t, n, 2, "knock", local.String(), "7000")
 	if !strings.Contains(stderr, "a link-local address needs its interface: expected something like "+local.String()+"%eth0") {
-		t.Errorf("told %q", stderr)
+		t.Errorf("wrote %q", stderr)
 	}
 }
 
@@ -335,7 +335,7 @@ func TestRealThen(t *testing.T) {
 			}
 			stdout, stderr := onClient(t, n, tt.status, append([]string{"knock", "--then", "tcp/22"}, strings.Fields(tt.args)...)...)
 			if stdout != tt.want || stderr != "" {
-				t.Errorf("told %q and %q: expected %q", stdout, stderr, tt.want)
+				t.Errorf("wrote %q and %q: expected %q", stdout, stderr, tt.want)
 			}
 		})
 	}

@@ -116,7 +116,7 @@ func TestAUseIsRecordedAndThenCommentedOut(t *testing.T) {
 	w.record(w.e.Result(w.now, allow.ID+1, nil))
 	w.wantConsumed("commented out 501")
 	if w.e.Unanswered() != 0 || len(w.e.oneTime.pending) != 0 || w.e.OneTimeChanges() != 2 {
-		t.Errorf("%d awaited, owed %v, %d changes", w.e.Unanswered(), w.e.oneTime.pending, w.e.OneTimeChanges())
+		t.Errorf("%d awaited, pending %v, %d changes", w.e.Unanswered(), w.e.oneTime.pending, w.e.OneTimeChanges())
 	}
 }
 
@@ -403,7 +403,7 @@ func TestAnyStatus(t *testing.T) {
 		t.Fatalf("the undo is %+v", undo)
 	}
 	w.got = nil
-	t.Log("# an undo too, which is not owed then")
+	t.Log("# an undo too, which is not pending then")
 	w.record(w.e.Result(w.now, undo.ID, ran))
 	if r := w.got[1].Persist; r == nil || !r.Ended || r.Grant.ID != 2 {
 		t.Errorf("after the undo: %s", brief(w.got[1]))

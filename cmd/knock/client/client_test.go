@@ -93,7 +93,7 @@ func TestInterrupted(t *testing.T) {
 			reader.Wait()
 			cancel()
 			if status != couldNot || stdout != "" || stderr != "knock: interrupted\n" {
-				t.Errorf("exit status %d, told %q and %q", status, stdout, stderr)
+				t.Errorf("exit status %d, wrote %q and %q", status, stdout, stderr)
 			}
 		})
 	}
@@ -101,7 +101,7 @@ func TestInterrupted(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		if status, _, stderr := runProgram(ctx, "127.0.0.1 udp/9 9"); status != couldNot || stderr != "knock: interrupted\n" {
-			t.Errorf("exit status %d, told %q", status, stderr)
+			t.Errorf("exit status %d, wrote %q", status, stderr)
 		}
 	})
 }
@@ -180,7 +180,7 @@ func TestOpensLater(t *testing.T) {
 	}
 	door.Close()
 	if want := "tcp/" + strconv.Itoa(int(then.Port())) + " on 127.0.0.1 was closed and is open\n"; status != done || stdout != want {
-		t.Errorf("exit status %d, told %q and %q", status, stdout, stderr)
+		t.Errorf("exit status %d, wrote %q and %q", status, stdout, stderr)
 	}
 }
 

@@ -73,7 +73,7 @@ func TestRealConfEditedWhileKnocking(t *testing.T) {
 
 	t.Log("# the same mistake again is told again")
 	w.conf(broken)
-	w.eventually("it is told", func() bool { return strings.Count(w.log(), "scripts rejected") == 2 })
+	w.eventually("it is reported", func() bool { return strings.Count(w.log(), "scripts rejected") == 2 })
 	w.conf(touch + other)
 	w.logged("scripts applied: generation=3")
 	w.nothingWrong()
@@ -115,7 +115,7 @@ func TestRealShippedKnockdConf(t *testing.T) {
 	w.send(livetest.Source4(1), "udp/7000", "tcp/4000") // not its ports
 	w.send(livetest.Source4(2), "tcp/7000", "tcp/9000") // wrong
 	w.send(livetest.Source4(3), "tcp/9000", "tcp/8000") // on its way at the end
-	w.eventually("they are heard", func() bool { return w.status().Counts.Knocks >= 7+4 })
+	w.eventually("they are received", func() bool { return w.status().Counts.Knocks >= 7+4 })
 	if err := w.daemon.cmd.Process.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}

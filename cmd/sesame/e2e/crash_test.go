@@ -71,7 +71,7 @@ func (g *guestbook) wrote(line string, times int) {
 // tidy waits until nothing is pending, and checks that the last word was an undo's.
 func (g *guestbook) tidy() {
 	g.Helper()
-	g.eventually("nothing is owed", func() bool {
+	g.eventually("nothing is pending", func() bool {
 		s := g.status()
 		return s.Live.Grants == 0 && s.Effects.Queued == 0
 	})

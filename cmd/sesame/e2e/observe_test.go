@@ -21,7 +21,7 @@ func TestRealObserve(t *testing.T) {
 	contains(t, out, "203.0.113.9      tcp/22, ")
 
 	g.knock(sshKnocks...)
-	g.eventually("the decision is told", func() bool { return strings.Contains(g.transcript(), `"effect":"allow"`) })
+	g.eventually("the decision is reported", func() bool { return strings.Contains(g.transcript(), `"effect":"allow"`) })
 	contains(t, g.transcript(), `"event":"open"`, `"effect":"exec"`)
 	contains(t, g.answer("grants"), "(observed)")
 	if status := g.stop(); status != done {
@@ -31,7 +31,7 @@ func TestRealObserve(t *testing.T) {
 		t.Errorf("a command ran:\n%s", text)
 	}
 
-	t.Log("# in earnest, from the same state")
+	t.Log("# enforced, from the same state")
 	g.flags = nil
 	g.start()
 	g.shut(ssh4)
@@ -67,7 +67,7 @@ func TestRealObservedDoor(t *testing.T) {
 	w.opens(ssh4)
 	w.eventually("both doors opened", func() bool { return strings.Count(w.transcript(), `"event":"open"`) == 2 })
 
-	t.Log("# now in earnest")
+	t.Log("# now enforced")
 	w.write("web.lua", webDoor)
 	w.logged("scripts applied: generation=2")
 	w.sesame("revoke", "203.0.113.9", "tcp/443") // what was only told before

@@ -86,7 +86,7 @@ func (w *world) hasRun(lines ...string) {
 // settled waits until nothing is pending.
 func (w *world) settled() {
 	w.Helper()
-	w.eventually("nothing is owed", func() bool {
+	w.eventually("nothing is pending", func() bool {
 		s := w.status()
 		return s.Live.Grants == 0 && s.Effects.Queued == 0
 	})
@@ -297,7 +297,7 @@ func TestRealStartCommandHangs(t *testing.T) {
 		t.Errorf("only %d of %d commands still hang: the others may have waited", n, count)
 	}
 
-	w.eventually("all are told", func() bool { return strings.Count(w.transcript(), `"event":"failed"`) == count })
+	w.eventually("all are reported", func() bool { return strings.Count(w.transcript(), `"event":"failed"`) == count })
 	contains(t, w.log(), "command failed: door=hang", "it still ran after 10s")
 	if n := w.hanging(); n != 0 {
 		t.Errorf("%d commands still hang", n)

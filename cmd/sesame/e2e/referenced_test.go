@@ -118,7 +118,7 @@ func TestRealOneTimeSequencesAndReloads(t *testing.T) {
 	w.send(livetest.Source4(8), sshKnocks...)
 	w.send(livetest.Source4(8), webKnocks...)
 	w.logged("no one-time sequence left")
-	w.eventually("all were heard", func() bool { return w.status().Counts.Knocks >= 3 })
+	w.eventually("all were received", func() bool { return w.status().Counts.Knocks >= 3 })
 	if s := w.status(); s.Counts.Opens != 1 {
 		t.Errorf("%d opens", s.Counts.Opens)
 	}

@@ -52,7 +52,7 @@ func TestRealReloadApplied(t *testing.T) {
 
 	t.Log("# saving is enough, also by a rename")
 	w.write("web.lua", strings.Replace(webDoor, "tcp/3127", "tcp/3128", 1))
-	w.eventually("the reload is told", func() bool {
+	w.eventually("the reload is reported", func() bool {
 		return strings.Count(w.log(), "scripts applied") > strings.Count(before, "scripts applied")
 	})
 	w.send(livetest.Source4(2), "tcp/4519", "udp/8204", "tcp/3128")
@@ -184,7 +184,7 @@ func TestRealReloadsLoseNothing(t *testing.T) {
 	if got.err != nil && got.err != context.Canceled {
 		t.Fatal(got.err)
 	}
-	w.eventually("all are heard", func() bool { return w.status().Counts.Knocks >= got.frames })
+	w.eventually("all are received", func() bool { return w.status().Counts.Knocks >= got.frames })
 	s := w.status()
 	whole := got.frames / (sources * 3) // rounds that all sources finished
 	if most := (whole + 1) * sources; s.Counts.Knocks != got.frames || s.Counts.Opens < whole*sources || s.Counts.Opens > most || s.Counts.Misses != 0 || s.Capture.Lost != 0 {

@@ -60,7 +60,7 @@ func TestRealSetMode(t *testing.T) {
 
 	t.Log("# without its sets it says so")
 	w.nft("flush ruleset")
-	w.eventually("it is told", func() bool { return w.sesame("status", "--strict").status == answerNo })
+	w.eventually("it is reported", func() bool { return w.sesame("status", "--strict").status == answerNo })
 	contains(t, w.answer("status"), "wrong: firewall: ", "sesame4")
 	w.nft(own)
 	w.eventually("it is well again", func() bool { return w.sesame("status", "--strict").status == done })

@@ -299,7 +299,7 @@ func (w *world) nothingOpens(source netip.Addr, knocks ...string) {
 	w.Helper()
 	before := w.status().Counts
 	w.send(source, knocks...)
-	w.eventually("all is heard", func() bool { return w.status().Counts.Packets >= before.Packets+len(knocks)-1 })
+	w.eventually("all is received", func() bool { return w.status().Counts.Packets >= before.Packets+len(knocks)-1 })
 	if w.status().Counts.Opens != before.Opens {
 		w.Errorf("%v opened something with %v", source, knocks)
 	}

@@ -62,7 +62,7 @@ func TestRealFullDisk(t *testing.T) {
 	}
 	before := len(w.grants())
 	w.knock(sshKnocks...)
-	w.eventually("the failure is told", func() bool { return strings.Contains(w.answer("status"), "203.0.113.9") })
+	w.eventually("the failure is reported", func() bool { return strings.Contains(w.answer("status"), "203.0.113.9") })
 	w.shut(ssh4)
 	if got := len(w.grants()); got != before {
 		t.Errorf("%d grants, and %d before", got, before)
@@ -202,7 +202,7 @@ sesame.door "plain" { sequence = { "tcp/7007", "tcp/7107" }, guards = "tcp/22", 
 	w.send(me, "tcp/7006", "tcp/7106")
 	w.opens(ssh4)
 	w.shuts(ssh4)
-	w.eventually("nothing is owed", func() bool {
+	w.eventually("nothing is pending", func() bool {
 		s := w.status()
 		return s.Live.Grants == 0 && s.Effects.Queued == 0
 	})
@@ -270,7 +270,7 @@ func TestRealFrozen(t *testing.T) {
 	w.pass(700 * time.Millisecond)
 	w.send(late, sshKnocks[2]) // too late, and seen at once after
 	freeze(syscall.SIGCONT)
-	w.eventually("all is heard", func() bool { return w.status().Counts.Knocks == 6 })
+	w.eventually("all is received", func() bool { return w.status().Counts.Knocks == 6 })
 	text := w.transcript()
 	contains(t, text, `"event":"open","door":"ssh","source":"`+early.String()+`"`, `"source":"`+late.String()+`","stage":2,"stages":3,"reason":"total_timeout"`)
 	if strings.Count(text, `"event":"open"`) != 1 {
