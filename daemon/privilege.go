@@ -30,7 +30,7 @@ func dropPrivileges(commands bool) (privileges string, err error) {
 	if err := confineAll(have); err != nil {
 		return "", fmt.Errorf("dropping privileges: %w", err)
 	}
-	return naming(needed) + ", to hear knocks and open ports; no script has commands, and no program could get more", nil
+	return naming(needed) + ", to capture knocks and open ports; no script has commands, and no program could get more", nil
 }
 
 // checkPrivileges returns an error when a needed capability is missing.
@@ -107,7 +107,7 @@ func confineDaemon(have *cap.Set) (privileges string, err error) {
 	if err := limitTo(values, have); err != nil {
 		return "", fmt.Errorf("dropping privileges: %w", err)
 	}
-	privileges = naming(values) + ", to hear knocks, open ports and end commands; commands of scripts run as "
+	privileges = naming(values) + ", to capture knocks, open ports and end commands; commands of scripts run as "
 	if user := os.Geteuid(); user != 0 {
 		return fmt.Sprintf("%suser %d", privileges, user), nil
 	}

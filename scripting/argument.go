@@ -35,7 +35,7 @@ func (s *script) caller(L *lua.LState) (*source.Script, source.Place) {
 // this kind, the name is "" and the entries of the table have no places.
 func (s *script) argument(L *lua.LState, kind, name string) (v value, bound string) {
 	if s.loading == nil {
-		L.RaiseError("sesame.%s registers while the file loads: call it outside of functions that react", kind)
+		L.RaiseError("sesame.%s registers while the file loads: call it at the top level, not in a function such as on_open", kind)
 	}
 	file, place := s.caller(L)
 	v = value{lua: L.Get(1), what: "sesame." + kind, source: file, report: s.report}

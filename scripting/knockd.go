@@ -167,7 +167,7 @@ func IgnoredOptions(o knockd.Options) string {
 	if instead == nil {
 		return ""
 	}
-	return "[options] is for knockd alone, and Sesame does not obey it: in sesame.toml " + strings.Join(instead, ", ")
+	return "[options] is for knockd alone, and Sesame does not use it: in sesame.toml " + strings.Join(instead, ", ")
 }
 
 // InConf reports whether a door comes from a knockd.conf. Such a door has no

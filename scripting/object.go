@@ -120,7 +120,7 @@ func (s *script) living(L *lua.LState, o Object, m Member) *object {
 	case !ok || given.kind != o.Name:
 		L.RaiseError("%s is for %s, not for %s", m.Name, article(o.Name), article(kindOf(ud)))
 	case o.Name == "sesame" && s.current == nil:
-		L.RaiseError("sesame.%s is for functions that react: nothing is stored while the file loads", m.Name)
+		L.RaiseError("sesame.%s is for functions such as on_open: nothing is stored while the file loads", m.Name)
 	case o.Name == "sesame":
 		return &object{kind: o.Name, run: s.current}
 	case given.run.over:

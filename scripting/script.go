@@ -160,7 +160,7 @@ func (s *script) printed(line int, text string) {
 // file loads, since a file must register the same each time.
 func (s *script) random() float64 {
 	if s.current == nil {
-		s.state.Current().RaiseError("math.random is for functions that react: what a file registers is the same each time")
+		s.state.Current().RaiseError("math.random is for functions such as on_open: what a file registers is the same each time")
 	}
 	return s.current.float()
 }

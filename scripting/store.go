@@ -152,7 +152,7 @@ func storable(L *lua.LState, v lua.LValue, what string) lua.LValue {
 		}
 	case lua.LNumber:
 		if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
-			L.RaiseError("%s: %s is not a number that can be kept", what, numberText(v))
+			L.RaiseError("%s: %s is not a number that can be stored", what, numberText(v))
 		}
 	case lua.LBool, *lua.LNilType:
 	default:

@@ -78,8 +78,8 @@ func commentOut(file, line string, step func(name string) error) error {
 const maxTries = 5
 
 var (
-	errChanged = errors.New("somebody else goes on writing it")
-	errOwner   = errors.New("it cannot stay its owner's")
+	errChanged = errors.New("another program is still writing it")
+	errOwner   = errors.New("it would change its owner")
 )
 
 // commentOutError adds what a person can do about an error.

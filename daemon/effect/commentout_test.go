@@ -166,7 +166,7 @@ func TestAFileThatIsNotOursIsLeftAlone(t *testing.T) {
 	}
 	asNobody(func() {
 		err := CommentOut(file, "7000")
-		if err == nil || !strings.HasSuffix(err.Error(), "it cannot stay its owner's: give it to the user and group of the daemon: operation not permitted") {
+		if err == nil || !strings.HasSuffix(err.Error(), "it would change its owner: give it to the user and group of the daemon: operation not permitted") {
 			t.Errorf("an owner that cannot be kept: %v", err)
 		}
 	})

@@ -157,11 +157,11 @@ func (r *Runner) refuse(records []engine.Record, decisions []*decision) {
 	for _, d := range decisions {
 		for _, s := range d.steps {
 			if s.how == &consumed {
-				s.err = fmt.Errorf("remembering that the sequence is used: %w", r.journal.err)
+				s.err = fmt.Errorf("recording that the sequence is used: %w", r.journal.err)
 			}
 			if _, unwritten := needed[s.Grant]; unwritten && gives(&s.Event) && s.Grant != 0 {
 				needed[s.Grant]--
-				s.err = fmt.Errorf("remembering the grant: %w", r.journal.err)
+				s.err = fmt.Errorf("recording the grant: %w", r.journal.err)
 			}
 		}
 	}

@@ -48,7 +48,7 @@ func TestAUseThatCannotBeWrittenGivesNothing(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := newHost(t, Config{})
 		h.change(func() { h.diskFull = true })
-		refused := "1 (remembering that the sequence is used: no space left on device)"
+		refused := "1 (recording that the sequence is used: no space left on device)"
 		h.give(decide(consume(1, alice, "501"), h.allow(2, alice, ssh, 30*time.Second), script("hello"), run(3, alice, "/notify")))
 		h.want(t, refused, "0s persist fails")
 		t.Log("# nor soon after; others go on")
@@ -79,7 +79,7 @@ func TestEachUseOfALineIsPendingByItself(t *testing.T) {
 		h.change(func() {
 			h.happened = slices.DeleteFunc(h.happened, func(s string) bool { return strings.Contains(s, "fails") })
 		})
-		full := "remembering that the sequence is used: no space left on device"
+		full := "recording that the sequence is used: no space left on device"
 		h.want(t, "1 ("+full+"), 2 ("+full+")", "500ms persist used 501 used 501 commented out 501")
 	})
 }

@@ -22,7 +22,7 @@ func TestOneGraceForTheWholeStop(t *testing.T) {
 		later(5 * time.Second)
 		h.r.Stop()
 		synctest.Wait()
-		want := "[INFO]  waiting for commands, undos among them: commands=4 doors=\"a, b\" at_most=20s\n"
+		want := "[INFO]  waiting for commands and undos: commands=4 doors=\"a, b\" at_most=20s\n"
 		if diff := cmp.Diff(want, text.String()); diff != "" {
 			t.Errorf("logged (-want +got):\n%s", diff)
 		}
@@ -39,7 +39,7 @@ func TestOneGraceForTheWholeStop(t *testing.T) {
 		if took := time.Since(h.began); took != 25*time.Second {
 			t.Errorf("it ended %v after the beginning", took)
 		}
-		want = "[WARN]  commands are killed, or not run any more; pending undos are left to the next start: commands=4 doors=\"a, b\"\n"
+		want = "[WARN]  commands are killed or not started; pending undos are left to the next start: commands=4 doors=\"a, b\"\n"
 		if got := text.String(); len(got) < len(want) || got[:len(want)] != want {
 			t.Errorf("logged %s", got)
 		}

@@ -148,11 +148,11 @@ func TestAFullDiskGivesNothing(t *testing.T) {
 			decide(h.allow(2, alice, ssh, time.Minute), run(3, alice, "/after")),
 			mount(4, "a", bob), umount(5, 1, "a", alice), closed(7, bob, web), ended(7)))
 		h.give(run(8, bob, "/notify"))
-		h.want(t, "2 (remembering the grant: no space left on device), 4 (remembering the grant: no space left on device), 5, 8",
+		h.want(t, "2 (recording the grant: no space left on device), 4 (recording the grant: no space left on device), 5, 8",
 			"0s persist fails", "0s apply 203.0.113.77 tcp/80 gone", "0s run /umount", "0s run /notify")
 		t.Log("# and for a moment the disk is left alone")
 		h.give(slices.Concat(ended(2), ended(4), ended(1), h.allow(9, bob, ssh, time.Minute)))
-		h.want(t, "9 (remembering the grant: no space left on device)")
+		h.want(t, "9 (recording the grant: no space left on device)")
 		later(retryDelay)
 		h.want(t, "", "500ms persist fails")
 		h.change(func() { h.diskFull = false })
@@ -274,7 +274,7 @@ func TestARepairThatFailsIsTheAnswer(t *testing.T) {
 		unknown := h.allow(4, alice, web, time.Minute)
 		h.give(decide([]engine.Event{h.allow(5, alice, ssh, time.Minute)[1]}, unknown, run(6, alice, "/after")))
 		<-h.r.Install(Guards{}, nil)
-		h.want(t, "5, 4 (remembering the grant: no space left on device)",
+		h.want(t, "5, 4 (recording the grant: no space left on device)",
 			"0s persist fails", "0s apply 203.0.113.9 tcp/22 1m0s", "0s install 0")
 	})
 }

@@ -36,14 +36,14 @@ func (r *Runner) logWait() {
 	}
 	r.waitLogged = true
 	if n, doors := r.unfinished(); n > 0 {
-		r.cfg.Log.Info("waiting for commands, undos among them", "commands", n, "doors", doors, "at_most", r.cfg.Grace.String())
+		r.cfg.Log.Info("waiting for commands and undos", "commands", n, "doors", doors, "at_most", r.cfg.Grace.String())
 	}
 }
 
 // logKill logs what is not waited for any longer.
 func (r *Runner) logKill() {
 	if n, doors := r.unfinished(); n > 0 {
-		r.cfg.Log.Warn("commands are killed, or not run any more; pending undos are left to the next start", "commands", n, "doors", doors)
+		r.cfg.Log.Warn("commands are killed or not started; pending undos are left to the next start", "commands", n, "doors", doors)
 	}
 }
 

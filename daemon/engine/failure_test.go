@@ -181,7 +181,7 @@ func TestBoundsCountWhatIsNewAlone(t *testing.T) {
 	w.knock(alice, "udp/500")
 	w.record(w.e.Result(w.now, w.takeAwaited()[0], nil))
 	w.knock(bob, "udp/500")
-	w.want("0s stage bell 203.0.113.77 1/1", "0s refuse bell 203.0.113.77 limit (1 grants are live, and no more are kept)")
+	w.want("0s stage bell 203.0.113.77 1/1", "0s refuse bell 203.0.113.77 limit (1 grants are live, which is the limit)")
 	t.Log("# a full store can be changed and emptied")
 	w.knock(alice, "udp/502", "udp/502", "udp/502", "udp/502")
 	if c := w.e.Counts(); c.Refusals != 1 || c.Opens != 6 {

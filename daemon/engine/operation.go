@@ -65,11 +65,11 @@ func (e *Engine) check(c cause, operations []Operation) bool {
 func (e *Engine) exceeded(n need) string {
 	switch bound := e.cfg.Grants; {
 	case n.grants > 0 && e.grants.count()+n.grants > bound:
-		return fmt.Sprintf("%d grants are live, and no more are kept", e.grants.count())
+		return fmt.Sprintf("%d grants are live, which is the limit", e.grants.count())
 	case n.effects > 0 && e.batches.pending()+n.effects > bound:
 		return fmt.Sprintf("%d effects have not been answered yet", e.batches.pending())
 	case n.timers > 0 && e.delayed+n.timers > bound:
-		return fmt.Sprintf("%d delays are running, and no more are kept", e.delayed)
+		return fmt.Sprintf("%d delays are running, which is the limit", e.delayed)
 	case n.values > 0 && !e.store.room(n.values, e.now):
 		return "the store is full"
 	}

@@ -27,7 +27,7 @@ func loadBeside(t *testing.T, script string, files map[string]string) *scripting
 
 // TestOptionsThatAreSetElsewhere: what sesame.toml says already is no news.
 func TestOptionsThatAreSetElsewhere(t *testing.T) {
-	const intro = "[options] is for knockd alone, and Sesame does not obey it: in sesame.toml "
+	const intro = "[options] is for knockd alone, and Sesame does not use it: in sesame.toml "
 	const conf = "OPTIONS\n[web]\nsequence = 7000,9000,8000,7500\ntcpflags = syn\ncommand = true\n"
 	for _, tt := range []struct {
 		name, options string

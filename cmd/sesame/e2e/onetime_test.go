@@ -206,7 +206,7 @@ func TestRealOneTimeOfAnother(t *testing.T) {
 	w.start()
 	w.send(livetest.Source4(1), "tcp/1311", "tcp/1422")
 	w.hasRun("in_198.18.0.1")
-	w.logged("it cannot stay its owner's: give it to the user and group of the daemon")
+	w.logged("it would change its owner: give it to the user and group of the daemon")
 	w.send(livetest.Source4(2), "tcp/1311", "tcp/1422")
 	w.rings(2)
 	w.kill()
