@@ -20,8 +20,8 @@ test: lint # everything, once
 	go test -race -parallel 4 -timeout 20m $(TESTFLAGS) ./...
 
 # Left out: all that needs root, the built program in namespaces, and builds for other systems.
-quick: lint # lint and unit tests: no root, no network namespaces; under a minute with a warm cache
-	go test -short -skip '^(TestReal|TestItBuildsWhereNoDaemonRuns)' $$(go list ./... | grep -v '/e2e$$')
+quick: lint # lint and unit tests: no root, no network namespaces; seconds when little changed, a minute when all tests run
+	go test -short -p 4 -skip '^(TestReal|TestItBuildsWhereNoDaemonRuns)' $$(go list ./... | grep -v '/e2e$$')
 
 # As root, for some four minutes.
 differential: # 500 random scenarios and the named ones, to Debian's knockd and to the daemon at once
