@@ -174,11 +174,13 @@ func TestRealKillRightAfterTheKnock(t *testing.T) {
 		g.pass(time.Duration(i) * 700 * time.Microsecond)
 		g.kill()
 	}
+	// On a slow machine none of them ran a command. The last one lives until one began.
+	g.start()
+	g.send(g.net.Client.IPv4.Addr(), sshKnocks...)
+	g.eventually("a command runs", func() bool { return g.signed() != "" })
+	g.kill()
 	g.shuts(ssh4) // without a daemon
 	g.start()
-	if g.signed() == "" {
-		t.Error("no daemon lived long enough to run the command")
-	}
 	g.tidy()
 	t.Logf("the book:\n%s", g.signed())
 }
