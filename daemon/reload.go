@@ -151,6 +151,9 @@ func (r *reloader) tryReload(ctx context.Context, unguard []packet.Port, hint bo
 		return outcome{kind: control.Rejected, generation: r.generation}, err
 	}
 	files, err := source.Read(r.path, r.referencedFiles(now.files)...)
+	if err == nil {
+		files.Reuse(now.files)
+	}
 	unchanged := outcome{kind: control.Unchanged, generation: r.generation}
 	switch {
 	case err == nil && files.Compare(now.files) == source.Same && !now.lastGood:

@@ -26,6 +26,9 @@ func (d *daemon) chooseScripts() (startup, error) {
 	files, err := source.Read(d.config.Scripts)
 	var set *scripting.Set
 	if err == nil {
+		if good != nil {
+			files.Reuse(goodFiles)
+		}
 		set, err = d.load(files, d.values())
 	}
 	b := startup{set: set, files: files, values: d.values(), judged: files, outcome: outcome{kind: control.Applied, generation: 1, at: d.since}}

@@ -36,11 +36,12 @@ func conditionSchema(k condition.Kind) []option[conditionDraft] {
 	var schema []option[conditionDraft]
 	for _, o := range k.Options {
 		documentation := Option{o.Name, o.Type, o.Default, o.Doc}
+		key := k.Name + "." + o.Name
 		if o.Required {
 			documentation.Default = Required
 		}
 		schema = append(schema, option[conditionDraft]{documentation, func(v value, d *conditionDraft) {
-			if given, ok := d.script.plain(v, o); ok {
+			if given, ok := d.script.plain(v, o, key); ok {
 				d.values.Named[o.Name] = given
 			}
 		}})
@@ -62,7 +63,7 @@ func (s *script) build(k condition.Kind, schema []option[conditionDraft], v valu
 	var item func(v value, d *conditionDraft)
 	if k.Item != nil {
 		item = func(v value, d *conditionDraft) {
-			if given, ok := s.plain(v, *k.Item); ok {
+			if given, ok := s.plain(v, *k.Item, k.Name); ok {
 				d.values.List = append(d.values.List, given)
 			}
 		}
@@ -83,13 +84,19 @@ func (s *script) build(k condition.Kind, schema []option[conditionDraft], v valu
 	return built
 }
 
-// plain reads the value of an option as the condition declares it.
-func (s *script) plain(v value, o condition.Option) (any, bool) {
-	if o.Parse == nil {
-		given := s.condition(v)
-		return given, given != nil
+// plain reads the value of an option as the condition declares it. The key is
+// the option's own, among those of all kinds.
+func (s *script) plain(v value, o condition.Option, key string) (any, bool) {
+	switch {
+	case o.ReadFile != nil && o.Parse != nil:
+		return s.textsAndFiles(v, o, key)
+	case o.ReadFile != nil:
+		return s.readFiles(v, o, key)
+	case o.Parse != nil:
+		return parsed(v, o.Expected, o.Parse)
 	}
-	return parsed(v, o.Expected, o.Parse)
+	given := s.condition(v)
+	return given, given != nil
 }
 
 // A standIn takes the place of a condition in a file that does not load.

@@ -2,6 +2,7 @@ package scripting_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -111,4 +112,92 @@ func TestANewCondition(t *testing.T) {
 			set.Close()
 		}
 	})
+}
+
+// withSky is the API with sesame.sky, whose options read files. A line is a word, and a word of
+// another length than three is wrong.
+func withSky() []scripting.Object {
+	api := scripting.API()
+	word := func(text string) (any, error) {
+		if len(text) != 3 {
+			return nil, fmt.Errorf("expected three letters, got %q", text)
+		}
+		return text, nil
+	}
+	words := func(_ string, text []byte) (any, error) {
+		var errs []error
+		for i, line := range strings.Fields(string(text)) {
+			if _, err := word(line); err != nil {
+				errs = append(errs, &condition.FileError{Line: i + 1, Message: err.Error()})
+			}
+		}
+		return string(text), errors.Join(errs...)
+	}
+	api[0].Members = append(api[0].Members, scripting.ConditionMember(condition.Kind{
+		Name: "sky", Type: "{ options }", Doc: "Is for tests.", Example: `local s = sesame.sky { file = "a" }`,
+		Options: []condition.Option{
+			{Name: "file", Type: "a path", ReadFile: words},
+			{Name: "except", Type: "a word", Expected: `a word such as "sun"`, Parse: word, ReadFile: words},
+		},
+		Build: func(name string, v condition.Values) (engine.Condition, error) {
+			return moon{name: name, digit: fmt.Sprint(v.Named["file"], v.Named["except"])}, nil
+		},
+	}))
+	return api
+}
+
+func TestAnOptionThatReadsFiles(t *testing.T) {
+	load := func(call string) (*scripting.Set, error) {
+		return scripting.LoadWith(sourcetest.Files(map[string]string{
+			"a.lua":           `sesame.door "a" { sequence = { 4, 2, 3, 1 }, guards = 22, when = sesame.sky ` + call + ` }`,
+			"/srv/scripts/in": "sun\n", "/etc/other": "fog\n", "/etc/wrong": "sun\nmist\nsnow\n",
+		}), scripting.Options{}, withSky())
+	}
+	for call, want := range map[string]string{
+		`{ file = "in" }`:                                             "[sun\n] <nil>",
+		`{ file = { "in", "/etc/other" } }`:                           "[sun\n fog\n] <nil>",
+		`{ except = "sky" }`:                                          "<nil> [sky]",
+		`{ except = { "sky", "ice" } }`:                               "<nil> [sky ice]",
+		`{ except = { "sky", "ice", file = "in" } }`:                  "<nil> [sky ice sun\n]",
+		`{ except = { file = { "in", "/etc/other" } } }`:              "<nil> [sun\n fog\n]",
+		`{ file = "in", except = { file = "./../x/../scripts/in" } }`: "[sun\n] [sun\n]",
+	} {
+		set, err := load(call)
+		if err != nil {
+			t.Errorf("%s: %v", call, err)
+			continue
+		}
+		if got := strings.TrimPrefix(set.Engine.Doors[0].When[0].String(), "sky: day with "); !sameWords(got, want) {
+			t.Errorf("%s: read %q, want %q", call, got, want)
+		}
+		if len(set.Files) < 2 && strings.Contains(call, "file") {
+			t.Errorf("%s: the set consists of %d files", call, len(set.Files))
+		}
+		set.Close()
+	}
+	for call, want := range map[string][]string{
+		`{ file = "gone" }`:                    {`a.lua:1:86: file: reading /srv/scripts/gone: file does not exist`},
+		`{ file = 4 }`:                         {`a.lua:1:86: file: expected a path such as "lists/office.txt", got the number 4`},
+		`{ file = { "in", 5 } }`:               {`a.lua:1:94: file: expected a path such as "lists/office.txt", got the number 5`},
+		`{ file = "/etc/wrong" }`:              {`/etc/wrong:2: expected three letters, got "mist"`, `/etc/wrong:3: expected three letters, got "snow"`, `a.lua:1:86: file: /etc/wrong cannot be used: see its line 2`},
+		`{ except = { file = "/etc/wrong" } }`: {`/etc/wrong:2: expected three letters, got "mist"`, `/etc/wrong:3: expected three letters, got "snow"`, `a.lua:1:97: file: /etc/wrong cannot be used: see its line 2`},
+		`{ except = { "rain" } }`:              {`a.lua:1:90: except: expected three letters, got "rain"`},
+		`{ except = { "sun", 7 } }`:            {`a.lua:1:97: except: expected a word such as "sun", got the number 7`},
+		`{ except = { "sun", days = 7 } }`:     {`a.lua:1:97: unknown option "days" in except: expected one of file`},
+	} {
+		_, err := load(call)
+		var got []string
+		if problems, ok := err.(source.Problems); ok {
+			for _, p := range problems {
+				got = append(got, p.Error())
+			}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: problems (-want +got):\n%s", call, diff)
+		}
+	}
+}
+
+func sameWords(a, b string) bool {
+	return strings.Join(strings.Fields(a), " ") == strings.Join(strings.Fields(b), " ")
 }

@@ -32,7 +32,7 @@ func registerKnockd(s *script, L *lua.LState) int {
 	if !ok || s.again { // a knockd.conf has no functions
 		return 0
 	}
-	file, err := s.scripts.Reference(name, false)
+	file, err := s.scripts.Reference(name, source.SmallFile, false)
 	if err != nil {
 		v.fail("%v", err)
 		return 0
@@ -83,7 +83,7 @@ func (s *script) readSequences(v value, conf *knockd.File) bool {
 		if d.OneTime == "" || d.Unreachable {
 			continue
 		}
-		file, err := s.scripts.Reference(conf.OneTimePath(d), true)
+		file, err := s.scripts.Reference(conf.OneTimePath(d), source.SmallFile, true)
 		if err != nil {
 			s.refuseConf(v, source.Place{File: conf.Path, Line: d.OneTimeLine}, fmt.Sprintf("the one-time sequences of the door %q: %v", d.Name, err))
 			good = false
@@ -106,7 +106,7 @@ func (s *script) refuseConf(v value, at source.Place, message string) {
 // better, since they see the doors of all files.
 func (s *script) addConf(v value, file *source.ReferencedFile, conf *knockd.File) {
 	doors, err := conf.EngineDoors(s.source.Path, func(path string) ([]byte, error) {
-		file, err := s.scripts.Reference(path, true)
+		file, err := s.scripts.Reference(path, source.SmallFile, true)
 		if err != nil {
 			return nil, err
 		}

@@ -65,6 +65,7 @@ func (l *loader) load(name string) {
 	}
 	s := &script{
 		source: file, scripts: l.scripts, api: l.api, doors: l.doors, confs: l.confs, options: l.options,
+		read: map[fileKey]any{},
 	}
 	registered, err := s.start()
 	l.set.scripts = append(l.set.scripts, s)

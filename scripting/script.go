@@ -24,6 +24,7 @@ type script struct {
 	doors   map[string]source.Place // of the whole set; complete when all files are loaded
 	confs   map[string]source.Place // that earlier files read
 	again   bool                    // it is started anew, for its functions alone
+	read    map[fileKey]any         // what conditions read of referenced files
 
 	state      *sandbox.State
 	metatables map[string]*lua.LTable

@@ -98,7 +98,7 @@ func (d *draft) readOneTime() {
 	if !ok || d.script.again { // a second start needs the functions alone
 		return
 	}
-	file, err := d.script.scripts.Reference(name, true)
+	file, err := d.script.scripts.Reference(name, source.SmallFile, true)
 	if err != nil {
 		d.oneTime.fail("%v", err)
 		return

@@ -53,18 +53,10 @@ func (a *anyOf) String() string {
 	return a.name + ": " + strings.Join(texts, " or ")
 }
 
+// Members returns the conditions of which one must hold. See [Walk].
+func (a *anyOf) Members() []engine.Condition { return a.conditions }
+
 // MayHold reports whether one of the conditions may hold at a time.
 func (a *anyOf) MayHold(t time.Time) bool {
 	return slices.ContainsFunc(a.conditions, func(one engine.Condition) bool { return MayHold(one, t) })
-}
-
-// Count counts conditions, with those within others.
-func Count(conditions []engine.Condition) int {
-	n := len(conditions)
-	for _, c := range conditions {
-		if a, ok := c.(*anyOf); ok {
-			n += Count(a.conditions)
-		}
-	}
-	return n
 }

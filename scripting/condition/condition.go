@@ -8,6 +8,7 @@
 package condition
 
 import (
+	"fmt"
 	"time"
 
 	"sesame/daemon/engine"
@@ -35,10 +36,29 @@ type Option struct {
 	Doc      string // one sentence
 	Required bool
 	Expected string // for the message when the value has another type
-	// Parse reads the text that a script gave. When it is nil, the value is a
-	// condition.
+	// Parse reads the text that a script gave. When it and ReadFile are nil, the
+	// value is a condition.
 	Parse func(text string) (any, error)
+	// ReadFile reads a file that the value names: a path, or a list of paths. The
+	// value is a list of what it returned. With Parse beside it, the value is a
+	// text or a list of texts, in which "file" is the key of the paths; the list
+	// then holds what both returned.
+	//
+	// The file belongs to the script set: it is read once, watched and recorded.
+	// Its text is parsed once for all conditions, so nobody may change the text or
+	// the result. The error is a [*FileError], or several that are joined.
+	ReadFile func(path string, text []byte) (any, error)
+	Limit    int // of ReadFile: the most bytes of a file, 1 or 64 MiB; 0: 1 MiB
 }
+
+// A FileError is what is wrong with a line of a file.
+type FileError struct {
+	Line    int // from 1
+	Message string
+}
+
+// Error returns "line 3: its message".
+func (e *FileError) Error() string { return fmt.Sprintf("line %d: %s", e.Line, e.Message) }
 
 // Values are those of a table, as [Option.Parse] returned them.
 type Values struct {
@@ -66,6 +86,24 @@ func list[T any](v Values) []T {
 		items[i] = item.(T)
 	}
 	return items
+}
+
+// Walk calls visit for each condition, and for those that it is made of. Such a
+// condition has a method Members, which returns them.
+func Walk(conditions []engine.Condition, visit func(engine.Condition)) {
+	for _, c := range conditions {
+		visit(c)
+		if made, ok := c.(interface{ Members() []engine.Condition }); ok {
+			Walk(made.Members(), visit)
+		}
+	}
+}
+
+// Count counts conditions, with those that they are made of.
+func Count(conditions []engine.Condition) int {
+	n := 0
+	Walk(conditions, func(engine.Condition) { n++ })
+	return n
 }
 
 // MayHold reports whether a condition can hold at a time of day. It is true for

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -11,30 +12,42 @@ import (
 	"strings"
 )
 
-// How many referenced files a set may name, and how long each may be.
+// How long a referenced file may be, in bytes. What the file is for decides: a
+// list of networks is a large file, everything else a small one.
+const (
+	SmallFile = 1 << 20
+	LargeFile = 64 << 20
+)
+
+// How many referenced files a set may name, and how many bytes they may have
+// together.
 const (
 	maxReferenced      = 100
-	maxReferencedBytes = 1 << 20
+	maxReferencedBytes = 128 << 20
 )
 
 // A ReferencedFile is a file that a script names by its path and that is no
-// script: a knockd.conf, or one-time sequences. Each is read once for a set,
+// script: a knockd.conf, one-time sequences, a list. Each is read once for a set,
 // all scripts that name it. When it cannot be read, its SHA256 is that of the reason.
 type ReferencedFile struct {
 	File
-	err   error
-	named bool     // by the set that was loaded last
-	lines []string // nil until a problem is about one of them
+	err    error
+	named  bool              // by the set that was loaded last
+	parsed map[string]parsed // by what parsed it
 }
 
-// ReadReferenced reads a referenced file, up to one byte more than it may have:
-// the loader reports that it is too long.
-func ReadReferenced(path string) ([]byte, error) { return readRegular(path, maxReferencedBytes) }
+// parsed is what a parser made of the text of a file.
+type parsed struct {
+	value any
+	err   error
+}
+
+// ReadReferenced reads a referenced file, up to one byte more than the longest
+// may have. What a file is for is not known before scripts name it, so the
+// loader checks the length.
+func ReadReferenced(path string) ([]byte, error) { return readRegular(path, LargeFile) }
 
 func newReferenced(path string, text []byte, err error) *ReferencedFile {
-	if err == nil && len(text) > maxReferencedBytes {
-		err = fmt.Errorf("it is longer than %d MiB", maxReferencedBytes>>20)
-	}
 	if err != nil {
 		return &ReferencedFile{File: File{Path: path, SHA256: sha256.Sum256([]byte("error: " + err.Error()))}, err: err}
 	}
@@ -54,9 +67,10 @@ func (f *Files) readReferenced(path string) *ReferencedFile {
 }
 
 // Reference returns the file that a script names, which is read the first time.
-// A relative path begins at [Files.Base]. The error tells the script's author
-// what to do; the file is not nil when it alone is at fault.
-func (s *Scripts) Reference(name string, oneTime bool) (*ReferencedFile, error) {
+// A relative path begins at [Files.Base]. A file of more than limit bytes is
+// refused, [SmallFile] or [LargeFile]. The error tells the script's author what
+// to do; the file is not nil when it alone is at fault.
+func (s *Scripts) Reference(name string, limit int, oneTime bool) (*ReferencedFile, error) {
 	f := s.files
 	path := filepath.Clean(name)
 	switch {
@@ -75,10 +89,52 @@ func (s *Scripts) Reference(name string, oneTime bool) (*ReferencedFile, error) 
 		file = f.readReferenced(path)
 	}
 	file.named, file.OneTime = true, file.OneTime || oneTime
-	if file.err != nil {
+	switch {
+	case file.err != nil:
 		return file, fmt.Errorf("reading %s: %w", path, withoutPath(file.err))
+	case len(file.Source) > limit:
+		return file, fmt.Errorf("reading %s: it is longer than %d MiB", path, limit>>20)
+	case s.referencedBytes() > maxReferencedBytes:
+		return file, fmt.Errorf("reading %s: scripts name files of more than %d MiB together", path, maxReferencedBytes>>20)
 	}
 	return file, nil
+}
+
+// referencedBytes returns how many bytes the files have that scripts named.
+func (s *Scripts) referencedBytes() int {
+	n := 0
+	for _, file := range s.files.referenced {
+		if file.named {
+			n += len(file.Source)
+		}
+	}
+	return n
+}
+
+// Parsed returns what parse makes of the text of the file. It runs once for all
+// with the same key, also in later sets: see [Files.Reuse]. So nobody may change
+// the result.
+func (r *ReferencedFile) Parsed(key string, parse func(text []byte) (any, error)) (any, error) {
+	result, known := r.parsed[key]
+	if !known {
+		result.value, result.err = parse(r.Source)
+		if r.parsed == nil {
+			r.parsed = map[string]parsed{}
+		}
+		r.parsed[key] = result
+	}
+	return result.value, result.err
+}
+
+// Reuse takes the texts of referenced files that did not change, and what was
+// parsed of them, from files that were loaded. So a long list is in memory once,
+// and it is parsed again only when it changed.
+func (f *Files) Reuse(loaded *Files) {
+	for path, file := range f.referenced {
+		if was := loaded.referenced[path]; was != nil && was.SHA256 == file.SHA256 {
+			file.Source, file.parsed = was.Source, maps.Clone(was.parsed)
+		}
+	}
 }
 
 // Referenced returns the absolute paths of the referenced files, sorted. Once
@@ -91,11 +147,21 @@ func (r *ReferencedFile) Line(text string) int {
 	return 1 + max(0, slices.IndexFunc(r.split(), func(line string) bool { return strings.TrimSpace(line) == text }))
 }
 
-func (r *ReferencedFile) split() []string {
-	if r.lines == nil {
-		r.lines = strings.Split(string(r.Source), "\n")
+func (r *ReferencedFile) split() []string { return strings.Split(string(r.Source), "\n") }
+
+// line returns the text of a line, counted from 1. It is "" when there is none.
+// A list may have a million lines, so they are not split for one of them.
+func (r *ReferencedFile) line(number int) string {
+	rest := r.Source
+	for ; number > 1; number-- {
+		_, after, found := bytes.Cut(rest, []byte("\n"))
+		if !found {
+			return ""
+		}
+		rest = after
 	}
-	return r.lines
+	line, _, _ := bytes.Cut(rest, []byte("\n"))
+	return string(line)
 }
 
 // withoutPath returns the cause of an error that would name a path again.

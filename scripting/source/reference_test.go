@@ -12,6 +12,7 @@ import (
 
 	"sesame/scripting"
 	"sesame/scripting/source"
+	"sesame/scripting/source/sourcetest"
 )
 
 // A disk is a directory of scripts and one of referenced files.
@@ -235,5 +236,76 @@ func TestStoredReferencedFiles(t *testing.T) {
 	defer last.Close()
 	if n := len(last.Engine.Doors[0].OneTime.Sequences); n != 1 {
 		t.Errorf("%d sequences, want the one that is not marked", n)
+	}
+}
+
+// TestLengthsOfReferencedFiles: what a file is for decides how long it may be.
+func TestLengthsOfReferencedFiles(t *testing.T) {
+	texts := map[string]string{"a.lua": "", "/small": strings.Repeat("#", source.SmallFile), "/large": strings.Repeat("#", source.SmallFile+1)}
+	for i := range 3 {
+		texts[fmt.Sprintf("/huge%d", i)] = strings.Repeat("#", source.LargeFile)
+	}
+	files := sourcetest.Files(texts)
+	scripts := files.Scripts()
+	for _, tt := range []struct {
+		path  string
+		limit int
+		want  string // of the error; "": none
+	}{
+		{"/small", source.SmallFile, ""},
+		{"/large", source.SmallFile, "reading /large: it is longer than 1 MiB"},
+		{"/large", source.LargeFile, ""},
+		{"/huge0", source.LargeFile, ""},
+		{"/huge1", source.LargeFile, "reading /huge1: scripts name files of more than 128 MiB together"},
+	} {
+		_, err := scripts.Reference(tt.path, tt.limit, false)
+		if got := fmt.Sprint(err); got != tt.want && (tt.want != "" || err != nil) {
+			t.Errorf("%s: %v, want %q", tt.path, err, tt.want)
+		}
+	}
+	scripts.Close()
+
+	t.Log("# what nobody names any more does not count")
+	scripts = files.Scripts()
+	for _, path := range []string{"/huge1", "/huge2"} {
+		if _, err := scripts.Reference(path, source.LargeFile, false); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestUnchangedFilesAreParsedOnce reads files again of which one changed.
+func TestUnchangedFilesAreParsedOnce(t *testing.T) {
+	parses := 0
+	parse := func(text []byte) (any, error) { parses++; return string(text), nil }
+	load := func(files *source.Files, want string) {
+		scripts := files.Scripts()
+		defer scripts.Close()
+		for range 2 {
+			file, err := scripts.Reference("/list", source.LargeFile, false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := file.Parsed("a", parse); got != want || err != nil {
+				t.Errorf("parsed is %q, %v, want %q", got, err, want)
+			}
+		}
+	}
+	read := func(text string) *source.Files {
+		return source.Of("", "", []source.File{{Path: "/list", Source: []byte(text)}})
+	}
+	first := read("1")
+	load(first, "1")
+	for i, tt := range []struct {
+		text   string
+		parses int
+	}{{"1", 1}, {"2", 2}, {"2", 2}, {"1", 3}} {
+		next := read(tt.text)
+		next.Reuse(first)
+		load(next, tt.text)
+		if parses != tt.parses {
+			t.Errorf("step %d: %d parses, want %d", i, parses, tt.parses)
+		}
+		first = next
 	}
 }

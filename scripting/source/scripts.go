@@ -172,14 +172,15 @@ func (s *Scripts) Failed() Problems {
 // there.
 func (s *Scripts) Problem(at Place, message string) *Problem {
 	problem := &Problem{File: at.File, Line: at.Line, Column: at.Column, Message: message}
-	var lines []string
-	if script := s.loaded[at.File]; script != nil {
-		lines = script.Lines
+	if at.Line < 1 {
+		return problem
+	}
+	line := ""
+	if script := s.loaded[at.File]; script != nil && at.Line <= len(script.Lines) {
+		line = script.Lines[at.Line-1]
 	} else if file := s.files.referenced[at.File]; file != nil {
-		lines = file.split()
+		line = file.line(at.Line)
 	}
-	if at.Line > 0 && at.Line <= len(lines) {
-		problem.SourceLine = strings.TrimRight(lines[at.Line-1], "\r")
-	}
+	problem.SourceLine = strings.TrimRight(line, "\r")
 	return problem
 }
