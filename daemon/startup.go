@@ -122,13 +122,14 @@ func (d *daemon) values() map[string]string {
 
 // load loads a script set. Lines that scripts print go to the log.
 func (d *daemon) load(files *source.Files, values map[string]string) (*scripting.Set, error) {
-	given := make(map[string]string, len(values))
+	given, lists := make(map[string]string, len(values)), map[string]bool{}
 	for name, v := range d.config.Options {
+		lists[name] = v.List && v.Text == values[name] // a saved set has values of its own
 		if v.From != "" {
 			given[name] = v.From
 		}
 	}
-	set, err := scripting.Load(files, scripting.Options{Values: values, Given: given, Print: func(at source.Place, line string) {
+	set, err := scripting.Load(files, scripting.Options{Values: values, Given: given, Lists: lists, Print: func(at source.Place, line string) {
 		d.config.Log.Info("a script prints", "at", at.String(), "text", line)
 	}})
 	if err == nil && d.config.Observe {

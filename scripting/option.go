@@ -1,13 +1,12 @@
 package scripting
 
 import (
-	"fmt"
-	"strconv"
+	"slices"
 	"strings"
 
 	"github.com/yuin/gopher-lua"
 
-	"sesame/daemon/packet"
+	"sesame/daemon/spelling"
 )
 
 func optionMember() Member {
@@ -16,53 +15,20 @@ func optionMember() Member {
 		Options: documented(optionOptions()), function: named("option", registerOption)}
 }
 
-// optionTypes has a function for each type, which reads a value that the user
-// gave as text.
-var optionTypes = map[string]func(string) (lua.LValue, error){
-	"string": func(s string) (lua.LValue, error) { return lua.LString(s), nil },
-	"number": func(s string) (lua.LValue, error) {
-		n, err := strconv.ParseFloat(s, 64)
-		if err != nil || n-n != 0 { // an infinity or NaN minus itself is NaN
-			return lua.LNumber(0), fmt.Errorf("%q is not a number", s)
-		}
-		return lua.LNumber(n), nil
-	},
-	"boolean": func(s string) (lua.LValue, error) {
-		if s != "true" && s != "false" {
-			return lua.LFalse, fmt.Errorf("%q is neither true nor false", s)
-		}
-		return lua.LBool(s == "true"), nil
-	},
-	"duration": func(s string) (lua.LValue, error) {
-		_, err := ParseDuration(s)
-		return lua.LString(s), err
-	},
-	"port": func(s string) (lua.LValue, error) {
-		port, err := packet.ParsePort(s)
-		return lua.LString(port.String()), err
-	},
-}
-
-var optionTypeNames = []string{"string", "number", "boolean", "duration", "port"}
-
-// fallbacks are the values of options that failed, so that the rest of the file
-// is still checked.
-var fallbacks = map[string]lua.LValue{
-	"string": lua.LString(""), "number": lua.LNumber(1), "boolean": lua.LFalse,
-	"duration": lua.LString("1s"), "port": lua.LString("tcp/1"),
-}
-
 // An optionDraft is an option while its table is read.
 type optionDraft struct {
 	OptionValue
+	kind     *optionType
 	standard value // the default; its lua is nil when there is none
+	choices  value // its lua is nil when every value may be given
 }
 
 func registerOption(s *script, v value, name string) lua.LValue {
 	d := &optionDraft{OptionValue: OptionValue{Name: name, Place: v.at}}
-	if !read(v, optionOptions(), nil, d) || d.Type == "" {
+	if !read(v, optionOptions(), nil, d) || d.kind == nil {
 		return lua.LString("")
 	}
+	s.state.Charge(d.cost(s))
 	for _, earlier := range s.loading.options {
 		if earlier.Name == name {
 			v.fail("it is declared twice, first at %s", earlier.Place)
@@ -70,69 +36,140 @@ func registerOption(s *script, v value, name string) lua.LValue {
 	}
 	result, ok := d.resolve(s, v)
 	if !ok {
-		result = fallbacks[d.Type]
+		result = d.kind.fallback()
 	}
-	d.Value = toGo(result)
+	d.Value = d.kind.text(result)
 	s.loading.options = append(s.loading.options, d.OptionValue)
 	return result
+}
+
+// cost returns the instructions and bytes that an option counts for. A name is
+// compared with all earlier ones, and a list is a table of the Lua state.
+func (d *optionDraft) cost(s *script) (instructions, bytes int64) {
+	const entryBytes = 64
+	n := strings.Count(s.options.Values[d.Name], ",") + 1
+	for _, list := range []lua.LValue{d.standard.lua, d.choices.lua} {
+		if table, ok := list.(*lua.LTable); ok {
+			n += table.Len()
+		}
+	}
+	return int64(len(s.loading.options) + n), int64(n) * entryBytes
 }
 
 // resolve returns the value: that of the user, else the default. The default is
 // checked in any case.
 func (d *optionDraft) resolve(s *script, v value) (lua.LValue, bool) {
+	choices, ok := d.readChoices()
+	if !ok {
+		return nil, false
+	}
 	standard := d.standard.lua
 	if standard != nil {
-		var ok bool
-		if standard, ok = d.readDefault(); !ok {
+		if standard, ok = d.kind.readDefault(d.standard); !ok {
+			return nil, false
+		}
+		if wrong := d.outside(choices, standard); wrong != "" {
+			d.standard.fail("%s", wrong)
 			return nil, false
 		}
 	}
 	text, set := s.options.Values[d.Name]
 	if d.Set = set; set {
-		given, err := optionTypes[d.Type](text)
-		if err != nil {
-			v.fail("%s=%s: %v", s.options.given(d.Name), text, err)
-		}
-		return given, err == nil
+		return d.parse(s, v, text, choices)
 	}
 	if standard == nil {
-		v.fail("it has no value and no default: give it one with --set %s=VALUE, or below [options] in the configuration file", d.Name)
+		v.fail("it has no value and no default: give it one, such as --set %s=%s, or below [options] in the configuration file", d.Name, d.kind.sample)
 	}
 	return standard, standard != nil
 }
 
-// readDefault reads the default. Unlike a text of the user it has the Lua type
-// of the option, but a port may be a number.
-func (d *optionDraft) readDefault() (lua.LValue, bool) {
-	v := d.standard
-	switch d.Type {
-	case "number":
-		_, ok := as[lua.LNumber](v, "a number")
-		return v.lua, ok
-	case "boolean":
-		_, ok := as[lua.LBool](v, "a boolean")
-		return v.lua, ok
-	case "duration":
-		_, ok := v.duration()
-		return v.lua, ok
-	case "port":
-		port, ok := v.port()
-		return lua.LString(port.String()), ok
+// parse reads the value that the user gave as text.
+func (d *optionDraft) parse(s *script, v value, text string, choices []string) (lua.LValue, bool) {
+	origin := s.options.given(d.Name)
+	if s.options.Lists[d.Name] && !d.kind.list {
+		v.fail("%s: it takes one value, not a list: write %s = %q", origin, d.Name, d.kind.sample)
+		return nil, false
 	}
-	text, ok := v.text()
-	return lua.LString(text), ok
+	given, err := d.kind.parseText(text)
+	if err != nil {
+		v.fail("%s=%s: %v", origin, shortened(text), err)
+		return nil, false
+	}
+	if wrong := d.outside(choices, given); wrong != "" {
+		v.fail("%s=%s: %s", origin, shortened(text), wrong)
+		return nil, false
+	}
+	return given, true
+}
+
+// shortened cuts a long text for a message.
+func shortened(text string) string {
+	const most = 200
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most], "") + "..."
+}
+
+// readChoices returns the values that the option can have, as text; nil when it
+// can have every value of its type.
+func (d *optionDraft) readChoices() ([]string, bool) {
+	v := d.choices
+	if v.lua == nil {
+		return nil, true
+	}
+	if !d.kind.choices {
+		v.fail("an option of the type %s has no choices: they are for the types string, number and strings", d.kind.name)
+		return nil, false
+	}
+	items, ok := v.items("a list of values")
+	if ok && (len(items) < 1 || len(items) > maxEntries) {
+		v.fail("expected 1 to %d choices, got %d", maxEntries, len(items))
+		return nil, false
+	}
+	var choices []string
+	for _, item := range items {
+		choice, good := d.kind.read(item)
+		ok = ok && good
+		choices = append(choices, lua.LVAsString(choice))
+	}
+	return choices, ok
+}
+
+// outside explains which part of a value is none of the choices; "" when none
+// is.
+func (d *optionDraft) outside(choices []string, v lua.LValue) string {
+	if choices == nil {
+		return ""
+	}
+	parts := []lua.LValue{v}
+	if table, ok := v.(*lua.LTable); ok {
+		parts = parts[:0]
+		for _, part := range entries(table) {
+			parts = append(parts, part)
+		}
+	}
+	for _, part := range parts {
+		if text := lua.LVAsString(part); !slices.Contains(choices, text) {
+			return "it cannot be " + describe(part) + spelling.DidYouMean(text, choices)
+		}
+	}
+	return ""
 }
 
 func optionOptions() []option[optionDraft] {
+	names := optionTypeNames()
 	return []option[optionDraft]{
-		{Option{"type", "one of " + strings.Join(optionTypeNames, ", "), Required, "What the value is."},
+		{Option{"type", "one of " + strings.Join(names, ", "), Required, "What the value is."},
 			func(v value, d *optionDraft) {
-				if i, ok := v.oneOf(optionTypeNames...); ok {
-					d.Type = optionTypeNames[i]
+				if i, ok := v.oneOf(names...); ok {
+					d.kind, d.Type = &optionTypes()[i], names[i]
 				}
 			}},
 		{Option{"default", "a value of that type", "", "The value when none is given. Without a default one must be given."},
 			func(v value, d *optionDraft) { d.standard = v }},
+		{Option{"choices", "a list of values", "", "The only values that can be given, for the types string, number and strings."},
+			func(v value, d *optionDraft) { d.choices = v }},
 		{Option{"doc", "a sentence", "", "What the setting is for."},
 			func(v value, d *optionDraft) { d.Doc, _ = v.text() }},
 	}

@@ -90,7 +90,7 @@ type OptionValue struct {
 	Place source.Place
 	Type  string
 	Doc   string
-	Value any  // a string, float64 or bool
+	Value any  // a string, float64 or bool; a list is a string, with commas
 	Set   bool // by the user; else the value is the default
 }
 

@@ -8,8 +8,11 @@ import (
 // Options are the settings with which a script set is loaded. All may be zero.
 type Options struct {
 	// Values are the values of sesame.option as text, by the name of the
-	// option.
+	// option. A list has commas between its entries.
 	Values map[string]string
+	// Lists has the names of the values that were written as lists. Only an option
+	// of a list type takes them.
+	Lists map[string]bool
 	// Given has the places of values for messages, such as "sesame.toml:12".
 	// Values without a place come from --set.
 	Given map[string]string

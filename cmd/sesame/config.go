@@ -30,7 +30,7 @@ type configFlags struct {
 func (f *configFlags) add(c *cobra.Command) {
 	flags := c.Flags()
 	flags.StringVarP(&f.scripts, "scripts", "s", "", "directory of scripts, or one script (default scripts, beside the configuration file)")
-	flags.StringArrayVar(&f.values, "set", nil, "set an option of the scripts, as name=value")
+	flags.StringArrayVar(&f.values, "set", nil, "set an option of the scripts, as name=value; a list has commas")
 	flags.StringSliceVarP(&f.interfaces, "interface", "i", nil, "capture knocks on this interface; may be given again (default: all)")
 	flags.StringSliceVar(&f.local, "local", nil, "further addresses or networks that count as this host's")
 	flags.StringVar(&f.state, "state", "", "directory for what must survive a restart (default /var/lib/sesame)")

@@ -23,7 +23,7 @@ type scriptFlags struct {
 func (f *scriptFlags) add(c *cobra.Command) {
 	c.Flags().StringVarP(&f.config, "config", "c", "", "use scripts, options and local addresses of this configuration file")
 	c.Flags().StringVarP(&f.path, "scripts", "s", "", "directory of scripts, or one script (default ./scripts, else those of this machine's daemon)")
-	c.Flags().StringArrayVar(&f.values, "set", nil, "set an option of the scripts, as name=value")
+	c.Flags().StringArrayVar(&f.values, "set", nil, "set an option of the scripts, as name=value; a list has commas")
 	_ = c.MarkFlagFilename("config", "toml")
 	_ = c.MarkFlagDirname("scripts")
 }
@@ -57,9 +57,9 @@ func (p *program) load(settings *config.Config) (*scripting.Set, error) {
 
 // scriptOptions returns the script options of a configuration.
 func scriptOptions(settings *config.Config) scripting.Options {
-	options := scripting.Options{Values: map[string]string{}, Given: map[string]string{}}
+	options := scripting.Options{Values: map[string]string{}, Given: map[string]string{}, Lists: map[string]bool{}}
 	for name, value := range settings.Options {
-		options.Values[name] = value.Text
+		options.Values[name], options.Lists[name] = value.Text, value.List
 		if value.From != "" {
 			options.Given[name] = value.From
 		}

@@ -49,6 +49,7 @@ type Config struct {
 type Value struct {
 	Text string
 	From string // its place, for messages: "sesame.toml:12"
+	List bool   // it was written as a list; the text has commas between its entries
 }
 
 // Log sets the format and the level of the log.

@@ -54,6 +54,8 @@ port = 2222
 share = 0.5
 loud = true
 "a b" = "c"
+knocks = ["tcp/1", 2]
+none = []
 
 [firewall]
 mode = "set"
@@ -72,14 +74,15 @@ commands = 1
 		Trusted: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::1/128")}, TrustedInterfaces: []string{"wg0"},
 		State: "/srv/sesame/here", Socket: "/run/my.sock", Observe: true,
 		Options: map[string]Value{
-			"ttl": {"2h", "/srv/sesame/my.toml:14"}, "port": {"2222", "/srv/sesame/my.toml:15"}, "share": {"0.5", "/srv/sesame/my.toml:16"},
-			"loud": {"true", "/srv/sesame/my.toml:17"}, "a b": {"c", "/srv/sesame/my.toml:18"},
+			"ttl": {"2h", "/srv/sesame/my.toml:14", false}, "port": {"2222", "/srv/sesame/my.toml:15", false}, "share": {"0.5", "/srv/sesame/my.toml:16", false},
+			"loud": {"true", "/srv/sesame/my.toml:17", false}, "a b": {"c", "/srv/sesame/my.toml:18", false},
+			"knocks": {"tcp/1,2", "/srv/sesame/my.toml:19", true}, "none": {"", "/srv/sesame/my.toml:20", true},
 		},
-		Log:      Log{Format: "json", Level: "debug", Knockd: Value{"/srv/sesame/knockd.log", "/srv/sesame/my.toml:11"}, KnockdSyslog: true},
+		Log:      Log{Format: "json", Level: "debug", Knockd: Value{"/srv/sesame/knockd.log", "/srv/sesame/my.toml:11", false}, KnockdSyslog: true},
 		Firewall: Firewall{Mode: "set", Mark: Default().Firewall.Mark, Family: "ip6", Table: "my-table", Set6: "in"},
 		Record:   Record{2 << 20},
 		Limits:   Limits{65536, 256, 1},
-		Warnings: Problems{{"/srv/sesame/my.toml", 21, "firewall.mode: in set mode the rules are yours, and trusted means nothing to them: accept those networks there"}},
+		Warnings: Problems{{"/srv/sesame/my.toml", 23, "firewall.mode: in set mode the rules are yours, and trusted means nothing to them: accept those networks there"}},
 	}
 	same(t, want, got)
 }

@@ -110,13 +110,37 @@ func belongs(path string) string {
 func (r *reader) options(table map[string]any) {
 	for name, v := range table {
 		path := join("options", name)
-		text, ok := asWritten(v)
-		if !ok {
-			r.fail(path, "%s: expected text, a number, true or false, got %s", path, kind(v))
+		if list, ok := v.([]any); ok {
+			r.optionList(name, path, list)
 			continue
 		}
-		r.config.Options[name] = Value{text, r.place(path)}
+		text, ok := asWritten(v)
+		if !ok {
+			r.fail(path, "%s: expected text, a number, true or false, or a list of them, got %s", path, kind(v))
+			continue
+		}
+		r.config.Options[name] = Value{Text: text, From: r.place(path)}
 	}
+}
+
+// optionList reads the value of an option that takes a list. It becomes the text that --set would
+// give, where commas separate the entries. So no entry can hold one.
+func (r *reader) optionList(name, path string, list []any) {
+	texts := make([]string, len(list))
+	for i, v := range list {
+		text, ok := asWritten(v)
+		at := entry(path, i)
+		switch {
+		case !ok:
+			r.fail(at, "%s: expected text, a number, true or false, got %s", at, kind(v))
+		case strings.TrimSpace(text) == "":
+			r.fail(at, "%s: it is empty: write a value, or leave the entry out", at)
+		case strings.Contains(text, ","):
+			r.fail(at, "%s: %q has a comma, which separates the entries of a list: write one entry for each", at, shortened(text))
+		}
+		texts[i] = text
+	}
+	r.config.Options[name] = Value{Text: strings.Join(texts, ","), From: r.place(path), List: true}
 }
 
 // asWritten returns a value as it would be written on a command line. False: it

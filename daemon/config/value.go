@@ -134,7 +134,7 @@ func (v value) located(otherwise Value) Value {
 	if path == otherwise.Text {
 		return otherwise
 	}
-	return Value{path, v.place(v.path)}
+	return Value{Text: path, From: v.place(v.path)}
 }
 
 // maxSocket is the longest path of a socket (unix(7)).
