@@ -105,5 +105,8 @@ type standIn struct{}
 // Check implements [engine.Condition]. It is never called.
 func (standIn) Check(*engine.Call) (engine.Verdict, error) { return engine.Verdict{}, nil }
 
+// Name implements [engine.Condition].
+func (standIn) Name() string { return "" }
+
 // String implements [engine.Condition].
 func (standIn) String() string { return "a condition that is wrong" }

@@ -21,10 +21,14 @@ import (
 type moon struct{ name, digit string }
 
 func (m moon) MayHold(t time.Time) bool { return strings.Contains(t.Format("2"), m.digit) }
+func (m moon) Name() string             { return m.name }
 func (m moon) String() string           { return m.name + ": day with " + m.digit }
 
 func (m moon) Check(c *engine.Call) (engine.Verdict, error) {
-	return engine.Verdict{OK: m.MayHold(c.Wall), Detail: m.String()}, nil
+	if m.MayHold(c.Wall) {
+		return engine.Verdict{Outcome: engine.Yes}, nil
+	}
+	return engine.Verdict{Condition: m.name, Detail: m.String()}, nil
 }
 
 // withMoon is the API with sesame.moon, as one line in the list would have it.

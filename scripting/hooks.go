@@ -64,7 +64,7 @@ func (r *run) decided(function int, results []lua.LValue) (engine.Decision, erro
 		return engine.Decision{Operations: r.operations}, nil
 	case lua.LFalse:
 		reason, err := r.reason(function, results[1])
-		return engine.Decision{Refused: true, Detail: reason, Operations: r.operations}, err
+		return engine.Decision{Refused: true, Verdict: engine.Verdict{Detail: reason}, Operations: r.operations}, err
 	}
 	return engine.Decision{}, r.script.fault(function, "%s: the function returned %s: return nothing to go on, or false and a reason",
 		hookNames[r.kind], describe(results[0]))

@@ -47,7 +47,7 @@ sesame.door "ssh" { sequence = { 1, 2 }, guards = 22,
 		if err != nil || len(decision.Operations) != 2 || decision.Operations[0] != (engine.Log{Text: "hello"}) {
 			t.Errorf("the next knock: %+v, %v", decision, err)
 		}
-		if verdict, err := door.When[0].Check(aCall(engine.CallWhen, door)); err != nil || !verdict.OK {
+		if verdict, err := door.When[0].Check(aCall(engine.CallWhen, door)); err != nil || verdict.Outcome != engine.Yes {
 			t.Errorf("its condition: %+v, %v", verdict, err)
 		}
 	}

@@ -50,10 +50,10 @@ func (s *script) condition(v value) engine.Condition {
 		if given.IsG {
 			break
 		}
-		f := &Function{Name: v.what, script: s, index: s.addFunction(given)}
+		f := &Function{name: v.what, script: s, index: s.addFunction(given)}
 		f.Place = source.Place{File: given.Proto.SourceName, Line: given.Proto.LineDefined}
 		if variable, ok := v.expr.(*ast.IdentExpr); ok {
-			f.Name = variable.Value
+			f.name = variable.Value
 		}
 		return f
 	}
@@ -64,7 +64,7 @@ func (s *script) condition(v value) engine.Condition {
 // A Function is a condition that a function of a script decides. It is an
 // [engine.Condition].
 type Function struct {
-	Name   string
+	name   string
 	Place  source.Place
 	script *script
 	index  int // as script.addFunction numbers it
@@ -86,11 +86,14 @@ func (f *Function) Check(c *engine.Call) (engine.Verdict, error) {
 	if reason == "" {
 		reason = f.String()
 	}
-	if ok || err != nil {
-		return engine.Verdict{OK: err == nil}, err
+	if ok && err == nil {
+		return engine.Verdict{Outcome: engine.Yes}, nil
 	}
-	return engine.Verdict{Detail: reason}, nil
+	return engine.Verdict{Condition: f.name, Detail: reason}, err
 }
 
+// Name implements [engine.Condition].
+func (f *Function) Name() string { return f.name }
+
 // String returns "NAME: function at FILE:LINE".
-func (f *Function) String() string { return fmt.Sprintf("%s: function at %s", f.Name, f.Place) }
+func (f *Function) String() string { return fmt.Sprintf("%s: function at %s", f.name, f.Place) }

@@ -228,6 +228,7 @@ func (no) Check(*engine.Call) (engine.Verdict, error) {
 	return engine.Verdict{Detail: "hours: mon-fri 08:00-09:00 UTC"}, nil
 }
 func (no) String() string { return "hours" }
+func (no) Name() string   { return "hours" }
 
 // broken is a handler that always fails.
 type broken struct{}

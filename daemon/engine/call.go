@@ -15,21 +15,6 @@ type Handler interface {
 	Handle(*Call) (Decision, error)
 }
 
-// A Condition is one thing that must hold for a door to open: a window of time, a list of
-// networks, a script's function.
-type Condition interface {
-	// Check decides. An error refuses the knock, as that of a handler does.
-	Check(*Call) (Verdict, error)
-	// String returns the condition as "NAME: its text", for reasons and reports.
-	String() string
-}
-
-// A Verdict is the answer of a condition: yes, or no and why. The zero Verdict is no.
-type Verdict struct {
-	OK     bool
-	Detail string
-}
-
 // A Call is what a handler may know of the event that it decides on. It is read-only, and valid
 // only during the call, with everything that it points to.
 type Call struct {
@@ -52,7 +37,16 @@ type Call struct {
 	Time  time.Time // engine time: for durations
 	Wall  time.Time // what the clock on the wall shows: for time of day
 	Store *Store
+	Facts Facts  // nil: nothing is known
 	Seed  uint64 // for randomness: the same in every replay, different in every call
+}
+
+// Ask asks for a fact.
+func (c *Call) Ask(q Question) Answer {
+	if c.Facts == nil {
+		return Answer{}
+	}
+	return c.Facts.Answer(q)
 }
 
 // A CallKind is the reason why a handler is called.
@@ -73,6 +67,6 @@ const (
 // must not give access.
 type Decision struct {
 	Refused    bool
-	Detail     string // why refused
+	Verdict    Verdict // why refused: all but its outcome
 	Operations []Operation
 }

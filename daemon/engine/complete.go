@@ -48,22 +48,18 @@ func (e *Engine) handleListener(d *door) {
 // limit only the first is reported; the others are counted.
 func (e *Engine) admit(d *Door, source netip.Addr) bool {
 	if ok, report := e.limits.allow(d, source, e.now); !ok {
-		e.refuse(d.Name, source, Limited, d.Limit.Text, report)
+		e.refuse(d.Name, source, Verdict{Reason: Limited, Detail: d.Limit.Text}, report)
 		return false
 	}
 	c := causeOf(CallWhen, d, source)
-	for _, condition := range d.When {
-		verdict, err := condition.Check(e.callFor(c))
-		if err != nil {
-			e.fault(c, err)
-			return false
-		}
-		if !verdict.OK {
-			e.refuse(d.Name, source, When, verdict.Detail, true)
-			return false
-		}
+	verdict, err := all(d.When, func() *Call { return e.callFor(c) })
+	switch {
+	case err != nil:
+		e.fault(c, err)
+	case verdict.Outcome != Yes:
+		e.refuse(d.Name, source, verdict, true)
 	}
-	return true
+	return err == nil && verdict.Outcome == Yes
 }
 
 // decideOpening calls the script, which decides whether a door opens, and carries out its decision.

@@ -93,7 +93,7 @@ func TestANewEffect(t *testing.T) {
 // opened.
 func TestANewOperation(t *testing.T) {
 	refusing := scripted(aDoor(t, "a", "udp/501"), HookOpen, func(*Call) (Decision, error) {
-		return Decision{Refused: true, Detail: "no", Operations: []Operation{testOperation{"alarm"}}}, nil
+		return Decision{Refused: true, Verdict: Verdict{Detail: "no"}, Operations: []Operation{testOperation{"alarm"}}}, nil
 	})
 	listener := scripted(aDoor(t, "b", "udp/502"), HookKnock, always(testOperation{"hello"}))
 	listener.Listen = true

@@ -20,10 +20,13 @@ func (e *Engine) emit(event Event) {
 }
 
 // refuse counts a refusal. If report is false it has no event.
-func (e *Engine) refuse(door string, source netip.Addr, reason Reason, detail string, report bool) {
+func (e *Engine) refuse(door string, source netip.Addr, v Verdict, report bool) {
 	e.counts.Refusals++
 	if report {
-		e.emit(Event{Kind: EventRefuse, Door: door, Source: single(source), Reason: reason, Detail: detail})
+		e.emit(Event{
+			Kind: EventRefuse, Door: door, Source: single(source),
+			Reason: v.refusal(), Detail: v.Detail, Condition: v.Condition, Fields: v.Fields,
+		})
 	}
 }
 
@@ -39,7 +42,7 @@ func (e *Engine) fault(c cause, err error) {
 	}
 	e.emit(event)
 	if c.refusable() {
-		e.refuse(c.name, c.source, ScriptError, "", true)
+		e.refuse(c.name, c.source, Verdict{Reason: ScriptError}, true)
 	}
 }
 

@@ -58,6 +58,7 @@ type Engine struct {
 	grants        *grants
 	limits        *limits
 	store         *Store
+	questions     questions
 	batches       *batches
 	effects       uint64         // ids given to them
 	pendingCloses []pendingClose // handlers of closes to call, first in first out

@@ -22,8 +22,11 @@ type Event struct {
 	Stages  int
 	Reason  Reason
 	Detail  string
-	Script  string // of an Error
-	Line    int    // of an Error
+	// Of a Refuse: the condition that decided, and what it found.
+	Condition string
+	Fields    []Field
+	Script    string // of an Error
+	Line      int    // of an Error
 
 	Effect Effect
 	ID     uint64 // of an effect whose [Engine.Result] is awaited; 0: none is

@@ -10,7 +10,7 @@ func (e *Engine) callFor(c cause) *Call {
 	e.serial++
 	e.call = Call{
 		Kind: c.kind, Door: c.door, Source: c.source, Script: c.script,
-		Packet: e.packet, Time: wire.Time(e.now), Wall: wire.Time(e.now).Add(e.offset), Store: e.store,
+		Packet: e.packet, Time: wire.Time(e.now), Wall: wire.Time(e.now).Add(e.offset), Store: e.store, Facts: &e.questions,
 		Seed: mix(e.cfg.Seed + e.serial),
 	}
 	if c.door != nil {
@@ -54,7 +54,7 @@ func (e *Engine) refuseWith(c cause, decision Decision) {
 		}
 	}
 	if e.check(c, decision.Operations) {
-		e.refuse(c.name, c.source, When, decision.Detail, true)
+		e.refuse(c.name, c.source, decision.Verdict, true)
 		e.apply(c, decision.Operations)
 	}
 }

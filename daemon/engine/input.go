@@ -170,6 +170,7 @@ func (e *Engine) beginInput(now time.Time) {
 	if e.events = e.events[:0]; cap(e.events) > 4*maxEvents {
 		e.events = nil
 	}
+	e.questions.forget()
 	until := max(now.UnixNano(), e.now)
 	e.fireTimers(until)
 	e.now = until

@@ -333,7 +333,7 @@ func (c *chaos) handle(m *Call) (Decision, error) {
 	}
 	reply := Decision{Refused: r.IntN(8) == 0}
 	if n, ok := m.Store.Get("s.lua", m.Source, "7", m.Time).(float64); ok {
-		reply.Detail = fmt.Sprint(n)
+		reply.Verdict.Detail = fmt.Sprint(n)
 	}
 	for range r.IntN(4) {
 		reply.Operations = append(reply.Operations, c.operation(m, r))

@@ -174,7 +174,7 @@ func TestAttemptsInAUsedSequenceAreOver(t *testing.T) {
 }
 
 func TestARefusalConsumesTheSequence(t *testing.T) {
-	v := scripted(oneTimeDoor(t, "v", "tcp/22", "501", "502"), HookOpen, func(*Call) (Decision, error) { return Decision{Refused: true, Detail: "no"}, nil })
+	v := scripted(oneTimeDoor(t, "v", "tcp/22", "501", "502"), HookOpen, func(*Call) (Decision, error) { return Decision{Refused: true, Verdict: Verdict{Detail: "no"}}, nil })
 	v.Limit = &Limit{Count: 1, Per: time.Hour, Text: "1/h"}
 	w := newWorld(t, v)
 	w.knock(alice, "udp/501", "udp/502")

@@ -20,6 +20,8 @@ const (
 // The reasons of a refuse.
 const (
 	When        Reason = "when"
+	NoData      Reason = "no_data" // a condition needs a fact that is not known
+	ClockDoubt  Reason = "clock"   // a condition needs the time of day, and the clock may be wrong
 	Limited     Reason = "limit"
 	ScriptError Reason = "script_error"
 	NotGranted  Reason = "not_granted" // a person asked for access that cannot be given
@@ -28,6 +30,7 @@ const (
 // The reasons of a close.
 const (
 	Expired      Reason = "expired"
+	WindowEnded  Reason = "window_ended"   // the grant ended with a window of time
 	Revoked      Reason = "revoked"        // by a person
 	ClosedByDoor Reason = "closed_by_door" // by a script's close
 	Replaced     Reason = "replaced"       // by a grant to a wider network

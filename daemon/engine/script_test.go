@@ -14,7 +14,8 @@ import (
 type fixedCondition Verdict
 
 func (s fixedCondition) Check(*Call) (Verdict, error) { return Verdict(s), nil }
-func (s fixedCondition) String() string               { return "says" }
+func (s fixedCondition) String() string               { return "says: what it says" }
+func (s fixedCondition) Name() string                 { return "says" }
 
 func TestOrderAtCompletion(t *testing.T) {
 	var asked []CallKind
@@ -37,7 +38,7 @@ func TestOrderAtCompletion(t *testing.T) {
 
 func TestConditionsRefuse(t *testing.T) {
 	d := classic(t)
-	d.When = []Condition{fixedCondition{OK: true}, fixedCondition{Detail: "hours: never"}}
+	d.When = []Condition{fixedCondition{Outcome: Yes}, fixedCondition{Detail: "hours: never"}}
 	w := newWorld(t, d)
 	w.knock(alice, "tcp/7000", "udp/8000")
 	w.got = nil
@@ -81,7 +82,7 @@ func TestAFaultNamesItsLine(t *testing.T) {
 }
 
 func TestAStageCanRefuse(t *testing.T) {
-	w := newWorld(t, scripted(classic(t), HookStage, func(*Call) (Decision, error) { return Decision{Refused: true, Detail: "no"}, nil }))
+	w := newWorld(t, scripted(classic(t), HookStage, func(*Call) (Decision, error) { return Decision{Refused: true, Verdict: Verdict{Detail: "no"}}, nil }))
 	w.knock(alice, "tcp/7000", "udp/8000", "tcp/9000")
 	w.want("0s stage ssh 203.0.113.9 1/3", "0s stage ssh 203.0.113.9 2/3", "0s refuse ssh 203.0.113.9 when (no)")
 }
@@ -89,7 +90,7 @@ func TestAStageCanRefuse(t *testing.T) {
 func TestARefusalCountsButGivesNothing(t *testing.T) {
 	refuse := func(operations ...Operation) handlerFunc {
 		return func(*Call) (Decision, error) {
-			return Decision{Refused: true, Detail: "no", Operations: operations}, nil
+			return Decision{Refused: true, Verdict: Verdict{Detail: "no"}, Operations: operations}, nil
 		}
 	}
 	w := newWorld(t, scripted(aDoor(t, "a", "udp/501"), HookOpen, refuse(Put{Key: "bad", Value: 1.0}, Log{Text: "again"})))
@@ -127,7 +128,7 @@ func TestAListenerOpensOnlyWhenItChangesSomething(t *testing.T) {
 		case "open":
 			return Decision{Operations: []Operation{Allow{}}}, nil
 		case "no":
-			return Decision{Refused: true, Detail: "bad magic"}, nil
+			return Decision{Refused: true, Verdict: Verdict{Detail: "bad magic"}}, nil
 		}
 		return Decision{}, nil
 	}))

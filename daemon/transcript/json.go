@@ -108,6 +108,10 @@ func (o *object) particulars(e *engine.Event) {
 	case engine.EventRefuse:
 		o.string("reason", string(e.Reason))
 		o.text("detail", e.Detail)
+		o.text("condition", e.Condition)
+		for _, f := range e.Fields {
+			o.text(string(f.Key), f.Value)
+		}
 	case engine.EventError:
 		o.text("script", e.Script)
 		o.positive("line", e.Line)

@@ -31,18 +31,27 @@ type anyOf struct {
 	conditions []engine.Condition
 }
 
-// Check checks the conditions in order, until one holds or fails.
+// Check checks the conditions in order, until one holds or fails. When none holds and one is
+// unknown, the whole is unknown.
 func (a *anyOf) Check(c *engine.Call) (engine.Verdict, error) {
 	var reasons []string
+	decided := engine.Verdict{}
 	for _, one := range a.conditions {
 		verdict, err := one.Check(c)
-		if verdict.OK || err != nil {
+		if verdict.Outcome == engine.Yes || err != nil {
 			return verdict, err
+		}
+		if verdict.Outcome == engine.Unknown && decided.Outcome == engine.No {
+			decided = verdict
 		}
 		reasons = append(reasons, verdict.Detail)
 	}
-	return engine.Verdict{Detail: a.name + ": " + strings.Join(reasons, " or ")}, nil
+	decided.Condition, decided.Detail = a.name, a.name+": "+strings.Join(reasons, " or ")
+	return decided, nil
 }
+
+// Name implements [engine.Condition].
+func (a *anyOf) Name() string { return a.name }
 
 // String returns "NAME: one or other".
 func (a *anyOf) String() string {

@@ -36,10 +36,13 @@ type networks struct {
 // Check implements [engine.Condition].
 func (n *networks) Check(c *engine.Call) (engine.Verdict, error) {
 	if slices.ContainsFunc(n.prefixes, func(p netip.Prefix) bool { return p.Contains(c.Source) }) {
-		return engine.Verdict{OK: true}, nil
+		return engine.Verdict{Outcome: engine.Yes}, nil
 	}
-	return engine.Verdict{Detail: n.String()}, nil
+	return engine.Verdict{Condition: n.name, Detail: n.String()}, nil
 }
+
+// Name implements [engine.Condition].
+func (n *networks) Name() string { return n.name }
 
 // String returns "office: 203.0.113.0/24, 2001:db8::/32". Of a long list it
 // shows the first four.

@@ -66,9 +66,9 @@ type window struct {
 // Check implements [engine.Condition].
 func (w *window) Check(c *engine.Call) (engine.Verdict, error) {
 	if w.MayHold(c.Wall) {
-		return engine.Verdict{OK: true}, nil
+		return engine.Verdict{Outcome: engine.Yes}, nil
 	}
-	return engine.Verdict{Detail: w.String()}, nil
+	return engine.Verdict{Condition: w.name, Detail: w.String()}, nil
 }
 
 // MayHold reports whether a time is in the window.
@@ -81,6 +81,9 @@ func (w *window) MayHold(t time.Time) bool {
 	}
 	return today && w.from <= minute || yesterday && minute < w.to
 }
+
+// Name implements [engine.Condition].
+func (w *window) Name() string { return w.name }
 
 // String returns "hours: mon-fri 08:00-19:00 Europe/Madrid".
 func (w *window) String() string {

@@ -102,7 +102,7 @@ func (s *Scripts) compile(name string) (*Script, error) {
 		Program: program,
 		Lines:   strings.Split(string(text), "\n"),
 	}
-	script.findFacts(program.Chunk())
+	script.findSites(program.Chunk())
 	return script, nil
 }
 

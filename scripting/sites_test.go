@@ -12,7 +12,7 @@ import (
 	"sesame/scripting/source/sourcetest"
 )
 
-func TestFacts(t *testing.T) {
+func TestSitesInText(t *testing.T) {
 	w := theScript(t, `
 local pick = function(attempt) attempt:allow { port = attempt.payload } end
 -- sesame:allow ascending the router knocks like that
@@ -66,7 +66,7 @@ sesame.door "late" { sequence = { 1, 3 }, when = { office, times.hours, night, a
 		`command ssh.lua:18:73 b ["/bin/true"] ["/bin/false"] 10s`,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("facts (-want +got):\n%s", diff)
+		t.Errorf("sites (-want +got):\n%s", diff)
 	}
 }
 

@@ -8,9 +8,9 @@ import (
 	"sesame/daemon/packet"
 )
 
-// findFacts collects the calls of the API, of allow and of close from the
+// findSites collects the calls of the API, of allow and of close from the
 // syntax tree of the script.
-func (s *Script) findFacts(chunk []ast.Stmt) {
+func (s *Script) findSites(chunk []ast.Stmt) {
 	f := &finder{script: s, bound: map[ast.Expr]string{}, options: map[ast.Expr]bool{}, named: map[ast.Expr]bool{}}
 	for _, statement := range chunk {
 		walk(statement, f.visit)
