@@ -81,11 +81,14 @@ type Scripts struct {
 	Observe bool `json:",omitzero"`
 }
 
-// size returns about how many bytes the scripts take in a recording.
-func (s Scripts) size() int {
+// size returns about how many bytes of memory the scripts take, without texts that are held.
+func (s Scripts) size(held func(wire.File) bool) int {
 	n := 256 + len(s.Base)
 	for _, f := range s.Files {
-		n += len(f.Path) + len(f.Source) + 32
+		n += len(f.Path) + 32
+		if !held(f) {
+			n += len(f.Source)
+		}
 	}
 	for name, value := range s.Values {
 		n += len(name) + len(value) + 32

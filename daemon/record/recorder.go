@@ -2,10 +2,12 @@ package record
 
 import (
 	"encoding/binary"
+	"slices"
 	"time"
 
 	"sesame/daemon/engine"
 	"sesame/daemon/packet"
+	"sesame/daemon/wire"
 )
 
 const (
@@ -22,7 +24,8 @@ const (
 // It has two segments. Each begins with a snapshot, so the older segment can be dropped when the
 // younger is full. A segment that is full less than 30 seconds after it began makes the recorder
 // blind: it drops inputs until the 30 seconds are over and then begins a new segment. Until then
-// the recording is valid and ends where the segment was full.
+// the recording is valid and ends where the segment was full. A script set that does not fit, since
+// a long list is a part of it, begins a new segment at once.
 //
 // The memory is the bound for inputs and two snapshots, each of at most 50 MB for an engine with
 // a million attempts.
@@ -32,6 +35,7 @@ type Recorder struct {
 	half         int // most bytes of inputs in a segment
 	older, young *segment
 	blind        bool // inputs were dropped since young began
+	urgent       bool // a script set was the first of them
 }
 
 // A segment is a snapshot and the inputs that followed it.
@@ -65,7 +69,7 @@ func (r *Recorder) Due(now time.Time) bool {
 	switch {
 	case r.young == nil:
 		return true
-	case now.Sub(r.young.began) < leastAge:
+	case now.Sub(r.young.began) < leastAge && !r.urgent:
 		return false
 	}
 	return r.blind || r.young.size() >= r.half/8*7
@@ -79,7 +83,7 @@ func (r *Recorder) Begin(now time.Time, state *engine.State, scripts Scripts) {
 	if r.blind {
 		r.older = nil
 	}
-	r.blind = false
+	r.blind, r.urgent = false, false
 	r.young = &segment{began: now, snapshot: Snapshot{state, scripts}, blocks: make([]byte, 0, r.half)}
 }
 
@@ -120,10 +124,7 @@ func (r *Recorder) Packet(p *packet.Packet, frame []byte, wire int) {
 // scripts and records afterwards.
 func (r *Recorder) Input(in Input) {
 	if in.Kind == InputSet {
-		if size := in.Scripts.size(); r.room(size) {
-			r.young.sets = append(r.young.sets, set{len(r.young.blocks), in})
-			r.young.weight += size
-		}
+		r.inputSet(in)
 		return
 	}
 	if r.young == nil || r.blind {
@@ -137,6 +138,30 @@ func (r *Recorder) Input(in Input) {
 	if r.room(customSize(len(payload))) {
 		r.young.blocks = appendCustom(r.young.blocks, in.Kind, payload)
 	}
+}
+
+// inputSet records a new script set. Sets are rare, so one that does not fit may cost a snapshot.
+func (r *Recorder) inputSet(in Input) {
+	if r.young == nil || r.blind {
+		return
+	}
+	size := in.Scripts.size(r.young.holds)
+	if r.room(size) {
+		r.young.sets = append(r.young.sets, set{len(r.young.blocks), in})
+		r.young.weight += size
+	}
+	r.urgent = r.blind
+}
+
+// holds reports whether the segment holds the text of a file already. Sets share the texts of
+// files that did not change.
+func (s *segment) holds(f wire.File) bool {
+	has := func(files []wire.File) bool {
+		return slices.ContainsFunc(files, func(other wire.File) bool {
+			return len(f.Source) > 0 && len(f.Source) == len(other.Source) && &f.Source[0] == &other.Source[0]
+		})
+	}
+	return has(s.snapshot.Scripts.Files) || slices.ContainsFunc(s.sets, func(one set) bool { return has(one.input.Scripts.Files) })
 }
 
 // Recording returns the current content, nil when it is empty. It is cheap: it copies no

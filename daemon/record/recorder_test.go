@@ -279,6 +279,44 @@ func TestWhatDoesNotFitEndsTheRecording(t *testing.T) {
 	}
 }
 
+// A long list is a part of the script set. It must neither end the recording for long, nor count
+// again for each set that shares its text.
+func TestAScriptSetWithALongList(t *testing.T) {
+	list := wire.File{Path: "/etc/list", Source: make([]byte, 3000)}
+	with := func(files ...wire.File) Input {
+		return Input{Kind: InputSet, Time: start, Scripts: Scripts{Files: files}}
+	}
+	r := NewRecorder(1 << 13)
+	r.Begin(start, anEngine().State(), Scripts{})
+	for range 3 {
+		r.Input(with(list))
+	}
+	if r.Blind() || r.Due(start) {
+		t.Fatalf("it is blind, with %d bytes", r.Size())
+	}
+	long := wire.File{Path: "/etc/long", Source: make([]byte, 1<<13)}
+	r.Input(with(long))
+	if !r.Blind() || !r.Due(start) {
+		t.Fatal("a set that does not fit must begin a new segment at once")
+	}
+	r.Begin(start, anEngine().State(), Scripts{Files: []wire.File{long}})
+	r.Input(with(long, list))
+	if r.Blind() || r.Due(start) {
+		t.Errorf("it is blind again, with %d bytes", r.Size())
+	}
+
+	t.Log("# a set during a flood decides nothing")
+	r = NewRecorder(1 << 12)
+	r.Begin(start, anEngine().State(), Scripts{})
+	for !r.Blind() {
+		r.Packet(&packet.Packet{Time: start}, frame, len(frame))
+	}
+	r.Input(with(long))
+	if r.Due(start) {
+		t.Error("a snapshot during a flood")
+	}
+}
+
 // A recording that was taken does not change while the recorder continues.
 func TestARecordingIsACopy(t *testing.T) {
 	r := aRecorder(t)
