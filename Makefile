@@ -65,8 +65,10 @@ pcaps: # record the captures again; as root
 	@.ci/install
 	go run ./pcaps
 
-docs: # make the pages anew that come from a template, such as docs/scripts.md.tmpl, and a table of the program
+docs: # make the pages anew that come from a template, such as docs/scripts.md.tmpl, and a table of the program; and the notices
 	go test ./scripting ./daemon/config -run '^TestReference$$' -update
+	@touch cmd/sesame/notices.txt
+	go test ./cmd/sesame -run '^TestNotices$$' -update
 
 pictures: # draw the pictures of README.md again
 	go run ./docs/pictures

@@ -2,19 +2,34 @@ package main
 
 import (
 	"cmp"
+	_ "embed" // for the notices
 	"fmt"
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
 )
 
+// notices has the licences of all libraries that the programs contain, which ask that their text
+// comes with a program. It is made by make docs.
+//
+//go:embed notices.txt
+var notices string
+
 func (p *program) versionCommand() *cobra.Command {
-	return &cobra.Command{
+	licenses := false
+	c := &cobra.Command{
 		Use:   "version",
 		Short: "Print the version, and the commit that it was built from",
 		Args:  noArguments,
-		RunE:  func(*cobra.Command, []string) error { return p.print("%s", readBuild(debug.ReadBuildInfo())) },
+		RunE: func(*cobra.Command, []string) error {
+			if licenses {
+				return p.print("%s", notices)
+			}
+			return p.print("%s", readBuild(debug.ReadBuildInfo()))
+		},
 	}
+	c.Flags().BoolVar(&licenses, "licenses", false, "print the licences of the libraries that it contains")
+	return c
 }
 
 // version returns the version that the Go tool recorded in the program.
