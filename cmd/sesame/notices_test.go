@@ -94,7 +94,7 @@ func licences(t *testing.T) map[string][]string {
 			}
 		}
 	}
-	// The standard library has the licence of x/sys. Some distributions leave the file out of GOROOT.
+	// The standard library has the same licence as x/sys. Its file is not in every GOROOT.
 	found["Go, its standard library and its time zones"] = found["golang.org/x/sys"]
 	return found
 }
