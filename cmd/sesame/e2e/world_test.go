@@ -131,7 +131,7 @@ func (w *world) launchInto(out *os.File) *process {
 	defer out.Close()
 	w.starts++
 	p := &process{log: out.Name(), exited: make(chan struct{})}
-	argv := slices.Concat(w.within, []string{"sesame", "run", "-s", w.scripts, "--state", w.state, "--socket", w.socket}, w.flags)
+	argv := slices.Concat(w.within, []string{daemonProgram, "run", "-s", w.scripts, "--state", w.state, "--socket", w.socket}, w.flags)
 	p.cmd = exec.Command(argv[0], argv[1:]...)
 	p.cmd.Stdout, p.cmd.Stderr, p.cmd.Env = out, out, environment()
 	w.net.Server.Start(p.cmd)
