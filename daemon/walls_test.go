@@ -45,7 +45,7 @@ var arrows = map[string][]string{
 	"scripting/condition":         {"daemon/packet", "daemon/engine", "daemon/spelling"},
 	"scripting/source/sourcetest": {"scripting/source"},
 	"scripting":                   {"daemon/packet", "daemon/engine", "daemon/spelling", "scripting/sandbox", "scripting/source", "scripting/condition", "scripting/knockd"},
-	"simulate": {"daemon/packet", "daemon/engine", "daemon/filter", "daemon/record", "daemon/transcript",
+	"simulate": {"daemon/packet", "daemon/engine", "daemon/filter", "daemon/geo/country", "daemon/record", "daemon/spelling", "daemon/transcript",
 		"scripting", "scripting/source"},
 	"scripting/lint":    {"daemon/packet", "daemon/engine", "scripting", "scripting/source", "scripting/condition", "scripting/knockd"},
 	"simulate/pcaptest": {"daemon/packet"},
