@@ -33,7 +33,7 @@ const (
 
 	// patience is how long what must happen is waited for, on a machine that has
 	// much else to do.
-	patience = 20 * time.Second
+	patience = time.Minute
 	// shutLimit is how long a connection to a port that must be shut is given.
 	shutLimit = 150 * time.Millisecond
 )
