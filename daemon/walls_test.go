@@ -42,7 +42,7 @@ var arrows = map[string][]string{
 	"scripting/knockd":            {"daemon/packet", "daemon/engine", "daemon/spelling"},
 	"scripting/knockd/knockdtest": {"daemon/packet", "scripting/knockd"},
 	"scripting/source":            {"daemon/packet", "daemon/engine", "daemon/spelling", "scripting/sandbox"},
-	"scripting/condition":         {"daemon/packet", "daemon/engine", "daemon/spelling"},
+	"scripting/condition":         {"daemon/packet", "daemon/engine", "daemon/geo/country", "daemon/spelling"},
 	"scripting/source/sourcetest": {"scripting/source"},
 	"scripting":                   {"daemon/packet", "daemon/engine", "daemon/spelling", "scripting/sandbox", "scripting/source", "scripting/condition", "scripting/knockd"},
 	"simulate": {"daemon/packet", "daemon/engine", "daemon/filter", "daemon/geo/country", "daemon/record", "daemon/spelling", "daemon/transcript",

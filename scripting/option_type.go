@@ -3,7 +3,6 @@ package scripting
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -122,13 +121,10 @@ func checkZone(s string) error {
 	return errors.New("windows have no time zone")
 }
 
-var countryCode = regexp.MustCompile("^[A-Z]{2}$")
-
+// checkCountry checks a country as sesame.country does.
 func checkCountry(s string) error {
-	if !countryCode.MatchString(s) {
-		return fmt.Errorf(`%q is not the code of a country: expected two capital letters, such as "ES"`, s)
-	}
-	return nil
+	_, err := condition.Country().Item.Parse(s)
+	return err
 }
 
 // parseText reads the value that the user gave. A list may be empty.
