@@ -2,7 +2,6 @@ package scripting
 
 import (
 	"cmp"
-	"strconv"
 
 	"github.com/yuin/gopher-lua"
 
@@ -89,14 +88,13 @@ func (s *script) build(k condition.Kind, schema []option[conditionDraft], v valu
 // the option's own, among those of all kinds.
 func (s *script) plain(v value, o condition.Option, key string) (any, bool) {
 	switch {
+	case o.Zone:
+		return parsed(v, o.Expected, func(name string) (any, error) { return s.scripts.Zone(name) })
 	case o.ReadFile != nil && o.Parse != nil:
 		return s.textsAndFiles(v, o, key)
 	case o.ReadFile != nil:
 		return s.readFiles(v, o, key)
 	case o.Parse != nil:
-		if n, ok := v.lua.(lua.LNumber); ok && o.Numbers {
-			v.lua = lua.LString(strconv.FormatFloat(float64(n), 'f', -1, 64))
-		}
 		return parsed(v, o.Expected, o.Parse)
 	}
 	given := s.condition(v)

@@ -192,6 +192,7 @@ func (l *loader) check() {
 	for _, s := range l.set.scripts {
 		l.checkAllows(s)
 	}
+	l.checkZones()
 	var options []string
 	for _, o := range l.set.Options {
 		options = append(options, o.Name)
@@ -200,6 +201,18 @@ func (l *loader) check() {
 		if !slices.Contains(options, name) {
 			message := fmt.Sprintf("%s: no script declares the option %q%s", l.options.given(name), name, spelling.DidYouMean(name, options))
 			l.problems = append(l.problems, &source.Problem{Message: message})
+		}
+	}
+}
+
+// checkZones makes the zones that functions name belong to the set, and finds
+// those that do not exist.
+func (l *loader) checkZones() {
+	for _, file := range l.scripts.All() {
+		for _, site := range file.Zones {
+			if _, err := l.scripts.Zone(site.Name); err != nil {
+				l.report(site.Place, "date: "+err.Error())
+			}
 		}
 	}
 }
@@ -230,6 +243,9 @@ func (l *loader) describe() {
 	for _, file := range l.scripts.Referenced() {
 		l.set.Files = append(l.set.Files, file.File)
 		l.set.Suppressions = append(l.set.Suppressions, file.Suppressions()...)
+		if file.Warning != "" {
+			l.set.Warnings = append(l.set.Warnings, Warning{Place: source.Place{File: file.Path, Line: 1}, Text: file.Warning})
+		}
 		if file.OneTime {
 			l.set.Warnings = append(l.set.Warnings, oneTimeWarnings(file.Path, file.Source)...)
 		}

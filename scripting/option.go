@@ -17,6 +17,7 @@ func optionMember() Member {
 
 // An optionDraft is an option while its table is read.
 type optionDraft struct {
+	checkZone func(string) error
 	OptionValue
 	kind     *optionType
 	standard value // the default; its lua is nil when there is none
@@ -24,7 +25,10 @@ type optionDraft struct {
 }
 
 func registerOption(s *script, v value, name string) lua.LValue {
-	d := &optionDraft{OptionValue: OptionValue{Name: name, Place: v.at}}
+	d := &optionDraft{OptionValue: OptionValue{Name: name, Place: v.at}, checkZone: func(zone string) error {
+		_, err := s.scripts.Zone(zone)
+		return err
+	}}
 	if !read(v, optionOptions(), nil, d) || d.kind == nil {
 		return lua.LString("")
 	}
@@ -163,7 +167,7 @@ func optionOptions() []option[optionDraft] {
 		{Option{"type", "one of " + strings.Join(names, ", "), Required, "What the value is."},
 			func(v value, d *optionDraft) {
 				if i, ok := v.oneOf(names...); ok {
-					d.kind, d.Type = &optionTypes()[i], names[i]
+					d.kind, d.Type = &optionTypes(d.checkZone)[i], names[i]
 				}
 			}},
 		{Option{"default", "a value of that type", "", "The value when none is given. Without a default one must be given."},

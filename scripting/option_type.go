@@ -3,13 +3,13 @@ package scripting
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 
 	"github.com/yuin/gopher-lua"
 
 	"sesame/daemon/packet"
-	"sesame/scripting/condition"
 )
 
 // maxEntries bounds a list that is given for an option, and its choices.
@@ -31,8 +31,9 @@ type optionType struct {
 	read func(value) (lua.LValue, bool)
 }
 
-// optionTypes returns all types, in the order of the documentation.
-func optionTypes() []optionType {
+// optionTypes returns all types, in the order of the documentation. checkZone
+// checks the name of a zone, and makes the zone belong to the set.
+func optionTypes(checkZone func(string) error) []optionType {
 	text := optionType{name: "string", choices: true, sample: "TEXT", read: readText, parse: func(s string) (lua.LValue, error) { return lua.LString(s), nil }}
 	port := optionType{name: "port", sample: "tcp/22", parse: parsePort, read: func(v value) (lua.LValue, bool) {
 		port, ok := v.port()
@@ -62,7 +63,7 @@ func optionTypes() []optionType {
 }
 
 func optionTypeNames() (names []string) {
-	for _, t := range optionTypes() {
+	for _, t := range optionTypes(nil) {
 		names = append(names, t.name)
 	}
 	return names
@@ -110,21 +111,13 @@ func parsePort(s string) (lua.LValue, error) {
 	return lua.LString(port.String()), err
 }
 
-// checkZone checks a zone as sesame.window does.
-func checkZone(s string) error {
-	for _, o := range condition.Window().Options {
-		if o.Name == "tz" {
-			_, err := o.Parse(s)
-			return err
-		}
-	}
-	return errors.New("windows have no time zone")
-}
+var countryCode = regexp.MustCompile("^[A-Z]{2}$")
 
-// checkCountry checks a country as sesame.country does.
 func checkCountry(s string) error {
-	_, err := condition.Country().Item.Parse(s)
-	return err
+	if !countryCode.MatchString(s) {
+		return fmt.Errorf(`%q is not the code of a country: expected two capital letters, such as "ES"`, s)
+	}
+	return nil
 }
 
 // parseText reads the value that the user gave. A list may be empty.

@@ -42,7 +42,7 @@ sesame.door "ssh" {
 	w.got = nil
 	t.Log("# 19:00 in Madrid, which is 18:00 UTC in winter, is outside")
 	w.knock(alice, knocks...)
-	w.want("refuse ssh when hours: mon-fri 08:00-19:00 Europe/Madrid")
+	w.want("refuse ssh when hours: mon-fri 08:00-19:00 Europe/Madrid; it was Mon 19:00; holds again Tue 08:00")
 }
 
 func TestConditions(t *testing.T) {
@@ -55,11 +55,11 @@ end
 sesame.door "ssh" { sequence = { 1, 2 }, guards = 22, when = WHEN }`
 	for _, tt := range []struct{ name, when, returns, want string }{
 		{"one that holds", "office", "", "open ssh"},
-		{"one that does not", "night", "", "refuse ssh when night: mon-sun 22:00-06:00 UTC"},
-		{"all of a list", "{ office, night }", "", "refuse ssh when night: mon-sun 22:00-06:00 UTC"},
+		{"one that does not", "night", "", "refuse ssh when night: mon-sun 22:00-06:00 UTC; it was Mon 10:00; holds again Mon 22:00"},
+		{"all of a list", "{ office, night }", "", "refuse ssh when night: mon-sun 22:00-06:00 UTC; it was Mon 10:00; holds again Mon 22:00"},
 		{"any", "sesame.any { night, office }", "", "open ssh"},
 		{"none of any", `sesame.any { night, sesame.networks { "192.0.2.1", name = "home" } }`, "",
-			"refuse ssh when any: night: mon-sun 22:00-06:00 UTC or home: 192.0.2.1/32"},
+			"refuse ssh when any: night: mon-sun 22:00-06:00 UTC; it was Mon 10:00; holds again Mon 22:00 or home: 192.0.2.1/32"},
 		{"a function that agrees", "odd", "true", "open ssh"},
 		{"a function with a reason", "odd", `false, "not today"`, "refuse ssh when not today"},
 		{"a function without reason", "odd", "false", "refuse ssh when odd: function at ssh.lua:4"},
@@ -294,7 +294,7 @@ func TestModules(t *testing.T) {
 	}
 	w := theScripts(t, files, scripting.Options{})
 	w.knock(alice, "tcp/1", "tcp/2", "tcp/3", "tcp/4")
-	w.want("refuse a when hours: sat 00:00-24:00 UTC", "refuse b when hours: sat 00:00-24:00 UTC")
+	w.want("refuse a when hours: sat 00:00-24:00 UTC; it was Mon 10:00; holds again Sat 00:00", "refuse b when hours: sat 00:00-24:00 UTC; it was Mon 10:00; holds again Sat 00:00")
 	var paths []string
 	for _, file := range w.set.Files {
 		paths = append(paths, file.Path)

@@ -75,7 +75,7 @@ func (p *program) check(c *cobra.Command, f *checkFlags) error {
 		return err
 	}
 	defer set.Close()
-	r := checked{Doors: len(set.Engine.Doors), Files: len(set.Files), Findings: append([]lint.Finding{}, p.findings(set, &settings)...)}
+	r := checked{Doors: len(set.Engine.Doors), Files: ownFiles(set), Findings: append([]lint.Finding{}, p.findings(set, &settings)...)}
 	if f.effects {
 		r.Effects = append([]lint.Script{}, lint.Effects(set)...)
 	}
@@ -92,6 +92,17 @@ func (p *program) check(c *cobra.Command, f *checkFlags) error {
 		p.checkMachine(&settings, set)
 	}
 	return r.writeText(p)
+}
+
+// ownFiles counts the files of a set, without the zone files: nobody wrote those.
+func ownFiles(set *scripting.Set) int {
+	n := 0
+	for _, file := range set.Files {
+		if !file.Zone {
+			n++
+		}
+	}
+	return n
 }
 
 // findings returns the findings of a set. With a configuration of this machine they include

@@ -69,3 +69,6 @@ func (a *anyOf) Members() []engine.Condition { return a.conditions }
 func (a *anyOf) MayHold(t time.Time) bool {
 	return slices.ContainsFunc(a.conditions, func(one engine.Condition) bool { return MayHold(one, t) })
 }
+
+// NextPoint implements timed.
+func (a *anyOf) NextPoint(t time.Time) (time.Time, bool) { return NextPoint(a.conditions, t) }

@@ -36,9 +36,8 @@ type Option struct {
 	Doc      string // one sentence
 	Required bool
 	Expected string // for the message when the value has another type
-	Numbers  bool   // a number is read as a text of digits
-	// Parse reads the text that a script gave. When it and ReadFile are nil, the
-	// value is a condition.
+	// Parse reads the text that a script gave. When it and ReadFile are nil and
+	// Zone is not set, the value is a condition.
 	Parse func(text string) (any, error)
 	// ReadFile reads a file that the value names: a path, or a list of paths. The
 	// value is a list of what it returned. With Parse beside it, the value is a
@@ -49,7 +48,10 @@ type Option struct {
 	// Its text is parsed once for all conditions, so nobody may change the text or
 	// the result. The error is a [*FileError], or several that are joined.
 	ReadFile func(path string, text []byte) (any, error)
-	Limit    int // of ReadFile: the most bytes of a file, 1 or 64 MiB; 0: 1 MiB
+	// Zone means that the value names a time zone. It is a *time.Location, whose
+	// file belongs to the script set too.
+	Zone  bool
+	Limit int // of ReadFile: the most bytes of a file, 1 or 64 MiB; 0: 1 MiB
 }
 
 // A FileError is what is wrong with a line of a file.

@@ -58,11 +58,3 @@ func (n *networks) String() string {
 	}
 	return text
 }
-
-// private reports whether all networks are private.
-func (n *networks) private() bool {
-	return !slices.ContainsFunc(n.prefixes, func(p netip.Prefix) bool {
-		own := privateNetwork(p.Addr())
-		return !own.IsValid() || own.Bits() > p.Bits()
-	})
-}

@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	_ "time/tzdata" // a script means the same on a machine without zone data
 
 	"sesame/daemon/engine"
 	"sesame/daemon/spelling"
@@ -16,7 +15,10 @@ import (
 // Window is the kind of condition that holds at a time of day, on days of the
 // week.
 func Window() Kind {
-	const clock = `a time of day such as "08:00"`
+	const (
+		clock    = `a time of day such as "08:00"`
+		dateType = `a date or a list of dates, such as { "12-25", "2026-12-24 to 2027-01-06", file = "lists/holidays.txt" }`
+	)
 	return Kind{
 		Name: "window", Type: "{ options }",
 		Doc:     "Makes a condition that holds at a time of day, on days of the week.",
@@ -30,7 +32,11 @@ func Window() Kind {
 				Doc:      "When it ends. This minute is outside. A window whose to is before its from ends on the next day.",
 				Expected: clock, Parse: parser(parseClock)},
 			{Name: "tz", Type: `a name of the time zone database, such as "Europe/Madrid"`, Required: true,
-				Doc: "The time zone of the days and times.", Expected: `a time zone such as "Europe/Madrid"`, Parse: parser(parseZone)},
+				Doc: "The time zone of the days and times.", Expected: `a time zone such as "Europe/Madrid"`, Zone: true},
+			{Name: "only", Type: dateType, Doc: "The dates on which the window begins; on no others.",
+				Expected: "dates such as " + dateForms, Parse: parser(parseSpan), ReadFile: readDates},
+			{Name: "except", Type: dateType, Doc: "The dates on which the window does not begin. A window of the night before goes on.",
+				Expected: "dates such as " + dateForms, Parse: parser(parseSpan), ReadFile: readDates},
 		},
 		Build: buildWindow,
 	}
@@ -42,9 +48,16 @@ func buildWindow(name string, v Values) (engine.Condition, error) {
 		name: name, days: named(v, "days", every), from: named(v, "from", 0), to: named(v, "to", midnight),
 		zone: named(v, "tz", time.UTC),
 	}
+	for name, into := range map[string]**dates{"only": &w.only, "except": &w.except} {
+		items, given := v.Named[name].([]any)
+		if given && len(items) == 0 {
+			return nil, fmt.Errorf("%s has no date: expected one such as %s", name, dateForms)
+		}
+		*into = datesOf(items)
+	}
 	switch {
 	case len(v.Named) == 1: // the zone
-		return nil, errors.New("expected days, from or to: it would hold at all times")
+		return nil, errors.New("expected days, from, to, only or except: it would hold at all times")
 	case w.from == w.to:
 		return nil, errors.New("from and to are the same: leave both out for the whole day")
 	}
@@ -59,6 +72,8 @@ const midnight = 24 * 60
 type window struct {
 	name     string
 	days     weekdays // on which it begins
+	only     *dates   // it begins on no others; nil: on all
+	except   *dates   // it begins on none of these; nil: there are none
 	from, to int      // minutes since midnight, to above 0 and not included
 	zone     *time.Location
 }
@@ -68,26 +83,46 @@ func (w *window) Check(c *engine.Call) (engine.Verdict, error) {
 	if w.MayHold(c.Wall) {
 		return engine.Verdict{Outcome: engine.Yes}, nil
 	}
-	return engine.Verdict{Condition: w.name, Detail: w.String()}, nil
+	v := engine.Verdict{Condition: w.name}
+	var again time.Time
+	if v.Detail, again = w.refusal(c.Wall); !again.IsZero() {
+		v.Fields = []engine.Field{{Key: engine.FieldHoldsAgain, Value: again.Format(time.RFC3339)}}
+	}
+	return v, nil
 }
 
-// MayHold reports whether a time is in the window.
-func (w *window) MayHold(t time.Time) bool {
-	t = t.In(w.zone)
-	minute := t.Hour()*60 + t.Minute()
-	today, yesterday := w.days.on[t.Weekday()], w.days.on[(t.Weekday()+6)%7]
-	if w.from < w.to {
-		return today && w.from <= minute && minute < w.to
+// String returns "hours: mon-fri 08:00-19:00 Europe/Madrid", with the dates
+// behind it.
+func (w *window) String() string {
+	text := fmt.Sprintf("%s: %s %s-%s %s", w.name, w.days.text, clockText(w.from), clockText(w.to), w.zone)
+	if w.only != nil {
+		text += ", only " + w.only.text
 	}
-	return today && w.from <= minute || yesterday && minute < w.to
+	if w.except != nil {
+		text += ", except " + w.except.text
+	}
+	return text
 }
 
 // Name implements [engine.Condition].
 func (w *window) Name() string { return w.name }
 
-// String returns "hours: mon-fri 08:00-19:00 Europe/Madrid".
-func (w *window) String() string {
-	return fmt.Sprintf("%s: %s %s-%s %s", w.name, w.days.text, clockText(w.from), clockText(w.to), w.zone)
+// soon is how far ahead a day of the week alone says when a window holds again.
+const soon = 6 * 24 * time.Hour
+
+// refusal returns why the window does not hold at a time: its text, what the
+// clock showed, and when it holds again. That time is zero when it never does.
+func (w *window) refusal(t time.Time) (detail string, again time.Time) {
+	local := t.In(w.zone)
+	detail = w.String() + "; it was " + local.Format("Mon 15:04") + "; "
+	again, some := change(w, t, time.Time{})
+	switch again = again.In(w.zone); {
+	case !some:
+		return detail + "does not hold again", time.Time{}
+	case again.Sub(t) > soon:
+		return detail + "holds again " + again.Format("2006-01-02 15:04"), again
+	}
+	return detail + "holds again " + again.Format("Mon 15:04"), again
 }
 
 func clockText(minute int) string { return fmt.Sprintf("%02d:%02d", minute/60, minute%60) }
@@ -159,14 +194,4 @@ func parseStart(s string) (int, error) {
 		err = errors.New(`a window begins at "23:59" or earlier`)
 	}
 	return minute, err
-}
-
-// parseZone finds a zone by its name in the IANA time zone database. Local time
-// is refused: it would make a script mean something else on each machine.
-func parseZone(s string) (*time.Location, error) {
-	zone, err := time.LoadLocation(s)
-	if s == "" || s == "Local" || err != nil {
-		return nil, fmt.Errorf(`unknown time zone %q: expected a name of the time zone database, such as "Europe/Madrid" or "UTC"`, s)
-	}
-	return zone, nil
 }

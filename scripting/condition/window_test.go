@@ -6,10 +6,7 @@ import (
 )
 
 func TestWindows(t *testing.T) {
-	madrid, err := parseZone("Europe/Madrid")
-	if err != nil {
-		t.Fatal(err)
-	}
+	madrid := location(t, "Europe/Madrid")
 	for _, tt := range []struct{ days, from, to, at, want string }{
 		{"mon-fri", "08:00", "19:00", "2026-03-02 08:00", "in"}, // a Monday
 		{"mon-fri", "08:00", "19:00", "2026-03-02 07:59", "out"},

@@ -32,6 +32,8 @@ type File struct {
 	// OneTime is set for a referenced file of one-time sequences. A copy of it
 	// is out of date when one of them is consumed.
 	OneTime bool
+	// Zone is set for the file of a time zone.
+	Zone bool
 }
 
 // Referenced reports whether the file is neither a script nor a module.
@@ -57,6 +59,7 @@ type Files struct {
 	bytes      int
 	scripts    [sha256.Size]byte // of texts and failed
 	referenced map[string]*ReferencedFile
+	zones      string // the directory of the machine's zone files; "": the machine is not looked at
 }
 
 func newFiles(dir, single string) *Files {

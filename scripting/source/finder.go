@@ -68,6 +68,8 @@ func (f *finder) call(n *ast.FuncCallExpr) {
 		f.script.Allows = append(f.script.Allows, f.allow(n))
 	case "close":
 		f.script.Closes = append(f.script.Closes, CloseSite{Place: f.script.At(n, 0), Door: f.door, Target: literal(n.Args)})
+	case "date":
+		f.zone(n)
 	}
 	s, ok := f.api(n)
 	if !ok {

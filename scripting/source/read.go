@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"sesame/scripting/sandbox"
+	"sesame/scripting/zone"
 )
 
 // Read reads a directory of scripts, or one script and the modules beside it,
@@ -22,7 +23,7 @@ func Read(name string, referenced ...string) (*Files, error) {
 		return nil, fmt.Errorf("reading the scripts: %w", err)
 	}
 	f := newFiles(name, "")
-	f.ReadReferenced = ReadReferenced
+	f.ReadReferenced, f.zones = ReadReferenced, zone.Dir
 	if !info.IsDir() {
 		if filepath.Ext(name) != ".lua" {
 			return nil, fmt.Errorf("%s is no Lua script: expected a directory, or a file whose name ends in .lua", name)

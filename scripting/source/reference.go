@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"sesame/scripting/zone"
 )
 
 // How long a referenced file may be, in bytes. What the file is for decides: a
@@ -31,6 +33,10 @@ const (
 // all scripts that name it. When it cannot be read, its SHA256 is that of the reason.
 type ReferencedFile struct {
 	File
+	// Warning is why the bytes of a zone file are not those of the machine, though
+	// the machine has such a file; "" otherwise.
+	Warning string
+
 	err    error
 	named  bool              // by the set that was loaded last
 	parsed map[string]parsed // by what parsed it
@@ -56,6 +62,9 @@ func newReferenced(path string, text []byte, err error) *ReferencedFile {
 
 // readReferenced reads a file that was not read before.
 func (f *Files) readReferenced(path string) *ReferencedFile {
+	if name, ok := zone.Name(path); ok {
+		return f.readZone(path, name)
+	}
 	read := f.ReadReferenced
 	if read == nil {
 		read = func(string) ([]byte, error) { return nil, errors.New("it was not kept with the scripts") }
@@ -82,7 +91,7 @@ func (s *Scripts) Reference(name string, limit int, oneTime bool) (*ReferencedFi
 		path = filepath.Join(f.Base, path)
 	}
 	file := f.referenced[path]
-	if (file == nil || !file.named) && len(s.Referenced()) >= maxReferenced {
+	if (file == nil || !file.named) && s.referenced() >= maxReferenced {
 		return nil, fmt.Errorf("%s: scripts name more than %d files: put what belongs together in one", path, maxReferenced)
 	}
 	if file == nil {

@@ -9,6 +9,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"sesame/daemon/spelling"
 	"sesame/scripting/sandbox"
@@ -21,6 +22,7 @@ type Script struct {
 	Lines   []string
 	Allows  []AllowSite
 	Closes  []CloseSite
+	Zones   []ZoneSite
 	calls   []Call
 }
 
@@ -48,6 +50,7 @@ type Scripts struct {
 	closed bool
 	loaded map[string]*Script
 	failed map[string]error
+	zones  map[string]*time.Location // that scripts named so far
 }
 
 // Scripts begins to load the files. Only one set at a time can be loaded from
@@ -56,7 +59,7 @@ func (f *Files) Scripts() *Scripts {
 	for _, file := range f.referenced {
 		file.named = false
 	}
-	return &Scripts{files: f, loaded: map[string]*Script{}, failed: map[string]error{}}
+	return &Scripts{files: f, loaded: map[string]*Script{}, failed: map[string]error{}, zones: map[string]*time.Location{}}
 }
 
 // Close ends the loading. From then on the files have no referenced file that
@@ -154,6 +157,17 @@ func (s *Scripts) Referenced() []*ReferencedFile {
 		}
 	}
 	return named
+}
+
+// referenced counts the referenced files that scripts named, without zone files.
+func (s *Scripts) referenced() int {
+	n := 0
+	for _, file := range s.files.referenced {
+		if file.named && !file.Zone {
+			n++
+		}
+	}
+	return n
 }
 
 // Failed returns the problems of all files that did not compile, by path,

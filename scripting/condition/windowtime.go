@@ -1,0 +1,121 @@
+package condition
+
+import (
+	"time"
+
+	"sesame/daemon/engine"
+)
+
+// This file finds the times at which windows begin and end. It walks along the
+// local clock, from one point to the next at which a window can change: its from
+// and to, midnight, and the transitions of the zone. Between two of them nothing
+// changes. So a time that the local clock leaves out, or shows twice, is handled
+// like any other.
+
+// A timed condition depends on the time of day: a window, or a condition that is
+// made of some.
+type timed interface {
+	engine.Condition
+	// MayHold reports whether the condition can hold at a time.
+	MayHold(time.Time) bool
+	// NextPoint returns the first time after t at which MayHold may give another
+	// answer. False: it never does.
+	NextPoint(t time.Time) (time.Time, bool)
+}
+
+// NextPoint returns the first time after t at which [MayHold] may change for one
+// of the conditions. False: it never does.
+func NextPoint(conditions []engine.Condition, t time.Time) (time.Time, bool) {
+	var first time.Time
+	for _, c := range conditions {
+		if one, ok := c.(timed); ok {
+			if next, some := one.NextPoint(t); some && (first.IsZero() || next.Before(first)) {
+				first = next
+			}
+		}
+	}
+	return first, !first.IsZero()
+}
+
+// maxPoints bounds one search. Four points a day make it about 25 years; days on
+// which no window begins cost nothing.
+const maxPoints = 36_500
+
+// change returns the first time after t and before limit at which the condition
+// changes between holding and not holding; a zero limit is none.
+func change(c timed, t, limit time.Time) (time.Time, bool) {
+	was := c.MayHold(t)
+	for range maxPoints {
+		next, some := c.NextPoint(t)
+		if !some || !limit.IsZero() && !next.Before(limit) {
+			return time.Time{}, false
+		}
+		if t = next; c.MayHold(t) != was {
+			return t, true
+		}
+	}
+	return time.Time{}, false
+}
+
+// MayHold reports whether a time is in the window.
+func (w *window) MayHold(t time.Time) bool {
+	t = t.In(w.zone)
+	minute, today := t.Hour()*60+t.Minute(), dayOf(t)
+	if w.from < w.to {
+		return w.from <= minute && minute < w.to && w.begins(today)
+	}
+	return w.from <= minute && w.begins(today) || minute < w.to && w.begins(today-1)
+}
+
+// begins reports whether the window begins on a day.
+func (w *window) begins(d day) bool {
+	return w.days.on[d.weekday()] && (w.only == nil || w.only.has(d)) && (w.except == nil || !w.except.has(d))
+}
+
+// NextPoint implements timed.
+func (w *window) NextPoint(t time.Time) (time.Time, bool) {
+	local := t.In(w.zone)
+	next := w.nextDay(dayOf(local))
+	if next == never {
+		return time.Time{}, false
+	}
+	// A zone is at most 26 hours from UTC. Two days before, no clock shows the day yet.
+	if early := (next - 2).midnight(); early.After(t) {
+		return early, true
+	}
+	second := local.Hour()*3600 + local.Minute()*60 + local.Second()
+	point := midnight
+	for _, minute := range []int{w.from, w.to} {
+		if minute*60 > second {
+			point = min(point, minute)
+		}
+	}
+	at := t.Add(time.Duration(point*60-second)*time.Second - time.Duration(local.Nanosecond()))
+	if _, end := local.ZoneBounds(); end.After(t) && end.Before(at) {
+		return end, true
+	}
+	return at, true
+}
+
+const (
+	// never is later than every day on which a window begins.
+	never = day(1 << 40)
+	// horizon is how many days ahead a window is looked for. February 29 comes back
+	// to a weekday after at most 40 years.
+	horizon = 41 * 366
+)
+
+// nextDay returns the first day on which the window begins, from two days before
+// a day on: a window that began the day before may still hold, and a clock can
+// be set back by a day, as that of Kwajalein was.
+func (w *window) nextDay(from day) day {
+	for d := from - 2; d <= from+horizon; d++ {
+		if w.begins(d) {
+			return d
+		}
+		if w.only != nil && !w.only.always && (len(w.only.spans) == 0 || d > w.only.spans[len(w.only.spans)-1].last) {
+			break
+		}
+	}
+	return never
+}
