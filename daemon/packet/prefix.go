@@ -3,15 +3,18 @@ package packet
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 )
 
 // ParseNetwork reads a network such as "203.0.113.0/24" or "2001:db8::/32", or a single address,
 // which is a network of one. An IPv4-mapped IPv6 address becomes the IPv4 address. A zone and bits
 // beyond the prefix length are errors: anyone who writes them may mean another network.
 func ParseNetwork(s string) (netip.Prefix, error) {
-	if address, err := netip.ParseAddr(s); err == nil && address.Zone() == "" {
-		address = address.Unmap()
-		return netip.PrefixFrom(address, address.BitLen()), nil
+	if !strings.Contains(s, "/") { // lists have a million networks, and an error costs memory
+		if address, err := netip.ParseAddr(s); err == nil && address.Zone() == "" {
+			address = address.Unmap()
+			return netip.PrefixFrom(address, address.BitLen()), nil
+		}
 	}
 	prefix, err := netip.ParsePrefix(s)
 	switch {

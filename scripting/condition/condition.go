@@ -82,6 +82,16 @@ func named[T any](v Values, name string, other T) T {
 	return other
 }
 
+// files returns what was read of the files that an option names.
+func files[T any](v Values, name string) []T {
+	read := named[[]any](v, name, nil)
+	contents := make([]T, len(read))
+	for i, content := range read {
+		contents[i] = content.(T)
+	}
+	return contents
+}
+
 // list returns the entries of the list.
 func list[T any](v Values) []T {
 	items := make([]T, len(v.List))
