@@ -44,8 +44,9 @@ var arrows = map[string][]string{
 	"scripting/zone":              {"daemon/spelling"},
 	"scripting/source":            {"daemon/packet", "daemon/engine", "daemon/spelling", "scripting/sandbox", "scripting/zone"},
 	"scripting/condition":         {"daemon/packet", "daemon/engine", "daemon/spelling"},
+	"scripting/mistake":           {"scripting/source"},
 	"scripting/source/sourcetest": {"scripting/source"},
-	"scripting":                   {"daemon/packet", "daemon/engine", "daemon/spelling", "scripting/sandbox", "scripting/source", "scripting/condition", "scripting/knockd"},
+	"scripting":                   {"daemon/packet", "daemon/engine", "daemon/spelling", "scripting/sandbox", "scripting/source", "scripting/condition", "scripting/knockd", "scripting/mistake"},
 	"simulate": {"daemon/packet", "daemon/engine", "daemon/filter", "daemon/record", "daemon/transcript",
 		"scripting", "scripting/source"},
 	"scripting/lint":    {"daemon/packet", "daemon/engine", "scripting", "scripting/source", "scripting/condition", "scripting/knockd"},
@@ -85,7 +86,7 @@ var confined = []struct {
 	allowed []string
 	reason  string
 }{
-	{"github.com/yuin/gopher-lua", []string{"scripting", "scripting/source", "scripting/sandbox"},
+	{"github.com/yuin/gopher-lua", []string{"scripting", "scripting/source", "scripting/sandbox", "scripting/mistake"},
 		"one place contains what scripts can do"},
 	{"github.com/google/gopacket", []string{"daemon/packet"},
 		"the rest of the program must not depend on how packets are decoded"},

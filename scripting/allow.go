@@ -12,8 +12,12 @@ import (
 
 func allowMember(of string) Member {
 	return Member{Name: "allow", Type: "() or { options }", Doc: "Gives the source access to the door's guards, or to the ports named. Only on_open and on_knock may call it.",
-		Example: of + `:allow { port = "tcp/443", ttl = "2h" }`, Options: documented(allowOptions()), method: (*object).allow}
+		Example: of + `:allow { port = "tcp/443", ttl = "2h" }`, Options: documented(allowOptions()), method: (*object).allow,
+		arguments: []argument{{"allow", tableOf(allowOptions()), maybe}}, acts: true, only: completed}
 }
+
+// completed are the calls that follow a completed sequence.
+var completed = []engine.CallKind{engine.CallOpen, engine.CallKnock}
 
 func allowOptions() []option[engine.Allow] {
 	return []option[engine.Allow]{
@@ -37,8 +41,8 @@ func allowOptions() []option[engine.Allow] {
 func (o *object) allow(L *lua.LState) int {
 	r := o.run
 	r.acting(L)
-	if r.kind != engine.CallOpen && r.kind != engine.CallKnock {
-		L.RaiseError("allow is for on_open and on_knock: access follows a completed sequence, and this is %s", hookNames[r.kind])
+	if !slices.Contains(completed, r.kind) {
+		L.RaiseError("%s", onlyFor("allow", completed, r.kind))
 	}
 	allow := engine.Allow{}
 	if L.GetTop() > 1 {

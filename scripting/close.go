@@ -1,19 +1,18 @@
 package scripting
 
 import (
-	"maps"
 	"slices"
 
 	"github.com/yuin/gopher-lua"
 
 	"sesame/daemon/engine"
-	"sesame/daemon/spelling"
 	"sesame/scripting/source"
 )
 
 func closeMember(of string) Member {
 	return Member{Name: "close", Type: `"door"`, Doc: "Ends the grants that this source has from a door.",
-		Example: of + `:close "ssh"`, method: (*object).close}
+		Example: of + `:close "ssh"`, method: (*object).close, acts: true,
+		arguments: []argument{{"close", text, 0}}}
 }
 
 // close requests the end of the grants that the source has from a door. The
@@ -29,12 +28,9 @@ func (o *object) close(L *lua.LState) int {
 }
 
 func (o *object) noDoor(L *lua.LState, name string) {
-	suggestion := ""
-	if doors := o.run.script.doors; len(doors) <= maxSuggested {
-		o.run.script.state.Charge(suggestionCost+50*int64(len(doors)), 0)
-		suggestion = spelling.DidYouMean(name, slices.Sorted(maps.Keys(doors)))
-	}
-	L.RaiseError("close: there is no door %q%s", name, suggestion)
+	doors := o.run.script.doors
+	o.run.script.state.Charge(suggestionCost+50*int64(min(len(doors), maxSuggested)), 0)
+	L.RaiseError("close: %s", noDoor(name, doors))
 }
 
 // mayClose refuses to close a door that no call of close in the text names: see

@@ -14,12 +14,27 @@ import (
 // condition.
 func conditionMember(k condition.Kind) Member {
 	schema := conditionSchema(k)
-	return Member{Name: k.Name, Type: k.Type, Doc: k.Doc, Example: k.Example, Options: documented(schema),
+	return Member{Name: k.Name, Type: k.Type, Doc: k.Doc, Example: k.Example, Options: documented(schema), functions: functionsOf(k),
 		function: func(s *script, L *lua.LState) int {
 			v, bound := s.argument(L, k.Name, "")
 			L.Push(s.userdata(L, s.build(k, schema, v, cmp.Or(bound, k.Name))))
 			return 1
 		}}
+}
+
+// functionsOf returns what in the table of a condition may be a function, since
+// a condition may: "" for an entry of the list.
+func functionsOf(k condition.Kind) map[string]engine.CallKind {
+	takes := map[string]engine.CallKind{}
+	for _, o := range k.Options {
+		if o.Parse == nil && o.ReadFile == nil {
+			takes[o.Name] = engine.CallWhen
+		}
+	}
+	if k.Item != nil && k.Item.Parse == nil && k.Item.ReadFile == nil {
+		takes[""] = engine.CallWhen
+	}
+	return takes
 }
 
 // A conditionDraft is what a script gives for a condition, while its table is

@@ -8,6 +8,7 @@ import (
 	"github.com/yuin/gopher-lua"
 
 	"sesame/daemon/engine"
+	"sesame/scripting/sandbox"
 )
 
 // entries iterates over a table in the order in which it was filled, so that
@@ -90,7 +91,7 @@ func article(noun string) string {
 	return "a " + noun
 }
 
-func numberText(n lua.LNumber) string { return strconv.FormatFloat(float64(n), 'g', -1, 64) }
+func numberText(n lua.LNumber) string { return sandbox.Text(n) }
 
 func keyText(key lua.LValue) string {
 	switch key := key.(type) {

@@ -14,7 +14,8 @@ import (
 
 func execMember(of string) Member {
 	return Member{Name: "exec", Type: "(command, { options })", Doc: "Runs a declared command. Choices and a port are given by name.",
-		Example: of + `:exec(audit, { level = "high" })`, Options: documented(execOptions()), method: (*object).exec}
+		Example: of + `:exec(audit, { level = "high" })`, Options: documented(execOptions()), method: (*object).exec, acts: true,
+		arguments: []argument{{"exec", nil, command}, {"exec", nil, maybe | options}}}
 }
 
 // An execDraft holds the options of exec.

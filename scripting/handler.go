@@ -7,12 +7,12 @@ import (
 	"github.com/yuin/gopher-lua"
 
 	"sesame/daemon/engine"
-	"sesame/daemon/spelling"
 )
 
 func handlerMember() Member {
 	return Member{Name: "handler", Type: `("name", function(timer) ... end)`, Doc: "Registers a function of this script that can be called later; see attempt:after.",
-		Example: `sesame.handler("remind", function(timer) timer:log("still open for " .. timer.source) end)`, function: registerTimer}
+		Example: `sesame.handler("remind", function(timer) timer:log("still open for " .. timer.source) end)`, function: registerTimer,
+		functions: map[string]engine.CallKind{"#2": engine.CallTimer}}
 }
 
 // registerTimer registers a function that delays name. It may be called across
@@ -37,24 +37,32 @@ func registerTimer(s *script, L *lua.LState) int {
 
 func afterMember(of string) Member {
 	return Member{Name: "after", Type: `(duration, "name", value)`, Doc: "Calls a handler later, after a second or more, also across reloads. The value is a string, a number, a boolean or nothing.",
-		Example: of + `:after("10m", "remind")`, method: (*object).after}
+		Example: of + `:after("10m", "remind")`, method: (*object).after, acts: true,
+		arguments: []argument{{"after", delay, 0}, {"after", text, handlerName}, {"after", storableValue, maybe}}}
 }
 
 // after requests a later call of a handler of the same file. Less than a second
 // is refused: delays are for people, and short ones would let a script run in a
 // loop.
 func (o *object) after(L *lua.LState) int {
-	delay, _ := o.argument(L, 2, "after").duration()
-	if delay < time.Second {
-		L.RaiseError("after: the delay is %v: expected a second or more", delay)
-	}
+	wait, _ := o.argument(L, 2, "after").delay()
 	name, _ := o.argument(L, 3, "after").text()
 	if timers := o.run.script.timers; !slices.Contains(timers, name) {
 		o.run.script.state.Charge(suggestionCost+50*int64(len(timers)), 0)
-		L.RaiseError("after: no handler %q is registered in this file%s", name, spelling.DidYouMean(name, timers))
+		L.RaiseError("after: %s", noHandler(name, timers))
 	}
-	o.run.add(L, engine.After{Delay: delay, Name: name, Value: toGo(storable(L, L.Get(4), "after"))})
+	o.run.add(L, engine.After{Delay: wait, Name: name, Value: toGo(o.argument(L, 4, "after").storable())})
 	return 0
+}
+
+// delay reads a duration of a second or more.
+func (v value) delay() (time.Duration, bool) {
+	d, ok := v.duration()
+	if ok && d < time.Second {
+		v.fail("the delay is %v: expected a second or more", d)
+		ok = false
+	}
+	return d, ok
 }
 
 func timerObject() Object {

@@ -1,6 +1,9 @@
 package scripting
 
 import (
+	"fmt"
+	"strings"
+
 	"github.com/yuin/gopher-lua"
 
 	"sesame/daemon/engine"
@@ -66,8 +69,34 @@ func (r *run) decided(function int, results []lua.LValue) (engine.Decision, erro
 		reason, err := r.reason(function, results[1])
 		return engine.Decision{Refused: true, Verdict: engine.Verdict{Detail: reason}, Operations: r.operations}, err
 	}
-	return engine.Decision{}, r.script.fault(function, "%s: the function returned %s: return nothing to go on, or false and a reason",
-		hookNames[r.kind], describe(results[0]))
+	return engine.Decision{}, r.script.fault(function, "%s", noResult(r.kind, results[0]))
+}
+
+// noResult returns why the functions for a kind of call cannot have a value as
+// their first result; "": they can.
+func noResult(kind engine.CallKind, v lua.LValue) string {
+	_, isBool := v.(lua.LBool)
+	switch kind {
+	case engine.CallWhen:
+		if !isBool {
+			return fmt.Sprintf("when: the function returned %s: return true, or false and a reason", describe(v))
+		}
+	case engine.CallStage, engine.CallOpen, engine.CallKnock:
+		if !isBool && v != lua.LNil {
+			return fmt.Sprintf("%s: the function returned %s: return nothing to go on, or false and a reason", hookNames[kind], describe(v))
+		}
+	case engine.CallMiss, engine.CallClose, engine.CallTimer: // their results do not matter
+	}
+	return ""
+}
+
+// onlyFor is the message for a method that only some functions may call.
+func onlyFor(name string, kinds []engine.CallKind, here engine.CallKind) string {
+	var names []string
+	for _, kind := range kinds {
+		names = append(names, hookNames[kind])
+	}
+	return fmt.Sprintf("%s is for %s: access follows a completed sequence, and this is %s", name, strings.Join(names, " and "), hookNames[here])
 }
 
 // reason reads the second result of a function that refuses; "" when there is

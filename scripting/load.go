@@ -35,6 +35,7 @@ func load(files *source.Files, opt Options, api []Object) (*Set, error) {
 		l.load(name)
 	}
 	l.check()
+	l.mistakes()
 	if len(l.problems) > 0 {
 		l.set.Close()
 		return nil, l.problems.Sorted()

@@ -5,6 +5,7 @@ import (
 
 	"github.com/yuin/gopher-lua"
 
+	"sesame/daemon/engine"
 	"sesame/daemon/spelling"
 	"sesame/scripting/source"
 )
@@ -23,6 +24,13 @@ type Member struct {
 	Doc     string // one sentence
 	Example string // "" for a field
 	Options []Option
+
+	// What follows is for finding mistakes in the text. See mistakes.go.
+	holds     string                     // of a field: the object that it has
+	arguments []argument                 // of a method; [none] when it has none
+	only      []engine.CallKind          // of a method: the functions that may call it; nil: all
+	acts      bool                       // of a method: a function for when cannot call it
+	functions map[string]engine.CallKind // of a registration: what takes functions, beside options named as in hookNames
 
 	// Exactly one of these is set. Functions and methods return the number of
 	// their results.
@@ -129,22 +137,28 @@ func (s *script) living(L *lua.LState, o Object, m Member) *object {
 	return given
 }
 
-// unknown raises the error that an object has no such member. While the file
-// loads it is also a problem, so that it is reported with its place even if the
-// script catches the error.
-func (s *script) unknown(L *lua.LState, o Object, key lua.LValue) {
+// unknown returns the message for a name that is no member of the object.
+func (o Object) unknown(name string) string {
 	var known []string
 	for _, m := range o.Members {
 		known = append(known, m.Name)
 	}
+	name = name[:min(len(name), maxKey)]
+	if name == "allow" && len(known) > 0 {
+		return fmt.Sprintf("%s has no %q: access follows a completed sequence, so allow is for on_open and on_knock", o.Name, name)
+	}
+	return fmt.Sprintf("%s has no %q%s", o.Name, name, spelling.DidYouMean(name, known))
+}
+
+// unknown raises the error that an object has no such member. While the file
+// loads it is also a problem, so that it is reported with its place even if the
+// script catches the error.
+func (s *script) unknown(L *lua.LState, o Object, key lua.LValue) {
 	name := "?"
 	if text, ok := key.(lua.LString); ok {
-		name = string(text[:min(len(text), maxKey)])
+		name = string(text)
 	}
-	message := fmt.Sprintf("%s has no %q%s", o.Name, name, spelling.DidYouMean(name, known))
-	if name == "allow" && len(known) > 0 {
-		message = fmt.Sprintf("%s has no %q: access follows a completed sequence, so allow is for on_open and on_knock", o.Name, name)
-	}
+	message := o.unknown(name)
 	if s.loading != nil {
 		file, place := s.caller(L)
 		place.Column = file.Column(place.Line, name, 0)

@@ -55,9 +55,11 @@ func (r *run) add(L *lua.LState, o engine.Operation) {
 // depends on the conditions before it.
 func (r *run) acting(L *lua.LState) {
 	if r.kind == engine.CallWhen {
-		L.RaiseError("when only decides: it can neither store, log, print nor act")
+		L.RaiseError("%s", onlyDecides)
 	}
 }
+
+const onlyDecides = "when only decides: it can neither store, log, print nor act"
 
 // line adds a log line, which it cuts at maxText bytes.
 func (r *run) line(L *lua.LState, text string) {

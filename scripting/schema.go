@@ -7,6 +7,7 @@ import (
 	"github.com/yuin/gopher-lua"
 
 	"sesame/daemon/spelling"
+	"sesame/scripting/mistake"
 )
 
 // An Option documents one key of a table that scripts give to the API.
@@ -54,6 +55,8 @@ func read[T any](v value, schema []option[T], item func(v value, into *T), into 
 		name, isName := key.(lua.LString)
 		i := slices.Index(known, string(name))
 		switch {
+		case !mistake.Whole(element) && (!isName || i >= 0): // the text does not tell
+			position++
 		case isName && i >= 0:
 			schema[i].read(v.field(text, known[i], element), into)
 		case isName:

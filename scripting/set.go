@@ -2,6 +2,7 @@ package scripting
 
 import (
 	"sesame/daemon/engine"
+	"sesame/scripting/mistake"
 	"sesame/scripting/source"
 )
 
@@ -41,6 +42,9 @@ type Set struct {
 	Allows       []source.AllowSite
 	Suppressions []source.Suppression
 	Warnings     []Warning // of the referenced files
+	// Mistakes are uses of what functions are given that probably fail. Those that certainly fail
+	// are problems of the set.
+	Mistakes []mistake.Mistake
 
 	scripts []*script
 }

@@ -52,17 +52,17 @@ func TestWhatCannotBeStored(t *testing.T) {
 		`a.store:set(("x"):rep(257), 1)`:                    "the key: expected 1 to 256 bytes, got 257",
 		`a.store:set("", 1)`:                                "the key: expected 1 to 256 bytes, got 0",
 		`a.store:set(1, 1)`:                                 "the key: expected a string, got the number 1",
-		`a.store:set("k", 0/0)`:                             "set: NaN is not a number that can be stored",
+		`a.store:set("k", 0/0)`:                             "set: nan is not a number that can be stored",
 		`a.store:set("k", 1, 30)`:                           `ttl: expected a duration in a string, got the number 30: write "30s"`,
 		`a.store:set("k", "a") a.store:incr("k")`:           `incr: "k" holds the string "a": expected a number`,
 		`a.store:incr("k", "1")`:                            `incr: expected a number to add, got the string "1"`,
-		`a.store:incr("k", 1e308) a.store:incr("k", 1e308)`: "incr: +Inf is not a number that can be stored",
+		`a.store:incr("k", 1e308) a.store:incr("k", 1e308)`: "incr: inf is not a number that can be stored",
 		`a.store:once("k")`:                                 `once: expected for how long to remember, such as "3m"`,
 		`a.store.get("k")`:                                  "get was called without its store: write store:get, with a colon",
 		`a.store.get(a, "k")`:                               "get is for a store, not for an attempt",
 		`a.store.count = 1`:                                 "store is read-only",
 	} {
-		w := theScript(t, `sesame.door "ssh" { sequence = { 1, 2 }, on_open = function(a) `+line+` end }`)
+		w := theScript(t, `sesame.door "ssh" { sequence = { 1, 2 }, on_open = function(a) a = a `+line+` end }`)
 		w.knock(alice, "tcp/1", "tcp/2")
 		w.want("error ssh.lua:1: "+want, "refuse ssh script_error")
 	}

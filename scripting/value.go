@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -101,10 +102,24 @@ func parsed[T any](v value, what string, parse func(string) (T, error)) (result 
 // would be a guess.
 func (v value) duration() (time.Duration, bool) {
 	if n, ok := v.lua.(lua.LNumber); ok {
-		v.fail(`expected a duration in a string, got the number %s: write "%[1]ss"`, numberText(n))
+		v.fail(`expected a duration in a string, got the number %s: write %s`, numberText(n), seconds(n))
 		return 0, false
 	}
 	return parsed(v, `a duration such as "8s"`, ParseDuration)
+}
+
+// seconds writes a number of seconds as a duration, in the largest unit too.
+func seconds(n lua.LNumber) string {
+	text := strconv.Quote(numberText(n) + "s")
+	for _, unit := range []struct {
+		seconds lua.LNumber
+		name    string
+	}{{86400, "d"}, {3600, "h"}, {60, "m"}} {
+		if whole := n / unit.seconds; whole >= 1 && whole == lua.LNumber(math.Trunc(float64(whole))) {
+			return text + " or " + strconv.Quote(numberText(whole)+unit.name)
+		}
+	}
+	return text
 }
 
 // port reads "tcp/22", or the number of a TCP port.

@@ -80,7 +80,7 @@ func (f *Function) Check(c *engine.Call) (engine.Verdict, error) {
 	}
 	ok, isBool := results[0].(lua.LBool)
 	if !isBool {
-		return engine.Verdict{}, f.script.fault(f.index, "when: the function returned %s: return true, or false and a reason", describe(results[0]))
+		return engine.Verdict{}, f.script.fault(f.index, "%s", noResult(engine.CallWhen, results[0]))
 	}
 	reason, err := r.reason(f.index, results[1])
 	if reason == "" {

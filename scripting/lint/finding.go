@@ -19,12 +19,13 @@ const (
 	Ephemeral   = "ephemeral"    // a port of a sequence is one of this machine's ephemeral ports
 	Knockd      = "knockd"       // a line of a knockd.conf that probably means something else to its author
 	UsedUp      = "used-up"      // a door whose one-time sequences were all consumed
+	Mistake     = "mistake"      // a use of what functions are given that probably fails
 	NoReason    = "no-reason"    // a comment that allows a finding without saying why
 	UnknownID   = "unknown-id"   // a comment that allows an unknown id
 	UnusedAllow = "unused-allow" // a comment that allows a finding that is not there
 )
 
-var allowed = []string{Ascending, Descending, Short, Prefix, Unguarded, NoWayIn, NoWayBack, WindowNever, AnyPort, NoLimit, NoEffect, Listening, Ephemeral, Knockd, UsedUp}
+var allowed = []string{Ascending, Descending, Short, Prefix, Unguarded, NoWayIn, NoWayBack, WindowNever, AnyPort, NoLimit, NoEffect, Listening, Ephemeral, Knockd, UsedUp, Mistake}
 
 // A Finding is one rule to look at, with what may be wrong and how to change
 // it.

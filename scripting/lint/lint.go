@@ -41,6 +41,7 @@ func CheckOn(set *scripting.Set, m *Machine) []Finding {
 	}
 	c.allows()
 	c.ways()
+	c.mistakes()
 	c.warnings(m)
 	return c.reported(m != nil)
 }

@@ -74,7 +74,8 @@ func isDecimal(text string) bool {
 }
 
 // numberText writes a number, the same on every machine: an integer that fits into an int64 without
-// a point, others with as many digits as it takes to read the same number back.
+// a point, others with as many digits as it takes to read the same number back. As in Lua, numbers
+// such as 1772445600.6 have no exponent.
 func numberText(f float64) string {
 	switch {
 	case math.IsNaN(f):
@@ -83,6 +84,8 @@ func numberText(f float64) string {
 		return strings.TrimPrefix(strings.ToLower(strconv.FormatFloat(f, 'g', -1, 64)), "+")
 	case f == math.Trunc(f) && math.Abs(f) < 1<<63:
 		return strconv.FormatInt(int64(f), 10)
+	case 1e-4 <= math.Abs(f) && math.Abs(f) < 1e15:
+		return strconv.FormatFloat(f, 'f', -1, 64)
 	}
 	return strconv.FormatFloat(f, 'g', -1, 64)
 }

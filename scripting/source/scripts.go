@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/yuin/gopher-lua/ast"
+
 	"sesame/daemon/spelling"
 	"sesame/scripting/sandbox"
 )
@@ -24,7 +26,11 @@ type Script struct {
 	Closes  []CloseSite
 	Zones   []ZoneSite
 	calls   []Call
+	chunk   []ast.Stmt
 }
+
+// Chunk returns the syntax tree of the text, which nobody changes.
+func (s *Script) Chunk() []ast.Stmt { return s.chunk }
 
 // Call returns the call of a kind in a line, with a name if the kind has names.
 // It is nil when there are none or several: a wrong place in a message is worse
@@ -105,7 +111,8 @@ func (s *Scripts) compile(name string) (*Script, error) {
 		Program: program,
 		Lines:   strings.Split(string(text), "\n"),
 	}
-	script.findSites(program.Chunk())
+	script.chunk = program.Chunk()
+	script.findSites(script.chunk)
 	return script, nil
 }
 

@@ -1,0 +1,210 @@
+package scripting_test
+
+import (
+	"cmp"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	gocmp "github.com/google/go-cmp/cmp"
+
+	"sesame/scripting"
+	"sesame/scripting/lint"
+	"sesame/scripting/source/sourcetest"
+)
+
+// TestProbableMistakes: what came through a variable, a function or a module is
+// a finding, which a comment can allow.
+func TestProbableMistakes(t *testing.T) {
+	const door = `sesame.door "d" { sequence = { 1, "udp/2", 9, 4 }, guards = 22, on_open = `
+	const noBan = `attempt has no "ban"`
+	for _, tt := range []struct {
+		name, text string
+		want       []string
+	}{
+		{"a variable", door + `function(x) local a = x a:ban() x:allow() end }`, []string{"a.lua:1: " + noBan}},
+		{"a variable that has a store", door + `function(x) local s = x.store s:gett("k") x:allow() end }`, []string{`a.lua:1: store has no "gett": did you mean "get"?`}},
+		{"a helper", "local function help(a) a:ban() end\n" + door + `function(x) help(x) x:allow() end }`, []string{"a.lua:1: " + noBan}},
+		{"a helper of a helper", "local function one(a) a:ban() end local function two(n, a) one(a) end\n" + door + `function(x) two(1, x) x:allow() end }`,
+			[]string{"a.lua:1: " + noBan}},
+		{"a helper that is a hook too", "local function help(a) a:ban() end\n" + door + `function(x) x:allow() end, on_miss = help, on_stage = function(x) help(x) end }`,
+			[]string{"a.lua:1: " + noBan}},
+		{"a function that a function makes", "local function make(n) return function(a) a:allow() a:ban(n) end end\n" + door + `make(1) }`, []string{"a.lua:1: " + noBan}},
+		{"a function of a table", "local t = {} function t.open(a) a:allow() a:ban() end\n" + door + `t.open }`, []string{"a.lua:1: " + noBan}},
+		{"a function of a module", `local m = require "m"` + "\n" + door + `m.open }`, []string{"lib/m.lua:1: " + noBan}},
+		{"a helper of a module", `local m = require "m"` + "\n" + door + `function(a) m.open(a) end }`, []string{"lib/m.lua:1: " + noBan}},
+		{"a table in a variable", "local o = { sequence = { 1, \"udp/2\", 9, 4 }, guards = 22, on_open = function(a) a:allow() a:ban() end }\nsesame.door \"d\" (o)", []string{"a.lua:1: " + noBan}},
+		{"sesame under another name", "local s = sesame.door\ns \"d\" { sequence = { 1, \"udp/2\", 9, 4 }, guards = 22, on_open = function(a) a:allow() a:ban() end }", []string{"a.lua:2: " + noBan}},
+		{"a helper of two kinds", "local function help(a) a:log(a.id) end\n" + door + `function(x) x:allow() help(x) end, on_close = function(g) help(g) end }`,
+			[]string{`a.lua:1: attempt has no "id"`}},
+		{"a comment that allows it", "local function help(a) a:ban() end -- sesame:allow mistake it is a test\n" + door + `function(x) help(x) x:allow() end }`, nil},
+		{"a parameter that is assigned", door + `function(x) x = x x:ban() x:allow() end }`, nil},
+		{"another variable of the name", door + `function(x) do local x = { ban = print } x.ban() end x:allow() end }`, nil},
+		{"a function that is not called", "local function never(attempt) attempt:ban() end\n" + door + `function(x) x:allow() end }`, nil},
+		{"a computed name", door + `function(x) x["b" .. "an"](x) x:allow() end }`, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			files := map[string]string{"a.lua": tt.text, "lib/m.lua": "return { open = function(a) a:allow() a:ban() end }"}
+			set, err := scripting.Load(sourcetest.Files(files), scripting.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer set.Close()
+			var got []string
+			for _, f := range lint.Check(set) {
+				if f.ID != lint.Short {
+					message, _, _ := strings.Cut(f.Message, ": expected one of")
+					got = append(got, fmt.Sprintf("%s:%d: %s", f.File, f.Line, message))
+				}
+			}
+			if diff := gocmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("findings (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// luaBlock is an example in a page, with the name of its file when the first
+// line is a comment with it.
+var luaBlock = regexp.MustCompile("(?s)```lua\n(?:-- (\\S+\\.lua)[^\n]*\n)?(.*?)```")
+
+// TestRightScriptsHaveNoMistakes loads all scripts that are shipped, and the
+// examples of each page together.
+func TestRightScriptsHaveNoMistakes(t *testing.T) {
+	sets := map[string]map[string]string{"scripts": {}}
+	for _, pattern := range []string{"../scripts/*.lua", "../scripts/lib/*.lua", "../docs/*.md", "../CONTRIBUTING.md", "../README.md"} {
+		names, _ := filepath.Glob(pattern)
+		for _, name := range names {
+			text, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if filepath.Ext(name) == ".lua" {
+				sets["scripts"][strings.TrimPrefix(name, "../scripts/")] = string(text)
+				continue
+			}
+			for i, block := range luaBlock.FindAllStringSubmatch(string(text), -1) {
+				sets[fmt.Sprintf("%s, example %d", name, i+1)] = map[string]string{cmp.Or(block[1], "a.lua"): block[2]}
+			}
+		}
+	}
+	loaded := 0
+	for name, files := range sets {
+		set, err := scripting.Load(sourcetest.Files(files), scripting.Options{})
+		if err != nil {
+			if len(files) > 1 {
+				t.Errorf("%s: %v", name, err)
+			}
+			continue // a part of a script, or one that needs a module
+		}
+		loaded++
+		for _, m := range set.Mistakes {
+			t.Errorf("%s: %s:%d: %s", name, m.File, m.Line, m.Message)
+		}
+		set.Close()
+	}
+	if loaded < 5 {
+		t.Errorf("%d sets load: expected more examples that are whole", loaded)
+	}
+}
+
+// TestWhatIsCertainFails holds that no right script is refused: each call that
+// is refused for its text fails when it runs. The calls are random, of all
+// members of the API.
+func TestWhatIsCertainFails(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	pick := func(list ...string) string { return list[random.IntN(len(list))] }
+	const script = `
+local audit = sesame.command { "/bin/audit", "{source}", choices = { level = { "low", "high" } } }
+local hours = sesame.window { from = "08:00", to = "19:00", tz = "UTC" }
+sesame.handler("remind", function(timer) HIDE_timer TIMER end)
+sesame.door "ssh" { sequence = { 1, 2 }, guards = 22, ttl = "1m",
+  on_open = function(attempt) HIDE_attempt attempt:allow() attempt:after("1s", "remind") ATTEMPT end,
+  on_close = function(grant) HIDE_grant GRANT end }
+sesame.listen "beacon" { on = "udp/1", guards = 22, on_knock = function(knock) HIDE_knock KNOCK end }`
+	var value func(depth int) string
+	value = func(depth int) string {
+		if depth > 0 && random.IntN(3) == 0 {
+			entry := func() string {
+				return pick("", "port = ", "ttl = ", "prefix4 = ", "prefix6 = ", "level = ", "source = ", "hour = ") + value(depth-1)
+			}
+			return "{ " + pick("", entry(), entry()+", "+entry()) + " }"
+		}
+		return pick(`"1m"`, `"remind"`, `"ssh"`, `"other"`, `"tcp/22"`, `"low"`, `""`, "0", "1", "22", "-1", "3600", "1.5", "true", "nil", "audit", "hours", "{}", "OBJECT", "OBJECT.time", "function() end")
+	}
+	members, examples := map[string][]string{}, map[string][]string{}
+	for _, o := range scripting.API() {
+		for _, m := range o.Members {
+			members[o.Name] = append(members[o.Name], m.Name)
+			if m.Example != "" {
+				examples[o.Name] = append(examples[o.Name], m.Example)
+			}
+		}
+	}
+	refused, accepted := 0, 0
+	for range 400 {
+		object := pick("attempt", "knock", "grant", "timer")
+		call := object + pick(":", ":", ":", ".") + pick(members[object]...)
+		if random.IntN(4) == 0 {
+			call = object + ".store" + pick(":", ":", ".") + pick(members["store"]...)
+		}
+		args := value(2)
+		for range random.IntN(3) {
+			args += ", " + value(2)
+		}
+		line := strings.ReplaceAll(call+"("+pick("", args, args, args)+")", "OBJECT", object)
+		if random.IntN(2) == 0 {
+			line = changed(pick(examples[object]...), value(1), random.IntN(6))
+			line = strings.ReplaceAll(line, "OBJECT", object)
+		}
+		load := func(hide string) (*scripting.Set, error) {
+			text := react(script, object, line)
+			for _, one := range []string{"attempt", "knock", "grant", "timer"} {
+				text = strings.ReplaceAll(text, "HIDE_"+one, strings.ReplaceAll(hide, "OBJECT", one))
+			}
+			return scripting.Load(sourcetest.Files(map[string]string{"a.lua": text}), scripting.Options{})
+		}
+		set, err := load("")
+		if err == nil {
+			set.Close()
+			accepted++
+			continue
+		}
+		refused++
+		if strings.Contains(err.Error(), "stands twice") {
+			continue // Lua would use the later value
+		}
+		set, hidden := load("OBJECT = OBJECT")
+		if hidden != nil && strings.Contains(hidden.Error(), "close: there is no door") {
+			continue // each close in the text is checked, whatever it is called on
+		}
+		if hidden != nil {
+			t.Fatalf("%s: it does not load, hidden or not: %v", line, hidden)
+		}
+		w := newWorld(t, set)
+		w.knock(alice, "tcp/1", "tcp/2", "udp/1")
+		w.later(120e9)
+		if got := all(w); !strings.Contains(got, "error") {
+			t.Errorf("%s is refused, and works:\n%v\n%s", line, err, got)
+		}
+	}
+	if refused < 100 || accepted < 50 {
+		t.Errorf("%d calls are refused, %d are not: expected many of both", refused, accepted)
+	}
+}
+
+var literal = regexp.MustCompile(`"[^"]*"|\b\d+\b`)
+
+// changed replaces one of the literals of a line by a value; when there are
+// fewer than n, none.
+func changed(line, value string, n int) string {
+	at := literal.FindAllStringIndex(line, -1)
+	if n >= len(at) {
+		return line
+	}
+	return line[:at[n][0]] + "(" + value + ")" + line[at[n][1]:]
+}
