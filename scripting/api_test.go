@@ -23,6 +23,9 @@ func TestTheAPIIsDocumented(t *testing.T) {
 			if member.Type == "" {
 				t.Errorf("%s has no type", name)
 			}
+			if missing := member.Undeclared(); missing != "" {
+				t.Errorf("%s: %s", name, missing)
+			}
 			if n := member.Implementations(); n != 1 {
 				t.Errorf("%s has %d of function, method and field: expected one", name, n)
 			}

@@ -14,7 +14,8 @@ import (
 // condition.
 func conditionMember(k condition.Kind) Member {
 	schema := conditionSchema(k)
-	return Member{Name: k.Name, Type: k.Type, Doc: k.Doc, Example: k.Example, Options: documented(schema), functions: functionsOf(k),
+	return Member{Name: k.Name, Type: k.Type, Doc: k.Doc, Example: k.Example, Options: documented(schema),
+		condition: true, functions: functionsOf(k),
 		function: func(s *script, L *lua.LState) int {
 			v, bound := s.argument(L, k.Name, "")
 			L.Push(s.userdata(L, s.build(k, schema, v, cmp.Or(bound, k.Name))))

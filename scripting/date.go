@@ -8,7 +8,12 @@ func dateMember(of string) Member {
 	return Member{Name: "date", Type: `"zone"`,
 		Doc: "Returns the date and the time of day in a time zone: a table with year, month, day, hour, min, sec, " +
 			"wday (1 is Sunday), yday (1 to 366) and isdst (true in summer time). The name of the zone must stand in the text, in a call or as the tz of a window.",
-		Example: "local hour = " + of + `:date("Europe/Madrid").hour`, method: (*object).date}
+		Example: "local hour = " + of + `:date("Europe/Madrid").hour`, method: (*object).date,
+		arguments: []argument{{"date", zoneName, 0}}}
+}
+
+func (v value) zoneName() (lua.LString, bool) {
+	return as[lua.LString](v, `a time zone such as "Europe/Madrid"`)
 }
 
 // The price of the table.
@@ -17,7 +22,7 @@ const dateSteps, dateBytes = 20, 512
 // date returns what a clock on the wall in a zone shows, with the fields of Lua's
 // os.date "*t".
 func (o *object) date(L *lua.LState) int {
-	name, _ := as[lua.LString](o.argument(L, 2, "date"), `a time zone such as "Europe/Madrid"`)
+	name, _ := o.argument(L, 2, "date").zoneName()
 	state := o.run.script.state
 	state.Charge(dateSteps, dateBytes)
 	zone, err := o.run.script.scripts.Zone(string(name))

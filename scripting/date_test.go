@@ -11,7 +11,7 @@ import (
 )
 
 const dateDoor = `
-local function show(attempt)
+local function show(attempt) attempt = attempt -- else what is wrong would not load
   local d = attempt:date(ZONE)
   local fields = {}
   for key, value in pairs(d) do fields[#fields + 1] = key .. "=" .. tostring(value) end

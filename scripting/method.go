@@ -29,6 +29,7 @@ const (
 	maybe       argumentIs = 1 << iota // it may be left out
 	rest                               // it stands for all that follow, too
 	command                            // a command that was declared
+	aCondition                         // a condition that was made, and no function
 	handlerName                        // the name of a handler of the script
 	doorName                           // the name of a door of the set
 	options                            // the options of exec, among them the choices of the command
@@ -42,6 +43,7 @@ var (
 	text          = func(v value) { v.text() }
 	duration      = func(v value) { v.duration() }
 	delay         = func(v value) { v.delay() }
+	zoneName      = func(v value) { v.zoneName() }
 	storeKeyText  = func(v value) { v.storeKey() }
 	storableValue = func(v value) { v.storable() }
 	addend        = func(v value) { as[lua.LNumber](v, "a number to add") }
@@ -151,7 +153,11 @@ func (j *callJudge) argument(m Member, declared argument, c *mistake.Call, a mis
 		v.report = func(at source.Place, message string) { c.Report(at, message+"; for example: "+m.Example) }
 	}
 	if declared.is&command != 0 {
-		j.command(v, a)
+		made(v, a, "a command that sesame.command declared", func(kind string) bool { return kind == "command" })
+		return
+	}
+	if declared.is&aCondition != 0 {
+		made(v, a, "a condition such as sesame.window { ... }", j.makesCondition)
 		return
 	}
 	if declared.is&options != 0 && len(c.Args) > 0 {
@@ -176,14 +182,26 @@ func (j *callJudge) argument(m Member, declared argument, c *mistake.Call, a mis
 	}
 }
 
-// command reports an argument that is no declared command.
-func (j *callJudge) command(v value, a mistake.Arg) {
+// made reports an argument that must come from a registration of some kinds, and does not.
+func made(v value, a mistake.Arg, what string, by func(kind string) bool) {
 	switch {
-	case a.Origin.Kind != "" && a.Origin.Kind != "command":
-		v.fail("expected a command that sesame.command declared, got what sesame.%s made", a.Origin.Kind)
+	case a.Origin.Kind != "" && !by(a.Origin.Kind):
+		v.fail("expected %s, got what sesame.%s returned", what, a.Origin.Kind)
 	case mistake.Known(a.Value):
-		v.expected("a command that sesame.command declared while the file loaded")
+		v.expected(what)
 	}
+}
+
+// makesCondition reports whether a registration makes a condition.
+func (j *callJudge) makesCondition(kind string) bool {
+	for _, o := range j.api {
+		for _, m := range o.Members {
+			if o.Name == "sesame" && m.Name == kind {
+				return m.condition
+			}
+		}
+	}
+	return false
 }
 
 // choices reads the options of exec for a command. It reports nothing when more than one command

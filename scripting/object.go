@@ -30,6 +30,7 @@ type Member struct {
 	arguments []argument                 // of a method; [none] when it has none
 	only      []engine.CallKind          // of a method: the functions that may call it; nil: all
 	acts      bool                       // of a method: a function for when cannot call it
+	condition bool                       // of a registration: it makes a condition
 	functions map[string]engine.CallKind // of a registration: what takes functions, beside options named as in hookNames
 
 	// Exactly one of these is set. Functions and methods return the number of
