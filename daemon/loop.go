@@ -172,10 +172,12 @@ func (l *loop) frame(f *capture.Frame, at, now time.Time) {
 	}
 	l.numbered++
 	l.packet.Time, l.packet.Number = l.clampTime(at, now), l.numbered
+	events := l.engine.Packet(&l.packet)
 	if l.recorder != nil {
+		l.recorder.Facts(l.packet.Time, l.engine.Asked())
 		l.recorder.Packet(&l.packet, f.Data, f.Wire)
 	}
-	l.dispatch(l.engine.Packet(&l.packet))
+	l.dispatch(events)
 }
 
 // clampTime bounds the time of a packet. The kernel's stamp may be far off when the wall clock
@@ -199,16 +201,19 @@ func (l *loop) input(in record.Input, give func(now time.Time) []engine.Event) {
 	if last := l.engine.Now(); now.Before(last) {
 		now = last
 	}
-	in.Time = now
-	l.note(in)
-	l.dispatch(give(now))
+	l.inputAt(now, in, give)
 }
 
-// note records an input.
-func (l *loop) note(in record.Input) {
+// inputAt gives the engine an input and records it. It is recorded when the engine has handled
+// it: only then is known which facts it asked for, and they come first.
+func (l *loop) inputAt(now time.Time, in record.Input, give func(now time.Time) []engine.Event) {
+	in.Time = now
+	events := give(now)
 	if l.recorder != nil {
+		l.recorder.Facts(now, l.engine.Asked())
 		l.recorder.Input(in)
 	}
+	l.dispatch(events)
 }
 
 // dispatch queues events for the runner and reports them. It never waits.
@@ -267,9 +272,8 @@ func (l *loop) wallOffset() time.Duration { return time.Duration(l.offset.Load()
 
 // step gives the engine the offset between the wall clock and engine time.
 func (l *loop) step() {
-	at := l.engine.Now()
-	l.note(record.Input{Kind: record.InputStep, Time: at, Offset: l.wallOffset()})
-	l.dispatch(l.engine.Step(at, l.wallOffset()))
+	in := record.Input{Kind: record.InputStep, Offset: l.wallOffset()}
+	l.inputAt(l.engine.Now(), in, func(now time.Time) []engine.Event { return l.engine.Step(now, in.Offset) })
 }
 
 // countLost adds the packets that the kernel had no room for. It logs at most every ten

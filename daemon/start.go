@@ -225,12 +225,12 @@ func (d *daemon) restore(first startup) error {
 	local := d.local(d.links)
 	d.loop.dispatch(e.Swap(now, first.set.Engine))
 	d.loop.startRecording(int(d.config.Record.Size))
-	d.loop.note(record.Input{Kind: record.InputLocal, Time: now, Local: local})
-	d.loop.dispatch(e.Local(now, local))
-	d.loop.note(record.Input{Kind: record.InputRestore, Time: now, Records: records})
-	events := e.Restore(now, records)
-	d.logPendingUndos(events)
-	d.loop.dispatch(events)
+	d.loop.inputAt(now, record.Input{Kind: record.InputLocal, Local: local}, func(now time.Time) []engine.Event { return e.Local(now, local) })
+	d.loop.inputAt(now, record.Input{Kind: record.InputRestore, Records: records}, func(now time.Time) []engine.Event {
+		events := e.Restore(now, records)
+		d.logPendingUndos(events)
+		return events
+	})
 	return nil
 }
 

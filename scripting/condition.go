@@ -2,6 +2,7 @@ package scripting
 
 import (
 	"cmp"
+	"strconv"
 
 	"github.com/yuin/gopher-lua"
 
@@ -111,6 +112,9 @@ func (s *script) plain(v value, o condition.Option, key string) (any, bool) {
 	case o.ReadFile != nil:
 		return s.readFiles(v, o, key)
 	case o.Parse != nil:
+		if n, ok := v.lua.(lua.LNumber); ok && o.Numbers {
+			v.lua = lua.LString(strconv.FormatFloat(float64(n), 'f', -1, 64))
+		}
 		return parsed(v, o.Expected, o.Parse)
 	}
 	given := s.condition(v)

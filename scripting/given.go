@@ -2,6 +2,8 @@ package scripting
 
 import (
 	"github.com/yuin/gopher-lua"
+
+	"sesame/daemon/engine"
 )
 
 func attemptObject() Object {
@@ -50,6 +52,9 @@ func givenMembers(of string) []Member {
 	return []Member{
 		{Name: "source", Type: "string or nil", Doc: "The address that knocked. For a grant it is the address or network that had access. It is nil for delayed work without a source.", field: (*object).source},
 		{Name: "family", Type: `"ipv4", "ipv6" or nil`, Doc: "The IP version of source.", field: (*object).family},
+		{Name: "country", Type: "string or nil", Doc: "The country of source, two letters. It is nil when no database knows it: do not refuse by it, but with sesame.country in when.", field: (*object).country},
+		{Name: "asn", Type: "number or nil", Doc: "The number of the autonomous system that announces the network of source, or nil as for country.", field: (*object).asn},
+		{Name: "asn_name", Type: "string or nil", Doc: "The name of that autonomous system.", field: (*object).asnName},
 		{Name: "door", Type: "string or nil", Doc: "The name of the door. It is nil when the door does not exist any more.", field: (*object).door},
 		{Name: "time", Type: "number", Doc: "The time of day, in seconds since 1970 in UTC.", field: (*object).time},
 		dateMember(of),
@@ -105,4 +110,25 @@ func (o *object) door() lua.LValue { return optional(doorOf(o.run.call)) }
 
 func (o *object) time() lua.LValue {
 	return lua.LNumber(float64(o.run.call.Wall.UnixNano()) / 1e9)
+}
+
+func (o *object) country() lua.LValue { return optional(o.fact(engine.FactCountry).Country) }
+
+func (o *object) asn() lua.LValue {
+	if a := o.fact(engine.FactASN); a.Known {
+		return lua.LNumber(a.ASN)
+	}
+	return lua.LNil
+}
+
+func (o *object) asnName() lua.LValue { return optional(o.fact(engine.FactASN).ASName) }
+
+// fact asks for what databases know of the source. A network has no country: its addresses may
+// have several.
+func (o *object) fact(kind engine.FactKind) engine.Answer {
+	call := o.run.call
+	if !call.Source.IsValid() || call.Grant != nil && !call.Grant.Source.IsSingleIP() {
+		return engine.Answer{}
+	}
+	return call.Ask(engine.Question{Kind: kind, Address: call.Source})
 }

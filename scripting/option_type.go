@@ -3,13 +3,13 @@ package scripting
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 
 	"github.com/yuin/gopher-lua"
 
 	"sesame/daemon/packet"
+	"sesame/scripting/condition"
 )
 
 // maxEntries bounds a list that is given for an option, and its choices.
@@ -111,13 +111,10 @@ func parsePort(s string) (lua.LValue, error) {
 	return lua.LString(port.String()), err
 }
 
-var countryCode = regexp.MustCompile("^[A-Z]{2}$")
-
+// checkCountry checks a country as sesame.country does.
 func checkCountry(s string) error {
-	if !countryCode.MatchString(s) {
-		return fmt.Errorf(`%q is not the code of a country: expected two capital letters, such as "ES"`, s)
-	}
-	return nil
+	_, err := condition.Country().Item.Parse(s)
+	return err
 }
 
 // parseText reads the value that the user gave. A list may be empty.

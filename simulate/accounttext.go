@@ -29,6 +29,7 @@ func (r *Report) WriteAccount(w io.Writer) error {
 	case r.account != nil:
 		r.account.write(&b)
 	}
+	b.WriteString(r.hints)
 	switch {
 	case r.Exact:
 		fmt.Fprintln(&b, "replayed with the scripts, addresses and results that were recorded")

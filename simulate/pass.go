@@ -33,6 +33,7 @@ func newPass(c Config, captures captures) *pass {
 		filter: filter.New(filter.Interest(c.Set.Interest())), unreadable: map[packet.LinkType]int{},
 	}
 	p.replay.output = newOutput(c, c.Set.Doors, captures.streamed())
+	p.replay.facts = newOfflineFacts(c.Facts)
 	return p
 }
 
@@ -77,8 +78,8 @@ func (p *pass) single(c *capture) {
 }
 
 // recording replays the packets of a recording of the daemon through other scripts than its own.
-// The steps of the wall clock come from the recording too, and so do the host's addresses unless
-// others are given.
+// The steps of the wall clock come from the recording too. So do the host's addresses, unless
+// others are given, and facts that nobody else can tell.
 func (p *pass) recording(c *capture) {
 	var offset time.Duration
 	given := p.config.Local != nil
@@ -106,6 +107,8 @@ func (p *pass) recording(c *capture) {
 			if p.config.Local = in.Local; p.replay.engine != nil {
 				p.replay.input(in.Time, p.replay.engine.Local(in.Time, in.Local))
 			}
+		case in != nil && in.Kind == record.InputFacts:
+			p.replay.facts.remember(in.Asked)
 		}
 	}
 	p.ended(err)
@@ -187,7 +190,7 @@ func (p *pass) report() *Report {
 	r := &Report{
 		Summary: summary(p.packets, counts, engine.Counts{}), Clamped: counts.Clamped, Cut: p.cut,
 		Unreadable: p.unreadable, Incomplete: p.incomplete,
-		account: p.replay.account, local: p.config.Local, recorded: p.recorded,
+		account: p.replay.account, local: p.config.Local, recorded: p.recorded, hints: p.replay.facts.hints(),
 	}
 	for d := range packet.Drops {
 		r.Dropped[d] += p.dropped[d]

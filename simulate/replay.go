@@ -22,6 +22,7 @@ type Writer interface {
 type replay struct {
 	output
 	engine  *engine.Engine
+	facts   *offlineFacts
 	last    time.Time
 	pending []uint64 // effects whose result the engine awaits
 }
@@ -29,6 +30,7 @@ type replay struct {
 // begin starts the engine at the time of the first packet.
 func (r *replay) begin(start time.Time, set *engine.Set, local []netip.Prefix) {
 	r.engine = engine.New(engine.Config{}, start)
+	r.engine.SetFacts(r.facts)
 	r.last = start
 	if local != nil {
 		r.prepare(start, r.engine.Local(start, local))

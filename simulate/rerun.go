@@ -33,6 +33,7 @@ type rerunning struct {
 	cut      int           // packets of whose payload the capture holds only a part
 	restored int           // grants and values that were restored, at most mostGrants
 	before   engine.Counts // of the engine when the recording began
+	facts    recordedFacts // that its inputs were given
 }
 
 // rerun replays a recording of the daemon. It fails when the recording cannot even begin. Damage
@@ -77,6 +78,7 @@ func (r *rerunning) begin() error {
 		return fmt.Errorf("%s: the snapshot that it begins with: %w", r.capture.name, err)
 	}
 	r.set, r.engine, r.before = set, e, e.Counts()
+	e.SetFacts(&r.facts)
 	return nil
 }
 
@@ -107,6 +109,9 @@ func (r *rerunning) read() error {
 		case item.Input != nil:
 			err = r.input(item.Input)
 		}
+		if item.Input == nil || item.Input.Kind != record.InputFacts {
+			r.facts.set(nil) // they were those of one input
+		}
 		if err != nil {
 			return fmt.Errorf("%s: damaged after packet %d: %w", r.capture.name, r.packets, err)
 		}
@@ -132,7 +137,7 @@ func (r *rerunning) frame(f *record.Frame) error {
 	return nil
 }
 
-// input gives an input that is no packet to the engine.
+// input gives an input that is no packet to the engine. Facts are those of the input that follows.
 func (r *rerunning) input(in *record.Input) error {
 	e, now := r.engine, in.Time
 	switch in.Kind {
@@ -157,6 +162,9 @@ func (r *rerunning) input(in *record.Input) error {
 		r.report(e.Step(now, in.Offset))
 	case record.InputShutdown:
 		r.report(e.Shutdown(now))
+	case record.InputFacts:
+		r.facts.set(in.Asked)
+		return nil
 	}
 	r.updateDoors(e)
 	return nil
@@ -182,7 +190,9 @@ func (r *rerunning) swap(in *record.Input) error {
 func (r *rerunning) summary() *Report {
 	now, was := r.engine.Counts(), r.before
 	s := summary(r.packets, now, was)
-	report := &Report{Summary: s, Clamped: now.Clamped - was.Clamped, Cut: r.cut, Exact: true, account: r.account}
+	report := &Report{
+		Summary: s, Clamped: now.Clamped - was.Clamped, Cut: r.cut, Exact: r.facts.missing == 0, Unanswered: r.facts.missing, account: r.account,
+	}
 	if s.Knocks == 0 {
 		report.nothing = transcript.Count(s.Packets, "packet") + " recorded, none of which was a knock"
 	}

@@ -29,8 +29,11 @@ type Config struct {
 	Set  *engine.Set
 	Load func(*Config) error
 
-	Local  []netip.Prefix // the host's addresses; nil: those recorded, else every destination counts
-	Until  time.Duration  // how long script timers run on after the last packet
+	Local []netip.Prefix // the host's addresses; nil: those recorded, else every destination counts
+	Until time.Duration  // how long script timers run on after the last packet
+	// Facts answer what scripts ask of the world; nil: nothing is known. What they cannot be asked
+	// is taken from a recording that is replayed through a Set. An exact replay never asks them.
+	Facts  engine.Facts
 	Writer Writer
 	// Account collects what [Report.WriteAccount] writes. It costs a little for each packet that a
 	// door is interested in, and a second pass over a capture in which nothing was a knock.
@@ -56,9 +59,13 @@ type Report struct {
 	Incomplete []error
 	// Exact means that a recording was replayed with its own scripts and inputs.
 	Exact bool
+	// Unanswered counts the questions of a recording's own scripts that it has no answer for. Such
+	// a replay is not exact.
+	Unanswered int
 
 	account *account
 	nothing string // why no packet was a knock
+	hints   string // lines about facts that were needed and that nobody gave
 	local   []netip.Prefix
 
 	recorded bool // local is from a recording

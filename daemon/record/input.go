@@ -13,7 +13,7 @@ import (
 type Kind uint16
 
 // The inputs of an engine other than packets. Each is named after the method of
-// [engine.Engine] that takes it.
+// [engine.Engine] that takes it, but for facts.
 const (
 	InputTick     Kind = 2
 	InputSet      Kind = 3 // Swap
@@ -24,6 +24,8 @@ const (
 	InputLocal    Kind = 8
 	InputStep     Kind = 9
 	InputShutdown Kind = 10
+	// InputFacts is no input of its own: it has the answers that the next input was given.
+	InputFacts Kind = 11
 
 	snapshot Kind = 1
 )
@@ -44,6 +46,7 @@ type Input struct {
 	TTL     time.Duration   `json:",omitzero"` // of InputGrant
 	Local   []netip.Prefix  `json:",omitzero"` // of InputLocal; nil: every address
 	Offset  time.Duration   `json:",omitzero"` // of InputStep
+	Asked   []engine.Asked  `json:"-"`         // of InputFacts
 }
 
 // Result returns the input for the result of an effect.

@@ -26,10 +26,14 @@ type inputJSON struct {
 	Scripts *Scripts `json:",omitzero"`
 	*Input
 	Records []wire.Record `json:",omitzero"`
+	Facts   []fact        `json:",omitzero"`
 }
 
 func (in *Input) payload() ([]byte, error) {
 	w := inputJSON{Time: in.Time.UnixNano(), Input: in}
+	if in.Kind == InputFacts {
+		w.Facts = factsOf(in.Asked)
+	}
 	if in.Kind == InputSet {
 		w.Scripts = &in.Scripts
 	}
@@ -66,7 +70,7 @@ func readSnapshot(payload []byte) (*Snapshot, error) {
 }
 
 func readInput(kind Kind, payload []byte) (*Input, error) {
-	if kind < InputTick || kind > InputShutdown {
+	if kind < InputTick || kind > InputFacts {
 		return nil, fmt.Errorf("its kind is %d, which this version does not know", kind)
 	}
 	in := &Input{Kind: kind}
@@ -91,5 +95,9 @@ func readInput(kind Kind, payload []byte) (*Input, error) {
 		}
 		in.Records = append(in.Records, r)
 	}
-	return in, nil
+	var err error
+	if kind == InputFacts {
+		in.Asked, err = askedFrom(w.Facts)
+	}
+	return in, err
 }

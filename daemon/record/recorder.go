@@ -112,7 +112,7 @@ func (r *Recorder) room(size int) bool {
 	return !r.blind
 }
 
-// Packet records a packet, as the engine gets it. Frame is the IP packet that it was decoded
+// Packet records a packet, as the engine got it. Frame is the IP packet that it was decoded
 // from, without a link header; wire is its length on the wire. Both are copied.
 func (r *Recorder) Packet(p *packet.Packet, frame []byte, wire int) {
 	if r.room(packetSize(len(frame))) {
@@ -120,7 +120,16 @@ func (r *Recorder) Packet(p *packet.Packet, frame []byte, wire int) {
 	}
 }
 
-// Input records an input other than a packet, as the engine gets it. Nobody may change its
+// Facts records the answers that an input was given. Call it before the input itself is recorded:
+// a replay must have them when it gives the input to its engine. Nothing is recorded when nothing
+// was asked.
+func (r *Recorder) Facts(now time.Time, asked []engine.Asked) {
+	if len(asked) > 0 {
+		r.Input(Input{Kind: InputFacts, Time: now, Asked: asked})
+	}
+}
+
+// Input records an input other than a packet, as the engine got it. Nobody may change its
 // scripts and records afterwards.
 func (r *Recorder) Input(in Input) {
 	if in.Kind == InputSet {

@@ -36,6 +36,7 @@ type Option struct {
 	Doc      string // one sentence
 	Required bool
 	Expected string // for the message when the value has another type
+	Numbers  bool   // a number is read as a text of digits
 	// Parse reads the text that a script gave. When it and ReadFile are nil and
 	// Zone is not set, the value is a condition.
 	Parse func(text string) (any, error)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"sesame/daemon/engine"
@@ -83,4 +84,12 @@ func (n *networks) String() string {
 		text += fmt.Sprintf("%s (%d networks)", f.name, f.Size())
 	}
 	return text
+}
+
+// private reports whether all networks are private. Those of files may change.
+func (n *networks) private() bool {
+	return len(n.files) == 0 && !slices.ContainsFunc(n.prefixes, func(p netip.Prefix) bool {
+		own := privateNetwork(p.Addr())
+		return !own.IsValid() || own.Bits() > p.Bits()
+	})
 }

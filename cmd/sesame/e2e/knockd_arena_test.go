@@ -110,7 +110,7 @@ func (a *arena) start(ctx context.Context) error {
 		return err
 	}
 	defer out.Close()
-	cmd := exec.CommandContext(ctx, "sesame", "run", "-c", a.path("sesame.toml"), "-s", a.path("scripts"), "--state", a.path("state"), "--socket", a.path("socket"))
+	cmd := exec.CommandContext(ctx, daemonProgram, "run", "-c", a.path("sesame.toml"), "-s", a.path("scripts"), "--state", a.path("state"), "--socket", a.path("socket"))
 	cmd.Stdout, cmd.Stderr, cmd.Env = out, out, environment()
 	if err := a.net.Server.Do(cmd.Start); err != nil {
 		return err
@@ -251,9 +251,6 @@ func (a *arena) listen(r *round) error {
 	if text, err = await(log, r.end+": OPEN SESAME"); err != nil {
 		return err
 	}
-	if i := bytes.LastIndex(text, []byte(reread)); i >= 0 {
-		text = text[i:]
-	}
 	r.sesameLog = logLines(text)
 	return os.Truncate(log, 0) // it is appended to
 }
@@ -288,6 +285,12 @@ func (a *arena) send(r *round) error {
 	before := a.serial
 	a.serial += len(r.scenario.Packets)
 	r.start = time.Now().Truncate(time.Second).Add(time.Second)
+	<-time.After(time.Until(r.start))
+	// An attempt of the scenario before may have ended after its log was taken and before the
+	// reload.
+	if err := os.Truncate(a.path("knockd-lines.log"), 0); err != nil {
+		return err
+	}
 	for i := range r.scenario.Packets {
 		p := &r.scenario.Packets[i]
 		knockdtest.Renumber(p, before+int(p.SourcePort)-knockdtest.FirstSourcePort)

@@ -5,11 +5,13 @@ package e2e
 import (
 	"bytes"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"testing"
 
 	"github.com/vishvananda/netns"
@@ -22,9 +24,20 @@ const (
 	couldNot = 2
 )
 
+// atOnce is how many tests run side by side at least. Most of what they do is to wait.
+const atOnce = 8
+
+// daemonProgram is the program that runs as a daemon: one that looks for races, if the
+// tests do.
+const daemonProgram = "sesame-daemon"
+
 // TestMain builds the program once and puts it first on the path, so that every
 // test here runs it as a person does.
 func TestMain(m *testing.M) {
+	flag.Parse()
+	if at := flag.Lookup("test.parallel"); len(at.Value.String()) == 1 && at.Value.String() < strconv.Itoa(atOnce) {
+		_ = at.Value.Set(strconv.Itoa(atOnce)) // it is a number
+	}
 	os.Exit(testWithProgram(m))
 }
 
@@ -32,13 +45,25 @@ func testWithProgram(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "sesame-e2e")
 	if err == nil {
 		defer os.RemoveAll(dir)
-		err = errors.Join(build(dir, raceFlags...), os.Setenv("PATH", dir+string(os.PathListSeparator)+os.Getenv("PATH")))
+		err = errors.Join(buildBoth(dir), os.Setenv("PATH", dir+string(os.PathListSeparator)+os.Getenv("PATH")))
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	return m.Run()
+}
+
+// buildBoth builds the program for people and the one for daemons. People start theirs
+// hundreds of times, and to start one that looks for races takes three times as long. It
+// has one goroutine to look at.
+func buildBoth(dir string) error {
+	if raceFlags == nil {
+		return errors.Join(build(dir), os.Symlink("sesame", filepath.Join(dir, daemonProgram)))
+	}
+	raced := filepath.Join(dir, "raced")
+	err := errors.Join(build(raced, raceFlags...), os.Rename(filepath.Join(raced, "sesame"), filepath.Join(dir, daemonProgram)))
+	return errors.Join(err, build(dir))
 }
 
 // build builds the program into a directory, with these flags of go build.

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -27,21 +28,30 @@ import (
 // SESAME_LIVE_SEED with which seed the first runs.
 func TestRealLiveEqualsSimulated(t *testing.T) {
 	runs, first := fromEnvironment(t, "SESAME_LIVE_RUNS", 20), fromEnvironment(t, "SESAME_LIVE_SEED", 1)
-	w := newWorld(t, nil)
 	var all tally
-	for seed := first; seed < first+runs; seed++ {
-		all.add(w.randomRun(uint64(seed)))
-		if t.Failed() {
-			t.Fatalf("seed %d; once more: SESAME_LIVE_RUNS=1 SESAME_LIVE_SEED=%[1]d go test -run %s", seed, t.Name())
+	t.Run("worlds", func(t *testing.T) {
+		for world := range min(runs, liveWorlds) {
+			t.Run(strconv.Itoa(world), func(t *testing.T) {
+				w := newWorld(t, nil)
+				for seed := first + world; seed < first+runs; seed += liveWorlds {
+					all.add(w.randomRun(uint64(seed)))
+					if t.Failed() {
+						t.Fatalf("seed %d; once more: SESAME_LIVE_RUNS=1 SESAME_LIVE_SEED=%[1]d go test -run %s", seed, t.Name())
+					}
+				}
+			})
 		}
-	}
-	t.Logf("%d runs, %d lines, of them %s", runs, all.lines, all)
+	})
+	t.Logf("%d runs, %d lines, of them %s", runs, all.lines, &all)
 	for _, kind := range kinds {
 		if runs >= 100 && all.kinds[kind] == 0 {
 			t.Errorf("no line has %s", kind)
 		}
 	}
 }
+
+// liveWorlds is how many worlds they live in, side by side.
+const liveWorlds = 4
 
 // kinds are parts of lines of which a long test must have some of each.
 var kinds = []string{`"event":"open"`, `"event":"miss"`, `"event":"refuse"`, `"event":"error"`, `"event":"failed"`, `"event":"close"`, `"effect":"exec"`, `"effect":"undo"`,
@@ -50,11 +60,14 @@ var kinds = []string{`"event":"open"`, `"event":"miss"`, `"event":"refuse"`, `"e
 
 // A tally counts what transcripts hold.
 type tally struct {
+	mu    sync.Mutex
 	lines int
 	kinds map[string]int
 }
 
 func (a *tally) add(transcript string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	if a.kinds == nil {
 		a.kinds = map[string]int{}
 	}
@@ -64,7 +77,7 @@ func (a *tally) add(transcript string) {
 	}
 }
 
-func (a tally) String() string {
+func (a *tally) String() string {
 	var parts []string
 	for _, kind := range kinds {
 		_, name, _ := strings.Cut(strings.ReplaceAll(kind, `"`, ""), ":")

@@ -33,7 +33,7 @@ const (
 
 	// patience is how long what must happen is waited for, on a machine that has
 	// much else to do.
-	patience = 20 * time.Second
+	patience = time.Minute
 	// shutLimit is how long a connection to a port that must be shut is given.
 	shutLimit = 150 * time.Millisecond
 )
@@ -131,7 +131,7 @@ func (w *world) launchInto(out *os.File) *process {
 	defer out.Close()
 	w.starts++
 	p := &process{log: out.Name(), exited: make(chan struct{})}
-	argv := slices.Concat(w.within, []string{"sesame", "run", "-s", w.scripts, "--state", w.state, "--socket", w.socket}, w.flags)
+	argv := slices.Concat(w.within, []string{daemonProgram, "run", "-s", w.scripts, "--state", w.state, "--socket", w.socket}, w.flags)
 	p.cmd = exec.Command(argv[0], argv[1:]...)
 	p.cmd.Stdout, p.cmd.Stderr, p.cmd.Env = out, out, environment()
 	w.net.Server.Start(p.cmd)
