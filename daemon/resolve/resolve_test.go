@@ -99,6 +99,9 @@ func has(texts ...string) answer {
 
 func fails(err error) answer { return answer{err: err} }
 
+// pass lets time pass, which costs none within a story.
+func pass(d time.Duration) { <-after(d) }
+
 // story runs a resolver in time that only passes when everything waits.
 func story(t *testing.T, tell func(z *zone)) {
 	synctest.Test(t, func(t *testing.T) {
@@ -128,9 +131,9 @@ func TestANameMoves(t *testing.T) {
 
 		t.Log("# it has another address, which the next question finds")
 		z.set(home, has("198.51.100.7"), fails(gone))
-		time.Sleep(hourly.Every - time.Second)
+		pass(hourly.Every - time.Second)
 		z.want(home, "203.0.113.9 2001:db8:7::1", "")
-		time.Sleep(time.Second)
+		pass(time.Second)
 		z.want(home, "198.51.100.7", "")
 		if n := z.questions(); n != 4 {
 			t.Errorf("%d questions, want 2 times 2", n)
@@ -138,13 +141,13 @@ func TestANameMoves(t *testing.T) {
 
 		t.Log("# it does not exist any more: that is an answer, and counts at once")
 		z.set(home, fails(gone), fails(gone))
-		time.Sleep(hourly.Every)
+		pass(hourly.Every)
 		z.want(home, "", "it has no addresses")
 
 		t.Log("# nobody uses it")
 		z.Set(nil)
 		z.questions()
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		z.want(home, "", "it was not asked for yet")
 		if n := z.questions(); n != 0 {
 			t.Errorf("%d questions for a name that nobody uses", n)
@@ -158,17 +161,17 @@ func TestFailuresKeepTheAddresses(t *testing.T) {
 		z.Set([]Name{hourly})
 		synctest.Wait()
 		z.set(home, fails(broken), answer{hangs: true})
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		z.want(home, "203.0.113.9 2001:db8:7::1", "")
-		time.Sleep(time.Second)
+		pass(time.Second)
 		z.want(home, "", "its IPv4 addresses are not known: server misbehaving")
 
 		t.Log("# one version is back")
 		z.set(home, has("203.0.113.9"), fails(deadline))
-		time.Sleep(hourly.Every + 2*timeout)
+		pass(hourly.Every + 2*timeout)
 		z.want(home, "203.0.113.9", "its IPv6 addresses are not known: no answer in time")
 		z.set(home, has("203.0.113.9"), fails(gone))
-		time.Sleep(hourly.Every + 2*timeout)
+		pass(hourly.Every + 2*timeout)
 		z.want(home, "203.0.113.9", "")
 	})
 }
@@ -182,12 +185,12 @@ func TestAfterAStart(t *testing.T) {
 		synctest.Wait()
 		for i, pause := range []time.Duration{5, 10, 20, 40, 80, 160, 300, 300} {
 			z.questions()
-			time.Sleep(pause*time.Second - 1)
+			pass(pause*time.Second - 1)
 			synctest.Wait()
 			if n := z.questions(); n != 0 {
 				t.Errorf("failure %d: asked again before %d s", i, pause)
 			}
-			time.Sleep(1)
+			pass(1)
 			synctest.Wait()
 			if n := z.questions(); n != 2 {
 				t.Errorf("failure %d: %d questions after %d s", i, n, pause)
@@ -208,7 +211,7 @@ func TestDNSThatHangs(t *testing.T) {
 		}
 		z.set("h19.example.net", has("203.0.113.19"), fails(gone))
 		z.Set(names)
-		time.Sleep(20 / maxQuestions * 2 * timeout)
+		pass(20 / maxQuestions * 2 * timeout)
 		z.want("h19.example.net", "203.0.113.19", "")
 		z.want("h0.example.net", "", "its IPv4 addresses are not known: no answer in time")
 		if z.most != maxQuestions {
@@ -249,7 +252,7 @@ func TestStatus(t *testing.T) {
 		z.set(home, has("203.0.113.9"), fails(gone))
 		z.set("b.example.net", has("203.0.113.7"), fails(broken))
 		z.Set([]Name{{"b.example.net", time.Hour, time.Hour}, hourly, {home, time.Hour, time.Minute}})
-		time.Sleep(4 * time.Second)
+		pass(4 * time.Second)
 		all := z.Names()
 		if len(all) != 2 {
 			t.Fatalf("%d names", len(all))
@@ -269,7 +272,7 @@ func TestNamesChangeAllTheTime(t *testing.T) {
 		z.set(home, answer{hangs: true}, has("2001:db8::1"))
 		for i := range 100 {
 			z.Set([]Name{hourly, {fmt.Sprintf("h%d.example.net", i), time.Minute, time.Hour}})
-			time.Sleep(time.Second)
+			pass(time.Second)
 		}
 		z.want(home, "2001:db8::1", "its IPv4 addresses are not known: no answer in time")
 		if n := len(z.Names()); n != 2 {
