@@ -22,6 +22,7 @@ var arrows = map[string][]string{
 	"daemon/engine":               {"daemon/packet", "daemon/wire"},
 	"daemon/geo":                  {"daemon/engine", "daemon/geo/country"},
 	"daemon/geo/country":          {"daemon/spelling"},
+	"daemon/geofile":              {"daemon/geo"},
 	"daemon/filter":               {"daemon/packet"},
 	"daemon/capture":              {"daemon/packet"},
 	"daemon/effect":               {"daemon/packet", "daemon/engine", "daemon/terminal"},

@@ -18,6 +18,7 @@ type places struct {
 	watched     []string        // places with events
 	names       map[string]bool // paths whose creation and removal matter
 	directories map[string]bool // directories of scripts and modules
+	all         bool            // every file in these directories matters
 }
 
 // findPlaces finds the places of the scripts at path and of the referenced files. It calls add
@@ -48,6 +49,27 @@ func findPlaces(path string, named []string, add func(string) bool) places {
 	for _, name := range named {
 		p.above(name, watch, 0)
 		watch(name) // it may be mounted too
+	}
+	return p
+}
+
+// findFiles finds the places of files, and of all that is in some directories. See [findPlaces].
+func findFiles(named, directories []string, add func(string) bool) places {
+	p := places{names: map[string]bool{}, directories: map[string]bool{}, all: true}
+	watch := func(name string) bool {
+		if !add(name) {
+			return false
+		}
+		p.watched = append(p.watched, name)
+		return true
+	}
+	for _, name := range named {
+		p.above(name, watch, 0)
+		watch(name)
+	}
+	for _, dir := range directories {
+		p.above(filepath.Join(dir, "any"), watch, 0)
+		p.directories[dir] = true
 	}
 	return p
 }

@@ -1,5 +1,5 @@
-// Package watch turns events of the file system into hints that a script set may
-// have changed: the scripts, their modules, and the files that they refer to.
+// Package watch turns events of the file system into hints that files may have changed: a script
+// set, with its modules and the files that it refers to, or large files of data.
 package watch
 
 import (
@@ -29,8 +29,8 @@ const (
 	pollInterval = 3 * time.Second
 )
 
-// A Watcher gives hints that the scripts may have changed, or the files that they
-// refer to. A hint is no proof: the caller reads the files and compares their hash.
+// A Watcher gives hints that files may have changed. A hint is no proof: the caller
+// reads the files and compares their hash.
 //
 // The watcher watches directories, because most editors save a file by putting
 // another in its place, and the directories above, because a directory may be
@@ -47,10 +47,16 @@ type Watcher struct {
 	settle, limit, interval, poll time.Duration
 	silent                        func(dir string) string // why a directory sends no events; empty: it does
 
+	what   string // is watched, for the log
+	find   func(add func(string) bool) places
+	print  func() [sha256.Size]byte
+	steady bool // a hint is given only when nothing changed for settle
+
 	files    []string          // the referenced files, by absolute path
 	events   *fsnotify.Watcher // nil: there is none
 	places   places            // that are watched
-	hash     [sha256.Size]byte // at the last look
+	hash     [sha256.Size]byte // at the last hint
+	last     [sha256.Size]byte // when changing was called last
 	polling  bool
 	lookSoon bool      // the next look was brought forward
 	since    time.Time // of the first event that no hint was given for; zero: there is none
@@ -63,10 +69,13 @@ func New(path string, referenced <-chan []string, log hclog.Logger) *Watcher {
 	if absolute, err := filepath.Abs(path); err == nil {
 		path = absolute
 	}
-	return &Watcher{
-		path: filepath.Clean(path), log: log, referenced: referenced, silent: withoutEvents,
+	w := &Watcher{
+		path: filepath.Clean(path), log: log, referenced: referenced, silent: withoutEvents, what: "scripts",
 		settle: settleTime, limit: settleLimit, interval: hashInterval, poll: pollInterval,
 	}
+	w.find = func(add func(string) bool) places { return findPlaces(w.path, w.files, add) }
+	w.print = func() [sha256.Size]byte { return fingerprint(w.path, w.files) }
+	return w
 }
 
 // Run watches until ctx ends, and returns nil then. The capacity of hints is 1: a
@@ -111,11 +120,19 @@ func (w *Watcher) Run(ctx context.Context, hints chan<- struct{}) error {
 			}
 		case <-settled:
 			settled, w.lookSoon = nil, false
+			if w.changing() {
+				settled = after(w.settle)
+				continue
+			}
 			w.hint(hints)
 			look = after(w.nextLook())
 		case <-look:
 			w.lookSoon = false
-			if w.update(); fingerprint(w.path, w.files) != w.hash {
+			switch w.update(); {
+			case w.print() == w.hash:
+			case w.changing():
+				settled = after(w.settle)
+			default:
 				w.hint(hints)
 			}
 			look = after(w.nextLook())
@@ -123,12 +140,22 @@ func (w *Watcher) Run(ctx context.Context, hints chan<- struct{}) error {
 	}
 }
 
+// changing reports whether the files are to be steady, and differ from those of the last time that
+// it was asked. A large file that is written in place is not taken before its writer has paused.
+func (w *Watcher) changing() bool {
+	before := w.last
+	if w.steady {
+		w.last = w.print()
+	}
+	return w.last != before
+}
+
 // hint gives a hint. It first watches the places that exist now, so that each change
 // after the hint is an event.
 func (w *Watcher) hint(hints chan<- struct{}) {
 	w.since = time.Time{}
 	w.update()
-	w.hash = fingerprint(w.path, w.files)
+	w.hash = w.print()
 	select {
 	case hints <- struct{}{}:
 	default:
@@ -166,7 +193,7 @@ func (w *Watcher) matters(event fsnotify.Event) bool {
 		return true
 	case strings.HasPrefix(name, "."):
 		return false
-	case strings.HasSuffix(name, ".lua"):
+	case strings.HasSuffix(name, ".lua") || w.places.all:
 		return true
 	case !event.Has(fsnotify.Create):
 		return false
@@ -179,10 +206,10 @@ func (w *Watcher) matters(event fsnotify.Event) bool {
 // the hint that follows covers them. After any other error update opens a new source.
 func (w *Watcher) failed(err error) {
 	if errors.Is(err, fsnotify.ErrEventOverflow) {
-		w.log.Warn("file events were lost: too many at once; all scripts are read again")
+		w.log.Warn("file events were lost: too many at once; all files are read again", "files", w.what)
 		return
 	}
-	w.log.Warn("watching the scripts failed; starting again", "error", err)
+	w.log.Warn("watching files failed; starting again", "files", w.what, "error", err)
 	w.closeEvents()
 }
 
@@ -200,9 +227,9 @@ func (w *Watcher) update() {
 	if polling := reason != ""; polling != w.polling {
 		w.polling = polling
 		if polling {
-			w.log.Warn("the kernel sends no events for the scripts; their content is compared instead", "reason", reason, "every", w.poll)
+			w.log.Warn("the kernel sends no events for these files; they are compared instead", "files", w.what, "reason", reason, "every", w.poll)
 		} else {
-			w.log.Info("the kernel sends events for the scripts again")
+			w.log.Info("the kernel sends events for these files again", "files", w.what)
 		}
 	}
 }
@@ -217,7 +244,7 @@ func (w *Watcher) watchPlaces() string {
 		w.events = events
 	}
 	reason := ""
-	w.places = findPlaces(w.path, w.files, func(name string) bool {
+	w.places = w.find(func(name string) bool {
 		err := w.events.Add(name)
 		if err == nil {
 			if silent := w.silent(name); silent != "" {

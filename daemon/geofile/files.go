@@ -1,0 +1,158 @@
+package geofile
+
+import (
+	"sync"
+
+	"sesame/daemon/geo"
+)
+
+// Files are the databases of a daemon. A file that was read and verified stays in force until a
+// newer one is: a file that is broken, or gone, changes nothing but its State. The methods may be
+// called from several goroutines.
+type Files struct {
+	configured []string // nil: they are looked for
+	find       func() []string
+
+	mu     sync.Mutex
+	wanted bool
+	files  []*file
+}
+
+// A file is one path, and what was read from it.
+type file struct {
+	path     string
+	seen     stamp // of the version that was read last, whatever came of it
+	tried    bool
+	database *geo.Database // in force; nil: none was right yet
+	wrong    string        // about the version that was read last
+}
+
+// A State is the state of one file.
+type State struct {
+	Path     string
+	Database *geo.Database // in force; nil: none
+	Wrong    string        // why the file on the disk is not the one in force; empty: it is
+}
+
+// NewFiles returns the databases at these paths. With nil it looks for them in the usual places,
+// and only when they are wanted. It reads nothing before Update.
+func NewFiles(configured []string) *Files { return &Files{configured: configured, find: Find} }
+
+// Want sets whether a script needs a database. Configured ones are read in any case.
+func (f *Files) Want(wanted bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.wanted = wanted
+}
+
+// Update reads the files that changed since they were read last, one after another. It reports
+// whether other databases are in force than before. A large file takes a second.
+func (f *Files) Update() (changed bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	before := f.databases()
+	f.choose()
+	for _, one := range f.files {
+		one.update()
+	}
+	after := f.databases()
+	if len(before) != len(after) {
+		return true
+	}
+	for i := range after {
+		if before[i] != after[i] {
+			return true
+		}
+	}
+	return false
+}
+
+// choose sets the list of files. Files that were found and are gone stay, unless others were found.
+func (f *Files) choose() {
+	paths := f.configured
+	switch {
+	case f.configured != nil:
+	case !f.wanted:
+		f.files = nil
+		return
+	default:
+		if paths = f.find(); len(paths) == 0 {
+			return
+		}
+	}
+	was := f.files
+	f.files = nil
+	for _, path := range paths {
+		chosen := &file{path: path}
+		for _, one := range was {
+			if one.path == path {
+				chosen = one
+			}
+		}
+		f.files = append(f.files, chosen)
+	}
+}
+
+// update reads the file when it is another version than the one that was read last.
+func (f *file) update() {
+	// An error is that of the reading below.
+	if now, _ := stampOf(f.path); f.tried && f.seen.same(now) {
+		return
+	}
+	f.tried = true
+	text, seen, err := readFile(f.path)
+	f.seen = seen
+	var next *geo.Database
+	if err == nil {
+		next, err = geo.Read(f.path, text)
+	}
+	switch {
+	case err != nil:
+		f.wrong = err.Error()
+		return
+	case f.database != nil && next.Hash == f.database.Hash: // it was only touched
+	default:
+		f.database = next
+	}
+	f.wrong = ""
+}
+
+// Databases returns those in force, in their order. Nobody changes the list.
+func (f *Files) Databases() geo.Databases {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.databases()
+}
+
+func (f *Files) databases() geo.Databases {
+	var all geo.Databases
+	for _, one := range f.files {
+		if one.database != nil {
+			all = append(all, one.database)
+		}
+	}
+	return all
+}
+
+// States returns the state of each file.
+func (f *Files) States() []State {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	all := make([]State, len(f.files))
+	for i, one := range f.files {
+		all[i] = State{one.path, one.database, one.wrong}
+	}
+	return all
+}
+
+// Paths returns the paths of the files, for a watcher.
+func (f *Files) Paths() []string {
+	var paths []string
+	for _, one := range f.States() {
+		paths = append(paths, one.Path)
+	}
+	return paths
+}
+
+// Searched reports whether the files are looked for in the usual places.
+func (f *Files) Searched() bool { return f.configured == nil }

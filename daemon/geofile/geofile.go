@@ -1,0 +1,93 @@
+// Package geofile turns paths into databases about addresses, and follows the files while a daemon
+// runs.
+//
+// A file is read into memory as a whole. It is never mapped: a mapped file that somebody truncates
+// ends the process with SIGBUS.
+package geofile
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"time"
+
+	"sesame/daemon/geo"
+)
+
+// Old is the age at which a database should be replaced. Those who make them publish a new one
+// twice a week to once a month, and addresses move.
+const Old = 60 * 24 * time.Hour
+
+// Read reads and verifies the database at path. The error names the path. A file that changes while
+// it is read is an error: half of it would be of another version.
+func Read(path string) (*geo.Database, error) {
+	text, _, err := readFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return geo.Read(path, text)
+}
+
+// A stamp tells two versions of a file apart without reading them. The zero stamp is that of a file
+// that is not there.
+type stamp struct{ info fs.FileInfo }
+
+// stampOf returns the stamp of what a path leads to.
+func stampOf(path string) (stamp, error) {
+	info, err := os.Stat(path)
+	return stamp{info}, err
+}
+
+// same reports whether two stamps are of one version.
+func (s stamp) same(other stamp) bool {
+	if s.info == nil || other.info == nil {
+		return s.info == other.info
+	}
+	return os.SameFile(s.info, other.info) && s.info.Size() == other.info.Size() && s.info.ModTime().Equal(other.info.ModTime())
+}
+
+// readFile reads a regular file of at most [geo.MaxSize] bytes.
+func readFile(path string) ([]byte, stamp, error) {
+	// To open a pipe would wait for its writer, so it is looked at first.
+	before, err := stampOf(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, before, fmt.Errorf("%s does not exist", path)
+	case err != nil:
+		return nil, before, err
+	case !before.info.Mode().IsRegular():
+		return nil, before, fmt.Errorf("%s is no ordinary file: expected a database such as GeoLite2-Country.mmdb", path)
+	case before.info.Size() > geo.MaxSize:
+		return nil, before, fmt.Errorf("%s has %d bytes: expected at most %d", path, before.info.Size(), geo.MaxSize)
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, before, err
+	}
+	defer func() { _ = file.Close() }() // it was only read
+	// It may grow while it is read, so the size is no bound.
+	text, err := appendAll(make([]byte, 0, before.info.Size()+1), io.LimitReader(file, geo.MaxSize+1))
+	if after, _ := stampOf(path); err == nil && !before.same(after) {
+		err = fmt.Errorf("%s changed while it was read", path)
+	}
+	return text, before, err
+}
+
+// appendAll appends what a reader has. The capacity is used up before the text is copied.
+func appendAll(text []byte, r io.Reader) ([]byte, error) {
+	for {
+		if len(text) == cap(text) {
+			text = append(text, 0)[:len(text)]
+		}
+		n, err := r.Read(text[len(text):cap(text)])
+		text = text[:len(text)+n]
+		if errors.Is(err, io.EOF) {
+			return text, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+}
