@@ -239,6 +239,7 @@ func (l *loader) describe() {
 	for _, file := range l.scripts.All() {
 		l.set.Files = append(l.set.Files, file.File)
 		l.set.Allows = append(l.set.Allows, file.Allows...)
+		l.set.Asks = append(l.set.Asks, file.Asks...)
 		l.set.Suppressions = append(l.set.Suppressions, file.Suppressions()...)
 	}
 	for _, file := range l.scripts.Referenced() {

@@ -40,6 +40,7 @@ type Set struct {
 	Commands     []*Command
 	Options      []OptionValue
 	Allows       []source.AllowSite
+	Asks         []source.AskSite // places that may ask a database
 	Suppressions []source.Suppression
 	Warnings     []Warning // of the referenced files
 	// Mistakes are uses of what functions are given that probably fail. Those that certainly fail

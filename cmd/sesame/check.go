@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sesame/daemon/config"
+	"sesame/daemon/geo"
 	"sesame/daemon/transcript"
 	"sesame/scripting"
 	"sesame/scripting/lint"
@@ -19,6 +20,7 @@ import (
 // checkFlags are the flags of sesame check.
 type checkFlags struct {
 	scripts scriptFlags
+	geo     geoFlags
 	format  string
 	strict  bool
 	effects bool
@@ -40,6 +42,10 @@ With a configuration of this machine, check looks at the machine too: whether
 services listen on ports of knocks, whether the machine uses such ports for its
 own connections, and whether its firewall drops what a door opens.
 
+With --geo, or with a configuration of this machine, check reads the databases
+too. It reports facts that the scripts ask for and no database has, and databases
+that are older than 60 days.
+
 With --guess it prints two figures for each door: how many sequences of its
 length exist, which a guess must choose from, and how often a scan of all ports
 in random order opens it. A scan knocks on all ports of the door, so only their
@@ -51,6 +57,7 @@ findings, and 2 when the scripts do not load.`,
 		RunE: func(c *cobra.Command, _ []string) error { return p.check(c, f) },
 	}
 	f.scripts.add(c)
+	f.geo.add(c)
 	c.Flags().StringVar(&f.format, "format", "text", `"text" for people, "json" for programs`)
 	c.Flags().BoolVar(&f.strict, "strict", false, "exit with 1 when there are findings")
 	c.Flags().BoolVar(&f.effects, "effects", false, "list all that the scripts can do to the machine")
@@ -63,7 +70,7 @@ findings, and 2 when the scripts do not load.`,
 // check loads the scripts and prints the findings. Findings alone give exit status 0, since a
 // script may be meant as it is; --strict is for continuous integration.
 func (p *program) check(c *cobra.Command, f *checkFlags) error {
-	if err := oneOf(c, "format", f.format, "text", "json"); err != nil {
+	if err := errors.Join(oneOf(c, "format", f.format, "text", "json"), f.geo.check(c)); err != nil {
 		return err
 	}
 	set, settings, err := p.loadOffline(c, &f.scripts)
@@ -75,7 +82,11 @@ func (p *program) check(c *cobra.Command, f *checkFlags) error {
 		return err
 	}
 	defer set.Close()
-	r := checked{Doors: len(set.Engine.Doors), Files: ownFiles(set), Findings: append([]lint.Finding{}, p.findings(set, &settings)...)}
+	databases, err := p.checkedDatabases(f, &settings, set)
+	if err != nil {
+		return err
+	}
+	r := checked{Doors: len(set.Engine.Doors), Files: ownFiles(set), Findings: append([]lint.Finding{}, p.findings(set, &settings, databases)...)}
 	if f.effects {
 		r.Effects = append([]lint.Script{}, lint.Effects(set)...)
 	}
@@ -105,11 +116,28 @@ func ownFiles(set *scripting.Set) int {
 	return n
 }
 
+// checkedDatabases returns the databases to look at; nil: none are known, as for scripts that are
+// to run on another machine.
+func (p *program) checkedDatabases(f *checkFlags, settings *config.Config, set *scripting.Set) (geo.Databases, error) {
+	switch {
+	case len(f.geo.files) > 0:
+		return f.geo.read(settings, set)
+	case settings.File != "":
+		return append(geo.Databases{}, p.machineDatabases(settings, set.Asks)...), nil
+	}
+	return nil, nil
+}
+
 // findings returns the findings of a set. With a configuration of this machine they include
-// those about its ports and services.
-func (p *program) findings(set *scripting.Set, settings *config.Config) []lint.Finding {
+// those about its ports and services, and with databases those about them.
+func (p *program) findings(set *scripting.Set, settings *config.Config, databases geo.Databases) []lint.Finding {
+	var have *lint.Databases
+	if databases != nil {
+		have = having(databases)
+	}
+	old := oldDatabases(databases, now())
 	if settings.File == "" {
-		return lint.Check(set)
+		return append(lint.CheckOn(set, nil, have), old...)
 	}
 	machine, err := lint.ReadMachine(os.DirFS("/proc"))
 	if err != nil {
@@ -117,7 +145,7 @@ func (p *program) findings(set *scripting.Set, settings *config.Config) []lint.F
 	}
 	machine.Interfaces = len(settings.Interfaces) > 0
 	machine.Lines = settings.Log.Knockd.Text != "" || settings.Log.KnockdSyslog
-	return lint.CheckOn(set, machine)
+	return append(lint.CheckOn(set, machine, have), old...)
 }
 
 // checked is the result of a check, as it is written as JSON.

@@ -20,6 +20,7 @@ import (
 // simulateFlags are the flags of sesame simulate.
 type simulateFlags struct {
 	scripts scriptFlags
+	geo     geoFlags
 	local   []string
 	parsed  []netip.Prefix // of local
 	format  string
@@ -39,7 +40,15 @@ every effect counts as done. CAPTURE is a pcap or pcapng file, plain or
 compressed with gzip or zstd, or - for standard input. Several are merged by time.
 
 A recording of the daemon (sesame record) is replayed exactly, with the recorded
-scripts, addresses and results. With -s it is a capture like any other.
+scripts, addresses, facts and results. With -s it is a capture like any other.
+
+What scripts ask about a source, such as its country, is answered by --fact, then
+by the databases of --geo, or else by those of the configuration file with -c.
+--fact states what is known of an address, a network or the name of a host; the
+longest network counts:
+
+  --fact "203.0.113.9 country=ES asn=3352"  --fact "2001:db8::/32 country=PT"
+  --fact "home.example.net addresses=203.0.113.9,2001:db8::1"
 
 The exit status is 0 when all was replayed, 1 when a script failed, and 2 when a
 file could not be read to its end.`,
@@ -57,6 +66,8 @@ file could not be read to its end.`,
 		RunE: func(c *cobra.Command, captures []string) error { return p.simulate(c, f, captures) },
 	}
 	f.scripts.add(c)
+	f.geo.add(c)
+	f.geo.addFacts(c)
 	c.Flags().StringSliceVar(&f.local, "local", nil, "addresses or networks of the host; packets to others do not count (default: any)")
 	c.Flags().StringVar(&f.format, "format", "text", `"text" for people, "jsonl" for programs, "knockd" for those that read knockd's log`)
 	c.Flags().StringVar(&f.color, "color", "auto", `"auto", "always" or "never"`)
@@ -109,6 +120,9 @@ func (p *program) simulate(c *cobra.Command, f *simulateFlags, captures []string
 	if err != nil {
 		return err
 	}
+	if set == nil && len(f.geo.files)+len(f.geo.texts) > 0 {
+		p.warn("the recording has its own facts: --geo and --fact are for other captures, and for other scripts with -s")
+	}
 	if config.Account {
 		if err := report.WriteAccount(p.stdout); err != nil {
 			return err
@@ -128,8 +142,15 @@ func (p *program) loadSimulated(c *cobra.Command, f *simulateFlags, config *simu
 	if !c.Flags().Changed("local") {
 		config.Local = settings.Local // those of a file are all that is known of the host
 	}
+	databases, err := f.geo.read(&settings, set)
+	if err != nil {
+		set.Close()
+		return nil, err
+	}
+	config.Facts = f.geo.facts(databases)
 	if f.verbose {
 		p.provenance(f, set, config.Local, config.Captures)
+		p.noteDatabases(databases, f.geo.texts)
 	}
 	return set, nil
 }
@@ -145,6 +166,9 @@ func (p *program) judge(report *simulate.Report) {
 	for _, link := range slices.Sorted(maps.Keys(report.Unreadable)) {
 		p.warn("%s of %v, which Sesame cannot read: expected Ethernet, Linux cooked, raw IP or loopback",
 			transcript.Count(report.Unreadable[link], "packet"), link)
+	}
+	if report.Unanswered > 0 {
+		p.warn("%s of the scripts had no recorded answer, and counted as unknown: this replay is not exact", transcript.Count(report.Unanswered, "question"))
 	}
 	if report.Errors > 0 {
 		p.status = answerNo
@@ -181,9 +205,11 @@ func (f *simulateFlags) check(c *cobra.Command) (until time.Duration, err error)
 		}
 	}
 	if c.Flags().Changed("local") {
-		f.parsed, err = parseLocal(c, f.local)
+		if f.parsed, err = parseLocal(c, f.local); err != nil {
+			return 0, err
+		}
 	}
-	return until, err
+	return until, f.geo.check(c)
 }
 
 // oneOf returns a usage error unless the value of a flag is an allowed one.

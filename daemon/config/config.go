@@ -38,6 +38,7 @@ type Config struct {
 	Options  map[string]Value // of scripts, by name
 	Log      Log
 	Firewall Firewall
+	Geo      Geo
 	Record   Record
 	Limits   Limits
 
@@ -74,6 +75,11 @@ type Firewall struct {
 	// mode at least one set is named. In guard mode all four are empty.
 	Family, Table string
 	Set4, Set6    string
+}
+
+// Geo sets what tells the country and the autonomous system of an address.
+type Geo struct {
+	Databases []Value // paths of files, absolute if that of the configuration is; nil: not configured; empty: none
 }
 
 // Record bounds the flight recorder.

@@ -83,6 +83,9 @@ func firewallKeys() []Key {
 
 func boundKeys() []Key {
 	return []Key{
+		{"geo.databases", "a list of paths", "", `["/var/lib/GeoIP/GeoLite2-Country.mmdb", "/var/lib/GeoIP/GeoLite2-ASN.mmdb"]`,
+			"The databases that tell the country and the autonomous system of an address, in MaxMind's format or that of Debian's tor-geoipdb. When several know an answer, the first counts. Without this key, sesame run looks for them where packages put them, if a script needs one.",
+			func(v value, c *Config) { c.Geo.Databases = v.paths() }},
 		{"record.size", `bytes, such as "16MiB"`, `"16MiB"`, `"64MiB"`,
 			"How much memory the flight recorder uses for the latest packets and other inputs, which sesame explain and sesame record read. With 0 nothing is recorded.",
 			func(v value, c *Config) { c.Record.Size = v.size(c.Record.Size, 1<<20, 4<<30) }},

@@ -158,8 +158,11 @@ func (v value) items() []value {
 		return nil
 	}
 	one := Key{Name: v.key.Name, Type: "an interface in quotes"}
-	if strings.Contains(v.key.Type, "networks") {
+	switch {
+	case strings.Contains(v.key.Type, "networks"):
 		one.Type = "an address or network in quotes"
+	case strings.Contains(v.key.Type, "paths"):
+		one.Type = "a path in quotes"
 	}
 	items := make([]value, len(list))
 	for i, item := range list {
@@ -216,6 +219,18 @@ func (v value) trusted() []string {
 		v.wrong("%s is no interface: name those that you mean, or leave guards out of the scripts", everywhere)
 	}
 	return names
+}
+
+// paths reads a list of paths, without repeats. That of an empty list is not nil.
+func (v value) paths() []Value {
+	all := []Value{}
+	for _, item := range v.items() {
+		path := item.located(Value{})
+		if path.Text != "" && !slices.ContainsFunc(all, func(other Value) bool { return other.Text == path.Text }) {
+			all = append(all, path)
+		}
+	}
+	return all
 }
 
 // networks reads a list of networks.

@@ -20,12 +20,14 @@ const (
 	Knockd      = "knockd"       // a line of a knockd.conf that probably means something else to its author
 	UsedUp      = "used-up"      // a door whose one-time sequences were all consumed
 	Mistake     = "mistake"      // a use of what functions are given that probably fails
+	NoDatabase  = "no-database"  // a fact is asked for that no database has
+	GeoOld      = "geo-old"      // a database is old
 	NoReason    = "no-reason"    // a comment that allows a finding without saying why
 	UnknownID   = "unknown-id"   // a comment that allows an unknown id
 	UnusedAllow = "unused-allow" // a comment that allows a finding that is not there
 )
 
-var allowed = []string{Ascending, Descending, Short, Prefix, Unguarded, NoWayIn, NoWayBack, WindowNever, AnyPort, NoLimit, NoEffect, Listening, Ephemeral, Knockd, UsedUp, Mistake}
+var allowed = []string{Ascending, Descending, Short, Prefix, Unguarded, NoWayIn, NoWayBack, WindowNever, AnyPort, NoLimit, NoEffect, Listening, Ephemeral, Knockd, UsedUp, Mistake, NoDatabase}
 
 // A Finding is one rule to look at, with what may be wrong and how to change
 // it.
@@ -38,7 +40,10 @@ type Finding struct {
 	Hint    string `json:"hint"`
 }
 
-// String returns "ssh.lua:3: ascending: ...", without the hint.
+// String returns "ssh.lua:3: ascending: ...", without the hint. A file of data has no lines.
 func (f Finding) String() string {
+	if f.Line == 0 {
+		return fmt.Sprintf("%s: %s: %s", f.File, f.ID, f.Message)
+	}
 	return fmt.Sprintf("%s:%d: %s: %s", f.File, f.Line, f.ID, f.Message)
 }

@@ -19,12 +19,12 @@ import (
 
 // Check returns the findings of a set by file and line, without those that its
 // comments allow.
-func Check(set *scripting.Set) []Finding { return CheckOn(set, nil) }
+func Check(set *scripting.Set) []Finding { return CheckOn(set, nil, nil) }
 
-// CheckOn does the same for a set on a machine, which is nil when it is not
-// known. Comments that allow findings about the machine are then taken for
+// CheckOn does the same for a set on a machine, with databases. Each is nil when
+// it is not known. Comments that allow findings about it are then taken for
 // right.
-func CheckOn(set *scripting.Set, m *Machine) []Finding {
+func CheckOn(set *scripting.Set, m *Machine, databases *Databases) []Finding {
 	c := newChecker(set)
 	for _, d := range set.Engine.Doors {
 		if !d.Listen && len(d.Sequence) > 0 { // else all its one-time sequences were consumed
@@ -43,13 +43,16 @@ func CheckOn(set *scripting.Set, m *Machine) []Finding {
 	c.ways()
 	c.mistakes()
 	c.warnings(m)
-	return c.reported(m != nil)
+	if databases != nil {
+		c.databases(databases)
+	}
+	return c.reported(m != nil, databases != nil)
 }
 
 // reported returns the findings in order, without the allowed ones. A comment
 // without a reason is a finding itself, and so is a comment that allows
-// nothing. machine reports whether a machine was looked at.
-func (c *checker) reported(machine bool) []Finding {
+// nothing. machine and databases report whether these were looked at.
+func (c *checker) reported(machine, databases bool) []Finding {
 	meant, there := map[claim]bool{}, map[claim]bool{}
 	for _, s := range c.set.Suppressions {
 		meant[claim{s.ID, s.File, s.Target}] = true
@@ -66,7 +69,7 @@ func (c *checker) reported(machine bool) []Finding {
 		}
 	}
 	for _, s := range c.set.Suppressions {
-		unknown := !machine && (s.ID == Listening || s.ID == Ephemeral)
+		unknown := !machine && (s.ID == Listening || s.ID == Ephemeral) || !databases && s.ID == NoDatabase
 		report = append(report, comment(s, unknown || there[claim{s.ID, s.File, s.Target}])...)
 	}
 	slices.SortStableFunc(report, func(a, b Finding) int {

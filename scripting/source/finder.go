@@ -5,6 +5,7 @@ import (
 
 	"github.com/yuin/gopher-lua/ast"
 
+	"sesame/daemon/engine"
 	"sesame/daemon/packet"
 )
 
@@ -54,6 +55,10 @@ func (f *finder) visit(node any, descend func()) {
 			f.script.Allows = append(f.script.Allows, f.computed(n))
 		case "close":
 			f.script.Closes = append(f.script.Closes, CloseSite{Place: f.script.At(n, 0), Door: f.door})
+		case "country", "continent":
+			f.script.Asks = append(f.script.Asks, AskSite{f.script.At(n, 0), engine.FactCountry})
+		case "asn", "asn_name":
+			f.script.Asks = append(f.script.Asks, AskSite{f.script.At(n, 0), engine.FactASN})
 		}
 	}
 	descend()

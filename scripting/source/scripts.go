@@ -25,6 +25,7 @@ type Script struct {
 	Allows  []AllowSite
 	Closes  []CloseSite
 	Zones   []ZoneSite
+	Asks    []AskSite
 	calls   []Call
 	chunk   []ast.Stmt
 }

@@ -33,6 +33,13 @@ type CloseSite struct {
 	Target string // "" when it is computed
 }
 
+// An AskSite is a place in a script that may ask a database about a source: a condition such as
+// sesame.country, or a field such as attempt.country.
+type AskSite struct {
+	Place
+	Kind engine.FactKind
+}
+
 // Computed takes the place of a number that the text does not have as a
 // literal.
 const Computed = -1
