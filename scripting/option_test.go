@@ -52,6 +52,22 @@ func TestAListForOneSetting(t *testing.T) {
 	}
 }
 
+func TestCountriesAreAnOption(t *testing.T) {
+	files := map[string]string{"ssh.lua": `
+local from = sesame.country(sesame.option "countries" { type = "countries", default = { "ES" } })
+sesame.door "ssh" { sequence = { 1, 2 }, guards = 22, when = from }`}
+	for value, want := range map[string]string{"PT,FR": "from: PT, FR", "XK": "from: XK"} {
+		w := theScripts(t, files, scripting.Options{Values: map[string]string{"countries": value}})
+		if got := w.set.Engine.Doors[0].When[0].String(); got != want {
+			t.Errorf("%s makes the condition %q, want %q", value, got, want)
+		}
+	}
+	_, err := scripting.Load(sourcetest.Files(files), scripting.Options{Values: map[string]string{"countries": "ES,UK"}})
+	if err == nil || !strings.Contains(err.Error(), `--set countries=ES,UK:`) || !strings.Contains(err.Error(), `"GB"`) {
+		t.Errorf("got %v", err)
+	}
+}
+
 // A loop that declares options is bounded, although each is compared with all before it.
 func TestOptionsAreBounded(t *testing.T) {
 	_, err := scripting.Load(sourcetest.Files(map[string]string{"a.lua": `
