@@ -42,7 +42,7 @@ replay: build # check the shipped scripts, and replay the captures in pcaps/ thr
 	./sesame check -s scripts
 	./sesame check -s scripts/knockd
 	@awk '/^    sesame simulate/ && !shown[$$0]++' pcaps/README.md | while read -r line; do \
-		printf '\n$$ %s\n' "$$line"; ./$$line; done
+		printf '\n$$ %s\n' "$$line"; eval "./$$line"; done
 
 bench: # to compare two versions, run both through benchstat
 	go test -run '^$$' -bench . -benchmem -count $(COUNT) ./...

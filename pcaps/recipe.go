@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"strings"
 	"time"
 )
@@ -47,7 +48,7 @@ func parseRecipe(name, body string) (recipe, error) {
 	r := recipe{name: name, starts: defaultStart, tcpdump: []string{"-i", "eth0"}}
 	for line := range strings.Lines(body) {
 		if command, ok := strings.CutPrefix(line, "    sesame "); ok {
-			r.simulate = strings.Fields(command)
+			r.simulate = fields(command)
 		}
 	}
 	if len(r.simulate) == 0 || r.simulate[0] != "simulate" {
@@ -65,6 +66,17 @@ func parseRecipe(name, body string) (recipe, error) {
 		}
 	}
 	return r, nil
+}
+
+var word = regexp.MustCompile(`"[^"]*"|\S+`)
+
+// fields splits a command as a shell does that knows no quotes but ", around a whole word.
+func fields(command string) []string {
+	found := word.FindAllString(command, -1)
+	for i, w := range found {
+		found[i] = strings.Trim(w, `"`)
+	}
+	return found
 }
 
 func (r *recipe) setting(line string) (err error) {
