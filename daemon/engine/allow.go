@@ -17,6 +17,8 @@ type Allow struct {
 	// Bits4 and Bits6 widen the grant to a network around the source; zero means the address
 	// alone.
 	Bits4, Bits6 int
+	// For gives the access to the source that completed another door instead. It must name one.
+	For Completion
 }
 
 func (o Allow) check(e *Engine, c cause) (need, error) {
@@ -34,8 +36,11 @@ func (o Allow) check(e *Engine, c cause) (need, error) {
 	case o.Bits4 < 0 || o.Bits4 > 32 || o.Bits6 < 0 || o.Bits6 > 128:
 		return need{}, fmt.Errorf("allow: a network of /%d or /%d does not exist", o.Bits4, o.Bits6)
 	}
+	source, err := e.receiver(o, c)
+	if err != nil {
+		return need{}, err
+	}
 	n := need{effects: len(ports)}
-	source := widen(c.source, o)
 	for _, port := range ports {
 		if e.grants.find(grantKey{source: source, port: port, observed: c.observes()}, c.name, c.source) == nil {
 			n.grants++
@@ -52,13 +57,29 @@ func (o Allow) apply(e *Engine, c cause, b *batch) {
 	if ttl <= 0 {
 		ttl = c.door.TTL
 	}
-	source := widen(c.source, o)
+	source, err := e.receiver(o, c)
+	if err != nil { // check, in the same input, found it
+		return
+	}
 	for _, port := range ports {
 		e.allow(c, b, source, port, ttl)
 	}
 }
 
 func (Allow) impact() impact { return gives }
+
+// receiver returns the network that o gives access to. Nobody can be given access whom the engine
+// did not see completing a door.
+func (e *Engine) receiver(o Allow, c cause) (netip.Prefix, error) {
+	if o.For == (Completion{}) {
+		return widen(c.source, o), nil
+	}
+	other := e.completer(o.For, c.observes())
+	if !other.IsValid() {
+		return netip.Prefix{}, fmt.Errorf("allow: nobody completed door %q within %v", o.For.Door, o.For.Within)
+	}
+	return widen(other, o), nil
+}
 
 // widen returns the network around a that o requests, or a alone.
 func widen(a netip.Addr, o Allow) netip.Prefix {

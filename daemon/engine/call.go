@@ -39,6 +39,24 @@ type Call struct {
 	Store *Store
 	Facts Facts  // nil: nothing is known
 	Seed  uint64 // for randomness: the same in every replay, different in every call
+
+	engine   *Engine // nil in tests of conditions: nobody has a grant, and no door was completed
+	observes bool    // what follows is decided and not done
+}
+
+// Granted returns for how long the source, or a network around it, has a grant of a door. False:
+// it has none. What was only observed counts for observers alone.
+func (c *Call) Granted(door string) (time.Duration, bool) {
+	if c.engine == nil {
+		return 0, false
+	}
+	left := c.engine.grants.held(door, c.Source, c.observes).Sub(c.Time)
+	return left, left > 0
+}
+
+// Completed reports whether a completion is there. It need not be of the source.
+func (c *Call) Completed(wanted Completion) bool {
+	return c.engine != nil && c.engine.completer(wanted, c.observes).IsValid()
 }
 
 // Ask asks for a fact.

@@ -34,6 +34,7 @@ func (e *Engine) completeSequence(d *door) {
 	c.batch = e.consume(d, source)
 	if agreed && e.admit(d.Door, source) {
 		e.counts.Opens += e.decideOpening(c, d.Hooks&HookOpen != 0)
+		e.noteCompletion(d.Door, source)
 	}
 }
 

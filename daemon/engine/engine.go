@@ -63,6 +63,7 @@ type Engine struct {
 	effects       uint64         // ids given to them
 	pendingCloses []pendingClose // handlers of closes to call, first in first out
 	oneTime       consumptions
+	completions   map[string]completion // the latest, by door
 
 	// The packet at hand, and buffers for it that are used again.
 	packet     *packet.Packet // nil while a timer fires
@@ -113,6 +114,8 @@ func New(cfg Config, start time.Time) *Engine {
 		store:    newStore(cfg.Grants),
 		batches:  newBatches(),
 		oneTime:  newConsumptions(),
+
+		completions: make(map[string]completion),
 	}
 }
 

@@ -30,6 +30,15 @@ type Grant struct {
 	Observed bool
 }
 
+// holder returns who has the grant, for handlers: the address that has access, or for a network the
+// one that knocked.
+func (g *Grant) holder() netip.Addr {
+	if g.Source.IsSingleIP() {
+		return g.Source.Addr()
+	}
+	return g.By
+}
+
 // A grant is a live Grant.
 type grant struct {
 	Grant
@@ -68,6 +77,7 @@ type grants struct {
 	byID     map[uint64]*grant
 	byKey    map[grantKey][]*grant // one for each door and knocker
 	byGiver  map[giver][]*grant
+	byHolder map[holder][]*grant
 	networks map[packet.Port][]*grant // those wider than one address, and real
 	widths   map[width]int            // how many networks of each width there are
 }
@@ -87,11 +97,18 @@ type giver struct {
 	by   netip.Addr
 }
 
+// A holder is a door and who has its grants.
+type holder struct {
+	door   string
+	source netip.Prefix
+}
+
 func newGrants() *grants {
 	return &grants{
 		byID:     make(map[uint64]*grant),
 		byKey:    make(map[grantKey][]*grant),
 		byGiver:  make(map[giver][]*grant),
+		byHolder: make(map[holder][]*grant),
 		networks: make(map[packet.Port][]*grant),
 		widths:   make(map[width]int),
 	}
@@ -104,9 +121,29 @@ func (s *grants) all() []*grant {
 	return slices.SortedFunc(maps.Values(s.byID), byAge)
 }
 
-// of returns the grants that a door gave to by, in the order of their ids.
-func (s *grants) of(door string, by netip.Addr) []*grant {
-	return slices.SortedFunc(slices.Values(s.byGiver[giver{door, by}]), byAge)
+// of returns the grants of a door that a asked for or has, in the order of their ids.
+func (s *grants) of(door string, a netip.Addr) []*grant {
+	all := slices.Concat(s.byGiver[giver{door, a}], s.byHolder[holder{door, single(a)}])
+	slices.SortFunc(all, byAge)
+	return slices.Compact(all)
+}
+
+// held returns the latest end of the grants of a door to a, or to a network around it; zero when
+// there is none. Grants that were only observed count when observed is set.
+func (s *grants) held(door string, a netip.Addr, observed bool) time.Time {
+	var end time.Time
+	if len(s.byID) == 0 {
+		return end
+	}
+	for bits := range a.BitLen() + 1 {
+		around, _ := a.Prefix(bits)
+		for _, g := range s.byHolder[holder{door, around}] {
+			if g.End.After(end) && (observed || !g.Observed) {
+				end = g.End
+			}
+		}
+	}
+	return end
 }
 
 func byAge(a, b *grant) int { return cmp.Compare(a.ID, b.ID) }
@@ -204,6 +241,7 @@ func (s *grants) insert(g *grant) {
 	s.byID[g.ID] = g
 	s.byKey[g.key] = append(s.byKey[g.key], g)
 	s.byGiver[giver{g.Door, g.By}] = append(s.byGiver[giver{g.Door, g.By}], g)
+	s.byHolder[holder{g.Door, g.Source}] = append(s.byHolder[holder{g.Door, g.Source}], g)
 	if g.isNetwork() {
 		s.networks[g.Port] = append(s.networks[g.Port], g)
 		s.widths[widthOf(g)]++
@@ -214,6 +252,7 @@ func (s *grants) remove(g *grant) {
 	delete(s.byID, g.ID)
 	drop(s.byKey, g.key, g)
 	drop(s.byGiver, giver{g.Door, g.By}, g)
+	drop(s.byHolder, holder{g.Door, g.Source}, g)
 	if g.isNetwork() {
 		drop(s.networks, g.Port, g)
 		s.widths[widthOf(g)]--

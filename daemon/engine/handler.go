@@ -11,7 +11,7 @@ func (e *Engine) callFor(c cause) *Call {
 	e.call = Call{
 		Kind: c.kind, Door: c.door, Source: c.source, Script: c.script,
 		Packet: e.packet, Time: wire.Time(e.now), Wall: wire.Time(e.now).Add(e.offset), Store: e.store, Facts: &e.questions,
-		Seed: mix(e.cfg.Seed + e.serial),
+		Seed: mix(e.cfg.Seed + e.serial), engine: e, observes: c.observes(),
 	}
 	if c.door != nil {
 		e.call.Stages = len(c.door.Sequence)
@@ -80,7 +80,7 @@ func (e *Engine) runCloseHandlers() {
 	for i := 0; i < len(e.pendingCloses); i++ {
 		next := e.pendingCloses[i]
 		d := e.index.door(next.grant.Door)
-		c := causeOf(CallClose, d.Door, next.grant.By)
+		c := causeOf(CallClose, d.Door, next.grant.holder())
 		c.depth, c.observed = next.depth+1, next.grant.Observed
 		if c.depth > maxDepth {
 			e.fault(c, &Fault{Script: c.script, Line: d.Line, Detail: "doors close each other more than 8 deep"})

@@ -48,6 +48,7 @@ func (e *Engine) Swap(now time.Time, set *Set) []Event {
 	e.endRuns(Reloaded, func(d *door) bool { return next.byID[d.id] == nil })
 	e.runCloseHandlers()
 	e.index = next
+	e.forgetCompletions()
 	e.reorderTimers()
 	return e.events
 }

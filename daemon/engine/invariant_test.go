@@ -286,6 +286,7 @@ func (c *chaos) newDoor() *Door {
 	d.Script, d.Line = "s.lua", c.sent
 	d.Listen, d.Strict = c.r.IntN(8) == 0, c.r.IntN(4) == 0
 	d.StepTimeout = time.Duration(c.r.IntN(3)) * 2 * time.Second
+	d.NoteCompletions = c.r.IntN(2) == 0
 	d.OnWrong, d.Duplicates = OnWrong(c.r.IntN(2)), Duplicates(c.r.IntN(2))
 	if c.r.IntN(3) == 0 {
 		asking(inGroup(d, fmt.Sprint("group", c.r.IntN(2))), []FlagTest{SYN, anySYN, {}}[c.r.IntN(3)])
@@ -346,7 +347,11 @@ func (c *chaos) operation(m *Call, r *rand.Rand) Operation {
 	switch {
 	case n < 3 && (m.Kind == CallOpen || m.Kind == CallKnock):
 		ssh := packet.Port{Proto: packet.TCP, Number: []uint16{22, 443}[r.IntN(2)]}
-		return Allow{Ports: []packet.Port{ssh}, TTL: ttl, Bits4: []int{0, 16, 24}[r.IntN(3)], Bits6: []int{0, 32, 64}[r.IntN(3)]}
+		allow := Allow{Ports: []packet.Port{ssh}, TTL: ttl, Bits4: []int{0, 16, 24}[r.IntN(3)], Bits6: []int{0, 32, 64}[r.IntN(3)]}
+		if r.IntN(4) == 0 {
+			allow.For = Completion{Door: c.set[r.IntN(len(c.set))].Name, Within: time.Minute}
+		}
+		return allow
 	case n < 5 && m.Kind != CallClose:
 		return Exec{Argv: []string{"/bin/mount", string("\xff /mnt"[r.IntN(2):])}, Undo: mount.Undo, TTL: time.Second + ttl, Timeout: time.Second}
 	case n == 5 && len(c.set) > 0:
@@ -588,6 +593,7 @@ func (c *chaos) checkGrants() {
 		}
 		want.byKey[g.key] = append(want.byKey[g.key], g)
 		want.byGiver[giver{g.Door, g.By}] = append(want.byGiver[giver{g.Door, g.By}], g)
+		want.byHolder[holder{g.Door, g.Source}] = append(want.byHolder[holder{g.Door, g.Source}], g)
 		if g.Argv == nil && !g.Source.IsSingleIP() {
 			want.networks[g.Port] = append(want.networks[g.Port], g)
 			want.widths[widthOf(g)]++
@@ -595,6 +601,7 @@ func (c *chaos) checkGrants() {
 	}
 	same(c, "by key", s.byKey, want.byKey)
 	same(c, "by giver", s.byGiver, want.byGiver)
+	same(c, "by holder", s.byHolder, want.byHolder)
 	same(c, "networks", s.networks, want.networks)
 	for w, n := range s.widths {
 		if n != want.widths[w] {

@@ -75,6 +75,8 @@ type Door struct {
 	Guards []packet.Port // shut to everyone without a grant
 	Ports  []packet.Port // what else Allow may name; nil: any port
 	TTL    time.Duration // how long a grant lasts, above zero
+	// NoteCompletions means that some script asks who completed the sequence: see [Completion].
+	NoteCompletions bool
 	// Observe means that everything is decided and nothing done. The runner must answer the
 	// effects of this door without carrying them out. Its events are like those of other doors.
 	Observe bool

@@ -46,6 +46,7 @@ func (e *Engine) State() *State {
 	}
 	slices.SortFunc(s.Live, func(a, b GrantState) int { return cmp.Compare(a.Number, b.Number) })
 	s.Batches = e.batches.state(e.grants)
+	s.Completions = e.completionStates()
 	for key, b := range e.limits.buckets {
 		s.Limits = append(s.Limits, LimitState{wire.Text(key.door), key.count, key.per, key.source, b.full, b.refusing})
 	}

@@ -43,6 +43,8 @@ type State struct {
 	Batches    []BatchState
 	Consumed   []ConsumedState `json:"Spent,omitempty"` // its name in version 1
 
+	Completions []CompletionState `json:",omitempty"` // of different doors
+
 	Limits      []LimitState
 	LimitsSwept int64
 	Values      []wire.Value
@@ -112,6 +114,14 @@ type DelayState struct {
 
 // A BatchState has the effects of a decision, of which some were not answered yet.
 type BatchState struct{ Effects []wire.Effect }
+
+// A CompletionState is the latest completion of a door.
+type CompletionState struct {
+	Door     wire.Text
+	Source   netip.Addr
+	At       int64
+	Observed bool `json:",omitempty"`
+}
 
 // A LimitState is the state of a rate limit.
 type LimitState struct {

@@ -102,7 +102,7 @@ func aState(t *testing.T) (*chaos, *State) {
 		for range 250 {
 			c.input()
 			s := c.e.State()
-			if len(s.FirstStage) > 2*firstStageSize && len(s.Runs) > 1 && len(s.Live) > 1 && len(s.Delays) > 0 && len(s.Batches) > 1 && len(s.Values) > 0 && len(s.Limits) > 0 && len(s.Groups) > 1 {
+			if len(s.FirstStage) > 2*firstStageSize && len(s.Runs) > 1 && len(s.Live) > 1 && len(s.Delays) > 0 && len(s.Batches) > 1 && len(s.Values) > 0 && len(s.Limits) > 0 && len(s.Groups) > 1 && len(s.Completions) > 0 {
 				return c, s
 			}
 		}
@@ -134,6 +134,10 @@ func TestAHostileStateGivesAnError(t *testing.T) {
 		{"a group with the number of a door", func(s *State) { s.Groups[0].ID = s.Doors[0].ID }, "cannot be"},
 		{"a group too many", func(s *State) { s.Groups = s.Groups[1:] }, "was not there"},
 		{"a group twice, and another not", func(s *State) { s.Groups[0].Name = s.Groups[1].Name }, "was not there"},
+		{"a completion of no door", func(s *State) { s.Completions[0].Door = "nowhere" }, "cannot be"},
+		{"a completion by nobody", func(s *State) { s.Completions[0].Source = netip.Addr{} }, "cannot be"},
+		{"a completion that is to come", func(s *State) { s.Completions[0].At = s.Now + 1 }, "cannot be"},
+		{"two completions of a door", func(s *State) { s.Completions = append(s.Completions, s.Completions[0]) }, "cannot be"},
 		{"half an attempt", func(s *State) { s.FirstStage = s.FirstStage[1:] }, "multiple of 39"},
 		{"attempts in a circle", func(s *State) { copy(s.FirstStage[firstStageSize-4:], []byte{1, 0, 0, 0}); s.Oldest = 1 }, ""},
 		{"attempts that are left out", func(s *State) { s.Oldest = 0 }, "no order of age"},
@@ -145,7 +149,7 @@ func TestAHostileStateGivesAnError(t *testing.T) {
 		{"a run twice", func(s *State) { s.Runs = append(s.Runs, s.Runs[0]) }, "cannot be"},
 		{"a timer of the future", func(s *State) { s.Runs[0].Number = 1 << 60 }, "timer"},
 		{"a grant twice", func(s *State) { s.Live = append(s.Live, s.Live[0]) }, "twice"},
-		{"a grant for nobody", func(s *State) { s.Live[0].Source = netip.Prefix{} }, "expected a source"},
+		{"a grant for nobody", func(s *State) { s.Live[0].Source, s.Live[0].Argv = netip.Prefix{}, nil }, "expected a source"},
 		{"a grant of an unknown protocol", func(s *State) { s.Live[0].Port.Proto = 200 }, "expected a source"},
 		{"a grant that was not given yet", func(s *State) { s.Live[0].ID = s.LastGrant + 1 }, "so far"},
 		{"a delay with a strange value", func(s *State) { s.Delays[0].Value = "?" }, "no value"},
