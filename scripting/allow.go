@@ -7,6 +7,7 @@ import (
 	"github.com/yuin/gopher-lua"
 
 	"sesame/daemon/engine"
+	"sesame/scripting/condition"
 	"sesame/scripting/source"
 )
 
@@ -33,6 +34,8 @@ func allowOptions() []option[engine.Allow] {
 			func(v value, a *engine.Allow) { a.Bits4, _ = v.integer(1, 32) }},
 		{Option{"prefix6", "a whole number from 1 to 128", "128", "Widens the access to the IPv6 network of that length around the source."},
 			func(v value, a *engine.Allow) { a.Bits6, _ = v.integer(1, 128) }},
+		{Option{"source", "a condition made by sesame.completed", "the source at hand", "Gives the access to whoever completed that door, instead."},
+			func(v value, a *engine.Allow) { a.For, _ = v.completion() }},
 	}
 }
 
@@ -52,6 +55,9 @@ func (o *object) allow(L *lua.LState) int {
 	if len(allow.Ports) == 0 && len(door.Guards) == 0 {
 		L.RaiseError(`allow names no port, and the door guards none: write allow { port = "tcp/22" }`)
 	}
+	if other := allow.For; other != (engine.Completion{}) && !r.call.Completed(other) {
+		L.RaiseError("allow: source: nobody completed door %q within %v: ask with holds first", other.Door, other.Within)
+	}
 	r.mayAllow(L, allow)
 	r.add(L, allow)
 	return 0
@@ -69,19 +75,37 @@ func (r *run) mayAllow(L *lua.LState, allow engine.Allow) {
 		if door.Ports != nil && !slices.Contains(door.Guards, port) && !slices.Contains(door.Ports, port) {
 			L.RaiseError("allow of %s: it is neither among the guards of the door nor among its ports", port)
 		}
-		named := false
+		named, given := false, false
 		spanned := slices.ContainsFunc(r.script.allows, func(site source.AllowSite) bool {
 			names := site.Names(door, port)
 			named = named || names
-			return names && site.Spans(allow.Bits4, allow.Bits6)
+			reaches := allow.For == (engine.Completion{}) || site.Other
+			given = given || names && reaches
+			return names && reaches && site.Spans(allow.Bits4, allow.Bits6)
 		})
 		switch {
 		case !named:
 			L.RaiseError(`allow of %s: no allow %s names it: write allow { port = %q } there`, port, scopeOf(door.Name), port)
+		case !given:
+			L.RaiseError(`allow of %s: no allow %s names another source: write source = ... there`, port, scopeOf(door.Name))
 		case !spanned:
 			L.RaiseError(`allow of %s: no allow %s names so wide a network: write prefix4 or prefix6 there`, port, scopeOf(door.Name))
 		}
 	}
+}
+
+// completion reads a condition of the kind completed. An address is refused: it
+// would be access for which nobody knocked.
+func (v value) completion() (engine.Completion, bool) {
+	if ud, ok := v.lua.(*lua.LUserData); ok {
+		if made, ok := ud.Value.(engine.Condition); ok {
+			if wanted, ok := condition.Completion(made); ok {
+				return wanted, true
+			}
+		}
+	}
+	v.expected("a condition made by sesame.completed")
+	return engine.Completion{}, false
 }
 
 // scopeOf names the part of the text in which the calls of a door may be, for

@@ -67,6 +67,10 @@ sesame.door "ssh" { sequence = { 1, 2 }, guards = 22,
   on_close = function(grant) GRANT end }
 sesame.listen "beacon" { on = "udp/1", on_knock = function(knock) KNOCK end }
 `
+	const others = `
+sesame.door "vpn" { sequence = { 3, 4 }, guards = "udp/51820" }
+sesame.door "bob" { sequence = { 5, 6 }, guards = 22 }
+`
 	for _, object := range scripting.API() {
 		for _, member := range object.Members {
 			if member.Example == "" {
@@ -80,7 +84,7 @@ sesame.listen "beacon" { on = "udp/1", on_knock = function(knock) KNOCK end }
 				if object.Name != "sesame" {
 					text = declared + react(reacting, object.Name, member.Example)
 				}
-				w := theScripts(t, map[string]string{"example.lua": text, "/etc/knockd.conf": "[web]\nsequence = 7000,8000"}, scripting.Options{})
+				w := theScripts(t, map[string]string{"example.lua": text, "others.lua": others, "/etc/knockd.conf": "[web]\nsequence = 7000,8000"}, scripting.Options{})
 				w.knock(alice, "tcp/1", "tcp/2", "udp/1", "tcp/7421", "udp/9133", "tcp/2904", "udp/62201")
 				w.later(60e9)
 				if got := all(w); strings.Contains(got, "error") {

@@ -20,17 +20,18 @@ func closeMember(of string) Member {
 func (o *object) close(L *lua.LState) int {
 	name, _ := o.argument(L, 2, "close").text()
 	if _, ok := o.run.script.doors[name]; !ok {
-		o.noDoor(L, name)
+		o.noDoor(L, "close", name)
 	}
 	o.run.mayClose(L, name)
 	o.run.add(L, engine.Close{Door: name})
 	return 0
 }
 
-func (o *object) noDoor(L *lua.LState, name string) {
+// noDoor raises the error that a method names a door which does not exist.
+func (o *object) noDoor(L *lua.LState, method, name string) {
 	doors := o.run.script.doors
 	o.run.script.state.Charge(suggestionCost+50*int64(min(len(doors), maxSuggested)), 0)
-	L.RaiseError("close: %s", noDoor(name, doors))
+	L.RaiseError("%s: %s", method, noDoor(name, doors))
 }
 
 // mayClose refuses to close a door that no call of close in the text names: see

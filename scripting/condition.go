@@ -1,7 +1,6 @@
 package scripting
 
 import (
-	"cmp"
 	"strconv"
 
 	"github.com/yuin/gopher-lua"
@@ -18,8 +17,12 @@ func conditionMember(k condition.Kind) Member {
 	return Member{Name: k.Name, Type: k.Type, Doc: k.Doc, Example: k.Example, Options: documented(schema),
 		condition: true, functions: functionsOf(k),
 		function: func(s *script, L *lua.LState) int {
-			v, bound := s.argument(L, k.Name, "")
-			L.Push(s.userdata(L, s.build(k, schema, v, cmp.Or(bound, k.Name))))
+			text := ""
+			if given, ok := L.Get(1).(lua.LString); ok && k.Text {
+				text = string(given)
+			}
+			v, bound := s.argument(L, k.Name, text)
+			L.Push(s.userdata(L, s.build(k, schema, v, bound)))
 			return 1
 		}}
 }
@@ -43,7 +46,8 @@ func functionsOf(k condition.Kind) map[string]engine.CallKind {
 // read.
 type conditionDraft struct {
 	script *script
-	name   string
+	name   string // of a variable, or given; "" for none
+	given  bool   // the table has a name
 	values condition.Values
 }
 
@@ -64,12 +68,15 @@ func conditionSchema(k condition.Kind) []option[conditionDraft] {
 		}})
 	}
 	return append(schema, option[conditionDraft]{Option{"name", "a name", "the variable's", "Its name in reasons."},
-		func(v value, d *conditionDraft) { d.name, _ = readName(v) }})
+		func(v value, d *conditionDraft) {
+			d.name, _ = readName(v)
+			d.given = true
+		}})
 }
 
-// build reads a table and makes the condition. When something is wrong with the
-// table, that is reported and a stand-in is returned, so that the rest of the
-// file is checked.
+// build reads a table and makes the condition. The name is that of the variable,
+// "" for none. When something is wrong with the table, that is reported and a
+// stand-in is returned, so that the rest of the file is checked.
 func (s *script) build(k condition.Kind, schema []option[conditionDraft], v value, name string) engine.Condition {
 	wrong, report := false, v.report
 	v.report = func(at source.Place, message string) {
@@ -85,9 +92,16 @@ func (s *script) build(k condition.Kind, schema []option[conditionDraft], v valu
 			}
 		}
 	}
-	read(v, schema, item, d)
+	if _, text := v.lua.(lua.LString); text && k.Text {
+		item(v, d)
+	} else {
+		read(v, schema, item, d)
+	}
 	if wrong {
 		return standIn{}
+	}
+	if d.name == "" {
+		d.name, d.values.Nameless = k.Name, true
 	}
 	built, err := k.Build(d.name, d.values)
 	switch {
@@ -95,10 +109,33 @@ func (s *script) build(k condition.Kind, schema []option[conditionDraft], v valu
 		v.fail("%v", err)
 		return standIn{}
 	case condition.Count([]engine.Condition{built}) > maxConditions+1: // the built one counts too
-		v.fail("expected at most %d conditions, with those within sesame.any", maxConditions)
+		v.fail("expected at most %d conditions, with those within others", maxConditions)
 		return standIn{}
 	}
+	if !d.given && !(d.values.Nameless && k.NamesPart) {
+		s.distinct(v, site{v.at.File, v.at.Line, k.Name}, d.name)
+	}
+	if condition.DoorOf(built) != "" {
+		s.loading.mentions = append(s.loading.mentions, mention{built, v.what, v.at})
+	}
 	return built
+}
+
+// A site is a line of the text with calls of one kind.
+type site struct {
+	file string
+	line int
+	kind string
+}
+
+// distinct refuses a second condition of one call in the text, as in a loop:
+// both would have one name, and a refusal would not tell which of them refused.
+// A line without such a call is one at which a variable holds the function.
+func (s *script) distinct(v value, at site, name string) {
+	s.loading.made[at]++
+	if calls := v.source.Unnamed(at.line, at.kind); calls > 0 && s.loading.made[at] == calls+1 {
+		v.fail("the call makes several conditions with the name %q: give each a name of its own, such as name = \"%s of \" .. user", name, name)
+	}
 }
 
 // plain reads the value of an option as the condition declares it. The key is

@@ -59,6 +59,8 @@ func givenMembers(of string) []Member {
 		{Name: "time", Type: "number", Doc: "The time of day, in seconds since 1970 in UTC.", field: (*object).time},
 		dateMember(of),
 		sourceStoreMember(),
+		holdsMember(of),
+		grantedMember(of),
 		execMember(of),
 		closeMember(of),
 		logMember(of),

@@ -47,6 +47,9 @@ func (h *handler) Handle(c *engine.Call) (engine.Decision, error) {
 		return engine.Decision{}, nil
 	}
 	r, results, err := h.script.react(c, c.Kind, function)
+	if r != nil && r.unknown != nil {
+		return r.undecided(function)
+	}
 	if err != nil {
 		return engine.Decision{}, err
 	}
@@ -56,6 +59,17 @@ func (h *handler) Handle(c *engine.Call) (engine.Decision, error) {
 	case engine.CallWhen, engine.CallMiss, engine.CallClose, engine.CallTimer: // nothing is left to refuse
 	}
 	return engine.Decision{Operations: r.operations}, nil
+}
+
+// undecided refuses the knock because of what nobody knows, whatever the
+// function did afterwards. Where no knock can be refused, it is an error.
+func (r *run) undecided(function int) (engine.Decision, error) {
+	switch r.kind {
+	case engine.CallStage, engine.CallOpen, engine.CallKnock:
+		return engine.Decision{Refused: true, Verdict: *r.unknown}, nil
+	case engine.CallWhen, engine.CallMiss, engine.CallClose, engine.CallTimer:
+	}
+	return engine.Decision{}, r.script.fault(function, "%s asked for a condition that nobody can decide, and did nothing: %s", hookNames[r.kind], r.unknown.Detail)
 }
 
 // decided reads the results of a function that may refuse. Nothing or true

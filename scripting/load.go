@@ -54,6 +54,7 @@ type loader struct {
 	doors      map[string]source.Place
 	confs      map[string]source.Place // knockd.confs, by absolute path
 	set        *Set
+	mentions   []mention
 	problems   source.Problems
 	incomplete bool // a file did not run to its end
 }
@@ -108,6 +109,7 @@ func (l *loader) add(r *registration) {
 	maps.Copy(l.confs, r.confs)
 	l.set.Commands = appendNew(l.set.Commands, r.commands, func(c *Command) source.Place { return c.Place }, func(a, b *Command) bool { return reflect.DeepEqual(a, b) })
 	l.set.Warnings = append(l.set.Warnings, r.warnings...)
+	l.mentions = append(l.mentions, r.mentions...)
 	l.set.Options = appendNew(l.set.Options, r.options, func(o OptionValue) source.Place { return o.Place }, func(a, b OptionValue) bool { return a == b })
 }
 
@@ -190,6 +192,7 @@ func (l *loader) check() {
 			}
 		}
 	}
+	l.checkMentions()
 	for _, s := range l.set.scripts {
 		l.checkAllows(s)
 	}

@@ -1,7 +1,6 @@
 package scripting
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -12,39 +11,12 @@ import (
 	"sesame/daemon/engine"
 	"sesame/daemon/packet"
 	"sesame/daemon/spelling"
+	"sesame/scripting/condition"
 )
 
-// maxDuration is a hundred years. Every sum of a time and a duration stays far
-// from overflow.
-const maxDuration = 36500 * 24 * time.Hour
-
-// ParseDuration reads "90s", "1m30s", "10ms", "1d" or "1d12h". The units are
-// those of [time.ParseDuration], and the day of 24 hours. The result is above
-// zero and at most 36,500 days.
-func ParseDuration(s string) (time.Duration, error) {
-	malformed := fmt.Errorf(`%q is not a duration: expected a number with a unit, such as "8s", "1m30s" or "2h"`, s)
-	days, rest, found := strings.Cut(s, "d")
-	if !found {
-		days, rest = "0", s
-	}
-	n, err := strconv.ParseUint(days, 10, 32)
-	if err != nil || strings.ContainsAny(rest, "+-") {
-		return 0, malformed
-	}
-	var d time.Duration
-	if rest != "" || !found {
-		if d, err = time.ParseDuration(rest); err != nil {
-			return 0, malformed
-		}
-	}
-	if n > 36500 || d > maxDuration-time.Duration(n)*24*time.Hour {
-		return 0, fmt.Errorf("%q is too long: at most 36500d", s)
-	}
-	if d += time.Duration(n) * 24 * time.Hour; d == 0 {
-		return 0, errors.New("a duration must be above zero")
-	}
-	return d, nil
-}
+// ParseDuration reads a duration as scripts and flags have it: see
+// [condition.ParseDuration].
+func ParseDuration(s string) (time.Duration, error) { return condition.ParseDuration(s) }
 
 // parseLimit reads "20/s", "3/h" or "5/10m". With " per source" behind it, each
 // source has a limit of its own. The count is 1 to 1,000,000.

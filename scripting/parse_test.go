@@ -9,12 +9,13 @@ import (
 
 	"sesame/daemon/engine"
 	"sesame/daemon/packet"
+	"sesame/scripting/condition"
 )
 
 func TestDurations(t *testing.T) {
 	for text, want := range map[string]time.Duration{
 		"90s": 90 * time.Second, "1m30s": 90 * time.Second, "2h": 2 * time.Hour, "10ms": 10 * time.Millisecond,
-		"1d": 24 * time.Hour, "1d12h": 36 * time.Hour, "1.5h": 90 * time.Minute, "36500d": maxDuration,
+		"1d": 24 * time.Hour, "1d12h": 36 * time.Hour, "1.5h": 90 * time.Minute, "36500d": condition.MaxDuration,
 	} {
 		if got, err := ParseDuration(text); err != nil || got != want {
 			t.Errorf("%q is %v, %v", text, got, err)
@@ -29,7 +30,7 @@ func TestDurations(t *testing.T) {
 
 func TestDurationsReadBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		d := time.Duration(rapid.Int64Range(1, int64(maxDuration)).Draw(t, "duration"))
+		d := time.Duration(rapid.Int64Range(1, int64(condition.MaxDuration)).Draw(t, "duration"))
 		if got, err := ParseDuration(d.String()); err != nil || got != d {
 			t.Errorf("%s is read as %v, %v", d, got, err)
 		}

@@ -22,6 +22,8 @@ type registration struct {
 	knockd   bool                    // with "knockd"
 	confs    map[string]source.Place // calls of sesame.knockd, by the absolute path of the knockd.conf
 	warnings []Warning
+	mentions []mention
+	made     map[site]int // conditions without a name of their own, by their calls
 	problems source.Problems
 }
 

@@ -20,6 +20,8 @@ type run struct {
 	random     *rand.Rand
 	stores     [2]*lua.LUserData // of the script and of the source, made when requested
 	over       bool              // the function has returned
+	unknown    *engine.Verdict   // nil unless holds met a condition that nobody can decide
+	depth      int               // of runs that asked for this one by holds
 }
 
 // A storeKey names a value of the script, or of its source.
@@ -33,8 +35,15 @@ type storeKey struct {
 // invalid, also when the function stored it.
 func (r *run) invoke(function, results int, given *lua.LUserData) ([]lua.LValue, error) {
 	s := r.script
+	before := s.current
+	if before != nil {
+		r.depth = before.depth + 1
+	}
+	if r.depth > maxNested {
+		return nil, s.fault(function, "conditions ask for each other more than %d deep", maxNested)
+	}
 	s.current = r
-	defer func() { s.current, r.over = nil, true }()
+	defer func() { s.current, r.over = before, true }()
 	values, err := s.state.Call(s.functions[function-1], results, given)
 	if err != nil {
 		return nil, s.faultOf(err)

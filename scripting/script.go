@@ -42,7 +42,7 @@ type script struct {
 // start makes a Lua state and runs the file in it. It returns what the file
 // registered even when it fails, so that all problems can be reported.
 func (s *script) start() (*registration, error) {
-	registered := &registration{timersAt: map[string]source.Place{}, confs: map[string]source.Place{}}
+	registered := &registration{timersAt: map[string]source.Place{}, confs: map[string]source.Place{}, made: map[site]int{}}
 	s.loading, s.functions, s.required = registered, nil, nil
 	defer func() { s.loading = nil }()
 	s.state = sandbox.New(sandbox.Config{Require: s.require, Print: s.printed, Random: s.random})
@@ -124,6 +124,9 @@ func (s *script) fault(function int, format string, args ...any) error {
 // faultOf turns an error of the sandbox into one for the engine, with the place
 // where it occurred.
 func (s *script) faultOf(err error) error {
+	if fault, ok := errors.AsType[*engine.Fault](err); ok { // of a condition that a function asked for
+		return fault
+	}
 	fault := &engine.Fault{Script: s.source.Path, Detail: err.Error()}
 	if e, ok := errors.AsType[*sandbox.Error](err); ok {
 		fault.Line, fault.Detail = e.Line, e.Message

@@ -28,7 +28,7 @@ func (s *script) conditions(v value) []engine.Condition {
 		}
 	}
 	if condition.Count(conditions) > maxConditions {
-		v.fail("expected at most %d conditions, with those within sesame.any", maxConditions)
+		v.fail("expected at most %d conditions, with those within others", maxConditions)
 		return nil
 	}
 	return conditions
@@ -75,6 +75,9 @@ type Function struct {
 // not open the door.
 func (f *Function) Check(c *engine.Call) (engine.Verdict, error) {
 	r, results, err := f.script.react(c, engine.CallWhen, f.index)
+	if r != nil && r.unknown != nil {
+		return *r.unknown, nil
+	}
 	if err != nil {
 		return engine.Verdict{}, err
 	}

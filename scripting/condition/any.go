@@ -1,7 +1,6 @@
 package condition
 
 import (
-	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -13,62 +12,77 @@ import (
 func Any() Kind {
 	return Kind{
 		Name: "any", Type: "{ condition, ..., options }",
-		Doc:     "Makes a condition that holds when one of others does.",
-		Example: `local either = sesame.any { hours, office }`,
-		Item:    &Option{Type: "a condition, or a function(attempt)"},
-		Build: func(name string, v Values) (engine.Condition, error) {
-			if len(v.List) == 0 {
-				return nil, errors.New("expected at least one condition")
-			}
-			return &anyOf{name, list[engine.Condition](v)}, nil
-		},
+		Doc:       "Makes a condition that holds when one of others does.",
+		Example:   `local either = sesame.any { hours, office }`,
+		Item:      &Option{Type: "a condition, or a function(attempt)"},
+		NamesPart: true,
+		Build:     combining(func(c combination) engine.Condition { return &anyOf{c} }),
 	}
 }
 
-// anyOf is a list of conditions, of which one must hold.
-type anyOf struct {
-	name       string
-	conditions []engine.Condition
-}
+type anyOf struct{ combination }
 
-// Check checks the conditions in order, until one holds or fails. When none holds and one is
-// unknown, the whole is unknown.
+// Check checks the members in order, until one holds or fails. When none holds
+// and one is unknown, the whole is unknown.
 func (a *anyOf) Check(c *engine.Call) (engine.Verdict, error) {
-	var reasons []string
-	decided := engine.Verdict{}
-	for _, one := range a.conditions {
+	var unknown engine.Verdict
+	var refusals []engine.Verdict
+	for _, one := range a.members {
 		verdict, err := one.Check(c)
-		if verdict.Outcome == engine.Yes || err != nil {
-			return verdict, err
+		switch {
+		case err != nil:
+			return engine.Verdict{}, err
+		case verdict.Outcome == engine.Yes:
+			return a.decided(engine.Yes, verdict, one, detail(verdict, one)), nil
+		case verdict.Outcome == engine.Unknown && unknown.Outcome != engine.Unknown:
+			unknown = a.decided(engine.Unknown, verdict, one, detail(verdict, one))
 		}
-		if verdict.Outcome == engine.Unknown && decided.Outcome == engine.No {
-			decided = verdict
-		}
-		reasons = append(reasons, verdict.Detail)
+		refusals = append(refusals, verdict)
 	}
-	decided.Condition, decided.Detail = a.name, a.name+": "+strings.Join(reasons, " or ")
-	return decided, nil
+	if unknown.Outcome == engine.Unknown {
+		return unknown, nil
+	}
+	return a.refused(refusals), nil
 }
 
-// Name implements [engine.Condition].
-func (a *anyOf) Name() string { return a.name }
+// refused returns the verdict when no member holds. It has the text of all
+// members, and the fields of all. What several members have is that of the
+// first, but for the time at which the whole holds again: that is the earliest.
+func (a *anyOf) refused(verdicts []engine.Verdict) engine.Verdict {
+	var texts []string
+	var fields []engine.Field
+	for i, v := range verdicts {
+		texts = append(texts, detail(v, a.members[i]))
+		for _, f := range v.Fields {
+			at := slices.IndexFunc(fields, func(other engine.Field) bool { return other.Key == f.Key })
+			switch {
+			case at < 0:
+				fields = append(fields, f)
+			case f.Key == engine.FieldHoldsAgain && earlier(f.Value, fields[at].Value):
+				fields[at] = f
+			}
+		}
+	}
+	last := verdicts[len(verdicts)-1]
+	last.Fields = fields
+	return a.decided(engine.No, last, a.members[len(a.members)-1], strings.Join(texts, " or "))
+}
+
+// earlier compares two times in RFC 3339.
+func earlier(a, b string) bool {
+	first, err := time.Parse(time.RFC3339, a)
+	second, wrong := time.Parse(time.RFC3339, b)
+	return err == nil && wrong == nil && first.Before(second)
+}
 
 // String returns "NAME: one or other".
-func (a *anyOf) String() string {
-	texts := make([]string, len(a.conditions))
-	for i, one := range a.conditions {
-		texts[i] = one.String()
-	}
-	return a.name + ": " + strings.Join(texts, " or ")
-}
+func (a *anyOf) String() string { return a.text("", " or ") }
 
-// Members returns the conditions of which one must hold. See [Walk].
-func (a *anyOf) Members() []engine.Condition { return a.conditions }
-
-// MayHold reports whether one of the conditions may hold at a time.
+// MayHold reports whether one of the members may hold at a time.
 func (a *anyOf) MayHold(t time.Time) bool {
-	return slices.ContainsFunc(a.conditions, func(one engine.Condition) bool { return MayHold(one, t) })
+	return slices.ContainsFunc(a.members, func(one engine.Condition) bool { return MayHold(one, t) })
 }
 
-// NextPoint implements timed.
-func (a *anyOf) NextPoint(t time.Time) (time.Time, bool) { return NextPoint(a.conditions, t) }
+func (a *anyOf) mustHold(t time.Time) bool {
+	return slices.ContainsFunc(a.members, func(one engine.Condition) bool { return mustHold(one, t) })
+}

@@ -81,7 +81,7 @@ func BenchmarkCondition(b *testing.B) {
 		{"window", hours},
 		{"networks of 3", office},
 		{"networks of 1000000", large},
-		{"any", &anyOf{"any", []engine.Condition{office, hours}}},
+		{"any", &anyOf{of(office, hours)}},
 	} {
 		b.Run(one.name, func(b *testing.B) {
 			b.ReportAllocs()

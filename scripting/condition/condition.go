@@ -22,6 +22,12 @@ type Kind struct {
 	Example string
 	Options []Option // beside name, which all kinds have
 	Item    *Option  // what stands in the table without a key; nil: nothing may
+	// Text means that a text alone stands for a table with that text.
+	Text bool
+	// NamesPart means that a refusal by a condition without a name names something
+	// else: a condition within it, or a door. So it needs no name where a loop makes
+	// several.
+	NamesPart bool
 	// Build makes a condition of parsed values. The text of the condition begins
 	// with name. All required options have a value. The error is about the table
 	// as a whole.
@@ -68,6 +74,9 @@ func (e *FileError) Error() string { return fmt.Sprintf("line %d: %s", e.Line, e
 type Values struct {
 	Named map[string]any
 	List  []any
+	// Nameless means that the script gave the condition no name, not even that of a
+	// variable: its name is that of the kind.
+	Nameless bool
 }
 
 // parser makes an [Option.Parse] of a function that returns one type.
@@ -121,8 +130,8 @@ func Count(conditions []engine.Condition) int {
 }
 
 // MayHold reports whether a condition can hold at a time of day. It is true for
-// a condition that does not depend on the time. One that does has a method of
-// this name.
+// a condition that does not depend on the time. One that depends on nothing else
+// has a method of this name, which is exact.
 func MayHold(c engine.Condition, t time.Time) bool {
 	timed, ok := c.(interface{ MayHold(t time.Time) bool })
 	return !ok || timed.MayHold(t)

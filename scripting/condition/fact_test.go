@@ -133,7 +133,7 @@ func TestPrivate(t *testing.T) {
 	all4 := build(t, Networks(), "all", "192.0.0.0/8") // has private addresses, and others
 	public := build(t, Networks(), "public", "10.0.0.0/8", "203.0.113.0/24")
 	iberia, asn := build(t, Country(), "iberia", "ES"), build(t, ASN(), "asn", "1")
-	anyOf := func(conditions ...engine.Condition) engine.Condition { return &anyOf{"any", conditions} }
+	anyOf := func(conditions ...engine.Condition) engine.Condition { return &anyOf{of(conditions...)} }
 	for _, tt := range []struct {
 		condition    engine.Condition
 		fact, onlyIt bool
@@ -141,6 +141,7 @@ func TestPrivate(t *testing.T) {
 		{lan, false, true}, {all4, false, false}, {public, false, false}, {iberia, true, false}, {asn, true, false},
 		{build(t, Continent(), "c", "asia"), true, false},
 		{anyOf(iberia, asn), true, false}, {anyOf(lan, iberia), false, false}, {anyOf(lan, lan), false, true}, {anyOf(), false, false},
+		{&allOf{of(lan, iberia)}, true, true}, {&noneOf{of(lan, iberia)}, true, false}, {&noneOf{of(lan)}, false, false},
 	} {
 		if NeedsFact(tt.condition) != tt.fact || OnlyPrivate(tt.condition) != tt.onlyIt {
 			t.Errorf("%s: needs a fact: %t, only private: %t", tt.condition, NeedsFact(tt.condition), OnlyPrivate(tt.condition))

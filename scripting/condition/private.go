@@ -2,6 +2,7 @@ package condition
 
 import (
 	"net/netip"
+	"slices"
 
 	"sesame/daemon/engine"
 )
@@ -27,8 +28,13 @@ func privateNetwork(a netip.Addr) netip.Prefix {
 // NeedsFact reports whether a condition holds only for addresses that databases know, which
 // private ones are not.
 func NeedsFact(c engine.Condition) bool {
-	if a, ok := c.(*anyOf); ok {
-		return every(a.conditions, NeedsFact)
+	switch c := c.(type) {
+	case *anyOf:
+		return every(c.members, NeedsFact)
+	case *allOf:
+		return slices.ContainsFunc(c.members, NeedsFact)
+	case *noneOf: // an unknown member makes it unknown
+		return slices.ContainsFunc(c.members, NeedsFact)
 	}
 	_, needs := c.(interface{ needsFact() })
 	return needs
@@ -38,7 +44,9 @@ func NeedsFact(c engine.Condition) bool {
 func OnlyPrivate(c engine.Condition) bool {
 	switch c := c.(type) {
 	case *anyOf:
-		return every(c.conditions, OnlyPrivate)
+		return every(c.members, OnlyPrivate)
+	case *allOf:
+		return slices.ContainsFunc(c.members, OnlyPrivate)
 	case *networks:
 		return c.private()
 	}

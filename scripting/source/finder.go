@@ -115,7 +115,7 @@ func (f *finder) api(n *ast.FuncCallExpr) (Call, bool) {
 
 // computed is a place that may give access to any port and any network.
 func (f *finder) computed(expr ast.Expr) AllowSite {
-	return AllowSite{Place: f.script.At(expr, 0), Door: f.door, Prefix4: Computed, Prefix6: Computed}
+	return AllowSite{Place: f.script.At(expr, 0), Door: f.door, Prefix4: Computed, Prefix6: Computed, Other: true}
 }
 
 // allow reads the ports and networks of a call of allow.
@@ -137,6 +137,8 @@ func (f *finder) allow(n *ast.FuncCallExpr) AllowSite {
 		case "port":
 			site.Ports, ok = literalPorts(field.Value)
 			site.Literal = site.Literal && ok
+		case "source":
+			site.Other = true
 		case "prefix4":
 			site.Prefix4 = literalLength(field.Value)
 		case "prefix6":

@@ -50,6 +50,18 @@ func (s *Script) Call(line int, kind, name string) *Call {
 	return found
 }
 
+// Unnamed returns how many calls of a kind are in a line, without those whose
+// table has a name.
+func (s *Script) Unnamed(line int, kind string) int {
+	n := 0
+	for _, c := range s.calls {
+		if c.line == line && c.kind == kind && !c.hasName() {
+			n++
+		}
+	}
+	return n
+}
+
 // Scripts compile the files of one set, each once, however many scripts require
 // it. They read nothing after [Scripts.Close].
 type Scripts struct {

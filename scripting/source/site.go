@@ -23,6 +23,9 @@ type AllowSite struct {
 	// that get access. 0: the source alone. Computed: the text does not have
 	// the length.
 	Prefix4, Prefix6 int
+	// Other is set when the access may be for the source that completed another
+	// door.
+	Other bool
 }
 
 // A CloseSite is a place in a script that ends the grants of a door: a call of
@@ -53,6 +56,14 @@ type Call struct {
 	kind string // "window", "door"
 	name string // "ssh"; "" when there is none, or it is computed
 	line int
+}
+
+// hasName reports whether the table of a call has the key name.
+func (c *Call) hasName() bool {
+	return c.Table != nil && slices.ContainsFunc(c.Table.Fields, func(f *ast.Field) bool {
+		key, ok := f.Key.(*ast.StringExpr)
+		return ok && key.Value == "name"
+	})
 }
 
 // reachedFrom reports whether functions of a door may use a call in a
