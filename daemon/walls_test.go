@@ -23,6 +23,7 @@ var arrows = map[string][]string{
 	"daemon/geo":                  {"daemon/engine", "daemon/geo/country"},
 	"daemon/geo/country":          {"daemon/spelling"},
 	"daemon/geofile":              {"daemon/geo"},
+	"daemon/geo/geotest":          {},
 	"daemon/filter":               {"daemon/packet"},
 	"daemon/capture":              {"daemon/packet"},
 	"daemon/effect":               {"daemon/packet", "daemon/engine", "daemon/terminal"},

@@ -141,8 +141,11 @@ func (r *record) entry() entry {
 // asNumber reads "AS15169". It is 0 for another text.
 func asNumber(text []byte) uint32 {
 	digits, ok := strings.CutPrefix(string(text[:min(len(text), 16)]), "AS")
+	if !ok {
+		return 0
+	}
 	n, err := strconv.ParseUint(digits, 10, 32)
-	if !ok || err != nil {
+	if err != nil {
 		return 0
 	}
 	return uint32(n)
