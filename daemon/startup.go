@@ -66,7 +66,7 @@ func (d *daemon) lastGood() (*scripting.Set, *source.Files, map[string]string) {
 	}
 	files := source.Of(d.config.Scripts, string(saved.Name), stored)
 	files.Base, files.ReadReferenced = string(saved.Base), d.oneTime
-	set, err := d.load(files, saved.Values)
+	set, err := d.loadAgain(files, saved.Values)
 	if err != nil {
 		d.config.Log.Warn("the last good scripts do not load any more", "error", err)
 		return nil, nil, nil
@@ -122,16 +122,27 @@ func (d *daemon) values() map[string]string {
 
 // load loads a script set. Lines that scripts print go to the log.
 func (d *daemon) load(files *source.Files, values map[string]string) (*scripting.Set, error) {
-	given, lists := make(map[string]string, len(values)), map[string]bool{}
+	return d.loadWith(files, scripting.Options{Values: values})
+}
+
+// loadAgain loads a set that ran before. See [scripting.Options.RanBefore].
+func (d *daemon) loadAgain(files *source.Files, values map[string]string) (*scripting.Set, error) {
+	return d.loadWith(files, scripting.Options{Values: values, RanBefore: true})
+}
+
+// loadWith completes the options and loads.
+func (d *daemon) loadWith(files *source.Files, options scripting.Options) (*scripting.Set, error) {
+	options.Given, options.Lists = make(map[string]string, len(options.Values)), map[string]bool{}
 	for name, v := range d.config.Options {
-		lists[name] = v.List && v.Text == values[name] // a saved set has values of its own
+		options.Lists[name] = v.List && v.Text == options.Values[name] // a saved set has values of its own
 		if v.From != "" {
-			given[name] = v.From
+			options.Given[name] = v.From
 		}
 	}
-	set, err := scripting.Load(files, scripting.Options{Values: values, Given: given, Lists: lists, Print: func(at source.Place, line string) {
+	options.Print = func(at source.Place, line string) {
 		d.config.Log.Info("a script prints", "at", at.String(), "text", line)
-	}})
+	}
+	set, err := scripting.Load(files, options)
 	if err == nil && d.config.Observe {
 		set.Engine.Observe()
 	}

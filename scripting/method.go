@@ -56,7 +56,8 @@ func tableOf[T any](schema []option[T]) func(value) {
 	return func(v value) { read(v, schema, nil, new(T)) }
 }
 
-// mistakes finds what is wrong in functions. What is certainly wrong is a problem of the set.
+// mistakes finds what is wrong in functions. What is certainly wrong is a problem of the set,
+// unless the set ran before.
 func (l *loader) mistakes() {
 	j := &callJudge{loader: l, handlers: map[string][]string{}}
 	for _, s := range l.set.scripts {
@@ -65,7 +66,7 @@ func (l *loader) mistakes() {
 		}
 	}
 	for _, m := range mistake.Find(l.scripts.All(), j.table()) {
-		if !m.Certain {
+		if !m.Certain || l.options.RanBefore {
 			l.set.Mistakes = append(l.set.Mistakes, m)
 		} else if problem := l.scripts.Problem(m.Place, m.Message); !l.problems.Has(problem) {
 			l.problems = append(l.problems, problem)

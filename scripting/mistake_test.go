@@ -205,3 +205,21 @@ func changed(line, value string, n int) string {
 	}
 	return line[:at[n][0]] + "(" + value + ")" + line[at[n][1]:]
 }
+
+// A set that ran before runs again: a version that did not look for mistakes has applied it.
+func TestASetThatRanBefore(t *testing.T) {
+	files := sourcetest.Files(map[string]string{"ssh.lua": `
+sesame.door "ssh" { sequence = { 7001, 7003, 7002, 7009 }, guards = "tcp/22", on_open = function(attempt) attempt:ban() end }
+`})
+	if _, err := scripting.Load(files, scripting.Options{}); err == nil {
+		t.Fatal("the set has a mistake and loads")
+	}
+	set, err := scripting.Load(files, scripting.Options{RanBefore: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer set.Close()
+	if len(set.Mistakes) != 1 || set.Mistakes[0].Line != 2 {
+		t.Errorf("mistakes %+v", set.Mistakes)
+	}
+}

@@ -17,6 +17,10 @@ type Options struct {
 	// Given has the places of values for messages, such as "sesame.toml:12".
 	// Values without a place come from --set.
 	Given map[string]string
+	// RanBefore means that the set was loaded before, perhaps by an earlier version, which did not
+	// look for mistakes in functions: a recording, or the set of the last run. Such a mistake does
+	// not reject it.
+	RanBefore bool
 	// Print gets what scripts print while they load. What they print later is a
 	// [engine.Log].
 	Print func(source.Place, string)

@@ -90,7 +90,7 @@ func load(s record.Scripts) (*scripting.Set, error) {
 	}
 	recorded := source.Of("the recording", string(s.Single), files)
 	recorded.Base = string(s.Base)
-	set, err := scripting.Load(recorded, scripting.Options{Values: s.Values})
+	set, err := scripting.Load(recorded, scripting.Options{Values: s.Values, RanBefore: true})
 	if err == nil && s.Observe {
 		set.Engine.Observe()
 	}

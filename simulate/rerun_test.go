@@ -383,7 +383,7 @@ func TestARecordingWithNamedScriptsIsACapture(t *testing.T) {
 	report, got := again(t, Config{Set: scripts.Engine}, b.Bytes())
 	_, got, _ = strings.Cut(got, "\n")
 	want := `{"time":"2026-03-02T12:00:01Z","packet":1,"event":"stage","door":"day","source":"203.0.113.9","stage":1,"stages":1}
-{"time":"2026-03-02T12:00:01Z","packet":1,"event":"refuse","door":"day","source":"203.0.113.9","reason":"when","detail":"window: mon-sun 08:00-20:00 UTC","condition":"window"}
+{"time":"2026-03-02T12:00:01Z","packet":1,"event":"refuse","door":"day","source":"203.0.113.9","reason":"when","detail":"window: mon-sun 08:00-20:00 UTC; it was Mon 22:00; holds again Tue 08:00","condition":"window","holds_again":"2026-03-03T08:00:00Z"}
 {"time":"2026-03-02T12:00:02Z","packet":2,"event":"stage","door":"day","source":"203.0.113.9","stage":1,"stages":1}
 {"time":"2026-03-02T12:00:02Z","packet":2,"event":"open","door":"day","source":"203.0.113.9"}
 {"time":"2026-03-02T12:00:02Z","packet":2,"event":"effect","door":"day","source":"203.0.113.9","effect":"allow","grant":1,"port":"tcp/22","ttl":"5s"}
