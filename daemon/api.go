@@ -191,10 +191,12 @@ func (d *daemon) record(ctx context.Context, w io.Writer) error {
 func (d *daemon) status(ctx context.Context) (s control.Status, err error) {
 	d.findConflicts(ctx) // adding an accept rule sends no event about a chain
 	drift, unreadable := d.drift(ctx)
-	if !d.loop.do(ctx, func() { s = d.statusNow() }) {
+	var asks []source.AskSite
+	if !d.loop.do(ctx, func() { s, asks = d.statusNow(), d.loop.set.Asks }) {
 		return s, errStopping
 	}
 	s.Scripts.Drift, s.Scripts.Unreadable = drift, unreadable
+	s.Geo, s.Hosts = d.geoStatus(asks), d.hostStatus()
 	guard, ours := d.firewall.(*firewall.Guard)
 	if !ours || s.Mode != control.Observe && len(s.Observed) == 0 {
 		return s, nil

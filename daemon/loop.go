@@ -44,6 +44,7 @@ type loop struct {
 	decoder  *packet.Decoder
 	runner   *effect.Runner
 	recorder *record.Recorder // nil: nothing is recorded
+	facts    *facts
 	report   *reporter
 	log      hclog.Logger
 	alive    func() // called each time round, for the watchdog

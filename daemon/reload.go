@@ -47,6 +47,7 @@ type reloader struct {
 	save          func(*scripting.Set, *source.Files) error // for the next start
 	log           hclog.Logger
 	applied       func(set *scripting.Set, generation int)
+	prepareFacts  func(ctx context.Context, sets ...*scripting.Set)
 	requestRepair func() // requests a repair of the firewall
 
 	hints      chan struct{} // capacity 1: something may have changed
@@ -74,6 +75,7 @@ func (d *daemon) newReloader(first startup) *reloader {
 		save:          d.saveSet,
 		log:           d.config.Log,
 		applied:       d.reportApplied,
+		prepareFacts:  d.prepareFacts,
 		requestRepair: d.requestReconcile,
 		hints:         make(chan struct{}, 1),
 		requests:      make(chan request),
@@ -262,10 +264,13 @@ func (r *reloader) judge(ctx context.Context, now current, files *source.Files, 
 		o.kind, o.text = control.Held, heldMessage(o.held)
 		return nil
 	}
+	r.prepareFacts(ctx, now.set, set)
 	if err := r.exchange(ctx, now, set, files); err != nil {
+		r.prepareFacts(ctx, now.set)
 		set.Close()
 		return err
 	}
+	r.prepareFacts(ctx, set)
 	r.generation++
 	o.kind, o.generation = control.Applied, r.generation
 	o.doors, o.was = len(set.Engine.Doors), len(now.set.Engine.Doors)

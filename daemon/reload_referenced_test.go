@@ -74,7 +74,7 @@ func newReloading(t *testing.T, script string, files map[string]string) *reloadi
 	}
 	w.r = &reloader{
 		path: w.dir, load: load, loop: w.l, log: log, generation: 1, running: 1, referenced: make(chan []string, 1),
-		save: func(*scripting.Set, *source.Files) error { return nil }, applied: func(*scripting.Set, int) {}, requestRepair: func() {},
+		save: func(*scripting.Set, *source.Files) error { return nil }, applied: func(*scripting.Set, int) {}, prepareFacts: func(context.Context, ...*scripting.Set) {}, requestRepair: func() {},
 	}
 	first, err := source.Read(w.dir)
 	must(t, err)

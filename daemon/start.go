@@ -24,9 +24,11 @@ import (
 	"sesame/daemon/effect"
 	"sesame/daemon/engine"
 	"sesame/daemon/filter"
+	"sesame/daemon/geofile"
 	"sesame/daemon/knockdlog"
 	"sesame/daemon/packet"
 	"sesame/daemon/record"
+	"sesame/daemon/resolve"
 	"sesame/daemon/state"
 	"sesame/daemon/transcript"
 )
@@ -63,6 +65,9 @@ type daemon struct {
 	firewallState firewallState
 	hangups       chan os.Signal          // capacity 1: each is a reload
 	repairs       chan struct{}           // capacity 1: see requestReconcile
+	databases     *geofile.Files          // what tells the country of a source
+	databaseHints chan struct{}           // capacity 1: a database may have changed
+	databasePaths chan []string           // capacity 1: for the watcher; the latest list replaces an earlier one
 	waiting       map[uint64]chan<- error // results that a connection waits for, by the ID of the effect
 }
 
@@ -71,6 +76,7 @@ func Run(ctx context.Context, c Config) (err error) {
 	d := &daemon{
 		config: c, notifier: newNotifier(), waiting: map[uint64]chan<- error{},
 		hangups: make(chan os.Signal, 1), repairs: make(chan struct{}, 1),
+		databaseHints: make(chan struct{}, 1), databasePaths: make(chan []string, 1),
 	}
 	// A SIGHUP before this call would end the process.
 	signal.Notify(d.hangups, syscall.SIGHUP)
@@ -120,6 +126,7 @@ func (d *daemon) prepare() (err error) {
 	if first.outcome.kind == control.Applied {
 		d.warnOfPermissions(first.set)
 	}
+	d.openFacts(first.set)
 	d.loop.setRunning(first.set, first.files, first.values)
 	d.loop.guards = requiredGuards(first.set.Engine)
 	if err := d.restore(first); err != nil {
@@ -146,6 +153,7 @@ func (d *daemon) newLoop(clock clock) *loop {
 		drained:  make(chan struct{}, 1),
 		calls:    make(chan func()),
 		ended:    make(chan struct{}),
+		facts:    &facts{resolver: resolve.New(resolve.System(), d.config.Log)},
 		answered: d.answered,
 		stepped:  d.recordClockStep,
 	}
@@ -157,6 +165,7 @@ func (d *daemon) newLoop(clock clock) *loop {
 			d.config.Log.Debug("the watchdog was not notified", "error", err)
 		}
 	}
+	l.engine.SetFacts(l.facts)
 	people, quiet := d.outputs()
 	l.report = newReporter(d.tail, d.knockd, people, d.config.Log)
 	l.runner = effect.New(effect.Config{

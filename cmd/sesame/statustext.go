@@ -101,7 +101,7 @@ func wrongs(s *control.Status) []string {
 	if len(s.Capture.Interfaces) == 0 {
 		add("no interface is captured: nobody can knock")
 	}
-	return all
+	return append(all, wrongFacts(s)...)
 }
 
 // until returns what ends the use of the last good set. Held scripts wait for a person.
@@ -141,6 +141,7 @@ func notes(s *control.Status) []string {
 	if offset := time.Duration(s.Offset); offset.Abs() > time.Second {
 		add("the wall clock was set by %s since the daemon started; the times of the transcript are as if it was not", span(offset))
 	}
+	all = append(all, noteFacts(s)...)
 	if s.Recorder.Blind {
 		add("the recorder cannot keep up: a recording would end some time ago")
 	}
@@ -199,6 +200,8 @@ func facts(s *control.Status) [][2]string {
 		{"counts", s.Counts.String()},
 		{"dropped", dropped(s.Counts.Dropped)},
 		{"firewall", firewall},
+		{"databases", databaseList(s)},
+		{"hosts", hostList(s)},
 		{"recording", recording},
 		{"runs as", s.Privileges},
 	}

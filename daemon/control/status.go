@@ -1,6 +1,9 @@
 package control
 
-import "time"
+import (
+	"net/netip"
+	"time"
+)
 
 // A Status is the state of a daemon and what is wrong with it. Times are wall-clock times in
 // UTC. The daemon bounds all lists; those that strangers can fill (Stopped, Failures) have a
@@ -27,6 +30,39 @@ type Status struct {
 	Effects    Effects    `json:"effects"`
 	Recorder   Recorder   `json:"recorder"`
 	LastReload LastReload `json:"last_reload,omitzero"` // left out: none since the start
+	Geo        Geo        `json:"geo,omitzero"`
+	Hosts      []Host     `json:"hosts,omitempty"` // names whose addresses scripts ask for, 100 at most
+}
+
+// Geo is the state of the databases that tell the country and the AS of a source.
+type Geo struct {
+	Databases []Database `json:"databases,omitempty"` // in the order in which they are asked
+	// Searched means that none is configured, so they are looked for when a script asks.
+	Searched bool `json:"searched,omitempty"`
+	// Missing are facts that scripts ask for and no database has: "country", "asn".
+	Missing []string `json:"missing,omitempty"`
+}
+
+// A Database is a file about addresses. Without a Name nothing that was read from it is in force.
+type Database struct {
+	Path   string    `json:"path"`
+	Name   string    `json:"name,omitempty"`  // "GeoLite2-Country, 2026-11-20"
+	Built  time.Time `json:"built,omitzero"`  // left out: it does not say
+	SHA256 string    `json:"sha256,omitzero"` // in hexadecimal
+	Has    string    `json:"has,omitempty"`   // "countries, IPv4 and IPv6"
+	// Wrong is why the file on the disk cannot be used. What was read before stays in force.
+	Wrong string `json:"wrong,omitempty"`
+}
+
+// A Host is the name of a host, and what is known of it.
+type Host struct {
+	Name      string       `json:"name"`
+	Addresses []netip.Addr `json:"addresses,omitempty"`
+	Known     bool         `json:"known"`
+	Why       string       `json:"why,omitempty"`     // when it is not known
+	Age       *Duration    `json:"age,omitempty"`     // of the answer that counts; left out: there was none
+	Failure   string       `json:"failure,omitempty"` // of the last question
+	Ignored   int          `json:"ignored,omitempty"` // addresses that are not used: too many, or never a source
 }
 
 // A Mode is enforce or observe.

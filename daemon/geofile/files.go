@@ -1,7 +1,9 @@
 package geofile
 
 import (
+	"slices"
 	"sync"
+	"sync/atomic"
 
 	"sesame/daemon/geo"
 )
@@ -13,7 +15,9 @@ type Files struct {
 	configured []string // nil: they are looked for
 	find       func() []string
 
-	mu     sync.Mutex
+	current atomic.Pointer[[]State] // at the end of the last Update
+
+	mu     sync.Mutex // held during an Update
 	wanted bool
 	files  []*file
 }
@@ -50,21 +54,17 @@ func (f *Files) Want(wanted bool) {
 func (f *Files) Update() (changed bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	before := f.databases()
+	before := f.Databases()
 	f.choose()
 	for _, one := range f.files {
 		one.update()
 	}
-	after := f.databases()
-	if len(before) != len(after) {
-		return true
+	states := make([]State, len(f.files))
+	for i, one := range f.files {
+		states[i] = State{one.path, one.database, one.wrong}
 	}
-	for i := range after {
-		if before[i] != after[i] {
-			return true
-		}
-	}
-	return false
+	f.current.Store(&states)
+	return !slices.Equal(before, f.Databases())
 }
 
 // choose sets the list of files. Files that were found and are gone stay, unless others were found.
@@ -117,32 +117,24 @@ func (f *file) update() {
 	f.wrong = ""
 }
 
-// Databases returns those in force, in their order. Nobody changes the list.
+// Databases returns those in force since the last Update, in their order. Nobody changes the list.
+// It never waits.
 func (f *Files) Databases() geo.Databases {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.databases()
-}
-
-func (f *Files) databases() geo.Databases {
 	var all geo.Databases
-	for _, one := range f.files {
-		if one.database != nil {
-			all = append(all, one.database)
+	for _, one := range f.States() {
+		if one.Database != nil {
+			all = append(all, one.Database)
 		}
 	}
 	return all
 }
 
-// States returns the state of each file.
+// States returns the state of each file since the last Update. It never waits.
 func (f *Files) States() []State {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	all := make([]State, len(f.files))
-	for i, one := range f.files {
-		all[i] = State{one.path, one.database, one.wrong}
+	if states := f.current.Load(); states != nil {
+		return *states
 	}
-	return all
+	return nil
 }
 
 // Paths returns the paths of the files, for a watcher.
