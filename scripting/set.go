@@ -44,7 +44,8 @@ type Set struct {
 	Commands     []*Command
 	Options      []OptionValue
 	Allows       []source.AllowSite
-	Asks         []source.AskSite // places that may ask a database
+	Asks         []source.AskSite    // places that may ask a database
+	Denials      []source.DenialSite // places that let sources pass of which nothing is known
 	Suppressions []source.Suppression
 	Warnings     []Warning // of the referenced files
 	// Mistakes are uses of what functions are given that probably fail. Those that certainly fail

@@ -34,6 +34,7 @@ func CheckOn(set *scripting.Set, m *Machine, databases *Databases) []Finding {
 		}
 		c.effect(d)
 		c.never(d)
+		c.private(d)
 		c.left(d)
 		if m != nil {
 			c.on(m, d)
@@ -42,6 +43,7 @@ func CheckOn(set *scripting.Set, m *Machine, databases *Databases) []Finding {
 	c.allows()
 	c.ways()
 	c.mistakes()
+	c.denials()
 	c.warnings(m)
 	if databases != nil {
 		c.databases(databases)

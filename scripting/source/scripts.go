@@ -26,6 +26,7 @@ type Script struct {
 	Closes  []CloseSite
 	Zones   []ZoneSite
 	Asks    []AskSite
+	Denials []DenialSite
 	calls   []Call
 	chunk   []ast.Stmt
 }
@@ -126,6 +127,7 @@ func (s *Scripts) compile(name string) (*Script, error) {
 	}
 	script.chunk = program.Chunk()
 	script.findSites(script.chunk)
+	script.findDenials(script.chunk)
 	return script, nil
 }
 
