@@ -183,15 +183,24 @@ func TestConsole(t *testing.T) {
 	}
 }
 
-// Blocks of the language "lua" are scripts that load.
+var list = regexp.MustCompile(`"(lists/[a-z-]+\.[a-z]+)"`)
+
+// Blocks of the language "lua" are scripts that load. The lists that they name hold for nobody.
 func TestScripts(t *testing.T) {
 	for _, d := range documents(t) {
 		for i, block := range fence.FindAllStringSubmatch(d.text, -1) {
 			if block[1] != "lua" || slices.Contains([]string{"docs/from-knockd.md", "docs/scripts.md", "CONTRIBUTING.md"}, d.path) {
 				continue // shown by a test of their own, or parts of scripts
 			}
-			path := filepath.Join(t.TempDir(), fmt.Sprintf("block%d.lua", i))
+			dir := t.TempDir()
+			path := filepath.Join(dir, fmt.Sprintf("block%d.lua", i))
 			write(t, path, block[2])
+			if err := os.Mkdir(filepath.Join(dir, "lists"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			for _, name := range list.FindAllStringSubmatch(block[2], -1) {
+				write(t, filepath.Join(dir, name[1]), "# nobody\n")
+			}
 			if out, err := sesame(t, "check", "-s", path).CombinedOutput(); err != nil {
 				t.Errorf("%s: a script that is shown does not load: %v\n%s", d.path, err, out)
 			}

@@ -14,6 +14,7 @@ func API() []Object {
 			listenMember(),
 			conditionMember(condition.Window()),
 			conditionMember(condition.Networks()),
+			conditionMember(condition.Hosts()),
 			conditionMember(condition.Country()),
 			conditionMember(condition.Continent()),
 			conditionMember(condition.ASN()),

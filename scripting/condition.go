@@ -118,6 +118,7 @@ func (s *script) build(k condition.Kind, schema []option[conditionDraft], v valu
 	if condition.DoorOf(built) != "" {
 		s.loading.mentions = append(s.loading.mentions, mention{built, v.what, v.at})
 	}
+	s.loading.hosts = append(s.loading.hosts, condition.HostsOf(built)...)
 	return built
 }
 

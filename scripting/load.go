@@ -110,6 +110,7 @@ func (l *loader) add(r *registration) {
 	l.set.Commands = appendNew(l.set.Commands, r.commands, func(c *Command) source.Place { return c.Place }, func(a, b *Command) bool { return reflect.DeepEqual(a, b) })
 	l.set.Warnings = append(l.set.Warnings, r.warnings...)
 	l.mentions = append(l.mentions, r.mentions...)
+	l.set.Hosts = append(l.set.Hosts, r.hosts...)
 	l.set.Options = appendNew(l.set.Options, r.options, func(o OptionValue) source.Place { return o.Place }, func(a, b OptionValue) bool { return a == b })
 }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"sesame/daemon/engine"
+	"sesame/scripting/condition"
 	"sesame/scripting/knockd"
 	"sesame/scripting/source"
 )
@@ -24,6 +25,7 @@ type registration struct {
 	warnings []Warning
 	mentions []mention
 	made     map[site]int // conditions without a name of their own, by their calls
+	hosts    []condition.Host
 	problems source.Problems
 }
 

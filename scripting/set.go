@@ -2,6 +2,7 @@ package scripting
 
 import (
 	"sesame/daemon/engine"
+	"sesame/scripting/condition"
 	"sesame/scripting/mistake"
 	"sesame/scripting/source"
 )
@@ -47,7 +48,8 @@ type Set struct {
 	Asks         []source.AskSite    // places that may ask a database
 	Denials      []source.DenialSite // places that let sources pass of which nothing is known
 	Suppressions []source.Suppression
-	Warnings     []Warning // of the referenced files
+	Warnings     []Warning        // of the referenced files
+	Hosts        []condition.Host // whose addresses conditions ask for; a name may stand several times
 	// Mistakes are uses of what functions are given that probably fail. Those that certainly fail
 	// are problems of the set.
 	Mistakes []mistake.Mistake
