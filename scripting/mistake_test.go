@@ -76,12 +76,16 @@ var luaBlock = regexp.MustCompile("(?s)```lua\n(?:-- (\\S+\\.lua)[^\n]*\n)?(.*?)
 // examples of each page together.
 func TestRightScriptsHaveNoMistakes(t *testing.T) {
 	sets := map[string]map[string]string{"scripts": {}}
-	for _, pattern := range []string{"../scripts/*.lua", "../scripts/lib/*.lua", "../docs/*.md", "../CONTRIBUTING.md", "../README.md"} {
+	for _, pattern := range []string{"../scripts/*.lua", "../scripts/lib/*.lua", "../scripts/lists/*", "../docs/*.md", "../CONTRIBUTING.md", "../README.md"} {
 		names, _ := filepath.Glob(pattern)
 		for _, name := range names {
 			text, err := os.ReadFile(name)
 			if err != nil {
 				t.Fatal(err)
+			}
+			if list, found := strings.CutPrefix(name, "../scripts/lists/"); found {
+				sets["scripts"]["/srv/scripts/lists/"+list] = string(text)
+				continue
 			}
 			if filepath.Ext(name) == ".lua" {
 				sets["scripts"][strings.TrimPrefix(name, "../scripts/")] = string(text)
