@@ -30,6 +30,8 @@ func allowOptions() []option[engine.Allow] {
 			}},
 		{Option{"ttl", "duration", "the door's", "How long the access lasts. An open connection stays open after that."},
 			func(v value, a *engine.Allow) { a.TTL, _ = v.duration() }},
+		{Option{"ends_with", "a window, or sesame.any of windows alone", "the door's", "Ends the access no later than this window ends. Outside of the window the call is an error."},
+			func(v value, a *engine.Allow) { a.EndsWith = v.endsWith() }},
 		{Option{"prefix4", "a whole number from 1 to 32", "32", "Widens the access to the IPv4 network of that length around the source."},
 			func(v value, a *engine.Allow) { a.Bits4, _ = v.integer(1, 32) }},
 		{Option{"prefix6", "a whole number from 1 to 128", "128", "Widens the access to the IPv6 network of that length around the source."},

@@ -33,7 +33,7 @@ func grantObject() Object {
 	return Object{"grant", "Access that has ended. The function on_close gets it.", append([]Member{
 		{Name: "id", Type: "number", Doc: "The number of the grant in the transcript.", field: (*object).grantID},
 		{Name: "port", Type: "string or nil", Doc: `The port that was open, such as "tcp/22". It is nil for a command.`, field: (*object).grantPort},
-		{Name: "reason", Type: "string", Doc: "Why it ended: expired, revoked, closed_by_door, replaced, shutdown, failed.", field: (*object).reason},
+		{Name: "reason", Type: "string", Doc: "Why it ended: expired, window_ended, revoked, closed_by_door, replaced, shutdown, failed.", field: (*object).reason},
 	}, givenMembers("grant")...)}
 }
 

@@ -58,6 +58,8 @@ func responseOptions(limit string) []option[draft] {
 			func(v value, d *draft) { d.door.Ports, _ = v.ports() }},
 		{Option{"ttl", "duration", `"30s"`, "How long a grant lasts. An open connection stays open after that."},
 			func(v value, d *draft) { d.door.TTL, _ = v.duration() }},
+		{Option{"ends_with", "a window, or sesame.any of windows alone", "", "Ends each grant that the door gives when it opens, and no later than this window ends. Outside of the window nothing opens. A command with an undo ends too."},
+			func(v value, d *draft) { d.door.EndsWith = v.endsWith() }},
 		{Option{"limit", `a count and a time, such as "3/h" or "20/s per source"`, limit, "How often the sequence can be completed. What goes beyond is refused."},
 			func(v value, d *draft) { d.door.Limit, _ = parsed(v, `a limit such as "20/s"`, parseLimit) }},
 		{Option{"when", "a condition, a function(attempt), or a list of both", "", "What must hold for the door to open: all of the list. A function returns true, or false and a reason."},

@@ -34,6 +34,27 @@ func (s *script) conditions(v value) []engine.Condition {
 	return conditions
 }
 
+// endsWith reads the value of ends_with. It is nil when that is wrong.
+func (v value) endsWith() engine.Period {
+	const expected = "a window, or sesame.any of windows alone: nothing else has an end that is known beforehand"
+	ud, _ := v.lua.(*lua.LUserData)
+	if ud == nil {
+		v.expected(expected)
+		return nil
+	}
+	switch one := ud.Value.(type) {
+	case standIn: // its problem is reported
+	case engine.Condition:
+		if period, ok := condition.AsPeriod(one); ok {
+			return period
+		}
+		v.fail("expected %s, got %s", expected, one)
+	default:
+		v.expected(expected)
+	}
+	return nil
+}
+
 // maxConditions bounds how many conditions one knock makes a door check: each
 // function among them has a budget of its own.
 const maxConditions = 32

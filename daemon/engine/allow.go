@@ -18,7 +18,8 @@ type Allow struct {
 	// alone.
 	Bits4, Bits6 int
 	// For gives the access to the source that completed another door instead. It must name one.
-	For Completion
+	For      Completion
+	EndsWith Period // the access must not outlast it; nil: that of the door
 }
 
 func (o Allow) check(e *Engine, c cause) (need, error) {
@@ -39,6 +40,9 @@ func (o Allow) check(e *Engine, c cause) (need, error) {
 	source, err := e.receiver(o, c)
 	if err != nil {
 		return need{}, err
+	}
+	if _, err := e.windowEnd(c, o.EndsWith, 0); err != nil {
+		return need{}, fmt.Errorf("allow: %w", err)
 	}
 	n := need{effects: len(ports)}
 	for _, port := range ports {
@@ -61,8 +65,11 @@ func (o Allow) apply(e *Engine, c cause, b *batch) {
 	if err != nil { // check, in the same input, found it
 		return
 	}
+	wanted := Grant{Source: source, TTL: ttl, Observed: c.observes()}
+	wanted.WindowEnd, _ = e.windowEnd(c, o.EndsWith, ttl) // check found that there is no error
 	for _, port := range ports {
-		e.allow(c, b, source, port, ttl)
+		wanted.Port = port
+		e.allow(c, b, wanted)
 	}
 }
 
@@ -95,14 +102,14 @@ func widen(a netip.Addr, o Allow) netip.Prefix {
 
 // allow gives access to one port. If the same door gave it to the same knocker before, that
 // grant is extended: its end moves to now + ttl, and never to an earlier time.
-func (e *Engine) allow(c cause, b *batch, source netip.Prefix, port packet.Port, ttl time.Duration) {
-	g, was := e.addOrExtendGrant(c, Grant{Source: source, Port: port, TTL: ttl, Observed: c.observes()})
+func (e *Engine) allow(c cause, b *batch, wanted Grant) {
+	g, was := e.addOrExtendGrant(c, wanted)
 	if g.isNetwork() {
 		e.replaceWithin(g)
 	}
 	e.addEffect(b, Event{
-		Kind: EventEffect, Effect: EffectAllow, Door: c.name, Source: source,
-		Grant: g.ID, Port: port, TTL: g.TTL, Until: e.elementEnd(g.key),
+		Kind: EventEffect, Effect: EffectAllow, Door: c.name, Source: g.Source,
+		Grant: g.ID, Port: g.Port, TTL: g.TTL, Until: e.elementEnd(g.key),
 	}, g, was)
 }
 

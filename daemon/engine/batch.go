@@ -13,9 +13,10 @@ type batch struct {
 
 // An entry is an effect of a batch that is awaited, or that belongs to a grant.
 type entry struct {
-	event    Event     // its ID is 0 when no result is awaited
-	grant    *grant    // the grant that it is for; nil: none
-	was, end time.Time // the ends of the grant before and after; was is zero for a new grant
+	event Event     // its ID is 0 when no result is awaited
+	grant *grant    // the grant that it is for; nil: none
+	was   term      // of the grant before; zero for a new grant
+	end   time.Time // of the grant after it
 }
 
 // batches finds the effects that are awaited by the ID that the runner answers with.

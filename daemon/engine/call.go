@@ -34,11 +34,13 @@ type Call struct {
 	Name  string
 	Value any
 
-	Time  time.Time // engine time: for durations
-	Wall  time.Time // what the clock on the wall shows: for time of day
-	Store *Store
-	Facts Facts  // nil: nothing is known
-	Seed  uint64 // for randomness: the same in every replay, different in every call
+	Time time.Time // engine time: for durations
+	Wall time.Time // what the clock on the wall shows: for time of day
+	// ClockDoubt means that Wall may be wrong: see [Engine.Clock].
+	ClockDoubt bool
+	Store      *Store
+	Facts      Facts  // nil: nothing is known
+	Seed       uint64 // for randomness: the same in every replay, different in every call
 
 	engine   *Engine // nil in tests of conditions: nobody has a grant, and no door was completed
 	observes bool    // what follows is decided and not done

@@ -3,7 +3,6 @@ package engine
 import (
 	"fmt"
 	"net/netip"
-	"time"
 )
 
 // This file consumes one-time sequences, and moves their doors to the next one.
@@ -78,7 +77,7 @@ func (e *Engine) consume(d *door, source netip.Addr) *batch {
 	e.addEffect(b, Event{
 		Kind: EventEffect, Effect: EffectConsume, Door: d.Name, Source: single(source),
 		File: use.File, Text: use.Line, Persist: &Record{Consumed: &use},
-	}, nil, time.Time{})
+	}, nil, term{})
 	return b
 }
 
@@ -135,7 +134,7 @@ func (e *Engine) restoreConsumed(use Consumed) {
 func (e *Engine) commentOut(door string, source netip.Prefix, use Consumed) {
 	e.addEffect(&batch{}, Event{
 		Kind: EventEffect, Effect: EffectCommentOut, Door: door, Source: source, File: use.File, Text: use.Line,
-	}, nil, time.Time{})
+	}, nil, term{})
 }
 
 // commentedOut notes that a line was commented out, or is gone from the file. The file

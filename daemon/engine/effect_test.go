@@ -2,7 +2,6 @@ package engine
 
 import (
 	"testing"
-	"time"
 )
 
 // TestEveryEffectHasARow holds the table to what its readers need.
@@ -50,7 +49,7 @@ type testOperation struct{ detail string }
 func (testOperation) check(*Engine, cause) (need, error) { return need{effects: 1}, nil }
 
 func (o testOperation) apply(e *Engine, c cause, b *batch) {
-	e.addEffect(b, Event{Kind: EventEffect, Effect: EffectTest, Door: c.name, Source: single(c.source), Detail: o.detail}, nil, time.Time{})
+	e.addEffect(b, Event{Kind: EventEffect, Effect: EffectTest, Door: c.name, Source: single(c.source), Detail: o.detail}, nil, term{})
 }
 
 func (testOperation) impact() impact { return acts }

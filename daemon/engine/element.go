@@ -15,8 +15,8 @@ import (
 func (e *Engine) updateElement(g *grant) {
 	e.addEffect(&batch{}, Event{
 		Kind: EventEffect, Effect: EffectElement, Door: g.Door, Source: g.Source,
-		Grant: g.ID, Port: g.Port, Until: e.elementEnd(g.key),
-	}, nil, time.Time{})
+		Grant: g.ID, Port: g.Port, Until: e.elementEnd(g.key), Observed: g.Observed,
+	}, nil, term{})
 }
 
 // elementEnd returns when an element must end, zero for none. An element that would end now is

@@ -3,7 +3,6 @@ package engine
 import (
 	"errors"
 	"net/netip"
-	"time"
 
 	"sesame/daemon/wire"
 )
@@ -48,8 +47,8 @@ func (e *Engine) fault(c cause, err error) {
 
 // addEffect emits an effect of a batch. The row of the effect decides whether a result is
 // awaited and whether it belongs to the decision. g is the grant that it is for, or nil; was is
-// the end that g had, zero for a new grant.
-func (e *Engine) addEffect(b *batch, event Event, g *grant, was time.Time) {
+// the term that g had, zero for a new grant.
+func (e *Engine) addEffect(b *batch, event Event, g *grant, was term) {
 	x := entry{grant: g, was: was}
 	if g != nil {
 		x.end, event.Observed = g.End, g.Observed

@@ -42,12 +42,13 @@ type Config struct {
 // slice belongs to the engine and is valid until the next input. An Engine is not safe for
 // concurrent use: one goroutine owns it.
 type Engine struct {
-	cfg     Config
-	now     int64         // engine time, Unix nanoseconds; never goes back
-	offset  time.Duration // wall clock less engine time
-	horizon int64         // script timers due later are dropped
-	index   *index
-	local   *locals // nil: every address is ours
+	cfg        Config
+	now        int64         // engine time, Unix nanoseconds; never goes back
+	offset     time.Duration // wall clock less engine time
+	clockDoubt bool          // see [Engine.Clock]
+	horizon    int64         // script timers due later are dropped
+	index      *index
+	local      *locals // nil: every address is ours
 
 	attempts      *table
 	secret        secret  // of the hashes in both memories

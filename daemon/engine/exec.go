@@ -23,6 +23,9 @@ func (o Exec) check(e *Engine, c cause) (need, error) {
 	if wanted := e.commandGrant(c, o); o.Undo != nil && e.grants.find(keyOf(&wanted), c.name, c.source) == nil {
 		n.grants++
 	}
+	if _, err := e.execWindowEnd(c, o); err != nil {
+		return n, fmt.Errorf("exec: %w", err)
+	}
 	switch {
 	case len(o.Argv) == 0 || o.Timeout <= 0:
 		return n, fmt.Errorf("exec: a command with a time limit was expected")
@@ -54,10 +57,11 @@ func (e *Engine) exec(c cause, b *batch, op Exec) {
 		Argv: op.Argv, Timeout: op.Timeout, AnyStatus: op.AnyStatus, Observed: c.observes(),
 	}
 	if op.Undo == nil {
-		e.addEffect(b, event, nil, time.Time{})
+		e.addEffect(b, event, nil, term{})
 		return
 	}
 	wanted := e.commandGrant(c, op)
+	wanted.WindowEnd, _ = e.execWindowEnd(c, op) // check found that there is no error
 	key := keyOf(&wanted)
 	if sharing := e.grants.byKey[key]; len(sharing) > 0 && sharing[0].run == 0 {
 		for _, g := range slices.Clone(sharing) {
@@ -72,6 +76,16 @@ func (e *Engine) exec(c cause, b *batch, op Exec) {
 	g.run = run
 	event.Grant, event.TTL, event.Until = g.ID, g.TTL, e.elementEnd(g.key)
 	e.addEffect(b, event, g, was)
+}
+
+// execWindowEnd returns when a command with an undo must end by the wall clock: with the period of
+// the door, when it is a part of an opening. It is zero when there is none. A command that a
+// function runs otherwise, as to keep somebody out for an hour, does not end with a window.
+func (e *Engine) execWindowEnd(c cause, op Exec) (time.Time, error) {
+	if op.Undo == nil || c.kind != CallOpen && c.kind != CallKnock {
+		return time.Time{}, nil
+	}
+	return e.windowEnd(c, nil, op.TTL)
 }
 
 // commandGrant returns the grant that a command with an undo is.

@@ -24,7 +24,7 @@ func (e *Engine) fireTimers(until int64) {
 		case attemptTimer:
 			e.expire(t.run)
 		case grantTimer:
-			e.endGrant(t.grant, Expired, 0)
+			e.endGrant(t.grant, t.grant.lapse(), 0)
 		case scriptTimer:
 			fired++
 			before := len(e.events)

@@ -1,29 +1,30 @@
 package engine
 
 import (
-	"time"
-
 	"sesame/daemon/wire"
 )
 
 // This file makes, extends and ends grants.
 
-// addOrExtendGrant makes a grant, or extends the one that the door already gave the knocker. It
-// requests the record before any effect that depends on it. It also returns the end that the
-// grant had, zero for a new one.
-func (e *Engine) addOrExtendGrant(c cause, wanted Grant) (*grant, time.Time) {
-	end := wire.Add(e.now, wanted.TTL)
+// addOrExtendGrant makes a grant, or extends the one that the door already gave the knocker: to
+// the later of both ends. It requests the record before any effect that depends on it. It also
+// returns the term that the grant had, zero for a new one.
+func (e *Engine) addOrExtendGrant(c cause, wanted Grant) (*grant, term) {
+	next := e.termOf(wanted.TTL, wanted.WindowEnd)
 	g := e.grants.find(keyOf(&wanted), c.name, c.source)
-	var was time.Time
+	var was term
 	if g != nil {
-		was = g.End
-		end = max(end, g.timer.due)
-		g.End, g.TTL = wire.Time(end), time.Duration(end-e.now)
-		e.moveTimer(&g.timer, end)
+		if was = g.term(); was.end.After(next.end) {
+			next = was
+		}
+		g.setTerm(next)
+		e.moveTimer(&g.timer, wire.Nanoseconds(next.end))
 	} else {
-		wanted.ID, wanted.Door, wanted.By, wanted.End = e.grants.lastID+1, c.name, c.source, wire.Time(end)
-		g = e.insertGrant(wanted, end)
+		wanted.ID, wanted.Door, wanted.By = e.grants.lastID+1, c.name, c.source
+		wanted.setTerm(next)
+		g = e.insertGrant(wanted, wire.Nanoseconds(next.end))
 	}
+	g.TTL = next.end.Sub(wire.Time(e.now))
 	e.persist(Record{Grant: &g.Grant})
 	return g, was
 }
@@ -50,7 +51,7 @@ func (e *Engine) endGrant(g *grant, reason Reason, depth int) {
 		e.addEffect(&batch{}, Event{
 			Kind: EventEffect, Effect: EffectUndo, Door: g.Door, Source: g.Source,
 			Grant: g.ID, Argv: g.Undo, Timeout: g.Timeout, AnyStatus: g.AnyStatus,
-		}, g, time.Time{})
+		}, g, term{})
 	} else {
 		e.persist(Record{Grant: &g.Grant, Ended: true})
 	}

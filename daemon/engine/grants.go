@@ -25,6 +25,10 @@ type Grant struct {
 	AnyStatus bool
 	TTL       time.Duration // as it was given, or prolonged, last
 	End       time.Time     // engine time, absolute
+	// WindowEnd is what the wall clock shows when the window ends that the grant must not
+	// outlast. TTLEnd is when it would end without the window, in engine time. Both are zero when
+	// there is no window.
+	WindowEnd, TTLEnd time.Time
 	// Observed means that the door only observed when it gave the grant: nothing was done, and
 	// nothing will be.
 	Observed bool

@@ -10,7 +10,7 @@ func (e *Engine) callFor(c cause) *Call {
 	e.serial++
 	e.call = Call{
 		Kind: c.kind, Door: c.door, Source: c.source, Script: c.script,
-		Packet: e.packet, Time: wire.Time(e.now), Wall: wire.Time(e.now).Add(e.offset), Store: e.store, Facts: &e.questions,
+		Packet: e.packet, Time: wire.Time(e.now), Wall: e.wall(), ClockDoubt: e.clockDoubt, Store: e.store, Facts: &e.questions,
 		Seed: mix(e.cfg.Seed + e.serial), engine: e, observes: c.observes(),
 	}
 	if c.door != nil {

@@ -74,7 +74,7 @@ func (e *Engine) Grant(now time.Time, source netip.Prefix, port packet.Port, ttl
 	case e.grants.count() >= e.cfg.Grants || e.batches.pending() >= e.cfg.Grants:
 		detail = "too many grants are live, or effects unanswered"
 	default:
-		e.allow(cause{}, &batch{}, source.Masked(), port, ttl)
+		e.allow(cause{}, &batch{}, Grant{Source: source.Masked(), Port: port, TTL: ttl})
 		e.runCloseHandlers()
 		return e.events
 	}
@@ -120,10 +120,22 @@ func (e *Engine) Local(now time.Time, addresses []netip.Prefix) []Event {
 }
 
 // Step sets how far the wall clock is from engine time: wall = engine + offset. Only the time
-// of day that scripts see changes, and no duration does.
+// of day that scripts see changes, and no duration does. Grants that end with a window end when
+// the wall clock shows its end.
 func (e *Engine) Step(now time.Time, offset time.Duration) []Event {
 	e.beginInput(now)
 	e.offset = offset
+	e.moveWindowEnds()
+	e.runCloseHandlers()
+	return e.events
+}
+
+// Clock sets whether the time of day that the wall clock shows is in doubt: whoever gives the
+// inputs knows that the clock is not synchronised. Then windows are unknown, and nothing is given
+// that ends with a window. What was given before goes on.
+func (e *Engine) Clock(now time.Time, doubt bool) []Event {
+	e.beginInput(now)
+	e.clockDoubt = doubt
 	return e.events
 }
 

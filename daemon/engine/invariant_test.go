@@ -141,8 +141,15 @@ func (c *chaos) input() {
 			}
 			return func(e *Engine) []Event { return e.Local(now, local) }
 		}},
+		{"clock", 1, func() input {
+			now, doubt := c.pass(time.Second), c.r.IntN(4) == 0
+			return func(e *Engine) []Event { return e.Clock(now, doubt) }
+		}},
 		{"step", 1, func() input {
 			now, offset := c.pass(time.Second), time.Duration(c.r.IntN(100))*time.Hour
+			if c.r.IntN(2) == 0 {
+				offset = time.Duration(c.r.IntN(60)-30) * time.Second
+			}
 			return func(e *Engine) []Event { return e.Step(now, offset) }
 		}},
 		{"end", 1, func() input {
@@ -154,7 +161,7 @@ func (c *chaos) input() {
 			return func(e *Engine) []Event { return e.Shutdown(now) }
 		}},
 	}
-	n := c.r.IntN(106)
+	n := c.r.IntN(107)
 	for _, in := range inputs {
 		if n -= in.weight; n < 0 {
 			c.past = append(c.past, in.name)
@@ -300,6 +307,9 @@ func (c *chaos) newDoor() *Door {
 	}
 	if c.r.IntN(3) == 0 {
 		d.Limit = &Limit{Count: 2, Per: 10 * time.Second, PerSource: c.r.IntN(2) == 0}
+	}
+	if c.r.IntN(3) == 0 {
+		d.EndsWith = hourly{time.Hour - time.Duration(c.r.IntN(2))*50*time.Minute}
 	}
 	if d.Listen || c.r.IntN(2) == 0 {
 		scripted(d, Hooks(c.r.IntN(32)), c.handle)

@@ -1,8 +1,8 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
-	"time"
 )
 
 // An Operation is something that a handler wants done: one of [Allow], [Exec], [Close], [Log],
@@ -43,6 +43,10 @@ func (e *Engine) check(c cause, operations []Operation) bool {
 	var total need
 	for _, o := range operations {
 		n, err := o.check(e, c)
+		if w, ok := errors.AsType[*windowError](err); ok && w.doubt && c.refusable() {
+			e.refuse(c.name, c.source, Verdict{Reason: ClockDoubt, Condition: w.period.Name(), Detail: w.Error()}, true)
+			return false
+		}
 		if err != nil {
 			e.fault(c, &Fault{Script: c.script, Line: c.line(), Detail: err.Error()})
 			return false
@@ -115,7 +119,7 @@ type Log struct{ Text string }
 func (Log) check(*Engine, cause) (need, error) { return need{}, nil }
 
 func (o Log) apply(e *Engine, c cause, b *batch) {
-	e.addEffect(b, Event{Kind: EventEffect, Effect: EffectLog, Door: c.name, Source: single(c.source), Detail: o.Text}, nil, time.Time{})
+	e.addEffect(b, Event{Kind: EventEffect, Effect: EffectLog, Door: c.name, Source: single(c.source), Detail: o.Text}, nil, term{})
 }
 
 func (Log) impact() impact { return inside }

@@ -90,11 +90,11 @@ func (e *Engine) revert(x entry) {
 	g := x.grant
 	switch {
 	case g == nil || e.grants.byID[g.ID] != g || !g.End.Equal(x.end):
-	case !x.was.After(wire.Time(e.now)):
+	case !x.was.end.After(wire.Time(e.now)):
 		e.endGrant(g, NotDone, 0)
 	default:
-		g.End = x.was
-		e.moveTimer(&g.timer, x.was.UnixNano())
+		g.setTerm(x.was)
+		e.moveTimer(&g.timer, wire.Nanoseconds(x.was.end))
 		e.persist(Record{Grant: &g.Grant})
 		if g.Argv == nil {
 			e.updateElement(g)

@@ -28,7 +28,7 @@ func Resume(cfg Config, s *State, set *Set) (*Engine, error) {
 		return nil, errors.New("a time or a number that no engine has")
 	}
 	e := New(Config{Attempts: s.Attempts, Grants: s.Grants, Seed: s.Seed}, wire.Time(s.Now))
-	e.offset, e.horizon, e.counts, e.secret = s.Offset, s.Horizon, s.Counts, s.Secret
+	e.offset, e.clockDoubt, e.horizon, e.counts, e.secret = s.Offset, s.ClockDoubt, s.Horizon, s.Counts, s.Secret
 	e.serial, e.effects, e.grants.lastID = s.Serial, s.LastEffect, s.LastGrant
 	e.local = newLocals(s.Local)
 	for _, part := range []func(*State) error{
@@ -242,12 +242,7 @@ func (e *Engine) resumeEffect(was *wire.Effect, s *State) (entry, error) {
 	if was.Runs {
 		x.event.Argv = []string{}
 	}
-	if was.Was != 0 {
-		x.was = wire.Time(was.Was)
-	}
-	if was.End != 0 {
-		x.end = wire.Time(was.End)
-	}
+	x.was, x.end = term{timeOf(was.Was), timeOf(was.WasWindow), timeOf(was.WasTTL)}, timeOf(was.End)
 	switch {
 	case was.Over != nil:
 		if err := checkGrant(was.Over, s); err != nil {

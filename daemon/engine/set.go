@@ -77,6 +77,8 @@ type Door struct {
 	TTL    time.Duration // how long a grant lasts, above zero
 	// NoteCompletions means that some script asks who completed the sequence: see [Completion].
 	NoteCompletions bool
+	// EndsWith is a period that no grant outlasts which the door gives when it opens; nil: none.
+	EndsWith Period
 	// Observe means that everything is decided and nothing done. The runner must answer the
 	// effects of this door without carrying them out. Its events are like those of other doors.
 	Observe bool

@@ -17,7 +17,7 @@ import (
 // million.
 func (e *Engine) State() *State {
 	s := &State{
-		Now: e.now, Offset: e.offset, Horizon: e.horizon,
+		Now: e.now, Offset: e.offset, ClockDoubt: e.clockDoubt, Horizon: e.horizon,
 		Attempts: e.cfg.Attempts, Grants: e.cfg.Grants, Seed: e.cfg.Seed,
 		Serial: e.serial, LastEffect: e.effects, LastGrant: e.grants.lastID, LastDoor: e.index.lastID,
 		Counts: e.counts, Secret: e.secret, Segments: e.segments.state(), Flows: e.flows.state(),
@@ -105,7 +105,7 @@ func (x *entry) state(s *batches, live *grants) wire.Effect {
 	w := wire.Effect{
 		ID: x.event.ID, Effect: uint8(x.event.Effect), Awaited: s.awaits(*x), Runs: x.event.Argv != nil,
 		Door: wire.Text(x.event.Door), Source: x.event.Source, Port: wire.Port(x.event.Port), Grant: x.event.Grant,
-		Was: instant(x.was), End: instant(x.end),
+		Was: instant(x.was.end), WasWindow: instant(x.was.windowEnd), WasTTL: instant(x.was.ttlEnd), End: instant(x.end),
 		AnyStatus: x.event.AnyStatus, File: wire.Text(x.event.File), Line: wire.Text(x.event.Text),
 	}
 	if g := x.grant; g != nil && live.byID[g.ID] != g {
@@ -113,6 +113,14 @@ func (x *entry) state(s *batches, live *grants) wire.Effect {
 		w.Over = &over
 	}
 	return w
+}
+
+// timeOf is the opposite of instant.
+func timeOf(ns int64) time.Time {
+	if ns == 0 {
+		return time.Time{}
+	}
+	return wire.Time(ns)
 }
 
 // instant returns t in Unix nanoseconds, 0 for the zero time.

@@ -16,9 +16,10 @@ import (
 // hold it, so no field changes its JSON name. A new field must mean, when it is zero, what
 // engines did before.
 type State struct {
-	Now     int64
-	Offset  time.Duration // wall clock minus engine time
-	Horizon int64         // script timers due later are dropped
+	Now        int64
+	Offset     time.Duration // wall clock minus engine time
+	ClockDoubt bool          `json:",omitempty"` // see [Engine.Clock]
+	Horizon    int64         // script timers due later are dropped
 
 	// From the Config.
 	Attempts, Grants int

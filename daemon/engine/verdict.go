@@ -54,6 +54,9 @@ const (
 	FieldHoldsAgain FieldKey = "holds_again" // when a window begins again, in RFC 3339
 )
 
+// ClockText is the detail of a verdict whose reason is [ClockDoubt].
+const ClockText = "the clock of this machine is not synchronised, so the time of day may be wrong: look at its NTP client (timedatectl, chronyc tracking)"
+
 // refusal returns the reason of the refusal that the verdict leads to.
 func (v *Verdict) refusal() Reason {
 	switch {

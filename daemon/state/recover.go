@@ -181,6 +181,13 @@ func (j *journal) take(r *read) ([]engine.Record, error) {
 	}
 	for _, id := range slices.Sorted(maps.Keys(r.grants)) {
 		g := r.grants[id]
+		if g.WindowEnd != 0 {
+			whole := g.TTL // with the window the grant lasts TTL, and without it longer
+			if whole > 0 {
+				whole += time.Duration(g.TTLEnd - g.End)
+			}
+			g.TTLEnd = j.moved(g.TTLEnd, r.offset, whole)
+		}
 		g.End = j.moved(g.End, r.offset, g.TTL)
 		if err := add(entry{Grant: g}); err != nil {
 			return nil, err

@@ -40,6 +40,11 @@ type Grant struct {
 	Observed  bool          `json:"observed,omitempty"`
 	TTL       time.Duration `json:"ttl,omitempty"` // not negative
 	End       int64         `json:"end"`
+	// WindowEnd is when the window ends with which the grant ends: Unix nanoseconds of the wall
+	// clock. TTLEnd is when it would end without, in engine time. 0: there is no window. A
+	// program that does not know them ends the grant at End.
+	WindowEnd int64 `json:"windowEnd,omitempty"`
+	TTLEnd    int64 `json:"ttlEnd,omitempty"`
 }
 
 // Check reports what no engine can have given.
@@ -51,6 +56,8 @@ func (g *Grant) Check() error {
 		return fmt.Errorf("grant %d is for %v and %d/%d: expected a source and a port", g.ID, g.Source, g.Port.Proto, g.Port.Number)
 	case g.Argv != nil && len(g.Argv) == 0:
 		return fmt.Errorf("grant %d has a command without a name", g.ID)
+	case (g.WindowEnd == 0) != (g.TTLEnd == 0) || g.WindowEnd != 0 && g.TTLEnd < g.End:
+		return fmt.Errorf("grant %d ends with a window, and later than without", g.ID)
 	case g.TTL < 0:
 		return fmt.Errorf("grant %d is for %v", g.ID, g.TTL)
 	}
@@ -130,6 +137,9 @@ type Effect struct {
 	Grant     uint64 // 0: it is for none
 	Over      *Grant `json:",omitempty"` // that grant, when it is not live any more
 	Was, End  int64  // the ends of the grant before and after; Was is 0 when the effect made it
+	// As those of a Grant, before the effect.
+	WasWindow int64 `json:",omitempty"`
+	WasTTL    int64 `json:",omitempty"`
 }
 
 // Check reports operations that no engine requests. Kinds are the engine's own matter.

@@ -42,6 +42,10 @@ var (
 			Timeout: durations.Draw(t, "timeout"), AnyStatus: rapid.Bool().Draw(t, "any status"), Observed: rapid.Bool().Draw(t, "observed"),
 			TTL: durations.Draw(t, "ttl"), End: rapid.Int64().Draw(t, "end"),
 		}
+		if rapid.Bool().Draw(t, "window") {
+			g.WindowEnd = rapid.Int64Min(1).Draw(t, "window end")
+			g.TTLEnd = rapid.Int64Range(max(g.End, 1), math.MaxInt64).Draw(t, "ttl end")
+		}
 		if rapid.Bool().Draw(t, "command") {
 			g.Source, g.Argv = optional(prefixes).Draw(t, "source"), rapid.SliceOfN(texts, 1, 4).Draw(t, "argv")
 			g.Undo = rapid.OneOf(rapid.Just[[]Text](nil), rapid.SliceOf(texts)).Draw(t, "undo")
@@ -95,6 +99,7 @@ func TestAnEffectComesBackAsItWas(t *testing.T) {
 			Runs: rapid.Bool().Draw(t, "runs"), AnyStatus: rapid.Bool().Draw(t, "any status"), File: texts.Draw(t, "file"),
 			Line: texts.Draw(t, "line"), Door: texts.Draw(t, "door"), Source: optional(prefixes).Draw(t, "source"),
 			Port: optional(ports).Draw(t, "port"), Grant: rapid.Uint64().Draw(t, "grant"), Was: rapid.Int64().Draw(t, "was"),
+			WasWindow: rapid.Int64().Draw(t, "window before"), WasTTL: rapid.Int64().Draw(t, "ttl before"),
 			End: rapid.Int64().Draw(t, "end"), Over: optional(grants).Draw(t, "over"),
 		}
 		var got Effect

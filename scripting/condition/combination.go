@@ -39,9 +39,6 @@ func (c *combination) Members() []engine.Condition { return c.members }
 // Name implements [engine.Condition].
 func (c *combination) Name() string { return c.name }
 
-// NextPoint implements timed.
-func (c *combination) NextPoint(t time.Time) (time.Time, bool) { return NextPoint(c.members, t) }
-
 // text returns "NAME: one or other", with the word between the members.
 func (c *combination) text(before, between string) string {
 	texts := make([]string, len(c.members))

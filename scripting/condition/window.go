@@ -80,6 +80,11 @@ type window struct {
 
 // Check implements [engine.Condition].
 func (w *window) Check(c *engine.Call) (engine.Verdict, error) {
+	if c.ClockDoubt {
+		return engine.Verdict{
+			Outcome: engine.Unknown, Reason: engine.ClockDoubt, Condition: w.name, Detail: w.String() + ": " + engine.ClockText,
+		}, nil
+	}
 	if w.MayHold(c.Wall) {
 		return engine.Verdict{Outcome: engine.Yes}, nil
 	}

@@ -12,28 +12,17 @@ import (
 // changes. So a time that the local clock leaves out, or shows twice, is handled
 // like any other.
 
-// A timed condition depends on the time of day: a window, or a condition that is
-// made of some.
-type timed interface {
-	engine.Condition
-	// MayHold reports whether the condition can hold at a time.
-	MayHold(time.Time) bool
-	// NextPoint returns the first time after t at which MayHold may give another
-	// answer. False: it never does.
-	NextPoint(t time.Time) (time.Time, bool)
-}
-
 // NextPoint returns the first time after t at which [MayHold] may change for one
 // of the conditions. False: it never does.
 func NextPoint(conditions []engine.Condition, t time.Time) (time.Time, bool) {
 	var first time.Time
-	for _, c := range conditions {
-		if one, ok := c.(timed); ok {
-			if next, some := one.NextPoint(t); some && (first.IsZero() || next.Before(first)) {
+	Walk(conditions, func(c engine.Condition) {
+		if w, ok := c.(*window); ok {
+			if next, some := w.nextPoint(t); some && (first.IsZero() || next.Before(first)) {
 				first = next
 			}
 		}
-	}
+	})
 	return first, !first.IsZero()
 }
 
@@ -42,19 +31,56 @@ func NextPoint(conditions []engine.Condition, t time.Time) (time.Time, bool) {
 const maxPoints = 36_500
 
 // change returns the first time after t and before limit at which the condition
-// changes between holding and not holding; a zero limit is none.
-func change(c timed, t, limit time.Time) (time.Time, bool) {
-	was := c.MayHold(t)
+// changes between holding and not holding; a zero limit is none. False: it does
+// not, as far as the time that is returned.
+func change(c engine.Condition, t, limit time.Time) (time.Time, bool) {
+	was, one := MayHold(c, t), []engine.Condition{c}
 	for range maxPoints {
-		next, some := c.NextPoint(t)
+		next, some := NextPoint(one, t)
 		if !some || !limit.IsZero() && !next.Before(limit) {
-			return time.Time{}, false
+			return limit, false
 		}
-		if t = next; c.MayHold(t) != was {
+		if t = next; MayHold(c, t) != was {
 			return t, true
 		}
 	}
-	return time.Time{}, false
+	return t, false
+}
+
+// AsPeriod returns a condition with which a grant can end: a window, or one of
+// several windows. False: it is none.
+func AsPeriod(c engine.Condition) (engine.Period, bool) {
+	switch c := c.(type) {
+	case *window:
+		return c, true
+	case *anyOf:
+		for _, one := range c.members {
+			if _, ok := AsPeriod(one); !ok {
+				return nil, false
+			}
+		}
+		return c, true
+	}
+	return nil, false
+}
+
+// Until implements [engine.Period].
+func (w *window) Until(wall, limit time.Time) time.Time { return until(w, wall, limit) }
+
+// Until implements [engine.Period]. It is for windows alone: see [AsPeriod].
+func (a *anyOf) Until(wall, limit time.Time) time.Time { return until(a, wall, limit) }
+
+// until returns when a condition stops to hold that holds at a time, limit when
+// it holds until then, and the zero time when it does not hold. When the bound of
+// one search is reached, the result is too early and never too late.
+func until(c engine.Condition, wall, limit time.Time) time.Time {
+	if !MayHold(c, wall) {
+		return time.Time{}
+	}
+	if end, _ := change(c, wall, limit); end.Before(limit) {
+		return end
+	}
+	return limit
 }
 
 // MayHold reports whether a time is in the window.
@@ -72,8 +98,8 @@ func (w *window) begins(d day) bool {
 	return w.days.on[d.weekday()] && (w.only == nil || w.only.has(d)) && (w.except == nil || !w.except.has(d))
 }
 
-// NextPoint implements timed.
-func (w *window) NextPoint(t time.Time) (time.Time, bool) {
+// nextPoint is [NextPoint] of a window.
+func (w *window) nextPoint(t time.Time) (time.Time, bool) {
 	local := t.In(w.zone)
 	next := w.nextDay(dayOf(local))
 	if next == never {
