@@ -52,7 +52,7 @@ func describeCommands(b *strings.Builder, indent string, commands []lint.Command
 // can end.
 func describeCalls(b *strings.Builder, s lint.Script, can string, allows []lint.Allow, closes []lint.Close) {
 	for _, a := range allows {
-		fmt.Fprintf(b, "%s allow %s%s (%s)\n", can, ports(a), networks(a), where(s, a.File, a.Line))
+		fmt.Fprintf(b, "%s allow %s%s%s (%s)\n", can, ports(a), networks(a), others(a), where(s, a.File, a.Line))
 	}
 	for _, c := range closes {
 		door := c.Door
@@ -99,6 +99,14 @@ func networks(a lint.Allow) string {
 		return ""
 	}
 	return " to networks of " + strings.Join(lengths, " and ")
+}
+
+// others returns to whom else than the source the access can go.
+func others(a lint.Allow) string {
+	if len(a.Completed) == 0 {
+		return ""
+	}
+	return ", also for the source that completed " + strings.Join(a.Completed, " or ")
 }
 
 // choices returns the values that a placeholder can have, each as it appears in a command.

@@ -77,8 +77,7 @@ func mustHold(c engine.Condition, t time.Time) bool {
 }
 
 // Possible reports whether a condition may hold, when leaf tells it of the
-// conditions that are not made of others. It takes for granted that what must
-// not hold does not.
+// conditions of which any and all are made: of those of the kind none too.
 func Possible(c engine.Condition, leaf func(engine.Condition) bool) bool {
 	one := func(member engine.Condition) bool { return Possible(member, leaf) }
 	switch c := c.(type) {
@@ -86,8 +85,6 @@ func Possible(c engine.Condition, leaf func(engine.Condition) bool) bool {
 		return slices.ContainsFunc(c.members, one)
 	case *allOf:
 		return !slices.ContainsFunc(c.members, func(member engine.Condition) bool { return !one(member) })
-	case *noneOf:
-		return true
 	}
 	return leaf(c)
 }

@@ -73,7 +73,7 @@ func (c *checker) ways() {
 }
 
 // waysIn returns the ports that some door opens, and the ports that some door
-// opens without conditions.
+// opens whatever the clock and the lists say.
 func (c *checker) waysIn() (some, free map[packet.Port]bool) {
 	some, free = map[packet.Port]bool{}, map[packet.Port]bool{}
 	sites := c.sites()
@@ -83,7 +83,7 @@ func (c *checker) waysIn() (some, free map[packet.Port]bool) {
 		}
 		for _, port := range opens(d, sites) {
 			some[port] = true
-			free[port] = free[port] || len(d.When) == 0
+			free[port] = free[port] || c.free(d, map[*engine.Door]bool{})
 		}
 	}
 	return some, free

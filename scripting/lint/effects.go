@@ -54,6 +54,9 @@ type Allow struct {
 	Prefix4    int  `json:"prefix4,omitempty"`
 	Prefix6    int  `json:"prefix6,omitempty"`
 	AnyNetwork bool `json:"any_network,omitempty"` // a length is computed
+	// Completed are the doors of which the last to complete one may be given the
+	// access.
+	Completed []string `json:"completed,omitempty"`
 }
 
 // A Close is a call that ends the grants of a source at a door.
@@ -141,14 +144,14 @@ func (l *listing) addAllows() {
 			if site.Door != d.Name {
 				continue
 			}
-			if a := allow(site, d); a.Any || len(a.Ports) > 0 { // else the ports of the door exclude them all
+			if a := l.allow(site, d); a.Any || len(a.Ports) > 0 { // else the ports of the door exclude them all
 				door.Allows = append(door.Allows, a)
 			}
 		}
 	}
 	for _, site := range l.allows {
 		if site.Door == "" {
-			l.Allows = append(l.Allows, allow(site, nil))
+			l.Allows = append(l.Allows, l.allow(site, nil))
 		}
 	}
 }
@@ -191,8 +194,18 @@ func (l *listing) addOneTime() {
 	}
 }
 
-// allow describes a call of allow in door d, or outside of doors
-// when d is nil.
+// allow describes a call of allow in door d, or outside of doors when d is nil.
+func (l *listing) allow(site source.AllowSite, d *engine.Door) Allow {
+	a := allow(site, d)
+	for _, other := range l.set.Engine.Doors {
+		if site.Other && other.NoteCompletions {
+			a.Completed = append(a.Completed, other.Name)
+		}
+	}
+	return a
+}
+
+// allow describes the ports and networks of a call.
 func allow(site source.AllowSite, d *engine.Door) Allow {
 	a := Allow{File: site.File, Line: site.Line, Prefix4: site.Prefix4, Prefix6: site.Prefix6}
 	if site.Prefix4 == source.Computed || site.Prefix6 == source.Computed {

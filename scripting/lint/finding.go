@@ -12,6 +12,7 @@ const (
 	NoWayIn       = "no-way-in"      // no door opens a port that is guarded
 	NoWayBack     = "no-way-back"    // every door to a port has a condition
 	WindowNever   = "window-never"   // the conditions never hold together
+	Deadlock      = "deadlock"       // a door waits for one that waits for it, or that gives nothing
 	AnyPort       = "any-port"       // the port of an allow is computed
 	NoLimit       = "no-limit"       // one knock, without a limit
 	NoEffect      = "no-effect"      // a door that does nothing when it opens
@@ -29,7 +30,7 @@ const (
 	UnusedAllow   = "unused-allow"   // a comment that allows a finding that is not there
 )
 
-var allowed = []string{Ascending, Descending, Short, Prefix, Unguarded, NoWayIn, NoWayBack, WindowNever, AnyPort, NoLimit, NoEffect, Listening, Ephemeral, Knockd, UsedUp, Mistake, NoDatabase, UnknownPasses, PrivateNever}
+var allowed = []string{Ascending, Descending, Short, Prefix, Unguarded, NoWayIn, NoWayBack, WindowNever, Deadlock, AnyPort, NoLimit, NoEffect, Listening, Ephemeral, Knockd, UsedUp, Mistake, NoDatabase, UnknownPasses, PrivateNever}
 
 // A Finding is one rule to look at, with what may be wrong and how to change
 // it.

@@ -42,6 +42,7 @@ func CheckOn(set *scripting.Set, m *Machine, databases *Databases) []Finding {
 	}
 	c.allows()
 	c.ways()
+	c.deadlocks()
 	c.mistakes()
 	c.denials()
 	c.warnings(m)
