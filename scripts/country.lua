@@ -1,7 +1,7 @@
 -- Opens a mail server for sources in Spain and Portugal, and for the own network at any time.
 --
 -- Which country an address is in is a fact from a database that you have to get, such as GeoLite2 or
--- the Debian package tor-geoipdb; docs/doors.md says how. Without a database the country is unknown.
+-- the Debian package tor-geoipdb; docs/geography.md says how. Without a database the country is unknown.
 -- Unknown never opens: the door refuses with no_data. That is why the own network comes first:
 -- private addresses are in no database.
 --
