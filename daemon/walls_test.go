@@ -41,7 +41,7 @@ var arrows = map[string][]string{
 	"daemon/logtest":              {},
 	"daemon/knockdlog":            {"daemon/engine", "daemon/config", "daemon/output", "daemon/transcript"},
 	"daemon/watch":                {"scripting/source"},
-	"scripting/sandbox":           {},
+	"scripting/sandbox":           {"daemon/spelling"},
 	"scripting/knockd":            {"daemon/packet", "daemon/engine", "daemon/spelling"},
 	"scripting/knockd/knockdtest": {"daemon/packet", "scripting/knockd"},
 	"scripting/zone":              {"daemon/spelling"},

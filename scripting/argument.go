@@ -2,6 +2,7 @@ package scripting
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/yuin/gopher-lua"
 	"github.com/yuin/gopher-lua/ast"
@@ -13,6 +14,12 @@ import (
 // that pcall calls has a stack of its own, on which there may be no file. Then
 // the stack of the state is searched.
 func (s *script) caller(L *lua.LState) (*source.Script, source.Place) {
+	return s.callerOutside(L, nil)
+}
+
+// callerOutside returns the innermost file that is not the inner one, and the
+// place in it.
+func (s *script) callerOutside(L *lua.LState, inner *source.Script) (*source.Script, source.Place) {
 	for _, stack := range []*lua.LState{L, s.state.L()} {
 		for level := 1; ; level++ {
 			frame, ok := stack.GetStack(level)
@@ -20,7 +27,7 @@ func (s *script) caller(L *lua.LState) (*source.Script, source.Place) {
 				break
 			}
 			_, err := stack.GetInfo("Sl", frame, nil)
-			if file := s.scripts.Find(frame.Source); err == nil && file != nil && frame.CurrentLine > 0 {
+			if file := s.scripts.Find(frame.Source); err == nil && file != nil && file != inner && frame.CurrentLine > 0 {
 				return file, source.Place{File: file.Path, Line: frame.CurrentLine}
 			}
 		}
@@ -38,18 +45,45 @@ func (s *script) argument(L *lua.LState, kind, name string) (v value, bound stri
 		L.RaiseError("sesame.%s registers while the file loads: call it at the top level, not in a function such as on_open", kind)
 	}
 	file, place := s.caller(L)
-	v = value{lua: L.Get(1), what: "sesame." + kind, source: file, report: s.report}
+	v = value{lua: L.Get(1), what: "sesame." + kind, source: file, ranBefore: s.options.RanBefore}
 	if name != "" {
 		v.what = fmt.Sprintf("sesame.%s %q", kind, name)
 	}
-	if found := file.Call(place.Line, kind, name); found != nil {
+	found := file.Call(place.Line, kind, name)
+	if found != nil {
 		if bound = found.Bound; found.Table != nil {
 			v.expr = ast.Expr(found.Table)
 		}
 	}
+	v.report = s.reporter(L, file, v.what, name != "" && (found == nil || found.Computed()))
 	place.Column = file.Column(place.Line, "sesame."+kind, 0)
 	v.at = place
 	return v, bound
+}
+
+// reporter returns what reports the problems of a registration. Where the place
+// alone does not tell which registration it is, they name what it is, and the
+// caller of the module that registers it.
+func (s *script) reporter(L *lua.LState, file *source.Script, what string, computed bool) func(source.Place, string) {
+	before, behind := "", ""
+	if computed {
+		before = what + ": "
+	}
+	if file != s.source {
+		if outer, at := s.callerOutside(L, file); outer != file && at.Line > 0 {
+			behind = fmt.Sprintf(" (called from %s)", at)
+		}
+	}
+	if around := s.loading.around(what); around != nil {
+		behind += fmt.Sprintf(" (in %s)", around)
+	}
+	return func(at source.Place, message string) {
+		if strings.Contains(message, what) {
+			s.report(at, message+behind)
+			return
+		}
+		s.report(at, before+message+behind)
+	}
 }
 
 // fatal reports a problem and ends the loading of the file: what follows cannot
@@ -70,6 +104,8 @@ func named(kind string, register func(s *script, v value, name string) lua.LValu
 		}
 		name, ok := readName(v)
 		p := &pending{kind: kind, name: name, at: v.at, done: !ok}
+		found := v.source.Call(v.at.Line, kind, name)
+		p.computed = found == nil || found.Computed()
 		s.loading.pending = append(s.loading.pending, p)
 		L.Push(L.NewFunction(func(L *lua.LState) int {
 			v, _ := s.argument(L, kind, name)

@@ -73,6 +73,7 @@ func (l *loader) load(name string) {
 	l.set.scripts = append(l.set.scripts, s)
 	l.problems = append(l.problems, registered.problems...)
 	if err != nil {
+		err = registered.during(err)
 		l.fail(name, err)
 	}
 	s.learn(registered)

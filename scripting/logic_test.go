@@ -304,7 +304,7 @@ func TestWrongConditions(t *testing.T) {
 		`local v = sesame.granted { "vnp" }`:                     `a.lua:2:11: sesame.granted: there is no door "vnp": did you mean "vpn"?`,
 		`local v = sesame.granted { "vpn", "beacon" }`:           `a.lua:2:11: sesame.granted: expected the name of one door, got 2`,
 		`local v = sesame.granted {}`:                            `a.lua:2:11: sesame.granted: expected the name of one door, got 0`,
-		`local v = sesame.granted(5)`:                            `a.lua:2:11: sesame.granted: expected a table of options, got the number 5`,
+		`local v = sesame.granted(5)`:                            `a.lua:2:11: sesame.granted: expected a table of options, got the number 5: write sesame.granted { ... }`,
 		`local v = sesame.completed { "vpn" }`:                   `a.lua:2:11: sesame.completed: within is missing: expected duration`,
 		`local v = sesame.completed { "vpn", within = 5 }`:       `a.lua:2:46: within: expected a duration such as "5m", got the number 5`,
 		`local v = sesame.completed { "beacon", within = "5m" }`: `a.lua:2:11: sesame.completed: "beacon" is a listener, which every packet to its port completes: name a door with a sequence`,

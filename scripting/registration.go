@@ -61,12 +61,40 @@ func (r *registration) earliest(from source.Place) string {
 	return fmt.Sprintf("%s in %s:%d", name, first.File, first.Line)
 }
 
+// during names the registration during which the file failed, since in a loop
+// the place alone does not.
+func (r *registration) during(err error) error {
+	problem, ok := err.(*source.Problem)
+	if !ok || len(r.pending) == 0 {
+		return err
+	}
+	if last := r.pending[len(r.pending)-1]; last.computed && !last.done && last.at.File == problem.File {
+		named := *problem
+		named.Message += fmt.Sprintf(" (in %s)", last)
+		return &named
+	}
+	return err
+}
+
 // A pending registration got its name and waits for its table. It is done also
 // when its name is wrong, which is reported already.
 type pending struct {
 	kind, name string
 	at         source.Place
 	done       bool
+	computed   bool // the text does not have the name
+}
+
+// around returns the registration that waits for its table, which is being
+// computed, when its place does not tell its name.
+func (r *registration) around(what string) *pending {
+	if len(r.pending) == 0 {
+		return nil
+	}
+	if last := r.pending[len(r.pending)-1]; last.computed && !last.done && last.String() != what {
+		return last
+	}
+	return nil
 }
 
 func (p *pending) String() string { return fmt.Sprintf("sesame.%s %q", p.kind, p.name) }

@@ -1,6 +1,7 @@
 package scripting
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 
@@ -40,8 +41,9 @@ func documented[T any](schema []option[T]) []Option {
 // Entries without a key go to item, in their order; when item is nil, they are
 // problems too. The result is false when v is no table.
 func read[T any](v value, schema []option[T], item func(v value, into *T), into *T) bool {
-	table, ok := as[*lua.LTable](v, "a table of options")
+	table, ok := v.lua.(*lua.LTable)
 	if !ok {
+		v.noTable(item != nil)
 		return false
 	}
 	text := v.layout()
@@ -64,12 +66,16 @@ func read[T any](v value, schema []option[T], item func(v value, into *T), into 
 		case item != nil && key == lua.LNumber(position+1):
 			item(v.item(text, position, element), into)
 			position++
-		case item != nil:
-			v.fail("the list has a gap before its entry %s", keyText(key))
+		case item != nil && isIndex(key):
+			v.gap(text, table, position)
+			position = int(key.(lua.LNumber))
 		default:
 			v.fail("expected options such as %s = ..., got an entry without a name", known[0])
 			return true
 		}
+	}
+	if item != nil {
+		v.cut(text, table, position)
 	}
 	for _, o := range schema {
 		if o.Default == Required && table.RawGetString(o.Name) == lua.LNil {
@@ -77,4 +83,13 @@ func read[T any](v value, schema []option[T], item func(v value, into *T), into 
 		}
 	}
 	return true
+}
+
+// noTable reports a value that stands where a table of options is expected.
+func (v value) noTable(list bool) {
+	instead := v.what + " { ... }"
+	if text, ok := v.lua.(lua.LString); ok && list && len(text) <= 64 {
+		instead = fmt.Sprintf("%s { %q }", v.what, string(text))
+	}
+	v.fail("expected a table of options, got %s: write %s", describe(v.lua), instead)
 }

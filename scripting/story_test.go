@@ -136,7 +136,7 @@ end }`
 		{`attempt:allow { port = { 22, "udp/53" }, prefix4 = 24 }`, done("allow 203.0.113.0/24 tcp/22 30s", "allow 203.0.113.0/24 udp/53 30s")},
 		{`attempt:allow { port = 0 }`, refused(`port: port "0": expected a number from 1 to 65535`)},
 		{`attempt:allow { tll = "2h" }`, refused(`unknown option "tll" in allow: did you mean "ttl"?`)},
-		{`attempt:allow "tcp/443"`, refused(`allow: expected a table of options, got the string "tcp/443"`)},
+		{`attempt:allow "tcp/443"`, refused(`allow: expected a table of options, got the string "tcp/443": write allow { ... }`)},
 		{`attempt:allow { prefix4 = 33 }`, refused(`prefix4: expected a whole number from 1 to 32, got the number 33`)},
 		{`attempt.allow()`, refused(`allow was called without its attempt: write attempt:allow, with a colon`)},
 		{`attempt[hidden](attempt, { port = "tcp/443" })`, refused(`allow of tcp/443: no allow in door "ssh" or outside of doors names it: write allow { port = "tcp/443" } there`)},

@@ -28,6 +28,8 @@ type value struct {
 	source *source.Script // nil when at is not known
 	expr   ast.Expr       // in the text; nil when it is not known
 	report func(source.Place, string)
+	// ranBefore allows what earlier versions allowed. See [Options.RanBefore].
+	ranBefore bool
 }
 
 // fail reports a problem at the place of the value.
@@ -202,13 +204,65 @@ func (v value) items(what string) ([]value, bool) {
 	var items []value
 	text := v.layout()
 	for key, element := range entries(table) {
-		if key != lua.LNumber(len(items)+1) {
+		switch {
+		case key == lua.LNumber(len(items)+1):
+			items = append(items, v.item(text, len(items), element))
+		case isIndex(key):
+			v.gap(text, table, len(items))
+			return nil, false
+		default:
 			v.fail("expected %s, got a table with the key %s", what, keyText(key))
 			return nil, false
 		}
-		items = append(items, v.item(text, len(items), element))
 	}
-	return items, true
+	return items, v.cut(text, table, len(items))
+}
+
+// isIndex reports whether a key can be that of an entry of a list.
+func isIndex(key lua.LValue) bool {
+	n, ok := key.(lua.LNumber)
+	return ok && n >= 1 && n == lua.LNumber(math.Trunc(float64(n)))
+}
+
+// gap reports that the i-th entry of a list, counted from 0, is nil, and is not
+// the last.
+func (v value) gap(text *source.Layout, table *lua.LTable, i int) {
+	at, named := v.at, ""
+	if i < len(text.Items) {
+		at, named = text.Items[i].At, nilText(text.Items[i].Expr)
+	}
+	v.report(at, fmt.Sprintf("%s: entry %d of the list is nil%s", v.what, i+1, named))
+}
+
+// cut reports entries at the end of a list that are nil, which Lua drops
+// without a word. It returns false when there are some. The result of a call may
+// be nothing.
+func (v value) cut(text *source.Layout, table *lua.LTable, i int) bool {
+	if v.ranBefore || i >= len(text.Items) || table.Len() > i {
+		return true
+	}
+	switch text.Items[i].Expr.(type) {
+	case *ast.FuncCallExpr, *ast.Comma3Expr:
+		return true
+	}
+	v.gap(text, table, i)
+	return false
+}
+
+// nilText says why an expression may be nil.
+func nilText(expr ast.Expr) string {
+	switch e := expr.(type) {
+	case *ast.IdentExpr:
+		return fmt.Sprintf(": the variable %s is nil here; is it the one that is meant, and did it get its value above?", e.Value)
+	case *ast.AttrGetExpr:
+		if key, ok := e.Key.(*ast.StringExpr); ok {
+			return fmt.Sprintf(": nothing has the field %q here; is it spelled so?", key.Value)
+		}
+		return ": the table has nothing there; lists begin at 1"
+	case *ast.NilExpr:
+		return ": leave it out"
+	}
+	return ""
 }
 
 // layout returns the places of the entries of a table.
@@ -216,7 +270,7 @@ func (v value) layout() *source.Layout { return v.source.Layout(v.expr, v.at) }
 
 // item returns the i-th element of a list, counted from 0.
 func (v value) item(text *source.Layout, i int, element lua.LValue) value {
-	child := value{lua: element, what: v.what, at: v.at, source: v.source, report: v.report}
+	child := value{lua: element, what: v.what, at: v.at, source: v.source, report: v.report, ranBefore: v.ranBefore}
 	if i < len(text.Items) {
 		child.expr, child.at = text.Items[i].Expr, text.Items[i].At
 	}
@@ -225,7 +279,7 @@ func (v value) item(text *source.Layout, i int, element lua.LValue) value {
 
 // field returns the element that a table has for a name.
 func (v value) field(text *source.Layout, name string, element lua.LValue) value {
-	child := value{lua: element, what: name, at: v.at, source: v.source, report: v.report}
+	child := value{lua: element, what: name, at: v.at, source: v.source, report: v.report, ranBefore: v.ranBefore}
 	if found, ok := text.Fields[name]; ok {
 		child.expr, child.at = found.Expr, found.At
 	}

@@ -78,8 +78,25 @@ func (s *script) condition(v value) engine.Condition {
 		}
 		return f
 	}
-	v.expected("a condition such as sesame.window { ... }, or a function")
+	v.noCondition()
 	return nil
+}
+
+// noCondition reports a value that is no condition. A truth value is what Lua
+// makes of conditions with its operators.
+func (v value) noCondition() {
+	switch e := v.expr.(type) {
+	case *ast.UnaryNotOpExpr:
+		name := "..."
+		if variable, ok := e.Expr.(*ast.IdentExpr); ok {
+			name = variable.Value
+		}
+		v.fail("not makes false of a condition: write sesame.none { %s }", name)
+	case *ast.LogicalOpExpr, *ast.RelationalOpExpr:
+		v.fail("got %s: operators cannot combine conditions: write a list for all of them, or sesame.any or sesame.none", describe(v.lua))
+	default:
+		v.expected("a condition such as sesame.window { ... }, or a function")
+	}
 }
 
 // A Function is a condition that a function of a script decides. It is an

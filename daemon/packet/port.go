@@ -31,12 +31,30 @@ type Port struct {
 // String returns the port as scripts write it.
 func (p Port) String() string { return p.Proto.String() + "/" + strconv.Itoa(int(p.Number)) }
 
+// turned returns how a port is written that somebody wrote as "7421:tcp", "7421/tcp" or "tcp:7421",
+// as other programs do; else "".
+func turned(s string) string {
+	first, second, ok := strings.Cut(strings.ReplaceAll(s, ":", "/"), "/")
+	if second == "tcp" || second == "udp" {
+		first, second = second, first
+	} else if !strings.Contains(s, ":") {
+		return ""
+	}
+	if n, err := strconv.ParseUint(second, 10, 16); !ok || err != nil || n == 0 || first != "tcp" && first != "udp" {
+		return ""
+	}
+	return first + "/" + second
+}
+
 // ParsePort reads "tcp/22", "udp/53" or a bare number, which means TCP. Port 0 is an error:
 // ordinary programs cannot send to it.
 func ParsePort(s string) (Port, error) {
 	name, number, found := strings.Cut(s, "/")
 	if !found {
 		name, number = "tcp", s
+	}
+	if instead := turned(s); instead != "" {
+		return Port{}, fmt.Errorf("port %q: write %q", s, instead)
 	}
 	port := Port{}
 	switch name {

@@ -32,9 +32,16 @@ func (s *State) failure(err error) error {
 	}
 	file, line, message := s.place(s.describe(api.Object))
 	if file == "" {
-		file, line = s.traced(api.StackTrace)
+		file, line = s.traced(api.StackTrace, "")
 	}
-	e := s.errorIn(file, line, clip(plain(message), maxMessage))
+	message = clip(plain(message), maxMessage)
+	if outer, at := s.traced(api.StackTrace, file); s.loading && outer != "" && file != s.main {
+		message += fmt.Sprintf(" (called from %s:%d)", outer, at)
+	}
+	if p, name := s.programs[file], undefinedName(message); s.loading && p != nil && name != "" {
+		return p.undefined(line, name)
+	}
+	e := s.errorIn(file, line, message)
 	e.Cause = s.budget.err
 	return e
 }
@@ -93,10 +100,10 @@ func (s *State) place(message string) (file string, line int, rest string) {
 	return "", 0, message
 }
 
-// traced returns the innermost place of a stack trace that is in a program.
-func (s *State) traced(trace string) (file string, line int) {
+// traced returns the innermost place of a stack trace that is in a program, but for one.
+func (s *State) traced(trace, but string) (file string, line int) {
 	for entry := range strings.Lines(trace) {
-		if file, line, _ := s.place(strings.TrimSpace(entry)); file != "" {
+		if file, line, _ := s.place(strings.TrimSpace(entry)); file != "" && file != but {
 			return file, line
 		}
 	}

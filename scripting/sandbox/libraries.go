@@ -79,7 +79,7 @@ func (s *State) strict(table *lua.LTable, library string) {
 		case field != "":
 			message = global + "." + field + " does not exist"
 		default:
-			message = `"` + global + `" is not defined`
+			message = undefinedMessage(global)
 		}
 		l.RaiseError("%s", message)
 		return 0

@@ -67,7 +67,7 @@ func (s *State) Run(p *Program) error {
 	s.begin(s.cfg.Load)
 	s.loading = true
 	defer func() { s.loading, s.running = false, false }()
-	s.programs[p.Name] = p
+	s.programs[p.Name], s.main = p, p.Name
 	main, err := s.protect(s.l.NewFunctionFromProto(p.proto), 1, s.hidden)
 	if err == nil {
 		_, err = s.protect(main[0].(*lua.LFunction), 0, nil)
@@ -88,7 +88,7 @@ func (s *State) undefined() error {
 		p := s.programs[name]
 		for _, r := range p.reads {
 			if s.Global(r.name) == lua.LNil && !s.declared[r.name] {
-				return p.errorAtName(r.line, r.name, "%q is not defined", r.name)
+				return p.undefined(r.line, r.name)
 			}
 		}
 	}

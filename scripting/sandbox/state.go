@@ -29,6 +29,7 @@ type State struct {
 	hidden     []lua.LValue    // the hidden functions, in their order
 	ipairsStep lua.LValue
 	programs   map[string]*Program // that ran, by name
+	main       string              // the name of the program that Run got
 	modules    modules
 
 	frozen map[*lua.LTable]origin  // read-only tables; see freeze.go

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/yuin/gopher-lua/ast"
 	"github.com/yuin/gopher-lua/parse"
@@ -22,7 +23,7 @@ func (p *Program) lexical(s *scan, err error) error {
 	place := s.token.Pos
 	switch message {
 	case "unterminated string":
-		message = "unfinished string"
+		message = "unfinished string: a quote is missing in this line"
 	case "unterminated multiline string":
 		message = "unfinished string: ']]' is missing"
 	case "invalid multiline comment":
@@ -31,9 +32,7 @@ func (p *Program) lexical(s *scan, err error) error {
 		message = "malformed long string: expected '[['"
 	case "illegal hexadecimal number":
 		message = "malformed number: expected hexadecimal digits after '0x'"
-	case "Invalid '~' token":
-		message = "unexpected '~': not equal is written '~='"
-	case "Invalid token":
+	case "Invalid token", "Invalid '~' token":
 		message = p.strange(place)
 	}
 	return p.errorAt(place.Line, place.Column, "%s", message)
@@ -46,15 +45,15 @@ func (p *Program) strange(place ast.Position) string {
 		return "unexpected character"
 	}
 	rest := line[place.Column-1:]
-	if strings.HasPrefix(rest, "!=") {
-		return "unexpected '!=': not equal is written '~='"
+	character := fmt.Sprintf("unexpected character %q", []rune(rest[:min(len(rest), utf8.UTFMax)])[0])
+	switch h := startsWith(rest, lexicalHabits); {
+	case h.text == "":
+		return character
+	case h.text[0] > ' ' && h.text[0] < utf8.RuneSelf:
+		return fmt.Sprintf("unexpected '%s': %s", h.text, h.instead)
+	default:
+		return character + ": " + h.instead
 	}
-	for _, c := range []struct{ text, instead string }{{"!", "not"}, {"&", "and"}, {"|", "or"}} {
-		if strings.HasPrefix(rest, c.text) {
-			return fmt.Sprintf("unexpected '%s': write '%s'", c.text, c.instead)
-		}
-	}
-	return fmt.Sprintf("unexpected character %q", []rune(rest)[0])
 }
 
 // syntax returns an error for a token that the parser did not expect. It reads the tokens again up
@@ -88,25 +87,73 @@ func (s *scan) explain(message string) string {
 	if n := len(s.open); n > 0 {
 		top = s.open[n-1]
 	}
-	got := describe(s.token)
-	missing := fmt.Sprintf("'%s' is missing for '%s' at line %d", top.wants, top.text, top.line)
+	got, alone, text := describe(s.token), message == "parse error", tokenText(s.token)
+	foreign := s.foreign(alone)
 	switch {
-	case message == "parse error":
+	case foreign != "":
+		return foreign
+	case alone:
 		return "an expression alone does nothing: expected '=' or a call"
 	case s.token.Type == parse.EOF && top.wants != "":
-		return "unexpected end of the file: " + missing
+		return "unexpected end of the file: " + s.missing(top)
 	case s.token.Type == parse.EOF:
 		return "unexpected end of the file"
-	case s.condition && s.token.Type == '=':
+	case s.condition && text == "=":
 		return "unexpected '=': comparison is written '=='"
+	case s.headless():
+		return fmt.Sprintf("unexpected %s: '%s' is missing for '%s' at line %d", got, s.wanted(), s.head.text, s.head.line)
+	case s.condition && s.head.text != "" && top.text == "{" && isKeyword(s.token):
+		return fmt.Sprintf("unexpected %s: 'then' is missing for '%s' at line %d, and a block is no { }", got, s.head.text, s.head.line)
+	case top.text == "{" && s.colon() != "":
+		return s.colon()
+	case text == "[" && tokenText(s.previous) == "=":
+		return "unexpected '[': a list is written { ... }"
+	case text == "(" && tokenText(s.previous) == "function" && tokenText(s.earlier[0]) == "local":
+		return "unexpected '(': a local function has a name: write local function NAME(...), or local NAME = function(...)"
+	case text != "(" && s.previous.Type == parse.TIdent && tokenText(s.earlier[0]) == "function":
+		return fmt.Sprintf("unexpected %s: '()' is missing: write function %s()", got, clip(s.previous.Str, 40))
 	case top.text == "{" && isKeyword(s.token) && slices.Contains([]string{"{", ",", ";"}, tokenText(s.previous)):
 		return fmt.Sprintf("unexpected %s: a keyword cannot be a name; write [\"%s\"] = ...", got, s.token.Str)
 	case top.text == "{" && endsValue(s.previous) && startsValue(s.token):
 		return fmt.Sprintf("unexpected %s: ',' is missing before it, in '{' at line %d", got, top.line)
-	case top.wants != "" && isEnd(s.token) && top.wants != tokenText(s.token):
-		return fmt.Sprintf("unexpected %s: %s", got, missing)
+	case top.wants != "" && isEnd(s.token) && top.wants != text:
+		return fmt.Sprintf("unexpected %s: %s", got, s.missing(top))
+	case text == "," && top.wants == "end" && tokenText(s.previous) == "end":
+		return "unexpected ',': " + s.missing(top)
+	case s.returning > 0 && s.returning < s.token.Pos.Line:
+		return fmt.Sprintf("unexpected %s: 'return' at line %d ends its block: put it last, or in do ... end", got, s.returning)
 	}
 	return "unexpected " + got
+}
+
+// missing says which end is missing. Where a block was closed by an end that stands further left,
+// that block is probably the one, and not the one that is open.
+func (s *scan) missing(top opening) string {
+	if top.wants == "end" && s.unended.text != "" {
+		top = s.unended
+	}
+	said := fmt.Sprintf("'%s' is missing for '%s' at line %d", top.wants, strings.TrimSuffix(top.text, " do"), top.line)
+	if top.wants == "end" && s.elseIf > 0 {
+		said += fmt.Sprintf(": write elseif in one word at line %d, or one more end", s.elseIf)
+	}
+	return said
+}
+
+// headless reports whether a statement begins where the then or do of the one before is missing.
+func (s *scan) headless() bool {
+	if !s.condition && s.loop == "" || s.head.text == "" {
+		return false
+	}
+	statement := []string{"return", "local", "if", "for", "while", "repeat", "break", "end", "else", "elseif"}
+	return slices.Contains(statement, tokenText(s.token)) || s.token.Type == parse.TIdent && s.token.Pos.Line > s.head.line
+}
+
+// wanted returns the keyword behind the condition at hand.
+func (s *scan) wanted() string {
+	if s.loop != "" {
+		return "do"
+	}
+	return "then"
 }
 
 // describe names a token in a message.

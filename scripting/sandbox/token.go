@@ -25,32 +25,45 @@ const maxName = 256
 
 // A scan reads the tokens of a source, and tracks the brackets and blocks that are open.
 type scan struct {
+	program *Program
 	scanner *parse.Scanner
 	lexer   parse.Lexer
 
 	token, previous ast.Token
+	earlier         [2]ast.Token // before previous, the later first
 	open            []opening
 	pending         int    // operators since the expression began, at most so many are open
 	loop            string // "while" or "for", until its "do"
 	condition       bool   // between "if", "while" or "until" and the end of the condition
+
+	// For messages alone.
+	indent    int     // of the line at hand
+	head      opening // the "if", "while" or "for" that waits for its "then" or "do"
+	unended   opening // the first block whose "end" stands further left than it
+	elseIf    int     // the line of the first "else if" in two words
+	returning int     // the line of a "return" in the block at hand
 }
 
 // An opening is a bracket or keyword that is not closed yet.
 type opening struct {
-	text, wants string
-	line        int
+	text, wants  string
+	line, indent int
 }
 
 func newScan(p *Program) *scan {
-	return &scan{scanner: parse.NewScanner(bytes.NewReader(p.Source), p.Name)}
+	return &scan{program: p, scanner: parse.NewScanner(bytes.NewReader(p.Source), p.Name)}
 }
 
 // next reads a token. At the end its type is parse.EOF. The scanner needs the type of the token
 // before, as the parser passes it.
 func (s *scan) next() error {
+	s.earlier = [2]ast.Token{s.previous, s.earlier[0]}
 	s.previous = s.token
 	token, err := s.scanner.Scan(&s.lexer)
 	s.token = token
+	if token.Pos.Line > s.previous.Pos.Line {
+		s.indent = token.Pos.Column
+	}
 	s.lexer.PrevTokenType, s.lexer.Token = token.Type, token
 	return err
 }
@@ -63,12 +76,26 @@ func (s *scan) follow() {
 		s.push(text, map[string]string{"(": ")", "[": "]", "{": "}"}[text])
 	case "function", "if":
 		s.push(text, "end")
-		s.condition = text == "if"
+		s.condition, s.returning = text == "if", 0
+		if text == "if" {
+			s.head = s.open[len(s.open)-1]
+		}
+		if text == "if" && tokenText(s.previous) == "else" && s.elseIf == 0 && s.previous.Pos.Line == s.token.Pos.Line {
+			s.elseIf = s.token.Pos.Line
+		}
+	case "elseif":
+		s.condition, s.returning = true, 0
+		s.head = opening{text: text, line: s.token.Pos.Line}
+	case "else":
+		s.returning = 0
+	case "return":
+		s.returning = s.token.Pos.Line
 	case "repeat":
 		s.push(text, "until")
 	case "while", "for":
 		s.loop = text
-		s.condition = text == "while"
+		s.condition, s.returning = text == "while", 0
+		s.head = opening{text: text, line: s.token.Pos.Line}
 	case "do":
 		s.push(strings.TrimSpace(s.loop+" do"), "end")
 		s.loop, s.condition = "", false
@@ -76,15 +103,26 @@ func (s *scan) follow() {
 		s.condition = false
 	case ")", "]", "}", "end", "until":
 		if n := len(s.open); n > 0 && s.open[n-1].wants == text {
+			if closed := s.open[n-1]; s.unended.text == "" && s.indent == s.token.Pos.Column && s.indent < closed.indent {
+				s.unended = closed
+			}
 			s.open = s.open[:n-1]
 		}
-		s.condition = text == "until"
+		if text == "end" || text == "until" {
+			s.returning = 0
+		}
+		switch {
+		case text == "until":
+			s.condition, s.head = true, opening{}
+		case text == "end" || s.head.text == "":
+			s.condition = false
+		}
 	}
 	s.count()
 }
 
 func (s *scan) push(text, wants string) {
-	s.open = append(s.open, opening{text, wants, s.token.Pos.Line})
+	s.open = append(s.open, opening{text, wants, s.token.Pos.Line, s.indent})
 }
 
 // count counts the operators that bind to the right (.. and ^) or are unary: the parser holds them

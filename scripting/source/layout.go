@@ -96,7 +96,7 @@ func (c *cursor) take(expr ast.Expr) Place {
 func (c *cursor) pass(expr ast.Expr) {
 	walk(expr, func(node any, descend func()) {
 		switch node := node.(type) {
-		case *ast.AttrGetExpr, *ast.FuncCallExpr: // their words are those of what is in them
+		case *ast.AttrGetExpr, *ast.FuncCallExpr, *ast.LogicalOpExpr, *ast.RelationalOpExpr, *ast.StringConcatOpExpr, *ast.ArithmeticOpExpr: // their words are those of what is in them
 		case ast.Expr:
 			c.take(node)
 		}

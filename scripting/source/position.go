@@ -85,6 +85,16 @@ func wordOf(expr ast.Expr) string {
 		return "false"
 	case *ast.NilExpr:
 		return "nil"
+	case *ast.UnaryNotOpExpr:
+		return "not"
+	case *ast.LogicalOpExpr:
+		return wordOf(n.Lhs)
+	case *ast.RelationalOpExpr:
+		return wordOf(n.Lhs)
+	case *ast.StringConcatOpExpr:
+		return wordOf(n.Lhs)
+	case *ast.ArithmeticOpExpr:
+		return wordOf(n.Lhs)
 	}
 	return ""
 }

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -123,7 +124,7 @@ func (s *Scripts) compile(name string) (*Script, error) {
 	script := &Script{
 		File:    File{Path: name, SHA256: sha256.Sum256(text), Source: text},
 		Program: program,
-		Lines:   strings.Split(string(text), "\n"),
+		Lines:   strings.Split(strings.TrimPrefix(string(text), "\ufeff"), "\n"),
 	}
 	script.chunk = program.Chunk()
 	script.findSites(script.chunk)
@@ -134,13 +135,26 @@ func (s *Scripts) compile(name string) (*Script, error) {
 // Require compiles the module that a script names: "hours" is lib/hours.lua.
 func (s *Scripts) Require(name string) (*Script, error) {
 	if !fs.ValidPath(name) || name == "." || strings.ContainsAny(name, `\:`) || strings.HasSuffix(name, ".lua") {
-		return nil, fmt.Errorf(`require %q: expected the name of a module below lib, such as "hours" for lib/hours.lua`, name)
+		return nil, fmt.Errorf(`require %q: expected the name of a module below lib, such as "hours" for lib/hours.lua%s`, name, s.asModule(name))
 	}
 	script, err := s.Load(path.Join("lib", name) + ".lua")
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("require %q: there is no lib/%s.lua%s", name, name, s.suggest(name))
+		return nil, fmt.Errorf("require %q: there is no lib/%s.lua%s", name, name, cmp.Or(s.suggest(name), s.asModule(name), ": only modules below lib exist, and none of Lua's libraries"))
 	}
 	return script, err
+}
+
+// asModule returns what to write for the name of a module that is written as in
+// other programs, when there is such a module; else "".
+func (s *Scripts) asModule(name string) string {
+	name = strings.TrimSuffix(strings.ReplaceAll(name, "\\", "/"), ".lua")
+	for _, other := range []string{name, strings.ReplaceAll(name, ".", "/")} {
+		other = strings.TrimPrefix(strings.TrimPrefix(other, "./"), "lib/")
+		if _, there := s.files.texts["lib/"+other+".lua"]; there {
+			return fmt.Sprintf(": write require %q", other)
+		}
+	}
+	return ""
 }
 
 func (s *Scripts) suggest(name string) string {

@@ -66,6 +66,9 @@ func (c *Call) hasName() bool {
 	})
 }
 
+// Computed reports whether the text does not have the name of the call.
+func (c *Call) Computed() bool { return c.name == "" }
+
 // reachedFrom reports whether functions of a door may use a call in a
 // registration: their own registration, or "", outside of all registrations.
 func reachedFrom(door, registration string) bool { return registration == "" || registration == door }
