@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"io"
 	"math/rand/v2"
 	"net/netip"
+	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -35,6 +38,8 @@ type flight struct {
 	decoder  *packet.Decoder
 	packet   packet.Packet
 	now      time.Time
+	world    world
+	asked    map[engine.FactKind]int // how often facts were recorded
 	sent     int
 	awaited  []uint64
 	text     bytes.Buffer
@@ -46,12 +51,36 @@ func takeOff(t testing.TB, seed uint64, bound int) *flight {
 	f := &flight{t: t, random: rand.New(rand.NewPCG(seed, 3)), now: noon, recorder: record.NewRecorder(bound), decoder: packet.NewDecoder()}
 	f.writer = transcript.NewJSON(&f.text)
 	f.engine = engine.New(engine.Config{Attempts: 40, Grants: 30, Seed: seed}, noon)
+	f.asked = map[engine.FactKind]int{}
+	f.engine.SetFacts(&f.world)
 	f.take(f.engine.Local(f.now, []netip.Prefix{netip.PrefixFrom(pcaptest.Here4, 32), netip.PrefixFrom(pcaptest.Here6, 128)}))
 	f.files = f.scripts()
 	f.set = f.load(f.files)
 	f.take(f.engine.Swap(f.now, f.set.Engine))
 	f.segment()
 	return f
+}
+
+// A world answers what scripts ask. Its answers change from one input to the next: databases are
+// replaced, and names get other addresses.
+type world struct{ version int }
+
+func (w *world) Answer(q engine.Question) engine.Answer {
+	h := fnv.New64a()
+	fmt.Fprint(h, w.version, q)
+	n := h.Sum64()
+	from := fmt.Sprintf("version %d\xff", w.version)
+	switch {
+	case n%5 == 0:
+		return engine.Answer{From: from, Why: "nobody knows"}
+	case n%7 == 0:
+		return engine.Answer{}
+	case q.Kind == engine.FactCountry:
+		return engine.Answer{Known: true, Country: []string{"ES", "PT", "FR"}[n%3], From: from}
+	case q.Kind == engine.FactASN:
+		return engine.Answer{Known: true, ASN: uint32(n%3) + 1, ASName: "<one>", From: from}
+	}
+	return engine.Answer{Known: true, Addresses: []netip.Addr{netip.AddrFrom4([4]byte{203, 0, 113, byte(n % 5)})}, From: from}
 }
 
 // segment begins a segment of the recording.
@@ -70,6 +99,12 @@ local mount = sesame.command { "/bin/mount", "{source}", undo = { "/bin/umount",
 local audit = sesame.command { "/bin/audit\255", "{door}", timeout = "5s" }
 local ttl = sesame.option "ttl" { type = "duration", default = "20s" }
 sesame.door "plain" { sequence = { 1, 2, 3 }, within = "%ds", guards = "tcp/22", ttl = ttl }
+local iberia = sesame.country { "ES", "PT" }
+local isp = sesame.asn { 1, 2 }
+sesame.door "facts" { sequence = { 1, 2 }, when = sesame.any { iberia, isp }, guards = "tcp/27", ttl = "4s",
+  on_open = function(attempt) attempt:allow() attempt:after("3s", "later", attempt.country or "?") end,
+  on_close = function(grant) grant:log("from", grant.country, grant.asn, grant.asn_name) end,
+}
 sesame.door "strict" { sequence = { 2, "udp/1", 1 }, step_timeout = "3s", strict = true, guards = "tcp/80", when = { common.hours } }
 sesame.door "busy" {
   sequence = { %d, "udp/2" }, ports = { "tcp/443" }, limit = "%d/m per source",
@@ -94,7 +129,7 @@ sesame.listen "beacon" { on = "udp/9", guards = "tcp/8006", ttl = "10s", on_knoc
   if sesame.store:once(knock.payload, "40s") then knock:allow() else knock:log("again") end
 end }
 sesame.handler("later", function(timer)
-  timer:log("later", timer.value, math.random(9), timer.door)
+  timer:log("later", timer.value, math.random(9), timer.door, timer.country)
   timer.store:set("last", timer.value, "30s")
   if math.random() < 0.3 then timer:after("2s", "later", "again\255") end
 end)
@@ -155,8 +190,21 @@ func (f *flight) take(events []engine.Event) {
 // input gives the engine an input that is no packet.
 func (f *flight) input(in record.Input, give func(now time.Time) []engine.Event) {
 	in.Time = f.now
+	events := give(f.now)
+	f.facts()
 	f.recorder.Input(in)
-	f.take(give(f.now))
+	f.take(events)
+}
+
+// facts records the answers of the last input, and changes the world.
+func (f *flight) facts() {
+	for _, one := range f.engine.Asked() {
+		f.asked[one.Question.Kind]++
+	}
+	f.recorder.Facts(f.now, f.engine.Asked())
+	if f.random.IntN(9) == 0 {
+		f.world.version++
+	}
 }
 
 // knock sends a packet.
@@ -182,8 +230,10 @@ func (f *flight) knock() {
 		f.t.Fatalf("%s: %v", line, drop)
 	}
 	f.packet.Time, f.packet.Number = f.now, f.sent
+	events := f.engine.Packet(&f.packet)
+	f.facts()
 	f.recorder.Packet(&f.packet, frame, len(frame))
-	f.take(f.engine.Packet(&f.packet))
+	f.take(events)
 }
 
 // framed returns the IP packet of a line: what follows the headers of the file,
@@ -265,8 +315,8 @@ func again(t *testing.T, c Config, recording []byte) (*Report, string) {
 
 // The transcript of a flight and that of its replay are equal.
 func TestARecordingReplaysExactly(t *testing.T) {
-	kinds := map[string]int{}
-	for seed := range uint64(60) {
+	kinds, asked := map[string]int{}, map[engine.FactKind]int{}
+	for seed := range uint64(flights(t)) {
 		f := takeOff(t, seed, []int{1 << 20, 1 << 16}[seed%2])
 		for range 100 + f.random.IntN(900) {
 			f.step()
@@ -280,13 +330,31 @@ func TestARecordingReplaysExactly(t *testing.T) {
 			t.Errorf("flight %d: %+v", seed, report)
 		}
 		count(kinds, got, len(f.begun))
+		for kind, n := range f.asked {
+			asked[kind] += n
+		}
 		f.set.Close()
+	}
+	if asked[engine.FactCountry] < 30 || asked[engine.FactASN] < 30 {
+		t.Errorf("facts were asked for %v: the flights prove little", asked)
 	}
 	for _, kind := range []string{"stage", "open", "effect", "close", "miss", "refuse", "error", "failed", "segments"} {
 		if kinds[kind] < 30 {
 			t.Errorf("only %d of %s: the flights prove little", kinds[kind], kind)
 		}
 	}
+}
+
+// flights returns how many flights there are, unless the environment says otherwise.
+func flights(t *testing.T) int {
+	t.Helper()
+	text := os.Getenv("SESAME_FLIGHTS")
+	if text == "" {
+		return 60
+	}
+	n, err := strconv.Atoi(text)
+	must(t, err)
+	return n
 }
 
 func count(kinds map[string]int, lines string, segments int) {
