@@ -74,7 +74,9 @@ func (d *daemon) searched() []string {
 // namesOf returns the names of hosts whose addresses some sets ask for.
 func namesOf(sets ...*scripting.Set) (names []resolve.Name) {
 	for _, set := range sets {
-		_ = set
+		for _, host := range set.Hosts {
+			names = append(names, resolve.Name{Name: host.Name, Every: host.Every, Keep: host.Keep})
+		}
 	}
 	return names
 }

@@ -154,7 +154,8 @@ sesame.listen "gate" { on = "udp/9", mode = "observe", limit = "1000000/s", when
 	t.Logf("%d swaps, %d knocks", swaps, a.sent)
 }
 
-// TestRealBrokenDatabase keeps the old one in force, and says what is wrong until a right one comes.
+// TestRealBrokenDatabase keeps the old one in force, and says what is wrong until a right one
+// comes.
 func TestRealBrokenDatabase(t *testing.T) {
 	a := newAsking(t, `local spain = sesame.country { "ES" }
 sesame.listen "gate" { on = "udp/9", guards = "tcp/22", ttl = "1s", when = spain, on_knock = function(knock) knock:allow() knock:log(knock.asn) end }`)
