@@ -143,7 +143,7 @@ func (v *verifier) record(offset int) error {
 	if err != nil {
 		return err
 	}
-	if v.work += r.steps; v.work > 8*len(v.records)+maxSteps {
+	if v.work += r.steps; v.work > 4*len(v.records)+maxSteps {
 		return errors.New("its records share too much")
 	}
 	e := r.entry()

@@ -73,7 +73,7 @@ func BenchmarkCondition(b *testing.B) {
 	large := buildNetworks(b, nil, string(text))
 	office := buildNetworks(b, []string{"203.0.113.0/24", "2001:db8::/32", "198.51.100.7/32"})
 	hours := &window{name: "hours", to: midnight - 1, zone: time.UTC, days: weekdays{on: [7]bool{true, true, true, true, true, true, true}, text: "mon-sun"}}
-	call := &engine.Call{Time: time.Unix(0, 0), Wall: time.Unix(0, 0), Facts: someFacts{Known: true, Country: "ES", From: "a database"}}
+	call := &engine.Call{Time: time.Unix(0, 0), Wall: time.Unix(0, 0), Facts: someFacts{Known: true, Country: "ES", ASN: 3352, From: "a database"}}
 	for _, one := range []struct {
 		name      string
 		condition engine.Condition
@@ -82,6 +82,9 @@ func BenchmarkCondition(b *testing.B) {
 		{"networks of 3", office},
 		{"networks of 1000000", large},
 		{"any", &anyOf{of(office, hours)}},
+		{"country", &countries{"iberia", []string{"ES", "PT"}}},
+		{"continent", &continents{"near", []string{"europe"}}},
+		{"asn", &systems{"hosters", []asn{14061, 16276}}},
 	} {
 		b.Run(one.name, func(b *testing.B) {
 			b.ReportAllocs()
