@@ -10,6 +10,7 @@ import (
 	"github.com/gaissmai/bart"
 	"go4.org/netipx"
 
+	"sesame/daemon/engine"
 	"sesame/daemon/packet"
 )
 
@@ -43,6 +44,35 @@ func (t *networkTable) find(a netip.Addr) netip.Prefix {
 type networkList struct {
 	name string // of the file, without its directory
 	networkTable
+}
+
+// A List is what a person may want to know of the networks of a condition.
+type List struct {
+	File      string // its name; "" for those that stand in the script
+	Networks  int
+	Everybody bool // it has all addresses of IPv4, or of IPv6
+}
+
+// ListsOf returns the lists of a condition, without those of conditions that it
+// is made of.
+func ListsOf(c engine.Condition) []List {
+	n, ok := c.(*networks)
+	if !ok {
+		return nil
+	}
+	var lists []List
+	if len(n.prefixes) > 0 {
+		lists = append(lists, n.inline.list(""))
+	}
+	for _, f := range n.files {
+		lists = append(lists, f.list(f.name))
+	}
+	return lists
+}
+
+func (t *networkTable) list(file string) List {
+	all4, all6 := netip.PrefixFrom(netip.IPv4Unspecified(), 0), netip.PrefixFrom(netip.IPv6Unspecified(), 0)
+	return List{file, t.Size(), t.Get(all4) || t.Get(all6)}
 }
 
 // readNetworks reads a list: an address, a network or a range in each line,

@@ -25,12 +25,14 @@ const (
 	GeoOld        = "geo-old"        // a database is old
 	UnknownPasses = "unknown-passes" // a function lets sources pass of which nothing is known
 	PrivateNever  = "private-never"  // a door asks for private addresses, and for what a database knows of others
+	EmptyList     = "empty-list"     // a list of networks has none
+	Everybody     = "everybody"      // a list of networks has all addresses
 	NoReason      = "no-reason"      // a comment that allows a finding without saying why
 	UnknownID     = "unknown-id"     // a comment that allows an unknown id
 	UnusedAllow   = "unused-allow"   // a comment that allows a finding that is not there
 )
 
-var allowed = []string{Ascending, Descending, Short, Prefix, Unguarded, NoWayIn, NoWayBack, WindowNever, Deadlock, AnyPort, NoLimit, NoEffect, Listening, Ephemeral, Knockd, UsedUp, Mistake, NoDatabase, UnknownPasses, PrivateNever}
+var allowed = []string{Ascending, Descending, Short, Prefix, Unguarded, NoWayIn, NoWayBack, WindowNever, Deadlock, AnyPort, NoLimit, NoEffect, Listening, Ephemeral, Knockd, UsedUp, Mistake, NoDatabase, UnknownPasses, PrivateNever, EmptyList, Everybody}
 
 // A Finding is one rule to look at, with what may be wrong and how to change
 // it.

@@ -35,6 +35,7 @@ func CheckOn(set *scripting.Set, m *Machine, databases *Databases) []Finding {
 		c.effect(d)
 		c.never(d)
 		c.private(d)
+		c.lists(d)
 		c.left(d)
 		if m != nil {
 			c.on(m, d)
