@@ -267,7 +267,7 @@ sesame.door "ssh" { sequence = { 1, 2 }, guards = 22, when = WHEN }
 	for when, want := range map[string]string{
 		`ask`:                 "refuse ssh no_data who: who knows",
 		`{ ask, office }`:     "refuse ssh when office: 10.0.0.0/8",
-		`sesame.none { ask }`: "refuse ssh no_data none: who: who knows",
+		`sesame.none { ask }`: "refuse ssh no_data who: who knows",
 		`sesame.any { ask, sesame.networks { "203.0.113.9" } }`: "open ssh 203.0.113.9",
 	} {
 		w := shrugging(t, strings.Replace(text, "WHEN", when, 1))

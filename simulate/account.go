@@ -171,7 +171,11 @@ func (a *account) effect(e *engine.Event) {
 	if o == nil || e.Door != o.door.Name || (position{e.Packet, e.Capture}) != o.open {
 		return
 	}
-	if access := accessOf(e); access != "" {
+	access := accessOf(e)
+	if access != "" && e.Source.IsSingleIP() && e.Source.Addr() != o.source {
+		access += " to " + e.Source.Addr().String() // who completed another door
+	}
+	if access != "" {
 		o.access = append(o.access, access)
 	}
 }

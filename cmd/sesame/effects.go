@@ -101,12 +101,17 @@ func networks(a lint.Allow) string {
 	return " to networks of " + strings.Join(lengths, " and ")
 }
 
-// others returns to whom else than the source the access can go.
+// others returns to whom the access goes instead of the source; or also, when the text does not
+// have the options of the call.
 func others(a lint.Allow) string {
 	if len(a.Completed) == 0 {
 		return ""
 	}
-	return ", also for the source that completed " + strings.Join(a.Completed, " or ")
+	who := "for the source that completed " + strings.Join(a.Completed, " or ")
+	if a.AnyNetwork {
+		return ", also " + who
+	}
+	return ", " + who
 }
 
 // choices returns the values that a placeholder can have, each as it appears in a command.

@@ -82,6 +82,9 @@ func textsOf(e *engine.Event) int {
 	for _, arg := range e.Argv {
 		n += len(arg)
 	}
+	for _, f := range e.Fields {
+		n += len(f.Value)
+	}
 	return n
 }
 

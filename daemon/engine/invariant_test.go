@@ -610,12 +610,33 @@ func (c *chaos) checkGrants() {
 		}
 	}
 	same(c, "by key", s.byKey, want.byKey)
+	c.checkHeld()
 	same(c, "by giver", s.byGiver, want.byGiver)
 	same(c, "by holder", s.byHolder, want.byHolder)
 	same(c, "networks", s.networks, want.networks)
 	for w, n := range s.widths {
 		if n != want.widths[w] {
 			c.errorf("%d networks of width %v: want %d", n, w, want.widths[w])
+		}
+	}
+}
+
+// checkHeld compares who has a grant with a look at each grant.
+func (c *chaos) checkHeld() {
+	for i := range 7 {
+		door, observed := fmt.Sprint("door", i), i%2 == 0
+		source := netip.AddrFrom4([4]byte{203, 0, byte(i % 3), byte(i % 4)})
+		if i == 6 {
+			source = netip.AddrFrom16([16]byte{0: 0x20, 1: 1, 15: 2})
+		}
+		var want time.Time
+		for _, g := range c.e.grants.all() {
+			if g.Door == door && g.Source.Contains(source) && (observed || !g.Observed) && g.End.After(want) {
+				want = g.End
+			}
+		}
+		if got := c.e.grants.held(door, source, observed); !got.Equal(want) {
+			c.errorf("%v has a grant of %s until %v: want %v", source, door, got, want)
 		}
 	}
 }

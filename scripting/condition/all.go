@@ -31,9 +31,9 @@ func (a *allOf) Check(c *engine.Call) (engine.Verdict, error) {
 		case err != nil:
 			return engine.Verdict{}, err
 		case verdict.Outcome == engine.No:
-			return a.decided(engine.No, verdict, one, detail(verdict, one)), nil
+			return a.like(engine.No, verdict, one), nil
 		case verdict.Outcome == engine.Unknown && decided.Outcome == engine.Yes:
-			decided = a.decided(engine.Unknown, verdict, one, detail(verdict, one))
+			decided = a.like(engine.Unknown, verdict, one)
 		}
 	}
 	if decided.Outcome == engine.Yes {

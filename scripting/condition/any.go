@@ -33,9 +33,9 @@ func (a *anyOf) Check(c *engine.Call) (engine.Verdict, error) {
 		case err != nil:
 			return engine.Verdict{}, err
 		case verdict.Outcome == engine.Yes:
-			return a.decided(engine.Yes, verdict, one, detail(verdict, one)), nil
+			return a.like(engine.Yes, verdict, one), nil
 		case verdict.Outcome == engine.Unknown && unknown.Outcome != engine.Unknown:
-			unknown = a.decided(engine.Unknown, verdict, one, detail(verdict, one))
+			unknown = a.like(engine.Unknown, verdict, one)
 		}
 		refusals = append(refusals, verdict)
 	}

@@ -51,9 +51,17 @@ func (c *combination) text(before, between string) string {
 // decided returns the verdict of the combination when that of one member
 // decides. Detail is the text for people behind the name of the combination.
 func (c *combination) decided(o engine.Outcome, v engine.Verdict, member engine.Condition, detail string) engine.Verdict {
-	v.Outcome, v.Detail, v.Condition = o, c.name+": "+detail, cmp.Or(v.Condition, member.Name())
+	v = c.like(o, v, member)
+	v.Detail = c.name + ": " + detail
+	return v
+}
+
+// like returns the verdict of the combination when it is that of one member. A
+// combination without a name adds nothing to what the member says.
+func (c *combination) like(o engine.Outcome, v engine.Verdict, member engine.Condition) engine.Verdict {
+	v.Outcome, v.Condition, v.Detail = o, cmp.Or(v.Condition, member.Name()), detail(v, member)
 	if c.named {
-		v.Condition = c.name
+		v.Condition, v.Detail = c.name, c.name+": "+v.Detail
 	}
 	return v
 }

@@ -34,7 +34,7 @@ func (n *noneOf) Check(c *engine.Call) (engine.Verdict, error) {
 		case verdict.Outcome == engine.Yes:
 			return n.decided(engine.No, verdict, one, mustNot+detail(verdict, one)), nil
 		case verdict.Outcome == engine.Unknown && decided.Outcome == engine.Yes:
-			decided = n.decided(engine.Unknown, verdict, one, detail(verdict, one))
+			decided = n.like(engine.Unknown, verdict, one)
 		}
 	}
 	if decided.Outcome == engine.Yes {
