@@ -121,7 +121,9 @@ func ownFiles(set *scripting.Set) int {
 func (p *program) checkedDatabases(f *checkFlags, settings *config.Config, set *scripting.Set) (geo.Databases, error) {
 	switch {
 	case len(f.geo.files) > 0:
-		return f.geo.read(settings, set)
+		databases, err := f.geo.read(settings, set)
+		p.noteDatabases(databases, nil)
+		return databases, err
 	case settings.File != "":
 		return append(geo.Databases{}, p.machineDatabases(settings, set.Asks)...), nil
 	}

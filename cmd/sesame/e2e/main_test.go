@@ -88,9 +88,15 @@ type ended struct {
 // runHere runs the program to its end in the network of the calling thread.
 func runHere(t testing.TB, args ...string) ended {
 	t.Helper()
+	return runWith(t, nil, args...)
+}
+
+// runWith does the same with further variables of the environment.
+func runWith(t testing.TB, variables []string, args ...string) ended {
+	t.Helper()
 	var stdout, stderr bytes.Buffer
 	cmd := exec.CommandContext(t.Context(), "sesame", args...)
-	cmd.Stdout, cmd.Stderr, cmd.Env = &stdout, &stderr, environment()
+	cmd.Stdout, cmd.Stderr, cmd.Env = &stdout, &stderr, append(environment(), variables...)
 	err := cmd.Run()
 	if _, exited := errors.AsType[*exec.ExitError](err); err != nil && !exited {
 		t.Fatalf("running sesame %v: %v", args, err)
