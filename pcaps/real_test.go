@@ -25,7 +25,7 @@ func TestRealClients(t *testing.T) {
 		}
 	}
 	for _, r := range shipped(t) {
-		if !slices.Contains([]string{"ssh-opens.pcap", "ssh-ipv6.pcapng", "classic-nmap.pcap", "service-refused.pcap"}, r.name) {
+		if !slices.Contains([]string{"ssh-opens.pcap", "ssh-ipv6.pcapng", "classic-nmap.pcap", "service-refused.pcap", "two-person-opens.pcap"}, r.name) {
 			continue
 		}
 		t.Run(r.name, func(t *testing.T) {
