@@ -95,6 +95,7 @@ var confined = []struct {
 		"the rest of the program must not depend on how packets are decoded"},
 	{"github.com/fsnotify/fsnotify", []string{"daemon/watch"}, "watching files is one trigger of a reload, and the daemon's"},
 	{"github.com/oschwald/maxminddb-golang", []string{"daemon/geo"}, "one place reads databases about addresses, and bounds what that costs"},
+	{"github.com/gaissmai/bart", []string{"scripting/condition"}, "one condition looks addresses up in a list"},
 	{"github.com/google/nftables", []string{"daemon/effect/firewall"}, "one place changes the firewall"},
 	{"github.com/vishvananda/netlink", []string{"daemon/capture", "daemon/livetest"}, "one place listens to the machine's links and addresses"},
 	{"os/exec", []string{"daemon/effect", "daemon/livetest", "pcaps"}, "one place runs commands"},
