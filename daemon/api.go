@@ -256,7 +256,7 @@ func (d *daemon) statusNow() control.Status {
 		Recorder: d.recorderStatus(offset),
 	}
 	s.Capture.Interfaces, s.Capture.Missing = d.links.Captured(d.config.Interfaces)
-	s.Capture.Lost = l.lost
+	s.Capture.Lost, s.ClockDoubt = l.lost, l.clockDoubt
 	for _, door := range l.set.Engine.Doors {
 		if door.Observe {
 			s.Scripts.Observed = append(s.Scripts.Observed, door.Name)

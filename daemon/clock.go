@@ -1,6 +1,11 @@
 package daemon
 
-import "time"
+import (
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
 
 // Only this file of the package reads the clock. All other code takes the time as an argument.
 
@@ -22,6 +27,21 @@ func (c clock) read() (now time.Time, offset time.Duration) {
 	t := time.Now()
 	now = c.start.Round(0).Add(t.Sub(c.start))
 	return now, t.Round(0).Sub(now)
+}
+
+// unsynchronisedError is the estimated error in microseconds from which on the clock counts as not
+// synchronised: NTP_PHASE_LIMIT in include/linux/timex.h. systemd judges by it too. The flag
+// STA_UNSYNC is not enough: chrony leaves it set while it synchronises the clock.
+const unsynchronisedError = 16_000_000
+
+// synchronised reports whether something keeps the wall clock right. The error grows by 500 ppm
+// while nothing does, so that the answer comes hours after the last contact (adjtimex(2)).
+func synchronised() (bool, error) {
+	var t unix.Timex
+	if _, err := unix.Adjtimex(&t); err != nil {
+		return false, fmt.Errorf("adjtimex: %w", err)
+	}
+	return int64(t.Maxerror) < unsynchronisedError, nil
 }
 
 // newTimer returns a timer that fires after d.

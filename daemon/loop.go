@@ -62,6 +62,7 @@ type loop struct {
 	guards   effect.Guards              // that the firewall must hold
 	answered func(id uint64, err error) // called with the result of each effect
 	stepped  func()                     // called when the wall clock was set
+	judge    *clockJudge                // nil: the wall clock is never in doubt
 	upkeep   time.Duration              // the longest time without a round
 
 	nextUpkeep time.Time
@@ -69,6 +70,7 @@ type loop struct {
 	packet     packet.Packet
 	stopping   bool
 	offset     atomic.Int64 // wall clock less engine time, in nanoseconds; the journal reads it too
+	clockDoubt bool         // the engine was told that the wall clock is in doubt
 	numbered   int          // packets given to the engine
 	dropped    [packet.Drops]int
 	lost       uint64 // packets that the kernel had no room for
@@ -238,6 +240,7 @@ func (l *loop) tick() {
 	}
 	l.nextUpkeep = now.Add(l.upkeep)
 	l.readClock()
+	l.checkClock()
 	l.countLost(now)
 	if l.recorder != nil && l.recorder.Due(now) {
 		l.beginRecording()

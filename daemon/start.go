@@ -156,6 +156,7 @@ func (d *daemon) newLoop(clock clock) *loop {
 		facts:    &facts{resolver: resolve.New(resolve.System(), d.config.Log)},
 		answered: d.answered,
 		stepped:  d.recordClockStep,
+		judge:    d.newClockJudge(),
 	}
 	if interval := d.notifier.interval(); interval > 0 {
 		l.upkeep = min(l.upkeep, interval)
@@ -234,6 +235,7 @@ func (d *daemon) restore(first startup) error {
 	local := d.local(d.links)
 	d.loop.dispatch(e.Swap(now, first.set.Engine))
 	d.loop.startRecording(int(d.config.Record.Size))
+	d.loop.checkClock() // before the first packet
 	d.loop.inputAt(now, record.Input{Kind: record.InputLocal, Local: local}, func(now time.Time) []engine.Event { return e.Local(now, local) })
 	d.loop.inputAt(now, record.Input{Kind: record.InputRestore, Records: records}, func(now time.Time) []engine.Event {
 		events := e.Restore(now, records)

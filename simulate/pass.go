@@ -82,13 +82,14 @@ func (p *pass) single(c *capture) {
 // others are given, and facts that nobody else can tell.
 func (p *pass) recording(c *capture) {
 	var offset time.Duration
+	doubt := false
 	given := p.config.Local != nil
 	item, err := c.reader.NextItem()
 	for first := true; err == nil; item, err = c.reader.NextItem() {
 		f, in := item.Frame, item.Input
 		switch {
 		case item.Snapshot != nil && first:
-			first, offset = false, item.Snapshot.State.Offset
+			first, offset, doubt = false, item.Snapshot.State.Offset, item.Snapshot.State.ClockDoubt
 			if p.recorded = !given; !given {
 				p.config.Local = item.Snapshot.State.Local
 			}
@@ -96,12 +97,17 @@ func (p *pass) recording(c *capture) {
 			if p.replay.engine == nil {
 				p.replay.begin(f.Time(), p.config.Set, p.config.Local)
 				p.replay.prepare(f.Time(), p.replay.engine.Step(f.Time(), offset))
+				p.replay.prepare(f.Time(), p.replay.engine.Clock(f.Time(), doubt))
 			}
 			p.replay.reach(f.Time())
 			p.frame(c, f)
 		case in != nil && in.Kind == record.InputStep:
 			if offset = in.Offset; p.replay.engine != nil {
 				p.replay.input(in.Time, p.replay.engine.Step(in.Time, offset))
+			}
+		case in != nil && in.Kind == record.InputClock:
+			if doubt = in.Doubt; p.replay.engine != nil {
+				p.replay.input(in.Time, p.replay.engine.Clock(in.Time, doubt))
 			}
 		case in != nil && in.Kind == record.InputLocal && !given:
 			if p.config.Local = in.Local; p.replay.engine != nil {

@@ -160,6 +160,8 @@ func (r *rerunning) input(in *record.Input) error {
 		r.report(e.Local(now, in.Local))
 	case record.InputStep:
 		r.report(e.Step(now, in.Offset))
+	case record.InputClock:
+		r.report(e.Clock(now, in.Doubt))
 	case record.InputShutdown:
 		r.report(e.Shutdown(now))
 	case record.InputFacts:

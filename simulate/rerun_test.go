@@ -23,6 +23,7 @@ import (
 	"sesame/daemon/transcript"
 	"sesame/daemon/wire"
 	"sesame/scripting"
+	"sesame/scripting/zone"
 	"sesame/simulate/pcaptest"
 )
 
@@ -105,7 +106,7 @@ sesame.door "facts" { sequence = { 1, 2 }, when = sesame.any { iberia, isp }, gu
   on_open = function(attempt) attempt:allow() attempt:after("3s", "later", attempt.country or "?") end,
   on_close = function(grant) grant:log("from", grant.country, grant.asn, grant.asn_name) end,
 }
-sesame.door "strict" { sequence = { 2, "udp/1", 1 }, step_timeout = "3s", strict = true, guards = "tcp/80", when = { common.hours } }
+sesame.door "strict" { sequence = { 2, "udp/1", 1 }, step_timeout = "3s", strict = true, guards = "tcp/80", when = { common.hours }, ends_with = common.hours, ttl = "30m" }
 sesame.door "busy" {
   sequence = { %d, "udp/2" }, ports = { "tcp/443" }, limit = "%d/m per source",
   when = function(attempt)
@@ -118,7 +119,7 @@ sesame.door "busy" {
     attempt:exec(audit)
     attempt:after("%ds", "later", math.random())
     attempt:close "plain"
-    attempt:log("at", attempt.time, "\255")
+    attempt:log("at", attempt.time, attempt:date("Europe/Madrid").hour, "\255")
   end,
   on_close = function(grant) grant:log("over", grant.id, grant.reason) end,
   on_stage = function(attempt) if attempt.stage == 2 then attempt:log("stage") end end,
@@ -144,7 +145,7 @@ sesame.knockd "../knockd.conf"
 sesame.door "once" { sequence = { 2, 3 }, one_time_sequences = "/var/lib/once", guards = "tcp/26", ttl = "3s" }`
 	}
 	files := record.Scripts{Values: map[string]string{"ttl": fmt.Sprint(5+r.IntN(30), "s")}, Base: "/srv/scripts", Files: []wire.File{
-		{Path: "lib/common.lua", Source: []byte(`return { hours = sesame.window { from = "08:00", to = "20:00", tz = "UTC" } }`)},
+		{Path: "lib/common.lua", Source: []byte(`return { hours = sesame.window { from = "08:00", to = "20:00", tz = "Europe/Madrid", except = { "03-04" } } }`)},
 		{Path: "main.lua", Source: []byte(text)},
 		{Path: "/srv/knockd.conf", Source: fmt.Appendf(nil, `[gate]
 sequence = 1,%d:udp
@@ -159,6 +160,11 @@ target = %s`, 1+r.IntN(2), 1+r.IntN(9), r.IntN(9), pcaptest.Here4)},
 	}}
 	if r.IntN(2) == 0 {
 		files.Single = "main.lua"
+	}
+	if r.IntN(2) == 0 { // the zone files of the machine had other rules
+		tokyo, err := zone.BuiltIn("Asia/Tokyo")
+		must(f.t, err)
+		files.Files = append(files.Files, wire.File{Path: wire.Text(zone.Path("Europe/Madrid")), Source: tokyo})
 	}
 	return files
 }
@@ -291,6 +297,9 @@ func (f *flight) step() {
 	case n == 95:
 		offset := time.Duration(r.IntN(48)) * time.Hour
 		f.input(record.Input{Kind: record.InputStep, Offset: offset}, func(now time.Time) []engine.Event { return e.Step(now, offset) })
+	case n == 97:
+		doubt := r.IntN(3) == 0
+		f.input(record.Input{Kind: record.InputClock, Doubt: doubt}, func(now time.Time) []engine.Event { return e.Clock(now, doubt) })
 	case n == 96 && r.IntN(5) == 0:
 		f.input(record.Input{Kind: record.InputShutdown}, e.Shutdown)
 	}
@@ -309,6 +318,9 @@ func (f *flight) land() (recording []byte, lines string) {
 // again replays a recording, and returns the transcript without its last line.
 func again(t *testing.T, c Config, recording []byte) (*Report, string) {
 	t.Helper()
+	// The local time of whoever replays it changes nothing.
+	defer func(before *time.Location) { time.Local = before }(time.Local)
+	time.Local = time.FixedZone("elsewhere", 5*60*60)
 	c.Recording = bytes.NewReader(recording)
 	return run(t, c)
 }

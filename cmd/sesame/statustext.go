@@ -95,6 +95,9 @@ func wrongs(s *control.Status) []string {
 	for _, o := range s.Firewall.Conflicts {
 		add("chain %s of table %s drops by default, so what a door opens stays shut; to let it through, run:\n%s", o.Chain, o.Table, strings.Join(o.Lines, "\n"))
 	}
+	if s.ClockDoubt {
+		add("the clock of this machine is not synchronised, so windows of time refuse: look at its NTP client (timedatectl, chronyc tracking), or set unsynchronised below [clock] in the configuration")
+	}
 	for _, name := range s.Capture.Missing {
 		add("interface %s: knocks on it are not captured", name)
 	}

@@ -38,6 +38,7 @@ type Config struct {
 	Options  map[string]Value // of scripts, by name
 	Log      Log
 	Firewall Firewall
+	Clock    Clock
 	Geo      Geo
 	Record   Record
 	Limits   Limits
@@ -82,6 +83,11 @@ type Geo struct {
 	Databases []Value // paths of files, absolute if that of the configuration is; nil: not configured; empty: none
 }
 
+// Clock sets what the wall clock means when it is not synchronised.
+type Clock struct {
+	Unsynchronised string // "auto", "refuse" or "ignore"
+}
+
 // Record bounds the flight recorder.
 type Record struct {
 	Size int64 // bytes in memory; 0: nothing is recorded
@@ -105,6 +111,7 @@ func Default() Config {
 			Mode: "guard",
 			Mark: 0x10000000,
 		},
+		Clock:  Clock{Unsynchronised: "auto"},
 		Record: Record{Size: 16 << 20},
 		Limits: Limits{Attempts: 1 << 20, Grants: 1 << 16, Commands: 16},
 	}

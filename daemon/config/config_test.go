@@ -63,6 +63,8 @@ table = " ip6   my-table "
 set6 = "in"
 [geo]
 databases = ["country.mmdb", "/srv/asn.mmdb", "./country.mmdb"]
+[clock]
+unsynchronised = "refuse"
 [record]
 size = "2048KiB"
 [limits]
@@ -83,6 +85,7 @@ commands = 1
 		Log:      Log{Format: "json", Level: "debug", Knockd: Value{"/srv/sesame/knockd.log", "/srv/sesame/my.toml:11", false}, KnockdSyslog: true},
 		Firewall: Firewall{Mode: "set", Mark: Default().Firewall.Mark, Family: "ip6", Table: "my-table", Set6: "in"},
 		Geo:      Geo{[]Value{{"/srv/sesame/country.mmdb", "/srv/sesame/my.toml:27", false}, {"/srv/asn.mmdb", "/srv/sesame/my.toml:27", false}}},
+		Clock:    Clock{"refuse"},
 		Record:   Record{2 << 20},
 		Limits:   Limits{65536, 256, 1},
 		Warnings: Problems{{"/srv/sesame/my.toml", 23, "firewall.mode: in set mode the rules are yours, and trusted means nothing to them: accept those networks there"}},

@@ -86,6 +86,11 @@ func boundKeys() []Key {
 		{"geo.databases", "a list of paths", "", `["/var/lib/GeoIP/GeoLite2-Country.mmdb", "/var/lib/GeoIP/GeoLite2-ASN.mmdb"]`,
 			"The databases that tell the country and the autonomous system of an address, in MaxMind's format or that of Debian's tor-geoipdb. When several know an answer, the first counts. Without this key, sesame run looks for them where packages put them, if a script needs one.",
 			func(v value, c *Config) { c.Geo.Databases = v.paths() }},
+		{"clock.unsynchronised", `"auto", "refuse" or "ignore"`, `"auto"`, `"refuse"`,
+			"What windows of time do when nothing synchronises the machine's clock. With refuse they refuse, with the reason clock. With auto they do so only when the clock was synchronised once before, in this run of the daemon or an earlier one. With ignore they trust the clock.",
+			func(v value, c *Config) {
+				c.Clock.Unsynchronised = v.oneOf(c.Clock.Unsynchronised, "auto", "refuse", "ignore")
+			}},
 		{"record.size", `bytes, such as "16MiB"`, `"16MiB"`, `"64MiB"`,
 			"How much memory the flight recorder uses for the latest packets and other inputs, which sesame explain and sesame record read. With 0 nothing is recorded.",
 			func(v value, c *Config) { c.Record.Size = v.size(c.Record.Size, 1<<20, 4<<30) }},

@@ -17,15 +17,17 @@ type Status struct {
 	Now     time.Time `json:"now"` // time of the answer
 	// Offset is the wall clock minus engine time, the time in the transcript. It is not zero
 	// when the wall clock was set since the daemon started.
-	Offset     Duration   `json:"offset,omitempty"`
-	Since      time.Time  `json:"since"` // when the daemon started
-	Privileges string     `json:"privileges,omitempty"`
-	Scripts    Scripts    `json:"scripts"`
-	Guards     []string   `json:"guards,omitempty"`   // ports that are closed without a grant
-	Observed   []string   `json:"observed,omitempty"` // ports whose packets are only counted
-	Live       Live       `json:"live"`
-	Counts     Counts     `json:"counts"`
-	Capture    Capture    `json:"capture"`
+	Offset     Duration  `json:"offset,omitempty"`
+	Since      time.Time `json:"since"` // when the daemon started
+	Privileges string    `json:"privileges,omitempty"`
+	Scripts    Scripts   `json:"scripts"`
+	Guards     []string  `json:"guards,omitempty"`   // ports that are closed without a grant
+	Observed   []string  `json:"observed,omitempty"` // ports whose packets are only counted
+	Live       Live      `json:"live"`
+	Counts     Counts    `json:"counts"`
+	Capture    Capture   `json:"capture"`
+	// ClockDoubt means that the wall clock is not synchronised, so that windows of time refuse.
+	ClockDoubt bool       `json:"clock_doubt,omitempty"`
 	Firewall   Firewall   `json:"firewall"`
 	Effects    Effects    `json:"effects"`
 	Recorder   Recorder   `json:"recorder"`

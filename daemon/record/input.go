@@ -26,6 +26,7 @@ const (
 	InputShutdown Kind = 10
 	// InputFacts is no input of its own: it has the answers that the next input was given.
 	InputFacts Kind = 11
+	InputClock Kind = 12
 
 	snapshot Kind = 1
 )
@@ -46,6 +47,7 @@ type Input struct {
 	TTL     time.Duration   `json:",omitzero"` // of InputGrant
 	Local   []netip.Prefix  `json:",omitzero"` // of InputLocal; nil: every address
 	Offset  time.Duration   `json:",omitzero"` // of InputStep
+	Doubt   bool            `json:",omitzero"` // of InputClock
 	Asked   []engine.Asked  `json:"-"`         // of InputFacts
 }
 

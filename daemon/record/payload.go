@@ -70,7 +70,7 @@ func readSnapshot(payload []byte) (*Snapshot, error) {
 }
 
 func readInput(kind Kind, payload []byte) (*Input, error) {
-	if kind < InputTick || kind > InputFacts {
+	if kind < InputTick || kind > InputClock {
 		return nil, fmt.Errorf("its kind is %d, which this version does not know", kind)
 	}
 	in := &Input{Kind: kind}

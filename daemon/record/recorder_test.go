@@ -131,6 +131,21 @@ func TestARecordingTellsAllThatWasGiven(t *testing.T) {
 	tellsAll(t, saved(t, aRecorder(t).Recording()))
 }
 
+func TestDoubtsOfTheClockAreRecorded(t *testing.T) {
+	r := aRecorder(t)
+	want := []Input{{Kind: InputClock, Time: start.Add(time.Hour), Doubt: true}, {Kind: InputClock, Time: start.Add(2 * time.Hour)}}
+	for _, in := range want {
+		r.Input(in)
+	}
+	got, err := all(t, saved(t, r.Recording()))
+	check(t, err)
+	for i, in := range want {
+		if diff := cmp.Diff(&in, got[len(got)-len(want)+i].Input, comparing); diff != "" {
+			t.Errorf("input %d (-want +got):\n%s", i, diff)
+		}
+	}
+}
+
 // The file was written by the first version of the format, as it was released. It must be
 // read for ever.
 func TestARecordingOfVersion1TellsAllThatWasGiven(t *testing.T) {

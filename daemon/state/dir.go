@@ -29,6 +29,7 @@ const (
 	lockName    = "lock"
 	journalName = "journal"
 	setName     = "set"
+	clockName   = "clock-was-synchronised" // empty
 	newSuffix   = ".new"
 )
 

@@ -92,3 +92,22 @@ func TestADamagedSetIsNone(t *testing.T) {
 		t.Errorf("a later version: %v", err)
 	}
 }
+
+func TestThatTheClockWasSynchronisedIsKept(t *testing.T) {
+	dir := t.TempDir()
+	d := open(t, dir)
+	if d.ClockWasSynchronised() {
+		t.Error("a new directory knows of a synchronised clock")
+	}
+	for range 2 {
+		if err := d.NoteClockSynchronised(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if !open(t, dir).ClockWasSynchronised() {
+		t.Error("the next start does not know it")
+	}
+}

@@ -1,0 +1,75 @@
+package daemon
+
+import (
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"sesame/daemon/engine"
+	"sesame/daemon/record"
+)
+
+// A clockJudge decides whether the wall clock is in doubt, so that windows of time are unknown:
+// see the key clock.unsynchronised. Only the loop uses it, after the start.
+type clockJudge struct {
+	policy string // "auto", "refuse" or "ignore"
+	// once means that the clock was synchronised at some time, in this run or in an earlier one.
+	// Without it, auto trusts a clock that nothing synchronises: on such a machine it is all
+	// that people have, and windows would never hold.
+	once     bool
+	read     func() (synchronised bool, err error)
+	remember func() // stores once for later runs; it must not wait for the disk
+	log      hclog.Logger
+
+	unreadable bool // it was logged that the kernel does not tell
+}
+
+// doubt looks at the clock. A kernel that does not tell, as in some containers, gives no doubt.
+func (j *clockJudge) doubt() bool {
+	synchronised, err := j.read()
+	switch {
+	case err != nil && !j.unreadable:
+		j.unreadable = true
+		j.log.Info("the kernel does not tell whether the clock is synchronised, so the clock is trusted", "error", err)
+		return false
+	case err != nil:
+		return false
+	case synchronised && !j.once:
+		j.once = true
+		j.remember()
+	}
+	return !synchronised && (j.policy == "refuse" || j.policy == "auto" && j.once)
+}
+
+// checkClock gives the engine an input when the clock came into doubt, or is out of it.
+func (l *loop) checkClock() {
+	if l.judge == nil {
+		return
+	}
+	doubt := l.judge.doubt()
+	if doubt == l.clockDoubt {
+		return
+	}
+	l.clockDoubt = doubt
+	if doubt {
+		l.log.Warn("the clock is not synchronised, so windows of time refuse until it is", "remedy", "look at the NTP client: timedatectl, chronyc tracking")
+	} else {
+		l.log.Info("the clock is synchronised: windows of time hold again")
+	}
+	in := record.Input{Kind: record.InputClock, Doubt: doubt}
+	l.inputAt(l.engine.Now(), in, func(now time.Time) []engine.Event { return l.engine.Clock(now, doubt) })
+}
+
+// newClockJudge returns the judge of the machine's clock.
+func (d *daemon) newClockJudge() *clockJudge {
+	return &clockJudge{
+		policy: d.config.Clock.Unsynchronised, once: d.state.ClockWasSynchronised(), read: synchronised, log: d.config.Log,
+		remember: func() {
+			go func() { // the loop must not wait for the disk
+				if err := d.state.NoteClockSynchronised(); err != nil {
+					d.config.Log.Warn("the next start does not know that the clock was synchronised once", "error", err)
+				}
+			}()
+		},
+	}
+}
