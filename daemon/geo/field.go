@@ -103,9 +103,9 @@ func (s records) pointer(f field) (field, error) {
 	return field{kindPointer, int(n), f.body + more}, nil
 }
 
-// uint reads a number of at most 8 bytes.
+// uint reads a number. Its size is at most 8 bytes, and the offset is not beyond the end.
 func (s records) uint(at, size int) (uint64, error) {
-	if at < 0 || size < 0 || size > 8 || size > len(s)-at {
+	if size > len(s)-at {
 		return 0, errEnd
 	}
 	var full [8]byte
@@ -137,7 +137,7 @@ func (s records) text(at int) ([]byte, error) {
 // number returns a number of up to 32 bits; 0 when the field is none.
 func (s records) number(at int) (uint32, error) {
 	f, err := s.value(at)
-	if err != nil || f.kind != kindUint16 && f.kind != kindUint32 && f.kind != kindUint64 {
+	if err != nil || f.size > 8 || f.kind != kindUint16 && f.kind != kindUint32 && f.kind != kindUint64 {
 		return 0, err
 	}
 	n, err := s.uint(f.body, f.size)

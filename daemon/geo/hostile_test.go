@@ -1,6 +1,7 @@
 package geo
 
 import (
+	"bytes"
 	"encoding/binary"
 	"net/netip"
 	"strings"
@@ -57,6 +58,19 @@ func one(data string) made {
 	return m
 }
 
+// The build date is a number that may be absent, as 0, or beyond all calendars.
+func TestBuildDates(t *testing.T) {
+	whole := one(spain).bytes()
+	for epoch, want := range map[string]string{
+		"\x65\x00\x00\x00": "Test, 2023-09-12", "\x00\x00\x00\x01": "Test, 1970-01-01", "\x00\x00\x00\x00": "Test, of unknown age",
+	} {
+		d, err := Read("x", bytes.Replace(whole, []byte("\x04\x02\x65\x00\x00\x00"), []byte("\x04\x02"+epoch), 1))
+		if err != nil || d.Name() != want {
+			t.Errorf("got %v, %v; want %s", d, err, want)
+		}
+	}
+}
+
 func TestHostileFiles(t *testing.T) {
 	// Both ways from each node lead to the next one: 2^128 ways, and 128 nodes.
 	ladder := made{version: 6, data: []byte(spain)}
@@ -95,6 +109,7 @@ func TestHostileFiles(t *testing.T) {
 		{"a pointer behind the end", one("\xe1\x4ccountry_code" + pointer(1<<20)), "a record goes on behind the end of the records"},
 		{"an unknown type", one("\xe1\x4ccountry_code\x00\x09"), "a record has a field of an unknown type"},
 		{"a key that is no text", one("\xe1\xa1\x01\x42ES"), "a record has a key that is no text"},
+		{"a number of 28 bytes", one("\xe2" + text("asn") + text("AS1") + text("autonomous_system_number") + "\xdc" + strings.Repeat("x", 28)), ""},
 		{"16 million entries", one("\xff\xff\xff\xff"), "a record goes on behind the end of the records"},
 		{"a text of 16 MB", one("\xe1\x4ccountry_code\x5f\xff\xff\xffES"), "a record goes on behind the end of the records"},
 		{"many fields", one("\xe2\x41a\x1f\x04\x00\x00\x00" + strings.Repeat("\xa0", 65821) + text("country_code") + text("ES")), "a record has too many fields"},

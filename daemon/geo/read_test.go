@@ -164,6 +164,13 @@ func TestHostileTexts(t *testing.T) {
 			t.Errorf("%d bytes: %q", len(text), text)
 		}
 	}
+	exact := strings.Repeat("T", 127)
+	for typ, want := range map[string]string{exact: exact, exact + "T": exact, "two words": "b", "": "GeoLite2-Country"} {
+		d := read(t, "a/b.mmdb", geotest.Database{Type: typ, Records: map[string]mmdbtype.DataType{"203.0.113.0/24": geotest.AS(1, "")}}.Bytes(t))
+		if d.Type != want {
+			t.Errorf("got %s, want %s", d.Type, want)
+		}
+	}
 	for _, built := range []time.Time{time.Unix(300_000_000_000, 0), time.Unix(-1, 0)} {
 		d := read(t, "a.mmdb", geotest.Database{Built: built, Records: map[string]mmdbtype.DataType{"203.0.113.0/24": geotest.AS(1, "")}}.Bytes(t))
 		if d.Name() != "GeoLite2-Country, of unknown age" || !d.Built.IsZero() {
