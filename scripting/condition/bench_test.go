@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sesame/daemon/engine"
+	"sesame/daemon/packet"
 )
 
 // aList returns the text of a list of a million networks, and sources of which every second is in
@@ -61,43 +62,99 @@ func BenchmarkNetworksLoad(b *testing.B) {
 	runtime.KeepAlive(l)
 }
 
-// someFacts answers every question alike.
+// someFacts answer every question alike.
 type someFacts engine.Answer
 
+// Answer implements [engine.Facts].
 func (f someFacts) Answer(engine.Question) engine.Answer { return engine.Answer(f) }
 
-// BenchmarkCondition has the cost of a check, of each kind. Half of the sources are in the list of
-// a million networks.
+// A probe is a condition that measures others in a call of an engine.
+type probe struct{ measure func(*engine.Call) }
+
+// Check implements [engine.Condition].
+func (p probe) Check(c *engine.Call) (engine.Verdict, error) {
+	p.measure(c)
+	return engine.Verdict{}, nil
+}
+
+// Name implements [engine.Condition].
+func (probe) Name() string { return "probe" }
+
+// String implements [engine.Condition].
+func (probe) String() string { return "probe" }
+
+// within calls measure as a condition of a door, for a source that has a grant of the door "vpn".
+// Whoever knocks there also completes its sequence.
+func within(b *testing.B, measure func(*engine.Call)) {
+	start := time.Unix(0, 0)
+	e := engine.New(engine.Config{}, start)
+	door := func(name string, port uint16, when ...engine.Condition) *engine.Door {
+		return &engine.Door{
+			Name: name, Sequence: []engine.Knock{{Port: packet.Port{Proto: packet.UDP, Number: port}}}, Within: time.Second, TTL: time.Hour,
+			Guards: []packet.Port{{Proto: packet.TCP, Number: 22}}, NoteCompletions: true, When: when,
+		}
+	}
+	e.Swap(start, &engine.Set{Doors: []*engine.Door{door("vpn", 1), door("probe", 2, probe{measure})}})
+	e.SetFacts(someFacts{Known: true, Country: "ES", ASN: 3352, Addresses: []netip.Addr{netip.MustParseAddr("198.51.100.7")}, From: "a database"})
+	for i := range uint16(2) {
+		e.Packet(&packet.Packet{
+			Time: start.Add(time.Duration(i) * time.Second), Number: int(i) + 1, Source: netip.MustParseAddr("203.0.113.9"), Dest: netip.MustParseAddr("198.51.100.1"),
+			SourcePort: 20000, Port: packet.Port{Proto: packet.UDP, Number: i + 1},
+		})
+	}
+}
+
+// BenchmarkCondition has the cost of one check, of each kind. Sources change, and one of four is in
+// the list of a million networks.
 func BenchmarkCondition(b *testing.B) {
 	text, sources := aList(1)
-	large := buildNetworks(b, nil, string(text))
-	office := buildNetworks(b, []string{"203.0.113.0/24", "2001:db8::/32", "198.51.100.7/32"})
-	hours := &window{name: "hours", to: midnight - 1, zone: time.UTC, days: weekdays{on: [7]bool{true, true, true, true, true, true, true}, text: "mon-sun"}}
-	call := &engine.Call{Time: time.Unix(0, 0), Wall: time.Unix(0, 0), Facts: someFacts{Known: true, Country: "ES", ASN: 3352, From: "a database"}}
+	made := func(k Kind, v Values) engine.Condition {
+		c, err := k.Build(k.Name, v)
+		if err != nil {
+			b.Fatal(err)
+		}
+		return c
+	}
+	large, office := buildNetworks(b, nil, string(text)), buildNetworks(b, []string{"203.0.113.0/24", "2001:db8::/32", "198.51.100.7/32"})
+	days, _ := parseDays("mon-fri")
+	hours := made(Window(), Values{Named: map[string]any{"days": days, "from": 8 * 60, "to": 19 * 60, "tz": time.UTC}})
+	country := made(Country(), Values{List: []any{"ES", "PT"}})
+	both := Values{List: []any{office, country}}
 	for _, one := range []struct {
 		name      string
 		condition engine.Condition
 	}{
 		{"window", hours},
-		{"networks of 3", office},
-		{"networks of 1000000", large},
-		{"any", &anyOf{of(office, hours)}},
-		{"country", &countries{"iberia", []string{"ES", "PT"}}},
-		{"continent", &continents{"near", []string{"europe"}}},
-		{"asn", &systems{"hosters", []asn{14061, 16276}}},
+		{"networks/3", office},
+		{"networks/1000000", large},
+		{"country", country},
+		{"asn", made(ASN(), Values{List: []any{asn(3352)}})},
+		{"continent", made(Continent(), Values{List: []any{"europe"}})},
+		{"hosts", made(Hosts(), Values{List: []any{"home.example.net"}})},
+		{"granted", made(Granted(), Values{List: []any{"vpn"}})},
+		{"completed", made(Completed(), Values{List: []any{"vpn"}, Named: map[string]any{"within": time.Hour}})},
+		{"any", made(Any(), both)},
+		{"all", made(All(), both)},
+		{"none", made(None(), both)},
 	} {
 		b.Run(one.name, func(b *testing.B) {
 			b.ReportAllocs()
-			for i := 0; b.Loop(); i++ {
-				call.Source = sources[i%len(sources)]
-				if _, err := one.condition.Check(call); err != nil {
-					b.Fatal(err)
+			within(b, func(c *engine.Call) {
+				own := c.Source
+				for i := 0; b.Loop(); i++ {
+					if c.Source = own; i%2 == 0 {
+						c.Source = sources[i/2%len(sources)]
+					}
+					if _, err := one.condition.Check(c); err != nil {
+						b.Fatal(err)
+					}
 				}
-			}
+				c.Source = own
+			})
 		})
 	}
 	list := large.(*networks).files[0]
-	b.Run("look-up in 1000000", func(b *testing.B) {
+	b.Run("look-up/1000000", func(b *testing.B) {
 		for i := 0; b.Loop(); i++ {
 			list.find(sources[i%len(sources)])
 		}
