@@ -82,7 +82,7 @@ sesame.door "desk" { sequence = { 1 }, guards = 22, when = sesame.any { weekdays
 	w.see(w.e.Clock(w.now, true))
 	w.knock(alice, "tcp/1")
 	w.knock(bob, "tcp/1")
-	w.want("refuse desk clock any: weekdays: mon-fri 08:00-19:00 Europe/Madrid: the clock of this machine is not synchronised, so the time of day may be wrong: "+
+	w.want("refuse desk clock weekdays: mon-fri 08:00-19:00 Europe/Madrid: the clock of this machine is not synchronised, so the time of day may be wrong: "+
 		"look at its NTP client (timedatectl, chronyc tracking)",
 		"open desk 2001:db8::7", "allow 2001:db8::7/128 tcp/22 30s")
 }

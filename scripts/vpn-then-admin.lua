@@ -20,7 +20,6 @@ sesame.door "vpn" {
   on_close = function(grant) grant:close "admin" end,   -- what this source has there, nobody else's
 }
 
--- sesame:allow no-way-back SSH is the way back, see ssh.lua
 sesame.door "admin" {
   sequence = { "udp/16863", "tcp/14107", "tcp/28929", "udp/12562" },
   guards   = "tcp/8443",
