@@ -16,6 +16,7 @@ import (
 	"sesame/daemon/packet"
 	"sesame/daemon/record"
 	"sesame/daemon/wire"
+	"sesame/scripting"
 	"sesame/scripting/source"
 )
 
@@ -262,11 +263,23 @@ func (d *daemon) statusNow() control.Status {
 			s.Scripts.Observed = append(s.Scripts.Observed, door.Name)
 		}
 	}
+	s.Scripts.Failing = failing(l.engine.Failing(), offset)
 	s.Scripts.UsedUp = usedUp(l.engine.Doors())
 	if o := d.reloader.last; o.kind != "" {
 		s.LastReload = control.LastReload{At: o.at.Add(offset).UTC(), Outcome: o.control(len(l.set.Engine.Doors))}
 	}
 	return s
+}
+
+// failing returns the functions that failed when they ran last, with times of the wall clock.
+func failing(all []engine.Failing, offset time.Duration) (list []control.Failing) {
+	for _, f := range all {
+		list = append(list, control.Failing{
+			Door: f.Door, Function: scripting.FunctionName(f.Kind), Handler: f.Handler,
+			File: f.Fault.Script, Line: f.Fault.Line, Detail: f.Fault.Detail, At: f.At.Add(offset).UTC(), Count: f.Count,
+		})
+	}
+	return list
 }
 
 // usedUp returns the doors whose one-time sequences are all consumed.

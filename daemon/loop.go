@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"crypto/sha256"
 	"sync/atomic"
 	"time"
 
@@ -301,9 +302,26 @@ func (l *loop) countLost(now time.Time) {
 func (l *loop) swap(set *scripting.Set, files *source.Files, values map[string]string) {
 	in := record.Input{Kind: record.InputSet, Scripts: recorded(set, files, values, l.observe)}
 	l.input(in, func(now time.Time) []engine.Event { return l.engine.Swap(now, set.Engine) })
+	l.engine.ForgetFailing(changedIn(l.set, set))
 	old := l.set
 	l.setRunning(set, files, values)
 	old.Close()
+}
+
+// changedIn returns which failing functions may be correct in the later of two sets: their script,
+// or the module in which they failed, has another text.
+func changedIn(before, after *scripting.Set) func(engine.Failing) bool {
+	texts := func(set *scripting.Set) map[string][sha256.Size]byte {
+		sums := map[string][sha256.Size]byte{}
+		for _, f := range set.Files {
+			sums[f.Path] = f.SHA256
+		}
+		return sums
+	}
+	was, is := texts(before), texts(after)
+	return func(f engine.Failing) bool {
+		return was[f.Script] != is[f.Script] || was[f.Fault.Script] != is[f.Fault.Script]
+	}
 }
 
 // setRunning sets what the loop knows of the running set. The engine gets its doors by Swap.

@@ -28,6 +28,31 @@ type reporter struct {
 	shown            []engine.Event
 
 	failures []control.Failure // the latest, oldest first
+	warned   map[faultPlace]time.Time
+}
+
+// A faultPlace is where a script failed.
+type faultPlace struct {
+	script string
+	line   int
+}
+
+// A fault in one place is a warning once an hour, in at most so many places. Whoever knocks can
+// cause the others at will; the status shows the latest, with their number.
+const (
+	warnEvery = time.Hour
+	maxWarned = 256
+)
+
+// faultLevel returns the level at which the fault of a script is logged.
+func (r *reporter) faultLevel(e *engine.Event) hclog.Level {
+	place := faultPlace{e.Script, e.Line}
+	last, known := r.warned[place]
+	if known && e.Time.Sub(last) < warnEvery || !known && len(r.warned) == maxWarned {
+		return hclog.Debug
+	}
+	r.warned[place] = e.Time
+	return hclog.Warn
 }
 
 // maxFailures bounds the failed effects that the status remembers.
@@ -40,6 +65,7 @@ func newReporter(tail *control.Tail, knockd *knockdlog.Log, people *transcript.T
 		tail: tail, people: people, knockd: knockd, log: log,
 		firsts:   rate.NewLimiter(100, 1000),
 		refusals: rate.NewLimiter(20, 200),
+		warned:   map[faultPlace]time.Time{},
 	}
 }
 
@@ -112,7 +138,7 @@ func (r *reporter) record(e *engine.Event) {
 	case engine.EventOpen:
 		r.log.Info("open", who...)
 	case engine.EventError:
-		r.log.Warn("a script failed", append(who, "script", e.Script, "line", e.Line, "detail", e.Detail)...)
+		r.log.Log(r.faultLevel(e), "a script failed", append(who, "script", e.Script, "line", e.Line, "detail", e.Detail)...)
 	case engine.EventEffect, engine.EventClose, engine.EventFailed: // the runner logs what was done
 	}
 }

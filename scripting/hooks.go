@@ -22,6 +22,15 @@ var hookNames = [...]string{
 	engine.CallMiss: "on_miss", engine.CallClose: "on_close", engine.CallKnock: "on_knock", engine.CallTimer: "a handler",
 }
 
+// FunctionName returns the name of a function as scripts have it, such as
+// "on_open". A handler's is "handler".
+func FunctionName(kind engine.CallKind) string {
+	if kind == engine.CallTimer {
+		return "handler"
+	}
+	return hookNames[kind]
+}
+
 // react runs a function for a call of the engine, and returns its two results.
 // An error is an [engine.Fault]: the engine refuses, and reports it.
 func (s *script) react(c *engine.Call, kind engine.CallKind, function int) (*run, []lua.LValue, error) {

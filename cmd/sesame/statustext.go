@@ -89,6 +89,9 @@ func wrongs(s *control.Status) []string {
 	case s.Scripts.Drift && !s.Scripts.LastGood:
 		add("the files at %s are not those that run; to load them, run: sesame reload", s.Scripts.Path)
 	}
+	for _, f := range s.Scripts.Failing {
+		add("%s", failing(f))
+	}
 	if s.Firewall.State != "ok" && s.Firewall.State != "" {
 		add("firewall: %s", s.Firewall.State)
 	}
@@ -105,6 +108,23 @@ func wrongs(s *control.Status) []string {
 		add("no interface is captured: nobody can knock")
 	}
 	return append(all, wrongFacts(s)...)
+}
+
+// failing describes a function that failed when it ran last.
+func failing(f control.Failing) string {
+	what := "the handler " + f.Handler
+	switch {
+	case f.Function == "when":
+		what = "a condition of door " + f.Door
+	case f.Handler == "":
+		what = f.Function + " of door " + f.Door
+	}
+	place := f.File
+	if f.Line > 0 {
+		place += fmt.Sprintf(":%d", f.Line)
+	}
+	return fmt.Sprintf("%s failed %s, last at %s, and did nothing: %s: %s\ncorrect the script; this line goes once the function succeeds",
+		what, times(f.Count), formatTime(f.At), place, f.Detail)
 }
 
 // until returns what ends the use of the last good set. Held scripts wait for a person.

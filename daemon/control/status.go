@@ -91,9 +91,24 @@ type Scripts struct {
 	// UsedUp are the doors that cannot be opened, because all of their one-time sequences were
 	// used.
 	UsedUp []UsedUp `json:"used_up,omitempty"`
+	// Failing are the functions that failed when they ran last.
+	Failing []Failing `json:"failing,omitempty"`
 	// LastGood means that the files failed at the start, so the set that was applied last runs
 	// instead.
 	LastGood bool `json:"last_good"`
+}
+
+// Failing is a function of a script that failed when it ran last. It is left out again once it
+// succeeds, or once its script changes.
+type Failing struct {
+	Door     string    `json:"door,omitempty"`
+	Function string    `json:"function"`          // "on_open"; "when" for all conditions of the door
+	Handler  string    `json:"handler,omitempty"` // the name, of a function of sesame.handler
+	File     string    `json:"file"`              // where it failed
+	Line     int       `json:"line,omitempty"`
+	Detail   string    `json:"detail"`
+	At       time.Time `json:"at"`    // the last time
+	Count    int       `json:"count"` // since it succeeded last
 }
 
 // UsedUp is a door whose one-time sequences were all used.

@@ -49,7 +49,7 @@ func (e *Engine) delay(c cause, o After) {
 // of [Engine.fireTimers] are reached: then the call is reported and dropped.
 func (e *Engine) runDelayed(d *delayed, tooMany bool) {
 	e.delayed--
-	c := cause{kind: CallTimer, name: d.door, script: d.script, source: d.source, observed: d.observed}
+	c := cause{kind: CallTimer, name: d.door, script: d.script, handler: d.name, source: d.source, observed: d.observed}
 	if here := e.index.door(d.door); here != nil {
 		c.door = here.Door
 	}

@@ -4,12 +4,13 @@ import "net/netip"
 
 // A cause is why a handler is called, and for whom its decision is carried out.
 type cause struct {
-	kind   CallKind
-	door   *Door // nil for a timer and for a person
-	name   string
-	script string
-	source netip.Addr
-	depth  int // how many closes of other doors led here; see maxDepth
+	kind    CallKind
+	door    *Door // nil for a timer and for a person
+	name    string
+	script  string
+	handler string // of CallTimer
+	source  netip.Addr
+	depth   int // how many closes of other doors led here; see maxDepth
 	// observed means that the door only observed when this began, whatever it does now.
 	observed bool
 	batch    *batch // that the effects of the decision continue; nil: they make one of their own

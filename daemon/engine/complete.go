@@ -59,6 +59,8 @@ func (e *Engine) admit(d *Door, source netip.Addr) bool {
 		e.fault(c, err)
 	case verdict.Outcome != Yes:
 		e.refuse(d.Name, source, verdict, true)
+	default:
+		e.succeeded(c)
 	}
 	return err == nil && verdict.Outcome == Yes
 }
@@ -76,6 +78,7 @@ func (e *Engine) decideOpening(c cause, scripted bool) int {
 	if !agreed || !e.check(c, decision.Operations) {
 		return 0
 	}
+	e.succeeded(c)
 	opened := 0
 	if c.kind == CallOpen || changesAnything(decision.Operations) {
 		opened = 1

@@ -40,6 +40,7 @@ func (e *Engine) fault(c cause, err error) {
 		event.Script, event.Line, event.Detail = f.Script, f.Line, f.Detail
 	}
 	e.emit(event)
+	e.failed(c, Fault{Script: event.Script, Line: event.Line, Detail: event.Detail})
 	if c.refusable() {
 		e.refuse(c.name, c.source, Verdict{Reason: ScriptError}, true)
 	}

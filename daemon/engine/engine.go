@@ -75,9 +75,10 @@ type Engine struct {
 	inProgress []progress     // attempts of its source in a group
 	call       Call
 
-	serial uint64 // of calls and timers
-	events []Event
-	counts Counts
+	serial  uint64 // of calls and timers
+	events  []Event
+	counts  Counts
+	failing map[failingKey]*Failing
 }
 
 // Counts are totals since the engine was made.
@@ -117,6 +118,7 @@ func New(cfg Config, start time.Time) *Engine {
 		oneTime:  newConsumptions(),
 
 		completions: make(map[string]completion),
+		failing:     make(map[failingKey]*Failing),
 	}
 }
 

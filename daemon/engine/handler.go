@@ -54,6 +54,7 @@ func (e *Engine) refuseWith(c cause, decision Decision) {
 		}
 	}
 	if e.check(c, decision.Operations) {
+		e.succeeded(c)
 		e.refuse(c.name, c.source, decision.Verdict, true)
 		e.apply(c, decision.Operations)
 	}
@@ -66,6 +67,7 @@ func (e *Engine) runHandler(c cause, h Handler, call *Call) bool {
 	if !agreed || !e.check(c, decision.Operations) {
 		return false
 	}
+	e.succeeded(c)
 	e.apply(c, decision.Operations)
 	return true
 }

@@ -49,6 +49,7 @@ func (e *Engine) Swap(now time.Time, set *Set) []Event {
 	e.runCloseHandlers()
 	e.index = next
 	e.forgetCompletions()
+	e.forgetGone()
 	e.reorderTimers()
 	return e.events
 }
