@@ -25,6 +25,9 @@ func decided(n engine.Condition, holds bool, source netip.Addr, where string, a 
 	return v
 }
 
+// besideLAN begins the advice how to let private addresses in.
+const besideLAN = "sesame.any { lan, "
+
 // unknown is the verdict of a condition when no database knows what it asks of a source.
 func unknown(n engine.Condition, source netip.Addr, what string, a engine.Answer) engine.Verdict {
 	v := engine.Verdict{Outcome: engine.Unknown, Condition: n.Name()}
@@ -39,7 +42,7 @@ func unknown(n engine.Condition, source netip.Addr, what string, a engine.Answer
 		why = " (" + a.From + a.Why + ")"
 	}
 	if own := privateNetwork(source); own.IsValid() {
-		v.Detail = fmt.Sprintf("%s; %s is private, so no database knows its %s: write sesame.any { lan, %s }, with lan = sesame.networks { %q }",
+		v.Detail = fmt.Sprintf("%s; %s is private, so no database knows its %s: write "+besideLAN+"%s }, with lan = sesame.networks { %q }",
 			n, source, what, n.Name(), own)
 		return v
 	}

@@ -89,6 +89,23 @@ func TestNoFacts(t *testing.T) {
 	}
 }
 
+// The advice for private addresses stays right around a condition that must not hold.
+func TestPrivateInNone(t *testing.T) {
+	for _, tt := range []struct {
+		named bool
+		want  string
+	}{
+		{false, `ru: RU; 10.0.0.1 is private, so no database knows its country: write sesame.any { lan, sesame.none { ru } }, with lan = sesame.networks { "10.0.0.0/8" }`},
+		{true, `abroad: ru: RU; 10.0.0.1 is private, so no database knows its country: write sesame.any { lan, abroad }, with lan = sesame.networks { "10.0.0.0/8" }`},
+	} {
+		n := &noneOf{combination{"abroad", tt.named, []engine.Condition{build(t, Country(), "ru", "RU")}}}
+		v, err := n.Check(&engine.Call{Source: netip.MustParseAddr("10.0.0.1")})
+		if err != nil || v.Outcome != engine.Unknown || v.Detail != tt.want {
+			t.Errorf("got %+v, %v\nwant %s", v, err, tt.want)
+		}
+	}
+}
+
 func TestCodes(t *testing.T) {
 	for _, tt := range []struct {
 		kind       Kind

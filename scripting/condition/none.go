@@ -2,6 +2,7 @@ package condition
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"sesame/daemon/engine"
@@ -34,6 +35,7 @@ func (n *noneOf) Check(c *engine.Call) (engine.Verdict, error) {
 		case verdict.Outcome == engine.Yes:
 			return n.decided(engine.No, verdict, one, mustNot+detail(verdict, one)), nil
 		case verdict.Outcome == engine.Unknown && decided.Outcome == engine.Yes:
+			verdict.Detail = n.besideNone(verdict.Detail)
 			decided = n.like(engine.Unknown, verdict, one)
 		}
 	}
@@ -41,6 +43,21 @@ func (n *noneOf) Check(c *engine.Call) (engine.Verdict, error) {
 		decided.Condition, decided.Detail = n.name, n.String()
 	}
 	return decided, nil
+}
+
+// besideNone changes the advice of a member how to let private addresses in. Beside the member they
+// would be kept out, and others let in.
+func (n *noneOf) besideNone(text string) string {
+	before, rest, found := strings.Cut(text, besideLAN)
+	if !found {
+		return text
+	}
+	member, after, _ := strings.Cut(rest, " }")
+	whole := "sesame.none { " + member + " }"
+	if n.named {
+		whole = n.name
+	}
+	return before + besideLAN + whole + " }" + after
 }
 
 // mustNot begins the text of a condition that must not hold.
