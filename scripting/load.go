@@ -252,7 +252,7 @@ func (l *loader) describe() {
 		l.set.Files = append(l.set.Files, file.File)
 		l.set.Suppressions = append(l.set.Suppressions, file.Suppressions()...)
 		if file.Warning != "" {
-			l.set.Warnings = append(l.set.Warnings, Warning{Place: source.Place{File: file.Path, Line: 1}, Text: file.Warning})
+			l.set.Warnings = append(l.set.Warnings, Warning{Place: source.Place{File: file.Path, Line: 1}, Text: file.Warning, Zone: true})
 		}
 		if file.OneTime {
 			l.set.Warnings = append(l.set.Warnings, oneTimeWarnings(file.Path, file.Source)...)

@@ -132,6 +132,7 @@ type Warning struct {
 	source.Place
 	Door string // "" outside of doors
 	Text string // what the line does, and what to write instead
+	Zone bool   // it is about the file of a time zone, which nobody wrote
 	// Options is nil unless this is about the section [options]. See
 	// [IgnoredOptions].
 	Options *knockd.Options

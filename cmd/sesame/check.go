@@ -139,7 +139,7 @@ func (p *program) findings(set *scripting.Set, settings *config.Config, database
 	}
 	old := oldDatabases(databases, now())
 	if settings.File == "" {
-		return append(lint.CheckOn(set, nil, have), old...)
+		return append(lint.CheckOn(set, nil, have, now()), old...)
 	}
 	machine, err := lint.ReadMachine(os.DirFS("/proc"))
 	if err != nil {
@@ -147,7 +147,7 @@ func (p *program) findings(set *scripting.Set, settings *config.Config, database
 	}
 	machine.Interfaces = len(settings.Interfaces) > 0
 	machine.Lines = settings.Log.Knockd.Text != "" || settings.Log.KnockdSyslog
-	return append(lint.CheckOn(set, machine, have), old...)
+	return append(lint.CheckOn(set, machine, have, now()), old...)
 }
 
 // checked is the result of a check, as it is written as JSON.

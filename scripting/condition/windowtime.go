@@ -1,6 +1,8 @@
 package condition
 
 import (
+	"reflect"
+	"slices"
 	"time"
 
 	"sesame/daemon/engine"
@@ -144,4 +146,54 @@ func (w *window) nextDay(from day) day {
 		}
 	}
 	return never
+}
+
+// HaveDates reports whether a window among the conditions, or among those that
+// they are made of, depends on the date.
+func HaveDates(conditions []engine.Condition) (found bool) {
+	Walk(conditions, func(c engine.Condition) {
+		if w, ok := c.(*window); ok {
+			found = found || w.only != nil || w.except != nil
+		}
+	})
+	return found
+}
+
+// Over reports whether a condition is a window that neither holds at a time nor
+// begins again.
+func Over(c engine.Condition, at time.Time) bool {
+	w, ok := c.(*window)
+	return ok && w.nextDay(dayOf(at.In(w.zone))) == never
+}
+
+// Demand reports whether a period holds whenever all conditions do. False: it may
+// do so, and that cannot be told from the conditions.
+func Demand(conditions []engine.Condition, p engine.Condition) bool {
+	return slices.ContainsFunc(conditions, func(c engine.Condition) bool { return implies(c, p) })
+}
+
+// implies reports whether p holds whenever c does.
+func implies(c, p engine.Condition) bool {
+	switch c := c.(type) {
+	case *anyOf:
+		return !slices.ContainsFunc(c.members, func(one engine.Condition) bool { return !implies(one, p) })
+	case *allOf:
+		return Demand(c.members, p)
+	}
+	if either, ok := p.(*anyOf); ok {
+		return slices.ContainsFunc(either.members, func(one engine.Condition) bool { return implies(c, one) })
+	}
+	return sameWindow(c, p)
+}
+
+// sameWindow reports whether two windows hold at the same times.
+func sameWindow(a, b engine.Condition) bool {
+	first, ok := a.(*window)
+	second, both := b.(*window)
+	if !ok || !both {
+		return false
+	}
+	renamed := *first
+	renamed.name = second.name
+	return reflect.DeepEqual(&renamed, second)
 }

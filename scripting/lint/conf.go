@@ -19,6 +19,10 @@ func (c *checker) warnings(m *Machine) {
 				continue
 			}
 		}
+		if t.Zone {
+			c.found = append(c.found, Finding{ID: ZoneFile, File: t.File, Line: t.Line, Message: t.Text, Hint: "install the package tzdata again"})
+			continue
+		}
 		c.found = append(c.found, Finding{
 			ID: Knockd, File: t.File, Line: t.Line, Door: t.Door, Message: t.Text,
 			Hint: "correct it; what is meant is allowed by a line of its own above: # sesame:allow knockd REASON",

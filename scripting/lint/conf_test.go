@@ -5,6 +5,7 @@ import (
 	"maps"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -50,7 +51,7 @@ func TestOptionsThatAreSetElsewhere(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			set := loadBeside(t, `sesame.knockd "/k"`, map[string]string{"/k": strings.Replace(conf, "OPTIONS", tt.options, 1)})
 			var got []string
-			for _, f := range CheckOn(set, tt.machine, nil) {
+			for _, f := range CheckOn(set, tt.machine, nil, time.Time{}) {
 				got = append(got, f.Message)
 			}
 			if diff := cmp.Diff(tt.want, got); diff != "" {

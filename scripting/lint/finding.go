@@ -12,6 +12,9 @@ const (
 	NoWayIn       = "no-way-in"      // no door opens a port that is guarded
 	NoWayBack     = "no-way-back"    // every door to a port has a condition
 	WindowNever   = "window-never"   // the conditions never hold together
+	WindowOver    = "window-over"    // all dates of a window are in the past
+	ZoneFile      = "zone-file"      // a zone file of the machine cannot be used
+	EndsOutside   = "ends-outside"   // ends_with a window that when does not ask for
 	Deadlock      = "deadlock"       // a door waits for one that waits for it, or that gives nothing
 	AnyPort       = "any-port"       // the port of an allow is computed
 	NoLimit       = "no-limit"       // one knock, without a limit
@@ -32,7 +35,7 @@ const (
 	UnusedAllow   = "unused-allow"   // a comment that allows a finding that is not there
 )
 
-var allowed = []string{Ascending, Descending, Short, Prefix, Unguarded, NoWayIn, NoWayBack, WindowNever, Deadlock, AnyPort, NoLimit, NoEffect, Listening, Ephemeral, Knockd, UsedUp, Mistake, NoDatabase, UnknownPasses, PrivateNever, EmptyList, Everybody}
+var allowed = []string{Ascending, Descending, Short, Prefix, Unguarded, NoWayIn, NoWayBack, WindowNever, WindowOver, EndsOutside, Deadlock, AnyPort, NoLimit, NoEffect, Listening, Ephemeral, Knockd, UsedUp, Mistake, NoDatabase, UnknownPasses, PrivateNever, EmptyList, Everybody}
 
 // A Finding is one rule to look at, with what may be wrong and how to change
 // it.

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"sesame/scripting"
 	"sesame/scripting/source"
@@ -19,12 +20,12 @@ import (
 
 // Check returns the findings of a set by file and line, without those that its
 // comments allow.
-func Check(set *scripting.Set) []Finding { return CheckOn(set, nil, nil) }
+func Check(set *scripting.Set) []Finding { return CheckOn(set, nil, nil, time.Time{}) }
 
-// CheckOn does the same for a set on a machine, with databases. Each is nil when
-// it is not known. Comments that allow findings about it are then taken for
-// right.
-func CheckOn(set *scripting.Set, m *Machine, databases *Databases) []Finding {
+// CheckOn does the same for a set on a machine, with databases, at a time. Each
+// is nil or zero when it is not known. Comments that allow findings about it are
+// then taken for right.
+func CheckOn(set *scripting.Set, m *Machine, databases *Databases, now time.Time) []Finding {
 	c := newChecker(set)
 	for _, d := range set.Engine.Doors {
 		if !d.Listen && len(d.Sequence) > 0 { // else all its one-time sequences were consumed
@@ -33,7 +34,7 @@ func CheckOn(set *scripting.Set, m *Machine, databases *Databases) []Finding {
 			c.prefix(d)
 		}
 		c.effect(d)
-		c.never(d)
+		c.windows(d, now)
 		c.private(d)
 		c.lists(d)
 		c.left(d)
@@ -50,13 +51,13 @@ func CheckOn(set *scripting.Set, m *Machine, databases *Databases) []Finding {
 	if databases != nil {
 		c.databases(databases)
 	}
-	return c.reported(m != nil, databases != nil)
+	return c.reported(m != nil, databases != nil, !now.IsZero())
 }
 
 // reported returns the findings in order, without the allowed ones. A comment
 // without a reason is a finding itself, and so is a comment that allows
-// nothing. machine and databases report whether these were looked at.
-func (c *checker) reported(machine, databases bool) []Finding {
+// nothing. machine, databases and date report whether these were looked at.
+func (c *checker) reported(machine, databases, date bool) []Finding {
 	meant, there := map[claim]bool{}, map[claim]bool{}
 	for _, s := range c.set.Suppressions {
 		meant[claim{s.ID, s.File, s.Target}] = true
@@ -73,7 +74,8 @@ func (c *checker) reported(machine, databases bool) []Finding {
 		}
 	}
 	for _, s := range c.set.Suppressions {
-		unknown := !machine && (s.ID == Listening || s.ID == Ephemeral) || !databases && s.ID == NoDatabase
+		unknown := !machine && (s.ID == Listening || s.ID == Ephemeral) || !databases && s.ID == NoDatabase ||
+			!date && s.ID == WindowOver
 		report = append(report, comment(s, unknown || there[claim{s.ID, s.File, s.Target}])...)
 	}
 	slices.SortStableFunc(report, func(a, b Finding) int {

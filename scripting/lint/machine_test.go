@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -56,7 +57,7 @@ func TestFindingsOnAMachine(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var got []string
-			for _, f := range CheckOn(setOf(test.door), &test.machine, nil) {
+			for _, f := range CheckOn(setOf(test.door), &test.machine, nil, time.Time{}) {
 				got = append(got, f.Message)
 			}
 			if diff := cmp.Diff(test.want, got); diff != "" {
@@ -70,7 +71,7 @@ func TestFindingsOnAMachine(t *testing.T) {
 // enough, each peer to which this host connects from that port has knocked.
 func TestOneKnockOnAPortOfOurOwnConnections(t *testing.T) {
 	for flags, want := range map[engine.FlagTest]bool{engine.SYN: false, syn: true} {
-		found := CheckOn(setOf(grouped(t, "a", "55000", flags)), &Machine{Ephemeral: ephemeral}, nil)
+		found := CheckOn(setOf(grouped(t, "a", "55000", flags)), &Machine{Ephemeral: ephemeral}, nil, time.Time{})
 		has := false
 		for _, f := range found {
 			has = has || f.ID == Ephemeral
@@ -85,7 +86,7 @@ func TestATargetsServices(t *testing.T) {
 	d := grouped(t, "a", "4 443 3 1", syn)
 	d.Target = netip.MustParseAddr("203.0.113.5")
 	for address, want := range map[string]int{"203.0.113.5": 1, "203.0.113.6": 0, "0.0.0.0": 1} {
-		if found := CheckOn(setOf(d), &Machine{Sockets: []Socket{{port(t, "443"), netip.MustParseAddr(address)}}}, nil); len(found) != want {
+		if found := CheckOn(setOf(d), &Machine{Sockets: []Socket{{port(t, "443"), netip.MustParseAddr(address)}}}, nil, time.Time{}); len(found) != want {
 			t.Errorf("a service at %s: %+v, want %d findings", address, found, want)
 		}
 	}
@@ -98,7 +99,7 @@ func TestOneTimeSequencesOnAMachine(t *testing.T) {
 	for i := range 9 {
 		d.OneTime.Sequences = append(d.OneTime.Sequences, engine.OneTimeSequence{Knocks: grouped(t, "", fmt.Sprintf("udp/%d 2 3 1", 40001+i), syn).Sequence})
 	}
-	found := CheckOn(setOf(d), &Machine{Ephemeral: ephemeral}, nil)
+	found := CheckOn(setOf(d), &Machine{Ephemeral: ephemeral}, nil, time.Time{})
 	if len(found) != 1 || found[0].Message != "this machine takes udp/40000, udp/40001, udp/40002, udp/40003, udp/40004 and 5 more for connections of its own (32768-60999): what answers those knocks" ||
 		found[0].Hint != "choose ports outside of 32768-60999" {
 		t.Errorf("got %+v", found)
@@ -107,7 +108,7 @@ func TestOneTimeSequencesOnAMachine(t *testing.T) {
 
 // The line that reserves ports keeps what is reserved.
 func TestReserve(t *testing.T) {
-	found := CheckOn(setOf(grouped(t, "a", "udp/55000 2 udp/50000 1", syn)), &Machine{Ephemeral: ephemeral, Reserved: []Ports{{8080, 8080}, {40000, 40010}}}, nil)
+	found := CheckOn(setOf(grouped(t, "a", "udp/55000 2 udp/50000 1", syn)), &Machine{Ephemeral: ephemeral, Reserved: []Ports{{8080, 8080}, {40000, 40010}}}, nil, time.Time{})
 	if len(found) != 1 || found[0].Hint != "choose ports outside of 32768-60999, or reserve them: sysctl -w net.ipv4.ip_local_reserved_ports=8080,40000-40010,55000,50000" {
 		t.Errorf("got %+v", found)
 	}
@@ -120,7 +121,7 @@ func TestAllowedOnAMachine(t *testing.T) {
 	if found := Check(set); found != nil {
 		t.Errorf("on no machine: %+v, want none", found)
 	}
-	found := CheckOn(set, &Machine{Sockets: []Socket{{port(t, "443"), everywhere}}}, nil)
+	found := CheckOn(set, &Machine{Sockets: []Socket{{port(t, "443"), everywhere}}}, nil, time.Time{})
 	if len(found) != 1 || found[0].Line != 2 || found[0].ID != UnusedAllow {
 		t.Errorf("on a machine: %+v, want the second comment alone, which allows nothing", found)
 	}
