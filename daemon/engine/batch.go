@@ -17,10 +17,39 @@ type entry struct {
 	grant *grant    // the grant that it is for; nil: none
 	was   term      // of the grant before; zero for a new grant
 	end   time.Time // of the grant after it
+	// moved means that the grant's end changed with the wall clock while the result was awaited:
+	// the kernel's element gets the new end when the result comes.
+	moved bool
 }
 
 // batches finds the effects that are awaited by the ID that the runner answers with.
 type batches struct{ byID map[uint64]position }
+
+// An unanswered is an entry of a batch that is not answered in full.
+type unanswered struct {
+	*entry
+	behind bool // an effect before it in the batch is awaited, so it may never be done
+}
+
+// byGrant returns the entries of the batches that are not answered in full, by their grants.
+func (s *batches) byGrant() map[*grant][]unanswered {
+	found, seen := map[*grant][]unanswered{}, map[*batch]bool{}
+	for _, p := range s.byID {
+		if seen[p.batch] {
+			continue
+		}
+		seen[p.batch] = true
+		behind := false
+		for i := range p.batch.entries {
+			x := &p.batch.entries[i]
+			if x.grant != nil {
+				found[x.grant] = append(found[x.grant], unanswered{x, behind})
+			}
+			behind = behind || s.awaits(*x)
+		}
+	}
+	return found
+}
 
 // A position is the place of an entry.
 type position struct {

@@ -19,8 +19,11 @@ func (e *Engine) handleResult(id uint64, err error) {
 	delete(e.batches.byID, id)
 	b, x := found.batch, found.batch.entries[found.index]
 	row, done := x.event.Effect.row(), err == nil || e.reportFailure(x.event, err)
-	if row.decision && !done {
+	switch {
+	case row.decision && !done:
 		e.rollBack(b, found.index)
+	case x.moved && e.grants.byID[x.grant.ID] == x.grant:
+		e.updateElement(x.grant)
 	}
 	switch line := (Consumed{x.event.File, x.event.Text}); row.answer {
 	case nothingMore:

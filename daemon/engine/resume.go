@@ -243,6 +243,7 @@ func (e *Engine) resumeEffect(was *wire.Effect, s *State) (entry, error) {
 		x.event.Argv = []string{}
 	}
 	x.was, x.end = term{timeOf(was.Was), timeOf(was.WasWindow), timeOf(was.WasTTL)}, timeOf(was.End)
+	x.moved = was.Moved
 	switch {
 	case was.Over != nil:
 		if err := checkGrant(was.Over, s); err != nil {
@@ -255,6 +256,9 @@ func (e *Engine) resumeEffect(was *wire.Effect, s *State) (entry, error) {
 	}
 	if err := was.Check(); err != nil {
 		return x, err
+	}
+	if x.moved && x.grant == nil {
+		return x, fmt.Errorf("effect %d moved with a grant that it does not have", was.ID)
 	}
 	switch {
 	case !x.event.Effect.known():

@@ -105,7 +105,7 @@ func (x *entry) state(s *batches, live *grants) wire.Effect {
 	w := wire.Effect{
 		ID: x.event.ID, Effect: uint8(x.event.Effect), Awaited: s.awaits(*x), Runs: x.event.Argv != nil,
 		Door: wire.Text(x.event.Door), Source: x.event.Source, Port: wire.Port(x.event.Port), Grant: x.event.Grant,
-		Was: instant(x.was.end), WasWindow: instant(x.was.windowEnd), WasTTL: instant(x.was.ttlEnd), End: instant(x.end),
+		Was: instant(x.was.end), WasWindow: instant(x.was.windowEnd), WasTTL: instant(x.was.ttlEnd), End: instant(x.end), Moved: x.moved,
 		AnyStatus: x.event.AnyStatus, File: wire.Text(x.event.File), Line: wire.Text(x.event.Text),
 	}
 	if g := x.grant; g != nil && live.byID[g.ID] != g {

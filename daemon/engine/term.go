@@ -97,23 +97,23 @@ func (w *windowError) Error() string {
 
 // moveWindowEnds gives the grants that must not outlast a window the ends that follow from a new
 // offset of the wall clock. The kernel's elements follow: an end may become earlier, and later up
-// to the TTL.
+// to the TTL. An element is left alone while an effect before its allow has no result: nothing may
+// open before that.
 func (e *Engine) moveWindowEnds() {
+	entries := e.batches.byGrant()
 	changed := map[grantKey]*grant{}
 	var order []grantKey
 	for _, g := range e.grants.all() {
-		if g.WindowEnd.IsZero() {
-			continue
-		}
 		next := e.bounded(g.term())
 		switch {
-		case next.end.Equal(g.End):
+		case g.WindowEnd.IsZero() || next.end.Equal(g.End):
 			continue
 		case !next.end.After(wire.Time(e.now)):
 			g.setTerm(next)
 			e.endGrant(g, WindowEnded, 0)
 			continue
 		}
+		e.moveEntries(entries[g], g.End, next.end)
 		g.TTL += next.end.Sub(g.End)
 		g.setTerm(next)
 		e.moveTimer(&g.timer, wire.Nanoseconds(next.end))
@@ -123,8 +123,35 @@ func (e *Engine) moveWindowEnds() {
 		}
 	}
 	for _, key := range order {
-		if g := changed[key]; e.grants.byID[g.ID] == g {
+		if g := changed[key]; e.grants.byID[g.ID] == g && !e.deferElement(key, entries) {
 			e.updateElement(g)
 		}
 	}
+}
+
+// moveEntries changes what the effects of a grant remember of its end, so that they can still be
+// taken back.
+func (e *Engine) moveEntries(entries []unanswered, was, next time.Time) {
+	for _, x := range entries {
+		if !x.end.Equal(was) {
+			continue
+		}
+		if x.end = next; !x.was.windowEnd.IsZero() {
+			x.was = e.bounded(x.was)
+		}
+	}
+}
+
+// deferElement reports whether an allow for a key still waits for an effect before it. The result
+// of the allow then updates the element.
+func (e *Engine) deferElement(key grantKey, entries map[*grant][]unanswered) bool {
+	deferred := false
+	for _, g := range e.grants.byKey[key] {
+		for _, x := range entries[g] {
+			if x.event.Effect == EffectAllow && x.behind {
+				x.moved, deferred = true, true
+			}
+		}
+	}
+	return deferred
 }

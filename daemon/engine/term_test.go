@@ -286,3 +286,40 @@ func TestWindowsThatNoEngineGives(t *testing.T) {
 		}
 	}
 }
+
+// The wall clock is set while a command before the allow still runs: the port does not open before
+// the command has succeeded, and never when it fails.
+func TestAStepDuringADecision(t *testing.T) {
+	check := Exec{Argv: []string{"/bin/check"}, Timeout: time.Second}
+	for _, failing := range []error{nil, errors.New("exit status 1")} {
+		for _, offset := range []time.Duration{10 * time.Minute, -10 * time.Minute} {
+			door := scripted(ending(t, "desk", "udp/500", 40*time.Minute), HookOpen, always(check, Allow{}))
+			w := newWorld(t, door)
+			w.knock(alice, "udp/500")
+			ids := w.takeAwaited()
+			w.got = nil
+			w.record(w.e.Step(w.now, offset))
+			for _, event := range w.got {
+				if event.Effect == EffectElement {
+					t.Errorf("while the command runs: %s", brief(event))
+				}
+			}
+			var err error
+			if w.e, err = Resume(Config{}, w.e.State(), &Set{Doors: []*Door{door}}); err != nil {
+				t.Fatal(err)
+			}
+			w.record(w.e.Result(w.now, ids[0], failing))
+			if failing != nil {
+				if n := w.e.grants.count(); n != 0 {
+					t.Errorf("offset %v: %d grants after a failure", offset, n)
+				}
+				continue
+			}
+			w.record(w.e.Result(w.now, ids[1], nil))
+			want := min(30*time.Minute-offset, 40*time.Minute)
+			if got := w.lastElement(); got != want || w.got[len(w.got)-1].Effect != EffectElement {
+				t.Errorf("offset %v: the element ends after %v, want %v", offset, got, want)
+			}
+		}
+	}
+}

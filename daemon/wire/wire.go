@@ -140,6 +140,8 @@ type Effect struct {
 	// As those of a Grant, before the effect.
 	WasWindow int64 `json:",omitempty"`
 	WasTTL    int64 `json:",omitempty"`
+	// Moved means that the grant's end changed with the wall clock while the result was awaited.
+	Moved bool `json:",omitempty"`
 }
 
 // Check reports operations that no engine requests. Kinds are the engine's own matter.
