@@ -97,3 +97,25 @@ func TestFilesAreComparedWithoutEvents(t *testing.T) {
 	must(t, os.WriteFile(file, []byte("1"), 0o600))
 	s.want("the file came")
 }
+
+// A large file counts as changing until two looks at it are the same. A script does not: it is
+// read, and compared, in an instant.
+func TestFilesAreToBeSteady(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "a.mmdb")
+	w := NewFiles(nil, nil, time.Hour, hclog.NewNullLogger())
+	w.files = []string{file}
+	for _, step := range []struct {
+		text string
+		want bool
+	}{{"1", true}, {"", false}, {"22", true}, {"333", true}, {"", false}} {
+		if step.text != "" {
+			writeFile(t, file, step.text)
+		}
+		if got := w.changing(); got != step.want {
+			t.Errorf("after %q: %v", step.text, got)
+		}
+	}
+	if New(file, nil, hclog.NewNullLogger()).changing() {
+		t.Error("a script is waited for")
+	}
+}
