@@ -86,10 +86,12 @@ local office = sesame.networks { "10.0.0.0/8" }
 sesame.door "bob" { sequence = { 3, 4 }, guards = 22 }
 `
 	for name, tt := range map[string]struct{ call, want string }{
-		"who did not come":           {`attempt:allow { source = bob }`, `error ssh.lua:5: allow: source: nobody completed door "bob" within 5m0s: ask with holds first`},
-		"an address":                 {`local a = attempt a:allow { source = "198.51.100.7" }`, `error ssh.lua:5: source: expected a condition made by sesame.completed, got the string "198.51.100.7"`},
-		"another condition":          {`local a = attempt a:allow { source = office }`, "error ssh.lua:5: source: expected a condition made by sesame.completed, got a condition"},
-		"a hidden call":              {`attempt["al" .. "low"](attempt, { source = bob })`, `error ssh.lua:5: allow of tcp/22: no allow in door "ana" or outside of doors names it`},
+		"who did not come":  {`attempt:allow { source = bob }`, `error ssh.lua:5: allow: source: nobody completed door "bob" within 5m0s: ask with holds first`},
+		"an address":        {`local a = attempt a:allow { source = "198.51.100.7" }`, `error ssh.lua:5: source: expected a condition made by sesame.completed, got the string "198.51.100.7"`},
+		"another condition": {`local a = attempt a:allow { source = office }`, "error ssh.lua:5: source: expected a condition made by sesame.completed, got a condition"},
+		"a hidden call":     {`attempt["al" .. "low"](attempt, { source = bob })`, `error ssh.lua:5: allow of tcp/22: no allow in door "ana" or outside of doors names it`},
+		"a network that is not shown for another": {`if attempt.source == "10.0.0.1" then attempt:allow { source = bob } attempt:allow { prefix4 = 24 } end attempt["al" .. "low"](attempt, { source = bob, prefix4 = 24 })`,
+			`error ssh.lua:5: allow of tcp/22: no allow in door "ana" or outside of doors names so wide a network`},
 		"a source that is not shown": {`attempt:allow() attempt["al" .. "low"](attempt, { source = bob })`, `error ssh.lua:5: allow of tcp/22: no allow in door "ana" or outside of doors names another source`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -285,7 +287,10 @@ local function ask(given) pcall(given.holds, given, who) given:log("never") end
 sesame.handler("later", ask)
 sesame.door "ssh" { sequence = { 1, 2, 3 }, guards = 22, ttl = "5s", on_close = ask, on_miss = ask,
   on_open = function(attempt) attempt:allow() attempt:after("1s", "later") end }
+sesame.listen "beacon" { on = "udp/9", guards = 22, on_knock = function(knock) pcall(knock.holds, knock, who) knock:allow() end }
 `)
+	w.knock(alice, "udp/9")
+	w.want("refuse beacon no_data who: who knows")
 	w.knock(alice, "tcp/1", "tcp/2", "tcp/1")
 	w.want("miss ssh 2/3 out_of_order", "error ssh.lua:3: on_miss asked for a condition that nobody can decide, and did nothing: who: who knows")
 	w.knock(alice, "tcp/2", "tcp/3")
@@ -323,15 +328,16 @@ func TestWrongConditions(t *testing.T) {
 func TestConditionsOfALoopHaveNames(t *testing.T) {
 	const problem = `a.lua:2:%s: sesame.networks: the call makes several conditions with the name "NAME": give each a name of its own, such as name = "NAME of " .. user`
 	for text, want := range map[string]string{
-		"for i = 1, 3 do\nlocal n = sesame.networks { '10.0.0.' .. i } end":                                        "n",
-		"for i = 1, 3 do\nlocal t = { sesame.networks { '10.0.0.' .. i } } end":                                    "networks",
-		"for i = 1, 3 do\nlocal t = { net = sesame.networks { '10.0.0.' .. i } } end":                              "net",
-		"local function make(a)\nreturn sesame.networks { a } end make '10.0.0.1' make '10.0.0.2'":                 "networks",
-		"for i = 1, 3 do\nlocal n = sesame.networks { '10.0.0.' .. i, name = 'net ' .. i } end":                    "",
-		"local n, m =\nsesame.networks { '10.0.0.1' }, sesame.networks { '10.0.0.2' }":                             "",
-		"for i = 1, 2 do\nlocal n, m = sesame.networks { '10.0.0.' .. i }, sesame.networks { '10.0.1.' .. i } end": "networks",
-		"local make = sesame.networks\nlocal n, m = make { '10.0.0.1' }, make { '10.0.0.2' }":                      "",
-		"for i = 1, 3 do\nlocal n = { sesame.any { sesame.networks { '10.0.0.' .. i, name = 'net ' .. i } } } end": "",
+		"for i = 1, 3 do\nlocal n = sesame.networks { '10.0.0.' .. i } end":                                                               "n",
+		"for i = 1, 3 do\nlocal t = { sesame.networks { '10.0.0.' .. i } } end":                                                           "networks",
+		"for i = 1, 3 do\nlocal t = { net = sesame.networks { '10.0.0.' .. i } } end":                                                     "net",
+		"local function make(a)\nreturn sesame.networks { a } end make '10.0.0.1' make '10.0.0.2'":                                        "networks",
+		"for i = 1, 3 do\nlocal n = sesame.networks { '10.0.0.' .. i, name = 'net ' .. i } end":                                           "",
+		"local n, m =\nsesame.networks { '10.0.0.1' }, sesame.networks { '10.0.0.2' }":                                                    "",
+		"for i = 1, 2 do\nlocal n, m = sesame.networks { '10.0.0.' .. i }, sesame.networks { '10.0.1.' .. i } end":                        "networks",
+		"local make = sesame.networks\nlocal n, m = make { '10.0.0.1' }, make { '10.0.0.2' }":                                             "",
+		"\nfor i = 1, 2 do local n = sesame.networks { '10.0.0.' .. i, name = 'net ' .. i } end local m = sesame.networks { '10.0.0.9' }": "",
+		"for i = 1, 3 do\nlocal n = { sesame.any { sesame.networks { '10.0.0.' .. i, name = 'net ' .. i } } } end":                        "",
 	} {
 		_, err := scripting.Load(sourcetest.Files(map[string]string{"a.lua": text}), scripting.Options{})
 		got := ""

@@ -66,11 +66,12 @@ local has = function(name) return sesame.granted { name, name = "has " .. name }
 func TestAWayBackBehindAnotherDoor(t *testing.T) {
 	for when, want := range map[string]bool{
 		`nil`: false, `hours`: true, `vpn`: false, `{ vpn, hours }`: true, `sesame.any { vpn, hours }`: false,
-		`sesame.all { vpn, hours }`: true, `sesame.none { hours }`: true, `timed`: true, `function() return true end`: true,
+		`sesame.all { vpn, hours }`: true, `sesame.none { hours }`: true, `timed`: true, `watch`: true, `function() return true end`: true,
 	} {
 		set, err := scripting.Load(sourcetest.Files(map[string]string{"a.lua": `
 local hours = sesame.window { from = "08:00", to = "19:00", tz = "UTC" }
-local vpn, timed = sesame.granted "vpn", sesame.granted { "timed" }
+local vpn, timed, watch = sesame.granted "vpn", sesame.granted { "timed" }, sesame.granted { "watch", name = "watch" }
+sesame.door "watch" { sequence = { 3, "udp/6", 9, 4 }, guards = 22, mode = "observe" }
 sesame.door "vpn" { sequence = { 1, "udp/2", 9, 4 }, guards = 22 }
 sesame.door "timed" { sequence = { 5, "udp/6", 9, 4 }, guards = 22, when = hours }
 sesame.door "admin" { sequence = { 7, "udp/8", 9, 4 }, guards = 443, when = ` + when + ` }`}), scripting.Options{})
