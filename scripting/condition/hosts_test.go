@@ -111,6 +111,9 @@ func TestWrongHosts(t *testing.T) {
 			t.Errorf("got %v, want %s", err, want)
 		}
 	}
+	if _, err := Hosts().Build("home", Values{List: many[:1], Named: map[string]any{"every": time.Minute, "keep": time.Minute}}); err != nil {
+		t.Errorf("keep that is every: %v", err)
+	}
 	for text, wrong := range map[string]bool{"10s": false, "9s": true, "5m": false, "x": true} {
 		if _, err := parseEvery(text); (err != nil) != wrong {
 			t.Errorf("every %s: %v", text, err)
