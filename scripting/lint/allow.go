@@ -76,14 +76,14 @@ func (c *checker) ways() {
 // opens whatever the clock and the lists say.
 func (c *checker) waysIn() (some, free map[packet.Port]bool) {
 	some, free = map[packet.Port]bool{}, map[packet.Port]bool{}
-	sites := c.sites()
+	sites, always := c.sites(), c.grow(c.free)
 	for _, d := range c.set.Engine.Doors {
 		if d.Observe { // it opens nothing
 			continue
 		}
 		for _, port := range opens(d, sites) {
 			some[port] = true
-			free[port] = free[port] || c.free(d, map[*engine.Door]bool{})
+			free[port] = free[port] || always[d]
 		}
 	}
 	return some, free
