@@ -16,13 +16,18 @@ var update = flag.Bool("update", false, "rewrite the expected messages")
 
 var fileHead = regexp.MustCompile(`(?m)^-- (.+?)/(.+) --\n`)
 
-// TestWrongScripts loads each case of testdata/wrong.txtar: a directory with
+// TestWrongScripts loads each case of two files: a directory with
 // scripts, and in its file "want" all their problems. A file "set" has the
 // values of --set, one NAME=VALUE a line. A file below "outside" is a referenced
 // file: outside/etc/knockd.conf is /etc/knockd.conf. The directory is
 // /srv/scripts.
 func TestWrongScripts(t *testing.T) {
-	const golden = "testdata/wrong.txtar"
+	wrongScripts(t, "testdata/wrong.txtar", 30)
+	wrongScripts(t, "testdata/mistakes.txtar", 150)
+}
+
+// wrongScripts compares the cases of one file, which are at least so many.
+func wrongScripts(t *testing.T, golden string, least int) {
 	text, err := os.ReadFile(golden)
 	if err != nil {
 		t.Fatal(err)
@@ -50,8 +55,8 @@ func TestWrongScripts(t *testing.T) {
 		})
 		files, count = map[string]string{}, count+1
 	}
-	if count < 30 {
-		t.Errorf("%d cases: expected at least 30", count)
+	if count < least {
+		t.Errorf("%s: %d cases: expected at least %d", golden, count, least)
 	}
 	if *update {
 		if err := os.WriteFile(golden, []byte(result), 0o644); err != nil {

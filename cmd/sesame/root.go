@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"io/fs"
 	"os"
 	"strings"
@@ -162,7 +163,11 @@ func (p *program) note(format string, args ...any) {
 // noArguments refuses arguments. cobra.NoArgs would call them unknown commands.
 func noArguments(c *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		return &usageError{c, fmt.Sprintf("unexpected argument %q: %s takes none", args[0], c.CommandPath())}
+		expanded := ""
+		if flag := c.Flags().Lookup("config"); flag != nil && flag.Changed && filepath.Ext(args[0]) == filepath.Ext(flag.Value.String()) {
+			expanded = "; when -c was given a name with * or ?, the shell made several names of it: name one file"
+		}
+		return &usageError{c, fmt.Sprintf("unexpected argument %q: %s takes none%s", args[0], c.CommandPath(), expanded)}
 	}
 	return nil
 }
