@@ -4,9 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 
