@@ -146,6 +146,9 @@ func TestAStepOfTheWallClockMovesTheEndsOfWindows(t *testing.T) {
 	if got := w.lastElement(); got != 35*time.Minute {
 		t.Errorf("the element ends after %v", got)
 	}
+	if g := w.e.Grants()[0]; g.TTL != 35*time.Minute {
+		t.Errorf("it lasts %v in all", g.TTL)
+	}
 	t.Log("# the clock was far ahead: the TTL is the bound")
 	w.record(w.e.Step(w.now, -3*time.Hour))
 	if got := w.lastElement(); got != 40*time.Minute {

@@ -193,3 +193,12 @@ func TestWindowsFarAway(t *testing.T) {
 		}
 	}
 }
+
+// In Madrid 02:30 is left out on March 29, so what begins then begins at 03:00.
+func TestAWindowThatBeginsInTheHourThatIsLeftOut(t *testing.T) {
+	w := windowOf(t, location(t, "Europe/Madrid"), "sun", "02:30", "05:00", nil, nil)
+	at, _ := change(w, time.Date(2026, 3, 29, 0, 30, 0, 0, time.UTC), time.Time{})
+	if want := time.Date(2026, 3, 29, 1, 0, 0, 0, time.UTC); !at.Equal(want) {
+		t.Errorf("it begins at %v, want %v", at, want)
+	}
+}
