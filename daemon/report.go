@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -37,8 +38,8 @@ type faultPlace struct {
 	line   int
 }
 
-// A fault in one place is a warning once an hour, in at most so many places. Whoever knocks can
-// cause the others at will; the status shows the latest, with their number.
+// A fault in one place is a warning once an hour, in at most so many places in an hour. Whoever
+// knocks can cause the others at will; the status shows the latest, with their number.
 const (
 	warnEvery = time.Hour
 	maxWarned = 256
@@ -48,8 +49,14 @@ const (
 func (r *reporter) faultLevel(e *engine.Event) hclog.Level {
 	place := faultPlace{e.Script, e.Line}
 	last, known := r.warned[place]
-	if known && e.Time.Sub(last) < warnEvery || !known && len(r.warned) == maxWarned {
+	if known && e.Time.Sub(last) < warnEvery {
 		return hclog.Debug
+	}
+	if !known && len(r.warned) == maxWarned {
+		maps.DeleteFunc(r.warned, func(_ faultPlace, last time.Time) bool { return e.Time.Sub(last) >= warnEvery })
+		if len(r.warned) == maxWarned {
+			return hclog.Debug
+		}
 	}
 	r.warned[place] = e.Time
 	return hclog.Warn
