@@ -22,7 +22,7 @@ var arrows = map[string][]string{
 	"daemon/engine":               {"daemon/packet", "daemon/wire"},
 	"daemon/geo":                  {"daemon/engine", "daemon/geo/country"},
 	"daemon/geo/country":          {"daemon/spelling"},
-	"daemon/geofile":              {"daemon/geo"},
+	"daemon/geofile":              {"daemon/engine", "daemon/geo"},
 	"daemon/geo/geotest":          {},
 	"daemon/filter":               {"daemon/packet"},
 	"daemon/capture":              {"daemon/packet"},

@@ -5,15 +5,16 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"sesame/daemon/engine"
 	"sesame/daemon/geo"
 )
 
-// Files are the databases of a daemon. A file that was read and verified stays in force until a
-// newer one is: a file that is broken, or gone, changes nothing but its State. The methods may be
-// called from several goroutines.
+// Files are the databases of a daemon. A file that was read and verified stays in force until one
+// that can take its place was read and verified too: a file that is broken, or gone, changes
+// nothing but its State. The methods may be called from several goroutines.
 type Files struct {
 	configured []string // nil: they are looked for
-	find       func() []string
+	find       func() []candidates
 
 	current atomic.Pointer[[]State] // at the end of the last Update
 
@@ -40,7 +41,9 @@ type State struct {
 
 // NewFiles returns the databases at these paths. With nil it looks for them in the usual places,
 // and only when they are wanted. It reads nothing before Update.
-func NewFiles(configured []string) *Files { return &Files{configured: configured, find: Find} }
+func NewFiles(configured []string) *Files {
+	return &Files{configured: configured, find: func() []candidates { return find(places, torPlaces) }}
+}
 
 // Want sets whether a script needs a database. Configured ones are read in any case.
 func (f *Files) Want(wanted bool) {
@@ -55,9 +58,13 @@ func (f *Files) Update() (changed bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	before := f.Databases()
-	f.choose()
-	for _, one := range f.files {
-		one.update()
+	was := f.files
+	f.files = nil
+	switch {
+	case f.configured != nil:
+		f.read(f.configured, was)
+	case f.wanted:
+		f.search(was)
 	}
 	states := make([]State, len(f.files))
 	for i, one := range f.files {
@@ -67,28 +74,54 @@ func (f *Files) Update() (changed bool) {
 	return !slices.Equal(before, f.Databases())
 }
 
-// choose sets the list of files. Files that were found and are gone stay, unless others were found.
-func (f *Files) choose() {
-	paths := f.configured
-	switch {
-	case f.configured != nil:
-	case !f.wanted:
-		f.files = nil
-		return
-	default:
-		if paths = f.find(); len(paths) == 0 {
-			return
-		}
-	}
-	was := f.files
-	f.files = nil
-	for _, path := range paths {
-		chosen := &file{path: path}
-		for _, one := range was {
-			if one.path == path {
-				chosen = one
+// search reads the best candidate of each kind, and the next one while it has nothing of that kind.
+// What was in force before stays for addresses of which nothing else that is there knows.
+func (f *Files) search(was []*file) {
+	for _, c := range f.find() {
+		for _, paths := range c.files {
+			if f.read(paths, was); slices.ContainsFunc(f.files, func(one *file) bool { return one.database != nil && one.database.Has(c.kind) }) {
+				break
 			}
 		}
+	}
+	for _, one := range was {
+		if one.database != nil && !slices.Contains(f.files, one) && !f.replaces(one.database) {
+			one.update() // its State says that it is gone
+			f.files = append(f.files, one)
+		}
+	}
+}
+
+// replaces reports whether other databases have each kind of fact, of each family of addresses,
+// that one has.
+func (f *Files) replaces(old *geo.Database) bool {
+	for _, kind := range []engine.FactKind{engine.FactCountry, engine.FactASN} {
+		var four, six bool
+		for _, one := range f.files {
+			if d := one.database; d != nil && d.Has(kind) {
+				four, six = four || d.IPv4, six || d.IPv6
+			}
+		}
+		if old.Has(kind) && (old.IPv4 && !four || old.IPv6 && !six) {
+			return false
+		}
+	}
+	return true
+}
+
+// read appends the files at these paths, each once, and reads those that changed since they were
+// read as one of was.
+func (f *Files) read(paths []string, was []*file) {
+	for _, path := range paths {
+		of := func(one *file) bool { return one.path == path }
+		if slices.ContainsFunc(f.files, of) {
+			continue
+		}
+		chosen := &file{path: path}
+		if i := slices.IndexFunc(was, of); i >= 0 {
+			chosen = was[i]
+		}
+		chosen.update()
 		f.files = append(f.files, chosen)
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"sesame/daemon/engine"
 )
 
 // places are the directories of databases: that of geoipupdate on Debian, that of other packages,
@@ -24,30 +26,25 @@ var (
 // torPlaces are the files of Debian's package tor-geoipdb.
 var torPlaces = []string{"/usr/share/tor/geoip", "/usr/share/tor/geoip6"}
 
-// Find returns the paths of databases that are where packages put them: one for countries and one
-// for AS numbers, or one for both. Of several versions it takes the one that was written last. Only
-// when none of the others is there, it takes the files of tor-geoipdb.
-func Find() []string { return find(places, torPlaces) }
-
-func find(places, tor []string) []string {
-	var paths []string
-	for _, names := range [][]string{countryNames, asnNames} {
-		if path := best(places, names); path != "" && !slices.Contains(paths, path) {
-			paths = append(paths, path)
-		}
-	}
-	if best(places, countryNames) == "" {
-		for _, path := range tor {
-			if regular(path) {
-				paths = append(paths, path)
-			}
-		}
-	}
-	return paths
+// candidates are the files that may tell a kind of fact, the best first. Those of one entry are
+// used together.
+type candidates struct {
+	kind  engine.FactKind
+	files [][]string
 }
 
-// best returns the newest file of the first name that is there; "" when none is.
-func best(places, names []string) string {
+// find returns the candidates that are where packages put them. Of several versions the one that
+// was written last is the best. The files of tor-geoipdb come behind all others.
+func find(places, tor []string) []candidates {
+	countries := candidates{engine.FactCountry, ranked(places, countryNames)}
+	if there := slices.DeleteFunc(slices.Clone(tor), func(path string) bool { return !regular(path) }); len(there) > 0 {
+		countries.files = append(countries.files, there)
+	}
+	return []candidates{countries, {engine.FactASN, ranked(places, asnNames)}}
+}
+
+// ranked returns the files of the first name, the newest first, then those of the second and so on.
+func ranked(places, names []string) (all [][]string) {
 	for _, name := range names {
 		var there []string
 		for _, place := range places {
@@ -55,11 +52,14 @@ func best(places, names []string) string {
 			there = append(there, some...)
 		}
 		there = slices.DeleteFunc(there, func(path string) bool { return !regular(path) })
-		if len(there) > 0 {
-			return slices.MaxFunc(there, func(a, b string) int { return cmp.Or(modified(a).Compare(modified(b)), cmp.Compare(b, a)) })
+		slices.SortFunc(there, func(a, b string) int { return cmp.Or(modified(b).Compare(modified(a)), cmp.Compare(a, b)) })
+		for _, path := range there {
+			if !slices.ContainsFunc(all, func(other []string) bool { return other[0] == path }) {
+				all = append(all, []string{path})
+			}
 		}
 	}
-	return ""
+	return all
 }
 
 // modified returns when a file was written; the zero time when it is gone.
@@ -70,7 +70,7 @@ func modified(path string) time.Time {
 	return time.Time{}
 }
 
-// Places returns the directories in which Find looks.
+// Places returns the directories in which databases are looked for.
 func Places() []string { return slices.Concat(places, []string{filepath.Dir(torPlaces[0])}) }
 
 // regular reports whether a path leads to an ordinary file.

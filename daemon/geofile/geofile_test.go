@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -112,10 +113,14 @@ func TestWhereDatabasesAreFound(t *testing.T) {
 	found := func(want ...string) {
 		t.Helper()
 		var got []string
-		for _, path := range find(places, tor) {
-			name, err := filepath.Rel(dir, path)
-			check(t, err)
-			got = append(got, name)
+		for _, c := range find(places, tor) {
+			for _, path := range slices.Concat(c.files[:min(len(c.files), 1)]...) {
+				name, err := filepath.Rel(dir, path)
+				check(t, err)
+				if !slices.Contains(got, name) {
+					got = append(got, name)
+				}
+			}
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
@@ -126,7 +131,7 @@ func TestWhereDatabasesAreFound(t *testing.T) {
 	write(t, tor[1], "")
 	found("tor/geoip", "tor/geoip6")
 	write(t, dir+"/a/GeoLite2-ASN.mmdb", "")
-	found("a/GeoLite2-ASN.mmdb", "tor/geoip", "tor/geoip6")
+	found("tor/geoip", "tor/geoip6", "a/GeoLite2-ASN.mmdb")
 	write(t, dir+"/a/GeoLite2-City.mmdb", "")
 	found("a/GeoLite2-City.mmdb", "a/GeoLite2-ASN.mmdb")
 	write(t, dir+"/b/dbip-country-lite-2026-10.mmdb", "")
@@ -150,9 +155,9 @@ func TestWhereDatabasesAreFound(t *testing.T) {
 func TestDatabasesAreLookedForWhenTheyAreWanted(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "geoip")
 	write(t, path, database("ES"))
-	there := []string{path}
+	there := []candidates{{engine.FactCountry, [][]string{{path}}}}
 	f := NewFiles(nil)
-	f.find = func() []string { return there }
+	f.find = func() []candidates { return there }
 	if f.Update() || len(f.Databases()) > 0 {
 		t.Error("something was read that nobody wants")
 	}
@@ -168,7 +173,7 @@ func TestDatabasesAreLookedForWhenTheyAreWanted(t *testing.T) {
 	}
 	other := path + "2"
 	write(t, other, database("FR"))
-	there = []string{other}
+	there = []candidates{{engine.FactCountry, [][]string{{other}}}}
 	if !f.Update() || countryOf(f.Databases()) != "FR" {
 		t.Error("the other one was not taken")
 	}
