@@ -86,7 +86,7 @@ type hosts struct {
 // known, those that are known count.
 func (h *hosts) Check(c *engine.Call) (engine.Verdict, error) {
 	v := engine.Verdict{Condition: h.name}
-	var networks []netip.Prefix
+	var networks []hostNetwork
 	for _, host := range h.hosts {
 		a := c.Ask(engine.Question{Kind: engine.FactHost, Name: host.Name})
 		for _, address := range a.Addresses {
@@ -97,7 +97,7 @@ func (h *hosts) Check(c *engine.Call) (engine.Verdict, error) {
 					Fields: []engine.Field{{Key: engine.FieldNetwork, Value: network.String()}},
 				}, nil
 			}
-			networks = append(networks, network)
+			networks = append(networks, hostNetwork(network))
 		}
 		if !a.Known && v.Outcome == engine.No {
 			v.Outcome = engine.Unknown
@@ -105,7 +105,7 @@ func (h *hosts) Check(c *engine.Call) (engine.Verdict, error) {
 		}
 	}
 	if v.Outcome == engine.No {
-		v.Detail = fmt.Sprintf("%s; %s is none of the addresses %s", h, c.Source, addressTexts(networks))
+		v.Detail = fmt.Sprintf("%s; %s is none of the addresses %s", h, c.Source, some(networks))
 	}
 	return v, nil
 }
@@ -131,16 +131,16 @@ func whyUnknown(name string, a engine.Answer) string {
 	return fmt.Sprintf(`nobody asked; --fact "%s addresses=ADDRESS" states them`, name)
 }
 
-// addressTexts returns "198.51.100.7, 2001:db8:7::/64". Of a long list it shows
-// the first eight.
-func addressTexts(networks []netip.Prefix) string {
-	texts := make([]string, len(networks))
-	for i, network := range networks {
-		if texts[i] = network.String(); network.IsSingleIP() {
-			texts[i] = network.Addr().String()
-		}
+// A hostNetwork is shown as an address when it has no other.
+type hostNetwork netip.Prefix
+
+// String returns "198.51.100.7" or "2001:db8:7::/64".
+func (n hostNetwork) String() string {
+	network := netip.Prefix(n)
+	if network.IsSingleIP() {
+		return network.Addr().String()
 	}
-	return some(texts)
+	return network.String()
 }
 
 // Name implements [engine.Condition].

@@ -78,6 +78,40 @@ func TestHosts(t *testing.T) {
 	}
 }
 
+// A knock may be compared with very many addresses. Only those that are shown become text.
+func TestARefusalShowsFewAddresses(t *testing.T) {
+	built, err := Hosts().Build("home", Values{List: []any{"home.example.net"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer := func(n int) (detail string, allocations float64) {
+		facts := world{}
+		call := &engine.Call{Source: netip.MustParseAddr("203.0.113.9"), Facts: facts}
+		a := engine.Answer{Known: true}
+		for i := range n {
+			a.Addresses = append(a.Addresses, netip.AddrFrom4([4]byte{198, 51, byte(i >> 8), byte(i)}))
+		}
+		facts["invalid IP"] = a
+		allocations = testing.AllocsPerRun(10, func() {
+			v, _ := built.Check(call)
+			detail = v.Detail
+		})
+		return detail, allocations
+	}
+	const eight = "home: home.example.net; 203.0.113.9 is none of the addresses 198.51.0.0, 198.51.0.1, 198.51.0.2, 198.51.0.3, 198.51.0.4, 198.51.0.5, 198.51.0.6, 198.51.0.7"
+	few, cost := answer(8)
+	if few != eight {
+		t.Errorf("of eight: %s", few)
+	}
+	many, more := answer(2000)
+	if many != eight+" and 1992 more" {
+		t.Errorf("of many: %s", many)
+	}
+	if more > cost+30 {
+		t.Errorf("%v allocations for 2000 addresses, and %v for eight", more, cost)
+	}
+}
+
 func TestNamesOfHosts(t *testing.T) {
 	for text, want := range map[string]string{
 		"home.example.net": "home.example.net", "Home.Example.NET.": "home.example.net", "_x.a-b.xn--p1ai": "_x.a-b.xn--p1ai",
