@@ -7,6 +7,7 @@ import (
 	"github.com/yuin/gopher-lua"
 
 	"sesame/daemon/engine"
+	"sesame/daemon/transcript"
 	"sesame/scripting/condition"
 	"sesame/scripting/source"
 )
@@ -58,7 +59,7 @@ func (o *object) allow(L *lua.LState) int {
 		L.RaiseError(`allow names no port, and the door guards none: write allow { port = "tcp/22" }`)
 	}
 	if other := allow.For; other != (engine.Completion{}) && !r.call.Completed(other) {
-		L.RaiseError("allow: source: nobody completed door %q within %v: ask with holds first", other.Door, other.Within)
+		L.RaiseError("allow: source: nobody completed door %q within %s: ask with holds first", other.Door, transcript.Duration(other.Within))
 	}
 	r.mayAllow(L, allow)
 	r.add(L, allow)

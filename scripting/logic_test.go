@@ -86,7 +86,7 @@ local office = sesame.networks { "10.0.0.0/8" }
 sesame.door "bob" { sequence = { 3, 4 }, guards = 22 }
 `
 	for name, tt := range map[string]struct{ call, want string }{
-		"who did not come":  {`attempt:allow { source = bob }`, `error ssh.lua:5: allow: source: nobody completed door "bob" within 5m0s: ask with holds first`},
+		"who did not come":  {`attempt:allow { source = bob }`, `error ssh.lua:5: allow: source: nobody completed door "bob" within 5m: ask with holds first`},
 		"an address":        {`local a = attempt a:allow { source = "198.51.100.7" }`, `error ssh.lua:5: source: expected a condition made by sesame.completed, got the string "198.51.100.7"`},
 		"another condition": {`local a = attempt a:allow { source = office }`, "error ssh.lua:5: source: expected a condition made by sesame.completed, got a condition"},
 		"a hidden call":     {`attempt["al" .. "low"](attempt, { source = bob })`, `error ssh.lua:5: allow of tcp/22: no allow in door "ana" or outside of doors names it`},

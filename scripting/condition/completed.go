@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"sesame/daemon/engine"
+	"sesame/daemon/transcript"
 )
 
 // Completed is the kind of condition that holds for a while after somebody
@@ -37,7 +38,7 @@ func (d *completed) Check(c *engine.Call) (engine.Verdict, error) {
 	if c.Completed(d.wanted) {
 		return engine.Verdict{Outcome: engine.Yes, Condition: d.name, Detail: d.String()}, nil
 	}
-	return engine.Verdict{Condition: d.name, Detail: fmt.Sprintf("%s: nobody completed %q within %v", d.name, d.wanted.Door, d.wanted.Within)}, nil
+	return engine.Verdict{Condition: d.name, Detail: fmt.Sprintf("%s: nobody completed %q within %s", d.name, d.wanted.Door, transcript.Duration(d.wanted.Within))}, nil
 }
 
 // Name implements [engine.Condition].
@@ -45,7 +46,7 @@ func (d *completed) Name() string { return d.name }
 
 // String returns `bob: "bob" completed within 5m`.
 func (d *completed) String() string {
-	return fmt.Sprintf("%s: %q completed within %v", d.name, d.wanted.Door, d.wanted.Within)
+	return fmt.Sprintf("%s: %q completed within %s", d.name, d.wanted.Door, transcript.Duration(d.wanted.Within))
 }
 
 // Door returns the door that must be completed.

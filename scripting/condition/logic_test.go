@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -169,5 +170,20 @@ func TestAnyHoldsAgainAtTheEarliestTime(t *testing.T) {
 	v, _ := (&anyOf{of(again{no, "2026-11-30T08:00:00+01:00"}, again{no, "2026-11-28T09:00:00+01:00"}, again{no, "2026-11-29T09:00:00+01:00"})}).Check(nil)
 	if len(v.Fields) != 2 || v.Fields[0].Value != "2026-11-28T09:00:00+01:00" {
 		t.Errorf("fields %v", v.Fields)
+	}
+}
+
+// Durations are shown as scripts write them.
+func TestTextsOfCompleted(t *testing.T) {
+	built, err := Completed().Build("bob", Values{List: []any{"bob"}, Named: map[string]any{"within": 5 * time.Minute}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := built.String(); got != `bob: "bob" completed within 5m` {
+		t.Error(got)
+	}
+	v, err := built.Check(&engine.Call{})
+	if err != nil || v.Outcome != engine.No || v.Detail != `bob: nobody completed "bob" within 5m` {
+		t.Errorf("%+v, %v", v, err)
 	}
 }
