@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 
 	"sesame/daemon/engine"
@@ -189,16 +188,16 @@ func parseCountry(value string) (engine.Answer, error) {
 	return engine.Answer{Known: true, Country: code}, nil
 }
 
-// parseASN reads the number of an autonomous system, with or without the letters AS.
+// parseASN reads the number of an autonomous system.
 func parseASN(value, name string) (engine.Answer, error) {
 	if value == notKnown {
 		return engine.Answer{}, nil
 	}
-	number, err := strconv.ParseUint(strings.TrimPrefix(value, "AS"), 10, 32)
-	if err != nil || number == 0 {
-		return engine.Answer{}, fmt.Errorf("%s: %q is not the number of an autonomous system: expected one such as 3352 or AS3352, or unknown", keyASN, value)
+	number, err := country.ParseASN(value)
+	if err != nil {
+		return engine.Answer{}, fmt.Errorf("%s: %w; or write unknown", keyASN, err)
 	}
-	return engine.Answer{Known: true, ASN: uint32(number), ASName: name}, nil
+	return engine.Answer{Known: true, ASN: number, ASName: name}, nil
 }
 
 // splitWords splits a text at its spaces. Spaces between double quotes are kept, and the quotes

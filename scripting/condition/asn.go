@@ -1,12 +1,12 @@
 package condition
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 
 	"sesame/daemon/engine"
+	"sesame/daemon/geo/country"
 )
 
 // ASN is the kind of condition that holds for sources whose network is announced by one of some
@@ -31,13 +31,9 @@ type asn uint32
 // String returns "AS3352".
 func (n asn) String() string { return "AS" + strconv.FormatUint(uint64(n), 10) }
 
-// parseASN reads "3352" or "AS3352". The number 0 belongs to nobody (RFC 7607).
 func parseASN(s string) (asn, error) {
-	n, err := strconv.ParseUint(strings.TrimPrefix(s, "AS"), 10, 32)
-	if err != nil || n == 0 || s[0] == '+' {
-		return 0, fmt.Errorf(`%.40q is no AS number: expected one from 1 to 4294967295, such as 3352 or "AS3352"`, s)
-	}
-	return asn(n), nil
+	n, err := country.ParseASN(s)
+	return asn(n), err
 }
 
 type systems struct {

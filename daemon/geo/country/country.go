@@ -1,5 +1,5 @@
-// Package country turns a country code into a continent, and finds codes that people write by
-// mistake.
+// Package country turns a country code into a continent, and finds codes and AS numbers that people
+// write by mistake.
 //
 // The codes are those of ISO 3166-1 alpha-2, and XK, which databases use for Kosovo. The continents
 // are those of GeoNames. A country that lies on two continents has one of them here: Russia, Cyprus

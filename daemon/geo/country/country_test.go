@@ -77,3 +77,14 @@ func TestUnion(t *testing.T) {
 		}
 	}
 }
+
+func TestParseASN(t *testing.T) {
+	for text, want := range map[string]uint32{
+		"1": 1, "3352": 3352, "AS3352": 3352, "4294967295": 1<<32 - 1, "AS4294967295": 1<<32 - 1,
+		"": 0, "0": 0, "AS": 0, "AS0": 0, "4294967296": 0, "-1": 0, "+1": 0, "AS+1": 0, "as1": 0, "ASAS1": 0, " 1": 0, "1.5": 0, "0x1": 0,
+	} {
+		if got, err := ParseASN(text); got != want || (err == nil) != (want > 0) {
+			t.Errorf("%q: got %d, %v", text, got, err)
+		}
+	}
+}
