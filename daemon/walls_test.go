@@ -36,7 +36,7 @@ var arrows = map[string][]string{
 	"daemon/config":               {"daemon/packet", "daemon/spelling"},
 	"daemon/spelling":             {},
 	"daemon/systemd":              {},
-	"daemon/resolve":              {"daemon/engine"},
+	"daemon/resolve":              {"daemon/engine", "daemon/spelling"},
 	"daemon/output":               {},
 	"daemon/logtest":              {},
 	"daemon/knockdlog":            {"daemon/engine", "daemon/config", "daemon/output", "daemon/transcript"},

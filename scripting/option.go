@@ -107,13 +107,7 @@ func (d *optionDraft) parse(s *script, v value, text string, choices []string) (
 }
 
 // shortened cuts a long text for a message.
-func shortened(text string) string {
-	const most = 200
-	if len(text) <= most {
-		return text
-	}
-	return strings.ToValidUTF8(text[:most], "") + "..."
-}
+func shortened(text string) string { return spelling.Shortened(text, 200) }
 
 // readChoices returns the values that the option can have, as text; nil when it
 // can have every value of its type.

@@ -59,12 +59,7 @@ func kind(v any) string {
 }
 
 // shortened cuts a long text, so that a message fits on a line.
-func shortened(s string) string {
-	if len(s) > 80 {
-		return strings.ToValidUTF8(s[:80], "") + "..."
-	}
-	return s
-}
+func shortened(s string) string { return spelling.Shortened(s, 80) }
 
 // text reads a text that is not empty. Zero bytes are refused, since the kernel ends a path at one.
 func (v value) text() (string, bool) {

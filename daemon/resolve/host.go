@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"sesame/daemon/spelling"
 )
 
 // maxAddresses bounds the addresses that are kept of a name, for each version of IP. Whoever
@@ -80,6 +82,9 @@ func (h *host) unknown(now time.Time) string {
 	return "it has no addresses"
 }
 
+// maxCause bounds, in bytes, what is shown of a text that a server may have written.
+const maxCause = 200
+
 // cause returns why a question failed, as a clause; "" when it was answered.
 func cause(err error) string {
 	e, isDNS := errors.AsType[*net.DNSError](err)
@@ -89,13 +94,10 @@ func cause(err error) string {
 	case isDNS && e.IsTimeout:
 		return "no answer in time"
 	case isDNS:
-		return clipped(e.Err)
+		return spelling.Shortened(e.Err, maxCause)
 	}
-	return clipped(err.Error())
+	return spelling.Shortened(err.Error(), maxCause)
 }
-
-// clipped shortens a text that a server may have written.
-func clipped(text string) string { return text[:min(len(text), 200)] }
 
 // usable returns the addresses that packets from elsewhere can have, each once, sorted. An answer
 // of 127.0.0.1 or 0.0.0.0, as filters of advertisements give it, must not open a door.

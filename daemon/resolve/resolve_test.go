@@ -283,3 +283,17 @@ func TestNamesChangeAllTheTime(t *testing.T) {
 		}
 	})
 }
+
+// What a server may have written is shown, but not all of it, and in whole characters.
+func TestALongCause(t *testing.T) {
+	long := strings.Repeat("é", 150)
+	want := strings.Repeat("é", 100) + "..."
+	for _, err := range []error{&net.DNSError{Err: long}, errors.New(long)} {
+		if got := cause(err); got != want {
+			t.Errorf("%T: %q", err, got)
+		}
+		if got := cause(fmt.Errorf("x%w", err)); got == "" || strings.ToValidUTF8(got, "?") != got {
+			t.Errorf("%T within another: %q", err, got)
+		}
+	}
+}

@@ -1,4 +1,5 @@
-// Package spelling turns an unknown name into the known name that was probably meant, for messages.
+// Package spelling turns what people wrote into texts for messages: an unknown name into the known
+// name that was probably meant, and a long text into a short one.
 package spelling
 
 import (

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"sesame/daemon/spelling"
 )
 
 // A day is a day of the calendar, counted from 1970-01-01. It is the same day in
@@ -57,9 +59,9 @@ func parseSpan(s string) (span, error) {
 	case err != nil:
 		return span{}, err
 	case yearly != yearlyToo:
-		return span{}, fmt.Errorf("%q: write the year on both sides of to, or on none", clipped(s))
+		return span{}, fmt.Errorf("%q: write the year on both sides of to, or on none", spelling.Shortened(s, maxShown))
 	case !yearly && last < first:
-		return span{}, fmt.Errorf("%q ends before it begins", clipped(s))
+		return span{}, fmt.Errorf("%q ends before it begins", spelling.Shortened(s, maxShown))
 	}
 	return span{s, yearly, first, last}, nil
 }
@@ -73,7 +75,7 @@ func parseDate(s string) (d day, yearly bool, err error) {
 		full = "2000-" + s // a leap year
 	}
 	if !digits(full, "dddd-dd-dd") {
-		return 0, false, fmt.Errorf("%q is not a date: expected %s", clipped(s), dateForms)
+		return 0, false, fmt.Errorf("%q is not a date: expected %s", spelling.Shortened(s, maxShown), dateForms)
 	}
 	t, err := time.Parse(time.DateOnly, full)
 	if err != nil || t.Year() == 0 {
@@ -98,13 +100,8 @@ func digits(s, form string) bool {
 	return true
 }
 
-// clipped cuts a text of a stranger's file, so that a message fits on a line.
-func clipped(s string) string {
-	if len(s) > 64 {
-		return strings.ToValidUTF8(s[:64], "") + "..."
-	}
-	return s
-}
+// maxShown bounds, in bytes, what a message shows of a line.
+const maxShown = 64
 
 // A dateFile is a file of dates.
 type dateFile struct {

@@ -7,6 +7,8 @@ import (
 
 	"github.com/yuin/gopher-lua/ast"
 	"github.com/yuin/gopher-lua/parse"
+
+	"sesame/daemon/spelling"
 )
 
 // This file reads the tokens of a source before the parser does, for two reasons. gopher-lua's
@@ -204,10 +206,5 @@ func (p *Program) errorAtName(line int, name string, format string, args ...any)
 	return e
 }
 
-// clip shortens text to n bytes for a message, and does not leave half of a character.
-func clip(text string, n int) string {
-	if len(text) <= n {
-		return text
-	}
-	return strings.ToValidUTF8(text[:n], "") + "..."
-}
+// clip shortens text to n bytes for a message.
+func clip(text string, n int) string { return spelling.Shortened(text, n) }
