@@ -409,3 +409,28 @@ func TestWhatADeadDaemonLeft(t *testing.T) {
 	time.AfterFunc(50*time.Millisecond, func() { lock.Close() })
 	open(t, dir).Close()
 }
+
+// A grant that lasts longer without its window than with it ends at most that long after a start
+// with a clock in the past. A script may remove the window, so this end counts too.
+func TestTheEndWithoutAWindowMeansTheSame(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		restart  time.Time
+		ttl      time.Duration
+		end, got time.Duration // of the time without the window, from the restart
+	}{
+		{"a clock that runs well", monday.Add(30 * time.Second), time.Minute, time.Hour, time.Hour - 30*time.Second},
+		{"a start in 1970", time.Unix(12, 0), time.Minute, time.Hour, time.Hour},
+		{"a grant without a ttl, in 1970", time.Unix(12, 0), 0, time.Hour, monday.Add(time.Hour).Sub(time.Unix(12, 0))},
+	} {
+		d := open(t, t.TempDir())
+		recovered(t, d, monday)
+		g := grant(1, monday.Add(time.Minute))
+		g.Grant.TTL, g.Grant.WindowEnd, g.Grant.TTLEnd = tt.ttl, monday.Add(time.Minute), monday.Add(tt.end)
+		appendAll(t, d, 0, g)
+		_, got := reopen(t, d, tt.restart)
+		if end, want := got.Records[1].Grant.TTLEnd, tt.restart.Add(tt.got); !end.Equal(want) {
+			t.Errorf("%s: without its window the grant ends at %v, want %v", tt.name, end, want)
+		}
+	}
+}
