@@ -63,7 +63,7 @@ func TestANewCondition(t *testing.T) {
 		for when, want := range map[string][]string{
 			`sesame.moon { digit = "2" }`:                                                   {"open a 203.0.113.9", "allow 203.0.113.9/32 tcp/22 30s"}, // it is the second
 			`sesame.moon { digit = "3", name = "late" }`:                                    {"refuse a when late: day with 3"},
-			`sesame.any { sesame.moon { digit = "3" }, function() return false, "no" end }`: {"refuse a when any: moon: day with 3 or no"},
+			`sesame.any { sesame.moon { digit = "3" }, function() return false, "no" end }`: {"refuse a when moon: day with 3 or no"},
 		} {
 			set, err := load(strings.Replace(door, "WHEN", when, 1))
 			if err != nil {

@@ -59,7 +59,7 @@ sesame.door "ssh" { sequence = { 1, 2 }, guards = 22, when = WHEN }`
 		{"all of a list", "{ office, night }", "", "refuse ssh when night: mon-sun 22:00-06:00 UTC; it was Mon 10:00; holds again Mon 22:00"},
 		{"any", "sesame.any { night, office }", "", "open ssh"},
 		{"none of any", `sesame.any { night, sesame.networks { "192.0.2.1", name = "home" } }`, "",
-			"refuse ssh when any: night: mon-sun 22:00-06:00 UTC; it was Mon 10:00; holds again Mon 22:00 or home: 192.0.2.1/32"},
+			"refuse ssh when night: mon-sun 22:00-06:00 UTC; it was Mon 10:00; holds again Mon 22:00 or home: 192.0.2.1/32"},
 		{"a function that agrees", "odd", "true", "open ssh"},
 		{"a function with a reason", "odd", `false, "not today"`, "refuse ssh when not today"},
 		{"a function without reason", "odd", "false", "refuse ssh when odd: function at ssh.lua:4"},

@@ -49,11 +49,10 @@ func (c *combination) text(before, between string) string {
 }
 
 // decided returns the verdict of the combination when that of one member
-// decides. Detail is the text for people behind the name of the combination.
+// decides. Detail is the text for people, without the name of the combination.
 func (c *combination) decided(o engine.Outcome, v engine.Verdict, member engine.Condition, detail string) engine.Verdict {
-	v = c.like(o, v, member)
-	v.Detail = c.name + ": " + detail
-	return v
+	v.Condition, v.Detail = cmp.Or(v.Condition, member.Name()), detail
+	return c.like(o, v, member)
 }
 
 // like returns the verdict of the combination when it is that of one member. A

@@ -102,18 +102,18 @@ func TestWhichConditionARefusalNames(t *testing.T) {
 		c                 engine.Condition
 		condition, detail string
 	}{
-		{"any: the last, since all refuse", &anyOf{plain(no, other)}, "o", "it: n: no or o: no"},
+		{"any: the last, since all refuse", &anyOf{plain(no, other)}, "o", "n: no or o: no"},
 		{"any with a name", &anyOf{named(no, other)}, "it", "it: n: no or o: no"},
 		{"any: the unknown one", &anyOf{plain(no, maybe, other)}, "u", "u: unknown"},
 		{"all: the first that does not hold", &allOf{plain(yes, maybe, no, other)}, "n", "n: no"},
 		{"all with a name", &allOf{named(no)}, "it", "it: n: no"},
 		{"all: the unknown one", &allOf{plain(yes, maybe)}, "u", "u: unknown"},
-		{"none: the one that holds", &noneOf{plain(no, maybe, yes)}, "y", "it: it must not hold: y: yes"},
+		{"none: the one that holds", &noneOf{plain(no, maybe, yes)}, "y", "it must not hold: y: yes"},
 		{"none with a name", &noneOf{named(yes)}, "it", "it: it must not hold: y: yes"},
 		{"none: the unknown one", &noneOf{plain(no, maybe)}, "u", "u: unknown"},
 		{"an unknown one, in one with a name", &noneOf{named(maybe)}, "it", "it: u: unknown"},
 		{"a member with a name, in one without", &allOf{plain(&anyOf{combination{"inner", true, []engine.Condition{no}}})}, "inner", "inner: n: no"},
-		{"a member without a name, in one without", &allOf{plain(&anyOf{plain(no)})}, "n", "it: n: no"},
+		{"a member without a name, in one without", &allOf{plain(&anyOf{plain(no)})}, "n", "n: no"},
 	} {
 		v, err := tt.c.Check(&engine.Call{})
 		if err != nil || v.Condition != tt.condition || v.Detail != tt.detail {
