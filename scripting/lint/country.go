@@ -16,14 +16,18 @@ func (c *checker) denials() {
 		if name != "country" {
 			kind, what = "asn", "autonomous system"
 		}
-		message := fmt.Sprintf("%s ~= %s is true when no database knows the %s", site.Field, site.Value, what)
-		if site.Equal {
-			message = fmt.Sprintf("%s == %s is false when no database knows the %s, and the function goes on", site.Field, site.Value, what)
+		when, otherwise := fmt.Sprintf("%s ~= %s is true", site.Field, site.Value), fmt.Sprintf("%s == %s is false", site.Field, site.Value)
+		if site.Table != "" {
+			looked := site.Table + "[" + site.Field + "]"
+			when, otherwise = "not "+looked+" is true", looked+" is nil"
 		}
-		hint := fmt.Sprintf("to turn sources away, write when = sesame.none { sesame.%s { %s } }, which refuses unknown ones too; or test first: if not %s then return false end",
-			kind, site.Value, site.Field)
-		if name == "asn_name" {
-			hint = fmt.Sprintf("test first: if not %s then return false end", site.Field)
+		message := fmt.Sprintf("%s when no database knows the %s", when, what)
+		if site.Equal {
+			message = fmt.Sprintf("%s when no database knows the %s, and the function goes on", otherwise, what)
+		}
+		hint := fmt.Sprintf("test first: if not %s then return false end", site.Field)
+		if site.Table == "" && name != "asn_name" {
+			hint = fmt.Sprintf("to turn sources away, write when = sesame.none { sesame.%s { %s } }, which refuses unknown ones too; or %s", kind, site.Value, hint)
 		}
 		c.found = append(c.found, Finding{ID: UnknownPasses, File: site.File, Line: site.Line, Message: message, Hint: hint})
 	}
