@@ -8,6 +8,7 @@ import (
 
 	"sesame/daemon/engine"
 	"sesame/daemon/spelling"
+	"sesame/scripting/mistake"
 	"sesame/scripting/source"
 )
 
@@ -190,7 +191,12 @@ func (l *loader) check() {
 	for _, file := range l.scripts.All() {
 		for _, site := range file.Closes {
 			if _, ok := l.doors[site.Target]; !ok && site.Target != "" {
-				l.report(site.Place, fmt.Sprintf("close: there is no door %q%s", site.Target, spelling.DidYouMean(site.Target, names)))
+				message := fmt.Sprintf("close: there is no door %q%s", site.Target, spelling.DidYouMean(site.Target, names))
+				if l.mayRegister(site.Target, doorKinds...) {
+					l.set.Mistakes = append(l.set.Mistakes, mistake.Mistake{Place: site.Place, Message: message})
+					continue
+				}
+				l.report(site.Place, message)
 			}
 		}
 	}
@@ -209,6 +215,15 @@ func (l *loader) check() {
 			l.problems = append(l.problems, &source.Problem{Message: message})
 		}
 	}
+}
+
+// doorKinds are the members of sesame that register doors.
+var doorKinds = []string{"door", "listen", "knockd"}
+
+// mayRegister reports whether the text of the set may register a name, although it did not. A
+// script may do so under an option, and name it under the same option, which is off here.
+func (l *loader) mayRegister(name string, kinds ...string) bool {
+	return slices.ContainsFunc(l.scripts.All(), func(s *source.Script) bool { return s.May(name, kinds...) })
 }
 
 // checkZones makes the zones that functions name belong to the set, and finds

@@ -175,11 +175,20 @@ func (j *callJudge) argument(m Member, declared argument, c *mistake.Call, a mis
 	switch handlers := j.handlers[c.File.Path]; {
 	case !isText || j.incomplete:
 	case declared.is&handlerName != 0 && !slices.Contains(handlers, string(name)):
+		j.doubt(c, string(name), "handler")
 		v.fail("%s", noHandler(string(name), handlers))
 	case declared.is&doorName != 0:
 		if _, ok := j.doors[string(name)]; !ok {
+			j.doubt(c, string(name), doorKinds...)
 			v.fail("%s", noDoor(string(name), j.doors))
 		}
+	}
+}
+
+// doubt makes what is reported for a call probable when the set may register a name.
+func (j *callJudge) doubt(c *mistake.Call, name string, kinds ...string) {
+	if j.mayRegister(name, kinds...) {
+		c.Doubt()
 	}
 }
 

@@ -2,6 +2,7 @@ package scripting_test
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -63,6 +64,75 @@ func TestProbableMistakes(t *testing.T) {
 			}
 			if diff := gocmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("findings (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestNamesUnderAnOption: one set may be for many machines. A name that is missing on some of them
+// stops none, since the functions may ask for it under the same option.
+func TestNamesUnderAnOption(t *testing.T) {
+	const head = `local vpn = sesame.option "with_vpn" { type = "boolean", default = false }
+local function ports() return { sequence = { 9, 8, 7, "udp/6" }, guards = 51820 } end
+`
+	const uses = `
+sesame.door "ssh" { sequence = { 1, "udp/2", 9, 4 }, guards = 22, on_open = function(attempt)
+  attempt:allow()
+  if vpn then
+    if attempt:granted "vpn" then attempt:log "has" end
+    attempt:close "vpn"
+    attempt:after("10m", "remind")
+  end
+end }`
+	granted, closed, handler := `there is no door "vpn"`, `close: there is no door "vpn"`, `no handler "remind" is registered in this file`
+	for _, tt := range []struct {
+		name, text string
+		rejected   bool
+		want       []string
+	}{
+		{"a door and a handler", `if vpn then sesame.door "vpn" (ports()) sesame.handler("remind", function(timer) timer:log "x" end) end`, false, []string{closed, granted, handler}},
+		{"with other registrations that are computed", `for _, name in ipairs(vpn and { "vpn", "remind" } or {}) do sesame.door(name)(ports()) end`, false, []string{closed, granted, handler}},
+		{"with names that are made", `if vpn then sesame.door("v" .. "pn")(ports()) sesame.handler("re" .. "mind", function() end) end`, false, []string{closed, granted, handler}},
+		{"through variables", `local door, handler, kind = sesame.door, sesame.handler, "vpn" if vpn then door(kind)(ports()) handler("remind", function() end) end`, false, []string{closed, granted, handler}},
+		{"in a module", `if vpn then require "m" end`, false, []string{closed, granted, handler}},
+		{"nowhere", ``, true, []string{closed, granted, handler}},
+		{"as other kinds", `if vpn then sesame.handler("vqn", function() end) sesame.door "reminder" (ports()) end`, true, []string{closed, granted, handler}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			files := map[string]string{"a.lua": head + tt.text + uses, "b.lua": `require "m"`,
+				"lib/m.lua": `return function() sesame.door "vpn" { sequence = { 9, 8, 7, "udp/6" }, guards = 51820 } sesame.handler("remind", function() end) end`}
+			if tt.name != "in a module" {
+				delete(files, "lib/m.lua")
+				delete(files, "b.lua")
+			}
+			set, err := scripting.Load(sourcetest.Files(files), scripting.Options{})
+			if err == nil {
+				defer set.Close()
+				for _, m := range set.Mistakes {
+					err = errors.Join(err, errors.New(m.Message))
+				}
+			}
+			if rejected := set == nil; rejected != tt.rejected {
+				t.Fatalf("rejected: %v\n%v", rejected, err)
+			}
+			for _, want := range tt.want {
+				if err == nil || !strings.Contains(err.Error(), want) {
+					t.Errorf("expected %q, got:\n%v", want, err)
+				}
+			}
+			if set != nil && len(set.Mistakes) != len(tt.want) {
+				t.Errorf("%d findings, want %d:\n%v", len(set.Mistakes), len(tt.want), err)
+			}
+			set, err = scripting.Load(sourcetest.Files(files), scripting.Options{Values: map[string]string{"with_vpn": "true"}})
+			switch {
+			case tt.rejected || tt.name == "with other registrations that are computed" || tt.name == "in a module":
+			case err != nil:
+				t.Errorf("with the option: %v", err)
+			case len(set.Mistakes) > 0:
+				t.Errorf("with the option: %+v", set.Mistakes)
+			}
+			if set != nil {
+				set.Close()
 			}
 		})
 	}

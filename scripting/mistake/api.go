@@ -74,6 +74,8 @@ type Call struct {
 	// Open means that more arguments may follow, which the text does not have.
 	Open   bool
 	Report func(source.Place, string)
+	// Doubt makes all that is reported for the call probable.
+	Doubt func()
 }
 
 // An Arg is one argument of a call.

@@ -51,8 +51,9 @@ func (j *judge) report(m Mistake) {
 
 // A finding is what is wrong with a use in one context.
 type finding struct {
-	at      source.Place
-	message string
+	at       source.Place
+	message  string
+	doubtful bool
 }
 
 // use reports what is wrong with a use. It is certain when each value that the object may have is
@@ -75,14 +76,14 @@ func (j *judge) use(u *use) {
 		return
 	}
 	for _, one := range j.judge(u, contexts[wrong], place(u.text.script, spot{u.line, "." + u.name}, u.nth)) {
-		j.report(Mistake{one.at, one.message, certain})
+		j.report(Mistake{one.at, one.message, certain && !one.doubtful})
 	}
 }
 
 // judge returns what is wrong with a use in a context. The place is that of the name.
 func (j *judge) judge(u *use, c context, at source.Place) []finding {
 	one := func(format string, args ...any) []finding {
-		return []finding{{at, fmt.Sprintf(format, args...)}}
+		return []finding{{at: at, message: fmt.Sprintf(format, args...)}}
 	}
 	m := c.object.Members[u.name]
 	written := writtenAs(u.object, c.object.Name)
@@ -108,7 +109,7 @@ func (j *judge) judge(u *use, c context, at source.Place) []finding {
 // dotted judges attempt.allow(...). It is right when the first argument is the object.
 func (j *judge) dotted(u *use, c context, m *Member, at source.Place, written string) []finding {
 	if len(u.args) == 0 || Known(j.value(u.args[0])) {
-		return []finding{{at, fmt.Sprintf("%s was called without its %s: write %s:%s, with a colon", u.name, c.object.Name, written, u.name)}}
+		return []finding{{at: at, message: fmt.Sprintf("%s was called without its %s: write %s:%s, with a colon", u.name, c.object.Name, written, u.name)}}
 	}
 	for _, other := range j.contexts(u.args[0], 0) {
 		if other.object == c.object {
@@ -124,12 +125,14 @@ const maxPlaced = 8
 // arguments judges the call of a method.
 func (j *judge) arguments(u *use, c context, m *Member, at source.Place, args []ast.Expr) []finding {
 	if why := m.Barred(c.hook); why != "" {
-		return []finding{{at, why}}
+		return []finding{{at: at, message: why}}
 	}
 	var wrong []finding
+	doubtful := false
 	call := &Call{
 		File: u.text.script, At: at, Hook: c.hook,
-		Report: func(at source.Place, message string) { wrong = append(wrong, finding{at, message}) },
+		Report: func(at source.Place, message string) { wrong = append(wrong, finding{at: at, message: message}) },
+		Doubt:  func() { doubtful = true },
 	}
 	for i, arg := range args {
 		if i == len(args)-1 && several(arg) {
@@ -143,6 +146,9 @@ func (j *judge) arguments(u *use, c context, m *Member, at source.Place, args []
 		call.Args = append(call.Args, a)
 	}
 	m.Judge(call)
+	for i := range wrong {
+		wrong[i].doubtful = doubtful
+	}
 	return wrong
 }
 

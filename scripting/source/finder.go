@@ -12,7 +12,8 @@ import (
 // findSites collects the calls of the API, of allow and of close from the
 // syntax tree of the script.
 func (s *Script) findSites(chunk []ast.Stmt) {
-	f := &finder{script: s, bound: map[ast.Expr]string{}, options: map[ast.Expr]bool{}, named: map[ast.Expr]bool{}}
+	s.texts = map[string]bool{}
+	f := &finder{script: s, bound: map[ast.Expr]string{}, options: map[ast.Expr]bool{}, named: map[ast.Expr]bool{}, given: map[ast.Expr]bool{}}
 	for _, statement := range chunk {
 		walk(statement, f.visit)
 	}
@@ -25,6 +26,7 @@ type finder struct {
 	bound   map[ast.Expr]string // the names of variables and fields that values are assigned to
 	options map[ast.Expr]bool   // tables of options of the API, whose keys are no names of values
 	named   map[ast.Expr]bool   // first halves of calls, such as sesame.door "ssh"
+	given   map[ast.Expr]bool   // arguments of methods
 }
 
 // visit looks at a node and then at its children. A mention of allow without a
@@ -47,7 +49,14 @@ func (f *finder) visit(node any, descend func()) {
 				f.bound[field.Value] = key.Value
 			}
 		}
+	case *ast.StringExpr:
+		if !f.given[n] {
+			f.script.texts[n.Value] = true
+		}
 	case *ast.FuncCallExpr:
+		for _, argument := range n.Args {
+			f.given[argument] = n.Method != ""
+		}
 		f.call(n)
 	case *ast.AttrGetExpr:
 		switch lastName(n) {

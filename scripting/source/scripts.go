@@ -29,6 +29,7 @@ type Script struct {
 	Asks    []AskSite
 	Denials []DenialSite
 	calls   []Call
+	texts   map[string]bool // the strings, without those that are arguments of methods
 	chunk   []ast.Stmt
 }
 
@@ -50,6 +51,15 @@ func (s *Script) Call(line int, kind, name string) *Call {
 		}
 	}
 	return found
+}
+
+// May reports whether the text may register a name with a call of one of these kinds, in whatever
+// branch: a call has the name, or computes it or reads it from a knockd.conf, or the name
+// stands somewhere else than as what a method is called with.
+func (s *Script) May(name string, kinds ...string) bool {
+	return s.texts[name] || slices.ContainsFunc(s.calls, func(c Call) bool {
+		return slices.Contains(kinds, c.kind) && (c.name == "" || c.name == name || c.kind == "knockd")
+	})
 }
 
 // Unnamed returns how many calls of a kind are in a line, without those whose
