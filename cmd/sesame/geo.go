@@ -134,7 +134,7 @@ func oldDatabases(databases geo.Databases, now time.Time) (all []lint.Finding) {
 		if age := now.Sub(d.Built); !d.Built.IsZero() && age > geofile.Old {
 			all = append(all, lint.Finding{ID: lint.GeoOld, File: d.Path,
 				Message: fmt.Sprintf("%s is %d days old", d.Name(), int(age.Hours()/24)),
-				Hint:    "addresses have moved since: fetch a newer one, for example with geoipupdate",
+				Hint:    "addresses have moved since: " + geofile.Newer(d.Name()),
 			})
 		}
 	}

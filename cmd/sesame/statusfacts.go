@@ -44,7 +44,7 @@ func wrongFacts(s *control.Status) (all []string) {
 func noteFacts(s *control.Status) (all []string) {
 	for _, d := range s.Geo.Databases {
 		if age := s.Now.Sub(d.Built); !d.Built.IsZero() && age > geofile.Old {
-			all = append(all, fmt.Sprintf("database %s is %s old: addresses have moved since; fetch a newer one, for example with geoipupdate", d.Path, days(age)))
+			all = append(all, fmt.Sprintf("database %s is %s old: addresses have moved since; %s", d.Path, days(age), geofile.Newer(d.Name)))
 		}
 	}
 	for _, h := range s.Hosts {
