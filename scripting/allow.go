@@ -15,7 +15,7 @@ import (
 func allowMember(of string) Member {
 	return Member{Name: "allow", Type: "() or { options }", Doc: "Gives the source access to the door's guards, or to the ports named. Only on_open and on_knock may call it.",
 		Example: of + `:allow { port = "tcp/443", ttl = "2h" }`, Options: documented(allowOptions()), method: (*object).allow,
-		arguments: []argument{{"allow", tableOf(allowOptions()), maybe}}, acts: true, only: completed}
+		arguments: []argument{{"allow", tableOf(allowOptions()), maybe | access}}, acts: true, only: completed}
 }
 
 // completed are the calls that follow a completed sequence.
@@ -37,7 +37,7 @@ func allowOptions() []option[engine.Allow] {
 			func(v value, a *engine.Allow) { a.Bits4, _ = v.integer(1, 32) }},
 		{Option{"prefix6", "a whole number from 1 to 128", "128", "Widens the access to the IPv6 network of that length around the source."},
 			func(v value, a *engine.Allow) { a.Bits6, _ = v.integer(1, 128) }},
-		{Option{"source", "a condition made by sesame.completed", "the source at hand", "Gives the access to whoever completed that door, instead."},
+		{Option{"source", madeByCompleted, "the source at hand", "Gives the access to whoever completed that door, instead."},
 			func(v value, a *engine.Allow) { a.For, _ = v.completion() }},
 	}
 }
@@ -97,6 +97,9 @@ func (r *run) mayAllow(L *lua.LState, allow engine.Allow) {
 	}
 }
 
+// madeByCompleted is what the option source takes, for messages.
+const madeByCompleted = "a condition made by sesame.completed"
+
 // completion reads a condition of the kind completed. An address is refused: it
 // would be access for which nobody knocked.
 func (v value) completion() (engine.Completion, bool) {
@@ -107,7 +110,7 @@ func (v value) completion() (engine.Completion, bool) {
 			}
 		}
 	}
-	v.expected("a condition made by sesame.completed")
+	v.expected(madeByCompleted)
 	return engine.Completion{}, false
 }
 

@@ -54,6 +54,12 @@ end }`)
 		"refuse files script_error")
 }
 
+func TestAnAllowEndsWithAnyOfWindows(t *testing.T) {
+	w := theScript(t, officeHours+`sesame.door "files" { sequence = { 1 }, guards = 22, on_open = function(attempt) attempt:allow { ttl = "24h", ends_with = hours } end }`)
+	w.knock(alice, "tcp/1")
+	w.want("open files 203.0.113.9", "allow 203.0.113.9/32 tcp/22 8h0m0s")
+}
+
 func TestWhatIsNoEnd(t *testing.T) {
 	const expected = "ends_with: expected a window, or sesame.any of windows alone: nothing else has an end that is known beforehand, got "
 	for _, tt := range []struct{ value, want string }{
@@ -65,7 +71,8 @@ func TestWhatIsNoEnd(t *testing.T) {
 		{`function() return true end`, expected + "a function"},
 	} {
 		at := officeHours + `local last = ` + tt.value + "\n"
-		w := theScript(t, at+`sesame.door "desk" { sequence = { 1 }, guards = 22, on_open = function(attempt) attempt:allow { ends_with = last } end }`)
+		// A variable that is assigned is not followed, so the call fails only when it runs.
+		w := theScript(t, at+"last = last\n"+`sesame.door "desk" { sequence = { 1 }, guards = 22, on_open = function(attempt) attempt:allow { ends_with = last } end }`)
 		w.knock(alice, "tcp/1")
 		if got := brief(w.got[1]); !strings.HasSuffix(got, tt.want) {
 			t.Errorf("in a function: %s\nwant %s", got, tt.want)

@@ -33,6 +33,7 @@ const (
 	handlerName                        // the name of a handler of the script
 	doorName                           // the name of a door of the set
 	options                            // the options of exec, among them the choices of the command
+	access                             // the options of allow, among them conditions of some kinds
 )
 
 // none are the arguments of a method that has none.
@@ -171,6 +172,10 @@ func (j *callJudge) argument(m Member, declared argument, c *mistake.Call, a mis
 	if declared.read != nil {
 		declared.read(v)
 	}
+	if declared.is&access != 0 {
+		v.entry(a, "source", madeByCompleted, "completed")
+		v.entry(a, "ends_with", anEnd, "window", "any")
+	}
 	name, isText := a.Value.(lua.LString)
 	switch handlers := j.handlers[c.File.Path]; {
 	case !isText || j.incomplete:
@@ -199,6 +204,13 @@ func made(v value, a mistake.Arg, what string, by func(kind string) bool) {
 		v.fail("expected %s, got what sesame.%s returned", what, a.Origin.Kind)
 	case mistake.Known(a.Value):
 		v.expected(what)
+	}
+}
+
+// entry reports an entry of a table that comes from a registration of none of these kinds.
+func (v value) entry(table mistake.Arg, name, what string, kinds ...string) {
+	if kind := table.Entries[name].Kind; kind != "" && !slices.Contains(kinds, kind) {
+		v.field(v.layout(), name, lua.LNil).fail("expected %s, got what sesame.%s returned", what, kind)
 	}
 }
 

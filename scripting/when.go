@@ -34,12 +34,14 @@ func (s *script) conditions(v value) []engine.Condition {
 	return conditions
 }
 
+// anEnd is what the option ends_with takes, for messages.
+const anEnd = "a window, or sesame.any of windows alone: nothing else has an end that is known beforehand"
+
 // endsWith reads the value of ends_with. It is nil when that is wrong.
 func (v value) endsWith() engine.Period {
-	const expected = "a window, or sesame.any of windows alone: nothing else has an end that is known beforehand"
 	ud, _ := v.lua.(*lua.LUserData)
 	if ud == nil {
-		v.expected(expected)
+		v.expected(anEnd)
 		return nil
 	}
 	switch one := ud.Value.(type) {
@@ -48,9 +50,9 @@ func (v value) endsWith() engine.Period {
 		if period, ok := condition.AsPeriod(one); ok {
 			return period
 		}
-		v.fail("expected %s, got %s", expected, one)
+		v.fail("expected %s, got %s", anEnd, one)
 	default:
-		v.expected(expected)
+		v.expected(anEnd)
 	}
 	return nil
 }

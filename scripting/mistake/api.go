@@ -86,6 +86,8 @@ type Arg struct {
 	// Origin is the place of the call of the API that made the value, such as sesame.command { };
 	// zero when the text does not tell.
 	Origin Origin
+	// Entries are the origins of the named entries of a table, as far as the text tells them.
+	Entries map[string]Origin
 }
 
 // An Origin is the call of the API that a variable has its value from.

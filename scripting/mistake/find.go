@@ -139,7 +139,10 @@ func (j *judge) arguments(u *use, c context, m *Member, at source.Place, args []
 			call.Open = true
 			break
 		}
-		a := Arg{arg, at, j.value(arg), j.origin(arg)}
+		a := Arg{Expr: arg, At: at, Value: j.value(arg), Origin: j.origin(arg)}
+		if table, ok := arg.(*ast.TableExpr); ok {
+			a.Entries = j.entries(table)
+		}
 		if at.Line > 0 && i < maxPlaced {
 			a.At = u.text.script.At(arg, at.Column)
 		}
@@ -171,6 +174,17 @@ func (j *judge) origin(expr ast.Expr) Origin {
 		return Origin{}
 	}
 	return Origin{callee.Key.(*ast.StringExpr).Value, v.text.script.Path, call.Line()}
+}
+
+// entries returns the origins of the named entries of a table.
+func (j *judge) entries(table *ast.TableExpr) map[string]Origin {
+	origins := map[string]Origin{}
+	for _, field := range table.Fields {
+		if key, ok := field.Key.(*ast.StringExpr); ok {
+			origins[key.Value] = j.origin(field.Value)
+		}
+	}
+	return origins
 }
 
 // results reports functions that must answer and do not, and results that are refused.
