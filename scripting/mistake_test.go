@@ -138,6 +138,30 @@ end }`
 	}
 }
 
+// TestAFunctionThatRaises: a when that never returns refuses with an error, and is no mistake.
+func TestAFunctionThatRaises(t *testing.T) {
+	for body, nothing := range map[string]bool{
+		`error("not today")`:                                          false,
+		`local x = 1 do error("not today") end`:                       false,
+		`if attempt.port then error("a") else assert(false, "b") end`: false,
+		`if attempt.port then error("a") end`:                         true,
+		`refuse("a")`:                                                 false,
+		`hello()`:                                                     true,
+		`local error = hello error("a")`:                              true,
+		`error("a") hello()`:                                          true,
+	} {
+		text := `local function refuse(why) error(why) end local function hello() end
+sesame.door "d" { sequence = { 1, "udp/2", 9, 4 }, guards = 22, when = function(attempt) ` + body + ` end }`
+		set, err := scripting.Load(sourcetest.Files(map[string]string{"a.lua": text}), scripting.Options{})
+		if err == nil {
+			set.Close()
+		}
+		if found := err != nil && strings.Contains(err.Error(), "returned nothing"); found != nothing || err != nil && !found {
+			t.Errorf("%s: %v", body, err)
+		}
+	}
+}
+
 // luaBlock is an example in a page, with the name of its file when the first
 // line is a comment with it.
 var luaBlock = regexp.MustCompile("(?s)```lua\n(?:-- (\\S+\\.lua)[^\n]*\n)?(.*?)```")

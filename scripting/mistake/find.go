@@ -192,7 +192,7 @@ func (j *judge) results(fn *function) {
 	if len(fn.hooks) == 0 || j.count[fn.text.script.Path] >= maxMistakes {
 		return
 	}
-	if len(fn.returns) == 0 {
+	if len(fn.returns) == 0 && !j.raises(fn.expr.Stmts, 0) {
 		j.result(fn, lua.LNil, spot{fn.expr.Line(), "function"}, fn.nth)
 	}
 	for _, r := range fn.returns {
