@@ -21,9 +21,18 @@ import (
 	"sesame/daemon/engine"
 )
 
-// MaxSize is the size in bytes of the largest file that [Read] takes. The largest databases that
-// are sold have some 150 MB.
-const MaxSize = 512 << 20
+// Sizes of files, in bytes. They fit the memory that sesame.service gives to the daemon. Free files
+// have at most some 60 MB.
+const (
+	MaxSize  = 128 << 20 // of the largest file that [Read] takes
+	MaxTotal = 256 << 20 // of all databases that a daemon has at once
+	maxText  = 64 << 20  // of the largest text file; those of tor-geoipdb have 20 MB
+
+	// HeadSize and TailSize are how much of both ends of a file [CheckEnds] wants. The metadata of
+	// MaxMind's format, with their marker, are in the last 128 KiB.
+	HeadSize = 512
+	TailSize = 128 << 10
+)
 
 // A Database is one file that was read and verified. It is immutable, and safe for concurrent use.
 type Database struct {
@@ -80,21 +89,39 @@ func Read(path string, text []byte) (*Database, error) {
 
 // read finds out the format.
 func (d *Database) read(text []byte) error {
-	head := text[:min(len(text), 512)]
-	switch {
-	case len(text) == 0:
-		return errors.New("it is empty")
-	case len(text) > MaxSize:
-		return fmt.Errorf("it has %d bytes: expected at most %d", len(text), MaxSize)
-	case bytes.Contains(text, metadataMarker):
+	tail := text[max(len(text)-TailSize, 0):]
+	if err := CheckEnds(int64(len(text)), text[:min(len(text), HeadSize)], tail); err != nil {
+		return err
+	}
+	if bytes.Contains(tail, metadataMarker) {
 		return d.readMaxMind(text)
+	}
+	return d.readTor(text)
+}
+
+// CheckEnds returns why a file cannot be a database; nil when it may be one. It is for a caller
+// that has not read the whole file yet: size is its size, head its first [HeadSize] bytes, and tail
+// its last [TailSize] bytes, or as many as it has.
+func CheckEnds(size int64, head, tail []byte) error {
+	switch {
+	case size == 0:
+		return errors.New("it is empty")
+	case size > MaxSize:
+		return fmt.Errorf("it has %d MiB: expected at most %d MiB: take a smaller one, such as one of countries only", mebibytes(size), MaxSize>>20)
+	case bytes.Contains(tail, metadataMarker):
+		return nil
 	case bytes.HasPrefix(head, []byte("\x1f\x8b")), bytes.HasPrefix(head, []byte("PK\x03\x04")):
 		return errors.New("it is compressed: unpack it first, for example with tar -xzf or gunzip")
 	case bytes.IndexByte(head, 0) >= 0 || !utf8.Valid(head[:max(len(head)-utf8.UTFMax, 0)]):
 		return errors.New("it is not in MaxMind's format, or its end is missing: download it again")
+	case size > maxText:
+		return fmt.Errorf("it has %d MiB and is not in MaxMind's format: expected at most %d MiB of text", mebibytes(size), maxText>>20)
 	}
-	return d.readTor(text)
+	return nil
 }
+
+// mebibytes rounds up, so that a file that is too large by a byte does not seem to fit.
+func mebibytes(size int64) int64 { return (size + 1<<20 - 1) >> 20 }
 
 // Name names the database for people: "GeoLite2-Country, 2026-11-20". It is plain text of at most
 // 160 bytes.
@@ -123,11 +150,11 @@ func both(one string, first bool, other string, second bool) string {
 // covers reports whether the database has addresses of the family of one.
 func (d *Database) covers(a netip.Addr) bool { return a.Is4() && d.IPv4 || a.Is6() && d.IPv6 }
 
-// maxText bounds texts of a file that people are shown, in bytes.
-const maxText = 127
+// maxShown bounds texts of a file that people are shown, in bytes.
+const maxShown = 127
 
 // plain makes a text of a file fit to be shown: UTF-8 without control characters, of at most
-// maxText bytes.
+// maxShown bytes.
 func plain(text string) string {
 	printable := func(r rune) rune {
 		if r == utf8.RuneError || !unicode.IsPrint(r) {
@@ -135,8 +162,8 @@ func plain(text string) string {
 		}
 		return r
 	}
-	text = strings.TrimSpace(strings.Map(printable, text[:min(len(text), 4*maxText)]))
-	for len(text) > maxText {
+	text = strings.TrimSpace(strings.Map(printable, text[:min(len(text), 4*maxShown)]))
+	for len(text) > maxShown {
 		_, size := utf8.DecodeLastRuneInString(text)
 		text = text[:len(text)-size]
 	}

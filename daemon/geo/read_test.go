@@ -264,7 +264,35 @@ func TestOtherFiles(t *testing.T) {
 			t.Errorf("%s: got %v\nwant %s", tt.name, err, tt.want)
 		}
 	}
-	if _, err := geo.Read("x.mmdb", make([]byte, geo.MaxSize+1)); err == nil || !strings.Contains(err.Error(), "expected at most 536870912") {
+	if _, err := geo.Read("x.mmdb", make([]byte, geo.MaxSize+1)); err == nil || !strings.Contains(err.Error(), "it has 129 MiB: expected at most 128 MiB: take a smaller one") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// The ends of a file tell that it is none.
+func TestTheEndsOfAFile(t *testing.T) {
+	const marker = "\xab\xcd\xefMaxMind.com"
+	for _, tt := range []struct {
+		name       string
+		size       int64
+		head, tail string
+		want       string
+	}{
+		{"an empty file", 0, "", "", "it is empty"},
+		{"the largest", geo.MaxSize, "\x00", "..." + marker + "...", ""},
+		{"one that is larger", geo.MaxSize + 1, "\x00", marker, "expected at most 128 MiB"},
+		{"zeros", 100 << 20, "\x00\x00", "\x00\x00", "it is not in MaxMind's format"},
+		{"the longest text", 64 << 20, "# a", "1,2,AU", ""},
+		{"a longer text", 64<<20 + 1, "# a", "1,2,AU", "it has 65 MiB and is not in MaxMind's format: expected at most 64 MiB of text"},
+	} {
+		switch err := geo.CheckEnds(tt.size, []byte(tt.head), []byte(tt.tail)); {
+		case (err == nil) != (tt.want == ""), err != nil && !strings.Contains(err.Error(), tt.want):
+			t.Errorf("%s: got %v, want %q", tt.name, err, tt.want)
+		}
+	}
+	t.Log("# a marker that is not among the last 128 KiB begins no metadata")
+	whole := geotest.Countries(t, map[string]string{"203.0.113.0/24": "ES"})
+	if _, err := geo.Read("x", append(whole, make([]byte, geo.TailSize)...)); err == nil || !strings.Contains(err.Error(), "not in MaxMind's format") {
 		t.Errorf("got %v", err)
 	}
 }

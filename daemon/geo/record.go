@@ -133,7 +133,7 @@ func (r *record) entry() entry {
 		e.asn = asNumber(r.asn)
 	}
 	if e.asn != 0 && len(r.name) > 0 {
-		e.asName = plain(string(r.name[:min(len(r.name), 4*maxText)]))
+		e.asName = plain(string(r.name[:min(len(r.name), 4*maxShown)]))
 	}
 	return e
 }

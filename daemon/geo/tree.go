@@ -149,7 +149,7 @@ func (v *verifier) record(offset int) error {
 	e := r.entry()
 	v.country = v.country || e.country != ""
 	v.asn = v.asn || e.asn != 0
-	if first := plain(string(r.first[:min(len(r.first), maxText)])); e.country == "" && e.asn == 0 && len(v.firsts) < 8 && first != "" && !slices.Contains(v.firsts, first) {
+	if first := plain(string(r.first[:min(len(r.first), maxShown)])); e.country == "" && e.asn == 0 && len(v.firsts) < 8 && first != "" && !slices.Contains(v.firsts, first) {
 		v.firsts = append(v.firsts, first)
 	}
 	return nil

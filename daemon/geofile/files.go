@@ -1,6 +1,7 @@
 package geofile
 
 import (
+	"errors"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -86,7 +87,7 @@ func (f *Files) search(was []*file) {
 	}
 	for _, one := range was {
 		if one.database != nil && !slices.Contains(f.files, one) && !f.replaces(one.database) {
-			one.update() // its State says that it is gone
+			one.update(f.room(one, was)) // its State says that it is gone
 			f.files = append(f.files, one)
 		}
 	}
@@ -121,20 +122,33 @@ func (f *Files) read(paths []string, was []*file) {
 		if i := slices.IndexFunc(was, of); i >= 0 {
 			chosen = was[i]
 		}
-		chosen.update()
+		chosen.update(f.room(chosen, was))
 		f.files = append(f.files, chosen)
 	}
 }
 
-// update reads the file when it is another version than the one that was read last.
-func (f *file) update() {
+// room returns how many bytes a version of a file may have, beside all other databases that are
+// read or were in force.
+func (f *Files) room(of *file, was []*file) int64 {
+	left := int64(geo.MaxTotal)
+	for i, one := range slices.Concat(f.files, was) {
+		if one != of && one.database != nil && (i < len(f.files) || !slices.Contains(f.files, one)) {
+			left -= int64(one.database.Size)
+		}
+	}
+	return left
+}
+
+// update reads the file when it is another version than the one that was read last, if there is
+// room for so many bytes.
+func (f *file) update(room int64) {
 	// An error is that of the reading below.
 	if now, _ := stampOf(f.path); f.tried && f.seen.same(now) {
 		return
 	}
-	f.tried = true
-	text, seen, err := readFile(f.path)
-	f.seen = seen
+	text, seen, err := readFile(f.path, room)
+	// Room comes when another file changes.
+	f.seen, f.tried = seen, !errors.Is(err, errNoRoom)
 	var next *geo.Database
 	if err == nil {
 		next, err = geo.Read(f.path, text)

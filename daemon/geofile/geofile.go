@@ -23,7 +23,7 @@ const Old = 60 * 24 * time.Hour
 // Read reads and verifies the database at path. The error names the path. A file that changes while
 // it is read is an error: half of it would be of another version.
 func Read(path string) (*geo.Database, error) {
-	text, _, err := readFile(path)
+	text, _, err := readFile(path, geo.MaxTotal)
 	if err != nil {
 		return nil, err
 	}
@@ -48,8 +48,12 @@ func (s stamp) same(other stamp) bool {
 	return os.SameFile(s.info, other.info) && s.info.Size() == other.info.Size() && s.info.ModTime().Equal(other.info.ModTime())
 }
 
-// readFile reads a regular file of at most [geo.MaxSize] bytes.
-func readFile(path string) ([]byte, stamp, error) {
+// errNoRoom is the error of a file that is right by itself.
+var errNoRoom = errors.New("all databases together may have")
+
+// readFile reads a regular file of at most [geo.MaxSize] bytes, and of at most room bytes. One that
+// cannot be a database is refused before it is read: it may be larger than the memory.
+func readFile(path string, room int64) ([]byte, stamp, error) {
 	// To open a pipe would wait for its writer, so it is looked at first.
 	before, err := stampOf(path)
 	switch {
@@ -59,20 +63,49 @@ func readFile(path string) ([]byte, stamp, error) {
 		return nil, before, err
 	case !before.info.Mode().IsRegular():
 		return nil, before, fmt.Errorf("%s is no ordinary file: expected a database such as GeoLite2-Country.mmdb", path)
-	case before.info.Size() > geo.MaxSize:
-		return nil, before, fmt.Errorf("%s has %d bytes: expected at most %d", path, before.info.Size(), geo.MaxSize)
 	}
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, before, err
 	}
 	defer func() { _ = file.Close() }() // it was only read
+	size := before.info.Size()
+	if err := checkEnds(file, size); err != nil {
+		return nil, before, fmt.Errorf("%s: %w", path, err)
+	}
+	if size > room {
+		return nil, before, fmt.Errorf("%s has %d MiB, and %w %d MiB: name fewer or smaller ones in geo.databases of sesame.toml",
+			path, size>>20, errNoRoom, geo.MaxTotal>>20)
+	}
 	// It may grow while it is read, so the size is no bound.
-	text, err := appendAll(make([]byte, 0, before.info.Size()+1), io.LimitReader(file, geo.MaxSize+1))
+	text, err := appendAll(make([]byte, 0, size+1), io.LimitReader(file, size+1))
 	if after, _ := stampOf(path); err == nil && !before.same(after) {
 		err = fmt.Errorf("%s changed while it was read", path)
 	}
 	return text, before, err
+}
+
+// checkEnds reads both ends of a file of this size, and nothing else.
+func checkEnds(file io.ReaderAt, size int64) error {
+	head, err := readAt(file, 0, min(size, geo.HeadSize))
+	if err != nil {
+		return err
+	}
+	tail, err := readAt(file, max(size-geo.TailSize, 0), min(size, geo.TailSize))
+	if err != nil {
+		return err
+	}
+	return geo.CheckEnds(size, head, tail)
+}
+
+// readAt reads n bytes that begin at offset, or fewer when the file ends before.
+func readAt(file io.ReaderAt, offset, n int64) ([]byte, error) {
+	text := make([]byte, n)
+	read, err := file.ReadAt(text, offset)
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return text[:read], err
 }
 
 // appendAll appends what a reader has. The capacity is used up before the text is copied.

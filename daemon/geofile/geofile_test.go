@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -100,9 +101,45 @@ func TestAFileThatIsTooLargeIsNotRead(t *testing.T) {
 	if _, err := Read(path); err == nil || !strings.Contains(err.Error(), "expected at most") {
 		t.Error(err)
 	}
+	t.Log("# one that cannot be a database is refused by its ends")
+	check(t, os.Truncate(path, geo.MaxSize))
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := Read(path)
+	if runtime.ReadMemStats(&after); err == nil || !strings.Contains(err.Error(), "not in MaxMind's format") {
+		t.Error(err)
+	}
+	if n := after.TotalAlloc - before.TotalAlloc; n > 1<<20 {
+		t.Errorf("%d bytes of memory were used", n)
+	}
 	t.Log("# a device has no size, and no end")
 	if _, err := Read("/dev/zero"); err == nil || !strings.Contains(err.Error(), "no ordinary file") {
 		t.Error(err)
+	}
+}
+
+func TestDatabasesShareTheRoom(t *testing.T) {
+	dir := t.TempDir()
+	paths := []string{dir + "/a", dir + "/b", dir + "/c"}
+	write(t, paths[0], database("ES"))
+	write(t, paths[1], database("PT"))
+	f := NewFiles(paths)
+	f.Update()
+	f.files[0].database.Size, f.files[1].database.Size = geo.MaxTotal-100, 50 // as if they were large
+	write(t, paths[2], database("FR")+strings.Repeat("#", 20)+"\n")
+	if f.Update() || !strings.Contains(wrongs(f)[2], "all databases together may have 256 MiB: name fewer or smaller ones") {
+		t.Errorf("it is taken: %q", wrongs(f))
+	}
+	t.Log("# it is taken when there is room, though nobody touched it")
+	f.files[0].database.Size -= 10
+	if !f.Update() || len(f.Databases()) != 3 {
+		t.Errorf("it is not taken: %q", wrongs(f))
+	}
+	t.Log("# a newer version of a large one does not count it twice")
+	f.files[0].database.Size = geo.MaxTotal - 110
+	write(t, paths[0], database("SE"))
+	if !f.Update() || countryOf(f.Databases()) != "SE" {
+		t.Errorf("it is not taken: %q", wrongs(f))
 	}
 }
 
