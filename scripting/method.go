@@ -36,9 +36,6 @@ const (
 	access                             // the options of allow, among them conditions of some kinds
 )
 
-// none are the arguments of a method that has none.
-var none = []argument{}
-
 // Readers of arguments. The methods read what they are given with the same.
 var (
 	text          = func(v value) { v.text() }

@@ -224,13 +224,14 @@ func (f *finder) resolveAll(list []ast.Expr, depth int) (all []*function) {
 
 // fieldOf returns what a field of a table may have: of a table in a variable, or of a module.
 func (f *finder) fieldOf(object ast.Expr, name string) []ast.Expr {
-	call, ok := object.(*ast.FuncCallExpr)
+	call, _ := object.(*ast.FuncCallExpr)
 	if e, isName := object.(*ast.IdentExpr); isName {
 		v := f.variables[e]
 		if v == nil || v.assigned {
 			return nil
 		}
-		if call, ok = v.init.(*ast.FuncCallExpr); !ok {
+		var isCall bool
+		if call, isCall = v.init.(*ast.FuncCallExpr); !isCall {
 			return f.fields[field{v, name}]
 		}
 	}
