@@ -257,7 +257,7 @@ func (d *daemon) statusNow() control.Status {
 		Recorder: d.recorderStatus(offset),
 	}
 	s.Capture.Interfaces, s.Capture.Missing = d.links.Captured(d.config.Interfaces)
-	s.Capture.Lost, s.ClockDoubt = l.lost, l.clockDoubt
+	s.Capture.Lost, s.ClockDoubt = l.lost, l.windowsRefuse
 	for _, door := range l.set.Engine.Doors {
 		if door.Observe {
 			s.Scripts.Observed = append(s.Scripts.Observed, door.Name)

@@ -72,10 +72,12 @@ type loop struct {
 	stopping   bool
 	offset     atomic.Int64 // wall clock less engine time, in nanoseconds; the journal reads it too
 	clockDoubt bool         // the engine was told that the wall clock is in doubt
-	numbered   int          // packets given to the engine
-	dropped    [packet.Drops]int
-	lost       uint64 // packets that the kernel had no room for
-	lostLogged time.Time
+	// windowsRefuse means that people were told that windows refuse, as checkClock found.
+	windowsRefuse bool
+	numbered      int // packets given to the engine
+	dropped       [packet.Drops]int
+	lost          uint64 // packets that the kernel had no room for
+	lostLogged    time.Time
 }
 
 // do runs f in the loop, between two inputs, and returns when f has returned. It returns false

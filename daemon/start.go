@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -68,6 +69,7 @@ type daemon struct {
 	databases     *geofile.Files          // what tells the country of a source
 	databaseHints chan struct{}           // capacity 1: a database may have changed
 	databasePaths chan []string           // capacity 1: for the watcher; the latest list replaces an earlier one
+	notes         sync.WaitGroup          // what the loop has written to the state without waiting for it
 	waiting       map[uint64]chan<- error // results that a connection waits for, by the ID of the effect
 }
 
@@ -207,12 +209,12 @@ func (d *daemon) outputs() (*transcript.Text, hclog.Logger) {
 // computes the right ends of grants. It uses a goroutine because the loop must not wait for
 // the disk.
 func (d *daemon) recordClockStep() {
-	go func() {
+	d.notes.Go(func() {
 		// The goroutine reads the offset itself, since two of them may overtake each other.
 		if err := d.state.Append(nil, d.loop.wallOffset()); err != nil {
 			d.config.Log.Warn("the journal does not know that the wall clock was set", "error", err)
 		}
-	}()
+	})
 }
 
 // restore gives the engine its doors and the state from before the start: the records of the
@@ -327,6 +329,7 @@ func (d *daemon) close() error {
 	if d.knockd != nil {
 		errs = append(errs, d.knockd.Close())
 	}
+	d.notes.Wait()
 	if d.state != nil {
 		errs = append(errs, d.state.Close())
 	}

@@ -41,21 +41,28 @@ func (j *clockJudge) doubt() bool {
 	return !synchronised && (j.policy == "refuse" || j.policy == "auto" && j.once)
 }
 
-// checkClock gives the engine an input when the clock came into doubt, or is out of it.
+// checkClock gives the engine an input when the clock came into doubt, or is out of it. People are
+// told while a script has a window: nothing else refuses then.
 func (l *loop) checkClock() {
 	if l.judge == nil {
 		return
 	}
 	doubt := l.judge.doubt()
+	switch refuses := doubt && l.set.Windows; {
+	case refuses == l.windowsRefuse:
+	case refuses:
+		l.log.Warn("the clock is not synchronised, so windows of time refuse until it is", "remedy", "look at the NTP client: timedatectl, chronyc tracking")
+		l.windowsRefuse = true
+	default:
+		if !doubt {
+			l.log.Info("the clock is synchronised: windows of time hold again")
+		}
+		l.windowsRefuse = false
+	}
 	if doubt == l.clockDoubt {
 		return
 	}
 	l.clockDoubt = doubt
-	if doubt {
-		l.log.Warn("the clock is not synchronised, so windows of time refuse until it is", "remedy", "look at the NTP client: timedatectl, chronyc tracking")
-	} else {
-		l.log.Info("the clock is synchronised: windows of time hold again")
-	}
 	in := record.Input{Kind: record.InputClock, Doubt: doubt}
 	l.inputAt(l.engine.Now(), in, func(now time.Time) []engine.Event { return l.engine.Clock(now, doubt) })
 }
@@ -65,11 +72,11 @@ func (d *daemon) newClockJudge() *clockJudge {
 	return &clockJudge{
 		policy: d.config.Clock.Unsynchronised, once: d.state.ClockWasSynchronised(), read: synchronised, log: d.config.Log,
 		remember: func() {
-			go func() { // the loop must not wait for the disk
+			d.notes.Go(func() { // the loop must not wait for the disk
 				if err := d.state.NoteClockSynchronised(); err != nil {
 					d.config.Log.Warn("the next start does not know that the clock was synchronised once", "error", err)
 				}
-			}()
+			})
 		},
 	}
 }

@@ -3,9 +3,15 @@ package daemon
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/hashicorp/go-hclog"
+
+	"sesame/daemon/engine"
+	"sesame/daemon/logtest"
+	"sesame/daemon/state"
+	"sesame/scripting"
 )
 
 func TestWhenTheClockIsInDoubt(t *testing.T) {
@@ -52,5 +58,62 @@ func TestTheKernelTellsWhetherTheClockIsSynchronised(t *testing.T) {
 	t.Log("synchronised:", is, err)
 	if again, _ := synchronised(); err != nil && again {
 		t.Error("an error, and yet synchronised")
+	}
+}
+
+// A set without windows has nothing that refuses, so nobody is told.
+func TestWhoIsToldOfADoubt(t *testing.T) {
+	with, without := &scripting.Set{Windows: true}, &scripting.Set{}
+	const warned, again = "so windows of time refuse", "windows of time hold again"
+	synchronised, log := false, &logtest.Buffer{}
+	j := &clockJudge{policy: "refuse", read: func() (bool, error) { return synchronised, nil }, remember: func() {}, log: hclog.NewNullLogger()}
+	c := newClock()
+	l := &loop{clock: c, engine: engine.New(engine.Config{}, c.now()), judge: j, log: hclog.New(&hclog.LoggerOptions{Output: log})}
+	seen := 0
+	for i, step := range []struct {
+		set          *scripting.Set
+		synchronised bool
+		logged       string // "": nothing
+		told         bool
+	}{
+		{without, false, "", false},
+		{with, false, warned, true}, // after a reload
+		{with, false, "", true},
+		{without, false, "", false},
+		{with, false, warned, true},
+		{with, true, again, false},
+		{with, true, "", false},
+		{with, false, warned, true},
+		{without, true, again, false},
+		{without, false, "", false},
+		{without, true, "", false},
+	} {
+		l.set, synchronised = step.set, step.synchronised
+		l.checkClock()
+		logged := log.String()[seen:]
+		seen += len(logged)
+		if (logged == "") != (step.logged == "") || !strings.Contains(logged, step.logged) || l.windowsRefuse != step.told {
+			t.Errorf("step %d: logged %q, told %v; want %q, %v", i, logged, l.windowsRefuse, step.logged, step.told)
+		}
+		if l.clockDoubt == synchronised || l.engine.State().ClockDoubt == synchronised {
+			t.Errorf("step %d: the engine does not know", i)
+		}
+	}
+}
+
+// What the loop has written without waiting is on the disk before the state is closed.
+func TestTheStopWaitsForNotes(t *testing.T) {
+	dir := t.TempDir()
+	d := &daemon{config: Config{Log: hclog.NewNullLogger()}}
+	var err error
+	d.state, err = state.Open(dir)
+	must(t, err)
+	d.newClockJudge().remember()
+	must(t, d.close())
+	again, err := state.Open(dir)
+	must(t, err)
+	defer func() { must(t, again.Close()) }()
+	if !again.ClockWasSynchronised() {
+		t.Error("the next start does not know of the clock")
 	}
 }

@@ -119,6 +119,9 @@ func (s *script) build(k condition.Kind, schema []option[conditionDraft], v valu
 		s.loading.mentions = append(s.loading.mentions, mention{built, v.what, v.at})
 	}
 	s.loading.hosts = append(s.loading.hosts, condition.HostsOf(built)...)
+	if _, ok := condition.AsPeriod(built); ok {
+		s.loading.windows = true
+	}
 	return built
 }
 

@@ -93,3 +93,19 @@ sesame.door "desk" { sequence = { 1 }, guards = 22, when = sesame.any { weekdays
 		"look at its NTP client (timedatectl, chronyc tracking)",
 		"open desk 2001:db8::7", "allow 2001:db8::7/128 tcp/22 30s")
 }
+
+// The set says whether anything depends on the time of day.
+func TestASetWithWindows(t *testing.T) {
+	for text, want := range map[string]bool{
+		`sesame.door "desk" { sequence = { 1 }, guards = 22 }`:                                                                                    false,
+		`sesame.door "desk" { sequence = { 1 }, guards = 22, when = sesame.networks { "192.0.2.1" } }`:                                            false,
+		`sesame.door "desk" { sequence = { 1 }, guards = 22, when = sesame.none { sesame.window { from = "08:00", to = "19:00", tz = "UTC" } } }`: true,
+		`local hours = sesame.window { from = "08:00", to = "19:00", tz = "UTC" }
+sesame.door "desk" { sequence = { 1 }, guards = 22, on_open = function(attempt) if attempt:holds(hours) then attempt:allow() end end }`: true,
+	} {
+		w := theScript(t, text)
+		if w.set.Windows != want {
+			t.Errorf("%s: %v", text, w.set.Windows)
+		}
+	}
+}

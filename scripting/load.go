@@ -113,6 +113,7 @@ func (l *loader) add(r *registration) {
 	l.set.Warnings = append(l.set.Warnings, r.warnings...)
 	l.mentions = append(l.mentions, r.mentions...)
 	l.set.Hosts = append(l.set.Hosts, r.hosts...)
+	l.set.Windows = l.set.Windows || r.windows
 	l.set.Options = appendNew(l.set.Options, r.options, func(o OptionValue) source.Place { return o.Place }, func(a, b OptionValue) bool { return a == b })
 }
 

@@ -26,6 +26,7 @@ type registration struct {
 	mentions []mention
 	made     map[site]int // conditions without a name of their own, by their calls
 	hosts    []condition.Host
+	windows  bool // a window was made
 	problems source.Problems
 }
 

@@ -50,6 +50,7 @@ type Set struct {
 	Suppressions []source.Suppression
 	Warnings     []Warning        // of the referenced files
 	Hosts        []condition.Host // whose addresses conditions ask for; a name may stand several times
+	Windows      bool             // whether a condition depends on the time of day
 	// Mistakes are uses of what functions are given that probably fail. Those that certainly fail
 	// are problems of the set.
 	Mistakes []mistake.Mistake

@@ -26,7 +26,8 @@ type Status struct {
 	Live       Live      `json:"live"`
 	Counts     Counts    `json:"counts"`
 	Capture    Capture   `json:"capture"`
-	// ClockDoubt means that the wall clock is not synchronised, so that windows of time refuse.
+	// ClockDoubt means that the wall clock is not synchronised, so that the windows of time of the
+	// scripts refuse.
 	ClockDoubt bool       `json:"clock_doubt,omitempty"`
 	Firewall   Firewall   `json:"firewall"`
 	Effects    Effects    `json:"effects"`
