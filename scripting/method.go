@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/yuin/gopher-lua"
 
@@ -66,10 +67,19 @@ func (l *loader) mistakes() {
 	for _, m := range mistake.Find(l.scripts.All(), j.table()) {
 		if !m.Certain || l.options.RanBefore {
 			l.set.Mistakes = append(l.set.Mistakes, m)
-		} else if problem := l.scripts.Problem(m.Place, m.Message); !l.problems.Has(problem) {
+		} else if problem := l.scripts.Problem(m.Place, m.Message); !l.problems.Has(problem) && !l.reported(problem) {
 			l.problems = append(l.problems, problem)
 		}
 	}
+}
+
+// reported reports whether a registration in the same line was given what operators make of a
+// condition, which is the same problem.
+func (l *loader) reported(problem *source.Problem) bool {
+	return slices.ContainsFunc(l.problems, func(other *source.Problem) bool {
+		return other.File == problem.File && other.Line == problem.Line &&
+			(strings.Contains(other.Message, noOperators) || strings.Contains(other.Message, notFalse))
+	})
 }
 
 // A callJudge judges calls of methods in the text.
@@ -80,7 +90,7 @@ type callJudge struct {
 
 // table returns the API as package mistake needs it.
 func (j *callJudge) table() *mistake.API {
-	table := &mistake.API{Objects: map[string]*mistake.Object{}}
+	table := &mistake.API{Objects: map[string]*mistake.Object{}, Asks: "holds"}
 	for kind, name := range hookNames {
 		table.Hooks = append(table.Hooks, mistake.Hook{Name: name, Gives: objectNames[kind],
 			Result: func(v lua.LValue) string { return noResult(engine.CallKind(kind), v) }})
@@ -111,7 +121,7 @@ func (j *callJudge) member(m Member) *mistake.Member {
 			functions[o.Name] = kind
 		}
 	}
-	return &mistake.Member{Kind: mistake.Registration, Functions: functions}
+	return &mistake.Member{Kind: mistake.Registration, Functions: functions, Condition: m.condition}
 }
 
 // barred returns why the functions for a kind of call cannot call the method; "": they can.

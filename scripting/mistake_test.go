@@ -22,6 +22,7 @@ import (
 // a finding, which a comment can allow.
 func TestProbableMistakes(t *testing.T) {
 	const door = `sesame.door "d" { sequence = { 1, "udp/2", 9, 4 }, guards = 22, on_open = `
+	const lan = `local lan = sesame.networks { "192.0.2.0/24" }` + "\n"
 	const noBan = `attempt has no "ban"`
 	for _, tt := range []struct {
 		name, text string
@@ -46,10 +47,26 @@ func TestProbableMistakes(t *testing.T) {
 		{"a parameter that is assigned", door + `function(x) x = x x:ban() x:allow() end }`, nil},
 		{"another variable of the name", door + `function(x) do local x = { ban = print } x.ban() end x:allow() end }`, nil},
 		{"a function that is not called", "local function never(attempt) attempt:ban() end\n" + door + `function(x) x:allow() end }`, nil},
+		{"a condition of a module in a test", `local m = require "n"` + "\n" + door + `function(a) if m.lan then a:allow() end end }`,
+			[]string{"a.lua:2: m.lan is a condition, which is always true here: write a:holds(m.lan)"}},
+		{"conditions of a module", `local m = require "n"` + "\n" + door + `function(a) a:allow() end, when = m.lan and m.hours }`,
+			[]string{"a.lua:2: and leaves only one of the conditions: write sesame.all { m.lan, m.hours }"}},
+		{"a condition under another name", lan + "local l = lan\n" + door + `function(a) if l then a:allow() end end }`,
+			[]string{"a.lua:3: l is a condition, which is always true here: write a:holds(l)"}},
+		{"a default for a condition", lan + "local t = {}\n" + door + `function(a) a:allow() end, when = t.hours or lan }`, nil},
+		{"a condition if there is something", lan + `local u = { limited = true }` + "\n" + door + `function(a) a:allow() end, when = u.limited and lan or nil }`, nil},
+		{"a condition if there is something, else another", lan + `local u = { limited = true }` + "\n" + door + `function(a) a:allow() end, when = u.limited and lan or u.y or sesame.any { lan } }`, nil},
+		{"a condition for a function", lan + `local function with(c) return c or lan end` + "\n" + door + `function(a) a:allow() end, when = with() }`, nil},
+		{"a condition of a branch", lan + `local t = {} if #"x" == 2 then t.c = lan end` + "\n" + door + `function(a) if t.c and not a:holds(t.c) then return false end a:allow() end }`, nil},
+		{"a condition that is assigned later", lan + `local c = sesame.any { lan } c = nil` + "\n" + door + `function(a) if c then return false end a:allow() end }`, nil},
+		{"conditions that are compared", lan + door + `function(a) if lan == nil or lan ~= lan then return false end a:allow() end }`, nil},
+		{"one of two conditions", lan + door + `function(a) local c = a.stage == 4 and lan or nil if a:holds(c or lan) then a:allow() end end }`, nil},
+		{"a helper that returns a condition", lan + `local function which() return lan end` + "\n" + door + `function(a) if a:holds(which()) then a:allow() end end }`, nil},
 		{"a computed name", door + `function(x) x["b" .. "an"](x) x:allow() end }`, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			files := map[string]string{"a.lua": tt.text, "lib/m.lua": "return { open = function(a) a:allow() a:ban() end }"}
+			files := map[string]string{"a.lua": tt.text, "lib/m.lua": "return { open = function(a) a:allow() a:ban() end }",
+				"lib/n.lua": `local M = {} M.lan = sesame.networks { "192.0.2.0/24" } M.hours = sesame.window { from = "08:00", to = "19:00", tz = "UTC" } return M`}
 			set, err := scripting.Load(sourcetest.Files(files), scripting.Options{})
 			if err != nil {
 				t.Fatal(err)
@@ -57,7 +74,7 @@ func TestProbableMistakes(t *testing.T) {
 			defer set.Close()
 			var got []string
 			for _, f := range lint.Check(set) {
-				if f.ID != lint.Short {
+				if f.ID != lint.Short && f.ID != lint.NoWayBack {
 					message, _, _ := strings.Cut(f.Message, ": expected one of")
 					got = append(got, fmt.Sprintf("%s:%d: %s", f.File, f.Line, message))
 				}

@@ -84,6 +84,12 @@ func (s *script) condition(v value) engine.Condition {
 	return nil
 }
 
+// What is wrong with a value that an operator made of conditions.
+const (
+	notFalse    = "not makes false of a condition"
+	noOperators = "operators cannot combine conditions"
+)
+
 // noCondition reports a value that is no condition. A truth value is what Lua
 // makes of conditions with its operators.
 func (v value) noCondition() {
@@ -93,9 +99,9 @@ func (v value) noCondition() {
 		if variable, ok := e.Expr.(*ast.IdentExpr); ok {
 			name = variable.Value
 		}
-		v.fail("not makes false of a condition: write sesame.none { %s }", name)
+		v.fail("%s: write sesame.none { %s }", notFalse, name)
 	case *ast.LogicalOpExpr, *ast.RelationalOpExpr:
-		v.fail("got %s: operators cannot combine conditions: write a list for all of them, or sesame.any or sesame.none", describe(v.lua))
+		v.fail("got %s: %s: write a list for all of them, or sesame.any or sesame.none", describe(v.lua), noOperators)
 	default:
 		v.expected("a condition such as sesame.window { ... }, or a function")
 	}

@@ -5,6 +5,8 @@
 // follows the values that functions are given through the text, and compares what is done with them
 // with the API. It knows no name of the API itself: package scripting hands over its table.
 //
+// A condition counts as true for Lua, so this package also finds where the text tests one.
+//
 // A mistake is certain when the value can only be the one that the function is given, and the use
 // fails each time that it runs. It is probable when the value came through a variable, another
 // function or a module.
@@ -23,6 +25,8 @@ type API struct {
 	Objects map[string]*Object
 	// Hooks are the kinds of functions that scripts register.
 	Hooks []Hook
+	// Asks is the method of objects that asks a condition for its answer: "holds".
+	Asks string
 }
 
 // A Hook is one kind of function that scripts register. The zero Hook is none.
@@ -58,6 +62,7 @@ type Member struct {
 	// Functions has the options of a registration whose values are functions, with the index of
 	// their hook. "" stands for an entry without a name, and "#2" for the second argument.
 	Functions map[string]int
+	Condition bool // a registration that makes a condition
 	// Barred returns why the functions of a hook cannot call the method; "": they can. It and
 	// Judge are set for methods alone.
 	Barred func(hook int) string

@@ -19,14 +19,18 @@ func Find(scripts []*source.Script, api *API) []Mistake {
 	f := &finder{
 		api: api, modules: map[string]*text{}, variables: map[*ast.IdentExpr]*variable{},
 		functions: map[*ast.FunctionExpr]*function{}, fields: map[field][]ast.Expr{},
+		above: map[ast.Expr]*ast.LogicalOpExpr{}, sometimes: map[ast.Expr]bool{},
 	}
 	for _, script := range scripts {
 		f.read(script)
 	}
 	f.connect()
-	j := &judge{finder: f, count: map[string]int{}}
+	j := &judge{finder: f, count: map[string]int{}, combined: map[ast.Expr]bool{}}
 	for i := range f.uses {
 		j.use(&f.uses[i])
+	}
+	for _, u := range f.tests {
+		j.truth(u)
 	}
 	for _, script := range scripts {
 		for _, fn := range f.modules[script.Path].all {
@@ -41,6 +45,8 @@ type judge struct {
 	*finder
 	found []Mistake
 	count map[string]int // by file
+	// combined has the operators that are reported: one for all of their operands.
+	combined map[ast.Expr]bool
 }
 
 func (j *judge) report(m Mistake) {
@@ -202,6 +208,8 @@ func (j *judge) results(fn *function) {
 		}
 		if Known(value) {
 			j.result(fn, value, spot{r.Line(), "return"}, r.nth)
+		} else {
+			j.answers(fn, r)
 		}
 	}
 }

@@ -22,6 +22,9 @@ type finder struct {
 	functions map[*ast.FunctionExpr]*function
 	fields    map[field][]ast.Expr // what is assigned to fields of variables and tables
 	uses      []use
+	tests     []test
+	above     map[ast.Expr]*ast.LogicalOpExpr // the operator whose left operand one is
+	sometimes map[ast.Expr]bool               // what is assigned to a field in a branch or a function
 	calls     []callSite
 	steps     int
 }
@@ -47,7 +50,7 @@ type context struct {
 
 // read walks the text of a file.
 func (f *finder) read(script *source.Script) {
-	t := &text{finder: f, script: script, names: map[string][]*variable{}, nth: map[spot]int{}}
+	t := &text{finder: f, script: script, names: map[string][]*variable{}, nth: map[spot]int{}, seen: map[*ast.LogicalOpExpr]bool{}}
 	f.modules[script.Path] = t
 	t.block(script.Chunk())
 	if table, ok := t.result.(*ast.TableExpr); ok {

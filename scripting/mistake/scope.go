@@ -53,9 +53,11 @@ type text struct {
 	names  map[string][]*variable // of the open blocks, the innermost last
 	log    []string               // the names that were declared, for leaving blocks
 	fn     *function
-	nth    map[spot]int // how often a word was met in a line
-	all    []*function  // in the order of the text
-	result ast.Expr     // what the file returns
+	nth    map[spot]int                // how often a word was met in a line
+	branch int                         // if and loops around
+	seen   map[*ast.LogicalOpExpr]bool // those whose operands are noted as tests
+	all    []*function                 // in the order of the text
+	result ast.Expr                    // what the file returns
 }
 
 // A spot is a word in a line. A name behind a dot or colon has a dot before it.
@@ -131,14 +133,14 @@ func (t *text) statement(s ast.Stmt) {
 	case *ast.DoBlockStmt:
 		t.block(s.Stmts)
 	case *ast.WhileStmt:
-		t.expression(s.Condition)
-		t.block(s.Stmts)
+		t.decide(s.Condition)
+		t.branches(s.Stmts)
 	case *ast.RepeatStmt:
+		t.tested(s.Condition, nil, true)
 		t.block(s.Stmts, s.Condition)
 	case *ast.IfStmt:
-		t.expression(s.Condition)
-		t.block(s.Then)
-		t.block(s.Else)
+		t.decide(s.Condition)
+		t.branches(s.Then, s.Else)
 	case *ast.NumberForStmt:
 		t.expressions([]ast.Expr{s.Init, s.Limit, s.Step})
 		t.loop(s.Stmts, s.Name)
@@ -157,12 +159,29 @@ func (t *text) statement(s ast.Stmt) {
 	}
 }
 
+// decide walks what a statement tests.
+func (t *text) decide(condition ast.Expr) {
+	t.tested(condition, nil, true)
+	t.expression(condition)
+}
+
+// branches walks statements that may not run.
+func (t *text) branches(bodies ...[]ast.Stmt) {
+	t.branch++
+	for _, body := range bodies {
+		t.block(body)
+	}
+	t.branch--
+}
+
 func (t *text) loop(body []ast.Stmt, names ...string) {
 	before := len(t.log)
 	for _, name := range names {
 		t.declare(&variable{name: name})
 	}
+	t.branch++
 	t.statements(body)
+	t.branch--
 	t.leave(before)
 }
 
@@ -214,6 +233,7 @@ func (t *text) assign(target, value ast.Expr) {
 		if named && constant && value != nil {
 			if v := t.variables[object]; v != nil {
 				t.addField(v, key.Value, value)
+				t.sometimes[value] = t.branch > 0 || t.fn != nil
 			}
 		}
 	}
@@ -258,6 +278,7 @@ func (t *text) expressions(list []ast.Expr) {
 }
 
 func (t *text) expression(e ast.Expr) {
+	t.operands(e)
 	switch e := e.(type) {
 	case *ast.IdentExpr:
 		if v := t.find(e.Value); v != nil {
