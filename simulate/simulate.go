@@ -28,6 +28,9 @@ type Config struct {
 	// other captures without a Set, Load is called to complete the Config.
 	Set  *engine.Set
 	Load func(*Config) error
+	// Changes names options of the command that are for a script set, such as "--set"; "": none.
+	// Without a Set they would change nothing in a recording, so it is refused.
+	Changes string
 
 	Local []netip.Prefix // the host's addresses; nil: those recorded, else every destination counts
 	Until time.Duration  // how long script timers run on after the last packet
@@ -83,6 +86,8 @@ func Run(c Config) (*Report, error) {
 	if c.Set == nil {
 		recording := captures.recording()
 		switch {
+		case recording != nil && len(captures) == 1 && c.Changes != "":
+			return nil, fmt.Errorf("%s is a recording of the daemon, which is replayed with its own scripts and options: leave out %s, or name scripts with -s", recording.name, c.Changes)
 		case recording != nil && len(captures) == 1:
 			return rerun(c, recording)
 		case recording != nil:

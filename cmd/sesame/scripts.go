@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -28,8 +29,17 @@ func (f *scriptFlags) add(c *cobra.Command) {
 	_ = c.MarkFlagDirname("scripts")
 }
 
-// named reports whether one of these flags was given.
-func (f *scriptFlags) named() bool { return f.config != "" || f.path != "" || len(f.values) > 0 }
+// changes names the flags that were given beside -s, for people.
+func (f *scriptFlags) changes() string {
+	var given []string
+	if f.config != "" {
+		given = append(given, "-c")
+	}
+	if len(f.values) > 0 {
+		given = append(given, "--set")
+	}
+	return strings.Join(given, " and ")
+}
 
 // loadOffline reads the configuration that the flags choose, and its script set.
 func (p *program) loadOffline(c *cobra.Command, f *scriptFlags) (*scripting.Set, config.Config, error) {

@@ -40,7 +40,8 @@ every effect counts as done. CAPTURE is a pcap or pcapng file, plain or
 compressed with gzip or zstd, or - for standard input. Several are merged by time.
 
 A recording of the daemon (sesame record) is replayed exactly, with the recorded
-scripts, addresses, facts and results. With -s it is a capture like any other.
+scripts, addresses, facts and results. With -s it is a capture like any other. So
+--set and -c need -s for a recording.
 
 What scripts ask about a source, such as its country, is answered by --fact, then
 by the databases of --geo, or else by those of the configuration file with -c.
@@ -90,7 +91,7 @@ func (p *program) simulate(c *cobra.Command, f *simulateFlags, captures []string
 	bar := &progress{w: p.stderr}
 	out := io.Writer(&behindBar{bar, p.stdout})
 	config := simulate.Config{
-		Captures: captures, Local: f.parsed, Until: until,
+		Captures: captures, Local: f.parsed, Until: until, Changes: f.scripts.changes(),
 		Account: f.format == "text", Writer: f.writer(out, p.stdout),
 	}
 	var set *scripting.Set
@@ -104,7 +105,7 @@ func (p *program) simulate(c *cobra.Command, f *simulateFlags, captures []string
 		return err
 	}
 	// With named scripts, errors in them are reported before errors in captures.
-	if f.scripts.named() {
+	if f.scripts.path != "" {
 		if err := config.Load(&config); err != nil {
 			return err
 		}
@@ -203,6 +204,9 @@ func (f *simulateFlags) check(c *cobra.Command) (until time.Duration, err error)
 		if until, err = scripting.ParseDuration(f.until); err != nil {
 			return 0, &usageError{c, "--until: " + err.Error()}
 		}
+	}
+	if _, err := parseValues(c, f.scripts.values); err != nil {
+		return 0, err
 	}
 	if c.Flags().Changed("local") {
 		if f.parsed, err = parseLocal(c, f.local); err != nil {
