@@ -90,10 +90,9 @@ func (a *asking) knock() {
 			SourcePort: 20000, Port: packet.Port{Proto: packet.UDP, Number: 9}, Payload: []byte{byte(a.sent)},
 		})
 		for i := range events {
-			switch e := &events[i]; e.Kind {
-			case engine.EventOpen:
+			if e := &events[i]; e.Kind == engine.EventOpen {
 				a.got = append(a.got, "ES")
-			case engine.EventRefuse:
+			} else if e.Kind == engine.EventRefuse {
 				_, country, _ := strings.Cut(e.Detail, " is in ")
 				country, _, _ = strings.Cut(country, " ")
 				a.got = append(a.got, country)

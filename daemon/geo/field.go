@@ -159,10 +159,9 @@ func (s records) skip(at, steps, limit int) (end, counted int, err error) {
 			return 0, steps, err
 		}
 		// A count that is not true is found at the end of the section.
-		switch f.kind {
-		case kindMap:
+		if f.kind == kindMap {
 			pending += 2 * f.size
-		case kindArray:
+		} else if f.kind == kindArray {
 			pending += f.size
 		}
 		at = f.end()
