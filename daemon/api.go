@@ -226,7 +226,7 @@ func (d *daemon) drift(ctx context.Context) (drift bool, unreadable string) {
 	if !d.loop.do(ctx, func() { files = d.loop.files }) {
 		return false, ""
 	}
-	there, err := source.Read(d.config.Scripts, files.Referenced()...)
+	there, err := source.ReadAgain(d.config.Scripts, files, files.Referenced()...)
 	if err == nil {
 		if there.Compare(files) != source.Changed {
 			return false, ""

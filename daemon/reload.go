@@ -152,10 +152,7 @@ func (r *reloader) tryReload(ctx context.Context, unguard []packet.Port, hint bo
 	if err != nil { // the daemon is stopping
 		return outcome{kind: control.Rejected, generation: r.generation}, err
 	}
-	files, err := source.Read(r.path, r.referencedFiles(now.files)...)
-	if err == nil {
-		files.Reuse(now.files)
-	}
+	files, err := source.ReadAgain(r.path, now.files, r.referencedFiles(now.files)...)
 	unchanged := outcome{kind: control.Unchanged, generation: r.generation}
 	switch {
 	case err == nil && files.Compare(now.files) == source.Same && !now.lastGood:
@@ -177,7 +174,9 @@ func (r *reloader) tryReload(ctx context.Context, unguard []packet.Port, hint bo
 		o.text = err.Error()
 	}
 	if files != nil {
-		r.seen = files
+		if r.seen = files; o.kind != control.Applied {
+			files.Forget()
+		}
 		r.sendReferenced(now.files)
 	}
 	r.loop.do(ctx, func() {

@@ -269,9 +269,9 @@ func (w *Watcher) watchPlaces() string {
 // set at path can consist of, of the referenced files, and over what cannot be read.
 // It is zero when nothing can be read.
 func fingerprint(path string, referenced []string) [sha256.Size]byte {
-	files, err := source.Read(path, referenced...)
+	sum, err := source.Sum(path, referenced...)
 	if err != nil {
 		return [sha256.Size]byte{}
 	}
-	return files.Sum
+	return sum
 }

@@ -2,16 +2,12 @@ package source
 
 import (
 	"crypto/sha256"
-	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 
 	"sesame/scripting/sandbox"
 )
@@ -115,21 +111,4 @@ func (f *Files) hash() {
 		fmt.Fprintf(sum, "%q %x\n", path, f.referenced[path].SHA256)
 	}
 	sum.Sum(f.Sum[:0])
-}
-
-// readRegular reads a file up to one byte more than it may have, so that the
-// loader can report that it is too long. Opening a pipe would wait for its
-// writer, so O_NONBLOCK is set.
-func readRegular(name string, most int64) ([]byte, error) {
-	file, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	if info, err := file.Stat(); err != nil {
-		return nil, err
-	} else if !info.Mode().IsRegular() {
-		return nil, errors.New("it is no file")
-	}
-	return io.ReadAll(io.LimitReader(file, most+1))
 }

@@ -18,6 +18,11 @@ import (
 // Others are read while the set loads. An error means that there is nothing to
 // load. A file that cannot be read is a problem of the set that is loaded.
 func Read(name string, referenced ...string) (*Files, error) {
+	return read(name, func(f *Files, path string) { f.readReferenced(path) }, referenced)
+}
+
+// read reads scripts and modules, and calls one for each referenced file.
+func read(name string, one func(f *Files, path string), referenced []string) (*Files, error) {
 	info, err := os.Stat(name)
 	if err != nil {
 		return nil, fmt.Errorf("reading the scripts: %w", err)
@@ -41,7 +46,7 @@ func Read(name string, referenced ...string) (*Files, error) {
 	}
 	for _, path := range referenced {
 		if f.referenced[path] == nil {
-			f.readReferenced(path)
+			one(f, path)
 		}
 	}
 	f.hash()
