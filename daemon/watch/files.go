@@ -22,6 +22,7 @@ func NewFiles(files <-chan []string, directories []string, quiet time.Duration, 
 	w := &Watcher{
 		log: log, referenced: files, silent: withoutEvents, what: "databases", steady: true,
 		settle: quiet, limit: time.Hour, interval: hashInterval, poll: pollInterval,
+		listSettle: quiet, listLimit: time.Hour,
 	}
 	w.find = func(add func(string) bool) places { return findFiles(w.files, directories, add) }
 	w.print = func() [sha256.Size]byte { return stamps(w.files, directories) }

@@ -125,10 +125,30 @@ func TestWhatLiesBesideAFileOutsideIsNotHinted(t *testing.T) {
 func TestTheBackstopLooksOutside(t *testing.T) {
 	dir := t.TempDir()
 	writeFile(t, dir+"/once", "1")
-	s, _ := watchOutside(t, func(w *Watcher) { w.settle, w.limit, w.interval = time.Hour, time.Hour, 10*time.Millisecond }, dir+"/once")
+	s, _ := watchOutside(t, func(w *Watcher) {
+		w.settle, w.limit, w.listLimit, w.interval = time.Hour, time.Hour, 0, 10*time.Millisecond
+	}, dir+"/once")
 	for _, text := range []string{"2", "3"} {
 		s.settle()
 		writeFile(t, dir+"/once", text)
 		s.want("a change whose event was lost")
+	}
+}
+
+// A list that somebody writes in place is not taken while the writer goes on: half of it may let
+// in whom the rest would refuse.
+func TestAListThatIsWrittenIsAwaited(t *testing.T) {
+	w := New(t.TempDir(), nil, nil)
+	w.since = now().Add(-10 * time.Second) // the first event
+	if got := w.delay(); got > 0 {
+		t.Errorf("scripts that go on changing: a hint in %v, want it at once", got)
+	}
+	w.writing = true
+	if got := w.delay(); got <= 0 || got > listSettle {
+		t.Errorf("a list that goes on changing: a hint in %v, want %v after the last event", got, listSettle)
+	}
+	w.since = now().Add(-2 * listLimit)
+	if got := w.delay(); got > 0 {
+		t.Errorf("a list that never stops changing: a hint in %v, want it at once", got)
 	}
 }

@@ -24,6 +24,10 @@ const (
 	// when nothing has happened for settleTime, and after settleLimit in any case.
 	settleTime  = 150 * time.Millisecond
 	settleLimit = 2 * time.Second
+	// A referenced file may be a list that somebody writes in place for a while. Half of it must
+	// not be taken while its writer goes on.
+	listSettle = time.Second
+	listLimit  = time.Minute
 	// The content of the files is hashed this often, with and without events.
 	hashInterval = 30 * time.Second
 	pollInterval = 3 * time.Second
@@ -45,6 +49,7 @@ type Watcher struct {
 	referenced <-chan []string // absolute paths of the referenced files, each time that they change; nil: there are none
 
 	settle, limit, interval, poll time.Duration
+	listSettle, listLimit         time.Duration           // settle and limit while a referenced file changes
 	silent                        func(dir string) string // why a directory sends no events; empty: it does
 
 	what   string // is watched, for the log
@@ -59,6 +64,7 @@ type Watcher struct {
 	last     [sha256.Size]byte // when changing was called last
 	polling  bool
 	lookSoon bool      // the next look was brought forward
+	writing  bool      // a referenced file changed since the last hint
 	since    time.Time // of the first event that no hint was given for; zero: there is none
 }
 
@@ -72,6 +78,7 @@ func New(path string, referenced <-chan []string, log hclog.Logger) *Watcher {
 	w := &Watcher{
 		path: filepath.Clean(path), log: log, referenced: referenced, silent: withoutEvents, what: "scripts",
 		settle: settleTime, limit: settleLimit, interval: hashInterval, poll: pollInterval,
+		listSettle: listSettle, listLimit: listLimit,
 	}
 	w.find = func(add func(string) bool) places { return findPlaces(w.path, w.files, add) }
 	w.print = func() [sha256.Size]byte { return fingerprint(w.path, w.files) }
@@ -102,6 +109,7 @@ func (w *Watcher) Run(ctx context.Context, hints chan<- struct{}) error {
 			switch {
 			case !w.matters(event):
 			case event.Op&^fsnotify.Chmod != 0:
+				w.writing = w.writing || slices.Contains(w.files, event.Name)
 				settled = after(w.delay())
 			case !w.lookSoon:
 				// A new mode may make a file readable or unreadable. It may also come from an
@@ -129,6 +137,7 @@ func (w *Watcher) Run(ctx context.Context, hints chan<- struct{}) error {
 		case <-look:
 			w.lookSoon = false
 			switch w.update(); {
+			case w.writing && w.delay() > 0: // its hint comes by itself
 			case w.print() == w.hash:
 			case w.changing():
 				settled = after(w.settle)
@@ -153,7 +162,7 @@ func (w *Watcher) changing() bool {
 // hint gives a hint. It first watches the places that exist now, so that each change
 // after the hint is an event.
 func (w *Watcher) hint(hints chan<- struct{}) {
-	w.since = time.Time{}
+	w.since, w.writing = time.Time{}, false
 	w.update()
 	w.hash = w.print()
 	select {
@@ -168,7 +177,11 @@ func (w *Watcher) delay() time.Duration {
 	if w.since.IsZero() {
 		w.since = t
 	}
-	return min(w.settle, w.since.Add(w.limit).Sub(t))
+	settle, limit := w.settle, w.limit
+	if w.writing {
+		settle, limit = w.listSettle, w.listLimit
+	}
+	return min(settle, w.since.Add(limit).Sub(t))
 }
 
 func (w *Watcher) nextLook() time.Duration {
