@@ -2,6 +2,7 @@ package state
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -49,10 +50,7 @@ func (d *Dir) SaveSet(s Saved) error {
 	for _, port := range s.Guards {
 		w.Guards = append(w.Guards, port.String())
 	}
-	content, err := appendLine(nil, header{setWhat, setVersion})
-	if err == nil {
-		content, err = appendLine(content, w)
-	}
+	content, err := w.content()
 	if err != nil {
 		return fmt.Errorf("saving the script set: %w", err)
 	}
@@ -64,6 +62,46 @@ func (d *Dir) SaveSet(s Saved) error {
 		return fmt.Errorf("saving the script set: %w", err)
 	}
 	return nil
+}
+
+// content returns the lines of the file. Texts may have 128 MiB, and json.Marshal would have
+// several copies of them in memory: there is one.
+func (w savedJSON) content() ([]byte, error) {
+	files := w.Files
+	w.Saved = new(*w.Saved)
+	w.Files = nil
+	outer, err := json.Marshal(w)
+	if err != nil {
+		return nil, err
+	}
+	// The quotes in a string are escaped, so this is the member.
+	before, after, _ := bytes.Cut(outer, []byte(`"files":null`))
+	size := len(outer) + 1024
+	for _, f := range files {
+		size += len(f.Path) + len(f.Source) + len(f.Source)/16 + 64 // room for each end of a line
+	}
+	content, err := appendLine(make([]byte, 0, size), header{setWhat, setVersion})
+	if err != nil {
+		return nil, err
+	}
+	sum := len(content)
+	content = append(content, "00000000 "...)
+	text := len(content)
+	content = append(append(content, before...), `"files":[`...)
+	for i, f := range files {
+		if i > 0 {
+			content = append(content, ',')
+		}
+		path, err := f.Path.MarshalJSON()
+		if err != nil {
+			return nil, err
+		}
+		content = append(append(append(content, `{"path":`...), path...), `,"source":`...)
+		content = append(f.Source.AppendJSON(content), '}')
+	}
+	content = append(append(content, ']'), after...)
+	copy(content[sum:], fmt.Sprintf("%0*x", sumDigits, checksum(content[text:])))
+	return append(content, '\n'), nil
 }
 
 // LastGood returns the script set that was saved last. It returns false when there is none. An

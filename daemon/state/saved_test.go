@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -49,6 +50,37 @@ func TestTheLastGoodSet(t *testing.T) {
 	}
 	if got, ok, err := d.LastGood(); !ok || got.Files[0].Path != "a.lua" {
 		t.Errorf("left is %v, %v", got, err)
+	}
+}
+
+// A set is written as encoding/json would write it, and a long text of it is in memory once.
+func TestALongSet(t *testing.T) {
+	const size = 16 << 20
+	list := bytes.Repeat([]byte("192.0.2.0/24 # <é> \"\u2028\n"), size/29)
+	for _, files := range [][]wire.File{nil, savedSample().Files, {{Path: "\"files\":null", Source: list}, {Path: "/b", Source: []byte{}}}} {
+		s := savedSample()
+		s.Files = files
+		if files == nil {
+			s.Files = []wire.File{}
+		}
+		w := savedJSON{Saved: &s, Guards: []string{"tcp/22"}}
+		want, err := appendLine(nil, header{setWhat, setVersion})
+		if err == nil {
+			want, err = appendLine(want, w)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		got, err := w.content()
+		runtime.ReadMemStats(&after)
+		if err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%d files: %.300q, want %.300q, %v", len(files), got, want, err)
+		}
+		if n := after.TotalAlloc - before.TotalAlloc; n > 6*size {
+			t.Errorf("%d bytes of memory for a file of %d", n, len(got))
+		}
 	}
 }
 

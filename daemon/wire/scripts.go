@@ -1,9 +1,11 @@
 package wire
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"maps"
 	"slices"
+	"unicode/utf8"
 )
 
 // A File is a script, a module or a referenced file, as it was read.
@@ -18,6 +20,23 @@ type Bytes []byte
 
 // MarshalJSON is [Text.MarshalJSON].
 func (b Bytes) MarshalJSON() ([]byte, error) { return Text(b).MarshalJSON() }
+
+// AppendJSON appends what MarshalJSON returns, without copies of a long text.
+func (b Bytes) AppendJSON(to []byte) []byte {
+	if !utf8.Valid(b) {
+		return append(base64.StdEncoding.AppendEncode(append(to, `["`...), b), `"]`...)
+	}
+	to = append(to, '"')
+	for len(b) > 0 {
+		n := min(len(b), 64<<10)
+		for n < len(b) && !utf8.RuneStart(b[n]) {
+			n--
+		}
+		part, _ := json.Marshal(string(b[:n])) // a string never fails
+		to, b = append(to, part[1:len(part)-1]...), b[n:]
+	}
+	return append(to, '"')
+}
 
 // UnmarshalJSON is [Text.UnmarshalJSON]. The result is never nil.
 func (b *Bytes) UnmarshalJSON(text []byte) error {
