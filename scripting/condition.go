@@ -162,6 +162,15 @@ func (s *script) plain(v value, o condition.Option, key string) (any, bool) {
 	return given, given != nil
 }
 
+// incomplete reports whether a condition, or one that it is made of, is a stand-in.
+func incomplete(one engine.Condition) (found bool) {
+	condition.Walk([]engine.Condition{one}, func(c engine.Condition) {
+		_, is := c.(standIn)
+		found = found || is
+	})
+	return found
+}
+
 // A standIn takes the place of a condition in a file that does not load.
 type standIn struct{}
 

@@ -99,7 +99,7 @@ func (l *loader) add(r *registration) {
 	for _, door := range together(r.doors) {
 		place := source.Place{File: door.File, Line: door.Line}
 		if first, ok := l.doors[door.Name]; ok {
-			l.report(place, fmt.Sprintf("%s %q: %s", kindOfDoor(door), door.Name, taken(first, place)))
+			l.report(place, fmt.Sprintf("%s %q: %s", kindOfDoor(door), door.Name, l.taken(door, first)))
 			continue
 		}
 		l.doors[door.Name] = place
@@ -155,10 +155,13 @@ func together(doors []*engine.Door) []*engine.Door {
 	return sorted
 }
 
-// taken explains why a door cannot have a name.
-func taken(first, again source.Place) string {
-	if first == again {
-		return fmt.Sprintf("more than one script requires %s, and each would have this door: register it in one of them", again.File)
+// taken explains why a door cannot have its name, which the one at first has.
+func (l *loader) taken(door *engine.Door, first source.Place) string {
+	if first.File == door.File && first.Line == door.Line {
+		if slices.ContainsFunc(l.set.Engine.Doors, func(d *engine.Door) bool { return d.Name == door.Name && d.Script == door.Script }) {
+			return "this line registers it twice: in a loop, give each door a name of its own"
+		}
+		return fmt.Sprintf("more than one script requires %s, and each would have this door: register it in one of them", door.File)
 	}
 	return fmt.Sprintf("the name is taken by the one at %s: choose another", first)
 }

@@ -45,8 +45,10 @@ func (v value) endsWith() engine.Period {
 		return nil
 	}
 	switch one := ud.Value.(type) {
-	case standIn: // its problem is reported
 	case engine.Condition:
+		if incomplete(one) { // its problem is reported
+			return nil
+		}
 		if period, ok := condition.AsPeriod(one); ok {
 			return period
 		}
