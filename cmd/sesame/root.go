@@ -163,11 +163,17 @@ func (p *program) note(format string, args ...any) {
 // noArguments refuses arguments. cobra.NoArgs would call them unknown commands.
 func noArguments(c *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		expanded := ""
-		if flag := c.Flags().Lookup("config"); flag != nil && flag.Changed && filepath.Ext(args[0]) == filepath.Ext(flag.Value.String()) {
-			expanded = "; when -c was given a name with * or ?, the shell made several names of it: name one file"
-		}
-		return &usageError{c, fmt.Sprintf("unexpected argument %q: %s takes none%s", args[0], c.CommandPath(), expanded)}
+		return &usageError{c, fmt.Sprintf("unexpected argument %q: %s takes none%s", args[0], c.CommandPath(), expanded(c, args[0]))}
 	}
 	return nil
+}
+
+// expanded returns the end of a message about an argument that is not expected, when the shell may
+// have made it of -c with a pattern, such as -c *.toml.
+func expanded(c *cobra.Command, argument string) string {
+	flag := c.Flags().Lookup("config")
+	if flag == nil || !flag.Changed || filepath.Ext(argument) != filepath.Ext(flag.Value.String()) {
+		return ""
+	}
+	return "; when -c was given a name with * or ?, the shell made several names of it: name one file"
 }

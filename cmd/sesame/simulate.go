@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -61,6 +62,11 @@ file could not be read to its end.`,
 			}
 			if i := slices.Index(args, "-"); i >= 0 && slices.Contains(args[i+1:], "-") {
 				return &usageError{c, "standard input is named twice, and can be read once"}
+			}
+			for _, name := range args {
+				if pattern := expanded(c, name); filepath.Ext(name) == ".toml" && pattern != "" {
+					return &usageError{c, fmt.Sprintf("%q is no capture%s", name, pattern)}
+				}
 			}
 			return nil
 		},
