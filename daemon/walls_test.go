@@ -51,7 +51,7 @@ var arrows = map[string][]string{
 	"scripting/source/sourcetest": {"scripting/source"},
 	"scripting":                   {"daemon/packet", "daemon/engine", "daemon/spelling", "daemon/transcript", "scripting/sandbox", "scripting/source", "scripting/condition", "scripting/knockd", "scripting/mistake"},
 	"simulate": {"daemon/packet", "daemon/engine", "daemon/filter", "daemon/geo/country", "daemon/record", "daemon/spelling", "daemon/transcript",
-		"scripting", "scripting/source"},
+		"scripting", "scripting/condition", "scripting/source"},
 	"scripting/lint":    {"daemon/packet", "daemon/engine", "scripting", "scripting/source", "scripting/condition", "scripting/knockd"},
 	"simulate/pcaptest": {"daemon/packet"},
 	"simulate/opening":  {"daemon/packet", "daemon/engine"},

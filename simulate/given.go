@@ -3,6 +3,7 @@ package simulate
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"sesame/daemon/geo/country"
 	"sesame/daemon/packet"
 	"sesame/daemon/spelling"
+	"sesame/scripting/condition"
 )
 
 // Given are facts that a person states in place of a database: of an address, of all addresses of
@@ -127,6 +129,9 @@ func (g *Given) addHost(name string, pairs []string) error {
 	case len(pairs) > 1:
 		return fmt.Errorf("%q: expected nothing after the addresses of a host", pairs[1])
 	}
+	if name, err = condition.ParseHost(name); err != nil {
+		return err
+	}
 	answer := engine.Answer{Known: value != notKnown}
 	for text := range strings.SplitSeq(value, ",") {
 		address, err := netip.ParseAddr(text)
@@ -138,7 +143,6 @@ func (g *Given) addHost(name string, pairs []string) error {
 			answer.Addresses = append(answer.Addresses, address.Unmap())
 		}
 	}
-	name = strings.ToLower(strings.TrimSuffix(name, "."))
 	if _, twice := g.hosts[name]; twice {
 		return fmt.Errorf("%s has this fact already", name)
 	}
@@ -259,6 +263,18 @@ func (g *Given) stated(q engine.Question) (stated, bool) {
 		}
 	}
 	return stated{}, false
+}
+
+// UnknownHosts returns the stated names of hosts that are none of those that scripts ask for, in
+// order.
+func (g *Given) UnknownHosts(asked []condition.Host) []string {
+	var unknown []string
+	for _, name := range slices.Sorted(maps.Keys(g.hosts)) {
+		if !slices.ContainsFunc(asked, func(h condition.Host) bool { return h.Name == name }) {
+			unknown = append(unknown, name)
+		}
+	}
+	return unknown
 }
 
 // Empty reports whether nothing was stated.

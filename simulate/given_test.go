@@ -107,6 +107,7 @@ func TestWrongFacts(t *testing.T) {
 		{`203.0.113.9 asn=1 asn_name="X`, "a quote is not closed"},
 		{"203.0.113.9 country=ES\x1b", "control character"},
 		{"home.example.net country=ES", `unknown key "country": expected one of addresses; "home.example.net" is taken for the name of a host`},
+		{"home addresses=203.0.113.9", `"home" is not the name of a host in full: expected one such as "home.example.net"`},
 		{"home.example.net addresses=203.0.113", "is not an address"},
 		{"home.example.net addresses=203.0.113.9 x=1", "expected nothing after"},
 	} {
@@ -118,8 +119,8 @@ func TestWrongFacts(t *testing.T) {
 			t.Errorf("%q states something", tt.text)
 		}
 	}
-	g := given(t, "203.0.113.9 country=ES", "203.0.113.9 asn=1", "h addresses=unknown")
-	for _, twice := range []string{"203.0.113.9/32 country=FR", "203.0.113.9 asn=2", "H. addresses=::1"} {
+	g := given(t, "203.0.113.9 country=ES", "203.0.113.9 asn=1", "h.example.net addresses=unknown")
+	for _, twice := range []string{"203.0.113.9/32 country=FR", "203.0.113.9 asn=2", "H.example.net. addresses=::1"} {
 		if err := g.Add(twice); err == nil || !strings.Contains(err.Error(), "already") {
 			t.Errorf("%s: error %v", twice, err)
 		}

@@ -11,7 +11,9 @@ import (
 	"sesame/daemon/engine"
 	"sesame/daemon/geo"
 	"sesame/daemon/geofile"
+	"sesame/daemon/spelling"
 	"sesame/scripting"
+	"sesame/scripting/condition"
 	"sesame/scripting/lint"
 	"sesame/scripting/source"
 	"sesame/simulate"
@@ -86,6 +88,19 @@ func (f *geoFlags) facts(databases geo.Databases) engine.Facts {
 		f.given.Next = databases
 	}
 	return &f.given
+}
+
+// warnOfHosts names the hosts of --fact that no script asks for: such a name may be mistyped.
+func (p *program) warnOfHosts(given *simulate.Given, hosts []condition.Host) {
+	var asked []string
+	for _, h := range hosts {
+		if !slices.Contains(asked, h.Name) {
+			asked = append(asked, h.Name)
+		}
+	}
+	for _, name := range given.UnknownHosts(hosts) {
+		p.warn("--fact %q: no script asks for the addresses of this name%s", name, spelling.DidYouMean(name, asked))
+	}
 }
 
 // noteDatabases prints which databases answered.

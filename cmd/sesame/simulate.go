@@ -130,6 +130,9 @@ func (p *program) simulate(c *cobra.Command, f *simulateFlags, captures []string
 	if set == nil && len(f.geo.files)+len(f.geo.texts) > 0 {
 		p.warn("the recording has its own facts: --geo and --fact are for other captures, and for other scripts with -s")
 	}
+	if set != nil {
+		p.warnOfHosts(&f.geo.given, set.Hosts)
+	}
 	if config.Account {
 		if err := report.WriteAccount(p.stdout); err != nil {
 			return err

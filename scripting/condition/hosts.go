@@ -53,7 +53,7 @@ func Hosts() Kind {
 			{Name: "prefix6", Type: "a number from 32 to 128", Default: "128", Numbers: true, Expected: "a number such as 64", Parse: parsePrefix(32, 128),
 				Doc: "The same for IPv6. The devices of a network have different addresses, often with the first 64 bits in common."},
 		},
-		Item:  &Option{Type: "the name of a host", Expected: `the name of a host such as "home.example.net"`, Parse: parser(parseHost)},
+		Item:  &Option{Type: "the name of a host", Expected: `the name of a host such as "home.example.net"`, Parse: parser(ParseHost)},
 		Build: buildHosts,
 	}
 }
@@ -159,9 +159,9 @@ func (h *hosts) String() string {
 // underscore, which is not rare.
 var hostName = regexp.MustCompile(`^([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`)
 
-// parseHost reads the name of a host. It must be written in full, since no
-// search domain is appended to it.
-func parseHost(s string) (string, error) {
+// ParseHost reads the name of a host and returns it in lower case, without a dot
+// at its end. It must be written in full, since no search domain is appended to it.
+func ParseHost(s string) (string, error) {
 	name := strings.ToLower(strings.TrimSuffix(s, "."))
 	if _, err := netip.ParseAddr(name); err == nil {
 		return "", fmt.Errorf("%q is an address: write sesame.networks { %q }", s, s)

@@ -120,12 +120,12 @@ func TestNamesOfHosts(t *testing.T) {
 		strings.Repeat("a.", 125) + "net": strings.Repeat("a.", 125) + "net",
 		"203.0.113.9":                     "", "2001:db8::1": "",
 	} {
-		got, err := parseHost(text)
+		got, err := ParseHost(text)
 		if got != want || (err == nil) != (want != "") {
 			t.Errorf("%q: got %q, %v", text, got, err)
 		}
 	}
-	if _, err := parseHost("203.0.113.9"); fmt.Sprint(err) != `"203.0.113.9" is an address: write sesame.networks { "203.0.113.9" }` {
+	if _, err := ParseHost("203.0.113.9"); fmt.Sprint(err) != `"203.0.113.9" is an address: write sesame.networks { "203.0.113.9" }` {
 		t.Error(err)
 	}
 }
