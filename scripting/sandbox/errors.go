@@ -50,17 +50,41 @@ func (e *Error) Error() string {
 func (e *Error) Unwrap() error { return e.Cause }
 
 // Detail returns Error, followed by the line of the source when that is known, and by a caret under
-// the column when that is known. It has no newline at its end.
+// the column when that is known. Of a long line it shows what is around the column. It has no newline at its end.
 func (e *Error) Detail() string {
 	if e.SourceLine == "" || e.Line == 0 {
 		return e.Error()
 	}
 	number := fmt.Sprintf("%5d", e.Line)
-	detail := fmt.Sprintf("%s\n%s | %s", e.Error(), number, e.SourceLine)
-	if e.Column > 0 && e.Column <= len(e.SourceLine)+1 {
-		detail += fmt.Sprintf("\n%s | %s^", strings.Repeat(" ", len(number)), blank(e.SourceLine[:e.Column-1]))
+	caret := e.Column > 0 && e.Column <= len(e.SourceLine)+1
+	column := 0
+	if caret {
+		column = e.Column - 1
+	}
+	before, after := excerpt(e.SourceLine, column)
+	detail := fmt.Sprintf("%s\n%s | %s%s", e.Error(), number, before, after)
+	if caret {
+		detail += fmt.Sprintf("\n%s | %s^", strings.Repeat(" ", len(number)), blank(before))
 	}
 	return detail
+}
+
+// maxExcerpt bounds what Detail shows of a line of the source, in bytes.
+const maxExcerpt = 200
+
+// excerpt returns what is shown of a line before and behind an offset.
+func excerpt(line string, at int) (before, after string) {
+	before, after = line[:at], line[at:]
+	if len(line) <= maxExcerpt {
+		return before, after
+	}
+	if from := at - maxExcerpt/2; from > 0 {
+		before = "..." + strings.ToValidUTF8(before[from:], "")
+	}
+	if room := maxExcerpt - min(at, maxExcerpt/2); len(after) > room {
+		after = strings.ToValidUTF8(after[:room], "") + "..."
+	}
+	return before, after
 }
 
 // blank returns spaces as wide as text. Tabs stay, so that a caret is under its character.
