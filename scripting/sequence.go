@@ -21,6 +21,10 @@ func (d *draft) readSequence(v value) {
 		}
 		return
 	}
+	if one := d.sequence.lua.Type(); one == lua.LTString || one == lua.LTNumber {
+		d.sequence.fail("expected a list of ports, got %s: write it in { }", describe(d.sequence.lua))
+		return
+	}
 	items, ok := d.sequence.items("a list of ports")
 	if ok && (len(items) < 1 || len(items) > maxSequence) {
 		d.sequence.fail("expected 1 to %d knocks, got %d", maxSequence, len(items))

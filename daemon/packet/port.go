@@ -1,6 +1,7 @@
 package packet
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -66,7 +67,10 @@ func ParsePort(s string) (Port, error) {
 		return Port{}, fmt.Errorf("port %q: expected tcp/NUMBER or udp/NUMBER", s)
 	}
 	n, err := strconv.ParseUint(number, 10, 16)
-	if err != nil || n == 0 {
+	switch {
+	case errors.Is(err, strconv.ErrSyntax):
+		return Port{}, fmt.Errorf("port %q: expected a number from 1 to 65535, as in \"tcp/22\"", s)
+	case err != nil || n == 0:
 		return Port{}, fmt.Errorf("port %q: expected a number from 1 to 65535", s)
 	}
 	port.Number = uint16(n)
