@@ -50,7 +50,8 @@ func (e *Error) Error() string {
 func (e *Error) Unwrap() error { return e.Cause }
 
 // Detail returns Error, followed by the line of the source when that is known, and by a caret under
-// the column when that is known. Of a long line it shows what is around the column. It has no newline at its end.
+// the column when that is known. Of a long line it shows what is around the column. It has no
+// newline at its end.
 func (e *Error) Detail() string {
 	if e.SourceLine == "" || e.Line == 0 {
 		return e.Error()
