@@ -74,6 +74,7 @@ func TestRealBrokenLaterStart(t *testing.T) {
 	w.nothingWrong()
 	w.send(livetest.Source4(1), "tcp/7421", "udp/9133", "tcp/2906")
 	w.eventually("the new sequence opens", func() bool { return len(w.grants()) == 2 })
+	w.logged("access opened: door=ssh source=" + livetest.Source4(1).String()) // it is in the journal
 
 	t.Log("# and kept: no scripts at all")
 	w.kill()
