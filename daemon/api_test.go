@@ -33,7 +33,7 @@ func TestRealMarksAreNoDrift(t *testing.T) {
 	t.Log("# what cannot be read is said")
 	w.script(onceScript)
 	must(t, os.Remove(w.out+"/once"), os.Mkdir(w.out+"/once", 0o700))
-	if drift, why := d.drift(t.Context()); !drift || why != "reading "+w.out+"/once: it is no file" {
+	if drift, why := d.drift(t.Context()); !drift || why != "reading "+w.out+"/once: it is a directory" {
 		t.Errorf("drift %v (%s)", drift, why)
 	}
 }

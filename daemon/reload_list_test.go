@@ -33,9 +33,9 @@ sesame.door "a" { sequence = { 1, 2 }, guards = 22, when = friends }`
 	w.knock(1, 2)
 	w.wantOpened()
 
-	t.Log("# it is no file, or leads to itself, or is too long")
+	t.Log("# it is a directory, or leads to itself, or is too long")
 	for want, make := range map[string]func() error{
-		"it is no file":                     func() error { return os.Mkdir(list, 0o700) },
+		"it is a directory":                 func() error { return os.Mkdir(list, 0o700) },
 		"too many levels of symbolic links": func() error { return os.Symlink("friends", list) },
 		"it is longer than 64 MiB":          func() error { return os.WriteFile(list, []byte(strings.Repeat("# a comment\n", 6<<20)), 0o600) },
 		"no such file or directory":         func() error { return nil },

@@ -73,7 +73,7 @@ func (c *checker) over(d *engine.Door, now time.Time) (found bool) {
 	condition.Walk(d.When, func(one engine.Condition) {
 		if condition.Over(one, now) {
 			found = true
-			c.door(WindowOver, d, fmt.Sprintf("the dates of a window are over: %s: it does not hold again", one),
+			c.door(WindowOver, d, fmt.Sprintf("no day is left on which a window holds: %s", one),
 				"give it new dates, or remove the window")
 		}
 	})

@@ -95,8 +95,12 @@ func openRegular(name string) (*os.File, int64, error) {
 		return nil, 0, err
 	}
 	info, err := file.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = errors.New("it is no file")
+	switch {
+	case err != nil:
+	case info.IsDir():
+		err = errors.New("it is a directory")
+	case !info.Mode().IsRegular():
+		err = errors.New("it is no ordinary file")
 	}
 	if err != nil {
 		_ = file.Close() // nothing was read

@@ -56,11 +56,11 @@ func TestFilesAreReadOnce(t *testing.T) {
 		t.Error("another module has the same hash")
 	}
 
-	t.Log("# a pipe is no file, and nobody waits for its writer")
+	t.Log("# a pipe is no ordinary file, and nobody waits for its writer")
 	if err := syscall.Mkfifo(filepath.Join(dir, "p.lua"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := scripting.Load(read(), scripting.Options{}); err == nil || !strings.Contains(err.Error(), "p.lua") || !strings.Contains(err.Error(), "no file") {
+	if _, err := scripting.Load(read(), scripting.Options{}); err == nil || !strings.Contains(err.Error(), "p.lua") || !strings.Contains(err.Error(), "no ordinary file") {
 		t.Errorf("a pipe loads with %v", err)
 	}
 }

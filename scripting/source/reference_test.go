@@ -139,8 +139,8 @@ func TestReferencedFilesThatAreNone(t *testing.T) {
 	}
 	for path, want := range map[string]string{
 		d.out + "/long": "it is longer than 1 MiB",
-		d.out + "/pipe": "it is no file",
-		d.out:           "it is no file",
+		d.out + "/pipe": "it is no ordinary file",
+		d.out:           "it is a directory",
 		d.out + "/none": "reading " + d.out + "/none: no such file or directory",
 		"a\x00b":        "no path",
 		d.out + "/full": "",
