@@ -168,8 +168,8 @@ func TestRealReloadsLoseNothing(t *testing.T) {
 	}
 	done := make(chan sent, 1)
 	const sources = 100
-	go func() { // everybody knocks thrice; a source has its knocks 50 ms apart
-		frames, _, err := w.net.Client.Send(ctx, livetest.Flood(1<<30, livetest.Source4, sources, sshKnocks...), 2000)
+	go func() { // everybody knocks thrice; a source has its knocks 200 ms apart
+		frames, _, err := w.net.Client.Send(ctx, livetest.Flood(1<<30, livetest.Source4, sources, sshKnocks...), 500)
 		done <- sent{frames, err}
 	}()
 	for i := range 100 {
