@@ -79,7 +79,9 @@ Flags:
   -d, --delay TIME   time between two knocks: 250 (milliseconds), 1.5s (default 100ms)
   -4, --ipv4         knock over IPv4 alone
   -6, --ipv6         knock over IPv6 alone
-      --then PORT    report whether this TCP port was closed before and is open after
+      --then PORT    report whether this TCP port was closed before and is open after;
+                     a port that does not answer is tried for five seconds, one that
+                     refuses for one second
   -v, --verbose      print each knock, and what was left out
   -V, --version      print the version
   -h, --help         print this
@@ -198,8 +200,8 @@ type run struct {
 // port returns the port of --then at the address of the run.
 func (r *run) port(o *options) netip.AddrPort { return netip.AddrPortFrom(r.to, o.then.Port) }
 
-// knock sends all knocks of the run and then, with --then, waits for the port. The runs of
-// both families are independent: an error of one does not stop the other.
+// knock sends all knocks of the run, gives the door time to open and then, with --then, waits
+// for the port. The runs of both families are independent: an error of one does not stop the other.
 func (r *run) knock(ctx context.Context, o *options, out *printer) {
 	s := newSender(r.to)
 	defer s.close()
@@ -208,9 +210,11 @@ func (r *run) knock(ctx context.Context, o *options, out *printer) {
 			out.print("knock %s on %s\n", k, r.to)
 		}
 	})
-	if r.err == nil && o.then != nil {
-		r.after = connectUntilOpen(ctx, r.port(o))
+	// Also without --then: "knock HOST PORT && ssh HOST" connects as soon as this program ends.
+	if r.err != nil || wait(ctx, settle) != nil || o.then == nil {
+		return
 	}
+	r.after = connectUntilOpen(ctx, r.port(o))
 }
 
 // A printer writes whole lines for several goroutines. It ignores errors, since a message that
