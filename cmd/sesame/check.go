@@ -40,7 +40,8 @@ the line above:
 
 With a configuration of this machine, check looks at the machine too: whether
 services listen on ports of knocks, whether the machine uses such ports for its
-own connections, and whether its firewall drops what a door opens.
+own connections, whether its firewall drops what a door opens, whether a guarded
+port is only a container's, and whether SYN cookies outlive a grant.
 
 With --geo, or with a configuration of this machine, check reads the databases
 too. It reports facts that the scripts ask for and no database has, and databases
@@ -145,6 +146,7 @@ func (p *program) findings(set *scripting.Set, settings *config.Config, database
 	if err != nil {
 		p.note("not all ports of this machine were looked at: %v", err)
 	}
+	p.readTranslations(settings, machine)
 	machine.Interfaces = len(settings.Interfaces) > 0
 	machine.Lines = settings.Log.Knockd.Text != "" || settings.Log.KnockdSyslog
 	return append(lint.CheckOn(set, machine, have, now()), old...)

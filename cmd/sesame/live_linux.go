@@ -10,6 +10,7 @@ import (
 	"sesame/daemon/effect/firewall"
 	"sesame/daemon/packet"
 	"sesame/scripting"
+	"sesame/scripting/lint"
 )
 
 // liveCommands returns the commands that run or control a daemon. They need Linux.
@@ -49,5 +50,22 @@ func (p *program) checkMachine(settings *config.Config, set *scripting.Set) {
 	}
 	for _, o := range conflicts {
 		p.warn("chain %s of table %s drops what a door lets in; to let it through, run:\n    %s", o.Chain, o.Table, strings.Join(o.Lines(), "\n    "))
+	}
+}
+
+// readTranslations adds the ports that containers publish. They matter to a guard of our own
+// alone.
+func (p *program) readTranslations(settings *config.Config, machine *lint.Machine) {
+	if settings.Firewall.Mode != "guard" {
+		return
+	}
+	guard := newGuard(settings)
+	defer guard.Close()
+	found, err := guard.Translations()
+	if err != nil {
+		p.note("the ports that containers publish were not looked at: %v", err)
+	}
+	for _, one := range found {
+		machine.Translations = append(machine.Translations, lint.Translation(one))
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"sesame/daemon/config"
 	"sesame/scripting"
+	"sesame/scripting/lint"
 )
 
 // liveCommands returns none, since the daemon needs Linux. Scripts can be checked and captures
@@ -14,3 +15,5 @@ import (
 func (p *program) liveCommands() []*cobra.Command { return nil }
 
 func (p *program) checkMachine(*config.Config, *scripting.Set) {}
+
+func (p *program) readTranslations(*config.Config, *lint.Machine) {}

@@ -40,7 +40,11 @@ func CheckOn(set *scripting.Set, m *Machine, databases *Databases, now time.Time
 		c.left(d)
 		if m != nil {
 			c.on(m, d)
+			c.translated(m, d)
 		}
+	}
+	if m != nil {
+		c.synCookies(m)
 	}
 	c.allows()
 	c.ways()
@@ -74,7 +78,7 @@ func (c *checker) reported(machine, databases, date bool) []Finding {
 		}
 	}
 	for _, s := range c.set.Suppressions {
-		unknown := !machine && (s.ID == Listening || s.ID == Ephemeral) || !databases && s.ID == NoDatabase ||
+		unknown := !machine && slices.Contains(ofMachine, s.ID) || !databases && s.ID == NoDatabase ||
 			!date && s.ID == WindowOver
 		report = append(report, comment(s, unknown || there[claim{s.ID, s.File, s.Target}])...)
 	}

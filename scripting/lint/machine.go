@@ -20,6 +20,11 @@ type Machine struct {
 	// empty.
 	Ephemeral Ports
 	Reserved  []Ports
+	// SYNCookies is net.ipv4.tcp_syncookies, which holds for IPv6, too: 0 never, 1 while the
+	// queue of a listening socket is full, 2 always. 0 also when it is not known.
+	SYNCookies int
+	// Translations are the ports that containers publish, as far as their number changes.
+	Translations []Translation
 	// Interfaces and Lines are set when its sesame.toml has the counterparts of
 	// the section [options] of a knockd.conf: the interfaces to capture on, and
 	// where knockd's log lines go.

@@ -50,6 +50,12 @@ func ReadMachine(proc fs.FS) (*Machine, error) {
 		m.Reserved, err = parseReserved(text)
 		return err
 	})
+	read("sys/net/ipv4/tcp_syncookies", func(text string) (err error) {
+		if m.SYNCookies, err = strconv.Atoi(strings.TrimSpace(text)); err != nil {
+			return fmt.Errorf("%q: expected a number", text)
+		}
+		return nil
+	})
 	return m, errors.Join(wrong...)
 }
 

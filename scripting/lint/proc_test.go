@@ -101,6 +101,7 @@ func TestReadMachine(t *testing.T) {
 			"sys/net/ipv4/ip_local_port_range":     "32768\t60999\n",
 			"sys/net/ipv4/ip_local_reserved_ports": "8080,9148,30000-30100\n",
 		}), Machine{Ephemeral: Ports{First: 32768, Last: 60999}, Reserved: []Ports{{First: 8080, Last: 8080}, {First: 9148, Last: 9148}, {First: 30000, Last: 30100}}}, ""},
+		{"SYN cookies", files(map[string]string{"sys/net/ipv4/tcp_syncookies": "2\n"}), Machine{SYNCookies: 2}, ""},
 		{"nothing is reserved", files(map[string]string{"sys/net/ipv4/ip_local_reserved_ports": "\n"}), Machine{}, ""},
 		{"no IPv6, and UDP", files(map[string]string{"net/udp": "heading\n0: 00000000:0202 00000000:0000 07\n"}),
 			Machine{Sockets: []Socket{{Port: packet.Port{Proto: packet.UDP, Number: 514}, Address: netip.IPv4Unspecified()}}}, ""},
@@ -109,10 +110,12 @@ func TestReadMachine(t *testing.T) {
 			"net/udp6":                             "heading\n0: 00000000000000000000000000000000:0202 0:0 07\n",
 			"sys/net/ipv4/ip_local_port_range":     "32768",
 			"sys/net/ipv4/ip_local_reserved_ports": "1-x",
+			"sys/net/ipv4/tcp_syncookies":          "two",
 		}), Machine{Sockets: []Socket{{Port: packet.Port{Proto: packet.UDP, Number: 514}, Address: netip.IPv6Unspecified()}}},
 			`reading /proc/net/tcp: line 2: 2 fields, expected 4 or more
 reading /proc/sys/net/ipv4/ip_local_port_range: "32768": expected two ports
-reading /proc/sys/net/ipv4/ip_local_reserved_ports: "x": expected a port`},
+reading /proc/sys/net/ipv4/ip_local_reserved_ports: "x": expected a port
+reading /proc/sys/net/ipv4/tcp_syncookies: "two": expected a number`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got, err := ReadMachine(test.proc)

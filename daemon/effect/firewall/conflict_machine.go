@@ -2,9 +2,12 @@ package firewall
 
 import (
 	"encoding/binary"
+	"net"
+	"net/netip"
 	"slices"
 
 	"github.com/google/nftables/expr"
+	"github.com/google/nftables/xt"
 	"golang.org/x/sys/unix"
 
 	"sesame/daemon/packet"
@@ -91,8 +94,8 @@ func (m *machine) step(e expression) (match, error) {
 			switch t.Name {
 			case "REJECT":
 				return m.decide(expr.Verdict{Kind: expr.VerdictDrop}), nil
-			case "DNAT": // of iptables; its new destination is not read
-				m.translate(nil, false, false)
+			case "DNAT": // of iptables
+				m.dnat(t.Info)
 				return m.decide(expr.Verdict{Kind: expr.VerdictAccept}), nil
 			}
 			return yes, nil
@@ -240,8 +243,34 @@ func (m *machine) nat(e *expr.NAT) (match, error) {
 	if e.Type == expr.NATTypeDestNAT {
 		port, known := m.load(e.RegProtoMin, 2)
 		m.translate(port, e.RegProtoMin == 0, known)
+		length := map[uint8]int{unix.NFPROTO_IPV4: 4, unix.NFPROTO_IPV6: 16}[m.probe.family]
+		if address, known := m.load(e.RegAddrMin, length); known {
+			m.probe.destination, _ = netip.AddrFromSlice(address)
+		}
 	}
 	return m.decide(expr.Verdict{Kind: expr.VerdictAccept}), nil
+}
+
+// dnat notes the new destination of a rule of iptables. What cannot be read is not known.
+func (m *machine) dnat(info xt.InfoAny) {
+	var flags uint
+	var address net.IP
+	var port uint16
+	switch r := info.(type) {
+	case *xt.NatRange:
+		flags, address, port = r.Flags, r.MinIP, r.MinPort
+	case *xt.NatRange2:
+		flags, address, port = r.Flags, r.MinIP, r.MinPort
+	case *xt.NatIPv4MultiRangeCompat:
+		if len(*r) > 0 {
+			flags, address, port = (*r)[0].Flags, (*r)[0].MinIP, (*r)[0].MinPort
+		}
+	}
+	same := flags&uint(xt.NatRangeMapIPs) != 0 && flags&uint(xt.NatRangeProtoSpecified) == 0
+	m.translate(binary.BigEndian.AppendUint16(nil, port), same, port != 0)
+	if found, ok := netip.AddrFromSlice(address); ok && flags&uint(xt.NatRangeMapIPs) != 0 {
+		m.probe.destination = found.Unmap()
+	}
 }
 
 // translate notes a new destination. Its port is the same, or known, or neither.

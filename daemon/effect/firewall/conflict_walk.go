@@ -2,6 +2,7 @@ package firewall
 
 import (
 	"errors"
+	"net/netip"
 
 	"github.com/google/nftables/expr"
 	"golang.org/x/sys/unix"
@@ -55,7 +56,8 @@ type probe struct {
 	link   string // the interface that it arrives on
 	// translated is set once the destination address was translated. The number of the port
 	// is 0 then when it is not known.
-	translated bool
+	translated  bool
+	destination netip.Addr // then; invalid: not known
 	// optimistic means that a rule which accepts under conditions that are not known is
 	// relied on. It is set at the hook forward, where container engines accept each
 	// container by its address.
