@@ -63,7 +63,7 @@ func doorOptions() []option[draft] {
 		functionOption("on_stage", "function(attempt)", "Called at the second knock and each later one. It may return false and a reason to refuse.", engine.CallStage, engine.HookStage),
 		functionOption("on_open", "function(attempt)", "Called when the sequence is complete and the conditions hold. Without it the door allows its guards. It may return false and a reason to refuse; what it stored, logged or ran is done all the same.", engine.CallOpen, engine.HookOpen),
 		functionOption("on_miss", "function(attempt)", "Called when an attempt of two knocks or more ends unfinished.", engine.CallMiss, engine.HookMiss),
-	}, responseOptions("")...)
+	}, append(payloadOptions(), responseOptions("")...)...)
 }
 
 // ofSesame makes the reader of an option that exists under the policy "sesame"

@@ -24,7 +24,7 @@ func registerListen(s *script, v value, name string) lua.LValue {
 }
 
 // defaultListenLimit bounds how much Lua strangers can run by sending packets.
-const defaultListenLimit = "20/s"
+const defaultListenLimit = "20/s per source"
 
 func listenOptions() []option[draft] {
 	return append([]option[draft]{
@@ -40,5 +40,5 @@ func listenOptions() []option[draft] {
 			}},
 		{Option{"on_knock", "function(knock)", Required, "Called for each packet. It may allow, or return false and a reason to refuse."},
 			functionOption("on_knock", "", "", engine.CallKnock, engine.HookKnock).read},
-	}, responseOptions(fmt.Sprintf("%q", defaultListenLimit))...)
+	}, append(payloadOptions(), responseOptions(fmt.Sprintf("%q", defaultListenLimit))...)...)
 }

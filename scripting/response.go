@@ -20,6 +20,7 @@ type draft struct {
 	flags    engine.FlagTest // of knocks without flags of their own
 	sequence value
 	oneTime  value // the path of a file of one-time sequences
+	payload  payloadDraft
 }
 
 func (s *script) newDraft(name string, listen bool) *draft {
@@ -41,6 +42,7 @@ func (d *draft) knockd() bool { return d.door.Policy == engine.PolicyKnockd }
 // finish adds the door to the registration. The place is that of the call,
 // which may be in a module.
 func (d *draft) finish(v value) {
+	d.readPayload()
 	d.door.File, d.door.Line = v.at.File, v.at.Line
 	if d.door.Hooks != 0 {
 		d.door.Handler = d.handler

@@ -6,8 +6,10 @@
 -- eavesdropper learns it, but it is used up by then. An attacker who can stop the datagram on its
 -- way can use the token instead: do not rely on this door on such a network.
 --
--- The door has a `limit` because a single packet can be tried often: at twenty tries a second,
--- nobody finds sixteen characters by guessing. Each token is remembered as used for ten years.
+-- Sesame tests `length` and `prefix` first. A datagram that fails them uses up nothing, so junk
+-- does not shut the door. The others have the limit of every listener, twenty a second from each
+-- address: nobody finds sixteen characters by guessing. Each token is remembered as used for ten
+-- years.
 --
 -- To make it yours: write tokens of your own, of sixteen characters each:
 --            head -c 12 /dev/urandom | base64
@@ -22,13 +24,13 @@ local tokens = {
 
 sesame.listen "beacon" {
   on       = "udp/62201",
-  limit    = "20/s",
+  length   = 20,
+  prefix   = "SESA",
   guards   = "tcp/8006",
   ttl      = "5m",
   on_knock = function(knock)
-    if #knock.payload ~= 20 then return end
-    local word, token = knock.payload:unpack("c4 c16")
-    if word == "SESA" and tokens[token] and sesame.store:once(token, "3650d") then
+    local token = knock.payload:sub(5)
+    if tokens[token] and sesame.store:once(token, "3650d") then
       knock:allow()
     end
   end,

@@ -70,6 +70,7 @@ type Engine struct {
 	packet     *packet.Packet // nil while a timer fires
 	ours       bool           // it is for an address of this host
 	offered    []*door        // doors that it concerns
+	unfit      bool           // it failed the payload test of one of them
 	gathered   []*groupPort   // groups that it concerns
 	beginning  []*door        // doors of a group that begin with it
 	inProgress []progress     // attempts of its source in a group
@@ -90,7 +91,7 @@ type Counts struct {
 	Refusals int               // with all that were over a limit, most of which have no event
 	Errors   int               // faults of scripts
 	Clamped  int               // packets stamped earlier than their predecessor
-	Dropped  [packet.Drops]int // by this engine: NotLocal, NotWatched, Retransmit
+	Dropped  [packet.Drops]int // by this engine: NotLocal, NotWatched, Retransmit, OtherPayload
 }
 
 // New returns an engine without doors, to which every address is local. Its time begins at

@@ -28,7 +28,8 @@ type timerName struct{ script, name string }
 // portDoors are the doors with a knock at a port. A door for which it is a later knock is listed
 // only while somebody has an attempt in it, so the other doors cost a packet nothing.
 type portDoors struct {
-	tests    []FlagTest                // of all doors, each once
+	tests    []FlagTest                // of the doors without a payload test, each once
+	byFlags  []FlagTest                // of the doors with one, each once
 	first    []*door                   // doors whose sequence begins with it, and listeners; in order
 	active   []*door                   // other doors, while they have attempts; in order
 	groups   []*groupPort              // groups that begin with it or have attempts; in order
@@ -38,7 +39,12 @@ type portDoors struct {
 // want reports whether p can be a knock of some door. ours means that p is to an address of this
 // host.
 func (h *portDoors) want(p *packet.Packet, ours bool) bool {
-	return ours && holdsAny(h.tests, p) || h.byTarget != nil && h.byTarget[p.Dest] != nil && holdsAny(h.byTarget[p.Dest].tests, p)
+	return ours && h.holds(p) || h.byTarget != nil && h.byTarget[p.Dest] != nil && h.byTarget[p.Dest].holds(p)
+}
+
+// holds reports whether p has the flags that some door at the port requires.
+func (h *portDoors) holds(p *packet.Packet) bool {
+	return holdsAny(h.tests, p) || holdsAny(h.byFlags, p)
 }
 
 // holdsAny reports whether p has the flags that one of the tests requires. A UDP packet has no
@@ -63,6 +69,7 @@ type door struct {
 	live            int           // attempts in progress, of all sources
 	laterPorts      []*portDoors  // of its later knocks; it is listed there while it has attempts
 	oneTime         *oneTime      // nil: its sequence stays the same
+	misfits         misfits
 }
 
 // newIndex arranges set. A door that matches as it did in old has the same id, and so its
@@ -96,10 +103,14 @@ func (x *index) add(d *Door, old *index) {
 		n.firstStageLimit = min(d.Within, d.StepTimeout)
 	}
 	alive := 0
-	if was := old.door(d.Name); was != nil && sameMatching(was.Door, d) {
+	was := old.door(d.Name)
+	if was != nil && sameMatching(was.Door, d) {
 		n.id, alive = was.id, was.live
 	} else {
 		n.id = x.newID()
+	}
+	if was != nil && samePayload(was.Payload, d.Payload) {
+		n.misfits = was.misfits
 	}
 	n.key = n.id
 	if d.Policy == PolicyKnockd && !d.Listen {
@@ -166,8 +177,12 @@ func (x *index) registerKnock(d *door, k Knock, begins bool) {
 	if d.Target.IsValid() {
 		here = here.forTarget(d.Target)
 	}
-	if !slices.Contains(here.tests, k.Flags) {
-		here.tests = append(here.tests, k.Flags)
+	tests := &here.tests
+	if d.Payload != nil {
+		tests = &here.byFlags
+	}
+	if !slices.Contains(*tests, k.Flags) {
+		*tests = append(*tests, k.Flags)
 	}
 	switch {
 	case d.group != nil:

@@ -11,6 +11,7 @@ import (
 // match offers a packet to the doors and groups that it concerns, in their order. A group acts
 // at the position of its first door.
 func (e *Engine) match(p *packet.Packet, here *portDoors) {
+	e.unfit = false
 	counted := e.gather(p, here)
 	e.offered = append(e.offered, e.index.strict...)
 	if len(e.offered) > 1 {
@@ -28,8 +29,11 @@ func (e *Engine) match(p *packet.Packet, here *portDoors) {
 	if len(groups) > 0 {
 		e.offerGroups(groups, len(e.index.doors), p)
 	}
-	if counted {
+	switch {
+	case counted:
 		e.counts.Knocks++
+	case e.unfit:
+		e.counts.Dropped[packet.OtherPayload]++
 	}
 }
 
@@ -49,14 +53,14 @@ func (e *Engine) gather(p *packet.Packet, here *portDoors) bool {
 }
 
 // gatherAt gathers the doors and groups of one portDoors, which all have the same target, or all
-// have none.
+// have none. Whether p is a knock of a door with a payload test is for [Engine.offer] to find out.
 func (e *Engine) gatherAt(here *portDoors, p *packet.Packet) bool {
-	if !holdsAny(here.tests, p) {
+	if !here.holds(p) {
 		return false
 	}
 	e.offered = append(append(e.offered, here.first...), here.active...)
 	e.gathered = append(e.gathered, here.groups...)
-	return true
+	return holdsAny(here.tests, p)
 }
 
 // offer hands a packet to one door, and reports whether it was a knock there, right or wrong.
@@ -66,6 +70,8 @@ func (e *Engine) offer(d *door, p *packet.Packet) bool {
 	}
 	wanted := d.wants(p)
 	switch {
+	case wanted && d.Payload != nil && !e.fits(d, p):
+		return false
 	case wanted && d.Listen:
 		e.handleListener(d)
 		return true

@@ -57,6 +57,9 @@ type Door struct {
 	// Target, if it is valid, is the one destination whose packets count, whether this host has
 	// the address or not.
 	Target netip.Addr
+	// Payload is what a packet must carry to be a knock; nil: anything. It is for a listener, and
+	// for a door of PolicySesame whose sequence is one knock.
+	Payload *PayloadTest
 	// OneTime is nil for a door whose sequence stays the same.
 	OneTime *OneTime
 

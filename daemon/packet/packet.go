@@ -69,6 +69,7 @@ const (
 	NotLocal                  // not addressed to this host
 	NotWatched                // no door is interested in this port, or in these flags
 	Retransmit                // a TCP segment that came before
+	OtherPayload              // the port is that of a knock, and the payload is not
 	Drops                     // the number of drops, for arrays
 )
 
@@ -76,6 +77,7 @@ const (
 var dropNames = [Drops]string{
 	NotDropped: "kept", Truncated: "truncated", NotIP: "not_ip", Malformed: "malformed", Fragment: "fragment",
 	OtherProtocol: "other_protocol", NotLocal: "not_local", NotWatched: "not_watched", Retransmit: "retransmit",
+	OtherPayload: "other_payload",
 }
 
 // String returns the name of the drop in the transcript.
