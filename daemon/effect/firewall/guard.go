@@ -1,6 +1,7 @@
 package firewall
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -29,12 +30,29 @@ type GuardConfig struct {
 	// never stopped.
 	Trusted           []netip.Prefix
 	TrustedInterfaces []string
+	// Answer is what a guarded port answers without a grant. "": [AnswerAuto].
+	Answer Answer
 }
 
-// A Guard is an [effect.Firewall] with a table of its own, "inet sesame". Its chain is at
+// An Answer is how a guarded port answers who has no grant.
+type Answer string
+
+const (
+	// AnswerAuto lets the port answer as a closed port of this host does. The refused flow is
+	// translated to a closed port, so chains of others see it, and decide about the answer.
+	AnswerAuto Answer = "auto"
+	// AnswerDrop answers nothing.
+	AnswerDrop Answer = "drop"
+	// AnswerReject answers at once, before other chains, as reject of nft does: TCP with a
+	// reset, UDP with an ICMP error.
+	AnswerReject Answer = "reject"
+)
+
+// A Guard is an [effect.Firewall] with a table of its own, "inet sesame". Its first chain is at
 // the hook prerouting, before destination addresses are translated, so it also guards a
-// port that is forwarded into a container. It stops nothing but packets to guarded ports
-// of this host.
+// port that is forwarded into a container. Another is at the hook input, and guards a port that
+// others are translated to. It stops nothing but packets to guarded ports of this host, and
+// packets from them that only claim to be of this host.
 //
 // All methods may be called while no daemon runs, and from any goroutine; the caller
 // orders its own changes. The table outlives the Guard and the process: only
@@ -45,6 +63,8 @@ type Guard struct {
 	// What the table holds beside guards and elements.
 	trusted    []netip.Prefix
 	interfaces []string
+	answer     Answer
+	chains     []ruledChain
 
 	repairs atomic.Uint64
 
@@ -58,6 +78,8 @@ func NewGuard(cfg GuardConfig) *Guard {
 	if g.mark == 0 {
 		g.mark = DefaultMark
 	}
+	g.answer = cmp.Or(cfg.Answer, AnswerAuto)
+	g.chains = guardChains(g.mark, g.answer)
 	return g
 }
 

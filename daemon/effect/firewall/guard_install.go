@@ -47,9 +47,18 @@ func (g *Guard) Install(guards effect.Guards, elements []effect.Element) error {
 	case errors.Is(err, unix.EPERM):
 		return fmt.Errorf("installing the guard: %w: it needs root, or CAP_NET_ADMIN", err)
 	case errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.ENOENT), errors.Is(err, unix.EPROTONOSUPPORT):
-		return fmt.Errorf("installing the guard: %w: expected Linux 5.6 or later with nf_tables, nft_ct, nft_fib and nf_conntrack", err)
+		return fmt.Errorf("installing the guard: %w: %s", err, g.needs())
 	}
 	return fmt.Errorf("installing the guard: %w", err)
+}
+
+// needs says what the kernel must have, for people.
+func (g *Guard) needs() string {
+	needed := "expected Linux 5.10 or later with nf_tables, nft_ct, nft_fib and nf_conntrack"
+	if g.answer != AnswerDrop {
+		needed += `; firewall.answer = "` + string(g.answer) + `" also needs nft_reject, and "auto" nft_chain_nat: with answer = "drop" below [firewall] the guard needs neither`
+	}
+	return needed
 }
 
 func (g *Guard) install(guards effect.Guards, elements []effect.Element) error {
@@ -58,7 +67,7 @@ func (g *Guard) install(guards effect.Guards, elements []effect.Element) error {
 		return err
 	}
 	var batch []message
-	if found.exists && !found.fits() {
+	if found.exists && !found.fits(g.chains) {
 		batch = append(batch, guardTable.remove())
 		found = guardFound{}
 	}
@@ -192,21 +201,26 @@ func foreignElements(found guardFound) []message {
 	return batch
 }
 
-// ruleChanges returns messages that write the chain's rules again, unless the kernel still
+// ruleChanges returns messages that write the rules of all chains again, unless the kernel still
 // lists what we wrote. The comparison is byte by byte, with the rules' handles: the kernel
 // gives a replaced rule a new handle. After a restart there is nothing to compare with, so
 // the rules are written once.
 func (g *Guard) ruleChanges(found guardFound) []message {
-	var batch []message
-	if len(found.chains) == 0 {
-		batch = append(batch, guardTable.addChain(guardChain))
-	} else if g.rules != nil && bytes.Equal(found.rules, g.rules) {
+	if len(found.chains) == len(g.chains) && g.rules != nil && bytes.Equal(found.rules, g.rules) {
 		return nil
-	} else {
-		batch = append(batch, guardTable.flushChain(guardChain.name))
 	}
-	for _, r := range guardRules(g.mark) {
-		batch = append(batch, guardTable.addRule(guardChain.name, r))
+	var batch []message
+	for _, c := range g.chains {
+		if slices.ContainsFunc(found.chains, func(f chainFound) bool { return f.chain == c.chain }) {
+			batch = append(batch, guardTable.flushChain(c.name))
+		} else {
+			batch = append(batch, guardTable.addChain(c.chain))
+		}
+	}
+	for _, c := range g.chains {
+		for _, r := range c.rules {
+			batch = append(batch, guardTable.addRule(c.name, r))
+		}
 	}
 	return batch
 }

@@ -21,12 +21,10 @@ type guardFound struct {
 	rules    []byte              // as the kernel lists them
 }
 
-// A chainFound is a chain of any table. A base chain is called by a hook and has a kind
-// ("filter", "nat", "route"); a chain without a kind is called by rules alone.
+// A chainFound is a chain of any table.
 type chainFound struct {
 	table
 	chain
-	kind   string
 	policy uint32
 }
 
@@ -77,9 +75,10 @@ func (g *Guard) lookOnce() (guardFound, error) {
 // fits reports whether the table can stay: what it has of ours is defined as we would
 // define it, and it has nothing else. The kernel cannot redefine a set or a chain, so one
 // that differs, as an older version's may, means a new table.
-func (f guardFound) fits() bool {
+func (f guardFound) fits(chains []ruledChain) bool {
 	for _, c := range f.chains {
-		if c.chain != guardChain || c.kind != "filter" || c.policy != verdictAccept {
+		ours := slices.ContainsFunc(chains, func(r ruledChain) bool { return r.chain == c.chain })
+		if !ours || c.policy != verdictAccept {
 			return false
 		}
 	}
@@ -114,12 +113,13 @@ func (s *socket) chains(family uint8) ([]chainFound, error) {
 	question := message{kind: unix.NFT_MSG_GETCHAIN, flags: unix.NLM_F_DUMP, family: family, what: "chains"}
 	err := s.query(question, func(r reply) {
 		// Only a base chain has a hook, a type and a policy.
-		one := chainFound{table: table{r.family, r.text(unix.NFTA_CHAIN_TABLE)}, kind: r.text(unix.NFTA_CHAIN_TYPE), policy: verdictAccept}
+		one := chainFound{table: table{r.family, r.text(unix.NFTA_CHAIN_TABLE)}, policy: verdictAccept}
 		if r.bytes(unix.NFTA_CHAIN_POLICY) != nil {
 			one.policy = uint32(r.number(unix.NFTA_CHAIN_POLICY))
 		}
 		one.chain = chain{
 			name:     r.text(unix.NFTA_CHAIN_NAME),
+			kind:     r.text(unix.NFTA_CHAIN_TYPE),
 			hook:     uint32(r.number(unix.NFTA_CHAIN_HOOK, unix.NFTA_HOOK_HOOKNUM)),
 			priority: int32(uint32(r.number(unix.NFTA_CHAIN_HOOK, unix.NFTA_HOOK_PRIORITY))),
 		}

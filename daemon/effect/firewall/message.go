@@ -106,22 +106,26 @@ func (t table) remove() message {
 	return t.named(unix.NFT_MSG_DELTABLE, 0, "table "+t.name)
 }
 
-// A chain is a base chain of the type filter that accepts what no rule drops.
+// A chain is a base chain that accepts what no rule drops, or one that rules call. The latter
+// has no kind, no hook and no priority.
 type chain struct {
 	name     string
+	kind     string // "filter", "nat" or "route"; "": rules call it
 	hook     uint32
 	priority int32
 }
 
 // addChain makes a chain, which must not be there yet.
 func (t table) addChain(c chain) message {
-	return newMessage(unix.NFT_MSG_NEWCHAIN, create(false), t.family, "chain "+c.name,
-		text(unix.NFTA_CHAIN_TABLE, t.name),
-		text(unix.NFTA_CHAIN_NAME, c.name),
-		nested(unix.NFTA_CHAIN_HOOK,
-			uint32Of(unix.NFTA_HOOK_HOOKNUM, c.hook), uint32Of(unix.NFTA_HOOK_PRIORITY, uint32(c.priority))),
-		uint32Of(unix.NFTA_CHAIN_POLICY, verdictAccept),
-		text(unix.NFTA_CHAIN_TYPE, "filter"))
+	all := []netlink.Attribute{text(unix.NFTA_CHAIN_TABLE, t.name), text(unix.NFTA_CHAIN_NAME, c.name)}
+	if c.kind != "" {
+		all = append(all,
+			nested(unix.NFTA_CHAIN_HOOK,
+				uint32Of(unix.NFTA_HOOK_HOOKNUM, c.hook), uint32Of(unix.NFTA_HOOK_PRIORITY, uint32(c.priority))),
+			uint32Of(unix.NFTA_CHAIN_POLICY, verdictAccept),
+			text(unix.NFTA_CHAIN_TYPE, c.kind))
+	}
+	return newMessage(unix.NFT_MSG_NEWCHAIN, create(false), t.family, "chain "+c.name, all...)
 }
 
 // flushChain removes the rules of a chain: a message to delete rules that names none.

@@ -19,6 +19,7 @@ import (
 type set struct {
 	name     string
 	fields   []nftables.SetDatatype // of its keys
+	values   []nftables.SetDatatype // of a map; nil: a set
 	interval bool                   // of networks, not only of single addresses
 	timeout  bool                   // its elements may end by themselves
 	dynamic  bool                   // rules add elements
@@ -43,19 +44,27 @@ func (s set) flags() uint32 {
 	if s.dynamic {
 		flags |= unix.NFT_SET_EVAL
 	}
+	if s.values != nil {
+		flags |= unix.NFT_SET_MAP
+	}
 	return flags
 }
 
 // key returns the number that nft gives the type of the keys, and their length in bytes.
 // Each field of several is padded to four bytes, since it has a register of its own. The
 // kernel only stores the type, for nft to list the set.
-func (s set) key() (magic, length uint32) {
-	for _, f := range s.fields {
+func (s set) key() (magic, length uint32) { return typeOf(s.fields) }
+
+// value is [set.key] for the values of a map.
+func (s set) value() (magic, length uint32) { return typeOf(s.values) }
+
+func typeOf(fields []nftables.SetDatatype) (magic, length uint32) {
+	for _, f := range fields {
 		magic = magic<<nftables.SetConcatTypeBits | f.GetNFTMagic()
 		length += (f.Bytes + 3) &^ 3
 	}
-	if len(s.fields) == 1 {
-		length = s.fields[0].Bytes
+	if len(fields) == 1 {
+		length = fields[0].Bytes
 	}
 	return magic, length
 }
@@ -76,6 +85,10 @@ func (t table) addSet(s set, id uint32) message {
 		uint32Of(unix.NFTA_SET_KEY_LEN, length),
 		uint32Of(unix.NFTA_SET_ID, id),
 		{Type: unix.NFTA_SET_USERDATA, Data: userdata.AppendUint32(nil, userdata.NFTNL_UDATA_SET_KEYBYTEORDER, order)},
+	}
+	if s.values != nil {
+		magic, length := s.value()
+		all = append(all, uint32Of(unix.NFTA_SET_DATA_TYPE, magic), uint32Of(unix.NFTA_SET_DATA_LEN, length))
 	}
 	if s.life > 0 {
 		all = append(all, uint64Of(unix.NFTA_SET_TIMEOUT, uint64(s.life.Milliseconds())))
@@ -107,6 +120,7 @@ type setFound struct {
 	name          string
 	flags         uint32
 	magic, length uint32
+	value, width  uint32 // of a map: the type of its values, and their length
 	life          time.Duration
 	size          uint32
 }
@@ -114,7 +128,8 @@ type setFound struct {
 // is reports whether a set that was found is defined as s is.
 func (f setFound) is(s set) bool {
 	magic, length := s.key()
-	return f == setFound{s.name, s.flags(), magic, length, s.life, s.size}
+	value, width := s.value()
+	return f == setFound{s.name, s.flags(), magic, length, value, width, s.life, s.size}
 }
 
 // sets returns the definitions of the sets of a table.
@@ -127,6 +142,8 @@ func (s *socket) sets(t table) ([]setFound, error) {
 			flags:  uint32(r.number(unix.NFTA_SET_FLAGS)),
 			magic:  uint32(r.number(unix.NFTA_SET_KEY_TYPE)),
 			length: uint32(r.number(unix.NFTA_SET_KEY_LEN)),
+			value:  uint32(r.number(unix.NFTA_SET_DATA_TYPE)),
+			width:  uint32(r.number(unix.NFTA_SET_DATA_LEN)),
 			life:   milliseconds(r.number(unix.NFTA_SET_TIMEOUT)),
 			size:   uint32(r.number(unix.NFTA_SET_DESC, unix.NFTA_SET_DESC_SIZE)),
 		})

@@ -1,0 +1,222 @@
+package firewall
+
+import (
+	"slices"
+
+	"github.com/google/nftables/binaryutil"
+	"github.com/google/nftables/expr"
+	"golang.org/x/sys/unix"
+)
+
+// guardChain comes after connection tracking (priority -200) and the defragmentation that
+// goes with it (-400), and before the translation of destination addresses (-100); see
+// include/uapi/linux/netfilter_ipv4.h.
+var guardChain = chain{name: "guard", kind: "filter", hook: unix.NF_INET_PRE_ROUTING, priority: -150}
+
+var (
+	// closedChain translates refused flows. The kernel calls all chains that translate at
+	// -100, in the order of their priorities, and the first that translates a flow is the only
+	// one. -199 is the lowest that the kernel allows: no chain of others, such as Docker's,
+	// sends a refused flow to a service.
+	closedChain = chain{name: "closed", kind: "nat", hook: unix.NF_INET_PRE_ROUTING, priority: -199}
+	// inputChain comes after the chains of others, so that they see a refused flow and decide
+	// whether it is answered, as they do for closed ports. It comes before the flow is
+	// confirmed (INT_MAX): the translation of a flow that it rejects is forgotten.
+	inputChain = chain{name: "input", kind: "filter", hook: unix.NF_INET_LOCAL_IN, priority: 2147483000}
+	// outputChain comes before connection tracking, which translates the answer back by its
+	// source port.
+	outputChain = chain{name: "output", kind: "filter", hook: unix.NF_INET_LOCAL_OUT, priority: -250}
+
+	// Rules jump to these.
+	spoofedChain = chain{name: "spoofed"}
+	refuseChain  = chain{name: "refuse"}
+	refusedChain = chain{name: "refused"}
+)
+
+// A ruledChain is a chain of our table with its rules.
+type ruledChain struct {
+	chain
+	rules []rule
+}
+
+// guardChains returns the chains of our table. Those that a rule names come before it.
+func guardChains(mark uint32, answer Answer) []ruledChain {
+	chains := []ruledChain{{spoofedChain, spoofedRules()}, {refuseChain, refuseRules(answer)}}
+	if answer == AnswerAuto {
+		chains = append(chains,
+			ruledChain{refusedChain, refusedRules()},
+			ruledChain{closedChain, closedRules()},
+			ruledChain{outputChain, outputRules()})
+	}
+	return append(chains, ruledChain{guardChain, guardRules(mark)}, ruledChain{inputChain, inputRules(mark, answer)})
+}
+
+// guardRules returns the rules of our chain at prerouting, in order. The first verdict holds.
+// Packets to ports without a guard, and to other hosts, are accepted first. After that a packet
+// passes only for a reason, so what no rule knows is refused.
+func guardRules(mark uint32) []rule {
+	rules := []rule{
+		loopbackRule,
+		// Such a packet may be on its way to another host. That host's answer would come to a
+		// guarded port, and pass as the answer to a flow that began here.
+		{"from an address of this host", join(sourcePortOf(reg), in("guarded", reg), jump(spoofedChain))},
+		{"nobody guards this port", join(port(reg), notIn("guarded", reg), port(reg), notIn("watched", reg), accept)},
+		// Only unicast to another host: a broadcast and a multicast reach sockets of this
+		// one. The destination is looked up twice, also as seen from the interface: the
+		// main table lacks local addresses of a routing domain (VRF) of its own. See
+		// nft(8), FIB EXPRESSIONS. What policy routing delivers here in spite of that meets
+		// the chain at the hook input.
+		{"to another host", join(
+			fib(destination, false), equal(reg, fibType(unix.RTN_UNICAST)),
+			fib(destination, true), equal(reg, fibType(unix.RTN_UNICAST)), accept)},
+	}
+	rules = slices.Concat(rules, trustedRules(), grantedRules(mark), standingRules(),
+		[]rule{{"guarded", join(port(reg), in("guarded", reg), goTo(refuseChain))}})
+	for _, s := range exemptSets {
+		rules = append(rules, rule{"would be granted", join(sourceAndPort(s.v6), in(s.name, reg), accept)})
+	}
+	rules = append(rules, rule{"would be stopped", join(counter("observed"))})
+	for _, s := range stoppedSets {
+		rules = append(rules, rule{"would be stopped", join(sourceAndPort(s.v6), remember(s.name, reg, stoppedLife, &expr.Counter{}))})
+	}
+	return rules
+}
+
+var loopbackRule = rule{"loopback", join(meta(expr.MetaKeyIIFTYPE, reg), equal(reg, binaryutil.NativeEndian.PutUint16(unix.ARPHRD_LOOPBACK)), accept)}
+
+func trustedRules() []rule {
+	return []rule{
+		{"trusted", join(family(unix.NFPROTO_IPV4), source4(reg), in("trusted4", reg), accept)},
+		{"trusted", join(family(unix.NFPROTO_IPV6), source6(reg), in("trusted6", reg), accept)},
+		{"trusted interface", join(meta(expr.MetaKeyIIFNAME, reg), in("interfaces", reg), accept)},
+	}
+}
+
+// grantedRules accept what a grant lets in. The label on its connection outlives the grant. No
+// rule here reads the label: a packet of no connection, as with notrack, would not match.
+func grantedRules(mark uint32) []rule {
+	var rules []rule
+	for _, s := range grantSets {
+		rules = append(rules, rule{"granted", join(sourceAndPort(s.v6), in(s.name, reg), setMark(mark), setLabel(labelGranted), accept)})
+	}
+	return rules
+}
+
+// standingRules accept what goes on without a grant.
+func standingRules() []rule {
+	rules := []rule{
+		// By the flags of the packet, not by the state of its connection. When the guard is
+		// the first to need connection tracking, the kernel takes each session that exists
+		// already for a new one, and a rule for new connections would end it. A SYN without
+		// ACK is the only packet that can open one (RFC 9293, section 3.5). Other packets
+		// without ACK and RST belong to no session: a listening socket ignores them, and a
+		// closed port answers.
+		{"of a standing session", join(protocol(unix.IPPROTO_TCP), tcpFlags(reg),
+			masked(reg, []byte{tcpACK | tcpRST}), differs(reg, []byte{0}), accept)},
+		{"answer to a flow that began here", join(protocol(unix.IPPROTO_UDP), state(expr.CtStateBitESTABLISHED), ofReply, accept)},
+		{"of a granted flow", join(protocol(unix.IPPROTO_UDP), labelled(labelGranted), accept)},
+	}
+	for _, s := range standingSets {
+		rules = append(rules, rule{"of a flow from before the guard", join(protocol(unix.IPPROTO_UDP), state(expr.CtStateBitESTABLISHED),
+			flow(s.v6), in(s.name, reg), remember(s.name, reg, standingLife), accept)})
+	}
+	return rules
+}
+
+// spoofedRules drop what has a source address of this host and did not begin here. Our own
+// multicasts and broadcasts come back from the network, so they pass. Of an address in a routing
+// domain (VRF) only its interface knows that it is one of this host.
+func spoofedRules() []rule {
+	return []rule{
+		{"our own comes back", join(fib(destination, false), equal(reg, fibType(unix.RTN_MULTICAST)), back)},
+		{"our own comes back", join(fib(destination, false), equal(reg, fibType(unix.RTN_BROADCAST)), back)},
+		{"spoofed", join(fib(source, false), equal(reg, fibType(unix.RTN_LOCAL)), counter("dropped"), drop)},
+		{"spoofed", join(fib(source, true), equal(reg, fibType(unix.RTN_LOCAL)), counter("dropped"), drop)},
+	}
+}
+
+// refuseRules refuse a packet at prerouting.
+func refuseRules(answer Answer) []rule {
+	switch answer {
+	case AnswerDrop:
+		return []rule{{"dropped", join(counter("dropped"), drop)}}
+	case AnswerReject:
+		return append([]rule{{"refused", counter("dropped")}}, rejectRules()...)
+	}
+	return []rule{
+		// Only a connection without an entry in the kernel's table is translated. One with an
+		// entry, from before the guard or after a grant, would go to its service.
+		{"first of a flow", join(state(expr.CtStateBitNEW), unconfirmed, setLabel(labelRefused))},
+		// Where the label found no room, nothing would be translated.
+		{"first of a flow", join(unconfirmed, labelled(labelRefused), counter("dropped"), accept)},
+		// These are never translated, so they reach no other host. The chain at the hook input
+		// refuses them, after the chains of others.
+		{"of no flow", join(state(expr.CtStateBitINVALID|expr.CtStateBitUNTRACKED), accept)},
+		{"of another flow", join(counter("dropped"), drop)},
+	}
+}
+
+// rejectRules answer as nft does.
+func rejectRules() []rule {
+	return []rule{
+		{"refused", join(protocol(unix.IPPROTO_TCP), resetTCP)},
+		{"refused", portUnreachable},
+	}
+}
+
+// closedRules translate refused flows to a closed port, without a change of the address.
+func closedRules() []rule {
+	var rules []rule
+	for _, p := range []byte{unix.IPPROTO_TCP, unix.IPPROTO_UDP} {
+		rules = append(rules, rule{"refused", join(protocol(p), labelled(labelRefused), toPort(closedPort))})
+	}
+	return rules
+}
+
+// inputRules judge by the destination after its translation, and packets that policy routing
+// delivers to this host. A packet of a grant for another port, which is translated to a guarded
+// one, has our mark.
+func inputRules(mark uint32, answer Answer) []rule {
+	rules := []rule{loopbackRule}
+	if answer == AnswerAuto {
+		rules = append(rules, rule{"refused", join(labelled(labelRefused), goTo(refusedChain))})
+	}
+	rules = append(rules,
+		rule{"nobody guards this port", join(port(reg), notIn("guarded", reg), accept)},
+		rule{"granted before", join(marked(mark), accept)})
+	rules = slices.Concat(rules, trustedRules(), grantedRules(mark), standingRules(),
+		[]rule{{"refused here", counter("dropped")}})
+	switch answer {
+	case AnswerDrop:
+		return append(rules, rule{"dropped", drop})
+	case AnswerReject:
+		return append(rules, rejectRules()...)
+	}
+	return append(rules, rule{"refused here", goTo(refusedChain)})
+}
+
+// refusedRules make the kernel answer a refused packet as it answers one to a closed port. nft's
+// own reset differs: it has another TOS and no options of IP. So TCP gets the port 0, which no
+// socket can have, and the kernel resets it at once. Its reset passes [outputRules] before the
+// next packet is looked at on this processor, so the source port is key enough.
+func refusedRules() []rule {
+	remembered := join(protocol(unix.IPPROTO_TCP), load(expr.PayloadBaseTransportHeader, 0, 2, reg), load(expr.PayloadBaseTransportHeader, 2, 2, reg2))
+	return []rule{
+		// An element that is there is never changed.
+		{"refused", join(remembered, memorize(deleteElement))},
+		{"refused", join(remembered, memorize(unix.NFT_DYNSET_OP_ADD), setTCPPort(2, 0), accept)},
+		// The map is full.
+		{"refused", join(protocol(unix.IPPROTO_TCP), labelled(labelRefused), accept)},
+		{"refused", join(protocol(unix.IPPROTO_TCP), resetTCP)},
+		// Rejected here, its translation is forgotten. The kernel would answer the same, but
+		// later datagrams would go to the closed port in spite of a grant.
+		{"refused", portUnreachable},
+	}
+}
+
+// outputRules give the kernel's reset from the port 0 the port that was asked.
+func outputRules() []rule {
+	return []rule{{"reset", join(protocol(unix.IPPROTO_TCP),
+		load(expr.PayloadBaseTransportHeader, 0, 2, reg), equal(reg, []byte{0, 0}),
+		load(expr.PayloadBaseTransportHeader, 2, 2, reg), lookUp("answers", reg, reg), writeTCPPort(0, reg))}}
+}
