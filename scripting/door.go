@@ -12,20 +12,25 @@ func doorMember() Member {
 		Options: documented(doorOptions()), function: named("door", registerDoor)}
 }
 
+// defaultTripwires is how many tripwires a door adds to those of the set, unless it says otherwise.
+const defaultTripwires = 64
+
 // registerDoor makes a door of its table. A door with problems is registered
 // too, so that calls of close find its name.
 func registerDoor(s *script, v value, name string) lua.LValue {
 	d := s.newDraft(name, false)
 	if s.loading.knockd {
 		d.door.Policy, d.door.Group = engine.PolicyKnockd, s.source.Path
+	} else {
+		d.door.Tripwires = defaultTripwires
 	}
 	if read(v, doorOptions(), nil, d) {
 		d.readSequence(v)
 		if d.oneTime.lua != nil {
 			d.readOneTime()
 		}
-		if d.door.Except != nil && !d.door.Strict {
-			v.fail("except is for a strict door: add strict = true, or leave it out")
+		if d.door.Except != nil && !d.door.Strict && d.door.Tripwires == 0 {
+			v.fail("except changes nothing in a door that has tripwires = 0 and is not strict: leave it out")
 		}
 		d.finish(v)
 	}
@@ -58,8 +63,10 @@ func doorOptions() []option[draft] {
 			})},
 		{Option{"strict", "true or false", "false", "Whether TCP SYN and UDP packets to all ports of this host can be wrong knocks, so that no scan opens the door."},
 			ofSesame("and the ports of the file's doors alone can be wrong knocks", func(v value, d *draft) { d.door.Strict, _ = v.boolean() })},
-		{Option{"except", "a port or a list of ports", "", "The ports at which a strict door sees no wrong knocks."},
-			ofSesame("and no door is strict", func(v value, d *draft) { d.door.Except, _ = v.ports() })},
+		{Option{"tripwires", "a whole number from 0 to 1000", "64", "How many secret ports the door adds to those that end an attempt when its source sends a packet there, so that no scan opens the door. All doors of all files share them, at most 1000. With 0 the door adds none, and none ends its attempts."},
+			ofSesame("and no door has tripwires", func(v value, d *draft) { d.door.Tripwires, _ = v.integer(0, engine.MaxTripwires) })},
+		{Option{"except", "a port or a list of ports", "", "The ports that are no tripwires to the door, and at which a strict door sees no wrong knocks."},
+			ofSesame("and no door has tripwires or is strict", func(v value, d *draft) { d.door.Except, _ = v.ports() })},
 		functionOption("on_stage", "function(attempt)", "Called at the second knock and each later one. It may return false and a reason to refuse.", engine.CallStage, engine.HookStage),
 		functionOption("on_open", "function(attempt)", "Called when the sequence is complete and the conditions hold. Without it the door allows its guards. It may return false and a reason to refuse; what it stored, logged or ran is done all the same.", engine.CallOpen, engine.HookOpen),
 		functionOption("on_miss", "function(attempt)", "Called when an attempt of two knocks or more ends unfinished.", engine.CallMiss, engine.HookMiss),

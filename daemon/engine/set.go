@@ -73,7 +73,11 @@ type Door struct {
 	// is none to a guarded or granted port, and none if it answers a flow that this host began.
 	// Such flows are recognised only when the addresses of the host are known.
 	Strict bool
-	Except []packet.Port // ports that are no wrong knock to a strict door
+	// Tripwires is how many tripwires the door contributes to those of its set. Those of all doors
+	// are wrong knocks to its attempts, whatever OnWrong says, and end them: see [Set.Tripwires].
+	// Zero: it contributes none and none disturbs it.
+	Tripwires int
+	Except    []packet.Port // ports that are no wrong knock to a strict door, and no tripwire
 
 	Guards []packet.Port // shut to everyone without a grant
 	Ports  []packet.Port // what else Allow may name; nil: any port
