@@ -34,7 +34,7 @@ func (b *builder) build(k Knock, to netip.Addr) []byte {
 	b.serial++
 	length, protocol := 20, byte(tcp)
 	if k.UDP {
-		length, protocol = 8+1, udp
+		length, protocol = 8+max(1, len(k.Payload)), udp
 	}
 	var sum uint32
 	header := ethernetLength
@@ -52,6 +52,7 @@ func (b *builder) build(k Knock, to netip.Addr) []byte {
 	checksum := segment[6:]
 	if k.UDP {
 		binary.BigEndian.PutUint16(segment[4:], uint16(length))
+		copy(segment[8:], k.Payload)
 	} else {
 		binary.BigEndian.PutUint32(segment[4:], b.serial)
 		segment[12], segment[13] = 5<<4, 0x02 // five words; SYN

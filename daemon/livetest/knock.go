@@ -10,12 +10,13 @@ import (
 	"strings"
 )
 
-// A Knock is one packet of any source: a TCP SYN or a UDP datagram of one byte.
+// A Knock is one packet of any source: a TCP SYN or a UDP datagram.
 type Knock struct {
-	Source netip.Addr
-	To     netip.Addr // zero: the address of the other host, of the source's family
-	UDP    bool
-	Port   uint16
+	Source  netip.Addr
+	To      netip.Addr // zero: the address of the other host, of the source's family
+	UDP     bool
+	Port    uint16
+	Payload string // of a datagram, 32 bytes at most; empty: one zero byte
 }
 
 // Knocks returns the knocks of one source on ports written as "tcp/7000".

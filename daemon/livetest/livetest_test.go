@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -186,6 +187,16 @@ func TestRealFrames(t *testing.T) {
 				t.Errorf("the listener got %q from %v, %v", got[:length], from, err)
 			}
 			answer(t, answers, tt.source)
+
+			const token = "SESA0123456789abcdef"
+			payload := Knock{Source: tt.source, UDP: true, Port: 53, Payload: token}
+			if _, _, err := n.Client.Send(t.Context(), slices.Values([]Knock{payload}), 0); err != nil {
+				t.Fatal(err)
+			}
+			got = make([]byte, 100)
+			if length, _, err := datagrams.ReadFrom(got); err != nil || string(got[:length]) != token {
+				t.Errorf("the listener got %q, %v: expected %q", got[:length], err, token)
+			}
 		})
 	}
 }
