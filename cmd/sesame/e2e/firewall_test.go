@@ -23,7 +23,7 @@ func (w *world) nft(script string) {
 // TestRealForeignFlush lets somebody else remove what the daemon stands on, in
 // every way that is a line of nft.
 func TestRealForeignFlush(t *testing.T) {
-	w := newWorld(t, map[string]string{"ssh.lua": strings.Replace(sshDoor, "2s", "10s", 1), "web.lua": webDoor})
+	w := newWorld(t, map[string]string{"ssh.lua": strings.Replace(sshDoor, "2s", "20s", 1), "web.lua": webDoor})
 	w.net.Server.Echo(web4)
 	w.start()
 	w.knock(sshKnocks...)
