@@ -115,18 +115,20 @@ func (d *daemon) answered(id uint64, err error) {
 }
 
 // revoke ends grants and waits until the firewall has closed their ports. It returns the
-// grants as they were before.
+// grants as they were before, and entries without an ID for sessions that it ended.
 func (d *daemon) revoke(ctx context.Context, q control.RevokeRequest) (gone []control.Grant, err error) {
-	in := record.Input{Kind: record.InputRevoke, Source: q.Source.Prefix, Port: wire.Port(q.Port.Port)}
+	if q.Cut && d.config.Firewall.Mode == "set" {
+		return nil, control.Refusal(cutInSetMode)
+	}
+	in := record.Input{Kind: record.InputRevoke, Source: q.Source.Prefix, Port: wire.Port(q.Port.Port), Cut: q.Cut}
 	var shut <-chan error
 	if !d.loop.do(ctx, func() {
 		before := d.grantList()
-		d.loop.input(in, func(now time.Time) []engine.Event { return d.loop.engine.Revoke(now, in.Source, q.Port.Port) })
-		live := map[uint64]bool{}
-		for _, g := range d.loop.engine.Grants() {
-			live[g.ID] = true
-		}
-		gone = slices.DeleteFunc(before, func(g control.Grant) bool { return live[g.ID] })
+		d.loop.input(in, func(now time.Time) []engine.Event {
+			events := d.loop.engine.Revoke(now, in.Source, q.Port.Port, q.Cut)
+			gone = ended(before, events)
+			return events
+		})
 		shut = d.loop.install()
 	}) {
 		return nil, errStopping
@@ -137,6 +139,25 @@ func (d *daemon) revoke(ctx context.Context, q control.RevokeRequest) (gone []co
 	case <-ctx.Done():
 		return gone, ctx.Err()
 	}
+}
+
+const cutInSetMode = "sessions cannot be cut in set mode: rules of your own decide there what an open connection may do; without --cut the grants end"
+
+// ended returns what a revoke ended: grants, and sessions without a grant.
+func ended(before []control.Grant, events []engine.Event) []control.Grant {
+	var gone []control.Grant
+	for i := range events {
+		e := &events[i]
+		at := slices.IndexFunc(before, func(g control.Grant) bool { return g.ID == e.Grant })
+		switch {
+		case e.Kind == engine.EventClose && at >= 0:
+			before[at].Cut = e.Cut
+			gone = append(gone, before[at])
+		case e.Kind == engine.EventEffect && e.Effect == engine.EffectCut:
+			gone = append(gone, control.Grant{Source: control.Source{Prefix: e.Source}, Port: control.Port{Port: e.Port}, Cut: true})
+		}
+	}
+	return gone
 }
 
 func (d *daemon) reload(ctx context.Context, q control.ReloadRequest) (control.Outcome, error) {

@@ -10,6 +10,7 @@ import (
 	"sesame/daemon/control"
 	"sesame/daemon/effect"
 	"sesame/daemon/effect/firewall"
+	"sesame/scripting"
 )
 
 // A monitoredFirewall is a table of our own, or sets in a table of the user. Its Watch reports
@@ -28,6 +29,20 @@ func openFirewall(c config.Config, clock clock) (monitoredFirewall, error) {
 		})
 	}
 	return firewall.NewGuard(firewall.GuardConfig{Mark: c.Firewall.Mark, Trusted: c.Trusted, TrustedInterfaces: c.TrustedInterfaces}), nil
+}
+
+// warnOfCut logs a warning when doors of a set end sessions with their grants, which set mode
+// cannot do: rules of the user decide there what an open connection may do.
+func (d *daemon) warnOfCut(set *scripting.Set) {
+	var doors []string
+	for _, door := range set.Engine.Doors {
+		if door.Cut && d.config.Firewall.Mode == "set" {
+			doors = append(doors, door.Name)
+		}
+	}
+	if len(doors) > 0 {
+		d.config.Log.Warn("cut = true has no effect on TCP in set mode", "doors", strings.Join(doors, ", "))
+	}
 }
 
 // A firewallState is what the status reports about the firewall. The loop owns it.

@@ -127,6 +127,7 @@ func (d *daemon) reportApplied(set *scripting.Set, generation int) {
 		d.config.Log.Warn("the first commands came with this reload: they run with no more privileges than Sesame itself until it is started again", "privileges", d.privileges)
 	}
 	d.warnOfPermissions(set)
+	d.warnOfCut(set)
 	if err := d.notifier.status(fmt.Sprintf("generation %d, %d doors", generation, len(set.Engine.Doors))); err != nil {
 		d.config.Log.Debug("the service manager was not notified", "error", err)
 	}

@@ -127,6 +127,7 @@ func (d *daemon) prepare() (err error) {
 	d.reloader = d.newReloader(first)
 	if first.outcome.kind == control.Applied {
 		d.warnOfPermissions(first.set)
+		d.warnOfCut(first.set)
 	}
 	d.openFacts(first.set)
 	d.loop.setRunning(first.set, first.files, first.values)

@@ -29,7 +29,7 @@ func allowOptions() []option[engine.Allow] {
 					v.fail("expected at least one port")
 				}
 			}},
-		{Option{"ttl", "duration", "the door's", "How long the access lasts. An open connection stays open after that."},
+		{Option{"ttl", "duration", "the door's", "How long the access lasts. An open connection stays open after that, unless the door has cut."},
 			func(v value, a *engine.Allow) { a.TTL, _ = v.duration() }},
 		{Option{"ends_with", "a window, or sesame.any of windows alone", "the door's", "Ends the access no later than this window ends. Outside of the window the call is an error."},
 			func(v value, a *engine.Allow) { a.EndsWith = v.endsWith() }},

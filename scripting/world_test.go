@@ -101,7 +101,11 @@ func brief(e engine.Event) string {
 	case engine.EventOpen:
 		return fmt.Sprintf("open %s %s", e.Door, e.Source.Addr())
 	case engine.EventClose:
-		return fmt.Sprintf("close %s %s %s", e.Door, e.Port, e.Reason)
+		cut := ""
+		if e.Cut {
+			cut = " cut"
+		}
+		return fmt.Sprintf("close %s %s %s%s", e.Door, e.Port, e.Reason, cut)
 	case engine.EventMiss:
 		return fmt.Sprintf("miss %s %d/%d %s", e.Door, e.Stage, e.Stages, e.Reason)
 	case engine.EventRefuse:
@@ -118,7 +122,7 @@ func brief(e engine.Event) string {
 			return fmt.Sprintf("undo %q", e.Argv)
 		case engine.EffectLog:
 			return "log " + e.Detail
-		case engine.EffectPersist, engine.EffectElement, engine.EffectConsume, engine.EffectCommentOut:
+		case engine.EffectPersist, engine.EffectElement, engine.EffectConsume, engine.EffectCommentOut, engine.EffectCut:
 		}
 	case engine.EventStage, engine.EventFailed:
 	}

@@ -150,7 +150,7 @@ func (r *rerunning) input(in *record.Input) error {
 	case record.InputGrant:
 		r.report(e.Grant(now, in.Source, packet.Port(in.Port), in.TTL))
 	case record.InputRevoke:
-		r.report(e.Revoke(now, in.Source, packet.Port(in.Port)))
+		r.report(e.Revoke(now, in.Source, packet.Port(in.Port), in.Cut))
 	case record.InputRestore:
 		if r.restored += len(in.Records); r.restored > mostGrants {
 			return fmt.Errorf("more than %d grants and values are restored", mostGrants)

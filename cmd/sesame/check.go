@@ -148,6 +148,7 @@ func (p *program) findings(set *scripting.Set, settings *config.Config, database
 	}
 	p.readTranslations(settings, machine)
 	machine.Interfaces = len(settings.Interfaces) > 0
+	machine.SetMode = settings.Firewall.Mode == "set"
 	machine.Lines = settings.Log.Knockd.Text != "" || settings.Log.KnockdSyslog
 	return append(lint.CheckOn(set, machine, have, now()), old...)
 }

@@ -23,6 +23,9 @@ func describe(s lint.Script) string {
 		if len(d.Guards) > 0 {
 			fmt.Fprintf(&b, "    shuts %s to everyone without a grant\n", strings.Join(d.Guards, ", "))
 		}
+		if d.Cut {
+			fmt.Fprintf(&b, "    cuts sessions when a grant ends\n")
+		}
 		if d.OneTime != "" {
 			fmt.Fprintf(&b, "    marks sequences as used in %s\n", d.OneTime)
 		}

@@ -144,27 +144,34 @@ func parseGrant(c *cobra.Command, args []string) (r control.GrantRequest, err er
 }
 
 func (p *program) revokeCommand() *cobra.Command {
-	f := &configFlags{}
+	f, cut := &configFlags{}, false
 	c := &cobra.Command{
 		Use:   "revoke [flags] ADDRESS|NETWORK [PORT]",
 		Short: "End grants before their time",
 		Long: `Revoke ends the grants of an address or a network, and those of networks that
 overlap it: on one port, or on all ports together with commands that have a
-pending undo. Connections that are open stay open.
+pending undo. UDP flows end at once. TCP connections that are open stay open,
+unless you say --cut.
+
+With --cut, open TCP connections are reset when either side sends its next
+packet: those of the grants that end, and those of ADDRESS to guarded ports when
+their grants have ended before. The guard must be that of sesame (mode "guard").
 
 The exit status is 1 when there was nothing to end.`,
 		Example: `  sesame revoke 203.0.113.9
+  sesame revoke --cut 203.0.113.9 tcp/22
   sesame revoke 203.0.113.0/24 tcp/22`,
 		Args: arguments(1, 2, "ADDRESS|NETWORK [PORT], such as 203.0.113.9 tcp/22"),
-		RunE: func(c *cobra.Command, args []string) error { return p.revoke(c, f, args) },
+		RunE: func(c *cobra.Command, args []string) error { return p.revoke(c, f, args, cut) },
 	}
 	f.addSocket(c)
+	c.Flags().BoolVar(&cut, "cut", false, "also end TCP connections that are open")
 	return c
 }
 
 // revoke ends grants and prints those that ended. The exit status is 1 when there was none.
-func (p *program) revoke(c *cobra.Command, f *configFlags, args []string) error {
-	var request control.RevokeRequest
+func (p *program) revoke(c *cobra.Command, f *configFlags, args []string, cut bool) error {
+	request := control.RevokeRequest{Cut: cut}
 	var err error
 	if request.Source, err = control.ParseSource(args[0]); err != nil {
 		return &usageError{c, err.Error()}
@@ -180,18 +187,33 @@ func (p *program) revoke(c *cobra.Command, f *configFlags, args []string) error 
 			return err
 		}
 		if len(ended) == 0 {
-			p.note("%s has no such grant; sesame grants lists all", request.Source)
+			unguarded := ""
+			if cut {
+				unguarded = ", and no door guards such a port"
+			}
+			p.note("%s has no such grant%s; sesame grants lists all", request.Source, unguarded)
 			p.status = answerNo
 			return nil
 		}
 		for i := range ended {
-			g := &ended[i]
-			if err := p.print("revoked %s of %s (grant %d, %s)\n", given(g), g.Source, g.ID, transcript.Safe(giver(g))); err != nil {
+			if err := p.print("%s\n", revoked(&ended[i])); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+// revoked describes what a revoke ended.
+func revoked(g *control.Grant) string {
+	if g.ID == 0 {
+		return fmt.Sprintf("cut what %s has open to %s: there was no grant", g.Source, g.Port)
+	}
+	text := fmt.Sprintf("revoked %s of %s (grant %d, %s)", given(g), g.Source, g.ID, transcript.Safe(giver(g)))
+	if g.Cut {
+		text += ", and cut what it let in"
+	}
+	return text
 }
 
 // arguments requires this number of arguments.

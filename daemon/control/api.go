@@ -57,13 +57,17 @@ type Grant struct {
 	// Unguarded is set in the answer to a GrantRequest when no door guards the port. Sesame does
 	// not close it to other sources then.
 	Unguarded bool `json:"unguarded,omitempty"`
+	// Cut means that sessions end with the grant; in the answer to a RevokeRequest, that they were
+	// ended. There it may stand in an entry without an ID: no grant ended, but sessions that an
+	// earlier one let in.
+	Cut bool `json:"cut,omitempty"`
 }
 
 // GrantOf returns an engine's grant as it is at now, in engine time. The offset is the wall
 // clock minus engine time.
 func GrantOf(g *engine.Grant, now time.Time, offset time.Duration) Grant {
 	return Grant{
-		ID: g.ID, Door: g.Door, By: g.By, Source: Source{g.Source}, Port: Port{g.Port}, Argv: g.Argv, Observed: g.Observed,
+		ID: g.ID, Door: g.Door, By: g.By, Source: Source{g.Source}, Port: Port{g.Port}, Argv: g.Argv, Observed: g.Observed, Cut: g.Cut,
 		TTL: Duration(g.TTL), End: g.End.Add(offset).UTC(), Remaining: Duration(max(0, g.End.Sub(now))),
 	}
 }
@@ -92,10 +96,13 @@ func (r *GrantRequest) check() error {
 	return nil
 }
 
-// A RevokeRequest ends the grants whose source overlaps Source.
+// A RevokeRequest ends the grants whose source overlaps Source. UDP flows end with them.
 type RevokeRequest struct {
 	Source Source `json:"source"`
 	Port   Port   `json:"port,omitzero"` // left out: all ports, and commands
+	// Cut ends TCP sessions, too: those that the grants let in, and those of Source to the guarded
+	// ports that earlier grants let in.
+	Cut bool `json:"cut,omitempty"`
 }
 
 func (r *RevokeRequest) check() error {

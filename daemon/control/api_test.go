@@ -63,6 +63,8 @@ func TestJSON(t *testing.T) {
 		{Grant{ID: 1, Source: Source{netip.MustParsePrefix("2001:db8::1/128")}, Port: Port{ssh}}, `{"id":1,"source":"2001:db8::1","port":"tcp/22","ttl":"0s","end":"0001-01-01T00:00:00Z","remaining":"0s"}`},
 		{GrantRequest{Source{netip.PrefixFrom(tom, 32)}, Port{ssh}, Duration(2 * time.Hour)}, `{"source":"203.0.113.9","port":"tcp/22","ttl":"2h"}`},
 		{RevokeRequest{Source: Source{netip.PrefixFrom(tom, 32)}}, `{"source":"203.0.113.9"}`},
+		{RevokeRequest{Source: Source{netip.PrefixFrom(tom, 32)}, Port: Port{ssh}, Cut: true}, `{"source":"203.0.113.9","port":"tcp/22","cut":true}`},
+		{Grant{Source: Source{netip.PrefixFrom(tom, 32)}, Port: Port{ssh}, Cut: true}, `{"id":0,"source":"203.0.113.9","port":"tcp/22","ttl":"0s","end":"0001-01-01T00:00:00Z","remaining":"0s","cut":true}`},
 		{ReloadRequest{}, `{}`},
 		{Outcome{Outcome: Held, Generation: 3, Doors: 2, Held: []string{"tcp/22"}}, `{"outcome":"held","generation":3,"doors":2,"held":["tcp/22"]}`},
 		{LastReload{At: noon, Outcome: Outcome{Outcome: Applied, Generation: 3, Doors: 2}}, `{"at":"2026-03-01T12:00:00Z","outcome":"applied","generation":3,"doors":2}`},

@@ -43,7 +43,7 @@ func (r *Runner) apply(changes []*step) []error {
 			continue
 		}
 		r.backlog.supersede(s)
-		e := Element{Source: s.Source, Port: s.Port, Grant: s.Grant, Door: s.Door, Observed: s.Observed}
+		e := Element{Source: s.Source, Port: s.Port, Grant: s.Grant, Door: s.Door, Observed: s.Observed, Cut: s.Cut}
 		if !s.Until.IsZero() {
 			e.Remaining = s.Until.Sub(now)
 		}
@@ -82,7 +82,7 @@ func (r *Runner) installAll(install *installation) []*decision {
 	var elements []Element
 	for _, e := range install.elements {
 		if remaining := r.installedEnd(e).Sub(now); remaining > 0 && (!e.Observed || e.Source.IsSingleIP()) {
-			elements = append(elements, Element{e.Source, e.Port, remaining, e.Grant, e.Door, e.Observed})
+			elements = append(elements, Element{Source: e.Source, Port: e.Port, Remaining: remaining, Grant: e.Grant, Door: e.Door, Observed: e.Observed})
 		}
 	}
 	err := r.cfg.Firewall.Install(install.guards, elements)
@@ -126,6 +126,10 @@ func logAccess(r *Runner, s *step, err error) {
 	case s.Observed && s.Effect == engine.EffectAllow:
 		log.Info("access would be open: the door only observes", append(about, "ttl", s.TTL.String())...)
 	case s.Observed:
+	case s.Effect == engine.EffectCut:
+		log.Info("sessions cut", about[2:6]...) // there is no door and no grant
+	case s.Kind == engine.EventClose && s.Cut:
+		log.Info("access closed", append(about, "reason", string(s.Reason), "cut", true)...)
 	case s.Kind == engine.EventClose && s.Until.IsZero():
 		log.Info("access closed", append(about, "reason", string(s.Reason))...)
 	case s.Kind == engine.EventClose:

@@ -28,6 +28,9 @@ type Element struct {
 	// Observed means that the element lets nobody in. Its source is not counted as one
 	// that a guard would stop. An enforced element for the same source and port is separate.
 	Observed bool
+	// Cut means that the sessions and flows of the source to the port must end as well. Only an
+	// element that is removed has it. Without an element in the kernel they end all the same.
+	Cut bool
 }
 
 // A Firewall holds guards and elements. The runner calls its methods in one goroutine.

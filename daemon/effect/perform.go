@@ -53,6 +53,7 @@ var performers = [engine.Effects]*performer{
 	engine.EffectElement:    &access,
 	engine.EffectConsume:    &consumed,
 	engine.EffectCommentOut: &commentedOut,
+	engine.EffectCut:        &access,
 }
 
 // performerOf returns what performs an event, and nil when nothing is to be done

@@ -212,7 +212,7 @@ func (w *world) act(t *rapid.T) {
 	case 13:
 		w.enqueue(w.e.Grant(time.Now(), netip.PrefixFrom(source, rapid.SampledFrom([]int{32, 32, 26}).Draw(t, "width")), ssh, 20*time.Second))
 	case 14:
-		w.enqueue(w.e.Revoke(time.Now(), netip.PrefixFrom(source, 32), packet.Port{}))
+		w.enqueue(w.e.Revoke(time.Now(), netip.PrefixFrom(source, 32), packet.Port{}, false))
 	case 15:
 		w.r.Install(Guards{}, w.e.Elements())
 	case 16:
@@ -376,7 +376,7 @@ func TestACrashAtEachStepOfALife(t *testing.T) {
 				func() { w.pass(5 * time.Second) },
 				func() { w.knock(alice.Addr(), 501) },
 				func() { w.pass(5 * time.Second) },
-				func() { w.enqueue(w.e.Revoke(time.Now(), bob, packet.Port{})) },
+				func() { w.enqueue(w.e.Revoke(time.Now(), bob, packet.Port{}, false)) },
 				func() { w.pass(time.Minute) },
 			}
 			for _, part := range life {

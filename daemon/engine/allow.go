@@ -65,7 +65,7 @@ func (o Allow) apply(e *Engine, c cause, b *batch) {
 	if err != nil { // check, in the same input, found it
 		return
 	}
-	wanted := Grant{Source: source, TTL: ttl, Observed: c.observes()}
+	wanted := Grant{Source: source, TTL: ttl, Observed: c.observes(), Cut: c.door.Cut}
 	wanted.WindowEnd, _ = e.windowEnd(c, o.EndsWith, ttl) // check found that there is no error
 	for _, port := range ports {
 		wanted.Port = port

@@ -165,7 +165,7 @@ func TestAGrantForAnotherIsTheirs(t *testing.T) {
 	w := newWorld(t, ana, bob)
 	w.knock(anaAt, "tcp/1", "tcp/2")
 	w.knock(bobAt, "tcp/3", "tcp/4")
-	w.e.Revoke(w.now, single(netip.MustParseAddr(anaAt)), ports(t, "tcp/22")[0])
+	w.e.Revoke(w.now, single(netip.MustParseAddr(anaAt)), ports(t, "tcp/22")[0], false)
 	w.tick(time.Minute)
 	if len(closed) != 2 || closed[0] != anaAt || closed[1] != bobAt {
 		t.Errorf("closes of %v: want %s and then %s", closed, anaAt, bobAt)

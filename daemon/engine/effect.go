@@ -23,6 +23,8 @@ const (
 	// be written, nothing is given.
 	EffectConsume
 	EffectCommentOut // comment out a line of File, which is Text
+	// EffectCut ends the sessions and flows of Source to Port, which has no grant.
+	EffectCut
 
 	// EffectTest is an effect that no input causes. Tests use it to prove that the
 	// readers of the table handle an effect that they do not know by name.
@@ -105,6 +107,10 @@ var effects = [Effects]effectRow{
 	EffectElement:    {name: "allow", awaited: alwaysAwaited},
 	EffectConsume:    {name: "mark", decision: true, lasting: true, answer: startsCommentOut, awaited: alwaysAwaited},
 	EffectCommentOut: {name: "mark", answer: endsConsumed, awaited: alwaysAwaited},
+	EffectCut: {
+		name: "cut", shown: true,
+		text: func(*Event) string { return "cut sessions to {port}" },
+	},
 	EffectTest: {
 		name: "test", shown: true, decision: true, awaited: alwaysAwaited,
 		text: func(*Event) string { return "test: {detail}" },

@@ -55,6 +55,9 @@ type Event struct {
 	// Observed is set in an effect and a close when the door only observes: they are decided and
 	// reported like any other, and nothing must be done.
 	Observed bool
+	// Cut means that the sessions and flows of Source to Port must end. In an EventClose: with the
+	// grant. It is never set while another grant gives the same access.
+	Cut bool
 
 	// Persist is set for EffectPersist and EffectConsume alone.
 	Persist *Record

@@ -275,7 +275,7 @@ func TestAFloodOfSourcesSharesOneAllowance(t *testing.T) {
 	for i := range 20 {
 		w.knock(fmt.Sprintf("198.18.0.%d", i), "udp/500")
 		w.answerAll()
-		w.record(w.e.Revoke(w.now, netip.MustParsePrefix("0.0.0.0/0"), packet.Port{}))
+		w.record(w.e.Revoke(w.now, netip.MustParsePrefix("0.0.0.0/0"), packet.Port{}, false))
 	}
 	if c := w.e.Counts(); c.Opens != 5 || c.Refusals != 15 {
 		t.Errorf("counts %+v", c)

@@ -18,13 +18,14 @@ func (e *Engine) addOrExtendGrant(c cause, wanted Grant) (*grant, term) {
 			next = was
 		}
 		g.setTerm(next)
+		g.Cut = wanted.Cut
 		e.moveTimer(&g.timer, wire.Nanoseconds(next.end))
 	} else {
 		wanted.ID, wanted.Door, wanted.By = e.grants.lastID+1, c.name, c.source
 		wanted.setTerm(next)
 		g = e.insertGrant(wanted, wire.Nanoseconds(next.end))
 	}
-	g.TTL = next.end.Sub(wire.Time(e.now))
+	g.TTL = max(0, next.end.Sub(wire.Time(e.now))) // below zero only with an offset from a stranger's file
 	e.persist(Record{Grant: &g.Grant})
 	return g, was
 }
@@ -46,6 +47,7 @@ func (e *Engine) endGrant(g *grant, reason Reason, depth int) {
 	e.emit(Event{
 		Kind: EventClose, Door: g.Door, Source: g.Source,
 		Grant: g.ID, Port: g.Port, Reason: reason, Until: e.elementEnd(g.key), Observed: g.Observed,
+		Cut: e.cuts(g, reason),
 	})
 	if g.Undo != nil && e.grants.latest(g.key).IsZero() {
 		e.addEffect(&batch{}, Event{

@@ -168,7 +168,7 @@ func TestAPersonGrantsAndRevokes(t *testing.T) {
 	w.knock(alice, "udp/500")
 	w.got = nil
 	w.record(w.e.Grant(w.now, netip.MustParsePrefix("203.0.113.9/32"), ports(t, "tcp/22")[0], time.Minute))
-	w.record(w.e.Revoke(w.now, netip.MustParsePrefix("203.0.113.0/24"), packet.Port{}))
+	w.record(w.e.Revoke(w.now, netip.MustParsePrefix("203.0.113.0/24"), packet.Port{}, false))
 	w.want("0s effect  203.0.113.9 allow #2 tcp/22 1m0s",
 		"0s close bell 203.0.113.9 #1 tcp/22 revoked", "0s close  203.0.113.9 #2 tcp/22 revoked")
 }

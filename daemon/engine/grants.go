@@ -32,6 +32,9 @@ type Grant struct {
 	// Observed means that the door only observed when it gave the grant: nothing was done, and
 	// nothing will be.
 	Observed bool
+	// Cut means that sessions and flows end with the grant, however it ends. It is that of the
+	// door when it gave the grant, or extended it, last.
+	Cut bool
 }
 
 // holder returns who has the grant, for handlers: the address that has access, or for a network the

@@ -85,13 +85,18 @@ func (e *Engine) Grant(now time.Time, source netip.Prefix, port packet.Port, ttl
 }
 
 // Revoke ends the grants whose source overlaps this one. If port is zero, it ends those of all
-// ports, and of commands.
-func (e *Engine) Revoke(now time.Time, source netip.Prefix, port packet.Port) []Event {
+// ports, and of commands. With cut it also ends the sessions of the source: those that the grants
+// let in, and those to each guarded port that grants let in before.
+func (e *Engine) Revoke(now time.Time, source netip.Prefix, port packet.Port, cut bool) []Event {
 	e.beginInput(now)
 	for _, g := range e.grants.overlapping(source) {
 		if port == (packet.Port{}) || g.Port == port {
+			g.Cut = g.Cut || cut
 			e.endGrant(g, Revoked, 0)
 		}
+	}
+	if cut {
+		e.cutSessions(source, port)
 	}
 	e.runCloseHandlers()
 	return e.events

@@ -49,6 +49,8 @@ type chaos struct {
 	set     []*Door
 	awaited []uint64
 	journal map[uint64]Grant // what a restart would find
+	blind   bool             // the journal lacks what was before
+	cut     bool             // the latest revoke was with cut
 	past    []string
 }
 
@@ -100,6 +102,9 @@ func (c *chaos) see(events []Event) {
 		if event.ID != 0 {
 			c.awaited = append(c.awaited, event.ID)
 		}
+		if event.Kind == EventClose && !c.blind {
+			c.checkCut(event)
+		}
 		if r := event.Persist; r != nil && r.Grant != nil {
 			c.journal[r.Grant.ID] = *r.Grant
 			if r.Ended {
@@ -130,8 +135,9 @@ func (c *chaos) input() {
 			return func(e *Engine) []Event { return e.Grant(now, source, port, ttl) }
 		}},
 		{"revoke", 2, func() input {
-			now, source, port := c.pass(time.Second), c.network(), c.guarded()
-			return func(e *Engine) []Event { return e.Revoke(now, source, port) }
+			now, source, port, cut := c.pass(time.Second), c.network(), c.guarded(), c.r.IntN(2) == 0
+			c.cut = cut
+			return func(e *Engine) []Event { return e.Revoke(now, source, port, cut) }
 		}},
 		{"restore", 2, c.restore},
 		{"local", 1, func() input {
@@ -254,7 +260,7 @@ func (c *chaos) port(names ...string) packet.Port {
 	return ports(c.t, names[c.r.IntN(len(names))])[0]
 }
 
-func (c *chaos) guarded() packet.Port { return c.port("tcp/22", "tcp/443") }
+func (c *chaos) guarded() packet.Port { return c.port("tcp/22", "tcp/443", "udp/53") }
 
 func (c *chaos) name() string { return fmt.Sprint("door", c.r.IntN(7)) }
 
@@ -293,7 +299,7 @@ func (c *chaos) newDoor() *Door {
 	d.Script, d.Line = "s.lua", c.sent
 	d.Listen, d.Strict = c.r.IntN(8) == 0, c.r.IntN(4) == 0
 	d.StepTimeout = time.Duration(c.r.IntN(3)) * 2 * time.Second
-	d.NoteCompletions = c.r.IntN(2) == 0
+	d.NoteCompletions, d.Cut = c.r.IntN(2) == 0, c.r.IntN(2) == 0
 	d.OnWrong, d.Duplicates = OnWrong(c.r.IntN(2)), Duplicates(c.r.IntN(2))
 	if c.r.IntN(3) == 0 {
 		asking(inGroup(d, fmt.Sprint("group", c.r.IntN(2))), []FlagTest{SYN, anySYN, {}}[c.r.IntN(3)])
@@ -618,6 +624,23 @@ func (c *chaos) checkGrants() {
 		if n != want.widths[w] {
 			c.errorf("%d networks of width %v: want %d", n, w, want.widths[w])
 		}
+	}
+}
+
+// checkCut reports whether a close cuts exactly when it should. The journal has the grants that
+// were live at the close.
+func (c *chaos) checkCut(e Event) {
+	g := c.journal[e.Grant]
+	want := g.Argv == nil && (g.Cut || c.cut && e.Reason == Revoked ||
+		g.Port.Proto == packet.UDP && e.Reason != Expired && e.Reason != WindowEnded)
+	for id, other := range c.journal {
+		if id != e.Grant && other.Argv == nil && other.Port == g.Port &&
+			other.Source.Bits() <= g.Source.Bits() && other.Source.Contains(g.Source.Addr()) {
+			want = false
+		}
+	}
+	if e.Cut != want {
+		c.t.Errorf("%s: cut is %v, want %v", brief(e), e.Cut, want)
 	}
 }
 

@@ -89,6 +89,8 @@ type Door struct {
 	// Observe means that everything is decided and nothing done. The runner must answer the
 	// effects of this door without carrying them out. Its events are like those of other doors.
 	Observe bool
+	// Cut means that sessions and flows end with the grants that the door gives.
+	Cut bool
 
 	Limit *Limit // nil: none
 	When  []Condition

@@ -201,7 +201,7 @@ func TestAHarmedStateHarmsNobody(t *testing.T) {
 		}
 		resumed++
 		after := newChaos(t, seed)
-		after.set, after.e, after.now = c.set, e, e.Now()
+		after.set, after.e, after.now, after.blind = c.set, e, e.Now(), true
 		for id := range min(e.effects, 500) {
 			after.awaited = append(after.awaited, id+1)
 		}
@@ -271,7 +271,7 @@ func FuzzResume(f *testing.F) {
 			return
 		}
 		after := newChaos(t, seed)
-		after.set, after.e, after.now = c.set, e, e.Now()
+		after.set, after.e, after.now, after.blind = c.set, e, e.Now(), true
 		for i := range after.e.effects {
 			if i < 1000 {
 				after.awaited = append(after.awaited, i+1)

@@ -114,7 +114,8 @@ func (e *Engine) moveWindowEnds() {
 			continue
 		}
 		e.moveEntries(entries[g], g.End, next.end)
-		g.TTL += next.end.Sub(g.End)
+		// A grant of a stranger's recording may last as long as a Duration can.
+		g.TTL = time.Duration(max(0, wire.Add(int64(g.TTL), next.end.Sub(g.End))))
 		g.setTerm(next)
 		e.moveTimer(&g.timer, wire.Nanoseconds(next.end))
 		e.persist(Record{Grant: &g.Grant})

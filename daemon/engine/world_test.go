@@ -117,6 +117,9 @@ func brief(e Event) string {
 	if e.Reason != "" {
 		parts = append(parts, string(e.Reason))
 	}
+	if e.Cut && e.Effect != EffectCut {
+		parts = append(parts, "cut")
+	}
 	if e.Detail != "" {
 		parts = append(parts, "("+e.Detail+")")
 	}

@@ -44,6 +44,7 @@ type Input struct {
 	Status  int             `json:",omitzero"` // of InputResult: see [engine.CommandError]
 	Source  netip.Prefix    `json:",omitzero"` // of InputGrant and InputRevoke
 	Port    wire.Port       `json:",omitzero"` // of InputGrant and InputRevoke
+	Cut     bool            `json:",omitzero"` // of InputRevoke
 	TTL     time.Duration   `json:",omitzero"` // of InputGrant
 	Local   []netip.Prefix  `json:",omitzero"` // of InputLocal; nil: every address
 	Offset  time.Duration   `json:",omitzero"` // of InputStep

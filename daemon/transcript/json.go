@@ -104,6 +104,10 @@ func (o *object) particulars(e *engine.Event) {
 	case engine.EventClose:
 		o.grant(e)
 		o.string("reason", string(e.Reason))
+		if e.Cut {
+			o.key("cut")
+			o.buf = append(o.buf, "true"...)
+		}
 		o.observed(e)
 	case engine.EventRefuse:
 		o.string("reason", string(e.Reason))

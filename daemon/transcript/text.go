@@ -124,7 +124,7 @@ func describe(e *engine.Event) string {
 	case engine.EventEffect:
 		return fill(e.Template(), e) + onlyObserved(e)
 	case engine.EventClose:
-		return "close " + granted(e) + ": " + words(string(e.Reason)) + onlyObserved(e)
+		return "close " + granted(e) + ": " + words(string(e.Reason)) + alsoCut(e) + onlyObserved(e)
 	case engine.EventMiss:
 		return fmt.Sprintf("miss at stage %d of %d: %s", e.Stage, e.Stages, words(string(e.Reason)))
 	case engine.EventRefuse:
@@ -133,6 +133,14 @@ func describe(e *engine.Event) string {
 		return "error in " + Fault(e)
 	case engine.EventFailed:
 		return e.Effect.Name() + " failed: " + Safe(e.Detail)
+	}
+	return ""
+}
+
+// alsoCut adds that sessions end with the grant.
+func alsoCut(e *engine.Event) string {
+	if e.Cut {
+		return ", and cut its sessions"
 	}
 	return ""
 }

@@ -39,6 +39,8 @@ func TestTextForPeople(t *testing.T) {
 		{Kind: engine.EventClose, Time: noon.Add(13 * time.Hour), Door: "ssh", Source: tom, Grant: 2, Reason: engine.Expired},
 		{Kind: engine.EventEffect, Time: noon.Add(13 * time.Hour), Door: "ssh", Source: tom, Effect: engine.EffectUndo, Grant: 2, Argv: []string{"/bin/off"}},
 		{Kind: engine.EventEffect, Time: noon.Add(13 * time.Hour), Effect: engine.EffectLog, Detail: "from a timer"},
+		{Kind: engine.EventClose, Time: noon.Add(13 * time.Hour), Door: "ssh", Source: tom, Grant: 3, Port: ssh, Reason: engine.Expired, Cut: true},
+		{Kind: engine.EventEffect, Time: noon.Add(13 * time.Hour), Source: tom, Effect: engine.EffectCut, Port: ssh, Cut: true},
 	})
 	s := Summary{Packets: 12345, Knocks: 5, Opens: 1, Misses: 2}
 	s.Dropped[packet.NotWatched] = 12000
@@ -64,6 +66,8 @@ func TestTextForPeople(t *testing.T) {
 01:00:00.000  203.0.113.9      ssh           close its command: expired
 01:00:00.000  203.0.113.9      ssh           undo: run /bin/off
 01:00:00.000  -                -             log: from a timer
+01:00:00.000  203.0.113.9      ssh           close tcp/22: expired, and cut its sessions
+01:00:00.000  203.0.113.9      -             cut sessions to tcp/22
 
 12,345 packets, 5 knocks: 1 open, 2 misses, 0 refusals, 0 errors
 dropped: 1 malformed, 12,000 not watched

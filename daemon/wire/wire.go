@@ -45,6 +45,9 @@ type Grant struct {
 	// program that does not know them ends the grant at End.
 	WindowEnd int64 `json:"windowEnd,omitempty"`
 	TTLEnd    int64 `json:"ttlEnd,omitempty"`
+	// Cut means that sessions and flows end with the grant. A program that does not know it lets
+	// them go on.
+	Cut bool `json:"cut,omitempty"`
 }
 
 // Check reports what no engine can have given.

@@ -39,7 +39,7 @@ var (
 	grants    = rapid.Custom(func(t *rapid.T) *Grant {
 		g := &Grant{
 			ID: rapid.Uint64Range(1, math.MaxInt64).Draw(t, "id"), Door: texts.Draw(t, "door"), By: optional(addresses).Draw(t, "by"),
-			Timeout: durations.Draw(t, "timeout"), AnyStatus: rapid.Bool().Draw(t, "any status"), Observed: rapid.Bool().Draw(t, "observed"),
+			Timeout: durations.Draw(t, "timeout"), AnyStatus: rapid.Bool().Draw(t, "any status"), Observed: rapid.Bool().Draw(t, "observed"), Cut: rapid.Bool().Draw(t, "cut"),
 			TTL: durations.Draw(t, "ttl"), End: rapid.Int64().Draw(t, "end"),
 		}
 		if rapid.Bool().Draw(t, "window") {

@@ -34,8 +34,10 @@ type Door struct {
 	// follows.
 	Observe bool     `json:"observe,omitempty"`
 	Guards  []string `json:"guards,omitempty"` // closed to everyone without a grant
-	Allows  []Allow  `json:"allows,omitempty"`
-	Closes  []Close  `json:"closes,omitempty"`
+	// Cut is set for a door that ends sessions with its grants.
+	Cut    bool    `json:"cut,omitempty"`
+	Allows []Allow `json:"allows,omitempty"`
+	Closes []Close `json:"closes,omitempty"`
 	// OneTime is the file of one-time sequences in which it comments out lines.
 	OneTime string `json:"marks,omitempty"`
 	// Commands are those of a section of a knockd.conf, which no other door may
@@ -108,6 +110,7 @@ var effectRows = [engine.Effects]func(*listing){
 	engine.EffectPersist:    unlisted,
 	engine.EffectConsume:    unlisted,
 	engine.EffectLog:        unlisted,
+	engine.EffectCut:        unlisted, // a person does that, and no script
 	engine.EffectTest:       unlisted,
 }
 
@@ -121,7 +124,7 @@ func script(set *scripting.Set, path string) Script {
 	for _, d := range set.Engine.Doors {
 		if inConf := scripting.InConf(d); inConf && d.File == path || !inConf && d.Script == path {
 			l.doors = append(l.doors, d)
-			l.Doors = append(l.Doors, Door{Name: d.Name, File: d.File, Line: d.Line, Observe: d.Observe, Guards: names(d.Guards)})
+			l.Doors = append(l.Doors, Door{Name: d.Name, File: d.File, Line: d.Line, Observe: d.Observe, Guards: names(d.Guards), Cut: d.Cut})
 		}
 	}
 	for _, add := range effectRows {

@@ -29,6 +29,8 @@ type Machine struct {
 	// the section [options] of a knockd.conf: the interfaces to capture on, and
 	// where knockd's log lines go.
 	Interfaces, Lines bool
+	// SetMode is set when its sesame.toml has mode = "set" below [firewall].
+	SetMode bool
 }
 
 // A Socket receives packets from others. Its Address is unspecified when it is
@@ -90,6 +92,10 @@ func (c *checker) on(m *Machine, d *engine.Door) {
 		if m.taken(k.Port.Number) && (traffic || single(d) && holds(k, accepted)) {
 			ephemeral = append(ephemeral, k.Port)
 		}
+	}
+	if d.Cut && m.SetMode {
+		c.door(NoCut, d, "cut = true has no effect on TCP in set mode: rules of your own decide there what an open connection may do",
+			`use mode = "guard" below [firewall], or leave cut out`)
 	}
 	if len(listening) > 0 {
 		who := "whoever connects to it knocks, which begins an attempt or disturbs one"

@@ -17,6 +17,11 @@ var (
 	ephemeral  = Ports{32768, 60999}
 )
 
+func cutting(d *engine.Door) *engine.Door {
+	d.Cut = true
+	return d
+}
+
 func TestFindingsOnAMachine(t *testing.T) {
 	fin := engine.FlagTest{Set: packet.FIN, Clear: packet.ACK}
 	anything := engine.FlagTest{}
@@ -43,6 +48,9 @@ func TestFindingsOnAMachine(t *testing.T) {
 			Machine{Sockets: []Socket{{port(t, "udp/53"), everywhere}}},
 			[]string{"this machine has a service on udp/53: its ordinary packets are knocks, which make stages or disturb attempts",
 				"no door opens tcp/22, and it is shut to everyone: nobody gets in"}},
+		{"cut in set mode", cutting(grouped(t, "a", "4 2 3 1", syn)), Machine{SetMode: true},
+			[]string{"cut = true has no effect on TCP in set mode: rules of your own decide there what an open connection may do"}},
+		{"cut in guard mode", cutting(grouped(t, "a", "4 2 3 1", syn)), Machine{}, nil},
 
 		{"SYN alone at a port of its own connections", grouped(t, "a", "7000 3000 55000 1500", engine.SYN), Machine{Ephemeral: ephemeral}, nil},
 		{"tcpflags = syn too", grouped(t, "a", "7000 3000 55000 1500", syn), Machine{Ephemeral: ephemeral}, nil},
