@@ -113,6 +113,10 @@ func standingRules() []rule {
 		// closed port answers.
 		{"of a standing session", join(protocol(unix.IPPROTO_TCP), tcpFlags(reg),
 			masked(reg, []byte{tcpACK | tcpRST}), differs(reg, []byte{0}), accept)},
+		// A flow of this host to all hosts of a network has answers from each of them, and from
+		// no address that they share. A host may be set to believe such a source (accept_local).
+		{"from a broadcast address", join(protocol(unix.IPPROTO_UDP), state(expr.CtStateBitESTABLISHED), ofReply,
+			fib(source, false), equal(reg, fibType(unix.RTN_BROADCAST)), counter("dropped"), drop)},
 		{"answer to a flow that began here", join(protocol(unix.IPPROTO_UDP), state(expr.CtStateBitESTABLISHED), ofReply, accept)},
 		{"of a granted flow", join(protocol(unix.IPPROTO_UDP), labelled(labelGranted), accept)},
 	}
