@@ -68,9 +68,10 @@ func unreachable(from, to netip.Addr, about []byte) []byte {
 	return c.carrying(unix.IPPROTO_ICMPV6, content)
 }
 
-// ownAddresses are addresses of the server, on the cable, on another interface and on loopback.
+// ownAddresses are what the server receives at: addresses on the cable, on another interface and on
+// loopback, and the broadcast address of the cable.
 var ownAddresses = map[bool][]string{
-	true:  {serverAddress, "198.51.100.7", "203.0.113.1", "192.0.2.1", "127.0.0.1"},
+	true:  {serverAddress, "198.51.100.7", "203.0.113.1", "192.0.2.1", "127.0.0.1", "198.51.100.255"},
 	false: {server6Address, "2001:db8::7", "2001:db8:5::1", "2001:db8:6::1", "::1"},
 }
 
@@ -97,7 +98,7 @@ func TestRealPlantedFlows(t *testing.T) {
 		v4 := f.server.Is4()
 		destinations := []netip.Addr{f.stranger, f.client}
 		if v4 {
-			destinations = append(destinations, netip.MustParseAddr("255.255.255.255"), netip.MustParseAddr("198.51.100.255"), netip.MustParseAddr("224.0.0.251"))
+			destinations = append(destinations, netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("255.255.255.255"), netip.MustParseAddr("198.51.100.255"), netip.MustParseAddr("224.0.0.251"))
 		} else {
 			destinations = append(destinations, netip.MustParseAddr("ff02::1"), netip.MustParseAddr("ff02::fb"), netip.MustParseAddr("ff0e::fb"))
 		}

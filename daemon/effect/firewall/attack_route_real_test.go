@@ -229,8 +229,8 @@ func TestRealEachPathIsGuarded(t *testing.T) {
 	}
 }
 
-// TestRealInnerAndOuterPorts has a guard on the port of a service alone, or also on the port that is
-// redirected to it.
+// TestRealInnerAndOuterPorts has a guard on the port of a service alone, or also on the port that
+// is redirected to it.
 func TestRealInnerAndOuterPorts(t *testing.T) {
 	outerTCP, outerUDP := packet.Port{Proto: packet.TCP, Number: 2200}, packet.Port{Proto: packet.UDP, Number: 5300}
 	for _, p := range paths {

@@ -135,8 +135,8 @@ func TestRealFastOpen(t *testing.T) {
 	}
 }
 
-// TestRealSYNCookies has the kernel answer each SYN with a cookie, and so make a connection of a bare
-// ACK. Who never had a grant has no cookie, and one for another port or address is none.
+// TestRealSYNCookies has the kernel answer each SYN with a cookie, and so make a connection of a
+// bare ACK. Who never had a grant has no cookie, and one for another port or address is none.
 //
 // A cookie that was given during a grant is good after it, for two minutes at most: the connection
 // began with the grant, and the kernel cannot be asked which ACK ends a handshake. `sesame check`

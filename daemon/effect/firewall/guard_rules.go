@@ -132,6 +132,9 @@ func standingRules() []rule {
 // domain (VRF) only its interface knows that it is one of this host.
 func spoofedRules() []rule {
 	return []rule{
+		// A broadcast address is nobody's source. A host may believe it (accept_local), and
+		// takes what is sent to it for the answer.
+		{"spoofed", join(fib(source, false), equal(reg, fibType(unix.RTN_BROADCAST)), counter("dropped"), drop)},
 		{"our own comes back", join(fib(destination, false), equal(reg, fibType(unix.RTN_MULTICAST)), back)},
 		{"our own comes back", join(fib(destination, false), equal(reg, fibType(unix.RTN_BROADCAST)), back)},
 		{"spoofed", join(fib(source, false), equal(reg, fibType(unix.RTN_LOCAL)), counter("dropped"), drop)},
