@@ -3,9 +3,11 @@
 -- This door has no functions: Sesame matches it and grants access without running Lua. Port 22 is
 -- closed to all others. The 30 seconds are for logging in; a session that exists continues.
 --
--- To make it yours: choose other ports, at random and not in ascending order, and keep them
--- secret. If those who knock send this machine no other packets during a knock, add strict = true:
--- then somebody who scans all ports several times in a few seconds stays outside too.
+-- Somebody who scans all ports up or down stays outside, however often: some ports around the knocks
+-- are tripwires, and a packet to one ends the attempt. `sesame check --guess` prints how rarely a scan
+-- in random order opens the door.
+--
+-- To make it yours: choose other ports, at random and far apart, and keep them secret.
 -- To knock:  knock -d 200 HOST 7421:tcp 9133:udp 2904:tcp 6117:tcp && ssh HOST
 -- To try it: sesame simulate -s scripts/ssh.lua pcaps/ssh-opens.pcap
 

@@ -47,10 +47,11 @@ With --geo, or with a configuration of this machine, check reads the databases
 too. It reports facts that the scripts ask for and no database has, and databases
 that are older than 60 days.
 
-With --guess it prints two figures for each door: how many sequences of its
-length exist, which a guess must choose from, and how often a scan of all ports
-in random order opens it. A scan knocks on all ports of the door, so only their
-order is left to chance, unless the door is strict.
+With --guess it prints for each door how many sequences of its length exist,
+which a guess must choose from, and how often scans in random order open it: of
+the smallest range that has all of its knocks, which is the worst, and of all
+ports. A scan knocks on all ports of the door, so only the order is left to
+chance in which it comes to them and to the tripwires.
 
 The exit status is 0 when the scripts load, with --strict 1 when there are
 findings, and 2 when the scripts do not load.`,

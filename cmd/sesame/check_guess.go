@@ -32,26 +32,59 @@ func (o guess) String() string {
 	} else {
 		fmt.Fprintf(&b, "65,535^%d = %s sequences of %d ports", o.Knocks, lint.Grouped(o.Combinations), o.Knocks)
 	}
-	var protocols []string
-	for _, protocol := range o.Protocols {
-		protocols = append(protocols, strings.ToUpper(protocol))
-	}
-	ports := strings.Join(protocols, " and ") + " ports"
+	all := lint.Range(o.Protocols, o.From, o.To)
 	switch {
 	case o.Never != "":
-		fmt.Fprintf(&b, "; no single scan of all %s opens it: %s", ports, o.Never)
+		fmt.Fprintf(&b, "; no single scan of %s opens it: %s", all, o.Never)
 	case o.Scans == "1":
-		fmt.Fprintf(&b, "; each scan of all %s opens it", ports)
-	case o.AtLeast:
-		fmt.Fprintf(&b, "; a scan of all %s in random order opens it at most once in %s times", ports, lint.Grouped(o.Scans))
+		fmt.Fprintf(&b, "; each scan of %s opens it", all)
 	default:
-		fmt.Fprintf(&b, "; a scan of all %s in random order opens it once in about %s times", ports, lint.Grouped(o.Scans))
+		fmt.Fprintf(&b, "; %s", o.often())
 	}
 	if o.Rate > 0 {
 		fmt.Fprintf(&b, ", at %s packets a second within %s", lint.Grouped(fmt.Sprint(o.Rate)), o.Within)
 	}
-	if o.Surely > 0 {
-		fmt.Fprintf(&b, "; %d scans within %s surely open it, at %s packets a second", o.Surely, o.Within, lint.Grouped(fmt.Sprint(o.SurelyRate)))
+	for _, s := range o.scans() {
+		if s.Surely > 0 {
+			fmt.Fprintf(&b, "; %d scans of %s within %s surely open it, at %s packets a second",
+				s.Surely, lint.Range(s.Protocols, s.From, s.To), o.Within, lint.Grouped(fmt.Sprint(s.SurelyRate)))
+			break
+		}
 	}
 	return b.String()
+}
+
+// scans returns the scans that are looked at, the worst first.
+func (o guess) scans() []lint.Scan {
+	if o.Worst == nil {
+		return []lint.Scan{o.Scan}
+	}
+	return []lint.Scan{*o.Worst, o.Scan}
+}
+
+// often returns how often scans in random order open the door. A range that changes nothing is left
+// out.
+func (o guess) often() string {
+	scans := o.scans()
+	if scans[0].Scans == o.Scans {
+		scans = scans[len(scans)-1:]
+	}
+	var texts []string
+	for i, s := range scans {
+		text := "a scan of " + lint.Range(s.Protocols, s.From, s.To)
+		if i == 0 {
+			text += " in random order opens it"
+		}
+		if s.AtLeast {
+			text += " at most once in "
+		} else {
+			text += " once in about "
+		}
+		text += lint.Grouped(s.Scans) + " times"
+		if s.Tripwires > 0 {
+			text += fmt.Sprintf(" (%d of the ports are tripwires)", s.Tripwires)
+		}
+		texts = append(texts, text)
+	}
+	return strings.Join(texts, ", and ")
 }

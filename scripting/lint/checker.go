@@ -18,7 +18,9 @@ type checker struct {
 	position  map[*engine.Door]int
 	knocked   map[packet.Port][]*engine.Door // doors in order, without listeners, by each port of their sequences
 	guarded   map[packet.Port]bool           // by any door
-	crowds    map[crowd]int                  // the number of ports that disturb a crowd of doors
+	crowds    map[crowd][]int                // the ports that disturb a crowd of doors, sorted
+	inForce   []engine.Knock                 // see pool
+	wires     map[class][]int                // see wiresOf
 }
 
 func newChecker(set *scripting.Set) *checker {
@@ -28,7 +30,8 @@ func newChecker(set *scripting.Set) *checker {
 		position: map[*engine.Door]int{},
 		knocked:  map[packet.Port][]*engine.Door{},
 		guarded:  map[packet.Port]bool{},
-		crowds:   map[crowd]int{},
+		crowds:   map[crowd][]int{},
+		wires:    map[class][]int{},
 	}
 	for i, d := range set.Engine.Doors {
 		c.byName[d.Name], c.position[d] = d, i
@@ -61,7 +64,7 @@ type crowd struct {
 	group    string
 	target   netip.Addr
 	flags    engine.FlagTest
-	tcp, udp bool
+	protocol packet.Proto
 }
 
 // ports returns the different ports of a sequence.

@@ -6,6 +6,8 @@ import "fmt"
 const (
 	Ascending     = "ascending"      // the ports go up, as a scan does
 	Descending    = "descending"     // the ports go down, as a scan does
+	SideBySide    = "side-by-side"   // no tripwire lies between two knocks
+	NoTripwires   = "no-tripwires"   // tripwires = 0
 	Short         = "short"          // knocks on fewer than four ports
 	Prefix        = "prefix"         // the sequence of another door opens this one too
 	Unguarded     = "unguarded"      // a port is allowed that no door guards
@@ -38,7 +40,7 @@ const (
 	UnusedAllow   = "unused-allow"   // a comment that allows a finding that is not there
 )
 
-var allowed = []string{Ascending, Descending, Short, Prefix, Unguarded, NoWayIn, NoWayBack, WindowNever, WindowOver, EndsOutside, Deadlock, AnyPort, NoLimit, NoEffect, Listening, Ephemeral, SYNCookies, GuardsNothing, NoCut, Knockd, UsedUp, Mistake, NoDatabase, UnknownPasses, PrivateNever, EmptyList, Everybody}
+var allowed = []string{Ascending, Descending, SideBySide, NoTripwires, Short, Prefix, Unguarded, NoWayIn, NoWayBack, WindowNever, WindowOver, EndsOutside, Deadlock, AnyPort, NoLimit, NoEffect, Listening, Ephemeral, SYNCookies, GuardsNothing, NoCut, Knockd, UsedUp, Mistake, NoDatabase, UnknownPasses, PrivateNever, EmptyList, Everybody}
 
 // A Finding is one rule to look at, with what may be wrong and how to change
 // it.

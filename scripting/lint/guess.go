@@ -1,7 +1,7 @@
 package lint
 
 import (
-	"maps"
+	"fmt"
 	"math/big"
 	"slices"
 	"strings"
@@ -12,14 +12,11 @@ import (
 	"sesame/scripting"
 )
 
-// portsOfProtocol is how many ports a protocol has that can be knocked on.
-const portsOfProtocol = 65_535
-
 // A Guess compares two ways to open a door without knowing its sequence: to
-// guess the sequence, and to scan all ports. A scan sends a packet to each port
-// of the sequence too, and packets to ports that the door ignores do not
-// disturb an attempt. So only the order matters in which the scan comes to the
-// few ports that the door does not ignore.
+// guess the sequence, and to scan ports. A scan sends a packet to each port of
+// the sequence too, and most other ports do not disturb an attempt. So what
+// matters is the order in which the scan comes to the few ports that do: those
+// of the sequence, and the tripwires (see [engine.Set.Tripwires]).
 //
 // Conditions and limits of the door are left out, since they are checked after
 // the sequence.
@@ -32,28 +29,43 @@ type Guess struct {
 	// 65535 to the power of Knocks.
 	Combinations string `json:"combinations"`
 
-	// Protocols are those that a scan needs. Packets is how many packets it
-	// sends: one to each port of each protocol, in random order.
-	Protocols []string `json:"protocols"`
-	Packets   int      `json:"packets"`
-	// Scans is the number of scans, each in an order of its own, that open the
-	// door once on average, in digits. It is "" when no single scan opens the
-	// door. With AtLeast it is a lower bound. An attacker who chooses the
-	// orders well needs fewer scans, by less than a factor of Knocks.
-	Scans   string `json:"scans,omitempty"`
-	AtLeast bool   `json:"at_least,omitempty"`
-	// Never is the reason why no single scan opens the door.
+	// Scan is the scan of all ports.
+	Scan
+	// Never is the reason why no single scan opens the door, whatever its range.
 	Never string `json:"never,omitempty"`
-	// Rate is how many packets a second finish a scan in the time of the door.
-	// Slower scans open it less often. Zero: the rate does not matter.
-	Rate int64 `json:"packets_per_second,omitempty"`
-	// Surely is how many scans in the time of the door open it for certain, at
-	// SurelyRate packets a second. Zero: no number of scans does.
-	Surely     int   `json:"surely,omitempty"`
-	SurelyRate int64 `json:"surely_packets_per_second,omitempty"`
+	// Worst is the scan of the smallest range that has all knocks. No other range
+	// opens the door more often in random order. It is nil for a door of one
+	// knock, and when Never is set without Surely.
+	Worst *Scan `json:"worst,omitempty"`
 
 	// Within is the time of the whole sequence.
 	Within time.Duration `json:"-"`
+}
+
+// A Scan is one packet to each port of a range, in random order.
+type Scan struct {
+	// Protocols are those that a scan needs. Packets is how many packets it
+	// sends: one to each port from From to To, both included, of each protocol.
+	Protocols []string `json:"protocols"`
+	From      int      `json:"from"`
+	To        int      `json:"to"`
+	Packets   int      `json:"packets"`
+	// Tripwires is how many of the ports are tripwires of the door.
+	Tripwires int `json:"tripwires"`
+	// Scans is the number of scans, each in an order of its own, that open the
+	// door once on average, in digits. It is "" when no single scan opens the
+	// door. With AtLeast it is a lower bound. An attacker who chooses the
+	// orders well needs fewer scans.
+	Scans   string `json:"scans,omitempty"`
+	AtLeast bool   `json:"at_least,omitempty"`
+	// Rate is how many packets a second finish a scan in the time of the door.
+	// Slower scans open it less often. Zero: the rate does not matter.
+	Rate int64 `json:"packets_per_second,omitempty"`
+	// Surely is how many scans in the time of the door open it for certain,
+	// whatever their orders, at SurelyRate packets a second. Zero: no number of
+	// scans does.
+	Surely     int   `json:"surely,omitempty"`
+	SurelyRate int64 `json:"surely_packets_per_second,omitempty"`
 }
 
 // Guesses returns a guess for each door of a set that has a sequence, in the
@@ -71,110 +83,49 @@ func Guesses(set *scripting.Set) []Guess {
 
 func (c *checker) guess(d *engine.Door) Guess {
 	knocks := len(d.Sequence)
-	kind := scanOf(d)
+	all := scanOf(d)
 	g := Guess{
 		Door: d.Name, File: d.File, Line: d.Line, Knocks: knocks, Within: d.Within,
 		Combinations: new(big.Int).Exp(big.NewInt(portsOfProtocol), big.NewInt(int64(knocks)), nil).String(),
-		Packets:      portsOfProtocol * len(kind.protocols),
-		Never:        kind.never(d),
+		Scan:         c.scanned(d, all),
+		Never:        all.never(d),
 	}
-	for _, protocol := range kind.protocols {
-		g.Protocols = append(g.Protocols, protocol.String())
-	}
-	if g.Never == "" {
-		n := c.disturbers(d, kind)
-		g.Scans, g.AtLeast = orders(n, knocks), d.Policy == engine.PolicyKnockd && n > knocks
-		if knocks > 1 {
-			g.Rate = max(rate(g.Packets, d.Within), rate(g.Packets, d.StepTimeout))
+	if knocks > 1 {
+		if worst := c.scanned(d, all.narrowed(d)); worst.Scans != "" || worst.Surely > 0 {
+			g.Worst = &worst
 		}
-	}
-	if knocks > 1 && d.OnWrong == engine.WrongIgnored && kind.reaches(d) {
-		// Each scan completes at least one stage, and the scans of two stages
-		// are at most two apart.
-		g.Surely = knocks
-		g.SurelyRate = max(rate(knocks*g.Packets, d.Within), rate(2*g.Packets, d.StepTimeout))
 	}
 	return g
 }
 
-// A scan is one packet to each port of some protocols.
-type scan struct {
-	protocols []packet.Proto
-	flags     engine.FlagTest // of its TCP packets: those that the knocks of the door need together
-}
-
-func scanOf(d *engine.Door) scan {
-	var s scan
-	for _, k := range d.Sequence {
-		if !slices.Contains(s.protocols, k.Port.Proto) {
-			s.protocols = append(s.protocols, k.Port.Proto)
-		}
-		if k.Port.Proto == packet.TCP {
-			s.flags.Set |= k.Flags.Set
-			s.flags.Clear |= k.Flags.Clear
-		}
-	}
-	slices.Sort(s.protocols)
-	return s
-}
-
-// reaches reports whether each knock of a door is among the packets of the
-// scan.
-func (s scan) reaches(d *engine.Door) bool {
-	return s.flags.Set&s.flags.Clear == 0 && !slices.ContainsFunc(d.Sequence, func(k engine.Knock) bool { return k.Port.Number == 0 })
-}
-
-// never returns the reason why one scan cannot open a door; "" when it can.
-func (s scan) never(d *engine.Door) string {
-	switch {
-	case len(d.Sequence) > 1 && d.Within <= 0:
-		return "no second knock is in time"
-	case s.flags.Set&s.flags.Clear != 0:
-		return "its knocks ask for flags that no packet has together"
-	}
-	for i, k := range d.Sequence {
-		if k.Port.Number == 0 {
-			return "it has " + k.Port.String() + ", which scans leave out"
-		}
-		if slices.ContainsFunc(d.Sequence[:i], func(earlier engine.Knock) bool { return earlier.Port == k.Port }) {
-			return k.Port.String() + " comes more than once in it"
-		}
-	}
-	return ""
-}
-
-// disturbers counts the ports whose packets in a scan change an attempt at d:
-// those of its sequence, and those at which any packet ends the attempt.
-func (c *checker) disturbers(d *engine.Door, s scan) int {
-	switch {
-	case d.Policy == engine.PolicyKnockd:
-		return c.crowded(d, s)
-	case !d.Strict || d.OnWrong == engine.WrongIgnored:
-		return len(d.Sequence)
-	}
-	n := len(d.Sequence)
-	spared := ports(d)
-	maps.Copy(spared, c.guarded)
-	for _, port := range d.Except {
-		spared[port] = true
-	}
+// scanned returns what a scan achieves at a door.
+func (c *checker) scanned(d *engine.Door, s scan) Scan {
+	knocks := len(d.Sequence)
+	scan := Scan{Protocols: s.names(), From: s.from, To: s.to, Packets: s.packets()}
 	for _, protocol := range s.protocols {
-		if c.minds(&engine.Door{}, engine.Knock{Port: packet.Port{Proto: protocol}, Flags: s.flags}) {
-			n += portsOfProtocol
-			for port := range spared {
-				if port.Proto == protocol {
-					n--
-				}
-			}
+		scan.Tripwires += c.tripwires(d, s, protocol)
+	}
+	if s.never(d) == "" {
+		n := c.disturbers(d, s)
+		scan.Scans, scan.AtLeast = orders(n, knocks), d.Policy == engine.PolicyKnockd && n > knocks
+		if knocks > 1 {
+			scan.Rate = max(rate(scan.Packets, d.Within), rate(scan.Packets, d.StepTimeout))
 		}
 	}
-	return n
+	if knocks > 1 && d.OnWrong == engine.WrongIgnored && scan.Tripwires == 0 && s.reaches(d) {
+		// Each scan completes at least one stage, and the scans of two stages
+		// are at most two apart.
+		scan.Surely = knocks
+		scan.SurelyRate = max(rate(knocks*scan.Packets, d.Within), rate(2*scan.Packets, d.StepTimeout))
+	}
+	return scan
 }
 
 // orders returns how many random orders of n ports there are, on average, for
 // one in which k given ports follow each other directly and in the right order.
-// That is n!/(n-k+1)!. With n = k, where only the ports of the sequence matter,
-// it is k!.
+// That is n!/(n-k+1)!: the k ports are then as one, so that (n-k+1)! of the n!
+// orders remain. With n = k, where only the ports of the sequence matter, it is
+// k!. With w tripwires, n is w+k, and it is (w+2)(w+3)...(w+k).
 func orders(n, k int) string {
 	against := big.NewInt(1)
 	for i := range k - 1 {
@@ -193,6 +144,19 @@ func rate(packets int, in time.Duration) int64 {
 	return second.Add(second, big.NewInt(int64(in)-1)).Div(second, big.NewInt(int64(in))).Int64()
 }
 
+// Range returns "all TCP ports", or "TCP and UDP ports 2904-9133".
+func Range(protocols []string, from, to int) string {
+	names := strings.ToUpper(strings.Join(protocols, "/"))
+	names = strings.ReplaceAll(names, "/", " and ") + " ports"
+	switch {
+	case from == 1 && to == portsOfProtocol:
+		return "all " + names
+	case from == to:
+		return fmt.Sprintf("%s %d", strings.TrimSuffix(names, "s"), from)
+	}
+	return fmt.Sprintf("%s %d-%d", names, from, to)
+}
+
 // Grouped writes digits with a comma before each three.
 func Grouped(digits string) string {
 	var b strings.Builder
@@ -205,19 +169,25 @@ func Grouped(digits string) string {
 	return b.String()
 }
 
-// crowded counts the ports, those of d included, at which a packet of a scan
+// crowded counts the ports in a scan, without those of d, at which a packet
 // changes attempts at the doors that are matched with d.
-func (c *checker) crowded(d *engine.Door, s scan) int {
-	key := crowd{d.Group, d.Target, s.flags, slices.Contains(s.protocols, packet.TCP), slices.Contains(s.protocols, packet.UDP)}
-	if n, known := c.crowds[key]; known {
-		return n
+func (c *checker) crowded(d *engine.Door, s scan, protocol packet.Proto) int {
+	key := crowd{d.Group, d.Target, s.flags, protocol}
+	crowd, known := c.crowds[key]
+	if !known {
+		for port := range c.knocked {
+			if port.Number != 0 && port.Proto == protocol && c.ends(d, engine.Knock{Port: port, Flags: s.flags}) {
+				crowd = append(crowd, int(port.Number))
+			}
+		}
+		slices.Sort(crowd)
+		c.crowds[key] = crowd
 	}
-	n := 0
-	for port := range c.knocked {
-		if port.Number != 0 && slices.Contains(s.protocols, port.Proto) && c.ends(d, engine.Knock{Port: port, Flags: s.flags}) {
-			n++
+	n := between(crowd, s.from, s.to)
+	for port := range ports(d) {
+		if port.Proto == protocol && s.has(int(port.Number)) {
+			n -= between(crowd, int(port.Number), int(port.Number))
 		}
 	}
-	c.crowds[key] = n
 	return n
 }

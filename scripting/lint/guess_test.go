@@ -55,45 +55,73 @@ func TestGuesses(t *testing.T) {
 		want          Guess
 	}{
 		{"one knock", `sequence = { 7000 }`,
-			Guess{Knocks: 1, Combinations: "65535", Packets: 65535, Scans: "1"}},
-		{"two knocks", `sequence = { 7000, 8000 }, within = "5s"`,
-			Guess{Knocks: 2, Combinations: "4294836225", Packets: 65535, Scans: "2", Rate: 13107}},
-		{"three knocks", `sequence = { 7000, 3000, 55000 }, within = "5s"`,
-			Guess{Knocks: 3, Combinations: "281462092005375", Packets: 65535, Scans: "6", Rate: 13107}},
-		{"both protocols", `sequence = { 7421, "udp/9133", 2904, 6117 }, within = "8s"`,
-			Guess{Knocks: 4, Combinations: "18445618199572250625", Packets: 131070, Scans: "24", Rate: 16384}},
-		{"the same number in both protocols", `sequence = { 7000, "udp/7000" }, within = "1m"`,
-			Guess{Knocks: 2, Combinations: "4294836225", Packets: 131070, Scans: "2", Rate: 2185}},
-		{"the steps are limited more", `sequence = { 7000, 8000 }, within = "5s", step_timeout = "1s"`,
-			Guess{Knocks: 2, Combinations: "4294836225", Packets: 65535, Scans: "2", Rate: 65535}},
-		{"a port twice", `sequence = { 7000, 8000, 7000 }`,
-			Guess{Knocks: 3, Combinations: "281462092005375", Packets: 65535, Never: "tcp/7000 comes more than once in it"}},
-		{"wrong knocks are ignored", `sequence = { 7000, 8000, 9000 }, within = "5s", on_wrong = "ignore"`,
-			Guess{Knocks: 3, Combinations: "281462092005375", Packets: 65535, Scans: "6", Rate: 13107, Surely: 3, SurelyRate: 39321}},
-		{"a port twice, and wrong knocks are ignored", `sequence = { 7000, 7000 }, within = "5s", step_timeout = "4s", on_wrong = "ignore"`,
-			Guess{Knocks: 2, Combinations: "4294836225", Packets: 65535, Never: "tcp/7000 comes more than once in it", Surely: 2, SurelyRate: 32768}},
+			Guess{Knocks: 1, Combinations: "65535", Scan: Scan{Packets: 65535, Scans: "1"}}},
+		{"two knocks", `sequence = { 7000, 8000 }, within = "5s", tripwires = 0`,
+			Guess{Knocks: 2, Combinations: "4294836225", Scan: Scan{Packets: 65535, Scans: "2", Rate: 13107},
+				Worst: &Scan{From: 7000, To: 8000, Packets: 1001, Scans: "2", Rate: 201}}},
+		{"three knocks", `sequence = { 7000, 3000, 55000 }, within = "5s", tripwires = 0`,
+			Guess{Knocks: 3, Combinations: "281462092005375", Scan: Scan{Packets: 65535, Scans: "6", Rate: 13107},
+				Worst: &Scan{From: 3000, To: 55000, Packets: 52001, Scans: "6", Rate: 10401}}},
+		{"three knocks with tripwires", `sequence = { 7000, 3000, 55000 }, within = "5s"`, // 66 x 67, 39 x 40
+			Guess{Knocks: 3, Combinations: "281462092005375", Scan: Scan{Packets: 65535, Scans: "4422", Rate: 13107, Tripwires: 64},
+				Worst: &Scan{From: 3000, To: 55000, Packets: 52001, Scans: "1560", Rate: 10401, Tripwires: 37}}},
+		{"both protocols", `sequence = { 7421, "udp/9133", 2904, 6117 }, within = "8s", tripwires = 0`,
+			Guess{Knocks: 4, Combinations: "18445618199572250625", Scan: Scan{Packets: 131070, Scans: "24", Rate: 16384},
+				Worst: &Scan{From: 2904, To: 9133, Packets: 12460, Scans: "24", Rate: 1558}}},
+		{"the same number in both protocols", `sequence = { 7000, "udp/7000" }, within = "1m", tripwires = 0`,
+			Guess{Knocks: 2, Combinations: "4294836225", Scan: Scan{Packets: 131070, Scans: "2", Rate: 2185},
+				Worst: &Scan{From: 7000, To: 7000, Packets: 2, Scans: "2", Rate: 1}}},
+		{"the steps are limited more", `sequence = { 7000, 8000 }, within = "5s", step_timeout = "1s", tripwires = 0`,
+			Guess{Knocks: 2, Combinations: "4294836225", Scan: Scan{Packets: 65535, Scans: "2", Rate: 65535},
+				Worst: &Scan{From: 7000, To: 8000, Packets: 1001, Scans: "2", Rate: 1001}}},
+		{"a port twice", `sequence = { 7000, 8000, 7000 }, tripwires = 0`,
+			Guess{Knocks: 3, Combinations: "281462092005375", Scan: Scan{Packets: 65535}, Never: "tcp/7000 comes more than once in it"}},
+		{"wrong knocks are ignored", `sequence = { 7000, 8000, 9000 }, within = "5s", on_wrong = "ignore", tripwires = 0`,
+			Guess{Knocks: 3, Combinations: "281462092005375", Scan: Scan{Packets: 65535, Scans: "6", Rate: 13107, Surely: 3, SurelyRate: 39321},
+				Worst: &Scan{From: 7000, To: 9000, Packets: 2001, Scans: "6", Rate: 401, Surely: 3, SurelyRate: 1201}}},
+		{"wrong knocks are ignored, but tripwires are not", `sequence = { 7000, 8000, 9000 }, within = "5s", on_wrong = "ignore", tripwires = 2`,
+			Guess{Knocks: 3, Combinations: "281462092005375", Scan: Scan{Packets: 65535, Scans: "20", Rate: 13107, Tripwires: 2},
+				Worst: &Scan{From: 7000, To: 9000, Packets: 2001, Scans: "20", Rate: 401, Tripwires: 2}}},
+		{"the range has no tripwire", `sequence = { 7000, 7001, 7002 }, within = "5s", on_wrong = "ignore", tripwires = 2`,
+			Guess{Knocks: 3, Combinations: "281462092005375", Scan: Scan{Packets: 65535, Scans: "20", Rate: 13107, Tripwires: 2},
+				Worst: &Scan{From: 7000, To: 7002, Packets: 3, Scans: "6", Rate: 1, Surely: 3, SurelyRate: 2}}},
+		{"a port twice, and wrong knocks are ignored", `sequence = { 7000, 7000 }, within = "5s", step_timeout = "4s", on_wrong = "ignore", tripwires = 0`,
+			Guess{Knocks: 2, Combinations: "4294836225", Scan: Scan{Packets: 65535, Surely: 2, SurelyRate: 32768}, Never: "tcp/7000 comes more than once in it",
+				Worst: &Scan{From: 7000, To: 7000, Packets: 1, Surely: 2, SurelyRate: 1}}},
 		{"strict", `sequence = { 7000, 8000, 9000 }, within = "5s", strict = true`, // all ports but the guard are in its way
-			Guess{Knocks: 3, Combinations: "281462092005375", Packets: 65535, Scans: "4294639622", Rate: 13107}},
+			Guess{Knocks: 3, Combinations: "281462092005375", Scan: Scan{Packets: 65535, Scans: "4294639622", Rate: 13107, Tripwires: 64},
+				Worst: &Scan{From: 7000, To: 9000, Packets: 2001, Scans: "4002000", Rate: 401, Tripwires: 25}}},
 		{"strict, with exceptions", `sequence = { 7000, 8000 }, within = "5s", strict = true, except = { 80, 443, 22, 8000, "udp/53" }`,
-			Guess{Knocks: 2, Combinations: "4294836225", Packets: 65535, Scans: "65532", Rate: 13107}},
+			Guess{Knocks: 2, Combinations: "4294836225", Scan: Scan{Packets: 65535, Scans: "65532", Rate: 13107, Tripwires: 64},
+				Worst: &Scan{From: 7000, To: 8000, Packets: 1001, Scans: "1001", Rate: 201, Tripwires: 16}}},
 		{"strict, of one knock", `sequence = { 7000 }, strict = true`,
-			Guess{Knocks: 1, Combinations: "65535", Packets: 65535, Scans: "1"}},
-		{"strict minds no FIN", `sequence = { 7000, 8000 }, flags = "fin", within = "5s", strict = true`,
-			Guess{Knocks: 2, Combinations: "4294836225", Packets: 65535, Scans: "2", Rate: 13107}},
-		{"strict minds the UDP packets among others", `sequence = { { 7000, flags = "fin" }, "udp/8000" }, within = "5s", strict = true`,
-			Guess{Knocks: 2, Combinations: "4294836225", Packets: 131070, Scans: "65536", Rate: 26214}},
-		{"strict that ignores", `sequence = { 7000, 8000 }, within = "5s", strict = true, on_wrong = "ignore"`,
-			Guess{Knocks: 2, Combinations: "4294836225", Packets: 65535, Scans: "2", Rate: 13107, Surely: 2, SurelyRate: 26214}},
-		{"flags that no packet has together", `sequence = { 7000, { 8000, flags = "fin,!syn" } }`,
-			Guess{Knocks: 2, Combinations: "4294836225", Packets: 65535, Never: "its knocks ask for flags that no packet has together"}},
+			Guess{Knocks: 1, Combinations: "65535", Scan: Scan{Packets: 65535, Scans: "1"}}},
+		{"strict minds no FIN", `sequence = { 7000, 8000 }, flags = "fin", within = "5s", strict = true, tripwires = 0`,
+			Guess{Knocks: 2, Combinations: "4294836225", Scan: Scan{Packets: 65535, Scans: "2", Rate: 13107},
+				Worst: &Scan{From: 7000, To: 8000, Packets: 1001, Scans: "2", Rate: 201}}},
+		{"tripwires mind the FIN that strict does not", `sequence = { 7000, 8000 }, flags = "fin", within = "5s", strict = true, tripwires = 3`,
+			Guess{Knocks: 2, Combinations: "4294836225", Scan: Scan{Packets: 65535, Scans: "5", Rate: 13107, Tripwires: 3},
+				Worst: &Scan{From: 7000, To: 8000, Packets: 1001, Scans: "3", Rate: 201, Tripwires: 1}}},
+		{"strict minds the UDP packets among others", `sequence = { { 7000, flags = "fin" }, "udp/8000" }, within = "5s", strict = true, tripwires = 0`,
+			Guess{Knocks: 2, Combinations: "4294836225", Scan: Scan{Packets: 131070, Scans: "65536", Rate: 26214},
+				Worst: &Scan{From: 7000, To: 8000, Packets: 2002, Scans: "1002", Rate: 401}}},
+		{"strict that ignores", `sequence = { 7000, 8000 }, within = "5s", strict = true, on_wrong = "ignore", tripwires = 0`,
+			Guess{Knocks: 2, Combinations: "4294836225", Scan: Scan{Packets: 65535, Scans: "2", Rate: 13107, Surely: 2, SurelyRate: 26214},
+				Worst: &Scan{From: 7000, To: 8000, Packets: 1001, Scans: "2", Rate: 201, Surely: 2, SurelyRate: 401}}},
+		{"flags that no packet has together", `sequence = { 7000, { 8000, flags = "fin,!syn" } }, tripwires = 0`,
+			Guess{Knocks: 2, Combinations: "4294836225", Scan: Scan{Packets: 65535}, Never: "its knocks ask for flags that no packet has together"}},
+		{"flags that TCP does not have together", `sequence = { 7000, { 8000, flags = "fin" } }, tripwires = 0`,
+			Guess{Knocks: 2, Combinations: "4294836225", Scan: Scan{Packets: 65535}, Never: "its knocks ask for flags that no packet has together"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got := Guesses(load(t, `sesame.door "a" { guards = 22, `+test.options+` }`))
-			if len(got) != 1 || got[0].Door != "a" || got[0].File != "a.lua" || got[0].Line != 1 {
-				t.Fatalf("got %+v, want the guess of door a of a.lua:1", got)
+			if len(got) != 1 || got[0].Door != "a" || got[0].File != "a.lua" || got[0].Line != 1 || got[0].From != 1 || got[0].To != 65535 {
+				t.Fatalf("got %+v, want the guess of door a of a.lua:1, for all ports", got)
 			}
-			got[0].Door, got[0].File, got[0].Line, got[0].Within, got[0].Protocols = "", "", 0, 0, nil
-			if diff := cmp.Diff(test.want, got[0]); diff != "" {
+			got[0].Door, got[0].File, got[0].Line, got[0].Within = "", "", 0, 0
+			ignoredFields := cmp.FilterPath(func(p cmp.Path) bool { return p.Last().String() == ".Protocols" }, cmp.Ignore())
+			test.want.From, test.want.To = 1, 65535
+			if diff := cmp.Diff(test.want, got[0], ignoredFields); diff != "" {
 				t.Errorf("guesses (-want +got):\n%s", diff)
 			}
 		})

@@ -29,7 +29,10 @@ func CheckOn(set *scripting.Set, m *Machine, databases *Databases, now time.Time
 	c := newChecker(set)
 	for _, d := range set.Engine.Doors {
 		if !d.Listen && len(d.Sequence) > 0 { // else all its one-time sequences were consumed
-			c.order(d)
+			if !c.order(d) {
+				c.sideBySide(d)
+			}
+			c.unwired(d)
 			c.length(d)
 			c.prefix(d)
 		}

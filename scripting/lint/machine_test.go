@@ -124,8 +124,8 @@ func TestReserve(t *testing.T) {
 
 // What is found on one machine can be allowed, and elsewhere nobody minds that.
 func TestAllowedOnAMachine(t *testing.T) {
-	set := load(t, `sesame.door "a" { sequence = { 4, 443, 3, 1 }, guards = 22 } -- sesame:allow listening nobody knows of it
-		sesame.door "b" { sequence = { 4, 2, 3, 5 }, guards = 22 } -- sesame:allow listening it was so once`)
+	set := load(t, `sesame.door "a" { sequence = { 400, 443, 300, 100 }, guards = 22 } -- sesame:allow listening nobody knows of it
+		sesame.door "b" { sequence = { 400, 200, 300, 500 }, guards = 22 } -- sesame:allow listening it was so once`)
 	if found := Check(set); found != nil {
 		t.Errorf("on no machine: %+v, want none", found)
 	}

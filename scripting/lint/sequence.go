@@ -3,85 +3,131 @@ package lint
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"sesame/daemon/engine"
 	"sesame/daemon/packet"
 	"sesame/scripting"
 )
 
-// enough is the number of ports at which neither random packets nor one scan
-// open a door. It does not help against a source that sweeps all ports
-// repeatedly within the time of the door. Other ports do not reset a door that
-// is not strict, so the source needs one more sweep of 65,535 packets each time
-// that the ports of the sequence go down, repeat or change the protocol.
+// enough is the number of ports at which neither random packets nor a scan open
+// a door, as far as tripwires disturb it.
 const enough = 4
 
-// order finds sequences that a scan in ascending or descending order completes,
-// if no wrong knock resets the door on the way.
-func (c *checker) order(d *engine.Door) {
+// order finds sequences that a sweep up or down completes, if no wrong knock
+// resets the door on the way. It reports whether there was something to find.
+func (c *checker) order(d *engine.Door) bool {
 	if len(d.Sequence) < 2 {
-		return
+		return false
 	}
-	grouped, stumbles := d.Policy == engine.PolicyKnockd, c.stumbles(d)
-	if (d.Strict || grouped) && stumbles {
-		return
-	}
-	which, between, hint := "the ports", "", "mix the order of the ports, or set strict = true"
+	which, between := "the ports", ""
 	if d.Sequence[0].Port.Proto != d.Sequence[len(d.Sequence)-1].Port.Proto {
 		which = "the ports of each protocol"
 	}
-	if d.Strict {
+	if d.Strict || d.Tripped() {
 		between = ", and nothing between them resets the door"
 	}
-	switch {
-	case grouped:
-		hint = "mix the order of the ports"
-	case !stumbles:
-		hint = "mix the order of the ports: strict = true is no cure here"
-	}
-	switch {
-	case runs(d.Sequence, func(port, next uint16) bool { return port < next }):
-		c.door(Ascending, d, which+" go up"+between+": a scan from low to high opens it", hint)
-	case runs(d.Sequence, func(port, next uint16) bool { return port > next }):
-		c.door(Descending, d, which+" go down"+between+": a scan from high to low opens it", hint)
-	}
-}
-
-// runs reports whether the ports of a sequence are in order, one protocol after
-// the other, as scanners send them.
-func runs(sequence []engine.Knock, inOrder func(port, next uint16) bool) bool {
-	seen := map[packet.Proto]bool{}
-	var last packet.Port
-	for _, knock := range sequence {
-		port := knock.Port
-		if port.Proto == last.Proto && !inOrder(last.Number, port.Number) || port.Proto != last.Proto && seen[port.Proto] {
-			return false
+	for _, w := range sweeps(scanOf(d).narrowed(d)) {
+		switch {
+		case w.interleaved || c.opened(d, w, 1) == 0:
+			continue
+		case w.down:
+			c.door(Descending, d, which+" go down"+between+": a scan from high to low opens it", c.disorder(d))
+		default:
+			c.door(Ascending, d, which+" go up"+between+": a scan from low to high opens it", c.disorder(d))
 		}
-		seen[port.Proto], last = true, port
+		return true
 	}
-	return true
+	return false
 }
 
-// stumbles reports whether a scan meets a port between two knocks that resets
-// the door, given that the door is strict or of a group.
-func (c *checker) stumbles(d *engine.Door) bool {
-	if d.OnWrong == engine.WrongIgnored {
-		return false
+// disorder returns the hint for ports that a sweep meets in their order.
+func (c *checker) disorder(d *engine.Door) string {
+	switch {
+	case d.Policy == engine.PolicyKnockd:
+		return "mix the order of the ports"
+	case d.Tripwires == 0:
+		return "mix the order of the ports, and remove tripwires = 0"
 	}
-	for i, knock := range d.Sequence[1:] {
-		last := d.Sequence[i]
-		if last.Port.Proto != knock.Port.Proto {
+	return "mix the order of the ports, and leave free ports between them"
+}
+
+// sideBySide finds knocks from which every sweep in that direction passes to the
+// next one, because no port between them is a wrong knock. Doors without
+// tripwires have a finding of their own.
+func (c *checker) sideBySide(d *engine.Door) {
+	if !d.Tripped() {
+		return
+	}
+	s := scanOf(d)
+	var pairs []string
+	for i, k := range d.Sequence[1:] {
+		before := d.Sequence[i]
+		if before.Port == k.Port || c.parted(d, s, before.Port, k.Port) {
 			continue
 		}
-		high := max(last.Port.Number, knock.Port.Number)
-		for number := min(last.Port.Number, knock.Port.Number) + 1; number < high; number++ {
-			between := engine.Knock{Port: packet.Port{Proto: knock.Port.Proto, Number: number}, Flags: knock.Flags}
-			if c.minds(d, between) {
-				return true
-			}
+		pairs = append(pairs, fmt.Sprintf("%d and %d (%s, %s)", i+1, i+2, before.Port, k.Port))
+	}
+	if len(pairs) == 0 {
+		return
+	}
+	if more := len(pairs) - listed; more > 0 {
+		pairs = append(pairs[:listed], fmt.Sprintf("%d more pairs", more))
+	}
+	c.door(SideBySide, d, fmt.Sprintf("nothing between knocks %s resets the door: a sweep passes from one to the other%s", strings.Join(pairs, ", "), c.swept(d)),
+		"choose ports that are far apart: tripwires need free ports between two knocks")
+}
+
+// parted reports whether a wrong knock lies between two knocks. Of two protocols
+// either can have it, for a sweep may take both of one number before the next.
+func (c *checker) parted(d *engine.Door, s scan, from, to packet.Port) bool {
+	low, high := int(min(from.Number, to.Number))+1, int(max(from.Number, to.Number))-1
+	for _, protocol := range s.protocols {
+		if from.Proto == to.Proto && protocol != from.Proto {
+			continue
+		}
+		k := engine.Knock{Port: packet.Port{Proto: protocol}, Flags: s.flags}
+		if c.meets(d, k, low, high) || d.OnWrong == engine.WrongResets && ownBetween(d, protocol, low, high) {
+			return true
 		}
 	}
 	return false
+}
+
+// ownBetween reports whether d has a knock from low to high.
+func ownBetween(d *engine.Door, protocol packet.Proto, low, high int) bool {
+	return slices.ContainsFunc(d.Sequence, func(k engine.Knock) bool {
+		return k.Port.Proto == protocol && low <= int(k.Port.Number) && int(k.Port.Number) <= high
+	})
+}
+
+// swept returns how many sweeps of the smallest range open a door, as the end of
+// a sentence; "" when they do not.
+func (c *checker) swept(d *engine.Door) string {
+	s := scanOf(d).narrowed(d)
+	best, least := sweep{}, 0
+	for _, w := range sweeps(s) {
+		if n := c.opened(d, w, len(d.Sequence)); n > 0 && (least == 0 || n < least) {
+			best, least = w, n
+		}
+	}
+	if least == 0 {
+		return ""
+	}
+	verb := "open"
+	if least == 1 {
+		verb = "opens"
+	}
+	return fmt.Sprintf("; %s of %s %s it, %s", count(least, "sweep"), Range(s.names(), s.from, s.to), verb, best)
+}
+
+// unwired finds doors that nothing disturbs but their own ports.
+func (c *checker) unwired(d *engine.Door) {
+	if d.Tripwires > 0 || single(d) || d.Policy == engine.PolicyKnockd || c.disturbers(d, scanOf(d)) > len(d.Sequence) {
+		return
+	}
+	c.door(NoTripwires, d, "tripwires = 0: packets to other ports disturb no attempt: "+c.ease(d)+c.swept(d),
+		"remove tripwires = 0: then a scan makes wrong knocks on ports that nobody announces")
 }
 
 // minds reports whether a packet like k is always a wrong knock at a door that
@@ -113,15 +159,21 @@ func (c *checker) length(d *engine.Door) {
 
 // ease describes how likely chance opens a short sequence.
 func (c *checker) ease(d *engine.Door) string {
-	switch o := c.guess(d); {
-	case d.Strict || o.Never != "":
+	o := c.guess(d)
+	s := o.Scan
+	if o.Worst != nil && o.Worst.Scans != s.Scans {
+		s = *o.Worst
+	}
+	ports := Range(s.Protocols, s.From, s.To)
+	switch {
+	case d.Strict && d.OnWrong == engine.WrongResets || o.Never != "":
 		return "a few random packets may open it"
-	case o.Scans == "1":
-		return "each scan of all ports opens it"
-	case o.AtLeast:
-		return fmt.Sprintf("one scan of all ports in %s may open it", Grouped(o.Scans))
+	case s.Scans == "1":
+		return "each scan of " + ports + " opens it"
+	case s.AtLeast:
+		return fmt.Sprintf("one scan of %s in %s may open it", ports, Grouped(s.Scans))
 	default:
-		return fmt.Sprintf("one scan of all ports in about %s opens it", Grouped(o.Scans))
+		return fmt.Sprintf("one scan of %s in about %s opens it", ports, Grouped(s.Scans))
 	}
 }
 
@@ -171,20 +223,26 @@ func (c *checker) passes(d, other *engine.Door) bool {
 	}
 	var run []engine.Knock
 	for _, k := range other.Sequence {
-		switch stage := len(run); {
-		case overlap(k, d.Sequence[stage]):
-			run = append(run, k)
-		case d.OnWrong == engine.WrongIgnored,
-			stage > 0 && d.Duplicates == engine.DuplicatesIgnored && overlap(k, d.Sequence[stage-1]),
-			!lists(d, k) && !(d.Strict && c.minds(d, k)):
-		default:
-			run = longestRun(d, append(run, k))
-		}
-		if len(run) == len(d.Sequence) {
+		if run = c.next(d, run, k); len(run) == len(d.Sequence) {
 			return true
 		}
 	}
 	return false
+}
+
+// next returns what the latest knocks at d are after one more.
+func (c *checker) next(d *engine.Door, run []engine.Knock, k engine.Knock) []engine.Knock {
+	switch stage := len(run); {
+	case overlap(k, d.Sequence[stage]):
+		return append(run, k)
+	case d.Policy == engine.PolicyKnockd:
+		return nil
+	case d.OnWrong == engine.WrongIgnored,
+		stage > 0 && d.Duplicates == engine.DuplicatesIgnored && overlap(k, d.Sequence[stage-1]),
+		!lists(d, k) && !(d.Strict && c.minds(d, k)):
+		return run
+	}
+	return longestRun(d, append(run, k))
 }
 
 // longestRun returns the longest of the latest knocks that begin d.
