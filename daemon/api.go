@@ -286,6 +286,8 @@ func (d *daemon) statusNow() control.Status {
 	}
 	s.Scripts.Failing = failing(l.engine.Failing(), offset)
 	s.Scripts.UsedUp = usedUp(l.engine.Doors())
+	s.Scripts.Limited = limited(l.engine.Limiting(), offset)
+	s.Scripts.OtherPayloads = otherPayloads(l.engine.Misfits(), offset)
 	if o := d.reloader.last; o.kind != "" {
 		s.LastReload = control.LastReload{At: o.at.Add(offset).UTC(), Outcome: o.control(len(l.set.Engine.Doors))}
 	}
@@ -311,6 +313,25 @@ func usedUp(doors []*engine.Door) (all []control.UsedUp) {
 		}
 	}
 	return all
+}
+
+// limited returns the doors that refused because of a bound, with times of the wall clock.
+func limited(all []engine.Limiting, offset time.Duration) (list []control.Limited) {
+	for _, one := range all {
+		list = append(list, control.Limited{
+			Door: one.Door, Bound: string(one.Bound), Detail: one.Detail, Now: one.Now, Source: one.Source, Count: one.Count,
+			Since: one.Since.Add(offset).UTC(), Last: one.Last.Add(offset).UTC(),
+		})
+	}
+	return list
+}
+
+// otherPayloads returns the doors to which packets with another payload came.
+func otherPayloads(all []engine.Misfits, offset time.Duration) (list []control.OtherPayload) {
+	for _, one := range all {
+		list = append(list, control.OtherPayload{Door: one.Door, Count: one.Count, Last: one.Last.Add(offset).UTC(), Source: one.Source, Detail: one.Detail})
+	}
+	return list
 }
 
 // mode returns whether decisions are enforced.

@@ -3,6 +3,7 @@ package scripting_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -78,4 +79,39 @@ sesame.door "bell" { sequence = { "udp/2" }, bytes = { [2] = "!" }, limit = "1/h
 	w.want("refuse beacon when the condition saw SESAmaple-otter-3168")
 	w.send(alice, "udp/2", "x!")
 	w.want("open bell 203.0.113.9", "allow 203.0.113.9/32 tcp/23 30s")
+}
+
+// What functions run is counted, also when they fail: else a listener whose function is expensive
+// would take the whole processor.
+func TestFunctionsThatStrangersRunAreBounded(t *testing.T) {
+	for name, script := range map[string]string{
+		"on_knock":          `sesame.listen "a" { on = "udp/1", limit = "1000000/s", on_knock = function(knock) local n = 0 for i = 1, 30000 do n = n + i end end }`,
+		"on_knock, fails":   `sesame.listen "a" { on = "udp/1", limit = "1000000/s", on_knock = function(knock) while true do end end }`,
+		"when":              `sesame.door "a" { sequence = { "udp/1" }, when = function(a) for i = 1, 60000 do end return false end }`,
+		"when, within any":  `local f = function(a) for i = 1, 60000 do end return false end sesame.door "a" { sequence = { "udp/1" }, when = sesame.any { f, f } }`,
+		"on_open":           `sesame.door "a" { sequence = { "udp/1" }, on_open = function(a) for i = 1, 60000 do end end }`,
+		"memory":            `sesame.listen "a" { on = "udp/1", limit = "1000000/s", on_knock = function(knock) local s = knock.payload .. ("x"):rep(100000) for i = 1, 30 do local t = s .. i end end }`,
+		"little, but often": `sesame.listen "a" { on = "udp/1", limit = "1000000/s", on_knock = function(knock) end }`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := theScript(t, script)
+			calls := 0
+			for range 12_000 {
+				w.send(alice, "udp/1", "")
+				if last := w.got; len(last) > 0 && strings.Contains(last[len(last)-1].Detail, "steps a second") {
+					break
+				}
+				calls++
+			}
+			if calls < 5 || calls > 10_000 {
+				t.Errorf("%d calls at once", calls)
+			}
+			w.later(time.Second)
+			w.got = nil
+			w.send(alice, "udp/1", "")
+			if all := all(w); strings.Contains(all, "steps a second") {
+				t.Errorf("a second later: %s", all)
+			}
+		})
+	}
 }

@@ -92,6 +92,11 @@ func wrongs(s *control.Status) []string {
 	for _, f := range s.Scripts.Failing {
 		add("%s", failing(f))
 	}
+	for _, one := range s.Scripts.Limited {
+		if one.Now {
+			add("%s", limited(one))
+		}
+	}
 	if s.Firewall.State != "ok" && s.Firewall.State != "" {
 		add("firewall: %s", s.Firewall.State)
 	}
@@ -127,6 +132,33 @@ func failing(f control.Failing) string {
 		what, times(f.Count), formatTime(f.At), place, f.Detail)
 }
 
+// limited describes a door that refused because of a bound.
+func limited(l control.Limited) string {
+	what := "because of its limit " + l.Detail
+	if l.Bound != "limit" {
+		what = "because " + l.Detail
+	}
+	refused := "refused"
+	if l.Now {
+		refused = "refuses everybody now"
+	}
+	text := fmt.Sprintf("door %s %s %s: %s", l.Door, refused, what, transcript.Count(l.Count, "knock"))
+	if l.Count > 1 {
+		text += " from " + formatTime(l.Since)
+	}
+	return text + fmt.Sprintf(", last at %s from %s", formatTime(l.Last), l.Source)
+}
+
+// otherPayloads describes the packets that were no knock because of their payload.
+func otherPayloads(s *control.Status) string {
+	var parts []string
+	for _, one := range s.Scripts.OtherPayloads {
+		parts = append(parts, fmt.Sprintf("door %s: %s with another payload, last at %s from %s: %s",
+			one.Door, transcript.Count(one.Count, "packet"), formatTime(one.Last), one.Source, one.Detail))
+	}
+	return strings.Join(parts, "\n")
+}
+
 // until returns what ends the use of the last good set. Held scripts wait for a person.
 func until(s *control.Status) string {
 	if s.LastReload.Outcome.Outcome == control.Held {
@@ -144,6 +176,11 @@ func notes(s *control.Status) []string {
 	}
 	for _, door := range s.Scripts.UsedUp {
 		add("door %s cannot be opened: all of its one-time sequences are used%s", door.Door, refill(door.File))
+	}
+	for _, one := range s.Scripts.Limited {
+		if !one.Now {
+			add("%s", limited(one))
+		}
 	}
 	if s.Capture.Lost > 0 {
 		add("the kernel had no room for %s: a knock may have been among them", transcript.Count(int(s.Capture.Lost), "packet"))
@@ -222,6 +259,7 @@ func facts(s *control.Status) [][2]string {
 		{"now", now},
 		{"counts", s.Counts.String()},
 		{"dropped", dropped(s.Counts.Dropped)},
+		{"payloads", indented(otherPayloads(s))},
 		{"firewall", firewall},
 		{"databases", databaseList(s)},
 		{"hosts", hostList(s)},

@@ -94,6 +94,10 @@ type Scripts struct {
 	UsedUp []UsedUp `json:"used_up,omitempty"`
 	// Failing are the functions that failed when they ran last.
 	Failing []Failing `json:"failing,omitempty"`
+	// Limited are the doors that refused in the last hour because of a bound.
+	Limited []Limited `json:"limited,omitempty"`
+	// OtherPayloads are the doors to whose port packets came whose payload made them no knock.
+	OtherPayloads []OtherPayload `json:"other_payloads,omitempty"`
 	// LastGood means that the files failed at the start, so the set that was applied last runs
 	// instead.
 	LastGood bool `json:"last_good"`
@@ -110,6 +114,31 @@ type Failing struct {
 	Detail   string    `json:"detail"`
 	At       time.Time `json:"at"`    // the last time
 	Count    int       `json:"count"` // since it succeeded last
+}
+
+// Limited is a door that refused because of a bound. It is left out again an hour after its latest
+// refusal.
+type Limited struct {
+	Door string `json:"door"`
+	// Bound is "limit", the limit of the door; "steps", what its functions may run; or "bounds",
+	// the number of grants, effects, delays or values of all doors.
+	Bound  string `json:"bound"`
+	Detail string `json:"detail"` // the limit, "20/s per source", or the bound
+	// Now means that the next knock would be refused too, of whatever source.
+	Now    bool       `json:"now,omitempty"`
+	Since  time.Time  `json:"since"`
+	Last   time.Time  `json:"last"`
+	Source netip.Addr `json:"source"` // of the latest
+	Count  int        `json:"count"`  // from since to last
+}
+
+// OtherPayload is a door to whose port packets came that its length, prefix or bytes did not allow.
+type OtherPayload struct {
+	Door   string     `json:"door"`
+	Count  int        `json:"count"` // since the door tests its payloads so
+	Last   time.Time  `json:"last"`
+	Source netip.Addr `json:"source"` // of the latest
+	Detail string     `json:"detail"` // of the latest: "length 19, expected 20"
 }
 
 // UsedUp is a door whose one-time sequences were all used.

@@ -45,15 +45,20 @@ func (e *Engine) handleListener(d *door) {
 	}
 }
 
-// admit checks a door's limit, and then its conditions in order. In a row of knocks over the
-// limit only the first is reported; the others are counted.
+// admit checks that a door's functions may run, then its limit, and then its conditions in order.
+// In a row of knocks over a limit only the first is reported; the others are counted. A knock whose
+// functions may not run uses up no limit.
 func (e *Engine) admit(d *Door, source netip.Addr) bool {
+	if d.onePacket() && !e.admitSteps(d, source) {
+		return false
+	}
 	if ok, report := e.limits.allow(d, source, e.now); !ok {
-		e.refuse(d.Name, source, Verdict{Reason: Limited, Detail: d.Limit.Text}, report)
+		e.refuseLimited(d, source, boundLimit, d.Limit.Text, report)
 		return false
 	}
 	c := causeOf(CallWhen, d, source)
 	verdict, err := all(d.When, func() *Call { return e.callFor(c) })
+	e.steps.charge(d, e.now)
 	switch {
 	case err != nil:
 		e.fault(c, err)

@@ -58,6 +58,7 @@ type Engine struct {
 	delayed       int // script timers among them
 	grants        *grants
 	limits        *limits
+	steps         steps
 	store         *Store
 	questions     questions
 	batches       *batches
@@ -76,10 +77,11 @@ type Engine struct {
 	inProgress []progress     // attempts of its source in a group
 	call       Call
 
-	serial  uint64 // of calls and timers
-	events  []Event
-	counts  Counts
-	failing map[failingKey]*Failing
+	serial   uint64 // of calls and timers
+	events   []Event
+	counts   Counts
+	failing  map[failingKey]*Failing
+	limiting map[limitingKey]*Limiting
 }
 
 // Counts are totals since the engine was made.
@@ -114,12 +116,14 @@ func New(cfg Config, start time.Time) *Engine {
 		flows:    newRecent(maxFlows),
 		grants:   newGrants(),
 		limits:   newLimits(cfg.Grants),
+		steps:    steps{byDoor: make(map[string]*spending)},
 		store:    newStore(cfg.Grants),
 		batches:  newBatches(),
 		oneTime:  newConsumptions(),
 
 		completions: make(map[string]completion),
 		failing:     make(map[failingKey]*Failing),
+		limiting:    make(map[limitingKey]*Limiting),
 	}
 }
 

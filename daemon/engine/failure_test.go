@@ -266,31 +266,6 @@ func TestALoosenedLimitHolds(t *testing.T) {
 	}
 }
 
-func TestAFloodOfSourcesSharesOneAllowance(t *testing.T) {
-	d := guarding(t, aDoor(t, "bell", "udp/500"), "tcp/22")
-	d.Limit = &Limit{Count: 1, Per: time.Hour, PerSource: true, Text: "1/h per source"}
-	w := newWorld(t)
-	w.e = New(Config{Grants: 4}, monday)
-	w.record(w.e.Swap(w.now, &Set{Doors: []*Door{d}}))
-	for i := range 20 {
-		w.knock(fmt.Sprintf("198.18.0.%d", i), "udp/500")
-		w.answerAll()
-		w.record(w.e.Revoke(w.now, netip.MustParsePrefix("0.0.0.0/0"), packet.Port{}, false))
-	}
-	if c := w.e.Counts(); c.Opens != 5 || c.Refusals != 15 {
-		t.Errorf("counts %+v", c)
-	}
-	reported := 0
-	for _, event := range w.got {
-		if event.Kind == EventRefuse {
-			reported++
-		}
-	}
-	if reported != 1 {
-		t.Errorf("%d refusals have an event, want 1", reported)
-	}
-}
-
 // answerAll reports to the engine that all effects so far were carried out.
 func (w *world) answerAll() {
 	for _, event := range w.got {

@@ -33,6 +33,7 @@ func mix(x uint64) uint64 {
 // with.
 func (e *Engine) callHandler(c cause, h Handler, call *Call) (Decision, bool) {
 	decision, err := h.Handle(call)
+	e.steps.charge(c.door, e.now)
 	switch {
 	case err != nil:
 		e.fault(c, err)

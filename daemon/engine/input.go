@@ -50,6 +50,10 @@ func (e *Engine) Swap(now time.Time, set *Set) []Event {
 	e.index = next
 	e.forgetCompletions()
 	e.forgetGone()
+	e.limits.forgetWhole(e.now)
+	e.steps.forget(next, e.now)
+	e.steps.share(next.doors)
+	e.forgetLimiting()
 	e.reorderTimers()
 	return e.events
 }

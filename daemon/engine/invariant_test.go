@@ -345,6 +345,7 @@ func (c *chaos) oneTime(d *Door) *OneTime {
 // not. The same moment gives the same answer.
 func (c *chaos) handle(m *Call) (Decision, error) {
 	r := rand.New(rand.NewPCG(m.Seed, uint64(m.Wall.Unix())))
+	m.Spend(int64(r.IntN(4) / 3 * r.IntN(5_000_000)))
 	if r.IntN(12) == 0 {
 		return Decision{}, errors.New("a fault")
 	}
@@ -392,7 +393,27 @@ func (c *chaos) check() {
 	c.checkTimers()
 	c.checkGrants()
 	c.checkElements()
+	c.checkLimits()
 	c.checkBounds()
+}
+
+// checkLimits compares the buckets of the limits with their queues, and with the bound.
+func (c *chaos) checkLimits() {
+	l, used := c.e.limits, 0
+	for key, a := range l.byLimit {
+		used += len(a.queue)
+		if len(a.queue) != len(a.sources) {
+			c.errorf("%v: %d in the queue, %d sources", key, len(a.queue), len(a.sources))
+		}
+		for i, b := range a.queue {
+			if b.index != i || a.sources[b.source] != b || i > 0 && a.queue.Less(i, (i-1)/2) {
+				c.errorf("%v: %+v is at %d in the queue", key, b, i)
+			}
+		}
+	}
+	if l.used != used || used > l.capacity {
+		c.errorf("%d buckets, %d counted, %d may be", used, l.used, l.capacity)
+	}
 }
 
 // checkTable reports whether the index, the order of age, the runs and the list of

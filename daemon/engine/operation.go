@@ -58,7 +58,7 @@ func (e *Engine) check(c cause, operations []Operation) bool {
 	case detail == "":
 		return true
 	case c.refusable():
-		e.refuse(c.name, c.source, Verdict{Reason: Limited, Detail: detail}, true)
+		e.refuseLimited(c.door, c.source, boundRoom, detail, true)
 	default:
 		e.fault(c, &Fault{Script: c.script, Line: c.line(), Detail: detail})
 	}

@@ -270,11 +270,11 @@ func (e *Engine) resumeEffect(was *wire.Effect, s *State) (entry, error) {
 }
 
 func (e *Engine) resumeLimits(s *State) error {
-	e.limits.swept = s.LimitsSwept
-	for _, was := range s.Limits {
-		e.limits.buckets[limitKey{string(was.Door), was.Count, was.Per, was.Source}] = bucket{was.Full, was.Refusing}
+	e.steps.share(e.index.doors)
+	if err := e.limits.resume(s.Limits); err != nil {
+		return err
 	}
-	return nil
+	return e.steps.resume(e.index, s.Steps)
 }
 
 func (e *Engine) resumeValues(s *State) error {

@@ -21,7 +21,7 @@ func (e *Engine) State() *State {
 		Attempts: e.cfg.Attempts, Grants: e.cfg.Grants, Seed: e.cfg.Seed,
 		Serial: e.serial, LastEffect: e.effects, LastGrant: e.grants.lastID, LastDoor: e.index.lastID,
 		Counts: e.counts, Secret: e.secret, Segments: e.segments.state(), Flows: e.flows.state(),
-		LimitsSwept: e.limits.swept, ValuesSwept: e.store.swept,
+		ValuesSwept: e.store.swept,
 	}
 	if e.local != nil {
 		s.Local = e.local.all
@@ -47,9 +47,7 @@ func (e *Engine) State() *State {
 	slices.SortFunc(s.Live, func(a, b GrantState) int { return cmp.Compare(a.Number, b.Number) })
 	s.Batches = e.batches.state(e.grants)
 	s.Completions = e.completionStates()
-	for key, b := range e.limits.buckets {
-		s.Limits = append(s.Limits, LimitState{wire.Text(key.door), key.count, key.per, key.source, b.full, b.refusing})
-	}
+	s.Limits, s.Steps = e.limits.state(e.now), e.steps.state(e.now)
 	for key, v := range e.store.values {
 		s.Values = append(s.Values, valueOf(key, scalar(v.value), v.until))
 	}

@@ -47,7 +47,7 @@ type State struct {
 	Completions []CompletionState `json:",omitempty"` // of different doors
 
 	Limits      []LimitState
-	LimitsSwept int64
+	Steps       []StepsState `json:",omitempty"`
 	Values      []wire.Value
 	ValuesSwept int64
 
@@ -131,6 +131,13 @@ type LimitState struct {
 	Per      time.Duration
 	Source   netip.Addr // invalid: all sources together
 	Full     int64      // when the whole allowance is available again
+	Refusing bool
+}
+
+// A StepsState is what the functions of a door have used.
+type StepsState struct {
+	Door     wire.Text
+	Full     int64 // when the whole allowance is available again
 	Refusing bool
 }
 

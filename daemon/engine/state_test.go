@@ -102,7 +102,7 @@ func aState(t *testing.T) (*chaos, *State) {
 		for range 250 {
 			c.input()
 			s := c.e.State()
-			if len(s.FirstStage) > 2*firstStageSize && len(s.Runs) > 1 && len(s.Live) > 1 && len(s.Delays) > 0 && len(s.Batches) > 1 && len(s.Values) > 0 && len(s.Limits) > 0 && len(s.Groups) > 1 && len(s.Completions) > 0 {
+			if len(s.FirstStage) > 2*firstStageSize && len(s.Runs) > 1 && len(s.Live) > 1 && len(s.Delays) > 0 && len(s.Batches) > 1 && len(s.Values) > 0 && len(s.Limits) > 1 && s.Limits[0].Source.IsValid() && len(s.Steps) > 0 && len(s.Groups) > 1 && len(s.Completions) > 0 {
 				return c, s
 			}
 		}
@@ -134,6 +134,15 @@ func TestAHostileStateGivesAnError(t *testing.T) {
 		{"a group with the number of a door", func(s *State) { s.Groups[0].ID = s.Doors[0].ID }, "cannot be"},
 		{"a group too many", func(s *State) { s.Groups = s.Groups[1:] }, "was not there"},
 		{"a group twice, and another not", func(s *State) { s.Groups[0].Name = s.Groups[1].Name }, "was not there"},
+		{"a limit of a source twice", func(s *State) { s.Limits = append(s.Limits, s.Limits[0]) }, "twice"},
+		{"limits of more sources than may be", func(s *State) {
+			for i := range s.Grants {
+				limit := s.Limits[0]
+				limit.Source = netip.AddrFrom4([4]byte{10, 0, 0, byte(i)})
+				s.Limits = append(s.Limits, limit)
+			}
+		}, "limits of more than 40"},
+		{"steps of a door that is not there", func(s *State) { s.Steps[0].Door = "nowhere" }, "no door \"nowhere\""},
 		{"a completion of no door", func(s *State) { s.Completions[0].Door = "nowhere" }, "cannot be"},
 		{"a completion by nobody", func(s *State) { s.Completions[0].Source = netip.Addr{} }, "cannot be"},
 		{"a completion that is to come", func(s *State) { s.Completions[0].At = s.Now + 1 }, "cannot be"},

@@ -66,6 +66,17 @@ func (s *State) Broken() bool { return s.broken }
 // so a replay uses the same.
 func (s *State) Used() (instructions, bytes int64) { return s.budget.instructions, s.budget.bytes }
 
+// Steps returns what the latest Run or Call used, as one number: its instructions, its bytes, and a
+// fixed price of the call itself. A step is some 30 ns of work.
+func (s *State) Steps() int64 { return callSteps + s.budget.instructions + s.budget.bytes/stepBytes }
+
+// The price of a call without instructions, some 3 µs with its arguments and results; and how many
+// bytes cost as much as an instruction, with the work of the garbage collector.
+const (
+	callSteps = 100
+	stepBytes = 64
+)
+
 // Charge counts work of a host function towards the limits, and raises a Lua error when one is
 // passed. The host calls it before the work, and only in functions that a script calls: the error
 // unwinds the Go stack by a panic. An instruction is about 30 ns of work.

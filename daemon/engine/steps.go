@@ -1,0 +1,135 @@
+package engine
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"sesame/daemon/wire"
+)
+
+// This file bounds how much strangers can make functions run with single packets. A sequence of
+// several knocks needs no such bound: who sends it knows it.
+//
+// The unit is the step, which a script counts the same on each machine: see [Call.Spend]. A bound
+// by a clock would decide otherwise in a replay.
+
+// stepTime is for how long one step of one door uses the allowance, when no other door shares it.
+// So all doors together run at most 5,000,000 steps a second. A step takes 20 to 60 ns on a
+// processor of 2024, and the processor may be several times slower, and busy: then it is half of
+// one core. A call that reads a short payload takes some 200 steps, so a listener answers more than
+// 20,000 packets a second.
+const stepTime = 200 * time.Nanosecond
+
+// stepBurst is how many steps a door may run at once: those of five calls that use all that a call
+// may use.
+const stepBurst = 1_000_000
+
+// steps is what the functions of doors have used. It is GCRA, as [limits] is, but with what a call
+// has used as its cost, which is known only afterwards. So a call can go into debt, and the next
+// one waits.
+type steps struct {
+	sharing int // doors that share the allowance evenly, so that none can starve another
+	byDoor  map[string]*spending
+	current int64 // steps of the call at hand
+}
+
+type spending struct {
+	full     int64 // when the allowance is whole again
+	refusing bool
+}
+
+// onePacket reports whether whoever sends one packet makes the functions of the door run.
+func (d *Door) onePacket() bool {
+	return (d.Listen || d.OneTime == nil && len(d.Sequence) == 1) && (d.Handler != nil || len(d.When) > 0)
+}
+
+func (s *steps) share(doors []*door) {
+	s.sharing = 0
+	for _, d := range doors {
+		if d.onePacket() {
+			s.sharing++
+		}
+	}
+}
+
+// Spend adds to what the function at hand has used, in steps. Handlers and conditions call it, also
+// when they fail.
+func (c *Call) Spend(n int64) {
+	if c.engine != nil {
+		c.engine.steps.current += n
+	}
+}
+
+// charge takes what the last call has used from the allowance of its door.
+func (s *steps) charge(d *Door, now int64) {
+	n := s.current
+	s.current = 0
+	if n == 0 || d == nil || !d.onePacket() {
+		return
+	}
+	used := s.byDoor[d.Name]
+	if used == nil {
+		used = &spending{}
+		s.byDoor[d.Name] = used
+	}
+	used.full = wire.Add(max(used.full, now), time.Duration(n*int64(s.sharing))*stepTime)
+}
+
+// left reports whether the functions of a door may run now.
+func (s *steps) left(d *Door, now int64) bool {
+	used := s.byDoor[d.Name]
+	return used == nil || used.full <= wire.Add(now, time.Duration(stepBurst*s.sharing)*stepTime)
+}
+
+// text describes the bound.
+func (s *steps) text() string {
+	all := fmt.Sprintf("its functions may run only %d steps a second", time.Second/stepTime/time.Duration(max(s.sharing, 1)))
+	if s.sharing > 1 {
+		return all + fmt.Sprintf(", the share of one door of %d", s.sharing)
+	}
+	return all
+}
+
+// admitSteps checks that the functions of a door may run. In a row of refused knocks only the first
+// is reported.
+func (e *Engine) admitSteps(d *Door, source netip.Addr) bool {
+	used := e.steps.byDoor[d.Name]
+	if e.steps.left(d, e.now) {
+		if used != nil {
+			used.refusing = false
+		}
+		return true
+	}
+	e.refuseLimited(d, source, boundSteps, e.steps.text(), !used.refusing)
+	used.refusing = true
+	return false
+}
+
+// forget drops the doors that are gone, or that have used nothing lately.
+func (s *steps) forget(x *index, now int64) {
+	for name, used := range s.byDoor {
+		if d := x.door(name); d == nil || !d.onePacket() || used.full <= now {
+			delete(s.byDoor, name)
+		}
+	}
+}
+
+func (s *steps) state(now int64) (all []StepsState) {
+	for name, used := range s.byDoor {
+		if used.full > now {
+			all = append(all, StepsState{wire.Text(name), used.full, used.refusing})
+		}
+	}
+	return all
+}
+
+func (s *steps) resume(x *index, states []StepsState) error {
+	for _, was := range states {
+		if d := x.door(string(was.Door)); d == nil || !d.onePacket() {
+			return fmt.Errorf("the script set has no door %q that one packet reaches", was.Door)
+		}
+		s.byDoor[string(was.Door)] = &spending{was.Full, was.Refusing}
+	}
+	return nil
+}
