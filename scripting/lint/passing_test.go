@@ -55,6 +55,8 @@ func TestFindingsOfWhatPasses(t *testing.T) {
 
 		{"cookies always", []*engine.Door{guarding(t, "a", "udp/53"), guarding(t, "b", "udp/51820", "22"), guarding(t, "c", "443")}, Machine{SYNCookies: 2},
 			[]string{"b" + cookies + "tcp/22" + later}},
+		{"cookies always, and a guard over TCP comes first", []*engine.Door{guarding(t, "a", "443", "22")}, Machine{SYNCookies: 2},
+			[]string{"a" + cookies + "tcp/443" + later}},
 		{"cookies under a flood", []*engine.Door{guarding(t, "a", "22")}, Machine{SYNCookies: 1}, nil},
 		{"cookies, and no guard over TCP", []*engine.Door{guarding(t, "a", "udp/53")}, Machine{SYNCookies: 2}, nil},
 	} {
