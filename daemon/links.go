@@ -26,10 +26,8 @@ func (d *daemon) monitorLinks(ctx context.Context) error {
 func (d *daemon) updateLinks(links *capture.Links) {
 	was := d.links
 	d.links = links
-	if local := d.local(links); !slices.Equal(local, d.local(was)) {
-		d.loop.input(record.Input{Kind: record.InputLocal, Local: local}, func(now time.Time) []engine.Event {
-			return d.loop.engine.Local(now, local)
-		})
+	if local, own := d.local(links), links.Own(); !slices.Equal(local, d.local(was)) || !slices.Equal(own, was.Own()) {
+		d.loop.input(localInput(d.loop.engine, local, own))
 	}
 	before, _ := was.Captured(d.config.Interfaces)
 	if captured, _ := links.Captured(d.config.Interfaces); !slices.Equal(captured, before) {
@@ -42,6 +40,14 @@ func (d *daemon) local(links *capture.Links) []netip.Prefix {
 	local := append(links.Addresses(), d.config.Local...)
 	slices.SortFunc(local, netip.Prefix.Compare)
 	return slices.Compact(local)
+}
+
+// localInput returns the input that gives an engine the addresses of this host.
+func localInput(e *engine.Engine, local, own []netip.Prefix) (record.Input, func(time.Time) []engine.Event) {
+	return record.Input{Kind: record.InputLocal, Local: local, Own: own}, func(now time.Time) []engine.Event {
+		e.Own(own)
+		return e.Local(now, local)
+	}
 }
 
 // logInterfaces logs on which interfaces knocks are captured, and which of the configured ones

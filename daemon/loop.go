@@ -172,7 +172,11 @@ func (l *loop) frame(f *capture.Frame, at, now time.Time) {
 		l.dropped[packet.NotWatched]++
 		return
 	}
-	if drop := l.decoder.Decode(f.Link, f.Data, f.Wire, &l.packet); drop != packet.NotDropped {
+	if f.Stray {
+		l.dropped[packet.Malformed]++
+		return
+	}
+	if drop := l.decoder.DecodeReceived(f.Link, f.Data, f.Wire, f.Reception, &l.packet); drop != packet.NotDropped {
 		l.dropped[drop]++
 		return
 	}

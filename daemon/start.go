@@ -235,11 +235,11 @@ func (d *daemon) restore(first startup) error {
 		return err
 	}
 	records := append(recovered.Records, adoptElements(standing, recovered, now)...)
-	local := d.local(d.links)
 	d.loop.dispatch(e.Swap(now, first.set.Engine))
 	d.loop.startRecording(int(d.config.Record.Size))
 	d.loop.checkClock() // before the first packet
-	d.loop.inputAt(now, record.Input{Kind: record.InputLocal, Local: local}, func(now time.Time) []engine.Event { return e.Local(now, local) })
+	addresses, give := localInput(e, d.local(d.links), d.links.Own())
+	d.loop.inputAt(now, addresses, give)
 	d.loop.inputAt(now, record.Input{Kind: record.InputRestore, Records: records}, func(now time.Time) []engine.Event {
 		events := e.Restore(now, records)
 		d.logPendingUndos(events)

@@ -52,7 +52,7 @@ func (t *tally) read(captures captures) {
 	decoder, p := packet.NewDecoder(), packet.Packet{}
 	for _, c := range captures {
 		for f, err := c.reader.Next(); err == nil; f, err = c.reader.Next() {
-			t.add(&p, decoder.Decode(f.Link, f.Data, f.Wire, &p))
+			t.add(&p, decoder.DecodeReceived(f.Link, f.Data, f.Wire, f.Reception, &p))
 		}
 	}
 }

@@ -79,9 +79,9 @@ func (o *outcome) compare(p *packet.Packet, a *account) {
 	switch d := o.door; {
 	case late < 0 && w.reported:
 		// The attempt has ended, and the packet is from before its end.
-	case late < 0 && d.Sequence[w.stage].Holds(p):
+	case late < 0 && d.Holds(w.stage, p):
 		// The awaited knock in time: the engine reports the next stage.
-	case d.Sequence[w.stage].Holds(p):
+	case d.Holds(w.stage, p):
 		came.late = late
 		o.addMiss(came)
 	case late >= 0:
@@ -94,7 +94,7 @@ func (o *outcome) compare(p *packet.Packet, a *account) {
 			}
 			o.addMiss(came)
 		}
-	case d.Duplicates == engine.DuplicatesIgnored && d.Sequence[0].Holds(p):
+	case d.Duplicates == engine.DuplicatesIgnored && d.Holds(0, p):
 		o.await(1, a.now) // a repeated first knock starts the time of the attempt again
 		o.advance(1, a.now)
 	case d.OnWrong != engine.WrongResets:
@@ -115,7 +115,7 @@ func (a *account) disturbs(d *engine.Door, p *packet.Packet) bool {
 		return false
 	}
 	return slices.ContainsFunc(a.groups[d.Group], func(other *engine.Door) bool {
-		return other.Accepts(p.Dest, a.ours) && slices.ContainsFunc(other.Sequence, func(k engine.Knock) bool { return k.Holds(p) })
+		return other.Accepts(p.Dest, a.ours) && other.Wants(p)
 	})
 }
 

@@ -79,6 +79,7 @@ func (o *output) packet(e *engine.Engine, p *packet.Packet) []engine.Event {
 	events := e.Packet(p)
 	after := e.Counts()
 	counted := before.Dropped[packet.NotLocal] == after.Dropped[packet.NotLocal] &&
+		before.Dropped[packet.Malformed] == after.Dropped[packet.Malformed] &&
 		before.Dropped[packet.Retransmit] == after.Dropped[packet.Retransmit]
 	chosen := o.only.of(events)
 	if o.only.all() || o.only.has(netip.PrefixFrom(p.Source, p.Source.BitLen()), p.Time) {

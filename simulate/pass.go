@@ -2,6 +2,8 @@ package simulate
 
 import (
 	"io"
+	"net/netip"
+	"slices"
 	"time"
 
 	"sesame/daemon/engine"
@@ -33,8 +35,14 @@ func newPass(c Config, captures captures) *pass {
 		filter: filter.New(filter.Interest(c.Set.Interest())), unreadable: map[packet.LinkType]int{},
 	}
 	p.replay.output = newOutput(c, c.Set.Doors, captures.streamed())
-	p.replay.facts = newOfflineFacts(c.Facts)
+	p.replay.facts, p.replay.own = newOfflineFacts(c.Facts), single(c.Local)
 	return p
+}
+
+// single returns the addresses among prefixes, which are taken for this host's own. A given network
+// is one behind this host, and hosts in it may knock.
+func single(prefixes []netip.Prefix) []netip.Prefix {
+	return slices.DeleteFunc(slices.Clone(prefixes), func(p netip.Prefix) bool { return !p.IsSingleIP() })
 }
 
 // read replays all captures.
@@ -91,7 +99,7 @@ func (p *pass) recording(c *capture) {
 		case item.Snapshot != nil && first:
 			first, offset, doubt = false, item.Snapshot.State.Offset, item.Snapshot.State.ClockDoubt
 			if p.recorded = !given; !given {
-				p.config.Local = item.Snapshot.State.Local
+				p.config.Local, p.replay.own = item.Snapshot.State.Local, item.Snapshot.State.Own
 			}
 		case f != nil:
 			if p.replay.engine == nil {
@@ -110,7 +118,8 @@ func (p *pass) recording(c *capture) {
 				p.replay.input(in.Time, p.replay.engine.Clock(in.Time, doubt))
 			}
 		case in != nil && in.Kind == record.InputLocal && !given:
-			if p.config.Local = in.Local; p.replay.engine != nil {
+			if p.config.Local, p.replay.own = in.Local, in.Own; p.replay.engine != nil {
+				p.replay.engine.Own(in.Own)
 				p.replay.input(in.Time, p.replay.engine.Local(in.Time, in.Local))
 			}
 		case in != nil && in.Kind == record.InputFacts:
@@ -167,7 +176,7 @@ func (p *pass) frame(c *capture, f *record.Frame) {
 		p.dropped[packet.NotWatched]++
 		return
 	}
-	if drop := p.decoder.Decode(f.Link, f.Data, f.Wire, &p.packet); drop != packet.NotDropped {
+	if drop := p.decoder.DecodeReceived(f.Link, f.Data, f.Wire, f.Reception, &p.packet); drop != packet.NotDropped {
 		p.dropped[drop]++
 		if drop == packet.NotIP && !f.Link.Supported() {
 			p.unreadable[f.Link]++

@@ -22,6 +22,7 @@ type Writer interface {
 type replay struct {
 	output
 	engine  *engine.Engine
+	own     []netip.Prefix // this host's own addresses: see [engine.Engine.Own]
 	facts   *offlineFacts
 	last    time.Time
 	pending []uint64 // effects whose result the engine awaits
@@ -33,6 +34,7 @@ func (r *replay) begin(start time.Time, set *engine.Set, local []netip.Prefix) {
 	r.engine.SetFacts(r.facts)
 	r.last = start
 	if local != nil {
+		r.engine.Own(r.own)
 		r.prepare(start, r.engine.Local(start, local))
 	}
 	r.prepare(start, r.engine.Swap(start, set))

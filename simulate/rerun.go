@@ -120,7 +120,7 @@ func (r *rerunning) read() error {
 
 // frame gives a packet to the engine, with the number that it had in the daemon.
 func (r *rerunning) frame(f *record.Frame) error {
-	if drop := r.decoder.Decode(f.Link, f.Data, f.Wire, &r.packet); drop != packet.NotDropped {
+	if drop := r.decoder.DecodeReceived(f.Link, f.Data, f.Wire, f.Reception|packet.Judged, &r.packet); drop != packet.NotDropped {
 		return fmt.Errorf("the packet that follows is %v, which no engine was given", drop)
 	}
 	r.packets++
@@ -157,6 +157,7 @@ func (r *rerunning) input(in *record.Input) error {
 		}
 		r.report(e.Restore(now, in.Records))
 	case record.InputLocal:
+		e.Own(in.Own)
 		r.report(e.Local(now, in.Local))
 	case record.InputStep:
 		r.report(e.Step(now, in.Offset))

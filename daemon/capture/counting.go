@@ -4,6 +4,8 @@ import (
 	"slices"
 
 	"golang.org/x/sys/unix"
+
+	"sesame/daemon/packet"
 )
 
 // kindVRF is the only kind of master whose ports receive IP packets themselves. For all others,
@@ -36,6 +38,7 @@ func (l *Links) selected(link *Link, names []string) bool {
 // is neither returned nor included in any number.
 type counting struct {
 	all    bool          // also on interfaces that are newer than the snapshot
+	known  bool          // there is a snapshot
 	counts map[int]bool  // by interface index
 	tagged map[vlan]bool // VLANs with an interface of their own, which receives their packets
 }
@@ -51,6 +54,7 @@ func newCounting(links *Links, names []string) *counting {
 	if links == nil {
 		return c
 	}
+	c.known = true
 	for i := range links.links {
 		link := &links.links[i]
 		c.counts[link.Index] = links.selected(link, names) && !links.isPort(link)
@@ -73,4 +77,27 @@ func (c *counting) packet(a *arrival) bool {
 		counts = c.all
 	}
 	return counts && (a.tag.ID == 0 || !c.tagged[vlan{a.iface, a.tag}])
+}
+
+// The kernel hands a packet to the VLAN interface of its tag, and stops there if there is none. A
+// tag with ID 0 is only a priority: the kernel takes it off, and goes on with the tag behind it. It
+// does not know tags of the type 0x9100, and gives their packets to nobody.
+
+// elsewhere reports whether a packet comes again on a VLAN interface, for a tag behind a priority.
+// [counting.packet] has done so for the outer tag.
+func (c *counting) elsewhere(a *arrival) bool {
+	return a.tag != (Tag{}) && a.tag.ID == 0 && a.inner != 0 &&
+		(c.tagged[vlan{a.iface, Tag{packet.EtherTypeVLAN, a.inner}}] || c.tagged[vlan{a.iface, Tag{packet.EtherTypeQinQ, a.inner}}])
+}
+
+// stray reports whether a packet that counts is in a VLAN that this host has no interface for.
+// Without a snapshot that is not known.
+func (c *counting) stray(a *arrival) bool {
+	switch {
+	case !c.known:
+		return false
+	case a.tag == (Tag{}):
+		return a.left
+	}
+	return a.tag.ID != 0 || a.inner != 0
 }

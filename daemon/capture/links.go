@@ -37,8 +37,9 @@ func (l Link) hasName(name string) bool { return l.Name == name || slices.Contai
 
 // Links is a snapshot of the network interfaces and the addresses of this host. It is immutable.
 type Links struct {
-	links     []Link
-	addresses []netip.Prefix
+	links      []Link
+	addresses  []netip.Prefix
+	broadcasts []netip.Prefix // of the networks of this host, sorted
 }
 
 // loopback always belongs to this host, even if no interface has it.
@@ -54,13 +55,17 @@ func NewLinks(links []Link, addresses []netip.Prefix) *Links {
 		}
 	}
 	slices.SortFunc(all, netip.Prefix.Compare)
-	return &Links{links, slices.Compact(all)}
+	return &Links{links: links, addresses: slices.Compact(all)}
 }
 
 // Addresses returns the addresses at which this host receives packets, sorted and without zones:
 // those of its interfaces, each as a prefix of one address, and the other entries of the kernel's
 // local routing table, such as 127.0.0.0/8.
 func (l *Links) Addresses() []netip.Prefix { return slices.Clone(l.addresses) }
+
+// Own returns the addresses that no packet from outside can have as its source: the addresses of
+// this host, and the broadcast addresses of its networks.
+func (l *Links) Own() []netip.Prefix { return slices.Concat(l.addresses, l.broadcasts) }
 
 // Name returns the name of the interface with an index, or "" if there is none.
 func (l *Links) Name(index int) string {
@@ -124,5 +129,6 @@ func (l *Links) byIndex(index int) *Link {
 }
 
 func (l *Links) equal(m *Links) bool {
-	return slices.EqualFunc(l.links, m.links, Link.equal) && slices.Equal(l.addresses, m.addresses)
+	return slices.EqualFunc(l.links, m.links, Link.equal) && slices.Equal(l.addresses, m.addresses) &&
+		slices.Equal(l.broadcasts, m.broadcasts)
 }

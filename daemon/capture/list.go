@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
@@ -78,7 +79,11 @@ func (l *lister) list() (*Links, error) {
 			addresses = append(addresses, netip.PrefixFrom(p.Addr(), p.Addr().BitLen()))
 		}
 	}
-	return NewLinks(links, append(addresses, l.localRoutes()...)), nil
+	local, broadcasts := l.localRoutes()
+	all := NewLinks(links, append(addresses, local...))
+	slices.SortFunc(broadcasts, netip.Prefix.Compare)
+	all.broadcasts = slices.Compact(broadcasts)
+	return all, nil
 }
 
 func convert(link netlink.Link) Link {
@@ -103,11 +108,12 @@ func convert(link netlink.Link) Link {
 	return converted
 }
 
-// localRoutes returns the destinations that the kernel's local table delivers to this host. It
-// ignores errors: then the addresses of the interfaces remain, and most hosts have no others.
-func (l *lister) localRoutes() (local []netip.Prefix) {
+// localRoutes returns the destinations that the kernel's local table delivers to this host, and the
+// broadcast addresses in it. It ignores errors: then the addresses of the interfaces remain, and
+// most hosts have no others.
+func (l *lister) localRoutes() (local, broadcasts []netip.Prefix) {
 	if l.routes == nil {
-		return nil
+		return nil, nil
 	}
 	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
 		request := nl.NewNetlinkRequest(unix.RTM_GETROUTE, unix.NLM_F_DUMP)
@@ -118,23 +124,28 @@ func (l *lister) localRoutes() (local []netip.Prefix) {
 			continue
 		}
 		for _, message := range messages {
-			if p := localRoute(message); p.IsValid() {
+			switch p, kind := localRoute(message); {
+			case !p.IsValid():
+			case kind == unix.RTN_BROADCAST:
+				broadcasts = append(broadcasts, p)
+			default:
 				local = append(local, p)
 			}
 		}
 	}
-	return local
+	return local, broadcasts
 }
 
-// localRoute returns the destination of a route (struct rtmsg in linux/rtnetlink.h) if packets to
-// it are for this host, and otherwise an invalid prefix.
-func localRoute(message []byte) netip.Prefix {
+// localRoute returns the destination and the kind of a route (struct rtmsg in linux/rtnetlink.h) if
+// packets to it are for this host, or if it is a broadcast address. Otherwise the destination is
+// invalid.
+func localRoute(message []byte) (destination netip.Prefix, kind byte) {
 	if len(message) < unix.SizeofRtMsg {
-		return netip.Prefix{}
+		return netip.Prefix{}, 0
 	}
 	family, bits, kind := message[0], int(message[1]), message[7]
-	if message[4] != unix.RT_TABLE_LOCAL || kind != unix.RTN_LOCAL && kind != unix.RTN_ANYCAST {
-		return netip.Prefix{}
+	if message[4] != unix.RT_TABLE_LOCAL || kind != unix.RTN_LOCAL && kind != unix.RTN_ANYCAST && kind != unix.RTN_BROADCAST {
+		return netip.Prefix{}, 0
 	}
 	address := netip.IPv4Unspecified() // a default route has no RTA_DST
 	if family == unix.AF_INET6 {
@@ -143,14 +154,14 @@ func localRoute(message []byte) netip.Prefix {
 	for rest := message[unix.SizeofRtMsg:]; len(rest) >= unix.SizeofRtAttr; {
 		length := int(binary.NativeEndian.Uint16(rest))
 		if length < unix.SizeofRtAttr || length > len(rest) {
-			return netip.Prefix{}
+			return netip.Prefix{}, 0
 		}
 		if binary.NativeEndian.Uint16(rest[2:]) == unix.RTA_DST {
 			address, _ = netip.AddrFromSlice(rest[unix.SizeofRtAttr:length])
 		}
 		rest = rest[min((length+3)&^3, len(rest)):]
 	}
-	return netip.PrefixFrom(address, bits)
+	return netip.PrefixFrom(address, bits), kind
 }
 
 func prefix(n *net.IPNet) netip.Prefix {

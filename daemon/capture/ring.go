@@ -47,7 +47,10 @@ type arrival struct {
 	protocol   uint16 // EtherType
 	packetType uint8  // unix.PACKET_HOST or another
 	iface      int
-	tag        Tag // the outermost VLAN tag, which the kernel removed; zero: none
+	tag        Tag    // the outermost VLAN tag, which the kernel removed; zero: none
+	left       bool   // further tags were left in the data, until untag
+	inner      uint16 // the first VLAN ID in them; 0: none
+	reception  packet.Reception
 	stamp      time.Time
 }
 
@@ -76,6 +79,7 @@ func (a *arrival) read(slot []byte) bool {
 		protocol:   binary.BigEndian.Uint16(address[2:]),
 		packetType: address[10],
 		iface:      int(int32(binary.NativeEndian.Uint32(address[4:]))),
+		reception:  reception(status, binary.NativeEndian.Uint16(address[8:])),
 		stamp: time.Unix(int64(binary.NativeEndian.Uint32(header[16:])),
 			int64(binary.NativeEndian.Uint32(header[20:]))).UTC(),
 	}
@@ -87,6 +91,21 @@ func (a *arrival) read(slot []byte) bool {
 	}
 	a.wire = max(a.wire, len(a.data))
 	return true
+}
+
+// reception returns how a packet was received, from the status of its slot and the type of its
+// interface. CSUMNOTREADY means that the checksum is filled in when the packet leaves the machine;
+// so it comes from this machine, a container or a virtual one. CSUM_VALID means that it was
+// verified. Without either, nobody has looked at it yet.
+func reception(status uint32, interfaceType uint16) packet.Reception {
+	r := packet.Live
+	if status&(unix.TP_STATUS_CSUMNOTREADY|unix.TP_STATUS_CSUM_VALID) != 0 {
+		r |= packet.Vouched
+	}
+	if interfaceType == unix.ARPHRD_LOOPBACK {
+		r |= packet.Loopback
+	}
+	return r
 }
 
 // untag steps over the VLAN tags that are left in the data, and returns the type of the packet
@@ -102,6 +121,9 @@ func (a *arrival) untag() (packet.LinkType, bool) {
 	}
 	if offset > len(a.data) {
 		return 0, false
+	}
+	for at := 0; at < offset && a.inner == 0; at += 4 {
+		a.left, a.inner = true, binary.BigEndian.Uint16(a.data[at:])&0xfff
 	}
 	a.data, a.wire = a.data[offset:], a.wire-offset
 	switch protocol {

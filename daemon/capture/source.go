@@ -45,6 +45,11 @@ type Frame struct {
 	Stamp time.Time
 	// Interface is the index of the interface where it counts.
 	Interface int
+	// Reception says what the kernel tells of the checksum and of the interface.
+	Reception packet.Reception
+	// Stray means that it came in a VLAN for which there is no interface, so that no protocol of
+	// this host receives it.
+	Stray bool
 }
 
 // A Source returns packets in the order of their arrival, over all interfaces. Interfaces may go
@@ -126,11 +131,12 @@ func (s *Source) take(f *Frame, counting *counting) bool {
 		return false
 	}
 	link, ip := a.untag()
-	if !ip {
+	if !ip || counting.elsewhere(a) {
 		return false
 	}
 	n := copy(s.buffer[:], a.data)
-	*f = Frame{Data: s.buffer[:n:n], Wire: a.wire, Link: link, Stamp: a.stamp, Interface: a.iface}
+	*f = Frame{Data: s.buffer[:n:n], Wire: a.wire, Link: link, Stamp: a.stamp, Interface: a.iface,
+		Reception: a.reception, Stray: counting.stray(a)}
 	return true
 }
 

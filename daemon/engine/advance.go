@@ -54,7 +54,7 @@ func (e *Engine) advance(d *door, slot int32, h hit) {
 // included, that is still a beginning of the sequence continues as a new attempt.
 func (e *Engine) fallBack(d *door, slot int32, wrong hit) {
 	reason := WrongPort
-	if d.wants(e.packet) {
+	if d.Wants(e.packet) {
 		reason = OutOfOrder
 	}
 	e.endAttempt(d, slot, reason, longestRun(d, append(e.hits(slot, d), wrong), e.now))

@@ -7,15 +7,24 @@ import (
 // classify returns why p is no knock, or Kept. here are the doors at its port. It runs before
 // the rules of any door, so all policies see the same packets.
 func (e *Engine) classify(p *packet.Packet, here *portDoors) packet.Drop {
-	if len(e.index.strict) > 0 && p.Port.Proto == packet.UDP && e.local != nil && e.local.has(p.Source) {
+	if len(e.index.strict) > 0 && p.Port.Proto == packet.UDP && e.local.has(p.Source) {
 		e.flows.add(e.secret.flow(p.Source, p.Dest, p.SourcePort, p.Port.Number))
 	}
-	e.ours = e.local.has(p.Dest)
+	e.ours = e.hasLocal(p.Dest)
 	if !e.ours && !e.index.targets[p.Dest] {
 		return packet.NotLocal
 	}
 	if (here == nil || !here.want(p, e.ours)) && (len(e.index.strict) == 0 || !e.stray(p)) {
+		if isOdd(p) {
+			return packet.Malformed
+		}
 		return packet.NotWatched
+	}
+	if e.local == nil && isGroup(p.Dest) && !e.index.targets[p.Dest] {
+		return packet.NotLocal // the addresses of this host are not known, but this is none
+	}
+	if e.own.has(p.Source) && !p.Loopback || p.Source.IsUnspecified() {
+		return packet.Malformed
 	}
 	if p.Port.Proto == packet.TCP &&
 		e.segments.add(e.secret.segment(p.Source, p.Sequence, p.SourcePort, p.Port.Number)) {

@@ -49,6 +49,7 @@ type Engine struct {
 	horizon    int64         // script timers due later are dropped
 	index      *index
 	local      *locals // nil: every address is ours
+	own        *locals // see [Engine.Own]
 
 	attempts      *table
 	secret        secret  // of the hashes in both memories
@@ -93,7 +94,7 @@ type Counts struct {
 	Refusals int               // with all that were over a limit, most of which have no event
 	Errors   int               // faults of scripts
 	Clamped  int               // packets stamped earlier than their predecessor
-	Dropped  [packet.Drops]int // by this engine: NotLocal, NotWatched, Retransmit, OtherPayload
+	Dropped  [packet.Drops]int // by this engine: NotLocal, Malformed, NotWatched, Retransmit, OtherPayload
 }
 
 // New returns an engine without doors, to which every address is local. Its time begins at

@@ -46,7 +46,7 @@ func (e *Engine) offerGroup(ports []*groupPort, p *packet.Packet) {
 		slices.SortFunc(e.beginning, func(a, b *door) int { return a.order - b.order })
 	}
 	for _, d := range e.beginning {
-		if d.Sequence[0].Holds(p) {
+		if d.Holds(0, p) {
 			e.beginInGroup(d, p)
 		}
 	}
@@ -91,9 +91,9 @@ func (e *Engine) applyGroupRules(d *door, slot int32, p *packet.Packet) {
 	h := e.hitOf(p)
 	switch {
 	case p.Port.Proto == packet.TCP && !d.Flags.Holds(p.Flags), e.resent(slot, d, h):
-	case d.Sequence[e.stage(slot)].Holds(p):
+	case d.Holds(e.stage(slot), p):
 		e.advance(d, slot, h)
-	case d.wants(p):
+	case d.Wants(p):
 		e.endAttempt(d, slot, OutOfOrder, nil)
 	default:
 		e.endAttempt(d, slot, WrongPort, nil)

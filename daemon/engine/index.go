@@ -30,6 +30,7 @@ type timerName struct{ script, name string }
 type portDoors struct {
 	tests    []FlagTest                // of the doors without a payload test, each once
 	byFlags  []FlagTest                // of the doors with one, each once
+	odd      []FlagTest                // those of both that a SYN with FIN or RST can satisfy
 	first    []*door                   // doors whose sequence begins with it, and listeners; in order
 	active   []*door                   // other doors, while they have attempts; in order
 	groups   []*groupPort              // groups that begin with it or have attempts; in order
@@ -44,6 +45,9 @@ func (h *portDoors) want(p *packet.Packet, ours bool) bool {
 
 // holds reports whether p has the flags that some door at the port requires.
 func (h *portDoors) holds(p *packet.Packet) bool {
+	if isOdd(p) {
+		return holdsAny(h.odd, p)
+	}
 	return holdsAny(h.tests, p) || holdsAny(h.byFlags, p)
 }
 
@@ -184,6 +188,9 @@ func (x *index) registerKnock(d *door, k Knock, begins bool) {
 	if !slices.Contains(*tests, k.Flags) {
 		*tests = append(*tests, k.Flags)
 	}
+	if (d.Policy == PolicyKnockd || k.Flags.asksOdd()) && !slices.Contains(here.odd, k.Flags) {
+		here.odd = append(here.odd, k.Flags)
+	}
 	switch {
 	case d.group != nil:
 		d.group.registerKnock(here, d, k, begins)
@@ -255,16 +262,6 @@ func sameMatching(a, b *Door) bool {
 		a.Group == b.Group && a.Flags == b.Flags && a.Target == b.Target &&
 		a.Within == b.Within && a.StepTimeout == b.StepTimeout && a.OnWrong == b.OnWrong &&
 		a.Duplicates == b.Duplicates && a.Strict == b.Strict && slices.Equal(a.Except, b.Except)
-}
-
-// wants reports whether p can be a knock of this door, at whatever stage.
-func (d *door) wants(p *packet.Packet) bool {
-	for i := range d.Sequence {
-		if d.Sequence[i].Holds(p) {
-			return true
-		}
-	}
-	return false
 }
 
 // indexAtUnused returns the index of a set. Each door with one-time sequences has its first

@@ -129,6 +129,12 @@ func (e *Engine) Local(now time.Time, addresses []netip.Prefix) []Event {
 	return e.events
 }
 
+// Own sets the addresses that no packet from outside can have as its source: those of this host's
+// interfaces, and the broadcast addresses of its networks. Such a packet is [packet.Malformed],
+// unless it came over the loopback interface. Nil means that they are not known. It is a part of
+// the next input: call it before [Engine.Local].
+func (e *Engine) Own(addresses []netip.Prefix) { e.own = newLocals(addresses) }
+
 // Step sets how far the wall clock is from engine time: wall = engine + offset. Only the time
 // of day that scripts see changes, and no duration does. Grants that end with a window end when
 // the wall clock shows its end.

@@ -29,7 +29,7 @@ type Element struct {
 func (e *Engine) Now() time.Time { return wire.Time(e.now) }
 
 // Ours reports whether an address is one of this host's.
-func (e *Engine) Ours(a netip.Addr) bool { return e.local.has(a) }
+func (e *Engine) Ours(a netip.Addr) bool { return e.hasLocal(a) }
 
 // Attempts returns how many attempts are in progress.
 func (e *Engine) Attempts() int { return e.attempts.used }

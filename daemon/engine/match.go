@@ -68,7 +68,7 @@ func (e *Engine) offer(d *door, p *packet.Packet) bool {
 	if !d.Accepts(p.Dest, e.ours) {
 		return false
 	}
-	wanted := d.wants(p)
+	wanted := d.Wants(p)
 	switch {
 	case wanted && d.Payload != nil && !e.fits(d, p):
 		return false

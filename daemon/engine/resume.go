@@ -30,7 +30,7 @@ func Resume(cfg Config, s *State, set *Set) (*Engine, error) {
 	e := New(Config{Attempts: s.Attempts, Grants: s.Grants, Seed: s.Seed}, wire.Time(s.Now))
 	e.offset, e.clockDoubt, e.horizon, e.counts, e.secret = s.Offset, s.ClockDoubt, s.Horizon, s.Counts, s.Secret
 	e.serial, e.effects, e.grants.lastID = s.Serial, s.LastEffect, s.LastGrant
-	e.local = newLocals(s.Local)
+	e.local, e.own = newLocals(s.Local), newLocals(s.Own)
 	for _, part := range []func(*State) error{
 		func(s *State) error { return e.resumeDoors(s, set) },
 		func(s *State) error { return e.unpackFirstStage(s.FirstStage, s.Oldest) },

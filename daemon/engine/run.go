@@ -30,7 +30,7 @@ func (h hit) repeats(other hit) bool {
 
 // is reports whether the hit is the knock k.
 func (h hit) is(k Knock) bool {
-	return h.port == k.Port && (k.Port.Proto != packet.TCP || k.Flags.Holds(h.flags))
+	return h.port == k.Port && (k.Port.Proto != packet.TCP || k.Flags.asked(h.flags))
 }
 
 // longestRun returns the longest run of the latest hits that is a beginning of the door's

@@ -158,9 +158,9 @@ func (t FlagTest) Holds(flags packet.Flags) bool {
 	return flags&t.Set == t.Set && flags&t.Clear == 0
 }
 
-// Holds reports whether p is this knock.
+// Holds reports whether p is this knock, at a door that is not of PolicyKnockd: see [Door.Holds].
 func (k Knock) Holds(p *packet.Packet) bool {
-	return p.Port == k.Port && (k.Port.Proto != packet.TCP || k.Flags.Holds(p.Flags))
+	return p.Port == k.Port && (k.Port.Proto != packet.TCP || k.Flags.asked(p.Flags))
 }
 
 // A Policy is the set of matching rules of a group of doors.

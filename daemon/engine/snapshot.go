@@ -26,6 +26,9 @@ func (e *Engine) State() *State {
 	if e.local != nil {
 		s.Local = e.local.all
 	}
+	if e.own != nil {
+		s.Own = e.own.all
+	}
 	for _, d := range e.index.doors {
 		door := DoorState{Name: wire.Text(d.Name), ID: d.id}
 		if d.oneTime != nil {

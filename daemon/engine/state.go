@@ -31,6 +31,7 @@ type State struct {
 	LastDoor                      uint32
 	Counts                        Counts
 	Local                         []netip.Prefix // nil: every address is ours
+	Own                           []netip.Prefix `json:",omitempty"` // see [Engine.Own]; nil: not known
 	Doors                         []DoorState    // in the order of the set
 	Groups                        []GroupState   // in the order of their names
 

@@ -12,6 +12,9 @@ const (
 	tcpHeader  = 20 // without options
 	udpHeader  = 8
 	icmpHeader = 8 // of every message that RFC 792 and RFC 4443 define
+
+	protocolTCP = uint32(layers.IPProtocolTCP)
+	protocolUDP = uint32(layers.IPProtocolUDP)
 )
 
 // A Decoder turns frames into packets. It reuses the memory of its layers for each frame, so it is
@@ -48,11 +51,22 @@ func parser(first gopacket.LayerType, all ...gopacket.DecodingLayer) *gopacket.D
 	return p
 }
 
-// Decode decodes a frame into p. Data holds the captured bytes, and wire is the length of the frame
-// on the wire. The result is NotDropped, or the reason why the frame is no packet for Sesame; p is
-// then undefined. Checksums are not verified: a capture on the sending host often holds packets
-// whose checksums the network card fills in later.
+// Decode decodes a frame of a capture file, of which nothing more is known, as [Decoder.DecodeReceived]
+// does.
 func (d *Decoder) Decode(link LinkType, data []byte, wire int, p *Packet) Drop {
+	return d.DecodeReceived(link, data, wire, 0, p)
+}
+
+// DecodeReceived decodes a frame into p. Data holds the captured bytes, wire is the length of the
+// frame on the wire, and r is what is known beside them. The result is NotDropped, or the reason
+// why the frame is no packet for Sesame; p is then undefined.
+//
+// A packet that cannot be honest is Malformed: see impossible.go, and checksum.go for checksums. A
+// checksum cannot be verified when the capture holds only a part of the packet, and then counts as
+// right.
+func (d *Decoder) DecodeReceived(link LinkType, data []byte, wire int, r Reception, p *Packet) Drop {
+	looped, known := r.place(link, data)
+	p.Loopback, p.Vouched = looped, r&Vouched != 0
 	etherType, offset := link.Network(data)
 	wire = max(wire, len(data))
 	if offset > len(data) {
@@ -61,9 +75,9 @@ func (d *Decoder) Decode(link LinkType, data []byte, wire int, p *Packet) Drop {
 	data, wire = data[offset:], wire-offset
 	switch etherType {
 	case EtherTypeIPv4:
-		return d.decode4(data, wire, p)
+		return d.decode4(data, wire, r, known, p)
 	case EtherTypeIPv6:
-		return d.decode6(data, wire, p)
+		return d.decode6(data, wire, r, known, p)
 	}
 	return NotIP
 }
@@ -78,7 +92,7 @@ func short(need, have, wire int) Drop {
 	return Malformed
 }
 
-func (d *Decoder) decode4(data []byte, wire int, p *Packet) Drop {
+func (d *Decoder) decode4(data []byte, wire int, r Reception, placed bool, p *Packet) Drop {
 	err := d.parse4.DecodeLayers(data, &d.decoded)
 	if len(d.decoded) == 0 {
 		return short(d.ip4.headerLength(data), len(data), wire)
@@ -94,10 +108,19 @@ func (d *Decoder) decode4(data []byte, wire int, p *Packet) Drop {
 	}
 	p.Source = netip.AddrFrom4([4]byte(ip.SrcIP))
 	p.Dest = netip.AddrFrom4([4]byte(ip.DstIP))
-	return d.transport(ip.NextLayerType(), ip.Payload, int(ip.Length)-len(ip.Contents), err, p)
+	header := data[:len(ip.Contents)]
+	if r&Judged == 0 && (ip.TTL == 0 || sourceRouted(header[ipv4Header:]) || !headerSumRight(header, r) ||
+		!possible(p.Source, p.Dest, p.Loopback, placed)) {
+		return Malformed
+	}
+	drop := d.transport(ip.NextLayerType(), ip.Payload, int(ip.Length)-len(ip.Contents), err, p)
+	if drop == NotDropped && !d.segmentRight(data[12:20], ip.Payload, r, p) {
+		return Malformed
+	}
+	return drop
 }
 
-func (d *Decoder) decode6(data []byte, wire int, p *Packet) Drop {
+func (d *Decoder) decode6(data []byte, wire int, r Reception, placed bool, p *Packet) Drop {
 	err := d.parse6.DecodeLayers(data, &d.decoded)
 	ip := &d.ip6
 	if len(d.decoded) == 0 {
@@ -114,7 +137,14 @@ func (d *Decoder) decode6(data []byte, wire int, p *Packet) Drop {
 	if p.Source.Is4In6() || p.Dest.Is4In6() {
 		return Malformed // never on a wire (RFC 4291, section 2.5.5.2), and must not match an IPv4 source
 	}
-	return d.transport(ip.NextLayerType(), ip.Payload, ip.length-ip.need, err, p)
+	if r&Judged == 0 && (data[7] == 0 || ip.sourceRoute || !possible(p.Source, p.Dest, p.Loopback, placed)) {
+		return Malformed
+	}
+	drop := d.transport(ip.NextLayerType(), ip.Payload, ip.length-ip.need, err, p)
+	if drop == NotDropped && !d.segmentRight(data[8:ipv6Header], ip.Payload, r, p) {
+		return Malformed
+	}
+	return drop
 }
 
 // fault6 returns the drop for an IPv6 packet whose headers cannot be read. Extension headers must
@@ -138,6 +168,22 @@ func (d *Decoder) transport(kind gopacket.LayerType, segment []byte, length int,
 		return transportICMP(segment, length, p)
 	}
 	return OtherProtocol
+}
+
+// segmentRight reports whether the checksum of a segment is right, as far as that can and need be
+// known. Addresses are those of its IP header. ICMP is never a knock.
+func (d *Decoder) segmentRight(addresses, segment []byte, r Reception, p *Packet) bool {
+	switch {
+	case r&Judged != 0 || p.Cut || p.Port.Proto == ICMP:
+		return true
+	case p.Port.Proto == TCP:
+		return r&Vouched != 0 || segmentSumRight(addresses, segment, protocolTCP, tcpSum, r)
+	case d.udp.Checksum == 0 && len(addresses) == 8:
+		return true // over IPv4 it means that there is none (RFC 768); over IPv6 there must be one (RFC 8200, section 8.1)
+	case r&Vouched != 0 && d.udp.Checksum != 0:
+		return true
+	}
+	return segmentSumRight(addresses, segment[:d.udp.Length], protocolUDP, udpSum, r)
 }
 
 func (d *Decoder) transportTCP(segment []byte, length int, err error, p *Packet) Drop {

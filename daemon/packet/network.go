@@ -67,6 +67,8 @@ type ipv6 struct {
 	length   int               // of the packet, according to its header
 	need     int               // bytes of all headers so far, including the one that could not be read
 	fragment bool              // a fragment; Payload is not set
+	// sourceRoute means a routing header of type 0, which no host may accept (RFC 5095).
+	sourceRoute bool
 }
 
 func (ip *ipv6) CanDecode() gopacket.LayerClass { return layers.LayerTypeIPv6 }
@@ -122,6 +124,9 @@ func (ip *ipv6) skipExtensions(data []byte, df gopacket.DecodeFeedback) error {
 				ip.fragment = true
 				return nil
 			}
+		case layers.IPProtocolIPv6Routing:
+			ip.sourceRoute = ip.sourceRoute || header[2] == 0
+			ip.need = start + (int(header[1])+1)*8
 		case layers.IPProtocolAH:
 			ip.need = start + (int(header[1])+2)*4 // RFC 4302, section 2.2
 		default:

@@ -32,6 +32,10 @@ type Packet struct {
 	Flags    Flags
 	Sequence uint32
 
+	// Loopback means that the packet came over a loopback interface, so from this host. Vouched
+	// means that the checksum of the segment was not looked at, as [Vouched] says.
+	Loopback, Vouched bool
+
 	// Payload is the data after the transport header. It aliases the frame, and is valid as long as
 	// the frame is. Cut means that the capture holds only the beginning of the payload.
 	Payload []byte
@@ -63,7 +67,7 @@ const (
 	NotDropped    Drop = iota // not dropped
 	Truncated                 // the capture holds less of the packet than its headers need
 	NotIP                     // neither IPv4 nor IPv6
-	Malformed                 // headers that contradict themselves
+	Malformed                 // headers that contradict themselves, or that no honest host sends
 	Fragment                  // any fragment: a later one has no ports, and those of a first one can be overwritten
 	OtherProtocol             // IP, but neither TCP, UDP nor ICMP
 	NotLocal                  // not addressed to this host

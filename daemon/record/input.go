@@ -47,6 +47,7 @@ type Input struct {
 	Cut     bool            `json:",omitzero"` // of InputRevoke
 	TTL     time.Duration   `json:",omitzero"` // of InputGrant
 	Local   []netip.Prefix  `json:",omitzero"` // of InputLocal; nil: every address
+	Own     []netip.Prefix  `json:",omitzero"` // of InputLocal: see [engine.Engine.Own]; nil: not known
 	Offset  time.Duration   `json:",omitzero"` // of InputStep
 	Doubt   bool            `json:",omitzero"` // of InputClock
 	Asked   []engine.Asked  `json:"-"`         // of InputFacts

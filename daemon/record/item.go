@@ -1,6 +1,10 @@
 package record
 
-import "io"
+import (
+	"io"
+
+	"sesame/daemon/packet"
+)
 
 // An Item is one item of a recording. Exactly one of its fields is set.
 type Item struct {
@@ -33,19 +37,34 @@ func (r *Reader) NextItem() (Item, error) {
 	return r.item, nil
 }
 
-// packetID reads epb_packetid among the options of a packet block; 0: none.
-func (r *Reader) packetID(options []byte) uint64 {
+// The bits of epb_flags (draft-ietf-opsawg-pcapng, section 4.3.1) that say that nobody need verify
+// the checksum of a segment.
+const (
+	flagChecksumNotReady = 1 << 9
+	flagChecksumValid    = 1 << 10
+)
+
+// loopbackName is our own option of a packet that came over the loopback. It cannot be an interface
+// of that name: libpcap does not read files with a second interface of link type RAW.
+const loopbackName = "lo"
+
+// readPacketOptions reads epb_packetid, epb_flags and our own option among those of a packet block.
+func (r *Reader) readPacketOptions(options []byte) {
 	for len(options) >= 4 {
 		code, length := r.uint16(options), int(r.uint16(options[2:]))
 		padded := (length + 3) &^ 3
 		options = options[4:]
 		if code == optionEnd || padded > len(options) {
-			return 0
+			return
 		}
-		if code == optionPacketID && length == 8 {
-			return r.uint64(options)
+		switch {
+		case code == optionPacketID && length == 8 && r.whole:
+			r.frame.ID = r.uint64(options)
+		case code == optionFlags && length == 4 && r.uint32(options)&(flagChecksumNotReady|flagChecksumValid) != 0:
+			r.frame.Reception |= packet.Vouched
+		case code == optionCustom && length == 4+len(loopbackName) && r.uint32(options) == enterprise && string(options[4:length]) == loopbackName:
+			r.frame.Reception |= packet.Loopback
 		}
 		options = options[padded:]
 	}
-	return 0
 }

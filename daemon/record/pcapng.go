@@ -238,11 +238,9 @@ func (r *Reader) readPacket(kind uint32, body []byte) error {
 	}
 	f := &r.frame
 	f.Data, f.Wire, f.Link = data[:captured], int(max(r.uint32(body[16:]), captured)), s.link
-	if r.whole {
-		f.ID = 0
-		if options := (int(captured) + 3) &^ 3; kind == blockEnhanced && options < len(data) {
-			f.ID = r.packetID(data[options:])
-		}
+	f.ID, f.Reception = 0, 0
+	if options := (int(captured) + 3) &^ 3; kind == blockEnhanced && options < len(data) {
+		r.readPacketOptions(data[options:])
 	}
 	f.ticks, f.clock = uint64(r.uint32(body[4:]))<<32|uint64(r.uint32(body[8:])), s.clock
 	return nil
@@ -266,7 +264,7 @@ func (r *Reader) readSimple(body []byte) error {
 	if captured > MaxFrame {
 		return fmt.Errorf("a packet of %d bytes, expected at most %d", captured, MaxFrame)
 	}
-	r.frame.Data, r.frame.Wire, r.frame.Link = data[:captured], int(wire), s.link
+	r.frame.Data, r.frame.Wire, r.frame.Link, r.frame.Reception = data[:captured], int(wire), s.link, 0
 	return nil
 }
 

@@ -36,6 +36,8 @@ type Frame struct {
 	// ID is the number of the packet in the transcript of the daemon that recorded it; 0:
 	// none. Only [Reader.NextItem] sets it.
 	ID uint64
+	// Reception is what the file tells of how the frame was received.
+	Reception packet.Reception
 
 	ticks uint64
 	clock clock

@@ -115,7 +115,7 @@ func (r *Recorder) room(size int) bool {
 // Packet records a packet, as the engine got it. Frame is the IP packet that it was decoded
 // from, without a link header; wire is its length on the wire. Both are copied.
 func (r *Recorder) Packet(p *packet.Packet, frame []byte, wire int) {
-	if r.room(packetSize(len(frame))) {
+	if r.room(packetSize(p, len(frame))) {
 		r.young.blocks = appendPacket(r.young.blocks, p, frame, wire)
 	}
 }
@@ -189,18 +189,29 @@ func (r *Recorder) Recording() *Recording {
 }
 
 const (
-	optionPacketID  = 5 // epb_packetid
+	optionFlags     = 2    // epb_flags
+	optionPacketID  = 5    // epb_packetid
+	optionCustom    = 2989 // opt_custom, with bytes
+	flagsOption     = 4 + 4
+	loopbackOption  = 4 + 4 + 4
 	packetIDOptions = 4 + 8 + 4
 )
 
-func packetSize(frame int) int {
-	return blockFrame + packetHeader + (frame+3)&^3 + packetIDOptions
+func packetSize(p *packet.Packet, frame int) int {
+	size := blockFrame + packetHeader + (frame+3)&^3 + packetIDOptions
+	if p.Vouched {
+		size += flagsOption
+	}
+	if p.Loopback {
+		size += loopbackOption
+	}
+	return size
 }
 
 // appendPacket appends an enhanced packet block, with the packet's number. It runs for every
 // packet, and appendWords would take twice as long.
 func appendPacket(b []byte, p *packet.Packet, frame []byte, wire int) []byte {
-	length, at := uint32(packetSize(len(frame))), uint64(p.Time.UnixNano())
+	length, at := uint32(packetSize(p, len(frame))), uint64(p.Time.UnixNano())
 	b = binary.LittleEndian.AppendUint32(b, blockEnhanced)
 	b = binary.LittleEndian.AppendUint32(b, length)
 	b = binary.LittleEndian.AppendUint32(b, 0)
@@ -209,6 +220,15 @@ func appendPacket(b []byte, p *packet.Packet, frame []byte, wire int) []byte {
 	b = binary.LittleEndian.AppendUint32(b, uint32(len(frame)))
 	b = binary.LittleEndian.AppendUint32(b, uint32(wire))
 	b = appendPadded(b, frame)
+	if p.Vouched {
+		b = binary.LittleEndian.AppendUint32(b, optionFlags|4<<16)
+		b = binary.LittleEndian.AppendUint32(b, flagChecksumValid)
+	}
+	if p.Loopback {
+		b = binary.LittleEndian.AppendUint32(b, optionCustom|uint32(4+len(loopbackName))<<16)
+		b = binary.LittleEndian.AppendUint32(b, enterprise)
+		b = appendPadded(b, []byte(loopbackName))
+	}
 	b = binary.LittleEndian.AppendUint32(b, optionPacketID|8<<16)
 	b = binary.LittleEndian.AppendUint64(b, uint64(p.Number))
 	b = binary.LittleEndian.AppendUint32(b, optionEnd)

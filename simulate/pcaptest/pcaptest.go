@@ -137,15 +137,14 @@ func (l *line) record(file *bytes.Buffer) {
 	file.Write(frame)
 }
 
-// frame returns an Ethernet frame with IP and TCP or UDP. Checksums stay zero, since the decoder
-// does not verify them.
+// frame returns an Ethernet frame with IP and TCP or UDP.
 func (l *line) frame() []byte {
 	segment := l.segment()
 	protocol := byte(6)
 	if l.port.Proto == packet.UDP {
 		protocol = 17
 	}
-	frame := make([]byte, 12, 128)
+	frame := append(make([]byte, 0, 128), 2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 9)
 	if l.source.Is6() {
 		frame = append(frame, 0x86, 0xdd, 0x60, 0, 0, 0)
 		frame = binary.BigEndian.AppendUint16(frame, uint16(len(segment)))
@@ -157,7 +156,9 @@ func (l *line) frame() []byte {
 	}
 	frame = append(frame, l.source.AsSlice()...)
 	frame = append(frame, l.dest.AsSlice()...)
-	return append(frame, segment...)
+	frame = append(frame, segment...)
+	packet.FillChecksums(frame[14:])
+	return frame
 }
 
 func (l *line) segment() []byte {

@@ -266,8 +266,7 @@ func Story(conf string, packets []packet.Packet) string {
 	return b.String()
 }
 
-// Frame returns the bytes of a packet from its IP header on. Checksums are zero: a capture does not
-// check them, and the host drops the packet without an answer.
+// Frame returns the bytes of a packet from its IP header on.
 func Frame(p *packet.Packet) []byte {
 	segment := segmentOf(p)
 	protocol := byte(6)
@@ -282,7 +281,9 @@ func Frame(p *packet.Packet) []byte {
 	}
 	frame = append(frame, p.Source.AsSlice()...)
 	frame = append(frame, p.Dest.AsSlice()...)
-	return append(frame, segment...)
+	frame = append(frame, segment...)
+	packet.FillChecksums(frame)
+	return frame
 }
 
 // segmentOf returns the header of TCP or UDP without data.
