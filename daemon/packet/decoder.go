@@ -51,8 +51,8 @@ func parser(first gopacket.LayerType, all ...gopacket.DecodingLayer) *gopacket.D
 	return p
 }
 
-// Decode decodes a frame of a capture file, of which nothing more is known, as [Decoder.DecodeReceived]
-// does.
+// Decode decodes a frame of a capture file, of which nothing more is known, as
+// [Decoder.DecodeReceived] does.
 func (d *Decoder) Decode(link LinkType, data []byte, wire int, p *Packet) Drop {
 	return d.DecodeReceived(link, data, wire, 0, p)
 }
@@ -179,7 +179,7 @@ func (d *Decoder) segmentRight(addresses, segment []byte, r Reception, p *Packet
 	case p.Port.Proto == TCP:
 		return r&Vouched != 0 || segmentSumRight(addresses, segment, protocolTCP, tcpSum, r)
 	case d.udp.Checksum == 0 && len(addresses) == 8:
-		return true // over IPv4 it means that there is none (RFC 768); over IPv6 there must be one (RFC 8200, section 8.1)
+		return true // there is none (RFC 768); over IPv6 there must be one (RFC 8200, section 8.1)
 	case r&Vouched != 0 && d.udp.Checksum != 0:
 		return true
 	}
