@@ -28,7 +28,9 @@ func openFirewall(c config.Config, clock clock) (monitoredFirewall, error) {
 			Family: c.Firewall.Family, Table: c.Firewall.Table, Set4: c.Firewall.Set4, Set6: c.Firewall.Set6, Now: clock.now,
 		})
 	}
-	return firewall.NewGuard(firewall.GuardConfig{Mark: c.Firewall.Mark, Trusted: c.Trusted, TrustedInterfaces: c.TrustedInterfaces}), nil
+	return firewall.NewGuard(firewall.GuardConfig{
+		Mark: c.Firewall.Mark, Trusted: c.Trusted, TrustedInterfaces: c.TrustedInterfaces, Answer: firewall.Answer(c.Firewall.Answer),
+	}), nil
 }
 
 // warnOfCut logs a warning when doors of a set end sessions with their grants, which set mode

@@ -70,6 +70,7 @@ func (p *program) firewallPart(name, short, long string, do func(*firewall.Guard
 func newGuard(settings *config.Config) *firewall.Guard {
 	return firewall.NewGuard(firewall.GuardConfig{
 		Mark: settings.Firewall.Mark, Trusted: settings.Trusted, TrustedInterfaces: settings.TrustedInterfaces,
+		Answer: firewall.Answer(settings.Firewall.Answer),
 	})
 }
 

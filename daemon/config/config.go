@@ -72,6 +72,9 @@ type Firewall struct {
 	// Mark has the bits that are set in the packet mark of granted packets. Other
 	// chains accept them by it.
 	Mark uint32
+	// Answer is what a guarded port answers without a grant: "auto", "drop" or "reject", see
+	// [sesame/daemon/effect/firewall.Answer].
+	Answer string
 	// Family and Table name the user's table, Set4 and Set6 the sets in it. In set
 	// mode at least one set is named. In guard mode all four are empty.
 	Family, Table string
@@ -108,8 +111,9 @@ func Default() Config {
 		Options: map[string]Value{},
 		Log:     Log{Format: "auto", Level: "info"},
 		Firewall: Firewall{
-			Mode: "guard",
-			Mark: 0x10000000,
+			Mode:   "guard",
+			Mark:   0x10000000,
+			Answer: "auto",
 		},
 		Clock:  Clock{Unsynchronised: "auto"},
 		Record: Record{Size: 16 << 20},

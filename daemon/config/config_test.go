@@ -83,7 +83,7 @@ commands = 1
 			"knocks": {"tcp/1,2", "/srv/sesame/my.toml:19", true}, "none": {"", "/srv/sesame/my.toml:20", true},
 		},
 		Log:      Log{Format: "json", Level: "debug", Knockd: Value{"/srv/sesame/knockd.log", "/srv/sesame/my.toml:11", false}, KnockdSyslog: true},
-		Firewall: Firewall{Mode: "set", Mark: Default().Firewall.Mark, Family: "ip6", Table: "my-table", Set6: "in"},
+		Firewall: Firewall{Mode: "set", Mark: Default().Firewall.Mark, Answer: "auto", Family: "ip6", Table: "my-table", Set6: "in"},
 		Geo:      Geo{[]Value{{"/srv/sesame/country.mmdb", "/srv/sesame/my.toml:27", false}, {"/srv/asn.mmdb", "/srv/sesame/my.toml:27", false}}},
 		Clock:    Clock{"refuse"},
 		Record:   Record{2 << 20},

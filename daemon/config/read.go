@@ -222,6 +222,9 @@ func (r *reader) together() {
 	if !r.has("firewall.set4") && !r.has("firewall.set6") {
 		r.fail("firewall.mode", `set mode needs a set: add set4 or set6, or both, below [firewall]`)
 	}
+	if r.has("firewall.answer") {
+		r.fail("firewall.answer", "firewall.answer is for guard mode: in set mode the rules are yours, and decide what a port answers; leave it out")
+	}
 	if r.has("firewall.mark") {
 		r.fail("firewall.mark", "firewall.mark is for guard mode: in set mode the rules are yours, and can set a mark themselves; leave it out")
 	}

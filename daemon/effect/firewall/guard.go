@@ -68,8 +68,9 @@ type Guard struct {
 
 	repairs atomic.Uint64
 
-	mu    sync.Mutex
-	rules []byte // as the kernel listed them after we wrote them; nil: not written yet
+	mu       sync.Mutex
+	standing standing
+	rules    []byte // as the kernel listed them after we wrote them; nil: not written yet
 }
 
 // NewGuard returns a Guard for the network namespace of the thread that first uses it.

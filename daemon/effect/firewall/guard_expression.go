@@ -146,7 +146,8 @@ func state(bits uint32) []expr.Any {
 
 var (
 	// ofReply matches packets in the direction opposite to that of the first one.
-	ofReply = join(one(&expr.Ct{Register: reg, Key: expr.CtKeyDIRECTION}), equal(reg, []byte{1}))
+	ofReply  = join(one(&expr.Ct{Register: reg, Key: expr.CtKeyDIRECTION}), equal(reg, []byte{1}))
+	ofNoFlow = state(expr.CtStateBitINVALID | expr.CtStateBitUNTRACKED)
 	// unconfirmed matches the first packet of a connection, which has no entry in the kernel's
 	// table yet (IPS_CONFIRMED in nf_conntrack_common.h).
 	unconfirmed = join(one(&expr.Ct{Register: reg, Key: expr.CtKeySTATUS}),
@@ -177,30 +178,23 @@ func setLabel(bit int) []expr.Any {
 	return join(one(&expr.Immediate{Register: reg, Data: label(bit)}), one(&expr.Ct{Register: reg, Key: expr.CtKeyLABELS, SourceRegister: true}))
 }
 
-// toPort translates the destination port, and leaves the address.
-func toPort(number uint16) []expr.Any {
-	return join(one(&expr.Immediate{Register: reg, Data: binary.BigEndian.AppendUint16(nil, number)}),
-		one(&expr.NAT{Type: expr.NATTypeDestNAT, Family: unix.NFPROTO_INET, RegProtoMin: reg, Specified: true}))
+// translateTo translates the destination port to the one in a register, and leaves the address.
+func translateTo(from uint32) []expr.Any {
+	return one(&expr.NAT{Type: expr.NATTypeDestNAT, Family: unix.NFPROTO_INET, RegProtoMin: from, Specified: true})
 }
 
-// setTCPPort writes a port into a TCP header: at 0 that of the source, at 2 that of the
-// destination.
-func setTCPPort(at uint32, number uint16) []expr.Any {
-	return join(one(&expr.Immediate{Register: reg, Data: binary.BigEndian.AppendUint16(nil, number)}), writeTCPPort(at, reg))
+func immediatePort(number uint16, to uint32) []expr.Any {
+	return one(&expr.Immediate{Register: to, Data: binary.BigEndian.AppendUint16(nil, number)})
 }
 
+func destinationPort(to uint32) []expr.Any { return load(expr.PayloadBaseTransportHeader, 2, 2, to) }
+
+// writeTCPPort writes a port into a TCP header: at 0 that of the source, at 2 that of the
+// destination. The checksum is at 16 (RFC 9293, section 3.1).
 func writeTCPPort(at, from uint32) []expr.Any {
 	return one(&expr.Payload{OperationType: expr.PayloadWrite, SourceRegister: from, Base: expr.PayloadBaseTransportHeader,
 		Offset: at, Len: 2, CsumType: expr.CsumTypeInet, CsumOffset: 16})
 }
-
-// memorize adds or deletes an element of the map of answers: from the port in reg to that in reg2.
-func memorize(operation uint32) []expr.Any {
-	return one(&expr.Dynset{SrcRegKey: reg, SrcRegData: reg2, SetName: "answers", Operation: operation})
-}
-
-// deleteElement is NFT_DYNSET_OP_DELETE of nf_tables.h, which the unix package lacks.
-const deleteElement = 2
 
 // lookUp replaces a key by its value in a map. It matches when there is one.
 func lookUp(name string, key, to uint32) []expr.Any {

@@ -74,6 +74,8 @@ func (g *Guard) install(guards effect.Guards, elements []effect.Element) error {
 	batch = append(batch, missingParts(found)...)
 	batch = append(batch, g.memberChanges(found, guards)...)
 	batch = append(batch, foreignElements(found)...)
+	standing, flows := g.standing.with(g.socket, found, guards)
+	batch = append(batch, flows...)
 	edits, err := guardDifferences(found, elements)
 	if err != nil {
 		return err
@@ -89,6 +91,7 @@ func (g *Guard) install(guards effect.Guards, elements []effect.Element) error {
 	if err := g.socket.transact(append(batch, rules...)); err != nil {
 		return err
 	}
+	g.standing = standing
 	if repairs || len(rules) > 0 {
 		g.repairs.Add(1)
 	}
@@ -125,11 +128,15 @@ func missingParts(found guardFound) []message {
 // the sets that the rules read. A port that stays is not touched.
 func (g *Guard) memberChanges(found guardFound, guards effect.Guards) []message {
 	counted := slices.DeleteFunc(slices.Clone(guards.Count), func(p packet.Port) bool { return slices.Contains(guards.Drop, p) })
+	closed, asked, standIns := closedMembers(guards.Drop, counted)
 	var batch []message
 	for _, s := range []struct {
 		name   string
 		wanted []member
 	}{
+		{"closed", closed},
+		{"asked", asked},
+		{"stand_ins", standIns},
 		{"guarded", portMembers(guards.Drop)},
 		{"watched", portMembers(counted)},
 		{"interfaces", interfaceMembers(g.interfaces)},

@@ -2,6 +2,8 @@ package firewall
 
 import (
 	"bytes"
+	"cmp"
+	"encoding/binary"
 	"net/netip"
 	"slices"
 
@@ -56,6 +58,40 @@ func interfaceMembers(names []string) []member {
 	return ordered(members)
 }
 
+// standIns are ports below 1024 that IANA has assigned to nobody, so no service has them. Rules of
+// others that accept or refuse ranges treat them as they treat the ports of services.
+var standIns = [][2]uint16{{225, 241}, {249, 255}, {272, 279}, {288, 307}, {326, 332}, {334, 343}, {703, 703}, {717, 728}, {803, 809}, {811, 827}, {834, 845}, {914, 952}}
+
+// closedPort stands in for UDP ports, and for the TCP ports that find no stand-in of their own.
+const closedPort = 4
+
+// closedMembers returns the members of the maps closed and asked and of the set stand_ins for
+// these guarded ports. A port that is guarded or watched itself stands in for none.
+func closedMembers(guarded, watched []packet.Port) (closed, asked, used []member) {
+	var free []uint16
+	for _, span := range standIns {
+		for n := span[0]; n <= span[1]; n++ {
+			p := packet.Port{Proto: packet.TCP, Number: n}
+			if !slices.Contains(guarded, p) && !slices.Contains(watched, p) {
+				free = append(free, n)
+			}
+		}
+	}
+	ports := slices.DeleteFunc(slices.Clone(guarded), func(p packet.Port) bool { return p.Proto != packet.TCP })
+	slices.SortFunc(ports, comparePorts)
+	var taken []packet.Port
+	for i, p := range slices.Compact(ports) {
+		if i >= len(free) {
+			break
+		}
+		from, to := binary.BigEndian.AppendUint16(nil, p.Number), binary.BigEndian.AppendUint16(nil, free[i])
+		closed = append(closed, member{key: from, value: to})
+		asked = append(asked, member{key: to, value: from})
+		taken = append(taken, packet.Port{Proto: packet.TCP, Number: free[i]})
+	}
+	return ordered(closed), ordered(asked), portMembers(taken)
+}
+
 // ordered sorts members by key, and drops duplicates. Of two with one key the boundary of
 // a network comes before the beginning of the next.
 func ordered(members []member) []member {
@@ -64,7 +100,7 @@ func ordered(members []member) []member {
 }
 
 func compareMembers(a, b member) int {
-	if c := bytes.Compare(a.key, b.key); c != 0 || a.boundary == b.boundary {
+	if c := cmp.Or(bytes.Compare(a.key, b.key), bytes.Compare(a.value, b.value)); c != 0 || a.boundary == b.boundary {
 		return c
 	}
 	if a.boundary {

@@ -10,27 +10,28 @@ import (
 
 // guardChain comes after connection tracking (priority -200) and the defragmentation that
 // goes with it (-400), and before the translation of destination addresses (-100); see
-// include/uapi/linux/netfilter_ipv4.h.
-var guardChain = chain{name: "guard", kind: "filter", hook: unix.NF_INET_PRE_ROUTING, priority: -150}
+// include/uapi/linux/netfilter_ipv4.h. It also comes after chains that set the packet mark
+// (mangle, -150; -140 of firewalld), such as those that restore it from the connection: they
+// would take our mark away.
+var guardChain = chain{name: "guard", kind: "filter", hook: unix.NF_INET_PRE_ROUTING, priority: -110}
 
 var (
-	// closedChain translates refused flows. The kernel calls all chains that translate at
+	// translateChain translates refused flows. The kernel calls all chains that translate at
 	// -100, in the order of their priorities, and the first that translates a flow is the only
 	// one. -199 is the lowest that the kernel allows: no chain of others, such as Docker's,
 	// sends a refused flow to a service.
-	closedChain = chain{name: "closed", kind: "nat", hook: unix.NF_INET_PRE_ROUTING, priority: -199}
+	translateChain = chain{name: "translate", kind: "nat", hook: unix.NF_INET_PRE_ROUTING, priority: -199}
 	// inputChain comes after the chains of others, so that they see a refused flow and decide
 	// whether it is answered, as they do for closed ports. It comes before the flow is
 	// confirmed (INT_MAX): the translation of a flow that it rejects is forgotten.
 	inputChain = chain{name: "input", kind: "filter", hook: unix.NF_INET_LOCAL_IN, priority: 2147483000}
-	// outputChain comes before connection tracking, which translates the answer back by its
-	// source port.
-	outputChain = chain{name: "output", kind: "filter", hook: unix.NF_INET_LOCAL_OUT, priority: -250}
+	// outputChain comes after connection tracking, which knows the answers that it translates
+	// back itself.
+	outputChain = chain{name: "output", kind: "filter", hook: unix.NF_INET_LOCAL_OUT, priority: -150}
 
 	// Rules jump to these.
 	spoofedChain = chain{name: "spoofed"}
 	refuseChain  = chain{name: "refuse"}
-	refusedChain = chain{name: "refused"}
 )
 
 // A ruledChain is a chain of our table with its rules.
@@ -44,8 +45,7 @@ func guardChains(mark uint32, answer Answer) []ruledChain {
 	chains := []ruledChain{{spoofedChain, spoofedRules()}, {refuseChain, refuseRules(answer)}}
 	if answer == AnswerAuto {
 		chains = append(chains,
-			ruledChain{refusedChain, refusedRules()},
-			ruledChain{closedChain, closedRules()},
+			ruledChain{translateChain, translateRules()},
 			ruledChain{outputChain, outputRules()})
 	}
 	return append(chains, ruledChain{guardChain, guardRules(mark)}, ruledChain{inputChain, inputRules(mark, answer)})
@@ -113,11 +113,11 @@ func standingRules() []rule {
 		// closed port answers.
 		{"of a standing session", join(protocol(unix.IPPROTO_TCP), tcpFlags(reg),
 			masked(reg, []byte{tcpACK | tcpRST}), differs(reg, []byte{0}), accept)},
-		// A flow of this host to all hosts of a network has answers from each of them, and from
-		// no address that they share. A host may be set to believe such a source (accept_local).
-		{"from a broadcast address", join(protocol(unix.IPPROTO_UDP), state(expr.CtStateBitESTABLISHED), ofReply,
-			fib(source, false), equal(reg, fibType(unix.RTN_BROADCAST)), counter("dropped"), drop)},
-		{"answer to a flow that began here", join(protocol(unix.IPPROTO_UDP), state(expr.CtStateBitESTABLISHED), ofReply, accept)},
+		// A flow to all hosts of a network may have been planted, since our own come back: see
+		// spoofedRules. No host answers from an address that hosts share. A host may be set to
+		// believe such a source (accept_local).
+		{"answer to a flow that began here", join(protocol(unix.IPPROTO_UDP), state(expr.CtStateBitESTABLISHED), ofReply,
+			fib(source, false), differs(reg, fibType(unix.RTN_BROADCAST)), differs(reg, fibType(unix.RTN_MULTICAST)), accept)},
 		{"of a granted flow", join(protocol(unix.IPPROTO_UDP), labelled(labelGranted), accept)},
 	}
 	for _, s := range standingSets {
@@ -158,7 +158,7 @@ func refuseRules(answer Answer) []rule {
 		{"first of a flow", join(unconfirmed, labelled(labelRefused), counter("dropped"), accept)},
 		// These are never translated, so they reach no other host. The chain at the hook input
 		// refuses them, after the chains of others.
-		{"of no flow", join(state(expr.CtStateBitINVALID|expr.CtStateBitUNTRACKED), accept)},
+		{"of no flow", join(ofNoFlow, accept)},
 		{"of another flow", join(counter("dropped"), drop)},
 	}
 }
@@ -171,11 +171,15 @@ func rejectRules() []rule {
 	}
 }
 
-// closedRules translate refused flows to a closed port, without a change of the address.
-func closedRules() []rule {
-	var rules []rule
-	for _, p := range []byte{unix.IPPROTO_TCP, unix.IPPROTO_UDP} {
-		rules = append(rules, rule{"refused", join(protocol(p), labelled(labelRefused), toPort(closedPort))})
+// translateRules translate refused flows to a closed port, without a change of the address. Each
+// guarded TCP port has one of its own, since the kernel derives the flow label of an IPv6 answer
+// from it.
+func translateRules() []rule {
+	rules := []rule{
+		{"refused", join(protocol(unix.IPPROTO_TCP), labelled(labelRefused), destinationPort(reg), lookUp("closed", reg, reg), translateTo(reg))},
+	}
+	for _, p := range []byte{unix.IPPROTO_TCP, unix.IPPROTO_UDP} { // nft reads no translation of a port without a protocol
+		rules = append(rules, rule{"refused", join(protocol(p), labelled(labelRefused), immediatePort(closedPort, reg), translateTo(reg))})
 	}
 	return rules
 }
@@ -185,45 +189,45 @@ func closedRules() []rule {
 // one, has our mark.
 func inputRules(mark uint32, answer Answer) []rule {
 	rules := []rule{loopbackRule}
+	unguarded := join(port(reg), notIn("guarded", reg))
 	if answer == AnswerAuto {
-		rules = append(rules, rule{"refused", join(labelled(labelRefused), goTo(refusedChain))})
+		rules = append(rules,
+			// Rejected here, its translation is forgotten. The kernel would answer the same, but
+			// later datagrams would go to the closed port in spite of a grant.
+			rule{"refused", join(protocol(unix.IPPROTO_UDP), labelled(labelRefused), portUnreachable)})
+		// The kernel's reset from such a port would be taken for one to a refused packet.
+		unguarded = join(unguarded, port(reg), notIn("stand_ins", reg))
 	}
 	rules = append(rules,
-		rule{"nobody guards this port", join(port(reg), notIn("guarded", reg), accept)},
+		rule{"nobody guards this port", join(unguarded, accept)},
 		rule{"granted before", join(marked(mark), accept)})
-	rules = slices.Concat(rules, trustedRules(), grantedRules(mark), standingRules(),
-		[]rule{{"refused here", counter("dropped")}})
+	rules = slices.Concat(rules, trustedRules(), grantedRules(mark), standingRules())
 	switch answer {
 	case AnswerDrop:
-		return append(rules, rule{"dropped", drop})
+		return append(rules, rule{"refused here", join(counter("dropped"), drop)})
 	case AnswerReject:
-		return append(rules, rejectRules()...)
+		return append(append(rules, rule{"refused here", counter("dropped")}), rejectRules()...)
 	}
-	return append(rules, rule{"refused here", goTo(refusedChain)})
+	return append(rules, lateRules()...)
 }
 
-// refusedRules make the kernel answer a refused packet as it answers one to a closed port. nft's
-// own reset differs: it has another TOS and no options of IP. So TCP gets the port 0, which no
-// socket can have, and the kernel resets it at once. Its reset passes [outputRules] before the
-// next packet is looked at on this processor, so the source port is key enough.
-func refusedRules() []rule {
-	remembered := join(protocol(unix.IPPROTO_TCP), load(expr.PayloadBaseTransportHeader, 0, 2, reg), load(expr.PayloadBaseTransportHeader, 2, 2, reg2))
-	return []rule{
-		// An element that is there is never changed.
-		{"refused", join(remembered, memorize(deleteElement))},
-		{"refused", join(remembered, memorize(unix.NFT_DYNSET_OP_ADD), setTCPPort(2, 0), accept)},
-		// The map is full.
-		{"refused", join(protocol(unix.IPPROTO_TCP), labelled(labelRefused), accept)},
-		{"refused", join(protocol(unix.IPPROTO_TCP), resetTCP)},
-		// Rejected here, its translation is forgotten. The kernel would answer the same, but
-		// later datagrams would go to the closed port in spite of a grant.
-		{"refused", portUnreachable},
+// lateRules make the kernel answer a refused packet as it answers one to a closed port. nft's own
+// reset differs: it has another TOS, no options of IP and no flow label.
+func lateRules() []rule {
+	toStandIn := join(port(reg), in("stand_ins", reg))
+	rules := []rule{
+		{"closed", join(toStandIn, state(expr.CtStateBitNEW), accept)},
+		{"closed", join(toStandIn, resetTCP)},
+		{"refused here", counter("dropped")},
+		{"refused", join(ofNoFlow, protocol(unix.IPPROTO_TCP), destinationPort(reg), lookUp("closed", reg, reg), writeTCPPort(2, reg), accept)},
 	}
+	return append(rules, rejectRules()...)
 }
 
-// outputRules give the kernel's reset from the port 0 the port that was asked.
+// outputRules give the kernel's reset from a closed port the port that was asked. Only packets
+// without ACK are refused, and the answers to these have RST and ACK.
 func outputRules() []rule {
-	return []rule{{"reset", join(protocol(unix.IPPROTO_TCP),
-		load(expr.PayloadBaseTransportHeader, 0, 2, reg), equal(reg, []byte{0, 0}),
-		load(expr.PayloadBaseTransportHeader, 2, 2, reg), lookUp("answers", reg, reg), writeTCPPort(0, reg))}}
+	return []rule{{"reset", join(ofNoFlow, protocol(unix.IPPROTO_TCP),
+		tcpFlags(reg), masked(reg, []byte{tcpRST | tcpACK}), equal(reg, []byte{tcpRST | tcpACK}),
+		load(expr.PayloadBaseTransportHeader, 0, 2, reg), lookUp("asked", reg, reg), writeTCPPort(0, reg))}}
 }

@@ -20,7 +20,8 @@ import (
 //		set exempt4, exempt6             what doors granted that only observe
 //		set stopped4, stopped6           sources that a guard would stop at a watched port
 //		set standing4, standing6         UDP flows from before the guard
-//		map answers                      see refusedRules
+//		map closed, asked                a guarded TCP port to its stand-in, and back
+//		set stand_ins                    proto . port: the ports of closed
 //		chain guard, input and others    see guardChains
 //	}
 //
@@ -38,15 +39,9 @@ const (
 	// standingLife is how long a flow from before the guard is listed after its last packet
 	// from outside. The kernel forgets the flow itself much earlier, and then it has ended.
 	standingLife = 24 * time.Hour
-	// standingSize bounds the flows from before the guard.
-	standingSize = 1 << 16
-	// answersLife is far longer than the kernel takes to answer a packet.
-	answersLife = time.Second
-	// answersSize bounds the ports that were refused in the last second. A processor has one
-	// at a time, but a deleted element takes room until the kernel collects it, each second.
-	answersSize = 1 << 14
-	// closedPort is where refused flows go. No service has it: IANA assigned it to none.
-	closedPort = 4
+	// standingSize bounds these flows, and maxStanding those that one install adds.
+	standingSize = 1 << 17
+	maxStanding  = 1 << 15
 )
 
 // guardSets defines the sets of our table. Addresses of the two families need sets of their
@@ -67,7 +62,9 @@ var guardSets = []set{
 	{name: "stopped6", fields: grantKey6, timeout: true, dynamic: true, life: stoppedLife, size: stoppedSize},
 	{name: "standing4", fields: flowKey4, timeout: true, dynamic: true, life: standingLife, size: standingSize},
 	{name: "standing6", fields: flowKey6, timeout: true, dynamic: true, life: standingLife, size: standingSize},
-	{name: "answers", fields: flowKey4[1:2], values: flowKey4[1:2], timeout: true, dynamic: true, life: answersLife, size: answersSize},
+	{name: "closed", fields: grantKey4[2:], values: grantKey4[2:]},
+	{name: "asked", fields: grantKey4[2:], values: grantKey4[2:]},
+	{name: "stand_ins", fields: grantKey4[1:]},
 }
 
 // The keys of a grant. Other sets have some of their fields.

@@ -1,6 +1,7 @@
 package firewall
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"slices"
@@ -16,12 +17,18 @@ import (
 // an echo of every rule and an acknowledgement of every command, and reports neither
 // which command failed nor how many answers to wait for.
 type message struct {
-	kind   uint16 // NFT_MSG_...
-	flags  uint16 // beside NLM_F_REQUEST
-	family uint8
-	body   []byte // attributes
-	what   string // it is about, for people
-	err    error  // why the attributes could not be written
+	subsystem uint16 // of nfnetlink; 0: nftables
+	kind      uint16 // NFT_MSG_...
+	flags     uint16 // beside NLM_F_REQUEST
+	family    uint8
+	body      []byte // attributes
+	what      string // it is about, for people
+	err       error  // why the attributes could not be written
+}
+
+// number returns the kind with the subsystem, as in a netlink header.
+func (m message) number() uint16 {
+	return cmp.Or(m.subsystem, unix.NFNL_SUBSYS_NFTABLES)<<8 | m.kind
 }
 
 // maxAttribute is how long an attribute may be: its length has 16 bits.
@@ -34,7 +41,7 @@ func newMessage(kind, flags uint16, family uint8, what string, all ...netlink.At
 	if slices.ContainsFunc(all, func(a netlink.Attribute) bool { return len(a.Data) > maxAttribute-unix.SizeofNlAttr }) {
 		err = fmt.Errorf("an attribute of more than %d bytes", maxAttribute)
 	}
-	return message{kind, flags, family, body, what, err}
+	return message{kind: kind, flags: flags, family: family, body: body, what: what, err: err}
 }
 
 // named returns a message about a table, or about something in it: in messages of all kinds

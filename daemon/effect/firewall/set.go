@@ -162,6 +162,7 @@ const forever = time.Duration(1<<63 - 1)
 // A member is one element of a set, as the kernel holds it.
 type member struct {
 	key      []byte
+	value    []byte // of a map
 	end      []byte // of a network in a set of several fields: the key of its last address
 	boundary bool   // in a set of networks alone: the first address behind a network
 	timeout  time.Duration
@@ -201,6 +202,9 @@ func (m member) encode() netlink.Attribute {
 		all = append(all, uint32Of(unix.NFTA_SET_ELEM_FLAGS, unix.NFT_SET_ELEM_INTERVAL_END))
 	}
 	all = append(all, nested(unix.NFTA_SET_ELEM_KEY, netlink.Attribute{Type: unix.NFTA_DATA_VALUE, Data: m.key}))
+	if m.value != nil {
+		all = append(all, nested(unix.NFTA_SET_ELEM_DATA, netlink.Attribute{Type: unix.NFTA_DATA_VALUE, Data: m.value}))
+	}
 	if m.end != nil {
 		all = append(all, nested(setElemKeyEnd, netlink.Attribute{Type: unix.NFTA_DATA_VALUE, Data: m.end}))
 	}
@@ -265,6 +269,7 @@ func (s *socket) queryMembers(t table, name string, flags uint16, key *member) (
 func memberOf(a attributes) member {
 	m := member{
 		key:      a.bytes(unix.NFTA_SET_ELEM_KEY, unix.NFTA_DATA_VALUE),
+		value:    a.bytes(unix.NFTA_SET_ELEM_DATA, unix.NFTA_DATA_VALUE),
 		end:      a.bytes(setElemKeyEnd, unix.NFTA_DATA_VALUE),
 		boundary: a.number(unix.NFTA_SET_ELEM_FLAGS)&unix.NFT_SET_ELEM_INTERVAL_END != 0,
 		timeout:  milliseconds(a.number(unix.NFTA_SET_ELEM_TIMEOUT)),

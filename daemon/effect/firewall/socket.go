@@ -201,7 +201,7 @@ func encode(batch []message, first uint32) []byte {
 		if i == len(batch)-1 {
 			flags |= unix.NLM_F_ACK
 		}
-		b = appendMessage(b, unix.NFNL_SUBSYS_NFTABLES<<8|m.kind, flags, first+uint32(i)+1, m.family, 0, m.body)
+		b = appendMessage(b, m.number(), flags, first+uint32(i)+1, m.family, 0, m.body)
 	}
 	return appendMessage(b, unix.NFNL_MSG_BATCH_END, 0, first+uint32(len(batch))+1, unix.AF_UNSPEC, unix.NFNL_SUBSYS_NFTABLES, nil)
 }
@@ -238,7 +238,7 @@ func (s *socket) query(m message, each func(reply)) error {
 		flags |= unix.NLM_F_ACK
 	}
 	question := func(sequence uint32) []byte {
-		return appendMessage(nil, unix.NFNL_SUBSYS_NFTABLES<<8|m.kind, flags, sequence, m.family, 0, m.body)
+		return appendMessage(nil, m.number(), flags, sequence, m.family, 0, m.body)
 	}
 	interrupted := false
 	var refused error // ends the answer, and leaves the socket usable
