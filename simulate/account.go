@@ -21,8 +21,9 @@ const maxOutcomes = 1000
 // know by how much it was too late.
 type account struct {
 	doors    map[string]*engine.Door
-	groups   map[string][]*engine.Door // doors of policy knockd, which the engine matches together
-	ours     bool                      // the current packet is for an address of this host
+	groups   map[string][]*engine.Door      // doors of policy knockd, which the engine matches together
+	wires    map[packet.Port][]engine.Knock // tripwires that no door guards
+	ours     bool                           // the current packet is for an address of this host
 	sources  map[netip.Addr][]*outcome
 	ranks    [ranks]list.List // of *outcome, oldest first
 	count    int              // number of outcomes now
@@ -88,6 +89,7 @@ func (a *account) swap(doors []*engine.Door, why engine.Reason) {
 			a.groups[d.Group] = append(a.groups[d.Group], d)
 		}
 	}
+	a.wires = tripwires(doors)
 	for _, outcomes := range a.sources {
 		for _, o := range outcomes {
 			if o.awaits.stage > 0 && !o.awaits.reported && a.doors[o.door.Name] != o.door {

@@ -132,6 +132,8 @@ func (o *outcome) why(m nearMiss) string {
 			m.late = m.late.Round(time.Millisecond)
 		}
 		return awaited + " came " + transcript.Duration(m.late) + " too late" + inBrackets(m.at.String(), limit)
+	case m.reason == engine.Tripwire:
+		return came + ", a tripwire, came" + inBrackets(m.at.String()) + ", " + awaited + " was expected"
 	case m.reason == engine.WrongPort || m.reason == engine.OutOfOrder:
 		switch {
 		case m.came == packet.Port{}:

@@ -94,6 +94,9 @@ func (o *outcome) compare(p *packet.Packet, a *account) {
 			}
 			o.addMiss(came)
 		}
+	case a.trips(d, p):
+		came.reason = engine.Tripwire
+		o.addMiss(came)
 	case d.Duplicates == engine.DuplicatesIgnored && d.Holds(0, p):
 		o.await(1, a.now) // a repeated first knock starts the time of the attempt again
 		o.advance(1, a.now)
@@ -117,6 +120,28 @@ func (a *account) disturbs(d *engine.Door, p *packet.Packet) bool {
 	return slices.ContainsFunc(a.groups[d.Group], func(other *engine.Door) bool {
 		return other.Accepts(p.Dest, a.ours) && other.Wants(p)
 	})
+}
+
+// tripwires returns the tripwires of a set with these doors, without those that a door guards.
+func tripwires(doors []*engine.Door) map[packet.Port][]engine.Knock {
+	set := engine.Set{Doors: doors}
+	wires := make(map[packet.Port][]engine.Knock)
+	for _, k := range set.Tripwires() {
+		wires[k.Port] = append(wires[k.Port], k)
+	}
+	for _, d := range doors {
+		for _, g := range d.Guards {
+			delete(wires, g)
+		}
+	}
+	return wires
+}
+
+// trips reports whether a packet to a tripwire is a wrong knock to a door. The engine also excepts
+// ports that the source has a grant of, and answers to flows of this host.
+func (a *account) trips(d *engine.Door, p *packet.Packet) bool {
+	return d.Tripped() && !slices.Contains(d.Except, p.Port) &&
+		slices.ContainsFunc(a.wires[p.Port], func(k engine.Knock) bool { return k.Holds(p) })
 }
 
 // isStray reports whether a strict door counts a packet as a wrong knock although its port is not

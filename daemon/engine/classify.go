@@ -14,7 +14,8 @@ func (e *Engine) classify(p *packet.Packet, here *portDoors) packet.Drop {
 	if !e.ours && !e.index.targets[p.Dest] {
 		return packet.NotLocal
 	}
-	if (here == nil || !here.want(p, e.ours)) && (len(e.index.strict) == 0 || !e.stray(p)) {
+	e.findTripped(here, p)
+	if len(e.tripped) == 0 && (here == nil || !here.want(p, e.ours)) && (len(e.index.strict) == 0 || !e.stray(p)) {
 		if isOdd(p) {
 			return packet.Malformed
 		}
@@ -33,13 +34,18 @@ func (e *Engine) classify(p *packet.Packet, here *portDoors) packet.Drop {
 	return packet.NotDropped
 }
 
-// stray reports whether p is a wrong knock to strict doors: it asks for something that this
-// host does not offer to the source and did not ask it for.
+// stray reports whether p is a wrong knock to strict doors.
 func (e *Engine) stray(p *packet.Packet) bool {
-	switch {
-	case p.Port.Proto == packet.TCP && !SYN.Holds(p.Flags), p.Port.Proto == packet.ICMP:
+	if p.Port.Proto == packet.TCP && !SYN.Holds(p.Flags) || p.Port.Proto == packet.ICMP {
 		return false
-	case e.index.guards[p.Port], e.grants.reaches(p.Source, p.Port):
+	}
+	return e.unasked(p)
+}
+
+// unasked reports whether p asks for something that this host does not offer to the source and did
+// not ask it for.
+func (e *Engine) unasked(p *packet.Packet) bool {
+	if e.index.guards[p.Port] || e.grants.reaches(p.Source, p.Port) {
 		return false
 	}
 	return p.Port.Proto == packet.TCP ||

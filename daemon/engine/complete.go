@@ -104,7 +104,11 @@ func (e *Engine) miss(d *door, source netip.Addr, stage int, reason Reason) {
 	if stage < 2 {
 		return
 	}
-	e.emit(Event{Kind: EventMiss, Door: d.Name, Source: single(source), Stage: stage, Stages: len(d.Sequence), Reason: reason})
+	event := Event{Kind: EventMiss, Door: d.Name, Source: single(source), Stage: stage, Stages: len(d.Sequence), Reason: reason}
+	if reason == Tripwire {
+		event.Port = e.packet.Port
+	}
+	e.emit(event)
 	if d.Hooks&HookMiss == 0 {
 		return
 	}

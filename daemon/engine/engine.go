@@ -48,6 +48,7 @@ type Engine struct {
 	clockDoubt bool          // see [Engine.Clock]
 	horizon    int64         // script timers due later are dropped
 	index      *index
+	tripwires  bool    // false in an engine that an older version began
 	local      *locals // nil: every address is ours
 	own        *locals // see [Engine.Own]
 
@@ -76,6 +77,7 @@ type Engine struct {
 	gathered   []*groupPort   // groups that it concerns
 	beginning  []*door        // doors of a group that begin with it
 	inProgress []progress     // attempts of its source in a group
+	tripped    []progress     // attempts of its source that it ends, since it is to a tripwire
 	call       Call
 
 	serial   uint64 // of calls and timers
@@ -107,10 +109,13 @@ func New(cfg Config, start time.Time) *Engine {
 		cfg.Grants = 1 << 16
 	}
 	return &Engine{
-		cfg:      cfg,
-		now:      start.UnixNano(),
-		horizon:  wire.Forever,
-		index:    newIndex(&Set{}, nil),
+		cfg:     cfg,
+		now:     start.UnixNano(),
+		horizon: wire.Forever,
+		index:   newIndex(&Set{}, nil),
+
+		tripwires: true,
+
 		attempts: newTable(cfg.Attempts),
 		secret:   newSecret(),
 		segments: newRecent(maxSegments),

@@ -36,7 +36,7 @@ type Event struct {
 	Decision uint64
 	// Of a grant: EventEffect and EventClose.
 	Grant uint64
-	Port  packet.Port
+	Port  packet.Port // also the tripwire of an EventMiss
 	TTL   time.Duration
 	// Until is the end that the kernel's element for (Source, Port) must now have: the latest
 	// end of all live grants on it. Zero in an EventClose: no grant is left, and an element

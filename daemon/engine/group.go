@@ -27,12 +27,6 @@ type groupPort struct {
 	first []*door    // whose sequence begins with it, in order
 }
 
-// A progress is an attempt in a door of a group.
-type progress struct {
-	door *door
-	slot int32
-}
-
 // groupOf returns the group of that name. For its first door, at position order, it makes the
 // group, with the id that the group had in old.
 func (x *index) groupOf(name string, order int, old *index) *group {

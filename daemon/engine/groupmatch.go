@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"cmp"
 	"slices"
 
 	"sesame/daemon/packet"
@@ -74,14 +73,7 @@ func (e *Engine) findAll(g *group, p *packet.Packet) {
 			e.inProgress = append(e.inProgress, progress{d, slot})
 		}
 	}
-	slices.SortFunc(e.inProgress, func(a, b progress) int { return cmp.Compare(a.door.order, b.door.order) })
-	e.inProgress = slices.DeleteFunc(e.inProgress, func(f progress) bool {
-		over := e.expired(f.slot, f.door)
-		if over {
-			e.dropFirstStage(f.slot, f.door)
-		}
-		return over
-	})
+	e.inProgress = e.unexpired(e.inProgress)
 }
 
 // applyGroupRules applies the rules of knockd to an attempt. A packet with other flags than the

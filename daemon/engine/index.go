@@ -17,6 +17,8 @@ type index struct {
 	groups  map[string]*group // of PolicyKnockd, by name
 	ports   map[packet.Port]*portDoors
 	targets map[netip.Addr]bool  // of all doors
+	pool    []Knock              // tripwires of the set; see [Engine.install]
+	tripped []*door              // which tripwires disturb, in order
 	strict  []*door              // which any packet may disturb, see [Engine.disturbs]; in order
 	guards  map[packet.Port]bool // of all doors
 	timers  map[timerName]Handler
@@ -35,6 +37,8 @@ type portDoors struct {
 	active   []*door                   // other doors, while they have attempts; in order
 	groups   []*groupPort              // groups that begin with it or have attempts; in order
 	byTarget map[netip.Addr]*portDoors // the doors that have a target, by target
+	// tripwires are the tests of the tripwires at the port. Then no door has a knock there.
+	tripwires []FlagTest
 }
 
 // want reports whether p can be a knock of some door. ours means that p is to an address of this
@@ -70,6 +74,7 @@ type door struct {
 	group           *group // nil: it is matched by itself
 	order           int
 	firstStageLimit time.Duration // how long a first-stage attempt lasts
+	tripped         bool          // tripwires end its attempts
 	live            int           // attempts in progress, of all sources
 	laterPorts      []*portDoors  // of its later knocks; it is listed there while it has attempts
 	oneTime         *oneTime      // nil: its sequence stays the same
@@ -102,7 +107,7 @@ func newIndex(set *Set, old *index) *index {
 }
 
 func (x *index) add(d *Door, old *index) {
-	n := &door{Door: d, order: len(x.doors), firstStageLimit: d.Within}
+	n := &door{Door: d, order: len(x.doors), firstStageLimit: d.Within, tripped: d.Tripped()}
 	if d.StepTimeout > 0 {
 		n.firstStageLimit = min(d.Within, d.StepTimeout)
 	}
@@ -144,11 +149,14 @@ func (x *index) register(d *door) {
 	if d.Strict && !d.Listen && d.group == nil && len(d.Sequence) > 0 {
 		x.strict = append(x.strict, d)
 	}
+	if d.tripped {
+		x.tripped = append(x.tripped, d)
+	}
 }
 
 // registerAll adds all doors again, after the sequences of some have changed.
 func (x *index) registerAll() {
-	x.ports, x.strict = make(map[packet.Port]*portDoors), nil
+	x.ports, x.strict, x.tripped = make(map[packet.Port]*portDoors), nil, nil
 	for _, g := range x.groups {
 		*g = group{id: g.id, order: g.order}
 	}
@@ -157,6 +165,7 @@ func (x *index) registerAll() {
 		x.register(d)
 	}
 	x.deactivateIdle()
+	x.registerTripwires()
 }
 
 // renewID gives a door another id. Attempts are found by the id, so those in the door are void.

@@ -47,7 +47,7 @@ func (e *Engine) Swap(now time.Time, set *Set) []Event {
 	next := indexAtUnused(set, e.index, e.unusedOf(set))
 	e.endRuns(Reloaded, func(d *door) bool { return next.byID[d.id] == nil })
 	e.runCloseHandlers()
-	e.index = next
+	e.install(next, set)
 	e.forgetCompletions()
 	e.forgetGone()
 	e.limits.forgetWhole(e.now)

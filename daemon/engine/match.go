@@ -12,7 +12,8 @@ import (
 // at the position of its first door.
 func (e *Engine) match(p *packet.Packet, here *portDoors) {
 	e.unfit = false
-	counted := e.gather(p, here)
+	tripped := e.trip()
+	counted := e.gather(p, here) || tripped
 	e.offered = append(e.offered, e.index.strict...)
 	if len(e.offered) > 1 {
 		slices.SortFunc(e.offered, func(a, b *door) int { return a.order - b.order })

@@ -79,7 +79,7 @@ func (e *Engine) resumeAttempt(source [16]byte, door uint32, h hit) error {
 	if d != nil {
 		key.group = d.key
 	}
-	if door == 0 || door > e.index.lastID || e.attempts.full() || e.attempts.has(key, door) {
+	if door == 0 || door > e.index.lastID || e.attempts.full() || e.attempts.isIn(key, door) {
 		return fmt.Errorf("an attempt of %v in door %d, where it cannot be", key.addr(), door)
 	}
 	if d != nil {

@@ -9,6 +9,7 @@ type Reason string
 // The reasons of a miss.
 const (
 	WrongPort    Reason = "wrong_port"    // a port outside the sequence, of a strict door
+	Tripwire     Reason = "tripwire"      // a port that nobody announces, see [Set.Tripwires]
 	OutOfOrder   Reason = "out_of_order"  // a port of the sequence, at the wrong place in it
 	StepTimeout  Reason = "step_timeout"  // too long since the last knock
 	TotalTimeout Reason = "total_timeout" // too long since the first knock

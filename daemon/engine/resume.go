@@ -30,7 +30,7 @@ func Resume(cfg Config, s *State, set *Set) (*Engine, error) {
 	e := New(Config{Attempts: s.Attempts, Grants: s.Grants, Seed: s.Seed}, wire.Time(s.Now))
 	e.offset, e.clockDoubt, e.horizon, e.counts, e.secret = s.Offset, s.ClockDoubt, s.Horizon, s.Counts, s.Secret
 	e.serial, e.effects, e.grants.lastID = s.Serial, s.LastEffect, s.LastGrant
-	e.local, e.own = newLocals(s.Local), newLocals(s.Own)
+	e.local, e.own, e.tripwires = newLocals(s.Local), newLocals(s.Own), s.Tripwires
 	for _, part := range []func(*State) error{
 		func(s *State) error { return e.resumeDoors(s, set) },
 		func(s *State) error { return e.unpackFirstStage(s.FirstStage, s.Oldest) },
@@ -71,7 +71,7 @@ func (e *Engine) resumeDoors(s *State, set *Set) error {
 			return fmt.Errorf("the script set has a door %q that was not there", d.Name)
 		}
 	}
-	e.index = x
+	e.install(x, set)
 	for _, was := range s.Consumed {
 		if was.Count <= 0 {
 			return fmt.Errorf("a line of %s was used %d times", was.File, was.Count)
@@ -154,7 +154,7 @@ func (e *Engine) resumeRuns(s *State) error {
 		switch {
 		case d == nil || d.Listen || len(hits) < 2 || len(hits) >= len(d.Sequence) || d.Within <= 0 || !isHead(d, hits):
 			return fmt.Errorf("an attempt of %v in door %d that this door does not have", was.Source, was.Door)
-		case !was.Source.IsValid() || e.attempts.full() || e.attempts.has(attemptKey{was.Source.As16(), d.key}, d.id):
+		case !was.Source.IsValid() || e.attempts.full() || e.attempts.isIn(attemptKey{was.Source.As16(), d.key}, d.id):
 			return fmt.Errorf("an attempt of %v in door %q, where it cannot be", was.Source, d.Name)
 		}
 		key := attemptKey{was.Source.As16(), d.key}

@@ -5,28 +5,28 @@ import (
 	"sesame/daemon/packet"
 )
 
-// A slab holds attempts by their slots, in pieces that never move. It grows without copying: to
-// copy a million attempts would hold up packets for too long. Slot 0 is there from the
-// beginning and is never used. The zero slab is not ready; see newSlab.
-type slab struct {
-	pieces []*[pieceSize]attempt
+// A slab holds attempts, or what belongs to them, by their slots, in pieces that never move. It
+// grows without copying: to copy a million attempts would hold up packets for too long. Slot 0 is
+// there from the beginning and is never used. The zero slab is not ready; see newSlab.
+type slab[T any] struct {
+	pieces []*[pieceSize]T
 	length int // slots that there are
 }
 
-// pieceSize is how many slots a slab grows by, a power of two: 28 KiB.
+// pieceSize is how many slots a slab grows by, a power of two: 28 KiB of attempts.
 const pieceSize = 512
 
-func newSlab() slab { return slab{pieces: []*[pieceSize]attempt{{}}, length: 1} }
+func newSlab[T any]() slab[T] { return slab[T]{pieces: []*[pieceSize]T{{}}, length: 1} }
 
-// at returns the attempt in a slot. The slot must exist.
-func (s *slab) at(slot int32) *attempt {
+// at returns what is in a slot. The slot must exist.
+func (s *slab[T]) at(slot int32) *T {
 	return &s.pieces[uint32(slot)/pieceSize][uint32(slot)%pieceSize]
 }
 
-// grow returns a new slot. Its attempt is zero.
-func (s *slab) grow() int32 {
+// grow returns a new slot. What is in it is zero.
+func (s *slab[T]) grow() int32 {
 	if s.length == len(s.pieces)*pieceSize {
-		s.pieces = append(s.pieces, new([pieceSize]attempt))
+		s.pieces = append(s.pieces, new([pieceSize]T))
 	}
 	s.length++
 	return int32(s.length - 1)

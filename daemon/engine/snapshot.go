@@ -21,7 +21,7 @@ func (e *Engine) State() *State {
 		Attempts: e.cfg.Attempts, Grants: e.cfg.Grants, Seed: e.cfg.Seed,
 		Serial: e.serial, LastEffect: e.effects, LastGrant: e.grants.lastID, LastDoor: e.index.lastID,
 		Counts: e.counts, Secret: e.secret, Segments: e.segments.state(), Flows: e.flows.state(),
-		ValuesSwept: e.store.swept,
+		Tripwires: e.tripwires, ValuesSwept: e.store.swept,
 	}
 	if e.local != nil {
 		s.Local = e.local.all

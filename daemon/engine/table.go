@@ -11,22 +11,27 @@ import (
 type table struct {
 	seed     maphash.Seed
 	capacity int
-	slots    slab     // slot 0 is never used
-	free     int32    // slots that can be used again, linked by newer
-	index    []uint64 // hash<<32 | slot, 0 is free; open addressing, linear, a power of two long
-	keys     int      // in the index
-	used     int      // attempts
+	slots    slab[attempt] // slot 0 is never used
+	free     int32         // slots that can be used again, linked by newer
+	// index has entries of hash<<32 | slot, 0 is free; open addressing, linear, a power of two
+	// long. The attempts of a source have one with sourceEntry, too, when bySource is set.
+	index []uint64
+	keys  int // in the index
+	used  int // attempts
 
 	oldest, newest int32 // first-stage attempts, in the order of their first knocks
 	runs           []*run
 	freeRuns       []int32
+
+	bySource   bool // see [table.groupBySource]
+	neighbours slab[neighbours]
 }
 
 func newTable(capacity int) *table {
 	return &table{
 		seed:     maphash.MakeSeed(),
 		capacity: capacity,
-		slots:    newSlab(),
+		slots:    newSlab[attempt](),
 		index:    make([]uint64, 128),
 		runs:     make([]*run, 1),
 	}
@@ -48,14 +53,23 @@ func (t *table) find(key attemptKey) int32 {
 func (t *table) seek(h uint32, key *attemptKey) uint32 {
 	mask := uint32(len(t.index) - 1)
 	i := h & mask
-	for t.index[i] != 0 && (uint32(t.index[i]>>32) != h || t.slots.at(slotOf(t.index[i])).key != *key) {
+	for t.index[i] != 0 && (uint32(t.index[i]>>32) != h || !t.has(t.index[i], key)) {
 		i = (i + 1) & mask
 	}
 	return i
 }
 
+// has reports whether an entry of the index is that of key.
+func (t *table) has(entry uint64, key *attemptKey) bool {
+	at := t.slots.at(slotOf(entry))
+	if entry&sourceEntry == 0 {
+		return at.key == *key
+	}
+	return key.group == 0 && at.key.source == key.source
+}
+
 // slotOf returns the slot in an entry of the index.
-func slotOf(entry uint64) int32 { return int32(uint32(entry)) }
+func slotOf(entry uint64) int32 { return int32(uint32(entry &^ sourceEntry)) }
 
 func entryOf(h uint32, slot int32) uint64 { return uint64(h)<<32 | uint64(uint32(slot)) }
 
@@ -73,8 +87,8 @@ func (t *table) all(key attemptKey) iter.Seq[int32] {
 	}
 }
 
-// has reports whether key has an attempt in a door.
-func (t *table) has(key attemptKey, door uint32) bool {
+// isIn reports whether key has an attempt in a door.
+func (t *table) isIn(key attemptKey, door uint32) bool {
 	for slot := range t.all(key) {
 		if t.slots.at(slot).door == door {
 			return true
@@ -89,7 +103,7 @@ func (t *table) full() bool { return t.used >= t.capacity }
 // add makes an attempt in a door. The key must have none there. The attempt is in no order of
 // age, and at no stage: the caller puts it at one.
 func (t *table) add(key attemptKey, door uint32) int32 {
-	if 2*(t.keys+1) > len(t.index) {
+	if 2*(t.keys+2) > len(t.index) {
 		t.grow()
 	}
 	slot := t.free
@@ -110,27 +124,37 @@ func (t *table) add(key attemptKey, door uint32) int32 {
 	}
 	t.index[i] = entryOf(h, slot)
 	t.used++
+	if t.bySource {
+		t.joinSource(slot)
+	}
 	return slot
 }
 
 func (t *table) grow() {
 	old := t.index
 	t.index = make([]uint64, 2*len(old))
-	mask := uint32(len(t.index) - 1)
 	for _, entry := range old {
-		if entry == 0 {
-			continue
+		if entry != 0 {
+			t.insert(entry)
 		}
-		i := uint32(entry>>32) & mask
-		for t.index[i] != 0 {
-			i = (i + 1) & mask
-		}
-		t.index[i] = entry
 	}
+}
+
+// insert puts an entry into the index, which has none of its key.
+func (t *table) insert(entry uint64) {
+	mask := uint32(len(t.index) - 1)
+	i := uint32(entry>>32) & mask
+	for t.index[i] != 0 {
+		i = (i + 1) & mask
+	}
+	t.index[i] = entry
 }
 
 // remove removes an attempt. It must be in no order of age and have no run.
 func (t *table) remove(slot int32) {
+	if t.bySource {
+		t.leaveSource(slot)
+	}
 	a := t.slots.at(slot)
 	h := t.hash(a.key)
 	i := t.seek(h, &a.key)

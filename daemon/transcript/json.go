@@ -99,6 +99,9 @@ func (o *object) particulars(e *engine.Event) {
 		o.int("stage", e.Stage)
 		o.int("stages", e.Stages)
 		o.string("reason", string(e.Reason))
+		if e.Port.Number > 0 {
+			o.string("port", e.Port.String())
+		}
 	case engine.EventEffect:
 		o.effect(e)
 	case engine.EventClose:

@@ -126,7 +126,11 @@ func describe(e *engine.Event) string {
 	case engine.EventClose:
 		return "close " + granted(e) + ": " + words(string(e.Reason)) + alsoCut(e) + onlyObserved(e)
 	case engine.EventMiss:
-		return fmt.Sprintf("miss at stage %d of %d: %s", e.Stage, e.Stages, words(string(e.Reason)))
+		text := fmt.Sprintf("miss at stage %d of %d: %s", e.Stage, e.Stages, words(string(e.Reason)))
+		if e.Port.Number > 0 {
+			text += " " + e.Port.String()
+		}
+		return text
 	case engine.EventRefuse:
 		return "refused, " + Because(e.Reason, e.Detail)
 	case engine.EventError:
