@@ -67,6 +67,7 @@ type Guard struct {
 	chains     []ruledChain
 
 	repairs atomic.Uint64
+	cuts    atomic.Int32 // [cutsUnknown] and the other two
 
 	mu       sync.Mutex
 	standing standing
@@ -96,9 +97,11 @@ func (g *Guard) Mark() uint32 { return g.mark }
 
 // Apply is [effect.Firewall.Apply]. All changes go into one transaction, or a few when
 // there are more than 5,000. When one is refused they go into smaller ones, so that each
-// change has its own error.
+// change has its own error. Sessions are cut in a transaction that follows: a source without a
+// grant can begin none in between. A source that gets a grant is cut no longer; in between the
+// grant counts, since its rule comes first.
 func (g *Guard) Apply(elements []effect.Element) []error {
-	return g.socket.apply(elements, guardEdit)
+	return g.applyCuts(elements, g.socket.apply(elements, guardEdit))
 }
 
 // guardEdit returns the edit for an element, with the set that it is in. Networks have sets of

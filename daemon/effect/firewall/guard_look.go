@@ -58,8 +58,8 @@ func (g *Guard) lookOnce() (guardFound, error) {
 		return found, err
 	}
 	for _, s := range found.sets {
-		if i := slices.IndexFunc(guardSets, s.is); i < 0 || guardSets[i].dynamic {
-			continue // an install leaves alone what rules add
+		if i := slices.IndexFunc(guardSets, s.is); i < 0 || guardSets[i].dynamic || guardSets[i].lasting {
+			continue // an install leaves alone what rules add, and what is cut
 		}
 		if found.members[s.name], err = g.socket.members(guardTable, s.name); err != nil {
 			return found, err

@@ -48,13 +48,14 @@ func guardChains(mark uint32, answer Answer) []ruledChain {
 			ruledChain{translateChain, translateRules()},
 			ruledChain{outputChain, outputRules()})
 	}
-	return append(chains, ruledChain{guardChain, guardRules(mark)}, ruledChain{inputChain, inputRules(mark, answer)})
+	chains = append(chains, cutChains(answer)...)
+	return append(chains, ruledChain{guardChain, guardRules(mark, answer)}, ruledChain{inputChain, inputRules(mark, answer)})
 }
 
 // guardRules returns the rules of our chain at prerouting, in order. The first verdict holds.
 // Packets to ports without a guard, and to other hosts, are accepted first. After that a packet
 // passes only for a reason, so what no rule knows is refused.
-func guardRules(mark uint32) []rule {
+func guardRules(mark uint32, answer Answer) []rule {
 	rules := []rule{
 		loopbackRule,
 		// Such a packet may be on its way to another host. That host's answer would come to a
@@ -70,7 +71,7 @@ func guardRules(mark uint32) []rule {
 			fib(destination, false), equal(reg, fibType(unix.RTN_UNICAST)),
 			fib(destination, true), equal(reg, fibType(unix.RTN_UNICAST)), accept)},
 	}
-	rules = slices.Concat(rules, trustedRules(), grantedRules(mark), standingRules(),
+	rules = slices.Concat(rules, trustedRules(), grantedRules(mark), cutRules(answer), standingRules(),
 		[]rule{{"guarded", join(port(reg), in("guarded", reg), goTo(refuseChain))}})
 	for _, s := range exemptSets {
 		rules = append(rules, rule{"would be granted", join(sourceAndPort(s.v6), in(s.name, reg), accept)})
@@ -201,7 +202,7 @@ func inputRules(mark uint32, answer Answer) []rule {
 	rules = append(rules,
 		rule{"nobody guards this port", join(unguarded, accept)},
 		rule{"granted before", join(marked(mark), accept)})
-	rules = slices.Concat(rules, trustedRules(), grantedRules(mark), standingRules())
+	rules = slices.Concat(rules, trustedRules(), grantedRules(mark), cutRules(answer), standingRules())
 	switch answer {
 	case AnswerDrop:
 		return append(rules, rule{"refused here", join(counter("dropped"), drop)})

@@ -22,6 +22,8 @@ import (
 //		set standing4, standing6         UDP flows from before the guard
 //		map closed, asked                a guarded TCP port to its stand-in, and back
 //		set stand_ins                    proto . port: the ports of closed
+//		set cut4, cut6                   source . proto . port: sessions that are cut
+//		set cut_networks4, cut_networks6 the same for networks
 //		chain guard, input and others    see guardChains
 //	}
 //
@@ -46,7 +48,7 @@ const (
 
 // guardSets defines the sets of our table. Addresses of the two families need sets of their
 // own, since the keys of a set have one length.
-var guardSets = []set{
+var guardSets = slices.Concat([]set{
 	{name: "guarded", fields: grantKey4[1:]},
 	{name: "watched", fields: grantKey4[1:]},
 	{name: "trusted4", fields: grantKey4[:1], interval: true},
@@ -65,7 +67,7 @@ var guardSets = []set{
 	{name: "closed", fields: grantKey4[2:], values: grantKey4[2:]},
 	{name: "asked", fields: grantKey4[2:], values: grantKey4[2:]},
 	{name: "stand_ins", fields: grantKey4[1:]},
-}
+}, cutDefinitions())
 
 // The keys of a grant. Other sets have some of their fields.
 var (

@@ -23,6 +23,7 @@ type set struct {
 	interval bool                   // of networks, not only of single addresses
 	timeout  bool                   // its elements may end by themselves
 	dynamic  bool                   // rules add elements
+	lasting  bool                   // an install leaves its elements as they are
 	life     time.Duration          // of an element without a time-out of its own
 	size     uint32                 // elements at most; 0: no bound
 }

@@ -186,7 +186,7 @@ func (s *Sets) hold(e effect.Element, now time.Time) (edit, error) {
 }
 
 // Apply is [effect.Firewall.Apply]. An address that the user put into the set has
-// access without Sesame, and is left alone.
+// access without Sesame, and is left alone. Of what must be cut only UDP flows end.
 func (s *Sets) Apply(elements []effect.Element) []error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -196,7 +196,7 @@ func (s *Sets) Apply(elements []effect.Element) []error {
 		}
 	}
 	now := s.cfg.Now()
-	return s.socket.apply(elements, func(e effect.Element) (edit, error) {
+	return forgetFlows(elements, s.socket.apply(elements, func(e effect.Element) (edit, error) {
 		if e.Observed {
 			return edit{}, nil // a Sets counts nothing
 		}
@@ -206,7 +206,7 @@ func (s *Sets) Apply(elements []effect.Element) []error {
 			return edit{}, err
 		}
 		return change, nil
-	})
+	}))
 }
 
 // isForeign reports whether the user put this element into the set.
