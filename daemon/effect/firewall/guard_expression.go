@@ -136,6 +136,10 @@ func fib(of side, interfaceOnly bool) []expr.Any {
 	return one(&expr.Fib{Register: reg, FlagDADDR: of == destination, FlagSADDR: of == source, FlagIIF: interfaceOnly, ResultADDRTYPE: true})
 }
 
+// noWayBack matches packets whose source is not reached by the interface that they arrived on. The
+// kernel then finds the interface 0.
+var noWayBack = join(one(&expr.Fib{Register: reg, FlagSADDR: true, FlagIIF: true, ResultOIF: true}), equal(reg, make([]byte, 4)))
+
 func fibType(kind uint32) []byte { return binaryutil.NativeEndian.PutUint32(kind) }
 
 // state matches packets of connections that have one of these states.
@@ -160,6 +164,8 @@ var (
 const (
 	labelGranted = 101 // a grant let the connection in
 	labelRefused = 102
+	// Its first packet came from a guarded port of a host that is not where it came from.
+	labelElsewhere = 103
 )
 
 // label returns the bits of a label as the kernel holds them in memory.
@@ -171,6 +177,11 @@ func label(bit int) []byte {
 
 func labelled(bit int) []expr.Any {
 	return join(one(&expr.Ct{Register: reg, Key: expr.CtKeyLABELS}), masked(reg, label(bit)), differs(reg, make([]byte, 16)))
+}
+
+// unlabelled matches packets whose connection lacks a label, or that have none.
+func unlabelled(bit int) []expr.Any {
+	return join(one(&expr.Ct{Register: reg, Key: expr.CtKeyLABELS}), masked(reg, label(bit)), equal(reg, make([]byte, 16)))
 }
 
 // setLabel adds a label to those of the connection. It does nothing to a packet of none.

@@ -118,7 +118,8 @@ func standingRules() []rule {
 		// spoofedRules. No host answers from an address that hosts share. A host may be set to
 		// believe such a source (accept_local).
 		{"answer to a flow that began here", join(protocol(unix.IPPROTO_UDP), state(expr.CtStateBitESTABLISHED), ofReply,
-			fib(source, false), differs(reg, fibType(unix.RTN_BROADCAST)), differs(reg, fibType(unix.RTN_MULTICAST)), accept)},
+			fib(source, false), differs(reg, fibType(unix.RTN_BROADCAST)), differs(reg, fibType(unix.RTN_MULTICAST)),
+			unlabelled(labelElsewhere), accept)},
 		{"of a granted flow", join(protocol(unix.IPPROTO_UDP), labelled(labelGranted), accept)},
 	}
 	for _, s := range standingSets {
@@ -140,6 +141,9 @@ func spoofedRules() []rule {
 		{"our own comes back", join(fib(destination, false), equal(reg, fibType(unix.RTN_BROADCAST)), back)},
 		{"spoofed", join(fib(source, false), equal(reg, fibType(unix.RTN_LOCAL)), counter("dropped"), drop)},
 		{"spoofed", join(fib(source, true), equal(reg, fibType(unix.RTN_LOCAL)), counter("dropped"), drop)},
+		// It may claim to come from a host behind this one, which masquerades that host. The way
+		// back may be another one all the same, so the packet goes on.
+		{"from elsewhere", join(protocol(unix.IPPROTO_UDP), state(expr.CtStateBitNEW), noWayBack, setLabel(labelElsewhere))},
 	}
 }
 
