@@ -45,6 +45,7 @@ func cleared(ip []byte) []byte {
 		// It may be left to the card, which a cable does not have.
 		ip[at+16], ip[at+17] = 0, 0
 	case unix.IPPROTO_ICMP:
+		ip[4], ip[5] = 0, 1 // it counts, and now and then comes to 0
 		ip[at+2], ip[at+3] = 0, 0
 		if ip[at] == icmpUnreachable {
 			cleared4 := ip[at+8:]
