@@ -128,11 +128,6 @@ func (r *ruleset) named(t table, rule expressions) (numbers []uint16, err error)
 			if expr.Unmarshal(t.family, e.data, &c) == nil {
 				add(c.Data)
 			}
-		case "range":
-			var c expr.Range
-			if expr.Unmarshal(t.family, e.data, &c) == nil {
-				add(c.FromData)
-			}
 		case "lookup":
 			var l expr.Lookup
 			if expr.Unmarshal(t.family, e.data, &l) != nil {
