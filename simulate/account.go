@@ -23,6 +23,7 @@ type account struct {
 	doors    map[string]*engine.Door
 	groups   map[string][]*engine.Door      // doors of policy knockd, which the engine matches together
 	wires    map[packet.Port][]engine.Knock // tripwires that no door guards
+	tested   []*engine.Door                 // doors that test payloads
 	ours     bool                           // the current packet is for an address of this host
 	sources  map[netip.Addr][]*outcome
 	ranks    [ranks]list.List // of *outcome, oldest first
@@ -53,13 +54,15 @@ type outcome struct {
 	rank    rank
 	element *list.Element // of this outcome in the list of its rank
 
-	opens, refusals, errors, misses int
+	opens, refusals, errors, misses, misfits int
 
 	open    position
 	access  []string // that the first opening granted
 	refuse  position
-	detail  string // of the latest refusal
-	fault   string // of the latest error
+	detail  string   // of the latest refusal
+	fault   string   // of the latest error
+	misfit  position // of the latest packet with another payload than the door's
+	payload string   // why it was another
 	best    nearMiss
 	awaits  awaited
 	current progress
@@ -79,12 +82,15 @@ func newAccount(doors []*engine.Door) *account {
 // other doors end with the given reason.
 func (a *account) swap(doors []*engine.Door, why engine.Reason) {
 	was := a.doors
-	a.doors, a.groups = map[string]*engine.Door{}, map[string][]*engine.Door{}
+	a.doors, a.groups, a.tested = map[string]*engine.Door{}, map[string][]*engine.Door{}, nil
 	for _, d := range doors {
 		if old := was[d.Name]; old != nil && sameRules(old, d) {
 			d = old // outcomes point to doors, so the old one must stay
 		}
 		a.doors[d.Name] = d
+		if d.Payload != nil {
+			a.tested = append(a.tested, d)
+		}
 		if d.Policy == engine.PolicyKnockd && !d.Listen {
 			a.groups[d.Group] = append(a.groups[d.Group], d)
 		}
@@ -102,7 +108,8 @@ func (a *account) swap(doors []*engine.Door, why engine.Reason) {
 // sameRules reports whether the same knocks open two doors.
 func sameRules(a, b *engine.Door) bool {
 	return slices.Equal(a.Sequence, b.Sequence) && a.Within == b.Within && a.StepTimeout == b.StepTimeout &&
-		a.Policy == b.Policy && a.Group == b.Group && a.Flags == b.Flags && a.Target == b.Target
+		a.Policy == b.Policy && a.Group == b.Group && a.Flags == b.Flags && a.Target == b.Target &&
+		a.Payload.Same(b.Payload)
 }
 
 // packet handles a packet and the events that it caused. Counted means that the engine offered the
@@ -115,11 +122,32 @@ func (a *account) packet(p *packet.Packet, counted bool, events []engine.Event) 
 		for _, o := range a.sources[p.Source] {
 			o.compare(p, a)
 		}
+		a.testPayload(p)
 	}
 	if !counted {
 		p = nil
 	}
 	a.events(events, p)
+}
+
+// testPayload notes at which doors a packet was no knock because of its payload.
+func (a *account) testPayload(p *packet.Packet) {
+	for _, d := range a.tested {
+		if why := otherPayload(d, p); why != "" && d.Accepts(p.Dest, a.ours) {
+			o := a.outcome(p.Source, d)
+			o.misfits++
+			o.misfit, o.payload = position{p.Number, p.Capture}, why
+		}
+	}
+}
+
+// otherPayload returns why a packet is no knock of a door, when that is because of its payload
+// alone; else "".
+func otherPayload(d *engine.Door, p *packet.Packet) string {
+	if d.Payload != nil && slices.ContainsFunc(d.Sequence, func(k engine.Knock) bool { return k.Holds(p) }) {
+		return d.Payload.Misfit(p)
+	}
+	return ""
 }
 
 // events handles events. P is the packet that caused them, nil for other inputs.

@@ -30,11 +30,12 @@ func door(name string, ports ...uint16) *engine.Door {
 
 // A story is a replay whose packets a test sends one by one.
 type story struct {
-	t      *testing.T
-	replay replay
-	number int
-	dest   string // of what is sent; "": this host
-	text   strings.Builder
+	t       *testing.T
+	replay  replay
+	number  int
+	dest    string // of what is sent; "": this host
+	payload string // of what is sent
+	text    strings.Builder
 }
 
 func tell(t *testing.T, doors ...*engine.Door) *story {
@@ -56,7 +57,7 @@ func (s *story) send(ms int, source string, port uint16, flags packet.Flags) {
 	p := packet.Packet{
 		Time: noon.Add(time.Duration(ms) * time.Millisecond), Number: s.number,
 		Source: netip.MustParseAddr(source), Dest: netip.MustParseAddr("192.0.2.1"),
-		SourcePort: 40000, Port: packet.Port{Proto: packet.TCP, Number: port}, Flags: flags, Sequence: uint32(s.number),
+		SourcePort: 40000, Port: packet.Port{Proto: packet.TCP, Number: port}, Flags: flags, Sequence: uint32(s.number), Payload: []byte(s.payload),
 	}
 	if s.dest != "" {
 		p.Dest = netip.MustParseAddr(s.dest)

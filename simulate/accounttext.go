@@ -93,6 +93,9 @@ func (o *outcome) lines(ended time.Time) []string {
 	if o.refusals > o.errors {
 		lines = append(lines, "refused"+times(o.refusals, o.refuse, "last")+": "+o.detail)
 	}
+	if o.misfits > 0 {
+		lines = append(lines, "no knock"+times(o.misfits, o.misfit, "last")+" because of the payload: "+o.payload)
+	}
 	if best, ok := o.furthest(); ok && (waiting == "" || o.best.stage > 0) {
 		line := "stopped"
 		if o.misses > 1 {

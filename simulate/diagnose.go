@@ -39,6 +39,8 @@ type tally struct {
 	here    int                 // packets to this host
 	knocks  int                 // packets to this host that are a SYN without ACK, or UDP
 	atDoors int                 // packets to this host and to a port of a sequence, with any flags
+	misfits int                 // packets to a door that were no knock because of their payload
+	payload string              // why the last of them was none
 }
 
 // newTally returns a tally for the doors of a set and the addresses of this host.
@@ -73,8 +75,23 @@ func (t *tally) add(p *packet.Packet, drop packet.Drop) {
 		t.knocks++
 		t.ports.add(p.Port)
 	}
-	if slices.ContainsFunc(t.set.Doors, func(d *engine.Door) bool { return t.hasPort(d, p) }) {
-		t.atDoors++
+	for _, d := range t.set.Doors {
+		if t.hasPort(d, p) {
+			t.atDoors++
+			t.testPayload(p)
+			break
+		}
+	}
+}
+
+// testPayload counts a packet that is no knock of a door because of its payload.
+func (t *tally) testPayload(p *packet.Packet) {
+	for _, d := range t.set.Doors {
+		if why := otherPayload(d, p); why != "" && d.Accepts(p.Dest, isLocal(t.local, p.Dest)) {
+			t.misfits++
+			t.payload = "at door " + d.Name + " the last: " + why
+			return
+		}
 	}
 }
 
@@ -109,6 +126,8 @@ func (t *tally) diagnosis() string {
 		return packets + ", none of which can be a knock: " + dropNames(t.dropped)
 	case t.here == 0:
 		return packets + ", 0 for this host (--local " + joined(t.local) + "); " + t.hosts.most("most were for")
+	case t.misfits > 0:
+		return packets + ", " + transcript.Number(t.misfits) + " to a port that a door watches, but none with the payload of a knock; " + t.payload
 	case t.atDoors > 0:
 		return packets + ", " + transcript.Number(t.atDoors) +
 			" to a port that a door watches, but none with the flags of a knock (a TCP knock is a SYN without ACK unless a script says otherwise)"

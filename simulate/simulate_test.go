@@ -202,6 +202,10 @@ func TestWhyNothingWasAKnock(t *testing.T) {
 			"2 packets, 1 to a port that a door watches, but none with the flags of a knock (a TCP knock is a SYN without ACK unless a script says otherwise)"},
 		{"no SYN at all", "0s 203.0.113.9 tcp/443 ack\n1s 203.0.113.9 tcp/22 fin,ack", nil, nil,
 			"2 packets, 2 for this host, but none that could be a knock: no TCP SYN and no UDP"},
+		{"another payload", "0s 203.0.113.9 tcp/7000 data=SESAMI\n1s 203.0.113.9 tcp/7000 data=OPEN\n2s 203.0.113.9 tcp/443", nil, []*engine.Door{tested("bell", 7000)},
+			"3 packets, 2 to a port that a door watches, but none with the payload of a knock; at door bell the last: length 4, expected 6"},
+		{"the right payload, but for another host", "0s 203.0.113.9 tcp/7000 data=SESAME to=10.7.0.2\n1s 203.0.113.9 tcp/7000 data=S", local, []*engine.Door{tested("bell", 7000)},
+			"2 packets, 1 to a port that a door watches, but none with the payload of a knock; at door bell the last: length 1, expected 6"},
 		{"no doors", "0s 203.0.113.9 tcp/443", nil, []*engine.Door{}, "1 packet, but the scripts have no doors"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

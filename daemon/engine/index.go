@@ -118,7 +118,7 @@ func (x *index) add(d *Door, old *index) {
 	} else {
 		n.id = x.newID()
 	}
-	if was != nil && samePayload(was.Payload, d.Payload) {
+	if was != nil && was.Payload.Same(d.Payload) {
 		n.misfits = was.misfits
 	}
 	n.key = n.id

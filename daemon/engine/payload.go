@@ -160,10 +160,10 @@ func (e *Engine) Misfits() []Misfits {
 	return all
 }
 
-// samePayload reports whether two tests pass the same payloads.
-func samePayload(a, b *PayloadTest) bool {
-	if a == nil || b == nil {
-		return a == b
+// Same reports whether two tests, which may be nil, are equal.
+func (t *PayloadTest) Same(other *PayloadTest) bool {
+	if t == nil || other == nil {
+		return t == other
 	}
-	return a.Min == b.Min && a.Max == b.Max && slices.Equal(a.Bytes, b.Bytes)
+	return t.Min == other.Min && t.Max == other.Max && slices.Equal(t.Bytes, other.Bytes)
 }
