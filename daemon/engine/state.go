@@ -138,9 +138,9 @@ type LimitState struct {
 
 // A StepsState is what the functions of a door have used.
 type StepsState struct {
-	Door     wire.Text
-	Full     int64 // when the whole allowance is available again
-	Refusing bool
+	Door    wire.Text
+	Full    int64 // when the whole allowance is available again
+	Refused int64 // the latest knock that was refused; 0: none was
 }
 
 // A RecentState has the hashes of recent packets, eight bytes each, little-endian. Older is

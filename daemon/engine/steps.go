@@ -35,9 +35,16 @@ type steps struct {
 }
 
 type spending struct {
-	full     int64 // when the allowance is whole again
-	refusing bool
+	full    int64 // when the allowance is whole again
+	refused int64 // the latest knock that was refused; 0: none was
 }
+
+// refusalRow is how long no knock must be refused until the next refusal is reported. At the bound
+// a flood is let through in part, so a success ends no row here.
+const refusalRow = int64(time.Second)
+
+// over reports whether nothing is left to remember.
+func (s *spending) over(now int64) bool { return s.full <= now && now-s.refused >= refusalRow }
 
 // onePacket reports whether whoever sends one packet makes the functions of the door run.
 func (d *Door) onePacket() bool {
@@ -94,22 +101,19 @@ func (s *steps) text() string {
 // admitSteps checks that the functions of a door may run. In a row of refused knocks only the first
 // is reported.
 func (e *Engine) admitSteps(d *Door, source netip.Addr) bool {
-	used := e.steps.byDoor[d.Name]
 	if e.steps.left(d, e.now) {
-		if used != nil {
-			used.refusing = false
-		}
 		return true
 	}
-	e.refuseLimited(d, source, boundSteps, e.steps.text(), !used.refusing)
-	used.refusing = true
+	used := e.steps.byDoor[d.Name]
+	e.refuseLimited(d, source, boundSteps, e.steps.text(), e.now-used.refused >= refusalRow)
+	used.refused = e.now
 	return false
 }
 
 // forget drops the doors that are gone, or that have used nothing lately.
 func (s *steps) forget(x *index, now int64) {
 	for name, used := range s.byDoor {
-		if d := x.door(name); d == nil || !d.onePacket() || used.full <= now {
+		if d := x.door(name); d == nil || !d.onePacket() || used.over(now) {
 			delete(s.byDoor, name)
 		}
 	}
@@ -117,8 +121,8 @@ func (s *steps) forget(x *index, now int64) {
 
 func (s *steps) state(now int64) (all []StepsState) {
 	for name, used := range s.byDoor {
-		if used.full > now {
-			all = append(all, StepsState{wire.Text(name), used.full, used.refusing})
+		if !used.over(now) {
+			all = append(all, StepsState{wire.Text(name), used.full, used.refused})
 		}
 	}
 	return all
@@ -129,7 +133,7 @@ func (s *steps) resume(x *index, states []StepsState) error {
 		if d := x.door(string(was.Door)); d == nil || !d.onePacket() {
 			return fmt.Errorf("the script set has no door %q that one packet reaches", was.Door)
 		}
-		s.byDoor[string(was.Door)] = &spending{was.Full, was.Refusing}
+		s.byDoor[string(was.Door)] = &spending{was.Full, was.Refused}
 	}
 	return nil
 }
