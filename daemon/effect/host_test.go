@@ -179,6 +179,9 @@ func (h *host) Apply(elements []Element) []error {
 		if e.Observed {
 			text += " observed"
 		}
+		if e.Cut {
+			text += " cut"
+		}
 		words = append(words, text+";")
 		switch {
 		case !h.table:

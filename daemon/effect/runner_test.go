@@ -336,6 +336,28 @@ func TestAnObservedDoorDoesNothing(t *testing.T) {
 	})
 }
 
+// The sessions of a grant end in the transaction that ends it, and those without a grant in one
+// of their own.
+func TestSessionsAreCut(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var text bytes.Buffer
+		h := newHost(t, Config{Log: hclog.New(&hclog.LoggerOptions{Output: &text, Level: hclog.Info, DisableTime: true})})
+		h.give(h.allow(1, alice, ssh, time.Minute))
+		end := closed(1, alice, ssh)
+		end[0].Cut = true
+		h.give(end)
+		h.give([]engine.Event{{Kind: engine.EventEffect, Effect: engine.EffectCut, Source: bob, Port: ssh, Cut: true}})
+		h.want(t, "1", "0s persist +1", "0s apply 203.0.113.9 tcp/22 1m0s", "0s apply 203.0.113.9 tcp/22 gone cut", "0s apply 203.0.113.77 tcp/22 gone cut")
+		want := `[INFO]  access opened: door=a source=203.0.113.9 port=tcp/22 grant=1 ttl=1m0s
+[INFO]  access closed: door=a source=203.0.113.9 port=tcp/22 grant=1 reason=revoked cut=true
+[INFO]  sessions cut: source=203.0.113.77 port=tcp/22
+`
+		if diff := cmp.Diff(want, text.String()); diff != "" {
+			t.Errorf("logged (-want +got):\n%s", diff)
+		}
+	})
+}
+
 func TestWhatIsLogged(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var text bytes.Buffer
