@@ -327,7 +327,8 @@ var (
 	invents = []string{"NAME", "family.go", "notify.go"} // files of the examples
 )
 
-// TestNames holds that each file and each test that the documents for developers name is there.
+// TestNames holds that each file and each test that the documents name is there: those for
+// developers, and the one about attacks.
 func TestNames(t *testing.T) {
 	var files []string
 	tests := map[string]bool{}
@@ -349,7 +350,7 @@ func TestNames(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range []string{"../ARCHITECTURE.md", "../CONTRIBUTING.md"} {
+	for _, path := range []string{"../ARCHITECTURE.md", "../CONTRIBUTING.md", "security.md"} {
 		text, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
