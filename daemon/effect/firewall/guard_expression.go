@@ -198,6 +198,8 @@ func immediatePort(number uint16, to uint32) []expr.Any {
 	return one(&expr.Immediate{Register: to, Data: binary.BigEndian.AppendUint16(nil, number)})
 }
 
+func sourcePortAlone(to uint32) []expr.Any { return load(expr.PayloadBaseTransportHeader, 0, 2, to) }
+
 func destinationPort(to uint32) []expr.Any { return load(expr.PayloadBaseTransportHeader, 2, 2, to) }
 
 // writeTCPPort writes a port into a TCP header: at 0 that of the source, at 2 that of the
@@ -228,6 +230,14 @@ func setMark(mark uint32) []expr.Any {
 
 func counter(name string) []expr.Any {
 	return one(&expr.Objref{Type: objectCounter, Name: name})
+}
+
+// deleteElement is NFT_DYNSET_OP_DELETE of nf_tables.h, which the unix package lacks.
+const deleteElement = 2
+
+// change adds a key to a set, or deletes it. The rule goes on unless the set is full.
+func change(set string, key, operation uint32) []expr.Any {
+	return one(&expr.Dynset{SrcRegKey: key, SetName: set, Operation: operation})
 }
 
 // remember adds the key to a set for a while, or prolongs it. In sets for people to read it counts

@@ -217,16 +217,23 @@ func inputRules(mark uint32, answer Answer) []rule {
 }
 
 // lateRules make the kernel answer a refused packet as it answers one to a closed port. nft's own
-// reset differs: it has another TOS, no options of IP and no flow label.
+// reset differs: it has another TOS, no options of IP and no flow label. A packet that belongs to
+// no connection cannot be translated. So the closed port is written into it here, and outputRules
+// write the port that was asked into the reset. The set late tells that reset from one to a packet
+// that was sent to the closed port itself.
 func lateRules() []rule {
 	toStandIn := join(port(reg), in("stand_ins", reg))
-	rules := []rule{
+	ports := join(destinationPort(reg), sourcePortAlone(reg2))
+	return []rule{
 		{"closed", join(toStandIn, state(expr.CtStateBitNEW), accept)},
-		{"closed", join(toStandIn, resetTCP)},
+		{"closed", join(toStandIn, ports, change("late", reg, deleteElement), accept)},
 		{"refused here", counter("dropped")},
-		{"refused", join(ofNoFlow, protocol(unix.IPPROTO_TCP), destinationPort(reg), lookUp("closed", reg, reg), writeTCPPort(2, reg), accept)},
+		{"refused", join(ofNoFlow, protocol(unix.IPPROTO_TCP), destinationPort(reg), lookUp("closed", reg, reg), writeTCPPort(2, reg))},
+		{"refused", join(toStandIn, ports, change("late", reg, unix.NFT_DYNSET_OP_ADD), accept)},
+		{"too many", join(protocol(unix.IPPROTO_TCP), destinationPort(reg), lookUp("asked", reg, reg), writeTCPPort(2, reg))},
+		{"refused", join(protocol(unix.IPPROTO_TCP), resetTCP)},
+		{"refused", portUnreachable},
 	}
-	return append(rules, rejectRules()...)
 }
 
 // outputRules give the kernel's reset from a closed port the port that was asked. Only packets
@@ -234,5 +241,6 @@ func lateRules() []rule {
 func outputRules() []rule {
 	return []rule{{"reset", join(ofNoFlow, protocol(unix.IPPROTO_TCP),
 		tcpFlags(reg), masked(reg, []byte{tcpRST | tcpACK}), equal(reg, []byte{tcpRST | tcpACK}),
-		load(expr.PayloadBaseTransportHeader, 0, 2, reg), lookUp("asked", reg, reg), writeTCPPort(0, reg))}}
+		sourcePortAlone(reg), destinationPort(reg2), in("late", reg),
+		lookUp("asked", reg, reg), writeTCPPort(0, reg))}}
 }

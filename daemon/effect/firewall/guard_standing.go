@@ -2,6 +2,7 @@ package firewall
 
 import (
 	"encoding/binary"
+	"net"
 	"slices"
 
 	"golang.org/x/sys/unix"
@@ -87,7 +88,7 @@ func (s *socket) flows(ports []packet.Port) map[string][]member {
 		// A packet is looked at before its destination is translated, and after that.
 		before, after := tupleOf(r.attributes, ctOriginal), tupleOf(r.attributes, ctReply).inverse()
 		for _, t := range []tuple{before, after} {
-			if t.protocol == unix.IPPROTO_UDP && slices.Contains(ports, packet.Port{Proto: packet.UDP, Number: t.destinationPort}) {
+			if t.protocol == unix.IPPROTO_UDP && t.valid() && slices.Contains(ports, packet.Port{Proto: packet.UDP, Number: t.destinationPort}) {
 				count++
 				found[t.set()] = append(found[t.set()], member{key: t.key()})
 			}
@@ -131,8 +132,13 @@ func (t tuple) inverse() tuple {
 	return tuple{t.protocol, t.destination, t.source, t.destinationPort, t.sourcePort}
 }
 
+// valid reports whether both addresses are of one family.
+func (t tuple) valid() bool {
+	return len(t.source) == len(t.destination) && (len(t.source) == net.IPv4len || len(t.source) == net.IPv6len)
+}
+
 func (t tuple) set() string {
-	if len(t.source) == 4 {
+	if len(t.source) == net.IPv4len {
 		return "standing4"
 	}
 	return "standing6"

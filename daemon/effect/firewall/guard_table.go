@@ -24,6 +24,7 @@ import (
 //		set stand_ins                    proto . port: the ports of closed
 //		set cut4, cut6                   source . proto . port: sessions that are cut
 //		set cut_networks4, cut_networks6 the same for networks
+//		set late                         see lateRules
 //		chain guard, input and others    see guardChains
 //	}
 //
@@ -44,6 +45,10 @@ const (
 	// standingSize bounds these flows, and maxStanding those that one install adds.
 	standingSize = 1 << 17
 	maxStanding  = 1 << 15
+	// lateLife is longer than the kernel takes to answer a packet. lateSize bounds the pairs of
+	// ports in that time; beyond it nft answers.
+	lateLife = time.Second
+	lateSize = 1 << 14
 )
 
 // guardSets defines the sets of our table. Addresses of the two families need sets of their
@@ -67,6 +72,7 @@ var guardSets = slices.Concat([]set{
 	{name: "closed", fields: grantKey4[2:], values: grantKey4[2:]},
 	{name: "asked", fields: grantKey4[2:], values: grantKey4[2:]},
 	{name: "stand_ins", fields: grantKey4[1:]},
+	{name: "late", fields: []nftables.SetDatatype{nftables.TypeInetService, nftables.TypeInetService}, timeout: true, dynamic: true, life: lateLife, size: lateSize},
 }, cutDefinitions())
 
 // The keys of a grant. Other sets have some of their fields.

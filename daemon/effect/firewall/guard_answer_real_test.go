@@ -1,0 +1,239 @@
+package firewall
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"sesame/daemon/effect"
+	"sesame/daemon/packet"
+)
+
+// probes are a stranger's packets to tcp/22 and udp/5353. The last belongs to no connection.
+func probes(from, to netip.Addr) map[string]crafted {
+	return map[string]crafted{
+		"SYN": {from: from, to: to, sport: 41001, dport: 22, flags: tcpSYN, seq: 1},
+		"UDP": {from: from, to: to, sport: 41001, dport: 5353, udp: true, payload: []byte("hello")},
+		"FIN": {from: from, to: to, sport: 41002, dport: 22, flags: 1, seq: 1},
+	}
+}
+
+// TestRealAnswers holds what each answer means, on a host without a firewall and on one that
+// drops, and that an answer takes the place of another while grants go on.
+func TestRealAnswers(t *testing.T) {
+	for _, host := range hosts[:2] {
+		a := newAttack(t)
+		if host.rules != "" {
+			a.run(host.rules, "nft", "-f", "-")
+		}
+		services := []*service{a.serve(tcp22), a.serve(udp5353)}
+		guards := effect.Guards{Drop: []packet.Port{tcp22, udp5353}}
+		granted := element("192.0.2.99", tcp22, time.Hour)
+		for i, answer := range []Answer{AnswerDrop, AnswerReject, AnswerAuto, "", AnswerReject, AnswerDrop} {
+			g := NewGuard(GuardConfig{Answer: answer})
+			must(t, g.Install(guards, []effect.Element{granted}))
+			want := 1
+			if answer == AnswerDrop || answer != AnswerReject && host.rules != "" {
+				want = 0
+			}
+			for family, f := range bothFamilies() {
+				for name, c := range probes(f.stranger, f.server) {
+					a.forget()
+					if got := len(a.ask(c.bytes())); got != want {
+						t.Errorf("%s, answer %q, %s %s: %d answers, want %d", host.name, answer, family, name, got, want)
+					}
+				}
+			}
+			if !a.opens(crafted{from: netip.MustParseAddr("192.0.2.99"), to: netip.MustParseAddr(serverAddress), sport: 42000 + uint16(i), dport: 22, flags: tcpSYN}) {
+				t.Errorf("%s, answer %q: who has a grant is stopped", host.name, answer)
+			}
+			shown, _, err := g.Show()
+			must(t, err)
+			// A chain of the user drops the FIN before we look at it.
+			if least := uint64(4); shown.Dropped < least {
+				t.Errorf("%s, answer %q: counted %d, want %d at least", host.name, answer, shown.Dropped, least)
+			}
+			must(t, g.Close())
+		}
+		if n := services[0].received() + services[1].received(); n > 0 {
+			t.Errorf("the services received %d times", n)
+		}
+	}
+}
+
+// TestRealRefusedIsNeverForwarded has a chain of others that translates before all usual ones, and
+// a flow that the kernel knows from before the guard.
+func TestRealRefusedIsNeverForwarded(t *testing.T) {
+	a := newAttack(t)
+	a.container("22")
+	a.run("table ip early { chain prerouting { type nat hook prerouting priority -198; tcp dport 22 dnat to 203.0.113.2:80; udp dport 5353 dnat to 203.0.113.2:80; }\n}", "nft", "-f", "-")
+	syn := crafted{from: netip.MustParseAddr(strangerAddress), to: netip.MustParseAddr(serverAddress), sport: 41001, dport: 22, flags: tcpSYN}
+	if !a.opens(syn) {
+		t.Fatal("the port is not forwarded")
+	}
+	forwarded := a.counting("oifname inner meta l4proto { tcp, udp }")
+	known := crafted{from: syn.from, to: syn.to, sport: 41002, dport: 5353, udp: true, payload: []byte("hello")}
+	a.ask(known.bytes())
+	if forwarded() != 1 {
+		t.Fatal("a datagram is not forwarded")
+	}
+	a.guarded(GuardConfig{}, tcp22, udp5353)
+	for range 3 {
+		a.ask(known.bytes()) // has an entry, without an answer and without room for a label
+		fresh := known
+		fresh.sport++
+		a.ask(fresh.bytes())
+		syn.sport++
+		if a.opens(syn) {
+			t.Error("a refused flow is forwarded")
+		}
+		a.ask(syn.bytes())
+	}
+	if n := forwarded(); n != 1 {
+		t.Errorf("%d refused packets were forwarded", n-1)
+	}
+}
+
+// counting counts the packets at the hook forward that match, and returns a function that tells
+// the number.
+func (a *attack) counting(match string) func() int {
+	a.run("table inet counting { counter seen { }\n chain forward { type filter hook forward priority -300; "+match+" counter name seen; }\n}", "nft", "-f", "-")
+	return func() int {
+		s := &socket{}
+		defer s.close()
+		counted, err := s.counters(table{unix.NFPROTO_INET, "counting"})
+		must(a.t, err)
+		return int(counted["seen"])
+	}
+}
+
+// TestRealStandIns asks ports that stand in for guarded ones. They answer for themselves. With more
+// guarded ports than stand-ins, the last ones have a common one, and answer too.
+func TestRealStandIns(t *testing.T) {
+	a := newAttack(t)
+	var ports []packet.Port
+	for n := range uint16(400) {
+		ports = append(ports, packet.Port{Proto: packet.TCP, Number: 2000 + n})
+	}
+	asked := []uint16{2000, 225, 226, 2001, 225, closedPort, 2399, 3000}
+	g := NewGuard(GuardConfig{})
+	t.Cleanup(func() { must(t, g.Close()) })
+	for _, guarded := range [][]packet.Port{ports[:1], ports} {
+		must(t, g.Install(effect.Guards{Drop: guarded}, nil))
+		for family, f := range bothFamilies() {
+			for _, port := range asked {
+				for _, flags := range []byte{tcpSYN, 0, 1, 0, tcpACK, tcpSYN} {
+					c := crafted{from: f.stranger, to: f.server, sport: 41001, dport: port, flags: flags, seq: 7, ack: 9}
+					answers := a.ask(c.bytes())
+					if len(answers) != 1 || !resets(answers[0], c) {
+						t.Errorf("%d guarded, %s: tcp/%d answers flags %#x with %s", len(guarded), family, port, flags, fmt.Sprintf("%x", answers))
+					}
+				}
+			}
+		}
+	}
+}
+
+// resets reports whether an answer is the reset of a closed port (RFC 9293, section 3.10.7.1).
+func resets(ip []byte, c crafted) bool {
+	at := 40
+	if ip[0]>>4 == 4 {
+		at = int(ip[0]&15) * 4
+	}
+	tcp := ip[at:]
+	ports := binary.BigEndian.Uint16(tcp) == c.dport && binary.BigEndian.Uint16(tcp[2:]) == c.sport
+	if c.flags&tcpACK != 0 {
+		return ports && tcp[13] == tcpRST && binary.BigEndian.Uint32(tcp[4:]) == c.ack
+	}
+	return ports && tcp[13] == tcpRST|tcpACK && binary.BigEndian.Uint32(tcp[8:]) == c.seq+uint32(c.flags&tcpSYN)/2+uint32(c.flags&1)
+}
+
+// TestRealRepairKeepsStandingFlows removes the table. What was standing before the first guard
+// goes on after the repair; what began while there was no table does not.
+func TestRealRepairKeepsStandingFlows(t *testing.T) {
+	for family, f := range bothFamilies() {
+		a := newAttack(t)
+		// Something tracks connections before the guard does.
+		a.run("table inet tracking { chain prerouting { type filter hook prerouting priority 0; ct state new accept; }\n}", "nft", "-f", "-")
+		s := a.serve(udp5353)
+		datagram := func(sport uint16) []byte {
+			return crafted{from: f.stranger, to: f.server, sport: sport, dport: 5353, udp: true, payload: []byte("hello")}.bytes()
+		}
+		begin := func(sport uint16) {
+			a.ask(datagram(sport))
+			if s.received() != 1 {
+				t.Fatal("the port is not open")
+			}
+			s.sendTo(netip.AddrPortFrom(f.stranger, sport))
+		}
+		begin(41001)
+		a.ask(datagram(41009))
+		s.received() // and the service does not answer
+		g := a.guarded(GuardConfig{}, udp5353)
+		a.run("", "nft", "delete table inet sesame")
+		begin(41002)
+		must(t, g.Install(effect.Guards{Drop: []packet.Port{udp5353}}, nil))
+		for sport, want := range map[uint16]int{41001: 1, 41002: 0, 41003: 0, 41009: 0} {
+			if a.ask(datagram(sport)); s.received() != want {
+				t.Errorf("%s: from port %d the service received other than %d", family, sport, want)
+			}
+		}
+		t.Log("# a port that is guarded later: its flows go on, too")
+		later := packet.Port{Proto: packet.UDP, Number: 5354}
+		s = a.serve(later)
+		again := crafted{from: f.stranger, to: f.server, sport: 41001, dport: 5354, udp: true, payload: []byte("hello")}
+		a.ask(again.bytes())
+		s.received()
+		s.sendTo(netip.AddrPortFrom(f.stranger, 41001))
+		must(t, g.Install(effect.Guards{Drop: []packet.Port{udp5353, later}}, nil))
+		if a.ask(again.bytes()); s.received() != 1 {
+			t.Errorf("%s: a flow to a port that is guarded later ends", family)
+		}
+		if again.sport++; len(a.ask(again.bytes())) != 1 || s.received() != 0 {
+			t.Errorf("%s: a port that is guarded later is open", family)
+		}
+	}
+}
+
+// TestRealChainsAreRepaired damages each chain and each map that decides about packets.
+func TestRealChainsAreRepaired(t *testing.T) {
+	a := newAttack(t)
+	a.serve(tcp22)
+	guards := effect.Guards{Drop: []packet.Port{tcp22}}
+	g := a.guarded(GuardConfig{}, tcp22)
+	listed := func() string { return a.run("", "nft", "list", "table", "inet", "sesame") }
+	before := listed()
+	for _, damage := range []string{
+		"flush chain inet sesame guard", "flush chain inet sesame input", "flush chain inet sesame translate", "flush chain inet sesame output",
+		"flush chain inet sesame refuse", "flush chain inet sesame spoofed", "insert rule inet sesame input accept",
+		"flush map inet sesame closed", "flush map inet sesame asked", "flush set inet sesame stand_ins",
+		"delete element inet sesame closed { 22 : 225 }; add element inet sesame closed { 22 : 80 }",
+		"flush chain inet sesame output; delete chain inet sesame output", "add chain inet sesame later { type filter hook input priority 0; }",
+	} {
+		a.run("", "nft", damage)
+		was := g.Repairs()
+		must(t, g.Install(guards, nil))
+		if g.Repairs() != was+1 {
+			t.Errorf("%s: %d repairs", damage, g.Repairs()-was)
+		}
+		if got := listed(); len(got) != len(before) {
+			t.Errorf("after %s and a repair:\n%s\nbefore:\n%s", damage, got, before)
+		}
+	}
+	must(t, g.Install(guards, nil))
+	if !slices.Equal([]packet.Port{tcp22}, portsOf(mustLook(t, g).members["guarded"])) {
+		t.Error("the guarded ports differ")
+	}
+}
+
+func mustLook(t *testing.T, g *Guard) guardFound {
+	t.Helper()
+	found, err := g.look()
+	must(t, err)
+	return found
+}
