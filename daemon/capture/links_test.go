@@ -91,6 +91,48 @@ func TestCounting(t *testing.T) {
 	}
 }
 
+// A frame in a VLAN is for nobody unless the VLAN has an interface. There it comes again.
+func TestVLANs(t *testing.T) {
+	const ten, twenty = 10, 20
+	priority := Tag{packet.EtherTypeVLAN, 0}
+	for _, tt := range []struct {
+		name             string
+		links            *Links
+		a                arrival
+		stray, elsewhere bool
+	}{
+		{"no tag", host(), arrival{iface: 2}, false, false},
+		{"a VLAN without an interface", host(), arrival{iface: 2, tag: Tag{packet.EtherTypeVLAN, twenty}}, true, false},
+		{"a tag of another kind", host(), arrival{iface: 2, tag: Tag{packet.EtherTypeQinQ, ten}}, true, false},
+		{"a VLAN in a VLAN", host(), arrival{iface: 2, tag: Tag{packet.EtherTypeQinQ, twenty}, left: true, inner: ten}, true, false},
+		{"a priority", host(), arrival{iface: 2, tag: priority}, false, false},
+		{"two priorities", host(), arrival{iface: 2, tag: priority, left: true}, false, false},
+		{"a VLAN behind a priority", host(), arrival{iface: 2, tag: priority, left: true, inner: twenty}, true, false},
+		{"one with an interface", host(), arrival{iface: 2, tag: priority, left: true, inner: ten}, true, true},
+		{"that on another link", host(), arrival{iface: 3, tag: priority, left: true, inner: ten}, true, false},
+		{"a tag that the kernel does not take off", host(), arrival{iface: 2, left: true}, true, false},
+		{"links that are not known", nil, arrival{iface: 2, tag: Tag{packet.EtherTypeVLAN, twenty}}, false, false},
+	} {
+		c := newCounting(tt.links, nil)
+		if stray, elsewhere := c.stray(&tt.a), c.elsewhere(&tt.a); stray != tt.stray || elsewhere != tt.elsewhere {
+			t.Errorf("%s: stray %v, elsewhere %v", tt.name, stray, elsewhere)
+		}
+	}
+}
+
+// Own has the broadcast addresses too, and a change of them is a change of the links.
+func TestOwn(t *testing.T) {
+	links := NewLinks(nil, prefixes("192.0.2.7/32"))
+	same := NewLinks(nil, prefixes("192.0.2.7/32"))
+	links.broadcasts = prefixes("192.0.2.255/32")
+	if want := prefixes("127.0.0.0/8", "192.0.2.7/32", "192.0.2.255/32"); !slices.Equal(links.Own(), want) {
+		t.Errorf("got %v, want %v", links.Own(), want)
+	}
+	if links.equal(same) || !slices.Equal(links.Addresses(), same.Addresses()) {
+		t.Error("a broadcast address changes nothing, or is an address of this host")
+	}
+}
+
 func TestAddresses(t *testing.T) {
 	links := NewLinks(nil, prefixes("2001:db8::1/128", "192.0.2.7/32", "127.0.0.1/32", "192.0.2.7/32", "198.51.100.9/24"))
 	want := prefixes("127.0.0.0/8", "127.0.0.1/32", "192.0.2.7/32", "198.51.100.0/24", "2001:db8::1/128")

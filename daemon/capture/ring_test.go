@@ -94,6 +94,31 @@ func TestReadTag(t *testing.T) {
 	}
 }
 
+func TestReception(t *testing.T) {
+	for _, tt := range []struct {
+		status        uint32
+		interfaceType uint16
+		want          packet.Reception
+	}{
+		{0, unix.ARPHRD_ETHER, packet.Live},
+		{unix.TP_STATUS_CSUMNOTREADY, unix.ARPHRD_ETHER, packet.Live | packet.Vouched},
+		{unix.TP_STATUS_CSUM_VALID, unix.ARPHRD_NONE, packet.Live | packet.Vouched},
+		{unix.TP_STATUS_VLAN_VALID | unix.TP_STATUS_LOSING, unix.ARPHRD_ETHER, packet.Live},
+		{unix.TP_STATUS_CSUMNOTREADY, unix.ARPHRD_LOOPBACK, packet.Live | packet.Vouched | packet.Loopback},
+	} {
+		var s Source
+		s.SetLinks(nil)
+		s.ring.memory = slot(datagram(4, 7000, nil), func(s []byte) {
+			binary.NativeEndian.PutUint32(s, unix.TP_STATUS_USER|tt.status)
+			binary.NativeEndian.PutUint16(s[40:], tt.interfaceType)
+		})
+		var f Frame
+		if !s.Next(&f) || f.Reception != tt.want || f.Stray {
+			t.Errorf("status %#x, type %d: got %+v", tt.status, tt.interfaceType, f)
+		}
+	}
+}
+
 // Before Linux 6.10 the kernel gives the EtherType of the tag at the beginning of the data. Since
 // then it gives the EtherType after all tags.
 func TestUntag(t *testing.T) {

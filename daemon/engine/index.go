@@ -32,7 +32,7 @@ type timerName struct{ script, name string }
 type portDoors struct {
 	tests    []FlagTest                // of the doors without a payload test, each once
 	byFlags  []FlagTest                // of the doors with one, each once
-	odd      []FlagTest                // those of both that a SYN with FIN or RST can satisfy
+	odd      []FlagTest                // for a SYN with FIN or RST: see addOdd
 	first    []*door                   // doors whose sequence begins with it, and listeners; in order
 	active   []*door                   // other doors, while they have attempts; in order
 	groups   []*groupPort              // groups that begin with it or have attempts; in order
@@ -197,9 +197,7 @@ func (x *index) registerKnock(d *door, k Knock, begins bool) {
 	if !slices.Contains(*tests, k.Flags) {
 		*tests = append(*tests, k.Flags)
 	}
-	if (d.Policy == PolicyKnockd || k.Flags.asksOdd()) && !slices.Contains(here.odd, k.Flags) {
-		here.odd = append(here.odd, k.Flags)
-	}
+	here.addOdd(d.Policy, k.Flags)
 	switch {
 	case d.group != nil:
 		d.group.registerKnock(here, d, k, begins)

@@ -1,6 +1,10 @@
 package engine
 
-import "sesame/daemon/packet"
+import (
+	"slices"
+
+	"sesame/daemon/packet"
+)
 
 // This file is about TCP flags that no honest host sends together: SYN, which begins a connection,
 // with FIN or RST, which end one (RFC 9293, section 3.5). A packet with them is malformed, unless a
@@ -20,6 +24,20 @@ func (t FlagTest) asksOdd() bool { return isOddSet(t.Set) }
 // asked reports whether flags satisfy the test, and it asks for each flag that makes them odd.
 func (t FlagTest) asked(flags packet.Flags) bool {
 	return t.Holds(flags) && (!isOddSet(flags) || t.asksOdd() && flags&odd&^t.Set == 0)
+}
+
+// addOdd adds the test of a knock to those that odd flags may satisfy, if it is one.
+func (h *portDoors) addOdd(policy Policy, t FlagTest) {
+	switch {
+	case policy == PolicyKnockd:
+	case t.asksOdd():
+		t.Clear |= odd &^ t.Set
+	default:
+		return
+	}
+	if !slices.Contains(h.odd, t) {
+		h.odd = append(h.odd, t)
+	}
 }
 
 // Holds reports whether p is the knock at a position of the sequence, by the policy of the door.

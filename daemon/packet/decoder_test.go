@@ -312,6 +312,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add(uint16(SLL2), sll2(typeIPv6, tcp6), 1000)
 	f.Add(uint16(Null), append([]byte{2, 0, 0, 0}, icmp4(f, "x")...), 0)
 	f.Add(uint16(Raw), with(syn4(f, ""), 32, 15<<4), 0)
+	f.Add(uint16(Raw), filled(options(syn4(f, ""), 1, 131, 7, 4, 192, 0, 2, 7)), 0)
 	d := NewDecoder()
 	f.Fuzz(func(t *testing.T, link uint16, frame []byte, wire int) {
 		var p, again Packet
@@ -319,6 +320,11 @@ func FuzzDecode(f *testing.F) {
 		if fresh := NewDecoder().Decode(LinkType(link), frame, wire, &again); fresh != drop {
 			t.Fatalf("a used decoder says %v, a new one %v", drop, fresh)
 		}
+		// What was received now is judged no less strictly than what is in a capture.
+		if live := d.DecodeReceived(LinkType(link), frame, wire, Live, &again); live == NotDropped && drop != NotDropped && !again.Source.IsLoopback() {
+			t.Fatalf("received now it is kept, and in a capture %v", drop)
+		}
+		NewDecoder().Decode(LinkType(link), frame, wire, &again)
 		switch drop {
 		case NotDropped:
 			checkKept(t, frame, &p)
@@ -338,6 +344,10 @@ func checkKept(t *testing.T, frame []byte, p *Packet) {
 	t.Helper()
 	if !p.Source.IsValid() || p.Source.Is4In6() || p.Source.Is4() != p.Dest.Is4() || p.Port.Proto == NoProto {
 		t.Fatalf("kept %+v", p)
+	}
+	if p.Source.IsMulticast() || p.Source == broadcast || p.Source.IsUnspecified() && !p.Dest.IsMulticast() && p.Dest != broadcast ||
+		p.Source.IsLoopback() != p.Dest.IsLoopback() {
+		t.Fatalf("kept a packet from %v to %v", p.Source, p.Dest)
 	}
 	if len(p.Payload) > len(frame) {
 		t.Fatalf("%d bytes of payload in a frame of %d", len(p.Payload), len(frame))

@@ -496,3 +496,68 @@ func BenchmarkRecorderPacket(b *testing.B) {
 		r.Packet(&p, frame, len(frame))
 	}
 }
+
+// A recording stores what the kernel said of a checksum, and that a packet came over the loopback.
+// Both take room, and are known as far as the segment is full.
+func TestReceptionIsRecorded(t *testing.T) {
+	r := NewRecorder(0)
+	r.Begin(start, anEngine().State(), Scripts{})
+	var want []packet.Reception
+	for i := range 4 {
+		p := packet.Packet{Time: start, Number: 1 + i, Vouched: i&1 != 0, Loopback: i&2 != 0}
+		reception := packet.Reception(0)
+		if p.Vouched {
+			reception |= packet.Vouched
+		}
+		if p.Loopback {
+			reception |= packet.Loopback
+		}
+		before := r.Size()
+		r.Packet(&p, frame, len(frame))
+		if took := r.Size() - before; took != packetSize(&p, len(frame)) {
+			t.Errorf("packet %d takes %d bytes, and is said to take %d", i+1, took, packetSize(&p, len(frame)))
+		}
+		want = append(want, reception)
+	}
+	own := []netip.Prefix{netip.MustParsePrefix("192.0.2.1/32"), netip.MustParsePrefix("192.0.2.255/32")}
+	r.Input(Input{Kind: InputLocal, Time: start, Local: own[:1], Own: own})
+	items, err := all(t, saved(t, r.Recording()))
+	check(t, err)
+	if in := items[len(items)-1].Input; in == nil || cmp.Diff(own, in.Own, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })) != "" {
+		t.Errorf("the addresses of the host: %+v", in)
+	}
+	var got []packet.Reception
+	for _, item := range items[1 : len(items)-1] {
+		got = append(got, item.Frame.Reception)
+		if item.Frame.ID != uint64(len(got)) || !bytes.Equal(item.Frame.Data, frame) {
+			t.Errorf("frame %d: %+v", len(got), item.Frame)
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("reception (-want +got):\n%s", diff)
+	}
+}
+
+// Other programs may set either flag of a checksum, and others beside it.
+func TestChecksumFlags(t *testing.T) {
+	for flags, want := range map[uint32]packet.Reception{0: 0, 1: 0, 1 << 9: packet.Vouched, 1<<10 | 2: packet.Vouched, 1<<8 | 1<<11: 0} {
+		data := []byte("1234")
+		const length = uint32(blockFrame + packetHeader + 4 + 8 + 4)
+		file := appendInterface(appendSection(nil))
+		for range 2 { // what one packet says is not said of the next
+			file = appendWords(file, blockEnhanced, length, 0, 0, 0, 4, 4)
+			file = appendWords(append(file, data...), optionFlags|4<<16, flags, optionEnd, length)
+			flags = 0
+		}
+		r, err := open(file)
+		check(t, err)
+		for i := range 2 {
+			f, err := r.Next()
+			check(t, err)
+			if f.Reception != want {
+				t.Errorf("flags, frame %d: got %d, want %d", i+1, f.Reception, want)
+			}
+			want = 0
+		}
+	}
+}
