@@ -514,8 +514,8 @@ func TestReceptionIsRecorded(t *testing.T) {
 		}
 		before := r.Size()
 		r.Packet(&p, frame, len(frame))
-		if took := r.Size() - before; took != packetSize(&p, len(frame)) {
-			t.Errorf("packet %d takes %d bytes, and is said to take %d", i+1, took, packetSize(&p, len(frame)))
+		if bytes := r.Size() - before; bytes != packetSize(&p, len(frame)) {
+			t.Errorf("packet %d has %d bytes, and is said to have %d", i+1, bytes, packetSize(&p, len(frame)))
 		}
 		want = append(want, reception)
 	}
