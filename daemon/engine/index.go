@@ -37,8 +37,8 @@ type portDoors struct {
 	active   []*door                   // other doors, while they have attempts; in order
 	groups   []*groupPort              // groups that begin with it or have attempts; in order
 	byTarget map[netip.Addr]*portDoors // the doors that have a target, by target
-	// tripwires are the tests of the tripwires at the port. Then no door has a knock there.
-	tripwires []FlagTest
+	// tripwires are those at the port. Then no door has a knock there.
+	tripwires []Knock
 }
 
 // want reports whether p can be a knock of some door. ours means that p is to an address of this

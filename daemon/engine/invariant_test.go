@@ -200,6 +200,10 @@ func (c *chaos) packet() input {
 		p.Dest = virtual
 	case 3:
 		p.Flags |= packet.ACK
+	case 4:
+		if pool := c.e.index.pool; len(pool) > 0 {
+			p.Port = pool[c.r.IntN(len(pool))].Port
+		}
 	}
 	return func(e *Engine) []Event { return e.Packet(&p) }
 }
@@ -299,6 +303,7 @@ func (c *chaos) newDoor() *Door {
 	d.Script, d.Line = "s.lua", c.sent
 	d.Listen, d.Strict = c.r.IntN(8) == 0, c.r.IntN(4) == 0
 	d.StepTimeout = time.Duration(c.r.IntN(3)) * 2 * time.Second
+	d.Tripwires = 20 * c.r.IntN(3)
 	d.NoteCompletions, d.Cut = c.r.IntN(2) == 0, c.r.IntN(2) == 0
 	d.OnWrong, d.Duplicates = OnWrong(c.r.IntN(2)), Duplicates(c.r.IntN(2))
 	if c.r.IntN(3) == 0 {

@@ -18,8 +18,9 @@ import (
 // for cost: it keeps every counted knock of each source and door and searches
 // them all, each time.
 type reference struct {
-	door *Door
-	past map[netip.Addr][]hit
+	door  *Door
+	wires []Knock // tripwires
+	past  map[netip.Addr][]hit
 }
 
 // run returns the longest run of the latest knocks that is a head of the
@@ -52,8 +53,12 @@ func (r *reference) holds(hits []hit, now int64) bool {
 // knock takes a packet and reports whether the door opens.
 func (r *reference) knock(p *packet.Packet) bool {
 	d, now := r.door, p.Time.UnixNano()
+	if slices.ContainsFunc(r.wires, func(k Knock) bool { return k.Holds(p) }) && !slices.Contains(d.Except, p.Port) {
+		r.past[p.Source] = nil // whatever on_wrong says
+		return false
+	}
 	wanted := slices.ContainsFunc(d.Sequence, func(k Knock) bool { return k.Holds(p) })
-	if !wanted && !d.Strict {
+	if !wanted && (!d.Strict || slices.Contains(d.Except, p.Port)) {
 		return false
 	}
 	h := hit{port: p.Port, flags: p.Flags, at: now}
@@ -82,6 +87,7 @@ func (r *reference) stage(source netip.Addr, now int64) int { return len(r.run(s
 // aHistory is a door and packets that have a fair chance to open it.
 type aHistory struct {
 	door    *Door
+	wires   []Knock // tripwires
 	packets []packet.Packet
 }
 
@@ -100,7 +106,13 @@ func randomHistory(t testing.TB, random *rand.Rand) aHistory {
 		}
 		d.Sequence = append(d.Sequence, Knock{alphabet[random.IntN(3)], flags})
 	}
-	h := aHistory{door: d}
+	if random.IntN(3) > 0 {
+		d.Tripwires = 1 + random.IntN(8)
+	}
+	h := aHistory{door: d, wires: (&Set{Doors: []*Door{d}}).Tripwires()}
+	if len(h.wires) > 0 && random.IntN(3) == 0 {
+		d.Except = []packet.Port{h.wires[0].Port}
+	}
 	now, next := monday, 0
 	for i := range 5 + random.IntN(40) {
 		now = now.Add([]time.Duration{0, time.Second / 2, time.Second, 2 * time.Second}[random.IntN(4)])
@@ -109,6 +121,10 @@ func randomHistory(t testing.TB, random *rand.Rand) aHistory {
 			k := d.Sequence[next%len(d.Sequence)]
 			port, flags = k.Port, k.Flags.Set
 			next++
+		}
+		if len(h.wires) > 0 && random.IntN(12) == 0 {
+			k := h.wires[random.IntN(len(h.wires))]
+			port, flags = k.Port, k.Flags.Set
 		}
 		if random.IntN(8) == 0 {
 			flags = packet.SYN | packet.FIN
@@ -128,7 +144,7 @@ func TestEngineMatchesTheReference(t *testing.T) {
 		h := randomHistory(t, random)
 		e := New(Config{}, monday)
 		e.Swap(monday, &Set{Doors: []*Door{h.door}})
-		ref := &reference{door: h.door, past: map[netip.Addr][]hit{}}
+		ref := &reference{door: h.door, wires: (&Set{Doors: []*Door{h.door}}).Tripwires(), past: map[netip.Addr][]hit{}}
 		for i := range h.packets {
 			p := &h.packets[i]
 			opened := slices.ContainsFunc(e.Packet(p), func(event Event) bool { return event.Kind == EventOpen })
@@ -159,7 +175,7 @@ func stageOf(e *Engine, source netip.Addr) int {
 }
 
 func describe(h aHistory) string {
-	s := fmt.Sprintf("%+v\n", *h.door)
+	s := fmt.Sprintf("%+v\ntripwires %v\n", *h.door, h.wires)
 	for _, p := range h.packets {
 		s += fmt.Sprintf("%3d %v %v %v %08b\n", p.Number, p.Time.Sub(monday), p.Source, p.Port, p.Flags)
 	}

@@ -24,7 +24,7 @@ type progress struct {
 // search, or one for each of a few doors.
 func (e *Engine) findTripped(here *portDoors, p *packet.Packet) {
 	e.tripped = e.tripped[:0]
-	if here == nil || len(here.tripwires) == 0 || !holdsAny(here.tripwires, p) {
+	if here == nil || !slices.ContainsFunc(here.tripwires, func(k Knock) bool { return k.Holds(p) }) {
 		return
 	}
 	source := p.Source.As16()
@@ -98,6 +98,6 @@ func (x *index) registerTripwires() {
 			here = &portDoors{}
 			x.ports[k.Port] = here
 		}
-		here.tripwires = append(here.tripwires, k.Flags)
+		here.tripwires = append(here.tripwires, k)
 	}
 }
