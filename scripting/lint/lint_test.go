@@ -73,6 +73,7 @@ func TestFindings(t *testing.T) {
 		{"one number, two protocols", `sesame.door "a" { sequence = { 4, "udp/4", 2, "udp/2" }, guards = 22 }`, []string{"1 side-by-side"}},
 		{"other flags are no other port", `sesame.door "a" { sequence = { 4, 3, 2, { 2, flags = "fin" } }, guards = 22 }`, []string{"1 short", "1 side-by-side"}},
 		{"one knock", `sesame.door "a" { sequence = { 400 }, guards = 22 }`, []string{"1 no-limit", "1 short"}},
+		{"one knock whose payload is tested", `sesame.door "a" { sequence = { 400 }, guards = 22, prefix = "x" }`, []string{"1 no-limit"}},
 		{"one knock with a limit", `sesame.door "a" { sequence = { 400 }, guards = 22, limit = "3/h" }`, []string{"1 short"}},
 		{"prefix", `sesame.door "a" { sequence = { 400, 200, 300, 100 }, guards = 22 }
 			sesame.door "b" { sequence = { 400, 200, 300, 100, 500 }, guards = 22 }`, []string{"1 prefix"}},

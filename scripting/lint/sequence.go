@@ -142,6 +142,7 @@ func (c *checker) minds(d *engine.Door, k engine.Knock) bool {
 func (c *checker) length(d *engine.Door) {
 	knocks, different := len(d.Sequence), len(ports(d))
 	switch {
+	case d.Payload != nil: // no scan has the payload
 	case knocks < enough:
 		c.door(Short, d, count(knocks, "knock")+", fewer than four: "+c.ease(d), "make the sequence four knocks or longer")
 	case different < enough:
@@ -149,9 +150,9 @@ func (c *checker) length(d *engine.Door) {
 			"knock on four different ports or more")
 	}
 	if knocks == 1 && d.Limit == nil {
-		hint := `add limit = "10/m", or what fits`
+		hint := `add limit = "10/m per source", or what fits`
 		if scripting.InConf(d) {
-			hint = "a knockd.conf knows no limit: make a script of it with sesame import knockd, and add limit = \"10/m\" there"
+			hint = "a knockd.conf knows no limit: make a script of it with sesame import knockd, and add limit = \"10/m per source\" there"
 		}
 		c.door(NoLimit, d, "one knock without a limit: whoever sends packets decides how often it runs", hint)
 	}
