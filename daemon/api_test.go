@@ -1,12 +1,46 @@
 package daemon
 
 import (
+	"net/netip"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"sesame/daemon/control"
+	"sesame/daemon/engine"
+	"sesame/daemon/packet"
 )
+
+// The answer to a revoke has the grants that ended, whether their sessions did, and sessions
+// without a grant.
+func TestWhatARevokeEnded(t *testing.T) {
+	source, port := netip.MustParsePrefix("203.0.113.9/32"), packet.Port{Proto: packet.TCP, Number: 22}
+	before := []control.Grant{{ID: 1, Door: "a"}, {ID: 2, Door: "b"}, {ID: 3, Door: "c", Cut: true}}
+	got := ended(before, []engine.Event{
+		{Kind: engine.EventEffect, Effect: engine.EffectPersist, Grant: 2},
+		{Kind: engine.EventClose, Grant: 1, Cut: true},
+		{Kind: engine.EventClose, Grant: 3},
+		{Kind: engine.EventClose, Grant: 4},
+		{Kind: engine.EventEffect, Effect: engine.EffectCut, Source: source, Port: port, Cut: true},
+	})
+	want := []control.Grant{{ID: 1, Door: "a", Cut: true}, {ID: 3, Door: "c"},
+		{Source: control.Source{Prefix: source}, Port: control.Port{Port: port}, Cut: true}}
+	if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }), cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestSetModeCutsNothing(t *testing.T) {
+	d := &daemon{}
+	d.config.Firewall.Mode = "set"
+	_, err := d.revoke(t.Context(), control.RevokeRequest{Cut: true})
+	if _, refused := err.(control.Refusal); !refused || !strings.Contains(err.Error(), "set mode") {
+		t.Errorf("error %v", err)
+	}
+}
 
 // The marks in a file of one-time sequences are the daemon's own: until they are
 // read, nothing is wrong.

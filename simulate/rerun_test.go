@@ -285,8 +285,8 @@ func (f *flight) step() {
 		f.input(record.Input{Kind: record.InputGrant, Source: source, Port: wire.Port(port), TTL: time.Minute},
 			func(now time.Time) []engine.Event { return e.Grant(now, source, port, time.Minute) })
 	case n == 92:
-		f.input(record.Input{Kind: record.InputRevoke, Source: source, Port: wire.Port(port)},
-			func(now time.Time) []engine.Event { return e.Revoke(now, source, port, false) })
+		f.input(record.Input{Kind: record.InputRevoke, Source: source, Port: wire.Port(port), Cut: true},
+			func(now time.Time) []engine.Event { return e.Revoke(now, source, port, true) })
 	case n == 93:
 		g := engine.Grant{ID: 1000 + uint64(f.sent), Door: "busy", By: source.Addr(), Source: source, Port: port, TTL: time.Minute, End: f.now.Add(time.Duration(r.IntN(40)-10) * time.Second)}
 		records := []engine.Record{{Grant: &g}, {Script: "main.lua", Source: source.Addr(), Store: &engine.Put{PerSource: true, Key: "asked", Value: 3.0}}}

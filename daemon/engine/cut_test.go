@@ -59,11 +59,16 @@ func TestNothingIsCutWhileAnotherGrantHolds(t *testing.T) {
 	wide := scripted(aDoor(t, "wide", "udp/502"), HookOpen, always(Allow{Ports: ports(t, "tcp/22"), Bits4: 24, TTL: 2 * time.Minute}))
 	w := newWorld(t, cutting(guarding(t, aDoor(t, "bell", "udp/500"), "tcp/22")), cutting(long), cutting(wide))
 	w.knock(alice, "udp/500", "udp/501")
+	w.got = nil
+	w.tick(time.Hour)
+	w.want("30s close bell 203.0.113.9 #1 tcp/22 expired", "1m0s close long 203.0.113.9 #2 tcp/22 expired cut")
+	t.Log("# nor while a network around it does")
+	w.knock(alice, "udp/500", "udp/501")
 	w.knock(bob, "udp/502")
 	w.got = nil
 	w.tick(time.Hour)
-	w.want("30s close bell 203.0.113.9 #1 tcp/22 expired", "1m0s close long 203.0.113.9 #2 tcp/22 expired",
-		"2m0s close wide 203.0.113.0/24 #3 tcp/22 expired cut")
+	w.want("1h0m30s close bell 203.0.113.9 #3 tcp/22 expired", "1h1m0s close long 203.0.113.9 #4 tcp/22 expired",
+		"1h2m0s close wide 203.0.113.0/24 #5 tcp/22 expired cut")
 }
 
 func TestAPersonCutsSessions(t *testing.T) {
