@@ -48,3 +48,28 @@ func TestRealFlowsFromBefore(t *testing.T) {
 		})
 	}
 }
+
+// TestRealFlowsOfWhoWasTrusted takes the trust in a network away. What was let in by it needs a
+// grant from then on: that the kernel knows the flow is no reason to pass.
+func TestRealFlowsOfWhoWasTrusted(t *testing.T) {
+	a := newAttack(t)
+	s := a.serve(udp5353)
+	a.guarded(GuardConfig{Trusted: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8:66::/64")}}, udp5353)
+	ask := func(stranger, server netip.Addr) int {
+		a.ask(crafted{from: stranger, to: server, sport: 1001, dport: 5353, udp: true}.bytes())
+		return s.received()
+	}
+	for family, f := range bothFamilies() {
+		if ask(f.stranger, f.server) != 1 {
+			t.Errorf("%s: a trusted source is stopped", family)
+		}
+		s.sendTo(netip.AddrPortFrom(f.stranger, 1001))
+	}
+	a.ask()
+	a.guarded(GuardConfig{}, udp5353)
+	for family, f := range bothFamilies() {
+		if ask(f.stranger, f.server) != 0 || ask(f.stranger, f.server) != 0 {
+			t.Errorf("%s: a flow of a source that was trusted goes on", family)
+		}
+	}
+}
