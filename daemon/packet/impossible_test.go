@@ -72,6 +72,7 @@ func TestImpossible(t *testing.T) {
 		{"loose source route", filled(options(tcp, 1, 131, 7, 4, 192, 0, 2, 7)), Malformed},
 		{"strict source route", filled(options(tcp, 137, 7, 4, 192, 0, 2, 7, 0)), Malformed},
 		{"record route", filled(options(tcp, 7, 7, 4, 131, 131, 131, 131, 0)), NotDropped},
+		{"an option that has a source route for data", filled(options(tcp, 7, 7, 131, 3, 4, 0, 0, 0)), NotDropped},
 		{"a source route behind the end of the options", filled(options(tcp, 0, 131, 3, 4)), NotDropped},
 		{"routing header of type 0", routed, Malformed},
 		{"IPv4 header", with(filled(tcp), 11, filled(tcp)[11]^1), Malformed},
@@ -229,6 +230,29 @@ func TestChecksumOfCutPackets(t *testing.T) {
 	var p Packet
 	if drop := d.DecodeReceived(Raw, behind, len(behind), Live, &p); drop != NotDropped || string(p.Payload) != "x" {
 		t.Errorf("bytes behind a datagram: %v, payload %q", drop, p.Payload)
+	}
+}
+
+// A checksum of zero is one that the card fills in later, but not in what this host received.
+func TestUnfilledChecksums(t *testing.T) {
+	header := with(filled(syn4(t, "")), 10, 0, 0)
+	segment := with(filled(syn4(t, "")), 36, 0, 0)
+	datagram6 := with(filled(ip6(t, layers.IPProtocolUDP, udpSegment(t, "x"))), 46, 0, 0)
+	for _, test := range []struct {
+		name string
+		ip   []byte
+		want map[Reception]Drop
+	}{
+		{"IPv4 header", header, map[Reception]Drop{0: NotDropped, Live: Malformed, Live | Vouched: Malformed, Judged: NotDropped}},
+		{"TCP", segment, map[Reception]Drop{0: NotDropped, Live: Malformed, Live | Vouched: NotDropped, Judged: NotDropped}},
+		{"UDP over IPv6", datagram6, map[Reception]Drop{0: NotDropped, Live: Malformed, Live | Vouched: Malformed, Judged: NotDropped}},
+	} {
+		for r, want := range test.want {
+			var p Packet
+			if drop := NewDecoder().DecodeReceived(Raw, test.ip, len(test.ip), r, &p); drop != want {
+				t.Errorf("%s, reception %d: got %v, want %v", test.name, r, drop, want)
+			}
+		}
 	}
 }
 
