@@ -190,7 +190,19 @@ func TestRealRepairKeepsStandingFlows(t *testing.T) {
 		a.ask(again.bytes())
 		s.received()
 		s.sendTo(netip.AddrPortFrom(f.stranger, 41001))
+		unanswered := again
+		unanswered.sport = 41005
+		a.ask(unanswered.bytes())
+		s.received()
 		must(t, g.Install(effect.Guards{Drop: []packet.Port{udp5353, later}}, nil))
+		if a.ask(unanswered.bytes()); s.received() != 0 {
+			t.Errorf("%s: a flow that nobody answered goes on", family)
+		}
+		apply(t, g, element(f.stranger.String(), later, time.Minute))
+		if a.ask(unanswered.bytes()); s.received() != 1 {
+			t.Errorf("%s: a flow that was refused once is refused in spite of a grant", family)
+		}
+		apply(t, g, element(f.stranger.String(), later, 0))
 		if a.ask(again.bytes()); s.received() != 1 {
 			t.Errorf("%s: a flow to a port that is guarded later ends", family)
 		}
