@@ -11,7 +11,7 @@ import (
 
 // fewDoors is up to how many doors with tripwires are searched one by one for the attempts of a
 // source. In a larger set these are found together, see [table.groupBySource].
-const fewDoors = 8
+const fewDoors = 4
 
 // A progress is an attempt in a door.
 type progress struct {

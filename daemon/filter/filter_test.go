@@ -197,6 +197,19 @@ func TestEveryPort(t *testing.T) {
 	}
 }
 
+// Sets of many doors, each of four knocks, with 64 tripwires each and at most 1,000 together.
+func TestManyDoorsAreExact(t *testing.T) {
+	for _, doors := range []int{10, 100, 400} {
+		knocks, tripwires := 4*doors, min(64*doors, 1000)
+		interest := Interest{TCP: spread((knocks + tripwires) / 2), UDP: shifted(spread((knocks+tripwires)/2), 1)}
+		program, coarse := New(interest).Program()
+		t.Logf("%d doors: %d instructions", doors, len(program))
+		if coarse {
+			t.Errorf("%d doors: the program is coarse", doors)
+		}
+	}
+}
+
 func testEveryPort(t *testing.T, w Interest, f *Filter, vm *bpf.VM, coarse bool) {
 	for _, test := range []struct {
 		proto packet.Proto
