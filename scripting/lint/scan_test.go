@@ -217,3 +217,24 @@ func happened(events []engine.Event) (texts []string) {
 	}
 	return texts
 }
+
+// A port of except is no tripwire of its door, and counts only in a range that has it.
+func TestExceptedTripwires(t *testing.T) {
+	d := randomDoors(1)[0]
+	worst := scanOf(d).narrowed(d)
+	for _, wire := range setOf(d).Engine.Tripwires() {
+		d.Except = []packet.Port{wire.Port, wire.Port}
+		all, inside := 0, 0
+		for _, left := range setOf(d).Engine.Tripwires() {
+			if left.Port != wire.Port {
+				all++
+				if worst.has(int(left.Port.Number)) {
+					inside++
+				}
+			}
+		}
+		if got := newChecker(setOf(d)).guess(d); got.Tripwires != all || got.Worst.Tripwires != inside {
+			t.Errorf("without %s: %d tripwires and %d in the range, want %d and %d", wire.Port, got.Tripwires, got.Worst.Tripwires, all, inside)
+		}
+	}
+}

@@ -36,7 +36,7 @@ func (c *checker) wiresBetween(d *engine.Door, kind class, low, high int) int {
 }
 
 // wiresOf returns the ports of a kind of packets that are tripwires of the set, sorted. Ports that
-// some door guards or knocks on are none.
+// some door guards are none.
 func (c *checker) wiresOf(kind class) []int {
 	if kind.protocol != packet.TCP {
 		kind.flags = engine.FlagTest{}
@@ -59,14 +59,8 @@ func (c *checker) wiresOf(kind class) []int {
 // pool returns the tripwires of the set that are in force.
 func (c *checker) pool() []engine.Knock {
 	if c.inForce == nil {
-		taken := map[packet.Port]bool{}
-		for _, d := range c.set.Engine.Doors {
-			for k := range d.Knocks() {
-				taken[k.Port] = true
-			}
-		}
 		c.inForce = slices.DeleteFunc(slices.Clone(c.set.Engine.Tripwires()), func(wire engine.Knock) bool {
-			return taken[wire.Port] || c.guarded[wire.Port]
+			return c.guarded[wire.Port]
 		})
 		if c.inForce == nil {
 			c.inForce = []engine.Knock{}
