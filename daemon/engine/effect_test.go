@@ -101,3 +101,10 @@ func TestANewOperation(t *testing.T) {
 	w.want("0s stage a 203.0.113.9 1/1", "0s refuse a 203.0.113.9 when (no)", "0s effect a 203.0.113.9 test (alarm)",
 		"0s open b 203.0.113.9", "0s effect b 203.0.113.9 test (hello)")
 }
+
+// Recordings and the journal have the numbers of effects, so these stay.
+func TestTheNumbersOfEffectsStay(t *testing.T) {
+	if EffectPersist != 1 {
+		t.Errorf("the first effect has the number %d, want 1", EffectPersist)
+	}
+}

@@ -121,7 +121,7 @@ func TestJunkIsNoKnock(t *testing.T) {
 	w.advance(time.Second)
 	w.datagram(bob, "udp/62201", "SESAmaple-otter-316")
 	w.want()
-	if c := w.e.Counts(); calls != 0 || c.Knocks != 0 || c.Refusals != 0 || c.Dropped[packet.OtherPayload] != 2 {
+	if c := w.e.Counts(); calls != 0 || c.Packets != 2 || c.Knocks != 0 || c.Refusals != 0 || c.Dropped[packet.OtherPayload] != 2 {
 		t.Errorf("%d calls, counts %+v", calls, c)
 	}
 	want := []Misfits{{"beacon", 2, monday.Add(time.Second), netip.MustParseAddr(bob), "length 19, expected 20"}}
