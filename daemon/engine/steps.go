@@ -34,6 +34,10 @@ type steps struct {
 	current int64 // steps of the call at hand
 }
 
+// mostSteps is how many steps of one call count at most, far above what a script may use. Their
+// time, times the number of doors, fits into an int64.
+const mostSteps = 1 << 32
+
 type spending struct {
 	full    int64 // when the allowance is whole again
 	refused int64 // the latest knock that was refused; 0: none was
@@ -64,7 +68,8 @@ func (s *steps) share(doors []*door) {
 // when they fail.
 func (c *Call) Spend(n int64) {
 	if c.engine != nil {
-		c.engine.steps.current += n
+		s := &c.engine.steps
+		s.current = min(s.current+min(n, mostSteps), mostSteps)
 	}
 }
 
