@@ -109,6 +109,9 @@ func (l *limits) bucket(a *allowance, source netip.Addr, now int64) *bucket {
 		}
 	}
 	if l.used >= l.capacity {
+		l.dropWhole(now)
+	}
+	if l.used >= l.capacity {
 		l.drop(l.largest())
 	}
 	return l.add(a, bucket{source: source, full: now})
@@ -145,13 +148,20 @@ func (k limitKey) compare(other limitKey) int {
 	return cmp.Or(cmp.Compare(k.door, other.door), cmp.Compare(k.count, other.count), cmp.Compare(k.per, other.per))
 }
 
-// forgetWhole drops all that is whole again. A reload calls it: the limits that are gone would stay
-// for ever otherwise.
-func (l *limits) forgetWhole(now int64) {
-	for key, a := range l.byLimit {
+// dropWhole drops all buckets of sources that are whole again.
+func (l *limits) dropWhole(now int64) {
+	for _, a := range l.byLimit {
 		for len(a.queue) > 0 && a.queue[0].full <= now {
 			l.drop(a)
 		}
+	}
+}
+
+// forgetWhole drops all that is whole again. A reload calls it: the limits that are gone would stay
+// for ever otherwise.
+func (l *limits) forgetWhole(now int64) {
+	l.dropWhole(now)
+	for key, a := range l.byLimit {
 		if len(a.queue) == 0 && a.shared.full <= now {
 			delete(l.byLimit, key)
 		}

@@ -86,6 +86,34 @@ func TestWholeAllowancesAreForgotten(t *testing.T) {
 	}
 }
 
+// A state leaves out what is whole again. At the capacity, an engine that was resumed from it must
+// refuse the same sources as the one that still has it.
+func TestWholeAllowancesDecideNothing(t *testing.T) {
+	doors := []*Door{limited(aDoor(t, "bell", "udp/500"), 1, time.Second, true), limited(aDoor(t, "gong", "udp/501"), 1, time.Hour, true)}
+	source := func(n int) netip.Addr { return netip.AddrFrom4([4]byte{198, 18, 0, byte(n)}) }
+	for seed := range uint64(200) {
+		r := rand.New(rand.NewPCG(seed, 4))
+		live, now := newLimits(12), int64(1e18)
+		var replayed *limits
+		for i := range 60 {
+			if i == 30 {
+				replayed = newLimits(12)
+				if err := replayed.resume(live.state(now)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			d, s := doors[r.IntN(2)], source(r.IntN(20))
+			ok, report := live.allow(d, s, now)
+			if replayed != nil {
+				if ok2, report2 := replayed.allow(d, s, now); ok2 != ok || report2 != report {
+					t.Fatalf("seed %d, knock %d at %s of %v: live %v, %v; replayed %v, %v", seed, i, d.Name, s, ok, report, ok2, report2)
+				}
+			}
+			now += r.Int64N(int64(300 * time.Millisecond))
+		}
+	}
+}
+
 // The limits agree with a model that keeps the times of all completions that it can still need,
 // and each row of refusals is reported once.
 func TestLimitsAgreeWithAModel(t *testing.T) {
