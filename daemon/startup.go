@@ -108,6 +108,7 @@ func (d *daemon) saveSet(set *scripting.Set, files *source.Files) error {
 	return d.state.SaveSet(state.Saved{
 		Files: stored, Base: wire.Text(base), Name: wire.Text(files.Single), Values: d.values(), At: d.loop.clock.now().Add(d.loop.wallOffset()),
 		Guards: guards, Trusted: d.config.Trusted, TrustedInterfaces: d.config.TrustedInterfaces, Mark: d.config.Firewall.Mark,
+		Answer: d.config.Firewall.Answer,
 	})
 }
 

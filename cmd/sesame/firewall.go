@@ -100,6 +100,7 @@ func (p *program) firewallShow(guard *firewall.Guard, _ config.Config) error {
 func writeShown(b *strings.Builder, s *firewall.Shown) {
 	fmt.Fprintf(b, "table     %s\n", s.Table)
 	fmt.Fprintf(b, "guarded   %s; %s dropped\n", portList(s.Guards.Drop), transcript.Count(int(s.Dropped), "packet"))
+	fmt.Fprintf(b, "answer    %s\n", s.Answer)
 	if len(s.Guards.Count) > 0 {
 		fmt.Fprintf(b, "observed  %s; %s would have been dropped\n", portList(s.Guards.Count), transcript.Count(int(s.Observed), "packet"))
 	}
@@ -230,6 +231,7 @@ func (p *program) firewallLoad(settings config.Config, known bool) (err error) {
 		return nil
 	}
 	if !known {
+		settings.Firewall.Answer = saved.Answer
 		settings.Firewall.Mark, settings.Trusted, settings.TrustedInterfaces = saved.Mark, saved.Trusted, saved.TrustedInterfaces
 	}
 	guard := newGuard(&settings)

@@ -32,6 +32,7 @@ type Saved struct {
 	Trusted           []netip.Prefix `json:"trusted,omitempty"`
 	TrustedInterfaces []string       `json:"trusted_interfaces,omitempty"`
 	Mark              uint32         `json:"mark,omitempty"`
+	Answer            string         `json:"answer,omitempty"` // of guarded ports; empty: the default
 }
 
 // savedJSON is the second line of the file; the first is a header.

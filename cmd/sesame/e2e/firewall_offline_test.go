@@ -20,7 +20,7 @@ import (
 func TestRealFirewallWithoutADaemon(t *testing.T) {
 	dir := t.TempDir()
 	configuration := filepath.Join(dir, "sesame.toml")
-	if err := os.WriteFile(configuration, []byte("state = \"state\"\nsocket = \"none\"\ntrusted = [\"192.0.2.0/24\"]\ntrusted_interfaces = [\"wg0\"]\n"), 0o600); err != nil {
+	if err := os.WriteFile(configuration, []byte("state = \"state\"\nsocket = \"none\"\ntrusted = [\"192.0.2.0/24\"]\ntrusted_interfaces = [\"wg0\"]\n[firewall]\nanswer = \"drop\"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	sesame := withoutDaemon(t, configuration)
@@ -41,6 +41,7 @@ func TestRealFirewallWithoutADaemon(t *testing.T) {
 	err = store.SaveSet(state.Saved{
 		Files:  []wire.File{{Path: "a.lua", Source: []byte("-- nothing")}},
 		Guards: []packet.Port{{Proto: packet.TCP, Number: 22}, {Proto: packet.UDP, Number: 51820}}, At: time.Unix(1, 0),
+		Answer: "reject",
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -56,7 +57,7 @@ func TestRealFirewallWithoutADaemon(t *testing.T) {
 	out, _ := sesame(done, "firewall", "show")
 	for _, want := range []string{
 		"table     inet sesame\n", "guarded   tcp/22, udp/51820; 0 packets dropped\n",
-		"trusted   loopback, 192.0.2.0/24, wg0\n",
+		"answer    drop\n", "trusted   loopback, 192.0.2.0/24, wg0\n",
 	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("show lacks %q:\n%s", want, out)
@@ -70,6 +71,14 @@ func TestRealFirewallWithoutADaemon(t *testing.T) {
 		t.Errorf("remove: %s", out)
 	}
 	sesame(answerNo, "firewall", "show")
+	if err := os.WriteFile(configuration, []byte("[firewall]\nanswer = 7\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	sesame(done, "firewall", "load", "--state", filepath.Join(dir, "state")) // as it was saved
+	if out, _ := sesame(done, "firewall", "show"); !strings.Contains(out, "answer    reject\n") {
+		t.Errorf("show after a load with a wrong configuration:\n%s", out)
+	}
+	sesame(done, "firewall", "remove")
 	if e := runHere(t, "firewall", "shew"); e.status != couldNot || !strings.Contains(e.stderr, "did you mean show?") {
 		t.Errorf("a mistyped command: %d, %s", e.status, e.stderr)
 	}

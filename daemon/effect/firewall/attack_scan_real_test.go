@@ -47,15 +47,18 @@ type nmapRun struct {
 }
 
 // nmap runs scans of ports of the server, all at once, since most of their time they wait. It
-// returns what each says of each port.
-func (a *attack) nmap(target string, scans []string, ports ...uint16) map[string]map[uint16]string {
+// returns what each says of each port. For a later try it waits longer for answers.
+func (a *attack) nmap(try int, target string, scans []string, ports ...uint16) map[string]map[uint16]string {
 	a.t.Helper()
 	a.needs("nmap")
 	runs := make([]*exec.Cmd, len(scans))
 	outputs := make([]bytes.Buffer, len(scans))
 	a.atClient(func() {
 		for i, scan := range scans {
-			argv := strings.Fields("-n -Pn -r --reason -oX - --disable-arp-ping --max-retries 1 --initial-rtt-timeout 100ms --max-rtt-timeout 200ms " + scan)
+			argv := strings.Fields("-n -Pn -r --reason -oX - --disable-arp-ping " + scan)
+			// Without a least time nmap waits 100 ms when earlier answers came at once.
+			wait := fmt.Sprint(100<<min(2*try, 6), "ms")
+			argv = append(argv, "--max-retries", fmt.Sprint(1+try), "--min-rtt-timeout", wait, "--initial-rtt-timeout", wait, "--max-rtt-timeout", fmt.Sprint(200<<min(2*try, 6), "ms"))
 			if strings.Contains(target, ":") {
 				argv = append(argv, "-6")
 			}
@@ -122,11 +125,11 @@ func TestRealScansTellNothing(t *testing.T) {
 				if host.rules == "" && target == serverAddress {
 					some = slices.Concat(scans, oddScans)
 				}
-				for scan, said := range a.nmap(target, some, 22, 23, 81) {
+				for scan, said := range a.nmap(0, target, some, 22, 23, 81) {
 					// On a busy machine an answer may be too late for nmap. A difference that
-					// tells something is there each time.
-					for try := 0; try < 5 && (said[22] != said[81] || said[23] != said[81]); try++ {
-						said = a.nmap(target, []string{scan}, 22, 23, 81)[scan]
+					// tells something is there each time, also with 6 s for an answer.
+					for try := 1; try <= 5 && (said[22] != said[81] || said[23] != said[81]); try++ {
+						said = a.nmap(try, target, []string{scan}, 22, 23, 81)[scan]
 					}
 					if said[22] != said[81] || said[23] != said[81] {
 						t.Errorf("nmap %s %s: of a guarded port with a service %q, without %q, of a closed one %q", scan, target, said[22], said[23], said[81])
@@ -148,7 +151,7 @@ func TestRealScansFindGrants(t *testing.T) {
 	g := a.guarded(GuardConfig{}, tcp22)
 	apply(t, g, element(clientAddress, tcp22, generous*10), element(client6Address, tcp22, generous*10))
 	for _, target := range []string{serverAddress, server6Address} {
-		said := a.nmap(target, []string{"-sS"}, 22, 80, 81)["-sS"]
+		said := a.nmap(2, target, []string{"-sS"}, 22, 80, 81)["-sS"]
 		var open []uint16
 		for port, state := range said {
 			if strings.HasPrefix(state, "open,") {
@@ -177,9 +180,9 @@ func TestRealAllPortsLookAlike(t *testing.T) {
 	}
 	a.guarded(GuardConfig{}, guards...)
 	for _, target := range []string{serverAddress, server6Address} {
-		for scan, said := range a.nmap(target, []string{"-sS", "-sF", "-sA", "-sU"}, ports...) {
-			for try := 0; try < 5 && len(kinds(said)) > 1; try++ {
-				said = a.nmap(target, []string{scan}, ports...)[scan]
+		for scan, said := range a.nmap(0, target, []string{"-sS", "-sF", "-sA", "-sU"}, ports...) {
+			for try := 1; try <= 5 && len(kinds(said)) > 1; try++ {
+				said = a.nmap(try, target, []string{scan}, ports...)[scan]
 			}
 			if len(kinds(said)) > 1 {
 				t.Errorf("nmap %s %s: ports differ: %v", scan, target, kinds(said))

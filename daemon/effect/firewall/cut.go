@@ -14,29 +14,26 @@ import (
 	"sesame/daemon/packet"
 )
 
-// applyCuts makes the kernel remember which sources are cut, and forget it for those that have a
-// grant again. errs are the results of the elements so far; nil: all succeeded. It returns them
-// with its own.
-func (g *Guard) applyCuts(elements []effect.Element, errs []error) []error {
-	cuts, grants := latest(elements)
-	if len(cuts) == 0 && (len(grants) == 0 || g.cuts.Load() == noCuts) {
-		return errs
-	}
-	err := g.changeAllCuts(cuts, grants)
+// cutError says what an error of [Guard.changeAllCuts] means.
+func cutError(err error) error {
 	switch {
+	case err == nil:
+		return nil
 	case errors.Is(err, unix.ENOENT):
-		err = fmt.Errorf("cutting sessions: %w: %w", effect.ErrGone, err)
+		return fmt.Errorf("cutting sessions: %w: %w", effect.ErrGone, err)
 	case errors.Is(err, unix.ENFILE):
-		err = fmt.Errorf("cutting sessions: %d sources, or %d networks, were cut in the last %v, and more are not remembered: %w", cutSize, cutNetworksSize, cutLife, err)
-	case err != nil:
-		err = fmt.Errorf("cutting sessions: %w", err)
+		return fmt.Errorf("cutting sessions: %d sources, or %d networks, were cut in the last %v, and more are not remembered: %w", cutSize, cutNetworksSize, cutLife, err)
 	}
-	return forgetFlows(elements, withError(elements, errs, err, func(e effect.Element) bool { return e.Cut }))
+	return fmt.Errorf("cutting sessions: %w", err)
 }
 
-// changeAllCuts changes the cut sets in one transaction, or in some when there are more than 5,000
+// changeAllCuts makes the kernel remember which sources are cut, and forget it for those that have a
+// grant again. It changes the cut sets in one transaction, or in some when there are more than 5,000
 // changes.
 func (g *Guard) changeAllCuts(cuts, grants []place) error {
+	if len(cuts)+len(grants) == 0 {
+		return nil
+	}
 	if len(cuts)+len(grants) <= maxEdits {
 		return g.tryCuts(cuts, grants)
 	}

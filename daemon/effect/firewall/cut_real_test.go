@@ -1,11 +1,13 @@
 package firewall
 
 import (
+	"bufio"
 	"errors"
 	"io"
 	"net"
 	"net/netip"
 	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"syscall"
@@ -200,6 +202,58 @@ func TestRealCutsAreBounded(t *testing.T) {
 	t.Log("# a grant makes room")
 	apply(t, g, element("10.0.0.0", tcp22, time.Hour))
 	apply(t, g, cut(clientAddress, tcp22))
+}
+
+// TestRealCutIsWrittenBeforeTheGrantEnds: a crash in between loses no cut.
+func TestRealCutIsWrittenBeforeTheGrantEnds(t *testing.T) {
+	w, g := newGuard(t, GuardConfig{})
+	w.needs("nft")
+	must(t, g.Install(effect.Guards{Drop: []packet.Port{tcp22}}, nil))
+	monitor := exec.Command("nft", "monitor")
+	out, err := monitor.StdoutPipe()
+	must(t, err)
+	must(t, monitor.Start())
+	t.Cleanup(func() { _ = monitor.Process.Kill(); _ = monitor.Wait() })
+	lines := make(chan string, 1000)
+	go func() {
+		defer close(lines)
+		for s := bufio.NewScanner(out); s.Scan(); {
+			lines <- s.Text()
+		}
+	}()
+	t.Log("# waiting until nft reports changes")
+	for heard := false; !heard; {
+		apply(t, g, element(clientAddress, tcp22, time.Minute), element(client6Address, tcp22, time.Minute))
+		select {
+		case <-lines:
+			heard = true
+		case <-time.After(time.Millisecond):
+		}
+	}
+	const marker = "192.0.2.77" // what was reported before it is of no interest
+	apply(t, g, element(marker, tcp22, time.Minute))
+	apply(t, g, cut(clientAddress, tcp22), cut(client6Address, tcp22))
+	for line := range lines {
+		if strings.HasPrefix(line, "add element inet sesame grants4") && strings.Contains(line, marker) {
+			break
+		}
+	}
+	begun := map[string]bool{}
+	ended := 0
+	for line := range lines {
+		for _, family := range []string{"4", "6"} {
+			begun[family] = begun[family] || strings.HasPrefix(line, "add element inet sesame cut"+family)
+			if strings.HasPrefix(line, "delete element inet sesame grants"+family) && !strings.Contains(line, marker) {
+				if ended++; !begun[family] {
+					t.Errorf("the grant ends before the cut is written: %s", line)
+				}
+			}
+		}
+		if ended == 2 {
+			return
+		}
+	}
+	t.Error("nft ended")
 }
 
 func TestRealCutLeavesOthersAlone(t *testing.T) {

@@ -1,7 +1,6 @@
 package firewall
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -30,7 +29,7 @@ type GuardConfig struct {
 	// never stopped.
 	Trusted           []netip.Prefix
 	TrustedInterfaces []string
-	// Answer is what a guarded port answers without a grant. "": [AnswerAuto].
+	// Answer is what a guarded port answers without a grant. "", or unknown: [AnswerAuto].
 	Answer Answer
 }
 
@@ -80,7 +79,10 @@ func NewGuard(cfg GuardConfig) *Guard {
 	if g.mark == 0 {
 		g.mark = DefaultMark
 	}
-	g.answer = cmp.Or(cfg.Answer, AnswerAuto)
+	g.answer = AnswerAuto
+	if cfg.Answer == AnswerDrop || cfg.Answer == AnswerReject {
+		g.answer = cfg.Answer
+	}
 	g.chains = guardChains(g.mark, g.answer)
 	return g
 }
@@ -97,11 +99,21 @@ func (g *Guard) Mark() uint32 { return g.mark }
 
 // Apply is [effect.Firewall.Apply]. All changes go into one transaction, or a few when
 // there are more than 5,000. When one is refused they go into smaller ones, so that each
-// change has its own error. Sessions are cut in a transaction that follows: a source without a
-// grant can begin none in between. A source that gets a grant is cut no longer; in between the
-// grant counts, since its rule comes first.
+// change has its own error.
+//
+// What a source is cut from is written before, and what it is cut from no longer after that. A
+// grant counts more than a cut, since its rule comes first. So a crash in between loses no cut,
+// and cuts nobody who has a grant.
 func (g *Guard) Apply(elements []effect.Element) []error {
-	return g.applyCuts(elements, g.socket.apply(elements, guardEdit))
+	cuts, grants := latest(elements)
+	failed := g.changeAllCuts(cuts, nil)
+	errs := g.socket.apply(elements, guardEdit)
+	errs = withError(elements, errs, cutError(failed), func(e effect.Element) bool { return e.Cut })
+	if g.cuts.Load() != noCuts {
+		failed = g.changeAllCuts(nil, grants)
+		errs = withError(elements, errs, cutError(failed), func(e effect.Element) bool { return e.Remaining > 0 })
+	}
+	return forgetFlows(elements, errs)
 }
 
 // guardEdit returns the edit for an element, with the set that it is in. Networks have sets of

@@ -1,6 +1,7 @@
 package firewall
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"net/netip"
@@ -55,6 +56,9 @@ func TestRealAnswers(t *testing.T) {
 			shown, _, err := g.Show()
 			must(t, err)
 			// A chain of the user drops the FIN before we look at it.
+			if want := cmp.Or(answer, AnswerAuto); shown.Answer != want {
+				t.Errorf("%s, answer %q: shown is %q", host.name, answer, shown.Answer)
+			}
 			if least := uint64(4); shown.Dropped < least {
 				t.Errorf("%s, answer %q: counted %d, want %d at least", host.name, answer, shown.Dropped, least)
 			}
@@ -134,6 +138,83 @@ func TestRealStandIns(t *testing.T) {
 						t.Errorf("%d guarded, %s: tcp/%d answers flags %#x with %s", len(guarded), family, port, flags, fmt.Sprintf("%x", answers))
 					}
 				}
+			}
+		}
+	}
+}
+
+// TestRealServicesAtStandIns has services at the ports that stand in: one of a guarded port's own, and
+// the common one. What is refused never reaches them, and is answered all the same. Their own
+// clients do reach them.
+func TestRealServicesAtStandIns(t *testing.T) {
+	var many []packet.Port
+	for n := range uint16(400) {
+		many = append(many, packet.Port{Proto: packet.TCP, Number: 2000 + n})
+	}
+	for _, host := range []struct{ name, rules string }{
+		{"usual", ""},
+		{"untracked", "table inet untracked { chain prerouting { type filter hook prerouting priority raw; notrack; }\n chain output { type filter hook output priority raw; notrack; }\n}"},
+	} {
+		t.Run(host.name, func(t *testing.T) {
+			a := newAttack(t)
+			if host.rules != "" {
+				a.run(host.rules, "nft", "-f", "-")
+			}
+			g := NewGuard(GuardConfig{})
+			t.Cleanup(func() { must(t, g.Close()) })
+			must(t, g.Install(effect.Guards{Drop: append(many, packet.Port{Proto: packet.UDP, Number: 2000})}, nil))
+			for _, at := range []struct{ asked, standsIn uint16 }{{2000, 225}, {2001, 226}, {2399, closedPort}} {
+				tcp, udp := a.serve(packet.Port{Proto: packet.TCP, Number: at.standsIn}), a.serve(packet.Port{Proto: packet.UDP, Number: at.standsIn})
+				for family, f := range bothFamilies() {
+					for _, flags := range []byte{tcpSYN, 0, 1, 0x29, tcpSYN | 1, tcpSYN} {
+						a.forget()
+						c := crafted{from: f.stranger, to: f.server, sport: 41001 + at.asked, dport: at.asked, flags: flags, seq: 7}
+						if answers := a.ask(c.bytes()); len(answers) != 1 || !resets(answers[0], c) {
+							t.Errorf("%s: tcp/%d, for which a service stands in, answers flags %#x with %x", family, at.asked, flags, answers)
+						}
+					}
+					a.ask(crafted{from: f.stranger, to: f.server, sport: 41001, dport: 2000, udp: true, payload: []byte("hello")}.bytes())
+					if n := tcp.received() + udp.received(); n > 0 {
+						t.Errorf("%s: a service at port %d got %d refused packets", family, at.standsIn, n)
+					}
+					own := crafted{from: f.stranger, to: f.server, sport: 42001, dport: at.standsIn, flags: tcpSYN}
+					if !a.opens(own) {
+						t.Errorf("%s: a client of the service at port %d is stopped", family, at.standsIn)
+					}
+					own.udp, own.payload = true, []byte("hello")
+					if a.ask(own.bytes()); udp.received() != 1 {
+						t.Errorf("%s: a datagram to the service at port %d is stopped", family, at.standsIn)
+					}
+				}
+				tcp.close()
+				udp.close()
+			}
+		})
+	}
+}
+
+// TestRealSocketsThatOthersAssign has a rule of others that gives a packet to a socket before we look
+// at it (TPROXY). Then the kernel does not look for a socket by the port.
+func TestRealSocketsThatOthersAssign(t *testing.T) {
+	for _, more := range []string{"", "tcp dport 22 notrack;"} {
+		a := newAttack(t)
+		proxy := a.serve(packet.Port{Proto: packet.TCP, Number: 8022})
+		must(t, unix.SetsockoptInt(proxy.fd, unix.SOL_IPV6, unix.IPV6_TRANSPARENT, 1))
+		must(t, unix.SetsockoptInt(proxy.fd, unix.SOL_IP, unix.IP_TRANSPARENT, 1))
+		rules := "table inet proxy { chain untracked { type filter hook prerouting priority raw; " + more + " }\n"
+		a.run(rules+"chain prerouting { type filter hook prerouting priority mangle; tcp dport 22 tproxy to :8022 accept; }\n}", "nft", "-f", "-")
+		for i, answer := range []Answer{AnswerAuto, AnswerDrop, AnswerReject} {
+			g := a.guarded(GuardConfig{Answer: answer}, tcp22)
+			for family, f := range bothFamilies() {
+				syn := crafted{from: f.stranger, to: f.server, sport: uint16(41001 + i), dport: 22, flags: tcpSYN, seq: 7}
+				if a.opens(syn) || proxy.received() > 0 {
+					t.Errorf("answer %q, %s, %q: a refused SYN reaches the socket that a rule assigns", answer, family, more)
+				}
+				apply(t, g, element(f.stranger.String(), tcp22, time.Minute))
+				if syn.sport += 100; !a.opens(syn) {
+					t.Errorf("answer %q, %s, %q: a granted SYN is stopped", answer, family, more)
+				}
+				apply(t, g, element(f.stranger.String(), tcp22, 0))
 			}
 		}
 	}

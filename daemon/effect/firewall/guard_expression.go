@@ -158,6 +158,12 @@ var (
 		masked(reg, binaryutil.NativeEndian.PutUint32(1<<3)), equal(reg, make([]byte, 4)))
 )
 
+// socketWaits matches packets that some socket of this host would get: of the connection, or a
+// listening one. The port is looked up as it is in the packet now. It needs nft_socket. Any value
+// matches; nft does not print a rule that loads it alone.
+var socketWaits = join(one(&expr.Socket{Key: expr.SocketKeyTransparent, Register: reg}),
+	one(&expr.Cmp{Op: expr.CmpOpLte, Register: reg, Data: []byte{1}}))
+
 // Labels of connections: bits from 0 to 127 (XT_CONNLABEL_MAXBIT). A label is not copied to the
 // packet mark and back, as the conntrack mark is by CONNMARK. People number theirs from 0 in
 // connlabel.conf, so ours are high.

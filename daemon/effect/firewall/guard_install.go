@@ -56,7 +56,7 @@ func (g *Guard) Install(guards effect.Guards, elements []effect.Element) error {
 func (g *Guard) needs() string {
 	needed := "expected Linux 5.10 or later with nf_tables, nft_ct, nft_fib and nf_conntrack"
 	if g.answer != AnswerDrop {
-		needed += `; firewall.answer = "` + string(g.answer) + `" also needs nft_reject, and "auto" nft_chain_nat: with answer = "drop" below [firewall] the guard needs neither`
+		needed += `; firewall.answer = "` + string(g.answer) + `" also needs nft_reject, and "auto" nft_chain_nat and nft_socket: with answer = "drop" below [firewall] the guard needs none of these`
 	}
 	return needed
 }

@@ -39,6 +39,7 @@ func (g *Guard) Stopped() ([]Stopped, error) {
 // A Shown is what our table holds, for people to read.
 type Shown struct {
 	Table      string // as nft names it
+	Answer     Answer // of guarded ports
 	Guards     effect.Guards
 	Dropped    uint64 // packets to guarded ports that were dropped
 	Observed   uint64 // packets to counted ports that a guard would have dropped
@@ -55,7 +56,8 @@ func (g *Guard) Show() (Shown, bool, error) {
 		return Shown{}, false, err
 	}
 	shown := Shown{
-		Table: "inet " + guardTable.name,
+		Table:  "inet " + guardTable.name,
+		Answer: found.answer(),
 		Guards: effect.Guards{
 			Drop:  portsOf(found.members["guarded"]),
 			Count: portsOf(found.members["watched"]),
@@ -71,6 +73,18 @@ func (g *Guard) Show() (Shown, bool, error) {
 	}
 	shown.Stopped, err = g.Stopped()
 	return shown, err == nil, err
+}
+
+// answer returns what guarded ports answer by the rules in the kernel. An earlier run may have had
+// another configuration.
+func (f guardFound) answer() Answer {
+	switch {
+	case slices.ContainsFunc(f.chains, func(c chainFound) bool { return c.chain == translateChain }):
+		return AnswerAuto
+	case bytes.Contains(f.rules, []byte("reject\x00")): // the name of the expression
+		return AnswerReject
+	}
+	return AnswerDrop
 }
 
 // portsOf reads a set of ports back. Its keys are the protocol and the port, each padded

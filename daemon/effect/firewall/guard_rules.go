@@ -197,6 +197,8 @@ func inputRules(mark uint32, answer Answer) []rule {
 	unguarded := join(port(reg), notIn("guarded", reg))
 	if answer == AnswerAuto {
 		rules = append(rules,
+			// A service may wait at the port that stands in. It must not get what was refused.
+			rule{"a service stands in", join(protocol(unix.IPPROTO_TCP), labelled(labelRefused), socketWaits, resetTCP)},
 			// Rejected here, its translation is forgotten. The kernel would answer the same, but
 			// later datagrams would go to the closed port in spite of a grant.
 			rule{"refused", join(protocol(unix.IPPROTO_UDP), labelled(labelRefused), portUnreachable)})
@@ -229,6 +231,7 @@ func lateRules() []rule {
 		{"closed", join(toStandIn, ports, change("late", reg, deleteElement), accept)},
 		{"refused here", counter("dropped")},
 		{"refused", join(ofNoFlow, protocol(unix.IPPROTO_TCP), destinationPort(reg), lookUp("closed", reg, reg), writeTCPPort(2, reg))},
+		{"a service stands in", join(toStandIn, socketWaits, destinationPort(reg), lookUp("asked", reg, reg), writeTCPPort(2, reg), resetTCP)},
 		{"refused", join(toStandIn, ports, change("late", reg, unix.NFT_DYNSET_OP_ADD), accept)},
 		{"too many", join(protocol(unix.IPPROTO_TCP), destinationPort(reg), lookUp("asked", reg, reg), writeTCPPort(2, reg))},
 		{"refused", join(protocol(unix.IPPROTO_TCP), resetTCP)},
