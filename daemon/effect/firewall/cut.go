@@ -27,9 +27,9 @@ func cutError(err error) error {
 	return fmt.Errorf("cutting sessions: %w", err)
 }
 
-// changeAllCuts makes the kernel remember which sources are cut, and forget it for those that have a
-// grant again. It changes the cut sets in one transaction, or in some when there are more than 5,000
-// changes.
+// changeAllCuts makes the kernel remember which sources are cut, and forget it for those that have
+// a grant again. It changes the cut sets in one transaction, or in some when there are more than
+// 5,000 changes.
 func (g *Guard) changeAllCuts(cuts, grants []place) error {
 	if len(cuts)+len(grants) == 0 {
 		return nil

@@ -143,8 +143,8 @@ func TestRealStandIns(t *testing.T) {
 	}
 }
 
-// TestRealServicesAtStandIns has services at the ports that stand in: one of a guarded port's own, and
-// the common one. What is refused never reaches them, and is answered all the same. Their own
+// TestRealServicesAtStandIns has services at the ports that stand in: one of a guarded port's own,
+// and the common one. What is refused never reaches them, and is answered all the same. Their own
 // clients do reach them.
 func TestRealServicesAtStandIns(t *testing.T) {
 	var many []packet.Port
@@ -193,8 +193,8 @@ func TestRealServicesAtStandIns(t *testing.T) {
 	}
 }
 
-// TestRealSocketsThatOthersAssign has a rule of others that gives a packet to a socket before we look
-// at it (TPROXY). Then the kernel does not look for a socket by the port.
+// TestRealSocketsThatOthersAssign has a rule of others that gives a packet to a socket before we
+// look at it (TPROXY). Then the kernel does not look for a socket by the port.
 func TestRealSocketsThatOthersAssign(t *testing.T) {
 	for _, more := range []string{"", "tcp dport 22 notrack;"} {
 		a := newAttack(t)

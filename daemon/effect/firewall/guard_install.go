@@ -74,6 +74,8 @@ func (g *Guard) install(guards effect.Guards, elements []effect.Element) error {
 	batch = append(batch, missingParts(found)...)
 	batch = append(batch, g.memberChanges(found, guards)...)
 	batch = append(batch, foreignElements(found)...)
+	// Containers come and go: that is no repair.
+	inner := g.innerChanges(found, guards)
 	standing, flows := g.standing.with(g.socket, found, guards)
 	batch = append(batch, flows...)
 	edits, err := guardDifferences(found, elements)
@@ -88,7 +90,7 @@ func (g *Guard) install(guards effect.Guards, elements []effect.Element) error {
 	changes, _ := write(now)
 	batch = append(batch, changes...)
 	rules := g.ruleChanges(found)
-	if err := g.socket.transact(append(batch, rules...)); err != nil {
+	if err := g.socket.transact(slices.Concat(batch, inner, rules)); err != nil {
 		return err
 	}
 	g.standing = standing
@@ -161,6 +163,24 @@ func (g *Guard) memberChanges(found guardFound, guards effect.Guards) []message 
 		batch = append(batch, guardTable.change(unix.NFT_MSG_NEWSETELEM, s.name, wanted)...)
 	}
 	return batch
+}
+
+// innerChanges returns messages that put the ports of containers into their set which guarded UDP
+// ports lead to. Where the rules of others cannot be read, the set stays.
+func (g *Guard) innerChanges(found guardFound, guards effect.Guards) []message {
+	translations, err := g.Translations()
+	if err != nil {
+		return nil
+	}
+	var ports []packet.Port
+	for _, t := range translations {
+		if t.Outer.Proto == packet.UDP && slices.Contains(guards.Drop, t.Outer) {
+			ports = append(ports, t.Inner)
+		}
+	}
+	wanted, have := portMembers(ports), ordered(found.members["inner"])
+	return append(guardTable.change(unix.NFT_MSG_DELSETELEM, "inner", without(have, wanted)),
+		guardTable.change(unix.NFT_MSG_NEWSETELEM, "inner", without(wanted, have))...)
 }
 
 // without returns the members that are not among others. Both are sorted.

@@ -61,6 +61,11 @@ func guardRules(mark uint32, answer Answer) []rule {
 		// Such a packet may be on its way to another host. That host's answer would come to a
 		// guarded port, and pass as the answer to a flow that began here.
 		{"from an address of this host", join(sourcePortOf(reg), in("guarded", reg), jump(spoofedChain))},
+		// The same for what a container of this host seems to send from the port that a guarded
+		// one leads to. Once it is masqueraded, its answer comes to any port.
+		{"from elsewhere", join(sourcePortOf(reg), in("inner", reg), fromElsewhere)},
+		{"answer to what came from elsewhere", join(protocol(unix.IPPROTO_UDP), ofReply, labelled(labelElsewhere),
+			fib(destination, false), equal(reg, fibType(unix.RTN_LOCAL)), counter("dropped"), drop)},
 		{"nobody guards this port", join(port(reg), notIn("guarded", reg), port(reg), notIn("watched", reg), accept)},
 		// Only unicast to another host: a broadcast and a multicast reach sockets of this
 		// one. The destination is looked up twice, also as seen from the interface: the
@@ -143,9 +148,12 @@ func spoofedRules() []rule {
 		{"spoofed", join(fib(source, true), equal(reg, fibType(unix.RTN_LOCAL)), counter("dropped"), drop)},
 		// It may claim to come from a host behind this one, which masquerades that host. The way
 		// back may be another one all the same, so the packet goes on.
-		{"from elsewhere", join(protocol(unix.IPPROTO_UDP), state(expr.CtStateBitNEW), noWayBack, setLabel(labelElsewhere))},
+		{"from elsewhere", fromElsewhere},
 	}
 }
+
+// fromElsewhere labels a flow whose first packet came by another way than the one to its source.
+var fromElsewhere = join(protocol(unix.IPPROTO_UDP), state(expr.CtStateBitNEW), noWayBack, setLabel(labelElsewhere))
 
 // refuseRules refuse a packet at prerouting.
 func refuseRules(answer Answer) []rule {

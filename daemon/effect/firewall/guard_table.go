@@ -22,6 +22,7 @@ import (
 //		set standing4, standing6         UDP flows from before the guard
 //		map closed, asked                a guarded TCP port to its stand-in, and back
 //		set stand_ins                    proto . port: the ports of closed
+//		set inner                        proto . port of containers that guarded ports lead to
 //		set cut4, cut6                   source . proto . port: sessions that are cut
 //		set cut_networks4, cut_networks6 the same for networks
 //		set late                         see lateRules
@@ -72,6 +73,7 @@ var guardSets = slices.Concat([]set{
 	{name: "closed", fields: grantKey4[2:], values: grantKey4[2:]},
 	{name: "asked", fields: grantKey4[2:], values: grantKey4[2:]},
 	{name: "stand_ins", fields: grantKey4[1:]},
+	{name: "inner", fields: grantKey4[1:]},
 	{name: "late", fields: []nftables.SetDatatype{nftables.TypeInetService, nftables.TypeInetService}, timeout: true, dynamic: true, life: lateLife, size: lateSize},
 }, cutDefinitions())
 
