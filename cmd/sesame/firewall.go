@@ -101,6 +101,9 @@ func writeShown(b *strings.Builder, s *firewall.Shown) {
 	fmt.Fprintf(b, "table     %s\n", s.Table)
 	fmt.Fprintf(b, "guarded   %s; %s dropped\n", portList(s.Guards.Drop), transcript.Count(int(s.Dropped), "packet"))
 	fmt.Fprintf(b, "answer    %s\n", s.Answer)
+	if s.Answer == firewall.AnswerAuto {
+		fmt.Fprintf(b, "stand-ins %s\n", portList(append(s.StandIns, firewall.CommonStandIns...)))
+	}
 	if len(s.Guards.Count) > 0 {
 		fmt.Fprintf(b, "observed  %s; %s would have been dropped\n", portList(s.Guards.Count), transcript.Count(int(s.Observed), "packet"))
 	}

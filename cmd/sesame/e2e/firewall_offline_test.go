@@ -71,6 +71,14 @@ func TestRealFirewallWithoutADaemon(t *testing.T) {
 		t.Errorf("remove: %s", out)
 	}
 	sesame(answerNo, "firewall", "show")
+	if err := os.WriteFile(configuration, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	sesame(done, "firewall", "load", "--state", filepath.Join(dir, "state"))
+	if out, _ := sesame(done, "firewall", "show"); !strings.Contains(out, "answer    auto\nstand-ins tcp/225, tcp/4, udp/4\n") {
+		t.Errorf("show with the default answer:\n%s", out)
+	}
+	sesame(done, "firewall", "remove")
 	if err := os.WriteFile(configuration, []byte("[firewall]\nanswer = 7\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}

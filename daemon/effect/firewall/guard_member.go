@@ -65,6 +65,9 @@ var standIns = [][2]uint16{{225, 241}, {249, 255}, {272, 279}, {288, 307}, {326,
 // closedPort stands in for UDP ports, and for the TCP ports that find no stand-in of their own.
 const closedPort = 4
 
+// CommonStandIns are the ports of [closedPort].
+var CommonStandIns = []packet.Port{{Proto: packet.TCP, Number: closedPort}, {Proto: packet.UDP, Number: closedPort}}
+
 // closedMembers returns the members of the maps closed and asked and of the set stand_ins for
 // these guarded ports. A port that is guarded or watched itself stands in for none.
 func closedMembers(guarded, watched []packet.Port) (closed, asked, used []member) {

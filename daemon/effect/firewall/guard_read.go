@@ -38,8 +38,9 @@ func (g *Guard) Stopped() ([]Stopped, error) {
 
 // A Shown is what our table holds, for people to read.
 type Shown struct {
-	Table      string // as nft names it
-	Answer     Answer // of guarded ports
+	Table      string        // as nft names it
+	Answer     Answer        // of guarded ports
+	StandIns   []packet.Port // where refused TCP packets go to
 	Guards     effect.Guards
 	Dropped    uint64 // packets to guarded ports that were dropped
 	Observed   uint64 // packets to counted ports that a guard would have dropped
@@ -57,7 +58,7 @@ func (g *Guard) Show() (Shown, bool, error) {
 	}
 	shown := Shown{
 		Table:  "inet " + guardTable.name,
-		Answer: found.answer(),
+		Answer: found.answer(), StandIns: portsOf(found.members["stand_ins"]),
 		Guards: effect.Guards{
 			Drop:  portsOf(found.members["guarded"]),
 			Count: portsOf(found.members["watched"]),
