@@ -3,7 +3,8 @@ package packet
 import "net/netip"
 
 // This file finds packets that no host can have sent, or that no host accepts: a stranger wrote
-// them. They must be no knocks, since their source would get into rules and commands.
+// them. They must be no knocks, since their source would get into rules and commands. Linux accepts
+// all sources of 0.0.0.0/8 but the first, since version 5.3. Nobody may have one on the Internet.
 
 var (
 	thisNetwork = netip.PrefixFrom(netip.IPv4Unspecified(), 8) // RFC 1122, section 3.2.1.3
