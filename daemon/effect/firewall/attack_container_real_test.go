@@ -2,10 +2,12 @@ package firewall
 
 import (
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
+	"sesame/daemon/effect"
 	"sesame/daemon/packet"
 )
 
@@ -57,5 +59,30 @@ table inet hidden { chain p { type nat hook postrouting priority srcnat; oifname
 				t.Errorf("%s: the answer to a container's question is stopped", family)
 			}
 		}
+	}
+}
+
+// TestRealInnerPortsFollowTheContainers: a container that comes or goes is no repair of the guard.
+func TestRealInnerPortsFollowTheContainers(t *testing.T) {
+	a := newAttack(t)
+	published := packet.Port{Proto: packet.UDP, Number: 5300}
+	g := a.guarded(GuardConfig{}, published, tcp80)
+	was := g.Repairs()
+	for _, step := range []struct {
+		change string
+		want   []packet.Port
+	}{
+		{"add table ip nat; add chain ip nat p { type nat hook prerouting priority dstnat; }; add rule ip nat p udp dport 5300 dnat to 203.0.113.2:5353", []packet.Port{udp5353}},
+		{"add rule ip nat p tcp dport 80 dnat to 203.0.113.2:8080; add rule ip nat p udp dport 5301 dnat to 203.0.113.2:5354", []packet.Port{udp5353}},
+		{"flush chain ip nat p", nil},
+	} {
+		a.run("", "nft", step.change)
+		must(t, g.Install(effect.Guards{Drop: []packet.Port{published, tcp80}}, nil))
+		if got := portsOf(mustLook(t, g).members["inner"]); !slices.Equal(got, step.want) {
+			t.Errorf("after %q the inner ports are %v, want %v", step.change, got, step.want)
+		}
+	}
+	if g.Repairs() != was {
+		t.Errorf("%d repairs, want none", g.Repairs()-was)
 	}
 }
