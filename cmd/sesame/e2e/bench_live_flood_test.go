@@ -3,19 +3,22 @@
 package e2e
 
 import (
-	"net/netip"
+	"iter"
 	"time"
 
 	"sesame/daemon/livetest"
+	"sesame/daemon/packet"
+	"sesame/scripting"
+	"sesame/scripting/source"
 )
 
-// spoofed is how many first knocks are in a flood.
+// spoofed is how many packets are in a flood, each of another source.
 const spoofed = 1_000_000
 
-// measureFlood sends first knocks as fast as one processor can, each of another
+// measureFlood sends packets to the ports by turns, as fast as one processor can, each of another
 // source, and amid them the four knocks of somebody honest. It does so as many
 // times as the caller wants, with other sources each time.
-func measureFlood(l *liveBench, s *subject, floods int) {
+func measureFlood(l *liveBench, s *subject, floods int, ports []packet.Port) {
 	p := l.newProber()
 	p.mustOpen(s)
 	var opened, rates float64
@@ -23,7 +26,7 @@ func measureFlood(l *liveBench, s *subject, floods int) {
 	for i := range floods {
 		s.forgetPeak()
 		rate := make(chan float64, 1) // packets a second
-		go func() { rate <- l.flood(s.doors[0].knocks[0], i*spoofed) }()
+		go func() { rate <- l.flood(ports, i*spoofed) }()
 		<-time.After(500 * time.Millisecond)
 		honest := livetest.Source4(i)
 		if _, _, err := p.sender.Send(l.Context(), livetest.Knocks(honest, s.doors[0].knocks...), 10); err != nil {
@@ -49,14 +52,53 @@ func measureFlood(l *liveBench, s *subject, floods int) {
 	}
 }
 
-// flood sends first knocks, and returns how many a second.
-func (l *liveBench) flood(port string, first int) float64 {
-	source := func(n int) netip.Addr { return livetest.Source6(first + n) }
-	sent, took, err := l.net.Client.Send(l.Context(), livetest.Flood(spoofed, source, spoofed, port), 0)
+// flood sends one packet of each of so many sources, and returns how many a second.
+func (l *liveBench) flood(ports []packet.Port, first int) float64 {
+	sent, took, err := l.net.Client.Send(l.Context(), byTurns(ports, first), 0)
 	if err != nil {
 		l.Error(err)
 	}
 	return float64(sent) / took.Seconds()
+}
+
+// byTurns returns a knock of each of so many sources at one of the ports.
+func byTurns(ports []packet.Port, first int) iter.Seq[livetest.Knock] {
+	return func(yield func(livetest.Knock) bool) {
+		for n := range spoofed {
+			port := ports[n%len(ports)]
+			if !yield(livetest.Knock{Source: livetest.Source6(first + n), UDP: port.Proto == packet.UDP, Port: port.Number}) {
+				return
+			}
+		}
+	}
+}
+
+// firstKnock returns the port of the first knock at the first door.
+func (s *subject) firstKnock() []packet.Port {
+	s.l.Helper()
+	port, err := packet.ParsePort(s.doors[0].knocks[0])
+	if err != nil {
+		s.l.Fatal(err)
+	}
+	return []packet.Port{port}
+}
+
+// tripwires returns the ports of the tripwires of all doors. They pass the kernel's filter, as
+// knocks do, so a flood of them reaches the engine.
+func (s *subject) tripwires() (ports []packet.Port) {
+	s.l.Helper()
+	files, err := source.Read(s.scripts)
+	if err != nil {
+		s.l.Fatal(err)
+	}
+	set, err := scripting.Load(files, scripting.Options{})
+	if err != nil {
+		s.l.Fatal(err)
+	}
+	for _, knock := range set.Engine.Tripwires() {
+		ports = append(ports, knock.Port)
+	}
+	return ports
 }
 
 // measureMixed lets everything happen for a minute: strangers who knock once or

@@ -42,8 +42,18 @@ func BenchmarkLive(b *testing.B) {
 		{"sources/knockd", func(l *liveBench) { measureSources(l, l.startKnockd(threeKnocks)) }},
 		{"doors/sesame", func(l *liveBench) { measureDoors(l, l.startSesame(l.TempDir(), manyDoors(400)...)) }},
 		{"doors/knockd", func(l *liveBench) { measureDoors(l, l.startKnockd(manyDoors(400)...)) }},
-		{"flood/sesame", func(l *liveBench) { measureFlood(l, l.startSesame(l.TempDir(), fourKnocks), 3) }},
-		{"flood/knockd", func(l *liveBench) { measureFlood(l, l.startKnockd(fourKnocks), 1) }},
+		{"flood/sesame", func(l *liveBench) {
+			s := l.startSesame(l.TempDir(), fourKnocks)
+			measureFlood(l, s, 3, s.firstKnock())
+		}},
+		{"flood/sesame-tripwires", func(l *liveBench) {
+			s := l.startSesame(l.TempDir(), fourKnocks)
+			measureFlood(l, s, 3, s.tripwires())
+		}},
+		{"flood/knockd", func(l *liveBench) {
+			s := l.startKnockd(fourKnocks)
+			measureFlood(l, s, 1, s.firstKnock())
+		}},
 		{"reloads/sesame", measureReloads},
 		{"mixed/sesame", measureMixed},
 	} {
