@@ -17,6 +17,9 @@ func listenMember() Member {
 func registerListen(s *script, v value, name string) lua.LValue {
 	d := s.newDraft(name, true)
 	d.door.Limit, _ = parseLimit(defaultListenLimit)
+	if s.options.SharedListenLimit {
+		d.door.Limit, _ = parseLimit(sharedListenLimit)
+	}
 	if read(v, listenOptions(), nil, d) {
 		d.finish(v)
 	}
@@ -25,6 +28,9 @@ func registerListen(s *script, v value, name string) lua.LValue {
 
 // defaultListenLimit bounds how much Lua strangers can run by sending packets.
 const defaultListenLimit = "20/s per source"
+
+// sharedListenLimit is for [Options.SharedListenLimit].
+const sharedListenLimit = "20/s"
 
 func listenOptions() []option[draft] {
 	return append([]option[draft]{

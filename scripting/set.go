@@ -22,6 +22,9 @@ type Options struct {
 	// look for mistakes in functions: a recording, or the set of the last run. Such a mistake does
 	// not reject it.
 	RanBefore bool
+	// SharedListenLimit gives a listener without a limit that of earlier versions, which all
+	// sources share. A recording that they began needs it to be decided as it was.
+	SharedListenLimit bool
 	// Print gets what scripts print while they load. What they print later is a
 	// [engine.Log].
 	Print func(source.Place, string)

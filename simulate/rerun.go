@@ -26,6 +26,7 @@ type rerunning struct {
 	config   Config
 	capture  *capture
 	set      *scripting.Set
+	older    bool // an older version began the recording, which had no tripwires
 	engine   *engine.Engine
 	decoder  *packet.Decoder
 	packet   packet.Packet
@@ -68,7 +69,8 @@ func (r *rerunning) begin() error {
 	case err != nil:
 		return err
 	}
-	set, err := load(item.Snapshot.Scripts)
+	r.older = !item.Snapshot.State.Tripwires
+	set, err := load(item.Snapshot.Scripts, r.older)
 	if err != nil {
 		return fmt.Errorf("%s: the scripts that it began with: %w", r.capture.name, err)
 	}
@@ -82,15 +84,16 @@ func (r *rerunning) begin() error {
 	return nil
 }
 
-// load loads a script set from recorded files.
-func load(s record.Scripts) (*scripting.Set, error) {
+// load loads a script set from recorded files. older means that it ran in a version without
+// tripwires.
+func load(s record.Scripts, older bool) (*scripting.Set, error) {
 	files := make([]source.File, len(s.Files))
 	for i, f := range s.Files {
 		files[i] = source.File{Path: string(f.Path), Source: f.Source}
 	}
 	recorded := source.Of("the recording", string(s.Single), files)
 	recorded.Base = string(s.Base)
-	set, err := scripting.Load(recorded, scripting.Options{Values: s.Values, RanBefore: true})
+	set, err := scripting.Load(recorded, scripting.Options{Values: s.Values, RanBefore: true, SharedListenLimit: older})
 	if err == nil && s.Observe {
 		set.Engine.Observe()
 	}
@@ -175,7 +178,7 @@ func (r *rerunning) input(in *record.Input) error {
 
 // swap exchanges the scripts, as a reload of the daemon did.
 func (r *rerunning) swap(in *record.Input) error {
-	next, err := load(in.Scripts)
+	next, err := load(in.Scripts, r.older)
 	if err != nil {
 		return fmt.Errorf("the scripts of a reload: %w", err)
 	}

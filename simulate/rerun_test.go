@@ -99,14 +99,14 @@ local common = require "common"
 local mount = sesame.command { "/bin/mount", "{source}", undo = { "/bin/umount", "{source}" }, timeout = "5s" }
 local audit = sesame.command { "/bin/audit\255", "{door}", timeout = "5s" }
 local ttl = sesame.option "ttl" { type = "duration", default = "20s" }
-sesame.door "plain" { sequence = { 1, 2, 3 }, within = "%ds", guards = "tcp/22", ttl = ttl }
+sesame.door "plain" { sequence = { 1, 2, 3 }, within = "%ds", guards = { "tcp/22", %q }, ttl = ttl, on_wrong = "ignore" }
 local iberia = sesame.country { "ES", "PT" }
 local isp = sesame.asn { 1, 2 }
 sesame.door "facts" { sequence = { 1, 2 }, when = sesame.any { iberia, isp }, guards = "tcp/27", ttl = "4s",
   on_open = function(attempt) attempt:allow() attempt:after("3s", "later", attempt.country or "?") end,
   on_close = function(grant) grant:log("from", grant.country, grant.asn, grant.asn_name) end,
 }
-sesame.door "strict" { sequence = { 2, "udp/1", 1 }, step_timeout = "3s", strict = true, guards = "tcp/80", when = { common.hours }, ends_with = common.hours, ttl = "30m" }
+sesame.door "strict" { sequence = { 2, "udp/1", 1 }, step_timeout = "3s", strict = true, except = %q, tripwires = %d, guards = "tcp/80", when = { common.hours }, ends_with = common.hours, ttl = "30m" }
 sesame.door "busy" {
   sequence = { %d, "udp/2" }, ports = { "tcp/443" }, limit = "%d/m per source",
   when = function(attempt)
@@ -134,10 +134,15 @@ sesame.handler("later", function(timer)
   timer.store:set("last", timer.value, "30s")
   if math.random() < 0.3 then timer:after("2s", "later", "again\255") end
 end)
-`, 2+r.IntN(6), 1+r.IntN(3), 2+r.IntN(4), []int{0, 24, 25}[r.IntN(3)], 1+r.IntN(20))
+`, 2+r.IntN(6), f.wire(), f.wire(), 20*r.IntN(3), 1+r.IntN(3), 2+r.IntN(4), []int{0, 24, 25}[r.IntN(3)], 1+r.IntN(20))
 	text = strings.ReplaceAll(text, "bits4 = 0, ", "")
+	if r.IntN(3) == 0 { // many doors: see engine.Set.Tripwires
+		text += `
+for i = 1, 4 do sesame.door("many" .. i) { sequence = { 1, "udp/" .. i % 2 + 1, 3 }, guards = "tcp/28", ttl = "2s" } end`
+	}
 	if r.IntN(3) == 0 {
-		text += `sesame.door "more" { sequence = { "tcp/3", "tcp/1" }, guards = "tcp/25" }`
+		text += `
+sesame.door "more" { sequence = { "tcp/3", "tcp/1" }, guards = "tcp/25" }`
 	}
 	if r.IntN(2) == 0 {
 		text += `
@@ -169,9 +174,21 @@ target = %s`, 1+r.IntN(2), 1+r.IntN(9), r.IntN(9), pcaptest.Here4)},
 	return files
 }
 
+// wire returns a tripwire of the set that runs, often one of a few. No two sets have the same ones.
+func (f *flight) wire() string {
+	if f.set == nil {
+		return "tcp/7777"
+	}
+	all := f.set.Engine.Tripwires()
+	if f.random.IntN(2) == 0 {
+		all = all[:min(4, len(all))]
+	}
+	return all[f.random.IntN(len(all))].Port.String()
+}
+
 func (f *flight) load(files record.Scripts) *scripting.Set {
 	f.t.Helper()
-	set, err := load(files)
+	set, err := load(files, false)
 	must(f.t, err)
 	return set
 }
@@ -221,8 +238,11 @@ func (f *flight) knock() {
 	if r.IntN(4) == 0 {
 		source = fmt.Sprintf("2001:db8::%x", 0x100+r.IntN(3))
 	}
-	line := fmt.Sprintf("0s %s %s sport=%d seq=%d data=%d", source,
-		[]string{"tcp/1", "tcp/2", "tcp/3", "udp/1", "udp/2", "udp/9"}[r.IntN(6)], 20000+r.IntN(3), f.sent-r.IntN(2), r.IntN(1500))
+	port := []string{"tcp/1", "tcp/2", "tcp/3", "udp/1", "udp/2", "udp/9"}[r.IntN(6)]
+	if r.IntN(6) == 0 {
+		port = f.wire()
+	}
+	line := fmt.Sprintf("0s %s %s sport=%d seq=%d data=%d", source, port, 20000+r.IntN(3), f.sent-r.IntN(2), r.IntN(1500))
 	switch n := r.IntN(20); {
 	case n == 0 && !strings.Contains(source, ":"):
 		line += " to=192.0.2.77"
@@ -350,7 +370,7 @@ func TestARecordingReplaysExactly(t *testing.T) {
 	if asked[engine.FactCountry] < 30 || asked[engine.FactASN] < 30 {
 		t.Errorf("facts were asked for %v: the flights prove little", asked)
 	}
-	for _, kind := range []string{"stage", "open", "effect", "close", "miss", "refuse", "error", "failed", "segments"} {
+	for _, kind := range []string{"stage", "open", "effect", "close", "miss", "refuse", "error", "failed", "segments", "tripwire"} {
 		if kinds[kind] < 30 {
 			t.Errorf("only %d of %s: the flights prove little", kinds[kind], kind)
 		}
@@ -374,6 +394,9 @@ func count(kinds map[string]int, lines string, segments int) {
 		_, rest, _ := strings.Cut(line, `"event":"`)
 		kind, _, _ := strings.Cut(rest, `"`)
 		kinds[kind]++
+		if strings.Contains(line, `"reason":"tripwire"`) {
+			kinds["tripwire"]++
+		}
 	}
 	kinds["segments"] += segments
 }
@@ -487,7 +510,7 @@ func TestARecordingWithNamedScriptsIsACapture(t *testing.T) {
 
 func loaded(t *testing.T, text string) *scripting.Set {
 	t.Helper()
-	set, err := load(record.Scripts{Single: "a.lua", Files: []wire.File{{Path: "a.lua", Source: []byte(text)}}})
+	set, err := load(record.Scripts{Single: "a.lua", Files: []wire.File{{Path: "a.lua", Source: []byte(text)}}}, false)
 	must(t, err)
 	return set
 }

@@ -19,7 +19,7 @@ type State struct {
 	Now        int64
 	Offset     time.Duration // wall clock minus engine time
 	ClockDoubt bool          `json:",omitempty"` // see [Engine.Clock]
-	Tripwires  bool          `json:",omitempty"` // false: an older version began, and had none
+	Tripwires  bool          `json:",omitempty"` // false: an older version began, without tripwires and [Call.Spend]
 	Horizon    int64         // script timers due later are dropped
 
 	// From the Config.
