@@ -87,6 +87,11 @@ func TestAPersonCutsSessions(t *testing.T) {
 	t.Log("# a network, long after the grants")
 	w.record(w.e.Revoke(w.now, netip.MustParsePrefix("203.0.113.0/24"), ports(t, "tcp/22")[0], true))
 	w.want("0s effect  203.0.113.0/24 cut tcp/22")
+	t.Log("# a network, with the grant of one of its addresses")
+	w.knock(alice, "udp/500")
+	w.got = nil
+	w.record(w.e.Revoke(w.now, netip.MustParsePrefix("203.0.113.0/24"), ports(t, "tcp/22")[0], true))
+	w.want("0s close bell 203.0.113.9 #3 tcp/22 revoked cut", "0s effect  203.0.113.0/24 cut tcp/22")
 	t.Log("# no door guards these, or none that does anything")
 	w.record(w.e.Revoke(w.now, source, ports(t, "tcp/443")[0], true))
 	w.record(w.e.Revoke(w.now, source, ports(t, "tcp/80")[0], true))
