@@ -14,7 +14,7 @@ func (e *Engine) classify(p *packet.Packet, here *portDoors) packet.Drop {
 	if !e.ours && !e.index.targets[p.Dest] {
 		return packet.NotLocal
 	}
-	e.findTripped(here, p)
+	e.findTripped(here, p) // ends nothing yet: match does, unless p is malformed or a retransmit
 	if len(e.tripped) == 0 && (here == nil || !here.want(p, e.ours)) && (len(e.index.strict) == 0 || !e.stray(p)) {
 		if isOdd(p) {
 			return packet.Malformed
@@ -34,9 +34,10 @@ func (e *Engine) classify(p *packet.Packet, here *portDoors) packet.Drop {
 	return packet.NotDropped
 }
 
-// stray reports whether p is a wrong knock to strict doors.
+// stray reports whether p is a wrong knock to strict doors. An impossible packet is none: what is
+// malformed changes nothing.
 func (e *Engine) stray(p *packet.Packet) bool {
-	if p.Port.Proto == packet.TCP && !SYN.Holds(p.Flags) || p.Port.Proto == packet.ICMP {
+	if p.Port.Proto == packet.TCP && !SYN.Holds(p.Flags) || p.Port.Proto == packet.ICMP || isOdd(p) {
 		return false
 	}
 	return e.unasked(p)

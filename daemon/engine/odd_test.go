@@ -71,16 +71,44 @@ func TestOddFlagsAtTwoDoors(t *testing.T) {
 	w.want("0s stage asking 203.0.113.9 1/2", "0s stage legacy 203.0.113.9 1/2")
 }
 
-// To a strict door it is what any other SYN is that asks for nothing here.
-func TestOddFlagsEndAStrictAttempt(t *testing.T) {
-	d := aDoor(t, "d", "tcp/7000", "tcp/8000", "tcp/9000")
-	d.Strict = true
-	w := newWorld(t, d)
-	w.knock(alice, "tcp/7000", "tcp/8000")
-	p := w.packet(alice, "tcp/9000")
-	p.Flags = packet.SYN | packet.FIN
-	w.record(w.e.Packet(&p))
-	w.want("0s stage d 203.0.113.9 1/3", "0s stage d 203.0.113.9 2/3", "0s miss d 203.0.113.9 2/3 wrong_port")
+// Malformed packets end no attempt, not at a port of the door, not at a tripwire, and not at any port
+// of a strict door. An honest SYN to the same port does.
+func TestMalformedPacketsEndNoAttempt(t *testing.T) {
+	strict, plain := aDoor(t, "d", "tcp/7000", "tcp/8000", "tcp/9000"), wired(t, "d", "tcp/7000", "tcp/8000", "tcp/9000")
+	strict.Strict = true
+	for name, tt := range map[string]struct {
+		door *Door
+		port string
+	}{
+		"strict, a later knock":    {strict, "tcp/9000"},
+		"strict, an earlier knock": {strict, "tcp/7000"},
+		"strict, another port":     {strict, "tcp/4444"},
+		"a tripwire":               {plain, wireOf(t, packet.TCP, 0, plain)},
+		"an earlier knock":         {plain, "tcp/7000"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, tt.door)
+			w.e.Own([]netip.Prefix{netip.MustParsePrefix("198.51.100.1/32")})
+			w.knock(alice, "tcp/7000", "tcp/8000")
+			p := w.packet(alice, tt.port)
+			for _, p.Flags = range []packet.Flags{packet.SYN | packet.FIN, packet.SYN | packet.RST, packet.SYN | packet.FIN | packet.ACK} {
+				w.record(w.e.Packet(&p))
+			}
+			own := w.packet("198.51.100.1", tt.port)
+			w.record(w.e.Packet(&own))
+			w.want("0s stage d 203.0.113.9 1/3", "0s stage d 203.0.113.9 2/3")
+			if n := w.e.Counts().Dropped[packet.Malformed]; n < 3 {
+				t.Errorf("%d malformed packets", n)
+			}
+			if tt.port != "tcp/9000" {
+				w.knock(alice, tt.port)
+			}
+			w.knock(alice, "tcp/9000")
+			if opened := w.e.Counts().Opens == 1; opened != (tt.port == "tcp/9000") {
+				t.Errorf("the door opened: %v; %v", opened, w.got)
+			}
+		})
+	}
 }
 
 // Nobody outside has an address of this host, or a broadcast address of its networks.

@@ -1,9 +1,9 @@
 package engine
 
 import (
-	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
+	"iter"
 	"slices"
 
 	"sesame/daemon/packet"
@@ -38,7 +38,7 @@ const (
 // have one port, with different flags. None has the port of a knock of any door. Some may have a
 // port that is guarded or excepted, and those do nothing there.
 func (s *Set) Tripwires() []Knock {
-	p := &placement{knocks: make(map[packet.Port]bool), guards: make(map[packet.Port]bool), placed: make(map[Knock]bool)}
+	p := &placement{free: make(map[packet.Proto]*freePorts), placed: make(map[Knock]bool), inForce: make(map[kind][]int)}
 	for _, d := range s.Doors {
 		if d.Tripped() {
 			p.doors = append(p.doors, newShare(d, len(p.doors)))
@@ -56,34 +56,44 @@ func (s *Set) Tripwires() []Knock {
 // Tripped reports whether tripwires are wrong knocks to the attempts in the door. They are none to
 // a listener, to a sequence of one knock, and under the policy of knockd.
 func (d *Door) Tripped() bool {
-	return d.Tripwires > 0 && !d.Listen && d.Policy == PolicySesame &&
-		slices.ContainsFunc(d.sequences(), func(s []Knock) bool { return len(s) > 1 })
+	if d.Tripwires == 0 || d.Listen || d.Policy != PolicySesame {
+		return false
+	}
+	for sequence := range d.sequences() {
+		if len(sequence) > 1 {
+			return true
+		}
+	}
+	return false
 }
 
 // sequences returns the sequence of the door, or all of its one-time sequences.
-func (d *Door) sequences() [][]Knock {
-	if d.OneTime == nil {
-		return [][]Knock{d.Sequence}
+func (d *Door) sequences() iter.Seq[[]Knock] {
+	return func(yield func([]Knock) bool) {
+		if d.OneTime == nil {
+			yield(d.Sequence)
+			return
+		}
+		for _, s := range d.OneTime.Sequences {
+			if !yield(s.Knocks) {
+				return
+			}
+		}
 	}
-	all := make([][]Knock, len(d.OneTime.Sequences))
-	for i, s := range d.OneTime.Sequences {
-		all[i] = s.Knocks
-	}
-	return all
 }
 
 // read takes the ports of the set, and makes the seed of all its sequences.
 func (p *placement) read(s *Set) {
 	hash := sha256.New()
+	var text []byte
+	var knocks, guards []packet.Port
 	for _, d := range s.Doors {
-		for _, g := range d.Guards {
-			p.guards[g] = true
-		}
+		guards = append(guards, d.Guards...)
 		for k := range d.Knocks() {
-			p.knocks[k.Port] = true
+			knocks = append(knocks, k.Port)
 		}
-		for _, sequence := range d.sequences() {
-			text := binary.LittleEndian.AppendUint32(nil, uint32(len(sequence)))
+		for sequence := range d.sequences() {
+			text = binary.LittleEndian.AppendUint32(text[:0], uint32(len(sequence)))
 			for _, k := range sequence {
 				text = append(text, byte(k.Port.Proto), byte(k.Flags.Set), byte(k.Flags.Clear))
 				text = binary.LittleEndian.AppendUint16(text, k.Port.Number)
@@ -92,99 +102,118 @@ func (p *placement) read(s *Set) {
 		}
 	}
 	hash.Sum(p.seed[:0])
+	for _, s := range p.doors {
+		for _, g := range s.all {
+			if p.free[g.proto] == nil {
+				p.free[g.proto] = newFreePorts(g.proto, knocks, guards)
+			}
+		}
+	}
 }
 
 // cover gives each gap a tripwire that nothing masks. Small gaps come first: their tripwires are in
 // wider gaps, too, so hundreds of doors need few. The first sequences of all doors come before the
 // second ones.
 func (p *placement) cover() {
-	for turn := range coveredSequences {
+	for turn := 0; turn < coveredSequences && len(p.pool) < MaxTripwires; turn++ {
 		var gaps []*gap
 		for _, s := range p.doors {
 			if turn < len(s.gaps) {
 				gaps = append(gaps, s.gaps[turn]...)
 			}
 		}
-		slices.SortStableFunc(gaps, func(a, b *gap) int {
-			return cmp.Or(cmp.Compare(a.beside, b.beside), cmp.Compare(a.high-a.low, b.high-b.low))
-		})
-		for _, g := range gaps {
-			for p.coverable(g) && !p.covered(g) && p.place(g) {
+		for _, g := range bySize(gaps) {
+			for len(p.pool) < MaxTripwires && p.coverable(g) && !p.covered(g) && p.place(g) {
 			}
 		}
 	}
 }
 
-// covered reports whether a gap has a tripwire that disturbs its door.
-func (p *placement) covered(g *gap) bool {
-	return slices.ContainsFunc(p.pool, func(k Knock) bool {
-		return (kind{k.Port.Proto, k.Flags}) == g.kind && g.low < int(k.Port.Number) && int(k.Port.Number) < g.high &&
-			!p.masked(g.of, k.Port)
-	})
+// bySize returns gaps that are between two knocks before the others, and small ones before wide
+// ones. Equal ones keep their order.
+func bySize(gaps []*gap) []*gap {
+	keys := make([]uint64, len(gaps)) // numbers are sorted several times faster than gaps
+	for i, g := range gaps {
+		keys[i] = uint64(g.beside)<<48 | uint64(g.high-g.low)<<32 | uint64(i)
+	}
+	slices.Sort(keys)
+	sorted := make([]*gap, len(gaps))
+	for i, key := range keys {
+		sorted[i] = gaps[uint32(key)]
+	}
+	return sorted
 }
 
-// coverable reports whether a tripwire in a gap can disturb its door.
-func (p *placement) coverable(g *gap) bool {
-	for number := g.low + 1; number < g.high; number++ {
-		if port := (packet.Port{Proto: g.proto, Number: uint16(number)}); !p.knocks[port] && !p.masked(g.of, port) {
+// covered reports whether a gap has a tripwire that disturbs its door.
+func (p *placement) covered(g *gap) bool {
+	there := p.inForce[g.kind]
+	for i, _ := slices.BinarySearch(there, g.low+1); i < len(there) && there[i] < g.high; i++ {
+		if !g.of.excepts(g.proto, there[i]) {
 			return true
 		}
 	}
 	return false
 }
 
-// masked reports whether no tripwire at a port disturbs a door.
-func (p *placement) masked(d *share, port packet.Port) bool {
-	return p.guards[port] || slices.Contains(d.Except, port)
+// coverable reports whether a tripwire in a gap can disturb its door.
+func (p *placement) coverable(g *gap) bool {
+	unguarded := &p.free[g.proto].unguarded
+	for n := int(unguarded[g.low+1]); n < g.high; n = int(unguarded[n+1]) {
+		if !g.of.excepts(g.proto, n) {
+			return true
+		}
+	}
+	return false
 }
 
 // fill lets the doors add one tripwire each in turn, until each has contributed its number or the
 // pool is full. So a door with few gets them all, and doors with many share what is left.
 func (p *placement) fill() {
-	for turn := 1; turn <= MaxTripwires && len(p.pool) < MaxTripwires; turn++ {
-		for _, s := range p.doors {
-			if s.count < min(turn, s.Tripwires) {
-				p.placeNext(s)
-			}
-		}
+	for turn := 1; len(p.doors) > 0 && len(p.pool) < MaxTripwires; turn++ {
+		p.doors = slices.DeleteFunc(p.doors, func(s *share) bool {
+			return s.count >= s.Tripwires || s.count < turn && !p.placeNext(s)
+		})
 	}
 }
 
-// placeNext adds the next tripwire of a door. Of four, three are in its gaps and one is anywhere.
-func (p *placement) placeNext(s *share) {
+// placeNext adds the next tripwire of a door, and reports whether there was room. Of four, three
+// are in its gaps and one is anywhere.
+func (p *placement) placeNext(s *share) bool {
 	if s.count%4 == 3 && p.place(s.anywhere[s.count/4%len(s.anywhere)]) {
-		return
+		return true
 	}
 	for range s.all {
 		s.next = (s.next + 1) % len(s.all)
 		if p.place(s.all[s.next]) {
-			return
+			return true
 		}
 	}
-	for _, g := range s.anywhere {
-		if p.place(g) {
-			return
-		}
-	}
+	return slices.ContainsFunc(s.anywhere, p.place)
 }
 
 // place adds a tripwire in a gap, and reports whether it did: the gap may be full, its door may
 // have contributed its number, or the pool may be full.
 func (p *placement) place(g *gap) bool {
-	if g.of.count >= g.of.Tripwires || len(p.pool) >= MaxTripwires {
+	if g.full || g.of.count >= g.of.Tripwires || len(p.pool) >= MaxTripwires {
 		return false
 	}
 	k, found := p.draw(g, max(g.low, firstPort-1))
 	if !found {
 		k, found = p.draw(g, g.low)
 	}
-	if found {
-		g.drawn++
-		g.of.count++
-		p.placed[k] = true
-		p.pool = append(p.pool, k)
+	if !found {
+		g.full = true // and stays so: no tripwire is ever removed
+		return false
 	}
-	return found
+	g.drawn++
+	g.of.count++
+	p.placed[k] = true
+	p.pool = append(p.pool, k)
+	if number := int(k.Port.Number); !p.free[g.proto].guards[number] {
+		at, _ := slices.BinarySearch(p.inForce[g.kind], number)
+		p.inForce[g.kind] = slices.Insert(p.inForce[g.kind], at, number)
+	}
+	return true
 }
 
 // draw returns a free port of a gap above low: that which the hash names, or the next one behind it
@@ -198,10 +227,18 @@ func (p *placement) draw(g *gap, low int) (Knock, bool) {
 	text = binary.LittleEndian.AppendUint32(text, uint32(g.number))
 	text = binary.LittleEndian.AppendUint32(text, uint32(g.drawn))
 	sum := sha256.Sum256(text)
-	from := int(binary.LittleEndian.Uint64(sum[:]) % uint64(size))
-	for i := range size {
-		port := packet.Port{Proto: g.proto, Number: uint16(low + 1 + (from+i)%size)}
-		if k := (Knock{port, g.flags}); !p.knocks[port] && !p.placed[k] {
+	from := low + 1 + int(binary.LittleEndian.Uint64(sum[:])%uint64(size))
+	if k, found := p.first(g.kind, from, g.high); found {
+		return k, true
+	}
+	return p.first(g.kind, low+1, from)
+}
+
+// first returns the first free port from one to another, without that.
+func (p *placement) first(of kind, from, to int) (Knock, bool) {
+	unknocked := &p.free[of.proto].unknocked
+	for n := int(unknocked[from]); n < to; n = int(unknocked[n+1]) {
+		if k := (Knock{packet.Port{Proto: of.proto, Number: uint16(n)}, of.flags}); !p.placed[k] {
 			return k, true
 		}
 	}
@@ -210,96 +247,10 @@ func (p *placement) draw(g *gap, low int) (Knock, bool) {
 
 // A placement is a pool of tripwires that grows.
 type placement struct {
-	seed   [sha256.Size]byte
-	knocks map[packet.Port]bool // of all doors
-	guards map[packet.Port]bool // of all doors
-	doors  []*share
-	pool   []Knock
-	placed map[Knock]bool // what is in the pool
-}
-
-// A share is what a door contributes to the pool.
-type share struct {
-	*Door
-	number   int      // its position among those that contribute
-	gaps     [][]*gap // of each of its sequences
-	all      []*gap   // the same in one list
-	anywhere []*gap   // nearly all ports, for each kind of its knocks
-	count    int      // tripwires contributed
-	next     int      // the gap in all that had the latest one
-}
-
-// A kind is what the tripwires of a door have in common with its knocks.
-type kind struct {
-	proto packet.Proto
-	flags FlagTest
-}
-
-// A gap is the ports between two others, without these.
-type gap struct {
-	kind
-	of        *share
-	low, high int
-	beside    int // 1: it is not between two knocks; else 0
-	number    int // no other gap of the door has it
-	drawn     int // tripwires placed here
-}
-
-func newShare(d *Door, number int) *share {
-	s := &share{Door: d, number: number}
-	gaps := 0
-	add := func(k kind, low, high, beside int) *gap {
-		gaps++
-		return &gap{kind: k, of: s, low: low, high: high, beside: beside, number: gaps}
-	}
-	known := make(map[kind]bool)
-	for _, sequence := range d.sequences() {
-		if len(sequence) < 2 || len(s.gaps) == coveredSequences {
-			continue
-		}
-		kinds := kindsOf(sequence)
-		here := gapsOf(sequence, kinds, add)
-		s.gaps, s.all = append(s.gaps, here), append(s.all, here...)
-		for _, k := range kinds {
-			if high := 1 << 16; !known[k] {
-				known[k] = true
-				if k.proto == packet.UDP {
-					high = firstEphemeral
-				}
-				s.anywhere = append(s.anywhere, add(k, firstPort-1, high, 1))
-			}
-		}
-	}
-	return s
-}
-
-// kindsOf returns the kinds of the knocks of a sequence, each once.
-func kindsOf(sequence []Knock) (kinds []kind) {
-	for _, k := range sequence {
-		if one := (kind{k.Port.Proto, k.Flags}); !slices.Contains(kinds, one) {
-			kinds = append(kinds, one)
-		}
-	}
-	return kinds
-}
-
-// gapsOf returns where a sequence needs tripwires: for each kind of its knocks, between any two
-// neighbouring ports whatever their protocols, and beside the outermost ones. Then no sweep up or
-// down goes from one knock to the next without meeting a tripwire, also when it takes the protocols
-// in turn or one after the other.
-func gapsOf(sequence []Knock, kinds []kind, add func(k kind, low, high, beside int) *gap) (gaps []*gap) {
-	var ports []int
-	for _, k := range sequence {
-		ports = append(ports, int(k.Port.Number))
-	}
-	slices.Sort(ports)
-	ports = slices.Compact(ports)
-	first, last := ports[0], ports[len(ports)-1]
-	for _, k := range kinds {
-		for i := range len(ports) - 1 {
-			gaps = append(gaps, add(k, ports[i], ports[i+1], 0))
-		}
-		gaps = append(gaps, add(k, first/2, first, 1), add(k, last, min(1<<16, last+max(2, last/2)), 1))
-	}
-	return gaps
+	seed    [sha256.Size]byte
+	free    map[packet.Proto]*freePorts
+	doors   []*share // in fill: those that may contribute more
+	pool    []Knock
+	placed  map[Knock]bool // what is in the pool
+	inForce map[kind][]int // the ports of the pool that no door guards, sorted
 }

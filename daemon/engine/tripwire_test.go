@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
@@ -52,14 +53,64 @@ func TestTripwiresAreInEachGap(t *testing.T) {
 			}
 			seen[k] = true
 		}
-		p := &placement{pool: pool, knocks: knocks, guards: map[packet.Port]bool{doors[0].Guards[0]: true, doors[0].Guards[1]: true}}
+		masked := func(d *Door, port packet.Port) bool {
+			return slices.Contains(doors[0].Guards, port) || slices.Contains(d.Except, port)
+		}
 		for i, d := range doors {
 			for _, g := range newShare(d, i).all {
-				if p.coverable(g) && !p.covered(g) {
+				coverable := false
+				for number := g.low + 1; number < g.high && !coverable; number++ {
+					port := packet.Port{Proto: g.proto, Number: uint16(number)}
+					coverable = !knocks[port] && !masked(d, port)
+				}
+				covered := slices.ContainsFunc(pool, func(k Knock) bool {
+					return (kind{k.Port.Proto, k.Flags}) == g.kind && g.low < int(k.Port.Number) && int(k.Port.Number) < g.high && !masked(d, k.Port)
+				})
+				if coverable && !covered {
 					t.Errorf("%d doors: no tripwire for door %d from %d to %d", n, i, g.low, g.high)
 				}
 			}
 		}
+	}
+}
+
+// A recording of today replays with the tripwires of today. So a change of the rules by which they
+// are placed needs a way to replay with the old ones.
+func TestTripwiresStayWhereTheyAre(t *testing.T) {
+	for n, want := range map[int]string{1: "abcd5c203691c616", 10: "3ad50b765ea5fc43", 400: "42463458a8d52d82"} {
+		doors := randomDoors(n, 5)
+		doors[0].Guards = ports(t, "tcp/22", "udp/7000", "tcp/7001")
+		doors[0].Except = ports(t, "tcp/7002")
+		if n > 1 {
+			doors[1].OneTime, doors[1].Tripwires = &OneTime{}, 100
+			for _, other := range randomDoors(20, 6) {
+				doors[1].OneTime.Sequences = append(doors[1].OneTime.Sequences, OneTimeSequence{Knocks: other.Sequence})
+			}
+		}
+		pool := fmt.Sprint((&Set{Doors: doors}).Tripwires())
+		if got := fmt.Sprintf("%x", sha256.Sum256([]byte(pool)))[:16]; got != want {
+			t.Errorf("%d doors: the sum of the tripwires is %s, want %s", n, got, want)
+		}
+	}
+}
+
+// BenchmarkTripwires places the tripwires of n doors, and of 400 doors with 100 one-time sequences
+// each.
+func BenchmarkTripwires(b *testing.B) {
+	oneTime := randomDoors(400, 1)
+	for i, d := range oneTime {
+		d.OneTime = &OneTime{}
+		for _, other := range randomDoors(100, uint64(i)) {
+			d.OneTime.Sequences = append(d.OneTime.Sequences, OneTimeSequence{Knocks: other.Sequence})
+		}
+	}
+	for name, doors := range map[string][]*Door{"1": randomDoors(1, 1), "1000": randomDoors(1000, 1), "10000": randomDoors(10_000, 1), "one-time": oneTime} {
+		b.Run(name, func(b *testing.B) {
+			set := &Set{Doors: doors}
+			for b.Loop() {
+				set.Tripwires()
+			}
+		})
 	}
 }
 
