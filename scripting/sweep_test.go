@@ -28,32 +28,37 @@ type sweep struct {
 }
 
 // visit calls f for each packet of the sweep, with its time since the first. It leaves out packets
-// to ports that no door watches.
+// to ports that no door watches, and does not count through them: that would take minutes.
 func (s sweep) visit(watched map[packet.Port]bool, f func(packet.Port, time.Duration)) {
-	sent := 0
-	one := func(proto packet.Proto, n int, down bool) {
-		if sent++; down {
-			n = s.low + s.high - n
-		}
-		if port := (packet.Port{Proto: proto, Number: uint16(n)}); watched[port] {
-			f(port, time.Duration(sent)*s.between)
-		}
+	type stop struct {
+		at   int // how many packets were sent, with this one
+		port packet.Port
 	}
+	var stops []stop
+	ports := s.high - s.low + 1
 	for i := range s.times {
 		down := s.down != (s.turns && i%2 == 1)
-		if s.inTurn {
-			for n := s.low; n <= s.high; n++ {
-				for _, proto := range s.protocols {
-					one(proto, n, down)
-				}
+		for port := range watched {
+			rank, number := slices.Index(s.protocols, port.Proto), int(port.Number)
+			if rank < 0 || number < s.low || number > s.high {
+				continue
 			}
-			continue
-		}
-		for _, proto := range s.protocols {
-			for n := s.low; n <= s.high; n++ {
-				one(proto, n, down)
+			step := number - s.low
+			if down {
+				step = s.high - number
 			}
+			at := i*ports*len(s.protocols) + 1
+			if s.inTurn {
+				at += step*len(s.protocols) + rank
+			} else {
+				at += rank*ports + step
+			}
+			stops = append(stops, stop{at, port})
 		}
+	}
+	slices.SortFunc(stops, func(a, b stop) int { return a.at - b.at })
+	for _, stop := range stops {
+		f(stop.port, time.Duration(stop.at)*s.between)
 	}
 }
 

@@ -58,8 +58,8 @@ func (r *reference) knock(p *packet.Packet) bool {
 		return false
 	}
 	wanted := slices.ContainsFunc(d.Sequence, func(k Knock) bool { return k.Holds(p) })
-	if !wanted && (!d.Strict || slices.Contains(d.Except, p.Port)) {
-		return false
+	if !wanted && (!d.Strict || slices.Contains(d.Except, p.Port) || p.Flags == packet.SYN|packet.FIN) {
+		return false // with both flags it is malformed
 	}
 	h := hit{port: p.Port, flags: p.Flags, at: now}
 	run := r.run(p.Source, now)
