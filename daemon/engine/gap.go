@@ -2,6 +2,7 @@ package engine
 
 import (
 	"slices"
+	"sort"
 
 	"sesame/daemon/packet"
 )
@@ -105,33 +106,44 @@ func gapsOf(sequence []Knock, kinds []kind, add func(k kind, low, high, beside i
 	return gaps
 }
 
-// freePorts tells where the next port is that a tripwire may have, so that a gap which is full of
-// knocks or guards is skipped in one step. Both tables have the number of that port for each
-// number; 65,536 when there is none.
+// freePorts tells where the next port of a protocol is that a tripwire may have. So a gap which is
+// full of knocks or guards is skipped in one step.
 type freePorts struct {
-	guards    [1 << 16]bool
-	unknocked [1<<16 + 1]uint32 // no knock of any door
-	unguarded [1<<16 + 1]uint32 // nor guarded
+	knocks []stretch // of all doors
+	taken  []stretch // knocks and guards
 }
 
+// A stretch is ports that follow each other, from one to another, without that.
+type stretch struct{ from, to int }
+
 func newFreePorts(proto packet.Proto, knocks, guards []packet.Port) *freePorts {
-	f := &freePorts{}
-	var knocked [1 << 16]bool
-	for _, port := range knocks {
-		knocked[port.Number] = knocked[port.Number] || port.Proto == proto
-	}
-	for _, port := range guards {
-		f.guards[port.Number] = f.guards[port.Number] || port.Proto == proto
-	}
-	f.unknocked[1<<16], f.unguarded[1<<16] = 1<<16, 1<<16
-	for n := uint32(1<<16 - 1); n > 0; n-- {
-		f.unknocked[n], f.unguarded[n] = n, n
-		if knocked[n] {
-			f.unknocked[n] = f.unknocked[n+1]
-		}
-		if knocked[n] || f.guards[n] {
-			f.unguarded[n] = f.unguarded[n+1]
+	return &freePorts{knocks: stretches(proto, knocks), taken: stretches(proto, slices.Concat(knocks, guards))}
+}
+
+// stretches returns the ports of a protocol, in order.
+func stretches(proto packet.Proto, ports []packet.Port) (all []stretch) {
+	var numbers []int
+	for _, port := range ports {
+		if port.Proto == proto {
+			numbers = append(numbers, int(port.Number))
 		}
 	}
-	return f
+	slices.Sort(numbers)
+	for _, n := range numbers {
+		if last := len(all) - 1; last >= 0 && n <= all[last].to {
+			all[last].to = n + 1
+		} else {
+			all = append(all, stretch{n, n + 1})
+		}
+	}
+	return all
+}
+
+// after returns the first port from n on that is in none of the stretches.
+func after(all []stretch, n int) int {
+	i := sort.Search(len(all), func(i int) bool { return all[i].to > n })
+	if i < len(all) && all[i].from <= n {
+		return all[i].to
+	}
+	return n
 }

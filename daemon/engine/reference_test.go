@@ -58,7 +58,7 @@ func (r *reference) knock(p *packet.Packet) bool {
 		return false
 	}
 	wanted := slices.ContainsFunc(d.Sequence, func(k Knock) bool { return k.Holds(p) })
-	if !wanted && (!d.Strict || slices.Contains(d.Except, p.Port) || p.Flags == packet.SYN|packet.FIN) {
+	if !wanted && (!d.Strict || slices.Contains(d.Except, p.Port) || isOdd(p)) {
 		return false // with both flags it is malformed
 	}
 	h := hit{port: p.Port, flags: p.Flags, at: now}

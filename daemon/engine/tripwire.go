@@ -38,7 +38,7 @@ const (
 // have one port, with different flags. None has the port of a knock of any door. Some may have a
 // port that is guarded or excepted, and those do nothing there.
 func (s *Set) Tripwires() []Knock {
-	p := &placement{free: make(map[packet.Proto]*freePorts), placed: make(map[Knock]bool), inForce: make(map[kind][]int)}
+	p := &placement{guards: make(map[packet.Port]bool), free: make(map[packet.Proto]*freePorts), placed: make(map[Knock]bool), inForce: make(map[kind][]int)}
 	for _, d := range s.Doors {
 		if d.Tripped() {
 			p.doors = append(p.doors, newShare(d, len(p.doors)))
@@ -89,6 +89,9 @@ func (p *placement) read(s *Set) {
 	var knocks, guards []packet.Port
 	for _, d := range s.Doors {
 		guards = append(guards, d.Guards...)
+		for _, g := range d.Guards {
+			p.guards[g] = true
+		}
 		for k := range d.Knocks() {
 			knocks = append(knocks, k.Port)
 		}
@@ -157,8 +160,8 @@ func (p *placement) covered(g *gap) bool {
 
 // coverable reports whether a tripwire in a gap can disturb its door.
 func (p *placement) coverable(g *gap) bool {
-	unguarded := &p.free[g.proto].unguarded
-	for n := int(unguarded[g.low+1]); n < g.high; n = int(unguarded[n+1]) {
+	taken := p.free[g.proto].taken
+	for n := after(taken, g.low+1); n < g.high; n = after(taken, n+1) {
 		if !g.of.excepts(g.proto, n) {
 			return true
 		}
@@ -209,7 +212,7 @@ func (p *placement) place(g *gap) bool {
 	g.of.count++
 	p.placed[k] = true
 	p.pool = append(p.pool, k)
-	if number := int(k.Port.Number); !p.free[g.proto].guards[number] {
+	if number := int(k.Port.Number); !p.guards[k.Port] {
 		at, _ := slices.BinarySearch(p.inForce[g.kind], number)
 		p.inForce[g.kind] = slices.Insert(p.inForce[g.kind], at, number)
 	}
@@ -236,8 +239,8 @@ func (p *placement) draw(g *gap, low int) (Knock, bool) {
 
 // first returns the first free port from one to another, without that.
 func (p *placement) first(of kind, from, to int) (Knock, bool) {
-	unknocked := &p.free[of.proto].unknocked
-	for n := int(unknocked[from]); n < to; n = int(unknocked[n+1]) {
+	knocks := p.free[of.proto].knocks
+	for n := after(knocks, from); n < to; n = after(knocks, n+1) {
 		if k := (Knock{packet.Port{Proto: of.proto, Number: uint16(n)}, of.flags}); !p.placed[k] {
 			return k, true
 		}
@@ -248,6 +251,7 @@ func (p *placement) first(of kind, from, to int) (Knock, bool) {
 // A placement is a pool of tripwires that grows.
 type placement struct {
 	seed    [sha256.Size]byte
+	guards  map[packet.Port]bool // of all doors
 	free    map[packet.Proto]*freePorts
 	doors   []*share // in fill: those that may contribute more
 	pool    []Knock
