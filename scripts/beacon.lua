@@ -8,8 +8,8 @@
 --
 -- Sesame tests `length` and `prefix` first. A datagram that fails them uses up nothing, so junk
 -- does not shut the door. The others have the limit of every listener, twenty a second from each
--- address: nobody finds sixteen characters by guessing. Each token is remembered as used for ten
--- years.
+-- address. Somebody with many addresses can try more often, but nobody finds sixteen random
+-- characters by guessing. Each token is remembered as used for ten years.
 --
 -- To make it yours: write tokens of your own, of sixteen characters each:
 --            head -c 12 /dev/urandom | base64

@@ -138,7 +138,8 @@ func tripwires(doors []*engine.Door) map[packet.Port][]engine.Knock {
 }
 
 // trips reports whether a packet to a tripwire is a wrong knock to a door. The engine also excepts
-// ports that the source has a grant of, and answers to flows of this host.
+// ports that the source has a grant of, and, in a set with a strict door, answers to flows of this
+// host.
 func (a *account) trips(d *engine.Door, p *packet.Packet) bool {
 	return d.Tripped() && !slices.Contains(d.Except, p.Port) &&
 		slices.ContainsFunc(a.wires[p.Port], func(k engine.Knock) bool { return k.Holds(p) })

@@ -44,7 +44,8 @@ func (e *Engine) stray(p *packet.Packet) bool {
 }
 
 // unasked reports whether p asks for something that this host does not offer to the source and did
-// not ask it for.
+// not ask it for. What this host asks for by UDP is known only in a set with a strict door: else
+// the kernel's filter keeps outgoing datagrams from the engine.
 func (e *Engine) unasked(p *packet.Packet) bool {
 	if e.index.guards[p.Port] || e.grants.reaches(p.Source, p.Port) {
 		return false

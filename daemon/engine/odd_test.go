@@ -71,8 +71,8 @@ func TestOddFlagsAtTwoDoors(t *testing.T) {
 	w.want("0s stage asking 203.0.113.9 1/2", "0s stage legacy 203.0.113.9 1/2")
 }
 
-// Malformed packets end no attempt, not at a port of the door, not at a tripwire, and not at any port
-// of a strict door. An honest SYN to the same port does.
+// Malformed packets end no attempt, not at a port of the door, not at a tripwire, and not at any
+// port of a strict door. An honest SYN to the same port does.
 func TestMalformedPacketsEndNoAttempt(t *testing.T) {
 	strict, plain := aDoor(t, "d", "tcp/7000", "tcp/8000", "tcp/9000"), wired(t, "d", "tcp/7000", "tcp/8000", "tcp/9000")
 	strict.Strict = true
