@@ -281,3 +281,37 @@ func (s *service) join() {
 		must(s.a.t, unix.SetsockoptIPv6Mreq(s.fd, unix.IPPROTO_IPV6, unix.IPV6_JOIN_GROUP, &unix.IPv6Mreq{Multiaddr: netip.MustParseAddr("ff02::fb").As16(), Interface: uint32(link.Index)}))
 	}
 }
+
+// The kernel calls the chain that was made last first when priorities are equal.
+func TestRealOthersTranslateFirst(t *testing.T) {
+	tries := 0
+	for _, priority := range []string{"-199", "-198"} {
+		a := newAttack(t)
+		a.gateway()
+		services := map[packet.Port]*service{}
+		a.behind().do(func() { services[tcp22], services[udp5353] = a.serve(tcp22), a.serve(udp5353) })
+		outer := []packet.Port{{Proto: packet.TCP, Number: 8080}, {Proto: packet.UDP, Number: 5300}}
+		g := a.guarded(GuardConfig{}, outer...)
+		a.run("table ip nat { chain p { type nat hook prerouting priority "+priority+
+			"; tcp dport 8080 dnat to 203.0.113.2:22; udp dport 5300 dnat to 203.0.113.2:5353; }\n}", "nft", "-f", "-")
+		for sport := range uint16(3) {
+			to := crafted{from: netip.MustParseAddr(strangerAddress), to: netip.MustParseAddr(serverAddress), sport: 41001 + sport, seq: 1}
+			syn, datagram := to, to
+			syn.dport, syn.flags = 8080, tcpSYN
+			datagram.dport, datagram.udp = 5300, true
+			if a.opens(syn) {
+				t.Errorf("priority %s: a SYN without a grant opens", priority)
+			}
+			a.ask(datagram.bytes())
+			if n := services[udp5353].received(); n != 0 {
+				t.Errorf("priority %s: %d datagrams without a grant arrive", priority, n)
+			}
+			tries += 2
+		}
+		apply(t, g, element(strangerAddress, outer[0], time.Minute))
+		if !a.opens(crafted{from: netip.MustParseAddr(strangerAddress), to: netip.MustParseAddr(serverAddress), sport: 41009, dport: 8080, flags: tcpSYN, seq: 1}) {
+			t.Errorf("priority %s: a grant does not open", priority)
+		}
+	}
+	t.Logf("%d tries", tries)
+}

@@ -18,13 +18,15 @@ var guardChain = chain{name: "guard", kind: "filter", hook: unix.NF_INET_PRE_ROU
 var (
 	// translateChain translates refused flows. The kernel calls all chains that translate at
 	// -100, in the order of their priorities, and the first that translates a flow is the only
-	// one. -199 is the lowest that the kernel allows: no chain of others, such as Docker's,
-	// sends a refused flow to a service.
+	// one. -199 is the lowest that the kernel allows, so ours comes before all chains of others,
+	// such as Docker's, but for one of the same priority that was made later.
 	translateChain = chain{name: "translate", kind: "nat", hook: unix.NF_INET_PRE_ROUTING, priority: -199}
 	// inputChain comes after the chains of others, so that they see a refused flow and decide
 	// whether it is answered, as they do for closed ports. It comes before the flow is
 	// confirmed (INT_MAX): the translation of a flow that it rejects is forgotten.
 	inputChain = chain{name: "input", kind: "filter", hook: unix.NF_INET_LOCAL_IN, priority: 2147483000}
+	// forwardChain stops refused flows that others translated to another host all the same.
+	forwardChain = chain{name: "forward", kind: "filter", hook: unix.NF_INET_FORWARD, priority: 2147483000}
 	// outputChain comes after connection tracking, which knows the answers that it translates
 	// back itself.
 	outputChain = chain{name: "output", kind: "filter", hook: unix.NF_INET_LOCAL_OUT, priority: -150}
@@ -46,6 +48,7 @@ func guardChains(mark uint32, answer Answer) []ruledChain {
 	if answer == AnswerAuto {
 		chains = append(chains,
 			ruledChain{translateChain, translateRules()},
+			ruledChain{forwardChain, []rule{{"refused", join(labelled(labelRefused), counter("dropped"), drop)}}},
 			ruledChain{outputChain, outputRules()})
 	}
 	chains = append(chains, cutChains(answer)...)

@@ -187,7 +187,7 @@ func TestRealChainsAreRepaired(t *testing.T) {
 	listed := func() string { return a.run("", "nft", "list", "table", "inet", "sesame") }
 	before := listed()
 	for _, damage := range []string{
-		"flush chain inet sesame guard", "flush chain inet sesame input", "flush chain inet sesame translate", "flush chain inet sesame output",
+		"flush chain inet sesame guard", "flush chain inet sesame input", "flush chain inet sesame translate", "flush chain inet sesame output", "flush chain inet sesame forward",
 		"flush chain inet sesame refuse", "flush chain inet sesame spoofed", "insert rule inet sesame input accept",
 		"flush map inet sesame closed", "flush map inet sesame asked", "flush set inet sesame stand_ins",
 		"delete element inet sesame closed { 22 : 225 }; add element inet sesame closed { 22 : 80 }",
