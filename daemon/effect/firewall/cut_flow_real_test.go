@@ -2,6 +2,7 @@ package firewall
 
 import (
 	"net"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -101,5 +102,38 @@ func answer(service net.PacketConn, peers chan<- net.Addr) {
 		default:
 		}
 		_, _ = service.WriteTo(b[:n], from)
+	}
+}
+
+// Strangers fill the table of connections. The kernel returns the flows of the asked port alone, so
+// to end one costs no more for that.
+func TestRealOnlyFlowsOfThePortAreRead(t *testing.T) {
+	a := newAttack(t)
+	a.guarded(GuardConfig{}, tcp22) // else the kernel tracks nothing
+	for _, f := range bothFamilies() {
+		for sport := range uint16(200) {
+			for _, dport := range []uint16{9999, 53} {
+				if dport == 9999 || sport < 3 {
+					a.send(crafted{from: f.stranger, to: f.server, sport: 1000 + sport, dport: dport, udp: true}.bytes())
+				}
+			}
+			a.send(crafted{from: f.stranger, to: f.server, sport: 1000 + sport, dport: 53, flags: tcpSYN}.bytes())
+		}
+	}
+	a.ask()
+	s := &socket{}
+	t.Cleanup(func() { must(t, s.close()) })
+	for family, f := range bothFamilies() {
+		about := asked{packet.Port{Proto: packet.UDP, Number: 53}, f.server.Is6()}
+		read := 0
+		count := func(reply) { read++ }
+		if must(t, s.query(about.question(), count)); read != 3 {
+			t.Errorf("%s: %d flows are read, want 3", family, read)
+		}
+		must(t, s.forget(about, []place{{source: netip.PrefixFrom(f.stranger, f.stranger.BitLen()), port: about.port}}))
+		read = 0
+		if must(t, s.query(about.question(), count)); read != 0 {
+			t.Errorf("%s: %d flows are left", family, read)
+		}
 	}
 }

@@ -113,7 +113,7 @@ func (g *Guard) Apply(elements []effect.Element) []error {
 		failed = g.changeAllCuts(nil, grants)
 		errs = withError(elements, errs, cutError(failed), func(e effect.Element) bool { return e.Remaining > 0 })
 	}
-	return forgetFlows(elements, errs)
+	return g.socket.forgetFlows(elements, errs)
 }
 
 // guardEdit returns the edit for an element, with the set that it is in. Networks have sets of

@@ -196,7 +196,7 @@ func (s *Sets) Apply(elements []effect.Element) []error {
 		}
 	}
 	now := s.cfg.Now()
-	return forgetFlows(elements, s.socket.apply(elements, func(e effect.Element) (edit, error) {
+	return s.socket.forgetFlows(elements, s.socket.apply(elements, func(e effect.Element) (edit, error) {
 		if e.Observed {
 			return edit{}, nil // a Sets counts nothing
 		}
