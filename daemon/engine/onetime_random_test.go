@@ -143,7 +143,7 @@ func (h *history) carryOutNext() {
 		}
 	case EffectAllow:
 		h.given[h.lineOf[event.Decision]]++
-	case EffectExec, EffectUndo, EffectLog, EffectElement:
+	case EffectExec, EffectUndo, EffectLog, EffectElement, EffectCut:
 	}
 	if event.ID != 0 {
 		h.results = append(h.results, func() { h.record(h.e.Result(h.now, event.ID, err)) })

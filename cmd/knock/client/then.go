@@ -97,6 +97,7 @@ func (t *tries) next(found state) bool {
 		t.limit = limitFirst
 		t.refuse += limitFirst
 		return t.refuse <= limitRefuse
+	case silent:
 	}
 	t.limit = min(2*t.limit, limitAfter-t.silent)
 	t.silent += t.limit

@@ -165,6 +165,7 @@ func refuseRules(answer Answer) []rule {
 		return []rule{{"dropped", join(counter("dropped"), drop)}}
 	case AnswerReject:
 		return append([]rule{{"refused", counter("dropped")}}, rejectRules()...)
+	case AnswerAuto:
 	}
 	return []rule{
 		// Only a connection without an entry in the kernel's table is translated. One with an
@@ -225,6 +226,7 @@ func inputRules(mark uint32, answer Answer) []rule {
 		return append(rules, rule{"refused here", join(counter("dropped"), drop)})
 	case AnswerReject:
 		return append(append(rules, rule{"refused here", counter("dropped")}), rejectRules()...)
+	case AnswerAuto:
 	}
 	return append(rules, lateRules()...)
 }
