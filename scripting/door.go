@@ -61,9 +61,9 @@ func doorOptions() []option[draft] {
 				i, _ := v.oneOf("ignore", "wrong")
 				d.door.Duplicates = engine.Duplicates(i)
 			})},
-		{Option{"strict", "true or false", "false", "Whether TCP SYN and UDP packets to all ports of this host can be wrong knocks, so that no scan opens the door."},
+		{Option{"strict", "true or false", "false", "Whether TCP SYN and UDP packets to all ports of this host can be wrong knocks, so that nearly every scan ends its own attempts."},
 			ofSesame("and the ports of the file's doors alone can be wrong knocks", func(v value, d *draft) { d.door.Strict, _ = v.boolean() })},
-		{Option{"tripwires", "a whole number from 0 to 1000", "64", "How many secret ports the door adds to those that end an attempt when its source sends a packet there, so that no scan opens the door. All doors of all files share them, at most 1000. With 0 the door adds none, and none ends its attempts."},
+		{Option{"tripwires", "a whole number from 0 to 1000", "64", "How many secret ports the door adds to those that end an attempt when its source sends a packet there, so that sweeps never and other scans rarely open the door. All doors of all files share them, at most 1000. With 0 the door adds none, and none ends its attempts."},
 			ofSesame("and no door has tripwires", func(v value, d *draft) { d.door.Tripwires, _ = v.integer(0, engine.MaxTripwires) })},
 		{Option{"except", "a port or a list of ports", "", "The ports that are no tripwires to the door, and at which a strict door sees no wrong knocks."},
 			ofSesame("and no door has tripwires or is strict", func(v value, d *draft) { d.door.Except, _ = v.ports() })},

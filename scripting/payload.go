@@ -108,7 +108,11 @@ func (p *payloadDraft) readBytes(v value) {
 
 // addBytes adds bytes at a position, which is counted from 1.
 func (p *payloadDraft) addBytes(v value, at int, text string) {
-	if len(text) < 1 || len(text) > maxBytes {
+	switch {
+	case text == "":
+		v.fail("expected a string of 1 to %d bytes, got an empty one", maxBytes)
+		return
+	case len(text) > maxBytes:
 		v.fail("expected a string of 1 to %d bytes, got %d", maxBytes, len(text))
 		return
 	}

@@ -36,6 +36,7 @@ func CheckOn(set *scripting.Set, m *Machine, databases *Databases, now time.Time
 			c.length(d)
 			c.prefix(d)
 		}
+		c.sharedLimit(d)
 		c.effect(d)
 		c.windows(d, now)
 		c.private(d)

@@ -75,6 +75,10 @@ func TestFindings(t *testing.T) {
 		{"one knock", `sesame.door "a" { sequence = { 400 }, guards = 22 }`, []string{"1 no-limit", "1 short"}},
 		{"one knock whose payload is tested", `sesame.door "a" { sequence = { 400 }, guards = 22, prefix = "x" }`, []string{"1 no-limit"}},
 		{"one knock with a limit", `sesame.door "a" { sequence = { 400 }, guards = 22, limit = "3/h" }`, []string{"1 short"}},
+		{"a listener whose limit is shared", `sesame.listen "a" { on = "udp/53", guards = 22, limit = "5/s", on_knock = function(k) k:allow() end }`, []string{"1 shared-limit"}},
+		{"a listener whose limit is shared, behind a test", `sesame.listen "a" { on = "udp/53", guards = 22, limit = "5/s", length = 9, on_knock = function(k) k:allow() end }`, nil},
+		{"a listener with a limit of each source", `sesame.listen "a" { on = "udp/53", guards = 22, limit = "5/s per source", on_knock = function(k) k:allow() end }`, nil},
+		{"a listener with the default limit", `sesame.listen "a" { on = "udp/53", guards = 22, on_knock = function(k) k:allow() end }`, nil},
 		{"prefix", `sesame.door "a" { sequence = { 400, 200, 300, 100 }, guards = 22 }
 			sesame.door "b" { sequence = { 400, 200, 300, 100, 500 }, guards = 22 }`, []string{"1 prefix"}},
 		{"twins", `sesame.door "a" { sequence = { 400, 200, 300, 100 }, guards = 22 }

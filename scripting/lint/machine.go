@@ -104,10 +104,28 @@ func (c *checker) on(m *Machine, d *engine.Door) {
 		}
 		c.door(Listening, d, fmt.Sprintf("this machine has a service on %s: %s", list(listening), who), "knock on ports where nothing listens")
 	}
+	if tripwires := c.services(m, d); len(tripwires) > 0 {
+		c.door(TripwireInUse, d, fmt.Sprintf("this machine has a service on %s, which the door has for tripwires: who uses it while they knock ends their own attempt",
+			list(tripwires)), "add the ports to except")
+	}
 	if len(ephemeral) > 0 {
 		c.door(Ephemeral, d, fmt.Sprintf("this machine takes %s for connections of its own (%s): what answers those knocks", list(ephemeral), m.Ephemeral),
 			m.reserve(ephemeral))
 	}
+}
+
+// services returns the tripwires of a door on which a service of the machine listens.
+func (c *checker) services(m *Machine, d *engine.Door) (ports []packet.Port) {
+	for _, s := range m.Sockets {
+		wired := func(k engine.Knock) bool {
+			return k.Port.Proto == s.Port.Proto && k.Flags.Holds(packet.SYN) &&
+				c.wiresBetween(d, class{k.Port.Proto, k.Flags}, int(s.Port.Number), int(s.Port.Number)) > 0
+		}
+		if m.receives(d, s.Port) && !slices.Contains(ports, s.Port) && slices.ContainsFunc(d.Sequence, wired) {
+			ports = append(ports, s.Port)
+		}
+	}
+	return ports
 }
 
 // reserve returns a hint how to prevent the machine from taking ports as ephemeral

@@ -3,6 +3,7 @@ package lint
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -132,5 +133,32 @@ func TestAllowedOnAMachine(t *testing.T) {
 	found := CheckOn(set, &Machine{Sockets: []Socket{{port(t, "443"), everywhere}}}, nil, time.Time{})
 	if len(found) != 1 || found[0].Line != 2 || found[0].ID != UnusedAllow {
 		t.Errorf("on a machine: %+v, want the second comment alone, which allows nothing", found)
+	}
+}
+
+func TestServicesOnTripwires(t *testing.T) {
+	const script = `sesame.door "a" { sequence = { 7421, "udp/9133", 2904, 6117 }, guards = 22 %s }`
+	set := load(t, fmt.Sprintf(script, ""))
+	wire := set.Engine.Tripwires()[0].Port
+	free := packet.Port{Proto: wire.Proto, Number: 80}
+	for _, test := range []struct {
+		name    string
+		more    string
+		sockets []Socket
+		want    bool
+	}{
+		{"a service on a tripwire", "", []Socket{{free, everywhere}, {wire, everywhere}, {wire, netip.IPv6Unspecified()}}, true},
+		{"a service elsewhere", "", []Socket{{free, everywhere}}, false},
+		{"a service for this machine alone", "", []Socket{{wire, netip.MustParseAddr("127.0.0.1")}}, false},
+		{"an excepted service", fmt.Sprintf(", except = %q", wire), []Socket{{wire, everywhere}}, false},
+		{"no tripwires", ", tripwires = 0 -- sesame:allow no-tripwires meant", []Socket{{wire, everywhere}}, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			text := strings.Replace(fmt.Sprintf(script, test.more), " -- sesame:allow no-tripwires meant }", " } -- sesame:allow no-tripwires meant", 1)
+			found := CheckOn(load(t, text), &Machine{Sockets: test.sockets}, nil, time.Time{})
+			if has := len(found) == 1 && found[0].ID == TripwireInUse && strings.Contains(found[0].Message, wire.String()+","); has != test.want || !has && len(found) > 0 {
+				t.Errorf("%+v, want the finding: %v", found, test.want)
+			}
+		})
 	}
 }

@@ -158,6 +158,15 @@ func (c *checker) length(d *engine.Door) {
 	}
 }
 
+// sharedLimit finds listeners that any packet can shut. A door of one knock is opened by any packet
+// too, which [checker.length] reports.
+func (c *checker) sharedLimit(d *engine.Door) {
+	if d.Listen && d.Limit != nil && !d.Limit.PerSource && d.Payload == nil {
+		c.door(SharedLimit, d, fmt.Sprintf("the limit %s is for all sources together, and no length, prefix or bytes stands before it: "+
+			"one stranger can use it up for everybody", d.Limit.Text), fmt.Sprintf("write %q, or add a prefix", d.Limit.Text+" per source"))
+	}
+}
+
 // ease describes how likely chance opens a short sequence.
 func (c *checker) ease(d *engine.Door) string {
 	o := c.guess(d)
