@@ -99,8 +99,8 @@ func TestANewCondition(t *testing.T) {
 	})
 	t.Run("lint knows when it may hold", func(t *testing.T) {
 		for when, want := range map[string][]string{
-			`{ sesame.moon { digit = "1" }, sesame.moon { digit = "2" } }`: {lint.NoWayBack}, // on the 12th
-			`{ sesame.moon { digit = "3" }, sesame.moon { digit = "4" } }`: {lint.NoWayBack, lint.WindowNever},
+			`{ sesame.moon { digit = "1" }, sesame.moon { digit = "2" } }`: {lint.NoWayBack, lint.SideBySide}, // on the 12th
+			`{ sesame.moon { digit = "3" }, sesame.moon { digit = "4" } }`: {lint.NoWayBack, lint.SideBySide, lint.WindowNever},
 		} {
 			set, err := load(strings.Replace(door, "WHEN", when, 1))
 			if err != nil {

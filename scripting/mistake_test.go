@@ -21,7 +21,7 @@ import (
 // TestProbableMistakes: what came through a variable, a function or a module is
 // a finding, which a comment can allow.
 func TestProbableMistakes(t *testing.T) {
-	const door = `sesame.door "d" { sequence = { 1, "udp/2", 9, 4 }, guards = 22, on_open = `
+	const door = `sesame.door "d" { sequence = { 100, "udp/200", 900, 400 }, guards = 22, on_open = `
 	const lan = `local lan = sesame.networks { "192.0.2.0/24" }` + "\n"
 	const noBan = `attempt has no "ban"`
 	for _, tt := range []struct {
@@ -39,8 +39,8 @@ func TestProbableMistakes(t *testing.T) {
 		{"a function of a table", "local t = {} function t.open(a) a:allow() a:ban() end\n" + door + `t.open }`, []string{"a.lua:1: " + noBan}},
 		{"a function of a module", `local m = require "m"` + "\n" + door + `m.open }`, []string{"lib/m.lua:1: " + noBan}},
 		{"a helper of a module", `local m = require "m"` + "\n" + door + `function(a) m.open(a) end }`, []string{"lib/m.lua:1: " + noBan}},
-		{"a table in a variable", "local o = { sequence = { 1, \"udp/2\", 9, 4 }, guards = 22, on_open = function(a) a:allow() a:ban() end }\nsesame.door \"d\" (o)", []string{"a.lua:1: " + noBan}},
-		{"sesame under another name", "local s = sesame.door\ns \"d\" { sequence = { 1, \"udp/2\", 9, 4 }, guards = 22, on_open = function(a) a:allow() a:ban() end }", []string{"a.lua:2: " + noBan}},
+		{"a table in a variable", "local o = { sequence = { 100, \"udp/200\", 900, 400 }, guards = 22, on_open = function(a) a:allow() a:ban() end }\nsesame.door \"d\" (o)", []string{"a.lua:1: " + noBan}},
+		{"sesame under another name", "local s = sesame.door\ns \"d\" { sequence = { 100, \"udp/200\", 900, 400 }, guards = 22, on_open = function(a) a:allow() a:ban() end }", []string{"a.lua:2: " + noBan}},
 		{"a helper of two kinds", "local function help(a) a:log(a.id) end\n" + door + `function(x) x:allow() help(x) end, on_close = function(g) help(g) end }`,
 			[]string{`a.lua:1: attempt has no "id"`}},
 		{"a comment that allows it", "local function help(a) a:ban() end -- sesame:allow mistake it is a test\n" + door + `function(x) help(x) x:allow() end }`, nil},
@@ -93,7 +93,7 @@ func TestNamesUnderAnOption(t *testing.T) {
 local function ports() return { sequence = { 9, 8, 7, "udp/6" }, guards = 51820 } end
 `
 	const uses = `
-sesame.door "ssh" { sequence = { 1, "udp/2", 9, 4 }, guards = 22, on_open = function(attempt)
+sesame.door "ssh" { sequence = { 100, "udp/200", 900, 400 }, guards = 22, on_open = function(attempt)
   attempt:allow()
   if vpn then
     if attempt:granted "vpn" then attempt:log "has" end
@@ -168,7 +168,7 @@ func TestAFunctionThatRaises(t *testing.T) {
 		`error("a") hello()`:                                          true,
 	} {
 		text := `local function refuse(why) error(why) end local function hello() end
-sesame.door "d" { sequence = { 1, "udp/2", 9, 4 }, guards = 22, when = function(attempt) ` + body + ` end }`
+sesame.door "d" { sequence = { 100, "udp/200", 900, 400 }, guards = 22, when = function(attempt) ` + body + ` end }`
 		set, err := scripting.Load(sourcetest.Files(map[string]string{"a.lua": text}), scripting.Options{})
 		if err == nil {
 			set.Close()
