@@ -140,3 +140,17 @@ func BenchmarkTripwire(b *testing.B) {
 		})
 	}
 }
+
+// Doors add tripwires in turn. So the first of two that ask for all there can be leaves the other
+// its half.
+func TestDoorsShareTheTripwires(t *testing.T) {
+	a, b := aDoor(t, "a", "7421", "2904", "6117", "9133"), aDoor(t, "b", "udp/7421", "udp/2904", "udp/6117", "udp/9133")
+	a.Tripwires, b.Tripwires = MaxTripwires, MaxTripwires
+	count := map[packet.Proto]int{}
+	for _, k := range (&Set{Doors: []*Door{a, b}}).Tripwires() {
+		count[k.Port.Proto]++
+	}
+	if count[packet.TCP] != MaxTripwires/2 || count[packet.UDP] != MaxTripwires/2 {
+		t.Errorf("%v, want %d of each", count, MaxTripwires/2)
+	}
+}
