@@ -1,0 +1,75 @@
+package docs_test
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+var (
+	testName = regexp.MustCompile("(not yet )?`(Test\\w+)`")
+	define   = regexp.MustCompile(`(?m)^func (Test\w+)\(`)
+)
+
+// testsOfTheTree returns the names of all test functions of the repository.
+func testsOfTheTree(t *testing.T) map[string]bool {
+	t.Helper()
+	tests := map[string]bool{}
+	err := filepath.WalkDir("..", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		for _, m := range define.FindAllStringSubmatch(string(text), -1) {
+			tests[m[1]] = true
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tests
+}
+
+// TestFaults holds that each row of the table of faults says what happens, and names a test that
+// is there.
+func TestFaults(t *testing.T) {
+	text, err := os.ReadFile("faults.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests, rows, missing := testsOfTheTree(t), 0, 0
+	for line := range strings.Lines(string(text)) {
+		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), "|")
+		fault := strings.TrimSpace(cells[0])
+		if !strings.HasPrefix(line, "| ") || fault == "fault" || fault == "---" || strings.HasPrefix(fault, "**") {
+			continue
+		}
+		rows++
+		if len(cells) != 4 || strings.TrimSpace(cells[1]) == "" {
+			t.Errorf("%s: %d cells: expected 4, the second of them not empty", fault, len(cells))
+			continue
+		}
+		names := testName.FindAllStringSubmatch(cells[3], -1)
+		if len(names) == 0 {
+			t.Errorf("%s: no test", fault)
+		}
+		for _, m := range names {
+			switch there := tests[m[2]]; {
+			case !there && m[1] != "":
+				missing++
+			case !there:
+				t.Errorf("%s: there is no test %s", fault, m[2])
+			case m[1] != "":
+				t.Errorf("%s: the test %s is there: take out 'not yet'", fault, m[2])
+			}
+		}
+	}
+	if rows < 50 {
+		t.Errorf("%d faults: expected 50 or more", rows)
+	}
+	t.Logf("%d faults, %d tests not yet written", rows, missing)
+}
