@@ -29,6 +29,7 @@ var arrows = map[string][]string{
 	"daemon/effect":               {"daemon/packet", "daemon/engine", "daemon/terminal"},
 	"daemon/terminal":             {},
 	"daemon/effect/firewall":      {"daemon/packet", "daemon/effect"},
+	"daemon/reach":                {"daemon/packet"},
 	"daemon/transcript":           {"daemon/packet", "daemon/engine"},
 	"daemon/record":               {"daemon/packet", "daemon/engine", "daemon/wire"},
 	"daemon/state":                {"daemon/packet", "daemon/engine", "daemon/wire"},
