@@ -208,9 +208,16 @@ func (d *daemon) record(ctx context.Context, w io.Writer) error {
 	return err
 }
 
-// status returns what the daemon does and what is wrong with it. It looks at the firewall and
+// status returns what the daemon does, and the verdict on it.
+func (d *daemon) status(ctx context.Context) (control.Status, error) {
+	s, err := d.findings(ctx)
+	s.Health = control.HealthOf(&s)
+	return s, err
+}
+
+// findings returns what the daemon does and what is wrong with it. It looks at the firewall and
 // at the files now, because both may have changed since the last look.
-func (d *daemon) status(ctx context.Context) (s control.Status, err error) {
+func (d *daemon) findings(ctx context.Context) (s control.Status, err error) {
 	d.findConflicts(ctx) // adding an accept rule sends no event about a chain
 	drift, unreadable := d.drift(ctx)
 	var asks []source.AskSite

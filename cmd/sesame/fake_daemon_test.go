@@ -47,6 +47,7 @@ func fakeDaemon(ts *testscript.TestScript, neg bool, args []string) {
 // answers are those of a fake daemon.
 type answers struct {
 	Status    control.Status
+	Old       bool // the daemon tells no health
 	Grants    []control.Grant
 	Outcome   control.Outcome
 	Refusal   control.Refusal // of every change
@@ -64,7 +65,13 @@ func (a *answers) api() control.API {
 			Source: netip.MustParsePrefix("203.0.113.9/32")}})
 	}
 	return control.API{
-		Status: func(context.Context) (control.Status, error) { return a.Status, nil },
+		Status: func(context.Context) (control.Status, error) {
+			s := a.Status
+			if !a.Old {
+				s.Health = control.HealthOf(&s)
+			}
+			return s, nil
+		},
 		Grants: func(context.Context) ([]control.Grant, error) { return a.Grants, nil },
 		Grant: func(_ context.Context, r control.GrantRequest) (control.Grant, error) {
 			return control.Grant{ID: 7, Source: r.Source, Port: r.Port, TTL: r.TTL, Remaining: r.TTL, End: noon.Add(time.Duration(r.TTL)),

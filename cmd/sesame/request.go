@@ -59,15 +59,10 @@ func (p *program) daemonSettings(c *cobra.Command, f *configFlags) (config.Confi
 }
 
 // formatTime formats a time as UTC, like transcripts.
-func formatTime(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
+func formatTime(t time.Time) string { return transcript.Clock(t) }
 
 // span formats a duration, rounded to seconds from one second on.
-func span(d time.Duration) string {
-	if d >= time.Second {
-		d = d.Round(time.Second)
-	}
-	return transcript.Duration(d.Round(time.Millisecond))
-}
+func span(d time.Duration) string { return transcript.Rounded(d) }
 
 // size formats a number of bytes.
 func size(n int) string {

@@ -26,9 +26,14 @@ var ErrNoDaemon = errors.New("no daemon answers")
 // Dial returns a client for the daemon at a socket. It connects at the first request.
 func Dial(socket string) *Client { return &Client{socket} }
 
-// Status returns the status of the daemon.
+// Status returns the status of the daemon. A daemon that is too old to tell its health gets a
+// verdict here, which is never [OK].
 func (c *Client) Status(ctx context.Context) (Status, error) {
-	return request[Status](ctx, c, forAnswer, http.MethodGet, "status", nil)
+	s, err := request[Status](ctx, c, forAnswer, http.MethodGet, "status", nil)
+	if err == nil {
+		s.withHealth()
+	}
+	return s, err
 }
 
 // Grants returns the live grants, by id.

@@ -11,6 +11,8 @@ import (
 type Status struct {
 	Version string `json:"version"`
 	Mode    Mode   `json:"mode"`
+	// Health is the verdict on all that stands below, as [HealthOf] gives it.
+	Health Health `json:"health,omitzero"`
 	// Stopped are the sources that the guards would have dropped, in observe mode or for an
 	// observed door, the latest first.
 	Stopped []Stopped `json:"stopped,omitempty"`
@@ -35,6 +37,23 @@ type Status struct {
 	LastReload LastReload `json:"last_reload,omitzero"` // left out: none since the start
 	Geo        Geo        `json:"geo,omitzero"`
 	Hosts      []Host     `json:"hosts,omitempty"` // names whose addresses scripts ask for, 100 at most
+	State      State      `json:"state,omitzero"`
+	// SocketGone is why the control socket, which was deleted, could not be made again.
+	SocketGone string `json:"socket_gone,omitempty"`
+	// KnockdLog is why the last line of knockd's log could not be written.
+	KnockdLog string `json:"knockd_log,omitempty"`
+	// Watchdog is why the service manager could not be told that the daemon is alive.
+	Watchdog string `json:"watchdog,omitempty"`
+}
+
+// State is what is wrong with the state directory.
+type State struct {
+	// SetNotSaved is why the scripts that run are not saved for the next start.
+	SetNotSaved string `json:"set_not_saved,omitempty"`
+	// Damaged is what of the journal could not be read at the start.
+	Damaged []string `json:"damaged,omitempty"`
+	// ClockNotSaved is why the journal does not know that the wall clock was set.
+	ClockNotSaved string `json:"clock_not_saved,omitempty"`
 }
 
 // Geo is the state of the databases that tell the country and the AS of a source.
@@ -101,6 +120,10 @@ type Scripts struct {
 	// LastGood means that the files failed at the start, so the set that was applied last runs
 	// instead.
 	LastGood bool `json:"last_good"`
+	// Writable are the files that users other than root can change, with owners and modes.
+	Writable string `json:"writable,omitempty"`
+	// Confined means that commands came when the privileges for them had been dropped.
+	Confined bool `json:"confined,omitempty"`
 }
 
 // Failing is a function of a script that failed when it ran last. It is left out again once it
@@ -165,6 +188,8 @@ type Capture struct {
 	Interfaces []string `json:"heard"`             // interfaces that are captured on
 	Missing    []string `json:"missing,omitempty"` // configured interfaces that are not, with the reason: "wg0 is down"
 	Lost       uint64   `json:"lost"`              // packets that the kernel had no space for
+	// Coarse means that the kernel's filter passes all packets of the protocols of the knocks.
+	Coarse bool `json:"coarse,omitempty"`
 }
 
 // Firewall is the state of our rules in the kernel.
@@ -176,6 +201,10 @@ type Firewall struct {
 	Repaired time.Time `json:"repaired,omitzero"`
 	// Conflicts are other chains that drop what a grant lets in.
 	Conflicts []Conflict `json:"obstacles,omitempty"`
+	// Unwatched is why the kernel's events about changes of the firewall are not read.
+	Unwatched string `json:"unwatched,omitempty"`
+	// Unseen is why other chains cannot be looked at.
+	Unseen string `json:"unseen,omitempty"`
 }
 
 // A Conflict is a chain of another program that drops packets by default.

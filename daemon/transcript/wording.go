@@ -3,6 +3,7 @@ package transcript
 import (
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -50,6 +51,17 @@ func Safe(s string) string {
 
 func printable(s string) bool {
 	return utf8.ValidString(s) && strings.IndexFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) < 0
+}
+
+// Clock returns a wall-clock time as UTC, to the second.
+func Clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
+
+// Rounded returns a duration for people, in whole seconds from one second on.
+func Rounded(d time.Duration) string {
+	if d.Abs() >= time.Second {
+		d = d.Round(time.Second)
+	}
+	return Duration(d.Round(time.Millisecond))
 }
 
 // Count returns "1 packet", "12,345 packets", "2 misses".

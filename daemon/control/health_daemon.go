@@ -1,0 +1,83 @@
+package control
+
+import (
+	"cmp"
+	"time"
+
+	"sesame/daemon/transcript"
+)
+
+func setNotSaved(s *Status) []finding {
+	return because(s.State.SetNotSaved, "the scripts could not be saved for the next start")
+}
+
+func damaged(s *Status) (all []finding) {
+	for _, text := range s.State.Damaged {
+		all = append(all, one("", "the journal was damaged when the daemon started: %s", text)...)
+	}
+	return all
+}
+
+func clockNotSaved(s *Status) []finding {
+	return because(s.State.ClockNotSaved, "the journal does not know that the wall clock was set")
+}
+
+// longQueue is a number of effects that a burst of knocks does not reach.
+const longQueue = 1000
+
+func queueLong(s *Status) []finding {
+	if s.Effects.Queued < longQueue {
+		return nil
+	}
+	return one("", "%s were decided and are not done yet", transcript.Count(s.Effects.Queued, "effect"))
+}
+
+func effectFailed(s *Status) (all []finding) {
+	for _, f := range s.Effects.Failures {
+		who := ""
+		if f.Source.IsValid() {
+			who = " for " + f.Source.String()
+		}
+		if f.Door != "" {
+			who += " (door " + f.Door + ")"
+		}
+		all = append(all, one("", "%s%s failed at %s: %s", cmp.Or(effectWords[f.Effect], f.Effect), who, transcript.Clock(f.At), f.Detail)...)
+	}
+	return all
+}
+
+// effectWords are the plain words for the names of effects.
+var effectWords = map[string]string{
+	"exec":  "a command",
+	"undo":  "an undo command",
+	"allow": "access",
+	"mark":  "commenting out a used one-time sequence",
+	"spend": "recording a used one-time sequence",
+}
+
+func socketGone(s *Status) []finding {
+	return because(s.SocketGone, "the control socket was deleted and cannot be made again")
+}
+
+func knockdLog(s *Status) []finding {
+	return because(s.KnockdLog, "lines for those who read knockd's log cannot be written")
+}
+
+func watchdog(s *Status) []finding {
+	return because(s.Watchdog, "the service manager does not hear that the daemon is alive")
+}
+
+func clockDoubt(s *Status) []finding {
+	if !s.ClockDoubt {
+		return nil
+	}
+	return one("", "the clock of this machine is not synchronised, so windows of time refuse")
+}
+
+func clockSet(s *Status) []finding {
+	offset := time.Duration(s.Offset)
+	if offset.Abs() <= time.Second {
+		return nil
+	}
+	return one("", "the wall clock was set by %s since the daemon started; the times of the transcript are as if it was not", transcript.Rounded(offset))
+}

@@ -1,0 +1,84 @@
+package control
+
+import "slices"
+
+// rows returns all that can be wrong, in the order in which people read it.
+func rows() []row {
+	return slices.Concat(scriptRows(), firewallRows(), captureRows(), stateRows(), effectRows(), daemonRows(), factRows())
+}
+
+func scriptRows() []row {
+	return []row{
+		{"last-good-set", isDegraded, "the scripts failed at the start, so the set that was applied last runs", "correct the scripts; Sesame notices that by itself", lastGood},
+		{"scripts-rejected", isDegraded, "the files have errors, so the scripts before them run", "correct the file; Sesame notices that by itself", rejected},
+		{"scripts-held", isDegraded, "the files would leave a port without a guard or without a door, so the scripts before them run",
+			"correct the scripts, or release the ports with sesame reload --unguard", held},
+		{"scripts-unreadable", isDegraded, "the files cannot be read, and are not those that run", "make the file readable for root", unreadable},
+		{"scripts-differ", isDegraded, "the files are not those that run", "to load them, run: sesame reload", differ},
+		{"script-fails", isDegraded, "a function of a script failed when it ran last", "correct the script; this line goes once the function succeeds", scriptFails},
+		{"limit-refuses", isDegraded, "a door refuses every knock now because of a bound", "wait, or raise the limit in the script", limitRefuses},
+		{"writable-files", isDegraded, "users other than root can change the scripts, so who gets in and what is run", "chown root and chmod go-w them", writable},
+		{"commands-confined", isDegraded, "the first commands came with a reload, after the start had dropped the privileges that they may need",
+			"to give them these, run: systemctl restart sesame", confined},
+		{"no-door", isNote, "no script has a door", "", noDoor},
+		{"sequences-used-up", isNote, "all one-time sequences of a door are used", "", usedUp},
+		{"limit-refused", isNote, "a door refused in the last hour because of a bound", "", limitRefused},
+	}
+}
+
+func firewallRows() []row {
+	return []row{
+		{"firewall-broken", isBroken, "the rules of Sesame cannot be put into the kernel, so ports may be open to everyone", "look at nft list ruleset and at the log", firewallBroken},
+		{"firewall-blocks", isDegraded, "another program's chain drops what a door lets in", "add the rule that status names", firewallBlocks},
+		{"firewall-unwatched", isDegraded, "the kernel's events are not read, so a change by another program is not noticed", "Sesame tries again each second; look at the error", unwatched},
+		{"firewall-unseen", isDegraded, "the chains of other programs cannot be read, so nothing is known of them", "look at the error", unseen},
+		{"table-changed", isNote, "another program changed the table of Sesame, which repaired it", "find out which program it was: its flush leaves ports open for a moment", tableChanged},
+	}
+}
+
+func captureRows() []row {
+	return []row{
+		{"no-interface", isBroken, "no interface is captured", "bring an interface up, or correct interfaces in sesame.toml", noInterface},
+		{"interface-missing", isDegraded, "an interface of the configuration is not captured", "bring it up, or take it out of interfaces in sesame.toml", missing},
+		{"packets-lost", isNote, "packets came faster than they could be looked at", "", lost},
+		{"filter-coarse", isNote, "the scripts have too many ports for the kernel's filter", "", coarse},
+		{"recorder-blind", isNote, "packets come faster than they can be recorded", "", blind},
+	}
+}
+
+func stateRows() []row {
+	return []row{
+		{"set-not-saved", isDegraded, "the scripts that run could not be saved for a start at which the files are broken", "look at the state directory: its space, and whether it can be written", setNotSaved},
+		{"journal-damaged", isDegraded, "a part of the journal was not readable at the start, so grants or undos may be lost", "look at the disk and at sesame grants; a restart ends this line", damaged},
+		{"clock-not-saved", isDegraded, "the journal does not know the wall clock, so ends of grants are wrong after a restart", "look at the state directory: its space, and whether it can be written", clockNotSaved},
+	}
+}
+
+func effectRows() []row {
+	return []row{
+		{"queue-long", isDegraded, "many effects that were decided are not done yet", "look at the failures below, at slow commands, and at the disk of the state directory", queueLong},
+		{"effect-failed", isNote, "an effect failed earlier", "", effectFailed},
+	}
+}
+
+func daemonRows() []row {
+	return []row{
+		{"socket-gone", isDegraded, "the control socket was deleted and cannot be made again", "look at its directory; Sesame tries again each second", socketGone},
+		{"knockd-log", isDegraded, "lines for those who read knockd's log cannot be written", "look at the file and at the space on its disk", knockdLog},
+		{"watchdog", isDegraded, "the service manager cannot be told that the daemon is alive, and may restart it", "look at systemctl status sesame", watchdog},
+		{oldDaemon, isDegraded, "the daemon that answers is older than the program that asks, and does not tell its health", oldDaemonNext, nothing},
+		{"clock-doubt", isDegraded, "the clock of the machine is not synchronised, so windows of time refuse",
+			"look at its NTP client (timedatectl, chronyc tracking), or set unsynchronised below [clock] in the configuration", clockDoubt},
+		{"clock-set", isNote, "the wall clock was set since the daemon started", "", clockSet},
+	}
+}
+
+func factRows() []row {
+	return []row{
+		{"database-broken", isDegraded, "a database of countries or networks cannot be used", "get it again: see docs/geography.md", databaseBroken},
+		{"database-missing", isDegraded, "scripts ask for what no database has", "", databaseMissing},
+		{"host-unknown", isDegraded, "the addresses of a name are not known", "look at the name and at the resolver of the machine", hostUnknown},
+		{"database-old", isNote, "a database is older than 60 days", "", databaseOld},
+		{"host-stale", isNote, "the last question for the addresses of a name failed, so earlier ones count", "", hostStale},
+	}
+}

@@ -1,0 +1,148 @@
+package control
+
+import (
+	"fmt"
+
+	"sesame/daemon/transcript"
+)
+
+// one returns a finding.
+func one(next, format string, args ...any) []finding {
+	return []finding{{fmt.Sprintf(format, args...), next}}
+}
+
+// nothing finds nothing: the row is found elsewhere.
+func nothing(*Status) []finding { return nil }
+
+func lastGood(s *Status) []finding {
+	if !s.Scripts.LastGood {
+		return nil
+	}
+	text := fmt.Sprintf("the scripts at %s failed when the daemon started: the set that was applied last runs instead", s.Scripts.Path)
+	if s.LastReload.Outcome.Outcome == Held { // what is held waits for a person
+		return one("release the ports, or correct the scripts", "%s", text)
+	}
+	return one("", "%s", text)
+}
+
+func rejected(s *Status) []finding { return lastReload(s, Rejected, "rejected") }
+
+func held(s *Status) []finding { return lastReload(s, Held, "held") }
+
+func lastReload(s *Status, outcome ReloadOutcome, word string) []finding {
+	r := s.LastReload
+	if r.Outcome.Outcome != outcome {
+		return nil
+	}
+	return one("", "the scripts were %s at %s, and generation %d still runs:\n%s", word, transcript.Clock(r.At), s.Scripts.Generation, r.Error)
+}
+
+// drifts reports whether the files differ from what runs for a reason that no other row tells.
+func (s *Status) drifts() bool {
+	outcome := s.LastReload.Outcome.Outcome
+	return !s.Scripts.LastGood && outcome != Rejected && outcome != Held
+}
+
+func unreadable(s *Status) []finding {
+	if !s.drifts() || s.Scripts.Unreadable == "" {
+		return nil
+	}
+	return one("", "the files at %s are not those that run, and cannot be read: %s", s.Scripts.Path, s.Scripts.Unreadable)
+}
+
+func differ(s *Status) []finding {
+	if !s.drifts() || !s.Scripts.Drift || s.Scripts.Unreadable != "" {
+		return nil
+	}
+	return one("", "the files at %s are not those that run", s.Scripts.Path)
+}
+
+func scriptFails(s *Status) (all []finding) {
+	for _, f := range s.Scripts.Failing {
+		what := "the handler " + f.Handler
+		switch {
+		case f.Function == "when":
+			what = "a condition of door " + f.Door
+		case f.Handler == "":
+			what = f.Function + " of door " + f.Door
+		}
+		place := f.File
+		if f.Line > 0 {
+			place += fmt.Sprintf(":%d", f.Line)
+		}
+		all = append(all, one("", "%s failed %s, last at %s, and did nothing: %s: %s",
+			what, times(f.Count), transcript.Clock(f.At), place, f.Detail)...)
+	}
+	return all
+}
+
+func limitRefuses(s *Status) []finding { return limits(s, true) }
+
+func limitRefused(s *Status) []finding { return limits(s, false) }
+
+// limits returns the doors that refused because of a bound, those that do so now or the others.
+func limits(s *Status, now bool) (all []finding) {
+	for _, l := range s.Scripts.Limited {
+		if l.Now != now {
+			continue
+		}
+		what := "because of its limit " + l.Detail
+		next := ""
+		if l.Bound != "limit" {
+			what = "because " + l.Detail
+			if now {
+				next = "wait; sesame events shows who knocks"
+			}
+		}
+		refused := "refused"
+		if now {
+			refused = "refuses everybody now"
+		}
+		text := fmt.Sprintf("door %s %s %s: %s", l.Door, refused, what, transcript.Count(l.Count, "knock"))
+		if l.Count > 1 {
+			text += " from " + transcript.Clock(l.Since)
+		}
+		all = append(all, one(next, "%s, last at %s from %s", text, transcript.Clock(l.Last), l.Source)...)
+	}
+	return all
+}
+
+func writable(s *Status) []finding {
+	if s.Scripts.Writable == "" {
+		return nil
+	}
+	return one("", "users other than root can change who gets in and what is run: %s", s.Scripts.Writable)
+}
+
+func confined(s *Status) []finding {
+	if !s.Scripts.Confined {
+		return nil
+	}
+	return one("", "commands run with no more privileges than Sesame itself: %s", s.Privileges)
+}
+
+func noDoor(s *Status) []finding {
+	if s.Scripts.Generation == 0 || s.Scripts.Doors > 0 {
+		return nil
+	}
+	return one("", "no script has a door: nobody can knock")
+}
+
+func usedUp(s *Status) (all []finding) {
+	for _, door := range s.Scripts.UsedUp {
+		next := ""
+		if door.File != "" {
+			next = "write new ones into " + door.File
+		}
+		all = append(all, one(next, "door %s cannot be opened: all of its one-time sequences are used", door.Door)...)
+	}
+	return all
+}
+
+// times returns "once" or "N times".
+func times(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return transcript.Count(n, "time")
+}

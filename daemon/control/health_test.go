@@ -1,0 +1,215 @@
+package control
+
+import (
+	"bytes"
+	"fmt"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// well is the status of a daemon with which nothing is wrong.
+func well() Status {
+	s := Status{Version: "1.2", Mode: Enforce, Now: noonOf(1), Since: noonOf(0)}
+	s.Scripts = Scripts{Path: "/etc/sesame/scripts", Generation: 1, Doors: 1}
+	s.Capture.Interfaces = []string{"eth0"}
+	s.Firewall = Firewall{State: "ok", Mode: "guard"}
+	return s
+}
+
+// noonOf returns noon of a day in March.
+func noonOf(day int) time.Time { return time.Date(2026, 3, day, 12, 0, 0, 0, time.UTC) }
+
+// triggers has for each row a change of a status that is well, after which exactly this row holds.
+var triggers = map[string]func(*Status){
+	"last-good-set":      func(s *Status) { s.Scripts.LastGood, s.Scripts.Drift = true, true },
+	"scripts-rejected":   func(s *Status) { s.LastReload.Outcome.Outcome, s.Scripts.Drift = Rejected, true },
+	"scripts-held":       func(s *Status) { s.LastReload.Outcome.Outcome, s.Scripts.Drift = Held, true },
+	"scripts-unreadable": func(s *Status) { s.Scripts.Unreadable, s.Scripts.Drift = "permission denied", true },
+	"scripts-differ":     func(s *Status) { s.Scripts.Drift = true },
+	"script-fails":       func(s *Status) { s.Scripts.Failing = []Failing{{Door: "ssh", Function: "on_open", File: "a.lua"}} },
+	"limit-refuses":      func(s *Status) { s.Scripts.Limited = []Limited{{Door: "ssh", Bound: "limit", Now: true, Count: 1}} },
+	"writable-files":     func(s *Status) { s.Scripts.Writable = "/etc/a.lua (owner 1000, mode 0644)" },
+	"commands-confined":  func(s *Status) { s.Scripts.Confined = true },
+	"no-door":            func(s *Status) { s.Scripts.Doors = 0 },
+	"sequences-used-up":  func(s *Status) { s.Scripts.UsedUp = []UsedUp{{Door: "once"}} },
+	"limit-refused":      func(s *Status) { s.Scripts.Limited = []Limited{{Door: "ssh", Bound: "limit", Count: 1}} },
+	"firewall-broken":    func(s *Status) { s.Firewall.State = "permission denied" },
+	"firewall-blocks":    func(s *Status) { s.Firewall.Conflicts = []Conflict{{Table: "inet filter", Chain: "input"}} },
+	"firewall-unwatched": func(s *Status) { s.Firewall.Unwatched = "no buffer space available" },
+	"firewall-unseen":    func(s *Status) { s.Firewall.Unseen = "permission denied" },
+	"table-changed":      func(s *Status) { s.Firewall.Repairs = 1 },
+	"no-interface":       func(s *Status) { s.Capture.Interfaces = nil },
+	"interface-missing":  func(s *Status) { s.Capture.Missing = []string{"wg0 is down"} },
+	"packets-lost":       func(s *Status) { s.Capture.Lost = 1 },
+	"filter-coarse":      func(s *Status) { s.Capture.Coarse = true },
+	"recorder-blind":     func(s *Status) { s.Recorder.Blind = true },
+	"set-not-saved":      func(s *Status) { s.State.SetNotSaved = "no space left on device" },
+	"journal-damaged":    func(s *Status) { s.State.Damaged = []string{"journal:3: the line is damaged"} },
+	"clock-not-saved":    func(s *Status) { s.State.ClockNotSaved = "no space left on device" },
+	"queue-long":         func(s *Status) { s.Effects.Queued = longQueue },
+	"effect-failed":      func(s *Status) { s.Effects.Failures = []Failure{{Effect: "exec"}} },
+	"socket-gone":        func(s *Status) { s.SocketGone = "read-only file system" },
+	"knockd-log":         func(s *Status) { s.KnockdLog = "no space left on device" },
+	"watchdog":           func(s *Status) { s.Watchdog = "connection refused" },
+	"clock-doubt":        func(s *Status) { s.ClockDoubt = true },
+	"clock-set":          func(s *Status) { s.Offset = Duration(-2 * time.Second) },
+	"database-broken":    func(s *Status) { s.Geo.Databases = []Database{{Path: "a.mmdb", Wrong: "it is empty"}} },
+	"database-missing":   func(s *Status) { s.Geo.Missing = []string{"asn"} },
+	"host-unknown":       func(s *Status) { s.Hosts = []Host{{Name: "a.example.net", Why: "no answer", Failure: "no answer"}} },
+	"database-old":       func(s *Status) { s.Geo.Databases = []Database{{Name: "Old", Built: s.Now.AddDate(0, 0, -61)}} },
+	"host-stale":         func(s *Status) { s.Hosts = []Host{{Name: "a.example.net", Known: true, Failure: "no answer"}} },
+}
+
+// TestHealthRows checks that each row holds for a status of its own, and for none of the others.
+func TestHealthRows(t *testing.T) {
+	for _, r := range rows() {
+		if r.code == oldDaemon {
+			continue // the client finds it: TestHealthOfAnOldDaemon
+		}
+		trigger := triggers[r.code]
+		if trigger == nil {
+			t.Errorf("%s: no trigger in this test", r.code)
+			continue
+		}
+		s := well()
+		trigger(&s)
+		h := HealthOf(&s)
+		want := Verdict(r.severity)
+		found := h.Reasons
+		if r.severity == isNote {
+			want, found = OK, h.Notes
+		}
+		if h.Verdict != want || len(h.Reasons)+len(h.Notes) != 1 || len(found) != 1 || found[0].Code != r.code || found[0].Text == "" {
+			t.Errorf("%s: got %+v", r.code, h)
+		}
+		if len(found) == 1 && found[0].Broken != (r.severity == isBroken) {
+			t.Errorf("%s: broken is %t", r.code, found[0].Broken)
+		}
+		if len(found) == 1 && r.severity != isNote && found[0].Next == "" {
+			t.Errorf("%s: no next step", r.code)
+		}
+	}
+	for code := range triggers {
+		if !slices.ContainsFunc(rows(), func(r row) bool { return r.code == code }) {
+			t.Errorf("%s: no row has this code", code)
+		}
+	}
+}
+
+func TestHealthOfADaemonThatIsWell(t *testing.T) {
+	s := well()
+	if h := HealthOf(&s); h.Verdict != OK || h.Reasons != nil || h.Notes != nil {
+		t.Errorf("got %+v", h)
+	}
+}
+
+// TestHealthBoundaries has what is just not wrong.
+func TestHealthBoundaries(t *testing.T) {
+	s := well()
+	s.Effects.Queued = longQueue - 1
+	s.Offset = Duration(time.Second)
+	s.Geo.Databases = []Database{{Name: "New", Built: s.Now.AddDate(0, 0, -60)}}
+	s.Hosts = []Host{{Name: "new.example.net", Why: "it was not asked for yet"}}
+	s.LastReload.Outcome.Outcome = Applied
+	if h := HealthOf(&s); h.Verdict != OK || h.Notes != nil {
+		t.Errorf("got %+v", h)
+	}
+}
+
+// TestHealthOrder checks that what is broken comes first, and that the verdict is the worst.
+func TestHealthOrder(t *testing.T) {
+	s := well()
+	s.Scripts.Drift, s.Capture.Interfaces, s.Firewall.State = true, nil, "gone"
+	h := HealthOf(&s)
+	var codes []string
+	for _, r := range h.Reasons {
+		codes = append(codes, r.Code)
+	}
+	if want := []string{"firewall-broken", "no-interface", "scripts-differ"}; h.Verdict != Broken || !slices.Equal(codes, want) {
+		t.Errorf("got %s: %v, want %v", h.Verdict, codes, want)
+	}
+}
+
+func TestHealthOfAnOldDaemon(t *testing.T) {
+	old := well()
+	old.withHealth()
+	if h := old.Health; h.Verdict != Degraded || len(h.Reasons) != 1 || h.Reasons[0].Code != oldDaemon || h.Reasons[0].Next == "" {
+		t.Errorf("an old daemon that is well: got %+v", h)
+	}
+	ill := well()
+	ill.Firewall.State = "gone"
+	ill.withHealth()
+	if h := ill.Health; h.Verdict != Broken || len(h.Reasons) != 2 {
+		t.Errorf("an old daemon that is not: got %+v", h)
+	}
+	now := well()
+	now.Health = Health{Verdict: Degraded, Reasons: []Reason{{Code: "of-tomorrow", Text: "something new"}}}
+	want := now.Health
+	now.withHealth()
+	if !cmp.Equal(now.Health, want) {
+		t.Errorf("the verdict of the daemon was replaced by %+v", now.Health)
+	}
+}
+
+func TestReasonText(t *testing.T) {
+	for _, c := range []struct {
+		reason Reason
+		want   string
+	}{
+		{Reason{Text: "it is gone"}, "it is gone"},
+		{Reason{Text: "it is gone", Next: "get it"}, "it is gone; get it"},
+		{Reason{Text: "errors:\na:1: x\n", Next: "correct them"}, "errors:\na:1: x\ncorrect them"},
+	} {
+		if got := c.reason.String(); got != c.want {
+			t.Errorf("%+v: got %q, want %q", c.reason, got, c.want)
+		}
+	}
+}
+
+// TestHealthTexts checks that findings name who is concerned.
+func TestHealthTexts(t *testing.T) {
+	source := netip.MustParseAddr("203.0.113.9")
+	s := well()
+	s.Scripts.Limited = []Limited{{Door: "bell", Bound: "limit", Detail: "3/h", Now: true, Since: noonOf(0), Last: noonOf(1), Source: source, Count: 2}}
+	want := "door bell refuses everybody now because of its limit 3/h: 2 knocks from 2026-02-28 12:00:00 UTC, last at 2026-03-01 12:00:00 UTC from 203.0.113.9"
+	if got := HealthOf(&s).Reasons[0].Text; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+const running = "../../docs/running.md"
+
+// TestHealthDocumented compares the table of codes in docs/running.md with the rows. With UPDATE in
+// the environment it writes the table.
+func TestHealthDocumented(t *testing.T) {
+	const head = "| code | verdict | what is found | next step |\n| --- | --- | --- | --- |\n"
+	var table bytes.Buffer
+	for _, r := range rows() {
+		fmt.Fprintf(&table, "| `%s` | %s | %s | %s |\n", r.code, r.severity, r.found, r.next)
+	}
+	text, err := os.ReadFile(running)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, found := strings.Cut(string(text), head)
+	old, after, ended := strings.Cut(rest, "|\n\n")
+	if !found || !ended {
+		t.Fatalf("%s has no table that begins with\n%s", running, head)
+	}
+	old += "|\n"
+	if old == table.String() {
+		return
+	}
+	if os.Getenv("UPDATE") == "" {
+		t.Fatalf("%s: the table differs: run UPDATE=1 go test ./daemon/control -run TestHealthDocumented:\n%s", running, cmp.Diff(old, table.String()))
+	}
+	if err := os.WriteFile(running, []byte(before+head+table.String()+"\n"+after), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
