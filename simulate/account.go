@@ -9,6 +9,7 @@ import (
 
 	"sesame/daemon/engine"
 	"sesame/daemon/packet"
+	"sesame/daemon/split"
 	"sesame/daemon/transcript"
 )
 
@@ -32,6 +33,7 @@ type account struct {
 	now      time.Time        // time of the latest packet
 	opened   *outcome         // the latest, for the effects that follow its event
 	overflow bool             // some outcomes were replaced
+	split    split.Finder     // of knocks of two addresses; it gets all packets, selected or not
 	ended    time.Time        // end of a recording, after which attempts may continue; zero: a capture, they end
 }
 
@@ -96,6 +98,7 @@ func (a *account) swap(doors []*engine.Door, why engine.Reason) {
 		}
 	}
 	a.wires = tripwires(doors)
+	a.split.SetDoors(doors)
 	for _, outcomes := range a.sources {
 		for _, o := range outcomes {
 			if o.awaits.stage > 0 && !o.awaits.reported && a.doors[o.door.Name] != o.door {

@@ -29,6 +29,9 @@ func (r *Report) WriteAccount(w io.Writer) error {
 	case r.account != nil:
 		r.account.write(&b)
 	}
+	for _, k := range r.split {
+		fmt.Fprintln(&b, k)
+	}
 	b.WriteString(r.hints)
 	switch {
 	case r.Exact:

@@ -2,10 +2,12 @@ package simulate
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"sesame/daemon/engine"
 	"sesame/daemon/packet"
+	"sesame/daemon/split"
 )
 
 // An output passes the decisions of an engine on, to the transcript and to the account.
@@ -81,6 +83,9 @@ func (o *output) packet(e *engine.Engine, p *packet.Packet) []engine.Event {
 	counted := before.Dropped[packet.NotLocal] == after.Dropped[packet.NotLocal] &&
 		before.Dropped[packet.Malformed] == after.Dropped[packet.Malformed] &&
 		before.Dropped[packet.Retransmit] == after.Dropped[packet.Retransmit]
+	if counted {
+		o.account.split.Packet(p, events, e.Ours)
+	}
 	chosen := o.only.of(events)
 	if o.only.all() || o.only.has(netip.PrefixFrom(p.Source, p.Source.BitLen()), p.Time) {
 		o.account.packet(p, counted, chosen)
@@ -90,6 +95,19 @@ func (o *output) packet(e *engine.Engine, p *packet.Packet) []engine.Event {
 	o.updateDoors(e)
 	o.write(events)
 	return events
+}
+
+// splitKnocks returns the knocks of two addresses one of which is selected.
+func (o *output) splitKnocks() (all []split.Knock) {
+	if o.account == nil {
+		return nil
+	}
+	for _, k := range o.account.split.Knocks() {
+		if slices.ContainsFunc(k.Parts, func(a netip.Addr) bool { return o.only.has(netip.PrefixFrom(a, a.BitLen()), k.At) }) {
+			all = append(all, k)
+		}
+	}
+	return all
 }
 
 // updateDoors gives the account the engine's doors again when a one-time sequence was consumed: the

@@ -205,7 +205,7 @@ func (p *pass) report() *Report {
 	r := &Report{
 		Summary: summary(p.packets, counts, engine.Counts{}), Clamped: counts.Clamped, Cut: p.cut,
 		Unreadable: p.unreadable, Incomplete: p.incomplete,
-		account: p.replay.account, local: p.config.Local, recorded: p.recorded, hints: p.replay.facts.hints(),
+		account: p.replay.account, split: p.replay.splitKnocks(), local: p.config.Local, recorded: p.recorded, hints: p.replay.facts.hints(),
 	}
 	for d := range packet.Drops {
 		r.Dropped[d] += p.dropped[d]

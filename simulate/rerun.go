@@ -197,7 +197,7 @@ func (r *rerunning) summary() *Report {
 	now, was := r.engine.Counts(), r.before
 	s := summary(r.packets, now, was)
 	report := &Report{
-		Summary: s, Clamped: now.Clamped - was.Clamped, Cut: r.cut, Exact: r.facts.missing == 0, Unanswered: r.facts.missing, account: r.account,
+		Summary: s, Clamped: now.Clamped - was.Clamped, Cut: r.cut, Exact: r.facts.missing == 0, Unanswered: r.facts.missing, account: r.account, split: r.splitKnocks(),
 	}
 	if s.Knocks == 0 {
 		report.nothing = transcript.Count(s.Packets, "packet") + " recorded, none of which was a knock"

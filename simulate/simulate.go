@@ -14,6 +14,7 @@ import (
 
 	"sesame/daemon/engine"
 	"sesame/daemon/packet"
+	"sesame/daemon/split"
 	"sesame/daemon/transcript"
 )
 
@@ -69,6 +70,7 @@ type Report struct {
 	account *account
 	nothing string // why no packet was a knock
 	hints   string // lines about facts that were needed and that nobody gave
+	split   []split.Knock
 	local   []netip.Prefix
 
 	recorded bool // local is from a recording
