@@ -38,7 +38,7 @@ func (d *daemon) api() control.API {
 
 func (d *daemon) grants(ctx context.Context) (all []control.Grant, err error) {
 	if !d.loop.do(ctx, func() { all = d.grantList() }) {
-		return nil, errStopping
+		return nil, unanswered(ctx)
 	}
 	return all, nil
 }
@@ -73,7 +73,7 @@ func (d *daemon) grant(ctx context.Context, q control.GrantRequest) (control.Gra
 		}
 		given.Unguarded = !slices.Contains(d.loop.guards.Drop, q.Port.Port)
 	}) {
-		return given, errStopping
+		return given, unanswered(ctx)
 	}
 	if refused != nil {
 		return given, refused
@@ -131,7 +131,7 @@ func (d *daemon) revoke(ctx context.Context, q control.RevokeRequest) (gone []co
 		})
 		shut = d.loop.install()
 	}) {
-		return nil, errStopping
+		return nil, unanswered(ctx)
 	}
 	select {
 	case err := <-shut:
@@ -199,7 +199,7 @@ func (d *daemon) record(ctx context.Context, w io.Writer) error {
 			recording = d.loop.recorder.Recording()
 		}
 	}) {
-		return errStopping
+		return unanswered(ctx)
 	}
 	if recording == nil {
 		return control.Refusal("nothing is recorded: the configuration sets record.size to 0")
@@ -216,31 +216,36 @@ func (d *daemon) status(ctx context.Context) (control.Status, error) {
 }
 
 // findings returns what the daemon does and what is wrong with it. It looks at the firewall and
-// at the files now, because both may have changed since the last look.
+// at the files now, because both may have changed since the last look. Whoever asks does not wait
+// for what hangs: then the status has what the last look found, and says so.
 func (d *daemon) findings(ctx context.Context) (s control.Status, err error) {
-	d.findConflicts(ctx) // adding an accept rule sends no event about a chain
-	drift, unreadable := d.drift(ctx)
+	kernel, kernelAnswers := d.lookAtFirewall(ctx)
+	files, diskAnswers := d.lookAtFiles(ctx)
+	d.noteSlow(diskAnswers, kernelAnswers)
 	var asks []source.AskSite
 	if !d.loop.do(ctx, func() { s, asks = d.statusNow(), d.loop.set.Asks }) {
-		return s, errStopping
+		return s, unanswered(ctx)
 	}
-	s.Scripts.Drift, s.Scripts.Unreadable = drift, unreadable
+	s.Scripts.Drift, s.Scripts.Unreadable, s.Scripts.Writable = files.drift, files.unreadable, files.writable
 	s.Geo, s.Hosts = d.geoStatus(asks), d.hostStatus()
-	guard, ours := d.firewall.(*firewall.Guard)
-	if !ours || s.Mode != control.Observe && len(s.Observed) == 0 {
-		return s, nil
+	if kernel.err != nil {
+		s.Firewall.State = kernel.err.Error()
 	}
-	stopped, err := guard.Stopped()
-	if err != nil {
-		s.Firewall.State = err.Error()
-		return s, nil
-	}
-	for _, one := range stopped[:min(len(stopped), maxStopped)] {
+	for _, one := range kernel.stopped[:min(len(kernel.stopped), maxStopped)] {
 		s.Stopped = append(s.Stopped, control.Stopped{
 			Source: control.Source{Prefix: netip.PrefixFrom(one.Source, one.Source.BitLen())}, Port: control.Port{Port: one.Port}, Packets: one.Packets, Last: s.Now.Add(-one.Ago),
 		})
 	}
 	return s, nil
+}
+
+// unanswered returns why the loop did not answer: the time of the request is over, or the daemon
+// is stopping.
+func unanswered(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return errStopping
 }
 
 // maxStopped bounds the sources in a status that observing doors would have stopped.
@@ -285,12 +290,17 @@ func (d *daemon) statusNow() control.Status {
 		Recorder: d.recorderStatus(offset),
 	}
 	s.Capture.Interfaces, s.Capture.Missing = d.links.Captured(d.config.Interfaces)
-	s.Capture.Lost, s.ClockDoubt = l.lost, l.windowsRefuse
+	s.Capture.Lost, s.Capture.Coarse, s.ClockDoubt = l.lost, d.reloader.coarse.Load(), l.windowsRefuse
 	for _, door := range l.set.Engine.Doors {
 		if door.Observe {
 			s.Scripts.Observed = append(s.Scripts.Observed, door.Name)
 		}
+		if door.Cut && d.config.Firewall.Mode == "set" {
+			s.Scripts.CutIgnored = append(s.Scripts.CutIgnored, door.Name)
+		}
 	}
+	s.Scripts.Confined, s.State.Damaged, s.KnockdLog = d.confined.Load(), d.damaged, d.knockd.Failure()
+	d.troubles.tell(&s)
 	s.Scripts.Failing = failing(l.engine.Failing(), offset)
 	s.Scripts.UsedUp = usedUp(l.engine.Doors())
 	s.Scripts.Limited = limited(l.engine.Limiting(), offset)

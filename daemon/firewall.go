@@ -67,13 +67,16 @@ func (d *daemon) reconcile(ctx context.Context) error {
 	go func() {
 		for ctx.Err() == nil {
 			err := d.firewall.Monitor(ctx, func() {
+				d.troubles.set(firewallUnwatched, nil)
 				select {
 				case changes <- struct{}{}:
 				default:
 				}
 			})
 			if ctx.Err() == nil {
-				d.config.Log.Warn("the firewall is not watched for a moment", "error", err)
+				if d.troubles.set(firewallUnwatched, err) {
+					d.config.Log.Warn("the firewall is not watched; that is tried again each second", "error", err)
+				}
 				select {
 				case <-after(time.Second):
 				case <-ctx.Done():
@@ -152,8 +155,10 @@ func (d *daemon) findConflicts(ctx context.Context) {
 		return
 	}
 	found, err := guard.Conflicts()
-	if err != nil {
+	if d.troubles.set(firewallUnseen, err) {
 		d.config.Log.Warn("other chains cannot be looked at", "error", err)
+	}
+	if err != nil {
 		return
 	}
 	var conflicts []control.Conflict

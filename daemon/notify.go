@@ -16,6 +16,7 @@ import (
 // must not stop the loop.
 type notifier struct {
 	socket   string        // "" without a service manager
+	fd       int           // notifications are sent from it; -1: it could not be opened
 	watchdog time.Duration // timeout of the watchdog; 0: there is none
 	last     time.Time     // watchdog notification
 }
@@ -23,7 +24,10 @@ type notifier struct {
 // newNotifier reads the variables of the service manager and removes them from the
 // environment, so that a command of a script cannot send notifications as the daemon.
 func newNotifier() *notifier {
-	n := &notifier{socket: os.Getenv("NOTIFY_SOCKET")}
+	n := &notifier{socket: os.Getenv("NOTIFY_SOCKET"), fd: -1}
+	if n.socket != "" {
+		_ = n.open() // send tries again
+	}
 	usec, err := strconv.ParseInt(os.Getenv("WATCHDOG_USEC"), 10, 64)
 	pid := os.Getenv("WATCHDOG_PID")
 	if err == nil && usec > 0 && usec < int64(24*time.Hour/time.Microsecond) && (pid == "" || pid == strconv.Itoa(os.Getpid())) {
@@ -75,15 +79,33 @@ func (n *notifier) send(lines ...string) error {
 	if n.socket == "" {
 		return nil
 	}
-	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
-	if err != nil {
-		return fmt.Errorf("notifying the service manager: %w", err)
+	if n.fd < 0 {
+		if err := n.open(); err != nil {
+			return fmt.Errorf("notifying the service manager: %w", err)
+		}
 	}
-	defer func() { _ = unix.Close(fd) }() // nothing is buffered in it
 	// A name that begins with @ is an abstract socket.
-	err = unix.Sendto(fd, []byte(strings.Join(lines, "\n")), unix.MSG_NOSIGNAL, &unix.SockaddrUnix{Name: n.socket})
+	err := unix.Sendto(n.fd, []byte(strings.Join(lines, "\n")), unix.MSG_NOSIGNAL, &unix.SockaddrUnix{Name: n.socket})
 	if err != nil {
 		return fmt.Errorf("notifying the service manager at %s: %w", n.socket, err)
 	}
 	return nil
+}
+
+// open opens the socket that notifications are sent from. It stays open: a daemon without file
+// descriptors must not be restarted by its watchdog.
+func (n *notifier) open() (err error) {
+	n.fd, err = unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		n.fd = -1
+	}
+	return err
+}
+
+// close closes the socket.
+func (n *notifier) close() {
+	if n.fd >= 0 {
+		_ = unix.Close(n.fd) // nothing is buffered in it
+		n.fd = -1
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -56,7 +57,8 @@ type reloader struct {
 
 	seen       *source.Files // that were loaded last, with any outcome; nil: there were none
 	generation int
-	coarse     bool // it was logged that the kernel's filter is coarse
+	coarse     atomic.Bool      // the kernel's filter is coarse, and that was logged
+	saveAgain  <-chan time.Time // when the running set is saved again; nil: it is saved
 
 	// The loop owns these, because the status reads them.
 	last     outcome   // the last that was reported; the zero value: none since the start
@@ -72,7 +74,7 @@ func (d *daemon) newReloader(first startup) *reloader {
 		load:          d.load,
 		values:        d.values(),
 		loop:          d.loop,
-		save:          d.saveSet,
+		save:          d.saveForNextStart,
 		log:           d.config.Log,
 		applied:       d.reportApplied,
 		prepareFacts:  d.prepareFacts,
@@ -100,6 +102,10 @@ func (r *reloader) run(ctx context.Context) error {
 			r.reload(ctx, nil, true)
 		case q := <-r.requests:
 			q.answer <- r.reload(ctx, q.unguard, false)
+		case <-r.saveAgain:
+			if now, err := r.current(ctx); err == nil {
+				r.keep(now.set, now.files)
+			}
 		}
 	}
 }
@@ -274,10 +280,19 @@ func (r *reloader) judge(ctx context.Context, now current, files *source.Files, 
 	o.kind, o.generation = control.Applied, r.generation
 	o.doors, o.was = len(set.Engine.Doors), len(now.set.Engine.Doors)
 	r.applied(set, r.generation)
-	if err := r.save(set, files); err != nil {
-		r.log.Warn("the scripts could not be saved for the next start", "error", err)
-	}
+	r.keep(set, files)
 	return nil
+}
+
+// saveRetry is the time until a set that could not be saved is saved again.
+const saveRetry = 10 * time.Second
+
+// keep saves a set that runs for the next start, and arranges for another try when that fails.
+func (r *reloader) keep(set *scripting.Set, files *source.Files) {
+	r.saveAgain = nil
+	if r.save(set, files) != nil {
+		r.saveAgain = after(saveRetry)
+	}
 }
 
 // heldPorts returns the ports that set would leave without an enforcing guard or without a
@@ -351,10 +366,10 @@ func (r *reloader) installFilter(w filter.Interest, give func([]bpf.Instruction)
 	if errors.Is(err, unix.ENOMEM) && !coarse {
 		coarse, err = true, give(f.Coarse())
 	}
-	if coarse && !r.coarse {
+	if coarse && !r.coarse.Load() {
 		r.log.Warn("too many ports for the kernel's filter, so Sesame looks at every packet of their protocols itself")
 	}
-	r.coarse = coarse
+	r.coarse.Store(coarse)
 	return err
 }
 

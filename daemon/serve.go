@@ -81,9 +81,7 @@ func (d *daemon) enforce(ctx context.Context) error {
 func (d *daemon) logStop(ctx context.Context) error {
 	<-ctx.Done()
 	d.config.Log.Info("stopping: what is guarded stays shut, and nobody can knock")
-	if err := d.notifier.stopping("stopping; ports stay guarded"); err != nil {
-		d.config.Log.Debug("the service manager was not notified", "error", err)
-	}
+	d.noteManager(d.notifier.stopping("stopping; ports stay guarded"))
 	return nil
 }
 
@@ -94,8 +92,8 @@ func (d *daemon) saveStarted(ctx context.Context) {
 	if !d.loop.do(ctx, func() { set, files = d.loop.set, d.loop.files }) || d.reloader.lastGood {
 		return
 	}
-	if err := d.saveSet(set, files); err != nil {
-		d.config.Log.Warn("the scripts could not be saved for the next start", "error", err)
+	if d.saveForNextStart(set, files) != nil {
+		d.reloader.saveAgain = after(saveRetry)
 	}
 }
 
@@ -115,7 +113,12 @@ func (d *daemon) reportReady() {
 	}
 	d.logInterfaces()
 	d.knockd.Started(d.loop.clock.now(), d.config.Interfaces)
-	if err := d.notifier.ready(mode + ", guarding " + ports); err != nil {
+	d.noteManager(d.notifier.ready(mode + ", guarding " + ports))
+}
+
+// noteManager notes whether the service manager could be notified.
+func (d *daemon) noteManager(err error) {
+	if d.troubles.set(serviceManager, err) {
 		d.config.Log.Warn("the service manager was not notified", "error", err)
 	}
 }
@@ -123,14 +126,14 @@ func (d *daemon) reportReady() {
 // reportApplied reports a new set to the service manager. It logs a warning when the set has
 // the first commands: the start has dropped the privileges that they may need.
 func (d *daemon) reportApplied(set *scripting.Set, generation int) {
-	if len(set.Commands) > 0 && !d.commands {
+	d.troubles.set(sequencesUnread, nil)
+	d.confined.Store(len(set.Commands) > 0 && !d.commands)
+	if d.confined.Load() {
 		d.config.Log.Warn("the first commands came with this reload: they run with no more privileges than Sesame itself until it is started again", "privileges", d.privileges)
 	}
 	d.warnOfPermissions(set)
 	d.warnOfCut(set)
-	if err := d.notifier.status(fmt.Sprintf("generation %d, %d doors", generation, len(set.Engine.Doors))); err != nil {
-		d.config.Log.Debug("the service manager was not notified", "error", err)
-	}
+	d.noteManager(d.notifier.status(fmt.Sprintf("generation %d, %d doors", generation, len(set.Engine.Doors))))
 }
 
 // waitForPackets wakes the loop each time that the ring holds packets.

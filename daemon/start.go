@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -70,6 +71,10 @@ type daemon struct {
 	databaseHints chan struct{}           // capacity 1: a database may have changed
 	databasePaths chan []string           // capacity 1: for the watcher; the latest list replaces an earlier one
 	notes         sync.WaitGroup          // what the loop has written to the state without waiting for it
+	troubles      troubles                // what goes wrong for a while
+	looks         looks                   // at what the status reads outside the daemon
+	damaged       []string                // what of the journal could not be read at the start
+	confined      atomic.Bool             // the running set has commands, without the privileges for them
 	waiting       map[uint64]chan<- error // results that a connection waits for, by the ID of the effect
 }
 
@@ -126,6 +131,7 @@ func (d *daemon) prepare() (err error) {
 	d.loop = d.newLoop(clock)
 	d.reloader = d.newReloader(first)
 	if first.outcome.kind == control.Applied {
+		d.troubles.set(sequencesUnread, nil) // those of the last good set, which does not run
 		d.warnOfPermissions(first.set)
 		d.warnOfCut(first.set)
 	}
@@ -165,9 +171,7 @@ func (d *daemon) newLoop(clock clock) *loop {
 		l.upkeep = min(l.upkeep, interval)
 	}
 	l.alive = func() {
-		if err := d.notifier.alive(clock.now()); err != nil {
-			d.config.Log.Debug("the watchdog was not notified", "error", err)
-		}
+		d.noteManager(d.notifier.alive(clock.now()))
 	}
 	l.engine.SetFacts(l.facts)
 	people, quiet := d.outputs()
@@ -212,7 +216,8 @@ func (d *daemon) outputs() (*transcript.Text, hclog.Logger) {
 func (d *daemon) recordClockStep() {
 	d.notes.Go(func() {
 		// The goroutine reads the offset itself, since two of them may overtake each other.
-		if err := d.state.Append(nil, d.loop.wallOffset()); err != nil {
+		err := d.state.Append(nil, d.loop.wallOffset())
+		if d.troubles.set(clockNotSaved, err) {
 			d.config.Log.Warn("the journal does not know that the wall clock was set", "error", err)
 		}
 	})
@@ -229,6 +234,7 @@ func (d *daemon) restore(first startup) error {
 	}
 	for _, warning := range recovered.Warnings {
 		d.config.Log.Warn("the journal was damaged", "error", warning)
+		d.damaged = append(d.damaged, warning.Error())
 	}
 	standing, err := d.firewall.Elements()
 	if err != nil {
@@ -330,6 +336,7 @@ func (d *daemon) close() error {
 	if d.knockd != nil {
 		errs = append(errs, d.knockd.Close())
 	}
+	d.notifier.close()
 	d.notes.Wait()
 	if d.state != nil {
 		errs = append(errs, d.state.Close())

@@ -80,6 +80,7 @@ func (d *daemon) lastGood() (*scripting.Set, *source.Files, map[string]string) {
 func (d *daemon) oneTime(path string) ([]byte, error) {
 	text, err := source.ReadReferenced(path)
 	if err != nil {
+		d.troubles.set(sequencesUnread, err)
 		d.config.Log.Warn("one-time sequences cannot be read, so their doors cannot be opened", "error", err)
 	}
 	return text, nil
@@ -110,6 +111,15 @@ func (d *daemon) saveSet(set *scripting.Set, files *source.Files) error {
 		Guards: guards, Trusted: d.config.Trusted, TrustedInterfaces: d.config.TrustedInterfaces, Mark: d.config.Firewall.Mark,
 		Answer: d.config.Firewall.Answer,
 	})
+}
+
+// saveForNextStart saves a set as saveSet does, and notes whether it is saved.
+func (d *daemon) saveForNextStart(set *scripting.Set, files *source.Files) error {
+	err := d.saveSet(set, files)
+	if d.troubles.set(setNotSaved, err) {
+		d.config.Log.Warn("the scripts could not be saved for the next start; that is tried again", "error", err)
+	}
+	return err
 }
 
 // values returns the values of script options.

@@ -73,7 +73,8 @@ func (d *daemon) newClockJudge() *clockJudge {
 		policy: d.config.Clock.Unsynchronised, once: d.state.ClockWasSynchronised(), read: synchronised, log: d.config.Log,
 		remember: func() {
 			d.notes.Go(func() { // the loop must not wait for the disk
-				if err := d.state.NoteClockSynchronised(); err != nil {
+				err := d.state.NoteClockSynchronised()
+				if d.troubles.set(syncNotSaved, err) {
 					d.config.Log.Warn("the next start does not know that the clock was synchronised once", "error", err)
 				}
 			})

@@ -28,7 +28,11 @@ func (p *program) request(c *cobra.Command, f *configFlags, question func(contex
 	}
 	ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	err = question(ctx, control.Dial(settings.Socket))
+	daemon := control.Dial(settings.Socket)
+	daemon.Waiting = func(limit time.Duration) {
+		p.note("the daemon at %s does not answer yet; it is waited for, at most %s", settings.Socket, span(limit))
+	}
+	err = question(ctx, daemon)
 	if refusal, refused := errors.AsType[control.Refusal](err); refused {
 		p.note("%s", refusal.Error())
 		p.status = answerNo

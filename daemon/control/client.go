@@ -18,13 +18,23 @@ import (
 //
 // Its errors are for people. A [Refusal] means that the daemon refused the request. An error
 // that wraps [ErrNoDaemon] means that no daemon answers.
-type Client struct{ socket string }
+type Client struct {
+	// Waiting is called when the daemon has not answered a request within a second; limit is when
+	// the request is given up. It is called at most once for each request, from another goroutine.
+	// nil: nothing is called.
+	Waiting func(limit time.Duration)
+
+	socket string
+}
+
+// silence is how long a client waits before it calls Waiting.
+const silence = time.Second
 
 // ErrNoDaemon means that no daemon answers at a socket.
 var ErrNoDaemon = errors.New("no daemon answers")
 
 // Dial returns a client for the daemon at a socket. It connects at the first request.
-func Dial(socket string) *Client { return &Client{socket} }
+func Dial(socket string) *Client { return &Client{socket: socket} }
 
 // Status returns the status of the daemon. A daemon that is too old to tell its health gets a
 // verdict here, which is never [OK].
@@ -77,6 +87,8 @@ func request[T any](ctx context.Context, c *Client, limit time.Duration, method,
 		return answer, err
 	}
 	defer response.Body.Close()
+	late := afterFunc(limit, func() { _ = response.Body.Close() }) // a daemon may stop in the middle
+	defer late.Stop()
 	if err := json.NewDecoder(io.LimitReader(response.Body, maxAnswer)).Decode(&answer); err != nil {
 		return answer, c.broken(ctx, err)
 	}
@@ -149,6 +161,9 @@ func (c *Client) do(ctx context.Context, limit time.Duration, method, path strin
 		DisableCompression:    true,
 		ResponseHeaderTimeout: limit,
 	}
+	if c.Waiting != nil {
+		defer afterFunc(silence, func() { c.Waiting(limit) }).Stop()
+	}
 	response, err := transport.RoundTrip(r)
 	if err != nil {
 		return nil, c.unanswered(ctx, err, limit)
@@ -171,6 +186,8 @@ func (c *Client) unanswered(ctx context.Context, err error, limit time.Duration)
 		return fmt.Errorf(`%w at %s: is "sesame run" running? Name its socket with --socket`, ErrNoDaemon, c.socket)
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("may not open %s: only root, and the user that the daemon runs as, may; try sudo", c.socket)
+	case errors.Is(err, syscall.EAGAIN): // its queue of connections is full
+		return fmt.Errorf("the daemon at %s takes no more connections: it is stopped, or many ask it; try again", c.socket)
 	case timeout != nil && timeout.Timeout():
 		return fmt.Errorf("the daemon at %s did not answer within %s: is it stopped?", c.socket, Duration(limit))
 	}

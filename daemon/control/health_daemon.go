@@ -19,7 +19,8 @@ func damaged(s *Status) (all []finding) {
 }
 
 func clockNotSaved(s *Status) []finding {
-	return because(s.State.ClockNotSaved, "the journal does not know that the wall clock was set")
+	return append(because(s.State.ClockNotSaved, "the journal does not know that the wall clock was set"),
+		because(s.State.SyncNotSaved, "the next start does not know that the clock was synchronised once")...)
 }
 
 // longQueue is a number of effects that a burst of knocks does not reach.
@@ -63,8 +64,16 @@ func knockdLog(s *Status) []finding {
 	return because(s.KnockdLog, "lines for those who read knockd's log cannot be written")
 }
 
-func watchdog(s *Status) []finding {
-	return because(s.Watchdog, "the service manager does not hear that the daemon is alive")
+func serviceManager(s *Status) []finding {
+	return because(s.ServiceManager, "the service manager cannot be notified")
+}
+
+func noDescriptors(s *Status) []finding {
+	return because(s.NoDescriptors, "the daemon cannot open files")
+}
+
+func lookSlow(s *Status) []finding {
+	return because(s.LookSlow, "a part of this status is of an earlier moment")
 }
 
 func clockDoubt(s *Status) []finding {

@@ -20,9 +20,11 @@ func scriptRows() []row {
 		{"writable-files", isDegraded, "users other than root can change the scripts, so who gets in and what is run", "chown root and chmod go-w them", writable},
 		{"commands-confined", isDegraded, "the first commands came with a reload, after the start had dropped the privileges that they may need",
 			"to give them these, run: systemctl restart sesame", confined},
+		{"sequences-unread", isDegraded, "files of one-time sequences could not be read at the start, so their doors cannot be opened", "make the file readable, and save a script", sequencesUnread},
 		{"no-door", isNote, "no script has a door", "", noDoor},
 		{"sequences-used-up", isNote, "all one-time sequences of a door are used", "", usedUp},
 		{"limit-refused", isNote, "a door refused in the last hour because of a bound", "", limitRefused},
+		{"cut-ignored", isNote, "`cut = true` does nothing for TCP in set mode", "", cutIgnored},
 	}
 }
 
@@ -65,7 +67,9 @@ func daemonRows() []row {
 	return []row{
 		{"socket-gone", isDegraded, "the control socket was deleted and cannot be made again", "look at its directory; Sesame tries again each second", socketGone},
 		{"knockd-log", isDegraded, "lines for those who read knockd's log cannot be written", "look at the file and at the space on its disk", knockdLog},
-		{"watchdog", isDegraded, "the service manager cannot be told that the daemon is alive, and may restart it", "look at systemctl status sesame", watchdog},
+		{"service-manager", isDegraded, "the service manager cannot be notified, and may restart the daemon", "look at systemctl status sesame", serviceManager},
+		{"no-descriptors", isDegraded, "the daemon cannot open files: grants work, commands and reloads fail", "raise LimitNOFILE with systemctl edit sesame, and restart it", noDescriptors},
+		{"look-slow", isDegraded, "a disk or the kernel does not answer, so a part of the status is of an earlier moment", "look at the disk, and at dmesg", lookSlow},
 		{oldDaemon, isDegraded, "the daemon that answers is older than the program that asks, and does not tell its health", oldDaemonNext, nothing},
 		{"clock-doubt", isDegraded, "the clock of the machine is not synchronised, so windows of time refuse",
 			"look at its NTP client (timedatectl, chronyc tracking), or set unsynchronised below [clock] in the configuration", clockDoubt},

@@ -2,6 +2,7 @@ package control
 
 import (
 	"fmt"
+	"strings"
 
 	"sesame/daemon/transcript"
 )
@@ -119,6 +120,17 @@ func confined(s *Status) []finding {
 		return nil
 	}
 	return one("", "commands run with no more privileges than Sesame itself: %s", s.Privileges)
+}
+
+func sequencesUnread(s *Status) []finding {
+	return because(s.Scripts.SequencesUnread, "one-time sequences could not be read, so their doors cannot be opened")
+}
+
+func cutIgnored(s *Status) []finding {
+	if len(s.Scripts.CutIgnored) == 0 {
+		return nil
+	}
+	return one("", "cut = true has no effect on TCP in set mode: doors %s", strings.Join(s.Scripts.CutIgnored, ", "))
 }
 
 func noDoor(s *Status) []finding {

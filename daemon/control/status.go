@@ -42,8 +42,12 @@ type Status struct {
 	SocketGone string `json:"socket_gone,omitempty"`
 	// KnockdLog is why the last line of knockd's log could not be written.
 	KnockdLog string `json:"knockd_log,omitempty"`
-	// Watchdog is why the service manager could not be told that the daemon is alive.
-	Watchdog string `json:"watchdog,omitempty"`
+	// ServiceManager is why the last notification of the service manager failed.
+	ServiceManager string `json:"service_manager,omitempty"`
+	// NoDescriptors is why no file can be opened.
+	NoDescriptors string `json:"no_descriptors,omitempty"`
+	// LookSlow is what did not answer. Then a part of the status is of an earlier moment.
+	LookSlow string `json:"look_slow,omitempty"`
 }
 
 // State is what is wrong with the state directory.
@@ -54,6 +58,8 @@ type State struct {
 	Damaged []string `json:"damaged,omitempty"`
 	// ClockNotSaved is why the journal does not know that the wall clock was set.
 	ClockNotSaved string `json:"clock_not_saved,omitempty"`
+	// SyncNotSaved is why the next start does not know that the clock was synchronised once.
+	SyncNotSaved string `json:"sync_not_saved,omitempty"`
 }
 
 // Geo is the state of the databases that tell the country and the AS of a source.
@@ -120,6 +126,10 @@ type Scripts struct {
 	// LastGood means that the files failed at the start, so the set that was applied last runs
 	// instead.
 	LastGood bool `json:"last_good"`
+	// SequencesUnread is why one-time sequences could not be read at the start.
+	SequencesUnread string `json:"sequences_unread,omitempty"`
+	// CutIgnored are the doors whose cut does nothing for TCP, in set mode.
+	CutIgnored []string `json:"cut_ignored,omitempty"`
 	// Writable are the files that users other than root can change, with owners and modes.
 	Writable string `json:"writable,omitempty"`
 	// Confined means that commands came when the privileges for them had been dropped.

@@ -17,10 +17,11 @@ import (
 // A file appends lines to a path. Another program may rename the file; reopen then continues
 // with the file that has the path.
 type file struct {
-	path   string
-	log    hclog.Logger
-	file   atomic.Pointer[os.File]
-	warned bool // a warning about lost lines was logged; only Write uses it
+	path string
+	log  hclog.Logger
+	file atomic.Pointer[os.File]
+	lost failure // of the last line
+	anew failure // of the last reopen
 }
 
 func openFile(path string, log hclog.Logger) (*file, error) {
@@ -74,10 +75,9 @@ func (f *file) Write(b []byte) (int, error) {
 		if errors.Is(err, os.ErrClosed) && f.file.Load() != file {
 			continue
 		}
-		if err != nil && !f.warned {
+		if f.lost.set(err) {
 			f.log.Warn("lines for those who read knockd's log are lost", "error", err)
 		}
-		f.warned = err != nil
 		return n, err
 	}
 }
@@ -86,6 +86,7 @@ func (f *file) Write(b []byte) (int, error) {
 // the old one.
 func (f *file) reopen() error {
 	file, err := openAppend(f.path)
+	f.anew.set(err)
 	if err != nil {
 		return err
 	}

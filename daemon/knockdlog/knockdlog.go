@@ -7,7 +7,9 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -22,9 +24,10 @@ import (
 // that a slow one has no room for are lost and counted. Only Reopen may be called
 // from any goroutine; the others belong to the goroutine of the daemon's loop.
 type Log struct {
-	sinks []sink
-	file  *file // nil: none
-	log   hclog.Logger
+	sinks  []sink
+	file   *file      // nil: none
+	system *systemLog // nil: none
+	log    hclog.Logger
 }
 
 // A sink is one place that lines go to.
@@ -48,7 +51,8 @@ func Open(settings config.Log, socket string, wall func(time.Time) time.Time, lo
 		l.add(file, transcript.KnockdOptions{Wall: wall}, true)
 	}
 	if settings.KnockdSyslog {
-		l.add(&systemLog{socket: socket, log: log}, transcript.KnockdOptions{Wall: wall, Syslog: true}, false)
+		l.system = &systemLog{socket: socket, log: log}
+		l.add(l.system, transcript.KnockdOptions{Wall: wall, Syslog: true}, false)
 	}
 	return l, nil
 }
@@ -130,6 +134,38 @@ func (l *Log) Reopen() {
 	if err := l.file.reopen(); err != nil {
 		l.log.Warn("the log file with knockd's lines could not be opened anew: they still go to the old one", "error", err)
 	}
+}
+
+// Failure returns why the last line could not be written, or the file not be opened anew; empty:
+// all is well. It may be called from any goroutine.
+func (l *Log) Failure() string {
+	var all []string
+	if l.file != nil {
+		all = append(all, l.file.lost.String(), l.file.anew.String())
+	}
+	if l.system != nil {
+		all = append(all, l.system.lost.String())
+	}
+	return strings.Join(slices.DeleteFunc(all, func(text string) bool { return text == "" }), "; ")
+}
+
+// A failure is the error of the last try; the zero value: it succeeded.
+type failure struct{ text atomic.Value }
+
+// set notes the result of a try. It reports whether it is the first failure after a success.
+func (f *failure) set(err error) (began bool) {
+	before := f.String()
+	if err == nil {
+		f.text.Store("")
+		return false
+	}
+	f.text.Store(err.Error())
+	return before == ""
+}
+
+func (f *failure) String() string {
+	text, _ := f.text.Load().(string)
+	return text
 }
 
 // A lineWriter queues each line alone, so that lost ones can be counted.

@@ -21,17 +21,17 @@ type systemLog struct {
 	socket string
 	log    hclog.Logger
 	conn   atomic.Pointer[net.UnixConn] // nil: not connected
-	warned bool                         // a warning about lost lines was logged; only Write uses it
+	lost   failure                      // of the last line
 }
 
 // Write sends each line of b, completely or not at all.
 func (s *systemLog) Write(b []byte) (int, error) {
 	for line := range bytes.Lines(b) {
 		err := s.send(bytes.TrimSuffix(line, []byte("\n")))
-		if err != nil && !s.warned {
+		if s.lost.set(err) {
 			s.log.Warn("the system's log does not take the lines that knockd would write; what it misses is counted, and told when it does", "error", err)
 		}
-		if s.warned = err != nil; err != nil {
+		if err != nil {
 			return 0, err
 		}
 	}

@@ -1,0 +1,117 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"sesame/daemon/control"
+	"sesame/daemon/effect/firewall"
+	"sesame/scripting"
+)
+
+// A look examines something outside the daemon that may hang: files on a disk or a network, the
+// kernel's firewall. At most one examination runs at a time, in a goroutine of its own. The zero
+// value is ready.
+type look[T any] struct {
+	mu      sync.Mutex
+	running chan struct{} // closed when the examination is over; nil: none runs
+	last    T             // what the latest one found
+}
+
+// lookLimit is how long the status waits for what it looks at.
+const lookLimit = time.Second
+
+// get returns what an examination finds. After limit, or when ctx ends, it returns what the one
+// before found, and that it is not fresh; the zero value when there was none. An examination that
+// runs already is waited for instead of a second one.
+func (l *look[T]) get(ctx context.Context, limit time.Duration, examine func() T) (found T, fresh bool) {
+	l.mu.Lock()
+	if l.running == nil {
+		l.running = make(chan struct{})
+		go l.examine(examine)
+	}
+	over := l.running
+	l.mu.Unlock()
+	late := newTimer(limit)
+	defer late.Stop()
+	select {
+	case <-over:
+		fresh = true
+	case <-late.C:
+	case <-ctx.Done():
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.last, fresh
+}
+
+func (l *look[T]) examine(examine func() T) {
+	found := examine()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.last = found
+	close(l.running)
+	l.running = nil
+}
+
+// looks are what the status looks at.
+type looks struct {
+	files    look[fileState]
+	firewall look[firewallLook]
+}
+
+// A fileState is the state of the script files on the disk.
+type fileState struct {
+	drift      bool   // they differ from those that run
+	unreadable string // why they cannot be read
+	writable   string // those that others can change
+}
+
+// lookAtFiles examines the files of the scripts. It waits for the disk, but for at most lookLimit.
+func (d *daemon) lookAtFiles(ctx context.Context) (fileState, bool) {
+	running := context.WithoutCancel(ctx) // the caller may be gone before the disk answers
+	return d.looks.files.get(ctx, lookLimit, func() (s fileState) {
+		s.drift, s.unreadable = d.drift(running)
+		var set *scripting.Set
+		if d.loop.do(running, func() { set = d.loop.set }) {
+			s.writable = WritableByOthers(set, d.config.Scripts)
+		}
+		return s
+	})
+}
+
+// A firewallLook is what the status reads from the kernel.
+type firewallLook struct {
+	stopped []firewall.Stopped // whom observing guards would have stopped
+	err     error
+}
+
+// lookAtFirewall examines the kernel's firewall. It waits for at most lookLimit.
+func (d *daemon) lookAtFirewall(ctx context.Context) (firewallLook, bool) {
+	running := context.WithoutCancel(ctx)
+	return d.looks.firewall.get(ctx, lookLimit, func() (f firewallLook) {
+		d.findConflicts(running) // adding an accept rule sends no event about a chain
+		var observed bool
+		d.loop.do(running, func() { observed = d.mode() == control.Observe || len(d.loop.guards.Count) > 0 })
+		if guard, ours := d.firewall.(*firewall.Guard); ours && observed {
+			f.stopped, f.err = guard.Stopped()
+		}
+		return f
+	})
+}
+
+// noteSlow notes which of the looks took too long.
+func (d *daemon) noteSlow(files, firewall bool) {
+	var err error
+	switch {
+	case !files:
+		err = fmt.Errorf("the files at %s were not read within %s", d.config.Scripts, lookLimit)
+	case !firewall:
+		err = fmt.Errorf("the kernel's firewall did not answer within %s", lookLimit)
+	}
+	if d.troubles.set(lookSlow, err) {
+		d.config.Log.Warn("the status is of an earlier moment, since something does not answer", "error", err)
+	}
+}
