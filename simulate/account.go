@@ -31,10 +31,13 @@ type account struct {
 	count    int              // number of outcomes now
 	seen     int              // number of outcomes ever
 	now      time.Time        // time of the latest packet
-	opened   *outcome         // the latest, for the effects that follow its event
-	overflow bool             // some outcomes were replaced
-	split    split.Finder     // of knocks of two addresses; it gets all packets, selected or not
-	ended    time.Time        // end of a recording, after which attempts may continue; zero: a capture, they end
+	latest   *opening         // for the effects that follow its event
+	byEffect openings
+	byGrant  openings
+	overflow bool         // some outcomes were replaced
+	split    split.Finder // of knocks of two addresses; it gets all packets, selected or not
+	ended    time.Time    // end of a recording, after which attempts may continue; zero: a capture, they end
+	running  bool         // the recording is of a daemon that runs, and ended is now
 }
 
 // A rank is how far a source came at a door.
@@ -58,8 +61,12 @@ type outcome struct {
 
 	opens, refusals, errors, misses, misfits int
 
-	open    position
-	access  []string // that the first opening granted
+	broken  int      // openings of which nothing stands, since an effect failed
+	flaws   int      // failures that left the rest of their opening as it was
+	good    *opening // the first that stands, as far as is known
+	newest  *opening
+	bad     *opening // the latest of which nothing stands
+	flawed  *opening // the latest of which something failed and the rest stands
 	refuse  position
 	detail  string   // of the latest refusal
 	fault   string   // of the latest error
@@ -165,8 +172,16 @@ func (a *account) event(e *engine.Event, p *packet.Packet) {
 		a.effect(e)
 		return
 	}
+	if e.Kind == engine.EventFailed {
+		a.failure(e)
+		return
+	}
+	if e.Kind == engine.EventClose {
+		a.end(e)
+		return
+	}
 	door := a.doors[e.Door]
-	if door == nil || !e.Source.IsValid() || e.Kind == engine.EventClose || e.Kind == engine.EventFailed {
+	if door == nil || !e.Source.IsValid() {
 		return
 	}
 	o := a.outcome(e.Source.Addr(), door)
@@ -188,28 +203,8 @@ func (a *account) event(e *engine.Event, p *packet.Packet) {
 		o.errors++
 		o.fault = transcript.Fault(e)
 	case engine.EventOpen:
-		o.current = progress{}
-		a.raise(o, opened)
-		if o.opens++; o.opens == 1 {
-			o.open, a.opened = at, o
-		}
+		a.begin(o, at)
 	case engine.EventEffect, engine.EventClose, engine.EventFailed: // not about the knock
-	}
-}
-
-// effect notes the access that an opening granted. A grant for a network has another source than
-// the knock, so the effect is found by its packet and not by its source.
-func (a *account) effect(e *engine.Event) {
-	o := a.opened
-	if o == nil || e.Door != o.door.Name || (position{e.Packet, e.Capture}) != o.open {
-		return
-	}
-	access := accessOf(e)
-	if access != "" && e.Source.IsSingleIP() && e.Source.Addr() != o.source {
-		access += " to " + e.Source.Addr().String() // who completed another door
-	}
-	if access != "" {
-		o.access = append(o.access, access)
 	}
 }
 
@@ -242,9 +237,6 @@ func (a *account) forget() {
 		rest := slices.DeleteFunc(a.sources[o.source], func(other *outcome) bool { return other == o })
 		if a.sources[o.source] = rest; len(rest) == 0 {
 			delete(a.sources, o.source)
-		}
-		if a.opened == o {
-			a.opened = nil
 		}
 		a.count--
 		a.overflow = true

@@ -88,7 +88,7 @@ func (s *story) endsFor(door, want string) {
 	var got []string
 	for _, o := range s.replay.account.sources[netip.MustParseAddr(tom)] {
 		if o.door.Name == door {
-			got = append(got, o.lines(time.Time{})...)
+			got = append(got, o.lines(time.Time{}, false)...)
 		}
 	}
 	if diff := cmp.Diff([]string{want}, got); diff != "" {

@@ -63,7 +63,7 @@ func (a *account) write(w io.Writer) {
 			continue
 		}
 		listed[source] = true
-		for _, line := range o.lines(a.ended) {
+		for _, line := range o.lines(a.ended, a.running) {
 			fmt.Fprintf(w, "%-15s  %-*s  %s\n", source, width, transcript.Safe(o.door.Name), line)
 		}
 	}
@@ -76,20 +76,14 @@ func (a *account) write(w io.Writer) {
 }
 
 // lines describes an outcome: the attempt that continues, then the results, the best first. Ended
-// is the end of a recording, zero for captures.
-func (o *outcome) lines(ended time.Time) []string {
+// is the end of a recording, zero for captures; running means that it is now.
+func (o *outcome) lines(ended time.Time, running bool) []string {
 	var lines []string
-	waiting := o.waiting(ended)
+	waiting := o.waiting(ended, running)
 	if waiting != "" {
 		lines = append(lines, waiting)
 	}
-	if o.opens > 0 {
-		line := "opened" + times(o.opens, o.open, "first")
-		if len(o.access) > 0 {
-			line += ": " + strings.Join(o.access, ", ")
-		}
-		lines = append(lines, line)
-	}
+	lines = append(lines, o.openingLines()...)
 	if o.errors > 0 {
 		lines = append(lines, "failed: "+o.fault)
 	}
@@ -99,23 +93,14 @@ func (o *outcome) lines(ended time.Time) []string {
 	if o.misfits > 0 {
 		lines = append(lines, "no knock"+times(o.misfits, o.misfit, "last")+" because of the payload: "+o.payload)
 	}
-	if best, ok := o.furthest(); ok && (waiting == "" || o.best.stage > 0) {
+	if best, n := o.furthest(ended); n > 0 && (waiting == "" || o.best.stage > 0) {
 		line := "stopped"
-		if o.misses > 1 {
-			line += fmt.Sprintf(" %d times, the furthest", o.misses)
+		if n > 1 {
+			line += fmt.Sprintf(" %d times, the furthest", n)
 		}
 		lines = append(lines, fmt.Sprintf("%s at %d of %d: %s", line, best.stage, len(o.door.Sequence), o.why(best)))
 	}
 	return lines
-}
-
-// furthest returns the miss to describe. An attempt that is at its first stage when the capture
-// ends is a miss too, though no event reports it.
-func (o *outcome) furthest() (nearMiss, bool) {
-	if o.best.stage == 0 && o.awaits.stage > 0 && o.opens == 0 && o.refusals == 0 {
-		return nearMiss{stage: o.awaits.stage, reason: engine.EndOfCapture}, true
-	}
-	return o.best, o.best.stage > 0
 }
 
 // why describes why an attempt ended, and by how much the knock was too late.
@@ -129,6 +114,8 @@ func (o *outcome) why(m nearMiss) string {
 			limit = "step_timeout " + transcript.Duration(o.door.StepTimeout)
 		}
 		switch {
+		case !m.over.IsZero():
+			return awaited + " did not come in time: its " + o.limit(m) + " were over at " + clockTime(m.over)
 		case m.came == packet.Port{}:
 			return awaited + " did not come in time" + inBrackets(limit)
 		case m.late == 0:
@@ -182,19 +169,4 @@ func inBrackets(parts ...string) string {
 		return ""
 	}
 	return " (" + strings.Join(parts, ", ") + ")"
-}
-
-// accessOf describes the access that an effect gave, "" for effects that give none.
-func accessOf(e *engine.Event) string {
-	switch {
-	case e.Effect == engine.EffectAllow && e.Observed:
-		return "would have opened " + e.Port.String() + " for " + transcript.Duration(e.TTL)
-	case e.Effect == engine.EffectExec && e.Argv != nil && e.Observed:
-		return "would have run " + transcript.Command(e.Argv)
-	case e.Effect == engine.EffectAllow:
-		return e.Port.String() + " for " + transcript.Duration(e.TTL)
-	case e.Effect == engine.EffectExec && e.Argv != nil:
-		return "ran " + transcript.Command(e.Argv)
-	}
-	return ""
 }

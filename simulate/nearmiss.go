@@ -1,7 +1,6 @@
 package simulate
 
 import (
-	"fmt"
 	"slices"
 	"time"
 
@@ -16,6 +15,7 @@ type nearMiss struct {
 	at     position    // of the packet that ended it, or came too late
 	came   packet.Port // of that packet
 	late   time.Duration
+	over   time.Time // when its time was over, if no packet and no event showed it
 }
 
 // awaited is the knock that a source has to send next. The account compares packets with it in two
@@ -32,6 +32,7 @@ type awaited struct {
 type progress struct {
 	stage        int // knocks done; 0: there is no attempt
 	begun, until time.Time
+	reason       engine.Reason // for which it ends at until
 }
 
 // advance notes that an attempt reached a stage. Its begin is unknown when the selection left out
@@ -42,28 +43,14 @@ func (o *outcome) advance(stage int, now time.Time) {
 		p.begun = now
 	}
 	if step := o.door.StepTimeout; step > 0 {
-		p.until = now.Add(step)
+		p.until, p.reason = now.Add(step), engine.StepTimeout
 	}
 	if !p.begun.IsZero() {
 		if end := p.begun.Add(o.door.Within); p.until.IsZero() || end.Before(p.until) {
-			p.until = end
+			p.until, p.reason = end, engine.TotalTimeout
 		}
 	}
 	o.current = p
-}
-
-// waiting describes the attempt that has not ended when a recording ends. It returns "" when there
-// is none.
-func (o *outcome) waiting(ended time.Time) string {
-	p := o.current
-	if p.stage == 0 || p.stage >= len(o.door.Sequence) || ended.IsZero() || !p.until.IsZero() && !p.until.After(ended) {
-		return ""
-	}
-	line := fmt.Sprintf("on its way at %d of %d: waits for %v", p.stage, len(o.door.Sequence), o.door.Sequence[p.stage].Port)
-	if !p.until.IsZero() {
-		line += ", until " + p.until.UTC().Format("15:04:05.000")
-	}
-	return line
 }
 
 // compare compares a packet with the awaited knock. The engine has already decided about the

@@ -16,6 +16,7 @@ type output struct {
 	account *account // nil: none is wanted
 	live    bool     // the capture arrives while it is replayed: flush after every write
 	only    selection
+	failed  int // effects that failed, of all sources and times
 	oneTime int // the engine's OneTimeChanges when the account took over its doors
 }
 
@@ -130,6 +131,11 @@ func (o *output) report(events []engine.Event) {
 // write passes events on to the transcript alone. They are valid until the engine's next input, so
 // the writer must not hold on to them.
 func (o *output) write(events []engine.Event) {
+	for i := range events {
+		if events[i].Kind == engine.EventFailed {
+			o.failed++
+		}
+	}
 	chosen := o.only.of(events)
 	if len(chosen) == 0 {
 		return

@@ -87,7 +87,7 @@ func check(t *rapid.T, report *Report, text string) {
 	opens, refusals, misses := 0, 0, 0
 	for _, o := range report.account.all() {
 		opens, refusals, misses = opens+o.opens, refusals+o.refusals, misses+o.misses
-		for _, line := range o.lines(time.Time{}) {
+		for _, line := range o.lines(time.Time{}, false) {
 			if strings.Contains(line, "none/0") || strings.Contains(line, "-") && !strings.Contains(line, "hours") {
 				t.Errorf("%q makes no sense", line)
 			}

@@ -51,7 +51,10 @@ func rerun(c Config, recording *capture) (*Report, error) {
 	c.Writer.Begin(namesOf(r.engine.Doors()))
 	err := r.read()
 	if r.account != nil {
-		r.account.ended = r.engine.Now()
+		r.account.ended, r.account.running = r.engine.Now(), !c.Now.IsZero()
+		if c.Now.After(r.account.ended) {
+			r.account.ended = c.Now
+		}
 	}
 	report := r.summary()
 	if err != io.EOF {
@@ -196,6 +199,7 @@ func (r *rerunning) swap(in *record.Input) error {
 func (r *rerunning) summary() *Report {
 	now, was := r.engine.Counts(), r.before
 	s := summary(r.packets, now, was)
+	s.Failed = r.failed
 	report := &Report{
 		Summary: s, Clamped: now.Clamped - was.Clamped, Cut: r.cut, Exact: r.facts.missing == 0, Unanswered: r.facts.missing, account: r.account, split: r.splitKnocks(),
 	}

@@ -46,6 +46,9 @@ type Config struct {
 	// and to events from a time on. The zero values limit nothing. Totals always count everything.
 	Source netip.Prefix
 	Since  time.Time
+	// Now is the time of the engine of the daemon that sends the Recording. The time of attempts
+	// may be over by then, though the daemon had no input since. Zero: the recording is an old one.
+	Now time.Time
 	// Progress is called now and then with the number of bytes read of a capture, and its size,
 	// which is below zero when it is unknown.
 	Progress func(name string, read, size int64)

@@ -43,8 +43,7 @@ late, and by how much. The running doors are not touched.`,
 	return c
 }
 
-// explain replays what the daemon recorded and prints an account for each source. With --last
-// it needs the offset of the wall clock, since a recording has engine times.
+// explain replays what the daemon recorded and prints an account for each source.
 func (p *program) explain(c *cobra.Command, f *explainFlags, args []string) error {
 	if err := oneOf(c, "color", f.color, "auto", "always", "never"); err != nil {
 		return err
@@ -65,13 +64,13 @@ func (p *program) explain(c *cobra.Command, f *explainFlags, args []string) erro
 	counted := &countingWriter{Text: transcript.NewText(p.stdout, transcript.TextOptions{Color: color(f.color, p.stdout)}), selected: source.IsValid() || last > 0}
 	config := simulate.Config{Account: true, Writer: counted, Source: source.Prefix}
 	return p.request(c, &f.daemon, func(ctx context.Context, daemon *control.Client) error {
+		status, err := daemon.Status(ctx)
+		if err != nil {
+			return err
+		}
+		config.Now = status.Now.Add(-time.Duration(status.Offset)) // a recording has engine times
 		if last > 0 {
-			// The times in the recording are engine time.
-			status, err := daemon.Status(ctx)
-			if err != nil {
-				return err
-			}
-			config.Since = status.Now.Add(-time.Duration(status.Offset) - last)
+			config.Since = config.Now.Add(-last)
 		}
 		report, err := replayRecording(ctx, daemon, config)
 		if err != nil {

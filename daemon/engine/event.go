@@ -51,6 +51,11 @@ type Event struct {
 	// is below zero when it did not exit by itself.
 	Ran    bool
 	Status int
+	// Of an EventFailed too: Failed is the ID of the effect. TakenBack means that its decision
+	// was taken back: new grants end, extended ones get their former ends, and the later
+	// effects are not done.
+	Failed    uint64
+	TakenBack bool
 
 	// Observed is set in an effect and a close when the door only observes: they are decided and
 	// reported like any other, and nothing must be done.

@@ -46,13 +46,15 @@ func (e *Engine) handleResult(id uint64, err error) {
 func (e *Engine) reportFailure(effect Event, err error) bool {
 	failure := Event{
 		Kind: EventFailed, Door: effect.Door, Source: effect.Source, Effect: effect.Effect,
-		Grant: effect.Grant, Port: effect.Port, Detail: err.Error(),
+		Grant: effect.Grant, Port: effect.Port, Detail: err.Error(), Failed: effect.ID,
 	}
 	if command, ok := errors.AsType[*CommandError](err); ok {
 		failure.Ran, failure.Status = true, command.Status
 	}
+	tolerated := failure.Ran && effect.AnyStatus
+	failure.TakenBack = effect.Effect.row().decision && !tolerated
 	e.emit(failure)
-	return failure.Ran && effect.AnyStatus
+	return tolerated
 }
 
 // rollBack takes back a batch of which one effect failed. The effects after it will never be

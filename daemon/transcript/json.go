@@ -64,6 +64,7 @@ func (j *JSON) Summary(s Summary) error {
 	o.int("misses", s.Misses)
 	o.int("refusals", s.Refusals)
 	o.int("errors", s.Errors)
+	o.positive("failed", s.Failed)
 	o.key("dropped")
 	o.buf = appendDropped(o.buf, &s.Dropped)
 	o.string("sha256", hex.EncodeToString(j.sum.Sum(nil)))

@@ -1,6 +1,7 @@
 package transcript
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"strings"
@@ -67,6 +68,9 @@ func (t *Text) Summary(s Summary) error {
 	t.out.buf = fmt.Appendf(t.out.buf, "%s, %s: %s, %s, %s, %s\n",
 		Count(s.Packets, "packet"), Count(s.Knocks, "knock"), Count(s.Opens, "open"),
 		Count(s.Misses, "miss"), Count(s.Refusals, "refusal"), Count(s.Errors, "error"))
+	if s.Failed > 0 {
+		t.out.buf = append(bytes.TrimSuffix(t.out.buf, []byte("\n")), ", "+Count(s.Failed, "failed effect")+"\n"...)
+	}
 	for i, d := range dropsByName(&s.Dropped) {
 		if i == 0 {
 			t.out.buf = append(t.out.buf, "dropped: "...)
