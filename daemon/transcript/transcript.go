@@ -29,7 +29,7 @@ type Summary struct {
 	Misses   int // first-stage misses included, which have no event
 	Refusals int
 	Errors   int
-	Failed   int // effects that failed; 0 is not written
+	Failed   int               // effects that failed; 0 is not written
 	Dropped  [packet.Drops]int // by reason; [packet.NotDropped] is not written
 }
 
