@@ -5,7 +5,8 @@ import (
 )
 
 // A batch holds the effects of one decision in their order. When one fails, those before it are
-// taken back, last first, and those after it are never done.
+// taken back, last first, and those after it are never done, unless the failure is tolerated:
+// see [Event.Tolerates].
 type batch struct {
 	entries []entry
 	first   uint64 // the ID of the first effect that is awaited; 0: none so far
@@ -28,7 +29,7 @@ type batches struct{ byID map[uint64]position }
 // An unanswered is an entry of a batch that is not answered in full.
 type unanswered struct {
 	*entry
-	behind bool // an effect before it in the batch is awaited, so it may never be done
+	behind bool // an effect before it is awaited whose failure would leave it out
 }
 
 // byGrant returns the entries of the batches that are not answered in full, by their grants.
@@ -45,7 +46,7 @@ func (s *batches) byGrant() map[*grant][]unanswered {
 			if x.grant != nil {
 				found[x.grant] = append(found[x.grant], unanswered{x, behind})
 			}
-			behind = behind || s.awaits(*x)
+			behind = behind || s.awaits(*x) && !x.event.Optional()
 		}
 	}
 	return found

@@ -34,7 +34,7 @@ func TestSessionsGoOnWithoutCut(t *testing.T) {
 // A UDP flow has no end of its own, so what ends its grant early ends it.
 func TestWhatEndsAGrantEarlyEndsItsFlow(t *testing.T) {
 	everywhere := netip.MustParsePrefix("0.0.0.0/0")
-	failing := scripted(guarding(t, aDoor(t, "failing", "udp/502"), "udp/53"), HookOpen, always(Allow{}, Exec{Argv: []string{"/bin/false"}, Timeout: time.Second}))
+	failing := scripted(guarding(t, aDoor(t, "failing", "udp/502"), "udp/53"), HookOpen, always(Allow{}, Exec{Argv: []string{"/bin/false"}, Timeout: time.Second, Required: true}))
 	w := newWorld(t, guarding(t, aDoor(t, "bell", "udp/500"), "tcp/22", "udp/53"),
 		scripted(aDoor(t, "shut", "udp/501"), HookOpen, always(Close{"bell"})), failing)
 	w.knock(alice, "udp/500")

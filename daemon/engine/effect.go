@@ -43,8 +43,8 @@ type effectRow struct {
 	// called before the event has its ID.
 	awaited func(*Event) bool
 	// decision means that the effect is a part of what a script decided. The effects of one
-	// decision run in order. When one fails, those after it are left out, and the grants
-	// of all of them are taken back.
+	// decision run in order. When one fails and [Event.Tolerates] is false, those after it are
+	// left out, and the grants of all of them are taken back.
 	decision bool
 	// gives means that the effect gives something new, so it may be refused when too much
 	// waits to be carried out: the engine takes the decision back.

@@ -49,6 +49,8 @@ type Engine struct {
 	horizon    int64         // script timers due later are dropped
 	index      *index
 	tripwires  bool    // false in an engine that an older version began
+	// allRequired is true in an engine that a version began in which each command was required.
+	allRequired bool
 	local      *locals // nil: every address is ours
 	own        *locals // see [Engine.Own]
 

@@ -31,7 +31,8 @@ type Event struct {
 	Effect Effect
 	ID     uint64 // of an effect whose [Engine.Result] is awaited; 0: none is
 	// Decision is the same for the effects of one decision: the ID of the first that is
-	// awaited. They run in order. After one has failed, the later ones must be left out: the
+	// awaited. They run in order, and no later one waits for one that is [Event.Optional]. After a
+	// failure that is not tolerated (see [Event.Tolerates]), the later ones must be left out: the
 	// engine has taken them back. Zero: the effect depends on no other.
 	Decision uint64
 	// Of a grant: EventEffect and EventClose.
@@ -47,6 +48,8 @@ type Event struct {
 	// AnyStatus means that Argv need only run: when it exits with a failure, the later effects
 	// of the decision are carried out all the same.
 	AnyStatus bool
+	// Required means that a failure of Argv ends its decision: see [Event.Tolerates].
+	Required bool
 	// Of an EventFailed: Ran means that the command ran, and Status with what it exited. Status
 	// is below zero when it did not exit by itself.
 	Ran    bool

@@ -16,6 +16,10 @@ type Exec struct {
 	// AnyStatus means that a run which fails is reported and counts as done all the same, that
 	// of Undo too: see [CommandError].
 	AnyStatus bool
+	// Required means that the decision fails with the command: what it gave before is taken
+	// back, and what comes after it waits for it, and is left out when it fails. Otherwise a
+	// failure takes back the grant of the command itself, if it is one, and nothing else.
+	Required bool
 }
 
 func (o Exec) check(e *Engine, c cause) (need, error) {
@@ -54,7 +58,7 @@ func (Exec) impact() impact { return acts }
 func (e *Engine) exec(c cause, b *batch, op Exec) {
 	event := Event{
 		Kind: EventEffect, Effect: EffectExec, Door: c.name, Source: single(c.source),
-		Argv: op.Argv, Timeout: op.Timeout, AnyStatus: op.AnyStatus, Observed: c.observes(),
+		Argv: op.Argv, Timeout: op.Timeout, AnyStatus: op.AnyStatus, Required: op.Required || e.allRequired, Observed: c.observes(),
 	}
 	if op.Undo == nil {
 		e.addEffect(b, event, nil, term{})

@@ -27,7 +27,7 @@ func (w *world) takeAwaited() (ids []uint64) {
 }
 
 func TestAFailedEffectTakesBackTheOthers(t *testing.T) {
-	second := Exec{Argv: []string{"/bin/second"}, Timeout: time.Second}
+	second := Exec{Argv: []string{"/bin/second"}, Timeout: time.Second, Required: true}
 	w := newWorld(t, scripted(guarding(t, aDoor(t, "a", "udp/501"), "tcp/22"), HookOpen, always(Allow{}, mount, second, Allow{Ports: ports(t, "tcp/80")})))
 	w.knock(alice, "udp/501")
 	ids := w.takeAwaited()
@@ -111,7 +111,7 @@ func TestMassExpiryDropsNoDelay(t *testing.T) {
 }
 
 func TestAGrantThatJoinedACommandIsTakenBackToo(t *testing.T) {
-	broken := Exec{Argv: []string{"/bin/false"}, Timeout: time.Second}
+	broken := Exec{Argv: []string{"/bin/false"}, Timeout: time.Second, Required: true}
 	w := newWorld(t, scripted(aDoor(t, "a", "udp/501"), HookOpen, always(mount)), scripted(aDoor(t, "b", "udp/502"), HookOpen, always(mount, broken)))
 	w.knock(alice, "udp/501")
 	w.record(w.e.Result(w.now, w.takeAwaited()[0], nil))

@@ -52,7 +52,7 @@ func TestTheElementOutlivesTheShorterOfTwoGrants(t *testing.T) {
 	w.want("30s close a 203.0.113.9 #1 tcp/22 expired", "1m0s close b 203.0.113.9 #2 tcp/22 expired")
 }
 
-var mount = Exec{Argv: []string{"/bin/mount", "/mnt"}, Undo: []string{"/bin/umount", "/mnt"}, TTL: time.Minute, Timeout: time.Second}
+var mount = Exec{Argv: []string{"/bin/mount", "/mnt"}, Undo: []string{"/bin/umount", "/mnt"}, TTL: time.Minute, Timeout: time.Second, Required: true}
 
 func TestACommandRunsOnceUntilItsUndo(t *testing.T) {
 	w := newWorld(t, scripted(aDoor(t, "a", "udp/501"), HookOpen, always(mount)), scripted(aDoor(t, "b", "udp/502"), HookOpen, always(mount)))

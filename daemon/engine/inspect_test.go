@@ -46,7 +46,7 @@ func TestElementsAreWhatTheKernelMustHold(t *testing.T) {
 }
 
 func TestEffectsOfOneDecisionNameIt(t *testing.T) {
-	second := Exec{Argv: []string{"/bin/second"}, Timeout: time.Second}
+	second := Exec{Argv: []string{"/bin/second"}, Timeout: time.Second, Required: true}
 	d := scripted(guarding(t, aDoor(t, "a", "udp/501"), "tcp/22"), HookOpen, always(Log{"before"}, Allow{}, second, Log{"after"}, mount))
 	w := newWorld(t, d)
 	for range 2 {

@@ -375,7 +375,7 @@ func (c *chaos) operation(m *Call, r *rand.Rand) Operation {
 		}
 		return allow
 	case n < 5 && m.Kind != CallClose:
-		return Exec{Argv: []string{"/bin/mount", string("\xff /mnt"[r.IntN(2):])}, Undo: mount.Undo, TTL: time.Second + ttl, Timeout: time.Second}
+		return Exec{Argv: []string{"/bin/mount", string("\xff /mnt"[r.IntN(2):])}, Undo: mount.Undo, TTL: time.Second + ttl, Timeout: time.Second, Required: r.IntN(2) == 0}
 	case n == 5 && len(c.set) > 0:
 		return Close{Door: c.set[r.IntN(len(c.set))].Name}
 	case n == 6:

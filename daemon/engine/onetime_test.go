@@ -385,7 +385,7 @@ func TestAStateHoldsWhatWasUsed(t *testing.T) {
 
 // A command that ran and failed counts as done where that is wanted.
 func TestAnyStatus(t *testing.T) {
-	start := Exec{Argv: []string{"/bin/start"}, Undo: []string{"/bin/stop"}, TTL: time.Minute, Timeout: time.Second, AnyStatus: true}
+	start := Exec{Argv: []string{"/bin/start"}, Undo: []string{"/bin/stop"}, TTL: time.Minute, Timeout: time.Second, AnyStatus: true, Required: true}
 	ran := &CommandError{Status: 3, Text: "exit status 3"}
 	w := newWorld(t, scripted(guarding(t, aDoor(t, "a", "udp/501"), "tcp/22"), HookOpen, always(Allow{}, start, Allow{Ports: ports(t, "tcp/80")})))
 	w.knock(alice, "udp/501")

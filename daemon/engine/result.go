@@ -20,8 +20,10 @@ func (e *Engine) handleResult(id uint64, err error) {
 	b, x := found.batch, found.batch.entries[found.index]
 	row, done := x.event.Effect.row(), err == nil || e.reportFailure(x.event, err)
 	switch {
-	case row.decision && !done:
+	case row.decision && !done && !x.event.Tolerates(err):
 		e.rollBack(b, found.index)
+	case row.decision && !done:
+		e.cancelUnrun(x)
 	case x.moved && e.grants.byID[x.grant.ID] == x.grant:
 		e.updateElement(x.grant)
 	}
@@ -55,6 +57,18 @@ func (e *Engine) reportFailure(effect Event, err error) bool {
 	failure.TakenBack = effect.Effect.row().decision && !tolerated
 	e.emit(failure)
 	return tolerated
+}
+
+// Optional reports whether the effect stands beside the rest of its decision: nothing in it waits
+// for the effect, or is taken back when it fails. The effect of a command is optional unless the
+// command is [Exec.Required].
+func (e *Event) Optional() bool { return e.Effect == EffectExec && !e.Required }
+
+// Tolerates reports whether the rest of the decision stands when the effect fails with err: it is
+// optional, or it is a command that need only run.
+func (e *Event) Tolerates(err error) bool {
+	_, ran := errors.AsType[*CommandError](err)
+	return e.Optional() || ran && e.AnyStatus
 }
 
 // rollBack takes back a batch of which one effect failed. The effects after it will never be

@@ -30,7 +30,8 @@ func Resume(cfg Config, s *State, set *Set) (*Engine, error) {
 	e := New(Config{Attempts: s.Attempts, Grants: s.Grants, Seed: s.Seed}, wire.Time(s.Now))
 	e.offset, e.clockDoubt, e.horizon, e.counts, e.secret = s.Offset, s.ClockDoubt, s.Horizon, s.Counts, s.Secret
 	e.serial, e.effects, e.grants.lastID = s.Serial, s.LastEffect, s.LastGrant
-	e.local, e.own, e.tripwires = newLocals(s.Local), newLocals(s.Own), s.Tripwires
+	e.local, e.own = newLocals(s.Local), newLocals(s.Own)
+	e.tripwires, e.allRequired = s.Tripwires, !s.Required
 	for _, part := range []func(*State) error{
 		func(s *State) error { return e.resumeDoors(s, set) },
 		func(s *State) error { return e.unpackFirstStage(s.FirstStage, s.Oldest) },
@@ -237,6 +238,7 @@ func (e *Engine) resumeEffect(was *wire.Effect, s *State) (entry, error) {
 	x := entry{event: Event{
 		Kind: EventEffect, ID: was.ID, Effect: Effect(was.Effect), Door: string(was.Door), Source: was.Source, Port: packet.Port(was.Port), Grant: was.Grant,
 		AnyStatus: was.AnyStatus, File: string(was.File), Text: string(was.Line),
+		Required: was.Required || Effect(was.Effect) == EffectExec && e.allRequired,
 	}}
 	row := x.event.Effect.row()
 	if was.Runs {

@@ -21,7 +21,7 @@ func (e *Engine) State() *State {
 		Attempts: e.cfg.Attempts, Grants: e.cfg.Grants, Seed: e.cfg.Seed,
 		Serial: e.serial, LastEffect: e.effects, LastGrant: e.grants.lastID, LastDoor: e.index.lastID,
 		Counts: e.counts, Secret: e.secret, Segments: e.segments.state(), Flows: e.flows.state(),
-		Tripwires: e.tripwires, ValuesSwept: e.store.swept,
+		Tripwires: e.tripwires, Required: !e.allRequired, ValuesSwept: e.store.swept,
 	}
 	if e.local != nil {
 		s.Local = e.local.all
@@ -107,7 +107,7 @@ func (x *entry) state(s *batches, live *grants) wire.Effect {
 		ID: x.event.ID, Effect: uint8(x.event.Effect), Awaited: s.awaits(*x), Runs: x.event.Argv != nil,
 		Door: wire.Text(x.event.Door), Source: x.event.Source, Port: wire.Port(x.event.Port), Grant: x.event.Grant,
 		Was: instant(x.was.end), WasWindow: instant(x.was.windowEnd), WasTTL: instant(x.was.ttlEnd), End: instant(x.end), Moved: x.moved,
-		AnyStatus: x.event.AnyStatus, File: wire.Text(x.event.File), Line: wire.Text(x.event.Text),
+		AnyStatus: x.event.AnyStatus, Required: x.event.Required, File: wire.Text(x.event.File), Line: wire.Text(x.event.Text),
 	}
 	if g := x.grant; g != nil && live.byID[g.ID] != g {
 		over := g.Wire()

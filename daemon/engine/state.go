@@ -20,6 +20,7 @@ type State struct {
 	Offset     time.Duration // wall clock minus engine time
 	ClockDoubt bool          `json:",omitempty"` // see [Engine.Clock]
 	Tripwires  bool          `json:",omitempty"` // false: an older version began, without tripwires and [Call.Spend]
+	Required   bool          `json:",omitempty"` // false: an older version began, in which each command was [Exec.Required]
 	Horizon    int64         // script timers due later are dropped
 
 	// From the Config.

@@ -293,7 +293,7 @@ func TestWindowsThatNoEngineGives(t *testing.T) {
 // The wall clock is set while a command before the allow still runs: the port does not open before
 // the command has succeeded, and never when it fails.
 func TestAStepDuringADecision(t *testing.T) {
-	check := Exec{Argv: []string{"/bin/check"}, Timeout: time.Second}
+	check := Exec{Argv: []string{"/bin/check"}, Timeout: time.Second, Required: true}
 	for _, failing := range []error{nil, errors.New("exit status 1")} {
 		for _, offset := range []time.Duration{10 * time.Minute, -10 * time.Minute} {
 			door := scripted(ending(t, "desk", "udp/500", 40*time.Minute), HookOpen, always(check, Allow{}))

@@ -131,7 +131,8 @@ type Effect struct {
 	Effect    uint8 // the number that the engine gives to its kind
 	Awaited   bool  // its result has not come yet
 	Runs      bool  // it has a command
-	AnyStatus bool  `json:",omitempty"` // as the next two, see the engine's Event
+	AnyStatus bool  `json:",omitempty"` // as the next three, see the engine's Event
+	Required  bool  `json:",omitempty"`
 	File      Text  `json:",omitempty"`
 	Line      Text  `json:",omitempty"`
 	Door      Text
