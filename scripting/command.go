@@ -68,11 +68,13 @@ func commandOptions() []option[commandDraft] {
 			}},
 		{Option{"ttl", "duration", "the door's", "The time until undo runs."},
 			func(v value, d *commandDraft) { d.TTL, _ = v.duration() }},
-		{Option{"status", `"zero" or "any"`, `"zero"`, "The exit statuses that mean success. With any, a run that fails is reported, and its undo and the rest of the decision stay."},
+		{Option{"status", `"zero" or "any"`, `"zero"`, "The exit statuses that mean success. With any, a run that exits with a failure is reported and counts as done: its undo stays."},
 			func(v value, d *commandDraft) {
 				i, _ := v.oneOf("zero", "any")
 				d.AnyStatus = i == 1
 			}},
+		{Option{"required", "true or false", "false", "Whether the function needs this command. Then what it does next waits for the command, and a failure takes back everything that it did, access too. Otherwise a failure is only reported."},
+			func(v value, d *commandDraft) { d.Required, _ = v.boolean() }},
 		{Option{"choices", `a table such as { level = { "low", "high" } }`, "", "Placeholders of this command, each with the texts that may fill it."},
 			func(v value, d *commandDraft) { d.Choices = readChoices(v) }},
 		{Option{"name", "a name", "the variable's", "Its name in reports."},

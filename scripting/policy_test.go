@@ -1,6 +1,8 @@
 package scripting_test
 
 import (
+	"errors"
+	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
@@ -175,6 +177,31 @@ sesame.door "ssh" { sequence = { 1, 2 }, on_open = function(attempt) attempt:exe
 		}
 	}
 	t.Error("the command was not run")
+}
+
+// What a function does does not depend on its commands, except on those that it needs.
+func TestACommandThatIsRequired(t *testing.T) {
+	for required, want := range map[bool]string{false: "failed", true: "failed close"} {
+		w := theScript(t, fmt.Sprintf(`
+local audit = sesame.command { "/usr/local/bin/audit", required = %t }
+sesame.door "ssh" { sequence = { 1, 2 }, guards = "tcp/22", on_open = function(attempt) attempt:allow() attempt:exec(audit) end }`, required))
+		w.knock(alice, "tcp/1", "tcp/2")
+		run := w.got[len(w.got)-1]
+		if run.Effect != engine.EffectExec || run.Required != required {
+			t.Fatalf("the last event is %+v", run)
+		}
+		w.got = nil
+		w.see(w.e.Result(w.now, run.ID, errors.New("no such file or directory")))
+		var kinds []string
+		for _, event := range w.got {
+			if event.Effect != engine.EffectPersist {
+				kinds = append(kinds, event.Kind.Name())
+			}
+		}
+		if got := strings.Join(kinds, " "); got != want {
+			t.Errorf("required %t: %s, want %s", required, got, want)
+		}
+	}
 }
 
 const seedConf = `[options]

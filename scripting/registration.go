@@ -112,6 +112,8 @@ type Command struct {
 	Choices map[string][]string // placeholders of its own, and what may fill them
 	// AnyStatus is set when a run that fails is reported and counts as done.
 	AnyStatus bool
+	// Required is set when a run that fails takes back the rest of the decision.
+	Required bool
 	argv      []template
 	undo      []template
 }

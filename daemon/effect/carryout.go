@@ -71,8 +71,8 @@ func (r *Runner) performRound(round []*step) {
 	}
 	for _, s := range others {
 		switch d := s.decision; {
-		case d.parked:
-		case d.failed || s.stale:
+		case d.parked && d.without(s): // rewound: its turn comes again
+		case d.without(s) || s.stale:
 			r.answer(s, nil)
 		case s.err != nil:
 			r.answer(s, s.err)
@@ -85,25 +85,25 @@ func (r *Runner) performRound(round []*step) {
 	}
 }
 
-// answer ends a step. The first failure of a decision ends the decision: its
-// remaining steps get no answer, since the engine does not wait for them.
+// answer ends a step. The first failure of a decision that is not tolerated ends the
+// decision: its remaining steps get no answer, since the engine does not wait for them.
 func (r *Runner) answer(s *step, err error) {
 	r.release(s)
-	if s.decision.failed {
+	if s.decision.failed && s.decision.without(s) {
 		return
 	}
 	s.how.log(r, s, err)
 	if s.ID != 0 {
 		r.answers = append(r.answers, Result{s.ID, err})
 	}
-	if err == nil || s.tolerates(err) {
+	if err == nil || s.Tolerates(err) {
 		return
 	}
 	if s.how.stage == inTransaction && s.Effect != engine.EffectAllow {
 		signal(r.repair) // of these changes, the engine takes back only an allow
 	}
 	d := s.decision
-	d.failed = true
+	d.failed, d.from = true, s.number
 	for _, left := range d.rest() {
 		r.backlog.remove(left)
 		r.release(left)
@@ -114,15 +114,8 @@ func (r *Runner) answer(s *step, err error) {
 // release gives back the place of a step that is over.
 func (r *Runner) release(s *step) {
 	if s.bounded() {
-		r.released++
+		r.released.add(s, 1)
 	}
-}
-
-// tolerates reports whether the rest of the decision follows in spite of an
-// error: the script allowed it, and the command did run.
-func (s *step) tolerates(err error) bool {
-	_, ran := errors.AsType[*engine.CommandError](err)
-	return ran && s.AnyStatus
 }
 
 // repairable reports whether a step whose element found no table must wait for the
@@ -139,7 +132,7 @@ func (r *Runner) park(s *step) {
 		r.parkedAt = r.cfg.Now()
 	}
 	d := s.decision
-	d.parked = true
+	d.parked, d.from = true, s.number
 	d.rewind(s)
 	r.parked = append(r.parked, d)
 	for _, s := range d.round() {

@@ -95,8 +95,23 @@ func (c command) failed(status int, err error) error {
 	if errors.Is(err, errStopped) {
 		return err
 	}
-	return &engine.CommandError{Status: status, Text: err.Error()}
+	failure := &engine.CommandError{Status: status, Text: err.Error()}
+	if _, hung := errors.AsType[timeoutError](err); hung {
+		return hungError{failure}
+	}
+	return failure
 }
+
+// A hungError is the failure of a command that was killed after its time limit.
+type hungError struct{ failure *engine.CommandError }
+
+func (e hungError) Error() string { return e.failure.Error() }
+func (e hungError) Unwrap() error { return e.failure }
+
+// A timeoutError is why such a command was killed.
+type timeoutError time.Duration
+
+func (e timeoutError) Error() string { return fmt.Sprintf("it still ran after %v", time.Duration(e)) }
 
 // wait waits until the process has exited, and kills it after the timeout or when ctx ends.
 // It returns why it killed the process, and false when the process has not exited all the
@@ -111,7 +126,7 @@ func (c command) wait(ctx context.Context, pid int, exited <-chan struct{}) (end
 	case <-ctx.Done():
 		why = errStopped
 	case <-timer.C:
-		why = fmt.Errorf("it still ran after %v", c.timeout)
+		why = timeoutError(c.timeout)
 		_ = unix.Kill(-pid, unix.SIGTERM) // fails when the group is empty
 		timer.Reset(termDelay)
 		select {

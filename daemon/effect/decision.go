@@ -3,14 +3,17 @@ package effect
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"sesame/daemon/engine"
 )
 
 // A decision holds the effects of one decision of the engine, in their order.
 // They are performed one after another; after one has failed the rest is left
-// out, since the engine takes the whole decision back. An effect that depends on
-// no other, and an installation, is a decision of its own.
+// out, since the engine takes the whole decision back. An optional command has its
+// place in this order too, but nothing waits for its end or depends on it: see
+// [engine.Event.Optional]. An effect that depends on no other, and an installation, is a
+// decision of its own.
 //
 // The worker's goroutine owns a decision from the moment it has taken it out of
 // the queue.
@@ -19,12 +22,14 @@ type decision struct {
 	at      int           // index of the first step that next has not handed out
 	failed  bool          // a step failed; steps[at:] is empty then
 	parked  bool          // it waits for an install, see [Runner.park]
+	from    uint64        // the number of the step that failed, or that waits for the install
 	install *installation // not nil: this is an installation, and has no steps
 }
 
 // next hands out the next round: the steps that may be performed now. These are all
-// steps up to and including the first one that runs in the background. The rest
-// waits for that one. It must not be called before the previous round is performed.
+// steps up to and including the first one that runs in the background and is not
+// optional. The rest waits for that one. It must not be called before the previous round
+// is performed.
 func (d *decision) next() []*step {
 	round := d.round()
 	d.at += len(round)
@@ -34,8 +39,8 @@ func (d *decision) next() []*step {
 // round returns what next would hand out.
 func (d *decision) round() []*step {
 	rest := d.rest()
-	background := func(s *step) bool { return s.how.stage == inBackground && !s.stale }
-	if i := slices.IndexFunc(rest, background); i >= 0 {
+	awaited := func(s *step) bool { return s.how.stage == inBackground && !s.stale && !s.Optional() }
+	if i := slices.IndexFunc(rest, awaited); i >= 0 {
 		return rest[:i+1]
 	}
 	return rest
@@ -43,6 +48,10 @@ func (d *decision) round() []*step {
 
 // rest returns the steps that next has not handed out.
 func (d *decision) rest() []*step { return d.steps[d.at:] }
+
+// without reports whether a step of the current round is left out of it, since a step
+// before it failed, or waits for an install.
+func (d *decision) without(s *step) bool { return (d.failed || d.parked) && s.number > d.from }
 
 // rewind takes back a step of the current round, and all that follow it.
 func (d *decision) rewind(to *step) { d.at = slices.Index(d.steps, to) }
@@ -52,9 +61,10 @@ type step struct {
 	engine.Event
 	decision *decision
 	how      *performer
-	number   uint64   // its place in the queue: the order in which the engine decided
-	undo     []string // of a command: the undo that will be pending for it; of an undo: itself
-	output   output   // of a command
+	number   uint64    // its place in the queue: the order in which the engine decided
+	since    time.Time // when it came into the queue
+	undo     []string  // of a command: the undo that will be pending for it; of an undo: itself
+	output   output    // of a command
 
 	err       error // why it must not be performed; nil: it may be
 	installed bool  // an install performed it, or failed to: err is its result
@@ -63,6 +73,7 @@ type step struct {
 
 	queues  []string // of a background step: the queues it is in
 	blocked int      // in how many of these it is not the first
+	started bool     // it runs, or has run
 }
 
 // gives reports whether an event gives something new: access, or a command's

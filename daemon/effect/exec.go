@@ -68,8 +68,9 @@ func commandOf(s *step) command {
 }
 
 // logCommand logs a success at debug, since a script decides how often commands
-// run.
+// run. How many ran has a line a minute at info: see [commandWatch].
 func logCommand(r *Runner, s *step, err error) {
+	r.watch.ran(r.cfg.Now(), s, err)
 	about := []any{"door", s.Door, "source", s.source(), "command", nameOf(s.Argv), "undo", s.Effect == engine.EffectUndo}
 	first, more := s.output.firstLine()
 	if more || err == nil && first != "" {

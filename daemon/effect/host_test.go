@@ -1,6 +1,7 @@
 package effect
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/hashicorp/go-hclog"
 	"go.uber.org/goleak"
 	"pgregory.net/rapid"
 
@@ -374,9 +376,11 @@ func (h *host) want(t *testing.T, results string, lines ...string) {
 // no place of the queue any more.
 func (h *host) wantNothingLeft(t rapid.TB) {
 	t.Helper()
-	if r := h.r; r.places != 0 || len(r.backlog) != 0 || len(r.parked) != 0 || len(r.jobs.queues) != 0 || len(r.jobs.ready) != 0 || len(r.parts) != 0 {
-		t.Errorf("left over: %d places, the backlog %v, %d parked decisions, %d queues, %d ready steps, %d parts",
-			r.places, r.backlog, len(r.parked), len(r.jobs.queues), len(r.jobs.ready), len(r.parts))
+	r := h.r
+	ready := len(r.jobs.endings) + len(r.jobs.commands) + len(r.jobs.turns) + r.jobs.all + len(r.jobs.running)
+	if r.places.all != 0 || r.places.commands != 0 || len(r.places.doors) != 0 || len(r.backlog) != 0 || len(r.parked) != 0 || len(r.jobs.queues) != 0 || ready != 0 || len(r.parts) != 0 {
+		t.Errorf("left over: places %+v, the backlog %v, %d parked decisions, %d queues, %d ready steps, %d parts",
+			r.places, r.backlog, len(r.parked), len(r.jobs.queues), ready, len(r.parts))
 	}
 }
 
@@ -405,7 +409,14 @@ func (h *host) allow(id uint64, source netip.Prefix, port packet.Port, ttl time.
 }
 
 func run(id uint64, source netip.Prefix, argv ...string) []engine.Event {
-	return []engine.Event{{Kind: engine.EventEffect, Effect: engine.EffectExec, Door: "a", ID: id, Decision: id, Source: source, Argv: argv}}
+	return []engine.Event{{Kind: engine.EventEffect, Effect: engine.EffectExec, Door: "a", ID: id, Decision: id, Source: source, Argv: argv, Required: true}}
+}
+
+// beside is a command that is not required.
+func beside(id uint64, source netip.Prefix, argv ...string) []engine.Event {
+	events := run(id, source, argv...)
+	events[0].Required = false
+	return events
 }
 
 // mount is a command with an undo.
@@ -413,7 +424,7 @@ func mount(id uint64, door string, source netip.Prefix) []engine.Event {
 	g := &engine.Grant{ID: id, Door: door, Source: source, Argv: []string{"/mount"}, Undo: []string{"/umount"}}
 	return []engine.Event{
 		{Kind: engine.EventEffect, Effect: engine.EffectPersist, Persist: &engine.Record{Grant: g}},
-		{Kind: engine.EventEffect, Effect: engine.EffectExec, Door: door, ID: id, Decision: id, Grant: id, Source: source, Argv: g.Argv},
+		{Kind: engine.EventEffect, Effect: engine.EffectExec, Door: door, ID: id, Decision: id, Grant: id, Source: source, Argv: g.Argv, Required: true},
 	}
 }
 
@@ -446,4 +457,15 @@ func decide(parts ...[]engine.Event) []engine.Event {
 		}
 	}
 	return all
+}
+
+// elsewhere returns the n-th source of many.
+func elsewhere(n int) netip.Prefix {
+	return netip.PrefixFrom(netip.AddrFrom4([4]byte{198, 18, byte(n >> 8), byte(n)}), 32)
+}
+
+// infoLog returns a log of the lines at info and above, and their text.
+func infoLog() (hclog.Logger, *bytes.Buffer) {
+	var text bytes.Buffer
+	return hclog.New(&hclog.LoggerOptions{Output: &text, Level: hclog.Info, DisableTime: true}), &text
 }

@@ -1,14 +1,32 @@
 package effect
 
-import "context"
+import (
+	"context"
+
+	"sesame/daemon/engine"
+)
 
 // jobs holds the background steps that wait for their turn or run. A step is in
 // one queue for each thing that it must not overtake, and may run when it is the
 // first in all of them.
+//
+// Of those that may run, what ends something (an undo, or a line to comment out) goes first.
+// The commands of doors take turns. So no door delays the commands of others, or the ends of
+// grants, for longer than a few commands take.
 type jobs struct {
-	free   int                // how many more steps may start now, of [Config.Commands]
-	queues map[string][]*step // by what their steps have in common, in order
-	ready  []*step            // the first in all of their queues, not started yet
+	limit   int                // [Config.Commands]
+	all     int                // how many steps run
+	running map[string]int     // of them, the commands of each door; no entry is zero
+	queues  map[string][]*step // by what their steps have in common, in order
+
+	// The first in all of their queues, not started yet.
+	endings  []*step
+	commands map[string][]*step // by door; no entry is empty
+	turns    []string           // the doors of commands; the first has the next turn
+}
+
+func newJobs(limit int) jobs {
+	return jobs{limit: limit, running: make(map[string]int), queues: make(map[string][]*step), commands: make(map[string][]*step)}
 }
 
 func (j *jobs) add(s *step) {
@@ -20,8 +38,19 @@ func (j *jobs) add(s *step) {
 		j.queues[name] = append(j.queues[name], s)
 	}
 	if s.blocked == 0 {
-		j.ready = append(j.ready, s)
+		j.addReady(s)
 	}
+}
+
+func (j *jobs) addReady(s *step) {
+	if s.Effect != engine.EffectExec {
+		j.endings = append(j.endings, s)
+		return
+	}
+	if len(j.commands[s.Door]) == 0 {
+		j.turns = append(j.turns, s.Door)
+	}
+	j.commands[s.Door] = append(j.commands[s.Door], s)
 }
 
 // remove takes a step that is first in all of its queues out of them.
@@ -34,34 +63,86 @@ func (j *jobs) remove(s *step) {
 		}
 		j.queues[name] = rest
 		if rest[0].blocked--; rest[0].blocked == 0 {
-			j.ready = append(j.ready, rest[0])
+			j.addReady(rest[0])
 		}
 	}
 }
 
-// next returns a step that may run; nil: there is none.
-func (j *jobs) next() *step {
-	if len(j.ready) == 0 {
+// next returns a step that may start now, and counts it as running; nil: there is none. With
+// unlimited it returns any that is ready.
+func (j *jobs) next(unlimited bool) *step {
+	s := j.nextEnding(unlimited)
+	if s == nil {
+		s = j.nextCommand(unlimited)
+	}
+	if s != nil {
+		s.started = true
+		j.all++
+		if s.Effect == engine.EffectExec {
+			j.running[s.Door]++
+		}
+	}
+	return s
+}
+
+func (j *jobs) nextEnding(unlimited bool) *step {
+	if len(j.endings) == 0 || !unlimited && j.all >= j.limit+j.limit/4 {
 		return nil
 	}
-	s := j.ready[0]
-	j.ready[0] = nil
-	j.ready = j.ready[1:]
+	s := j.endings[0]
+	j.endings[0] = nil
+	j.endings = j.endings[1:]
 	return s
+}
+
+// nextCommand returns the next command of the door whose turn it is, and gives the turn to
+// the next door. A door has no turn while three quarters of all places are its own.
+func (j *jobs) nextCommand(unlimited bool) *step {
+	for range j.turns {
+		if !unlimited && j.all >= j.limit {
+			return nil
+		}
+		door := j.turns[0]
+		j.turns = j.turns[1:]
+		if !unlimited && j.running[door] >= j.limit-j.limit/4 {
+			j.turns = append(j.turns, door)
+			continue
+		}
+		s := j.commands[door][0]
+		j.commands[door][0] = nil
+		if j.commands[door] = j.commands[door][1:]; len(j.commands[door]) > 0 {
+			j.turns = append(j.turns, door)
+		} else {
+			delete(j.commands, door)
+		}
+		return s
+	}
+	return nil
+}
+
+// free gives the place of a step back of which nothing runs any more.
+func (j *jobs) free(s *step) {
+	j.all--
+	if s.Effect != engine.EffectExec {
+		return
+	}
+	if j.running[s.Door]--; j.running[s.Door] == 0 {
+		delete(j.running, s.Door)
+	}
 }
 
 // start starts the background steps that may run. Once the runner has stopped none
 // may: each is answered with an error, and its undo stays pending.
 func (r *Runner) start(alive context.Context) {
-	for r.stopped || r.jobs.free > 0 {
-		s := r.jobs.next()
+	for {
+		s := r.jobs.next(r.stopped)
 		switch {
 		case s == nil:
 			return
 		case r.stopped:
+			r.jobs.free(s)
 			r.finish(finished{step: s, err: errStopped})
 		default:
-			r.jobs.free--
 			r.running++
 			go r.runJob(alive, s)
 		}
@@ -79,14 +160,18 @@ func (r *Runner) runJob(alive context.Context, s *step) {
 	})
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.work.freed++
+	r.work.freed = append(r.work.freed, s)
 	signal(r.wake)
 }
 
-// finish answers a background step. The rest of its decision is ready afterwards.
+// finish answers a background step. It returns the decision whose rest is ready now; nil:
+// none waited for the step.
 func (r *Runner) finish(f finished) *decision {
 	r.jobs.remove(f.step)
 	f.step.output = f.output
 	r.answer(f.step, f.err)
+	if f.step.Optional() {
+		return nil
+	}
 	return f.step.decision
 }

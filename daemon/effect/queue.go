@@ -22,7 +22,7 @@ type queue struct {
 	mu      sync.Mutex
 	work    take
 	results []Result
-	places  int       // how many of the [Config.Queue] places are taken
+	places  places    // those of [Config.Queue] that are taken
 	number  uint64    // of the last step
 	stopAt  time.Time // end of the grace; zero: the daemon does not stop yet
 	wake    chan struct{}
@@ -35,7 +35,7 @@ type take struct {
 	records   []engine.Record // in order
 	decisions []*decision     // in the order of their first steps
 	finished  []finished
-	freed     int // background steps whose goroutine has ended
+	freed     []*step // background steps whose goroutine has ended
 }
 
 // A finished holds a background step with its result.
@@ -58,10 +58,10 @@ var errFull = errors.New("too many effects wait to be carried out")
 //
 // When [Config.Queue] places are taken, a decision that gives something is
 // answered with an error at once, and log lines are dropped. A decision is taken
-// or refused as a whole, except for the record that a one-time sequence was
-// consumed: the sequence was seen on the wire either way. Records, closes and
-// undos are never refused: a close or an undo ends what was given before, and a
-// record must not be lost.
+// or refused as a whole, with two exceptions: an optional command is refused alone,
+// and the record that a one-time sequence was consumed is never refused, since the
+// sequence was seen on the wire. Nor are other records, closes and undos: a close or an
+// undo ends what was given before, and a record must not be lost.
 func (r *Runner) Enqueue(events []engine.Event) {
 	first := 0 // most packets cause no effect, and need no lock
 	for first < len(events) && events[first].Kind != engine.EventEffect && events[first].Kind != engine.EventClose {
@@ -70,6 +70,7 @@ func (r *Runner) Enqueue(events []engine.Event) {
 	if first == len(events) {
 		return
 	}
+	now := r.cfg.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var taken, refused uint64 // IDs of decisions
@@ -95,12 +96,14 @@ func (r *Runner) Enqueue(events []engine.Event) {
 		if how == &recorded {
 			continue
 		}
-		s := &step{Event: *e, how: how, undo: undoOf(e, last)}
-		if s.bounded() && r.places >= r.cfg.Queue && (e.Decision == 0 || e.Decision != taken) {
+		s := &step{Event: *e, how: how, undo: undoOf(e, last), since: now}
+		if s.bounded() && (e.Decision == 0 || e.Decision != taken || e.Optional()) && !r.places.room(s, r.cfg.Queue) {
 			if e.ID != 0 {
 				r.results = append(r.results, Result{e.ID, errFull})
 			}
-			refused = e.Decision
+			if !e.Optional() && e.ID != 0 { // nothing depends on a line for the log
+				refused = e.Decision
+			}
 			continue
 		}
 		if e.Decision != 0 && how != &consumed {
@@ -122,7 +125,7 @@ func (r *Runner) push(s *step) {
 	r.number++
 	s.number = r.number
 	if s.bounded() {
-		r.places++
+		r.places.add(s, 1)
 	}
 	if s.decision = r.parts[s.Decision]; s.decision == nil {
 		s.decision = &decision{}
@@ -173,19 +176,19 @@ func (r *Runner) empty() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	t := &r.work
-	return len(t.records) == 0 && len(t.decisions) == 0 && len(t.finished) == 0 && t.freed == 0
+	return len(t.records) == 0 && len(t.decisions) == 0 && len(t.finished) == 0 && len(t.freed) == 0
 }
 
 // publish hands the worker's answers over, and gives places back.
 func (r *Runner) publish() {
-	if len(r.answers) == 0 && r.released == 0 {
+	if len(r.answers) == 0 && r.released.all == 0 {
 		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.results = append(r.results, r.answers...)
-	r.places -= r.released
-	r.answers, r.released = r.answers[:0], 0
+	r.places.take(&r.released)
+	r.answers = r.answers[:0]
 	if len(r.results) > 0 {
 		signal(r.ready)
 	}

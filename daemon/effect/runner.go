@@ -21,10 +21,12 @@ type Config struct {
 	// Now returns engine time. Any goroutine may call it.
 	Now func() time.Time
 	Log hclog.Logger // nil: nothing is logged
-	// Commands is how many commands run at once, 16 by default. The others wait in order.
+	// Commands is how many commands run at once, 16 by default: at most three quarters of
+	// them of one door, and a quarter more where they are undos. The others wait.
 	Commands int
 	// Queue is how many places there are for unfinished effects that give something, and
-	// for log lines; 16,384 by default. Each takes less than a kilobyte.
+	// for log lines; 16,384 by default. Each takes less than a kilobyte. Commands have three
+	// quarters of them, those of one door half.
 	Queue int
 	// Grace is the grace period, ten seconds by default. It begins with [Runner.Stop], or
 	// else with the end of Run's context. Commands that still run at its end are killed.
@@ -62,8 +64,9 @@ type Runner struct {
 	running    int // background steps whose goroutine has not ended
 	stopped    bool
 	waitLogged bool
-	answers    []Result      // not yet published
-	released   int           // places of [Config.Queue] that publish gives back
+	answers    []Result // not yet published
+	released   places   // places of [Config.Queue] that publish gives back
+	watch      commandWatch
 	warnings   *rate.Limiter // of those that a stranger may cause
 	notLogged  int           // warnings since the last that was logged
 }
@@ -92,7 +95,7 @@ func New(cfg Config) *Runner {
 		repair:   make(chan struct{}, 1),
 		journal:  newJournal(),
 		backlog:  make(backlog),
-		jobs:     jobs{free: cfg.Commands, queues: make(map[string][]*step)},
+		jobs:     newJobs(cfg.Commands),
 		warnings: rate.NewLimiter(rate.Every(warningInterval), warningBurst),
 	}
 }
@@ -145,16 +148,21 @@ func (r *Runner) Run(ctx context.Context) error {
 
 // round does all that can be done now.
 func (r *Runner) round(alive context.Context, t take) {
-	r.running -= t.freed
-	r.jobs.free += t.freed
+	for _, s := range t.freed {
+		r.running--
+		r.jobs.free(s)
+	}
 	var ready []*decision
 	for _, f := range t.finished {
-		ready = append(ready, r.finish(f))
+		if d := r.finish(f); d != nil {
+			ready = append(ready, d)
+		}
 	}
 	r.writeRecords(t.records, t.decisions)
 	r.carryOut(append(ready, t.decisions...))
 	r.carryOut(r.overdue())
 	r.start(alive)
+	r.watch.round(r)
 	r.publish()
 }
 
@@ -170,6 +178,7 @@ func (r *Runner) idle(end time.Time) time.Duration {
 	if !end.IsZero() {
 		until = min(until, end.Sub(now))
 	}
+	until = min(until, r.watch.idle(now))
 	return until
 }
 

@@ -38,8 +38,8 @@ func TestAUseIsWrittenBeforeAnythingIsGiven(t *testing.T) {
 		h.want(t, "1, 2, 3", "0s persist used 501 +2", "0s apply 203.0.113.9 tcp/22 30s", "0s run /notify")
 		h.give(commentOutLine(4, "501"))
 		h.want(t, "4", "0s comment out 501")
-		if err := h.stop(); err != nil || h.r.places != 0 || h.lines[0] != "#01" {
-			t.Errorf("stopping: %v, %d places taken, the file %v", err, h.r.places, h.lines)
+		if err := h.stop(); err != nil || h.r.places.all != 0 || h.lines[0] != "#01" {
+			t.Errorf("stopping: %v, %d places taken, the file %v", err, h.r.places.all, h.lines)
 		}
 	})
 }

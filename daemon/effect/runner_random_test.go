@@ -168,6 +168,7 @@ func (w *world) operations(t *rapid.T, calls *int) engine.Decision {
 	var decision engine.Decision
 	for range rapid.IntRange(0, 4).Draw(t, "operations") {
 		*calls++
+		required := rapid.Bool().Draw(t, "required")
 		ttl := time.Duration(rapid.IntRange(1, 30).Draw(t, "ttl")) * time.Second
 		switch rapid.IntRange(0, 6).Draw(t, "operation") {
 		case 0, 1:
@@ -175,9 +176,9 @@ func (w *world) operations(t *rapid.T, calls *int) engine.Decision {
 			decision.Operations = append(decision.Operations, engine.Allow{Ports: ports, TTL: ttl, Bits4: rapid.SampledFrom([]int{0, 0, 0, 24, 28}).Draw(t, "bits")})
 		case 2:
 			name := rapid.SampledFrom([]string{"mount1", "mount2"}).Draw(t, "program")
-			decision.Operations = append(decision.Operations, engine.Exec{Argv: []string{"/" + name}, Undo: []string{"/u" + name}, TTL: ttl, Timeout: time.Minute})
+			decision.Operations = append(decision.Operations, engine.Exec{Argv: []string{"/" + name}, Undo: []string{"/u" + name}, TTL: ttl, Timeout: time.Minute, Required: required})
 		case 3, 4:
-			decision.Operations = append(decision.Operations, engine.Exec{Argv: []string{"/once", fmt.Sprint(*calls)}, Timeout: time.Minute})
+			decision.Operations = append(decision.Operations, engine.Exec{Argv: []string{"/once", fmt.Sprint(*calls)}, Timeout: time.Minute, Required: required})
 		case 5:
 			decision.Operations = append(decision.Operations, engine.Close{Door: rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "closes")})
 		case 6:

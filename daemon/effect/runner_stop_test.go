@@ -2,6 +2,7 @@ package effect
 
 import (
 	"bytes"
+	"fmt"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -22,7 +23,7 @@ func TestOneGraceForTheWholeStop(t *testing.T) {
 		later(5 * time.Second)
 		h.r.Stop()
 		synctest.Wait()
-		want := "[INFO]  waiting for commands and undos: commands=4 doors=\"a, b\" at_most=20s\n"
+		want := "[INFO]  waiting for commands and undos: commands=4 which=\"a: /notify (2), a: undo /umount (1), b: undo /umount (1)\" at_most=20s\n"
 		if diff := cmp.Diff(want, text.String()); diff != "" {
 			t.Errorf("logged (-want +got):\n%s", diff)
 		}
@@ -39,7 +40,7 @@ func TestOneGraceForTheWholeStop(t *testing.T) {
 		if took := time.Since(h.began); took != 25*time.Second {
 			t.Errorf("it ended %v after the beginning", took)
 		}
-		want = "[WARN]  commands are killed or not started; pending undos are left to the next start: commands=4 doors=\"a, b\"\n"
+		want = "[WARN]  commands are killed or not started; pending undos are left to the next start: commands=4 which=\"a: /notify (2), a: undo /umount (1), b: undo /umount (1)\"\n"
 		if got := text.String(); len(got) < len(want) || got[:len(want)] != want {
 			t.Errorf("logged %s", got)
 		}
@@ -52,4 +53,17 @@ func TestOneGraceForTheWholeStop(t *testing.T) {
 			t.Errorf("%v, logged %s", err, &text)
 		}
 	})
+}
+
+// A hundred doors with commands that are left make one line of bounded length.
+func TestWhatIsLeftIsListedWithABound(t *testing.T) {
+	kinds := map[leftKind]int{}
+	for i := range 100 {
+		kinds[leftKind{fmt.Sprintf("door%02d", i), "/bin/x", i%2 == 0}] = 1 + i%50
+	}
+	want := "door49: /bin/x (50), door99: /bin/x (50), door48: undo /bin/x (49), door98: undo /bin/x (49), door47: /bin/x (48), door97: /bin/x (48), " +
+		"door46: undo /bin/x (47), door96: undo /bin/x (47), door45: /bin/x (46), door95: /bin/x (46), and 90 more kinds"
+	if got := listKinds(kinds); got != want {
+		t.Errorf("got %s", got)
+	}
 }

@@ -82,8 +82,8 @@ func TestAfterAFailureTheRestOfADecisionIsLeftOut(t *testing.T) {
 		later(0)
 		h.want(t, "4 (exit status 1), 8", "1s persist +4 +5", "1s apply 203.0.113.9 tcp/22 30s; 203.0.113.9 tcp/80 30s",
 			"1s persist +8", "1s apply 203.0.113.77 tcp/22 30s")
-		if h.r.places != 0 {
-			t.Errorf("%d places are taken", h.r.places)
+		if h.r.places.all != 0 {
+			t.Errorf("%d places are taken", h.r.places.all)
 		}
 	})
 }
@@ -369,6 +369,7 @@ func TestWhatIsLogged(t *testing.T) {
 		want := `[INFO]  access opened: door=a source=203.0.113.9 port=tcp/22 grant=1 ttl=30s
 [INFO]  access closed: door=a source=203.0.113.9 port=tcp/22 grant=1 reason=revoked
 [INFO]  script: text="hello�[2J" door=a source=203.0.113.9
+[INFO]  commands ran: count=1 doors=a sources=1 last_source=203.0.113.9
 [WARN]  command failed: door=a source=203.0.113.9 command=/fails undo=false error="exit status 1" output="no�[31m disk"
 `
 		if diff := cmp.Diff(want, text.String()); diff != "" {

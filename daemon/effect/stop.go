@@ -1,9 +1,14 @@
 package effect
 
 import (
+	"cmp"
+	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
+
+	"sesame/daemon/engine"
 )
 
 // lastDelay is how long Run continues after the grace, for the answers of the
@@ -35,29 +40,46 @@ func (r *Runner) logWait() {
 		return
 	}
 	r.waitLogged = true
-	if n, doors := r.unfinished(); n > 0 {
-		r.cfg.Log.Info("waiting for commands and undos", "commands", n, "doors", doors, "at_most", r.cfg.Grace.String())
+	if n, which := r.unfinished(); n > 0 {
+		r.cfg.Log.Info("waiting for commands and undos", "commands", n, "which", which, "at_most", r.cfg.Grace.String())
 	}
 }
 
 // logKill logs what is not waited for any longer.
 func (r *Runner) logKill() {
-	if n, doors := r.unfinished(); n > 0 {
-		r.cfg.Log.Warn("commands are killed or not started; pending undos are left to the next start", "commands", n, "doors", doors)
+	if n, which := r.unfinished(); n > 0 {
+		r.cfg.Log.Warn("commands are killed or not started; pending undos are left to the next start", "commands", n, "which", which)
 	}
 }
 
-// unfinished returns how many commands run or wait for their turn, and their
-// doors. A decision that is not over waits for its first background step, which is
-// in a queue, or for an install.
-func (r *Runner) unfinished() (commandCount int, doors string) {
-	var names []string
+// maxLeft bounds the kinds of commands that a line about a stop names.
+const maxLeft = 10
+
+// A leftKind is what the commands have in common that such a line counts together.
+type leftKind struct {
+	door, command string
+	undo          bool
+}
+
+func (k leftKind) String() string {
+	text := k.door + ": "
+	if k.undo {
+		text += "undo "
+	}
+	return text + k.command
+}
+
+// unfinished returns how many commands run or wait for their turn, and which: those of most
+// runs first, at most [maxLeft]. A decision that is not over waits for its first background
+// step, which is in a queue, or for an install.
+func (r *Runner) unfinished() (commandCount int, which string) {
+	kinds := map[leftKind]int{}
 	seen := map[*step]bool{} // a step may be in two queues
 	count := func(steps []*step) {
 		for _, s := range steps {
 			if s.how == &commands && !s.stale && !seen[s] {
 				seen[s] = true
-				names = append(names, s.Door)
+				kinds[leftKind{s.Door, nameOf(s.Argv), s.Effect == engine.EffectUndo}]++
 			}
 		}
 	}
@@ -70,7 +92,20 @@ func (r *Runner) unfinished() (commandCount int, doors string) {
 	for _, d := range r.parked {
 		count(d.rest())
 	}
-	commandCount = len(names)
-	slices.Sort(names)
-	return commandCount, strings.Join(slices.Compact(names), ", ")
+	return len(seen), listKinds(kinds)
+}
+
+func listKinds(kinds map[leftKind]int) string {
+	sorted := slices.SortedFunc(maps.Keys(kinds), func(a, b leftKind) int {
+		return cmp.Or(kinds[b]-kinds[a], strings.Compare(a.String(), b.String()))
+	})
+	var parts []string
+	for i, kind := range sorted {
+		if i == maxLeft {
+			parts = append(parts, fmt.Sprintf("and %d more kinds", len(sorted)-i))
+			break
+		}
+		parts = append(parts, fmt.Sprintf("%s (%d)", kind, kinds[kind]))
+	}
+	return strings.Join(parts, ", ")
 }

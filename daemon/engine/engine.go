@@ -48,11 +48,11 @@ type Engine struct {
 	clockDoubt bool          // see [Engine.Clock]
 	horizon    int64         // script timers due later are dropped
 	index      *index
-	tripwires  bool    // false in an engine that an older version began
+	tripwires  bool // false in an engine that an older version began
 	// allRequired is true in an engine that a version began in which each command was required.
 	allRequired bool
-	local      *locals // nil: every address is ours
-	own        *locals // see [Engine.Own]
+	local       *locals // nil: every address is ours
+	own         *locals // see [Engine.Own]
 
 	attempts      *table
 	secret        secret  // of the hashes in both memories
