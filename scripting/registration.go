@@ -114,8 +114,8 @@ type Command struct {
 	AnyStatus bool
 	// Required is set when a run that fails takes back the rest of the decision.
 	Required bool
-	argv      []template
-	undo      []template
+	argv     []template
+	undo     []template
 }
 
 // An OptionValue is a setting that a script declared, with the value that it
