@@ -40,7 +40,7 @@ the line above:
 
 With a configuration of this machine, check looks at the machine too: whether
 services listen on ports of knocks, whether the machine uses such ports for its
-own connections, whether its firewall drops what a door opens, whether a guarded
+own connections, whether its firewall may drop what a door opens, whether a guarded
 port is only a container's, and whether SYN cookies outlive a grant.
 
 With --geo, or with a configuration of this machine, check reads the databases

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -32,7 +33,11 @@ func (p *program) explainCommand() *cobra.Command {
 		Short: "Explain why a door opened, or why not",
 		Long: `Explain fetches the recording of the daemon and replays it here with the scripts
 that ran. It prints the result for each source: which knock was missing or too
-late, and by how much. The running doors are not touched.`,
+late, and by how much. The running doors are not touched.
+
+Then it prints what became of what was opened: whether the port answered, or
+which chain of which program dropped the connection, with the line to run; and
+who was refused at guarded ports.`,
 		Example: `  sesame explain 203.0.113.9 --last 10m`,
 		Args:    arguments(0, 1, "at most one ADDRESS|NETWORK"),
 		RunE:    func(c *cobra.Command, args []string) error { return p.explain(c, f, args) },
@@ -80,6 +85,11 @@ func (p *program) explain(c *cobra.Command, f *explainFlags, args []string) erro
 			return err
 		}
 		p.judge(report)
+		if lines := passage(&status, source, last, counted.opened); len(lines) > 0 {
+			if err := p.print("\n%s\n", strings.Join(lines, "\n")); err != nil {
+				return err
+			}
+		}
 		if counted.events == 0 && report.Knocks > 0 {
 			p.note("nothing that a door listens to is recorded%s; all that is recorded: sesame explain", ofWhom(source, last))
 		}
@@ -104,11 +114,13 @@ type countingWriter struct {
 	*transcript.Text
 	selected bool // not all sources or times
 	events   int
+	opened   openedList
 }
 
 // Events writes events and counts them.
 func (w *countingWriter) Events(events []engine.Event) {
 	w.events += len(events)
+	w.opened.add(events)
 	w.Text.Events(events)
 }
 

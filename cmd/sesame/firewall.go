@@ -140,10 +140,10 @@ func writeShown(b *strings.Builder, s *firewall.Shown) {
 	_ = table.Flush()
 }
 
-// writeConflicts writes which chains of other programs drop granted packets.
+// writeConflicts writes which chains of other programs may drop granted packets.
 func writeConflicts(b *strings.Builder, conflicts []firewall.Conflict) {
 	for _, o := range conflicts {
-		fmt.Fprintf(b, "\nchain %s of table %s drops what grants for %s let in, at %s. To let it through:\n", o.Chain, o.Table, portList(o.Ports), o.Hook)
+		fmt.Fprintf(b, "\nchain %s %s drops by default, and has no rule for granted packets.\nIf a door opens and its port stays shut, run:\n", o.Table, o.Chain)
 		for _, line := range o.Lines() {
 			fmt.Fprintf(b, "  %s\n", line)
 		}

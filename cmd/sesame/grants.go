@@ -21,8 +21,13 @@ func (p *program) grantsCommand() *cobra.Command {
 	f, asJSON := &configFlags{}, false
 	c := &cobra.Command{
 		Use:   "grants [flags]",
-		Short: "List who has access now, and for how long",
-		Args:  noArguments,
+		Short: "List who has access now, for how long, and whether the port answered",
+		Long: `Grants lists who has access now, and for how long. The last column says what the
+kernel showed since the grant was given: unused, answered, dropped or rejected by
+a chain of another program, nobody answered, or no program listens. A "-" stands
+for what is not measured, such as commands. How to let packets through that
+another program drops: sesame status, or sesame explain.`,
+		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			return p.request(c, f, func(ctx context.Context, daemon *control.Client) error {
 				grants, err := daemon.Grants(ctx)
@@ -48,12 +53,20 @@ func (p *program) printGrants(grants []control.Grant, asJSON bool) error {
 		return p.print("no grants\n")
 	}
 	table := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "id\tsource\tfor\tby\tremaining")
+	fmt.Fprintln(table, "id\tsource\tfor\tby\tremaining\treached")
 	for i := range grants {
 		g := &grants[i]
-		fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\n", g.ID, g.Source, transcript.Safe(given(g)), transcript.Safe(giver(g)), span(time.Duration(g.Remaining)))
+		fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%s\n", g.ID, g.Source, transcript.Safe(given(g)), transcript.Safe(giver(g)), span(time.Duration(g.Remaining)), reached(g))
 	}
 	return table.Flush()
+}
+
+// reached returns what became of the packets that a grant let in, "-" when that is not measured.
+func reached(g *control.Grant) string {
+	if g.Reached == nil {
+		return "-"
+	}
+	return g.Reached.Short()
 }
 
 // given returns what a grant gives.

@@ -49,7 +49,7 @@ func (p *program) checkMachine(settings *config.Config, set *scripting.Set) {
 		p.note("the firewall of this machine was not looked at: %v", err)
 	}
 	for _, o := range conflicts {
-		p.warn("chain %s of table %s drops what a door lets in; to let it through, run:\n    %s", o.Chain, o.Table, strings.Join(o.Lines(), "\n    "))
+		p.note("chain %s %s drops by default, and has no rule for granted packets; if a door opens and its port stays shut, run:\n    %s", o.Table, o.Chain, strings.Join(o.Lines(), "\n    "))
 	}
 }
 

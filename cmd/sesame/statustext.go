@@ -125,6 +125,8 @@ func facts(s *control.Status) [][2]string {
 		{"dropped", dropped(s.Counts.Dropped)},
 		{"payloads", indented(otherPayloads(s))},
 		{"firewall", firewall},
+		{"reached", indented(reachedLines(s))},
+		{"refused", indented(refusedLines(s))},
 		{"databases", databaseList(s)},
 		{"hosts", hostList(s)},
 		{"recording", recording},

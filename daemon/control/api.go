@@ -61,6 +61,9 @@ type Grant struct {
 	// ended. There it may stand in an entry without an ID: no grant ended, but sessions that an
 	// earlier one let in.
 	Cut bool `json:"cut,omitempty"`
+	// Reached is what the kernel showed since the grant was given, or extended last. It is left out
+	// where nothing is measured: of a command, of an observed grant, and in set mode.
+	Reached *Reached `json:"reached,omitempty"`
 }
 
 // GrantOf returns an engine's grant as it is at now, in engine time. The offset is the wall

@@ -1,8 +1,11 @@
 package control
 
 import (
+	"slices"
 	"strings"
+	"time"
 
+	"sesame/daemon/reach"
 	"sesame/daemon/transcript"
 )
 
@@ -15,8 +18,62 @@ func firewallBroken(s *Status) []finding {
 
 func firewallBlocks(s *Status) (all []finding) {
 	for _, c := range s.Firewall.Conflicts {
-		all = append(all, one("to let it through, run:\n"+strings.Join(c.Lines, "\n"),
-			"chain %s of table %s drops by default, so what a door opens stays shut", c.Chain, c.Table)...)
+		if m := c.Seen; m != nil {
+			all = append(all, one(remedy("to let it through", c.Lines), "%s opened %s; the connection at %s was %s by %s",
+				m.Source, m.Port, transcript.Clock(m.Last), m.Outcome, m.Place())...)
+		}
+	}
+	return all
+}
+
+func firewallMayBlock(s *Status) (all []finding) {
+	for _, c := range s.Firewall.Conflicts {
+		if c.Seen == nil {
+			all = append(all, one(remedy("if a door opens and its port stays shut", c.Lines), "chain %s drops by default, and has no rule for granted packets",
+				transcript.Safe(c.Table+" "+c.Chain))...)
+		}
+	}
+	return all
+}
+
+// remedy returns the next step of lines to run; "" for none.
+func remedy(what string, lines []string) string {
+	if len(lines) == 0 {
+		return ""
+	}
+	return what + ", run:\n" + strings.Join(lines, "\n")
+}
+
+func unmeasured(s *Status) []finding {
+	return because(s.Firewall.Unmeasured, "what becomes of granted packets is not measured")
+}
+
+// nobodyAnswers has the ports at which a granted connection was not answered in the last hour,
+// each with its latest source.
+func nobodyAnswers(s *Status) (all []finding) {
+	var ports []Port
+	for _, m := range s.Reached {
+		silent := m.Outcome == reach.Unanswered || m.Outcome == reach.Answered && m.Closed
+		if silent && s.Now.Sub(m.Last) <= time.Hour && !slices.Contains(ports, m.Port) {
+			ports = append(ports, m.Port)
+			all = append(all, one("", "%s opened %s%s", m.Source, m.Port, m.String())...)
+		}
+	}
+	return all
+}
+
+func turnedAway(s *Status) (all []finding) {
+	for _, t := range s.TurnedAway {
+		all = append(all, one("", "%s", t.Text)...)
+	}
+	return all
+}
+
+func splitKnock(s *Status) (all []finding) {
+	for _, k := range s.SplitKnocks {
+		if s.Now.Sub(k.Last) <= time.Hour {
+			all = append(all, one("", "%s, last at %s", k.Text, transcript.Clock(k.Last))...)
+		}
 	}
 	return all
 }

@@ -31,9 +31,14 @@ func scriptRows() []row {
 func firewallRows() []row {
 	return []row{
 		{"firewall-broken", isBroken, "the rules of Sesame cannot be put into the kernel, so ports may be open to everyone", "look at nft list ruleset and at the log", firewallBroken},
-		{"firewall-blocks", isDegraded, "another program's chain drops what a door lets in", "add the rule that status names", firewallBlocks},
+		{"firewall-blocks", isDegraded, "another program's chain dropped what a door let in, in the last hour", "look at the chain: nft list ruleset", firewallBlocks},
 		{"firewall-unwatched", isDegraded, "the kernel's events are not read, so a change by another program is not noticed", "Sesame tries again each second; look at the error", unwatched},
 		{"firewall-unseen", isDegraded, "the chains of other programs cannot be read, so nothing is known of them", "look at the error", unseen},
+		{"unmeasured", isDegraded, "the kernel does not tell what becomes of granted packets", "look at the error: the kernel needs nf_tables with nftrace", unmeasured},
+		{"firewall-may-block", isNote, "another program's chain drops by default, and has no rule for granted packets", "", firewallMayBlock},
+		{"nobody-answers", isNote, "a granted connection was not answered in the last hour, or this host refused it", "", nobodyAnswers},
+		{"turned-away", isNote, "a source was refused that probably knocked from another address", "", turnedAway},
+		{"knock-split", isNote, "a sequence came from two addresses in the last hour", "", splitKnock},
 		{"table-changed", isNote, "another program changed the table of Sesame, which repaired it", "find out which program it was: its flush leaves ports open for a moment", tableChanged},
 	}
 }

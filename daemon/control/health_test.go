@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"sesame/daemon/reach"
 )
 
 // well is the status of a daemon with which nothing is wrong.
@@ -40,7 +42,16 @@ var triggers = map[string]func(*Status){
 	"sequences-used-up":  func(s *Status) { s.Scripts.UsedUp = []UsedUp{{Door: "once"}} },
 	"limit-refused":      func(s *Status) { s.Scripts.Limited = []Limited{{Door: "ssh", Bound: "limit", Count: 1}} },
 	"firewall-broken":    func(s *Status) { s.Firewall.State = "permission denied" },
-	"firewall-blocks":    func(s *Status) { s.Firewall.Conflicts = []Conflict{{Table: "inet filter", Chain: "input"}} },
+	"firewall-blocks": func(s *Status) {
+		s.Firewall.Conflicts = []Conflict{{Table: "inet filter", Chain: "input", Seen: &Measured{Reached: Reached{Outcome: reach.Dropped}}}}
+	},
+	"firewall-may-block": func(s *Status) { s.Firewall.Conflicts = []Conflict{{Table: "inet filter", Chain: "input"}} },
+	"unmeasured":         func(s *Status) { s.Firewall.Unmeasured = "operation not supported" },
+	"nobody-answers": func(s *Status) {
+		s.Reached = []Measured{{Reached: Reached{Outcome: reach.Unanswered, Last: s.Now}}}
+	},
+	"turned-away":        func(s *Status) { s.TurnedAway = []TurnedAway{{Text: "198.51.100.9 opened ssh"}} },
+	"knock-split":        func(s *Status) { s.SplitKnocks = []SplitKnock{{Text: "knock 2 came from 198.51.100.9", Last: s.Now}} },
 	"firewall-unwatched": func(s *Status) { s.Firewall.Unwatched = "no buffer space available" },
 	"firewall-unseen":    func(s *Status) { s.Firewall.Unseen = "permission denied" },
 	"table-changed":      func(s *Status) { s.Firewall.Repairs = 1 },

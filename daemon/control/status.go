@@ -16,7 +16,18 @@ type Status struct {
 	// Stopped are the sources that the guards would have dropped, in observe mode or for an
 	// observed door, the latest first.
 	Stopped []Stopped `json:"stopped,omitempty"`
-	Now     time.Time `json:"now"` // time of the answer
+	// Refused are the sources that the guards refused in the last minutes, the latest first.
+	Refused []Stopped `json:"refused,omitempty"`
+	// Unlisted is how many packets were refused whose sources are not in Refused, since too many
+	// came.
+	Unlisted uint64 `json:"refused_unlisted,omitempty"`
+	// Reached are the latest results of what was granted, the latest first. Those of grants that
+	// have ended stay for a while.
+	Reached []Measured `json:"reached,omitempty"`
+	// TurnedAway are refused sources that probably opened the port from another address.
+	TurnedAway  []TurnedAway `json:"turned_away,omitempty"`
+	SplitKnocks []SplitKnock `json:"split_knocks,omitempty"` // the latest first
+	Now         time.Time    `json:"now"`                    // time of the answer
 	// Offset is the wall clock minus engine time, the time in the transcript. It is not zero
 	// when the wall clock was set since the daemon started.
 	Offset     Duration  `json:"offset,omitempty"`
@@ -209,20 +220,28 @@ type Firewall struct {
 	Mark     string    `json:"mark,omitempty"` // the packet mark of granted packets, "0x5e5a"
 	Repairs  int       `json:"repairs"`        // how often the rules were repaired after another program changed them
 	Repaired time.Time `json:"repaired,omitzero"`
-	// Conflicts are other chains that drop what a grant lets in.
+	// Conflicts are other chains that drop what a grant lets in: first those in which a granted
+	// packet ended in the last hour, the latest first, then those that may drop one.
 	Conflicts []Conflict `json:"obstacles,omitempty"`
+	// Measured means that it is measured what becomes of granted packets. It is false in set mode.
+	Measured bool `json:"measured,omitempty"`
+	// Unmeasured is why it is not.
+	Unmeasured string `json:"unmeasured,omitempty"`
 	// Unwatched is why the kernel's events about changes of the firewall are not read.
 	Unwatched string `json:"unwatched,omitempty"`
 	// Unseen is why other chains cannot be looked at.
 	Unseen string `json:"unseen,omitempty"`
 }
 
-// A Conflict is a chain of another program that drops packets by default.
+// A Conflict is a chain of another program in which granted packets ended, or may end: it drops
+// what no rule of it accepts, and has no rule for the mark of granted packets.
 type Conflict struct {
 	Table string `json:"table"` // "inet filter"
 	Chain string `json:"chain"`
 	// Lines let granted packets through when they are run unchanged.
 	Lines []string `json:"lines"`
+	// Seen is about the latest packet that ended there; left out: none did.
+	Seen *Measured `json:"seen,omitempty"`
 }
 
 // Stopped is a source whose packets a guard would have dropped.

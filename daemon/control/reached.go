@@ -1,0 +1,140 @@
+package control
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"sesame/daemon/reach"
+	"sesame/daemon/transcript"
+)
+
+// Reached is what the kernel showed of the packets that a grant let in. Times are those of the wall
+// clock.
+type Reached struct {
+	Outcome reach.Outcome `json:"outcome"`
+	// Closed says of the outcome "answered" that the host itself refused: no program listens.
+	Closed bool      `json:"closed,omitempty"`
+	First  time.Time `json:"first,omitzero"` // of the packets that the outcome stands for; left out: unused
+	Last   time.Time `json:"last,omitzero"`
+	// Table to Policy are where a packet of the outcomes "dropped" and "rejected" ended. They are
+	// left out where that is not known.
+	Table  string `json:"table,omitempty"` // "ip filter"
+	Chain  string `json:"chain,omitempty"`
+	Rule   string `json:"rule,omitempty"` // as nft prints it; left out: the policy, or it is not known
+	Handle uint64 `json:"handle,omitempty"`
+	Policy bool   `json:"policy,omitempty"` // the policy of the chain, and no rule
+	// Lines let granted packets through when they are run unchanged, as root, in this order. Lines
+	// that begin with # explain.
+	Lines []string `json:"lines,omitempty"`
+}
+
+// ReachedOf returns a result of a measurement. The offset is the wall clock minus the clock of its
+// times.
+func ReachedOf(r reach.Result, offset time.Duration) Reached {
+	out := Reached{Outcome: r.Outcome, Closed: r.Closed, Lines: r.Lines}
+	if !r.Last.IsZero() {
+		out.First, out.Last = r.First.Add(offset).UTC(), r.Last.Add(offset).UTC()
+	}
+	if b := r.Blocker; b != nil {
+		out.Table, out.Chain, out.Rule, out.Handle, out.Policy = b.Table, b.Chain, b.Rule, b.Handle, b.Policy
+	}
+	return out
+}
+
+// Blocked reports whether another program's chain stopped the packets.
+func (r *Reached) Blocked() bool { return r.Outcome == reach.Dropped || r.Outcome == reach.Rejected }
+
+// Place names the chain and the rule in which packets ended: "chain ip filter INPUT (policy)".
+func (r *Reached) Place() string {
+	switch {
+	case r.Chain == "":
+		return "a chain that is not known"
+	case r.Policy:
+		return "chain " + transcript.Safe(r.Table+" "+r.Chain) + " (policy)"
+	case r.Rule != "":
+		return "chain " + transcript.Safe(r.Table+" "+r.Chain) + " (rule: " + transcript.Safe(r.Rule) + ")"
+	case r.Handle != 0:
+		return "chain " + transcript.Safe(r.Table+" "+r.Chain) + fmt.Sprintf(" (rule with handle %d)", r.Handle)
+	}
+	return "chain " + transcript.Safe(r.Table+" "+r.Chain)
+}
+
+// Short describes the result in a few words, for a table.
+func (r *Reached) Short() string {
+	switch {
+	case r.Blocked() && r.Chain != "":
+		return string(r.Outcome) + " by " + transcript.Safe(r.Table+" "+r.Chain)
+	case r.Outcome == reach.Unanswered:
+		return "nobody answered"
+	case r.Outcome == reach.Answered && r.Closed:
+		return "no program listens"
+	case r.Outcome == reach.Passed:
+		return "let in"
+	}
+	return string(r.Outcome)
+}
+
+// String describes the result as what follows "opened tcp/22", and what to do. It may have several
+// lines.
+func (r *Reached) String() string {
+	at := r.Last.UTC().Format(time.TimeOnly)
+	switch {
+	case r.Blocked():
+		return fmt.Sprintf("; the connection at %s was %s by %s%s", at, r.Outcome, r.Place(), r.remedy())
+	case r.Outcome == reach.Unanswered:
+		return fmt.Sprintf(", and nobody answered the connection at %s: look whether the service waits, and at firewalls that cannot be traced "+
+			"(iptables-legacy: iptables-legacy -nvL) or stand behind this host", at)
+	case r.Outcome == reach.Answered && r.Closed:
+		return ", and this host refused the connection at " + at + ": no program listens there; start the service (ss -ltnu lists what listens)"
+	case r.Outcome == reach.Answered:
+		return ", and answered at " + at
+	case r.Outcome == reach.Passed:
+		return ", and let in at " + at + "; whether it was answered is not known, since the kernel does not track the connection (notrack)"
+	}
+	return ", not used"
+}
+
+// remedy returns the lines that let packets through, each on a line of its own when there are
+// several.
+func (r *Reached) remedy() string {
+	switch len(r.Lines) {
+	case 0:
+		return ""
+	case 1:
+		return "; to let it in, run: " + r.Lines[0]
+	}
+	return "; to let it in, run:\n" + strings.Join(r.Lines, "\n")
+}
+
+// MaxReached bounds the results in a status. The oldest are left out.
+const MaxReached = 100
+
+// Measured is what became of the granted packets of one source at one port.
+type Measured struct {
+	Source netip.Addr `json:"source"`
+	Port   Port       `json:"port"`
+	Reached
+}
+
+// TurnedAway is a source that was refused at a guarded port, and is probably the client that had
+// opened the port from another address.
+type TurnedAway struct {
+	Knocked   netip.Addr `json:"knocked"`   // the address that opened
+	Connected netip.Addr `json:"connected"` // the address that was refused
+	Door      string     `json:"door"`
+	Port      Port       `json:"port"`
+	Opened    time.Time  `json:"opened"`
+	Refused   time.Time  `json:"refused"` // the last packet
+	Text      string     `json:"text"`    // all of it, and what helps, for people
+}
+
+// SplitKnock is a sequence that two addresses knocked together, as through a carrier's translation.
+type SplitKnock struct {
+	Door    string       `json:"door"`
+	Sources []netip.Addr `json:"sources"` // of each knock of the sequence
+	Last    time.Time    `json:"last"`
+	Count   int          `json:"count"`
+	Text    string       `json:"text"` // all of it, and what helps, for people
+}
