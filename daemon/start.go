@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"net"
 	"net/netip"
 	"os"
 	"os/signal"
@@ -52,7 +53,7 @@ type daemon struct {
 	state      *state.Dir
 	socket     *control.Socket
 	firewall   monitoredFirewall
-	instance   *instance // nil: not held, as in mode set
+	instance   net.Listener // nil: not held, as in mode set
 	source     *capture.Source
 	loop       *loop
 	reloader   *reloader
@@ -112,13 +113,13 @@ func (d *daemon) prepare() (err error) {
 	if d.socket, err = control.Listen(d.config.Socket); err != nil {
 		return err
 	}
-	if d.config.Firewall.Mode != "set" {
-		if d.instance, err = lockInstance(d.config.Log); err != nil {
-			return err
-		}
-	}
 	if d.firewall, err = openFirewall(d.config.Config, clock); err != nil {
 		return err
+	}
+	if d.config.Firewall.Mode != "set" {
+		if d.instance, err = lockInstance(); err != nil {
+			return err
+		}
 	}
 	if d.links, err = capture.ListLinks(); err != nil {
 		return err
@@ -330,7 +331,7 @@ func (d *daemon) close() error {
 		errs = append(errs, d.firewall.Close())
 	}
 	if d.instance != nil {
-		errs = append(errs, d.instance.close())
+		_ = d.instance.Close() // serveInstanceLock has, unless it never ran
 	}
 	if d.knockd != nil {
 		errs = append(errs, d.knockd.Close())
