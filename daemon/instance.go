@@ -1,53 +1,182 @@
 package daemon
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
+	"os"
+	"strconv"
+	"strings"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
+	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 )
 
-// instanceName is the abstract Unix socket that is the instance lock. The kernel keeps such
-// names per network namespace and frees them when the process ends.
-const instanceName = "@sesame-guard"
-
-// lockInstance makes this daemon the only one that guards this network namespace, until the
-// listener is closed. Two daemons would undo each other's tables again and again, and ports
-// would be open in between.
+// An instance is the instance lock: it makes a daemon the only one that guards its network
+// namespace. Two daemons would undo each other's tables again and again, and ports would be open
+// in between. The kernel frees the lock when the process ends, however it ends.
 //
-// Any user may bind the name. When a user other than root holds it, lockInstance returns a nil
-// listener and the start continues: an unprivileged user must not be able to prevent it.
-func lockInstance() (net.Listener, error) {
-	listener, err := net.Listen("unix", instanceName)
+// The lock is a queue of nfnetlink_queue, to which no rule sends packets. The kernel keeps queues
+// per network namespace, gives each to one socket, and takes CAP_NET_ADMIN for it: no other user
+// can take it first. A table of nftables with an owner would do the same, but it would be in what
+// nft list ruleset prints, and nobody could load a ruleset that was saved so. On a kernel without
+// such queues the lock is a file: see lockFile.
+type instance struct {
+	queue *netlink.Conn // nil: the lock is file
+	file  *os.File
+}
+
+// instanceQueue is the number of the queue. Programs that use queues begin at 0.
+const instanceQueue = 0x5e5a
+
+// instanceDir has the lock files on kernels without queues. Only root writes there.
+const instanceDir = "/run/sesame"
+
+// errHeld means that another process has the lock.
+var errHeld = errors.New("another process has it")
+
+// lockInstance takes the instance lock of the network namespace of this thread.
+func lockInstance(log hclog.Logger) (*instance, error) {
+	if pid := earlierInstance(log); pid != 0 {
+		return nil, anotherInstance(pid)
+	}
+	queue, err := bindQueue(instanceQueue)
+	// When a daemon is killed between fork and exec of a command, the child has the queue until
+	// it executes the command. So wait a second while the process that took it does not exist.
+	for tries := 0; tries < 100 && errors.Is(err, errHeld) && queueOwner(instanceQueue) == 0; tries++ {
+		<-after(10 * time.Millisecond)
+		queue, err = bindQueue(instanceQueue)
+	}
+	switch {
+	case err == nil:
+		return &instance{queue: queue}, nil
+	case errors.Is(err, errHeld):
+		return nil, anotherInstance(queueOwner(instanceQueue))
+	}
+	log.Debug("this kernel has no queue for the instance lock, so it is a file", "error", err)
+	file, pid, err := lockFile(instanceDir, networkName())
+	switch {
+	case errors.Is(err, errHeld):
+		return nil, anotherInstance(pid)
+	case err != nil:
+		return nil, fmt.Errorf("locking this network: %w", err)
+	}
+	return &instance{file: file}, nil
+}
+
+// anotherInstance returns the error for a second daemon. The process may be unknown: 0.
+func anotherInstance(pid int) error {
+	return fmt.Errorf("another sesame%s guards this network: stop that one first; scripts can be tried beside it: sesame record FILE and sesame simulate -s SCRIPTS FILE",
+		processText(pid))
+}
+
+func processText(pid int) string {
+	if pid == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", process %d,", pid)
+}
+
+// close frees the lock.
+func (i *instance) close() error {
+	if i.queue != nil {
+		return i.queue.Close()
+	}
+	return i.file.Close()
+}
+
+// bindQueue takes a queue (NFQNL_CFG_CMD_BIND of linux/netfilter/nfnetlink_queue.h). The error is
+// errHeld when another socket has it; any other means that the kernel has no queues.
+func bindQueue(number uint16) (*netlink.Conn, error) {
+	conn, err := netlink.Dial(unix.NETLINK_NETFILTER, nil)
+	if err != nil {
+		return nil, fmt.Errorf("opening a socket to netfilter: %w", err)
+	}
+	const configure, command, bind = 2, 1, 1 // NFQNL_MSG_CONFIG, NFQA_CFG_CMD, NFQNL_CFG_CMD_BIND
+	attributes, err := netlink.MarshalAttributes([]netlink.Attribute{{Type: command, Data: []byte{bind, 0, 0, 0}}})
 	if err == nil {
-		return listener, nil
+		_, err = conn.Execute(netlink.Message{
+			Header: netlink.Header{Type: unix.NFNL_SUBSYS_QUEUE<<8 | configure, Flags: netlink.Request | netlink.Acknowledge},
+			Data:   append([]byte{unix.AF_UNSPEC, unix.NFNETLINK_V0, byte(number >> 8), byte(number)}, attributes...),
+		})
 	}
-	if !errors.Is(err, unix.EADDRINUSE) {
-		return nil, fmt.Errorf("looking for another daemon: %w", err)
+	switch {
+	case err == nil:
+		return conn, nil
+	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EBUSY): // the start has checked for CAP_NET_ADMIN
+		err = errHeld
 	}
-	holder := lockHolder(instanceName)
-	if holder == nil || holder.Uid != 0 || errors.Is(unix.Kill(int(holder.Pid), 0), unix.ESRCH) {
-		return nil, nil
-	}
-	return nil, fmt.Errorf("another sesame, process %d, guards this network: stop that one first; scripts can be tried beside it: sesame record FILE and sesame simulate -s SCRIPTS FILE",
-		holder.Pid)
+	return nil, errors.Join(err, conn.Close())
 }
 
-// RunningInstance returns the process ID of the daemon that guards this network namespace, and
-// 0 when there is none. Without root the answer may be 0 even when one runs.
-func RunningInstance() int {
-	if holder := lockHolder(instanceName); holder != nil && holder.Uid == 0 {
-		return int(holder.Pid)
-	}
-	return 0
+// queueOwner returns the process that has a queue, and 0 when there is none or it is not known.
+func queueOwner(number uint16) int {
+	pid, _ := queueHeld(number)
+	return pid
 }
 
-// lockHolder returns the credentials of the process that listens at a name, and nil when there
-// is none.
-func lockHolder(name string) (holder *unix.Ucred) {
+// queueHeld reports whether a process has a queue, and which one. The kernel tells the address of
+// its socket, which is the ID of the process unless that address was taken. Root alone may read
+// it; others get false.
+func queueHeld(number uint16) (pid int, held bool) {
+	text, err := os.ReadFile("/proc/thread-self/net/netfilter/nfnetlink_queue")
+	if err != nil {
+		return 0, false
+	}
+	for line := range strings.Lines(string(text)) {
+		fields := strings.Fields(line)
+		if len(fields) < 2 || fields[0] != strconv.Itoa(int(number)) {
+			continue
+		}
+		pid, err := strconv.ParseInt(fields[1], 10, 32)
+		if err != nil || !alive(int(pid)) {
+			pid = 0
+		}
+		return int(pid), true
+	}
+	return 0, false
+}
+
+// alive reports whether a process exists, as far as this one sees.
+func alive(pid int) bool { return pid > 0 && !errors.Is(unix.Kill(pid, 0), unix.ESRCH) }
+
+// RunningInstance reports whether a daemon guards this network namespace, and its process; 0: it is
+// not known. Without root the answer may be false even when one runs.
+func RunningInstance() (pid int, running bool) {
+	if pid, held := queueHeld(instanceQueue); held {
+		return pid, true
+	}
+	if pid, held := fileHeld(instanceDir, networkName()); held {
+		return pid, true
+	}
+	pid = earlierInstance(hclog.NewNullLogger())
+	return pid, pid != 0
+}
+
+// earlierName is the abstract Unix socket at which earlier versions listen while they guard a
+// network.
+const earlierName = "@sesame-guard"
+
+// earlierInstance returns the process of a daemon of an earlier version that guards this network;
+// 0: there is none. Any user can listen at its name. One who is neither root nor the user of this
+// process is not believed: that must not prevent a start.
+func earlierInstance(log hclog.Logger) int {
+	holder := listenerAt(earlierName)
+	switch {
+	case holder == nil || !alive(int(holder.Pid)):
+		return 0
+	case holder.Uid != 0 && int(holder.Uid) != os.Geteuid():
+		log.Warn("a user listens at the name of an earlier sesame, and is ignored", "name", earlierName, "user", holder.Uid, "process", holder.Pid)
+		return 0
+	}
+	return int(holder.Pid)
+}
+
+// listenerAt returns the credentials of the process that listens at a name, and nil when there is
+// none.
+func listenerAt(name string) (holder *unix.Ucred) {
 	conn, err := net.DialTimeout("unix", name, time.Second)
 	if err != nil {
 		return nil
@@ -61,22 +190,4 @@ func lockHolder(name string) (holder *unix.Ucred) {
 		return nil
 	}
 	return holder
-}
-
-// serveInstanceLock accepts and closes connections at the instance lock until ctx ends.
-// Another process that connects reads the process ID of this one from the credentials of the
-// socket.
-func (d *daemon) serveInstanceLock(ctx context.Context) error {
-	if d.instance == nil {
-		return nil
-	}
-	stop := context.AfterFunc(ctx, func() { _ = d.instance.Close() })
-	defer stop()
-	for {
-		conn, err := d.instance.Accept()
-		if err != nil {
-			return nil
-		}
-		_ = conn.Close()
-	}
 }

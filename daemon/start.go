@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
-	"net"
 	"net/netip"
 	"os"
 	"os/signal"
@@ -53,7 +52,7 @@ type daemon struct {
 	state      *state.Dir
 	socket     *control.Socket
 	firewall   monitoredFirewall
-	instance   net.Listener // nil: not held, as in mode set
+	instance   *instance // nil: not held, as in mode set
 	source     *capture.Source
 	loop       *loop
 	reloader   *reloader
@@ -113,13 +112,13 @@ func (d *daemon) prepare() (err error) {
 	if d.socket, err = control.Listen(d.config.Socket); err != nil {
 		return err
 	}
-	if d.firewall, err = openFirewall(d.config.Config, clock); err != nil {
-		return err
-	}
 	if d.config.Firewall.Mode != "set" {
-		if d.instance, err = lockInstance(); err != nil {
+		if d.instance, err = lockInstance(d.config.Log); err != nil {
 			return err
 		}
+	}
+	if d.firewall, err = openFirewall(d.config.Config, clock); err != nil {
+		return err
 	}
 	if d.links, err = capture.ListLinks(); err != nil {
 		return err
@@ -331,7 +330,7 @@ func (d *daemon) close() error {
 		errs = append(errs, d.firewall.Close())
 	}
 	if d.instance != nil {
-		_ = d.instance.Close() // serveInstanceLock has, unless it never ran
+		errs = append(errs, d.instance.close())
 	}
 	if d.knockd != nil {
 		errs = append(errs, d.knockd.Close())

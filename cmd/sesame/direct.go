@@ -30,8 +30,8 @@ func (p *program) grantDirectly(c *cobra.Command, f *configFlags, r control.Gran
 		return fmt.Errorf("no daemon answers at %s, and without one sesame leaves your own sets alone: to let %s in, use nft add element %s %s %s",
 			settings.Socket, r.Source, wall.Family, wall.Table, set)
 	}
-	if pid := daemon.RunningInstance(); pid != 0 {
-		return fmt.Errorf("no daemon answers at %s, but a sesame, process %d, guards this network, and would take away what it did not give: name its socket with --socket", settings.Socket, pid)
+	if pid, runs := daemon.RunningInstance(); runs {
+		return fmt.Errorf("no daemon answers at %s, but %s guards this network, and would take away what it did not give: name its socket with --socket", settings.Socket, runningText(pid))
 	}
 	guard := firewall.NewGuard(firewall.GuardConfig{Mark: settings.Firewall.Mark})
 	defer func() { err = errors.Join(err, guard.Close()) }()
@@ -44,4 +44,12 @@ func (p *program) grantDirectly(c *cobra.Command, f *configFlags, r control.Gran
 	}
 	p.note("no daemon answers at %s: the access went straight into the firewall", settings.Socket)
 	return p.print("%s may reach %s for %s\n", r.Source, r.Port, r.TTL)
+}
+
+// runningText names a daemon by its process; 0: it is not known.
+func runningText(pid int) string {
+	if pid == 0 {
+		return "a sesame"
+	}
+	return fmt.Sprintf("a sesame, process %d,", pid)
 }

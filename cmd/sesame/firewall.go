@@ -165,8 +165,8 @@ func portList(ports []packet.Port) string {
 // firewallRemove removes the table, which opens all guarded ports. While a daemon runs it
 // refuses: the daemon would install the table again.
 func (p *program) firewallRemove(guard *firewall.Guard, _ config.Config) error {
-	if pid := daemon.RunningInstance(); pid != 0 {
-		return fmt.Errorf("a sesame, process %d, guards this network, and would put the table back within a second: stop it first", pid)
+	if pid, runs := daemon.RunningInstance(); runs {
+		return fmt.Errorf("%s guards this network, and would put the table back within a second: stop it first", runningText(pid))
 	}
 	// A table that cannot be read can still be removed.
 	shown, _, _ := guard.Show()

@@ -9,11 +9,13 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sesame/daemon/effect"
+	"sesame/daemon/packet"
 )
 
 // An edit is one change of what the kernel holds at a place.
 type edit struct {
 	place
+	asked     packet.Port // of the element: the place lacks what the keys of its set lack
 	in        sourceSet
 	remaining time.Duration // zero or less: the element is removed
 	grant     uint64
@@ -29,21 +31,22 @@ const maxEdits = 5000
 // A changer applies edits in as few transactions as possible, and stores the error of
 // each that fails.
 type changer struct {
-	socket *socket
-	errs   []error
+	socket   *socket
+	errs     []error
+	fullSets map[string]error // of sets that were found full, by their names
 }
 
 // apply is [effect.Firewall.Apply]. editOf returns the edit for an element; one that is in no
 // set changes nothing. Of several changes of one place only the last is sent, since removals
 // are sent before additions whatever their order was. All of them are answered with its error.
 func (s *socket) apply(elements []effect.Element, editOf func(effect.Element) (edit, error)) []error {
-	c := changer{s, make([]error, len(elements))}
+	c := changer{socket: s, errs: make([]error, len(elements))}
 	places := make([]place, len(elements))
 	last := make(map[place]edit, len(elements))
 	for i, e := range elements {
 		var change edit
 		if change, c.errs[i] = editOf(e); c.errs[i] == nil && change.in.name != "" {
-			change.at, places[i] = i, change.place
+			change.at, change.asked, places[i] = i, e.Port, change.place
 			last[change.place] = change
 		}
 	}
@@ -67,7 +70,7 @@ func (s *socket) apply(elements []effect.Element, editOf func(effect.Element) (e
 
 // change applies any number of edits, and returns their errors as one.
 func (s *socket) change(edits []edit) error {
-	c := changer{s, make([]error, len(edits))}
+	c := changer{socket: s, errs: make([]error, len(edits))}
 	for i := range edits {
 		edits[i].at = i
 	}
@@ -119,12 +122,12 @@ func (c *changer) transact(edits []edit) {
 		case len(missing) > 0: // another program removed it, or it expired: without it once more
 			edits = slices.DeleteFunc(slices.Clone(edits), func(e edit) bool { return missing[e.at] })
 			continue
-		case errors.Is(err, unix.ENOENT):
+		case errors.Is(err, unix.ENOENT) && !theirOwn(refused):
 			c.fail(edits, fmt.Errorf("%w: %w", effect.ErrGone, err))
-		case !theirOwn(err):
+		case !theirOwn(refused):
 			c.fail(edits, fmt.Errorf("changing the firewall: %w", err))
 		case len(edits) == 1:
-			c.fail(edits, fmt.Errorf("%v to %v: %w", edits[0].source, edits[0].port, explain(err)))
+			c.fail(edits, c.explain(edits[0], refused))
 		default:
 			half := len(edits) / 2
 			c.transact(edits[:half])
@@ -152,22 +155,35 @@ func absent(refused refusals, removals map[int]int) map[int]bool {
 	return missing
 }
 
-// theirOwn reports whether a refusal may be due to one edit among many. Other errors,
-// such as no memory or no privilege, would meet each half as well.
-func theirOwn(err error) bool {
+// theirOwn reports whether a refusal may be due to one edit among many. Other errors, such as no
+// memory, no privilege or no descriptor for a socket, would meet each half as well. An element that
+// was refused is missing when a later message of the batch deletes it, so ENOENT beside such an
+// error does not mean that the table is gone.
+func theirOwn(refused refusals) bool {
 	for _, errno := range []error{unix.EEXIST, unix.ENOTEMPTY, unix.EINVAL, unix.ERANGE, unix.ENFILE, unix.ENOSPC, unix.EMSGSIZE} {
-		if errors.Is(err, errno) {
+		if len(refused) > 0 && errors.Is(refused, errno) {
 			return true
 		}
 	}
 	return false
 }
 
-func explain(err error) error {
-	if errors.Is(err, unix.EEXIST) || errors.Is(err, unix.ENOTEMPTY) {
-		return fmt.Errorf("it overlaps a network that has access already: end that one first (%w)", err)
+// explain returns the error of an edit that was refused alone.
+func (c *changer) explain(e edit, refused refusals) error {
+	subject := e.source.String()
+	if e.source.IsSingleIP() {
+		subject = e.source.Addr().String()
 	}
-	return err
+	if e.asked.Number != 0 {
+		subject += " to " + e.asked.String()
+	}
+	switch {
+	case isFull(refused):
+		return c.full(e.in)
+	case errors.Is(refused, unix.EEXIST) || errors.Is(refused, unix.ENOTEMPTY):
+		return fmt.Errorf("%s: it overlaps a network that has access already: end that one first (%w)", subject, refused)
+	}
+	return fmt.Errorf("%s: %w", subject, refused)
 }
 
 // write returns the messages of edits: first what is removed, then what is added, so

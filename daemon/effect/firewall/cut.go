@@ -22,7 +22,7 @@ func cutError(err error) error {
 	case errors.Is(err, unix.ENOENT):
 		return fmt.Errorf("cutting sessions: %w: %w", effect.ErrGone, err)
 	case errors.Is(err, unix.ENFILE):
-		return fmt.Errorf("cutting sessions: %d sources, or %d networks, were cut in the last %v, and more are not remembered: %w", cutSize, cutNetworksSize, cutLife, err)
+		return fmt.Errorf("cutting sessions: %d sources, or %d networks, were cut in the last %v, and more are not remembered: %w", cutSize, cutNetworksSize, cutLife, effect.ErrSetFull)
 	}
 	return fmt.Errorf("cutting sessions: %w", err)
 }

@@ -133,7 +133,7 @@ func (s *Sets) setOf(p place) (sourceSet, place, error) {
 		if p.source.Addr().Is6() {
 			name = "set6"
 		}
-		return sourceSet{}, p, fmt.Errorf("%v: the configuration names no set for such addresses: expected firewall.%s", p.source, name)
+		return sourceSet{}, p, fmt.Errorf("%v: the configuration names no set for such addresses: expected firewall.%s", p.source.Addr(), name)
 	}
 	in := s.sets[i]
 	if !in.interval && !p.source.IsSingleIP() {
