@@ -29,7 +29,7 @@ func openFirewall(c config.Config, clock clock) (monitoredFirewall, error) {
 		})
 	}
 	return firewall.NewGuard(firewall.GuardConfig{
-		Mark: c.Firewall.Mark, Trusted: c.Trusted, TrustedInterfaces: c.TrustedInterfaces, Answer: firewall.Answer(c.Firewall.Answer),
+		Mark: c.Firewall.Mark, Trusted: c.Trusted, TrustedInterfaces: c.TrustedInterfaces, Answer: firewall.Answer(c.Firewall.Answer), Daemon: true,
 	}), nil
 }
 

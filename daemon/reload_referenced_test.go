@@ -35,6 +35,7 @@ type noFirewall struct{}
 func (noFirewall) Apply(changes []effect.Element) []error           { return nil }
 func (noFirewall) Install(effect.Guards, []effect.Element) error    { return nil }
 func (noFirewall) Elements() (standing []effect.Element, err error) { return nil, nil }
+func (noFirewall) Whole() (bool, error)                             { return false, nil }
 
 // A reloading is a loop with a script set, and who brings others in.
 type reloading struct {

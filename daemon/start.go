@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
-	"net/netip"
 	"os"
 	"os/signal"
 	"slices"
@@ -163,7 +162,6 @@ func (d *daemon) newLoop(clock clock) *loop {
 		ended:    make(chan struct{}),
 		facts:    &facts{resolver: resolve.New(resolve.System(), d.config.Log)},
 		answered: d.answered,
-		stepped:  d.recordClockStep,
 		judge:    d.newClockJudge(),
 	}
 	if interval := d.notifier.interval(); interval > 0 {
@@ -173,6 +171,7 @@ func (d *daemon) newLoop(clock clock) *loop {
 		d.noteManager(d.notifier.alive(clock.now()))
 	}
 	l.engine.SetFacts(l.facts)
+	l.stepped = func() { l.runner.NoteClockStep() } // so that a restart computes the right ends of grants
 	people, quiet := d.outputs()
 	l.report = newReporter(d.tail, d.knockd, people, d.config.Log)
 	l.runner = effect.New(effect.Config{
@@ -209,19 +208,6 @@ func (d *daemon) outputs() (*transcript.Text, hclog.Logger) {
 	return transcript.NewText(d.config.People, transcript.TextOptions{Color: d.config.Color}), quiet
 }
 
-// recordClockStep writes to the journal that the wall clock was set, so that a restart
-// computes the right ends of grants. It uses a goroutine because the loop must not wait for
-// the disk.
-func (d *daemon) recordClockStep() {
-	d.notes.Go(func() {
-		// The goroutine reads the offset itself, since two of them may overtake each other.
-		err := d.state.Append(nil, d.loop.wallOffset())
-		if d.troubles.set(clockNotSaved, err) {
-			d.config.Log.Warn("the journal does not know that the wall clock was set", "error", err)
-		}
-	})
-}
-
 // restore gives the engine its doors and the state from before the start: the records of the
 // journal, and grants that are only in the kernel because a person gave them while no daemon
 // ran.
@@ -235,11 +221,11 @@ func (d *daemon) restore(first startup) error {
 		d.config.Log.Warn("the journal was damaged", "error", warning)
 		d.damaged = append(d.damaged, warning.Error())
 	}
-	standing, err := d.firewall.Elements()
+	records, changed, err := d.reconcileGrants(first.set.Engine, recovered)
 	if err != nil {
 		return err
 	}
-	records := append(recovered.Records, adoptElements(standing, recovered, now)...)
+	d.loop.runner.Record(changed)
 	d.loop.dispatch(e.Swap(now, first.set.Engine))
 	d.loop.startRecording(int(d.config.Record.Size))
 	d.loop.checkClock() // before the first packet
@@ -251,6 +237,24 @@ func (d *daemon) restore(first startup) error {
 		return events
 	})
 	return nil
+}
+
+// reconcileGrants compares the journal with the kernel: see [effect.Found.Reconcile].
+func (d *daemon) reconcileGrants(set *engine.Set, recovered state.Recovered) (restore, changed []engine.Record, err error) {
+	found := effect.Found{Records: recovered.Records, Damaged: len(recovered.Warnings) > 0}
+	if found.Elements, err = d.firewall.Elements(); err != nil {
+		return nil, nil, err
+	}
+	if found.Whole, err = d.firewall.Whole(); err != nil {
+		return nil, nil, err
+	}
+	found.Now = d.loop.clock.now()
+	found.Cut = func(name string) bool {
+		i := slices.IndexFunc(set.Doors, func(door *engine.Door) bool { return door.Name == name })
+		return i >= 0 && set.Doors[i].Cut
+	}
+	restore, changed = found.Reconcile()
+	return restore, changed, nil
 }
 
 // logPendingUndos logs which undo commands run now because they became due while no daemon
@@ -266,45 +270,6 @@ func (d *daemon) logPendingUndos(events []engine.Event) {
 		slices.Sort(doors)
 		d.config.Log.Info("undo commands were pending, and run now", "commands", n, "doors", strings.Join(slices.Compact(doors), ", "))
 	}
-}
-
-// adoptElements returns grants for the elements in the kernel that no record of the journal
-// knows: a person gave them while no daemon ran. An element whose grant has ended by its
-// record is not adopted: a crash came between the record and the removal. When records were
-// lost, that cannot be known, and the element is adopted.
-func adoptElements(standing []effect.Element, recovered state.Recovered, now time.Time) []engine.Record {
-	type key struct {
-		source netip.Prefix
-		port   packet.Port
-	}
-	live := map[key]bool{}
-	last := uint64(0)
-	for _, r := range recovered.Records {
-		if g := r.Grant; g != nil {
-			last = max(last, g.ID)
-			live[key{g.Source, g.Port}] = live[key{g.Source, g.Port}] || !r.Ended && g.End.After(now)
-		}
-	}
-	ended := last
-	if len(recovered.Warnings) > 0 {
-		ended = 0
-	}
-	for _, e := range standing {
-		last = max(last, e.Grant)
-	}
-	var records []engine.Record
-	for _, e := range standing {
-		if e.Remaining <= 0 || live[key{e.Source, e.Port}] || e.Grant != 0 && e.Grant <= ended {
-			continue
-		}
-		last++
-		g := &engine.Grant{ID: last, Door: e.Door, Source: e.Source, Port: e.Port, TTL: e.Remaining, End: now.Add(e.Remaining)}
-		if e.Door != "" {
-			g.By = e.Source.Addr()
-		}
-		records = append(records, engine.Record{Grant: g})
-	}
-	return records
 }
 
 // openCapture opens the packet ring and sets its filter.

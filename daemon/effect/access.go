@@ -28,7 +28,7 @@ var errUnanswered = errors.New("the firewall did not answer for this element")
 
 // apply changes elements with one call of [Firewall.Apply], and returns the result
 // of each step. Steps whose result is known already are not sent: stale ones, those
-// that the journal or an install performed, and those that must not be performed.
+// that an install performed, and those that must not be performed.
 func (r *Runner) apply(changes []*step) []error {
 	results := make([]error, len(changes))
 	var elements []Element
@@ -39,7 +39,7 @@ func (r *Runner) apply(changes []*step) []error {
 			s.err = errStopped
 		}
 		results[i] = s.err
-		if s.err != nil || s.installed || s.stale || s.how.stage == inJournal {
+		if s.err != nil || s.installed || s.stale {
 			continue
 		}
 		r.backlog.supersede(s)

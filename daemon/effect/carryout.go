@@ -53,7 +53,7 @@ func (r *Runner) performRound(round []*step) {
 	slices.SortFunc(round, func(a, b *step) int { return cmp.Compare(a.number, b.number) })
 	var changes, others []*step
 	for _, s := range round {
-		if s.how.stage <= inTransaction {
+		if s.how.stage == inTransaction {
 			changes = append(changes, s)
 		} else {
 			others = append(others, s)
@@ -76,8 +76,13 @@ func (r *Runner) performRound(round []*step) {
 			r.answer(s, nil)
 		case s.err != nil:
 			r.answer(s, s.err)
+		case s.how.stage == inJournal:
+			r.journal.await(s)
 		case s.how.stage == inBackground:
 			r.backlog.supersede(s)
+			if s.needsRecord() {
+				r.journal.await(s)
+			}
 			r.jobs.add(s)
 		default:
 			s.how.perform(r, context.Background(), s, func(_ output, err error) { r.answer(s, err) })

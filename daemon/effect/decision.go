@@ -28,8 +28,8 @@ type decision struct {
 
 // next hands out the next round: the steps that may be performed now. These are all
 // steps up to and including the first one that runs in the background and is not
-// optional. The rest waits for that one. It must not be called before the previous round
-// is performed.
+// optional, or whose record must be on the disk before anything is given. The rest waits
+// for that one. It must not be called before the previous round is performed.
 func (d *decision) next() []*step {
 	round := d.round()
 	d.at += len(round)
@@ -39,7 +39,9 @@ func (d *decision) next() []*step {
 // round returns what next would hand out.
 func (d *decision) round() []*step {
 	rest := d.rest()
-	awaited := func(s *step) bool { return s.how.stage == inBackground && !s.stale && !s.Optional() }
+	awaited := func(s *step) bool {
+		return s.how.stage == inJournal || s.how.stage == inBackground && !s.stale && !s.Optional()
+	}
 	if i := slices.IndexFunc(rest, awaited); i >= 0 {
 		return rest[:i+1]
 	}
@@ -62,6 +64,7 @@ type step struct {
 	decision *decision
 	how      *performer
 	number   uint64    // its place in the queue: the order in which the engine decided
+	record   uint64    // number of the latest record when it was decided, see [step.needsRecord]
 	since    time.Time // when it came into the queue
 	undo     []string  // of a command: the undo that will be pending for it; of an undo: itself
 	output   output    // of a command
@@ -70,9 +73,10 @@ type step struct {
 	installed bool  // an install performed it, or failed to: err is its result
 	stale     bool  // superseded by a later step while it waited: nothing is done for it
 	waits     bool  // it is in the backlog
+	awaits    bool  // it waits for its record
 
 	queues  []string // of a background step: the queues it is in
-	blocked int      // in how many of these it is not the first
+	blocked int      // in how many of these it is not the first, and 1 while it awaits its record
 	started bool     // it runs, or has run
 }
 

@@ -45,6 +45,10 @@ type Firewall interface {
 	Install(Guards, []Element) error
 	// Elements returns the elements that the kernel holds, in no certain order.
 	Elements() ([]Element, error)
+	// Whole reports whether a daemon installed all of its elements into what the kernel holds
+	// now, so that an element that is missing was removed or has ended. After a boot it is
+	// false until the first install by a daemon.
+	Whole() (bool, error)
 }
 
 // ErrGone means that another program removed our table. An install of

@@ -36,8 +36,10 @@ type host struct {
 	mu       sync.Mutex
 	happened []string
 	kernel   map[key]time.Time // the ends of elements
+	comments map[key]Element   // what they name
 	table    bool              // whether there is one
 	diskFull bool
+	hanging  chan struct{} // writes wait until it is closed; nil: they do not
 	records  []engine.Record
 	programs map[string]program
 	running  int
@@ -77,7 +79,7 @@ func newHost(t *testing.T, cfg Config) *host {
 }
 
 func newStoppedHost(cfg Config) *host {
-	h := &host{began: time.Now(), kernel: make(map[key]time.Time), table: true, programs: make(map[string]program), ran: make(map[string]int), mounts: make(map[string]string)}
+	h := &host{began: time.Now(), kernel: make(map[key]time.Time), comments: make(map[key]Element), table: true, programs: make(map[string]program), ran: make(map[string]int), mounts: make(map[string]string)}
 	cfg.Firewall, cfg.Persist, cfg.Now = h, h.persist, time.Now
 	h.r = New(cfg)
 	h.r.exec, h.r.commentOut = h.exec, h.commentOut
@@ -108,8 +110,28 @@ func (h *host) survives() bool {
 	return !h.dead
 }
 
+// hang makes all writes hang, until goOn.
+func (h *host) hang() {
+	h.goOn()
+	h.change(func() { h.hanging = make(chan struct{}) })
+}
+
+func (h *host) goOn() {
+	h.change(func() {
+		if h.hanging != nil {
+			close(h.hanging)
+		}
+		h.hanging = nil
+	})
+}
+
 func (h *host) persist(records []engine.Record) error {
 	h.mu.Lock()
+	if hanging := h.hanging; hanging != nil {
+		h.mu.Unlock()
+		<-hanging
+		h.mu.Lock()
+	}
 	defer h.mu.Unlock()
 	defer h.survives()
 	if !h.survives() {
@@ -207,7 +229,7 @@ func (h *host) set(e Element) {
 		delete(h.kernel, k)
 		return
 	}
-	h.kernel[k] = time.Now().Add(e.Remaining)
+	h.kernel[k], h.comments[k] = time.Now().Add(e.Remaining), e
 }
 
 // Install installs everything.
@@ -233,6 +255,9 @@ func (h *host) Install(_ Guards, elements []Element) error {
 
 // Elements returns the elements that have not ended.
 func (h *host) Elements() ([]Element, error) { return nil, errors.New("not used") }
+
+// Whole is not used.
+func (h *host) Whole() (bool, error) { return false, errors.New("not used") }
 
 // open returns the elements that have not ended.
 func (h *host) open() map[key]time.Time {
@@ -356,12 +381,14 @@ func (h *host) results() string {
 	return strings.Join(words, ", ")
 }
 
-// want compares what happened since the last want, and the answers.
+// want compares what happened since the last want, and the answers. The journal is written
+// beside all else, so its lines come last of those of one moment. Tests of that order hold the
+// disk: see hang.
 func (h *host) want(t *testing.T, results string, lines ...string) {
 	t.Helper()
 	got := h.results()
 	h.mu.Lock()
-	happened := h.happened
+	happened := journalLast(h.happened)
 	h.happened = nil
 	h.mu.Unlock()
 	if diff := cmp.Diff(append([]string{}, lines...), append([]string{}, happened...)); diff != "" {
@@ -370,6 +397,24 @@ func (h *host) want(t *testing.T, results string, lines ...string) {
 	if got != results {
 		t.Errorf("results %q, want %q", got, results)
 	}
+}
+
+// journalLast moves the lines of the journal behind the others of the same moment.
+func journalLast(lines []string) []string {
+	moment := func(line string) string { return line[:strings.Index(line, " ")] }
+	var all []string
+	for len(lines) > 0 {
+		n := slices.IndexFunc(lines, func(s string) bool { return moment(s) != moment(lines[0]) })
+		if n < 0 {
+			n = len(lines)
+		}
+		group := slices.Clone(lines[:n])
+		isJournal := func(s string) bool { return strings.HasPrefix(s, moment(s)+" persist") }
+		all = append(all, slices.DeleteFunc(slices.Clone(group), isJournal)...)
+		all = append(all, slices.DeleteFunc(group, func(s string) bool { return !isJournal(s) })...)
+		lines = lines[n:]
+	}
+	return all
 }
 
 // wantNothingLeft checks that the runner, which has nothing to do, holds no step and

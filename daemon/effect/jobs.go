@@ -2,6 +2,7 @@ package effect
 
 import (
 	"context"
+	"slices"
 
 	"sesame/daemon/engine"
 )
@@ -31,6 +32,9 @@ func newJobs(limit int) jobs {
 
 func (j *jobs) add(s *step) {
 	s.queues = s.how.queues(s)
+	if s.awaits {
+		s.blocked++
+	}
 	for _, name := range s.queues {
 		if len(j.queues[name]) > 0 {
 			s.blocked++
@@ -53,18 +57,28 @@ func (j *jobs) addReady(s *step) {
 	j.commands[s.Door] = append(j.commands[s.Door], s)
 }
 
-// remove takes a step that is first in all of its queues out of them.
+// remove takes a step out of its queues. It is first in all of them, or was refused while it
+// waited for its record.
 func (j *jobs) remove(s *step) {
 	for _, name := range s.queues {
-		rest := j.queues[name][1:]
-		if len(rest) == 0 {
+		queue := j.queues[name]
+		at := slices.Index(queue, s)
+		switch {
+		case len(queue) == 1:
 			delete(j.queues, name)
-			continue
+		case at == 0:
+			j.queues[name] = queue[1:]
+			j.unblock(queue[1])
+		default:
+			j.queues[name] = slices.Delete(queue, at, at+1)
 		}
-		j.queues[name] = rest
-		if rest[0].blocked--; rest[0].blocked == 0 {
-			j.addReady(rest[0])
-		}
+	}
+}
+
+// unblock notes that a step waits for one thing less.
+func (j *jobs) unblock(s *step) {
+	if s.blocked--; s.blocked == 0 {
+		j.addReady(s)
 	}
 }
 

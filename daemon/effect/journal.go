@@ -2,6 +2,7 @@ package effect
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -11,36 +12,73 @@ import (
 	"sesame/daemon/engine"
 )
 
-// recorded is for records, which the journal writes before everything else is done.
-var recorded = performer{stage: inJournal}
+// This file brings records to the disk, in a goroutine of its own.
+//
+// All records are one ordered stream. The disk has a beginning of it at any time, and a crash
+// loses the rest. So these hold, and the next start depends on them:
+//   - A plain grant needs no record: its element opens first, and names the grant. When the
+//     record is lost, the grant's id is higher than any on the disk, and the start adopts the
+//     element. Nothing may overtake an earlier record, or the start would take the element of a
+//     grant with a lower id for one that ended, and cut it.
+//   - An element that was removed stays removed, although its end was not written: while the
+//     table stands, a grant without an element is over.
+//   - What the kernel does not know is on the disk before it happens: the undo of a command,
+//     and the use of a one-time sequence. Such a step waits for the stream up to its record.
 
-// consumed performs the record that a one-time sequence was consumed. The journal
-// writes it; the step is answered, so that nothing is given for a sequence when its
-// record could not be written.
-var consumed = performer{stage: inJournal, log: func(r *Runner, s *step, err error) {
-	if err != nil {
-		r.warn("nothing is given for a one-time sequence: the journal cannot be written", "door", s.Door, "source", s.source(), "file", s.File)
-	}
-}}
+// ErrNoJournal means that an effect was refused, since it needs a record and none can be
+// written now. A text that contains it begins "no_journal".
+var ErrNoJournal = errors.New("no_journal: what must survive a restart cannot be recorded")
 
-// A journal holds the records that could not be written yet: the latest of each
-// grant and of each stored value, and all of one-time sequences.
-type journal struct {
-	pending map[subject]pending
-	retry   time.Time // nothing is written before this
-	last    uint64    // number of the latest record
-	err     error     // why the last write failed; nil: it did not
-}
-
-// retryDelay is how long after a failure nothing is written. What needs a record
-// is refused in the meantime.
-const retryDelay = 500 * time.Millisecond
+const (
+	// journalPatience is how long one write may take. Then the journal counts as unavailable,
+	// and what needs it is refused at once until the write ends.
+	journalPatience = time.Second
+	// A write that failed is tried again after retryDelay, then after twice as long, and so on
+	// up to maxRetryDelay. What needs a record is refused in the meantime.
+	retryDelay    = 500 * time.Millisecond
+	maxRetryDelay = 4 * time.Second
+)
 
 // maxPending bounds the pending records. Beyond it the ends of grants are lost,
 // the oldest first: after a restart such an undo runs once more, or a line is
 // looked for that is commented out already. Both are harmless. Live grants, stored
 // values and one-time sequences have lower bounds of their own.
 const maxPending = 1 << 18
+
+// recorded is for records, which need no step.
+var recorded = performer{stage: inJournal}
+
+// consumed performs the record that a one-time sequence was consumed. The rest of its decision
+// waits until it is on the disk, so that nothing is given for a sequence that can be used again.
+var consumed = performer{stage: inJournal, log: func(r *Runner, s *step, err error) {
+	if err != nil {
+		r.warn("nothing is given for a one-time sequence: its use cannot be recorded", "door", s.Door, "source", s.source(), "file", s.File, "error", err)
+	}
+}}
+
+// needsRecord reports whether a step must not be performed before its record is on the disk.
+func (s *step) needsRecord() bool {
+	return s.how == &consumed || s.Effect == engine.EffectExec && s.undo != nil
+}
+
+// A journal holds the records that are not on the disk, and the steps that wait for some. Of
+// each grant and of each stored value it holds the latest record, and of one-time sequences all.
+// It belongs to the worker; only the call of [Config.Persist] runs in another goroutine.
+type journal struct {
+	last    uint64 // number of the latest record
+	pending map[subject]pending
+	note    bool // the next write may be without records: see [Runner.NoteClockStep]
+
+	writing map[subject]pending // what the write that runs has; nil: none runs
+	upTo    uint64              // number of the latest record when it began
+	began   time.Time
+	written uint64 // all records up to this number are on the disk
+	retry   time.Time
+	delay   time.Duration // until the next try; zero: the last write succeeded
+	err     error         // why the last write failed; nil: it did not
+	since   time.Time     // since when nothing can be written; zero: it can
+	waiting []*step       // in the order of their records
+}
 
 // A subject is what a record is about. A later record of a subject replaces an
 // earlier one.
@@ -69,34 +107,38 @@ func subjectOf(r engine.Record) subject {
 	return subject{script: r.Script, source: r.Source, key: r.Store.Key}
 }
 
-// add makes a record that could not be written pending. A later record of a grant takes
-// the place of the earlier one in the order. The end of a grant comes last. So the
-// journal may know a grant too early but never too late, and an end too late but never
-// too early: whatever part of it gets written, no undo is lost.
+// add makes a record pending.
 func (j *journal) add(record engine.Record) {
-	about := subjectOf(record)
 	j.last++
-	p := pending{record, j.last}
-	if before, known := j.pending[about]; known && !record.Ended {
-		p.number = before.number
-	}
-	j.pending[about] = p
+	put(j.pending, pending{record, j.last})
 	if len(j.pending) > maxPending {
 		j.forget()
 	}
 }
 
+// put adds a record to others. A later record of a grant takes the place of the earlier one in
+// the order. The end of a grant comes last. So the journal may know a grant too early but never
+// too late, and an end too late but never too early: whatever beginning of it is written, no
+// undo is lost, and no grant has a lower id than one that is written and is not written itself.
+func put(records map[subject]pending, p pending) {
+	about := subjectOf(p.Record)
+	if before, known := records[about]; known && !p.Ended {
+		p.number = before.number
+	}
+	records[about] = p
+}
+
 // forget drops the older half of the ends.
 func (j *journal) forget() {
-	ended := slices.DeleteFunc(j.records(), func(r engine.Record) bool { return !r.Ended })
+	ended := slices.DeleteFunc(inOrder(j.pending), func(r engine.Record) bool { return !r.Ended })
 	for _, r := range ended[:len(ended)/2] {
 		delete(j.pending, subjectOf(r))
 	}
 }
 
-// records returns the pending records, in order.
-func (j *journal) records() []engine.Record {
-	all := slices.SortedFunc(maps.Values(j.pending), func(a, b pending) int { return cmp.Compare(a.number, b.number) })
+// inOrder returns records in their order.
+func inOrder(of map[subject]pending) []engine.Record {
+	all := slices.SortedFunc(maps.Values(of), func(a, b pending) int { return cmp.Compare(a.number, b.number) })
 	records := make([]engine.Record, len(all))
 	for i, p := range all {
 		records[i] = p.Record
@@ -104,70 +146,165 @@ func (j *journal) records() []engine.Record {
 	return records
 }
 
-// writeRecords writes the pending records and then new ones, with one call of
-// Persist. When that fails, what needs a new record is refused: a restart would not
-// know of it.
-func (r *Runner) writeRecords(records []engine.Record, decisions []*decision) {
-	j := &r.journal
-	all := append(j.records(), records...)
-	if len(all) == 0 {
-		return
-	}
-	now := r.cfg.Now()
-	mayTry := len(j.pending) == 0 || !now.Before(j.retry)
-	if !mayTry && len(records) == 0 {
-		return
-	}
-	if mayTry {
-		err := r.cfg.Persist(all)
-		if err == nil {
-			r.written(len(all))
-			return
-		}
-		if j.err == nil {
-			r.cfg.Log.Error("journal not written: nothing is opened until it is", "error", err)
-		}
-		j.err, j.retry = err, now.Add(retryDelay)
-	}
-	r.refuse(records, decisions)
+// unwritten returns how many records are not on the disk.
+func (j *journal) unwritten() int { return len(j.pending) + len(j.writing) }
+
+// mayWrite reports whether a write is to begin.
+func (j *journal) mayWrite(now time.Time) bool {
+	return j.writing == nil && (len(j.pending) > 0 || j.note) && (j.err == nil || !now.Before(j.retry))
 }
 
-// written notes that nothing is pending any more.
-func (r *Runner) written(records int) {
-	j := &r.journal
-	if j.err != nil {
-		r.cfg.Log.Info("journal written again", "records", records)
+// idle returns how long the journal needs nobody.
+func (j *journal) idle(now time.Time) time.Duration {
+	switch {
+	case j.writing != nil && j.since.IsZero():
+		return j.began.Add(journalPatience).Sub(now)
+	case j.writing == nil && j.err != nil:
+		return j.retry.Sub(now)
 	}
-	clear(j.pending)
-	j.err = nil
+	return time.Hour
 }
 
-// refuse gives an error to the steps that need one of these records, and makes records
-// pending. A grant of which every record comes with a refused step needs none any more: the
-// engine takes it back. One that has another record lives on, as when the engine extended it
-// under a wider grant, where the kernel has nothing to do. That a one-time sequence was
-// consumed is still to be written, and nothing is given for it.
-func (r *Runner) refuse(records []engine.Record, decisions []*decision) {
-	needed := make(map[uint64]int) // of each grant, the records less the refused steps
-	for _, record := range records {
-		if record.Grant != nil && !record.Ended {
-			needed[record.Grant.ID]++
-		}
+// unavailable returns why nothing can be recorded now; nil: it can.
+func (j *journal) unavailable() error {
+	switch {
+	case j.since.IsZero():
+		return nil
+	case j.err != nil:
+		return fmt.Errorf("%w: %w", ErrNoJournal, j.err)
 	}
-	for _, d := range decisions {
-		for _, s := range d.steps {
-			if s.how == &consumed {
-				s.err = fmt.Errorf("recording that the sequence is used: %w", r.journal.err)
+	return fmt.Errorf("%w: the disk does not answer", ErrNoJournal)
+}
+
+// write begins a write with all pending records, in a goroutine of its own: a disk may hang for
+// hours, and nothing else waits for it.
+func (r *Runner) write() {
+	j, now := &r.journal, r.cfg.Now()
+	if !j.mayWrite(now) {
+		return
+	}
+	records := inOrder(j.pending)
+	j.writing, j.pending, j.note = j.pending, make(map[subject]pending), false
+	j.upTo, j.began = j.last, now
+	go func() {
+		err := r.cfg.Persist(records)
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.work.written = &written{err}
+		signal(r.wake)
+	}()
+}
+
+// A written is the result of a write.
+type written struct{ err error }
+
+// endWrite takes the result of the write. Records that were not written are pending again, before
+// those that came since.
+func (r *Runner) endWrite(w written) {
+	j := &r.journal
+	if w.err == nil {
+		if !j.since.IsZero() {
+			r.cfg.Log.Info("the journal is written again", "records", len(j.writing))
+		}
+		j.written, j.writing = j.upTo, nil
+		j.err, j.delay, j.since = nil, 0, time.Time{}
+		return
+	}
+	newer := slices.SortedFunc(maps.Values(j.pending), func(a, b pending) int { return cmp.Compare(a.number, b.number) })
+	j.pending, j.writing, j.note = j.writing, nil, true
+	for _, p := range newer {
+		put(j.pending, p)
+	}
+	j.delay = min(max(retryDelay, 2*j.delay), maxRetryDelay)
+	j.retry = r.cfg.Now().Add(j.delay)
+	j.err = w.err
+	r.noteUnavailable()
+}
+
+// watchWrite notices that a write takes too long.
+func (r *Runner) watchWrite() {
+	if j := &r.journal; j.writing != nil && j.since.IsZero() && !r.cfg.Now().Before(j.began.Add(journalPatience)) {
+		r.noteUnavailable()
+	}
+}
+
+func (r *Runner) noteUnavailable() {
+	j := &r.journal
+	if !j.since.IsZero() {
+		return
+	}
+	j.since = r.cfg.Now()
+	r.cfg.Log.Error("the journal cannot be written: ports open and close all the same, but commands with an undo and one-time sequences are refused",
+		"error", cmp.Or(j.err, errors.New("the disk does not answer")))
+}
+
+// await makes a step wait until its record is on the disk, or is refused.
+func (j *journal) await(s *step) {
+	s.awaits = true
+	j.waiting = append(j.waiting, s)
+}
+
+// answerWaiting lets the steps go on whose records are on the disk, and refuses the others when
+// nothing can be recorded. It returns the decisions that go on.
+func (r *Runner) answerWaiting() (ready []*decision) {
+	j := &r.journal
+	refused := j.unavailable()
+	if r.stopped {
+		refused = errStopped
+	}
+	j.waiting = slices.DeleteFunc(j.waiting, func(s *step) bool {
+		var err error
+		switch {
+		case s.record <= j.written:
+		case refused != nil:
+			err = refused
+		default:
+			return false
+		}
+		s.awaits = false
+		switch {
+		case s.how.stage == inBackground && err == nil:
+			r.jobs.unblock(s)
+		case s.how.stage == inBackground:
+			if d := r.finish(finished{step: s, err: err}); d != nil {
+				ready = append(ready, d)
 			}
-			if _, unwritten := needed[s.Grant]; unwritten && gives(&s.Event) && s.Grant != 0 {
-				needed[s.Grant]--
-				s.err = fmt.Errorf("recording the grant: %w", r.journal.err)
-			}
+		default:
+			r.answer(s, err)
+			ready = append(ready, s.decision)
 		}
-	}
-	for _, record := range records {
-		if record.Grant == nil || record.Ended || needed[record.Grant.ID] > 0 {
-			r.journal.add(record)
-		}
-	}
+		return true
+	})
+	return ready
+}
+
+// A JournalState is whether records can be written.
+type JournalState struct {
+	Err     error     // why they cannot; nil: they can
+	Since   time.Time // since when they cannot, in engine time
+	Pending int       // records that are not on the disk
+}
+
+// Journal returns the state of the journal. Any goroutine may call it.
+func (r *Runner) Journal() JournalState {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.journalState
+}
+
+// Record writes records to the journal that no event requests. It never blocks.
+func (r *Runner) Record(records []engine.Record) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.addRecords(records...)
+	signal(r.wake)
+}
+
+// NoteClockStep makes the journal write the offset of the wall clock, also when there is no
+// record. It never blocks.
+func (r *Runner) NoteClockStep() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.work.note = true
+	signal(r.wake)
 }

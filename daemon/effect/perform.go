@@ -15,7 +15,7 @@ type performer struct {
 	// needed reports whether an event needs any work; nil: always. Some events only
 	// report, such as that of a grant that is extended: its command does not run again.
 	needed func(*engine.Event) bool
-	// perform does it; nil: the journal or the transaction has done it. In the stage
+	// perform does it; nil: the journal or the transaction does it. In the stage
 	// inBackground it runs in a goroutine of its own. Its context ends with the grace
 	// period, see [Config.Grace]. It calls answer once, and returns when nothing of
 	// the effect runs any more. In the stage onWorker it must not block.
@@ -31,14 +31,15 @@ type performer struct {
 type stage uint8
 
 const (
-	// inJournal: its record is written before anything else in the queue is done.
+	// inJournal: the journal writes its record, and the rest of its decision waits for it.
 	inJournal stage = iota
 	// inTransaction: with all elements of the round, in one call of [Firewall.Apply].
 	inTransaction
 	// onWorker: after the transaction, by the worker itself.
 	onWorker
-	// inBackground: after the transaction, in a goroutine of its own. The rest of its
-	// decision waits for it, and no other decision does.
+	// inBackground: after the transaction, in a goroutine of its own, and after its record is
+	// on the disk when it has one. The rest of its decision waits for it, and no other
+	// decision does.
 	inBackground
 )
 

@@ -39,7 +39,7 @@ func TestAnEffectThatNothingPerforms(t *testing.T) {
 		fake := run(2, alice)
 		fake[0].Effect = engine.EffectTest
 		h.give(decide(h.allow(1, alice, ssh, 30*time.Second), fake, run(3, alice, "/after")))
-		h.want(t, "1, 2 ("+errUnknown.Error()+")", "0s persist +1", "0s apply 203.0.113.9 tcp/22 30s")
+		h.want(t, "1, 2 ("+errUnknown.Error()+")", "0s apply 203.0.113.9 tcp/22 30s", "0s persist +1")
 		if !strings.Contains(text.String(), "[WARN]  effect not performed: door=a source=203.0.113.9 effect=test error=") {
 			t.Errorf("logged %s", &text)
 		}

@@ -21,6 +21,7 @@ type Result struct {
 type queue struct {
 	mu      sync.Mutex
 	work    take
+	numbers uint64 // of the records so far
 	results []Result
 	places  places    // those of [Config.Queue] that are taken
 	number  uint64    // of the last step
@@ -28,6 +29,8 @@ type queue struct {
 	wake    chan struct{}
 	ready   chan struct{}
 	parts   map[uint64]*decision // the decisions of the call of Enqueue that runs
+
+	journalState JournalState
 }
 
 // A take is everything that the worker takes out of the queue at once.
@@ -35,7 +38,9 @@ type take struct {
 	records   []engine.Record // in order
 	decisions []*decision     // in the order of their first steps
 	finished  []finished
-	freed     []*step // background steps whose goroutine has ended
+	freed     []*step  // background steps whose goroutine has ended
+	written   *written // a write to the journal has ended
+	note      bool     // the offset of the wall clock is to be written
 }
 
 // A finished holds a background step with its result.
@@ -91,12 +96,12 @@ func (r *Runner) Enqueue(events []engine.Event) {
 			continue
 		}
 		if how.stage == inJournal {
-			r.work.records = append(r.work.records, *e.Persist)
+			r.addRecords(*e.Persist)
 		}
 		if how == &recorded {
 			continue
 		}
-		s := &step{Event: *e, how: how, undo: undoOf(e, last), since: now}
+		s := &step{Event: *e, how: how, undo: undoOf(e, last), record: r.numbers, since: now}
 		if s.bounded() && (e.Decision == 0 || e.Decision != taken || e.Optional()) && !r.places.room(s, r.cfg.Queue) {
 			if e.ID != 0 {
 				r.results = append(r.results, Result{e.ID, errFull})
@@ -116,6 +121,12 @@ func (r *Runner) Enqueue(events []engine.Event) {
 	if len(r.results) > 0 {
 		signal(r.ready)
 	}
+}
+
+// addRecords queues records. The caller holds the lock.
+func (r *Runner) addRecords(records ...engine.Record) {
+	r.work.records = append(r.work.records, records...)
+	r.numbers += uint64(len(records))
 }
 
 // push adds a step to its decision, and the decision to the queue. The caller
@@ -176,16 +187,19 @@ func (r *Runner) empty() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	t := &r.work
-	return len(t.records) == 0 && len(t.decisions) == 0 && len(t.finished) == 0 && len(t.freed) == 0
+	return len(t.records) == 0 && len(t.decisions) == 0 && len(t.finished) == 0 && len(t.freed) == 0 && t.written == nil && !t.note
 }
 
-// publish hands the worker's answers over, and gives places back.
+// publish hands the worker's answers and the state of the journal over, and gives places back.
 func (r *Runner) publish() {
+	j := &r.journal
+	state := JournalState{Err: j.unavailable(), Since: j.since, Pending: j.unwritten()}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.journalState = state
 	if len(r.answers) == 0 && r.released.all == 0 {
 		return
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	r.results = append(r.results, r.answers...)
 	r.places.take(&r.released)
 	r.answers = r.answers[:0]

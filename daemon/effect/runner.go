@@ -16,7 +16,8 @@ type Config struct {
 	Firewall Firewall
 	// Persist writes records. When it returns nil they survive a power cut. An error
 	// means that no record can be written now, never that one of them is wrong: all are
-	// tried again until they are written. Only the goroutine of Run calls it.
+	// tried again until they are written. It is called by one goroutine at a time, without
+	// records after [Runner.NoteClockStep], and may hang: nothing else waits for it.
 	Persist func([]engine.Record) error
 	// Now returns engine time. Any goroutine may call it.
 	Now func() time.Time
@@ -35,14 +36,15 @@ type Config struct {
 
 // A Runner performs effects. The loop that owns the engine calls Enqueue, Install
 // and Results, which never block. Run is the worker: it does the work in the
-// goroutine that calls it, and starts one more for each command that runs.
+// goroutine that calls it, and starts one more for each command that runs and for each
+// write to the journal.
 //
 // The order that it guarantees, in each round over all that is queued:
-//   - Records are written first, with one call of Persist. A grant whose record
-//     cannot be written is not given.
-//   - Then elements are changed, with one call of Apply between two installs. When
+//   - Elements are changed first, with one call of Apply between two installs. When
 //     there are several changes for a source and port, the one that the engine
 //     decided last holds, even when it was performed first.
+//   - Then a write of all records begins, unless one runs. A command with an undo, and all
+//     that is given for a one-time sequence, waits for its record: see journal.go.
 //   - The effects of one decision follow each other, also when one is a command that
 //     takes its time. After one has failed the rest is left out, and not answered.
 //     No other decision waits for them.
@@ -152,26 +154,35 @@ func (r *Runner) round(alive context.Context, t take) {
 		r.running--
 		r.jobs.free(s)
 	}
+	for _, record := range t.records {
+		r.journal.add(record)
+	}
+	r.journal.note = r.journal.note || t.note
+	if t.written != nil {
+		r.endWrite(*t.written)
+	}
+	r.watchWrite()
 	var ready []*decision
 	for _, f := range t.finished {
 		if d := r.finish(f); d != nil {
 			ready = append(ready, d)
 		}
 	}
-	r.writeRecords(t.records, t.decisions)
 	r.carryOut(append(ready, t.decisions...))
 	r.carryOut(r.overdue())
+	for ready = r.answerWaiting(); len(ready) > 0; ready = r.answerWaiting() {
+		r.carryOut(ready)
+	}
 	r.start(alive)
 	r.watch.round(r)
 	r.publish()
+	r.write()
 }
 
 // idle returns how long the worker may sleep when nobody wakes it.
 func (r *Runner) idle(end time.Time) time.Duration {
 	now, until := r.cfg.Now(), time.Hour
-	if len(r.journal.pending) > 0 {
-		until = min(until, r.journal.retry.Sub(now))
-	}
+	until = min(until, r.journal.idle(now))
 	if len(r.parked) > 0 {
 		until = min(until, r.parkedAt.Add(parkDelay).Sub(now))
 	}
@@ -184,10 +195,10 @@ func (r *Runner) idle(end time.Time) time.Duration {
 
 // done reports whether nothing is left to do.
 func (r *Runner) done() bool {
-	return r.running == 0 && len(r.jobs.queues) == 0 && len(r.parked) == 0 && len(r.journal.pending) == 0 && r.empty()
+	return r.running == 0 && len(r.jobs.queues) == 0 && len(r.parked) == 0 && r.journal.unwritten() == 0 && r.empty()
 }
 
 // left names what is left to do.
 func (r *Runner) left() string {
-	return fmt.Sprintf("%d commands did not end, and %d records could not be written", r.running, len(r.journal.pending))
+	return fmt.Sprintf("%d commands did not end, and %d records could not be written", r.running, r.journal.unwritten())
 }

@@ -14,6 +14,7 @@ type noFirewall struct{}
 func (noFirewall) Apply([]Element) []error         { return nil }
 func (noFirewall) Install(Guards, []Element) error { return nil }
 func (noFirewall) Elements() ([]Element, error)    { return nil, nil }
+func (noFirewall) Whole() (bool, error)            { return false, nil }
 
 // BenchmarkAllow measures what the runner adds to an allow: from Enqueue to its
 // result, of one at a time and of 64 at once.

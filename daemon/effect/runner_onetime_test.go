@@ -35,7 +35,7 @@ func TestAUseIsWrittenBeforeAnythingIsGiven(t *testing.T) {
 		h := newHost(t, Config{})
 		h.lines = []string{"501"}
 		h.give(decide(consume(1, alice, "501"), h.allow(2, alice, ssh, 30*time.Second), run(3, alice, "/notify")))
-		h.want(t, "1, 2, 3", "0s persist used 501 +2", "0s apply 203.0.113.9 tcp/22 30s", "0s run /notify")
+		h.want(t, "1, 2, 3", "0s apply 203.0.113.9 tcp/22 30s", "0s run /notify", "0s persist used 501 +2")
 		h.give(commentOutLine(4, "501"))
 		h.want(t, "4", "0s comment out 501")
 		if err := h.stop(); err != nil || h.r.places.all != 0 || h.lines[0] != "#01" {
@@ -48,7 +48,7 @@ func TestAUseThatCannotBeWrittenGivesNothing(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := newHost(t, Config{})
 		h.change(func() { h.diskFull = true })
-		refused := "1 (recording that the sequence is used: no space left on device)"
+		refused := "1 (no_journal: what must survive a restart cannot be recorded: no space left on device)"
 		h.give(decide(consume(1, alice, "501"), h.allow(2, alice, ssh, 30*time.Second), script("hello"), run(3, alice, "/notify")))
 		h.want(t, refused, "0s persist fails")
 		t.Log("# nor soon after; others go on")
@@ -58,7 +58,7 @@ func TestAUseThatCannotBeWrittenGivesNothing(t *testing.T) {
 		t.Log("# that it was used is written once there is room")
 		h.change(func() { h.diskFull = false })
 		later(time.Second)
-		h.want(t, "", "500ms persist used 501 used 502")
+		h.want(t, "", "500ms persist used 501 +2 used 502")
 		h.wantNothingLeft(t)
 	})
 }
@@ -79,7 +79,7 @@ func TestEachUseOfALineIsPendingByItself(t *testing.T) {
 		h.change(func() {
 			h.happened = slices.DeleteFunc(h.happened, func(s string) bool { return strings.Contains(s, "fails") })
 		})
-		full := "recording that the sequence is used: no space left on device"
+		full := "no_journal: what must survive a restart cannot be recorded: no space left on device"
 		h.want(t, "1 ("+full+"), 2 ("+full+")", "500ms persist used 501 used 501 commented out 501")
 	})
 }
@@ -91,7 +91,7 @@ func TestAUseNeedsNoRoomInTheQueue(t *testing.T) {
 		h.r.Enqueue(decide(consume(1, alice, "501"), h.allow(2, alice, ssh, 30*time.Second)))
 		h.start()
 		defer h.cancel()
-		h.want(t, "2 (too many effects wait to be carried out), 1, 9", "0s persist used 501 +2", "0s run /first")
+		h.want(t, "2 (too many effects wait to be carried out), 1, 9", "0s run /first", "0s persist used 501 +2")
 	})
 }
 
@@ -148,9 +148,9 @@ func TestWhatIsLoggedOfOneTimeSequences(t *testing.T) {
 		lines := strings.Split(strings.TrimSpace(text.String()), "\n")
 		slices.Sort(lines)
 		if want := []string{
-			`[ERROR] journal not written: nothing is opened until it is: error="no space left on device"`,
+			`[ERROR] the journal cannot be written: ports open and close all the same, but commands with an undo and one-time sequences are refused: error="no space left on device"`,
 			`[WARN]  no one-time sequence left: write new ones into the file: door=a file=/once`,
-			`[WARN]  nothing is given for a one-time sequence: the journal cannot be written: door=a source=203.0.113.9 file=/once`,
+			`[WARN]  nothing is given for a one-time sequence: its use cannot be recorded: door=a source=203.0.113.9 file=/once error="no_journal: what must survive a restart cannot be recorded: no space left on device"`,
 			`[WARN]  used one-time sequence not commented out: that is tried again at the next start: door=a file=/once error="no space left on device"`,
 		}; !slices.Equal(lines, want) {
 			t.Errorf("logged\n%s", strings.Join(lines, "\n"))

@@ -31,6 +31,8 @@ type GuardConfig struct {
 	TrustedInterfaces []string
 	// Answer is what a guarded port answers without a grant. "", or unknown: [AnswerAuto].
 	Answer Answer
+	// Daemon means that the caller knows all grants, as a daemon does: see [Guard.Whole].
+	Daemon bool
 }
 
 // An Answer is how a guarded port answers who has no grant.
@@ -63,6 +65,7 @@ type Guard struct {
 	trusted    []netip.Prefix
 	interfaces []string
 	answer     Answer
+	daemon     bool
 	chains     []ruledChain
 
 	repairs atomic.Uint64
@@ -75,7 +78,7 @@ type Guard struct {
 
 // NewGuard returns a Guard for the network namespace of the thread that first uses it.
 func NewGuard(cfg GuardConfig) *Guard {
-	g := &Guard{socket: &socket{}, mark: cfg.Mark, trusted: merged(cfg.Trusted), interfaces: slices.Clone(cfg.TrustedInterfaces)}
+	g := &Guard{socket: &socket{}, mark: cfg.Mark, trusted: merged(cfg.Trusted), interfaces: slices.Clone(cfg.TrustedInterfaces), daemon: cfg.Daemon}
 	if g.mark == 0 {
 		g.mark = DefaultMark
 	}

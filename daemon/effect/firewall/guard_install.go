@@ -89,6 +89,10 @@ func (g *Guard) install(guards effect.Guards, elements []effect.Element) error {
 	now, later := edits[:min(len(edits), maxInstalled)], edits[min(len(edits), maxInstalled):]
 	changes, _ := write(now)
 	batch = append(batch, changes...)
+	whole := g.wholeChange(found)
+	if len(later) == 0 {
+		inner = append(inner, whole...)
+	}
 	rules := g.ruleChanges(found)
 	if err := g.socket.transact(slices.Concat(batch, inner, rules)); err != nil {
 		return err
@@ -103,7 +107,13 @@ func (g *Guard) install(guards effect.Guards, elements []effect.Element) error {
 			return err
 		}
 	}
-	return g.socket.change(later)
+	if len(later) == 0 {
+		return nil
+	}
+	if err := g.socket.change(later); err != nil || len(whole) == 0 {
+		return err
+	}
+	return g.socket.transact(whole)
 }
 
 // missingParts returns messages that create the missing parts, and that end the flag dormant

@@ -88,7 +88,7 @@ func (f guardFound) fits(chains []ruledChain) bool {
 		}
 	}
 	for name := range f.counters {
-		if !slices.Contains(guardCounters, name) {
+		if name != restoredMark && !slices.Contains(guardCounters, name) {
 			return false
 		}
 	}

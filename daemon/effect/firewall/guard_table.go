@@ -12,6 +12,7 @@ import (
 //
 //	table inet sesame {
 //		counter dropped, observed
+//		counter restored                 counts nothing, see Guard.Whole
 //		set guarded, watched             proto . port: dropped, or only counted
 //		set trusted4, trusted6           networks
 //		set interfaces                   names of trusted interfaces
@@ -117,3 +118,6 @@ var standingSets = []struct {
 }{{"standing4", false}, {"standing6", true}}
 
 var guardCounters = []string{"dropped", "observed"}
+
+// restoredMark is a counter that counts nothing: a daemon that has installed its grants makes it.
+const restoredMark = "restored"

@@ -276,6 +276,10 @@ func (s *Sets) members(in sourceSet) ([]member, error) {
 	return withEnds(members), nil
 }
 
+// Whole is [effect.Firewall.Whole]. It is always false: when the user's firewall is loaded again,
+// its sets are empty, and nothing tells that from a revoke.
+func (*Sets) Whole() (bool, error) { return false, nil }
+
 // Elements returns the elements that we put into the sets. Sets whose keys lack the
 // protocol or the port are left out: their elements do not show the access that they give.
 func (s *Sets) Elements() ([]effect.Element, error) {

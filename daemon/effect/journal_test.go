@@ -1,0 +1,117 @@
+package effect
+
+import (
+	"errors"
+	"slices"
+	"testing"
+	"time"
+)
+
+// While a write hangs, ports open and close on time. What must survive waits a second for its
+// record, and is refused then.
+func TestAHangingDiskHoldsUpNothingElse(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := newHost(t, Config{})
+		h.hang()
+		h.give(h.allow(1, alice, ssh, time.Minute))
+		h.give(run(2, alice, "/notify"))
+		h.give(mount(3, "a", alice))
+		h.give(decide(consume(4, bob, "501"), h.allow(5, bob, ssh, time.Minute)))
+		h.want(t, "1, 2", "0s apply 203.0.113.9 tcp/22 1m0s", "0s run /notify")
+		later(journalPatience)
+		hangs := "no_journal: what must survive a restart cannot be recorded: the disk does not answer"
+		h.want(t, "3 ("+hangs+"), 4 ("+hangs+")")
+		if s := h.r.Journal(); !errors.Is(s.Err, ErrNoJournal) || s.Pending != 4 || !s.Since.Equal(h.began.Add(journalPatience)) {
+			t.Errorf("the journal is %+v", s)
+		}
+		t.Log("# from now on at once")
+		h.give(mount(6, "a", alice))
+		h.want(t, "6 ("+hangs+")")
+		h.give(slices.Concat(closed(1, alice, ssh), ended(1), h.allow(7, bob, web, time.Minute)))
+		h.want(t, "7", "1s apply 203.0.113.9 tcp/22 gone; 203.0.113.77 tcp/80 1m0s")
+		t.Log("# and all is written when the disk answers again")
+		h.goOn()
+		h.want(t, "", "1s persist +1", "1s persist +3 used 501 +5 +6 -1 +7")
+		h.give(mount(8, "a", alice))
+		h.want(t, "8", "1s run /mount", "1s persist +8")
+		if s := h.r.Journal(); s != (JournalState{}) {
+			t.Errorf("the journal is %+v", s)
+		}
+	})
+}
+
+// A command with an undo, and what is given for a one-time sequence, waits for its record, also
+// when a write without it was under way. Nothing that is decided later overtakes them.
+func TestWhatMustSurviveWaitsForItsRecord(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := newHost(t, Config{})
+		h.programs["/mount"] = program{takes: 100 * time.Millisecond}
+		h.hang()
+		h.give(h.allow(1, alice, ssh, time.Minute)) // its write hangs
+		h.give(decide(mount(2, "a", alice), h.allow(3, alice, web, time.Minute)))
+		h.give(umount(4, 2, "b", alice))
+		h.give(decide(consume(5, bob, "501"), h.allow(6, bob, ssh, time.Minute)))
+		h.want(t, "1", "0s apply 203.0.113.9 tcp/22 1m0s")
+		later(journalPatience / 2)
+		h.goOn()
+		h.want(t, "5, 6", "500ms apply 203.0.113.77 tcp/22 59.5s", "500ms run /mount", "500ms persist +1", "500ms persist +2 +3 used 501 +6")
+		later(time.Second)
+		h.want(t, "2, 3, 4", "600ms end /mount", "600ms apply 203.0.113.9 tcp/80 59.4s", "600ms run /umount")
+	})
+}
+
+// The undo of a command that waits for its record comes behind it, and a command that was refused
+// leaves its queues although others stand before it.
+func TestARefusedCommandLeavesItsQueues(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := newHost(t, Config{})
+		h.programs["/slow"] = program{takes: 5 * time.Second}
+		h.give(run(1, alice, "/slow"))
+		h.hang()
+		h.give(mount(2, "a", alice))
+		h.give(umount(3, 2, "b", alice))
+		h.want(t, "", "0s run /slow")
+		later(journalPatience)
+		hangs := "no_journal: what must survive a restart cannot be recorded: the disk does not answer"
+		h.want(t, "2 ("+hangs+"), 3", "1s run /umount")
+		h.goOn()
+		later(time.Minute)
+		h.want(t, "1", "1s persist +2", "5s end /slow")
+		h.wantNothingLeft(t)
+	})
+}
+
+// A daemon whose disk hangs stops within its grace.
+func TestAHangingDiskDoesNotHoldUpTheStop(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := newHost(t, Config{Grace: 4 * time.Second})
+		h.hang()
+		h.give(h.allow(1, alice, ssh, time.Minute))
+		h.give(mount(2, "a", alice))
+		err := h.stop()
+		if err == nil || err.Error() != "stopping: 0 commands did not end, and 2 records could not be written" {
+			t.Errorf("got %v", err)
+		}
+		if took := time.Since(h.began); took != 5*time.Second {
+			t.Errorf("it took %v", took)
+		}
+		h.want(t, "1, 2 (no_journal: what must survive a restart cannot be recorded: the disk does not answer)", "0s apply 203.0.113.9 tcp/22 1m0s")
+		h.goOn()
+		later(0)
+	})
+}
+
+// A step of the wall clock is written although there is no record.
+func TestAClockStepIsWritten(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := newHost(t, Config{})
+		h.r.NoteClockStep()
+		h.want(t, "", "0s persist")
+		h.change(func() { h.diskFull = true })
+		h.r.NoteClockStep()
+		h.want(t, "", "0s persist fails")
+		h.change(func() { h.diskFull = false })
+		later(time.Minute)
+		h.want(t, "", "500ms persist")
+	})
+}
