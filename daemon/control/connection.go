@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -14,15 +15,87 @@ import (
 const maxConnections = 64
 
 // A listener looks up the user of each connection that it accepts.
-type listener struct{ *net.UnixListener }
+//
+// When the process has no file descriptor left, people must still be able to ask what is wrong. So
+// the listener has a spare one, which it gives up for a connection, and takes back when a
+// connection ends.
+type listener struct {
+	*net.UnixListener
+	spare *spare
+}
 
+func newListener(l *net.UnixListener) listener {
+	s := &spare{}
+	s.take()
+	return listener{l, s}
+}
+
+// Accept waits for a connection. While there is no descriptor for it, it tries again after a pause;
+// the connection waits in the kernel's queue.
 func (l listener) Accept() (net.Conn, error) {
-	c, err := l.AcceptUnix()
-	if err != nil {
-		return nil, err
+	for {
+		c, err := l.AcceptUnix()
+		switch {
+		case err == nil:
+			user, err := userOf(c)
+			return connection{c, err == nil && allowed(user, os.Geteuid()), l.spare}, nil
+		case !withoutRoom(err):
+			l.spare.end()
+			return nil, err
+		case !l.spare.give():
+			pauseForRoom()
+			l.spare.take()
+		}
 	}
-	user, err := userOf(c)
-	return connection{c, err == nil && allowed(user, os.Geteuid())}, nil
+}
+
+// withoutRoom reports whether an error means that the process, or the machine, has no file
+// descriptor or no memory left. That may be over soon.
+func withoutRoom(err error) bool {
+	for _, one := range []error{unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM} {
+		if errors.Is(err, one) {
+			return true
+		}
+	}
+	return false
+}
+
+// A spare is a file descriptor that is held for a bad time.
+type spare struct {
+	mu    sync.Mutex
+	file  *os.File // nil: it is given
+	ended bool     // no connection comes any more
+}
+
+// end closes the descriptor for good.
+func (s *spare) end() {
+	s.give()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ended = true
+}
+
+// take opens the descriptor, if it is not open and there is room for it.
+func (s *spare) take() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.file == nil && !s.ended {
+		if file, err := os.Open(os.DevNull); err == nil {
+			s.file = file
+		}
+	}
+}
+
+// give closes the descriptor, and reports whether it was open.
+func (s *spare) give() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.file == nil {
+		return false
+	}
+	_ = s.file.Close() // nothing was written
+	s.file = nil
+	return true
 }
 
 // A connection has in its remote address whether its user is allowed. No other method of a
@@ -30,6 +103,14 @@ func (l listener) Accept() (net.Conn, error) {
 type connection struct {
 	*net.UnixConn
 	allowed bool
+	spare   *spare
+}
+
+// Close closes the connection, whose descriptor may become the spare one.
+func (c connection) Close() error {
+	err := c.UnixConn.Close()
+	c.spare.take()
+	return err
 }
 
 func (c connection) RemoteAddr() net.Addr { return peer{c.UnixConn.RemoteAddr(), c.allowed} }

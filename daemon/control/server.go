@@ -63,7 +63,7 @@ func (s *Socket) serve(ctx context.Context, api API, faults *log.Logger, limit r
 			_ = server.Close()
 		}
 	})
-	err := server.Serve(netutil.LimitListener(listener{s.listener}, maxConnections))
+	err := s.listen(ctx, server)
 	if stop() {
 		close(ended)
 		err = errors.Join(fmt.Errorf("serving requests: %w", err), server.Close())
@@ -72,6 +72,42 @@ func (s *Socket) serve(ctx context.Context, api API, faults *log.Logger, limit r
 	}
 	<-ended
 	return errors.Join(err, s.Close())
+}
+
+// listen serves the listener of the socket, and each one that takes its place, until one fails that
+// is still in use.
+func (s *Socket) listen(ctx context.Context, server *http.Server) error {
+	type failure struct {
+		of  *net.UnixListener
+		err error
+	}
+	failed := make(chan failure)
+	over, cancel := context.WithCancel(ctx)
+	defer cancel()
+	serve := func(l *net.UnixListener) {
+		err := server.Serve(netutil.LimitListener(newListener(l), maxConnections))
+		select {
+		case failed <- failure{l, err}:
+		case <-over.Done(): // nobody listens any more
+		}
+	}
+	inUse := s.current()
+	go serve(inUse)
+	for {
+		select {
+		case l := <-s.renewed:
+			if l != inUse { // it may have been renewed before the first was served
+				inUse = l
+				go serve(l)
+			}
+		case f := <-failed:
+			if f.of == inUse {
+				return f.err
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 // handler returns the routes. A new request is a row here.

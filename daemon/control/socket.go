@@ -15,13 +15,18 @@ import (
 )
 
 // A Socket is the unix socket of a daemon. While it is open no other daemon can open one at its
-// path.
+// path. Its methods may be called from any goroutine.
 type Socket struct {
+	path    string
+	renewed chan *net.UnixListener // capacity 0: listeners that Renew made, for Serve
+	ended   chan struct{}          // closed by Close
+	close   func() error
+
+	mu       sync.Mutex
 	listener *net.UnixListener
-	path     string
 	file     os.FileInfo // of the socket that we created
 	lock     *os.File
-	close    func() error
+	closed   bool
 }
 
 // Listen creates a socket at path with mode 0600, and its directory when that is missing. It
@@ -33,19 +38,86 @@ func Listen(path string) (*Socket, error) {
 	if err := checkPath(path); err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return nil, fmt.Errorf("making the directory of the socket: %w", err)
-	}
-	lock, err := lockFor(path)
-	if err != nil {
+	s := &Socket{path: path, renewed: make(chan *net.UnixListener), ended: make(chan struct{})}
+	s.close = sync.OnceValue(s.remove)
+	if err := s.create(); err != nil {
 		return nil, err
 	}
-	s := &Socket{path: path, lock: lock}
-	s.close = sync.OnceValue(s.remove)
-	if err := s.bind(); err != nil {
-		return nil, errors.Join(err, lock.Close())
-	}
 	return s, nil
+}
+
+// create makes the directory, takes the lock unless we have it, and listens.
+func (s *Socket) create() error {
+	if err := os.MkdirAll(filepath.Dir(s.path), 0o755); err != nil {
+		return fmt.Errorf("making the directory of the socket: %w", err)
+	}
+	if s.lock != nil && isAt(s.lock, s.path+".lock") {
+		return s.bind()
+	}
+	lock, err := lockFor(s.path)
+	if err != nil {
+		return err
+	}
+	if err := s.bind(); err != nil {
+		return errors.Join(err, lock.Close())
+	}
+	if s.lock != nil {
+		err = s.lock.Close() // of a file that is gone
+	}
+	s.lock = lock
+	return err
+}
+
+// isAt reports whether a path leads to an open file.
+func isAt(file *os.File, path string) bool {
+	open, err := file.Stat()
+	if err != nil {
+		return false
+	}
+	there, err := os.Lstat(path)
+	return err == nil && os.SameFile(open, there)
+}
+
+// Renew makes the socket again when its file is gone, as after rm or when /run was mounted anew,
+// and reports whether it did. Connections that are open go on. A file of another kind at the path
+// stays, and is an error; so is a daemon that answers there. It looks at the disk, so it may wait.
+//
+// The lock file may be gone as well. Until Renew has made both again, another daemon could start.
+func (s *Socket) Renew() (renewed bool, err error) {
+	before, now, err := s.replace()
+	if err != nil || before == nil {
+		return false, err
+	}
+	select {
+	case s.renewed <- now: // before the old one ends, so that Serve knows why it ends
+	case <-s.ended:
+	}
+	return true, before.Close()
+}
+
+// replace makes the socket again when its file is gone. It returns the listeners from before and
+// from now on; nil: the file is there.
+func (s *Socket) replace() (before, now *net.UnixListener, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, nil, nil
+	}
+	if there, err := os.Lstat(s.path); err == nil && os.SameFile(there, s.file) {
+		return nil, nil, nil
+	}
+	before = s.listener
+	if err := s.create(); err != nil {
+		return nil, nil, err
+	}
+	return before, s.listener, nil
+}
+
+// current returns the listener at the path.
+func (s *Socket) current() *net.UnixListener {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.listener
 }
 
 // maxPath is the longest path of a unix socket, in bytes without the final zero.
@@ -142,6 +214,10 @@ func clearStale(path string) error {
 func (s *Socket) Close() error { return s.close() }
 
 func (s *Socket) remove() error {
+	close(s.ended)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
 	err := s.listener.Close()
 	if errors.Is(err, net.ErrClosed) {
 		err = nil // Serve has ended it

@@ -1,0 +1,235 @@
+package control
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"log"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// A served is a socket that is served until the test ends.
+func served(t *testing.T, path string, api API) *Socket {
+	t.Helper()
+	s, err := Listen(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(ctx, api, log.New(io.Discard, "", 0)) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+func (s *Socket) mustRenew(t *testing.T, want bool) {
+	t.Helper()
+	if renewed, err := s.Renew(); renewed != want || err != nil {
+		t.Fatalf("renewed %t, %v; want %t", renewed, err, want)
+	}
+}
+
+// A socket that somebody deletes, with its lock or its whole directory, is made again, with the
+// same mode. Who follows the events goes on to get them.
+func TestADeletedSocketIsMadeAgain(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "run", "s.sock")
+	api := fakeAPI()
+	s := served(t, path, api)
+	follower, out := io.Pipe()
+	lines := bufio.NewReader(follower)
+	following, stop := context.WithCancel(t.Context())
+	defer stop()
+	go func() { _ = Dial(path).Events(following, EventsRequest{Follow: true, JSON: true}, out) }()
+	follows := func(packet int) {
+		t.Helper()
+		var err error
+		api.Events.Add(knocks(packet, 1))
+		for line := ""; !strings.Contains(line, `"stage"`); {
+			if line, err = lines.ReadString('\n'); err != nil {
+				t.Fatalf("the follower reads %q, %v", line, err)
+			}
+		}
+	}
+	follows(1)
+	s.mustRenew(t, false)
+	for i, remove := range []func() error{
+		func() error { return os.Remove(path) },
+		func() error { return errors.Join(os.Remove(path), os.Remove(path+".lock")) },
+		func() error { return os.RemoveAll(filepath.Dir(path)) },
+	} {
+		if err := remove(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Dial(path).Status(t.Context()); !errors.Is(err, ErrNoDaemon) {
+			t.Fatalf("without a socket: %v", err)
+		}
+		s.mustRenew(t, true)
+		s.mustRenew(t, false)
+		if _, err := Dial(path).Status(t.Context()); err != nil {
+			t.Errorf("after deletion %d: %v", i, err)
+		}
+		if info, err := os.Lstat(path); err != nil || info.Mode() != 0o600|os.ModeSocket {
+			t.Errorf("after deletion %d: %v, %v", i, info, err)
+		}
+		follows(i + 2)
+		if _, err := Listen(path); err == nil || !strings.HasPrefix(err.Error(), "another daemon runs") {
+			t.Errorf("after deletion %d a second daemon starts: %v", i, err)
+		}
+	}
+}
+
+// While the socket cannot be made, nothing of others is touched, and each try says why.
+func TestADeletedSocketThatCannotBeMade(t *testing.T) {
+	dir := t.TempDir()
+	path, victim := dir+"/s", dir+"/victim"
+	s := served(t, path, fakeAPI())
+	if err := os.WriteFile(victim, []byte("precious"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	replaced := func(with func() error, want string) {
+		t.Helper()
+		if err := errors.Join(os.RemoveAll(path), with()); err != nil {
+			t.Fatal(err)
+		}
+		before, _ := os.Lstat(path)
+		for range 2 {
+			if renewed, err := s.Renew(); renewed || err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("renewed %t, %v; want %q", renewed, err, want)
+			}
+		}
+		if after, err := os.Lstat(path); err != nil || !os.SameFile(before, after) {
+			t.Errorf("what stood there was replaced: %v", err)
+		}
+	}
+	replaced(func() error { return os.Symlink(victim, path) }, "that is no socket")
+	replaced(func() error { return os.WriteFile(path, nil, 0o600) }, "that is no socket")
+	replaced(func() error { return os.Mkdir(path, 0o700) }, "that is no socket")
+	other, err := net.Listen("unix", dir+"/other")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	replaced(func() error { return os.Rename(dir+"/other", path) }, "another daemon runs")
+	if text, err := os.ReadFile(victim); err != nil || string(text) != "precious" {
+		t.Errorf("the file behind a link has %q, %v", text, err)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	s.mustRenew(t, true)
+	if _, err := Dial(path).Status(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// A daemon that started while the socket and its lock were gone is not disturbed.
+func TestADeletedSocketThatAnotherDaemonHas(t *testing.T) {
+	path := t.TempDir() + "/s"
+	first := served(t, path, fakeAPI())
+	if err := errors.Join(os.Remove(path), os.Remove(path+".lock")); err != nil {
+		t.Fatal(err)
+	}
+	second, err := Listen(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if renewed, err := first.Renew(); renewed || err == nil || !strings.HasPrefix(err.Error(), "another daemon runs") {
+		t.Errorf("renewed %t, %v", renewed, err)
+	}
+	if _, err := os.Lstat(path); err != nil {
+		t.Error(err)
+	}
+	if err := second.Close(); err != nil {
+		t.Error(err)
+	}
+	first.mustRenew(t, true)
+}
+
+// After the end nothing is made again.
+func TestAClosedSocketIsNotRenewed(t *testing.T) {
+	path := t.TempDir() + "/s"
+	s, err := Listen(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s.mustRenew(t, false)
+	if _, err := os.Lstat(path); err == nil {
+		t.Error("the socket is back")
+	}
+}
+
+// Without a file descriptor the daemon answers all the same, one connection after another.
+func TestAnswersWithoutDescriptors(t *testing.T) {
+	path := t.TempDir() + "/s"
+	served(t, path, fakeAPI())
+	ask := func() {
+		t.Helper()
+		var err error
+		// The client is in this process as well, and needs a descriptor itself: the one that the
+		// daemon is about to close after the answer before.
+		for range 1000 {
+			if _, err = Dial(path).Status(t.Context()); !errors.Is(err, unix.EMFILE) {
+				break
+			}
+			runtime.Gosched()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	ask() // what opens files at the first use has opened them
+	all := takeDescriptors(t)
+	if _, err := os.Open(os.DevNull); !errors.Is(err, unix.EMFILE) {
+		t.Fatalf("opening a file: %v, want EMFILE", err)
+	}
+	_ = all[0].Close() // for the client, which is in this process
+	for range 5 {
+		ask()
+	}
+}
+
+// takeDescriptors opens files until the process can open no more. They are closed when the test
+// ends.
+func takeDescriptors(t *testing.T) (all []*os.File) {
+	t.Helper()
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	lower := limit
+	lower.Cur = min(limit.Cur, 200)
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &lower); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		for _, file := range all {
+			_ = file.Close()
+		}
+		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+			t.Error(err)
+		}
+	})
+	for {
+		file, err := os.Open(os.DevNull)
+		if err != nil {
+			return all
+		}
+		all = append(all, file)
+	}
+}

@@ -1,0 +1,53 @@
+package daemon
+
+import (
+	"context"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// keepInterval is the time from one look to the next at what sends no event when it breaks.
+const keepInterval = time.Second
+
+// keep looks after the control socket and the file descriptors until ctx ends. It may wait for a
+// disk, so it is no part of the loop's upkeep.
+func (d *daemon) keep(ctx context.Context) error {
+	for {
+		d.keepSocket()
+		d.keepDescriptors()
+		select {
+		case <-after(keepInterval):
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// keepSocket makes a control socket that was deleted again.
+func (d *daemon) keepSocket() {
+	renewed, err := d.socket.Renew()
+	if d.troubles.set(socketGone, err) {
+		d.config.Log.Warn("the control socket was deleted and cannot be made again; that is tried each second", "socket", d.config.Socket, "error", err)
+	}
+	if renewed {
+		d.config.Log.Warn("the control socket was deleted by somebody else, and is made again", "socket", d.config.Socket)
+	}
+}
+
+// keepDescriptors finds out whether the process can open files. Whoever needs a descriptor tries
+// again by itself; this is the one line in the log about it.
+func (d *daemon) keepDescriptors() {
+	fd, err := unix.Open("/", unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err == nil {
+		_ = unix.Close(fd) // nothing was written
+	}
+	before := d.troubles.text(noDescriptors) != ""
+	began := d.troubles.set(noDescriptors, err)
+	switch {
+	case began:
+		d.config.Log.Warn("no file can be opened: grants work, commands and reloads fail; raise LimitNOFILE", "error", err)
+	case before && err == nil:
+		d.config.Log.Info("files can be opened again")
+	}
+}
