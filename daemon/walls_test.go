@@ -29,7 +29,7 @@ var arrows = map[string][]string{
 	"daemon/effect":               {"daemon/packet", "daemon/engine", "daemon/tally", "daemon/terminal"},
 	"daemon/tally":                {},
 	"daemon/terminal":             {},
-	"daemon/effect/firewall":      {"daemon/packet", "daemon/effect"},
+	"daemon/effect/firewall":      {"daemon/packet", "daemon/effect", "daemon/reach"},
 	"daemon/reach":                {"daemon/packet"},
 	"daemon/transcript":           {"daemon/packet", "daemon/engine"},
 	"daemon/record":               {"daemon/packet", "daemon/engine", "daemon/wire"},
@@ -110,7 +110,7 @@ var confined = []struct {
 var pure = struct {
 	packages, forbidden []string
 }{
-	[]string{"daemon/packet", "daemon/wire", "daemon/engine", "daemon/filter"},
+	[]string{"daemon/packet", "daemon/wire", "daemon/engine", "daemon/filter", "daemon/reach"},
 	[]string{"github.com/hashicorp/go-hclog", "log", "log/slog", "os", "net", "net/http", "syscall", "math/rand", "crypto/rand"},
 }
 

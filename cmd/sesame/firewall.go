@@ -127,17 +127,30 @@ func writeShown(b *strings.Builder, s *firewall.Shown) {
 		fmt.Fprintf(table, "  %s\t%s\t%s left\t%s\n", transcript.Source(e.Source), e.Port, span(e.Remaining), by)
 	}
 	_ = table.Flush()
+	writeStopped(b, "refused", s.Refused)
 	if len(s.Guards.Count) == 0 { // entries of an earlier time with observing doors
 		return
 	}
-	if len(s.Stopped) > 0 {
-		fmt.Fprintln(b, "would have been stopped")
+	writeStopped(b, "would have been stopped", s.Stopped)
+}
+
+// maxStopped bounds the sources in the text: a flood has many.
+const maxStopped = 20
+
+// writeStopped writes the latest sources that were stopped, if there are any.
+func writeStopped(b *strings.Builder, title string, stopped []firewall.Stopped) {
+	if len(stopped) == 0 {
+		return
 	}
-	table = tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
-	for _, one := range s.Stopped {
+	fmt.Fprintln(b, title)
+	table := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
+	for _, one := range stopped[:min(len(stopped), maxStopped)] {
 		fmt.Fprintf(table, "  %s\t%s\t%s\t%s ago\n", one.Source, one.Port, transcript.Count(int(one.Packets), "packet"), span(one.Ago))
 	}
 	_ = table.Flush()
+	if more := len(stopped) - maxStopped; more > 0 {
+		fmt.Fprintf(b, "  and %d more\n", more)
+	}
 }
 
 // writeConflicts writes which chains of other programs may drop granted packets.

@@ -8,6 +8,10 @@
 //
 // Numbers and their meaning are those of include/uapi/linux/netfilter/nf_tables.h, and
 // of nft(8). Messages to the kernel are sent by socket.go: google/nftables requests
-// more answers than it reads. The conflict files find chains of others that drop what a
-// grant lets in.
+// more answers than it reads.
+//
+// [Guard.Measure] finds out what becomes of the packets that grants let in: guard_measure.go has
+// the rules, trace.go reads the kernel's messages, connection.go asks connection tracking, and
+// package reach follows the packets. blocker.go reads the rule that drops them, and remedy.go knows
+// what lets them through.
 package firewall

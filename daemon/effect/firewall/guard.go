@@ -13,6 +13,7 @@ import (
 
 	"sesame/daemon/effect"
 	"sesame/daemon/packet"
+	"sesame/daemon/reach"
 )
 
 // DefaultMark is a bit of the packet mark that neither Kubernetes, Docker, Tailscale nor
@@ -73,6 +74,7 @@ type Guard struct {
 
 	mu       sync.Mutex
 	standing standing
+	reached  reach.Book
 	rules    []byte // as the kernel listed them after we wrote them; nil: not written yet
 }
 

@@ -2,6 +2,7 @@ package firewall
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -14,7 +15,8 @@ import (
 	"sesame/daemon/packet"
 )
 
-// A Stopped is a source that a guard would have stopped at a port that is only counted.
+// A Stopped is a source that a guard has stopped, or would have stopped at a port that is only
+// counted.
 type Stopped struct {
 	Source  netip.Addr
 	Port    packet.Port
@@ -25,14 +27,24 @@ type Stopped struct {
 // Stopped returns the sources that a guard would have stopped in the last hour, the latest
 // first; 4,096 of each address family at most.
 func (g *Guard) Stopped() ([]Stopped, error) {
+	return g.stoppedIn(stoppedSets, stoppedLife)
+}
+
+// Refused returns the sources that were refused at a guarded port in the last ten minutes, the
+// latest first; 1,024 of each address family at most. In a flood the rules list up to 100 packets a
+// second, so Packets is the least that came, and no new source is listed when the set is full.
+// [Shown.Unlisted] counts what is not listed.
+func (g *Guard) Refused() ([]Stopped, error) { return g.stoppedIn(refusedSets, refusedLife) }
+
+func (g *Guard) stoppedIn(sets []sourceSet, life time.Duration) ([]Stopped, error) {
 	var all []Stopped
-	err := g.each(stoppedSets, func(e effect.Element, m member) {
-		all = append(all, Stopped{e.Source.Addr(), e.Port, m.packets, max(0, stoppedLife-m.expires)})
+	err := g.each(sets, func(e effect.Element, m member) {
+		all = append(all, Stopped{e.Source.Addr(), e.Port, m.packets, max(0, life-m.expires)})
 	})
 	if err != nil {
-		return nil, fmt.Errorf("reading who would have been stopped: %w", err)
+		return nil, fmt.Errorf("reading who was stopped: %w", err)
 	}
-	slices.SortFunc(all, func(a, b Stopped) int { return int(a.Ago - b.Ago) })
+	slices.SortFunc(all, func(a, b Stopped) int { return cmp.Compare(a.Ago, b.Ago) })
 	return all, nil
 }
 
@@ -48,6 +60,8 @@ type Shown struct {
 	Trusted    []netip.Prefix
 	Interfaces []string // that are trusted
 	Stopped    []Stopped
+	Refused    []Stopped // at guarded ports
+	Unlisted   uint64    // packets of refused sources that were not listed: too many at a time
 }
 
 // Show reads the table. It returns false when there is none, so nothing is guarded.
@@ -63,13 +77,16 @@ func (g *Guard) Show() (Shown, bool, error) {
 			Drop:  portsOf(found.members["guarded"]),
 			Count: portsOf(found.members["watched"]),
 		},
-		Dropped: found.counters["dropped"], Observed: found.counters["observed"],
+		Dropped: found.counters["dropped"], Observed: found.counters["observed"], Unlisted: found.counters["unlisted"],
 		Trusted: slices.Concat(networksOf(found.members["trusted4"]), networksOf(found.members["trusted6"])),
 	}
 	for _, m := range found.members["interfaces"] {
 		shown.Interfaces = append(shown.Interfaces, strings.TrimRight(string(m.key), "\x00"))
 	}
 	if shown.Elements, err = g.Elements(); err != nil {
+		return Shown{}, false, err
+	}
+	if shown.Refused, err = g.Refused(); err != nil {
 		return Shown{}, false, err
 	}
 	shown.Stopped, err = g.Stopped()

@@ -219,6 +219,13 @@ func TestRealStandingSessionGoesOn(t *testing.T) {
 // its own port to.
 func (w *cabled) container(port string) {
 	w.t.Helper()
+	w.behind()
+	w.run("table ip nat { chain prerouting { type nat hook prerouting priority dstnat; tcp dport "+port+" dnat to 203.0.113.2:80; }\n}", "nft", "-f", "-")
+}
+
+// behind makes a third host behind the server, 203.0.113.2, with a service at tcp/80.
+func (w *cabled) behind() {
+	w.t.Helper()
 	inside := namespace(w.t)
 	must(w.t, netns.Set(w.server))
 	must(w.t, netlink.LinkAdd(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "inner"}, PeerName: "inner", PeerNamespace: netlink.NsFd(inner(inside))}))
@@ -237,7 +244,6 @@ func (w *cabled) container(port string) {
 	must(w.t, netns.Set(w.server))
 	w.connected("inner")
 	w.run("", "sysctl", "-q", "-w", "net.ipv4.ip_forward=1")
-	w.run("table ip nat { chain prerouting { type nat hook prerouting priority dstnat; tcp dport "+port+" dnat to 203.0.113.2:80; }\n}", "nft", "-f", "-")
 }
 
 func inner(ns netns.NsHandle) int { return int(ns) }
@@ -275,10 +281,10 @@ func TestRealMarkThroughOtherChain(t *testing.T) {
 	}
 	conflicts, err := g.Conflicts()
 	must(t, err)
-	if len(conflicts) != 1 || conflicts[0].Table != "inet filter" || conflicts[0].Chain != "input" || len(conflicts[0].Remedies) != 1 {
+	if len(conflicts) != 1 || conflicts[0].Table != "inet filter" || conflicts[0].Chain != "input" || len(commands(conflicts[0].Lines())) != 1 {
 		t.Fatalf("conflicts: %+v", conflicts)
 	}
-	w.run("", "sh", "-c", conflicts[0].Remedies[0].Line)
+	w.follow(conflicts[0].Lines())
 	if !w.reaches("", server4) || !w.reaches("", server6) {
 		t.Error("a granted packet is dropped in spite of the line")
 	}

@@ -34,6 +34,10 @@ var (
 	// Rules jump to these.
 	spoofedChain = chain{name: "spoofed"}
 	refuseChain  = chain{name: "refuse"}
+	// See guard_measure.go.
+	grantedChain   = chain{name: "granted"}
+	untrackedChain = chain{name: "untracked"}
+	listChain      = chain{name: "listed"}
 )
 
 // A ruledChain is a chain of our table with its rules.
@@ -44,7 +48,8 @@ type ruledChain struct {
 
 // guardChains returns the chains of our table. Those that a rule names come before it.
 func guardChains(mark uint32, answer Answer) []ruledChain {
-	chains := []ruledChain{{spoofedChain, spoofedRules()}, {refuseChain, refuseRules(answer)}}
+	chains := []ruledChain{{spoofedChain, spoofedRules()}, {listChain, listRules()}, {refuseChain, refuseRules(answer)},
+		{untrackedChain, untrackedRules()}, {grantedChain, grantedChainRules()}}
 	if answer == AnswerAuto {
 		chains = append(chains,
 			ruledChain{translateChain, translateRules()},
@@ -79,7 +84,7 @@ func guardRules(mark uint32, answer Answer) []rule {
 			fib(destination, false), equal(reg, fibType(unix.RTN_UNICAST)),
 			fib(destination, true), equal(reg, fibType(unix.RTN_UNICAST)), accept)},
 	}
-	rules = slices.Concat(rules, trustedRules(), grantedRules(mark), cutRules(answer), standingRules(),
+	rules = slices.Concat(rules, trustedRules(), measuredRules(mark), cutRules(answer), standingRules(),
 		[]rule{{"guarded", join(port(reg), in("guarded", reg), goTo(refuseChain))}})
 	for _, s := range exemptSets {
 		rules = append(rules, rule{"would be granted", join(sourceAndPort(s.v6), in(s.name, reg), accept)})
@@ -101,8 +106,9 @@ func trustedRules() []rule {
 	}
 }
 
-// grantedRules accept what a grant lets in. The label on its connection outlives the grant. No
-// rule here reads the label: a packet of no connection, as with notrack, would not match.
+// grantedRules accept what a grant lets in, behind the chains of others. The label on its
+// connection outlives the grant. No rule here reads the label: a packet of no connection, as with
+// notrack, would not match.
 func grantedRules(mark uint32) []rule {
 	var rules []rule
 	for _, s := range grantSets {
@@ -160,14 +166,15 @@ var fromElsewhere = join(protocol(unix.IPPROTO_UDP), state(expr.CtStateBitNEW), 
 
 // refuseRules refuse a packet at prerouting.
 func refuseRules(answer Answer) []rule {
+	rules := []rule{{"listed", jump(listChain)}}
 	switch answer {
 	case AnswerDrop:
-		return []rule{{"dropped", join(counter("dropped"), drop)}}
+		return append(rules, rule{"dropped", join(counter("dropped"), drop)})
 	case AnswerReject:
-		return append([]rule{{"refused", counter("dropped")}}, rejectRules()...)
+		return append(append(rules, rule{"refused", counter("dropped")}), rejectRules()...)
 	case AnswerAuto:
 	}
-	return []rule{
+	return append(rules, []rule{
 		// Only a connection without an entry in the kernel's table is translated. One with an
 		// entry, from before the guard or after a grant, would go to its service.
 		{"first of a flow", join(state(expr.CtStateBitNEW), unconfirmed, setLabel(labelRefused))},
@@ -177,7 +184,7 @@ func refuseRules(answer Answer) []rule {
 		// refuses them, after the chains of others.
 		{"of no flow", join(ofNoFlow, accept)},
 		{"of another flow", join(counter("dropped"), drop)},
-	}
+	}...)
 }
 
 // rejectRules answer as nft does.
@@ -221,11 +228,12 @@ func inputRules(mark uint32, answer Answer) []rule {
 		rule{"nobody guards this port", join(unguarded, accept)},
 		rule{"granted before", join(marked(mark), accept)})
 	rules = slices.Concat(rules, trustedRules(), grantedRules(mark), cutRules(answer), standingRules())
+	refused := rule{"refused here", join(jump(listChain))}
 	switch answer {
 	case AnswerDrop:
-		return append(rules, rule{"refused here", join(counter("dropped"), drop)})
+		return append(rules, refused, rule{"refused here", join(counter("dropped"), drop)})
 	case AnswerReject:
-		return append(append(rules, rule{"refused here", counter("dropped")}), rejectRules()...)
+		return append(append(rules, refused, rule{"refused here", counter("dropped")}), rejectRules()...)
 	case AnswerAuto:
 	}
 	return append(rules, lateRules()...)
@@ -243,6 +251,7 @@ func lateRules() []rule {
 		{"closed", join(toStandIn, state(expr.CtStateBitNEW), accept)},
 		{"closed", join(toStandIn, ports, change("late", reg, deleteElement), accept)},
 		{"refused here", counter("dropped")},
+		{"refused here", jump(listChain)},
 		{"refused", join(ofNoFlow, protocol(unix.IPPROTO_TCP), destinationPort(reg), lookUp("closed", reg, reg), writeTCPPort(2, reg))},
 		{"a service stands in", join(toStandIn, socketWaits, destinationPort(reg), lookUp("asked", reg, reg), writeTCPPort(2, reg), resetTCP)},
 		{"refused", join(toStandIn, ports, change("late", reg, unix.NFT_DYNSET_OP_ADD), accept)},

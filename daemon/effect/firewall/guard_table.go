@@ -11,7 +11,7 @@ import (
 // guardTable is our table. As nft lists it:
 //
 //	table inet sesame {
-//		counter dropped, observed
+//		counter dropped, observed, unlisted
 //		counter restored                 counts nothing, see Guard.Whole
 //		set guarded, watched             proto . port: dropped, or only counted
 //		set trusted4, trusted6           networks
@@ -20,6 +20,8 @@ import (
 //		set networks4, networks6         the same for networks
 //		set exempt4, exempt6             what doors granted that only observe
 //		set stopped4, stopped6           sources that a guard would stop at a watched port
+//		set refused4, refused6           sources that were refused at a guarded port
+//		set traced4, traced6             sources whose packets were traced a moment ago
 //		set standing4, standing6         UDP flows from before the guard
 //		map closed, asked                a guarded TCP port to its stand-in, and back
 //		set stand_ins                    proto . port: the ports of closed
@@ -69,6 +71,10 @@ var guardSets = slices.Concat([]set{
 	{name: "exempt6", fields: grantKey6, timeout: true},
 	{name: "stopped4", fields: grantKey4, timeout: true, dynamic: true, life: stoppedLife, size: stoppedSize},
 	{name: "stopped6", fields: grantKey6, timeout: true, dynamic: true, life: stoppedLife, size: stoppedSize},
+	{name: "refused4", fields: grantKey4, timeout: true, dynamic: true, life: refusedLife, size: refusedSize},
+	{name: "refused6", fields: grantKey6, timeout: true, dynamic: true, life: refusedLife, size: refusedSize},
+	{name: "traced4", fields: grantKey4, timeout: true, dynamic: true, life: tracedLife, size: tracedSize},
+	{name: "traced6", fields: grantKey6, timeout: true, dynamic: true, life: tracedLife, size: tracedSize},
 	{name: "standing4", fields: flowKey4, timeout: true, dynamic: true, life: standingLife, size: standingSize},
 	{name: "standing6", fields: flowKey6, timeout: true, dynamic: true, life: standingLife, size: standingSize},
 	{name: "closed", fields: grantKey4[2:], values: grantKey4[2:]},
@@ -112,12 +118,24 @@ var stoppedSets = []sourceSet{
 	{table: guardTable, name: "stopped6", v6: true, layout: sourcePort},
 }
 
+var refusedSets = []sourceSet{
+	{table: guardTable, name: "refused4", layout: sourcePort},
+	{table: guardTable, name: "refused6", v6: true, layout: sourcePort},
+}
+
+// tracedSets are those whose elements limit how many packets of a source are traced.
+var tracedSets = []sourceSet{
+	{table: guardTable, name: "traced4", layout: sourcePort},
+	{table: guardTable, name: "traced6", v6: true, layout: sourcePort},
+}
+
 var standingSets = []struct {
 	name string
 	v6   bool
 }{{"standing4", false}, {"standing6", true}}
 
-var guardCounters = []string{"dropped", "observed"}
+// unlisted counts packets of refused sources that were not put into refused4 and refused6.
+var guardCounters = []string{"dropped", "observed", "unlisted"}
 
 // restoredMark is a counter that counts nothing: a daemon that has installed its grants makes it.
 const restoredMark = "restored"

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"sesame/daemon/packet"
 )
 
@@ -15,12 +17,14 @@ func TestTheDocumentHasTheLines(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	input := chainFound{chain: chain{name: "filter_INPUT", hook: unix.NF_INET_LOCAL_IN}}
+	firewalld := blocked{base: input, ports: []packet.Port{{Proto: packet.TCP, Number: 22}}}.firewalld()
 	for _, line := range []string{
 		"nft insert rule inet filter input '" + nftMark(DefaultMark) + "'",
 		"-A ufw-before-input " + xtMark(DefaultMark),
 		"iptables -I INPUT " + xtMark(DefaultMark),
-		firewalldLines("", []packet.Port{{Proto: packet.TCP, Number: 22}})[0].Line,
-		firewalldLines("", []packet.Port{{Proto: packet.TCP, Number: 22}})[1].Line,
+		firewalld[0],
+		firewalld[1],
 	} {
 		if !strings.Contains(string(text), line) {
 			t.Errorf("docs/firewall.md lacks the line %q", line)

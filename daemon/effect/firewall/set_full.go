@@ -79,7 +79,4 @@ func larger(size uint32) uint32 {
 }
 
 // String returns the table as nft names it.
-func (t table) String() string {
-	family := map[uint8]string{unix.NFPROTO_INET: "inet", unix.NFPROTO_IPV4: "ip", unix.NFPROTO_IPV6: "ip6"}[t.family]
-	return family + " " + t.name
-}
+func (t table) String() string { return familyName(t.family) + " " + t.name }

@@ -3,7 +3,6 @@ package firewall
 import (
 	"cmp"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -22,20 +21,36 @@ import (
 type Translation struct{ Outer, Inner packet.Port }
 
 // Translations returns the translations of all tables, each once, sorted by the outer port.
-// Those to addresses of this host are left out, and those that keep the port.
+// Those to addresses of this host are left out, and those that keep the port. A rule is read for
+// the ports that it names. A rule with a map is not read.
 func (g *Guard) Translations() (found []Translation, err error) {
-	for range tries {
-		s := survey{mark: g.mark, links: linkNames()}
-		if err = s.read(g.socket); err == nil {
-			found, err = s.translations(localAddresses())
-		}
-		if !errors.Is(err, errInterrupted) {
-			break
-		}
-	}
+	chains, err := g.socket.allChains()
 	if err != nil {
 		return nil, fmt.Errorf("looking for translated ports: %w", err)
 	}
+	local, seen := localAddresses(), map[Translation]bool{}
+	var tables []table
+	for _, c := range chains {
+		if c.kind == "nat" && c.hook == unix.NF_INET_PRE_ROUTING && c.table != guardTable && !slices.Contains(tables, c.table) {
+			tables = append(tables, c.table)
+		}
+	}
+	for _, t := range tables {
+		rules, err := g.socket.rulesOf(t)
+		if err != nil {
+			return nil, fmt.Errorf("looking for translated ports in table %s: %w", t.name, err)
+		}
+		for _, r := range rules {
+			g.socket.translationsOf(t, r, local, seen)
+		}
+	}
+	found = make([]Translation, 0, len(seen))
+	for one := range seen {
+		found = append(found, one)
+	}
+	slices.SortFunc(found, func(a, b Translation) int {
+		return cmp.Or(comparePorts(a.Outer, b.Outer), comparePorts(a.Inner, b.Inner))
+	})
 	return found, nil
 }
 
@@ -52,111 +67,137 @@ func localAddresses() map[netip.Addr]bool {
 	return local
 }
 
-// translations tries each rule of the tables that translate before routing. A rule is tried for
-// the ports that it names, so the work grows with the rules and not with the number of ports.
-func (s *survey) translations(local map[netip.Addr]bool) ([]Translation, error) {
-	seen := map[Translation]bool{}
-	for name, rules := range s.rules.chains {
-		if !s.translates(name.table) {
-			continue
-		}
-		for _, rule := range rules {
-			numbers, err := s.rules.named(name.table, rule)
-			if err != nil {
-				return nil, fmt.Errorf("table %s: %w", name.table.name, err)
-			}
-			for _, number := range numbers {
-				for _, proto := range []packet.Proto{packet.TCP, packet.UDP} {
-					if err := s.try(name.table, rule, packet.Port{Proto: proto, Number: number}, local, seen); err != nil {
-						return nil, fmt.Errorf("table %s: %w", name.table.name, err)
-					}
-				}
-			}
-		}
-	}
-	found := make([]Translation, 0, len(seen))
-	for one := range seen {
-		found = append(found, one)
-	}
-	slices.SortFunc(found, func(a, b Translation) int {
-		return cmp.Or(comparePorts(a.Outer, b.Outer), comparePorts(a.Inner, b.Inner))
-	})
-	return found, nil
+// maxNamed bounds the ports that are read of the rules of one table.
+const maxNamed = 4096
+
+// A reading is what one rule says about a translation.
+type reading struct {
+	protocols []packet.Proto
+	outer     []uint16
+	inner     uint16 // 0: it is not known, or the port stays
+	to        netip.Addr
+	registers map[uint32][]byte // constants
 }
 
-// translates reports whether a table has a chain that translates destinations before routing.
-func (s *survey) translates(t table) bool {
-	return slices.ContainsFunc(s.bases, func(c chainFound) bool {
-		return c.table == t && c.kind == "nat" && c.hook == hookPrerouting
-	})
-}
-
-// try adds the translation of a rule for packets to a port, if it has one.
-func (s *survey) try(t table, rule expressions, outer packet.Port, local map[netip.Addr]bool, seen map[Translation]bool) error {
-	for _, family := range []uint8{unix.NFPROTO_IPV4, unix.NFPROTO_IPV6} {
-		if t.family != unix.NFPROTO_INET && t.family != family {
-			continue
-		}
-		for _, link := range s.links {
-			p := probe{family: family, port: outer, mark: s.mark, hook: hookPrerouting, link: link}
-			m := machine{rules: &s.rules, table: t, probe: &p}
-			if _, _, err := m.run(rule); err != nil {
-				return err
-			}
-			if p.translated && p.port != outer && p.port.Number != 0 && !local[p.destination] && !p.destination.IsLoopback() {
-				seen[Translation{outer, p.port}] = true
+// translationsOf adds what a rule translates.
+func (s *socket) translationsOf(t table, rule ruleFound, local map[netip.Addr]bool, seen map[Translation]bool) {
+	r := reading{registers: map[uint32][]byte{}}
+	for _, e := range rule.expressions {
+		r.read(s, t, e)
+	}
+	if r.protocols == nil {
+		r.protocols = []packet.Proto{packet.TCP, packet.UDP}
+	}
+	if r.inner == 0 || local[r.to] || r.to.IsLoopback() || !r.to.IsValid() {
+		return
+	}
+	for _, p := range r.protocols {
+		for _, number := range r.outer {
+			if number != r.inner {
+				seen[Translation{packet.Port{Proto: p, Number: number}, packet.Port{Proto: p, Number: r.inner}}] = true
 			}
 		}
 	}
-	return nil
 }
 
-// maxNamed bounds the ports for which one rule is tried. A rule of a container engine names one.
-const maxNamed = 64
-
-// named returns the numbers that a rule may compare a port with.
-func (r *ruleset) named(t table, rule expressions) (numbers []uint16, err error) {
-	add := func(b []byte) {
-		if len(b) == 2 && len(numbers) < maxNamed {
-			numbers = append(numbers, binary.BigEndian.Uint16(b))
+// read reads one expression. What the library does not know says nothing about a translation.
+func (r *reading) read(s *socket, t table, e expression) {
+	switch e.name {
+	case "cmp":
+		var c expr.Cmp
+		if expr.Unmarshal(t.family, e.data, &c) == nil && c.Op == expr.CmpOpEq {
+			r.compared(c.Data)
 		}
-	}
-	for _, e := range rule {
-		switch e.name {
-		case "cmp":
-			var c expr.Cmp
-			if expr.Unmarshal(t.family, e.data, &c) == nil {
-				add(c.Data)
-			}
-		case "lookup":
-			var l expr.Lookup
-			if expr.Unmarshal(t.family, e.data, &l) != nil {
-				continue
-			}
-			members, err := r.members(t, l.SetName)
-			if err != nil {
-				return nil, err
-			}
-			for _, member := range members {
-				add(member.key)
-			}
-		case "match":
-			var match expr.Match
-			if expr.Unmarshal(t.family, e.data, &match) == nil {
-				add(binary.BigEndian.AppendUint16(nil, firstPort(match.Info)))
+	case "lookup":
+		var l expr.Lookup
+		if expr.Unmarshal(t.family, e.data, &l) == nil && !l.Invert {
+			members, _ := s.stableMembers(t, l.SetName)
+			for _, m := range members {
+				r.name(m.key)
 			}
 		}
+	case "match":
+		var m expr.Match
+		if expr.Unmarshal(t.family, e.data, &m) == nil {
+			r.match(m.Info)
+		}
+	case "immediate":
+		a := parse(e.data)
+		r.registers[register(uint32(a.number(unix.NFTA_IMMEDIATE_DREG)))] = a.bytes(unix.NFTA_IMMEDIATE_DATA, unix.NFTA_DATA_VALUE)
+	case "nat":
+		var n expr.NAT
+		if expr.Unmarshal(t.family, e.data, &n) == nil && n.Type == expr.NATTypeDestNAT {
+			r.to, _ = netip.AddrFromSlice(r.registers[register(n.RegAddrMin)])
+			if port := r.registers[register(n.RegProtoMin)]; len(port) == 2 && n.RegProtoMin != 0 {
+				r.inner = binary.BigEndian.Uint16(port)
+			}
+		}
+	case "target":
+		var target expr.Target
+		if expr.Unmarshal(t.family, e.data, &target) == nil && target.Name == "DNAT" {
+			r.target(target.Info)
+		}
 	}
-	return numbers, nil
 }
 
-// firstPort returns the first destination port of a match of iptables; 0: it names none.
-func firstPort(info xt.InfoAny) uint16 {
+// register returns one number for the two that a register has: 1 to 4 name registers of 16 bytes,
+// 8 to 23 (NFT_REG32_00 and on) the same bytes as registers of 4.
+func register(n uint32) uint32 {
+	if n >= 1 && n <= 4 {
+		return unix.NFT_REG32_00 + (n-1)*4
+	}
+	return n
+}
+
+// compared notes what a rule compares with: a protocol has one byte, a port two.
+func (r *reading) compared(with []byte) {
+	if len(with) == 1 && protocolOf(with[0]) != packet.NoProto {
+		r.protocols = []packet.Proto{protocolOf(with[0])}
+	}
+	r.name(with)
+}
+
+func (r *reading) name(port []byte) {
+	if len(port) == 2 && len(r.outer) < maxNamed {
+		r.outer = append(r.outer, binary.BigEndian.Uint16(port))
+	}
+}
+
+// match reads a match of iptables: the first destination port, unless it is an exception.
+func (r *reading) match(info xt.InfoAny) {
+	port := uint16(0)
 	switch i := info.(type) {
 	case *xt.Tcp:
-		return i.DstPorts[0]
+		r.protocols = []packet.Proto{packet.TCP}
+		if i.InvFlags&xt.TcpInvDestPorts == 0 {
+			port = i.DstPorts[0]
+		}
 	case *xt.Udp:
-		return i.DstPorts[0]
+		r.protocols = []packet.Proto{packet.UDP}
+		if i.InvFlags&xt.UdpInvDestPorts == 0 {
+			port = i.DstPorts[0]
+		}
 	}
-	return 0
+	if port != 0 {
+		r.name(binary.BigEndian.AppendUint16(nil, port))
+	}
+}
+
+// target reads the target DNAT of iptables.
+func (r *reading) target(info xt.InfoAny) {
+	var flags uint
+	var address net.IP
+	switch i := info.(type) {
+	case *xt.NatRange:
+		flags, address, r.inner = i.Flags, i.MinIP, i.MinPort
+	case *xt.NatRange2:
+		flags, address, r.inner = i.Flags, i.MinIP, i.MinPort
+	case *xt.NatIPv4MultiRangeCompat:
+		if len(*i) > 0 {
+			flags, address, r.inner = (*i)[0].Flags, (*i)[0].MinIP, (*i)[0].MinPort
+		}
+	}
+	if found, ok := netip.AddrFromSlice(address); ok && flags&uint(xt.NatRangeMapIPs) != 0 {
+		r.to = found.Unmap()
+	}
 }

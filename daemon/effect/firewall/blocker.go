@@ -1,0 +1,163 @@
+package firewall
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"sesame/daemon/effect"
+	"sesame/daemon/packet"
+	"sesame/daemon/reach"
+)
+
+// explain completes a result with the cause that an ending names: the text of the rule, whether it
+// rejects, and the lines that mend it.
+func (m *measurement) explain(ctx context.Context, r *reach.Result, e reach.Ending) {
+	switch {
+	case e.Blocker != nil:
+		b, rule := m.blocked(ctx, e)
+		if rule.rejects {
+			r.Outcome = reach.Rejected
+		}
+		blocker := *e.Blocker
+		blocker.Rule = rule.text
+		r.Blocker, r.Lines = &blocker, b.lines()
+	case e.Unseen:
+		v6 := r.Source.Is6()
+		r.Lines = legacyLines(m.guard.mark, v6, legacyTables(v6))
+	case e.Unconfirmed:
+		r.Lines = []string{"# an answer was made, and never confirmed: see whether a chain at output, forward or postrouting drops packets of standing connections, and whether the way back is the right one"}
+	}
+}
+
+// legacyTables returns the tables of iptables-legacy.
+func legacyTables(v6 bool) []string {
+	file := "/proc/thread-self/net/ip_tables_names"
+	if v6 {
+		file = "/proc/thread-self/net/ip6_tables_names"
+	}
+	text, _ := os.ReadFile(file) // it is missing where iptables-legacy was never used
+	return strings.Fields(string(text))
+}
+
+// A ruleKnown is what is known of a rule that drops.
+type ruleKnown struct {
+	text    string
+	rejects bool
+}
+
+// maxKnown bounds the rules whose text is kept, so that a rule which drops many is listed once.
+const maxKnown = 64
+
+// blocked reads where a packet was dropped. What cannot be read stays empty.
+func (m *measurement) blocked(ctx context.Context, e reach.Ending) (blocked, ruleKnown) {
+	t := tableOf(e.Blocker.Table)
+	chains, _ := m.guard.socket.allChains()
+	b := blocked{mark: m.guard.mark, table: t, where: e.Blocker.Chain, path: pathOf(e.Path, t), chains: chains,
+		source: e.Flow.Source.Addr(), ports: []packet.Port{e.Flow.Port()}}
+	name := b.where
+	if len(b.path) > 0 {
+		name = b.path[0]
+	}
+	for _, c := range chains {
+		if c.table == t && c.chain.name == name {
+			b.base = c
+		}
+	}
+	b.base.chain.name = name
+	if e.Blocker.Policy {
+		return b, ruleKnown{}
+	}
+	rules, _ := m.guard.socket.rulesOf(t)
+	at := slices.IndexFunc(rules, func(r ruleFound) bool { return r.chain == e.Blocker.Chain && r.handle == e.Blocker.Handle })
+	if at < 0 {
+		return b, ruleKnown{} // it was removed in the meantime
+	}
+	key := fmt.Sprint(t, b.where, e.Blocker.Handle, rules[at].key())
+	known, has := m.known[key]
+	if !has {
+		if len(m.known) >= maxKnown {
+			clear(m.known)
+		}
+		known = ruleKnown{text: b.text(ctx, rules, at), rejects: rules[at].rejects()}
+		m.known[key] = known
+	}
+	b.rule = known.text
+	return b, known
+}
+
+// text returns a rule as nft or iptables prints it. "": neither can be asked.
+func (b blocked) text(ctx context.Context, rules []ruleFound, at int) string {
+	if b.xtables() {
+		number := 0
+		for _, r := range rules[:at+1] {
+			if r.chain == b.where {
+				number++
+			}
+		}
+		listing, _ := effect.Listing(ctx, xtablesCommand("nft", b.six()), "-t", b.table.name, "-S", b.where)
+		if text := appended(listing, number); text != "" {
+			return text
+		}
+	}
+	listing, _ := effect.Listing(ctx, "nft", "-a", "list", "chain", familyName(b.table.family), b.table.name, b.where)
+	return withHandle(listing, rules[at].handle)
+}
+
+// appended returns the rule with this number in what iptables -S prints.
+func appended(listing string, number int) string {
+	for line := range strings.Lines(listing) {
+		if strings.HasPrefix(line, "-A ") {
+			if number--; number == 0 {
+				return strings.TrimSpace(line)
+			}
+		}
+	}
+	return ""
+}
+
+// withHandle returns the rule with this handle in what nft -a list chain prints.
+func withHandle(listing string, handle uint64) string {
+	for line := range strings.Lines(listing) {
+		if text, found := strings.CutSuffix(strings.TrimSpace(line), fmt.Sprintf(" # handle %d", handle)); found {
+			return text
+		}
+	}
+	return ""
+}
+
+// tableOf reads a table as nft names it.
+func tableOf(name string) table {
+	family, name, _ := strings.Cut(name, " ")
+	for _, number := range []uint8{unix.NFPROTO_IPV4, unix.NFPROTO_IPV6, unix.NFPROTO_BRIDGE, unix.NFPROTO_NETDEV} {
+		if familyName(number) == family {
+			return table{number, name}
+		}
+	}
+	return table{unix.NFPROTO_INET, name}
+}
+
+// xtablesCommand returns the command for the tables of iptables-nft, or of iptables-legacy (kind).
+// Which of the two iptables means differs between machines. six is "6", or "".
+func xtablesCommand(kind, six string) string {
+	plain, special := fmt.Sprintf("ip%stables", six), fmt.Sprintf("ip%stables-%s", six, kind)
+	if strings.Contains(program(plain), kind) || program(special) == "" {
+		return plain
+	}
+	return special
+}
+
+// program returns the file that a name of a program leads to, behind symbolic links; "": none.
+func program(name string) string {
+	for _, dir := range []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"} {
+		if file, err := filepath.EvalSymlinks(filepath.Join(dir, name)); err == nil {
+			return filepath.Base(file)
+		}
+	}
+	return ""
+}
