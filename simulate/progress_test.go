@@ -74,7 +74,7 @@ func TestAnAttemptThatIsOnItsWay(t *testing.T) {
 }
 
 // A daemon that had no input since the last knock has not noticed that the time is over.
-func TestAnAttemptWhoseTimeIsOverNow(t *testing.T) {
+func TestExplainOfAnAttemptThatIsOver(t *testing.T) {
 	steps := door("steps", 7000, 8000, 9000)
 	steps.StepTimeout = 3 * time.Second
 	s := tell(t, door("ssh", 7000, 8000, 9000), steps)

@@ -40,8 +40,9 @@ the line above:
 
 With a configuration of this machine, check looks at the machine too: whether
 services listen on ports of knocks, whether the machine uses such ports for its
-own connections, whether its firewall may drop what a door opens, whether a guarded
-port is only a container's, and whether SYN cookies outlive a grant.
+own connections, whether its firewall may drop what a door opens, whether the sets
+that set mode names are there, whether a guarded port is only a container's, and
+whether SYN cookies outlive a grant.
 
 With --geo, or with a configuration of this machine, check reads the databases
 too. It reports facts that the scripts ask for and no database has, and databases
@@ -54,7 +55,8 @@ ports. A scan knocks on all ports of the door, so only the order is left to
 chance in which it comes to them and to the tripwires.
 
 The exit status is 0 when the scripts load, with --strict 1 when there are
-findings, and 2 when the scripts do not load.`,
+findings, and 2 when the scripts do not load, or when the configuration names
+sets of the firewall that are not there or do not fit.`,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return p.check(c, f) },
 	}
@@ -98,11 +100,24 @@ func (p *program) check(c *cobra.Command, f *checkFlags) error {
 	if f.strict && len(r.Findings) > 0 {
 		p.status = answerNo
 	}
+	var unfit []error
+	if settings.File != "" {
+		unfit = p.checkSets(&settings)
+	}
+	if len(unfit) > 0 {
+		p.status = couldNot
+	}
 	if f.format == "json" {
+		for _, err := range unfit {
+			r.Problems = append(r.Problems, problem{File: settings.File, Message: err.Error()})
+		}
 		return p.writeJSON(r)
 	}
 	if settings.File != "" {
 		p.checkMachine(&settings, set)
+	}
+	for _, err := range unfit {
+		p.complain(err)
 	}
 	return r.writeText(p)
 }
@@ -150,6 +165,7 @@ func (p *program) findings(set *scripting.Set, settings *config.Config, database
 	p.readTranslations(settings, machine)
 	machine.Interfaces = len(settings.Interfaces) > 0
 	machine.SetMode = settings.Firewall.Mode == "set"
+	machine.Set4, machine.Set6 = settings.Firewall.Set4, settings.Firewall.Set6
 	machine.Lines = settings.Log.Knockd.Text != "" || settings.Log.KnockdSyslog
 	return append(lint.CheckOn(set, machine, have, now()), old...)
 }
@@ -161,6 +177,7 @@ type checked struct {
 	Findings []lint.Finding `json:"findings"`
 	Effects  []lint.Script  `json:"effects,omitzero"` // nil unless requested
 	Guesses  []guess        `json:"odds,omitzero"`    // the same
+	Problems []problem      `json:"problems,omitempty"`
 }
 
 // A refusal is the JSON for a script set that does not load.

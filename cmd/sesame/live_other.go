@@ -17,3 +17,5 @@ func (p *program) liveCommands() []*cobra.Command { return nil }
 func (p *program) checkMachine(*config.Config, *scripting.Set) {}
 
 func (p *program) readTranslations(*config.Config, *lint.Machine) {}
+
+func (p *program) checkSets(*config.Config) []error { return nil }

@@ -28,6 +28,7 @@ const (
 	SYNCookies    = "syn-cookies"     // this machine sends SYN cookies always, and they outlive a grant
 	GuardsNothing = "guards-nothing"  // a guarded port is only a container's, behind another port
 	NoCut         = "no-cut"          // a door cuts sessions, which the firewall of this machine cannot do
+	NoSet         = "no-set"          // set mode names no set for sources of one family
 	Knockd        = "knockd"          // a line of a knockd.conf that probably means something else to its author
 	UsedUp        = "used-up"         // a door whose one-time sequences were all consumed
 	Mistake       = "mistake"         // a use of what functions are given that probably fails
@@ -42,7 +43,7 @@ const (
 	UnusedAllow   = "unused-allow"    // a comment that allows a finding that is not there
 )
 
-var allowed = []string{Ascending, Descending, SideBySide, NoTripwires, Short, Prefix, Unguarded, NoWayIn, NoWayBack, WindowNever, WindowOver, EndsOutside, Deadlock, AnyPort, NoLimit, SharedLimit, NoEffect, Listening, TripwireInUse, Ephemeral, SYNCookies, GuardsNothing, NoCut, Knockd, UsedUp, Mistake, NoDatabase, UnknownPasses, PrivateNever, EmptyList, Everybody}
+var allowed = []string{Ascending, Descending, SideBySide, NoTripwires, Short, Prefix, Unguarded, NoWayIn, NoWayBack, WindowNever, WindowOver, EndsOutside, Deadlock, AnyPort, NoLimit, SharedLimit, NoEffect, Listening, TripwireInUse, Ephemeral, SYNCookies, GuardsNothing, NoCut, NoSet, Knockd, UsedUp, Mistake, NoDatabase, UnknownPasses, PrivateNever, EmptyList, Everybody}
 
 // A Finding is one rule to look at, with what may be wrong and how to change
 // it.

@@ -49,6 +49,7 @@ func CheckOn(set *scripting.Set, m *Machine, databases *Databases, now time.Time
 	}
 	if m != nil {
 		c.synCookies(m)
+		c.families(m)
 	}
 	c.allows()
 	c.ways()

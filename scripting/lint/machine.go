@@ -31,6 +31,10 @@ type Machine struct {
 	Interfaces, Lines bool
 	// SetMode is set when its sesame.toml has mode = "set" below [firewall].
 	SetMode bool
+	// Set4 and Set6 are the sets that it names then, "" for none.
+	Set4, Set6 string
+	// IPv6 is set when the machine has an IPv6 address that others than its neighbours can reach.
+	IPv6 bool
 }
 
 // A Socket receives packets from others. Its Address is unspecified when it is

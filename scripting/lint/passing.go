@@ -13,7 +13,7 @@ import (
 type Translation struct{ Outer, Inner packet.Port }
 
 // ofMachine are the ids of findings that need a machine.
-var ofMachine = []string{Listening, Ephemeral, NoCut, SYNCookies, GuardsNothing}
+var ofMachine = []string{Listening, Ephemeral, NoCut, NoSet, SYNCookies, GuardsNothing}
 
 // synCookies finds that the machine answers each SYN with a cookie (tcp(7), tcp_syncookies). An
 // ACK with that cookie begins a connection later, and a guard cannot tell this ACK from one of a

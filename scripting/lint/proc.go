@@ -56,7 +56,28 @@ func ReadMachine(proc fs.FS) (*Machine, error) {
 		}
 		return nil
 	})
+	read("net/if_inet6", func(text string) (err error) {
+		m.IPv6, err = parseAddresses6(text)
+		return err
+	})
 	return m, errors.Join(wrong...)
+}
+
+// parseAddresses6 reports whether /proc/net/if_inet6 lists a global address. A line has the
+// address, the index, the prefix length, the scope and the flags in hexadecimal, and the name; a
+// scope of 00 is global (IPV6_ADDR_SCOPE_MASK in net/ipv6.h).
+func parseAddresses6(text string) (global bool, err error) {
+	for i, line := range strings.Split(strings.TrimSuffix(text, "\n"), "\n") {
+		fields := strings.Fields(line)
+		switch {
+		case len(fields) == 0:
+		case len(fields) < 6:
+			return global, fmt.Errorf("line %d: %d fields, expected 6", i+1, len(fields))
+		case fields[3] == "00":
+			global = true
+		}
+	}
+	return global, nil
 }
 
 // The states of sockets that receive packets from others, as /proc/net writes

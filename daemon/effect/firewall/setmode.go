@@ -82,48 +82,6 @@ func keyTypes(v6 bool) []nftables.SetDatatype {
 	}
 }
 
-// find reads the definitions of the sets. Its error describes how to make a set that is missing
-// or does not fit.
-func (s *Sets) find() error {
-	found, err := s.socket.sets(s.table)
-	if err != nil && !errors.Is(err, unix.ENOENT) {
-		return err
-	}
-	var sets []sourceSet
-	for _, wanted := range []struct {
-		name string
-		v6   bool
-	}{{s.cfg.Set4, false}, {s.cfg.Set6, true}} {
-		if wanted.name == "" {
-			continue
-		}
-		types := keyTypes(wanted.v6)
-		full := fmt.Sprintf("set %s in table %s %s", wanted.name, s.cfg.Family, s.cfg.Table)
-		remedy := fmt.Sprintf("make it with: nft add set %s %s %s '{ type %s; flags interval,timeout; }'",
-			s.cfg.Family, s.cfg.Table, wanted.name, types[sourcePort].Name)
-		i := slices.IndexFunc(found, func(f setFound) bool { return f.name == wanted.name })
-		if i < 0 {
-			return fmt.Errorf("%w: no %s: %s", effect.ErrGone, full, remedy)
-		}
-		f := found[i]
-		// Only the type of the keys defines the meaning of a key: a set made with typeof
-		// has the same number as one made with type.
-		kind := slices.IndexFunc(types, func(t nftables.SetDatatype) bool { return t.GetNFTMagic() == f.magic })
-		switch {
-		case kind < 0 || f.flags&(unix.NFT_SET_MAP|unix.NFT_SET_CONSTANT|unix.NFT_SET_OBJECT) != 0:
-			return fmt.Errorf("%s has other keys: expected %s, or %s, or %s; remove it, and %s", full,
-				types[sourcePort].Name, types[sourceNumber].Name, types[sourceAlone].Name, remedy)
-		case f.flags&unix.NFT_SET_TIMEOUT == 0:
-			return fmt.Errorf("%s has no flag timeout, so that nothing in it would ever end: remove it, and %s", full, remedy)
-		}
-		sets = append(sets, sourceSet{
-			table: s.table, name: wanted.name, v6: wanted.v6, layout: layout(kind), interval: f.flags&unix.NFT_SET_INTERVAL != 0,
-		})
-	}
-	s.sets = sets
-	return nil
-}
-
 // setOf returns the set for a place, and the place without what the set's keys lack.
 func (s *Sets) setOf(p place) (sourceSet, place, error) {
 	// There are two sets at most, one for each family.
