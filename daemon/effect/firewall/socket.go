@@ -16,11 +16,14 @@ import (
 
 // A socket is a netlink connection (netlink(7), NETLINK_NETFILTER) to nftables of the
 // network namespace of the thread that opens it. The zero value is ready: the socket opens
-// when it is used. After an error it is closed and opened again, so that a late answer to an
-// earlier message is never taken for one to the next. It is safe for concurrent use.
+// when it is used. After an error it is replaced by a new one, since late answers to an earlier
+// message may come. While the process has no file descriptor for a new one, the old one goes on:
+// late answers have other sequence numbers, and access must not depend on a descriptor that is not
+// there. It is safe for concurrent use.
 type socket struct {
 	mu       sync.Mutex
 	open     bool
+	stale    bool // it had an error
 	fd       int
 	sequence uint32
 	buffer   []byte
@@ -82,7 +85,7 @@ func (s *socket) drop() error {
 	if !s.open {
 		return nil
 	}
-	s.open = false
+	s.open, s.stale = false, false
 	return unix.Close(s.fd)
 }
 
@@ -93,12 +96,15 @@ func (s *socket) owns(port uint32) bool {
 	return port != 0 && slices.Contains(s.ports[:], port)
 }
 
-// ready opens the socket if it is not open.
+// ready opens the socket if it is not open, and replaces one that had an error.
 func (s *socket) ready() error {
-	if s.open {
+	if s.open && !s.stale {
 		return nil
 	}
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_NETFILTER)
+	if s.open && (errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE)) {
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("opening a socket to nftables: %w", err)
 	}
@@ -107,6 +113,7 @@ func (s *socket) ready() error {
 		_ = unix.Close(fd) // the first error is returned
 		return fmt.Errorf("opening a socket to nftables: %w", err)
 	}
+	_ = s.drop() // it was stale
 	s.fd, s.open = fd, true
 	if s.buffer == nil {
 		s.buffer = make([]byte, 1<<17)
@@ -290,7 +297,7 @@ func (s *socket) exchange(count int, encoded func(first uint32) []byte, done fun
 		finished, err = s.receive(func(h syscall.NlMsghdr, data []byte) (bool, error) { return done(first, h, data) })
 	}
 	if err != nil {
-		_ = s.drop() // more answers may follow, and must not be read as ones to the next messages
+		s.stale = true // more answers may follow
 	}
 	return err
 }
