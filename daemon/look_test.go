@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -78,6 +79,26 @@ func TestTroublesAreReasons(t *testing.T) {
 			t.Errorf("trouble %d: %q stands for another one, too", which, text)
 		} else {
 			seen[text] = true
+		}
+	}
+}
+
+// What is said at a stop is true in each mode.
+func TestStopText(t *testing.T) {
+	for _, c := range []struct {
+		mode     control.Mode
+		firewall string
+		guards   bool
+		want     string
+	}{
+		{control.Enforce, "guard", true, "stays shut"},
+		{control.Enforce, "guard", false, "no port was guarded"},
+		{control.Enforce, "set", true, "your own rules stay"},
+		{control.Observe, "guard", true, "nothing was guarded"},
+		{control.Observe, "set", false, "nothing was guarded"},
+	} {
+		if got := stopText(c.mode, c.firewall, c.guards); !strings.Contains(got, c.want) {
+			t.Errorf("%s, %s, %t: %q, want %q", c.mode, c.firewall, c.guards, got, c.want)
 		}
 	}
 }

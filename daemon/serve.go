@@ -13,6 +13,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"sesame/daemon/control"
 	"sesame/daemon/watch"
 	"sesame/scripting"
 	"sesame/scripting/source"
@@ -80,9 +81,26 @@ func (d *daemon) enforce(ctx context.Context) error {
 // logStop reports that the shutdown has begun.
 func (d *daemon) logStop(ctx context.Context) error {
 	<-ctx.Done()
-	d.config.Log.Info("stopping: what is guarded stays shut, and nobody can knock")
-	d.noteManager(d.notifier.stopping("stopping; ports stay guarded"))
+	guards := true // unless the loop says that there are none
+	d.loop.do(context.WithoutCancel(ctx), func() { guards = len(d.loop.guards.Drop) > 0 })
+	text := stopText(d.mode(), d.config.Firewall.Mode, guards)
+	d.config.Log.Info(text)
+	d.noteManager(d.notifier.stopping(text))
 	return nil
+}
+
+// stopText says what remains when the daemon has stopped. The firewall mode is that of the
+// configuration, and guards is whether a port is guarded.
+func stopText(mode control.Mode, firewallMode string, guards bool) string {
+	switch {
+	case mode == control.Observe:
+		return "stopping: it only observed, so nothing was guarded, opened or run"
+	case firewallMode == "set":
+		return "stopping: nobody can knock; your own rules stay, and what was let in ends in its time"
+	case !guards:
+		return "stopping: nobody can knock; no port was guarded"
+	}
+	return "stopping: what is guarded stays shut, and nobody can knock"
 }
 
 // saveStarted saves the scripts that the start applied, as a reload does with its own.

@@ -15,7 +15,7 @@ func TestRealObserve(t *testing.T) {
 	g.opens(ssh4) // nothing is shut
 	g.eventually("who would have been stopped is named", func() bool { return len(g.status().Stopped) == 1 })
 	out := g.answer("status")
-	if !strings.HasPrefix(out, "observe: decisions are only reported; nothing is guarded, opened or run\nthese would have been stopped:\n") {
+	if !strings.HasPrefix(out, "health: ok\nobserve: decisions are only reported; nothing is guarded, opened or run\nthese would have been stopped:\n") {
 		t.Errorf("status:\n%s", out)
 	}
 	contains(t, out, "203.0.113.9      tcp/22, ")
@@ -57,7 +57,7 @@ func TestRealObservedDoor(t *testing.T) {
 	w.shut(ssh4)
 	w.opens(web4)
 	w.eventually("who would have been stopped is named", func() bool { return len(w.status().Stopped) == 1 })
-	if out := w.answer("status"); !strings.HasPrefix(out, "observe: decisions of web are only reported; tcp/443 is not guarded\nthese would have been stopped:\n") {
+	if out := w.answer("status"); !strings.HasPrefix(out, "health: ok\nobserve: decisions of web are only reported; tcp/443 is not guarded\nthese would have been stopped:\n") {
 		t.Errorf("status:\n%s", out)
 	} else {
 		contains(t, out, "203.0.113.9", "tcp/443, ", "guards     tcp/22\n")
