@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/netip"
 	"slices"
 	"time"
 
@@ -37,18 +36,25 @@ func (d *daemon) api() control.API {
 }
 
 func (d *daemon) grants(ctx context.Context) (all []control.Grant, err error) {
-	if !d.loop.do(ctx, func() { all = d.grantList() }) {
+	offset := time.Duration(0)
+	if !d.loop.do(ctx, func() { all, offset = d.grantList(), d.loop.wallOffset() }) {
 		return nil, unanswered(ctx)
+	}
+	if guard, ours := d.firewall.(*firewall.Guard); ours {
+		results := guard.Reached()
+		for i := range all {
+			all[i].Reached = reachedOf(results, &all[i], offset)
+		}
 	}
 	return all, nil
 }
 
 // grantList returns the live grants as they are now. Only the loop may call it.
 func (d *daemon) grantList() []control.Grant {
-	live, now := d.loop.engine.Grants(), d.loop.clock.now()
+	live, now, offset := d.loop.engine.Grants(), d.loop.clock.now(), d.loop.wallOffset()
 	all := make([]control.Grant, len(live))
 	for i := range live {
-		all[i] = control.GrantOf(&live[i], now, d.loop.wallOffset())
+		all[i] = control.GrantOf(&live[i], now, offset)
 	}
 	return all
 }
@@ -231,11 +237,7 @@ func (d *daemon) findings(ctx context.Context) (s control.Status, err error) {
 	if kernel.err != nil {
 		s.Firewall.State = kernel.err.Error()
 	}
-	for _, one := range kernel.stopped[:min(len(kernel.stopped), maxStopped)] {
-		s.Stopped = append(s.Stopped, control.Stopped{
-			Source: control.Source{Prefix: netip.PrefixFrom(one.Source, one.Source.BitLen())}, Port: control.Port{Port: one.Port}, Packets: one.Packets, Last: s.Now.Add(-one.Ago),
-		})
-	}
+	d.addPassage(ctx, &kernel, &s)
 	return s, nil
 }
 
@@ -247,9 +249,6 @@ func unanswered(ctx context.Context) error {
 	}
 	return errStopping
 }
-
-// maxStopped bounds the sources in a status that observing doors would have stopped.
-const maxStopped = 50
 
 // drift reports whether the files on disk differ from those that run. Lines of one-time
 // sequences that the daemon itself commented out are no difference. It also returns why files

@@ -170,7 +170,8 @@ func (d *daemon) findConflicts(ctx context.Context) {
 	for _, o := range conflicts {
 		known := slices.ContainsFunc(before, func(b control.Conflict) bool { return b.Table == o.Table && b.Chain == o.Chain })
 		if !known {
-			d.config.Log.Warn("another chain drops what grants let in", "table", o.Table, "chain", o.Chain, "add", strings.Join(o.Lines, " ; "))
+			d.config.Log.Info("another chain drops by default, and has no rule for granted packets", "table", o.Table, "chain", o.Chain,
+				"add_if_ports_stay_shut", strings.Join(o.Lines, " ; "))
 		}
 	}
 }

@@ -84,7 +84,9 @@ func (d *daemon) lookAtFiles(ctx context.Context) (fileState, bool) {
 
 // A firewallLook is what the status reads from the kernel.
 type firewallLook struct {
+	at      time.Time          // engine time
 	stopped []firewall.Stopped // whom observing guards would have stopped
+	refused []firewall.Stopped // whom guards refused
 	err     error
 }
 
@@ -95,7 +97,13 @@ func (d *daemon) lookAtFirewall(ctx context.Context) (firewallLook, bool) {
 		d.findConflicts(running) // adding an accept rule sends no event about a chain
 		var observed bool
 		d.loop.do(running, func() { observed = d.mode() == control.Observe || len(d.loop.guards.Count) > 0 })
-		if guard, ours := d.firewall.(*firewall.Guard); ours && observed {
+		guard, ours := d.firewall.(*firewall.Guard)
+		if !ours {
+			return f
+		}
+		f.at = d.loop.clock.now()
+		f.refused, f.err = guard.Refused()
+		if observed && f.err == nil {
 			f.stopped, f.err = guard.Stopped()
 		}
 		return f

@@ -47,6 +47,7 @@ type loop struct {
 	recorder *record.Recorder // nil: nothing is recorded
 	facts    *facts
 	report   *reporter
+	openings openings
 	log      hclog.Logger
 	alive    func() // called each time round, for the watchdog
 
@@ -187,6 +188,7 @@ func (l *loop) frame(f *capture.Frame, at, now time.Time) {
 		l.recorder.Facts(l.packet.Time, l.engine.Asked())
 		l.recorder.Packet(&l.packet, f.Data, f.Wire)
 	}
+	l.openings.packet(&l.packet, events, l.engine)
 	l.dispatch(events)
 }
 
@@ -233,6 +235,7 @@ func (l *loop) dispatch(events []engine.Event) {
 	}
 	l.runner.Enqueue(events)
 	l.report.events(events)
+	l.openings.events(events)
 }
 
 // tick gives the engine the timers that are due, and polls at the interval of upkeep, even
@@ -334,6 +337,7 @@ func changedIn(before, after *scripting.Set) func(engine.Failing) bool {
 func (l *loop) setRunning(set *scripting.Set, files *source.Files, values map[string]string) {
 	l.set, l.files, l.values = set, files, values
 	l.filter = filter.New(filter.Interest(set.Engine.Interest()))
+	l.openings.knocks.SetDoors(set.Engine.Doors)
 }
 
 // recorded returns a set with everything that decides its behaviour, for a recording.

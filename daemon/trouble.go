@@ -17,6 +17,7 @@ const (
 	sequencesUnread                  // files of one-time sequences could not be read at the start
 	firewallUnwatched                // events about changes of the firewall are not read
 	firewallUnseen                   // the chains of other programs cannot be looked at
+	unmeasured                       // what becomes of granted packets is not measured
 	socketGone                       // the control socket was deleted and cannot be made again
 	serviceManager                   // the service manager cannot be notified
 	noDescriptors                    // the process has no file descriptor left
@@ -59,5 +60,6 @@ func (t *troubles) tell(s *control.Status) {
 	s.State.SetNotSaved, s.State.ClockNotSaved, s.State.SyncNotSaved = t.texts[setNotSaved], t.texts[clockNotSaved], t.texts[syncNotSaved]
 	s.Scripts.SequencesUnread = t.texts[sequencesUnread]
 	s.Firewall.Unwatched, s.Firewall.Unseen = t.texts[firewallUnwatched], t.texts[firewallUnseen]
+	s.Firewall.Unmeasured = t.texts[unmeasured]
 	s.SocketGone, s.ServiceManager, s.NoDescriptors, s.LookSlow = t.texts[socketGone], t.texts[serviceManager], t.texts[noDescriptors], t.texts[lookSlow]
 }

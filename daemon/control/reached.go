@@ -83,9 +83,10 @@ func (r *Reached) String() string {
 	switch {
 	case r.Blocked():
 		return fmt.Sprintf("; the connection at %s was %s by %s%s", at, r.Outcome, r.Place(), r.remedy())
+	case r.Outcome == reach.Unanswered && len(r.Lines) > 0:
+		return fmt.Sprintf(", and nobody answered the connection at %s, nor did a chain that can be traced drop it; if the service waits there, run:\n%s", at, strings.Join(r.Lines, "\n"))
 	case r.Outcome == reach.Unanswered:
-		return fmt.Sprintf(", and nobody answered the connection at %s: look whether the service waits, and at firewalls that cannot be traced "+
-			"(iptables-legacy: iptables-legacy -nvL) or stand behind this host", at)
+		return fmt.Sprintf(", and nobody answered the connection at %s: look whether the service waits there, and at firewalls on the way back", at)
 	case r.Outcome == reach.Answered && r.Closed:
 		return ", and this host refused the connection at " + at + ": no program listens there; start the service (ss -ltnu lists what listens)"
 	case r.Outcome == reach.Answered:

@@ -25,6 +25,8 @@ func TestReachedText(t *testing.T) {
 	}
 	closed := seen(reach.Answered)
 	closed.Closed = true
+	legacy := seen(reach.Unanswered)
+	legacy.Lines = []string{"iptables-legacy -I INPUT"}
 	tests := []struct {
 		name        string
 		result      reach.Result
@@ -44,8 +46,8 @@ func TestReachedText(t *testing.T) {
 			`; the connection at 10:02:03 was dropped by chain "ip f \x1b[2J" (rule: "drop comment \"\n\"")`, `dropped by "ip f \x1b[2J"`},
 		{"answered", seen(reach.Answered), ", and answered at 10:02:03", "answered"},
 		{"closed", closed, ", and this host refused the connection at 10:02:03: no program listens there; start the service (ss -ltnu lists what listens)", "no program listens"},
-		{"unanswered", seen(reach.Unanswered), ", and nobody answered the connection at 10:02:03: look whether the service waits, and at firewalls that cannot be traced " +
-			"(iptables-legacy: iptables-legacy -nvL) or stand behind this host", "nobody answered"},
+		{"unanswered", seen(reach.Unanswered), ", and nobody answered the connection at 10:02:03: look whether the service waits there, and at firewalls on the way back", "nobody answered"},
+		{"unanswered, with lines", legacy, ", and nobody answered the connection at 10:02:03, nor did a chain that can be traced drop it; if the service waits there, run:\niptables-legacy -I INPUT", "nobody answered"},
 		{"passed", seen(reach.Passed), ", and let in at 10:02:03; whether it was answered is not known, since the kernel does not track the connection (notrack)", "let in"},
 		{"unused", reach.Result{Outcome: reach.Unused}, ", not used", "unused"},
 	}
