@@ -54,6 +54,8 @@ type Place struct{ Table, Chain string }
 type Follower struct {
 	names  Names
 	traces map[uint32]*followed
+	// headers are those of packets in our table that another program traces, too.
+	headers map[uint32]Flow
 	lost   uint64
 	missed uint64
 }
@@ -72,7 +74,7 @@ type followed struct {
 
 // NewFollower returns a Follower for traces that begin and end as names says.
 func NewFollower(names Names) *Follower {
-	return &Follower{names: names, traces: map[uint32]*followed{}}
+	return &Follower{names: names, traces: map[uint32]*followed{}, headers: map[uint32]Flow{}}
 }
 
 // Lost says that messages were lost. What was followed is forgotten: a packet of which some
@@ -80,6 +82,7 @@ func NewFollower(names Names) *Follower {
 func (f *Follower) Lost() {
 	f.lost++
 	clear(f.traces)
+	clear(f.headers)
 }
 
 // Losses returns how often messages were lost, and how many packets were not followed, because
@@ -97,6 +100,7 @@ func (f *Follower) Add(m Message, now time.Time) (ended *Ending, ours bool) {
 	}
 	t := f.traces[m.ID]
 	if t == nil {
+		f.note(m)
 		return nil, false
 	}
 	if t.fresh {
@@ -119,11 +123,25 @@ func (f *Follower) Add(m Message, now time.Time) (ended *Ending, ours bool) {
 	return nil, true
 }
 
+// note remembers the headers of a packet that comes into our table and may begin a trace of ours.
+func (f *Follower) note(m Message) {
+	if m.Table != f.names.Table || m.Flow == (Flow{}) {
+		return
+	}
+	if len(f.headers) >= maxFollowed {
+		clear(f.headers)
+	}
+	f.headers[m.ID] = m.Flow
+}
+
 // begin begins to follow a packet. The kernel gives numbers of ended packets to new ones.
 func (f *Follower) begin(m Message, now time.Time) bool {
-	if m.Flow == (Flow{}) { // a later message of the same chain, or a header that cannot be read
-		_, ours := f.traces[m.ID]
-		return ours
+	if m.Flow == (Flow{}) {
+		m.Flow = f.headers[m.ID]
+	}
+	delete(f.headers, m.ID)
+	if m.Verdict != Accept || m.Flow == (Flow{}) { // headers of another protocol
+		return false
 	}
 	delete(f.traces, m.ID)
 	if len(f.traces) >= maxFollowed {

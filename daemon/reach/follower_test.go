@@ -70,6 +70,10 @@ func TestFollower(t *testing.T) {
 			[]string{"dropped by ip6 filter INPUT 4 via [{ip6 filter INPUT}]", "answered"}},
 		{"a number that is used again", []Message{begin(1, dns), begin(1, ssh), at(1, "ip filter", "INPUT", 4, Drop)}, []look{{time.Second, NoConn}},
 			[]string{"dropped by ip filter INPUT 4 via [{ip filter INPUT}]"}},
+		{"one that another program traces, too", []Message{{ID: 1, Table: "inet sesame", Chain: "guard", Handle: 2, Flow: ssh}, begin(1, Flow{}), at(1, "ip filter", "INPUT", 4, Drop)},
+			nil, []string{"dropped by ip filter INPUT 4 via [{ip filter INPUT}]"}},
+		{"headers of a chain before ours", []Message{{ID: 1, Table: "ip raw", Chain: "PREROUTING", Handle: 2, Flow: ssh}, begin(1, Flow{}), at(1, "ip filter", "INPUT", 4, Drop)}, nil, nil},
+		{"a rule that does not accept", []Message{{ID: 1, Table: "inet sesame", Chain: "granted", Handle: 2, Flow: ssh}, at(1, "ip filter", "INPUT", 4, Drop)}, nil, nil},
 		{"a beginning without headers", []Message{begin(1, Flow{}), at(1, "ip filter", "INPUT", 4, Drop)}, nil, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -26,7 +26,8 @@ type Message struct {
 	Handle uint64 // of the rule; 0: the policy
 	// Verdict is what the rule or the policy decided.
 	Verdict Verdict
-	// Flow is what the packet's headers say. Only the first message of each base chain has them.
+	// Flow is what the packet's headers say. Only the first message of each base chain has them: that
+	// of a chain before the one which begins the trace, when another program traces the packet, too.
 	// The zero Flow: there are none, or they are those of another protocol.
 	Flow Flow
 }
@@ -58,8 +59,8 @@ const (
 // The names in our own table that a trace begins and ends with.
 type Names struct {
 	Table string
-	// Begin is the chain whose rules begin a trace of a tracked packet, Untracked that for packets
-	// of no connection.
+	// Begin is the chain that accepts the first packet of a connection and begins its trace,
+	// Untracked that for packets of no connection.
 	Begin, Untracked string
 	// Last are the chains behind all chains of others.
 	Last []string

@@ -40,18 +40,19 @@ func measuredRules(mark uint32) []rule {
 // packet that begins a connection is traced, see [Guard.Measure]. One that goes on costs no more
 // than the look at its label. A packet of no connection, as with notrack, has no label.
 func grantedChainRules() []rule {
-	return append([]rule{
+	return []rule{
 		{"goes on", join(labelled(labelGranted), accept)},
 		{"granted", setLabel(labelGranted)},
-		// The same rules in a chain of its own: there is no entry to look at later. That of a
+		// The same rules in a chain of their own: there is no entry to look at later. That of a
 		// zone is not found by the addresses alone.
 		{"of no flow", join(ofNoFlow, goTo(untrackedChain))},
 		{"of a zone", join(ofZone, goTo(untrackedChain))},
-	}, untrackedRules()...)
+		{"begins", goTo(trackedChain)},
+	}
 }
 
-// untrackedRules trace a packet that begins a connection, within the limits, and accept it.
-func untrackedRules() []rule {
+// firstRules trace a packet that begins a connection, within the limits, and accept it.
+func firstRules() []rule {
 	rules := []rule{{"begins no connection", join(protocol(unix.IPPROTO_TCP), tcpFlags(reg),
 		masked(reg, []byte{tcpSYN | tcpACK | tcpRST}), differs(reg, []byte{tcpSYN}), accept)}}
 	for _, s := range tracedSets {

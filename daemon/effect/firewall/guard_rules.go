@@ -36,6 +36,7 @@ var (
 	refuseChain  = chain{name: "refuse"}
 	// See guard_measure.go.
 	grantedChain   = chain{name: "granted"}
+	trackedChain   = chain{name: "tracked"}
 	untrackedChain = chain{name: "untracked"}
 	listChain      = chain{name: "listed"}
 )
@@ -49,7 +50,7 @@ type ruledChain struct {
 // guardChains returns the chains of our table. Those that a rule names come before it.
 func guardChains(mark uint32, answer Answer) []ruledChain {
 	chains := []ruledChain{{spoofedChain, spoofedRules()}, {listChain, listRules()}, {refuseChain, refuseRules(answer)},
-		{untrackedChain, untrackedRules()}, {grantedChain, grantedChainRules()}}
+		{trackedChain, firstRules()}, {untrackedChain, firstRules()}, {grantedChain, grantedChainRules()}}
 	if answer == AnswerAuto {
 		chains = append(chains,
 			ruledChain{translateChain, translateRules()},

@@ -27,6 +27,12 @@ func (w *cabled) measure(g *Guard) {
 		}
 	})
 	w.t.Cleanup(cancel)
+	w.listens()
+}
+
+// listens waits until somebody listens to traces.
+func (w *cabled) listens() {
+	w.t.Helper()
 	eventually(w.t, "somebody listens to traces", func() bool {
 		return strings.Contains(w.run("", "cat", "/proc/thread-self/net/netlink"), " 00000100 ")
 	})

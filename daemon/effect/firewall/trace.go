@@ -14,7 +14,7 @@ import (
 // traceNames are where traces of granted packets begin and end in our table.
 var traceNames = reach.Names{
 	Table: guardTable.String(),
-	Begin: grantedChain.name, Untracked: untrackedChain.name,
+	Begin: trackedChain.name, Untracked: untrackedChain.name,
 	Last: []string{inputChain.name, forwardChain.name},
 }
 
