@@ -1,6 +1,7 @@
 package reach
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 	"sync"
@@ -55,6 +56,13 @@ func (r Result) same(o Result) bool {
 		return false
 	}
 	return r.Blocker == nil || *r.Blocker == *o.Blocker
+}
+
+// Forget removes the results for which gone is true. What comes next is told again.
+func (b *Book) Forget(gone func(Result) bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	maps.DeleteFunc(b.results, func(_ entry, r Result) bool { return gone(r) })
 }
 
 func (b *Book) oldest() (key entry) {

@@ -85,3 +85,18 @@ func TestOf(t *testing.T) {
 		}
 	}
 }
+
+// TestForget: what is forgotten is told again.
+func TestForget(t *testing.T) {
+	var b Book
+	r := Result{Source: source, Port: port22, Outcome: Dropped}
+	b.Put(r, start)
+	b.Put(Result{Source: source, Port: packet.Port{Proto: packet.UDP, Number: 53}, Outcome: Answered}, start)
+	b.Forget(func(r Result) bool { return r.Outcome == Dropped })
+	if all := b.Results(); len(all) != 1 || all[0].Outcome != Answered {
+		t.Errorf("%+v", all)
+	}
+	if _, changed := b.Put(r, start); !changed {
+		t.Error("what is forgotten is not told again")
+	}
+}

@@ -56,8 +56,8 @@ type Follower struct {
 	traces map[uint32]*followed
 	// headers are those of packets in our table that another program traces, too.
 	headers map[uint32]Flow
-	lost   uint64
-	missed uint64
+	lost    uint64
+	missed  uint64
 }
 
 // followed is a packet on its way.

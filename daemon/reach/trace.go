@@ -26,9 +26,9 @@ type Message struct {
 	Handle uint64 // of the rule; 0: the policy
 	// Verdict is what the rule or the policy decided.
 	Verdict Verdict
-	// Flow is what the packet's headers say. Only the first message of each base chain has them: that
-	// of a chain before the one which begins the trace, when another program traces the packet, too.
-	// The zero Flow: there are none, or they are those of another protocol.
+	// Flow is what the packet's headers say. Only the first message of each base chain has them:
+	// that of a chain before the one which begins the trace, when another program traces the
+	// packet, too. The zero Flow: there are none, or they are those of another protocol.
 	Flow Flow
 }
 

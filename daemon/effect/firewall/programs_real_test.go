@@ -1,6 +1,8 @@
 package firewall
 
 import (
+	"fmt"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -33,6 +35,10 @@ func (w *cabled) opens(g *Guard, port packet.Port, follow func(line string)) {
 			t.Logf("%s by %+v: %s", r.Outcome, r.Blocker, strings.Join(r.Lines, "; "))
 			for _, line := range commands(r.Lines) {
 				follow(line)
+			}
+			must(t, g.Recheck())
+			if got := reach.Of(g.Reached(), netip.MustParsePrefix(one.client+"/"+fmt.Sprint(netip.MustParseAddr(one.client).BitLen())), port, time.Time{}); got.Outcome != reach.Unused {
+				t.Errorf("known in spite of the lines: %+v", got)
 			}
 		}
 		if !w.reaches("", one.to) {

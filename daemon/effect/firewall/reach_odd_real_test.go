@@ -180,7 +180,9 @@ func TestRealReachOfUDPThroughAContainer(t *testing.T) {
 	must(t, g.Install(effect.Guards{Drop: []packet.Port{udp5300}}, nil))
 	w.measure(g)
 	apply(t, g, element(clientAddress, udp5300, time.Hour))
-	w.atClient(func() { w.run("", "sh", "-c", fmt.Sprintf("echo x | timeout 1 ncat -u -i 0.2 %s 5300 || true", serverAddress)) })
+	w.atClient(func() {
+		w.run("", "sh", "-c", fmt.Sprintf("echo x | timeout 1 ncat -u -i 0.2 %s 5300 || true", serverAddress))
+	})
 	if r := w.result(g, clientAddress, udp5300, reach.Dropped, reach.Unanswered); r.Outcome != reach.Dropped || r.Blocker.Chain != "onward" {
 		t.Errorf("%+v", r)
 	}

@@ -172,7 +172,15 @@ func TestRealReachThroughFirewalls(t *testing.T) {
 			if run := commands(r.Lines); len(run) != 1 || run[0] != tt.line {
 				t.Errorf("lines %q, want %q", r.Lines, tt.line)
 			}
+			must(t, g.Recheck())
+			if len(g.Reached()) != 1 {
+				t.Error("a result is forgotten whose cause is still there")
+			}
 			w.follow(r.Lines)
+			must(t, g.Recheck())
+			if got := g.Reached(); len(got) != 0 {
+				t.Errorf("known in spite of the line: %+v", got)
+			}
 			if !w.reaches("", to) {
 				t.Fatal("the line does not let it through")
 			}
