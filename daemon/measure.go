@@ -132,7 +132,7 @@ func (d *daemon) addPassage(ctx context.Context, kernel *firewallLook, s *contro
 	s.Stopped, s.Refused = stoppedList(kernel.stopped, s.Now), stoppedList(kernel.refused, s.Now)
 	s.Reached = reachedList(results, offset)
 	s.Firewall.Measured = s.Firewall.Unmeasured == ""
-	s.Firewall.Conflicts = append(blocking(s.Reached, s.Now), s.Firewall.Conflicts...)
+	s.Firewall.Conflicts = blocking(s.Reached, s.Firewall.Conflicts, s.Now)
 	var given []split.Opening
 	d.loop.do(ctx, func() {
 		s.SplitKnocks = splitKnocks(d.loop.openings.knocks.Knocks(), offset)
@@ -152,8 +152,8 @@ func reachedList(results []reach.Result, offset time.Duration) (all []control.Me
 }
 
 // blocking returns the chains in which granted packets ended in the last hour, the latest first,
-// each with its latest packet.
-func blocking(measured []control.Measured, now time.Time) (all []control.Conflict) {
+// each with its latest packet, and then those of others that only may stop one.
+func blocking(measured []control.Measured, others []control.Conflict, now time.Time) (all []control.Conflict) {
 	for i := range measured {
 		m := &measured[i]
 		known := slices.ContainsFunc(all, func(c control.Conflict) bool {
@@ -161,6 +161,12 @@ func blocking(measured []control.Measured, now time.Time) (all []control.Conflic
 		})
 		if m.Blocked() && now.Sub(m.Last) <= blockedFor && !known {
 			all = append(all, control.Conflict{Table: m.Table, Chain: m.Chain, Lines: m.Lines, Seen: m})
+		}
+	}
+	for _, o := range others {
+		known := slices.ContainsFunc(all, func(c control.Conflict) bool { return c.Table == o.Table && c.Chain == o.Chain })
+		if !known {
+			all = append(all, o)
 		}
 	}
 	return all

@@ -60,7 +60,7 @@ func TestEachChainIsWarnedOfOnce(t *testing.T) {
 	}
 }
 
-// TestBlockingChains has one chain with two results, one whose time is over, and one that answered.
+// TestBlockingChains has two rules of one chain, one whose time is over, and one that answered.
 func TestBlockingChains(t *testing.T) {
 	second := dropped(7, -time.Minute)
 	second.Source = netip.MustParseAddr("198.51.100.10")
@@ -68,8 +68,9 @@ func TestBlockingChains(t *testing.T) {
 	rejected := dropped(9, -2*time.Minute)
 	rejected.Outcome = reach.Rejected
 	measured := reachedList([]reach.Result{result(reach.Answered, 0), dropped(7, 0), second, rejected, old}, time.Hour)
-	got := blocking(measured, came.Add(time.Hour))
-	if len(got) != 2 || got[0].Seen.Handle != 7 || got[0].Seen.Source != visitor || got[1].Seen.Handle != 9 || got[0].Lines[0] != "iptables -I INPUT" {
+	other := control.Conflict{Table: "inet filter", Chain: "forward"}
+	got := blocking(measured, []control.Conflict{{Table: "ip filter", Chain: "INPUT"}, other}, came.Add(time.Hour))
+	if len(got) != 3 || got[2].Chain != "forward" || got[2].Seen != nil || got[0].Seen.Handle != 7 || got[0].Seen.Source != visitor || got[1].Seen.Handle != 9 || got[0].Lines[0] != "iptables -I INPUT" {
 		t.Errorf("got %+v", got)
 	}
 }

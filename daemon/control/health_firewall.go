@@ -19,7 +19,11 @@ func firewallBroken(s *Status) []finding {
 func firewallBlocks(s *Status) (all []finding) {
 	for _, c := range s.Firewall.Conflicts {
 		if m := c.Seen; m != nil {
-			all = append(all, one(remedy("to let it through", c.Lines), "%s opened %s; the connection at %s was %s by %s",
+			next := remedy("to let it through", c.Lines)
+			if next != "" {
+				next += "\n# then connect again: this is over when the port answers, or after an hour"
+			}
+			all = append(all, one(next, "%s opened %s; the connection at %s was %s by %s",
 				m.Source, m.Port, transcript.Clock(m.Last), m.Outcome, m.Place())...)
 		}
 	}

@@ -18,9 +18,6 @@ type Status struct {
 	Stopped []Stopped `json:"stopped,omitempty"`
 	// Refused are the sources that the guards refused in the last minutes, the latest first.
 	Refused []Stopped `json:"refused,omitempty"`
-	// Unlisted is how many packets were refused whose sources are not in Refused, since too many
-	// came.
-	Unlisted uint64 `json:"refused_unlisted,omitempty"`
 	// Reached are the latest results of what was granted, the latest first. Those of grants that
 	// have ended stay for a while.
 	Reached []Measured `json:"reached,omitempty"`
