@@ -234,8 +234,9 @@ func (d *daemon) findings(ctx context.Context) (s control.Status, err error) {
 	}
 	s.Scripts.Drift, s.Scripts.Unreadable, s.Scripts.Writable = files.drift, files.unreadable, files.writable
 	s.Geo, s.Hosts = d.geoStatus(asks), d.hostStatus()
+	s.Firewall.Conntrack = kernel.tracked
 	if kernel.err != nil {
-		s.Firewall.State = kernel.err.Error()
+		s.Firewall.Unseen = kernel.err.Error()
 	}
 	d.addPassage(ctx, &kernel, &s)
 	return s, nil

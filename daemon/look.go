@@ -3,6 +3,9 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"os"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -87,6 +90,7 @@ type firewallLook struct {
 	at      time.Time          // engine time
 	stopped []firewall.Stopped // whom observing guards would have stopped
 	refused []firewall.Stopped // whom guards refused
+	tracked control.Conntrack
 	err     error
 }
 
@@ -95,6 +99,7 @@ func (d *daemon) lookAtFirewall(ctx context.Context) (firewallLook, bool) {
 	running := context.WithoutCancel(ctx)
 	return d.looks.firewall.get(ctx, lookLimit, func() (f firewallLook) {
 		d.findConflicts(running) // adding an accept rule sends no event about a chain
+		f.tracked = conntrack()
 		var observed bool
 		d.loop.do(running, func() { observed = d.mode() == control.Observe || len(d.loop.guards.Count) > 0 })
 		guard, ours := d.firewall.(*firewall.Guard)
@@ -108,6 +113,17 @@ func (d *daemon) lookAtFirewall(ctx context.Context) (firewallLook, bool) {
 		}
 		return f
 	})
+}
+
+// conntrack returns how many flows the kernel tracks, and for how many it has room. Without
+// tracking the result is zero.
+func conntrack() control.Conntrack {
+	read := func(name string) int {
+		text, _ := os.ReadFile("/proc/sys/net/netfilter/nf_conntrack_" + name)
+		n, _ := strconv.Atoi(strings.TrimSpace(string(text)))
+		return n
+	}
+	return control.Conntrack{Flows: read("count"), Room: read("max")}
 }
 
 // noteSlow notes which of the looks took too long.

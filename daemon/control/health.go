@@ -24,7 +24,7 @@ type Verdict string
 const (
 	OK       Verdict = "ok"
 	Degraded Verdict = "degraded" // it does its work, but not all of it
-	Broken   Verdict = "broken"   // nobody can knock, or ports may be open to everyone
+	Broken   Verdict = "broken"   // no knock is captured, or ports may be open to everyone
 )
 
 // A Reason is one thing that is wrong.

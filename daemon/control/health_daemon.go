@@ -33,8 +33,19 @@ func queueLong(s *Status) []finding {
 	return one("", "%s were decided and are not done yet", transcript.Count(s.Effects.Queued, "effect"))
 }
 
-func effectFailed(s *Status) (all []finding) {
+// recent is how long a failure to give access counts: somebody knocked right, and stayed outside.
+const recent = 10 * time.Minute
+
+func grantFailed(s *Status) []finding { return failures(s, true) }
+
+func effectFailed(s *Status) []finding { return failures(s, false) }
+
+// failures returns the effects that failed: access that was not given of late, or the others.
+func failures(s *Status, access bool) (all []finding) {
 	for _, f := range s.Effects.Failures {
+		if (f.Effect == "allow" && s.Now.Sub(f.At) <= recent) != access {
+			continue
+		}
 		who := ""
 		if f.Source.IsValid() {
 			who = " for " + f.Source.String()

@@ -87,7 +87,19 @@ func unwatched(s *Status) []finding {
 }
 
 func unseen(s *Status) []finding {
-	return because(s.Firewall.Unseen, "the chains of other programs cannot be looked at")
+	return because(s.Firewall.Unseen, "the kernel's rules cannot be looked at, so nothing is known of chains of other programs")
+}
+
+// fullShare is the share of the room for flows, in percent, from which on it counts as used up. The
+// kernel then begins to drop flows that are not answered yet, and packets of new ones.
+const fullShare = 95
+
+func conntrackFull(s *Status) []finding {
+	c := s.Firewall.Conntrack
+	if c.Room == 0 || c.Flows*100 < c.Room*fullShare {
+		return nil
+	}
+	return one("", "the kernel tracks %s flows and has room for %s, so packets of new flows are dropped", transcript.Number(c.Flows), transcript.Number(c.Room))
 }
 
 // because returns a finding when there is an error.

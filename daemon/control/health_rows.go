@@ -33,12 +33,13 @@ func firewallRows() []row {
 		{"firewall-broken", isBroken, "the rules of Sesame cannot be put into the kernel, so ports may be open to everyone", "look at nft list ruleset and at the log", firewallBroken},
 		{"firewall-blocks", isDegraded, "another program's chain dropped what a door let in, in the last hour", "look at the chain: nft list ruleset", firewallBlocks},
 		{"firewall-unwatched", isDegraded, "the kernel's events are not read, so a change by another program is not noticed", "Sesame tries again each second; look at the error", unwatched},
-		{"firewall-unseen", isDegraded, "the chains of other programs cannot be read, so nothing is known of them", "look at the error", unseen},
+		{"firewall-unseen", isDegraded, "the kernel's rules cannot be read, so nothing is known of chains of other programs", "look at the error", unseen},
 		{"unmeasured", isDegraded, "the kernel does not tell what becomes of granted packets", "look at the error: the kernel needs nf_tables with nftrace", unmeasured},
 		{"firewall-may-block", isNote, "another program's chain drops by default, and has no rule for granted packets", "", firewallMayBlock},
 		{"nobody-answers", isNote, "a granted connection was not answered in the last hour, or this host refused it", "", nobodyAnswers},
 		{"turned-away", isNote, "a source was refused that probably knocked from another address", "", turnedAway},
 		{"knock-split", isNote, "a sequence came from two addresses in the last hour", "", splitKnock},
+		{"conntrack-full", isDegraded, "the kernel has no room to track more flows, and drops packets of new ones", "raise net.netfilter.nf_conntrack_max with sysctl, or end what opens so many flows", conntrackFull},
 		{"table-changed", isNote, "another program changed the table of Sesame, which repaired it", "find out which program it was: its flush leaves ports open for a moment", tableChanged},
 	}
 }
@@ -64,6 +65,7 @@ func stateRows() []row {
 func effectRows() []row {
 	return []row{
 		{"queue-long", isDegraded, "many effects that were decided are not done yet", "look at the failures below, at slow commands, and at the disk of the state directory", queueLong},
+		{"grant-failed", isDegraded, "access could not be given in the last 10 minutes, to somebody who knocked right", "look at what failed: the firewall, a full set, or the journal", grantFailed},
 		{"effect-failed", isNote, "an effect failed earlier", "", effectFailed},
 	}
 }

@@ -65,6 +65,8 @@ var triggers = map[string]func(*Status){
 	"clock-not-saved":    func(s *Status) { s.State.ClockNotSaved = "no space left on device" },
 	"queue-long":         func(s *Status) { s.Effects.Queued = longQueue },
 	"effect-failed":      func(s *Status) { s.Effects.Failures = []Failure{{Effect: "exec"}} },
+	"grant-failed":       func(s *Status) { s.Effects.Failures = []Failure{{Effect: "allow", At: s.Now.Add(-recent)}} },
+	"conntrack-full":     func(s *Status) { s.Firewall.Conntrack = Conntrack{Flows: 95, Room: 100} },
 	"socket-gone":        func(s *Status) { s.SocketGone = "read-only file system" },
 	"knockd-log":         func(s *Status) { s.KnockdLog = "no space left on device" },
 	"service-manager":    func(s *Status) { s.ServiceManager = "connection refused" },
@@ -132,7 +134,17 @@ func TestHealthBoundaries(t *testing.T) {
 	s.Geo.Databases = []Database{{Name: "New", Built: s.Now.AddDate(0, 0, -60)}}
 	s.Hosts = []Host{{Name: "new.example.net", Why: "it was not asked for yet"}}
 	s.LastReload.Outcome.Outcome = Applied
+	s.Firewall.Conntrack = Conntrack{Flows: 94, Room: 100}
 	if h := HealthOf(&s); h.Verdict != OK || h.Notes != nil {
+		t.Errorf("got %+v", h)
+	}
+}
+
+// An access that was not given long ago is a note.
+func TestHealthOfAnEarlierFailure(t *testing.T) {
+	s := well()
+	s.Effects.Failures = []Failure{{Effect: "allow", At: s.Now.Add(-recent - 1)}}
+	if h := HealthOf(&s); h.Verdict != OK || len(h.Notes) != 1 || h.Notes[0].Code != "effect-failed" {
 		t.Errorf("got %+v", h)
 	}
 }

@@ -223,7 +223,8 @@ type Firewall struct {
 	// Measured means that it is measured what becomes of granted packets. It is false in set mode.
 	Measured bool `json:"measured,omitempty"`
 	// Unmeasured is why it is not.
-	Unmeasured string `json:"unmeasured,omitempty"`
+	Unmeasured string    `json:"unmeasured,omitempty"`
+	Conntrack  Conntrack `json:"conntrack,omitzero"`
 	// Unwatched is why the kernel's events about changes of the firewall are not read.
 	Unwatched string `json:"unwatched,omitempty"`
 	// Unseen is why other chains cannot be looked at.
@@ -247,6 +248,13 @@ type Stopped struct {
 	Port    Port      `json:"port"`
 	Packets uint64    `json:"packets"`
 	Last    time.Time `json:"last"`
+}
+
+// Conntrack is the kernel's tracking of connections in our network namespace. Without tracking all
+// is zero.
+type Conntrack struct {
+	Flows int `json:"flows"` // that are tracked
+	Room  int `json:"room"`  // for so many
 }
 
 // Effects is the state of the effects that were decided.
