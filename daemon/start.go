@@ -301,7 +301,9 @@ func (d *daemon) close() error {
 	if d.knockd != nil {
 		errs = append(errs, d.knockd.Close())
 	}
-	d.notifier.close()
+	if d.notifier != nil {
+		d.notifier.close()
+	}
 	d.notes.Wait()
 	if d.state != nil {
 		errs = append(errs, d.state.Close())
