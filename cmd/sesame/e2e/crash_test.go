@@ -34,7 +34,7 @@ echo "$1 ends" >> %[1]s
 		t.Fatal(err)
 	}
 	w.write("guest.lua", fmt.Sprintf(`
-local sign = sesame.command { %[1]q, "in", undo = { %[1]q, "out" }, timeout = "30s" }
+local sign = sesame.command { %[1]q, "in", undo = { %[1]q, "out" }, timeout = "30s", required = true }
 sesame.door "guest" {
   sequence = { "tcp/7421", "udp/9133", "tcp/2904" },
   guards   = "tcp/22",
