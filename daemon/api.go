@@ -233,6 +233,7 @@ func (d *daemon) findings(ctx context.Context) (s control.Status, err error) {
 		return s, unanswered(ctx)
 	}
 	s.Scripts.Drift, s.Scripts.Unreadable, s.Scripts.Writable = files.drift, files.unreadable, files.writable
+	s.Scripts.Unrunnable, s.Scripts.UnrunnableCount = files.unrunnable, files.unrunnableCount
 	s.Geo, s.Hosts = d.geoStatus(asks), d.hostStatus()
 	s.Firewall.Conntrack = kernel.tracked
 	if kernel.err != nil {
@@ -286,7 +287,7 @@ func (d *daemon) statusNow() control.Status {
 		Live:     control.Live{Attempts: l.engine.Attempts(), Grants: len(l.engine.Grants())},
 		Counts:   control.CountsOf(l.engine.Counts(), l.dropped),
 		Firewall: d.firewallStatus(offset),
-		Effects:  control.Effects{Queued: l.engine.Unanswered(), Failures: l.report.failed(offset)},
+		Effects:  d.effects(offset),
 		Recorder: d.recorderStatus(offset),
 	}
 	s.Capture.Interfaces, s.Capture.Missing = d.links.Captured(d.config.Interfaces)

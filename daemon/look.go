@@ -70,6 +70,9 @@ type fileState struct {
 	drift      bool   // they differ from those that run
 	unreadable string // why they cannot be read
 	writable   string // those that others can change
+
+	unrunnable      []control.Unrunnable // commands that the machine cannot run, at most maxUnrunnable
+	unrunnableCount int
 }
 
 // lookAtFiles examines the files of the scripts. It waits for the disk, but for at most lookLimit.
@@ -80,6 +83,7 @@ func (d *daemon) lookAtFiles(ctx context.Context) (fileState, bool) {
 		var set *scripting.Set
 		if d.loop.do(running, func() { set = d.loop.set }) {
 			s.writable = WritableByOthers(set, d.config.Scripts)
+			s.unrunnable, s.unrunnableCount = unrunnable(set)
 		}
 		return s
 	})

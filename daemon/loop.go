@@ -252,6 +252,7 @@ func (l *loop) tick() {
 	l.readClock()
 	l.checkClock()
 	l.countLost(now)
+	l.report.summarise(now)
 	if l.recorder != nil && l.recorder.Due(now) {
 		l.beginRecording()
 	}

@@ -29,7 +29,7 @@ func TestRealUpkeep(t *testing.T) {
 	c := newClock()
 	l := &loop{
 		clock: c, engine: engine.New(engine.Config{}, c.now()), source: source, filter: filter.New(filter.Interest{}), decoder: packet.NewDecoder(),
-		runner: effect.New(effect.Config{Now: c.now}), log: hclog.NewNullLogger(), upkeep: 20 * time.Millisecond,
+		runner: effect.New(effect.Config{Now: c.now}), log: hclog.NewNullLogger(), upkeep: 20 * time.Millisecond, report: newReporter(nil, nil, nil, hclog.NewNullLogger()),
 		alive: func() {}, stepped: func() {}, calls: make(chan func()), ended: make(chan struct{}),
 	}
 	ctx, cancel := context.WithCancel(t.Context())

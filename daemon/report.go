@@ -11,6 +11,7 @@ import (
 	"sesame/daemon/control"
 	"sesame/daemon/engine"
 	"sesame/daemon/knockdlog"
+	"sesame/daemon/tally"
 	"sesame/daemon/transcript"
 )
 
@@ -27,6 +28,9 @@ type reporter struct {
 	// without bound. These limits drop the excess from all outputs: 100 and 20 per second.
 	firsts, refusals *rate.Limiter
 	shown            []engine.Event
+
+	// misses and refused have a line a minute in the log.
+	misses, refused tally.Tally
 
 	failures []control.Failure // the latest, oldest first
 	warned   map[faultPlace]time.Time
@@ -131,16 +135,28 @@ func (r *reporter) failed(offset time.Duration) []control.Failure {
 	return all
 }
 
-// record logs a decision. What strangers can cause at will is logged at debug. The runner logs
-// the effects.
+// summarise logs what strangers can cause at will, all of it in a line a minute.
+func (r *reporter) summarise(now time.Time) {
+	if line := r.misses.Line(now); line != nil {
+		r.log.Info("attempts ended without opening", line...)
+	}
+	if line := r.refused.Line(now); line != nil {
+		r.log.Info("complete knocks were refused", line...)
+	}
+}
+
+// record logs a decision. What strangers can cause at will is logged one by one at debug, and
+// summarised at info. The runner logs the effects.
 func (r *reporter) record(e *engine.Event) {
 	who := []any{"door", e.Door, "source", transcript.Source(e.Source)}
 	switch e.Kind {
 	case engine.EventStage:
 		r.log.Debug("stage", append(who, "stage", e.Stage, "stages", e.Stages)...)
 	case engine.EventMiss:
+		r.misses.Add(e.Time, e.Door, e.Source, false)
 		r.log.Debug("miss", append(who, "stage", e.Stage, "stages", e.Stages, "reason", string(e.Reason))...)
 	case engine.EventRefuse:
+		r.refused.Add(e.Time, e.Door, e.Source, false)
 		r.log.Debug("refused", append(who, "reason", string(e.Reason), "detail", e.Detail)...)
 	case engine.EventOpen:
 		r.log.Info("open", who...)

@@ -75,6 +75,7 @@ func (d *daemon) enforce(ctx context.Context) error {
 	}
 	d.saveStarted(ctx)
 	d.loop.do(ctx, d.reportReady)
+	d.warnOfCommands(ctx)
 	return nil
 }
 
@@ -151,6 +152,8 @@ func (d *daemon) reportApplied(set *scripting.Set, generation int) {
 	}
 	d.warnOfPermissions(set)
 	d.warnOfCut(set)
+	forgetCommands(d.loop.runner, set)
+	d.warnOfCommands(context.Background())
 	d.noteManager(d.notifier.status(fmt.Sprintf("generation %d, %d doors", generation, len(set.Engine.Doors))))
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sesame/daemon/config"
+	"sesame/daemon/executable"
 	"sesame/daemon/geo"
 	"sesame/daemon/transcript"
 	"sesame/scripting"
@@ -41,8 +42,9 @@ the line above:
 With a configuration of this machine, check looks at the machine too: whether
 services listen on ports of knocks, whether the machine uses such ports for its
 own connections, whether its firewall may drop what a door opens, whether the sets
-that set mode names are there, whether a guarded port is only a container's, and
-whether SYN cookies outlive a grant.
+that set mode names are there, whether a guarded port is only a container's,
+whether SYN cookies outlive a grant, and whether the programs of commands can be
+run.
 
 With --geo, or with a configuration of this machine, check reads the databases
 too. It reports facts that the scripts ask for and no database has, and databases
@@ -163,6 +165,7 @@ func (p *program) findings(set *scripting.Set, settings *config.Config, database
 		p.note("not all ports of this machine were looked at: %v", err)
 	}
 	p.readTranslations(settings, machine)
+	machine.Unrunnable = executable.Problem
 	machine.Interfaces = len(settings.Interfaces) > 0
 	machine.SetMode = settings.Firewall.Mode == "set"
 	machine.Set4, machine.Set6 = settings.Firewall.Set4, settings.Firewall.Set6

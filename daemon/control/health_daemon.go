@@ -55,6 +55,10 @@ func failures(s *Status, access bool) (all []finding) {
 		}
 		all = append(all, one("", "%s%s failed at %s: %s", cmp.Or(effectWords[f.Effect], f.Effect), who, transcript.Clock(f.At), f.Detail)...)
 	}
+	const most = 5 // a hundred doors may fail
+	if more := len(all) - most; more > 0 {
+		all = append(one("", "%s failed before those that follow: sesame status --json", transcript.Count(more, "effect")), all[more:]...)
+	}
 	return all
 }
 

@@ -127,6 +127,9 @@ type Scripts struct {
 	UsedUp []UsedUp `json:"used_up,omitempty"`
 	// Failing are the functions that failed when they ran last.
 	Failing []Failing `json:"failing,omitempty"`
+	// Unrunnable are commands that the machine cannot run, at most 20 of UnrunnableCount.
+	Unrunnable      []Unrunnable `json:"unrunnable_commands,omitempty"`
+	UnrunnableCount int          `json:"unrunnable_count,omitempty"`
 	// Limited are the doors that refused in the last hour because of a bound.
 	Limited []Limited `json:"limited,omitempty"`
 	// OtherPayloads are the doors to whose port packets came whose payload made them no knock.
@@ -155,6 +158,17 @@ type Failing struct {
 	Detail   string    `json:"detail"`
 	At       time.Time `json:"at"`    // the last time
 	Count    int       `json:"count"` // since it succeeded last
+}
+
+// Unrunnable is a command, or the undo of one, that the machine cannot run: its program is missing
+// or not executable, or the interpreter of a script is.
+type Unrunnable struct {
+	Command string `json:"command"` // its name in the script
+	Program string `json:"program"`
+	Undo    bool   `json:"undo,omitempty"`
+	File    string `json:"file"` // where it is declared
+	Line    int    `json:"line"`
+	Problem string `json:"problem"`
 }
 
 // Limited is a door that refused because of a bound. It is left out again an hour after its latest
@@ -261,6 +275,35 @@ type Conntrack struct {
 type Effects struct {
 	Queued   int       `json:"queued"` // decided, and not done yet
 	Failures []Failure `json:"failures,omitempty"`
+	// FailingCommands are those that failed when they ran last, at most 50 of FailingCount.
+	FailingCommands []FailingCommand `json:"failing_commands,omitempty"`
+	FailingCount    int              `json:"failing_count,omitempty"`
+	Waiting         WaitingCommands  `json:"waiting_commands,omitzero"` // left out: none waits
+}
+
+// A FailingCommand is a command that failed when it ran last, or that could not be run. It is left
+// out again once it succeeds, or once the scripts do not have it any more. All commands of a door
+// with the same program count as one.
+type FailingCommand struct {
+	Door    string    `json:"door,omitempty"`
+	Command string    `json:"command"` // its program, or what a shell was given to run
+	Program string    `json:"program"`
+	Undo    bool      `json:"undo,omitempty"`
+	Hung    bool      `json:"hung,omitempty"` // it was killed after its time limit
+	Error   string    `json:"error"`
+	At      time.Time `json:"at"`    // the last time
+	Count   int       `json:"count"` // since it succeeded last
+}
+
+// WaitingCommands are commands and undos that wait for those before them.
+type WaitingCommands struct {
+	Count  int       `json:"count"`
+	Since  time.Time `json:"since"`          // when the one began that waits longest
+	Door   string    `json:"door,omitempty"` // which has most of them
+	OfDoor int       `json:"of_door"`        // how many are of Door
+	Doors  int       `json:"doors"`          // how many doors have some
+	// PilingUp means that they come faster than they run, or that those before them hang.
+	PilingUp bool `json:"piling_up,omitempty"`
 }
 
 // A Failure is an effect that did not succeed. Status has the latest, the oldest first.

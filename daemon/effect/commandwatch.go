@@ -35,6 +35,7 @@ type Waiting struct {
 type FailingCommand struct {
 	Door    string
 	Command string // as people know it, see nameOf
+	Program string
 	Undo    bool
 	Hung    bool // it was killed after its time limit
 	Error   string
@@ -123,7 +124,7 @@ func (w *commandWatch) ran(now time.Time, s *step, err error) {
 		delete(w.failing, key)
 	default:
 		w.fail(key, FailingCommand{
-			Door: s.Door, Command: nameOf(s.Argv), Undo: key.undo, At: now, Count: w.failing[key].Count + 1,
+			Door: s.Door, Command: nameOf(s.Argv), Program: key.program, Undo: key.undo, At: now, Count: w.failing[key].Count + 1,
 			Error: strings.TrimPrefix(err.Error(), runningPrefix(s.Argv)), Hung: hung,
 		})
 	}

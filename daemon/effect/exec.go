@@ -2,11 +2,13 @@ package effect
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"strings"
 	"time"
 
 	"sesame/daemon/engine"
+	"sesame/daemon/executable"
 )
 
 // commands performs a command, and the undo of one. Commands of one door and
@@ -55,7 +57,7 @@ func commandOf(s *step) command {
 		why = "undo"
 	}
 	c := command{argv: s.Argv, timeout: s.Timeout, env: []string{
-		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+		"PATH=" + executable.Path,
 		"SESAME_DOOR=" + s.Door, "SESAME_SOURCE=" + s.source(), "SESAME_EFFECT=" + why,
 	}}
 	if s.Grant != 0 {
@@ -83,6 +85,10 @@ func logCommand(r *Runner, s *step, err error) {
 	about = append(about, "error", strings.TrimPrefix(err.Error(), runningPrefix(s.Argv)))
 	if first != "" {
 		about = append(about, "output", first)
+	}
+	if errors.Is(err, errStopped) { // one line names all of them: see [Runner.logKill]
+		r.cfg.Log.Debug("command stopped", about...)
+		return
 	}
 	r.warn("command failed", about...)
 }

@@ -134,8 +134,8 @@ func TestFailingCommandsAreReported(t *testing.T) {
 		anyStatus[0].AnyStatus = true
 		h.give(slices.Concat(beside(1, alice, "/hangs"), beside(2, alice, "/fails", "203.0.113.9"), beside(3, bob, "/fails", "203.0.113.77"), beside(4, bob, "/works"), anyStatus))
 		want := []FailingCommand{
-			{Door: "a", Command: "/fails", Error: "exit status 1", At: h.began, Count: 2},
-			{Door: "a", Command: "/hangs", Error: "it still ran after 1s", Hung: true, At: h.began, Count: 1},
+			{Door: "a", Command: "/fails", Program: "/fails", Error: "exit status 1", At: h.began, Count: 2},
+			{Door: "a", Command: "/hangs", Program: "/hangs", Error: "it still ran after 1s", Hung: true, At: h.began, Count: 1},
 		}
 		if diff := cmp.Diff(want, h.r.CommandReport().Failing); diff != "" {
 			t.Errorf("failing (-want +got):\n%s", diff)

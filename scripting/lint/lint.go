@@ -50,6 +50,7 @@ func CheckOn(set *scripting.Set, m *Machine, databases *Databases, now time.Time
 	if m != nil {
 		c.synCookies(m)
 		c.families(m)
+		c.commands(m)
 	}
 	c.allows()
 	c.ways()
@@ -83,7 +84,8 @@ func (c *checker) reported(machine, databases, date bool) []Finding {
 		}
 	}
 	for _, s := range c.set.Suppressions {
-		unknown := !machine && slices.Contains(ofMachine, s.ID) || !databases && s.ID == NoDatabase ||
+		// A command that runs here may be missing on the machine for which it is allowed.
+		unknown := !machine && slices.Contains(ofMachine, s.ID) || s.ID == CommandMissing || !databases && s.ID == NoDatabase ||
 			!date && s.ID == WindowOver
 		report = append(report, comment(s, unknown || there[claim{s.ID, s.File, s.Target}])...)
 	}

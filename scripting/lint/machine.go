@@ -29,6 +29,9 @@ type Machine struct {
 	// the section [options] of a knockd.conf: the interfaces to capture on, and
 	// where knockd's log lines go.
 	Interfaces, Lines bool
+	// Unrunnable returns why the machine cannot run the arguments of a command, and "" when it
+	// probably can; nil: it is not known.
+	Unrunnable func(argv []string) string
 	// SetMode is set when its sesame.toml has mode = "set" below [firewall].
 	SetMode bool
 	// Set4 and Set6 are the sets that it names then, "" for none.

@@ -160,13 +160,13 @@ func TestRealCommands(t *testing.T) {
 	// Each door has a knock of its own, and an undo that writes that it ran.
 	book, gate := w.path("book"), w.path("gate")
 	w.write("doors.lua", strings.NewReplacer("BOOK", book, "GATE", gate).Replace(`
-local stuck = sesame.command { "/bin/sh", "-c", "until test -e GATE; do sleep 0.1; done", timeout = "10m", undo = { "/bin/true" } }
-local hangs = sesame.command { "/bin/sh", "-c", "sleep 60", timeout = "300ms", undo = { "/bin/sh", "-c", "echo undo hangs >> BOOK" } }
-local deaf  = sesame.command { "/bin/sh", "-c", "trap '' TERM; sleep 60; sleep 60", timeout = "300ms", undo = { "/bin/sh", "-c", "echo undo deaf >> BOOK" } }
-local fails = sesame.command { "/bin/sh", "-c", "echo some words >&2; exit 3", undo = { "/bin/sh", "-c", "echo undo fails >> BOOK" } }
-local none  = sesame.command { "/no/such/program", undo = { "/bin/sh", "-c", "echo undo none >> BOOK" } }
-local forks = sesame.command { "/bin/sh", "-c", "sleep 5 & echo forked", undo = { "/bin/sh", "-c", "echo undo forks >> BOOK" } }
-local loud  = sesame.command { "/bin/sh", "-c", "head -c 5000000 /dev/zero | tr '\\0' x", undo = { "/bin/sh", "-c", "echo undo loud >> BOOK; exit 1" } }
+local stuck = sesame.command { required = true, "/bin/sh", "-c", "until test -e GATE; do sleep 0.1; done", timeout = "10m", undo = { "/bin/true" } }
+local hangs = sesame.command { required = true, "/bin/sh", "-c", "sleep 60", timeout = "300ms", undo = { "/bin/sh", "-c", "echo undo hangs >> BOOK" } }
+local deaf  = sesame.command { required = true, "/bin/sh", "-c", "trap '' TERM; sleep 60; sleep 60", timeout = "300ms", undo = { "/bin/sh", "-c", "echo undo deaf >> BOOK" } }
+local fails = sesame.command { required = true, "/bin/sh", "-c", "echo some words >&2; exit 3", undo = { "/bin/sh", "-c", "echo undo fails >> BOOK" } }
+local none  = sesame.command { required = true, "/no/such/program", undo = { "/bin/sh", "-c", "echo undo none >> BOOK" } }
+local forks = sesame.command { required = true, "/bin/sh", "-c", "sleep 5 & echo forked", undo = { "/bin/sh", "-c", "echo undo forks >> BOOK" } }
+local loud  = sesame.command { required = true, "/bin/sh", "-c", "head -c 5000000 /dev/zero | tr '\\0' x", undo = { "/bin/sh", "-c", "echo undo loud >> BOOK; exit 1" } }
 local ttl = "1s"
 sesame.door "hangs" { sequence = { "tcp/7001", "tcp/7101" }, guards = "tcp/22", ttl = ttl, on_open = function(a) a:exec(hangs) a:allow() end }
 sesame.door "deaf"  { sequence = { "tcp/7002", "tcp/7102" }, guards = "tcp/22", ttl = ttl, on_open = function(a) a:exec(deaf)  a:allow() end }
@@ -212,7 +212,9 @@ sesame.door "plain" { sequence = { "tcp/7007", "tcp/7107" }, guards = "tcp/22", 
 	if len(w.log()) > 100_000 {
 		t.Errorf("the log has %d bytes", len(w.log()))
 	}
-	w.nothingWrong()
+	if codes := strings.Join(w.codes(), " "); codes != "command-missing command-fails" {
+		t.Errorf("wrong: %s", codes)
+	}
 }
 
 // TestRealNobodyReadsTheLog takes away who reads the log, or lets it read nothing.

@@ -1,0 +1,75 @@
+package daemon
+
+import (
+	"bytes"
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/hashicorp/go-hclog"
+
+	"sesame/daemon/config"
+	"sesame/daemon/control"
+	"sesame/daemon/engine"
+	"sesame/daemon/knockdlog"
+	"sesame/scripting"
+	"sesame/scripting/source/sourcetest"
+)
+
+func TestCommandsThatCannotBeRun(t *testing.T) {
+	text := `local good = sesame.command { "/bin/sh", undo = { "/bin/sh" } }
+local half = sesame.command { "/bin/sh", undo = { "/nowhere/undo" } }
+`
+	for i := range 30 {
+		text += fmt.Sprintf("local c%[1]d = sesame.command { '/nowhere/%[1]d' }\n", i)
+	}
+	set, err := scripting.Load(sourcetest.Files(map[string]string{"a.lua": text}), scripting.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer set.Close()
+	list, count := unrunnable(set)
+	if len(list) != maxUnrunnable || count != 31 {
+		t.Errorf("%d of %d", len(list), count)
+	}
+	want := control.Unrunnable{Command: "half", Program: "/nowhere/undo", Undo: true, File: "a.lua", Line: 2, Problem: "/nowhere/undo does not exist: install it, or correct the path"}
+	if diff := cmp.Diff(want, list[0]); diff != "" {
+		t.Errorf("the first (-want +got):\n%s", diff)
+	}
+}
+
+// What strangers cause has one line a minute at info, and each has one at debug.
+func TestMissesAreSummarised(t *testing.T) {
+	var text bytes.Buffer
+	log := hclog.New(&hclog.LoggerOptions{Output: &text, Level: hclog.Info, DisableTime: true})
+	knockd, err := knockdlog.Open(config.Log{}, "", nil, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newReporter(control.NewTail(), knockd, nil, log)
+	begin := time.Date(2026, 11, 24, 23, 14, 5, 0, time.UTC)
+	for i := range 300 {
+		now := begin.Add(time.Duration(i) * time.Second)
+		who := netip.PrefixFrom(netip.AddrFrom4([4]byte{203, 0, 113, byte(i % 7)}), 32)
+		r.events([]engine.Event{
+			{Kind: engine.EventMiss, Time: now, Door: "ssh", Source: who},
+			{Kind: engine.EventRefuse, Time: now, Door: "web", Source: who},
+		})
+		r.summarise(now)
+	}
+	lines := strings.Split(strings.TrimSpace(text.String()), "\n")
+	if len(lines) != 10 {
+		t.Errorf("%d lines, want 5 of each kind in five minutes:\n%s", len(lines), &text)
+	}
+	want := []string{
+		"[INFO]  attempts ended without opening: count=1 doors=ssh sources=1 last_source=203.0.113.0",
+		"[INFO]  complete knocks were refused: count=1 doors=web sources=1 last_source=203.0.113.0",
+		"[INFO]  attempts ended without opening: count=60 doors=ssh sources=7 last_source=203.0.113.4 over=59s",
+	}
+	if diff := cmp.Diff(want, lines[:3]); diff != "" {
+		t.Errorf("logged (-want +got):\n%s", diff)
+	}
+}

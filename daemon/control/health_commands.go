@@ -1,0 +1,75 @@
+package control
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"sesame/daemon/transcript"
+)
+
+// A reason about commands names at most maxNamed of them: there may be hundreds.
+const maxNamed = 5
+
+// named makes one finding of a heading and lines, of which there are count.
+func named(heading string, lines []string, count int) []finding {
+	lines = lines[:min(len(lines), maxNamed)]
+	if more := count - len(lines); more > 0 {
+		lines = append(lines, fmt.Sprintf("and %d more: sesame status --json", more))
+	}
+	return one("", "%s:\n%s", heading, strings.Join(lines, "\n"))
+}
+
+func commandMissing(s *Status) []finding {
+	if s.Scripts.UnrunnableCount == 0 {
+		return nil
+	}
+	var lines []string
+	for _, c := range s.Scripts.Unrunnable {
+		what := "command " + c.Command
+		if c.Undo {
+			what = "the undo of command " + c.Command
+		}
+		lines = append(lines, fmt.Sprintf("%s:%d: %s: %s", c.File, c.Line, what, c.Problem))
+	}
+	return named("this machine cannot run "+transcript.Count(s.Scripts.UnrunnableCount, "command"), lines, s.Scripts.UnrunnableCount)
+}
+
+// commandFails leaves out programs that cannot be run at all, which have a row of their own.
+func commandFails(s *Status) []finding {
+	count := s.Effects.FailingCount
+	var lines []string
+	for _, f := range s.Effects.FailingCommands {
+		if slices.ContainsFunc(s.Scripts.Unrunnable, func(c Unrunnable) bool { return c.Program == f.Program && c.Undo == f.Undo }) {
+			count--
+			continue
+		}
+		what, failed := f.Command, "failed"
+		if f.Undo {
+			what = "undo " + what
+		}
+		if f.Hung {
+			failed = "hung"
+		}
+		lines = append(lines, fmt.Sprintf("door %s: %s %s %s, last at %s: %s", f.Door, what, failed, times(f.Count), transcript.Clock(f.At), f.Error))
+	}
+	if count == 0 {
+		return nil
+	}
+	return named(transcript.Count(count, "command")+" failed at the last run", lines, count)
+}
+
+func commandsWaiting(s *Status) []finding {
+	w := s.Effects.Waiting
+	if !w.PilingUp {
+		return nil
+	}
+	text := fmt.Sprintf("%s for those before, the first since %s", transcript.Count(w.Count, "command")+map[bool]string{true: " waits", false: " wait"}[w.Count == 1], transcript.Clock(w.Since))
+	switch {
+	case w.Doors == 1:
+		text += ", of door " + w.Door
+	case w.Doors > 1:
+		text += fmt.Sprintf(", of %d doors, most of door %s (%d)", w.Doors, w.Door, w.OfDoor)
+	}
+	return one("", "%s", text)
+}
