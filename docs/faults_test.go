@@ -10,8 +10,9 @@ import (
 )
 
 var (
-	testName = regexp.MustCompile("(not yet )?`(Test\\w+)`")
-	define   = regexp.MustCompile(`(?m)^func (Test\w+)\(`)
+	testName   = regexp.MustCompile("(not yet )?`(Test\\w+)`")
+	reasonCode = regexp.MustCompile("`([a-z]+(?:-[a-z]+)+)`")
+	define     = regexp.MustCompile(`(?m)^func (Test\w+)\(`)
 )
 
 // testsOfTheTree returns the names of all test functions of the repository.
@@ -34,10 +35,14 @@ func testsOfTheTree(t *testing.T) map[string]bool {
 	return tests
 }
 
-// TestFaults holds that each row of the table of faults says what happens, and names a test that
-// is there.
+// TestFaults holds that each row of the table of faults says what happens, that its codes are
+// those of the status, and that it names a test that is there.
 func TestFaults(t *testing.T) {
 	text, err := os.ReadFile("faults.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	running, err := os.ReadFile("running.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,6 +57,11 @@ func TestFaults(t *testing.T) {
 		if len(cells) != 4 || strings.TrimSpace(cells[1]) == "" {
 			t.Errorf("%s: %d cells: expected 4, the second of them not empty", fault, len(cells))
 			continue
+		}
+		for _, m := range reasonCode.FindAllStringSubmatch(cells[2], -1) {
+			if !strings.Contains(string(running), "| `"+m[1]+"` |") && !strings.Contains(cells[3], "not yet") {
+				t.Errorf("%s: the status has no reason with the code %s", fault, m[1])
+			}
 		}
 		names := testName.FindAllStringSubmatch(cells[3], -1)
 		if len(names) == 0 {
