@@ -56,6 +56,7 @@ type Follower struct {
 	traces map[uint32]*followed
 	// headers are those of packets in our table that another program traces, too.
 	headers map[uint32]Flow
+	quiet   uint32 // the last number that a flow without a trace got
 	lost    uint64
 	missed  uint64
 }
@@ -143,12 +144,23 @@ func (f *Follower) begin(m Message, now time.Time) bool {
 	if m.Verdict != Accept || m.Flow == (Flow{}) { // headers of another protocol
 		return false
 	}
-	delete(f.traces, m.ID)
+	return f.follow(m.ID, &followed{flow: m.Flow, came: now, untracked: m.Chain == f.names.Untracked, fresh: true})
+}
+
+// Began takes a flow that began, of which no trace comes. Only connection tracking tells what
+// becomes of it.
+func (f *Follower) Began(flow Flow, now time.Time) {
+	f.quiet--
+	f.follow(f.quiet, &followed{flow: flow, came: now})
+}
+
+func (f *Follower) follow(id uint32, t *followed) bool {
+	delete(f.traces, id)
 	if len(f.traces) >= maxFollowed {
 		f.missed++
 		return false
 	}
-	f.traces[m.ID] = &followed{flow: m.Flow, came: now, untracked: m.Chain == f.names.Untracked, fresh: true}
+	f.traces[id] = t
 	return true
 }
 

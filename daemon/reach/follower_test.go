@@ -229,3 +229,32 @@ func TestFollowerAgainstANaiveOne(t *testing.T) {
 		}
 	})
 }
+
+// TestFollowerOfQuietFlows: without a trace, connection tracking alone tells what becomes of a
+// flow. One without an entry was dropped, or refused at once: which is not known.
+func TestFollowerOfQuietFlows(t *testing.T) {
+	for _, tt := range []struct {
+		conn Conn
+		want []string
+	}{
+		{Established, []string{"answered"}},
+		{Asked, []string{"unanswered"}},
+		{NoConn, []string{"unanswered unseen"}},
+	} {
+		f := NewFollower(names)
+		f.Began(ssh, start)
+		f.Began(dns, start)
+		if f.Followed() != 2 {
+			t.Fatalf("%d followed", f.Followed())
+		}
+		var got []string
+		for _, e := range f.Look(start.Add(time.Second), func(Flow) (Conn, bool) { return tt.conn, true }) {
+			if e.Flow == ssh {
+				got = append(got, written(e))
+			}
+		}
+		if diff := cmp.Diff(tt.want, got); diff != "" {
+			t.Errorf("endings (-want +got):\n%s", diff)
+		}
+	}
+}

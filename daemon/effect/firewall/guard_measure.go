@@ -1,6 +1,7 @@
 package firewall
 
 import (
+	"slices"
 	"time"
 
 	"github.com/google/nftables/expr"
@@ -25,6 +26,10 @@ const (
 	allTracedRate, allTracedBurst = 50, 100
 	tracedLife                    = time.Minute
 	tracedSize                    = 1024
+
+	// begunLife is longer than [Guard.Measure] takes to read the set again.
+	begunLife = 5 * time.Second
+	begunSize = 512
 )
 
 // measuredRules let in what a grant allows, and measure what becomes of it.
@@ -49,6 +54,33 @@ func grantedChainRules() []rule {
 		{"of a zone", join(ofZone, goTo(untrackedChain))},
 		{"begins", goTo(trackedChain)},
 	}
+}
+
+// trackedRules trace a packet, or list its flow where a trace would fill the kernel's log.
+func trackedRules() []rule {
+	rules := firstRules()
+	quiet := rule{"not traced", join(meta(expr.MetaKeyNFPROTO, reg), in("quiet", reg), goTo(quietChain))}
+	return slices.Insert(rules, 1, quiet)
+}
+
+// quietRules list the flow of a packet that begins a connection, within the limits of traces, and
+// accept it.
+func quietRules() []rule {
+	var rules []rule
+	for i, s := range begunSets {
+		rules = append(rules, rule{"listed", join(sourceAndPort(s.v6), remember(tracedSets[i].name, reg, tracedLife, limit(tracedRate, tracedBurst)),
+			one(limit(allTracedRate, allTracedBurst)), flow(s.v6), join(meta(expr.MetaKeyL4PROTO, begunProtocol(s.v6))),
+			remember(s.name, reg, begunLife), accept)})
+	}
+	return append(rules, rule{"granted", accept})
+}
+
+// begunProtocol is the register behind the key of a flow.
+func begunProtocol(v6 bool) uint32 {
+	if v6 {
+		return reg + 10
+	}
+	return reg + 4
 }
 
 // firstRules trace a packet that begins a connection, within the limits, and accept it.

@@ -38,6 +38,7 @@ var (
 	grantedChain   = chain{name: "granted"}
 	trackedChain   = chain{name: "tracked"}
 	untrackedChain = chain{name: "untracked"}
+	quietChain     = chain{name: "quiet"}
 	listChain      = chain{name: "listed"}
 )
 
@@ -50,7 +51,7 @@ type ruledChain struct {
 // guardChains returns the chains of our table. Those that a rule names come before it.
 func guardChains(mark uint32, answer Answer) []ruledChain {
 	chains := []ruledChain{{spoofedChain, spoofedRules()}, {listChain, listRules()}, {refuseChain, refuseRules(answer)},
-		{trackedChain, firstRules()}, {untrackedChain, firstRules()}, {grantedChain, grantedChainRules()}}
+		{quietChain, quietRules()}, {trackedChain, trackedRules()}, {untrackedChain, firstRules()}, {grantedChain, grantedChainRules()}}
 	if answer == AnswerAuto {
 		chains = append(chains,
 			ruledChain{translateChain, translateRules()},

@@ -22,6 +22,8 @@ import (
 //		set stopped4, stopped6           sources that a guard would stop at a watched port
 //		set refused4, refused6           sources that were refused at a guarded port
 //		set traced4, traced6             sources whose packets were traced a moment ago
+//		set quiet                        families whose packets are not traced
+//		set begun4, begun6               flows that began a moment ago, in place of traces
 //		set standing4, standing6         UDP flows from before the guard
 //		map closed, asked                a guarded TCP port to its stand-in, and back
 //		set stand_ins                    proto . port: the ports of closed
@@ -75,6 +77,9 @@ var guardSets = slices.Concat([]set{
 	{name: "refused6", fields: grantKey6, timeout: true, dynamic: true, life: refusedLife, size: refusedSize},
 	{name: "traced4", fields: grantKey4, timeout: true, dynamic: true, life: tracedLife, size: tracedSize},
 	{name: "traced6", fields: grantKey6, timeout: true, dynamic: true, life: tracedLife, size: tracedSize},
+	{name: "quiet", fields: []nftables.SetDatatype{nftables.TypeNFProto}, lasting: true},
+	{name: "begun4", fields: append(slices.Clone(flowKey4), nftables.TypeInetProto), timeout: true, dynamic: true, life: begunLife, size: begunSize},
+	{name: "begun6", fields: append(slices.Clone(flowKey6), nftables.TypeInetProto), timeout: true, dynamic: true, life: begunLife, size: begunSize},
 	{name: "standing4", fields: flowKey4, timeout: true, dynamic: true, life: standingLife, size: standingSize},
 	{name: "standing6", fields: flowKey6, timeout: true, dynamic: true, life: standingLife, size: standingSize},
 	{name: "closed", fields: grantKey4[2:], values: grantKey4[2:]},
@@ -128,6 +133,12 @@ var tracedSets = []sourceSet{
 	{table: guardTable, name: "traced4", layout: sourcePort},
 	{table: guardTable, name: "traced6", v6: true, layout: sourcePort},
 }
+
+// begunSets are in the order of tracedSets. Their keys are those of flows, and the protocol.
+var begunSets = []struct {
+	name string
+	v6   bool
+}{{"begun4", false}, {"begun6", true}}
 
 var standingSets = []struct {
 	name string

@@ -18,8 +18,9 @@ const (
 	// Messages that are lost in the meantime are noticed.
 	maxForeign = 2000
 	foreignNap = 100 * time.Millisecond
-	// idle is how long Measure waits when nothing is due.
-	idle = time.Hour
+	// idle is how long Measure waits when nothing is due. Then it looks again whether traces may
+	// be made.
+	idle = time.Minute
 )
 
 // Measure finds out what becomes of the packets that grants let in, until ctx is done; then it
@@ -28,8 +29,9 @@ const (
 // all programs, and then asks connection tracking whether an answer went out.
 //
 // It calls changed for each result that differs from the one before for the same source and port.
-// now returns the current time. Packets of no table of nftables, such as those of iptables-legacy,
-// cannot be followed: what these drop is [reach.Unanswered].
+// now returns the current time. Packets cannot be followed through tables that are not those of
+// nftables, such as those of iptables-legacy: what these drop is [reach.Unanswered]. Where they
+// would write each traced packet into the kernel's log, nothing is traced, see quiet.go.
 func (g *Guard) Measure(ctx context.Context, now func() time.Time, changed func(reach.Result)) error {
 	conn, err := netlink.Dial(unix.NETLINK_NETFILTER, nil)
 	if err != nil {
@@ -42,7 +44,8 @@ func (g *Guard) Measure(ctx context.Context, now func() time.Time, changed func(
 	if err := conn.JoinGroup(unix.NFNLGRP_NFTRACE); err != nil {
 		return fmt.Errorf("listening to traces of the firewall: %w", err)
 	}
-	m := measurement{guard: g, follower: reach.NewFollower(traceNames), now: now, changed: changed, known: map[string]ruleKnown{}}
+	m := measurement{guard: g, begun: map[reach.Flow]bool{}, follower: reach.NewFollower(traceNames), now: now, changed: changed, known: map[string]ruleKnown{}}
+	m.follow()
 	for {
 		err := m.step(ctx, conn)
 		if ctx.Err() != nil {
@@ -66,13 +69,19 @@ type measurement struct {
 	changed  func(reach.Result)
 	foreign  int // messages in a row of traces that are not ours
 	known    map[string]ruleKnown
+	quiet    quiet
+	checked  time.Time           // when quiet was read
+	begun    map[reach.Flow]bool // that were listed when the sets were read last
 }
 
 // step waits for messages until something is due, and handles both.
 func (m *measurement) step(ctx context.Context, conn *netlink.Conn) error {
 	wait := idle
+	if m.quiet != (quiet{}) {
+		wait = quietWait
+	}
 	if next := m.follower.Next(); !next.IsZero() {
-		wait = max(0, next.Sub(m.now()))
+		wait = min(wait, max(0, next.Sub(m.now())))
 	}
 	if err := conn.SetReadDeadline(deadline(wait)); err != nil {
 		return err
@@ -88,6 +97,7 @@ func (m *measurement) step(ctx context.Context, conn *netlink.Conn) error {
 	default:
 		return err
 	}
+	m.follow()
 	for _, e := range m.follower.Look(m.now(), m.connection) {
 		m.record(ctx, e)
 	}

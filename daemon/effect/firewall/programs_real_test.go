@@ -213,6 +213,23 @@ func TestRealFail2ban(t *testing.T) {
 // TestRealLegacyIptables: nothing is known of rules of iptables-legacy. Packets that they drop are
 // unanswered. There is no alarm when they accept.
 func TestRealLegacyIptables(t *testing.T) {
+	t.Run("traced", func(t *testing.T) { throughLegacy(t, "NONE") })
+	t.Run("not traced, since it would be logged", func(t *testing.T) { throughLegacy(t, "nf_log_ipv4") })
+}
+
+// throughLegacy has a logger bound to IPv4, or NONE.
+func throughLegacy(t *testing.T, logger string) {
+	traced := logger == "NONE"
+	begin := func(t *testing.T, w *cabled, g *Guard) (traces func() bool) {
+		w.run("", "sh", "-c", "echo "+logger+" >/proc/sys/net/netfilter/nf_log/2")
+		w.measure(g)
+		eventually(t, "the rules know whether to trace", func() bool {
+			members, err := g.socket.stableMembers(guardTable, "quiet")
+			must(t, err)
+			return len(members) > 0 != traced
+		})
+		return w.traces()
+	}
 	for _, tt := range []struct{ name, setup string }{
 		{"by policy", "iptables-legacy -A INPUT -m conntrack --ctstate ESTABLISHED -j ACCEPT; iptables-legacy -P INPUT DROP"},
 		{"by rule", "iptables-legacy -A INPUT -i cable -p tcp --dport 22 -j DROP"},
@@ -222,7 +239,7 @@ func TestRealLegacyIptables(t *testing.T) {
 			w, g := newGuard(t, GuardConfig{})
 			w.needs("iptables-legacy")
 			w.run("", "sh", "-ec", tt.setup)
-			w.measure(g)
+			traces := begin(t, w, g)
 			apply(t, g, element(clientAddress, tcp22, time.Hour))
 			if w.slips("", server4) {
 				t.Fatal("iptables-legacy stops nothing")
@@ -231,6 +248,9 @@ func TestRealLegacyIptables(t *testing.T) {
 			if r.Outcome != reach.Unanswered || r.Blocker != nil ||
 				!slices.Equal(commands(r.Lines), []string{"iptables-legacy -I INPUT -m mark --mark 0x10000000/0x10000000 -j ACCEPT"}) {
 				t.Errorf("%+v", r)
+			}
+			if got := traces(); got != traced {
+				t.Errorf("traced: %v", got)
 			}
 			w.follow(r.Lines)
 			if !w.reaches("", server4) {
@@ -245,7 +265,7 @@ func TestRealLegacyIptables(t *testing.T) {
 		w, g := newGuard(t, GuardConfig{})
 		w.needs("iptables-legacy")
 		w.run("", "iptables-legacy", "-A", "INPUT", "-p", "tcp", "--dport", "23", "-j", "DROP")
-		w.measure(g)
+		begin(t, w, g)
 		apply(t, g, element(clientAddress, tcp22, time.Hour))
 		if !w.reaches("", server4) {
 			t.Fatal("iptables-legacy stops it")

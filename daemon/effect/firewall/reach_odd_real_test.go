@@ -119,10 +119,7 @@ func TestRealReachOfAFlood(t *testing.T) {
 		}
 	})
 	a.listens()
-	conn, err := netlink.Dial(unix.NETLINK_NETFILTER, nil)
-	must(t, err)
-	defer conn.Close()
-	must(t, errors.Join(conn.JoinGroup(unix.NFNLGRP_NFTRACE), conn.SetReadBuffer(receiveBuffer)))
+	count := a.traceCounter()
 	apply(t, g, element(clientAddress, tcp22, time.Hour))
 	begun := time.Now()
 	const sent = 3000
@@ -135,25 +132,43 @@ func TestRealReachOfAFlood(t *testing.T) {
 	a.ask()
 	a.result(g, clientAddress, tcp22, reach.Dropped)
 	most := tracedBurst + tracedRate*(1+int(time.Since(begun)/time.Second))
-	traced := 0
-	for {
-		must(t, conn.SetReadDeadline(time.Now().Add(patience)))
-		messages, err := conn.Receive()
-		if err != nil {
-			break
-		}
-		for _, m := range messages {
-			if one, ok := traceMessage(m); ok && one.Chain == trackedChain.name {
-				traced++
-			}
-		}
-	}
+	traced := count()
 	if traced == 0 || traced > most {
 		t.Errorf("%d of %d packets are traced, want 1 to %d", traced, sent, most)
 	}
 	if changes.Load() != 1 {
 		t.Errorf("%d results are told, want 1", changes.Load())
 	}
+}
+
+// traceCounter returns a function that counts the packets that our rules began to trace in the
+// meantime.
+func (w *cabled) traceCounter() func() int {
+	w.t.Helper()
+	conn, err := netlink.Dial(unix.NETLINK_NETFILTER, nil)
+	must(w.t, err)
+	w.t.Cleanup(func() { _ = conn.Close() })
+	must(w.t, errors.Join(conn.JoinGroup(unix.NFNLGRP_NFTRACE), conn.SetReadBuffer(receiveBuffer)))
+	return func() (count int) {
+		for {
+			must(w.t, conn.SetReadDeadline(time.Now().Add(patience)))
+			messages, err := conn.Receive()
+			if err != nil {
+				return count
+			}
+			for _, m := range messages {
+				if one, ok := traceMessage(m); ok && one.Chain == trackedChain.name {
+					count++
+				}
+			}
+		}
+	}
+}
+
+// traces returns a function that reports whether our rules traced anything in the meantime.
+func (w *cabled) traces() func() bool {
+	count := w.traceCounter()
+	return func() bool { return count() > 0 }
 }
 
 // TestRealMeasureEnds with its context, also without a packet.

@@ -157,3 +157,24 @@ func TestRulesInListings(t *testing.T) {
 		}
 	}
 }
+
+// TestBegunFlow reads the keys of both families, and no others.
+func TestBegunFlow(t *testing.T) {
+	key4 := []byte{198, 51, 100, 9, 0x9c, 0x40, 0, 0, 198, 51, 100, 1, 0, 22, 0, 0, 6, 0, 0, 0}
+	want := reach.Flow{Proto: packet.TCP, Source: netip.MustParseAddrPort("198.51.100.9:40000"), Destination: netip.MustParseAddrPort("198.51.100.1:22")}
+	if got, ok := begunFlow(key4, false); !ok || got != want {
+		t.Errorf("%+v, %v", got, ok)
+	}
+	key6 := make([]byte, 44)
+	key6[0], key6[17], key6[20], key6[37], key6[40] = 0x20, 9, 0x30, 53, 17
+	want = reach.Flow{Proto: packet.UDP, Source: netip.MustParseAddrPort("[2000::]:9"), Destination: netip.MustParseAddrPort("[3000::]:53")}
+	if got, ok := begunFlow(key6, true); !ok || got != want {
+		t.Errorf("%+v, %v", got, ok)
+	}
+	other := append(key4[:16:16], 1, 0, 0, 0)
+	for _, key := range [][]byte{nil, key4[:19], key6, other} {
+		if got, ok := begunFlow(key, false); ok {
+			t.Errorf("%v: %+v", key, got)
+		}
+	}
+}
