@@ -46,12 +46,15 @@ func (p Program) Run(ctx context.Context, args []string) int {
 	case o.version:
 		return p.print(p.Name + " " + p.Version + "\n")
 	}
-	status, err := p.knock(ctx, o)
+	runs, status, err := p.knock(ctx, o)
 	if ctx.Err() != nil {
 		err = errors.New("interrupted")
 	}
 	if err != nil {
 		p.complain(err)
+		status = couldNot
+	}
+	if o.json && newResult(o, runs, status, err).write(p.Stdout) != nil {
 		return couldNot
 	}
 	return status
@@ -82,9 +85,12 @@ Flags:
       --then PORT    report whether this TCP port was closed before and is open after;
                      a port that does not answer is tried for five seconds, one that
                      refuses for one second
+      --json         print one JSON object: what was sent, and what --then found
   -v, --verbose      print each knock, and what was left out
   -V, --version      print the version
   -h, --help         print this
+
+It ends 50 ms after the last knock, so that the next program finds the door open.
 
 The exit status is 0 when the knocks were sent, 1 when the port of --then is
 closed on the address that programs try first, and 2 when the knocks could not
@@ -110,17 +116,20 @@ func (p Program) complain(err error) {
 	}
 }
 
-// knock sends the knocks to each address, and returns the exit status.
-func (p Program) knock(ctx context.Context, o *options) (int, error) {
+// knock sends the knocks to each address, and returns the runs that were tried and the exit status.
+func (p Program) knock(ctx context.Context, o *options) (runs []run, status int, err error) {
 	found, err := o.addresses(ctx)
 	if err != nil {
-		return couldNot, err
+		return nil, couldNot, err
 	}
-	runs, err := p.reachable(ctx, o, found)
+	runs, err = p.reachable(ctx, o, found)
 	if err != nil {
-		return couldNot, err
+		return nil, couldNot, err
 	}
 	out := &printer{w: p.Stdout}
+	if o.json {
+		out.w = p.Stderr // the object stands alone
+	}
 	var all sync.WaitGroup
 	if o.then != nil {
 		// The port of every address is tried before the first knock, because a door may open
@@ -135,9 +144,10 @@ func (p Program) knock(ctx context.Context, o *options) (int, error) {
 	}
 	all.Wait()
 	if ctx.Err() != nil {
-		return couldNot, ctx.Err() // there is no result
+		return runs, couldNot, ctx.Err() // there is no result of --then
 	}
-	return p.judge(o, runs, out)
+	status, err = p.judge(o, runs, out)
+	return runs, status, err
 }
 
 // reachable returns a run for each address with a route.
@@ -180,11 +190,11 @@ func (p Program) judge(o *options, runs []run, out *printer) (status int, err er
 		return done, nil
 	}
 	for _, r := range runs {
-		if r.err == nil {
+		if r.err == nil && !o.json {
 			out.print("%s\n", verdict(*o.then, r.to, r.before, r.after))
 		}
 	}
-	if runs[0].err != nil || runs[0].after != open {
+	if runs[0].err != nil || runs[0].after.state != open {
 		return answerNo, nil
 	}
 	return done, nil
@@ -193,7 +203,8 @@ func (p Program) judge(o *options, runs []run, out *printer) (status int, err er
 // A run is one sequence at one address.
 type run struct {
 	to            netip.Addr
-	before, after state // of the port of --then
+	sent          int    // knocks
+	before, after answer // of the port of --then
 	err           error
 }
 
@@ -206,6 +217,7 @@ func (r *run) knock(ctx context.Context, o *options, out *printer) {
 	s := newSender(r.to)
 	defer s.close()
 	r.err = s.send(ctx, o.knocks, o.delay, func(k Knock) {
+		r.sent++
 		if o.verbose {
 			out.print("knock %s on %s\n", k, r.to)
 		}

@@ -202,8 +202,8 @@ func TestOneAddressFails(t *testing.T) {
 		{"none", nil, []run{{to: six}, {to: four}}, done, false},
 		{"one", nil, []run{{to: six, err: broken}, {to: four}}, done, false},
 		{"all", nil, []run{{to: six, err: broken}, {to: four, err: broken}}, couldNot, true},
-		{"the first, and the second is open", &port, []run{{to: six, err: broken}, {to: four, after: open}}, answerNo, false},
-		{"the second, and the first is open", &port, []run{{to: six, after: open}, {to: four, err: broken}}, done, false},
+		{"the first, and the second is open", &port, []run{{to: six, err: broken}, {to: four, after: answer{state: open}}}, answerNo, false},
+		{"the second, and the first is open", &port, []run{{to: six, after: answer{state: open}}, {to: four, err: broken}}, done, false},
 	} {
 		status, err := p.judge(&options{then: tt.then}, tt.runs, &printer{w: p.Stdout})
 		if status != tt.status || (err != nil) != tt.fails {

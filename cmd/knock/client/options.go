@@ -23,6 +23,7 @@ type options struct {
 	ipv4, ipv6    bool // both or neither: both families
 	udp           bool
 	verbose       bool
+	json          bool
 	help, version bool
 }
 
@@ -40,6 +41,7 @@ var optionList = []option{
 	{'4', "ipv4", false, func(o *options, _ string) error { o.ipv4 = true; return nil }},
 	{'6', "ipv6", false, func(o *options, _ string) error { o.ipv6 = true; return nil }},
 	{0, "then", true, (*options).setThen},
+	{0, "json", false, func(o *options, _ string) error { o.json = true; return nil }},
 	{'v', "verbose", false, func(o *options, _ string) error { o.verbose = true; return nil }},
 	{'V', "version", false, func(o *options, _ string) error { o.version = true; return nil }},
 	{'h', "help", false, func(o *options, _ string) error { o.help = true; return nil }},

@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/netip"
 	"syscall"
@@ -30,22 +29,45 @@ type state int
 
 const (
 	silent      state = iota // no answer in time
-	refused                  // an answer as of a closed port
-	unreachable              // an ICMP error instead of an answer, such as "administratively prohibited"
+	refused                  // an answer as of a closed port: a reset, or on other systems than Linux any refusal
+	rejected                 // an ICMP error of a firewall, such as "administratively prohibited"
+	unreachable              // the network does not reach the host
 	open
 )
 
-// connect tries to connect to the port and returns its state. An error of this machine counts
+// String returns the state as JSON has it.
+func (s state) String() string {
+	return [...]string{"no_answer", "refused", "rejected", "unreachable", "open"}[s]
+}
+
+// An answer is what a try to connect found.
+type answer struct {
+	state state
+	reset bool   // refused by a reset for certain
+	icmp  string // what the ICMP error said; "": there was none, or it is not known
+}
+
+// connect tries to connect to the port and returns the answer. An error of this machine counts
 // as silence.
-func connect(ctx context.Context, at netip.AddrPort, limit time.Duration) state {
+func connect(ctx context.Context, at netip.AddrPort, limit time.Duration) answer {
 	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	dialer := net.Dialer{KeepAlive: -1}
+	why := newRefusalReader()
+	defer why.close()
+	dialer := net.Dialer{KeepAlive: -1, Control: why.control}
 	conn, err := dialer.DialContext(limited, "tcp", at.String())
 	if err == nil {
 		conn.Close()
 	}
-	return stateOf(err)
+	found := answer{state: stateOf(err)}
+	if found.state != refused && found.state != unreachable {
+		return found
+	}
+	if icmp, ok := why.icmp(); ok {
+		return icmp.answer()
+	}
+	found.reset = found.state == refused && why.told()
+	return found
 }
 
 // stateOf returns what the error of a connection says about the port.
@@ -55,18 +77,18 @@ func stateOf(err error) state {
 		return open
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return refused
-	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
+	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EACCES):
 		return unreachable
 	}
 	return silent
 }
 
 // connectUntilOpen tries until the port is open, the time is over or ctx ends.
-func connectUntilOpen(ctx context.Context, at netip.AddrPort) state {
+func connectUntilOpen(ctx context.Context, at netip.AddrPort) answer {
 	for t := newTries(); ; {
 		pause, cancel := context.WithTimeout(ctx, t.limit)
 		found := connect(pause, at, t.limit)
-		again := t.next(found) && ctx.Err() == nil
+		again := t.next(found.state) && ctx.Err() == nil
 		if again {
 			<-pause.Done() // a port that refuses has answered early
 		}
@@ -93,7 +115,7 @@ func (t *tries) next(found state) bool {
 	switch found {
 	case open:
 		return false
-	case refused, unreachable:
+	case refused, rejected, unreachable:
 		t.limit = limitFirst
 		t.refuse += limitFirst
 		return t.refuse <= limitRefuse
@@ -102,26 +124,4 @@ func (t *tries) next(found state) bool {
 	t.limit = min(2*t.limit, limitAfter-t.silent)
 	t.silent += t.limit
 	return t.limit > 0
-}
-
-// verdict returns text about what the knocks did to a port. A port that refuses does not tell
-// who refuses: no program listens, or a firewall rejects, or the guard answers as a closed port
-// does because nothing was granted.
-func verdict(port Knock, at netip.Addr, before, after state) string {
-	subject := fmt.Sprintf("%s on %s", port, at)
-	switch {
-	case before == open && after == open:
-		return subject + " was open already and is open: nothing guards it, or an earlier knock still counts"
-	case before == open:
-		return subject + " was open and is closed"
-	case after == open:
-		return subject + " was closed and is open"
-	case before == silent && after == refused:
-		return subject + " was closed and now refuses: no program listens there, or a firewall rejects"
-	case after == refused:
-		return subject + " was closed and still is: it refuses, so these knocks opened nothing or no program listens"
-	case after == unreachable:
-		return subject + " was closed and still is: a firewall or a router rejects"
-	}
-	return subject + " was closed and still is: no answer"
 }
