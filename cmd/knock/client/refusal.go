@@ -21,8 +21,8 @@ type icmpReason struct {
 	network bool
 }
 
-// The codes of ICMP (RFC 792, RFC 1122 section 3.2.2.1, RFC 1812 section 5.2.7.1), and of ICMPv6 (RFC
-// 4443 section 3.1). For a TCP port only a firewall sends "port unreachable": a host without a
+// The codes of ICMP (RFC 792, RFC 1122 section 3.2.2.1, RFC 1812 section 5.2.7.1), and of ICMPv6
+// (RFC 4443 section 3.1). For a TCP port only a firewall sends "port unreachable": a host without a
 // service answers with a reset (RFC 9293, section 3.10.7.1).
 var (
 	icmpReasons = map[uint8]icmpReason{

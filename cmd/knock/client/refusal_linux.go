@@ -41,8 +41,8 @@ const (
 	extendedErrorLen            = 16
 )
 
-// told reports whether a connection that was refused without an ICMP error was reset: else it is not
-// known.
+// told reports whether a connection that was refused without an ICMP error was reset: else it is
+// not known.
 func (r *refusalReader) told() bool { return r.fd >= 0 }
 
 // icmp returns the ICMP error that ended the connection; false: there was none.
