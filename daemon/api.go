@@ -239,6 +239,7 @@ func (d *daemon) findings(ctx context.Context) (s control.Status, err error) {
 	if kernel.err != nil {
 		s.Firewall.Unseen = kernel.err.Error()
 	}
+	s.Firewall.FullSets = kernel.full
 	d.addPassage(ctx, &kernel, &s)
 	return s, nil
 }

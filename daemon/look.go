@@ -95,6 +95,7 @@ type firewallLook struct {
 	stopped []firewall.Stopped // whom observing guards would have stopped
 	refused []firewall.Stopped // whom guards refused
 	tracked control.Conntrack
+	full    []control.FullSet  // sets of the user without room
 	err     error
 }
 
@@ -108,6 +109,7 @@ func (d *daemon) lookAtFirewall(ctx context.Context) (firewallLook, bool) {
 		d.loop.do(running, func() { observed = d.mode() == control.Observe || len(d.loop.guards.Count) > 0 })
 		guard, ours := d.firewall.(*firewall.Guard)
 		if !ours {
+			f.full = fullSets(d.firewall)
 			return f
 		}
 		f.at = d.loop.clock.now()
@@ -128,6 +130,16 @@ func conntrack() control.Conntrack {
 		return n
 	}
 	return control.Conntrack{Flows: read("count"), Room: read("max")}
+}
+
+// fullSets returns the sets of the user that have no room for a grant.
+func fullSets(of monitoredFirewall) (all []control.FullSet) {
+	if sets, ok := of.(*firewall.Sets); ok {
+		for _, f := range sets.Full() {
+			all = append(all, control.FullSet{Set: f.Set, Table: f.Table, Elements: f.Elements, Size: f.Size, Raise: f.Raise})
+		}
+	}
+	return all
 }
 
 // noteSlow notes which of the looks took too long.

@@ -30,6 +30,18 @@ func firewallBlocks(s *Status) (all []finding) {
 	return all
 }
 
+func setFull(s *Status) (all []finding) {
+	for _, f := range s.Firewall.FullSets {
+		next := "raise its size in the file that makes it"
+		if f.Raise != "" {
+			next += ", and now run:\n" + f.Raise
+		}
+		all = append(all, one(next, "set %s of table %s is full (%s, size %d), so grants fail",
+			transcript.Safe(f.Set), transcript.Safe(f.Table), transcript.Count(f.Elements, "element"), f.Size)...)
+	}
+	return all
+}
+
 func firewallMayBlock(s *Status) (all []finding) {
 	for _, c := range s.Firewall.Conflicts {
 		if c.Seen == nil {

@@ -32,6 +32,7 @@ func firewallRows() []row {
 	return []row{
 		{"firewall-broken", isBroken, "the rules of Sesame cannot be put into the kernel, so ports may be open to everyone", "look at nft list ruleset and at the log", firewallBroken},
 		{"firewall-blocks", isDegraded, "another program's chain dropped what a door let in, in the last hour", "look at the chain: nft list ruleset", firewallBlocks},
+		{"set-full", isDegraded, "a set of your firewall is full, so that grants fail", "raise its size in the file that makes it", setFull},
 		{"firewall-unwatched", isDegraded, "the kernel's events are not read, so a change by another program is not noticed", "Sesame tries again each second; look at the error", unwatched},
 		{"firewall-unseen", isDegraded, "the kernel's rules cannot be read, so nothing is known of chains of other programs", "look at the error", unseen},
 		{"unmeasured", isDegraded, "the kernel does not tell what becomes of granted packets", "look at the error: the kernel needs nf_tables with nftrace", unmeasured},

@@ -45,6 +45,9 @@ var triggers = map[string]func(*Status){
 	"firewall-blocks": func(s *Status) {
 		s.Firewall.Conflicts = []Conflict{{Table: "inet filter", Chain: "input", Seen: &Measured{Reached: Reached{Outcome: reach.Dropped}}}}
 	},
+	"set-full": func(s *Status) {
+		s.Firewall.FullSets = []FullSet{{Set: "k", Table: "inet filter", Elements: 1, Size: 1}}
+	},
 	"firewall-may-block": func(s *Status) { s.Firewall.Conflicts = []Conflict{{Table: "inet filter", Chain: "input"}} },
 	"unmeasured":         func(s *Status) { s.Firewall.Unmeasured = "operation not supported" },
 	"nobody-answers": func(s *Status) {

@@ -243,6 +243,17 @@ type Firewall struct {
 	Unwatched string `json:"unwatched,omitempty"`
 	// Unseen is why other chains cannot be looked at.
 	Unseen string `json:"unseen,omitempty"`
+	// FullSets are the sets of the user, in set mode, that had no room for a grant and have none.
+	FullSets []FullSet `json:"full_sets,omitempty"`
+}
+
+// A FullSet is a set of the user without room for another element.
+type FullSet struct {
+	Set      string `json:"set"`
+	Table    string `json:"table"` // "inet filter"
+	Elements int    `json:"elements"`
+	Size     uint32 `json:"size"`
+	Raise    string `json:"raise,omitempty"` // the command that raises the size
 }
 
 // A Conflict is a chain of another program in which granted packets ended, or may end: it drops

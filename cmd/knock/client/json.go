@@ -49,8 +49,8 @@ func newResult(o *options, runs []run, status int, err error) *result {
 	return r
 }
 
-// result returns what was done at the address of the run. What --then found counts only when the run
-// was ended.
+// result returns what was done at the address of the run. What --then found counts only when the
+// run was ended.
 func (r *run) result(o *options, ended bool) addressResult {
 	a := addressResult{Address: r.to.String(), Sent: r.sent}
 	switch {

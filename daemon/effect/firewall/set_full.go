@@ -3,6 +3,8 @@ package firewall
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,22 +27,57 @@ func (c *changer) full(in sourceSet) error {
 	if known := c.fullSets[in.name]; known != nil {
 		return known
 	}
-	err := &effect.SetFullError{Set: in.name, Table: in.table.String()}
-	if found, failed := c.socket.sets(in.table); failed == nil {
-		for _, f := range found {
-			if f.name == in.name {
-				err.Size, err.Raise = f.size, raise(in, f)
-			}
-		}
-	}
-	if members, failed := c.socket.stableMembers(in.table, in.name); failed == nil {
-		err.Elements = len(members)
-	}
 	if c.fullSets == nil {
 		c.fullSets = map[string]error{}
 	}
+	err := c.socket.fullness(in)
 	c.fullSets[in.name] = err
 	return err
+}
+
+// fullness describes how full a set is, as far as it can be read.
+func (s *socket) fullness(in sourceSet) *effect.SetFullError {
+	result := &effect.SetFullError{Set: in.name, Table: in.table.String()}
+	if found, err := s.sets(in.table); err == nil {
+		for _, f := range found {
+			if f.name == in.name {
+				result.Size, result.Raise = f.size, raise(in, f)
+			}
+		}
+	}
+	if members, err := s.stableMembers(in.table, in.name); err == nil {
+		result.Elements = len(members)
+	}
+	return result
+}
+
+// noteFull notes which sets had no room for an element.
+func (s *Sets) noteFull(errs []error) {
+	for _, err := range errs {
+		if full, ok := errors.AsType[*effect.SetFullError](err); ok {
+			for _, in := range s.sets {
+				if in.name == full.Set {
+					s.refused[in.name] = in
+				}
+			}
+		}
+	}
+}
+
+// Full returns the sets that had no room for an element, and have none now, ordered by name. It
+// reads the kernel for these alone.
+func (s *Sets) Full() (all []*effect.SetFullError) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, name := range slices.Sorted(maps.Keys(s.refused)) {
+		now := s.socket.fullness(s.refused[name])
+		if uint32(now.Elements) < now.Size || now.Size == 0 {
+			delete(s.refused, name)
+			continue
+		}
+		all = append(all, now)
+	}
+	return all
 }
 
 // leastSize is the smallest size that is advised.

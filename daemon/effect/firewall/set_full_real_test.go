@@ -41,7 +41,13 @@ func TestRealSetFull(t *testing.T) {
 			if w.slips("", server4) {
 				t.Error("a source without room has access")
 			}
+			if full := s.Full(); len(full) != 1 || full[0].Error() != want {
+				t.Errorf("full are %v", full)
+			}
 			w.run("", "sh", "-c", tt.room)
+			if full := s.Full(); len(full) != 0 {
+				t.Errorf("there is room, and full are %v", full)
+			}
 			apply(t, s, second)
 			if !w.reaches("", server4) {
 				t.Error("the line does not make room")

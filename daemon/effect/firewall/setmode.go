@@ -35,7 +35,8 @@ type Sets struct {
 	mu      sync.Mutex
 	sets    []sourceSet // as found in the kernel; nil: not read yet
 	held    map[place]map[packet.Port]holding
-	foreign map[string]bool // keys of elements that are not ours; those of the two families differ
+	foreign map[string]bool      // keys of elements that are not ours; those of the two families differ
+	refused map[string]sourceSet // sets that had no room for an element, by their names
 }
 
 // A holding is what one grant needs an element of a user's set for. Where the keys lack the
@@ -57,7 +58,7 @@ func NewSets(cfg SetConfig) (*Sets, error) {
 	case cfg.Table == "" || cfg.Set4 == "" && cfg.Set6 == "":
 		return nil, errors.New("firewall: expected a table and at least one set in it")
 	}
-	return &Sets{socket: &socket{}, cfg: cfg, table: table{family, cfg.Table}, held: map[place]map[packet.Port]holding{}}, nil
+	return &Sets{socket: &socket{}, cfg: cfg, table: table{family, cfg.Table}, held: map[place]map[packet.Port]holding{}, refused: map[string]sourceSet{}}, nil
 }
 
 // Close closes the connection to the kernel. Elements stay until their ends.
@@ -154,7 +155,7 @@ func (s *Sets) Apply(elements []effect.Element) []error {
 		}
 	}
 	now := s.cfg.Now()
-	return s.socket.forgetFlows(elements, s.socket.apply(elements, func(e effect.Element) (edit, error) {
+	errs := s.socket.apply(elements, func(e effect.Element) (edit, error) {
 		if e.Observed {
 			return edit{}, nil // a Sets counts nothing
 		}
@@ -164,7 +165,9 @@ func (s *Sets) Apply(elements []effect.Element) []error {
 			return edit{}, err
 		}
 		return change, nil
-	}))
+	})
+	s.noteFull(errs)
+	return s.socket.forgetFlows(elements, errs)
 }
 
 // isForeign reports whether the user put this element into the set.
