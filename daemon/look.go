@@ -95,7 +95,7 @@ type firewallLook struct {
 	stopped []firewall.Stopped // whom observing guards would have stopped
 	refused []firewall.Stopped // whom guards refused
 	tracked control.Conntrack
-	full    []control.FullSet  // sets of the user without room
+	full    []control.FullSet // sets of the user without room
 	err     error
 }
 
