@@ -5,7 +5,6 @@ package e2e
 import (
 	"context"
 	"net/netip"
-	"os"
 	"strings"
 	"testing"
 
@@ -18,15 +17,12 @@ import (
 func TestRealTwentyThousandEffects(t *testing.T) {
 	const sources = 20_000
 	w := newWorld(t, nil)
-	busy := w.path("busy") // removed at the end of the test in any case
-	if err := os.WriteFile(busy, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	gate := w.gate("gate")
 	w.write("gate.lua", strings.ReplaceAll(`
-local wait = sesame.command { "/bin/sh", "-c", "while test -e BUSY; do sleep 0.1; done", timeout = "10m" }
+local wait = sesame.command { "/bin/cat", "GATE", timeout = "10m" }
 sesame.door "gate" { sequence = { "udp/9133" }, guards = "tcp/22", ttl = "3s", on_open = function(a) a:allow() a:exec(wait) end }
 sesame.door "ssh"  { sequence = { "tcp/7421", "udp/8133", "tcp/2904" }, guards = "tcp/22", ttl = "10m" }
-`, "BUSY", busy))
+`, "GATE", gate.path))
 	w.start()
 	w.knock("tcp/7421", "udp/8133", "tcp/2904")
 	w.opens(ssh4)

@@ -158,9 +158,9 @@ func TestRealTornJournal(t *testing.T) {
 func TestRealCommands(t *testing.T) {
 	w := newWorld(t, nil)
 	// Each door has a knock of its own, and an undo that writes that it ran.
-	book, gate := w.path("book"), w.path("gate")
-	w.write("doors.lua", strings.NewReplacer("BOOK", book, "GATE", gate).Replace(`
-local stuck = sesame.command { required = true, "/bin/sh", "-c", "until test -e GATE; do sleep 0.1; done", timeout = "10m", undo = { "/bin/true" } }
+	book, gate := w.path("book"), w.gate("gate")
+	w.write("doors.lua", strings.NewReplacer("BOOK", book, "GATE", gate.path).Replace(`
+local stuck = sesame.command { required = true, "/bin/sh", "-c", "cat GATE; true", timeout = "10m", undo = { "/bin/true" } }
 local hangs = sesame.command { required = true, "/bin/sh", "-c", "sleep 60", timeout = "300ms", undo = { "/bin/sh", "-c", "echo undo hangs >> BOOK" } }
 local deaf  = sesame.command { required = true, "/bin/sh", "-c", "trap '' TERM; sleep 60; sleep 60", timeout = "300ms", undo = { "/bin/sh", "-c", "echo undo deaf >> BOOK" } }
 local fails = sesame.command { required = true, "/bin/sh", "-c", "echo some words >&2; exit 3", undo = { "/bin/sh", "-c", "echo undo fails >> BOOK" } }
@@ -186,9 +186,7 @@ sesame.door "plain" { sequence = { "tcp/7007", "tcp/7107" }, guards = "tcp/22", 
 	w.send(me, "tcp/7008", "tcp/7108")
 	w.send(me, "tcp/7007", "tcp/7107")
 	w.opens(ssh4) // while the command of the door stuck still runs: it waits for the gate
-	if err := os.WriteFile(gate, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	gate.open()
 	w.eventually("the door stuck opens", func() bool { return strings.Contains(w.transcript(), `"event":"close","door":"stuck"`) })
 	w.shuts(ssh4)
 	w.eventually("four doors have failed", func() bool { return strings.Count(w.transcript(), `"event":"failed"`) == 4 })
