@@ -60,8 +60,9 @@ func (s *story) tries(ms int, source string, port uint16, errs ...error) {
 }
 
 var (
-	runs       = engine.Exec{Argv: []string{"/bin/false"}, Timeout: time.Second}
-	tolerant   = engine.Exec{Argv: []string{"/bin/false"}, Timeout: time.Second, AnyStatus: true}
+	runs       = engine.Exec{Argv: []string{"/bin/false"}, Timeout: time.Second, Required: true}
+	tolerant   = engine.Exec{Argv: []string{"/bin/false"}, Timeout: time.Second, Required: true, AnyStatus: true}
+	besides    = engine.Exec{Argv: []string{"/bin/false"}, Timeout: time.Second}
 	twoPorts   = engine.Allow{Ports: []packet.Port{{Proto: packet.TCP, Number: 22}, {Proto: packet.TCP, Number: 80}}}
 	exits      = &engine.CommandError{Status: 1, Text: "running /bin/false: exit status 1"}
 	setIsFull  = errors.New("set k of table inet filter is full (1 element, size 1): raise its size")
@@ -84,6 +85,10 @@ func TestAnOpeningThatFailed(t *testing.T) {
 			"opened (packet 1): tcp/22 for 30s; failed: running /bin/false: exit status 1"},
 		{"a command that may fail, and is not even there", doing("ssh", 7000, engine.Allow{}, runs), []error{nil, noJournal},
 			"opened (packet 1), and failed: writing the journal: no space left on device; so not open: tcp/22"},
+		{"a command that is not required, before the access", doing("ssh", 7000, besides, engine.Allow{}), []error{exits},
+			"opened (packet 1): tcp/22 for 30s; failed: running /bin/false: exit status 1"},
+		{"a command that is not required, and is not even there", doing("ssh", 7000, engine.Allow{}, besides), []error{nil, errors.New("running /bin/false: no such file or directory")},
+			"opened (packet 1): tcp/22 for 30s; failed: running /bin/false: no such file or directory"},
 		{"a command alone that may fail", doing("ssh", 7000, tolerant), []error{exits},
 			"opened (packet 1), and failed: running /bin/false: exit status 1"},
 		{"a full set", doing("ssh", 7000, engine.Allow{}), []error{setIsFull},

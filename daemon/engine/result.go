@@ -53,10 +53,9 @@ func (e *Engine) reportFailure(effect Event, err error) bool {
 	if command, ok := errors.AsType[*CommandError](err); ok {
 		failure.Ran, failure.Status = true, command.Status
 	}
-	tolerated := failure.Ran && effect.AnyStatus
-	failure.TakenBack = effect.Effect.row().decision && !tolerated
+	failure.TakenBack = effect.Effect.row().decision && !effect.Tolerates(err)
 	e.emit(failure)
-	return tolerated
+	return failure.Ran && effect.AnyStatus
 }
 
 // Optional reports whether the effect stands beside the rest of its decision: nothing in it waits
