@@ -84,6 +84,10 @@ func TestADeletedSocketIsMadeAgain(t *testing.T) {
 		if info, err := os.Lstat(path); err != nil || info.Mode() != 0o600|os.ModeSocket {
 			t.Errorf("after deletion %d: %v, %v", i, info, err)
 		}
+		if lock, err := lockFor(path); err == nil {
+			t.Errorf("after deletion %d nobody has the lock", i)
+			lock.Close()
+		}
 		follows(i + 2)
 		if _, err := Listen(path); err == nil || !strings.HasPrefix(err.Error(), "another daemon runs") {
 			t.Errorf("after deletion %d a second daemon starts: %v", i, err)
@@ -201,6 +205,36 @@ func TestAnswersWithoutDescriptors(t *testing.T) {
 	_ = all[0].Close() // for the client, which is in this process
 	for range 5 {
 		ask()
+	}
+}
+
+// The descriptor that was given for a connection is taken back when that ends, so that the next one
+// has it.
+func TestTheSpareDescriptorComesBack(t *testing.T) {
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(pair[1])
+	file := os.NewFile(uintptr(pair[0]), "one end")
+	conn, err := net.FileConn(file)
+	if err := errors.Join(err, file.Close()); err != nil {
+		t.Fatal(err)
+	}
+	s := &spare{}
+	if s.take(); !s.give() || s.give() {
+		t.Error("it is not given once")
+	}
+	if err := (connection{conn.(*net.UnixConn), true, s}).Close(); err != nil {
+		t.Fatal(err)
+	}
+	if !s.give() {
+		t.Error("it did not come back")
+	}
+	s.take()
+	s.end()
+	if s.take(); s.give() {
+		t.Error("it is open after the end")
 	}
 }
 
