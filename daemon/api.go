@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sesame/daemon/control"
+	"sesame/daemon/effect"
 	"sesame/daemon/effect/firewall"
 	"sesame/daemon/engine"
 	"sesame/daemon/packet"
@@ -303,6 +304,7 @@ func (d *daemon) statusNow() control.Status {
 	}
 	s.Scripts.Confined, s.State.Damaged, s.KnockdLog = d.confined.Load(), d.damaged, d.knockd.Failure()
 	d.troubles.tell(&s)
+	s.State.Journal = journalStatus(l.runner.Journal(), offset)
 	s.Scripts.Failing = failing(l.engine.Failing(), offset)
 	s.Scripts.UsedUp = usedUp(l.engine.Doors())
 	s.Scripts.Limited = limited(l.engine.Limiting(), offset)
@@ -311,6 +313,14 @@ func (d *daemon) statusNow() control.Status {
 		s.LastReload = control.LastReload{At: o.at.Add(offset).UTC(), Outcome: o.control(len(l.set.Engine.Doors))}
 	}
 	return s
+}
+
+// journalStatus returns the state of the journal, with times of the wall clock.
+func journalStatus(j effect.JournalState, offset time.Duration) control.Journal {
+	if j.Err == nil {
+		return control.Journal{}
+	}
+	return control.Journal{Unwritable: j.Err.Error(), Since: j.Since.Add(offset).UTC(), Pending: j.Pending}
 }
 
 // failing returns the functions that failed when they ran last, with times of the wall clock.

@@ -356,20 +356,22 @@ func TestTheLastGoodSetReadsSequencesFromTheDisk(t *testing.T) {
 	must(t, err)
 	defer func() { must(t, store.Close()) }()
 	c := newClock()
-	d := &daemon{state: store, loop: &loop{clock: c}, config: Config{Log: hclog.New(&hclog.LoggerOptions{Output: log})}}
+	d := &daemon{state: &stateDir{dir: store}, loop: &loop{clock: c}, config: Config{Log: hclog.New(&hclog.LoggerOptions{Output: log})}}
 	d.config.Scripts, d.config.Firewall.Mode = dir, "guard"
 	writeFile(t, dir+"/a.lua", fmt.Sprintf("sesame.knockd \"knockd.conf\"\nsesame.door \"b\" { one_time_sequences = %q, guards = 22 }", out+"/b"))
 	writeFile(t, dir+"/knockd.conf", fmt.Sprintf("[a]\none_time_sequences = %s/a\n", out))
 	writeFile(t, out+"/a", "1,2\n3,4\n")
 	writeFile(t, out+"/b", "5,6\n7,8\n")
-	first, err := d.chooseScripts()
+	first, err := d.chooseScripts(stateFound{})
 	must(t, err)
 	must(t, d.saveSet(first.set, first.files))
 	first.set.Close()
 
 	writeFile(t, out+"/a", "#,2\n3,4\n")
 	must(t, os.Remove(out+"/b"), os.Remove(dir+"/knockd.conf"))
-	b, err := d.chooseScripts()
+	var found stateFound
+	found.saved, found.hasSaved, found.savedErr = store.LastGood()
+	b, err := d.chooseScripts(found)
 	must(t, err)
 	defer b.set.Close()
 	if b.outcome.kind != control.Rejected || !strings.Contains(b.outcome.text, dir+"/knockd.conf") {

@@ -29,7 +29,6 @@ import (
 	"sesame/daemon/packet"
 	"sesame/daemon/record"
 	"sesame/daemon/resolve"
-	"sesame/daemon/state"
 	"sesame/daemon/transcript"
 )
 
@@ -48,7 +47,8 @@ type Config struct {
 type daemon struct {
 	config     Config
 	since      time.Time // engine time
-	state      *state.Dir
+	state      *stateDir
+	finding    chan stateFound // capacity 1: a disk that did not answer; nil: none is asked
 	socket     *control.Socket
 	firewall   monitoredFirewall
 	instance   *instance // nil: not held, as in mode set
@@ -102,10 +102,11 @@ func (d *daemon) prepare() (err error) {
 	}
 	clock := newClock()
 	d.since = clock.now()
-	if d.state, err = state.Open(d.config.State); err != nil {
+	found, err := d.openState()
+	if err != nil {
 		return err
 	}
-	first, err := d.chooseScripts()
+	first, err := d.chooseScripts(found)
 	if err != nil {
 		return err
 	}
@@ -137,11 +138,24 @@ func (d *daemon) prepare() (err error) {
 	d.openFacts(first.set)
 	d.loop.setRunning(first.set, first.files, first.values)
 	d.loop.guards = requiredGuards(first.set.Engine)
-	if err := d.restore(first); err != nil {
+	if err := d.restore(first, found); err != nil {
 		return err
 	}
 	if err := d.openCapture(first); err != nil {
 		return err
+	}
+	return d.drop(first)
+}
+
+// drop drops the privileges that the daemon does not need. The kernel has them for each thread, so
+// all threads must take part: one that hangs on the disk never does, and the others would wait for
+// it. Then all privileges stay, and the status says so.
+func (d *daemon) drop(first startup) (err error) {
+	if d.finding != nil {
+		d.commands, d.privileges = true, "all, since the disk of the state directory does not answer"
+		d.troubles.set(privilegesKept, errDiskHangs)
+		d.config.Log.Warn("privileges are not dropped: the disk of the state directory does not answer")
+		return nil
 	}
 	d.commands = len(first.set.Commands) > 0 || d.loop.engine.HasPendingUndo()
 	d.privileges, err = dropPrivileges(d.commands)
@@ -177,7 +191,7 @@ func (d *daemon) newLoop(clock clock) *loop {
 	l.report = newReporter(d.tail, d.knockd, people, d.config.Log)
 	l.runner = effect.New(effect.Config{
 		Firewall: d.firewall, Now: clock.now, Log: quiet, Commands: d.config.Limits.Commands, Grace: grace,
-		Persist: func(records []engine.Record) error { return d.state.Append(records, l.wallOffset()) },
+		Persist: func(records []engine.Record) error { return d.state.append(records, l.wallOffset()) },
 	})
 	return l
 }
@@ -212,21 +226,18 @@ func (d *daemon) outputs() (*transcript.Text, hclog.Logger) {
 // restore gives the engine its doors and the state from before the start: the records of the
 // journal, and grants that are only in the kernel because a person gave them while no daemon
 // ran.
-func (d *daemon) restore(first startup) error {
+func (d *daemon) restore(first startup, found stateFound) error {
 	e, now := d.loop.engine, d.since
-	recovered, err := d.state.Recover(now)
-	if err != nil {
-		return err
-	}
-	for _, warning := range recovered.Warnings {
+	for _, warning := range found.recovered.Warnings {
 		d.config.Log.Warn("the journal was damaged", "error", warning)
 		d.damaged = append(d.damaged, warning.Error())
 	}
-	records, changed, err := d.reconcileGrants(first.set.Engine, recovered)
+	records, changed, err := d.reconcileGrants(first.set.Engine, found)
 	if err != nil {
 		return err
 	}
 	d.loop.runner.Record(changed)
+	d.loop.runner.NoteClockStep() // so that a journal that cannot be written is known at once
 	d.loop.dispatch(e.Swap(now, first.set.Engine))
 	d.loop.startRecording(int(d.config.Record.Size))
 	d.loop.checkClock() // before the first packet
@@ -241,8 +252,12 @@ func (d *daemon) restore(first startup) error {
 }
 
 // reconcileGrants compares the journal with the kernel: see [effect.Found.Reconcile].
-func (d *daemon) reconcileGrants(set *engine.Set, recovered state.Recovered) (restore, changed []engine.Record, err error) {
-	found := effect.Found{Records: recovered.Records, Damaged: len(recovered.Warnings) > 0}
+func (d *daemon) reconcileGrants(set *engine.Set, from stateFound) (restore, changed []engine.Record, err error) {
+	found := effect.Found{Records: from.recovered.Records, Damaged: len(from.recovered.Warnings) > 0}
+	if from.err != nil {
+		found.Damaged = true
+		found.Records = []engine.Record{{Grant: &engine.Grant{ID: statelessID(d.since)}, Ended: true}}
+	}
 	if found.Elements, err = d.firewall.Elements(); err != nil {
 		return nil, nil, err
 	}
@@ -304,9 +319,8 @@ func (d *daemon) close() error {
 	if d.notifier != nil {
 		d.notifier.close()
 	}
-	d.notes.Wait()
 	if d.state != nil {
-		errs = append(errs, d.state.Close())
+		errs = append(errs, within(savePatience, func() error { d.notes.Wait(); return nil }), d.state.close())
 	}
 	return errors.Join(errs...)
 }

@@ -21,8 +21,8 @@ type startup struct {
 // chooseScripts decides which scripts a start runs: the files on disk, if they load and leave
 // no port of the last good set without a guard, or else the last good set. Without a last good
 // set it returns the error of the files, since there is nothing to guard.
-func (d *daemon) chooseScripts() (startup, error) {
-	good, goodFiles, goodValues := d.lastGood()
+func (d *daemon) chooseScripts(found stateFound) (startup, error) {
+	good, goodFiles, goodValues := d.lastGood(found)
 	files, err := source.Read(d.config.Scripts)
 	var set *scripting.Set
 	if err == nil {
@@ -52,12 +52,12 @@ func (d *daemon) chooseScripts() (startup, error) {
 
 // lastGood loads the set that was applied last. It returns nil when there is none or it does
 // not load.
-func (d *daemon) lastGood() (*scripting.Set, *source.Files, map[string]string) {
-	saved, found, err := d.state.LastGood()
-	if err != nil {
-		d.config.Log.Warn("the last good scripts cannot be read", "error", err)
+func (d *daemon) lastGood(found stateFound) (*scripting.Set, *source.Files, map[string]string) {
+	saved := found.saved
+	if found.savedErr != nil {
+		d.config.Log.Warn("the last good scripts cannot be read", "error", found.savedErr)
 	}
-	if !found {
+	if !found.hasSaved {
 		return nil, nil, nil
 	}
 	stored := make([]source.File, len(saved.Files))
@@ -106,7 +106,7 @@ func (d *daemon) saveSet(set *scripting.Set, files *source.Files) error {
 	if d.config.Firewall.Mode == "guard" {
 		guards = requiredGuards(set.Engine).Drop
 	}
-	return d.state.SaveSet(state.Saved{
+	return d.state.saveSet(state.Saved{
 		Files: stored, Base: wire.Text(base), Name: wire.Text(files.Single), Values: d.values(), At: d.loop.clock.now().Add(d.loop.wallOffset()),
 		Guards: guards, Trusted: d.config.Trusted, TrustedInterfaces: d.config.TrustedInterfaces, Mark: d.config.Firewall.Mark,
 		Answer: d.config.Firewall.Answer,

@@ -70,10 +70,10 @@ func (l *loop) checkClock() {
 // newClockJudge returns the judge of the machine's clock.
 func (d *daemon) newClockJudge() *clockJudge {
 	return &clockJudge{
-		policy: d.config.Clock.Unsynchronised, once: d.state.ClockWasSynchronised(), read: synchronised, log: d.config.Log,
+		policy: d.config.Clock.Unsynchronised, once: d.state.synchronised, read: synchronised, log: d.config.Log,
 		remember: func() {
 			d.notes.Go(func() { // the loop must not wait for the disk
-				err := d.state.NoteClockSynchronised()
+				err := d.state.noteClockSynchronised()
 				if d.troubles.set(syncNotSaved, err) {
 					d.config.Log.Warn("the next start does not know that the clock was synchronised once", "error", err)
 				}

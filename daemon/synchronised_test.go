@@ -104,10 +104,10 @@ func TestWhoIsToldOfADoubt(t *testing.T) {
 // What the loop has written without waiting is on the disk before the state is closed.
 func TestTheStopWaitsForNotes(t *testing.T) {
 	dir := t.TempDir()
-	d := &daemon{config: Config{Log: hclog.NewNullLogger()}}
-	var err error
-	d.state, err = state.Open(dir)
+	d := &daemon{config: Config{Log: hclog.NewNullLogger()}, notifier: newNotifier()}
+	store, err := state.Open(dir)
 	must(t, err)
+	d.state = &stateDir{dir: store}
 	d.newClockJudge().remember()
 	must(t, d.close())
 	again, err := state.Open(dir)

@@ -12,8 +12,8 @@ type trouble int
 
 const (
 	setNotSaved       trouble = iota // the set that runs is not saved for the next start
-	clockNotSaved                    // the journal does not know that the wall clock was set
 	syncNotSaved                     // the next start does not know that the clock was synchronised once
+	privilegesKept                   // privileges could not be dropped at the start
 	sequencesUnread                  // files of one-time sequences could not be read at the start
 	firewallUnwatched                // events about changes of the firewall are not read
 	firewallUnseen                   // the chains of other programs cannot be looked at
@@ -57,7 +57,7 @@ func (t *troubles) text(which trouble) string {
 func (t *troubles) tell(s *control.Status) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	s.State.SetNotSaved, s.State.ClockNotSaved, s.State.SyncNotSaved = t.texts[setNotSaved], t.texts[clockNotSaved], t.texts[syncNotSaved]
+	s.State.SetNotSaved, s.State.SyncNotSaved, s.State.PrivilegesKept = t.texts[setNotSaved], t.texts[syncNotSaved], t.texts[privilegesKept]
 	s.Scripts.SequencesUnread = t.texts[sequencesUnread]
 	s.Firewall.Unwatched, s.Firewall.Unseen = t.texts[firewallUnwatched], t.texts[firewallUnseen]
 	s.Firewall.Unmeasured = t.texts[unmeasured]

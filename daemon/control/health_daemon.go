@@ -11,6 +11,26 @@ func setNotSaved(s *Status) []finding {
 	return because(s.State.SetNotSaved, "the scripts could not be saved for the next start")
 }
 
+func journalUnwritable(s *Status) []finding {
+	j := s.State.Journal
+	if j.Unwritable == "" {
+		return nil
+	}
+	return one("", "since %s the journal cannot be written, and %s not on the disk: %s", transcript.Clock(j.Since), are(j.Pending, "record"), j.Unwritable)
+}
+
+func privilegesKept(s *Status) []finding {
+	return because(s.State.PrivilegesKept, "the daemon runs with all privileges of root")
+}
+
+// are returns "1 record is" or "2 records are".
+func are(n int, noun string) string {
+	if n == 1 {
+		return transcript.Count(n, noun) + " is"
+	}
+	return transcript.Count(n, noun) + " are"
+}
+
 func damaged(s *Status) (all []finding) {
 	for _, text := range s.State.Damaged {
 		all = append(all, one("", "the journal was damaged when the daemon started: %s", text)...)
@@ -19,8 +39,7 @@ func damaged(s *Status) (all []finding) {
 }
 
 func clockNotSaved(s *Status) []finding {
-	return append(because(s.State.ClockNotSaved, "the journal does not know that the wall clock was set"),
-		because(s.State.SyncNotSaved, "the next start does not know that the clock was synchronised once")...)
+	return because(s.State.SyncNotSaved, "the next start does not know that the clock was synchronised once")
 }
 
 // longQueue is a number of effects that a burst of knocks does not reach.

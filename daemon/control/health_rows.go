@@ -58,8 +58,10 @@ func captureRows() []row {
 func stateRows() []row {
 	return []row{
 		{"set-not-saved", isDegraded, "the scripts that run could not be saved for a start at which the files are broken", "look at the state directory: its space, and whether it can be written", setNotSaved},
+		{"journal-unwritable", isDegraded, "the journal cannot be written, so commands with an undo and one-time sequences are refused; ports open and close",
+			"look at the state directory: its space, whether it is mounted read-only, and dmesg; Sesame tries again by itself", journalUnwritable},
 		{"journal-damaged", isDegraded, "a part of the journal was not readable at the start, so grants or undos may be lost", "look at the disk and at sesame grants; a restart ends this line", damaged},
-		{"clock-not-saved", isDegraded, "the journal does not know the wall clock, so ends of grants are wrong after a restart", "look at the state directory: its space, and whether it can be written", clockNotSaved},
+		{"clock-not-saved", isDegraded, "the next start does not know that the clock was synchronised once, so windows may refuse until it is again", "look at the state directory: its space, and whether it can be written", clockNotSaved},
 	}
 }
 
@@ -83,6 +85,8 @@ func daemonRows() []row {
 		{"no-descriptors", isDegraded, "the daemon cannot open files: grants work, commands and reloads fail", "raise LimitNOFILE with systemctl edit sesame, and restart it", noDescriptors},
 		{"look-slow", isDegraded, "a disk or the kernel does not answer, so a part of the status is of an earlier moment", "look at the disk, and at dmesg", lookSlow},
 		{oldDaemon, isDegraded, "the daemon that answers is older than the program that asks, and does not tell its health", oldDaemonNext, nothing},
+		{"privileges-kept", isDegraded, "the disk of the state directory did not answer at the start, so the daemon kept all privileges of root",
+			"when the disk answers, run: systemctl restart sesame", privilegesKept},
 		{"clock-doubt", isDegraded, "the clock of the machine is not synchronised, so windows of time refuse",
 			"look at its NTP client (timedatectl, chronyc tracking), or set unsynchronised below [clock] in the configuration", clockDoubt},
 		{"clock-set", isNote, "the wall clock was set since the daemon started", "", clockSet},

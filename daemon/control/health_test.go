@@ -65,7 +65,9 @@ var triggers = map[string]func(*Status){
 	"recorder-blind":     func(s *Status) { s.Recorder.Blind = true },
 	"set-not-saved":      func(s *Status) { s.State.SetNotSaved = "no space left on device" },
 	"journal-damaged":    func(s *Status) { s.State.Damaged = []string{"journal:3: the line is damaged"} },
-	"clock-not-saved":    func(s *Status) { s.State.ClockNotSaved = "no space left on device" },
+	"clock-not-saved":    func(s *Status) { s.State.SyncNotSaved = "no space left on device" },
+	"privileges-kept":    func(s *Status) { s.State.PrivilegesKept = "the disk does not answer" },
+	"journal-unwritable": func(s *Status) { s.State.Journal.Unwritable = "no space left on device" },
 	"queue-long":         func(s *Status) { s.Effects.Queued = longQueue },
 	"effect-failed":      func(s *Status) { s.Effects.Failures = []Failure{{Effect: "exec"}} },
 	"command-missing": func(s *Status) {

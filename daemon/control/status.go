@@ -64,10 +64,18 @@ type State struct {
 	SetNotSaved string `json:"set_not_saved,omitempty"`
 	// Damaged is what of the journal could not be read at the start.
 	Damaged []string `json:"damaged,omitempty"`
-	// ClockNotSaved is why the journal does not know that the wall clock was set.
-	ClockNotSaved string `json:"clock_not_saved,omitempty"`
+	Journal Journal  `json:"journal,omitzero"`
+	// PrivilegesKept is why the daemon runs with all of root's privileges.
+	PrivilegesKept string `json:"privileges_kept,omitempty"`
 	// SyncNotSaved is why the next start does not know that the clock was synchronised once.
 	SyncNotSaved string `json:"sync_not_saved,omitempty"`
+}
+
+// Journal is the state of the journal. It is left out while all is written.
+type Journal struct {
+	Unwritable string    `json:"unwritable,omitempty"` // why it cannot be written
+	Since      time.Time `json:"since,omitzero"`       // since when
+	Pending    int       `json:"pending,omitempty"`    // records that wait, and are lost in a crash
 }
 
 // Geo is the state of the databases that tell the country and the AS of a source.

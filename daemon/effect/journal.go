@@ -29,6 +29,8 @@ import (
 // written now. A text that contains it begins "no_journal".
 var ErrNoJournal = errors.New("no_journal: what must survive a restart cannot be recorded")
 
+var errHangs = errors.New("the disk does not answer")
+
 const (
 	// journalPatience is how long one write may take. Then the journal counts as unavailable,
 	// and what needs it is refused at once until the write ends.
@@ -167,13 +169,18 @@ func (j *journal) idle(now time.Time) time.Duration {
 
 // unavailable returns why nothing can be recorded now; nil: it can.
 func (j *journal) unavailable() error {
-	switch {
-	case j.since.IsZero():
+	if j.since.IsZero() {
 		return nil
-	case j.err != nil:
-		return fmt.Errorf("%w: %w", ErrNoJournal, j.err)
 	}
-	return fmt.Errorf("%w: the disk does not answer", ErrNoJournal)
+	return fmt.Errorf("%w: %w", ErrNoJournal, j.cause())
+}
+
+// cause returns what the disk says; nil: it can be written.
+func (j *journal) cause() error {
+	if j.since.IsZero() || j.err != nil {
+		return j.err
+	}
+	return errHangs
 }
 
 // write begins a write with all pending records, in a goroutine of its own: a disk may hang for
@@ -235,7 +242,7 @@ func (r *Runner) noteUnavailable() {
 	}
 	j.since = r.cfg.Now()
 	r.cfg.Log.Error("the journal cannot be written: ports open and close all the same, but commands with an undo and one-time sequences are refused",
-		"error", cmp.Or(j.err, errors.New("the disk does not answer")))
+		"error", j.cause())
 }
 
 // await makes a step wait until its record is on the disk, or is refused.

@@ -193,7 +193,7 @@ func (r *Runner) empty() bool {
 // publish hands the worker's answers and the state of the journal over, and gives places back.
 func (r *Runner) publish() {
 	j := &r.journal
-	state := JournalState{Err: j.unavailable(), Since: j.since, Pending: j.unwritten()}
+	state := JournalState{Err: j.cause(), Since: j.since, Pending: j.unwritten()}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.journalState = state

@@ -405,10 +405,10 @@ func TestAStartKeepsWhatStands(t *testing.T) {
 	}
 }
 
-// inside reports whether a network around a key's source was ever open: then the key may have a
-// grant without an element.
+// inside reports whether a network around a key's source was ever decided on: then the key may
+// have a grant without an element, until the network's ends.
 func inside(k key, w *world) bool {
-	for wide := range w.comments {
+	for wide := range w.decided {
 		if wide.port == k.port && wide.source.Bits() < k.source.Bits() && wide.source.Contains(k.source.Addr()) {
 			return true
 		}

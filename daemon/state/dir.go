@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strconv"
 	"strings"
@@ -38,23 +39,36 @@ const (
 type Dir struct {
 	path string
 	root *os.Root
-	lock *os.File // the kernel unlocks it when the process ends
+	lock *os.File // the kernel unlocks it when the process ends; nil: there is none
 	disk disk
 
-	mu      sync.Mutex // guards journal
+	mu      sync.Mutex // guards the next two
 	journal *journal   // nil before Recover
+	named   bool       // the lock file has our process id
 
 	saving sync.Mutex // guards the saved script set
 }
 
+// A Refusal is why a state directory must not be used: it is not safe, another process has it
+// open, or a newer version of Sesame wrote it. A person must change that. Other errors are of the
+// disk, which may answer later.
+type Refusal struct{ Err error }
+
+func (r *Refusal) Error() string { return r.Err.Error() }
+func (r *Refusal) Unwrap() error { return r.Err }
+
 // Open opens and locks a state directory. A missing directory, and its missing parents, are
-// created with mode 0700.
+// created with mode 0700. One that cannot be written, as on a file system that is read-only or
+// full, opens too, so that it can be read.
 //
-// It is an error when the directory belongs to another user, when others can write to it, or
-// when another process has it open. That process's id is in the error. The lock ends with the
-// process, also after a crash.
+// The error is a [*Refusal] when it is no directory, when it belongs to another user, when others
+// can write to it, or when another process has it open. That process's id is in the error. The
+// lock ends with the process, also after a crash. It is left out on a directory that cannot be
+// written and has no file for it.
 func Open(dir string) (*Dir, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := os.MkdirAll(dir, 0o700); errors.Is(err, unix.ENOTDIR) {
+		return nil, &Refusal{fmt.Errorf("making the state directory: %w", err)}
+	} else if err != nil {
 		return nil, fmt.Errorf("making the state directory: %w", err)
 	}
 	root, err := os.OpenRoot(dir)
@@ -75,16 +89,16 @@ func (d *Dir) claim() error {
 		return fmt.Errorf("looking at the state directory: %w", err)
 	}
 	if owner, ok := info.Sys().(*syscall.Stat_t); ok && int(owner.Uid) != os.Geteuid() {
-		return fmt.Errorf("state directory %s: it belongs to user %d, and sesame runs as user %d: give it to that user, or name another with --state",
-			d.path, owner.Uid, os.Geteuid())
+		return &Refusal{fmt.Errorf("state directory %s: it belongs to user %d, and sesame runs as user %d: give it to that user, or name another with --state",
+			d.path, owner.Uid, os.Geteuid())}
 	}
 	if mode := info.Mode().Perm(); mode&0o022 != 0 {
-		return fmt.Errorf("state directory %s: others can write to it (mode %04o), and so decide who is let in: run chmod 0700 %s",
-			d.path, mode, d.path)
+		return &Refusal{fmt.Errorf("state directory %s: others can write to it (mode %04o), and so decide who is let in: run chmod 0700 %s",
+			d.path, mode, d.path)}
 	}
-	lock, err := d.root.OpenFile(lockName, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return fmt.Errorf("locking the state directory: %w", err)
+	lock, err := d.openLock()
+	if lock == nil || err != nil {
+		return err
 	}
 	err = unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	// When a daemon is killed between fork and exec of a command, the child still has the
@@ -98,8 +112,23 @@ func (d *Dir) claim() error {
 		return errors.Join(d.inUse(lock, err), lock.Close())
 	}
 	d.lock = lock
-	d.writeID()
 	return nil
+}
+
+// openLock opens the lock file, and makes it if it is missing. It returns nil when there is none
+// and it cannot be made. A file that is there is only read: on a file system that hangs, an open
+// for writing may hang too.
+func (d *Dir) openLock() (*os.File, error) {
+	lock, err := d.root.Open(lockName)
+	if errors.Is(err, fs.ErrNotExist) {
+		if lock, err = d.root.OpenFile(lockName, os.O_RDONLY|os.O_CREATE, 0o600); err != nil {
+			return nil, nil
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("locking the state directory: %w", err)
+	}
+	return lock, nil
 }
 
 // ownerLives reports whether the process whose id is in the lock file exists.
@@ -119,14 +148,16 @@ func (d *Dir) inUse(lock io.Reader, err error) error {
 	if pid, _ := io.ReadAll(io.LimitReader(lock, 20)); len(pid) > 0 {
 		holder = "another sesame, process " + strings.TrimSpace(string(pid))
 	}
-	return fmt.Errorf("state directory %s: %s uses it: stop that one first, or name another directory with --state", d.path, holder)
+	return &Refusal{fmt.Errorf("state directory %s: %s uses it: stop that one first, or name another directory with --state", d.path, holder)}
 }
 
 // writeID writes our process id into the lock file. Only error messages need it, so a failure,
-// as on a full disk, is ignored.
+// as on a full disk, is ignored. It is not done before the first Append: a disk that can be read
+// may hang when it is written.
 func (d *Dir) writeID() {
-	if d.lock.Truncate(0) == nil {
-		_, _ = fmt.Fprintln(d.lock, os.Getpid())
+	if file, err := d.root.OpenFile(lockName, os.O_WRONLY|os.O_TRUNC, 0); err == nil {
+		_, _ = fmt.Fprintln(file, os.Getpid())
+		_ = file.Close()
 	}
 }
 
@@ -136,7 +167,10 @@ func (d *Dir) Close() error {
 	defer d.mu.Unlock()
 	d.saving.Lock()
 	defer d.saving.Unlock()
-	errs := []error{d.lock.Close(), d.root.Close()}
+	errs := []error{d.root.Close()}
+	if d.lock != nil {
+		errs = append(errs, d.lock.Close())
+	}
 	if d.journal != nil && d.journal.file != nil {
 		errs = append(errs, d.journal.file.Close())
 		d.journal = nil

@@ -70,7 +70,7 @@ func (j *journal) now() int64 { return wire.Add(j.start, j.since()) }
 // Append writes records to the journal, in their order, with one write and one flush. When it
 // returns nil they are on the disk. Offset is the wall clock minus engine time: it gives the
 // times in the journal their meaning after a restart. A call without records writes a changed
-// offset.
+// offset, and what an earlier call left to do.
 //
 // After an error none of the records counts. They may be appended again, any number of times.
 // When the journal has grown long, the call also rewrites it without the records that are over,
@@ -86,11 +86,18 @@ func (d *Dir) Append(records []engine.Record, offset time.Duration) error {
 	if err != nil {
 		return fmt.Errorf("appending to the journal: %w", err)
 	}
-	if len(b.lines) == 0 {
+	if len(b.lines) == 0 && !j.failed {
 		return nil
 	}
 	if err := d.rewriteIfNeeded(); err != nil {
 		return fmt.Errorf("appending to the journal: %w", err)
+	}
+	if !d.named {
+		d.named = true
+		d.writeID()
+	}
+	if len(b.lines) == 0 {
+		return nil
 	}
 	if err := d.write(b.lines); err != nil {
 		return fmt.Errorf("appending to the journal: %w", err)

@@ -27,7 +27,8 @@ type Recovered struct {
 	Warnings []error
 }
 
-// Recover reads the journal and prepares it for Append. It is called once. Now is the wall
+// Recover reads the journal and prepares it for Append. It writes nothing: the first Append
+// writes the journal anew, also one without records. Recover is called once. Now is the wall
 // clock, and the time at which the engine begins.
 //
 // A grant ends at most its TTL after now, and a value expires at most its TTL after now: a
@@ -35,8 +36,8 @@ type Recovered struct {
 // that is ahead ends them early.
 //
 // A line that a crash cut, or that the disk damaged, is left out, and a warning names it. After
-// an error nothing is known and the file is unchanged: it cannot be read, or it was written by
-// a newer version of Sesame.
+// an error nothing is known and the file is unchanged: it cannot be read, or, as a [*Refusal], it
+// was written by a newer version of Sesame.
 func (d *Dir) Recover(now time.Time) (Recovered, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -52,13 +53,10 @@ func (d *Dir) Recover(now time.Time) (Recovered, error) {
 	if recovered.Records, err = j.take(read); err != nil {
 		return Recovered{}, fmt.Errorf("recovering the journal: %w", err)
 	}
+	// The first Append writes a new file, which has one offset and no damage. It is not done
+	// here, since a disk that can be read may hang when it is written.
+	j.failed = true
 	d.journal = j
-	// The new file has one offset and no damage. Writing it also shows at the start whether
-	// the disk can be written.
-	if err := d.rewrite(); err != nil {
-		j.failed = true
-		recovered.Warnings = append(recovered.Warnings, fmt.Errorf("the journal cannot be written, and no door opens until it can: %w", err))
-	}
 	return recovered, nil
 }
 
@@ -98,8 +96,8 @@ func readFrom(file io.Reader, size int64, name string) (*read, error) {
 		return nil, err
 	}
 	if r.version > wire.Version {
-		return nil, fmt.Errorf("%s has version %d, and this sesame reads versions up to %d: start the one that wrote it, or move the file away and lose its grants",
-			name, r.version, wire.Version)
+		return nil, &Refusal{fmt.Errorf("%s has version %d, and this sesame reads versions up to %d: start the one that wrote it, or move the file away and lose its grants",
+			name, r.version, wire.Version)}
 	}
 	return r, nil
 }

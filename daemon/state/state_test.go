@@ -1,6 +1,7 @@
 package state
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"math"
@@ -325,6 +326,7 @@ func TestExpiredValuesDoNotPileUp(t *testing.T) {
 func TestACallIsOneWriteAndOneFlush(t *testing.T) {
 	d := open(t, t.TempDir())
 	recovered(t, d, monday)
+	appendAll(t, d, 0)
 	flushes, writes := 0, 0
 	flush, write := d.disk.flush, d.disk.write
 	d.disk.flush = func(f *os.File) error { flushes++; return flush(f) }
@@ -344,6 +346,7 @@ func TestWhoseDirectory(t *testing.T) {
 	dir := filepath.Join(parent, "lib", "sesame")
 	d := open(t, dir)
 	recovered(t, d, monday)
+	appendAll(t, d, 0)
 	if err := d.SaveSet(Saved{}); err != nil {
 		t.Fatal(err)
 	}
@@ -352,9 +355,14 @@ func TestWhoseDirectory(t *testing.T) {
 			t.Errorf("%s: %v, %v, want mode %o", name, info.Mode(), err, want)
 		}
 	}
-	if _, err := Open(dir); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("another sesame, process %d uses it", os.Getpid())) {
-		t.Errorf("opened a second time: %v", err)
+	refused := func(dir, why string) {
+		t.Helper()
+		_, err := Open(dir)
+		if _, refused := errors.AsType[*Refusal](err); !refused || !strings.Contains(err.Error(), why) {
+			t.Errorf("opened: %v, want a refusal: %s", err, why)
+		}
 	}
+	refused(dir, fmt.Sprintf("another sesame, process %d uses it", os.Getpid()))
 	d.Close()
 	if err := d.Append([]engine.Record{ended(1)}, 0); err == nil {
 		t.Error("appended to a closed directory")
@@ -364,23 +372,17 @@ func TestWhoseDirectory(t *testing.T) {
 	if err := os.Chmod(dir, 0o770); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(dir); err == nil || !strings.Contains(err.Error(), "others can write to it (mode 0770)") {
-		t.Errorf("opened what others can write to: %v", err)
-	}
+	refused(dir, "others can write to it (mode 0770)")
 	file := filepath.Join(parent, "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(file); err == nil || !strings.Contains(err.Error(), "not a directory") {
-		t.Errorf("opened a file: %v", err)
-	}
+	refused(file, "not a directory")
 	if os.Geteuid() == 0 {
 		if err := os.Chown(dir, 12345, 0); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Open(dir); err == nil || !strings.Contains(err.Error(), "belongs to user 12345") {
-			t.Errorf("opened another user's: %v", err)
-		}
+		refused(dir, "belongs to user 12345")
 	}
 }
 

@@ -59,6 +59,8 @@ type world struct {
 	sender  *livetest.Sender
 	daemon  *process // that was started last
 	starts  int
+
+	beforeKill func() // what a daemon needs to be able to end; nil: nothing
 }
 
 // newWorld returns a world whose script files are these, with a server behind
@@ -142,6 +144,9 @@ func (w *world) launchInto(out *os.File) *process {
 	w.daemon = p
 	number := w.starts
 	w.Cleanup(func() {
+		if w.beforeKill != nil {
+			w.beforeKill()
+		}
 		_ = p.cmd.Process.Kill() // most often it has ended
 		<-p.exited
 		text, _ := os.ReadFile(p.log) // a pipe has none

@@ -1,0 +1,238 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"sesame/daemon/engine"
+	"sesame/daemon/packet"
+	"sesame/daemon/record"
+	"sesame/daemon/state"
+)
+
+const (
+	// diskPatience is how long the start waits for the state directory. Then the daemon runs
+	// without it until it answers: ports open, and what needs the journal is refused.
+	diskPatience = 5 * time.Second
+	// savePatience is how long anything else waits for the disk that need not know the result.
+	savePatience = time.Second
+	// openRetry is the time between two tries to open a state directory.
+	openRetry = 10 * time.Second
+)
+
+var errDiskHangs = errors.New("the disk does not answer")
+
+// A stateDir is the state directory as the daemon uses it: it may be missing, and a call may hang
+// in the kernel for hours. None of its methods waits longer than its patience, except append,
+// which the journal's goroutine calls. A call that hangs keeps a goroutine, and there is one of
+// each kind at most.
+type stateDir struct {
+	path         string
+	synchronised bool // the clock of this machine was synchronised once
+
+	mu     sync.Mutex
+	dir    *state.Dir // nil: it is not open
+	why    error      // why not
+	saving bool       // a set is being saved
+}
+
+// A stateFound is what a state directory holds at a start.
+type stateFound struct {
+	dir          *state.Dir
+	saved        state.Saved
+	hasSaved     bool
+	savedErr     error // the saved set is there, and cannot be used
+	synchronised bool
+	recovered    state.Recovered
+	err          error // nothing is known
+}
+
+// findState opens a state directory and reads all of it. It may hang.
+func findState(path string, now time.Time) (f stateFound) {
+	if f.dir, f.err = state.Open(path); f.err != nil {
+		return f
+	}
+	f.saved, f.hasSaved, f.savedErr = f.dir.LastGood()
+	f.synchronised = f.dir.ClockWasSynchronised()
+	if f.recovered, f.err = f.dir.Recover(now); f.err != nil {
+		f.err = errors.Join(f.err, f.dir.Close())
+		f.dir = nil
+	}
+	return f
+}
+
+// openState opens the state directory for the start. A disk that does not answer, or fails, is no
+// error: found has what is known. A directory that must not be used is one.
+func (d *daemon) openState() (found stateFound, err error) {
+	finding := make(chan stateFound, 1)
+	go func() { finding <- findState(d.config.State, d.since) }()
+	select {
+	case found = <-finding:
+	case <-after(diskPatience):
+		found.err = errDiskHangs
+		d.finding = finding
+	}
+	if refusal, refused := errors.AsType[*state.Refusal](found.err); refused {
+		return found, refusal
+	}
+	d.state = &stateDir{path: d.config.State, dir: found.dir, synchronised: found.synchronised}
+	if found.err != nil {
+		d.state.why = fmt.Errorf("state directory %s: %w", d.config.State, found.err)
+		d.config.Log.Error("the state directory cannot be read: earlier grants that are open stay open, and it is read when it answers", "error", d.state.why)
+	}
+	return found, nil
+}
+
+// open returns the directory, or why there is none.
+func (s *stateDir) open() (*state.Dir, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.dir, s.why
+}
+
+// append writes records. It may hang.
+func (s *stateDir) append(records []engine.Record, offset time.Duration) error {
+	dir, err := s.open()
+	if err != nil {
+		return err
+	}
+	return dir.Append(records, offset)
+}
+
+// saveSet saves a set. When an earlier call hangs, or this one does, it says so, and the caller
+// must try again: which of two sets is saved in the end is not known.
+func (s *stateDir) saveSet(saved state.Saved) error {
+	dir, err := s.open()
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	if s.saving {
+		s.mu.Unlock()
+		return errDiskHangs
+	}
+	s.saving = true
+	s.mu.Unlock()
+	return within(savePatience, func() error {
+		defer func() {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.saving = false
+		}()
+		return dir.SaveSet(saved)
+	})
+}
+
+func (s *stateDir) noteClockSynchronised() error {
+	dir, err := s.open()
+	if err != nil {
+		return err
+	}
+	return dir.NoteClockSynchronised()
+}
+
+// close closes the directory. One that hangs is left to the kernel.
+func (s *stateDir) close() error {
+	dir, err := s.open()
+	if err != nil {
+		return nil
+	}
+	return within(savePatience, dir.Close)
+}
+
+// within runs f in a goroutine, and returns its result, or an error when f takes too long.
+func within(limit time.Duration, f func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- f() }()
+	select {
+	case err := <-done:
+		return err
+	case <-after(limit):
+		return errDiskHangs
+	}
+}
+
+// awaitState takes the state directory over when it answers. It ends at once when the start has
+// read it.
+func (d *daemon) awaitState(ctx context.Context) error {
+	if dir, _ := d.state.open(); dir != nil {
+		return nil
+	}
+	for {
+		if d.finding == nil {
+			select {
+			case <-after(openRetry):
+			case <-ctx.Done():
+				return nil
+			}
+			finding := make(chan stateFound, 1)
+			d.finding = finding
+			now := d.loop.clock.now()
+			go func() { finding <- findState(d.config.State, now) }()
+		}
+		select {
+		case found := <-d.finding:
+			if d.finding = nil; found.err == nil {
+				d.loop.do(ctx, func() { d.takeOver(found) })
+				return nil
+			}
+			d.state.mu.Lock()
+			d.state.why = fmt.Errorf("state directory %s: %w", d.config.State, found.err)
+			d.state.mu.Unlock()
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// takeOver goes on with a state directory that answers late. Only the loop may call it.
+//
+// Of its records those count that the kernel does not know: pending undos, which are run, stored
+// values that no script has changed since, and one-time sequences. Its grants of ports are over,
+// or were adopted under another id at the start, so their records end. The ids of this run are
+// higher than all in it: see statelessID.
+func (d *daemon) takeOver(found stateFound) {
+	e := d.loop.engine
+	records, over := lateRecords(found.recovered.Records, e.State())
+	for _, warning := range found.recovered.Warnings {
+		d.damaged = append(d.damaged, warning.Error())
+	}
+	d.state.mu.Lock()
+	d.state.dir, d.state.why = found.dir, nil
+	d.state.mu.Unlock()
+	d.loop.runner.Record(over)
+	d.loop.input(record.Input{Kind: record.InputRestore, Records: records}, func(now time.Time) []engine.Event {
+		events := e.Restore(now, records)
+		d.logPendingUndos(events)
+		return events
+	})
+	d.config.Log.Info("the state directory answers: what was pending in it is done now", "records", len(records))
+}
+
+// lateRecords returns which of the records of a journal an engine takes that runs already, and the
+// ends of those that are over.
+func lateRecords(records []engine.Record, running *engine.State) (restore, over []engine.Record) {
+	type place struct{ script, source, key string }
+	stored := map[place]bool{}
+	for _, v := range running.Values {
+		stored[place{string(v.Script), v.Source.String(), string(v.Key)}] = true
+	}
+	for _, r := range records {
+		switch {
+		case r.Grant != nil && !r.Ended && r.Grant.Port != (packet.Port{}):
+			over = append(over, engine.Record{Grant: &engine.Grant{ID: r.Grant.ID}, Ended: true})
+		case r.Store != nil && stored[place{r.Script, r.Source.String(), r.Store.Key}]:
+		default:
+			restore = append(restore, r)
+		}
+	}
+	return restore, over
+}
+
+// statelessID returns the highest id that a journal may have that cannot be read: ids of grants
+// count up from 1, or from the number that this returned at an earlier start. So no id is given
+// twice, unless the machine gives 65,536 grants a second.
+func statelessID(now time.Time) uint64 { return uint64(max(0, now.Unix())) << 16 }
