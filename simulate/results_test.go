@@ -66,6 +66,7 @@ var (
 	twoPorts   = engine.Allow{Ports: []packet.Port{{Proto: packet.TCP, Number: 22}, {Proto: packet.TCP, Number: 80}}}
 	exits      = &engine.CommandError{Status: 1, Text: "running /bin/false: exit status 1"}
 	setIsFull  = errors.New("set k of table inet filter is full (1 element, size 1): raise its size")
+	notThere   = errors.New("running /bin/false: no such file or directory")
 	noJournal  = errors.New("writing the journal: no space left on device")
 	otherPorts = errors.New("203.0.113.9 to tcp/80: element of set k: invalid argument")
 )
