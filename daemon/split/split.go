@@ -144,7 +144,7 @@ func (f *Finder) before(d *engine.Door, last sighting) []sighting {
 	var all []sighting
 	for i := max(0, f.seen-remembered); i < f.seen; i++ {
 		s := f.recent[i%remembered]
-		if !s.source.IsValid() || s.dest != last.dest || last.at.Sub(s.at) > within {
+		if !s.source.IsValid() || s.dest != last.dest || last.at.Sub(s.at) >= within {
 			continue
 		}
 		again := s.port.Proto == packet.TCP && slices.ContainsFunc(all, func(o sighting) bool {

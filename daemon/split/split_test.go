@@ -38,7 +38,7 @@ func door(name, sequence string) *engine.Door {
 	return d
 }
 
-// send gives the finder lines "SECONDS SOURCE PORT [open|again|syn+ack|elsewhere]".
+// send gives the finder lines "SECONDS SOURCE PORT [open|refuse|error|other|again|first|syn+ack|elsewhere]".
 func send(f *Finder, lines string) {
 	last := uint32(0)
 	for i, line := range strings.Split(strings.TrimSpace(lines), "\n") {
@@ -55,6 +55,14 @@ func send(f *Finder, lines string) {
 		switch strings.Join(fields[3:], "") {
 		case "open":
 			events = []engine.Event{{Kind: engine.EventOpen, Door: "ssh"}}
+		case "refuse":
+			events = []engine.Event{{Kind: engine.EventRefuse, Door: "ssh"}}
+		case "error":
+			events = []engine.Event{{Kind: engine.EventError, Door: "ssh"}}
+		case "other":
+			events = []engine.Event{{Kind: engine.EventOpen, Door: "other"}, {Kind: engine.EventMiss, Door: "ssh"}}
+		case "first":
+			p.Sequence = 0
 		case "again":
 			p.Sequence = last
 		case "syn+ack":
@@ -127,6 +135,53 @@ func TestKnocksOfTwoAddresses(t *testing.T) {
 		{"a stranger, at a door of two knocks", "tcp/7421 tcp/6117", `
 			0   198.51.100.9   tcp/7421
 			0.2 203.0.113.5    tcp/6117`, nil},
+		{"the first also sends the last", four, `
+			0   198.51.100.9   tcp/7421
+			0.2 198.51.100.141 udp/9133
+			0.4 198.51.100.141 tcp/2904
+			0.6 198.51.100.9   tcp/6117`,
+			[]string{"knocks 2 and 3 of ssh came from 198.51.100.141, and the rest from 198.51.100.9" + hint}},
+		{"the first knock is sent again, late", four, `
+			0   198.51.100.9   tcp/7421
+			0   198.51.100.9   tcp/7421 again
+			0.2 198.51.100.9   udp/9133
+			0.4 198.51.100.141 tcp/2904
+			0.5 198.51.100.9   tcp/7421 first
+			0.6 198.51.100.141 tcp/6117`,
+			[]string{"knocks 3 and 4 of ssh came from 198.51.100.141, and the rest from 198.51.100.9" + hint}},
+		{"the first knock is knocked again, late", four, `
+			0   198.51.100.9   tcp/7421
+			0.2 198.51.100.9   udp/9133
+			0.4 198.51.100.141 tcp/2904
+			0.5 198.51.100.9   tcp/7421
+			0.6 198.51.100.141 tcp/6117`, nil},
+		{"just in time", four, `
+			0   198.51.100.9   tcp/7421
+			0.2 198.51.100.9   udp/9133
+			4   198.51.100.141 tcp/2904
+			7.9 198.51.100.141 tcp/6117`,
+			[]string{"knocks 3 and 4 of ssh came from 198.51.100.141, and the rest from 198.51.100.9" + hint}},
+		{"exactly too late", four, `
+			0   198.51.100.9   tcp/7421
+			0.2 198.51.100.9   udp/9133
+			4   198.51.100.141 tcp/2904
+			8   198.51.100.141 tcp/6117`, nil},
+		{"the sequence is complete, and refused", four, `
+			0   198.51.100.9   tcp/7421
+			0.2 198.51.100.9   udp/9133
+			0.4 198.51.100.141 tcp/2904
+			0.6 198.51.100.141 tcp/6117 refuse`, nil},
+		{"the sequence is complete, and the script fails", four, `
+			0   198.51.100.9   tcp/7421
+			0.2 198.51.100.9   udp/9133
+			0.4 198.51.100.141 tcp/2904
+			0.6 198.51.100.141 tcp/6117 error`, nil},
+		{"another door opens", four, `
+			0   198.51.100.9   tcp/7421
+			0.2 198.51.100.9   udp/9133
+			0.4 198.51.100.141 tcp/2904
+			0.6 198.51.100.141 tcp/6117 other`,
+			[]string{"knocks 3 and 4 of ssh came from 198.51.100.141, and the rest from 198.51.100.9" + hint}},
 		{"one knocks it all", four, `
 			0   198.51.100.9   tcp/7421
 			0.2 198.51.100.9   udp/9133
@@ -222,6 +277,30 @@ func TestDoorsAreReplaced(t *testing.T) {
 		22  198.51.100.141 udp/1003`)
 	if got := f.Knocks(); len(got) != 1 || got[0].Door != "new" || got[0].Packet != 7 || !got[0].At.Equal(begin.Add(22*time.Second)) {
 		t.Errorf("found %+v, expected packet 7 at door new", got)
+	}
+}
+
+// TestPairsAndDoors has two doors with one last knock, of which two pairs knock one and one pair
+// both. The same pair at the same door is one result, also when the other address begins.
+func TestPairsAndDoors(t *testing.T) {
+	var f Finder
+	f.SetDoors([]*engine.Door{door("one", "udp/1001 udp/1002 udp/1009"), door("two", "udp/1003 udp/1004 udp/1009")})
+	try := func(after int, a, b, first, second string) {
+		send(&f, fmt.Sprintf("%d %s %s\n%d.1 %s %s\n%d.2 %s udp/1009", after, a, first, after, b, second, after, b))
+	}
+	const x, y, z = "198.51.100.1", "198.51.100.2", "198.51.100.3"
+	try(0, x, y, "udp/1001", "udp/1002")
+	try(10, x, y, "udp/1003", "udp/1004")
+	try(20, x, z, "udp/1003", "udp/1004")
+	try(30, y, x, "udp/1003", "udp/1004")
+	var got []string
+	for _, k := range f.Knocks() {
+		first, second := k.pair()
+		got = append(got, fmt.Sprintf("%s %s %s %d", k.Door, first, second, k.Count))
+	}
+	want := []string{"one " + x + " " + y + " 1", "two " + x + " " + z + " 1", "two " + y + " " + x + " 2"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("found (-want +got):\n%s", diff)
 	}
 }
 
