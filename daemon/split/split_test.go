@@ -38,7 +38,8 @@ func door(name, sequence string) *engine.Door {
 	return d
 }
 
-// send gives the finder lines "SECONDS SOURCE PORT [open|refuse|error|other|again|first|syn+ack|elsewhere]".
+// send gives the finder lines "SECONDS SOURCE PORT WHAT", in which WHAT may be missing: the event that
+// the packet causes, or how it differs from others.
 func send(f *Finder, lines string) {
 	last := uint32(0)
 	for i, line := range strings.Split(strings.TrimSpace(lines), "\n") {
