@@ -42,7 +42,7 @@ func (d *daemon) grants(ctx context.Context) (all []control.Grant, err error) {
 		return nil, unanswered(ctx)
 	}
 	if guard, ours := d.firewall.(*firewall.Guard); ours {
-		results := guard.Reached()
+		results := d.outdated.with(guard.Reached())
 		for i := range all {
 			all[i].Reached = reachedOf(results, &all[i], offset)
 		}

@@ -155,6 +155,9 @@ func (d *daemon) findConflicts(ctx context.Context) {
 		return
 	}
 	found, err := guard.Conflicts()
+	if err == nil {
+		err = d.recheck(guard)
+	}
 	if d.troubles.set(firewallUnseen, err) {
 		d.config.Log.Warn("other chains cannot be looked at", "error", err)
 	}

@@ -128,7 +128,7 @@ func (d *daemon) addPassage(ctx context.Context, kernel *firewallLook, s *contro
 		return
 	}
 	offset := time.Duration(s.Offset)
-	results := guard.Reached()
+	results := d.outdated.with(guard.Reached())
 	s.Stopped, s.Refused = stoppedList(kernel.stopped, s.Now), stoppedList(kernel.refused, s.Now)
 	s.Reached = reachedList(results, offset)
 	s.Firewall.Measured = s.Firewall.Unmeasured == ""
@@ -159,7 +159,7 @@ func blocking(measured []control.Measured, others []control.Conflict, now time.T
 		known := slices.ContainsFunc(all, func(c control.Conflict) bool {
 			return c.Table == m.Table && c.Chain == m.Chain && c.Seen.Handle == m.Handle
 		})
-		if m.Blocked() && now.Sub(m.Last) <= blockedFor && !known {
+		if m.Blocked() && !m.Changed && now.Sub(m.Last) <= blockedFor && !known {
 			all = append(all, control.Conflict{Table: m.Table, Chain: m.Chain, Lines: m.Lines, Seen: m})
 		}
 	}

@@ -154,3 +154,36 @@ func TestTurnedAway(t *testing.T) {
 		t.Errorf("the opening was used: got %+v", got)
 	}
 }
+
+// TestRulesThatChanged has results whose cause is gone, and later ones for one of them.
+func TestRulesThatChanged(t *testing.T) {
+	var o outdated
+	other := dropped(8, -time.Minute)
+	other.Source = netip.MustParseAddr("198.51.100.10")
+	answered := result(reach.Answered, -time.Hour)
+	answered.Port.Number = 80
+	o.note([]reach.Result{dropped(7, 0), other, answered}, nil)
+	got := o.with([]reach.Result{result(reach.Answered, time.Second)})
+	if len(got) != 2 || got[0].Outcome != reach.Answered || got[1].Source != other.Source || !got[1].Changed || got[1].Lines != nil {
+		t.Errorf("got %+v", got)
+	}
+	got = o.with(nil)
+	if len(got) != 2 || got[0].Source != visitor || !got[0].Changed {
+		t.Errorf("got %+v", got)
+	}
+	if all := blocking(reachedList(got, 0), nil, came); all != nil {
+		t.Errorf("chains with other rules still block: %+v", all)
+	}
+	o.note([]reach.Result{dropped(7, time.Hour)}, []reach.Result{dropped(9, time.Hour)})
+	if got := o.with(nil); len(got) != 2 {
+		t.Errorf("a result that was replaced is outdated: %+v", got)
+	}
+	for i := range 2 * control.MaxReached {
+		r := dropped(7, time.Duration(i)*time.Second)
+		r.Port.Number = uint16(1000 + i)
+		o.note([]reach.Result{r}, nil)
+	}
+	if got := o.with(nil); len(got) != control.MaxReached || !got[0].Last.After(got[1].Last) {
+		t.Errorf("%d results, want %d, the latest first", len(got), control.MaxReached)
+	}
+}

@@ -64,6 +64,7 @@ type daemon struct {
 	links         *capture.Links
 	firewallState firewallState
 	measurement   measurement
+	outdated      outdated
 	hangups       chan os.Signal          // capacity 1: each is a reload
 	repairs       chan struct{}           // capacity 1: see requestReconcile
 	databases     *geofile.Files          // what tells the country of a source

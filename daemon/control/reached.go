@@ -15,9 +15,12 @@ import (
 type Reached struct {
 	Outcome reach.Outcome `json:"outcome"`
 	// Closed says of the outcome "answered" that the host itself refused: no program listens.
-	Closed bool      `json:"closed,omitempty"`
-	First  time.Time `json:"first,omitzero"` // of the packets that the outcome stands for; left out: unused
-	Last   time.Time `json:"last,omitzero"`
+	Closed bool `json:"closed,omitempty"`
+	// Changed says of the outcomes "dropped" and "rejected" that the rules have changed since, so
+	// that what becomes of the next packet is not known.
+	Changed bool      `json:"changed,omitempty"`
+	First   time.Time `json:"first,omitzero"` // of the packets that the outcome stands for; left out: unused
+	Last    time.Time `json:"last,omitzero"`
 	// Table to Policy are where a packet of the outcomes "dropped" and "rejected" ended. They are
 	// left out where that is not known.
 	Table  string `json:"table,omitempty"` // "ip filter"
@@ -33,7 +36,7 @@ type Reached struct {
 // ReachedOf returns a result of a measurement. The offset is the wall clock minus the clock of its
 // times.
 func ReachedOf(r reach.Result, offset time.Duration) Reached {
-	out := Reached{Outcome: r.Outcome, Closed: r.Closed, Lines: r.Lines}
+	out := Reached{Outcome: r.Outcome, Closed: r.Closed, Changed: r.Changed, Lines: r.Lines}
 	if !r.Last.IsZero() {
 		out.First, out.Last = r.First.Add(offset).UTC(), r.Last.Add(offset).UTC()
 	}
@@ -64,6 +67,8 @@ func (r *Reached) Place() string {
 // Short describes the result in a few words, for a table.
 func (r *Reached) Short() string {
 	switch {
+	case r.Blocked() && r.Changed:
+		return "not since the rules changed"
 	case r.Blocked() && r.Chain != "":
 		return string(r.Outcome) + " by " + transcript.Safe(r.Table+" "+r.Chain)
 	case r.Outcome == reach.Unanswered:
@@ -81,6 +86,8 @@ func (r *Reached) Short() string {
 func (r *Reached) String() string {
 	at := r.Last.UTC().Format(time.TimeOnly)
 	switch {
+	case r.Blocked() && r.Changed:
+		return fmt.Sprintf("; the connection at %s was %s by %s, whose rules have changed since: connect again", at, r.Outcome, r.Place())
 	case r.Blocked():
 		return fmt.Sprintf("; the connection at %s was %s by %s%s", at, r.Outcome, r.Place(), r.remedy())
 	case r.Outcome == reach.Unanswered && len(r.Lines) > 0:

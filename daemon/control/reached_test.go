@@ -25,6 +25,8 @@ func TestReachedText(t *testing.T) {
 	}
 	closed := seen(reach.Answered)
 	closed.Closed = true
+	changed := blocked(reach.Dropped, &reach.Blocker{Table: "ip filter", Chain: "INPUT", Policy: true})
+	changed.Changed = true
 	legacy := seen(reach.Unanswered)
 	legacy.Lines = []string{"iptables-legacy -I INPUT"}
 	tests := []struct {
@@ -44,6 +46,7 @@ func TestReachedText(t *testing.T) {
 			"; the connection at 10:02:03 was dropped by a chain that is not known", "dropped"},
 		{"text of others", blocked(reach.Dropped, &reach.Blocker{Table: "ip f", Chain: "\x1b[2J", Rule: "drop comment \"\n\"", Handle: 1}),
 			`; the connection at 10:02:03 was dropped by chain "ip f \x1b[2J" (rule: "drop comment \"\n\"")`, `dropped by "ip f \x1b[2J"`},
+		{"changed rules", changed, "; the connection at 10:02:03 was dropped by chain ip filter INPUT (policy), whose rules have changed since: connect again", "not since the rules changed"},
 		{"answered", seen(reach.Answered), ", and answered at 10:02:03", "answered"},
 		{"closed", closed, ", and this host refused the connection at 10:02:03: no program listens there; start the service (ss -ltnu lists what listens)", "no program listens"},
 		{"unanswered", seen(reach.Unanswered), ", and nobody answered the connection at 10:02:03: look whether the service waits there, and at firewalls on the way back", "nobody answered"},

@@ -47,7 +47,10 @@ type Result struct {
 	Outcome Outcome
 	// Closed says of the outcome Answered that the only answers were refusals of this host: no
 	// program listens at the port.
-	Closed  bool
+	Closed bool
+	// Changed says of the outcomes Dropped and Rejected that the rules have changed since, so that
+	// what becomes of the next packet is not known. Who rechecks the rules sets it.
+	Changed bool
 	Blocker *Blocker // of the outcomes Dropped and Rejected; nil where it is not known
 	// First and Last are when the first and the last packet were seen that this outcome stands
 	// for. They are zero for the outcome Unused.

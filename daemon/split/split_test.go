@@ -38,7 +38,7 @@ func door(name, sequence string) *engine.Door {
 	return d
 }
 
-// send gives the finder lines "SECONDS SOURCE PORT WHAT", in which WHAT may be missing: the event that
+// send gives the finder lines "SECONDS SOURCE PORT WHAT". WHAT may be missing: it is the event that
 // the packet causes, or how it differs from others.
 func send(f *Finder, lines string) {
 	last := uint32(0)

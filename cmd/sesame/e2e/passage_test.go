@@ -99,6 +99,8 @@ func (f *foreign) test(w *world) {
 		contains(w, e.stdout, line)
 		w.net.Server.Exec("sh", "-ec", line)
 	}
+	w.nothingWrong()
+	contains(w, w.answer("explain", "203.0.113.9"), f.place+", whose rules have changed since: connect again")
 	w.opens(ssh4)
 	w.eventually("it is known that the port answers", func() bool { return w.grants()[0].Reached.Outcome == reach.Answered })
 	w.nothingWrong()
