@@ -3,7 +3,7 @@ package firewall
 import (
 	"context"
 	"errors"
-	"fmt"
+	"net"
 	"net/netip"
 	"strings"
 	"sync/atomic"
@@ -195,10 +195,20 @@ func TestRealReachOfUDPThroughAContainer(t *testing.T) {
 	must(t, g.Install(effect.Guards{Drop: []packet.Port{udp5300}}, nil))
 	w.measure(g)
 	apply(t, g, element(clientAddress, udp5300, time.Hour))
-	w.atClient(func() {
-		w.run("", "sh", "-c", fmt.Sprintf("echo x | timeout 1 ncat -u -i 0.2 %s 5300 || true", serverAddress))
-	})
+	w.datagram(serverAddress + ":5300")
 	if r := w.result(g, clientAddress, udp5300, reach.Dropped, reach.Unanswered); r.Outcome != reach.Dropped || r.Blocker.Chain != "onward" {
 		t.Errorf("%+v", r)
 	}
+}
+
+// datagram sends one from the client.
+func (w *cabled) datagram(to string) {
+	w.t.Helper()
+	w.atClient(func() {
+		conn, err := net.Dial("udp", to)
+		must(w.t, err)
+		defer conn.Close()
+		_, err = conn.Write([]byte("x"))
+		must(w.t, err)
+	})
 }
