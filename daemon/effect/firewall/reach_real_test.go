@@ -38,7 +38,8 @@ func (w *cabled) listens() {
 	})
 }
 
-// result waits for what became of a source at a port, until it is one of these outcomes.
+// result waits for what became of a source at a port, until it is one of these outcomes. A busy
+// machine may have sent nothing in the time of one try, so it tries again.
 func (w *cabled) result(g *Guard, source string, port packet.Port, wanted ...reach.Outcome) reach.Result {
 	w.t.Helper()
 	var r reach.Result
@@ -53,10 +54,27 @@ func (w *cabled) result(g *Guard, source string, port packet.Port, wanted ...rea
 				return true
 			}
 		}
+		if r.Outcome == reach.Unused {
+			w.tryAgain(source, port)
+		}
 		runtime.Gosched()
 		return false
 	})
 	return r
+}
+
+func (w *cabled) tryAgain(source string, port packet.Port) {
+	w.t.Helper()
+	host := serverAddress
+	if strings.Contains(source, ":") {
+		host = server6Address
+	}
+	to := net.JoinHostPort(host, fmt.Sprint(port.Number))
+	if port.Proto == packet.UDP {
+		w.datagram(to)
+	} else {
+		w.slips("", to)
+	}
 }
 
 // commands are the lines to run.
