@@ -96,8 +96,8 @@ func (f *flight) scripts() record.Scripts {
 	r := f.random
 	text := fmt.Sprintf(`
 local common = require "common"
-local mount = sesame.command { "/bin/mount", "{source}", undo = { "/bin/umount", "{source}" }, timeout = "5s" }
-local audit = sesame.command { "/bin/audit\255", "{door}", timeout = "5s" }
+local mount = sesame.command { "/bin/mount", "{source}", undo = { "/bin/umount", "{source}" }, timeout = "5s", required = %t }
+local audit = sesame.command { "/bin/audit\255", "{door}", timeout = "5s", required = %t }
 local ttl = sesame.option "ttl" { type = "duration", default = "20s" }
 sesame.door "plain" { sequence = { 1, 2, 3 }, within = "%ds", guards = { "tcp/22", %q }, ttl = ttl, on_wrong = "ignore" }
 local iberia = sesame.country { "ES", "PT" }
@@ -110,12 +110,13 @@ sesame.door "strict" { sequence = { 2, "udp/1", 1 }, step_timeout = "3s", strict
 sesame.door "busy" {
   sequence = { %d, "udp/2" }, ports = { "tcp/443" }, limit = "%d/m per source",
   when = function(attempt)
-    if attempt.store:incr("asked", 1, "1m") %% 5 == 0 then return false, "every fifth: " .. math.random(1000) end
+    if (attempt.store:get("asked") or 0) %% 5 == 4 then return false, "every fifth: " .. math.random(1000) end
     return true
   end,
   on_open = function(attempt)
+    attempt.store:incr("asked", 1, "1m")
     attempt:exec(mount, { ttl = "15s" })
-    attempt:allow { port = "tcp/443", ttl = "25s", bits4 = %d, bits6 = 64 }
+    attempt:allow { port = "tcp/443", ttl = "25s", prefix4 = %d, prefix6 = 64 }
     attempt:exec(audit)
     attempt:after("%ds", "later", math.random())
     attempt:close "plain"
@@ -134,8 +135,8 @@ sesame.handler("later", function(timer)
   timer.store:set("last", timer.value, "30s")
   if math.random() < 0.3 then timer:after("2s", "later", "again\255") end
 end)
-`, 2+r.IntN(6), f.wire(), f.wire(), 20*r.IntN(3), 1+r.IntN(3), 2+r.IntN(4), []int{0, 24, 25}[r.IntN(3)], 1+r.IntN(20))
-	text = strings.ReplaceAll(text, "bits4 = 0, ", "")
+`, r.IntN(2) == 0, r.IntN(2) == 0, 2+r.IntN(6), f.wire(), f.wire(), 20*r.IntN(3), 1+r.IntN(3), 2+r.IntN(4), []int{0, 24, 25}[r.IntN(3)], 1+r.IntN(20))
+	text = strings.ReplaceAll(text, "prefix4 = 0, ", "")
 	if r.IntN(3) == 0 { // many doors: see engine.Set.Tripwires
 		text += `
 for i = 1, 4 do sesame.door("many" .. i) { sequence = { 1, "udp/" .. i % 2 + 1, 3 }, guards = "tcp/28", ttl = "2s" } end`

@@ -23,6 +23,12 @@ func TestARecordingFromBeforeTripwiresReplays(t *testing.T) {
 	replaysAsItWasDecided(t, "before_tripwires")
 }
 
+// This recording is from before commands could be required: each was. In it commands fail before
+// and behind access.
+func TestARecordingInWhichEachCommandWasRequiredReplays(t *testing.T) {
+	replaysAsItWasDecided(t, "before_required")
+}
+
 func replaysAsItWasDecided(t *testing.T, name string) {
 	t.Helper()
 	recording, err := os.ReadFile("testdata/" + name + ".pcapng.gz")
