@@ -24,8 +24,9 @@ import (
 // nft list ruleset prints, and nobody could load a ruleset that was saved so. On a kernel without
 // such queues the lock is a file: see lockFile.
 type instance struct {
-	queue *netlink.Conn // nil: the lock is file
-	file  *os.File
+	queue   *netlink.Conn // nil: the lock is file
+	file    *os.File
+	earlier *net.UnixListener // for earlier versions: see holdEarlierName; may be nil
 }
 
 // instanceQueue is the number of the queue. Programs that use queues begin at 0.
@@ -34,8 +35,12 @@ const instanceQueue = 0x5e5a
 // instanceDir has the lock files on kernels without queues. Only root writes there.
 const instanceDir = "/run/sesame"
 
-// errHeld means that another process has the lock.
-var errHeld = errors.New("another process has it")
+var (
+	// errHeld means that another process has the lock.
+	errHeld = errors.New("another process has it")
+
+	errForeignNetwork = errors.New("this process has CAP_NET_ADMIN, but not in the user namespace that owns its network: start it as root outside of user namespaces, or in a network of its own (a container without root cannot guard the network of the host)")
+)
 
 // lockInstance takes the instance lock of the network namespace of this thread.
 func lockInstance(log hclog.Logger) (*instance, error) {
@@ -51,9 +56,11 @@ func lockInstance(log hclog.Logger) (*instance, error) {
 	}
 	switch {
 	case err == nil:
-		return &instance{queue: queue}, nil
+		return &instance{queue: queue, earlier: holdEarlierName(log)}, nil
 	case errors.Is(err, errHeld):
 		return nil, anotherInstance(queueOwner(instanceQueue))
+	case errors.Is(err, errForeignNetwork):
+		return nil, err
 	}
 	log.Debug("this kernel has no queue for the instance lock, so it is a file", "error", err)
 	file, pid, err := lockFile(instanceDir, networkName())
@@ -63,7 +70,7 @@ func lockInstance(log hclog.Logger) (*instance, error) {
 	case err != nil:
 		return nil, fmt.Errorf("locking this network: %w", err)
 	}
-	return &instance{file: file}, nil
+	return &instance{file: file, earlier: holdEarlierName(log)}, nil
 }
 
 // anotherInstance returns the error for a second daemon. The process may be unknown: 0.
@@ -81,34 +88,56 @@ func processText(pid int) string {
 
 // close frees the lock.
 func (i *instance) close() error {
+	if i.earlier != nil {
+		_ = i.earlier.Close() // it was only listened to
+	}
 	if i.queue != nil {
 		return i.queue.Close()
 	}
 	return i.file.Close()
 }
 
-// bindQueue takes a queue (NFQNL_CFG_CMD_BIND of linux/netfilter/nfnetlink_queue.h). The error is
-// errHeld when another socket has it; any other means that the kernel has no queues.
+// Of linux/netfilter/nfnetlink_queue.h.
+const (
+	queueBind   = 1 // NFQNL_CFG_CMD_BIND
+	queuePFBind = 3 // NFQNL_CFG_CMD_PF_BIND: Linux 3.8 and later do nothing, and allow it to all who have CAP_NET_ADMIN
+)
+
+// bindQueue takes a queue. The error is errHeld when another socket has it, errForeignNetwork
+// when this process may not take any, and any other means that the kernel has no queues.
 func bindQueue(number uint16) (*netlink.Conn, error) {
 	conn, err := netlink.Dial(unix.NETLINK_NETFILTER, nil)
 	if err != nil {
 		return nil, fmt.Errorf("opening a socket to netfilter: %w", err)
 	}
-	const configure, command, bind = 2, 1, 1 // NFQNL_MSG_CONFIG, NFQA_CFG_CMD, NFQNL_CFG_CMD_BIND
-	attributes, err := netlink.MarshalAttributes([]netlink.Attribute{{Type: command, Data: []byte{bind, 0, 0, 0}}})
-	if err == nil {
-		_, err = conn.Execute(netlink.Message{
-			Header: netlink.Header{Type: unix.NFNL_SUBSYS_QUEUE<<8 | configure, Flags: netlink.Request | netlink.Acknowledge},
-			Data:   append([]byte{unix.AF_UNSPEC, unix.NFNETLINK_V0, byte(number >> 8), byte(number)}, attributes...),
-		})
-	}
+	err = queueCommand(conn, queueBind, number)
 	switch {
 	case err == nil:
 		return conn, nil
-	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EBUSY): // the start has checked for CAP_NET_ADMIN
+	case errors.Is(err, unix.EBUSY):
 		err = errHeld
+	case errors.Is(err, unix.EPERM): // of a queue of another, or without CAP_NET_ADMIN in the network's user namespace
+		if err = queueCommand(conn, queuePFBind, 0); err == nil {
+			err = errHeld
+		} else if errors.Is(err, unix.EPERM) {
+			err = errForeignNetwork
+		}
 	}
 	return nil, errors.Join(err, conn.Close())
+}
+
+// queueCommand sends a command about a queue (NFQNL_MSG_CONFIG), and waits for the answer.
+func queueCommand(conn *netlink.Conn, command byte, number uint16) error {
+	const configure, attribute = 2, 1 // NFQNL_MSG_CONFIG, NFQA_CFG_CMD
+	attributes, err := netlink.MarshalAttributes([]netlink.Attribute{{Type: attribute, Data: []byte{command, 0, 0, 0}}})
+	if err != nil {
+		return err
+	}
+	_, err = conn.Execute(netlink.Message{
+		Header: netlink.Header{Type: unix.NFNL_SUBSYS_QUEUE<<8 | configure, Flags: netlink.Request | netlink.Acknowledge},
+		Data:   append([]byte{unix.AF_UNSPEC, unix.NFNETLINK_V0, byte(number >> 8), byte(number)}, attributes...),
+	})
+	return err
 }
 
 // queueOwner returns the process that has a queue, and 0 when there is none or it is not known.
@@ -153,41 +182,4 @@ func RunningInstance() (pid int, running bool) {
 	}
 	pid = earlierInstance(hclog.NewNullLogger())
 	return pid, pid != 0
-}
-
-// earlierName is the abstract Unix socket at which earlier versions listen while they guard a
-// network.
-const earlierName = "@sesame-guard"
-
-// earlierInstance returns the process of a daemon of an earlier version that guards this network;
-// 0: there is none. Any user can listen at its name. One who is neither root nor the user of this
-// process is not believed: that must not prevent a start.
-func earlierInstance(log hclog.Logger) int {
-	holder := listenerAt(earlierName)
-	switch {
-	case holder == nil || !alive(int(holder.Pid)):
-		return 0
-	case holder.Uid != 0 && int(holder.Uid) != os.Geteuid():
-		log.Warn("a user listens at the name of an earlier sesame, and is ignored", "name", earlierName, "user", holder.Uid, "process", holder.Pid)
-		return 0
-	}
-	return int(holder.Pid)
-}
-
-// listenerAt returns the credentials of the process that listens at a name, and nil when there is
-// none.
-func listenerAt(name string) (holder *unix.Ucred) {
-	conn, err := net.DialTimeout("unix", name, time.Second)
-	if err != nil {
-		return nil
-	}
-	defer conn.Close()
-	raw, err := conn.(*net.UnixConn).SyscallConn()
-	if err == nil {
-		err = raw.Control(func(fd uintptr) { holder, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) })
-	}
-	if err != nil {
-		return nil
-	}
-	return holder
 }

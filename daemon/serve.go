@@ -50,7 +50,7 @@ func (d *daemon) serve(ctx context.Context) error {
 		return d.reconcile(ctx)
 	})
 	for _, task := range []func(context.Context) error{
-		d.waitForPackets, d.measure, d.monitorLinks, d.handleSignals, d.logStop, d.keep, d.followDatabases, d.awaitState, d.loop.facts.resolver.Run,
+		d.waitForPackets, d.measure, d.monitorLinks, d.handleSignals, d.logStop, d.keep, d.followDatabases, d.awaitState, d.serveEarlier, d.loop.facts.resolver.Run,
 		func(ctx context.Context) error {
 			return watch.New(d.config.Scripts, d.reloader.referenced, d.config.Log).Run(ctx, d.reloader.hints)
 		},
