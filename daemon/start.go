@@ -49,6 +49,7 @@ type daemon struct {
 	since      time.Time // engine time
 	state      *stateDir
 	finding    chan stateFound // capacity 1: a disk that did not answer; nil: none is asked
+	whole      bool            // the kernel had all grants at the start
 	socket     *control.Socket
 	firewall   monitoredFirewall
 	instance   *instance // nil: not held, as in mode set
@@ -150,9 +151,9 @@ func (d *daemon) prepare() (err error) {
 
 // drop drops the privileges that the daemon does not need. The kernel has them for each thread, so
 // all threads must take part: one that hangs on the disk never does, and the others would wait for
-// it. Then all privileges stay, and the status says so.
+// it. Then all privileges stay until the disk answers, and the status says so.
 func (d *daemon) drop(first startup) (err error) {
-	if d.finding != nil {
+	if d.finding != nil && hangingThread() {
 		d.commands, d.privileges = true, "all, since the disk of the state directory does not answer"
 		d.troubles.set(privilegesKept, errDiskHangs)
 		d.config.Log.Warn("privileges are not dropped: the disk of the state directory does not answer")
@@ -265,7 +266,7 @@ func (d *daemon) reconcileGrants(set *engine.Set, from stateFound) (restore, cha
 	if found.Whole, err = d.firewall.Whole(); err != nil {
 		return nil, nil, err
 	}
-	found.Now = d.loop.clock.now()
+	d.whole, found.Now = found.Whole, d.loop.clock.now()
 	found.Cut = func(name string) bool {
 		i := slices.IndexFunc(set.Doors, func(door *engine.Door) bool { return door.Name == name })
 		return i >= 0 && set.Doors[i].Cut

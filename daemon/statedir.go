@@ -1,9 +1,13 @@
 package daemon
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -177,7 +181,7 @@ func (d *daemon) awaitState(ctx context.Context) error {
 		case found := <-d.finding:
 			if d.finding = nil; found.err == nil {
 				d.loop.do(ctx, func() { d.takeOver(found) })
-				return nil
+				return d.dropLate(ctx)
 			}
 			d.state.mu.Lock()
 			d.state.why = fmt.Errorf("state directory %s: %w", d.config.State, found.err)
@@ -188,15 +192,53 @@ func (d *daemon) awaitState(ctx context.Context) error {
 	}
 }
 
+// dropLate drops the privileges that the start kept, once no thread hangs in the kernel.
+func (d *daemon) dropLate(ctx context.Context) error {
+	if d.troubles.text(privilegesKept) == "" {
+		return nil
+	}
+	for hangingThread() {
+		select {
+		case <-after(time.Second):
+		case <-ctx.Done():
+			return nil
+		}
+	}
+	var commands bool
+	if !d.loop.do(ctx, func() { commands = d.commands }) {
+		return nil
+	}
+	privileges, err := dropPrivileges(commands)
+	if err != nil {
+		return err
+	}
+	d.loop.do(ctx, func() { d.privileges = privileges })
+	d.troubles.set(privilegesKept, nil)
+	d.config.Log.Info("privileges are dropped", "privileges", privileges)
+	return nil
+}
+
+// hangingThread reports whether a thread of this process waits for the disk (proc_pid_stat(5)).
+// One that hangs never takes part in a change of privileges.
+func hangingThread() bool {
+	threads, _ := filepath.Glob("/proc/self/task/*/stat")
+	return slices.ContainsFunc(threads, func(path string) bool {
+		text, _ := os.ReadFile(path) // it may have ended
+		_, state, _ := bytes.Cut(text, []byte(") "))
+		return bytes.HasPrefix(state, []byte("D"))
+	})
+}
+
 // takeOver goes on with a state directory that answers late. Only the loop may call it.
 //
 // Of its records those count that the kernel does not know: pending undos, which are run, stored
-// values that no script has changed since, and one-time sequences. Its grants of ports are over,
-// or were adopted under another id at the start, so their records end. The ids of this run are
-// higher than all in it: see statelessID.
+// values that no script has changed since, and one-time sequences. Where the kernel had the table
+// of an earlier daemon, the grants of ports are over, or were adopted under another id at the
+// start, so their records end. Otherwise they are given now. The ids of this run are higher than
+// all in the journal: see statelessID.
 func (d *daemon) takeOver(found stateFound) {
 	e := d.loop.engine
-	records, over := lateRecords(found.recovered.Records, e.State())
+	records, over := lateRecords(found.recovered.Records, e.State(), d.whole)
 	for _, warning := range found.recovered.Warnings {
 		d.damaged = append(d.damaged, warning.Error())
 	}
@@ -209,12 +251,14 @@ func (d *daemon) takeOver(found stateFound) {
 		d.logPendingUndos(events)
 		return events
 	})
+	d.requestReconcile() // which gives the kernel the grants
+	d.commands = len(d.loop.set.Commands) > 0 || e.HasPendingUndo()
 	d.config.Log.Info("the state directory answers: what was pending in it is done now", "records", len(records))
 }
 
 // lateRecords returns which of the records of a journal an engine takes that runs already, and the
-// ends of those that are over.
-func lateRecords(records []engine.Record, running *engine.State) (restore, over []engine.Record) {
+// ends of those that are over. Whole means that the kernel had all grants of ports at the start.
+func lateRecords(records []engine.Record, running *engine.State, whole bool) (restore, over []engine.Record) {
 	type place struct{ script, source, key string }
 	stored := map[place]bool{}
 	for _, v := range running.Values {
@@ -222,7 +266,7 @@ func lateRecords(records []engine.Record, running *engine.State) (restore, over 
 	}
 	for _, r := range records {
 		switch {
-		case r.Grant != nil && !r.Ended && r.Grant.Port != (packet.Port{}):
+		case whole && r.Grant != nil && !r.Ended && r.Grant.Port != (packet.Port{}):
 			over = append(over, engine.Record{Grant: &engine.Grant{ID: r.Grant.ID}, Ended: true})
 		case r.Store != nil && stored[place{r.Script, r.Source.String(), r.Store.Key}]:
 		default:

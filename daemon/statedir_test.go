@@ -100,14 +100,18 @@ func TestWhatALateJournalBrings(t *testing.T) {
 	e.Swap(now, &engine.Set{})
 	e.Restore(now, []engine.Record{{Script: "a.lua", Store: &engine.Put{Key: "new", Value: "mine"}}})
 	source := netip.MustParsePrefix("203.0.113.9/32")
-	restore, over := lateRecords([]engine.Record{
+	journal := []engine.Record{
 		{Grant: &engine.Grant{ID: 9}, Ended: true},
 		{Grant: &engine.Grant{ID: 3, Source: source, Port: packet.Port{Proto: packet.TCP, Number: 22}, End: now.Add(time.Hour)}},
 		{Grant: &engine.Grant{ID: 4, Source: source, Argv: []string{"/mount"}, Undo: []string{"/umount"}, End: now.Add(-time.Hour)}},
 		{Script: "a.lua", Store: &engine.Put{Key: "new", Value: "old"}},
 		{Script: "a.lua", Store: &engine.Put{Key: "old", Value: "old"}},
 		{Consumed: &engine.Consumed{File: "/once", Line: "1,2"}},
-	}, e.State())
+	}
+	if restore, over := lateRecords(journal, e.State(), false); len(restore) != 5 || len(over) != 0 {
+		t.Errorf("after a boot %d records are restored, want 5, and %d are over", len(restore), len(over))
+	}
+	restore, over := lateRecords(journal, e.State(), true)
 	var got []string
 	for _, r := range restore {
 		switch {

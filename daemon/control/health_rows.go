@@ -86,7 +86,7 @@ func daemonRows() []row {
 		{"look-slow", isDegraded, "a disk or the kernel does not answer, so a part of the status is of an earlier moment", "look at the disk, and at dmesg", lookSlow},
 		{oldDaemon, isDegraded, "the daemon that answers is older than the program that asks, and does not tell its health", oldDaemonNext, nothing},
 		{"privileges-kept", isDegraded, "the disk of the state directory did not answer at the start, so the daemon kept all privileges of root",
-			"when the disk answers, run: systemctl restart sesame", privilegesKept},
+			"look at the disk; when it answers they are dropped", privilegesKept},
 		{"clock-doubt", isDegraded, "the clock of the machine is not synchronised, so windows of time refuse",
 			"look at its NTP client (timedatectl, chronyc tracking), or set unsynchronised below [clock] in the configuration", clockDoubt},
 		{"clock-set", isNote, "the wall clock was set since the daemon started", "", clockSet},

@@ -96,7 +96,7 @@ type reconciliation struct {
 func (r *reconciliation) note(i int, record engine.Record) {
 	g := record.Grant
 	r.last, r.ids[g.ID] = max(r.last, g.ID), true
-	if !record.Ended && g.Argv == nil && g.Source.IsValid() {
+	if !record.Ended && g.Argv == nil && g.Source.IsValid() && !g.Observed { // an observed one gives nothing
 		at := target{g.Source, g.Port}
 		r.grants[at] = append(r.grants[at], i)
 	}

@@ -78,6 +78,7 @@ type journal struct {
 	retry   time.Time
 	delay   time.Duration // until the next try; zero: the last write succeeded
 	err     error         // why the last write failed; nil: it did not
+	tried   bool          // a write failed since tryOnceMore
 	since   time.Time     // since when nothing can be written; zero: it can
 	waiting []*step       // in the order of their records
 }
@@ -151,6 +152,22 @@ func inOrder(of map[subject]pending) []engine.Record {
 // unwritten returns how many records are not on the disk.
 func (j *journal) unwritten() int { return len(j.pending) + len(j.writing) }
 
+// tryOnceMore lets the next write begin at once, for a daemon that stops.
+func (j *journal) tryOnceMore() { j.retry, j.tried = time.Time{}, false }
+
+// settled reports whether a stop need not wait for the journal: all is written, or the last try
+// failed or hangs. The kernel knows of the grants that are not on the disk then. A pending undo is
+// there, and runs once more if only its end is not.
+func (j *journal) settled(now time.Time) bool {
+	switch {
+	case j.unwritten() == 0:
+		return true
+	case j.writing != nil:
+		return !now.Before(j.began.Add(journalPatience))
+	}
+	return j.err != nil && j.tried
+}
+
 // mayWrite reports whether a write is to begin.
 func (j *journal) mayWrite(now time.Time) bool {
 	return j.writing == nil && (len(j.pending) > 0 || j.note) && (j.err == nil || !now.Before(j.retry))
@@ -159,7 +176,7 @@ func (j *journal) mayWrite(now time.Time) bool {
 // idle returns how long the journal needs nobody.
 func (j *journal) idle(now time.Time) time.Duration {
 	switch {
-	case j.writing != nil && j.since.IsZero():
+	case j.writing != nil && now.Before(j.began.Add(journalPatience)):
 		return j.began.Add(journalPatience).Sub(now)
 	case j.writing == nil && j.err != nil:
 		return j.retry.Sub(now)
@@ -224,7 +241,7 @@ func (r *Runner) endWrite(w written) {
 	}
 	j.delay = min(max(retryDelay, 2*j.delay), maxRetryDelay)
 	j.retry = r.cfg.Now().Add(j.delay)
-	j.err = w.err
+	j.err, j.tried = w.err, true
 	r.noteUnavailable()
 }
 

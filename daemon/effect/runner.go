@@ -126,6 +126,7 @@ func (r *Runner) Run(ctx context.Context) error {
 		r.round(alive, r.take())
 		r.logWait()
 		if stop == nil && r.done() {
+			r.logUnwritten()
 			return nil
 		}
 		timer.Reset(r.idle(end))
@@ -134,6 +135,7 @@ func (r *Runner) Run(ctx context.Context) error {
 		case <-timer.C:
 		case <-stop:
 			r.Stop()
+			r.journal.tryOnceMore()
 			stop, end = nil, r.end()
 		}
 		switch {
@@ -195,7 +197,7 @@ func (r *Runner) idle(end time.Time) time.Duration {
 
 // done reports whether nothing is left to do.
 func (r *Runner) done() bool {
-	return r.running == 0 && len(r.jobs.queues) == 0 && len(r.parked) == 0 && r.journal.unwritten() == 0 && r.empty()
+	return r.running == 0 && len(r.jobs.queues) == 0 && len(r.parked) == 0 && r.journal.settled(r.cfg.Now()) && r.empty()
 }
 
 // left names what is left to do.

@@ -52,6 +52,13 @@ func (r *Runner) logKill() {
 	}
 }
 
+// logUnwritten logs that the journal lacks records.
+func (r *Runner) logUnwritten() {
+	if n := r.journal.unwritten(); n > 0 {
+		r.cfg.Log.Warn("records could not be written; the next start asks the kernel", "records", n, "error", r.journal.cause())
+	}
+}
+
 // maxLeft bounds the kinds of commands that a line about a stop names.
 const maxLeft = 10
 

@@ -3,11 +3,13 @@
 package e2e
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -45,8 +47,9 @@ func (w *world) mountState(options string) {
 	if err := unix.Mount("tmpfs", w.state, "tmpfs", 0, options); err != nil {
 		w.Fatalf("mounting a small disk: %v", err)
 	}
+	dir := w.state
 	w.Cleanup(func() {
-		if err := unix.Unmount(w.state, unix.MNT_DETACH); err != nil {
+		if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
 			w.Error(err)
 		}
 	})
@@ -59,9 +62,9 @@ func (w *world) readOnly(yes bool) {
 	if yes {
 		flags |= unix.MS_RDONLY
 	}
-	if err := unix.Mount("tmpfs", w.state, "tmpfs", flags, "mode=0700"); err != nil {
-		w.Fatal(err)
-	}
+	w.eventually("it is mounted anew", func() bool { // the kernel closes the files of a killed process a little later
+		return unix.Mount("tmpfs", w.state, "tmpfs", flags, "mode=0700") == nil
+	})
 }
 
 // A freezer is an ext4 file system at the state directory that can be made to hang, as a disk
@@ -181,6 +184,55 @@ func TestRealReadOnlyState(t *testing.T) {
 	w.socket, w.daemon = socket, first
 	w.readOnly(false)
 	w.journalWorks()
+}
+
+// TestRealStateComesLate starts without the state directory, which comes back while the daemon
+// runs: its pending undo runs then, and no grant is lost, whoever gave it.
+func TestRealStateComesLate(t *testing.T) {
+	w := newWorld(t, map[string]string{"ssh.lua": strings.Replace(mountDoor, `ttl = "2s"`, `ttl = "1h"`, 1)})
+	w.mountState("size=1m,mode=0700")
+	disk := w.state
+	w.state = filepath.Join(disk, "state")
+	w.start()
+	w.send(livetest.Source4(1), mountKnocks...)
+	w.send(livetest.Source4(2), sshKnocks...)
+	w.eventually("three grants", func() bool { return len(w.grants()) == 3 })
+	w.eventually("they are recorded", func() bool {
+		text, _ := os.ReadFile(filepath.Join(w.state, "journal"))
+		return bytes.Count(text, []byte(`"id":`)) >= 3
+	})
+	w.kill()
+	if err := os.Rename(w.state, filepath.Join(disk, "aside")); err != nil {
+		t.Fatal(err)
+	}
+	remount := func(flags uintptr) {
+		t.Helper()
+		w.eventually("it is mounted anew", func() bool { // the kernel closes the files of a killed process a little later
+			return unix.Mount("tmpfs", disk, "tmpfs", unix.MS_REMOUNT|flags, "mode=0700") == nil
+		})
+	}
+	remount(unix.MS_RDONLY)
+	w.start()
+	w.eventually("the status says so", func() bool { return w.hasReason("journal-unwritable") })
+	w.knock(sshKnocks...)
+	w.opens(ssh4)
+	if now := w.elements(); !slices.Contains(now, livetest.Source4(2).String()) {
+		t.Errorf("open are %v, without the grant from before the start", now)
+	}
+	remount(0)
+	if err := os.Rename(filepath.Join(disk, "aside"), w.state); err != nil {
+		t.Fatal(err)
+	}
+	w.logged("the state directory answers")
+	w.logged("undo commands were pending")
+	w.eventually("the journal is written", func() bool { return !w.hasReason("journal-unwritable") })
+	before := len(w.grants())
+	w.kill()
+	w.start()
+	if got := len(w.grants()); got != before || got < 2 {
+		t.Errorf("%d grants after another start, want %d", got, before)
+	}
+	w.opens(ssh4)
 }
 
 // TestRealHungState lets the disk of the state directory hang: while the daemon runs, when it

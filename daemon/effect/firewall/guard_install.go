@@ -89,10 +89,6 @@ func (g *Guard) install(guards effect.Guards, elements []effect.Element) error {
 	now, later := edits[:min(len(edits), maxInstalled)], edits[min(len(edits), maxInstalled):]
 	changes, _ := write(now)
 	batch = append(batch, changes...)
-	whole := g.wholeChange(found)
-	if len(later) == 0 {
-		inner = append(inner, whole...)
-	}
 	rules := g.ruleChanges(found)
 	if err := g.socket.transact(slices.Concat(batch, inner, rules)); err != nil {
 		return err
@@ -107,13 +103,10 @@ func (g *Guard) install(guards effect.Guards, elements []effect.Element) error {
 			return err
 		}
 	}
-	if len(later) == 0 {
-		return nil
-	}
-	if err := g.socket.change(later); err != nil || len(whole) == 0 {
+	if err := g.socket.change(later); err != nil {
 		return err
 	}
-	return g.socket.transact(whole)
+	return g.markWhole(found.counters)
 }
 
 // missingParts returns messages that create the missing parts, and that end the flag dormant

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -88,18 +89,22 @@ func (f guardFound) fits(chains []ruledChain) bool {
 		}
 	}
 	for name := range f.counters {
-		if name != restoredMark && !slices.Contains(guardCounters, name) {
+		if !strings.HasPrefix(name, restoredMark) && !slices.Contains(guardCounters, name) {
 			return false
 		}
 	}
 	return true
 }
 
-// tableState reports whether a table is there, and whether it is dormant.
-func (s *socket) tableState(t table) (exists, dormant bool, err error) {
+// tableState reports whether a table is there, and whether it is dormant. It sets the handles to
+// that of the table.
+func (s *socket) tableState(t table, handles ...*uint64) (exists, dormant bool, err error) {
 	err = s.query(t.named(unix.NFT_MSG_GETTABLE, 0, "table "+t.name), func(r reply) {
 		exists = true
 		dormant = r.number(unix.NFTA_TABLE_FLAGS)&unix.NFT_TABLE_F_DORMANT != 0
+		for _, handle := range handles {
+			*handle = r.number(tableHandle)
+		}
 	})
 	if errors.Is(err, unix.ENOENT) {
 		return false, false, nil

@@ -12,7 +12,7 @@ import (
 //
 //	table inet sesame {
 //		counter dropped, observed, unlisted
-//		counter restored                 counts nothing, see Guard.Whole
+//		counter restored_NUMBER          counts nothing, see Guard.Whole
 //		set guarded, watched             proto . port: dropped, or only counted
 //		set trusted4, trusted6           networks
 //		set interfaces                   names of trusted interfaces
@@ -147,6 +147,3 @@ var standingSets = []struct {
 
 // unlisted counts packets of refused sources that were not put into refused4 and refused6.
 var guardCounters = []string{"dropped", "observed", "unlisted"}
-
-// restoredMark is a counter that counts nothing: a daemon that has installed its grants makes it.
-const restoredMark = "restored"
