@@ -302,7 +302,8 @@ func (d *daemon) statusNow() control.Status {
 			s.Scripts.CutIgnored = append(s.Scripts.CutIgnored, door.Name)
 		}
 	}
-	s.Scripts.Confined, s.State.Damaged, s.KnockdLog = d.confined.Load(), d.damaged, d.knockd.Failure()
+	s.Scripts.Confined, s.KnockdLog = d.confined.Load(), d.knockd.Failure()
+	s.State.Damaged, s.State.Torn = d.damaged, d.torn
 	d.troubles.tell(&s)
 	s.State.Journal = journalStatus(l.runner.Journal(), offset)
 	s.Scripts.Failing = failing(l.engine.Failing(), offset)

@@ -75,6 +75,7 @@ type daemon struct {
 	troubles      troubles                // what goes wrong for a while
 	looks         looks                   // at what the status reads outside the daemon
 	damaged       []string                // what of the journal could not be read at the start
+	torn          string                  // that its last line was not whole then
 	confined      atomic.Bool             // the running set has commands, without the privileges for them
 	waiting       map[uint64]chan<- error // results that a connection waits for, by the ID of the effect
 }
@@ -230,10 +231,7 @@ func (d *daemon) outputs() (*transcript.Text, hclog.Logger) {
 // ran.
 func (d *daemon) restore(first startup, found stateFound) error {
 	e, now := d.loop.engine, d.since
-	for _, warning := range found.recovered.Warnings {
-		d.config.Log.Warn("the journal was damaged", "error", warning)
-		d.damaged = append(d.damaged, warning.Error())
-	}
+	d.noteDamage(found.recovered)
 	records, changed, err := d.reconcileGrants(first.set.Engine, found)
 	if err != nil {
 		return err
@@ -255,7 +253,7 @@ func (d *daemon) restore(first startup, found stateFound) error {
 
 // reconcileGrants compares the journal with the kernel: see [effect.Found.Reconcile].
 func (d *daemon) reconcileGrants(set *engine.Set, from stateFound) (restore, changed []engine.Record, err error) {
-	found := effect.Found{Records: from.recovered.Records, Damaged: len(from.recovered.Warnings) > 0}
+	found := effect.Found{Records: from.recovered.Records, Damaged: len(from.recovered.Warnings) > 0 || from.recovered.Torn != nil}
 	if from.err != nil {
 		found.Damaged = true
 		found.Records = []engine.Record{{Grant: &engine.Grant{ID: statelessID(d.since)}, Ended: true}}

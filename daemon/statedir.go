@@ -239,9 +239,7 @@ func hangingThread() bool {
 func (d *daemon) takeOver(found stateFound) {
 	e := d.loop.engine
 	records, over := lateRecords(found.recovered.Records, e.State(), d.whole)
-	for _, warning := range found.recovered.Warnings {
-		d.damaged = append(d.damaged, warning.Error())
-	}
+	d.noteDamage(found.recovered)
 	d.state.mu.Lock()
 	d.state.dir, d.state.why = found.dir, nil
 	d.state.mu.Unlock()
@@ -254,6 +252,18 @@ func (d *daemon) takeOver(found stateFound) {
 	d.requestReconcile() // which gives the kernel the grants
 	d.commands = len(d.loop.set.Commands) > 0 || e.HasPendingUndo()
 	d.config.Log.Info("the state directory answers: what was pending in it is done now", "records", len(records))
+}
+
+// noteDamage tells what of a journal could not be read. Only the loop may call it.
+func (d *daemon) noteDamage(r state.Recovered) {
+	for _, warning := range r.Warnings {
+		d.config.Log.Warn("the journal was damaged", "error", warning)
+		d.damaged = append(d.damaged, warning.Error())
+	}
+	if r.Torn != nil {
+		d.config.Log.Warn("the last line of the journal was not whole", "error", r.Torn)
+		d.torn = r.Torn.Error()
+	}
 }
 
 // lateRecords returns which of the records of a journal an engine takes that runs already, and the

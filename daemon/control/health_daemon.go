@@ -38,6 +38,10 @@ func damaged(s *Status) (all []finding) {
 	return all
 }
 
+func torn(s *Status) []finding {
+	return because(s.State.Torn, "the journal was being written when the daemon or the machine stopped")
+}
+
 func clockNotSaved(s *Status) []finding {
 	return because(s.State.SyncNotSaved, "the next start does not know that the clock was synchronised once")
 }

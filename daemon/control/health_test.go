@@ -65,6 +65,7 @@ var triggers = map[string]func(*Status){
 	"recorder-blind":     func(s *Status) { s.Recorder.Blind = true },
 	"set-not-saved":      func(s *Status) { s.State.SetNotSaved = "no space left on device" },
 	"journal-damaged":    func(s *Status) { s.State.Damaged = []string{"journal:3: the line is damaged"} },
+	"journal-torn":       func(s *Status) { s.State.Torn = "journal: its last line is not whole" },
 	"clock-not-saved":    func(s *Status) { s.State.SyncNotSaved = "no space left on device" },
 	"privileges-kept":    func(s *Status) { s.State.PrivilegesKept = "the disk does not answer" },
 	"journal-unwritable": func(s *Status) { s.State.Journal.Unwritable = "no space left on device" },

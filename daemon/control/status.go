@@ -64,7 +64,9 @@ type State struct {
 	SetNotSaved string `json:"set_not_saved,omitempty"`
 	// Damaged is what of the journal could not be read at the start.
 	Damaged []string `json:"damaged,omitempty"`
-	Journal Journal  `json:"journal,omitzero"`
+	// Torn says that the last line of the journal was not whole at the start, as after a crash.
+	Torn    string  `json:"torn,omitempty"`
+	Journal Journal `json:"journal,omitzero"`
 	// PrivilegesKept is why the daemon runs with all of root's privileges.
 	PrivilegesKept string `json:"privileges_kept,omitempty"`
 	// SyncNotSaved is why the next start does not know that the clock was synchronised once.

@@ -25,6 +25,9 @@ type Recovered struct {
 	Records []engine.Record
 	// Warnings name what was damaged and is lost.
 	Warnings []error
+	// Torn is not nil when the last line is not whole, as after a crash in the middle of a write.
+	// Append had not returned then, so nothing that depends on this line was done.
+	Torn error
 }
 
 // Recover reads the journal and prepares it for Append. It writes nothing: the first Append
@@ -35,9 +38,9 @@ type Recovered struct {
 // machine without a battery for its clock starts in the past, where nothing would end. A clock
 // that is ahead ends them early.
 //
-// A line that a crash cut, or that the disk damaged, is left out, and a warning names it. After
-// an error nothing is known and the file is unchanged: it cannot be read, or, as a [*Refusal], it
-// was written by a newer version of Sesame.
+// A line that a crash cut, or that the disk damaged, is left out, and an error in the result names
+// it. After an error nothing is known and the file is unchanged: it cannot be read, or, as a
+// [*Refusal], it was written by a newer version of Sesame.
 func (d *Dir) Recover(now time.Time) (Recovered, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -49,7 +52,8 @@ func (d *Dir) Recover(now time.Time) (Recovered, error) {
 		return Recovered{}, fmt.Errorf("recovering the journal: %w", err)
 	}
 	j := newJournal(wire.Nanoseconds(now), stopwatch())
-	recovered := Recovered{Warnings: read.warnings(d.path + "/" + journalName)}
+	path := d.path + "/" + journalName
+	recovered := Recovered{Warnings: read.warnings(path), Torn: read.tear(path)}
 	if recovered.Records, err = j.take(read); err != nil {
 		return Recovered{}, fmt.Errorf("recovering the journal: %w", err)
 	}
@@ -152,10 +156,14 @@ func (r *read) apply(e entry) bool {
 	return true
 }
 
-func (r *read) warnings(path string) (all []error) {
-	if r.torn {
-		all = append(all, fmt.Errorf("%s: its last line is not whole, as after a crash in the middle of a write, and is left out", path))
+func (r *read) tear(path string) error {
+	if !r.torn {
+		return nil
 	}
+	return fmt.Errorf("%s: its last line is not whole, as after a crash in the middle of a write, and is left out", path)
+}
+
+func (r *read) warnings(path string) (all []error) {
 	if r.damaged > 0 {
 		all = append(all, fmt.Errorf("%s:%d: the line is damaged, %d in all: the records in them are lost, so look at the disk, and at the open grants",
 			path, r.first, r.damaged))

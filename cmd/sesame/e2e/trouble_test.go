@@ -102,8 +102,8 @@ func TestRealTornJournal(t *testing.T) {
 		grants  int
 		says    string
 	}{
-		{"torn", text[:len(text)-7], 2, "the journal was damaged"},
-		{"torn with zeros behind", append(bytes.Clone(text[:len(text)-7]), make([]byte, 4096)...), 2, "the journal was damaged"},
+		{"torn", text[:len(text)-7], 2, "the last line of the journal was not whole"},
+		{"torn with zeros behind", append(bytes.Clone(text[:len(text)-7]), make([]byte, 4096)...), 2, "the last line of the journal was not whole"},
 		{"overwritten", bytes.Replace(text, []byte(livetest.Source4(1).String()), []byte("198.18.9.1"), 1), 2, "the journal was damaged"},
 		{"empty", nil, 0, ""},
 		{"garbage", bytes.Repeat([]byte{0xff, '\n'}, 1000), 0, "the journal was damaged"},
