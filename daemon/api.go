@@ -286,7 +286,7 @@ func (d *daemon) statusNow() control.Status {
 			Loaded: d.reloader.loaded.Add(offset).UTC(), Doors: len(l.set.Engine.Doors), LastGood: d.reloader.lastGood,
 		},
 		Guards: portTexts(l.guards.Drop), Observed: portTexts(l.guards.Count),
-		Live:     control.Live{Attempts: l.engine.Attempts(), Grants: len(l.engine.Grants())},
+		Live:     control.Live{Attempts: l.engine.Attempts(l.clock.now()), Grants: len(l.engine.Grants())},
 		Counts:   control.CountsOf(l.engine.Counts(), l.dropped),
 		Firewall: d.firewallStatus(offset),
 		Effects:  d.effects(offset),

@@ -8,8 +8,7 @@ import (
 	"sesame/daemon/wire"
 )
 
-// This file holds the queries of an engine between two inputs. Nothing here changes it: a
-// first-stage attempt that has expired still counts until an input looks at it.
+// This file holds the queries of an engine between two inputs. Nothing here changes it.
 
 // An Element is what the kernel's set must hold for a source and a port.
 type Element struct {
@@ -31,8 +30,25 @@ func (e *Engine) Now() time.Time { return wire.Time(e.now) }
 // Ours reports whether an address is one of this host's.
 func (e *Engine) Ours(a netip.Addr) bool { return e.hasLocal(a) }
 
-// Attempts returns how many attempts are in progress.
-func (e *Engine) Attempts() int { return e.attempts.used }
+// maxExpired bounds the attempts that [Engine.Attempts] looks at. It takes some milliseconds then.
+const maxExpired = 100_000
+
+// Attempts returns how many attempts are in progress at a time, which is not before the latest
+// input. A first-stage attempt whose time is over stays in the table until a later knock takes its
+// room, but does not count. Of such attempts only those among the 100,000 oldest are found. So
+// after a flood the number may be too high.
+func (e *Engine) Attempts(now time.Time) int {
+	at, left := wire.Nanoseconds(now), e.attempts.used
+	slot := e.attempts.oldest
+	for n := 0; slot != 0 && n < maxExpired; n++ {
+		a := e.attempts.slots.at(slot)
+		if d := e.index.byID[a.door]; d == nil || at >= wire.Add(a.first, d.firstStageLimit) {
+			left--
+		}
+		slot = a.newer
+	}
+	return left
+}
 
 // Unanswered returns how many effects await their [Engine.Result].
 func (e *Engine) Unanswered() int { return e.batches.pending() }

@@ -40,8 +40,8 @@ func TestElementsAreWhatTheKernelMustHold(t *testing.T) {
 	if diff := cmp.Diff([]uint64{2, 5}, ids); diff != "" {
 		t.Errorf("grants (-want +got):\n%s", diff)
 	}
-	if !w.e.Now().Equal(w.now) || w.e.Attempts() != 0 {
-		t.Errorf("at %v with %d attempts", w.e.Now(), w.e.Attempts())
+	if !w.e.Now().Equal(w.now) || w.e.attempts.used != 0 {
+		t.Errorf("at %v with %d attempts", w.e.Now(), w.e.attempts.used)
 	}
 }
 
@@ -62,5 +62,52 @@ func TestEffectsOfOneDecisionNameIt(t *testing.T) {
 	want := [][2]uint64{{0, 0}, {1, 1}, {2, 1}, {0, 1}, {3, 1}, {0, 0}, {4, 4}, {5, 4}, {0, 4}, {0, 4}, {6, 0}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("id and reply of each effect (-want +got):\n%s", diff)
+	}
+}
+
+// TestAttemptsThatAreOver: an attempt whose time is over does not count, although no packet came
+// since. What a reload made void does not count either.
+func TestAttemptsThatAreOver(t *testing.T) {
+	slow := aDoor(t, "slow", "udp/501", "udp/502")
+	slow.Within = time.Minute
+	quick := aDoor(t, "quick", "udp/503", "udp/504")
+	quick.Within = 2 * time.Second
+	w := newWorld(t, slow, quick)
+	w.knock(alice, "udp/501")
+	w.knock("203.0.113.8", "udp/503")
+	w.advance(time.Second)
+	w.knock("203.0.113.9", "udp/503")
+	for _, tt := range []struct {
+		after time.Duration
+		want  int
+	}{{0, 3}, {999 * time.Millisecond, 3}, {time.Second, 2}, {2 * time.Second, 1}, {59*time.Second - 1, 1}, {59 * time.Second, 0}, {time.Hour, 0}} {
+		if n := w.e.Attempts(w.now.Add(tt.after)); n != tt.want {
+			t.Errorf("after %s: %d attempts, want %d", tt.after, n, tt.want)
+		}
+	}
+	w.record(w.e.Swap(w.now, &Set{Doors: []*Door{slow}}))
+	if n := w.e.Attempts(w.now); n != 1 {
+		t.Errorf("%d attempts after a reload without their door, want 1", n)
+	}
+	if w.e.attempts.used == 0 {
+		t.Error("the question changed the engine")
+	}
+}
+
+// TestAttemptsAreCountedWithABound: of more than the bound, those beyond it count.
+func TestAttemptsAreCountedWithABound(t *testing.T) {
+	const more = 7
+	w := &world{t: t, now: monday, e: New(Config{Attempts: maxExpired + more}, monday)}
+	w.record(w.e.Swap(w.now, &Set{Doors: []*Door{aDoor(t, "a", "udp/501", "udp/502")}}))
+	p := w.packet(alice, "udp/501")
+	for i := range maxExpired + more {
+		p.Time, p.Source = w.now, netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
+		w.e.Packet(&p)
+	}
+	if n := w.e.Attempts(w.now); n != maxExpired+more {
+		t.Errorf("%d attempts", n)
+	}
+	if n := w.e.Attempts(w.now.Add(time.Hour)); n != more {
+		t.Errorf("%d attempts after all are over, want the %d beyond the bound", n, more)
 	}
 }

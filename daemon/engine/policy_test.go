@@ -307,8 +307,8 @@ func TestAGroupAtTheBound(t *testing.T) {
 	if got := w.summary(); got != "B2 B! B2 B!" {
 		t.Errorf("%q: the oldest attempt is the first source's in A", got)
 	}
-	if n := w.e.Counts().Misses; n != 2 || w.e.Attempts() != 0 {
-		t.Errorf("%d misses, %d attempts are left", n, w.e.Attempts())
+	if n := w.e.Counts().Misses; n != 2 || w.e.attempts.used != 0 {
+		t.Errorf("%d misses, %d attempts are left", n, w.e.attempts.used)
 	}
 }
 

@@ -158,7 +158,7 @@ func TestATripwireEndsTheAttemptsInAllDoors(t *testing.T) {
 					w.knock(fmt.Sprint("203.0.113.", source), reverse.Sequence[0].Port.String(), reverse.Sequence[1].Port.String())
 				}
 			}
-			if n := w.e.Attempts(); n != 3*len(doors) {
+			if n := w.e.attempts.used; n != 3*len(doors) {
 				t.Fatalf("%d attempts", n)
 			}
 			w.got = nil
@@ -168,7 +168,7 @@ func TestATripwireEndsTheAttemptsInAllDoors(t *testing.T) {
 				want = append(want, fmt.Sprintf("0s miss %s 203.0.113.1 2/3 %s tripwire", d.Name, wire))
 			}
 			w.want(want...)
-			if n := w.e.Attempts(); n != 2*len(doors) {
+			if n := w.e.attempts.used; n != 2*len(doors) {
 				t.Errorf("%d attempts are left", n)
 			}
 		})
