@@ -10,6 +10,7 @@ import (
 	"sesame/daemon/control"
 	"sesame/daemon/effect"
 	"sesame/daemon/effect/firewall"
+	"sesame/daemon/packet"
 	"sesame/scripting"
 )
 
@@ -45,6 +46,20 @@ func (d *daemon) warnOfCut(set *scripting.Set) {
 	if len(doors) > 0 {
 		d.config.Log.Warn("cut = true has no effect on TCP in set mode", "doors", strings.Join(doors, ", "))
 	}
+}
+
+// newlyOpen returns the ports that the kernel guards since an earlier run and that the running set
+// does not: with --observe, or since the scripts have changed in the meantime.
+func (d *daemon) newlyOpen() []packet.Port {
+	guard, ours := d.firewall.(*firewall.Guard)
+	if !ours {
+		return nil
+	}
+	before, there, err := guard.Show()
+	if err != nil || !there {
+		return nil // the install reports what is wrong
+	}
+	return subtract(before.Guards.Drop, d.loop.guards.Drop)
 }
 
 // A firewallState is what the status reports about the firewall. The loop owns it.

@@ -14,6 +14,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"sesame/daemon/control"
+	"sesame/daemon/packet"
 	"sesame/daemon/watch"
 	"sesame/scripting"
 	"sesame/scripting/source"
@@ -66,12 +67,17 @@ func (d *daemon) serve(ctx context.Context) error {
 
 // enforce installs the guards of the running set, and then reports that the daemon is ready.
 func (d *daemon) enforce(ctx context.Context) error {
+	var open []packet.Port
+	d.loop.do(ctx, func() { open = d.newlyOpen() })
 	err := d.loop.guard(ctx, nil)
 	switch {
 	case errors.Is(err, errStopping):
 		return nil
 	case err != nil:
 		return fmt.Errorf("guarding the ports: %w", err)
+	}
+	if len(open) > 0 {
+		d.config.Log.Warn("ports that were guarded are open to everyone now", "mode", d.mode(), "ports", strings.Join(portTexts(open), ", "))
 	}
 	d.saveStarted(ctx)
 	d.loop.do(ctx, d.reportReady)

@@ -48,6 +48,7 @@ func TestRealObserve(t *testing.T) {
 	g.flags = []string{"--observe"}
 	g.start()
 	g.opens(ssh6)
+	g.logged("ports that were guarded are open to everyone now: mode=observe ports=tcp/22")
 }
 
 func TestRealObservedDoor(t *testing.T) {
