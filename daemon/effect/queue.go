@@ -52,7 +52,8 @@ type finished struct {
 
 var errFull = errors.New("too many effects wait to be carried out")
 
-// Enqueue hands over events in the engine's order. It never blocks, and copies
+// Enqueue hands over events in the engine's order, and reports whether the worker has
+// something to do with them. It never blocks, and copies
 // what it needs, except the slices and the records that events point to: the
 // engine does not change those. All events of one input belong in one call.
 //
@@ -67,13 +68,13 @@ var errFull = errors.New("too many effects wait to be carried out")
 // and the record that a one-time sequence was consumed is never refused, since the
 // sequence was seen on the wire. Nor are other records, closes and undos: a close or an
 // undo ends what was given before, and a record must not be lost.
-func (r *Runner) Enqueue(events []engine.Event) {
+func (r *Runner) Enqueue(events []engine.Event) (woken bool) {
 	first := 0 // most packets cause no effect, and need no lock
 	for first < len(events) && events[first].Kind != engine.EventEffect && events[first].Kind != engine.EventClose {
 		first++
 	}
 	if first == len(events) {
-		return
+		return false
 	}
 	now := r.cfg.Now()
 	r.mu.Lock()
@@ -121,6 +122,7 @@ func (r *Runner) Enqueue(events []engine.Event) {
 	if len(r.results) > 0 {
 		signal(r.ready)
 	}
+	return true
 }
 
 // addRecords queues records. The caller holds the lock.
