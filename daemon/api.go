@@ -349,7 +349,7 @@ func usedUp(doors []*engine.Door) (all []control.UsedUp) {
 func limited(all []engine.Limiting, offset time.Duration) (list []control.Limited) {
 	for _, one := range all {
 		list = append(list, control.Limited{
-			Door: one.Door, Bound: string(one.Bound), Detail: one.Detail, Now: one.Now, Source: one.Source, Count: one.Count,
+			Door: one.Door, Bound: string(one.Bound), Detail: one.Detail, Now: one.Now, ByAnyone: one.ByAnyone, Source: one.Source, Count: one.Count,
 			Since: one.Since.Add(offset).UTC(), Last: one.Last.Add(offset).UTC(),
 		})
 	}

@@ -16,14 +16,14 @@ func scriptRows() []row {
 		{"scripts-unreadable", isDegraded, "the files cannot be read, and are not those that run", "make the file readable for root", unreadable},
 		{"scripts-differ", isDegraded, "the files are not those that run", "to load them, run: sesame reload", differ},
 		{"script-fails", isDegraded, "a function of a script failed when it ran last", "correct the script; this line goes once the function succeeds", scriptFails},
-		{"limit-refuses", isDegraded, "a door refuses every knock now because of a bound", "wait, or raise the limit in the script", limitRefuses},
+		{"limit-refuses", isDegraded, "a door refuses every knock now because of a bound, also of those who know its sequence", "wait, or raise the limit in the script", limitRefuses},
 		{"writable-files", isDegraded, "users other than root can change the scripts, so who gets in and what is run", "chown root and chmod go-w them", writable},
 		{"commands-confined", isDegraded, "the first commands came with a reload, after the start had dropped the privileges that they may need",
 			"to give them these, run: systemctl restart sesame", confined},
 		{"sequences-unread", isDegraded, "files of one-time sequences could not be read at the start, so their doors cannot be opened", "make the file readable, and save a script", sequencesUnread},
 		{"no-door", isNote, "no script has a door", "", noDoor},
 		{"sequences-used-up", isNote, "all one-time sequences of a door are used", "", usedUp},
-		{"limit-refused", isNote, "a door refused in the last hour because of a bound", "", limitRefused},
+		{"limit-refused", isNote, "a door refused in the last hour because of a bound; or it refuses now, and is one that a scan of ports knocks at", "", limitRefused},
 		{"cut-ignored", isNote, "`cut = true` does nothing for TCP in set mode", "", cutIgnored},
 	}
 }

@@ -81,22 +81,26 @@ func limitRefuses(s *Status) []finding { return limits(s, true) }
 
 func limitRefused(s *Status) []finding { return limits(s, false) }
 
-// limits returns the doors that refused because of a bound, those that do so now or the others.
-func limits(s *Status, now bool) (all []finding) {
+// limits returns the doors that refused because of a bound: those that refuse now somebody who
+// knows the sequence, or the others. A verdict that a scan of ports changes would say nothing.
+func limits(s *Status, known bool) (all []finding) {
 	for _, l := range s.Scripts.Limited {
-		if l.Now != now {
+		if known != (l.Now && !l.ByAnyone) {
 			continue
 		}
 		what := "because of its limit " + l.Detail
 		next := ""
+		if l.Now && l.ByAnyone {
+			next = "a scan of ports can cause this; a door of several knocks is not found so"
+		}
 		if l.Bound != "limit" {
 			what = "because " + l.Detail
-			if now {
+			if l.Now {
 				next = "wait; sesame events shows who knocks"
 			}
 		}
 		refused := "refused"
-		if now {
+		if l.Now {
 			refused = "refuses everybody now"
 		}
 		text := fmt.Sprintf("door %s %s %s: %s", l.Door, refused, what, transcript.Count(l.Count, "knock"))

@@ -212,6 +212,27 @@ func TestReasonText(t *testing.T) {
 	}
 }
 
+// A door that strangers can knock at does not change the verdict, whatever it refuses.
+func TestLimitsThatStrangersReach(t *testing.T) {
+	s := well()
+	s.Scripts.Limited = []Limited{
+		{Door: "bell", Bound: "limit", Detail: "1/m", Now: true, ByAnyone: true, Count: 1},
+		{Door: "beacon", Bound: "steps", Detail: "they run too long", Now: true, ByAnyone: true, Count: 1},
+	}
+	h := HealthOf(&s)
+	if h.Verdict != OK || len(h.Notes) != 2 {
+		t.Fatalf("got %+v", h)
+	}
+	for i, want := range []string{
+		"door bell refuses everybody now because of its limit 1/m: 1 knock, last at",
+		"door beacon refuses everybody now because they run too long: 1 knock, last at",
+	} {
+		if got := h.Notes[i]; got.Code != "limit-refused" || !strings.HasPrefix(got.Text, want) || got.Next == "" {
+			t.Errorf("got %+v, want %q and a next step", got, want)
+		}
+	}
+}
+
 // TestHealthTexts checks that findings name who is concerned.
 func TestHealthTexts(t *testing.T) {
 	source := netip.MustParseAddr("203.0.113.9")

@@ -190,11 +190,14 @@ type Limited struct {
 	Bound  string `json:"bound"`
 	Detail string `json:"detail"` // the limit, "20/s per source", or the bound
 	// Now means that the next knock would be refused too, of whatever source.
-	Now    bool       `json:"now,omitempty"`
-	Since  time.Time  `json:"since"`
-	Last   time.Time  `json:"last"`
-	Source netip.Addr `json:"source"` // of the latest
-	Count  int        `json:"count"`  // from since to last
+	Now bool `json:"now,omitempty"`
+	// ByAnyone means that one packet is a knock, without bytes that one must know: a scan of ports
+	// causes refusals.
+	ByAnyone bool       `json:"by_anyone,omitempty"`
+	Since    time.Time  `json:"since"`
+	Last     time.Time  `json:"last"`
+	Source   netip.Addr `json:"source"` // of the latest
+	Count    int        `json:"count"`  // from since to last
 }
 
 // OtherPayload is a door to whose port packets came that its length, prefix or bytes did not allow.

@@ -192,8 +192,8 @@ func TestDoorsThatRefuseAreNamed(t *testing.T) {
 	w.advance(time.Second)
 	w.knock(bob, "udp/500")
 	at := func(s int) time.Time { return monday.Add(time.Duration(s) * time.Second) }
-	bell := Limiting{Door: "bell", Bound: "limit", Detail: "1/1m0s", Now: true, Since: at(1), Last: at(2), Source: netip.MustParseAddr(bob), Count: 2}
-	gong := Limiting{Door: "gong", Bound: "limit", Detail: "1/1m0s", Since: at(1), Last: at(1), Source: netip.MustParseAddr(alice), Count: 1}
+	bell := Limiting{Door: "bell", Bound: "limit", Detail: "1/1m0s", Now: true, ByAnyone: true, Since: at(1), Last: at(2), Source: netip.MustParseAddr(bob), Count: 2}
+	gong := Limiting{Door: "gong", Bound: "limit", Detail: "1/1m0s", ByAnyone: true, Since: at(1), Last: at(1), Source: netip.MustParseAddr(alice), Count: 1}
 	want(bell, gong)
 
 	t.Log("# the allowance is whole again")
@@ -207,12 +207,33 @@ func TestDoorsThatRefuseAreNamed(t *testing.T) {
 	w.tick(time.Second)
 	want()
 	w.knock(alice, "udp/500", "udp/500")
-	want(Limiting{Door: "bell", Bound: "limit", Detail: "1/1m0s", Now: true, Since: w.now, Last: w.now, Source: netip.MustParseAddr(alice), Count: 1})
+	want(Limiting{Door: "bell", Bound: "limit", Detail: "1/1m0s", Now: true, ByAnyone: true, Since: w.now, Last: w.now, Source: netip.MustParseAddr(alice), Count: 1})
 
 	t.Log("# its door goes")
 	w.record(w.e.Swap(w.now, &Set{}))
 	want()
 	if n := len(w.e.limiting); n != 0 {
 		t.Errorf("%d are remembered", n)
+	}
+}
+
+// A scan of ports completes one knock, and knows neither a sequence nor the bytes of a payload.
+func TestWhatAnyoneCompletes(t *testing.T) {
+	long, secret := &PayloadTest{Min: 4, Max: AnyLength}, &PayloadTest{Max: AnyLength, Bytes: []PayloadBytes{{Text: "SESAME"}}}
+	for name, c := range map[string]struct {
+		door Door
+		want bool
+	}{
+		"one knock":              {Door{Sequence: make([]Knock, 1)}, true},
+		"two":                    {Door{Sequence: make([]Knock, 2)}, false},
+		"any of two":             {Door{Sequence: make([]Knock, 2), Listen: true}, true},
+		"a one-time knock":       {Door{Sequence: make([]Knock, 1), OneTime: &OneTime{}}, false},
+		"a payload of a length":  {Door{Sequence: make([]Knock, 1), Payload: long}, true},
+		"a payload to be known":  {Door{Sequence: make([]Knock, 1), Payload: secret}, false},
+		"the same of a listener": {Door{Sequence: make([]Knock, 1), Listen: true, Payload: secret}, false},
+	} {
+		if got := c.door.ByAnyone(); got != c.want {
+			t.Errorf("%s: got %t, want %t", name, got, c.want)
+		}
 	}
 }

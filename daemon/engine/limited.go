@@ -29,6 +29,7 @@ type Limiting struct {
 	Detail string // of the latest refusal: the limit, or the bound
 	// Now means that the door would refuse the next knock too, of whatever source.
 	Now         bool
+	ByAnyone    bool // strangers can cause the refusals: see [Door.ByAnyone]
 	Since, Last time.Time
 	Source      netip.Addr // of the latest
 	Count       int        // refusals from Since to Last
@@ -50,7 +51,7 @@ func (e *Engine) refuseLimited(d *Door, source netip.Addr, by Bound, detail stri
 		known = &Limiting{Door: d.Name, Bound: by, Since: now}
 		e.limiting[key] = known
 	}
-	known.Detail, known.Last, known.Source = detail, now, source
+	known.Detail, known.Last, known.Source, known.ByAnyone = detail, now, source, d.ByAnyone()
 	known.Count++
 	e.refuse(d.Name, source, Verdict{Reason: Limited, Detail: detail}, report)
 }

@@ -50,9 +50,16 @@ const refusalRow = int64(time.Second)
 // over reports whether nothing is left to remember.
 func (s *spending) over(now int64) bool { return s.full <= now && now-s.refused >= refusalRow }
 
+// oneKnock reports whether one packet completes the door's sequence, and always the same.
+func (d *Door) oneKnock() bool { return d.Listen || d.OneTime == nil && len(d.Sequence) == 1 }
+
 // onePacket reports whether whoever sends one packet makes the functions of the door run.
-func (d *Door) onePacket() bool {
-	return (d.Listen || d.OneTime == nil && len(d.Sequence) == 1) && (d.Handler != nil || len(d.When) > 0)
+func (d *Door) onePacket() bool { return d.oneKnock() && (d.Handler != nil || len(d.When) > 0) }
+
+// ByAnyone reports whether a scan of ports completes the door's sequence: one packet does, and it
+// needs no bytes in it that one must know. Then strangers set the pace of what the door does.
+func (d *Door) ByAnyone() bool {
+	return d.oneKnock() && (d.Payload == nil || len(d.Payload.Bytes) == 0)
 }
 
 func (s *steps) share(doors []*door) {

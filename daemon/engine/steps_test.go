@@ -170,8 +170,8 @@ func TestStepsAndLimitAreApart(t *testing.T) {
 	w.knock(alice, "udp/1", "udp/1")
 	w.want("1.04s refuse a 203.0.113.9 limit (2/1h0m0s)")
 	want := []Limiting{
-		{Door: "a", Bound: "limit", Detail: "2/1h0m0s", Since: w.now, Last: w.now, Source: netip.MustParseAddr(alice), Count: 2},
-		{Door: "a", Bound: "steps", Detail: "its functions may run only 5000000 steps a second", Since: monday, Last: monday, Source: netip.MustParseAddr(alice), Count: 5},
+		{Door: "a", Bound: "limit", Detail: "2/1h0m0s", ByAnyone: true, Since: w.now, Last: w.now, Source: netip.MustParseAddr(alice), Count: 2},
+		{Door: "a", Bound: "steps", Detail: "its functions may run only 5000000 steps a second", ByAnyone: true, Since: monday, Last: monday, Source: netip.MustParseAddr(alice), Count: 5},
 	}
 	if diff := gocmp.Diff(want, w.e.Limiting(), gocmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {
 		t.Errorf("limiting (-want +got):\n%s", diff)
