@@ -10,12 +10,13 @@ import (
 // keepInterval is the time from one look to the next at what sends no event when it breaks.
 const keepInterval = time.Second
 
-// keep looks after the control socket and the file descriptors until ctx ends. It may wait for a
-// disk, so it is no part of the loop's upkeep.
+// keep looks after the control socket, the file descriptors and the state directory until ctx ends.
+// It may wait for a disk, so it is no part of the loop's upkeep.
 func (d *daemon) keep(ctx context.Context) error {
 	for {
 		d.keepSocket()
 		d.keepDescriptors()
+		d.loop.runner.WriteJournal() // which finds out that somebody deleted the state directory
 		select {
 		case <-after(keepInterval):
 		case <-ctx.Done():

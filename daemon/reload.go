@@ -55,6 +55,8 @@ type reloader struct {
 	requests   chan request  // capacity 0
 	referenced chan []string // capacity 1: paths of the referenced files; the latest list replaces an earlier one
 
+	stateRenewed chan struct{} // capacity 1: the state directory is new, so nothing is saved in it
+
 	seen       *source.Files // that were loaded last, with any outcome; nil: there were none
 	generation int
 	coarse     atomic.Bool      // the kernel's filter is coarse, and that was logged
@@ -82,6 +84,7 @@ func (d *daemon) newReloader(first startup) *reloader {
 		hints:         make(chan struct{}, 1),
 		requests:      make(chan request),
 		referenced:    make(chan []string, 1),
+		stateRenewed:  make(chan struct{}, 1),
 		generation:    1, running: 1, loaded: d.since,
 	}
 	r.seen = first.judged
@@ -103,9 +106,9 @@ func (r *reloader) run(ctx context.Context) error {
 		case q := <-r.requests:
 			q.answer <- r.reload(ctx, q.unguard, false)
 		case <-r.saveAgain:
-			if now, err := r.current(ctx); err == nil {
-				r.keep(now.set, now.files)
-			}
+			r.keepRunning(ctx)
+		case <-r.stateRenewed:
+			r.keepRunning(ctx)
 		}
 	}
 }
@@ -282,17 +285,6 @@ func (r *reloader) judge(ctx context.Context, now current, files *source.Files, 
 	r.applied(set, r.generation)
 	r.keep(set, files)
 	return nil
-}
-
-// saveRetry is the time until a set that could not be saved is saved again.
-const saveRetry = 10 * time.Second
-
-// keep saves a set that runs for the next start, and arranges for another try when that fails.
-func (r *reloader) keep(set *scripting.Set, files *source.Files) {
-	r.saveAgain = nil
-	if r.save(set, files) != nil {
-		r.saveAgain = after(saveRetry)
-	}
 }
 
 // heldPorts returns the ports that set would leave without an enforcing guard or without a

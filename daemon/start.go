@@ -189,7 +189,7 @@ func (d *daemon) newLoop(clock clock) *loop {
 		d.noteManager(d.notifier.alive(clock.now()))
 	}
 	l.engine.SetFacts(l.facts)
-	l.stepped = func() { l.runner.NoteClockStep() } // so that a restart computes the right ends of grants
+	l.stepped = func() { l.runner.WriteJournal() } // so that a restart computes the right ends of grants
 	people, quiet := d.outputs()
 	l.report = newReporter(d.tail, d.knockd, people, d.config.Log)
 	l.runner = effect.New(effect.Config{
@@ -237,7 +237,7 @@ func (d *daemon) restore(first startup, found stateFound) error {
 		return err
 	}
 	d.loop.runner.Record(changed)
-	d.loop.runner.NoteClockStep() // so that a journal that cannot be written is known at once
+	d.loop.runner.WriteJournal() // so that a journal that cannot be written is known at once
 	d.loop.dispatch(e.Swap(now, first.set.Engine))
 	d.loop.startRecording(int(d.config.Record.Size))
 	d.loop.checkClock() // before the first packet

@@ -41,6 +41,9 @@ type stateDir struct {
 	dir    *state.Dir // nil: it is not open
 	why    error      // why not
 	saving bool       // a set is being saved
+
+	// renewed is called when the directory was lost and is made anew: a set must be saved in it.
+	renewed func(lost error)
 }
 
 // A stateFound is what a state directory holds at a start.
@@ -83,11 +86,21 @@ func (d *daemon) openState() (found stateFound, err error) {
 		return found, refusal
 	}
 	d.state = &stateDir{path: d.config.State, dir: found.dir, synchronised: found.synchronised}
+	d.state.renewed = d.noteRenewed
 	if found.err != nil {
 		d.state.why = fmt.Errorf("state directory %s: %w", d.config.State, found.err)
 		d.config.Log.Error("the state directory cannot be read: earlier grants that are open stay open, and it is read when it answers", "error", d.state.why)
 	}
 	return found, nil
+}
+
+// noteRenewed reports that the state directory was made anew, and lets the set be saved in it.
+func (d *daemon) noteRenewed(lost error) {
+	d.config.Log.Warn("the state directory was lost while the daemon ran: it is made anew, with all that counts", "reason", lost)
+	select {
+	case d.reloader.stateRenewed <- struct{}{}:
+	default:
+	}
 }
 
 // open returns the directory, or why there is none.
@@ -97,11 +110,20 @@ func (s *stateDir) open() (*state.Dir, error) {
 	return s.dir, s.why
 }
 
-// append writes records. It may hang.
+// append writes records, and makes a directory anew that somebody deleted. It may hang.
 func (s *stateDir) append(records []engine.Record, offset time.Duration) error {
 	dir, err := s.open()
 	if err != nil {
 		return err
+	}
+	if lost := dir.Lost(); lost != nil {
+		if dir, err = dir.Renew(); err != nil {
+			return fmt.Errorf("%w, and cannot be made anew: %w", lost, err)
+		}
+		s.mu.Lock()
+		s.dir = dir
+		s.mu.Unlock()
+		s.renewed(lost)
 	}
 	return dir.Append(records, offset)
 }

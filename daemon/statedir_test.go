@@ -92,6 +92,26 @@ func TestSavingASetDoesNotWaitForAHangingDisk(t *testing.T) {
 	})
 }
 
+// A directory that was deleted is made anew before anything counts as written, and says so once.
+// While it cannot be made nothing counts as written.
+func TestALostStateDirectoryTakesNoRecords(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "state")
+	var renewed []string
+	s := &stateDir{renewed: func(lost error) { renewed = append(renewed, lost.Error()) }}
+	found := findState(dir, newClock().now())
+	must(t, found.err)
+	s.dir = found.dir
+	must(t, s.append(nil, 0), os.RemoveAll(dir), os.WriteFile(dir, nil, 0o600))
+	if err := s.append(nil, 0); err == nil || !strings.Contains(err.Error(), "was deleted, and cannot be made anew: ") || renewed != nil {
+		t.Errorf("appended: %v, renewed %q", err, renewed)
+	}
+	must(t, os.Remove(dir), s.append(nil, 0), s.append(nil, 0))
+	if _, err := os.Stat(dir + "/journal"); err != nil || len(renewed) != 1 || !strings.Contains(renewed[0], "was deleted") {
+		t.Errorf("%v, renewed %q", err, renewed)
+	}
+	must(t, s.close())
+}
+
 // When the disk answers late, pending undos are run, and values and sequences are known again. What
 // this run knows better stays.
 func TestWhatALateJournalBrings(t *testing.T) {

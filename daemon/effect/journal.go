@@ -69,7 +69,7 @@ func (s *step) needsRecord() bool {
 type journal struct {
 	last    uint64 // number of the latest record
 	pending map[subject]pending
-	note    bool // the next write may be without records: see [Runner.NoteClockStep]
+	note    bool // the next write may be without records: see [Runner.WriteJournal]
 
 	writing map[subject]pending // what the write that runs has; nil: none runs
 	upTo    uint64              // number of the latest record when it began
@@ -324,9 +324,9 @@ func (r *Runner) Record(records []engine.Record) {
 	signal(r.wake)
 }
 
-// NoteClockStep makes the journal write the offset of the wall clock, also when there is no
-// record. It never blocks.
-func (r *Runner) NoteClockStep() {
+// WriteJournal makes the journal call [Config.Persist], also when there is no record: the offset of
+// the wall clock may have changed, or somebody deleted the journal. It never blocks.
+func (r *Runner) WriteJournal() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.work.note = true

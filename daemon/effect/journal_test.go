@@ -128,10 +128,10 @@ func TestAFullDiskDoesNotHoldUpTheStop(t *testing.T) {
 func TestAClockStepIsWritten(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := newHost(t, Config{})
-		h.r.NoteClockStep()
+		h.r.WriteJournal()
 		h.want(t, "", "0s persist")
 		h.change(func() { h.diskFull = true })
-		h.r.NoteClockStep()
+		h.r.WriteJournal()
 		h.want(t, "", "0s persist fails")
 		h.change(func() { h.diskFull = false })
 		later(time.Minute)

@@ -17,7 +17,7 @@ type Config struct {
 	// Persist writes records. When it returns nil they survive a power cut. An error
 	// means that no record can be written now, never that one of them is wrong: all are
 	// tried again until they are written. It is called by one goroutine at a time, without
-	// records after [Runner.NoteClockStep], and may hang: nothing else waits for it.
+	// records after [Runner.WriteJournal], and may hang: nothing else waits for it.
 	Persist func([]engine.Record) error
 	// Now returns engine time. Any goroutine may call it.
 	Now func() time.Time

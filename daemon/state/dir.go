@@ -8,7 +8,7 @@
 //
 // journal.go writes the journal, recover.go reads it. entry.go and line.go are its format,
 // saved.go is the script set, and disk.go replaces a file so that a crash leaves the old one
-// or the new one.
+// or the new one. renew.go goes on when somebody deleted the directory.
 package state
 
 import (
@@ -20,6 +20,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -46,7 +47,8 @@ type Dir struct {
 	journal *journal   // nil before Recover
 	named   bool       // the lock file has our process id
 
-	saving sync.Mutex // guards the saved script set
+	saving       sync.Mutex  // guards the saved script set
+	synchronised atomic.Bool // the directory notes that the clock was synchronised
 }
 
 // A Refusal is why a state directory must not be used: it is not safe, another process has it

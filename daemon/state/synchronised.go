@@ -4,6 +4,9 @@ package state
 // program or an earlier one.
 func (d *Dir) ClockWasSynchronised() bool {
 	_, err := d.root.Stat(clockName)
+	if err == nil {
+		d.synchronised.Store(true)
+	}
 	return err == nil
 }
 
@@ -14,6 +17,7 @@ func (d *Dir) NoteClockSynchronised() error {
 	file, err := d.replace(clockName, nil)
 	if file != nil {
 		_ = file.Close() // it is empty
+		d.synchronised.Store(true)
 	}
 	return err
 }

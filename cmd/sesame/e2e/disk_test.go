@@ -291,6 +291,61 @@ func TestRealHungStateIsReported(t *testing.T) {
 	w.nothingWrong()
 }
 
+// TestRealStateDirectoryIsLost deletes and replaces the state directory while the daemon runs. What
+// was pending before and after that is done by the next start, and the scripts are saved.
+func TestRealStateDirectoryIsLost(t *testing.T) {
+	for name, lose := range map[string]func(w *world) error{
+		"deleted": func(w *world) error { return os.RemoveAll(w.state) },
+		"replaced": func(w *world) error {
+			return errors.Join(os.Rename(w.state, w.state+".old"), os.Mkdir(w.state, 0o700))
+		},
+		"emptied": func(w *world) error {
+			return errors.Join(os.Remove(w.state+"/journal"), os.Remove(w.state+"/set"), os.Remove(w.state+"/lock"))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, map[string]string{"ssh.lua": strings.Replace(mountDoor, `ttl      = "2s"`, `ttl      = "1h"`, 1)})
+			w.start()
+			w.knock(mountKnocks...)
+			w.opens(ssh4)
+			if err := lose(w); err != nil {
+				t.Fatal(err)
+			}
+			w.send(livetest.Source4(1), mountKnocks...)
+			w.logged("the state directory was lost while the daemon ran")
+			w.eventually("both are in the journal, and the set is saved", func() bool {
+				text, _ := os.ReadFile(filepath.Join(w.state, "journal"))
+				_, err := os.Stat(filepath.Join(w.state, "set"))
+				return err == nil && bytes.Count(text, []byte(`"undo":`)) >= 2
+			})
+			w.nothingWrong()
+			w.kill()
+			w.write("ssh.lua", "broken")
+			w.start()
+			if got := len(w.grants()); got != 4 {
+				t.Errorf("%d grants after the next start, want 4", got)
+			}
+		})
+	}
+}
+
+// TestRealStateDirectoryCannotBeMade deletes the state directory, and lets it not be made.
+func TestRealStateDirectoryCannotBeMade(t *testing.T) {
+	w := newWorld(t, map[string]string{"ssh.lua": mountDoor})
+	w.start()
+	if err := errors.Join(os.RemoveAll(w.state), os.WriteFile(w.state, nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	w.eventually("the status says so before anybody knocks", func() bool { return w.hasReason("journal-unwritable") })
+	contains(t, w.answer("status"), "was deleted, and cannot be made anew")
+	w.journalRefuses()
+	if err := os.Remove(w.state); err != nil {
+		t.Fatal(err)
+	}
+	w.journalWorks()
+	w.nothingWrong()
+}
+
 // elements returns the addresses that the kernel lets in.
 func (w *world) elements() []string {
 	w.Helper()
