@@ -41,10 +41,10 @@ const (
 	maxRetryDelay = 4 * time.Second
 )
 
-// maxPending bounds the pending records. Beyond it the ends of grants are lost,
-// the oldest first: after a restart such an undo runs once more, or a line is
-// looked for that is commented out already. Both are harmless. Live grants, stored
-// values and one-time sequences have lower bounds of their own.
+// From maxPending pending records on, the ends of grants are lost, the oldest first: after a
+// restart such an undo runs once more, or a line is looked for that is commented out already.
+// Both are harmless. So are values that are over. What is left, live grants, values and one-time
+// sequences, has bounds in the engine, and there are never more than twice as many records.
 const maxPending = 1 << 18
 
 // recorded is for records, which need no step.
@@ -69,6 +69,7 @@ func (s *step) needsRecord() bool {
 type journal struct {
 	last    uint64 // number of the latest record
 	pending map[subject]pending
+	room    int  // how many may be pending before forget looks again; below maxPending: that
 	note    bool // the next write may be without records: see [Runner.WriteJournal]
 
 	writing map[subject]pending // what the write that runs has; nil: none runs
@@ -111,11 +112,12 @@ func subjectOf(r engine.Record) subject {
 }
 
 // add makes a record pending.
-func (j *journal) add(record engine.Record) {
+func (j *journal) add(record engine.Record, now time.Time) {
 	j.last++
 	put(j.pending, pending{record, j.last})
-	if len(j.pending) > maxPending {
-		j.forget()
+	if len(j.pending) > max(j.room, maxPending) {
+		j.forget(now)
+		j.room = 2 * len(j.pending) // so that a record costs the same however many there are
 	}
 }
 
@@ -131,11 +133,22 @@ func put(records map[subject]pending, p pending) {
 	records[about] = p
 }
 
-// forget drops the older half of the ends.
-func (j *journal) forget() {
-	ended := slices.DeleteFunc(inOrder(j.pending), func(r engine.Record) bool { return !r.Ended })
-	for _, r := range ended[:len(ended)/2] {
-		delete(j.pending, subjectOf(r))
+// forget drops the older half of the ends, and values that are deleted or expired.
+func (j *journal) forget(now time.Time) {
+	var ends []uint64
+	for about, p := range j.pending {
+		switch {
+		case p.Ended:
+			ends = append(ends, p.number)
+		case p.Store != nil && (p.Store.Value == nil || !p.Store.Until.IsZero() && !p.Store.Until.After(now)):
+			delete(j.pending, about)
+		}
+	}
+	slices.Sort(ends)
+	for about, p := range j.pending {
+		if p.Ended && p.number < ends[len(ends)/2] {
+			delete(j.pending, about)
+		}
 	}
 }
 
@@ -207,11 +220,11 @@ func (r *Runner) write() {
 	if !j.mayWrite(now) {
 		return
 	}
-	records := inOrder(j.pending)
+	batch := j.pending // nobody changes it before the write has ended
 	j.writing, j.pending, j.note = j.pending, make(map[subject]pending), false
 	j.upTo, j.began = j.last, now
 	go func() {
-		err := r.cfg.Persist(records)
+		err := r.cfg.Persist(inOrder(batch))
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.work.written = &written{err}

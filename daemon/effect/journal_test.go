@@ -2,9 +2,12 @@ package effect
 
 import (
 	"errors"
+	"net/netip"
 	"slices"
 	"testing"
 	"time"
+
+	"sesame/daemon/engine"
 )
 
 // While a write hangs, ports open and close on time. What must survive waits a second for its
@@ -137,4 +140,50 @@ func TestAClockStepIsWritten(t *testing.T) {
 		later(time.Minute)
 		h.want(t, "", "500ms persist")
 	})
+}
+
+// While the disk hangs for long, values that are over and old ends are dropped, and what is live
+// stays. The records that wait are looked through seldom.
+func TestPendingRecordsAreBounded(t *testing.T) {
+	j, now := newJournal(), time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC)
+	value := func(n int, until time.Time) engine.Record {
+		return engine.Record{Script: "a.lua", Source: netip.AddrFrom4([4]byte{10, byte(n >> 16), byte(n >> 8), byte(n)}), Store: &engine.Put{Key: "n", Value: 1.0, Until: until}}
+	}
+	const live = 1000
+	for n := range live {
+		j.add(value(n, now.Add(24*time.Hour)), now)
+	}
+	looked, before := 0, 0
+	for n := range 6 * maxPending {
+		at := now.Add(time.Duration(n) * time.Millisecond)
+		j.add(value(live+n, at.Add(time.Second)), at)
+		if len(j.pending) > maxPending {
+			t.Fatalf("%d records are pending", len(j.pending))
+		}
+		if len(j.pending) < before {
+			looked++
+		}
+		before = len(j.pending)
+	}
+	if looked < 3 || looked > 10 {
+		t.Errorf("the records were looked through %d times", looked)
+	}
+	for n := range live {
+		if _, kept := j.pending[subjectOf(value(n, now))]; !kept {
+			t.Fatal("a live value was dropped")
+		}
+	}
+
+	t.Log("# what cannot be dropped is not looked through each time")
+	j, looked = newJournal(), 0
+	room := 0
+	for n := range 2*maxPending - 1 {
+		j.add(engine.Record{Grant: &engine.Grant{ID: uint64(n + 1)}}, now)
+		if j.room != room {
+			looked, room = looked+1, j.room
+		}
+	}
+	if looked != 1 || len(j.pending) != 2*maxPending-1 {
+		t.Errorf("looked %d times, %d are pending", looked, len(j.pending))
+	}
 }

@@ -156,8 +156,10 @@ func (r *Runner) round(alive context.Context, t take) {
 		r.running--
 		r.jobs.free(s)
 	}
-	for _, record := range t.records {
-		r.journal.add(record)
+	if len(t.records) > 0 {
+		for now := r.cfg.Now(); len(t.records) > 0; t.records = t.records[1:] {
+			r.journal.add(t.records[0], now)
+		}
 	}
 	r.journal.note = r.journal.note || t.note
 	if t.written != nil {

@@ -177,7 +177,7 @@ func TestPendingRecordsHaveAnOrderThatLosesNoUndo(t *testing.T) {
 		return engine.Record{Script: "s.lua", Store: &engine.Put{Key: key, Value: v}}
 	}
 	for _, r := range []engine.Record{grant(2, 1), put("n", 1), end(1), grant(2, 2), grant(3, 1), end(2), put("n", 2), put("m", 1)} {
-		j.add(r)
+		j.add(r, time.Time{})
 	}
 	got := []string{}
 	for _, r := range inOrder(j.pending) {
@@ -193,8 +193,8 @@ func TestPendingRecordsHaveAnOrderThatLosesNoUndo(t *testing.T) {
 	if text := strings.Join(got, " "); text != "n end grant end m" {
 		t.Errorf("pending: %s", text)
 	}
-	j.forget()
-	j.forget()
+	j.forget(time.Time{})
+	j.forget(time.Time{})
 	if n := len(inOrder(j.pending)); n != 4 {
 		t.Errorf("%d are pending, want 4: the last end is kept", n)
 	}
