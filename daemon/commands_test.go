@@ -50,6 +50,7 @@ func TestMissesAreSummarised(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := newReporter(control.NewTail(), knockd, nil, log)
+	r.setDoors([]*engine.Door{{Name: "bell", Sequence: make([]engine.Knock, 1)}, {Name: "ssh", Sequence: make([]engine.Knock, 3)}})
 	begin := time.Date(2026, 11, 24, 23, 14, 5, 0, time.UTC)
 	for i := range 300 {
 		now := begin.Add(time.Duration(i) * time.Second)
@@ -57,19 +58,29 @@ func TestMissesAreSummarised(t *testing.T) {
 		r.events([]engine.Event{
 			{Kind: engine.EventMiss, Time: now, Door: "ssh", Source: who},
 			{Kind: engine.EventRefuse, Time: now, Door: "web", Source: who},
+			{Kind: engine.EventOpen, Time: now, Door: "bell", Source: who},
 		})
 		r.summarise(now)
 	}
 	lines := strings.Split(strings.TrimSpace(text.String()), "\n")
-	if len(lines) != 10 {
+	if len(lines) != 15 {
 		t.Errorf("%d lines, want 5 of each kind in five minutes:\n%s", len(lines), &text)
 	}
 	want := []string{
 		"[INFO]  attempts ended without opening: count=1 doors=ssh sources=1 last_source=203.0.113.0",
 		"[INFO]  complete knocks were refused: count=1 doors=web sources=1 last_source=203.0.113.0",
+		"[INFO]  doors opened that anybody can knock at: count=1 doors=bell sources=1 last_source=203.0.113.0",
 		"[INFO]  attempts ended without opening: count=60 doors=ssh sources=7 last_source=203.0.113.4 over=59s",
 	}
-	if diff := cmp.Diff(want, lines[:3]); diff != "" {
+	if diff := cmp.Diff(want, lines[:4]); diff != "" {
 		t.Errorf("logged (-want +got):\n%s", diff)
+	}
+	t.Log("# who knows a sequence has a line for each opening")
+	text.Reset()
+	for range 20 {
+		r.events([]engine.Event{{Kind: engine.EventOpen, Time: begin.Add(time.Hour), Door: "ssh", Source: netip.MustParsePrefix("203.0.113.9/32")}})
+	}
+	if n := strings.Count(text.String(), "[INFO]  open: door=ssh source=203.0.113.9\n"); n != 20 {
+		t.Errorf("%d lines, want 20:\n%s", n, &text)
 	}
 }

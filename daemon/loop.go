@@ -345,6 +345,7 @@ func (l *loop) setRunning(set *scripting.Set, files *source.Files, values map[st
 	l.set, l.files, l.values = set, files, values
 	l.filter = filter.New(filter.Interest(set.Engine.Interest()))
 	l.openings.knocks.SetDoors(set.Engine.Doors)
+	l.report.setDoors(set.Engine.Doors)
 }
 
 // recorded returns a set with everything that decides its behaviour, for a recording.

@@ -29,8 +29,10 @@ type reporter struct {
 	firsts, refusals *rate.Limiter
 	shown            []engine.Event
 
-	// misses and refused have a line a minute in the log.
-	misses, refused tally.Tally
+	// These have a line a minute in the log. bells are the openings of the doors in byAnyone: see
+	// [engine.Door.ByAnyone].
+	misses, refused, bells tally.Tally
+	byAnyone               map[string]bool
 
 	failures []control.Failure // the latest, oldest first
 	warned   map[faultPlace]time.Time
@@ -77,6 +79,16 @@ func newReporter(tail *control.Tail, knockd *knockdlog.Log, people *transcript.T
 		firsts:   rate.NewLimiter(100, 1000),
 		refusals: rate.NewLimiter(20, 200),
 		warned:   map[faultPlace]time.Time{},
+	}
+}
+
+// setDoors sets the doors that run.
+func (r *reporter) setDoors(doors []*engine.Door) {
+	r.byAnyone = map[string]bool{}
+	for _, d := range doors {
+		if d.ByAnyone() {
+			r.byAnyone[d.Name] = true
+		}
 	}
 }
 
@@ -143,6 +155,9 @@ func (r *reporter) summarise(now time.Time) {
 	if line := r.refused.Line(now); line != nil {
 		r.log.Info("complete knocks were refused", line...)
 	}
+	if line := r.bells.Line(now); line != nil {
+		r.log.Info("doors opened that anybody can knock at", line...)
+	}
 }
 
 // record logs a decision. What strangers can cause at will is logged one by one at debug, and
@@ -159,7 +174,12 @@ func (r *reporter) record(e *engine.Event) {
 		r.refused.Add(e.Time, e.Door, e.Source, false)
 		r.log.Debug("refused", append(who, "reason", string(e.Reason), "detail", e.Detail)...)
 	case engine.EventOpen:
-		r.log.Info("open", who...)
+		level := hclog.Info
+		if r.byAnyone[e.Door] {
+			r.bells.Add(e.Time, e.Door, e.Source, false)
+			level = hclog.Debug
+		}
+		r.log.Log(level, "open", who...)
 	case engine.EventError:
 		r.log.Log(r.faultLevel(e), "a script failed", append(who, "script", e.Script, "line", e.Line, "detail", e.Detail)...)
 	case engine.EventEffect, engine.EventClose, engine.EventFailed: // the runner logs what was done
