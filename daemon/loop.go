@@ -217,8 +217,8 @@ func (l *loop) input(in record.Input, give func(now time.Time) []engine.Event) {
 	l.inputAt(now, in, give)
 }
 
-// inputAt gives the engine an input and records it. It is recorded when the engine has handled
-// it: only then is known which facts it asked for, and they come first.
+// inputAt gives the engine an input and records it when the engine has handled it: only then is
+// known which facts it asked for, and they come first.
 func (l *loop) inputAt(now time.Time, in record.Input, give func(now time.Time) []engine.Event) {
 	in.Time = now
 	events := give(now)
@@ -273,8 +273,7 @@ func (l *loop) results() {
 }
 
 // readClock returns engine time and updates the offset of the wall clock. It reads twice when
-// the offset differs, since the process may be interrupted between the readings of the two
-// clocks.
+// the offset differs, since the process may be interrupted between the two readings.
 func (l *loop) readClock() time.Time {
 	now, offset := l.clock.read()
 	if (offset - l.wallOffset()).Abs() > wallJitter {
