@@ -32,6 +32,7 @@ type account struct {
 	seen     int              // number of outcomes ever
 	now      time.Time        // time of the latest packet
 	latest   *opening         // for the effects that follow its event
+	consumed *engine.Event    // the latest use of a one-time sequence: its opening may follow it
 	byEffect openings
 	byGrant  openings
 	overflow bool         // some outcomes were replaced

@@ -63,6 +63,9 @@ func (a *account) begin(o *outcome, at position) {
 	if o.good == nil {
 		o.good = a.latest
 	}
+	if a.consumed != nil && a.consumed.Door == o.door.Name && (position{a.consumed.Packet, a.consumed.Capture}) == at {
+		a.effect(a.consumed)
+	}
 }
 
 // effect notes what an opening gave. A grant for a network has another source than the knock, so
@@ -71,6 +74,10 @@ func (a *account) begin(o *outcome, at position) {
 func (a *account) effect(e *engine.Event) {
 	op := a.latest
 	if op == nil || e.Door != op.outcome.door.Name || (position{e.Packet, e.Capture}) != op.at {
+		if e.Effect == engine.EffectConsume {
+			consumed := *e
+			a.consumed = &consumed
+		}
 		a.byEffect.put(e.ID, a.byGrant.of(e.Grant))
 		return
 	}

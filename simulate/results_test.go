@@ -60,15 +60,14 @@ func (s *story) tries(ms int, source string, port uint16, errs ...error) {
 }
 
 var (
-	runs       = engine.Exec{Argv: []string{"/bin/false"}, Timeout: time.Second, Required: true}
-	tolerant   = engine.Exec{Argv: []string{"/bin/false"}, Timeout: time.Second, Required: true, AnyStatus: true}
-	besides    = engine.Exec{Argv: []string{"/bin/false"}, Timeout: time.Second}
-	twoPorts   = engine.Allow{Ports: []packet.Port{{Proto: packet.TCP, Number: 22}, {Proto: packet.TCP, Number: 80}}}
-	exits      = &engine.CommandError{Status: 1, Text: "running /bin/false: exit status 1"}
-	setIsFull  = errors.New("set k of table inet filter is full (1 element, size 1): raise its size")
-	notThere   = errors.New("running /bin/false: no such file or directory")
-	noJournal  = errors.New("writing the journal: no space left on device")
-	otherPorts = errors.New("203.0.113.9 to tcp/80: element of set k: invalid argument")
+	runs         = engine.Exec{Argv: []string{"/bin/false"}, Timeout: time.Second, Required: true}
+	tolerant     = engine.Exec{Argv: []string{"/bin/false"}, Timeout: time.Second, Required: true, AnyStatus: true}
+	besides      = engine.Exec{Argv: []string{"/bin/false"}, Timeout: time.Second}
+	twoPorts     = engine.Allow{Ports: []packet.Port{{Proto: packet.TCP, Number: 22}, {Proto: packet.TCP, Number: 80}}}
+	exits        = &engine.CommandError{Status: 1, Text: "running /bin/false: exit status 1"}
+	errSetFull   = errors.New("set k of table inet filter is full (1 element, size 1): raise its size")
+	errNoJournal = errors.New("writing the journal: no space left on device")
+	errElement   = errors.New("203.0.113.9 to tcp/80: element of set k: invalid argument")
 )
 
 func TestAnOpeningThatFailed(t *testing.T) {
@@ -84,7 +83,7 @@ func TestAnOpeningThatFailed(t *testing.T) {
 			"opened (packet 1), and failed: running /bin/false: exit status 1; so not open: tcp/22"},
 		{"a command that may fail, before the access", doing("ssh", 7000, tolerant, engine.Allow{}), []error{exits},
 			"opened (packet 1): tcp/22 for 30s; failed: running /bin/false: exit status 1"},
-		{"a command that may fail, and is not even there", doing("ssh", 7000, engine.Allow{}, runs), []error{nil, noJournal},
+		{"a command that may fail, and is not even there", doing("ssh", 7000, engine.Allow{}, runs), []error{nil, errNoJournal},
 			"opened (packet 1), and failed: writing the journal: no space left on device; so not open: tcp/22"},
 		{"a command that is not required, before the access", doing("ssh", 7000, besides, engine.Allow{}), []error{exits},
 			"opened (packet 1): tcp/22 for 30s; failed: running /bin/false: exit status 1"},
@@ -92,9 +91,9 @@ func TestAnOpeningThatFailed(t *testing.T) {
 			"opened (packet 1): tcp/22 for 30s; failed: running /bin/false: no such file or directory"},
 		{"a command alone that may fail", doing("ssh", 7000, tolerant), []error{exits},
 			"opened (packet 1), and failed: running /bin/false: exit status 1"},
-		{"a full set", doing("ssh", 7000, engine.Allow{}), []error{setIsFull},
+		{"a full set", doing("ssh", 7000, engine.Allow{}), []error{errSetFull},
 			"opened (packet 1), and failed: tcp/22: set k of table inet filter is full (1 element, size 1): raise its size"},
-		{"one of two ports", doing("ssh", 7000, twoPorts), []error{nil, otherPorts},
+		{"one of two ports", doing("ssh", 7000, twoPorts), []error{nil, errElement},
 			"opened (packet 1), and failed: 203.0.113.9 to tcp/80: element of set k: invalid argument; so not open: tcp/22"},
 		{"nothing", doing("ssh", 7000, twoPorts, runs), nil,
 			"opened (packet 1): tcp/22 for 30s, tcp/80 for 30s, ran /bin/false"},
@@ -107,6 +106,16 @@ func TestAnOpeningThatFailed(t *testing.T) {
 			s.now(1, "203.0.113.9      ssh  "+test.want+"\n")
 		})
 	}
+}
+
+// The record that a one-time sequence was consumed comes before the opening that it belongs to.
+func TestAOneTimeSequenceThatCannotBeRecorded(t *testing.T) {
+	d := door("ssh", 7000)
+	d.OneTime = &engine.OneTime{File: "/once", Sequences: []engine.OneTimeSequence{{Line: "7000", Knocks: d.Sequence}}}
+	s := tell(t, d)
+	s.tries(0, tom, 7000, errNoJournal)
+	s.now(1, "203.0.113.9      ssh  opened (packet 1), and failed: noting that the sequence is used: "+
+		"writing the journal: no space left on device; so not open: tcp/22\n")
 }
 
 // Several openings of one source: those that stand and those that failed have a line each.

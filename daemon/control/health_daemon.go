@@ -90,8 +90,7 @@ var effectWords = map[string]string{
 	"exec":  "a command",
 	"undo":  "an undo command",
 	"allow": "access",
-	"mark":  "commenting out a used one-time sequence",
-	"spend": "recording a used one-time sequence",
+	"mark":  "marking a one-time sequence as used",
 }
 
 func socketGone(s *Status) []finding {

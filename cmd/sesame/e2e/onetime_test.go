@@ -155,7 +155,7 @@ func TestRealOneTimeUnmarked(t *testing.T) {
 	w.hasRun("in_198.18.0.1")
 	w.logged("used one-time sequence not commented out: that is tried again at the next start")
 	contains(t, w.log(), "permission denied: let the daemon write the file and its directory; under systemd, name the directory in ReadWritePaths=")
-	contains(t, w.answer("status"), "note:  commenting out a used one-time sequence for 198.18.0.1 (door once) failed at ")
+	contains(t, w.answer("status"), "note:  marking a one-time sequence as used for 198.18.0.1 (door once) failed at ")
 	ran := w.ran()
 	again := func(source int) {
 		t.Helper()
