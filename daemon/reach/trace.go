@@ -56,7 +56,7 @@ const (
 	Established             // packets went both ways; of TCP the handshake is complete
 )
 
-// The names in our own table that a trace begins and ends with.
+// Names are the chains of our own table that a trace begins and ends with.
 type Names struct {
 	Table string
 	// Begin is the chain that accepts the first packet of a connection and begins its trace,

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -81,173 +82,180 @@ const (
 	hint = ": probably one knock from two addresses (carrier NAT); knock over IPv6, or on a door of one knock"
 )
 
+// A twoAddressesTest is a sequence of packets to the door ssh, and what is found in it.
+type twoAddressesTest struct {
+	name, sequence, packets string
+	want                    []string
+}
+
+var ofTwoAddresses = []twoAddressesTest{
+	{"the second half", four, `
+		0   198.51.100.9   tcp/7421
+		0.2 198.51.100.9   udp/9133
+		0.4 198.51.100.141 tcp/2904
+		0.6 198.51.100.141 tcp/6117`,
+		[]string{"knocks 3 and 4 of ssh came from 198.51.100.141, and the rest from 198.51.100.9" + hint}},
+	{"all but the first", four, `
+		0   198.51.100.9   tcp/7421
+		0.2 203.0.113.5    udp/9133
+		0.4 203.0.113.5    tcp/2904
+		0.6 203.0.113.5    tcp/6117`,
+		[]string{"knocks 2, 3 and 4 of ssh came from 203.0.113.5, and the rest from 198.51.100.9" + hint}},
+	{"by turns", four, `
+		0   198.51.100.9   tcp/7421
+		0.2 198.51.100.141 udp/9133
+		0.4 198.51.100.9   tcp/2904
+		0.6 198.51.100.141 tcp/6117`,
+		[]string{"knocks 2 and 4 of ssh came from 198.51.100.141, and the rest from 198.51.100.9" + hint}},
+	{"the last comes again by itself", four, `
+		0   198.51.100.9   tcp/7421
+		0.2 198.51.100.9   udp/9133
+		0.4 198.51.100.141 tcp/2904
+		0.5 198.51.100.141 tcp/2904 again
+		0.6 198.51.100.141 tcp/6117`,
+		[]string{"knocks 3 and 4 of ssh came from 198.51.100.141, and the rest from 198.51.100.9" + hint}},
+	{"twice", four, `
+		0   198.51.100.9   tcp/7421
+		0.2 198.51.100.9   udp/9133
+		0.4 198.51.100.141 tcp/2904
+		0.6 198.51.100.141 tcp/6117
+		2   198.51.100.9   tcp/7421
+		2.2 198.51.100.141 udp/9133
+		2.4 198.51.100.141 tcp/2904
+		2.6 198.51.100.141 tcp/6117`,
+		[]string{"knocks 2, 3 and 4 of ssh came from 198.51.100.141, and the rest from 198.51.100.9 (2 times)" + hint}},
+	{"others knock elsewhere meanwhile", four, `
+		0   198.51.100.9   tcp/7421
+		0.1 203.0.113.77   tcp/8004
+		0.2 198.51.100.9   udp/9133
+		0.3 203.0.113.78   tcp/2904
+		0.4 198.51.100.141 tcp/2904
+		0.6 198.51.100.141 tcp/6117`,
+		[]string{"knocks 3 and 4 of ssh came from 198.51.100.141, and the rest from 198.51.100.9" + hint}},
+	{"a neighbour, at a door of two knocks", "tcp/7421 tcp/6117", `
+		0   198.51.100.9   tcp/7421
+		0.2 198.51.100.141 tcp/6117`,
+		[]string{"knock 2 of ssh came from 198.51.100.141, and the rest from 198.51.100.9" + hint}},
+	{"the first also sends the last", four, `
+		0   198.51.100.9   tcp/7421
+		0.2 198.51.100.141 udp/9133
+		0.4 198.51.100.141 tcp/2904
+		0.6 198.51.100.9   tcp/6117`,
+		[]string{"knocks 2 and 3 of ssh came from 198.51.100.141, and the rest from 198.51.100.9" + hint}},
+	{"the first knock is sent again, late", four, `
+		0   198.51.100.9   tcp/7421
+		0   198.51.100.9   tcp/7421 again
+		0.2 198.51.100.9   udp/9133
+		0.4 198.51.100.141 tcp/2904
+		0.5 198.51.100.9   tcp/7421 first
+		0.6 198.51.100.141 tcp/6117`,
+		[]string{"knocks 3 and 4 of ssh came from 198.51.100.141, and the rest from 198.51.100.9" + hint}},
+	{"just in time", four, `
+		0   198.51.100.9   tcp/7421
+		0.2 198.51.100.9   udp/9133
+		4   198.51.100.141 tcp/2904
+		7.9 198.51.100.141 tcp/6117`,
+		[]string{"knocks 3 and 4 of ssh came from 198.51.100.141, and the rest from 198.51.100.9" + hint}},
+	{"another door opens", four, `
+		0   198.51.100.9   tcp/7421
+		0.2 198.51.100.9   udp/9133
+		0.4 198.51.100.141 tcp/2904
+		0.6 198.51.100.141 tcp/6117 other`,
+		[]string{"knocks 3 and 4 of ssh came from 198.51.100.141, and the rest from 198.51.100.9" + hint}},
+}
+
+var notOfTwoAddresses = []twoAddressesTest{
+	{"a stranger, at a door of two knocks", "tcp/7421 tcp/6117", `
+		0   198.51.100.9   tcp/7421
+		0.2 203.0.113.5    tcp/6117`, nil},
+	{"the first knock is knocked again, late", four, `
+		0   198.51.100.9   tcp/7421
+		0.2 198.51.100.9   udp/9133
+		0.4 198.51.100.141 tcp/2904
+		0.5 198.51.100.9   tcp/7421
+		0.6 198.51.100.141 tcp/6117`, nil},
+	{"exactly too late", four, `
+		0   198.51.100.9   tcp/7421
+		0.2 198.51.100.9   udp/9133
+		4   198.51.100.141 tcp/2904
+		8   198.51.100.141 tcp/6117`, nil},
+	{"the sequence is complete, and refused", four, `
+		0   198.51.100.9   tcp/7421
+		0.2 198.51.100.9   udp/9133
+		0.4 198.51.100.141 tcp/2904
+		0.6 198.51.100.141 tcp/6117 refuse`, nil},
+	{"the sequence is complete, and the script fails", four, `
+		0   198.51.100.9   tcp/7421
+		0.2 198.51.100.9   udp/9133
+		0.4 198.51.100.141 tcp/2904
+		0.6 198.51.100.141 tcp/6117 error`, nil},
+	{"one knocks it all", four, `
+		0   198.51.100.9   tcp/7421
+		0.2 198.51.100.9   udp/9133
+		0.4 198.51.100.9   tcp/2904
+		0.6 198.51.100.9   tcp/6117 open`, nil},
+	{"it opens for the second", four, `
+		0   198.51.100.9   tcp/7421
+		0.2 198.51.100.9   udp/9133
+		0.4 198.51.100.141 tcp/2904
+		0.6 198.51.100.141 tcp/6117 open`, nil},
+	{"too late", four, `
+		0   198.51.100.9   tcp/7421
+		0.2 198.51.100.9   udp/9133
+		4   198.51.100.141 tcp/2904
+		8.1 198.51.100.141 tcp/6117`, nil},
+	{"another order", four, `
+		0   198.51.100.9   tcp/7421
+		0.2 198.51.100.141 tcp/2904
+		0.4 198.51.100.9   udp/9133
+		0.6 198.51.100.141 tcp/6117`, nil},
+	{"one is missing", four, `
+		0   198.51.100.9   tcp/7421
+		0.2 198.51.100.9   udp/9133
+		0.6 198.51.100.141 tcp/6117`, nil},
+	{"three addresses", four, `
+		0   198.51.100.9   tcp/7421
+		0.2 198.51.100.10  udp/9133
+		0.4 198.51.100.141 tcp/2904
+		0.6 198.51.100.141 tcp/6117`, nil},
+	{"the first also sends a wrong one", four, `
+		0   198.51.100.9   tcp/7421
+		0.2 198.51.100.9   udp/9133
+		0.3 198.51.100.9   tcp/8004
+		0.4 198.51.100.141 tcp/2904
+		0.6 198.51.100.141 tcp/6117`, nil},
+	{"the second also sends a wrong one", four, `
+		0   198.51.100.9   tcp/7421
+		0.2 198.51.100.9   udp/9133
+		0.3 198.51.100.141 tcp/8004
+		0.4 198.51.100.141 tcp/2904
+		0.6 198.51.100.141 tcp/6117`, nil},
+	{"two first halves", four, `
+		0   198.51.100.9   tcp/7421
+		0   203.0.113.5    tcp/7421
+		0.2 198.51.100.9   udp/9133
+		0.2 203.0.113.5    udp/9133
+		0.4 198.51.100.141 tcp/2904
+		0.6 198.51.100.141 tcp/6117`, nil},
+	{"two families", four, `
+		0   2001:db8::9    tcp/7421
+		0.2 2001:db8::9    udp/9133
+		0.4 198.51.100.141 tcp/2904
+		0.6 198.51.100.141 tcp/6117 elsewhere`, nil},
+	{"other flags", four, `
+		0   198.51.100.9   tcp/7421
+		0.2 198.51.100.9   udp/9133
+		0.4 198.51.100.141 tcp/2904
+		0.6 198.51.100.141 tcp/6117 syn+ack`, nil},
+	{"to another host", four, `
+		0   198.51.100.9   tcp/7421 elsewhere
+		0.2 198.51.100.9   udp/9133 elsewhere
+		0.4 198.51.100.141 tcp/2904 elsewhere
+		0.6 198.51.100.141 tcp/6117 elsewhere`, nil},
+}
+
 func TestKnocksOfTwoAddresses(t *testing.T) {
-	tests := []struct {
-		name, sequence, packets string
-		want                    []string
-	}{
-		{"the second half", four, `
-			0   198.51.100.9   tcp/7421
-			0.2 198.51.100.9   udp/9133
-			0.4 198.51.100.141 tcp/2904
-			0.6 198.51.100.141 tcp/6117`,
-			[]string{"knocks 3 and 4 of ssh came from 198.51.100.141, and the rest from 198.51.100.9" + hint}},
-		{"all but the first", four, `
-			0   198.51.100.9   tcp/7421
-			0.2 203.0.113.5    udp/9133
-			0.4 203.0.113.5    tcp/2904
-			0.6 203.0.113.5    tcp/6117`,
-			[]string{"knocks 2, 3 and 4 of ssh came from 203.0.113.5, and the rest from 198.51.100.9" + hint}},
-		{"by turns", four, `
-			0   198.51.100.9   tcp/7421
-			0.2 198.51.100.141 udp/9133
-			0.4 198.51.100.9   tcp/2904
-			0.6 198.51.100.141 tcp/6117`,
-			[]string{"knocks 2 and 4 of ssh came from 198.51.100.141, and the rest from 198.51.100.9" + hint}},
-		{"the last comes again by itself", four, `
-			0   198.51.100.9   tcp/7421
-			0.2 198.51.100.9   udp/9133
-			0.4 198.51.100.141 tcp/2904
-			0.5 198.51.100.141 tcp/2904 again
-			0.6 198.51.100.141 tcp/6117`,
-			[]string{"knocks 3 and 4 of ssh came from 198.51.100.141, and the rest from 198.51.100.9" + hint}},
-		{"twice", four, `
-			0   198.51.100.9   tcp/7421
-			0.2 198.51.100.9   udp/9133
-			0.4 198.51.100.141 tcp/2904
-			0.6 198.51.100.141 tcp/6117
-			2   198.51.100.9   tcp/7421
-			2.2 198.51.100.141 udp/9133
-			2.4 198.51.100.141 tcp/2904
-			2.6 198.51.100.141 tcp/6117`,
-			[]string{"knocks 2, 3 and 4 of ssh came from 198.51.100.141, and the rest from 198.51.100.9 (2 times)" + hint}},
-		{"others knock elsewhere meanwhile", four, `
-			0   198.51.100.9   tcp/7421
-			0.1 203.0.113.77   tcp/8004
-			0.2 198.51.100.9   udp/9133
-			0.3 203.0.113.78   tcp/2904
-			0.4 198.51.100.141 tcp/2904
-			0.6 198.51.100.141 tcp/6117`,
-			[]string{"knocks 3 and 4 of ssh came from 198.51.100.141, and the rest from 198.51.100.9" + hint}},
-		{"a neighbour, at a door of two knocks", "tcp/7421 tcp/6117", `
-			0   198.51.100.9   tcp/7421
-			0.2 198.51.100.141 tcp/6117`,
-			[]string{"knock 2 of ssh came from 198.51.100.141, and the rest from 198.51.100.9" + hint}},
-		{"a stranger, at a door of two knocks", "tcp/7421 tcp/6117", `
-			0   198.51.100.9   tcp/7421
-			0.2 203.0.113.5    tcp/6117`, nil},
-		{"the first also sends the last", four, `
-			0   198.51.100.9   tcp/7421
-			0.2 198.51.100.141 udp/9133
-			0.4 198.51.100.141 tcp/2904
-			0.6 198.51.100.9   tcp/6117`,
-			[]string{"knocks 2 and 3 of ssh came from 198.51.100.141, and the rest from 198.51.100.9" + hint}},
-		{"the first knock is sent again, late", four, `
-			0   198.51.100.9   tcp/7421
-			0   198.51.100.9   tcp/7421 again
-			0.2 198.51.100.9   udp/9133
-			0.4 198.51.100.141 tcp/2904
-			0.5 198.51.100.9   tcp/7421 first
-			0.6 198.51.100.141 tcp/6117`,
-			[]string{"knocks 3 and 4 of ssh came from 198.51.100.141, and the rest from 198.51.100.9" + hint}},
-		{"the first knock is knocked again, late", four, `
-			0   198.51.100.9   tcp/7421
-			0.2 198.51.100.9   udp/9133
-			0.4 198.51.100.141 tcp/2904
-			0.5 198.51.100.9   tcp/7421
-			0.6 198.51.100.141 tcp/6117`, nil},
-		{"just in time", four, `
-			0   198.51.100.9   tcp/7421
-			0.2 198.51.100.9   udp/9133
-			4   198.51.100.141 tcp/2904
-			7.9 198.51.100.141 tcp/6117`,
-			[]string{"knocks 3 and 4 of ssh came from 198.51.100.141, and the rest from 198.51.100.9" + hint}},
-		{"exactly too late", four, `
-			0   198.51.100.9   tcp/7421
-			0.2 198.51.100.9   udp/9133
-			4   198.51.100.141 tcp/2904
-			8   198.51.100.141 tcp/6117`, nil},
-		{"the sequence is complete, and refused", four, `
-			0   198.51.100.9   tcp/7421
-			0.2 198.51.100.9   udp/9133
-			0.4 198.51.100.141 tcp/2904
-			0.6 198.51.100.141 tcp/6117 refuse`, nil},
-		{"the sequence is complete, and the script fails", four, `
-			0   198.51.100.9   tcp/7421
-			0.2 198.51.100.9   udp/9133
-			0.4 198.51.100.141 tcp/2904
-			0.6 198.51.100.141 tcp/6117 error`, nil},
-		{"another door opens", four, `
-			0   198.51.100.9   tcp/7421
-			0.2 198.51.100.9   udp/9133
-			0.4 198.51.100.141 tcp/2904
-			0.6 198.51.100.141 tcp/6117 other`,
-			[]string{"knocks 3 and 4 of ssh came from 198.51.100.141, and the rest from 198.51.100.9" + hint}},
-		{"one knocks it all", four, `
-			0   198.51.100.9   tcp/7421
-			0.2 198.51.100.9   udp/9133
-			0.4 198.51.100.9   tcp/2904
-			0.6 198.51.100.9   tcp/6117 open`, nil},
-		{"it opens for the second", four, `
-			0   198.51.100.9   tcp/7421
-			0.2 198.51.100.9   udp/9133
-			0.4 198.51.100.141 tcp/2904
-			0.6 198.51.100.141 tcp/6117 open`, nil},
-		{"too late", four, `
-			0   198.51.100.9   tcp/7421
-			0.2 198.51.100.9   udp/9133
-			4   198.51.100.141 tcp/2904
-			8.1 198.51.100.141 tcp/6117`, nil},
-		{"another order", four, `
-			0   198.51.100.9   tcp/7421
-			0.2 198.51.100.141 tcp/2904
-			0.4 198.51.100.9   udp/9133
-			0.6 198.51.100.141 tcp/6117`, nil},
-		{"one is missing", four, `
-			0   198.51.100.9   tcp/7421
-			0.2 198.51.100.9   udp/9133
-			0.6 198.51.100.141 tcp/6117`, nil},
-		{"three addresses", four, `
-			0   198.51.100.9   tcp/7421
-			0.2 198.51.100.10  udp/9133
-			0.4 198.51.100.141 tcp/2904
-			0.6 198.51.100.141 tcp/6117`, nil},
-		{"the first also sends a wrong one", four, `
-			0   198.51.100.9   tcp/7421
-			0.2 198.51.100.9   udp/9133
-			0.3 198.51.100.9   tcp/8004
-			0.4 198.51.100.141 tcp/2904
-			0.6 198.51.100.141 tcp/6117`, nil},
-		{"the second also sends a wrong one", four, `
-			0   198.51.100.9   tcp/7421
-			0.2 198.51.100.9   udp/9133
-			0.3 198.51.100.141 tcp/8004
-			0.4 198.51.100.141 tcp/2904
-			0.6 198.51.100.141 tcp/6117`, nil},
-		{"two first halves", four, `
-			0   198.51.100.9   tcp/7421
-			0   203.0.113.5    tcp/7421
-			0.2 198.51.100.9   udp/9133
-			0.2 203.0.113.5    udp/9133
-			0.4 198.51.100.141 tcp/2904
-			0.6 198.51.100.141 tcp/6117`, nil},
-		{"two families", four, `
-			0   2001:db8::9    tcp/7421
-			0.2 2001:db8::9    udp/9133
-			0.4 198.51.100.141 tcp/2904
-			0.6 198.51.100.141 tcp/6117 elsewhere`, nil},
-		{"other flags", four, `
-			0   198.51.100.9   tcp/7421
-			0.2 198.51.100.9   udp/9133
-			0.4 198.51.100.141 tcp/2904
-			0.6 198.51.100.141 tcp/6117 syn+ack`, nil},
-		{"to another host", four, `
-			0   198.51.100.9   tcp/7421 elsewhere
-			0.2 198.51.100.9   udp/9133 elsewhere
-			0.4 198.51.100.141 tcp/2904 elsewhere
-			0.6 198.51.100.141 tcp/6117 elsewhere`, nil},
-	}
-	for _, test := range tests {
+	for _, test := range slices.Concat(ofTwoAddresses, notOfTwoAddresses) {
 		t.Run(test.name, func(t *testing.T) {
 			var f Finder
 			f.SetDoors([]*engine.Door{door("ssh", test.sequence)})

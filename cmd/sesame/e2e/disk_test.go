@@ -415,5 +415,5 @@ func TestRealKilledBetweenOpeningAndWriting(t *testing.T) {
 			t.Fatalf("kill %d: the kernel has\n%v\nand the daemon knows\n%v", kill, stood, known)
 		}
 	}
-	t.Log(fmt.Sprintf("%d kills, %d of them with nothing written, %d sources, %d revoked", kills, unwritten, source, len(revoked)))
+	t.Logf("%d kills, %d of them with nothing written, %d sources, %d revoked", kills, unwritten, source, len(revoked))
 }
