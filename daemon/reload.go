@@ -45,7 +45,9 @@ type reloader struct {
 	load          func(*source.Files, map[string]string) (*scripting.Set, error)
 	values        map[string]string // of the scripts' options
 	loop          *loop
-	save          func(*scripting.Set, *source.Files) error // for the next start
+	save          func(*scripting.Set, *source.Files) error // for the next start; errSaveRuns: saved gets the result
+	saved         <-chan error
+	noteSaved     func(error)
 	log           hclog.Logger
 	applied       func(set *scripting.Set, generation int)
 	prepareFacts  func(ctx context.Context, sets ...*scripting.Set)
@@ -76,7 +78,9 @@ func (d *daemon) newReloader(first startup) *reloader {
 		load:          d.load,
 		values:        d.values(),
 		loop:          d.loop,
-		save:          d.saveForNextStart,
+		save:          d.saveSet,
+		saved:         d.state.saved,
+		noteSaved:     d.noteSaved,
 		log:           d.config.Log,
 		applied:       d.reportApplied,
 		prepareFacts:  d.prepareFacts,
@@ -105,6 +109,8 @@ func (r *reloader) run(ctx context.Context) error {
 			r.reload(ctx, nil, true)
 		case q := <-r.requests:
 			q.answer <- r.reload(ctx, q.unguard, false)
+		case err := <-r.saved:
+			r.kept(err)
 		case <-r.saveAgain:
 			r.keepRunning(ctx)
 		case <-r.stateRenewed:

@@ -75,7 +75,7 @@ func newReloading(t *testing.T, script string, files map[string]string) *reloadi
 	}
 	w.r = &reloader{
 		path: w.dir, load: load, loop: w.l, log: log, generation: 1, running: 1, referenced: make(chan []string, 1),
-		save: func(*scripting.Set, *source.Files) error { return nil }, applied: func(*scripting.Set, int) {}, prepareFacts: func(context.Context, ...*scripting.Set) {}, requestRepair: func() {},
+		save: func(*scripting.Set, *source.Files) error { return nil }, noteSaved: func(error) {}, applied: func(*scripting.Set, int) {}, prepareFacts: func(context.Context, ...*scripting.Set) {}, requestRepair: func() {},
 	}
 	first, err := source.Read(w.dir)
 	must(t, err)
@@ -356,7 +356,7 @@ func TestTheLastGoodSetReadsSequencesFromTheDisk(t *testing.T) {
 	must(t, err)
 	defer func() { must(t, store.Close()) }()
 	c := newClock()
-	d := &daemon{state: &stateDir{dir: store}, loop: &loop{clock: c}, config: Config{Log: hclog.New(&hclog.LoggerOptions{Output: log})}}
+	d := &daemon{state: newStateDir("", store, nil), loop: &loop{clock: c}, config: Config{Log: hclog.New(&hclog.LoggerOptions{Output: log})}}
 	d.config.Scripts, d.config.Firewall.Mode = dir, "guard"
 	writeFile(t, dir+"/a.lua", fmt.Sprintf("sesame.knockd \"knockd.conf\"\nsesame.door \"b\" { one_time_sequences = %q, guards = 22 }", out+"/b"))
 	writeFile(t, dir+"/knockd.conf", fmt.Sprintf("[a]\none_time_sequences = %s/a\n", out))

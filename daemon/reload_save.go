@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"sesame/scripting"
@@ -11,12 +12,17 @@ import (
 // saveRetry is the time until a set that could not be saved is saved again.
 const saveRetry = 10 * time.Second
 
-// keep saves a set that runs for the next start, and arranges for another try when that fails.
-func (r *reloader) keep(set *scripting.Set, files *source.Files) {
+// keep saves a set that runs for the next start.
+func (r *reloader) keep(set *scripting.Set, files *source.Files) { r.kept(r.save(set, files)) }
+
+// kept notes how saving a set ended. When it failed another try is made. While it goes on there is
+// none: to write a large set again and again would wear the disk out.
+func (r *reloader) kept(err error) {
 	r.saveAgain = nil
-	if r.save(set, files) != nil {
+	if err != nil && !errors.Is(err, errSaveRuns) {
 		r.saveAgain = after(saveRetry)
 	}
+	r.noteSaved(err)
 }
 
 // keepRunning keeps the set that runs.

@@ -117,9 +117,7 @@ func (d *daemon) saveStarted(ctx context.Context) {
 	if !d.loop.do(ctx, func() { set, files = d.loop.set, d.loop.files }) || d.reloader.lastGood {
 		return
 	}
-	if d.saveForNextStart(set, files) != nil {
-		d.reloader.saveAgain = after(saveRetry)
-	}
+	d.reloader.keep(set, files)
 }
 
 // reportReady reports that the guards are installed. Only the loop may call it.

@@ -113,13 +113,15 @@ func (d *daemon) saveSet(set *scripting.Set, files *source.Files) error {
 	})
 }
 
-// saveForNextStart saves a set as saveSet does, and notes whether it is saved.
-func (d *daemon) saveForNextStart(set *scripting.Set, files *source.Files) error {
-	err := d.saveSet(set, files)
-	if d.troubles.set(setNotSaved, err) {
-		d.config.Log.Warn("the scripts could not be saved for the next start; that is tried again", "error", err)
+// noteSaved notes whether the set that runs is saved for the next start.
+func (d *daemon) noteSaved(err error) {
+	before := d.troubles.text(setNotSaved) != ""
+	switch began := d.troubles.set(setNotSaved, err); {
+	case began:
+		d.config.Log.Warn("the scripts are not saved for the next start; that is tried until it succeeds", "error", err)
+	case before && err == nil:
+		d.config.Log.Info("the scripts are saved for the next start")
 	}
-	return err
 }
 
 // values returns the values of script options.

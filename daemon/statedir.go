@@ -38,9 +38,13 @@ type stateDir struct {
 	synchronised bool // the clock of this machine was synchronised once
 
 	mu     sync.Mutex
-	dir    *state.Dir // nil: it is not open
-	why    error      // why not
-	saving bool       // a set is being saved
+	dir    *state.Dir   // nil: it is not open
+	why    error        // why not
+	saving bool         // a set is being saved
+	next   *state.Saved // the set to save then; nil: none
+
+	saved chan error                          // capacity 1: how a save ended that took long
+	save  func(*state.Dir, state.Saved) error // replaced in tests
 
 	// renewed is called when the directory was lost and is made anew: a set must be saved in it.
 	renewed func(lost error)
@@ -55,6 +59,11 @@ type stateFound struct {
 	synchronised bool
 	recovered    state.Recovered
 	err          error // nothing is known
+}
+
+// newStateDir returns a state directory. Why is why dir is nil.
+func newStateDir(path string, dir *state.Dir, why error) *stateDir {
+	return &stateDir{path: path, dir: dir, why: why, saved: make(chan error, 1), save: (*state.Dir).SaveSet}
 }
 
 // findState opens a state directory and reads all of it. It may hang.
@@ -85,11 +94,14 @@ func (d *daemon) openState() (found stateFound, err error) {
 	if refusal, refused := errors.AsType[*state.Refusal](found.err); refused {
 		return found, refusal
 	}
-	d.state = &stateDir{path: d.config.State, dir: found.dir, synchronised: found.synchronised}
-	d.state.renewed = d.noteRenewed
+	var why error
 	if found.err != nil {
-		d.state.why = fmt.Errorf("state directory %s: %w", d.config.State, found.err)
-		d.config.Log.Error("the state directory cannot be read: earlier grants that are open stay open, and it is read when it answers", "error", d.state.why)
+		why = fmt.Errorf("state directory %s: %w", d.config.State, found.err)
+	}
+	d.state = newStateDir(d.config.State, found.dir, why)
+	d.state.synchronised, d.state.renewed = found.synchronised, d.noteRenewed
+	if why != nil {
+		d.config.Log.Error("the state directory cannot be read: earlier grants that are open stay open, and it is read when it answers", "error", why)
 	}
 	return found, nil
 }
@@ -126,30 +138,6 @@ func (s *stateDir) append(records []engine.Record, offset time.Duration) error {
 		s.renewed(lost)
 	}
 	return dir.Append(records, offset)
-}
-
-// saveSet saves a set. When an earlier call hangs, or this one does, it says so, and the caller
-// must try again: which of two sets is saved in the end is not known.
-func (s *stateDir) saveSet(saved state.Saved) error {
-	dir, err := s.open()
-	if err != nil {
-		return err
-	}
-	s.mu.Lock()
-	if s.saving {
-		s.mu.Unlock()
-		return errDiskHangs
-	}
-	s.saving = true
-	s.mu.Unlock()
-	return within(savePatience, func() error {
-		defer func() {
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			s.saving = false
-		}()
-		return dir.SaveSet(saved)
-	})
 }
 
 func (s *stateDir) noteClockSynchronised() error {

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -18,7 +17,6 @@ import (
 	"sesame/daemon/engine"
 	"sesame/daemon/logtest"
 	"sesame/daemon/packet"
-	"sesame/daemon/state"
 )
 
 // What a person must change keeps the daemon from starting; what the disk says does not.
@@ -72,35 +70,15 @@ func TestWhichStateDirectoriesStopAStart(t *testing.T) {
 	}
 }
 
-// A disk that hangs keeps one goroutine for a set that is saved, and no caller longer than its
-// patience.
-func TestSavingASetDoesNotWaitForAHangingDisk(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		hangs := make(chan struct{})
-		began := time.Now()
-		if err := within(savePatience, func() error { <-hangs; return nil }); !errors.Is(err, errDiskHangs) {
-			t.Errorf("got %v", err)
-		}
-		if took := time.Since(began); took != savePatience {
-			t.Errorf("it took %v", took)
-		}
-		s := &stateDir{dir: &state.Dir{}, saving: true}
-		if err := s.saveSet(state.Saved{}); !errors.Is(err, errDiskHangs) {
-			t.Errorf("a second save beside one that hangs: %v", err)
-		}
-		close(hangs)
-	})
-}
-
 // A directory that was deleted is made anew before anything counts as written, and says so once.
 // While it cannot be made nothing counts as written.
 func TestALostStateDirectoryTakesNoRecords(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "state")
 	var renewed []string
-	s := &stateDir{renewed: func(lost error) { renewed = append(renewed, lost.Error()) }}
 	found := findState(dir, newClock().now())
 	must(t, found.err)
-	s.dir = found.dir
+	s := newStateDir(dir, found.dir, nil)
+	s.renewed = func(lost error) { renewed = append(renewed, lost.Error()) }
 	must(t, s.append(nil, 0), os.RemoveAll(dir), os.WriteFile(dir, nil, 0o600))
 	if err := s.append(nil, 0); err == nil || !strings.Contains(err.Error(), "was deleted, and cannot be made anew: ") || renewed != nil {
 		t.Errorf("appended: %v, renewed %q", err, renewed)

@@ -107,7 +107,7 @@ func TestTheStopWaitsForNotes(t *testing.T) {
 	d := &daemon{config: Config{Log: hclog.NewNullLogger()}, notifier: newNotifier()}
 	store, err := state.Open(dir)
 	must(t, err)
-	d.state = &stateDir{dir: store}
+	d.state = newStateDir("", store, nil)
 	d.newClockJudge().remember()
 	must(t, d.close())
 	again, err := state.Open(dir)
