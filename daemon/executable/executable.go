@@ -28,6 +28,9 @@ func Problem(argv []string) string {
 	if problem := file(argv[0]); problem != "" {
 		return problem
 	}
+	if problem := denied(argv[0]); problem != "" {
+		return problem
+	}
 	if len(argv) == 3 && argv[1] == "-c" && slices.Contains(shells, filepath.Base(argv[0])) {
 		return firstWord(argv[2])
 	}
