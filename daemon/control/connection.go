@@ -17,17 +17,11 @@ const maxConnections = 64
 // A listener looks up the user of each connection that it accepts.
 //
 // When the process has no file descriptor left, people must still be able to ask what is wrong. So
-// the listener has a spare one, which it gives up for a connection, and takes back when a
-// connection ends.
+// the socket has a spare one from its beginning. It is given up for a connection, and taken back
+// when a connection ends.
 type listener struct {
 	*net.UnixListener
 	spare *spare
-}
-
-func newListener(l *net.UnixListener) listener {
-	s := &spare{}
-	s.take()
-	return listener{l, s}
 }
 
 // Accept waits for a connection. While there is no descriptor for it, it tries again after a pause;
@@ -40,7 +34,6 @@ func (l listener) Accept() (net.Conn, error) {
 			user, err := userOf(c)
 			return connection{c, err == nil && allowed(user, os.Geteuid()), l.spare}, nil
 		case !withoutRoom(err):
-			l.spare.end()
 			return nil, err
 		case !l.spare.give():
 			pauseForRoom()

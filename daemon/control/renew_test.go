@@ -23,6 +23,13 @@ func served(t *testing.T, path string, api API) *Socket {
 	if err != nil {
 		t.Fatal(err)
 	}
+	serving(t, s, api)
+	return s
+}
+
+// serving serves a socket until the test ends.
+func serving(t *testing.T, s *Socket, api API) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(ctx, api, log.New(io.Discard, "", 0)) }()
@@ -32,7 +39,6 @@ func served(t *testing.T, path string, api API) *Socket {
 			t.Error(err)
 		}
 	})
-	return s
 }
 
 func (s *Socket) mustRenew(t *testing.T, want bool) {
@@ -182,7 +188,39 @@ func TestAClosedSocketIsNotRenewed(t *testing.T) {
 func TestAnswersWithoutDescriptors(t *testing.T) {
 	path := t.TempDir() + "/s"
 	served(t, path, fakeAPI())
-	ask := func() {
+	ask := asking(t, path)
+	ask() // what opens files at the first use has opened them
+	all := takeDescriptors(t)
+	if _, err := os.Open(os.DevNull); !errors.Is(err, unix.EMFILE) {
+		t.Fatalf("opening a file: %v, want EMFILE", err)
+	}
+	_ = all[0].Close() // for the client, which is in this process
+	for range 5 {
+		ask()
+	}
+}
+
+// The same when the start uses all descriptors up before the socket is served.
+func TestAnswersWhenTheStartLeftNoDescriptor(t *testing.T) {
+	dir := t.TempDir()
+	served(t, dir+"/first", fakeAPI())
+	asking(t, dir+"/first")() // what opens files at the first use has opened them
+	s, err := Listen(dir + "/s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := takeDescriptors(t)
+	serving(t, s, fakeAPI())
+	_ = all[0].Close() // for the client
+	ask := asking(t, dir+"/s")
+	for range 5 {
+		ask()
+	}
+}
+
+// asking returns a function that asks a daemon for its status.
+func asking(t *testing.T, path string) func() {
+	return func() {
 		t.Helper()
 		var err error
 		// The client is in this process as well, and needs a descriptor itself: the one that the
@@ -196,15 +234,6 @@ func TestAnswersWithoutDescriptors(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-	}
-	ask() // what opens files at the first use has opened them
-	all := takeDescriptors(t)
-	if _, err := os.Open(os.DevNull); !errors.Is(err, unix.EMFILE) {
-		t.Fatalf("opening a file: %v, want EMFILE", err)
-	}
-	_ = all[0].Close() // for the client, which is in this process
-	for range 5 {
-		ask()
 	}
 }
 

@@ -85,7 +85,7 @@ func (s *Socket) listen(ctx context.Context, server *http.Server) error {
 	over, cancel := context.WithCancel(ctx)
 	defer cancel()
 	serve := func(l *net.UnixListener) {
-		err := server.Serve(netutil.LimitListener(newListener(l), maxConnections))
+		err := server.Serve(netutil.LimitListener(listener{l, s.spare}, maxConnections))
 		select {
 		case failed <- failure{l, err}:
 		case <-over.Done(): // nobody listens any more

@@ -21,6 +21,7 @@ type Socket struct {
 	renewed chan *net.UnixListener // capacity 0: listeners that Renew made, for Serve
 	ended   chan struct{}          // closed by Close
 	close   func() error
+	spare   *spare
 
 	mu       sync.Mutex
 	listener *net.UnixListener
@@ -38,11 +39,12 @@ func Listen(path string) (*Socket, error) {
 	if err := checkPath(path); err != nil {
 		return nil, err
 	}
-	s := &Socket{path: path, renewed: make(chan *net.UnixListener), ended: make(chan struct{})}
+	s := &Socket{path: path, renewed: make(chan *net.UnixListener), ended: make(chan struct{}), spare: &spare{}}
 	s.close = sync.OnceValue(s.remove)
 	if err := s.create(); err != nil {
 		return nil, err
 	}
+	s.spare.take() // before the rest of the start uses all descriptors up
 	return s, nil
 }
 
@@ -215,6 +217,7 @@ func (s *Socket) Close() error { return s.close() }
 
 func (s *Socket) remove() error {
 	close(s.ended)
+	s.spare.end()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true
