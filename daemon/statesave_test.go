@@ -65,7 +65,8 @@ func TestALateResultIsOfTheLastSet(t *testing.T) {
 		if err := s.saveSet(named("a")); !errors.Is(err, errSaveRuns) {
 			t.Errorf("a: %v", err)
 		}
-		<-after(time.Minute) // its result is there, and nobody took it
+		<-after(time.Minute)
+		synctest.Wait() // its result is there, and nobody took it
 		disk.takes, disk.fails = 0, nil
 		if err := s.saveSet(named("b")); err != nil {
 			t.Errorf("b: %v", err)
