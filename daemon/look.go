@@ -91,12 +91,13 @@ func (d *daemon) lookAtFiles(ctx context.Context) (fileState, bool) {
 
 // A firewallLook is what the status reads from the kernel.
 type firewallLook struct {
-	at      time.Time          // engine time
-	stopped []firewall.Stopped // whom observing guards would have stopped
-	refused []firewall.Stopped // whom guards refused
-	tracked control.Conntrack
-	full    []control.FullSet // sets of the user without room
-	err     error
+	at       time.Time          // engine time
+	stopped  []firewall.Stopped // whom observing guards would have stopped
+	refused  []firewall.Stopped // whom guards refused
+	unlisted uint64             // packets of others whom they refused
+	tracked  control.Conntrack
+	full     []control.FullSet // sets of the user without room
+	err      error
 }
 
 // lookAtFirewall examines the kernel's firewall. It waits for at most lookLimit.
@@ -114,6 +115,9 @@ func (d *daemon) lookAtFirewall(ctx context.Context) (firewallLook, bool) {
 		}
 		f.at = d.loop.clock.now()
 		f.refused, f.err = guard.Refused()
+		if f.err == nil {
+			f.unlisted, f.err = guard.Unlisted()
+		}
 		if observed && f.err == nil {
 			f.stopped, f.err = guard.Stopped()
 		}

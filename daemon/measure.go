@@ -130,6 +130,7 @@ func (d *daemon) addPassage(ctx context.Context, kernel *firewallLook, s *contro
 	offset := time.Duration(s.Offset)
 	results := d.outdated.with(guard.Reached())
 	s.Stopped, s.Refused = stoppedList(kernel.stopped, s.Now), stoppedList(kernel.refused, s.Now)
+	s.RefusedUnlisted = kernel.unlisted
 	s.Reached = reachedList(results, offset)
 	s.Firewall.Measured = s.Firewall.Unmeasured == ""
 	s.Firewall.Conflicts = blocking(s.Reached, s.Firewall.Conflicts, s.Now)

@@ -85,12 +85,13 @@ func (p *program) explain(c *cobra.Command, f *explainFlags, args []string) erro
 			return err
 		}
 		p.judge(report)
-		if lines := passage(&status, source, last, counted.opened); len(lines) > 0 {
+		lines := passage(&status, source, last, counted.opened)
+		if len(lines) > 0 {
 			if err := p.print("\n%s\n", strings.Join(lines, "\n")); err != nil {
 				return err
 			}
 		}
-		if counted.events == 0 && report.Knocks > 0 {
+		if counted.events == 0 && report.Knocks > 0 && len(lines) == 0 {
 			p.note("nothing that a door listens to is recorded%s; all that is recorded: sesame explain", ofWhom(source, last))
 		}
 		return nil

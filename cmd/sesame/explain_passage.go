@@ -88,7 +88,7 @@ func became(s *control.Status, g *opened) string {
 	if !s.Firewall.Measured || g.at.After(s.Now.Add(-time.Duration(s.Offset))) {
 		return ""
 	}
-	result := ", not used"
+	result := (&control.Measured{}).String()
 	at := slices.IndexFunc(s.Reached, func(m control.Measured) bool {
 		return m.Port.Port == g.port && g.source.Contains(m.Source) && !m.Last.Before(g.at.Add(time.Duration(s.Offset)))
 	})

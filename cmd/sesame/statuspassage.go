@@ -32,5 +32,8 @@ func refusedLines(s *control.Status) string {
 	if more := len(s.Refused) - len(lines); more > 0 {
 		lines = append(lines, fmt.Sprintf("and %s: sesame status --json", transcript.Count(more, "more source")))
 	}
+	if s.RefusedUnlisted > 0 {
+		lines = append(lines, fmt.Sprintf("and %s since the start, of sources that are not listed: too many came at a time", transcript.Count(int(s.RefusedUnlisted), "packet")))
+	}
 	return strings.Join(lines, "\n")
 }

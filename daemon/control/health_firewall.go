@@ -23,8 +23,8 @@ func firewallBlocks(s *Status) (all []finding) {
 			if next != "" {
 				next += "\n# then connect again: this is over when the port answers, or after an hour"
 			}
-			all = append(all, one(next, "%s opened %s; the connection at %s was %s by %s",
-				m.Source, m.Port, transcript.Clock(m.Last), m.Outcome, m.Place())...)
+			all = append(all, one(next, "a grant lets %s in at %s; the %s at %s was %s by %s",
+				m.Source, m.Port, m.what(), transcript.Clock(m.Last), m.Outcome, m.Place())...)
 		}
 	}
 	return all
@@ -69,10 +69,10 @@ func unmeasured(s *Status) []finding {
 func nobodyAnswers(s *Status) (all []finding) {
 	var ports []Port
 	for _, m := range s.Reached {
-		silent := m.Outcome == reach.Unanswered || m.Outcome == reach.Answered && m.Closed
+		silent := m.Outcome == reach.Unanswered || m.Closed
 		if silent && s.Now.Sub(m.Last) <= time.Hour && !slices.Contains(ports, m.Port) {
 			ports = append(ports, m.Port)
-			all = append(all, one("", "%s opened %s%s", m.Source, m.Port, m.String())...)
+			all = append(all, one("", "a grant lets %s in at %s%s", m.Source, m.Port, m.String())...)
 		}
 	}
 	return all
@@ -88,7 +88,7 @@ func turnedAway(s *Status) (all []finding) {
 func splitKnock(s *Status) (all []finding) {
 	for _, k := range s.SplitKnocks {
 		if s.Now.Sub(k.Last) <= time.Hour {
-			all = append(all, one("", "%s, last at %s", k.Text, transcript.Clock(k.Last))...)
+			all = append(all, one("", "at %s %s", transcript.Clock(k.Last), k.Text)...)
 		}
 	}
 	return all

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"sesame/daemon/packet"
 	"sesame/daemon/reach"
 	"sesame/daemon/transcript"
 )
@@ -14,7 +15,8 @@ import (
 // clock.
 type Reached struct {
 	Outcome reach.Outcome `json:"outcome"`
-	// Closed says of the outcome "answered" that the host itself refused: no program listens.
+	// Closed says of the outcomes "answered" and "unanswered" that no program listens at the
+	// address and port. In the first case the host itself refused.
 	Closed bool `json:"closed,omitempty"`
 	// Changed says of the outcomes "dropped" and "rejected" that the rules have changed since, so
 	// that what becomes of the next packet is not known.
@@ -71,37 +73,14 @@ func (r *Reached) Short() string {
 		return "not since the rules changed"
 	case r.Blocked() && r.Chain != "":
 		return string(r.Outcome) + " by " + transcript.Safe(r.Table+" "+r.Chain)
+	case r.Closed:
+		return "no program listens"
 	case r.Outcome == reach.Unanswered:
 		return "nobody answered"
-	case r.Outcome == reach.Answered && r.Closed:
-		return "no program listens"
 	case r.Outcome == reach.Passed:
 		return "let in"
 	}
 	return string(r.Outcome)
-}
-
-// String describes the result as what follows "opened tcp/22", and what to do. It may have several
-// lines.
-func (r *Reached) String() string {
-	at := r.Last.UTC().Format(time.TimeOnly)
-	switch {
-	case r.Blocked() && r.Changed:
-		return fmt.Sprintf("; the connection at %s was %s by %s, whose rules have changed since: connect again", at, r.Outcome, r.Place())
-	case r.Blocked():
-		return fmt.Sprintf("; the connection at %s was %s by %s%s", at, r.Outcome, r.Place(), r.remedy())
-	case r.Outcome == reach.Unanswered && len(r.Lines) > 0:
-		return fmt.Sprintf(", and nobody answered the connection at %s, nor did a chain that can be traced drop it; if the service waits there, run:\n%s", at, strings.Join(r.Lines, "\n"))
-	case r.Outcome == reach.Unanswered:
-		return fmt.Sprintf(", and nobody answered the connection at %s: look whether the service waits there, and at firewalls on the way back", at)
-	case r.Outcome == reach.Answered && r.Closed:
-		return ", and this host refused the connection at " + at + ": no program listens there; start the service (ss -ltnu lists what listens)"
-	case r.Outcome == reach.Answered:
-		return ", and answered at " + at
-	case r.Outcome == reach.Passed:
-		return ", and let in at " + at + "; whether it was answered is not known, since the kernel does not track the connection (notrack)"
-	}
-	return ", not used"
 }
 
 // remedy returns the lines that let packets through, each on a line of its own when there are
@@ -116,6 +95,19 @@ func (r *Reached) remedy() string {
 	return "; to let it in, run:\n" + strings.Join(r.Lines, "\n")
 }
 
+// advice returns the lines as one text, when none of them is to be run; "" otherwise.
+func (r *Reached) advice() string {
+	var all []string
+	for _, line := range r.Lines {
+		text, comment := strings.CutPrefix(line, "# ")
+		if !comment {
+			return ""
+		}
+		all = append(all, text)
+	}
+	return strings.Join(all, "; ")
+}
+
 // MaxReached bounds the results in a status. The oldest are left out.
 const MaxReached = 100
 
@@ -124,6 +116,63 @@ type Measured struct {
 	Source netip.Addr `json:"source"`
 	Port   Port       `json:"port"`
 	Reached
+}
+
+// String describes the result as what follows "opened tcp/22", and what to do. It may have several
+// lines.
+func (m *Measured) String() string {
+	seen := "the " + m.what() + " at " + m.Last.UTC().Format(time.TimeOnly)
+	switch {
+	case m.Blocked() && m.Changed:
+		return fmt.Sprintf("; %s was %s by %s, whose rules have changed since: connect again", seen, m.Outcome, m.Place())
+	case m.Blocked():
+		return fmt.Sprintf("; %s was %s by %s%s", seen, m.Outcome, m.Place(), m.remedy())
+	case m.Closed && m.Outcome == reach.Answered:
+		return ", and this host refused " + seen + ": " + m.closed()
+	case m.Closed:
+		return ", and nobody answered " + seen + ": " + m.closed()
+	case m.Outcome == reach.Unanswered:
+		return ", and " + m.unanswered(seen)
+	case m.Outcome == reach.Answered:
+		return ", and answered at " + m.Last.UTC().Format(time.TimeOnly)
+	case m.Outcome == reach.Passed:
+		return ", and let in at " + m.Last.UTC().Format(time.TimeOnly) + "; whether it was answered is not known, since the kernel does not track the connection (notrack)"
+	}
+	return ", not used: " + noneCame
+}
+
+// what names what came to the port.
+func (m *Measured) what() string {
+	if m.Port.Proto == packet.UDP {
+		return "packet"
+	}
+	return "connection"
+}
+
+// noneCame says of an unused grant what is known: a chain before ours may drop packets, and not
+// each connection is traced.
+const noneCame = "no packet was seen that came as far as Sesame's chain"
+
+// closed says what to do where no program listens.
+func (m *Measured) closed() string {
+	if advice := m.advice(); advice != "" {
+		return advice
+	}
+	return "no program listens there; start the service (ss -ltnu lists what listens)"
+}
+
+// unanswered describes that nobody answered what was seen.
+func (m *Measured) unanswered(seen string) string {
+	advice := m.advice()
+	switch {
+	case advice != "":
+		return seen + " failed: " + advice
+	case len(m.Lines) > 0:
+		return fmt.Sprintf("nobody answered %s, nor did a chain that can be traced drop it; if the service waits there, run:\n%s", seen, strings.Join(m.Lines, "\n"))
+	case m.Port.Proto == packet.UDP:
+		return "nobody answered " + seen + ": look at the service (ss -lun lists those of UDP), which may give no answer to such a packet, and at firewalls on the way back"
+	}
+	return "nobody answered " + seen + ": look whether the service waits there, and at firewalls on the way back"
 }
 
 // TurnedAway is a source that was refused at a guarded port, and is probably the client that had

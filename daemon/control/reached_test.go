@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"sesame/daemon/packet"
 	"sesame/daemon/reach"
 )
 
@@ -51,17 +52,38 @@ func TestReachedText(t *testing.T) {
 		{"closed", closed, ", and this host refused the connection at 10:02:03: no program listens there; start the service (ss -ltnu lists what listens)", "no program listens"},
 		{"unanswered", seen(reach.Unanswered), ", and nobody answered the connection at 10:02:03: look whether the service waits there, and at firewalls on the way back", "nobody answered"},
 		{"unanswered, with lines", legacy, ", and nobody answered the connection at 10:02:03, nor did a chain that can be traced drop it; if the service waits there, run:\niptables-legacy -I INPUT", "nobody answered"},
+		{"unanswered, and nothing to run", advised(seen(reach.Unanswered), "# no route", "# look"), ", and the connection at 10:02:03 failed: no route; look", "nobody answered"},
+		{"unanswered, and nothing listens", closedOf(seen(reach.Unanswered)), ", and nobody answered the connection at 10:02:03: no program listens there; start the service (ss -ltnu lists what listens)", "no program listens"},
+		{"closed, with advice", advised(closed, "# it listens elsewhere"), ", and this host refused the connection at 10:02:03: it listens elsewhere", "no program listens"},
+		{"a datagram that is dropped", ofUDP(blocked(reach.Dropped, nil)), "; the packet at 10:02:03 was dropped by a chain that is not known", "dropped"},
+		{"a datagram to nobody", ofUDP(closed), ", and this host refused the packet at 10:02:03: no program listens there; start the service (ss -ltnu lists what listens)", "no program listens"},
+		{"a datagram without an answer", ofUDP(seen(reach.Unanswered)), ", and nobody answered the packet at 10:02:03: look at the service (ss -lun lists those of UDP), which may give no answer to such a packet, and at firewalls on the way back", "nobody answered"},
 		{"passed", seen(reach.Passed), ", and let in at 10:02:03; whether it was answered is not known, since the kernel does not track the connection (notrack)", "let in"},
-		{"unused", reach.Result{Outcome: reach.Unused}, ", not used", "unused"},
+		{"unused", reach.Result{Outcome: reach.Unused}, ", not used: no packet was seen that came as far as Sesame's chain", "unused"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			r := ReachedOf(test.result, time.Hour)
-			if diff := cmp.Diff([]string{test.text, test.short}, []string{r.String(), r.Short()}); diff != "" {
+			m := Measured{Port: Port{Port: test.result.Port}, Reached: ReachedOf(test.result, time.Hour)}
+			if diff := cmp.Diff([]string{test.text, test.short}, []string{m.String(), m.Short()}); diff != "" {
 				t.Errorf("text (-want +got):\n%s", diff)
 			}
 		})
 	}
+}
+
+func advised(r reach.Result, lines ...string) reach.Result {
+	r.Lines = lines
+	return r
+}
+
+func closedOf(r reach.Result) reach.Result {
+	r.Closed = true
+	return r
+}
+
+func ofUDP(r reach.Result) reach.Result {
+	r.Port.Proto = packet.UDP
+	return r
 }
 
 // TestReachedJSON has the keys that docs/transcript.md promises.

@@ -18,6 +18,9 @@ type Status struct {
 	Stopped []Stopped `json:"stopped,omitempty"`
 	// Refused are the sources that the guards refused in the last minutes, the latest first.
 	Refused []Stopped `json:"refused,omitempty"`
+	// RefusedUnlisted counts packets that were refused and that Refused does not count, since more
+	// came at a time than the kernel lists.
+	RefusedUnlisted uint64 `json:"refused_unlisted,omitempty"`
 	// Reached are the latest results of what was granted, the latest first. Those of grants that
 	// have ended stay for a while.
 	Reached []Measured `json:"reached,omitempty"`

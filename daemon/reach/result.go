@@ -12,7 +12,8 @@ type Outcome string
 
 // The outcomes, from the one that tells least.
 const (
-	// Unused: no packet came since the grant.
+	// Unused: no packet was seen since the grant. A chain before ours may have dropped it, or it was
+	// beyond the limit of traces.
 	Unused Outcome = "unused"
 	// Unanswered: packets came in, and for a second nothing went out. No chain that can be
 	// traced has dropped them.
@@ -45,8 +46,8 @@ type Result struct {
 	Source  netip.Addr
 	Port    packet.Port
 	Outcome Outcome
-	// Closed says of the outcome Answered that the only answers were refusals of this host: no
-	// program listens at the port.
+	// Closed says of the outcome Answered that the only answers were refusals of this host, and of
+	// Unanswered that there was none: no program listens at the address and port.
 	Closed bool
 	// Changed says of the outcomes Dropped and Rejected that the rules have changed since, so that
 	// what becomes of the next packet is not known. Who rechecks the rules sets it.

@@ -89,7 +89,7 @@ func (f *foreign) test(w *world) {
 	if e.status != 1 {
 		w.Errorf("exit status %d", e.status)
 	}
-	contains(w, e.stdout, "health: degraded: firewall-blocks\n", "wrong: 203.0.113.9 opened tcp/22; the connection at ", f.place)
+	contains(w, e.stdout, "health: degraded: firewall-blocks\n", "wrong: a grant lets 203.0.113.9 in at tcp/22; the connection at ", f.place)
 	contains(w, w.answer("grants"), string(f.outcome)+" by ip filter ")
 	w.logged("another chain stopped what a grant let in")
 	if f.name == "a banned address is rejected" {

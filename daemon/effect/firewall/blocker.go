@@ -31,7 +31,7 @@ func (m *measurement) explain(ctx context.Context, r *reach.Result, e reach.Endi
 		v6 := r.Source.Is6()
 		r.Lines = legacyLines(m.guard.mark, v6, legacyTables(v6))
 	case e.Unconfirmed:
-		r.Lines = []string{"# an answer was made, and never confirmed: see whether a chain at output, forward or postrouting drops packets of standing connections, and whether the way back is the right one"}
+		r.Lines = []string{"# this machine answered, and the client never confirmed that: look for a chain at output, forward or postrouting that drops packets of standing connections, and at the route back to the client"}
 	}
 }
 

@@ -33,8 +33,18 @@ func (g *Guard) Stopped() ([]Stopped, error) {
 // Refused returns the sources that were refused at a guarded port in the last ten minutes, the
 // latest first; 1,024 of each address family at most. In a flood the rules list up to 100 packets a
 // second, so Packets is the least that came, and no new source is listed when the set is full.
-// [Shown.Unlisted] counts what is not listed.
+// [Guard.Unlisted] counts what is not listed.
 func (g *Guard) Refused() ([]Stopped, error) { return g.stoppedIn(refusedSets, refusedLife) }
+
+// Unlisted returns how many packets were refused, since the table was made, whose sources
+// [Guard.Refused] does not list, or not with all of their packets: too many came at a time.
+func (g *Guard) Unlisted() (uint64, error) {
+	counted, err := g.socket.counters(guardTable)
+	if err != nil {
+		return 0, fmt.Errorf("reading who was refused: %w", err)
+	}
+	return counted["unlisted"], nil
+}
 
 func (g *Guard) stoppedIn(sets []sourceSet, life time.Duration) ([]Stopped, error) {
 	var all []Stopped

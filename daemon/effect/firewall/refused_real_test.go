@@ -94,4 +94,7 @@ func TestRealAFloodOfRefusedIsBounded(t *testing.T) {
 	if len(got) > refusedSize || len(got) == sent || shown.Unlisted == 0 || listed+shown.Unlisted != sent+1 {
 		t.Errorf("%d sources with %d packets, and %d packets that are not listed, of %d", len(got), listed, shown.Unlisted, sent+1)
 	}
+	if n, err := g.Unlisted(); err != nil || n != shown.Unlisted {
+		t.Errorf("%d packets are not listed, %v; want %d", n, err, shown.Unlisted)
+	}
 }
