@@ -27,12 +27,15 @@ type blocked struct {
 }
 
 // lines returns the commands that let granted packets through, in the way of the program that owns
-// the chain. Lines that begin with # explain.
+// the chain. Lines that begin with # explain. People run them as root, and not only root may name
+// a chain: a name that is no plain word is in no line.
 func (b blocked) lines() []string {
 	switch {
+	case !plain(b.table.name) || !plain(b.base.chain.name):
+		return []string{oddName}
 	case b.jail() != "" && b.source.IsValid():
 		return []string{fmt.Sprintf("fail2ban-client set %s unbanip %s", b.jail(), b.source),
-			"# fail2ban has banned this address: it will do so again after more failures"}
+			"# fail2ban has banned this address: it will do so again after more failures. The jail may have another name: fail2ban-client status"}
 	case b.table.name == "firewalld":
 		return b.firewalld()
 	case b.xtables() && b.has(b.ufwChain()):
@@ -50,16 +53,15 @@ func (b blocked) lines() []string {
 
 // insert puts the rule before all others of the base chain. Its accept ends that chain.
 func (b blocked) insert() string {
-	return fmt.Sprintf("nft insert rule %s %s '%s'", b.table, quoted(b.base.chain.name), nftMark(b.mark))
+	return fmt.Sprintf("nft insert rule %s %s '%s'", b.table, b.base.chain.name, nftMark(b.mark))
 }
 
-// quoted returns a name as a shell takes it for one word. nft allows letters, digits and _/\.
-func quoted(name string) string {
-	if strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./") == "" {
-		return name
-	}
-	return "'" + strings.ReplaceAll(name, "'", `'\''`) + "'"
-}
+const oddName = "# a table or chain has a name that is no plain word, so here is no line to run: look at nft list ruleset"
+
+// plain reports whether a name is one word for a shell, no option, and no path.
+func plain(name string) bool { return plainName.MatchString(name) }
+
+var plainName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*$`)
 
 // iptables accepts the mark in the chain that is for rules of users, if there is one.
 func (b blocked) iptables() []string {
@@ -84,7 +86,10 @@ func (b blocked) firewalld() []string {
 	for _, chain := range b.path {
 		name, is := strings.CutPrefix(chain, "filter_IN_")
 		if is && zone == "" && !zoneParts.MatchString(name) {
-			zone = "--zone=" + quoted(name) + " "
+			if !plain(name) {
+				return []string{oddName}
+			}
+			zone = "--zone=" + name + " "
 		}
 	}
 	var open strings.Builder
@@ -103,10 +108,10 @@ var zoneParts = regexp.MustCompile(`_(pre|log|deny|allow|post)$`)
 // Its rules are in a chain f2b-JAIL with iptables. With nft they name a set addr-set-JAIL, or
 // addr6-set-JAIL.
 func (b blocked) jail() string {
-	if jail, is := strings.CutPrefix(b.where, "f2b-"); is && b.xtables() {
+	if jail, is := strings.CutPrefix(b.where, "f2b-"); is && b.xtables() && plain(jail) {
 		return jail
 	}
-	if found := f2bSet.FindStringSubmatch(b.rule); found != nil && strings.HasPrefix(b.table.name, "f2b-") {
+	if found := f2bSet.FindStringSubmatch(b.rule); found != nil && strings.HasPrefix(b.table.name, "f2b-") && plain(found[1]) {
 		return found[1]
 	}
 	return ""
