@@ -12,8 +12,8 @@ type Outcome string
 
 // The outcomes, from the one that tells least.
 const (
-	// Unused: no packet was seen since the grant. A chain before ours may have dropped it, or it was
-	// beyond the limit of traces.
+	// Unused: no packet was seen since the grant. A chain before ours may have dropped it, or it
+	// was beyond the limit of traces.
 	Unused Outcome = "unused"
 	// Unanswered: packets came in, and for a second nothing went out. No chain that can be
 	// traced has dropped them.
