@@ -62,7 +62,7 @@ func TestRealConfEditedWhileKnocking(t *testing.T) {
 	t.Log("# put back as it was")
 	onTheWay(3)
 	w.conf(touch + strings.Replace(other, "5002", "5003", 1))
-	w.eventually("nothing is wrong any more", func() bool { return w.sesame("status", "--strict").status == done })
+	w.becomes()
 	arrives(3)
 	if e := w.reload(); e.status != done || !strings.HasPrefix(e.stdout, "unchanged: ") {
 		t.Errorf("%+v", e)

@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -143,7 +142,8 @@ func (w *world) journalRefuses() {
 	w.eventually("the status says so", func() bool { return w.hasReason("journal-unwritable") })
 	w.knock(mountKnocks...)
 	w.eventually("the command is refused", func() bool {
-		return strings.Contains(w.transcript(), `"door":"mount","source":"203.0.113.9","effect":"exec"`) && strings.Contains(w.transcript(), "no_journal")
+		text := w.transcript()
+		return strings.Contains(text, `"door":"mount","source":"203.0.113.9","effect":"exec"`) && strings.Contains(text, "no_journal")
 	})
 	w.shut(ssh4)
 }
@@ -360,12 +360,9 @@ func (w *world) elements() []string {
 
 // TestRealKilledBetweenOpeningAndWriting kills the daemon at random moments while it gives and
 // revokes, on a disk that hangs every other time, so that nothing is written. Each time the next
-// start keeps exactly what the kernel has. SESAME_KILLS is how often.
+// start keeps exactly what the kernel has. SESAME_KILLS is how often (default 8).
 func TestRealKilledBetweenOpeningAndWriting(t *testing.T) {
-	kills := 24
-	if n, err := strconv.Atoi(os.Getenv("SESAME_KILLS")); err == nil {
-		kills = n
-	}
+	kills := fromEnvironment(t, "SESAME_KILLS", 8)
 	w := newWorld(t, map[string]string{"ssh.lua": strings.Replace(longDoor, "10m", "1h", 1)})
 	f := newFreezer(w)
 	r := rand.New(rand.NewPCG(1, uint64(time.Now().UnixNano())))

@@ -90,8 +90,8 @@ func TestRealCountry(t *testing.T) {
 	if err := os.Truncate(w.path("country.mmdb"), 100); err != nil {
 		t.Fatal(err)
 	}
-	w.eventually("it is reported", func() bool { return strings.Contains(w.answer("status"), "country.mmdb: it is not") })
-	contains(t, w.answer("status"), "GeoLite2-Country, 2026-11-20 stays in force")
+	w.eventually("it is reported", func() bool { return w.status().Health.Verdict != control.OK })
+	contains(t, w.answer("status"), "country.mmdb: it is not", "GeoLite2-Country, 2026-11-20 stays in force")
 
 	t.Log("# elsewhere, without a database, and in another time zone")
 	live, recording := w.recorded()

@@ -110,7 +110,7 @@ func (w *world) fromKnockToShell(m *manager) {
 		}
 	}
 	w.opens(service)
-	w.eventually("the status is well", func() bool { return w.sesame("status", "--strict").status == done })
+	w.becomes()
 	w.answer("revoke", "203.0.113.9")
 	w.shuts(service)
 }

@@ -22,8 +22,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"sesame/daemon/transcript"
+	"sesame/scripting"
 	"sesame/scripting/knockd"
 	"sesame/scripting/knockd/knockdtest"
+	"sesame/scripting/source"
+	"sesame/simulate"
 )
 
 const (
@@ -164,7 +168,8 @@ func (s *score) compare(r *round) error {
 }
 
 // TestKnockdReplayed replays the scenarios as they are written down, without a
-// network: with the imported script they tell what the model without bugs says.
+// network: with the imported script they tell what the model without bugs says. Each tenth is
+// replayed by the program too.
 func TestKnockdReplayed(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -187,6 +192,15 @@ func TestKnockdReplayed(t *testing.T) {
 		got, err := r.replay()
 		if err != nil {
 			t.Fatalf("%s: %v", s.Name, err)
+		}
+		if i%10 == 0 {
+			byProgram, err := r.replayByProgram()
+			if err != nil {
+				t.Fatalf("%s: %v", s.Name, err)
+			}
+			if diff := cmp.Diff(got, byProgram); diff != "" {
+				t.Errorf("%s (-here +by the program):\n%s", s.Name, diff)
+			}
 		}
 		want := lines(knockdtest.Reported(knockdtest.Run(file, knockdtest.Local(), knockdtest.Bugs{}, r.packets)))
 		if diff := cmp.Diff(want, got); diff != "" {
@@ -215,8 +229,41 @@ func heard(file *knockd.File, r *round) (texts []string) {
 }
 
 // replay imports the knockd.conf as a script, and returns what a simulation with
-// it and the packets tells.
+// it and the packets tells. It starts no program: replayByProgram proves that programs do the same.
 func (r *round) replay() ([]string, error) {
+	conf, err := knockd.Parse(r.path, []byte(r.scenario.Conf))
+	if err != nil {
+		return nil, err
+	}
+	script, capture := r.path+".lua", r.path+".pcap"
+	err = errors.Join(os.WriteFile(script, []byte(conf.Script(knockd.ScriptOptions{})), 0o600), os.WriteFile(capture, r.capture(), 0o600))
+	if err != nil {
+		return nil, err
+	}
+	files, err := source.Read(script)
+	if err != nil {
+		return nil, err
+	}
+	set, err := scripting.Load(files, scripting.Options{})
+	if err != nil {
+		return nil, err
+	}
+	defer set.Close()
+	var local []netip.Prefix
+	for _, a := range knockdtest.Local() {
+		local = append(local, netip.PrefixFrom(a, a.BitLen()))
+	}
+	var lines bytes.Buffer
+	if _, err := simulate.Run(simulate.Config{
+		Captures: []string{capture}, Set: set.Engine, Local: local, Until: time.Hour, Writer: transcript.NewJSON(&lines),
+	}); err != nil {
+		return nil, err
+	}
+	return told(lines.Bytes(), time.Time{}, r.end)
+}
+
+// replayByProgram does the same with sesame import and sesame simulate.
+func (r *round) replayByProgram() ([]string, error) {
 	dir := r.path + ".imported"
 	script, err := offline("import", "knockd", r.path)
 	if err == nil {
@@ -230,11 +277,11 @@ func (r *round) replay() ([]string, error) {
 	for _, a := range knockdtest.Local() {
 		args = append(args, "--local", a.String())
 	}
-	transcript, err := offline(args...)
+	lines, err := offline(args...)
 	if err != nil {
 		return nil, err
 	}
-	return told(transcript, time.Time{}, r.end)
+	return told(lines, time.Time{}, r.end)
 }
 
 // offline runs a part of the program that needs no daemon.

@@ -41,7 +41,8 @@ func TestRealRound(t *testing.T) {
 	t.Log("# again")
 	w.knock(sshKnocks...)
 	w.opens(ssh4)
-	w.nothingWrong()
+	w.eventually("the program prints the transcript", func() bool { return w.answer("events", "--json") == w.transcript() })
+	w.strict(done, "health: ok")
 }
 
 // echoes checks that the other end of a connection sends back what it gets.

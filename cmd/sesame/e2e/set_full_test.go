@@ -23,7 +23,10 @@ func TestRealFullSetIsReported(t *testing.T) {
 	w.start()
 	w.nothingWrong()
 	w.knock(sshKnocks...)
-	w.eventually("it is reported", func() bool { return w.sesame("status", "--strict").status == answerNo })
+	w.eventually("it is reported", func() bool { return w.hasReason("set-full") })
+	if e := w.sesame("status", "--strict"); e.status != answerNo {
+		t.Errorf("exit status %d of sesame status --strict", e.status)
+	}
 	w.shut(ssh4)
 	const raise = "nft add set inet filter sesame4 '{ type ipv4_addr . inet_proto . inet_service; flags interval,timeout; size 1024; }'"
 	contains(t, w.answer("status"), "health: degraded: set-full", "set sesame4 of table inet filter is full (1 element, size 1)", raise)
@@ -39,7 +42,7 @@ func TestRealFullSetIsReported(t *testing.T) {
 	t.Log("# the line makes room")
 	w.net.Server.Exec("sh", "-c", raise)
 	// That somebody was turned away stays in the verdict for ten minutes, as grant-failed.
-	w.eventually("the set is full no more", func() bool { return !strings.Contains(w.answer("status"), "set-full") })
+	w.eventually("the set is full no more", func() bool { return !w.hasReason("set-full") })
 	w.knock(sshKnocks...)
 	w.opens(ssh4)
 }

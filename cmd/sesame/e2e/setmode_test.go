@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"os"
+	"sesame/daemon/control"
 	"strings"
 	"testing"
 )
@@ -60,10 +61,10 @@ func TestRealSetMode(t *testing.T) {
 
 	t.Log("# without its sets it says so")
 	w.nft("flush ruleset")
-	w.eventually("it is reported", func() bool { return w.sesame("status", "--strict").status == answerNo })
+	w.eventually("it is reported", func() bool { return w.status().Health.Verdict != control.OK })
 	contains(t, w.answer("status"), "wrong: firewall: ", "sesame4")
 	w.nft(own)
-	w.eventually("it is well again", func() bool { return w.sesame("status", "--strict").status == done })
+	w.becomes()
 	w.shut(ssh4)
 	w.knock(sshKnocks...)
 	w.opens(ssh4)

@@ -399,15 +399,20 @@ func (w *world) shuts(address string) {
 // nothingWrong checks that the daemon finds nothing wrong with itself.
 func (w *world) nothingWrong() {
 	w.Helper()
-	if e := w.sesame("status", "--strict"); e.status != 0 {
-		w.Errorf("exit status %d of sesame status --strict:\n%s%s", e.status, e.stdout, e.stderr)
+	if health := w.status().Health; health.Verdict != control.OK {
+		w.Errorf("wrong: %+v", health)
 	}
 }
 
-// transcript returns the lines of all events.
+// transcript returns the lines of all events, as sesame events --json prints them. Many tests wait
+// for a line, so it starts no program.
 func (w *world) transcript() string {
 	w.Helper()
-	return w.answer("events", "--json")
+	var lines bytes.Buffer
+	if err := w.client().Events(w.Context(), control.EventsRequest{JSON: true}, &lines); err != nil {
+		w.Fatal(err)
+	}
+	return lines.String()
 }
 
 const (
