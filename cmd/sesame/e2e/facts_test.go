@@ -90,7 +90,7 @@ func TestRealCountry(t *testing.T) {
 	if err := os.Truncate(w.path("country.mmdb"), 100); err != nil {
 		t.Fatal(err)
 	}
-	w.eventually("it is reported", func() bool { return w.status().Health.Verdict != control.OK })
+	w.eventually("it is reported", func() bool { return w.hasReason("database-broken") })
 	contains(t, w.answer("status"), "country.mmdb: it is not", "GeoLite2-Country, 2026-11-20 stays in force")
 
 	t.Log("# elsewhere, without a database, and in another time zone")

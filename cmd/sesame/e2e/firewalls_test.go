@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"sesame/daemon/reach"
 )
 
 // A manager is a firewall of a machine as its own program sets it up, closed but for what a
@@ -88,9 +90,13 @@ func (w *world) fromKnockToShell(m *manager) {
 	w.Helper()
 	service := server4 + ":" + m.port
 	w.start()
-	w.knock(sshKnocks...)
+	w.knockAt(server4, sshKnocks...)
 	w.eventually("the grant is there", func() bool { return len(w.grants()) == 1 })
 	w.shut(service)
+	w.eventually("it is known what became of the connection", func() bool {
+		reached := w.grants()[0].Reached
+		return reached != nil && reached.Outcome != reach.Unused
+	})
 	var said string
 	w.eventually("explain tells what to run", func() bool {
 		said = w.answer("explain", "203.0.113.9")

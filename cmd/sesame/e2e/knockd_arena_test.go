@@ -172,19 +172,6 @@ func await(path, part string) (text []byte, err error) {
 	return text, err
 }
 
-// eventually waits for a condition. Its error names the condition.
-func eventually(condition func() (bool, string)) error {
-	for deadline := time.Now().Add(patience); ; <-time.After(5 * time.Millisecond) {
-		yes, missing := condition()
-		switch {
-		case yes:
-			return nil
-		case time.Now().After(deadline):
-			return fmt.Errorf("not in %v: %s", patience, missing)
-		}
-	}
-}
-
 // A round is a scenario that was played.
 type round struct {
 	scenario knockdtest.Scenario

@@ -19,7 +19,7 @@ func TestRealRound(t *testing.T) {
 	w.shut(ssh4)
 	w.shut(ssh6)
 
-	w.knock(sshKnocks...)
+	w.knockAt(server4, sshKnocks...)
 	w.opens(ssh4)
 	end := w.end()
 	w.shut(ssh6) // nobody knocked there
@@ -39,9 +39,14 @@ func TestRealRound(t *testing.T) {
 		`"event":"close","door":"ssh","source":"203.0.113.9","grant":1,"port":"tcp/22","reason":"expired"`)
 
 	t.Log("# again")
-	w.knock(sshKnocks...)
+	w.knockAt(server4, sshKnocks...)
 	w.opens(ssh4)
 	w.eventually("the program prints the transcript", func() bool { return w.answer("events", "--json") == w.transcript() })
+	recording := w.path("recording.pcapng")
+	w.eventually("the program replays what the program recorded", func() bool {
+		w.answer("record", "--force", recording)
+		return withoutSummary(w.answerOffline("simulate", "--format", "jsonl", recording)) == w.transcript()
+	})
 	w.strict(done, "health: ok")
 }
 
@@ -67,18 +72,18 @@ func echoes(t *testing.T, conn interface {
 func TestRealWrongOrder(t *testing.T) {
 	w := newWorld(t, map[string]string{"ssh.lua": longDoor})
 	w.start()
-	w.knock("tcp/7421", "tcp/2904", "udp/9133")
-	w.knock("udp/9133", "tcp/7421", "tcp/2904")
-	w.knock("tcp/7421", "udp/9133", "tcp/2905") // another port than the door's: the attempt continues
+	w.knockAt(server4, "tcp/7421", "tcp/2904", "udp/9133")
+	w.knockAt(server4, "udp/9133", "tcp/7421", "tcp/2904")
+	w.knockAt(server4, "tcp/7421", "udp/9133", "tcp/2905") // another port than the door's: the attempt continues
 	w.eventually("all knocks are counted", func() bool { return w.status().Counts.Knocks == 8 })
 	w.shut(ssh4)
-	w.knock("tcp/7421", "udp/9133", "tcp/7421", "tcp/2904")
+	w.knockAt(server4, "tcp/7421", "udp/9133", "tcp/7421", "tcp/2904")
 	w.eventually("all knocks are counted", func() bool { return w.status().Counts.Knocks == 12 })
 	w.shut(ssh4)
 	if text := w.transcript(); strings.Contains(text, `"event":"open"`) {
 		t.Errorf("a door opened:\n%s", text)
 	}
-	w.knock("udp/9133", "tcp/7421", "udp/9133", "tcp/2904") // a wrong one before does not matter
+	w.knockAt(server4, "udp/9133", "tcp/7421", "udp/9133", "tcp/2904") // a wrong one before does not matter
 	w.opens(ssh4)
 }
 

@@ -31,9 +31,6 @@ const (
 	server4 = "198.51.100.1"
 	server6 = "2001:db8:1::1"
 
-	// patience is how long what must happen is waited for, on a machine that has
-	// much else to do.
-	patience = time.Minute
 	// shutLimit is how long a connection to a port that must be shut is given.
 	shutLimit = 150 * time.Millisecond
 )
@@ -208,25 +205,6 @@ func (w *world) log() string {
 	return string(text)
 }
 
-// logged waits until the daemon has logged a text.
-func (w *world) logged(text string) {
-	w.Helper()
-	w.eventually("the log has "+text, func() bool { return strings.Contains(w.log(), text) })
-}
-
-// eventually waits for a condition.
-func (w *world) eventually(what string, condition func() bool) {
-	w.Helper()
-	for deadline := time.Now().Add(patience); !condition(); <-time.After(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			w.Fatalf("not in %v: %s", patience, what)
-		}
-	}
-}
-
-// pass waits, in a test of what must not happen in the meantime.
-func (w *world) pass(d time.Duration) { <-time.After(d) }
-
 // runOn runs a program on a host to its end.
 func (w *world) runOn(h *livetest.Host, argv ...string) ended {
 	w.Helper()
@@ -301,12 +279,14 @@ func (w *world) reload(unguard ...string) ended {
 	return w.sesame(args...)
 }
 
-// knock knocks from the client, with the real client.
+// knock knocks from the client's address, with bare packets. Most tests are about what comes of
+// knocks, and need no program that sends them.
 func (w *world) knock(knocks ...string) {
 	w.Helper()
-	w.knockAt(server4, knocks...)
+	w.send(w.net.Client.IPv4.Addr(), knocks...)
 }
 
+// knockAt knocks from the client, with the real client.
 func (w *world) knockAt(address string, knocks ...string) {
 	w.Helper()
 	e := w.runOn(w.net.Client, append([]string{"sesame", "knock", "-d", "5", address}, knocks...)...)
