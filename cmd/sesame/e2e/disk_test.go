@@ -312,6 +312,7 @@ func TestRealStateDirectoryIsLost(t *testing.T) {
 			}
 			w.send(livetest.Source4(1), mountKnocks...)
 			w.logged("the state directory was lost while the daemon ran")
+			w.eventually("both have access", func() bool { return strings.Count(w.log(), "access opened: door=mount ") == 2 })
 			w.eventually("both are in the journal, and the set is saved", func() bool {
 				text, _ := os.ReadFile(filepath.Join(w.state, "journal"))
 				_, err := os.Stat(filepath.Join(w.state, "set"))

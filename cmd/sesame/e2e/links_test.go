@@ -39,7 +39,7 @@ func TestRealFlap(t *testing.T) {
 		w.hears("lo", "server0")
 		w.ip("-6 addr replace " + w.net.Server.IPv6.String() + " dev server0 nodad") // which went with the link
 		w.restoreRoutes()
-		w.knock(sshKnocks...)
+		w.knockAt(server4, sshKnocks...)
 		w.opens(ssh4)
 		w.knockAt(server6, sshKnocks...)
 		w.opens(ssh6)
@@ -71,14 +71,14 @@ func TestRealRecreated(t *testing.T) {
 	} else {
 		contains(t, e.stdout, "wrong: interface late0 does not exist: knocks on it are not captured", "wrong: no interface is captured: nobody can knock")
 	}
-	w.knock(sshKnocks...) // not there
+	w.knockAt(server4, sshKnocks...) // not there
 	for i := range 2 {
 		w.ip("link set server0 down")
 		w.ip("link set server0 name late0")
 		w.ip("link set late0 up")
 		w.hears("late0")
 		w.ip("route replace default via 203.0.113.9 dev late0 onlink")
-		w.knock(sshKnocks...)
+		w.knockAt(server4, sshKnocks...)
 		w.opens(ssh4)
 		w.answer("revoke", "203.0.113.9")
 		w.shuts(ssh4)
@@ -88,7 +88,7 @@ func TestRealRecreated(t *testing.T) {
 			w.hears()
 			w.ip("link set server0 up")
 			w.ip("route replace default via 203.0.113.9 dev server0 onlink")
-			w.knock(sshKnocks...)
+			w.knockAt(server4, sshKnocks...)
 			w.shut(ssh4)
 		}
 	}
@@ -124,7 +124,7 @@ func TestRealNewLink(t *testing.T) {
 		w.hears("lo")
 		w.newLink()
 		w.hears("lo", "server0")
-		w.knock(sshKnocks...)
+		w.knockAt(server4, sshKnocks...)
 		w.opens(ssh4)
 		w.answer("revoke", "203.0.113.9")
 		w.shuts(ssh4)

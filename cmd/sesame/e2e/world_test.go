@@ -280,7 +280,7 @@ func (w *world) reload(unguard ...string) ended {
 }
 
 // knock knocks from the client's address, with bare packets. Most tests are about what comes of
-// knocks, and need no program that sends them.
+// knocks, and need no program that sends them. The link must be the one that was there first.
 func (w *world) knock(knocks ...string) {
 	w.Helper()
 	w.send(w.net.Client.IPv4.Addr(), knocks...)
