@@ -241,6 +241,8 @@ func TestRealThen(t *testing.T) {
 				"tcp/22 on 198.51.100.1 was closed and still is: rejected by ICMP (port unreachable): a firewall\n"},
 		{"no way behind a router", "tcp dport 22 reject with icmp net-unreachable;", true, "198.51.100.1 7001", 1,
 			"tcp/22 on 198.51.100.1 was closed and still is: unreachable, says ICMP (network unreachable): a router has no way to the host, or the host is down\n"},
+		{"a host on the own network that is down", door4, false, "203.0.113.77 7001", 1,
+			"tcp/22 on 203.0.113.77 was closed and still is: unreachable, says ICMP (host unreachable): a router has no way to the host, or the host is down\n"},
 		{"was open", "tcp dport 7001 drop;", true, "198.51.100.1 7001", 0,
 			"tcp/22 on 198.51.100.1 was open already and is open: nothing guards it, or an earlier knock still counts\n"},
 		{"closes", "tcp dport 7001 add @open4 { ip saddr }; ip saddr @open4 tcp dport 22 drop;", true, "198.51.100.1 7001", 1,

@@ -83,8 +83,11 @@ func stateOf(err error) state {
 	return silent
 }
 
-// connectUntilOpen tries until the port is open, the time is over or ctx ends.
+// connectUntilOpen tries until the port is open, the time is over or ctx ends. A machine learns
+// after some three seconds that a host on its own network is down, and forgets it soon. So silence
+// does not count any more when one try found the host unreachable.
 func connectUntilOpen(ctx context.Context, at netip.AddrPort) answer {
+	var down answer
 	for t := newTries(); ; {
 		pause, cancel := context.WithTimeout(ctx, t.limit)
 		found := connect(pause, at, t.limit)
@@ -93,7 +96,14 @@ func connectUntilOpen(ctx context.Context, at netip.AddrPort) answer {
 			<-pause.Done() // a port that refuses has answered early
 		}
 		cancel()
-		if !again {
+		if found.state == unreachable {
+			down = found
+		}
+		switch {
+		case again:
+		case found.state == silent && down.state == unreachable:
+			return down
+		default:
 			return found
 		}
 	}
