@@ -40,6 +40,7 @@ type Config struct {
 	People  io.Writer // a terminal; writes must not block; nil: everything goes to the log
 	Color   bool      // for People
 	Pprof   bool      // serve Go's profiles at the control socket
+	Probe   []string  // a command that calls [state.Probe] for the path behind it; empty: none is run
 }
 
 // A daemon is everything that Run puts together. After the start, the loop owns what changes,
@@ -160,7 +161,8 @@ func (d *daemon) drop(first startup) (err error) {
 		d.config.Log.Warn("privileges are not dropped: the disk of the state directory does not answer")
 		return nil
 	}
-	d.commands = len(first.set.Commands) > 0 || d.loop.engine.HasPendingUndo()
+	unknown, _ := d.state.open() // a journal that is not read may have pending undos
+	d.commands = unknown == nil || len(first.set.Commands) > 0 || d.loop.engine.HasPendingUndo()
 	d.privileges, err = dropPrivileges(d.commands)
 	return err
 }

@@ -83,13 +83,15 @@ func findState(path string, now time.Time) (f stateFound) {
 // openState opens the state directory for the start. A disk that does not answer, or fails, is no
 // error: found has what is known. A directory that must not be used is one.
 func (d *daemon) openState() (found stateFound, err error) {
-	finding := make(chan stateFound, 1)
-	go func() { finding <- findState(d.config.State, d.since) }()
-	select {
-	case found = <-finding:
-	case <-after(diskPatience):
-		found.err = errDiskHangs
-		d.finding = finding
+	if found.err = d.probeState(); found.err == nil {
+		finding := make(chan stateFound, 1)
+		go func() { finding <- findState(d.config.State, d.since) }()
+		select {
+		case found = <-finding:
+		case <-after(diskPatience):
+			found.err = errDiskHangs
+			d.finding = finding
+		}
 	}
 	if refusal, refused := errors.AsType[*state.Refusal](found.err); refused {
 		return found, refusal
@@ -113,6 +115,27 @@ func (d *daemon) noteRenewed(lost error) {
 	case d.reloader.stateRenewed <- struct{}{}:
 	default:
 	}
+}
+
+// probeState lets a process of its own look whether the disk answers. The threads of this one must
+// not hang before privileges are dropped.
+func (d *daemon) probeState() error {
+	if len(d.config.Probe) == 0 {
+		return nil
+	}
+	argv := append(slices.Clone(d.config.Probe), d.config.State)
+	probe, err := os.StartProcess(argv[0], argv, &os.ProcAttr{Files: make([]*os.File, 3)})
+	if err != nil {
+		return nil // then the start looks for itself
+	}
+	err = within(diskPatience, func() error {
+		_, _ = probe.Wait() // only that it ended counts
+		return nil
+	})
+	if err != nil {
+		_ = probe.Kill() // it ends when the disk answers
+	}
+	return err
 }
 
 // open returns the directory, or why there is none.

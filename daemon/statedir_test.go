@@ -137,3 +137,21 @@ func TestWhatALateJournalBrings(t *testing.T) {
 		t.Errorf("%d undos run, want 1", undos)
 	}
 }
+
+// A probe that does not end keeps the threads of the daemon from the disk.
+func TestADiskThatHangsIsNotTouched(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "state")
+	d := &daemon{since: newClock().now(), config: Config{Log: hclog.NewNullLogger()}}
+	d.config.State, d.config.Probe = dir, []string{"/bin/sh", "-c", "exec sleep 1000"}
+	found, err := d.openState()
+	must(t, err)
+	if !errors.Is(found.err, errDiskHangs) || d.finding != nil {
+		t.Errorf("found %v, and a goroutine looks: %v", found.err, d.finding != nil)
+	}
+	if _, err := os.Stat(dir); err == nil {
+		t.Error("the directory was made")
+	}
+	d.config.Probe = []string{"/bin/true"}
+	found, err = d.openState()
+	must(t, errors.Join(err, found.err, d.state.close()))
+}

@@ -26,6 +26,7 @@ func (p *program) liveCommands() []*cobra.Command {
 		p.recordCommand(),
 		p.explainCommand(),
 		p.firewallCommand(),
+		probeCommand(),
 	}
 }
 

@@ -272,6 +272,23 @@ func TestRealHungState(t *testing.T) {
 	w.journalWorks()
 }
 
+// TestRealHungStateAtTheFirstStart has a disk that hangs before there is anything on it. The daemon
+// does not touch it, so it can drop its privileges.
+func TestRealHungStateAtTheFirstStart(t *testing.T) {
+	w := newWorld(t, map[string]string{"ssh.lua": mountDoor})
+	f := newFreezer(w)
+	f.freeze()
+	w.start()
+	w.journalRefuses()
+	if w.hasReason("privileges-kept") {
+		t.Error("the daemon kept all privileges of root")
+	}
+	f.thaw()
+	w.logged("the state directory answers")
+	w.journalWorks()
+	w.nothingWrong()
+}
+
 // TestRealHungStateIsReported asks a daemon whose disk hangs.
 func TestRealHungStateIsReported(t *testing.T) {
 	w := newWorld(t, map[string]string{"ssh.lua": mountDoor})
