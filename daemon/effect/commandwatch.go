@@ -110,8 +110,12 @@ func (w *Waiting) pilesUp(now time.Time) bool {
 	return w.Count >= pile && waited >= patience || w.Count > 0 && waited >= longPatience
 }
 
-// ran notes the result of a command.
+// ran notes the result of a command. One that was refused because of the journal did not run, and
+// nothing is wrong with it.
 func (w *commandWatch) ran(now time.Time, s *step, err error) {
+	if errors.Is(err, ErrNoJournal) {
+		return
+	}
 	w.runs.Add(now, s.Door, s.Source, err != nil)
 	key := commandKey{s.Door, s.Argv[0], s.Effect == engine.EffectUndo}
 	failed, ran := errors.AsType[*engine.CommandError](err)

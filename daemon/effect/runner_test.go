@@ -151,6 +151,9 @@ func TestAFullDiskRefusesWhatMustSurvive(t *testing.T) {
 		h.want(t, "2, 3", "0s apply 203.0.113.9 tcp/22 1m0s", "0s run /after")
 		h.give(umount(5, 1, "a", alice))
 		h.want(t, "5", "0s run /umount")
+		if f := h.r.CommandReport().Failing; len(f) != 0 {
+			t.Errorf("%+v fail: nobody could mend them", f)
+		}
 		t.Log("# and for a moment the disk is left alone")
 		h.give(slices.Concat(ended(4), ended(1), h.allow(9, bob, ssh, time.Minute), mount(10, "a", bob)))
 		h.want(t, "9, 10 ("+full+")", "0s apply 203.0.113.77 tcp/22 1m0s")
