@@ -42,7 +42,7 @@ func torn(s *Status) []finding {
 	return because(s.State.Torn, "the journal was being written when the daemon or the machine stopped")
 }
 
-func clockNotSaved(s *Status) []finding {
+func syncNotSaved(s *Status) []finding {
 	return because(s.State.SyncNotSaved, "the next start does not know that the clock was synchronised once")
 }
 

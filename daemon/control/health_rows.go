@@ -62,7 +62,7 @@ func stateRows() []row {
 			"look at the state directory: its space, whether it is mounted read-only, and dmesg; Sesame tries again by itself", journalUnwritable},
 		{"journal-damaged", isDegraded, "a part of the journal was not readable at the start, so grants or undos may be lost", "look at the disk and at sesame grants; a restart ends this line", damaged},
 		{"journal-torn", isNote, "the last line of the journal was not whole at the start, as after a crash", "nothing was done that needs it", torn},
-		{"clock-not-saved", isDegraded, "the next start does not know that the clock was synchronised once, so windows may refuse until it is again", "look at the state directory: its space, and whether it can be written", clockNotSaved},
+		{"clock-sync-not-saved", isDegraded, "the next start does not know that the clock was synchronised once, so windows may refuse until it is again", "look at the state directory: its space, and whether it can be written", syncNotSaved},
 	}
 }
 
