@@ -37,6 +37,8 @@ type Ending struct {
 	// Unseen says of Unanswered that the packet vanished before our last chain: what dropped it
 	// is no chain of nftables.
 	Unseen bool
+	// Untraced says that no trace of the packet came, as it is wanted: see [Follower.Began].
+	Untraced bool
 	// Unconfirmed says of Unanswered that an answer was made, and never confirmed: it may have been
 	// dropped on its way out.
 	Unconfirmed bool
@@ -66,6 +68,7 @@ type followed struct {
 	flow      Flow
 	came      time.Time
 	untracked bool
+	untraced  bool
 	reached   bool // our last chain
 	path      []Place
 	fresh     bool // the base chain has ended: the next message begins another
@@ -151,7 +154,7 @@ func (f *Follower) begin(m Message, now time.Time) bool {
 // becomes of it.
 func (f *Follower) Began(flow Flow, now time.Time) {
 	f.quiet--
-	f.follow(f.quiet, &followed{flow: flow, came: now})
+	f.follow(f.quiet, &followed{flow: flow, came: now, untraced: true})
 }
 
 func (f *Follower) follow(id uint32, t *followed) bool {
@@ -166,7 +169,7 @@ func (f *Follower) follow(id uint32, t *followed) bool {
 
 // ending returns what became of a packet.
 func (t *followed) ending(o Outcome) Ending {
-	return Ending{Flow: t.flow, Outcome: o, Path: t.path, Came: t.came}
+	return Ending{Flow: t.flow, Outcome: o, Path: t.path, Came: t.came, Untraced: t.untraced}
 }
 
 // Next returns when [Follower.Look] has something to do; the zero time: never, until a message
@@ -222,6 +225,8 @@ func (t *followed) look(age time.Duration, conn func(Flow) (Conn, bool)) (ended 
 		return nil, true
 	case state == Established:
 		return t.is(Answered), true
+	case state == Refused:
+		return t.refused(), true
 	case state == HalfOpen && age >= unconfirmedAfter:
 		unconfirmed := t.is(Unanswered)
 		unconfirmed.Unconfirmed = true
@@ -262,7 +267,11 @@ func (t *followed) forgotten(age time.Duration) (*Ending, bool) {
 	if age < looks[1] { // the packet may not be through yet
 		return nil, false
 	}
+	return t.refused(), true
+}
+
+func (t *followed) refused() *Ending {
 	e := t.is(Answered)
 	e.Closed = true
-	return e, true
+	return e
 }

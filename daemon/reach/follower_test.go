@@ -62,6 +62,7 @@ func TestFollower(t *testing.T) {
 		{"through, as seen by its answer alone", []Message{begin(1, ssh)}, []look{{10 * ms, Established}}, []string{"answered"}},
 		{"a datagram whose flow is forgotten", []Message{begin(1, dns), last(1)}, []look{{10 * ms, NoConn}, {time.Second, NoConn}}, nil},
 		{"a datagram that is answered", []Message{begin(1, dns), last(1)}, []look{{10 * ms, Asked}, {250 * ms, Established}}, []string{"answered"}},
+		{"a datagram to a port without a program", []Message{begin(1, dns), last(1)}, []look{{10 * ms, Refused}, {time.Second, Refused}}, []string{"answered closed"}},
 		{"untracked", []Message{untracked, last(1)}, []look{{10 * ms, NoConn}}, []string{"passed"}},
 		{"untracked, and vanished", []Message{untracked}, []look{{10 * ms, NoConn}, {time.Second, NoConn}}, []string{"unanswered unseen"}},
 		{"a queue that lets it go on", []Message{begin(1, ssh), at(1, "ip filter", "INPUT", 4, Stolen), last(1)}, []look{{10 * ms, Established}}, []string{"answered"}},

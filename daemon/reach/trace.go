@@ -54,6 +54,9 @@ const (
 	Asked                   // packets came in; none went out
 	HalfOpen                // TCP: a SYN+ACK went to the source, which did not confirm it yet
 	Established             // packets went both ways; of TCP the handshake is complete
+	// Refused: packets came in, and this host answers them with an ICMP error, since no program
+	// waits at the UDP port. Such an answer leaves no trace in the entry.
+	Refused
 )
 
 // Names are the chains of our own table that a trace begins and ends with.

@@ -27,12 +27,34 @@ func (m *measurement) explain(ctx context.Context, r *reach.Result, e reach.Endi
 		blocker := *e.Blocker
 		blocker.Rule = rule.text
 		r.Blocker, r.Lines = &blocker, b.lines()
+	case r.Closed:
+		r.Lines = elsewhere(e.Flow)
+	case r.Outcome == reach.Unanswered && hasNoRoute(r.Source):
+		r.Lines = []string{fmt.Sprintf("# this machine has no route to %s, so no answer can go there: see ip route get %s", r.Source, r.Source)}
 	case e.Unseen:
-		v6 := r.Source.Is6()
-		r.Lines = legacyLines(m.guard.mark, v6, legacyTables(v6))
+		names := legacyTables(r.Source.Is6())
+		r.Lines = legacyLines(m.guard.mark, r.Source.Is6(), names)
+		// Without a trace it is not known whether the packet was dropped, or refused at once.
+		if there, _, known := waits(e.Flow.Destination, e.Flow.Proto); e.Untraced && known && !there && !slices.Contains(names, "nat") {
+			r.Closed, r.Lines = true, elsewhere(e.Flow)
+		}
 	case e.Unconfirmed:
 		r.Lines = []string{"# this machine answered, and the client never confirmed that: look for a chain at output, forward or postrouting that drops packets of standing connections, and at the route back to the client"}
 	}
+}
+
+// elsewhere returns a line about a program that waits at the port of another address of this host
+// than the one that was asked for; nil when there is none.
+func elsewhere(f reach.Flow) []string {
+	there, instead, known := waits(f.Destination, f.Proto)
+	if !known || there || len(instead) == 0 {
+		return nil
+	}
+	var names []string
+	for _, a := range instead {
+		names = append(names, a.String())
+	}
+	return []string{fmt.Sprintf("# a program waits at %s only: let it listen at %s, too", strings.Join(names, ", "), f.Destination.Addr())}
 }
 
 // legacyTables returns the tables of iptables-legacy.

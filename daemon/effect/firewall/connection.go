@@ -24,7 +24,15 @@ const (
 // before its translation.
 func (s *socket) connection(f reach.Flow) (reach.Conn, error) {
 	found := reach.NoConn
-	err := s.query(connectionQuestion(f), func(r reply) { found = connOf(f.Proto, r.attributes) })
+	err := s.query(connectionQuestion(f), func(r reply) {
+		found = connOf(f.Proto, r.attributes)
+		if answers := tupleOf(r.attributes, ctReply); found == reach.Asked && f.Proto == packet.UDP && answers.valid() &&
+			addressOf(answers.source) == f.Destination.Addr() && answers.sourcePort == f.Destination.Port() { // else it is translated
+			if there, _, known := waits(f.Destination, f.Proto); known && !there {
+				found = reach.Refused
+			}
+		}
+	})
 	if errors.Is(err, unix.ENOENT) {
 		return reach.NoConn, nil
 	}

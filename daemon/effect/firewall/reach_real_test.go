@@ -228,10 +228,10 @@ func reachAnswers(t *testing.T, answer Answer) {
 	silent, err := net.ListenPacket("udp", ":54")
 	must(t, err)
 	defer silent.Close()
-	udp54 := packet.Port{Proto: packet.UDP, Number: 54}
+	udp54, udp55 := packet.Port{Proto: packet.UDP, Number: 54}, packet.Port{Proto: packet.UDP, Number: 55}
 	g := NewGuard(GuardConfig{Answer: answer})
 	t.Cleanup(func() { must(t, g.Close()) })
-	must(t, g.Install(effect.Guards{Drop: []packet.Port{tcp22, tcp80, udp53, udp54}}, nil))
+	must(t, g.Install(effect.Guards{Drop: []packet.Port{tcp22, tcp80, udp53, udp54, udp55}}, nil))
 	w.measure(g)
 	for _, client := range []string{clientAddress, client6Address} {
 		host := serverAddress
@@ -247,6 +247,7 @@ func reachAnswers(t *testing.T, answer Answer) {
 			{tcp80, reach.Answered, true},
 			{udp53, reach.Answered, false},
 			{udp54, reach.Unanswered, false},
+			{udp55, reach.Answered, true},
 		} {
 			apply(t, g, element(client, tt.port, time.Hour))
 			w.atClient(func() {
