@@ -236,8 +236,7 @@ func (l *loop) dispatch(events []engine.Event) {
 	}
 	if l.runner.Enqueue(events) {
 		// The runner has the processor first: reports can wait, and whoever knocked cannot. Else
-		// it waits for another thread to wake up, or for the end of the reports: 100 µs and more
-		// on two processors, where the change itself takes 50.
+		// it waits 100 µs and more on two processors, where the change itself takes 50.
 		runtime.Gosched()
 	}
 	l.report.events(events)
@@ -269,6 +268,7 @@ func (l *loop) results() {
 	for _, r := range l.runner.Results() {
 		l.input(record.Result(r.ID, r.Err), func(now time.Time) []engine.Event { return l.engine.Result(now, r.ID, r.Err) })
 		l.answered(r.ID, r.Err)
+		l.report.gave(r.Gave)
 	}
 }
 

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"maps"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -136,6 +137,19 @@ func (r *reporter) fail(e *engine.Event) {
 	r.failures = append(r.failures, control.Failure{
 		At: e.Time, Door: e.Door, Source: control.Source{Prefix: e.Source}, Effect: e.Effect.Name(), Detail: e.Detail,
 	})
+}
+
+// gave marks the failures of others to get access that are over: somebody with an address of the
+// same family got it. An invalid source is nobody.
+func (r *reporter) gave(source netip.Prefix) {
+	if !source.IsValid() {
+		return
+	}
+	for i := range r.failures {
+		if f := &r.failures[i]; f.Effect == engine.EffectAllow.Name() && f.Source.Addr().Is4() == source.Addr().Is4() {
+			f.GivenSince = true
+		}
+	}
 }
 
 // failed returns the failed effects with times of the wall clock.

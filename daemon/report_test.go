@@ -1,6 +1,8 @@
 package daemon
 
 import (
+	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -33,4 +35,37 @@ func TestWhichFaultsAreWarnings(t *testing.T) {
 	want(hclog.Warn, 0, warnEvery)
 	want(hclog.Debug, 0, 2*warnEvery-1)
 	want(hclog.Warn, 0, 2*warnEvery)
+}
+
+// An access that failed counts until one of the same address family succeeds.
+func TestAnAccessThatSucceedsEndsTheFailuresBefore(t *testing.T) {
+	r := newReporter(nil, nil, nil, hclog.NewNullLogger())
+	four, six := netip.MustParsePrefix("203.0.113.9/32"), netip.MustParsePrefix("2001:db8:9::9/128")
+	fail := func(source netip.Prefix, effect engine.Effect) {
+		r.fail(&engine.Event{Kind: engine.EventFailed, Source: source, Effect: effect})
+	}
+	since := func() (all []bool) {
+		for _, f := range r.failed(0) {
+			all = append(all, f.GivenSince)
+		}
+		return all
+	}
+	fail(four, engine.EffectAllow)
+	fail(six, engine.EffectAllow)
+	fail(four, engine.EffectExec)
+	for _, tt := range []struct {
+		gave netip.Prefix
+		want []bool
+	}{
+		{netip.Prefix{}, []bool{false, false, false}},
+		{six, []bool{false, true, false}},
+		{four, []bool{true, true, false}},
+	} {
+		if r.gave(tt.gave); !slices.Equal(since(), tt.want) {
+			t.Errorf("after access for %v: %v, want %v", tt.gave, since(), tt.want)
+		}
+	}
+	if fail(four, engine.EffectAllow); since()[3] {
+		t.Error("one that fails later is over")
+	}
 }

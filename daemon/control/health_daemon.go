@@ -63,10 +63,11 @@ func grantFailed(s *Status) []finding { return failures(s, true) }
 
 func effectFailed(s *Status) []finding { return failures(s, false) }
 
-// failures returns the effects that failed: access that was not given of late, or the others.
+// failures returns the effects that failed: access that was not given of late, nor to anybody
+// since, or the others.
 func failures(s *Status, access bool) (all []finding) {
 	for _, f := range s.Effects.Failures {
-		if (f.Effect == "allow" && s.Now.Sub(f.At) <= recent) != access {
+		if (f.Effect == "allow" && !f.GivenSince && s.Now.Sub(f.At) <= recent) != access {
 			continue
 		}
 		who := ""
@@ -76,7 +77,11 @@ func failures(s *Status, access bool) (all []finding) {
 		if f.Door != "" {
 			who += " (door " + f.Door + ")"
 		}
-		all = append(all, one("", "%s%s failed at %s: %s", cmp.Or(effectWords[f.Effect], f.Effect), who, transcript.Clock(f.At), f.Detail)...)
+		since := ""
+		if f.GivenSince {
+			since = "; access was given since"
+		}
+		all = append(all, one("", "%s%s failed at %s: %s%s", cmp.Or(effectWords[f.Effect], f.Effect), who, transcript.Clock(f.At), f.Detail, since)...)
 	}
 	const most = 5 // a hundred doors may fail
 	if more := len(all) - most; more > 0 {

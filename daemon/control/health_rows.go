@@ -69,7 +69,7 @@ func stateRows() []row {
 func effectRows() []row {
 	return []row{
 		{"queue-long", isDegraded, "many effects that were decided are not done yet", "look at the failures below, at slow commands, and at the disk of the state directory", queueLong},
-		{"grant-failed", isDegraded, "access could not be given in the last 10 minutes, to somebody who knocked right", "look at what failed: the firewall, a full set, or the journal", grantFailed},
+		{"grant-failed", isDegraded, "access could not be given in the last 10 minutes, to somebody who knocked right, nor to anybody since", "look at what failed: the firewall, a full set, or the journal", grantFailed},
 		{"command-missing", isDegraded, "a program of a command is missing or cannot be executed", "correct it; this line goes once all of them can be run", commandMissing},
 		{"command-fails", isDegraded, "a command failed or hung when it ran last", "run it by hand, and correct it; this line goes once it succeeds", commandFails},
 		{"commands-waiting", isDegraded, "commands come faster than they run, or those before them hang",

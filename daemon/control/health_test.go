@@ -274,3 +274,13 @@ func TestHealthDocumented(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// A failure to give access is a note once access was given again.
+func TestHealthAfterAccessWasGivenAgain(t *testing.T) {
+	s := well()
+	s.Effects.Failures = []Failure{{Effect: "allow", At: s.Now, Detail: "set s is full", GivenSince: true}}
+	h := HealthOf(&s)
+	if h.Verdict != OK || len(h.Notes) != 1 || !strings.HasSuffix(h.Notes[0].Text, ": set s is full; access was given since") {
+		t.Errorf("got %+v", h)
+	}
+}

@@ -340,6 +340,9 @@ type Failure struct {
 	Source Source    `json:"source,omitzero"`
 	Effect string    `json:"effect"`
 	Detail string    `json:"detail"`
+	// GivenSince means that it is an allow, and that another one succeeded later, for an address
+	// of the same family.
+	GivenSince bool `json:"given_since,omitempty"`
 }
 
 // Recorder is the state of the recorder.

@@ -99,7 +99,11 @@ func (r *Runner) answer(s *step, err error) {
 	}
 	s.how.log(r, s, err)
 	if s.ID != 0 {
-		r.answers = append(r.answers, Result{s.ID, err})
+		answer := Result{ID: s.ID, Err: err}
+		if err == nil && s.Effect == engine.EffectAllow && !s.stale && !s.decision.without(s) {
+			answer.Gave = s.Source
+		}
+		r.answers = append(r.answers, answer)
 	}
 	if err == nil || s.Tolerates(err) {
 		return

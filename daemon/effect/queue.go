@@ -2,6 +2,7 @@ package effect
 
 import (
 	"errors"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -13,6 +14,8 @@ import (
 type Result struct {
 	ID  uint64
 	Err error
+	// Gave is who was given access in the firewall. Invalid: nobody.
+	Gave netip.Prefix
 }
 
 // A queue is what the daemon's loop, the worker and the goroutines of background
@@ -105,7 +108,7 @@ func (r *Runner) Enqueue(events []engine.Event) (woken bool) {
 		s := &step{Event: *e, how: how, undo: undoOf(e, last), record: r.numbers, since: now}
 		if s.bounded() && (e.Decision == 0 || e.Decision != taken || e.Optional()) && !r.places.room(s, r.cfg.Queue) {
 			if e.ID != 0 {
-				r.results = append(r.results, Result{e.ID, errFull})
+				r.results = append(r.results, Result{ID: e.ID, Err: errFull})
 			}
 			if !e.Optional() && e.ID != 0 { // nothing depends on a line for the log
 				refused = e.Decision

@@ -41,8 +41,9 @@ func TestRealFullSetIsReported(t *testing.T) {
 
 	t.Log("# the line makes room")
 	w.net.Server.Exec("sh", "-c", raise)
-	// That somebody was turned away stays in the verdict for ten minutes, as grant-failed.
 	w.eventually("the set is full no more", func() bool { return !w.hasReason("set-full") })
 	w.knock(sshKnocks...)
 	w.opens(ssh4)
+	w.becomes()
+	contains(t, w.answer("status", "--strict"), "health: ok\n", "note:  access for 203.0.113.9 (door ssh) failed at ", "; access was given since")
 }
