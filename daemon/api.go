@@ -241,7 +241,7 @@ func (d *daemon) findings(ctx context.Context) (s control.Status, err error) {
 		s.Firewall.Unseen = kernel.err.Error()
 	}
 	s.Firewall.FullSets = kernel.full
-	d.addPassage(ctx, &kernel, &s)
+	d.addMeasured(ctx, &kernel, &s)
 	return s, nil
 }
 

@@ -120,9 +120,9 @@ func reachedOf(results []reach.Result, g *control.Grant, offset time.Duration) *
 	return &r
 }
 
-// addPassage adds to a status what the firewall knows of packets: what became of granted ones, and
+// addMeasured adds to a status what the firewall knows of packets: what became of granted ones, and
 // who was refused.
-func (d *daemon) addPassage(ctx context.Context, kernel *firewallLook, s *control.Status) {
+func (d *daemon) addMeasured(ctx context.Context, kernel *firewallLook, s *control.Status) {
 	guard, ours := d.firewall.(*firewall.Guard)
 	if !ours {
 		return

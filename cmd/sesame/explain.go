@@ -85,7 +85,7 @@ func (p *program) explain(c *cobra.Command, f *explainFlags, args []string) erro
 			return err
 		}
 		p.judge(report)
-		lines := passage(&status, source, last, counted.opened)
+		lines := measured(&status, source, last, counted.opened)
 		if len(lines) > 0 {
 			if err := p.print("\n%s\n", strings.Join(lines, "\n")); err != nil {
 				return err

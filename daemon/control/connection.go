@@ -53,7 +53,7 @@ func withoutRoom(err error) bool {
 	return false
 }
 
-// A spare is a file descriptor that is held for a bad time.
+// A spare is a file descriptor that is kept for when the process has no other left.
 type spare struct {
 	mu    sync.Mutex
 	file  *os.File // nil: it is given

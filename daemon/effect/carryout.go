@@ -62,7 +62,7 @@ func (r *Runner) performRound(round []*step) {
 	for i, err := range r.apply(changes) {
 		s := changes[i]
 		switch d := s.decision; {
-		case d.parked: // rewound: its turn comes again
+		case d.parked: // it is performed again in the next round
 		case !d.failed && !s.installed && errors.Is(err, ErrGone) && s.repairable():
 			r.park(s)
 		default:
@@ -71,7 +71,7 @@ func (r *Runner) performRound(round []*step) {
 	}
 	for _, s := range others {
 		switch d := s.decision; {
-		case d.parked && d.without(s): // rewound: its turn comes again
+		case d.parked && d.without(s): // it is performed again in the next round
 		case d.without(s) || s.stale:
 			r.answer(s, nil)
 		case s.err != nil:

@@ -35,7 +35,7 @@ func (b *Book) Put(r Result, came time.Time) (Result, bool) {
 	}
 	key := entry{r.Source, r.Port}
 	before, known := b.results[key]
-	if known && came.Before(before.Last) { // a late word about an earlier packet
+	if known && came.Before(before.Last) { // a late result of an earlier packet
 		return before, false
 	}
 	changed := !known || !before.same(r)

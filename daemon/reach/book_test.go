@@ -33,7 +33,7 @@ func TestBook(t *testing.T) {
 		{dropped, 3, false, 1, 3},
 		{byRule, 4, true, 4, 4},
 		{answered, 6, true, 6, 6},
-		{dropped, 5, false, 6, 6}, // a late word
+		{dropped, 5, false, 6, 6}, // a late result
 		{closed, 6, true, 6, 6},
 		{closed, 8, false, 6, 8},
 	} {

@@ -128,7 +128,7 @@ func (p Program) knock(ctx context.Context, o *options) (runs []run, status int,
 	}
 	out := &printer{w: p.Stdout}
 	if o.json {
-		out.w = p.Stderr // the object stands alone
+		out.w = p.Stderr // standard output has only the object
 	}
 	var all sync.WaitGroup
 	if o.then != nil {

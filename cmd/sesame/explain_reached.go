@@ -49,9 +49,9 @@ func (l *openedList) add(events []engine.Event) {
 	}
 }
 
-// passage returns lines about what became of the packets that the recorded grants let in, and about
-// who was refused. A daemon that does not measure has nothing to say.
-func passage(s *control.Status, source control.Source, last time.Duration, grants openedList) (lines []string) {
+// measured returns lines about what became of the packets that the recorded grants let in, and
+// about who was refused. A daemon that does not measure has nothing to say.
+func measured(s *control.Status, source control.Source, last time.Duration, grants openedList) (lines []string) {
 	selected := func(a netip.Addr, at time.Time) bool {
 		return (!source.IsValid() || source.Contains(a)) && (last == 0 || !at.Before(s.Now.Add(-last)))
 	}
