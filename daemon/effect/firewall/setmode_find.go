@@ -28,15 +28,17 @@ func (s *Sets) Check() (problems []error, err error) {
 	return problems, err
 }
 
-// find reads the definitions of the sets. Its error describes how to make a set that is missing
+// find reads the definitions of the sets. Its error describes how to make each set that is missing
 // or does not fit.
 func (s *Sets) find() error {
 	sets, problems, err := s.look()
 	switch {
 	case err != nil:
 		return err
-	case len(problems) > 0:
+	case len(problems) == 1:
 		return problems[0]
+	case len(problems) == 2:
+		return fmt.Errorf("%w; %w", problems[0], problems[1])
 	}
 	s.sets = sets
 	return nil

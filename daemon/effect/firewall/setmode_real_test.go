@@ -136,6 +136,12 @@ func TestRealSetsThatDoNotFit(t *testing.T) {
 			w.run("", "nft", "delete set ip mine doors")
 		}
 	}
+	both, err := NewSets(SetConfig{Family: "ip", Table: "mine", Set4: "doors", Set6: "doors6", Now: time.Now})
+	must(t, err)
+	defer both.Close()
+	if err := both.Install(effect.Guards{}, nil); !errors.Is(err, effect.ErrGone) || !strings.Contains(err.Error(), "doors '{") || !strings.Contains(err.Error(), "doors6 '{") {
+		t.Errorf("two sets that are missing: %v", err)
+	}
 	w.run("", "sh", "-c", remedy)
 	must(t, install())
 	s, err := NewSets(SetConfig{Family: "ip", Table: "mine", Set4: "doors", Now: time.Now})
