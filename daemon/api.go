@@ -44,7 +44,7 @@ func (d *daemon) grants(ctx context.Context) (all []control.Grant, err error) {
 	if guard, ours := d.firewall.(*firewall.Guard); ours {
 		results := d.outdated.with(guard.Reached())
 		for i := range all {
-			all[i].Reached = reachedOf(results, &all[i], offset)
+			all[i].Reached = reachedOf(results, &all[i], offset, d.since)
 		}
 	}
 	return all, nil

@@ -110,13 +110,17 @@ func ruleOf(b *reach.Blocker) string {
 }
 
 // reachedOf returns what is known of a grant since it was given or extended last; nil when nothing
-// is measured. The results are those of the guard.
-func reachedOf(results []reach.Result, g *control.Grant, offset time.Duration) *control.Reached {
+// is measured, or when that may have been before the start. The results are those of the guard.
+func reachedOf(results []reach.Result, g *control.Grant, offset time.Duration, start time.Time) *control.Reached {
 	if g.Observed || g.Argv != nil || g.Port.Port == (packet.Port{}) {
 		return nil
 	}
 	given := g.End.Add(-time.Duration(g.TTL) - offset)
-	r := control.ReachedOf(reach.Of(results, g.Source.Prefix, g.Port.Port, given), offset)
+	result := reach.Of(results, g.Source.Prefix, g.Port.Port, given)
+	if result.Outcome == reach.Unused && given.Before(start) {
+		return nil
+	}
+	r := control.ReachedOf(result, offset)
 	return &r
 }
 

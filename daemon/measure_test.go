@@ -94,15 +94,18 @@ func TestWhatBecameOfAGrant(t *testing.T) {
 		name  string
 		grant control.Grant
 		after time.Duration
+		start time.Duration // of the daemon
 		want  string
 	}{
-		{"after", grant, 0, "answered"},
-		{"before", grant, -time.Second, "unused"},
-		{"observed", observed, 0, ""},
-		{"command", command, 0, ""},
+		{"after", grant, 0, 0, "answered"},
+		{"before", grant, -time.Second, 0, "unused"},
+		{"before, and given by an earlier daemon", grant, -time.Second, 1, ""},
+		{"after, and given by an earlier daemon", grant, 2, 1, "answered"},
+		{"observed", observed, 0, 0, ""},
+		{"command", command, 0, 0, ""},
 	} {
 		got := ""
-		if r := reachedOf([]reach.Result{result(reach.Answered, test.after)}, &test.grant, time.Hour); r != nil {
+		if r := reachedOf([]reach.Result{result(reach.Answered, test.after)}, &test.grant, time.Hour, came.Add(test.start)); r != nil {
 			got = string(r.Outcome)
 		}
 		if got != test.want {

@@ -61,8 +61,9 @@ type Grant struct {
 	// ended. There it may stand in an entry without an ID: no grant ended, but sessions that an
 	// earlier one let in.
 	Cut bool `json:"cut,omitempty"`
-	// Reached is what the kernel showed since the grant was given, or extended last. It is left out
-	// where nothing is measured: of a command, of an observed grant, and in set mode.
+	// Reached is what the kernel showed since the grant was given, or extended last. It is left
+	// out where nothing is measured: of a command, of an observed grant, and in set mode. So it
+	// is for a grant from before the start of the daemon that was not used since.
 	Reached *Reached `json:"reached,omitempty"`
 }
 
