@@ -73,7 +73,7 @@ func effectRows() []row {
 		{"command-missing", isDegraded, "a program of a command is missing or cannot be executed", "correct it; this line goes once all of them can be run", commandMissing},
 		{"command-fails", isDegraded, "a command failed or hung when it ran last", "run it by hand, and correct it; this line goes once it succeeds", commandFails},
 		{"commands-waiting", isDegraded, "commands come faster than they run, or those before them hang",
-			`make the command faster, or let the door open less often: limit = "1/s per source"; a door of a knockd.conf gets a limit as a script: sesame import knockd`, commandsWaiting},
+			`make the command faster, or let the door open less often, such as limit = "1/m per source" for a command of some seconds; a door of a knockd.conf gets a limit as a script: sesame import knockd`, commandsWaiting},
 		{"effect-failed", isNote, "an effect failed earlier", "", effectFailed},
 	}
 }
