@@ -67,6 +67,7 @@ type Guard struct {
 	interfaces []string
 	answer     Answer
 	daemon     bool
+	bootID     func() (string, error) // which boot this is, read once: see [Guard.Whole]
 	chains     []ruledChain
 
 	repairs atomic.Uint64
@@ -81,6 +82,7 @@ type Guard struct {
 // NewGuard returns a Guard for the network namespace of the thread that first uses it.
 func NewGuard(cfg GuardConfig) *Guard {
 	g := &Guard{socket: &socket{}, mark: cfg.Mark, trusted: merged(cfg.Trusted), interfaces: slices.Clone(cfg.TrustedInterfaces), daemon: cfg.Daemon}
+	g.bootID = sync.OnceValues(readBootID)
 	if g.mark == 0 {
 		g.mark = DefaultMark
 	}

@@ -37,13 +37,23 @@ func (g *Guard) wholeMark() (string, error) {
 	if err != nil || !exists {
 		return "", err
 	}
+	boot, err := g.bootID()
+	if err != nil {
+		return "", err
+	}
+	sum := fnv.New64a()
+	_, _ = fmt.Fprint(sum, boot, " ", handle)
+	return fmt.Sprintf("%s%016x", restoredMark, sum.Sum64()), nil
+}
+
+// readBootID returns what the kernel calls this boot; see random(4). It is read once, at the
+// start: a repair must not fail because no file descriptor is left.
+func readBootID() (string, error) {
 	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {
 		return "", fmt.Errorf("reading which boot this is: %w", err)
 	}
-	sum := fnv.New64a()
-	_, _ = fmt.Fprint(sum, strings.TrimSpace(string(boot)), " ", handle)
-	return fmt.Sprintf("%s%016x", restoredMark, sum.Sum64()), nil
+	return strings.TrimSpace(string(boot)), nil
 }
 
 // markWhole marks the table, whose counters were these before the install, and takes away the
