@@ -2,6 +2,8 @@ package control
 
 import (
 	"cmp"
+	"slices"
+	"strings"
 	"time"
 
 	"sesame/daemon/transcript"
@@ -67,7 +69,7 @@ func effectFailed(s *Status) []finding { return failures(s, false) }
 // since, or the others.
 func failures(s *Status, access bool) (all []finding) {
 	for _, f := range s.Effects.Failures {
-		if (f.Effect == "allow" && !f.GivenSince && s.Now.Sub(f.At) <= recent) != access {
+		if (f.Effect == "allow" && !f.GivenSince && s.Now.Sub(f.At) <= recent) != access || f.saidBy(s.Firewall.FullSets) {
 			continue
 		}
 		who := ""
@@ -88,6 +90,13 @@ func failures(s *Status, access bool) (all []finding) {
 		all = append(one("", "%s failed before those that follow: sesame status --json", transcript.Count(more, "effect")), all[more:]...)
 	}
 	return all
+}
+
+// saidBy reports whether a failure is that one of these sets is full, which has a row of its own.
+func (f *Failure) saidBy(full []FullSet) bool {
+	return slices.ContainsFunc(full, func(set FullSet) bool {
+		return strings.Contains(f.Detail, "set "+set.Set+" of table "+set.Table+" is full")
+	})
 }
 
 // effectWords are the plain words for the names of effects.

@@ -96,6 +96,22 @@ var triggers = map[string]func(*Status){
 	"host-stale":       func(s *Status) { s.Hosts = []Host{{Name: "a.example.net", Known: true, Failure: "no answer"}} },
 }
 
+// TestAFullSetIsToldOnce: its row is the reason, and not the grants that failed because of it.
+func TestAFullSetIsToldOnce(t *testing.T) {
+	for set, want := range map[string][]string{"k": {"set-full"}, "k6": {"set-full", "grant-failed"}} {
+		s := well()
+		s.Firewall.FullSets = []FullSet{{Set: set, Table: "inet filter", Elements: 1, Size: 1}}
+		s.Effects.Failures = []Failure{{Effect: "allow", At: s.Now, Detail: "set k of table inet filter is full (1 element, size 1)"}}
+		var got []string
+		for _, r := range HealthOf(&s).Reasons {
+			got = append(got, r.Code)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("set %s: %v, want %v", set, got, want)
+		}
+	}
+}
+
 // TestHealthRows checks that each row holds for a status of its own, and for none of the others.
 func TestHealthRows(t *testing.T) {
 	for _, r := range rows() {
