@@ -43,6 +43,7 @@ func (a answer) reason(port Knock, before answer) string {
 			return fmt.Sprintf("unreachable, says ICMP (%s): a router has no way to the host, or the host is down", a.icmp)
 		}
 		return "unreachable: this machine has no way to the host, or the host is down"
+	case silent, open: // an open port needs no reason
 	}
 	return "no answer: these knocks opened nothing, or a firewall drops"
 }

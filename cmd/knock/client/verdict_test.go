@@ -30,6 +30,7 @@ func TestVerdict(t *testing.T) {
 		case open:
 			still, was = "open and is closed: ", "open already and is open: nothing guards it, or an earlier knock still counts"
 			refuses, reset = still+"connection refused: "+nothing, still+"connection refused (TCP reset): "+nothing
+		case refused, rejected, unreachable:
 		}
 		want := []string{still + noAnswer, refuses, reset, still + rejects, still + noWay, still + router, was}
 		for j, after := range answers {
