@@ -141,7 +141,7 @@ func TestRealTwoAddresses(t *testing.T) {
 		s := w.status()
 		return len(s.SplitKnocks) == 1 && strings.HasPrefix(s.SplitKnocks[0].Text, text)
 	})
-	contains(t, w.answer("status"), "note:  "+text)
+	contains(t, w.answer("status"), "\nnote:  at ", " "+text)
 	for _, source := range []string{"203.0.113.9", "203.0.113.141"} {
 		contains(t, w.answer("explain", source), text)
 	}
