@@ -74,8 +74,8 @@ func (g *Guard) install(guards effect.Guards, elements []effect.Element) error {
 	batch = append(batch, missingParts(found)...)
 	batch = append(batch, g.memberChanges(found, guards)...)
 	batch = append(batch, foreignElements(found)...)
-	// Containers come and go: that is no repair.
-	inner := g.innerChanges(found, guards)
+	// Containers come and go, and tables of iptables-legacy: that is no repair.
+	inner := append(g.innerChanges(found, guards), quietChanges(found)...)
 	standing, flows := g.standing.with(g.socket, found, guards)
 	batch = append(batch, flows...)
 	edits, err := guardDifferences(found, elements)

@@ -20,7 +20,7 @@ const (
 	foreignNap = 100 * time.Millisecond
 	// idle is how long Measure waits when nothing is due. Then it looks again whether traces may
 	// be made.
-	idle = time.Minute
+	idle = 5 * time.Second
 )
 
 // Measure finds out what becomes of the packets that grants let in, until ctx is done; then it

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"sesame/daemon/effect"
 	"sesame/daemon/packet"
@@ -215,6 +216,24 @@ func TestRealFail2ban(t *testing.T) {
 func TestRealLegacyIptables(t *testing.T) {
 	t.Run("traced", func(t *testing.T) { throughLegacy(t, "NONE") })
 	t.Run("not traced, since it would be logged", func(t *testing.T) { throughLegacy(t, "nf_log_ipv4") })
+}
+
+// TestRealLegacyIsQuietAtOnce: the first granted packet is not traced either, since the set comes
+// with the rules.
+func TestRealLegacyIsQuietAtOnce(t *testing.T) {
+	w, g := newGuard(t, GuardConfig{})
+	w.needs("iptables-legacy")
+	w.run("", "sh", "-ec", "iptables-legacy -A INPUT -p tcp --dport 23 -j DROP; echo nf_log_ipv4 >/proc/sys/net/netfilter/nf_log/2")
+	repairs := g.Repairs()
+	must(t, g.Install(effect.Guards{Drop: []packet.Port{tcp22}}, nil))
+	members, err := g.socket.stableMembers(guardTable, "quiet")
+	must(t, err)
+	if len(members) != 1 || members[0].key[0] != unix.NFPROTO_IPV4 {
+		t.Errorf("quiet: %v", members)
+	}
+	if g.Repairs() != repairs {
+		t.Error("a table of another program counts as a repair")
+	}
 }
 
 // throughLegacy has a logger bound to IPv4, or NONE.

@@ -47,6 +47,14 @@ func (q quiet) members() (all []member) {
 	return all
 }
 
+// quietChanges returns messages that put the families whose packets are not traced into their set.
+// They go with the rules: without them the first granted packets would be in the owner's log.
+func quietChanges(found guardFound) []message {
+	wanted, have := ordered(logsTraces().members()), ordered(found.members["quiet"])
+	return append(guardTable.change(unix.NFT_MSG_DELSETELEM, "quiet", without(have, wanted)),
+		guardTable.change(unix.NFT_MSG_NEWSETELEM, "quiet", without(wanted, have))...)
+}
+
 // follow tells the rules which families are traced, and takes the flows that began of those that
 // are not, at most once a second. What cannot be read or written now is tried again at the next
 // step.
