@@ -64,7 +64,7 @@ func (s *Socket) serve(ctx context.Context, api API, faults *log.Logger, limit r
 		}
 	})
 	err := s.listen(ctx, server)
-	if stop() {
+	if ctx.Err() == nil && stop() {
 		close(ended)
 		err = errors.Join(fmt.Errorf("serving requests: %w", err), server.Close())
 	} else {

@@ -1,7 +1,6 @@
 package effect
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -20,6 +19,7 @@ import (
 	"pgregory.net/rapid"
 
 	"sesame/daemon/engine"
+	"sesame/daemon/logtest"
 	"sesame/daemon/packet"
 )
 
@@ -510,7 +510,7 @@ func elsewhere(n int) netip.Prefix {
 }
 
 // infoLog returns a log of the lines at info and above, and their text.
-func infoLog() (hclog.Logger, *bytes.Buffer) {
-	var text bytes.Buffer
+func infoLog() (hclog.Logger, *logtest.Buffer) {
+	var text logtest.Buffer
 	return hclog.New(&hclog.LoggerOptions{Output: &text, Level: hclog.Info, DisableTime: true}), &text
 }

@@ -1,7 +1,6 @@
 package effect
 
 import (
-	"bytes"
 	"strings"
 	"testing"
 	"time"
@@ -9,6 +8,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"sesame/daemon/engine"
+	"sesame/daemon/logtest"
 )
 
 // TestEveryEffectIsPerformed fails for an effect of the engine that has no line in
@@ -34,7 +34,7 @@ func TestEveryEffectIsPerformed(t *testing.T) {
 // answered with an error, and the rest of its decision is left out.
 func TestAnEffectThatNothingPerforms(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		var text bytes.Buffer
+		var text logtest.Buffer
 		h := newHost(t, Config{Log: hclog.New(&hclog.LoggerOptions{Output: &text, Level: hclog.Info, DisableTime: true})})
 		fake := run(2, alice)
 		fake[0].Effect = engine.EffectTest

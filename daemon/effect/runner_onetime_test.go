@@ -1,7 +1,6 @@
 package effect
 
 import (
-	"bytes"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -14,6 +13,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"sesame/daemon/engine"
+	"sesame/daemon/logtest"
 	"sesame/daemon/packet"
 )
 
@@ -138,7 +138,7 @@ func TestAHangingFileDoesNotHoldUpTheStop(t *testing.T) {
 
 func TestWhatIsLoggedOfOneTimeSequences(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		var text bytes.Buffer
+		var text logtest.Buffer
 		h := newHost(t, Config{Log: hclog.New(&hclog.LoggerOptions{Output: &text, Level: hclog.Info, DisableTime: true})})
 		h.readOnly, h.diskFull = true, true
 		empty := script("/once has no sequence left")

@@ -96,11 +96,19 @@ func (w *world) finish() {
 	w.r.Install(Guards{}, w.e.Elements())
 	for range 6000 {
 		w.pass(100 * time.Millisecond)
-		if w.isDead() || w.e.Unanswered() == 0 && len(w.r.journal.pending) == 0 {
+		if w.isDead() || w.e.Unanswered() == 0 && w.written() {
 			break
 		}
 	}
 	w.check()
+}
+
+// written reports whether no record is pending, when the runner has nothing to do.
+func (w *world) written() bool {
+	synctest.Wait()
+	w.r.mu.Lock() // orders this before the runner's next round
+	defer w.r.mu.Unlock()
+	return len(w.r.journal.pending) == 0
 }
 
 // check compares what the host is with what the engine believes it to be.

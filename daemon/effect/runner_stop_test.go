@@ -1,7 +1,6 @@
 package effect
 
 import (
-	"bytes"
 	"fmt"
 	"slices"
 	"testing"
@@ -10,13 +9,15 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/go-hclog"
+
+	"sesame/daemon/logtest"
 )
 
 // The grace begins when the daemon stops, not when the runner's turn comes: that is
 // later by as long as the loop waited.
 func TestOneGraceForTheWholeStop(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		var text bytes.Buffer
+		var text logtest.Buffer
 		h := newHost(t, Config{Grace: 20 * time.Second, Commands: 1, Log: hclog.New(&hclog.LoggerOptions{Output: &text, Level: hclog.Info, DisableTime: true})})
 		h.programs["/umount"] = program{takes: time.Hour}
 		h.give(slices.Concat(umount(1, 1, "b", alice), umount(2, 2, "a", bob), decide(run(3, bob, "/notify"), run(4, bob, "/notify"))))
@@ -31,7 +32,7 @@ func TestOneGraceForTheWholeStop(t *testing.T) {
 		later(18 * time.Second)
 		h.r.Stop()
 		later(time.Second)
-		if text.Len() > 0 {
+		if text.String() != "" {
 			t.Errorf("logged before the end: %s", &text)
 		}
 		if err := h.stop(); err != nil {
@@ -49,7 +50,7 @@ func TestOneGraceForTheWholeStop(t *testing.T) {
 		text.Reset()
 		h = newHost(t, Config{Log: hclog.New(&hclog.LoggerOptions{Output: &text, Level: hclog.Info, DisableTime: true})})
 		h.r.Stop()
-		if err := h.stop(); err != nil || text.Len() > 0 {
+		if err := h.stop(); err != nil || text.String() != "" {
 			t.Errorf("%v, logged %s", err, &text)
 		}
 	})

@@ -1,7 +1,6 @@
 package effect
 
 import (
-	"bytes"
 	"context"
 	"slices"
 	"strings"
@@ -12,6 +11,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"sesame/daemon/engine"
+	"sesame/daemon/logtest"
 )
 
 func TestAnAllowIsRememberedThenDone(t *testing.T) {
@@ -348,7 +348,7 @@ func TestAnObservedDoorDoesNothing(t *testing.T) {
 // of their own.
 func TestSessionsAreCut(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		var text bytes.Buffer
+		var text logtest.Buffer
 		h := newHost(t, Config{Log: hclog.New(&hclog.LoggerOptions{Output: &text, Level: hclog.Info, DisableTime: true})})
 		h.give(h.allow(1, alice, ssh, time.Minute))
 		end := closed(1, alice, ssh)
@@ -368,8 +368,8 @@ func TestSessionsAreCut(t *testing.T) {
 
 func TestWhatIsLogged(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		var text bytes.Buffer
-		h := newHost(t, Config{Log: hclog.New(&hclog.LoggerOptions{Output: &text, Level: hclog.Info, DisableTime: true})})
+		log, text := infoLog()
+		h := newHost(t, Config{Log: log})
 		h.programs["/fails"] = program{fails: errNo, writes: "no\x1b[31m disk"}
 		h.programs["/works"] = program{writes: "much"}
 		h.give(slices.Concat(decide(h.allow(1, alice, ssh, 30*time.Second), script("hello\x1b[2J")), closed(1, alice, ssh), run(3, alice, "/works")))
@@ -396,7 +396,7 @@ func TestWhatIsLogged(t *testing.T) {
 		later(time.Minute)
 		h.give(run(6, bob, "/fails"))
 		if !strings.Contains(text.String(), "not_logged=981") {
-			t.Errorf("logged %s", &text)
+			t.Errorf("logged %s", text)
 		}
 	})
 }
