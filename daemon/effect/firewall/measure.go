@@ -26,7 +26,8 @@ const (
 // Measure finds out what becomes of the packets that grants let in, until ctx is done; then it
 // returns nil. The kernel traces the first packets of a grant, at most one new connection of a
 // source to a port in a second after the first five. Measure follows them through the chains of
-// all programs, and then asks connection tracking whether an answer went out.
+// all programs, and then asks connection tracking whether an answer went out. Of a source that was
+// stopped it also asks whether a later connection was answered, see beyond.go.
 //
 // It calls changed for each result that differs from the one before for the same source and port.
 // now returns the current time. Packets cannot be followed through tables that are not those of
@@ -44,7 +45,8 @@ func (g *Guard) Measure(ctx context.Context, now func() time.Time, changed func(
 	if err := conn.JoinGroup(unix.NFNLGRP_NFTRACE); err != nil {
 		return fmt.Errorf("listening to traces of the firewall: %w", err)
 	}
-	m := measurement{guard: g, begun: map[reach.Flow]bool{}, follower: reach.NewFollower(traceNames), now: now, changed: changed, known: map[string]ruleKnown{}}
+	m := measurement{guard: g, begun: map[reach.Flow]bool{}, follower: reach.NewFollower(traceNames), now: now, changed: changed, known: map[string]ruleKnown{},
+		stops: noStops()}
 	m.follow()
 	for {
 		err := m.step(ctx, conn)
@@ -72,6 +74,7 @@ type measurement struct {
 	quiet    quiet
 	checked  time.Time           // when quiet was read
 	begun    map[reach.Flow]bool // that were listed when the sets were read last
+	stops    stops
 }
 
 // step waits for messages until something is due, and handles both.
@@ -80,6 +83,7 @@ func (m *measurement) step(ctx context.Context, conn *netlink.Conn) error {
 	if m.quiet != (quiet{}) {
 		wait = quietWait
 	}
+	wait = min(wait, m.stops.wait(m.now()))
 	if next := m.follower.Next(); !next.IsZero() {
 		wait = min(wait, max(0, next.Sub(m.now())))
 	}
@@ -101,6 +105,7 @@ func (m *measurement) step(ctx context.Context, conn *netlink.Conn) error {
 	for _, e := range m.follower.Look(m.now(), m.connection) {
 		m.record(ctx, e)
 	}
+	m.lookBeyond()
 	return nil
 }
 
@@ -136,7 +141,9 @@ func (m *measurement) connection(f reach.Flow) (reach.Conn, bool) {
 func (m *measurement) record(ctx context.Context, e reach.Ending) {
 	result := reach.Result{Source: e.Flow.Source.Addr(), Port: e.Flow.Port(), Outcome: e.Outcome, Closed: e.Closed, Blocker: e.Blocker}
 	m.explain(ctx, &result, e)
-	if result, changed := m.guard.reached.Put(result, e.Came); changed {
+	result, changed := m.guard.reached.Put(result, e.Came)
+	if changed {
 		m.changed(result)
 	}
+	m.stops.note(result)
 }
