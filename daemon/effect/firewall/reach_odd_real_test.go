@@ -29,7 +29,7 @@ func TestRealReachOfOddHosts(t *testing.T) {
 		{"without connection tracking", "table inet x { chain early { type filter hook prerouting priority raw; tcp dport 22 notrack; }\nchain out { type filter hook output priority raw; tcp sport 22 notrack; }\n}", true, reach.Passed, ""},
 		{"without connection tracking, and dropped", "table inet x { chain early { type filter hook prerouting priority raw; tcp dport 22 notrack; }\nchain in { type filter hook input priority 0; tcp dport 22 drop; }\n}", false, reach.Dropped, "nft insert rule inet x in "},
 		{"in a zone", "table inet x { chain early { type filter hook prerouting priority raw; tcp dport 22 ct zone set 5; }\nchain out { type filter hook output priority raw; tcp sport 22 ct zone set 5; }\n}", true, reach.Passed, ""},
-		{"the answer is dropped", "table inet x { chain out { type filter hook output priority 0; tcp sport 22 drop; }\n}", false, reach.Unanswered, "# an answer was made, and never confirmed"},
+		{"the answer is dropped", "table inet x { chain out { type filter hook output priority 0; tcp sport 22 drop; }\n}", false, reach.Unanswered, "# this machine answered, and the client never confirmed that"},
 		{"another program traces, too", "table inet x { chain early { type filter hook prerouting priority raw; meta nftrace set 1; }\nchain in { type filter hook input priority 0; tcp dport 22 drop; }\n}", false, reach.Dropped, "nft insert rule inet x in "},
 		{"another table takes the trace away", "table inet x { chain in { type filter hook input priority -5; meta nftrace set 0; }\n}", true, reach.Answered, ""},
 	} {
