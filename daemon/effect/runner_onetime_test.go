@@ -87,11 +87,14 @@ func TestEachUseOfALineIsPendingByItself(t *testing.T) {
 func TestAUseNeedsNoRoomInTheQueue(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := newStoppedHost(Config{Queue: 1})
+		h.programs["/first"] = program{takes: time.Second}
 		h.r.Enqueue(run(9, bob, "/first"))
 		h.r.Enqueue(decide(consume(1, alice, "501"), h.allow(2, alice, ssh, 30*time.Second)))
 		h.start()
 		defer h.cancel()
-		h.want(t, "2 (too many effects wait to be carried out), 1, 9", "0s run /first", "0s persist used 501 +2")
+		h.want(t, "2 (too many effects wait to be carried out), 1", "0s run /first", "0s persist used 501 +2")
+		later(time.Second)
+		h.want(t, "9", "1s end /first")
 	})
 }
 
