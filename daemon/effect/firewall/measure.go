@@ -34,17 +34,13 @@ const (
 // nftables, such as those of iptables-legacy: what these drop is [reach.Unanswered]. Where they
 // would write each traced packet into the kernel's log, nothing is traced, see quiet.go.
 func (g *Guard) Measure(ctx context.Context, now func() time.Time, changed func(reach.Result)) error {
-	conn, err := netlink.Dial(unix.NETLINK_NETFILTER, nil)
+	conn, err := listenTo(unix.NFNLGRP_NFTRACE)
 	if err != nil {
-		return fmt.Errorf("opening a socket to nftables: %w", err)
-	}
-	stop := context.AfterFunc(ctx, func() { _ = conn.Close() }) // which ends a Receive
-	defer stop()
-	defer conn.Close()
-	_ = conn.SetReadBuffer(receiveBuffer) // a smaller one overflows earlier, which is noticed
-	if err := conn.JoinGroup(unix.NFNLGRP_NFTRACE); err != nil {
 		return fmt.Errorf("listening to traces of the firewall: %w", err)
 	}
+	defer conn.Close()
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() }) // which ends a Receive
+	defer stop()
 	m := measurement{guard: g, begun: map[reach.Flow]bool{}, follower: reach.NewFollower(traceNames), now: now, changed: changed, known: map[string]ruleKnown{},
 		stops: noStops()}
 	m.follow()

@@ -27,18 +27,29 @@ type changes struct {
 	ours  func(port uint32) bool // whether a netlink port is one of our sockets
 }
 
-func monitorChanges(ctx context.Context, m changes, changed func()) error {
+// listenTo returns a connection that receives the messages of a multicast group of netfilter
+// (NFNLGRP_* of linux/netfilter/nfnetlink.h).
+func listenTo(group uint32) (*netlink.Conn, error) {
 	conn, err := netlink.Dial(unix.NETLINK_NETFILTER, nil)
 	if err != nil {
-		return fmt.Errorf("opening a socket to nftables: %w", err)
+		return nil, fmt.Errorf("opening a socket to nftables: %w", err)
 	}
-	stop := context.AfterFunc(ctx, func() { _ = conn.Close() }) // which ends a Receive
-	defer stop()
-	defer conn.Close()
 	_ = conn.SetReadBuffer(receiveBuffer) // a smaller one overflows earlier, which is noticed
-	if err := conn.JoinGroup(unix.NFNLGRP_NFTABLES); err != nil {
+	if err := conn.JoinGroup(group); err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	return conn, nil
+}
+
+func monitorChanges(ctx context.Context, m changes, changed func()) error {
+	conn, err := listenTo(unix.NFNLGRP_NFTABLES)
+	if err != nil {
 		return fmt.Errorf("listening to changes of the firewall: %w", err)
 	}
+	defer conn.Close()
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() }) // which ends a Receive
+	defer stop()
 
 	// One slot: a change that is not handled yet stands for all that follow it.
 	pending := make(chan struct{}, 1)
