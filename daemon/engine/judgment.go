@@ -1,0 +1,83 @@
+package engine
+
+import (
+	"net/netip"
+	"time"
+
+	"sesame/daemon/packet"
+)
+
+// A Judgment is what the engine decided about one packet at one door, and why. It changes nothing:
+// accounts, explanations and annotated captures are built on it, so that nobody else judges a
+// packet. See [Engine.Explain].
+type Judgment struct {
+	Time    time.Time // engine time
+	Packet  int       // number of the packet in its capture; 0: no packet, but time or another input
+	Capture int
+	// Door is nil when the judgment is the same for all doors, as for a retransmit.
+	Door         *Door
+	Source, Dest netip.Addr
+	Came         packet.Port  // port of the packet
+	Flags        packet.Flags // of the packet
+
+	Ruling Ruling
+	Why    Why
+	// Before and Stage are the knocks that the attempt had before the packet and has after it.
+	Before, Stage int
+	// Awaited is the knock that the door waited for when the packet came: the first of its sequence
+	// when the source had no attempt.
+	Awaited Knock
+	// Original is the packet of which this one is a copy or a retransmit.
+	Original Origin
+	// Late is how long after its deadline the awaited knock came. Left is how much of its time an
+	// attempt had left when it was completed: of Within, or of StepTimeout if that is less.
+	Late, Left time.Duration
+	// Reason is that of the miss or the refusal, as the event has it.
+	Reason Reason
+	Detail string
+	// Grant is the grant that lets a packet in at a guarded port, or the last one that did.
+	// Since is when it ended, zero while it is live.
+	Grant uint64
+	Since time.Time
+}
+
+// An Origin names a packet that came before.
+type Origin struct {
+	Packet, Capture int
+	Time            time.Time
+}
+
+// A Ruling is what a packet did to an attempt.
+type Ruling uint8
+
+const (
+	Ignored   Ruling = iota + 1 // it changed nothing; Why says why
+	Began                       // it was the first knock of an attempt
+	Advanced                    // it was the awaited knock
+	Finished                    // it was the last knock; the open or the refusal is an event
+	Repeated                    // it was the latest knock again, which is forgiven
+	Disturbed                   // it was a wrong knock, and ended the attempt or threw it back to Stage
+	TooLate                     // it was the awaited knock of an attempt that time had ended
+	Ended                       // time, another input or the bound of attempts ended the attempt
+	LetIn                       // it was to a guarded port, and a grant lets it in
+	KeptOut                     // it was to a guarded port, and no grant lets it in
+)
+
+// A Why is why a packet did not do what its sender may have wanted.
+type Why uint8
+
+const (
+	NoWhy            Why = iota
+	OtherDestination     // the door listens at another address
+	OtherFlags           // the port is awaited, and the TCP flags are not those of the knock
+	OtherProtocol        // the number of the port is awaited, with the other protocol
+	OtherPort            // it is to no port of the door
+	OtherBytes           // the payload is not that of the knock; Detail says what differs
+	OutOfTurn            // it is a knock of the door, and not the awaited one
+	AtTripwire
+	CopyOfPacket     // the same packet was captured before, see Original
+	ResentSegment    // the same TCP segment came before, see Original
+	ImpossiblePacket // its headers contradict themselves, or its source is this host
+	StrayPacket      // to a strict door any knock to another port is wrong
+	Evicted          // the bound of attempts was reached
+)
