@@ -3,9 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
-	"maps"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -13,7 +11,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"sesame/daemon/transcript"
 	"sesame/scripting"
 	"sesame/simulate"
 )
@@ -165,42 +162,6 @@ func (p *program) loadSimulated(c *cobra.Command, f *simulateFlags, config *simu
 	return set, nil
 }
 
-// judge prints warnings about the input and sets the exit status.
-func (p *program) judge(report *simulate.Report) {
-	if report.Clamped > 0 {
-		p.warn("%s stamped earlier than the one before: taken as simultaneous with it", transcript.Count(report.Clamped, "packet"))
-	}
-	if report.Cut > 0 {
-		p.warn("%s cut short when recorded: scripts saw a part of the payload; record with tcpdump -s 0", transcript.Count(report.Cut, "packet"))
-	}
-	for _, link := range slices.Sorted(maps.Keys(report.Unreadable)) {
-		p.warn("%s of %v, which Sesame cannot read: expected Ethernet, Linux cooked, raw IP or loopback",
-			transcript.Count(report.Unreadable[link], "packet"), link)
-	}
-	if report.Unanswered > 0 {
-		p.warn("%s of the scripts had no recorded answer, and counted as unknown: this replay is not exact", transcript.Count(report.Unanswered, "question"))
-	}
-	if report.Errors > 0 {
-		p.status = answerNo
-	}
-	for _, err := range report.Incomplete {
-		p.warn("%v", err)
-		p.status = couldNot
-	}
-}
-
-// writer returns the writer of the chosen format. Whether text has colours depends on stdout,
-// not on the wrapper around it.
-func (f *simulateFlags) writer(out, stdout io.Writer) simulate.Writer {
-	switch f.format {
-	case "jsonl":
-		return transcript.NewJSON(out)
-	case "knockd":
-		return transcript.NewKnockd(out, transcript.KnockdOptions{})
-	}
-	return transcript.NewText(out, transcript.TextOptions{Color: color(f.color, stdout)})
-}
-
 // check checks all flags and returns the first error.
 func (f *simulateFlags) check(c *cobra.Command) (until time.Duration, err error) {
 	if err := oneOf(c, "format", f.format, "text", "jsonl", "knockd"); err != nil {
@@ -231,44 +192,4 @@ func oneOf(c *cobra.Command, flag, value string, allowed ...string) error {
 		return nil
 	}
 	return &usageError{c, fmt.Sprintf("--%s %q: expected %s", flag, value, strings.Join(allowed, " or "))}
-}
-
-// provenance prints what the result depends on. It is no part of the transcript, which must be
-// the same on every machine.
-func (p *program) provenance(f *simulateFlags, set *scripting.Set, local []netip.Prefix, captures []string) {
-	p.note("version %s", version())
-	for _, file := range set.Files {
-		kind := "script"
-		if file.Referenced() {
-			kind = "file"
-		}
-		p.note("%s %s, sha256 %x", kind, file.Path, file.SHA256)
-	}
-	for i, name := range captures {
-		size := ""
-		if info, err := os.Stat(name); err == nil {
-			size = ", " + transcript.Count(int(info.Size()), "byte")
-		}
-		p.note("capture %d: %s%s", i+1, name, size)
-	}
-	for _, option := range set.Options {
-		p.note("option %s: %v", option.Name, option.Value)
-	}
-	destinations := "every destination"
-	if len(local) > 0 {
-		destinations = strings.Trim(fmt.Sprint(local), "[]")
-	}
-	p.note("local: %s; until: %s", destinations, f.until)
-}
-
-// behindBar clears the progress bar before each write to the same terminal.
-type behindBar struct {
-	bar *progress
-	io.Writer
-}
-
-// Write removes the bar and writes b.
-func (w *behindBar) Write(b []byte) (int, error) {
-	w.bar.clear()
-	return w.Writer.Write(b)
 }

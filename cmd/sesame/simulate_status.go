@@ -1,0 +1,33 @@
+package main
+
+import (
+	"maps"
+	"slices"
+
+	"sesame/daemon/transcript"
+	"sesame/simulate"
+)
+
+// judge prints warnings about the input and sets the exit status.
+func (p *program) judge(report *simulate.Report) {
+	if report.Clamped > 0 {
+		p.warn("%s stamped earlier than the one before: taken as simultaneous with it", transcript.Count(report.Clamped, "packet"))
+	}
+	if report.Cut > 0 {
+		p.warn("%s cut short when recorded: scripts saw a part of the payload; record with tcpdump -s 0", transcript.Count(report.Cut, "packet"))
+	}
+	for _, link := range slices.Sorted(maps.Keys(report.Unreadable)) {
+		p.warn("%s of %v, which Sesame cannot read: expected Ethernet, Linux cooked, raw IP or loopback",
+			transcript.Count(report.Unreadable[link], "packet"), link)
+	}
+	if report.Unanswered > 0 {
+		p.warn("%s of the scripts had no recorded answer, and counted as unknown: this replay is not exact", transcript.Count(report.Unanswered, "question"))
+	}
+	if report.Errors > 0 {
+		p.status = answerNo
+	}
+	for _, err := range report.Incomplete {
+		p.warn("%v", err)
+		p.status = couldNot
+	}
+}
