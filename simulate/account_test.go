@@ -3,6 +3,7 @@ package simulate
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"sesame/daemon/engine"
 	"sesame/daemon/packet"
 	"sesame/daemon/transcript"
+	"sesame/simulate/account"
 )
 
 var noon = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
@@ -42,7 +44,7 @@ func tell(t *testing.T, doors ...*engine.Door) *story {
 	set := &engine.Set{Doors: doors}
 	s := &story{t: t}
 	s.replay.writer = transcript.NewText(&s.text, transcript.TextOptions{})
-	s.replay.account = newAccount(set.Doors)
+	s.replay.account = account.New(set.Doors)
 	s.replay.begin(noon, set, nil)
 	return s
 }
@@ -71,7 +73,7 @@ func (s *story) ends(want string) {
 	s.t.Helper()
 	s.replay.end(time.Hour)
 	var got strings.Builder
-	s.replay.account.write(&got)
+	s.replay.account.Write(&got)
 	if diff := cmp.Diff(strings.TrimLeft(want, "\n"), got.String()); diff != "" {
 		s.t.Errorf("account (-want +got):\n%s", diff)
 	}
@@ -86,9 +88,9 @@ func (s *story) endsFor(door, want string) {
 	s.t.Helper()
 	s.replay.end(time.Hour)
 	var got []string
-	for _, o := range s.replay.account.sources[netip.MustParseAddr(tom)] {
-		if o.door.Name == door {
-			got = append(got, o.lines(time.Time{}, false)...)
+	for one := range s.replay.account.All() {
+		if one.Source == netip.MustParseAddr(tom) && one.Door == door {
+			got = append(got, one.Lines...)
 		}
 	}
 	if diff := cmp.Diff([]string{want}, got); diff != "" {
@@ -260,7 +262,7 @@ func TestAnAccountIsBounded(t *testing.T) {
 	s.knock(0, tom, 7000)
 	s.knock(1, tom, 8000)
 	s.knock(2, tom, 9000)
-	for i := range 3 * maxOutcomes {
+	for i := range 3 * 1000 {
 		s.knock(10+i, fmt.Sprintf("10.0.%d.%d", i/200, i%200), 7000)
 	}
 	// The flood must not replace the latest sources, nor those that opened a door.
@@ -268,15 +270,15 @@ func TestAnAccountIsBounded(t *testing.T) {
 	s.knock(4100, eve, 8000)
 	s.knock(4200, eve, 7000)
 	a := s.replay.account
-	if a.count > maxOutcomes || len(a.sources) > maxOutcomes {
-		t.Errorf("%d outcomes of %d sources are remembered, want at most %d", a.count, len(a.sources), maxOutcomes)
+	if n := len(slices.Collect(a.All())); n > 1000 {
+		t.Errorf("%d outcomes are remembered, want at most %d", n, 1000)
 	}
 	s.replay.end(time.Hour)
 	var text strings.Builder
-	a.write(&text)
+	a.Write(&text)
 	lines := strings.Split(strings.TrimSpace(text.String()), "\n")
-	if len(lines) != shown+1 {
-		t.Fatalf("%d lines, want %d:\n%s", len(lines), shown+1, text.String())
+	if len(lines) != 20+1 {
+		t.Fatalf("%d lines, want %d:\n%s", len(lines), 20+1, text.String())
 	}
 	for i, want := range []string{
 		"203.0.113.9      ssh  opened (packet 3): tcp/22 for 30s",
@@ -286,19 +288,19 @@ func TestAnAccountIsBounded(t *testing.T) {
 			t.Errorf("line %d is %q, want %q", i+1, lines[i], want)
 		}
 	}
-	if want := "and at least 980 more sources; of first knocks only the latest are remembered"; lines[shown] != want {
-		t.Errorf("the last line is %q, want %q", lines[shown], want)
+	if want := "and at least 980 more sources; of first knocks only the latest are remembered"; lines[20] != want {
+		t.Errorf("the last line is %q, want %q", lines[20], want)
 	}
 }
 
 func TestHowManyMoreSources(t *testing.T) {
 	s := tell(t, door("ssh", 7000, 8000))
-	for i := range shown + 12 {
+	for i := range 20 + 12 {
 		s.knock(i, fmt.Sprintf("10.0.0.%d", i), 7000)
 	}
 	s.replay.end(time.Hour)
 	var text strings.Builder
-	s.replay.account.write(&text)
+	s.replay.account.Write(&text)
 	if !strings.HasSuffix(text.String(), "\nand 12 more sources\n") {
 		t.Errorf("the account ends with %q", text.String()[max(0, text.Len()-100):])
 	}

@@ -11,6 +11,7 @@ import (
 	"sesame/daemon/engine"
 	"sesame/daemon/packet"
 	"sesame/daemon/transcript"
+	"sesame/simulate/account"
 )
 
 // diagnose returns one line that explains why no packet was a knock. It reads the captures a second
@@ -87,7 +88,7 @@ func (t *tally) add(p *packet.Packet, drop packet.Drop) {
 // testPayload counts a packet that is no knock of a door because of its payload.
 func (t *tally) testPayload(p *packet.Packet) {
 	for _, d := range t.set.Doors {
-		if why := otherPayload(d, p); why != "" && d.Accepts(p.Dest, isLocal(t.local, p.Dest)) {
+		if why := account.OtherPayload(d, p); why != "" && d.Accepts(p.Dest, isLocal(t.local, p.Dest)) {
 			t.misfits++
 			t.payload = "at door " + d.Name + " the last: " + why
 			return

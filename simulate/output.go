@@ -8,16 +8,18 @@ import (
 	"sesame/daemon/engine"
 	"sesame/daemon/packet"
 	"sesame/daemon/split"
+	"sesame/simulate/account"
 )
 
 // An output passes the decisions of an engine on, to the transcript and to the account.
 type output struct {
 	writer  Writer
-	account *account // nil: none is wanted
-	live    bool     // the capture arrives while it is replayed: flush after every write
+	account *account.Book // nil: none is wanted
+	live    bool          // the capture arrives while it is replayed: flush after every write
 	only    selection
-	failed  int // effects that failed, of all sources and times
-	oneTime int // the engine's OneTimeChanges when the account took over its doors
+	split   split.Finder // of knocks of two addresses; it gets all packets, selected or not
+	failed  int          // effects that failed, of all sources and times
+	oneTime int          // the engine's OneTimeChanges when the account took over its doors
 }
 
 // newOutput returns the output of a replay through these doors. Live is for captures that arrive
@@ -25,7 +27,8 @@ type output struct {
 func newOutput(c Config, doors []*engine.Door, live bool) output {
 	o := output{writer: c.Writer, live: live, only: selection{source: c.Source.Masked(), since: c.Since}}
 	if c.Account {
-		o.account = newAccount(doors)
+		o.account = account.New(doors)
+		o.split.SetDoors(doors)
 	}
 	return o
 }
@@ -77,7 +80,6 @@ func (o *output) packet(e *engine.Engine, p *packet.Packet) []engine.Event {
 	}
 	// The engine returns no event for a packet that it dropped. Its counters show whether the doors
 	// saw the packet.
-	o.account.ours = e.Ours(p.Dest)
 	before := e.Counts()
 	events := e.Packet(p)
 	after := e.Counts()
@@ -85,13 +87,13 @@ func (o *output) packet(e *engine.Engine, p *packet.Packet) []engine.Event {
 		before.Dropped[packet.Malformed] == after.Dropped[packet.Malformed] &&
 		before.Dropped[packet.Retransmit] == after.Dropped[packet.Retransmit]
 	if counted {
-		o.account.split.Packet(p, events, e.Ours)
+		o.split.Packet(p, events, e.Ours)
 	}
 	chosen := o.only.of(events)
 	if o.only.all() || o.only.has(netip.PrefixFrom(p.Source, p.Source.BitLen()), p.Time) {
-		o.account.packet(p, counted, chosen)
+		o.account.Packet(p, counted, e.Ours(p.Dest), chosen)
 	} else {
-		o.account.events(chosen, nil)
+		o.account.Events(chosen)
 	}
 	o.updateDoors(e)
 	o.write(events)
@@ -103,7 +105,7 @@ func (o *output) splitKnocks() (all []split.Knock) {
 	if o.account == nil {
 		return nil
 	}
-	for _, k := range o.account.split.Knocks() {
+	for _, k := range o.split.Knocks() {
 		if slices.ContainsFunc(k.Parts, func(a netip.Addr) bool { return o.only.has(netip.PrefixFrom(a, a.BitLen()), k.At) }) {
 			all = append(all, k)
 		}
@@ -116,14 +118,22 @@ func (o *output) splitKnocks() (all []split.Knock) {
 func (o *output) updateDoors(e *engine.Engine) {
 	if n := e.OneTimeChanges(); o.account != nil && n != o.oneTime {
 		o.oneTime = n
-		o.account.swap(e.Doors(), engine.Used)
+		o.setDoors(e, engine.Used)
+	}
+}
+
+// setDoors gives the account the engine's doors, which have changed.
+func (o *output) setDoors(e *engine.Engine, why engine.Reason) {
+	if o.account != nil {
+		o.account.Swap(e.Doors(), why)
+		o.split.SetDoors(e.Doors())
 	}
 }
 
 // report passes on events that no packet caused.
 func (o *output) report(events []engine.Event) {
 	if o.account != nil {
-		o.account.events(o.only.of(events), nil)
+		o.account.Events(o.only.of(events))
 	}
 	o.write(events)
 }

@@ -85,9 +85,9 @@ func TestAnAccountChangesNothing(t *testing.T) {
 // check compares the account with the totals.
 func check(t *rapid.T, report *Report, text string) {
 	opens, refusals, misses := 0, 0, 0
-	for _, o := range report.account.all() {
-		opens, refusals, misses = opens+o.opens, refusals+o.refusals, misses+o.misses
-		for _, line := range o.lines(time.Time{}, false) {
+	for o := range report.account.All() {
+		opens, refusals, misses = opens+o.Opens, refusals+o.Refusals, misses+o.Misses
+		for _, line := range o.Lines {
 			if strings.Contains(line, "none/0") || strings.Contains(line, "-") && !strings.Contains(line, "hours") {
 				t.Errorf("%q makes no sense", line)
 			}

@@ -38,9 +38,7 @@ func (r *replay) begin(start time.Time, set *engine.Set, local []netip.Prefix) {
 		r.prepare(start, r.engine.Local(start, local))
 	}
 	r.prepare(start, r.engine.Swap(start, set))
-	if r.account != nil {
-		r.account.swap(r.engine.Doors(), engine.Reloaded)
-	}
+	r.setDoors(r.engine, engine.Reloaded)
 }
 
 // reach notes that the captures continue until at.

@@ -51,10 +51,11 @@ func rerun(c Config, recording *capture) (*Report, error) {
 	c.Writer.Begin(namesOf(r.engine.Doors()))
 	err := r.read()
 	if r.account != nil {
-		r.account.ended, r.account.running = r.engine.Now(), !c.Now.IsZero()
-		if c.Now.After(r.account.ended) {
-			r.account.ended = c.Now
+		end := r.engine.Now()
+		if c.Now.After(end) {
+			end = c.Now
 		}
+		r.account.End(end, !c.Now.IsZero())
 	}
 	report := r.summary()
 	if err != io.EOF {
@@ -186,9 +187,7 @@ func (r *rerunning) swap(in *record.Input) error {
 		return fmt.Errorf("the scripts of a reload: %w", err)
 	}
 	r.report(r.engine.Swap(in.Time, next.Engine))
-	if r.account != nil {
-		r.account.swap(r.engine.Doors(), engine.Reloaded)
-	}
+	r.setDoors(r.engine, engine.Reloaded)
 	r.set.Close()
 	r.set = next
 	return nil

@@ -16,6 +16,7 @@ import (
 	"sesame/daemon/packet"
 	"sesame/daemon/split"
 	"sesame/daemon/transcript"
+	"sesame/simulate/account"
 )
 
 // A Config describes what to replay. It needs Captures or Recording, Set or Load, and Writer.
@@ -70,7 +71,7 @@ type Report struct {
 	// a replay is not exact.
 	Unanswered int
 
-	account *account
+	account *account.Book
 	nothing string // why no packet was a knock
 	hints   string // lines about facts that were needed and that nobody gave
 	split   []split.Knock

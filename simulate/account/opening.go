@@ -1,4 +1,4 @@
-package simulate
+package account
 
 import (
 	"strings"
@@ -54,35 +54,35 @@ func (o *openings) of(number uint64) *opening {
 }
 
 // begin notes that a source opened a door.
-func (a *account) begin(o *outcome, at position) {
-	a.raise(o, opened)
-	a.latest = &opening{outcome: o, at: at}
+func (b *Book) begin(o *outcome, at position) {
+	b.raise(o, opened)
+	b.latest = &opening{outcome: o, at: at}
 	o.current = progress{}
 	o.opens++
-	o.newest = a.latest
+	o.newest = b.latest
 	if o.good == nil {
-		o.good = a.latest
+		o.good = b.latest
 	}
-	if a.consumed != nil && a.consumed.Door == o.door.Name && (position{a.consumed.Packet, a.consumed.Capture}) == at {
-		a.effect(a.consumed)
+	if b.consumed != nil && b.consumed.Door == o.door.Name && (position{b.consumed.Packet, b.consumed.Capture}) == at {
+		b.effect(b.consumed)
 	}
 }
 
 // effect notes what an opening gave. A grant for a network has another source than the knock, so
 // the effect is found by its packet and not by its source. What happens to a grant later, such as
 // its undo, has no packet, and is found by the grant.
-func (a *account) effect(e *engine.Event) {
-	op := a.latest
+func (b *Book) effect(e *engine.Event) {
+	op := b.latest
 	if op == nil || e.Door != op.outcome.door.Name || (position{e.Packet, e.Capture}) != op.at {
 		if e.Effect == engine.EffectConsume {
 			consumed := *e
-			a.consumed = &consumed
+			b.consumed = &consumed
 		}
-		a.byEffect.put(e.ID, a.byGrant.of(e.Grant))
+		b.byEffect.put(e.ID, b.byGrant.of(e.Grant))
 		return
 	}
-	a.byEffect.put(e.ID, op)
-	a.byGrant.put(e.Grant, op)
+	b.byEffect.put(e.ID, op)
+	b.byGrant.put(e.Grant, op)
 	text := accessOf(e)
 	if text != "" && e.Source.IsSingleIP() && e.Source.Addr() != op.outcome.source {
 		text += " to " + e.Source.Addr().String() // who completed another door
@@ -91,8 +91,8 @@ func (a *account) effect(e *engine.Event) {
 }
 
 // failure notes that an effect failed.
-func (a *account) failure(e *engine.Event) {
-	op := a.byEffect.of(e.Failed)
+func (b *Book) failure(e *engine.Event) {
+	op := b.byEffect.of(e.Failed)
 	if op == nil {
 		return
 	}
@@ -124,8 +124,8 @@ func (a *account) failure(e *engine.Event) {
 
 // end notes that a grant ended since an effect of its decision failed. A grant that the decision
 // only extended gets its former end back, and no event says that.
-func (a *account) end(e *engine.Event) {
-	op := a.byGrant.of(e.Grant)
+func (b *Book) end(e *engine.Event) {
+	op := b.byGrant.of(e.Grant)
 	if op == nil || e.Reason != engine.NotDone {
 		return
 	}

@@ -1,4 +1,8 @@
-package simulate
+// Package account turns judgments and events of an engine into what people and programs read about
+// each source at each door: how far it came, why no further, and what would help.
+//
+// It judges no packet. What it says of a packet, the engine has said in a [engine.Judgment].
+package account
 
 import (
 	"cmp"
@@ -9,7 +13,6 @@ import (
 
 	"sesame/daemon/engine"
 	"sesame/daemon/packet"
-	"sesame/daemon/split"
 	"sesame/daemon/transcript"
 )
 
@@ -17,10 +20,10 @@ import (
 // outcome of the lowest rank. So a flood of first knocks replaces only first knocks.
 const maxOutcomes = 1000
 
-// An account collects, for people, the outcome of each source's attempts at each door. It looks at
-// packets as well as at events: a knock that came too late causes no event, and the reader wants to
-// know by how much it was too late.
-type account struct {
+// A Book collects the account of each source at each door. The order of calls is that of the
+// engine: a judgment about a packet comes before the events that the packet caused. A Book is not
+// safe for concurrent use.
+type Book struct {
 	doors    map[string]*engine.Door
 	groups   map[string][]*engine.Door      // doors of policy knockd, which the engine matches together
 	wires    map[packet.Port][]engine.Knock // tripwires that no door guards
@@ -35,10 +38,9 @@ type account struct {
 	consumed *engine.Event    // the latest use of a one-time sequence: its opening may follow it
 	byEffect openings
 	byGrant  openings
-	overflow bool         // some outcomes were replaced
-	split    split.Finder // of knocks of two addresses; it gets all packets, selected or not
-	ended    time.Time    // end of a recording, after which attempts may continue; zero: a capture, they end
-	running  bool         // the recording is of a daemon that runs, and ended is now
+	overflow bool      // some outcomes were replaced
+	ended    time.Time // end of a recording, after which attempts may continue; zero: a capture, they end
+	running  bool      // the recording is of a daemon that runs, and ended is now
 }
 
 // A rank is how far a source came at a door.
@@ -81,35 +83,42 @@ type outcome struct {
 // A position names a packet: its number, and that of its capture.
 type position struct{ packet, capture int }
 
-// newAccount returns an empty account for a replay that begins with these doors.
-func newAccount(doors []*engine.Door) *account {
-	a := &account{doors: map[string]*engine.Door{}, sources: map[netip.Addr][]*outcome{}}
-	a.swap(doors, engine.Reloaded)
-	return a
+// New returns an empty book for a replay that begins with these doors.
+func New(doors []*engine.Door) *Book {
+	b := &Book{doors: map[string]*engine.Door{}, sources: map[netip.Addr][]*outcome{}}
+	b.Swap(doors, engine.Reloaded)
+	return b
 }
 
-// swap replaces the doors. A door with the same rules for knocks keeps its attempts. Attempts at
+// Judge notes a judgment. It copies what it keeps.
+func (b *Book) Judge(*engine.Judgment) {}
+
+// End notes that the input was a recording that ended at a time. Attempts may continue after it.
+// Running means that the recording is of a daemon that runs, and that its end is now. Without a
+// call of End the input was a capture, and its attempts ended with it.
+func (b *Book) End(at time.Time, running bool) { b.ended, b.running = at, running }
+
+// Swap replaces the doors. A door with the same rules for knocks keeps its attempts. Attempts at
 // other doors end with the given reason.
-func (a *account) swap(doors []*engine.Door, why engine.Reason) {
-	was := a.doors
-	a.doors, a.groups, a.tested = map[string]*engine.Door{}, map[string][]*engine.Door{}, nil
+func (b *Book) Swap(doors []*engine.Door, why engine.Reason) {
+	was := b.doors
+	b.doors, b.groups, b.tested = map[string]*engine.Door{}, map[string][]*engine.Door{}, nil
 	for _, d := range doors {
 		if old := was[d.Name]; old != nil && sameRules(old, d) {
 			d = old // outcomes point to doors, so the old one must stay
 		}
-		a.doors[d.Name] = d
+		b.doors[d.Name] = d
 		if d.Payload != nil {
-			a.tested = append(a.tested, d)
+			b.tested = append(b.tested, d)
 		}
 		if d.Policy == engine.PolicyKnockd && !d.Listen {
-			a.groups[d.Group] = append(a.groups[d.Group], d)
+			b.groups[d.Group] = append(b.groups[d.Group], d)
 		}
 	}
-	a.wires = tripwires(doors)
-	a.split.SetDoors(doors)
-	for _, outcomes := range a.sources {
+	b.wires = tripwires(doors)
+	for _, outcomes := range b.sources {
 		for _, o := range outcomes {
-			if o.awaits.stage > 0 && !o.awaits.reported && a.doors[o.door.Name] != o.door {
+			if o.awaits.stage > 0 && !o.awaits.reported && b.doors[o.door.Name] != o.door {
 				o.addMiss(nearMiss{stage: o.awaits.stage, reason: why})
 			}
 		}
@@ -123,142 +132,146 @@ func sameRules(a, b *engine.Door) bool {
 		a.Payload.Same(b.Payload)
 }
 
-// packet handles a packet and the events that it caused. Counted means that the engine offered the
+// Packet handles a packet and the events that it caused. Counted means that the engine offered the
 // packet to the doors: it was neither a retransmit nor for another host.
-func (a *account) packet(p *packet.Packet, counted bool, events []engine.Event) {
-	if p.Time.After(a.now) {
-		a.now = p.Time
+func (b *Book) Packet(p *packet.Packet, counted, ours bool, events []engine.Event) {
+	b.ours = ours
+	if p.Time.After(b.now) {
+		b.now = p.Time
 	}
 	if counted {
-		for _, o := range a.sources[p.Source] {
-			o.compare(p, a)
+		for _, o := range b.sources[p.Source] {
+			o.compare(p, b)
 		}
-		a.testPayload(p)
+		b.testPayload(p)
 	}
 	if !counted {
 		p = nil
 	}
-	a.events(events, p)
+	b.handle(events, p)
 }
 
 // testPayload notes at which doors a packet was no knock because of its payload.
-func (a *account) testPayload(p *packet.Packet) {
-	for _, d := range a.tested {
-		if why := otherPayload(d, p); why != "" && d.Accepts(p.Dest, a.ours) {
-			o := a.outcome(p.Source, d)
+func (b *Book) testPayload(p *packet.Packet) {
+	for _, d := range b.tested {
+		if why := OtherPayload(d, p); why != "" && d.Accepts(p.Dest, b.ours) {
+			o := b.outcome(p.Source, d)
 			o.misfits++
 			o.misfit, o.payload = position{p.Number, p.Capture}, why
 		}
 	}
 }
 
-// otherPayload returns why a packet is no knock of a door, when that is because of its payload
+// OtherPayload returns why a packet is no knock of a door, when that is because of its payload
 // alone; else "".
-func otherPayload(d *engine.Door, p *packet.Packet) string {
+func OtherPayload(d *engine.Door, p *packet.Packet) string {
 	if d.Payload != nil && slices.ContainsFunc(d.Sequence, func(k engine.Knock) bool { return k.Holds(p) }) {
 		return d.Payload.Misfit(p)
 	}
 	return ""
 }
 
-// events handles events. P is the packet that caused them, nil for other inputs.
-func (a *account) events(events []engine.Event, p *packet.Packet) {
+// Events handles events that no packet of the book caused.
+func (b *Book) Events(events []engine.Event) { b.handle(events, nil) }
+
+// handle handles events. P is the packet that caused them, nil for other inputs.
+func (b *Book) handle(events []engine.Event, p *packet.Packet) {
 	for i := range events {
-		a.event(&events[i], p)
+		b.event(&events[i], p)
 	}
 }
 
-func (a *account) event(e *engine.Event, p *packet.Packet) {
+func (b *Book) event(e *engine.Event, p *packet.Packet) {
 	if e.Kind == engine.EventEffect {
-		a.effect(e)
+		b.effect(e)
 		return
 	}
 	if e.Kind == engine.EventFailed {
-		a.failure(e)
+		b.failure(e)
 		return
 	}
 	if e.Kind == engine.EventClose {
-		a.end(e)
+		b.end(e)
 		return
 	}
-	door := a.doors[e.Door]
+	door := b.doors[e.Door]
 	if door == nil || !e.Source.IsValid() {
 		return
 	}
-	o := a.outcome(e.Source.Addr(), door)
+	o := b.outcome(e.Source.Addr(), door)
 	at := position{e.Packet, e.Capture}
 	switch e.Kind {
 	case engine.EventStage:
 		o.stage(e)
 	case engine.EventMiss:
-		a.raise(o, missed)
-		o.miss(e, p, a)
+		b.raise(o, missed)
+		o.miss(e, p, b)
 	case engine.EventRefuse:
 		o.current = progress{}
-		a.raise(o, refused)
+		b.raise(o, refused)
 		o.refusals++
 		o.refuse, o.detail = at, transcript.Because(e.Reason, e.Detail)
 	case engine.EventError:
 		o.current = progress{}
-		a.raise(o, refused)
+		b.raise(o, refused)
 		o.errors++
 		o.fault = transcript.Fault(e)
 	case engine.EventOpen:
-		a.begin(o, at)
+		b.begin(o, at)
 	case engine.EventEffect, engine.EventClose, engine.EventFailed: // not about the knock
 	}
 }
 
 // outcome returns the outcome of a source at a door, and makes it if there is none yet.
-func (a *account) outcome(source netip.Addr, door *engine.Door) *outcome {
-	for _, o := range a.sources[source] {
+func (b *Book) outcome(source netip.Addr, door *engine.Door) *outcome {
+	for _, o := range b.sources[source] {
 		if o.door == door {
 			return o
 		}
 	}
-	if a.count == maxOutcomes {
-		a.forget()
+	if b.count == maxOutcomes {
+		b.forget()
 	}
-	o := &outcome{source: source, door: door, seen: a.seen}
-	o.element = a.ranks[begun].PushBack(o)
-	a.sources[source] = append(a.sources[source], o)
-	a.count++
-	a.seen++
+	o := &outcome{source: source, door: door, seen: b.seen}
+	o.element = b.ranks[begun].PushBack(o)
+	b.sources[source] = append(b.sources[source], o)
+	b.count++
+	b.seen++
 	return o
 }
 
 // forget removes the oldest outcome of the lowest rank.
-func (a *account) forget() {
-	for r := range a.ranks {
-		first := a.ranks[r].Front()
+func (b *Book) forget() {
+	for r := range b.ranks {
+		first := b.ranks[r].Front()
 		if first == nil {
 			continue
 		}
-		o := a.ranks[r].Remove(first).(*outcome)
-		rest := slices.DeleteFunc(a.sources[o.source], func(other *outcome) bool { return other == o })
-		if a.sources[o.source] = rest; len(rest) == 0 {
-			delete(a.sources, o.source)
+		o := b.ranks[r].Remove(first).(*outcome)
+		rest := slices.DeleteFunc(b.sources[o.source], func(other *outcome) bool { return other == o })
+		if b.sources[o.source] = rest; len(rest) == 0 {
+			delete(b.sources, o.source)
 		}
-		a.count--
-		a.overflow = true
+		b.count--
+		b.overflow = true
 		return
 	}
 }
 
 // raise moves an outcome up to a rank. An outcome never moves down.
-func (a *account) raise(o *outcome, to rank) {
+func (b *Book) raise(o *outcome, to rank) {
 	if to <= o.rank {
 		return
 	}
-	a.ranks[o.rank].Remove(o.element)
+	b.ranks[o.rank].Remove(o.element)
 	o.rank = to
-	o.element = a.ranks[to].PushBack(o)
+	o.element = b.ranks[to].PushBack(o)
 }
 
 // all returns the outcomes, the furthest first. Equal ones are in the order of their first knocks.
-func (a *account) all() []*outcome {
+func (b *Book) all() []*outcome {
 	var all []*outcome
-	for _, r := range slices.Backward(a.ranks[:]) {
+	for _, r := range slices.Backward(b.ranks[:]) {
 		from := len(all)
 		for e := r.Front(); e != nil; e = e.Next() {
 			all = append(all, e.Value.(*outcome))

@@ -1,4 +1,4 @@
-package simulate
+package account
 
 import (
 	"slices"
@@ -55,13 +55,13 @@ func (o *outcome) advance(stage int, now time.Time) {
 
 // compare compares a packet with the awaited knock. The engine has already decided about the
 // packet. This function only finds the words for that decision, which the engine does not give.
-func (o *outcome) compare(p *packet.Packet, a *account) {
+func (o *outcome) compare(p *packet.Packet, b *Book) {
 	w := o.awaits
 	// Without an awaited knock, or at another address than the door's, the packet changes nothing.
-	if w.stage == 0 || !o.door.Accepts(p.Dest, a.ours) {
+	if w.stage == 0 || !o.door.Accepts(p.Dest, b.ours) {
 		return
 	}
-	late := a.now.Sub(w.until)
+	late := b.now.Sub(w.until)
 	came := nearMiss{stage: w.stage, reason: w.reason, at: position{p.Number, p.Capture}, came: p.Port}
 	switch d := o.door; {
 	case late < 0 && w.reported:
@@ -74,19 +74,19 @@ func (o *outcome) compare(p *packet.Packet, a *account) {
 	case late >= 0:
 		// Another packet after the time: the awaited knock may still come.
 	case d.Policy == engine.PolicyKnockd:
-		if a.disturbs(d, p) {
+		if b.disturbs(d, p) {
 			came.reason = engine.WrongPort
 			if hasPort(d, p) {
 				came.reason = engine.OutOfOrder
 			}
 			o.addMiss(came)
 		}
-	case a.trips(d, p):
+	case b.trips(d, p):
 		came.reason = engine.Tripwire
 		o.addMiss(came)
 	case d.Duplicates == engine.DuplicatesIgnored && d.Holds(0, p):
-		o.await(1, a.now) // a repeated first knock starts the time of the attempt again
-		o.advance(1, a.now)
+		o.await(1, b.now) // a repeated first knock starts the time of the attempt again
+		o.advance(1, b.now)
 	case d.OnWrong != engine.WrongResets:
 	case hasPort(d, p):
 		came.reason = engine.OutOfOrder
@@ -100,12 +100,12 @@ func (o *outcome) compare(p *packet.Packet, a *account) {
 // disturbs reports whether a packet ends an attempt at a door of a group although it is not the
 // door's next knock: it has the flags that the door requires, and is a knock of some door of the
 // group. So it is in knockd, which tries a packet at all doors.
-func (a *account) disturbs(d *engine.Door, p *packet.Packet) bool {
+func (b *Book) disturbs(d *engine.Door, p *packet.Packet) bool {
 	if p.Port.Proto == packet.TCP && !d.Flags.Holds(p.Flags) {
 		return false
 	}
-	return slices.ContainsFunc(a.groups[d.Group], func(other *engine.Door) bool {
-		return other.Accepts(p.Dest, a.ours) && other.Wants(p)
+	return slices.ContainsFunc(b.groups[d.Group], func(other *engine.Door) bool {
+		return other.Accepts(p.Dest, b.ours) && other.Wants(p)
 	})
 }
 
@@ -127,9 +127,9 @@ func tripwires(doors []*engine.Door) map[packet.Port][]engine.Knock {
 // trips reports whether a packet to a tripwire is a wrong knock to a door. The engine also excepts
 // ports that the source has a grant of, and, in a set with a strict door, answers to flows of this
 // host.
-func (a *account) trips(d *engine.Door, p *packet.Packet) bool {
+func (b *Book) trips(d *engine.Door, p *packet.Packet) bool {
 	return d.Tripped() && !slices.Contains(d.Except, p.Port) &&
-		slices.ContainsFunc(a.wires[p.Port], func(k engine.Knock) bool { return k.Holds(p) })
+		slices.ContainsFunc(b.wires[p.Port], func(k engine.Knock) bool { return k.Holds(p) })
 }
 
 // isStray reports whether a strict door counts a packet as a wrong knock although its port is not
@@ -176,7 +176,7 @@ func (o *outcome) stage(e *engine.Event) {
 
 // miss handles the event that an attempt ended. When time ended it, the awaited knock may still
 // come, and may be the packet p that made the engine notice the time.
-func (o *outcome) miss(e *engine.Event, p *packet.Packet, a *account) {
+func (o *outcome) miss(e *engine.Event, p *packet.Packet, b *Book) {
 	m := nearMiss{stage: e.Stage, reason: e.Reason, at: position{e.Packet, e.Capture}}
 	if p != nil && e.Packet == p.Number && e.Capture == p.Capture {
 		m.came = p.Port
@@ -188,6 +188,6 @@ func (o *outcome) miss(e *engine.Event, p *packet.Packet, a *account) {
 	}
 	o.awaits = awaited{stage: e.Stage, until: e.Time, reason: e.Reason, reported: true}
 	if p != nil && p.Source == o.source {
-		o.compare(p, a)
+		o.compare(p, b)
 	}
 }
