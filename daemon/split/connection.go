@@ -34,7 +34,7 @@ type Connection struct {
 
 // OtherFamily reports whether the knock came over one address family and the connection over the
 // other.
-func (c *Connection) OtherFamily() bool { return c.Opening.Source.Is4() != c.Refused.Source.Is4() }
+func (c *Connection) OtherFamily() bool { return otherFamily(c.Opening.Source, c.Refused.Source) }
 
 // How long after an opening a refused source may be its client. Scanners try the ports of services
 // all day long over IPv4, so time is short there, unless the addresses are neighbours.

@@ -33,11 +33,15 @@ const (
 type Knock struct {
 	Door  string
 	Parts []netip.Addr // the source of each knock of the sequence; two different ones
+	Came  []Origin     // the packet of each knock, the latest time
 	At    time.Time    // of the last knock, the latest time
 	// Packet and Capture are those of the last knock, the latest time.
 	Packet, Capture int
 	Count           int // how often
 }
+
+// An Origin names a packet: its number in its capture, and that of the capture.
+type Origin struct{ Packet, Capture int }
 
 // A Finder finds knocks of two addresses among the packets that an engine is given. It needs memory
 // for 256 packets, and 20 results. The zero Finder has no doors.
@@ -58,6 +62,7 @@ type sighting struct {
 	sourcePort   uint16
 	port         packet.Port
 	flags        packet.Flags
+	origin       Origin
 }
 
 // SetDoors replaces the doors. Results stay. It must be called again when a one-time sequence was
@@ -78,14 +83,14 @@ func (f *Finder) Knocks() []Knock { return slices.Clone(f.found) }
 // Packet handles a packet and the events that it caused, after the engine did. ours reports whether
 // an address is one of this host. Packets must come in the order of their times.
 func (f *Finder) Packet(p *packet.Packet, events []engine.Event, ours func(netip.Addr) bool) {
-	s := sighting{p.Time, p.Source, p.Dest, p.Sequence, p.SourcePort, p.Port, p.Flags}
+	s := sighting{p.Time, p.Source, p.Dest, p.Sequence, p.SourcePort, p.Port, p.Flags, Origin{p.Number, p.Capture}}
 	f.recent[f.seen%remembered] = s
 	f.seen++
 	for _, d := range f.doors[p.Port] {
 		if completed(events, d.Name) || !d.Holds(len(d.Sequence)-1, p) || !d.Accepts(p.Dest, ours(p.Dest)) || !f.mayLook(p.Time) {
 			continue
 		}
-		if k, ok := f.match(d, s); ok {
+		if k, ok := f.match(d, s, ours); ok {
 			k.Packet, k.Capture = p.Number, p.Capture
 			f.add(k)
 		}
@@ -110,8 +115,8 @@ func (f *Finder) mayLook(now time.Time) bool {
 
 // match looks for the one other source whose packets, together with those of the source of last,
 // are the sequence of a door.
-func (f *Finder) match(d *engine.Door, last sighting) (found Knock, ok bool) {
-	window := f.before(d, last)
+func (f *Finder) match(d *engine.Door, last sighting, ours func(netip.Addr) bool) (found Knock, ok bool) {
+	window := f.before(d, last, ours)
 	var tried []netip.Addr
 	for i := range window {
 		other := window[i].source
@@ -119,14 +124,14 @@ func (f *Finder) match(d *engine.Door, last sighting) (found Knock, ok bool) {
 			continue
 		}
 		tried = append(tried, other)
-		parts := partsOf(d, window, other, last.source)
+		parts, came := partsOf(d, window, other, last.source)
 		if parts == nil || len(parts) == 2 && !Near(other, last.source) {
 			continue
 		}
 		if ok {
 			return Knock{}, false // two pairs fit, so neither is probable
 		}
-		found, ok = Knock{Door: d.Name, Parts: parts, At: last.at, Count: 1}, true
+		found, ok = Knock{Door: d.Name, Parts: parts, Came: came, At: last.at, Count: 1}, true
 	}
 	if ok {
 		f.use(found, last)
@@ -134,9 +139,10 @@ func (f *Finder) match(d *engine.Door, last sighting) (found Knock, ok bool) {
 	return found, ok
 }
 
-// before returns the packets to one destination that may belong to one knock, which ends with last,
-// the oldest first. What the kernel of a client sent again is left out.
-func (f *Finder) before(d *engine.Door, last sighting) []sighting {
+// before returns the packets that may belong to one knock, which ends with last, the oldest first.
+// They went to the same destination, or over the other address family to another address that the
+// door accepts. What the kernel of a client sent again is left out.
+func (f *Finder) before(d *engine.Door, last sighting, ours func(netip.Addr) bool) []sighting {
 	within := d.Within
 	if within <= 0 || within > longest {
 		within = longest
@@ -144,7 +150,10 @@ func (f *Finder) before(d *engine.Door, last sighting) []sighting {
 	var all []sighting
 	for i := max(0, f.seen-remembered); i < f.seen; i++ {
 		s := f.recent[i%remembered]
-		if !s.source.IsValid() || s.dest != last.dest || last.at.Sub(s.at) >= within {
+		if !s.source.IsValid() || last.at.Sub(s.at) >= within {
+			continue
+		}
+		if s.dest != last.dest && !(otherFamily(s.dest, last.dest) && d.Accepts(s.dest, ours(s.dest))) {
 			continue
 		}
 		again := s.port.Proto == packet.TCP && slices.ContainsFunc(all, func(o sighting) bool {
@@ -157,11 +166,10 @@ func (f *Finder) before(d *engine.Door, last sighting) []sighting {
 	return all
 }
 
-// partsOf returns the sources of the knocks when the packets of two sources are exactly the
-// sequence of a door, and both sent some; else nil. Repeats of the latest knock from its source are
-// forgiven. Any other packet, such as one to a tripwire, is what a scan sends.
-func partsOf(d *engine.Door, window []sighting, a, b netip.Addr) []netip.Addr {
-	var parts []netip.Addr
+// partsOf returns the sources of the knocks and their packets when the packets of two sources are
+// exactly the sequence of a door, and both sent some; else nil. Repeats of the latest knock from
+// its source are forgiven. Any other packet, such as one to a tripwire, is what a scan sends.
+func partsOf(d *engine.Door, window []sighting, a, b netip.Addr) (parts []netip.Addr, came []Origin) {
 	for i := range window {
 		s := &window[i]
 		if s.source != a && s.source != b {
@@ -171,22 +179,22 @@ func partsOf(d *engine.Door, window []sighting, a, b netip.Addr) []netip.Addr {
 		done := len(parts)
 		switch {
 		case done < len(d.Sequence) && d.Holds(done, &p):
-			parts = append(parts, s.source)
+			parts, came = append(parts, s.source), append(came, s.origin)
 		case done > 0 && parts[done-1] == s.source && d.Holds(done-1, &p):
 		default:
-			return nil
+			return nil, nil
 		}
 	}
 	if len(parts) != len(d.Sequence) || !slices.Contains(parts, a) || !slices.Contains(parts, b) {
-		return nil
+		return nil, nil
 	}
-	return parts
+	return parts, came
 }
 
 // use forgets the packets of a result, so that the next try of the same client is found too.
 func (f *Finder) use(k Knock, last sighting) {
 	for i := range f.recent {
-		if s := &f.recent[i]; s.dest == last.dest && slices.Contains(k.Parts, s.source) && last.at.Sub(s.at) <= longest {
+		if s := &f.recent[i]; slices.Contains(k.Parts, s.source) && last.at.Sub(s.at) <= longest {
 			*s = sighting{}
 		}
 	}
@@ -218,15 +226,4 @@ func (k *Knock) pair() (first, second netip.Addr) {
 		}
 	}
 	return first, first
-}
-
-// Near reports whether two addresses are neighbours, as those that a carrier gives to one client:
-// of one IPv4 /24, or one IPv6 /48.
-func Near(a, b netip.Addr) bool {
-	bits := 24
-	if a.Is6() {
-		bits = 48
-	}
-	network, err := a.Prefix(bits)
-	return err == nil && network.Contains(b)
 }

@@ -18,9 +18,10 @@ import (
 var (
 	begin = time.Date(2026, 11, 21, 10, 2, 3, 0, time.UTC)
 	host  = netip.MustParseAddr("192.0.2.1")
+	host6 = netip.MustParseAddr("2001:db8:1::1")
 )
 
-func ours(a netip.Addr) bool { return a == host }
+func ours(a netip.Addr) bool { return a == host || a == host6 }
 
 func knock(text string) engine.Knock {
 	p, err := packet.ParsePort(text)
@@ -69,6 +70,10 @@ func send(f *Finder, lines string) {
 			p.Sequence = last
 		case "syn+ack":
 			p.Flags |= packet.ACK
+		case "ipv6":
+			p.Dest = host6
+		case "elsewhere6":
+			p.Dest = netip.MustParseAddr("2001:db8:1::99")
 		case "elsewhere":
 			p.Dest = netip.MustParseAddr("192.0.2.99")
 		}
@@ -164,6 +169,37 @@ var ofTwoAddresses = []twoAddressesTest{
 		[]string{"knocks 3 and 4 of ssh came from 198.51.100.141, and the rest from 198.51.100.9" + hint}},
 }
 
+// ofTwoFamilies are knocks over IPv4 and IPv6, so to two addresses of the host.
+var ofTwoFamilies = []twoAddressesTest{
+	{"IPv4 first", four, `
+		0   198.51.100.9 tcp/7421
+		0.2 198.51.100.9 udp/9133
+		0.4 2001:db8::9  tcp/2904 ipv6
+		0.6 2001:db8::9  tcp/6117 ipv6`,
+		[]string{"knocks 3 and 4 of ssh came from 2001:db8::9, and the rest from 198.51.100.9: probably one knock from two addresses (IPv4 and IPv6); send all knocks over one address family"}},
+	{"by NAT64", four, `
+		0   198.51.100.9            tcp/7421
+		0.2 198.51.100.9            udp/9133
+		0.4 198.51.100.9            tcp/2904
+		0.6 64:ff9b::198.51.100.9   tcp/6117 ipv6`,
+		[]string{"knock 4 of ssh came from 64:ff9b::c633:6409, and the rest from 198.51.100.9: probably one knock from two addresses (the same client, once translated by NAT64); send all knocks over one address family"}},
+	{"by NAT64, at a door of two knocks", "tcp/7421 tcp/6117", `
+		0   198.51.100.9            tcp/7421
+		0.6 64:ff9b::198.51.100.9   tcp/6117 ipv6`,
+		[]string{"knock 2 of ssh came from 64:ff9b::c633:6409, and the rest from 198.51.100.9: probably one knock from two addresses (the same client, once translated by NAT64); send all knocks over one address family"}},
+	{"strangers behind one NAT64, at a door of two knocks", "tcp/7421 tcp/6117", `
+		0   64:ff9b::203.0.113.5  tcp/7421 ipv6
+		0.6 64:ff9b::198.51.100.9 tcp/6117 ipv6`, nil},
+	{"two families, at a door of two knocks", "tcp/7421 tcp/6117", `
+		0   198.51.100.9 tcp/7421
+		0.6 2001:db8::9  tcp/6117 ipv6`, nil},
+	{"one half to another host", four, `
+		0   198.51.100.9 tcp/7421
+		0.2 198.51.100.9 udp/9133
+		0.4 2001:db8::9  tcp/2904 elsewhere6
+		0.6 2001:db8::9  tcp/6117 elsewhere6`, nil},
+}
+
 var notOfTwoAddresses = []twoAddressesTest{
 	{"a stranger, at a door of two knocks", "tcp/7421 tcp/6117", `
 		0   198.51.100.9   tcp/7421
@@ -255,7 +291,7 @@ var notOfTwoAddresses = []twoAddressesTest{
 }
 
 func TestKnocksOfTwoAddresses(t *testing.T) {
-	for _, test := range slices.Concat(ofTwoAddresses, notOfTwoAddresses) {
+	for _, test := range slices.Concat(ofTwoAddresses, ofTwoFamilies, notOfTwoAddresses) {
 		t.Run(test.name, func(t *testing.T) {
 			var f Finder
 			f.SetDoors([]*engine.Door{door("ssh", test.sequence)})
@@ -268,6 +304,53 @@ func TestKnocksOfTwoAddresses(t *testing.T) {
 				t.Errorf("found (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestHalf asks for the part that each of two addresses sent.
+func TestHalf(t *testing.T) {
+	var f Finder
+	f.SetDoors([]*engine.Door{door("ssh", four)})
+	send(&f, `
+		0   198.51.100.9   tcp/7421
+		0.2 198.51.100.141 udp/9133
+		0.4 198.51.100.141 tcp/2904
+		0.6 198.51.100.9   tcp/6117`)
+	k := f.Knocks()[0]
+	for source, want := range map[string]string{
+		"198.51.100.9":   "198.51.100.141 [{2 0} {3 0}] true",
+		"198.51.100.141": "198.51.100.9 [{1 0} {4 0}] true",
+		"198.51.100.10":  "invalid IP [] false",
+	} {
+		other, sent, ok := k.Half(netip.MustParseAddr(source))
+		if got := fmt.Sprint(other, sent, ok); got != want {
+			t.Errorf("%s shares it with %s, expected %s", source, got, want)
+		}
+	}
+}
+
+func TestPlainAndNear(t *testing.T) {
+	for _, tt := range []struct {
+		a, b, plain string
+		near        bool
+	}{
+		{"203.0.113.9", "203.0.113.200", "203.0.113.9", true},
+		{"203.0.113.9", "203.0.114.9", "203.0.113.9", false},
+		{"::ffff:203.0.113.9", "203.0.113.10", "203.0.113.9", true},
+		{"64:ff9b::203.0.113.9", "203.0.113.9", "203.0.113.9", true},
+		{"64:ff9b::203.0.113.9", "64:ff9b::198.51.100.9", "203.0.113.9", false},
+		{"64:ff9b:1::203.0.113.9", "203.0.113.9", "64:ff9b:1::cb00:7109", false},
+		{"2001:db8::9", "2001:db8:0:ffff::9", "2001:db8::9", true},
+		{"2001:db8::9", "2001:db8:1::9", "2001:db8::9", false},
+		{"fe80::1%eth0", "fe80::2", "fe80::1", true},
+	} {
+		a, b := netip.MustParseAddr(tt.a), netip.MustParseAddr(tt.b)
+		if got := Plain(a).String(); got != tt.plain {
+			t.Errorf("Plain(%s) = %s, expected %s", a, got, tt.plain)
+		}
+		if Near(a, b) != tt.near || Near(b, a) != tt.near {
+			t.Errorf("Near(%s, %s) is not %v both ways", a, b, tt.near)
+		}
 	}
 }
 
