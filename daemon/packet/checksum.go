@@ -38,16 +38,16 @@ func segmentSumRight(addresses, segment []byte, proto uint32, at int, r Receptio
 // FillChecksums fills in the checksums of an IP packet that the caller made: of an IPv4 header, and
 // of the TCP or UDP behind the IP header. An IPv6 packet has no extension headers.
 func FillChecksums(ip []byte) {
-	header, from, to, protocol := ipv6Header, 8, ipv6Header, uint32(ip[6])
+	header, from, to, protocol := ipv6Header, 8, ipv6Header, ip[6]
 	if ip[0]>>4 == 4 {
-		header, from, to, protocol = int(ip[0]&0xf)*4, 12, ipv4Header, uint32(ip[9])
+		header, from, to, protocol = int(ip[0]&0xf)*4, 12, ipv4Header, ip[9]
 		fill(ip[10:], 0, ip[:header])
 	}
 	segment, at := ip[header:], tcpSum
 	if protocol == protocolUDP {
 		at = udpSum
 	}
-	fill(segment[at:], sum(protocol+uint32(len(segment)), ip[from:to]), segment)
+	fill(segment[at:], sum(uint32(protocol)+uint32(len(segment)), ip[from:to]), segment)
 }
 
 // fill sets the checksum of data, which is the word at field. Zero would mean that there is none.

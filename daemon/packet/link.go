@@ -68,6 +68,14 @@ func (l LinkType) Network(frame []byte) (etherType uint16, offset int) {
 	return formats[l].network(frame)
 }
 
+// iface returns the number of the interface in a link header; 0 when it has none.
+func (l LinkType) iface(frame []byte) uint32 {
+	if l == SLL2 {
+		return binary.BigEndian.Uint32(frame[4:])
+	}
+	return 0
+}
+
 // The EtherTypes that Sesame distinguishes.
 const (
 	EtherTypeIPv4  = 0x0800

@@ -1,153 +1,161 @@
 package packet
 
-import (
-	"encoding/binary"
-	"errors"
-
-	"github.com/google/gopacket"
-	"github.com/google/gopacket/layers"
-)
+import "encoding/binary"
 
 const (
 	ipv4Header = 20 // without options
 	ipv6Header = 40
 )
 
-// These errors stay in the package: the Decoder turns each into a Drop.
-var (
-	errShort   = errors.New("header does not end in the packet")
-	errVersion = errors.New("wrong IP version")
-	errOrder   = errors.New("hop-by-hop options behind another header")
+// The protocols of IP (IANA, Protocol Numbers) that the decoder knows.
+const (
+	protocolHopByHop    = 0
+	protocolICMP        = 1
+	protocolTCP         = 6
+	protocolUDP         = 17
+	protocolRouting     = 43
+	protocolFragment    = 44
+	protocolAH          = 51
+	protocolICMP6       = 58
+	protocolDestination = 60
 )
 
-// ipv4 is gopacket's layer with two differences. It checks the version. And only TCP, UDP and ICMP
-// follow it, so a packet inside a tunnel packet is never taken for one from the network.
-type ipv4 struct{ layers.IPv4 }
+// A header is what the decoder needs of the headers of an IP packet.
+type header struct {
+	addressed   bool   // both addresses are there
+	protocol    uint8  // after the last extension header
+	id          uint16 // of IPv4
+	size        int    // bytes of all headers so far, including one that could not be read; 0: another version
+	length      int    // of the packet, according to its header
+	fragment    bool   // a part of a packet
+	later       bool   // a fragment other than the first one: it has no transport header
+	sourceRoute bool   // a routing header of type 0, which no host may accept (RFC 5095)
+}
 
-func (ip *ipv4) DecodeFromBytes(data []byte, df gopacket.DecodeFeedback) error {
+// read4 reads an IPv4 header (RFC 791, section 3.1). It returns false when the header cannot be
+// read to its end, or contradicts itself.
+func (h *header) read4(data []byte) bool {
+	*h = header{size: ipv4Header}
 	if len(data) > 0 && data[0]>>4 != 4 {
-		return errVersion
+		h.size = 0
+		return false
 	}
-	return ip.IPv4.DecodeFromBytes(data, df)
-}
-
-func (ip *ipv4) NextLayerType() gopacket.LayerType {
-	if ip.fragment() {
-		return gopacket.LayerTypeFragment
+	if len(data) < ipv4Header {
+		return false
 	}
-	switch ip.Protocol {
-	case layers.IPProtocolTCP, layers.IPProtocolUDP, layers.IPProtocolICMPv4:
-		return ip.Protocol.LayerType()
+	h.addressed = true
+	h.size, h.length = int(data[0]&0xf)*4, int(binary.BigEndian.Uint16(data[2:]))
+	h.id, h.protocol = binary.BigEndian.Uint16(data[4:]), data[9]
+	const moreFragments, offset = 0x2000, 0x1fff
+	bits := binary.BigEndian.Uint16(data[6:])
+	h.later = bits&offset != 0
+	h.fragment = h.later || bits&moreFragments != 0
+	if h.size < ipv4Header || h.size > h.length || h.size > len(data) {
+		return false
 	}
-	return gopacket.LayerTypeZero
+	return optionsEnd(data[ipv4Header:h.size])
 }
 
-func (ip *ipv4) fragment() bool {
-	return ip.Flags&layers.IPv4MoreFragments != 0 || ip.FragOffset != 0
-}
-
-// headerLength returns the length of an IPv4 header in bytes, or the least length when data is
-// empty. It returns 0 for another version of IP.
-func (ip *ipv4) headerLength(data []byte) int {
-	switch {
-	case len(data) == 0:
-		return ipv4Header
-	case data[0]>>4 != 4:
-		return 0
+// optionsEnd reports whether the options of an IPv4 or TCP header end within it. Both have the same
+// form (RFC 791, section 3.1; RFC 9293, section 3.1): 0 ends them, 1 is a byte of padding, and each
+// other kind is followed by its length.
+func optionsEnd(options []byte) bool {
+	for len(options) > 0 && options[0] != 0 {
+		length := 1
+		if options[0] != 1 {
+			if len(options) < 2 || options[1] < 2 || int(options[1]) > len(options) {
+				return false
+			}
+			length = int(options[1])
+		}
+		options = options[length:]
 	}
-	return max(ipv4Header, int(data[0]&0xf)*4)
+	return true
 }
 
-// ipv6 is a decoding layer for an IPv6 header and its extension headers (RFC 8200, section 4). It
-// replaces gopacket's layer, which allocates an object for each option in the packet, and takes
-// link padding for payload when there is a hop-by-hop header.
-type ipv6 struct {
-	layers.BaseLayer
-	next     layers.IPProtocol // the protocol after the last extension header
-	length   int               // of the packet, according to its header
-	need     int               // bytes of all headers so far, including the one that could not be read
-	fragment bool              // a fragment; Payload is not set
-	// sourceRoute means a routing header of type 0, which no host may accept (RFC 5095).
-	sourceRoute bool
-}
-
-func (ip *ipv6) CanDecode() gopacket.LayerClass { return layers.LayerTypeIPv6 }
-
-func (ip *ipv6) NextLayerType() gopacket.LayerType {
-	switch {
-	case ip.fragment:
-		return gopacket.LayerTypeFragment
-	case ip.next == layers.IPProtocolTCP, ip.next == layers.IPProtocolUDP, ip.next == layers.IPProtocolICMPv6:
-		return ip.next.LayerType()
-	}
-	return gopacket.LayerTypeZero
-}
-
-func (ip *ipv6) DecodeFromBytes(data []byte, df gopacket.DecodeFeedback) error {
-	*ip = ipv6{}
+// read6 reads an IPv6 header and its extension headers (RFC 8200, section 4), up to the first
+// header of a fragment.
+func (h *header) read6(data []byte) bool {
+	*h = header{size: ipv6Header}
 	if len(data) > 0 && data[0]>>4 != 6 {
-		return errVersion
+		h.size = 0
+		return false
 	}
-	ip.need = ipv6Header
 	if len(data) < ipv6Header {
-		df.SetTruncated()
-		return errShort
+		return false
 	}
-	ip.next = layers.IPProtocol(data[6])
-	ip.length = ipv6Header + int(binary.BigEndian.Uint16(data[4:]))
-	data = data[:min(ip.length, len(data))]
-	if err := ip.skipExtensions(data, df); err != nil {
-		return err
-	}
-	ip.Contents, ip.Payload = data[:ip.need], data[ip.need:]
-	return nil
+	h.addressed, h.protocol = true, data[6]
+	h.length = ipv6Header + int(binary.BigEndian.Uint16(data[4:]))
+	return h.skipExtensions(data[:min(h.length, len(data))])
 }
 
-// skipExtensions steps over the extension headers, and stops at the header of a fragment. Each
-// header has at least 8 bytes, so the length of the packet bounds the number of steps.
-func (ip *ipv6) skipExtensions(data []byte, df gopacket.DecodeFeedback) error {
-	for Extension(uint8(ip.next)) {
-		if ip.next == layers.IPProtocolIPv6HopByHop && ip.need != ipv6Header {
-			return errOrder
+// skipExtensions steps over the extension headers. Each has at least 8 bytes, so the length of the
+// packet bounds the number of steps.
+func (h *header) skipExtensions(data []byte) bool {
+	for Extension(h.protocol) {
+		if h.protocol == protocolHopByHop && h.size != ipv6Header {
+			return false // it must be the first one
 		}
-		start := ip.need
-		if ip.need = start + 8; ip.need > len(data) {
-			df.SetTruncated()
-			return errShort
+		start := h.size
+		if h.size = start + 8; h.size > len(data) {
+			return false
 		}
-		header := data[start:]
-		switch ip.next {
-		case layers.IPProtocolIPv6Fragment:
+		extension := data[start:]
+		switch h.protocol {
+		case protocolFragment:
 			// With offset 0 and no further fragment it is a whole datagram (RFC 6946, "atomic
 			// fragment"), and a host accepts it as such.
-			if binary.BigEndian.Uint16(header[2:])&0xfff9 != 0 {
-				ip.fragment = true
-				return nil
+			if bits := binary.BigEndian.Uint16(extension[2:]); bits&0xfff9 != 0 {
+				h.fragment, h.later = true, bits&0xfff8 != 0
+				h.protocol = extension[0]
+				return true
 			}
-		case layers.IPProtocolIPv6Routing:
-			ip.sourceRoute = ip.sourceRoute || header[2] == 0
-			ip.need = start + (int(header[1])+1)*8
-		case layers.IPProtocolAH:
-			ip.need = start + (int(header[1])+2)*4 // RFC 4302, section 2.2
+		case protocolAH:
+			h.size = start + (int(extension[1])+2)*4 // RFC 4302, section 2.2
 		default:
-			ip.need = start + (int(header[1])+1)*8
+			h.sourceRoute = h.sourceRoute || h.protocol == protocolRouting && extension[2] == 0
+			h.size = start + (int(extension[1])+1)*8
 		}
-		if ip.need > len(data) {
-			df.SetTruncated()
-			return errShort
+		if h.size > len(data) {
+			return false
 		}
-		ip.next = layers.IPProtocol(header[0])
+		h.protocol = extension[0]
 	}
-	return nil
+	return true
 }
 
-// Extension reports whether an IPv6 next header value announces an extension
-// header that the decoder steps over.
+// Extension reports whether an IPv6 next header value announces an extension header that the
+// decoder steps over.
 func Extension(next uint8) bool {
-	switch layers.IPProtocol(next) {
-	case layers.IPProtocolIPv6HopByHop, layers.IPProtocolIPv6Routing, layers.IPProtocolIPv6Fragment,
-		layers.IPProtocolAH, layers.IPProtocolIPv6Destination:
+	switch next {
+	case protocolHopByHop, protocolRouting, protocolFragment, protocolAH, protocolDestination:
 		return true
 	}
 	return false
+}
+
+// transport4 and transport6 return the protocol after the headers of IPv4 and of IPv6. They return
+// NoProto for a protocol that is never a knock.
+func (h *header) transport4() Proto {
+	if h.protocol == protocolICMP {
+		return ICMP
+	}
+	return h.port()
+}
+
+func (h *header) transport6() Proto {
+	if h.protocol == protocolICMP6 {
+		return ICMP
+	}
+	return h.port()
+}
+
+func (h *header) port() Proto {
+	switch h.protocol {
+	case protocolTCP:
+		return TCP
+	case protocolUDP:
+		return UDP
+	}
+	return NoProto
 }

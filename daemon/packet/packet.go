@@ -1,8 +1,7 @@
 // Package packet turns the bytes of a captured frame into a Packet.
 //
-// It does no I/O, reads no clock and stores nothing between two frames. The decoder is driven by
-// gopacket, with a layer of our own for IPv6 (network.go). A frame that cannot be a knock is no
-// error: it has a [Drop], the reason, which the caller counts.
+// It does no I/O, reads no clock and stores nothing between two frames. A frame that cannot be a
+// knock is no error: it has a [Drop], the reason, which the caller counts.
 package packet
 
 import (
@@ -14,6 +13,8 @@ import (
 //
 // A Packet is reused for the next frame: [Decoder.Decode] overwrites all fields except Time, Number
 // and Capture.
+//
+// ID, Digest, LinkDigest and Interface tell a copy of a packet from a packet that was sent again.
 type Packet struct {
 	// Time is the time stamp of the capture. The reader of the capture sets it.
 	Time time.Time
@@ -36,11 +37,38 @@ type Packet struct {
 	// means that the checksum of the segment was not looked at, as [Vouched] says.
 	Loopback, Vouched bool
 
+	// ID is the identification of an IPv4 header; 0 for IPv6. Many senders leave it 0.
+	ID uint16
+	// Digest is a hash of the packet from its network header on, without the hop limit and the
+	// checksum of an IPv4 header. It covers the captured bytes and the length on the wire, and no
+	// padding of the link. It is the same on every machine.
+	Digest uint64
+	// LinkDigest is a hash of the link header: MAC addresses, VLAN tags, packet type. It is 0 when
+	// the link type has no header.
+	LinkDigest uint64
+	// Interface is the number of the interface in the link header, as in a Linux cooked capture of
+	// version 2; else 0. See [Packet.CameBy].
+	Interface uint32
+
 	// Payload is the data after the transport header. It aliases the frame, and is valid as long as
 	// the frame is. Cut means that the capture holds only the beginning of the payload.
 	Payload []byte
 	Cut     bool
 }
+
+// clear sets the fields that a decoder sets only when it could read them.
+func (p *Packet) clear() {
+	p.Source, p.Dest = netip.Addr{}, netip.Addr{}
+	p.SourcePort, p.Port, p.Flags, p.Sequence = 0, Port{}, 0, 0
+	p.ID, p.Digest, p.LinkDigest, p.Interface = 0, 0, 0, 0
+	p.Payload, p.Cut = nil, false
+}
+
+// CameBy sets the interface to one that differs for each pair of the given number and the interface
+// in the link header. The reader of a capture calls it after decoding, with the number of the
+// interface in the file. For numbers below 2^12 and interfaces below 2^20 it is exact. Beyond, two
+// interfaces may be taken for one.
+func (p *Packet) CameBy(number uint32) { p.Interface ^= number << 20 }
 
 // Flags are the flag bits of a TCP header (RFC 9293, section 3.1).
 type Flags uint8
