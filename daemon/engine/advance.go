@@ -14,20 +14,31 @@ import (
 // retransmit, the expected knock, a repeat that is forgiven, a wrong knock. An attempt
 // recognises retransmits of its own knocks itself, since a flood may have pushed them out of
 // [Engine.segments], the memory that all sources share.
-func (e *Engine) handleKnock(d *door, slot int32, p *packet.Packet) {
+func (e *Engine) handleKnock(d *door, slot int32, p *packet.Packet) move {
 	h := e.hitOf(p)
 	stage := e.stage(slot)
 	switch {
 	case e.resent(slot, d, h):
+		return move{ruling: Ignored, why: ResentSegment, before: stage, stage: stage}
 	case d.Sequence[stage].Holds(p):
-		e.advance(d, slot, h)
+		return e.advance(d, slot, h)
 	case d.Duplicates == DuplicatesIgnored && d.Sequence[stage-1].Holds(p):
 		if stage == 1 {
 			e.restartFirstStage(slot, h)
 		}
+		return move{ruling: Repeated, before: stage, stage: stage}
 	case d.OnWrong == WrongResets:
-		e.fallBack(d, slot, h)
+		return e.fallBack(d, slot, h)
 	}
+	return move{ruling: Ignored, why: wrongKnock(d, p), before: stage, stage: stage}
+}
+
+// wrongKnock returns what makes a packet a wrong knock.
+func wrongKnock(d *door, p *packet.Packet) Why {
+	if d.Wants(p) {
+		return OutOfTurn
+	}
+	return StrayPacket
 }
 
 // resent reports whether h is a retransmit of a knock of the attempt.
@@ -39,25 +50,37 @@ func (e *Engine) resent(slot int32, d *door, h hit) bool {
 }
 
 // advance counts the expected knock. The last one completes the sequence.
-func (e *Engine) advance(d *door, slot int32, h hit) {
+func (e *Engine) advance(d *door, slot int32, h hit) move {
 	key, hits := e.attempts.slots.at(slot).key, append(e.hits(slot, d), h)
+	done := move{ruling: Advanced, before: len(hits) - 1, stage: len(hits)}
 	if len(hits) == len(d.Sequence) {
+		done.ruling, done.left = Finished, deadline(d, hits[:done.before])-e.now
 		e.removeAttempt(slot, d)
-		e.completeSequence(d)
-		return
+		done.reason = e.completeSequence(d)
+		return done
 	}
 	e.setHits(slot, d, hits)
 	e.reached(d, key, slot, len(hits))
+	return done
 }
 
 // fallBack ends an attempt at a wrong knock. The longest run of its latest knocks, the wrong one
 // included, that is still a beginning of the sequence continues as a new attempt.
-func (e *Engine) fallBack(d *door, slot int32, wrong hit) {
-	reason := WrongPort
-	if d.Wants(e.packet) {
+func (e *Engine) fallBack(d *door, slot int32, wrong hit) move {
+	reason, why := WrongPort, wrongKnock(d, e.packet)
+	if why == OutOfTurn {
 		reason = OutOfOrder
 	}
-	e.endAttempt(d, slot, reason, longestRun(d, append(e.hits(slot, d), wrong), e.now))
+	rest := longestRun(d, append(e.hits(slot, d), wrong), e.now)
+	return e.disturb(d, slot, why, reason, rest)
+}
+
+// disturb ends an attempt because of the packet at hand. If hits is not empty, a new attempt begins
+// with these knocks.
+func (e *Engine) disturb(d *door, slot int32, why Why, reason Reason, hits []hit) move {
+	before := e.stage(slot)
+	e.endAttempt(d, slot, reason, hits)
+	return move{ruling: Disturbed, why: why, before: before, stage: len(hits), reason: reason}
 }
 
 // expire ends a later-stage attempt at its deadline. The longest shorter run that still has
@@ -71,7 +94,12 @@ func (e *Engine) expire(r *run) {
 	if r.door.group == nil {
 		shorter = longestRun(r.door, r.hits[1:], e.now)
 	}
+	before, due := len(r.hits), r.timer.due
 	e.endAttempt(r.door, r.slot, reason, shorter)
+	if e.explanation != nil {
+		m := move{ruling: Ended, before: before, stage: len(shorter), reason: reason}
+		e.explanation.timedOut(r.door, r.timer.source, m, due)
+	}
 }
 
 // endAttempt reports the miss of an attempt. If hits is not empty, a new attempt begins with

@@ -17,18 +17,19 @@ import (
 // many packets have come again. When the table is full, the oldest first-stage attempt makes
 // room. When all attempts are at later stages, there is none to remove, and the new one is
 // dropped: it would be the next to go.
-func (e *Engine) beginAttempt(d *door, key attemptKey, h hit) {
+func (e *Engine) beginAttempt(d *door, key attemptKey, h hit) move {
 	for range 2 {
-		e.dropOldest(func(slot int32, d *door) bool { return e.expired(slot, d) })
+		e.dropOldest(func(slot int32, d *door) bool { return e.expired(slot, d) }, NoWhy)
 	}
-	if e.attempts.full() && !e.dropOldest(func(int32, *door) bool { return true }) {
+	if e.attempts.full() && !e.dropOldest(func(int32, *door) bool { return true }, Evicted) {
 		e.counts.Misses++
-		return
+		return move{ruling: Ignored, why: Evicted}
 	}
 	slot := e.attempts.add(key, d.id)
 	d.countLive(1)
 	e.enterFirstStage(slot, h)
 	e.reachStage(d, key.addr(), 1)
+	return move{ruling: Began, stage: 1}
 }
 
 // enterFirstStage puts an attempt, which is in no order of age, at its first stage. It becomes
@@ -95,8 +96,9 @@ func (e *Engine) expired(slot int32, d *door) bool {
 	return d == nil || e.attempts.runOf(slot) == nil && e.now >= wire.Add(e.attempts.slots.at(slot).first, d.firstStageLimit)
 }
 
-// dropOldest drops the oldest first-stage attempt if may agrees, and reports whether it did.
-func (e *Engine) dropOldest(may func(slot int32, d *door) bool) bool {
+// dropOldest drops the oldest first-stage attempt if may agrees, and reports whether it did. why is
+// for the explanation, as in dropFirstStage.
+func (e *Engine) dropOldest(may func(slot int32, d *door) bool, why Why) bool {
 	slot := e.attempts.oldest
 	if slot == 0 {
 		return false
@@ -105,13 +107,16 @@ func (e *Engine) dropOldest(may func(slot int32, d *door) bool) bool {
 	if !may(slot, d) {
 		return false
 	}
-	e.dropFirstStage(slot, d)
+	e.dropFirstStage(slot, d, why)
 	return true
 }
 
 // dropFirstStage counts a first-stage miss. It has no event: anyone who sends packets decides how
-// many there are.
-func (e *Engine) dropFirstStage(slot int32, d *door) {
+// many there are. why is [Evicted] when the attempt made room for another.
+func (e *Engine) dropFirstStage(slot int32, d *door, why Why) {
+	if e.explanation != nil && d != nil {
+		e.explanation.firstStageEnded(slot, d, why)
+	}
 	e.removeAttempt(slot, d)
 	e.counts.Misses++
 }
@@ -146,5 +151,9 @@ func (e *Engine) endRuns(reason Reason, goes func(*door) bool) {
 		stage := len(r.hits)
 		e.removeAttempt(r.slot, r.door)
 		e.miss(r.door, r.timer.source, stage, reason)
+		if e.explanation != nil {
+			m := move{ruling: Ended, before: stage, reason: reason}
+			e.explanation.ended(r.door, r.timer.source, m)
+		}
 	}
 }

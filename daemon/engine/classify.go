@@ -27,9 +27,14 @@ func (e *Engine) classify(p *packet.Packet, here *portDoors) packet.Drop {
 	if e.own.has(p.Source) && !p.Loopback || p.Source.IsUnspecified() {
 		return packet.Malformed
 	}
-	if p.Port.Proto == packet.TCP &&
-		e.segments.add(e.secret.segment(p.Source, p.Sequence, p.SourcePort, p.Port.Number)) {
-		return packet.Retransmit
+	if p.Port.Proto == packet.TCP {
+		hash := e.secret.segment(p.Source, p.Sequence, p.SourcePort, p.Port.Number)
+		if e.segments.add(hash) {
+			return packet.Retransmit
+		}
+		if e.explanation != nil {
+			e.explanation.keep(hash, p)
+		}
 	}
 	return packet.NotDropped
 }

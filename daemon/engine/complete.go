@@ -22,12 +22,13 @@ func (e *Engine) reachStage(d *door, source netip.Addr, stage int) bool {
 }
 
 // completeSequence handles the last knock of a sequence. A one-time sequence is consumed before
-// anything is decided. If two doors have the same line of one file, it belongs to the first.
-func (e *Engine) completeSequence(d *door) {
+// anything is decided. If two doors have the same line of one file, it belongs to the first: for
+// the second it is a miss, whose reason completeSequence returns.
+func (e *Engine) completeSequence(d *door) Reason {
 	source := e.packet.Source
 	if d.sequenceConsumed() {
 		e.miss(d, source, len(d.Sequence)-1, Used)
-		return
+		return Used
 	}
 	agreed := e.reachStage(d, source, len(d.Sequence))
 	c := causeOf(CallOpen, d.Door, source)
@@ -36,6 +37,7 @@ func (e *Engine) completeSequence(d *door) {
 		e.counts.Opens += e.decideOpening(c, d.Hooks&HookOpen != 0)
 		e.noteCompletion(d.Door, source)
 	}
+	return ""
 }
 
 // handleListener handles a knock on a port of a listener.

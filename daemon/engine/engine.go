@@ -82,6 +82,8 @@ type Engine struct {
 	tripped    []progress     // attempts of its source that it ends, since it is to a tripwire
 	call       Call
 
+	explanation *explanation // nil: nobody asked, see [Engine.Explain]
+
 	serial   uint64 // of calls and timers
 	events   []Event
 	counts   Counts

@@ -46,7 +46,7 @@ func (e *Engine) offerGroup(ports []*groupPort, p *packet.Packet) {
 	}
 	for _, d := range e.beginning {
 		if d.Holds(0, p) {
-			e.beginInGroup(d, p)
+			e.judge(d, e.beginInGroup(d, p))
 		}
 	}
 }
@@ -56,7 +56,7 @@ func (e *Engine) offerGroup(ports []*groupPort, p *packet.Packet) {
 func (e *Engine) advanceInGroup(g *group, p *packet.Packet) bool {
 	e.findAll(g, p)
 	for _, f := range e.inProgress {
-		e.applyGroupRules(f.door, f.slot, p)
+		e.judge(f.door, e.applyGroupRules(f.door, f.slot, p))
 	}
 	return len(e.inProgress) > 0
 }
@@ -79,29 +79,31 @@ func (e *Engine) findAll(g *group, p *packet.Packet) {
 // applyGroupRules applies the rules of knockd to an attempt. A packet with other flags than the
 // door requires, or a retransmit, changes nothing. Any other packet but the expected knock ends
 // the attempt.
-func (e *Engine) applyGroupRules(d *door, slot int32, p *packet.Packet) {
-	h := e.hitOf(p)
+func (e *Engine) applyGroupRules(d *door, slot int32, p *packet.Packet) move {
+	h, stage := e.hitOf(p), e.stage(slot)
 	switch {
-	case p.Port.Proto == packet.TCP && !d.Flags.Holds(p.Flags), e.resent(slot, d, h):
-	case d.Holds(e.stage(slot), p):
-		e.advance(d, slot, h)
+	case p.Port.Proto == packet.TCP && !d.Flags.Holds(p.Flags):
+		return move{ruling: Ignored, why: OtherFlags, before: stage, stage: stage}
+	case e.resent(slot, d, h):
+		return move{ruling: Ignored, why: ResentSegment, before: stage, stage: stage}
+	case d.Holds(stage, p):
+		return e.advance(d, slot, h)
 	case d.Wants(p):
-		e.endAttempt(d, slot, OutOfOrder, nil)
-	default:
-		e.endAttempt(d, slot, WrongPort, nil)
+		return e.disturb(d, slot, OutOfTurn, OutOfOrder, nil)
 	}
+	return e.disturb(d, slot, StrayPacket, WrongPort, nil)
 }
 
 // beginInGroup counts the first knock of a door of a group. If Within is zero, the attempt is
 // over as soon as it was reported.
-func (e *Engine) beginInGroup(d *door, p *packet.Packet) {
+func (e *Engine) beginInGroup(d *door, p *packet.Packet) move {
 	switch {
 	case len(d.Sequence) == 1:
-		e.completeSequence(d)
+		return move{ruling: Finished, stage: 1, reason: e.completeSequence(d)}
 	case d.Within <= 0:
 		e.counts.Misses++
 		e.reachStage(d, p.Source, 1)
-	default:
-		e.beginAttempt(d, attemptKey{p.Source.As16(), d.key}, e.hitOf(p))
+		return move{ruling: Began, reason: TotalTimeout}
 	}
+	return e.beginAttempt(d, attemptKey{p.Source.As16(), d.key}, e.hitOf(p))
 }

@@ -20,9 +20,11 @@ func (e *Engine) Packet(p *packet.Packet) []Event {
 	e.beginInput(p.Time)
 	e.counts.Packets++
 	e.packet = p
+	e.explanation.packet()
 	here := e.index.ports[p.Port]
 	if drop := e.classify(p, here); drop != packet.NotDropped {
 		e.counts.Dropped[drop]++
+		e.judgeDropped(drop)
 	} else {
 		e.match(p, here)
 		e.nextSequences(single(p.Source))
@@ -161,7 +163,7 @@ func (e *Engine) Clock(now time.Time, doubt bool) []Event {
 func (e *Engine) End(now, until time.Time) []Event {
 	e.beginInput(now)
 	e.endRuns(EndOfCapture, func(*door) bool { return true })
-	for e.dropOldest(func(int32, *door) bool { return true }) {
+	for e.dropOldest(func(int32, *door) bool { return true }, NoWhy) {
 	}
 	e.runCloseHandlers()
 	e.horizon = wire.Nanoseconds(until)

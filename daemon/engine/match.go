@@ -24,7 +24,9 @@ func (e *Engine) match(p *packet.Packet, here *portDoors) {
 			if len(groups) > 0 {
 				groups = e.offerGroups(groups, d.order, p)
 			}
-			counted = e.offer(d, p) || counted
+			m := e.offer(d, p)
+			e.judge(d, m)
+			counted = counted || m.isKnock()
 		}
 	}
 	if len(groups) > 0 {
@@ -64,38 +66,42 @@ func (e *Engine) gatherAt(here *portDoors, p *packet.Packet) bool {
 	return holdsAny(here.tests, p)
 }
 
-// offer hands a packet to one door, and reports whether it was a knock there, right or wrong.
-func (e *Engine) offer(d *door, p *packet.Packet) bool {
+// offer hands a packet to one door.
+func (e *Engine) offer(d *door, p *packet.Packet) move {
 	if !d.Accepts(p.Dest, e.ours) {
-		return false
+		return move{}
 	}
 	wanted := d.Wants(p)
 	switch {
 	case wanted && d.Payload != nil && !e.fits(d, p):
-		return false
+		return move{ruling: Ignored, why: OtherBytes}
 	case wanted && d.Listen:
 		e.handleListener(d)
-		return true
+		return move{ruling: Finished, stage: 1}
 	case wanted && len(d.Sequence) == 1:
-		e.completeSequence(d)
-		return true
-	case !wanted && !e.disturbs(d, p):
-		return false
+		return move{ruling: Finished, stage: 1, reason: e.completeSequence(d)}
+	case wanted || e.disturbs(d, p):
+		return e.offerAttempt(d, p, wanted)
 	}
-	begins := d.Sequence[0].Holds(p)
-	if d.live == 0 && !begins {
-		return wanted
+	return move{}
+}
+
+// offerAttempt hands a packet to the attempt of its source in a door, or begins one. wanted means
+// that it is a knock of the door.
+func (e *Engine) offerAttempt(d *door, p *packet.Packet, wanted bool) move {
+	if begins := d.Sequence[0].Holds(p); begins || d.live > 0 {
+		key := attemptKey{p.Source.As16(), d.key}
+		switch slot := e.lookUp(d, key); {
+		case slot != 0:
+			return e.handleKnock(d, slot, p)
+		case begins:
+			return e.beginAttempt(d, key, e.hitOf(p))
+		}
 	}
-	key := attemptKey{p.Source.As16(), d.key}
-	switch slot := e.lookUp(d, key); {
-	case slot != 0:
-		e.handleKnock(d, slot, p)
-	case begins:
-		e.beginAttempt(d, key, e.hitOf(p))
-	default:
-		return wanted
+	if wanted {
+		return move{ruling: Ignored, why: OutOfTurn}
 	}
-	return true
+	return move{}
 }
 
 // disturbs reports whether p is a wrong knock to d although no knock of d has its port.
@@ -107,7 +113,7 @@ func (e *Engine) disturbs(d *door, p *packet.Packet) bool {
 func (e *Engine) lookUp(d *door, key attemptKey) int32 {
 	slot := e.attempts.find(key)
 	if slot != 0 && e.expired(slot, d) {
-		e.dropFirstStage(slot, d)
+		e.dropFirstStage(slot, d, NoWhy)
 		return 0
 	}
 	return slot

@@ -59,7 +59,8 @@ func (e *Engine) trips(d *door, p *packet.Packet) bool {
 // any door, so nothing of them continues.
 func (e *Engine) trip() bool {
 	for _, t := range e.tripped {
-		e.endAttempt(t.door, t.slot, Tripwire, nil)
+		m := e.disturb(t.door, t.slot, AtTripwire, Tripwire, nil)
+		e.judge(t.door, m)
 	}
 	return len(e.tripped) > 0
 }
@@ -71,7 +72,7 @@ func (e *Engine) unexpired(all []progress) []progress {
 	return slices.DeleteFunc(all, func(f progress) bool {
 		over := e.expired(f.slot, f.door)
 		if over {
-			e.dropFirstStage(f.slot, f.door)
+			e.dropFirstStage(f.slot, f.door, NoWhy)
 		}
 		return over
 	})
