@@ -1,0 +1,187 @@
+package account
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"sesame/daemon/engine"
+	"sesame/daemon/packet"
+	"sesame/daemon/transcript"
+)
+
+// neverBegan describes a chain without a first knock: what came, and what did not. Begin means that
+// the capture may have begun after the missing knocks.
+func (c chain) neverBegan(d *engine.Door, sequence []engine.Knock, begin bool) string {
+	var parts []string
+	for i := range c {
+		if text := c.alike(i, d, sequence); text != "" {
+			parts = append(parts, text)
+		}
+	}
+	var missing []string
+	for i := range sequence {
+		if !slices.ContainsFunc(c, func(s step) bool { return s.knock == i }) {
+			missing = append(missing, sequence[i].Port.String())
+		}
+	}
+	if len(missing) > 0 {
+		text := several(missing) + " did not"
+		if begin {
+			text += ", unless before the capture began"
+		}
+		parts = append(parts, text)
+	}
+	return "never began: " + strings.Join(parts, "; ")
+}
+
+// alike describes the step at i together with all that have the same to say, or returns "" when an
+// earlier step has said it.
+func (c chain) alike(i int, d *engine.Door, sequence []engine.Knock) string {
+	text := c[i].problem(d, sequence)
+	var ports []string
+	var at []position
+	for k := range c {
+		if c[k].problem(d, sequence) != text {
+			continue
+		}
+		if k < i {
+			return ""
+		}
+		ports, at = append(ports, c[k].came.String()), append(at, c[k].at)
+	}
+	return several(ports) + " came (" + positions(at) + ")" + text
+}
+
+// String describes a step, as in "tcp/2904 came (packet 3) with ACK: the door wants syn,!ack".
+func (s *step) text(d *engine.Door, sequence []engine.Knock) string {
+	return s.came.String() + " came (" + s.at.String() + ")" + s.problem(d, sequence)
+}
+
+// problem describes what was wrong with a packet, as the end of a sentence about it; "" for
+// nothing.
+func (s *step) problem(d *engine.Door, sequence []engine.Knock) string {
+	expected := sequence[s.knock]
+	switch s.why {
+	case OtherFlags:
+		return " with " + flagsOf(s.flags) + ": the door wants " + Wanted(expected.Flags)
+	case OtherProtocol, OtherPort:
+		return ", " + expected.Port.String() + " was expected"
+	case OtherDestination:
+		if d.Target.IsValid() {
+			return fmt.Sprintf(" to %s: the target of the door is %s", s.dest, d.Target)
+		}
+		return fmt.Sprintf(" to %s, which is no address of this host (--local)", s.dest)
+	case Fragment:
+		return " as a fragment, and no fragment is a knock"
+	case Truncated:
+		return ", and the capture holds only a part of it: record whole packets with -s 0"
+	case Reordered:
+		return fmt.Sprintf(" %s after the knock that follows it: the two changed places on the way, so wait longer between knocks", transcript.Duration(s.ahead))
+	case noCause, NeverBegan:
+	}
+	return ""
+}
+
+// several joins names, and counts those after the eighth.
+func several(names []string) string {
+	const enough = 8
+	if len(names) > enough {
+		return strings.Join(names[:enough], ", ") + " and " + transcript.Number(len(names)-enough) + " more"
+	}
+	return strings.Join(names, ", ")
+}
+
+// positions names packets, as in "packets 2-4", "packets 1, 3 and 5", or "packet 2".
+func positions(at []position) string {
+	if slices.ContainsFunc(at, func(p position) bool { return p.capture != at[0].capture }) {
+		var names []string
+		for _, p := range at {
+			names = append(names, p.String())
+		}
+		return strings.Join(names, ", ")
+	}
+	of := ""
+	if at[0].capture > 0 {
+		of = fmt.Sprintf(" of capture %d", at[0].capture)
+	}
+	var ranges []string
+	for i := 0; i < len(at); {
+		end := i
+		for end+1 < len(at) && at[end+1].packet == at[end].packet+1 {
+			end++
+		}
+		switch end - i {
+		case 0:
+			ranges = append(ranges, fmt.Sprint(at[i].packet))
+		case 1:
+			ranges = append(ranges, fmt.Sprint(at[i].packet), fmt.Sprint(at[end].packet))
+		default:
+			ranges = append(ranges, fmt.Sprintf("%d-%d", at[i].packet, at[end].packet))
+		}
+		i = end + 1
+	}
+	switch n := len(ranges); {
+	case len(at) == 1:
+		return "packet " + ranges[0] + of
+	case len(at) == 2 && n == 2 && at[1].packet == at[0].packet+1:
+		return "packets " + ranges[0] + "-" + ranges[1] + of
+	case n == 1:
+		return "packets " + ranges[0] + of
+	default:
+		return "packets " + strings.Join(ranges[:n-1], ", ") + " and " + ranges[n-1] + of
+	}
+}
+
+// flagNames are the TCP flags in the order of their bits (RFC 9293, section 3.1; RFC 3168).
+var flagNames = [...]string{"fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr"}
+
+// flagsOf names the flags of a packet, as in "SYN and ACK".
+func flagsOf(flags packet.Flags) string {
+	var names []string
+	for i, name := range flagNames {
+		if flags>>i&1 != 0 {
+			names = append(names, strings.ToUpper(name))
+		}
+	}
+	switch n := len(names); n {
+	case 0:
+		return "no flags"
+	case 1:
+		return names[0]
+	default:
+		return strings.Join(names[:n-1], ", ") + " and " + names[n-1]
+	}
+}
+
+// Wanted returns a test of flags as a script writes it: "syn,!ack".
+func Wanted(test engine.FlagTest) string {
+	var names []string
+	for i, name := range flagNames {
+		switch bit := packet.Flags(1) << i; {
+		case test.Set&bit != 0:
+			names = append(names, name)
+		case test.Clear&bit != 0:
+			names = append(names, "!"+name)
+		}
+	}
+	if len(names) == 0 {
+		return "any flags"
+	}
+	return strings.Join(names, ",")
+}
+
+// A half is the part of a knock that another address sent.
+type half struct {
+	other netip.Addr
+	sent  []position
+}
+
+// String describes it, as in "203.0.113.10 sent the other half (packets 3-4)".
+func (h *half) String() string {
+	if len(h.sent) == 0 {
+		return h.other.String() + " sent the other half"
+	}
+	return fmt.Sprintf("%s sent the other half (%s)", h.other, positions(h.sent))
+}
