@@ -54,7 +54,7 @@ func (c chain) alike(i int, d *engine.Door, sequence []engine.Knock) string {
 	return several(ports) + " came (" + positions(at) + ")" + text
 }
 
-// String describes a step, as in "tcp/2904 came (packet 3) with ACK: the door wants syn,!ack".
+// text describes a step, as in "tcp/2904 came (packet 3) with ACK: the door wants syn,!ack".
 func (s *step) text(d *engine.Door, sequence []engine.Knock) string {
 	return s.came.String() + " came (" + s.at.String() + ")" + s.problem(d, sequence)
 }
@@ -78,7 +78,7 @@ func (s *step) problem(d *engine.Door, sequence []engine.Knock) string {
 	case Truncated:
 		return ", and the capture holds only a part of it: record whole packets with -s 0"
 	case Reordered:
-		return fmt.Sprintf(" %s after the knock that follows it: the two changed places on the way, so wait longer between knocks", transcript.Duration(s.ahead))
+		return fmt.Sprintf(" %s after %s, the knock behind it: wait longer between knocks", transcript.Duration(s.ahead), sequence[s.knock+1].Port)
 	case noCause, NeverBegan:
 	}
 	return ""
@@ -184,4 +184,23 @@ func (h *half) String() string {
 		return h.other.String() + " sent the other half"
 	}
 	return fmt.Sprintf("%s sent the other half (%s)", h.other, positions(h.sent))
+}
+
+// lines describes what a source sent that was no attempt, when its furthest attempt came to stage:
+// 0 means that it never had one. BeforeCapture means that an earlier knock may have come before the
+// capture began.
+func (n *near) lines(d *engine.Door, stage int, beforeCapture bool) []string {
+	if c := n.unbegun(stage); c != nil {
+		return []string{c.neverBegan(d, n.steps, beforeCapture)}
+	}
+	return nil
+}
+
+// why describes what came in place of the knock that an attempt awaited at a stage, and was nearly
+// that. Step is nil when nothing did.
+func (n *near) why(d *engine.Door, stage int) (text string, step *step) {
+	if step = n.explains(stage); step == nil {
+		return "", nil
+	}
+	return step.text(d, n.steps), step
 }
