@@ -11,8 +11,8 @@ import (
 
 const (
 	// mostKept bounds the packets that are kept for rehearsals, and mostOfSource those of one
-	// source. A source that sent more is not rehearsed: a part of its packets could open a door that
-	// all of them do not.
+	// source. A source that sent more is not rehearsed: a part of its packets could open a door
+	// that all of them do not.
 	mostKept     = 1 << 16
 	mostOfSource = 512
 	// mostPayload bounds the bytes of their payloads.

@@ -11,12 +11,12 @@ import (
 	"sesame/simulate/account"
 )
 
-// This file replays the packets of one source once more, with a changed door or changed packets, and
-// so finds out what would have opened the door. Nothing is suggested that was not tried.
+// This file replays the packets of one source once more, with a changed door or changed packets,
+// and so finds out what would have opened the door. Nothing is suggested that was not tried.
 //
-// Packets of other sources are left out. So a limit that others have used up, or a one-time sequence
-// that others have consumed, does not count here. Such a door opens in the first trial, which changes
-// nothing, and then nothing is suggested.
+// Packets of other sources are left out. So a limit that others have used up, or a one-time
+// sequence that others have consumed, does not count here. Such a door opens in the first trial,
+// which changes nothing, and then nothing is suggested.
 
 const (
 	// mostRehearsed bounds the packets that all rehearsals together replay. An engine takes about a

@@ -59,7 +59,7 @@ func (r *rehearsal) least(times []time.Duration, now time.Duration, set func(*en
 	return 0
 }
 
-// spans returns the times from each packet that can be the first knock to each that can be the last.
+// spans returns the times from packets that can be the first knock to those that can be the last.
 func (r *rehearsal) spans() (all []time.Duration) {
 	first, last := r.door.Sequence[0], r.door.Sequence[len(r.door.Sequence)-1]
 	var begins []time.Time
