@@ -54,7 +54,8 @@ func (e *Engine) advance(d *door, slot int32, h hit) move {
 	key, hits := e.attempts.slots.at(slot).key, append(e.hits(slot, d), h)
 	done := move{ruling: Advanced, before: len(hits) - 1, stage: len(hits)}
 	if len(hits) == len(d.Sequence) {
-		done.ruling, done.left = Finished, deadline(d, hits[:done.before])-e.now
+		due, limit := runsOut(d, hits[:done.before])
+		done.ruling, done.left, done.limit = Finished, due-e.now, limit
 		e.removeAttempt(slot, d)
 		done.reason = e.completeSequence(d)
 		return done

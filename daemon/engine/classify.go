@@ -28,7 +28,7 @@ func (e *Engine) classify(p *packet.Packet, here *portDoors) packet.Drop {
 		return packet.Malformed
 	}
 	if p.Port.Proto == packet.TCP {
-		hash := e.secret.segment(p.Source, p.Sequence, p.SourcePort, p.Port.Number)
+		hash := e.segment(p)
 		if e.segments.add(hash) {
 			return packet.Retransmit
 		}
@@ -57,4 +57,9 @@ func (e *Engine) unasked(p *packet.Packet) bool {
 	}
 	return p.Port.Proto == packet.TCP ||
 		!e.flows.has(e.secret.flow(p.Dest, p.Source, p.Port.Number, p.SourcePort))
+}
+
+// segment returns the hash by which retransmits of a TCP segment are known.
+func (e *Engine) segment(p *packet.Packet) uint64 {
+	return e.secret.segment(p.Source, p.Sequence, p.SourcePort, p.Port.Number)
 }

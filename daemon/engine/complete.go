@@ -56,6 +56,7 @@ func (e *Engine) admit(d *Door, source netip.Addr) bool {
 	}
 	if ok, report := e.limits.allow(d, source, e.now); !ok {
 		e.refuseLimited(d, source, boundLimit, d.Limit.Text, report)
+		e.explanation.limited(d, source)
 		return false
 	}
 	c := causeOf(CallWhen, d, source)

@@ -114,6 +114,7 @@ func (e *Engine) nextSequences(source netip.Prefix) {
 		}
 	}
 	e.index.registerAll()
+	e.explanation.doorsChanged()
 }
 
 // restoreConsumed restores the use of a line that was consumed before a restart, and is not

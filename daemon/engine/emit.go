@@ -21,9 +21,7 @@ func (e *Engine) emit(event Event) {
 // refuse counts a refusal. If report is false it has no event.
 func (e *Engine) refuse(door string, source netip.Addr, v Verdict, report bool) {
 	e.counts.Refusals++
-	if e.explanation != nil {
-		e.explanation.refused(&v)
-	}
+	e.explanation.refused(&v)
 	if report {
 		e.emit(Event{
 			Kind: EventRefuse, Door: door, Source: single(source),

@@ -26,6 +26,7 @@ func (e *Engine) Explain(report func(*Judgment)) {
 	if e.explanation = nil; report != nil {
 		e.explanation = newExplanation(e, report)
 	}
+	e.groupAttempts()
 }
 
 // An explanation is what an engine holds to explain its decisions.
@@ -34,21 +35,30 @@ type explanation struct {
 	report  func(*Judgment)
 	one     Judgment     // used again for each report
 	judged  []*door      // that had a judgment of the packet at hand
-	refusal Reason       // the latest, until a judgment has it
-	detail  string       // of refusal
+	refusal refusal      // the latest, until a judgment has it
 	seed    maphash.Seed // of the keys of timeouts
 	// timeouts has, by source and door, what the latest attempt that time ended awaited.
 	timeouts  *memory[timeout]
 	originals *memory[Origin] // of the TCP segments that were seen, by the same hashes
+	access    access
+	doors     doorsBy
+}
+
+// A refusal is why a knock was refused.
+type refusal struct {
+	reason Reason
+	detail string
+	until  time.Time
 }
 
 // maxExplained bounds each of the memories of an explanation.
 const maxExplained = 1 << 16
 
-// A timeout is the end of an attempt by time.
+// A timeout is the end of an attempt by time. The zero timeout is none.
 type timeout struct {
-	stage int // that it had; 0: a later attempt counts
-	due   int64
+	stage  int // that it had
+	due    int64
+	reason Reason
 }
 
 // timeoutKey identifies a timeout by the source and the id of the door.
@@ -61,7 +71,7 @@ func newExplanation(e *Engine, report func(*Judgment)) *explanation {
 	return &explanation{
 		engine: e, report: report, seed: maphash.MakeSeed(),
 		timeouts:  newMemory[timeout](wire.Forever, maxExplained),
-		originals: newMemory[Origin](wire.Forever, maxExplained),
+		originals: newMemory[Origin](wire.Forever, maxExplained), access: newAccess(),
 	}
 }
 
@@ -80,14 +90,17 @@ func (x *explanation) judge(d *door, m move) {
 	switch m.ruling {
 	case Began, Advanced, Finished:
 		x.addRefusal(j)
-		x.addLate(j, d, p)
+		x.addLate(j, d, x.timeout(d, p.Source), p)
 		x.forgetTimeout(d, p.Source)
 	case Ignored, Disturbed:
-		x.addLate(j, d, p)
+		x.addLate(j, d, x.timeout(d, p.Source), p)
 		x.addCause(j, p)
 	case Repeated, TooLate, Ended, LetIn, KeptOut: // nothing to add
 	}
-	x.refusal, x.detail = "", ""
+	if m.ruling != Ignored && m.stage > 0 && m.stage < len(d.Sequence) {
+		x.addDeadline(j, d, p.Source)
+	}
+	x.refusal = refusal{}
 	x.report(j)
 }
 
@@ -96,7 +109,7 @@ func (x *explanation) begin(d *door, source netip.Addr, m move) *Judgment {
 	j := &x.one
 	*j = Judgment{
 		Time: wire.Time(x.engine.now), Source: source, Ruling: m.ruling, Why: m.why,
-		Before: m.before, Stage: m.stage, Left: time.Duration(m.left), Reason: m.reason,
+		Before: m.before, Stage: m.stage, Left: time.Duration(m.left), Limit: m.limit, Reason: m.reason,
 	}
 	if d != nil {
 		if j.Door = d.Door; !d.Listen && m.before < len(d.Sequence) {
@@ -112,13 +125,55 @@ func (x *explanation) describe(j *Judgment, p *packet.Packet) {
 }
 
 // refused notes a refusal, for the judgment of the knock that it is of.
-func (x *explanation) refused(v *Verdict) { x.refusal, x.detail = v.refusal(), v.Detail }
+func (x *explanation) refused(v *Verdict) {
+	if x != nil {
+		x.refusal = refusal{reason: v.refusal(), detail: v.Detail}
+	}
+}
+
+// limited notes until when the limit refuses that has just refused a source.
+func (x *explanation) limited(d *Door, source netip.Addr) {
+	if x != nil {
+		x.refusal.until = wire.Time(x.engine.limits.admitsAt(d, source))
+	}
+}
 
 // addRefusal adds the reason for which a knock was refused, if it was.
 func (x *explanation) addRefusal(j *Judgment) {
 	if j.Reason == "" {
-		j.Reason, j.Detail = x.refusal, x.detail
+		j.Reason, j.Detail, j.Until = x.refusal.reason, x.refusal.detail, x.refusal.until
 	}
+}
+
+// addDeadline adds when time will end the attempt of a source, if it goes on.
+func (x *explanation) addDeadline(j *Judgment, d *door, source netip.Addr) {
+	if slot := x.find(d, source); slot != 0 {
+		due, limit := x.runsOut(d, slot)
+		j.Deadline, j.Limit = wire.Time(due), limit
+	}
+}
+
+// find returns the attempt of a source in a door, 0 when there is none. It may have expired.
+func (x *explanation) find(d *door, source netip.Addr) int32 {
+	t := x.engine.attempts
+	for slot := range t.all(attemptKey{source.As16(), d.key}) {
+		if t.slots.at(slot).door == d.id {
+			return slot
+		}
+	}
+	return 0
+}
+
+// runsOut returns when time ends an attempt, and for which reason.
+func (x *explanation) runsOut(d *door, slot int32) (int64, Reason) {
+	if r := x.engine.attempts.runOf(slot); r != nil {
+		return runsOut(d, r.hits)
+	}
+	due := wire.Add(x.engine.attempts.slots.at(slot).first, d.firstStageLimit)
+	if d.firstStageLimit < d.Within {
+		return due, StepTimeout
+	}
+	return due, TotalTimeout
 }
 
 // addCause adds what differs of a payload, or the packet that a segment repeats.
@@ -133,8 +188,7 @@ func (x *explanation) addCause(j *Judgment, p *packet.Packet) {
 
 // original returns the packet that a segment repeats; zero when it is not remembered any more.
 func (x *explanation) original(p *packet.Packet) Origin {
-	e := x.engine
-	if o, _ := x.originals.get(e.secret.segment(p.Source, p.Sequence, p.SourcePort, p.Port.Number), e.now); o != nil {
+	if o, _ := x.originals.get(x.engine.segment(p), x.engine.now); o != nil {
 		return *o
 	}
 	return Origin{}
@@ -145,14 +199,16 @@ func (x *explanation) keep(hash uint64, p *packet.Packet) {
 	x.originals.put(hash, x.engine.now, Origin{p.Number, p.Capture, wire.Time(x.engine.now)})
 }
 
-// addLate adds how late a packet is, if it is what an attempt awaited that time had ended.
-func (x *explanation) addLate(j *Judgment, d *door, p *packet.Packet) {
-	ended, _ := x.timeouts.get(x.key(d, p.Source), x.engine.now)
-	if ended == nil || ended.stage == 0 || ended.stage >= len(d.Sequence) || !d.Holds(ended.stage, p) {
+// addLate adds how late a packet is, if it is what an attempt awaited that time has ended.
+func (x *explanation) addLate(j *Judgment, d *door, ended timeout, p *packet.Packet) {
+	if ended.stage == 0 || ended.stage >= len(d.Sequence) || !d.Holds(ended.stage, p) {
 		return
 	}
-	if j.Late = time.Duration(x.engine.now - ended.due); j.Ruling == Ignored && j.Why == OutOfTurn {
-		j.Ruling, j.Why, j.Awaited = TooLate, NoWhy, d.Sequence[ended.stage]
+	j.Late = j.Time.Sub(wire.Time(ended.due))
+	if j.Ruling == Ignored && j.Why == OutOfTurn {
+		j.Ruling, j.Why, j.Reason = TooLate, NoWhy, ended.reason
+		j.Before, j.Stage, j.Awaited = ended.stage, ended.stage, d.Sequence[ended.stage]
+		x.forgetTimeout(d, p.Source)
 	}
 }
 
@@ -160,16 +216,24 @@ func (x *explanation) key(d *door, source netip.Addr) uint64 {
 	return maphash.Comparable(x.seed, timeoutKey{source.As16(), d.id})
 }
 
-// forgetTimeout forgets what an attempt awaited, since a later one counts.
+// timeout returns how time ended the latest attempt of a source in a door.
+func (x *explanation) timeout(d *door, source netip.Addr) timeout {
+	if ended, _ := x.timeouts.get(x.key(d, source), x.engine.now); ended != nil {
+		return *ended
+	}
+	return timeout{}
+}
+
+// forgetTimeout forgets what an attempt awaited: a later attempt counts, or it was said.
 func (x *explanation) forgetTimeout(d *door, source netip.Addr) {
 	if ended, _ := x.timeouts.get(x.key(d, source), x.engine.now); ended != nil {
-		ended.stage = 0
+		*ended = timeout{}
 	}
 }
 
 // timedOut reports the end of an attempt by time, and keeps what it awaited.
 func (x *explanation) timedOut(d *door, source netip.Addr, m move, due int64) {
-	x.timeouts.put(x.key(d, source), x.engine.now, timeout{m.before, due})
+	x.timeouts.put(x.key(d, source), x.engine.now, timeout{m.before, due, m.reason})
 	j := x.begin(d, source, m)
 	j.Time = wire.Time(due)
 	x.report(j)
@@ -181,48 +245,16 @@ func (x *explanation) ended(d *door, source netip.Addr, m move) { x.report(x.beg
 // firstStageEnded is ended or timedOut for a first-stage attempt. Its deadline may have been long
 // ago: the engine looks at such attempts only when it must.
 func (x *explanation) firstStageEnded(slot int32, d *door, why Why) {
-	a := x.engine.attempts.slots.at(slot)
-	m, due := move{ruling: Ended, why: why, before: 1}, wire.Add(a.first, d.firstStageLimit)
+	source := x.engine.attempts.slots.at(slot).key.addr()
+	m := move{ruling: Ended, why: why, before: 1}
+	due, limit := x.runsOut(d, slot)
 	switch {
 	case x.engine.now >= due:
-		if m.why, m.reason = NoWhy, TotalTimeout; d.firstStageLimit < d.Within {
-			m.reason = StepTimeout
-		}
-		x.timedOut(d, a.key.addr(), m, due)
+		m.why, m.reason = NoWhy, limit
+		x.timedOut(d, source, m, due)
 		return
 	case why == NoWhy:
 		m.reason = EndOfCapture
 	}
-	x.ended(d, a.key.addr(), m)
-}
-
-// judgeDropped reports why the packet at hand was no knock of any door.
-func (e *Engine) judgeDropped(drop packet.Drop) {
-	if e.explanation != nil {
-		e.explanation.dropped(drop)
-	}
-}
-
-func (x *explanation) dropped(drop packet.Drop) {
-	p := x.engine.packet
-	j := x.begin(nil, p.Source, move{ruling: Ignored})
-	x.describe(j, p)
-	switch drop {
-	case packet.Malformed:
-		j.Why = ImpossiblePacket
-	case packet.Retransmit:
-		j.Why, j.Original = ResentSegment, x.original(p)
-	case packet.NotLocal:
-		j.Why = OtherDestination
-	default:
-		j.Why = OtherPort
-	}
-	x.report(j)
-}
-
-// packet begins the judgments of a packet.
-func (x *explanation) packet() {
-	if x != nil {
-		x.judged = x.judged[:0]
-	}
+	x.ended(d, source, m)
 }

@@ -42,6 +42,7 @@ func (e *Engine) insertGrant(wanted Grant, due int64) *grant {
 // endGrant ends a grant. If it was the last with its key, its undo runs. The handler of the
 // close is called later, by runCloseHandlers.
 func (e *Engine) endGrant(g *grant, reason Reason, depth int) {
+	e.explanation.grantEnded(g)
 	e.cancelTimer(&g.timer)
 	e.grants.remove(g)
 	e.emit(Event{

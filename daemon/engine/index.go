@@ -32,7 +32,7 @@ type timerName struct{ script, name string }
 type portDoors struct {
 	tests    []FlagTest                // of the doors without a payload test, each once
 	byFlags  []FlagTest                // of the doors with one, each once
-	odd      []FlagTest                // for a SYN with FIN or RST: see addOdd
+	odd      oddTests                  // for a SYN with FIN or RST
 	first    []*door                   // doors whose sequence begins with it, and listeners; in order
 	active   []*door                   // other doors, while they have attempts; in order
 	groups   []*groupPort              // groups that begin with it or have attempts; in order
@@ -49,10 +49,15 @@ func (h *portDoors) want(p *packet.Packet, ours bool) bool {
 
 // holds reports whether p has the flags that some door at the port requires.
 func (h *portDoors) holds(p *packet.Packet) bool {
+	return h.counts(p) || holdsAny(h.byFlags, p) && !isOdd(p) || isOdd(p) && holdsAny(h.odd.byFlags, p)
+}
+
+// counts is holds for the doors without a payload test.
+func (h *portDoors) counts(p *packet.Packet) bool {
 	if isOdd(p) {
-		return holdsAny(h.odd, p)
+		return holdsAny(h.odd.tests, p)
 	}
-	return holdsAny(h.tests, p) || holdsAny(h.byFlags, p)
+	return holdsAny(h.tests, p)
 }
 
 // holdsAny reports whether p has the flags that one of the tests requires. A UDP packet has no
@@ -197,7 +202,7 @@ func (x *index) registerKnock(d *door, k Knock, begins bool) {
 	if !slices.Contains(*tests, k.Flags) {
 		*tests = append(*tests, k.Flags)
 	}
-	here.addOdd(d.Policy, k.Flags)
+	here.odd.add(d, k.Flags)
 	switch {
 	case d.group != nil:
 		d.group.registerKnock(here, d, k, begins)

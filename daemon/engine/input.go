@@ -20,13 +20,14 @@ func (e *Engine) Packet(p *packet.Packet) []Event {
 	e.beginInput(p.Time)
 	e.counts.Packets++
 	e.packet = p
-	e.explanation.packet()
+	e.explanation.begins()
 	here := e.index.ports[p.Port]
 	if drop := e.classify(p, here); drop != packet.NotDropped {
 		e.counts.Dropped[drop]++
-		e.judgeDropped(drop)
+		e.explanation.dropped(p, drop)
 	} else {
 		e.match(p, here)
+		e.explanation.matched(p)
 		e.nextSequences(single(p.Source))
 		e.runCloseHandlers()
 	}

@@ -32,11 +32,16 @@ type Judgment struct {
 	// Original is the packet of which this one is a copy or a retransmit.
 	Original Origin
 	// Late is how long after its deadline the knock came that an attempt awaited when time ended
-	// it. It is set whatever the packet did else: it may begin a new attempt.
+	// it. It is set whatever the packet did else: it may begin a new attempt. A TooLate that came
+	// at the deadline itself has zero.
 	Late time.Duration
 	// Left is how much of its time an attempt had left when it was completed: of Within, or of
 	// StepTimeout if that is less. It is zero when one knock completes the door.
 	Left time.Duration
+	// Deadline is when time ends the attempt as it is after the packet; zero when there is none.
+	Deadline time.Time
+	// Limit is which of the two limits Deadline or Left is of: [StepTimeout] or [TotalTimeout].
+	Limit Reason
 	// Reason is that of the miss or the refusal, as the event has it. It is also set for ends of
 	// first stages and for refusals that are only counted. An attempt that advanced and was refused
 	// by the script is over.
@@ -44,8 +49,9 @@ type Judgment struct {
 	Detail string // of the refusal, or what differs of the payload
 	// Until is when the limit of the door admits the next knock, if the limit refused.
 	Until time.Time
-	// Grant is the grant that lets a packet in at a guarded port, or the last one that did.
-	// Since is when it ended, zero while it is live.
+	// Grant is the grant that lets a packet in at a guarded port, or the last one that did. Door is
+	// then its door, else the first that guards the port. Since is when the grant ended, zero while
+	// it is live.
 	Grant uint64
 	Since time.Time
 }
@@ -98,6 +104,7 @@ type move struct {
 	why           Why
 	before, stage int // as in [Judgment]
 	left          int64
+	limit         Reason // of left
 	reason        Reason
 }
 

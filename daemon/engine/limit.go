@@ -83,11 +83,23 @@ func (l *limits) allow(d *Door, source netip.Addr, now int64) (ok, report bool) 
 	return false, report
 }
 
+// admitsAt returns from when on the limit of a door, which has refused a source, admits it again.
+func (l *limits) admitsAt(d *Door, source netip.Addr) int64 {
+	a := l.of(limitOf(d))
+	b := &a.shared
+	if d.Limit.PerSource {
+		b = a.sources[source]
+	}
+	return b.full + int64(d.Limit.cost()-d.Limit.Per)
+}
+
+// cost is how much of the allowance a completion takes.
+func (t *Limit) cost() time.Duration { return max(t.Per/time.Duration(t.Count), 1) }
+
 // after returns when an allowance that is whole again at full will be so after one more completion,
 // and whether there is room for that.
 func (t *Limit) after(full, now int64) (next int64, ok bool) {
-	cost := max(t.Per/time.Duration(t.Count), 1)
-	next = wire.Add(max(full, now), cost)
+	next = wire.Add(max(full, now), t.cost())
 	return next, next <= wire.Add(now, t.Per) && next < wire.Forever
 }
 

@@ -63,7 +63,7 @@ func (e *Engine) gatherAt(here *portDoors, p *packet.Packet) bool {
 	}
 	e.offered = append(append(e.offered, here.first...), here.active...)
 	e.gathered = append(e.gathered, here.groups...)
-	return holdsAny(here.tests, p)
+	return here.counts(p)
 }
 
 // offer hands a packet to one door.

@@ -26,17 +26,26 @@ func (t FlagTest) asked(flags packet.Flags) bool {
 	return t.Holds(flags) && (!isOddSet(flags) || t.asksOdd() && flags&odd&^t.Set == 0)
 }
 
-// addOdd adds the test of a knock to those that odd flags may satisfy, if it is one.
-func (h *portDoors) addOdd(policy Policy, t FlagTest) {
+// oddTests are the tests at a port that odd flags may satisfy.
+type oddTests struct {
+	tests, byFlags []FlagTest // as in portDoors
+}
+
+// add adds the test of a knock, if odd flags may satisfy it.
+func (o *oddTests) add(d *door, t FlagTest) {
 	switch {
-	case policy == PolicyKnockd:
+	case d.Policy == PolicyKnockd:
 	case t.asksOdd():
 		t.Clear |= odd &^ t.Set
 	default:
 		return
 	}
-	if !slices.Contains(h.odd, t) {
-		h.odd = append(h.odd, t)
+	tests := &o.tests
+	if d.Payload != nil {
+		tests = &o.byFlags
+	}
+	if !slices.Contains(*tests, t) {
+		*tests = append(*tests, t)
 	}
 }
 

@@ -56,9 +56,17 @@ func isHead(d *door, hits []hit) bool {
 
 // deadline returns when a run of hits expires if no further knock comes.
 func deadline(d *door, hits []hit) int64 {
+	due, _ := runsOut(d, hits)
+	return due
+}
+
+// runsOut is deadline, with the reason of the miss that follows then.
+func runsOut(d *door, hits []hit) (due int64, reason Reason) {
 	total := wire.Add(hits[0].at, d.Within)
-	if d.StepTimeout == 0 {
-		return total
+	if d.StepTimeout > 0 {
+		if step := wire.Add(hits[len(hits)-1].at, d.StepTimeout); step < total {
+			return step, StepTimeout
+		}
 	}
-	return min(total, wire.Add(hits[len(hits)-1].at, d.StepTimeout))
+	return total, TotalTimeout
 }

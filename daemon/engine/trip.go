@@ -84,8 +84,15 @@ func (e *Engine) install(x *index, set *Set) {
 		x.pool = set.Tripwires()
 		x.registerTripwires()
 	}
-	e.attempts.groupBySource(len(x.pool) > 0 && len(x.tripped) > fewDoors)
 	e.index = x
+	e.groupAttempts()
+	e.explanation.doorsChanged()
+}
+
+// groupAttempts makes the attempts of a source be found together, where somebody needs that.
+func (e *Engine) groupAttempts() {
+	x := e.index
+	e.attempts.groupBySource(len(x.pool) > 0 && len(x.tripped) > fewDoors || e.explanation != nil && len(x.doors) > fewDoors)
 }
 
 // registerTripwires adds the tripwires at their ports. It leaves out guarded ports.
