@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"time"
 
@@ -196,23 +195,6 @@ func portTexts(ports []packet.Port) []string {
 		texts[i] = p.String()
 	}
 	return texts
-}
-
-// record writes what the flight recorder holds, as pcapng.
-func (d *daemon) record(ctx context.Context, w io.Writer) error {
-	var recording *record.Recording
-	if !d.loop.do(ctx, func() {
-		if d.loop.recorder != nil {
-			recording = d.loop.recorder.Recording()
-		}
-	}) {
-		return unanswered(ctx)
-	}
-	if recording == nil {
-		return control.Refusal("nothing is recorded: the configuration sets record.size to 0")
-	}
-	_, err := recording.WriteTo(w)
-	return err
 }
 
 // status returns what the daemon does, and the verdict on it.

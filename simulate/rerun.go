@@ -66,7 +66,7 @@ func rerun(c Config, recording *capture) (*Report, error) {
 
 // begin loads the scripts of the first snapshot and resumes its engine.
 func (r *rerunning) begin() error {
-	item, err := r.capture.reader.NextItem()
+	item, err := r.capture.reader.NextExact()
 	switch {
 	case err == io.EOF || err == nil && item.Snapshot == nil:
 		return fmt.Errorf("%s: a recording without a snapshot at its beginning", r.capture.name)
@@ -107,7 +107,7 @@ func load(s record.Scripts, older bool) (*scripting.Set, error) {
 // read replays all items. The error is io.EOF at the end of the recording.
 func (r *rerunning) read() error {
 	for {
-		item, err := r.capture.reader.NextItem()
+		item, err := r.capture.reader.NextExact()
 		switch {
 		case err != nil:
 			return err
@@ -130,6 +130,7 @@ func (r *rerunning) frame(f *record.Frame) error {
 	if drop := r.decoder.DecodeReceived(f.Link, f.Data, f.Wire, f.Reception|packet.Judged, &r.packet); drop != packet.NotDropped {
 		return fmt.Errorf("the packet that follows is %v, which no engine was given", drop)
 	}
+	r.packet.Interface, r.packet.LinkDigest = f.Interface, f.LinkDigest
 	r.packets++
 	r.config.progress(r.packets, r.capture)
 	if r.packet.Cut {

@@ -618,21 +618,16 @@ func TestARecordingRestoresSoMuch(t *testing.T) {
 	for i := range 1 << 10 {
 		lots = append(lots, engine.Record{Script: "main.lua", Store: &engine.Put{Key: fmt.Sprint(i), Value: true}})
 	}
-	recording, _ := f.land()
 	f.set.Close()
-	r := record.NewRecorder(1 << 20)
-	r.Begin(f.now, f.engine.State(), record.Scripts{})
-	r.Input(record.Input{Kind: record.InputRestore, Time: f.now, Records: lots})
-	var one bytes.Buffer
-	_, err := r.Recording().WriteTo(&one)
-	must(t, err)
-	block := one.Bytes()[bytes.LastIndex(one.Bytes(), []byte("SESAME"))-12:]
-	readers := []io.Reader{bytes.NewReader(recording)}
-	for range 1 << 9 {
-		readers = append(readers, bytes.NewReader(block))
+	r := record.NewRecorder(1 << 28)
+	r.Begin(f.now, f.engine.State(), f.files)
+	for range mostGrants/len(lots) + 1 {
+		r.Input(record.Input{Kind: record.InputRestore, Time: f.now, Records: lots})
 	}
-	var out bytes.Buffer
-	report, err := Run(Config{Recording: io.MultiReader(readers...), Writer: transcript.NewJSON(&out)})
+	var recording, out bytes.Buffer
+	_, err := r.Recording().WriteTo(&recording)
+	must(t, err)
+	report, err := Run(Config{Recording: &recording, Writer: transcript.NewJSON(&out)})
 	if err != nil || len(report.Incomplete) != 1 || !strings.Contains(report.Incomplete[0].Error(), "are restored") {
 		t.Errorf("%v %+v", err, report)
 	}

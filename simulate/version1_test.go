@@ -29,6 +29,11 @@ func TestARecordingInWhichEachCommandWasRequiredReplays(t *testing.T) {
 	replaysAsItWasDecided(t, "before_required")
 }
 
+// This recording is from before inputs were in secrets blocks: they are in custom blocks.
+func TestARecordingWithCustomBlocksReplays(t *testing.T) {
+	replaysAsItWasDecided(t, "before_secrets")
+}
+
 func replaysAsItWasDecided(t *testing.T, name string) {
 	t.Helper()
 	recording, err := os.ReadFile("testdata/" + name + ".pcapng.gz")

@@ -42,6 +42,15 @@ type Links struct {
 	broadcasts []netip.Prefix // of the networks of this host, sorted
 }
 
+// Names returns the names of the interfaces by their indexes.
+func (l *Links) Names() map[uint32]string {
+	names := map[uint32]string{}
+	for _, link := range l.links {
+		names[uint32(link.Index)] = link.Name
+	}
+	return names
+}
+
 // loopback always belongs to this host, even if no interface has it.
 var loopback = netip.MustParsePrefix("127.0.0.0/8")
 

@@ -8,8 +8,8 @@ import (
 	"sesame/daemon/wire"
 )
 
-// This file reads and writes our custom blocks in a pcapng file. docs/recording.md specifies
-// them.
+// This file reads the custom blocks that recordings of older versions hold, in their place among
+// the packets. docs/recording.md specifies them.
 
 const (
 	blockCustom = 0x00000bad // a custom block that may be copied
@@ -19,86 +19,18 @@ const (
 	// customHeader is the number of bytes before the payload: the enterprise number, the
 	// magic, the kind, whether more follows, and the payload's length.
 	customHeader = 4 + 8 + 2 + 2 + 4
-	// customPart is the most bytes of payload in one block.
-	customPart = 1 << 19
 )
 
-// magicSesame ends with the version of the payload's form.
-const magicSesame = "SESAME\x00" + string(rune(wire.Version))
+// magic begins all our blocks, of any form. The version of the JSON in them follows.
+const magic = "SESAME\x00"
 
 // ours is the byte order of our own numbers, in sections of either byte order.
 var ours = binary.LittleEndian
 
-// appendCustom appends a payload, in as many blocks as it needs.
-func appendCustom(b []byte, kind Kind, payload []byte) []byte {
-	for len(payload) > customPart {
-		b = appendPart(b, kind, payload[:customPart], true)
-		payload = payload[customPart:]
-	}
-	return appendPart(b, kind, payload, false)
-}
-
-// appendPart appends one block, with a part of a payload.
-func appendPart(b []byte, kind Kind, part []byte, more bool) []byte {
-	flag := uint32(0)
-	if more {
-		flag = 1
-	}
-	length := uint32(blockFrame + customHeader + (len(part)+3)&^3)
-	b = appendWords(b, blockCustom, length, enterprise)
-	b = append(b, magicSesame...)
-	b = appendWords(b, uint32(kind)|flag<<16, uint32(len(part)))
-	b = appendPadded(b, part)
-	return appendWords(b, length)
-}
-
-// A customWriter writes a payload in blocks while the payload is made.
-type customWriter struct {
-	out  *counting
-	kind Kind
-	part []byte // not written yet, at most customPart bytes
-}
-
-// Write never fails: out remembers its first error.
-func (w *customWriter) Write(b []byte) (int, error) {
-	w.write(b)
-	return len(b), nil
-}
-
-func (w *customWriter) write(b []byte) {
-	for len(b) > 0 {
-		if len(w.part) == customPart {
-			w.out.write(appendPart(nil, w.kind, w.part, true))
-			w.part = w.part[:0]
-		}
-		n := min(len(b), customPart-len(w.part))
-		w.part, b = append(w.part, b[:n]...), b[n:]
-	}
-}
-
-// end writes the last block.
-func (w *customWriter) end() { w.out.write(appendPart(nil, w.kind, w.part, false)) }
-
-// customSize returns how many bytes appendCustom appends.
-func customSize(payload int) int {
-	blocks := max(1, (payload+customPart-1)/customPart)
-	return blocks*(blockFrame+customHeader) + (payload+3)&^3
-}
-
 // isOurs reports whether head begins one of our custom blocks, of any version.
 func (r *Reader) isOurs(head []byte) bool {
 	return len(head) >= 8+customHeader && r.uint32(head) == blockCustom && r.uint32(head[8:]) == enterprise &&
-		bytes.Equal(head[12:19], []byte(magicSesame[:7]))
-}
-
-// isRecording reports whether a snapshot follows the section header. It reads no more than it
-// needs: the file may be a pipe whose writer is slow.
-func (r *Reader) isRecording() bool {
-	if head := r.window.peek(4); len(head) < 4 || r.uint32(head) != blockCustom {
-		return false
-	}
-	head := r.window.peek(8 + customHeader)
-	return r.isOurs(head) && Kind(ours.Uint16(head[20:])) == snapshot
+		bytes.Equal(head[12:19], []byte(magic))
 }
 
 // readCustom reads a custom block, or skips it when only frames are wanted. Found means that an
@@ -131,18 +63,19 @@ func (r *Reader) readCustom(length uint32) (found bool, err error) {
 		return false, nil
 	}
 	r.inputs++
-	if err := r.readItem(kind, part); err != nil {
+	if r.item, err = decodeItem(kind, part); err != nil {
 		return false, fmt.Errorf("input %d: %w", r.inputs, err)
 	}
 	r.payload = nil
 	return true, nil
 }
 
-func (r *Reader) readItem(kind Kind, payload []byte) (err error) {
+// decodeItem decodes an input or a snapshot.
+func decodeItem(kind Kind, payload []byte) (item Item, err error) {
 	if kind == snapshot {
-		r.item.Snapshot, err = readSnapshot(payload)
+		item.Snapshot, err = readSnapshot(payload)
 	} else {
-		r.item.Input, err = readInput(kind, payload)
+		item.Input, err = readInput(kind, payload)
 	}
-	return err
+	return item, err
 }

@@ -46,3 +46,13 @@ func (e *DamagedError) Error() string {
 
 // Unwrap returns Err.
 func (e *DamagedError) Unwrap() error { return e.Err }
+
+// A CutError means that packets or inputs of a recording were taken out or changed, so that an
+// exact replay ends there. All that was read before it is good.
+type CutError struct {
+	Name string // of the file
+	Text string // what is missing, and what can be done
+}
+
+// Error names the file and what is missing.
+func (e *CutError) Error() string { return e.Name + ": " + e.Text }

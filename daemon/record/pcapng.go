@@ -54,6 +54,8 @@ func (r *Reader) nextBlock() error {
 			found, err = r.readBlock(kind, length)
 		case blockCustom:
 			found, err = r.readCustom(length)
+		case blockSecrets:
+			err = r.readSecrets(length)
 		default:
 			err = r.skipBlock(length)
 		}
@@ -176,7 +178,8 @@ func (r *Reader) readInterface(body []byte) error {
 	return nil
 }
 
-// readOptions reads the options of an interface that define its time stamps.
+// readOptions reads the options of an interface that define its time stamps, and the one that says
+// that Sesame recorded.
 func (r *Reader) readOptions(options []byte, c *clock) error {
 	for len(options) >= 4 {
 		code, length := r.uint16(options), int(r.uint16(options[2:]))
@@ -196,6 +199,8 @@ func (r *Reader) readOptions(options []byte, c *clock) error {
 				return err
 			}
 			c.rate = rate
+		case code == optionNote && string(value) == described:
+			r.described = true
 		case code == optionOffset && length == 8:
 			c.offset = int64(r.uint64(value))
 		case code == optionResolution, code == optionOffset:
@@ -238,11 +243,11 @@ func (r *Reader) readPacket(kind uint32, body []byte) error {
 	}
 	f := &r.frame
 	f.Data, f.Wire, f.Link = data[:captured], int(max(r.uint32(body[16:]), captured)), s.link
-	f.ID, f.Reception = 0, 0
+	f.ID, f.Reception, f.Interface, f.LinkDigest, r.place = 0, 0, id, 0, framePlace{}
+	f.ticks, f.clock = uint64(r.uint32(body[4:]))<<32|uint64(r.uint32(body[8:])), s.clock
 	if options := (int(captured) + 3) &^ 3; kind == blockEnhanced && options < len(data) {
 		r.readPacketOptions(data[options:])
 	}
-	f.ticks, f.clock = uint64(r.uint32(body[4:]))<<32|uint64(r.uint32(body[8:])), s.clock
 	return nil
 }
 
@@ -264,7 +269,9 @@ func (r *Reader) readSimple(body []byte) error {
 	if captured > MaxFrame {
 		return fmt.Errorf("a packet of %d bytes, expected at most %d", captured, MaxFrame)
 	}
-	r.frame.Data, r.frame.Wire, r.frame.Link, r.frame.Reception = data[:captured], int(wire), s.link, 0
+	f := &r.frame
+	f.Data, f.Wire, f.Link = data[:captured], int(wire), s.link
+	f.ID, f.Reception, f.Interface, f.LinkDigest, r.place = 0, 0, 0, 0, framePlace{}
 	return nil
 }
 

@@ -6,8 +6,8 @@
 // truncated while it is mapped would end the program with SIGBUS.
 //
 // [Open] reads a capture. A [Recorder] holds the latest inputs, and a [Recording] writes them as
-// a file whose form docs/recording.md describes: packets as packets, everything else in custom
-// blocks with JSON.
+// a file whose form docs/recording.md describes: packets as packets, everything else in
+// Decryption Secrets Blocks with JSON.
 package record
 
 import (
@@ -34,13 +34,19 @@ type Frame struct {
 	// Number is the 1-based position of the frame in its file.
 	Number int
 	// ID is the number of the packet in the transcript of the daemon that recorded it; 0:
-	// none. Only [Reader.NextItem] sets it.
+	// none.
 	ID uint64
 	// Reception is what the file tells of how the frame was received.
 	Reception packet.Reception
+	// Interface is the number of the interface in the file, 0 for formats without interfaces. A
+	// packet of a recording has the number that it had in the daemon, and the LinkDigest that the
+	// daemon's decoder found: see [packet.Packet]. LinkDigest is 0 for other frames.
+	Interface  uint32
+	LinkDigest uint64
 
 	ticks uint64
 	clock clock
+	check uint64 // of a packet of a recording: see checksum
 }
 
 // Time returns the time of the frame in UTC, between the years 1970 and 2262. It is computed on
@@ -69,8 +75,13 @@ type Reader struct {
 	pcapng  bool
 	sources []source // the interfaces of a pcapng section
 
-	recording   bool // the file begins with a snapshot
-	whole       bool // NextItem was called: read custom blocks too
+	recording   bool // the file has a snapshot
+	older       bool // its inputs are in custom blocks, in their place among the frames
+	described   bool // an interface says that Sesame recorded
+	assembly    assembly
+	place       framePlace // of frame
+	exact       exact
+	whole       bool // read inputs too
 	item        Item
 	inputs      int    // items other than frames so far
 	payloadKind Kind   // of payload
@@ -105,6 +116,9 @@ func Open(path string) (*Reader, error) {
 		return nil, err
 	}
 	r, err := newFileReader(file, path)
+	if err == nil {
+		err = r.searchRecording(file)
+	}
 	if err != nil {
 		file.Close()
 		return nil, err
@@ -149,7 +163,9 @@ func (r *Reader) start() error {
 		return err
 	}
 	if r.pcapng {
-		r.recording = r.isRecording()
+		if err := r.findRecording(); err != nil {
+			return err
+		}
 	}
 	if packing != "" {
 		r.format += ", " + packing

@@ -1,7 +1,6 @@
 package record
 
 import (
-	"encoding/binary"
 	"slices"
 	"time"
 
@@ -32,26 +31,11 @@ const (
 //
 // The goroutine that owns the engine owns the Recorder too.
 type Recorder struct {
-	half         int // most bytes of inputs in a segment
+	half         int   // most bytes of inputs in a segment
+	now          place // behind all that was recorded or dropped
 	older, young *segment
 	blind        bool // inputs were dropped since young began
 	urgent       bool // a script set was the first of them
-}
-
-// A segment is a snapshot and the inputs that followed it.
-type segment struct {
-	began    time.Time
-	snapshot Snapshot
-	blocks   []byte // of pcapng; bytes are only appended, so a Recording may share them
-	sets     []set
-	weight   int // bytes that the sets will take
-}
-
-// A set is an InputSet. Its block is made when a recording is written: the files of the scripts
-// are in memory anyway.
-type set struct {
-	at    int // its position in blocks
-	input Input
 }
 
 // NewRecorder returns a recorder that holds bound bytes of inputs, 0 for [DefaultBound]. It
@@ -84,7 +68,7 @@ func (r *Recorder) Begin(now time.Time, state *engine.State, scripts Scripts) {
 		r.older = nil
 	}
 	r.blind, r.urgent = false, false
-	r.young = &segment{began: now, snapshot: Snapshot{state, scripts}, blocks: make([]byte, 0, r.half)}
+	r.young = &segment{began: now, from: r.now, snapshot: Snapshot{state, scripts}, entries: make([]byte, 0, r.half)}
 }
 
 // Size returns how many bytes of inputs are held.
@@ -101,7 +85,7 @@ func (r *Recorder) Size() int {
 // Blind reports whether inputs are dropped, because they came too fast.
 func (r *Recorder) Blind() bool { return r.blind }
 
-func (s *segment) size() int { return len(s.blocks) + s.weight }
+func (s *segment) size() int { return len(s.entries) + s.weight }
 
 // room reports whether size more bytes fit. When they do not, the recorder becomes blind.
 func (r *Recorder) room(size int) bool {
@@ -115,8 +99,9 @@ func (r *Recorder) room(size int) bool {
 // Packet records a packet, as the engine got it. Frame is the IP packet that it was decoded
 // from, without a link header; wire is its length on the wire. Both are copied.
 func (r *Recorder) Packet(p *packet.Packet, frame []byte, wire int) {
-	if r.room(packetSize(p, len(frame))) {
-		r.young.blocks = appendPacket(r.young.blocks, p, frame, wire)
+	r.now.packets++
+	if r.room(packetSize(len(frame))) {
+		r.young.entries = appendPacket(r.young.entries, p, frame, wire)
 	}
 }
 
@@ -132,6 +117,7 @@ func (r *Recorder) Facts(now time.Time, asked []engine.Asked) {
 // Input records an input other than a packet, as the engine got it. Nobody may change its
 // scripts and records afterwards.
 func (r *Recorder) Input(in Input) {
+	r.now.inputs++
 	if in.Kind == InputSet {
 		r.inputSet(in)
 		return
@@ -144,8 +130,8 @@ func (r *Recorder) Input(in Input) {
 		r.blind = true // a replay without it would not be exact
 		return
 	}
-	if r.room(customSize(len(payload))) {
-		r.young.blocks = appendCustom(r.young.blocks, in.Kind, payload)
+	if r.room(inputSize(len(payload))) {
+		r.young.entries = appendInput(r.young.entries, in.Kind, payload)
 	}
 }
 
@@ -156,7 +142,7 @@ func (r *Recorder) inputSet(in Input) {
 	}
 	size := in.Scripts.size(r.young.holds)
 	if r.room(size) {
-		r.young.sets = append(r.young.sets, set{len(r.young.blocks), in})
+		r.young.sets = append(r.young.sets, set{len(r.young.entries), in})
 		r.young.weight += size
 	}
 	r.urgent = r.blind
@@ -186,65 +172,4 @@ func (r *Recorder) Recording() *Recording {
 		}
 	}
 	return taken
-}
-
-const (
-	optionFlags     = 2    // epb_flags
-	optionPacketID  = 5    // epb_packetid
-	optionCustom    = 2989 // opt_custom, with bytes
-	flagsOption     = 4 + 4
-	loopbackOption  = 4 + 4 + 4
-	packetIDOptions = 4 + 8 + 4
-)
-
-func packetSize(p *packet.Packet, frame int) int {
-	size := blockFrame + packetHeader + (frame+3)&^3 + packetIDOptions
-	if p.Vouched {
-		size += flagsOption
-	}
-	if p.Loopback {
-		size += loopbackOption
-	}
-	return size
-}
-
-// appendPacket appends an enhanced packet block, with the packet's number. It runs for every
-// packet, and appendWords would take twice as long.
-func appendPacket(b []byte, p *packet.Packet, frame []byte, wire int) []byte {
-	length, at := uint32(packetSize(p, len(frame))), uint64(p.Time.UnixNano())
-	b = binary.LittleEndian.AppendUint32(b, blockEnhanced)
-	b = binary.LittleEndian.AppendUint32(b, length)
-	b = binary.LittleEndian.AppendUint32(b, 0)
-	b = binary.LittleEndian.AppendUint32(b, uint32(at>>32))
-	b = binary.LittleEndian.AppendUint32(b, uint32(at))
-	b = binary.LittleEndian.AppendUint32(b, uint32(len(frame)))
-	b = binary.LittleEndian.AppendUint32(b, uint32(wire))
-	b = appendPadded(b, frame)
-	if p.Vouched {
-		b = binary.LittleEndian.AppendUint32(b, optionFlags|4<<16)
-		b = binary.LittleEndian.AppendUint32(b, flagChecksumValid)
-	}
-	if p.Loopback {
-		b = binary.LittleEndian.AppendUint32(b, optionCustom|uint32(4+len(loopbackName))<<16)
-		b = binary.LittleEndian.AppendUint32(b, enterprise)
-		b = appendPadded(b, []byte(loopbackName))
-	}
-	b = binary.LittleEndian.AppendUint32(b, optionPacketID|8<<16)
-	b = binary.LittleEndian.AppendUint64(b, uint64(p.Number))
-	b = binary.LittleEndian.AppendUint32(b, optionEnd)
-	return binary.LittleEndian.AppendUint32(b, length)
-}
-
-// appendWords appends numbers. Two numbers of 16 bits are one word, with the second shifted.
-func appendWords(b []byte, words ...uint32) []byte {
-	for _, word := range words {
-		b = binary.LittleEndian.AppendUint32(b, word)
-	}
-	return b
-}
-
-// appendPadded appends data, and zeros up to a multiple of 4 bytes.
-func appendPadded(b, data []byte) []byte {
-	b = append(b, data...)
-	return append(b, "\x00\x00\x00"[:-len(data)&3]...)
 }

@@ -104,7 +104,7 @@ func all(t testing.TB, file []byte) (list []Item, err error) {
 		return nil, err
 	}
 	for {
-		item, err := r.NextItem()
+		item, err := r.NextExact()
 		if err == io.EOF {
 			return list, nil
 		}
@@ -155,6 +155,13 @@ func TestARecordingOfVersion1TellsAllThatWasGiven(t *testing.T) {
 	state.Tripwires = false // that version had none, so a replay has none
 	state.Required = false  // each command was required
 	tellsAll(t, file, state)
+}
+
+// Neither was this one changed since it was written: its inputs are in custom blocks.
+func TestARecordingOfVersion2TellsAllThatWasGiven(t *testing.T) {
+	file, err := os.ReadFile("testdata/version2.pcapng")
+	check(t, err)
+	tellsAll(t, file, anEngine().State())
 }
 
 // tellsAll reads a file that aRecorder gave, with the state of its engine.
@@ -356,7 +363,7 @@ func TestARecordingIsACopy(t *testing.T) {
 }
 
 func TestALargeInputTakesSeveralBlocks(t *testing.T) {
-	for _, n := range []int{customPart - 100, customPart, customPart + 1, 3*customPart + 5} {
+	for _, n := range []int{partSize - 100, partSize, partSize + 1, 3*partSize + 5} {
 		r := NewRecorder(0)
 		r.Begin(start, anEngine().State(), Scripts{})
 		text := bytes.Repeat([]byte("-"), n)
@@ -367,24 +374,17 @@ func TestALargeInputTakesSeveralBlocks(t *testing.T) {
 		if len(items) != 2 || !bytes.Equal(items[1].Input.Scripts.Files[0].Source, text) {
 			t.Errorf("%d bytes: %d items", n, len(items))
 		}
-		if n > customPart {
-			t.Log("# cut between two blocks")
-			if _, err := all(t, file[:len(file)-(n%customPart+300)&^3]); !errors.Is(err, io.ErrUnexpectedEOF) {
-				t.Errorf("%d bytes, cut: error %v", n, err)
-			}
-		}
-		if b := appendCustom(nil, InputSet, text); len(b) != customSize(n) {
-			t.Errorf("%d bytes take %d, not %d", n, len(b), customSize(n))
+		t.Log("# cut between two blocks")
+		last := bytes.LastIndex(file, []byte(magic)) - 16
+		items, err = all(t, file[:last])
+		if _, isCut := errors.AsType[*CutError](err); !isCut || len(items) > 1 {
+			t.Errorf("%d bytes, cut: %d items, error %v", n, len(items), err)
 		}
 	}
 }
 
 func TestHostileBlocks(t *testing.T) {
-	beginning := func() []byte {
-		s := NewRecorder(0)
-		s.Begin(start, anEngine().State(), Scripts{})
-		return saved(t, s.Recording())
-	}
+	beginning := func() []byte { return ofVersion2(t) }
 	ours := func(kind Kind, payload string) []byte { return appendCustom(beginning(), kind, []byte(payload)) }
 	whole := func(kind Kind, payload string) []byte { return appendCustom(nil, kind, []byte(payload)) }
 	part := func(kind Kind, payload string) []byte {
@@ -493,7 +493,7 @@ func BenchmarkRecorderPacket(b *testing.B) {
 			if r.young == nil {
 				r.Begin(start, s, Scripts{})
 			}
-			r.young.blocks = r.young.blocks[:0]
+			r.young.entries = r.young.entries[:0]
 			b.StartTimer()
 		}
 		r.Packet(&p, frame, len(frame))
@@ -517,8 +517,8 @@ func TestReceptionIsRecorded(t *testing.T) {
 		}
 		before := r.Size()
 		r.Packet(&p, frame, len(frame))
-		if bytes := r.Size() - before; bytes != packetSize(&p, len(frame)) {
-			t.Errorf("packet %d has %d bytes, and is said to have %d", i+1, bytes, packetSize(&p, len(frame)))
+		if bytes := r.Size() - before; bytes != packetSize(len(frame)) {
+			t.Errorf("packet %d has %d bytes, and is said to have %d", i+1, bytes, packetSize(len(frame)))
 		}
 		want = append(want, reception)
 	}
@@ -546,7 +546,7 @@ func TestChecksumFlags(t *testing.T) {
 	for flags, want := range map[uint32]packet.Reception{0: 0, 1: 0, 1 << 9: packet.Vouched, 1<<10 | 2: packet.Vouched, 1<<8 | 1<<11: 0} {
 		data := []byte("1234")
 		const length = uint32(blockFrame + packetHeader + 4 + 8 + 4)
-		file := appendInterface(appendSection(nil))
+		file := appendInterface(appendSection(nil), "any")
 		for range 2 { // what one packet says is not said of the next
 			file = appendWords(file, blockEnhanced, length, 0, 0, 0, 4, 4)
 			file = appendWords(append(file, data...), optionFlags|4<<16, flags, optionEnd, length)

@@ -1,0 +1,29 @@
+package daemon
+
+import (
+	"context"
+	"io"
+
+	"sesame/daemon/control"
+	"sesame/daemon/record"
+)
+
+// record writes what the flight recorder holds, as pcapng.
+func (d *daemon) record(ctx context.Context, w io.Writer) error {
+	var recording *record.Recording
+	if !d.loop.do(ctx, func() {
+		if d.loop.recorder == nil {
+			return
+		}
+		if recording = d.loop.recorder.Recording(); recording != nil {
+			recording.Interfaces = d.links.Names()
+		}
+	}) {
+		return unanswered(ctx)
+	}
+	if recording == nil {
+		return control.Refusal("nothing is recorded: the configuration sets record.size to 0")
+	}
+	_, err := recording.WriteTo(w)
+	return err
+}
