@@ -183,7 +183,7 @@ func (l *loop) frame(f *capture.Frame, at, now time.Time) {
 		return
 	}
 	l.numbered++
-	l.packet.Time, l.packet.Number = l.clampTime(at, now), l.numbered
+	l.packet.Time, l.packet.Number, l.packet.Interface, l.packet.LinkDigest = l.clampTime(at, now), l.numbered, uint32(f.Interface), f.LinkDigest
 	events := l.engine.Packet(&l.packet)
 	if l.recorder != nil {
 		l.recorder.Facts(l.packet.Time, l.engine.Asked())

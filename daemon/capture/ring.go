@@ -52,7 +52,11 @@ type arrival struct {
 	inner      uint16 // the first VLAN ID in them; 0: none
 	reception  packet.Reception
 	stamp      time.Time
+	sender     [1 + hardwareAddress]byte // length and bytes of the sender's hardware address
 }
+
+// hardwareAddress is how many bytes of a hardware address the kernel tells. Longer ones are cut.
+const hardwareAddress = 8
 
 // A Tag identifies a VLAN on a link by the EtherType of its tags and its ID. A tag with ID 0 is no
 // VLAN: it holds only a priority (IEEE 802.1Q).
@@ -89,8 +93,25 @@ func (a *arrival) read(slot []byte) bool {
 			a.tag.EtherType = binary.NativeEndian.Uint16(header[26:])
 		}
 	}
+	copy(a.sender[:], address[11:])
 	a.wire = max(a.wire, len(a.data))
 	return true
+}
+
+// linkDigest returns the digest of what the kernel tells of the link header: the sender, for whom
+// the frame is, and the VLAN. It is 0 when the link has no header, as that of a tun device. The
+// receiver's address is not told.
+func (a *arrival) linkDigest() uint64 {
+	if a.sender[0] == 0 && a.tag == (Tag{}) && a.inner == 0 {
+		return 0
+	}
+	var header [len(a.sender) + 7]byte
+	n := copy(header[:], a.sender[:])
+	header[n] = a.packetType
+	binary.BigEndian.PutUint16(header[n+1:], a.tag.EtherType)
+	binary.BigEndian.PutUint16(header[n+3:], a.tag.ID)
+	binary.BigEndian.PutUint16(header[n+5:], a.inner)
+	return packet.LinkDigest(header[:])
 }
 
 // reception returns how a packet was received, from the status of its slot and the type of its

@@ -45,6 +45,9 @@ type Frame struct {
 	Stamp time.Time
 	// Interface is the index of the interface where it counts.
 	Interface int
+	// LinkDigest is a hash of what the kernel tells of the link header: see
+	// [packet.Packet.LinkDigest].
+	LinkDigest uint64
 	// Reception says what the kernel tells of the checksum and of the interface.
 	Reception packet.Reception
 	// Stray means that it came in a VLAN for which there is no interface, so that no protocol of
@@ -136,7 +139,7 @@ func (s *Source) take(f *Frame, counting *counting) bool {
 	}
 	n := copy(s.buffer[:], a.data)
 	*f = Frame{Data: s.buffer[:n:n], Wire: a.wire, Link: link, Stamp: a.stamp, Interface: a.iface,
-		Reception: a.reception, Stray: counting.stray(a)}
+		LinkDigest: a.linkDigest(), Reception: a.reception, Stray: counting.stray(a)}
 	return true
 }
 

@@ -32,6 +32,10 @@ func digest(b []byte) uint64 {
 	return h.sum()
 }
 
+// LinkDigest returns [Packet.LinkDigest] for a link header, in whatever form its reader has it; 0
+// for none.
+func LinkDigest(header []byte) uint64 { return digest(header) }
+
 // digest4 returns the digest of a whole IPv4 header and of what was captured after it, without the
 // fields that a router changes: the time to live and the checksum. The header has the length on the
 // wire.
