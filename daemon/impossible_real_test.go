@@ -207,7 +207,7 @@ func simulated(t *testing.T, f impossible, to net.HardwareAddr) packet.Drop {
 	if err := os.WriteFile(path, file.Bytes(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	report, err := simulate.Run(simulate.Config{Captures: []string{path}, Set: halfway(), Writer: transcript.NewJSON(io.Discard),
+	report, err := simulate.Run(t.Context(), simulate.Config{Captures: []string{path}, Set: halfway(), Writer: transcript.NewJSON(io.Discard),
 		Local: []netip.Prefix{netip.MustParsePrefix("198.51.100.1/32"), netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("2001:db8:1::1/128")}})
 	if err != nil {
 		t.Fatal(err)

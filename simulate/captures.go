@@ -1,8 +1,13 @@
 package simulate
 
 import (
+	"bytes"
+	"cmp"
+	"crypto/sha256"
 	"errors"
+	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"sesame/daemon/record"
@@ -13,8 +18,35 @@ type capture struct {
 	name   string
 	number int // 1-based, 0 when it is the only one
 	reader *record.Reader
-	frame  *record.Frame // the next one, nil after the last; set only among several captures
-	at     time.Time     // of frame
+	ended  bool // by its end, by damage or because it was stopped
+
+	// shift is how far engine time is ahead of the stamps, after the steps of the recording clock.
+	// offset is how far the wall clock of a recording of the daemon was ahead of its stamps.
+	shift, offset time.Duration
+	unreadable    int // frames of link types that cannot be decoded
+
+	// Of one among several captures: what was read to find its place, and what was read ahead.
+	first  *record.Frame
+	failed error // the error in place of a first frame
+	began  time.Time
+	digest [sha256.Size]byte
+	held   []held // in the order of their time
+	ahead  int    // bytes of frames in held
+}
+
+// engineTime returns the engine time for a stamp of the capture.
+func (c *capture) engineTime(stamp time.Time) time.Time { return stamp.Add(c.shift) }
+
+// latest returns the latest engine time of the packets that were read.
+func (c *capture) latest() time.Time { return c.engineTime(c.reader.Latest()) }
+
+// mostInterfaces is how many interfaces of a capture have numbers of their own among those of
+// several captures. In a pcapng file with more, two may be taken for one.
+const mostInterfaces = 128
+
+// interfaceNumber returns a number of the interface of a frame, unique over all captures.
+func (c *capture) interfaceNumber(f *record.Frame) uint32 {
+	return f.Interface%mostInterfaces + uint32(max(c.number-1, 0))*mostInterfaces
 }
 
 type captures []*capture
@@ -46,23 +78,63 @@ func (c captures) recording() *capture {
 func open(paths []string) (captures, error) {
 	var opened captures
 	var wrong []error
-	for i, path := range paths {
+	for _, path := range paths {
 		reader, err := record.Open(path)
 		if err != nil {
 			wrong = append(wrong, err)
 			continue
 		}
-		c := &capture{name: path, reader: reader}
-		if len(paths) > 1 {
-			c.number = i + 1
-		}
-		opened = append(opened, c)
+		opened = append(opened, &capture{name: path, reader: reader})
 	}
 	if err := errors.Join(wrong...); err != nil {
 		opened.close()
 		return nil, err
 	}
+	if len(opened) > 1 {
+		opened.order()
+	}
 	return opened, nil
+}
+
+// order puts several captures into an order that does not depend on that in which they were named,
+// and numbers them: by the time of their first packets, then by what they begin with, then by name.
+// A capture without packets is the last. Order reads the first packet of each.
+func (c captures) order() {
+	for _, one := range c {
+		one.digest = one.reader.Digest()
+		if one.first, one.failed = one.reader.Next(); one.failed == nil {
+			one.began = one.first.Time()
+		}
+	}
+	slices.SortStableFunc(c, func(a, b *capture) int {
+		switch {
+		case a.failed == nil && b.failed != nil:
+			return -1
+		case a.failed != nil && b.failed == nil:
+			return 1
+		}
+		return cmp.Or(a.began.Compare(b.began), bytes.Compare(a.digest[:], b.digest[:]), strings.Compare(a.name, b.name))
+	})
+	for i, one := range c {
+		one.number = i + 1
+	}
+}
+
+// names returns the names of several captures in their order, without the directories when they
+// differ all the same; nil for one capture.
+func (c captures) names() []string {
+	if len(c) < 2 {
+		return nil
+	}
+	short, full, seen := make([]string, len(c)), make([]string, len(c)), map[string]bool{}
+	for i, one := range c {
+		short[i], full[i] = filepath.Base(one.name), one.name
+		seen[short[i]] = true
+	}
+	if len(seen) < len(c) {
+		return full
+	}
+	return short
 }
 
 // close closes the files. They were only read, so an error would change nothing.
@@ -70,17 +142,6 @@ func (c captures) close() {
 	for _, capture := range c {
 		_ = capture.reader.Close()
 	}
-}
-
-// earliest returns the capture with the earliest next frame, nil when all have ended.
-func (c captures) earliest() *capture {
-	var first *capture
-	for _, capture := range c {
-		if capture.frame != nil && (first == nil || capture.at.Before(first.at)) {
-			first = capture
-		}
-	}
-	return first
 }
 
 // streamed reports whether a capture cannot be read a second time, such as one from a pipe.

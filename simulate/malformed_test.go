@@ -71,7 +71,7 @@ func TestRecordingsAreNotJudgedAgain(t *testing.T) {
 		{"with a TTL of 0", nil, false, func(frame []byte) { frame[8] = 0 }, 2},
 	} {
 		var out bytes.Buffer
-		report, err := Run(Config{Recording: bytes.NewReader(recordedOwn(t, tt.own, tt.loopback, tt.spoil)), Writer: transcript.NewJSON(&out)})
+		report, err := Run(t.Context(), Config{Recording: bytes.NewReader(recordedOwn(t, tt.own, tt.loopback, tt.spoil)), Writer: transcript.NewJSON(&out)})
 		must(t, err)
 		if len(report.Incomplete) > 0 || !report.Exact || report.Knocks != tt.knocks || report.Dropped[packet.Malformed] != 2-tt.knocks {
 			t.Errorf("%s: %+v, %v", tt.name, report.Summary, report.Incomplete)

@@ -1,6 +1,8 @@
 package simulate
 
 import (
+	"context"
+	"fmt"
 	"io"
 	"net/netip"
 	"slices"
@@ -10,13 +12,20 @@ import (
 	"sesame/daemon/filter"
 	"sesame/daemon/packet"
 	"sesame/daemon/record"
+	"sesame/daemon/transcript"
 )
 
 // A pass reads all captures once, from the first packet to the last, and replays them.
 type pass struct {
-	config     Config
-	captures   captures
-	filter     *filter.Filter
+	config   Config
+	captures captures
+	filter   *filter.Filter
+	// wants reports whether a frame is looked at: those that the filter lets through, and more when
+	// somebody wants to know more. What the filter rejects is counted as not watched in any case.
+	wants func(link packet.LinkType, frame []byte) bool
+	// unread is called with each packet that is looked at and that the decoder drops; nil: nobody
+	// wants to know.
+	unread     func(*packet.Packet, packet.Drop)
 	decoder    *packet.Decoder
 	packet     packet.Packet
 	packets    int
@@ -24,6 +33,7 @@ type pass struct {
 	cut        int
 	unreadable map[packet.LinkType]int
 	incomplete []error
+	steps      steps
 	recorded   bool // the host's addresses are from a recording
 	replay     replay
 }
@@ -34,6 +44,7 @@ func newPass(c Config, captures captures) *pass {
 		config: c, captures: captures, decoder: packet.NewDecoder(),
 		filter: filter.New(filter.Interest(c.Set.Interest())), unreadable: map[packet.LinkType]int{},
 	}
+	p.wants = p.filter.Match
 	p.replay.output = newOutput(c, c.Set.Doors, captures.streamed())
 	p.replay.facts, p.replay.own = newOfflineFacts(c.Facts), single(c.Local)
 	return p
@@ -45,15 +56,15 @@ func single(prefixes []netip.Prefix) []netip.Prefix {
 	return slices.DeleteFunc(slices.Clone(prefixes), func(p netip.Prefix) bool { return !p.IsSingleIP() })
 }
 
-// read replays all captures.
-func (p *pass) read() {
+// read replays all captures. When ctx ends, it ends as if the captures ended there.
+func (p *pass) read(ctx context.Context) {
 	switch {
 	case len(p.captures) > 1:
-		p.merged()
+		p.merged(ctx)
 	case p.captures[0].reader.Recording():
-		p.recording(p.captures[0])
+		p.recording(ctx, p.captures[0])
 	default:
-		p.single(p.captures[0])
+		p.single(ctx, p.captures[0])
 	}
 	// Without a packet there is no time to begin at. The engine must exist all the same.
 	if p.packets == 0 {
@@ -61,138 +72,117 @@ func (p *pass) read() {
 	}
 }
 
-// progressMask selects the packets after which progress is reported: one in 65,536.
-const progressMask = 1<<16 - 1
-
-// single replays the only capture. Most of the time of a replay is spent in this loop: a packet
-// in which no door is interested costs one look at its bytes, and no decoding.
-func (p *pass) single(c *capture) {
+// single replays the only capture.
+func (p *pass) single(ctx context.Context, c *capture) {
 	f, err := c.reader.Next()
 	if err == nil {
 		p.replay.begin(f.Time(), p.config.Set, p.config.Local)
-	}
-	var last record.Frame // the one with the latest time
-	for ; err == nil; f, err = c.reader.Next() {
-		if p.packets == 0 || f.After(&last) {
-			last = *f
-		}
 		p.frame(c, f)
 	}
-	p.ended(err)
-	// The frame with the latest time need not be the last one.
-	if p.packets > 0 {
-		p.replay.reach(last.Time())
-	}
-}
-
-// recording replays the packets of a recording of the daemon through other scripts than its own.
-// The steps of the wall clock come from the recording too. So do the host's addresses, unless
-// others are given, and facts that nobody else can tell.
-func (p *pass) recording(c *capture) {
-	var offset time.Duration
-	doubt := false
-	given := p.config.Local != nil
-	item, err := c.reader.NextItem()
-	for first := true; err == nil; item, err = c.reader.NextItem() {
-		f, in := item.Frame, item.Input
-		switch {
-		case item.Snapshot != nil && first:
-			first, offset, doubt = false, item.Snapshot.State.Offset, item.Snapshot.State.ClockDoubt
-			if p.recorded = !given; !given {
-				p.config.Local, p.replay.own = item.Snapshot.State.Local, item.Snapshot.State.Own
-			}
-		case f != nil:
-			if p.replay.engine == nil {
-				p.replay.begin(f.Time(), p.config.Set, p.config.Local)
-				p.replay.prepare(f.Time(), p.replay.engine.Step(f.Time(), offset))
-				p.replay.prepare(f.Time(), p.replay.engine.Clock(f.Time(), doubt))
-			}
-			p.replay.reach(f.Time())
+	for err == nil {
+		if f, err = p.scan(ctx, c); f != nil {
 			p.frame(c, f)
-		case in != nil && in.Kind == record.InputStep:
-			if offset = in.Offset; p.replay.engine != nil {
-				p.replay.input(in.Time, p.replay.engine.Step(in.Time, offset))
-			}
-		case in != nil && in.Kind == record.InputClock:
-			if doubt = in.Doubt; p.replay.engine != nil {
-				p.replay.input(in.Time, p.replay.engine.Clock(in.Time, doubt))
-			}
-		case in != nil && in.Kind == record.InputLocal && !given:
-			if p.config.Local, p.replay.own = in.Local, in.Own; p.replay.engine != nil {
-				p.replay.engine.Own(in.Own)
-				p.replay.input(in.Time, p.replay.engine.Local(in.Time, in.Local))
-			}
-		case in != nil && in.Kind == record.InputFacts:
-			p.replay.facts.remember(in.Asked)
 		}
 	}
-	p.ended(err)
-}
-
-// merged replays several captures in the order of their packets' time. At the same time the order
-// is that of the captures, then that of the packets in one capture.
-func (p *pass) merged() {
-	for _, c := range p.captures {
-		p.advance(c)
-	}
-	for {
-		c := p.captures.earliest()
-		if c == nil {
-			return
-		}
-		if p.packets == 0 {
-			p.replay.begin(c.at, p.config.Set, p.config.Local)
-		}
-		p.frame(c, c.frame)
-		p.replay.reach(c.at)
-		p.advance(c)
+	p.ended(c, err)
+	if p.packets > 0 {
+		p.replay.reach(c.latest())
 	}
 }
 
-// advance reads the next frame of one of several captures.
-func (p *pass) advance(c *capture) {
-	f, err := c.reader.Next()
-	if c.frame = f; err != nil {
-		c.frame = nil
-		p.ended(err)
-		return
+// scan counts the frames up to the next one that is wanted, and returns that. It returns nil after
+// some time without one, so that the caller can see whether it should go on.
+func (p *pass) scan(ctx context.Context, c *capture) (*record.Frame, error) {
+	if err := p.pause(ctx, c); err != nil {
+		return nil, err
 	}
-	c.at = f.Time()
+	f, passed, err := c.reader.Scan(progressMask+1-p.packets&progressMask, p.wants)
+	p.packets += passed
+	p.dropped[packet.NotWatched] += passed
+	return f, err
 }
 
 // ended notes the error that ended a capture early. io.EOF is its regular end.
-func (p *pass) ended(err error) {
+func (p *pass) ended(c *capture, err error) {
 	if err != io.EOF {
 		p.incomplete = append(p.incomplete, err)
 	}
+	c.ended = true
 }
 
-// frame counts a frame of a capture. When the filter passes it, frame decodes it and gives the
-// packet to the engine.
+// frame counts a frame of a capture. When it is wanted, frame decodes it.
 func (p *pass) frame(c *capture, f *record.Frame) {
 	p.packets++
-	p.config.progress(p.packets, c)
-	if !p.filter.Match(f.Link, f.Data) {
+	p.steps.follow(c, f)
+	at := c.engineTime(f.Time())
+	if f.Back > 0 {
+		p.replay.step(at, c.offset-c.shift)
+	}
+	if p.wants(f.Link, f.Data) {
+		p.decode(c, f, at)
+	} else {
 		p.dropped[packet.NotWatched]++
-		return
 	}
-	if drop := p.decoder.DecodeReceived(f.Link, f.Data, f.Wire, f.Reception, &p.packet); drop != packet.NotDropped {
-		p.dropped[drop]++
-		if drop == packet.NotIP && !f.Link.Supported() {
-			p.unreadable[f.Link]++
+}
+
+// decode gives the packet in a wanted frame to the engine. At is its engine time.
+func (p *pass) decode(c *capture, f *record.Frame, at time.Time) {
+	watched := p.filter.Match(f.Link, f.Data)
+	drop := p.decoder.DecodeReceived(f.Link, f.Data, f.Wire, f.Reception, &p.packet)
+	p.packet.Time, p.packet.Number, p.packet.Capture = at, f.Number, c.number
+	p.packet.CameBy(c.interfaceNumber(f))
+	if f.LinkDigest != 0 {
+		p.packet.LinkDigest = f.LinkDigest
+	}
+	switch {
+	case !watched:
+		p.dropped[packet.NotWatched]++
+	case drop != packet.NotDropped:
+		p.drop(c, f, drop)
+	default:
+		if p.packet.Cut {
+			p.cut++
 		}
-		return
+		p.replay.packet(&p.packet)
 	}
-	if p.packet.Cut {
-		p.cut++
+	if drop != packet.NotDropped && p.unread != nil {
+		p.unread(&p.packet, drop)
 	}
-	p.packet.Time, p.packet.Number, p.packet.Capture = f.Time(), f.Number, c.number
-	p.replay.packet(&p.packet)
+}
+
+// drop counts a packet that the filter lets through and the decoder drops.
+func (p *pass) drop(c *capture, f *record.Frame, drop packet.Drop) {
+	p.dropped[drop]++
+	if drop == packet.NotIP && !f.Link.Supported() {
+		p.unreadable[f.Link]++
+		c.unreadable++
+	}
+}
+
+// progressMask selects the packets after which progress is reported, and after which the pass looks
+// whether it should stop: one in 65,536.
+const progressMask = 1<<16 - 1
+
+// pause reports progress once for many packets. The error means that the pass should stop.
+func (p *pass) pause(ctx context.Context, in *capture) error {
+	if p.packets&progressMask != 0 {
+		return nil
+	}
+	p.config.progress(p.packets, in)
+	if ctx.Err() != nil {
+		return interrupted(in.name, in.reader)
+	}
+	return nil
+}
+
+// interrupted is the error of a capture that was not read to its end because somebody stopped it.
+func interrupted(name string, r *record.Reader) error {
+	return fmt.Errorf("%s: interrupted after %s: what came later was not read", name, transcript.Count(r.Frames(), "packet"))
 }
 
 // progress reports how much of a capture was read, once for many packets.
 func (c *Config) progress(packets int, in *capture) {
-	if packets&progressMask == 0 && c.Progress != nil {
+	if packets&progressMask == 0 && packets > 0 && c.Progress != nil {
 		read, size := in.reader.Progress()
 		c.Progress(in.name, read, size)
 	}
@@ -204,11 +194,20 @@ func (p *pass) report() *Report {
 	counts := p.replay.engine.Counts()
 	r := &Report{
 		Summary: summary(p.packets, counts, engine.Counts{}), Clamped: counts.Clamped, Cut: p.cut,
-		Unreadable: p.unreadable, Incomplete: p.incomplete,
+		Unreadable: p.unreadable, Incomplete: p.incomplete, Steps: p.steps.told, MoreSteps: p.steps.more,
 		account: p.replay.account, split: p.replay.splitKnocks(), local: p.config.Local, recorded: p.recorded, hints: p.replay.facts.hints(),
 	}
 	for d := range packet.Drops {
 		r.Dropped[d] += p.dropped[d]
+	}
+	for _, c := range p.captures {
+		r.add(c)
+	}
+	for link, n := range p.unreadable {
+		if r.Summary.Unreadable == nil {
+			r.Summary.Unreadable = map[string]int{}
+		}
+		r.Summary.Unreadable[link.String()] += n
 	}
 	return r
 }

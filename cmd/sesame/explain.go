@@ -147,7 +147,7 @@ func replayRecording(ctx context.Context, daemon *control.Client, config simulat
 		fetched <- err
 	}()
 	config.Recording = r
-	report, err := simulate.Run(config)
+	report, err := simulate.Run(ctx, config)
 	r.CloseWithError(errEnough)
 	if failed := <-fetched; failed != nil && !errors.Is(failed, errEnough) {
 		return nil, failed

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -110,7 +111,7 @@ func (p *program) importKnockd(c *cobra.Command, f *importFlags, path string) er
 		_, err := io.WriteString(p.stdout, conf.Script(knockd.ScriptOptions{Native: f.native}))
 		return err
 	}
-	return p.writeImport(conf, f)
+	return p.writeImport(c.Context(), conf, f)
 }
 
 // absolutePaths makes the paths in a file absolute, because a relative path in a script is
@@ -157,7 +158,7 @@ func (p *program) readConf(path string) ([]byte, error) {
 }
 
 // writeImport writes the script, and the capture and the transcript beside it.
-func (p *program) writeImport(conf *knockd.File, f *importFlags) error {
+func (p *program) writeImport(ctx context.Context, conf *knockd.File, f *importFlags) error {
 	name := scriptName(conf.Path)
 	if err := os.MkdirAll(f.dir, 0o755); err != nil {
 		return err
@@ -167,7 +168,7 @@ func (p *program) writeImport(conf *knockd.File, f *importFlags) error {
 	if err := unwritten(path(".lua"), path(".pcap"), path(".jsonl")); err != nil {
 		return err
 	}
-	proof, err := rehearse(f.dir, name+".lua", files[0].data)
+	proof, err := rehearse(ctx, f.dir, name+".lua", files[0].data)
 	if err != nil {
 		p.warn("no capture and no transcript are written: %v", err)
 	} else {

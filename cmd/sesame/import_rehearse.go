@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -25,7 +26,7 @@ type proof struct {
 
 // rehearse replays a capture that knocks at each door of a script. The script is not written
 // yet, and is read as if it were in dir.
-func rehearse(dir, name string, text []byte) (*proof, error) {
+func rehearse(ctx context.Context, dir, name string, text []byte) (*proof, error) {
 	files := source.Of(dir, name, []source.File{{Path: name, Source: text}})
 	files.ReadReferenced = source.ReadReferenced
 	var err error
@@ -40,7 +41,7 @@ func rehearse(dir, name string, text []byte) (*proof, error) {
 	capture, visits := opening.Capture(set.Engine.Doors)
 	var lines bytes.Buffer
 	w := &witness{JSON: transcript.NewJSON(&lines), last: map[visit]engine.Event{}, opens: map[visit]int{}}
-	report, err := simulate.Run(simulate.Config{
+	report, err := simulate.Run(ctx, simulate.Config{
 		Recording: bytes.NewReader(capture), Set: set.Engine, Until: time.Hour, Writer: w,
 	})
 	if err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -14,7 +15,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"sesame": main, "pcap": makeCapture})
+	testscript.Main(m, map[string]func(){"sesame": main, "pcap": makeCapture, "relink": relink})
 }
 
 func TestScripts(t *testing.T) {
@@ -71,4 +72,19 @@ func makeCapture() {
 		data = data[:len(data)-cut]
 	}
 	fail(os.WriteFile(os.Args[1], data, 0o600))
+}
+
+// relink is the program "relink NEW CAPTURE TYPE": it copies a capture, with another link type.
+func relink() {
+	data, err := os.ReadFile(os.Args[2])
+	link, wrong := strconv.Atoi(os.Args[3])
+	if err = errors.Join(err, wrong); err == nil {
+		const atLink = 20
+		binary.LittleEndian.PutUint32(data[atLink:], uint32(link))
+		err = os.WriteFile(os.Args[1], data, 0o600)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "relink:", err)
+		os.Exit(1)
+	}
 }

@@ -19,6 +19,7 @@ import (
 type simulateFlags struct {
 	scripts scriptFlags
 	geo     geoFlags
+	demands demandFlags
 	local   []string
 	parsed  []netip.Prefix // of local
 	format  string
@@ -49,8 +50,9 @@ longest network counts:
   --fact "203.0.113.9 country=ES asn=3352"  --fact "2001:db8::/32 country=PT"
   --fact "home.example.net addresses=203.0.113.9,2001:db8::1"
 
-The exit status is 0 when all was replayed, 1 when a script failed, and 2 when a
-file could not be read to its end.`,
+The exit status is 0 when all was replayed, 1 when a script failed or fewer packets
+were knocks than --min-knocks asks for, and 2 when a file could not be read to its
+end, when no packet of a capture could be read, or when there is no door.`,
 		Example: `  sesame simulate -s scripts/ssh.lua pcaps/ssh-opens.pcap
   tcpdump -U -w - | sesame simulate --local 192.0.2.1 -`,
 		Args: func(c *cobra.Command, args []string) error {
@@ -72,6 +74,7 @@ file could not be read to its end.`,
 	f.scripts.add(c)
 	f.geo.add(c)
 	f.geo.addFacts(c)
+	f.demands.add(c)
 	c.Flags().StringSliceVar(&f.local, "local", nil, "addresses or networks of the host; packets to others do not count (default: any)")
 	c.Flags().StringVar(&f.format, "format", "text", `"text" for people, "jsonl" for programs, "knockd" for those that read knockd's log`)
 	c.Flags().StringVar(&f.color, "color", "auto", `"auto", "always" or "never"`)
@@ -116,10 +119,9 @@ func (p *program) simulate(c *cobra.Command, f *simulateFlags, captures []string
 	if isTerminal(p.stderr) {
 		config.Progress = bar.draw
 	}
-	if slices.Contains(captures, "-") {
-		p.finishOnInterrupt()
-	}
-	report, err := simulate.Run(config)
+	ctx, forget := p.interruptible(c.Context(), captures)
+	defer forget()
+	report, err := simulate.Run(ctx, config)
 	bar.clear()
 	if err != nil {
 		return err
@@ -135,6 +137,7 @@ func (p *program) simulate(c *cobra.Command, f *simulateFlags, captures []string
 			return err
 		}
 	}
+	f.demands.judge(p, report)
 	p.judge(report)
 	return nil
 }
@@ -144,6 +147,10 @@ func (p *program) loadSimulated(c *cobra.Command, f *simulateFlags, config *simu
 	set, settings, err := p.loadOffline(c, &f.scripts)
 	if err != nil {
 		return nil, err
+	}
+	if len(set.Engine.Doors) == 0 {
+		set.Close()
+		return nil, fmt.Errorf("%s: no door in the scripts, so nothing could open: expected sesame.door or sesame.listen in a .lua file; name other scripts with -s", settings.Scripts)
 	}
 	config.Set = set.Engine
 	if !c.Flags().Changed("local") {
@@ -182,6 +189,9 @@ func (f *simulateFlags) check(c *cobra.Command) (until time.Duration, err error)
 		if f.parsed, err = parseLocal(c, f.local); err != nil {
 			return 0, err
 		}
+	}
+	if err := f.demands.check(c); err != nil {
+		return 0, err
 	}
 	return until, f.geo.check(c)
 }

@@ -13,6 +13,16 @@ func (p *program) judge(report *simulate.Report) {
 	if report.Clamped > 0 {
 		p.warn("%s stamped earlier than the one before: taken as simultaneous with it", transcript.Count(report.Clamped, "packet"))
 	}
+	for _, step := range report.Steps {
+		p.warn("%v", step)
+	}
+	if report.MoreSteps > 0 {
+		p.warn("the clock was set back %s more", transcript.Count(report.MoreSteps, "time"))
+	}
+	for _, u := range report.Unstamped {
+		p.warn("%s: %s without a time stamp: each counts as simultaneous with the packet before it, so no time in a sequence is ever over; convert the capture of a program that writes stamps",
+			u.Capture, transcript.Count(u.Frames, "packet"))
+	}
 	if report.Cut > 0 {
 		p.warn("%s cut short when recorded: scripts saw a part of the payload; record with tcpdump -s 0", transcript.Count(report.Cut, "packet"))
 	}
@@ -26,7 +36,7 @@ func (p *program) judge(report *simulate.Report) {
 	if report.Errors > 0 {
 		p.status = answerNo
 	}
-	for _, err := range report.Incomplete {
+	for _, err := range slices.Concat(report.Unread, report.Incomplete) {
 		p.warn("%v", err)
 		p.status = couldNot
 	}

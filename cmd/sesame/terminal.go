@@ -1,10 +1,12 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 
 	"github.com/mattn/go-isatty"
 
@@ -27,6 +29,19 @@ func color(when string, w io.Writer) bool {
 		return false
 	}
 	return os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && isTerminal(w)
+}
+
+// interruptible returns a context for reading captures. Without standard input among them it ends
+// with the first interrupt, and what was read so far is reported. The second interrupt ends this
+// program. The caller calls forget when the captures have been read.
+func (p *program) interruptible(ctx context.Context, captures []string) (reading context.Context, forget func()) {
+	if slices.Contains(captures, "-") {
+		p.finishOnInterrupt()
+		return ctx, func() {}
+	}
+	reading, forget = signal.NotifyContext(ctx, os.Interrupt)
+	context.AfterFunc(reading, forget)
+	return reading, forget
 }
 
 // finishOnInterrupt ignores the first interrupt: in a pipeline it also ends the program that

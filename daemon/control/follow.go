@@ -20,7 +20,7 @@ const (
 
 // An eventWriter writes a transcript in one of its formats.
 type eventWriter interface {
-	Begin(doors []string)
+	Begin(doors, captures []string)
 	Events([]engine.Event)
 	Flush() error
 }
@@ -39,7 +39,7 @@ func writeTail(ctx context.Context, t *Tail, r EventsRequest, out io.Writer, flu
 	if r.JSON {
 		lines = transcript.NewJSON(out)
 	}
-	lines.Begin(nil)
+	lines.Begin(nil, nil)
 	from, end := t.bounds()
 	batch := make([]engine.Event, atOnce)
 	for {

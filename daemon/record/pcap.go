@@ -67,13 +67,13 @@ func (r *Reader) nextRecord() error {
 	if len(head) < recordHeader {
 		return r.endOfFile()
 	}
-	captured := r.uint32(head[8:])
+	captured, wire := r.lengths(head)
 	if captured > MaxFrame {
 		return fmt.Errorf("a record of %d bytes, expected at most %d", captured, MaxFrame)
 	}
 	f, size := &r.frame, recordHeader+int(captured)
-	f.ticks = uint64(r.uint32(head))*f.clock.rate + uint64(r.uint32(head[4:]))
-	f.Wire = int(max(r.uint32(head[12:]), captured))
+	f.ticks = r.ticks(head)
+	f.Wire = int(max(wire, captured))
 	data := r.window.peek(size)
 	if len(data) < size {
 		return r.window.missing()
@@ -81,6 +81,16 @@ func (r *Reader) nextRecord() error {
 	f.Data = data[recordHeader:]
 	r.window.skip(size)
 	return nil
+}
+
+// ticks returns the time stamp of a record.
+func (r *Reader) ticks(head []byte) uint64 {
+	return uint64(r.uint32(head))*r.frame.clock.rate + uint64(r.uint32(head[4:]))
+}
+
+// lengths returns how many bytes of a frame a record holds, and how many the frame had.
+func (r *Reader) lengths(head []byte) (captured, wire uint32) {
+	return r.uint32(head[8:]), r.uint32(head[12:])
 }
 
 // endOfFile returns io.EOF when the file ends between two records or blocks, and another error

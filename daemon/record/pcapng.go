@@ -272,6 +272,7 @@ func (r *Reader) readSimple(body []byte) error {
 	f := &r.frame
 	f.Data, f.Wire, f.Link = data[:captured], int(wire), s.link
 	f.ID, f.Reception, f.Interface, f.LinkDigest, r.place = 0, 0, 0, 0, framePlace{}
+	r.unstamped++
 	return nil
 }
 

@@ -12,6 +12,7 @@ package record
 
 import (
 	"bufio"
+	"crypto/sha256"
 	"errors"
 	"io"
 	"os"
@@ -43,6 +44,9 @@ type Frame struct {
 	// daemon's decoder found: see [packet.Packet]. LinkDigest is 0 for other frames.
 	Interface  uint32
 	LinkDigest uint64
+	// Back is not 0 when the recording clock was set back before this frame: by so much its stamp
+	// is before the latest of the stamps so far. That is more than [ClockStep].
+	Back time.Duration
 
 	ticks uint64
 	clock clock
@@ -52,14 +56,6 @@ type Frame struct {
 // Time returns the time of the frame in UTC, between the years 1970 and 2262. It is computed on
 // demand: most frames are dropped before anybody needs it.
 func (f *Frame) Time() time.Time { return f.clock.time(f.ticks) }
-
-// After reports whether f was captured later than g.
-func (f *Frame) After(g *Frame) bool {
-	if f.clock == g.clock {
-		return f.ticks > g.ticks
-	}
-	return f.Time().After(g.Time())
-}
 
 // A Reader reads the frames of one capture. It is not safe for concurrent use.
 type Reader struct {
@@ -87,8 +83,10 @@ type Reader struct {
 	payloadKind Kind   // of payload
 	payload     []byte // of an input whose next block is to come
 
-	frame Frame
-	err   error // what ended the reading
+	frame     Frame
+	latest    stamp // of the frames since the last step of the clock
+	unstamped int   // frames of blocks that have no time stamp
+	err       error // what ended the reading
 }
 
 // counter counts the bytes that are read from the file, before decompression.
@@ -192,6 +190,7 @@ func (r *Reader) Next() (*Frame, error) {
 	}
 	if r.item == (Item{}) {
 		r.frame.Number++
+		r.frame.Back = r.latest.follow(stamp{r.frame.ticks, r.frame.clock})
 	}
 	return &r.frame, nil
 }
@@ -203,6 +202,16 @@ func (r *Reader) explain(err error) error {
 		return err
 	}
 	return &DamagedError{Name: r.name, Frames: r.frame.Number, Err: err}
+}
+
+// Digest returns the SHA-256 of the beginning of a file, after its header: of 64 KiB, decompressed.
+// Two captures that differ there have different digests. That of standard input and of a pipe is
+// zero, since their beginning may come late. It must be called before the first Next.
+func (r *Reader) Digest() [sha256.Size]byte {
+	if r.size < 0 {
+		return [sha256.Size]byte{}
+	}
+	return sha256.Sum256(r.window.peek(1 << 16))
 }
 
 // Format names the format, like "pcapng" or "pcap with nanoseconds, gzip".

@@ -6,6 +6,10 @@ import "io"
 // bytes and the options of its pcapng block fit.
 const windowSize = 1 << 20
 
+// chunkSize is how much is read at once when no more is needed, in bytes. What was read stays in
+// the cache of the processor until it is looked at, and the rest of the window takes no memory.
+const chunkSize = 1 << 17
+
 // A window gives access to the next bytes of a stream without copying them.
 type window struct {
 	source     io.Reader
@@ -32,9 +36,10 @@ func (w *window) peek(n int) []byte {
 func (w *window) fill(n int) int {
 	copy(w.buffer, w.buffer[w.start:w.end])
 	w.start, w.end = 0, w.end-w.start
+	room := w.buffer[:max(n, chunkSize)]
 	for idle := 0; w.end < n && w.err == nil; {
 		var got int
-		got, w.err = w.source.Read(w.buffer[w.end:])
+		got, w.err = w.source.Read(room[w.end:])
 		w.end += got
 		if idle++; got > 0 {
 			idle = 0
@@ -45,6 +50,9 @@ func (w *window) fill(n int) int {
 	}
 	return min(n, w.end)
 }
+
+// rest returns the bytes that are there and not skipped. They are valid until the next peek.
+func (w *window) rest() []byte { return w.buffer[w.start:w.end] }
 
 // skip skips n bytes that peek returned.
 func (w *window) skip(n int) { w.start += n }

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"hash"
 	"io"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -31,11 +32,16 @@ func NewJSON(w io.Writer) *JSON {
 	return &JSON{out: output{w: io.MultiWriter(sum, w)}, sum: sum}
 }
 
-// Begin writes the first line. It does not use the names of the doors, which are for people.
-func (j *JSON) Begin([]string) {
+// Begin writes the first line, with the names of several captures; nil: there is one. It does not
+// use the names of the doors, which are for people.
+func (j *JSON) Begin(_, captures []string) {
 	o := object{j.out.buf}
 	o.string("event", "begin")
 	o.int("transcript", Version)
+	if captures != nil {
+		o.key("captures")
+		o.buf = appendStrings(o.buf, captures)
+	}
 	j.out.buf = o.end()
 }
 
@@ -67,6 +73,10 @@ func (j *JSON) Summary(s Summary) error {
 	o.positive("failed", s.Failed)
 	o.key("dropped")
 	o.buf = appendDropped(o.buf, &s.Dropped)
+	if len(s.Unreadable) > 0 {
+		o.key("unreadable")
+		o.buf = appendCounts(o.buf, s.Unreadable)
+	}
 	o.string("sha256", hex.EncodeToString(j.sum.Sum(nil)))
 	j.out.buf = o.end()
 	return j.out.flush()
@@ -141,14 +151,7 @@ func (o *object) effect(e *engine.Event) {
 	}
 	if e.Argv != nil {
 		o.key("argv")
-		o.buf = append(o.buf, '[')
-		for i, arg := range e.Argv {
-			if i > 0 {
-				o.buf = append(o.buf, ',')
-			}
-			o.buf = appendString(o.buf, arg)
-		}
-		o.buf = append(o.buf, ']')
+		o.buf = appendStrings(o.buf, e.Argv)
 	}
 	o.text("detail", e.Detail)
 	o.observed(e)
@@ -188,6 +191,15 @@ func appendDropped(buf []byte, dropped *[packet.Drops]int) []byte {
 	o := object{append(buf, '{')}
 	for _, d := range dropsByName(dropped) {
 		o.int(d.String(), dropped[d])
+	}
+	return append(o.buf, '}')
+}
+
+// appendCounts writes counts by name, sorted by name.
+func appendCounts(buf []byte, counts map[string]int) []byte {
+	o := object{append(buf, '{')}
+	for _, name := range slices.Sorted(maps.Keys(counts)) {
+		o.int(name, counts[name])
 	}
 	return append(o.buf, '}')
 }
@@ -244,6 +256,18 @@ func (o *object) text(name, value string) {
 	if value != "" {
 		o.string(name, value)
 	}
+}
+
+// appendStrings writes a JSON array of strings.
+func appendStrings(buf []byte, all []string) []byte {
+	buf = append(buf, '[')
+	for i, s := range all {
+		if i > 0 {
+			buf = append(buf, ',')
+		}
+		buf = appendString(buf, s)
+	}
+	return append(buf, ']')
 }
 
 // appendString writes a JSON string (RFC 8259, section 7). It escapes all

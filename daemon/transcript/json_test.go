@@ -99,7 +99,7 @@ func TestJSONKeepsTheContract(t *testing.T) {
 func TestJSONBeginsAndEnds(t *testing.T) {
 	var out bytes.Buffer
 	j := NewJSON(&out)
-	j.Begin(nil)
+	j.Begin(nil, nil)
 	j.Events([]engine.Event{{Kind: engine.EventOpen, Time: noon, Packet: 3, Door: "ssh", Source: tom}})
 	s := Summary{Packets: 12, Knocks: 5, Opens: 1, Misses: 1, Refusals: 1}
 	s.Dropped[packet.NotWatched] = 3
@@ -123,7 +123,7 @@ func TestJSONBeginsAndEnds(t *testing.T) {
 func TestHashIsOverAllLines(t *testing.T) {
 	var out bytes.Buffer
 	j := NewJSON(&out)
-	j.Begin(nil)
+	j.Begin(nil, nil)
 	for range 3 * flushAt / 80 {
 		j.Events([]engine.Event{{Kind: engine.EventOpen, Time: noon, Packet: 3, Door: "ssh", Source: tom}})
 	}
@@ -202,11 +202,11 @@ func (full) Write([]byte) (int, error) { return 0, errors.New("disk full") }
 
 func TestAFailingWriterIsReported(t *testing.T) {
 	for name, w := range map[string]interface {
-		Begin([]string)
+		Begin(_, _ []string)
 		Events([]engine.Event)
 		Summary(Summary) error
 	}{"json": NewJSON(full{}), "text": NewText(full{}, TextOptions{})} {
-		w.Begin(nil)
+		w.Begin(nil, nil)
 		for range flushAt {
 			w.Events([]engine.Event{{Kind: engine.EventOpen, Time: noon}})
 		}

@@ -38,7 +38,7 @@ func NewKnockd(w io.Writer, opts KnockdOptions) *Knockd {
 }
 
 // Begin writes nothing: knockd's log has no version.
-func (k *Knockd) Begin([]string) {}
+func (k *Knockd) Begin(_, _ []string) {}
 
 // Events writes a line for each event that knockd has one for.
 func (k *Knockd) Events(events []engine.Event) {

@@ -20,7 +20,7 @@ import (
 func knockdLines(opts KnockdOptions, events ...engine.Event) string {
 	var out bytes.Buffer
 	k := NewKnockd(&out, opts)
-	k.Begin(nil)
+	k.Begin(nil, nil)
 	k.Events(events)
 	_ = k.Flush() // into a buffer
 	return out.String()

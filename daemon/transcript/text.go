@@ -37,8 +37,12 @@ const widest = 24
 
 // Begin makes room for the names of doors that are to come, so that columns do not move later.
 // It takes nil when they are not known. A name of more than 24 characters gets its room when it
-// comes. Begin writes nothing: people need no version.
-func (t *Text) Begin(doors []string) {
+// comes. Begin writes the numbers and names of several captures, and nothing for one: people need
+// no version.
+func (t *Text) Begin(doors, captures []string) {
+	for i, name := range captures {
+		t.out.buf = fmt.Appendf(t.out.buf, "capture %d: %s\n", i+1, Safe(name))
+	}
 	for _, name := range doors {
 		if width := utf8.RuneCountInString(Safe(name)); width <= widest {
 			t.door = max(t.door, width)

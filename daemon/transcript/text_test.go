@@ -18,7 +18,7 @@ func TestTextForPeople(t *testing.T) {
 	at := func(ms int) time.Time { return noon.Add(time.Duration(ms) * time.Millisecond) }
 	var out bytes.Buffer
 	w := NewText(&out, TextOptions{})
-	w.Begin(nil)
+	w.Begin(nil, nil)
 	w.Events([]engine.Event{
 		{Kind: engine.EventStage, Time: at(1210), Door: "ssh", Source: tom, Stage: 2, Stages: 4},
 		{Kind: engine.EventOpen, Time: at(2000), Door: "ssh", Source: tom},
@@ -93,7 +93,7 @@ func TestColumnsOfDoors(t *testing.T) {
 	} {
 		var out bytes.Buffer
 		w := NewText(&out, TextOptions{})
-		w.Begin(tt.doors)
+		w.Begin(tt.doors, nil)
 		w.Events(events)
 		w.Flush()
 		if diff := cmp.Diff("2026-03-01 UTC\n"+tt.want, out.String()); diff != "" {

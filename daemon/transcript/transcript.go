@@ -31,6 +31,9 @@ type Summary struct {
 	Errors   int
 	Failed   int               // effects that failed; 0 is not written
 	Dropped  [packet.Drops]int // by reason; [packet.NotDropped] is not written
+	// Unreadable counts packets that cannot be decoded, by the name of their link type. They are
+	// among those that are not IP. Empty is not written.
+	Unreadable map[string]int
 }
 
 // Source returns a single address without its prefix length, a network with it, and

@@ -120,7 +120,7 @@ func (s *score) judge(ctx context.Context, a *arena, scenario knockdtest.Scenari
 			return err
 		}
 		if knockdtest.Margin(r.packets) >= nearest {
-			return s.compare(r)
+			return s.compare(ctx, r)
 		}
 		if tries == maxTries {
 			return fmt.Errorf("played %d times, and each time two packets came within %v of a whole number of seconds", tries, nearest)
@@ -130,12 +130,12 @@ func (s *score) judge(ctx context.Context, a *arena, scenario knockdtest.Scenari
 }
 
 // compare reports where knockd or Sesame differs from the model.
-func (s *score) compare(r *round) error {
+func (s *score) compare(ctx context.Context, r *round) error {
 	file, err := knockd.Parse(r.path, []byte(r.scenario.Conf))
 	if err != nil {
 		return err
 	}
-	replayed, err := r.replay()
+	replayed, err := r.replay(ctx)
 	if err != nil {
 		return err
 	}
@@ -189,7 +189,7 @@ func TestKnockdReplayed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := r.replay()
+		got, err := r.replay(t.Context())
 		if err != nil {
 			t.Fatalf("%s: %v", s.Name, err)
 		}
@@ -230,7 +230,7 @@ func heard(file *knockd.File, r *round) (texts []string) {
 
 // replay imports the knockd.conf as a script, and returns what a simulation with
 // it and the packets tells. It starts no program: replayByProgram proves that programs do the same.
-func (r *round) replay() ([]string, error) {
+func (r *round) replay(ctx context.Context) ([]string, error) {
 	conf, err := knockd.Parse(r.path, []byte(r.scenario.Conf))
 	if err != nil {
 		return nil, err
@@ -254,7 +254,7 @@ func (r *round) replay() ([]string, error) {
 		local = append(local, netip.PrefixFrom(a, a.BitLen()))
 	}
 	var lines bytes.Buffer
-	if _, err := simulate.Run(simulate.Config{
+	if _, err := simulate.Run(ctx, simulate.Config{
 		Captures: []string{capture}, Set: set.Engine, Local: local, Until: time.Hour, Writer: transcript.NewJSON(&lines),
 	}); err != nil {
 		return nil, err

@@ -1,0 +1,109 @@
+package simulate
+
+import (
+	"context"
+	"net/netip"
+	"time"
+
+	"sesame/daemon/engine"
+	"sesame/daemon/record"
+)
+
+// recording replays the packets of a recording of the daemon through other scripts than its own.
+// The steps of the wall clock come from the recording too. So do the host's addresses, unless
+// others are given, and facts that nobody else can tell.
+func (p *pass) recording(ctx context.Context, c *capture) {
+	r := recorded{pass: p, capture: c, given: p.config.Local != nil}
+	item, err := c.reader.NextItem()
+	for ; err == nil; item, err = c.reader.NextItem() {
+		switch {
+		case item.Snapshot != nil:
+			r.snapshot(item.Snapshot.State)
+		case item.Input != nil:
+			r.input(item.Input)
+		default:
+			r.frame(item.Frame)
+			if err := p.pause(ctx, c); err != nil {
+				p.ended(c, err)
+				return
+			}
+		}
+	}
+	p.ended(c, err)
+}
+
+// A recorded is what a recording of the daemon tells beside its packets. Before the first packet
+// there is no engine, and it is kept until then.
+type recorded struct {
+	pass    *pass
+	capture *capture
+	given   bool // addresses of the host were given: the recorded ones do not count
+	began   bool // with a snapshot
+	doubt   bool // the wall clock may be wrong
+}
+
+// snapshot takes over the state of the daemon when the recording began. Later snapshots repeat what
+// inputs have told. The first need not be the first item, when the recording was merged with other
+// captures.
+func (r *recorded) snapshot(s *engine.State) {
+	if r.began {
+		return
+	}
+	r.began = true
+	now := r.capture.latest()
+	r.wall(now, s.Offset)
+	r.clock(now, s.ClockDoubt)
+	if r.pass.recorded = !r.given; !r.given {
+		r.local(now, s.Local, s.Own)
+	}
+}
+
+// input takes over an input that does not depend on the scripts.
+func (r *recorded) input(in *record.Input) {
+	now := r.capture.engineTime(in.Time)
+	switch {
+	case in.Kind == record.InputStep:
+		r.wall(now, in.Offset)
+	case in.Kind == record.InputClock:
+		r.clock(now, in.Doubt)
+	case in.Kind == record.InputLocal && !r.given:
+		r.local(now, in.Local, in.Own)
+	case in.Kind == record.InputFacts:
+		r.pass.replay.facts.remember(in.Asked)
+	}
+}
+
+func (r *recorded) frame(f *record.Frame) {
+	replay := &r.pass.replay
+	if now := f.Time(); replay.engine == nil {
+		replay.begin(now, r.pass.config.Set, r.pass.config.Local)
+		replay.prepare(now, replay.engine.Step(now, r.capture.offset))
+		replay.prepare(now, replay.engine.Clock(now, r.doubt))
+		replay.offset = r.capture.offset
+	}
+	r.pass.frame(r.capture, f)
+	replay.reach(r.capture.latest())
+}
+
+// wall sets how far the wall clock was ahead of the stamps.
+func (r *recorded) wall(now time.Time, offset time.Duration) {
+	r.capture.offset = offset
+	if r.pass.replay.engine != nil {
+		r.pass.replay.step(now, offset-r.capture.shift)
+	}
+}
+
+func (r *recorded) clock(now time.Time, doubt bool) {
+	r.doubt = doubt
+	if e := r.pass.replay.engine; e != nil {
+		r.pass.replay.input(now, e.Clock(now, doubt))
+	}
+}
+
+func (r *recorded) local(now time.Time, local, own []netip.Prefix) {
+	r.pass.config.Local, r.pass.replay.own = local, own
+	if e := r.pass.replay.engine; e != nil {
+		e.Own(own)
+		r.pass.replay.input(now, e.Local(now, local))
+	}
+}
