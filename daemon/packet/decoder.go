@@ -5,12 +5,17 @@ import "net/netip"
 // A Decoder turns frames into packets. It is not safe for concurrent use. Decoding allocates
 // nothing.
 type Decoder struct {
-	ip     header           // of the packet that is decoded
-	header [ipv4Header]byte // for its digest
+	ip      header           // of the packet that is decoded
+	header  [ipv4Header]byte // for its digest
+	carried Kind
 }
 
 // NewDecoder returns a Decoder.
 func NewDecoder() *Decoder { return &Decoder{} }
+
+// Carried returns the kind of what the last frame carried. It is for frames that were dropped as
+// [NotIP].
+func (d *Decoder) Carried() Kind { return d.carried }
 
 // Decode decodes a frame of a capture file, of which nothing more is known, as
 // [Decoder.DecodeReceived] does.
@@ -33,13 +38,13 @@ func (d *Decoder) DecodeReceived(link LinkType, data []byte, wire int, r Recepti
 	p.clear()
 	looped, known := r.place(link, data)
 	p.Loopback, p.Vouched = looped, r&Vouched != 0
-	etherType, offset := link.Network(data)
+	carries, offset := link.Network(data)
 	wire = max(wire, len(data))
 	if offset > len(data) {
 		return short(offset, len(data), wire)
 	}
 	drop := NotIP
-	switch etherType {
+	switch d.carried = carries; carries {
 	case EtherTypeIPv4:
 		drop = d.decode4(data[offset:], wire-offset, r, known, p)
 	case EtherTypeIPv6:
@@ -49,7 +54,7 @@ func (d *Decoder) DecodeReceived(link LinkType, data []byte, wire int, r Recepti
 		p.Payload, p.Cut = nil, false
 		return drop
 	}
-	p.LinkDigest, p.Interface = digest(data[:offset]), link.iface(data)
+	p.LinkDigest, p.Interface = link.identity(data[:offset]), link.iface(data)
 	return NotDropped
 }
 

@@ -313,6 +313,9 @@ func FuzzDecode(f *testing.F) {
 	f.Add(uint16(SLL), sll(typeIPv4, 255, udp4(f, "x")), 0)
 	f.Add(uint16(SLL2), sll2(typeIPv6, tcp6), 1000)
 	f.Add(uint16(Null), append([]byte{2, 0, 0, 0}, icmp4(f, "x")...), 0)
+	for _, test := range linkFrames(f) {
+		f.Add(uint16(test.link), test.frame, 0)
+	}
 	f.Add(uint16(Raw), with(syn4(f, ""), 32, 15<<4), 0)
 	f.Add(uint16(Raw), filled(options(syn4(f, ""), 1, 131, 7, 4, 192, 0, 2, 7)), 0)
 	d := NewDecoder()
