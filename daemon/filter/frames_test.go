@@ -85,9 +85,16 @@ func link(l packet.LinkType, ip []byte, version byte, tags int) []byte {
 	if tags > 0 {
 		tagged = []byte{0x81, 0x00}
 	}
+	ppp, pppoe := []byte{0, 0x21}, []byte{0x11, 0, 0, 1, 0, 42}
+	if version == 6 {
+		ppp = []byte{0, 0x57}
+	}
 	var header []byte
 	switch l {
 	case packet.Ethernet:
+		if tags == 3 { // a PPPoE session in a VLAN
+			return slices.Concat(make([]byte, 12), []byte{0x81, 0, 0, 7, 0x88, 0x64}, pppoe, ppp, ip)
+		}
 		header = append(make([]byte, 12), tagged...)
 	case packet.SLL:
 		header = append(make([]byte, 14), tagged...)
@@ -97,6 +104,20 @@ func link(l packet.LinkType, ip []byte, version byte, tags int) []byte {
 		return append([]byte{0, 0, 0, map[byte]byte{4: 2, 6: 30}[version]}, ip...)
 	case packet.Raw, packet.RawBSD, packet.RawOther, packet.IPv4, packet.IPv6:
 		return ip
+	case packet.PPP, packet.PPPinHDLC:
+		return slices.Concat([]byte{0xff, 3}, ppp, ip)
+	case packet.PPPoE:
+		return slices.Concat(pppoe, ppp, ip)
+	case packet.CiscoHDLC:
+		header = append([]byte{0x0f, 0}, tagged...)
+	case packet.MPLS:
+		return slices.Concat([]byte{0, 1, 0x20, 64, 0, 2, 0x21, 64}, ip)
+	case packet.ATM:
+		header = append([]byte{0xaa, 0xaa, 3, 0, 0, 0}, tagged...)
+	case packet.NFLog:
+		return slices.Concat([]byte{map[byte]byte{4: 2, 6: 10}[version], 0, 0, 5, 8, 0, 1, 0, 8, 0, 1, 0, 44, 0, 9, 0}, ip)
+	case packet.FDDI, packet.ATMClassic, packet.PPPD, packet.PPPWithDir, packet.HDLCWithDir, packet.IPNet, packet.PKTAP:
+		panic("not made: " + l.String())
 	}
 	for i := range tags {
 		inner := tagged
@@ -111,7 +132,8 @@ func link(l packet.LinkType, ip []byte, version byte, tags int) []byte {
 // frames generates frames. Most are plain, and many go to ports of the interest.
 func frames(w Interest) *rapid.Generator[capture] {
 	port := rapid.OneOf(rapid.SampledFrom(append(slices.Concat(w.TCP, w.UDP), 0, 65535)), rapid.Uint16())
-	links := []packet.LinkType{packet.Ethernet, packet.Ethernet, packet.SLL, packet.SLL2, packet.Null, packet.Loop, packet.Raw}
+	links := []packet.LinkType{packet.Ethernet, packet.Ethernet, packet.SLL, packet.SLL2, packet.Null, packet.Loop, packet.Raw,
+		packet.PPP, packet.PPPoE, packet.CiscoHDLC, packet.MPLS, packet.ATM, packet.NFLog}
 	return rapid.Custom(func(t *rapid.T) capture {
 		f := frame{
 			version:  rapid.SampledFrom([]byte{4, 6}).Draw(t, "version"),

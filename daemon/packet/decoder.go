@@ -1,17 +1,40 @@
 package packet
 
-import "net/netip"
+import (
+	"net/netip"
 
-// A Decoder turns frames into packets. It is not safe for concurrent use. Decoding allocates
-// nothing.
+	"github.com/google/gopacket"
+)
+
+// A Decoder turns frames into packets. It reuses the memory of its layers for each frame, so it is
+// not safe for concurrent use. Decoding allocates nothing.
 type Decoder struct {
-	ip      header           // of the packet that is decoded
-	header  [ipv4Header]byte // for its digest
+	ip4, ip6       ip
+	segment        segment
+	parse4, parse6 *gopacket.DecodingLayerParser
+	decoded        []gopacket.LayerType
+
+	header  [ipv4Header]byte // for the digest
 	carried Kind
 }
 
 // NewDecoder returns a Decoder.
-func NewDecoder() *Decoder { return &Decoder{} }
+func NewDecoder() *Decoder {
+	d := &Decoder{
+		decoded: make([]gopacket.LayerType, 0, 2),
+		ip4:     ip{read: (*header).read4, kind: (*header).transport4, self: layerIPv4},
+		ip6:     ip{read: (*header).read6, kind: (*header).transport6, self: layerIPv6},
+	}
+	d.parse4, d.parse6 = parser(&d.ip4, &d.segment), parser(&d.ip6, &d.segment)
+	return d
+}
+
+// parse drives the layers over a packet. Each layer says itself whether it could be read, so the
+// error tells nothing new.
+func (d *Decoder) parse(p *gopacket.DecodingLayerParser, data []byte) {
+	d.segment = segment{}
+	_ = p.DecodeLayers(data, &d.decoded)
+}
 
 // Carried returns the kind of what the last frame carried. It is for frames that were dropped as
 // [NotIP].
@@ -69,19 +92,16 @@ func short(need, have, wire int) Drop {
 }
 
 func (d *Decoder) decode4(data []byte, wire int, r Reception, placed bool, p *Packet) Drop {
-	ip := &d.ip
-	readable := ip.read4(data)
+	ip := &d.ip4
+	d.parse(d.parse4, data)
 	if ip.addressed {
 		p.Source, p.Dest = netip.AddrFrom4([4]byte(data[12:])), netip.AddrFrom4([4]byte(data[16:]))
 		p.ID = ip.id
 	}
-	if !readable {
+	if !ip.readable {
 		return short(ip.size, len(data), wire)
 	}
-	data = data[:min(ip.length, len(data))]
-	segment := data[ip.size:]
-	kind := ip.transport4()
-	p.peek(kind, ip.later, segment)
+	p.begin(ip.transport4(), &d.segment)
 	// A length of 0 is that of a packet which the network card will segment. Only sent packets look
 	// so; no host accepts one.
 	if ip.length > wire {
@@ -94,33 +114,30 @@ func (d *Decoder) decode4(data []byte, wire int, r Reception, placed bool, p *Pa
 		!possible(p.Source, p.Dest, p.Loopback, placed)) {
 		return Malformed
 	}
-	drop := p.transport(kind, segment, ip.length-ip.size)
-	if drop == NotDropped && !segmentRight(data[12:20], segment, r, p) {
+	drop := p.complete(&d.segment, len(ip.segment), ip.length-ip.size)
+	if drop == NotDropped && !p.sumRight(&d.segment, data[12:20], ip.segment, r) {
 		return Malformed
 	}
 	if drop == NotDropped {
-		p.Digest = d.digest4(data)
+		p.Digest = d.digest4(data[:min(ip.length, len(data))])
 	}
 	return drop
 }
 
 func (d *Decoder) decode6(data []byte, wire int, r Reception, placed bool, p *Packet) Drop {
-	ip := &d.ip
-	readable := ip.read6(data)
+	ip := &d.ip6
+	d.parse(d.parse6, data)
 	if ip.addressed {
 		p.Source, p.Dest = netip.AddrFrom16([16]byte(data[8:])), netip.AddrFrom16([16]byte(data[24:]))
 	}
-	if !readable {
+	if !ip.readable {
 		// Extension headers must end within the length in the first header.
 		if ip.length > 0 {
 			wire = min(wire, ip.length)
 		}
 		return short(ip.size, len(data), wire)
 	}
-	data = data[:min(ip.length, len(data))]
-	segment := data[ip.size:]
-	kind := ip.transport6()
-	p.peek(kind, ip.later, segment)
+	p.begin(ip.transport6(), &d.segment)
 	if ip.length > wire {
 		return Malformed
 	}
@@ -133,12 +150,12 @@ func (d *Decoder) decode6(data []byte, wire int, r Reception, placed bool, p *Pa
 	if r&Judged == 0 && (data[7] == 0 || ip.sourceRoute || !possible(p.Source, p.Dest, p.Loopback, placed)) {
 		return Malformed
 	}
-	drop := p.transport(kind, segment, ip.length-ip.size)
-	if drop == NotDropped && !segmentRight(data[8:ipv6Header], segment, r, p) {
+	drop := p.complete(&d.segment, len(ip.segment), ip.length-ip.size)
+	if drop == NotDropped && !p.sumRight(&d.segment, data[8:ipv6Header], ip.segment, r) {
 		return Malformed
 	}
 	if drop == NotDropped {
-		p.Digest = d.digest6(data)
+		p.Digest = d.digest6(data[:min(ip.length, len(data))])
 	}
 	return drop
 }

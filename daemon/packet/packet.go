@@ -1,7 +1,8 @@
 // Package packet turns the bytes of a captured frame into a Packet.
 //
-// It does no I/O, reads no clock and stores nothing between two frames. A frame that cannot be a
-// knock is no error: it has a [Drop], the reason, which the caller counts.
+// It does no I/O, reads no clock and stores nothing between two frames. The decoder is driven by
+// gopacket, with layers of our own (layers.go). A frame that cannot be a knock is no error: it has
+// a [Drop], the reason, which the caller counts.
 package packet
 
 import (

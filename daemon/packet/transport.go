@@ -9,87 +9,105 @@ const (
 	tcpFlags   = 13 // offset of the flags in a TCP header
 )
 
-// peek reads the ports, and the flags and the sequence number of TCP, as far as the segment holds
-// them. It checks nothing. A fragment other than the first one has no transport header.
-func (p *Packet) peek(kind Proto, later bool, segment []byte) {
-	p.Port.Proto = kind
-	if kind != TCP && kind != UDP || later || len(segment) < 4 {
-		return
-	}
-	p.SourcePort = binary.BigEndian.Uint16(segment)
-	p.Port.Number = binary.BigEndian.Uint16(segment[2:])
-	if kind == TCP && len(segment) > tcpFlags {
-		p.Flags = Flags(segment[tcpFlags])
-		p.Sequence = binary.BigEndian.Uint32(segment[4:])
+// A segment is what the decoder needs of the header of TCP, UDP or ICMP. Of a header that cannot be
+// read to its end it has the fields that are there.
+type segment struct {
+	sourcePort, port uint16
+	flags            Flags
+	sequence         uint32
+	need             int // bytes of the header
+	datagram         int // the length in a UDP header
+	payload          []byte
+	readable         bool
+}
+
+// ports reads what TCP and UDP begin with.
+func (s *segment) ports(data []byte) {
+	if len(data) >= 4 {
+		s.sourcePort, s.port = binary.BigEndian.Uint16(data), binary.BigEndian.Uint16(data[2:])
 	}
 }
 
-// transport checks the data after the IP headers and sets the payload. Segment holds the captured
-// bytes, and length is the number of bytes according to the IP header.
-func (p *Packet) transport(kind Proto, segment []byte, length int) Drop {
-	switch kind {
-	case TCP:
-		return p.transportTCP(segment, length)
-	case UDP:
-		return p.transportUDP(segment, length)
-	case ICMP:
-		return p.transportICMP(segment, length)
-	case NoProto:
+// readTCP reads a TCP header (RFC 9293, section 3.1). It returns false when the header is not
+// whole, or contradicts itself.
+func (s *segment) readTCP(data []byte) bool {
+	s.ports(data)
+	if len(data) > tcpFlags {
+		s.flags, s.sequence = Flags(data[tcpFlags]), binary.BigEndian.Uint32(data[4:])
 	}
-	return OtherProtocol
+	if s.need = tcpHeader; len(data) < tcpHeader {
+		return false
+	}
+	s.need = int(data[12]>>4) * 4
+	if s.need < tcpHeader || s.need > len(data) || !optionsEnd(data[tcpHeader:s.need]) {
+		return false
+	}
+	s.payload = data[s.need:]
+	return true
 }
 
-func (p *Packet) transportTCP(segment []byte, length int) Drop {
-	need := tcpHeader
-	if len(segment) >= tcpHeader {
-		need = int(segment[12]>>4) * 4
+// readUDP reads a UDP header (RFC 768). Bytes after the datagram are no payload.
+func (s *segment) readUDP(data []byte) bool {
+	s.ports(data)
+	if s.need = udpHeader; len(data) < udpHeader {
+		return false
 	}
-	if need < tcpHeader || len(segment) < need || !optionsEnd(segment[tcpHeader:need]) {
-		return short(need, len(segment), length)
-	}
-	p.Payload, p.Cut = segment[need:], len(segment) < length
-	return NotDropped
+	s.datagram = int(binary.BigEndian.Uint16(data[4:]))
+	s.payload = data[udpHeader:max(udpHeader, min(s.datagram, len(data)))]
+	return true
 }
 
-func (p *Packet) transportUDP(segment []byte, length int) Drop {
-	if len(segment) < udpHeader {
-		return short(udpHeader, len(segment), length)
+func (s *segment) readICMP(data []byte) bool {
+	if s.need = icmpHeader; len(data) < icmpHeader {
+		return false
 	}
+	s.payload = data[icmpHeader:]
+	return true
+}
+
+// begin sets the ports, and the flags and the sequence number of TCP, as far as they could be read.
+func (p *Packet) begin(kind Proto, s *segment) {
+	p.Port = Port{kind, s.port}
+	p.SourcePort, p.Flags, p.Sequence = s.sourcePort, s.flags, s.sequence
+}
+
+// complete checks the segment and sets the payload. Captured is the number of captured bytes of the
+// segment, and length the number according to the IP header.
+func (p *Packet) complete(s *segment, captured, length int) Drop {
+	switch {
+	case p.Port.Proto == NoProto:
+		return OtherProtocol
+	case captured == 0:
+		least := [...]int{TCP: tcpHeader, UDP: udpHeader, ICMP: icmpHeader}
+		return short(least[p.Port.Proto], 0, length)
+	case !s.readable:
+		return short(s.need, captured, length)
+	case p.Port.Proto != UDP:
+		p.Payload, p.Cut = s.payload, captured < length
+		return NotDropped
 	// A length of 0 means a jumbogram (RFC 2675), which is never a knock.
-	datagram := datagramLength(segment)
-	if datagram < udpHeader || datagram > length {
+	case s.datagram < udpHeader || s.datagram > length:
 		return Malformed
 	}
-	p.Payload, p.Cut = segment[udpHeader:min(datagram, len(segment))], len(segment) < datagram
+	p.Payload, p.Cut = s.payload, captured < s.datagram
 	return NotDropped
 }
 
-// datagramLength returns the length in a UDP header.
-func datagramLength(segment []byte) int { return int(binary.BigEndian.Uint16(segment[4:])) }
-
-func (p *Packet) transportICMP(segment []byte, length int) Drop {
-	if len(segment) < icmpHeader {
-		return short(icmpHeader, len(segment), length)
-	}
-	p.Payload, p.Cut = segment[icmpHeader:], len(segment) < length
-	return NotDropped
-}
-
-// segmentRight reports whether the checksum of a segment is right, as far as that can and need be
-// known. Addresses are those of its IP header. ICMP is never a knock.
-func segmentRight(addresses, segment []byte, r Reception, p *Packet) bool {
+// sumRight reports whether the checksum of a segment is right, as far as that can and need be
+// known. Addresses are those of its IP header, and data is the segment. ICMP is never a knock.
+func (p *Packet) sumRight(s *segment, addresses, data []byte, r Reception) bool {
 	switch {
 	case r&Judged != 0 || p.Cut || p.Port.Proto == ICMP:
 		return true
 	case p.Port.Proto == TCP:
-		return r&Vouched != 0 || segmentSumRight(addresses, segment, protocolTCP, tcpSum, r)
+		return r&Vouched != 0 || segmentSumRight(addresses, data, protocolTCP, tcpSum, r)
 	}
-	none := segment[udpSum] == 0 && segment[udpSum+1] == 0
+	none := data[udpSum] == 0 && data[udpSum+1] == 0
 	switch {
 	case none && len(addresses) == 8:
 		return true // there is none (RFC 768); over IPv6 there must be one (RFC 8200, section 8.1)
 	case r&Vouched != 0 && !none:
 		return true
 	}
-	return segmentSumRight(addresses, segment[:datagramLength(segment)], protocolUDP, udpSum, r)
+	return segmentSumRight(addresses, data[:s.datagram], protocolUDP, udpSum, r)
 }
