@@ -86,6 +86,9 @@ func (r *rerunning) begin() error {
 	}
 	r.set, r.engine, r.before = set, e, e.Counts()
 	e.SetFacts(&r.facts)
+	if r.config.judge != nil {
+		e.Explain(r.config.judge)
+	}
 	return nil
 }
 
@@ -205,7 +208,7 @@ func (r *rerunning) summary() *Report {
 	s := summary(r.packets, now, was)
 	s.Failed = r.failed
 	report := &Report{
-		Summary: s, Clamped: now.Clamped - was.Clamped, Cut: r.cut, Exact: r.facts.missing == 0, Unanswered: r.facts.missing, account: r.account, split: r.splitKnocks(),
+		Summary: s, Clamped: now.Clamped - was.Clamped, Cut: r.cut, Exact: r.facts.missing == 0, Unanswered: r.facts.missing, Foreign: r.capture.reader.Foreign(), account: r.account, split: r.splitKnocks(),
 	}
 	if s.Knocks == 0 {
 		report.nothing = transcript.Count(s.Packets, "packet") + " recorded, none of which was a knock"

@@ -54,6 +54,8 @@ type Config struct {
 	// Progress is called now and then with the number of bytes read of a capture, and its size,
 	// which is below zero when it is unknown.
 	Progress func(name string, read, size int64)
+
+	judge func(*engine.Judgment) // gets the judgments of an exact replay; nil: nobody asked
 }
 
 // A Report is the result of a replay.
@@ -78,6 +80,12 @@ type Report struct {
 	// Unanswered counts the questions of a recording's own scripts that it has no answer for. Such
 	// a replay is not exact.
 	Unanswered int
+	// Used has a line for each one-time sequence that a recording consumed and that the scripts do
+	// not accept again. It is for a recording that is replayed through a Set.
+	Used []string
+	// Foreign counts the packets of other captures that were merged with a recording, which an
+	// exact replay leaves out.
+	Foreign int
 
 	account *account.Book
 	nothing string // why no packet was a knock
@@ -137,6 +145,9 @@ func Run(ctx context.Context, c Config) (*Report, error) {
 	p.read(ctx)
 	p.replay.end(c.Until)
 	report := p.report()
+	if path := c.recordedAlone(captures); path != "" {
+		report.Used = usedUp(path, c.Set)
+	}
 	if c.Account && report.Knocks == 0 {
 		c.Local = report.local
 		report.nothing = diagnose(c, report, captures.streamed())

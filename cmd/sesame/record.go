@@ -23,7 +23,8 @@ func (p *program) recordCommand() *cobra.Command {
 		Short: "Save the latest packets and decisions of the daemon, for a replay",
 		Long: `Record saves the daemon's flight recorder as a pcapng file: the latest packets to
 ports of doors, all other inputs of the decisions, and the scripts. FILE appears
-only when it is complete; - is standard output.
+only when it is complete; - is standard output. Each packet has a comment that
+says what it did, which Wireshark and tshark show.
 
 The file may contain secrets of people who knocked. To replay it with its own
 scripts:
@@ -48,12 +49,12 @@ func (p *program) record(ctx context.Context, daemon *control.Client, name strin
 		if isTerminal(p.stdout) {
 			return errors.New("a recording is no text for a terminal: name a file")
 		}
-		return daemon.Record(ctx, p.stdout)
+		return p.fetchRecording(ctx, daemon, os.TempDir(), p.stdout)
 	}
 	if err := mayBeMade(name, force); err != nil {
 		return err
 	}
-	saved, err := saveRecording(ctx, daemon, name, force)
+	saved, err := p.saveRecording(ctx, daemon, name, force)
 	if err != nil {
 		return fmt.Errorf("recording: %w", err)
 	}
@@ -84,7 +85,7 @@ func there(name string) error {
 
 // saveRecording writes to a temporary file and renames it when it is complete, so that no part
 // of a recording can be taken for the whole. It returns the size.
-func saveRecording(ctx context.Context, daemon *control.Client, name string, force bool) (saved int, err error) {
+func (p *program) saveRecording(ctx context.Context, daemon *control.Client, name string, force bool) (saved int, err error) {
 	aside, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
 	if err != nil {
 		return 0, err
@@ -94,7 +95,7 @@ func saveRecording(ctx context.Context, daemon *control.Client, name string, for
 			err = errors.Join(err, os.Remove(aside.Name()))
 		}
 	}()
-	if err := daemon.Record(ctx, aside); err != nil {
+	if err := p.fetchRecording(ctx, daemon, filepath.Dir(name), aside); err != nil {
 		return 0, errors.Join(err, aside.Close())
 	}
 	end, err := aside.Seek(0, 1)

@@ -97,7 +97,7 @@ func (p *program) simulate(c *cobra.Command, f *simulateFlags, captures []string
 	bar := &progress{w: p.stderr}
 	out := io.Writer(&behindBar{bar, p.stdout})
 	config := simulate.Config{
-		Captures: captures, Local: f.parsed, Until: until, Changes: f.scripts.changes(),
+		Captures: captures, Local: f.parsed, Until: until, Changes: f.changes(c),
 		Account: f.format == "text", Writer: f.writer(out, p.stdout),
 	}
 	var set *scripting.Set

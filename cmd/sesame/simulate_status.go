@@ -33,6 +33,7 @@ func (p *program) judge(report *simulate.Report) {
 	if report.Unanswered > 0 {
 		p.warn("%s of the scripts had no recorded answer, and counted as unknown: this replay is not exact", transcript.Count(report.Unanswered, "question"))
 	}
+	p.noteRecording(report)
 	if report.Errors > 0 {
 		p.status = answerNo
 	}

@@ -29,11 +29,25 @@ func (p *program) provenance(f *simulateFlags, set *scripting.Set, local []netip
 		p.note("capture %d: %s%s", i+1, name, size)
 	}
 	for _, option := range set.Options {
-		p.note("option %s: %v", option.Name, option.Value)
+		p.note("option %s: %s", option.Name, shownValue(option))
 	}
 	destinations := "every destination"
 	if len(local) > 0 {
 		destinations = strings.Trim(fmt.Sprint(local), "[]")
 	}
 	p.note("local: %s; until: %s", destinations, f.until)
+}
+
+// shownValue returns the value of an option for people. Texts, ports and numbers may be what a
+// knocker must know. They are in the output of no command.
+func shownValue(option scripting.OptionValue) string {
+	origin := "the default"
+	if option.Set {
+		origin = "given"
+	}
+	switch option.Type {
+	case "string", "strings", "port", "ports", "number":
+		return origin + " (not shown: it may be a secret)"
+	}
+	return fmt.Sprintf("%v, %s", option.Value, origin)
 }
