@@ -45,9 +45,31 @@ func newPass(c Config, captures captures) *pass {
 		filter: filter.New(filter.Interest(c.Set.Interest())), unreadable: map[packet.LinkType]int{},
 	}
 	p.wants = p.filter.Match
+	if c.Account {
+		p.wants = alsoGuarded(p.filter, c.Set.Doors)
+	}
 	p.replay.output = newOutput(c, c.Set.Doors, captures.streamed())
 	p.replay.facts, p.replay.own = newOfflineFacts(c.Facts), single(c.Local)
 	return p
+}
+
+// alsoGuarded returns a test that passes what the filter passes, and what asks for a connection to
+// a port that a door guards: SYNs and datagrams. The account tells who was let in and who was not.
+func alsoGuarded(watched *filter.Filter, doors []*engine.Door) func(packet.LinkType, []byte) bool {
+	var ports filter.Interest
+	for _, d := range doors {
+		for _, g := range d.Guards {
+			if g.Proto == packet.UDP {
+				ports.UDP = append(ports.UDP, g.Number)
+			} else {
+				ports.TCP = append(ports.TCP, g.Number)
+			}
+		}
+	}
+	guarded := filter.New(ports)
+	return func(link packet.LinkType, frame []byte) bool {
+		return watched.Match(link, frame) || guarded.Match(link, frame)
+	}
 }
 
 // single returns the addresses among prefixes, which are taken for this host's own. A given network
@@ -137,6 +159,9 @@ func (p *pass) decode(c *capture, f *record.Frame, at time.Time) {
 	switch {
 	case !watched:
 		p.dropped[packet.NotWatched]++
+		if drop == packet.NotDropped {
+			p.replay.engine.Unwatched(&p.packet)
+		}
 	case drop != packet.NotDropped:
 		p.drop(c, f, drop)
 	default:

@@ -311,3 +311,40 @@ func BenchmarkUnwatched(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1e6, "ns/packet")
 }
+
+// An account gets what asks for a connection to a guarded port. The totals do not change: no door
+// watches such a packet.
+func TestAnAccountLooksAtGuardedPorts(t *testing.T) {
+	d := door("ssh", 7000)
+	d.Guards = []packet.Port{{Proto: packet.TCP, Number: 22}, {Proto: packet.UDP, Number: 53}}
+	path := write(t, `
+		0s 203.0.113.9 tcp/22
+		1s 203.0.113.9 tcp/22 ack
+		2s 203.0.113.9 udp/53
+		3s 203.0.113.9 udp/22 to=198.51.100.7
+		4s 203.0.113.9 tcp/7000`)
+	c := Config{Captures: []string{path}, Set: set(d), Local: []netip.Prefix{netip.MustParsePrefix("192.0.2.1/32")}, Writer: transcript.NewJSON(&bytes.Buffer{})}
+	without, _ := run(t, c)
+	opened, err := open(c.Captures)
+	must(t, err)
+	defer opened.close()
+	c.Account = true
+	p := newPass(c, opened)
+	looked := map[string]bool{}
+	wants := p.wants
+	p.wants = func(link packet.LinkType, frame []byte) bool {
+		if !wants(link, frame) {
+			return false
+		}
+		looked[string(frame)] = true
+		return true
+	}
+	p.read(t.Context())
+	report := p.report()
+	if diff := cmp.Diff(without.Summary, report.Summary); diff != "" || report.Dropped[packet.NotWatched] != 4 {
+		t.Errorf("without an account (-) and with one (+):\n%s", diff)
+	}
+	if len(looked) != 3 {
+		t.Errorf("%d frames were looked at, want 3", len(looked))
+	}
+}
