@@ -10,7 +10,6 @@ import (
 // It returns the error of w.
 func (r *Report) WriteAccount(w io.Writer) error {
 	var b bytes.Buffer
-	b.WriteByte('\n')
 	switch {
 	case r.Knocks == 0:
 		fmt.Fprintln(&b, r.nothing)
@@ -33,4 +32,14 @@ func (r *Report) WriteAccount(w io.Writer) error {
 	}
 	_, err := w.Write(b.Bytes())
 	return err
+}
+
+// finish writes what comes behind the events: the accounts for programs, and the totals.
+func (r *Report) finish(c *Config) error {
+	if c.Lines != nil && r.account != nil {
+		for a := range r.account.All() {
+			c.Lines.Line(a.Pairs()...)
+		}
+	}
+	return c.Writer.Summary(r.Summary)
 }

@@ -11,7 +11,6 @@ import (
 	"sesame/daemon/engine"
 	"sesame/daemon/packet"
 	"sesame/daemon/transcript"
-	"sesame/simulate/account"
 )
 
 // diagnose returns one line that explains why no packet was a knock. It reads the captures a second
@@ -88,12 +87,21 @@ func (t *tally) add(p *packet.Packet, drop packet.Drop) {
 // testPayload counts a packet that is no knock of a door because of its payload.
 func (t *tally) testPayload(p *packet.Packet) {
 	for _, d := range t.set.Doors {
-		if why := account.OtherPayload(d, p); why != "" && d.Accepts(p.Dest, isLocal(t.local, p.Dest)) {
+		if why := otherPayload(d, p); why != "" && d.Accepts(p.Dest, isLocal(t.local, p.Dest)) {
 			t.misfits++
 			t.payload = "at door " + d.Name + " the last: " + why
 			return
 		}
 	}
+}
+
+// otherPayload returns why a packet is no knock of a door, when that is because of its payload
+// alone; else "".
+func otherPayload(d *engine.Door, p *packet.Packet) string {
+	if d.Payload != nil && slices.ContainsFunc(d.Sequence, func(k engine.Knock) bool { return k.Holds(p) }) {
+		return d.Payload.Misfit(p)
+	}
+	return ""
 }
 
 // hasPort reports whether a door has the port of a packet in one of its sequences, and accepts its

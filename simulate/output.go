@@ -14,20 +14,20 @@ import (
 // An output passes the decisions of an engine on, to the transcript and to the account.
 type output struct {
 	writer  Writer
-	account *account.Book // nil: none is wanted
+	account *account.Book // nil: none is wanted, see explained
 	live    bool          // the capture arrives while it is replayed: flush after every write
 	only    selection
 	split   split.Finder // of knocks of two addresses; it gets all packets, selected or not
 	failed  int          // effects that failed, of all sources and times
-	oneTime int          // the engine's OneTimeChanges when the account took over its doors
+	oneTime int          // the engine's OneTimeChanges when split got its doors
 }
 
 // newOutput returns the output of a replay through these doors. Live is for captures that arrive
 // while they are replayed.
 func newOutput(c Config, doors []*engine.Door, live bool) output {
-	o := output{writer: c.Writer, live: live, only: selection{source: c.Source.Masked(), since: c.Since}}
+	o := output{writer: c.Writer, live: live, only: selection{sources: c.Sources, doors: c.Doors, since: c.Since}}
 	if c.Account {
-		o.account = account.New(doors)
+		o.account = account.New()
 		o.split.SetDoors(doors)
 	}
 	return o
@@ -44,17 +44,28 @@ func namesOf(doors []*engine.Door) []string {
 
 // A selection defines which events the transcript and the account get. The zero selection is all.
 type selection struct {
-	source netip.Prefix
-	since  time.Time
-	chosen []engine.Event // reused by of
+	sources []netip.Prefix // nil: all
+	doors   []string       // nil: all
+	since   time.Time
+	chosen  []engine.Event // reused by of
 }
 
 // all reports whether nothing is left out.
-func (s *selection) all() bool { return !s.source.IsValid() && s.since.IsZero() }
+func (s *selection) all() bool { return s.sources == nil && s.doors == nil && s.since.IsZero() }
 
-// has reports whether an event of a source at a time is selected.
+// has reports whether what concerns a source at a time is selected.
 func (s *selection) has(source netip.Prefix, at time.Time) bool {
-	return (!s.source.IsValid() || s.source.Overlaps(source)) && !at.Before(s.since)
+	return !at.Before(s.since) && (s.sources == nil || slices.ContainsFunc(s.sources, source.Overlaps))
+}
+
+// hasDoor reports whether a door is selected. What concerns no door in particular is.
+func (s *selection) hasDoor(name string) bool {
+	return s.doors == nil || name == "" || slices.Contains(s.doors, name)
+}
+
+// judged reports whether a judgment is selected.
+func (s *selection) judged(j *engine.Judgment) bool {
+	return s.all() || (j.Door == nil || s.hasDoor(j.Door.Name)) && s.has(netip.PrefixFrom(j.Source, j.Source.BitLen()), j.Time)
 }
 
 // of returns the selected events. They are valid until the next call.
@@ -64,7 +75,7 @@ func (s *selection) of(events []engine.Event) []engine.Event {
 	}
 	s.chosen = s.chosen[:0]
 	for i := range events {
-		if s.has(events[i].Source, events[i].Time) {
+		if s.has(events[i].Source, events[i].Time) && s.hasDoor(events[i].Door) {
 			s.chosen = append(s.chosen, events[i])
 		}
 	}
@@ -89,12 +100,7 @@ func (o *output) packet(e *engine.Engine, p *packet.Packet) []engine.Event {
 	if counted {
 		o.split.Packet(p, events, e.Ours)
 	}
-	chosen := o.only.of(events)
-	if o.only.all() || o.only.has(netip.PrefixFrom(p.Source, p.Source.BitLen()), p.Time) {
-		o.account.Packet(p, counted, e.Ours(p.Dest), chosen)
-	} else {
-		o.account.Events(chosen)
-	}
+	o.account.Events(o.only.of(events))
 	o.updateDoors(e)
 	o.write(events)
 	return events
@@ -113,19 +119,22 @@ func (o *output) splitKnocks() (all []split.Knock) {
 	return all
 }
 
-// updateDoors gives the account the engine's doors again when a one-time sequence was consumed: the
-// door then expects the next sequence.
-func (o *output) updateDoors(e *engine.Engine) {
-	if n := e.OneTimeChanges(); o.account != nil && n != o.oneTime {
-		o.oneTime = n
-		o.setDoors(e, engine.Used)
+// explained makes an engine report its judgments to the account, if one is wanted.
+func (o *output) explained(e *engine.Engine) {
+	if o.account != nil {
+		e.Explain(func(j *engine.Judgment) {
+			if o.only.judged(j) {
+				o.account.Judge(j)
+			}
+		})
 	}
 }
 
-// setDoors gives the account the engine's doors, which have changed.
-func (o *output) setDoors(e *engine.Engine, why engine.Reason) {
-	if o.account != nil {
-		o.account.Swap(e.Doors(), why)
+// updateDoors looks for knocks of two addresses at other doors when a one-time sequence was
+// consumed: the door then expects the next sequence.
+func (o *output) updateDoors(e *engine.Engine) {
+	if n := e.OneTimeChanges(); o.account != nil && n != o.oneTime {
+		o.oneTime = n
 		o.split.SetDoors(e.Doors())
 	}
 }

@@ -48,8 +48,8 @@ func TestAnAttemptThatIsOnItsWay(t *testing.T) {
 `)
 	s.knock(1600, tom, 9000)
 	s.recordedUntil(1700, `
-203.0.113.9      ssh    opened (packet 3): tcp/22 for 30s
-203.0.113.9      steps  opened (packet 3): tcp/22 for 30s
+203.0.113.9      ssh    opened (packet 3), 6.4s of 8s left: tcp/22 for 30s
+203.0.113.9      steps  opened (packet 3), 2.4s of step_timeout 3s left: tcp/22 for 30s
 `)
 
 	t.Log("# a first knock whose time is over before the recording is, and a wrong one")
@@ -96,7 +96,7 @@ func TestExplainOfAnAttemptThatIsOver(t *testing.T) {
 		s.knock(i, tom, port)
 	}
 	s.now(9000, `
-203.0.113.9      ssh  opened (packet 5): tcp/22 for 30s
+203.0.113.9      ssh  opened (packet 5), 7.998s of 8s left: tcp/22 for 30s
 203.0.113.9      ssh  stopped 2 times, the furthest at 2 of 3: tcp/7000 came (packet 3), tcp/9000 was expected
 `)
 	s = tell(t, door("ssh", 7000, 8000, 9000))

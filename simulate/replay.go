@@ -33,13 +33,16 @@ type replay struct {
 func (r *replay) begin(start time.Time, set *engine.Set, local []netip.Prefix) {
 	r.engine = engine.New(engine.Config{}, start)
 	r.engine.SetFacts(r.facts)
+	r.explained(r.engine)
 	r.last = start
 	if local != nil {
 		r.engine.Own(r.own)
 		r.prepare(start, r.engine.Local(start, local))
 	}
 	r.prepare(start, r.engine.Swap(start, set))
-	r.setDoors(r.engine, engine.Reloaded)
+	if r.account != nil {
+		r.split.SetDoors(r.engine.Doors())
+	}
 }
 
 // step makes the wall clock be offset ahead of engine time, from now on.

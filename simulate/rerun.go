@@ -49,6 +49,7 @@ func rerun(ctx context.Context, c Config, recording *capture) (*Report, error) {
 	_, size := recording.reader.Progress()
 	r.output = newOutput(c, r.engine.Doors(), size < 0)
 	r.oneTime = r.engine.OneTimeChanges()
+	r.explained(r.engine)
 	c.Writer.Begin(namesOf(r.engine.Doors()), nil)
 	err := r.read(ctx)
 	if r.account != nil {
@@ -62,7 +63,7 @@ func rerun(ctx context.Context, c Config, recording *capture) (*Report, error) {
 	if err != io.EOF {
 		report.Incomplete = append(report.Incomplete, err)
 	}
-	return report, c.Writer.Summary(report.Summary)
+	return report, report.finish(&c)
 }
 
 // begin loads the scripts of the first snapshot and resumes its engine.
@@ -195,7 +196,9 @@ func (r *rerunning) swap(in *record.Input) error {
 		return fmt.Errorf("the scripts of a reload: %w", err)
 	}
 	r.report(r.engine.Swap(in.Time, next.Engine))
-	r.setDoors(r.engine, engine.Reloaded)
+	if r.account != nil {
+		r.split.SetDoors(r.engine.Doors())
+	}
 	r.set.Close()
 	r.set = next
 	return nil

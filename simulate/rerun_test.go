@@ -565,7 +565,7 @@ func TestASelection(t *testing.T) {
 		}
 	}
 	var text bytes.Buffer
-	report, got := again(t, Config{Source: source, Since: since, Account: true}, recording)
+	report, got := again(t, Config{Sources: []netip.Prefix{source}, Since: since, Account: true}, recording)
 	if _, got, _ = strings.Cut(got, "\n"); want.Len() == 0 || got != want.String() {
 		t.Errorf("transcript (-want +got):\n%s", cmp.Diff(want.String(), got))
 	}

@@ -44,10 +44,15 @@ type Config struct {
 	// Account collects what [Report.WriteAccount] writes. It costs a little for each packet that a
 	// door is interested in, and a second pass over a capture in which nothing was a knock.
 	Account bool
-	// Source and Since limit the events that Writer and the account get: to sources in a network,
-	// and to events from a time on. The zero values limit nothing. Totals always count everything.
-	Source netip.Prefix
-	Since  time.Time
+	// Lines gets a line for each account, behind the events and before the summary; nil: none are
+	// wanted. It may be Writer. It needs Account.
+	Lines *transcript.JSON
+	// Sources, Doors and Since limit the events that Writer and the account get: to sources in some
+	// networks, to doors of some names, and to events from a time on. The zero values limit
+	// nothing. Totals always count everything.
+	Sources []netip.Prefix
+	Doors   []string
+	Since   time.Time
 	// Now is the time of the engine of the daemon that sends the Recording. The time of attempts
 	// may be over by then, though the daemon had no input since. Zero: the recording is an old one.
 	Now time.Time
@@ -152,7 +157,7 @@ func Run(ctx context.Context, c Config) (*Report, error) {
 		c.Local = report.local
 		report.nothing = diagnose(c, report, captures.streamed())
 	}
-	return report, c.Writer.Summary(report.Summary)
+	return report, report.finish(&c)
 }
 
 // summary returns the totals of a replay whose engine began with the counts was.

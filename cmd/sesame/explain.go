@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -67,7 +68,10 @@ func (p *program) explain(c *cobra.Command, f *explainFlags, args []string) erro
 		}
 	}
 	counted := &countingWriter{Text: transcript.NewText(p.stdout, transcript.TextOptions{Color: color(f.color, p.stdout)}), selected: source.IsValid() || last > 0}
-	config := simulate.Config{Account: true, Writer: counted, Source: source.Prefix}
+	config := simulate.Config{Account: true, Writer: counted}
+	if source.IsValid() {
+		config.Sources = []netip.Prefix{source.Masked()}
+	}
 	return p.request(c, &f.daemon, func(ctx context.Context, daemon *control.Client) error {
 		status, err := daemon.Status(ctx)
 		if err != nil {
@@ -79,6 +83,9 @@ func (p *program) explain(c *cobra.Command, f *explainFlags, args []string) erro
 		}
 		report, err := replayRecording(ctx, daemon, config)
 		if err != nil {
+			return err
+		}
+		if err := p.print("\n"); err != nil {
 			return err
 		}
 		if err := report.WriteAccount(p.stdout); err != nil {

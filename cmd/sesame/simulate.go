@@ -20,6 +20,7 @@ type simulateFlags struct {
 	scripts scriptFlags
 	geo     geoFlags
 	demands demandFlags
+	account accountFlags
 	local   []string
 	parsed  []netip.Prefix // of local
 	format  string
@@ -54,6 +55,7 @@ The exit status is 0 when all was replayed, 1 when a script failed or fewer pack
 were knocks than --min-knocks asks for, and 2 when a file could not be read to its
 end, when no packet of a capture could be read, or when there is no door.`,
 		Example: `  sesame simulate -s scripts/ssh.lua pcaps/ssh-opens.pcap
+  sesame simulate -s scripts/ssh.lua -q --source 203.0.113.9 pcaps/ssh-opens.pcap
   tcpdump -U -w - | sesame simulate --local 192.0.2.1 -`,
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -75,6 +77,7 @@ end, when no packet of a capture could be read, or when there is no door.`,
 	f.geo.add(c)
 	f.geo.addFacts(c)
 	f.demands.add(c)
+	f.account.add(c)
 	c.Flags().StringSliceVar(&f.local, "local", nil, "addresses or networks of the host; packets to others do not count (default: any)")
 	c.Flags().StringVar(&f.format, "format", "text", `"text" for people, "jsonl" for programs, "knockd" for those that read knockd's log`)
 	c.Flags().StringVar(&f.color, "color", "auto", `"auto", "always" or "never"`)
@@ -98,8 +101,9 @@ func (p *program) simulate(c *cobra.Command, f *simulateFlags, captures []string
 	out := io.Writer(&behindBar{bar, p.stdout})
 	config := simulate.Config{
 		Captures: captures, Local: f.parsed, Until: until, Changes: f.changes(c),
-		Account: f.format == "text", Writer: f.writer(out, p.stdout),
+		Writer: f.writer(out, p.stdout),
 	}
+	f.account.apply(&config, f.format)
 	var set *scripting.Set
 	defer func() {
 		if set != nil {
@@ -132,10 +136,8 @@ func (p *program) simulate(c *cobra.Command, f *simulateFlags, captures []string
 	if set != nil {
 		p.warnOfHosts(&f.geo.given, set.Hosts)
 	}
-	if config.Account {
-		if err := report.WriteAccount(p.stdout); err != nil {
-			return err
-		}
+	if err := p.writeAccount(f, report); err != nil {
+		return err
 	}
 	f.demands.judge(p, report)
 	p.judge(report)
@@ -153,6 +155,10 @@ func (p *program) loadSimulated(c *cobra.Command, f *simulateFlags, config *simu
 		return nil, fmt.Errorf("%s: no door in the scripts, so nothing could open: expected sesame.door or sesame.listen in a .lua file; name other scripts with -s", settings.Scripts)
 	}
 	config.Set = set.Engine
+	if err := f.account.checkDoors(c, set); err != nil {
+		set.Close()
+		return nil, err
+	}
 	if !c.Flags().Changed("local") {
 		config.Local = settings.Local // those of a file are all that is known of the host
 	}
@@ -191,6 +197,9 @@ func (f *simulateFlags) check(c *cobra.Command) (until time.Duration, err error)
 		}
 	}
 	if err := f.demands.check(c); err != nil {
+		return 0, err
+	}
+	if err := f.account.check(c, f.format); err != nil {
 		return 0, err
 	}
 	return until, f.geo.check(c)

@@ -138,6 +138,9 @@ func (e *Engine) removeAttempt(slot int32, d *door) {
 // endRuns ends the later-stage attempts whose door goes, as misses, in the order of their doors
 // and sources: the order in the table differs between two runs.
 func (e *Engine) endRuns(reason Reason, goes func(*door) bool) {
+	if e.explanation != nil && reason != EndOfCapture { // at that the first stages are dropped too
+		e.explanation.firstStagesGo(reason, goes)
+	}
 	var ending []*run
 	for _, r := range e.attempts.runs {
 		if r != nil && goes(r.door) {

@@ -258,3 +258,19 @@ func (x *explanation) firstStageEnded(slot int32, d *door, why Why) {
 	}
 	x.ended(d, source, m)
 }
+
+// firstStagesGo reports the ends of the first-stage attempts whose door goes. They stay in the
+// table until the engine looks at them again, which ends nothing any more.
+func (x *explanation) firstStagesGo(reason Reason, goes func(*door) bool) {
+	e := x.engine
+	for slot := e.attempts.oldest; slot != 0; slot = e.attempts.slots.at(slot).newer {
+		a := e.attempts.slots.at(slot)
+		switch d := e.index.byID[a.door]; {
+		case d == nil || !goes(d):
+		case e.expired(slot, d):
+			x.firstStageEnded(slot, d, NoWhy)
+		default:
+			x.ended(d, a.key.addr(), move{ruling: Ended, before: 1, reason: reason})
+		}
+	}
+}

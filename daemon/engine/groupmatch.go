@@ -103,7 +103,11 @@ func (e *Engine) beginInGroup(d *door, p *packet.Packet) move {
 	case d.Within <= 0:
 		e.counts.Misses++
 		e.reachStage(d, p.Source, 1)
-		return move{ruling: Began, reason: TotalTimeout}
+		e.judge(d, move{ruling: Began, stage: 1})
+		if e.explanation != nil {
+			e.explanation.timedOut(d, p.Source, move{ruling: Ended, before: 1, reason: TotalTimeout}, e.now)
+		}
+		return move{} // judged already
 	}
 	return e.beginAttempt(d, attemptKey{p.Source.As16(), d.key}, e.hitOf(p))
 }

@@ -38,10 +38,7 @@ func (j *JSON) Begin(_, captures []string) {
 	o := object{j.out.buf}
 	o.string("event", "begin")
 	o.int("transcript", Version)
-	if captures != nil {
-		o.key("captures")
-		o.buf = appendStrings(o.buf, captures)
-	}
+	o.strings("captures", captures)
 	j.out.buf = o.end()
 }
 
@@ -149,10 +146,7 @@ func (o *object) effect(e *engine.Event) {
 	if e.TTL > 0 && e.Grant != 0 && e.Effect.Lasts() {
 		o.string("ttl", Duration(e.TTL))
 	}
-	if e.Argv != nil {
-		o.key("argv")
-		o.buf = appendStrings(o.buf, e.Argv)
-	}
+	o.strings("argv", e.Argv)
 	o.text("detail", e.Detail)
 	o.observed(e)
 }

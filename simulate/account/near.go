@@ -109,7 +109,7 @@ func (n *near) judge(j *engine.Judgment) {
 		n.settle()
 		n.present = append(n.present, s)
 	case engine.Advanced:
-		s.knock = j.Before
+		s.knock = min(j.Before, len(j.Door.Sequence)-1)
 		n.count(s)
 	case engine.Finished:
 		n.settle()

@@ -2,6 +2,7 @@ package account
 
 import (
 	"strings"
+	"time"
 
 	"sesame/daemon/engine"
 	"sesame/daemon/packet"
@@ -12,7 +13,7 @@ import (
 // Whether it failed is known later, since commands take their time, so the account finds the
 // opening again by the number of the effect.
 type opening struct {
-	outcome   *outcome
+	record    *record
 	at        position
 	parts     []part
 	failed    []string // what failed, in words, in order; at most maxFailures
@@ -53,17 +54,48 @@ func (o *openings) of(number uint64) *opening {
 	return nil
 }
 
+// A result is what came of the openings of a record.
+type result struct {
+	count  int
+	broken int      // openings of which nothing stands, since an effect failed
+	flaws  int      // failures that left the rest of their opening as it was
+	good   *opening // the first that stands, as far as is known
+	newest *opening
+	bad    *opening  // the latest of which nothing stands
+	flawed *opening  // the latest of which something failed and the rest stands
+	last   time.Time // when the latest attempt was completed
+	slack  slack     // the least
+}
+
+// A slack is how much of its time a completed attempt had left.
+type slack struct {
+	left, of time.Duration // of is zero when one knock opens the door
+	limit    engine.Reason // which limit: StepTimeout or TotalTimeout
+}
+
+// left notes how much of its time an attempt had left when it was completed.
+func (r *result) left(j *engine.Judgment) {
+	r.last = j.Time
+	s := slack{j.Left, j.Door.Within, j.Limit}
+	if j.Limit == engine.StepTimeout {
+		s.of = j.Door.StepTimeout
+	}
+	if j.Left > 0 && j.Reason == "" && (r.slack.of == 0 || s.left < r.slack.left) {
+		r.slack = s
+	}
+}
+
 // begin notes that a source opened a door.
-func (b *Book) begin(o *outcome, at position) {
-	b.raise(o, opened)
-	b.latest = &opening{outcome: o, at: at}
-	o.current = progress{}
-	o.opens++
+func (b *Book) begin(r *record, at position) {
+	b.raise(r, opened)
+	b.latest = &opening{record: r, at: at}
+	o := &r.openings
+	o.count++
 	o.newest = b.latest
 	if o.good == nil {
 		o.good = b.latest
 	}
-	if b.consumed != nil && b.consumed.Door == o.door.Name && (position{b.consumed.Packet, b.consumed.Capture}) == at {
+	if b.consumed != nil && b.consumed.Door == r.door && (position{b.consumed.Packet, b.consumed.Capture}) == at {
 		b.effect(b.consumed)
 	}
 }
@@ -73,7 +105,7 @@ func (b *Book) begin(o *outcome, at position) {
 // its undo, has no packet, and is found by the grant.
 func (b *Book) effect(e *engine.Event) {
 	op := b.latest
-	if op == nil || e.Door != op.outcome.door.Name || (position{e.Packet, e.Capture}) != op.at {
+	if op == nil || e.Door != op.record.door || (position{e.Packet, e.Capture}) != op.at {
 		if e.Effect == engine.EffectConsume {
 			consumed := *e
 			b.consumed = &consumed
@@ -84,8 +116,11 @@ func (b *Book) effect(e *engine.Event) {
 	b.byEffect.put(e.ID, op)
 	b.byGrant.put(e.Grant, op)
 	text := accessOf(e)
-	if text != "" && e.Source.IsSingleIP() && e.Source.Addr() != op.outcome.source {
+	if text != "" && e.Source.IsSingleIP() && e.Source.Addr() != op.record.source.addr {
 		text += " to " + e.Source.Addr().String() // who completed another door
+	}
+	if e.Effect == engine.EffectAllow {
+		op.record.visitedBefore(e.Port, op.at, e.Time)
 	}
 	op.parts = append(op.parts, part{effect: e.ID, grant: e.Grant, port: e.Port, text: text})
 }
@@ -103,7 +138,7 @@ func (b *Book) failure(e *engine.Event) {
 	if len(op.failed) < maxFailures {
 		op.failed = append(op.failed, failureOf(e))
 	}
-	o := op.outcome
+	o := &op.record.openings
 	switch {
 	case op.takenBack:
 	case !e.TakenBack:
@@ -172,15 +207,15 @@ func (op *opening) shut() string {
 	return strings.Join(ports, ", ")
 }
 
-// openingLines describes the openings of an outcome: those that stand, then those that failed.
-func (o *outcome) openingLines() []string {
+// lines describes the openings of a record: those that stand, then those that failed.
+func (o *result) lines() []string {
 	var lines []string
-	if n := o.opens - o.broken; n > 0 {
+	if n := o.count - o.broken; n > 0 {
 		op := o.good
 		if op == nil {
 			op = &opening{} // several were carried out at once, and the one that stands is forgotten
 		}
-		line := "opened" + times(n, op.at, "first")
+		line := "opened" + times(n, op.at, "first") + o.slack.text(n)
 		access := op.access()
 		if access != "" {
 			line += ": " + access
@@ -202,6 +237,22 @@ func (o *outcome) openingLines() []string {
 		lines = append(lines, line)
 	}
 	return lines
+}
+
+// text returns ", 7.1s of 8s left", for so many openings.
+func (s *slack) text(openings int) string {
+	if s.of == 0 {
+		return ""
+	}
+	text := ", "
+	if openings > 1 {
+		text += "at least "
+	}
+	text += rounded(s.left) + " of "
+	if s.limit == engine.StepTimeout {
+		text += "step_timeout "
+	}
+	return text + transcript.Duration(s.of) + " left"
 }
 
 // separator goes between what an opening gave, which may be nothing, and what failed.

@@ -11,7 +11,6 @@ import (
 	"unicode/utf8"
 
 	"sesame/daemon/engine"
-	"sesame/daemon/packet"
 	"sesame/daemon/transcript"
 )
 
@@ -24,99 +23,142 @@ func (b *Book) Write(w io.Writer) error {
 	var out bytes.Buffer
 	all := b.all()
 	width := 0
-	for _, o := range all {
-		width = max(width, utf8.RuneCountInString(transcript.Safe(o.door.Name)))
+	for _, r := range all {
+		width = max(width, utf8.RuneCountInString(transcript.Safe(r.door)))
 	}
-	listed := map[string]bool{}
-	rest := map[string]bool{}
-	for _, o := range all {
-		source := o.source.String()
-		if len(listed) == shown && !listed[source] {
-			rest[source] = true
+	listed := map[*source]bool{}
+	rest := map[*source]bool{}
+	for _, r := range all {
+		if len(listed) == shown && !listed[r.source] {
+			rest[r.source] = true
 			continue
 		}
-		listed[source] = true
-		for _, line := range o.lines(b.ended, b.running) {
-			fmt.Fprintf(&out, "%-15s  %-*s  %s\n", source, width, transcript.Safe(o.door.Name), line)
+		listed[r.source] = true
+		for _, line := range b.lines(r) {
+			fmt.Fprintf(&out, "%-15s  %-*s  %s\n", r.source.addr, width, transcript.Safe(r.door), line)
 		}
 	}
-	switch {
-	case b.overflow:
-		fmt.Fprintf(&out, "and at least %s; of first knocks only the latest are remembered\n", transcript.Count(len(rest), "more source"))
-	case len(rest) > 0:
-		fmt.Fprintf(&out, "and %s\n", transcript.Count(len(rest), "more source"))
+	if len(rest) > 0 {
+		fmt.Fprintf(&out, "and %s", transcript.Count(len(rest), "more source"))
+		if b.dropped > 0 {
+			fmt.Fprintf(&out, "; %s that came no further were not kept", transcript.Count(b.dropped, "account"))
+		}
+		out.WriteByte('\n')
 	}
 	_, err := w.Write(out.Bytes())
 	return err
 }
 
-// lines describes an outcome: the attempt that continues, then the results, the best first. Ended
-// is the end of a recording, zero for captures; running means that it is now.
-func (o *outcome) lines(ended time.Time, running bool) []string {
+// lines describes a record: the attempt that continues, then the results, the best first, then what
+// explains them.
+func (b *Book) lines(r *record) []string {
 	var lines []string
-	waiting := o.waiting(ended, running)
-	if waiting != "" {
-		lines = append(lines, waiting)
+	a, waits := b.waiting(r)
+	if waits {
+		lines = append(lines, a.text(b.running))
 	}
-	lines = append(lines, o.openingLines()...)
-	if o.errors > 0 {
-		lines = append(lines, "failed: "+o.fault)
+	lines = append(lines, r.openings.lines()...)
+	if r.errors > 0 {
+		lines = append(lines, "failed: "+r.fault)
 	}
-	if o.refusals > o.errors {
-		lines = append(lines, "refused"+times(o.refusals, o.refuse, "last")+": "+o.detail)
+	if n := r.refusal.count; n > r.errors {
+		lines = append(lines, "refused"+times(n, r.refusal.latest, "last")+": "+r.refusal.text())
 	}
-	if o.misfits > 0 {
-		lines = append(lines, "no knock"+times(o.misfits, o.misfit, "last")+" because of the payload: "+o.payload)
+	if m := r.misfit; m.count > 0 {
+		lines = append(lines, "no knock"+times(m.count, m.latest, "last")+" because of the payload: "+m.why)
 	}
-	if best, n := o.furthest(ended); n > 0 && (waiting == "" || o.best.stage > 0) {
+	m, n := b.furthest(r)
+	// One knock more behind an opening is no attempt that anybody asks about.
+	if m != nil && (m.stage > 1 || m.reason != engine.EndOfCapture || r.rank < refused) {
 		line := "stopped"
 		if n > 1 {
 			line += fmt.Sprintf(" %d times, the furthest", n)
 		}
-		lines = append(lines, fmt.Sprintf("%s at %d of %d: %s", line, best.stage, len(o.door.Sequence), o.why(best)))
+		lines = append(lines, fmt.Sprintf("%s at %d of %d: %s", line, m.stage, len(m.door.Sequence), r.why(m)))
 	}
-	return lines
+	if r.rank < opened && r.rules != nil {
+		lines = append(lines, r.near.lines(r.rules, m.furthest(), false)...)
+	}
+	if r.suggestion != "" {
+		lines = append(lines, r.suggestion)
+	}
+	lines = append(lines, r.againLines()...)
+	return append(lines, r.visitLines()...)
+}
+
+// text describes an attempt that may still be completed. Running means that the recording ends now,
+// so that the next knock may still come.
+func (a *attempt) text(running bool) string {
+	when, verb := "", "waits"
+	if !running {
+		when, verb = " when the recording ended", "waited"
+	}
+	line := fmt.Sprintf("on its way at %d of %d%s: %s for %v", a.stage, len(a.door.Sequence), when, verb, a.awaited().Port)
+	if !a.deadline.IsZero() {
+		line += ", until " + clockTime(a.deadline)
+	}
+	return line
+}
+
+// why describes why an attempt ended: by a packet that was nearly the awaited knock, or else by
+// what the engine reported.
+func (r *record) why(m *miss) string {
+	if text, _ := r.near.why(m.door, m.stage); text != "" {
+		return text
+	}
+	return m.why()
 }
 
 // why describes why an attempt ended, and by how much the knock was too late.
-func (o *outcome) why(m nearMiss) string {
-	awaited := o.door.Sequence[min(m.stage, len(o.door.Sequence)-1)].Port.String()
-	came := m.came.String()
-	switch {
-	case m.reason == engine.StepTimeout || m.reason == engine.TotalTimeout:
-		limit := "within " + transcript.Duration(o.door.Within)
-		if m.reason == engine.StepTimeout {
-			limit = "step_timeout " + transcript.Duration(o.door.StepTimeout)
-		}
-		switch {
-		case !m.over.IsZero():
-			return awaited + " did not come in time: its " + o.limit(m) + " were over at " + clockTime(m.over)
-		case m.came == packet.Port{}:
-			return awaited + " did not come in time" + inBrackets(limit)
-		case m.late == 0:
-			return awaited + " came exactly at the limit, which is too late" + inBrackets(m.at.String(), limit)
-		}
-		if m.late > time.Millisecond {
-			m.late = m.late.Round(time.Millisecond)
-		}
-		return awaited + " came " + transcript.Duration(m.late) + " too late" + inBrackets(m.at.String(), limit)
-	case m.reason == engine.Tripwire:
+func (m *miss) why() string {
+	awaited, came := m.awaited.Port.String(), m.came.String()
+	switch m.reason {
+	case engine.StepTimeout, engine.TotalTimeout:
+		return m.whyLate()
+	case engine.Tripwire:
 		return came + ", a tripwire, came" + inBrackets(m.at.String()) + ", " + awaited + " was expected"
-	case m.reason == engine.WrongPort || m.reason == engine.OutOfOrder:
-		switch {
-		case m.came == packet.Port{}:
-			return "another knock than " + awaited + " came"
-		case came == awaited:
+	case engine.WrongPort, engine.OutOfOrder:
+		if m.came == m.awaited.Port {
 			return came + " came with other flags than this door asks for" + inBrackets(m.at.String())
 		}
 		return came + " came" + inBrackets(m.at.String()) + ", " + awaited + " was expected"
-	case m.reason == engine.Used:
+	case engine.Used:
 		return "somebody else used the sequence up"
-	case m.reason == engine.EndOfCapture:
+	case engine.EndOfCapture:
 		return awaited + " did not come before the capture ended"
 	}
 	return strings.ReplaceAll(string(m.reason), "_", " ")
 }
+
+// whyLate describes an attempt that time ended.
+func (m *miss) whyLate() string {
+	awaited := m.awaited.Port.String()
+	name, most := "within ", m.door.Within
+	if m.reason == engine.StepTimeout {
+		name, most = "step_timeout ", m.door.StepTimeout
+	}
+	limit := name + transcript.Duration(most)
+	switch {
+	case !m.over.IsZero():
+		return awaited + " did not come in time: its " + transcript.Duration(most) + " were over at " + clockTime(m.over)
+	case m.at.packet == 0:
+		return awaited + " did not come in time" + inBrackets(limit)
+	case m.late == 0:
+		return awaited + " came exactly at the limit, which is too late" + inBrackets(m.at.String(), limit)
+	}
+	return awaited + " came " + rounded(m.late) + " too late" + inBrackets(m.at.String(), limit)
+}
+
+// rounded returns a duration in whole milliseconds, or exactly when it is shorter than one.
+func rounded(d time.Duration) string {
+	if d > time.Millisecond {
+		d = d.Round(time.Millisecond)
+	}
+	return transcript.Duration(d)
+}
+
+// clockTime returns a time of day in UTC, as the transcript has it.
+func clockTime(at time.Time) string { return at.UTC().Format("15:04:05.000") }
 
 // times describes how often something happened, and at which packet the first or last time.
 func times(n int, at position, which string) string {
