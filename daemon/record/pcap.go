@@ -19,6 +19,19 @@ const (
 const (
 	fileHeader   = 24
 	recordHeader = 16
+	dgux         = 543 // the version of the tcpdump of DG/UX, which wrote 543.0 for 2.3
+)
+
+// A lengthOrder is the order of the two lengths in a record of a pcap file. It depends on the version
+// of the file (sf-pcap.c of libpcap has the history).
+type lengthOrder uint8
+
+const (
+	capturedFirst lengthOrder = iota // since 2.4
+	wireFirst                        // before 2.3
+	// smallerFirst is for 2.3: some programs wrote one order, some the other. No capture has more of
+	// a frame than was on the wire.
+	smallerFirst
 )
 
 // readHeader reads the header of a capture. Packing is the compression of the file, for errors.
@@ -51,9 +64,13 @@ func (r *Reader) readFileHeader() error {
 	if len(head) < fileHeader {
 		return r.window.missing()
 	}
-	// Before version 2.3 the two lengths of a record were in the other order.
-	if major, minor := r.uint16(head[4:]), r.uint16(head[6:]); major != 2 || minor < 3 {
-		return fmt.Errorf("pcap version %d.%d, expected 2.4", major, minor)
+	switch major, minor := r.uint16(head[4:]), r.uint16(head[6:]); {
+	case major == 2 && minor < 3:
+		r.order = wireFirst
+	case major == 2 && minor == 3 || major == dgux && minor == 0:
+		r.order = smallerFirst
+	case major != 2:
+		return fmt.Errorf("pcap version %d.%d, expected 2.0 to 2.4", major, minor)
 	}
 	// The upper 16 bits are the length of the frame check sequence.
 	r.frame.Link = packet.LinkType(r.uint32(head[20:]))
@@ -90,7 +107,11 @@ func (r *Reader) ticks(head []byte) uint64 {
 
 // lengths returns how many bytes of a frame a record holds, and how many the frame had.
 func (r *Reader) lengths(head []byte) (captured, wire uint32) {
-	return r.uint32(head[8:]), r.uint32(head[12:])
+	captured, wire = r.uint32(head[8:]), r.uint32(head[12:])
+	if r.order == wireFirst || r.order == smallerFirst && captured > wire {
+		return wire, captured
+	}
+	return captured, wire
 }
 
 // endOfFile returns io.EOF when the file ends between two records or blocks, and another error

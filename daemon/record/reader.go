@@ -69,7 +69,8 @@ type Reader struct {
 	window  window
 	big     bool // big-endian: the file, or the current section of a pcapng file
 	pcapng  bool
-	sources []source // the interfaces of a pcapng section
+	order   lengthOrder // of a pcap file
+	sources []source    // the interfaces of a pcapng section
 
 	recording   bool // the file has a snapshot
 	older       bool // its inputs are in custom blocks, in their place among the frames
