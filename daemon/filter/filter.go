@@ -36,6 +36,7 @@ type Filter struct {
 	tcp, udp ports
 	// A TCP segment can matter when its flags under mask are want.
 	mask, want packet.Flags
+	tunnels    packet.Tunnels
 }
 
 // ports is a set of ports: port p is bit p%64 of word p/64.
@@ -64,6 +65,14 @@ func New(i Interest) *Filter {
 	return f
 }
 
+// Through returns the filter that looks into tunnels, as [packet.Decoder.Through] does. It is for
+// captures: the kernel's program does not.
+func (f *Filter) Through(t packet.Tunnels) *Filter {
+	through := *f
+	through.tunnels = t
+	return &through
+}
+
 const (
 	ethernetHeader = 14
 	ipv6Header     = 40
@@ -78,7 +87,7 @@ const (
 // port in which no door is interested, or with TCP flags that no door requires. Every other frame
 // passes, such as a malformed one or one of another protocol, so that the decoder names its drop.
 func (f *Filter) Match(link packet.LinkType, frame []byte) bool {
-	if link == packet.Ethernet && len(frame) >= ethernetHeader {
+	if link == packet.Ethernet && len(frame) >= ethernetHeader && f.tunnels == 0 {
 		switch binary.BigEndian.Uint16(frame[ethernetHeader-2:]) {
 		case packet.EtherTypeIPv4:
 			return f.match4(frame[ethernetHeader:])
@@ -89,14 +98,14 @@ func (f *Filter) Match(link packet.LinkType, frame []byte) bool {
 	return f.matchOther(link, frame)
 }
 
-// matchOther is Match for frames that are not plain Ethernet. It is a function of its own to keep
+// matchOther is Match for frames that are not plain Ethernet, and for tunnels. It is a function of its own to keep
 // the most common path of Match short.
 func (f *Filter) matchOther(link packet.LinkType, frame []byte) bool {
-	etherType, offset := link.Network(frame)
-	if offset > len(frame) {
+	carries, offset := link.Network(frame)
+	if carries, offset = f.tunnels.Strip(carries, frame, offset); offset > len(frame) {
 		return true
 	}
-	switch etherType {
+	switch carries {
 	case packet.EtherTypeIPv4:
 		return f.match4(frame[offset:])
 	case packet.EtherTypeIPv6:

@@ -1,7 +1,9 @@
 package filter
 
 import (
+	"encoding/binary"
 	"net/netip"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -92,5 +94,40 @@ func BenchmarkSources(b *testing.B) {
 				s.Match(packet.Ethernet, data)
 			}
 		})
+	}
+}
+
+// With tunnels, a filter and sources test what the decoder sees, and not the packet outside.
+func TestThroughTunnels(t *testing.T) {
+	const all = packet.GRE | packet.VXLAN | packet.IPIP
+	inner := build(frame{version: 4, protocol: protocolTCP, flags: packet.SYN, port: 7421})
+	vxlan := build(frame{version: 6, protocol: protocolUDP, port: 4789})[:48]
+	vxlan = slices.Concat(vxlan, []byte{8, 0, 0, 0, 0, 0, 0, 0}, link(packet.Ethernet, inner, 4, 1))
+	binary.BigEndian.PutUint16(vxlan[4:], uint16(len(vxlan)-40))
+	ipip := append(build(frame{version: 4, protocol: 4})[:20], inner...)
+	binary.BigEndian.PutUint16(ipip[2:], uint16(len(ipip)))
+	copy(ipip[12:], []byte{198, 51, 100, 7})
+	chosen, outside := netip.MustParseAddr("203.0.113.9"), netip.MustParseAddr("198.51.100.7")
+	for name, ip := range map[string][]byte{"vxlan": vxlan, "ipip": ipip} {
+		for port, want := range map[uint16]bool{7421: true, 7422: false} {
+			if got := New(Interest{TCP: []uint16{port}}).Through(all).Match(packet.Raw, ip); got != want {
+				t.Errorf("%s: a filter for %d says %v", name, port, got)
+			}
+		}
+		if !NewSources([]netip.Addr{chosen}).Through(all).Match(packet.Raw, ip) {
+			t.Errorf("%s: the source inside is not chosen", name)
+		}
+		if NewSources([]netip.Addr{outside}).Through(all).Match(packet.Raw, ip) {
+			t.Errorf("%s: the source outside is chosen", name)
+		}
+		if NewSources([]netip.Addr{chosen}).Match(packet.Raw, ip) {
+			t.Errorf("%s: looked into without being asked", name)
+		}
+	}
+	if New(Interest{TCP: []uint16{7421}}).Match(packet.Raw, vxlan) {
+		t.Error("vxlan is looked into without being asked")
+	}
+	if !New(Interest{}).Through(all).Match(packet.Raw, vxlan[:52]) {
+		t.Error("a tunnel cut within its header is rejected: nobody names its drop")
 	}
 }

@@ -14,6 +14,7 @@ type Decoder struct {
 	parse4, parse6 *gopacket.DecodingLayerParser
 	decoded        []gopacket.LayerType
 
+	tunnels Tunnels
 	header  [ipv4Header]byte // for the digest
 	carried Kind
 }
@@ -35,6 +36,9 @@ func (d *Decoder) parse(p *gopacket.DecodingLayerParser, data []byte) {
 	d.segment = segment{}
 	_ = p.DecodeLayers(data, &d.decoded)
 }
+
+// Through makes the decoder look into tunnels: it decodes the innermost packet of a frame.
+func (d *Decoder) Through(t Tunnels) { d.tunnels = t }
 
 // Carried returns the kind of what the last frame carried. It is for frames that were dropped as
 // [NotIP].
@@ -62,6 +66,10 @@ func (d *Decoder) DecodeReceived(link LinkType, data []byte, wire int, r Recepti
 	looped, known := r.place(link, data)
 	p.Loopback, p.Vouched = looped, r&Vouched != 0
 	carries, offset := link.Network(data)
+	head := offset
+	if d.tunnels != 0 {
+		carries, offset = d.tunnels.Strip(carries, data, offset)
+	}
 	wire = max(wire, len(data))
 	if offset > len(data) {
 		return short(offset, len(data), wire)
@@ -77,7 +85,7 @@ func (d *Decoder) DecodeReceived(link LinkType, data []byte, wire int, r Recepti
 		p.Payload, p.Cut = nil, false
 		return drop
 	}
-	p.LinkDigest, p.Interface = link.identity(data[:offset]), link.iface(data)
+	p.LinkDigest, p.Interface = link.identity(data[:head]), link.iface(data)
 	return NotDropped
 }
 

@@ -40,6 +40,15 @@ func ethernetFrame(frame []byte) (carries Kind, offset int) {
 
 func fddiFrame(frame []byte) (carries Kind, offset int) { return behind(fddiHeader, llcFrame)(frame) }
 func llcFrame(frame []byte) (carries Kind, offset int)  { return unwrap(llcNext, frame) }
+
+// atmClassicFrame reads a frame of Classical IP over ATM. Linux may leave the LLC header away.
+func atmClassicFrame(frame []byte) (carries Kind, offset int) {
+	if len(frame) > 0 && frame[0]>>4 != 4 && frame[0]>>4 != 6 {
+		return llcFrame(frame)
+	}
+	return rawIP(frame)
+}
+
 func mplsFrame(frame []byte) (carries Kind, offset int) { return unwrap(etherTypeMPLS, frame) }
 func pppoeFrame(frame []byte) (carries Kind, offset int) {
 	return unwrap(etherTypePPPoE, frame)

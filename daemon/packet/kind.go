@@ -119,9 +119,10 @@ var meanings = map[Kind]meaning{
 	0x8902: {name: "CFM"}, 0x8906: {name: "FCoE"}, 0x8914: {name: "FIP"}, 0x8915: {name: "RoCE"},
 	0x893a: {name: "IEEE 1905.1"}, 0x9000: {name: "loopback test"}, 0x000c: {name: "CAN"},
 
-	0x4305: {"BATMAN", true, "record on the interface of the mesh, such as bat0"},
-	0x22eb: {"ERSPAN III", true, ""}, 0x88be: {"ERSPAN", true, ""},
-	0x22f3: {"TRILL", true, ""}, 0x8903: {"FabricPath", true, ""}, 0x8926: {"VN-Tag", true, ""},
+	0x4305:           {"BATMAN", true, "record on the interface of the mesh, such as bat0"},
+	etherTypeERSPAN3: {"ERSPAN III", true, "look into it: --decap erspan"},
+	etherTypeERSPAN:  {"ERSPAN", true, "look into it: --decap erspan"},
+	0x22f3:           {"TRILL", true, ""}, 0x8903: {"FabricPath", true, ""}, 0x8926: {"VN-Tag", true, ""},
 	0x880b:           {"PPP in Ethernet", true, ""},
 	0x876b:           {"compressed TCP/IP", true, "turn the compression of headers off"},
 	0x88e5:           {"MACsec", true, "record on the MACsec interface, such as macsec0: there the packets are decrypted"},

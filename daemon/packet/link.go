@@ -21,7 +21,7 @@ const (
 	ATM         LinkType = 100 // an LLC header (RFC 2684)
 	Raw         LinkType = 101 // an IPv4 or IPv6 packet
 	CiscoHDLC   LinkType = 104
-	ATMClassic  LinkType = 106 // an LLC header (RFC 2225)
+	ATMClassic  LinkType = 106 // an LLC header (RFC 2225), or an IP packet at once
 	Loop        LinkType = 108 // OpenBSD loopback: the address family, in network byte order
 	SLL         LinkType = 113 // Linux cooked capture
 	PPPD        LinkType = 166 // PPP with the direction in place of the address
@@ -43,7 +43,7 @@ type format func(frame []byte) (carries Kind, offset int)
 // type.
 var formats = [...]format{
 	Null: loopback, Ethernet: ethernetFrame, PPP: pppFrame, FDDI: fddiFrame, RawBSD: rawIP, RawOther: rawIP,
-	PPPinHDLC: pppHDLCFrame, PPPoE: pppoeFrame, ATM: llcFrame, Raw: rawIP, CiscoHDLC: hdlcFrame, ATMClassic: llcFrame,
+	PPPinHDLC: pppHDLCFrame, PPPoE: pppoeFrame, ATM: llcFrame, Raw: rawIP, CiscoHDLC: hdlcFrame, ATMClassic: atmClassicFrame,
 	Loop: loopback, SLL: cooked, PPPD: behind(2, pppFrame), PPPWithDir: behind(1, pppFrame),
 	HDLCWithDir: behind(1, hdlcFrame), MPLS: mplsFrame, IPNet: ipnetFrame,
 	IPv4:  func([]byte) (Kind, int) { return EtherTypeIPv4, 0 },

@@ -119,6 +119,7 @@ func linkFrames(t testing.TB) []linkFrame {
 	add("fddi", FDDI, v4, []byte{0x50}, frameDot, snap4)
 	add("atm", ATM, v4, snap4)
 	add("classical ip over atm", ATMClassic, v6, snap6)
+	add("classical ip without llc", ATMClassic, v4)
 	add("mpls alone", MPLS, v4, notYet, bottom)
 	add("ipnet", IPNet, v4, ipnet4)
 	add("ipnet, IPv6", IPNet, v6, ipnet6)

@@ -45,7 +45,7 @@ type Packet struct {
 	// padding of the link. It is the same on every machine.
 	Digest uint64
 	// LinkDigest is a hash of the link header: MAC addresses, VLAN tags, packet type. It is 0 when
-	// the link type has no header.
+	// the link type has no header. Of a packet in a tunnel it is that of the frame.
 	LinkDigest uint64
 	// Interface is the number of the interface in the link header, as in a Linux cooked capture of
 	// version 2; else 0. See [Packet.CameBy].
