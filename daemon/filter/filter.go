@@ -98,8 +98,8 @@ func (f *Filter) Match(link packet.LinkType, frame []byte) bool {
 	return f.matchOther(link, frame)
 }
 
-// matchOther is Match for frames that are not plain Ethernet, and for tunnels. It is a function of its own to keep
-// the most common path of Match short.
+// matchOther is Match for frames that are not plain Ethernet, and for tunnels. It is a function of
+// its own to keep the most common path of Match short.
 func (f *Filter) matchOther(link packet.LinkType, frame []byte) bool {
 	carries, offset := link.Network(frame)
 	if carries, offset = f.tunnels.Strip(carries, frame, offset); offset > len(frame) {

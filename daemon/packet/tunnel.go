@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Tunnels is a set of kinds of tunnels into which a decoder looks. A capture of a mirror port, or of
-// a host between two ends of a tunnel, has the packets of interest inside others.
+// Tunnels is a set of kinds of tunnels into which a decoder looks. A capture of a mirror port, or
+// of a host between two ends of a tunnel, has the packets of interest inside others.
 //
 // It is for captures alone. The kernel delivers the packets of a tunnel that ends on this host from
 // the interface of the tunnel.
@@ -70,8 +70,8 @@ const (
 
 // Strip steps over tunnels. A frame carries a packet at offset, as [LinkType.Network] says. Strip
 // returns the same of the innermost packet. An offset beyond the frame means that the frame ends
-// within the header of a tunnel. A fragment is not looked into, and neither is a packet with a header
-// that cannot be read. The checksums of outer packets are not looked at.
+// within the header of a tunnel. A fragment is not looked into, and neither is a packet with a
+// header that cannot be read. The checksums of outer packets are not looked at.
 func (t Tunnels) Strip(carries Kind, frame []byte, offset int) (Kind, int) {
 	for range deepest {
 		if t == 0 || offset > len(frame) {

@@ -22,15 +22,15 @@ const (
 	dgux         = 543 // the version of the tcpdump of DG/UX, which wrote 543.0 for 2.3
 )
 
-// A lengthOrder is the order of the two lengths in a record of a pcap file. It depends on the version
-// of the file (sf-pcap.c of libpcap has the history).
+// A lengthOrder is the order of the two lengths in a record of a pcap file. It depends on the
+// version of the file (sf-pcap.c of libpcap has the history).
 type lengthOrder uint8
 
 const (
 	capturedFirst lengthOrder = iota // since 2.4
 	wireFirst                        // before 2.3
-	// smallerFirst is for 2.3: some programs wrote one order, some the other. No capture has more of
-	// a frame than was on the wire.
+	// smallerFirst is for 2.3: some programs wrote one order, some the other. No capture has more
+	// of a frame than was on the wire.
 	smallerFirst
 )
 
