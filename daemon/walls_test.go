@@ -58,6 +58,7 @@ var arrows = map[string][]string{
 	"simulate/account":  {"daemon/packet", "daemon/engine", "daemon/transcript"},
 	"scripting/lint":    {"daemon/packet", "daemon/engine", "scripting", "scripting/source", "scripting/condition", "scripting/knockd"},
 	"simulate/pcaptest": {"daemon/packet"},
+	"simulate/scrub":    {"daemon/packet", "daemon/engine", "daemon/record", "daemon/transcript", "daemon/wire", "scripting", "simulate"},
 	"simulate/opening":  {"daemon/packet", "daemon/engine"},
 	"daemon/split":      {"daemon/packet", "daemon/engine", "daemon/transcript"},
 	"daemon/livetest":   {},

@@ -218,3 +218,7 @@ func (r *rerunning) summary() *Report {
 	}
 	return report
 }
+
+// LoadRecorded loads the scripts of a recording. Older means that a version without tripwires began
+// it. The caller closes the set.
+func LoadRecorded(s record.Scripts, older bool) (*scripting.Set, error) { return load(s, older) }

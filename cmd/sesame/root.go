@@ -87,6 +87,7 @@ captures offline, so that you can test a script before you use it.`,
 	root.AddCommand(p.liveCommands()...)
 	root.AddCommand(
 		p.simulateCommand(),
+		p.scrubCommand(),
 		p.checkCommand(),
 		p.knockCommand(),
 		p.importCommand(),

@@ -1,0 +1,318 @@
+// Package scrub turns a recording of a daemon into one that can be given away: with other
+// addresses, ports, payloads and option values, and with the same verdicts.
+//
+// Nothing is promised of the verdicts beforehand. The result is replayed, and refused unless each
+// decision is the same. What else a script says, such as the names of doors and comments, stays.
+package scrub
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"slices"
+
+	"sesame/daemon/engine"
+	"sesame/daemon/packet"
+	"sesame/daemon/record"
+	"sesame/daemon/wire"
+	"sesame/scripting"
+	"sesame/simulate"
+)
+
+// A Part is what can be replaced.
+type Part string
+
+// The parts.
+const (
+	Addresses Part = "addresses"
+	Ports     Part = "ports" // of knocks, one-time sequences too
+	Payloads  Part = "payloads"
+	Options   Part = "options" // texts that were given for options of scripts
+)
+
+// Parts are all parts, in the order of the documentation.
+var Parts = []Part{Addresses, Ports, Payloads, Options}
+
+// maxAddresses bounds the addresses that are remembered. Others are computed again.
+const maxAddresses = 1 << 20
+
+// A scrubber replaces everything by one key, so that what was equal stays equal.
+type scrubber struct {
+	keep      map[Part]bool
+	key       [32]byte
+	secret    [2]uint64
+	addresses map[netip.Addr]netip.Addr
+	ports     permutation
+	types     map[string]string // of options
+}
+
+// A Result is a scrubbed recording.
+type Result struct {
+	File      []byte
+	Decisions int // that were compared
+	Packets   int
+}
+
+// Scrub returns the recording with all parts replaced that are not kept. The key is random, and
+// forgotten. It fails when the recording cannot be replayed exactly, and with a [*DifferentError]
+// when the result would give other verdicts.
+func Scrub(recording []byte, keep map[Part]bool) (*Result, error) {
+	var key [32]byte
+	_, _ = rand.Read(key[:]) // it never fails
+	return scrub(recording, keep, key)
+}
+
+func scrub(recording []byte, keep map[Part]bool, key [32]byte) (*Result, error) {
+	items, err := read(recording)
+	if err != nil {
+		return nil, err
+	}
+	s := &scrubber{keep: keep, key: key, addresses: map[netip.Addr]netip.Addr{}, ports: permutation{}, types: map[string]string{}}
+	numbers := s.random("secret")
+	s.secret = [2]uint64{numbers.Uint64(), numbers.Uint64()}
+	if err := s.prepare(items); err != nil {
+		return nil, err
+	}
+	scrubbed, err := s.write(items, len(recording))
+	if err != nil {
+		return nil, err
+	}
+	result := &Result{File: scrubbed}
+	for _, item := range items {
+		if item.Frame != nil {
+			result.Packets++
+		}
+	}
+	result.Decisions, err = s.compare(recording, scrubbed)
+	return result, err
+}
+
+// read returns the items of a recording. Frames are copied.
+func read(recording []byte) (items []record.Item, err error) {
+	reader, err := record.NewReader(bytes.NewReader(recording), int64(len(recording)), "the recording")
+	if err != nil {
+		return nil, err
+	}
+	defer reader.Close()
+	if !reader.Recording() {
+		return nil, errors.New("the file is no recording of the daemon: only a recording can be replayed with its own scripts, and compared")
+	}
+	for {
+		item, err := reader.NextExact()
+		if err == io.EOF {
+			return items, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if item.Frame != nil {
+			f := *item.Frame
+			f.Data = bytes.Clone(f.Data)
+			item.Frame = &f
+		}
+		items = append(items, item)
+	}
+}
+
+// prepare chooses the ports, which depend on all script sets of the recording.
+func (s *scrubber) prepare(items []record.Item) error {
+	var before, after []*scripting.Set
+	defer func() {
+		for _, set := range slices.Concat(before, after) {
+			set.Close()
+		}
+	}()
+	older := items[0].Snapshot == nil || !items[0].Snapshot.State.Tripwires
+	load := func(scripts record.Scripts) error {
+		set, err := simulate.LoadRecorded(scripts, older)
+		if err != nil {
+			return fmt.Errorf("the scripts of the recording: %w", err)
+		}
+		before = append(before, set)
+		for _, o := range set.Options {
+			s.types[o.Name] = o.Type
+		}
+		return nil
+	}
+	var all []record.Scripts
+	for _, item := range items {
+		switch {
+		case item.Snapshot != nil:
+			all = append(all, item.Snapshot.Scripts)
+		case item.Input != nil && item.Input.Kind == record.InputSet:
+			all = append(all, item.Input.Scripts)
+		}
+	}
+	for _, scripts := range all {
+		if err := load(scripts); err != nil {
+			return err
+		}
+	}
+	s.choosePorts(before)
+	if len(s.ports) == 0 {
+		return nil
+	}
+	for _, scripts := range all {
+		set, err := simulate.LoadRecorded(s.scripts(scripts), older)
+		if err != nil {
+			return fmt.Errorf("the scripts do not load with other ports (keep them: ports): %w", err)
+		}
+		after = append(after, set)
+	}
+	s.chooseTripwires(before, after)
+	return nil
+}
+
+// write returns the recording that is made of the scrubbed items.
+func (s *scrubber) write(items []record.Item, size int) ([]byte, error) {
+	r := record.NewRecorder(8*size + 1<<20)
+	decoder := packet.NewDecoder()
+	for i, item := range items {
+		switch {
+		case item.Snapshot != nil:
+			state, err := s.state(item.Snapshot.State)
+			if err != nil {
+				return nil, fmt.Errorf("snapshot: %w", err)
+			}
+			if i == 0 || r.Recording() != nil {
+				r.Begin(wire.Time(state.Now), state, s.scripts(item.Snapshot.Scripts))
+			}
+		case item.Input != nil:
+			in, err := s.input(*item.Input)
+			if err != nil {
+				return nil, fmt.Errorf("input %d: %w", i, err)
+			}
+			r.Input(in)
+		default:
+			if err := s.packet(r, decoder, item.Frame); err != nil {
+				return nil, err
+			}
+		}
+	}
+	var b bytes.Buffer
+	_, err := r.Recording().WriteTo(&b)
+	return b.Bytes(), err
+}
+
+// packet records a packet with its parts replaced.
+func (s *scrubber) packet(r *record.Recorder, decoder *packet.Decoder, f *record.Frame) error {
+	var p packet.Packet
+	if drop := decoder.DecodeReceived(f.Link, f.Data, f.Wire, f.Reception|packet.Judged, &p); drop != packet.NotDropped {
+		return fmt.Errorf("packet %d is %v, which no engine was given", f.ID, drop)
+	}
+	s.frame(f.Data, &p)
+	p.Time, p.Number, p.Interface = f.Time(), int(f.ID), f.Interface
+	if p.LinkDigest = f.LinkDigest; p.LinkDigest != 0 {
+		p.LinkDigest = s.random(fmt.Sprintf("link %x", f.LinkDigest)).Uint64() | 1
+	}
+	r.Packet(&p, f.Data, f.Wire)
+	return nil
+}
+
+// scripts replaces what scripts, referenced files and options name.
+func (s *scrubber) scripts(scripts record.Scripts) record.Scripts {
+	oneTime := map[string]bool{}
+	for _, f := range scripts.Files {
+		for _, name := range sequenceFiles(string(f.Source)) {
+			oneTime[name] = true
+		}
+	}
+	scripts.Files = slices.Clone(scripts.Files)
+	for i := range scripts.Files {
+		scripts.Files[i] = s.script(scripts.Files[i], oneTime)
+	}
+	values := wire.Options{}
+	for name, value := range scripts.Values {
+		values[name] = s.value(name, value)
+	}
+	scripts.Values = values
+	return scripts
+}
+
+// value replaces the value of an option: the addresses and ports that it names, or else the letters
+// of a text.
+func (s *scrubber) value(name, value string) string {
+	if to := s.text(value); to != value {
+		return to
+	}
+	if s.keep[Options] || s.types[name] != "string" && s.types[name] != "strings" {
+		return value
+	}
+	random := s.random("option " + name + "\x00" + value)
+	to := []byte(value)
+	for i, c := range to {
+		if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' {
+			to[i] = "abcdefghijklmnopqrstuvwxyz"[random.IntN(26)]
+		}
+	}
+	return string(to)
+}
+
+// state replaces what the state of an engine names. The hashes of earlier packets are left out:
+// they are of other packets now, and a guess at the packets could be tested with them.
+func (s *scrubber) state(state *engine.State) (*engine.State, error) {
+	first := state.MapFirstStage(func(a netip.Addr) netip.Addr { return s.address(a) })
+	again := &engine.State{}
+	if err := s.remake(state, again); err != nil {
+		return nil, err
+	}
+	again.FirstStage = first
+	again.Secret, again.Segments, again.Flows = s.secret, engine.RecentState{}, engine.RecentState{}
+	return again, nil
+}
+
+// input replaces what an input names.
+func (s *scrubber) input(in record.Input) (record.Input, error) {
+	again := record.Input{}
+	if err := s.remake(in, &again); err != nil {
+		return again, err
+	}
+	again.Kind, again.Time, again.Scripts = in.Kind, in.Time, s.scripts(in.Scripts)
+	again.Port = wire.Port(s.port(packet.Port(in.Port)))
+	for _, one := range in.Records {
+		w, err := one.Wire()
+		if err != nil {
+			return again, err
+		}
+		var to wire.Record
+		if err := s.remake(w, &to); err != nil {
+			return again, err
+		}
+		r, err := engine.RecordFrom(&to)
+		if err != nil {
+			return again, err
+		}
+		again.Records = append(again.Records, r)
+	}
+	for _, asked := range in.Asked {
+		asked.Question.Address = s.address(asked.Question.Address)
+		asked.Answer.Addresses = slices.Clone(asked.Answer.Addresses)
+		for i := range asked.Answer.Addresses {
+			asked.Answer.Addresses[i] = s.address(asked.Answer.Addresses[i])
+		}
+		again.Asked = append(again.Asked, asked)
+	}
+	return again, nil
+}
+
+// remake fills to with the JSON of from, after the texts in it were replaced.
+func (s *scrubber) remake(from, to any) error {
+	text, err := json.Marshal(from)
+	if err != nil {
+		return err
+	}
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.UseNumber()
+	var tree any
+	if err := decoder.Decode(&tree); err != nil {
+		return err
+	}
+	if text, err = json.Marshal(s.tree(tree)); err != nil {
+		return err
+	}
+	return json.Unmarshal(text, to)
+}

@@ -1,0 +1,253 @@
+package scrub
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"sesame/daemon/engine"
+	"sesame/daemon/packet"
+	"sesame/daemon/record"
+	"sesame/daemon/wire"
+	"sesame/simulate"
+	"sesame/simulate/pcaptest"
+)
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// recorded returns the recording of a daemon with these scripts that received what the lines of
+// package pcaptest say. Effects succeed, and an attempt is on its way when the recording begins.
+func recorded(t testing.TB, lines string, scripts record.Scripts) []byte {
+	t.Helper()
+	set, err := simulate.LoadRecorded(scripts, false)
+	must(t, err)
+	defer set.Close()
+	capture, err := pcaptest.Capture(lines)
+	must(t, err)
+	reader, err := record.NewReader(bytes.NewReader(capture), int64(len(capture)), "capture")
+	must(t, err)
+	e, kept, decoder := engine.New(engine.Config{Attempts: 100}, pcaptest.Start), record.NewRecorder(0), packet.NewDecoder()
+	local := []netip.Prefix{netip.PrefixFrom(pcaptest.Here4, 32), netip.PrefixFrom(pcaptest.Here6, 128)}
+	e.Local(pcaptest.Start, local)
+	e.Swap(pcaptest.Start, set.Engine)
+	const ethernet = 14
+	for {
+		f, err := reader.Next()
+		if err == io.EOF {
+			break
+		}
+		must(t, err)
+		var p packet.Packet
+		if drop := decoder.Decode(f.Link, f.Data, f.Wire, &p); drop != packet.NotDropped {
+			t.Fatalf("packet %d: %v", f.Number, drop)
+		}
+		p.Time, p.Number, p.LinkDigest = f.Time(), f.Number, 77
+		events := slices.Clone(e.Packet(&p))
+		if f.Number == 1 {
+			kept.Begin(p.Time, e.State(), scripts)
+			continue
+		}
+		kept.Packet(&p, f.Data[ethernet:], f.Wire-ethernet)
+		for _, event := range events {
+			if event.ID != 0 {
+				kept.Input(record.Input{Kind: record.InputResult, Time: e.Now(), ID: event.ID})
+				e.Result(e.Now(), event.ID, nil)
+			}
+		}
+	}
+	source, port := netip.MustParsePrefix("203.0.113.0/24"), packet.Port{Proto: packet.TCP, Number: 22}
+	kept.Input(record.Input{Kind: record.InputGrant, Time: e.Now(), Source: source, Port: wire.Port(port), TTL: time.Minute})
+	var b bytes.Buffer
+	_, err = kept.Recording().WriteTo(&b)
+	must(t, err)
+	return b.Bytes()
+}
+
+var someScripts = record.Scripts{
+	Base: "/srv/scripts", Values: wire.Options{"name": "Alice1"},
+	Files: []wire.File{
+		{Path: "a.lua", Source: []byte(`
+local name = sesame.option "name" { type = "string", default = "" }
+sesame.door "ssh" { sequence = { "tcp/7421", "udp/9133", 2904 }, guards = "tcp/22", ttl = "30s",
+  when = { sesame.networks { "203.0.113.0/24", "2001:db8::/32" } }, on_open = function(attempt) attempt:allow() attempt:log(name) end }
+sesame.door "once" { one_time_sequences = "/var/lib/once", guards = "tcp/25" }
+`)},
+		{Path: "/var/lib/once", Source: []byte(" 5001,5002:udp\n 6001,6002\n")},
+	},
+}
+
+const someLines = `0s 198.51.100.7 tcp/7421 seq=1
+1s 203.0.113.9 tcp/7421 seq=2 data=hello
+2s 203.0.113.9 udp/9133 data=hello
+3s 203.0.113.9 tcp/2904 seq=3
+4s 198.51.100.7 udp/9133 data=x
+5s 198.51.100.7 tcp/2904 seq=4
+6s 2001:db8::9 tcp/5001 seq=5
+7s 2001:db8::9 udp/5002 data=odd
+8s 2001:db8::9 tcp/7421 seq=6
+9s 2001:db8::9 tcp/22 seq=7`
+
+// Nothing that may tell who knocked, or how, is left, and the verdicts are the same.
+func TestARecordingIsScrubbed(t *testing.T) {
+	recording := recorded(t, someLines, someScripts)
+	result, err := Scrub(recording, nil)
+	must(t, err)
+	if result.Packets != 9 || result.Decisions < 10 {
+		t.Errorf("%d decisions about %d packets", result.Decisions, result.Packets)
+	}
+	for _, gone := range []string{"203.0.113.0", "7421", "9133", "2904", "5001", "6002", "Alice1", "hello", "\xcb\x00\x71\x09", "\xc6\x33\x64\x07"} {
+		if !bytes.Contains(recording, []byte(gone)) {
+			t.Errorf("%q is not even in the recording", gone)
+		}
+		if bytes.Contains(result.File, []byte(gone)) {
+			t.Errorf("%q is left", gone)
+		}
+	}
+	for _, stays := range []string{"tcp/22", `door \"ssh\"`, "/var/lib/once"} {
+		if !bytes.Contains(result.File, []byte(stays)) {
+			t.Errorf("%q is gone", stays)
+		}
+	}
+	t.Log("# the packets are good ones")
+	items, err := read(result.File)
+	must(t, err)
+	for _, item := range items {
+		if f := item.Frame; f != nil {
+			var p packet.Packet
+			if drop := packet.NewDecoder().Decode(f.Link, f.Data, f.Wire, &p); drop != packet.NotDropped || f.LinkDigest == 77 || f.LinkDigest == 0 {
+				t.Errorf("packet %d: %v, link %d", f.ID, drop, f.LinkDigest)
+			}
+		}
+	}
+}
+
+func TestWhatIsKept(t *testing.T) {
+	recording := recorded(t, someLines, someScripts)
+	for part, text := range map[Part]string{Addresses: "203.0.113.0/24", Ports: "tcp/7421", Payloads: "hello", Options: "Alice1"} {
+		result, err := Scrub(recording, map[Part]bool{part: true})
+		must(t, err)
+		if !bytes.Contains(result.File, []byte(text)) {
+			t.Errorf("%s: %q is gone", part, text)
+		}
+	}
+}
+
+// What a script makes of a payload cannot be foreseen. The verdicts would differ, and that is said.
+func TestDifferentVerdictsAreRefused(t *testing.T) {
+	scripts := record.Scripts{Files: []wire.File{{Path: "a.lua", Source: []byte(`
+sesame.listen "bell" { on = "udp/9000", guards = "tcp/22", ttl = "10s", on_knock = function(knock) if knock.payload == "hush" then knock:allow() end end }`)}}}
+	recording := recorded(t, "0s 203.0.113.1 udp/9000 data=a\n1s 203.0.113.9 udp/9000 data=hush", scripts)
+	_, err := Scrub(recording, nil)
+	different, is := errors.AsType[*DifferentError](err)
+	if !is || !strings.Contains(different.Error(), "the verdicts would differ: decision ") {
+		t.Fatalf("error %v", err)
+	}
+	if _, err := Scrub(recording, map[Part]bool{Payloads: true}); err != nil {
+		t.Error(err)
+	}
+	t.Log("# what is no recording, or a part of one")
+	if _, err := Scrub(recording[:len(recording)-8], nil); err == nil {
+		t.Error("a cut recording is scrubbed")
+	}
+	capture, err := pcaptest.Capture(someLines)
+	must(t, err)
+	if _, err := Scrub(capture, nil); err == nil || !strings.Contains(err.Error(), "no recording") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func aScrubber(key byte) *scrubber {
+	return &scrubber{key: [32]byte{key}, addresses: map[netip.Addr]netip.Addr{}, ports: permutation{}, types: map[string]string{}}
+}
+
+// Two addresses have as long a prefix in common as before. So an address has one place.
+func TestPrefixesAreKept(t *testing.T) {
+	common := func(a, b netip.Addr) int {
+		n := 0
+		for n < a.BitLen() {
+			p, _ := a.Prefix(n + 1)
+			if !p.Contains(b) {
+				break
+			}
+			n++
+		}
+		return n
+	}
+	rapid.Check(t, func(rt *rapid.T) {
+		s := aScrubber(rapid.Byte().Draw(rt, "key"))
+		address := func(like netip.Addr) netip.Addr {
+			b := like.AsSlice()
+			for i := rapid.IntRange(0, len(b)).Draw(rt, "common"); i < len(b); i++ {
+				b[i] = rapid.Byte().Draw(rt, "byte")
+			}
+			a, _ := netip.AddrFromSlice(b)
+			return a
+		}
+		a := address(rapid.SampledFrom([]netip.Addr{pcaptest.Here4, pcaptest.Here6, netip.MustParseAddr("10.1.2.3"), netip.MustParseAddr("fe80::1")}).Draw(rt, "like"))
+		b := address(a)
+		if a.Is4In6() || b.Is4In6() {
+			return
+		}
+		x, y := s.address(a), s.address(b)
+		outside := slices.ContainsFunc(fixed, func(p netip.Prefix) bool { return p.Contains(a) || p.Contains(b) })
+		if want := common(a, b); !outside && kept(a) == kept(b) && common(x, y) != want {
+			rt.Errorf("%s and %s have %d bits in common, %s and %s %d", a, b, want, x, y, common(x, y))
+		}
+		if kept(a) != kept(x) {
+			rt.Errorf("%s became %s, which is of another kind", a, x)
+		}
+	})
+}
+
+func TestTextsAreReplaced(t *testing.T) {
+	s := aScrubber(1)
+	s.keep = map[Part]bool{Addresses: true}
+	s.ports[packet.Port{Proto: packet.TCP, Number: 7421}] = packet.Port{Proto: packet.TCP, Number: 1111}
+	s.ports[packet.Port{Proto: packet.UDP, Number: 7421}] = packet.Port{Proto: packet.UDP, Number: 2222}
+	for _, tt := range []struct {
+		line      string
+		sequences bool
+		want      string
+	}{
+		{`sequence = { "tcp/7421", 7421, "udp/7421", 22 }, within = "8s"`, false, `sequence = { "tcp/1111", 1111, "udp/2222", 22 }, within = "8s"`},
+		{`limit = 7421, guards = "tcp/7421"`, false, `limit = 7421, guards = "tcp/1111"`},
+		{"7421,7421:udp,7421:tcp", true, "1111,2222:udp,1111:tcp"},
+		{"sequence = 7421:udp,7421", false, "sequence = 2222:udp,1111"},
+		{"at 08:00:00 tcp/99999 tcp/7421x", false, "at 08:00:00 tcp/99999 tcp/7421x"},
+		{"203.0.113.9/24 2001:db8::1", false, "203.0.113.0/24 2001:db8::1"},
+	} {
+		if got := s.line(tt.line, tt.sequences); got != tt.want {
+			t.Errorf("%s: %s, want %s", tt.line, got, tt.want)
+		}
+	}
+}
+
+// FuzzScrub scrubs what a stranger sends. It ends without a panic, and what it gives is a recording
+// with the same verdicts, which was compared.
+func FuzzScrub(f *testing.F) {
+	recording := recorded(f, someLines, someScripts)
+	f.Add(recording, "", "")
+	f.Add(recording, "7421", "7422")
+	f.Add(recording, "203.0.113", "299.0.113")
+	f.Fuzz(func(t *testing.T, file []byte, from, to string) {
+		if from != "" && len(from) == len(to) {
+			file = bytes.ReplaceAll(file, []byte(from), []byte(to))
+		}
+		result, err := Scrub(file, nil)
+		if err == nil && len(result.File) == 0 {
+			t.Fatal("nothing was written")
+		}
+	})
+}
