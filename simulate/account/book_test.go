@@ -175,6 +175,12 @@ func TestRefusalsOverALimit(t *testing.T) {
 	b.writes(t, "refused 3 times, last (packet 3): limit: 1/h, until 13:00:00.000")
 }
 
+func TestALimitUntilAnotherDay(t *testing.T) {
+	b := tell(door("ssh", 7000))
+	b.judge(0, engine.Judgment{Ruling: engine.Finished, Stage: 1, Reason: engine.Limited, Detail: "1/d", Until: noon.Add(24 * time.Hour)})
+	b.writes(t, "refused (packet 1): limit: 1/d, until 2026-03-03 12:00:00.000")
+}
+
 // A million sources that knock once, and many that try a guarded port, must not replace those
 // that came further, and need no more memory than the bounds allow.
 func TestAMillionSources(t *testing.T) {

@@ -13,12 +13,13 @@ type refusal struct {
 	latest position
 	reason engine.Reason
 	detail string
+	time   time.Time // of the latest
 	until  time.Time // when the limit admits the next knock; zero: another reason
 }
 
 // judge notes a refusal. In a row of refusals over a limit only the first has an event.
 func (r *refusal) judge(j *engine.Judgment) {
-	*r = refusal{r.count + 1, positionOf(j), j.Reason, j.Detail, j.Until}
+	*r = refusal{r.count + 1, positionOf(j), j.Reason, j.Detail, j.Time, j.Until}
 }
 
 // event notes the event of a refusal, which has the whole detail. One that no packet caused had no
@@ -37,7 +38,7 @@ func (r *refusal) event(e *engine.Event) {
 func (r *refusal) text() string {
 	text := transcript.Because(r.reason, r.detail)
 	if !r.until.IsZero() {
-		text += ", until " + clockTime(r.until)
+		text += ", until " + clockTime(r.until, r.time)
 	}
 	return text
 }

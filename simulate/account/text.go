@@ -95,7 +95,7 @@ func (a *attempt) text(running bool) string {
 	}
 	line := fmt.Sprintf("on its way at %d of %d%s: %s for %v", a.stage, len(a.door.Sequence), when, verb, a.awaited().Port)
 	if !a.deadline.IsZero() {
-		line += ", until " + clockTime(a.deadline)
+		line += ", until " + clockTime(a.deadline, a.deadline)
 	}
 	return line
 }
@@ -140,7 +140,7 @@ func (m *miss) whyLate() string {
 	limit := name + transcript.Duration(most)
 	switch {
 	case !m.over.IsZero():
-		return awaited + " did not come in time: its " + transcript.Duration(most) + " were over at " + clockTime(m.over)
+		return awaited + " did not come in time: its " + transcript.Duration(most) + " were over at " + clockTime(m.over, m.over)
 	case m.at.packet == 0:
 		return awaited + " did not come in time" + inBrackets(limit)
 	case m.late == 0:
@@ -157,8 +157,14 @@ func rounded(d time.Duration) string {
 	return transcript.Duration(d)
 }
 
-// clockTime returns a time of day in UTC, as the transcript has it.
-func clockTime(at time.Time) string { return at.UTC().Format("15:04:05.000") }
+// clockTime returns a time of day in UTC, as the transcript has it, with the date when that is
+// another one than that of now.
+func clockTime(at, now time.Time) string {
+	if at, now = at.UTC(), now.UTC(); at.YearDay() != now.YearDay() || at.Year() != now.Year() {
+		return at.Format("2006-01-02 15:04:05.000")
+	}
+	return at.Format("15:04:05.000")
+}
 
 // times describes how often something happened, and at which packet the first or last time.
 func times(n int, at position, which string) string {
