@@ -39,7 +39,7 @@ func (s source) test() bool { return strings.HasSuffix(s.path, "_test.go") }
 func (s source) line(p token.Pos) int { return s.set.Position(p).Line }
 
 // laws hold for each file. Each returns what breaks it.
-var laws = []func(source) []string{clock, timed, size, names, hidden, comments}
+var laws = []func(source) []string{clock, timed, size, names, hidden, compiled, comments}
 
 func TestStyle(t *testing.T) {
 	sources := parseModule(t, "..")
@@ -70,6 +70,8 @@ func TestStyleIsHeld(t *testing.T) {
 		{"a clock read", "a/a.go", "package a\nimport \"time\"\nvar t = time.Now()", "a/a.go:3: time.Now: only a file called clock.go reads the clock; take the time as an argument"},
 		{"a clock under another name", "a/a.go", "package a\nimport t \"time\"\nvar x = t.Since(t.Time{})", "a/a.go:3: time.Since: only a file called clock.go reads the clock; take the time as an argument"},
 		{"a clock passed on", "a/a.go", "package a\nimport \"time\"\nvar now = time.Now", "a/a.go:3: time.Now: only a file called clock.go reads the clock; take the time as an argument"},
+		{"a pattern of the package", "a/a.go", "package a\nimport \"regexp\"\nvar x = regexp.MustCompile(``)", "a/a.go:3: a pattern is compiled when it is needed: sync.OnceValue"},
+		{"a pattern when it is needed", "a/a.go", "package a\nimport \"regexp\"\nvar x = f(func() any { return regexp.MustCompile(``) })", ""},
 		{"a clock where it belongs", "a/clock.go", "package a\nimport \"time\"\nvar t = time.Now()", ""},
 		{"a test that sleeps", "a/a_test.go", "package a\nimport \"time\"\nfunc f() { time.Sleep(1) }", "a/a_test.go:3: time.Sleep: a test that sleeps is slow on one machine and wrong on another"},
 		{"a measured call", "a/a_test.go", "package a\nfunc f() {\n_ = time.Since(x) > d }", "a/a_test.go:3: " + measuredBreach},
@@ -358,6 +360,29 @@ func hidden(s source) (found []string) {
 		}
 		return true
 	})
+	return found
+}
+
+// compiled finds patterns that are compiled at each start of the program, whoever needs them. They
+// were a tenth of the start of a short command.
+func compiled(s source) (found []string) {
+	if s.test() || !strings.HasPrefix(s.path, "daemon/") && !strings.HasPrefix(s.path, "scripting/") && !strings.HasPrefix(s.path, "a/") {
+		return nil
+	}
+	for _, declaration := range s.file.Decls {
+		if _, variables := declaration.(*ast.GenDecl); !variables {
+			continue
+		}
+		ast.Inspect(declaration, func(n ast.Node) bool {
+			if _, later := n.(*ast.FuncLit); later {
+				return false
+			}
+			if selector, ok := n.(*ast.SelectorExpr); ok && fmt.Sprint(selector.X, selector.Sel) == "regexp MustCompile" {
+				found = append(found, fmt.Sprintf("%s:%d: a pattern is compiled when it is needed: sync.OnceValue", s.path, s.line(n.Pos())))
+			}
+			return true
+		})
+	}
 	return found
 }
 

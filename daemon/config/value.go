@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/pelletier/go-toml/v2"
 
@@ -247,12 +248,12 @@ func (v value) networks() []netip.Prefix {
 }
 
 // identifier matches the names that nft takes without quotes.
-var identifier = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_/\\.-]{0,127}$`)
+var identifier = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_/\\.-]{0,127}$`) })
 
 // name reads the name of a set.
 func (v value) name() string {
 	s, ok := v.text()
-	if ok && !identifier.MatchString(s) {
+	if ok && !identifier().MatchString(s) {
 		v.wrong("%q is not a name that nft knows: expected one such as \"sesame4\"", shortened(s))
 		return ""
 	}
@@ -268,7 +269,7 @@ func (v value) table() (family, table string) {
 		return "", ""
 	}
 	words := strings.Fields(s)
-	if len(words) != 2 || !slices.Contains(families, words[0]) || !identifier.MatchString(words[1]) {
+	if len(words) != 2 || !slices.Contains(families, words[0]) || !identifier().MatchString(words[1]) {
 		v.wrong(`%q: expected a family (inet, ip or ip6) and the name of a table, such as "inet filter"`, shortened(s))
 		return "", ""
 	}

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"sesame/daemon/engine"
@@ -157,7 +158,9 @@ func (h *hosts) String() string {
 
 // hostName is a name of two labels at least: RFC 1123, section 2.1, and the
 // underscore, which is not rare.
-var hostName = regexp.MustCompile(`^([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`)
+var hostName = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`)
+})
 
 // ParseHost reads the name of a host and returns it in lower case, without a dot
 // at its end. It must be written in full, since no search domain is appended to it.
@@ -166,7 +169,7 @@ func ParseHost(s string) (string, error) {
 	if _, err := netip.ParseAddr(name); err == nil {
 		return "", fmt.Errorf("%q is an address: write sesame.networks { %q }", s, s)
 	}
-	if len(name) > 253 || !hostName.MatchString(name) {
+	if len(name) > 253 || !hostName().MatchString(name) {
 		return "", fmt.Errorf(`%q is not the name of a host in full: expected one such as "home.example.net"`, s)
 	}
 	return name, nil

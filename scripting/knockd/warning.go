@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"sesame/daemon/engine"
 	"sesame/daemon/packet"
@@ -191,18 +192,20 @@ func (d *draft) commandWarnings(warn warner) {
 const placeholders = `(ip|ipv4|ipv6|ip4|ip6|ipaddr|ip_address|addr|address|src|source|srcip|src_ip|source_ip|client|client_ip|remote|remote_ip|host|port|dport|sport|proto|protocol|door|name|section|stage|sequence)`
 
 var (
-	like       = regexp.MustCompile(`(?i)%` + placeholders + `%|\$?\{` + placeholders + `\}|\$` + placeholders + `\b`)
-	assignment = regexp.MustCompile(`\b(\w+)=|\b(?:read|for)\s+(\w+)`)
+	like = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`(?i)%` + placeholders + `%|\$?\{` + placeholders + `\}|\$` + placeholders + `\b`)
+	})
+	assignment = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\b(\w+)=|\b(?:read|for)\s+(\w+)`) })
 )
 
 // lookalikes returns each word once that looks like a placeholder and is none. A variable that the
 // command itself sets is a variable of the shell.
 func lookalikes(command string) (found []string) {
 	own := map[string]bool{}
-	for _, m := range assignment.FindAllStringSubmatch(command, -1) {
+	for _, m := range assignment().FindAllStringSubmatch(command, -1) {
 		own[m[1]+m[2]] = true
 	}
-	for _, m := range like.FindAllString(command, -1) {
+	for _, m := range like().FindAllString(command, -1) {
 		if m != placeholder && !own[strings.Trim(m, "${}")] {
 			own[strings.Trim(m, "${}")] = true
 			found = append(found, m)

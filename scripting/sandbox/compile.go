@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 
 	lua "github.com/yuin/gopher-lua"
 	"github.com/yuin/gopher-lua/parse"
@@ -94,7 +95,7 @@ func (p *Program) within(proto *lua.FunctionProto) error {
 }
 
 // atLine finds the place that gopher-lua writes into some messages (compile.go, resolveGoto).
-var atLine = regexp.MustCompile(` at line (\d+)`)
+var atLine = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(` at line (\d+)`) })
 
 // uncompiled returns what gopher-lua's compiler refused, in plain words.
 func (p *Program) uncompiled(err error) error {
@@ -103,7 +104,7 @@ func (p *Program) uncompiled(err error) error {
 		return p.errorAt(0, 0, "the compiler failed: %v", err)
 	}
 	line, message := failed.Line, failed.Message
-	if match := atLine.FindStringSubmatch(message); match != nil {
+	if match := atLine().FindStringSubmatch(message); match != nil {
 		line, _ = strconv.Atoi(match[1])
 		message = strings.ReplaceAll(strings.Replace(message, match[0], "", 1), "<goto>", "goto")
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 
 	lua "github.com/yuin/gopher-lua"
 )
@@ -108,11 +109,13 @@ func sourceLine(source []byte, n int) string {
 	return ""
 }
 
-var address = regexp.MustCompile(`(table|function|userdata|thread|channel): 0x[0-9a-f]+`)
+var address = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(table|function|userdata|thread|channel): 0x[0-9a-f]+`)
+})
 
 // withoutAddress removes addresses from a message of the machine. They differ from run to run,
 // which would make a replay differ, and they would help an attacker of the process.
-func withoutAddress(message string) string { return address.ReplaceAllString(message, "$1") }
+func withoutAddress(message string) string { return address().ReplaceAllString(message, "$1") }
 
 // raise raises a Go error as a value of the machine. The caller of Run or Call gets this very error
 // back, with its type. The metatable is nil, so a script cannot do anything with the value.

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 
 	lua "github.com/yuin/gopher-lua"
 )
@@ -110,26 +111,29 @@ func (s *State) traced(trace, but string) (file string, line int) {
 	return "", 0
 }
 
-// plainer has the messages of gopher-lua (state.go, vm.go) with what authors of scripts read
-// instead.
-var plainer = []struct {
+// A plainer is a message of gopher-lua (state.go, vm.go), and what authors of scripts read instead.
+type plainer struct {
 	pattern *regexp.Regexp
 	message string
-}{
-	{regexp.MustCompile(`^attempt to index a non-table object\((.*)\) with key '(.*)'$`), "attempt to read field '$2' of a $1 value"},
-	{regexp.MustCompile(`^attempt to call a non-function object$`), "attempt to call a value that is not a function"},
-	{regexp.MustCompile(`^cannot perform (.*) operation between (.*) and (.*)$`), "cannot do arithmetic ($1) with $2 and $3"},
-	{regexp.MustCompile(`^__unm undefined$`), "cannot negate a value that is not a number"},
-	{regexp.MustCompile(`^__len undefined$`), "cannot take the length of a value that is neither string nor table"},
-	{regexp.MustCompile(`^stack overflow$`), "the calls are nested too deeply: does a function call itself without end?"},
-	{regexp.MustCompile(`^too many recursions in gettable$`), "the metatables of __index form a loop"},
-	{regexp.MustCompile(`^registry overflow$`), "too many values at once: calls are nested too deeply, or have too many arguments"},
 }
+
+var plainers = sync.OnceValue(func() []plainer {
+	return []plainer{
+		{regexp.MustCompile(`^attempt to index a non-table object\((.*)\) with key '(.*)'$`), "attempt to read field '$2' of a $1 value"},
+		{regexp.MustCompile(`^attempt to call a non-function object$`), "attempt to call a value that is not a function"},
+		{regexp.MustCompile(`^cannot perform (.*) operation between (.*) and (.*)$`), "cannot do arithmetic ($1) with $2 and $3"},
+		{regexp.MustCompile(`^__unm undefined$`), "cannot negate a value that is not a number"},
+		{regexp.MustCompile(`^__len undefined$`), "cannot take the length of a value that is neither string nor table"},
+		{regexp.MustCompile(`^stack overflow$`), "the calls are nested too deeply: does a function call itself without end?"},
+		{regexp.MustCompile(`^too many recursions in gettable$`), "the metatables of __index form a loop"},
+		{regexp.MustCompile(`^registry overflow$`), "too many values at once: calls are nested too deeply, or have too many arguments"},
+	}
+})
 
 // plain returns a message of the machine in plain words and without addresses.
 func plain(message string) string {
 	message = withoutAddress(message)
-	for _, p := range plainer {
+	for _, p := range plainers() {
 		if p.pattern.MatchString(message) {
 			return p.pattern.ReplaceAllString(message, p.message)
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // A Suppression is a comment "-- sesame:allow ID reason". It allows the finding
@@ -15,7 +16,7 @@ type Suppression struct {
 	ID, Reason string
 }
 
-var suppression = regexp.MustCompile(`--+\s*sesame:allow\s+(\S+)\s*(.*)`)
+var suppression = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`--+\s*sesame:allow\s+(\S+)\s*(.*)`) })
 
 // Suppressions returns the suppressions of a script or module.
 func (s *Script) Suppressions() []Suppression {
@@ -24,7 +25,7 @@ func (s *Script) Suppressions() []Suppression {
 
 // A knockd.conf has no comments behind directives, so each comment has a line
 // of its own.
-var confSuppression = regexp.MustCompile(`^\s*#+\s*sesame:allow\s+(\S+)\s*(.*)`)
+var confSuppression = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^\s*#+\s*sesame:allow\s+(\S+)\s*(.*)`) })
 
 // Suppressions returns the suppressions of a referenced file.
 func (r *ReferencedFile) Suppressions() []Suppression {
@@ -34,10 +35,13 @@ func (r *ReferencedFile) Suppressions() []Suppression {
 	return commentsAllowing(r.Path, r.split(), confSuppression, "#")
 }
 
-func commentsAllowing(path string, lines []string, form *regexp.Regexp, comment string) []Suppression {
+func commentsAllowing(path string, lines []string, form func() *regexp.Regexp, comment string) []Suppression {
 	var found []Suppression
 	for i, line := range lines {
-		if match := form.FindStringSubmatchIndex(line); match != nil {
+		if !strings.Contains(line, "sesame:allow") {
+			continue // the pattern is compiled only for those who need it
+		}
+		if match := form().FindStringSubmatchIndex(line); match != nil {
 			found = append(found, Suppression{
 				Place:  Place{path, i + 1, match[0] + 1},
 				Target: target(lines, i, comment),

@@ -15,6 +15,7 @@ import (
 	"io/fs"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"sesame/daemon/spelling"
@@ -37,13 +38,13 @@ var builtIn []byte
 
 // name matches the names of zones: words of letters, digits, "_", "+" and "-", with "/" between
 // them.
-var name = regexp.MustCompile(`^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*$`)
+var name = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*$`) })
 
 // Check returns an error for a text that cannot be the name of a zone. Local time is none: it
 // would make a script mean something else on each machine. Neither are the files below right/,
 // which count leap seconds as no clock does.
 func Check(s string) error {
-	if len(s) > 64 || !name.MatchString(s) || s == "Local" || s == "localtime" || strings.HasPrefix(s, "right/") || strings.HasPrefix(s, "posix/") {
+	if len(s) > 64 || !name().MatchString(s) || s == "Local" || s == "localtime" || strings.HasPrefix(s, "right/") || strings.HasPrefix(s, "posix/") {
 		return Unknown(s)
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -59,9 +60,9 @@ func (b blocked) insert() string {
 const oddName = "# a table or chain has a name that is no plain word, so here is no line to run: look at nft list ruleset"
 
 // plain reports whether a name is one word for a shell, no option, and no path.
-func plain(name string) bool { return plainName.MatchString(name) }
+func plain(name string) bool { return plainName().MatchString(name) }
 
-var plainName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*$`)
+var plainName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*$`) })
 
 // iptables accepts the mark in the chain that is for rules of users, if there is one.
 func (b blocked) iptables() []string {
@@ -85,7 +86,7 @@ func (b blocked) firewalld() []string {
 	zone := ""
 	for _, chain := range b.path {
 		name, is := strings.CutPrefix(chain, "filter_IN_")
-		if is && zone == "" && !zoneParts.MatchString(name) {
+		if is && zone == "" && !zoneParts().MatchString(name) {
 			if !plain(name) {
 				return []string{oddName}
 			}
@@ -102,7 +103,7 @@ func (b blocked) firewalld() []string {
 }
 
 // zoneParts are the endings of the chains that a zone's chain calls.
-var zoneParts = regexp.MustCompile(`_(pre|log|deny|allow|post)$`)
+var zoneParts = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`_(pre|log|deny|allow|post)$`) })
 
 // jail returns the jail of fail2ban whose chain or set the packets are dropped by; "": it is none.
 // Its rules are in a chain f2b-JAIL with iptables. With nft they name a set addr-set-JAIL, or
@@ -111,13 +112,13 @@ func (b blocked) jail() string {
 	if jail, is := strings.CutPrefix(b.where, "f2b-"); is && b.xtables() && plain(jail) {
 		return jail
 	}
-	if found := f2bSet.FindStringSubmatch(b.rule); found != nil && strings.HasPrefix(b.table.name, "f2b-") && plain(found[1]) {
+	if found := f2bSet().FindStringSubmatch(b.rule); found != nil && strings.HasPrefix(b.table.name, "f2b-") && plain(found[1]) {
 		return found[1]
 	}
 	return ""
 }
 
-var f2bSet = regexp.MustCompile(`@addr6?-set-([A-Za-z0-9_.-]+)`)
+var f2bSet = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`@addr6?-set-([A-Za-z0-9_.-]+)`) })
 
 // xtables reports whether iptables-nft made the table.
 func (b blocked) xtables() bool {
