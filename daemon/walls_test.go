@@ -55,7 +55,7 @@ var arrows = map[string][]string{
 	"scripting":                   {"daemon/packet", "daemon/engine", "daemon/spelling", "daemon/transcript", "scripting/sandbox", "scripting/source", "scripting/condition", "scripting/knockd", "scripting/mistake"},
 	"simulate": {"daemon/packet", "daemon/engine", "daemon/filter", "daemon/geo/country", "daemon/record", "daemon/spelling", "daemon/split", "daemon/transcript",
 		"scripting", "scripting/condition", "scripting/source", "simulate/account"},
-	"simulate/account":  {"daemon/packet", "daemon/engine", "daemon/transcript"},
+	"simulate/account":  {"daemon/packet", "daemon/engine", "daemon/split", "daemon/transcript"},
 	"scripting/lint":    {"daemon/packet", "daemon/engine", "scripting", "scripting/source", "scripting/condition", "scripting/knockd"},
 	"simulate/pcaptest": {"daemon/packet"},
 	"simulate/scrub":    {"daemon/packet", "daemon/engine", "daemon/record", "daemon/transcript", "daemon/wire", "scripting", "simulate"},

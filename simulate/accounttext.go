@@ -10,11 +10,11 @@ import (
 // It returns the error of w.
 func (r *Report) WriteAccount(w io.Writer) error {
 	var b bytes.Buffer
-	switch {
-	case r.Knocks == 0:
-		fmt.Fprintln(&b, r.nothing)
-	case r.account != nil:
+	if r.account != nil {
 		_ = r.account.Write(&b) // into memory
+	}
+	if r.nothing != "" {
+		fmt.Fprintln(&b, r.nothing)
 	}
 	for _, k := range r.split {
 		fmt.Fprintln(&b, k)
@@ -25,6 +25,11 @@ func (r *Report) WriteAccount(w io.Writer) error {
 		fmt.Fprintln(&b, "replayed with the scripts, addresses and results that were recorded")
 	case r.recorded:
 		fmt.Fprintln(&b, "only packets to the addresses that were recorded counted; a recording has no packets that its own scripts did not listen to")
+	case r.once && !r.account.Empty():
+		fmt.Fprintln(&b, "standard input cannot be read again, so packets that no door watches were not looked at")
+	}
+	switch {
+	case r.Exact, r.recorded:
 	case len(r.local) > 0:
 		fmt.Fprintf(&b, "only packets to %s counted (--local)\n", joined(r.local))
 	default:

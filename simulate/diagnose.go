@@ -13,21 +13,6 @@ import (
 	"sesame/daemon/transcript"
 )
 
-// diagnose returns one line that explains why no packet was a knock. It reads the captures a second
-// time if it can, and decodes every packet: the first pass leaves out packets in which no door is
-// interested.
-func diagnose(c Config, r *Report, streamed bool) string {
-	if !streamed {
-		if again, err := open(c.Captures); err == nil {
-			defer again.close()
-			t := newTally(c.Set, c.Local)
-			t.read(again)
-			return t.diagnosis()
-		}
-	}
-	return transcript.Count(r.Packets, "packet") + ", none of which was a knock: " + dropNames(r.Dropped)
-}
-
 // A tally counts the packets of captures by the reason why they were no knocks.
 type tally struct {
 	set     *engine.Set
@@ -39,24 +24,12 @@ type tally struct {
 	here    int                 // packets to this host
 	knocks  int                 // packets to this host that are a SYN without ACK, or UDP
 	atDoors int                 // packets to this host and to a port of a sequence, with any flags
-	misfits int                 // packets to a door that were no knock because of their payload
-	payload string              // why the last of them was none
 }
 
 // newTally returns a tally for the doors of a set and the addresses of this host.
 func newTally(set *engine.Set, local []netip.Prefix) *tally {
 	return &tally{set: set, local: local,
 		hosts: common[netip.Addr]{counts: map[netip.Addr]int{}}, ports: common[packet.Port]{counts: map[packet.Port]int{}}}
-}
-
-// read adds all packets of the captures, in any order.
-func (t *tally) read(captures captures) {
-	decoder, p := packet.NewDecoder(), packet.Packet{}
-	for _, c := range captures {
-		for f, err := c.reader.Next(); err == nil; f, err = c.reader.Next() {
-			t.add(&p, decoder.DecodeReceived(f.Link, f.Data, f.Wire, f.Reception, &p))
-		}
-	}
 }
 
 // add counts one packet. Drop is what the decoder returned for it.
@@ -78,30 +51,9 @@ func (t *tally) add(p *packet.Packet, drop packet.Drop) {
 	for _, d := range t.set.Doors {
 		if t.hasPort(d, p) {
 			t.atDoors++
-			t.testPayload(p)
 			break
 		}
 	}
-}
-
-// testPayload counts a packet that is no knock of a door because of its payload.
-func (t *tally) testPayload(p *packet.Packet) {
-	for _, d := range t.set.Doors {
-		if why := otherPayload(d, p); why != "" && d.Accepts(p.Dest, isLocal(t.local, p.Dest)) {
-			t.misfits++
-			t.payload = "at door " + d.Name + " the last: " + why
-			return
-		}
-	}
-}
-
-// otherPayload returns why a packet is no knock of a door, when that is because of its payload
-// alone; else "".
-func otherPayload(d *engine.Door, p *packet.Packet) string {
-	if d.Payload != nil && slices.ContainsFunc(d.Sequence, func(k engine.Knock) bool { return k.Holds(p) }) {
-		return d.Payload.Misfit(p)
-	}
-	return ""
 }
 
 // hasPort reports whether a door has the port of a packet in one of its sequences, and accepts its
@@ -135,8 +87,6 @@ func (t *tally) diagnosis() string {
 		return packets + ", none of which can be a knock: " + dropNames(t.dropped)
 	case t.here == 0:
 		return packets + ", 0 for this host (--local " + joined(t.local) + "); " + t.hosts.most("most were for")
-	case t.misfits > 0:
-		return packets + ", " + transcript.Number(t.misfits) + " to a port that a door watches, but none with the payload of a knock; " + t.payload
 	case t.atDoors > 0:
 		return packets + ", " + transcript.Number(t.atDoors) +
 			" to a port that a door watches, but none with the flags of a knock (a TCP knock is a SYN without ACK unless a script says otherwise)"

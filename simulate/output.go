@@ -17,6 +17,7 @@ type output struct {
 	account *account.Book // nil: none is wanted, see explained
 	live    bool          // the capture arrives while it is replayed: flush after every write
 	only    selection
+	kept    *keeper      // of packets for rehearsals; nil: a second pass keeps them, or nobody
 	split   split.Finder // of knocks of two addresses; it gets all packets, selected or not
 	failed  int          // effects that failed, of all sources and times
 	oneTime int          // the engine's OneTimeChanges when split got its doors
@@ -88,6 +89,9 @@ func (o *output) packet(e *engine.Engine, p *packet.Packet) []engine.Event {
 		events := e.Packet(p)
 		o.write(events)
 		return events
+	}
+	if o.kept != nil {
+		o.kept.keep(p, packet.NotDropped)
 	}
 	// The engine returns no event for a packet that it dropped. Its counters show whether the doors
 	// saw the packet.

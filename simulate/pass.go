@@ -23,9 +23,10 @@ type pass struct {
 	// wants reports whether a frame is looked at: those that the filter lets through, and more when
 	// somebody wants to know more. What the filter rejects is counted as not watched in any case.
 	wants func(link packet.LinkType, frame []byte) bool
-	// unread is called with each packet that is looked at and that the decoder drops; nil: nobody
-	// wants to know.
-	unread     func(*packet.Packet, packet.Drop)
+	// seen is called with each packet that is looked at, and with its drop, before the engine gets
+	// it; nil: nobody wants to know.
+	seen       func(*packet.Packet, packet.Drop)
+	given      []netip.Prefix // Config.Local before a recording changed it
 	decoder    *packet.Decoder
 	packet     packet.Packet
 	packets    int
@@ -41,7 +42,7 @@ type pass struct {
 // newPass returns a pass over opened captures. It reads nothing yet.
 func newPass(c Config, captures captures) *pass {
 	p := &pass{
-		config: c, captures: captures, decoder: packet.NewDecoder(),
+		config: c, given: c.Local, captures: captures, decoder: packet.NewDecoder(),
 		filter: filter.New(filter.Interest(c.Set.Interest())), unreadable: map[packet.LinkType]int{},
 	}
 	p.wants = p.filter.Match
@@ -49,6 +50,9 @@ func newPass(c Config, captures captures) *pass {
 		p.wants = alsoGuarded(p.filter, c.Set.Doors)
 	}
 	p.replay.output = newOutput(c, c.Set.Doors, captures.streamed())
+	if c.Account && captures.streamed() {
+		p.replay.kept = newKeeper(c.Set)
+	}
 	p.replay.facts, p.replay.own = newOfflineFacts(c.Facts), single(c.Local)
 	return p
 }
@@ -156,6 +160,9 @@ func (p *pass) decode(c *capture, f *record.Frame, at time.Time) {
 	if f.LinkDigest != 0 {
 		p.packet.LinkDigest = f.LinkDigest
 	}
+	if p.seen != nil {
+		p.seen(&p.packet, drop)
+	}
 	switch {
 	case !watched:
 		p.dropped[packet.NotWatched]++
@@ -169,9 +176,6 @@ func (p *pass) decode(c *capture, f *record.Frame, at time.Time) {
 			p.cut++
 		}
 		p.replay.packet(&p.packet)
-	}
-	if drop != packet.NotDropped && p.unread != nil {
-		p.unread(&p.packet, drop)
 	}
 }
 

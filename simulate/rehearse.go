@@ -7,6 +7,7 @@ import (
 
 	"sesame/daemon/engine"
 	"sesame/daemon/packet"
+	"sesame/daemon/split"
 	"sesame/daemon/transcript"
 	"sesame/simulate/account"
 )
@@ -47,6 +48,8 @@ type rehearsal struct {
 	packets []keptPacket // of the source, in their order
 	clues   []account.Clue
 	missed  *account.Account
+	other   netip.Addr   // that sent the rest of the knock, if one did
+	rest    []keptPacket // its packets
 }
 
 // A change is what differs from what happened. A nil door, or nil packets, are unchanged.
@@ -68,7 +71,7 @@ func (r *rehearsal) suggest() string {
 			return text + ": opens"
 		}
 	}
-	for _, c := range slices.Concat(r.repairs(), r.otherRules(), r.withoutPacket()) {
+	for _, c := range slices.Concat(r.fromOneAddress(), r.repairs(), r.otherRules(), r.withoutPacket()) {
 		if r.opens(c) {
 			return c.text + ": opens"
 		}
@@ -187,4 +190,52 @@ func (r *rehearsal) withoutPacket() []change {
 // index returns where a packet is among those of the source, -1 if it is not.
 func (r *rehearsal) index(number, capture int) int {
 	return slices.IndexFunc(r.packets, func(p keptPacket) bool { return number > 0 && p.Number == number && p.Capture == capture })
+}
+
+// suggest rehearses the accounts of sources that opened nothing, the furthest first, and notes in
+// the book what would have opened the doors.
+func (r *rehearsals) suggest(book *account.Book, kept *keeper, halves []split.Knock) {
+	byName := map[string]*engine.Door{}
+	for _, d := range r.set.Doors {
+		byName[d.Name] = d
+	}
+	tried := 0
+	for a := range book.All() {
+		d := byName[a.Door]
+		packets := kept.sources[a.Source]
+		if d == nil || d.Listen || len(d.Sequence) == 0 || len(packets) == 0 || a.Result != account.ResultStopped && a.Result != account.ResultNeverBegan {
+			continue
+		}
+		if tried++; tried > maxSuggested || r.left <= 0 {
+			return
+		}
+		one := rehearsal{rehearsals: r, source: a.Source, door: d, packets: packets, clues: book.Clues(a.Source, a.Door), missed: a}
+		for i := range halves {
+			if other, _, ok := halves[i].Half(a.Source); ok && halves[i].Door == a.Door {
+				one.other, one.rest = other, kept.sources[other]
+			}
+		}
+		if text := one.suggest(); text != "" {
+			book.Suggest(a.Source, a.Door, text)
+		}
+	}
+}
+
+// fromOneAddress returns the packets of the source together with those of the other address that
+// sent the rest of the knock.
+func (r *rehearsal) fromOneAddress() []change {
+	if len(r.rest) == 0 {
+		return nil
+	}
+	all := slices.Clone(r.packets)
+	for _, p := range r.rest {
+		// The packets of the other address family went to another address of this host.
+		p.Source = r.source
+		if p.Dest.Is4() != r.packets[0].Dest.Is4() {
+			p.Dest = r.packets[0].Dest
+		}
+		all = append(all, p)
+	}
+	slices.SortStableFunc(all, func(a, b keptPacket) int { return a.Time.Compare(b.Time) })
+	return []change{{text: "all knocks from one address", packets: all}}
 }

@@ -25,6 +25,8 @@ type replay struct {
 	own     []netip.Prefix // this host's own addresses: see [engine.Engine.Own]
 	facts   *offlineFacts
 	last    time.Time
+	explain func(*engine.Judgment) // gets the judgments, in place of the account; nil: nobody
+	began   time.Time
 	offset  time.Duration // how far the wall clock is ahead of engine time
 	pending []uint64      // effects whose result the engine awaits
 }
@@ -34,7 +36,10 @@ func (r *replay) begin(start time.Time, set *engine.Set, local []netip.Prefix) {
 	r.engine = engine.New(engine.Config{}, start)
 	r.engine.SetFacts(r.facts)
 	r.explained(r.engine)
-	r.last = start
+	if r.explain != nil {
+		r.engine.Explain(r.explain)
+	}
+	r.last, r.began = start, start
 	if local != nil {
 		r.engine.Own(r.own)
 		r.prepare(start, r.engine.Local(start, local))

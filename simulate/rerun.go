@@ -36,6 +36,7 @@ type rerunning struct {
 	restored int           // grants and values that were restored, at most mostGrants
 	before   engine.Counts // of the engine when the recording began
 	facts    recordedFacts // that its inputs were given
+	stage    rehearsals    // what rehearsals after the replay need
 }
 
 // rerun replays a recording of the daemon. It fails when the recording cannot even begin. Damage
@@ -50,6 +51,9 @@ func rerun(ctx context.Context, c Config, recording *capture) (*Report, error) {
 	r.output = newOutput(c, r.engine.Doors(), size < 0)
 	r.oneTime = r.engine.OneTimeChanges()
 	r.explained(r.engine)
+	if c.Account {
+		r.kept = newKeeper(r.set.Engine)
+	}
 	c.Writer.Begin(namesOf(r.engine.Doors()), nil)
 	err := r.read(ctx)
 	if r.account != nil {
@@ -62,6 +66,14 @@ func rerun(ctx context.Context, c Config, recording *capture) (*Report, error) {
 	report := r.summary()
 	if err != io.EOF {
 		report.Incomplete = append(report.Incomplete, err)
+	}
+	if c.Account {
+		if !r.account.Empty() {
+			report.nothing = ""
+		}
+		r.stage.set = r.set.Engine
+		addHalves(r.account, report.split)
+		r.stage.suggest(r.account, r.kept, report.split)
 	}
 	return report, report.finish(&c)
 }
@@ -90,6 +102,8 @@ func (r *rerunning) begin() error {
 	if r.config.judge != nil {
 		e.Explain(r.config.judge)
 	}
+	state := item.Snapshot.State
+	r.stage = rehearsals{local: state.Local, own: state.Own, offset: state.Offset, facts: newOfflineFacts(nil), left: mostRehearsed}
 	return nil
 }
 
@@ -174,8 +188,10 @@ func (r *rerunning) input(in *record.Input) error {
 		r.report(e.Restore(now, in.Records))
 	case record.InputLocal:
 		e.Own(in.Own)
+		r.stage.local, r.stage.own = in.Local, in.Own
 		r.report(e.Local(now, in.Local))
 	case record.InputStep:
+		r.stage.offset = in.Offset
 		r.report(e.Step(now, in.Offset))
 	case record.InputClock:
 		r.report(e.Clock(now, in.Doubt))
@@ -183,6 +199,7 @@ func (r *rerunning) input(in *record.Input) error {
 		r.report(e.Shutdown(now))
 	case record.InputFacts:
 		r.facts.set(in.Asked)
+		r.stage.facts.remember(in.Asked)
 		return nil
 	}
 	r.updateDoors(e)

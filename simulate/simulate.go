@@ -94,6 +94,7 @@ type Report struct {
 
 	account *account.Book
 	nothing string // why no packet was a knock
+	once    bool   // the capture could not be read again, so only what the doors watch was looked at
 	hints   string // lines about facts that were needed and that nobody gave
 	split   []split.Knock
 	local   []netip.Prefix
@@ -153,9 +154,8 @@ func Run(ctx context.Context, c Config) (*Report, error) {
 	if path := c.recordedAlone(captures); path != "" {
 		report.Used = usedUp(path, c.Set)
 	}
-	if c.Account && report.Knocks == 0 {
-		c.Local = report.local
-		report.nothing = diagnose(c, report, captures.streamed())
+	if c.Account {
+		p.explain(ctx, report)
 	}
 	return report, report.finish(&c)
 }

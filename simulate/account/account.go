@@ -106,6 +106,7 @@ func (b *Book) account(r *record) *Account {
 		a.nearly(r, m)
 	default:
 		a.Result = ResultNeverBegan
+		a.neverBegan(r)
 	}
 	return a
 }
@@ -116,6 +117,18 @@ func (a *Account) stopped(m *miss) {
 	a.Awaited, a.Late = m.awaited.Port.String(), m.late
 	if a.Packet, a.Capture = m.at.packet, m.at.capture; m.at.packet > 0 {
 		a.Came = m.came.String()
+	}
+}
+
+// neverBegan names the first knock of a source that had no attempt, and what came in its place.
+func (a *Account) neverBegan(r *record) {
+	c := r.near.unbegun(0)
+	if c == nil {
+		return
+	}
+	a.Awaited, a.Reason = r.near.steps[0].Port.String(), string(Missing)
+	if s := &c[0]; s.knock == 0 {
+		a.Came, a.Packet, a.Capture, a.Reason = s.came.String(), s.at.packet, s.at.capture, string(s.why)
 	}
 }
 

@@ -36,6 +36,9 @@ type Book struct {
 	byEffect openings
 	byGrant  openings
 
+	strangers map[subject]*near // of a second pass; nil: there is none now
+	began     time.Time         // when the input began; zero: not known
+
 	ended   time.Time // end of a recording, after which attempts may continue; zero: a capture, they end
 	running bool      // the recording is of a daemon that runs, and ended is now
 }

@@ -23,7 +23,8 @@ const (
 	Fragment         Cause = "fragment"
 	Truncated        Cause = "truncated" // the capture holds less of it than its headers
 	Reordered        Cause = "reordered" // the next knock came before it
-	NeverBegan       Cause = "never_began"
+	Missing          Cause = "missing"   // nothing like it came
+
 )
 
 // causeOf returns the cause that a judgment names; ok is false when the packet has nothing to do
@@ -109,8 +110,9 @@ func (n *near) judge(j *engine.Judgment) {
 		n.settle()
 		n.present = append(n.present, s)
 	case engine.Advanced:
-		s.knock = min(j.Before, len(j.Door.Sequence)-1)
-		n.count(s)
+		if s.knock = j.Before; s.knock < len(j.Door.Sequence) {
+			n.count(s)
+		}
 	case engine.Finished:
 		n.settle()
 	case engine.Ignored, engine.Disturbed, engine.TooLate:
@@ -199,7 +201,7 @@ func (n *near) overtakes(s *step) bool {
 	next := &n.present[count-1]
 	between := next.knock - 1
 	ahead := s.time.Sub(next.time)
-	if between != count-1 || n.present.begun() != count-1 || next.why != noCause ||
+	if between != count-1 || n.present.begun() != count-1 || next.why != noCause || ahead < 0 ||
 		n.door.Sequence[between].Port != s.came || ahead > time.Second {
 		return false
 	}

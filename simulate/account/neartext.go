@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"sesame/daemon/engine"
 	"sesame/daemon/packet"
@@ -20,18 +21,21 @@ func (c chain) neverBegan(d *engine.Door, sequence []engine.Knock, begin bool) s
 			parts = append(parts, text)
 		}
 	}
-	var missing []string
+	var before, after []string
 	for i := range sequence {
-		if !slices.ContainsFunc(c, func(s step) bool { return s.knock == i }) {
-			missing = append(missing, sequence[i].Port.String())
+		switch name := sequence[i].Port.String(); {
+		case slices.ContainsFunc(c, func(s step) bool { return s.knock == i }):
+		case begin && i < c[0].knock:
+			before = append(before, name)
+		default:
+			after = append(after, name)
 		}
 	}
-	if len(missing) > 0 {
-		text := several(missing) + " did not"
-		if begin {
-			text += ", unless before the capture began"
-		}
-		parts = append(parts, text)
+	if len(before) > 0 {
+		parts = append(parts, several(before)+" did not, unless before the capture began")
+	}
+	if len(after) > 0 {
+		parts = append(parts, several(after)+" did not")
 	}
 	return "never began: " + strings.Join(parts, "; ")
 }
@@ -72,14 +76,14 @@ func (s *step) problem(d *engine.Door, sequence []engine.Knock) string {
 		if d.Target.IsValid() {
 			return fmt.Sprintf(" to %s: the target of the door is %s", s.dest, d.Target)
 		}
-		return fmt.Sprintf(" to %s, which is no address of this host (--local)", s.dest)
+		return fmt.Sprintf(" to %s, which is no address of this host", s.dest)
 	case Fragment:
 		return " as a fragment, and no fragment is a knock"
 	case Truncated:
-		return ", and the capture holds only a part of it: record whole packets with -s 0"
+		return " cut short by the capture: record whole packets with -s 0"
 	case Reordered:
 		return fmt.Sprintf(" %s after %s, the knock behind it: wait longer between knocks", transcript.Duration(s.ahead), sequence[s.knock+1].Port)
-	case noCause, NeverBegan:
+	case noCause, Missing:
 	}
 	return ""
 }
@@ -187,13 +191,14 @@ func (h *half) String() string {
 }
 
 // lines describes what a source sent that was no attempt, when its furthest attempt came to stage:
-// 0 means that it never had one. BeforeCapture means that an earlier knock may have come before the
-// capture began.
-func (n *near) lines(d *engine.Door, stage int, beforeCapture bool) []string {
-	if c := n.unbegun(stage); c != nil {
-		return []string{c.neverBegan(d, n.steps, beforeCapture)}
+// 0 means that it never had one. Begin is when the capture began: a knock that is missing may have
+// come before.
+func (n *near) lines(d *engine.Door, stage int, begin time.Time) []string {
+	c := n.unbegun(stage)
+	if c == nil {
+		return nil
 	}
-	return nil
+	return []string{c.neverBegan(d, n.steps, !begin.IsZero() && c[0].time.Sub(begin) < d.Within)}
 }
 
 // why describes what came in place of the knock that an attempt awaited at a stage, and was nearly

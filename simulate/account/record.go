@@ -28,6 +28,7 @@ type record struct {
 	alone    int   // knocks of the door that began and advanced nothing, at no other door either
 	attempt  attempt
 	near     near
+	half     *half   // what another source sent of a knock of this one; nil: nothing
 	visits   *visits // nil: none
 	// suggestion is a change that would have opened the door.
 	suggestion string

@@ -77,7 +77,10 @@ func (b *Book) lines(r *record) []string {
 		lines = append(lines, fmt.Sprintf("%s at %d of %d: %s", line, m.stage, len(m.door.Sequence), r.why(m)))
 	}
 	if r.rank < opened && r.rules != nil {
-		lines = append(lines, r.near.lines(r.rules, m.furthest(), false)...)
+		lines = append(lines, r.near.lines(r.rules, m.furthest(), b.began)...)
+	}
+	if r.half != nil {
+		lines = append(lines, r.half.String())
 	}
 	if r.suggestion != "" {
 		lines = append(lines, r.suggestion)

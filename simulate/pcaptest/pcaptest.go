@@ -5,9 +5,12 @@
 //	0s 203.0.113.9 tcp/7000
 //	1.5s 203.0.113.9 tcp/8000 syn,ack sport=5555 seq=7 to=198.51.100.1
 //	2s 2001:db8::9 udp/53 data=hello
+//	3s 203.0.113.9 tcp/9000 snap=48
+//	4s 203.0.113.9 udp/53 fragment=first
 //
 // It holds the time since [Start], the source and the port. TCP packets have the flag SYN unless
-// the line names other flags. Empty lines and comments after # are skipped.
+// the line names other flags. Snap is how many bytes of the frame the capture holds. Empty lines
+// and comments after # are skipped.
 package pcaptest
 
 import (
@@ -63,6 +66,8 @@ type line struct {
 	flags        packet.Flags
 	sequence     uint32
 	data         string
+	captured     int  // bytes of the frame; 0: all
+	fragment     bool // the first of several, of IPv4
 }
 
 var flagNames = map[string]packet.Flags{
@@ -117,6 +122,10 @@ func (l *line) set(field string) (err error) {
 	case "seq":
 		n, err = strconv.ParseUint(value, 10, 32)
 		l.sequence = uint32(n)
+	case "snap":
+		l.captured, err = strconv.Atoi(value)
+	case "fragment":
+		l.fragment = value == "first"
 	case "data":
 		l.data = value
 	default:
@@ -131,10 +140,14 @@ func (l *line) record(file *bytes.Buffer) {
 	at := Start.Add(l.at)
 	header := binary.LittleEndian.AppendUint32(nil, uint32(at.Unix()))
 	header = binary.LittleEndian.AppendUint32(header, uint32(at.Nanosecond()/1000))
-	header = binary.LittleEndian.AppendUint32(header, uint32(len(frame)))
+	captured := len(frame)
+	if l.captured > 0 {
+		captured = min(captured, l.captured)
+	}
+	header = binary.LittleEndian.AppendUint32(header, uint32(captured))
 	header = binary.LittleEndian.AppendUint32(header, uint32(len(frame)))
 	file.Write(header)
-	file.Write(frame)
+	file.Write(frame[:captured])
 }
 
 // frame returns an Ethernet frame with IP and TCP or UDP.
@@ -152,7 +165,11 @@ func (l *line) frame() []byte {
 	} else {
 		frame = append(frame, 8, 0, 0x45, 0)
 		frame = binary.BigEndian.AppendUint16(frame, uint16(20+len(segment)))
-		frame = append(frame, 0, 0, 0, 0, 64, protocol, 0, 0)
+		more := byte(0)
+		if l.fragment {
+			more = 0x20 // "more fragments", RFC 791, section 3.1
+		}
+		frame = append(frame, 0, 0, more, 0, 64, protocol, 0, 0)
 	}
 	frame = append(frame, l.source.AsSlice()...)
 	frame = append(frame, l.dest.AsSlice()...)
