@@ -3,10 +3,11 @@ package scrub
 import (
 	"crypto/sha256"
 	"net/netip"
+	"slices"
 )
 
 // classes are networks whose meaning an address must keep: the decoder and conditions treat them
-// unlike others. In all of them addresses are replaced behind the prefix only.
+// unlike others. No address comes in or out of them.
 var classes = parsed(
 	"0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16",
 	"224.0.0.0/4", "255.255.255.255/32", "::/96", "64:ff9b::/96", "fe80::/10", "fc00::/7", "ff00::/8")
@@ -21,19 +22,16 @@ func parsed(texts ...string) (all []netip.Prefix) {
 	return all
 }
 
-// kept returns how many leading bits of an address are never replaced: those of its class, and at
-// least those that tell the kind of an address.
-func kept(a netip.Addr) int {
-	bits := 8
-	if a.Is6() {
-		bits = 16
+// stays reports whether the bit behind a prefix is never replaced: it tells the kind of an address,
+// or it leads to a class.
+func stays(prefix netip.Prefix) bool {
+	first := 8
+	if prefix.Addr().Is6() {
+		first = 16
 	}
-	for _, class := range classes {
-		if class.Contains(a) {
-			bits = max(bits, class.Bits())
-		}
-	}
-	return bits
+	return prefix.Bits() < first || slices.ContainsFunc(classes, func(class netip.Prefix) bool {
+		return class.Bits() > prefix.Bits() && prefix.Contains(class.Addr())
+	})
 }
 
 // address returns the address in the place of a. Two addresses that have a prefix in common have
@@ -55,8 +53,11 @@ func (s *scrubber) address(a netip.Addr) netip.Addr {
 		return was
 	}
 	b := a.AsSlice()
-	for bit := kept(a); bit < len(b)*8; bit++ {
+	for bit := range len(b) * 8 {
 		prefix, _ := a.Prefix(bit) // bit is in range
+		if stays(prefix) {
+			continue
+		}
 		text, _ := prefix.MarshalBinary()
 		sum := sha256.Sum256(append(s.key[:], text...))
 		b[bit/8] ^= sum[0] & 1 << (7 - bit%8)
