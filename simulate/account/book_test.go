@@ -175,6 +175,36 @@ func TestRefusalsOverALimit(t *testing.T) {
 	b.writes(t, "refused 3 times, last (packet 3): limit: 1/h, until 13:00:00.000")
 }
 
+// Of several attempts the furthest counts, and of equals the latest. Of several openings the least
+// time counts that one had left.
+func TestSeveralAttempts(t *testing.T) {
+	b := tell(door("ssh", 7000, 8000, 9000))
+	for i, before := range []int{1, 2, 2, 1} {
+		b.judge(i, engine.Judgment{Ruling: engine.Disturbed, Before: before, Reason: engine.OutOfOrder, Came: tcp(7000), Awaited: b.door.Sequence[before]})
+	}
+	b.writes(t, "stopped 4 times, the furthest at 2 of 3: tcp/7000 came (packet 3), tcp/9000 was expected")
+	b = tell(door("ssh", 7000, 8000, 9000))
+	for i, left := range []time.Duration{2 * time.Second, 300 * time.Millisecond, time.Second} {
+		b.judge(i, engine.Judgment{Ruling: engine.Finished, Before: 2, Stage: 3, Left: left, Limit: engine.StepTimeout})
+		b.Events([]engine.Event{{Kind: engine.EventOpen, Door: "ssh", Source: netip.PrefixFrom(tom, 32), Packet: b.number}})
+	}
+	b.writes(t, "opened 3 times, first (packet 1), at least 300ms of step_timeout 3s left")
+}
+
+// A source that comes no further than before does not become the newest of its rank.
+func TestTheOldestOfARankMakesRoom(t *testing.T) {
+	b := tell(door("ssh", 7000, 8000))
+	begins := engine.Judgment{Ruling: engine.Began, Stage: 1}
+	for _, source := range []netip.Addr{tom, eve, tom} {
+		b.source = source
+		b.judge(0, begins)
+	}
+	b.drop()
+	if b.find(tom, "ssh") != nil || b.find(eve, "ssh") == nil {
+		t.Error("the source that came first stayed, and the other did not")
+	}
+}
+
 func TestALimitUntilAnotherDay(t *testing.T) {
 	b := tell(door("ssh", 7000))
 	b.judge(0, engine.Judgment{Ruling: engine.Finished, Stage: 1, Reason: engine.Limited, Detail: "1/d", Until: noon.Add(24 * time.Hour)})
