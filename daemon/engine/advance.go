@@ -13,7 +13,7 @@ import (
 // handleKnock applies the tests, in their order, to a packet of a source that has an attempt: a
 // retransmit, the expected knock, a repeat that is forgiven, a wrong knock. An attempt
 // recognises retransmits of its own knocks itself, since a flood may have pushed them out of
-// [Engine.segments], the memory that all sources share.
+// the memory that all sources share.
 func (e *Engine) handleKnock(d *door, slot int32, p *packet.Packet) move {
 	h := e.hitOf(p)
 	stage := e.stage(slot)
@@ -44,9 +44,10 @@ func wrongKnock(d *door, p *packet.Packet) Why {
 // resent reports whether h is a retransmit of a knock of the attempt.
 func (e *Engine) resent(slot int32, d *door, h hit) bool {
 	if r := e.attempts.runOf(slot); r != nil {
-		return slices.ContainsFunc(r.hits, h.repeats)
+		return slices.ContainsFunc(r.hits, func(knock hit) bool { return h.repeats(knock) && e.mayRepeat(knock) })
 	}
-	return h.repeats(e.firstHit(slot, d))
+	first := e.firstHit(slot, d)
+	return h.repeats(first) && e.mayRepeat(first)
 }
 
 // advance counts the expected knock. The last one completes the sequence.

@@ -27,16 +27,7 @@ func (e *Engine) classify(p *packet.Packet, here *portDoors) packet.Drop {
 	if e.own.has(p.Source) && !p.Loopback || p.Source.IsUnspecified() {
 		return packet.Malformed
 	}
-	if p.Port.Proto == packet.TCP {
-		hash := e.segment(p)
-		if e.segments.add(hash) {
-			return packet.Retransmit
-		}
-		if e.explanation != nil {
-			e.explanation.keep(hash, p)
-		}
-	}
-	return packet.NotDropped
+	return e.again(p)
 }
 
 // stray reports whether p is a wrong knock to strict doors. An impossible packet is none: what is
@@ -57,9 +48,4 @@ func (e *Engine) unasked(p *packet.Packet) bool {
 	}
 	return p.Port.Proto == packet.TCP ||
 		!e.flows.has(e.secret.flow(p.Dest, p.Source, p.Port.Number, p.SourcePort))
-}
-
-// segment returns the hash by which retransmits of a TCP segment are known.
-func (e *Engine) segment(p *packet.Packet) uint64 {
-	return e.secret.segment(p.Source, p.Sequence, p.SourcePort, p.Port.Number)
 }

@@ -55,9 +55,11 @@ type Engine struct {
 	own         *locals // see [Engine.Own]
 
 	attempts      *table
-	secret        secret  // of the hashes in both memories
-	segments      *recent // TCP segments seen, to recognise retransmits
-	flows         *recent // UDP flows that this host began, for strict doors
+	secret        secret            // of the hashes in both memories
+	copies        *memory[path]     // packets seen, to recognise copies; nil as resends
+	resends       *memory[struct{}] // TCP segments seen, to recognise retransmits
+	segments      *recent           // the same in an engine that an older version began; else nil
+	flows         *recent           // UDP flows that this host began, for strict doors
 	timers        timers
 	delayed       int // script timers among them
 	grants        *grants
@@ -100,7 +102,7 @@ type Counts struct {
 	Refusals int               // with all that were over a limit, most of which have no event
 	Errors   int               // faults of scripts
 	Clamped  int               // packets stamped earlier than their predecessor
-	Dropped  [packet.Drops]int // by this engine: NotLocal, Malformed, NotWatched, Retransmit, OtherPayload
+	Dropped  [packet.Drops]int // by this engine: NotLocal, Malformed, NotWatched, Retransmit, OtherPayload, Duplicate
 }
 
 // New returns an engine without doors, to which every address is local. Its time begins at
@@ -122,7 +124,8 @@ func New(cfg Config, start time.Time) *Engine {
 
 		attempts: newTable(cfg.Attempts),
 		secret:   newSecret(),
-		segments: newRecent(maxSegments),
+		copies:   newCopies(),
+		resends:  newResends(),
 		flows:    newRecent(maxFlows),
 		grants:   newGrants(),
 		limits:   newLimits(cfg.Grants),

@@ -3,6 +3,7 @@ package engine
 import (
 	"hash/maphash"
 	"net/netip"
+	"slices"
 	"time"
 
 	"sesame/daemon/packet"
@@ -71,7 +72,7 @@ func newExplanation(e *Engine, report func(*Judgment)) *explanation {
 	return &explanation{
 		engine: e, report: report, seed: maphash.MakeSeed(),
 		timeouts:  newMemory[timeout](wire.Forever, maxExplained),
-		originals: newMemory[Origin](wire.Forever, maxExplained), access: newAccess(),
+		originals: newMemory[Origin](int64(resendSpan), maxExplained), access: newAccess(),
 	}
 }
 
@@ -84,6 +85,9 @@ func (e *Engine) judge(d *door, m move) {
 
 func (x *explanation) judge(d *door, m move) {
 	p := x.engine.packet
+	if m.why == ResentSegment && slices.Contains(x.judged, d) {
+		return // the packet was offered twice, to two ports of a group, and is no retransmit of itself
+	}
 	x.judged = append(x.judged, d)
 	j := x.begin(d, p.Source, m)
 	x.describe(j, p)
@@ -194,8 +198,20 @@ func (x *explanation) original(p *packet.Packet) Origin {
 	return Origin{}
 }
 
+// copied returns the packet of which another is a copy.
+func (x *explanation) copied(p *packet.Packet) Origin {
+	first, at := x.engine.copies.get(x.engine.secret.copy(p), x.engine.now)
+	if first == nil {
+		return Origin{}
+	}
+	return Origin{first.number, first.capture, wire.Time(at)}
+}
+
 // keep remembers a segment that was seen for the first time, by its hash.
 func (x *explanation) keep(hash uint64, p *packet.Packet) {
+	if x == nil {
+		return
+	}
 	x.originals.put(hash, x.engine.now, Origin{p.Number, p.Capture, wire.Time(x.engine.now)})
 }
 

@@ -46,6 +46,8 @@ type chaos struct {
 	twin    *Engine // gets the same inputs; nil: there is none
 	now     time.Time
 	sent    int
+	copies  bool // packets come more than once
+	latest  packet.Packet
 	set     []*Door
 	awaited []uint64
 	journal map[uint64]Grant // what a restart would find
@@ -191,6 +193,14 @@ func (c *chaos) packet() input {
 		Time: c.pass(3 * time.Second), Number: c.sent, Source: c.source(), Dest: netip.MustParseAddr("198.51.100.1"),
 		SourcePort: uint16(20000 + c.r.IntN(40000)), Port: c.port(chaosPorts...), Flags: packet.SYN, Sequence: uint32(c.sent),
 	}
+	p.Digest = uint64(c.sent)
+	if c.copies && c.r.IntN(6) == 0 { // the latest packet again, often a copy
+		c.now = c.now.Add(time.Duration(c.r.IntN(3)) * 2 * time.Millisecond)
+		p = c.latest
+		p.Time, p.Number = c.now, c.sent
+		p.Interface, p.LinkDigest, p.ID = uint32(c.r.IntN(2)), uint64(c.r.IntN(2)), uint16(c.r.IntN(2))
+		return func(e *Engine) []Event { return e.Packet(&p) }
+	}
 	switch c.r.IntN(8) {
 	case 0: // a retransmit of something recent, often
 		p.SourcePort, p.Sequence = 20000, uint32(c.r.IntN(3))
@@ -205,6 +215,7 @@ func (c *chaos) packet() input {
 			p.Port = pool[c.r.IntN(len(pool))].Port
 		}
 	}
+	c.latest = p
 	return func(e *Engine) []Event { return e.Packet(&p) }
 }
 

@@ -179,10 +179,11 @@ func TestRetransmitsAreNoKnocks(t *testing.T) {
 
 func TestAFloodMakesNoAttemptForgetItsRetransmits(t *testing.T) {
 	w := newWorld(t, classic(t))
+	w.e.resends = newMemory[struct{}](int64(resendSpan), 1<<12)
 	first := w.packet(alice, "tcp/7000")
 	w.record(w.e.Packet(&first))
 	w.knock(alice, "udp/8000")
-	for range 1 << 17 {
+	for range 1 << 13 {
 		p := w.packet(bob, "tcp/9000")
 		p.Sequence = uint32(w.sent)
 		w.e.Packet(&p)

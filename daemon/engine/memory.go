@@ -68,7 +68,7 @@ func (m *memory[V]) turn(now int64) {
 		m.lost = m.older.last
 	}
 	size := 16
-	for size < m.newer.count {
+	for size < 2*m.newer.count {
 		size *= 2
 	}
 	spare := m.older.slots

@@ -277,8 +277,9 @@ func TestAGroupActsInTheOrderOfItsDoors(t *testing.T) {
 // forget it.
 func TestAnAttemptOfAGroupKnowsItsRetransmits(t *testing.T) {
 	w := newWorld(t, knockdDoor(t, "A", "tcp/1", "tcp/2", "tcp/3"))
+	w.e.resends = newMemory[struct{}](int64(resendSpan), 1<<12)
 	flood := func() {
-		for range 2 * maxSegments {
+		for range 1 << 13 {
 			p := w.packet("198.51.100.99", "tcp/2")
 			w.record(w.e.Packet(&p))
 		}

@@ -83,7 +83,8 @@ func probe(half []uint64, h uint64) (slot uint64, known bool) {
 	}
 }
 
-// How many TCP segments and UDP flows are remembered at most. At least half as many are.
+// How many UDP flows are remembered at most, and how many TCP segments older versions remembered.
+// At least half as many are.
 const (
 	maxSegments = 1 << 16
 	maxFlows    = 1 << 14

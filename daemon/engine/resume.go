@@ -36,7 +36,7 @@ func Resume(cfg Config, s *State, set *Set) (*Engine, error) {
 		func(s *State) error { return e.resumeDoors(s, set) },
 		func(s *State) error { return e.unpackFirstStage(s.FirstStage, s.Oldest) },
 		e.resumeRuns, e.resumeGrants, e.resumeDelays, e.resumeBatches, e.resumeCompletions, e.resumeLimits, e.resumeValues,
-		func(s *State) error { return e.segments.resume(s.Segments) },
+		e.resumeAgain,
 		func(s *State) error { return e.flows.resume(s.Flows) },
 	} {
 		if err := part(s); err != nil {

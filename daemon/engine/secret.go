@@ -5,6 +5,8 @@ import (
 	"hash/maphash"
 	"math/bits"
 	"net/netip"
+
+	"sesame/daemon/packet"
 )
 
 // A secret is the key of the hashes by which packets are remembered. Without it a stranger cannot
@@ -16,7 +18,7 @@ func newSecret() secret {
 	return secret{maphash.Comparable(maphash.MakeSeed(), 0), maphash.Comparable(maphash.MakeSeed(), 0)}
 }
 
-// segment returns the hash that identifies a TCP segment. Retransmits of it have the same.
+// segment returns the hash by which older versions knew a TCP segment.
 func (s secret) segment(source netip.Addr, sequence uint32, from, port uint16) uint64 {
 	a := source.As16()
 	h := s.begin()
@@ -24,6 +26,32 @@ func (s secret) segment(source netip.Addr, sequence uint32, from, port uint16) u
 	h.add(binary.BigEndian.Uint64(a[8:]))
 	h.add(uint64(sequence)<<32 | uint64(from)<<16 | uint64(port))
 	return h.end()
+}
+
+// connection is segment with the destination.
+func (s secret) connection(p *packet.Packet) uint64 {
+	h := s.addresses(p)
+	h.add(uint64(p.Sequence)<<32 | uint64(p.SourcePort)<<16 | uint64(p.Port.Number))
+	return h.end()
+}
+
+// copy returns the hash that identifies a packet. Copies of it have the same.
+func (s secret) copy(p *packet.Packet) uint64 {
+	h := s.addresses(p)
+	h.add(p.Digest)
+	h.add(uint64(p.SourcePort)<<16 | uint64(p.Port.Number))
+	return h.end()
+}
+
+// addresses begins a hash with the addresses of a packet.
+func (s secret) addresses(p *packet.Packet) sipHash {
+	a, b := p.Source.As16(), p.Dest.As16()
+	h := s.begin()
+	h.add(binary.BigEndian.Uint64(a[:8]))
+	h.add(binary.BigEndian.Uint64(a[8:]))
+	h.add(binary.BigEndian.Uint64(b[:8]))
+	h.add(binary.BigEndian.Uint64(b[8:]))
+	return h
 }
 
 // flow returns the hash that identifies a UDP flow, with source as the one who began it.

@@ -20,8 +20,13 @@ func (e *Engine) State() *State {
 		Now: e.now, Offset: e.offset, ClockDoubt: e.clockDoubt, Horizon: e.horizon,
 		Attempts: e.cfg.Attempts, Grants: e.cfg.Grants, Seed: e.cfg.Seed,
 		Serial: e.serial, LastEffect: e.effects, LastGrant: e.grants.lastID, LastDoor: e.index.lastID,
-		Counts: e.counts, Secret: e.secret, Segments: e.segments.state(), Flows: e.flows.state(),
+		Counts: e.counts, Secret: e.secret, Flows: e.flows.state(),
 		Tripwires: e.tripwires, Required: !e.allRequired, ValuesSwept: e.store.swept,
+	}
+	if e.segments != nil {
+		s.Segments = e.segments.state()
+	} else {
+		s.Copies, s.Resends = e.copies.state(e.now, packPath), e.resends.state(e.now, nil)
 	}
 	if e.local != nil {
 		s.Local = e.local.all

@@ -54,9 +54,23 @@ type State struct {
 	Values      []wire.Value
 	ValuesSwept int64
 
-	// Secret is the key of the hashes in Segments and Flows.
+	// Secret is the key of the hashes in all the following.
 	Secret          [2]uint64
 	Segments, Flows RecentState
+	// Copies and Resends are nil in an engine that an older version began. It took copies of a
+	// packet for packets, and knew the latest segments, by Segments, whatever their destination.
+	Copies, Resends *MemoryState `json:",omitempty"`
+}
+
+// A MemoryState has packets or TCP segments that are remembered for a time, in two generations.
+// Newer and Older are packed: the hash (8 bytes), when it came (8), and for a packet also its
+// interface (4) and the digest of its link header (8). Numbers are little endian.
+type MemoryState struct {
+	Began        int64 // of the newer generation
+	Last         int64 // when the latest entry of each came
+	OlderLast    int64
+	Lost         int64 // the latest time of what had to go too early
+	Newer, Older []byte
 }
 
 // A DoorState is the state of a door, with the ID by which attempts refer to it.

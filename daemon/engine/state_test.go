@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"math"
 	"math/rand/v2"
@@ -41,6 +42,7 @@ func TestAResumedEngineGoesOnAlike(t *testing.T) {
 		seed := rapid.Uint64().Draw(r, "seed")
 		before := rapid.IntRange(0, 300).Draw(r, "inputs before")
 		c := newChaos(t, seed)
+		c.copies = true
 		for range before {
 			c.input()
 		}
@@ -109,6 +111,11 @@ func aState(t *testing.T) (*chaos, *State) {
 	}
 }
 
+// packedSegment returns an entry of the memory of segments.
+func packedSegment(hash uint64, at int64) []byte {
+	return binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(nil, hash), uint64(at))
+}
+
 func TestAHostileStateGivesAnError(t *testing.T) {
 	c, honest := aState(t)
 	if _, err := Resume(c.e.cfg, honest, c.engineSet()); err != nil {
@@ -168,9 +175,18 @@ func TestAHostileStateGivesAnError(t *testing.T) {
 		{"an undo of nothing", func(s *State) {
 			s.Batches[0].Effects[0] = wire.Effect{ID: 1, Effect: uint8(EffectUndo), Awaited: true}
 		}, "not there"},
-		{"half a hash", func(s *State) { s.Segments.Young = make([]byte, 7) }, "8 bytes"},
+		{"half a hash", func(s *State) { s.Resends.Newer = make([]byte, 7) }, "16 bytes"},
+		{"half a packet", func(s *State) { s.Copies.Newer = make([]byte, entrySize) }, "28 bytes"},
+		{"a segment of the future", func(s *State) { s.Resends.Older = packedSegment(1, s.Now+1) }, "cannot be"},
+		{"a segment of long ago", func(s *State) { s.Resends.Older = packedSegment(1, s.Now-int64(resendSpan)) }, "cannot be"},
+		{"no hash", func(s *State) { s.Resends.Older = packedSegment(2, s.Now) }, "cannot be"},
+		{"a memory of the future", func(s *State) { s.Resends.Began = s.Now + 1 }, "future"},
+		{"half a hash of an older version", func(s *State) { s.Resends, s.Segments.Young = nil, make([]byte, 7) }, "8 bytes"},
 		{"too many hashes", func(s *State) { s.Flows.Older = make([]byte, 8*maxFlows) }, "at most"},
-		{"a hash twice", func(s *State) { s.Segments.Older = make([]byte, 16) }, "twice"},
+		{"a hash twice", func(s *State) {
+			s.Resends.Older = append(packedSegment(1, s.Now), packedSegment(1, s.Now)...)
+		}, "twice"},
+		{"a hash of an older version twice", func(s *State) { s.Copies, s.Segments.Older = nil, make([]byte, 16) }, "twice"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var s State

@@ -107,6 +107,8 @@ func (x *explanation) dropped(p *packet.Packet, drop packet.Drop) {
 		x.tell(&l, ImpossiblePacket, Origin{})
 	case packet.Retransmit:
 		x.tell(&l, ResentSegment, x.original(p))
+	case packet.Duplicate:
+		x.tell(&l, CopyOfPacket, x.copied(p))
 	default:
 		x.unwatched(p, x.engine.now)
 	}

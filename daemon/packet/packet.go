@@ -103,6 +103,7 @@ const (
 	NotWatched                // no door is interested in this port, or in these flags
 	Retransmit                // a TCP segment that came before
 	OtherPayload              // the port is that of a knock, and the payload is not
+	Duplicate                 // a copy of a packet, which was captured twice
 	Drops                     // the number of drops, for arrays
 )
 
@@ -110,7 +111,7 @@ const (
 var dropNames = [Drops]string{
 	NotDropped: "kept", Truncated: "truncated", NotIP: "not_ip", Malformed: "malformed", Fragment: "fragment",
 	OtherProtocol: "other_protocol", NotLocal: "not_local", NotWatched: "not_watched", Retransmit: "retransmit",
-	OtherPayload: "other_payload",
+	OtherPayload: "other_payload", Duplicate: "duplicate",
 }
 
 // String returns the name of the drop in the transcript.

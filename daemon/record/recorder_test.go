@@ -146,12 +146,19 @@ func TestDoubtsOfTheClockAreRecorded(t *testing.T) {
 	}
 }
 
+// older returns a state as versions wrote it that knew no copies of packets. A replay of such a
+// recording knows none.
+func older(s *engine.State) *engine.State {
+	s.Copies, s.Resends, s.Segments = nil, nil, engine.RecentState{Young: []byte{}, Older: []byte{}}
+	return s
+}
+
 // The file was written by the first version of the format, as it was released. It must be
 // read for ever.
 func TestARecordingOfVersion1TellsAllThatWasGiven(t *testing.T) {
 	file, err := os.ReadFile("testdata/version1.pcapng")
 	check(t, err)
-	state := anEngine().State()
+	state := older(anEngine().State())
 	state.Tripwires = false // that version had none, so a replay has none
 	state.Required = false  // each command was required
 	tellsAll(t, file, state)
@@ -161,7 +168,7 @@ func TestARecordingOfVersion1TellsAllThatWasGiven(t *testing.T) {
 func TestARecordingOfVersion2TellsAllThatWasGiven(t *testing.T) {
 	file, err := os.ReadFile("testdata/version2.pcapng")
 	check(t, err)
-	tellsAll(t, file, anEngine().State())
+	tellsAll(t, file, older(anEngine().State()))
 }
 
 // tellsAll reads a file that aRecorder gave, with the state of its engine.
