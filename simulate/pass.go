@@ -32,7 +32,7 @@ type pass struct {
 	packets    int
 	dropped    [packet.Drops]int
 	cut        int
-	unreadable map[packet.LinkType]int
+	unreadable unreadable
 	incomplete []error
 	steps      steps
 	recorded   bool // the host's addresses are from a recording
@@ -42,12 +42,12 @@ type pass struct {
 // newPass returns a pass over opened captures. It reads nothing yet.
 func newPass(c Config, captures captures) *pass {
 	p := &pass{
-		config: c, given: c.Local, captures: captures, decoder: packet.NewDecoder(),
-		filter: filter.New(filter.Interest(c.Set.Interest())), unreadable: map[packet.LinkType]int{},
+		config: c, given: c.Local, captures: captures, decoder: c.decoder(),
+		filter: filter.New(filter.Interest(c.Set.Interest())).Through(c.Decap), unreadable: unreadable{},
 	}
 	p.wants = p.filter.Match
 	if c.Account {
-		p.wants = alsoGuarded(p.filter, c.Set.Doors)
+		p.wants = alsoGuarded(p.filter, c.Set.Doors, c.Decap)
 	}
 	p.replay.output = newOutput(c, c.Set.Doors, captures.streamed())
 	if c.Account && captures.streamed() {
@@ -59,7 +59,7 @@ func newPass(c Config, captures captures) *pass {
 
 // alsoGuarded returns a test that passes what the filter passes, and what asks for a connection to
 // a port that a door guards: SYNs and datagrams. The account tells who was let in and who was not.
-func alsoGuarded(watched *filter.Filter, doors []*engine.Door) func(packet.LinkType, []byte) bool {
+func alsoGuarded(watched *filter.Filter, doors []*engine.Door, decap packet.Tunnels) func(packet.LinkType, []byte) bool {
 	var ports filter.Interest
 	for _, d := range doors {
 		for _, g := range d.Guards {
@@ -70,7 +70,7 @@ func alsoGuarded(watched *filter.Filter, doors []*engine.Door) func(packet.LinkT
 			}
 		}
 	}
-	guarded := filter.New(ports)
+	guarded := filter.New(ports).Through(decap)
 	return func(link packet.LinkType, frame []byte) bool {
 		return watched.Match(link, frame) || guarded.Match(link, frame)
 	}
@@ -170,7 +170,7 @@ func (p *pass) decode(c *capture, f *record.Frame, at time.Time) {
 			p.replay.engine.Unwatched(&p.packet)
 		}
 	case drop != packet.NotDropped:
-		p.drop(c, f, drop)
+		p.drop(c, drop)
 	default:
 		if p.packet.Cut {
 			p.cut++
@@ -180,10 +180,9 @@ func (p *pass) decode(c *capture, f *record.Frame, at time.Time) {
 }
 
 // drop counts a packet that the filter lets through and the decoder drops.
-func (p *pass) drop(c *capture, f *record.Frame, drop packet.Drop) {
+func (p *pass) drop(c *capture, drop packet.Drop) {
 	p.dropped[drop]++
-	if drop == packet.NotIP && !f.Link.Supported() {
-		p.unreadable[f.Link]++
+	if drop == packet.NotIP && p.unreadable.add(p.decoder.Carried()) {
 		c.unreadable++
 	}
 }
@@ -232,11 +231,6 @@ func (p *pass) report() *Report {
 	for _, c := range p.captures {
 		r.add(c)
 	}
-	for link, n := range p.unreadable {
-		if r.Summary.Unreadable == nil {
-			r.Summary.Unreadable = map[string]int{}
-		}
-		r.Summary.Unreadable[link.String()] += n
-	}
+	r.Summary.Unreadable = p.unreadable.byName()
 	return r
 }

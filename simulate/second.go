@@ -81,7 +81,7 @@ func newSecond(first *pass, again captures, unopened []netip.Addr, nothing bool)
 	c.Local = first.given
 	s := &second{
 		pass: newPass(c, again), book: first.replay.account, doors: c.Set.Doors, chosen: make(map[netip.Addr]bool, len(unopened)),
-		sources: filter.NewSources(unopened), wide: filter.New(anyKnock(c.Set)), kept: newKeeper(c.Set),
+		sources: filter.NewSources(unopened).Through(c.Decap), wide: filter.New(anyKnock(c.Set)).Through(c.Decap), kept: newKeeper(c.Set),
 	}
 	for _, source := range unopened {
 		s.chosen[source] = true

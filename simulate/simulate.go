@@ -37,6 +37,9 @@ type Config struct {
 
 	Local []netip.Prefix // the host's addresses; nil: those recorded, else every destination counts
 	Until time.Duration  // how long script timers run on after the last packet
+	// Decap are the tunnels that are looked into: the innermost packets count. An exact replay of a
+	// recording ignores it, since the daemon does not look into tunnels.
+	Decap packet.Tunnels
 	// Facts answer what scripts ask of the world; nil: nothing is known. What they cannot be asked
 	// is taken from a recording that is replayed through a Set. An exact replay never asks them.
 	Facts  engine.Facts
@@ -68,8 +71,9 @@ type Report struct {
 	transcript.Summary
 	Clamped int // packets stamped earlier than their predecessor
 	Cut     int // decoded packets of whose payload the capture holds only a part
-	// Unreadable counts the packets of each link type that cannot be decoded.
-	Unreadable map[packet.LinkType]int
+	// Unreadable counts the frames that may have an IP packet which cannot be read, by what they
+	// carry; for a link type that cannot be read, that is the link type. [KindName] names it.
+	Unreadable map[packet.Kind]int
 	// Steps are the first places where a recording clock was set back. MoreSteps counts the rest.
 	Steps     []ClockStep
 	MoreSteps int

@@ -20,7 +20,7 @@ func TestLinksThatCannotBeRead(t *testing.T) {
 	}
 	binary.LittleEndian.PutUint32(data[20:], 105)
 	report, _ := run(t, Config{Captures: []string{writeBytes(t, data)}, Set: set(door("ssh", 7000, 8000))})
-	if report.Unreadable[packet.LinkType(105)] != 2 || report.Dropped[packet.NotIP] != 2 {
+	if report.Unreadable[packet.LinkType(105).Kind()] != 2 || report.Dropped[packet.NotIP] != 2 {
 		t.Errorf("got %+v", report)
 	}
 }

@@ -20,6 +20,7 @@ type simulateFlags struct {
 	scripts scriptFlags
 	geo     geoFlags
 	demands demandFlags
+	decap   decapFlags
 	account accountFlags
 	local   []string
 	parsed  []netip.Prefix // of local
@@ -77,6 +78,7 @@ end, when no packet of a capture could be read, or when there is no door.`,
 	f.geo.add(c)
 	f.geo.addFacts(c)
 	f.demands.add(c)
+	f.decap.add(c)
 	f.account.add(c)
 	c.Flags().StringSliceVar(&f.local, "local", nil, "addresses or networks of the host; packets to others do not count (default: any)")
 	c.Flags().StringVar(&f.format, "format", "text", `"text" for people, "jsonl" for programs, "knockd" for those that read knockd's log`)
@@ -100,7 +102,7 @@ func (p *program) simulate(c *cobra.Command, f *simulateFlags, captures []string
 	bar := &progress{w: p.stderr}
 	out := io.Writer(&behindBar{bar, p.stdout})
 	config := simulate.Config{
-		Captures: captures, Local: f.parsed, Until: until, Changes: f.changes(c),
+		Captures: captures, Local: f.parsed, Until: until, Decap: f.decap.tunnels, Changes: f.changes(c),
 		Writer: f.writer(out, p.stdout),
 	}
 	f.account.apply(&config, f.format)
@@ -197,6 +199,9 @@ func (f *simulateFlags) check(c *cobra.Command) (until time.Duration, err error)
 		}
 	}
 	if err := f.demands.check(c); err != nil {
+		return 0, err
+	}
+	if err := f.decap.check(c); err != nil {
 		return 0, err
 	}
 	if err := f.account.check(c, f.format); err != nil {

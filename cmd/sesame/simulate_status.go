@@ -26,9 +26,12 @@ func (p *program) judge(report *simulate.Report) {
 	if report.Cut > 0 {
 		p.warn("%s cut short when recorded: scripts saw a part of the payload; record with tcpdump -s 0", transcript.Count(report.Cut, "packet"))
 	}
-	for _, link := range slices.Sorted(maps.Keys(report.Unreadable)) {
-		p.warn("%s of %v, which Sesame cannot read: expected Ethernet, Linux cooked, raw IP or loopback",
-			transcript.Count(report.Unreadable[link], "packet"), link)
+	for _, kind := range slices.Sorted(maps.Keys(report.Unreadable)) {
+		remedy := kind.Remedy()
+		if remedy != "" {
+			remedy = ": " + remedy
+		}
+		p.warn("%s of %s, which Sesame cannot read%s", transcript.Count(report.Unreadable[kind], "packet"), simulate.KindName(kind), remedy)
 	}
 	if report.Unanswered > 0 {
 		p.warn("%s of the scripts had no recorded answer, and counted as unknown: this replay is not exact", transcript.Count(report.Unanswered, "question"))

@@ -35,8 +35,8 @@ func (l list) kind(number uint16) Kind { return Kind(l)<<24 | Kind(number) }
 // own.
 func organizationKind(organization uint32) Kind { return Kind(organizations)<<24 | Kind(organization) }
 
-// kind returns the kind of frames of a link type that is not read.
-func (l LinkType) kind() Kind { return linkTypes.kind(uint16(l)) }
+// Kind returns the kind of frames of a link type that is not read.
+func (l LinkType) Kind() Kind { return linkTypes.kind(uint16(l)) }
 
 func (k Kind) list() list     { return list(k >> 24) }
 func (k Kind) number() uint32 { return uint32(k & 0xffffff) }

@@ -78,7 +78,7 @@ func (l LinkType) Network(frame []byte) (carries Kind, offset int) {
 		}
 	}
 	if int(l) >= len(formats) || formats[l] == nil {
-		return l.kind(), 0
+		return l.Kind(), 0
 	}
 	carries, offset = formats[l](frame[skip:])
 	return carries, skip + offset

@@ -234,7 +234,7 @@ func TestKinds(t *testing.T) {
 // read has a remedy.
 func TestAllKindsHaveNames(t *testing.T) {
 	for l := range LinkType(len(linkNames)) {
-		if !l.Supported() && l.kind().Remedy() == "" {
+		if !l.Supported() && l.Kind().Remedy() == "" {
 			t.Errorf("%v has no remedy", l)
 		}
 	}

@@ -31,8 +31,8 @@ type Summary struct {
 	Errors   int
 	Failed   int               // effects that failed; 0 is not written
 	Dropped  [packet.Drops]int // by reason; [packet.NotDropped] is not written
-	// Unreadable counts packets that cannot be decoded, by the name of their link type. They are
-	// among those that are not IP. Empty is not written.
+	// Unreadable counts frames that may have an IP packet which cannot be read, by the name of what
+	// they carry. They are among those that are not IP. Empty is not written.
 	Unreadable map[string]int
 }
 
