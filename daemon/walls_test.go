@@ -60,6 +60,7 @@ var arrows = map[string][]string{
 	"simulate/pcaptest": {"daemon/packet"},
 	"simulate/scrub":    {"daemon/packet", "daemon/engine", "daemon/record", "daemon/transcript", "daemon/wire", "scripting", "simulate"},
 	"simulate/opening":  {"daemon/packet", "daemon/engine"},
+	"simulate/naive":    {}, // tests only
 	"daemon/split":      {"daemon/packet", "daemon/engine", "daemon/transcript"},
 	"daemon/livetest":   {},
 	"daemon":            anything,
