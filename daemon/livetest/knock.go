@@ -17,6 +17,8 @@ type Knock struct {
 	UDP     bool
 	Port    uint16
 	Payload string // of a datagram, 32 bytes at most; empty: one zero byte
+	// Again means the frame before this one, once more to the byte: nothing else counts then.
+	Again bool
 }
 
 // Knocks returns the knocks of one source on ports written as "tcp/7000".

@@ -20,6 +20,7 @@ import (
 type Sender struct {
 	fd      int
 	builder *builder
+	last    []byte // the frame that was sent last
 	to4     netip.Addr
 	to6     netip.Addr
 }
@@ -67,7 +68,10 @@ func (s *Sender) Send(ctx context.Context, knocks iter.Seq[Knock], rate int) (se
 		default:
 			to = s.to6
 		}
-		if _, err := unix.Write(s.fd, s.builder.build(knock, to)); err != nil {
+		if !knock.Again {
+			s.last = s.builder.build(knock, to)
+		}
+		if _, err := unix.Write(s.fd, s.last); err != nil {
 			return sent, pace.elapsed(), fmt.Errorf("sending knock %d: %w", sent+1, err)
 		}
 		sent++
