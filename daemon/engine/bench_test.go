@@ -45,6 +45,29 @@ func BenchmarkSources(b *testing.B) {
 	}
 }
 
+// BenchmarkExplain is what judgments cost: three knocks in turn of each of a thousand sources.
+func BenchmarkExplain(b *testing.B) {
+	for _, asked := range []bool{false, true} {
+		b.Run(fmt.Sprint(asked), func(b *testing.B) {
+			d := classic(b)
+			e := New(Config{}, monday)
+			e.Swap(monday, &Set{Doors: []*Door{d}})
+			if asked {
+				e.Explain(func(*Judgment) {})
+			}
+			p := packet.Packet{Time: monday, Dest: netip.MustParseAddr("198.51.100.1"), Flags: packet.SYN}
+			b.ReportAllocs()
+			i := 0
+			for b.Loop() {
+				spoofed(&p, i, 1000, d.Sequence[i/1000%3].Port)
+				p.Digest = uint64(i)
+				e.Packet(&p)
+				i++
+			}
+		})
+	}
+}
+
 // BenchmarkFlood is the first knock of a source that was never seen, with all
 // room taken: it evicts.
 func BenchmarkFlood(b *testing.B) {

@@ -194,7 +194,7 @@ func (c *chaos) packet() input {
 		SourcePort: uint16(20000 + c.r.IntN(40000)), Port: c.port(chaosPorts...), Flags: packet.SYN, Sequence: uint32(c.sent),
 	}
 	p.Digest = uint64(c.sent)
-	if c.copies && c.r.IntN(6) == 0 { // the latest packet again, often a copy
+	if c.copies && c.latest.Source.IsValid() && c.r.IntN(6) == 0 { // the latest packet again, often a copy
 		c.now = c.now.Add(time.Duration(c.r.IntN(3)) * 2 * time.Millisecond)
 		p = c.latest
 		p.Time, p.Number = c.now, c.sent
