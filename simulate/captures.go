@@ -30,8 +30,7 @@ type capture struct {
 	failed error // the error in place of a first frame
 	began  time.Time
 	digest [sha256.Size]byte
-	held   []held // in the order of their time
-	ahead  int    // bytes of frames in held
+	ahead  ahead
 }
 
 // engineTime returns the engine time for a stamp of the capture.

@@ -2,8 +2,6 @@ package simulate
 
 import (
 	"context"
-	"slices"
-	"time"
 
 	"sesame/daemon/packet"
 	"sesame/daemon/record"
@@ -11,16 +9,9 @@ import (
 
 // A frame that is stamped a little earlier than one before it in its capture is put into its place
 // among the packets of the other captures. So a capture is read ahead, by the time of a step of its
-// clock, and by no more than this, in bytes of wanted frames. Beyond it, a packet is taken as
+// clock, and by no more than its share of this, in bytes of memory. Beyond it, a packet is taken as
 // simultaneous with the one before it, as in a single capture.
-const mostAhead = 16 << 20
-
-// held is a wanted frame that was read ahead.
-type held struct {
-	frame  record.Frame  // its data are its own
-	at     time.Time     // in engine time
-	offset time.Duration // of the wall clock: see [engine.Engine.Step]
-}
+const mostAhead = 64 << 20
 
 // merged replays several captures in the order of their packets' time. At the same time the order
 // is that of the captures, then that of the packets in one capture.
@@ -29,7 +20,7 @@ func (p *pass) merged(ctx context.Context) {
 		p.readAhead(ctx, c)
 	}
 	for c := p.captures.earliest(); c != nil; c = p.captures.earliest() {
-		h := c.pop()
+		h := c.ahead.take()
 		p.replay.step(h.at, h.offset)
 		p.decode(c, &h.frame, h.at)
 		p.readAhead(ctx, c)
@@ -43,7 +34,7 @@ func (p *pass) merged(ctx context.Context) {
 
 // readAhead reads a capture until nothing that follows can be earlier than the first held frame.
 func (p *pass) readAhead(ctx context.Context, c *capture) {
-	for !c.ended && (len(c.held) == 0 || c.ahead < mostAhead && c.latest().Sub(c.held[0].at) <= record.ClockStep) {
+	for !c.ended && (c.ahead.Len() == 0 || c.ahead.bytes < mostAhead/len(p.captures) && c.latest().Sub(c.ahead.list[0].at) <= record.ClockStep) {
 		f, err := c.first, c.failed
 		if c.first, c.failed = nil, nil; f == nil && err == nil {
 			f, err = p.scan(ctx, c)
@@ -67,29 +58,14 @@ func (p *pass) hold(c *capture, f *record.Frame) {
 		p.dropped[packet.NotWatched]++
 		return
 	}
-	h := held{frame: *f, at: c.engineTime(f.Time()), offset: -c.shift}
-	h.frame.Data = slices.Clone(f.Data)
-	place := len(c.held)
-	for place > 0 && h.at.Before(c.held[place-1].at) {
-		place--
-	}
-	c.held = slices.Insert(c.held, place, h)
-	c.ahead += len(f.Data)
-}
-
-// pop returns the first held frame.
-func (c *capture) pop() held {
-	h := c.held[0]
-	c.held = slices.Delete(c.held, 0, 1)
-	c.ahead -= len(h.frame.Data)
-	return h
+	c.ahead.add(held{frame: *f, at: c.engineTime(f.Time()), offset: -c.shift})
 }
 
 // earliest returns the capture with the earliest held frame, nil when all have ended.
 func (c captures) earliest() *capture {
 	var first *capture
 	for _, capture := range c {
-		if len(capture.held) > 0 && (first == nil || capture.held[0].at.Before(first.held[0].at)) {
+		if capture.ahead.Len() > 0 && (first == nil || capture.ahead.list[0].at.Before(first.ahead.list[0].at)) {
 			first = capture
 		}
 	}
