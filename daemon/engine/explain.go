@@ -94,8 +94,10 @@ func (x *explanation) judge(d *door, m move) {
 	switch m.ruling {
 	case Began, Advanced, Finished:
 		x.addRefusal(j)
-		x.addLate(j, d, x.timeout(d, p.Source), p)
-		x.forgetTimeout(d, p.Source)
+		if ended := x.timeout(d, p.Source); ended.stage > 0 {
+			x.addLate(j, d, ended, p)
+			x.forgetTimeout(d, p.Source)
+		}
 	case Ignored, Disturbed:
 		x.addLate(j, d, x.timeout(d, p.Source), p)
 		x.addCause(j, p)
@@ -234,6 +236,9 @@ func (x *explanation) key(d *door, source netip.Addr) uint64 {
 
 // timeout returns how time ended the latest attempt of a source in a door.
 func (x *explanation) timeout(d *door, source netip.Addr) timeout {
+	if x.timeouts.empty() {
+		return timeout{}
+	}
 	if ended, _ := x.timeouts.get(x.key(d, source), x.engine.now); ended != nil {
 		return *ended
 	}

@@ -38,6 +38,9 @@ func newMemory[V any](span int64, capacity int) *memory[V] {
 	return m
 }
 
+// empty reports whether nothing was ever put there.
+func (m *memory[V]) empty() bool { return m.newer.count+m.older.count == 0 }
+
 // get returns what is remembered for a hash and when it was put there, or nil.
 func (m *memory[V]) get(hash uint64, now int64) (*V, int64) {
 	hash |= 1
