@@ -19,6 +19,7 @@ type output struct {
 	only    selection
 	kept    *keeper      // of packets for rehearsals; nil: a second pass keeps them, or nobody
 	split   split.Finder // of knocks of two addresses; it gets all packets, selected or not
+	refused bool         // the engine's judgment of the packet at hand: it is no packet of its own
 	failed  int          // effects that failed, of all sources and times
 	oneTime int          // the engine's OneTimeChanges when split got its doors
 }
@@ -93,15 +94,9 @@ func (o *output) packet(e *engine.Engine, p *packet.Packet) []engine.Event {
 	if o.kept != nil {
 		o.kept.keep(p, packet.NotDropped)
 	}
-	// The engine returns no event for a packet that it dropped. Its counters show whether the doors
-	// saw the packet.
-	before := e.Counts()
+	o.refused = false
 	events := e.Packet(p)
-	after := e.Counts()
-	counted := before.Dropped[packet.NotLocal] == after.Dropped[packet.NotLocal] &&
-		before.Dropped[packet.Malformed] == after.Dropped[packet.Malformed] &&
-		before.Dropped[packet.Retransmit] == after.Dropped[packet.Retransmit]
-	if counted {
+	if !o.refused {
 		o.split.Packet(p, events, e.Ours)
 	}
 	o.account.Events(o.only.of(events))
@@ -127,6 +122,10 @@ func (o *output) splitKnocks() (all []split.Knock) {
 func (o *output) explained(e *engine.Engine) {
 	if o.account != nil {
 		e.Explain(func(j *engine.Judgment) {
+			switch j.Why {
+			case engine.CopyOfPacket, engine.ResentSegment, engine.ImpossiblePacket:
+				o.refused = true
+			}
 			if o.only.judged(j) {
 				o.account.Judge(j)
 			}

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"sesame/daemon/engine"
+	"sesame/daemon/packet"
 	"sesame/daemon/transcript"
 )
 
@@ -170,5 +171,18 @@ func TestASecondPassChangesNoDecision(t *testing.T) {
 	}
 	if with.String() != without.String() || !reflect.DeepEqual(first.Summary, second.Summary) {
 		t.Errorf("without an account\n%s%+v\nwith one\n%s%+v", without.String(), first.Summary, with.String(), second.Summary)
+	}
+}
+
+// A copy of a packet is no second knock, so these packets are not one knock of two addresses.
+func TestACopyIsNoPartOfAKnock(t *testing.T) {
+	d := door("d", 0, 0, 2904)
+	d.Sequence[0].Port = packet.Port{Proto: packet.UDP, Number: 5000}
+	d.Sequence[1] = d.Sequence[0]
+	got := explained(t, Config{Set: set(d), Captures: []string{
+		write(t, "0s 203.0.113.9 udp/5000\n1s 203.0.113.10 tcp/2904"), write(t, "1ms 203.0.113.9 udp/5000"),
+	}})
+	if strings.Contains(got, "one knock from two addresses") || !strings.Contains(got, "is a copy of") {
+		t.Errorf("got\n%s", got)
 	}
 }
