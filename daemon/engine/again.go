@@ -59,11 +59,12 @@ func (e *Engine) again(p *packet.Packet) packet.Drop {
 
 // isCopy reports whether a packet is a copy of one that is remembered: the same bytes came by
 // another interface, or by the same one in another frame or with the same identification. Two
-// packets that a host really sent differ in the identification, unless it is 0.
+// packets that a host really sent differ in the identification, unless it is 0 in packets that
+// nobody may fragment: Linux sends such datagrams.
 func (e *Engine) isCopy(p *packet.Packet) bool {
 	hash := e.secret.copy(p)
 	if first, _ := e.copies.get(hash, e.now); first != nil &&
-		(first.through != p.Interface || first.link != p.LinkDigest || p.ID != 0) {
+		(first.through != p.Interface || first.link != p.LinkDigest || p.ID != 0 || p.MayFragment) {
 		return true
 	}
 	e.copies.put(hash, e.now, path{p.LinkDigest, p.Number, p.Capture, p.Interface})

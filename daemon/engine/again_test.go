@@ -30,6 +30,7 @@ func TestWhatIsACopy(t *testing.T) {
 		through uint32
 		link    uint64
 		id      uint16
+		loose   bool // fragments are allowed
 		change  func(*packet.Packet)
 		want    packet.Drop
 	}{
@@ -39,6 +40,7 @@ func TestWhatIsACopy(t *testing.T) {
 		{name: "in another frame", through: 1, link: 8, want: packet.Duplicate},
 		{name: "with an identification", through: 1, link: 7, id: 99, want: packet.Duplicate},
 		{name: "without identification, in the same frame", through: 1, link: 7},
+		{name: "with the identification 0, in the same frame", through: 1, link: 7, loose: true, want: packet.Duplicate},
 		{name: "other bytes", through: 2, link: 7, change: func(p *packet.Packet) { p.Digest++ }},
 		{name: "no digest", through: 2, link: 7, change: func(p *packet.Packet) { p.Digest = 0 }},
 		{name: "another source port", through: 2, link: 7, change: func(p *packet.Packet) { p.SourcePort++ }},
@@ -47,7 +49,7 @@ func TestWhatIsACopy(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t, aDoor(t, "d", "udp/1", "udp/2"))
 			p := w.packet(alice, "udp/1")
-			p.Digest, p.Flags = 77, 0
+			p.Digest, p.Flags, p.MayFragment = 77, 0, tt.loose
 			if got := w.sendCopy(p, 0, 1, 7, tt.id); got != packet.NotDropped {
 				t.Fatalf("the packet itself is dropped as %v", got)
 			}

@@ -104,7 +104,7 @@ func (d *Decoder) decode4(data []byte, wire int, r Reception, placed bool, p *Pa
 	d.parse(d.parse4, data)
 	if ip.addressed {
 		p.Source, p.Dest = netip.AddrFrom4([4]byte(data[12:])), netip.AddrFrom4([4]byte(data[16:]))
-		p.ID = ip.id
+		p.ID, p.MayFragment = ip.id, ip.mayFragment
 	}
 	if !ip.readable {
 		return short(ip.size, len(data), wire)

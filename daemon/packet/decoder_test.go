@@ -33,7 +33,7 @@ func wantUDP(source, dest, payload string) Packet {
 // compare leaves out what digest_test.go tests.
 func compare(t *testing.T, got, want Packet) {
 	t.Helper()
-	got.Digest, got.LinkDigest, got.Interface = want.Digest, want.LinkDigest, want.Interface
+	got.Digest, got.LinkDigest, got.Interface, got.MayFragment = want.Digest, want.LinkDigest, want.Interface, want.MayFragment
 	equal := cmp.Comparer(func(a, b netip.Addr) bool { return a == b })
 	if len(got.Payload) == 0 && len(want.Payload) == 0 {
 		got.Payload, want.Payload = nil, nil

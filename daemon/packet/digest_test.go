@@ -102,11 +102,14 @@ func TestLinkDigest(t *testing.T) {
 }
 
 func TestIdentification(t *testing.T) {
-	if p := kept(t, Raw, with(syn4(t, ""), 4, 0x12, 0x34, 0, 0, 64, 6, 0, 0)); p.ID != 0x1234 {
-		t.Errorf("ID %#x", p.ID)
+	if p := kept(t, Raw, with(syn4(t, ""), 4, 0x12, 0x34, 0, 0, 64, 6, 0, 0)); p.ID != 0x1234 || !p.MayFragment {
+		t.Errorf("ID %#x, may fragment: %v", p.ID, p.MayFragment)
 	}
-	if p := kept(t, Raw, ip6(t, layers.IPProtocolTCP, tcpSegment(t, ""))); p.ID != 0 {
-		t.Errorf("IPv6: ID %#x", p.ID)
+	if p := kept(t, Raw, with(syn4(t, ""), 6, 0x40)); p.MayFragment {
+		t.Error("the flag \"don't fragment\" is not heeded")
+	}
+	if p := kept(t, Raw, ip6(t, layers.IPProtocolTCP, tcpSegment(t, ""))); p.ID != 0 || p.MayFragment {
+		t.Errorf("IPv6: ID %#x, may fragment: %v", p.ID, p.MayFragment)
 	}
 }
 

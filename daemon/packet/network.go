@@ -28,6 +28,7 @@ type header struct {
 	size        int    // bytes of all headers so far, including one that could not be read; 0: another version
 	length      int    // of the packet, according to its header
 	fragment    bool   // a part of a packet
+	mayFragment bool   // IPv4: the flag "don't fragment" is not set
 	later       bool   // a fragment other than the first one: it has no transport header
 	sourceRoute bool   // a routing header of type 0, which no host may accept (RFC 5095)
 }
@@ -46,8 +47,9 @@ func (h *header) read4(data []byte) bool {
 	h.addressed = true
 	h.size, h.length = int(data[0]&0xf)*4, int(binary.BigEndian.Uint16(data[2:]))
 	h.id, h.protocol = binary.BigEndian.Uint16(data[4:]), data[9]
-	const moreFragments, offset = 0x2000, 0x1fff
+	const dontFragment, moreFragments, offset = 0x4000, 0x2000, 0x1fff
 	bits := binary.BigEndian.Uint16(data[6:])
+	h.mayFragment = bits&dontFragment == 0
 	h.later = bits&offset != 0
 	h.fragment = h.later || bits&moreFragments != 0
 	if h.size < ipv4Header || h.size > h.length || h.size > len(data) {

@@ -38,8 +38,11 @@ type Packet struct {
 	// means that the checksum of the segment was not looked at, as [Vouched] says.
 	Loopback, Vouched bool
 
-	// ID is the identification of an IPv4 header; 0 for IPv6. Many senders leave it 0.
-	ID uint16
+	// ID is the identification of an IPv4 header; 0 for IPv6. MayFragment means that the IPv4
+	// header allows fragments. Then the sender gives each packet another ID, which may be 0. It may
+	// leave the ID 0 only in packets that nobody may fragment (RFC 6864, section 4).
+	ID          uint16
+	MayFragment bool
 	// Digest is a hash of the packet from its network header on, without the hop limit and the
 	// checksum of an IPv4 header. It covers the captured bytes and the length on the wire, and no
 	// padding of the link. It is the same on every machine.
@@ -61,7 +64,7 @@ type Packet struct {
 func (p *Packet) clear() {
 	p.Source, p.Dest = netip.Addr{}, netip.Addr{}
 	p.SourcePort, p.Port, p.Flags, p.Sequence = 0, Port{}, 0, 0
-	p.ID, p.Digest, p.LinkDigest, p.Interface = 0, 0, 0, 0
+	p.ID, p.MayFragment, p.Digest, p.LinkDigest, p.Interface = 0, false, 0, 0, 0
 	p.Payload, p.Cut = nil, false
 }
 

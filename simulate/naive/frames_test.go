@@ -116,6 +116,10 @@ func (s *sent) header(size int) []byte {
 		offset = 0x2000
 	case remainder:
 		offset = 3
+	default:
+		if s.id == 0 && !s.loose {
+			offset = 0x4000
+		}
 	}
 	b := slices.Concat([]byte{0x45, 0}, be(uint16(20+size), s.id, offset), []byte{s.hops, s.proto, 0, 0}, s.source.AsSlice(), s.dest.AsSlice())
 	binary.BigEndian.PutUint16(b[10:], checksum(b))

@@ -55,7 +55,7 @@ func (s *scenario) knock(r *rand.Rand, source netip.Addr, next map[netip.Addr]in
 	p := sent{
 		source: source, dest: here4, proto: tcp, from: pick(r, uint16(40000), 40001, uint16(r.IntN(65536))), to: k.Port.Number,
 		flags: uint8(k.Flags.Set), sequence: pick(r, uint32(0), 1, r.Uint32()),
-		id: pick(r, uint16(0), uint16(r.IntN(65536))),
+		id: pick(r, uint16(0), uint16(r.IntN(65536))), loose: chance(r, 4),
 	}
 	if source.Is6() {
 		p.dest, p.id = here6, 0
@@ -116,6 +116,7 @@ func (s *scenario) consistent(p *sent) {
 	if p.source.Is6() {
 		p.id = 0
 	}
+	p.loose = p.loose && p.id == 0 && p.source.Is4()
 	if p.form == unbroken && p.source.Is4() || p.form == shortened && p.payload == "" || p.proto == gre && p.form != fragment {
 		p.form = whole
 	}
@@ -146,6 +147,7 @@ func (s *scenario) addCopies(r *rand.Rand, p sent) {
 			c.way = r.IntN(3)
 		case 3:
 			c.id = pick(r, c.id, uint16(r.IntN(65536)))
+			c.loose = c.loose && c.id == 0
 		case 4:
 			c.at += pick(r, second, 3*second, 33*second, 70*second-1000, 70*second, 71*second)
 		}

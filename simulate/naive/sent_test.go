@@ -59,6 +59,7 @@ type sent struct {
 	flags        uint8
 	sequence     uint32
 	id           uint16 // of IPv4
+	loose        bool   // IPv4 with id 0: it may be fragmented; others with id 0 may not
 	hops         uint8
 	payload      string
 	padding      int // bytes behind the IP packet
@@ -76,7 +77,7 @@ func (s sent) same(other sent) bool {
 // a link type that has no header.
 func (s sent) isCopy(earlier sent, headers bool) bool {
 	return s.same(earlier) &&
-		(s.iface != earlier.iface || headers && s.way != earlier.way || s.id != 0 && s.source.Is4())
+		(s.iface != earlier.iface || headers && s.way != earlier.way || (s.id != 0 || s.loose) && s.source.Is4())
 }
 
 func (s sent) String() string {
@@ -86,6 +87,6 @@ func (s sent) String() string {
 			flags.WriteString(name)
 		}
 	}
-	return fmt.Sprintf("%v proto %d %v:%d > %v:%d %s seq %d id %d interface %d way %d form %d %q",
-		s.at-start, s.proto, s.source, s.from, s.dest, s.to, flags.String(), s.sequence, s.id, s.iface, s.way, s.form, s.payload)
+	return fmt.Sprintf("%v proto %d %v:%d > %v:%d %s seq %d id %d loose %v interface %d way %d form %d %q",
+		s.at-start, s.proto, s.source, s.from, s.dest, s.to, flags.String(), s.sequence, s.id, s.loose, s.iface, s.way, s.form, s.payload)
 }

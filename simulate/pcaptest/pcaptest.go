@@ -165,11 +165,11 @@ func (l *line) frame() []byte {
 	} else {
 		frame = append(frame, 8, 0, 0x45, 0)
 		frame = binary.BigEndian.AppendUint16(frame, uint16(20+len(segment)))
-		more := byte(0)
+		flags := byte(0x40) // "don't fragment", RFC 791, section 3.1, as Linux sends
 		if l.fragment {
-			more = 0x20 // "more fragments", RFC 791, section 3.1
+			flags = 0x20 // "more fragments"
 		}
-		frame = append(frame, 0, 0, more, 0, 64, protocol, 0, 0)
+		frame = append(frame, 0, 0, flags, 0, 64, protocol, 0, 0)
 	}
 	frame = append(frame, l.source.AsSlice()...)
 	frame = append(frame, l.dest.AsSlice()...)
