@@ -228,13 +228,3 @@ func revoked(g *control.Grant) string {
 	}
 	return text
 }
-
-// arguments requires this number of arguments.
-func arguments(least, most int, what string) cobra.PositionalArgs {
-	return func(c *cobra.Command, args []string) error {
-		if len(args) < least || len(args) > most {
-			return &usageError{c, fmt.Sprintf("%s: expected %s", transcript.Count(len(args), "argument"), what)}
-		}
-		return nil
-	}
-}

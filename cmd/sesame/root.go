@@ -169,6 +169,16 @@ func noArguments(c *cobra.Command, args []string) error {
 	return nil
 }
 
+// arguments requires this number of arguments.
+func arguments(least, most int, what string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) < least || len(args) > most {
+			return &usageError{c, fmt.Sprintf("%s: expected %s", transcript.Count(len(args), "argument"), what)}
+		}
+		return nil
+	}
+}
+
 // expanded returns the end of a message about an argument that is not expected, when the shell may
 // have made it of -c with a pattern, such as -c *.toml.
 func expanded(c *cobra.Command, argument string) string {
