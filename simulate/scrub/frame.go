@@ -8,99 +8,138 @@ import (
 	"sesame/daemon/packet"
 )
 
-// The protocols whose headers are rewritten, by their numbers in an IP header.
+// The protocols whose headers are rewritten, by their numbers in an IP header, and those of IPv6
+// extension headers whose length is not told as that of others.
 const (
-	protoTCP    = 6
-	protoUDP    = 17
-	protoICMPv6 = 58
+	protoHopByHop    = 0
+	protoTCP         = 6
+	protoUDP         = 17
+	protoFragment    = 44
+	protoAH          = 51
+	protoICMPv6      = 58
+	protoDestination = 60
+)
+
+const (
+	ipv4Header = 20 // without options
+	ipv6Header = 40
+	tcpHeader  = 20
 )
 
 // A segment is where the parts of a packet are in its bytes.
 type segment struct {
-	protocol  byte
-	transport int // of the transport header
-	sum       int // of the checksum of the segment; 0: none is there
-	covers    bool
+	packet.Layout
+	sum    int  // of the checksum of the segment; 0: none is there
+	covers bool // it covers the addresses
 }
 
-// frame replaces the addresses, the port and the payload in an IP packet, in place. p is what the
-// decoder made of it. Checksums stay as right or as wrong as they were: they change by the
-// difference (RFC 1624).
-func (s *scrubber) frame(data []byte, p *packet.Packet) {
-	at := segmentOf(data)
+// frame replaces the addresses, the ports and the payload in an IP packet, in place, and returns
+// it. p is what the decoder made of it, and layout where. What else can hold an address or other
+// bytes of a host, and decides nothing, becomes zero: options, extension headers, and what follows
+// a datagram. What follows the packet is cut off. Checksums stay as right or as wrong as they were:
+// they change by the difference (RFC 1624). One that the sender's network card had still to fill in
+// is zero afterwards.
+func (s *scrubber) frame(data []byte, p *packet.Packet, layout packet.Layout) []byte {
+	data = data[:min(layout.Length, len(data))]
+	at := segmentOf(data, layout)
 	var sums []int
 	if at.sum > 0 {
 		sums = []int{at.sum}
 	}
+	s.network(data, at, sums)
+	if at.Protocol == protoTCP || at.Protocol == protoUDP {
+		source := s.port(packet.Port{Proto: p.Port.Proto, Number: p.SourcePort})
+		replace(data, at.Transport, binary.BigEndian.AppendUint16(nil, source.Number), sums)
+		replace(data, at.Transport+2, binary.BigEndian.AppendUint16(nil, s.port(p.Port).Number), sums)
+	}
+	if at.Protocol == protoTCP {
+		blank(data, at.Transport+tcpHeader, at.Payload, sums)
+	}
+	if len(p.Payload) > 0 && !s.keep[Payloads] {
+		replace(data, at.Payload, s.noise(p.Payload), sums)
+	}
+	if at.Protocol == protoUDP && at.sum > 0 && binary.BigEndian.Uint16(data[at.sum:]) == 0 {
+		binary.BigEndian.PutUint16(data[at.sum:], 0xffff) // 0 means that there is none
+	}
+	clear(data[at.Payload+len(p.Payload):])
+	return data
+}
+
+// network rewrites the headers of IP.
+func (s *scrubber) network(data []byte, at segment, sums []int) {
 	covered := sums
 	if !at.covers {
 		covered = nil
 	}
 	if data[0]>>4 == 4 {
-		covered = append([]int{10}, covered...)
+		header := []int{10}
+		if data[10] == 0 && data[11] == 0 {
+			header = nil
+		}
+		covered = append(header, covered...)
 		for _, offset := range []int{12, 16} {
 			replace(data, offset, s.address(netip.AddrFrom4([4]byte(data[offset:]))).AsSlice(), covered)
 		}
-	} else {
-		for _, offset := range []int{8, 24} {
-			b := s.address(netip.AddrFrom16([16]byte(data[offset:]))).As16()
-			replace(data, offset, b[:], covered)
+		blank(data, ipv4Header, at.Transport, header)
+		return
+	}
+	for _, offset := range []int{8, 24} {
+		b := s.address(netip.AddrFrom16([16]byte(data[offset:]))).As16()
+		replace(data, offset, b[:], covered)
+	}
+	blankExtensions(data, at.Transport)
+}
+
+// blankExtensions makes the contents of the extension headers of IPv6 zero, up to the transport
+// header. Zeros are options without a meaning (Pad1), and the type of a routing header stays.
+func blankExtensions(data []byte, transport int) {
+	protocol, start := data[6], ipv6Header
+	for start < transport {
+		end, content := start+(int(data[start+1])+1)*8, start+4
+		switch protocol {
+		case protoHopByHop, protoDestination:
+			content = start + 2
+		case protoFragment:
+			end = start + 8
+		case protoAH:
+			end = start + (int(data[start+1])+2)*4
 		}
-	}
-	if at.protocol == protoTCP || at.protocol == protoUDP {
-		replace(data, at.transport+2, binary.BigEndian.AppendUint16(nil, s.port(p.Port).Number), sums)
-	}
-	if n := len(p.Payload); n > 0 && !s.keep[Payloads] {
-		if from := payloadAt(data, at); from > 0 && from+n <= len(data) {
-			replace(data, from, s.noise(data[from:from+n]), sums)
-		}
-	}
-	if at.protocol == protoUDP && at.sum > 0 && binary.BigEndian.Uint16(data[at.sum:]) == 0 {
-		binary.BigEndian.PutUint16(data[at.sum:], 0xffff) // 0 means that there is none
+		clear(data[content:end])
+		protocol, start = data[start], end
 	}
 }
 
-// segmentOf finds the transport header of a packet that the decoder accepted.
-func segmentOf(data []byte) segment {
-	at := segment{protocol: data[9], transport: int(data[0]&15) * 4}
-	if data[0]>>4 == 6 {
-		at.protocol, at.transport = data[6], 40
-		for at.transport+8 <= len(data) && extension(at.protocol) {
-			next, length := data[at.transport], (int(data[at.transport+1])+1)*8
-			if at.protocol == 51 { // authentication header, RFC 4302
-				length = (int(data[at.transport+1]) + 2) * 4
-			}
-			at.protocol, at.transport = next, at.transport+length
-		}
-	}
-	switch at.protocol {
+// segmentOf completes the layout of a packet that the decoder accepted.
+func segmentOf(data []byte, layout packet.Layout) segment {
+	at := segment{Layout: layout, covers: true}
+	switch at.Protocol {
 	case protoTCP:
-		at.sum, at.covers = at.transport+16, true
+		at.sum = at.Transport + 16
 	case protoUDP:
-		at.sum, at.covers = at.transport+6, true
+		at.sum = at.Transport + 6
 	default:
-		at.sum, at.covers = at.transport+2, at.protocol == protoICMPv6
+		at.sum, at.covers = at.Transport+2, at.Protocol == protoICMPv6
 	}
-	if at.sum+2 > len(data) || at.protocol == protoUDP && binary.BigEndian.Uint16(data[at.sum:]) == 0 {
+	if sum := binary.BigEndian.Uint16(data[at.sum:]); at.covers && (sum == 0 || sum == pseudoSum(data, at)) {
+		binary.BigEndian.PutUint16(data[at.sum:], 0)
 		at.sum, at.covers = 0, false
 	}
 	return at
 }
 
-// extension reports whether a header of IPv6 is followed by another one: hop-by-hop options,
-// routing, destination options, authentication.
-func extension(protocol byte) bool {
-	return protocol == 0 || protocol == 43 || protocol == 60 || protocol == 51
-}
-
-func payloadAt(data []byte, at segment) int {
-	if at.protocol != protoTCP {
-		return at.transport + 8
+// pseudoSum returns the sum of the pseudo header (RFC 9293, section 3.1), which a host leaves in
+// the place of a checksum that the network card fills in.
+func pseudoSum(data []byte, at segment) uint16 {
+	addresses := data[12:ipv4Header]
+	if data[0]>>4 == 6 {
+		addresses = data[8:ipv6Header]
 	}
-	if at.transport+12 >= len(data) {
-		return 0
+	sum := uint32(at.Protocol) + uint32(at.Length-at.Transport)
+	for i := 0; i < len(addresses); i += 2 {
+		sum += uint32(binary.BigEndian.Uint16(addresses[i:]))
 	}
-	return at.transport + int(data[at.transport+12]>>4)*4
+	sum = sum&0xffff + sum>>16
+	return uint16(sum&0xffff + sum>>16)
 }
 
 // noise returns bytes in the place of a payload. Equal payloads stay equal.
@@ -113,6 +152,9 @@ func (s *scrubber) noise(payload []byte) []byte {
 	}
 	return out[:len(payload)]
 }
+
+// blank makes bytes of a header zero.
+func blank(data []byte, from, to int, sums []int) { replace(data, from, make([]byte, to-from), sums) }
 
 // replace overwrites bytes at an even offset, and corrects the checksums at the places.
 func replace(data []byte, at int, with []byte, sums []int) {

@@ -7,6 +7,7 @@ import (
 
 	"sesame/daemon/engine"
 	"sesame/daemon/packet"
+	"sesame/daemon/record"
 	"sesame/scripting"
 )
 
@@ -19,7 +20,6 @@ func (s *scrubber) choosePorts(sets []*scripting.Set) {
 	if s.keep[Ports] {
 		return
 	}
-	random := s.random("ports")
 	taken := map[packet.Port]bool{}
 	for _, set := range sets {
 		for _, d := range set.Engine.Doors {
@@ -28,11 +28,12 @@ func (s *scrubber) choosePorts(sets []*scripting.Set) {
 			}
 		}
 	}
-	for _, p := range knocks(sets) {
-		if taken[p] {
+	random := s.random("ports")
+	for _, p := range append(knocks(sets), s.used...) {
+		if _, chosen := s.ports[p]; taken[p] || chosen {
 			continue
 		}
-		to := packet.Port{Proto: p.Proto}
+		to := packet.Port{Proto: p.Proto, Number: s.ports[other(p)].Number} // a number alone may be both
 		for to.Number == 0 || taken[to] {
 			to.Number = uint16(1024 + random.IntN(31_000))
 		}
@@ -40,6 +41,30 @@ func (s *scrubber) choosePorts(sets []*scripting.Set) {
 		s.ports[p] = to
 	}
 }
+
+// chooseUsed notes the ports in the files of one-time sequences, so that those of sequences that are
+// commented out are replaced too: who made them may make others like them.
+func (s *scrubber) chooseUsed(scripts record.Scripts) {
+	for _, f := range scripts.Files {
+		if !s.oneTime[string(f.Path)] {
+			continue
+		}
+		for _, found := range portText.FindAllString(string(f.Source), -1) {
+			if p, _, is := portOf(found); is && len(s.used) < maxUsed {
+				s.used = append(s.used, p)
+			}
+		}
+	}
+}
+
+// other returns the port with the same number of the other protocol.
+func other(p packet.Port) packet.Port {
+	p.Proto = packet.TCP + packet.UDP - p.Proto
+	return p
+}
+
+// maxUsed bounds the ports that chooseUsed notes. There are not many more to choose from.
+const maxUsed = 4096
 
 // knocks returns the ports of all knocks, each once, in their order.
 func knocks(sets []*scripting.Set) (all []packet.Port) {

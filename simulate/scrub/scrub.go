@@ -19,8 +19,6 @@ import (
 	"sesame/daemon/packet"
 	"sesame/daemon/record"
 	"sesame/daemon/wire"
-	"sesame/scripting"
-	"sesame/simulate"
 )
 
 // A Part is what can be replaced.
@@ -48,6 +46,10 @@ type scrubber struct {
 	addresses map[netip.Addr]netip.Addr
 	ports     permutation
 	types     map[string]string // of options
+	oneTime   map[string]bool   // the files of one-time sequences
+	used      []packet.Port     // in those files
+	// everywhere means that each number in a script that is that of a knock counts as one.
+	everywhere bool
 }
 
 // A Result is a scrubbed recording.
@@ -71,7 +73,7 @@ func scrub(recording []byte, keep map[Part]bool, key [32]byte) (*Result, error) 
 	if err != nil {
 		return nil, err
 	}
-	s := &scrubber{keep: keep, key: key, addresses: map[netip.Addr]netip.Addr{}, ports: permutation{}, types: map[string]string{}}
+	s := &scrubber{keep: keep, key: key, addresses: map[netip.Addr]netip.Addr{}, ports: permutation{}, types: map[string]string{}, oneTime: map[string]bool{}}
 	numbers := s.random("secret")
 	s.secret = [2]uint64{numbers.Uint64(), numbers.Uint64()}
 	if err := s.prepare(items); err != nil {
@@ -118,55 +120,6 @@ func read(recording []byte) (items []record.Item, err error) {
 	}
 }
 
-// prepare chooses the ports, which depend on all script sets of the recording.
-func (s *scrubber) prepare(items []record.Item) error {
-	var before, after []*scripting.Set
-	defer func() {
-		for _, set := range slices.Concat(before, after) {
-			set.Close()
-		}
-	}()
-	older := items[0].Snapshot == nil || !items[0].Snapshot.State.Tripwires
-	load := func(scripts record.Scripts) error {
-		set, err := simulate.LoadRecorded(scripts, older)
-		if err != nil {
-			return fmt.Errorf("the scripts of the recording: %w", err)
-		}
-		before = append(before, set)
-		for _, o := range set.Options {
-			s.types[o.Name] = o.Type
-		}
-		return nil
-	}
-	var all []record.Scripts
-	for _, item := range items {
-		switch {
-		case item.Snapshot != nil:
-			all = append(all, item.Snapshot.Scripts)
-		case item.Input != nil && item.Input.Kind == record.InputSet:
-			all = append(all, item.Input.Scripts)
-		}
-	}
-	for _, scripts := range all {
-		if err := load(scripts); err != nil {
-			return err
-		}
-	}
-	s.choosePorts(before)
-	if len(s.ports) == 0 {
-		return nil
-	}
-	for _, scripts := range all {
-		set, err := simulate.LoadRecorded(s.scripts(scripts), older)
-		if err != nil {
-			return fmt.Errorf("the scripts do not load with other ports (keep them: ports): %w", err)
-		}
-		after = append(after, set)
-	}
-	s.chooseTripwires(before, after)
-	return nil
-}
-
 // write returns the recording that is made of the scrubbed items.
 func (s *scrubber) write(items []record.Item, size int) ([]byte, error) {
 	r := record.NewRecorder(8*size + 1<<20)
@@ -204,52 +157,14 @@ func (s *scrubber) packet(r *record.Recorder, decoder *packet.Decoder, f *record
 	if drop := decoder.DecodeReceived(f.Link, f.Data, f.Wire, f.Reception|packet.Judged, &p); drop != packet.NotDropped {
 		return fmt.Errorf("packet %d is %v, which no engine was given", f.ID, drop)
 	}
-	s.frame(f.Data, &p)
+	layout := decoder.Layout()
+	data := s.frame(f.Data, &p, layout)
 	p.Time, p.Number, p.Interface = f.Time(), int(f.ID), f.Interface
 	if p.LinkDigest = f.LinkDigest; p.LinkDigest != 0 {
 		p.LinkDigest = s.random(fmt.Sprintf("link %x", f.LinkDigest)).Uint64() | 1
 	}
-	r.Packet(&p, f.Data, f.Wire)
+	r.Packet(&p, data, layout.Length)
 	return nil
-}
-
-// scripts replaces what scripts, referenced files and options name.
-func (s *scrubber) scripts(scripts record.Scripts) record.Scripts {
-	oneTime := map[string]bool{}
-	for _, f := range scripts.Files {
-		for _, name := range sequenceFiles(string(f.Source)) {
-			oneTime[name] = true
-		}
-	}
-	scripts.Files = slices.Clone(scripts.Files)
-	for i := range scripts.Files {
-		scripts.Files[i] = s.script(scripts.Files[i], oneTime)
-	}
-	values := wire.Options{}
-	for name, value := range scripts.Values {
-		values[name] = s.value(name, value)
-	}
-	scripts.Values = values
-	return scripts
-}
-
-// value replaces the value of an option: the addresses and ports that it names, or else the letters
-// of a text.
-func (s *scrubber) value(name, value string) string {
-	if to := s.text(value); to != value {
-		return to
-	}
-	if s.keep[Options] || s.types[name] != "string" && s.types[name] != "strings" {
-		return value
-	}
-	random := s.random("option " + name + "\x00" + value)
-	to := []byte(value)
-	for i, c := range to {
-		if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' {
-			to[i] = "abcdefghijklmnopqrstuvwxyz"[random.IntN(26)]
-		}
-	}
-	return string(to)
 }
 
 // state replaces what the state of an engine names. The hashes of earlier packets are left out:

@@ -230,7 +230,7 @@ func TestTextsAreReplaced(t *testing.T) {
 		{"at 08:00:00 tcp/99999 tcp/7421x", false, "at 08:00:00 tcp/99999 tcp/7421x"},
 		{"203.0.113.9/24 2001:db8::1", false, "203.0.113.0/24 2001:db8::1"},
 	} {
-		if got := s.line(tt.line, tt.sequences); got != tt.want {
+		if got := s.script(tt.line, tt.sequences); got != tt.want {
 			t.Errorf("%s: %s, want %s", tt.line, got, tt.want)
 		}
 	}

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"sesame/daemon/packet"
-	"sesame/daemon/wire"
 )
 
 func sortPorts(list []packet.Port) {
@@ -18,81 +17,120 @@ func sortPorts(list []packet.Port) {
 	})
 }
 
-// What a text can have: an address, a port with its protocol in the ways of scripts and of
-// knockd.conf, or a number.
+// What a text can have: an address, and a port with its protocol in the ways of scripts and of
+// knockd.conf, or without.
 var (
 	addressText = regexp.MustCompile(`(?i)(?:\b(?:\d{1,3}\.){3}\d{1,3}\b|[0-9a-f]{0,4}(?::[0-9a-f]{0,4}){2,7}(?:\.\d{1,3}){0,3})(?:/\d{1,3}\b)?`)
-	portText    = regexp.MustCompile(`\b(tcp|udp)/(\d{1,5})\b|\b(\d{1,5})(:|/)(tcp|udp)\b`)
-	numberText  = regexp.MustCompile(`\b\d{1,5}\b`)
+	portText    = regexp.MustCompile(`\b(tcp|udp)/(\d{1,5})\b|\b(\d{1,5})(:|/)(tcp|udp)\b|\b\d{1,5}\b`)
 )
 
-// text replaces the addresses and the ports that a text names.
-func (s *scrubber) text(text string) string {
-	text = addressText.ReplaceAllStringFunc(text, func(found string) string {
-		if p, err := netip.ParsePrefix(found); err == nil {
-			return s.prefix(p).String()
+// sequenceText is where a script or a knockd.conf gives a sequence. In a script a list follows.
+var sequenceText = regexp.MustCompile(`(?i)\bsequence\s*=[ \t]*`)
+
+// sequenceLine is a line of a file of one-time sequences, in the state of an engine.
+var sequenceLine = regexp.MustCompile(`^\s*\d{1,5}(?::(?:tcp|udp))?(?:[\s,]+\d{1,5}(?::(?:tcp|udp))?)+\s*$`)
+
+// text replaces the addresses and the ports that a text names. Numbers means that a number alone is
+// a port too: of TCP, or else of UDP.
+func (s *scrubber) text(text string, numbers bool) string {
+	var b strings.Builder
+	last := 0
+	for _, at := range addressText.FindAllStringIndex(text, -1) {
+		to, is := s.addressIn(text[at[0]:at[1]])
+		if is {
+			b.WriteString(s.portsIn(text[last:at[0]], numbers))
+			b.WriteString(to)
+			last = at[1]
 		}
-		text, rest, _ := strings.Cut(found, "/")
-		a, err := netip.ParseAddr(text)
-		if err != nil {
-			return found
-		}
-		return s.address(a).String() + found[len(found)-len(rest)-min(len(rest), 1):]
-	})
+	}
+	b.WriteString(s.portsIn(text[last:], numbers))
+	return b.String()
+}
+
+// addressIn returns what takes the place of an address or of a network.
+func (s *scrubber) addressIn(found string) (to string, is bool) {
+	if p, err := netip.ParsePrefix(found); err == nil {
+		return s.prefix(p).String(), true
+	}
+	text, rest, _ := strings.Cut(found, "/")
+	a, err := netip.ParseAddr(text)
+	if err != nil {
+		return "", false
+	}
+	return s.address(a).String() + found[len(found)-len(rest)-min(len(rest), 1):], true
+}
+
+// portsIn replaces the ports in a text without addresses.
+func (s *scrubber) portsIn(text string, numbers bool) string {
 	return portText.ReplaceAllStringFunc(text, func(found string) string {
-		m := portText.FindStringSubmatch(found)
-		name, number := m[1]+m[5], m[2]+m[3]
-		p, err := packet.ParsePort(name + "/" + number)
-		if err != nil {
+		p, alone, is := portOf(found)
+		if !is || alone && !numbers {
 			return found
 		}
-		to := strconv.Itoa(int(s.port(p).Number))
-		if m[1] != "" {
-			return name + "/" + to
+		if _, known := s.ports[p]; alone && !known {
+			p = other(p)
 		}
-		return to + m[4] + name
+		number := strconv.Itoa(int(p.Number))
+		return strings.Replace(found, number, strconv.Itoa(int(s.port(p).Number)), 1)
 	})
 }
 
-// bare replaces ports that are written as numbers alone, which are TCP ports. Small numbers are
-// left alone: they are limits and lengths more often.
-func (s *scrubber) bare(text string) string {
-	const small = 256
-	return numberText.ReplaceAllStringFunc(text, func(found string) string {
-		n, err := strconv.Atoi(found)
-		if err != nil || n < small || n > 65535 {
-			return found
-		}
-		return strconv.Itoa(int(s.port(packet.Port{Proto: packet.TCP, Number: uint16(n)}).Number))
-	})
+// portOf reads what portText found. Alone means that it is a number alone.
+func portOf(found string) (p packet.Port, alone, is bool) {
+	m := portText.FindStringSubmatch(found)
+	name, number := m[1]+m[5], m[2]+m[3]
+	if alone = name == ""; alone {
+		name, number = "tcp", found
+	}
+	p, err := packet.ParsePort(name + "/" + strings.TrimLeft(number, "0"))
+	return p, alone, err == nil
 }
 
 // script replaces what a script or a referenced file names.
-func (s *scrubber) script(f wire.File, oneTime map[string]bool) wire.File {
-	lines := strings.SplitAfter(string(f.Source), "\n")
-	for i, line := range lines {
-		lines[i] = s.line(line, oneTime[string(f.Path)])
+func (s *scrubber) script(text string, oneTime bool) string {
+	if oneTime || s.everywhere {
+		return s.text(text, true)
 	}
-	f.Source = wire.Bytes(strings.Join(lines, ""))
-	return f
+	var b strings.Builder
+	last := 0
+	for _, at := range sequenceText.FindAllStringIndex(text, -1) {
+		if at[1] < last {
+			continue // in a list
+		}
+		end := sequenceEnd(text, at[1])
+		b.WriteString(s.text(text[last:at[1]], false))
+		b.WriteString(s.text(text[at[1]:end], true))
+		last = end
+	}
+	b.WriteString(s.text(text[last:], false))
+	return b.String()
 }
 
-// line replaces what a line names. A number alone is a port in a sequence: in a file of one-time
-// sequences everywhere, else behind the word.
-func (s *scrubber) line(line string, sequences bool) string {
-	marked := portText.ReplaceAllStringFunc(s.text(line), func(found string) string { return strings.ReplaceAll(found, "", "\x00") })
-	word := strings.Index(line, "sequence")
-	if sequences || word >= 0 && !strings.HasPrefix(strings.TrimSpace(line), "--") {
-		marked = s.bare(marked)
+// sequenceEnd returns where the list ends that begins at an offset, or else the line.
+func sequenceEnd(text string, start int) int {
+	depth := 0
+	for i := start; i < len(text); i++ {
+		switch text[i] {
+		case '{':
+			depth++
+		case '}':
+			if depth--; depth <= 0 {
+				return i + 1
+			}
+		case '\n':
+			if depth == 0 && strings.TrimSpace(text[start:i]) != "" {
+				return i
+			}
+		}
 	}
-	return strings.ReplaceAll(marked, "\x00", "")
+	return len(text)
 }
 
 // tree replaces what a JSON value names, in place.
 func (s *scrubber) tree(v any) any {
 	switch v := v.(type) {
 	case string:
-		return s.text(v)
+		return s.text(v, sequenceLine.MatchString(v))
 	case []any:
 		for i := range v {
 			v[i] = s.tree(v[i])
