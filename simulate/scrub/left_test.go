@@ -72,6 +72,21 @@ func TestUsedSequencesAreScrubbed(t *testing.T) {
 	}
 }
 
+// The hashes of packets that came before are left out, and the engine still drops copies.
+func TestHashesAreLeftOut(t *testing.T) {
+	result, err := Scrub(recorded(t, someLines, someScripts), nil)
+	must(t, err)
+	items, err := read(result.File)
+	must(t, err)
+	state := items[0].Snapshot.State
+	if state.Copies == nil || state.Resends == nil {
+		t.Fatal("the engine is one of an older version")
+	}
+	if n := len(state.Copies.Newer) + len(state.Copies.Older) + len(state.Resends.Newer) + len(state.Resends.Older); n > 0 || state.Resends.Last == 0 {
+		t.Errorf("%d bytes are left; the last came at %d", n, state.Resends.Last)
+	}
+}
+
 // headed returns a UDP packet to port 7421 with extension headers before the datagram.
 func headed(extensions []byte, next byte) []byte {
 	udp := append([]byte{4, 87, 0x1c, 0xfd, 0, 13, 0, 0}, "hello"...)

@@ -168,16 +168,26 @@ func (s *scrubber) packet(r *record.Recorder, decoder *packet.Decoder, f *record
 }
 
 // state replaces what the state of an engine names. The hashes of earlier packets are left out:
-// they are of other packets now, and a guess at the packets could be tested with them.
+// they are of other packets now, and a guess at the packets could be tested with them. So a replay
+// that begins here, since the beginning was cut away, knows no retransmit of a packet before.
 func (s *scrubber) state(state *engine.State) (*engine.State, error) {
 	first := state.MapFirstStage(func(a netip.Addr) netip.Addr { return s.address(a) })
-	again := &engine.State{}
-	if err := s.remake(state, again); err != nil {
+	rest, again := *state, &engine.State{}
+	rest.Segments, rest.Flows, rest.FirstStage = engine.RecentState{}, engine.RecentState{}, nil
+	rest.Copies, rest.Resends = emptied(state.Copies), emptied(state.Resends)
+	if err := s.remake(&rest, again); err != nil {
 		return nil, err
 	}
-	again.FirstStage = first
-	again.Secret, again.Segments, again.Flows = s.secret, engine.RecentState{}, engine.RecentState{}
+	again.FirstStage, again.Secret = first, s.secret
 	return again, nil
+}
+
+// emptied returns a memory without its entries; nil, as an older version had it, stays.
+func emptied(m *engine.MemoryState) *engine.MemoryState {
+	if m == nil {
+		return nil
+	}
+	return &engine.MemoryState{Began: m.Began, Last: m.Last, OlderLast: m.OlderLast, Lost: m.Lost}
 }
 
 // input replaces what an input names.
