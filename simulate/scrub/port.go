@@ -33,7 +33,8 @@ func (s *scrubber) choosePorts(sets []*scripting.Set) {
 		if _, chosen := s.ports[p]; taken[p] || chosen {
 			continue
 		}
-		to := packet.Port{Proto: p.Proto, Number: s.ports[other(p)].Number} // a number alone may be both
+		// A number alone may be a port of both protocols, so it stays one number.
+		to := packet.Port{Proto: p.Proto, Number: s.ports[other(p)].Number}
 		for to.Number == 0 || taken[to] {
 			to.Number = uint16(1024 + random.IntN(31_000))
 		}
@@ -42,7 +43,7 @@ func (s *scrubber) choosePorts(sets []*scripting.Set) {
 	}
 }
 
-// chooseUsed notes the ports in the files of one-time sequences, so that those of sequences that are
+// chooseUsed notes the ports in the files of one-time sequences. So those of sequences that are
 // commented out are replaced too: who made them may make others like them.
 func (s *scrubber) chooseUsed(scripts record.Scripts) {
 	for _, f := range scripts.Files {
