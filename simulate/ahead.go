@@ -10,9 +10,8 @@ import (
 
 // held is a wanted frame that was read ahead.
 type held struct {
-	frame  record.Frame  // its data are its own
-	at     time.Time     // in engine time
-	offset time.Duration // of the wall clock: see [engine.Engine.Step]
+	frame record.Frame // its data are its own
+	at    time.Time
 }
 
 // An ahead has the frames of a capture that were read ahead. The first of the list is the earliest,

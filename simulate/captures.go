@@ -33,8 +33,13 @@ type capture struct {
 	ahead  ahead
 }
 
-// engineTime returns the engine time for a stamp of the capture.
-func (c *capture) engineTime(stamp time.Time) time.Time { return stamp.Add(c.shift) }
+// engineTime returns the engine time for a stamp of the capture, at most endOfTime.
+func (c *capture) engineTime(stamp time.Time) time.Time {
+	if at := stamp.Add(c.shift); at.Before(endOfTime) {
+		return at
+	}
+	return endOfTime
+}
 
 // latest returns the latest engine time of the packets that were read.
 func (c *capture) latest() time.Time { return c.engineTime(c.reader.Latest()) }

@@ -21,7 +21,6 @@ func (p *pass) merged(ctx context.Context) {
 	}
 	for c := p.captures.earliest(); c != nil; c = p.captures.earliest() {
 		h := c.ahead.take()
-		p.replay.step(h.at, h.offset)
 		p.decode(c, &h.frame, h.at)
 		p.readAhead(ctx, c)
 	}
@@ -39,26 +38,31 @@ func (p *pass) readAhead(ctx context.Context, c *capture) {
 		if c.first, c.failed = nil, nil; f == nil && err == nil {
 			f, err = p.scan(ctx, c)
 		}
+		if f != nil {
+			err = p.hold(c, f)
+		}
 		if err != nil {
 			p.ended(c, err)
-		} else if f != nil {
-			p.hold(c, f)
 		}
 	}
 }
 
-// hold counts a frame of one of several captures, and keeps it when it is wanted.
-func (p *pass) hold(c *capture, f *record.Frame) {
+// hold counts a frame of one of several captures, and keeps it when it is wanted. The error means
+// that the capture ends before the frame.
+func (p *pass) hold(c *capture, f *record.Frame) error {
 	if p.replay.engine == nil {
 		p.replay.begin(p.captures[0].began, p.config.Set, p.config.Local)
 	}
+	if err := placed(c, f); err != nil {
+		return err
+	}
 	p.packets++
-	p.steps.follow(c, f)
 	if !p.wants(f.Link, f.Data) {
 		p.dropped[packet.NotWatched]++
-		return
+		return nil
 	}
-	c.ahead.add(held{frame: *f, at: c.engineTime(f.Time()), offset: -c.shift})
+	c.ahead.add(held{frame: *f, at: f.Time()})
+	return nil
 }
 
 // earliest returns the capture with the earliest held frame, nil when all have ended.

@@ -103,11 +103,11 @@ func (p *pass) single(ctx context.Context, c *capture) {
 	f, err := c.reader.Next()
 	if err == nil {
 		p.replay.begin(f.Time(), p.config.Set, p.config.Local)
-		p.frame(c, f)
+		err = p.frame(c, f)
 	}
 	for err == nil {
 		if f, err = p.scan(ctx, c); f != nil {
-			p.frame(c, f)
+			err = p.frame(c, f)
 		}
 	}
 	p.ended(c, err)
@@ -136,10 +136,13 @@ func (p *pass) ended(c *capture, err error) {
 	c.ended = true
 }
 
-// frame counts a frame of a capture. When it is wanted, frame decodes it.
-func (p *pass) frame(c *capture, f *record.Frame) {
+// frame counts a frame of the only capture. When it is wanted, frame decodes it. The error means
+// that the capture ends before the frame.
+func (p *pass) frame(c *capture, f *record.Frame) error {
+	if err := p.steps.follow(c, f); err != nil {
+		return err
+	}
 	p.packets++
-	p.steps.follow(c, f)
 	at := c.engineTime(f.Time())
 	if f.Back > 0 {
 		p.replay.step(at, c.offset-c.shift)
@@ -149,6 +152,7 @@ func (p *pass) frame(c *capture, f *record.Frame) {
 	} else {
 		p.dropped[packet.NotWatched]++
 	}
+	return nil
 }
 
 // decode gives the packet in a wanted frame to the engine. At is its engine time.

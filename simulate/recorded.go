@@ -22,8 +22,11 @@ func (p *pass) recording(ctx context.Context, c *capture) {
 		case item.Input != nil:
 			r.input(item.Input)
 		default:
-			r.frame(item.Frame)
-			if err := p.pause(ctx, c); err != nil {
+			err := r.frame(item.Frame)
+			if err == nil {
+				err = p.pause(ctx, c)
+			}
+			if err != nil {
 				p.ended(c, err)
 				return
 			}
@@ -73,7 +76,7 @@ func (r *recorded) input(in *record.Input) {
 	}
 }
 
-func (r *recorded) frame(f *record.Frame) {
+func (r *recorded) frame(f *record.Frame) error {
 	replay := &r.pass.replay
 	if now := f.Time(); replay.engine == nil {
 		replay.begin(now, r.pass.config.Set, r.pass.config.Local)
@@ -81,8 +84,11 @@ func (r *recorded) frame(f *record.Frame) {
 		replay.prepare(now, replay.engine.Clock(now, r.doubt))
 		replay.offset = r.capture.offset
 	}
-	r.pass.frame(r.capture, f)
+	if err := r.pass.frame(r.capture, f); err != nil {
+		return err
+	}
 	replay.reach(r.capture.latest())
+	return nil
 }
 
 // wall sets how far the wall clock was ahead of the stamps.

@@ -191,6 +191,7 @@ func (r *Reader) Next() (*Frame, error) {
 	}
 	if r.item == (Item{}) {
 		r.frame.Number++
+		r.stampFrame()
 		r.frame.Back = r.latest.follow(stamp{r.frame.ticks, r.frame.clock})
 	}
 	return &r.frame, nil

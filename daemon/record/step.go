@@ -32,9 +32,18 @@ func (s *stamp) follow(next stamp) (back time.Duration) {
 	return back
 }
 
+// stampFrame gives a frame without a time stamp that of the one before it. Programs write zero for
+// no stamp. Where each stamp is zero, nothing changes.
+func (r *Reader) stampFrame() {
+	if f := &r.frame; f.ticks == 0 && r.latest.ticks > 0 && f.Time().UnixNano() == 0 {
+		f.ticks, f.clock = r.latest.ticks, r.latest.clock
+		r.unstamped++
+	}
+}
+
 // near reports whether follow would take ticks of the same clock without a step.
 func (s *stamp) near(ticks uint64) bool {
-	return ticks >= s.ticks || s.ticks-ticks <= s.clock.rate*uint64(ClockStep/time.Second)
+	return ticks >= s.ticks || ticks > 0 && s.ticks-ticks <= s.clock.rate*uint64(ClockStep/time.Second)
 }
 
 func (s *stamp) time() time.Time { return s.clock.time(s.ticks) }
