@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -34,6 +36,7 @@ type try struct {
 	door    *engine.Door
 	packets []sent
 	fault   string
+	file    string // where the capture is written
 }
 
 // newTry returns packets that open a door at once.
@@ -99,6 +102,13 @@ var faults = map[string]func(*try) bool{
 			}
 		}
 		return some
+	},
+	"SYN and FIN": func(t *try) bool {
+		i := t.tcp()
+		if i >= 0 {
+			t.packets[i].flags = "syn,fin"
+		}
+		return i >= 0
 	},
 	"other protocol": func(t *try) bool {
 		p := &t.packets[t.any()].port
@@ -170,11 +180,24 @@ func (t *try) lines() string {
 	return b.String()
 }
 
+// write writes the packets to the one file of all tries.
+func (t *try) write(tt *testing.T) string {
+	tt.Helper()
+	data, err := pcaptest.Capture(t.lines())
+	if err != nil {
+		tt.Fatal(err)
+	}
+	if err := os.WriteFile(t.file, data, 0o600); err != nil {
+		tt.Fatal(err)
+	}
+	return t.file
+}
+
 // run replays the packets, and returns the account of the client.
 func (t *try) run(tt *testing.T) *account.Account {
 	tt.Helper()
 	report, _ := run(tt, Config{
-		Captures: []string{write(tt, t.lines())}, Set: set(t.door), Account: true,
+		Captures: []string{t.write(tt)}, Set: set(t.door), Account: true,
 		Local: []netip.Prefix{netip.PrefixFrom(pcaptest.Here4, 32)},
 	})
 	for a := range report.account.All() {
@@ -192,7 +215,7 @@ var (
 	sayWithout  = regexp.MustCompile(`^without \S+ \(packet (\d+)\)$`)
 	sayMissing  = regexp.MustCompile(`^(\S+) (before|after) packet (\d+)$`)
 	sayOverlook = regexp.MustCompile(`^\S+ before the knock that follows it \(packet (\d+)\)$`)
-	sayRepair   = regexp.MustCompile(`^(.+?) (with|in place of|to|in one piece|recorded with) ?(\S*)(?: 0)? \(packets? ([\d, ]+)\)$`)
+	sayRepair   = regexp.MustCompile(`^(.+?) (with|in place of|to|in one piece|recorded whole|well-formed) ?(\S*) \(packets? ([\d, and]+)\)$`)
 )
 
 // follow changes the packets or the door as a suggestion says. It is written from the text alone.
@@ -206,7 +229,11 @@ func (t *try) follow(tt *testing.T, suggestion string) {
 	t.door = &changed
 	was := slices.Clone(t.packets)
 	inserted := 0
-	for _, part := range strings.Split(text, " and ") {
+	separator := "; "
+	if strings.HasPrefix(text, "step_timeout") {
+		separator = " and "
+	}
+	for _, part := range strings.Split(text, separator) {
 		t.followPart(tt, part, was, &inserted)
 	}
 }
@@ -283,7 +310,7 @@ func (t *try) followPart(tt *testing.T, part string, was []sent, inserted *int) 
 		t.packets = slices.Insert(slices.Delete(t.packets, at, at+1), before, one)
 	} else if m := sayRepair.FindStringSubmatch(part); m != nil {
 		subjects := strings.Split(m[1], ", ")
-		for i, text := range strings.Split(m[4], ",") {
+		for i, text := range strings.Split(strings.ReplaceAll(m[4], " and ", ", "), ",") {
 			p := &t.packets[number(text)]
 			if p.port = portNamed(tt, subjects[i]); m[2] == "to" {
 				p.to = m[3]
@@ -314,9 +341,11 @@ func TestWhatIsSuggestedOpens(t *testing.T) {
 	}
 	slices.Sort(names)
 	missed, silent := map[string]int{}, map[string]int{}
+	file := filepath.Join(t.TempDir(), "capture")
 	total := 0
 	for seed := uint64(0); total < 1000; seed++ {
 		one := newTry(seed)
+		one.file = file
 		count := 1 + one.random.IntN(4)/3
 		var done []string
 		for range count {

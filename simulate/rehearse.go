@@ -15,15 +15,14 @@ import (
 // This file replays the packets of one source once more, with a changed door or changed packets,
 // and so finds out what would have opened the door. Nothing is suggested that was not tried.
 //
-// Packets of other sources are left out. So a limit that others have used up, or a one-time
-// sequence that others have consumed, does not count here. Such a door opens in the first trial,
-// which changes nothing, and then nothing is suggested.
+// Packets of other sources are left out. So nothing is suggested for a door where others count: by
+// a limit that all sources share, a one-time sequence, or what functions of the script keep.
 
 const (
-	// mostRehearsed bounds the packets that all rehearsals together replay. An engine takes about a
-	// microsecond for each, and some 50 for its start, which counts as startCost packets.
-	mostRehearsed = 2_000_000
-	startCost     = 50
+	// Of all rehearsals together as many packets are replayed as the capture has, and at least
+	// leastRehearsed. The start of an engine counts as startCost packets.
+	leastRehearsed = 50_000
+	startCost      = 50
 	// mostTries bounds the values that are tried for one limit of time.
 	mostTries = 8
 	// forever is longer than any capture that is rehearsed needs.
@@ -32,12 +31,13 @@ const (
 
 // Rehearsals have what all rehearsals share.
 type rehearsals struct {
-	set    *engine.Set
-	local  []netip.Prefix
-	own    []netip.Prefix
-	facts  *offlineFacts
-	offset time.Duration // of the wall clock, see [engine.Engine.Step]
-	left   int           // packets that may still be replayed
+	stopped func() error // returns an error when somebody stopped the program
+	set     *engine.Set
+	local   []netip.Prefix
+	own     []netip.Prefix
+	facts   *offlineFacts
+	offset  time.Duration // of the wall clock, see [engine.Engine.Step]
+	left    int           // packets that may still be replayed
 }
 
 // A rehearsal is about one source at one door that it did not open.
@@ -99,7 +99,7 @@ func (r *rehearsal) play(c change) (at time.Time, opened bool) {
 	if door == nil {
 		door = r.door
 	}
-	if r.left -= len(packets) + startCost; r.left < 0 || len(packets) == 0 {
+	if r.left -= len(packets) + startCost; r.left < 0 || len(packets) == 0 || r.stopped() != nil {
 		return time.Time{}, false
 	}
 	w := &firstOpening{door: door.Name, source: r.source}
@@ -206,8 +206,11 @@ func (r *rehearsals) suggest(book *account.Book, kept *keeper, halves []split.Kn
 		if d == nil || d.Listen || len(d.Sequence) == 0 || len(packets) == 0 || a.Result != account.ResultStopped && a.Result != account.ResultNeverBegan {
 			continue
 		}
-		if tried++; tried > maxSuggested || r.left <= 0 {
+		if tried++; tried > maxSuggested || r.left <= 0 || r.stopped() != nil {
 			return
+		}
+		if shared(d) && book.Others(a.Source) {
+			continue
 		}
 		one := rehearsal{rehearsals: r, source: a.Source, door: d, packets: packets, clues: book.Clues(a.Source, a.Door), missed: a}
 		for i := range halves {
@@ -219,6 +222,11 @@ func (r *rehearsals) suggest(book *account.Book, kept *keeper, halves []split.Kn
 			book.Suggest(a.Source, a.Door, text)
 		}
 	}
+}
+
+// shared reports whether what other sources do may change what a door does for one.
+func shared(d *engine.Door) bool {
+	return d.Limit != nil || d.OneTime != nil || d.Handler != nil || len(d.When) > 0
 }
 
 // fromOneAddress returns the packets of the source together with those of the other address that

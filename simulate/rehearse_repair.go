@@ -25,7 +25,7 @@ func (r *rehearsal) repairs() []change {
 		if at < 0 {
 			return nil // it was not kept
 		}
-		done = append(done, r.mend(packets, at, clue))
+		done = append(done, r.correct(packets, at, clue))
 	}
 	added := r.add(&packets)
 	if len(done) == 0 && added == "" {
@@ -41,8 +41,8 @@ type repair struct {
 	packet  string // its number
 }
 
-// mend makes the packet at a place the knock that it was meant as.
-func (r *rehearsal) mend(packets []keptPacket, at int, clue account.Clue) repair {
+// correct makes the packet at a place the knock that it was meant as.
+func (r *rehearsal) correct(packets []keptPacket, at int, clue account.Clue) repair {
 	p, knock := &packets[at], r.door.Sequence[clue.Knock]
 	done := repair{subject: knock.Port.String(), packet: fmt.Sprint(p.Number)}
 	if p.Capture > 0 {
@@ -59,23 +59,28 @@ func (r *rehearsal) mend(packets []keptPacket, at int, clue account.Clue) repair
 	case account.Fragment:
 		done.how = "in one piece"
 	case account.Truncated:
-		done.how = "recorded with -s 0"
+		done.how = "recorded whole"
+	case account.Malformed:
+		done.how = "well-formed"
 	case account.Reordered:
 		// The knock that overtook it comes just behind it now.
-		mended := *p
+		moved := *p
 		next := slices.IndexFunc(packets, func(q keptPacket) bool {
 			return q.Port == r.door.Sequence[clue.Knock+1].Port && !q.Time.After(p.Time) && p.Time.Sub(q.Time) <= time.Second
 		})
 		if next >= 0 && next < at {
-			mended.Time = packets[next].Time
+			moved.Time = packets[next].Time
 			copy(packets[next+1:at+1], packets[next:at])
-			packets[next] = mended
+			packets[next] = moved
 		}
 		done.how = "before the knock that follows it"
 		return done
 	}
 	p.Port, p.drop = knock.Port, packet.NotDropped
-	if p.Flags = 0; knock.Port.Proto == packet.TCP {
+	switch known := p.Flags != 0 && (clue.Cause == account.Fragment || clue.Cause == account.Truncated); {
+	case knock.Port.Proto != packet.TCP:
+		p.Flags = 0
+	case !known:
 		p.Flags = flagsFor(knock.Flags)
 	}
 	return done
@@ -157,18 +162,21 @@ func describe(done []repair, added string) string {
 			}
 		}
 		noun := "packet "
-		if len(numbers) > 1 {
-			noun = "packets "
-		}
 		if strings.HasPrefix(numbers[0], "packet") {
 			noun = ""
+		} else if len(numbers) > 1 {
+			noun = "packets "
 		}
-		texts = append(texts, strings.Join(subjects, ", ")+" "+d.how+" ("+noun+strings.Join(numbers, ", ")+")")
+		names := strings.Join(numbers, ", ")
+		if last := len(numbers) - 1; noun == "packets " {
+			names = strings.Join(numbers[:last], ", ") + " and " + numbers[last]
+		}
+		texts = append(texts, strings.Join(subjects, ", ")+" "+d.how+" ("+noun+names+")")
 	}
 	if added != "" {
 		texts = append(texts, added)
 	}
-	return strings.Join(texts, " and ")
+	return strings.Join(texts, "; ")
 }
 
 // packetName names a packet, and its capture if there are several.

@@ -26,7 +26,7 @@ func rehearse(t testing.TB, lines string, doors ...*engine.Door) *rehearsal {
 		t.Fatal(err)
 	}
 	r := &rehearsal{
-		rehearsals: &rehearsals{set: set(doors...), facts: newOfflineFacts(nil), left: mostRehearsed},
+		rehearsals: &rehearsals{set: set(doors...), facts: newOfflineFacts(nil), left: leastRehearsed, stopped: t.Context().Err},
 		source:     netip.MustParseAddr("203.0.113.9"), door: doors[0], missed: &account.Account{},
 	}
 	kept := newKeeper(r.set)

@@ -71,7 +71,7 @@ func rerun(ctx context.Context, c Config, recording *capture) (*Report, error) {
 		if !r.account.Empty() {
 			report.nothing = ""
 		}
-		r.stage.set = r.set.Engine
+		r.stage.set, r.stage.stopped, r.stage.left = r.set.Engine, ctx.Err, max(leastRehearsed, r.packets)
 		addHalves(r.account, report.split)
 		r.stage.suggest(r.account, r.kept, report.split)
 	}
@@ -103,7 +103,7 @@ func (r *rerunning) begin() error {
 		e.Explain(r.config.judge)
 	}
 	state := item.Snapshot.State
-	r.stage = rehearsals{local: state.Local, own: state.Own, offset: state.Offset, facts: newOfflineFacts(nil), left: mostRehearsed}
+	r.stage = rehearsals{local: state.Local, own: state.Own, offset: state.Offset, facts: newOfflineFacts(nil)}
 	return nil
 }
 

@@ -3,6 +3,7 @@ package simulate
 import (
 	"context"
 	"net/netip"
+	"slices"
 
 	"sesame/daemon/engine"
 	"sesame/daemon/filter"
@@ -32,7 +33,9 @@ type second struct {
 	doors   []*engine.Door
 	chosen  map[netip.Addr]bool
 	sources *filter.Sources
-	wide    *filter.Filter // what the doors watch, and the numbers of all knocks with any flags
+	wide    *filter.Filter            // what the doors watch, and the numbers of all knocks with any flags
+	slips   *filter.Filter            // what asks for a port that resembles a knock
+	like    map[uint16][]*engine.Door // for whose knocks a packet to a port may be meant, by its number
 	kept    *keeper
 	tally   *tally // of all packets, when nothing was a knock; else nil
 }
@@ -68,7 +71,7 @@ func (p *pass) explain(ctx context.Context, report *Report) {
 		}
 	}
 	if kept != nil {
-		r := &rehearsals{set: p.config.Set, local: p.config.Local, own: p.replay.own, facts: p.replay.facts, offset: p.replay.offset, left: mostRehearsed}
+		r := &rehearsals{set: p.config.Set, local: p.config.Local, own: p.replay.own, facts: p.replay.facts, offset: p.replay.offset, left: max(leastRehearsed, p.packets), stopped: ctx.Err}
 		r.suggest(book, kept, report.split)
 	}
 }
@@ -82,6 +85,7 @@ func newSecond(first *pass, again captures, unopened []netip.Addr, nothing bool)
 	s := &second{
 		pass: newPass(c, again), book: first.replay.account, doors: c.Set.Doors, chosen: make(map[netip.Addr]bool, len(unopened)),
 		sources: filter.NewSources(unopened).Through(c.Decap), wide: filter.New(anyKnock(c.Set)).Through(c.Decap), kept: newKeeper(c.Set),
+		like: map[uint16][]*engine.Door{},
 	}
 	for _, source := range unopened {
 		s.chosen[source] = true
@@ -90,10 +94,11 @@ func newSecond(first *pass, again captures, unopened []netip.Addr, nothing bool)
 		s.tally = newTally(c.Set, first.config.Local)
 	}
 	s.book.Again(unopened)
+	s.arrange()
 	s.wants, s.seen = s.look, s.note
 	s.replay.explain = func(j *engine.Judgment) {
 		if first.replay.only.judged(j) {
-			s.book.Near(j, s.doors)
+			s.book.Near(j, s.like[j.Came.Number])
 		}
 	}
 	return s
@@ -112,23 +117,49 @@ func anyKnock(set *engine.Set) filter.Interest {
 	return i
 }
 
-// look reports whether a frame is looked at: what the doors watch, what the chosen sources sent,
-// and what anybody sent to the number of a knock.
+// arrange finds the ports that resemble the knocks of each door.
+func (s *second) arrange() {
+	var ports []uint16
+	for _, d := range s.doors {
+		for k := range d.Knocks() {
+			for _, number := range resembling(k.Port.Number) {
+				if there := s.like[number]; len(there) == 0 || there[len(there)-1] != d {
+					s.like[number] = append(there, d)
+				}
+			}
+		}
+	}
+	for number := range s.like {
+		ports = append(ports, number)
+	}
+	s.slips = filter.New(filter.Interest{TCP: ports, UDP: ports}).Through(s.config.Decap)
+}
+
+// look reports whether a frame is looked at: what the doors watch, what anybody sent to the number
+// of a knock, and what the chosen sources sent to a port that resembles one.
 func (s *second) look(link packet.LinkType, frame []byte) bool {
-	return s.wide.Match(link, frame) || s.tally != nil || s.sources.Match(link, frame)
+	return s.wide.Match(link, frame) || s.tally != nil || s.slips.Match(link, frame) && s.sources.Match(link, frame)
 }
 
 // note notes a packet beside the engine, which judges those that the decoder did not drop. It
 // keeps the packet for rehearsals.
 func (s *second) note(p *packet.Packet, drop packet.Drop) {
-	if drop == packet.Fragment || drop == packet.Truncated {
-		s.book.Unread(p, drop, s.doors)
+	if drop == packet.Fragment || drop == packet.Truncated || drop == packet.Malformed {
+		s.unread(p, drop)
 	}
 	if s.tally != nil {
 		s.tally.add(p, drop)
 	}
 	if s.chosen[p.Source] || s.kept.count < mostKept/2 && !s.book.Knows(p.Source) {
 		s.kept.keep(p, drop)
+	}
+}
+
+// unread notes a packet that the decoder dropped, if it was for this host.
+func (s *second) unread(p *packet.Packet, drop packet.Drop) {
+	doors := s.like[p.Port.Number]
+	if isLocal(s.config.Local, p.Dest) || slices.ContainsFunc(doors, func(d *engine.Door) bool { return d.Target == p.Dest }) {
+		s.book.Unread(p, drop, doors)
 	}
 }
 

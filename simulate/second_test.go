@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -60,8 +61,8 @@ func TestASecondPassExplains(t *testing.T) {
 			0s 203.0.113.9 tcp/7421
 			1s 203.0.113.9 tcp/8133
 			2s 203.0.113.9 tcp/2904 snap=48`, `
-203.0.113.9 ssh stopped at 2 of 3: tcp/2904 came (packet 3) cut short by the capture: record whole packets with -s 0
-203.0.113.9 ssh tcp/2904 recorded with -s 0 (packet 3): opens`},
+203.0.113.9 ssh stopped at 2 of 3: tcp/2904 came (packet 3) cut short by the capture: record whole packets with tcpdump -s 0
+203.0.113.9 ssh tcp/2904 recorded whole (packet 3): opens`},
 		{"to another address", `
 			0s 203.0.113.9 tcp/7421
 			1s 203.0.113.9 tcp/8133 to=192.0.2.99
@@ -79,14 +80,14 @@ func TestASecondPassExplains(t *testing.T) {
 			1s 203.0.113.9 tcp/7421 syn,ack
 			2s 203.0.113.9 tcp/8133 syn,ack
 			3s 203.0.113.9 tcp/2904 syn,ack`, `
-203.0.113.7 ssh never began: tcp/8133 came (packet 1); tcp/7421 did not, unless before the capture began; tcp/2904 did not
+203.0.113.7 ssh never began: tcp/8133 came (packet 1); tcp/7421, tcp/2904 did not (tcp/7421 perhaps before the capture began)
 203.0.113.9 ssh never began: tcp/7421, tcp/8133, tcp/2904 came (packets 2-4) with SYN and ACK: the door wants syn,!ack
-203.0.113.9 ssh tcp/7421, tcp/8133, tcp/2904 with syn,!ack (packets 2, 3, 4): opens`},
+203.0.113.9 ssh tcp/7421, tcp/8133, tcp/2904 with syn,!ack (packets 2, 3 and 4): opens`},
 		{"answers to a scan are no account", `
 			0s 203.0.113.7 tcp/8133
 			1s 203.0.113.9 tcp/7421 syn,ack
 			2s 203.0.113.8 tcp/2904 syn,ack`,
-			`203.0.113.7 ssh never began: tcp/8133 came (packet 1); tcp/7421 did not, unless before the capture began; tcp/2904 did not`},
+			`203.0.113.7 ssh never began: tcp/8133 came (packet 1); tcp/7421, tcp/2904 did not (tcp/7421 perhaps before the capture began)`},
 		{"everybody opens", `
 			0s 203.0.113.9 tcp/7421
 			1s 203.0.113.9 tcp/8133
@@ -94,6 +95,44 @@ func TestASecondPassExplains(t *testing.T) {
 			3s 203.0.113.8 tcp/7421 syn,ack
 			4s 203.0.113.8 tcp/8133 syn,ack`,
 			`203.0.113.9 ssh opened (packet 3), 6s of 8s left: tcp/22 for 30s`},
+		{"too slow, and what came later", `
+			0s 203.0.113.9 tcp/7421
+			10s 203.0.113.9 tcp/8133
+			11s 203.0.113.9 tcp/2904`, `
+203.0.113.9 ssh stopped at 1 of 3: tcp/8133 came 2s too late (packet 2, within 8s)
+203.0.113.9 ssh within >= 11.1s: opens`},
+		{"the sequence backwards", `
+			0s 203.0.113.9 tcp/2904
+			1s 203.0.113.9 tcp/8133
+			2s 203.0.113.9 tcp/7421`, `
+203.0.113.9 ssh stopped at 1 of 3: tcp/8133 came too early (packet 2), before the attempt began`},
+		{"flags that no host sends", `
+			0s 203.0.113.9 tcp/7421 syn,fin
+			1s 203.0.113.9 tcp/8133
+			2s 203.0.113.9 tcp/2904`, `
+203.0.113.9 ssh never began: tcp/7421 came (packet 1) malformed, with FIN and SYN; tcp/8133, tcp/2904 came (packets 2-3)
+203.0.113.9 ssh tcp/7421 well-formed (packet 1): opens`},
+		{"an opening, and a failure later", `
+			0s 203.0.113.9 tcp/7421
+			1s 203.0.113.9 tcp/8133
+			2s 203.0.113.9 tcp/2904
+			35s 203.0.113.9 tcp/7421
+			36s 203.0.113.9 tcp/8133
+			37s 203.0.113.9 tcp/2904 ack`, `
+203.0.113.9 ssh opened (packet 3), 6s of 8s left: tcp/22 for 30s
+203.0.113.9 ssh stopped at 2 of 3: tcp/2904 came (packet 6) with ACK: the door wants syn,!ack`},
+		{"cut short, and with other flags", `
+			0s 203.0.113.9 tcp/7421
+			1s 203.0.113.9 tcp/8133 ack snap=50
+			2s 203.0.113.9 tcp/2904`, `
+203.0.113.9 ssh stopped at 1 of 3: tcp/2904 came (packet 3), tcp/8133 was expected
+203.0.113.9 ssh tcp/8133 before packet 3: opens`},
+		{"cut short, and to another host", `
+			0s 203.0.113.9 tcp/7421
+			1s 203.0.113.9 tcp/8133 to=192.0.2.99 snap=48
+			2s 203.0.113.9 tcp/2904`, `
+203.0.113.9 ssh stopped at 1 of 3: tcp/2904 came (packet 3), tcp/8133 was expected
+203.0.113.9 ssh tcp/8133 before packet 3: opens`},
 		{"over IPv4 and IPv6", `
 			0s 203.0.113.9  tcp/7421
 			1s 2001:db8::9  tcp/8133
@@ -101,7 +140,7 @@ func TestASecondPassExplains(t *testing.T) {
 203.0.113.9 ssh stopped at 1 of 3: tcp/8133 did not come before the capture ended
 203.0.113.9 ssh 2001:db8::9 sent the other half (packets 2-3)
 203.0.113.9 ssh all knocks from one address: opens
-2001:db8::9 ssh never began: tcp/8133, tcp/2904 came (packets 2-3); tcp/7421 did not, unless before the capture began
+2001:db8::9 ssh never began: tcp/8133, tcp/2904 came (packets 2-3); tcp/7421 did not, or came before the capture began
 2001:db8::9 ssh 203.0.113.9 sent the other half (packet 1)
 2001:db8::9 ssh all knocks from one address: opens
 knocks 2 and 3 of ssh came from 2001:db8::9, and the rest from 203.0.113.9: probably one knock from two addresses (IPv4 and IPv6); send all knocks over one address family`},
@@ -183,6 +222,29 @@ func TestACopyIsNoPartOfAKnock(t *testing.T) {
 		write(t, "0s 203.0.113.9 udp/5000\n1s 203.0.113.10 tcp/2904"), write(t, "1ms 203.0.113.9 udp/5000"),
 	}})
 	if strings.Contains(got, "one knock from two addresses") || !strings.Contains(got, "is a copy of") {
+		t.Errorf("got\n%s", got)
+	}
+}
+
+// What the engine says of the packet that ended an attempt is not hidden by one that was nearly a
+// knock.
+func TestATripwireIsNotHidden(t *testing.T) {
+	d := door("ssh", 7421, 8133, 2904)
+	d.Tripwires = 64
+	wire := set(d).Tripwires()[0].Port
+	lines := "0s 203.0.113.9 tcp/7421\n1s 203.0.113.9 tcp/8133 ack\n2s 203.0.113.9 " + wire.String() + "\n3s 203.0.113.9 tcp/2904"
+	got := explained(t, Config{Set: set(d), Captures: []string{write(t, lines)}})
+	if want := "203.0.113.9 ssh stopped at 1 of 3: " + wire.String() + ", a tripwire, came (packet 3), tcp/8133 was expected"; !strings.HasPrefix(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+// Where others count, nothing is suggested: a replay of one source alone does not show what opens.
+func TestNothingIsSuggestedWhereOthersCount(t *testing.T) {
+	d := door("ssh", 7421, 8133, 2904)
+	d.Limit = &engine.Limit{Count: 1, Per: time.Hour, Text: "1/h"}
+	lines := "0s 203.0.113.10 tcp/7421\n1s 203.0.113.10 tcp/8133\n2s 203.0.113.10 tcp/2904\n3s 203.0.113.9 tcp/7421\n4s 203.0.113.9 tcp/8133\n12s 203.0.113.9 tcp/2904"
+	if got := explained(t, Config{Set: set(d), Captures: []string{write(t, lines)}}); strings.Contains(got, ": opens") {
 		t.Errorf("got\n%s", got)
 	}
 }

@@ -134,7 +134,7 @@ func (a *Account) neverBegan(r *record) {
 
 // nearly names the packet that was nearly the knock that a miss waited for, if there is one.
 func (a *Account) nearly(r *record, m *miss) {
-	if _, s := r.near.why(m.door, m.stage); s != nil {
+	if s := r.nearly(m); s != nil {
 		a.Came, a.Packet, a.Capture, a.Reason = s.came.String(), s.at.packet, s.at.capture, string(s.why)
 	}
 }

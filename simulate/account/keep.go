@@ -138,15 +138,15 @@ func (b *Book) all() []*record {
 	return all
 }
 
-// Unopened returns up to so many sources that knocked and completed no sequence, those that came
-// furthest first.
+// Unopened returns up to so many sources that knocked and completed no sequence, or failed after
+// they did, those that came furthest first.
 func (b *Book) Unopened(most int) (all []netip.Addr) {
 	known := map[*source]bool{}
 	for _, r := range b.all() {
 		if len(all) == most {
 			break
 		}
-		complete := slices.ContainsFunc(r.source.records, func(r *record) bool { return r.rank >= refused })
+		complete := slices.ContainsFunc(r.source.records, func(r *record) bool { return r.rank >= refused && !r.failed })
 		if !complete && !known[r.source] {
 			known[r.source] = true
 			all = append(all, r.source.addr)

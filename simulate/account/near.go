@@ -24,7 +24,7 @@ const (
 	Truncated        Cause = "truncated" // the capture holds less of it than its headers
 	Reordered        Cause = "reordered" // the next knock came before it
 	Missing          Cause = "missing"   // nothing like it came
-
+	Malformed        Cause = "malformed" // its headers contradict themselves, or a checksum is wrong
 )
 
 // causeOf returns the cause that a judgment names; ok is false when the packet has nothing to do
@@ -43,7 +43,9 @@ func causeOf(j *engine.Judgment) (c Cause, ok bool) {
 		return noCause, true
 	case engine.NoWhy:
 		return noCause, j.Ruling == engine.TooLate
-	case engine.OtherBytes, engine.CopyOfPacket, engine.ResentSegment, engine.ImpossiblePacket, engine.Evicted:
+	case engine.ImpossiblePacket:
+		return Malformed, true
+	case engine.OtherBytes, engine.CopyOfPacket, engine.ResentSegment, engine.Evicted:
 	}
 	return noCause, false
 }
@@ -96,6 +98,9 @@ type near struct {
 	present chain
 	best    chain
 	steps   []engine.Knock // the sequence that best belongs to
+	// first and latest are when attempts began; zero: none did.
+	first, latest time.Time
+	early         []step // knocks that came out of turn, the latest of each port
 }
 
 // judge adds a judgment about one packet. Those of packets that no door watches come only in a
@@ -107,6 +112,9 @@ func (n *near) judge(j *engine.Judgment) {
 	s := step{at: position{j.Packet, j.Capture}, came: j.Came, flags: j.Flags, dest: j.Dest, time: j.Time}
 	switch j.Ruling {
 	case engine.Began:
+		if n.latest = j.Time; n.first.IsZero() {
+			n.first = j.Time
+		}
 		n.settle()
 		n.present = append(n.present, s)
 	case engine.Advanced:
@@ -117,7 +125,9 @@ func (n *near) judge(j *engine.Judgment) {
 		n.settle()
 	case engine.Ignored, engine.Disturbed, engine.TooLate:
 		if why, ok := causeOf(j); ok {
-			s.why = why
+			if s.why = why; j.Why == engine.OutOfTurn {
+				n.early = append(slices.DeleteFunc(n.early, func(o step) bool { return o.came == s.came }), s)
+			}
 			n.add(s)
 		}
 	case engine.Repeated, engine.Ended, engine.LetIn, engine.KeptOut:
@@ -273,13 +283,36 @@ func (n *near) conclude() {
 	}
 }
 
+// tooEarly returns the knock that an attempt awaited when it ended at a stage, if that came before
+// the attempt began; nil if not.
+func (n *near) tooEarly(stage int) *step {
+	n.conclude()
+	c := n.best
+	if stage == 0 || len(c) != stage || c.begun() != stage || stage >= len(n.steps) {
+		return nil
+	}
+	for i := range n.early {
+		s := &n.early[i]
+		if ahead := c[0].time.Sub(s.time); s.came == n.steps[stage].Port && ahead >= 0 && ahead < n.span() {
+			return s
+		}
+	}
+	return nil
+}
+
+// span is the time within which packets are taken for one try.
+func (n *near) span() time.Duration { return max(n.door.Within, time.Minute) }
+
 // unbegun returns the chain of a source whose first knock was missing or wrong, so that no attempt
-// began, when that chain is longer than an attempt at another time was. One packet that only
-// resembles a knock is none.
+// began. It is nil when an attempt began at about that time, or came as far: stage is how far. One
+// packet that only resembles a knock is no chain.
 func (n *near) unbegun(stage int) chain {
 	n.conclude()
 	c := n.best
 	if len(c) <= stage || c.begun() > 0 || len(c) == 1 && c[0].why != noCause && len(n.steps) > 1 {
+		return nil
+	}
+	if !n.first.IsZero() && c[len(c)-1].time.Add(n.span()).After(n.first) && c[0].time.Before(n.latest.Add(n.span())) {
 		return nil
 	}
 	return c

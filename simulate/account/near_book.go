@@ -25,15 +25,15 @@ func (b *Book) Again(sources []netip.Addr) {
 	}
 }
 
-// Near notes a judgment of a second pass. Doors are those of the set: a packet to a port that no
-// door has concerns each of them whose first knock it resembles.
+// Near notes a judgment of a second pass. Doors are those that a packet to a port that no door has
+// may concern: it does when it resembles the first knock.
 func (b *Book) Near(j *engine.Judgment, doors []*engine.Door) {
 	switch {
 	case j.Door != nil:
 		if n := b.nearOf(j.Source, j.Door); n != nil {
 			n.judge(j)
 		}
-	case j.Ruling == engine.Ignored && (j.Why == engine.OtherPort || j.Why == engine.OtherDestination):
+	case j.Ruling == engine.Ignored && (j.Why == engine.OtherPort || j.Why == engine.OtherDestination || j.Why == engine.ImpossiblePacket):
 		one := *j
 		for _, d := range doors {
 			if one.Door = d; resembles(&one) {
@@ -49,7 +49,7 @@ func (b *Book) Near(j *engine.Judgment, doors []*engine.Door) {
 // judgment: to another destination as a knock of it, else as its first knock.
 func resembles(j *engine.Judgment) bool {
 	for i, k := range j.Door.Sequence {
-		if j.Why == engine.OtherDestination && k.Port == j.Came && !j.Door.Target.IsValid() {
+		if j.Why == engine.OtherDestination && k.Port == j.Came && !j.Door.Target.IsValid() || j.Why == engine.ImpossiblePacket && k.Port == j.Came {
 			return true
 		}
 		if j.Why == engine.OtherPort && (i == 0 || j.Door.Listen) && k.Port.Proto == j.Came.Proto && oneSlip(k.Port.Number, j.Came.Number) {
@@ -62,12 +62,19 @@ func resembles(j *engine.Judgment) bool {
 // Unread notes a packet of a second pass that the decoder dropped.
 func (b *Book) Unread(p *packet.Packet, drop packet.Drop, doors []*engine.Door) {
 	why := Fragment
-	if drop == packet.Truncated {
+	switch drop {
+	case packet.Truncated:
 		why = Truncated
+	case packet.Malformed:
+		why = Malformed
 	}
 	for _, d := range doors {
+		if d.Target.IsValid() && d.Target != p.Dest {
+			continue
+		}
 		for _, k := range d.Sequence {
-			if k.Port != p.Port {
+			// Flags are zero when they could not be read. Other flags are another fault.
+			if k.Port != p.Port || p.Flags != 0 && !k.Flags.Holds(p.Flags) && why != Malformed {
 				continue
 			}
 			if n := b.nearOf(p.Source, d); n != nil {
@@ -131,6 +138,11 @@ func (b *Book) Empty() bool {
 
 // Knows reports whether a source knocked.
 func (b *Book) Knows(source netip.Addr) bool { return b.sources[source] != nil }
+
+// Others reports whether a source other than this one knocked.
+func (b *Book) Others(source netip.Addr) bool {
+	return len(b.sources) > 1 || len(b.sources) == 1 && b.sources[source] == nil
+}
 
 // Clues returns the packets of a source that were knocks of a door, or nearly.
 func (b *Book) Clues(source netip.Addr, door string) []Clue {

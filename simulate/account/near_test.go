@@ -89,7 +89,7 @@ func TestWhatNeverBegan(t *testing.T) {
 		{"all are to another address", "0 tcp/7421 elsewhere\n1 udp/9133 elsewhere\n2 tcp/2904 elsewhere\n3 tcp/6117 elsewhere",
 			"tcp/7421, udp/9133, tcp/2904, tcp/6117 came (packets 1-4) to 198.51.100.1, which is no address of this host"},
 		{"cut by the snap length", "0 tcp/7421 cut\n1 udp/9133 turn\n2 tcp/2904 cut\n3 tcp/6117 cut",
-			"tcp/7421, tcp/2904, tcp/6117 came (packets 1, 3 and 4) cut short by the capture: record whole packets with -s 0; udp/9133 came (packet 2)"},
+			"tcp/7421, tcp/2904, tcp/6117 came (packets 1, 3 and 4) cut short by the capture: record whole packets with tcpdump -s 0; udp/9133 came (packet 2)"},
 		{"as fragments", "0 tcp/7421 fragment\n1 udp/9133 fragment", "tcp/7421, udp/9133 came (packets 1-2) as a fragment, and no fragment is a knock; tcp/2904, tcp/6117 did not"},
 		{"one knock from the middle", "0 tcp/2904 turn", "tcp/2904 came (packet 1); tcp/7421, udp/9133, tcp/6117 did not"},
 		{"the second try is longer", "0 udp/9133 turn\n20 tcp/7420 port\n21 udp/9133 turn\n22 tcp/2904 turn",

@@ -13,7 +13,7 @@ import (
 )
 
 // neverBegan describes a chain without a first knock: what came, and what did not. Begin means that
-// the capture may have begun after the missing knocks.
+// the capture may have begun after the knocks that are missing at the beginning.
 func (c chain) neverBegan(d *engine.Door, sequence []engine.Knock, begin bool) string {
 	var parts []string
 	for i := range c {
@@ -21,21 +21,24 @@ func (c chain) neverBegan(d *engine.Door, sequence []engine.Knock, begin bool) s
 			parts = append(parts, text)
 		}
 	}
-	var before, after []string
+	var before, all []string
 	for i := range sequence {
-		switch name := sequence[i].Port.String(); {
-		case slices.ContainsFunc(c, func(s step) bool { return s.knock == i }):
-		case begin && i < c[0].knock:
-			before = append(before, name)
-		default:
-			after = append(after, name)
+		if slices.ContainsFunc(c, func(s step) bool { return s.knock == i }) {
+			continue
+		}
+		if all = append(all, sequence[i].Port.String()); begin && i < c[0].knock {
+			before = append(before, sequence[i].Port.String())
 		}
 	}
-	if len(before) > 0 {
-		parts = append(parts, several(before)+" did not, unless before the capture began")
-	}
-	if len(after) > 0 {
-		parts = append(parts, several(after)+" did not")
+	if len(all) > 0 {
+		text := several(all) + " did not"
+		switch {
+		case len(before) == len(all):
+			text += ", or came before the capture began"
+		case len(before) > 0:
+			text += " (" + several(before) + " perhaps before the capture began)"
+		}
+		parts = append(parts, text)
 	}
 	return "never began: " + strings.Join(parts, "; ")
 }
@@ -80,9 +83,14 @@ func (s *step) problem(d *engine.Door, sequence []engine.Knock) string {
 	case Fragment:
 		return " as a fragment, and no fragment is a knock"
 	case Truncated:
-		return " cut short by the capture: record whole packets with -s 0"
+		return " cut short by the capture: record whole packets with tcpdump -s 0"
 	case Reordered:
 		return fmt.Sprintf(" %s after %s, the knock behind it: wait longer between knocks", transcript.Duration(s.ahead), sequence[s.knock+1].Port)
+	case Malformed:
+		if s.came.Proto == packet.TCP && s.flags&packet.SYN != 0 && s.flags&(packet.FIN|packet.RST) != 0 {
+			return " malformed, with " + flagsOf(s.flags)
+		}
+		return " malformed: look at its checksums, lengths and addresses"
 	case noCause, Missing:
 	}
 	return ""
@@ -198,14 +206,19 @@ func (n *near) lines(d *engine.Door, stage int, begin time.Time) []string {
 	if c == nil {
 		return nil
 	}
-	return []string{c.neverBegan(d, n.steps, !begin.IsZero() && c[0].time.Sub(begin) < d.Within)}
+	text := c.neverBegan(d, n.steps, !begin.IsZero() && c[0].time.Sub(begin) < d.Within)
+	if stage > 0 {
+		text = "another try " + text
+	}
+	return []string{text}
 }
 
-// why describes what came in place of the knock that an attempt awaited at a stage, and was nearly
-// that. Step is nil when nothing did.
-func (n *near) why(d *engine.Door, stage int) (text string, step *step) {
-	if step = n.explains(stage); step == nil {
-		return "", nil
+// nearly returns the packet that was nearly the knock that a miss waited for; nil for none. What
+// the engine says of another packet that ended the attempt counts more.
+func (r *record) nearly(m *miss) *step {
+	s := r.near.explains(m.stage)
+	if s == nil || m.at != s.at && m.at.packet > 0 && (m.reason == engine.Tripwire || m.reason == engine.WrongPort) {
+		return nil
 	}
-	return step.text(d, n.steps), step
+	return s
 }

@@ -88,6 +88,7 @@ func (r *result) left(j *engine.Judgment) {
 // begin notes that a source opened a door.
 func (b *Book) begin(r *record, at position) {
 	b.raise(r, opened)
+	r.failed = false
 	b.latest = &opening{record: r, at: at}
 	o := &r.openings
 	o.count++

@@ -25,6 +25,7 @@ type record struct {
 	misses   int
 	best     *miss // the furthest; of equals, the latest
 	expired  *miss // the latest that time ended, since the awaited knock may still come
+	failed   bool  // an attempt ended after the latest opening
 	alone    int   // knocks of the door that began and advanced nothing, at no other door either
 	attempt  attempt
 	near     near
@@ -129,6 +130,7 @@ func (r *record) end(b *Book, j *engine.Judgment) {
 		r.misses++
 	}
 	r.keep(m)
+	r.failed = r.failed || m.worthALine(r)
 	r.attempt, r.expired = attempt{}, nil
 	switch {
 	case j.Stage > 0:
@@ -137,6 +139,12 @@ func (r *record) end(b *Book, j *engine.Judgment) {
 		m.at, m.came = position{}, packet.Port{} // what showed that the time was over need not be a knock
 		r.expired = m
 	}
+}
+
+// worthALine reports whether a miss has a line of its own. One knock more behind an opening is no
+// attempt that anybody asks about.
+func (m *miss) worthALine(r *record) bool {
+	return m.stage > 1 || m.reason != engine.EndOfCapture || r.rank < refused
 }
 
 // keep keeps a miss if it is the furthest so far.

@@ -68,8 +68,7 @@ func (b *Book) lines(r *record) []string {
 		lines = append(lines, "no knock"+times(m.count, m.latest, "last")+" because of the payload: "+m.why)
 	}
 	m, n := b.furthest(r)
-	// One knock more behind an opening is no attempt that anybody asks about.
-	if m != nil && (m.stage > 1 || m.reason != engine.EndOfCapture || r.rank < refused) {
+	if m != nil && m.worthALine(r) {
 		line := "stopped"
 		if n > 1 {
 			line += fmt.Sprintf(" %d times, the furthest", n)
@@ -106,8 +105,11 @@ func (a *attempt) text(running bool) string {
 // why describes why an attempt ended: by a packet that was nearly the awaited knock, or else by
 // what the engine reported.
 func (r *record) why(m *miss) string {
-	if text, _ := r.near.why(m.door, m.stage); text != "" {
-		return text
+	if s := r.nearly(m); s != nil {
+		return s.text(m.door, r.near.steps)
+	}
+	if s := r.near.tooEarly(m.stage); s != nil && m.at.packet == 0 {
+		return fmt.Sprintf("%v came too early (%v), before the attempt began", s.came, s.at)
 	}
 	return m.why()
 }
