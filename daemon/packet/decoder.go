@@ -66,7 +66,7 @@ func (d *Decoder) DecodeReceived(link LinkType, data []byte, wire int, r Recepti
 	looped, known := r.place(link, data)
 	p.Loopback, p.Vouched = looped, r&Vouched != 0
 	carries, offset := link.Network(data)
-	head := offset
+	outer, head := carries, offset
 	if d.tunnels != 0 {
 		carries, offset = d.tunnels.Strip(carries, data, offset)
 	}
@@ -86,6 +86,9 @@ func (d *Decoder) DecodeReceived(link LinkType, data []byte, wire int, r Recepti
 		return drop
 	}
 	p.LinkDigest, p.Interface = link.identity(data[:head]), link.iface(data)
+	if offset > head {
+		p.LinkDigest = d.tunnels.identity(p.LinkDigest, outer, data, head, offset)
+	}
 	return NotDropped
 }
 

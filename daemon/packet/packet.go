@@ -48,7 +48,8 @@ type Packet struct {
 	// padding of the link. It is the same on every machine.
 	Digest uint64
 	// LinkDigest is a hash of the link header: MAC addresses, VLAN tags, packet type. It is 0 when
-	// the link type has no header. Of a packet in a tunnel it is that of the frame.
+	// the link type has no header. Of a packet in a tunnel it covers all headers before the packet,
+	// without what differs between two packets on the same way, such as sequence numbers.
 	LinkDigest uint64
 	// Interface is the number of the interface in the link header, as in a Linux cooked capture of
 	// version 2; else 0. See [Packet.CameBy].

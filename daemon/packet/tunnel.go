@@ -53,7 +53,11 @@ const (
 	protocolIPv6 = 41
 	protocolGRE  = 47
 
-	greHeader      = 4
+	greHeader   = 4
+	greChecksum = 0x8000 // flags: each is for a field of 4 bytes, in this order
+	greKey      = 0x2000
+	greSequence = 0x1000
+
 	erspanHeader   = 8
 	erspanHeader3  = 12
 	erspanPlatform = 8
@@ -77,24 +81,88 @@ func (t Tunnels) Strip(carries Kind, frame []byte, offset int) (Kind, int) {
 		if t == 0 || offset > len(frame) {
 			return carries, offset
 		}
-		var h header
-		data, readable := frame[offset:], false
-		switch carries {
-		case EtherTypeIPv4:
-			readable = h.read4(data)
-		case EtherTypeIPv6:
-			readable = h.read6(data)
-		}
-		if !readable || h.fragment {
-			return carries, offset
-		}
-		inner, size := t.inside(h.protocol, data[h.size:min(h.length, len(data))])
+		_, inner, size := t.enter(carries, frame[offset:])
 		if size < 0 {
 			return carries, offset
 		}
-		carries, offset = inner, offset+h.size+size
+		carries, offset = inner, offset+size
 	}
 	return carries, offset
+}
+
+// enter reads the headers of one tunnel, which begin with an IP header. It returns that, the kind
+// of what the tunnel carries and the offset of that; -1: it is no tunnel of the set.
+func (t Tunnels) enter(carries Kind, data []byte) (h header, inner Kind, size int) {
+	readable := false
+	switch carries {
+	case EtherTypeIPv4:
+		readable = h.read4(data)
+	case EtherTypeIPv6:
+		readable = h.read6(data)
+	}
+	if !readable || h.fragment {
+		return h, 0, -1
+	}
+	inner, size = t.inside(h.protocol, data[h.size:min(h.length, len(data))])
+	if size >= 0 {
+		size += h.size
+	}
+	return h, inner, size
+}
+
+// identity returns the digest of all headers of the tunnels that Strip stepped over, from offset to
+// end. It begins with the digest of the link header. So copies of one packet by two mirror sessions
+// are known as copies: see [Packet.LinkDigest].
+func (t Tunnels) identity(link uint64, carries Kind, frame []byte, offset, end int) uint64 {
+	sum := hash{uint32(link >> 32), uint32(link)}
+	for offset < end {
+		data := frame[offset:]
+		h, inner, size := t.enter(carries, data)
+		if size < 0 {
+			break
+		}
+		if carries == EtherTypeIPv4 {
+			sum.write(data[12:ipv4Header])
+		} else {
+			sum.write(data[8:ipv6Header])
+		}
+		sum.tunnel(h.protocol, data[h.size:size])
+		carries, offset = inner, offset+size
+	}
+	return sum.sum()
+}
+
+// tunnel adds the header of a tunnel behind an IP header, without what differs between two packets
+// on the same way: checksums, sequence numbers, times and source ports.
+func (h *hash) tunnel(protocol uint8, header []byte) {
+	switch protocol {
+	case protocolUDP:
+		header = header[udpHeader:]
+	case protocolGRE:
+		flags, carries := binary.BigEndian.Uint16(header), binary.BigEndian.Uint16(header[2:])
+		h.write(header[:greHeader])
+		header = header[greHeader:]
+		if flags&greChecksum != 0 {
+			header = header[4:]
+		}
+		if flags&greKey != 0 {
+			h.write(header[:4])
+			header = header[4:]
+		}
+		if flags&greSequence != 0 {
+			header = header[4:]
+		}
+		if carries == etherTypeERSPAN3 {
+			h.write(header[:4])
+			h.write(header[8:erspanHeader3])
+			size := erspanHeader3
+			if header[11]&1 != 0 {
+				size += erspanPlatform
+			}
+			header = header[size:]
+		}
+	}
+	h.write(header)
 }
 
 // inside reads the header of a tunnel after an IP header. It returns the kind of what the tunnel
@@ -132,7 +200,7 @@ func within(n int, data []byte, read func([]byte) (Kind, int)) (Kind, int) {
 
 // gre reads a GRE header of version 0. The routing of RFC 1701 is not read: nobody uses it.
 func (t Tunnels) gre(data []byte) (Kind, int) {
-	const checksum, routing, key, sequence, version = 0x8000, 0x4000, 0x2000, 0x1000, 7
+	const routing, version = 0x4000, 7
 	if len(data) < greHeader {
 		return 0, greHeader
 	}
@@ -141,14 +209,14 @@ func (t Tunnels) gre(data []byte) (Kind, int) {
 		return 0, -1
 	}
 	size := greHeader
-	for _, flag := range []uint16{checksum, key, sequence} {
+	for _, flag := range []uint16{greChecksum, greKey, greSequence} {
 		if flags&flag != 0 {
 			size += 4
 		}
 	}
 	switch {
 	case protocol == etherTypeERSPAN && t&ERSPAN != 0:
-		if flags&sequence != 0 { // type I has neither a sequence number nor a header
+		if flags&greSequence != 0 { // type I has neither a sequence number nor a header
 			size += erspanHeader
 		}
 		return within(size, data, ethernetFrame)
