@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -38,7 +39,7 @@ func TestRealCopiesLiveEqualsSimulated(t *testing.T) {
 		t.Skip("needs tcpdump: see .ci/install")
 	}
 	runs, first := fromEnvironment(t, "SESAME_COPIES_RUNS", 50), fromEnvironment(t, "SESAME_COPIES_SEED", 1)
-	var all tally
+	var decided, copied atomic.Int64
 	t.Run("worlds", func(t *testing.T) {
 		for world := range min(runs, liveWorlds) {
 			t.Run(strconv.Itoa(world), func(t *testing.T) {
@@ -47,7 +48,9 @@ func TestRealCopiesLiveEqualsSimulated(t *testing.T) {
 				w.start()
 				w.hears("br0", "far0", "far1", "lo")
 				for seed := first + world; seed < first+runs; seed += liveWorlds {
-					all.add(w.copiesRun(seed))
+					told, copies := w.copiesRun(seed)
+					decided.Add(int64(told))
+					copied.Add(int64(copies))
 					if t.Failed() {
 						t.Fatalf("seed %d; once more: SESAME_COPIES_RUNS=1 SESAME_COPIES_SEED=%[1]d go test -run %s", seed, t.Name())
 					}
@@ -55,7 +58,10 @@ func TestRealCopiesLiveEqualsSimulated(t *testing.T) {
 			})
 		}
 	})
-	t.Logf("%d runs, %d lines, of them %s", runs, all.lines, &all)
+	t.Logf("%d runs, %d decisions, %d copies in the captures", runs, decided.Load(), copied.Load())
+	if int(copied.Load()) < runs {
+		t.Errorf("only %d copies: the runs prove little", copied.Load())
+	}
 }
 
 // bridge moves the server's addresses to a bridge over its link, and makes a veth pair behind it. A
@@ -78,9 +84,9 @@ func (w *world) bridge() {
 	}
 }
 
-// copiesRun plays a random set of doors and random packets, and returns what the daemon told of
-// them.
-func (w *world) copiesRun(seed int) string {
+// copiesRun plays a random set of doors and random packets. It returns how many decisions the
+// daemon told, and how many copies the replay dropped.
+func (w *world) copiesRun(seed int) (told, copies int) {
 	w.Helper()
 	r := rand.New(rand.NewPCG(uint64(seed), 1))
 	end := fmt.Sprint("end", seed)
@@ -98,7 +104,10 @@ func (w *world) copiesRun(seed int) string {
 	})
 	knocks := w.status().Counts.Knocks - before
 	var replayed string
-	var summary struct{ Knocks int }
+	var summary struct {
+		Knocks  int
+		Dropped map[string]int
+	}
 	w.eventually("the last knock was recorded", func() bool {
 		replayed = w.runOn(w.net.Server, "sesame", "simulate", "-s", w.scripts, "--format", "jsonl", "--until", "0s",
 			"--local", server4+","+server6+",10.9.0.1", capture).stdout
@@ -109,13 +118,13 @@ func (w *world) copiesRun(seed int) string {
 	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &summary); err != nil {
 		w.Fatal(err)
 	}
-	told := decisions(w.T, live, seed)
-	if diff := cmp.Diff(told, decisions(w.T, replayed, seed)); diff != "" || summary.Knocks != knocks {
+	decided := decisions(w.T, live, seed)
+	if diff := cmp.Diff(decided, decisions(w.T, replayed, seed)); diff != "" || summary.Knocks != knocks {
 		script, _ := os.ReadFile(w.scripts + "/doors.lua")
 		w.Errorf("seed %d: %d knocks live, %d in a replay; decisions (-live +replayed):\n%s\n%s\n%s", seed, knocks, summary.Knocks, diff, script, replayed)
 		w.keep(capture)
 	}
-	return live
+	return len(decided), summary.Dropped["duplicate"]
 }
 
 // tcpdump records all interfaces of the server, until stop is called.
