@@ -26,7 +26,7 @@ func (r *Report) WriteAccount(w io.Writer) error {
 	case r.recorded:
 		fmt.Fprintln(&b, "only packets to the addresses that were recorded counted; a recording has no packets that its own scripts did not listen to")
 	case r.once && !r.account.Empty():
-		fmt.Fprintln(&b, "standard input cannot be read again, so packets that no door watches were not looked at")
+		fmt.Fprintln(&b, "standard input or a pipe cannot be read again, so packets that no door watches were not looked at: save the capture to a file and replay that")
 	}
 	switch {
 	case r.Exact, r.recorded:

@@ -23,7 +23,7 @@ type capture struct {
 	// shift is how far engine time is ahead of the stamps, after the steps of the recording clock.
 	// offset is how far the wall clock of a recording of the daemon was ahead of its stamps.
 	shift, offset time.Duration
-	unreadable    int // frames of link types that cannot be decoded
+	unjudged      unjudged
 
 	// Of one among several captures: what was read to find its place, and what was read ahead.
 	first  *record.Frame

@@ -57,6 +57,9 @@ func TestDecap(t *testing.T) {
 			report.Dropped[packet.NotIP] != test.hidden || report.Summary.Unreadable["ERSPAN"] != test.named {
 			t.Errorf("%d: %+v", test.decap, report.Summary)
 		}
+		if report.Tunnels["erspan"] != test.other || len(report.Unread) != min(1, test.other+test.hidden) {
+			t.Errorf("%d: tunnels %v, %v", test.decap, report.Tunnels, report.Unread)
+		}
 	}
 }
 
@@ -68,6 +71,18 @@ func TestFramesThatHidePackets(t *testing.T) {
 	report, _ := run(t, Config{Captures: []string{writeBytes(t, wrapped(t, decapLines, macsec))}, Set: s})
 	if report.Summary.Unreadable["MACsec"] != 3 || len(report.Unread) != 1 || !strings.Contains(report.Unread[0].Error(), "none of its 3 packets can be read") {
 		t.Errorf("MACsec: %+v, %v", report.Summary, report.Unread)
+	}
+	mixed := slices.Concat(wrapped(t, decapLines, macsec), wrapped(t, "3s 203.0.113.9 tcp/9", arp)[24:])
+	if report, _ = run(t, Config{Captures: []string{writeBytes(t, mixed)}, Set: s}); len(report.Unread) != 1 {
+		t.Errorf("MACsec and ARP: %+v", report.Summary)
+	}
+	seen := slices.Concat(mixed, wrapped(t, "4s 203.0.113.9 tcp/9", func([]byte) []byte { return nil })[24:])
+	if report, _ = run(t, Config{Captures: []string{writeBytes(t, seen)}, Set: s}); len(report.Unread) != 0 {
+		t.Errorf("MACsec and TCP: %v", report.Unread)
+	}
+	cut := write(t, strings.ReplaceAll(decapLines, "\n", " snap=6\n")+" snap=6")
+	if report, _ = run(t, Config{Captures: []string{cut}, Set: s}); len(report.Unread) != 1 || !strings.HasSuffix(report.Unread[0].Error(), "none of its 3 packets can be read; 3 packets cut short: record with tcpdump -s 0") {
+		t.Errorf("cut short: %v", report.Unread)
 	}
 	report, _ = run(t, Config{Captures: []string{writeBytes(t, wrapped(t, decapLines, arp))}, Set: s})
 	if report.Summary.Unreadable != nil || report.Unread != nil || report.Dropped[packet.NotIP] != 3 {

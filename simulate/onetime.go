@@ -2,6 +2,7 @@ package simulate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -27,17 +28,21 @@ type use struct {
 
 // usesIn returns the uses in a recording, as its own scripts and inputs have them. It returns none
 // when it cannot be replayed, since the replay through other scripts need not care.
-func usesIn(path string) []use {
+//
+// The errors are those of a recording whose own replay did not reach its end: later uses are not
+// among the returned ones.
+func usesIn(ctx context.Context, path string) ([]use, []error) {
 	reader, err := record.Open(path)
 	if err != nil {
-		return nil
+		return nil, nil // the replay through other scripts has read the same file
 	}
 	defer reader.Close()
 	w := &useWriter{}
-	if _, err := rerun(context.Background(), Config{Writer: w}, &capture{name: path, reader: reader}); err != nil {
-		return nil
+	report, err := rerun(ctx, Config{Writer: w}, &capture{name: path, reader: reader})
+	if err != nil {
+		return nil, nil
 	}
-	return w.uses
+	return w.uses, report.Incomplete
 }
 
 // A useWriter collects uses.
@@ -60,11 +65,18 @@ func (w *useWriter) Events(events []engine.Event) {
 
 // usedUp returns a line for each use after which a door of the set has no such sequence. The
 // sequence itself is not told: who reads the line need not be who may knock.
-func usedUp(path string, set *engine.Set) (lines []string) {
+//
+// When the recording's own replay does not reach its end, while the other one did, the report is
+// incomplete too.
+func usedUp(ctx context.Context, path string, set *engine.Set, report *Report) (lines []string) {
 	if !slices.ContainsFunc(set.Doors, func(d *engine.Door) bool { return d.OneTime != nil }) {
 		return nil
 	}
-	for _, u := range usesIn(path) {
+	uses, incomplete := usesIn(ctx, path)
+	if len(report.Incomplete) == 0 && len(incomplete) > 0 {
+		report.Incomplete = append(report.Incomplete, fmt.Errorf("one-time sequences that the recording used later are not told: %w", errors.Join(incomplete...)))
+	}
+	for _, u := range uses {
 		for _, d := range set.Doors {
 			if d.OneTime == nil || d.OneTime.File != u.file || d.Name != u.door {
 				continue

@@ -33,6 +33,7 @@ type pass struct {
 	dropped    [packet.Drops]int
 	cut        int
 	unreadable unreadable
+	tunnels    map[string]int // frames in tunnels, by name
 	incomplete []error
 	steps      steps
 	recorded   bool // the host's addresses are from a recording
@@ -43,7 +44,7 @@ type pass struct {
 func newPass(c Config, captures captures) *pass {
 	p := &pass{
 		config: c, given: c.Local, captures: captures, decoder: c.decoder(),
-		filter: filter.New(filter.Interest(c.Set.Interest())).Through(c.Decap), unreadable: unreadable{},
+		filter: filter.New(filter.Interest(c.Set.Interest())).Through(c.Decap), unreadable: unreadable{}, tunnels: map[string]int{},
 	}
 	p.wants = p.filter.Match
 	if c.Account {
@@ -186,8 +187,21 @@ func (p *pass) decode(c *capture, f *record.Frame, at time.Time) {
 // drop counts a packet that the filter lets through and the decoder drops.
 func (p *pass) drop(c *capture, drop packet.Drop) {
 	p.dropped[drop]++
-	if drop == packet.NotIP && p.unreadable.add(p.decoder.Carried()) {
-		c.unreadable++
+	switch drop {
+	case packet.NotIP:
+		c.unjudged.frames++
+		if p.unreadable.add(p.decoder.Carried()) {
+			c.unjudged.hiding++
+		}
+	case packet.Truncated:
+		c.unjudged.frames++
+		c.unjudged.cut++
+	case packet.OtherProtocol:
+		if name := p.decoder.Tunnel(); name != "" {
+			c.unjudged.frames++
+			c.unjudged.hiding++
+			p.tunnels[name]++
+		}
 	}
 }
 
@@ -226,7 +240,7 @@ func (p *pass) report() *Report {
 	counts := p.replay.engine.Counts()
 	r := &Report{
 		Summary: summary(p.packets, counts, engine.Counts{}), Clamped: counts.Clamped, Cut: p.cut,
-		Unreadable: p.unreadable, Incomplete: p.incomplete, Steps: p.steps.told, MoreSteps: p.steps.more,
+		Unreadable: p.unreadable, Tunnels: p.tunnels, Incomplete: p.incomplete, Steps: p.steps.told, MoreSteps: p.steps.more,
 		account: p.replay.account, split: p.replay.splitKnocks(), local: p.config.Local, recorded: p.recorded, hints: p.replay.facts.hints(),
 	}
 	for d := range packet.Drops {

@@ -182,7 +182,7 @@ func TestAStreamIsExplainedOnce(t *testing.T) {
 	got := explained(t, Config{Recording: file, Set: set(door("ssh", 7421, 8133, 2904))})
 	want := "203.0.113.9 ssh stopped at 2 of 3: tcp/2904 came 4s too late (packet 4, within 8s)\n" +
 		"203.0.113.9 ssh within >= 12.1s: opens\n" +
-		"standard input cannot be read again, so packets that no door watches were not looked at"
+		"standard input or a pipe cannot be read again, so packets that no door watches were not looked at: save the capture to a file and replay that"
 	if got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}

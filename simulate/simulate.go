@@ -74,12 +74,15 @@ type Report struct {
 	// Unreadable counts the frames that may have an IP packet which cannot be read, by what they
 	// carry; for a link type that cannot be read, that is the link type. [KindName] names it.
 	Unreadable map[packet.Kind]int
+	// Tunnels counts the frames in tunnels that were not looked into, by the names that
+	// [packet.ParseTunnels] takes. Those over UDP are not among them.
+	Tunnels map[string]int
 	// Steps are the first places where a recording clock was set back. MoreSteps counts the rest.
 	Steps     []ClockStep
 	MoreSteps int
 	// Unstamped names the captures that have frames without time stamps, and counts these.
 	Unstamped []Unstamped
-	// Unread has one error for each capture of which no frame could be decoded.
+	// Unread has one error for each capture of which no frame could be judged.
 	Unread []error
 	// Incomplete has one error for each capture that could not be read to its end. All packets
 	// before the error were replayed.
@@ -118,8 +121,8 @@ func (r *Report) add(c *capture) {
 	if n := c.reader.Unstamped(); n > 0 {
 		r.Unstamped = append(r.Unstamped, Unstamped{c.name, n})
 	}
-	if n := c.reader.Frames(); n > 0 && c.unreadable == n {
-		r.Unread = append(r.Unread, fmt.Errorf("%s: none of its %s can be read", c.name, transcript.Count(n, "packet")))
+	if err := c.unjudged.unread(c.name, c.reader.Frames()); err != nil {
+		r.Unread = append(r.Unread, err)
 	}
 }
 
@@ -156,7 +159,7 @@ func Run(ctx context.Context, c Config) (*Report, error) {
 	p.replay.end(c.Until)
 	report := p.report()
 	if path := c.recordedAlone(captures); path != "" {
-		report.Used = usedUp(path, c.Set)
+		report.Used = usedUp(ctx, path, c.Set, report)
 	}
 	if c.Account {
 		p.explain(ctx, report)

@@ -1,6 +1,11 @@
 package simulate
 
-import "sesame/daemon/packet"
+import (
+	"fmt"
+
+	"sesame/daemon/packet"
+	"sesame/daemon/transcript"
+)
 
 // maxKinds is how many kinds of frames that cannot be read are counted by name. A capture that
 // somebody made up could have thousands.
@@ -36,6 +41,26 @@ func (u unreadable) byName() map[string]int {
 		names[KindName(kind)] += n
 	}
 	return names
+}
+
+// An unjudged counts the frames of a capture of which it is not known whether they are knocks.
+type unjudged struct {
+	frames int // all, with those that never carry an IP packet, as those of ARP
+	hiding int // that may have an IP packet which cannot be read, or are in a tunnel
+	cut    int // whose headers the capture cuts short
+}
+
+// unread returns an error for a capture of which no frame could be judged, though some may be
+// knocks.
+func (u unjudged) unread(name string, frames int) error {
+	if u.frames < frames || u.hiding+u.cut == 0 {
+		return nil
+	}
+	err := fmt.Errorf("%s: none of its %s can be read", name, transcript.Count(frames, "packet"))
+	if u.cut > 0 {
+		return fmt.Errorf("%w; %s cut short: record with tcpdump -s 0", err, transcript.Count(u.cut, "packet"))
+	}
+	return err
 }
 
 // KindName returns the name of a key of [Report.Unreadable].

@@ -33,6 +33,9 @@ func (p *program) judge(report *simulate.Report) {
 		}
 		p.warn("%s of %s, which Sesame cannot read%s", transcript.Count(report.Unreadable[kind], "packet"), simulate.KindName(kind), remedy)
 	}
+	for _, name := range slices.Sorted(maps.Keys(report.Tunnels)) {
+		p.warn("%s in a tunnel: --decap %s looks into it", transcript.Count(report.Tunnels[name], "packet"), name)
+	}
 	if report.Unanswered > 0 {
 		p.warn("%s of the scripts had no recorded answer, and counted as unknown: this replay is not exact", transcript.Count(report.Unanswered, "question"))
 	}

@@ -1,6 +1,7 @@
 package packet
 
 import (
+	"encoding/binary"
 	"net/netip"
 
 	"github.com/google/gopacket"
@@ -43,6 +44,33 @@ func (d *Decoder) Through(t Tunnels) { d.tunnels = t }
 // Carried returns the kind of what the last frame carried. It is for frames that were dropped as
 // [NotIP].
 func (d *Decoder) Carried() Kind { return d.carried }
+
+// Tunnel returns the name, as [ParseTunnels] takes it, of the tunnel in the last frame when the
+// decoder was not told to look into such tunnels; "" if it is none. It is for frames that were
+// dropped as [OtherProtocol].
+func (d *Decoder) Tunnel() string {
+	ip, tunnel := &d.ip4, Tunnels(0)
+	if d.carried == EtherTypeIPv6 {
+		ip = &d.ip6
+	}
+	switch ip.protocol {
+	case protocolIPIP, protocolIPv6:
+		tunnel = IPIP
+	case protocolGRE:
+		tunnel = GRE
+		if len(ip.segment) >= greHeader {
+			if carries := binary.BigEndian.Uint16(ip.segment[2:]); carries == etherTypeERSPAN || carries == etherTypeERSPAN3 {
+				tunnel = ERSPAN
+			}
+		}
+	}
+	for _, t := range tunnelNames {
+		if t.tunnel == tunnel&^d.tunnels {
+			return t.name
+		}
+	}
+	return ""
+}
 
 // Decode decodes a frame of a capture file, of which nothing more is known, as
 // [Decoder.DecodeReceived] does.
