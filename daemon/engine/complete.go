@@ -91,6 +91,8 @@ func (e *Engine) decideOpening(c cause, scripted bool) int {
 	if c.kind == CallOpen || changesAnything(decision.Operations) {
 		opened = 1
 		e.emit(Event{Kind: EventOpen, Door: c.name, Source: single(c.source)})
+	} else {
+		e.explanation.gaveNothing()
 	}
 	e.apply(c, decision.Operations)
 	return opened

@@ -37,6 +37,7 @@ type explanation struct {
 	one     Judgment     // used again for each report
 	judged  []*door      // that had a judgment of the packet at hand
 	refusal refusal      // the latest, until a judgment has it
+	nothing bool         // the function of a listener gave nothing, until a judgment has it
 	seed    maphash.Seed // of the keys of timeouts
 	// timeouts has, by source and door, what the latest attempt that time ended awaited.
 	timeouts  *memory[timeout]
@@ -94,6 +95,9 @@ func (x *explanation) judge(d *door, m move) {
 	switch m.ruling {
 	case Began, Advanced, Finished:
 		x.addRefusal(j)
+		if x.nothing {
+			j.Why = GaveNothing
+		}
 		if ended := x.timeout(d, p.Source); ended.stage > 0 {
 			x.addLate(j, d, ended, p)
 			x.forgetTimeout(d, p.Source)
@@ -106,7 +110,7 @@ func (x *explanation) judge(d *door, m move) {
 	if m.ruling != Ignored && m.stage > 0 && m.stage < len(d.Sequence) {
 		x.addDeadline(j, d, p.Source)
 	}
-	x.refusal = refusal{}
+	x.refusal, x.nothing = refusal{}, false
 	x.report(j)
 }
 
@@ -141,6 +145,13 @@ func (x *explanation) refused(v *Verdict) {
 func (x *explanation) limited(d *Door, source netip.Addr) {
 	if x != nil {
 		x.refusal.until = wire.Time(x.engine.limits.admitsAt(d, source))
+	}
+}
+
+// gaveNothing notes that the function of a listener gave nothing.
+func (x *explanation) gaveNothing() {
+	if x != nil {
+		x.nothing = true
 	}
 }
 

@@ -77,7 +77,7 @@ func checkJudgment(t *testing.T, j *Judgment) {
 	switch {
 	case j.Ruling == 0 || j.Source == (netip.Addr{}):
 		bad = "no ruling or no source"
-	case (j.Ruling == Ignored) != (j.Why != NoWhy) && j.Ruling != Disturbed && j.Why != Evicted:
+	case (j.Ruling == Ignored) != (j.Why != NoWhy) && j.Ruling != Disturbed && j.Why != Evicted && j.Why != GaveNothing:
 		bad = "a why without need, or none"
 	case j.Ruling == Began && (j.Before != 0 || j.Stage != 1), j.Ruling == Advanced && j.Stage != j.Before+1:
 		bad = "the stages"

@@ -38,7 +38,7 @@ var rulingNames = [...]string{"?", "ignored", "began", "advanced", "finished", "
 
 var whyNames = [...]string{
 	"", "other destination", "other flags", "other protocol", "other port", "other bytes", "out of turn", "tripwire",
-	"copy", "resent", "impossible", "stray", "evicted",
+	"copy", "resent", "impossible", "stray", "evicted", "gave nothing",
 }
 
 // briefJudgment writes a judgment in one line: the packet, the ruling and why, the door, the port,
@@ -210,4 +210,18 @@ func TestRefusalsAreJudged(t *testing.T) {
 	w.advance(1)
 	w.knock(alice, "udp/500")
 	w.judged(`5 finished at ssh udp/500 0>1 awaited udp/500 limit "2 per minute" until 30s`, "6 finished at ssh udp/500 0>1 awaited udp/500")
+}
+
+func TestAListenerThatGivesNothingIsJudged(t *testing.T) {
+	d := aDoor(t, "beacon", "udp/500")
+	d.Listen = true
+	given := []Decision{{}, {Operations: []Operation{Allow{}}}, {Verdict: Verdict{Outcome: No}, Refused: true}, {Operations: []Operation{Log{Text: "no token"}}}}
+	d.Guards, d.Handler = ports(t, "tcp/22"), handlerFunc(func(*Call) (Decision, error) {
+		next := given[0]
+		given = given[1:]
+		return next, nil
+	})
+	w := newExplained(t, d)
+	w.knock(alice, "udp/500", "udp/500", "udp/500", "udp/500")
+	w.judged("1 finished (gave nothing) at beacon udp/500 0>1", "2 finished at beacon udp/500 0>1", "3 finished at beacon udp/500 0>1 when", "4 finished (gave nothing) at beacon udp/500 0>1")
 }

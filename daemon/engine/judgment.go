@@ -95,6 +95,7 @@ const (
 	ImpossiblePacket     // its headers contradict themselves, or its source is this host
 	StrayPacket          // to a strict door any knock to another port is wrong
 	Evicted              // the bound of attempts was reached
+	GaveNothing          // the function of a listener neither refused nor gave anything
 )
 
 // A move is what a packet did to an attempt by the rules of its door. The zero move means that it
