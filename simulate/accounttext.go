@@ -6,6 +6,9 @@ import (
 	"io"
 )
 
+// Tells reports whether there is an account of any source.
+func (r *Report) Tells() bool { return r.account != nil && !r.account.Empty() || len(r.split) > 0 }
+
 // WriteAccount writes a text for people: the outcome of each source, or why no packet was a knock.
 // It returns the error of w.
 func (r *Report) WriteAccount(w io.Writer) error {
@@ -23,6 +26,9 @@ func (r *Report) WriteAccount(w io.Writer) error {
 	switch {
 	case r.Exact:
 		fmt.Fprintln(&b, "replayed with the scripts, addresses and results that were recorded")
+		if r.account != nil && len(r.account.Unopened(1)) > 0 {
+			fmt.Fprintln(&b, "packets that no door watches are not recorded; tcpdump shows a knock to a wrong port or with wrong TCP flags")
+		}
 	case r.recorded:
 		fmt.Fprintln(&b, "only packets to the addresses that were recorded counted; a recording has no packets that its own scripts did not listen to")
 	case r.once && !r.account.Empty():

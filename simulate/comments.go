@@ -120,6 +120,8 @@ func reached(j *engine.Judgment) string {
 	switch {
 	case j.Reason != "":
 		return text + ", refused: " + transcript.Because(j.Reason, j.Detail)
+	case j.Why == engine.GaveNothing:
+		return "on_knock gave no access"
 	case j.Ruling == engine.Finished:
 		return text + ", open"
 	}
@@ -153,7 +155,7 @@ func ignored(j *engine.Judgment) string {
 		return "retransmit" + of(j.Original)
 	case engine.ImpossiblePacket:
 		return "ignored: no honest host sends it"
-	case engine.NoWhy, engine.AtTripwire, engine.StrayPacket, engine.Evicted:
+	case engine.NoWhy, engine.AtTripwire, engine.StrayPacket, engine.Evicted, engine.GaveNothing:
 	}
 	return ""
 }

@@ -94,6 +94,17 @@ ssh: ignored: not the awaited knock
 	}
 }
 
+// A token that nobody gave out opens nothing, and the comment says so.
+func TestCommentsOfAListenerThatGivesNothing(t *testing.T) {
+	s := hosting(t, wire.File{Path: "a.lua", Source: []byte(`sesame.listen "beacon" { on = "udp/500", guards = "tcp/22", on_knock = function(knock) if knock.payload == "token" then knock:allow() end end }`)})
+	s.says(0, "203.0.113.9 udp/500 data=other").says(1, "203.0.113.9 udp/500 data=token")
+	comments, err := Comments(bytes.NewReader(s.file()))
+	must(t, err)
+	if comments[1] != "beacon: on_knock gave no access" || comments[2] != "beacon: stage 1 of 1, open; beacon: tcp/22 for 30s (grant 1)" {
+		t.Errorf("%v", comments)
+	}
+}
+
 // A recording that is cut has comments up to there, and an error.
 func TestCommentsOfACutRecording(t *testing.T) {
 	s := hosting(t, wire.File{Path: "a.lua", Source: []byte(`sesame.door "ssh" { sequence = { "tcp/7000", "tcp/8000" }, guards = "tcp/22" }`)})

@@ -85,11 +85,15 @@ func (p *program) explain(c *cobra.Command, f *explainFlags, args []string) erro
 		if err != nil {
 			return err
 		}
-		if err := p.print("\n"); err != nil {
-			return err
+		if counted.events > 0 || !counted.selected {
+			if err := p.print("\n"); err != nil {
+				return err
+			}
 		}
-		if err := report.WriteAccount(p.stdout); err != nil {
-			return err
+		if report.Tells() || !counted.selected {
+			if err := report.WriteAccount(p.stdout); err != nil {
+				return err
+			}
 		}
 		p.judge(report)
 		lines := measured(&status, source, last, counted.opened)
@@ -98,7 +102,7 @@ func (p *program) explain(c *cobra.Command, f *explainFlags, args []string) erro
 				return err
 			}
 		}
-		if counted.events == 0 && report.Knocks > 0 && len(lines) == 0 {
+		if counted.events == 0 && !report.Tells() && report.Knocks > 0 && len(lines) == 0 {
 			p.note("nothing that a door listens to is recorded%s; all that is recorded: sesame explain", ofWhom(source, last))
 		}
 		return nil

@@ -99,6 +99,9 @@ func (b *Book) account(r *record) *Account {
 		a.Result, a.Best = ResultRefused, a.Stages
 		a.Reason, a.Detail, a.Until = string(r.refusal.reason), r.refusal.detail, r.refusal.until
 		a.Packet, a.Capture = r.refusal.latest.packet, r.refusal.latest.capture
+		if a.Reason == "" && r.barren.count > 0 {
+			a.Reason, a.Packet, a.Capture = string(GaveNothing), r.barren.latest.packet, r.barren.latest.capture
+		}
 	case waits:
 		a.Result, a.Best, a.Awaited = ResultWaiting, waiting.stage, waiting.awaited().Port.String()
 	case m != nil:

@@ -139,6 +139,16 @@ func TestPacketsThatCameBefore(t *testing.T) {
 			b.judge(1, again(engine.CopyOfPacket, 7000, 1))
 			b.judge(2, again(engine.CopyOfPacket, 7000, 1))
 		}, []string{stopped, "packets 2-3 are copies of packet 1" + twice}},
+		{"at the moment of the opening", func(b *teller) {
+			b.opens(0, 1)
+			b.judge(0, again(engine.ResentSegment, 7000, 1))
+			b.judge(1, again(engine.ResentSegment, 7000, 1))
+		}, []string{"opened (packet 1): tcp/22 for 30s", "packets 2-3 are retransmits of packet 1" + cause}},
+		{"before the opening", func(b *teller) {
+			b.judge(0, again(engine.ResentSegment, 7000, 1))
+			b.judge(0, again(engine.ResentSegment, 7000, 1))
+			b.opens(0, 1)
+		}, []string{"opened (packet 3): tcp/22 for 30s"}},
 		{"before anything else", func(b *teller) { b.judge(1, again(engine.ResentSegment, 7000, 1)) }, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -308,7 +318,7 @@ func anyJudgment(t *rapid.T, doors []*engine.Door, number int) *engine.Judgment 
 		Time: noon.Add(time.Duration(number) * time.Second), Packet: number, Door: d,
 		Source: rapid.SampledFrom([]netip.Addr{tom, eve}).Draw(t, "source"),
 		Ruling: engine.Ruling(rapid.IntRange(1, int(engine.KeptOut)).Draw(t, "ruling")),
-		Why:    engine.Why(rapid.IntRange(0, int(engine.Evicted)).Draw(t, "why")),
+		Why:    engine.Why(rapid.IntRange(0, int(engine.GaveNothing)).Draw(t, "why")),
 		Before: stage("before"), Stage: stage("stage"), Came: tcp(7000), Awaited: d.Sequence[0],
 		Late: time.Duration(rapid.IntRange(0, 2).Draw(t, "late")), Left: time.Duration(rapid.IntRange(0, 2).Draw(t, "left")),
 		Grant: uint64(rapid.IntRange(0, 2).Draw(t, "grant")),
@@ -317,4 +327,17 @@ func anyJudgment(t *rapid.T, doors []*engine.Door, number int) *engine.Judgment 
 		j.Reason = rapid.SampledFrom([]engine.Reason{engine.TotalTimeout, engine.StepTimeout, engine.OutOfOrder, engine.Reloaded, engine.Tripwire}).Draw(t, "reason")
 	}
 	return j
+}
+
+func TestAListenerThatGaveNothing(t *testing.T) {
+	b := tell(door("beacon", 7000))
+	b.judge(0, engine.Judgment{Ruling: engine.Finished, Why: engine.GaveNothing, Stage: 1, Came: tcp(7000)})
+	b.writes(t, "on_knock gave no access (packet 1)")
+	for a := range b.All() {
+		if a.Result != ResultRefused || a.Reason != "gave_nothing" || a.Packet != 1 || a.Refusals != 0 {
+			t.Errorf("result %s, reason %q, packet %d, %d refusals", a.Result, a.Reason, a.Packet, a.Refusals)
+		}
+	}
+	b.opens(1, 1)
+	b.writes(t, "opened (packet 2): tcp/22 for 30s", "on_knock gave no access (packet 1)")
 }

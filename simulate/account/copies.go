@@ -2,7 +2,6 @@ package account
 
 import (
 	"slices"
-	"time"
 
 	"sesame/daemon/engine"
 	"sesame/daemon/packet"
@@ -21,7 +20,7 @@ type sightings struct {
 type sighting struct {
 	at, original position
 	port         packet.Port
-	time         time.Time
+	number       int // among those of its kind, from 1
 }
 
 // again notes a packet that came before. It concerns all doors that have its port.
@@ -34,14 +33,14 @@ func (s *source) again(j *engine.Judgment) {
 	if len(to.some) == maxSightings {
 		to.some = slices.Delete(to.some, 0, 1)
 	}
-	to.some = append(to.some, sighting{positionOf(j), position{j.Original.Packet, j.Original.Capture}, j.Came, j.Time})
+	to.some = append(to.some, sighting{positionOf(j), position{j.Original.Packet, j.Original.Capture}, j.Came, to.count})
 }
 
-// at returns those to a port of a door after a time.
-func (s *sightings) at(d *engine.Door, after time.Time) []sighting {
+// at returns those to a port of a door, but for the first ones.
+func (s *sightings) at(d *engine.Door, first int) []sighting {
 	var all []sighting
 	for _, one := range s.some {
-		if one.time.After(after) && slices.ContainsFunc(d.Sequence, func(k engine.Knock) bool { return k.Port == one.port }) {
+		if one.number > first && slices.ContainsFunc(d.Sequence, func(k engine.Knock) bool { return k.Port == one.port }) {
 			all = append(all, one)
 		}
 	}
@@ -55,7 +54,7 @@ func (r *record) againLines() []string {
 		return nil
 	}
 	var lines []string
-	resent, copies := r.source.resent.at(r.rules, r.openings.last), r.source.copies.at(r.rules, r.openings.last)
+	resent, copies := r.source.resent.at(r.rules, r.resent), r.source.copies.at(r.rules, r.copies)
 	if n := len(resent); n > 1 || n == 1 && r.openings.count == 0 {
 		lines = append(lines, pairs(resent, "a retransmit", "retransmits")+" (same source port and sequence number), and no knock; "+
 			"a client that knocks again must choose others (scapy: sport=RandShort())")

@@ -25,6 +25,8 @@ const (
 	Reordered        Cause = "reordered" // the next knock came before it
 	Missing          Cause = "missing"   // nothing like it came
 	Malformed        Cause = "malformed" // its headers contradict themselves, or a checksum is wrong
+	// GaveNothing is of a listener: its function neither refused nor gave anything.
+	GaveNothing Cause = "gave_nothing"
 )
 
 // causeOf returns the cause that a judgment names; ok is false when the packet has nothing to do

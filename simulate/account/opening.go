@@ -61,10 +61,9 @@ type result struct {
 	flaws  int      // failures that left the rest of their opening as it was
 	good   *opening // the first that stands, as far as is known
 	newest *opening
-	bad    *opening  // the latest of which nothing stands
-	flawed *opening  // the latest of which something failed and the rest stands
-	last   time.Time // when the latest attempt was completed
-	slack  slack     // the least
+	bad    *opening // the latest of which nothing stands
+	flawed *opening // the latest of which something failed and the rest stands
+	slack  slack    // the least
 }
 
 // A slack is how much of its time a completed attempt had left.
@@ -75,7 +74,6 @@ type slack struct {
 
 // left notes how much of its time an attempt had left when it was completed.
 func (r *result) left(j *engine.Judgment) {
-	r.last = j.Time
 	s := slack{j.Left, j.Door.Within, j.Limit}
 	if j.Limit == engine.StepTimeout {
 		s.of = j.Door.StepTimeout

@@ -22,6 +22,7 @@ type record struct {
 	errors   int
 	fault    string // of the latest error
 	misfit   misfit
+	barren   barren
 	misses   int
 	best     *miss // the furthest; of equals, the latest
 	expired  *miss // the latest that time ended, since the awaited knock may still come
@@ -29,8 +30,10 @@ type record struct {
 	alone    int   // knocks of the door that began and advanced nothing, at no other door either
 	attempt  attempt
 	near     near
-	half     *half   // what another source sent of a knock of this one; nil: nothing
-	visits   *visits // nil: none
+	// Packets of the source that came again before it completed a sequence here for the last time.
+	resent, copies int
+	half           *half   // what another source sent of a knock of this one; nil: nothing
+	visits         *visits // nil: none
 	// suggestion is a change that would have opened the door.
 	suggestion string
 }
@@ -63,6 +66,12 @@ type misfit struct {
 	why    string
 }
 
+// A barren counts the knocks of a listener for which its function gave nothing.
+type barren struct {
+	count  int
+	latest position
+}
+
 // A position names a packet: its number, and that of its capture.
 type position struct{ packet, capture int }
 
@@ -70,7 +79,9 @@ func positionOf(j *engine.Judgment) position { return position{j.Packet, j.Captu
 
 // listed reports whether the account of a record is worth a line. It is not when the door only
 // shares ports with another one that the source knocked.
-func (r *record) listed() bool { return r.rank > strayed || r.misfit.count > 0 || r.alone > 0 }
+func (r *record) listed() bool {
+	return r.rank > strayed || r.misfit.count > 0 || r.alone > 0
+}
 
 // judge notes a judgment about the source at the door.
 func (r *record) judge(b *Book, j *engine.Judgment) {
@@ -89,8 +100,13 @@ func (r *record) judge(b *Book, j *engine.Judgment) {
 		r.refused(b, j)
 	case engine.Finished:
 		r.openings.left(j)
+		r.resent, r.copies = r.source.resent.count, r.source.copies.count
 		r.attempt = attempt{}
 		r.refused(b, j)
+		if j.Why == engine.GaveNothing {
+			b.raise(r, refused)
+			r.barren = barren{r.barren.count + 1, positionOf(j)}
+		}
 	case engine.Disturbed, engine.Ended:
 		r.end(b, j)
 	case engine.TooLate, engine.LetIn, engine.KeptOut: // noted already

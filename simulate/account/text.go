@@ -64,6 +64,9 @@ func (b *Book) lines(r *record) []string {
 	if n := r.refusal.count; n > r.errors {
 		lines = append(lines, "refused"+times(n, r.refusal.latest, "last")+": "+r.refusal.text())
 	}
+	if n := r.barren; n.count > 0 {
+		lines = append(lines, "on_knock gave no access"+times(n.count, n.latest, "last"))
+	}
 	if m := r.misfit; m.count > 0 {
 		lines = append(lines, "no knock"+times(m.count, m.latest, "last")+" because of the payload: "+m.why)
 	}
