@@ -87,6 +87,50 @@ func TestHashesAreLeftOut(t *testing.T) {
 	}
 }
 
+// What a script stored is replaced too, whatever stands beside it: addresses, ports and options. So
+// are the ports and addresses in comments.
+func TestStoredTextsAreScrubbed(t *testing.T) {
+	scripts := record.Scripts{Base: "/s", Values: wire.Options{"pin": "s3cr3t-pin"}, Files: []wire.File{{Path: "a.lua", Source: []byte(
+		"-- knock 7421, 9133 and 2904; from 203.0.113.9\n" + knockedDoor + `local pin = sesame.option "pin" { type = "string", default = "" }`)}}}
+	items, err := read(recorded(t, "0s 198.51.100.7 tcp/7421 seq=1\n1s 203.0.113.9 tcp/7421 seq=2", scripts))
+	must(t, err)
+	state := items[0].Snapshot.State
+	state.Values = []wire.Value{
+		{Script: "a.lua", Key: "x203.0.113.9", Value: wire.Scalar("sip203.0.113.9_a 7421 [203.0.113.9]:22 2001:db8::9 s3cr3t-pin")},
+		{Script: "a.lua", Key: "pin", Value: wire.Scalar("ss3cr3t-pin")},
+		{Script: "a.lua", Key: "port", Value: wire.Scalar("stcp/7421")},
+	}
+	r := record.NewRecorder(0)
+	r.Begin(pcaptest.Start, state, scripts)
+	var b bytes.Buffer
+	_, err = r.Recording().WriteTo(&b)
+	must(t, err)
+	result, err := Scrub(b.Bytes(), nil)
+	must(t, err)
+	for _, gone := range []string{"203.0.113.9", "2001:db8::9", "s3cr3t-pin", "7421", "9133", "2904"} {
+		if !bytes.Contains(b.Bytes(), []byte(gone)) {
+			t.Errorf("%q is not even in the recording", gone)
+		}
+		if bytes.Contains(result.File, []byte(gone)) {
+			t.Errorf("%q is left:\n%s", gone, result.File)
+		}
+	}
+}
+
+// An address that the replacing misses is found before anything is written.
+func TestWhatIsLeftIsFound(t *testing.T) {
+	s, from, to := aScrubber(1), netip.MustParseAddr("203.0.113.9"), netip.MustParseAddr("203.1.2.3")
+	s.addresses[from] = to
+	for text, want := range map[string]bool{
+		"203.0.113.9": true, "ip203.0.113.9_a": true, "a203.0.113.9:22": true, "[::ffff:203.0.113.9]": true, "in 203.0.113.9.": true,
+		"203.1.2.3": false, "1203.0.113.9": false, "203.0.113.99": false,
+	} {
+		if _, got := s.leftAddress(text, map[netip.Addr]bool{to: true}); got != want {
+			t.Errorf("%s: %t", text, got)
+		}
+	}
+}
+
 // headed returns a UDP packet to port 7421 with extension headers before the datagram.
 func headed(extensions []byte, next byte) []byte {
 	udp := append([]byte{4, 87, 0x1c, 0xfd, 0, 13, 0, 0}, "hello"...)

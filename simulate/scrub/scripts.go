@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"sesame/daemon/engine"
 	"sesame/daemon/record"
@@ -150,6 +151,13 @@ func (s *scrubber) value(name, value string) string {
 	for i, c := range to {
 		if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' {
 			to[i] = "abcdefghijklmnopqrstuvwxyz"[random.IntN(26)]
+		}
+	}
+	s.values[value] = string(to)
+	if s.types[name] == "strings" {
+		replaced := strings.Split(string(to), ",")
+		for i, one := range strings.Split(value, ",") {
+			s.values[one] = replaced[i]
 		}
 	}
 	return string(to)

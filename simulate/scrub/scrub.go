@@ -14,6 +14,7 @@ import (
 	"io"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"sesame/daemon/engine"
 	"sesame/daemon/packet"
@@ -46,6 +47,7 @@ type scrubber struct {
 	addresses map[netip.Addr]netip.Addr
 	ports     permutation
 	types     map[string]string // of options
+	values    map[string]string // what takes the place of texts that were given for them
 	oneTime   map[string]bool   // the files of one-time sequences
 	used      []packet.Port     // in those files
 	// everywhere means that each number in a script that is that of a knock counts as one.
@@ -73,7 +75,7 @@ func scrub(recording []byte, keep map[Part]bool, key [32]byte) (*Result, error) 
 	if err != nil {
 		return nil, err
 	}
-	s := &scrubber{keep: keep, key: key, addresses: map[netip.Addr]netip.Addr{}, ports: permutation{}, types: map[string]string{}, oneTime: map[string]bool{}}
+	s := &scrubber{keep: keep, key: key, addresses: map[netip.Addr]netip.Addr{}, ports: permutation{}, types: map[string]string{}, values: map[string]string{}, oneTime: map[string]bool{}}
 	numbers := s.random("secret")
 	s.secret = [2]uint64{numbers.Uint64(), numbers.Uint64()}
 	if err := s.prepare(items); err != nil {
@@ -81,6 +83,9 @@ func scrub(recording []byte, keep map[Part]bool, key [32]byte) (*Result, error) 
 	}
 	scrubbed, err := s.write(items, len(recording))
 	if err != nil {
+		return nil, err
+	}
+	if err := s.left(scrubbed); err != nil {
 		return nil, err
 	}
 	result := &Result{File: scrubbed}
@@ -101,12 +106,16 @@ func read(recording []byte) (items []record.Item, err error) {
 	}
 	defer reader.Close()
 	if !reader.Recording() {
-		return nil, errors.New("the file is no recording of the daemon: only a recording can be replayed with its own scripts, and compared")
+		return nil, errors.New("the file is no recording of the daemon, or was merged with another capture: only a whole recording can be replayed with its own scripts, and compared")
 	}
 	for {
 		item, err := reader.NextExact()
 		if err == io.EOF {
 			return items, nil
+		}
+		if cut, is := errors.AsType[*record.CutError](err); is {
+			what, _, _ := strings.Cut(cut.Text, ";")
+			return nil, fmt.Errorf("only a whole recording can be scrubbed: %s", what)
 		}
 		if err != nil {
 			return nil, err

@@ -169,7 +169,7 @@ sesame.listen "bell" { on = "udp/9000", guards = "tcp/22", ttl = "10s", on_knock
 }
 
 func aScrubber(key byte) *scrubber {
-	return &scrubber{key: [32]byte{key}, addresses: map[netip.Addr]netip.Addr{}, ports: permutation{}, types: map[string]string{}}
+	return &scrubber{key: [32]byte{key}, addresses: map[netip.Addr]netip.Addr{}, ports: permutation{}, types: map[string]string{}, values: map[string]string{}}
 }
 
 // Two addresses have as long a prefix in common as before. So an address has one place.

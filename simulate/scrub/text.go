@@ -20,12 +20,13 @@ func sortPorts(list []packet.Port) {
 // What a text can have: an address, and a port with its protocol in the ways of scripts and of
 // knockd.conf, or without.
 var (
-	addressText = regexp.MustCompile(`(?i)(?:\b(?:\d{1,3}\.){3}\d{1,3}\b|[0-9a-f]{0,4}(?::[0-9a-f]{0,4}){2,7}(?:\.\d{1,3}){0,3})(?:/\d{1,3}\b)?`)
-	portText    = regexp.MustCompile(`\b(tcp|udp)/(\d{1,5})\b|\b(\d{1,5})(:|/)(tcp|udp)\b|\b\d{1,5}\b`)
+	addressText = regexp.MustCompile(`(?i)(?:(?:\d{1,3}\.){3}\d{1,3}|[0-9a-f]{0,4}(?::[0-9a-f]{0,4}){2,7}(?:\.\d{1,3}){0,3})(?:/\d{1,3}\b)?`)
+	portText    = regexp.MustCompile(`(tcp|udp)/(\d{1,5})\b|(\d{1,5})(:|/)(tcp|udp)\b|\b\d{1,5}\b`)
 )
 
-// sequenceText is where a script or a knockd.conf gives a sequence. In a script a list follows.
-var sequenceText = regexp.MustCompile(`(?i)\bsequence\s*=[ \t]*`)
+// sequenceText is where a script or a knockd.conf gives a sequence, and where a comment begins. In a
+// script a list follows the former.
+var sequenceText = regexp.MustCompile(`(?i)\bsequence\s*=[ \t]*|(?:--|#)[ \t]*`)
 
 // sequenceLine is a line of a file of one-time sequences, in the state of an engine.
 var sequenceLine = regexp.MustCompile(`^\s*\d{1,5}(?::(?:tcp|udp))?(?:[\s,]+\d{1,5}(?::(?:tcp|udp))?)+\s*$`)
@@ -109,6 +110,9 @@ func (s *scrubber) script(text string, oneTime bool) string {
 // sequenceEnd returns where the list ends that begins at an offset, or else the line.
 func sequenceEnd(text string, start int) int {
 	depth := 0
+	if line, _, _ := strings.Cut(text[start:], "\n"); !strings.HasPrefix(strings.TrimSpace(line), "{") && strings.TrimSpace(line) != "" {
+		return start + len(line)
+	}
 	for i := start; i < len(text); i++ {
 		switch text[i] {
 		case '{':
@@ -130,7 +134,7 @@ func sequenceEnd(text string, start int) int {
 func (s *scrubber) tree(v any) any {
 	switch v := v.(type) {
 	case string:
-		return s.text(v, sequenceLine.MatchString(v))
+		return s.text(s.given(v), sequenceLine.MatchString(v))
 	case []any:
 		for i := range v {
 			v[i] = s.tree(v[i])
@@ -143,9 +147,30 @@ func (s *scrubber) tree(v any) any {
 		for key := range v {
 			v[key] = s.tree(v[key])
 		}
+		if _, stored := v["script"]; stored {
+			for _, part := range []string{"key", "value"} {
+				if text, is := v[part].(string); is {
+					v[part] = s.portsIn(text, true)
+				}
+			}
+		}
 	}
 	return v
 }
+
+// given replaces the texts that were given for options, which scripts may have stored.
+func (s *scrubber) given(text string) string {
+	for from, to := range s.values {
+		if len(from) >= shortText || from == text {
+			text = strings.ReplaceAll(text, from, to)
+		}
+	}
+	return text
+}
+
+// shortText is the length in bytes from which on a text of an option is looked for in others. A
+// shorter one is in many texts by chance.
+const shortText = 4
 
 // portIn reads a port that is an object of two numbers.
 func portIn(v map[string]any) (p packet.Port, is bool) {
