@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -60,33 +61,62 @@ func (p *program) scrub(c *cobra.Command, f *scrubFlags, name string) error {
 		}
 		keep[scrub.Part(text)] = true
 	}
-	if f.out == "" {
+	if f.out == "" || f.out == "-" {
 		return &usageError{c, "where to? Name the file to write with -o"}
+	}
+	if err := f.free(); err != nil {
+		return err
 	}
 	recording, err := readRecording(name)
 	if err != nil {
 		return err
 	}
-	flags := os.O_WRONLY | os.O_CREATE | os.O_EXCL
-	if f.force {
-		flags = os.O_WRONLY | os.O_CREATE | os.O_TRUNC
-	}
 	scrubbed, err := scrub.Scrub(recording, keep)
 	if err != nil {
 		return fmt.Errorf("%s: %w%s", name, err, advice(recording, keep, err))
 	}
-	file, err := os.OpenFile(f.out, flags, 0o600)
-	if errors.Is(err, os.ErrExist) {
-		return fmt.Errorf("%s is there already: name another file, or replace it with --force", f.out)
-	}
-	if err != nil {
-		return err
-	}
-	_, err = file.Write(scrubbed.File)
-	if err := errors.Join(err, file.Close()); err != nil {
+	if err := f.save(scrubbed.File); err != nil {
 		return err
 	}
 	return p.print("%s: the verdicts are the same: %d decisions about %d packets\n", f.out, scrubbed.Decisions, scrubbed.Packets)
+}
+
+// free checks whether the file can be made, before the recording is replayed.
+func (f *scrubFlags) free() error {
+	file, err := os.Lstat(f.out)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case !file.Mode().IsRegular():
+		return fmt.Errorf("%s is there, and no ordinary file: name another", f.out)
+	case !f.force:
+		return fmt.Errorf("%s is there already: name another file, or replace it with --force", f.out)
+	}
+	return nil
+}
+
+// save writes to a temporary file and names it when it is complete, so that no part of a recording
+// can be taken for the whole.
+func (f *scrubFlags) save(scrubbed []byte) (err error) {
+	aside, err := os.CreateTemp(filepath.Dir(f.out), "."+filepath.Base(f.out)+".*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(aside.Name()))
+		}
+	}()
+	_, err = aside.Write(scrubbed)
+	if err := errors.Join(err, aside.Sync(), aside.Close()); err != nil {
+		return err
+	}
+	if err := f.free(); err != nil { // it took a while
+		return err
+	}
+	return os.Rename(aside.Name(), f.out)
 }
 
 func readRecording(name string) ([]byte, error) {
@@ -122,5 +152,5 @@ func advice(recording []byte, keep map[scrub.Part]bool, err error) string {
 			return "; they are the same with --keep " + strings.Join(names, ",")
 		}
 	}
-	return "; what could be kept with --keep, one by one, does not help"
+	return "; none of what --keep can name helps alone: try two of them, such as --keep addresses,ports"
 }

@@ -62,6 +62,21 @@ func TestNoPortIsLeft(t *testing.T) {
 	}
 }
 
+// A range of addresses is none afterwards. That is said of the list that the user has.
+func TestRangesAreRefused(t *testing.T) {
+	scripts := record.Scripts{Base: "/s", Values: wire.Options{}, Files: []wire.File{
+		{Path: "a.lua", Source: []byte(strings.Replace(knockedDoor, "ttl =", `when = sesame.networks { file = "/l.txt" }, ttl =`, 1))},
+		{Path: "/l.txt", Source: []byte("192.0.2.0/24\n198.51.100.5 - 198.51.100.90\n")},
+	}}
+	recording := recorded(t, "0s 203.0.113.9 tcp/7421 seq=1\n1s 203.0.113.9 tcp/7421 seq=2", scripts)
+	if _, err := Scrub(recording, nil); err == nil || !strings.Contains(err.Error(), "/l.txt:2 has the range 198.51.100.5-198.51.100.90") {
+		t.Errorf("error %v", err)
+	}
+	if _, err := Scrub(recording, map[Part]bool{Addresses: true}); err != nil {
+		t.Error(err)
+	}
+}
+
 // A one-time sequence that was used is known again by its line.
 func TestUsedSequencesAreScrubbed(t *testing.T) {
 	const opens = "0s 198.51.100.7 tcp/7421 seq=1\n1s 203.0.113.9 tcp/5001 seq=2\n2s 203.0.113.9 udp/5002\n3s 203.0.113.9 tcp/5001 seq=9\n4s 203.0.113.9 udp/5002 data=b"

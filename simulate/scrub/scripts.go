@@ -1,8 +1,10 @@
 package scrub
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -17,6 +19,9 @@ import (
 func (s *scrubber) prepare(items []record.Item) error {
 	older := items[0].Snapshot == nil || !items[0].Snapshot.State.Tripwires
 	all := scriptsOf(items)
+	if err := s.ranges(all); err != nil {
+		return err
+	}
 	before, err := loadAll(all, older)
 	defer closeAll(before)
 	if err != nil {
@@ -45,6 +50,25 @@ func (s *scrubber) prepare(items []record.Item) error {
 		}
 	}
 	return fmt.Errorf("the ports of the knocks cannot be replaced in the scripts (--keep ports leaves them as they are): %w", err)
+}
+
+// ranges fails when a script or a list has a range of addresses. What takes the place of its
+// addresses is no range, since only prefixes are kept.
+func (s *scrubber) ranges(all []record.Scripts) error {
+	for _, scripts := range all {
+		for _, f := range scripts.Files {
+			for _, found := range rangeText.FindAllStringSubmatchIndex(string(f.Source), -1) {
+				from, to := string(f.Source[found[2]:found[3]]), string(f.Source[found[4]:found[5]])
+				a, errA := netip.ParseAddr(from)
+				b, errB := netip.ParseAddr(to)
+				if errA == nil && errB == nil && (s.address(a) != a || s.address(b) != b) {
+					line := 1 + bytes.Count(f.Source[:found[2]], []byte("\n"))
+					return fmt.Errorf("%s:%d has the range %s-%s, and its addresses would be no range when they are replaced: write it as networks, or keep them with --keep addresses", f.Path, line, from, to)
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // tryPorts replaces the ports in the scripts. It fails when the doors do not have the other ports

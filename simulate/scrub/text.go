@@ -28,6 +28,9 @@ var (
 // script a list follows the former.
 var sequenceText = regexp.MustCompile(`(?i)\bsequence\s*=[ \t]*|(?:--|#)[ \t]*`)
 
+// rangeText is a range of addresses, as lists have it.
+var rangeText = regexp.MustCompile(`([0-9A-Fa-f:.]+)[ \t]*-[ \t]*([0-9A-Fa-f:.]+)`)
+
 // sequenceLine is a line of a file of one-time sequences, in the state of an engine.
 var sequenceLine = regexp.MustCompile(`^\s*\d{1,5}(?::(?:tcp|udp))?(?:[\s,]+\d{1,5}(?::(?:tcp|udp))?)+\s*$`)
 
