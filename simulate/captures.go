@@ -44,13 +44,14 @@ func (c *capture) engineTime(stamp time.Time) time.Time {
 // latest returns the latest engine time of the packets that were read.
 func (c *capture) latest() time.Time { return c.engineTime(c.reader.Latest()) }
 
-// mostInterfaces is how many interfaces of a capture have numbers of their own among those of
-// several captures. In a pcapng file with more, two may be taken for one.
-const mostInterfaces = 128
+// captureBits is where the number of a capture begins among those of its interfaces. The kernel of
+// a host with many containers counts these to some hundred thousand.
+const captureBits = 20
 
-// interfaceNumber returns a number of the interface of a frame, unique over all captures.
+// interfaceNumber returns a number of the interface of a frame, unique over all captures. A single
+// capture keeps its numbers.
 func (c *capture) interfaceNumber(f *record.Frame) uint32 {
-	return f.Interface%mostInterfaces + uint32(max(c.number-1, 0))*mostInterfaces
+	return f.Interface ^ uint32(max(c.number-1, 0))<<captureBits
 }
 
 type captures []*capture

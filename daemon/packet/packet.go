@@ -6,6 +6,7 @@
 package packet
 
 import (
+	"math/bits"
 	"net/netip"
 	"time"
 )
@@ -71,9 +72,9 @@ func (p *Packet) clear() {
 
 // CameBy sets the interface to one that differs for each pair of the given number and the interface
 // in the link header. The reader of a capture calls it after decoding, with the number of the
-// interface in the file. For numbers below 2^12 and interfaces below 2^20 it is exact. Beyond, two
-// interfaces may be taken for one.
-func (p *Packet) CameBy(number uint32) { p.Interface ^= number << 20 }
+// interface in the file. It is exact as long as both together have at most 32 significant bits, so
+// for all numbers when the link header has none. Beyond, two interfaces may be taken for one.
+func (p *Packet) CameBy(number uint32) { p.Interface ^= bits.Reverse32(number) }
 
 // Flags are the flag bits of a TCP header (RFC 9293, section 3.1).
 type Flags uint8

@@ -24,8 +24,8 @@ var (
 	portText    = regexp.MustCompile(`(tcp|udp)/(\d{1,5})\b|(\d{1,5})(:|/)(tcp|udp)\b|\b\d{1,5}\b`)
 )
 
-// sequenceText is where a script or a knockd.conf gives a sequence, and where a comment begins. In a
-// script a list follows the former.
+// sequenceText is where a script or a knockd.conf gives a sequence, and where a comment begins. In
+// a script a list follows the former.
 var sequenceText = regexp.MustCompile(`(?i)\bsequence\s*=[ \t]*|(?:--|#)[ \t]*`)
 
 // rangeText is a range of addresses, as lists have it.
