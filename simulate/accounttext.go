@@ -4,6 +4,10 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"strings"
+
+	"sesame/daemon/packet"
+	"sesame/daemon/transcript"
 )
 
 // Tells reports whether there is an account of any source.
@@ -22,6 +26,9 @@ func (r *Report) WriteAccount(w io.Writer) error {
 	for _, k := range r.split {
 		fmt.Fprintln(&b, k)
 	}
+	if selected := r.selected; r.account != nil && selected != "" && r.nothing == "" && r.account.Empty() {
+		fmt.Fprintln(&b, "no knock "+selected)
+	}
 	b.WriteString(r.hints)
 	switch {
 	case r.Exact:
@@ -38,11 +45,26 @@ func (r *Report) WriteAccount(w io.Writer) error {
 	case r.Exact, r.recorded:
 	case len(r.local) > 0:
 		fmt.Fprintf(&b, "only packets to %s counted (--local)\n", joined(r.local))
+	case r.Dropped[packet.NotLocal] > 0:
+		fmt.Fprintln(&b, "every destination counted but broadcast and multicast; with --local ADDRESS only packets to that address do")
 	default:
 		fmt.Fprintln(&b, "every destination counted; with --local ADDRESS only packets to that address do")
 	}
 	_, err := w.Write(b.Bytes())
 	return err
+}
+
+// selectedBy names the sources and doors that were chosen, "" for all. An example is "from
+// 203.0.113.9 (--source) at ssh (--door)".
+func selectedBy(c *Config) string {
+	var parts []string
+	if c.Sources != nil {
+		parts = append(parts, "from "+joined(c.Sources)+" (--source)")
+	}
+	if c.Doors != nil {
+		parts = append(parts, "at "+transcript.Safe(strings.Join(c.Doors, ", "))+" (--door)")
+	}
+	return strings.Join(parts, " ")
 }
 
 // finish writes what comes behind the events: the accounts for programs, and the totals.

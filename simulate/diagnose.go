@@ -78,6 +78,7 @@ func (t *tally) diagnosis() string {
 		undecoded += n
 	}
 	packets := transcript.Count(t.packets, "packet")
+	_, mostHosts := t.hosts.most("most were for")
 	switch {
 	case t.packets == 0:
 		return "the capture holds no packets"
@@ -86,14 +87,21 @@ func (t *tally) diagnosis() string {
 	case undecoded == t.packets:
 		return packets + ", none of which can be a knock: " + dropNames(t.dropped)
 	case t.here == 0:
-		return packets + ", 0 for this host (--local " + joined(t.local) + "); " + t.hosts.most("most were for")
+		return packets + ", 0 for this host (--local " + joined(t.local) + "); " + mostHosts
 	case t.atDoors > 0:
 		return packets + ", " + transcript.Number(t.atDoors) +
 			" to a port that a door watches, but none with the flags of a knock (a TCP knock is a SYN without ACK unless a script says otherwise)"
 	case t.knocks == 0:
 		return packets + ", " + transcript.Number(t.here) + " for this host, but none that could be a knock: no TCP SYN and no UDP"
 	}
-	return packets + ", none to a port that a door watches (" + sequencePorts(t.set) + "); " + t.ports.most("most knocks were to")
+	most, text := t.ports.most("most were to")
+	for _, d := range t.set.Doors {
+		if slices.Contains(d.Guards, most) {
+			text += fmt.Sprintf(", which %s guards", transcript.Safe(d.Name))
+			break
+		}
+	}
+	return packets + ", none to a port that a door watches (" + sequencePorts(t.set) + "); " + text
 }
 
 // isLocal reports whether a destination is this host's. Without local addresses every destination
@@ -167,17 +175,18 @@ func (c *common[K]) add(k K) {
 	}
 }
 
-// most names the most frequent value; of equals, the first by name. A counter may be too low and is
-// never too high, so the claim, such as "most were for", needs a counter above half of the total.
-func (c *common[K]) most(claim string) string {
+// most returns the most frequent value, and names it; of equals, the first by name. A counter may
+// be too low and is never too high, so the claim, such as "most were for", needs a counter above
+// half of the total.
+func (c *common[K]) most(claim string) (most K, text string) {
 	if len(c.counts) == 0 {
-		return "none stands out"
+		return most, "none stands out"
 	}
-	most := slices.MinFunc(slices.Collect(maps.Keys(c.counts)), func(a, b K) int {
+	most = slices.MinFunc(slices.Collect(maps.Keys(c.counts)), func(a, b K) int {
 		return cmp.Or(c.counts[b]-c.counts[a], cmp.Compare(fmt.Sprint(a), fmt.Sprint(b)))
 	})
 	if 2*c.counts[most] <= c.total {
 		claim = "the most frequent is"
 	}
-	return fmt.Sprintf("%s %v", claim, most)
+	return most, fmt.Sprintf("%s %v", claim, most)
 }

@@ -241,7 +241,7 @@ func (p *pass) report() *Report {
 	r := &Report{
 		Summary: summary(p.packets, counts, engine.Counts{}), Clamped: counts.Clamped, Cut: p.cut,
 		Unreadable: p.unreadable, Tunnels: p.tunnels, Incomplete: p.incomplete, Steps: p.steps.told, MoreSteps: p.steps.more,
-		account: p.replay.account, split: p.replay.splitKnocks(), local: p.config.Local, recorded: p.recorded, hints: p.replay.facts.hints(),
+		account: p.replay.account, split: p.replay.splitKnocks(), local: p.config.Local, recorded: p.recorded, hints: p.replay.facts.hints(), selected: selectedBy(&p.config),
 	}
 	for d := range packet.Drops {
 		r.Dropped[d] += p.dropped[d]

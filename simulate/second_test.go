@@ -248,3 +248,15 @@ func TestNothingIsSuggestedWhereOthersCount(t *testing.T) {
 		t.Errorf("got\n%s", got)
 	}
 }
+
+// A group of hosts is no address of this host, also when those are not known.
+func TestKnocksToEverybodyAreExplained(t *testing.T) {
+	got := explained(t, Config{Set: set(door("ssh", 7421, 8133)), Captures: []string{
+		write(t, "0s 203.0.113.9 tcp/7421 to=255.255.255.255\n1s 203.0.113.9 tcp/8133 to=224.0.0.1"),
+	}})
+	want := "203.0.113.9 ssh never began: tcp/7421 came (packet 1) to 255.255.255.255, which is no address of this host; " +
+		"tcp/8133 came (packet 2) to 224.0.0.1, which is no address of this host"
+	if got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}

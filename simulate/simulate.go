@@ -106,6 +106,8 @@ type Report struct {
 	split   []split.Knock
 	local   []netip.Prefix
 
+	selected string // whose accounts were asked for; "": all
+
 	recorded bool // local is from a recording
 }
 

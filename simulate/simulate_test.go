@@ -184,9 +184,11 @@ func TestWhyNothingWasAKnock(t *testing.T) {
 		{"not this host", "0s 203.0.113.9 tcp/443 to=10.7.0.2\n1s 203.0.113.9 tcp/7000 to=10.7.0.2\n2s 203.0.113.9 tcp/7000 to=10.7.0.3", local, nil,
 			"3 packets, 0 for this host (--local 192.0.2.1); most were for 10.7.0.2"},
 		{"other ports", "0s 203.0.113.9 tcp/443\n1s 203.0.113.9 tcp/443\n2s 203.0.113.9 udp/53", nil, nil,
-			"3 packets, none to a port that a door watches (tcp/7000, tcp/8000, tcp/9000); most knocks were to tcp/443"},
+			"3 packets, none to a port that a door watches (tcp/7000, tcp/8000, tcp/9000); most were to tcp/443"},
 		{"other ports, none of them often", "0s 203.0.113.9 tcp/443\n1s 203.0.113.9 udp/53", nil, nil,
 			"2 packets, none to a port that a door watches (tcp/7000, tcp/8000, tcp/9000); the most frequent is tcp/443"},
+		{"the guarded port", "0s 203.0.113.9 tcp/22\n1s 203.0.113.9 tcp/22", nil, nil,
+			"2 packets, none to a port that a door watches (tcp/7000, tcp/8000, tcp/9000); most were to tcp/22, which ssh guards"},
 		{"other flags", "0s 203.0.113.9 tcp/7000 syn,ack\n1s 203.0.113.9 tcp/443", nil, nil,
 			"2 packets, 1 to a port that a door watches, but none with the flags of a knock (a TCP knock is a SYN without ACK unless a script says otherwise)"},
 		{"no SYN at all", "0s 203.0.113.9 tcp/443 ack\n1s 203.0.113.9 tcp/22 fin,ack", nil, nil,
@@ -238,8 +240,8 @@ func TestWhatIsFrequent(t *testing.T) {
 	if len(c.counts) > maxCounters {
 		t.Errorf("%d are counted, want at most %d", len(c.counts), maxCounters)
 	}
-	if got, want := c.most("most were"), "the most frequent is -7"; got != want {
-		t.Errorf("got %q, want %q", got, want)
+	if most, got := c.most("most were"); most != -7 || got != "the most frequent is -7" {
+		t.Errorf("got %d, %q", most, got)
 	}
 }
 

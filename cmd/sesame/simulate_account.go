@@ -35,10 +35,17 @@ func (f *accountFlags) add(c *cobra.Command) {
 // check checks the flags, which depend on the format.
 func (f *accountFlags) check(c *cobra.Command, format string) error {
 	switch {
+	case format == "text" && f.account:
+		return &usageError{c, "--account adds lines to --format jsonl: leave it out, the text has the accounts anyway"}
 	case format == "knockd" && (f.account || f.quiet):
 		return &usageError{c, "--format knockd has no accounts: leave out --account and -q, or use --format text or jsonl"}
 	case format == "jsonl" && f.quiet && !f.account:
 		return &usageError{c, "-q leaves out the events: with --format jsonl add --account, or nothing is printed"}
+	}
+	for name, values := range map[string][]string{"door": f.doors, "source": f.sources} {
+		if c.Flags().Changed(name) && len(values) == 0 {
+			return &usageError{c, "--" + name + " is empty: name one, or leave it out for all"}
+		}
 	}
 	for _, text := range f.sources {
 		prefix, err := packet.ParseNetwork(strings.TrimSpace(text))

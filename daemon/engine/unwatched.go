@@ -23,7 +23,8 @@ func (e *Engine) Unwatched(p *packet.Packet) {
 
 func (x *explanation) unwatched(p *packet.Packet, now int64) {
 	e := x.engine
-	l := look{p, now, e.hasLocal(p.Dest)}
+	// See classify: a group is no address of this host, also when those are not known.
+	l := look{p, now, e.hasLocal(p.Dest) && (e.local != nil || !isGroup(p.Dest))}
 	switch {
 	case e.own.has(p.Source) && !p.Loopback, p.Source.IsUnspecified(), isOdd(p):
 		x.tell(&l, ImpossiblePacket, Origin{})
