@@ -10,7 +10,6 @@ import (
 	"sesame/daemon/engine"
 	"sesame/daemon/record"
 	"sesame/daemon/transcript"
-	"sesame/simulate/account"
 )
 
 // mostComments bounds the packets with a comment. A recorder holds far fewer.
@@ -79,7 +78,9 @@ func (w *commentWriter) add(packet int, line string) {
 	w.lines[packet] = append(lines, line)
 }
 
-// comment describes a judgment; "" when there is nothing to say.
+// comment describes a judgment; "" when there is nothing to say. It tells what became of what was
+// sent, and nothing that the rules would have accepted instead: no knock that is awaited, no
+// payload, no flags, no networks. Comments stay when the secrets are taken out of a file.
 func comment(j *engine.Judgment) string {
 	text := did(j)
 	if text == "" || j.Door == nil {
@@ -119,7 +120,7 @@ func reached(j *engine.Judgment) string {
 	text := stage(j, j.Stage)
 	switch {
 	case j.Reason != "":
-		return text + ", refused: " + transcript.Because(j.Reason, j.Detail)
+		return text + ", refused: " + transcript.Because(j.Reason, "")
 	case j.Why == engine.GaveNothing:
 		return "on_knock gave no access"
 	case j.Ruling == engine.Finished:
@@ -141,13 +142,9 @@ func ignored(j *engine.Judgment) string {
 	switch j.Why {
 	case engine.OtherDestination:
 		return "ignored: to another address"
-	case engine.OtherFlags:
-		return "ignored: the door wants " + account.Wanted(j.Awaited.Flags)
-	case engine.OtherProtocol, engine.OtherPort:
-		return "ignored: " + j.Awaited.Port.String() + " is awaited"
 	case engine.OtherBytes:
-		return "ignored: " + transcript.Safe(j.Detail)
-	case engine.OutOfTurn:
+		return "ignored: another payload"
+	case engine.OtherFlags, engine.OtherProtocol, engine.OtherPort, engine.OutOfTurn:
 		return "ignored: not the awaited knock"
 	case engine.CopyOfPacket:
 		return "duplicate" + of(j.Original)

@@ -84,7 +84,7 @@ sesame.door "wiki" { sequence = { "tcp/7000", "tcp/7001" }, on_wrong = "ignore",
 retransmit of packet 1
 ssh: stage 2 of 3
 ssh: stage 3 of 3, open; ssh: tcp/22 for 30s (grant 1)
-wiki: stage 2 of 2, refused: networks: 10.0.0.0/8
+wiki: stage 2 of 2, refused: when
 ssh: stage 1 of 3; wiki: stage 1 of 2
 ssh: miss at stage 1 of 3: out of order
 ssh: ignored: not the awaited knock
@@ -102,6 +102,44 @@ func TestCommentsOfAListenerThatGivesNothing(t *testing.T) {
 	must(t, err)
 	if comments[1] != "beacon: on_knock gave no access" || comments[2] != "beacon: stage 1 of 1, open; beacon: tcp/22 for 30s (grant 1)" {
 		t.Errorf("%v", comments)
+	}
+}
+
+// A comment tells nothing that was not sent: no knock, flags, payload or network of the rules. The
+// scripts are taken out of a file that is passed on, and its comments are not.
+func TestCommentsKeepSecrets(t *testing.T) {
+	s := hosting(t, wire.File{Path: "a.lua", Source: []byte(`
+sesame.door "ssh" { sequence = { "tcp/7001", "udp/9133", "tcp/9144" }, on_wrong = "ignore", guards = "tcp/22" }
+sesame.door "flags" { sequence = { "tcp/7001", "tcp/9155" }, flags = "syn,!ece", on_wrong = "ignore", guards = "tcp/23" }
+sesame.door "lan" { sequence = { "tcp/7002" }, guards = "tcp/24", when = { sesame.networks { "10.77.0.0/16" } } }
+sesame.door "beacon" { sequence = { "udp/7003" }, guards = "tcp/25", prefix = "SESAME-SECRET" }
+sesame.door "once" { one_time_sequences = "/var/lib/once", guards = "tcp/26" }`)},
+		wire.File{Path: "/var/lib/once", Source: []byte("7001,9166\n")})
+	s.says(0, "203.0.113.9 tcp/7001 seq=1").says(1, "203.0.113.9 tcp/9144 seq=2").says(2, "203.0.113.9 tcp/9133 seq=3").
+		says(3, "203.0.113.9 udp/9166").says(4, "203.0.113.9 tcp/9155 seq=4").says(5, "203.0.113.9 tcp/7002 seq=5").
+		says(6, "203.0.113.9 udp/7003 data=abcdefgh").says(7, "203.0.113.9 udp/9144")
+	comments, err := Comments(bytes.NewReader(s.file()))
+	must(t, err)
+	var got strings.Builder
+	for _, number := range slices.Sorted(maps.Keys(comments)) {
+		got.WriteString(comments[number] + "\n")
+	}
+	for _, secret := range []string{"9133", "9144", "9155", "9166", "ece", "SECRET", "10.77"} {
+		if strings.Contains(got.String(), secret) {
+			t.Errorf("%q is in the comments:\n%s", secret, got.String())
+		}
+	}
+	const want = `ssh: stage 1 of 3; flags: stage 1 of 2; once: stage 1 of 2
+ssh: ignored: not the awaited knock
+ssh: ignored: not the awaited knock
+once: ignored: not the awaited knock
+flags: stage 2 of 2, open; flags: tcp/23 for 30s (grant 1)
+lan: stage 1 of 1, refused: when
+beacon: ignored: another payload
+ssh: ignored: not the awaited knock
+`
+	if got.String() != want {
+		t.Errorf("comments:\n%s\nwant:\n%s", got.String(), want)
 	}
 }
 
