@@ -192,7 +192,7 @@ func TestAMemoryForgetsByTimeAndBySize(t *testing.T) {
 				now += r.Int64N(300)
 			}
 			if r.IntN(100) == 0 {
-				saved := twin.state(now, packPath)
+				saved := twin.state(now, pathSize, packPath)
 				twin = newMemory[path](100, capacity)
 				if err := twin.resume(saved, now, pathSize, unpackPath); err != nil {
 					t.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // This file saves and restores memories, exactly: an engine that is resumed forgets the same
@@ -16,27 +17,36 @@ const (
 )
 
 // state returns what a memory holds at now. Entries whose span is over are left out: nobody finds
-// them, and a newer generation that may hold such an entry becomes the older one at the next put. A
-// nil value means that values are not saved.
-func (m *memory[V]) state(now int64, value func([]byte, *V) []byte) *MemoryState {
-	s := &MemoryState{Began: m.newer.began, Last: m.newer.last, OlderLast: m.older.last, Lost: m.lost}
-	for _, g := range []struct {
-		from *generation[V]
-		to   *[]byte
-	}{{&m.newer, &s.Newer}, {&m.older, &s.Older}} {
-		for i := range g.from.slots {
-			one := &g.from.slots[i]
-			if one.hash == 0 || now-one.at >= m.span {
+// them, and a newer generation that may hold such an entry becomes the older one at the next put.
+// The packed values have a size; a nil value means that values are not saved. It must be quick,
+// since packets wait meanwhile.
+func (m *memory[V]) state(now int64, size int, value func([]byte, *V) []byte) *MemoryState {
+	return &MemoryState{
+		Began: m.newer.began, Last: m.newer.last, OlderLast: m.older.last, Lost: m.lost,
+		Newer: m.pack(&m.newer, now, size, value), Older: m.pack(&m.older, now, size, value),
+	}
+}
+
+func (m *memory[V]) pack(g *generation[V], now int64, size int, value func([]byte, *V) []byte) []byte {
+	if now-g.last >= m.span {
+		return nil
+	}
+	to := slices.Grow([]byte(nil), g.count*(entrySize+size))
+	for i := range g.parts {
+		entries := g.parts[i].entries
+		for j := range entries {
+			one := &entries[j]
+			if now-one.at >= m.span {
 				continue
 			}
-			*g.to = binary.LittleEndian.AppendUint64(*g.to, one.hash)
-			*g.to = binary.LittleEndian.AppendUint64(*g.to, uint64(one.at))
+			to = binary.LittleEndian.AppendUint64(to, one.hash)
+			to = binary.LittleEndian.AppendUint64(to, uint64(one.at))
 			if value != nil {
-				*g.to = value(*g.to, &one.value)
+				to = value(to, &one.value)
 			}
 		}
 	}
-	return s
+	return to
 }
 
 func packPath(to []byte, p *path) []byte {
@@ -81,12 +91,9 @@ func (m *memory[V]) resumeEntry(g *generation[V], one slot[V], now int64) error 
 	if one.hash&1 == 0 || one.at > now || one.at <= now-m.span {
 		return errors.New("a memory with an entry that cannot be")
 	}
-	was := g.count
-	s := g.room(one.hash)
-	if g.count == was {
+	if !m.add(g, one) {
 		return errors.New("a memory that holds a packet twice")
 	}
-	*s = one
 	return nil
 }
 

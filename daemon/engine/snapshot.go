@@ -26,7 +26,7 @@ func (e *Engine) State() *State {
 	if e.segments != nil {
 		s.Segments = e.segments.state()
 	} else {
-		s.Copies, s.Resends = e.copies.state(e.now, packPath), e.resends.state(e.now, nil)
+		s.Copies, s.Resends = e.copies.state(e.now, pathSize, packPath), e.resends.state(e.now, 0, nil)
 	}
 	if e.local != nil {
 		s.Local = e.local.all

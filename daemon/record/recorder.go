@@ -26,8 +26,8 @@ const (
 // the recording is valid and ends where the segment was full. A script set that does not fit, since
 // a long list is a part of it, begins a new segment at once.
 //
-// The memory is the bound for inputs and two snapshots, each of at most 50 MB for an engine with
-// a million attempts.
+// The memory is the bound for inputs and two snapshots, each of at most 75 MB for an engine with
+// a million attempts that remembers a million TCP segments, of 16 bytes each.
 //
 // The goroutine that owns the engine owns the Recorder too.
 type Recorder struct {
