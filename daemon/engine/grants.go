@@ -87,6 +87,7 @@ type grants struct {
 	byHolder map[holder][]*grant
 	networks map[packet.Port][]*grant // those wider than one address, and real
 	widths   map[width]int            // how many networks of each width there are
+	lengths  map[family][]length      // of the sources of all grants of ports, the widest first
 }
 
 // A width is a prefix length of the networks on a port.
@@ -97,6 +98,34 @@ type width struct {
 }
 
 func widthOf(g *grant) width { return width{g.Port, g.Source.Bits(), g.Source.Addr().Is4()} }
+
+// A family is a port for IPv4 or for IPv6.
+type family struct {
+	port packet.Port
+	is4  bool
+}
+
+// A length is a prefix length, and how many grants have it.
+type length struct{ bits, grants int }
+
+// counts adds n to the number of the grants that have the prefix length of g.
+func (s *grants) counts(g *grant, n int) {
+	if g.Argv != nil {
+		return
+	}
+	key, bits := family{g.Port, g.Source.Addr().Is4()}, g.Source.Bits()
+	all := s.lengths[key]
+	i, there := slices.BinarySearchFunc(all, bits, func(l length, bits int) int { return cmp.Compare(l.bits, bits) })
+	if !there {
+		all = slices.Insert(all, i, length{bits: bits})
+	}
+	if all[i].grants += n; all[i].grants == 0 {
+		all = slices.Delete(all, i, i+1)
+	}
+	if s.lengths[key] = all; len(all) == 0 {
+		delete(s.lengths, key)
+	}
+}
 
 // A giver is a door and who knocked it.
 type giver struct {
@@ -118,6 +147,7 @@ func newGrants() *grants {
 		byHolder: make(map[holder][]*grant),
 		networks: make(map[packet.Port][]*grant),
 		widths:   make(map[width]int),
+		lengths:  make(map[family][]length),
 	}
 }
 
@@ -249,6 +279,7 @@ func (s *grants) insert(g *grant) {
 	s.byKey[g.key] = append(s.byKey[g.key], g)
 	s.byGiver[giver{g.Door, g.By}] = append(s.byGiver[giver{g.Door, g.By}], g)
 	s.byHolder[holder{g.Door, g.Source}] = append(s.byHolder[holder{g.Door, g.Source}], g)
+	s.counts(g, 1)
 	if g.isNetwork() {
 		s.networks[g.Port] = append(s.networks[g.Port], g)
 		s.widths[widthOf(g)]++
@@ -260,6 +291,7 @@ func (s *grants) remove(g *grant) {
 	drop(s.byKey, g.key, g)
 	drop(s.byGiver, giver{g.Door, g.By}, g)
 	drop(s.byHolder, holder{g.Door, g.Source}, g)
+	s.counts(g, -1)
 	if g.isNetwork() {
 		drop(s.networks, g.Port, g)
 		s.widths[widthOf(g)]--

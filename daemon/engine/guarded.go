@@ -15,7 +15,7 @@ import (
 type access struct {
 	seed   maphash.Seed
 	ended  *memory[endedGrant] // the latest, by source and port
-	widths map[int]bool        // lengths of the prefixes in ended
+	widths [129]bool           // lengths of the prefixes that were ever in ended
 }
 
 type endedGrant struct {
@@ -31,7 +31,7 @@ type accessKey struct {
 }
 
 func newAccess() access {
-	return access{seed: maphash.MakeSeed(), ended: newMemory[endedGrant](wire.Forever, maxExplained), widths: make(map[int]bool)}
+	return access{seed: maphash.MakeSeed(), ended: newMemory[endedGrant](wire.Forever, maxExplained)}
 }
 
 func (a *access) key(source netip.Prefix, port packet.Port) uint64 {
@@ -96,11 +96,8 @@ func (a *access) explain(j *Judgment, x *index) {
 // letting returns the grant that lets a source in at a port: of several, the one that lasts
 // longest. A grant that is only observed counts: it would let the source in.
 func (s *grants) letting(a netip.Addr, port packet.Port) (last *grant) {
-	if len(s.byID) == 0 {
-		return nil
-	}
-	for bits := range a.BitLen() + 1 {
-		around, _ := a.Prefix(bits)
+	for _, l := range s.lengths[family{port, a.Is4()}] {
+		around, _ := a.Prefix(l.bits)
 		for _, observed := range []bool{false, true} {
 			for _, g := range s.byKey[grantKey{source: around, port: port, observed: observed}] {
 				if last == nil || g.End.After(last.End) {

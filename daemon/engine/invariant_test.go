@@ -647,6 +647,8 @@ func (c *chaos) checkGrants() {
 		want.byKey[g.key] = append(want.byKey[g.key], g)
 		want.byGiver[giver{g.Door, g.By}] = append(want.byGiver[giver{g.Door, g.By}], g)
 		want.byHolder[holder{g.Door, g.Source}] = append(want.byHolder[holder{g.Door, g.Source}], g)
+		want.counts(g, 1)
+		c.checkLetting(g)
 		if g.Argv == nil && !g.Source.IsSingleIP() {
 			want.networks[g.Port] = append(want.networks[g.Port], g)
 			want.widths[widthOf(g)]++
@@ -654,6 +656,9 @@ func (c *chaos) checkGrants() {
 	}
 	same(c, "by key", s.byKey, want.byKey)
 	c.checkHeld()
+	if !maps.EqualFunc(s.lengths, want.lengths, slices.Equal) {
+		c.errorf("prefix lengths %v: want %v", s.lengths, want.lengths)
+	}
 	same(c, "by giver", s.byGiver, want.byGiver)
 	same(c, "by holder", s.byHolder, want.byHolder)
 	same(c, "networks", s.networks, want.networks)
@@ -678,6 +683,22 @@ func (c *chaos) checkCut(e Event) {
 	}
 	if e.Cut != want {
 		c.t.Errorf("%s: cut is %v, want %v", brief(e), e.Cut, want)
+	}
+}
+
+// checkLetting checks that the grant which lets a source in is the one of all that lasts longest.
+func (c *chaos) checkLetting(g *grant) {
+	a := g.Source.Addr()
+	var end time.Time
+	for _, other := range c.e.grants.byID {
+		if other.Argv == nil && other.Port == g.Port && other.Source.Contains(a) && other.End.After(end) {
+			end = other.End
+		}
+	}
+	switch got := c.e.grants.letting(a, g.Port); {
+	case g.Argv != nil:
+	case got == nil || !got.End.Equal(end):
+		c.errorf("%v is let in at %v by %+v: want a grant until %v", a, g.Port, got, end)
 	}
 }
 
