@@ -73,13 +73,13 @@ type slack struct {
 }
 
 // left notes how much of its time an attempt had left when it was completed.
-func (r *result) left(j *engine.Judgment) {
+func (o *result) left(j *engine.Judgment) {
 	s := slack{j.Left, j.Door.Within, j.Limit}
 	if j.Limit == engine.StepTimeout {
 		s.of = j.Door.StepTimeout
 	}
-	if j.Left > 0 && j.Reason == "" && (r.slack.of == 0 || s.left < r.slack.left) {
-		r.slack = s
+	if j.Left > 0 && j.Reason == "" && (o.slack.of == 0 || s.left < o.slack.left) {
+		o.slack = s
 	}
 }
 

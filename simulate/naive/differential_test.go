@@ -29,8 +29,7 @@ var (
 
 // A collector is a transcript that keeps what is compared.
 type collector struct {
-	result  result
-	summary transcript.Summary
+	result result
 }
 
 func (c *collector) Begin(_, _ []string) {}
