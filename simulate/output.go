@@ -122,6 +122,7 @@ func (o *output) splitKnocks() (all []split.Knock) {
 func (o *output) explained(e *engine.Engine) {
 	if o.account != nil {
 		e.Explain(func(j *engine.Judgment) {
+			//exhaustive:ignore the others need nothing
 			switch j.Why {
 			case engine.CopyOfPacket, engine.ResentSegment, engine.ImpossiblePacket:
 				o.refused = true

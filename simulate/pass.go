@@ -187,6 +187,7 @@ func (p *pass) decode(c *capture, f *record.Frame, at time.Time) {
 // drop counts a packet that the filter lets through and the decoder drops.
 func (p *pass) drop(c *capture, drop packet.Drop) {
 	p.dropped[drop]++
+	//exhaustive:ignore the others need nothing
 	switch drop {
 	case packet.NotIP:
 		c.unjudged.frames++

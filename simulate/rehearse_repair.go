@@ -75,6 +75,7 @@ func (r *rehearsal) correct(packets []keptPacket, at int, clue account.Clue) rep
 		}
 		done.how = "before the knock that follows it"
 		return done
+	case account.Missing, account.GaveNothing: // no packet to correct
 	}
 	p.Port, p.drop = knock.Port, packet.NotDropped
 	switch known := p.Flags != 0 && (clue.Cause == account.Fragment || clue.Cause == account.Truncated); {

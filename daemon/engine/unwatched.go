@@ -103,6 +103,7 @@ func (x *explanation) dropped(p *packet.Packet, drop packet.Drop) {
 		return
 	}
 	l := look{p, x.engine.now, x.engine.ours}
+	//exhaustive:ignore the others need nothing
 	switch drop {
 	case packet.Malformed:
 		x.tell(&l, ImpossiblePacket, Origin{})

@@ -339,7 +339,7 @@ func FuzzDecode(f *testing.F) {
 				t.Fatalf("truncated, though %d bytes of %d were captured", len(frame), wire)
 			}
 		case NotIP, Malformed, Fragment, OtherProtocol:
-		case NotLocal, NotWatched, OtherPayload, Retransmit:
+		case NotLocal, NotWatched, OtherPayload, Retransmit, Duplicate:
 			t.Fatalf("%v is not the decoder's to say", drop)
 		}
 	})

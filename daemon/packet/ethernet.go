@@ -69,6 +69,7 @@ func etherKind(field []byte) Kind {
 func unwrap(next Kind, data []byte) (carries Kind, offset int) {
 	for {
 		var read func([]byte) (Kind, int)
+		//exhaustive:ignore other kinds are handled alike
 		switch next {
 		case EtherTypeIPv4, EtherTypeIPv6:
 			return next, offset

@@ -64,6 +64,7 @@ func (l LinkType) String() string {
 
 // remedy returns what to do about frames of a link type that Sesame does not read.
 func (l LinkType) remedy() string {
+	//exhaustive:ignore other kinds are handled alike
 	switch l {
 	case 105, 119, 127, 163, 192: // IEEE 802.11, with and without radio headers
 		return "record without monitor mode, on the wireless interface itself"

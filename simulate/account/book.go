@@ -125,6 +125,7 @@ func (b *Book) event(e *engine.Event) {
 
 // decided notes what was decided about a complete sequence.
 func (b *Book) decided(r *record, e *engine.Event) {
+	//exhaustive:ignore the others need nothing
 	switch e.Kind {
 	case engine.EventRefuse:
 		b.raise(r, refused)

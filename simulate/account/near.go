@@ -47,7 +47,7 @@ func causeOf(j *engine.Judgment) (c Cause, ok bool) {
 		return noCause, j.Ruling == engine.TooLate
 	case engine.ImpossiblePacket:
 		return Malformed, true
-	case engine.OtherBytes, engine.CopyOfPacket, engine.ResentSegment, engine.Evicted:
+	case engine.OtherBytes, engine.CopyOfPacket, engine.ResentSegment, engine.Evicted, engine.GaveNothing:
 	}
 	return noCause, false
 }

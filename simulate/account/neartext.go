@@ -91,7 +91,7 @@ func (s *step) problem(d *engine.Door, sequence []engine.Knock) string {
 			return " malformed, with " + flagsOf(s.flags)
 		}
 		return " malformed: look at its checksums, lengths and addresses"
-	case noCause, Missing:
+	case noCause, Missing, GaveNothing:
 	}
 	return ""
 }

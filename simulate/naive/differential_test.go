@@ -38,6 +38,7 @@ func (c *collector) Flush() error        { return nil }
 func (c *collector) Events(events []engine.Event) {
 	for _, e := range events {
 		o := opening{e.Packet, e.Capture, e.Door, e.Source.Addr(), e.Stage}
+		//exhaustive:ignore the others are as they are
 		switch e.Kind {
 		case engine.EventOpen:
 			c.result.Opens = append(c.result.Opens, o)
@@ -191,9 +192,10 @@ func (s *scenario) files() (files [][]byte) {
 		return [][]byte{s.format.pcap(s.interfaces[0], of(-1))}
 	case onePcapng:
 		return [][]byte{s.format.pcapng(s.interfaces, of(-1))}
-	}
-	for i, l := range s.interfaces {
-		files = append(files, s.format.pcap(l, of(i)))
+	case several:
+		for i, l := range s.interfaces {
+			files = append(files, s.format.pcap(l, of(i)))
+		}
 	}
 	return files
 }
