@@ -122,7 +122,8 @@ func (o *output) splitKnocks() (all []split.Knock) {
 func (o *output) explained(e *engine.Engine) {
 	if o.account != nil {
 		e.Explain(func(j *engine.Judgment) {
-			//exhaustive:ignore the others need nothing
+			// The others need nothing.
+			//exhaustive:ignore
 			switch j.Why {
 			case engine.CopyOfPacket, engine.ResentSegment, engine.ImpossiblePacket:
 				o.refused = true

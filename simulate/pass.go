@@ -187,7 +187,8 @@ func (p *pass) decode(c *capture, f *record.Frame, at time.Time) {
 // drop counts a packet that the filter lets through and the decoder drops.
 func (p *pass) drop(c *capture, drop packet.Drop) {
 	p.dropped[drop]++
-	//exhaustive:ignore the others need nothing
+	// The others need nothing.
+	//exhaustive:ignore
 	switch drop {
 	case packet.NotIP:
 		c.unjudged.frames++

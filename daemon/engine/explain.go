@@ -195,7 +195,8 @@ func (x *explanation) runsOut(d *door, slot int32) (int64, Reason) {
 
 // addCause adds what differs of a payload, or the packet that a segment repeats.
 func (x *explanation) addCause(j *Judgment, p *packet.Packet) {
-	//exhaustive:ignore the others need nothing
+	// The others need nothing.
+	//exhaustive:ignore
 	switch j.Why {
 	case OtherBytes:
 		j.Detail = j.Door.Payload.Misfit(p)

@@ -103,7 +103,8 @@ func (x *explanation) dropped(p *packet.Packet, drop packet.Drop) {
 		return
 	}
 	l := look{p, x.engine.now, x.engine.ours}
-	//exhaustive:ignore the others need nothing
+	// The others need nothing.
+	//exhaustive:ignore
 	switch drop {
 	case packet.Malformed:
 		x.tell(&l, ImpossiblePacket, Origin{})

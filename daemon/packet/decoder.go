@@ -103,7 +103,8 @@ func (d *Decoder) DecodeReceived(link LinkType, data []byte, wire int, r Recepti
 		return short(offset, len(data), wire)
 	}
 	drop := NotIP
-	//exhaustive:ignore other kinds are handled alike
+	// Other kinds are handled alike.
+	//exhaustive:ignore
 	switch d.carried = carries; carries {
 	case EtherTypeIPv4:
 		drop = d.decode4(data[offset:], wire-offset, r, known, p)

@@ -69,7 +69,8 @@ func etherKind(field []byte) Kind {
 func unwrap(next Kind, data []byte) (carries Kind, offset int) {
 	for {
 		var read func([]byte) (Kind, int)
-		//exhaustive:ignore other kinds are handled alike
+		// Other kinds are handled alike.
+		//exhaustive:ignore
 		switch next {
 		case EtherTypeIPv4, EtherTypeIPv6:
 			return next, offset

@@ -87,7 +87,8 @@ func (l LinkType) Network(frame []byte) (carries Kind, offset int) {
 // iface returns the number of the interface in a link header; 0 when it has none. The frame has a
 // whole link header.
 func (l LinkType) iface(frame []byte) uint32 {
-	//exhaustive:ignore other kinds are handled alike
+	// Other kinds are handled alike.
+	//exhaustive:ignore
 	switch l {
 	case SLL2:
 		return binary.BigEndian.Uint32(frame[4:])
@@ -100,7 +101,8 @@ func (l LinkType) iface(frame []byte) uint32 {
 // identity returns the digest of a link header. It leaves out what differs between two packets on
 // the same way, such as a time.
 func (l LinkType) identity(header []byte) uint64 {
-	//exhaustive:ignore other kinds are handled alike
+	// Other kinds are handled alike.
+	//exhaustive:ignore
 	switch l {
 	case NFLog:
 		header = header[:min(nflogHeader+nflogFirst, len(header))]

@@ -64,7 +64,8 @@ func (l LinkType) String() string {
 
 // remedy returns what to do about frames of a link type that Sesame does not read.
 func (l LinkType) remedy() string {
-	//exhaustive:ignore other kinds are handled alike
+	// Other kinds are handled alike.
+	//exhaustive:ignore
 	switch l {
 	case 105, 119, 127, 163, 192: // IEEE 802.11, with and without radio headers
 		return "record without monitor mode, on the wireless interface itself"

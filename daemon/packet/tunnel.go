@@ -94,7 +94,8 @@ func (t Tunnels) Strip(carries Kind, frame []byte, offset int) (Kind, int) {
 // of what the tunnel carries and the offset of that; -1: it is no tunnel of the set.
 func (t Tunnels) enter(carries Kind, data []byte) (h header, inner Kind, size int) {
 	readable := false
-	//exhaustive:ignore other kinds are handled alike
+	// Other kinds are handled alike.
+	//exhaustive:ignore
 	switch carries {
 	case EtherTypeIPv4:
 		readable = h.read4(data)

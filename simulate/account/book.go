@@ -125,7 +125,8 @@ func (b *Book) event(e *engine.Event) {
 
 // decided notes what was decided about a complete sequence.
 func (b *Book) decided(r *record, e *engine.Event) {
-	//exhaustive:ignore the others need nothing
+	// The others need nothing.
+	//exhaustive:ignore
 	switch e.Kind {
 	case engine.EventRefuse:
 		b.raise(r, refused)

@@ -62,7 +62,8 @@ func resembles(j *engine.Judgment) bool {
 // Unread notes a packet of a second pass that the decoder dropped.
 func (b *Book) Unread(p *packet.Packet, drop packet.Drop, doors []*engine.Door) {
 	why := Fragment
-	//exhaustive:ignore the others need nothing
+	// The others need nothing.
+	//exhaustive:ignore
 	switch drop {
 	case packet.Truncated:
 		why = Truncated

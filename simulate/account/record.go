@@ -121,7 +121,8 @@ func (r *record) advance(j *engine.Judgment) {
 
 // refused notes a refusal: of a complete sequence, or by a script at a stage before.
 func (r *record) refused(b *Book, j *engine.Judgment) {
-	//exhaustive:ignore the others need nothing
+	// The others need nothing.
+	//exhaustive:ignore
 	switch j.Reason {
 	case "":
 		return

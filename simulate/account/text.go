@@ -120,7 +120,8 @@ func (r *record) why(m *miss) string {
 // why describes why an attempt ended, and by how much the knock was too late.
 func (m *miss) why() string {
 	awaited, came := m.awaited.Port.String(), m.came.String()
-	//exhaustive:ignore the others need nothing
+	// The others need nothing.
+	//exhaustive:ignore
 	switch m.reason {
 	case engine.StepTimeout, engine.TotalTimeout:
 		return m.whyLate()

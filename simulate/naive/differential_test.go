@@ -38,7 +38,8 @@ func (c *collector) Flush() error        { return nil }
 func (c *collector) Events(events []engine.Event) {
 	for _, e := range events {
 		o := opening{e.Packet, e.Capture, e.Door, e.Source.Addr(), e.Stage}
-		//exhaustive:ignore the others are as they are
+		// The others are as they are.
+		//exhaustive:ignore
 		switch e.Kind {
 		case engine.EventOpen:
 			c.result.Opens = append(c.result.Opens, o)

@@ -27,7 +27,8 @@ func (s *sent) frame(l *link) (captured []byte, wire int) {
 		whole = append(whole, make([]byte, s.padding)...)
 	}
 	captured = whole
-	//exhaustive:ignore the others are as they are
+	// The others are as they are.
+	//exhaustive:ignore
 	switch s.form {
 	case shortened:
 		captured = whole[:len(whole)-s.missing()]
@@ -53,7 +54,8 @@ func (s *sent) segment() []byte {
 	}
 	if s.source.Is6() {
 		next, offset := byte(s.next()), uint16(0)
-		//exhaustive:ignore the others are as they are
+		// The others are as they are.
+		//exhaustive:ignore
 		switch s.form {
 		case fragment:
 			offset = 1 // more follow
@@ -113,7 +115,8 @@ func (s *sent) header(size int) []byte {
 		return slices.Concat([]byte{0x60, 0, 0, 0}, be(uint16(size)), []byte{next, s.hops}, s.source.AsSlice(), s.dest.AsSlice())
 	}
 	offset := uint16(0)
-	//exhaustive:ignore the others are as they are
+	// The others are as they are.
+	//exhaustive:ignore
 	switch s.form {
 	case fragment:
 		offset = 0x2000
