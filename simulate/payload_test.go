@@ -43,6 +43,19 @@ func TestAccountOfPayloads(t *testing.T) {
 `)
 }
 
+// A knock with another payload came.
+func TestAKnockWithAnotherPayloadIsNotDenied(t *testing.T) {
+	d := tested("bell", 7000)
+	d.Sequence = append(d.Sequence, door("", 7001).Sequence...)
+	s := tell(t, d)
+	s.say(0, tom, 7000, "SESAME")
+	s.say(10, tom, 7001, "SESAMI")
+	s.ends(`
+203.0.113.9      bell  no knock (packet 2) because of the payload: it begins with "SESAMI", expected "SESAME"
+203.0.113.9      bell  stopped at 1 of 2: tcp/7001 did not come as a knock before the capture ended; one came (packet 2)
+`)
+}
+
 // beacon loads scripts/beacon.lua with tokens of its own, one for each honest client.
 func beacon(t *testing.T, tokens []string) *scripting.Set {
 	t.Helper()

@@ -28,11 +28,15 @@ func (r *rehearsal) repairs() []change {
 		done = append(done, r.correct(packets, at, clue))
 	}
 	added := r.add(&packets)
-	if len(done) == 0 && added == "" {
-		return nil
+	moved := slices.ContainsFunc(done, func(d repair) bool { return d.how == movedBefore })
+	if len(done) == 0 && added == "" || moved && added != "" {
+		return nil // of a packet that is moved and one beside it, the text would be ambiguous
 	}
 	return []change{{text: describe(done, added), packets: packets}}
 }
+
+// movedBefore is how a packet was repaired that came after the next one.
+const movedBefore = "before the knock that follows it"
 
 // A repair is what was done to one packet.
 type repair struct {
@@ -73,7 +77,7 @@ func (r *rehearsal) correct(packets []keptPacket, at int, clue account.Clue) rep
 			copy(packets[next+1:at+1], packets[next:at])
 			packets[next] = moved
 		}
-		done.how = "before the knock that follows it"
+		done.how = movedBefore
 		return done
 	case account.Missing, account.GaveNothing: // no packet to correct
 	}

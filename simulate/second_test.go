@@ -133,6 +133,18 @@ func TestASecondPassExplains(t *testing.T) {
 			2s 203.0.113.9 tcp/2904`, `
 203.0.113.9 ssh stopped at 1 of 3: tcp/2904 came (packet 3), tcp/8133 was expected
 203.0.113.9 ssh tcp/8133 before packet 3: opens`},
+		{"cut short, with other flags, and awaited", `
+			0s 203.0.113.9 tcp/7421
+			1s 203.0.113.9 tcp/8133
+			2s 203.0.113.9 tcp/2904 ack snap=50`, `
+203.0.113.9 ssh stopped at 2 of 3: tcp/2904 did not come as a knock before the capture ended; one came (packet 3) cut short by the capture: record whole packets with tcpdump -s 0
+203.0.113.9 ssh tcp/2904 after packet 2: opens`},
+		{"a fragment with other flags, and no attempt", `
+			0s 203.0.113.9 tcp/7421 ack fragment=first
+			1s 203.0.113.9 tcp/8133
+			2s 203.0.113.9 tcp/2904`, `
+203.0.113.9 ssh never began: tcp/8133, tcp/2904 came (packets 2-3); tcp/7421 came too (packet 1) as a fragment, and no fragment is a knock
+203.0.113.9 ssh tcp/7421 before packet 2: opens`},
 		{"over IPv4 and IPv6", `
 			0s 203.0.113.9  tcp/7421
 			1s 2001:db8::9  tcp/8133

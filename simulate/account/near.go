@@ -102,7 +102,8 @@ type near struct {
 	steps   []engine.Knock // the sequence that best belongs to
 	// first and latest are when attempts began; zero: none did.
 	first, latest time.Time
-	early         []step // knocks that came out of turn, the latest of each port
+	// others are packets that the engine did not count, the latest to each port of the sequence.
+	others []step
 }
 
 // judge adds a judgment about one packet. Those of packets that no door watches come only in a
@@ -126,10 +127,11 @@ func (n *near) judge(j *engine.Judgment) {
 	case engine.Finished:
 		n.settle()
 	case engine.Ignored, engine.Disturbed, engine.TooLate:
-		if why, ok := causeOf(j); ok {
-			if s.why = why; j.Why == engine.OutOfTurn {
-				n.early = append(slices.DeleteFunc(n.early, func(o step) bool { return o.came == s.came }), s)
-			}
+		why, ok := causeOf(j)
+		if s.why = why; ok || j.Why == engine.OtherBytes {
+			n.remember(s)
+		}
+		if ok {
 			n.add(s)
 		}
 	case engine.Repeated, engine.Ended, engine.LetIn, engine.KeptOut:
@@ -137,10 +139,20 @@ func (n *near) judge(j *engine.Judgment) {
 }
 
 // unread adds a packet that the decoder dropped: a fragment, or one of which the capture holds too
-// little. Only its addresses and its port are known.
-func (n *near) unread(d *engine.Door, p *packet.Packet, why Cause) {
+// little. Only its addresses and its port are known. Twice means that it has another fault too.
+func (n *near) unread(d *engine.Door, p *packet.Packet, why Cause, twice bool) {
 	if n.follow(d, p.Time) {
-		n.add(step{at: position{p.Number, p.Capture}, came: p.Port, flags: p.Flags, dest: p.Dest, time: p.Time, why: why})
+		s := step{at: position{p.Number, p.Capture}, came: p.Port, flags: p.Flags, dest: p.Dest, time: p.Time, why: why}
+		if n.remember(s); !twice {
+			n.add(s)
+		}
+	}
+}
+
+// astray remembers a packet with two faults, one of which is its destination.
+func (n *near) astray(j *engine.Judgment) {
+	if n.follow(j.Door, j.Time) {
+		n.remember(step{at: position{j.Packet, j.Capture}, came: j.Came, flags: j.Flags, dest: j.Dest, time: j.Time, why: OtherDestination})
 	}
 }
 
@@ -285,21 +297,42 @@ func (n *near) conclude() {
 	}
 }
 
-// tooEarly returns the knock that an attempt awaited when it ended at a stage, if that came before
-// the attempt began; nil if not.
-func (n *near) tooEarly(stage int) *step {
-	n.conclude()
-	c := n.best
-	if stage == 0 || len(c) != stage || c.begun() != stage || stage >= len(n.steps) {
-		return nil
+// remember remembers the latest packet to each port of the sequence, whatever was wrong with it. A
+// packet with two faults is in no chain, and yet nobody may say that it did not come.
+func (n *near) remember(s step) {
+	if !asks(n.door, s.came) {
+		return
 	}
-	for i := range n.early {
-		s := &n.early[i]
-		if ahead := c[0].time.Sub(s.time); s.came == n.steps[stage].Port && ahead >= 0 && ahead < n.span() {
-			return s
+	if s.why == OtherPort || s.why == OtherProtocol {
+		s.why = noCause // of another knock
+	}
+	n.others = append(slices.DeleteFunc(n.others, func(o step) bool { return o.came == s.came }), s)
+}
+
+// beside returns a packet to the port of a knock that came at about the time of a chain, and was
+// not counted; nil for none.
+func (n *near) beside(c chain, knock int) *step {
+	for _, s := range n.others {
+		if s.came == n.steps[knock].Port && c[0].time.Sub(s.time) < n.span() && s.time.Sub(c[len(c)-1].time) < n.span() {
+			s.knock = knock
+			return &s
 		}
 	}
 	return nil
+}
+
+// unexplained returns a packet to the port that an attempt awaited when time ended it at a stage,
+// nil for none. Began is when the attempt began, zero when that is not known.
+func (n *near) unexplained(stage int) (s *step, began time.Time) {
+	n.conclude()
+	c := n.best
+	if stage == 0 || len(c) == 0 || stage >= len(n.steps) {
+		return nil, began
+	}
+	if c.begun() == stage {
+		began = c[0].time // else the chain is one of another attempt
+	}
+	return n.beside(c, stage), began
 }
 
 // span is the time within which packets are taken for one try.

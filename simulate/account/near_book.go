@@ -2,6 +2,7 @@ package account
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"sesame/daemon/engine"
@@ -36,10 +37,17 @@ func (b *Book) Near(j *engine.Judgment, doors []*engine.Door) {
 	case j.Ruling == engine.Ignored && (j.Why == engine.OtherPort || j.Why == engine.OtherDestination || j.Why == engine.ImpossiblePacket):
 		one := *j
 		for _, d := range doors {
-			if one.Door = d; resembles(&one) {
-				if n := b.nearOf(j.Source, d); n != nil {
-					n.judge(&one)
-				}
+			one.Door = d
+			like := resembles(&one)
+			if !like && !astray(&one) {
+				continue
+			}
+			switch n := b.nearOf(j.Source, d); {
+			case n == nil:
+			case like:
+				n.judge(&one)
+			default:
+				n.astray(&one)
 			}
 		}
 	}
@@ -59,6 +67,17 @@ func resembles(j *engine.Judgment) bool {
 	return false
 }
 
+// astray reports whether a packet with two faults is to a port of the door of the judgment, and one
+// fault is that it went to another address than the target of the door.
+func astray(j *engine.Judgment) bool {
+	return j.Door.Target.IsValid() && j.Door.Target != j.Dest && asks(j.Door, j.Came)
+}
+
+// asks reports whether the sequence of a door has a port.
+func asks(d *engine.Door, port packet.Port) bool {
+	return slices.ContainsFunc(d.Sequence, func(k engine.Knock) bool { return k.Port == port })
+}
+
 // Unread notes a packet of a second pass that the decoder dropped.
 func (b *Book) Unread(p *packet.Packet, drop packet.Drop, doors []*engine.Door) {
 	why := Fragment
@@ -71,18 +90,14 @@ func (b *Book) Unread(p *packet.Packet, drop packet.Drop, doors []*engine.Door) 
 		why = Malformed
 	}
 	for _, d := range doors {
-		if d.Target.IsValid() && d.Target != p.Dest {
+		if d.Target.IsValid() && d.Target != p.Dest || !asks(d, p.Port) {
 			continue
 		}
-		for _, k := range d.Sequence {
-			// Flags are zero when they could not be read. Other flags are another fault.
-			if k.Port != p.Port || p.Flags != 0 && !k.Flags.Holds(p.Flags) && why != Malformed {
-				continue
-			}
-			if n := b.nearOf(p.Source, d); n != nil {
-				n.unread(d, p, why)
-			}
-			break
+		// Flags are zero when they could not be read. Other flags are another fault.
+		fits := func(k engine.Knock) bool { return k.Port == p.Port && k.Flags.Holds(p.Flags) }
+		twice := p.Flags != 0 && why != Malformed && !slices.ContainsFunc(d.Sequence, fits)
+		if n := b.nearOf(p.Source, d); n != nil {
+			n.unread(d, p, why, twice)
 		}
 	}
 }

@@ -42,10 +42,10 @@ func collect(d *engine.Door, lines string) *near {
 		p := &packet.Packet{Number: i + 1, Time: j.Time, Port: j.Came, Dest: j.Dest}
 		switch what {
 		case "fragment":
-			n.unread(d, p, Fragment)
+			n.unread(d, p, Fragment, false)
 			continue
 		case "cut":
-			n.unread(d, p, Truncated)
+			n.unread(d, p, Truncated, false)
 			continue
 		case "began":
 			j.Ruling = engine.Began
@@ -79,6 +79,17 @@ func collect(d *engine.Door, lines string) *near {
 	return &n
 }
 
+// One packet is not named for two knocks of the same port.
+func TestAPortTwiceInASequence(t *testing.T) {
+	d := fourKnocks()
+	d.Sequence[3] = d.Sequence[0]
+	n := collect(d, "0 tcp/7421 flags\n1 udp/9133 turn")
+	got := n.neverBegan(n.unbegun(0), d, false)
+	if strings.Contains(got, "came too") {
+		t.Error(got)
+	}
+}
+
 func TestWhatNeverBegan(t *testing.T) {
 	for _, tt := range []struct{ name, lines, want string }{
 		{"the first is missing", "1 udp/9133 turn\n2 tcp/2904 turn\n3 tcp/6117 turn", "udp/9133, tcp/2904, tcp/6117 came (packets 1-3); tcp/7421 did not"},
@@ -98,13 +109,16 @@ func TestWhatNeverBegan(t *testing.T) {
 		{"as UDP first, and right at once", "0 tcp/9133 protocol\n1 udp/9133 turn\n2 tcp/2904 turn", "udp/9133, tcp/2904 came (packets 2-3); tcp/7421, tcp/6117 did not"},
 		{"one packet that only resembles", "0 tcp/2904 flags", ""},
 		{"a port that resembles the third", "0 tcp/2905 port", ""},
+		{"a packet that belongs to no chain", "0 tcp/6117 port\n1 udp/9133 turn\n2 tcp/2904 turn", "udp/9133, tcp/2904 came (packets 2-3); tcp/6117 came too (packet 1); tcp/7421 did not"},
+		{"a packet long before", "0 tcp/6117 port\n100 udp/9133 turn\n101 tcp/2904 turn", "udp/9133, tcp/2904 came (packets 2-3); tcp/7421, tcp/6117 did not"},
+		{"a packet long after", "0 udp/9133 turn\n1 tcp/2904 turn\n100 tcp/6117 port", "udp/9133, tcp/2904 came (packets 1-2); tcp/7421, tcp/6117 did not"},
 		{"an attempt began", "0 tcp/7421 began\n1 udp/9133 advanced 1\n20 udp/9133 turn", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			d := fourKnocks()
 			n, got := collect(d, tt.lines), ""
 			if c := n.unbegun(0); c != nil {
-				got = strings.TrimPrefix(c.neverBegan(d, n.steps, false), "never began: ")
+				got = strings.TrimPrefix(n.neverBegan(c, d, false), "never began: ")
 			}
 			if got != tt.want {
 				t.Errorf("got  %q,\nwant %q", got, tt.want)

@@ -14,7 +14,8 @@ import (
 
 // neverBegan describes a chain without a first knock: what came, and what did not. Begin means that
 // the capture may have begun after the knocks that are missing at the beginning.
-func (c chain) neverBegan(d *engine.Door, sequence []engine.Knock, begin bool) string {
+func (n *near) neverBegan(c chain, d *engine.Door, begin bool) string {
+	sequence := n.steps
 	var parts []string
 	for i := range c {
 		if text := c.alike(i, d, sequence); text != "" {
@@ -24,6 +25,10 @@ func (c chain) neverBegan(d *engine.Door, sequence []engine.Knock, begin bool) s
 	var before, all []string
 	for i := range sequence {
 		if slices.ContainsFunc(c, func(s step) bool { return s.knock == i }) {
+			continue
+		}
+		if s := n.beside(c, i); s != nil && !slices.ContainsFunc(c, func(o step) bool { return o.at == s.at }) {
+			parts = append(parts, fmt.Sprintf("%v came too (%v)%s", s.came, s.at, s.problem(d, sequence)))
 			continue
 		}
 		if all = append(all, sequence[i].Port.String()); begin && i < c[0].knock {
@@ -206,7 +211,7 @@ func (n *near) lines(d *engine.Door, stage int, begin time.Time) []string {
 	if c == nil {
 		return nil
 	}
-	text := c.neverBegan(d, n.steps, !begin.IsZero() && c[0].time.Sub(begin) < d.Within)
+	text := n.neverBegan(c, d, !begin.IsZero() && c[0].time.Sub(begin) < d.Within)
 	if stage > 0 {
 		text = "another try " + text
 	}

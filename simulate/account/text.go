@@ -111,8 +111,18 @@ func (r *record) why(m *miss) string {
 	if s := r.nearly(m); s != nil {
 		return s.text(m.door, r.near.steps)
 	}
-	if s := r.near.tooEarly(m.stage); s != nil && m.at.packet == 0 {
+	if m.at.packet > 0 {
+		return m.why()
+	}
+	s, began := r.near.unexplained(m.stage)
+	if s == nil || s.came != m.awaited.Port {
+		return m.why()
+	}
+	if s.why == noCause && !s.time.After(began) {
 		return fmt.Sprintf("%v came too early (%v), before the attempt began", s.came, s.at)
+	}
+	if text, ok := strings.CutPrefix(m.why(), s.came.String()+" did not come"); ok {
+		return fmt.Sprintf("%v did not come as a knock%s; one came (%v)%s", s.came, text, s.at, s.problem(m.door, r.near.steps))
 	}
 	return m.why()
 }
