@@ -32,13 +32,13 @@ var behind = netip.MustParseAddr("10.9.0.5")
 // TestRealCopiesLiveEqualsSimulated lets random packets come over a bridge, and some go on over a
 // veth pair both ends of which the daemon hears. tcpdump records all interfaces, so it has each
 // packet two to six times. A replay of its capture must tell what the daemon tells, and count as
-// many knocks. SESAME_COPIES_RUNS is the number of runs (default 50), and SESAME_COPIES_SEED with
+// many knocks. SESAME_COPIES_RUNS is the number of runs (default 20), and SESAME_COPIES_SEED with
 // which seed the first runs.
 func TestRealCopiesLiveEqualsSimulated(t *testing.T) {
 	if _, err := exec.LookPath("tcpdump"); err != nil {
 		t.Skip("needs tcpdump: see .ci/install")
 	}
-	runs, first := fromEnvironment(t, "SESAME_COPIES_RUNS", 50), fromEnvironment(t, "SESAME_COPIES_SEED", 1)
+	runs, first := fromEnvironment(t, "SESAME_COPIES_RUNS", 20), fromEnvironment(t, "SESAME_COPIES_SEED", 1)
 	var decided, copied atomic.Int64
 	t.Run("worlds", func(t *testing.T) {
 		for world := range min(runs, liveWorlds) {

@@ -82,7 +82,7 @@ func TestRealSweeps(t *testing.T) {
 // byte, half of them like tokens, each from another source. Twenty people with a token get in, each
 // at the first try.
 func TestRealJunk(t *testing.T) {
-	const people, junk, rate = 20, 300_000, 5_000 // it is stopped when the last person is in
+	const people, junk, rate = 20, 3_000_000, 5_000 // it is stopped when the last person is in
 	var tokens strings.Builder
 	for i := range people {
 		fmt.Fprintf(&tokens, "  [%q] = true,\n", token(i))
