@@ -3,7 +3,6 @@
 package e2e
 
 import (
-	"context"
 	"fmt"
 	"iter"
 	"net/netip"
@@ -78,11 +77,12 @@ func TestRealSweeps(t *testing.T) {
 	}
 }
 
-// TestRealJunk sends 5,000 datagrams a second at a door that one datagram opens: half of them of a
-// byte, half of them like tokens, each from another source. Twenty people with a token get in, each
-// at the first try.
+// TestRealJunk sends junk, at most 5,000 datagrams a second, at a door that one datagram opens: half
+// of it of a byte, half of it like tokens, each from another source. Twenty people with a token come
+// amid it, and get in at the first try. Before the next one comes, the daemon has judged what was
+// sent: a busy machine then takes longer, and loses nothing.
 func TestRealJunk(t *testing.T) {
-	const people, junk, rate = 20, 3_000_000, 5_000 // it is stopped when the last person is in
+	const people, junk, rate = 20, 1_000, 5_000
 	var tokens strings.Builder
 	for i := range people {
 		fmt.Fprintf(&tokens, "  [%q] = true,\n", token(i))
@@ -94,40 +94,35 @@ func TestRealJunk(t *testing.T) {
 	}
 	w := newWorld(t, map[string]string{"beacon.lua": script})
 	w.start()
-	ctx, stop := context.WithCancel(t.Context())
-	defer stop()
-	flooded := make(chan int, 1)
-	go func() {
-		sent, _, _ := w.net.Client.Send(ctx, func(yield func(livetest.Knock) bool) {
-			for i := range junk {
-				k := livetest.Knock{Source: livetest.Source4(i * 7919 % livetest.MaxSource4), UDP: true, Port: 62201}
-				if i%2 == 1 {
-					k.Payload = fmt.Sprintf("SESA%016d", i)
-				}
-				if !yield(k) {
-					return
-				}
-			}
-		}, rate)
-		flooded <- sent
-	}()
-	packets := func() int { return w.status().Counts.Packets }
 	for i := range people {
-		// Each comes after further junk, so that all of them come amid it.
-		before := packets()
-		w.eventually("there is more junk", func() bool { return packets() >= before+500 })
-		honest := livetest.Knock{Source: livetest.Source6(i), UDP: true, Port: 62201, Payload: "SESA" + token(i)}
-		if _, _, err := w.sender.Send(t.Context(), func(yield func(livetest.Knock) bool) { yield(honest) }, 0); err != nil {
+		before := w.status().Counts.Packets
+		sent, _, err := w.sender.Send(t.Context(), amidJunk(i, junk), rate)
+		if err != nil {
 			t.Fatal(err)
 		}
+		w.eventually("all is judged", func() bool { return w.status().Counts.Packets >= before+sent })
 		w.eventually(fmt.Sprintf("person %d has a grant", i+1), func() bool { return len(w.grants()) == i+1 })
 	}
-	if len(flooded) > 0 {
-		t.Error("the junk ended before the last person came")
-	}
-	stop()
-	t.Logf("%d datagrams of junk", <-flooded)
 	w.nothingWrong()
+}
+
+// amidJunk yields junk datagrams, and in the middle of them the one of a person.
+func amidJunk(person, junk int) iter.Seq[livetest.Knock] {
+	return func(yield func(livetest.Knock) bool) {
+		for i := range junk {
+			n := person*junk + i
+			k := livetest.Knock{Source: livetest.Source4(n * 7919 % livetest.MaxSource4), UDP: true, Port: 62201}
+			if i%2 == 1 {
+				k.Payload = fmt.Sprintf("SESA%016d", n)
+			}
+			if i == junk/2 {
+				k = livetest.Knock{Source: livetest.Source6(person), UDP: true, Port: 62201, Payload: "SESA" + token(person)}
+			}
+			if !yield(k) {
+				return
+			}
+		}
+	}
 }
 
 // token returns one of sixteen characters.
