@@ -1,5 +1,5 @@
-// Package spec holds what a *_test.lua file declares: tests, their steps, and what each step must
-// bring about.
+// Package spec turns what a *_test.lua file declares into data: tests, their steps, and what each
+// step must bring about.
 //
 // Package scripting reads the files, and simulate/suite runs the tests. A Test is data: it names no
 // Lua value, so that many goroutines may run tests of one file.

@@ -77,10 +77,10 @@ func TestRealSweeps(t *testing.T) {
 	}
 }
 
-// TestRealJunk sends junk, at most 5,000 datagrams a second, at a door that one datagram opens: half
-// of it of a byte, half of it like tokens, each from another source. Twenty people with a token come
-// amid it, and get in at the first try. Before the next one comes, the daemon has judged what was
-// sent: a busy machine then takes longer, and loses nothing.
+// TestRealJunk sends junk, at most 5,000 datagrams a second, at a door that one datagram opens.
+// Half of it has one byte, half of it is like tokens, each from another source. Twenty people with
+// a token come amid it, and get in at the first try. Before the next one comes, the daemon has
+// judged what was sent: a busy machine then takes longer, and loses nothing.
 func TestRealJunk(t *testing.T) {
 	const people, junk, rate = 20, 1_000, 5_000
 	var tokens strings.Builder
