@@ -58,6 +58,7 @@ var arrows = map[string][]string{
 		"scripting", "scripting/condition", "scripting/source", "simulate/account"},
 	"simulate/account":  {"daemon/packet", "daemon/engine", "daemon/split", "daemon/transcript"},
 	"scripting/lint":    {"daemon/packet", "daemon/engine", "scripting", "scripting/source", "scripting/condition", "scripting/knockd"},
+	"simulate/suite":    {"scripting", "scripting/source", "scripting/spec"},
 	"simulate/pcaptest": {"daemon/packet"},
 	"simulate/scrub":    {"daemon/packet", "daemon/engine", "daemon/record", "daemon/transcript", "daemon/wire", "scripting", "simulate"},
 	"simulate/opening":  {"daemon/packet", "daemon/engine"},
@@ -85,6 +86,9 @@ var unreachable = []struct {
 	{"simulate", "daemon/effect", offline},
 	{"simulate", "daemon/effect/firewall", offline},
 	{"simulate", "daemon/state", offline},
+	{"simulate/suite", "daemon/capture", offline},
+	{"simulate/suite", "daemon/effect", offline},
+	{"simulate/suite", "daemon/state", offline},
 	{"cmd/knock", "scripting", "the client is small, and builds where the daemon does not"},
 	{"daemon/engine", "os/exec", "the engine decides, and effect acts"},
 }
