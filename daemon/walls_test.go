@@ -51,7 +51,7 @@ var arrows = map[string][]string{
 	"scripting/source":            {"daemon/packet", "daemon/engine", "daemon/spelling", "scripting/sandbox", "scripting/zone"},
 	"scripting/condition":         {"daemon/packet", "daemon/engine", "daemon/geo/country", "daemon/spelling", "daemon/transcript"},
 	"scripting/mistake":           {"scripting/source"},
-	"scripting/spec":              {"daemon/packet", "scripting/source"},
+	"scripting/spec":              {"daemon/packet", "daemon/spelling", "scripting/source"},
 	"scripting/source/sourcetest": {"scripting/source"},
 	"scripting":                   {"daemon/packet", "daemon/engine", "daemon/spelling", "daemon/transcript", "scripting/sandbox", "scripting/source", "scripting/condition", "scripting/knockd", "scripting/mistake"},
 	"simulate": {"daemon/packet", "daemon/engine", "daemon/filter", "daemon/geo/country", "daemon/record", "daemon/spelling", "daemon/split", "daemon/transcript",
