@@ -2,32 +2,34 @@ package suite
 
 import "sesame/scripting/source"
 
-// Coverage tells what of a script set the tests have used.
+// Coverage tells what of a script set the tests have used, all of them together.
 type Coverage struct {
 	Doors      []DoorCoverage      // in the order of the set
-	Conditions []ConditionCoverage // by door, in the order in which the door lists them
+	Conditions []ConditionCoverage // that the tests asked for, or a door needs, by name
 	Files      []FileCoverage      // scripts and modules, by path
 }
 
-// DoorCoverage tells what happened at a door, in all tests.
+// DoorCoverage tells what happened at a door.
 type DoorCoverage struct {
-	Name   string
+	Door   string
 	Place  source.Place
 	Stages []int // how often each stage was reached; the last is the whole sequence
-	Opened int
-	Missed int
-	Refuse int
+
+	Opens, Refusals, Misses int
 }
 
-// ConditionCoverage counts how often a condition of a door had each outcome.
+// ConditionCoverage counts how often a condition had each outcome.
 type ConditionCoverage struct {
-	Door, Name               string
-	Holds, HoldsNot, Unknown int
+	Name             string
+	Place            source.Place // of the first door that needs it
+	Yes, No, Unknown int
 }
 
-// FileCoverage counts how often each line of a file ran, that has code of a function or of the
-// file itself.
+// FileCoverage has the lines of a file that have code.
 type FileCoverage struct {
-	Path  string
-	Lines map[int]int // times by line; zero: it has code and never ran
+	File  string
+	Lines []LineCoverage // in order
 }
+
+// LineCoverage counts how often a line ran.
+type LineCoverage struct{ Line, Hits int }

@@ -35,14 +35,14 @@ type Outcome uint8
 // The outcomes.
 const (
 	NotRun  Outcome = iota // the time was over before it ended
-	Passed                 //
+	Passed                 // all that came is expected, and all that is expected came
 	Failed                 // what came is not what it expects, or it could not run to its end
 	Skipped                // a file that it needs is missing
 )
 
-// String returns the outcome for people: "passed", "failed", "skipped" or "not run".
+// String returns "passed", "failed", "skipped" or "not_run".
 func (o Outcome) String() string {
-	return [...]string{"not run", "passed", "failed", "skipped"}[o]
+	return [...]string{"not_run", "passed", "failed", "skipped"}[o]
 }
 
 // A Result is what became of a test.
@@ -61,17 +61,18 @@ type Result struct {
 type Failure struct {
 	Place   source.Place // of the expectation, or of the step when something came that has none
 	Message string       // one line, without the place
-	// Expected and Came are events, each as a line of text, for a reader who compares; "" when
-	// there is nothing to compare.
+	// Expected and Came are spelled as in a test, one event a line; "" when there is nothing to
+	// compare.
 	Expected, Came string
 	// Explanation has lines of the account: how far each source of the step came at the doors that
 	// the failure is about, and the smallest change that would have opened the door.
 	Explanation []string
 }
 
-// A GoldenFile is a golden transcript as it would be now.
+// A GoldenFile is a golden transcript that is not what the step wrote.
 type GoldenFile struct {
 	Place source.Place // of the step
-	Path  string       // absolute, or below the working directory
-	Text  []byte
+	Path  string       // a relative one was joined with [Config.Dir]
+	Want  []byte       // what the file holds; nil: it is missing
+	Got   []byte       // what the step wrote
 }
