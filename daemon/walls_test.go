@@ -54,6 +54,7 @@ var arrows = map[string][]string{
 	"scripting/spec":              {"daemon/packet", "daemon/spelling", "scripting/source"},
 	"scripting/source/sourcetest": {"scripting/source"},
 	"scripting":                   {"daemon/packet", "daemon/engine", "daemon/spelling", "daemon/transcript", "scripting/sandbox", "scripting/source", "scripting/condition", "scripting/knockd", "scripting/mistake"},
+	"simulate/suite/report":       {"daemon/transcript", "scripting/source", "simulate/suite"},
 	"simulate": {"daemon/packet", "daemon/engine", "daemon/filter", "daemon/geo/country", "daemon/record", "daemon/spelling", "daemon/split", "daemon/transcript",
 		"scripting", "scripting/condition", "scripting/source", "simulate/account"},
 	"simulate/account":  {"daemon/packet", "daemon/engine", "daemon/split", "daemon/transcript"},
