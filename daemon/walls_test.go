@@ -60,9 +60,10 @@ var arrows = map[string][]string{
 	"simulate/account":  {"daemon/packet", "daemon/engine", "daemon/split", "daemon/transcript"},
 	"scripting/lint":    {"daemon/packet", "daemon/engine", "scripting", "scripting/source", "scripting/condition", "scripting/knockd"},
 	"simulate/suite":    {"scripting", "scripting/source", "scripting/spec"},
-	"simulate/pcaptest": {"daemon/packet"},
+	"simulate/pcaptest": {"daemon/packet", "simulate/craft"},
 	"simulate/scrub":    {"daemon/packet", "daemon/engine", "daemon/record", "daemon/transcript", "daemon/wire", "scripting", "simulate"},
-	"simulate/opening":  {"daemon/packet", "daemon/engine"},
+	"simulate/craft":    {"daemon/packet"},
+	"simulate/opening":  {"daemon/packet", "daemon/engine", "simulate/craft"},
 	"simulate/naive":    {}, // tests only
 	"daemon/split":      {"daemon/packet", "daemon/engine", "daemon/transcript"},
 	"daemon/livetest":   {},
@@ -71,7 +72,7 @@ var arrows = map[string][]string{
 	"cmd/sesame/e2e":    {}, // tests only
 	"cmd/knock":         {"cmd/knock/client"},
 	"cmd/knock/client":  {},
-	"pcaps":             {},
+	"pcaps":             {"daemon/packet", "simulate/craft"},
 	"docs":              {},
 	"docs/pagetest":     {},
 	"docs/pictures":     {},

@@ -61,8 +61,8 @@ func (r recipe) make(ctx context.Context, path string) error {
 	if err != nil {
 		return fmt.Errorf("reading what tcpdump wrote: %w", err)
 	}
-	c.startAt(r.starts)
-	data, err := c.encode(r.name)
+	c.StartAt(r.starts)
+	data, err := c.Encode(r.name)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,9 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"sesame/daemon/packet"
+	"sesame/simulate/craft"
 )
 
 // BenchmarkReading replays a million packets in which no door is interested. tcpdump then filters
@@ -19,7 +22,7 @@ func BenchmarkReading(b *testing.B) {
 	}
 	const packets = 1_000_000
 	path := filepath.Join(b.TempDir(), "unwatched.pcap")
-	if err := os.WriteFile(path, unwatched(packets).pcap(), 0o644); err != nil {
+	if err := os.WriteFile(path, unwatched(packets).PCAP(), 0o644); err != nil {
 		b.Fatal(err)
 	}
 	filter := "tcp dst port 7421 or udp dst port 9133 or tcp dst port 2904 or tcp dst port 6117"
@@ -45,10 +48,10 @@ func processorTime(b *testing.B, name string, arguments ...string) time.Duration
 
 // unwatched returns a capture of SYNs and datagrams to ports below 1,024, a
 // microsecond apart, from sources of the benchmarks' network (RFC 2544).
-func unwatched(packets int) *capture {
+func unwatched(packets int) *craft.File {
 	random := rand.New(rand.NewPCG(1, 2))
-	c := &capture{snapLen: 262144, link: 1, frames: make([]frame, packets)}
-	for i := range c.frames {
+	c := &craft.File{SnapLen: craft.SnapLen, Link: packet.Ethernet, Frames: make([]craft.Frame, packets)}
+	for i := range c.Frames {
 		data := make([]byte, 60)
 		copy(data, "\x02\x00\x00\x00\x00\x01\x02\x00\x00\x00\x00\x09\x08\x00")
 		copy(data[14:], "\x45\x00\x00\x2e\x00\x00\x40\x00\x40\x06\x00\x00\xc6\x12\x00\x00\xc6\x33\x64\x01")
@@ -62,7 +65,7 @@ func unwatched(packets int) *capture {
 			binary.BigEndian.PutUint32(data[38:], random.Uint32())
 			data[46], data[47] = 5<<4, 2
 		}
-		c.frames[i] = frame{time: defaultStart.Add(time.Duration(i) * time.Microsecond), data: data, length: 60}
+		c.Frames[i] = craft.Frame{Time: defaultStart.Add(time.Duration(i) * time.Microsecond), Data: data, Length: 60}
 	}
 	return c
 }

@@ -54,10 +54,6 @@ func parseTarget(s string) (netip.Addr, error) {
 	return address.Unmap(), nil
 }
 
-// flagNames are in the order of the bits, from the lowest. See RFC 9293,
-// section 3.1, and RFC 3168.
-var flagNames = []string{"fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr"}
-
 // parseFlags reads "syn,!ack": TCP flags that must be set and, with "!", flags
 // that must be clear. Every TCP packet passes "any".
 func parseFlags(s string) (engine.FlagTest, error) {
@@ -67,9 +63,9 @@ func parseFlags(s string) (engine.FlagTest, error) {
 	}
 	for part := range strings.SplitSeq(s, ",") {
 		name, clear := strings.CutPrefix(strings.TrimSpace(part), "!")
-		i := slices.Index(flagNames, name)
+		i := slices.Index(packet.FlagNames[:], name)
 		if i < 0 {
-			return engine.FlagTest{}, fmt.Errorf("unknown TCP flag %q%s", name, spelling.DidYouMean(name, flagNames))
+			return engine.FlagTest{}, fmt.Errorf("unknown TCP flag %q%s", name, spelling.DidYouMean(name, packet.FlagNames[:]))
 		}
 		flag := packet.Flags(1) << i
 		if (test.Set|test.Clear)&flag != 0 {

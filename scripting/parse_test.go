@@ -67,7 +67,7 @@ func TestFlags(t *testing.T) {
 			t.Errorf("%q is %+v, %v", text, got, err)
 		}
 	}
-	for i, name := range flagNames {
+	for i, name := range packet.FlagNames {
 		if got, err := parseFlags(name); err != nil || got.Set != packet.Flags(1<<i) {
 			t.Errorf("%q is %+v, %v", name, got, err)
 		}

@@ -38,7 +38,10 @@ func rehearse(ctx context.Context, dir, name string, text []byte) (*proof, error
 		return nil, fmt.Errorf("the script does not load: %w", err)
 	}
 	defer set.Close()
-	capture, visits := opening.Capture(set.Engine.Doors)
+	capture, visits, err := opening.Capture(set.Engine.Doors)
+	if err != nil {
+		return nil, err
+	}
 	var lines bytes.Buffer
 	w := &witness{JSON: transcript.NewJSON(&lines), last: map[visit]engine.Event{}, opens: map[visit]int{}}
 	report, err := simulate.Run(ctx, simulate.Config{

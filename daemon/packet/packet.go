@@ -76,21 +76,6 @@ func (p *Packet) clear() {
 // for all numbers when the link header has none. Beyond, two interfaces may be taken for one.
 func (p *Packet) CameBy(number uint32) { p.Interface ^= bits.Reverse32(number) }
 
-// Flags are the flag bits of a TCP header (RFC 9293, section 3.1).
-type Flags uint8
-
-// The TCP flags, with their bits in the header.
-const (
-	FIN Flags = 1 << iota
-	SYN
-	RST
-	PSH
-	ACK
-	URG
-	ECE
-	CWR
-)
-
 // A Drop is the reason why a packet was not a knock. Drops are counted and never logged, since a
 // stranger who sends packets decides how many there are.
 type Drop uint8

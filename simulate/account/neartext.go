@@ -151,13 +151,10 @@ func positions(at []position) string {
 	}
 }
 
-// flagNames are the TCP flags in the order of their bits (RFC 9293, section 3.1; RFC 3168).
-var flagNames = [...]string{"fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr"}
-
 // flagsOf names the flags of a packet, as in "SYN and ACK".
 func flagsOf(flags packet.Flags) string {
 	var names []string
-	for i, name := range flagNames {
+	for i, name := range packet.FlagNames {
 		if flags>>i&1 != 0 {
 			names = append(names, strings.ToUpper(name))
 		}
@@ -175,7 +172,7 @@ func flagsOf(flags packet.Flags) string {
 // Wanted returns a test of flags as a script writes it: "syn,!ack".
 func Wanted(test engine.FlagTest) string {
 	var names []string
-	for i, name := range flagNames {
+	for i, name := range packet.FlagNames {
 		switch bit := packet.Flags(1) << i; {
 		case test.Set&bit != 0:
 			names = append(names, name)

@@ -6,11 +6,13 @@ package opening
 
 import (
 	"encoding/binary"
+	"errors"
 	"net/netip"
 	"time"
 
 	"sesame/daemon/engine"
 	"sesame/daemon/packet"
+	"sesame/simulate/craft"
 )
 
 // start is the time of the first packet, a Monday morning.
@@ -21,9 +23,6 @@ const (
 	maxGap = 500 * time.Millisecond // the longest time between two knocks
 )
 
-// host4 is the destination of knocks, unless a door has a target.
-var host4 = netip.MustParseAddr("192.0.2.1")
-
 // A Visit describes how the capture opens a door.
 type Visit struct {
 	Door   *engine.Door
@@ -31,35 +30,74 @@ type Visit struct {
 	Why    string     // the reason, if no knock can
 }
 
-// Capture returns a pcap file, and a visit for each door, in the order of the doors.
-func Capture(doors []*engine.Door) (file []byte, visits []Visit) {
-	file = binary.LittleEndian.AppendUint32(nil, 0xa1b2c3d4) // stamps in microseconds
-	file = append(file, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0)
-	file = binary.LittleEndian.AppendUint32(file, 262144)
-	file = binary.LittleEndian.AppendUint32(file, uint32(packet.Raw))
-	at, sent := start, uint32(0)
+// Capture returns a pcap file, and a visit for each door, in the order of the doors. It fails for a
+// packet that cannot exist.
+func Capture(doors []*engine.Door) (data []byte, visits []Visit, err error) {
+	file, sender, at := craft.File{SnapLen: craft.SnapLen, Link: packet.Raw}, craft.Sender{}, start
 	for i, door := range doors {
-		v := Visit{Door: door, Why: cannotOpen(door)}
-		if v.Why != "" {
-			visits = append(visits, v)
+		knocks, err := Knocks(door)
+		if err != nil {
+			visits = append(visits, Visit{Door: door, Why: err.Error()})
 			continue
 		}
-		dest := host4
+		dest := craft.Host4
 		if door.Target.IsValid() {
 			dest = door.Target
 		}
-		v.Source = sourceOf(i, dest)
-		visits = append(visits, v)
-		gap := gapOf(door)
-		for _, knock := range sequence(door) {
-			sent++
-			s := segment{source: v.Source, dest: dest, sourcePort: uint16(40000 + sent%20000), number: sent, knock: knock}
-			file = s.record(file, at)
-			at = at.Add(gap)
+		source := sourceOf(i, dest)
+		visits = append(visits, Visit{Door: door, Source: source})
+		for _, k := range knocks {
+			if err := file.Add(at, sender.Packet(source, dest, k)); err != nil {
+				return nil, nil, err
+			}
+			at = at.Add(Gap(door))
 		}
 		at = at.Add(apart)
 	}
-	return file, visits
+	return file.PCAP(), visits, nil
+}
+
+// Knocks returns what opens a door next, as an ordinary client sends it: SYNs where the door allows
+// them, and the least payload that the door asks for. Whether a function of the door accepts that
+// payload is not known. The error says why no knock can open the door.
+func Knocks(d *engine.Door) (knocks []craft.Knock, err error) {
+	if why := cannotOpen(d); why != "" {
+		return nil, errors.New(why)
+	}
+	for _, k := range sequence(d) {
+		knock := craft.Knock{Port: k.Port, Payload: payload(d.Payload)}
+		if k.Port.Proto == packet.TCP {
+			knock.Flags = flags(k.Flags)
+		} else if d.Payload == nil {
+			knock.Payload = []byte{0} // some networks drop empty datagrams
+		}
+		knocks = append(knocks, knock)
+	}
+	return knocks, nil
+}
+
+// payload returns the shortest payload that passes a test, with zeros where any byte does.
+func payload(test *engine.PayloadTest) []byte {
+	if test == nil {
+		return nil
+	}
+	length := test.Min
+	for _, part := range test.Bytes {
+		length = max(length, part.At+len(part.Text))
+	}
+	b := make([]byte, length)
+	for _, part := range test.Bytes {
+		copy(b[part.At:], part.Text)
+	}
+	return b
+}
+
+// flags returns the flags of a packet that passes a test: SYN if the test allows it.
+func flags(test engine.FlagTest) packet.Flags {
+	if test.Set == 0 && test.Clear&packet.SYN == 0 {
+		return packet.SYN
+	}
+	return test.Set
 }
 
 // sequence returns the knocks that open a door next.
@@ -90,8 +128,8 @@ func cannotOpen(d *engine.Door) string {
 	return ""
 }
 
-// gapOf returns the time between two knocks: at most half of each limit of the door.
-func gapOf(d *engine.Door) time.Duration {
+// Gap returns the time between two knocks: at most half of each limit of the door.
+func Gap(d *engine.Door) time.Duration {
 	gap := maxGap
 	if n := len(sequence(d)); n > 1 {
 		gap = min(gap, d.Within/time.Duration(2*n))

@@ -48,7 +48,7 @@ func replay(t *testing.T, file []byte, doors []*engine.Door) (packets, opened []
 			t.Fatalf("packet %d is dropped: %v", f.Number, drop)
 		}
 		p.Time, p.Number = f.Time(), f.Number
-		packets = append(packets, fmt.Sprintf("%s %s > %s %s %#x", p.Time.Sub(start), p.Source, p.Dest, p.Port, p.Flags))
+		packets = append(packets, fmt.Sprintf("%s %s > %s %s %#x", p.Time.Sub(start), p.Source, p.Dest, p.Port, uint8(p.Flags)))
 		for _, event := range e.Packet(&p) {
 			if event.Kind == engine.EventOpen {
 				opened = append(opened, event.Door+" "+event.Source.Addr().String())
@@ -74,7 +74,10 @@ func TestCapture(t *testing.T) {
 		elsewhere, six, hasty, door("null", engine.FlagTest{Clear: packet.SYN}, "tcp/16"), never, door("zero", syn, "tcp/0"), once, used,
 		door("any", engine.FlagTest{}, "udp/20", "tcp/6"),
 	}
-	file, visits := Capture(doors)
+	file, visits, err := Capture(doors)
+	if err != nil {
+		t.Fatal(err)
+	}
 	packets, opened := replay(t, file, doors)
 	want := `
 0s 203.0.113.1 > 192.0.2.1 tcp/1 0x2
@@ -108,7 +111,7 @@ func TestCapture(t *testing.T) {
 	if diff := cmp.Diff(wantWhy, why); diff != "" {
 		t.Errorf("left out (-want +got):\n%s", diff)
 	}
-	if again, _ := Capture(doors); !bytes.Equal(again, file) {
+	if again, _, _ := Capture(doors); !bytes.Equal(again, file) {
 		t.Error("the same doors give another capture")
 	}
 }
@@ -119,7 +122,10 @@ func TestManyDoors(t *testing.T) {
 	for i := range 500 {
 		doors = append(doors, door(fmt.Sprint(i), engine.SYN, fmt.Sprintf("tcp/%d", 1+i), fmt.Sprintf("udp/%d", 1+i)))
 	}
-	file, visits := Capture(doors)
+	file, visits, err := Capture(doors)
+	if err != nil {
+		t.Fatal(err)
+	}
 	sources := map[netip.Addr]bool{}
 	for _, v := range visits {
 		if sources[v.Source] {
@@ -132,27 +138,24 @@ func TestManyDoors(t *testing.T) {
 	}
 }
 
-// TestFrames verifies the checksums: the sum over the bytes and their checksum is zero.
-func TestFrames(t *testing.T) {
-	knock := engine.Knock{Port: packet.Port{Proto: packet.TCP, Number: 0xfffe}, Flags: engine.SYN}
-	datagram := engine.Knock{Port: packet.Port{Proto: packet.UDP, Number: 53}}
-	for _, k := range []engine.Knock{knock, datagram} {
-		for _, pair := range [][2]string{{"203.0.113.255", "192.0.2.255"}, {"2001:db8::ffff", "2001:db8::fffe"}} {
-			s := segment{source: netip.MustParseAddr(pair[0]), dest: netip.MustParseAddr(pair[1]), sourcePort: 65535, number: 1 << 22, knock: k}
-			frame := s.frame()
-			header, addresses := 20, frame[12:20]
-			if s.source.Is6() {
-				header, addresses = 40, frame[8:40]
-			} else if sum := checksum(frame[:20]); sum != 0 {
-				t.Errorf("%v to %s: the sum of the IP header is %#x", k.Port, pair[1], sum)
+// TestPayloads: what is sent passes the payload test of its door.
+func TestPayloads(t *testing.T) {
+	for name, test := range map[string]*engine.PayloadTest{
+		"any":               nil,
+		"none":              {},
+		"of a length":       {Min: 20, Max: 20},
+		"up to a length":    {Max: 20},
+		"with a beginning":  {Max: engine.AnyLength, Bytes: []engine.PayloadBytes{{At: 0, Text: "SESA"}}},
+		"with bytes beyond": {Min: 3, Max: 30, Bytes: []engine.PayloadBytes{{At: 20, Text: "x"}, {At: 0, Text: "SESA"}}},
+	} {
+		for _, proto := range []packet.Proto{packet.TCP, packet.UDP} {
+			d := &engine.Door{Listen: true, Payload: test, Sequence: []engine.Knock{{Port: packet.Port{Proto: proto, Number: 7}, Flags: engine.SYN}}}
+			knocks, err := Knocks(d)
+			if err != nil || len(knocks) != 1 {
+				t.Fatalf("%s: %v, %v", name, knocks, err)
 			}
-			proto := byte(6)
-			if k.Port.Proto == packet.UDP {
-				proto = 17
-			}
-			body := frame[header:]
-			if sum := checksum(addresses, []byte{0, proto, 0, byte(len(body))}, body); sum != 0 {
-				t.Errorf("%v to %s: the sum of the segment is %#x", k.Port, pair[1], sum)
+			if why := test.Misfit(&packet.Packet{Payload: knocks[0].Payload}); why != "" {
+				t.Errorf("%s over %v: %s", name, proto, why)
 			}
 		}
 	}

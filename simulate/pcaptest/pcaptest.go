@@ -14,8 +14,6 @@
 package pcaptest
 
 import (
-	"bytes"
-	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"strconv"
@@ -23,6 +21,7 @@ import (
 	"time"
 
 	"sesame/daemon/packet"
+	"sesame/simulate/craft"
 )
 
 // Start is a Monday at noon.
@@ -30,17 +29,13 @@ var Start = time.Date(2026, time.March, 2, 12, 0, 0, 0, time.UTC)
 
 // Here4 and Here6 are the destinations of packets whose line has no "to".
 var (
-	Here4 = netip.MustParseAddr("192.0.2.1")
-	Here6 = netip.MustParseAddr("2001:db8::1")
+	Here4 = craft.Host4
+	Here6 = craft.Host6
 )
 
 // Capture returns a pcap file with time stamps in microseconds and Ethernet frames.
 func Capture(lines string) ([]byte, error) {
-	var file bytes.Buffer
-	file.Write(binary.LittleEndian.AppendUint32(nil, 0xa1b2c3d4))
-	file.Write([]byte{2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0})
-	file.Write(binary.LittleEndian.AppendUint32(nil, 262144))
-	file.Write(binary.LittleEndian.AppendUint32(nil, 1)) // LINKTYPE_ETHERNET
+	file := craft.File{SnapLen: craft.SnapLen, Link: packet.Ethernet}
 	number := 0
 	for line := range strings.Lines(lines) {
 		text, _, _ := strings.Cut(line, "#")
@@ -49,47 +44,40 @@ func Capture(lines string) ([]byte, error) {
 		}
 		number++
 		l, err := parse(strings.Fields(text), uint32(number))
+		if err == nil {
+			err = l.record(&file)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("%q: %w", strings.TrimSpace(line), err)
 		}
-		l.record(&file)
 	}
-	return file.Bytes(), nil
+	return file.PCAP(), nil
 }
 
 // A line is one packet.
 type line struct {
-	at           time.Duration
-	source, dest netip.Addr
-	sourcePort   uint16
-	port         packet.Port
-	flags        packet.Flags
-	sequence     uint32
-	data         string
-	captured     int  // bytes of the frame; 0: all
-	fragment     bool // the first of several, of IPv4
-}
-
-var flagNames = map[string]packet.Flags{
-	"fin": packet.FIN, "syn": packet.SYN, "rst": packet.RST, "psh": packet.PSH, "ack": packet.ACK, "urg": packet.URG,
+	craft.Packet
+	at       time.Duration
+	captured int  // bytes of the frame; 0: all
+	fragment bool // the first of several, of IPv4
 }
 
 func parse(fields []string, number uint32) (l line, err error) {
 	if len(fields) < 3 {
 		return l, fmt.Errorf("expected TIME SOURCE PORT")
 	}
-	l = line{flags: packet.SYN, sourcePort: 40000, sequence: number * 1000}
+	l = line{Packet: craft.Packet{Flags: packet.SYN, SourcePort: 40000, Sequence: number * 1000}}
 	if l.at, err = time.ParseDuration(fields[0]); err != nil {
 		return l, err
 	}
-	if l.source, err = netip.ParseAddr(fields[1]); err != nil {
+	if l.Source, err = netip.ParseAddr(fields[1]); err != nil {
 		return l, err
 	}
-	if l.port, err = packet.ParsePort(fields[2]); err != nil {
+	if l.Port, err = packet.ParsePort(fields[2]); err != nil {
 		return l, err
 	}
-	if l.dest = Here4; l.source.Is6() {
-		l.dest = Here6
+	if l.Dest = Here4; l.Source.Is6() {
+		l.Dest = Here6
 	}
 	for _, field := range fields[3:] {
 		if err := l.set(field); err != nil {
@@ -102,90 +90,46 @@ func parse(fields []string, number uint32) (l line, err error) {
 func (l *line) set(field string) (err error) {
 	key, value, found := strings.Cut(field, "=")
 	if !found {
-		l.flags = 0
-		for name := range strings.SplitSeq(field, ",") {
-			flag, known := flagNames[name]
-			if !known {
-				return fmt.Errorf("unknown flag %q", name)
-			}
-			l.flags |= flag
-		}
-		return nil
+		l.Flags, err = packet.ParseFlags(field)
+		return err
 	}
 	n := uint64(0)
 	switch key {
 	case "to":
-		l.dest, err = netip.ParseAddr(value)
+		l.Dest, err = netip.ParseAddr(value)
 	case "sport":
 		n, err = strconv.ParseUint(value, 10, 16)
-		l.sourcePort = uint16(n)
+		l.SourcePort = uint16(n)
 	case "seq":
 		n, err = strconv.ParseUint(value, 10, 32)
-		l.sequence = uint32(n)
+		l.Sequence = uint32(n)
 	case "snap":
 		l.captured, err = strconv.Atoi(value)
 	case "fragment":
 		l.fragment = value == "first"
 	case "data":
-		l.data = value
+		l.Payload = []byte(value)
 	default:
 		err = fmt.Errorf("unknown key %q", key)
 	}
 	return err
 }
 
-// record appends the packet with its header in the file.
-func (l *line) record(file *bytes.Buffer) {
-	frame := l.frame()
-	at := Start.Add(l.at)
-	header := binary.LittleEndian.AppendUint32(nil, uint32(at.Unix()))
-	header = binary.LittleEndian.AppendUint32(header, uint32(at.Nanosecond()/1000))
+// record appends the packet to the file.
+func (l *line) record(file *craft.File) error {
+	frame, err := l.Frame(packet.Ethernet)
+	if err != nil {
+		return err
+	}
+	if l.fragment {
+		const header, field, more = 14, 6, 0x20 // of IPv4, "more fragments": RFC 791, section 3.1
+		frame[header+field] = more
+		packet.FillChecksums(frame[header:])
+	}
 	captured := len(frame)
 	if l.captured > 0 {
 		captured = min(captured, l.captured)
 	}
-	header = binary.LittleEndian.AppendUint32(header, uint32(captured))
-	header = binary.LittleEndian.AppendUint32(header, uint32(len(frame)))
-	file.Write(header)
-	file.Write(frame[:captured])
-}
-
-// frame returns an Ethernet frame with IP and TCP or UDP.
-func (l *line) frame() []byte {
-	segment := l.segment()
-	protocol := byte(6)
-	if l.port.Proto == packet.UDP {
-		protocol = 17
-	}
-	frame := append(make([]byte, 0, 128), 2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 9)
-	if l.source.Is6() {
-		frame = append(frame, 0x86, 0xdd, 0x60, 0, 0, 0)
-		frame = binary.BigEndian.AppendUint16(frame, uint16(len(segment)))
-		frame = append(frame, protocol, 64)
-	} else {
-		frame = append(frame, 8, 0, 0x45, 0)
-		frame = binary.BigEndian.AppendUint16(frame, uint16(20+len(segment)))
-		flags := byte(0x40) // "don't fragment", RFC 791, section 3.1, as Linux sends
-		if l.fragment {
-			flags = 0x20 // "more fragments"
-		}
-		frame = append(frame, 0, 0, flags, 0, 64, protocol, 0, 0)
-	}
-	frame = append(frame, l.source.AsSlice()...)
-	frame = append(frame, l.dest.AsSlice()...)
-	frame = append(frame, segment...)
-	packet.FillChecksums(frame[14:])
-	return frame
-}
-
-func (l *line) segment() []byte {
-	b := binary.BigEndian.AppendUint16(nil, l.sourcePort)
-	b = binary.BigEndian.AppendUint16(b, l.port.Number)
-	if l.port.Proto == packet.UDP {
-		b = binary.BigEndian.AppendUint16(b, uint16(8+len(l.data)))
-		return append(append(b, 0, 0), l.data...)
-	}
-	b = binary.BigEndian.AppendUint32(b, l.sequence)
-	b = append(b, 0, 0, 0, 0, 0x50, byte(l.flags), 0xff, 0xff, 0, 0, 0, 0)
-	return append(b, l.data...)
+	file.Frames = append(file.Frames, craft.Frame{Time: Start.Add(l.at), Data: frame[:captured], Length: uint32(len(frame))})
+	return nil
 }
