@@ -42,6 +42,7 @@ func load(files *source.Files, opt Options, api []Object) (*Set, error) {
 		return nil, l.problems.Sorted()
 	}
 	l.describe()
+	l.describeCode()
 	return l.set, nil
 }
 

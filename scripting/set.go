@@ -57,6 +57,8 @@ type Set struct {
 	// Mistakes are uses of what functions are given that probably fail. Those that certainly fail
 	// are problems of the set.
 	Mistakes []mistake.Mistake
+	// Code identifies what the functions and files do, so that sets can be compared.
+	Code []Code
 
 	scripts []*script
 }
