@@ -53,7 +53,7 @@ var arrows = map[string][]string{
 	"scripting/mistake":           {"scripting/source"},
 	"scripting/spec":              {"daemon/packet", "daemon/spelling", "scripting/source"},
 	"scripting/source/sourcetest": {"scripting/source"},
-	"scripting":                   {"daemon/packet", "daemon/engine", "daemon/spelling", "daemon/transcript", "scripting/sandbox", "scripting/source", "scripting/condition", "scripting/knockd", "scripting/mistake"},
+	"scripting":                   {"daemon/packet", "daemon/engine", "daemon/geo/country", "daemon/spelling", "daemon/transcript", "scripting/sandbox", "scripting/source", "scripting/condition", "scripting/knockd", "scripting/mistake", "scripting/spec"},
 	"simulate/suite/report":       {"daemon/transcript", "scripting/source", "simulate/suite"},
 	"simulate": {"daemon/packet", "daemon/engine", "daemon/filter", "daemon/geo/country", "daemon/record", "daemon/spelling", "daemon/split", "daemon/transcript",
 		"scripting", "scripting/condition", "scripting/source", "simulate/account"},

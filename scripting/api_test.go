@@ -11,7 +11,7 @@ import (
 // TestTheAPIIsDocumented holds that anyone who meets a name finds what it is.
 func TestTheAPIIsDocumented(t *testing.T) {
 	seen := map[string]bool{}
-	for _, object := range scripting.API() {
+	for _, object := range append(scripting.API(), scripting.TestAPI()...) {
 		sentence(t, object.Name, object.Doc)
 		for _, member := range object.Members {
 			name := object.Name + "." + member.Name
@@ -37,6 +37,15 @@ func TestTheAPIIsDocumented(t *testing.T) {
 				if option.Name == "" || option.Type == "" {
 					t.Errorf("%s: option %q has no name or no type", name, option.Name)
 				}
+			}
+		}
+	}
+	for _, table := range scripting.TestTables() {
+		sentence(t, table.Name, table.Doc)
+		for _, option := range table.Options {
+			sentence(t, table.Name+" "+option.Name, option.Doc)
+			if option.Name == "" || option.Type == "" {
+				t.Errorf("%s: option %q has no name or no type", table.Name, option.Name)
 			}
 		}
 	}

@@ -44,7 +44,7 @@ sesame.door "d" { sequence = { 4 }, guards = 24, on_open = function(x) if x.stag
 	f.Fuzz(func(t *testing.T, text, packets string) {
 		set, err := scripting.Load(sourcetest.Files(map[string]string{"f.lua": text}), scripting.Options{})
 		if err != nil {
-			checkProblems(t, err)
+			checkProblems(t, "f.lua", err)
 			return
 		}
 		defer set.Close()
@@ -69,13 +69,13 @@ sesame.door "d" { sequence = { 4 }, guards = 24, on_open = function(x) if x.stag
 	})
 }
 
-func checkProblems(t *testing.T, err error) {
+func checkProblems(t *testing.T, file string, err error) {
 	problems, ok := err.(source.Problems)
 	if !ok || len(problems) == 0 {
 		t.Fatalf("not a list of problems: %v", err)
 	}
 	for _, problem := range problems {
-		if problem.File != "f.lua" || problem.Message == "" || strings.Contains(problem.Message, "goroutine") {
+		if problem.File != file || problem.Message == "" || strings.Contains(problem.Message, "goroutine") {
 			t.Errorf("a problem without a place or a text: %q", problem)
 		}
 	}

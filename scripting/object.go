@@ -2,6 +2,7 @@ package scripting
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/yuin/gopher-lua"
 
@@ -145,10 +146,27 @@ func (o Object) unknown(name string) string {
 		known = append(known, m.Name)
 	}
 	name = name[:min(len(name), maxKey)]
+	if message := o.elsewhere(name, known); message != "" {
+		return message
+	}
 	if name == "allow" && len(known) > 0 {
 		return fmt.Sprintf("%s has no %q: access follows a completed sequence, so allow is for on_open and on_knock", o.Name, name)
 	}
 	return fmt.Sprintf("%s has no %q%s", o.Name, name, spelling.DidYouMean(name, known))
+}
+
+// elsewhere returns the message for a member of sesame that only tests have, or only scripts; ""
+// for other names.
+func (o Object) elsewhere(name string, known []string) string {
+	isTest := slices.Contains(known, "test")
+	switch {
+	case o.Name != "sesame" || slices.Contains(known, name):
+	case name == "test" && !isTest:
+		return "sesame.test is for tests, which stand in a file of their own beside the script: move it to a file whose name ends in _test.lua"
+	case isTest && slices.ContainsFunc(API()[0].Members, func(m Member) bool { return m.Name == name }):
+		return fmt.Sprintf("sesame.%s is for scripts, and this file has tests, which have sesame.test alone: move it to a script", name)
+	}
+	return ""
 }
 
 // unknown raises the error that an object has no such member. While the file

@@ -8,6 +8,7 @@ import (
 	"sesame/scripting/condition"
 	"sesame/scripting/knockd"
 	"sesame/scripting/source"
+	"sesame/scripting/spec"
 )
 
 // A registration collects what one script registers while it loads, in the
@@ -19,6 +20,7 @@ type registration struct {
 	commands []*Command
 	options  []OptionValue
 	pending  []*pending
+	tests    []*spec.Test            // of a file of tests, which has nothing else
 	policy   bool                    // sesame.policy was called
 	knockd   bool                    // with "knockd"
 	confs    map[string]source.Place // calls of sesame.knockd, by the absolute path of the knockd.conf

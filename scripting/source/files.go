@@ -66,19 +66,32 @@ func newFiles(dir, single string) *Files {
 // one, or each *.lua of the top level, except tests (*_test.lua) and names that
 // begin with a dot.
 func (f *Files) Names() ([]string, error) {
+	if script, isTest := tested(f.Single); isTest {
+		return nil, fmt.Errorf("%s has tests, and is no script: name %s, or the directory", f.Single, script)
+	}
 	if f.Single != "" {
 		return []string{f.Single}, nil
 	}
+	names := slices.DeleteFunc(f.top(), isTest)
+	if len(names) > 0 {
+		return names, nil
+	}
+	if tests := f.TestNames(); len(tests) > 0 {
+		return nil, fmt.Errorf("no scripts in %s, only tests such as %s: put the scripts that they test beside them", f.Dir, tests[0])
+	}
+	return nil, fmt.Errorf("no scripts in %s: expected files that end in .lua at its top level", f.Dir)
+}
+
+// top returns the files of the top level, in the order of their names, without those whose name
+// begins with a dot.
+func (f *Files) top() []string {
 	var names []string
 	for _, name := range slices.Sorted(maps.Keys(f.texts)) {
-		if strings.HasSuffix(name, ".lua") && !strings.HasSuffix(name, "_test.lua") && !strings.ContainsRune(name, '/') && !strings.HasPrefix(name, ".") {
+		if strings.HasSuffix(name, ".lua") && !strings.ContainsRune(name, '/') && !strings.HasPrefix(name, ".") {
 			names = append(names, name)
 		}
 	}
-	if len(names) == 0 {
-		return nil, fmt.Errorf("no scripts in %s: expected files that end in .lua at its top level", f.Dir)
-	}
-	return names, nil
+	return names
 }
 
 // text returns the text of a script or module. The error is fs.ErrNotExist when

@@ -85,3 +85,37 @@ func TestOneScriptOfFiles(t *testing.T) {
 		}
 	}
 }
+
+// A single script has the tests that are called after it, and no others.
+func TestTestsOfASingleScript(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{"a.lua": "a", "a_test.lua": "b", "b_test.lua": "c", "b.lua": "d"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sums := map[[32]byte]bool{}
+	for _, text := range []string{"x", "y"} { // a change of the tests is a change of the files
+		if err := os.WriteFile(filepath.Join(dir, "a_test.lua"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		files, err := source.Read(filepath.Join(dir, "a.lua"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(files.TestNames(), " "); got != "a_test.lua" {
+			t.Errorf("its tests are %q", got)
+		}
+		if names, err := files.Names(); err != nil || strings.Join(names, " ") != "a.lua" {
+			t.Errorf("its scripts are %q, %v", names, err)
+		}
+		sums[files.Sum] = true
+	}
+	if len(sums) != 2 {
+		t.Error("the tests do not belong to the files")
+	}
+	files, err := source.Read(dir)
+	if got := strings.Join(files.TestNames(), " "); err != nil || got != "a_test.lua b_test.lua" {
+		t.Errorf("the directory has the tests %q, %v", got, err)
+	}
+}

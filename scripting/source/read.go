@@ -35,6 +35,7 @@ func read(name string, one func(f *Files, path string), referenced []string) (*F
 		}
 		f.Dir, f.Single = filepath.Dir(name), filepath.Base(name)
 		f.read(f.Single)
+		f.readTest()
 	} else if err := f.readDirectory("."); err != nil {
 		return nil, err
 	}
@@ -104,6 +105,14 @@ func (f *Files) readModules(dir string, depth int) error {
 		}
 	}
 	return f.readDirectory(dir)
+}
+
+// readTest reads the tests of the single script, if there are some.
+func (f *Files) readTest() {
+	name := testOf(f.Single)
+	if _, err := os.Lstat(filepath.Join(f.Dir, name)); !errors.Is(err, fs.ErrNotExist) {
+		f.read(name)
+	}
 }
 
 func (f *Files) read(name string) {

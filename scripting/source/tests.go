@@ -1,0 +1,44 @@
+package source
+
+import (
+	"slices"
+	"strings"
+)
+
+// testSuffix ends the names of files with tests. They stand beside the scripts.
+const testSuffix = "_test.lua"
+
+// tested returns the script that a file of tests is called after. False: it is no such file.
+func tested(test string) (script string, ok bool) {
+	name, ok := strings.CutSuffix(test, testSuffix)
+	return name + ".lua", ok
+}
+
+// testOf is the opposite of [tested].
+func testOf(script string) string { return strings.TrimSuffix(script, ".lua") + testSuffix }
+
+func isTest(name string) bool { return strings.HasSuffix(name, testSuffix) }
+
+// TestNames returns the files of tests, in the order of their names: those of the top level, or
+// the one beside the single script.
+func (f *Files) TestNames() []string {
+	return slices.DeleteFunc(f.top(), func(name string) bool {
+		return !isTest(name) || f.Single != "" && name != testOf(f.Single)
+	})
+}
+
+// Tests begins to load the files of tests. They see the modules. The files stay as they are: what
+// the tests name, such as a time zone, does not belong to the set, and they can be read while no
+// set is loaded.
+func (f *Files) Tests() *Scripts {
+	own := *f
+	own.ReadReferenced = nil
+	own.referenced = map[string]*ReferencedFile{}
+	for path, file := range f.referenced {
+		if file.Zone { // the set and its tests have the same rules of time zones
+			copied := *file
+			own.referenced[path] = &copied
+		}
+	}
+	return own.Scripts()
+}
