@@ -32,7 +32,7 @@ func (o *object) holds(L *lua.LState) int {
 		L.RaiseError("holds: there is no source at hand")
 	}
 	r.script.state.Charge(holdsCost*int64(condition.Count([]engine.Condition{asked})), 0)
-	verdict, err := asked.Check(r.call)
+	verdict, err := r.call.Check(asked)
 	r.script.state.Charge(int64(len(verdict.Detail))/16, int64(len(verdict.Detail)))
 	switch {
 	case err != nil:

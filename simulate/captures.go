@@ -23,6 +23,7 @@ type capture struct {
 	// shift is how far engine time is ahead of the stamps, after the steps of the recording clock.
 	// offset is how far the wall clock of a recording of the daemon was ahead of its stamps.
 	shift, offset time.Duration
+	moved         time.Duration // by Config.At, in the wall clock's time too
 	unjudged      unjudged
 
 	// Of one among several captures: what was read to find its place, and what was read ahead.
@@ -35,10 +36,17 @@ type capture struct {
 
 // engineTime returns the engine time for a stamp of the capture, at most endOfTime.
 func (c *capture) engineTime(stamp time.Time) time.Time {
-	if at := stamp.Add(c.shift); at.Before(endOfTime) {
+	if at := stamp.Add(c.shift).Add(c.moved); at.Before(endOfTime) {
 		return at
 	}
 	return endOfTime
+}
+
+// move shifts captures so that a stamp becomes a time, which is not zero.
+func (c captures) move(stamp, to time.Time) {
+	for _, one := range c {
+		one.moved = to.Sub(stamp)
+	}
 }
 
 // latest returns the latest engine time of the packets that were read.

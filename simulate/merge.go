@@ -51,7 +51,7 @@ func (p *pass) readAhead(ctx context.Context, c *capture) {
 // that the capture ends before the frame.
 func (p *pass) hold(c *capture, f *record.Frame) error {
 	if p.replay.engine == nil {
-		p.replay.begin(p.captures[0].began, p.config.Set, p.config.Local)
+		p.start(p.captures[0].began)
 	}
 	if err := placed(c, f); err != nil {
 		return err
@@ -61,7 +61,7 @@ func (p *pass) hold(c *capture, f *record.Frame) error {
 		p.dropped[packet.NotWatched]++
 		return nil
 	}
-	c.ahead.add(held{frame: *f, at: f.Time()})
+	c.ahead.add(held{frame: *f, at: c.engineTime(f.Time())})
 	return nil
 }
 

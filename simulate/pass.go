@@ -103,7 +103,7 @@ func (p *pass) read(ctx context.Context) {
 func (p *pass) single(ctx context.Context, c *capture) {
 	f, err := c.reader.Next()
 	if err == nil {
-		p.replay.begin(f.Time(), p.config.Set, p.config.Local)
+		p.start(f.Time())
 		err = p.frame(c, f)
 	}
 	for err == nil {
@@ -114,6 +114,18 @@ func (p *pass) single(ctx context.Context, c *capture) {
 	p.ended(c, err)
 	if p.packets > 0 {
 		p.replay.reach(c.latest())
+	}
+}
+
+// start starts the engine at the stamp of the first packet, or at [Config.At]. The engine of a
+// [Session] runs already.
+func (p *pass) start(stamp time.Time) {
+	if at := p.config.At; !at.IsZero() {
+		p.captures.move(stamp, at)
+		stamp = at
+	}
+	if p.replay.engine == nil {
+		p.replay.begin(stamp, p.config.Set, p.config.Local)
 	}
 }
 

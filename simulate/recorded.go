@@ -42,6 +42,7 @@ type recorded struct {
 	capture *capture
 	given   bool // addresses of the host were given: the recorded ones do not count
 	began   bool // with a snapshot
+	started bool // a packet came
 	doubt   bool // the wall clock may be wrong
 }
 
@@ -53,7 +54,7 @@ func (r *recorded) snapshot(s *engine.State) {
 		return
 	}
 	r.began = true
-	now := r.capture.latest()
+	now := r.now(r.capture.latest())
 	r.wall(now, s.Offset)
 	r.clock(now, s.ClockDoubt)
 	if r.pass.recorded = !r.given; !r.given {
@@ -63,7 +64,7 @@ func (r *recorded) snapshot(s *engine.State) {
 
 // input takes over an input that does not depend on the scripts.
 func (r *recorded) input(in *record.Input) {
-	now := r.capture.engineTime(in.Time)
+	now := r.now(r.capture.engineTime(in.Time))
 	switch {
 	case in.Kind == record.InputStep:
 		r.wall(now, in.Offset)
@@ -76,10 +77,23 @@ func (r *recorded) input(in *record.Input) {
 	}
 }
 
+// now returns a time of the recording, or that of an engine that is ahead of it. Before its first
+// packet a recording has no time.
+func (r *recorded) now(at time.Time) time.Time {
+	if last := r.pass.replay.last; last.After(at) {
+		return last
+	}
+	return at
+}
+
 func (r *recorded) frame(f *record.Frame) error {
 	replay := &r.pass.replay
-	if now := f.Time(); replay.engine == nil {
-		replay.begin(now, r.pass.config.Set, r.pass.config.Local)
+	running := replay.engine != nil
+	if !r.started {
+		r.started = true
+		r.pass.start(f.Time())
+	}
+	if now := replay.last; !running {
 		replay.prepare(now, replay.engine.Step(now, r.capture.offset))
 		replay.prepare(now, replay.engine.Clock(now, r.doubt))
 		replay.offset = r.capture.offset

@@ -17,8 +17,8 @@ type Writer interface {
 	Summary(transcript.Summary) error
 }
 
-// A replay drives an engine through virtual time and reports its decisions. Every effect succeeds
-// at once, since a plain capture does not hold the results of effects.
+// A replay drives an engine through virtual time and reports its decisions. Every effect ends at
+// once, and succeeds where nobody says otherwise: a plain capture has no results of effects.
 type replay struct {
 	output
 	engine  *engine.Engine
@@ -27,8 +27,15 @@ type replay struct {
 	last    time.Time
 	explain func(*engine.Judgment) // gets the judgments, in place of the account; nil: nobody
 	began   time.Time
-	offset  time.Duration // how far the wall clock is ahead of engine time
-	pending []uint64      // effects whose result the engine awaits
+	offset  time.Duration             // how far the wall clock is ahead of engine time
+	pending []outcome                 // of effects whose result the engine awaits
+	outcome func(*engine.Event) error // of an effect; nil: each succeeds
+}
+
+// An outcome is how an effect ended.
+type outcome struct {
+	id  uint64
+	err error // nil: it succeeded
 }
 
 // begin starts the engine at the time of the first packet.
@@ -97,17 +104,22 @@ func (r *replay) prepare(now time.Time, events []engine.Event) {
 // await notes the effects whose result the engine awaits.
 func (r *replay) await(events []engine.Event) {
 	for i := range events {
-		if events[i].ID != 0 {
-			r.pending = append(r.pending, events[i].ID)
+		if events[i].ID == 0 {
+			continue
 		}
+		one := outcome{id: events[i].ID}
+		if r.outcome != nil {
+			one.err = r.outcome(&events[i])
+		}
+		r.pending = append(r.pending, one)
 	}
 }
 
-// finish gives the engine the result of each pending effect, in order: it succeeded. A result may
-// cause further events. They are written, and their effects finish too.
+// finish gives the engine the result of each pending effect, in order. A result may cause further
+// events. They are written, and their effects finish too.
 func (r *replay) finish(now time.Time) {
 	for i := 0; i < len(r.pending); i++ {
-		events := r.engine.Result(now, r.pending[i], nil)
+		events := r.engine.Result(now, r.pending[i].id, r.pending[i].err)
 		r.await(events)
 		r.write(events)
 	}

@@ -85,7 +85,6 @@ func newSecond(first *pass, again captures, unopened []netip.Addr, nothing bool)
 	s := &second{
 		pass: newPass(c, again), book: first.replay.account, doors: c.Set.Doors, chosen: make(map[netip.Addr]bool, len(unopened)),
 		sources: filter.NewSources(unopened).Through(c.Decap), wide: filter.New(anyKnock(c.Set)).Through(c.Decap), kept: newKeeper(c.Set),
-		like: map[uint16][]*engine.Door{},
 	}
 	for _, source := range unopened {
 		s.chosen[source] = true
@@ -120,15 +119,7 @@ func anyKnock(set *engine.Set) filter.Interest {
 // arrange finds the ports that resemble the knocks of each door.
 func (s *second) arrange() {
 	var ports []uint16
-	for _, d := range s.doors {
-		for k := range d.Knocks() {
-			for _, number := range resembling(k.Port.Number) {
-				if there := s.like[number]; len(there) == 0 || there[len(there)-1] != d {
-					s.like[number] = append(there, d)
-				}
-			}
-		}
-	}
+	s.like = similar(s.doors)
 	for number := range s.like {
 		ports = append(ports, number)
 	}

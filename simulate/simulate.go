@@ -37,6 +37,9 @@ type Config struct {
 
 	Local []netip.Prefix // the host's addresses; nil: those recorded, else every destination counts
 	Until time.Duration  // how long script timers run on after the last packet
+	// At shifts all captures by the same time, so that the first packet comes then; zero: they keep
+	// their times. An exact replay of a recording ignores it.
+	At time.Time
 	// Decap are the tunnels that are looked into: the innermost packets count. An exact replay of a
 	// recording ignores it, since the daemon does not look into tunnels.
 	Decap packet.Tunnels

@@ -36,7 +36,7 @@ type steps struct {
 // follow takes over a step before a frame of the only capture. The error means that the capture
 // ends before the frame, since engine time does.
 func (s *steps) follow(c *capture, f *record.Frame) error {
-	if f.Back > math.MaxInt64-c.shift || !f.Time().Add(c.shift+f.Back).Before(endOfTime) {
+	if f.Back > math.MaxInt64-c.shift || !f.Time().Before(endOfTime) || !f.Time().Add(c.shift+f.Back).Add(c.moved).Before(endOfTime) {
 		return fmt.Errorf("%s: packet %d: with its stamp, and with the steps of the clock before it, it would come after the year 2261, which Sesame cannot reckon with. It and what follows was not read", c.name, f.Number)
 	}
 	if f.Back == 0 {
@@ -62,7 +62,7 @@ func placed(c *capture, f *record.Frame) error {
 	case f.Back > 0:
 		return fmt.Errorf("%s: packet %d is stamped %s before an earlier one, so its place among the packets of the other captures is not known. It and what follows was not read: sort the capture with reordercap, or replay it alone",
 			c.name, f.Number, transcript.Duration(f.Back.Truncate(time.Millisecond)))
-	case !f.Time().Before(endOfTime):
+	case !f.Time().Before(endOfTime) || !f.Time().Add(c.moved).Before(endOfTime):
 		return fmt.Errorf("%s: packet %d is stamped after the year 2261, which Sesame cannot reckon with. It and what follows was not read", c.name, f.Number)
 	}
 	return nil

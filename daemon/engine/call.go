@@ -61,6 +61,16 @@ func (c *Call) Completed(wanted Completion) bool {
 	return c.engine != nil && c.engine.completer(wanted, c.observes).IsValid()
 }
 
+// Check checks a condition. Whatever checks conditions during a call does it here, so that all of
+// them are seen: see [Engine.Checked].
+func (c *Call) Check(one Condition) (Verdict, error) {
+	v, err := one.Check(c)
+	if c != nil && c.engine != nil && c.engine.checked != nil && err == nil {
+		c.engine.checked(one, v.Outcome)
+	}
+	return v, err
+}
+
 // Ask asks for a fact.
 func (c *Call) Ask(q Question) Answer {
 	if c.Facts == nil {

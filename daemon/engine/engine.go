@@ -84,7 +84,8 @@ type Engine struct {
 	tripped    []progress     // attempts of its source that it ends, since it is to a tripwire
 	call       Call
 
-	explanation *explanation // nil: nobody asked, see [Engine.Explain]
+	explanation *explanation             // nil: nobody asked, see [Engine.Explain]
+	checked     func(Condition, Outcome) // nil: nobody asked, see [Engine.Checked]
 
 	serial   uint64 // of calls and timers
 	events   []Event

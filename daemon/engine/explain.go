@@ -30,6 +30,11 @@ func (e *Engine) Explain(report func(*Judgment)) {
 	e.groupAttempts()
 }
 
+// Checked makes the engine report each condition that it, a function, or another condition checks
+// from now on, and the outcome; nil ends that. It changes no decision. A condition behind one that
+// decides is not checked.
+func (e *Engine) Checked(report func(Condition, Outcome)) { e.checked = report }
+
 // An explanation is what an engine holds to explain its decisions.
 type explanation struct {
 	engine  *Engine

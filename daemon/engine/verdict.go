@@ -79,7 +79,7 @@ func All(conditions []Condition, c *Call) (Verdict, error) {
 func all(conditions []Condition, call func() *Call) (Verdict, error) {
 	decided := Verdict{Outcome: Yes}
 	for _, one := range conditions {
-		verdict, err := one.Check(call())
+		verdict, err := call().Check(one)
 		switch {
 		case err != nil || verdict.Outcome == No:
 			return verdict, err

@@ -26,7 +26,7 @@ type allOf struct{ combination }
 func (a *allOf) Check(c *engine.Call) (engine.Verdict, error) {
 	decided := engine.Verdict{Outcome: engine.Yes}
 	for _, one := range a.members {
-		verdict, err := one.Check(c)
+		verdict, err := c.Check(one)
 		switch {
 		case err != nil:
 			return engine.Verdict{}, err

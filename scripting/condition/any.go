@@ -28,7 +28,7 @@ func (a *anyOf) Check(c *engine.Call) (engine.Verdict, error) {
 	var unknown engine.Verdict
 	var refusals []engine.Verdict
 	for _, one := range a.members {
-		verdict, err := one.Check(c)
+		verdict, err := c.Check(one)
 		switch {
 		case err != nil:
 			return engine.Verdict{}, err

@@ -28,7 +28,7 @@ type noneOf struct{ combination }
 func (n *noneOf) Check(c *engine.Call) (engine.Verdict, error) {
 	decided := engine.Verdict{Outcome: engine.Yes}
 	for _, one := range n.members {
-		verdict, err := one.Check(c)
+		verdict, err := c.Check(one)
 		switch {
 		case err != nil:
 			return engine.Verdict{}, err

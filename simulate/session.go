@@ -1,0 +1,179 @@
+package simulate
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"sesame/daemon/engine"
+	"sesame/daemon/filter"
+	"sesame/daemon/packet"
+	"sesame/daemon/record"
+	"sesame/daemon/transcript"
+	"sesame/simulate/account"
+)
+
+// A Session is an engine in virtual time whose inputs come one after the other: single frames,
+// captures, and time. It decodes and filters as [Run] does, so a test that gives it packets tests
+// what the daemon does with them. A Session is not safe for concurrent use.
+type Session struct {
+	pass    *pass
+	capture *capture      // that single frames are from
+	kept    *keeper       // of packets since Mark, for accounts; nil: none are wanted
+	was     engine.Counts // at Mark
+}
+
+// A SessionConfig says what a Session begins with. It needs Set, Begin and Events.
+type SessionConfig struct {
+	Set   *engine.Set
+	Begin time.Time
+	Local []netip.Prefix // the host's addresses; nil: every destination counts
+	Facts engine.Facts   // nil: nothing is known
+	// Unsynchronised means that the time of day is in doubt: see [engine.Engine.Clock].
+	Unsynchronised bool
+	// Result returns how an effect ends: nil when it succeeds. Without it all succeed.
+	Result func(*engine.Event) error
+	// Events gets all events, in order. They are valid only during the call.
+	Events func([]engine.Event)
+	// Checked gets each condition that is checked, and its outcome; nil: nobody asked.
+	Checked func(engine.Condition, engine.Outcome)
+	// Explain makes [Session.Accounts] possible. It costs as [Config.Account] does.
+	Explain bool
+}
+
+// NewSession returns a session at its begin.
+func NewSession(c SessionConfig) *Session {
+	config := Config{Set: c.Set, Local: c.Local, Facts: c.Facts, Writer: eventWriter(c.Events), Account: c.Explain}
+	s := &Session{pass: newPass(config, nil), capture: &capture{}}
+	if c.Explain {
+		slips := filter.New(slipped(c.Set))
+		first := s.pass.wants
+		s.pass.wants = func(link packet.LinkType, frame []byte) bool { return first(link, frame) || slips.Match(link, frame) }
+		s.pass.seen = func(p *packet.Packet, drop packet.Drop) { s.kept.keep(p, drop) }
+	}
+	r := &s.pass.replay
+	r.outcome = c.Result
+	r.begin(c.Begin, c.Set, c.Local)
+	r.engine.Checked(c.Checked)
+	if c.Unsynchronised {
+		r.prepare(c.Begin, r.engine.Clock(c.Begin, true))
+	}
+	s.Mark()
+	return s
+}
+
+// An eventWriter is a [Writer] of events alone.
+type eventWriter func([]engine.Event)
+
+// Events passes events on. Begin, Flush and Summary do nothing.
+func (w eventWriter) Events(events []engine.Event)   { w(events) }
+func (eventWriter) Begin(_, _ []string)              {}
+func (eventWriter) Flush() error                     { return nil }
+func (eventWriter) Summary(transcript.Summary) error { return nil }
+
+// Now returns the time up to which everything has happened.
+func (s *Session) Now() time.Time { return s.pass.replay.last }
+
+// Doors returns the doors, with the sequences that they expect now.
+func (s *Session) Doors() []*engine.Door { return s.pass.replay.engine.Doors() }
+
+// Until lets time pass. A time that is over changes nothing. More is called before each timer that
+// fires, and its error ends the call: scripts can make timers without end.
+func (s *Session) Until(at time.Time, more func() error) error {
+	r := &s.pass.replay
+	for next, some := r.engine.Next(); some && !next.After(at); next, some = r.engine.Next() {
+		if err := more(); err != nil {
+			return err
+		}
+		r.reach(next)
+		r.input(next, r.engine.Tick(next))
+	}
+	r.reach(at)
+	return nil
+}
+
+// Frame gives a frame as it arrives, at a time that is not over. Number is that of the packet in
+// the transcript.
+func (s *Session) Frame(at time.Time, number int, link packet.LinkType, data []byte) {
+	s.pass.replay.reach(at)
+	s.pass.packets++
+	f := record.Frame{Link: link, Data: data, Wire: len(data), Number: number}
+	if s.pass.wants(link, data) {
+		s.pass.decode(s.capture, &f, at)
+	} else {
+		s.pass.dropped[packet.NotWatched]++
+	}
+}
+
+// Replay replays a capture so that its first packet comes at a time that is not over. The error
+// means that it cannot be opened, or not be read
+// to its end: the packets before were replayed. When ctx ends, it is the error of ctx.
+func (s *Session) Replay(ctx context.Context, path string, at time.Time) error {
+	opened, err := open([]string{path})
+	if err != nil {
+		return err
+	}
+	defer opened.close()
+	p := s.pass
+	p.captures, p.incomplete, p.config.At = opened, nil, at
+	p.read(ctx)
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case len(p.incomplete) > 0:
+		return p.incomplete[0]
+	}
+	return opened[0].unjudged.unread(path, opened[0].reader.Frames())
+}
+
+// Mark begins a part of the session: [Session.Summary] and [Session.Accounts] are about what comes
+// after it.
+func (s *Session) Mark() {
+	p := s.pass
+	s.was, p.packets, p.dropped = p.replay.engine.Counts(), 0, [packet.Drops]int{}
+	if p.config.Account {
+		p.replay.account, s.kept = account.New(), newKeeper(p.config.Set)
+		p.replay.account.Begin(p.replay.last)
+	}
+}
+
+// Summary returns the totals since [Session.Mark].
+func (s *Session) Summary() transcript.Summary {
+	p := s.pass
+	sum := summary(p.packets, p.replay.engine.Counts(), s.was)
+	for d := range packet.Drops {
+		sum.Dropped[d] += p.dropped[d]
+	}
+	return sum
+}
+
+// Accounts returns what became of each source at each door since [Session.Mark], those that came
+// furthest first, with the smallest change that would have opened the door. It needs
+// [SessionConfig.Explain].
+func (s *Session) Accounts(ctx context.Context) []*account.Account {
+	p := s.pass
+	book := p.replay.account
+	r := &rehearsals{set: p.config.Set, local: p.config.Local, own: p.replay.own, facts: p.replay.facts, left: leastRehearsed, stopped: ctx.Err}
+	halves := p.replay.splitKnocks()
+	addHalves(book, halves)
+	r.nearly(book, s.kept)
+	r.suggest(book, s.kept, halves)
+	return slices.Collect(book.All())
+}
+
+// Begins returns the time stamp of the first packet of a capture. The error means that it cannot be
+// opened, or that it has none.
+func Begins(path string) (time.Time, error) {
+	opened, err := open([]string{path})
+	if err != nil {
+		return time.Time{}, err
+	}
+	defer opened.close()
+	first, err := opened[0].reader.Next()
+	if err != nil {
+		return time.Time{}, fmt.Errorf("%s: reading its first packet: %w", path, err)
+	}
+	return first.Time(), nil
+}
