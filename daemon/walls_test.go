@@ -59,6 +59,7 @@ var arrows = map[string][]string{
 		"scripting", "scripting/condition", "scripting/source", "simulate/account"},
 	"simulate/account":     {"daemon/packet", "daemon/engine", "daemon/split", "daemon/transcript"},
 	"scripting/difference": {"daemon/packet", "daemon/engine", "daemon/spelling", "daemon/transcript", "scripting", "scripting/source", "scripting/condition"},
+	"scripting/reference":  {"daemon/spelling", "scripting"},
 	"scripting/lint":       {"daemon/packet", "daemon/engine", "scripting", "scripting/source", "scripting/condition", "scripting/knockd"},
 	"simulate/suite":       {"scripting", "scripting/source", "scripting/spec"},
 	"simulate/pcaptest":    {"daemon/packet", "simulate/craft"},

@@ -13,7 +13,7 @@ import (
 func commandMember() Member {
 	return Member{Name: "command", Type: "{ program, argument, ..., options }", Doc: "Declares a program with its arguments, which functions may run. `{source}`, `{port}`, `{door}` and choices are filled in.",
 		Example: `local audit = sesame.command { "/usr/local/bin/audit", "{source}", timeout = "5s" }`,
-		Options: documented(commandOptions()), function: registerCommand}
+		Options: documented(commandOptions()), Returns: "sesame.command", function: registerCommand}
 }
 
 const (

@@ -15,7 +15,7 @@ import (
 func conditionMember(k condition.Kind) Member {
 	schema := conditionSchema(k)
 	return Member{Name: k.Name, Type: k.Type, Doc: k.Doc, Example: k.Example, Options: documented(schema),
-		condition: true, functions: functionsOf(k),
+		Returns: "sesame.condition", condition: true, functions: functionsOf(k),
 		function: func(s *script, L *lua.LState) int {
 			text := ""
 			if given, ok := L.Get(1).(lua.LString); ok && k.Text {

@@ -9,7 +9,7 @@ func dateMember(of string) Member {
 		Doc: "Returns the date and the time of day in a time zone: a table with year, month, day, hour, min, sec, " +
 			"wday (1 is Sunday), yday (1 to 366) and isdst (true in summer time). The name of the zone must stand in the text, in a call or as the tz of a window.",
 		Example: "local hour = " + of + `:date("Europe/Madrid").hour`, method: (*object).date,
-		arguments: []argument{{"date", zoneName, 0}}}
+		arguments: []argument{{"date", zoneName, 0}}, Returns: "sesame.date"}
 }
 
 func (v value) zoneName() (lua.LString, bool) {

@@ -12,9 +12,6 @@ var (
 	Reference       = reference
 )
 
-// Callable reports whether the member is a function.
-func (m Member) Callable() bool { return m.field == nil }
-
 // Undeclared returns what the member leaves out that finding mistakes needs.
 func (m Member) Undeclared() string {
 	switch {

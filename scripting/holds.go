@@ -9,12 +9,14 @@ import (
 
 func holdsMember(of string) Member {
 	return Member{Name: "holds", Type: "(condition)", Doc: "Returns true when a condition holds, else false and the reason. When nobody knows, the function ends here, and the knock is refused as `no_data`.",
-		Example: of + `:holds(office)`, method: (*object).holds, arguments: []argument{{"holds", nil, aCondition}}}
+		Example: of + `:holds(office)`, method: (*object).holds, arguments: []argument{{"holds", nil, aCondition}},
+		Returns: "boolean holds, string? reason"}
 }
 
 func grantedMember(of string) Member {
 	return Member{Name: "granted", Type: `"door"`, Doc: "Returns for how many seconds the source still has a grant of a door, or nil.",
-		Example: of + `:granted "vpn"`, method: (*object).granted, arguments: []argument{{"granted", text, doorName}}}
+		Example: of + `:granted "vpn"`, method: (*object).granted, arguments: []argument{{"granted", text, doorName}},
+		Returns: "number? seconds"}
 }
 
 const (

@@ -2,6 +2,7 @@ package scripting
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/yuin/gopher-lua"
@@ -23,6 +24,7 @@ type Member struct {
 	Name    string
 	Type    string // of a field, its type; of a function, its arguments as they are written
 	Doc     string // one sentence
+	Returns string // of a function: the types of its results, as editors write them; "" for none
 	Example string // "" for a field
 	Options []Option
 
@@ -39,6 +41,25 @@ type Member struct {
 	function func(*script, *lua.LState) int // of sesame, for the top level
 	method   func(*object, *lua.LState) int // of the other objects
 	field    func(*object) lua.LValue       // computed when it is read
+}
+
+// Callable reports whether the member is a function.
+func (m Member) Callable() bool { return m.field == nil }
+
+// Least returns how many arguments a call must have, beside the object. A registration needs all
+// of its arguments.
+func (m Member) Least() int {
+	if m.method == nil {
+		return math.MaxInt
+	}
+	n := 0
+	for _, a := range m.arguments {
+		if a.is&maybe != 0 {
+			break
+		}
+		n++
+	}
+	return n
 }
 
 // An object is the argument of a function, or a store. It is dead when the

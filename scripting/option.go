@@ -12,7 +12,7 @@ import (
 func optionMember() Member {
 	return Member{Name: "option", Type: `"name" { options }`, Doc: "Declares a setting that is given outside of the script, and returns its value.",
 		Example: `local ttl = sesame.option "ttl" { type = "duration", default = "30s" }`,
-		Options: documented(optionOptions()), function: named("option", registerOption)}
+		Options: documented(optionOptions()), Returns: "any", function: named("option", registerOption)}
 }
 
 // An optionDraft is an option while its table is read.

@@ -14,15 +14,15 @@ import (
 func storeObject() Object {
 	return Object{"store", "Values that last: numbers, booleans and strings of up to 1 KiB, under keys of up to 256 bytes.", []Member{
 		{Name: "get", Type: "(key)", Doc: "Returns the value of a key, or nil.",
-			Example: `attempt.store:get("opens")`, method: (*object).storeGet, arguments: []argument{{"the key", storeKeyText, 0}}},
+			Example: `attempt.store:get("opens")`, Returns: "sesame.value?", method: (*object).storeGet, arguments: []argument{{"the key", storeKeyText, 0}}},
 		{Name: "set", Type: "(key, value, ttl)", Doc: "Stores a value, for ever or until ttl is over. With nil it removes the value.",
 			Example: `attempt.store:set("name", "ana", "30d")`, method: (*object).storeSet, acts: true,
 			arguments: []argument{{"the key", storeKeyText, 0}, {"set", storableValue, maybe}, {"ttl", duration, maybe}}},
 		{Name: "incr", Type: "(key, by, ttl)", Doc: "Adds to a number and returns the sum. Without by it adds 1. Each call sets the ttl anew; without ttl the sum is stored for ever.",
-			Example: `attempt.store:incr("opens", 1, "30d")`, method: (*object).storeIncr, acts: true,
+			Example: `attempt.store:incr("opens", 1, "30d")`, Returns: "number", method: (*object).storeIncr, acts: true,
 			arguments: []argument{{"the key", storeKeyText, 0}, {"incr", addend, maybe}, {"ttl", duration, maybe}}},
 		{Name: "once", Type: "(key, ttl)", Doc: "Returns true the first time, and false until ttl is over.",
-			Example: `sesame.store:once(nonce, "3m")`, method: (*object).storeOnce,
+			Example: `sesame.store:once(nonce, "3m")`, Returns: "boolean", method: (*object).storeOnce,
 			arguments: []argument{{"the key", storeKeyText, 0}, {"once", period, 0}}},
 	}}
 }

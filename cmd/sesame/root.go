@@ -91,6 +91,7 @@ captures offline, so that you can test a script before you use it.`,
 		p.checkCommand(),
 		p.knockCommand(),
 		p.importCommand(),
+		p.docCommand(),
 		p.versionCommand(),
 	)
 	return root

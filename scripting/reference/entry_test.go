@@ -1,0 +1,57 @@
+package reference_test
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"sesame/scripting"
+	"sesame/scripting/reference"
+)
+
+// api is a small API with each form of documentation.
+func api(members ...scripting.Member) []scripting.Object {
+	return []scripting.Object{{Name: "sesame", Doc: "The table.", Members: members}}
+}
+
+func TestEntry(t *testing.T) {
+	door := scripting.Member{Name: "door", Type: `"name" { options }`, Doc: "Makes a door. It is long: one two three four five six seven eight nine ten eleven.",
+		Example: `sesame.door "a" {}`, Options: []scripting.Option{
+			{Name: "ttl", Type: "duration", Default: `"30s"`, Doc: "How long `it` lasts."},
+			{Name: "on", Type: "a port", Default: scripting.Required, Doc: "Where."},
+			{Name: "mode", Type: "a name", Doc: "How."},
+		}}
+	r := reference.New(api(door))
+	for name, want := range map[string]string{
+		"sesame.door": `sesame.door "name" { options }
+  Makes a door. It is long: one two three four five six seven eight nine ten
+  eleven.
+
+      sesame.door "a" {}
+
+  ttl: duration; default: "30s"
+      How long it lasts.
+
+  on: a port; required
+      Where.
+
+  mode: a name
+      How.
+`,
+		"ttl":    "ttl of sesame.door\n  Value: duration; default: \"30s\"\n  How long it lasts.\n",
+		"sesame": "sesame\n  The table.\n\n  sesame.door         Makes a door.\n",
+	} {
+		if diff := cmp.Diff(want, r.Find(name)[0].String()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+// TestObjectsOfOneName holds that tables of two files are one object.
+func TestObjectsOfOneName(t *testing.T) {
+	r := reference.New(append(api(scripting.Member{Name: "door", Type: "{}", Doc: "A."}), api(scripting.Member{Name: "test", Type: "{}", Doc: "B."})...))
+	want := "sesame\n  The table.\n\n  sesame.door         A.\n  sesame.test         B.\n"
+	if diff := cmp.Diff(want, r.Overview()); diff != "" {
+		t.Errorf("overview (-want +got):\n%s", diff)
+	}
+}

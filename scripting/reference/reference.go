@@ -1,0 +1,42 @@
+// Package reference turns the table of what scripts can name into what people read beside the
+// documentation: entries in a terminal, and definitions for editors.
+package reference
+
+import (
+	"strings"
+
+	"sesame/scripting"
+)
+
+// separator returns what stands between an object and its member: a dot for fields and for the
+// functions of sesame, a colon for methods.
+func separator(object string, m scripting.Member) string {
+	if object == table || !m.Callable() {
+		return "."
+	}
+	return ":"
+}
+
+// table is the name of the object that scripts have from their beginning. All other objects are
+// given to functions.
+const table = "sesame"
+
+// merged returns objects of which each has another name: the members of objects of one name stand
+// together, in their order.
+func merged(api []scripting.Object) []scripting.Object {
+	var objects []scripting.Object
+	at := map[string]int{}
+	for _, o := range api {
+		i, ok := at[o.Name]
+		if !ok {
+			at[o.Name] = len(objects)
+			objects = append(objects, scripting.Object{Name: o.Name, Doc: o.Doc})
+			i = len(objects) - 1
+		}
+		objects[i].Members = append(objects[i].Members, o.Members...)
+	}
+	return objects
+}
+
+// plain removes the backquotes of Markdown.
+func plain(text string) string { return strings.ReplaceAll(text, "`", "") }

@@ -1,0 +1,107 @@
+package reference
+
+import "strings"
+
+// types has the types of editors for the words of the documentation. Types that are made of others
+// are read by [typeOf].
+var types = map[string]string{
+	"string":                             "string",
+	"number":                             "number",
+	"boolean":                            "boolean",
+	"nil":                                "nil",
+	"store":                              "sesame.store",
+	"true or false":                      "boolean",
+	"a name":                             "string",
+	"a sentence":                         "string",
+	"a path":                             "string",
+	"a path, or a list of paths":         "string|string[]",
+	"the path of a file":                 "string",
+	"an address":                         "string",
+	"duration":                           "sesame.duration",
+	"a duration":                         "sesame.duration",
+	"duration up to 10m":                 "sesame.duration",
+	"a port":                             "sesame.port",
+	"a port or a list of ports":          "sesame.port|sesame.port[]",
+	"a port or a list of up to 32 ports": "sesame.port|sesame.port[]",
+	"a list of 1 to 32 ports":            "(sesame.port|sesame.flagged)[]",
+	`TCP flags, or "any"`:                "string",
+	`a number of bytes, or a range such as "20-64"`:          "integer|string",
+	"a string of up to 256 bytes":                            "string",
+	"a table of positions and strings":                       "table<integer, string>",
+	"a window, or sesame.any of windows alone":               "sesame.condition",
+	`a count and a time, such as "3/h" or "20/s per source"`: "string",
+	"a condition, a function(attempt), or a list of both":    "sesame.condition|sesame.decision|(sesame.condition|sesame.decision)[]",
+	"a condition made by sesame.completed":                   "sesame.condition",
+	`days such as "mon-fri", "sat,sun" or "mon-wed,fri"`:     "string",
+	"a time of day": "string",
+	`a name of the time zone database, such as "Europe/Madrid"`: "string",
+	"a list of arguments":                           "string[]",
+	`a table such as { level = { "low", "high" } }`: "table<string, string[]>",
+	"a value of that type":                          "sesame.value|sesame.value[]",
+	"a list of values":                              "sesame.value[]",
+}
+
+// parameters has the types of the names of parameters, and of what stands in a list.
+var parameters = map[string]string{
+	"command":   "sesame.command",
+	"condition": "sesame.condition",
+	"key":       "string",
+	"value":     "sesame.value?",
+	"by":        "number",
+	"ttl":       "sesame.duration",
+	"duration":  "sesame.duration",
+	"text":      "sesame.value",
+	"...":       "sesame.value",
+}
+
+// items has the types of what stands in a list, where it is no text.
+var items = map[string]string{
+	"condition": "sesame.condition|sesame.decision",
+	"number":    "integer|string",
+}
+
+// typeOf returns the type for the words of the documentation. It is false when it knows none.
+func typeOf(words string) (string, bool) {
+	if known, ok := types[words]; ok {
+		return known, true
+	}
+	if list, ok := strings.CutPrefix(words, "one of "); ok {
+		return `"` + strings.Join(strings.Split(list, ", "), `"|"`) + `"`, true
+	}
+	object, isFunction := strings.CutPrefix(words, "function(")
+	switch {
+	case strings.HasPrefix(words, "a number from "), strings.HasPrefix(words, "a whole number from "):
+		return "integer", true
+	case strings.HasPrefix(words, "a date or a list of dates"):
+		return "string|sesame.dates", true
+	case isFunction:
+		object, _, _ = strings.Cut(object, ")")
+		return function(object), true
+	}
+	parts := strings.Split(strings.NewReplacer(", or ", ", ", " or ", ", ").Replace(words), ", ")
+	for i, part := range parts {
+		known, ok := types[part]
+		switch {
+		case ok:
+			parts[i] = known
+		case !isQuoted(part):
+			return "any", false
+		}
+	}
+	return strings.Join(parts, "|"), true
+}
+
+// isQuoted reports whether a text is one string as scripts write it, such as "reset".
+func isQuoted(text string) bool {
+	return len(text) > 1 && strings.HasPrefix(text, `"`) && strings.HasSuffix(text, `"`) && strings.Count(text, `"`) == 2
+}
+
+// function returns the type of a function that gets an object. Functions that decide return false
+// and a reason to refuse; others return nothing.
+func function(object string) string {
+	switch object {
+	case "attempt", "knock":
+		return "fun(" + object + ": sesame." + object + "): boolean?, string?"
+	}
+	return "fun(" + object + ": sesame." + object + ")"
+}

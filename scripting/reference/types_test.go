@@ -1,0 +1,47 @@
+package reference
+
+import (
+	"testing"
+
+	"sesame/scripting"
+)
+
+func TestTypeOf(t *testing.T) {
+	for words, want := range map[string]string{
+		"string or nil":                  "string|nil",
+		"string, number, boolean or nil": "string|number|boolean|nil",
+		`"reset" or "ignore"`:            `"reset"|"ignore"`,
+		`"ipv4", "ipv6" or nil`:          `"ipv4"|"ipv6"|nil`,
+		"one of string, port":            `"string"|"port"`,
+		"a whole number from 1 to 32":    "integer",
+		"function(attempt)":              "fun(attempt: sesame.attempt): boolean?, string?",
+		"function(grant)":                "fun(grant: sesame.grant)",
+		"a port or a list of ports":      "sesame.port|sesame.port[]",
+	} {
+		if got, ok := typeOf(words); got != want || !ok {
+			t.Errorf("%s: got %s, %v, expected %s", words, got, ok, want)
+		}
+	}
+	if got, ok := typeOf("a thing or two"); ok || got != "any" {
+		t.Errorf("unknown words: got %s, %v, expected any, false", got, ok)
+	}
+}
+
+// TestEveryTypeIsKnown names what an addition to the API needs here: editors would take it for any.
+func TestEveryTypeIsKnown(t *testing.T) {
+	known := func(of, words string) {
+		if _, ok := typeOf(words); !ok {
+			t.Errorf("%s has the type %q: add a row to types in types.go", of, words)
+		}
+	}
+	for _, o := range scripting.API() {
+		for _, m := range o.Members {
+			if !m.Callable() {
+				known(o.Name+"."+m.Name, m.Type)
+			}
+			for _, opt := range m.Options {
+				known(o.Name+"."+m.Name+"."+opt.Name, opt.Type)
+			}
+		}
+	}
+}
