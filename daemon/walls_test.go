@@ -65,7 +65,7 @@ var arrows = map[string][]string{
 	"simulate/pcaptest":    {"daemon/packet", "simulate/craft"},
 	"simulate/scrub":       {"daemon/packet", "daemon/engine", "daemon/record", "daemon/transcript", "daemon/wire", "scripting", "simulate"},
 	"simulate/craft":       {"daemon/packet"},
-	"simulate/opening":     {"daemon/packet", "daemon/engine", "simulate/craft"},
+	"simulate/opening":     {"daemon/packet", "daemon/engine", "daemon/spelling", "scripting/condition", "simulate/craft"},
 	"simulate/naive":       {}, // tests only
 	"daemon/split":         {"daemon/packet", "daemon/engine", "daemon/transcript"},
 	"daemon/livetest":      {},

@@ -64,13 +64,16 @@ func (c *capture) interfaceNumber(f *record.Frame) uint32 {
 
 type captures []*capture
 
-// open opens the recording or the captures of c.
+// open opens the recording, the knocks or the captures of c.
 func (c Config) open() (captures, error) {
-	if c.Recording == nil {
+	input, size, name := c.Recording, int64(-1), "the recording"
+	switch {
+	case c.Knocks != nil:
+		input, size, name = bytes.NewReader(c.Knocks), int64(len(c.Knocks)), "the knocks"
+	case input == nil:
 		return open(c.Captures)
 	}
-	const name = "the recording"
-	reader, err := record.NewReader(c.Recording, -1, name)
+	reader, err := record.NewReader(input, size, name)
 	if err != nil {
 		return nil, err
 	}

@@ -92,7 +92,7 @@ func usedUp(ctx context.Context, path string, set *engine.Set, report *Report) (
 
 // recordedAlone returns the path of the recording when it is all that is replayed.
 func (c *Config) recordedAlone(captures captures) string {
-	if len(captures) == 1 && c.Recording == nil && captures[0].reader.Recording() && !captures.streamed() {
+	if len(captures) == 1 && len(c.Captures) == 1 && captures[0].reader.Recording() && !captures.streamed() {
 		return c.Captures[0]
 	}
 	return ""

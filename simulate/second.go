@@ -60,7 +60,7 @@ func (p *pass) explain(ctx context.Context, report *Report) {
 	kept := p.replay.kept
 	if p.captures.streamed() {
 		report.once = true
-	} else if again, err := open(p.config.Captures); err == nil {
+	} else if again, err := p.config.open(); err == nil {
 		defer again.close()
 		s := newSecond(p, again, unopened, nothing)
 		s.read(ctx)

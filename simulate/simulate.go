@@ -25,6 +25,9 @@ type Config struct {
 	Captures []string // paths; "-" is standard input
 	// Recording is read in place of Captures. The caller closes it.
 	Recording io.Reader
+	// Knocks is a capture file in memory, read in place of Captures. As a file, it can be read
+	// twice.
+	Knocks []byte
 
 	// Set is the script set. Without one, a single recording of the daemon is replayed exactly:
 	// with the scripts, the results of effects and all other inputs that were recorded. For any

@@ -22,6 +22,7 @@ type simulateFlags struct {
 	demands demandFlags
 	decap   decapFlags
 	account accountFlags
+	typed   typedFlags
 	local   []string
 	parsed  []netip.Prefix // of local
 	format  string
@@ -33,8 +34,8 @@ type simulateFlags struct {
 func (p *program) simulateCommand() *cobra.Command {
 	f := &simulateFlags{}
 	c := &cobra.Command{
-		Use:   "simulate [flags] CAPTURE...",
-		Short: "Replay captures through the scripts, and print what would have happened",
+		Use:   "simulate [flags] [CAPTURE...]",
+		Short: "Replay captures or knocks through the scripts, and print what would have happened",
 		Long: `Simulate replays captures through the scripts and the same engine that guards a
 machine, with the times of the captures. Nothing is opened and nothing is run:
 every effect counts as done. CAPTURE is a pcap or pcapng file, plain or
@@ -52,15 +53,26 @@ longest network counts:
   --fact "203.0.113.9 country=ES asn=3352"  --fact "2001:db8::/32 country=PT"
   --fact "home.example.net addresses=203.0.113.9,2001:db8::1"
 
+--knock needs no capture. It has a source, and the packets that it sends: ports, or
+the name of a door, whose knocks are sent. A time behind a packet passes before the
+next (default: 100ms). Several --knock follow one another:
+
+  --knock "203.0.113.9 tcp/7421 200ms udp/9133 tcp/2904"  --knock "203.0.113.9 ssh"
+  --knock '203.0.113.9 tcp/80 flags=fin,psh to=198.51.100.1 udp/53 payload="SESA\x00"'
+
+--at is the time of the first packet. Those of a capture are all shifted with it.
+Knocks without --at begin on a Monday at noon, 2026-01-05 12:00 UTC.
+
 The exit status is 0 when all was replayed, 1 when a script failed or fewer packets
 were knocks than --min-knocks asks for, and 2 when a file could not be read to its
 end, when no packet of a capture could be read, or when there is no door.`,
 		Example: `  sesame simulate -s scripts/ssh.lua pcaps/ssh-opens.pcap
   sesame simulate -s scripts/ssh.lua -q --source 203.0.113.9 pcaps/ssh-opens.pcap
+  sesame simulate --knock "203.0.113.9 ssh" --at "2026-11-23 09:00 Europe/Madrid" --fact "203.0.113.9 country=ES"
   tcpdump -U -w - | sesame simulate --local 192.0.2.1 -`,
 		Args: func(c *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return &usageError{c, "which capture? Name a pcap or pcapng file, or - for standard input"}
+			if err := f.typed.checkInput(c, args); err != nil {
+				return err
 			}
 			if i := slices.Index(args, "-"); i >= 0 && slices.Contains(args[i+1:], "-") {
 				return &usageError{c, "standard input is named twice, and can be read once"}
@@ -80,6 +92,7 @@ end, when no packet of a capture could be read, or when there is no door.`,
 	f.demands.add(c)
 	f.decap.add(c)
 	f.account.add(c)
+	f.typed.add(c)
 	c.Flags().StringSliceVar(&f.local, "local", nil, "addresses or networks of the host; packets to others do not count (default: any)")
 	c.Flags().StringVar(&f.format, "format", "text", `"text" for people, "jsonl" for programs, "knockd" for those that read knockd's log`)
 	c.Flags().StringVar(&f.color, "color", "auto", `"auto", "always" or "never"`)
@@ -117,10 +130,13 @@ func (p *program) simulate(c *cobra.Command, f *simulateFlags, captures []string
 		return err
 	}
 	// With named scripts, errors in them are reported before errors in captures.
-	if f.scripts.path != "" {
+	if f.scripts.path != "" || len(f.typed.lines) > 0 {
 		if err := config.Load(&config); err != nil {
 			return err
 		}
+	}
+	if err := f.typed.apply(c, &config); err != nil {
+		return err
 	}
 	if isTerminal(p.stderr) {
 		config.Progress = bar.draw
@@ -205,6 +221,9 @@ func (f *simulateFlags) check(c *cobra.Command) (until time.Duration, err error)
 		return 0, err
 	}
 	if err := f.account.check(c, f.format); err != nil {
+		return 0, err
+	}
+	if err := f.typed.check(c); err != nil {
 		return 0, err
 	}
 	return until, f.geo.check(c)

@@ -1,7 +1,8 @@
-// Package opening turns doors into a capture that opens each of them once, each by another source.
+// Package opening turns doors, or knocks that a person types, into a capture.
 //
-// The same doors give the same bytes. All addresses are reserved for documentation (RFC 5737, RFC
-// 3849).
+// [Capture] opens each door once, each by another source. [Type] has what was typed. The same doors
+// give the same bytes. All addresses that nobody typed are reserved for documentation (RFC 5737,
+// RFC 3849).
 package opening
 
 import (
