@@ -7,7 +7,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"sesame/scripting"
 	"sesame/scripting/reference"
 )
 
@@ -40,7 +39,7 @@ A name may lack its beginning. It finds all that it may mean.`,
 }
 
 // names returns the reference of all that scripts and their tests can name.
-func names() *reference.Reference { return reference.New(scripting.API()) }
+func names() *reference.Reference { return reference.New(reference.Whole()) }
 
 // doc prints the entries that a name means.
 func (p *program) doc(name string) error {

@@ -15,14 +15,17 @@ var preamble string
 
 // Definitions returns a file for the Lua language server (LuaLS), which many editors use: the
 // types, documentation and examples of an API, in the annotations LuaCATS. Nothing runs it.
-func Definitions(api []scripting.Object) string {
+func Definitions(api API) string {
 	var b strings.Builder
 	b.WriteString(preamble)
-	objects := merged(api)
+	objects := merged(api.Objects)
 	for _, o := range objects {
 		for _, m := range o.Members {
 			options(&b, o.Name, m)
 		}
+	}
+	for _, t := range api.Tables {
+		tableClass(&b, t)
 	}
 	for _, o := range objects {
 		class(&b, o)
@@ -61,9 +64,29 @@ func options(b *strings.Builder, object string, m scripting.Member) {
 	}
 }
 
+// firsts has what the tables within a test have first, without a key. What is missing has nothing
+// there.
+var firsts = map[string]string{
+	"knock": "[1] sesame.port", "opens": "[1]? string", "refuses": "[1]? string", "misses": "[1]? string", "fails": "[1]? string",
+	"closes": "[1]? string", "runs": "[1] string", "allows": "[1]? sesame.port",
+}
+
+// tableClass declares a table within a test.
+func tableClass(b *strings.Builder, t scripting.Table) {
+	comment(b, t.Doc)
+	fmt.Fprintf(b, "---@class %s.%s\n", tests, t.Name)
+	if first, ok := firsts[t.Name]; ok {
+		fmt.Fprintf(b, "---@field %s\n", first)
+	}
+	for _, o := range t.Options {
+		option(b, o)
+	}
+	b.WriteString("\n")
+}
+
 // option declares one option, with its documentation above it.
 func option(b *strings.Builder, o scripting.Option) {
-	kind, _ := typeOf(o.Type)
+	kind, _ := optionType(o)
 	maybe, others := "?", ""
 	switch o.Default {
 	case scripting.Required:

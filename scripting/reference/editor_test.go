@@ -11,13 +11,18 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"sesame/scripting"
 	"sesame/scripting/reference"
 )
 
 func TestDefinitions(t *testing.T) {
-	text := reference.Definitions(scripting.API())
+	text := reference.Definitions(reference.Whole())
 	for _, want := range []string{
+		"---@class sesame.test.options\n---@field [integer] sesame.test.step\n",
+		"---@return fun(options: sesame.test.options)\nfunction sesame.test(name) end\n",
+		"---@field opens? string|sesame.test.opens|(string|sesame.test.opens)[]|false\n",
+		"---@field knock? string|(sesame.port|sesame.test.knock)[]\n",
+		"---@field facts? table<string, sesame.test.facts|string[]>\n",
+		"---@class sesame.test.opens\n---@field [1]? string\n",
 		"---@field within? sesame.duration\n",
 		"---@field tz string\n", // it is required
 		"---@field on_open? fun(attempt: sesame.attempt): boolean?, string?\n",
@@ -52,8 +57,8 @@ var (
 // TestAnnotationsAreRight reads the definitions as a language server does: each type is well formed
 // and declared, each parameter that has a type is one of the function, and the other way round.
 func TestAnnotationsAreRight(t *testing.T) {
-	text := reference.Definitions(scripting.API())
-	builtin := []string{"string", "number", "integer", "boolean", "nil", "any", "table"}
+	text := reference.Definitions(reference.Whole())
+	builtin := []string{"false", "string", "number", "integer", "boolean", "nil", "any", "table"}
 	known := map[string]bool{}
 	for _, name := range builtin {
 		known[name] = true
@@ -85,6 +90,9 @@ func TestAnnotationsAreRight(t *testing.T) {
 		if m[1] != "return" {
 			var name string
 			name, kind, _ = strings.Cut(kind, " ")
+			if m[1] == "field" && strings.HasPrefix(name, "[") && name != "[1]" && name != "[1]?" && name != "[integer]" {
+				t.Errorf("%s: expected a name, [1] or [integer]", line)
+			}
 			if m[1] == "param" {
 				params = append(params, strings.TrimSuffix(name, "?"))
 			}
@@ -176,7 +184,7 @@ func TestRealLuacheck(t *testing.T) {
 		t.Skip("luacheck is not installed: .ci/install does it")
 	}
 	path := filepath.Join(t.TempDir(), "sesame.lua")
-	if err := os.WriteFile(path, []byte(reference.Definitions(scripting.API())), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(reference.Definitions(reference.Whole())), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	// What has no body uses no arguments, and its tables are read by nobody.
@@ -190,7 +198,7 @@ func TestRealLuacheck(t *testing.T) {
 // TestNamesOfOptionsAreWords holds that completion in an editor can write each name.
 func TestNamesOfOptionsAreWords(t *testing.T) {
 	word := regexp.MustCompile(`^[a-z_][a-z0-9_]*$`)
-	for _, name := range reference.New(scripting.API()).Names() {
+	for _, name := range reference.New(reference.Whole()).Names() {
 		if slices.ContainsFunc(strings.Split(name, "."), func(part string) bool { return !word.MatchString(part) }) {
 			t.Errorf("%s is no name of Lua", name)
 		}

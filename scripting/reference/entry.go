@@ -32,6 +32,10 @@ func (e Entry) same(other Entry) bool {
 // entry returns the entry of a thing.
 func (r *Reference) entry(n named) Entry {
 	switch {
+	case n.table != nil && n.option != nil:
+		return Entry{Names: []string{n.option.Name + " of " + within(n.table)}, what: value(*n.option), doc: n.option.Doc}
+	case n.table != nil:
+		return Entry{Names: []string{within(n.table)}, doc: n.table.Doc, options: n.table.Options}
 	case n.member == nil:
 		return Entry{Names: []string{n.object.Name}, doc: n.object.Doc, members: n.object.Members}
 	case n.option == nil:
@@ -50,6 +54,9 @@ func (r *Reference) entry(n named) Entry {
 func spelled(object string, m scripting.Member) string {
 	return object + separator(object, m) + m.Name
 }
+
+// within returns the name of a table within a test.
+func within(t *scripting.Table) string { return t.Name + " in " + tests }
 
 // value describes the value of an option.
 func value(o scripting.Option) string {

@@ -10,8 +10,8 @@ import (
 )
 
 // api is a small API with each form of documentation.
-func api(members ...scripting.Member) []scripting.Object {
-	return []scripting.Object{{Name: "sesame", Doc: "The table.", Members: members}}
+func api(members ...scripting.Member) reference.API {
+	return reference.API{Objects: []scripting.Object{{Name: "sesame", Doc: "The table.", Members: members}}}
 }
 
 func TestEntry(t *testing.T) {
@@ -49,7 +49,9 @@ func TestEntry(t *testing.T) {
 
 // TestObjectsOfOneName holds that tables of two files are one object.
 func TestObjectsOfOneName(t *testing.T) {
-	r := reference.New(append(api(scripting.Member{Name: "door", Type: "{}", Doc: "A."}), api(scripting.Member{Name: "test", Type: "{}", Doc: "B."})...))
+	both := api(scripting.Member{Name: "door", Type: "{}", Doc: "A."})
+	both.Objects = append(both.Objects, api(scripting.Member{Name: "test", Type: "{}", Doc: "B."}).Objects...)
+	r := reference.New(both)
 	want := "sesame\n  The table.\n\n  sesame.door         A.\n  sesame.test         B.\n"
 	if diff := cmp.Diff(want, r.Overview()); diff != "" {
 		t.Errorf("overview (-want +got):\n%s", diff)

@@ -8,13 +8,14 @@ import (
 	"sesame/scripting"
 )
 
-// A named is one thing that has documentation: an object, a member of one, or an option of a
-// member.
+// A named is one thing that has documentation: an object, a member of one, a table within a test,
+// or an option of a member or a table.
 type named struct {
 	path   string // "attempt", "attempt.allow" or "attempt.allow.ttl"
 	object scripting.Object
-	member *scripting.Member // nil: the object
-	option *scripting.Option // nil: the member
+	member *scripting.Member // nil: the object, or a table within a test
+	table  *scripting.Table  // within a test
+	option *scripting.Option // nil: the member or the table
 }
 
 // A Reference finds entries by name.
@@ -23,33 +24,40 @@ type Reference struct {
 	all     []named
 }
 
-// New returns the reference of an API. Objects may stand twice, with other members.
-func New(api []scripting.Object) *Reference {
-	r := &Reference{objects: merged(api)}
+// New returns the reference of an API.
+func New(api API) *Reference {
+	r := &Reference{objects: merged(api.Objects)}
 	for _, o := range r.objects {
 		r.all = append(r.all, named{path: o.Name, object: o})
 		for _, m := range o.Members {
 			path := o.Name + "." + m.Name
 			r.all = append(r.all, named{path: path, object: o, member: &m})
 			for _, opt := range m.Options {
-				r.all = append(r.all, named{path + "." + opt.Name, o, &m, &opt})
+				r.all = append(r.all, named{path: path + "." + opt.Name, object: o, member: &m, option: &opt})
 			}
+		}
+	}
+	for _, t := range api.Tables {
+		path := tests + "." + t.Name
+		r.all = append(r.all, named{path: path, table: &t})
+		for _, opt := range t.Options {
+			r.all = append(r.all, named{path: path + "." + opt.Name, table: &t, option: &opt})
 		}
 	}
 	return r
 }
 
 // Find returns the entries that a name means. A name may lack words: ttl, allow.ttl, attempt.ttl
-// and attempt:allow.ttl all find the option. A whole name finds one entry alone. Entries with the
+// and attempt:allow.ttl all find the option. A whole name finds nothing else. Entries with the
 // same text become one, and those of objects are the first.
 func (r *Reference) Find(name string) []Entry {
 	path := strings.ReplaceAll(strings.TrimRight(name, "({}) "), ":", ".")
-	found := r.matching(func(n named) bool { return n.path == path && (n.member != nil || path == table) })
+	found := r.matching(func(n named) bool { return n.path == path && (n.member != nil || n.table != nil || path == table) })
 	if found == nil {
 		found = r.matching(func(n named) bool { return n.path == path || strings.HasSuffix(n.path, "."+path) })
 	}
 	if found == nil {
-		found = r.matching(func(n named) bool { return within(strings.Split(path, "."), strings.Split(n.path, ".")) })
+		found = r.matching(func(n named) bool { return leads(strings.Split(path, "."), strings.Split(n.path, ".")) })
 	}
 	var entries []Entry
 	for _, n := range found {
@@ -76,8 +84,8 @@ func (r *Reference) matching(accepts func(named) bool) (found []named) {
 	return found
 }
 
-// within reports whether a path has all words in their order, and ends with the last of them.
-func within(words, path []string) bool {
+// leads reports whether a path has all words in their order, and ends with the last of them.
+func leads(words, path []string) bool {
 	if words[len(words)-1] != path[len(path)-1] {
 		return false
 	}

@@ -6,13 +6,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"sesame/scripting"
 	"sesame/scripting/reference"
 )
 
 // TestFind holds which entries a name finds: whole names one alone, parts all that they may mean.
 func TestFind(t *testing.T) {
-	r := reference.New(scripting.API())
+	r := reference.New(reference.Whole())
 	for _, tt := range []struct {
 		name string
 		want []string
@@ -24,11 +23,14 @@ func TestFind(t *testing.T) {
 		{"allow", []string{"attempt:allow, knock:allow"}},
 		{"allow.ttl", []string{"ttl of attempt:allow, ttl of knock:allow"}},
 		{"sesame.door.ttl", []string{"ttl of sesame.door"}},
-		{"sesame.ttl", []string{"ttl of sesame.door, ttl of sesame.listen", "ttl of sesame.command"}},
+		{"sesame.ttl", []string{"ttl of sesame.door, ttl of sesame.listen", "ttl of sesame.command", "ttl of allows in sesame.test"}},
 		{"door.within", []string{"within of sesame.door"}},
 		{"ttl", []string{"ttl of sesame.door, ttl of sesame.listen", "ttl of sesame.command", "ttl of attempt:allow, ttl of knock:allow",
-			"ttl of attempt:exec, ttl of knock:exec, ttl of grant:exec, ttl of timer:exec"}},
-		{"knock", []string{"knock"}},
+			"ttl of attempt:exec, ttl of knock:exec, ttl of grant:exec, ttl of timer:exec", "ttl of allows in sesame.test"}},
+		{"knock", []string{"knock", "knock in sesame.test", "knock of step in sesame.test"}},
+		{"test", []string{"sesame.test"}},
+		{"sesame.test.step", []string{"step in sesame.test"}},
+		{"step.opens", []string{"opens of step in sesame.test"}},
 		{"store", []string{"store", "sesame.store", "attempt.store, knock.store, grant.store, timer.store"}},
 		{"sesame", []string{"sesame"}},
 		{"nothing", nil},
@@ -51,7 +53,7 @@ func TestFind(t *testing.T) {
 // TestEveryNameIsFound holds that each name that is offered leads to an entry, which has the name,
 // and whose lines fit a terminal.
 func TestEveryNameIsFound(t *testing.T) {
-	r := reference.New(scripting.API())
+	r := reference.New(reference.Whole())
 	names := r.Names()
 	if len(names) < 200 {
 		t.Fatalf("found %d names: expected those of all objects, members and options", len(names))
@@ -76,7 +78,7 @@ func TestEveryNameIsFound(t *testing.T) {
 }
 
 func TestNearest(t *testing.T) {
-	r := reference.New(scripting.API())
+	r := reference.New(reference.Whole())
 	for name, want := range map[string]string{
 		"sesame.windo":  `: did you mean "sesame.window"?`,
 		"attempt:alow":  `: did you mean "attempt.allow"?`,

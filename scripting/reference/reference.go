@@ -17,6 +17,20 @@ func separator(object string, m scripting.Member) string {
 	return ":"
 }
 
+// An API is all that the scripts of a set and their tests can name.
+type API struct {
+	Objects []scripting.Object // an object may stand twice, with other members
+	Tables  []scripting.Table  // the tables within a test
+}
+
+// Whole returns the API of this program.
+func Whole() API {
+	return API{append(scripting.API(), scripting.TestAPI()...), scripting.TestTables()}
+}
+
+// tests is the function whose table has the tables of [API.Tables].
+const tests = "sesame.test"
+
 // table is the name of the object that scripts have from their beginning. All other objects are
 // given to functions.
 const table = "sesame"

@@ -29,7 +29,8 @@ type list struct {
 }
 
 // signatureOf reads how the documentation writes a call. Its forms are those of
-// [scripting.Member.Type]: "name" { options }, (a, { options }), { a, ..., options }, "a" or "b".
+// [scripting.Member.Type]: "name" { options }, (a, { options }), { a, ..., options },
+// { options, a, ... }, "a" or "b".
 func signatureOf(m scripting.Member) signature {
 	text := m.Type
 	if rest, ok := strings.CutPrefix(text, `"name" `); ok {
@@ -77,16 +78,15 @@ func paramOf(text string, m scripting.Member) param {
 // listOf reads what a table of options has without a key, such as { network, ..., options }.
 func listOf(text string, only bool) *list {
 	l := &list{only: only}
-	first, _, more := strings.Cut(strings.Trim(text, "{} "), ", ")
-	switch {
-	case !more: // { options }
-	case strings.HasPrefix(first, `"`):
-		l.item, l.one = "string", true
-	default:
-		l.item = "string"
-		if kind, ok := items[first]; ok {
+	for word := range strings.SplitSeq(strings.Trim(text, "{} "), ", ") {
+		if word == "options" || word == "..." {
+			continue
+		}
+		l.item, l.one = "string", strings.HasPrefix(word, `"`)
+		if kind, ok := items[word]; ok {
 			l.item = kind
 		}
+		return l
 	}
 	return l
 }

@@ -1,6 +1,10 @@
 package reference
 
-import "strings"
+import (
+	"strings"
+
+	"sesame/scripting"
+)
 
 // types has the types of editors for the words of the documentation. Types that are made of others
 // are read by [typeOf].
@@ -38,7 +42,30 @@ var types = map[string]string{
 	"a list of arguments":                           "string[]",
 	`a table such as { level = { "low", "high" } }`: "table<string, string[]>",
 	"a value of that type":                          "sesame.value|sesame.value[]",
-	"a list of values":                              "sesame.value[]",
+	// Of tests.
+	"a time":                            "string",
+	"a string":                          "string",
+	"a range of ports":                  "sesame.port",
+	"a code of two letters":             "string",
+	"a number":                          "integer|string",
+	"TCP flags":                         "string",
+	"a whole number":                    "integer",
+	"a whole number from 1":             "integer",
+	"the name of a door":                "string",
+	"the name of a condition":           "string",
+	"the name of a command":             "string",
+	"the path of a capture":             "string",
+	"an address or a network":           "string",
+	"an address or a list of addresses": "string|string[]",
+	"a list of strings":                 "string[]",
+	"a list of them":                    "sesame.port[]",
+	"a list of packets":                 "(sesame.port|sesame.test.knock)[]",
+	"false":                             "false",
+	"a table of names and values":       "table<string, sesame.value|sesame.value[]>",
+	"a table of commands and numbers":   "table<string, integer>",
+	"a table of addresses, networks, or names of hosts": "table<string, sesame.test.facts|string[]>",
+	"as in the test":   "table<string, sesame.test.facts|string[]>",
+	"a list of values": "sesame.value[]",
 }
 
 // parameters has the types of the names of parameters, and of what stands in a list.
@@ -57,7 +84,21 @@ var parameters = map[string]string{
 // items has the types of what stands in a list, where it is no text.
 var items = map[string]string{
 	"condition": "sesame.condition|sesame.decision",
+	"step":      "sesame.test.step",
 	"number":    "integer|string",
+}
+
+// optionType returns the type of an option. "A table" within a test is the one of its name.
+func optionType(o scripting.Option) (string, bool) {
+	const one = ", a table, a list of these"
+	first, rest, ok := strings.Cut(o.Type, one)
+	if !ok {
+		return typeOf(o.Type)
+	}
+	kind, known := typeOf(first)
+	kind += "|" + tests + "." + o.Name
+	more, alsoKnown := typeOf(strings.TrimPrefix(rest, ", or "))
+	return kind + "|(" + kind + ")[]|" + more, known && alsoKnown
 }
 
 // typeOf returns the type for the words of the documentation. It is false when it knows none.
@@ -66,7 +107,7 @@ func typeOf(words string) (string, bool) {
 		return known, true
 	}
 	if list, ok := strings.CutPrefix(words, "one of "); ok {
-		return `"` + strings.Join(strings.Split(list, ", "), `"|"`) + `"`, true
+		return `"` + strings.Join(strings.Split(strings.ReplaceAll(list, `"`, ""), ", "), `"|"`) + `"`, true
 	}
 	object, isFunction := strings.CutPrefix(words, "function(")
 	switch {

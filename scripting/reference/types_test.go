@@ -34,13 +34,23 @@ func TestEveryTypeIsKnown(t *testing.T) {
 			t.Errorf("%s has the type %q: add a row to types in types.go", of, words)
 		}
 	}
-	for _, o := range scripting.API() {
+	option := func(of string, o scripting.Option) {
+		if _, ok := optionType(o); !ok {
+			t.Errorf("%s of %s has the type %q: add a row to types in types.go", o.Name, of, o.Type)
+		}
+	}
+	for _, table := range Whole().Tables {
+		for _, opt := range table.Options {
+			option(table.Name, opt)
+		}
+	}
+	for _, o := range Whole().Objects {
 		for _, m := range o.Members {
 			if !m.Callable() {
 				known(o.Name+"."+m.Name, m.Type)
 			}
 			for _, opt := range m.Options {
-				known(o.Name+"."+m.Name+"."+opt.Name, opt.Type)
+				option(o.Name+"."+m.Name, opt)
 			}
 		}
 	}
