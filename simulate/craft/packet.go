@@ -65,7 +65,7 @@ func (p *Packet) check() error {
 	case !p.Source.IsValid() || !p.Dest.IsValid() || p.Source.Is4() != p.Dest.Is4():
 		return fmt.Errorf("a packet from %v to %v: expected two addresses of IPv4, or two of IPv6", p.Source, p.Dest)
 	case p.Source.Zone() != "" || p.Dest.Zone() != "" || p.Source.Is4In6() || p.Dest.Is4In6():
-		return fmt.Errorf("a packet from %v to %v: expected addresses without a zone, and those of IPv4 without ::ffff:", p.Source, p.Dest)
+		return fmt.Errorf("a packet from %v to %v: expected addresses without a zone and without ::ffff: before one of IPv4", p.Source, p.Dest)
 	case p.Port.Proto != packet.TCP && p.Port.Proto != packet.UDP:
 		return fmt.Errorf("a packet to %v: expected TCP or UDP", p.Port)
 	case len(p.Payload) > MaxPayload:
