@@ -61,23 +61,24 @@ var arrows = map[string][]string{
 	"scripting/difference": {"daemon/packet", "daemon/engine", "daemon/spelling", "daemon/transcript", "scripting", "scripting/source", "scripting/condition"},
 	"scripting/reference":  {"daemon/spelling", "scripting"},
 	"scripting/lint":       {"daemon/packet", "daemon/engine", "scripting", "scripting/source", "scripting/condition", "scripting/knockd"},
-	"simulate/suite":       {"scripting", "scripting/source", "scripting/spec"},
-	"simulate/pcaptest":    {"daemon/packet", "simulate/craft"},
-	"simulate/scrub":       {"daemon/packet", "daemon/engine", "daemon/record", "daemon/transcript", "daemon/wire", "scripting", "simulate"},
-	"simulate/craft":       {"daemon/packet"},
-	"simulate/opening":     {"daemon/packet", "daemon/engine", "daemon/spelling", "scripting/condition", "simulate/craft"},
-	"simulate/naive":       {}, // tests only
-	"daemon/split":         {"daemon/packet", "daemon/engine", "daemon/transcript"},
-	"daemon/livetest":      {},
-	"daemon":               anything,
-	"cmd/sesame":           anything,
-	"cmd/sesame/e2e":       {}, // tests only
-	"cmd/knock":            {"cmd/knock/client"},
-	"cmd/knock/client":     {},
-	"pcaps":                {"daemon/packet", "simulate/craft"},
-	"docs":                 {},
-	"docs/pagetest":        {},
-	"docs/pictures":        {},
+	"simulate/suite": {"daemon/packet", "daemon/engine", "daemon/spelling", "daemon/transcript",
+		"scripting", "scripting/condition", "scripting/source", "scripting/spec", "simulate", "simulate/craft", "simulate/opening"},
+	"simulate/pcaptest": {"daemon/packet", "simulate/craft"},
+	"simulate/scrub":    {"daemon/packet", "daemon/engine", "daemon/record", "daemon/transcript", "daemon/wire", "scripting", "simulate"},
+	"simulate/craft":    {"daemon/packet"},
+	"simulate/opening":  {"daemon/packet", "daemon/engine", "daemon/spelling", "scripting/condition", "simulate/craft"},
+	"simulate/naive":    {}, // tests only
+	"daemon/split":      {"daemon/packet", "daemon/engine", "daemon/transcript"},
+	"daemon/livetest":   {},
+	"daemon":            anything,
+	"cmd/sesame":        anything,
+	"cmd/sesame/e2e":    {}, // tests only
+	"cmd/knock":         {"cmd/knock/client"},
+	"cmd/knock/client":  {},
+	"pcaps":             {"daemon/packet", "simulate/craft"},
+	"docs":              {},
+	"docs/pagetest":     {},
+	"docs/pictures":     {},
 }
 
 var anything = []string{"*"}

@@ -263,6 +263,9 @@ func (l *loader) checkAllows(s *script) {
 func (l *loader) describe() {
 	for _, file := range l.scripts.All() {
 		l.set.Files = append(l.set.Files, file.File)
+		for _, line := range file.Program.Lines() {
+			l.set.lines = append(l.set.lines, source.Place{File: file.Path, Line: line})
+		}
 		l.set.Allows = append(l.set.Allows, file.Allows...)
 		l.set.Asks = append(l.set.Asks, file.Asks...)
 		l.set.Denials = append(l.set.Denials, file.Denials...)

@@ -45,7 +45,7 @@ func (s *script) start() (*registration, error) {
 	registered := &registration{timersAt: map[string]source.Place{}, confs: map[string]source.Place{}, made: map[site]int{}}
 	s.loading, s.functions, s.required = registered, nil, nil
 	defer func() { s.loading = nil }()
-	s.state = sandbox.New(sandbox.Config{Require: s.require, Print: s.printed, Random: s.random})
+	s.state = sandbox.New(sandbox.Config{Require: s.require, Print: s.printed, Random: s.random, Ran: s.options.Ran})
 	s.install(s.api)
 	if err := s.state.Run(s.source.Program); err != nil {
 		return registered, err

@@ -28,6 +28,9 @@ type Options struct {
 	// Print gets what scripts print while they load. What they print later is a
 	// [engine.Log].
 	Print func(source.Place, string)
+	// Ran is called when another line of a script or module is about to run, while the set loads
+	// and later, in the goroutine that does so; nil: nobody asked. It makes scripts slower.
+	Ran func(file string, line int)
 }
 
 // given names the origin of the value of an option.
@@ -61,6 +64,7 @@ type Set struct {
 	Code []Code
 
 	scripts []*script
+	lines   []source.Place
 }
 
 // Close frees the Lua states. The engine must have another set by then.
@@ -69,6 +73,10 @@ func (s *Set) Close() {
 		script.state.Close()
 	}
 }
+
+// Lines returns the lines of scripts and modules that have code, in order. The places have no
+// columns.
+func (s *Set) Lines() []source.Place { return s.lines }
 
 // Sites returns the calls of allow and close in a script and in the modules
 // that it requires. A door may use those in its own registration and those

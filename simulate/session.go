@@ -151,11 +151,11 @@ func (s *Session) Summary() transcript.Summary {
 
 // Accounts returns what became of each source at each door since [Session.Mark], those that came
 // furthest first, with the smallest change that would have opened the door. It needs
-// [SessionConfig.Explain].
-func (s *Session) Accounts(ctx context.Context) []*account.Account {
+// [SessionConfig.Explain]. It is shorter when stopped returns an error.
+func (s *Session) Accounts(stopped func() error) []*account.Account {
 	p := s.pass
 	book := p.replay.account
-	r := &rehearsals{set: p.config.Set, local: p.config.Local, own: p.replay.own, facts: p.replay.facts, left: leastRehearsed, stopped: ctx.Err}
+	r := &rehearsals{set: p.config.Set, local: p.config.Local, own: p.replay.own, facts: p.replay.facts, left: leastRehearsed, stopped: stopped}
 	halves := p.replay.splitKnocks()
 	addHalves(book, halves)
 	r.nearly(book, s.kept)

@@ -98,8 +98,8 @@ func (s *State) pushStack() *lua.LState {
 		// counts an instruction that depends on whether the stack existed already.
 		s.l.RemoveContext()
 		stack, _ := s.l.NewThread()
-		s.l.SetContext(&s.budget)
-		stack.SetContext(&s.budget)
+		s.l.SetContext(s.counter())
+		stack.SetContext(s.counter())
 		s.stacks = append(s.stacks, stack)
 	}
 	s.depth++

@@ -37,7 +37,10 @@ func New(cfg Config) *State {
 		frozen:   map[*lua.LTable]origin{},
 		known:    map[*lua.LFunction]bool{},
 	}
-	s.l.SetContext(&s.budget)
+	if cfg.Ran != nil {
+		s.follows = &follower{budget: &s.budget, state: s}
+	}
+	s.l.SetContext(s.counter())
 	for _, h := range hidden {
 		s.hidden = append(s.hidden, s.l.NewFunction(func(l *lua.LState) int { return h.function(s, l) }))
 	}

@@ -8,6 +8,10 @@ type Config struct {
 	Require    func(name string) (*Program, error) // what require "name" loads; nil: there are no modules
 	Print      func(line int, text string)         // what print prints, with the script's line; nil: nothing
 	Random     func() float64                      // in [0,1), for math.random; nil: math.random is an error
+	// Ran is called when another line is about to run, with its file; nil: nobody asked. The lines
+	// are among those of [Program.Lines], and ends of functions. It makes scripts several times
+	// slower.
+	Ran func(file string, line int)
 }
 
 // A State is one script, loaded. It is not safe for concurrent use. Its owner closes it.
@@ -15,10 +19,11 @@ type Config struct {
 // The order of use is New, SetGlobal any number of times, Run once, Call any number of times. A
 // State that is Broken does nothing more.
 type State struct {
-	cfg    Config
-	l      *lua.LState
-	budget budget
-	broken bool // a panic came out of the machine, so its stack cannot be trusted any more
+	cfg     Config
+	l       *lua.LState
+	budget  budget
+	follows *follower // of the budget; nil: nobody asked for the lines that run
+	broken  bool      // a panic came out of the machine, so its stack cannot be trusted any more
 
 	loading bool
 	running bool // a Run or Call is under way: a Call from within shares its budget

@@ -125,3 +125,11 @@ func (f *Files) hash() {
 	}
 	sum.Sum(f.Sum[:0])
 }
+
+// Clone returns files that change on their own: a set that is loaded of them forgets nothing of f.
+// The referenced files are shared, so f and its clones must not be used at the same time.
+func (f *Files) Clone() *Files {
+	clone := *f
+	clone.referenced = maps.Clone(f.referenced)
+	return &clone
+}

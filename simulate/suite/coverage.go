@@ -31,5 +31,5 @@ type FileCoverage struct {
 	Lines []LineCoverage // in order
 }
 
-// LineCoverage counts how often a line ran.
+// LineCoverage counts how often a line was come to from another one, 0 when it never ran.
 type LineCoverage struct{ Line, Hits int }

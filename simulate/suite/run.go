@@ -1,18 +1,73 @@
 package suite
 
 import (
+	"cmp"
 	"context"
-	"errors"
+	"runtime"
+	"strings"
+	"sync"
+
+	"sesame/scripting/spec"
 )
 
 // Run runs the tests. It does not fail: what is wrong with a test, or with the set that its options
 // make, is a failure of the test. When ctx ends, the tests that had not ended did not run.
 func Run(ctx context.Context, c Config) *Report {
-	r := &Report{Stopped: errors.New("not implemented")}
+	r := &Report{}
 	for _, t := range c.Tests {
 		if c.Match == nil || c.Match(t) {
-			r.Results = append(r.Results, Result{Test: t, Outcome: NotRun, Why: "not implemented"})
+			r.Results = append(r.Results, Result{Test: t, Outcome: NotRun, Why: "the time was over before it began"})
 		}
 	}
+	if c.Dir = cmp.Or(c.Dir, c.Files.Dir); c.Workers <= 0 {
+		c.Workers = runtime.GOMAXPROCS(0)
+	}
+	l := &sets{files: c.Files, options: c.Options}
+	if c.Coverage {
+		l.covered = newCovered()
+	}
+	next := make(chan *Result)
+	var workers sync.WaitGroup
+	for range min(c.Workers, len(r.Results)) {
+		workers.Go(func() {
+			w := &worker{config: &c, sets: l, loaded: map[string]*loaded{}}
+			defer w.close()
+			for result := range next {
+				*result = w.run(ctx, result.Test)
+			}
+		})
+	}
+	for i := 0; i < len(r.Results) && ctx.Err() == nil; i++ {
+		next <- &r.Results[i]
+	}
+	close(next)
+	workers.Wait()
+	if r.Count(NotRun) > 0 {
+		r.Stopped = context.Cause(ctx)
+	}
+	if c.Coverage {
+		r.Coverage = l.covered.report()
+	}
 	return r
+}
+
+// run runs a test. One that fails is run once more, to explain why: what it costs to know that is
+// nothing for the tests that pass.
+func (w *worker) run(ctx context.Context, test *spec.Test) Result {
+	set, err := w.set(test)
+	if err != nil {
+		what := "the scripts do not load"
+		if len(test.Options) > 0 {
+			what += " with its options"
+		}
+		first, more, _ := strings.Cut(err.Error(), "\n")
+		return Result{Test: test, Outcome: Failed, Failures: []Failure{{Place: test.Place, Message: what + ": " + first, Came: more}}}
+	}
+	result := w.play(ctx, test, set, false)
+	if result.Outcome == Failed && ctx.Err() == nil {
+		if again := w.play(ctx, test, set, true); again.Outcome == Failed {
+			return again
+		}
+	}
+	return result
 }

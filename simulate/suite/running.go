@@ -1,0 +1,296 @@
+package suite
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"sesame/daemon/engine"
+	"sesame/daemon/spelling"
+	"sesame/daemon/transcript"
+	"sesame/scripting"
+	"sesame/scripting/source"
+	"sesame/scripting/spec"
+	"sesame/simulate"
+	"sesame/simulate/craft"
+)
+
+// What a test may cost. Each bound is far beyond what tests need, and ends a test as a failure.
+const (
+	// maxInputs bounds the packets that a test sends, and the timers that fire in it.
+	maxInputs = 5_000_000
+	// maxCame bounds the events of a step that are kept.
+	maxCame = 10_000
+	// maxGolden is the size of the largest golden transcript, in bytes.
+	maxGolden = 16 << 20
+)
+
+// running is a test while it runs.
+type running struct {
+	stopped func() error // returns an error when the time is over
+	config  *Config
+	test    *spec.Test
+	set     *scripting.Set
+	covered *covered // nil: nobody asked
+	explain bool
+
+	session *simulate.Session
+	sender  craft.Sender
+	facts   facts
+	inputs  int
+	sent    int       // packets of knocks and scans
+	next    time.Time // when the next packet can be sent, by the delay of the one before
+	ran     map[uint64]string
+	step    *spec.Step
+	came    []happening
+	more    int // events beyond maxCame
+	golden  *golden
+	listed  []*listedAccount // accounts of the step; nil: not made yet
+	result  Result
+}
+
+// errSkipped ends a test whose capture is missing.
+var errSkipped = errors.New("skipped")
+
+// play runs a test with a set.
+func (w *worker) play(ctx context.Context, test *spec.Test, set *scripting.Set, explain bool) Result {
+	t := &running{
+		stopped: ctx.Err, config: w.config, test: test, set: set, explain: explain, ran: map[uint64]string{},
+		result: Result{Test: test, Outcome: Passed},
+	}
+	if !explain {
+		t.covered = w.sets.covered // what is run twice counts once
+	}
+	err := t.all(ctx)
+	switch {
+	case ctx.Err() != nil && (err != nil || t.session == nil):
+		t.result = Result{Test: test, Outcome: NotRun, Why: "the time was over before it ended"}
+	case errors.Is(err, errSkipped):
+		t.result.Outcome = Skipped
+	case err != nil:
+		t.fail(Failure{Place: t.place(), Message: err.Error()})
+	}
+	return t.result
+}
+
+// place is the step at hand, or the test before its first step.
+func (t *running) place() source.Place {
+	if t.step != nil {
+		return t.step.Place
+	}
+	return t.test.Place
+}
+
+// fail notes a failure.
+func (t *running) fail(f Failure) {
+	t.result.Outcome = Failed
+	if len(t.result.Failures) < mostFailures {
+		t.result.Failures = append(t.result.Failures, f)
+	}
+}
+
+// all runs the steps. It ends at the first step with a failure: what comes behind it would only
+// follow from that.
+func (t *running) all(ctx context.Context) error {
+	if err := t.missing(); err != nil {
+		return err
+	}
+	begin, err := t.begin()
+	if err != nil {
+		return err
+	}
+	if err := t.unknownNames(); err != nil {
+		return err
+	}
+	t.facts.state(t.test.Facts)
+	t.session = simulate.NewSession(simulate.SessionConfig{
+		Set: t.set.Engine, Begin: begin, Local: t.local(), Facts: &t.facts, Unsynchronised: t.test.Unsynchronised,
+		Result: t.exit, Events: t.events, Checked: t.covered.checked(), Explain: t.explain,
+	})
+	for i := range t.test.Steps {
+		t.step = &t.test.Steps[i]
+		if err := t.one(ctx); err != nil || t.result.Outcome == Failed {
+			return err
+		}
+		t.result.Virtual = t.session.Now().Sub(begin)
+	}
+	return nil
+}
+
+// missing reports that a capture is missing. It comes before all steps: half of a test says
+// nothing.
+func (t *running) missing() error {
+	for i := range t.test.Steps {
+		s := &t.test.Steps[i]
+		if s.Action != spec.Replay {
+			continue
+		}
+		if _, err := os.Stat(t.path(s.Capture)); errors.Is(err, fs.ErrNotExist) {
+			t.result.Why = fmt.Sprintf("%s is missing", s.Capture)
+			return errSkipped
+		}
+	}
+	return nil
+}
+
+// path returns a path that a test names.
+func (t *running) path(name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(t.config.Dir, name)
+}
+
+// begin returns when the test begins. One that begins with a capture, and says no time, begins with
+// its first packet.
+func (t *running) begin() (time.Time, error) {
+	first := &t.test.Steps[0]
+	switch {
+	case !t.test.At.IsZero():
+		return t.test.At, nil
+	case !first.At.IsZero():
+		return first.At, nil
+	case first.Action == spec.Replay:
+		return simulate.Begins(t.path(first.Capture))
+	}
+	return spec.Begin, nil
+}
+
+// unknownNames reports the commands of exits that the scripts do not have.
+func (t *running) unknownNames() error {
+	for _, name := range slices.Sorted(keysOf(t.test.Exits)) {
+		if err := t.hasCommand(name); err != nil {
+			return fmt.Errorf("exits: %w", err)
+		}
+	}
+	return nil
+}
+
+// hasCommand returns an error when the scripts have no command of a name.
+func (t *running) hasCommand(name string) error {
+	var names []string
+	for _, c := range t.set.Commands {
+		names = append(names, c.Name)
+	}
+	if slices.Contains(names, name) {
+		return nil
+	}
+	return fmt.Errorf("the scripts have no command %q%s", name, spelling.DidYouMean(name, names))
+}
+
+// local returns the addresses of the host; nil: every destination counts.
+func (t *running) local() []netip.Prefix {
+	if t.test.Host == nil {
+		return nil
+	}
+	local := make([]netip.Prefix, len(t.test.Host))
+	for i, address := range t.test.Host {
+		local[i] = netip.PrefixFrom(address, address.BitLen())
+	}
+	return local
+}
+
+// door returns the door of a name, with the sequence that it expects now; nil: there is none.
+func (t *running) door(name string) *engine.Door {
+	for _, d := range t.session.Doors() {
+		if d.Name == name {
+			return d
+		}
+	}
+	return nil
+}
+
+// more counts an input, and ends a test that has too many or no more time.
+func (t *running) another() error {
+	t.inputs++
+	if t.inputs > maxInputs {
+		return fmt.Errorf("the test sends more than %s packets, or lets more timers fire: make it smaller", transcript.Number(maxInputs))
+	}
+	if t.inputs&1023 == 0 {
+		return t.stopped()
+	}
+	return nil
+}
+
+// events notes what an input brought about.
+func (t *running) events(events []engine.Event) {
+	t.covered.events(events)
+	if t.golden != nil {
+		t.golden.events(events)
+	}
+	for i := range events {
+		e := &events[i]
+		if e.Kind == engine.EventRefuse && e.Reason == engine.ScriptError {
+			t.refused(e)
+		}
+		if e.Kind == engine.EventEffect && e.Argv != nil && e.ID != 0 {
+			t.ran[e.ID] = t.commandOf(e)
+		}
+		h, named := t.happeningOf(e)
+		switch {
+		case !named:
+		case len(t.came) == maxCame:
+			t.more++
+		default:
+			t.came = append(t.came, h)
+		}
+	}
+}
+
+// refused takes back the error that led to a refusal: a test names the refusal alone.
+func (t *running) refused(e *engine.Event) {
+	for i := len(t.came) - 1; i >= 0 && i > len(t.came)-8; i-- {
+		h := &t.came[i]
+		if h.kind == kind(spec.Fails) && h.command == "" && h.door == e.Door && h.source == e.Source && h.time.Equal(e.Time) {
+			t.came = slices.Delete(t.came, i, i+1)
+			return
+		}
+	}
+}
+
+// commandOf returns the name of the command of an effect.
+func (t *running) commandOf(e *engine.Event) string {
+	if c, _ := t.set.CommandOf(e.Argv); c != nil {
+		return c.Name
+	}
+	return ""
+}
+
+// exit returns how an effect ends: a command with the status that the test gives it. Its undo ends
+// with success.
+func (t *running) exit(e *engine.Event) error {
+	if e.Effect != engine.EffectExec || e.Argv == nil {
+		return nil
+	}
+	if status := t.test.Exits[t.commandOf(e)]; status != 0 {
+		return &engine.CommandError{Status: status, Text: fmt.Sprintf("exit status %d", status)}
+	}
+	return nil
+}
+
+// A golden is a transcript while it is written.
+type golden struct {
+	text    bytes.Buffer
+	json    *transcript.JSON
+	tooLong bool
+}
+
+func newGolden(doors []string) *golden {
+	g := &golden{}
+	g.json = transcript.NewJSON(&g.text)
+	g.json.Begin(doors, nil)
+	return g
+}
+
+func (g *golden) events(events []engine.Event) {
+	if g.tooLong = g.tooLong || g.text.Len() > maxGolden; !g.tooLong {
+		g.json.Events(events)
+	}
+}

@@ -1,0 +1,297 @@
+package suite
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"maps"
+	"math/rand/v2"
+	"net/netip"
+	"os"
+	"time"
+
+	"sesame/daemon/packet"
+	"sesame/daemon/transcript"
+	"sesame/scripting/spec"
+	"sesame/simulate/craft"
+	"sesame/simulate/opening"
+)
+
+func keysOf[V any](m map[string]V) iter.Seq[string] { return maps.Keys(m) }
+
+// one runs the step at hand.
+func (t *running) one(ctx context.Context) error {
+	s := t.step
+	t.came, t.more, t.golden, t.listed = nil, 0, nil, nil
+	t.session.Mark()
+	if err := t.reach(); err != nil {
+		return err
+	}
+	t.facts.state(s.Facts)
+	if err := t.act(ctx); err != nil {
+		return err
+	}
+	if err := t.session.Until(t.session.Now().Add(s.Wait), t.another); err != nil {
+		return err
+	}
+	if t.more > 0 {
+		return fmt.Errorf("the step brings about more than %s events: make it smaller", transcript.Number(maxCame))
+	}
+	t.compare(s)
+	return t.stopped()
+}
+
+// reach lets time pass until the step begins.
+func (t *running) reach() error {
+	s, now := t.step, t.session.Now()
+	switch {
+	case s.At.IsZero():
+		return nil
+	case s.At.Before(now):
+		return fmt.Errorf("at = %q is before the end of the step before it, %s: a test does not go back, split the test",
+			s.At.Format(time.RFC3339Nano), now.In(s.At.Location()).Format(time.RFC3339Nano))
+	}
+	return t.session.Until(s.At, t.another)
+}
+
+func (t *running) act(ctx context.Context) error {
+	switch s := t.step; s.Action {
+	case spec.Knock:
+		return t.knock()
+	case spec.Scan:
+		return t.scan()
+	case spec.Replay:
+		return t.replay(ctx)
+	case spec.NoAction:
+	}
+	return nil
+}
+
+// source returns who knocks or scans.
+func (t *running) source() netip.Addr {
+	switch {
+	case t.step.From.IsValid():
+		return t.step.From
+	case t.test.From.IsValid():
+		return t.test.From
+	}
+	return spec.Knocker
+}
+
+// host returns where packets of a source go.
+func (t *running) host(source netip.Addr) (netip.Addr, error) {
+	for _, address := range t.test.Host {
+		if address.Is4() == source.Is4() {
+			return address, nil
+		}
+	}
+	if t.test.Host != nil {
+		return netip.Addr{}, fmt.Errorf("the host has no address that %s can send to: add one of its family to host", source)
+	}
+	if host := craft.HostFor(source); host != source {
+		return host, nil
+	}
+	return craft.HostFor(source).Next(), nil
+}
+
+// knock sends the knocks of a door, or the packets that the step lists.
+func (t *running) knock() error {
+	s, source := t.step, t.source()
+	host, err := t.host(source)
+	if err != nil {
+		return err
+	}
+	if s.Door == "" {
+		for i := range s.Knocks {
+			p := &s.Knocks[i]
+			k := craft.Knock{Port: p.Port, Payload: p.Payload}
+			if k.Flags, err = flagsOf(p); err != nil {
+				return err
+			}
+			if err := t.send(source, host, k, cmp.Or(p.Delay, s.Delay, spec.Delay)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	door := t.door(s.Door)
+	if door == nil {
+		return errors.New("knock: " + t.noDoor(s.Door))
+	}
+	if door.Target.IsValid() {
+		host = door.Target
+	}
+	knocks, err := opening.Knocks(door)
+	if err != nil {
+		return fmt.Errorf("knock = %q: %w", s.Door, err)
+	}
+	for _, k := range knocks {
+		if err := t.send(source, host, k, cmp.Or(s.Delay, spec.Delay)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// flagsOf returns the TCP flags of a packet.
+func flagsOf(p *spec.Packet) (packet.Flags, error) {
+	switch {
+	case p.Port.Proto != packet.TCP:
+		return 0, nil
+	case p.Flags == "":
+		return packet.SYN, nil
+	}
+	flags, err := packet.ParseFlags(p.Flags)
+	if err != nil {
+		return 0, fmt.Errorf("%v: flags: %w", p.Place, err)
+	}
+	return flags, nil
+}
+
+// send sends a packet, not before the delay of the one before is over.
+func (t *running) send(source, dest netip.Addr, k craft.Knock, delay time.Duration) error {
+	if err := t.another(); err != nil {
+		return err
+	}
+	at := t.session.Now()
+	if t.next.After(at) {
+		at = t.next
+	}
+	p := t.sender.Packet(source, dest, k)
+	frame, err := p.Frame(packet.Raw)
+	if err != nil {
+		return err
+	}
+	t.sent++
+	t.result.Packets++
+	t.session.Frame(at, t.sent, packet.Raw, frame)
+	t.next = at.Add(delay)
+	return nil
+}
+
+// scan sends a packet to each port of the ranges.
+func (t *running) scan() error {
+	s, source := t.step, t.source()
+	host, err := t.host(source)
+	if err != nil {
+		return err
+	}
+	ports := 0
+	for _, r := range s.Ports {
+		ports += int(r.Last-r.First) + 1
+	}
+	if times := max(s.Times, 1); ports > maxInputs/times {
+		return fmt.Errorf("scan: it sends more than %s packets: make it smaller", transcript.Number(maxInputs))
+	}
+	for round := range max(s.Times, 1) {
+		for port := range inOrder(s, ports, round) {
+			k := craft.Knock{Port: port}
+			if port.Proto == packet.TCP {
+				k.Flags = packet.SYN
+			}
+			if err := t.send(source, host, k, cmp.Or(s.Delay, spec.Delay)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// inOrder yields the ports of a scan. A random order is the same each time that the test runs, and
+// another one each time that the step scans.
+func inOrder(s *spec.Step, count, round int) iter.Seq[packet.Port] {
+	all := make([]packet.Port, 0, count)
+	for _, r := range s.Ports {
+		for number := int(r.First); number <= int(r.Last); number++ {
+			all = append(all, packet.Port{Proto: r.Proto, Number: uint16(number)})
+		}
+	}
+	random := rand.New(rand.NewPCG(uint64(s.Place.Line), uint64(round)))
+	if s.Order == spec.Random {
+		random.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	}
+	return func(yield func(packet.Port) bool) {
+		for i := range all {
+			if s.Order == spec.Down {
+				i = len(all) - 1 - i
+			}
+			if !yield(all[i]) {
+				return
+			}
+		}
+	}
+}
+
+// replay replays a capture, and compares its transcript.
+func (t *running) replay(ctx context.Context) error {
+	s := t.step
+	if s.Golden != "" {
+		t.golden = newGolden(nil)
+	}
+	at := t.session.Now()
+	if t.next.After(at) {
+		at = t.next
+	}
+	err := t.session.Replay(ctx, t.path(s.Capture), at)
+	if t.stopped() != nil {
+		return t.stopped()
+	}
+	if err != nil {
+		return err
+	}
+	t.next = t.session.Now()
+	sum := t.session.Summary()
+	t.result.Packets += sum.Packets
+	if sum.Knocks < s.MinKnocks {
+		f := Failure{Place: s.Place, Message: fmt.Sprintf("%s: %s, expected %s", s.Capture, knocks(sum), number(s.MinKnocks))}
+		f.Explanation = t.explanation("", netip.Prefix{})
+		t.fail(f)
+	}
+	if t.golden != nil {
+		return t.compareGolden(sum)
+	}
+	return nil
+}
+
+func number(n int) string { return "at least " + transcript.Number(n) + " (min_knocks)" }
+
+// knocks says how many packets of a capture were knocks.
+func knocks(sum transcript.Summary) string {
+	if sum.Knocks == 1 {
+		return fmt.Sprintf("1 of %s was a knock", transcript.Count(sum.Packets, "packet"))
+	}
+	return fmt.Sprintf("%s of %s were knocks", transcript.Number(sum.Knocks), transcript.Count(sum.Packets, "packet"))
+}
+
+// compareGolden compares the transcript of the step with its file.
+func (t *running) compareGolden(sum transcript.Summary) error {
+	s, g := t.step, t.golden
+	t.golden = nil
+	if g.tooLong {
+		return fmt.Errorf("golden: the transcript has more than %d MiB: replay less", maxGolden>>20)
+	}
+	if err := g.json.Summary(sum); err != nil {
+		return err
+	}
+	want, err := os.ReadFile(t.path(s.Golden))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("golden: %w", err)
+	}
+	if err == nil && string(want) == g.text.String() {
+		return nil
+	}
+	t.result.Golden = append(t.result.Golden, GoldenFile{Place: s.Place, Path: t.path(s.Golden), Want: want, Got: g.text.Bytes()})
+	if t.config.Update {
+		return nil
+	}
+	f := Failure{Place: s.Place, Message: s.Golden + " is missing: sesame test --update writes it"}
+	if err == nil {
+		f.Message = s.Golden + " is not the transcript of the step: sesame test --update writes it anew"
+		f.Expected, f.Came = firstDifference(want, g.text.Bytes())
+	}
+	t.fail(f)
+	return nil
+}
