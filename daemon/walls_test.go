@@ -60,6 +60,7 @@ var arrows = map[string][]string{
 	"simulate/account":     {"daemon/packet", "daemon/engine", "daemon/split", "daemon/transcript"},
 	"scripting/difference": {"daemon/packet", "daemon/engine", "daemon/spelling", "daemon/transcript", "scripting", "scripting/source", "scripting/condition"},
 	"scripting/reference":  {"daemon/spelling", "scripting"},
+	"scripting/starter":    {"daemon/packet", "scripting", "scripting/lint", "scripting/reference", "scripting/sandbox", "scripting/source", "simulate/opening"},
 	"scripting/lint":       {"daemon/packet", "daemon/engine", "scripting", "scripting/source", "scripting/condition", "scripting/knockd"},
 	"simulate/suite": {"daemon/packet", "daemon/engine", "daemon/spelling", "daemon/transcript",
 		"scripting", "scripting/condition", "scripting/source", "scripting/spec", "simulate", "simulate/craft", "simulate/opening"},

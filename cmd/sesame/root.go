@@ -92,6 +92,7 @@ captures offline, so that you can test a script before you use it.`,
 		p.knockCommand(),
 		p.importCommand(),
 		p.docCommand(),
+		p.initCommand(),
 		p.versionCommand(),
 	)
 	return root
