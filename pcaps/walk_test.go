@@ -123,10 +123,12 @@ func TestShippedScripts(t *testing.T) {
 	}
 }
 
-// found returns the files of the repository that match a pattern, at least one.
+// found returns the files of the repository that match a pattern, without tests of scripts. There
+// is at least one.
 func found(t *testing.T, pattern string) []string {
 	t.Helper()
 	paths, err := filepath.Glob(filepath.Join("..", pattern))
+	paths = slices.DeleteFunc(paths, func(path string) bool { return strings.HasSuffix(path, "_test.lua") })
 	if err != nil || len(paths) == 0 {
 		t.Fatalf("%s: found nothing: %v", pattern, err)
 	}
