@@ -41,6 +41,8 @@ func (p *Packet) Frame(link packet.LinkType) ([]byte, error) {
 		return nil, err
 	}
 	var frame []byte
+	// Captures are made of these two alone.
+	//exhaustive:ignore
 	switch link {
 	case packet.Ethernet:
 		frame = append(make([]byte, 0, ethernetLength+60+len(p.Payload)), 2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 9)

@@ -61,6 +61,8 @@ func within(of, network netip.Prefix) bool {
 func (w *wanted) String() string {
 	var words words
 	like := &w.like
+	// All others name a door first.
+	//exhaustive:ignore
 	switch w.kind {
 	case logs:
 		return "logs = " + quote(like.detail)
