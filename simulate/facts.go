@@ -43,6 +43,10 @@ type offlineFacts struct {
 	given    engine.Facts // nil: nothing was given
 	recorded map[engine.Question]engine.Answer
 	unasked  map[engine.FactKind]int // questions that nothing could be asked
+	// note is called with each question that is asked for the first time, as noted has it; nil:
+	// nobody wants to know.
+	note  func(engine.Asked)
+	noted map[engine.Question]bool
 }
 
 func newOfflineFacts(given engine.Facts) *offlineFacts {
@@ -51,6 +55,15 @@ func newOfflineFacts(given engine.Facts) *offlineFacts {
 
 // Answer implements [engine.Facts].
 func (f *offlineFacts) Answer(q engine.Question) engine.Answer {
+	a := f.answer(q)
+	if f.note != nil && !f.noted[q] && len(f.noted) < maxRemembered {
+		f.noted[q] = true
+		f.note(engine.Asked{Question: q, Answer: a})
+	}
+	return a
+}
+
+func (f *offlineFacts) answer(q engine.Question) engine.Answer {
 	var a engine.Answer
 	if f.given != nil {
 		a = f.given.Answer(q)

@@ -45,9 +45,9 @@ doors, matched by knockd's rules. FILE may be - for standard input. When knockd
 accepts something that was hardly meant so, a warning says so, and the script has
 it as a comment.
 
-With -o three files are written: the script, a capture in which each door is
-knocked once, and the transcript of replaying it. No file that exists is
-overwritten.
+With -o four files are written: the script, a capture in which each door is
+knocked once, the transcript of replaying it, and a test that sends the same
+knocks. No file that exists is overwritten.
 
 The exit status is 0 when the file was read, and 2 when knockd would refuse it
 or something cannot be written.`,
@@ -75,7 +75,7 @@ const standardInput = "standard input"
 const maxConf = 4 << 20
 
 // importKnockd parses a knockd.conf, prints its warnings, and writes the script to standard
-// output or, with -o, three files.
+// output or, with -o, four files.
 func (p *program) importKnockd(c *cobra.Command, f *importFlags, path string) error {
 	if f.check && f.dir != "" {
 		return &usageError{c, "--check writes nothing: leave out -o, or --check"}
@@ -157,7 +157,7 @@ func (p *program) readConf(path string) ([]byte, error) {
 	return text, nil
 }
 
-// writeImport writes the script, and the capture and the transcript beside it.
+// writeImport writes the script, and the capture, the transcript and the test beside it.
 func (p *program) writeImport(ctx context.Context, conf *knockd.File, f *importFlags) error {
 	name := scriptName(conf.Path)
 	if err := os.MkdirAll(f.dir, 0o755); err != nil {
@@ -165,22 +165,28 @@ func (p *program) writeImport(ctx context.Context, conf *knockd.File, f *importF
 	}
 	path := func(extension string) string { return filepath.Join(f.dir, name+extension) }
 	files := []importedFile{{path: path(".lua"), data: []byte(conf.Script(knockd.ScriptOptions{Native: f.native}))}}
-	if err := unwritten(path(".lua"), path(".pcap"), path(".jsonl")); err != nil {
+	if err := unwritten(path(".lua"), path(".pcap"), path(".jsonl"), path("_test.lua")); err != nil {
 		return err
 	}
 	proof, err := rehearse(ctx, f.dir, name+".lua", files[0].data)
 	if err != nil {
-		p.warn("no capture and no transcript are written: %v", err)
+		p.warn("no capture, no transcript and no test are written: %v", err)
 	} else {
 		for _, why := range proof.doubts {
 			p.warn("%s", why)
 		}
 		files = append(files, importedFile{path(".pcap"), proof.capture}, importedFile{path(".jsonl"), proof.transcript})
+		if proof.test != nil {
+			files = append(files, importedFile{path("_test.lua"), proof.test})
+		}
 	}
 	if err := writeAll(files); err != nil {
 		return err
 	}
 	next := fmt.Sprintf("next: sesame check -s %s", path(".lua"))
+	if err == nil && proof.test != nil {
+		next += fmt.Sprintf(", sesame test -s %s", path(".lua"))
+	}
 	if err == nil {
 		next += fmt.Sprintf(", and sesame simulate -s %s %s", path(".lua"), path(".pcap"))
 	}

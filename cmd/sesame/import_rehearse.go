@@ -14,6 +14,7 @@ import (
 	"sesame/scripting"
 	"sesame/scripting/source"
 	"sesame/simulate"
+	"sesame/simulate/draft"
 	"sesame/simulate/opening"
 )
 
@@ -21,6 +22,7 @@ import (
 type proof struct {
 	capture    []byte
 	transcript []byte
+	test       []byte   // nil: no door opens, so there is none
 	doubts     []string // about doors that do not open exactly once
 }
 
@@ -53,7 +55,27 @@ func rehearse(ctx context.Context, dir, name string, text []byte) (*proof, error
 	if len(report.Incomplete) > 0 {
 		return nil, report.Incomplete[0]
 	}
-	return &proof{capture, lines.Bytes(), w.doubts(visits)}, nil
+	test, err := importedTest(ctx, strings.TrimSuffix(name, ".lua"), capture, set.Engine)
+	if err != nil {
+		return nil, err
+	}
+	return &proof{capture, lines.Bytes(), test, w.doubts(visits)}, nil
+}
+
+// importedTest returns a test that does what a capture does; nil when nothing in it is a knock.
+func importedTest(ctx context.Context, name string, capture []byte, set *engine.Set) ([]byte, error) {
+	found, err := simulate.Matter(ctx, simulate.Config{Knocks: capture, Set: set})
+	if err != nil || len(found.Packets) == 0 {
+		return nil, err
+	}
+	written, err := draft.Write(ctx, draft.Config{
+		Set: set, Mattered: found, Name: "each door of " + name + " opens once",
+		Comment: "The knocks are those of " + name + ".pcap.",
+	})
+	if err != nil {
+		return nil, err
+	}
+	return []byte(written.Text), nil
 }
 
 // A visit is a source at a door.

@@ -23,6 +23,7 @@ type simulateFlags struct {
 	decap   decapFlags
 	account accountFlags
 	typed   typedFlags
+	draft   draftFlags
 	local   []string
 	parsed  []netip.Prefix // of local
 	format  string
@@ -93,8 +94,9 @@ end, when no packet of a capture could be read, or when there is no door.`,
 	f.decap.add(c)
 	f.account.add(c)
 	f.typed.add(c)
+	f.draft.add(c)
 	c.Flags().StringSliceVar(&f.local, "local", nil, "addresses or networks of the host; packets to others do not count (default: any)")
-	c.Flags().StringVar(&f.format, "format", "text", `"text" for people, "jsonl" for programs, "knockd" for those that read knockd's log`)
+	c.Flags().StringVar(&f.format, "format", "text", `"text" for people, "jsonl" for programs, "knockd" for those that read knockd's log, "test" for a test of the scripts that does the same`)
 	c.Flags().StringVar(&f.color, "color", "auto", `"auto", "always" or "never"`)
 	c.Flags().StringVar(&f.until, "until", "1h", "how long timers of scripts run after the last packet")
 	c.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "print what was used: version, scripts, captures, options")
@@ -130,7 +132,7 @@ func (p *program) simulate(c *cobra.Command, f *simulateFlags, captures []string
 		return err
 	}
 	// With named scripts, errors in them are reported before errors in captures.
-	if f.scripts.path != "" || len(f.typed.lines) > 0 {
+	if f.scripts.path != "" || len(f.typed.lines) > 0 || f.format == "test" {
 		if err := config.Load(&config); err != nil {
 			return err
 		}
@@ -143,6 +145,9 @@ func (p *program) simulate(c *cobra.Command, f *simulateFlags, captures []string
 	}
 	ctx, forget := p.interruptible(c.Context(), captures)
 	defer forget()
+	if f.format == "test" {
+		return p.writeTest(ctx, f, set, config)
+	}
 	report, err := simulate.Run(ctx, config)
 	bar.clear()
 	if err != nil {
@@ -195,7 +200,7 @@ func (p *program) loadSimulated(c *cobra.Command, f *simulateFlags, config *simu
 
 // check checks all flags and returns the first error.
 func (f *simulateFlags) check(c *cobra.Command) (until time.Duration, err error) {
-	if err := oneOf(c, "format", f.format, "text", "jsonl", "knockd"); err != nil {
+	if err := oneOf(c, "format", f.format, "text", "jsonl", "knockd", "test"); err != nil {
 		return 0, err
 	}
 	if err := oneOf(c, "color", f.color, "auto", "always", "never"); err != nil {
@@ -224,6 +229,9 @@ func (f *simulateFlags) check(c *cobra.Command) (until time.Duration, err error)
 		return 0, err
 	}
 	if err := f.typed.check(c); err != nil {
+		return 0, err
+	}
+	if err := f.draft.check(c, f.format); err != nil {
 		return 0, err
 	}
 	return until, f.geo.check(c)
