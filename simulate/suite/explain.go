@@ -1,7 +1,6 @@
 package suite
 
 import (
-	"bytes"
 	"fmt"
 	"net/netip"
 
@@ -39,25 +38,5 @@ func (t *running) explanation(door string, sources netip.Prefix) (text []string)
 			text = append(text, fmt.Sprintf("%s at %s: %s", a.source, transcript.Safe(a.door), line))
 		}
 	}
-	if len(text) == 0 && door != "" && t.result.Packets > 0 {
-		text = []string{"no packet of the step was a knock of " + transcript.Safe(door)}
-	}
 	return text
-}
-
-// firstDifference returns the first line in which two transcripts differ, of both.
-func firstDifference(want, got []byte) (expected, came string) {
-	wants, gots := bytes.Split(want, []byte("\n")), bytes.Split(got, []byte("\n"))
-	line := func(all [][]byte, i int) string {
-		if i < len(all) && len(all[i]) > 0 {
-			return string(all[i])
-		}
-		return "the end"
-	}
-	for i := range max(len(wants), len(gots)) {
-		if expected, came = line(wants, i), line(gots, i); expected != came {
-			return expected, came
-		}
-	}
-	return expected, came
 }

@@ -90,6 +90,15 @@ func (t *running) effectOf(h happening, e *engine.Event) (happening, bool) {
 	return h, true
 }
 
+// size returns the bytes of its texts.
+func (h *happening) size() int {
+	n := len(h.detail)
+	for _, argument := range h.argv {
+		n += len(argument)
+	}
+	return n
+}
+
 // String spells the happening as a test would, with all that is known of it.
 func (h *happening) String() string {
 	var w words

@@ -16,7 +16,7 @@ func Run(ctx context.Context, c Config) *Report {
 	r := &Report{}
 	for _, t := range c.Tests {
 		if c.Match == nil || c.Match(t) {
-			r.Results = append(r.Results, Result{Test: t, Outcome: NotRun, Why: "the time was over before it began"})
+			r.Results = append(r.Results, Result{Test: t, Outcome: NotRun, Why: "stopped before it began"})
 		}
 	}
 	if c.Dir = cmp.Or(c.Dir, c.Files.Dir); c.Workers <= 0 {

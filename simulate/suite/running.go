@@ -1,7 +1,7 @@
 package suite
 
 import (
-	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,10 +24,13 @@ import (
 
 // What a test may cost. Each bound is far beyond what tests need, and ends a test as a failure.
 const (
-	// maxInputs bounds the packets that a test sends, and the timers that fire in it.
+	// maxInputs bounds the packets that a test sends. A timer that fires counts as timerCost
+	// packets: it may run a function.
 	maxInputs = 5_000_000
-	// maxCame bounds the events of a step that are kept.
-	maxCame = 10_000
+	timerCost = 10
+	// maxCame bounds the events of a step that are kept, and maxCameBytes their texts.
+	maxCame      = 10_000
+	maxCameBytes = 16 << 20
 	// maxGolden is the size of the largest golden transcript, in bytes.
 	maxGolden = 16 << 20
 )
@@ -50,7 +53,8 @@ type running struct {
 	ran     map[uint64]string
 	step    *spec.Step
 	came    []happening
-	more    int // events beyond maxCame
+	bytes   int // of the texts of came
+	more    int // events that are not kept
 	golden  *golden
 	listed  []*listedAccount // accounts of the step; nil: not made yet
 	result  Result
@@ -71,7 +75,7 @@ func (w *worker) play(ctx context.Context, test *spec.Test, set *scripting.Set, 
 	err := t.all(ctx)
 	switch {
 	case ctx.Err() != nil && (err != nil || t.session == nil):
-		t.result = Result{Test: test, Outcome: NotRun, Why: "the time was over before it ended"}
+		t.result = Result{Test: test, Outcome: NotRun, Why: "stopped before it ended"}
 	case errors.Is(err, errSkipped):
 		t.result.Outcome = Skipped
 	case err != nil:
@@ -91,6 +95,11 @@ func (t *running) place() source.Place {
 // fail notes a failure.
 func (t *running) fail(f Failure) {
 	t.result.Outcome = Failed
+	for _, earlier := range t.result.Failures {
+		if slices.Equal(earlier.Explanation, f.Explanation) {
+			f.Explanation = nil // it was said
+		}
+	}
 	if len(t.result.Failures) < mostFailures {
 		t.result.Failures = append(t.result.Failures, f)
 	}
@@ -132,9 +141,13 @@ func (t *running) missing() error {
 		if s.Action != spec.Replay {
 			continue
 		}
-		if _, err := os.Stat(t.path(s.Capture)); errors.Is(err, fs.ErrNotExist) {
-			t.result.Why = fmt.Sprintf("%s is missing", s.Capture)
+		switch info, err := os.Stat(t.path(s.Capture)); {
+		case errors.Is(err, fs.ErrNotExist):
+			t.result.Why = s.Capture + " is missing"
 			return errSkipped
+		case err == nil && !info.Mode().IsRegular():
+			t.step = s
+			return fmt.Errorf("replay: %s is no regular file", s.Capture) // a pipe could hang
 		}
 	}
 	return nil
@@ -207,16 +220,19 @@ func (t *running) door(name string) *engine.Door {
 	return nil
 }
 
-// more counts an input, and ends a test that has too many or no more time.
+// timer is [running.another] for a timer.
+func (t *running) timer() error {
+	t.inputs += timerCost - 1
+	return t.another()
+}
+
+// another counts an input, and ends a test that has too many or no more time.
 func (t *running) another() error {
 	t.inputs++
 	if t.inputs > maxInputs {
 		return fmt.Errorf("the test sends more than %s packets, or lets more timers fire: make it smaller", transcript.Number(maxInputs))
 	}
-	if t.inputs&1023 == 0 {
-		return t.stopped()
-	}
-	return nil
+	return t.stopped()
 }
 
 // events notes what an input brought about.
@@ -227,32 +243,37 @@ func (t *running) events(events []engine.Event) {
 	}
 	for i := range events {
 		e := &events[i]
-		if e.Kind == engine.EventRefuse && e.Reason == engine.ScriptError {
-			t.refused(e)
-		}
 		if e.Kind == engine.EventEffect && e.Argv != nil && e.ID != 0 {
 			t.ran[e.ID] = t.commandOf(e)
 		}
 		h, named := t.happeningOf(e)
-		switch {
-		case !named:
-		case len(t.came) == maxCame:
-			t.more++
-		default:
-			t.came = append(t.came, h)
+		if !named {
+			continue
 		}
+		if e.Kind == engine.EventRefuse && e.Reason == engine.ScriptError {
+			h.detail = cmp.Or(h.detail, t.faultOf(e))
+		}
+		if t.bytes += h.size(); len(t.came) == maxCame || t.bytes > maxCameBytes {
+			t.more++
+			continue
+		}
+		t.came = append(t.came, h)
 	}
 }
 
-// refused takes back the error that led to a refusal: a test names the refusal alone.
-func (t *running) refused(e *engine.Event) {
-	for i := len(t.came) - 1; i >= 0 && i > len(t.came)-8; i-- {
-		h := &t.came[i]
-		if h.kind == kind(spec.Fails) && h.command == "" && h.door == e.Door && h.source == e.Source && h.time.Equal(e.Time) {
-			t.came = slices.Delete(t.came, i, i+1)
-			return
-		}
+// faultOf takes the error back that led to a refusal, and returns what it says: a test names the
+// refusal alone.
+func (t *running) faultOf(refusal *engine.Event) string {
+	last := len(t.came) - 1
+	if last < 0 {
+		return ""
 	}
+	h := t.came[last]
+	if h.kind != kind(spec.Fails) || h.command != "" || h.door != refusal.Door || h.source != refusal.Source || !h.time.Equal(refusal.Time) {
+		return ""
+	}
+	t.came = t.came[:last]
+	return h.detail
 }
 
 // commandOf returns the name of the command of an effect.
@@ -273,24 +294,4 @@ func (t *running) exit(e *engine.Event) error {
 		return &engine.CommandError{Status: status, Text: fmt.Sprintf("exit status %d", status)}
 	}
 	return nil
-}
-
-// A golden is a transcript while it is written.
-type golden struct {
-	text    bytes.Buffer
-	json    *transcript.JSON
-	tooLong bool
-}
-
-func newGolden(doors []string) *golden {
-	g := &golden{}
-	g.json = transcript.NewJSON(&g.text)
-	g.json.Begin(doors, nil)
-	return g
-}
-
-func (g *golden) events(events []engine.Event) {
-	if g.tooLong = g.tooLong || g.text.Len() > maxGolden; !g.tooLong {
-		g.json.Events(events)
-	}
 }

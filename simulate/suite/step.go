@@ -5,12 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"iter"
 	"maps"
 	"math/rand/v2"
 	"net/netip"
-	"os"
 	"time"
 
 	"sesame/daemon/packet"
@@ -25,7 +23,8 @@ func keysOf[V any](m map[string]V) iter.Seq[string] { return maps.Keys(m) }
 // one runs the step at hand.
 func (t *running) one(ctx context.Context) error {
 	s := t.step
-	t.came, t.more, t.golden, t.listed = nil, 0, nil, nil
+	t.came, t.bytes, t.more, t.golden, t.listed = nil, 0, 0, nil, nil
+	clear(t.ran)
 	t.session.Mark()
 	if err := t.reach(); err != nil {
 		return err
@@ -34,11 +33,11 @@ func (t *running) one(ctx context.Context) error {
 	if err := t.act(ctx); err != nil {
 		return err
 	}
-	if err := t.session.Until(t.session.Now().Add(s.Wait), t.another); err != nil {
+	if err := t.session.Until(t.session.Now().Add(s.Wait), t.timer); err != nil {
 		return err
 	}
 	if t.more > 0 {
-		return fmt.Errorf("the step brings about more than %s events: make it smaller", transcript.Number(maxCame))
+		return fmt.Errorf("the step brings about more than %s events, or %d MiB of texts: make it smaller", transcript.Number(maxCame), maxCameBytes>>20)
 	}
 	t.compare(s)
 	return t.stopped()
@@ -54,7 +53,7 @@ func (t *running) reach() error {
 		return fmt.Errorf("at = %q is before the end of the step before it, %s: a test does not go back, split the test",
 			s.At.Format(time.RFC3339Nano), now.In(s.At.Location()).Format(time.RFC3339Nano))
 	}
-	return t.session.Until(s.At, t.another)
+	return t.session.Until(s.At, t.timer)
 }
 
 func (t *running) act(ctx context.Context) error {
@@ -264,34 +263,4 @@ func knocks(sum transcript.Summary) string {
 		return fmt.Sprintf("1 of %s was a knock", transcript.Count(sum.Packets, "packet"))
 	}
 	return fmt.Sprintf("%s of %s were knocks", transcript.Number(sum.Knocks), transcript.Count(sum.Packets, "packet"))
-}
-
-// compareGolden compares the transcript of the step with its file.
-func (t *running) compareGolden(sum transcript.Summary) error {
-	s, g := t.step, t.golden
-	t.golden = nil
-	if g.tooLong {
-		return fmt.Errorf("golden: the transcript has more than %d MiB: replay less", maxGolden>>20)
-	}
-	if err := g.json.Summary(sum); err != nil {
-		return err
-	}
-	want, err := os.ReadFile(t.path(s.Golden))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("golden: %w", err)
-	}
-	if err == nil && string(want) == g.text.String() {
-		return nil
-	}
-	t.result.Golden = append(t.result.Golden, GoldenFile{Place: s.Place, Path: t.path(s.Golden), Want: want, Got: g.text.Bytes()})
-	if t.config.Update {
-		return nil
-	}
-	f := Failure{Place: s.Place, Message: s.Golden + " is missing: sesame test --update writes it"}
-	if err == nil {
-		f.Message = s.Golden + " is not the transcript of the step: sesame test --update writes it anew"
-		f.Expected, f.Came = firstDifference(want, g.text.Bytes())
-	}
-	t.fail(f)
-	return nil
 }

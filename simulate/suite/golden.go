@@ -1,0 +1,97 @@
+package suite
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"sesame/daemon/engine"
+	"sesame/daemon/transcript"
+)
+
+// A golden is a transcript while it is written.
+type golden struct {
+	text    bytes.Buffer
+	json    *transcript.JSON
+	tooLong bool
+}
+
+func newGolden(doors []string) *golden {
+	g := &golden{}
+	g.json = transcript.NewJSON(&g.text)
+	g.json.Begin(doors, nil)
+	return g
+}
+
+func (g *golden) events(events []engine.Event) {
+	if g.tooLong = g.tooLong || g.text.Len() > maxGolden; !g.tooLong {
+		g.json.Events(events)
+	}
+}
+
+// compareGolden compares the transcript of the step with its file.
+func (t *running) compareGolden(sum transcript.Summary) error {
+	s, g := t.step, t.golden
+	t.golden = nil
+	if g.tooLong {
+		return fmt.Errorf("golden: the transcript has more than %d MiB: replay less", maxGolden>>20)
+	}
+	if err := g.json.Summary(sum); err != nil {
+		return err
+	}
+	want, err := readGolden(t.path(s.Golden))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("golden: %w", err)
+	}
+	if err == nil && string(want) == g.text.String() {
+		return nil
+	}
+	t.result.Golden = append(t.result.Golden, GoldenFile{Place: s.Place, Path: t.path(s.Golden), Want: want, Got: g.text.Bytes()})
+	if t.config.Update {
+		return nil
+	}
+	f := Failure{Place: s.Place, Message: s.Golden + " is missing: sesame test --update writes it"}
+	if err == nil {
+		f.Message = s.Golden + " is not the transcript of the step: sesame test --update writes it anew"
+		f.Expected, f.Came = firstDifference(want, g.text.Bytes())
+	}
+	t.fail(f)
+	return nil
+}
+
+// readGolden reads a golden transcript. One that is too large is read up to a byte behind the
+// bound, and so differs from every transcript.
+func readGolden(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%s is no regular file", path) // a pipe could hang
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, maxGolden+1))
+}
+
+// firstDifference returns the first line in which two transcripts differ, of both.
+func firstDifference(want, got []byte) (expected, came string) {
+	wants, gots := bytes.Split(want, []byte("\n")), bytes.Split(got, []byte("\n"))
+	line := func(all [][]byte, i int) string {
+		if i < len(all) && len(all[i]) > 0 {
+			return string(all[i])
+		}
+		return "the end"
+	}
+	for i := range max(len(wants), len(gots)) {
+		if expected, came = line(wants, i), line(gots, i); expected != came {
+			return expected, came
+		}
+	}
+	return expected, came
+}

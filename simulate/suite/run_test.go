@@ -1,0 +1,135 @@
+package suite_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"sesame/scripting"
+	"sesame/scripting/source"
+	"sesame/simulate/suite"
+)
+
+// report runs tests of a script. Further files are names and texts in turn.
+func report(t *testing.T, script, tests string, change func(*suite.Config), files ...string) *suite.Report {
+	t.Helper()
+	dir := t.TempDir()
+	files = append(files, "ssh.lua", script, "ssh_test.lua", tests)
+	for i := 0; i < len(files); i += 2 {
+		if err := os.WriteFile(filepath.Join(dir, files[i]), []byte(files[i+1]), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	read, err := source.Read(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := scripting.LoadTests(read, scripting.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := suite.Config{Files: read, Tests: all}
+	if change != nil {
+		change(&c)
+	}
+	return suite.Run(context.Background(), c)
+}
+
+// text shows results as a test compares them.
+func text(r *suite.Report) string {
+	var b strings.Builder
+	for _, result := range r.Results {
+		fmt.Fprintf(&b, "%s: %v %s\n", result.Test.Name, result.Outcome, result.Why)
+		for _, f := range result.Failures {
+			fmt.Fprintf(&b, "  %v: %s\n", f.Place, f.Message)
+			for _, part := range []struct{ name, lines string }{{"expected", f.Expected}, {"came", f.Came}, {"why", strings.Join(f.Explanation, "\n")}} {
+				if part.lines != "" {
+					fmt.Fprintf(&b, "    %s: %s\n", part.name, strings.ReplaceAll(part.lines, "\n", "\n      "))
+				}
+			}
+		}
+	}
+	return b.String()
+}
+
+// read returns a file of testdata.
+func read(t *testing.T, name string) string {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("testdata", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+// TestFailures compares all that is said of tests that fail, word by word: people read it.
+func TestFailures(t *testing.T) {
+	got := text(report(t, read(t, "ssh.lua"), read(t, "failures.lua"), nil))
+	if *update {
+		if err := os.WriteFile("testdata/failures.txt", []byte(got), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if diff := cmp.Diff(read(t, "failures.txt"), got); diff != "" {
+		t.Errorf("results (-want +got):\n%s", diff)
+	}
+}
+
+// TestPass has tests that pass. Each is changed in one place, and then it fails.
+func TestPass(t *testing.T) {
+	script := read(t, "ssh.lua")
+	for _, tt := range []struct{ name, test, change, to string }{
+		{"a knock opens", `{ knock = "ssh", opens = { "ssh", source = "203.0.113.9" } }`, "203.0.113.9", "203.0.113.8"},
+		{"a network of sources", `{ knock = "ssh", opens = { "ssh", source = "203.0.113.0/24" } }`, "113.0/24", "112.0/24"},
+		{"ttl", `{ knock = "ssh", opens = "ssh", allows = { port = "tcp/22", ttl = "30s" } }`, "30s", "31s"},
+		{"allowed port", `{ knock = "ssh", opens = "ssh", allows = "tcp/22" }`, `"tcp/22"`, `"udp/22"`},
+		{"nothing allowed", `{ knock = { "tcp/7421" }, allows = false }`, "allows = false", `allows = "tcp/22"`},
+		{"the end of a grant", `{ knock = "ssh", opens = "ssh" }, { wait = "30s", closes = { "ssh", reason = "expired" } }`, "wait = \"30s\"", "wait = \"29s\""},
+		{"the reason of an end", `{ knock = "ssh", opens = "ssh" }, { wait = "30s", closes = { "ssh", reason = "expired" } }`, `"expired"`, `"window_ended"`},
+		{"two steps are one knock", `{ knock = { "tcp/7421", "udp/9133" } }, { knock = { "tcp/2904", "tcp/6117" }, opens = "ssh" }`, "6117", "6118"},
+		{"a delay", `{ knock = "ssh", delay = "3s", opens = "ssh" }`, `"3s"`, `"4s"`},
+		{"the delay of one packet", `{ knock = { { "tcp/7421", delay = "9s" }, "udp/9133", "tcp/2904", "tcp/6117" }, opens = "ssh" }`, `"9s"`, `"10s"`},
+		{"a delay after the step", `{ knock = { { "tcp/7421", delay = "9s" } } }, { knock = { "udp/9133", "tcp/2904", "tcp/6117" }, opens = "ssh" }`, `"9s"`, `"11s"`},
+		{"an hour", `at = "2026-11-23 18:30 Europe/Madrid", facts = { ["203.0.113.9"] = { country = "ES" } }, { knock = "files", opens = "files" }, { wait = "30m", closes = { "files", reason = "window_ended" } }`, "18:30", "17:30"},
+		{"a time zone", `at = "2026-11-23 18:30 Europe/Madrid", facts = { ["203.0.113.9"] = { country = "ES" } }, { knock = "files", opens = "files" }`, "Madrid", "Lisbon"},
+		{"at in a step", `{ at = "2026-11-23 18:30 Europe/Madrid", knock = "files", refuses = { "files", condition = "iberia" }, facts = { ["203.0.113.9"] = { country = "FR" } } }`, `"FR"`, `"PT"`},
+		{"facts change", `at = "2026-11-23 09:00 UTC", facts = { ["203.0.113.9"] = { country = "FR" } }, { knock = "files", refuses = "files" }, { knock = "files", facts = { ["203.0.113.9"] = { country = "PT" } }, opens = "files" }`, `"PT"`, `"FR"`},
+		{"the longest network", `at = "2026-11-23 09:00 UTC", facts = { ["203.0.113.0/24"] = { country = "FR" }, ["203.0.113.9"] = { country = "ES" } }, { knock = "files", opens = "files" }`, `["203.0.113.9"]`, `["203.0.113.8"]`},
+		{"no fact", `at = "2026-11-23 09:00 UTC", { knock = "files", refuses = { "files", reason = "no_data" } }`, "no_data", "when"},
+		{"a part of a detail", `{ at = "2026-11-29 09:00 Europe/Madrid", knock = "files", refuses = { "files", detail = "holds again Mon" }, facts = { ["203.0.113.9"] = { country = "ES" } } }`, "again Mon", "again Tue"},
+		{"the clock", `synchronised = false, { knock = "files", facts = { ["203.0.113.9"] = { country = "ES" } }, refuses = { "files", reason = "clock" } }`, "false", "true"},
+		{"a payload", `{ knock = { { "udp/62201", payload = "a" }, { "udp/62201", payload = "b" } }, opens = { "beacon", times = 2 } }`, `"b"`, `"a"`},
+		{"a command", `{ knock = { { "udp/62201", payload = "a" } }, opens = "beacon", runs = { "audit", argv = { "/usr/local/bin/audit", "203.0.113.9" } }, logs = "beacon of 1" }`, `113.9" }`, `113.8" }`},
+		{"an exit status", `exits = { audit = 1 }, { knock = { { "udp/62201", payload = "a" } }, opens = "beacon", fails = { "audit", door = "beacon", detail = "exit status 1" } }`, "audit = 1", "audit = 2"},
+		{"a fault", `{ knock = { { "udp/62201", payload = "fail" } }, refuses = { "beacon", reason = "script_error", detail = "no" } }`, `"fail"`, `"fall"`},
+		{"a fault in on_close", `{ knock = "closer", opens = "closer" }, { wait = "10s", closes = "closer", fails = { door = "closer" } }`, `, fails = { door = "closer" }`, ``},
+		{"a miss", `{ knock = { "tcp/7421", "udp/9133", "tcp/6117" }, misses = { "ssh", reason = "out_of_order" } }`, `, misses = { "ssh", reason = "out_of_order" }`, ``},
+		{"no miss", `{ knock = { "tcp/7421", "udp/9133" }, misses = false }, { wait = "1m", misses = { "ssh", reason = "total_timeout" } }`, "1m", "1s"},
+		{"a host", `host = "192.0.2.7", { knock = "ssh", opens = "ssh" }`, `"192.0.2.7", { knock`, `"2001:db8::7", { knock`},
+		{"a sweep up", `{ scan = "tcp/1-65535", delay = "1ms" }`, `scan = "tcp/1-65535"`, `knock = "ssh"`},
+		{"a sweep down", `{ scan = "tcp/1-10000", order = "down", delay = "1ms", opens = false }`, `scan = "tcp/1-10000", order = "down"`, `knock = "ssh"`},
+		{"a random scan", `{ scan = { "tcp/1-10000", "udp/1-100" }, order = "random", times = 2, delay = "1us" }`, `scan = { "tcp/1-10000", "udp/1-100" }, order = "random", times = 2`, `knock = "ssh"`},
+		{"a scan in the order of a knock", `{ scan = { "tcp/1111", "tcp/2222", "tcp/3334" }, opens = "closer" }`, `opens`, `order = "down", opens`},
+		{"IPv6", `from = "2001:db8::9", { knock = "ssh", opens = { "ssh", source = "2001:db8::/32" } }`, `from = "2001:db8::9", `, ``},
+		{"every source is its own", `{ knock = { "tcp/7421", "udp/9133" } }, { knock = { "tcp/2904", "tcp/6117" }, from = "198.51.100.7" }`, `, from = "198.51.100.7"`, ``},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			changed := strings.Replace(tt.test, tt.change, tt.to, 1)
+			if changed == tt.test {
+				t.Fatal("nothing is changed")
+			}
+			r := report(t, script, "sesame.test \"it\" { "+tt.test+" }\nsesame.test \"other\" { "+changed+" }", nil)
+			if got := r.Results[0]; got.Outcome != suite.Passed {
+				t.Errorf("it does not pass:\n%s", text(r))
+			}
+			if got := r.Results[1]; got.Outcome != suite.Failed || len(got.Failures) == 0 {
+				t.Errorf("changed, it does not fail:\n%s", text(r))
+			}
+		})
+	}
+}
