@@ -30,7 +30,7 @@ const (
 	timerCost = 10
 	// maxCame bounds the events of a step that are kept, and maxCameBytes their texts.
 	maxCame      = 10_000
-	maxCameBytes = 16 << 20
+	maxCameBytes = 4 << 20
 	// maxGolden is the size of the largest golden transcript, in bytes.
 	maxGolden = 16 << 20
 )

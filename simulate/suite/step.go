@@ -159,7 +159,9 @@ func (t *running) send(source, dest netip.Addr, k craft.Knock, delay time.Durati
 	if t.next.After(at) {
 		at = t.next
 	}
+	// A capture may be of a [craft.Sender] too. None of its packets must look like one of these.
 	p := t.sender.Packet(source, dest, k)
+	p.SourcePort, p.Sequence = p.SourcePort-20_000, ^p.Sequence
 	frame, err := p.Frame(packet.Raw)
 	if err != nil {
 		return err

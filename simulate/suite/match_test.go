@@ -1,0 +1,152 @@
+package suite
+
+import (
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"sesame/daemon/engine"
+	"sesame/daemon/packet"
+	"sesame/scripting/spec"
+)
+
+// drawStep draws entries and happenings of few kinds, doors and sources: many match several.
+func drawStep(t *rapid.T) (want []wanted, came []happening) {
+	kinds := rapid.SampledFrom([]kind{kind(spec.Opens), kind(spec.Refuses)})
+	doors := rapid.SampledFrom([]string{"", "a", "b"})
+	sources := rapid.SampledFrom([]string{"", "192.0.2.1/32", "192.0.2.2/32", "192.0.2.0/24"})
+	details := rapid.SampledFrom([]string{"", "x", "xy"})
+	for range rapid.IntRange(0, 4).Draw(t, "wanted") {
+		w := wanted{kind: kinds.Draw(t, "kind"), times: rapid.IntRange(1, 2).Draw(t, "times")}
+		w.like = happening{kind: w.kind, door: doors.Draw(t, "door"), detail: details.Draw(t, "detail")}
+		if text := sources.Draw(t, "source"); text != "" {
+			w.from = netip.MustParsePrefix(text)
+		}
+		want = append(want, w)
+	}
+	for range rapid.IntRange(0, 5).Draw(t, "came") {
+		h := happening{kind: kinds.Draw(t, "kind"), door: doors.Draw(t, "door"), detail: details.Draw(t, "detail")}
+		h.source = netip.MustParsePrefix(rapid.SampledFrom([]string{"192.0.2.1/32", "192.0.2.2/32"}).Draw(t, "source"))
+		came = append(came, h)
+	}
+	return want, came
+}
+
+// most returns how many happenings can be joined, by trying everything.
+func most(want []wanted, came []happening, count []int) int {
+	if len(came) == 0 {
+		return 0
+	}
+	best := most(want, came[1:], count)
+	for j := range want {
+		if count[j] < want[j].times && want[j].matches(&came[0]) {
+			count[j]++
+			best = max(best, 1+most(want, came[1:], count))
+			count[j]--
+		}
+	}
+	return best
+}
+
+// TestMatchJoinsTheMost compares the matching with one that tries everything.
+func TestMatchJoinsTheMost(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		want, came := drawStep(t)
+		m := match(want, came)
+		joined := 0
+		for j, n := range m.count {
+			if joined += n; n > want[j].times {
+				t.Errorf("entry %d has %d happenings, wants %d", j, n, want[j].times)
+			}
+		}
+		if best := most(want, came, make([]int, len(want))); joined != best {
+			t.Errorf("%d are joined, %d could be", joined, best)
+		}
+		if extra := len(m.extra()); extra != len(came)-joined {
+			t.Errorf("%d are left, want %d", extra, len(came)-joined)
+		}
+		for _, c := range m.classes {
+			for j := range c.joined {
+				if !slices.Contains(c.matches, j) {
+					t.Errorf("entry %d has happenings that it does not match", j)
+				}
+			}
+		}
+	})
+}
+
+// TestManyHappenings: a step with as many events as are kept is compared in little work. The naive
+// way would need ten thousand million comparisons.
+func TestManyHappenings(t *testing.T) {
+	came := make([]happening, maxCame)
+	for i := range came {
+		came[i] = happening{kind: kind(spec.Refuses), door: "a", source: netip.MustParsePrefix("192.0.2.1/32")}
+	}
+	want := []wanted{
+		{kind: kind(spec.Refuses), times: maxCame - 2, like: happening{door: "a"}},
+		{kind: kind(spec.Refuses), times: 1},
+	}
+	m := match(want, came)
+	if len(m.extra()) != 1 || len(m.missing()) != 0 || len(m.classes) != 1 {
+		t.Errorf("%d are left, %d are missing, %d classes", len(m.extra()), len(m.missing()), len(m.classes))
+	}
+}
+
+// TestFacts compares facts with a list that is searched from its end.
+func TestFacts(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var f facts
+		networks := []string{"192.0.2.0/24", "192.0.2.0/30", "192.0.2.1/32", "0.0.0.0/0", "2001:db8::/32"}
+		latest := map[string]spec.Fact{}
+		for range rapid.IntRange(0, 6).Draw(t, "facts") {
+			text := rapid.SampledFrom(networks).Draw(t, "network")
+			one := spec.Fact{Network: netip.MustParsePrefix(text), Country: rapid.SampledFrom([]string{"", "ES", "PT"}).Draw(t, "country"), ASN: rapid.Uint32Range(0, 2).Draw(t, "asn")}
+			f.state([]spec.Fact{one})
+			latest[text] = one
+		}
+		address := netip.MustParseAddr(rapid.SampledFrom([]string{"192.0.2.1", "192.0.2.2", "192.0.2.9", "198.51.100.1", "2001:db8::1", "2001:db9::1"}).Draw(t, "address"))
+		var want spec.Fact
+		bits := -1
+		for _, one := range latest {
+			if one.Network.Contains(address) && one.Network.Bits() > bits {
+				want, bits = one, one.Network.Bits()
+			}
+		}
+		country := f.Answer(engine.Question{Kind: engine.FactCountry, Address: address})
+		asn := f.Answer(engine.Question{Kind: engine.FactASN, Address: address})
+		if country.Country != want.Country || country.Known != (want.Country != "") || asn.ASN != want.ASN || asn.Known != (want.ASN != 0) {
+			t.Errorf("%v: got %+v and %+v, want %+v", address, country, asn, want)
+		}
+	})
+	var f facts
+	f.state([]spec.Fact{{Host: "a.example", Addresses: []netip.Addr{spec.Knocker}}})
+	f.state([]spec.Fact{{Host: "a.example"}})
+	known, unknown := f.Answer(engine.Question{Kind: engine.FactHost, Name: "a.example"}), f.Answer(engine.Question{Kind: engine.FactHost, Name: "b.example"})
+	if !known.Known || len(known.Addresses) != 0 || unknown.Known {
+		t.Errorf("got %+v and %+v", known, unknown)
+	}
+}
+
+// TestSpelling: what came is spelled so that a test can be written of it, whatever bytes it has.
+func TestSpelling(t *testing.T) {
+	for _, tt := range []struct {
+		h    happening
+		want string
+	}{
+		{happening{kind: kind(spec.Opens), door: "ssh"}, `opens = "ssh"`},
+		{happening{kind: kind(spec.Opens), door: `a"b\`, source: netip.MustParsePrefix("192.0.2.0/24")}, `opens = { "a\"b\\", source = "192.0.2.0/24" }`},
+		{happening{kind: kind(spec.Refuses), door: "x", reason: "when", condition: "hours", detail: "a\x1b[1m\n"}, `refuses = { "x", reason = "when", condition = "hours", detail = "a\027[1m\010" }`},
+		{happening{kind: kind(spec.Fails), command: "audit", door: "x"}, `fails = { "audit", door = "x" }`},
+		{happening{kind: kind(spec.Fails), door: "x"}, `fails = { door = "x" }`},
+		{happening{kind: runs, command: "audit", undo: true, argv: []string{"/a", "b"}}, `runs = { "audit", undo = true, argv = { "/a", "b" } }`},
+		{happening{kind: logs, detail: "x"}, `logs = "x"`},
+		{happening{kind: allows, port: packet.Port{Proto: packet.TCP, Number: 22}, ttl: time.Hour}, `allows = { port = "tcp/22", ttl = "1h" }`},
+	} {
+		if got := tt.h.String(); got != tt.want {
+			t.Errorf("got %s, want %s", got, tt.want)
+		}
+	}
+}
