@@ -236,3 +236,23 @@ func FuzzTests(f *testing.F) {
 		}
 	})
 }
+
+// The largest and the smallest that are allowed.
+func TestBoundsOfTestsAreInside(t *testing.T) {
+	tests := theTests(t, `
+local packets, ranges, steps = {}, {}, {}
+for i = 1, 1000 do packets[i], steps[i] = i, { wait = "1s" } end
+for i = 1, 64 do ranges[i] = "tcp/" .. i .. "-" .. i end
+sesame.test "steps" (steps)
+sesame.test "others" {
+  facts = { ["home.a1"] = { "203.0.113.9" } }, exits = { a = 0, b = 255 },
+  { knock = packets, opens = { "a", times = 1000000 } }, { scan = ranges, times = 1000 }, { scan = "tcp/65535-65535" }, { scan = "udp/65535" },
+  { replay = ("x"):rep(4095), min_knocks = 1e9 }, { knock = { { "udp/1", payload = ("x"):rep(65507) } }, logs = ("x"):rep(1024) },
+}`)
+	if others := tests[0]; len(others.Steps[0].Knocks) != 1000 || len(others.Steps[1].Ports) != 64 || others.Steps[1].Times != 1000 || others.Facts[0].Host != "home.a1" {
+		t.Errorf("got %+v", others)
+	}
+	if len(tests[1].Steps) != 1000 {
+		t.Errorf("%d steps", len(tests[1].Steps))
+	}
+}

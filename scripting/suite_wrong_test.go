@@ -45,6 +45,7 @@ func TestWrongTests(t *testing.T) {
 		`{ scan = "1-5" }`:                                                           `scan: "1-5" is no range of ports: expected one such as "tcp/1-65535" or "udp/53"`,
 		`{ scan = {} }`:                                                              "scan: expected 1 to 64 ranges of ports, got 0",
 		`{ replay = "" }`:                                                            `replay: expected a path such as "captures/ssh-opens.pcap"`,
+		`{ replay = ("x"):rep(4096) }`:                                               "replay: expected a path",
 		`{ replay = "a\0b" }`:                                                        "replay: expected a path",
 		`{ replay = "a", min_knocks = -1 }`:                                          "min_knocks: expected a whole number from 0",
 		`{ wait = 31 }`:                                                              `1:28: wait: expected a duration in a string, got the number 31: write "31s"`,
