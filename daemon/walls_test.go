@@ -56,7 +56,7 @@ var arrows = map[string][]string{
 	"scripting":                   {"daemon/packet", "daemon/engine", "daemon/geo/country", "daemon/spelling", "daemon/transcript", "scripting/sandbox", "scripting/source", "scripting/condition", "scripting/knockd", "scripting/mistake", "scripting/spec"},
 	"simulate/suite/report":       {"daemon/transcript", "scripting/source", "simulate/suite"},
 	"simulate": {"daemon/packet", "daemon/engine", "daemon/filter", "daemon/geo/country", "daemon/record", "daemon/spelling", "daemon/split", "daemon/transcript",
-		"scripting", "scripting/condition", "scripting/source", "simulate/account"},
+		"scripting", "scripting/condition", "scripting/source", "simulate/account", "simulate/trace"},
 	"simulate/account":     {"daemon/packet", "daemon/engine", "daemon/split", "daemon/transcript"},
 	"scripting/difference": {"daemon/packet", "daemon/engine", "daemon/spelling", "daemon/transcript", "scripting", "scripting/source", "scripting/condition"},
 	"scripting/reference":  {"daemon/spelling", "scripting"},
@@ -67,6 +67,7 @@ var arrows = map[string][]string{
 	"simulate/pcaptest": {"daemon/packet", "simulate/craft"},
 	"simulate/scrub":    {"daemon/packet", "daemon/engine", "daemon/record", "daemon/transcript", "daemon/wire", "scripting", "simulate"},
 	"simulate/craft":    {"daemon/packet"},
+	"simulate/trace":    {"daemon/engine", "daemon/packet", "daemon/transcript"},
 	"simulate/draft":    {"daemon/engine", "daemon/packet", "daemon/transcript", "scripting/spec", "simulate", "simulate/craft", "simulate/opening"},
 	"simulate/opening":  {"daemon/packet", "daemon/engine", "daemon/spelling", "scripting/condition", "simulate/craft"},
 	"simulate/naive":    {}, // tests only

@@ -36,7 +36,8 @@ type pass struct {
 	tunnels    map[string]int // frames in tunnels, by name
 	incomplete []error
 	steps      steps
-	recorded   bool // the host's addresses are from a recording
+	recorded   bool         // the host's addresses are from a recording
+	sources    []netip.Addr // the first two that sent something that a door watches; for a trace
 	replay     replay
 }
 
@@ -191,6 +192,9 @@ func (p *pass) decode(c *capture, f *record.Frame, at time.Time) {
 	default:
 		if p.packet.Cut {
 			p.cut++
+		}
+		if p.config.Trace != nil {
+			p.noteSource(p.packet.Source)
 		}
 		p.replay.packet(&p.packet)
 	}

@@ -26,6 +26,7 @@ type replay struct {
 	facts   *offlineFacts
 	last    time.Time
 	explain func(*engine.Judgment) // gets the judgments, in place of the account; nil: nobody
+	traced  func(*engine.Test)     // gets the tests of packets; nil: nobody asked
 	began   time.Time
 	offset  time.Duration             // how far the wall clock is ahead of engine time
 	pending []outcome                 // of effects whose result the engine awaits
@@ -46,6 +47,7 @@ func (r *replay) begin(start time.Time, set *engine.Set, local []netip.Prefix) {
 	if r.explain != nil {
 		r.engine.Explain(r.explain)
 	}
+	r.engine.Trace(r.traced)
 	r.last, r.began = start, start
 	if local != nil {
 		r.engine.Own(r.own)

@@ -18,6 +18,7 @@ import (
 	"sesame/daemon/split"
 	"sesame/daemon/transcript"
 	"sesame/simulate/account"
+	"sesame/simulate/trace"
 )
 
 // A Config describes what to replay. It needs Captures or Recording, Set or Load, and Writer.
@@ -65,6 +66,10 @@ type Config struct {
 	// Now is the time of the engine of the daemon that sends the Recording. The time of attempts
 	// may be over by then, though the daemon had no input since. Zero: the recording is an old one.
 	Now time.Time
+	// Trace gets each packet of one source, and what became of it: of the only one in Sources, else
+	// of the only one that sends something to a port that a door watches. It costs another pass,
+	// which standard input and exact replays cannot have; nil: no trace is wanted.
+	Trace func(*trace.Packet)
 	// Progress is called now and then with the number of bytes read of a capture, and its size,
 	// which is below zero when it is unknown.
 	Progress func(name string, read, size int64)
@@ -171,6 +176,11 @@ func Run(ctx context.Context, c Config) (*Report, error) {
 	}
 	if c.Account {
 		p.explain(ctx, report)
+	}
+	if c.Trace != nil {
+		if err := p.trace(ctx, c); err != nil {
+			return nil, err
+		}
 	}
 	return report, report.finish(&c)
 }

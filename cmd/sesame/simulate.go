@@ -24,6 +24,7 @@ type simulateFlags struct {
 	account accountFlags
 	typed   typedFlags
 	draft   draftFlags
+	trace   traceFlags
 	local   []string
 	parsed  []netip.Prefix // of local
 	format  string
@@ -95,6 +96,7 @@ end, when no packet of a capture could be read, or when there is no door.`,
 	f.account.add(c)
 	f.typed.add(c)
 	f.draft.add(c)
+	f.trace.add(c)
 	c.Flags().StringSliceVar(&f.local, "local", nil, "addresses or networks of the host; packets to others do not count (default: any)")
 	c.Flags().StringVar(&f.format, "format", "text", `"text" for people, "jsonl" for programs, "knockd" for those that read knockd's log, "test" for a test of the scripts that does the same`)
 	c.Flags().StringVar(&f.color, "color", "auto", `"auto", "always" or "never"`)
@@ -140,6 +142,7 @@ func (p *program) simulate(c *cobra.Command, f *simulateFlags, captures []string
 	if err := f.typed.apply(c, &config); err != nil {
 		return err
 	}
+	f.trace.apply(&config, out)
 	if isTerminal(p.stderr) {
 		config.Progress = bar.draw
 	}
@@ -232,6 +235,9 @@ func (f *simulateFlags) check(c *cobra.Command) (until time.Duration, err error)
 		return 0, err
 	}
 	if err := f.draft.check(c, f.format); err != nil {
+		return 0, err
+	}
+	if err := f.trace.check(c, f.format); err != nil {
 		return 0, err
 	}
 	return until, f.geo.check(c)

@@ -16,7 +16,7 @@ func (f *simulateFlags) changes(c *cobra.Command) string {
 	if text := f.scripts.changes(); text != "" {
 		given = append(given, text)
 	}
-	for _, name := range []string{"local", "until", "at"} {
+	for _, name := range []string{"local", "until", "at", "trace"} {
 		if c.Flags().Changed(name) {
 			given = append(given, "--"+name)
 		}

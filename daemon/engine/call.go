@@ -68,6 +68,9 @@ func (c *Call) Check(one Condition) (Verdict, error) {
 	if c != nil && c.engine != nil && c.engine.checked != nil && err == nil {
 		c.engine.checked(one, v.Outcome)
 	}
+	if c != nil && c.engine != nil && c.engine.traced != nil && c.engine.packet != nil && err == nil {
+		c.testCondition(one, &v)
+	}
 	return v, err
 }
 

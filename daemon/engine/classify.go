@@ -11,11 +11,11 @@ func (e *Engine) classify(p *packet.Packet, here *portDoors) packet.Drop {
 		e.flows.add(e.secret.flow(p.Source, p.Dest, p.SourcePort, p.Port.Number))
 	}
 	e.ours = e.hasLocal(p.Dest)
-	if !e.ours && !e.index.targets[p.Dest] {
+	if !e.test(TestHost, nil, e.ours || e.index.targets[p.Dest]) {
 		return packet.NotLocal
 	}
 	e.findTripped(here, p) // ends nothing yet: match does, unless p is malformed or a retransmit
-	if len(e.tripped) == 0 && (here == nil || !here.want(p, e.ours)) && (len(e.index.strict) == 0 || !e.stray(p)) {
+	if !e.test(TestPort, nil, len(e.tripped) > 0 || here != nil && here.want(p, e.ours) || len(e.index.strict) > 0 && e.stray(p)) {
 		if isOdd(p) {
 			return packet.Malformed
 		}
@@ -24,10 +24,12 @@ func (e *Engine) classify(p *packet.Packet, here *portDoors) packet.Drop {
 	if e.local == nil && isGroup(p.Dest) && !e.index.targets[p.Dest] {
 		return packet.NotLocal // the addresses of this host are not known, but this is none
 	}
-	if e.own.has(p.Source) && !p.Loopback || p.Source.IsUnspecified() {
+	if !e.test(TestSource, nil, (!e.own.has(p.Source) || p.Loopback) && !p.Source.IsUnspecified()) {
 		return packet.Malformed
 	}
-	return e.again(p)
+	drop := e.again(p)
+	e.test(TestNew, nil, drop == packet.NotDropped)
+	return drop
 }
 
 // stray reports whether p is a wrong knock to strict doors. An impossible packet is none: what is

@@ -51,10 +51,14 @@ func (e *Engine) handleListener(d *door) {
 // In a row of knocks over a limit only the first is reported; the others are counted. A knock whose
 // functions may not run uses up no limit.
 func (e *Engine) admit(d *Door, source netip.Addr) bool {
-	if d.onePacket() && !e.admitSteps(d, source) {
+	if d.onePacket() && !e.test(TestSteps, d, e.admitSteps(d, source)) {
 		return false
 	}
-	if ok, report := e.limits.allow(d, source, e.now); !ok {
+	ok, report := e.limits.allow(d, source, e.now)
+	if d.Limit != nil {
+		e.test(TestLimit, d, ok)
+	}
+	if !ok {
 		e.refuseLimited(d, source, boundLimit, d.Limit.Text, report)
 		e.explanation.limited(d, source)
 		return false

@@ -86,6 +86,7 @@ type Engine struct {
 
 	explanation *explanation             // nil: nobody asked, see [Engine.Explain]
 	checked     func(Condition, Outcome) // nil: nobody asked, see [Engine.Checked]
+	traced      func(*Test)              // nil: nobody asked, see [Engine.Trace]
 
 	serial   uint64 // of calls and timers
 	events   []Event

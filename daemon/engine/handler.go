@@ -34,6 +34,9 @@ func mix(x uint64) uint64 {
 func (e *Engine) callHandler(c cause, h Handler, call *Call) (Decision, bool) {
 	decision, err := h.Handle(call)
 	e.steps.charge(c.door, e.now)
+	if e.packet != nil {
+		e.test(TestFunction, c.door, err == nil && !decision.Refused)
+	}
 	switch {
 	case err != nil:
 		e.fault(c, err)

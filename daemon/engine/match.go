@@ -68,12 +68,12 @@ func (e *Engine) gatherAt(here *portDoors, p *packet.Packet) bool {
 
 // offer hands a packet to one door.
 func (e *Engine) offer(d *door, p *packet.Packet) move {
-	if !d.Accepts(p.Dest, e.ours) {
+	if !e.test(TestDestination, d.Door, d.Accepts(p.Dest, e.ours)) {
 		return move{}
 	}
-	wanted := d.Wants(p)
+	wanted := e.test(TestKnock, d.Door, d.Wants(p))
 	switch {
-	case wanted && d.Payload != nil && !e.fits(d, p):
+	case wanted && d.Payload != nil && !e.test(TestPayload, d.Door, e.fits(d, p)):
 		return move{ruling: Ignored, why: OtherBytes}
 	case wanted && d.Listen:
 		e.handleListener(d)

@@ -30,8 +30,8 @@ func TestParseFlags(t *testing.T) {
 // TestFlagsAreReadAsWritten tries each combination of flags.
 func TestFlagsAreReadAsWritten(t *testing.T) {
 	for n := range 256 {
-		if got, err := ParseFlags(Flags(n).String()); err != nil || got != Flags(n) {
-			t.Errorf("ParseFlags(%q) = %v, %v; want %#x", Flags(n), got, err, n)
+		if got, err := ParseFlags(Flags(n).Names()); err != nil || got != Flags(n) {
+			t.Errorf("ParseFlags(%q) = %v, %v; want %#x", Flags(n).Names(), got, err, n)
 		}
 	}
 }

@@ -122,6 +122,9 @@ func colorOf(k engine.Kind) string {
 	return ""
 }
 
+// Describe returns an event in words, without its time, door and source.
+func Describe(e *engine.Event) string { return describe(e) }
+
 // describe returns an event in words.
 func describe(e *engine.Event) string {
 	switch e.Kind {

@@ -187,7 +187,7 @@ func (s *step) action() []string {
 	for i, p := range s.packets {
 		one := []string{quote(p.port.String())}
 		if p.port.Proto == packet.TCP && p.flags != packet.SYN {
-			one = append(one, "flags = "+quote(p.flags.String()))
+			one = append(one, "flags = "+quote(p.flags.Names()))
 		}
 		if p.payload != "" {
 			one = append(one, "payload = "+quote(p.payload))

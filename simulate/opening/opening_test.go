@@ -48,7 +48,7 @@ func replay(t *testing.T, file []byte, doors []*engine.Door) (packets, opened []
 			t.Fatalf("packet %d is dropped: %v", f.Number, drop)
 		}
 		p.Time, p.Number = f.Time(), f.Number
-		packets = append(packets, fmt.Sprintf("%s %s > %s %s %#x", p.Time.Sub(start), p.Source, p.Dest, p.Port, uint8(p.Flags)))
+		packets = append(packets, fmt.Sprintf("%s %s > %s %s %#x", p.Time.Sub(start), p.Source, p.Dest, p.Port, p.Flags))
 		for _, event := range e.Packet(&p) {
 			if event.Kind == engine.EventOpen {
 				opened = append(opened, event.Door+" "+event.Source.Addr().String())

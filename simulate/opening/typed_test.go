@@ -37,7 +37,7 @@ func typed(t *testing.T, doors []*engine.Door, local []netip.Prefix, lines ...st
 		}
 		fmt.Fprintf(&b, "%s %s > %s %s", f.Time.Sub(start), p.Source, p.Dest, p.Port)
 		if p.Port.Proto == packet.TCP {
-			fmt.Fprintf(&b, " %s", p.Flags)
+			fmt.Fprintf(&b, " %s", p.Flags.Names())
 		}
 		if len(p.Payload) > 0 {
 			fmt.Fprintf(&b, " %q", p.Payload)

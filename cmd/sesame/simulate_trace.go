@@ -1,0 +1,63 @@
+package main
+
+import (
+	"io"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"sesame/daemon/transcript"
+	"sesame/simulate"
+	"sesame/simulate/trace"
+)
+
+// traceFlags are the flags of sesame simulate for the trace of a source.
+type traceFlags struct {
+	trace bool
+}
+
+func (f *traceFlags) add(c *cobra.Command) {
+	c.Flags().BoolVar(&f.trace, "trace", false, "print what was asked about each packet of a source (--source), and the answers, in place of events and totals")
+}
+
+// check checks the flags, which depend on the format.
+func (f *traceFlags) check(c *cobra.Command, format string) error {
+	switch {
+	case f.trace && format != "text" && format != "jsonl":
+		return &usageError{c, "--trace is for --format text and jsonl"}
+	case f.trace && c.Flags().Changed("quiet"):
+		return &usageError{c, "--trace takes the place of events and totals: leave out -q"}
+	}
+	return nil
+}
+
+// apply completes the configuration of a simulation, which has its writer. The trace takes the
+// place of what that writes, but of accounts and, for programs, of the events.
+func (f *traceFlags) apply(config *simulate.Config, out io.Writer) {
+	if !f.trace {
+		return
+	}
+	if lines, isJSON := config.Writer.(*transcript.JSON); isJSON {
+		config.Trace = func(p *trace.Packet) {
+			for _, line := range p.Lines() {
+				lines.Line(line...)
+			}
+		}
+		return
+	}
+	config.Writer = quiet{}
+	config.Trace = func(p *trace.Packet) {
+		// The error of the writer is that of the account behind the trace.
+		_ = p.WriteText(out, unconcerned(config, p))
+	}
+}
+
+// unconcerned returns the doors that a packet did not concern, in order.
+func unconcerned(config *simulate.Config, p *trace.Packet) (names []string) {
+	for _, d := range config.Set.Doors {
+		if !slices.ContainsFunc(p.Entries, func(e trace.Entry) bool { return e.Door == d.Name }) && (config.Doors == nil || slices.Contains(config.Doors, d.Name)) {
+			names = append(names, d.Name)
+		}
+	}
+	return names
+}

@@ -1,0 +1,76 @@
+// Package trace turns the tests and judgments of an engine into lines about each packet of a
+// source: what was asked, in order, what the answer was, and what came of it.
+package trace
+
+import (
+	"net/netip"
+	"time"
+
+	"sesame/daemon/engine"
+	"sesame/daemon/packet"
+)
+
+// A Packet is all that became of one packet.
+type Packet struct {
+	Time            time.Time
+	Number, Capture int // Capture is 0 when there is only one
+	Source, Dest    netip.Addr
+	Port            packet.Port
+	Flags           packet.Flags
+	Payload         int // its length in bytes
+	// Dropped is why the packet was no knock of any door, as transcripts name it; "": it was
+	// offered to the doors.
+	Dropped string
+	Entries []Entry
+	Events  []engine.Event // that it caused
+}
+
+// An Entry is a test, or what came of the tests of a door.
+type Entry struct {
+	Door string // "": it is the same for all doors
+	// Of a test: its name, and its outcome, which is "yes", "no" or "unknown".
+	Test, Outcome string
+	Condition     string // of a test of one: its name
+	Detail        string // why it did not hold, or what it asks
+	// Of what came of the tests: see [engine.Judgment].
+	Ruling        string
+	Stage, Stages int
+	Text          string // for people
+}
+
+// Begin returns the record of a packet, with nothing that became of it.
+func Begin(p *packet.Packet) *Packet {
+	return &Packet{
+		Time: p.Time, Number: p.Number, Capture: p.Capture, Source: p.Source, Dest: p.Dest,
+		Port: p.Port, Flags: p.Flags, Payload: len(p.Payload),
+	}
+}
+
+var outcomes = [...]string{engine.No: "no", engine.Yes: "yes", engine.Unknown: "unknown"}
+
+// Test adds a test.
+func (p *Packet) Test(t *engine.Test) {
+	one := Entry{Test: t.Kind.String(), Outcome: outcomes[t.Outcome], Detail: t.Detail}
+	if t.Door != nil {
+		one.Door = t.Door.Name
+	}
+	if t.Condition != nil {
+		one.Condition = t.Condition.Name()
+		if one.Detail == "" {
+			one.Detail = t.Condition.String()
+		}
+	}
+	if t.Kind == engine.TestLimit {
+		one.Detail = t.Door.Limit.Text
+	}
+	p.Entries = append(p.Entries, one)
+}
+
+// Judge adds what came of the tests at a door.
+func (p *Packet) Judge(j *engine.Judgment) {
+	one := Entry{Ruling: rulings[j.Ruling], Stage: j.Stage, Text: sentence(j)}
+	if j.Door != nil {
+		one.Door, one.Stages = j.Door.Name, len(j.Door.Sequence)
+	}
+	p.Entries = append(p.Entries, one)
+}
