@@ -190,7 +190,7 @@ func TestScripts(t *testing.T) {
 	for _, d := range documents(t) {
 		for i, block := range fence.FindAllStringSubmatch(d.text, -1) {
 			if block[1] != "lua" || slices.Contains([]string{"docs/from-knockd.md", "docs/scripts.md", "CONTRIBUTING.md"}, d.path) {
-				continue // shown by a test of their own, or parts of scripts
+				continue // each has a test of its own
 			}
 			dir := t.TempDir()
 			path := filepath.Join(dir, fmt.Sprintf("block%d.lua", i))
