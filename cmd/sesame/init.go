@@ -30,7 +30,8 @@ func (p *program) initCommand() *cobra.Command {
 capture that opens it. For editors it writes what scripts can name, with types,
 documentation and examples, for the Lua language server and for luacheck.
 
-It overwrites nothing: when one of the files is there, it writes none.
+It overwrites nothing: when one of the files or another script is there, it
+writes none.
 
 With --editor it writes only the settings for editors, beside scripts that exist.
 It keeps those that are there, but makes .luals/sesame.lua and .luacheckrc anew
@@ -68,10 +69,8 @@ func (p *program) initDirectory(c *cobra.Command, dir, guards string) error {
 		return err
 	}
 	files := slices.Concat(door, editor)
-	for _, file := range files {
-		if path := inDir(dir, file); exists(path) {
-			return fmt.Errorf("%s is there already, so nothing was written: name another directory; for the settings of editors alone, add --editor", path)
-		}
+	if path := inTheWay(dir, files); path != "" {
+		return fmt.Errorf("%s is there already, so nothing was written: name another directory; for the settings of editors alone, add --editor", path)
 	}
 	for i, file := range files {
 		if err := create(inDir(dir, file), file.Text); err != nil {
@@ -82,6 +81,26 @@ func (p *program) initDirectory(c *cobra.Command, dir, guards string) error {
 		}
 	}
 	return p.print("%s\nNext:\n%s", wrote(dir, files), nextSteps(dir))
+}
+
+// inTheWay returns a file of the directory that an init would overwrite, or a script whose doors
+// could have the name or the port of the first door; "" when there is none.
+func inTheWay(dir string, files []starter.File) string {
+	for _, file := range files {
+		if path := inDir(dir, file); exists(path) {
+			return path
+		}
+	}
+	others, err := os.ReadDir(dir)
+	if err != nil {
+		return "" // it is to be made; what else is wrong with it, writing will tell
+	}
+	for _, other := range others {
+		if filepath.Ext(other.Name()) == ".lua" {
+			return filepath.Join(dir, other.Name())
+		}
+	}
+	return ""
 }
 
 // nextSteps returns the commands that make sense after an init. Observing closes nothing.
@@ -149,7 +168,7 @@ func inDir(dir string, file starter.File) string {
 
 func exists(path string) bool {
 	_, err := os.Lstat(path)
-	return !errors.Is(err, fs.ErrNotExist)
+	return err == nil
 }
 
 // create writes a file that is not there. Ports are a secret, so others cannot read it.
