@@ -66,7 +66,7 @@ pcaps: # record the captures again; as root
 	go run ./pcaps
 
 docs: # make the pages anew that come from a template, such as docs/scripts.md.tmpl, and a table of the program; and the notices
-	go test ./scripting ./daemon/config -run '^TestReference$$' -update
+	go test ./scripting ./daemon/config -run '^TestReference' -update
 	@touch cmd/sesame/notices.txt
 	go test ./cmd/sesame -run '^TestNotices$$' -update
 

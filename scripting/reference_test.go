@@ -72,7 +72,11 @@ func entry(b *strings.Builder, object string, m Member) {
 	}
 	b.WriteString(pagetest.Wrap(fmt.Sprintf("**%s%s%s**%s`%s`: %s", object, dot, m.Name, space, m.Type, m.Doc), "- ", "  ", 100))
 	fmt.Fprintf(b, "  `%s`\n", m.Example)
-	for _, o := range m.Options {
+	optionEntries(b, m.Options)
+}
+
+func optionEntries(b *strings.Builder, all []Option) {
+	for _, o := range all {
 		text := fmt.Sprintf("`%s` (%s", o.Name, o.Type)
 		if o.Default != "" {
 			text += ", " + defaultText(o.Default)

@@ -53,6 +53,17 @@ func (p *program) loadOffline(c *cobra.Command, f *scriptFlags) (*scripting.Set,
 
 // load reads the configured script set. Its error is [source.Problems] when scripts are wrong.
 func (p *program) load(settings *config.Config) (*scripting.Set, error) {
+	files, err := readScripts(settings)
+	if err != nil {
+		return nil, err
+	}
+	options := scriptOptions(settings)
+	options.Print = func(at source.Place, line string) { p.note("%s: %s", at, line) }
+	return scripting.Load(files, options)
+}
+
+// readScripts reads the files of the configured scripts.
+func readScripts(settings *config.Config) (*source.Files, error) {
 	files, err := source.Read(settings.Scripts)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -60,9 +71,7 @@ func (p *program) load(settings *config.Config) (*scripting.Set, error) {
 	case err != nil:
 		return nil, fmt.Errorf("scripts: %w", err)
 	}
-	options := scriptOptions(settings)
-	options.Print = func(at source.Place, line string) { p.note("%s: %s", at, line) }
-	return scripting.Load(files, options)
+	return files, nil
 }
 
 // scriptOptions returns the script options of a configuration.

@@ -22,7 +22,7 @@ func GitHub(runs []Run) string {
 			annotateResult(&b, r, &r.Report.Results[k])
 		}
 	}
-	b.WriteString(summary(runs) + "\n")
+	b.WriteString(Summary(runs) + "\n")
 	return b.String()
 }
 

@@ -27,7 +27,7 @@ func writeMatrix(b *strings.Builder, runs []Run, names []string, verbose bool) {
 	if !verbose {
 		columns = slices.DeleteFunc(columns, func(c column) bool { return passedEverywhere(cells, runs, c) })
 	}
-	if len(columns) == 0 && unloaded(runs) == 0 {
+	if len(columns) == 0 && Unloaded(runs) == 0 {
 		return
 	}
 	width := len(fmt.Sprint(len(columns)))

@@ -61,8 +61,8 @@ func Count(runs []Run, o suite.Outcome) int {
 	return n
 }
 
-// unloaded counts the configurations with which scripts or tests did not load.
-func unloaded(runs []Run) int {
+// Unloaded counts the configurations with which scripts or tests did not load.
+func Unloaded(runs []Run) int {
 	n := 0
 	for i := range runs {
 		if runs[i].Report == nil {

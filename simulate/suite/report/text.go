@@ -31,7 +31,7 @@ func Text(runs []Run, verbose bool) string {
 		}
 	}
 	writeCoverage(&b, runs)
-	b.WriteString(summary(runs) + "\n")
+	b.WriteString(Summary(runs) + "\n")
 	return b.String()
 }
 
@@ -111,8 +111,11 @@ func among(which []int, names []string) string {
 	return text
 }
 
-// summary returns one line of totals.
-func summary(runs []Run) string {
+// Summary returns one line of totals.
+func Summary(runs []Run) string {
+	if len(runs) == 1 && runs[0].Report == nil {
+		return "nothing was loaded, and nothing was run"
+	}
 	total, files := 0, map[string]bool{}
 	for i := range runs {
 		for _, result := range runs[i].results() {
@@ -131,7 +134,7 @@ func summary(runs []Run) string {
 			separator = ", "
 		}
 	}
-	if n := unloaded(runs); n > 0 {
+	if n := Unloaded(runs); n > 0 {
 		text += fmt.Sprintf("; %s did not load", transcript.Count(n, "configuration"))
 	}
 	return text
