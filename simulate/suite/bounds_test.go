@@ -3,8 +3,12 @@ package suite_test
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"sesame/scripting"
 	"sesame/scripting/source"
@@ -31,7 +35,46 @@ sesame.listen "m" { on = "udp/2", on_knock = function(k) for i = 1, 30 do k:log(
 	}
 }
 
-// TestStopped ends the time at once, and while a test runs.
+// ending is a context that ends when its error was asked for often enough.
+type ending struct{ left atomic.Int64 }
+
+func (c *ending) Deadline() (time.Time, bool) { return time.Time{}, false }
+func (c *ending) Done() <-chan struct{}       { return nil }
+func (c *ending) Value(any) any               { return nil }
+
+func (c *ending) Err() error {
+	if c.left.Add(-1) < 0 {
+		return context.DeadlineExceeded
+	}
+	return nil
+}
+
+// TestStoppedMidway ends the time at each point of a run: tests before it have their results, and
+// those behind it did not run.
+func TestStoppedMidway(t *testing.T) {
+	const step = `{ { knock = "ssh", opens = "ssh" }, { wait = "1h", closes = "ssh" } }`
+	files, all := load(t, read(t, "ssh.lua"), `sesame.test "a" `+step+` sesame.test "b" `+strings.Replace(step, `, closes = "ssh"`, ``, 1)+` sesame.test "c" `+step)
+	seen := map[string]bool{}
+	for n := range 100 {
+		ctx := &ending{}
+		ctx.left.Store(int64(n))
+		r := suite.Run(ctx, suite.Config{Files: files, Tests: all, Workers: 1})
+		var outcomes []string
+		for _, result := range r.Results {
+			outcomes = append(outcomes, result.Outcome.String())
+		}
+		got := strings.Join(outcomes, " ")
+		if seen[got] = true; (r.Stopped != nil) != strings.Contains(got, "not_run") {
+			t.Errorf("after %d questions: %s, stopped: %v", n, got, r.Stopped)
+		}
+	}
+	want := []string{"not_run not_run not_run", "passed not_run not_run", "passed failed not_run", "passed failed passed"}
+	if got := slices.Sorted(maps.Keys(seen)); !slices.Equal(got, slices.Sorted(slices.Values(want))) {
+		t.Errorf("got %q", got)
+	}
+}
+
+// TestStopped ends the time before all tests.
 func TestStopped(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	tests := `sesame.test "a" { { knock = "ssh", opens = "ssh" } } sesame.test "b" { { scan = "tcp/1-65535", times = 60, delay = "1us" } } sesame.test "c" { { knock = "ssh", opens = "ssh" } }`

@@ -3,6 +3,7 @@ package suite
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 
 	"sesame/daemon/transcript"
 )
@@ -35,6 +36,7 @@ func (t *running) explanation(door string, sources netip.Prefix) (text []string)
 			if len(text) == mostLines {
 				return append(text, "and more")
 			}
+			line = strings.Replace(line, "before the capture ended", "before the step ended", 1)
 			text = append(text, fmt.Sprintf("%s at %s: %s", a.source, transcript.Safe(a.door), line))
 		}
 	}

@@ -69,7 +69,10 @@ func TestMatchJoinsTheMost(t *testing.T) {
 			t.Errorf("%d are left, want %d", extra, len(came)-joined)
 		}
 		for _, c := range m.classes {
-			for j := range c.joined {
+			for j, n := range c.joined {
+				if m.count[j] -= n; m.count[j] < 0 {
+					t.Errorf("classes have more happenings of entry %d than it has", j)
+				}
 				if !slices.Contains(c.matches, j) {
 					t.Errorf("entry %d has happenings that it does not match", j)
 				}
@@ -127,6 +130,69 @@ func TestFacts(t *testing.T) {
 	known, unknown := f.Answer(engine.Question{Kind: engine.FactHost, Name: "a.example"}), f.Answer(engine.Question{Kind: engine.FactHost, Name: "b.example"})
 	if !known.Known || len(known.Addresses) != 0 || unknown.Known {
 		t.Errorf("got %+v and %+v", known, unknown)
+	}
+}
+
+// TestWithin has the networks that are of another.
+func TestWithin(t *testing.T) {
+	for _, tt := range []struct {
+		of, network string
+		want        bool
+	}{
+		{"192.0.2.1/32", "192.0.2.1/32", true}, {"192.0.2.0/24", "192.0.2.1/32", true}, {"192.0.2.0/24", "192.0.2.0/25", true},
+		{"192.0.2.0/25", "192.0.2.0/24", false}, {"192.0.2.0/32", "192.0.2.0/24", false}, {"192.0.3.0/24", "192.0.2.1/32", false},
+	} {
+		if got := within(netip.MustParsePrefix(tt.of), netip.MustParsePrefix(tt.network)); got != tt.want {
+			t.Errorf("%s within %s: %v", tt.network, tt.of, got)
+		}
+	}
+	if !within(netip.Prefix{}, netip.Prefix{}) || within(netip.MustParsePrefix("192.0.2.0/24"), netip.Prefix{}) {
+		t.Error("no network")
+	}
+}
+
+// TestInOrder: a scan has each port once, and each random scan of a step has another order, which
+// is the same the next time.
+func TestInOrder(t *testing.T) {
+	s := &spec.Step{Ports: []spec.PortRange{{Proto: packet.TCP, First: 10, Last: 29}, {Proto: packet.UDP, First: 65535, Last: 65535}}}
+	order := func(o spec.Order, round int) []packet.Port {
+		s.Order = o
+		return slices.Collect(inOrder(s, 21, round))
+	}
+	up, random, again, other := order(spec.Up, 0), order(spec.Random, 0), order(spec.Random, 0), order(spec.Random, 1)
+	if len(up) != 21 || up[0].Number != 10 || up[20] != (packet.Port{Proto: packet.UDP, Number: 65535}) {
+		t.Errorf("up: %v", up)
+	}
+	if slices.Equal(random, up) || slices.Equal(random, other) || !slices.Equal(random, again) {
+		t.Errorf("random: %v, again %v, the second time %v", random, again, other)
+	}
+	down := order(spec.Down, 0)
+	if slices.Reverse(down); !slices.Equal(down, up) {
+		t.Errorf("down, from its end: %v", down)
+	}
+	for _, all := range [][]packet.Port{random, other} {
+		slices.SortFunc(all, func(a, b packet.Port) int { return int(a.Number) - int(b.Number) })
+		if !slices.Equal(all, up) {
+			t.Errorf("sorted: %v", all)
+		}
+	}
+}
+
+// TestTooManyInputs counts packets and timers.
+func TestTooManyInputs(t *testing.T) {
+	r := running{inputs: maxInputs - 1, stopped: func() error { return nil }}
+	if err := r.another(); err != nil {
+		t.Error(err)
+	}
+	if err := r.another(); err == nil {
+		t.Error("a packet more than there may be")
+	}
+	r.inputs = maxInputs - timerCost
+	if err := r.timer(); err != nil {
+		t.Error(err)
+	}
+	if err := r.timer(); err == nil {
+		t.Error("a timer more than there may be")
 	}
 }
 

@@ -43,7 +43,7 @@ func Run(ctx context.Context, c Config) *Report {
 	close(next)
 	workers.Wait()
 	if r.Count(NotRun) > 0 {
-		r.Stopped = context.Cause(ctx)
+		r.Stopped = cmp.Or(context.Cause(ctx), ctx.Err())
 	}
 	if c.Coverage {
 		r.Coverage = l.covered.report()

@@ -1,6 +1,7 @@
 -- Each of these tests fails, or says why it would not: failures.txt has the results.
 sesame.test "a wrong hour" { at = "2026-11-29 09:00 Europe/Madrid", { knock = "files", opens = "files" } }
 sesame.test "a country" { facts = { ["203.0.113.9"] = { country = "FR" } }, { knock = "files", opens = "files" } }
+sesame.test "two doors" { { knock = { "tcp/7421", "tcp/1111", "udp/9133", "tcp/2222", "tcp/2904" } , opens = "closer" }, }
 sesame.test "slow" { { knock = "ssh", delay = "4s", opens = "ssh" } }
 sesame.test "typo" { { knock = { "tcp/7421", "udp/9133", "tcp/2905", "tcp/6117" }, opens = "ssh" } }
 sesame.test "acks" { { knock = { {"tcp/7421", flags="syn,ack"}, "udp/9133", "tcp/2904", "tcp/6117" }, opens = "ssh" } }

@@ -10,4 +10,6 @@ sesame.listen "beacon" { on = "udp/62201", guards = "tcp/8006", on_knock = funct
   knock:exec(audit)
   knock:log("beacon of", #knock.payload)
 end }
+local pass = sesame.command { "/sbin/pass", "{source}", undo = { "/sbin/pass", "-d", "{source}" }, ttl = "1m" }
+sesame.door "pass" { sequence = { "tcp/5111", "tcp/6222", "tcp/7334" }, on_open = function(attempt) attempt:exec(pass) end }
 sesame.door "closer" { sequence = { "tcp/1111", "tcp/2222", "tcp/3334" }, guards = "tcp/80", ttl = "10s", on_close = function() error("in on_close") end }
