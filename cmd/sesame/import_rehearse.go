@@ -55,7 +55,7 @@ func rehearse(ctx context.Context, dir, name string, text []byte) (*proof, error
 	if len(report.Incomplete) > 0 {
 		return nil, report.Incomplete[0]
 	}
-	test, err := importedTest(ctx, strings.TrimSuffix(name, ".lua"), capture, set.Engine)
+	test, err := importedTest(ctx, strings.TrimSuffix(name, ".lua"), capture, set)
 	if err != nil {
 		return nil, err
 	}
@@ -63,13 +63,13 @@ func rehearse(ctx context.Context, dir, name string, text []byte) (*proof, error
 }
 
 // importedTest returns a test that does what a capture does; nil when nothing in it is a knock.
-func importedTest(ctx context.Context, name string, capture []byte, set *engine.Set) ([]byte, error) {
-	found, err := simulate.Matter(ctx, simulate.Config{Knocks: capture, Set: set})
+func importedTest(ctx context.Context, name string, capture []byte, set *scripting.Set) ([]byte, error) {
+	found, err := simulate.Matter(ctx, simulate.Config{Knocks: capture, Set: set.Engine})
 	if err != nil || len(found.Packets) == 0 {
 		return nil, err
 	}
 	written, err := draft.Write(ctx, draft.Config{
-		Set: set, Mattered: found, Name: "each door of " + name + " opens once",
+		Set: set.Engine, Command: set.CommandOf, Mattered: found, Name: "each door of " + name + " opens once",
 		Comment: "The knocks are those of " + name + ".pcap.",
 	})
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 
 	"sesame/daemon/engine"
 	"sesame/daemon/packet"
+	"sesame/scripting"
 	"sesame/simulate"
 )
 
@@ -22,9 +23,12 @@ import (
 type Config struct {
 	Set      *engine.Set
 	Mattered *simulate.Mattered
-	Name     string         // of the test
-	Comment  string         // that stands above the test; "": none
-	Local    []netip.Prefix // the addresses of the host; nil: every destination counts
+	Name     string // of the test
+	// Command returns the command that has arguments, and whether they are its undo; nil: tests do
+	// not say which commands run.
+	Command func(argv []string) (*scripting.Command, bool)
+	Comment string         // that stands above the test; "": none
+	Local   []netip.Prefix // the addresses of the host; nil: every destination counts
 	// Options are the values of the options of the scripts, and Lists those that are lists.
 	Options map[string]string
 	Lists   map[string]bool

@@ -20,6 +20,8 @@ type event struct {
 	condition string
 	port      packet.Port   // of allows
 	ttl       time.Duration // of allows
+	command   string        // of runs
+	undo      bool
 	at        time.Time
 }
 
@@ -33,11 +35,8 @@ func (e event) like(other event) bool {
 	return e == other
 }
 
-// strict reports whether a test must name the event.
-func (e *event) strict() bool { return e.key != "allows" }
-
 // eventOf returns an event of the engine as tests name it. False: they do not, or need not.
-func eventOf(e *engine.Event) (event, bool) {
+func (d *drafter) eventOf(e *engine.Event) (event, bool) {
 	one := event{door: e.Door, source: e.Source, at: e.Time}
 	switch e.Kind {
 	case engine.EventOpen:
@@ -54,13 +53,27 @@ func eventOf(e *engine.Event) (event, bool) {
 	case engine.EventError, engine.EventFailed:
 		one.key = "fails"
 	case engine.EventEffect:
-		if e.Effect != engine.EffectAllow {
-			return one, false
+		if e.Effect == engine.EffectAllow {
+			one.key, one.port, one.ttl = "allows", e.Port, e.TTL
+			return one, true
 		}
-		one.key, one.port, one.ttl = "allows", e.Port, e.TTL
+		return d.runOf(one, e)
 	case engine.EventStage:
 		return one, false
 	}
+	return one, true
+}
+
+// runOf returns the run of a command that has a name.
+func (d *drafter) runOf(one event, e *engine.Event) (event, bool) {
+	if e.Effect != engine.EffectExec && e.Effect != engine.EffectUndo || e.Argv == nil || d.Command == nil {
+		return one, false
+	}
+	command, _ := d.Command(e.Argv)
+	if command == nil || command.Name == "" {
+		return one, false
+	}
+	one.key, one.command, one.undo = "runs", command.Name, e.Effect == engine.EffectUndo
 	return one, true
 }
 
@@ -81,7 +94,7 @@ func (d *drafter) player(begin time.Time) *player {
 		Set: d.Set, Begin: begin, Local: d.local(), Facts: answers(d.facts),
 		Events: func(events []engine.Event) {
 			for i := range events {
-				if one, named := eventOf(&events[i]); named {
+				if one, named := d.eventOf(&events[i]); named {
 					p.events = append(p.events, one)
 				}
 			}

@@ -212,19 +212,19 @@ func duration(d time.Duration) string { return transcript.Duration(d) }
 
 // expectations returns what a step must bring about, in the order of the keys of a step.
 func expectations(events []event, source netip.Addr) (words []string) {
-	for _, key := range []string{"opens", "refuses", "misses", "fails", "closes", "allows"} {
+	for _, key := range []string{"opens", "refuses", "misses", "fails", "closes", "allows", "runs"} {
 		var entries []string
-		counts := map[string]int{}
+		counts, counted := map[string]int{}, key != "allows" && key != "runs"
 		for i := range events {
 			if e := &events[i]; e.key == key {
 				text := e.text(source)
-				if counts[text]++; counts[text] == 1 {
+				if counts[text]++; counts[text] == 1 || !counted {
 					entries = append(entries, text)
 				}
 			}
 		}
 		for i, text := range entries {
-			if n := counts[text]; n > 1 && key != "allows" {
+			if n := counts[text]; n > 1 && counted {
 				entries[i] = repeated(text, n)
 			}
 		}
@@ -251,6 +251,10 @@ func (e *event) text(source netip.Addr) string {
 	switch {
 	case e.key == "allows":
 		words = append(words, "port = "+quote(e.port.String()))
+	case e.key == "runs" && e.undo:
+		return "{ " + quote(e.command) + ", undo = true }"
+	case e.key == "runs":
+		return quote(e.command)
 	case e.key == "fails":
 		words = append(words, "door = "+quote(e.door))
 	case e.door != "":
