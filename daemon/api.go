@@ -172,7 +172,7 @@ func (d *daemon) reload(ctx context.Context, q control.ReloadRequest) (control.O
 		released = append(released, p.Port)
 	}
 	d.reopenLogs(ctx)
-	o, err := d.reloader.request(ctx, released)
+	o, err := d.reloader.request(ctx, wish{released, q.SkipTests})
 	if err != nil {
 		return control.Outcome{}, err
 	}
@@ -181,12 +181,19 @@ func (d *daemon) reload(ctx context.Context, q control.ReloadRequest) (control.O
 	return o.control(doors), nil
 }
 
+// maxChanges bounds the changes in an answer.
+const maxChanges = 100
+
 // control returns an outcome as the control socket sends it.
 func (o outcome) control(doors int) control.Outcome {
-	return control.Outcome{
+	answer := control.Outcome{
 		Outcome: o.kind, Generation: o.generation, Doors: doors,
-		Error: o.text, Held: portTexts(o.held),
+		Error: o.text, Held: portTexts(o.held), ChangesCount: len(o.changes), Tests: o.tests,
 	}
+	for _, change := range o.changes[:min(len(o.changes), maxChanges)] {
+		answer.Changes = append(answer.Changes, control.Change(change))
+	}
+	return answer
 }
 
 func portTexts(ports []packet.Port) []string {

@@ -17,24 +17,22 @@ import (
 	"sesame/daemon/filter"
 	"sesame/daemon/packet"
 	"sesame/scripting"
+	"sesame/scripting/difference"
 	"sesame/scripting/lint"
 	"sesame/scripting/source"
+	"sesame/simulate/suite"
 )
-
-// An outcome is what became of a reload.
-type outcome struct {
-	kind       control.ReloadOutcome
-	generation int           // of the set that runs now
-	doors, was int           // of the sets after and before, when it was applied
-	text       string        // why it was not applied
-	held       []packet.Port // guards that a person must release
-	at         time.Time     // engine time
-}
 
 // A request is for a reload by hand or by a signal.
 type request struct {
-	unguard []packet.Port
-	answer  chan outcome // capacity 1: the reloader never waits for the caller
+	wish
+	answer chan outcome // capacity 1: the reloader never waits for the caller
+}
+
+// A wish is what a person asks for with a reload. The zero value asks for nothing.
+type wish struct {
+	unguard   []packet.Port // may lose their guards
+	skipTests bool
 }
 
 // A reloader replaces script sets, one after another, in a goroutine of its own: it reads,
@@ -49,6 +47,7 @@ type reloader struct {
 	saved         <-chan error
 	noteSaved     func(error)
 	log           hclog.Logger
+	gate          *gate
 	applied       func(set *scripting.Set, generation int)
 	prepareFacts  func(ctx context.Context, sets ...*scripting.Set)
 	requestRepair func() // requests a repair of the firewall
@@ -58,6 +57,9 @@ type reloader struct {
 	referenced chan []string // capacity 1: paths of the referenced files; the latest list replaces an earlier one
 
 	stateRenewed chan struct{} // capacity 1: the state directory is new, so nothing is saved in it
+
+	tested *source.Files  // of which the tests passed in the try before; nil: there was none
+	passed *control.Tests // their result
 
 	seen       *source.Files // that were loaded last, with any outcome; nil: there were none
 	generation int
@@ -82,6 +84,7 @@ func (d *daemon) newReloader(first startup) *reloader {
 		saved:         d.state.saved,
 		noteSaved:     d.noteSaved,
 		log:           d.config.Log,
+		gate:          &gate{budget: d.config.Tests.Budget, options: d.options, run: suite.Run, log: d.config.Log},
 		applied:       d.reportApplied,
 		prepareFacts:  d.prepareFacts,
 		requestRepair: d.requestReconcile,
@@ -106,9 +109,9 @@ func (r *reloader) run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-r.hints:
-			r.reload(ctx, nil, true)
+			r.reload(ctx, wish{}, true)
 		case q := <-r.requests:
-			q.answer <- r.reload(ctx, q.unguard, false)
+			q.answer <- r.reload(ctx, q.wish, false)
 		case err := <-r.saved:
 			r.kept(err)
 		case <-r.saveAgain:
@@ -120,8 +123,8 @@ func (r *reloader) run(ctx context.Context) error {
 }
 
 // request requests a reload and returns its outcome, or an error when ctx ends first.
-func (r *reloader) request(ctx context.Context, unguard []packet.Port) (outcome, error) {
-	q := request{unguard, make(chan outcome, 1)}
+func (r *reloader) request(ctx context.Context, asked wish) (outcome, error) {
+	q := request{asked, make(chan outcome, 1)}
 	select {
 	case r.requests <- q:
 	case <-ctx.Done():
@@ -151,9 +154,10 @@ type current struct {
 // reload reads the files and replaces the running set, or changes nothing. It starts again
 // when a one-time sequence was consumed in the meantime. With hint set, files that were judged
 // before are not reported again.
-func (r *reloader) reload(ctx context.Context, unguard []packet.Port, hint bool) outcome {
+func (r *reloader) reload(ctx context.Context, asked wish, hint bool) outcome {
+	defer func() { r.tested = nil }()
 	for {
-		o, err := r.tryReload(ctx, unguard, hint)
+		o, err := r.tryReload(ctx, asked, hint)
 		if !errors.Is(err, errConsumed) || ctx.Err() != nil { // each sequence is consumed once, so the loop ends
 			return o
 		}
@@ -162,7 +166,7 @@ func (r *reloader) reload(ctx context.Context, unguard []packet.Port, hint bool)
 
 // tryReload is one try of reload, which ends with errConsumed when a one-time sequence was
 // consumed. Lines that the daemon itself commented out do not count as a change.
-func (r *reloader) tryReload(ctx context.Context, unguard []packet.Port, hint bool) (outcome, error) {
+func (r *reloader) tryReload(ctx context.Context, asked wish, hint bool) (outcome, error) {
 	now, err := r.current(ctx)
 	if err != nil { // the daemon is stopping
 		return outcome{kind: control.Rejected, generation: r.generation}, err
@@ -180,7 +184,7 @@ func (r *reloader) tryReload(ctx context.Context, unguard []packet.Port, hint bo
 	}
 	o := outcome{kind: control.Rejected, generation: r.generation, at: r.loop.clock.now()}
 	if err == nil {
-		err = r.judge(ctx, now, files, unguard, &o)
+		err = r.judge(ctx, now, files, asked, &o)
 	}
 	switch {
 	case errors.Is(err, errStopping), errors.Is(err, errConsumed):
@@ -189,10 +193,15 @@ func (r *reloader) tryReload(ctx context.Context, unguard []packet.Port, hint bo
 		o.text = err.Error()
 	}
 	if files != nil {
-		if r.seen = files; o.kind != control.Applied {
+		running := now.files
+		switch r.seen = files; o.kind {
+		case control.Applied:
+		case control.Unchanged:
+			running = files
+		case control.Rejected, control.Held:
 			files.Forget()
 		}
-		r.sendReferenced(now.files)
+		r.sendReferenced(running)
 	}
 	r.loop.do(ctx, func() {
 		if r.last = o; o.kind == control.Applied {
@@ -268,16 +277,25 @@ func (r *reloader) noteUnchanged(ctx context.Context, files *source.Files) {
 }
 
 // judge loads files and decides between applied and held. An error means rejected.
-func (r *reloader) judge(ctx context.Context, now current, files *source.Files, unguard []packet.Port, o *outcome) error {
+func (r *reloader) judge(ctx context.Context, now current, files *source.Files, asked wish, o *outcome) error {
 	set, err := r.load(files, r.values)
 	if err != nil {
 		return err
 	}
-	if o.held = heldPorts(now.set, set, unguard); len(o.held) > 0 {
+	if o.tests, err = r.test(ctx, files, asked); err != nil {
+		set.Close()
+		return err
+	}
+	if !now.lastGood && sameFiles(now.set, set) {
+		set.Close()
+		return r.adopt(ctx, files, o)
+	}
+	if o.held = heldPorts(now.set, set, asked.unguard); len(o.held) > 0 {
 		set.Close()
 		o.kind, o.text = control.Held, heldMessage(o.held)
 		return nil
 	}
+	changes := difference.Of(now.set, set) // the exchange closes the earlier set
 	r.prepareFacts(ctx, now.set, set)
 	if err := r.exchange(ctx, now, set, files); err != nil {
 		r.prepareFacts(ctx, now.set)
@@ -288,6 +306,7 @@ func (r *reloader) judge(ctx context.Context, now current, files *source.Files, 
 	r.generation++
 	o.kind, o.generation = control.Applied, r.generation
 	o.doors, o.was = len(set.Engine.Doors), len(now.set.Engine.Doors)
+	o.changes = changes
 	r.applied(set, r.generation)
 	r.keep(set, files)
 	return nil
@@ -369,19 +388,4 @@ func (r *reloader) installFilter(w filter.Interest, give func([]bpf.Instruction)
 	}
 	r.coarse.Store(coarse)
 	return err
-}
-
-func (r *reloader) logOutcome(o outcome) {
-	switch o.kind {
-	case control.Applied:
-		r.log.Info("scripts applied", "generation", o.generation, "doors", o.doors, "before", o.was)
-		if o.doors == 0 && o.was > 0 {
-			r.log.Warn("no door is left: nobody can knock", "scripts", r.path, "before", o.was)
-		}
-	case control.Rejected:
-		r.log.Warn("scripts rejected: the old ones stay", "generation", o.generation, "error", o.text)
-	case control.Held:
-		r.log.Warn("scripts held: the old ones stay", "generation", o.generation, "reason", o.text)
-	case control.Unchanged:
-	}
 }

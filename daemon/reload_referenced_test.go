@@ -27,6 +27,7 @@ import (
 	"sesame/daemon/state"
 	"sesame/scripting"
 	"sesame/scripting/source"
+	"sesame/simulate/suite"
 )
 
 // A noFirewall takes everything for done.
@@ -74,7 +75,9 @@ func newReloading(t *testing.T, script string, files map[string]string) *reloadi
 		alive:  func() {}, stepped: func() {}, answered: func(uint64, error) {}, calls: make(chan func()), ended: make(chan struct{}),
 	}
 	w.r = &reloader{
-		path: w.dir, load: load, loop: w.l, log: log, generation: 1, running: 1, referenced: make(chan []string, 1),
+		path: w.dir, load: load, loop: w.l, log: log, generation: 1,
+		gate:    &gate{budget: time.Minute, run: suite.Run, log: log, options: func(values map[string]string) scripting.Options { return scripting.Options{Values: values} }},
+		running: 1, referenced: make(chan []string, 1),
 		save: func(*scripting.Set, *source.Files) error { return nil }, noteSaved: func(error) {}, applied: func(*scripting.Set, int) {}, prepareFacts: func(context.Context, ...*scripting.Set) {}, requestRepair: func() {},
 	}
 	first, err := source.Read(w.dir)
@@ -152,7 +155,7 @@ func (w *reloading) marked(name, text string, spends int) {
 	})
 }
 
-func (w *reloading) hint() outcome { return w.r.reload(w.Context(), nil, true) }
+func (w *reloading) hint() outcome { return w.r.reload(w.Context(), wish{}, true) }
 
 func (w *reloading) wantOutcome(o outcome, kind control.ReloadOutcome, generation int, texts ...string) {
 	w.Helper()

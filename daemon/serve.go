@@ -184,7 +184,7 @@ func (d *daemon) handleSignals(ctx context.Context) error {
 		select {
 		case <-d.hangups:
 			d.reopenLogs(ctx)
-			if _, err := d.reloader.request(ctx, nil); err != nil {
+			if _, err := d.reloader.request(ctx, wish{}); err != nil {
 				return nil
 			}
 		case <-ctx.Done():

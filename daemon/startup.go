@@ -143,8 +143,13 @@ func (d *daemon) loadAgain(files *source.Files, values map[string]string) (*scri
 	return d.loadWith(files, scripting.Options{Values: values, RanBefore: true})
 }
 
-// loadWith completes the options and loads.
-func (d *daemon) loadWith(files *source.Files, options scripting.Options) (*scripting.Set, error) {
+// options returns the options with which scripts load, with these values.
+func (d *daemon) options(values map[string]string) scripting.Options {
+	return d.complete(scripting.Options{Values: values})
+}
+
+// complete adds what messages need, and prints what scripts print.
+func (d *daemon) complete(options scripting.Options) scripting.Options {
 	options.Given, options.Lists = make(map[string]string, len(options.Values)), map[string]bool{}
 	for name, v := range d.config.Options {
 		options.Lists[name] = v.List && v.Text == options.Values[name] // a saved set has values of its own
@@ -155,7 +160,12 @@ func (d *daemon) loadWith(files *source.Files, options scripting.Options) (*scri
 	options.Print = func(at source.Place, line string) {
 		d.config.Log.Info("a script prints", "at", at.String(), "text", line)
 	}
-	set, err := scripting.Load(files, options)
+	return options
+}
+
+// loadWith completes the options and loads.
+func (d *daemon) loadWith(files *source.Files, options scripting.Options) (*scripting.Set, error) {
+	set, err := scripting.Load(files, d.complete(options))
 	if err == nil && d.config.Observe {
 		set.Engine.Observe()
 	}

@@ -13,13 +13,15 @@ import (
 	"sesame/daemon/packet"
 	"sesame/daemon/terminal"
 	"sesame/daemon/transcript"
+	"sesame/scripting/difference"
 )
 
 // reloadFlags are the flags of sesame reload.
 type reloadFlags struct {
-	daemon  configFlags
-	unguard []string
-	json    bool
+	daemon    configFlags
+	unguard   []string
+	skipTests bool
+	json      bool
 }
 
 func (p *program) reloadCommand() *cobra.Command {
@@ -28,18 +30,22 @@ func (p *program) reloadCommand() *cobra.Command {
 		Use:   "reload [flags]",
 		Short: "Make the daemon load its scripts again, and wait for the outcome",
 		Long: `Reload makes the daemon read its scripts again. Nothing changes unless all of them
-load. Scripts that would drop a guard, or leave a guard that no door opens, are
-held until you confirm that with --unguard.
+load, and unless their tests (*_test.lua) pass. Scripts that would drop a guard, or
+leave a guard that no door opens, are held until you confirm that with --unguard.
+Tests may take the time that the configuration gives them; what did not run is
+listed, and stops nothing.
 
 The exit status is 0 when the scripts run, 1 when they were rejected or held and
 the earlier ones keep running, and 2 when no daemon answers.`,
 		Example: `  sesame reload
-  sesame reload --unguard tcp/22`,
+  sesame reload --unguard tcp/22
+  sesame reload --skip-tests`,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return p.reload(c, f) },
 	}
 	f.daemon.addSocket(c)
 	c.Flags().StringSliceVar(&f.unguard, "unguard", nil, "a port that the scripts may leave without a guard or without a door")
+	c.Flags().BoolVar(&f.skipTests, "skip-tests", false, "apply the scripts without their tests, which is logged")
 	c.Flags().BoolVar(&f.json, "json", false, "print the outcome as JSON")
 	return c
 }
@@ -47,7 +53,7 @@ the earlier ones keep running, and 2 when no daemon answers.`,
 // reload requests a reload and waits for its outcome, which may take minutes. Rejected and
 // held give exit status 1.
 func (p *program) reload(c *cobra.Command, f *reloadFlags) error {
-	var request control.ReloadRequest
+	request := control.ReloadRequest{SkipTests: f.skipTests}
 	for _, text := range f.unguard {
 		port, err := packet.ParsePort(text)
 		if err != nil {
@@ -76,14 +82,55 @@ func (p *program) printOutcome(o *control.Outcome) error {
 	runs := fmt.Sprintf("generation %d, with %s", o.Generation, transcript.Count(o.Doors, "door"))
 	switch o.Outcome {
 	case control.Applied:
-		return p.print("applied: %s\n", runs)
+		return p.print("applied: %s\n%s%s", runs, changesText(o), testsText(o.Tests))
 	case control.Unchanged:
-		return p.print("unchanged: the files are those that run, %s\n", runs)
+		return p.print("unchanged: the files are those that run, %s\n%s", runs, testsText(o.Tests))
 	case control.Rejected, control.Held:
 		p.printLines(o.Error)
 		p.note("%s; %s, still runs", o.Outcome, runs)
 	}
 	return nil
+}
+
+// changesText tells what a reload changed, one line for each door, command, option or file.
+func changesText(o *control.Outcome) string {
+	changes := make([]difference.Change, len(o.Changes))
+	for i, change := range o.Changes {
+		changes[i] = difference.Change(change)
+	}
+	var b strings.Builder
+	for _, line := range difference.Lines(changes, len(changes)) {
+		fmt.Fprintf(&b, "  %s\n", line)
+	}
+	if more := o.ChangesCount - len(o.Changes); more > 0 {
+		fmt.Fprintf(&b, "  and %s\n", transcript.Count(more, "change"))
+	}
+	return b.String()
+}
+
+// testsText tells what became of the tests.
+func testsText(t *control.Tests) string {
+	switch {
+	case t == nil:
+		return ""
+	case t.Off != "":
+		return fmt.Sprintf("tests: none ran: %s\n", t.Off)
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "tests: %s passed\n", transcript.Number(t.Passed))
+	untested(&b, "skipped", t.Skipped, t.SkippedCount)
+	untested(&b, "not run", t.NotRun, t.NotRunCount)
+	return b.String()
+}
+
+// untested lists tests that did not run.
+func untested(b *strings.Builder, how string, list []control.Untested, count int) {
+	for _, test := range list {
+		fmt.Fprintf(b, "  %s: %s (%s:%d): %s\n", how, terminal.Printable(test.Name), test.File, test.Line, test.Why)
+	}
+	if more := count - len(list); more > 0 {
+		fmt.Fprintf(b, "  %s: %s more\n", how, transcript.Number(more))
+	}
 }
 
 // printLines prints lines without a prefix, so that an editor finds FILE:LINE at their

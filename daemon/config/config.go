@@ -14,6 +14,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"time"
 )
 
 // Path is the configuration file that [Load] reads when no other is named.
@@ -42,6 +43,7 @@ type Config struct {
 	Geo      Geo
 	Record   Record
 	Limits   Limits
+	Tests    Tests
 
 	// Warnings are about settings that are legal and may not be meant.
 	Warnings Problems
@@ -96,6 +98,11 @@ type Record struct {
 	Size int64 // bytes in memory; 0: nothing is recorded
 }
 
+// Tests sets what a reload does with the tests of scripts.
+type Tests struct {
+	Budget time.Duration // for all tests of a reload; 0: none run
+}
+
 // Limits bound the memory and the commands of the daemon. All are above zero.
 type Limits struct {
 	Attempts, Grants int // see [sesame/daemon/engine.Config]
@@ -118,6 +125,7 @@ func Default() Config {
 		Clock:  Clock{Unsynchronised: "auto"},
 		Record: Record{Size: 16 << 20},
 		Limits: Limits{Attempts: 1 << 20, Grants: 1 << 16, Commands: 16},
+		Tests:  Tests{Budget: 2 * time.Second},
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -71,6 +72,8 @@ size = "2048KiB"
 attempts = 65_536
 grants = 0x100
 commands = 1
+[tests]
+budget = "10s"
 `)
 	want := Config{
 		File: "/srv/sesame/my.toml", Scripts: "/srv/sesame/doors/ssh.lua", Interfaces: []string{"eth0", "wlan0"},
@@ -88,6 +91,7 @@ commands = 1
 		Clock:    Clock{"refuse"},
 		Record:   Record{2 << 20},
 		Limits:   Limits{65536, 256, 1},
+		Tests:    Tests{10 * time.Second},
 		Warnings: Problems{{"/srv/sesame/my.toml", 23, "firewall.mode: in set mode the rules are yours, and trusted means nothing to them: accept those networks there"}},
 	}
 	same(t, want, got)

@@ -1,5 +1,7 @@
 package config
 
+import "time"
+
 // A Key is one setting of the configuration file. The table of keys is the only place that knows
 // the settings: checks, messages, docs/configuration.md and the example file are made from it.
 type Key struct {
@@ -94,6 +96,9 @@ func boundKeys() []Key {
 			func(v value, c *Config) {
 				c.Clock.Unsynchronised = v.oneOf(c.Clock.Unsynchronised, "auto", "refuse", "ignore")
 			}},
+		{"tests.budget", `0, or a time up to "1m"`, `"2s"`, `"10s"`,
+			"How long the tests of the scripts (*_test.lua) may take before a reload applies the scripts. A test that fails rejects the scripts; tests for which there is no time are listed, and reject nothing. With 0 no test runs.",
+			func(v value, c *Config) { c.Tests.Budget = v.duration(c.Tests.Budget, time.Minute) }},
 		{"record.size", `bytes, such as "16MiB"`, `"16MiB"`, `"64MiB"`,
 			"How much memory the flight recorder uses for the latest packets and other inputs, which sesame explain and sesame record read. With 0 nothing is recorded.",
 			func(v value, c *Config) { c.Record.Size = v.size(c.Record.Size, 1<<20, 4<<30) }},

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/pelletier/go-toml/v2"
 
@@ -274,6 +275,20 @@ func (v value) table() (family, table string) {
 		return "", ""
 	}
 	return words[0], words[1]
+}
+
+// duration reads a time such as "2s": 0, or up to most.
+func (v value) duration(otherwise, most time.Duration) time.Duration {
+	text, _ := v.any.(string)
+	if n, ok := v.any.(int64); ok && n == 0 {
+		return 0
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d < 0 || d > most {
+		v.wrong(`expected 0, or a time up to "1m", such as "2s", got %s`, kind(v.any))
+		return otherwise
+	}
+	return d
 }
 
 var units = map[string]int64{"": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}

@@ -121,6 +121,8 @@ type ReloadRequest struct {
 	// Unguard lists the guarded ports that the new scripts may leave unguarded, or guarded
 	// without a door that opens them.
 	Unguard []Port `json:"unguard,omitempty"`
+	// SkipTests means that the scripts are applied without their tests. It is logged.
+	SkipTests bool `json:"skip_tests,omitempty"`
 }
 
 // maxUnguard is more ports than any useful script set guards.
@@ -143,6 +145,10 @@ type Outcome struct {
 	Error string `json:"error,omitempty"`
 	// Held are the guarded ports that a held set would leave unguarded, or without a door.
 	Held []string `json:"held,omitempty"`
+	// Changes are what applied scripts changed: the first 100. ChangesCount counts them all.
+	Changes      []Change `json:"changes,omitempty"`
+	ChangesCount int      `json:"changes_count,omitempty"`
+	Tests        *Tests   `json:"tests,omitempty"` // nil: the scripts have none, or they did not load
 }
 
 // A ReloadOutcome is one of the outcomes of a reload.
@@ -152,7 +158,7 @@ type ReloadOutcome string
 const (
 	Applied   ReloadOutcome = "applied"
 	Unchanged ReloadOutcome = "unchanged" // no file has changed
-	Rejected  ReloadOutcome = "rejected"  // the scripts have errors
+	Rejected  ReloadOutcome = "rejected"  // the scripts have errors, or a test of them fails
 	Held      ReloadOutcome = "held"      // they have none, but would lock somebody out or let everybody in
 )
 

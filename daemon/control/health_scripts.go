@@ -26,7 +26,39 @@ func lastGood(s *Status) []finding {
 	return one("", "%s", text)
 }
 
-func rejected(s *Status) []finding { return lastReload(s, Rejected, "rejected") }
+func rejected(s *Status) []finding {
+	if s.LastReload.testFailed() {
+		return nil
+	}
+	return lastReload(s, Rejected, "rejected")
+}
+
+func testsFailed(s *Status) []finding {
+	if !s.LastReload.testFailed() {
+		return nil
+	}
+	return lastReload(s, Rejected, "rejected, since a test fails,")
+}
+
+// testFailed reports whether scripts were rejected because of a test.
+func (o *Outcome) testFailed() bool {
+	return o.Outcome == Rejected && o.Tests != nil && o.Tests.Failed > 0
+}
+
+func testsNotRun(s *Status) []finding {
+	t := s.LastReload.Tests
+	switch {
+	case t == nil || s.LastReload.Outcome.Outcome != Applied && s.LastReload.Outcome.Outcome != Unchanged:
+		return nil
+	case t.Off != "":
+		return one("", "no test of the scripts ran before they were applied: %s", t.Off)
+	case t.NotRunCount > 0:
+		return one("", "%s of the scripts had no time to run before they were applied, the first is %q", transcript.Count(t.NotRunCount, "test"), t.NotRun[0].Name)
+	case t.SkippedCount > 0:
+		return one("", "%s of the scripts did not run before they were applied, the first is %q: %s", transcript.Count(t.SkippedCount, "test"), t.Skipped[0].Name, t.Skipped[0].Why)
+	}
+	return nil
+}
 
 func held(s *Status) []finding { return lastReload(s, Held, "held") }
 

@@ -29,8 +29,14 @@ func noonOf(day int) time.Time { return time.Date(2026, 3, day, 12, 0, 0, 0, tim
 
 // triggers has for each row a change of a status that is well, after which exactly this row holds.
 var triggers = map[string]func(*Status){
-	"last-good-set":      func(s *Status) { s.Scripts.LastGood, s.Scripts.Drift = true, true },
-	"scripts-rejected":   func(s *Status) { s.LastReload.Outcome.Outcome, s.Scripts.Drift = Rejected, true },
+	"last-good-set":    func(s *Status) { s.Scripts.LastGood, s.Scripts.Drift = true, true },
+	"scripts-rejected": func(s *Status) { s.LastReload.Outcome.Outcome, s.Scripts.Drift = Rejected, true },
+	"tests-failed": func(s *Status) {
+		s.LastReload.Outcome.Outcome, s.LastReload.Tests, s.Scripts.Drift = Rejected, &Tests{Failed: 1}, true
+	},
+	"tests-not-run": func(s *Status) {
+		s.LastReload.Outcome.Outcome, s.LastReload.Tests = Applied, &Tests{NotRun: []Untested{{Name: "a"}}, NotRunCount: 1}
+	},
 	"scripts-held":       func(s *Status) { s.LastReload.Outcome.Outcome, s.Scripts.Drift = Held, true },
 	"scripts-unreadable": func(s *Status) { s.Scripts.Unreadable, s.Scripts.Drift = "permission denied", true },
 	"scripts-differ":     func(s *Status) { s.Scripts.Drift = true },

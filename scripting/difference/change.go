@@ -10,7 +10,7 @@ import (
 )
 
 // A Kind is what a change is about.
-type Kind string
+type Kind = string
 
 // The kinds, in the order in which changes are listed.
 const (
@@ -68,7 +68,7 @@ func (c *Change) subject() string {
 	case c.Kind == File, c.Kind == Door && !c.whole():
 		return name
 	}
-	return string(c.Kind) + " " + name
+	return c.Kind + " " + name
 }
 
 // predicate tells what changed: "ttl 30s -> 45s".

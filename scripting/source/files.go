@@ -126,10 +126,15 @@ func (f *Files) hash() {
 	sum.Sum(f.Sum[:0])
 }
 
-// Clone returns files that change on their own: a set that is loaded of them forgets nothing of f.
-// The referenced files are shared, so f and its clones must not be used at the same time.
+// Clone returns files of which a set can be loaded while another is loaded from f, in another
+// goroutine. The texts are in memory once. What is read later for the clone does not belong to f.
 func (f *Files) Clone() *Files {
 	clone := *f
-	clone.referenced = maps.Clone(f.referenced)
+	clone.referenced = make(map[string]*ReferencedFile, len(f.referenced))
+	for path, file := range f.referenced {
+		own := *file
+		own.parsed = maps.Clone(file.parsed)
+		clone.referenced[path] = &own
+	}
 	return &clone
 }

@@ -83,6 +83,9 @@ func texts(r *Run, verbose bool) []string {
 	return all
 }
 
+// Failures returns what [Text] says about each test, without the totals.
+func Failures(r *Run) string { return strings.Join(texts(r, false), "") }
+
 func failureText(r *Run, test string, f *suite.Failure) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: failed: %s: %s\n", r.place(f.Place), test, f.Message)

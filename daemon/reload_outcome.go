@@ -1,0 +1,52 @@
+package daemon
+
+import (
+	"time"
+
+	"sesame/daemon/control"
+	"sesame/daemon/packet"
+	"sesame/scripting/difference"
+)
+
+// maxLoggedChanges bounds the changes in a line of the log, in doors and the like.
+const maxLoggedChanges = 10
+
+// An outcome is what became of a reload.
+type outcome struct {
+	kind       control.ReloadOutcome
+	generation int                 // of the set that runs now
+	doors, was int                 // of the sets after and before, when it was applied
+	text       string              // why it was not applied
+	changes    []difference.Change // when it was applied
+	tests      *control.Tests      // nil: none were run
+	held       []packet.Port       // guards that a person must release
+	at         time.Time           // engine time
+}
+
+// testsLogged returns what a line of the log says of tests.
+func (o *outcome) testsLogged() []any {
+	if o.tests == nil || o.tests.Off != "" {
+		return nil
+	}
+	return []any{"tests_passed", o.tests.Passed}
+}
+
+func (r *reloader) logOutcome(o outcome) {
+	switch o.kind {
+	case control.Applied:
+		r.log.Info("scripts applied", append([]any{"generation", o.generation, "doors", o.doors, "before", o.was, "changes", difference.Text(o.changes, maxLoggedChanges)}, o.testsLogged()...)...)
+		if o.doors == 0 && o.was > 0 {
+			r.log.Warn("no door is left: nobody can knock", "scripts", r.path, "before", o.was)
+		}
+	case control.Rejected:
+		message := "scripts rejected: the old ones stay"
+		if o.tests != nil && o.tests.Failed > 0 {
+			message = "scripts rejected, since a test fails: the old ones stay"
+		}
+		r.log.Warn(message, "generation", o.generation, "error", o.text)
+	case control.Held:
+		r.log.Warn("scripts held: the old ones stay", "generation", o.generation, "reason", o.text)
+	case control.Unchanged:
+		r.log.Info("files beside the scripts changed, and the scripts did not", append([]any{"generation", o.generation}, o.testsLogged()...)...)
+	}
+}

@@ -1,0 +1,38 @@
+package daemon
+
+import (
+	"context"
+	"slices"
+
+	"sesame/daemon/control"
+	"sesame/scripting"
+	"sesame/scripting/source"
+)
+
+// test runs the tests of files, unless they are those of which the tests passed a moment ago,
+// before a one-time sequence was used.
+func (r *reloader) test(ctx context.Context, files *source.Files, asked wish) (*control.Tests, error) {
+	if r.tested != nil && files.Compare(r.tested) != source.Changed {
+		return r.passed, nil
+	}
+	tests, err := r.gate.test(ctx, files, r.values, asked.skipTests)
+	if r.tested, r.passed = files, tests; err != nil {
+		r.tested = nil
+	}
+	return tests, err
+}
+
+// sameFiles reports whether two sets are made of the same files. Then their tests differ, or files
+// that no script names.
+func sameFiles(a, b *scripting.Set) bool {
+	return slices.EqualFunc(a.Files, b.Files, func(x, y source.File) bool { return x.Path == y.Path && x.SHA256 == y.SHA256 })
+}
+
+// adopt makes files those of the set that runs, of which they differ only in tests.
+func (r *reloader) adopt(ctx context.Context, files *source.Files, o *outcome) error {
+	if !r.loop.do(ctx, func() { r.loop.files = files }) {
+		return errStopping
+	}
+	o.kind = control.Unchanged
+	return nil
+}
