@@ -188,7 +188,7 @@ const maxChanges = 100
 func (o outcome) control(doors int) control.Outcome {
 	answer := control.Outcome{
 		Outcome: o.kind, Generation: o.generation, Doors: doors,
-		Error: o.text, Held: portTexts(o.held), ChangesCount: len(o.changes), Tests: o.tests,
+		Error: o.text, Held: portTexts(o.held), ChangesCount: len(o.changes), Tests: o.tests, Unread: o.unread,
 	}
 	for _, change := range o.changes[:min(len(o.changes), maxChanges)] {
 		answer.Changes = append(answer.Changes, control.Change(change))

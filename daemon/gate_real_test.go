@@ -2,6 +2,8 @@ package daemon
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -23,6 +25,13 @@ const (
 func (w *reloading) tests(text string) {
 	w.Helper()
 	writeFile(w, w.dir+"/a_test.lua", text)
+}
+
+// move renames a script, whose text may change with it.
+func (w *reloading) move(from, to, text string) {
+	w.Helper()
+	must(w, os.Remove(filepath.Join(w.dir, from)))
+	writeFile(w, filepath.Join(w.dir, to), text)
 }
 
 func (w *reloading) logged(text string) {

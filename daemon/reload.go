@@ -307,6 +307,7 @@ func (r *reloader) judge(ctx context.Context, now current, files *source.Files, 
 	o.kind, o.generation = control.Applied, r.generation
 	o.doors, o.was = len(set.Engine.Doors), len(now.set.Engine.Doors)
 	o.changes = changes
+	o.unread = r.unread(ctx)
 	r.applied(set, r.generation)
 	r.keep(set, files)
 	return nil

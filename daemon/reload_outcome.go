@@ -19,6 +19,7 @@ type outcome struct {
 	text       string              // why it was not applied
 	changes    []difference.Change // when it was applied
 	tests      *control.Tests      // nil: none were run
+	unread     []string            // when it was applied: what is stored and no script reads
 	held       []packet.Port       // guards that a person must release
 	at         time.Time           // engine time
 }
@@ -35,6 +36,9 @@ func (r *reloader) logOutcome(o outcome) {
 	switch o.kind {
 	case control.Applied:
 		r.log.Info("scripts applied", append([]any{"generation", o.generation, "doors", o.doors, "before", o.was, "changes", difference.Text(o.changes, maxLoggedChanges)}, o.testsLogged()...)...)
+		for _, line := range o.unread {
+			r.log.Warn("no script reads what is stored under a name", "unread", line)
+		}
 		if o.doors == 0 && o.was > 0 {
 			r.log.Warn("no door is left: nobody can knock", "scripts", r.path, "before", o.was)
 		}

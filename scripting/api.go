@@ -26,6 +26,7 @@ func API() []Object {
 			commandMember(),
 			optionMember(),
 			handlerMember(),
+			nameMember(),
 			policyMember(),
 			knockdMember(),
 			sharedStoreMember(),

@@ -79,6 +79,7 @@ func (l *loader) load(name string) {
 		l.fail(name, err)
 	}
 	s.learn(registered)
+	s.take(registered)
 	l.add(registered)
 }
 
@@ -206,6 +207,7 @@ func (l *loader) check() {
 		}
 	}
 	l.checkMentions()
+	l.checkNames()
 	for _, s := range l.set.scripts {
 		l.checkAllows(s)
 	}
@@ -261,6 +263,7 @@ func (l *loader) checkAllows(s *script) {
 // describe adds the files of a set without problems, and the calls and comments
 // that were found in their texts.
 func (l *loader) describe() {
+	l.set.Engine.Scripts = l.names()
 	for _, file := range l.scripts.All() {
 		l.set.Files = append(l.set.Files, file.File)
 		for _, line := range file.Program.Lines() {

@@ -20,7 +20,9 @@ type registration struct {
 	commands []*Command
 	options  []OptionValue
 	pending  []*pending
-	tests    []*spec.Test            // of a file of tests, which has nothing else
+	tests    []*spec.Test // of a file of tests, which has nothing else
+	name     string       // of sesame.script; "": none
+	namedAt  source.Place
 	policy   bool                    // sesame.policy was called
 	knockd   bool                    // with "knockd"
 	confs    map[string]source.Place // calls of sesame.knockd, by the absolute path of the knockd.conf

@@ -33,7 +33,9 @@ type script struct {
 	current    *run             // nil while no function runs
 	failed     error            // why it could not be started again
 
-	timers   []string // names of its handlers
+	owner    string       // under which values and delays are kept
+	namedAt  source.Place // the call of sesame.script; zero: there is none
+	timers   []string     // names of its handlers
 	required []*source.Script
 	allows   []source.AllowSite // the only places at which its doors give access
 	closes   []source.CloseSite

@@ -66,7 +66,7 @@ func (o *object) get(key storeKey) lua.LValue {
 	if key.perSource {
 		source = r.call.Source
 	}
-	return toLua(r.call.Store.Get(r.script.source.Path, source, key.key, r.call.Time))
+	return toLua(r.call.Store.Get(r.script.owner, source, key.key, r.call.Time))
 }
 
 // put requests that the engine stores a value. The engine does so when the run has

@@ -82,7 +82,7 @@ func (p *program) printOutcome(o *control.Outcome) error {
 	runs := fmt.Sprintf("generation %d, with %s", o.Generation, transcript.Count(o.Doors, "door"))
 	switch o.Outcome {
 	case control.Applied:
-		return p.print("applied: %s\n%s%s", runs, changesText(o), testsText(o.Tests))
+		return p.print("applied: %s\n%s%s%s", runs, changesText(o), testsText(o.Tests), unreadText(o.Unread))
 	case control.Unchanged:
 		return p.print("unchanged: the files are those that run, %s\n%s", runs, testsText(o.Tests))
 	case control.Rejected, control.Held:
@@ -106,6 +106,15 @@ func changesText(o *control.Outcome) string {
 		fmt.Fprintf(&b, "  and %s\n", transcript.Count(more, "change"))
 	}
 	return b.String()
+}
+
+// unreadText lists what is stored and read by no script.
+func unreadText(lines []string) string {
+	text := ""
+	for _, line := range lines {
+		text += "not read: " + terminal.Printable(line) + "\n"
+	}
+	return text
 }
 
 // testsText tells what became of the tests.

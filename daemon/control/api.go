@@ -148,7 +148,9 @@ type Outcome struct {
 	// Changes are what applied scripts changed: the first 100. ChangesCount counts them all.
 	Changes      []Change `json:"changes,omitempty"`
 	ChangesCount int      `json:"changes_count,omitempty"`
-	Tests        *Tests   `json:"tests,omitempty"` // nil: the scripts have none, or they did not load
+	// Unread has a line for each name under which something is stored that no script reads.
+	Unread []string `json:"unread,omitempty"`
+	Tests  *Tests   `json:"tests,omitempty"` // nil: the scripts have none, or they did not load
 }
 
 // A ReloadOutcome is one of the outcomes of a reload.

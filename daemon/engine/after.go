@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"container/heap"
 	"fmt"
 	"slices"
@@ -21,7 +22,7 @@ func (o After) check(e *Engine, c cause) (need, error) {
 	switch {
 	case o.Delay < time.Second:
 		return need{}, fmt.Errorf("after: the delay is %v: expected a second or more", o.Delay)
-	case e.index.timers[timerName{c.script, o.Name}] == nil:
+	case e.index.timers[timerName{c.owner, o.Name}].Handler == nil:
 		return need{}, fmt.Errorf("after: no handler %q is registered in %s", o.Name, c.script)
 	}
 	return need{timers: 1}, nil
@@ -38,7 +39,7 @@ func (e *Engine) delay(c cause, o After) {
 	if due > e.horizon {
 		return
 	}
-	d := &delayed{script: c.script, name: o.Name, value: o.Value, door: c.name, source: c.source, observed: c.observes()}
+	d := &delayed{owner: c.owner, name: o.Name, value: o.Value, door: c.name, source: c.source, observed: c.observes()}
 	d.timer = timer{door: e.index.order(c.name), source: c.source, kind: scriptTimer, delayed: d, index: -1}
 	e.delayed++
 	e.setTimer(&d.timer, due)
@@ -49,20 +50,20 @@ func (e *Engine) delay(c cause, o After) {
 // of [Engine.fireTimers] are reached: then the call is reported and dropped.
 func (e *Engine) runDelayed(d *delayed, tooMany bool) {
 	e.delayed--
-	c := cause{kind: CallTimer, name: d.door, script: d.script, handler: d.name, source: d.source, observed: d.observed}
+	t := e.index.timers[timerName{d.owner, d.name}]
+	c := cause{kind: CallTimer, name: d.door, script: cmp.Or(t.Script, d.owner), owner: d.owner, handler: d.name, source: d.source, observed: d.observed}
 	if here := e.index.door(d.door); here != nil {
 		c.door = here.Door
 	}
-	h := e.index.timers[timerName{d.script, d.name}]
 	switch {
 	case tooMany:
-		e.fault(c, &Fault{Script: d.script, Detail: fmt.Sprintf("too many delays came due at once, or did too much; %q is dropped", d.name)})
-	case h == nil:
-		e.fault(c, &Fault{Script: d.script, Detail: fmt.Sprintf("no handler %q is registered any more", d.name)})
+		e.fault(c, &Fault{Script: c.script, Detail: fmt.Sprintf("too many delays came due at once, or did too much; %q is dropped", d.name)})
+	case t.Handler == nil:
+		e.fault(c, &Fault{Script: c.script, Detail: fmt.Sprintf("no handler %q is registered any more", d.name)})
 	default:
 		call := e.callFor(c)
 		call.Name, call.Value = d.name, d.value
-		e.runHandler(c, h, call)
+		e.runHandler(c, t.Handler, call)
 	}
 }
 

@@ -29,7 +29,8 @@ type Call struct {
 	Packet *packet.Packet
 	Grant  *Grant // of CallClose
 
-	Script string // whose function is called
+	Script string // path of the file whose function is called
+	Owner  string // under which that file keeps values
 	// Name and Value are set for CallTimer alone; Value as in [After].
 	Name  string
 	Value any

@@ -7,7 +7,8 @@ type cause struct {
 	kind    CallKind
 	door    *Door // nil for a timer and for a person
 	name    string
-	script  string
+	script  string // path of the file
+	owner   string // under which it keeps values and delays
 	handler string // of CallTimer
 	source  netip.Addr
 	depth   int // how many closes of other doors led here; see maxDepth
@@ -21,7 +22,7 @@ func (c cause) observes() bool { return c.observed || c.door != nil && c.door.Ob
 
 // causeOf returns the cause of a call of door d.
 func causeOf(kind CallKind, d *Door, source netip.Addr) cause {
-	return cause{kind: kind, door: d, name: d.Name, script: d.Script, source: source}
+	return cause{kind: kind, door: d, name: d.Name, script: d.Script, owner: d.owner(), source: source}
 }
 
 // refusable reports whether a knock is at hand that a refusal would stop.

@@ -17,6 +17,7 @@ type Failing struct {
 	Fault   Fault  // the latest, with the place where it occurred
 	At      time.Time
 	Count   int // since the function succeeded last
+	owner   string
 }
 
 // failingKey identifies a function. The conditions of a door are one.
@@ -42,10 +43,10 @@ func (e *Engine) failed(c cause, f Fault) {
 	key := c.failingKey()
 	known := e.failing[key]
 	if known == nil {
-		if len(e.failing) == maxFailing || c.kind == CallTimer && e.index.timers[timerName{c.script, c.handler}] == nil {
+		if len(e.failing) == maxFailing || c.kind == CallTimer && e.index.timers[timerName{c.owner, c.handler}].Handler == nil {
 			return
 		}
-		known = &Failing{Kind: key.kind, Door: key.door, Handler: key.handler, Script: key.script}
+		known = &Failing{Kind: key.kind, Door: key.door, Handler: key.handler, Script: key.script, owner: c.owner}
 		e.failing[key] = known
 	}
 	known.Fault, known.At = f, wire.Time(e.now)
@@ -86,7 +87,7 @@ func (e *Engine) ForgetFailing(drop func(Failing) bool) {
 func (e *Engine) forgetGone() {
 	e.ForgetFailing(func(f Failing) bool {
 		if f.Kind == CallTimer {
-			return e.index.timers[timerName{f.Script, f.Handler}] == nil
+			return e.index.timers[timerName{f.owner, f.Handler}].Handler == nil
 		}
 		return e.index.door(f.Door) == nil
 	})

@@ -9,7 +9,7 @@ import "sesame/daemon/wire"
 func (e *Engine) callFor(c cause) *Call {
 	e.serial++
 	e.call = Call{
-		Kind: c.kind, Door: c.door, Source: c.source, Script: c.script,
+		Kind: c.kind, Door: c.door, Source: c.source, Script: c.script, Owner: c.owner,
 		Packet: e.packet, Time: wire.Time(e.now), Wall: e.wall(), ClockDoubt: e.clockDoubt, Store: e.store, Facts: &e.questions,
 		Seed: mix(e.cfg.Seed + e.serial), engine: e, observes: c.observes(),
 	}

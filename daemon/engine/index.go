@@ -21,11 +21,13 @@ type index struct {
 	tripped []*door              // which tripwires disturb, in order
 	strict  []*door              // which any packet may disturb, see [Engine.disturbs]; in order
 	guards  map[packet.Port]bool // of all doors
-	timers  map[timerName]Handler
-	lastID  uint32 // of doors and groups
+	timers  map[timerName]Timer
+	owners  map[string]bool   // names of all scripts
+	named   map[string]string // see [Set.named]
+	lastID  uint32            // of doors and groups
 }
 
-type timerName struct{ script, name string }
+type timerName struct{ owner, name string }
 
 // portDoors are the doors with a knock at a port. A door for which it is a later knock is listed
 // only while somebody has an attempt in it, so the other doors cost a packet nothing.
@@ -96,7 +98,8 @@ func newIndex(set *Set, old *index) *index {
 		ports:   make(map[packet.Port]*portDoors),
 		targets: make(map[netip.Addr]bool),
 		guards:  make(map[packet.Port]bool),
-		timers:  make(map[timerName]Handler, len(set.Timers)),
+		timers:  make(map[timerName]Timer, len(set.Timers)),
+		owners:  set.owners(),
 	}
 	if old != nil {
 		x.lastID = old.lastID
@@ -106,8 +109,9 @@ func newIndex(set *Set, old *index) *index {
 	}
 	x.deactivateIdle()
 	for _, t := range set.Timers {
-		x.timers[timerName{t.Script, t.Name}] = t.Handler
+		x.timers[timerName{t.owner(), t.Name}] = t
 	}
+	x.named = set.named(x.owners)
 	return x
 }
 

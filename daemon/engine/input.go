@@ -44,7 +44,8 @@ func (e *Engine) Tick(now time.Time) []Event {
 // Swap replaces the doors between two packets. An attempt lives on when its door has the same
 // sequence and the same limits, else it ends as a miss with the reason [Reloaded]. Grants,
 // limits, stored values and the memory of retransmits always live on. A one-time sequence that
-// was consumed stays consumed: see [Engine.OneTimeChanges].
+// was consumed stays consumed: see [Engine.OneTimeChanges]. A script that has got a name has what
+// was kept under its path.
 func (e *Engine) Swap(now time.Time, set *Set) []Event {
 	e.beginInput(now)
 	next := indexAtUnused(set, e.index, e.unusedOf(set))
@@ -58,6 +59,7 @@ func (e *Engine) Swap(now time.Time, set *Set) []Event {
 	e.steps.share(next.doors)
 	e.forgetLimiting()
 	e.reorderTimers()
+	e.adopt()
 	return e.events
 }
 
@@ -119,6 +121,7 @@ func (e *Engine) Restore(now time.Time, records []Record) []Event {
 	for _, r := range records {
 		e.restoreRecord(r)
 	}
+	e.adopt()
 	e.nextSequences(netip.Prefix{})
 	e.runCloseHandlers()
 	e.fireTimers(e.now)

@@ -40,6 +40,7 @@ func TestWhateverComesTheStateIsWhole(t *testing.T) {
 // A chaos is an engine, a host that carries out effects badly and in no order,
 // and what was done so far.
 type chaos struct {
+	owner   string // under which the script of all doors keeps its values
 	t       *testing.T
 	r       *rand.Rand
 	e       *Engine
@@ -142,6 +143,10 @@ func (c *chaos) input() {
 			return func(e *Engine) []Event { return e.Revoke(now, source, port, cut) }
 		}},
 		{"restore", 2, c.restore},
+		{"forget", 1, func() input {
+			now, chosen := c.pass(time.Second), Selection{Script: []string{"s.lua", "name"}[c.r.IntN(2)], Shared: c.r.IntN(2) == 0}
+			return func(e *Engine) []Event { return e.Forget(now, chosen) }
+		}},
 		{"local", 1, func() input {
 			now, local := c.pass(time.Second), []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24"), netip.MustParsePrefix("203.0.0.1/32")}
 			if c.r.IntN(2) == 0 {
@@ -169,7 +174,7 @@ func (c *chaos) input() {
 			return func(e *Engine) []Event { return e.Shutdown(now) }
 		}},
 	}
-	n := c.r.IntN(107)
+	n := c.r.IntN(108)
 	for _, in := range inputs {
 		if n -= in.weight; n < 0 {
 			c.past = append(c.past, in.name)
@@ -296,12 +301,19 @@ func (c *chaos) newSet() input {
 	}
 	c.set = slices.SortedFunc(maps.Values(next), func(a, b *Door) int { return a.Line - b.Line })
 	c.r.Shuffle(len(c.set), func(i, j int) { c.set[i], c.set[j] = c.set[j], c.set[i] })
+	c.owner = []string{"s.lua", "name"}[c.r.IntN(2)]
+	for _, d := range c.set {
+		d.Owner = c.owner
+	}
 	set := c.engineSet()
 	return func(e *Engine) []Event { return e.Swap(now, set) }
 }
 
 func (c *chaos) engineSet() *Set {
-	return &Set{Doors: slices.Clone(c.set), Timers: []Timer{{Script: "s.lua", Name: "later", Handler: handlerFunc(c.handle)}}}
+	return &Set{
+		Doors: slices.Clone(c.set), Scripts: []Script{{"s.lua", c.owner}},
+		Timers: []Timer{{Script: "s.lua", Owner: c.owner, Name: "later", Handler: handlerFunc(c.handle)}},
+	}
 }
 
 func (c *chaos) newDoor() *Door {

@@ -13,8 +13,8 @@ type Record struct {
 	// id of a grant may be given twice, so the record with the highest id must stay.
 	Ended bool
 	Store *Put
-	// Script and Source identify the owner of the value Store; Source is invalid for a value of the
-	// whole script.
+	// Script and Source identify the owner of the value Store: the name of the script, and the
+	// source, invalid for a value that all sources share.
 	Script   string
 	Source   netip.Addr
 	Consumed *Consumed

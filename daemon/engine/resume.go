@@ -204,7 +204,7 @@ func (e *Engine) resumeDelays(s *State) error {
 		if err != nil {
 			return fmt.Errorf("the value of a delay %q: %w", was.Name, err)
 		}
-		d := &delayed{script: string(was.Script), name: string(was.Name), value: value, door: string(was.Door), source: was.Source, observed: was.Observed}
+		d := &delayed{owner: string(was.Script), name: string(was.Name), value: value, door: string(was.Door), source: was.Source, observed: was.Observed}
 		d.timer = timer{door: e.index.order(d.door), source: d.source, kind: scriptTimer, delayed: d}
 		e.delayed++
 		if err := e.resumeTimer(&d.timer, was.Due, was.Number); err != nil {

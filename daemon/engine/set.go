@@ -16,6 +16,8 @@ type Set struct {
 	Doors []*Door
 	// Timers has the functions registered for delayed work.
 	Timers []Timer
+	// Scripts has all files, those without doors too. It may be nil when none has a name.
+	Scripts []Script
 }
 
 // Observe makes all doors only observe. It may be called only before an engine has the set.
@@ -29,6 +31,7 @@ func (s *Set) Observe() {
 // two scripts may use one name.
 type Timer struct {
 	Script  string
+	Owner   string // as that of a Door
 	Name    string
 	Handler Handler
 }
@@ -37,6 +40,7 @@ type Timer struct {
 type Door struct {
 	Name   string // unique in the set: grants and attempts are known by it
 	Script string // path of the file, below the directory of the scripts
+	Owner  string // under which values and delays of the file are kept; "": under Script
 	File   string // that registers it: Script, or a module that Script requires
 	Line   int    // of the registration, in File
 

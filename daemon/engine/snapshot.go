@@ -78,7 +78,7 @@ func (t *timer) state(s *State) {
 	case scriptTimer:
 		d := t.delayed
 		s.Delays = append(s.Delays, DelayState{
-			Script: wire.Text(d.script), Name: wire.Text(d.name), Value: scalar(d.value),
+			Script: wire.Text(d.owner), Name: wire.Text(d.name), Value: scalar(d.value),
 			Door: wire.Text(d.door), Source: d.source, Observed: d.observed, Due: t.due, Number: t.number,
 		})
 	}

@@ -103,6 +103,9 @@ func aState(t *testing.T) (*chaos, *State) {
 		c := newChaos(t, seed)
 		for range 250 {
 			c.input()
+			if c.e.delayed == 0 || c.e.grants.count() < 2 || len(c.e.store.values) == 0 || len(c.e.completions) == 0 {
+				continue // a State costs more than all inputs together
+			}
 			s := c.e.State()
 			if len(s.FirstStage) > 2*firstStageSize && len(s.Runs) > 1 && len(s.Live) > 1 && len(s.Delays) > 0 && len(s.Batches) > 1 && len(s.Values) > 0 && len(s.Limits) > 1 && s.Limits[0].Source.IsValid() && len(s.Steps) > 0 && len(s.Groups) > 1 && len(s.Completions) > 0 {
 				return c, s
@@ -226,7 +229,7 @@ func TestAHarmedStateHarmsNobody(t *testing.T) {
 		}
 		resumed++
 		after := newChaos(t, seed)
-		after.set, after.e, after.now, after.blind = c.set, e, e.Now(), true
+		after.set, after.owner, after.e, after.now, after.blind = c.set, c.owner, e, e.Now(), true
 		for id := range min(e.effects, 500) {
 			after.awaited = append(after.awaited, id+1)
 		}
@@ -296,7 +299,7 @@ func FuzzResume(f *testing.F) {
 			return
 		}
 		after := newChaos(t, seed)
-		after.set, after.e, after.now, after.blind = c.set, e, e.Now(), true
+		after.set, after.owner, after.e, after.now, after.blind = c.set, c.owner, e, e.Now(), true
 		for i := range after.e.effects {
 			if i < 1000 {
 				after.awaited = append(after.awaited, i+1)

@@ -17,7 +17,7 @@ type Store struct {
 }
 
 type storeKey struct {
-	script string
+	script string     // its name, see [Script]
 	source netip.Addr // invalid: of the whole script
 	key    string
 }

@@ -88,10 +88,10 @@ func (e *Engine) cancelTimer(t *timer) {
 
 // A delayed is a call that a script requested with [After].
 type delayed struct {
-	script, name string
-	value        any
-	door         string
-	source       netip.Addr
-	observed     bool // its door only observed at the time of the request
-	timer        timer
+	owner, name string
+	value       any
+	door        string
+	source      netip.Addr
+	observed    bool // its door only observed at the time of the request
+	timer       timer
 }
