@@ -39,6 +39,7 @@ func registerCommand(s *script, L *lua.LState) int {
 				d.Undo, d.undo = d.arguments(d.undone, items)
 			}
 		}
+		d.checkShared()
 	}
 	if d.Name == "" && len(d.Argv) > 0 {
 		d.Name = path.Base(d.Argv[0])
@@ -54,6 +55,33 @@ type commandDraft struct {
 	Command
 	given  []value
 	undone value
+	shared value // the option, when it is true
+}
+
+// checkShared finds a command that has nothing to share.
+func (d *commandDraft) checkShared() {
+	switch {
+	case !d.Shared:
+	case d.Undo == nil:
+		d.shared.fail("the command has no undo, so nothing is shared: name one, or leave it out")
+	case d.UsesSource():
+		d.shared.fail("an argument has {source}, so each source has a run of its own: leave one of the two out")
+	}
+}
+
+// Lua reports whether a script declared the command, and not a knockd.conf.
+func (c *Command) Lua() bool { return c.argv != nil }
+
+// UsesSource reports whether an argument of the command or of its undo has {source}.
+func (c *Command) UsesSource() bool {
+	for _, t := range slices.Concat(c.argv, c.undo) {
+		for i := 1; i < len(t); i += 2 {
+			if t[i] == "source" {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func commandOptions() []option[commandDraft] {
@@ -75,6 +103,11 @@ func commandOptions() []option[commandDraft] {
 			}},
 		{Option{"required", "true or false", "false", "Whether the function needs this command. Then what it does next waits for the command, and a failure takes back everything that it did, access too. Otherwise a failure is only reported."},
 			func(v value, d *commandDraft) { d.Required, _ = v.boolean() }},
+		{Option{"shared", "true or false", "false", "Whether all sources share one run: the command runs for the first grant, and its undo when the last grant that ran it ends. Without it each source has a run of its own."},
+			func(v value, d *commandDraft) {
+				d.Shared, _ = v.boolean()
+				d.shared = v
+			}},
 		{Option{"choices", `a table such as { level = { "low", "high" } }`, "", "Placeholders of this command, each with the texts that may fill it."},
 			func(v value, d *commandDraft) { d.Choices = readChoices(v) }},
 		{Option{"name", "a name", "the variable's", "Its name in reports."},

@@ -51,7 +51,7 @@ func (o *object) exec(L *lua.LState) int {
 	if draft.port != (packet.Port{}) {
 		values["port"] = strconv.Itoa(int(draft.port.Number))
 	}
-	exec := engine.Exec{Timeout: command.Timeout, TTL: draft.ttl, AnyStatus: command.AnyStatus, Required: command.Required}
+	exec := engine.Exec{Timeout: command.Timeout, TTL: draft.ttl, AnyStatus: command.AnyStatus, Required: command.Required, Shared: command.Shared}
 	if exec.TTL == 0 {
 		exec.TTL = command.TTL
 	}

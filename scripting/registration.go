@@ -118,8 +118,10 @@ type Command struct {
 	AnyStatus bool
 	// Required is set when a run that fails takes back the rest of the decision.
 	Required bool
-	argv     []template
-	undo     []template
+	// Shared is set when grants of all sources share one run and its undo.
+	Shared bool
+	argv   []template
+	undo   []template
 }
 
 // An OptionValue is a setting that a script declared, with the value that it

@@ -15,13 +15,19 @@ type backlog map[key][]*step
 // A key names what a step changes: the kernel's element for a source and a port, or
 // what the undo of a command reverts. Steps with the same key must not swap places.
 type key struct {
-	source   netip.Prefix
+	source   netip.Prefix // not set for a shared command
 	port     packet.Port
 	undo     string
 	observed bool
 }
 
-func keyOf(s *step) key { return key{s.Source, s.Port, s.undoKey(), s.Observed} }
+func keyOf(s *step) key {
+	k := key{s.Source, s.Port, s.undoKey(), s.Observed}
+	if s.Shared {
+		k.source = netip.Prefix{}
+	}
+	return k
+}
 
 // keyed reports whether the order of a step among others of its key matters.
 func (s *step) keyed() bool { return s.how.stage == inTransaction || s.undo != nil }

@@ -14,7 +14,8 @@ import (
 // commands performs a command, and the undo of one. Commands of one door and
 // source run one after another. So do commands of one source with the same undo, of
 // any doors. An undo never runs before its command has ended, and a command never
-// runs before the undo of its previous run has ended.
+// runs before the undo of its previous run has ended. A shared command has one undo for all
+// sources, so its runs wait for each other whoever caused them.
 var commands = performer{
 	stage: inBackground,
 	// Without arguments, an event reports that a grant is extended: its command ran before.
@@ -25,6 +26,9 @@ var commands = performer{
 	queues: func(s *step) []string {
 		source := s.source()
 		queues := []string{"door\x00" + s.Door + "\x00" + source}
+		if s.Shared {
+			source = ""
+		}
 		if s.undo != nil {
 			queues = append(queues, "undo\x00"+source+"\x00"+s.undoKey())
 		}

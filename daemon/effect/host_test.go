@@ -331,6 +331,9 @@ func (h *host) mount(c command, what string) {
 		return
 	}
 	k := program + " of " + strings.TrimPrefix(c.env[2], "SESAME_SOURCE=")
+	if program == "mount3" { // which is shared
+		k = program
+	}
 	before := h.mounts[k]
 	switch {
 	case what == "runs" && before != "" && (before != "mounted" || !isUndo):

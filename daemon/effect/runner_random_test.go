@@ -129,7 +129,11 @@ func (w *world) check() {
 	mounted := make(map[string]string)
 	for _, g := range w.e.Grants() {
 		if g.Argv != nil {
-			mounted[strings.TrimPrefix(g.Argv[0], "/")+" of "+g.Source.Addr().String()] = "mounted"
+			program := strings.TrimPrefix(g.Argv[0], "/")
+			if !g.Shared {
+				program += " of " + g.Source.Addr().String()
+			}
+			mounted[program] = "mounted"
 		}
 	}
 	w.mu.Lock()
@@ -188,8 +192,8 @@ func (w *world) operations(t *rapid.T, calls *int) engine.Decision {
 			ports := []packet.Port{ssh, web}[rapid.IntRange(0, 1).Draw(t, "ports"):]
 			decision.Operations = append(decision.Operations, engine.Allow{Ports: ports, TTL: ttl, Bits4: rapid.SampledFrom([]int{0, 0, 0, 24, 28}).Draw(t, "bits")})
 		case 2:
-			name := rapid.SampledFrom([]string{"mount1", "mount2"}).Draw(t, "program")
-			decision.Operations = append(decision.Operations, engine.Exec{Argv: []string{"/" + name}, Undo: []string{"/u" + name}, TTL: ttl, Timeout: time.Minute, Required: required})
+			name := rapid.SampledFrom([]string{"mount1", "mount2", "mount3"}).Draw(t, "program")
+			decision.Operations = append(decision.Operations, engine.Exec{Argv: []string{"/" + name}, Undo: []string{"/u" + name}, TTL: ttl, Timeout: time.Minute, Required: required, Shared: name == "mount3"})
 		case 3, 4:
 			decision.Operations = append(decision.Operations, engine.Exec{Argv: []string{"/once", fmt.Sprint(*calls)}, Timeout: time.Minute, Required: required})
 		case 5:

@@ -104,6 +104,35 @@ func TestAnUndoNeverOvertakesItsCommand(t *testing.T) {
 	})
 }
 
+func TestTheUndoOfASharedCommandWaitsForTheCommandOfAnotherSource(t *testing.T) {
+	shared := func(events []engine.Event) []engine.Event {
+		for i := range events {
+			events[i].Shared = events[i].Argv != nil
+		}
+		return events
+	}
+	bubble(t, func(t *testing.T) {
+		h := newHost(t, Config{})
+		h.programs["/mount"] = program{takes: 5 * time.Second}
+		h.programs["/umount"] = program{takes: 500 * time.Millisecond}
+		h.give(shared(mount(1, "a", alice)))
+		later(time.Second)
+		h.give(shared(umount(2, 1, "b", bob)))
+		h.give(shared(mount(3, "c", alice)))
+		later(time.Minute)
+		h.want(t, "1, 2, 3", "0s run /mount", "0s persist +1", "1s persist +3", "5s end /mount", "5s run /umount", "5.5s end /umount", "5.5s run /mount", "10.5s end /mount")
+		t.Log("# a run that waits in its decision is not done any more when its undo ran, whoever caused that")
+		h.programs["/slow"] = program{takes: 5 * time.Second}
+		h.give(shared(decide(run(4, alice, "/slow"), mount(5, "a", alice))))
+		later(time.Second)
+		h.give(shared(umount(6, 5, "b", bob)))
+		later(time.Minute)
+		if runs := h.ran["/mount"]; runs != 2 {
+			t.Errorf("the command ran %d times, want 2", runs)
+		}
+	})
+}
+
 func TestACommandThatIsUndoneBeforeItsTurnNeverRuns(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := newHost(t, Config{})

@@ -50,6 +50,8 @@ type Event struct {
 	AnyStatus bool
 	// Required means that a failure of Argv ends its decision: see [Event.Tolerates].
 	Required bool
+	// Shared means that the undo of Argv is one for all sources: see [Exec.Shared].
+	Shared bool
 	// Of an EventFailed: Ran means that the command ran, and Status with what it exited. Status
 	// is below zero when it did not exit by itself.
 	Ran    bool

@@ -9,9 +9,12 @@ import (
 // Exec runs a command. With an Undo it is a grant: at its end Undo runs. A command with an Undo
 // is not legal in CallClose, since each close could begin the next grant without end.
 type Exec struct {
-	Argv    []string
-	Undo    []string      // nil: nothing to undo
-	TTL     time.Duration // until the undo; zero: the door's
+	Argv []string
+	Undo []string      // nil: nothing to undo
+	TTL  time.Duration // until the undo; zero: the door's
+	// Shared means that grants of all sources share the run and its undo, when they have the same
+	// Argv and Undo. Otherwise only those of one source do.
+	Shared  bool
 	Timeout time.Duration // of each run, above zero
 	// AnyStatus means that a run which fails is reported and counts as done all the same, that
 	// of Undo too: see [CommandError].
@@ -54,11 +57,12 @@ func (Exec) impact() impact { return acts }
 // does not run again: the new grant shares the run, and the last of them runs the undo.
 //
 // A command that ran before a restart (run is 0) may be gone, as after a power cut. Then its
-// undo runs first, and the command runs again.
+// undo runs first, and the command runs again. Other sources keep their grants of a shared command.
 func (e *Engine) exec(c cause, b *batch, op Exec) {
 	event := Event{
 		Kind: EventEffect, Effect: EffectExec, Door: c.name, Source: single(c.source),
 		Argv: op.Argv, Timeout: op.Timeout, AnyStatus: op.AnyStatus, Required: op.Required || e.allRequired, Observed: c.observes(),
+		Shared: op.Undo != nil && op.Shared,
 	}
 	if op.Undo == nil {
 		e.addEffect(b, event, nil, term{})
@@ -67,19 +71,35 @@ func (e *Engine) exec(c cause, b *batch, op Exec) {
 	wanted := e.commandGrant(c, op)
 	wanted.WindowEnd, _ = e.execWindowEnd(c, op) // check found that there is no error
 	key := keyOf(&wanted)
-	if sharing := e.grants.byKey[key]; len(sharing) > 0 && sharing[0].run == 0 {
-		for _, g := range slices.Clone(sharing) {
-			e.endGrant(g, Replaced, c.depth)
-		}
-	}
+	again := e.endRunBeforeRestart(key, c.depth)
 	run := e.effects + 1
-	if sharing := e.grants.byKey[key]; len(sharing) > 0 {
+	if sharing := e.grants.byKey[key]; len(sharing) > 0 && !again {
 		event.Argv, run = nil, sharing[0].run
 	}
 	g, was := e.addOrExtendGrant(c, wanted)
-	g.run = run
+	for _, sharing := range e.grants.byKey[key] {
+		sharing.run = run
+	}
 	event.Grant, event.TTL, event.Until = g.ID, g.TTL, e.elementEnd(g.key)
 	e.addEffect(b, event, g, was)
+}
+
+// endRunBeforeRestart requests the undo of a command that ran before a restart, and reports whether
+// it did. The grants of one source end with that. Those of a shared command go on: their holders
+// did nothing, and their time is not over.
+func (e *Engine) endRunBeforeRestart(key grantKey, depth int) bool {
+	sharing := e.grants.byKey[key]
+	if len(sharing) == 0 || sharing[0].run != 0 {
+		return false
+	}
+	if key.shared {
+		e.undo(sharing[0])
+		return true
+	}
+	for _, g := range slices.Clone(sharing) {
+		e.endGrant(g, Replaced, depth)
+	}
+	return true
 }
 
 // execWindowEnd returns when a command with an undo must end by the wall clock: with the period of
@@ -96,6 +116,6 @@ func (e *Engine) execWindowEnd(c cause, op Exec) (time.Time, error) {
 func (e *Engine) commandGrant(c cause, op Exec) Grant {
 	return Grant{
 		Source: single(c.source), Argv: op.Argv, Undo: op.Undo, Timeout: op.Timeout, AnyStatus: op.AnyStatus,
-		TTL: op.TTL, Observed: c.observes(),
+		Shared: op.Undo != nil && op.Shared, TTL: op.TTL, Observed: c.observes(),
 	}
 }

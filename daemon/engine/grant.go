@@ -51,10 +51,7 @@ func (e *Engine) endGrant(g *grant, reason Reason, depth int) {
 		Cut: e.cuts(g, reason),
 	})
 	if g.Undo != nil && e.grants.latest(g.key).IsZero() {
-		e.addEffect(&batch{}, Event{
-			Kind: EventEffect, Effect: EffectUndo, Door: g.Door, Source: g.Source,
-			Grant: g.ID, Argv: g.Undo, Timeout: g.Timeout, AnyStatus: g.AnyStatus,
-		}, g, term{})
+		e.undo(g)
 	} else {
 		e.persist(Record{Grant: &g.Grant, Ended: true})
 	}
@@ -62,4 +59,12 @@ func (e *Engine) endGrant(g *grant, reason Reason, depth int) {
 	if d := e.index.door(g.Door); d != nil && d.Hooks&HookClose != 0 {
 		e.pendingCloses = append(e.pendingCloses, pendingClose{g, reason, depth})
 	}
+}
+
+// undo requests the undo of the command of a grant.
+func (e *Engine) undo(g *grant) {
+	e.addEffect(&batch{}, Event{
+		Kind: EventEffect, Effect: EffectUndo, Door: g.Door, Source: g.Source,
+		Grant: g.ID, Argv: g.Undo, Timeout: g.Timeout, AnyStatus: g.AnyStatus, Shared: g.Shared,
+	}, g, term{})
 }

@@ -23,8 +23,10 @@ type Grant struct {
 	Timeout time.Duration // of Undo
 	// AnyStatus means that an Undo that ran is not pending any more, whatever its exit status.
 	AnyStatus bool
-	TTL       time.Duration // as it was given, or prolonged, last
-	End       time.Time     // engine time, absolute
+	// Shared means that grants of other sources share the run of Argv and its Undo.
+	Shared bool
+	TTL    time.Duration // as it was given, or prolonged, last
+	End    time.Time     // engine time, absolute
 	// WindowEnd is what the wall clock shows when the window ends that the grant must not
 	// outlast. TTLEnd is when it would end without the window, in engine time. Both are zero when
 	// there is no window.
@@ -67,6 +69,7 @@ type grantKey struct {
 	port     packet.Port
 	run      string // argv and undo
 	observed bool
+	shared   bool // then source is not set
 }
 
 // keyOf returns the key of a grant.
@@ -74,6 +77,9 @@ func keyOf(g *Grant) grantKey {
 	key := grantKey{source: g.Source, port: g.Port, observed: g.Observed}
 	if g.Argv != nil {
 		key.run = strings.Join(g.Argv, "\x00") + "\x01" + strings.Join(g.Undo, "\x00")
+		if key.shared = g.Shared; g.Shared {
+			key.source = netip.Prefix{}
+		}
 	}
 	return key
 }

@@ -247,7 +247,7 @@ func (c *chaos) restore() input {
 		Port: c.guarded(), TTL: time.Minute, End: c.now.Add(time.Duration(c.r.IntN(40)-10) * time.Second),
 	}
 	if c.r.IntN(2) == 0 {
-		g.Port, g.Argv, g.Undo, g.Timeout = packet.Port{}, mount.Argv, mount.Undo, time.Second
+		g.Port, g.Argv, g.Undo, g.Timeout, g.Shared = packet.Port{}, mount.Argv, mount.Undo, time.Second, c.r.IntN(2) == 0
 	}
 	c.journal[g.ID] = g
 	value := Put{Key: fmt.Sprint(c.r.IntN(50)), Value: "old", Until: c.now.Add(time.Minute)}
@@ -398,7 +398,7 @@ func (c *chaos) operation(m *Call, r *rand.Rand) Operation {
 		}
 		return allow
 	case n < 5 && m.Kind != CallClose:
-		return Exec{Argv: []string{"/bin/mount", string("\xff /mnt"[r.IntN(2):])}, Undo: mount.Undo, TTL: time.Second + ttl, Timeout: time.Second, Required: r.IntN(2) == 0}
+		return Exec{Argv: []string{"/bin/mount", string("\xff /mnt"[r.IntN(2):])}, Undo: mount.Undo, TTL: time.Second + ttl, Timeout: time.Second, Required: r.IntN(2) == 0, Shared: r.IntN(2) == 0}
 	case n == 5 && len(c.set) > 0:
 		return Close{Door: c.set[r.IntN(len(c.set))].Name}
 	case n == 6:

@@ -30,7 +30,7 @@ func (e *Engine) handleResult(id uint64, err error) {
 	switch line := (Consumed{x.event.File, x.event.Text}); row.answer {
 	case nothingMore:
 	case endsRecord:
-		if done {
+		if done && e.grants.byID[x.grant.ID] != x.grant { // it lives when its command runs again
 			e.persist(Record{Grant: &x.grant.Grant, Ended: true})
 		}
 	case startsCommentOut:

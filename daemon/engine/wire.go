@@ -13,7 +13,7 @@ import (
 func (g *Grant) Wire() wire.Grant {
 	return wire.Grant{
 		ID: g.ID, Door: wire.Text(g.Door), By: g.By, Source: g.Source, Port: wire.Port(g.Port),
-		Argv: wire.Convert[wire.Text](g.Argv), Undo: wire.Convert[wire.Text](g.Undo), Timeout: g.Timeout, AnyStatus: g.AnyStatus,
+		Argv: wire.Convert[wire.Text](g.Argv), Undo: wire.Convert[wire.Text](g.Undo), Timeout: g.Timeout, AnyStatus: g.AnyStatus, Shared: g.Shared,
 		TTL: g.TTL, End: wire.Nanoseconds(g.End), WindowEnd: instant(g.WindowEnd), TTLEnd: instant(g.TTLEnd), Observed: g.Observed,
 		Cut: g.Cut,
 	}
@@ -23,7 +23,7 @@ func (g *Grant) Wire() wire.Grant {
 func grantFrom(w *wire.Grant) Grant {
 	return Grant{
 		ID: w.ID, Door: string(w.Door), By: w.By, Source: w.Source, Port: packet.Port(w.Port),
-		Argv: wire.Convert[string](w.Argv), Undo: wire.Convert[string](w.Undo), Timeout: w.Timeout, AnyStatus: w.AnyStatus,
+		Argv: wire.Convert[string](w.Argv), Undo: wire.Convert[string](w.Undo), Timeout: w.Timeout, AnyStatus: w.AnyStatus, Shared: w.Shared,
 		TTL: w.TTL, End: wire.Time(w.End), WindowEnd: timeOf(w.WindowEnd), TTLEnd: timeOf(w.TTLEnd), Observed: w.Observed,
 		Cut: w.Cut,
 	}

@@ -37,9 +37,12 @@ type Grant struct {
 	Undo      []Text        `json:"undo,omitzero"`
 	Timeout   time.Duration `json:"timeout,omitempty"`
 	AnyStatus bool          `json:"anyStatus,omitempty"`
-	Observed  bool          `json:"observed,omitempty"`
-	TTL       time.Duration `json:"ttl,omitempty"` // not negative
-	End       int64         `json:"end"`
+	// Shared means that grants of other sources share the run and its undo. A program that does
+	// not know it runs the undo when the grants of one source are over.
+	Shared   bool          `json:"shared,omitempty"`
+	Observed bool          `json:"observed,omitempty"`
+	TTL      time.Duration `json:"ttl,omitempty"` // not negative
+	End      int64         `json:"end"`
 	// WindowEnd is when the window ends with which the grant ends: Unix nanoseconds of the wall
 	// clock. TTLEnd is when it would end without, in engine time. 0: there is no window. A
 	// program that does not know them ends the grant at End.

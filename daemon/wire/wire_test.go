@@ -40,7 +40,8 @@ var (
 		g := &Grant{
 			ID: rapid.Uint64Range(1, math.MaxInt64).Draw(t, "id"), Door: texts.Draw(t, "door"), By: optional(addresses).Draw(t, "by"),
 			Timeout: durations.Draw(t, "timeout"), AnyStatus: rapid.Bool().Draw(t, "any status"), Observed: rapid.Bool().Draw(t, "observed"), Cut: rapid.Bool().Draw(t, "cut"),
-			TTL: durations.Draw(t, "ttl"), End: rapid.Int64().Draw(t, "end"),
+			Shared: rapid.Bool().Draw(t, "shared"),
+			TTL:    durations.Draw(t, "ttl"), End: rapid.Int64().Draw(t, "end"),
 		}
 		if rapid.Bool().Draw(t, "window") {
 			g.WindowEnd = rapid.Int64Min(1).Draw(t, "window end")
@@ -129,7 +130,7 @@ func carry(t interface{ Fatal(...any) }, from, into any) {
 func FuzzRecord(f *testing.F) {
 	for _, text := range []string{
 		`{"grant":{"id":7,"door":"ssh","by":"203.0.113.9","source":"203.0.113.9/32","port":"tcp/22","ttl":30000000000,"end":5}}`,
-		`{"grant":{"id":7,"door":["/w=="],"argv":["a"],"undo":[],"anyStatus":true,"observed":true,"end":5},"ended":true}`,
+		`{"grant":{"id":7,"door":["/w=="],"argv":["a"],"undo":[],"anyStatus":true,"shared":true,"observed":true,"end":5},"ended":true}`,
 		`{"Grant":{"ID":7,"Source":"::/0","Port":{"Proto":2,"Number":53},"AnyStatus":true}}`,
 		`{"value":{"script":"a.lua","source":"::1","key":"k","value":"n+Inf","until":5,"ttl":4}}`,
 		`{"value":{"value":"sx"}}`, `{"spent":{"file":"/f","line":"1,2"},"ended":true}`, `{}`,

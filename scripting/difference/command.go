@@ -32,6 +32,7 @@ func (c *comparison) command(was, is **scripting.Command) {
 	value("timeout", duration(a.Timeout), duration(b.Timeout))
 	value("ttl", duration(a.TTL), duration(b.TTL))
 	value("status", status(a), status(b))
+	value("shared", strconv.FormatBool(a.Shared), strconv.FormatBool(b.Shared))
 	value("required", strconv.FormatBool(a.Required), strconv.FormatBool(b.Required))
 	if fmt.Sprint(a.Choices) != fmt.Sprint(b.Choices) {
 		c.add(b.Place.File, Change{Kind: Command, Name: b.Name, What: "choices"})

@@ -73,6 +73,7 @@ func TestWhatChanged(t *testing.T) {
 		{"a comment", `sesame.door`, "-- all of them\n\nsesame.door", "ssh.lua only comments or layout changed"},
 		{"a setting", `"10s"`, `"12s"`, "ssh: within 10s -> 12s; option wait 10s -> 12s"},
 		{"a text of a setting is not shown", `"hush"`, `"quiet"`, "option token changed"},
+		{"a shared command", `audit", "{source}", timeout = "5s"`, `audit", timeout = "5s", shared = true`, "command audit: arguments changed, shared false -> true"},
 		{"a command", `timeout = "5s", undo = { "/bin/true" }`, `required = true`, "command audit: undo /bin/true -> none, timeout 5s -> 10s, required false -> true"},
 		{"arguments are not shown", `"{source}"`, `"{source}", "hush"`, "command audit: arguments changed"},
 		{"a program", `"/bin/audit"`, `"/bin/other"`, "command audit: program /bin/audit -> /bin/other"},

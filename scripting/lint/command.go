@@ -26,3 +26,18 @@ func (c *checker) commands(m *Machine) {
 		})
 	}
 }
+
+// shared finds commands whose undo, when the grant of one source ends, takes the effect away from
+// all others. What a knockd.conf says is knockd's own way.
+func (c *checker) shared() {
+	for _, command := range c.set.Commands {
+		if !command.Lua() || command.Undo == nil || command.Shared || command.UsesSource() {
+			continue
+		}
+		c.found = append(c.found, Finding{
+			ID: NotShared, File: command.Place.File, Line: command.Place.Line,
+			Message: "command " + command.Name + " is the same for all sources, and its undo runs when the grant of one ends, while others still have theirs",
+			Hint:    "write shared = true, so that its undo runs when the last grant ends, or {source} in its arguments",
+		})
+	}
+}

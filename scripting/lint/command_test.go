@@ -55,3 +55,32 @@ sesame.knockd "/etc/knockd.conf"`,
 		}
 	}
 }
+
+func TestAnUndoThatTakesTheEffectFromOthers(t *testing.T) {
+	files := map[string]string{
+		"a.lua": `local all  = sesame.command { "/bin/on", "{port}", undo = { "/bin/off" } }
+local one  = sesame.command { "/bin/on", "{source}", undo = { "/bin/off" } }
+local two  = sesame.command { "/bin/on", undo = { "/bin/off", "from={source}" } }
+local both = sesame.command { "/bin/on", undo = { "/bin/off" }, shared = true }
+local none = sesame.command { "/bin/on" }
+-- sesame:allow not-shared a second run does nothing
+local meant = sesame.command { "/bin/on", undo = { "/bin/off" } }
+sesame.knockd "/etc/knockd.conf"`,
+		"/etc/knockd.conf": "[open]\n  sequence = 7000,8000,9000,6500\n  start_command = /bin/on\n  stop_command = /bin/off\n",
+	}
+	set, err := scripting.Load(sourcetest.Files(files), scripting.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer set.Close()
+	var got []string
+	for _, f := range Check(set) {
+		if f.ID == NotShared || f.ID == UnusedAllow {
+			got = append(got, f.String())
+		}
+	}
+	want := []string{"a.lua:1: not-shared: command all is the same for all sources, and its undo runs when the grant of one ends, while others still have theirs"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("findings (-want +got):\n%s", diff)
+	}
+}

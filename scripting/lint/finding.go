@@ -30,6 +30,7 @@ const (
 	NoCut          = "no-cut"          // a door cuts sessions, which the firewall of this machine cannot do
 	NoSet          = "no-set"          // set mode names no set for sources of one family
 	CommandMissing = "command-missing" // this machine cannot run a command
+	NotShared      = "not-shared"      // the undo of a command is the same for all sources, and runs for each
 	Knockd         = "knockd"          // a line of a knockd.conf that probably means something else to its author
 	UsedUp         = "used-up"         // a door whose one-time sequences were all consumed
 	Mistake        = "mistake"         // a use of what functions are given that probably fails
@@ -44,7 +45,7 @@ const (
 	UnusedAllow    = "unused-allow"    // a comment that allows a finding that is not there
 )
 
-var allowed = []string{Ascending, Descending, SideBySide, NoTripwires, Short, Prefix, Unguarded, NoWayIn, NoWayBack, WindowNever, WindowOver, EndsOutside, Deadlock, AnyPort, NoLimit, SharedLimit, NoEffect, Listening, TripwireInUse, Ephemeral, SYNCookies, GuardsNothing, NoCut, NoSet, CommandMissing, Knockd, UsedUp, Mistake, NoDatabase, UnknownPasses, PrivateNever, EmptyList, Everybody}
+var allowed = []string{Ascending, Descending, SideBySide, NoTripwires, Short, Prefix, Unguarded, NoWayIn, NoWayBack, WindowNever, WindowOver, EndsOutside, Deadlock, AnyPort, NoLimit, SharedLimit, NoEffect, Listening, TripwireInUse, Ephemeral, SYNCookies, GuardsNothing, NoCut, NoSet, CommandMissing, NotShared, Knockd, UsedUp, Mistake, NoDatabase, UnknownPasses, PrivateNever, EmptyList, Everybody}
 
 // A Finding is one rule to look at, with what may be wrong and how to change
 // it.

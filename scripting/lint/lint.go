@@ -52,6 +52,7 @@ func CheckOn(set *scripting.Set, m *Machine, databases *Databases, now time.Time
 		c.families(m)
 		c.commands(m)
 	}
+	c.shared()
 	c.allows()
 	c.ways()
 	c.deadlocks()
