@@ -6,13 +6,11 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"sesame/simulate/suite"
 	"sesame/simulate/suite/report"
 )
-
-// transcriptHead is how each transcript begins.
-const transcriptHead = `{"event":"begin"`
 
 // writeGolden writes the golden transcripts that differ, and notes which it wrote.
 func writeGolden(runs []report.Run) error {
@@ -32,7 +30,7 @@ func writeGolden(runs []report.Run) error {
 				if again {
 					continue
 				}
-				if err := writeTranscript(golden); err != nil {
+				if err := writeTranscript(runs[i].Dir, golden); err != nil {
 					return err
 				}
 				written[golden.Path] = golden.Got
@@ -43,17 +41,27 @@ func writeGolden(runs []report.Run) error {
 	return nil
 }
 
-// writeTranscript writes one golden transcript. A test names any path, so a file that is there and
-// is no transcript stays as it is.
-func writeTranscript(golden *suite.GoldenFile) error {
-	before, err := os.ReadFile(golden.Path)
+// writeTranscript writes one golden transcript below the directory of the scripts. A test may come
+// from somebody else. So a path or a symbolic link that leads out of the directory is an error, and
+// a file that is there and is no transcript stays as it is.
+func writeTranscript(dir string, golden *suite.GoldenFile) error {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return fmt.Errorf("%s: writing the golden transcript: %w", golden.Place, err)
+	}
+	defer root.Close()
+	name, err := filepath.Rel(dir, golden.Path)
+	if err != nil {
+		return fmt.Errorf("%s: writing the golden transcript: %w", golden.Place, err)
+	}
+	before, err := root.ReadFile(name)
 	switch {
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("%s: reading the golden transcript: %w", golden.Place, err)
-	case err == nil && len(before) > 0 && !bytes.HasPrefix(before, []byte(transcriptHead)):
+	case err == nil && len(before) > 0 && !suite.IsTranscript(before):
 		return fmt.Errorf("%s: golden %s is no transcript, and was not overwritten: name another file, or remove it", golden.Place, golden.Path)
 	}
-	if err := os.WriteFile(golden.Path, golden.Got, 0o644); err != nil {
+	if err := root.WriteFile(name, golden.Got, 0o644); err != nil {
 		return fmt.Errorf("%s: writing the golden transcript: %w", golden.Place, err)
 	}
 	return nil

@@ -41,7 +41,7 @@ func (t *running) compareGolden(sum transcript.Summary) error {
 	if err := g.json.Summary(sum); err != nil {
 		return err
 	}
-	want, err := readGolden(t.path(s.Golden))
+	want, err := readGolden(t.config.Dir, s.Golden)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("golden: %w", err)
 	}
@@ -53,7 +53,10 @@ func (t *running) compareGolden(sum transcript.Summary) error {
 		return nil
 	}
 	f := Failure{Place: s.Place, Message: s.Golden + " is missing: sesame test --update writes it"}
-	if err == nil {
+	switch {
+	case err == nil && len(want) > 0 && !IsTranscript(want):
+		f.Message = s.Golden + " is no transcript: name another file, or remove it" // its text is nobody's business
+	case err == nil:
 		f.Message = s.Golden + " is not the transcript of the step: sesame test --update writes it anew"
 		f.Expected, f.Came = firstDifference(want, g.text.Bytes())
 	}
@@ -61,17 +64,29 @@ func (t *running) compareGolden(sum transcript.Summary) error {
 	return nil
 }
 
-// readGolden reads a golden transcript. One that is too large is read up to a byte behind the
-// bound, and so differs from every transcript.
-func readGolden(path string) ([]byte, error) {
-	info, err := os.Stat(path)
+// transcriptHead is how each transcript begins.
+const transcriptHead = `{"event":"begin"`
+
+// IsTranscript reports whether a text begins as a transcript does.
+func IsTranscript(text []byte) bool { return bytes.HasPrefix(text, []byte(transcriptHead)) }
+
+// readGolden reads a golden transcript below a directory. A name or a symbolic link that leads out
+// of it is an error: a test must not show what lies elsewhere. A file that is too large is read up
+// to a byte behind the bound, and so differs from every transcript.
+func readGolden(dir, name string) ([]byte, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	info, err := root.Stat(name)
 	switch {
 	case err != nil:
 		return nil, err
 	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("%s is no regular file", path) // a pipe could hang
+		return nil, fmt.Errorf("%s is no regular file", name) // a pipe could hang
 	}
-	f, err := os.Open(path)
+	f, err := root.Open(name)
 	if err != nil {
 		return nil, err
 	}
