@@ -59,7 +59,6 @@ sesame.door "spa" { sequence = { 1, 2 }, on_open = function(a) a:after("10s", "r
 }
 
 func TestNamesOfFiles(t *testing.T) {
-	const door = `sesame.door "NAME" { sequence = { 1, 2 }, guards = 22 }`
 	for _, tt := range []struct {
 		name  string
 		files map[string]string
