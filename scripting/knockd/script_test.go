@@ -70,7 +70,7 @@ func load(t testing.TB, script string) *scripting.Set {
 
 // sameDoors compares what decides. Functions are compared by what they do.
 var sameDoors = cmp.Options{
-	cmpopts.IgnoreFields(engine.Door{}, "Script", "File", "Line", "Group", "Handler", "TTL"),
+	cmpopts.IgnoreFields(engine.Door{}, "Script", "Owner", "File", "Line", "Group", "Handler", "TTL"),
 	cmpopts.EquateComparable(netip.Addr{}),
 	cmpopts.EquateEmpty(),
 }
