@@ -448,6 +448,7 @@ func TestStoppingEndsInAnyCase(t *testing.T) {
 		h := newHost(t, Config{Grace: 4 * time.Second, Commands: 1})
 		h.programs["/umount"] = program{takes: time.Hour}
 		h.r.Enqueue(slices.Concat(umount(1, 1, "a", alice), umount(2, 2, "a", alice), umount(3, 3, "b", bob), run(4, bob, "/notify")))
+		later(0) // the first has begun
 		if err := h.stop(); err != nil {
 			t.Error(err)
 		}
