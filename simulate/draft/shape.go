@@ -85,7 +85,8 @@ func (d *drafter) listed(g group, s shape) step {
 	return one
 }
 
-// name makes a step name the door whose knocks its packets are. The time between two of them is
+// name makes a step name the door whose knocks its packets are. A function of a door may read the
+// payload, so that must be the one which the name sends. The time between two of them is
 // then the same for all.
 func (d *drafter) name(s *step) {
 	for _, door := range d.Set.Doors {
@@ -96,7 +97,7 @@ func (d *drafter) name(s *step) {
 		same := true
 		for i, k := range knocks {
 			p := s.packets[i]
-			same = same && k.Port == p.port && (k.Port.Proto != packet.TCP || k.Flags == p.flags) && (door.Payload == nil || string(k.Payload) == p.payload)
+			same = same && k.Port == p.port && (k.Port.Proto != packet.TCP || k.Flags == p.flags) && (door.Payload == nil && door.Handler == nil || string(k.Payload) == p.payload)
 		}
 		if same && door.OneTime == nil {
 			s.door = door.Name

@@ -28,6 +28,11 @@ func (t *running) compare(s *spec.Step) {
 		}
 	}
 	m := match(want, came)
+	if m.tooMuch() {
+		t.fail(Failure{Place: s.Place, Message: fmt.Sprintf("%s are too many for %s to be compared: split the step, or write times",
+			transcript.Count(len(want), "expectation"), transcript.Count(len(came), "event"))})
+		return
+	}
 	extra := m.extra()
 	slices.SortStableFunc(extra, func(a, b happening) int { return a.time.Compare(b.time) })
 	for _, j := range m.missing() {

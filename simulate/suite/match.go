@@ -5,7 +5,15 @@ type matching struct {
 	wanted  []wanted
 	count   []int    // how many there are of each
 	classes []*class // in the order of the first of each
+	work    int      // comparisons and tries so far
 }
+
+// maxMatching bounds the work of one matching. A file of tests may come from anybody, and no step
+// that a person writes comes near.
+const maxMatching = 50_000_000
+
+// tooMuch reports whether the matching was given up. It then says nothing.
+func (m *matching) tooMuch() bool { return m.work > maxMatching }
 
 // A class has the happenings that the same entries match. So the work does not grow with the square
 // of their number.
@@ -22,6 +30,9 @@ func match(want []wanted, came []happening) *matching {
 	m := &matching{wanted: want, count: make([]int, len(want))}
 	known := map[string]*class{}
 	for i := range came {
+		if m.work += len(want); m.tooMuch() {
+			return m
+		}
 		signature := make([]byte, len(want))
 		for j := range want {
 			if want[j].matches(&came[i]) {
@@ -43,7 +54,7 @@ func match(want []wanted, came []happening) *matching {
 	}
 	for _, c := range m.classes {
 		for range c.came {
-			if !m.join(c, make([]bool, len(want))) {
+			if m.work += len(want); m.tooMuch() || !m.join(c, make([]bool, len(want))) {
 				break
 			}
 		}
@@ -63,6 +74,9 @@ func (m *matching) join(c *class, tried []bool) bool {
 			m.count[j]++
 			c.joined[j]++
 			return true
+		}
+		if m.work += len(m.classes); m.tooMuch() {
+			return false
 		}
 		for _, other := range m.classes {
 			if other != c && other.joined[j] > 0 && m.join(other, tried) {

@@ -216,3 +216,21 @@ func TestSpelling(t *testing.T) {
 		}
 	}
 }
+
+// TestMatchingIsBounded joins thousands of events with thousands of entries, each of which fits
+// all. It gives up after a bounded number of tries.
+func TestMatchingIsBounded(t *testing.T) {
+	want, came := make([]wanted, 20_000), make([]happening, 10_000)
+	for i := range want {
+		want[i] = wanted{kind: logs, times: 1, like: happening{kind: logs}}
+	}
+	for i := range came {
+		came[i] = happening{kind: logs, detail: "a"}
+	}
+	if m := match(want, came); !m.tooMuch() || m.work > maxMatching+len(want)+len(came) {
+		t.Errorf("it did %d steps of work, want it to give up behind %d", m.work, maxMatching)
+	}
+	if m := match(want[:500], came[:500]); m.tooMuch() || len(m.missing()) > 0 {
+		t.Error("500 entries and as many events were not joined")
+	}
+}
