@@ -268,6 +268,8 @@ func (d *daemon) drift(ctx context.Context) (drift bool, unreadable string) {
 func (d *daemon) statusNow() control.Status {
 	l, offset := d.loop, d.loop.wallOffset()
 	now := l.clock.now().Add(offset).UTC()
+	counts := l.engine.Counts()
+	counts.Misses += l.engine.Overdue(l.clock.now())
 	s := control.Status{
 		Version: d.config.Version, Mode: d.mode(), Now: now, Offset: control.Duration(offset), Since: d.since.Add(offset).UTC(), Privileges: d.privileges,
 		Scripts: control.Scripts{
@@ -276,7 +278,7 @@ func (d *daemon) statusNow() control.Status {
 		},
 		Guards: portTexts(l.guards.Drop), Observed: portTexts(l.guards.Count),
 		Live:     control.Live{Attempts: l.engine.Attempts(l.clock.now()), Grants: len(l.engine.Grants())},
-		Counts:   control.CountsOf(l.engine.Counts(), l.dropped),
+		Counts:   control.CountsOf(counts, l.dropped),
 		Firewall: d.firewallStatus(offset),
 		Effects:  d.effects(offset),
 		Recorder: d.recorderStatus(offset),

@@ -16,7 +16,7 @@ type Counts struct {
 	Packets  int            `json:"packets"` // that passed the kernel's filter
 	Knocks   int            `json:"knocks"`
 	Opens    int            `json:"opens"`
-	Misses   int            `json:"misses"`
+	Misses   int            `json:"misses"` // attempts of one knock too, once their time is over
 	Refusals int            `json:"refusals"`
 	Errors   int            `json:"errors"`  // faults of scripts
 	Clamped  int            `json:"clamped"` // packets stamped earlier than their predecessor

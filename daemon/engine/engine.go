@@ -100,7 +100,7 @@ type Counts struct {
 	Packets  int // given to Packet
 	Knocks   int // packets that were a knock of some door, whatever followed
 	Opens    int
-	Misses   int               // with those of the first stage, which have no event
+	Misses   int               // with those of the first stage, which have no event; see [Engine.Overdue]
 	Refusals int               // with all that were over a limit, most of which have no event
 	Errors   int               // faults of scripts
 	Clamped  int               // packets stamped earlier than their predecessor

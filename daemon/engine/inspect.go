@@ -30,25 +30,28 @@ func (e *Engine) Now() time.Time { return wire.Time(e.now) }
 // Ours reports whether an address is one of this host's.
 func (e *Engine) Ours(a netip.Addr) bool { return e.hasLocal(a) }
 
-// maxExpired bounds the attempts that [Engine.Attempts] looks at. It takes some milliseconds then.
-const maxExpired = 100_000
+// maxOverdue bounds the attempts that [Engine.Overdue] looks at. It takes some milliseconds then.
+const maxOverdue = 100_000
 
-// Attempts returns how many attempts are in progress at a time, which is not before the latest
-// input. A first-stage attempt whose time is over stays in the table until a later knock takes its
-// room, but does not count. Of such attempts only those among the 100,000 oldest are found. So
-// after a flood the number may be too high.
-func (e *Engine) Attempts(now time.Time) int {
-	at, left := wire.Nanoseconds(now), e.attempts.used
+// Overdue returns how many first-stage attempts are over at a time, which is not before the latest
+// input, and are not in [Counts] yet. Such an attempt stays in the table until a later knock takes
+// its room, and becomes a miss then. Only those among the 100,000 oldest attempts are found. So
+// after a flood the number may be too low.
+func (e *Engine) Overdue(now time.Time) int {
+	at, over := wire.Nanoseconds(now), 0
 	slot := e.attempts.oldest
-	for n := 0; slot != 0 && n < maxExpired; n++ {
+	for n := 0; slot != 0 && n < maxOverdue; n++ {
 		a := e.attempts.slots.at(slot)
 		if d := e.index.byID[a.door]; d == nil || at >= wire.Add(a.first, d.firstStageLimit) {
-			left--
+			over++
 		}
 		slot = a.newer
 	}
-	return left
+	return over
 }
+
+// Attempts returns how many attempts are in progress at a time, without those of [Engine.Overdue].
+func (e *Engine) Attempts(now time.Time) int { return e.attempts.used - e.Overdue(now) }
 
 // Unanswered returns how many effects await their [Engine.Result].
 func (e *Engine) Unanswered() int { return e.batches.pending() }

@@ -84,6 +84,9 @@ func TestAttemptsThatAreOver(t *testing.T) {
 		if n := w.e.Attempts(w.now.Add(tt.after)); n != tt.want {
 			t.Errorf("after %s: %d attempts, want %d", tt.after, n, tt.want)
 		}
+		if n := w.e.Overdue(w.now.Add(tt.after)); n != 3-tt.want {
+			t.Errorf("after %s: %d attempts are over, want %d", tt.after, n, 3-tt.want)
+		}
 	}
 	w.record(w.e.Swap(w.now, &Set{Doors: []*Door{slow}}))
 	if n := w.e.Attempts(w.now); n != 1 {
@@ -94,17 +97,37 @@ func TestAttemptsThatAreOver(t *testing.T) {
 	}
 }
 
+// TestEachFirstKnockIsAMissInTheEnd: whether a later knock has taken the room of an attempt that is
+// over or not, it counts once.
+func TestEachFirstKnockIsAMissInTheEnd(t *testing.T) {
+	quick := aDoor(t, "quick", "udp/503", "udp/504")
+	quick.Within = 2 * time.Second
+	w := newWorld(t, quick)
+	p := w.packet(alice, "udp/503")
+	for i := range 1000 {
+		w.advance(time.Duration(i%7) * time.Millisecond * 100)
+		p.Time, p.Source = w.now, netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)})
+		w.e.Packet(&p)
+		if n := w.e.Counts().Misses + w.e.Overdue(w.now) + w.e.Attempts(w.now); n != i+1 {
+			t.Fatalf("%d misses and attempts after %d knocks", n, i+1)
+		}
+	}
+	if n := w.e.Counts().Misses + w.e.Overdue(w.now.Add(2*time.Second)); n != 1000 {
+		t.Errorf("%d misses after 1000 knocks", n)
+	}
+}
+
 // TestAttemptsAreCountedWithABound: of more than the bound, those beyond it count.
 func TestAttemptsAreCountedWithABound(t *testing.T) {
 	const more = 7
-	w := &world{t: t, now: monday, e: New(Config{Attempts: maxExpired + more}, monday)}
+	w := &world{t: t, now: monday, e: New(Config{Attempts: maxOverdue + more}, monday)}
 	w.record(w.e.Swap(w.now, &Set{Doors: []*Door{aDoor(t, "a", "udp/501", "udp/502")}}))
 	p := w.packet(alice, "udp/501")
-	for i := range maxExpired + more {
+	for i := range maxOverdue + more {
 		p.Time, p.Source = w.now, netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
 		w.e.Packet(&p)
 	}
-	if n := w.e.Attempts(w.now); n != maxExpired+more {
+	if n := w.e.Attempts(w.now); n != maxOverdue+more {
 		t.Errorf("%d attempts", n)
 	}
 	if n := w.e.Attempts(w.now.Add(time.Hour)); n != more {

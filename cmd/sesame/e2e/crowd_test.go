@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"sesame/daemon/livetest"
 )
@@ -17,13 +18,14 @@ import (
 const crowdDoor = `sesame.door "crowd" { sequence = { "tcp/20011", "udp/20477", "tcp/21903" }, within = "1s", guards = "tcp/443", ttl = "10m", tripwires = 0 }`
 
 // A crowd knocks once from each of many sources, over and over, at 20,000 knocks a second at most.
-// It sends the next batch when the daemon has judged the ones before. So a busy machine takes
-// longer, and loses nothing.
+// It stops when the daemon is crowdAhead packets behind. So a busy machine takes longer, and loses
+// nothing: the ring of a capture has room for more.
 type crowd struct {
 	w       *world
 	packets atomic.Int64 // that the daemon must have received, of the crowd and of others
 	knocks  atomic.Int64 // the same of knocks
-	batches atomic.Int64
+	batches atomic.Int64 // that the crowd has sent
+	began   time.Time
 	cancel  context.CancelFunc
 	done    chan error // capacity 1
 }
@@ -31,8 +33,9 @@ type crowd struct {
 const (
 	crowdBatch = 1_000
 	crowdRate  = 20_000
-	// crowdPatience is the number of batches for one edit, on average: 25 seconds of knocks.
-	crowdPatience = 500
+	crowdAhead = 6_000
+	// crowdPatience is the number of batches for one edit, on average: 50 seconds of knocks.
+	crowdPatience = 1_000
 )
 
 // crowd starts one, for so many edits.
@@ -44,7 +47,7 @@ func (w *world) crowd(edits int) *crowd {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	w.Cleanup(cancel)
-	c := &crowd{w: w, cancel: cancel, done: make(chan error, 1)}
+	c := &crowd{w: w, began: time.Now(), cancel: cancel, done: make(chan error, 1)}
 	go func() {
 		defer sender.Close()
 		c.done <- c.run(ctx, sender, edits*crowdPatience)
@@ -66,7 +69,8 @@ func (c *crowd) run(ctx context.Context, sender *livetest.Sender, most int) erro
 		}
 		err = eventually(func() (bool, string) {
 			s, err := c.w.client().Status(context.Background())
-			return ctx.Err() != nil || err == nil && int64(s.Counts.Packets) >= total, fmt.Sprintf("%d packets are judged", total)
+			return ctx.Err() != nil || err == nil && int64(s.Counts.Packets) >= total-crowdAhead,
+				fmt.Sprintf("%d packets are judged", total-crowdAhead)
 		})
 		if err != nil {
 			return err
@@ -81,7 +85,7 @@ func crowdKnocks(batch int) iter.Seq[livetest.Knock] {
 	return livetest.Flood(crowdBatch, source, crowdBatch, "tcp/20011")
 }
 
-// waitForBatch waits until the daemon has judged one more batch.
+// waitForBatch waits until the crowd has sent one more batch.
 func (c *crowd) waitForBatch() {
 	c.w.Helper()
 	before := c.batches.Load()
@@ -107,11 +111,13 @@ func (c *crowd) send(source netip.Addr, heard, knocks []string) {
 	}
 }
 
-// end ends the crowd, after the batch that is on its way.
-func (c *crowd) end() {
+// end ends the crowd, after the batch that is on its way, and returns how many knocks it sent in a
+// second on average.
+func (c *crowd) end() (rate int) {
 	c.w.Helper()
 	c.cancel()
 	if err := <-c.done; err != nil {
 		c.w.Fatal(err)
 	}
+	return int(float64(c.batches.Load()*crowdBatch) / time.Since(c.began).Seconds())
 }
