@@ -69,7 +69,7 @@ var arrows = map[string][]string{
 	"simulate/craft":    {"daemon/packet"},
 	"simulate/trace":    {"daemon/engine", "daemon/packet", "daemon/transcript"},
 	"simulate/draft":    {"daemon/engine", "daemon/packet", "daemon/transcript", "scripting", "scripting/spec", "simulate", "simulate/craft", "simulate/opening"},
-	"simulate/opening":  {"daemon/packet", "daemon/engine", "daemon/spelling", "scripting/condition", "simulate/craft"},
+	"simulate/opening":  {"daemon/packet", "daemon/engine", "daemon/spelling", "scripting/condition", "simulate", "simulate/craft"},
 	"simulate/naive":    {}, // tests only
 	"daemon/split":      {"daemon/packet", "daemon/engine", "daemon/transcript"},
 	"daemon/livetest":   {},

@@ -76,8 +76,23 @@ func (eventWriter) Summary(transcript.Summary) error { return nil }
 // Now returns the time up to which everything has happened.
 func (s *Session) Now() time.Time { return s.pass.replay.last }
 
-// Doors returns the doors, with the sequences that they expect now.
-func (s *Session) Doors() []*engine.Door { return s.pass.replay.engine.Doors() }
+// Doors returns the doors with what they expect now: one with one-time sequences has the next of
+// them alone, or none when all were used.
+func (s *Session) Doors() []*engine.Door {
+	doors := s.pass.replay.engine.Doors()
+	for i, d := range doors {
+		if d.OneTime == nil {
+			continue
+		}
+		now, next := *d, engine.OneTime{File: d.OneTime.File}
+		if len(d.Sequence) > 0 {
+			next.Sequences = []engine.OneTimeSequence{{Knocks: d.Sequence}}
+		}
+		now.OneTime = &next
+		doors[i] = &now
+	}
+	return doors
+}
 
 // Until lets time pass. A time that is over changes nothing. More is called before each timer that
 // fires, and its error ends the call: scripts can make timers without end.

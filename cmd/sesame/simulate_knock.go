@@ -77,7 +77,7 @@ func (f *typedFlags) apply(c *cobra.Command, config *simulate.Config) error {
 	if begin.IsZero() {
 		begin = spec.Begin
 	}
-	file, err := opening.Type(f.lines, config.Set.Doors, config.Local, begin)
+	file, err := opening.Type(c.Context(), f.lines, simulate.SessionConfig{Set: config.Set, Local: config.Local, Facts: config.Facts}, begin)
 	if err != nil {
 		return &usageError{c, fmt.Sprintf("--knock %v", err)}
 	}

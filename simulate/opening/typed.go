@@ -1,6 +1,7 @@
 package opening
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -14,6 +15,7 @@ import (
 	"sesame/daemon/packet"
 	"sesame/daemon/spelling"
 	"sesame/scripting/condition"
+	"sesame/simulate"
 	"sesame/simulate/craft"
 )
 
@@ -158,14 +160,13 @@ func (p *Part) set(key, value string) (err error) {
 	return err
 }
 
-// Type returns a capture of what the lines send, one after the other, from a time on. Local are the
-// addresses of the host; the first of the family of a source gets its packets, and
-// [craft.HostFor] when there is none. The error names the line.
-func Type(lines []Line, doors []*engine.Door, local []netip.Prefix, begin time.Time) (*craft.File, error) {
-	t := typist{file: craft.NewFile(packet.Raw), doors: map[string]*engine.Door{}, local: local, at: begin}
-	for _, d := range doors {
-		t.doors[d.Name] = d
-	}
+// Type returns a capture of what the lines send, one after the other, from a time on, when the
+// scripts of c get it. Local of c are the addresses of the host. The first of the family of a
+// source gets its packets, and [craft.HostFor] when there is none. The error names the line, or is
+// that of ctx.
+func Type(ctx context.Context, lines []Line, c simulate.SessionConfig, begin time.Time) (*craft.File, error) {
+	c.Begin, c.Events = begin, func([]engine.Event) {}
+	t := typist{stop: ctx.Err, config: c, file: craft.NewFile(packet.Raw), doors: byName(c.Set.Doors), at: begin}
 	for _, line := range lines {
 		for _, part := range line.Parts {
 			if err := t.send(line.Source, part); err != nil {
@@ -176,22 +177,56 @@ func Type(lines []Line, doors []*engine.Door, local []netip.Prefix, begin time.T
 	return t.file, nil
 }
 
+func byName(doors []*engine.Door) map[string]*engine.Door {
+	named := make(map[string]*engine.Door, len(doors))
+	for _, d := range doors {
+		named[d.Name] = d
+	}
+	return named
+}
+
 // A typist writes packets into a file.
 type typist struct {
+	stop   func() error // why the work should end; it returns nil while it should not
+	config simulate.SessionConfig
 	file   *craft.File
 	sender craft.Sender
 	doors  map[string]*engine.Door
-	local  []netip.Prefix
 	at     time.Time // of the next packet
+
+	session *simulate.Session // that got the first packets of the file; nil: nobody needed it yet
+	given   int               // how many it got
+}
+
+// door returns the door of a name as it is at the time of the next packet. Which one-time sequence
+// it expects depends on all that was sent before.
+func (t *typist) door(name string) (*engine.Door, error) {
+	door, known := t.doors[name]
+	switch {
+	case !known:
+		return nil, fmt.Errorf("%q is no port, no time, and no door of the scripts%s", name, spelling.DidYouMean(name, slices.Sorted(maps.Keys(t.doors))))
+	case door.OneTime == nil:
+		return door, nil
+	case t.session == nil:
+		t.session = simulate.NewSession(t.config)
+	}
+	for ; t.given < len(t.file.Frames); t.given++ {
+		f := &t.file.Frames[t.given]
+		t.session.Frame(f.Time, t.given+1, t.file.Link, f.Data)
+	}
+	if err := t.session.Until(t.at, t.stop); err != nil {
+		return nil, err
+	}
+	return byName(t.session.Doors())[name], nil
 }
 
 // send writes the packets of a part.
 func (t *typist) send(source netip.Addr, part Part) error {
 	knocks, gap, dest := []craft.Knock{part.Knock}, time.Duration(0), part.Dest
 	if part.Door != "" {
-		door, known := t.doors[part.Door]
-		if !known {
-			return fmt.Errorf("%q is no port, no time, and no door of the scripts%s", part.Door, spelling.DidYouMean(part.Door, slices.Sorted(maps.Keys(t.doors))))
+		door, err := t.door(part.Door)
+		if err != nil {
+			return err
 		}
 		all, err := Knocks(door)
 		if err != nil {
@@ -226,7 +261,7 @@ func (t *typist) send(source netip.Addr, part Part) error {
 
 // host returns the address of the host that gets the packets of a source.
 func (t *typist) host(source netip.Addr) netip.Addr {
-	for _, p := range t.local {
+	for _, p := range t.config.Local {
 		if a := p.Addr(); a.Is4() == source.Is4() && a != source {
 			return a
 		}

@@ -1,6 +1,7 @@
 package opening
 
 import (
+	"context"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -11,6 +12,7 @@ import (
 
 	"sesame/daemon/engine"
 	"sesame/daemon/packet"
+	"sesame/simulate"
 )
 
 // typed returns what lines send, one packet a line.
@@ -24,7 +26,7 @@ func typed(t *testing.T, doors []*engine.Door, local []netip.Prefix, lines ...st
 		}
 		all = append(all, line)
 	}
-	file, err := Type(all, doors, local, start)
+	file, err := Type(context.Background(), all, simulate.SessionConfig{Set: &engine.Set{Doors: doors}, Local: local}, start)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,6 +102,43 @@ func TestTypedKnocks(t *testing.T) {
 	}
 }
 
+// once returns a door with one-time sequences of two ports each.
+func once(sequences ...[2]string) *engine.Door {
+	d := &engine.Door{Name: "once", Within: 10 * time.Second, TTL: 30 * time.Second, OneTime: &engine.OneTime{File: "/once"}}
+	for i, ports := range sequences {
+		d.OneTime.Sequences = append(d.OneTime.Sequences, engine.OneTimeSequence{Line: fmt.Sprint(i), Knocks: door("", engine.SYN, ports[0], ports[1]).Sequence})
+	}
+	return d
+}
+
+// TestTypedOneTimeDoors: a name sends the sequence that the door expects at that time. What was
+// typed before may have used some, by the name or by its ports, and an unfinished one uses none.
+func TestTypedOneTimeDoors(t *testing.T) {
+	doors := []*engine.Door{once([2]string{"tcp/1", "tcp/2"}, [2]string{"tcp/11", "tcp/12"}, [2]string{"tcp/21", "tcp/22"})}
+	for _, tt := range []struct{ line, want string }{
+		{"once once once", "1 2 11 12 21 22"},
+		{"1 2 1h once", "1 2 11 12"},
+		{"1 1m once", "1 1 2"},
+		{"once 1 2 once", "1 2 1 2 11 12"},
+	} {
+		var got []string
+		for line := range strings.Lines(typed(t, doors, nil, "203.0.113.9 "+tt.line)) {
+			_, port, _ := strings.Cut(line, "tcp/")
+			got = append(got, strings.Fields(port)[0])
+		}
+		if got := strings.Join(got, " "); got != tt.want {
+			t.Errorf("%s: sent %s, want %s", tt.line, got, tt.want)
+		}
+	}
+	line, err := ParseLine("203.0.113.9 once once once once")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Type(context.Background(), []Line{line}, simulate.SessionConfig{Set: &engine.Set{Doors: doors}}, start); err == nil || !strings.Contains(err.Error(), "once cannot be opened: no sequence is left that was not used") {
+		t.Errorf("error %v", err)
+	}
+}
+
 func TestMistypedKnocks(t *testing.T) {
 	for _, tt := range []struct{ text, err string }{
 		{"", "it is empty: expected a source"},
@@ -150,7 +189,7 @@ func TestKnocksThatCannotBeSent(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Type([]Line{line}, doors, nil, start); err == nil || !strings.Contains(err.Error(), tt.err) {
+		if _, err := Type(context.Background(), []Line{line}, simulate.SessionConfig{Set: &engine.Set{Doors: doors}}, start); err == nil || !strings.Contains(err.Error(), tt.err) {
 			t.Errorf("%.60q: error %v, want %q", tt.text, err, tt.err)
 		}
 	}
@@ -166,7 +205,7 @@ func FuzzTypedKnocks(f *testing.F) {
 		if err != nil {
 			return
 		}
-		file, err := Type([]Line{line}, doors, nil, start)
+		file, err := Type(context.Background(), []Line{line}, simulate.SessionConfig{Set: &engine.Set{Doors: doors}}, start)
 		if err != nil {
 			return
 		}

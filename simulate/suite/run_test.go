@@ -136,3 +136,30 @@ func TestPass(t *testing.T) {
 		})
 	}
 }
+
+// TestOneTimeDoor knocks at a door by its name. It sends the sequence that the door expects then,
+// whatever was used before, and by whom.
+func TestOneTimeDoor(t *testing.T) {
+	const (
+		script  = `sesame.door "ssh" { one_time_sequences = "once.txt", guards = "tcp/22", ttl = "30s" }`
+		opens   = `{ knock = "ssh", opens = "ssh" }`
+		first   = `{ knock = { "tcp/7001", "udp/7002", "tcp/7003", "tcp/7004" }, opens = "ssh" }`
+		another = `{ knock = { "tcp/8001", "udp/8002", "tcp/8003", "tcp/8004" }, opens = "ssh" }`
+	)
+	for _, tt := range []struct{ name, steps, want string }{
+		{"twice by its name", opens + `, { wait = "1h", closes = "ssh" }, ` + opens, ""},
+		{"at once", opens + ", " + opens, ""},
+		{"by ports and by its name", first + ", " + opens, ""},
+		{"by its name and by ports", opens + ", " + another, ""},
+		{"half of one", `{ knock = { "tcp/7001", "udp/7002" } }, { wait = "1m", misses = "ssh" }, ` + opens + ", " + another, ""},
+		{"a used one", opens + ", " + strings.Replace(first, `, opens = "ssh"`, "", 1), ""},
+		{"more than there are", opens + ", " + opens + ", " + opens, `knock = "ssh": no sequence is left that was not used`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := report(t, script, `sesame.test "it" { `+tt.steps+` }`, nil, "once.txt", "7001,7002:udp,7003,7004\n8001,8002:udp,8003,8004\n")
+			if got := text(r); r.OK() != (tt.want == "") || !strings.Contains(got, tt.want) {
+				t.Errorf("got %swant %q", got, tt.want)
+			}
+		})
+	}
+}
