@@ -52,6 +52,9 @@ type tracing struct {
 	report func(*trace.Packet)
 	source netip.Addr
 	one    *trace.Packet // nil: the packet at hand is of another source
+	// between has what happened to the source since its packet before, while others sent some. It
+	// stands first in the next packet of the source.
+	between trace.Packet
 }
 
 // begin ends the packet before, and begins another one.
@@ -63,11 +66,12 @@ func (t *tracing) begin(p *packet.Packet, drop packet.Drop) {
 	if t.one = trace.Begin(p); drop != packet.NotDropped {
 		t.one.Dropped = drop.String()
 	}
+	t.one.Entries, t.between.Entries = t.between.Entries, nil
 }
 
 func (t *tracing) flush() {
 	if t.one != nil {
-		if len(t.one.Entries) == 0 && t.one.Dropped == "" {
+		if !slices.ContainsFunc(t.one.Entries, trace.Entry.OfPacket) && t.one.Dropped == "" {
 			t.one.Dropped = packet.NotWatched.String()
 		}
 		t.report(t.one)
@@ -82,7 +86,11 @@ func (t *tracing) test(one *engine.Test) {
 }
 
 func (t *tracing) judge(j *engine.Judgment) {
-	if t.one != nil && j.Source == t.source {
+	switch {
+	case j.Source != t.source:
+	case t.one == nil:
+		t.between.Judge(j)
+	default:
 		t.one.Judge(j)
 	}
 }

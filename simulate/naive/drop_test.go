@@ -12,6 +12,14 @@ import (
 
 // drop returns the name of the drop of the packet at hand, "" when it may be a knock.
 func (m *matcher) drop() string {
+	if drop := m.undecodable(); drop != "" {
+		return drop
+	}
+	return m.notForUs()
+}
+
+// undecodable returns the name of the drop of a packet that no engine gets.
+func (m *matcher) undecodable() string {
 	s := m.sent
 	switch {
 	case s.form == foreign:
@@ -31,7 +39,7 @@ func (m *matcher) drop() string {
 	case m.broken():
 		return "malformed"
 	}
-	return m.notForUs()
+	return ""
 }
 
 // broken reports whether the headers of a packet contradict themselves, or no host can have sent

@@ -36,7 +36,11 @@ type Entry struct {
 	Ruling        string
 	Stage, Stages int
 	Text          string // for people
+	caused        bool   // by the packet; not by time, or by a packet of another source
 }
+
+// OfPacket reports whether an entry is about the packet, and not about what happened before it.
+func (e Entry) OfPacket() bool { return e.caused }
 
 // Begin returns the record of a packet, with nothing that became of it.
 func Begin(p *packet.Packet) *Packet {
@@ -50,7 +54,7 @@ var outcomes = [...]string{engine.No: "no", engine.Yes: "yes", engine.Unknown: "
 
 // Test adds a test.
 func (p *Packet) Test(t *engine.Test) {
-	one := Entry{Test: t.Kind.String(), Outcome: outcomes[t.Outcome], Detail: t.Detail}
+	one := Entry{Test: t.Kind.String(), Outcome: outcomes[t.Outcome], Detail: t.Detail, caused: true}
 	if t.Door != nil {
 		one.Door = t.Door.Name
 	}
@@ -68,7 +72,7 @@ func (p *Packet) Test(t *engine.Test) {
 
 // Judge adds what came of the tests at a door.
 func (p *Packet) Judge(j *engine.Judgment) {
-	one := Entry{Ruling: rulings[j.Ruling], Stage: j.Stage, Text: sentence(j)}
+	one := Entry{Ruling: rulings[j.Ruling], Stage: j.Stage, Text: sentence(j), caused: j.Packet > 0}
 	if j.Door != nil {
 		one.Door, one.Stages = j.Door.Name, len(j.Door.Sequence)
 	}

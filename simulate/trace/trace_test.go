@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"sesame/daemon/engine"
 	"sesame/daemon/packet"
@@ -178,7 +179,7 @@ func TestJudgments(t *testing.T) {
 		if !tt.nowhere {
 			want.Stages = 3
 		}
-		if diff := cmp.Diff([]Entry{want}, p.Entries); diff != "" {
+		if diff := cmp.Diff([]Entry{want}, p.Entries, cmpopts.IgnoreUnexported(Entry{})); diff != "" {
 			t.Errorf("entries (-want +got):\n%s", diff)
 		}
 		if got := jsonl(t, p); !strings.Contains(got, "\n"+`{"event":"judgment","packet":3,`+where+`"ruling":"`+tt.ruling+`"`) {
@@ -241,6 +242,17 @@ func TestManyDoorsThatAPacketDoesNotConcern(t *testing.T) {
 	}
 	if want := "\n  it did not concern: a, b, c, d, e, f, g, h and 2 more\n"; !strings.HasSuffix(text(t, syn(), names...), want) {
 		t.Errorf("text: %q", text(t, syn(), names...))
+	}
+}
+
+// What time did before a packet came is not about the packet.
+func TestEntriesOfThePacket(t *testing.T) {
+	p := syn()
+	p.Judge(&engine.Judgment{Ruling: engine.Ended, Door: office(), Before: 1, Reason: engine.TotalTimeout})
+	p.Judge(&engine.Judgment{Ruling: engine.Began, Door: office(), Stage: 1, Packet: 1})
+	p.Test(&engine.Test{Kind: engine.TestHost, Outcome: engine.Yes})
+	if p.Entries[0].OfPacket() || !p.Entries[1].OfPacket() || !p.Entries[2].OfPacket() {
+		t.Errorf("entries %+v", p.Entries)
 	}
 }
 
