@@ -25,6 +25,9 @@ type Config struct {
 	// Match chooses the tests to run; nil: all. The others have no result.
 	Match   func(*spec.Test) bool
 	Workers int // how many tests run at once; 0: one for each processor
+	// CheapestFirst begins the tests that send few packets before the others, for a context that
+	// may end before all have run. The results have the order of Tests.
+	CheapestFirst bool
 
 	// Update makes a golden transcript that differs no failure: [Result.Golden] has the new text.
 	// Nothing is written.

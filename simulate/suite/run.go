@@ -37,7 +37,10 @@ func Run(ctx context.Context, c Config) *Report {
 			}
 		})
 	}
-	for i := 0; i < len(r.Results) && ctx.Err() == nil; i++ {
+	for _, i := range c.order(r.Results) {
+		if ctx.Err() != nil {
+			break
+		}
 		next <- &r.Results[i]
 	}
 	close(next)
@@ -49,6 +52,18 @@ func Run(ctx context.Context, c Config) *Report {
 		r.Coverage = l.covered.report()
 	}
 	return r
+}
+
+// order returns the indexes of results in the order in which their tests begin.
+func (c *Config) order(results []Result) []int {
+	if c.CheapestFirst {
+		return cheapestFirst(results, c.path)
+	}
+	order := make([]int, len(results))
+	for i := range order {
+		order[i] = i
+	}
+	return order
 }
 
 // run runs a test. One that fails is run once more, to explain why: what it costs to know that is

@@ -74,6 +74,7 @@ func (w *worker) play(ctx context.Context, test *spec.Test, set *scripting.Set, 
 	}
 	err := t.all(ctx)
 	switch {
+	case t.result.Outcome == Failed: // also when the time ended a moment later
 	case ctx.Err() != nil && (err != nil || t.session == nil):
 		t.result = Result{Test: test, Outcome: NotRun, Why: "stopped before it ended"}
 	case errors.Is(err, errSkipped):
@@ -154,11 +155,13 @@ func (t *running) missing() error {
 }
 
 // path returns a path that a test names.
-func (t *running) path(name string) string {
+func (t *running) path(name string) string { return t.config.path(name) }
+
+func (c *Config) path(name string) string {
 	if filepath.IsAbs(name) {
 		return name
 	}
-	return filepath.Join(t.config.Dir, name)
+	return filepath.Join(c.Dir, name)
 }
 
 // begin returns when the test begins. One that begins with a capture, and says no time, begins with
