@@ -46,15 +46,17 @@ func (g *gate) test(ctx context.Context, files *source.Files, values map[string]
 	case g.budget == 0:
 		return &control.Tests{Off: "budget below [tests] is 0"}, nil
 	}
+	limited, cancel := context.WithTimeout(ctx, g.budget)
+	defer cancel()
 	options := g.options(values)
 	options.Print = nil // each test loads the scripts
 	tests, err := scripting.LoadTests(files.Clone(), options)
 	if err != nil {
 		return nil, err
 	}
-	limited, cancel := context.WithTimeout(ctx, g.budget)
-	defer cancel()
-	ran := g.run(limited, suite.Config{Files: files.Clone(), Tests: tests, Options: options, Dir: files.Dir, Workers: testWorkers()})
+	ran := g.run(limited, suite.Config{
+		Files: files.Clone(), Tests: tests, Options: options, Dir: files.Dir, Workers: testWorkers(), CheapestFirst: true,
+	})
 	if ctx.Err() != nil {
 		return nil, errStopping
 	}
@@ -81,8 +83,7 @@ func (g *gate) judge(ran *suite.Report) (*control.Tests, error) {
 	if t.Failed == 0 {
 		return t, nil
 	}
-	return t, fmt.Errorf("%s\n%d of %s failed: correct the scripts or the tests; to apply the scripts all the same, run: sesame reload --skip-tests",
-		failedText(ran), t.Failed, transcript.Count(len(ran.Results), "test"))
+	return t, fmt.Errorf("%s\n%d of %s failed", failedText(ran), t.Failed, transcript.Count(len(ran.Results), "test"))
 }
 
 // untested names the tests that ended so, at most maxUntestedNames, and counts them.

@@ -57,8 +57,9 @@ func TestRealGate(t *testing.T) {
 	t.Log("# an edit that makes the sequence shorter: the earlier one stays")
 	w.script(strings.Replace(testedDoor, `"tcp/1", `, "", 1))
 	o = w.hint()
-	w.wantOutcome(o, control.Rejected, 1, "a_test.lua:2:", "d opened", "1 of 1 test failed", "sesame reload --skip-tests")
+	w.wantOutcome(o, control.Rejected, 1, "a_test.lua:2:", "d opened", "1 of 1 test failed")
 	w.logged("scripts rejected, since a test fails: the old ones stay")
+	w.logged("sesame reload --skip-tests")
 	w.knock(2)
 	w.wantOpened()
 	w.knock(1, 2)
@@ -104,19 +105,62 @@ func TestRealGate(t *testing.T) {
 }
 
 // TestRealGateHasABudget ends the budget in the middle of the tests. What did not run has not
-// failed, and is named.
+// failed, and is named until it has run.
 func TestRealGateHasABudget(t *testing.T) {
 	w := newReloading(t, testedDoor, nil)
-	w.r.gate.run = func(ctx context.Context, c suite.Config) *suite.Report {
+	w.r.gate.run = func(_ context.Context, c suite.Config) *suite.Report {
+		if !c.CheapestFirst {
+			t.Error("the cheapest tests do not come first")
+		}
 		return &suite.Report{Stopped: context.DeadlineExceeded, Results: results(c.Tests, suite.NotRun)}
+	}
+	notRun := func(o outcome) {
+		t.Helper()
+		if o.tests == nil || o.tests.NotRunCount != 1 || o.tests.NotRun[0].Name != "both knocks" {
+			t.Errorf("tests: %+v, want one for which there was no time", o.tests)
+		}
 	}
 	w.tests(doorTest)
 	o := w.hint()
 	w.wantOutcome(o, control.Unchanged, 1)
-	if o.tests.NotRunCount != 1 || o.tests.NotRun[0].Name != "both knocks" {
-		t.Errorf("tests: %+v, want one for which there was no time", o.tests)
-	}
+	notRun(o)
 	w.logged("not all tests of the scripts ran in their time")
+
+	t.Log("# other files that are wrong, and then the same again: that is still so")
+	w.script("sesame.door {")
+	w.wantOutcome(w.hint(), control.Rejected, 1)
+	w.script(testedDoor)
+	w.wantOutcome(w.hint(), control.Unchanged, 1)
+	notRun(w.r.last)
+
+	t.Log("# a person asks, and there is no time again")
+	o = w.r.reload(w.Context(), wish{}, false)
+	w.wantOutcome(o, control.Unchanged, 1)
+	notRun(o)
+
+	t.Log("# a person asks, and they fail: the scripts that run go on")
+	w.r.gate.run = func(_ context.Context, c suite.Config) *suite.Report {
+		return &suite.Report{Results: results(c.Tests, suite.Failed)}
+	}
+	o = w.r.reload(w.Context(), wish{}, false)
+	w.wantOutcome(o, control.Rejected, 1, "1 of 1 test failed", "these are the scripts that run")
+	w.wantOutcome(w.hint(), control.Unchanged, 1)
+	if w.r.last.kind != control.Rejected {
+		t.Errorf("the last outcome is %+v, want that the tests of the scripts fail", w.r.last)
+	}
+
+	t.Log("# a person asks, and they pass: after that none needs to run")
+	ran := 0
+	w.r.gate.run = func(_ context.Context, c suite.Config) *suite.Report {
+		ran++
+		return &suite.Report{Results: results(c.Tests, suite.Passed)}
+	}
+	for range 2 {
+		w.wantOutcome(w.r.reload(w.Context(), wish{}, false), control.Unchanged, 1)
+	}
+	if last := w.r.last; ran != 1 || last.kind != control.Unchanged || last.tests == nil || last.tests.Passed != 1 {
+		t.Errorf("the tests ran %d times, want once, and the last outcome is %+v", ran, last)
+	}
 
 	t.Log("# without a budget none runs, and that is said")
 	w.r.gate.budget = 0
@@ -125,6 +169,25 @@ func TestRealGateHasABudget(t *testing.T) {
 	w.wantOutcome(o, control.Applied, 2)
 	if o.tests == nil || o.tests.Off == "" {
 		t.Errorf("tests: %+v, want the reason why none ran", o.tests)
+	}
+}
+
+// TestRealGateEndsWithTheDaemon ends the daemon while tests run, which never end by themselves. The
+// reload ends, and changes nothing.
+func TestRealGateEndsWithTheDaemon(t *testing.T) {
+	w := newReloading(t, testedDoor, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	w.r.gate.run = func(ctx context.Context, c suite.Config) *suite.Report {
+		cancel()
+		<-ctx.Done()
+		return &suite.Report{Stopped: ctx.Err(), Results: results(c.Tests, suite.NotRun)}
+	}
+	w.script(strings.Replace(testedDoor, "tcp/2", "tcp/3", 1))
+	w.tests(doorTest)
+	o := w.r.reload(ctx, wish{}, true)
+	w.wantOutcome(o, control.Rejected, 1)
+	if w.r.generation != 1 || w.r.last.kind != "" {
+		t.Errorf("generation %d, last outcome %+v: want no change", w.r.generation, w.r.last)
 	}
 }
 

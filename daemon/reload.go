@@ -61,6 +61,8 @@ type reloader struct {
 	tested *source.Files  // of which the tests passed in the try before; nil: there was none
 	passed *control.Tests // their result
 
+	standing outcome // the last whose files are those that run; the zero value: none since the start
+
 	seen       *source.Files // that were loaded last, with any outcome; nil: there were none
 	generation int
 	coarse     atomic.Bool      // the kernel's filter is coarse, and that was logged
@@ -174,7 +176,7 @@ func (r *reloader) tryReload(ctx context.Context, asked wish, hint bool) (outcom
 	files, err := source.ReadAgain(r.path, now.files, r.referencedFiles(now.files)...)
 	unchanged := outcome{kind: control.Unchanged, generation: r.generation}
 	switch {
-	case err == nil && files.Compare(now.files) == source.Same && !now.lastGood:
+	case err == nil && files.Compare(now.files) == source.Same && !now.lastGood && (hint || !r.standing.unproved()):
 		r.noteUnchanged(ctx, files)
 		return unchanged, nil
 	case err == nil && files.Compare(now.files) == source.Consumed && !now.lastGood:
@@ -202,6 +204,7 @@ func (r *reloader) tryReload(ctx context.Context, asked wish, hint bool) (outcom
 			files.Forget()
 		}
 		r.sendReferenced(running)
+		r.noteStanding(now, files, &o)
 	}
 	r.loop.do(ctx, func() {
 		if r.last = o; o.kind == control.Applied {
@@ -258,22 +261,6 @@ func (r *reloader) replaceQuietly(ctx context.Context, now current, files *sourc
 		r.log.Debug("the kernel's filter still has ports of sequences that were used", "error", err)
 	}
 	return nil
-}
-
-// noteUnchanged records that the files are those that run, so that an earlier rejected or held
-// reload is over.
-func (r *reloader) noteUnchanged(ctx context.Context, files *source.Files) {
-	r.seen = files
-	over := false
-	r.loop.do(ctx, func() {
-		if over = r.last.kind == control.Rejected || r.last.kind == control.Held; over {
-			r.last = outcome{kind: control.Unchanged, generation: r.generation, at: r.loop.clock.now()}
-		}
-	})
-	if over {
-		r.sendReferenced(files)
-		r.log.Info("the scripts are again those that run", "generation", r.generation)
-	}
 }
 
 // judge loads files and decides between applied and held. An error means rejected.

@@ -32,6 +32,8 @@ func (o *outcome) testsLogged() []any {
 	return []any{"tests_passed", o.tests.Passed}
 }
 
+func (o *outcome) testFailed() bool { return o.tests != nil && o.tests.Failed > 0 }
+
 func (r *reloader) logOutcome(o outcome) {
 	switch o.kind {
 	case control.Applied:
@@ -43,11 +45,11 @@ func (r *reloader) logOutcome(o outcome) {
 			r.log.Warn("no door is left: nobody can knock", "scripts", r.path, "before", o.was)
 		}
 	case control.Rejected:
-		message := "scripts rejected: the old ones stay"
-		if o.tests != nil && o.tests.Failed > 0 {
-			message = "scripts rejected, since a test fails: the old ones stay"
+		if o.testFailed() {
+			r.log.Warn("scripts rejected, since a test fails: the old ones stay", "generation", o.generation, "error", o.text, "next", control.TestsFailedNext)
+			return
 		}
-		r.log.Warn(message, "generation", o.generation, "error", o.text)
+		r.log.Warn("scripts rejected: the old ones stay", "generation", o.generation, "error", o.text)
 	case control.Held:
 		r.log.Warn("scripts held: the old ones stay", "generation", o.generation, "reason", o.text)
 	case control.Unchanged:

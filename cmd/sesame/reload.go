@@ -88,6 +88,9 @@ func (p *program) printOutcome(o *control.Outcome) error {
 	case control.Rejected, control.Held:
 		p.printLines(o.Error)
 		p.note("%s; %s, still runs", o.Outcome, runs)
+		if o.Tests != nil && o.Tests.Failed > 0 {
+			p.note("%s", control.TestsFailedNext)
+		}
 	}
 	return nil
 }

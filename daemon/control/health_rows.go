@@ -12,7 +12,8 @@ func scriptRows() []row {
 		{"last-good-set", isDegraded, "the scripts failed at the start, so the set that was applied last runs", "correct the scripts; Sesame notices that by itself", lastGood},
 		{"scripts-rejected", isDegraded, "the files have errors, so the scripts before them run", "correct the file; Sesame notices that by itself", rejected},
 		{"tests-failed", isDegraded, "a test of the files fails, so the scripts before them run",
-			"correct the scripts or the test, which Sesame notices by itself; to apply them all the same, run: sesame reload --skip-tests", testsFailed},
+			TestsFailedNext, testsFailed},
+		{"tests-not-run", isDegraded, "there was no time for all tests of the scripts that run", "make the tests smaller, or raise budget below [tests]; to run them again: sesame reload", testsNotRun},
 		{"scripts-held", isDegraded, "the files would leave a port without a guard or without a door, so the scripts before them run",
 			"correct the scripts, or release the ports with sesame reload --unguard", held},
 		{"scripts-unreadable", isDegraded, "the files cannot be read, and are not those that run", "make the file readable for root", unreadable},
@@ -26,7 +27,7 @@ func scriptRows() []row {
 		{"no-door", isNote, "no script has a door", "", noDoor},
 		{"sequences-used-up", isNote, "all one-time sequences of a door are used", "", usedUp},
 		{"limit-refused", isNote, "a door refused in the last hour because of a bound; or it refuses now, and is one that a scan of ports knocks at", "", limitRefused},
-		{"tests-not-run", isNote, "not all tests of the scripts ran when the scripts were applied", "", testsNotRun},
+		{"tests-skipped", isNote, "tests of the scripts that run were skipped: a capture is missing, or nobody wanted them to run", "", testsSkipped},
 		{"cut-ignored", isNote, "`cut = true` does nothing for TCP in set mode", "", cutIgnored},
 	}
 }

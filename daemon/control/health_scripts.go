@@ -46,16 +46,32 @@ func (o *Outcome) testFailed() bool {
 }
 
 func testsNotRun(s *Status) []finding {
-	t := s.LastReload.Tests
-	switch {
-	case t == nil || s.LastReload.Outcome.Outcome != Applied && s.LastReload.Outcome.Outcome != Unchanged:
+	t := s.testsOfRunning()
+	if t == nil || t.NotRunCount == 0 {
 		return nil
+	}
+	return one("", "%s of the scripts that run had no time to run, the first is %q at %s:%d",
+		transcript.Count(t.NotRunCount, "test"), t.NotRun[0].Name, t.NotRun[0].File, t.NotRun[0].Line)
+}
+
+func testsSkipped(s *Status) []finding {
+	t := s.testsOfRunning()
+	switch {
+	case t == nil:
 	case t.Off != "":
-		return one("", "no test of the scripts ran before they were applied: %s", t.Off)
-	case t.NotRunCount > 0:
-		return one("", "%s of the scripts had no time to run before they were applied, the first is %q", transcript.Count(t.NotRunCount, "test"), t.NotRun[0].Name)
+		return one("", "no test of the scripts that run was run: %s", t.Off)
 	case t.SkippedCount > 0:
-		return one("", "%s of the scripts did not run before they were applied, the first is %q: %s", transcript.Count(t.SkippedCount, "test"), t.Skipped[0].Name, t.Skipped[0].Why)
+		return one("", "%s of the scripts that run did not run, the first is %q: %s", transcript.Count(t.SkippedCount, "test"), t.Skipped[0].Name, t.Skipped[0].Why)
+	}
+	return nil
+}
+
+// testsOfRunning returns what became of the tests of the scripts that run; nil: nothing is known.
+func (s *Status) testsOfRunning() *Tests {
+	switch s.LastReload.Outcome.Outcome {
+	case Applied, Unchanged:
+		return s.LastReload.Tests
+	case Rejected, Held:
 	}
 	return nil
 }

@@ -37,6 +37,9 @@ var triggers = map[string]func(*Status){
 	"tests-not-run": func(s *Status) {
 		s.LastReload.Outcome.Outcome, s.LastReload.Tests = Applied, &Tests{NotRun: []Untested{{Name: "a"}}, NotRunCount: 1}
 	},
+	"tests-skipped": func(s *Status) {
+		s.LastReload.Outcome.Outcome, s.LastReload.Tests = Unchanged, &Tests{Skipped: []Untested{{Name: "a"}}, SkippedCount: 1}
+	},
 	"scripts-held":       func(s *Status) { s.LastReload.Outcome.Outcome, s.Scripts.Drift = Held, true },
 	"scripts-unreadable": func(s *Status) { s.Scripts.Unreadable, s.Scripts.Drift = "permission denied", true },
 	"scripts-differ":     func(s *Status) { s.Scripts.Drift = true },

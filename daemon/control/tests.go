@@ -1,5 +1,8 @@
 package control
 
+// TestsFailedNext is what a person can do when a test failed.
+const TestsFailedNext = "correct the scripts or the test, which Sesame notices by itself; to apply them all the same, run: sesame reload --skip-tests"
+
 // Tests tells what became of the tests of scripts in a reload.
 type Tests struct {
 	Passed int `json:"passed"`

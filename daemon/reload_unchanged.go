@@ -1,0 +1,50 @@
+package daemon
+
+import (
+	"context"
+
+	"sesame/daemon/control"
+	"sesame/scripting/source"
+)
+
+// This file is what is known of the files that run: whether their tests passed. It outlives other
+// files that were rejected in the meantime.
+
+// unproved reports whether tests of these files had no time, or failed. Then a person who asks for
+// a reload asks for them, also when the files are those that run.
+func (o *outcome) unproved() bool {
+	return o.tests != nil && (o.tests.NotRunCount > 0 || o.tests.Failed > 0)
+}
+
+// noteStanding keeps an outcome when its files run.
+func (r *reloader) noteStanding(now current, files *source.Files, o *outcome) {
+	switch {
+	case o.kind == control.Applied, o.kind == control.Unchanged:
+		r.standing = *o
+	case o.testFailed() && !now.lastGood && files.Compare(now.files) == source.Same:
+		o.text += "\nthese are the scripts that run, and they go on"
+		r.standing = *o
+	}
+}
+
+// noteUnchanged records that the files are those that run, so that an earlier rejected or held
+// reload of others is over.
+func (r *reloader) noteUnchanged(ctx context.Context, files *source.Files) {
+	r.seen = files
+	over := false
+	r.loop.do(ctx, func() {
+		if r.last.kind != control.Rejected && r.last.kind != control.Held || r.last.at.Equal(r.standing.at) {
+			return
+		}
+		over = true
+		if r.standing.kind != control.Rejected {
+			r.standing = outcome{kind: control.Unchanged, generation: r.generation, tests: r.standing.tests}
+		}
+		r.standing.at = r.loop.clock.now()
+		r.last = r.standing
+	})
+	if over {
+		r.sendReferenced(files)
+		r.log.Info("the scripts are again those that run", "generation", r.generation)
+	}
+}
