@@ -23,6 +23,11 @@ func TestTheLastGrantOfASharedCommandRunsItsUndo(t *testing.T) {
 	t.Log("# a renewal by the one who came first")
 	w.knock(alice, "udp/501")
 	w.tick(time.Hour)
+	for _, event := range w.got { // the runner keeps the order of those that say so
+		if isCommand := event.Effect == EffectExec || event.Effect == EffectUndo; event.Shared != isCommand {
+			t.Errorf("shared is %t: %s", event.Shared, brief(event))
+		}
+	}
 	w.want(
 		"0s stage a 203.0.113.9 1/1", "0s open a 203.0.113.9", "0s effect a 203.0.113.9 exec #1 1m0s /bin/mount /mnt",
 		"30s stage b 203.0.113.77 1/1", "30s open b 203.0.113.77", "30s effect b 203.0.113.77 exec #2 1m0s",
