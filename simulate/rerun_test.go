@@ -321,6 +321,9 @@ func (f *flight) step() {
 	case n == 97:
 		doubt := r.IntN(3) == 0
 		f.input(record.Input{Kind: record.InputClock, Doubt: doubt}, func(now time.Time) []engine.Event { return e.Clock(now, doubt) })
+	case n == 98:
+		chosen := engine.Selection{Script: "main.lua", Source: source.Addr()}
+		f.input(record.Forget(chosen), func(now time.Time) []engine.Event { return e.Forget(now, chosen) })
 	case n == 96 && r.IntN(5) == 0:
 		f.input(record.Input{Kind: record.InputShutdown}, e.Shutdown)
 	}

@@ -64,7 +64,7 @@ func (e *Engine) adopt() {
 			t.delayed.owner = name
 		}
 	}
-	for _, key := range e.store.sorted() {
+	for _, key := range e.store.sorted(Selection{}) {
 		if name, moved := e.index.named[key.script]; moved {
 			e.adoptValue(key, name)
 		}

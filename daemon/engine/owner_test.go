@@ -36,7 +36,9 @@ func (w *world) wantRecords(lines ...string) {
 // values writes what the engine has stored.
 func (w *world) values() string {
 	var all []string
-	for _, v := range w.e.Values(Selection{}) {
+	values := w.e.Values(Selection{})
+	SortValues(values)
+	for _, v := range values {
 		all = append(all, fmt.Sprintf("%s/%s=%v", v.Script, v.Key, v.Value))
 	}
 	return strings.Join(all, " ")

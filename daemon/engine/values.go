@@ -38,8 +38,8 @@ func (s *Selection) has(key storeKey) bool {
 	return !s.Source.IsValid() || s.Source == key.source
 }
 
-// Values returns the chosen values, in the order of script, source and key. Those that have expired
-// are left out.
+// Values returns the chosen values, in no order: a store may be large, and packets wait meanwhile.
+// [SortValues] sorts them. Those that have expired are left out.
 func (e *Engine) Values(chosen Selection) []Value {
 	var all []Value
 	for key, v := range e.store.values {
@@ -52,29 +52,33 @@ func (e *Engine) Values(chosen Selection) []Value {
 		}
 		all = append(all, one)
 	}
+	return all
+}
+
+// SortValues sorts values by script, source and key.
+func SortValues(all []Value) {
 	slices.SortFunc(all, func(a, b Value) int {
 		return compareKeys(storeKey{a.Script, a.Source, a.Key}, storeKey{b.Script, b.Source, b.Key})
 	})
-	return all
 }
 
 // Forget removes the chosen values, as a person wants it, and requests the records of that.
 func (e *Engine) Forget(now time.Time, chosen Selection) []Event {
 	e.beginInput(now)
-	for _, key := range e.store.sorted() {
-		if chosen.has(key) {
-			delete(e.store.values, key)
-			e.persistValue(key, stored{})
-		}
+	for _, key := range e.store.sorted(chosen) {
+		delete(e.store.values, key)
+		e.persistValue(key, stored{})
 	}
 	return e.events
 }
 
-// sorted returns the keys of all values, also of those that have expired.
-func (s *Store) sorted() []storeKey {
-	keys := make([]storeKey, 0, len(s.values))
+// sorted returns the keys of the chosen values, also of those that have expired.
+func (s *Store) sorted(chosen Selection) []storeKey {
+	var keys []storeKey
 	for key := range s.values {
-		keys = append(keys, key)
+		if chosen.has(key) {
+			keys = append(keys, key)
+		}
 	}
 	slices.SortFunc(keys, compareKeys)
 	return keys

@@ -25,8 +25,9 @@ const (
 	InputStep     Kind = 9
 	InputShutdown Kind = 10
 	// InputFacts is no input of its own: it has the answers that the next input was given.
-	InputFacts Kind = 11
-	InputClock Kind = 12
+	InputFacts  Kind = 11
+	InputClock  Kind = 12
+	InputForget Kind = 13
 
 	snapshot Kind = 1
 )
@@ -42,7 +43,7 @@ type Input struct {
 	Error   wire.Text       `json:",omitzero"` // of InputResult: why the effect failed; empty: it succeeded
 	Ran     bool            `json:",omitzero"` // of InputResult: a command ran, and failed
 	Status  int             `json:",omitzero"` // of InputResult: see [engine.CommandError]
-	Source  netip.Prefix    `json:",omitzero"` // of InputGrant and InputRevoke
+	Source  netip.Prefix    `json:",omitzero"` // of InputGrant and InputRevoke; of InputForget: one address
 	Port    wire.Port       `json:",omitzero"` // of InputGrant and InputRevoke
 	Cut     bool            `json:",omitzero"` // of InputRevoke
 	TTL     time.Duration   `json:",omitzero"` // of InputGrant
@@ -51,6 +52,10 @@ type Input struct {
 	Offset  time.Duration   `json:",omitzero"` // of InputStep
 	Doubt   bool            `json:",omitzero"` // of InputClock
 	Asked   []engine.Asked  `json:"-"`         // of InputFacts
+	// Of InputForget, with Source: see [engine.Selection].
+	Script wire.Text `json:",omitzero"`
+	Key    wire.Text `json:",omitzero"`
+	Shared bool      `json:",omitzero"`
 }
 
 // Result returns the input for the result of an effect.
@@ -63,6 +68,20 @@ func Result(id uint64, err error) Input {
 		in.Ran, in.Status = true, command.Status
 	}
 	return in
+}
+
+// Forget returns the input that forgets the chosen values.
+func Forget(chosen engine.Selection) Input {
+	in := Input{Kind: InputForget, Script: wire.Text(chosen.Script), Key: wire.Text(chosen.Key), Shared: chosen.Shared}
+	if chosen.Source.IsValid() {
+		in.Source = netip.PrefixFrom(chosen.Source, chosen.Source.BitLen())
+	}
+	return in
+}
+
+// Chosen returns which values an InputForget forgets.
+func (in *Input) Chosen() engine.Selection {
+	return engine.Selection{Script: string(in.Script), Source: in.Source.Addr(), Shared: in.Shared, Key: string(in.Key)}
 }
 
 // Failure returns the error of an InputResult, as the engine got it; nil when the effect

@@ -70,7 +70,7 @@ func readSnapshot(payload []byte) (*Snapshot, error) {
 }
 
 func readInput(kind Kind, payload []byte) (*Input, error) {
-	if kind < InputTick || kind > InputClock {
+	if kind < InputTick || kind > InputForget {
 		return nil, fmt.Errorf("its kind is %d, which this version does not know", kind)
 	}
 	in := &Input{Kind: kind}
@@ -80,6 +80,9 @@ func readInput(kind Kind, payload []byte) (*Input, error) {
 	}
 	if w.Time < 0 || in.TTL < 0 {
 		return nil, errors.New("it has a time that does not exist")
+	}
+	if kind == InputForget && in.Source.IsValid() && !in.Source.IsSingleIP() {
+		return nil, errors.New("it forgets the values of a network: expected an address")
 	}
 	in.Time = wire.Time(w.Time)
 	if kind == InputSet {

@@ -29,7 +29,7 @@ var frame = append([]byte{
 	0x45, 0, 0, 40, 0, 0, 0, 0, 64, 6, 0, 0, 203, 0, 113, 9, 192, 0, 2, 1,
 	0x9c, 0x40, 0, 22, 0, 0, 0, 7, 0, 0, 0, 0, 0x50, 2, 0xff, 0xff, 0, 0, 0, 0}, make([]byte, 20)...)
 
-// inputs are one of each kind.
+// inputs are one of each kind that the first version of the format had.
 func inputs() []Input {
 	at := func(seconds int) time.Time { return start.Add(time.Duration(seconds) * time.Second) }
 	grant := engine.Grant{ID: 7, Door: "a", By: netip.MustParseAddr("203.0.113.9"), Source: netip.MustParsePrefix("203.0.113.0/24"),
@@ -131,9 +131,17 @@ func TestARecordingTellsAllThatWasGiven(t *testing.T) {
 	tellsAll(t, saved(t, aRecorder(t).Recording()), anEngine().State())
 }
 
-func TestDoubtsOfTheClockAreRecorded(t *testing.T) {
+func TestLaterKindsOfInputsAreRecorded(t *testing.T) {
 	r := aRecorder(t)
-	want := []Input{{Kind: InputClock, Time: start.Add(time.Hour), Doubt: true}, {Kind: InputClock, Time: start.Add(2 * time.Hour)}}
+	want := []Input{
+		{Kind: InputClock, Time: start.Add(time.Hour), Doubt: true}, {Kind: InputClock, Time: start.Add(2 * time.Hour)},
+		Forget(engine.Selection{Script: "a.lua"}),
+		Forget(engine.Selection{Script: "a\xff.lua", Key: "\x00\xfe", Shared: true}),
+		Forget(engine.Selection{Script: "a.lua", Source: netip.MustParseAddr("2001:db8::1")}),
+	}
+	for i := range want {
+		want[i].Time = start.Add(time.Duration(i+1) * time.Hour)
+	}
 	for _, in := range want {
 		r.Input(in)
 	}
@@ -142,6 +150,34 @@ func TestDoubtsOfTheClockAreRecorded(t *testing.T) {
 	for i, in := range want {
 		if diff := cmp.Diff(&in, got[len(got)-len(want)+i].Input, comparing); diff != "" {
 			t.Errorf("input %d (-want +got):\n%s", i, diff)
+		}
+	}
+}
+
+func TestAChoiceOfValuesIsRecordedWhole(t *testing.T) {
+	for _, chosen := range []engine.Selection{
+		{}, {Script: "a\xff.lua", Key: "\x00\xfe", Shared: true}, {Script: "a.lua", Source: netip.MustParseAddr("203.0.113.9")}, {Source: netip.MustParseAddr("2001:db8::1")},
+	} {
+		in := Forget(chosen)
+		if got := in.Chosen(); got != chosen {
+			t.Errorf("%+v came back as %+v", chosen, got)
+		}
+	}
+}
+
+func TestInputsThatNoDaemonWrites(t *testing.T) {
+	for _, test := range []struct {
+		kind    Kind
+		payload string
+		want    string
+	}{
+		{InputForget + 1, `{"Time":1}`, "its kind is 14, which this version does not know"},
+		{InputForget, `{"Time":1,"Script":"a.lua","Source":"203.0.113.0/24"}`, "it forgets the values of a network: expected an address"},
+		{InputForget, `{"Time":-1,"Script":"a.lua"}`, "it has a time that does not exist"},
+		{InputForget, `{"Time":1,"Script":7}`, "reading its JSON"},
+	} {
+		if _, err := readInput(test.kind, []byte(test.payload)); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: %v, want %s", test.payload, err, test.want)
 		}
 	}
 }
