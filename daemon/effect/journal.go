@@ -82,6 +82,13 @@ type journal struct {
 	tried   bool          // a write failed since tryOnceMore
 	since   time.Time     // since when nothing can be written; zero: it can
 	waiting []*step       // in the order of their records
+	callers []caller      // of [Runner.Written]
+}
+
+// A caller waits until all records up to this number are on the disk.
+type caller struct {
+	upTo uint64
+	done chan<- error // capacity 1
 }
 
 // A subject is what a record is about. A later record of a subject replaces an
@@ -335,6 +342,38 @@ func (r *Runner) Record(records []engine.Record) {
 	defer r.mu.Unlock()
 	r.addRecords(records...)
 	signal(r.wake)
+}
+
+// Written answers when all records of the calls before are on the disk, or with the reason why they
+// cannot be written now: then they are written later, unless the daemon ends before. The channel
+// has capacity 1, and receives nothing when Run returns before.
+func (r *Runner) Written() <-chan error {
+	done := make(chan error, 1)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.work.callers = append(r.work.callers, caller{r.numbers, done})
+	signal(r.wake)
+	return done
+}
+
+// answerCallers answers those whose records are on the disk, and all when nothing can be recorded.
+func (r *Runner) answerCallers() {
+	j := &r.journal
+	refused := j.unavailable()
+	if r.stopped {
+		refused = errStopped
+	}
+	j.callers = slices.DeleteFunc(j.callers, func(c caller) bool {
+		switch {
+		case c.upTo <= j.written:
+			c.done <- nil
+		case refused != nil:
+			c.done <- refused
+		default:
+			return false
+		}
+		return true
+	})
 }
 
 // WriteJournal makes the journal call [Config.Persist], also when there is no record: the offset of

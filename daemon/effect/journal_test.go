@@ -127,6 +127,49 @@ func TestAFullDiskDoesNotHoldUpTheStop(t *testing.T) {
 	})
 }
 
+// Whoever waits for the disk hears when it has all records from before the call, or that it cannot
+// have them now.
+func TestWaitingForTheDisk(t *testing.T) {
+	value := []engine.Record{{Script: "a.lua", Store: &engine.Put{Key: "k"}}}
+	bubble(t, func(t *testing.T) {
+		h := newHost(t, Config{})
+		if err := <-h.r.Written(); err != nil {
+			t.Errorf("without a record: %v", err)
+		}
+		h.r.Record(value)
+		if err := <-h.r.Written(); err != nil || len(h.records) != 1 {
+			t.Errorf("%v, with %d records on the disk", err, len(h.records))
+		}
+		t.Log("# a write that began before has not the record")
+		h.hang()
+		h.r.Record(value)
+		first := h.r.Written()
+		later(journalPatience / 4)
+		h.r.Record(value)
+		second := h.r.Written()
+		later(journalPatience / 4)
+		h.goOn()
+		if err := errors.Join(<-first, <-second); err != nil || len(h.records) != 3 {
+			t.Errorf("%v, with %d records on the disk", err, len(h.records))
+		}
+		t.Log("# when the disk is full or hangs")
+		h.change(func() { h.diskFull = true })
+		h.r.Record(value)
+		if err := <-h.r.Written(); !errors.Is(err, ErrNoJournal) || !errors.Is(err, errDisk) {
+			t.Errorf("on a full disk: %v", err)
+		}
+		h.change(func() { h.diskFull = false })
+		later(time.Minute)
+		h.hang()
+		h.r.Record(value)
+		begun := time.Now()
+		if err := <-h.r.Written(); !errors.Is(err, errHangs) || time.Since(begun) != journalPatience {
+			t.Errorf("after %v on a disk that hangs: %v", time.Since(begun), err)
+		}
+		h.goOn()
+	})
+}
+
 // A step of the wall clock is written although there is no record.
 func TestAClockStepIsWritten(t *testing.T) {
 	bubble(t, func(t *testing.T) {

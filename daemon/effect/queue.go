@@ -44,6 +44,7 @@ type take struct {
 	freed     []*step  // background steps whose goroutine has ended
 	written   *written // a write to the journal has ended
 	note      bool     // the offset of the wall clock is to be written
+	callers   []caller // of [Runner.Written]
 }
 
 // A finished holds a background step with its result.
@@ -192,7 +193,7 @@ func (r *Runner) empty() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	t := &r.work
-	return len(t.records) == 0 && len(t.decisions) == 0 && len(t.finished) == 0 && len(t.freed) == 0 && t.written == nil && !t.note
+	return len(t.records) == 0 && len(t.decisions) == 0 && len(t.finished) == 0 && len(t.freed) == 0 && t.written == nil && !t.note && len(t.callers) == 0
 }
 
 // publish hands the worker's answers and the state of the journal over, and gives places back.

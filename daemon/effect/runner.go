@@ -162,10 +162,12 @@ func (r *Runner) round(alive context.Context, t take) {
 		}
 	}
 	r.journal.note = r.journal.note || t.note
+	r.journal.callers = append(r.journal.callers, t.callers...)
 	if t.written != nil {
 		r.endWrite(*t.written)
 	}
 	r.watchWrite()
+	r.answerCallers()
 	var ready []*decision
 	for _, f := range t.finished {
 		if d := r.finish(f); d != nil {
