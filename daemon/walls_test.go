@@ -35,7 +35,7 @@ var arrows = map[string][]string{
 	"daemon/transcript":           {"daemon/packet", "daemon/engine"},
 	"daemon/record":               {"daemon/packet", "daemon/engine", "daemon/wire"},
 	"daemon/state":                {"daemon/packet", "daemon/engine", "daemon/wire"},
-	"daemon/control":              {"daemon/packet", "daemon/engine", "daemon/reach", "daemon/transcript", "daemon/geofile"},
+	"daemon/control":              {"daemon/packet", "daemon/engine", "daemon/wire", "daemon/reach", "daemon/transcript", "daemon/geofile"},
 	"daemon/config":               {"daemon/packet", "daemon/spelling"},
 	"daemon/spelling":             {},
 	"daemon/systemd":              {},

@@ -50,6 +50,8 @@ type answers struct {
 	Old       bool // the daemon tells no health
 	Grants    []control.Grant
 	Outcome   control.Outcome
+	Stored    []control.StoredValue
+	Unwritten string          // why what is forgotten is not on the disk
 	Refusal   control.Refusal // of every change
 	Recording string
 	Script    string // a recording of what it makes of Capture, instead of Recording
@@ -82,6 +84,21 @@ func (a *answers) api() control.API {
 				return !g.Source.Overlaps(r.Source.Prefix) || r.Port.Port != (packet.Port{}) && r.Port != g.Port
 			}), a.refuse()
 		},
+		Stored: func(_ context.Context, r control.StoredRequest) (control.Stored, error) {
+			page := control.Stored{Values: slices.Clone(a.chosen(&r.Chosen))}
+			page.Count = len(page.Values)
+			page.Values = page.Values[min(r.Skip, page.Count):]
+			page.Values = page.Values[:min(r.Limit, len(page.Values))]
+			for i := range page.Values {
+				if !r.Values {
+					page.Values[i].Value = nil
+				}
+			}
+			return page, nil
+		},
+		Forget: func(_ context.Context, r control.ForgetRequest) (control.Forgotten, error) {
+			return control.Forgotten{Count: len(a.chosen(&r.Chosen)), Unwritten: a.Unwritten}, a.refuse()
+		},
 		Reload: func(_ context.Context, r control.ReloadRequest) (control.Outcome, error) {
 			o := a.Outcome
 			if len(r.Unguard) > 0 && len(r.Unguard) == len(o.Held) {
@@ -98,6 +115,13 @@ func (a *answers) api() control.API {
 		},
 		Events: tail,
 	}
+}
+
+// chosen returns the chosen ones of the stored values.
+func (a *answers) chosen(c *control.Chosen) []control.StoredValue {
+	return slices.DeleteFunc(slices.Clone(a.Stored), func(v control.StoredValue) bool {
+		return c.Script != "" && c.Script != v.Script || c.Key != "" && c.Key != v.Key || c.Shared && v.Source.IsValid() || c.Source.IsValid() && c.Source != v.Source
+	})
 }
 
 func (a *answers) refuse() error {

@@ -21,6 +21,7 @@ func (p *program) liveCommands() []*cobra.Command {
 		p.grantsCommand(),
 		p.grantCommand(),
 		p.revokeCommand(),
+		p.storeCommand(),
 		p.eventsCommand(),
 		p.reloadCommand(),
 		p.recordCommand(),

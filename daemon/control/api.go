@@ -24,6 +24,10 @@ type API struct {
 	Grant func(context.Context, GrantRequest) (Grant, error)
 	// Revoke ends the grants that overlap the request, and returns them as they were.
 	Revoke func(context.Context, RevokeRequest) ([]Grant, error)
+	// Stored returns a page of stored values.
+	Stored func(context.Context, StoredRequest) (Stored, error)
+	// Forget returns when the disk has it that the values are gone, or cannot have it now.
+	Forget func(context.Context, ForgetRequest) (Forgotten, error)
 	// Reload returns when the outcome is known. A rejected or held set is an outcome, not an
 	// error. It may take minutes.
 	Reload func(context.Context, ReloadRequest) (Outcome, error)

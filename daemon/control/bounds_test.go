@@ -112,8 +112,9 @@ func FuzzRequests(f *testing.F) {
 	for _, seed := range []string{
 		`{"source":"203.0.113.9","port":"tcp/22","ttl":"10m"}`, `{"source":"2001:db8::/64"}`, `{"unguard":["tcp/22","udp/53"]}`, `{}`, `null`,
 		`{"source":"::ffff:1.2.3.4/120","port":"80","ttl":"9223372036s"}`, `{"source":"fe80::1%x","port":"tcp/00022","ttl":"1ns"}`, `{"SOURCE":"1.2.3.4"}`,
+		`{"script":["/w=="],"key":"k","shared":true,"values":true,"skip":3,"limit":1000}`, `{"script":"a.lua","all":true}`,
 	} {
-		for i := range 3 {
+		for i := range 5 {
 			f.Add(uint8(i), seed)
 		}
 	}
@@ -132,7 +133,19 @@ func FuzzRequests(f *testing.F) {
 			}
 			return nil, nil
 		}
-		path := []string{"grant", "revoke", "reload"}[which%3]
+		api.Stored = func(_ context.Context, r StoredRequest) (Stored, error) {
+			if r.Limit < 1 || r.Limit > MaxStored || r.Skip < 0 || r.Source.Is4In6() || r.Source.Zone() != "" || r.Shared && r.Source.IsValid() {
+				t.Errorf("%s asks for %+v", body, r)
+			}
+			return Stored{}, nil
+		}
+		api.Forget = func(_ context.Context, r ForgetRequest) (Forgotten, error) {
+			if r.Script == "" || r.All == (r.Key != "" || r.Source.IsValid() || r.Shared) || r.Source.Is4In6() {
+				t.Errorf("%s asks for %+v", body, r)
+			}
+			return Forgotten{}, nil
+		}
+		path := []string{"grant", "revoke", "reload", "stored", "forget"}[which%5]
 		r := httptest.NewRequestWithContext(context.WithValue(t.Context(), allowedKey{}, true), "POST", "/v1/"+path, strings.NewReader(body))
 		w := httptest.NewRecorder()
 		api.handler().ServeHTTP(w, r)

@@ -61,6 +61,16 @@ func (c *Client) Revoke(ctx context.Context, r RevokeRequest) ([]Grant, error) {
 	return request[[]Grant](ctx, c, forAnswer, http.MethodPost, "revoke", r)
 }
 
+// Stored returns a page of stored values.
+func (c *Client) Stored(ctx context.Context, r StoredRequest) (Stored, error) {
+	return request[Stored](ctx, c, forAnswer, http.MethodPost, "stored", r)
+}
+
+// Forget makes stored values be forgotten.
+func (c *Client) Forget(ctx context.Context, r ForgetRequest) (Forgotten, error) {
+	return request[Forgotten](ctx, c, forAnswer, http.MethodPost, "forget", r)
+}
+
 // Reload makes the daemon read its scripts again, and returns the outcome.
 func (c *Client) Reload(ctx context.Context, r ReloadRequest) (Outcome, error) {
 	return request[Outcome](ctx, c, forReload, http.MethodPost, "reload", r)

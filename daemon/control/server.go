@@ -117,6 +117,8 @@ func (a API) handler() http.Handler {
 	mux.Handle("GET /v1/grants", get(a.Grants))
 	mux.Handle("POST /v1/grant", post(forAnswer, a.Grant, (*GrantRequest).check))
 	mux.Handle("POST /v1/revoke", post(forAnswer, a.Revoke, (*RevokeRequest).check))
+	mux.Handle("POST /v1/stored", post(forAnswer, a.Stored, (*StoredRequest).check))
+	mux.Handle("POST /v1/forget", post(forAnswer, a.Forget, (*ForgetRequest).check))
 	mux.Handle("POST /v1/reload", post(forReload, a.Reload, (*ReloadRequest).check))
 	mux.Handle("GET /v1/recording", recording(a.Record))
 	mux.Handle("GET /v1/events", events(a.Events))

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -99,6 +100,12 @@ func fakeAPI() API {
 		Revoke: func(_ context.Context, r RevokeRequest) ([]Grant, error) {
 			return []Grant{{ID: 9, Source: r.Source, Port: r.Port}}, nil
 		},
+		Stored: func(_ context.Context, r StoredRequest) (Stored, error) {
+			return StoredOf(chosenOf(storedValues(), r.Chosen), &r, 0), nil
+		},
+		Forget: func(_ context.Context, r ForgetRequest) (Forgotten, error) {
+			return Forgotten{Count: len(chosenOf(storedValues(), r.Chosen))}, nil
+		},
 		Reload: func(_ context.Context, r ReloadRequest) (Outcome, error) {
 			return Outcome{Outcome: Rejected, Generation: len(r.Unguard), Error: "ssh.lua:1: what"}, nil
 		},
@@ -108,6 +115,13 @@ func fakeAPI() API {
 		},
 		Events: NewTail(),
 	}
+}
+
+// chosenOf returns the chosen ones of values.
+func chosenOf(all []engine.Value, c Chosen) []engine.Value {
+	return slices.DeleteFunc(all, func(v engine.Value) bool {
+		return c.Script != "" && string(c.Script) != v.Script || c.Source.IsValid() && c.Source != v.Source || c.Key != "" && string(c.Key) != v.Key
+	})
 }
 
 // raw returns a client that speaks HTTP and no more.
