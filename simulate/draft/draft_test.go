@@ -119,7 +119,7 @@ func writtenFor(t tester, dir string, data []byte, replace bool) (string, error)
 	ctx := context.Background()
 	found, err := simulate.Matter(ctx, simulate.Config{Knocks: data, Set: set.Engine, Facts: facts})
 	if err != nil {
-		t.Fatal(err)
+		return "", err
 	}
 	one, err := draft.Write(ctx, draft.Config{Set: set.Engine, Command: set.CommandOf, Mattered: found, Name: "drawn", Replace: replace})
 	if err != nil {
