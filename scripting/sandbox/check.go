@@ -15,6 +15,8 @@ const (
 	// maxConstants is how many constants a function has. The compiler compares each new one with
 	// all others (funcContext.ConstIndex), so the work grows with the square.
 	maxConstants = 20_000
+	// maxCompared is how often it does so for all functions of a file: some three seconds.
+	maxCompared = 400_000_000
 	// maxJumps is how many labels and gotos a function has. The compiler compares each with each.
 	maxJumps = 500
 	// maxItems is how many fields a constructor has. Beyond 511 flushes of 50 the compiler writes
@@ -25,7 +27,8 @@ const (
 	// walks a list of all open ones at each return (LState.closeUpvalues) and at each closure
 	// (findUpvalue), in one instruction. With 120 calls the list has at most 7,200.
 	maxCaptured = 60
-	// maxErrors is how many uses of absent functions are reported for one file.
+	// maxErrors is how many mistakes are reported for one file. The place of each is searched in
+	// the whole text.
 	maxErrors = 100
 )
 
@@ -37,11 +40,15 @@ const (
 // global. An assignment to a global, or to a variable of the chunk, is at the top level of the
 // file.
 type checker struct {
-	p       *Program
-	depth   int
-	tooDeep bool // reported already
-	fn      *function
-	errs    []error
+	p        *Program
+	depth    int
+	tooDeep  bool // reported already
+	compared int  // constants with each other, by the compiler
+	fn       *function
+	errs     []error
+
+	maker   maker                     // of the tables of constants
+	hoisted map[*ast.TableExpr]string // their constructors, with the names of the tables
 
 	globals  map[*ast.IdentExpr]bool // the identifiers that are global variables
 	assigned map[string]bool         // the names of the globals that the script assigns
@@ -61,7 +68,7 @@ type function struct {
 
 // check walks the chunk. The rewriter may use the checker only when errs is empty.
 func check(p *Program, chunk []ast.Stmt) *checker {
-	c := &checker{p: p, globals: map[*ast.IdentExpr]bool{}, assigned: map[string]bool{}, used: map[string]int{}}
+	c := &checker{p: p, hoisted: map[*ast.TableExpr]string{}, globals: map[*ast.IdentExpr]bool{}, assigned: map[string]bool{}, used: map[string]int{}}
 	c.function(nil, false, chunk)
 	// Only now is it known which globals the script assigns: it may define its own os.
 	for _, a := range c.absent {
@@ -134,6 +141,9 @@ func (c *checker) owner(line int, name string) *function {
 }
 
 func (c *checker) fail(line int, format string, args ...any) {
+	if len(c.errs) >= maxErrors {
+		return
+	}
 	c.errs = append(c.errs, c.p.errorAt(line, 0, format, args...))
 }
 
@@ -256,11 +266,11 @@ func (c *checker) assign(target ast.Expr) {
 		c.constant(variable.Line(), name)
 		c.globals[variable] = true
 		c.assigned[name] = true
-		if inside {
+		if inside && len(c.errs) < maxErrors {
 			c.errs = append(c.errs, c.p.errorAtName(variable.Line(), name,
 				"cannot assign %q inside a function: it is a global; declare it with local, or keep state in the store (attempt.store)", name))
 		}
-	case owner.parent == nil && inside:
+	case owner.parent == nil && inside && len(c.errs) < maxErrors:
 		c.errs = append(c.errs, c.p.errorAtName(variable.Line(), name,
 			"cannot assign %q inside a function: it was declared outside, and would be lost at the next reload; keep state in the store (attempt.store)", name))
 	}
@@ -275,9 +285,14 @@ func (c *checker) jump(line int) {
 
 // constant counts a constant of the function: a name of a field or global, a string or a number.
 func (c *checker) constant(line int, value any) {
-	c.fn.constants[value] = true
-	if len(c.fn.constants) > maxConstants && !c.fn.full {
-		c.fn.full = true
-		c.fail(line, "more than %d different names, strings and numbers in one function: divide it, or the file", maxConstants)
+	if !c.fn.constants[value] {
+		c.fn.constants[value] = true
+		c.compared += len(c.fn.constants)
 	}
+	if c.fn.full || len(c.fn.constants) <= maxConstants && c.compared <= maxCompared {
+		return
+	}
+	c.fn.full, c.compared = true, 0
+	c.fail(line, "more than %d different names, strings and numbers in one function: divide it, or the file; "+
+		"a table of constants alone may have any number", maxConstants)
 }

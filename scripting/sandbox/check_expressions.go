@@ -103,8 +103,11 @@ func (c *checker) call(e *ast.FuncCallExpr) {
 	c.expressions(e.Args)
 }
 
-// table walks a constructor, unless it has too many fields.
+// table walks a constructor, unless it is hoisted or has too many fields.
 func (c *checker) table(e *ast.TableExpr) {
+	if c.hoist(e) {
+		return
+	}
 	if len(e.Fields) > maxItems {
 		c.fail(e.Line(), "more than %d items in one constructor", maxItems)
 		return

@@ -13,9 +13,18 @@ import (
 	"github.com/yuin/gopher-lua/parse"
 )
 
-// MaxSource is the size of the largest script in bytes. It bounds all work of Compile, together
-// with the limits in token.go and check.go.
-const MaxSource = 256 << 10
+// How large a file may be, in bytes. With the limits in token.go, check.go and constants.go this
+// bounds all work of Compile.
+const (
+	// MaxSource is the limit of a script, and of a module with code. The syntax tree of a file is
+	// up to a hundred times as large as its text.
+	MaxSource = 1 << 20
+	// MaxData is the limit of a module of data: see data.go.
+	MaxData = 16 << 20
+	// minData is how long a text is that may be read as one. The tree of a shorter one is small,
+	// and tells more about a set.
+	minData = 64 << 10
+)
 
 // What a compiled function may hold. gopher-lua counts the captured variables (upvalues) of a
 // function in a byte (FunctionProto.NumUpvalues), and has 18 bits with a sign for the distance of a
@@ -32,8 +41,15 @@ const (
 func Compile(name string, source []byte) (*Program, error) {
 	source = plainText(source)
 	p := &Program{Name: name, Source: source}
-	if len(source) > MaxSource {
-		return nil, &Error{File: name, Message: fmt.Sprintf("the file has %d bytes: at most %d; divide it with require", len(source), MaxSource)}
+	if len(source) > MaxData {
+		return nil, &Error{File: name, Message: fmt.Sprintf("the file has %d bytes: at most %d", len(source), MaxData)}
+	}
+	if len(source) > minData {
+		if data, err := readData(p); err == nil {
+			return p.ofData(data)
+		} else if len(source) > MaxSource {
+			return nil, err
+		}
 	}
 	if err := inspect(p); err != nil {
 		return nil, err
@@ -55,6 +71,7 @@ func Compile(name string, source []byte) (*Program, error) {
 	if err != nil {
 		return nil, p.uncompiled(err)
 	}
+	repair(p.proto)
 	if err := p.within(p.proto); err != nil {
 		return nil, err
 	}

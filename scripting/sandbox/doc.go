@@ -19,8 +19,13 @@
 //  4. rewrite (rewrite.go) replaces every construct that allocates without bound, or writes to a
 //     table or to a global, by a call of a hidden function (hidden.go). It needs check's list of
 //     globals, and it relies on check for the depth of the tree, since it recurses too.
-//  5. gopher-lua compiles the new tree. within (compile.go) then refuses functions that do not fit
-//     into the fields of its instructions.
+//  5. gopher-lua compiles the new tree. repair (repair.go) corrects what it compiles wrongly in
+//     constructors. within (compile.go) then refuses functions that do not fit into the fields of
+//     its instructions.
+//
+// Large tables of constants take another way, since gopher-lua compiles them slowly. check gives
+// them to hoist (hoist.go), which makes the table at once. A module that is nothing but such a
+// table is read without a tree (data.go).
 //
 // A [State] runs programs. [State.Run] loads one: it runs the file once and then makes everything
 // read-only that the file made. After that each [State.Call] starts from the same values, so the

@@ -21,6 +21,9 @@ func repeat(n int, format string) string {
 
 // Each script looks for work that costs the machine much and the script little.
 var exhausting = []struct{ name, script string }{
+	{"large tables of constants", `function main() while true do local t = {` + repeat(2000, "%d,") + `} end end`},
+	{"large tables of tables", `function main() while true do local t = {` + repeat(500, "{a = %d},") + `} end end`},
+	{"large tables with gaps", `function main() while true do local t = {[60000] = 1,` + repeat(300, "%d,") + `} end end`},
 	{"varargs", `function main() local function f(...) return ... end local t={} for i=1,4000 do t[i]=i end while true do f(unpack(t)) end end`},
 	{"varargs passed on", `function main() local t={} for i=1,4000 do t[i]=i end local function f(n,...) if n==0 then return ... end return (f(n-1,...)) end while true do f(3,unpack(t)) end end`},
 	{"results passed on", `function main() local t={} for i=1,3000 do t[i]=i end local function f(n) if n==0 then return unpack(t) end return 1, f(n-1) end while true do f(4) end end`},

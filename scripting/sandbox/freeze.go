@@ -36,7 +36,11 @@ func (s *State) freeze(from origin, values ...lua.LValue) {
 			}
 			s.frozen[v] = from
 			values = append(values, v.Metatable)
-			v.ForEach(func(key, value lua.LValue) { values = append(values, key, value) })
+			v.ForEach(func(key, value lua.LValue) { // a list may have a million constants
+				if !isScalar(key) || !isScalar(value) {
+					values = append(values, key, value)
+				}
+			})
 		case *lua.LUserData:
 			values = append(values, v.Metatable)
 		case *lua.LFunction:
@@ -45,6 +49,14 @@ func (s *State) freeze(from origin, values ...lua.LValue) {
 			}
 		}
 	}
+}
+
+func isScalar(v lua.LValue) bool {
+	switch v.(type) {
+	case lua.LString, lua.LNumber, lua.LBool:
+		return true
+	}
+	return false
 }
 
 // A cell is a captured variable that some function assigns, and that outlives calls because a

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	lua "github.com/yuin/gopher-lua"
+	"github.com/yuin/gopher-lua/parse"
 )
 
 // seeds are scripts of every kind: plain, hostile and broken.
@@ -80,6 +81,42 @@ func FuzzRun(f *testing.F) {
 		text2, instructions2, bytes2 := once()
 		if text != text2 || instructions != instructions2 || bytes != bytes2 {
 			t.Fatalf("%d instructions, %d bytes, %q; then %d, %d, %q", instructions, bytes, text, instructions2, bytes2, text2)
+		}
+	})
+}
+
+// What is read as a module of data is a program too, which returns the same.
+func FuzzData(f *testing.F) {
+	for _, text := range []string{"{1, 2; 3}", `{a = "b", ["c d"] = {true, false, nil}, [3] = -0x10, [-1.5] = [[x]], [true] = 1e3}`, "{{{}}}", "{--[[c]] 1 --d\n}", "{1,,}", "{a}", "{[nil]=1}", "{[0/0]=1}", "{-'a'}", "{- -1}", "{[70000]=1}", "{'\\065\\z'};", "{010, 1e400}"} {
+		f.Add("return " + text)
+	}
+	f.Fuzz(func(t *testing.T, source string) {
+		if len(source) > 1<<12 {
+			return
+		}
+		p := &Program{Name: "fuzz.lua", Source: plainText([]byte(source))}
+		c, err := readData(p)
+		if err != nil {
+			if e := new(Error); !errors.As(err, &e) || e.Message == "" {
+				t.Fatalf("an error without a place: %v", err)
+			}
+			return
+		}
+		constructor := string(p.Source)
+		constructor = strings.TrimPrefix(constructor[strings.Index(constructor, "return"):], "return")
+		chunk, err := parse.Parse(strings.NewReader(string(p.Source)), p.Name)
+		if err != nil || len(chunk) != 1 {
+			t.Fatalf("%d statements, %v", len(chunk), err)
+		}
+		if strings.Contains(source[:strings.Index(source, "{")], "--") {
+			return // a comment before the table may hold anything
+		}
+		want, _, err := compiledTable(t, constructor)
+		if err == nil && shape(c.table) != shape(want) {
+			t.Fatalf("read %s, compiled %s", shape(c.table), shape(want))
+		}
+		if err != nil {
+			t.Fatalf("%s: %v", constructor, err)
 		}
 	})
 }

@@ -1,6 +1,10 @@
 package sandbox
 
-import lua "github.com/yuin/gopher-lua"
+import (
+	"slices"
+
+	lua "github.com/yuin/gopher-lua"
+)
 
 // The rewritten tree calls these functions instead of the instructions of gopher-lua that allocate
 // without bound or write to tables and globals.
@@ -18,13 +22,15 @@ const (
 	hiddenKey     = "\x00key"     // (k, position): a computed key of a constructor
 	hiddenFunc    = "\x00func"    // (f): charges for a function that was made
 	hiddenArgs    = "\x00args"    // (...): charges for passing them on
+	// (name): the table of constants with that name. Each program has a function of its own.
+	hiddenConstants = "\x00constants"
 )
 
 // hidden holds each name with its function. Its order is the contract between a compiled program,
-// which takes the functions as its arguments, and State.Run, which passes them.
+// which takes the functions as its arguments, and State.hiddenOf, which passes them.
 var hidden = []struct {
 	name     string
-	function func(*State, *lua.LState) int
+	function func(*State, *lua.LState) int // nil: hiddenOf makes it for each program
 }{
 	{hiddenConcat, (*State).concat},
 	{hiddenCompare, (*State).compare},
@@ -34,4 +40,11 @@ var hidden = []struct {
 	{hiddenKey, (*State).key},
 	{hiddenFunc, (*State).function},
 	{hiddenArgs, (*State).args},
+	{hiddenConstants, nil},
+}
+
+// hiddenOf returns the hidden functions for a program.
+func (s *State) hiddenOf(p *Program) []lua.LValue {
+	own := s.l.NewFunction(func(l *lua.LState) int { return s.constants(p, l) })
+	return append(slices.Clone(s.hidden), own)
 }

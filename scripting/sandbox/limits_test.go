@@ -20,10 +20,16 @@ func TestNamesHaveALength(t *testing.T) {
 
 // Of a file of nothing but mistakes only so many are reported.
 func TestMistakesAreBounded(t *testing.T) {
-	_, err := Compile("a.lua", []byte(strings.Repeat("x=os.a\n", 37_000)))
-	all, ok := err.(interface{ Unwrap() []error })
-	if !ok || len(all.Unwrap()) != maxErrors {
-		t.Errorf("got %T, want %d errors joined", err, maxErrors)
+	for _, source := range []string{
+		strings.Repeat("x=os.a\n", 37_000),
+		"function f()\n" + strings.Repeat("x=1\n", 100_000) + "end",
+		"local x\nfunction f()\n" + strings.Repeat("x=1\n", 100_000) + "end",
+	} {
+		_, err := Compile("a.lua", []byte(source))
+		all, ok := err.(interface{ Unwrap() []error })
+		if !ok || len(all.Unwrap()) != maxErrors {
+			t.Errorf("%.20s: got %T, want %d errors joined", source, err, maxErrors)
+		}
 	}
 }
 

@@ -44,7 +44,7 @@ func (s *State) module(l *lua.LState, name string, p *Program) lua.LValue {
 	defer func() { s.modules.loading = s.modules.loading[:len(s.modules.loading)-1] }()
 	s.programs[p.Name] = p
 	l.Push(s.l.NewFunctionFromProto(p.proto))
-	l.Call(pushAll(l, s.hidden), 1)
+	l.Call(pushAll(l, s.hiddenOf(p)), 1)
 	l.Call(0, 1)
 	value := l.Get(-1)
 	l.Pop(1)

@@ -20,7 +20,8 @@ import (
 // and each node keeps its line. Tests compare programs, also random ones, with the unchanged tree
 // (rewrite_test.go).
 type rewriter struct {
-	globals map[*ast.IdentExpr]bool // from the checker
+	globals map[*ast.IdentExpr]bool   // from the checker
+	hoisted map[*ast.TableExpr]string // from the checker
 }
 
 // rewrite returns a chunk that takes the hidden functions in their order and returns the script's
@@ -29,15 +30,20 @@ type rewriter struct {
 // Its first statement declares the hidden functions as local variables. The script's main function
 // is inside their scope, so it captures those that it calls.
 func rewrite(c *checker, chunk []ast.Stmt) []ast.Stmt {
-	r := &rewriter{globals: c.globals}
-	main := &ast.FunctionExpr{ParList: &ast.ParList{}, Stmts: r.statements(chunk)}
+	r := &rewriter{globals: c.globals, hoisted: c.hoisted}
+	return chunkOf(r.statements(chunk))
+}
+
+// chunkOf returns the chunk around the rewritten statements of a script.
+func chunkOf(statements []ast.Stmt) []ast.Stmt {
+	main := &ast.FunctionExpr{ParList: &ast.ParList{}, Stmts: statements}
 	dots, local, result := &ast.Comma3Expr{}, &ast.LocalAssignStmt{}, &ast.ReturnStmt{Exprs: []ast.Expr{main}}
 	for _, h := range hidden {
 		local.Names = append(local.Names, h.name)
 	}
 	local.Exprs = []ast.Expr{dots}
 	setLine(1, main, dots, local, result)
-	main.SetLastLine(lastLine(chunk))
+	main.SetLastLine(lastLine(statements))
 	return []ast.Stmt{local, result}
 }
 

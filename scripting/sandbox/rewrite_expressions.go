@@ -135,6 +135,9 @@ func isNumeric(e ast.Expr) bool {
 // positions and constant names. A computed key passes through a hidden function with the number of
 // fields before it, and the result is charged. Only the last field may give more than one value.
 func (r *rewriter) table(e *ast.TableExpr) ast.Expr {
+	if name, ok := r.hoisted[e]; ok {
+		return call(e.Line(), hiddenConstants, text(e.Line(), name))
+	}
 	for i, field := range e.Fields {
 		if field.Key == nil {
 			if i == len(e.Fields)-1 {

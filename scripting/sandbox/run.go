@@ -41,7 +41,7 @@ func New(cfg Config) *State {
 		s.follows = &follower{budget: &s.budget, state: s}
 	}
 	s.l.SetContext(s.counter())
-	for _, h := range hidden {
+	for _, h := range hidden[:len(hidden)-1] {
 		s.hidden = append(s.hidden, s.l.NewFunction(func(l *lua.LState) int { return h.function(s, l) }))
 	}
 	s.open()
@@ -71,7 +71,7 @@ func (s *State) Run(p *Program) error {
 	s.loading = true
 	defer func() { s.loading, s.running = false, false }()
 	s.programs[p.Name], s.main = p, p.Name
-	main, err := s.protect(s.l.NewFunctionFromProto(p.proto), 1, s.hidden)
+	main, err := s.protect(s.l.NewFunctionFromProto(p.proto), 1, s.hiddenOf(p))
 	if err == nil {
 		_, err = s.protect(main[0].(*lua.LFunction), 0, nil)
 	}

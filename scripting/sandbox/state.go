@@ -31,7 +31,7 @@ type State struct {
 
 	given      map[string]bool // the globals of the host
 	declared   map[string]bool // the globals that scripts have assigned, if only nil
-	hidden     []lua.LValue    // the hidden functions, in their order
+	hidden     []lua.LValue    // the hidden functions, in their order, without the last
 	ipairsStep lua.LValue
 	programs   map[string]*Program // that ran, by name
 	main       string              // the name of the program that Run got

@@ -3,8 +3,8 @@ package sandbox
 import (
 	"crypto/sha256"
 	"encoding/binary"
-	"fmt"
 	"hash"
+	"strconv"
 
 	lua "github.com/yuin/gopher-lua"
 )
@@ -51,10 +51,7 @@ func add(h hash.Hash, proto *lua.FunctionProto, except map[*lua.FunctionProto]bo
 	}
 	number(len(proto.Constants))
 	for _, constant := range proto.Constants {
-		text := constant.String()
-		if n, ok := constant.(lua.LNumber); ok {
-			text = fmt.Sprintf("%x", float64(n))
-		}
+		text := constantText(constant)
 		number(int(constant.Type()))
 		number(len(text))
 		h.Write([]byte(text))
@@ -63,4 +60,12 @@ func add(h hash.Hash, proto *lua.FunctionProto, except map[*lua.FunctionProto]bo
 	for _, inner := range proto.FunctionPrototypes {
 		add(h, inner, except)
 	}
+}
+
+// constantText returns a text that differs for different constants of the same type.
+func constantText(constant lua.LValue) string {
+	if n, ok := constant.(lua.LNumber); ok {
+		return strconv.FormatFloat(float64(n), 'x', -1, 64)
+	}
+	return constant.String()
 }

@@ -55,11 +55,13 @@ type Files struct {
 	bytes      int
 	scripts    [sha256.Size]byte // of texts and failed
 	referenced map[string]*ReferencedFile
+	compiled   *compiled
 	zones      string // the directory of the machine's zone files; "": the machine is not looked at
 }
 
 func newFiles(dir, single string) *Files {
-	return &Files{Dir: dir, Single: single, texts: map[string][]byte{}, failed: map[string]error{}, referenced: map[string]*ReferencedFile{}}
+	return &Files{Dir: dir, Single: single, texts: map[string][]byte{}, failed: map[string]error{}, referenced: map[string]*ReferencedFile{},
+		compiled: &compiled{scripts: map[string]*Script{}}}
 }
 
 // Names returns the scripts to load, in the order of their names: the single
@@ -106,10 +108,19 @@ func (f *Files) text(name string) ([]byte, error) {
 		return nil, fmt.Errorf("reading it: %w", &fs.PathError{Op: "open", Path: name, Err: fs.ErrInvalid})
 	case !found:
 		return nil, fmt.Errorf("reading it: %w", &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist})
-	case len(text) > sandbox.MaxSource:
-		return nil, fmt.Errorf("it is longer than %d KiB, the longest script", sandbox.MaxSource>>10)
+	case len(text) > longest(name):
+		return nil, fmt.Errorf("it is longer than %d MiB, the longest script", longest(name)>>20)
 	}
 	return text, nil
+}
+
+// longest returns how many bytes a script or module may have. Whether a module is one of data, and
+// may have as many, shows only when it is compiled.
+func longest(name string) int {
+	if strings.HasPrefix(name, "lib/") {
+		return sandbox.MaxData
+	}
+	return sandbox.MaxSource
 }
 
 // hash computes the hashes. A set without referenced files has that of its

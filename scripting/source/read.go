@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"sesame/scripting/sandbox"
 	"sesame/scripting/zone"
 )
 
@@ -116,7 +115,7 @@ func (f *Files) readTest() {
 }
 
 func (f *Files) read(name string) {
-	text, err := readRegular(filepath.Join(f.Dir, name), sandbox.MaxSource)
+	text, err := readRegular(filepath.Join(f.Dir, name), int64(longest(name)))
 	if err != nil {
 		f.failed[name] = err
 	}

@@ -136,14 +136,16 @@ func (r *ReferencedFile) Parsed(key string, parse func(text []byte) (any, error)
 }
 
 // Reuse takes the texts of referenced files that did not change, and what was
-// parsed of them, from files that were loaded. So a long list is in memory once,
-// and it is parsed again only when it changed.
+// parsed of them, from files that were loaded, and the scripts that were compiled
+// of theirs. So a long list or a module of data is in memory once, and it is read
+// again only when it changed.
 func (f *Files) Reuse(loaded *Files) {
 	for path, file := range f.referenced {
 		if was := loaded.referenced[path]; was != nil && was.SHA256 == file.SHA256 {
 			file.Source, file.parsed = was.Source, maps.Clone(was.parsed)
 		}
 	}
+	f.compiled.reuse(loaded.compiled, f.texts)
 }
 
 // Referenced returns the absolute paths of the referenced files, sorted. Once

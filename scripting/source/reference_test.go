@@ -25,6 +25,9 @@ func newDisk(t *testing.T) *disk { return &disk{t, t.TempDir(), t.TempDir()} }
 
 func (d *disk) write(path, text string) {
 	d.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		d.Fatal(err)
+	}
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		d.Fatal(err)
 	}

@@ -1,8 +1,8 @@
 package source
 
 import (
+	"bytes"
 	"cmp"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -22,7 +22,7 @@ import (
 type Script struct {
 	File
 	Program *sandbox.Program
-	Lines   []string
+	Lines   []string // none for a module of data, of which no message tells
 	Allows  []AllowSite
 	Closes  []CloseSite
 	Zones   []ZoneSite
@@ -33,7 +33,7 @@ type Script struct {
 	chunk   []ast.Stmt
 }
 
-// Chunk returns the syntax tree of the text, which nobody changes.
+// Chunk returns the syntax tree of the text, which nobody changes; none for a module of data.
 func (s *Script) Chunk() []ast.Stmt { return s.chunk }
 
 // Call returns the call of a kind in a line, with a name if the kind has names.
@@ -57,6 +57,9 @@ func (s *Script) Call(line int, kind, name string) *Call {
 // branch: a call has the name, or computes it or reads it from a knockd.conf, or the name
 // stands somewhere else than as what a method is called with.
 func (s *Script) May(name string, kinds ...string) bool {
+	if s.Program.IsData() && bytes.Contains(s.Source, []byte(name)) {
+		return true
+	}
 	return s.texts[name] || slices.ContainsFunc(s.calls, func(c Call) bool {
 		return slices.Contains(kinds, c.kind) && (c.name == "" || c.name == name || c.kind == "knockd")
 	})
@@ -127,19 +130,7 @@ func (s *Scripts) compile(name string) (*Script, error) {
 	case err != nil:
 		return nil, &Problem{File: name, Message: err.Error()}
 	}
-	program, err := sandbox.Compile(name, text)
-	if err != nil {
-		return nil, err
-	}
-	script := &Script{
-		File:    File{Path: name, SHA256: sha256.Sum256(text), Source: text},
-		Program: program,
-		Lines:   strings.Split(strings.TrimPrefix(string(text), "\ufeff"), "\n"),
-	}
-	script.chunk = program.Chunk()
-	script.findSites(script.chunk)
-	script.findDenials(script.chunk)
-	return script, nil
+	return s.files.compiled.script(name, text)
 }
 
 // Require compiles the module that a script names: "hours" is lib/hours.lua.
