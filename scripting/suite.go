@@ -88,7 +88,7 @@ type testDraft struct {
 
 func registerTest(s *script, v value, name string) lua.LValue {
 	s.state.Charge(int64(1+len(s.loading.tests)/64), testBytes)
-	d := &testDraft{Test: spec.Test{Name: name, Place: v.at}, script: s}
+	d := &testDraft{Test: spec.Test{Name: name, File: s.source.Path, Place: v.at}, script: s}
 	for _, earlier := range s.loading.tests {
 		if earlier.Name == name {
 			v.fail("a test of this name is at %s already: give each a name of its own", earlier.Place)

@@ -59,7 +59,7 @@ sesame.test "b" {
 	tcp := func(n uint16) packet.Port { return packet.Port{Proto: packet.TCP, Number: n} }
 	udp := func(n uint16) packet.Port { return packet.Port{Proto: packet.UDP, Number: n} }
 	want := []*spec.Test{{
-		Name: "b", At: time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC), From: address("203.0.113.9"),
+		Name: "b", File: "a_test.lua", At: time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC), From: address("203.0.113.9"),
 		Host:    []netip.Addr{address("198.51.100.1"), address("2001:db8::1")},
 		Options: map[string]string{"ttl": "1h", "level": "2", "big": "1000000000", "on": "true", "knocks": "tcp/7421,22", "none": ""},
 		Lists:   map[string]bool{"knocks": true, "none": true},

@@ -41,7 +41,7 @@ func sendingOptions() []option[stepDraft] {
 			func(v value, d *stepDraft) { d.From, _ = v.address() }},
 		{Option{"delay", "duration", `"100ms"`, "The time between two packets of a knock or a scan."},
 			func(v value, d *stepDraft) { d.Delay, _ = v.duration() }},
-		{Option{"order", `"up", "down" or "random"`, `"up"`, "The order of a scan. It is the same each time that the test runs."},
+		{Option{"order", `"up", "down" or "random"`, `"up"`, "The order of a scan. It is the same each time that the test runs. For the knocks of a door, `\"down\"` sends the last one first."},
 			func(v value, d *stepDraft) {
 				i, _ := v.oneOf("up", "down", "random")
 				d.Order = spec.Order(i)
@@ -92,7 +92,7 @@ var belongs = []struct {
 }{
 	{"from", []spec.Action{spec.Knock, spec.Scan}},
 	{"delay", []spec.Action{spec.Knock, spec.Scan}},
-	{"order", []spec.Action{spec.Scan}},
+	{"order", []spec.Action{spec.Scan, spec.Knock}},
 	{"times", []spec.Action{spec.Scan}},
 	{"min_knocks", []spec.Action{spec.Replay}},
 	{"golden", []spec.Action{spec.Replay}},
@@ -106,6 +106,9 @@ func (d *stepDraft) finish(v value) {
 			v.field(text, b.key, lua.LNil).fail("it is for a step with %s: leave it out", actionNames(b.actions))
 		}
 	}
+	if v.has("order") && d.Action == spec.Knock {
+		d.checkOrder(v.field(text, "order", lua.LNil))
+	}
 	idle := true
 	for _, key := range []string{"knock", "scan", "replay", "at", "wait", "facts"} {
 		idle = idle && !v.has(key)
@@ -118,6 +121,16 @@ func (d *stepDraft) finish(v value) {
 	}
 	if d.Action == spec.Replay && !v.has("min_knocks") {
 		d.MinKnocks = 1
+	}
+}
+
+// checkOrder checks the order of knocks. A random one could be the right one.
+func (d *stepDraft) checkOrder(order value) {
+	switch {
+	case d.Door == "":
+		order.fail("it is for a scan, or for the knocks of a door: write the packets of the list in the order in which they are sent")
+	case d.Order == spec.Random:
+		order.fail(`a random order of the knocks may be the right one: write "down"`)
 	}
 }
 

@@ -16,7 +16,8 @@ import (
 // A Test is one sesame.test. It has a fresh engine in virtual time.
 type Test struct {
 	Name  string
-	Place source.Place
+	File  string       // of tests, by its path below the directory of the scripts
+	Place source.Place // of the call; a function of a module may have made it
 
 	At   time.Time  // when it begins; zero: [Begin]
 	From netip.Addr // who knocks where a step does not say; invalid: [Knocker]
@@ -82,7 +83,7 @@ type Step struct {
 	Knocks []Packet // of Knock
 
 	Ports []PortRange // of Scan
-	Order Order       // of Scan
+	Order Order       // of Scan; of Knock with a Door it is Up or Down
 	Times int         // of Scan: how often; at least 1
 
 	Capture   string // of Replay: a path; a relative one begins at the directory of the scripts
@@ -117,7 +118,8 @@ type PortRange struct {
 	First, Last uint16
 }
 
-// An Order is that in which a scan sends to its ports.
+// An Order is that in which a scan sends to its ports. The knocks of a door are Up as the door has
+// them.
 type Order uint8
 
 // The orders of a scan. Random is the same each time that the test runs.

@@ -143,26 +143,15 @@ func (d *door) fill(text string) ([]byte, error) {
 }
 
 // Quoted returns the sequence as a script has it.
-func (d *door) Quoted() string { return quoted(d.Sequence) }
-
-// Reversed returns the sequence in the wrong order.
-func (d *door) Reversed() string {
-	reversed := make([]packet.Port, 0, knocks)
-	for i := range d.Sequence {
-		reversed = append(reversed, d.Sequence[len(d.Sequence)-1-i])
+func (d *door) Quoted() string {
+	texts := make([]string, len(d.Sequence))
+	for i, p := range d.Sequence {
+		texts[i] = `"` + p.String() + `"`
 	}
-	return quoted(reversed)
+	return strings.Join(texts, ", ")
 }
 
 // Client returns the ports as "knock" takes them.
 func (d *door) Client() string {
 	return strings.ReplaceAll(strings.ReplaceAll(d.Quoted(), `"`, ""), ",", "")
-}
-
-func quoted(ports []packet.Port) string {
-	texts := make([]string, len(ports))
-	for i, p := range ports {
-		texts[i] = `"` + p.String() + `"`
-	}
-	return strings.Join(texts, ", ")
 }

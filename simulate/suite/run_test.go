@@ -118,6 +118,8 @@ func TestPass(t *testing.T) {
 		{"a sweep down", `{ scan = "tcp/1-10000", order = "down", delay = "1ms", opens = false }`, `scan = "tcp/1-10000", order = "down"`, `knock = "ssh"`},
 		{"a random scan", `{ scan = { "tcp/1-10000", "udp/1-100" }, order = "random", times = 2, delay = "1us" }`, `scan = { "tcp/1-10000", "udp/1-100" }, order = "random", times = 2`, `knock = "ssh"`},
 		{"a scan in the order of a knock", `{ scan = { "tcp/1111", "tcp/2222", "tcp/3334" }, opens = "closer" }`, `opens`, `order = "down", opens`},
+		{"the knocks backwards", `{ knock = "ssh", order = "down", opens = false }`, "down", "up"},
+		{"one of them backwards", `{ knock = "beacon", order = "up", opens = "beacon" }`, `"up", opens`, `"down", refuses`},
 		{"IPv6", `from = "2001:db8::9", { knock = "ssh", opens = { "ssh", source = "2001:db8::/32" } }`, `from = "2001:db8::9", `, ``},
 		{"every source is its own", `{ knock = { "tcp/7421", "udp/9133" } }, { knock = { "tcp/2904", "tcp/6117" }, from = "198.51.100.7" }`, `, from = "198.51.100.7"`, ``},
 	} {

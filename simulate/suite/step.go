@@ -9,6 +9,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"time"
 
 	"sesame/daemon/packet"
@@ -126,6 +127,9 @@ func (t *running) knock() error {
 	knocks, err := opening.Knocks(door)
 	if err != nil {
 		return fmt.Errorf("knock = %q: %w", s.Door, err)
+	}
+	if s.Order == spec.Down {
+		slices.Reverse(knocks)
 	}
 	for _, k := range knocks {
 		if err := t.send(source, host, k, cmp.Or(s.Delay, spec.Delay)); err != nil {

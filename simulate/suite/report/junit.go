@@ -72,8 +72,8 @@ func suitesOf(r *Run) []testSuite {
 	file := ""
 	for i := range r.results() {
 		result := &r.Report.Results[i]
-		if i == 0 || result.Test.Place.File != file {
-			file = result.Test.Place.File
+		if i == 0 || result.Test.File != file {
+			file = result.Test.File
 			path := r.place(source.Place{File: file}).File
 			suites = append(suites, testSuite{Name: suiteName(r, path), File: path})
 		}
@@ -102,7 +102,7 @@ func suiteName(r *Run, path string) string {
 func className(file string) string { return strings.TrimSuffix(file, ".lua") }
 
 func caseOf(r *Run, result *suite.Result) testCase {
-	c := testCase{Name: result.Test.Name, Class: className(result.Test.Place.File)}
+	c := testCase{Name: result.Test.Name, Class: className(result.Test.File)}
 	switch result.Outcome {
 	case suite.Failed:
 		for i := range result.Failures {

@@ -30,8 +30,29 @@ func writeMatrix(b *strings.Builder, runs []Run, names []string, verbose bool) {
 	if len(columns) == 0 && Unloaded(runs) == 0 {
 		return
 	}
-	width := len(fmt.Sprint(len(columns)))
-	first := 0
+	b.WriteString("\n")
+	writeRows(b, runs, names, cells, columns)
+	b.WriteString("\n")
+	for i, c := range columns {
+		fmt.Fprintf(b, "%*d  %s: %s\n", numberWidth(columns), i+1, c.file, c.name)
+	}
+	if hidden := total - len(columns); hidden > 0 {
+		noun := "test"
+		if len(columns) > 0 {
+			noun = "other test"
+		}
+		fmt.Fprintf(b, "passed with %s: %s\n", everyone(runs), transcript.Count(hidden, noun))
+	}
+	if len(columns) > 0 {
+		b.WriteString(". passed, F failed, s skipped, - not run, blank: no such test\n")
+	}
+	b.WriteString("\n")
+}
+
+// writeRows writes the numbers of the columns, if there are columns, and a line for each
+// configuration.
+func writeRows(b *strings.Builder, runs []Run, names []string, cells []map[column]string, columns []column) {
+	first, width := 0, numberWidth(columns)
 	for _, name := range names {
 		first = max(first, len(name))
 	}
@@ -42,23 +63,31 @@ func writeMatrix(b *strings.Builder, runs []Run, names []string, verbose bool) {
 		}
 		b.WriteString(strings.TrimRight(text, " ") + "\n")
 	}
-	b.WriteString("\n")
-	line("", func(i int) string { return fmt.Sprint(i + 1) })
+	if len(columns) > 0 {
+		line("", func(i int) string { return fmt.Sprint(i + 1) })
+	}
 	for i := range runs {
-		if runs[i].Report == nil {
+		switch {
+		case runs[i].Report == nil:
 			fmt.Fprintf(b, "%-*s  did not load\n", first, names[i])
-			continue
+		case len(cells[i]) == 0:
+			fmt.Fprintf(b, "%-*s  no test\n", first, names[i])
+		case len(columns) == 0:
+			fmt.Fprintf(b, "%-*s  passed\n", first, names[i])
+		default:
+			line(names[i], func(k int) string { return cells[i][columns[k]] })
 		}
-		line(names[i], func(k int) string { return cells[i][columns[k]] })
 	}
-	b.WriteString("\n")
-	for i, c := range columns {
-		fmt.Fprintf(b, "%*d  %s: %s\n", width, i+1, c.file, c.name)
+}
+
+func numberWidth(columns []column) int { return len(fmt.Sprint(len(columns))) }
+
+// everyone says with which configurations a test passed that has no column.
+func everyone(runs []Run) string {
+	if Unloaded(runs) > 0 {
+		return "each configuration that loaded"
 	}
-	if hidden := total - len(columns); hidden > 0 {
-		fmt.Fprintf(b, "passed with each configuration: %s more\n", transcript.Count(hidden, "test"))
-	}
-	b.WriteString(". passed, F failed, s skipped, - not run, blank: no such test\n\n")
+	return "each configuration"
 }
 
 // cellsOf returns the sign of each test for each run, and all tests in the order in which they
@@ -68,7 +97,7 @@ func cellsOf(runs []Run) (cells []map[column]string, columns []column) {
 	for i := range runs {
 		signed := map[column]string{}
 		for _, result := range runs[i].results() {
-			c := column{result.Test.Place.File, result.Test.Name}
+			c := column{result.Test.File, result.Test.Name}
 			signed[c] = signs[result.Outcome]
 			if !known[c] {
 				known[c] = true

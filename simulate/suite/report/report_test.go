@@ -15,7 +15,7 @@ import (
 
 // named returns a test that is written at a line of a file.
 func named(file string, line int, name string) *spec.Test {
-	return &spec.Test{Name: name, Place: source.Place{File: file, Line: line, Column: 1}}
+	return &spec.Test{Name: name, File: file, Place: source.Place{File: file, Line: line, Column: 1}}
 }
 
 func passed(t *spec.Test) suite.Result { return suite.Result{Test: t, Outcome: suite.Passed} }
@@ -100,13 +100,24 @@ func gateway(config string, failed ...*spec.Test) report.Run {
 	return r
 }
 
+// A matrix is the text of several runs.
+type matrix struct {
+	name    string
+	verbose bool
+	runs    []report.Run
+	want    string
+}
+
+func (m matrix) test(t *testing.T) {
+	t.Run(m.name, func(t *testing.T) {
+		if diff := cmp.Diff(m.want, "\n"+report.Text(m.runs, m.verbose)); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	})
+}
+
 func TestTextOfGateways(t *testing.T) {
-	for _, tt := range []struct {
-		name    string
-		verbose bool
-		runs    []report.Run
-		want    string
-	}{
+	for _, tt := range []matrix{
 		{"a failure of two is there once", false, []report.Run{
 			gateway("a/lisbon.toml"), gateway("a/madrid.toml", closes), gateway("a/porto.toml", closes), unloadable("a/x.toml"),
 		}, `
@@ -120,7 +131,7 @@ porto   F
 x       did not load
 
 1  ssh_test.lua: closes
-passed with each configuration: 2 tests more
+passed with each configuration that loaded: 2 other tests
 . passed, F failed, s skipped, - not run, blank: no such test
 
 4 configurations, 2 files, 9 tests: 7 passed, 2 failed; 1 configuration did not load
@@ -142,13 +153,29 @@ f  F
 g  .
 
 1  ssh_test.lua: closes
-passed with each configuration: 2 tests more
+passed with each configuration: 2 other tests
 . passed, F failed, s skipped, - not run, blank: no such test
 
 7 configurations, 2 files, 21 tests: 15 passed, 6 failed
 `},
+	} {
+		tt.test(t)
+	}
+}
+
+func TestTextOfGatewaysThatPassed(t *testing.T) {
+	for _, tt := range []matrix{
 		{"all passed, quiet", false, []report.Run{gateway("a.toml"), gateway("b.toml")}, `
 2 configurations, 2 files, 6 tests: 6 passed
+`},
+		{"all passed with the one that loads", false, []report.Run{gateway("a.toml"), unloadable("other.toml")}, `
+
+a      passed
+other  did not load
+
+passed with each configuration that loaded: 3 tests
+
+2 configurations, 2 files, 3 tests: 3 passed; 1 configuration did not load
 `},
 		{"all passed, verbose; two files of one name", true, []report.Run{gateway("a/x.toml"), gateway("b/x.toml")}, `
 scripts/ssh_test.lua:1:1: passed: opens
@@ -178,17 +205,13 @@ a  .
 b
 
 1  web_test.lua: from the field
-passed with each configuration: 2 tests more
+passed with each configuration: 2 other tests
 . passed, F failed, s skipped, - not run, blank: no such test
 
 2 configurations, 2 files, 5 tests: 5 passed
 `},
 	} {
-		t.Run(tt.name, func(t *testing.T) {
-			if diff := cmp.Diff(tt.want, "\n"+report.Text(tt.runs, tt.verbose)); diff != "" {
-				t.Errorf("(-want +got):\n%s", diff)
-			}
-		})
+		tt.test(t)
 	}
 }
 

@@ -122,7 +122,7 @@ func Summary(runs []Run) string {
 	total, files := 0, map[string]bool{}
 	for i := range runs {
 		for _, result := range runs[i].results() {
-			files[result.Test.Place.File] = true
+			files[result.Test.File] = true
 			total++
 		}
 	}
