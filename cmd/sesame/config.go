@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -142,6 +143,14 @@ func parseLocal(c *cobra.Command, texts []string) ([]netip.Prefix, error) {
 // scriptsHere is the default when neither flags nor a configuration name scripts.
 const scriptsHere = "./scripts"
 
+// whichScripts says how to name scripts. Whoever stands in their directory needs one more word.
+func whichScripts() string {
+	if here, _ := filepath.Glob("*.lua"); len(here) > 0 {
+		return "for the scripts of this directory, add -s ."
+	}
+	return "name a directory of scripts, or one script, with -s"
+}
+
 // offlineConfig returns the settings of commands that only read scripts. It reads the daemon's
 // configuration of this machine when -c names it, or when neither -s nor ./scripts gives other
 // scripts. Those are checked as on any other machine.
@@ -168,7 +177,7 @@ func (p *program) offlineConfig(c *cobra.Command, f *scriptFlags) (config.Config
 	p.warnOf(&settings)
 	maps.Copy(settings.Options, values)
 	if _, missing := os.Stat(settings.Scripts); f.path == "" && settings.File == "" && missing != nil {
-		return settings, fmt.Errorf("neither %s nor %s is there: name a directory of scripts, or one script, with -s", scriptsHere, settings.Scripts)
+		return settings, fmt.Errorf("neither %s nor %s is there: %s", scriptsHere, settings.Scripts, whichScripts())
 	}
 	if f.path != "" {
 		settings.Scripts = f.path

@@ -110,6 +110,9 @@ func noCommand(c *cobra.Command, args []string) error {
 
 // flagError adds suggestions to the error about an unknown flag.
 func flagError(c *cobra.Command, err error) error {
+	if args := c.Flags().Args(); !c.HasParent() && len(args) > 0 { // the flag is of a command that is misspelt
+		return noCommand(c, args)
+	}
 	unknown, ok := errors.AsType[*pflag.NotExistError](err)
 	if !ok {
 		return &usageError{c, err.Error()}

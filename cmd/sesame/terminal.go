@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"syscall"
 
 	"github.com/mattn/go-isatty"
 
@@ -32,14 +33,15 @@ func color(when string, w io.Writer) bool {
 }
 
 // interruptible returns a context for reading captures. Without standard input among them it ends
-// with the first interrupt, and what was read so far is reported. The second interrupt ends this
-// program. The caller calls forget when the captures have been read.
+// with the first interrupt or SIGTERM, which timeout and continuous integration send, and what was
+// read so far is reported. The second one ends this program. The caller calls forget when the
+// captures have been read.
 func (p *program) interruptible(ctx context.Context, captures []string) (reading context.Context, forget func()) {
 	if slices.Contains(captures, "-") {
 		p.finishOnInterrupt()
 		return ctx, func() {}
 	}
-	reading, forget = signal.NotifyContext(ctx, os.Interrupt)
+	reading, forget = signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(reading, forget)
 	return reading, forget
 }

@@ -3,11 +3,13 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"regexp"
 
 	"github.com/spf13/cobra"
 
+	"sesame/scripting/source"
 	"sesame/simulate/suite"
 	"sesame/simulate/suite/report"
 )
@@ -23,10 +25,11 @@ type testFlags struct {
 	verbose  bool
 	update   bool
 	coverage bool
+	noted    map[string]bool // directories of scripts whose files of tests that never run were named
 }
 
 func (p *program) testCommand() *cobra.Command {
-	f := &testFlags{}
+	f := &testFlags{noted: map[string]bool{}}
 	c := &cobra.Command{
 		Use:   "test [flags] [TESTFILE...]",
 		Short: "Run the tests of the scripts, and print what fails",
@@ -99,7 +102,12 @@ func (p *program) test(c *cobra.Command, f *testFlags, args []string) error {
 // have made several arguments of -c with a pattern: names that end in .toml are configurations.
 func (f *testFlags) check(c *cobra.Command, args []string) (names []string, err error) {
 	for _, arg := range args {
+		info, err := os.Stat(arg)
 		switch {
+		case err == nil && info.IsDir():
+			return nil, &usageError{c, fmt.Sprintf("%s is a directory: write sesame test -s %s", arg, word(arg))}
+		case err == nil && filepath.Ext(arg) == ".lua" && !source.IsTest(arg):
+			return nil, &usageError{c, fmt.Sprintf("%s is a script: for its tests write sesame test -s %s", arg, word(arg))}
 		case filepath.Ext(arg) != ".toml":
 			names = append(names, arg)
 		case len(f.configs) > 0:

@@ -36,6 +36,9 @@ func (p *program) testWith(ctx context.Context, c *cobra.Command, f *testFlags, 
 		return p.unloadedRun(run, f, err)
 	}
 	run.Dir = files.Dir
+	if _, err := files.Names(); err != nil {
+		return run, err
+	}
 	if len(names) == 0 && len(files.TestNames()) == 0 {
 		return run, noTests(files)
 	}
@@ -45,9 +48,12 @@ func (p *program) testWith(ctx context.Context, c *cobra.Command, f *testFlags, 
 	options := scriptOptions(&settings)
 	options.Print = func(at source.Place, line string) { p.note("%s: %s", at, line) }
 	tests, err := scripting.LoadTests(files, options, names...)
+	if err == nil && !f.noted[files.Dir] {
+		f.noted[files.Dir] = true
+		p.noteStrays(files, names, tests)
+	}
 	if err == nil && len(tests) == 0 {
-		return run, fmt.Errorf("no test in %s: expected calls such as sesame.test \"opens\" { { knock = \"ssh\", opens = \"ssh\" } }",
-			strings.Join(files.TestNames(), ", "))
+		return run, errors.New("no test was found, so nothing was run")
 	}
 	if err == nil {
 		err = loadsAlone(files, options, tests)

@@ -74,7 +74,7 @@ func (f *Files) Names() ([]string, error) {
 	if f.Single != "" {
 		return []string{f.Single}, nil
 	}
-	names := slices.DeleteFunc(f.top(), isTest)
+	names := slices.DeleteFunc(f.top(), IsTest)
 	if len(names) > 0 {
 		return names, nil
 	}

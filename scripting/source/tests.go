@@ -17,13 +17,14 @@ func tested(test string) (script string, ok bool) {
 // testOf is the opposite of [tested].
 func testOf(script string) string { return strings.TrimSuffix(script, ".lua") + testSuffix }
 
-func isTest(name string) bool { return strings.HasSuffix(name, testSuffix) }
+// IsTest reports whether a file of this name has tests.
+func IsTest(name string) bool { return strings.HasSuffix(name, testSuffix) }
 
 // TestNames returns the files of tests, in the order of their names: those of the top level, or
 // the one beside the single script.
 func (f *Files) TestNames() []string {
 	return slices.DeleteFunc(f.top(), func(name string) bool {
-		return !isTest(name) || f.Single != "" && name != testOf(f.Single)
+		return !IsTest(name) || f.Single != "" && name != testOf(f.Single)
 	})
 }
 

@@ -91,7 +91,9 @@ func (l *Line) add(word string, paused bool) error {
 		return fmt.Errorf("unknown key %q%s", key, spelling.DidYouMean(key, []string{"flags", "payload", "to"}))
 	case isDuration(word):
 		return l.pause(word, paused)
-	case strings.HasPrefix(word, "tcp/") || strings.HasPrefix(word, "udp/") || isNumber(word):
+	case isNumber(word):
+		return fmt.Errorf("%s may be a port or a time: write tcp/%[1]s or udp/%[1]s, or %[1]sms", word)
+	case strings.HasPrefix(word, "tcp/") || strings.HasPrefix(word, "udp/"):
 		port, err := packet.ParsePort(word)
 		if err != nil {
 			return err

@@ -64,7 +64,7 @@ func TestTypedKnocks(t *testing.T) {
 		lines []string
 		want  string
 	}{
-		{"ports, and times behind them", nil, []string{"203.0.113.9 tcp/7421 200ms udp/9133 2904 0s tcp/5"}, `
+		{"ports, and times behind them", nil, []string{"203.0.113.9 tcp/7421 200ms udp/9133 tcp/2904 0s tcp/5"}, `
 0s 203.0.113.9 > 192.0.2.1 tcp/7421 syn
 200ms 203.0.113.9 > 192.0.2.1 udp/9133
 300ms 203.0.113.9 > 192.0.2.1 tcp/2904 syn
@@ -74,11 +74,11 @@ func TestTypedKnocks(t *testing.T) {
 100ms 2001:db8::9 > 2001:db8::1 udp/9133 "\x00"
 1m0.1s 2001:db8::9 > 2001:db8::1 tcp/7421 syn
 1m0.2s 2001:db8::9 > 2001:db8::1 udp/9133 "\x00"`},
-		{"a door that leaves little time", nil, []string{"203.0.113.9 hasty 1"}, `
+		{"a door that leaves little time", nil, []string{"203.0.113.9 hasty tcp/1"}, `
 0s 203.0.113.9 > 192.0.2.1 tcp/7 syn
 25ms 203.0.113.9 > 192.0.2.1 tcp/8 syn
 125ms 203.0.113.9 > 192.0.2.1 tcp/1 syn`},
-		{"flags, payloads and destinations", nil, []string{`203.0.113.9 80 flags=fin,psh to=::ffff:198.51.100.7 81 flags=none udp/5 payload="a b\x00\\\"" udp/6 payload=`}, `
+		{"flags, payloads and destinations", nil, []string{`203.0.113.9 tcp/80 flags=fin,psh to=::ffff:198.51.100.7 tcp/81 flags=none udp/5 payload="a b\x00\\\"" udp/6 payload=`}, `
 0s 203.0.113.9 > 198.51.100.7 tcp/80 fin,psh
 100ms 203.0.113.9 > 192.0.2.1 tcp/81 none
 200ms 203.0.113.9 > 192.0.2.1 udp/5 "a b\x00\\\""
@@ -89,7 +89,7 @@ func TestTypedKnocks(t *testing.T) {
 		{"a target, and another destination", nil, []string{`203.0.113.9 elsewhere elsewhere to=198.51.100.5`}, `
 0s 203.0.113.9 > 198.51.100.77 tcp/9 syn
 100ms 203.0.113.9 > 198.51.100.5 tcp/9 syn`},
-		{"two sources, one after the other", local, []string{"203.0.113.9 1 5s", "2001:db8::9 2", "198.51.100.1 3"}, `
+		{"two sources, one after the other", local, []string{"203.0.113.9 tcp/1 5s", "2001:db8::9 tcp/2", "198.51.100.1 tcp/3"}, `
 0s 203.0.113.9 > 198.51.100.1 tcp/1 syn
 5s 2001:db8::9 > 2001:db8:1::1 tcp/2 syn
 5.1s 198.51.100.1 > 192.0.2.1 tcp/3 syn`},
@@ -146,19 +146,20 @@ func TestMistypedKnocks(t *testing.T) {
 		{"ssh", `"ssh" is not an address: expected the source first`},
 		{"fe80::1%eth0 1", "is not an address"},
 		{"203.0.113.9", "203.0.113.9 sends nothing"},
-		{"203.0.113.9 200ms 1", "the time 200ms stands before the first packet"},
-		{"203.0.113.9 1 200ms 1s", "the time 1s stands behind another one: write their sum"},
-		{"203.0.113.9 1 200m200 2", `"200m200" is not a duration`},
+		{"203.0.113.9 200ms tcp/1", "the time 200ms stands before the first packet"},
+		{"203.0.113.9 tcp/1 200ms 1s", "the time 1s stands behind another one: write their sum"},
+		{"203.0.113.9 tcp/1 200 udp/2", "200 may be a port or a time: write tcp/200 or udp/200, or 200ms"},
+		{"203.0.113.9 tcp/1 200m200 tcp/2", `"200m200" is not a duration`},
 		{"203.0.113.9 tcp/70000", `port "tcp/70000": expected a number from 1 to 65535`},
-		{"203.0.113.9 0", `port "0": expected a number from 1 to 65535`},
-		{"203.0.113.9 flags=syn 1", "flags stands behind no packet"},
-		{"203.0.113.9 1 1s flags=syn", "flags stands behind no packet"},
-		{"203.0.113.9 1 flag=syn", `unknown key "flag": did you mean "flags"?`},
-		{"203.0.113.9 1 flags=sin", `unknown TCP flag "sin"`},
+		{"203.0.113.9 tcp/0", `port "tcp/0": expected a number from 1 to 65535`},
+		{"203.0.113.9 flags=syn tcp/1", "flags stands behind no packet"},
+		{"203.0.113.9 tcp/1 1s flags=syn", "flags stands behind no packet"},
+		{"203.0.113.9 tcp/1 flag=syn", `unknown key "flag": did you mean "flags"?`},
+		{"203.0.113.9 tcp/1 flags=sin", `unknown TCP flag "sin"`},
 		{"203.0.113.9 udp/1 flags=syn", "udp/1 has no TCP flags: leave flags=syn out"},
 		{"203.0.113.9 ssh flags=syn", "flags=syn stands behind the door ssh, which decides that"},
-		{"203.0.113.9 1 to=host", "to=host: expected an address"},
-		{"203.0.113.9 1 to=fe80::1%1", "expected an address"},
+		{"203.0.113.9 tcp/1 to=host", "to=host: expected an address"},
+		{"203.0.113.9 tcp/1 to=fe80::1%1", "expected an address"},
 		{`203.0.113.9 udp/1 payload="a`, "a quote is not closed"},
 		{`203.0.113.9 udp/1 payload="a\`, "a quote is not closed"},
 		{`203.0.113.9 udp/1 payload="\q"`, `unknown escape \q: expected one of`},
@@ -181,8 +182,8 @@ func TestKnocksThatCannotBeSent(t *testing.T) {
 	for _, tt := range []struct{ text, err string }{
 		{"203.0.113.9 shs", `"203.0.113.9 shs": "shs" is no port, no time, and no door of the scripts: did you mean "ssh"?`},
 		{"203.0.113.9 never", "never cannot be opened: its timeout is over"},
-		{"203.0.113.9 1 to=2001:db8::1", "expected two addresses of IPv4, or two of IPv6"},
-		{"203.0.113.9 1 36500d 1 36500d 1 36500d 1", "it would last until after the year 2250"},
+		{"203.0.113.9 tcp/1 to=2001:db8::1", "expected two addresses of IPv4, or two of IPv6"},
+		{"203.0.113.9 tcp/1 36500d tcp/1 36500d tcp/1 36500d tcp/1", "it would last until after the year 2250"},
 		{"203.0.113.9" + strings.Repeat(" many", MaxPackets/32+1), "there are more than 100000 packets"},
 	} {
 		line, err := ParseLine(tt.text)
@@ -197,7 +198,7 @@ func TestKnocksThatCannotBeSent(t *testing.T) {
 
 // FuzzTypedKnocks: whatever a person types is an error or a capture whose packets can be decoded.
 func FuzzTypedKnocks(f *testing.F) {
-	f.Add("203.0.113.9 tcp/7421 200ms udp/9133 ssh 5m 7 flags=fin,psh to=198.51.100.1")
+	f.Add("203.0.113.9 tcp/7421 200ms udp/9133 ssh 5m tcp/7 flags=fin,psh to=198.51.100.1")
 	f.Add(`2001:db8::9 udp/62201 payload="SESA\x00\n\"" 0s ssh`)
 	doors := []*engine.Door{door("ssh", engine.SYN, "tcp/7421", "udp/9133")}
 	f.Fuzz(func(t *testing.T, text string) {
