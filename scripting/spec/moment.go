@@ -87,14 +87,14 @@ func instant(text string, wall time.Time, zone *time.Location) (time.Time, error
 		}
 	}
 	slices.SortFunc(shows, time.Time.Compare)
-	switch {
-	case len(shows) == 1:
+	switch len(shows) {
+	case 0:
+		return time.Time{}, skipped(text, wall, zone, offsets)
+	case 1:
 		return shows[0], nil
-	case len(shows) > 1:
-		return time.Time{}, fmt.Errorf("%s is shown twice, because the clock goes back: write %q or %q",
-			shown(text), shows[0].Format(time.RFC3339), shows[len(shows)-1].Format(time.RFC3339))
 	}
-	return time.Time{}, skipped(text, wall, zone, offsets)
+	return time.Time{}, fmt.Errorf("%s is shown twice, because the clock goes back: write %q or %q",
+		shown(text), shows[0].Format(time.RFC3339), shows[len(shows)-1].Format(time.RFC3339))
 }
 
 // skipped returns the error for a time that the clock leaves out. With the offset before and with
@@ -121,7 +121,7 @@ func offsetsAround(wall time.Time, zone *time.Location) []time.Duration {
 			offsets = append(offsets, offset)
 		}
 		_, end := t.ZoneBounds()
-		if end.IsZero() || end.After(wall.Add(reach)) || !end.After(t) {
+		if end.After(wall.Add(reach)) || !end.After(t) { // a zone that changes no more has a zero end
 			break
 		}
 		t = end

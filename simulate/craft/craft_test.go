@@ -106,6 +106,9 @@ func TestWhatCannotBeSent(t *testing.T) {
 		{"two families", packet.Raw, func(p *craft.Packet) { p.Dest = craft.Host6 }, "expected two addresses of IPv4, or two of IPv6"},
 		{"no source", packet.Raw, func(p *craft.Packet) { p.Source = netip.Addr{} }, "expected two addresses"},
 		{"no destination", packet.Raw, func(p *craft.Packet) { p.Dest = netip.Addr{} }, "expected two addresses"},
+		{"the longest payload over Ethernet", packet.Ethernet, func(*craft.Packet) {}, ""},
+		{"no source, to IPv6", packet.Raw, func(p *craft.Packet) { p.Source, p.Dest = netip.Addr{}, craft.Host6 }, "expected two addresses"},
+		{"no destination, from IPv6", packet.Raw, func(p *craft.Packet) { p.Source, p.Dest = source6, netip.Addr{} }, "expected two addresses"},
 		{"a zone", packet.Raw, func(p *craft.Packet) { p.Source, p.Dest = source6.WithZone("eth0"), craft.Host6 }, "without a zone"},
 		{"a mapped address", packet.Raw, func(p *craft.Packet) { p.Source, p.Dest = netip.MustParseAddr("::ffff:1.2.3.4"), craft.Host6 }, "without ::ffff:"},
 		{"ICMP", packet.Raw, func(p *craft.Packet) { p.Port.Proto = packet.ICMP }, "expected TCP or UDP"},
@@ -130,6 +133,12 @@ func TestEncodeNeedsAKnownExtension(t *testing.T) {
 	}
 }
 
+func TestANewFileKeepsNanoseconds(t *testing.T) {
+	if f := craft.NewFile(packet.Raw); !f.Nano || f.SnapLen != craft.SnapLen || f.Link != packet.Raw {
+		t.Errorf("got %+v", f)
+	}
+}
+
 func TestStartAt(t *testing.T) {
 	f := craft.NewFile(packet.Raw)
 	f.StartAt(begin)
@@ -150,6 +159,9 @@ func TestNoTwoPacketsOfASenderLookAlike(t *testing.T) {
 		sequence uint32
 	}
 	var s craft.Sender
+	if p := s.Packet(source4, craft.Host4, craft.Knock{}); p.SourcePort != 40001 || p.Sequence != 1000 {
+		t.Errorf("the first packet has the source port %d and the sequence number %d", p.SourcePort, p.Sequence)
+	}
 	seen, ports := map[identity]bool{}, map[uint16]int{}
 	for i := range 50_000 {
 		p := s.Packet(source4, craft.HostFor(source4), craft.Knock{Port: packet.Port{Proto: packet.TCP, Number: 7}})

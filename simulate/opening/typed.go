@@ -68,7 +68,7 @@ func ParseLine(text string) (Line, error) {
 	}
 	line := Line{Text: text, Source: source.Unmap()}
 	for i, word := range words[1:] {
-		if err := line.add(word, i > 0 && isDuration(words[i])); err != nil {
+		if err := line.add(word, isDuration(words[i])); err != nil {
 			return Line{}, err
 		}
 	}

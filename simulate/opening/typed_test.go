@@ -162,6 +162,8 @@ func TestMistypedKnocks(t *testing.T) {
 		{"203.0.113.9 tcp/1 to=fe80::1%1", "expected an address"},
 		{`203.0.113.9 udp/1 payload="a`, "a quote is not closed"},
 		{`203.0.113.9 udp/1 payload="a\`, "a quote is not closed"},
+		{`203.0.113.9 udp/1 payload="\q`, `unknown escape \q: expected one of`},
+		{`203.0.113.9 udp/1 payload="\x41`, "a quote is not closed"},
 		{`203.0.113.9 udp/1 payload="\q"`, `unknown escape \q: expected one of`},
 		{`203.0.113.9 udp/1 payload="\x+1"`, `unknown escape \x: expected one of`},
 		{"203.0.113.9 udp/1 payload=" + strings.Repeat("x", 65496), "the payload has 65496 bytes: expected at most 65495"},
@@ -169,6 +171,50 @@ func TestMistypedKnocks(t *testing.T) {
 		if _, err := ParseLine(tt.text); err == nil || !strings.Contains(err.Error(), tt.err) {
 			t.Errorf("ParseLine(%.60q): error %v, want %q", tt.text, err, tt.err)
 		}
+	}
+}
+
+// A word that begins with a digit and ends with a unit is a time; others may name a door.
+func TestWordsThatAreTimes(t *testing.T) {
+	for word, want := range map[string]time.Duration{
+		"0.5s": 500 * time.Millisecond, "9s": 9 * time.Second, "0s": 0, "1h30m": 90 * time.Minute,
+		"ms": -1, ".5s": -1, "9x": -1, ":s": -1, `""`: -1, "s9": -1,
+	} {
+		line, err := ParseLine("203.0.113.9 tcp/1 " + word)
+		switch {
+		case err != nil:
+			t.Errorf("%s: %v", word, err)
+		case want >= 0 && (len(line.Parts) != 1 || line.Parts[0].Pause != want):
+			t.Errorf("%s: %+v, want the time %v", word, line.Parts, want)
+		case want < 0 && (len(line.Parts) != 2 || line.Parts[1].Door != strings.Trim(word, `"`)):
+			t.Errorf("%s: %+v, want a door", word, line.Parts)
+		}
+	}
+}
+
+// The most packets and the latest year that are allowed.
+func TestBoundsOfTypedKnocksAreInside(t *testing.T) {
+	many := door("many", engine.SYN)
+	for i := range 32 {
+		many.Sequence = append(many.Sequence, door("", engine.SYN, fmt.Sprintf("tcp/%d", 1+i)).Sequence...)
+	}
+	for _, text := range []string{"203.0.113.9" + strings.Repeat(" many", MaxPackets/32), "203.0.113.9 tcp/1 36500d tcp/1 36500d tcp/1 9000d"} {
+		line, err := ParseLine(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Type(context.Background(), []Line{line}, simulate.SessionConfig{Set: &engine.Set{Doors: []*engine.Door{many}}}, start); err != nil {
+			t.Errorf("%.60q: %v", text, err)
+		}
+	}
+}
+
+// A single knock needs no time behind it, whatever the door says of sequences.
+func TestGapOfOneKnock(t *testing.T) {
+	beacon := door("beacon", engine.SYN, "tcp/1")
+	beacon.Within = 0
+	if got := Gap(beacon); got != maxGap {
+		t.Errorf("the gap is %v, want %v", got, maxGap)
 	}
 }
 
