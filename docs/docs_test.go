@@ -4,6 +4,8 @@ package docs_test
 
 import (
 	"encoding/json"
+	"errors"
+	"flag"
 	"fmt"
 	"io/fs"
 	"os"
@@ -159,28 +161,70 @@ func sesame(t *testing.T, arguments ...string) *exec.Cmd {
 }
 
 // Blocks of the language "console" show commands and their output, run in the root of the
-// repository. The directory my-scripts of the reader is docs/testdata/my-scripts here.
+// repository. The directory my-scripts of the reader is docs/testdata/my-scripts here. TestGuide has
+// those that run the tests of a section.
 func TestConsole(t *testing.T) {
 	ran := 0
 	for _, d := range documents(t) {
 		for _, block := range fence.FindAllStringSubmatch(d.text, -1) {
-			command, want, _ := strings.Cut(block[2], "\n")
-			arguments := strings.Fields(strings.ReplaceAll(command, "my-scripts", "docs/testdata/my-scripts"))
-			if block[1] != "console" || len(arguments) < 2 || arguments[1] != "sesame" || d.path == "docs/testing.md" {
+			if block[1] != "console" || slices.Contains(guides, d.path) && strings.Contains(block[2], "sesame test") {
 				continue
 			}
 			ran++
-			cmd := sesame(t, arguments[2:]...)
-			cmd.Dir = ".."
-			got, _ := cmd.CombinedOutput()
-			if diff := cmp.Diff(want, string(got)); diff != "" {
-				t.Errorf("%s: %s (-shown +printed):\n%s", d.path, command, diff)
-			}
+			compareConsole(t, d.path, "..", block[2])
 		}
 	}
 	if ran == 0 {
 		t.Error("no document shows a command with its output")
 	}
+}
+
+var update = flag.Bool("update", false, "write what the commands print into the blocks of the documents")
+
+// compareConsole runs the commands of a block in a directory, as a shell does, and compares what
+// they print with what the block shows.
+func compareConsole(t *testing.T, page, dir, block string) {
+	t.Helper()
+	printed := ""
+	for shown := range strings.SplitSeq("\n"+block, "\n$ ") {
+		if command, _, _ := strings.Cut(shown, "\n"); command != "" {
+			printed += "$ " + command + "\n" + shell(t, dir, command)
+		}
+	}
+	if *update && printed != block {
+		replaceIn(t, page, block, printed)
+		replaceIn(t, page+".tmpl", block, printed)
+	} else if diff := cmp.Diff(block, printed); diff != "" {
+		t.Errorf("%s (-shown +printed; make docs writes what is printed):\n%s", page, diff)
+	}
+}
+
+// shell runs a command line with the program in a directory, and returns what it prints.
+func shell(t *testing.T, dir, command string) string {
+	t.Helper()
+	path, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), "sh", "-c", strings.ReplaceAll(command, "my-scripts", "docs/testdata/my-scripts"))
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(path)+":"+os.Getenv("PATH"))
+	out, _ := cmd.CombinedOutput()
+	return string(out)
+}
+
+// replaceIn replaces a text in a document, or in its template if it has one.
+func replaceIn(t *testing.T, page, old, text string) {
+	t.Helper()
+	path := filepath.Join("..", page)
+	stored, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	if err != nil || !strings.Contains(string(stored), old) {
+		t.Fatalf("%s has no block\n%s%v", page, old, err)
+	}
+	write(t, path, strings.Replace(string(stored), old, text, 1))
 }
 
 var list = regexp.MustCompile(`"(lists/[a-z-]+\.[a-z]+)"`)
@@ -189,7 +233,7 @@ var list = regexp.MustCompile(`"(lists/[a-z-]+\.[a-z]+)"`)
 func TestScripts(t *testing.T) {
 	for _, d := range documents(t) {
 		for i, block := range fence.FindAllStringSubmatch(d.text, -1) {
-			if block[1] != "lua" || slices.Contains([]string{"docs/from-knockd.md", "docs/scripts.md", "CONTRIBUTING.md", "docs/testing.md"}, d.path) {
+			if block[1] != "lua" || slices.Contains(append([]string{"docs/from-knockd.md", "CONTRIBUTING.md"}, guides...), d.path) {
 				continue // shown by a test of their own, or parts of scripts
 			}
 			dir := t.TempDir()
@@ -236,8 +280,8 @@ func bare(script string) string {
 }
 
 var (
-	use  = regexp.MustCompile(`(?m)(?:^ {4}|^ {7}|\x60|[|;] |&& |^)(?:sudo )?(sesame(?: [a-z]+)+)([^\x60\n|;#]*)`)
-	flag = regexp.MustCompile(`\s(--[a-z][a-z-]*|-[a-z])\b`)
+	use    = regexp.MustCompile(`(?m)(?:^ {4}|^ {7}|\x60|[|;] |&& |^)(?:sudo )?(sesame(?: [a-z]+)+)([^\x60\n|;#]*)`)
+	option = regexp.MustCompile(`\s(--[a-z][a-z-]*|-[a-z])\b`)
 )
 
 // TestFlags holds that each flag of a command that a document shows is one of that command.
@@ -245,7 +289,7 @@ func TestFlags(t *testing.T) {
 	help := map[string]string{}
 	for _, d := range documents(t) {
 		for _, m := range use.FindAllStringSubmatch(d.text, -1) {
-			for _, f := range flag.FindAllStringSubmatch(" "+m[2], -1) {
+			for _, f := range option.FindAllStringSubmatch(" "+m[2], -1) {
 				words := strings.Fields(m[1])
 				if _, ok := help[m[1]]; !ok {
 					out, _ := sesame(t, append(words[1:], "--help")...).CombinedOutput()
