@@ -18,6 +18,15 @@ func (v value) address() (netip.Addr, bool) {
 	return parsed(v, `an address such as "203.0.113.9"`, parseTarget)
 }
 
+// knocker reads the address of somebody who knocks.
+func (v value) knocker() netip.Addr {
+	address, ok := v.address()
+	if ok && !packet.Foreign(address) {
+		v.fail("%s cannot knock: no packet from outside has this source, and one that has it is never a knock", address)
+	}
+	return address
+}
+
 // addresses reads one address, or a list of them, which may be empty.
 func (v value) addresses() (list []netip.Addr, good bool) {
 	items, good := []value{v}, true

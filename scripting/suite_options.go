@@ -16,7 +16,7 @@ func testOptions() []option[testDraft] {
 		{Option{"at", "a time", `"2026-01-05 12:00 UTC", a Monday`, "When the test begins, such as `\"2026-11-23 09:00 Europe/Madrid\"`, or as RFC 3339. A time that a clock skips or shows twice is an error."},
 			func(v value, d *testDraft) { d.At, _ = d.script.moment(v) }},
 		{Option{"from", "an address", `"203.0.113.9"`, "Who knocks in steps that do not say it."},
-			func(v value, d *testDraft) { d.From, _ = v.address() }},
+			func(v value, d *testDraft) { d.From = v.knocker() }},
 		{Option{"host", "an address or a list of addresses", "every destination counts", "The addresses of the host. Packets go to the first of the right family."},
 			func(v value, d *testDraft) { d.Host, _ = v.addresses() }},
 		{Option{"options", "a table of names and values", "those of the machine", "The values of sesame.option, such as `{ ttl = \"1h\", knocks = { \"tcp/7421\" } }`."},

@@ -38,7 +38,7 @@ func stepOptions() []option[stepDraft] {
 func sendingOptions() []option[stepDraft] {
 	return []option[stepDraft]{
 		{Option{"from", "an address", "that of the test", "Who knocks or scans."},
-			func(v value, d *stepDraft) { d.From, _ = v.address() }},
+			func(v value, d *stepDraft) { d.From = v.knocker() }},
 		{Option{"delay", "duration", `"100ms"`, "The time between two packets of a knock or a scan."},
 			func(v value, d *stepDraft) { d.Delay, _ = v.duration() }},
 		{Option{"order", `"up", "down" or "random"`, `"up"`, "The order of a scan. It is the same each time that the test runs. For the knocks of a door, `\"down\"` sends the last one first."},

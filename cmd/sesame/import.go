@@ -61,7 +61,7 @@ or something cannot be written.`,
 		},
 		RunE: func(c *cobra.Command, args []string) error { return p.importKnockd(c, f, args[0]) },
 	}
-	c.Flags().StringVarP(&f.dir, "output", "o", "", "write script, capture and transcript into this directory; create it if missing (default: the script to standard output)")
+	c.Flags().StringVarP(&f.dir, "output", "o", "", "write the script, a capture, its transcript and a test into this directory; create it if missing (default: the script to standard output)")
 	c.Flags().BoolVar(&f.check, "check", false, "only print the warnings, and write nothing")
 	c.Flags().BoolVar(&f.native, "native", false, "turn well-known commands of iptables, ufw, nft and firewall-cmd into guards")
 	_ = c.MarkFlagDirname("output")

@@ -63,6 +63,7 @@ next (default: 100ms). Several --knock follow one another:
   --knock '203.0.113.9 tcp/80 flags=fin,psh to=198.51.100.1 udp/53 payload="SESA\x00"'
 
 --at is the time of the first packet. Those of a capture are all shifted with it.
+The transcript has UTC, whatever the zone of --at.
 Knocks without --at begin on a Monday at noon, 2026-01-05 12:00 UTC.
 
 The exit status is 0 when all was replayed, 1 when a script failed or fewer packets

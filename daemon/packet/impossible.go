@@ -22,12 +22,23 @@ func possible(source, dest netip.Addr, looped, known bool) bool {
 	switch {
 	case source.IsUnspecified():
 		return dest.IsMulticast() || dest == broadcast
-	case source.IsMulticast(), source == broadcast, thisNetwork.Contains(source):
+	case nobody(source):
 		return false
 	case source.IsLoopback() || dest.IsLoopback():
 		return source.IsLoopback() && dest.IsLoopback() && (looped || !known)
 	}
 	return true
+}
+
+// Foreign reports whether an address can be that of another host which knocks. What has any other
+// source is malformed.
+func Foreign(source netip.Addr) bool {
+	return !source.IsUnspecified() && !source.IsLoopback() && !nobody(source)
+}
+
+// nobody reports whether an address is of no single host.
+func nobody(source netip.Addr) bool {
+	return source.IsMulticast() || source == broadcast || thisNetwork.Contains(source)
 }
 
 // The IPv4 options that name the way of a packet (RFC 791, section 3.1): the answer goes back on

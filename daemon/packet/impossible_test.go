@@ -95,6 +95,23 @@ func TestImpossible(t *testing.T) {
 	}
 }
 
+// TestForeign compares with packets that come from outside: an address is foreign when a packet that
+// has it as its source is not malformed.
+func TestForeign(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		source := netip.AddrFrom4([4]byte(rapid.SliceOfN(rapid.SampledFrom([]byte{0, 1, 127, 128, 203, 223, 224, 239, 240, 254, 255}), 4, 4).Draw(t, "source")))
+		dest := netip.AddrFrom4([4]byte{192, 0, 2, 1})
+		if rapid.Bool().Draw(t, "IPv6") {
+			last := rapid.SampledFrom([]byte{0, 1, 2}).Draw(t, "last")
+			source = netip.AddrFrom16([16]byte{0: rapid.SampledFrom([]byte{0, 0x20, 0xfe, 0xff}).Draw(t, "first"), 1: last, 15: last})
+			dest = netip.AddrFrom16([16]byte{0: 0x20, 1: 1, 15: 1})
+		}
+		if got, want := Foreign(source), possible(source, dest, false, true); got != want {
+			t.Errorf("%s: got %v, and a packet from it is possible: %v", source, got, want)
+		}
+	})
+}
+
 func typeOf(ip []byte) layers.EthernetType {
 	if ip[0]>>4 == 6 {
 		return typeIPv6

@@ -43,6 +43,9 @@ func (s *Script) Layout(expr ast.Expr, at Place) *Layout {
 			c.pass(field.Key)
 		}
 		spot := Spot{field.Value, c.peek(field.Value)}
+		if named && !c.finds(field.Value) && spot.At.Line == l.Keys[key.Value].Line {
+			spot.At = l.Keys[key.Value]
+		}
 		c.pass(field.Value)
 		switch {
 		case named:
@@ -68,6 +71,13 @@ type cursor struct {
 	script *Script
 	line   int
 	offset int // in the line: the text before it was read
+}
+
+// finds reports whether the place of an expression is more than the begin of its line: the text may
+// write a string in another way than its value, as ” and "\065" do.
+func (c *cursor) finds(expr ast.Expr) bool {
+	_, ok := c.script.find(expr.Line(), wordOf(expr), c.after(expr.Line()))
+	return ok
 }
 
 // peek returns the place of an expression.

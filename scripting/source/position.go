@@ -63,6 +63,9 @@ func letter(c byte) bool {
 func wordOf(expr ast.Expr) string {
 	switch n := expr.(type) {
 	case *ast.StringExpr:
+		if n.Value == "" {
+			return `""`
+		}
 		return n.Value
 	case *ast.NumberExpr:
 		return n.Value
@@ -87,6 +90,10 @@ func wordOf(expr ast.Expr) string {
 		return "nil"
 	case *ast.UnaryNotOpExpr:
 		return "not"
+	case *ast.UnaryMinusOpExpr:
+		return "-"
+	case *ast.UnaryLenOpExpr:
+		return "#"
 	case *ast.LogicalOpExpr:
 		return wordOf(n.Lhs)
 	case *ast.RelationalOpExpr:

@@ -88,6 +88,8 @@ func (t *running) absent(w *wanted, count int, near, came []happening) Failure {
 	switch {
 	case count > 0:
 		f.Message = fmt.Sprintf("%s, expected %s", verbs[w.kind].counted(w.subject(), count), transcript.Count(w.times, "time"))
+	case slices.ContainsFunc(near, w.resembles):
+		f.Message = verbs[w.kind].otherwise(w.subject())
 	default:
 		f.Message = verbs[w.kind].not(w.subject())
 	}

@@ -13,10 +13,10 @@ type verb struct{ was, wasNot string }
 var verbs = [kinds]verb{
 	spec.Opens:   {"%s opened", "%s did not open"},
 	spec.Refuses: {"%s refused", "%s did not refuse"},
-	spec.Misses:  {"%s was missed", "%s was not missed"},
+	spec.Misses:  {"an attempt at %s ended unfinished", "no attempt at %s ended unfinished"},
 	spec.Fails:   {"%s failed", "%s did not fail"},
 	spec.Closes:  {"a grant of %s ended", "no grant of %s ended"},
-	allows:       {"%s allowed", "%s was not allowed"},
+	allows:       {"%s was allowed", "%s was not allowed"},
 	runs:         {"%s ran", "%s did not run"},
 	logs:         {"%s was logged", "%s was not logged"},
 }
@@ -26,6 +26,9 @@ func (v verb) is(subject string) string { return fmt.Sprintf(v.was, named(subjec
 
 // not says that it did not happen as it was expected.
 func (v verb) not(subject string) string { return fmt.Sprintf(v.wasNot, named(subject)) }
+
+// otherwise says that it happened, and that something about it was not as it was expected.
+func (v verb) otherwise(subject string) string { return v.is(subject) + ", but not as expected" }
 
 // counted says how often it happened.
 func (v verb) counted(subject string, n int) string {

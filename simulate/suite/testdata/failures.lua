@@ -21,3 +21,7 @@ sesame.test "missing" { { replay = "nothing.pcap" } }
 sesame.test "other destination" { host = "192.0.2.7", { knock = "ssh", opens = "ssh" }, {knock="ssh", from="2001:db8::1", opens = "ssh"} }
 sesame.test "no data" { { knock = "files", refuses = {"files", reason="no_data"} } }
 sesame.test "clock" { synchronised=false, facts = { ["203.0.113.9"] = { country = "ES" } }, { knock = "files", refuses = {"files", reason="clock"} } }
+sesame.test "another ttl" { { knock = "ssh", opens = "ssh", allows = { port = "tcp/22", ttl = "1h" } } }
+sesame.test "another reason" { { knock = { "tcp/7421", "udp/9133", "tcp/6117" }, misses = { "ssh", reason = "total_timeout" } } }
+sesame.test "no miss" { { knock = { "tcp/7421" }, misses = "ssh" } }
+sesame.test "a miss" { { knock = { "tcp/7421", "udp/9133", "tcp/6117" } } }
