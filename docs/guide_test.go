@@ -79,9 +79,9 @@ func scriptsOf(s *section) map[string]string {
 
 var shownCapture = regexp.MustCompile(`captures/([\w-]+)\.pcap`)
 
-// layOut writes the files of a section as its reader has them: the scripts in the directory scripts,
-// and configurations beside it. Lists that the page does not show hold for nobody. Captures are those
-// of the repository.
+// layOut writes the files of a section as its reader has them: the scripts in the directory
+// scripts, and configurations beside it. Lists that the page does not show hold for nobody. Captures
+// are those of the repository.
 func (s *section) layOut(t *testing.T) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -112,8 +112,8 @@ func (s *section) layOut(t *testing.T) (dir string) {
 var setFlags = regexp.MustCompile(`(?m)^    sesame check .*--set (\w+=\S+)`)
 
 // TestGuide runs each example of the guides: the files of a section are a directory of scripts,
-// which loads, and whose tests pass. When the section shows a run with its output, the run must have
-// that output, and decides whether the tests pass.
+// which loads, and whose tests pass. When the section shows a run with its output, the run must
+// have that output, and decides whether the tests pass.
 func TestGuide(t *testing.T) {
 	tested := 0
 	for _, page := range guides {
@@ -151,8 +151,8 @@ func (s *section) load(t *testing.T, dir string) {
 	}
 }
 
-// showsRuns compares the runs of tests that a section shows with what they print. It reports whether
-// there are any.
+// showsRuns compares the runs of tests that a section shows with what they print. It reports
+// whether there are any.
 func (s *section) showsRuns(t *testing.T, dir string) (any bool) {
 	for _, block := range fence.FindAllStringSubmatch(s.text, -1) {
 		if block[1] == "console" && strings.Contains(block[2], "sesame test") {

@@ -32,8 +32,8 @@ var weakenings = []weakening{
 }
 
 // TestWeakened holds that the examples of scans, and of knocks that bring about nothing, fail when
-// the protection that they are about is taken out of the script. Whoever copies them would else have
-// tests that cannot fail.
+// the protection that they are about is taken out of the script. Whoever copies them would else
+// have tests that cannot fail.
 func TestWeakened(t *testing.T) {
 	noticed := map[string]bool{} // section and test
 	known := map[string]*section{}

@@ -50,8 +50,8 @@ func (w *wanted) matches(h *happening) bool {
 		(like.port.Number == 0 || like.port == h.port) && (like.ttl == 0 || like.ttl == h.ttl)
 }
 
-// resembles reports whether a happening is what the entry names first, with other details. A line of
-// the log has no details.
+// resembles reports whether a happening is what the entry names first, with other details. A line
+// of the log has no details.
 func (w *wanted) resembles(h happening) bool {
 	return w.kind == h.kind && w.kind != logs && same(w.like.door, h.door) && same(w.like.command, h.command) &&
 		(w.like.port.Number == 0 || w.like.port == h.port)
