@@ -161,8 +161,8 @@ func sesame(t *testing.T, arguments ...string) *exec.Cmd {
 }
 
 // Blocks of the language "console" show commands and their output, run in the root of the
-// repository. The directory my-scripts of the reader is docs/testdata/my-scripts here. TestGuide has
-// those that run the tests of a section.
+// repository. The directory my-scripts of the reader is docs/testdata/my-scripts here. TestGuide
+// has those that run the tests of a section.
 func TestConsole(t *testing.T) {
 	ran := 0
 	for _, d := range documents(t) {

@@ -80,8 +80,8 @@ func scriptsOf(s *section) map[string]string {
 var shownCapture = regexp.MustCompile(`captures/([\w-]+)\.pcap`)
 
 // layOut writes the files of a section as its reader has them: the scripts in the directory
-// scripts, and configurations beside it. Lists that the page does not show hold for nobody. Captures
-// are those of the repository.
+// scripts, and configurations beside it. Lists that the page does not show hold for nobody.
+// Captures are those of the repository.
 func (s *section) layOut(t *testing.T) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
