@@ -95,8 +95,8 @@ func TestImpossible(t *testing.T) {
 	}
 }
 
-// TestForeign compares with packets that come from outside: an address is foreign when a packet that
-// has it as its source is not malformed.
+// TestForeign compares with packets that come from outside: an address is foreign when a packet
+// that has it as its source is not malformed.
 func TestForeign(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		source := netip.AddrFrom4([4]byte(rapid.SliceOfN(rapid.SampledFrom([]byte{0, 1, 127, 128, 203, 223, 224, 239, 240, 254, 255}), 4, 4).Draw(t, "source")))
