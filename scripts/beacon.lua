@@ -16,6 +16,8 @@
 -- To knock:  printf 'SESAmaple-otter-3168' > /dev/udp/HOST/62201
 -- To try it: sesame simulate -s scripts/beacon.lua pcaps/beacon-opens.pcap
 
+sesame.script "beacon"    -- used tokens stay used when this file gets another name
+
 local tokens = {
   ["maple-otter-3168"] = true,
   ["quiet-anvil-7702"] = true,

@@ -1,3 +1,5 @@
+sesame.script "beacon"
+
 local audit = sesame.command { "/usr/local/bin/audit", "{source}" }
 
 sesame.listen "beacon" {
