@@ -12,7 +12,7 @@ import (
 // order of the later set, what is gone behind them, and files by path. A file is listed when its
 // text changed and nothing that it declares tells more.
 func Of(before, after *scripting.Set) []Change {
-	c := &comparison{before: byDoor(before), after: byDoor(after), told: map[string]bool{}}
+	c := &comparison{before: byDoor(before), after: byDoor(after), told: map[string]bool{}, moved: map[string]bool{}}
 	pair(before.Engine.Doors, after.Engine.Doors, func(d *engine.Door) string { return d.Name }, c.door)
 	pair(before.Commands, after.Commands, commandKey, c.command)
 	pair(handlers(before), handlers(after), func(c scripting.Code) string { return c.Script + "\n" + c.Name }, c.handler)
@@ -49,6 +49,7 @@ type comparison struct {
 	changes       []Change
 	before, after map[string][]scripting.Code // of each door, by name; of handlers and files by ""
 	told          map[string]bool             // files of which a change is listed
+	moved         map[string]bool             // earlier files of doors that are still there
 }
 
 // byDoor finds the code of the functions of each door, in the order of their names.

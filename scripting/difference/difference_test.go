@@ -122,6 +122,9 @@ func TestWhatChangedInFiles(t *testing.T) {
 		{"a sequence was used", files("/once", "#1,2\n3,4\n"), ""},
 		{"more sequences", files("/once", "1,2\n3,4\n5,6\n"), "c: one_time_sequences changed"},
 		{"a new file", files("b.lua", "sesame.door \"b\" { sequence = { \"tcp/3\", \"tcp/4\" }, guards = \"tcp/22\" }"), "door b new"},
+		{"a renamed file", renamed(files(), "a.lua", "d.lua"), "a: file a.lua -> d.lua"},
+		{"a file that two others replace", renamed(files("e.lua", "-- empty"), "a.lua", "d.lua"), "a: file a.lua -> d.lua; e.lua new"},
+		{"a file that is gone with its door", renamed(files("d.lua", "-- empty"), "a.lua", "d.lua"), "a: file a.lua -> d.lua"},
 		{"a door in another file", files("a.lua", "-- empty", "b.lua", team), "a: file a.lua -> b.lua; a.lua changed"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -130,6 +133,13 @@ func TestWhatChangedInFiles(t *testing.T) {
 			}
 		})
 	}
+}
+
+// renamed returns files of which one has another name.
+func renamed(all map[string]string, from, to string) map[string]string {
+	all[to] = all[from]
+	delete(all, from)
+	return all
 }
 
 // TestKnocksAreNeverTold loads random sequences, and looks for their ports in all that is told.

@@ -29,6 +29,7 @@ func (c *comparison) door(was, is **engine.Door) {
 	a, b := *was, *is
 	d := &doorComparison{comparison: c, door: b}
 	d.value("file", a.File, b.File)
+	c.moved[a.File] = true
 	d.matching(a, b)
 	d.value("guards", ports(a.Guards), ports(b.Guards))
 	d.value("ports", ports(a.Ports), ports(b.Ports))

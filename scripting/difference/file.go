@@ -27,6 +27,7 @@ func (c *comparison) file(was, is *source.File) {
 		one = was
 	}
 	switch {
+	case is == nil && c.moved[one.Path]: // its doors tell where they are now
 	case (was == nil || is == nil) && c.told[one.Path]:
 	case was == nil || is == nil:
 		c.presence(File, one.Path, one.Path, was != nil, is != nil)
