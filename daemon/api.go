@@ -55,6 +55,9 @@ func (d *daemon) grantList() []control.Grant {
 	all := make([]control.Grant, len(live))
 	for i := range live {
 		all[i] = control.GrantOf(&live[i], now, offset)
+		if live[i].Shared {
+			all[i].SharedBy = d.loop.engine.Holders(&live[i])
+		}
 	}
 	return all
 }
@@ -166,36 +169,6 @@ func ended(before []control.Grant, events []engine.Event) []control.Grant {
 	return gone
 }
 
-func (d *daemon) reload(ctx context.Context, q control.ReloadRequest) (control.Outcome, error) {
-	var released []packet.Port
-	for _, p := range q.Unguard {
-		released = append(released, p.Port)
-	}
-	d.reopenLogs(ctx)
-	o, err := d.reloader.request(ctx, wish{released, q.SkipTests})
-	if err != nil {
-		return control.Outcome{}, err
-	}
-	doors := 0
-	d.loop.do(ctx, func() { doors = len(d.loop.set.Engine.Doors) })
-	return o.control(doors), nil
-}
-
-// maxChanges bounds the changes in an answer.
-const maxChanges = 100
-
-// control returns an outcome as the control socket sends it.
-func (o outcome) control(doors int) control.Outcome {
-	answer := control.Outcome{
-		Outcome: o.kind, Generation: o.generation, Doors: doors,
-		Error: o.text, Held: portTexts(o.held), ChangesCount: len(o.changes), Tests: o.tests, Unread: o.unread,
-	}
-	for _, change := range o.changes[:min(len(o.changes), maxChanges)] {
-		answer.Changes = append(answer.Changes, control.Change(change))
-	}
-	return answer
-}
-
 func portTexts(ports []packet.Port) []string {
 	texts := make([]string, len(ports))
 	for i, p := range ports {
@@ -297,6 +270,7 @@ func (d *daemon) statusNow() control.Status {
 	s.State.Damaged, s.State.Torn = d.damaged, d.torn
 	d.troubles.tell(&s)
 	s.State.Journal = journalStatus(l.runner.Journal(), offset)
+	s.Scripts.Unread = unreadTexts(l.engine.Unread())
 	s.Scripts.Failing = failing(l.engine.Failing(), offset)
 	s.Scripts.UsedUp = usedUp(l.engine.Doors())
 	s.Scripts.Limited = limited(l.engine.Limiting(), offset)

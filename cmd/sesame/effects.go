@@ -46,7 +46,11 @@ func describeCommands(b *strings.Builder, indent string, commands []lint.Command
 			fmt.Fprintf(b, "%s  {%s} is one of %s\n", indent, name, choices(c.Choices[name]))
 		}
 		if c.Undo != nil {
-			fmt.Fprintf(b, "%s  and undo it with %s\n", indent, transcript.Command(c.Undo))
+			when := ""
+			if c.Shared {
+				when = ", when the last grant that ran it ends"
+			}
+			fmt.Fprintf(b, "%s  and undo it with %s%s\n", indent, transcript.Command(c.Undo), when)
 		}
 	}
 }

@@ -26,7 +26,10 @@ func (p *program) grantsCommand() *cobra.Command {
 kernel showed since the grant was given: unused, answered, dropped or rejected by
 a chain of another program, nobody answered, or no program listens. A "-" stands
 for what is not measured, such as commands. How to let packets through that
-another program drops: sesame status, or sesame explain.`,
+another program drops: sesame status, or sesame explain.
+
+A command that is shared has one line for each grant that holds it. Its undo runs
+when the last of them ends.`,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			return p.request(c, f, func(ctx context.Context, daemon *control.Client) error {
@@ -74,6 +77,9 @@ func given(g *control.Grant) string {
 	what := g.Port.String()
 	if g.Argv != nil {
 		what = transcript.Command(g.Argv)
+	}
+	if g.SharedBy > 0 {
+		what += fmt.Sprintf(" (shared by %d)", g.SharedBy)
 	}
 	if g.Observed {
 		what += " (observed)"

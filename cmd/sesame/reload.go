@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -62,6 +63,9 @@ func (p *program) reload(c *cobra.Command, f *reloadFlags) error {
 		request.Unguard = append(request.Unguard, control.Port{Port: port})
 	}
 	return p.request(c, &f.daemon, func(ctx context.Context, daemon *control.Client) error {
+		daemon.Waiting = func(limit time.Duration) {
+			p.note("the daemon loads the scripts and runs their tests; it is waited for, at most %s", span(limit))
+		}
 		outcome, err := daemon.Reload(ctx, request)
 		if err != nil {
 			return err
@@ -84,7 +88,7 @@ func (p *program) printOutcome(o *control.Outcome) error {
 	case control.Applied:
 		return p.print("applied: %s\n%s%s%s", runs, changesText(o), testsText(o.Tests), unreadText(o.Unread))
 	case control.Unchanged:
-		return p.print("unchanged: the files are those that run, %s\n%s", runs, testsText(o.Tests))
+		return p.print("unchanged: the files are those that run, %s\n%s%s%s", runs, testsText(o.Tests), lastText(o.Last), unreadText(o.Unread))
 	case control.Rejected, control.Held:
 		p.printLines(o.Error)
 		p.note("%s; %s, still runs", o.Outcome, runs)
@@ -93,6 +97,17 @@ func (p *program) printOutcome(o *control.Outcome) error {
 		}
 	}
 	return nil
+}
+
+// lastText tells what the daemon did by itself a moment before.
+func lastText(last *control.LastReload) string {
+	switch {
+	case last == nil:
+		return ""
+	case last.Outcome.Outcome == control.Applied:
+		return fmt.Sprintf("Sesame had applied them by itself at %s:\n%s%s", formatTime(last.At), changesText(&last.Outcome), testsText(last.Tests))
+	}
+	return fmt.Sprintf("Sesame had run the tests by itself at %s:\n%s", formatTime(last.At), testsText(last.Tests))
 }
 
 // changesText tells what a reload changed, one line for each door, command, option or file.

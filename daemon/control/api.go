@@ -65,6 +65,9 @@ type Grant struct {
 	// ended. There it may stand in an entry without an ID: no grant ended, but sessions that an
 	// earlier one let in.
 	Cut bool `json:"cut,omitempty"`
+	// SharedBy is how many grants hold the run of a shared command, this one included. Its undo
+	// runs when the last of them ends. It is left out for a command that is not shared.
+	SharedBy int `json:"shared_by,omitempty"`
 	// Reached is what the kernel showed since the grant was given, or extended last. It is left
 	// out where nothing is measured: of a command, of an observed grant, and in set mode. So it
 	// is for a grant from before the start of the daemon that was not used since.
@@ -154,7 +157,10 @@ type Outcome struct {
 	ChangesCount int      `json:"changes_count,omitempty"`
 	// Unread has a line for each name under which something is stored that no script reads.
 	Unread []string `json:"unread,omitempty"`
-	Tests  *Tests   `json:"tests,omitempty"` // nil: the scripts have none, or they did not load
+	// Last is what became of files by themselves in the minute before, in the answer to a reload
+	// that found nothing to do. It has no Last of its own.
+	Last  *LastReload `json:"last,omitempty"`
+	Tests *Tests      `json:"tests,omitempty"` // nil: the scripts have none, or they did not load
 }
 
 // A ReloadOutcome is one of the outcomes of a reload.

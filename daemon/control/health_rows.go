@@ -28,6 +28,7 @@ func scriptRows() []row {
 		{"sequences-used-up", isNote, "all one-time sequences of a door are used", "", usedUp},
 		{"limit-refused", isNote, "a door refused in the last hour because of a bound; or it refuses now, and is one that a scan of ports knocks at", "", limitRefused},
 		{"tests-skipped", isNote, "tests of the scripts that run were skipped: a capture is missing, or nobody wanted them to run", "", testsSkipped},
+		{"values-unread", isNote, "values are stored under a name that no script has: a file was renamed or removed", "", valuesUnread},
 		{"cut-ignored", isNote, "`cut = true` does nothing for TCP in set mode", "", cutIgnored},
 	}
 }

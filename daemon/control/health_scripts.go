@@ -185,6 +185,13 @@ func cutIgnored(s *Status) []finding {
 	return one("", "cut = true has no effect on TCP in set mode: doors %s", strings.Join(s.Scripts.CutIgnored, ", "))
 }
 
+func valuesUnread(s *Status) (all []finding) {
+	for _, line := range s.Scripts.Unread {
+		all = append(all, one("", "no script reads %s", line)...)
+	}
+	return all
+}
+
 func noDoor(s *Status) []finding {
 	if s.Scripts.Generation == 0 || s.Scripts.Doors > 0 {
 		return nil

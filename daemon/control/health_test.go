@@ -95,6 +95,7 @@ var triggers = map[string]func(*Status){
 	"no-descriptors":   func(s *Status) { s.NoDescriptors = "too many open files" },
 	"look-slow":        func(s *Status) { s.LookSlow = "the files were not read within 1s" },
 	"sequences-unread": func(s *Status) { s.Scripts.SequencesUnread = "permission denied" },
+	"values-unread":    func(s *Status) { s.Scripts.Unread = []string{`1 stored value of "a.lua"`} },
 	"cut-ignored":      func(s *Status) { s.Scripts.CutIgnored = []string{"ssh"} },
 	"clock-doubt":      func(s *Status) { s.ClockDoubt = true },
 	"clock-set":        func(s *Status) { s.Offset = Duration(-2 * time.Second) },

@@ -156,6 +156,9 @@ type Scripts struct {
 	CutIgnored []string `json:"cut_ignored,omitempty"`
 	// Writable are the files that users other than root can change, with owners and modes.
 	Writable string `json:"writable,omitempty"`
+	// Unread has a line for each name under which something is stored that no script reads, at most
+	// 21.
+	Unread []string `json:"unread,omitempty"`
 	// Confined means that commands came when the privileges for them had been dropped.
 	Confined bool `json:"confined,omitempty"`
 }

@@ -53,6 +53,10 @@ func (e *Engine) Overdue(now time.Time) int {
 // Attempts returns how many attempts are in progress at a time, without those of [Engine.Overdue].
 func (e *Engine) Attempts(now time.Time) int { return e.attempts.used - e.Overdue(now) }
 
+// Holders returns how many live grants give the same as g: a run of a shared command is held by all
+// of them.
+func (e *Engine) Holders(g *Grant) int { return len(e.grants.byKey[keyOf(g)]) }
+
 // Unanswered returns how many effects await their [Engine.Result].
 func (e *Engine) Unanswered() int { return e.batches.pending() }
 

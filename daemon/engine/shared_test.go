@@ -37,6 +37,21 @@ func TestTheLastGrantOfASharedCommandRunsItsUndo(t *testing.T) {
 	)
 }
 
+func TestHoldersOfASharedCommand(t *testing.T) {
+	w := newWorld(t, sharing(t, "a", "udp/501"), sharing(t, "b", "udp/502"), scripted(aDoor(t, "c", "udp/503"), HookOpen, always(mount)))
+	w.knock(alice, "udp/501", "udp/502", "udp/503", "udp/501")
+	w.knock(bob, "udp/501", "udp/503")
+	for _, g := range w.e.Grants() {
+		want := 1
+		if g.Shared {
+			want = 3 // those of alice at two doors, and that of bob
+		}
+		if got := w.e.Holders(&g); got != want {
+			t.Errorf("%d grants hold grant %d of door %s, want %d", got, g.ID, g.Door, want)
+		}
+	}
+}
+
 func TestASharedCommandAndOneThatIsNotAreTwo(t *testing.T) {
 	w := newWorld(t, sharing(t, "a", "udp/501"), scripted(aDoor(t, "b", "udp/502"), HookOpen, always(mount)))
 	w.knock(alice, "udp/501", "udp/502")

@@ -75,6 +75,7 @@ type Command struct {
 	Line    int                 `json:"line"`
 	Argv    []string            `json:"argv"`
 	Undo    []string            `json:"undo,omitempty"`
+	Shared  bool                `json:"shared,omitempty"` // run once for all sources, and undone after the last
 	Choices map[string][]string `json:"choices,omitempty"`
 }
 
@@ -184,7 +185,7 @@ func (l *listing) addCommands() {
 		if i, found := sections[c.Name]; found {
 			commands = &l.Doors[i].Commands
 		}
-		*commands = append(*commands, Command{c.Name, c.Place.Line, c.Argv, c.Undo, c.Choices})
+		*commands = append(*commands, Command{c.Name, c.Place.Line, c.Argv, c.Undo, c.Shared, c.Choices})
 	}
 }
 
