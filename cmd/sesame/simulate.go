@@ -23,12 +23,9 @@ type simulateFlags struct {
 	decap   decapFlags
 	account accountFlags
 	typed   typedFlags
-	draft   draftFlags
-	trace   traceFlags
+	output  outputFlags
 	local   []string
 	parsed  []netip.Prefix // of local
-	format  string
-	color   string
 	until   string
 	verbose bool
 }
@@ -96,11 +93,8 @@ end, when no packet of a capture could be read, or when there is no door.`,
 	f.decap.add(c)
 	f.account.add(c)
 	f.typed.add(c)
-	f.draft.add(c)
-	f.trace.add(c)
+	f.output.add(c)
 	c.Flags().StringSliceVar(&f.local, "local", nil, "addresses or networks of the host; packets to others do not count (default: any)")
-	c.Flags().StringVar(&f.format, "format", "text", `"text" for people, "jsonl" for programs, "knockd" for those that read knockd's log, "test" for a test of the scripts that does the same`)
-	c.Flags().StringVar(&f.color, "color", "auto", `"auto", "always" or "never"`)
 	c.Flags().StringVar(&f.until, "until", "1h", "how long timers of scripts run after the last packet")
 	c.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "print what was used: version, scripts, captures, options")
 	return c
@@ -121,9 +115,9 @@ func (p *program) simulate(c *cobra.Command, f *simulateFlags, captures []string
 	out := io.Writer(&behindBar{bar, p.stdout})
 	config := simulate.Config{
 		Captures: captures, Local: f.parsed, Until: until, Decap: f.decap.tunnels, Changes: f.changes(c),
-		Writer: f.writer(out, p.stdout),
+		Writer: f.output.writer(out, p.stdout),
 	}
-	f.account.apply(&config, f.format)
+	f.account.apply(&config, f.output.format)
 	var set *scripting.Set
 	defer func() {
 		if set != nil {
@@ -135,7 +129,7 @@ func (p *program) simulate(c *cobra.Command, f *simulateFlags, captures []string
 		return err
 	}
 	// With named scripts, errors in them are reported before errors in captures.
-	if f.scripts.path != "" || len(f.typed.lines) > 0 || f.format == "test" {
+	if f.scripts.path != "" || len(f.typed.lines) > 0 || f.output.format == "test" {
 		if err := config.Load(&config); err != nil {
 			return err
 		}
@@ -143,13 +137,13 @@ func (p *program) simulate(c *cobra.Command, f *simulateFlags, captures []string
 	if err := f.typed.apply(c, &config); err != nil {
 		return err
 	}
-	f.trace.apply(&config, out)
+	f.output.applyTrace(&config, out)
 	if isTerminal(p.stderr) {
 		config.Progress = bar.draw
 	}
 	ctx, forget := p.interruptible(c.Context(), captures)
 	defer forget()
-	if f.format == "test" {
+	if f.output.format == "test" {
 		return p.writeTest(ctx, f, set, config)
 	}
 	report, err := simulate.Run(ctx, config)
@@ -204,10 +198,7 @@ func (p *program) loadSimulated(c *cobra.Command, f *simulateFlags, config *simu
 
 // check checks all flags and returns the first error.
 func (f *simulateFlags) check(c *cobra.Command) (until time.Duration, err error) {
-	if err := oneOf(c, "format", f.format, "text", "jsonl", "knockd", "test"); err != nil {
-		return 0, err
-	}
-	if err := oneOf(c, "color", f.color, "auto", "always", "never"); err != nil {
+	if err := f.output.check(c); err != nil {
 		return 0, err
 	}
 	if f.until != "0" && f.until != "0s" {
@@ -229,16 +220,10 @@ func (f *simulateFlags) check(c *cobra.Command) (until time.Duration, err error)
 	if err := f.decap.check(c); err != nil {
 		return 0, err
 	}
-	if err := f.account.check(c, f.format); err != nil {
+	if err := f.account.check(c, f.output.format); err != nil {
 		return 0, err
 	}
 	if err := f.typed.check(c); err != nil {
-		return 0, err
-	}
-	if err := f.draft.check(c, f.format); err != nil {
-		return 0, err
-	}
-	if err := f.trace.check(c, f.format); err != nil {
 		return 0, err
 	}
 	return until, f.geo.check(c)

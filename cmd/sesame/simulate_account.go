@@ -87,7 +87,7 @@ func (f *accountFlags) apply(config *simulate.Config, format string) {
 // writeAccount prints the accounts for people, in the format that has them. A blank line stands
 // between the totals and them.
 func (p *program) writeAccount(f *simulateFlags, report *simulate.Report) error {
-	if f.format != "text" {
+	if f.output.format != "text" {
 		return nil
 	}
 	if !f.account.quiet {

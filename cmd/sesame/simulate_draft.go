@@ -6,35 +6,11 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/spf13/cobra"
-
 	"sesame/daemon/transcript"
 	"sesame/scripting"
 	"sesame/simulate"
 	"sesame/simulate/draft"
 )
-
-// draftFlags are the flags of sesame simulate --format test.
-type draftFlags struct {
-	replace bool
-}
-
-func (f *draftFlags) add(c *cobra.Command) {
-	c.Flags().BoolVar(&f.replace, "replace-addresses", false, "with --format test, addresses for documentation in place of those of the sources")
-}
-
-// check checks the flags, which depend on the format.
-func (f *draftFlags) check(c *cobra.Command, format string) error {
-	switch {
-	case f.replace && format != "test":
-		return &usageError{c, "--replace-addresses is for --format test: sesame scrub replaces the addresses of a recording"}
-	case format == "test" && (c.Flags().Changed("account") || c.Flags().Changed("quiet")):
-		return &usageError{c, "--format test prints a test alone: leave out --account and -q"}
-	case format == "test" && c.Flags().Changed("min-knocks"):
-		return &usageError{c, "--format test fails when nothing was a knock: leave out --min-knocks"}
-	}
-	return nil
-}
 
 // writeTest prints a test that sends what mattered of the captures, and expects what came of it.
 func (p *program) writeTest(ctx context.Context, f *simulateFlags, set *scripting.Set, config simulate.Config) error {
@@ -45,7 +21,7 @@ func (p *program) writeTest(ctx context.Context, f *simulateFlags, set *scriptin
 	name, input := draftName(config.Captures)
 	options, lists := givenOptions(set)
 	written, err := draft.Write(ctx, draft.Config{
-		Set: set.Engine, Command: set.CommandOf, Mattered: found, Local: config.Local, Replace: f.draft.replace, Options: options, Lists: lists,
+		Set: set.Engine, Command: set.CommandOf, Mattered: found, Local: config.Local, Replace: f.output.replace, Options: options, Lists: lists,
 		Name: name, Comment: fmt.Sprintf("Of %s: what mattered of it.", input),
 	})
 	if err != nil {

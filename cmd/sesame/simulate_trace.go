@@ -4,36 +4,14 @@ import (
 	"io"
 	"slices"
 
-	"github.com/spf13/cobra"
-
 	"sesame/daemon/transcript"
 	"sesame/simulate"
 	"sesame/simulate/trace"
 )
 
-// traceFlags are the flags of sesame simulate for the trace of a source.
-type traceFlags struct {
-	trace bool
-}
-
-func (f *traceFlags) add(c *cobra.Command) {
-	c.Flags().BoolVar(&f.trace, "trace", false, "print what was asked about each packet of a source (--source), and the answers, in place of events and totals")
-}
-
-// check checks the flags, which depend on the format.
-func (f *traceFlags) check(c *cobra.Command, format string) error {
-	switch {
-	case f.trace && format != "text" && format != "jsonl":
-		return &usageError{c, "--trace is for --format text and jsonl"}
-	case f.trace && c.Flags().Changed("quiet"):
-		return &usageError{c, "--trace takes the place of events and totals: leave out -q"}
-	}
-	return nil
-}
-
-// apply completes the configuration of a simulation, which has its writer. The trace takes the
+// applyTrace completes the configuration of a simulation, which has its writer. The trace takes the
 // place of what that writes, but of accounts and, for programs, of the events.
-func (f *traceFlags) apply(config *simulate.Config, out io.Writer) {
+func (f *outputFlags) applyTrace(config *simulate.Config, out io.Writer) {
 	if !f.trace {
 		return
 	}
