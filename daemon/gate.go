@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -50,8 +51,9 @@ func (g *gate) test(ctx context.Context, files *source.Files, values map[string]
 	defer cancel()
 	options := g.options(values)
 	options.Print = nil // each test loads the scripts
-	tests, err := scripting.LoadTests(files.Clone(), options)
-	if err != nil {
+	tests, err := scripting.LoadTests(limited, files.Clone(), options)
+	unread, late := errors.AsType[*scripting.Unread](err)
+	if err != nil && !late {
 		return nil, err
 	}
 	ran := g.run(limited, suite.Config{
@@ -60,7 +62,11 @@ func (g *gate) test(ctx context.Context, files *source.Files, values map[string]
 	if ctx.Err() != nil {
 		return nil, errStopping
 	}
-	return g.judge(ran)
+	told := counted(ran)
+	if late {
+		notRead(told, unread.Files)
+	}
+	return told, g.judge(ran, told)
 }
 
 // testWorkers is how many tests run at once. The loop keeps a processor for itself where there are
@@ -68,11 +74,8 @@ func (g *gate) test(ctx context.Context, files *source.Files, values map[string]
 // program, it waits for each of them, and so would the loop.
 func testWorkers() int { return max(1, runtime.GOMAXPROCS(0)-1) }
 
-// judge tells what became of the tests, and returns an error when one failed.
-func (g *gate) judge(ran *suite.Report) (*control.Tests, error) {
-	t := &control.Tests{Passed: ran.Count(suite.Passed), Failed: ran.Count(suite.Failed)}
-	t.Skipped, t.SkippedCount = untested(ran, suite.Skipped)
-	t.NotRun, t.NotRunCount = untested(ran, suite.NotRun)
+// judge logs what did not run, and returns an error when a test failed.
+func (g *gate) judge(ran *suite.Report, t *control.Tests) error {
 	for _, skipped := range t.Skipped {
 		g.log.Warn("a test of the scripts was skipped", "test", skipped.Name, "file", skipped.File, "line", skipped.Line, "reason", skipped.Why)
 	}
@@ -81,9 +84,26 @@ func (g *gate) judge(ran *suite.Report) (*control.Tests, error) {
 			"budget", transcript.Duration(g.budget), "first", t.NotRun[0].Name)
 	}
 	if t.Failed == 0 {
-		return t, nil
+		return nil
 	}
-	return t, fmt.Errorf("%s\n%d of %s failed", failedText(ran), t.Failed, transcript.Count(len(ran.Results), "test"))
+	return fmt.Errorf("%s\n%d of %s failed", failedText(ran), t.Failed, transcript.Count(len(ran.Results), "test"))
+}
+
+// counted tells what became of the tests.
+func counted(ran *suite.Report) *control.Tests {
+	t := &control.Tests{Passed: ran.Count(suite.Passed), Failed: ran.Count(suite.Failed)}
+	t.Skipped, t.SkippedCount = untested(ran, suite.Skipped)
+	t.NotRun, t.NotRunCount = untested(ran, suite.NotRun)
+	return t
+}
+
+// notRead adds the files of tests that there was no time to read. Each counts as one test.
+func notRead(t *control.Tests, names []string) {
+	for _, name := range names {
+		if t.NotRunCount++; len(t.NotRun) < maxUntestedNames {
+			t.NotRun = append(t.NotRun, control.Untested{Name: "all of " + name, File: name, Line: 1, Why: "there was no time to read the file"})
+		}
+	}
 }
 
 // untested names the tests that ended so, at most maxUntestedNames, and counts them.

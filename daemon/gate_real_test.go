@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"sesame/daemon/control"
 	"sesame/scripting/spec"
 	"sesame/simulate/suite"
@@ -169,6 +171,24 @@ func TestRealGateHasABudget(t *testing.T) {
 	w.wantOutcome(o, control.Applied, 2)
 	if o.tests == nil || o.tests.Off == "" {
 		t.Errorf("tests: %+v, want the reason why none ran", o.tests)
+	}
+}
+
+// TestRealGateReadsWithinTheBudget has no time at all, not even to read the tests. They are named.
+func TestRealGateReadsWithinTheBudget(t *testing.T) {
+	w := newReloading(t, testedDoor, nil)
+	w.r.gate.budget = 1
+	w.tests(doorTest)
+	writeFile(t, w.dir+"/b_test.lua", `while true do end`)
+	w.script(strings.Replace(testedDoor, "tcp/2", "tcp/3", 1))
+	o := w.hint()
+	w.wantOutcome(o, control.Applied, 2)
+	want := []control.Untested{
+		{Name: "all of a_test.lua", File: "a_test.lua", Line: 1, Why: "there was no time to read the file"},
+		{Name: "all of b_test.lua", File: "b_test.lua", Line: 1, Why: "there was no time to read the file"},
+	}
+	if diff := cmp.Diff(&control.Tests{NotRun: want, NotRunCount: 2}, o.tests); diff != "" {
+		t.Errorf("tests (-want +got):\n%s", diff)
 	}
 }
 

@@ -2,8 +2,10 @@ package scripting
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/yuin/gopher-lua"
 
@@ -17,7 +19,11 @@ import (
 // their own. An error is of type [source.Problems]; the tests of files that have no problem are
 // returned with it. Whether the doors that a test names exist shows only when it runs, since its
 // options may decide that. Of the options only Print is used.
-func LoadTests(files *source.Files, opt Options, names ...string) ([]*spec.Test, error) {
+//
+// When ctx ends, the files that come then are not read. Without a problem in those before them, the
+// error is of type [*Unread], and the tests that were read are returned with it. What is read of a
+// file then is bounded as that of a script is.
+func LoadTests(ctx context.Context, files *source.Files, opt Options, names ...string) ([]*spec.Test, error) {
 	known := files.TestNames()
 	if len(names) == 0 {
 		names = known
@@ -30,13 +36,33 @@ func LoadTests(files *source.Files, opt Options, names ...string) ([]*spec.Test,
 			l.problems = append(l.problems, &source.Problem{File: name, Message: "there is no such file of tests in " + files.Dir + spelling.DidYouMean(name, known)})
 			continue
 		}
+		if ctx.Err() != nil {
+			l.unread = append(l.unread, name)
+			continue
+		}
 		l.load(name)
 	}
-	if len(l.problems) > 0 {
+	switch {
+	case len(l.problems) > 0:
 		return l.tests, l.problems.Sorted()
+	case l.unread != nil:
+		return l.tests, &Unread{Files: l.unread, cause: context.Cause(ctx)}
 	}
 	return l.tests, nil
 }
+
+// An Unread is the error of [LoadTests] when there was no time for some files.
+type Unread struct {
+	Files []string // in the order of their names, at least one
+	cause error
+}
+
+func (u *Unread) Error() string {
+	return fmt.Sprintf("reading the tests: there was no time for %s: %v", strings.Join(u.Files, ", "), u.cause)
+}
+
+// Unwrap returns why the context has ended.
+func (u *Unread) Unwrap() error { return u.cause }
 
 // A testLoader collects the tests and the problems of files of tests.
 type testLoader struct {
@@ -44,6 +70,7 @@ type testLoader struct {
 	scripts  *source.Scripts
 	tests    []*spec.Test
 	problems source.Problems
+	unread   []string
 }
 
 func (l *testLoader) load(name string) {

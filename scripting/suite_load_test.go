@@ -1,6 +1,8 @@
 package scripting_test
 
 import (
+	"context"
+	"errors"
 	"net/netip"
 	"strings"
 	"testing"
@@ -23,7 +25,7 @@ func theTests(t *testing.T, text string, modules ...string) []*spec.Test {
 	for i := 0; i < len(modules); i += 2 {
 		files[modules[i]] = modules[i+1]
 	}
-	tests, err := scripting.LoadTests(sourcetest.Files(files), scripting.Options{})
+	tests, err := scripting.LoadTests(t.Context(), sourcetest.Files(files), scripting.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,7 +135,7 @@ func TestOrderOfTests(t *testing.T) {
 		names []string
 		want  string
 	}{{nil, "a_test.lua:z b_test.lua:a b_test.lua:m b_test.lua:z"}, {[]string{"b_test.lua", "b_test.lua"}, "b_test.lua:a b_test.lua:m b_test.lua:z"}} {
-		tests, err := scripting.LoadTests(files, scripting.Options{}, tt.names...)
+		tests, err := scripting.LoadTests(t.Context(), files, scripting.Options{}, tt.names...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -156,7 +158,7 @@ func TestReadingTestsChangesNoFiles(t *testing.T) {
 	})
 	for range 2 {
 		before := files.Sum
-		if tests, err := scripting.LoadTests(files, scripting.Options{}); err != nil || len(tests) != 1 {
+		if tests, err := scripting.LoadTests(t.Context(), files, scripting.Options{}); err != nil || len(tests) != 1 {
 			t.Fatal(tests, err)
 		}
 		if files.Sum != before {
@@ -174,7 +176,7 @@ func TestReadingTestsChangesNoFiles(t *testing.T) {
 }
 
 func TestNoTests(t *testing.T) {
-	tests, err := scripting.LoadTests(sourcetest.Files(map[string]string{"a.lua": ``}), scripting.Options{})
+	tests, err := scripting.LoadTests(t.Context(), sourcetest.Files(map[string]string{"a.lua": ``}), scripting.Options{})
 	if tests != nil || err != nil {
 		t.Errorf("got %v, %v", tests, err)
 	}
@@ -182,7 +184,7 @@ func TestNoTests(t *testing.T) {
 
 // A file that does not load leaves the others.
 func TestTestsOfOtherFiles(t *testing.T) {
-	tests, err := scripting.LoadTests(sourcetest.Files(map[string]string{
+	tests, err := scripting.LoadTests(t.Context(), sourcetest.Files(map[string]string{
 		"a_test.lua": `sesame.test "a" { {} }`, "b_test.lua": `sesame.test "b" { { wait = "1s" } }`, "c_test.lua": `sesame.tset "c"`,
 	}), scripting.Options{}, "a_test.lua", "b_test.lua", "c_test.lua", "d_test.lua")
 	if len(tests) != 1 || tests[0].Name != "b" {
@@ -198,7 +200,7 @@ func TestTestsOfOtherFiles(t *testing.T) {
 func TestTestsPrint(t *testing.T) {
 	var got []string
 	print := func(at source.Place, text string) { got = append(got, at.String()+" "+text) }
-	_, err := scripting.LoadTests(sourcetest.Files(map[string]string{"a_test.lua": "\nprint('x', 1)"}), scripting.Options{Print: print})
+	_, err := scripting.LoadTests(t.Context(), sourcetest.Files(map[string]string{"a_test.lua": "\nprint('x', 1)"}), scripting.Options{Print: print})
 	if diff := cmp.Diff([]string{"a_test.lua:2 x\t1"}, got); diff != "" || err != nil {
 		t.Error(diff, err)
 	}
@@ -213,7 +215,7 @@ func TestTestsAreBounded(t *testing.T) {
 		`local k = {} for i = 1, 1001 do k[i] = 22 end sesame.test "t" { { knock = k } }`:                                            "expected 1 to 1000 packets, got 1001",
 		`local o = {} for i = 1, 60000 do o[i] = "a" end for i = 1, 1e4 do sesame.test("t" .. i) { { wait = "1s", opens = o } } end`: "",
 	} {
-		tests, err := scripting.LoadTests(sourcetest.Files(map[string]string{"a_test.lua": text}), scripting.Options{})
+		tests, err := scripting.LoadTests(t.Context(), sourcetest.Files(map[string]string{"a_test.lua": text}), scripting.Options{})
 		if len(tests) != 0 || err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.60s: %d tests, %.200v", text, len(tests), err)
 		}
@@ -225,7 +227,7 @@ func FuzzTests(f *testing.F) {
 	f.Add(`sesame.test "t" { { scan = { "tcp/1-2" }, order = "up", times = 2, opens = false, allows = { { port = 22 } }, runs = { { "x", undo = true, argv = { "y" } } }, logs = {} } }`)
 	f.Add(`sesame.test "t" { options = { a = { 1 } }, exits = { b = 2 }, host = {}, { replay = "x", min_knocks = 1, golden = "y" }, { wait = "1s", closes = { { "d", reason = "expired" } } } }`)
 	f.Fuzz(func(t *testing.T, text string) {
-		tests, err := scripting.LoadTests(sourcetest.Files(map[string]string{"f_test.lua": text}), scripting.Options{})
+		tests, err := scripting.LoadTests(t.Context(), sourcetest.Files(map[string]string{"f_test.lua": text}), scripting.Options{})
 		if err != nil {
 			checkProblems(t, "f_test.lua", err)
 		}
@@ -254,5 +256,37 @@ sesame.test "others" {
 	}
 	if len(tests[1].Steps) != 1000 {
 		t.Errorf("%d steps", len(tests[1].Steps))
+	}
+}
+
+// TestTestsThatAreNotRead ends the time while a file is read. What is wrong in it comes first.
+func TestTestsThatAreNotRead(t *testing.T) {
+	const one = `sesame.test "it" { { knock = "ssh", opens = "ssh" } }`
+	for _, tt := range []struct {
+		name, first, second string
+		tests               int
+		unread              string
+		wrong               bool
+	}{
+		{"in time", one, one, 3, "", false},
+		{"in the first", "print 'over' " + one, one, 1, "b_test.lua c_test.lua", false},
+		{"in the second", one, "print 'over' " + one, 2, "c_test.lua", false},
+		{"in the first, which is wrong", "print 'over' error 'no'", one, 0, "", true},
+		{"in the first, and the second is wrong", "print 'over' " + one, "?", 1, "b_test.lua c_test.lua", false},
+	} {
+		ctx, end := context.WithCancelCause(t.Context())
+		over := errors.New("the time is over")
+		opt := scripting.Options{Print: func(source.Place, string) { end(over) }}
+		files := sourcetest.Files(map[string]string{"a_test.lua": tt.first, "b_test.lua": tt.second, "c_test.lua": one})
+		tests, err := scripting.LoadTests(ctx, files, opt)
+		end(nil)
+		unread, late := errors.AsType[*scripting.Unread](err)
+		names := ""
+		if late {
+			names = strings.Join(unread.Files, " ")
+		}
+		if len(tests) != tt.tests || names != tt.unread || (err != nil && !late) != tt.wrong || late != errors.Is(err, over) {
+			t.Errorf("%s: %d tests, not read %q, %v", tt.name, len(tests), names, err)
+		}
 	}
 }

@@ -14,7 +14,7 @@ func refuse(t *testing.T, mistakes map[string]string) {
 	t.Helper()
 	for text, want := range mistakes {
 		files := map[string]string{"t_test.lua": `sesame.test "t" { ` + text + ` }`}
-		tests, err := scripting.LoadTests(sourcetest.Files(files), scripting.Options{})
+		tests, err := scripting.LoadTests(t.Context(), sourcetest.Files(files), scripting.Options{})
 		if err == nil || len(tests) != 0 || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), "t_test.lua:") {
 			t.Errorf("%s: got\n%v\nwant\n%s", text, err, want)
 		}
@@ -138,7 +138,7 @@ sesame.test "t" { { wait = "1s" } }`: `t_test.lua:2:1: sesame.test "t": a test o
 		`for _, user in ipairs { { name = "ana", wait = 1 } } do sesame.test("of " .. user.name) { { wait = user.wait } } end`: `sesame.test "of ana": wait: expected a duration`,
 		`sesame.test "t" { {`: "t_test.lua:",
 	} {
-		_, err := scripting.LoadTests(sourcetest.Files(map[string]string{"t_test.lua": text}), scripting.Options{})
+		_, err := scripting.LoadTests(t.Context(), sourcetest.Files(map[string]string{"t_test.lua": text}), scripting.Options{})
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got\n%v\nwant\n%s", text, err, want)
 		}

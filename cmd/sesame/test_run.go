@@ -47,7 +47,7 @@ func (p *program) testWith(ctx context.Context, c *cobra.Command, f *testFlags, 
 	}
 	options := scriptOptions(&settings)
 	options.Print = func(at source.Place, line string) { p.note("%s: %s", at, line) }
-	tests, err := scripting.LoadTests(files, options, names...)
+	tests, err := scripting.LoadTests(ctx, files, options, names...)
 	if err == nil && !f.noted[files.Dir] {
 		f.noted[files.Dir] = true
 		p.noteStrays(files, names, tests)

@@ -137,7 +137,7 @@ func run(t tester, dir, text string) suite.Result {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tests, err := scripting.LoadTests(files, scripting.Options{})
+	tests, err := scripting.LoadTests(context.Background(), files, scripting.Options{})
 	if err != nil {
 		t.Fatalf("%v\n%s", err, text)
 	}

@@ -29,7 +29,7 @@ func report(t *testing.T, script, tests string, change func(*suite.Config), file
 	if err != nil {
 		t.Fatal(err)
 	}
-	all, err := scripting.LoadTests(read, scripting.Options{})
+	all, err := scripting.LoadTests(t.Context(), read, scripting.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

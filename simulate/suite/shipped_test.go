@@ -44,7 +44,7 @@ const root = "../.."
 // run runs the tests of files, and returns what failed, a line for each failure.
 func run(t *testing.T, files *source.Files, workers int) []string {
 	t.Helper()
-	tests, err := scripting.LoadTests(files, scripting.Options{})
+	tests, err := scripting.LoadTests(t.Context(), files, scripting.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
