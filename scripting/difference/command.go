@@ -15,10 +15,10 @@ func commandKey(c *scripting.Command) string { return c.Place.File + "\n" + c.Na
 func (c *comparison) command(was, is **scripting.Command) {
 	switch {
 	case was == nil:
-		c.presence(Command, (*is).Name, (*is).Place.File, false, true)
+		c.add((*is).Place.File, Change{Kind: Command, Name: (*is).Name, What: New})
 		return
 	case is == nil:
-		c.presence(Command, (*was).Name, (*was).Place.File, true, false)
+		c.add((*was).Place.File, Change{Kind: Command, Name: (*was).Name, What: Gone})
 		return
 	}
 	a, b := *was, *is

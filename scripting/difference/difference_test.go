@@ -80,6 +80,12 @@ func TestWhatChanged(t *testing.T) {
 		{"a handler", `"still open"`, `"is open"`, "handler remind changed"},
 		{"another handler", `"remind"`, `"tell"`, "handler tell new; handler remind gone"},
 		{"another name", `"ssh"`, `"shell"`, "door shell new; door ssh gone"},
+		{"a command more", `local wait`, `local other = sesame.command { "/bin/other", "{source}" } local wait`, "command other new"},
+		{"a command less", `local audit = sesame.command { "/bin/audit", "{source}", timeout = "5s", undo = { "/bin/true" } }`, "", "command audit gone"},
+		{"an option more", `local wait`, `local more = sesame.option "more" { type = "boolean", default = true } local wait`, "option more new"},
+		{"an option less", `local token = sesame.option "token" { type = "string", default = "hush" }`, "", "option token gone"},
+		{"another kind of condition", `sesame.country { "AT", "BE", "BG", "CY", "CZ", "DE", "DK", "EE", "ES", "FI", "MT" }`, `sesame.networks { "192.0.2.0/24" }`, "ssh: when eu without AT BE BG CY CZ DE ... with 192.0.2.0/24"},
+		{"a window in place of a list", `sesame.country { "AT", "BE", "BG", "CY", "CZ", "DE", "DK", "EE", "ES", "FI", "MT" }`, `sesame.window { days = "mon", tz = "UTC" }`, "ssh: when eu AT, BE, BG, CY, CZ, DE, DK, EE and 3 more -> mon 00:00-24:00 UTC"},
 		{"a listener", `sesame.door "ssh" {`, `sesame.listen "x" { on = "udp/9", on_knock = function() end } sesame.door "ssh" {`, "door x new"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -121,6 +127,7 @@ func TestWhatChangedInFiles(t *testing.T) {
 		{"a module", files("lib/team.lua", "local x = 1\n"+lib(`file = "/lists/team"`)), "lib/team.lua changed"},
 		{"a sequence was used", files("/once", "#1,2\n3,4\n"), ""},
 		{"more sequences", files("/once", "1,2\n3,4\n5,6\n"), "c: one_time_sequences changed"},
+		{"a sequence in place of those", files("c.lua", `sesame.door "c" { sequence = { "tcp/1", "tcp/2" }, guards = "tcp/80" }`), "c: one_time_sequences changed; /once gone"},
 		{"a new file", files("b.lua", "sesame.door \"b\" { sequence = { \"tcp/3\", \"tcp/4\" }, guards = \"tcp/22\" }"), "door b new"},
 		{"a renamed file", renamed(files(), "a.lua", "d.lua"), "a: file a.lua -> d.lua"},
 		{"a file that two others replace", renamed(files("e.lua", "-- empty"), "a.lua", "d.lua"), "a: file a.lua -> d.lua; e.lua new"},
@@ -176,6 +183,31 @@ func TestManyChangesAreCounted(t *testing.T) {
 	}
 	want := []string{"door 0 new", "door 1 new", "and 1,003 more"}
 	if diff := cmp.Diff(want, difference.Lines(changes, 2)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// A combination of the same conditions in another way is another condition.
+func TestAnotherCombination(t *testing.T) {
+	with := func(combined string) *scripting.Set {
+		return load(t, map[string]string{"a.lua": `local lan = sesame.networks { "192.0.2.0/24" }
+local eu = sesame.country { "ES" }
+local both = sesame.` + combined + ` { lan, eu }
+sesame.door "a" { sequence = { "tcp/1", "tcp/2" }, guards = "tcp/22", when = both }`})
+	}
+	const want = "a: when both lan: 192.0.2.0/24 or eu: ES -> lan: 192.0.2.0/24 and eu: ES"
+	if got := difference.Text(difference.Of(with("any"), with("all")), 10); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+// A value that was not there, or is no longer, is none.
+func TestLinesOfValues(t *testing.T) {
+	option := func(from, to string) difference.Change {
+		return difference.Change{Kind: difference.Option, Name: "a", What: difference.Changed, From: from, To: to}
+	}
+	want := []string{"option a none -> x", "option a x -> none", "option a changed"}
+	if diff := cmp.Diff(want, difference.Lines([]difference.Change{option("", "x"), option("x", ""), option("", "")}, 5)); diff != "" {
 		t.Error(diff)
 	}
 }

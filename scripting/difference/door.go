@@ -20,10 +20,10 @@ import (
 func (c *comparison) door(was, is **engine.Door) {
 	switch {
 	case was == nil:
-		c.presence(Door, (*is).Name, (*is).File, false, true)
+		c.add((*is).File, Change{Kind: Door, Name: (*is).Name, What: New})
 		return
 	case is == nil:
-		c.presence(Door, (*was).Name, (*was).File, true, false)
+		c.add((*was).File, Change{Kind: Door, Name: (*was).Name, What: Gone})
 		return
 	}
 	a, b := *was, *is

@@ -1,6 +1,7 @@
 package reference_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -44,6 +45,31 @@ func TestEntry(t *testing.T) {
 		if diff := cmp.Diff(want, r.Find(name)[0].String()); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
+	}
+}
+
+// TestLinesAreFull holds where lines are broken: at 80 columns, before a word that would pass them.
+func TestLinesAreFull(t *testing.T) {
+	word := strings.Repeat("x", 38)
+	full, long := word+" "+word+".", strings.Repeat("y", 90)
+	r := reference.New(api(
+		scripting.Member{Name: "full", Type: "{}", Doc: full},
+		scripting.Member{Name: "more", Type: "{}", Doc: word + " " + word + "x."},
+		scripting.Member{Name: "long", Type: "{}", Doc: long},
+		scripting.Member{Name: "thirteen_long", Type: "{}", Doc: "A."},
+		scripting.Member{Name: "twelve_longs", Type: "{}", Doc: "A."},
+	))
+	for name, want := range map[string]string{
+		"full": "sesame.full {}\n  " + full + "\n",
+		"more": "sesame.more {}\n  " + word + "\n  " + word + "x.\n",
+		"long": "sesame.long {}\n  " + long + "\n",
+	} {
+		if diff := cmp.Diff(want, r.Find(name)[0].String()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+	if text := r.Overview(); !strings.Contains(text, "\n  sesame.thirteen_long\n                      A.\n  sesame.twelve_longs A.\n") {
+		t.Errorf("overview:\n%s", text)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"sesame/scripting"
 	"sesame/scripting/reference"
 )
 
@@ -74,6 +75,17 @@ func TestEveryNameIsFound(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// A name in the name of another: each of its words is used once.
+func TestAWordThatComesTwice(t *testing.T) {
+	r := reference.New(reference.API{
+		Objects: api(scripting.Member{Name: "test", Type: "{}"}).Objects,
+		Tables:  []scripting.Table{{Name: "run", Options: []scripting.Option{{Name: "run", Type: "a name"}}}},
+	})
+	if found := r.Find("sesame.run"); len(found) != 2 {
+		t.Errorf("found %+v", found)
 	}
 }
 

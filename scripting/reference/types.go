@@ -134,7 +134,7 @@ func typeOf(words string) (string, bool) {
 
 // isQuoted reports whether a text is one string as scripts write it, such as "reset".
 func isQuoted(text string) bool {
-	return len(text) > 1 && strings.HasPrefix(text, `"`) && strings.HasSuffix(text, `"`) && strings.Count(text, `"`) == 2
+	return strings.HasPrefix(text, `"`) && strings.HasSuffix(text, `"`) && strings.Count(text, `"`) == 2
 }
 
 // function returns the type of a function that gets an object. Functions that decide return false

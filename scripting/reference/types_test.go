@@ -22,8 +22,10 @@ func TestTypeOf(t *testing.T) {
 			t.Errorf("%s: got %s, %v, expected %s", words, got, ok, want)
 		}
 	}
-	if got, ok := typeOf("a thing or two"); ok || got != "any" {
-		t.Errorf("unknown words: got %s, %v, expected any, false", got, ok)
+	for _, words := range []string{"a thing or two", `"`, `"a" b`, `a "b"`, `"a" or "b" "c"`} {
+		if got, ok := typeOf(words); ok || got != "any" {
+			t.Errorf("unknown words %s: got %s, %v, expected any, false", words, got, ok)
+		}
 	}
 }
 

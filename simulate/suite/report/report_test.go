@@ -1,7 +1,9 @@
 package report_test
 
 import (
+	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -235,6 +237,58 @@ func TestCount(t *testing.T) {
 		if got := report.Count(runs, outcome); got != want {
 			t.Errorf("%s: %d, want %d", outcome, got, want)
 		}
+	}
+}
+
+// Failures has what needs attention, and nothing of tests that passed.
+func TestFailures(t *testing.T) {
+	run := four()
+	text := report.Failures(&run)
+	if strings.Contains(text, "passed") || strings.Count(text, ": failed: ") != 2 || strings.Contains(text, "2 files") {
+		t.Errorf("got\n%s", text)
+	}
+}
+
+func TestSummary(t *testing.T) {
+	for want, runs := range map[string][]report.Run{
+		"nothing was loaded, and nothing was run":                                    {unloadable("x.toml")},
+		"2 configurations, 2 files, 3 tests: 3 passed; 1 configuration did not load": {unloadable("x.toml"), gateway("a.toml")},
+		"2 configurations, 0 files, 0 tests; 2 configurations did not load":          {unloadable("x.toml"), unloadable("y.toml")},
+		"2 files, 4 tests: 1 passed, 1 failed, 1 skipped, 1 not run":                 {four()},
+	} {
+		if got := report.Summary(runs); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+// Of two gateways with one door the counts are added; a door of the same name in another file is
+// another door.
+func TestCountsOfGatewaysAreAdded(t *testing.T) {
+	runs := []report.Run{}
+	for _, file := range []string{"ssh.lua", "ssh.lua", "other.lua"} {
+		c := covered()
+		c.Doors[0].Place.File = file
+		runs = append(runs, report.Run{Config: "a.toml", Dir: "s", Report: &suite.Report{Coverage: c}})
+	}
+	var out struct {
+		Coverage struct{ Doors []map[string]any }
+	}
+	data, err := json.Marshal(report.JSON(runs))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(data, &out); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, d := range out.Coverage.Doors {
+		if d["door"] == "ssh" {
+			got = append(got, fmt.Sprint(d["opens"], d["refusals"], d["misses"]))
+		}
+	}
+	if diff := cmp.Diff([]string{"4 8 2", "2 4 1"}, got); diff != "" {
+		t.Errorf("opens, refusals and misses (-want +got):\n%s", diff)
 	}
 }
 
