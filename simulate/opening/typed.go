@@ -67,6 +67,9 @@ func ParseLine(text string) (Line, error) {
 		return Line{}, fmt.Errorf(`%q is not an address: expected the source first, such as "203.0.113.9 tcp/7421"`, words[0])
 	}
 	line := Line{Text: text, Source: source.Unmap()}
+	if !packet.Foreign(line.Source) {
+		return Line{}, fmt.Errorf("%s cannot knock: no packet from outside has this source", line.Source)
+	}
 	for i, word := range words[1:] {
 		if err := line.add(word, isDuration(words[i])); err != nil {
 			return Line{}, err
@@ -205,6 +208,8 @@ type typist struct {
 func (t *typist) door(name string) (*engine.Door, error) {
 	door, known := t.doors[name]
 	switch {
+	case !known && strings.ContainsAny(name, "/:,"):
+		return nil, fmt.Errorf("%q is no port: expected one such as tcp/7421, and a space behind it", name)
 	case !known:
 		return nil, fmt.Errorf("%q is no port, no time, and no door of the scripts%s", name, spelling.DidYouMean(name, slices.Sorted(maps.Keys(t.doors))))
 	case door.OneTime == nil:

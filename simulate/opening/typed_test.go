@@ -117,9 +117,9 @@ func TestTypedOneTimeDoors(t *testing.T) {
 	doors := []*engine.Door{once([2]string{"tcp/1", "tcp/2"}, [2]string{"tcp/11", "tcp/12"}, [2]string{"tcp/21", "tcp/22"})}
 	for _, tt := range []struct{ line, want string }{
 		{"once once once", "1 2 11 12 21 22"},
-		{"1 2 1h once", "1 2 11 12"},
-		{"1 1m once", "1 1 2"},
-		{"once 1 2 once", "1 2 1 2 11 12"},
+		{"tcp/1 tcp/2 1h once", "1 2 11 12"},
+		{"tcp/1 1m once", "1 1 2"},
+		{"once tcp/1 tcp/2 once", "1 2 1 2 11 12"},
 	} {
 		var got []string
 		for line := range strings.Lines(typed(t, doors, nil, "203.0.113.9 "+tt.line)) {
@@ -146,6 +146,7 @@ func TestMistypedKnocks(t *testing.T) {
 		{"ssh", `"ssh" is not an address: expected the source first`},
 		{"fe80::1%eth0 1", "is not an address"},
 		{"203.0.113.9", "203.0.113.9 sends nothing"},
+		{"::ffff:127.0.0.1 tcp/1", "127.0.0.1 cannot knock: no packet from outside has this source"},
 		{"203.0.113.9 200ms tcp/1", "the time 200ms stands before the first packet"},
 		{"203.0.113.9 tcp/1 200ms 1s", "the time 1s stands behind another one: write their sum"},
 		{"203.0.113.9 tcp/1 200 udp/2", "200 may be a port or a time: write tcp/200 or udp/200, or 200ms"},
@@ -227,6 +228,7 @@ func TestKnocksThatCannotBeSent(t *testing.T) {
 	doors := []*engine.Door{door("ssh", engine.SYN, "tcp/1"), never, many}
 	for _, tt := range []struct{ text, err string }{
 		{"203.0.113.9 shs", `"203.0.113.9 shs": "shs" is no port, no time, and no door of the scripts: did you mean "ssh"?`},
+		{"203.0.113.9 tcp:7421", `"tcp:7421" is no port: expected one such as tcp/7421, and a space behind it`},
 		{"203.0.113.9 never", "never cannot be opened: its timeout is over"},
 		{"203.0.113.9 tcp/1 to=2001:db8::1", "expected two addresses of IPv4, or two of IPv6"},
 		{"203.0.113.9 tcp/1 36500d tcp/1 36500d tcp/1 36500d tcp/1", "it would last until after the year 2250"},
