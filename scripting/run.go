@@ -47,6 +47,7 @@ func (r *run) invoke(function, results int, given *lua.LUserData) ([]lua.LValue,
 	values, err := s.state.Call(s.functions[function-1], results, given)
 	if before == nil { // else it is counted with the call around it
 		r.call.Spend(s.state.Steps())
+		s.steps += s.state.Steps()
 	}
 	if err != nil {
 		return nil, s.faultOf(err)

@@ -32,6 +32,7 @@ type script struct {
 	loading    *registration    // nil once the file is loaded
 	current    *run             // nil while no function runs
 	failed     error            // why it could not be started again
+	steps      int64            // that its functions used, see [Set.Steps]
 
 	owner    string       // under which values and delays are kept
 	namedAt  source.Place // the call of sesame.script; zero: there is none

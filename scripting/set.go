@@ -74,6 +74,15 @@ func (s *Set) Close() {
 	}
 }
 
+// Steps returns how many steps the functions of all scripts used, as [engine.Call.Spend] counts
+// them: one is some 30 ns of work. What loading used is not among them.
+func (s *Set) Steps() (n int64) {
+	for _, script := range s.scripts {
+		n += script.steps
+	}
+	return n
+}
+
 // Lines returns the lines of scripts and modules that have code, in order. The places have no
 // columns.
 func (s *Set) Lines() []source.Place { return s.lines }

@@ -75,15 +75,15 @@ sesame.test "b" {
 		Steps: []spec.Step{
 			{Action: spec.Knock, Door: "ssh", Strict: []spec.Expectation{{Event: spec.Opens, Times: 1, Door: "ssh"}},
 				Allows: []spec.Allow{{Port: tcp(22), TTL: 30 * time.Second, Source: network("203.0.113.9/32")}}, Logs: []spec.Log{{Text: "country ES"}}},
-			{Action: spec.Knock, From: address("2001:db8::9"), Delay: 2 * time.Millisecond,
+			{Action: spec.Knock, MinKnocks: 1, From: address("2001:db8::9"), Delay: 2 * time.Millisecond,
 				Knocks: []spec.Packet{{Port: tcp(1)}, {Port: tcp(2)}, {Port: udp(3), Payload: []byte("a\x00b"), Delay: time.Second}, {Port: tcp(4), Flags: "syn,ack"}},
 				Strict: []spec.Expectation{
 					{Event: spec.Refuses, Times: 2, Door: "ssh", Condition: "hours", Source: network("2001:db8::/64")},
 					{Event: spec.Refuses, Times: 1, Door: "web"},
 					{Event: spec.Misses, Times: 1, Door: "ssh", Reason: "tripwire"},
 				}},
-			{Action: spec.Scan, Ports: []spec.PortRange{{Proto: packet.TCP, First: 1, Last: 65535}, {Proto: packet.UDP, First: 53, Last: 53}}, Order: spec.Random, Times: 3},
-			{Action: spec.Scan, Ports: []spec.PortRange{{Proto: packet.TCP, First: 22, Last: 22}}, Order: spec.Down, Times: 1,
+			{Action: spec.Scan, MinKnocks: 1, Ports: []spec.PortRange{{Proto: packet.TCP, First: 1, Last: 65535}, {Proto: packet.UDP, First: 53, Last: 53}}, Order: spec.Random, Times: 3},
+			{Action: spec.Scan, MinKnocks: 1, Ports: []spec.PortRange{{Proto: packet.TCP, First: 22, Last: 22}}, Order: spec.Down, Times: 1,
 				Allows: []spec.Allow{}, Runs: []spec.Run{}, Logs: []spec.Log{}},
 			{Action: spec.Replay, Capture: "captures/a.pcap", Golden: "captures/a.jsonl", MinKnocks: 1},
 			{Action: spec.Replay, Capture: "captures/a.pcap", Strict: []spec.Expectation{{Event: spec.Fails, Times: 1, Command: "audit", Detail: "exit"}},

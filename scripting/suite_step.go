@@ -48,7 +48,7 @@ func sendingOptions() []option[stepDraft] {
 			}},
 		{Option{"times", "a whole number from 1 to 1000", "1", "How often a scan is done, one after the other."},
 			func(v value, d *stepDraft) { d.Times, _ = v.integer(1, 1000) }},
-		{Option{"min_knocks", "a whole number", "1", "How many packets of a capture must be knocks of a door. With 0 it may have none."},
+		{Option{"min_knocks", "a whole number", "1", "How many packets of a capture must be knocks of a door. Of a list or a scan, how many must go to a port of a door, unless something comes of them. With 0 there may be none."},
 			func(v value, d *stepDraft) { d.MinKnocks, _ = v.integer(0, 1_000_000_000) }},
 		{Option{"golden", "the path of a file", "", "A file with the transcript of the replay. `sesame test --update` writes it."},
 			func(v value, d *stepDraft) { d.Golden, _ = v.file("captures/ssh-opens.jsonl") }},
@@ -94,7 +94,7 @@ var belongs = []struct {
 	{"delay", []spec.Action{spec.Knock, spec.Scan}},
 	{"order", []spec.Action{spec.Scan, spec.Knock}},
 	{"times", []spec.Action{spec.Scan}},
-	{"min_knocks", []spec.Action{spec.Replay}},
+	{"min_knocks", []spec.Action{spec.Knock, spec.Scan, spec.Replay}},
 	{"golden", []spec.Action{spec.Replay}},
 }
 
@@ -119,7 +119,10 @@ func (d *stepDraft) finish(v value) {
 	if d.Action == spec.Scan && !v.has("times") {
 		d.Times = 1
 	}
-	if d.Action == spec.Replay && !v.has("min_knocks") {
+	switch named := d.Action == spec.Knock && d.Door != ""; {
+	case named && v.has("min_knocks"):
+		v.field(text, "min_knocks", lua.LNil).fail("the name of a door sends its knocks: leave it out")
+	case !named && d.Action != spec.NoAction && !v.has("min_knocks"):
 		d.MinKnocks = 1
 	}
 }

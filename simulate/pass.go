@@ -25,7 +25,9 @@ type pass struct {
 	wants func(link packet.LinkType, frame []byte) bool
 	// seen is called with each packet that is looked at, and with its drop, before the engine gets
 	// it; nil: nobody wants to know.
-	seen       func(*packet.Packet, packet.Drop)
+	seen func(*packet.Packet, packet.Drop)
+	// before is [SessionConfig.Before].
+	before     func(packets, timers int) error
 	given      []netip.Prefix // Config.Local before a recording changed it
 	decoder    *packet.Decoder
 	packet     packet.Packet
@@ -139,7 +141,41 @@ func (p *pass) scan(ctx context.Context, c *capture) (*record.Frame, error) {
 	f, passed, err := c.reader.Scan(progressMask+1-p.packets&progressMask, p.wants)
 	p.packets += passed
 	p.dropped[packet.NotWatched] += passed
+	if p.before != nil && passed > 0 {
+		if err := p.before(passed, 0); err != nil {
+			return nil, err
+		}
+	}
 	return f, err
+}
+
+// admit lets time pass until a packet comes, and asks whether it may. The error means that the
+// capture ends before it.
+func (p *pass) admit(at time.Time) error {
+	if p.before == nil {
+		return nil
+	}
+	if err := p.until(at); err != nil {
+		return err
+	}
+	return p.before(1, 0)
+}
+
+// until fires the timers that are due at a time, and asks before each whether it may. Where nobody
+// answers, the next packet fires them.
+func (p *pass) until(at time.Time) error {
+	r := &p.replay
+	if p.before == nil || r.engine == nil {
+		return nil
+	}
+	for next, some := r.engine.Next(); some && !next.After(at); next, some = r.engine.Next() {
+		if err := p.before(0, 1); err != nil {
+			return err
+		}
+		r.reach(next)
+		r.input(next, r.engine.Tick(next))
+	}
+	return nil
 }
 
 // ended notes the error that ended a capture early. io.EOF is its regular end.
@@ -156,8 +192,11 @@ func (p *pass) frame(c *capture, f *record.Frame) error {
 	if err := p.steps.follow(c, f); err != nil {
 		return err
 	}
-	p.packets++
 	at := c.engineTime(f.Time())
+	if err := p.admit(at); err != nil {
+		return err
+	}
+	p.packets++
 	if f.Back > 0 {
 		p.replay.step(at, c.offset-c.shift)
 	}

@@ -20,6 +20,10 @@ func (p *pass) recording(ctx context.Context, c *capture) {
 		case item.Snapshot != nil:
 			r.snapshot(item.Snapshot.State)
 		case item.Input != nil:
+			if err := p.until(r.now(c.engineTime(item.Input.Time))); err != nil {
+				p.ended(c, err)
+				return
+			}
 			r.input(item.Input)
 		default:
 			err := r.frame(item.Frame)

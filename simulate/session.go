@@ -37,6 +37,10 @@ type SessionConfig struct {
 	Result func(*engine.Event) error
 	// Events gets all events, in order. They are valid only during the call.
 	Events func([]engine.Event)
+	// Before is called before each packet, or several that no door watches, and before each timer
+	// that fires. Its error ends what the session does: captures can be of any length, and scripts
+	// can make timers without end. nil: nobody asks.
+	Before func(packets, timers int) error
 	// Checked gets each condition that is checked, and its outcome; nil: nobody asked.
 	Checked func(engine.Condition, engine.Outcome)
 	// Explain makes [Session.Accounts] possible. It costs as [Config.Account] does.
@@ -47,6 +51,7 @@ type SessionConfig struct {
 func NewSession(c SessionConfig) *Session {
 	config := Config{Set: c.Set, Local: c.Local, Facts: c.Facts, Writer: eventWriter(c.Events), Account: c.Explain}
 	s := &Session{pass: newPass(config, nil), capture: &capture{}}
+	s.pass.before = c.Before
 	if c.Explain {
 		slips := filter.New(slipped(c.Set))
 		first := s.pass.wants
@@ -94,24 +99,22 @@ func (s *Session) Doors() []*engine.Door {
 	return doors
 }
 
-// Until lets time pass. A time that is over changes nothing. More is called before each timer that
-// fires, and its error ends the call: scripts can make timers without end.
-func (s *Session) Until(at time.Time, more func() error) error {
-	r := &s.pass.replay
-	for next, some := r.engine.Next(); some && !next.After(at); next, some = r.engine.Next() {
-		if err := more(); err != nil {
-			return err
-		}
-		r.reach(next)
-		r.input(next, r.engine.Tick(next))
+// Until lets time pass. A time that is over changes nothing. The error is that of
+// [SessionConfig.Before].
+func (s *Session) Until(at time.Time) error {
+	err := s.pass.until(at)
+	if err == nil {
+		s.pass.replay.reach(at)
 	}
-	r.reach(at)
-	return nil
+	return err
 }
 
 // Frame gives a frame as it arrives, at a time that is not over. Number is that of the packet in
-// the transcript.
-func (s *Session) Frame(at time.Time, number int, link packet.LinkType, data []byte) {
+// the transcript. The error is that of [SessionConfig.Before].
+func (s *Session) Frame(at time.Time, number int, link packet.LinkType, data []byte) error {
+	if err := s.pass.admit(at); err != nil {
+		return err
+	}
 	s.pass.replay.reach(at)
 	s.pass.packets++
 	f := record.Frame{Link: link, Data: data, Wire: len(data), Number: number}
@@ -120,11 +123,12 @@ func (s *Session) Frame(at time.Time, number int, link packet.LinkType, data []b
 	} else {
 		s.pass.dropped[packet.NotWatched]++
 	}
+	return nil
 }
 
 // Replay replays a capture so that its first packet comes at a time that is not over. The error
-// means that it cannot be opened, or not be read
-// to its end: the packets before were replayed. When ctx ends, it is the error of ctx.
+// means that it cannot be opened, or not be read to its end: the packets before were replayed. When
+// ctx ends, it is the error of ctx, and else it can be that of [SessionConfig.Before].
 func (s *Session) Replay(ctx context.Context, path string, at time.Time) error {
 	opened, err := open([]string{path})
 	if err != nil {

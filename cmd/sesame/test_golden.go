@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
 
 	"sesame/simulate/suite"
 	"sesame/simulate/suite/report"
@@ -41,28 +39,26 @@ func writeGolden(runs []report.Run) error {
 	return nil
 }
 
-// writeTranscript writes one golden transcript below the directory of the scripts. A test may come
-// from somebody else. So a path or a symbolic link that leads out of the directory is an error, and
-// a file that is there and is no transcript stays as it is.
+// writeTranscript writes one golden transcript below the directory of the scripts. A file that is
+// there and is no transcript stays as it is.
 func writeTranscript(dir string, golden *suite.GoldenFile) error {
-	root, err := os.OpenRoot(dir)
+	failed := func(doing string, err error) error {
+		return fmt.Errorf("%s: %s the golden transcript: %w", golden.Place, doing, err)
+	}
+	root, path, err := suite.OpenGolden(dir, golden.Name)
 	if err != nil {
-		return fmt.Errorf("%s: writing the golden transcript: %w", golden.Place, err)
+		return failed("writing", err)
 	}
 	defer root.Close()
-	name, err := filepath.Rel(dir, golden.Path)
-	if err != nil {
-		return fmt.Errorf("%s: writing the golden transcript: %w", golden.Place, err)
-	}
-	before, err := root.ReadFile(name)
+	before, err := root.ReadFile(path)
 	switch {
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("%s: reading the golden transcript: %w", golden.Place, err)
-	case err == nil && len(before) > 0 && !suite.IsTranscript(before):
+		return failed("reading", suite.GoldenError(golden.Name, err))
+	case err == nil && !suite.IsTranscript(before):
 		return fmt.Errorf("%s: golden %s is no transcript, and was not overwritten: name another file, or remove it", golden.Place, golden.Path)
 	}
-	if err := root.WriteFile(name, golden.Got, 0o644); err != nil {
-		return fmt.Errorf("%s: writing the golden transcript: %w", golden.Place, err)
+	if err := root.WriteFile(path, golden.Got, 0o644); err != nil {
+		return failed("writing", suite.GoldenError(golden.Name, err))
 	}
 	return nil
 }

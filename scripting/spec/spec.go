@@ -86,8 +86,11 @@ type Step struct {
 	Order Order       // of Scan; of Knock with a Door it is Up or Down
 	Times int         // of Scan: how often; at least 1
 
-	Capture   string // of Replay: a path; a relative one begins at the directory of the scripts
-	MinKnocks int    // of Replay: how many packets must be knocks; 1 where the test does not say it
+	Capture string // of Replay: a path; a relative one begins at the directory of the scripts
+	// MinKnocks is how many packets of a Replay must be knocks, and how many of a Scan or of Knocks
+	// must go to a port of a door, unless something came of them. It is 1 where the test does not
+	// say it: a step that knocks at no door would prove nothing.
+	MinKnocks int
 	Golden    string // a file with the transcript of the step; "": none
 
 	// Strict are all openings, refusals, misses, failures and closes of the step. Any other one

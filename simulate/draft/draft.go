@@ -95,13 +95,18 @@ func (d *drafter) reads(port packet.Port) bool {
 		if door.Payload == nil && door.Handler == nil && len(door.When) == 0 {
 			return false
 		}
-		for k := range door.Knocks() {
-			if k.Port == port {
-				return true
-			}
-		}
-		return false
+		return knocksAt(door, port)
 	})
+}
+
+// knocksAt reports whether a port is one of the knocks of a door.
+func knocksAt(door *engine.Door, port packet.Port) bool {
+	for k := range door.Knocks() {
+		if k.Port == port {
+			return true
+		}
+	}
+	return false
 }
 
 // steps returns the steps that read best of those that bring about what the packets did.

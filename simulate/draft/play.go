@@ -92,6 +92,7 @@ func (d *drafter) player(begin time.Time) *player {
 	p := &player{host: d.hosts(), stopped: d.stopped}
 	p.session = simulate.NewSession(simulate.SessionConfig{
 		Set: d.Set, Begin: begin, Local: d.local(), Facts: answers(d.facts),
+		Before: p.before,
 		Events: func(events []engine.Event) {
 			for i := range events {
 				if one, named := d.eventOf(&events[i]); named {
@@ -142,22 +143,21 @@ func (p *player) send(s sent) error {
 		return err
 	}
 	p.number++
-	p.session.Frame(s.at, p.number, packet.Raw, frame)
-	return p.stopped()
+	return p.session.Frame(s.at, p.number, packet.Raw, frame)
 }
 
 // maxTimers bounds the timers that fire in one run: scripts can set some without end.
 const maxTimers = 100_000
 
-// until lets time pass.
-func (p *player) until(at time.Time) error {
-	return p.session.Until(at, func() error {
-		if p.timers++; p.timers > maxTimers {
-			return errors.New("the scripts do something without end, so no test can wait for that")
-		}
-		return p.stopped()
-	})
+func (p *player) before(_, timers int) error {
+	if p.timers += timers; p.timers > maxTimers {
+		return errors.New("the scripts do something without end, so no test can wait for that")
+	}
+	return p.stopped()
 }
+
+// until lets time pass.
+func (p *player) until(at time.Time) error { return p.session.Until(at) }
 
 // longest is how long behind the last packet something may happen that a test expects.
 const longest = 24 * time.Hour

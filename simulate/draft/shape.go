@@ -2,8 +2,10 @@ package draft
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
+	"sesame/daemon/engine"
 	"sesame/daemon/packet"
 	"sesame/scripting/spec"
 	"sesame/simulate/opening"
@@ -23,6 +25,7 @@ type step struct {
 	delay   time.Duration // of the packets that have none of their own
 	wait    time.Duration
 	rest    bool // it waits until all has happened
+	stray   bool // no packet is to a port of a door
 	events  []event
 }
 
@@ -68,8 +71,9 @@ func (s shape) rounded(t time.Duration) time.Duration { return max(t.Round(s.uni
 
 // listed returns a step that sends the packets of a group one by one.
 func (d *drafter) listed(g group, s shape) step {
-	one, counts := step{delay: spec.Delay}, map[time.Duration]int{}
+	one, counts := step{delay: spec.Delay, stray: true}, map[time.Duration]int{}
 	for i, p := range g.packets {
+		one.stray = one.stray && !slices.ContainsFunc(d.Set.Doors, func(door *engine.Door) bool { return knocksAt(door, p.port) })
 		delay := time.Duration(0)
 		if i+1 < len(g.packets) {
 			delay = s.rounded(g.packets[i+1].at.Sub(p.at))

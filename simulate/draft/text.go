@@ -154,6 +154,9 @@ func (s *step) text(from netip.Addr) string {
 	var words []string
 	if len(s.packets) > 0 {
 		words = append(words, s.action()...)
+		if s.stray {
+			words = append(words, "min_knocks = 0") // such as one that ended an attempt
+		}
 		if source := s.source(); source != from {
 			words = append(words, "from = "+quote(source.String()))
 		}

@@ -170,8 +170,8 @@ func (p *Part) set(key, value string) (err error) {
 // source gets its packets, and [craft.HostFor] when there is none. The error names the line, or is
 // that of ctx.
 func Type(ctx context.Context, lines []Line, c simulate.SessionConfig, begin time.Time) (*craft.File, error) {
-	c.Begin, c.Events = begin, func([]engine.Event) {}
-	t := typist{stop: ctx.Err, config: c, file: craft.NewFile(packet.Raw), doors: byName(c.Set.Doors), at: begin}
+	c.Begin, c.Events, c.Before = begin, func([]engine.Event) {}, func(_, _ int) error { return ctx.Err() }
+	t := typist{config: c, file: craft.NewFile(packet.Raw), doors: byName(c.Set.Doors), at: begin}
 	for _, line := range lines {
 		for _, part := range line.Parts {
 			if err := t.send(line.Source, part); err != nil {
@@ -192,7 +192,6 @@ func byName(doors []*engine.Door) map[string]*engine.Door {
 
 // A typist writes packets into a file.
 type typist struct {
-	stop   func() error // why the work should end; it returns nil while it should not
 	config simulate.SessionConfig
 	file   *craft.File
 	sender craft.Sender
@@ -219,9 +218,11 @@ func (t *typist) door(name string) (*engine.Door, error) {
 	}
 	for ; t.given < len(t.file.Frames); t.given++ {
 		f := &t.file.Frames[t.given]
-		t.session.Frame(f.Time, t.given+1, t.file.Link, f.Data)
+		if err := t.session.Frame(f.Time, t.given+1, t.file.Link, f.Data); err != nil {
+			return nil, err
+		}
 	}
-	if err := t.session.Until(t.at, t.stop); err != nil {
+	if err := t.session.Until(t.at); err != nil {
 		return nil, err
 	}
 	return byName(t.session.Doors())[name], nil

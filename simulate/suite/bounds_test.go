@@ -20,14 +20,20 @@ func TestBounds(t *testing.T) {
 	const noisy = `
 sesame.listen "l" { on = "udp/1", on_knock = function(k) for i = 1, 30 do k:log(("x"):rep(20000)) end end }
 sesame.listen "m" { on = "udp/2", on_knock = function(k) for i = 1, 30 do k:log("x") end end }
+sesame.handler("again", function(t) t:after("1s", "again") end)
+sesame.listen "n" { on = "udp/3", on_knock = function(k) k:after("1s", "again") end }
 `
+	decades := capture(t, morning, "udp/3") + capture(t, morning.AddDate(30, 0, 0), "udp/3")[24:]
 	for _, tt := range []struct{ name, test, want string }{
 		{"packets", `{ scan = { "tcp/1-65535", "udp/1-65535" }, times = 1000, delay = "1us" }`, "more than 5,000,000 packets"},
 		{"events", `{ scan = "udp/2", times = 400, delay = "1s" }`, "more than 10,000 events"},
 		{"texts", `{ scan = "udp/1", times = 330, delay = "1s" }`, "4 MiB of texts"},
+		{"timers in a wait", `{ scan = "udp/3" }, { wait = "87600h" }`, "more than 100,000,000 steps"},
+		{"timers before a packet", `{ scan = "udp/3", times = 2, delay = "87600h" }`, "more than 100,000,000 steps"},
+		{"timers between the packets of a capture", `{ replay = "decades.pcap" }`, "more than 100,000,000 steps"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			r := report(t, noisy, `sesame.test "it" { `+tt.test+` }`, nil)
+			r := report(t, noisy, `sesame.test "it" { `+tt.test+` }`, nil, "decades.pcap", decades)
 			if got := text(r); r.Results[0].Outcome != suite.Failed || !strings.Contains(got, tt.want) {
 				t.Errorf("got %swant %q", got, tt.want)
 			}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"sesame/daemon/engine"
 	"sesame/daemon/spelling"
 	"sesame/daemon/transcript"
 	"sesame/scripting/source"
@@ -33,6 +34,9 @@ func (t *running) compare(s *spec.Step) {
 			transcript.Count(len(want), "expectation"), transcript.Count(len(came), "event"))})
 		return
 	}
+	if t.explain && slices.ContainsFunc(came, func(h happening) bool { return h.reason == string(engine.NoData) }) {
+		defer t.adviseFacts()
+	}
 	extra := m.extra()
 	slices.SortStableFunc(extra, func(a, b happening) int { return a.time.Compare(b.time) })
 	for _, j := range m.missing() {
@@ -47,6 +51,17 @@ func (t *running) compare(s *spec.Step) {
 		together := filtered(extra, like)
 		extra = filtered(extra, func(h happening) bool { return !like(h) })
 		t.fail(t.surplus(s.Place, want, together))
+	}
+}
+
+// adviseFacts adds what the test could say of whom nothing is known, when the step failed.
+func (t *running) adviseFacts() {
+	if len(t.result.Failures) == 0 {
+		return
+	}
+	f := &t.result.Failures[len(t.result.Failures)-1]
+	for _, q := range t.facts.unsaid {
+		f.Explanation = append(f.Explanation, advice(q))
 	}
 }
 

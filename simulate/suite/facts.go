@@ -1,6 +1,7 @@
 package suite
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 
@@ -13,6 +14,7 @@ import (
 type facts struct {
 	networks []spec.Fact // the longest network first
 	hosts    map[string]spec.Fact
+	unsaid   []engine.Question // that the step at hand asked and nobody answered, each once
 }
 
 // state adds facts. They take the place of those of the same network or host.
@@ -38,6 +40,14 @@ const (
 
 // Answer implements [engine.Facts]. The longest network that has the address says all.
 func (f *facts) Answer(q engine.Question) engine.Answer {
+	answer := f.answer(q)
+	if !answer.Known && len(f.unsaid) < mostLines && !slices.Contains(f.unsaid, q) {
+		f.unsaid = append(f.unsaid, q)
+	}
+	return answer
+}
+
+func (f *facts) answer(q engine.Question) engine.Answer {
 	unknown := engine.Answer{From: from, Why: silent}
 	if q.Kind == engine.FactHost {
 		if one, stated := f.hosts[q.Name]; stated {
@@ -64,4 +74,17 @@ func (f *facts) of(address netip.Addr) *spec.Fact {
 		}
 	}
 	return nil
+}
+
+// advice returns what a test could say about a question that nobody answered.
+func advice(q engine.Question) string {
+	subject, says := q.Address.String(), `{ country = "ES" }`
+	switch q.Kind {
+	case engine.FactHost:
+		subject, says = q.Name, `{ "203.0.113.9" }`
+	case engine.FactASN:
+		says = "{ asn = 3352 }"
+	case engine.FactCountry:
+	}
+	return fmt.Sprintf("the test says what is known, such as facts = { [%s] = %s }", quote(subject), says)
 }

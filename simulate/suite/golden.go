@@ -7,6 +7,9 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"syscall"
+
 	"sesame/daemon/engine"
 	"sesame/daemon/transcript"
 )
@@ -48,13 +51,13 @@ func (t *running) compareGolden(sum transcript.Summary) error {
 	if err == nil && string(want) == g.text.String() {
 		return nil
 	}
-	t.result.Golden = append(t.result.Golden, GoldenFile{Place: s.Place, Path: t.path(s.Golden), Want: want, Got: g.text.Bytes()})
+	t.result.Golden = append(t.result.Golden, GoldenFile{Place: s.Place, Name: s.Golden, Path: t.path(s.Golden), Want: want, Got: g.text.Bytes()})
 	if t.config.Update {
 		return nil
 	}
 	f := Failure{Place: s.Place, Message: s.Golden + " is missing: sesame test --update writes it"}
 	switch {
-	case err == nil && len(want) > 0 && !IsTranscript(want):
+	case err == nil && !IsTranscript(want):
 		f.Message = s.Golden + " is no transcript: name another file, or remove it" // its text is nobody's business
 	case err == nil:
 		f.Message = s.Golden + " is not the transcript of the step: sesame test --update writes it anew"
@@ -70,25 +73,59 @@ const transcriptHead = `{"event":"begin"`
 // IsTranscript reports whether a text begins as a transcript does.
 func IsTranscript(text []byte) bool { return bytes.HasPrefix(text, []byte(transcriptHead)) }
 
-// readGolden reads a golden transcript below a directory. A name or a symbolic link that leads out
-// of it is an error: a test must not show what lies elsewhere. A file that is too large is read up
-// to a byte behind the bound, and so differs from every transcript.
+// OpenGolden opens the directory of a golden transcript, and returns the path of the file below it.
+// A test may come from somebody else, so a path that leads out of the directory is an error. A
+// symbolic link that does so is one when the file is used: see [GoldenError]. The caller closes the
+// root.
+func OpenGolden(dir, name string) (root *os.Root, path string, err error) {
+	path = name
+	if filepath.IsAbs(name) {
+		absolute, err := filepath.Abs(dir)
+		if err != nil {
+			return nil, "", err
+		}
+		if path, err = filepath.Rel(absolute, name); err != nil {
+			return nil, "", err
+		}
+	}
+	if !filepath.IsLocal(path) {
+		return nil, "", outside(name)
+	}
+	root, err = os.OpenRoot(dir)
+	return root, path, err
+}
+
+func outside(name string) error {
+	return fmt.Errorf("%s is not below the directory of the scripts: name a file there", name)
+}
+
+// GoldenError returns the error of a use of a golden transcript as people read it. A root has an
+// error of its own for what leads out of it; all others are of the system.
+func GoldenError(name string, err error) error {
+	if _, system := errors.AsType[syscall.Errno](err); err == nil || system {
+		return err
+	}
+	return outside(name)
+}
+
+// readGolden reads a golden transcript. A file that is too large is read up to a byte behind the
+// bound, and so differs from every transcript.
 func readGolden(dir, name string) ([]byte, error) {
-	root, err := os.OpenRoot(dir)
+	root, path, err := OpenGolden(dir, name)
 	if err != nil {
 		return nil, err
 	}
 	defer root.Close()
-	info, err := root.Stat(name)
+	info, err := root.Stat(path)
 	switch {
 	case err != nil:
-		return nil, err
+		return nil, GoldenError(name, err)
 	case !info.Mode().IsRegular():
 		return nil, fmt.Errorf("%s is no regular file", name) // a pipe could hang
 	}
-	f, err := root.Open(name)
+	f, err := root.Open(path)
 	if err != nil {
-		return nil, err
+		return nil, GoldenError(name, err)
 	}
 	defer f.Close()
 	return io.ReadAll(io.LimitReader(f, maxGolden+1))

@@ -1,6 +1,7 @@
 package suite
 
 import (
+	"errors"
 	"net/netip"
 	"slices"
 	"testing"
@@ -10,6 +11,7 @@ import (
 
 	"sesame/daemon/engine"
 	"sesame/daemon/packet"
+	"sesame/scripting"
 	"sesame/scripting/spec"
 )
 
@@ -155,16 +157,28 @@ func TestWithin(t *testing.T) {
 // is the same the next time.
 func TestInOrder(t *testing.T) {
 	s := &spec.Step{Ports: []spec.PortRange{{Proto: packet.TCP, First: 10, Last: 29}, {Proto: packet.UDP, First: 65535, Last: 65535}}}
-	order := func(o spec.Order, round int) []packet.Port {
+	test := &spec.Test{Name: "a scan"}
+	step := func(index int, o spec.Order, round int) []packet.Port {
 		s.Order = o
-		return slices.Collect(inOrder(s, 21, round))
+		r := running{test: test, step: s, index: index}
+		return slices.Collect(r.inOrder(21, round))
 	}
+	order := func(o spec.Order, round int) []packet.Port { return step(0, o, round) }
 	up, random, again, other := order(spec.Up, 0), order(spec.Random, 0), order(spec.Random, 0), order(spec.Random, 1)
 	if len(up) != 21 || up[0].Number != 10 || up[20] != (packet.Port{Proto: packet.UDP, Number: 65535}) {
 		t.Errorf("up: %v", up)
 	}
 	if slices.Equal(random, up) || slices.Equal(random, other) || !slices.Equal(random, again) {
 		t.Errorf("random: %v, again %v, the second time %v", random, again, other)
+	}
+	if s.Place.Line = 7; !slices.Equal(order(spec.Random, 0), random) {
+		t.Error("a comment above the test makes another order")
+	}
+	if slices.Equal(step(1, spec.Random, 0), random) {
+		t.Error("two steps have the same order")
+	}
+	if test.Name = "another"; slices.Equal(order(spec.Random, 0), random) {
+		t.Error("two tests have the same order")
 	}
 	down := order(spec.Down, 0)
 	if slices.Reverse(down); !slices.Equal(down, up) {
@@ -178,21 +192,30 @@ func TestInOrder(t *testing.T) {
 	}
 }
 
-// TestTooManyInputs counts packets and timers.
-func TestTooManyInputs(t *testing.T) {
-	r := running{inputs: maxInputs - 1, stopped: func() error { return nil }}
-	if err := r.another(); err != nil {
-		t.Error(err)
+// TestSpend counts packets, timers, and what functions use.
+func TestSpend(t *testing.T) {
+	for _, tt := range []struct {
+		used            int64
+		packets, timers int
+		ends            bool
+	}{
+		{maxSteps - packetSteps, 1, 0, false},
+		{maxSteps - packetSteps + 1, 1, 0, true},
+		{maxSteps - 7*packetSteps + 1, 7, 0, true},
+		{maxSteps - timerSteps, 0, 1, false},
+		{maxSteps - timerSteps + 1, 0, 1, true},
+	} {
+		for _, r := range []running{{steps: tt.used}, {before: -tt.used}, {steps: tt.used / 2, before: tt.used/2 - tt.used}} {
+			r.stopped, r.set = func() error { return nil }, &scripting.Set{}
+			if err := r.spend(tt.packets, tt.timers); (err != nil) != tt.ends {
+				t.Errorf("%d steps, then %d packets and %d timers: %v", tt.used, tt.packets, tt.timers, err)
+			}
+		}
 	}
-	if err := r.another(); err == nil {
-		t.Error("a packet more than there may be")
-	}
-	r.inputs = maxInputs - timerCost
-	if err := r.timer(); err != nil {
-		t.Error(err)
-	}
-	if err := r.timer(); err == nil {
-		t.Error("a timer more than there may be")
+	over := errors.New("over")
+	r := running{stopped: func() error { return over }, set: &scripting.Set{}}
+	if err := r.spend(1, 0); !errors.Is(err, over) {
+		t.Errorf("the time is over: %v", err)
 	}
 }
 

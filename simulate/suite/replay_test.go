@@ -169,7 +169,8 @@ func TestSession(t *testing.T) {
 	door := &engine.Door{Name: "ssh", Within: 10 * time.Second, TTL: time.Minute, Guards: []packet.Port{{Proto: packet.TCP, Number: 22}},
 		Sequence: []engine.Knock{{Port: packet.Port{Proto: packet.UDP, Number: 1}}, {Port: packet.Port{Proto: packet.UDP, Number: 2}}}}
 	var events []string
-	s := simulate.NewSession(simulate.SessionConfig{Set: &engine.Set{Doors: []*engine.Door{door}}, Begin: morning, Events: func(all []engine.Event) {
+	var before error
+	s := simulate.NewSession(simulate.SessionConfig{Set: &engine.Set{Doors: []*engine.Door{door}}, Begin: morning, Before: func(_, _ int) error { return before }, Events: func(all []engine.Event) {
 		for _, e := range all {
 			events = append(events, fmt.Sprint(e.Time.Sub(morning), " ", e.Kind.Name()))
 		}
@@ -181,17 +182,62 @@ func TestSession(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.Frame(s.Now().Add(time.Second), number+1, packet.Raw, frame)
+		if err := s.Frame(s.Now().Add(time.Second), number+1, packet.Raw, frame); err != nil {
+			t.Fatal(err)
+		}
 	}
 	stop := errors.New("stop")
-	if err := s.Until(morning.Add(time.Hour), func() error { return stop }); !errors.Is(err, stop) || !s.Now().Equal(morning.Add(2*time.Second)) {
+	before = stop
+	if err := s.Until(morning.Add(time.Hour)); !errors.Is(err, stop) || !s.Now().Equal(morning.Add(2*time.Second)) {
 		t.Errorf("stopped: %v at %v", err, s.Now())
 	}
-	if err := s.Until(morning.Add(time.Hour), func() error { return nil }); err != nil || !s.Now().Equal(morning.Add(time.Hour)) {
+	before = nil
+	if err := s.Until(morning.Add(time.Hour)); err != nil || !s.Now().Equal(morning.Add(time.Hour)) {
 		t.Errorf("%v at %v", err, s.Now())
 	}
 	got := strings.Join(events, ", ")
 	if !strings.HasPrefix(got, "1s stage, 2s stage, 2s open, 2s effect") || !strings.HasSuffix(got, "1m2s close, 1m2s effect") && !strings.Contains(got, "1m2s close") {
 		t.Errorf("got %s", got)
+	}
+}
+
+// TestPlacesOfGoldenTranscripts: a golden transcript lies below the directory of the scripts,
+// however its path is written. A file that is no transcript is not shown.
+func TestPlacesOfGoldenTranscripts(t *testing.T) {
+	knock := capture(t, morning, "tcp/7421", "udp/9133", "tcp/2904", "tcp/6117")
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "ssh.lua"), read(t, "ssh.lua"))
+	write(t, filepath.Join(dir, "x.pcap"), knock)
+	write(t, filepath.Join(dir, "empty.jsonl"), "")
+	write(t, filepath.Join(dir, "list.txt"), "secret\n")
+	other := t.TempDir()
+	write(t, filepath.Join(other, "out.jsonl"), "secret\n")
+	if err := os.Symlink(filepath.Join(other, "out.jsonl"), filepath.Join(dir, "link.jsonl")); err != nil {
+		t.Fatal(err)
+	}
+	const outside = "is not below the directory of the scripts: name a file there"
+	for name, want := range map[string]string{
+		filepath.Join(dir, "new.jsonl"):   "new.jsonl is missing: sesame test --update writes it",
+		"sub/../new.jsonl":                "new.jsonl is missing",
+		filepath.Join(other, "out.jsonl"): outside,
+		"../x.jsonl":                      "../x.jsonl " + outside,
+		dir + "/../x.jsonl":               outside,
+		"link.jsonl":                      "link.jsonl " + outside,
+		"list.txt":                        "list.txt is no transcript: name another file, or remove it",
+		"empty.jsonl":                     "empty.jsonl is no transcript: name another file, or remove it",
+	} {
+		write(t, filepath.Join(dir, "ssh_test.lua"), fmt.Sprintf(`sesame.test "it" { { replay = "x.pcap", opens = "ssh", golden = %q } }`, name))
+		files, err := source.Read(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all, err := scripting.LoadTests(context.Background(), files, scripting.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := text(suite.Run(context.Background(), suite.Config{Files: files, Tests: all}))
+		if !strings.Contains(got, want) || strings.Contains(got, "secret") {
+			t.Errorf("%s: got %swant %q", name, got, want)
+		}
 	}
 }

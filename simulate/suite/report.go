@@ -72,7 +72,8 @@ type Failure struct {
 // A GoldenFile is a golden transcript that is not what the step wrote.
 type GoldenFile struct {
 	Place source.Place // of the step
-	Path  string       // a relative one was joined with [Config.Dir]
+	Name  string       // as the test has it, see [OpenGolden]
+	Path  string       // for people: a relative one was joined with [Config.Dir]
 	Want  []byte       // what the file holds; nil: it is missing
 	Got   []byte       // what the step wrote
 }

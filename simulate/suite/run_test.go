@@ -165,3 +165,46 @@ func TestOneTimeDoor(t *testing.T) {
 		})
 	}
 }
+
+// TestStepsThatProveNothing knock at no door and nothing comes of them: they could not fail.
+func TestStepsThatProveNothing(t *testing.T) {
+	script := read(t, "ssh.lua")
+	for _, tt := range []struct{ name, steps, want string }{
+		{"old ports", `{ knock = { "tcp/7000", "udp/7001" }, opens = false }`, "0 of 2 packets were to a port of a door, expected at least 1 (min_knocks)"},
+		{"a scan elsewhere", `{ scan = "tcp/20000-20009" }`, "0 of 10 packets were to a port of a door"},
+		{"the other protocol", `{ knock = { "udp/7421" } }`, "0 of 1 packet were"},
+		{"it is said", `{ knock = { "tcp/7000" }, min_knocks = 0 }, { scan = "tcp/20000-20009", min_knocks = 0 }`, ""},
+		{"a port of a door", `{ knock = { "tcp/7000", "tcp/7421" } }`, ""},
+		{"other flags", `{ knock = { { "tcp/7421", flags = "ack" } } }`, ""},
+		{"more than there are", `{ knock = { "tcp/7421", "tcp/7000" }, min_knocks = 2 }`, "1 of 2 packets was to a port of a door, expected at least 2 (min_knocks)"},
+		{"the packets of the step alone", `{ knock = { "tcp/7421" } }, { knock = { "tcp/7000" } }`, "ssh_test.lua:1:48: 0 of 1 packet"},
+		{"a wrong port that ends an attempt", `{ knock = { "tcp/7421", "udp/9133" } }, { knock = { "tcp/2904", "tcp/7" }, misses = false }`, ""},
+		{"something comes of them", `{ knock = "ssh", opens = "ssh" }, { knock = { { "tcp/9", delay = "40s" }, "tcp/9" }, closes = "ssh" }`, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := report(t, script, `sesame.test "it" { `+tt.steps+` }`, nil)
+			if got := text(r); r.OK() != (tt.want == "") || !strings.Contains(got, tt.want) {
+				t.Errorf("got %swant %q", got, tt.want)
+			}
+		})
+	}
+}
+
+// TestAdviceOnFacts: a test of which nobody knows the country gets the line to write.
+func TestAdviceOnFacts(t *testing.T) {
+	const script = `local iberia, home = sesame.country { "ES" }, sesame.hosts { "home.example.net" }
+local provider = sesame.asn { 3352 }
+sesame.door "d" { sequence = { "tcp/4519", "udp/8204", "tcp/3127", "udp/6990" }, guards = "tcp/445", when = sesame.any { iberia, home, provider } }`
+	got := text(report(t, script, `sesame.test "it" { { knock = "d", opens = "d" } }`, nil))
+	for _, want := range []string{
+		`such as facts = { ["203.0.113.9"] = { country = "ES" } }`, `such as facts = { ["home.example.net"] = { "203.0.113.9" } }`, `such as facts = { ["203.0.113.9"] = { asn = 3352 } }`,
+	} {
+		if strings.Count(got, want) != 1 {
+			t.Errorf("got %swant %s", got, want)
+		}
+	}
+	passes := `facts = { ["203.0.113.9"] = { country = "FR", asn = 1 }, ["home.example.net"] = {} }, { knock = "d", opens = "d" }`
+	if got := text(report(t, script, `sesame.test "it" { `+passes+` }`, nil)); strings.Contains(got, "such as facts") {
+		t.Errorf("all is known: %s", got)
+	}
+}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"sesame/daemon/engine"
+	"sesame/daemon/packet"
 	"sesame/daemon/spelling"
 	"sesame/daemon/transcript"
 	"sesame/scripting"
@@ -24,10 +25,14 @@ import (
 
 // What a test may cost. Each bound is far beyond what tests need, and ends a test as a failure.
 const (
-	// maxInputs bounds the packets that a test sends. A timer that fires counts as timerCost
-	// packets: it may run a function.
-	maxInputs = 5_000_000
-	timerCost = 10
+	// maxSteps bounds what a test sends, the timers that fire in it, and what functions do: in
+	// steps of [scripting.Set.Steps], some seconds of work. A packet and a timer count as many
+	// steps without the functions that they call.
+	maxSteps    = 100_000_000
+	packetSteps = 20
+	timerSteps  = 400
+	// maxPackets is what a single scan may send.
+	maxPackets = maxSteps / packetSteps
 	// maxCame bounds the events of a step that are kept, and maxCameBytes their texts.
 	maxCame      = 10_000
 	maxCameBytes = 4 << 20
@@ -44,20 +49,25 @@ type running struct {
 	covered *covered // nil: nobody asked
 	explain bool
 
-	session *simulate.Session
-	sender  craft.Sender
-	facts   facts
-	inputs  int
-	sent    int       // packets of knocks and scans
-	next    time.Time // when the next packet can be sent, by the delay of the one before
-	ran     map[uint64]string
-	step    *spec.Step
-	came    []happening
-	bytes   int // of the texts of came
-	more    int // events that are not kept
-	golden  *golden
-	listed  []*listedAccount // accounts of the step; nil: not made yet
-	result  Result
+	session    *simulate.Session
+	sender     craft.Sender
+	facts      facts
+	steps      int64                // used so far, without those of functions
+	before     int64                // steps that functions of the set used before the test
+	index      int                  // of the step at hand
+	sent       int                  // packets of knocks and scans
+	sentBefore int                  // of them before the step at hand
+	atDoors    int                  // packets of the step at hand that went to a port of a door
+	watched    map[packet.Port]bool // ports of knocks of all doors
+	next       time.Time            // when the next packet can be sent, by the delay of the one before
+	ran        map[uint64]string
+	step       *spec.Step
+	came       []happening
+	bytes      int // of the texts of came
+	more       int // events that are not kept
+	golden     *golden
+	listed     []*listedAccount // accounts of the step; nil: not made yet
+	result     Result
 }
 
 // errSkipped ends a test whose capture is missing.
@@ -66,7 +76,7 @@ var errSkipped = errors.New("skipped")
 // play runs a test with a set.
 func (w *worker) play(ctx context.Context, test *spec.Test, set *scripting.Set, explain bool) Result {
 	t := &running{
-		stopped: ctx.Err, config: w.config, test: test, set: set, explain: explain, ran: map[uint64]string{},
+		stopped: ctx.Err, config: w.config, test: test, set: set, before: set.Steps(), explain: explain, ran: map[uint64]string{},
 		result: Result{Test: test, Outcome: Passed},
 	}
 	if !explain {
@@ -120,18 +130,30 @@ func (t *running) all(ctx context.Context) error {
 		return err
 	}
 	t.facts.state(t.test.Facts)
+	t.watched = watchedBy(t.set.Engine)
 	t.session = simulate.NewSession(simulate.SessionConfig{
 		Set: t.set.Engine, Begin: begin, Local: t.local(), Facts: &t.facts, Unsynchronised: t.test.Unsynchronised,
-		Result: t.exit, Events: t.events, Checked: t.covered.checked(), Explain: t.explain,
+		Result: t.exit, Events: t.events, Before: t.spend, Checked: t.covered.checked(), Explain: t.explain,
 	})
 	for i := range t.test.Steps {
-		t.step = &t.test.Steps[i]
+		t.step, t.index = &t.test.Steps[i], i
 		if err := t.one(ctx); err != nil || t.result.Outcome == Failed {
 			return err
 		}
 		t.result.Virtual = t.session.Now().Sub(begin)
 	}
 	return nil
+}
+
+// watchedBy returns the ports of the knocks of all doors.
+func watchedBy(set *engine.Set) map[packet.Port]bool {
+	watched := map[packet.Port]bool{}
+	for _, d := range set.Doors {
+		for k := range d.Knocks() {
+			watched[k.Port] = true
+		}
+	}
+	return watched
 }
 
 // missing reports that a capture is missing. It comes before all steps: half of a test says
@@ -223,17 +245,13 @@ func (t *running) door(name string) *engine.Door {
 	return nil
 }
 
-// timer is [running.another] for a timer.
-func (t *running) timer() error {
-	t.inputs += timerCost - 1
-	return t.another()
-}
-
-// another counts an input, and ends a test that has too many or no more time.
-func (t *running) another() error {
-	t.inputs++
-	if t.inputs > maxInputs {
-		return fmt.Errorf("the test sends more than %s packets, or lets more timers fire: make it smaller", transcript.Number(maxInputs))
+// spend counts packets that come and timers that fire, and ends a test that has used all its steps
+// or has no more time.
+func (t *running) spend(packets, timers int) error {
+	t.steps += int64(packets)*packetSteps + int64(timers)*timerSteps
+	if t.steps+t.set.Steps()-t.before > maxSteps {
+		return fmt.Errorf("the test takes more than %s steps (a packet counts as %d, a timer that fires as %d, and each instruction of a function as one): make it smaller",
+			transcript.Number(maxSteps), packetSteps, timerSteps)
 	}
 	return t.stopped()
 }

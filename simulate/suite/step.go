@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"iter"
 	"maps"
 	"math/rand/v2"
@@ -25,6 +26,8 @@ func keysOf[V any](m map[string]V) iter.Seq[string] { return maps.Keys(m) }
 func (t *running) one(ctx context.Context) error {
 	s := t.step
 	t.came, t.bytes, t.more, t.golden, t.listed = nil, 0, 0, nil, nil
+	t.sentBefore, t.atDoors = t.sent, 0
+	t.facts.unsaid = nil
 	clear(t.ran)
 	t.session.Mark()
 	if err := t.reach(); err != nil {
@@ -34,7 +37,7 @@ func (t *running) one(ctx context.Context) error {
 	if err := t.act(ctx); err != nil {
 		return err
 	}
-	if err := t.session.Until(t.session.Now().Add(s.Wait), t.timer); err != nil {
+	if err := t.session.Until(t.session.Now().Add(s.Wait)); err != nil {
 		return err
 	}
 	if t.more > 0 {
@@ -54,20 +57,49 @@ func (t *running) reach() error {
 		return fmt.Errorf("at = %q is before the end of the step before it, %s: a test does not go back, split the test",
 			s.At.Format(time.RFC3339Nano), now.In(s.At.Location()).Format(time.RFC3339Nano))
 	}
-	return t.session.Until(s.At, t.timer)
+	return t.session.Until(s.At)
 }
 
 func (t *running) act(ctx context.Context) error {
 	switch s := t.step; s.Action {
-	case spec.Knock:
-		return t.knock()
-	case spec.Scan:
-		return t.scan()
+	case spec.Knock, spec.Scan:
+		before := t.happened()
+		if err := t.sendAll(); err != nil {
+			return err
+		}
+		if t.happened() == before {
+			t.proveSomething()
+		}
 	case spec.Replay:
 		return t.replay(ctx)
 	case spec.NoAction:
 	}
 	return nil
+}
+
+func (t *running) sendAll() error {
+	if t.step.Action == spec.Scan {
+		return t.scan()
+	}
+	return t.knock()
+}
+
+// happened counts what came of the step so far.
+func (t *running) happened() int { return len(t.came) + t.more }
+
+// proveSomething fails a step of which nothing came and that went to no door: whatever the scripts
+// say, it could not fail. Ports that were written down become such a step when a door gets others.
+func (t *running) proveSomething() {
+	s := t.step
+	if t.atDoors >= s.MinKnocks {
+		return
+	}
+	was := "were"
+	if t.atDoors == 1 {
+		was = "was"
+	}
+	t.fail(Failure{Place: s.Place, Message: fmt.Sprintf("%d of %s %s to a port of a door, expected %s", t.atDoors, transcript.Count(t.sent-t.sentBefore, "packet"), was, number(s.MinKnocks)),
+		Explanation: []string{`a step that knocks at no door proves nothing: write knock = "NAME" or ports that doors have now, or min_knocks = 0`}})
 }
 
 // source returns who knocks or scans.
@@ -156,9 +188,6 @@ func flagsOf(p *spec.Packet) (packet.Flags, error) {
 
 // send sends a packet, not before the delay of the one before is over.
 func (t *running) send(source, dest netip.Addr, k craft.Knock, delay time.Duration) error {
-	if err := t.another(); err != nil {
-		return err
-	}
 	at := t.session.Now()
 	if t.next.After(at) {
 		at = t.next
@@ -171,10 +200,12 @@ func (t *running) send(source, dest netip.Addr, k craft.Knock, delay time.Durati
 		return err
 	}
 	t.sent++
+	if t.watched[k.Port] {
+		t.atDoors++
+	}
 	t.result.Packets++
-	t.session.Frame(at, t.sent, packet.Raw, frame)
 	t.next = at.Add(delay)
-	return nil
+	return t.session.Frame(at, t.sent, packet.Raw, frame)
 }
 
 // scan sends a packet to each port of the ranges.
@@ -188,11 +219,11 @@ func (t *running) scan() error {
 	for _, r := range s.Ports {
 		ports += int(r.Last-r.First) + 1
 	}
-	if times := max(s.Times, 1); ports > maxInputs/times {
-		return fmt.Errorf("scan: it sends more than %s packets: make it smaller", transcript.Number(maxInputs))
+	if times := max(s.Times, 1); ports > maxPackets/times {
+		return fmt.Errorf("scan: it sends more than %s packets: make it smaller", transcript.Number(maxPackets))
 	}
 	for round := range max(s.Times, 1) {
-		for port := range inOrder(s, ports, round) {
+		for port := range t.inOrder(ports, round) {
 			k := craft.Knock{Port: port}
 			if port.Proto == packet.TCP {
 				k.Flags = packet.SYN
@@ -205,29 +236,31 @@ func (t *running) scan() error {
 	return nil
 }
 
-// inOrder yields the ports of a scan. A random order is the same each time that the test runs, and
-// another one each time that the step scans.
-func inOrder(s *spec.Step, count, round int) iter.Seq[packet.Port] {
+// inOrder yields the ports of a scan. A random order is the same each time that the test runs,
+// wherever it stands in its file, and another one each time that the step scans.
+func (t *running) inOrder(count, round int) iter.Seq[packet.Port] {
+	s := t.step
 	all := make([]packet.Port, 0, count)
 	for _, r := range s.Ports {
 		for number := int(r.First); number <= int(r.Last); number++ {
 			all = append(all, packet.Port{Proto: r.Proto, Number: uint16(number)})
 		}
 	}
-	random := rand.New(rand.NewPCG(uint64(s.Place.Line), uint64(round)))
 	if s.Order == spec.Random {
-		random.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+		t.random(round).Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 	}
-	return func(yield func(packet.Port) bool) {
-		for i := range all {
-			if s.Order == spec.Down {
-				i = len(all) - 1 - i
-			}
-			if !yield(all[i]) {
-				return
-			}
-		}
+	if s.Order == spec.Down {
+		slices.Reverse(all)
 	}
+	return slices.Values(all)
+}
+
+// random returns what shuffles in a round of the step at hand. It depends on the name of the test
+// and the number of the step alone.
+func (t *running) random(round int) *rand.Rand {
+	name := fnv.New64a()
+	name.Write([]byte(t.test.Name))
+	return rand.New(rand.NewPCG(name.Sum64(), uint64(t.index)<<32|uint64(round)))
 }
 
 // replay replays a capture, and compares its transcript.
@@ -252,7 +285,9 @@ func (t *running) replay(ctx context.Context) error {
 	t.result.Packets += sum.Packets
 	if sum.Knocks < s.MinKnocks {
 		f := Failure{Place: s.Place, Message: fmt.Sprintf("%s: %s, expected %s", s.Capture, knocks(sum), number(s.MinKnocks))}
-		f.Explanation = t.explanation("", netip.Prefix{})
+		if f.Explanation = t.explanation("", netip.Prefix{}); sum.Knocks == 0 {
+			f.Explanation = append(f.Explanation, "it is no capture of knocks at these doors: record it anew, or remove the step, or write min_knocks = 0")
+		}
 		t.fail(f)
 	}
 	if t.golden != nil {
