@@ -108,7 +108,7 @@ func quietTests(t *testing.T, s *section) (names []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tests, err := scripting.LoadTests(files, scripting.Options{})
+	tests, err := scripting.LoadTests(t.Context(), files, scripting.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
