@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"sesame/scripting"
+	"sesame/scripting/source"
 )
 
 // maxNamed bounds the files that a warning names.
@@ -58,8 +59,8 @@ func pathsOf(set *scripting.Set, scripts string) []string {
 		}
 	}
 	add(dir)
-	for _, f := range set.Files {
-		path := f.Path
+	// Tests are no part of a set, but decide whether a reload is applied.
+	for _, path := range append(filesOf(set), source.TestPaths(scripts)...) {
 		if !filepath.IsAbs(path) {
 			path = filepath.Join(dir, path)
 		}
@@ -71,6 +72,13 @@ func pathsOf(set *scripting.Set, scripts string) []string {
 		add(path)
 	}
 	return paths
+}
+
+func filesOf(set *scripting.Set) (names []string) {
+	for _, f := range set.Files {
+		names = append(names, f.Path)
+	}
+	return names
 }
 
 // writers returns the owner of a file, and whether users other than root and the current one

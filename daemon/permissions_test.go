@@ -17,6 +17,7 @@ func TestWhatOthersCanChange(t *testing.T) {
 	must(t, os.MkdirAll(filepath.Join(dir, "lib"), 0o755), os.Chmod(out, 0o755))
 	writeFile(t, dir+"/a.lua", `local m = require "m" sesame.knockd "`+out+`/knockd.conf"`)
 	writeFile(t, dir+"/lib/m.lua", "return 1")
+	writeFile(t, dir+"/a_test.lua", `sesame.test "a" { { wait = "1s" } }`)
 	writeFile(t, out+"/real.conf", "[a]\none_time_sequences = "+out+"/once\n")
 	writeFile(t, out+"/once", "1,2\n")
 	must(t, os.Symlink(out+"/real.conf", out+"/knockd.conf"))
@@ -28,7 +29,7 @@ func TestWhatOthersCanChange(t *testing.T) {
 	if got := WritableByOthers(set, dir); got != "" {
 		t.Fatalf("at the startup: %s", got)
 	}
-	for _, path := range []string{dir, dir + "/a.lua", dir + "/lib", dir + "/lib/m.lua", out, out + "/real.conf", out + "/once"} {
+	for _, path := range []string{dir, dir + "/a.lua", dir + "/a_test.lua", dir + "/lib", dir + "/lib/m.lua", out, out + "/real.conf", out + "/once"} {
 		info, err := os.Stat(path)
 		must(t, err)
 		must(t, os.Chmod(path, info.Mode().Perm()|0o002))
@@ -37,6 +38,14 @@ func TestWhatOthersCanChange(t *testing.T) {
 		}
 		must(t, os.Chmod(path, info.Mode().Perm()))
 	}
+
+	t.Log("# one script, with its own tests alone")
+	writeFile(t, dir+"/b_test.lua", "")
+	must(t, os.Chmod(dir+"/b_test.lua", 0o666), os.Chmod(dir+"/a_test.lua", 0o666))
+	if got := WritableByOthers(set, dir+"/a.lua"); got != dir+"/a_test.lua (owner 0, mode 0666)" && os.Geteuid() == 0 {
+		t.Errorf("of a.lua: %q", got)
+	}
+	must(t, os.Remove(dir+"/b_test.lua"), os.Chmod(dir+"/a_test.lua", 0o644))
 
 	t.Log("# where nobody can exchange the files of others")
 	must(t, os.Chmod(out, 0o777|os.ModeSticky))

@@ -66,19 +66,22 @@ func (r *registration) earliest(from source.Place) string {
 	return fmt.Sprintf("%s in %s:%d", name, first.File, first.Line)
 }
 
-// during names the registration during which the file failed, since in a loop
-// the place alone does not.
+// during names the registration during which the file failed, or after which it did in a loop:
+// there the place alone does not tell which turn of the loop failed.
 func (r *registration) during(err error) error {
 	problem, ok := err.(*source.Problem)
 	if !ok || len(r.pending) == 0 {
 		return err
 	}
-	if last := r.pending[len(r.pending)-1]; last.computed && !last.done && last.at.File == problem.File {
-		named := *problem
+	last := r.pending[len(r.pending)-1]
+	named := *problem
+	switch back := last.at.File == problem.File && problem.Line <= last.at.Line; {
+	case last.computed && !last.done:
 		named.Message += fmt.Sprintf(" (in %s)", last)
-		return &named
+	case last.computed && back: // only a loop comes back to a line
+		named.Message += fmt.Sprintf(" (after %s)", last)
 	}
-	return err
+	return &named
 }
 
 // A pending registration got its name and waits for its table. It is done also

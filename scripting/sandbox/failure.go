@@ -36,7 +36,7 @@ func (s *State) failure(err error) error {
 		file, line = s.traced(api.StackTrace, "")
 	}
 	message = clip(plain(message), maxMessage)
-	if outer, at := s.traced(api.StackTrace, file); s.loading && outer != "" && file != s.main {
+	if outer, at := s.traced(api.StackTrace, file); outer != "" && file != s.main {
 		message += fmt.Sprintf(" (called from %s:%d)", outer, at)
 	}
 	if p, name := s.programs[file], undefinedName(message); s.loading && p != nil && name != "" {

@@ -1,6 +1,8 @@
 package source
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -26,6 +28,25 @@ func (f *Files) TestNames() []string {
 	return slices.DeleteFunc(f.top(), func(name string) bool {
 		return !IsTest(name) || f.Single != "" && name != testOf(f.Single)
 	})
+}
+
+// TestPaths returns the paths of the files of tests in a directory of scripts, or of the one beside
+// a script, without reading them. It is empty when the directory cannot be read.
+func TestPaths(scripts string) (paths []string) {
+	dir, names := scripts, IsTest
+	if info, err := os.Stat(scripts); err == nil && !info.IsDir() {
+		dir, names = filepath.Dir(scripts), func(name string) bool { return name == testOf(filepath.Base(scripts)) }
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil
+	}
+	for _, entry := range entries[:min(len(entries), maxFiles)] {
+		if names(entry.Name()) {
+			paths = append(paths, filepath.Join(dir, entry.Name()))
+		}
+	}
+	return paths
 }
 
 // Tests begins to load the files of tests. They see the modules. The files stay as they are: what
