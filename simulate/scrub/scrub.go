@@ -15,6 +15,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"sesame/daemon/engine"
 	"sesame/daemon/packet"
@@ -207,6 +208,9 @@ func (s *scrubber) input(in record.Input) (record.Input, error) {
 	}
 	again.Kind, again.Time, again.Scripts = in.Kind, in.Time, s.scripts(in.Scripts)
 	again.Port = wire.Port(s.port(packet.Port(in.Port)))
+	if utf8.ValidString(string(in.Key)) { // as the key of a stored value is
+		again.Key = wire.Text(s.storedText(string(in.Key)))
+	}
 	for _, one := range in.Records {
 		w, err := one.Wire()
 		if err != nil {

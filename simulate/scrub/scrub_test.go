@@ -66,6 +66,13 @@ func recorded(t testing.TB, lines string, scripts record.Scripts) []byte {
 				e.Result(e.Now(), event.ID, nil)
 			}
 		}
+		if f.Number == 5 {
+			chosen := engine.Selection{Script: "a.lua", Key: "opened by tcp/7421"}
+			forget := record.Forget(chosen)
+			forget.Time = e.Now()
+			kept.Input(forget)
+			e.Forget(e.Now(), chosen)
+		}
 	}
 	source, port := netip.MustParsePrefix("203.0.113.0/24"), packet.Port{Proto: packet.TCP, Number: 22}
 	kept.Input(record.Input{Kind: record.InputGrant, Time: e.Now(), Source: source, Port: wire.Port(port), TTL: time.Minute})
@@ -98,6 +105,38 @@ const someLines = `0s 198.51.100.7 tcp/7421 seq=1
 7s 2001:db8::9 udp/5002 data=odd
 8s 2001:db8::9 tcp/7421 seq=6
 9s 2001:db8::9 tcp/22 seq=7`
+
+// A key that was forgotten has the port that the stored key has afterwards. Else the second attempt
+// would be refused in the replay.
+func TestForgottenKeysAreScrubbedAsStoredOnes(t *testing.T) {
+	scripts := record.Scripts{Files: []wire.File{{Path: "a.lua", Source: []byte(`
+sesame.door "ssh" { sequence = { "tcp/7421", "udp/9133", "tcp/2904" }, guards = "tcp/22", ttl = "1s",
+  on_open = function(attempt)
+    if not sesame.store:once("opened by tcp/7421", "1h") then return false, "again" end
+    attempt:allow()
+  end }
+`)}}}
+	recording := recorded(t, `0s 198.51.100.7 tcp/7421 seq=1
+1s 203.0.113.9 tcp/7421 seq=2
+2s 203.0.113.9 udp/9133
+3s 203.0.113.9 tcp/2904 seq=3
+4s 198.51.100.8 udp/9133
+5s 203.0.113.9 tcp/7421 seq=5
+6s 203.0.113.9 udp/9133
+7s 203.0.113.9 tcp/2904 seq=6`, scripts)
+	result, err := Scrub(recording, nil)
+	must(t, err)
+	if bytes.Contains(result.File, []byte("7421")) || !bytes.Contains(result.File, []byte("opened by ")) {
+		t.Error("the key is gone, or its port is left")
+	}
+	items, err := read(result.File)
+	must(t, err)
+	if !slices.ContainsFunc(items, func(i record.Item) bool {
+		return i.Input != nil && i.Input.Kind == record.InputForget && i.Input.Key != ""
+	}) {
+		t.Error("the recording forgets nothing")
+	}
+}
 
 // Nothing that may tell who knocked, or how, is left, and the verdicts are the same.
 func TestARecordingIsScrubbed(t *testing.T) {

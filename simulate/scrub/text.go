@@ -147,19 +147,21 @@ func (s *scrubber) tree(v any) any {
 			v["Number"] = s.port(p).Number
 			return v
 		}
+		_, stored := v["script"]
 		for key := range v {
-			v[key] = s.tree(v[key])
-		}
-		if _, stored := v["script"]; stored {
-			for _, part := range []string{"key", "value"} {
-				if text, is := v[part].(string); is {
-					v[part] = s.portsIn(text, true)
-				}
+			if text, is := v[key].(string); is && stored && (key == "key" || key == "value") {
+				v[key] = s.storedText(text)
+				continue
 			}
+			v[key] = s.tree(v[key])
 		}
 	}
 	return v
 }
+
+// storedText replaces what the key or the value of a stored value names. A number alone may be a
+// port there: scripts make keys of the ports of packets.
+func (s *scrubber) storedText(text string) string { return s.text(s.given(text), true) }
 
 // given replaces the texts that were given for options, which scripts may have stored.
 func (s *scrubber) given(text string) string {
