@@ -62,7 +62,7 @@ func TestWrongSteps(t *testing.T) {
 		`{ replay = "" }`:                                         `replay: expected a path such as "captures/ssh-opens.pcap"`,
 		`{ replay = ("x"):rep(4096) }`:                            "replay: expected a path",
 		`{ replay = "a\0b" }`:                                     "replay: expected a path",
-		`{ replay = "a", min_knocks = -1 }`:                       "1:47: min_knocks: expected a whole number from 0",
+		`{ replay = "a", min_knocks = -1 }`:                       "1:48: min_knocks: expected a whole number from 0",
 		`{ wait = 31 }`:                                           `1:28: wait: expected a duration in a string, got the number 31: write "31s"`,
 		`{ at = "2026-11-23 09:00" }`:                             `1:26: at: "2026-11-23 09:00" has no time zone`,
 		`{ at = "2026-03-29 02:30 Europe/Madrid" }`:               "does not exist, because the clock goes forward there",

@@ -8,6 +8,7 @@
 --            For the reverse, everybody but a list: when = sesame.none { list }
 -- To knock:  knock -d 200 HOST 27673:tcp 7444:udp 9513:udp 25654:tcp
 -- To try it: sesame simulate -s scripts/allow-list.lua pcaps/allow-list-opens.pcap
+-- To test it: sesame test -s scripts/allow-list.lua
 
 local friends = sesame.networks { file = "lists/friends.netset" }
 

@@ -15,6 +15,7 @@
 --            head -c 12 /dev/urandom | base64
 -- To knock:  printf 'SESAmaple-otter-3168' > /dev/udp/HOST/62201
 -- To try it: sesame simulate -s scripts/beacon.lua pcaps/beacon-opens.pcap
+-- To test it: sesame test -s scripts/beacon.lua
 
 sesame.script "beacon"    -- used tokens stay used when this file gets another name
 

@@ -10,6 +10,7 @@
 -- To make it yours: start from ssh.lua instead, unless you want to close the door by hand.
 -- To knock:  knock -d 200 HOST 7000 8000 9000 && ssh HOST; knock -d 200 HOST 9000 8000 7000
 -- To try it: sesame simulate -s scripts/classic.lua pcaps/classic-opens.pcapng.gz
+-- To test it: sesame test -s scripts/classic.lua
 
 -- sesame:allow ascending the tutorials' sequence, kept for learning
 -- sesame:allow short the same

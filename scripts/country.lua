@@ -12,6 +12,7 @@
 --            GB is the United Kingdom, GR is Greece.
 -- To knock:  knock -d 200 HOST 14201:udp 18087:tcp 27499:udp 6483:tcp
 -- To try it: sesame simulate -s scripts/country.lua --fact "203.0.113.9 country=ES" pcaps/country-opens.pcap
+-- To test it: sesame test -s scripts/country.lua
 
 local lan    = sesame.networks { "192.168.0.0/16", "fd00::/8" }
 local iberia = sesame.country { "ES", "PT" }

@@ -8,6 +8,7 @@
 -- To make it yours: change the ports, and lib/eu.lua when a country joins or leaves.
 -- To knock:  knock -d 200 HOST 13739:tcp 18602:tcp 18147:udp 5709:tcp
 -- To try it: sesame simulate -s scripts/eu.lua --fact "203.0.113.9 country=CH" pcaps/eu-opens.pcap
+-- To test it: sesame test -s scripts/eu.lua
 
 local union  = sesame.country(require "eu")
 local europe = sesame.continent { "europe" }

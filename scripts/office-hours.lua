@@ -14,6 +14,7 @@
 -- To make it yours: change the hours, the zone, the holidays, the networks, the ports.
 -- To knock:  knock -d 200 HOST 9342:tcp 3051:tcp 7718:udp 5526:tcp
 -- To try it: sesame simulate -s scripts/office-hours.lua pcaps/office-hours-evening.pcap
+-- To test it: sesame test -s scripts/office-hours.lua
 
 local weekdays = sesame.window {
   days = "mon-fri", from = "08:00", to = "19:00", tz = "Europe/Madrid",

@@ -10,6 +10,7 @@
 -- `guards` is simpler: see ssh.lua.
 -- To knock:  knock -d 200 HOST 4519:tcp 8204:udp 3127:tcp 6990:udp
 -- To try it: sesame simulate -s scripts/service.lua --set stay=20m pcaps/service-opens.pcap.zst
+-- To test it: sesame test -s scripts/service.lua
 
 local stay = sesame.option "stay" { type = "duration", default = "4h", doc = "How long a visitor may stay." }
 

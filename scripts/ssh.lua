@@ -10,6 +10,7 @@
 -- To make it yours: choose other ports, at random and far apart, and keep them secret.
 -- To knock:  knock -d 200 HOST 7421:tcp 9133:udp 2904:tcp 6117:tcp && ssh HOST
 -- To try it: sesame simulate -s scripts/ssh.lua pcaps/ssh-opens.pcap
+-- To test it: sesame test -s scripts/ssh.lua
 
 sesame.door "ssh" {
   sequence = { "tcp/7421", "udp/9133", "tcp/2904", "tcp/6117" },

@@ -9,6 +9,7 @@
 -- To knock:  Ana: knock -d 200 HOST 24615:tcp 11272:udp 11180:tcp 21975:tcp
 --            Bob: knock -d 200 HOST 12718:tcp 1657:udp 20200:tcp 9365:tcp
 -- To try it: sesame simulate -s scripts/two-person.lua pcaps/two-person-opens.pcap
+-- To test it: sesame test -s scripts/two-person.lua
 
 local patience = sesame.option "patience" { type = "duration", default = "5m", doc = "How long the first of the two waits for the second." }
 

@@ -8,6 +8,7 @@
 -- To make it yours: edit lib/users.lua.
 -- To knock:  Ana: knock -d 200 HOST 7994:tcp 14162:tcp 5461:udp 14985:tcp
 -- To try it: sesame simulate -s scripts/users.lua --fact "203.0.113.9 country=ES" pcaps/users-opens.pcap
+-- To test it: sesame test -s scripts/users.lua
 
 for _, user in ipairs(require "users") do
   local when = { sesame.country { name = user.name .. "'s countries", unpack(user.countries) } }

@@ -9,6 +9,7 @@
 -- To knock:  knock -d 200 HOST 1161:tcp 11736:tcp 4458:udp 21941:tcp, and for the console
 --            knock -d 200 HOST 16863:udp 14107:tcp 28929:tcp 12562:udp
 -- To try it: sesame simulate -s scripts/vpn-then-admin.lua --set stay=10m pcaps/vpn-then-admin-opens.pcap
+-- To test it: sesame test -s scripts/vpn-then-admin.lua
 
 local stay = sesame.option "stay" { type = "duration", default = "8h", doc = "How long the VPN is open." }
 local vpn  = sesame.granted "vpn"

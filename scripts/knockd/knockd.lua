@@ -6,5 +6,6 @@
 -- To make it yours: name your file, such as "/etc/knockd.conf". docs/from-knockd.md says what is different.
 -- To knock:  knock -d 200 HOST 7000 3000 55000 1500; later: knock -d 200 HOST 9000 8000 7000
 -- To try it: sesame simulate -s scripts/knockd pcaps/knockd-opens.pcap
+-- To test it: sesame test -s scripts/knockd
 
 sesame.knockd "knockd.conf"
