@@ -19,8 +19,8 @@ import (
 	"sesame/simulate/suite"
 )
 
-// scripts has doors of all kinds: with conditions, a limit, a window, functions, and one that is
-// strict.
+// scripts has doors of all kinds: with conditions, a limit, a window, functions, one that is
+// strict, and one whose payload nothing but its function looks at.
 const scripts = `
 local hours = sesame.window { days = "mon-fri", from = "08:00", to = "12:00", tz = "UTC" }
 local lan = sesame.networks { "192.0.2.0/24", "2001:db8:9::/48" }
@@ -39,12 +39,16 @@ sesame.listen "beacon" { on = "udp/1009", length = 3, limit = "3/10s", guards = 
     attempt:exec(start)
     attempt:allow { ttl = "4s" }
   end }
+sesame.listen "word" { on = "udp/1011", guards = "tcp/83",
+  on_knock = function(attempt)
+    if attempt.payload == "secret" then attempt:allow { ttl = "2s" } end
+  end }
 `
 
 // capture draws lines of knocks, right and wrong ones, of several sources.
 func capture(t *rapid.T) string {
 	sources := rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"203.0.113.9", "198.51.100.7", "192.0.2.44", "2001:db8:9::9", "2001:db8:7::1"}), 1, 3, rapid.ID).Draw(t, "sources")
-	words := []string{"tcp/1001", "udp/1003", "tcp/1005", "tcp/1007", "udp/1009 data=abc", "udp/1009 data=bad", "udp/1009 data=log", "udp/1009 data=long", "tcp/1001 ack", "tcp/9", "udp/1005"}
+	words := []string{"tcp/1001", "udp/1003", "tcp/1005", "tcp/1007", "udp/1009 data=abc", "udp/1009 data=bad", "udp/1009 data=log", "udp/1009 data=long", "udp/1011 data=secret", "udp/1011 data=other", "udp/1011", "tcp/1001 ack", "tcp/9", "udp/1005"}
 	runs := [][]string{{"tcp/1001", "udp/1003"}, {"tcp/1001", "tcp/1005", "udp/1003", "tcp/1007"}, {"udp/1003", "tcp/1005"}}
 	var b strings.Builder
 	at := time.Duration(0)
