@@ -21,8 +21,10 @@ type DoorCoverage struct {
 // ConditionCoverage counts how often a condition had each outcome.
 type ConditionCoverage struct {
 	Name             string
-	Place            source.Place // of the first door that needs it
+	Place            source.Place // of the first door that needs it; zero: only functions ask for it
 	Yes, No, Unknown int
+	// Certain means that it is never unknown, so that no test can miss that outcome.
+	Certain bool
 }
 
 // FileCoverage has the lines of a file that have code.

@@ -42,7 +42,7 @@ func (c *covered) know(set *scripting.Set) {
 			c.doors[d.Name] = &DoorCoverage{Door: d.Name, Place: place, Stages: make([]int, stagesOf(d))}
 			c.order = append(c.order, d.Name)
 		}
-		condition.Walk(d.When, func(one engine.Condition) { c.condition(one.Name(), place) })
+		condition.Walk(d.When, func(one engine.Condition) { c.condition(one, place) })
 	}
 	for _, line := range set.Lines() {
 		c.code[line] = true
@@ -59,12 +59,14 @@ func stagesOf(d *engine.Door) int {
 	return len(d.Sequence)
 }
 
-func (c *covered) condition(name string, place source.Place) *ConditionCoverage {
+func (c *covered) condition(is engine.Condition, place source.Place) *ConditionCoverage {
+	name := is.Name()
 	one := c.conditions[name]
 	if one == nil {
-		one = &ConditionCoverage{Name: name}
+		one = &ConditionCoverage{Name: name, Certain: true}
 		c.conditions[name] = one
 	}
+	one.Certain = one.Certain && condition.Certain(is) // another script may have one of this name
 	if one.Place == (source.Place{}) {
 		one.Place = place
 	}
@@ -79,7 +81,7 @@ func (c *covered) checked() func(engine.Condition, engine.Outcome) {
 	return func(one engine.Condition, outcome engine.Outcome) {
 		c.mutex.Lock()
 		defer c.mutex.Unlock()
-		switch counts := c.condition(one.Name(), source.Place{}); outcome {
+		switch counts := c.condition(one, source.Place{}); outcome {
 		case engine.Yes:
 			counts.Yes++
 		case engine.No:

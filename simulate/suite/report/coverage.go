@@ -36,6 +36,7 @@ func add(sum, more *suite.Coverage, place func(source.Place) source.Place) {
 		same := func(o suite.ConditionCoverage) bool { return o.Name == c.Name && o.Place == c.Place }
 		if k := slices.IndexFunc(sum.Conditions, same); k >= 0 {
 			known := &sum.Conditions[k]
+			known.Certain = known.Certain && c.Certain
 			known.Yes, known.No, known.Unknown = known.Yes+c.Yes, known.No+c.No, known.Unknown+c.Unknown
 			continue
 		}
@@ -111,11 +112,17 @@ func writeCoverage(b *strings.Builder, runs []Run) {
 		}
 	}
 	for _, one := range c.Conditions {
-		for _, n := range []int{one.Yes, one.No, one.Unknown} {
-			outcomes.count(n)
+		outcomes.count(one.Yes)
+		outcomes.count(one.No)
+		if !one.Certain {
+			outcomes.count(one.Unknown)
 		}
 		if text := neverWas(one); text != "" {
-			missing = append(missing, fmt.Sprintf("%s: %s: %s", one.Place, one.Name, text))
+			where := ""
+			if one.Place != (source.Place{}) {
+				where = one.Place.String() + ": "
+			}
+			missing = append(missing, where+one.Name+": "+text)
 		}
 	}
 	for _, f := range c.Files {
@@ -150,7 +157,7 @@ func neverWas(c suite.ConditionCoverage) string {
 		times int
 		name  string
 	}{{c.Yes, "true"}, {c.No, "false"}, {c.Unknown, "unknown"}} {
-		if one.times == 0 {
+		if one.times == 0 && !(c.Certain && one.name == "unknown") {
 			never = append(never, one.name)
 		}
 	}
