@@ -32,7 +32,9 @@ func writeMatrix(b *strings.Builder, runs []Run, names []string, verbose bool) {
 	}
 	b.WriteString("\n")
 	writeRows(b, runs, names, cells, columns)
-	b.WriteString("\n")
+	if total > 0 {
+		b.WriteString("\n")
+	}
 	for i, c := range columns {
 		fmt.Fprintf(b, "%*d  %s: %s\n", numberWidth(columns), i+1, c.file, c.name)
 	}

@@ -179,6 +179,13 @@ passed with each configuration that loaded: 3 tests
 
 2 configurations, 2 files, 3 tests: 3 passed; 1 configuration did not load
 `},
+		{"nothing loads", false, []report.Run{unloadable("a.toml"), unloadable("b.toml")}, `
+
+a  did not load
+b  did not load
+
+2 configurations, 0 files, 0 tests; 2 configurations did not load
+`},
 		{"all passed, verbose; two files of one name", true, []report.Run{gateway("a/x.toml"), gateway("b/x.toml")}, `
 scripts/ssh_test.lua:1:1: passed: opens
     with      a/x.toml, b/x.toml
