@@ -38,7 +38,7 @@ func TestNoPortIsLeft(t *testing.T) {
 				scripts.Files = append(scripts.Files, wire.File{Path: "/var/lib/once", Source: []byte(tt.file)})
 			}
 			recording := recorded(t, "0s 203.0.113.9 tcp/7421 seq=1\n1s 203.0.113.9 udp/9133\n2s 203.0.113.9 tcp/2904 seq=2", scripts)
-			result, err := Scrub(recording, nil)
+			result, err := scrubbed(recording, nil)
 			if tt.refused != "" {
 				if err == nil || !strings.Contains(err.Error(), tt.refused) {
 					t.Errorf("error %v", err)
@@ -80,7 +80,7 @@ func TestRangesAreRefused(t *testing.T) {
 // A one-time sequence that was used is known again by its line.
 func TestUsedSequencesAreScrubbed(t *testing.T) {
 	const opens = "0s 198.51.100.7 tcp/7421 seq=1\n1s 203.0.113.9 tcp/5001 seq=2\n2s 203.0.113.9 udp/5002\n3s 203.0.113.9 tcp/5001 seq=9\n4s 203.0.113.9 udp/5002 data=b"
-	result, err := Scrub(recorded(t, opens, someScripts), nil)
+	result, err := scrubbed(recorded(t, opens, someScripts), nil)
 	must(t, err)
 	if bytes.Contains(result.File, []byte("5001,5002")) || result.Decisions < 3 {
 		t.Errorf("%d decisions:\n%q", result.Decisions, result.File)
@@ -89,7 +89,7 @@ func TestUsedSequencesAreScrubbed(t *testing.T) {
 
 // The hashes of packets that came before are left out, and the engine still drops copies.
 func TestHashesAreLeftOut(t *testing.T) {
-	result, err := Scrub(recorded(t, someLines, someScripts), nil)
+	result, err := scrubbed(recorded(t, someLines, someScripts), nil)
 	must(t, err)
 	items, err := read(result.File)
 	must(t, err)
@@ -120,7 +120,7 @@ func TestStoredTextsAreScrubbed(t *testing.T) {
 	var b bytes.Buffer
 	_, err = r.Recording().WriteTo(&b)
 	must(t, err)
-	result, err := Scrub(b.Bytes(), nil)
+	result, err := scrubbed(b.Bytes(), nil)
 	must(t, err)
 	for _, gone := range []string{"203.0.113.9", "2001:db8::9", "s3cr3t-pin", "7421", "9133", "2904"} {
 		if !bytes.Contains(b.Bytes(), []byte(gone)) {
@@ -184,7 +184,7 @@ func TestNothingIsLeftInHeaders(t *testing.T) {
 		"unfilled checksum":   unfilled,
 	} {
 		t.Run(name, func(t *testing.T) {
-			result, err := Scrub(received(t, frame), nil)
+			result, err := scrubbed(received(t, frame), nil)
 			must(t, err)
 			items, err := read(result.File)
 			must(t, err)
