@@ -69,7 +69,7 @@ func importedTest(ctx context.Context, name string, capture []byte, set *scripti
 		return nil, err
 	}
 	written, err := draft.Write(ctx, draft.Config{
-		Set: set.Engine, Command: set.CommandOf, Mattered: found, Name: "each door of " + name + " opens once",
+		Set: set, Mattered: found, Name: "each door of " + name + " opens once",
 		Comment: "The knocks are those of " + name + ".pcap.",
 	})
 	if err != nil {

@@ -21,7 +21,7 @@ func (p *program) writeTest(ctx context.Context, f *simulateFlags, set *scriptin
 	name, input := draftName(config.Captures)
 	options, lists := givenOptions(set)
 	written, err := draft.Write(ctx, draft.Config{
-		Set: set.Engine, Command: set.CommandOf, Mattered: found, Local: config.Local, Replace: f.output.replace, Options: options, Lists: lists,
+		Set: set, Mattered: found, Local: config.Local, Replace: f.output.replace, Options: options, Lists: lists,
 		Name: name, Comment: fmt.Sprintf("Of %s: what mattered of it.", input),
 	})
 	if err != nil {

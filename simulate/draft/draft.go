@@ -16,19 +16,17 @@ import (
 	"sesame/daemon/engine"
 	"sesame/daemon/packet"
 	"sesame/scripting"
+	"sesame/scripting/spec"
 	"sesame/simulate"
 )
 
 // A Config says what a test is made of. It needs Set, Mattered and Name.
 type Config struct {
-	Set      *engine.Set
+	Set      *scripting.Set // that nobody else uses meanwhile
 	Mattered *simulate.Mattered
-	Name     string // of the test
-	// Command returns the command that has arguments, and whether they are its undo; nil: tests do
-	// not say which commands run.
-	Command func(argv []string) (*scripting.Command, bool)
-	Comment string         // that stands above the test; "": none
-	Local   []netip.Prefix // the addresses of the host; nil: every destination counts
+	Name     string         // of the test
+	Comment  string         // that stands above the test; "": none
+	Local    []netip.Prefix // the addresses of the host; nil: every destination counts
 	// Options are the values of the options of the scripts, and Lists those that are lists.
 	Options map[string]string
 	Lists   map[string]bool
@@ -56,10 +54,9 @@ type sent struct {
 // A drafter makes the text of one test.
 type drafter struct {
 	Config
-	stopped func() error // why the work should end; nil while it should not
-	facts   []engine.Asked
-	sent    []sent
-	stayed  []netip.Addr
+	facts  []engine.Asked
+	sent   []sent
+	stayed []netip.Addr
 }
 
 // Write returns a test. It fails when nothing mattered, when there is too much for one test, and
@@ -68,7 +65,7 @@ func Write(ctx context.Context, c Config) (*Draft, error) {
 	if len(c.Mattered.Packets) == 0 {
 		return nil, errors.New("nothing in it was a knock: a test of it would only say that nothing happens")
 	}
-	d := &drafter{Config: c, stopped: ctx.Err, facts: c.Mattered.Facts}
+	d := &drafter{Config: c, facts: c.Mattered.Facts}
 	for i := range c.Mattered.Packets {
 		p := &c.Mattered.Packets[i]
 		one := sent{at: p.Time, source: p.Source, port: p.Port, flags: p.Flags}
@@ -78,20 +75,20 @@ func Write(ctx context.Context, c Config) (*Draft, error) {
 		d.sent = append(d.sent, one)
 	}
 	if c.Replace {
-		if err := d.replace(); err != nil {
+		if err := d.replace(ctx); err != nil {
 			return nil, err
 		}
 	}
-	steps, err := d.steps()
+	test, err := d.best(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return &Draft{Text: d.text(steps), Stayed: d.stayed}, nil
+	return &Draft{Text: d.text(test), Stayed: d.stayed}, nil
 }
 
 // reads reports whether a door may look at the payloads of packets to a port.
 func (d *drafter) reads(port packet.Port) bool {
-	return slices.ContainsFunc(d.Set.Doors, func(door *engine.Door) bool {
+	return slices.ContainsFunc(d.Set.Engine.Doors, func(door *engine.Door) bool {
 		if door.Payload == nil && door.Handler == nil && len(door.When) == 0 {
 			return false
 		}
@@ -109,9 +106,9 @@ func knocksAt(door *engine.Door, port packet.Port) bool {
 	return false
 }
 
-// steps returns the steps that read best of those that bring about what the packets did.
-func (d *drafter) steps() ([]step, error) {
-	groups, want, err := d.group(d.sent)
+// best returns the test that reads best of those that bring about what the packets did.
+func (d *drafter) best(ctx context.Context) (*spec.Test, error) {
+	groups, want, err := d.group(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -119,13 +116,13 @@ func (d *drafter) steps() ([]step, error) {
 		return nil, fmt.Errorf("the test would have more than %d steps: choose a source with --source, or replay the capture in a test", maxSteps)
 	}
 	for _, shape := range []shape{{time.Millisecond, true}, {time.Millisecond, false}, {1, false}} {
-		steps := d.shaped(groups, shape)
-		came, err := d.run(steps)
+		test := d.shaped(groups, shape)
+		came, err := d.run(ctx, test)
 		if err != nil {
 			return nil, err
 		}
-		if slices.EqualFunc(want, came, event.like) {
-			return steps, nil
+		if alike(want, came) {
+			return test, nil
 		}
 	}
 	return nil, errors.New("a test cannot send what the capture has so that the same happens: replay the capture in a test")
@@ -141,22 +138,26 @@ type group struct {
 	silent  bool          // nothing happens in the gap
 }
 
-// group splits packets where the source changes, and behind each that brought something about. It
-// also returns all that happened.
-func (d *drafter) group(all []sent) (groups []group, came []event, err error) {
-	p := d.player(all[0].at)
+// group splits the packets where the source changes, and behind each that brought something about.
+// It also returns all that came.
+func (d *drafter) group(ctx context.Context) (groups []group, came *spec.Step, err error) {
+	p := d.player(ctx, d.sent[0].at)
 	closed := true
-	for i, s := range all {
+	for i, s := range d.sent {
 		if i > 0 {
-			if err := p.until(s.at); err != nil {
+			gap := spec.Step{At: s.at}
+			if now := p.Now(); now.After(s.at) {
+				gap.At = now // a step before it sent a packet at the same time
+			}
+			if _, err := p.play(ctx, &gap); err != nil {
 				return nil, nil, err
 			}
 			last := &groups[len(groups)-1]
-			if last.silent = len(p.events) == 0; !last.silent || s.source != last.packets[0].source || len(last.packets) == maxPackets {
+			if last.silent = nothing(&gap); !last.silent || s.source != last.packets[0].source || len(last.packets) == maxPackets {
 				closed = true
 			}
-			if came = append(came, p.take()...); closed {
-				last.gap = s.at.Sub(all[i-1].at)
+			if closed {
+				last.gap = s.at.Sub(d.sent[i-1].at)
 			}
 		}
 		if closed {
@@ -164,12 +165,12 @@ func (d *drafter) group(all []sent) (groups []group, came []event, err error) {
 		}
 		last := &groups[len(groups)-1]
 		last.packets = append(last.packets, s)
-		if err := p.send(s); err != nil {
+		one := s.step()
+		if _, err := p.play(ctx, &one); err != nil {
 			return nil, nil, err
 		}
-		closed = len(p.events) > 0
-		came = append(came, p.take()...)
+		closed = !nothing(&one)
 	}
-	err = p.rest()
-	return groups, append(came, p.take()...), err
+	_, err = p.play(ctx, &spec.Step{Wait: longest})
+	return groups, &p.came, err
 }

@@ -34,6 +34,7 @@ sesame.door "office" { sequence = { "udp/1003", "tcp/1005" }, within = "2s", gua
 sesame.listen "beacon" { on = "udp/1009", length = 3, limit = "3/10s", guards = "tcp/82",
   on_knock = function(attempt)
     if attempt.payload == "bad" then return false, "bad" end
+    if attempt.payload == "err" then error("not yet") end
     if attempt.payload == "log" then return attempt:log("seen") end
     attempt:exec(audit)
     attempt:exec(start)
@@ -48,7 +49,7 @@ sesame.listen "word" { on = "udp/1011", guards = "tcp/83",
 // capture draws lines of knocks, right and wrong ones, of several sources.
 func capture(t *rapid.T) string {
 	sources := rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"203.0.113.9", "198.51.100.7", "192.0.2.44", "2001:db8:9::9", "2001:db8:7::1"}), 1, 3, rapid.ID).Draw(t, "sources")
-	words := []string{"tcp/1001", "udp/1003", "tcp/1005", "tcp/1007", "udp/1009 data=abc", "udp/1009 data=bad", "udp/1009 data=log", "udp/1009 data=long", "udp/1011 data=secret", "udp/1011 data=other", "udp/1011", "tcp/1001 ack", "tcp/9", "udp/1005"}
+	words := []string{"tcp/1001", "udp/1003", "tcp/1005", "tcp/1007", "udp/1009 data=abc", "udp/1009 data=bad", "udp/1009 data=log", "udp/1009 data=err", "udp/1009 data=long", "udp/1011 data=secret", "udp/1011 data=other", "udp/1011", "tcp/1001 ack", "tcp/9", "udp/1005"}
 	runs := [][]string{{"tcp/1001", "udp/1003"}, {"tcp/1001", "tcp/1005", "udp/1003", "tcp/1007"}, {"udp/1003", "tcp/1005"}}
 	var b strings.Builder
 	at := time.Duration(0)
@@ -125,7 +126,7 @@ func writtenFor(t tester, dir string, data []byte, replace bool) (string, error)
 	if err != nil {
 		return "", err
 	}
-	one, err := draft.Write(ctx, draft.Config{Set: set.Engine, Command: set.CommandOf, Mattered: found, Name: "drawn", Replace: replace})
+	one, err := draft.Write(ctx, draft.Config{Set: set, Mattered: found, Name: "drawn", Replace: replace})
 	if err != nil {
 		return "", err
 	}

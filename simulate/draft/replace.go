@@ -1,11 +1,15 @@
 package draft
 
 import (
+	"context"
 	"fmt"
 	"net/netip"
 	"slices"
 
 	"sesame/daemon/engine"
+	"sesame/scripting/spec"
+	"sesame/simulate/craft"
+	"sesame/simulate/opening"
 )
 
 // maxReplaced bounds the sources whose addresses are replaced: each is tried.
@@ -14,7 +18,7 @@ const maxReplaced = 254
 // replace makes addresses for documentation (RFC 5737, RFC 3849) stand for those of the sources,
 // one source after the other. An address stays when something else would happen with another one,
 // as with a list of networks.
-func (d *drafter) replace() error {
+func (d *drafter) replace(ctx context.Context) error {
 	var all []netip.Addr
 	for _, s := range d.sent {
 		if !slices.Contains(all, s.source) {
@@ -24,14 +28,14 @@ func (d *drafter) replace() error {
 	if len(all) > maxReplaced {
 		return fmt.Errorf("it has more than %d sources: choose some with --source", maxReplaced)
 	}
-	_, want, err := d.group(d.sent)
+	_, want, err := d.group(ctx)
 	if err != nil {
 		return err
 	}
 	next := 0
 	for _, source := range all {
 		var other netip.Addr
-		for other = documented(next, source); slices.Contains(all, other) && other != source; other = documented(next, source) {
+		for other = opening.Source(next, craft.HostFor(source)); slices.Contains(all, other) && other != source; other = opening.Source(next, craft.HostFor(source)) {
 			next++
 		}
 		if next++; other == source {
@@ -39,17 +43,11 @@ func (d *drafter) replace() error {
 		}
 		sent, facts := d.sent, d.facts
 		d.sent, d.facts = replacedIn(sent, facts, source, other)
-		_, came, err := d.group(d.sent)
+		_, came, err := d.group(ctx)
 		if err != nil {
 			return err
 		}
-		expected := make([]event, len(want))
-		for i, e := range want {
-			if expected[i] = e; e.source == single(source) {
-				expected[i].source = single(other)
-			}
-		}
-		if !slices.EqualFunc(expected, came, event.like) {
+		if !alike(otherIn(want, single(source), single(other)), came) {
 			d.sent, d.facts, d.stayed = sent, facts, append(d.stayed, source)
 			continue
 		}
@@ -58,16 +56,20 @@ func (d *drafter) replace() error {
 	return nil
 }
 
-func single(a netip.Addr) netip.Prefix { return netip.PrefixFrom(a, a.BitLen()) }
-
-// documented returns an address for documentation of a source's family, another one for each number
-// below 508.
-func documented(i int, source netip.Addr) netip.Addr {
-	if source.Is4() {
-		network := [...][3]byte{{203, 0, 113}, {198, 51, 100}}[i/254%2]
-		return netip.AddrFrom4([4]byte{network[0], network[1], network[2], byte(1 + i%254)})
+// otherIn returns what came with another address of a source.
+func otherIn(came *spec.Step, source, other netip.Prefix) *spec.Step {
+	expected := spec.Step{Strict: slices.Clone(came.Strict), Allows: slices.Clone(came.Allows), Runs: came.Runs}
+	for i := range expected.Strict {
+		if e := &expected.Strict[i]; e.Source == source {
+			e.Source = other
+		}
 	}
-	return netip.AddrFrom16([16]byte{0x20, 0x01, 0x0d, 0xb8, byte(i / 254), byte(1 + i%254), 15: 9})
+	for i := range expected.Allows {
+		if a := &expected.Allows[i]; a.Source == source {
+			a.Source = other
+		}
+	}
+	return &expected
 }
 
 // replacedIn returns packets and facts with another address of a source.

@@ -1,7 +1,7 @@
 package draft
 
 import (
-	"net/netip"
+	"bytes"
 	"slices"
 	"time"
 
@@ -17,73 +17,62 @@ type shape struct {
 	named bool          // knocks become the names of their doors
 }
 
-// A step is one of a test.
-type step struct {
-	begin   time.Time // of the first
-	door    string    // whose knocks the packets are; "": none in particular
-	packets []delayed
-	delay   time.Duration // of the packets that have none of their own
-	wait    time.Duration
-	rest    bool // it waits until all has happened
-	stray   bool // no packet is to a port of a door
-	events  []event
-}
-
-// A delayed is a packet, and the time between it and the next one.
-type delayed struct {
-	sent
-	delay time.Duration
-}
-
-// shaped returns the steps of groups of packets.
-func (d *drafter) shaped(groups []group, s shape) (steps []step) {
+// shaped returns a test of groups of packets.
+func (d *drafter) shaped(groups []group, s shape) *spec.Test {
+	test := d.test(groups[0].packets[0].at.Round(s.unit))
 	for _, g := range groups {
 		one := d.listed(g, s)
 		if s.named {
 			d.name(&one)
 		}
 		gap := s.rounded(g.gap)
-		if g.gap > 0 && one.door != "" && gap < one.delay {
-			one.pace(gap) // the time behind the last knock is that between the others
+		if n := len(one.Knocks); g.gap > 0 && n > 0 {
+			one.Knocks[n-1].Delay = min(one.Delay, gap)
+		} else if g.gap > 0 {
+			one.Delay = min(one.Delay, gap) // the time behind the last knock is that between the others
 		}
-		last := &one.packets[len(one.packets)-1]
 		switch {
-		case g.gap == 0:
-			last.delay = one.delay
-		case !g.silent:
-			last.delay = min(one.delay, gap)
-			steps = append(steps, one)
-			one = step{wait: gap}
-		case gap == one.delay:
-			last.delay = gap
+		case g.gap == 0 || g.silent && gap == one.Delay:
+		case g.silent:
+			one.Wait = gap
 		default:
-			last.delay = min(one.delay, gap)
-			one.wait = gap
+			test.Steps = append(test.Steps, one)
+			one = spec.Step{Wait: gap}
 		}
-		steps = append(steps, one)
+		test.Steps = append(test.Steps, one)
 	}
-	steps[0].begin = groups[0].packets[0].at.Round(s.unit)
-	return append(steps, step{rest: true})
+	return test
 }
 
 // rounded rounds a time between two packets, of which one must come before the other.
 func (s shape) rounded(t time.Duration) time.Duration { return max(t.Round(s.unit), s.unit) }
 
+// step returns the step that sends a packet.
+func (s *sent) step() spec.Step {
+	one := spec.Packet{Port: s.port, Payload: []byte(s.payload)}
+	if s.port.Proto == packet.TCP && s.flags != packet.SYN {
+		one.Flags = s.flags.Names()
+	}
+	return spec.Step{Action: spec.Knock, From: s.source, Delay: 1, Knocks: []spec.Packet{one}}
+}
+
 // listed returns a step that sends the packets of a group one by one.
-func (d *drafter) listed(g group, s shape) step {
-	one, counts := step{delay: spec.Delay, stray: true}, map[time.Duration]int{}
+func (d *drafter) listed(g group, s shape) spec.Step {
+	one, counts := spec.Step{Action: spec.Knock, From: g.packets[0].source, Delay: spec.Delay}, map[time.Duration]int{}
 	for i, p := range g.packets {
-		one.stray = one.stray && !slices.ContainsFunc(d.Set.Doors, func(door *engine.Door) bool { return knocksAt(door, p.port) })
-		delay := time.Duration(0)
-		if i+1 < len(g.packets) {
-			delay = s.rounded(g.packets[i+1].at.Sub(p.at))
-			counts[delay]++
+		if slices.ContainsFunc(d.Set.Engine.Doors, func(door *engine.Door) bool { return knocksAt(door, p.port) }) {
+			one.MinKnocks = 1
 		}
-		one.packets = append(one.packets, delayed{p, delay})
+		next := p.step().Knocks[0]
+		if i+1 < len(g.packets) {
+			next.Delay = s.rounded(g.packets[i+1].at.Sub(p.at))
+			counts[next.Delay]++
+		}
+		one.Knocks = append(one.Knocks, next)
 	}
 	for delay, n := range counts {
-		if most := counts[one.delay]; n > most || n == most && delay < one.delay {
-			one.delay = delay
+		if most := counts[one.Delay]; n > most || n == most && delay < one.Delay {
+			one.Delay = delay
 		}
 	}
 	return one
@@ -92,49 +81,35 @@ func (d *drafter) listed(g group, s shape) step {
 // name makes a step name the door whose knocks its packets are. A function of a door may read the
 // payload, so that must be the one which the name sends. The time between two of them is
 // then the same for all.
-func (d *drafter) name(s *step) {
-	for _, door := range d.Set.Doors {
+func (d *drafter) name(s *spec.Step) {
+	for _, door := range d.Set.Engine.Doors {
 		knocks, err := opening.Knocks(door)
-		if err != nil || len(knocks) != len(s.packets) {
+		if err != nil || len(knocks) != len(s.Knocks) || door.OneTime != nil {
 			continue
 		}
 		same := true
 		for i, k := range knocks {
-			p := s.packets[i]
-			same = same && k.Port == p.port && (k.Port.Proto != packet.TCP || k.Flags == p.flags) && (door.Payload == nil && door.Handler == nil || string(k.Payload) == p.payload)
+			p := (&sent{port: k.Port, flags: k.Flags}).step().Knocks[0]
+			same = same && p.Port == s.Knocks[i].Port && p.Flags == s.Knocks[i].Flags &&
+				(door.Payload == nil && door.Handler == nil || bytes.Equal(k.Payload, s.Knocks[i].Payload))
 		}
-		if same && door.OneTime == nil {
-			s.door = door.Name
-			s.level()
+		if same {
+			level(s)
+			s.Door, s.Knocks = door.Name, nil
 			return
 		}
 	}
 }
 
 // level makes all times between packets the same.
-func (s *step) level() {
-	n := len(s.packets) - 1
+func level(s *spec.Step) {
+	n := len(s.Knocks) - 1
 	if n == 0 {
 		return
 	}
 	total := time.Duration(0)
-	for _, p := range s.packets[:n] {
-		total += p.delay
+	for _, p := range s.Knocks[:n] {
+		total += p.Delay
 	}
-	s.pace(max((total / time.Duration(n)).Round(time.Millisecond), time.Millisecond))
-}
-
-func (s *step) pace(delay time.Duration) {
-	s.delay = delay
-	for i := range s.packets {
-		s.packets[i].delay = s.delay
-	}
-}
-
-// source returns who sends the packets of a step; invalid when it has none.
-func (s *step) source() netip.Addr {
-	if len(s.packets) == 0 {
-		return netip.Addr{}
-	}
-	return s.packets[0].source
+	s.Delay = max((total / time.Duration(n)).Round(time.Millisecond), time.Millisecond)
 }

@@ -38,16 +38,16 @@ func TestTexts(t *testing.T) {
 		{"another pace, and a packet of nobody's door", "0s 192.0.2.44 tcp/1001\n10ms 192.0.2.44 tcp/9\n250ms 192.0.2.44 udp/1003\n", draft.Config{}},
 		{"two sources", "0s 203.0.113.9 tcp/1001\n100ms 203.0.113.9 udp/1003\n10s 2001:db8:9::9 tcp/1001\n10.1s 2001:db8:9::9 udp/1003\n", draft.Config{}},
 		{"wrong and late knocks", "0s 203.0.113.9 tcp/1001\n300ms 203.0.113.9 tcp/1005\n900ms 203.0.113.9 tcp/1007 syn,ack\n1s 203.0.113.9 tcp/1007\n9s 203.0.113.9 udp/1003\n", draft.Config{}},
-		{"payloads, commands and their undo", "0s 203.0.113.9 udp/1009 data=abc\n20s 203.0.113.9 udp/1009 data=bad\n40s 203.0.113.9 udp/1009 data=\"\\1\n", draft.Config{Command: set.CommandOf}},
-		{"no commands", "0s 203.0.113.9 udp/1009 data=abc\n", draft.Config{}},
-		{"the same twice in a step", "0s 203.0.113.9 udp/1009 data=bad\n1ms 203.0.113.9 udp/1009 data=bad\n2ms 203.0.113.9 udp/1009 data=abc\n2ms 203.0.113.9 udp/1009 data=bad\n", draft.Config{Command: set.CommandOf}},
+		{"payloads, commands and their undo", "0s 203.0.113.9 udp/1009 data=abc\n20s 203.0.113.9 udp/1009 data=bad\n40s 203.0.113.9 udp/1009 data=\"\\1\n", draft.Config{}},
+		{"an error of a function", "0s 203.0.113.9 udp/1009 data=err\n", draft.Config{Comment: "Añadido"}},
+		{"the same twice in a step", "0s 203.0.113.9 udp/1009 data=bad\n1ms 203.0.113.9 udp/1009 data=bad\n2ms 203.0.113.9 udp/1009 data=abc\n2ms 203.0.113.9 udp/1009 data=bad\n", draft.Config{}},
 		{"facts, a comment and hosts", "0s 198.51.100.7 tcp/1001\n100ms 198.51.100.7 tcp/1005\n200ms 198.51.100.7 udp/1003\n300ms 198.51.100.7 tcp/1007\n", draft.Config{
 			Comment: "from\n x.pcap\x7f", Local: []netip.Prefix{netip.MustParsePrefix("192.0.2.1/32"), netip.MustParsePrefix("10.0.0.0/8")},
 			Options: map[string]string{"ttl": "30s", "end": "x\"\\\n", "ports": "tcp/1,tcp/2", "a-b": "1"}, Lists: map[string]bool{"ports": true}}},
 		{"replaced, but for one that a list has", "0s 203.0.113.77 tcp/1001\n100ms 203.0.113.77 udp/1003\n20s 192.0.2.44 tcp/1001\n20.1s 192.0.2.44 tcp/1005\n20.2s 192.0.2.44 udp/1003\n20.3s 192.0.2.44 tcp/1007\n" +
 			"40s 198.51.100.7 tcp/1001\n40.1s 198.51.100.7 tcp/1005\n40.2s 198.51.100.7 udp/1003\n40.3s 198.51.100.7 tcp/1007\n", draft.Config{Replace: true}},
 	} {
-		tt.config.Set, tt.config.Name = set.Engine, tt.name
+		tt.config.Set, tt.config.Name = set, tt.name
 		fmt.Fprintf(&all, "-- %s\n%s\n", strings.ReplaceAll(strings.TrimSpace(tt.lines), "\n", "\n-- "), textOf(t, tt.lines, tt.config))
 	}
 	path := filepath.Join("testdata", "texts.lua")
@@ -78,7 +78,7 @@ func textOf(t *testing.T, lines string, c draft.Config) string {
 			t.Fatal(err)
 		}
 	}
-	if c.Mattered, err = simulate.Matter(t.Context(), simulate.Config{Knocks: data, Set: c.Set, Facts: facts, Local: c.Local}); err != nil {
+	if c.Mattered, err = simulate.Matter(t.Context(), simulate.Config{Knocks: data, Set: c.Set.Engine, Facts: facts, Local: c.Local}); err != nil {
 		t.Fatal(err)
 	}
 	one, err := draft.Write(context.Background(), c)

@@ -45,7 +45,7 @@ func Capture(doors []*engine.Door) (data []byte, visits []Visit, err error) {
 		if door.Target.IsValid() {
 			dest = door.Target
 		}
-		source := sourceOf(i, dest)
+		source := Source(i, dest)
 		visits = append(visits, Visit{Door: door, Source: source})
 		for _, k := range knocks {
 			if err := file.Add(at, sender.Packet(source, dest, k)); err != nil {
@@ -141,9 +141,9 @@ func Gap(d *engine.Door) time.Duration {
 	return gap
 }
 
-// sourceOf returns the source that opens door i. The first 507 doors have different sources, since
+// Source returns source i of packets to a destination, of its family. The first 507 are different:
 // the attempt of a source at one door could disturb its attempt at another.
-func sourceOf(i int, dest netip.Addr) netip.Addr {
+func Source(i int, dest netip.Addr) netip.Addr {
 	if dest.Is6() {
 		source := netip.MustParseAddr("2001:db8:ffff::").As16()
 		binary.BigEndian.PutUint32(source[12:], uint32(i+1))

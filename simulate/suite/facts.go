@@ -86,5 +86,5 @@ func advice(q engine.Question) string {
 		says = "{ asn = 3352 }"
 	case engine.FactCountry:
 	}
-	return fmt.Sprintf("the test says what is known, such as facts = { [%s] = %s }", quote(subject), says)
+	return fmt.Sprintf("the test says what is known, such as facts = { [%s] = %s }", spec.Quote(subject), says)
 }

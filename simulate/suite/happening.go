@@ -1,7 +1,6 @@
 package suite
 
 import (
-	"fmt"
 	"net/netip"
 	"strings"
 	"time"
@@ -104,7 +103,7 @@ func (h *happening) String() string {
 	var w words
 	switch {
 	case h.kind == logs:
-		return "logs = " + quote(h.detail)
+		return "logs = " + spec.Quote(h.detail)
 	case h.kind == runs:
 		w.alone(h.command)
 		if h.undo {
@@ -140,14 +139,14 @@ func (w *words) add(key, value string) { *w = append(*w, key+" = "+value) }
 // alone adds a text that stands without a key, unless it is empty.
 func (w *words) alone(text string) {
 	if text != "" {
-		*w = append(*w, quote(text))
+		*w = append(*w, spec.Quote(text))
 	}
 }
 
 // text adds a text, unless it is empty.
 func (w *words) text(key, text string) {
 	if text != "" {
-		w.add(key, quote(text))
+		w.add(key, spec.Quote(text))
 	}
 }
 
@@ -159,29 +158,10 @@ func (w words) String() string {
 	return "{ " + strings.Join(w, ", ") + " }"
 }
 
-// quote spells a text in Lua. What cannot be printed is escaped, so that a terminal shows it.
-func quote(text string) string {
-	var b strings.Builder
-	b.WriteByte('"')
-	for i := range len(text) {
-		switch c := text[i]; {
-		case c == '"' || c == '\\':
-			b.WriteByte('\\')
-			b.WriteByte(c)
-		case c < ' ' || c == 0x7f:
-			fmt.Fprintf(&b, `\%03d`, c)
-		default:
-			b.WriteByte(c)
-		}
-	}
-	b.WriteByte('"')
-	return transcript.Safe(b.String())
-}
-
 func quoteAll(texts []string) string {
 	quoted := make([]string, len(texts))
 	for i, text := range texts {
-		quoted[i] = quote(text)
+		quoted[i] = spec.Quote(text)
 	}
 	return "{ " + strings.Join(quoted, ", ") + " }"
 }

@@ -129,12 +129,7 @@ func (t *running) all(ctx context.Context) error {
 	if err := t.unknownNames(); err != nil {
 		return err
 	}
-	t.facts.state(t.test.Facts)
-	t.watched = watchedBy(t.set.Engine)
-	t.session = simulate.NewSession(simulate.SessionConfig{
-		Set: t.set.Engine, Begin: begin, Local: t.local(), Facts: &t.facts, Unsynchronised: t.test.Unsynchronised,
-		Result: t.exit, Events: t.events, Before: t.spend, Checked: t.covered.checked(), Explain: t.explain,
-	})
+	t.start(begin)
 	for i := range t.test.Steps {
 		t.step, t.index = &t.test.Steps[i], i
 		if err := t.one(ctx); err != nil || t.result.Outcome == Failed {
@@ -143,6 +138,16 @@ func (t *running) all(ctx context.Context) error {
 		t.result.Virtual = t.session.Now().Sub(begin)
 	}
 	return nil
+}
+
+// start makes the engine, and tells it what is known.
+func (t *running) start(begin time.Time) {
+	t.facts.state(t.test.Facts)
+	t.watched = watchedBy(t.set.Engine)
+	t.session = simulate.NewSession(simulate.SessionConfig{
+		Set: t.set.Engine, Begin: begin, Local: t.local(), Facts: &t.facts, Unsynchronised: t.test.Unsynchronised,
+		Result: t.exit, Events: t.events, Before: t.spend, Checked: t.covered.checked(), Explain: t.explain,
+	})
 }
 
 // watchedBy returns the ports of the knocks of all doors.

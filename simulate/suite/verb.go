@@ -46,7 +46,7 @@ func named(subject string) string {
 func (w *wanted) subject() string {
 	switch {
 	case w.kind == logs:
-		return quote(w.like.detail)
+		return spec.Quote(w.like.detail)
 	case w.kind == allows && w.like.port.Number != 0:
 		return w.like.port.String()
 	case w.like.command != "":

@@ -65,14 +65,17 @@ func within(of, network netip.Prefix) bool {
 }
 
 // String spells it as a test does.
-func (w *wanted) String() string {
+func (w *wanted) String() string { return keys[w.kind] + " = " + w.text() }
+
+// text spells what stands behind its key.
+func (w *wanted) text() string {
 	var words words
 	like := &w.like
 	// All others name a door first.
 	//exhaustive:ignore
 	switch w.kind {
 	case logs:
-		return "logs = " + quote(like.detail)
+		return spec.Quote(like.detail)
 	case runs, kind(spec.Fails):
 		words.alone(like.command)
 		words.text("door", like.door)
@@ -98,5 +101,5 @@ func (w *wanted) String() string {
 	if w.times > 1 {
 		words.add("times", strconv.Itoa(w.times))
 	}
-	return keys[w.kind] + " = " + words.String()
+	return words.String()
 }

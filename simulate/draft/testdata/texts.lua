@@ -51,11 +51,11 @@ sesame.test "payloads, commands and their undo" {
   { wait = "5s", closes = { "beacon", reason = "expired", times = 2 }, runs = { "start", undo = true } },
 }
 
--- 0s 203.0.113.9 udp/1009 data=abc
-sesame.test "no commands" {
+-- 0s 203.0.113.9 udp/1009 data=err
+-- Añadido
+sesame.test "an error of a function" {
   at = "2026-03-02 12:00:00 UTC",
-  { knock = { { "udp/1009", payload = "abc" } }, opens = "beacon", allows = { port = "tcp/82", ttl = "4s" } },
-  { wait = "5s", closes = { "beacon", reason = "expired", times = 2 } },
+  { knock = { { "udp/1009", payload = "err" } }, refuses = { "beacon", reason = "script_error" } },
 }
 
 -- 0s 203.0.113.9 udp/1009 data=bad
