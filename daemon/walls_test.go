@@ -116,7 +116,7 @@ var confined = []struct {
 	{"github.com/google/gopacket/layers", nil, "its tables take half of the time of a start; tests compare our layers with it"},
 	{"github.com/fsnotify/fsnotify", []string{"daemon/watch"}, "watching files is one trigger of a reload, and the daemon's"},
 	{"github.com/oschwald/maxminddb-golang", []string{"daemon/geo"}, "one place reads databases about addresses, and bounds what that costs"},
-	{"github.com/gaissmai/bart", []string{"scripting/condition"}, "one condition looks addresses up in a list"},
+	{"github.com/gaissmai/bart", []string{"scripting/condition", "daemon/engine"}, "one condition looks addresses up in a list, and the engine looks for networks among grants"},
 	{"github.com/google/nftables", []string{"daemon/effect/firewall"}, "one place changes the firewall"},
 	{"github.com/vishvananda/netlink", []string{"daemon/capture", "daemon/livetest"}, "one place listens to the machine's links and addresses"},
 	{"os/exec", []string{"daemon/effect", "daemon/livetest", "pcaps"}, "one place runs commands"},

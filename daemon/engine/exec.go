@@ -2,7 +2,6 @@ package engine
 
 import (
 	"fmt"
-	"slices"
 	"time"
 )
 
@@ -73,13 +72,11 @@ func (e *Engine) exec(c cause, b *batch, op Exec) {
 	key := keyOf(&wanted)
 	again := e.endRunBeforeRestart(key, c.depth)
 	run := e.effects + 1
-	if sharing := e.grants.byKey[key]; len(sharing) > 0 && !again {
-		event.Argv, run = nil, sharing[0].run
+	if e.grants.byKey.count(key) > 0 && !again {
+		event.Argv, run = nil, e.grants.runs[key]
 	}
 	g, was := e.addOrExtendGrant(c, wanted)
-	for _, sharing := range e.grants.byKey[key] {
-		sharing.run = run
-	}
+	e.grants.runs[key] = run
 	event.Grant, event.TTL, event.Until = g.ID, g.TTL, e.elementEnd(g.key)
 	e.addEffect(b, event, g, was)
 }
@@ -88,15 +85,15 @@ func (e *Engine) exec(c cause, b *batch, op Exec) {
 // it did. The grants of one source end with that. Those of a shared command go on: their holders
 // did nothing, and their time is not over.
 func (e *Engine) endRunBeforeRestart(key grantKey, depth int) bool {
-	sharing := e.grants.byKey[key]
-	if len(sharing) == 0 || sharing[0].run != 0 {
+	if e.grants.byKey.count(key) == 0 || e.grants.runs[key] != 0 {
 		return false
 	}
+	sharing := e.grants.byKey.of[key].inOrder()
 	if key.shared {
 		e.undo(sharing[0])
 		return true
 	}
-	for _, g := range slices.Clone(sharing) {
+	for _, g := range sharing {
 		e.endGrant(g, Replaced, depth)
 	}
 	return true

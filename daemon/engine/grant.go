@@ -17,7 +17,7 @@ func (e *Engine) addOrExtendGrant(c cause, wanted Grant) (*grant, term) {
 		if was = g.term(); was.end.After(next.end) {
 			next = was
 		}
-		g.setTerm(next)
+		e.grants.setTerm(g, next)
 		g.Cut = wanted.Cut
 		e.moveTimer(&g.timer, wire.Nanoseconds(next.end))
 	} else {

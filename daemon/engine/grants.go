@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gaissmai/bart"
+
 	"sesame/daemon/packet"
 )
 
@@ -51,9 +53,10 @@ func (g *Grant) holder() netip.Addr {
 // A grant is a live Grant.
 type grant struct {
 	Grant
-	key   grantKey
-	run   uint64 // the effect that ran its command; other grants of the key may share it
-	timer timer
+	key    grantKey
+	timer  timer
+	order  uint64         // in which it was inserted
+	places [listKinds]int // in the lists of a grants
 }
 
 // isNetwork reports whether a grant has an element that others may overlap.
@@ -84,26 +87,23 @@ func keyOf(g *Grant) grantKey {
 	return key
 }
 
-// grants finds the live grants. All of its lists hold the same grants.
+// grants finds the live grants. Each of its lists holds all of them, unless it says otherwise.
 type grants struct {
 	lastID   uint64
+	inserted uint64 // so far
 	byID     map[uint64]*grant
-	byKey    map[grantKey][]*grant // one for each door and knocker
-	byGiver  map[giver][]*grant
-	byHolder map[holder][]*grant
-	networks map[packet.Port][]*grant // those wider than one address, and real
-	widths   map[width]int            // how many networks of each width there are
-	lengths  map[family][]length      // of the sources of all grants of ports, the widest first
+	byKey    lists[grantKey]
+	byAsker  lists[asker]
+	byGiver  lists[giver]
+	byHolder lists[holder]
+	// networks has the lists of byKey for networks wider than one address, and real.
+	networks map[packet.Port]*bart.Table[*byEnd]
+	lengths  map[family][]length // of the sources of all grants of ports, the widest first
+	// runs has the effect that ran the command of a key. It is 0, or not there, when the command
+	// ran before a restart.
+	runs map[grantKey]uint64
+	work int // comparisons so far: tests count them
 }
-
-// A width is a prefix length of the networks on a port.
-type width struct {
-	port packet.Port
-	bits int
-	is4  bool
-}
-
-func widthOf(g *grant) width { return width{g.Port, g.Source.Bits(), g.Source.Addr().Is4()} }
 
 // A family is a port for IPv4 or for IPv6.
 type family struct {
@@ -133,28 +133,43 @@ func (s *grants) counts(g *grant, n int) {
 	}
 }
 
-// A giver is a door and who knocked it.
-type giver struct {
+// An asker is who asked a door for what a key gives. A repeat extends the grant.
+type asker struct {
+	key  grantKey
 	door string
 	by   netip.Addr
 }
 
-// A holder is a door and who has its grants.
-type holder struct {
-	door   string
-	source netip.Prefix
+func askerOf(g *grant) asker { return asker{g.key, g.Door, g.By} }
+
+// A giver is a door and who knocked it.
+type giver struct {
+	door     string
+	by       netip.Addr
+	observed bool
 }
 
+func giverOf(g *grant) giver { return giver{g.Door, g.By, g.Observed} }
+
+// A holder is a door and who has its grants.
+type holder struct {
+	door     string
+	source   netip.Prefix
+	observed bool
+}
+
+func holderOf(g *grant) holder { return holder{g.Door, g.Source, g.Observed} }
+
 func newGrants() *grants {
-	return &grants{
+	s := &grants{
 		byID:     make(map[uint64]*grant),
-		byKey:    make(map[grantKey][]*grant),
-		byGiver:  make(map[giver][]*grant),
-		byHolder: make(map[holder][]*grant),
-		networks: make(map[packet.Port][]*grant),
-		widths:   make(map[width]int),
+		networks: make(map[packet.Port]*bart.Table[*byEnd]),
 		lengths:  make(map[family][]length),
+		runs:     make(map[grantKey]uint64),
 	}
+	s.byKey, s.byAsker = newLists[grantKey](sameKey, &s.work), newLists[asker](sameAsker, &s.work)
+	s.byGiver, s.byHolder = newLists[giver](sameGiver, &s.work), newLists[holder](sameHolder, &s.work)
+	return s
 }
 
 func (s *grants) count() int { return len(s.byID) }
@@ -164,9 +179,16 @@ func (s *grants) all() []*grant {
 	return slices.SortedFunc(maps.Values(s.byID), byAge)
 }
 
-// of returns the grants of a door that a asked for or has, in the order of their ids.
-func (s *grants) of(door string, a netip.Addr) []*grant {
-	all := slices.Concat(s.byGiver[giver{door, a}], s.byHolder[holder{door, single(a)}])
+// of returns the grants of a door that a asked for or has, in the order of their ids: those that
+// are only observed, or all.
+func (s *grants) of(door string, a netip.Addr, onlyObserved bool) []*grant {
+	var all []*grant
+	for _, observed := range []bool{true, false} {
+		if observed || !onlyObserved {
+			all = append(all, s.byGiver.of[giver{door, a, observed}].inOrder()...)
+			all = append(all, s.byHolder.of[holder{door, single(a), observed}].inOrder()...)
+		}
+	}
 	slices.SortFunc(all, byAge)
 	return slices.Compact(all)
 }
@@ -180,10 +202,11 @@ func (s *grants) held(door string, a netip.Addr, observed bool) time.Time {
 	}
 	for bits := range a.BitLen() + 1 {
 		around, _ := a.Prefix(bits)
-		for _, g := range s.byHolder[holder{door, around}] {
-			if g.End.After(end) && (observed || !g.Observed) {
-				end = g.End
-			}
+		if g := s.byHolder.latest(holder{door, around, false}); g != nil && g.End.After(end) {
+			end = g.End
+		}
+		if g := s.byHolder.latest(holder{door, around, true}); observed && g != nil && g.End.After(end) {
+			end = g.End
 		}
 	}
 	return end
@@ -201,43 +224,29 @@ func (s *grants) reaches(a netip.Addr, port packet.Port) bool {
 	if len(s.byID) == 0 {
 		return false
 	}
-	return len(s.byKey[grantKey{source: single(a), port: port}]) > 0 || s.covered(single(a), port)
+	return s.byKey.count(grantKey{source: single(a), port: port}) > 0 || s.covered(single(a), port)
 }
 
 // find returns the grant that a door already gave to by on key, or nil.
 func (s *grants) find(key grantKey, door string, by netip.Addr) *grant {
-	for _, g := range s.byKey[key] {
-		if g.Door == door && g.By == by {
-			return g
-		}
-	}
-	return nil
+	return s.byAsker.latest(asker{key, door, by})
 }
 
 // latest returns the latest end of the grants on key; zero when there is none.
 func (s *grants) latest(key grantKey) time.Time {
-	var end time.Time
-	for _, g := range s.byKey[key] {
-		if g.End.After(end) {
-			end = g.End
-		}
+	if g := s.byKey.latest(key); g != nil {
+		return g.End
 	}
-	return end
+	return time.Time{}
 }
 
-// covered reports whether there is a grant for a wider network than source. It looks up each
-// prefix length in use, not each grant.
+// covered reports whether there is a grant for a wider network than source.
 func (s *grants) covered(source netip.Prefix, port packet.Port) bool {
-	if len(s.networks[port]) == 0 {
-		return false
-	}
-	for bits := range source.Bits() {
-		if s.widths[width{port, bits, source.Addr().Is4()}] == 0 {
-			continue
-		}
-		wider, _ := source.Addr().Prefix(bits)
-		if len(s.byKey[grantKey{source: wider, port: port}]) > 0 {
-			return true
+	if networks := s.networks[port]; networks != nil {
+		for wider := range networks.Supernets(source) {
+			if wider.Bits() < source.Bits() {
+				return true
+			}
 		}
 	}
 	return false
@@ -253,65 +262,67 @@ func (s *grants) element(key grantKey) time.Time {
 	return s.latest(key)
 }
 
-// within returns the network grants on port that lie inside a wider source.
+// within returns the network grants on port that lie inside a wider source, in the order in which
+// they were inserted.
 func (s *grants) within(source netip.Prefix, port packet.Port) []*grant {
-	if !s.narrower(source, port) {
+	networks := s.networks[port]
+	if networks == nil {
 		return nil
 	}
 	var inside []*grant
-	for _, g := range s.networks[port] {
-		if g.Source.Bits() > source.Bits() && source.Contains(g.Source.Addr()) {
-			inside = append(inside, g)
+	for narrower, l := range networks.Subnets(source) {
+		if narrower.Bits() > source.Bits() {
+			inside = append(inside, l.grants...)
 		}
 	}
+	s.work += len(inside)
+	slices.SortFunc(inside, byInsertion)
 	return inside
-}
-
-// narrower reports whether there are grants for networks narrower than source.
-func (s *grants) narrower(source netip.Prefix, port packet.Port) bool {
-	for bits := source.Bits() + 1; bits < source.Addr().BitLen(); bits++ {
-		if s.widths[width{port, bits, source.Addr().Is4()}] > 0 {
-			return true
-		}
-	}
-	return false
 }
 
 // insert adds a grant and sets its key.
 func (s *grants) insert(g *grant) {
-	g.key = keyOf(&g.Grant)
+	s.inserted++
+	g.key, g.order = keyOf(&g.Grant), s.inserted
 	s.lastID = max(s.lastID, g.ID)
 	s.byID[g.ID] = g
-	s.byKey[g.key] = append(s.byKey[g.key], g)
-	s.byGiver[giver{g.Door, g.By}] = append(s.byGiver[giver{g.Door, g.By}], g)
-	s.byHolder[holder{g.Door, g.Source}] = append(s.byHolder[holder{g.Door, g.Source}], g)
+	first := s.byKey.insert(g.key, g)
+	s.byAsker.insert(askerOf(g), g)
+	s.byGiver.insert(giverOf(g), g)
+	s.byHolder.insert(holderOf(g), g)
 	s.counts(g, 1)
-	if g.isNetwork() {
-		s.networks[g.Port] = append(s.networks[g.Port], g)
-		s.widths[widthOf(g)]++
+	if first && g.isNetwork() {
+		if s.networks[g.Port] == nil {
+			s.networks[g.Port] = &bart.Table[*byEnd]{}
+		}
+		s.networks[g.Port].Insert(g.Source, s.byKey.of[g.key])
 	}
 }
 
 func (s *grants) remove(g *grant) {
 	delete(s.byID, g.ID)
-	drop(s.byKey, g.key, g)
-	drop(s.byGiver, giver{g.Door, g.By}, g)
-	drop(s.byHolder, holder{g.Door, g.Source}, g)
+	last := s.byKey.remove(g.key, g)
+	s.byAsker.remove(askerOf(g), g)
+	s.byGiver.remove(giverOf(g), g)
+	s.byHolder.remove(holderOf(g), g)
 	s.counts(g, -1)
-	if g.isNetwork() {
-		drop(s.networks, g.Port, g)
-		s.widths[widthOf(g)]--
+	if last {
+		delete(s.runs, g.key)
+	}
+	if last && g.isNetwork() {
+		if s.networks[g.Port].Delete(g.Source); s.networks[g.Port].Size() == 0 {
+			delete(s.networks, g.Port)
+		}
 	}
 }
 
-// drop removes g from the list at key, and the list from m when it is empty.
-func drop[K comparable](m map[K][]*grant, key K, g *grant) {
-	rest := slices.DeleteFunc(m[key], func(other *grant) bool { return other == g })
-	if len(rest) == 0 {
-		delete(m, key)
-	} else {
-		m[key] = rest
-	}
+// setTerm changes when a live grant ends.
+func (s *grants) setTerm(g *grant, t term) {
+	g.setTerm(t)
+	s.byKey.moved(g.key, g)
+	s.byAsker.moved(askerOf(g), g)
+	s.byGiver.moved(giverOf(g), g)
+	s.byHolder.moved(holderOf(g), g)
 }
 
 // A pendingClose is a close whose handler is called when the present decision is done.

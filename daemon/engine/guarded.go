@@ -99,10 +99,9 @@ func (s *grants) letting(a netip.Addr, port packet.Port) (last *grant) {
 	for _, l := range s.lengths[family{port, a.Is4()}] {
 		around, _ := a.Prefix(l.bits)
 		for _, observed := range []bool{false, true} {
-			for _, g := range s.byKey[grantKey{source: around, port: port, observed: observed}] {
-				if last == nil || g.End.After(last.End) {
-					last = g
-				}
+			g := s.byKey.latest(grantKey{source: around, port: port, observed: observed})
+			if g != nil && (last == nil || g.End.After(last.End)) {
+				last = g
 			}
 		}
 	}

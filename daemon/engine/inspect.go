@@ -55,7 +55,7 @@ func (e *Engine) Attempts(now time.Time) int { return e.attempts.used - e.Overdu
 
 // Holders returns how many live grants give the same as g: a run of a shared command is held by all
 // of them.
-func (e *Engine) Holders(g *Grant) int { return len(e.grants.byKey[keyOf(g)]) }
+func (e *Engine) Holders(g *Grant) int { return e.grants.byKey.count(keyOf(g)) }
 
 // Unanswered returns how many effects await their [Engine.Result].
 func (e *Engine) Unanswered() int { return e.batches.pending() }

@@ -648,7 +648,9 @@ func (c *chaos) checkTimers() {
 // list has another.
 func (c *chaos) checkGrants() {
 	s := c.e.grants
-	want := newGrants()
+	want, networks := newGrants(), 0
+	byKey, byAsker := map[grantKey][]*grant{}, map[asker][]*grant{}
+	byGiver, byHolder := map[giver][]*grant{}, map[holder][]*grant{}
 	for _, g := range s.all() {
 		if g.timer.index < 0 || g.timer.due != g.End.UnixNano() || g.key != keyOf(&g.Grant) || g.ID > s.lastID {
 			c.errorf("grant %d ends at %v, its timer at %v", g.ID, g.End, wire.Time(g.timer.due))
@@ -656,28 +658,34 @@ func (c *chaos) checkGrants() {
 		if kept, ok := c.journal[g.ID]; !ok || !kept.End.Equal(g.End) {
 			c.errorf("grant %d ends at %v: the journal has %v", g.ID, g.End, kept.End)
 		}
-		want.byKey[g.key] = append(want.byKey[g.key], g)
-		want.byGiver[giver{g.Door, g.By}] = append(want.byGiver[giver{g.Door, g.By}], g)
-		want.byHolder[holder{g.Door, g.Source}] = append(want.byHolder[holder{g.Door, g.Source}], g)
+		add(byKey, g.key, g)
+		add(byAsker, askerOf(g), g)
+		add(byGiver, giverOf(g), g)
+		add(byHolder, holderOf(g), g)
 		want.counts(g, 1)
 		c.checkLetting(g)
 		if g.Argv == nil && !g.Source.IsSingleIP() {
-			want.networks[g.Port] = append(want.networks[g.Port], g)
-			want.widths[widthOf(g)]++
+			if l, _ := s.networks[g.Port].Get(g.Source); l != s.byKey.of[g.key] {
+				c.errorf("the network of grant %d, %v, is not found at %v", g.ID, g.Source, g.Port)
+			}
+			if len(byKey[g.key]) == 1 {
+				networks++
+			}
 		}
 	}
-	same(c, "by key", s.byKey, want.byKey)
+	same(c, s.byKey, byKey)
+	same(c, s.byAsker, byAsker)
+	same(c, s.byGiver, byGiver)
+	same(c, s.byHolder, byHolder)
 	c.checkHeld()
 	if !maps.EqualFunc(s.lengths, want.lengths, slices.Equal) {
 		c.errorf("prefix lengths %v: want %v", s.lengths, want.lengths)
 	}
-	same(c, "by giver", s.byGiver, want.byGiver)
-	same(c, "by holder", s.byHolder, want.byHolder)
-	same(c, "networks", s.networks, want.networks)
-	for w, n := range s.widths {
-		if n != want.widths[w] {
-			c.errorf("%d networks of width %v: want %d", n, w, want.widths[w])
-		}
+	for _, t := range s.networks {
+		networks -= t.Size()
+	}
+	if networks != 0 || len(s.runs) > len(s.byKey.of) {
+		c.errorf("%d networks too few, %d runs for %d keys", networks, len(s.runs), len(s.byKey.of))
 	}
 }
 
@@ -734,20 +742,26 @@ func (c *chaos) checkHeld() {
 	}
 }
 
-func same[K comparable](c *chaos, what string, got, want map[K][]*grant) {
-	sorted := func(m map[K][]*grant) func(K, []*grant) {
-		return func(k K, list []*grant) {
-			list = slices.SortedFunc(slices.Values(list), byAge)
-			if other := slices.SortedFunc(slices.Values(m[k]), byAge); !slices.Equal(list, other) {
-				c.errorf("%s: %v has %d grants, and %d", what, k, len(list), len(other))
-			}
-		}
-	}
-	for k, list := range got {
-		sorted(want)(k, list)
+func add[K comparable](m map[K][]*grant, key K, g *grant) { m[key] = append(m[key], g) }
+
+// same reports whether lists are what a look at each grant makes, each with the grant on top that
+// ends last.
+func same[K comparable](c *chaos, got lists[K], want map[K][]*grant) {
+	if len(got.of) != len(want) {
+		c.errorf("%d lists of kind %d: want %d", len(got.of), got.kind, len(want))
 	}
 	for k, list := range want {
-		sorted(got)(k, list)
+		l := got.of[k]
+		slices.SortFunc(list, byInsertion)
+		if !slices.Equal(l.inOrder(), list) {
+			c.errorf("the list of %v has %d grants: want %d", k, len(l.inOrder()), len(list))
+			continue
+		}
+		for i, g := range l.grants {
+			if g.places[got.kind] != i || i > 0 && l.Less(i, (i-1)/2) {
+				c.errorf("grant %d says it is at %d of the list of %v, and is at %d", g.ID, g.places[got.kind], k, i)
+			}
+		}
 	}
 }
 

@@ -104,10 +104,8 @@ func (o Close) check(e *Engine, _ cause) (need, error) {
 
 // apply leaves enforced grants alone when the cause is only observed.
 func (o Close) apply(e *Engine, c cause, _ *batch) {
-	for _, g := range e.grants.of(o.Door, c.source) {
-		if g.Observed || !c.observes() {
-			e.endGrant(g, ClosedByDoor, c.depth)
-		}
+	for _, g := range e.grants.of(o.Door, c.source, c.observes()) {
+		e.endGrant(g, ClosedByDoor, c.depth)
 	}
 }
 

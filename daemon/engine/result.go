@@ -2,7 +2,6 @@ package engine
 
 import (
 	"errors"
-	"slices"
 
 	"sesame/daemon/wire"
 )
@@ -94,11 +93,12 @@ func (e *Engine) cancelUnrun(x entry) {
 		e.revert(x)
 		return
 	}
-	for _, g := range slices.Clone(e.grants.byKey[x.grant.key]) {
-		if g.run == x.event.ID {
-			g.Undo = nil
-			e.endGrant(g, NotDone, 0)
-		}
+	if e.grants.runs[x.grant.key] != x.event.ID {
+		return
+	}
+	for _, g := range e.grants.byKey.of[x.grant.key].inOrder() {
+		g.Undo = nil
+		e.endGrant(g, NotDone, 0)
 	}
 }
 
@@ -111,7 +111,7 @@ func (e *Engine) revert(x entry) {
 	case !x.was.end.After(wire.Time(e.now)):
 		e.endGrant(g, NotDone, 0)
 	default:
-		g.setTerm(x.was)
+		e.grants.setTerm(g, x.was)
 		e.moveTimer(&g.timer, wire.Nanoseconds(x.was.end))
 		e.persist(Record{Grant: &g.Grant})
 		if g.Argv == nil {

@@ -179,8 +179,11 @@ func (e *Engine) resumeGrants(s *State) error {
 		if e.grants.byID[was.ID] != nil {
 			return fmt.Errorf("grant %d is there twice", was.ID)
 		}
-		g := &grant{Grant: grantFrom(&was.Grant), run: was.Run}
+		g := &grant{Grant: grantFrom(&was.Grant)}
 		e.grants.insert(g)
+		if was.Run != 0 {
+			e.grants.runs[g.key] = was.Run
+		}
 		g.timer = timer{door: e.index.order(g.Door), source: g.Source.Addr(), kind: grantTimer, grant: g}
 		if err := e.resumeTimer(&g.timer, was.End, was.Number); err != nil {
 			return err

@@ -50,7 +50,7 @@ func (e *Engine) State() *State {
 	}
 	s.FirstStage, s.Oldest = e.attempts.pack()
 	for _, t := range e.timers {
-		t.state(s)
+		t.state(s, e.grants.runs)
 	}
 	slices.SortFunc(s.Live, func(a, b GrantState) int { return cmp.Compare(a.Number, b.Number) })
 	s.Batches = e.batches.state(e.grants)
@@ -63,7 +63,7 @@ func (e *Engine) State() *State {
 }
 
 // state adds the attempt, the grant or the delay of a timer to s.
-func (t *timer) state(s *State) {
+func (t *timer) state(s *State, runs map[grantKey]uint64) {
 	switch t.kind {
 	case attemptTimer:
 		run := RunState{Door: t.run.door.id, Source: t.source, Number: t.number}
@@ -72,7 +72,7 @@ func (t *timer) state(s *State) {
 		}
 		s.Runs = append(s.Runs, run)
 	case grantTimer:
-		g := GrantState{t.grant.Wire(), t.grant.run, t.number}
+		g := GrantState{t.grant.Wire(), runs[t.grant.key], t.number}
 		g.End = t.due
 		s.Live = append(s.Live, g)
 	case scriptTimer:
@@ -87,11 +87,12 @@ func (t *timer) state(s *State) {
 // state returns the batches that have an unanswered effect.
 func (s *batches) state(live *grants) []BatchState {
 	var all []BatchState
-	for id, p := range s.byID {
-		// A batch is added once, at its first unanswered effect.
-		if slices.ContainsFunc(p.batch.entries[:p.index], s.awaits) || p.batch.entries[p.index].event.ID != id {
+	seen := map[*batch]bool{}
+	for _, p := range s.byID {
+		if seen[p.batch] {
 			continue
 		}
+		seen[p.batch] = true
 		batch := BatchState{}
 		for _, x := range p.batch.entries {
 			batch.Effects = append(batch.Effects, x.state(s, live))

@@ -109,14 +109,14 @@ func (e *Engine) moveWindowEnds() {
 		case g.WindowEnd.IsZero() || next.end.Equal(g.End):
 			continue
 		case !next.end.After(wire.Time(e.now)):
-			g.setTerm(next)
+			e.grants.setTerm(g, next)
 			e.endGrant(g, WindowEnded, 0)
 			continue
 		}
 		e.moveEntries(entries[g], g.End, next.end)
 		// A grant of a stranger's recording may last as long as a Duration can.
 		g.TTL = time.Duration(max(0, wire.Add(int64(g.TTL), next.end.Sub(g.End))))
-		g.setTerm(next)
+		e.grants.setTerm(g, next)
 		e.moveTimer(&g.timer, wire.Nanoseconds(next.end))
 		e.persist(Record{Grant: &g.Grant})
 		if g.Argv == nil && changed[g.key] == nil {
@@ -147,7 +147,7 @@ func (e *Engine) moveEntries(entries []unanswered, was, next time.Time) {
 // of the allow then updates the element.
 func (e *Engine) deferElement(key grantKey, entries map[*grant][]unanswered) bool {
 	deferred := false
-	for _, g := range e.grants.byKey[key] {
+	for _, g := range e.grants.byKey.of[key].inOrder() {
 		for _, x := range entries[g] {
 			if x.event.Effect == EffectAllow && x.behind {
 				x.moved, deferred = true, true
