@@ -44,6 +44,10 @@ func (c Config) traceIt(ctx context.Context, source netip.Addr) error {
 	p.seen, p.replay.traced, p.replay.explain = t.begin, t.test, t.judge
 	p.read(ctx)
 	t.flush()
+	p.replay.end(c.Until)
+	if t.between.Entries != nil {
+		c.Trace(trace.End(p.replay.last, source, t.between.Entries))
+	}
 	return ctx.Err()
 }
 
@@ -52,8 +56,8 @@ type tracing struct {
 	report func(*trace.Packet)
 	source netip.Addr
 	one    *trace.Packet // nil: the packet at hand is of another source
-	// between has what happened to the source since its packet before, while others sent some. It
-	// stands first in the next packet of the source.
+	// between has what happened to the source since its packet before, while others sent some or
+	// nobody did. It stands first in the next packet of the source, or in a record of its own.
 	between trace.Packet
 }
 

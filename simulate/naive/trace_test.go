@@ -84,6 +84,9 @@ func (s *scenario) trace(t *testing.T, dir string, source netip.Addr) (all []*tr
 // naively compares the trace with the naive matcher, packet by packet.
 func (tr *traced) naively() {
 	m, told := newMatcher(tr.scenario), tr.told
+	if last := len(told) - 1; last >= 0 && told[last].Number == 0 {
+		told = told[:last] // the end
+	}
 	var clock recordingClock
 	for i := range tr.packets {
 		s, number := &tr.packets[i], i+1
@@ -360,6 +363,7 @@ func (tr *traced) explain() []string {
 	}
 	all, pending, now := []string{}, []string{}, false
 	var e *engine.Engine
+	last := int64(0)
 	judge := func(j *engine.Judgment) {
 		if j.Source != tr.source {
 			return
@@ -368,7 +372,8 @@ func (tr *traced) explain() []string {
 		if j.Door != nil {
 			name = j.Door.Name
 		}
-		// What time did while others sent packets stands in the next packet of the source.
+		// What time did while others sent packets stands in the next packet of the source, or at
+		// the end.
 		if pending = append(pending, spell(name, rulings[j.Ruling], j.Stage)); now {
 			all, pending = append(all, pending...), nil
 		}
@@ -381,6 +386,7 @@ func (tr *traced) explain() []string {
 			break
 		}
 		at, _ := clock.follow(f.Time().UnixNano())
+		last = max(last, at)
 		if e == nil {
 			e = tr.engine(time.Unix(0, at), judge)
 		}
@@ -398,7 +404,10 @@ func (tr *traced) explain() []string {
 			e.Unwatched(&p)
 		}
 	}
-	return all
+	if now = false; e != nil {
+		e.End(time.Unix(0, last), time.Unix(0, last))
+	}
+	return append(all, pending...)
 }
 
 // engine returns an engine with the doors, whose judgments judge gets.

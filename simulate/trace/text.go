@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"sesame/daemon/engine"
 	"sesame/daemon/packet"
@@ -55,7 +56,7 @@ func sentence(j *engine.Judgment) string {
 	case engine.TooLate:
 		fmt.Fprintf(&b, "the awaited knock, %s too late", transcript.Duration(j.Late))
 	case engine.Ended:
-		fmt.Fprintf(&b, "the attempt at %d of %d ended", j.Before, stages)
+		fmt.Fprintf(&b, "the attempt at %d of %d ended at %s", j.Before, stages, clock(j.Time))
 	case engine.LetIn:
 		fmt.Fprintf(&b, "let in by grant %d", j.Grant)
 	case engine.KeptOut:
@@ -78,10 +79,12 @@ func sentence(j *engine.Judgment) string {
 		fmt.Fprintf(&b, "; the attempt is at %d of %d and awaits %v", j.Before, stages, waits)
 	}
 	if !j.Deadline.IsZero() && j.Ruling != engine.Ignored {
-		fmt.Fprintf(&b, "; time until %s", j.Deadline.UTC().Format("15:04:05.000"))
+		fmt.Fprintf(&b, "; time until %s", clock(j.Deadline))
 	}
 	return b.String()
 }
+
+func clock(t time.Time) string { return t.UTC().Format("15:04:05.000") }
 
 // mostOthers is how many doors a packet lists that it did not concern.
 const mostOthers = 8
@@ -90,18 +93,7 @@ const mostOthers = 8
 // concern.
 func (p *Packet) WriteText(w io.Writer, others []string) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "packet %d", p.Number)
-	if p.Capture > 0 {
-		fmt.Fprintf(&b, " of capture %d", p.Capture)
-	}
-	fmt.Fprintf(&b, "  %s  %s > %s %v", p.Time.UTC().Format("2006-01-02 15:04:05.000"), p.Source, p.Dest, p.Port)
-	if p.Port.Proto == packet.TCP {
-		fmt.Fprintf(&b, " %s", p.Flags.Names())
-	}
-	if p.Payload > 0 {
-		fmt.Fprintf(&b, " with %s", transcript.Count(p.Payload, "byte"))
-	}
-	b.WriteByte('\n')
+	b.WriteString(p.head() + "\n")
 	for _, e := range p.Entries {
 		b.WriteString("  " + e.text() + "\n")
 	}
@@ -113,7 +105,7 @@ func (p *Packet) WriteText(w io.Writer, others []string) error {
 			fmt.Fprintf(&b, "  = %s\n", text)
 		}
 	}
-	if len(others) > 0 {
+	if len(others) > 0 && p.Number > 0 {
 		more := ""
 		if len(others) > mostOthers {
 			others, more = others[:mostOthers], fmt.Sprintf(" and %s more", transcript.Number(len(others)-mostOthers))
@@ -122,6 +114,27 @@ func (p *Packet) WriteText(w io.Writer, others []string) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// head returns the line of the packet for people.
+func (p *Packet) head() string {
+	const format = "2006-01-02 15:04:05.000"
+	if p.Number == 0 {
+		return fmt.Sprintf("end of the captures  %s  %s sent nothing more", p.Time.UTC().Format(format), p.Source)
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "packet %d", p.Number)
+	if p.Capture > 0 {
+		fmt.Fprintf(&b, " of capture %d", p.Capture)
+	}
+	fmt.Fprintf(&b, "  %s  %s > %s %v", p.Time.UTC().Format(format), p.Source, p.Dest, p.Port)
+	if p.Port.Proto == packet.TCP {
+		fmt.Fprintf(&b, " %s", p.Flags.Names())
+	}
+	if p.Payload > 0 {
+		fmt.Fprintf(&b, " with %s", transcript.Count(p.Payload, "byte"))
+	}
+	return b.String()
 }
 
 // text returns a line for people.
@@ -152,7 +165,10 @@ func (p *Packet) Lines() [][]transcript.Pair {
 	head := []transcript.Pair{
 		{Key: "event", Value: "trace"}, {Key: "time", Value: p.Time.UTC().Format("2006-01-02T15:04:05.999999999Z07:00")},
 		{Key: "packet", Value: p.Number}, {Key: "capture", Value: p.Capture},
-		{Key: "source", Value: p.Source.String()}, {Key: "dest", Value: p.Dest.String()}, {Key: "port", Value: p.Port.String()},
+		{Key: "source", Value: p.Source.String()},
+	}
+	if p.Number > 0 {
+		head = append(head, transcript.Pair{Key: "dest", Value: p.Dest.String()}, transcript.Pair{Key: "port", Value: p.Port.String()})
 	}
 	if p.Port.Proto == packet.TCP {
 		head = append(head, transcript.Pair{Key: "flags", Value: p.Flags.Names()})

@@ -10,10 +10,10 @@ import (
 	"sesame/daemon/packet"
 )
 
-// A Packet is all that became of one packet.
+// A Packet is all that became of one packet, or what happened to its source behind the last one.
 type Packet struct {
 	Time            time.Time
-	Number, Capture int // Capture is 0 when there is only one
+	Number, Capture int // Number is 0 behind the last packet; Capture is 0 when there is only one
 	Source, Dest    netip.Addr
 	Port            packet.Port
 	Flags           packet.Flags
@@ -41,6 +41,12 @@ type Entry struct {
 
 // OfPacket reports whether an entry is about the packet, and not about what happened before it.
 func (e Entry) OfPacket() bool { return e.caused }
+
+// End returns the record of what happened to a source behind its last packet. The captures end at
+// a time.
+func End(at time.Time, source netip.Addr, entries []Entry) *Packet {
+	return &Packet{Time: at, Source: source, Entries: entries}
+}
 
 // Begin returns the record of a packet, with nothing that became of it.
 func Begin(p *packet.Packet) *Packet {

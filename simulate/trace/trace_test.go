@@ -153,7 +153,7 @@ func TestJudgments(t *testing.T) {
 			"a wrong knock: the attempt was at 2 of 3, and is at 1: it is a knock of the door, and not the awaited one; out of order"},
 		{engine.Judgment{Ruling: engine.TooLate, Before: 1, Stage: 1, Late: 1500 * time.Millisecond, Reason: engine.TotalTimeout}, false, "too_late",
 			"the awaited knock, 1.5s too late; total timeout"},
-		{engine.Judgment{Ruling: engine.Ended, Before: 2, Reason: engine.EndOfCapture}, false, "ended", "the attempt at 2 of 3 ended; end of capture"},
+		{engine.Judgment{Ruling: engine.Ended, Time: noon, Before: 2, Reason: engine.EndOfCapture}, false, "ended", "the attempt at 2 of 3 ended at 12:00:00.000; end of capture"},
 		{engine.Judgment{Ruling: engine.LetIn, Grant: 7}, false, "let_in", "let in by grant 7"},
 		{engine.Judgment{Ruling: engine.KeptOut, Since: noon}, false, "kept_out", "no grant lets it in"},
 		{engine.Judgment{Ruling: engine.Ignored, Why: engine.OtherPort}, true, "ignored", "ignored: it is to no port of a door"},
@@ -185,6 +185,24 @@ func TestJudgments(t *testing.T) {
 		if got := jsonl(t, p); !strings.Contains(got, "\n"+`{"event":"judgment","packet":3,`+where+`"ruling":"`+tt.ruling+`"`) {
 			t.Errorf("jsonl: %s", got)
 		}
+	}
+}
+
+// What happened behind the last packet is about no packet, and about no other door.
+func TestTheEnd(t *testing.T) {
+	p := syn()
+	p.Judge(&engine.Judgment{Ruling: engine.Ended, Time: noon, Door: office(), Before: 1, Reason: engine.TotalTimeout})
+	p = End(noon.Add(time.Minute).In(time.FixedZone("", 3600)), client, p.Entries)
+	want := "end of the captures  2026-03-02 12:01:00.000  203.0.113.9 sent nothing more\n" +
+		"  office: the attempt at 1 of 3 ended at 12:00:00.000; total timeout\n"
+	if diff := cmp.Diff(want, text(t, p, "web")); diff != "" {
+		t.Errorf("text (-want +got):\n%s", diff)
+	}
+	want = `{"event":"trace","time":"2026-03-02T12:01:00Z","source":"203.0.113.9"}
+{"event":"judgment","door":"office","ruling":"ended","stages":3,"text":"the attempt at 1 of 3 ended at 12:00:00.000; total timeout"}
+`
+	if diff := cmp.Diff(want, jsonl(t, p)); diff != "" {
+		t.Errorf("jsonl (-want +got):\n%s", diff)
 	}
 }
 
