@@ -24,6 +24,7 @@ var weakenings = []weakening{
 	{"docs/testing.md#Payloads and lists of packets", `knock.payload == "open sesame-4711"`, "true", "others"},
 	{"docs/testing.md#Wrong knocks and scans", "within   =", "tripwires = 0, within =", "a scan does not open it"},
 	{"docs/testing.md#Wrong knocks and scans", "within   =", `on_wrong = "ignore", within =`, "a wrong port ends the attempt"},
+	{"docs/testing.md#Wrong knocks and scans", `"tcp/2904", "tcp/6117"`, `"udp/9133", "tcp/7421"`, "the wrong order opens nothing"},
 	{"docs/testing.md#Many similar tests", `{ "tcp/7421", "udp/9133", "tcp/2904", "tcp/6117" }`, `{ "udp/9133", "tcp/2904", "tcp/6117" }`, "not without tcp/7421"},
 	{"docs/testing.md#Many similar tests", `{ "tcp/7421", "udp/9133", "tcp/2904", "tcp/6117" }`, `{ "tcp/7421", "tcp/2904", "tcp/6117" }`, "not without udp/9133"},
 	{"docs/testing.md#Many similar tests", `{ "tcp/7421", "udp/9133", "tcp/2904", "tcp/6117" }`, `{ "tcp/7421", "udp/9133", "tcp/6117" }`, "not without tcp/2904"},

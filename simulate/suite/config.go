@@ -25,8 +25,9 @@ type Config struct {
 	// Match chooses the tests to run; nil: all. The others have no result.
 	Match   func(*spec.Test) bool
 	Workers int // how many tests run at once; 0: one for each processor
-	// CheapestFirst begins the tests that send few packets before the others, for a context that
-	// may end before all have run. The results have the order of Tests.
+	// CheapestFirst lets no test that takes long keep others from running, for a context that may
+	// end before all have run: it begins again behind them. [Report.Coverage] then counts what it
+	// did twice. The results have the order of Tests.
 	CheapestFirst bool
 
 	// Update makes a golden transcript that differs no failure: [Result.Golden] has the new text.

@@ -26,22 +26,26 @@ func Run(ctx context.Context, c Config) *Report {
 	if c.Coverage {
 		l.covered = newCovered()
 	}
-	next := make(chan *Result)
-	var workers sync.WaitGroup
+	next := make(chan turn)
+	var workers, round sync.WaitGroup
 	for range min(c.Workers, len(r.Results)) {
 		workers.Go(func() {
 			w := &worker{config: &c, sets: l, loaded: map[string]*loaded{}}
 			defer w.close()
-			for result := range next {
-				*result = w.run(ctx, result.Test)
+			for t := range next {
+				*t.result = w.run(ctx, t.result.Test, t.limit)
+				round.Done()
 			}
 		})
 	}
-	for _, i := range c.order(r.Results) {
-		if ctx.Err() != nil {
-			break
+	for _, limit := range c.limits() {
+		for i := range r.Results {
+			if one := &r.Results[i]; one.Outcome == NotRun && ctx.Err() == nil {
+				round.Add(1)
+				next <- turn{one, limit}
+			}
 		}
-		next <- &r.Results[i]
+		round.Wait()
 	}
 	close(next)
 	workers.Wait()
@@ -54,21 +58,24 @@ func Run(ctx context.Context, c Config) *Report {
 	return r
 }
 
-// order returns the indexes of results in the order in which their tests begin.
-func (c *Config) order(results []Result) []int {
+// A turn of a test ends when it has used as many steps as limit, in [scripting.Set.Steps].
+type turn struct {
+	result *Result
+	limit  int64
+}
+
+// limits returns those of the turns that a test has. The sum of those that end too early is a ninth
+// of the last one.
+func (c *Config) limits() []int64 {
 	if c.CheapestFirst {
-		return cheapestFirst(results, c.path)
+		return []int64{maxSteps / 1000, maxSteps / 100, maxSteps / 10, maxSteps}
 	}
-	order := make([]int, len(results))
-	for i := range order {
-		order[i] = i
-	}
-	return order
+	return []int64{maxSteps}
 }
 
 // run runs a test. One that fails is run once more, to explain why: what it costs to know that is
 // nothing for the tests that pass.
-func (w *worker) run(ctx context.Context, test *spec.Test) Result {
+func (w *worker) run(ctx context.Context, test *spec.Test, limit int64) Result {
 	set, err := w.set(test)
 	if err != nil {
 		what := "the scripts do not load"
@@ -78,9 +85,9 @@ func (w *worker) run(ctx context.Context, test *spec.Test) Result {
 		first, more, _ := strings.Cut(err.Error(), "\n")
 		return Result{Test: test, Outcome: Failed, Failures: []Failure{{Place: test.Place, Message: what + ": " + first, Came: more}}}
 	}
-	result := w.play(ctx, test, set, false)
+	result := w.play(ctx, test, set, limit, false)
 	if result.Outcome == Failed && ctx.Err() == nil {
-		if again := w.play(ctx, test, set, true); again.Outcome == Failed {
+		if again := w.play(ctx, test, set, limit, true); again.Outcome == Failed {
 			return again
 		}
 	}

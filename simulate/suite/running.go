@@ -54,6 +54,7 @@ type running struct {
 	facts      facts
 	steps      int64                // used so far, without those of functions
 	before     int64                // steps that functions of the set used before the test
+	limit      int64                // of steps in this turn; 0: maxSteps
 	index      int                  // of the step at hand
 	sent       int                  // packets of knocks and scans
 	sentBefore int                  // of them before the step at hand
@@ -73,10 +74,13 @@ type running struct {
 // errSkipped ends a test whose capture is missing.
 var errSkipped = errors.New("skipped")
 
+// errLater ends a test that has used the steps of its turn.
+var errLater = errors.New("the turn is over")
+
 // play runs a test with a set.
-func (w *worker) play(ctx context.Context, test *spec.Test, set *scripting.Set, explain bool) Result {
+func (w *worker) play(ctx context.Context, test *spec.Test, set *scripting.Set, limit int64, explain bool) Result {
 	t := &running{
-		stopped: ctx.Err, config: w.config, test: test, set: set, before: set.Steps(), explain: explain, ran: map[uint64]string{},
+		stopped: ctx.Err, config: w.config, test: test, set: set, before: set.Steps(), limit: limit, explain: explain, ran: map[uint64]string{},
 		result: Result{Test: test, Outcome: Passed},
 	}
 	if !explain {
@@ -85,7 +89,7 @@ func (w *worker) play(ctx context.Context, test *spec.Test, set *scripting.Set, 
 	err := t.all(ctx)
 	switch {
 	case t.result.Outcome == Failed: // also when the time ended a moment later
-	case ctx.Err() != nil && (err != nil || t.session == nil):
+	case ctx.Err() != nil && (err != nil || t.session == nil), errors.Is(err, errLater):
 		t.result = Result{Test: test, Outcome: NotRun, Why: "stopped before it ended"}
 	case errors.Is(err, errSkipped):
 		t.result.Outcome = Skipped
@@ -254,9 +258,13 @@ func (t *running) door(name string) *engine.Door {
 // or has no more time.
 func (t *running) spend(packets, timers int) error {
 	t.steps += int64(packets)*packetSteps + int64(timers)*timerSteps
-	if t.steps+t.set.Steps()-t.before > maxSteps {
+	used := t.steps + t.set.Steps() - t.before
+	if used > maxSteps {
 		return fmt.Errorf("the test takes more than %s steps (a packet counts as %d, a timer that fires as %d, and each instruction of a function as one): make it smaller",
 			transcript.Number(maxSteps), packetSteps, timerSteps)
+	}
+	if t.limit > 0 && used > t.limit {
+		return errLater
 	}
 	return t.stopped()
 }

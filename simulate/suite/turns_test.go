@@ -1,36 +1,43 @@
 package suite_test
 
 import (
-	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"sesame/simulate/suite"
 )
 
-// TestCheapestFirst ends the time after some tests. Those that send few packets have run, whatever
-// their names, and the results keep their order.
+// TestCheapestFirst ends the time at more and more points. Tests that take few steps have then run,
+// whatever their names, and whatever takes the steps: packets, timers or functions. The results
+// keep their order.
 func TestCheapestFirst(t *testing.T) {
-	var tests strings.Builder
-	for i := range 4 {
-		fmt.Fprintf(&tests, "sesame.test \"%d\" { { scan = \"tcp/1-2000\", times = %d } }\n", i, 4-i)
-	}
-	tests.WriteString(`
-sesame.test "4 knocks" { { knock = "ssh", opens = "ssh" } }
-sesame.test "5 a small scan" { { scan = { "tcp/1-900", "udp/1-50" } } }
-sesame.test "6 the capture" { { replay = "long.pcap", at = "2026-11-23 09:00 UTC" } }
-`)
-	files, all := load(t, read(t, "ssh.lua"), tests.String(), "long.pcap", strings.Repeat("x", 100<<10))
+	const script = `
+sesame.handler("again", function(t) t:after("1s", "again") end)
+sesame.listen "forever" { on = "udp/3", on_knock = function(k) k:after("1s", "again") end }
+sesame.listen "busy" { on = "udp/4", on_knock = function(k) for i = 1, 4000 do local x = i end end }
+sesame.door "ssh" { sequence = { "tcp/7421", "udp/9133", "tcp/2904", "tcp/6117" }, guards = "tcp/22" }`
+	const tests = `
+sesame.test "0 a timer for hours" { { knock = "forever" }, { wait = "7h" } }
+sesame.test "1 a timer for an hour" { { knock = "forever" }, { wait = "1h" } }
+sesame.test "2 12,000 packets" { { scan = "tcp/1-6000", times = 2 } }
+sesame.test "3 4,000 packets" { { scan = "tcp/1-4000" } }
+sesame.test "4 a function" { { scan = "udp/4", times = 20 } }
+sesame.test "5 a capture of hours" { { replay = "hours.pcap" } }
+sesame.test "6 knocks" { { knock = "ssh", opens = "ssh" } }
+`
+	hours := capture(t, morning, "udp/3") + capture(t, morning.Add(8*time.Hour), "udp/3")[24:]
+	files, all := load(t, script, tests, "hours.pcap", hours)
 	for _, tt := range []struct {
 		cheapest bool
 		want     string
 	}{
-		{true, "4 5 6 3 1 2 0"}, // those with 4,000 and 6,000 packets are of one class
+		{true, "3 6 2 4 1 0 5"},
 		{false, "0 1 2 3 4 5 6"},
 	} {
 		ran := map[string]bool{}
 		var order []string
-		for n := int64(1); len(order) < len(all) && n < 1<<40; n += n/16 + 1 {
+		for n := int64(1); len(order) < len(all) && n < 1<<40; n += n/4 + 1 {
 			ctx := &ending{}
 			ctx.left.Store(n)
 			r := suite.Run(ctx, suite.Config{Files: files, Tests: all, Workers: 1, CheapestFirst: tt.cheapest})
