@@ -31,8 +31,8 @@ const (
 	// wallJitter is the largest difference between two readings of the clocks that does not
 	// count as a step of the wall clock.
 	wallJitter = 5 * time.Millisecond
-	// maxDrained bounds one drain. It is more packets than the ring holds.
-	maxDrained = 1 << 16
+	// maxDrained bounds one drain. It is more packets than can wait in the kernel.
+	maxDrained = 1 << 17
 )
 
 // A loop owns the engine, the Lua states, the decoder and the recorder. Only the goroutine in
@@ -52,8 +52,8 @@ type loop struct {
 	log      hclog.Logger
 	alive    func() // called each time round, for the watchdog
 
-	// The goroutine that waits for packets sends on readable when the ring has some, and waits
-	// for drained before it polls the ring again.
+	// The goroutine that waits for packets sends on readable when there are some, and waits for
+	// drained before it looks again.
 	readable chan struct{} // capacity 0
 	drained  chan struct{} // capacity 1
 	calls    chan func()   // capacity 0: the caller waits

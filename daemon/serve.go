@@ -161,7 +161,7 @@ func (d *daemon) reportApplied(set *scripting.Set, generation int) {
 	d.noteManager(d.notifier.status(fmt.Sprintf("generation %d, %d doors", generation, len(set.Engine.Doors))))
 }
 
-// waitForPackets wakes the loop each time that the ring holds packets.
+// waitForPackets wakes the loop each time that packets have arrived.
 func (d *daemon) waitForPackets(ctx context.Context) error {
 	for {
 		if err := d.source.Wait(); errors.Is(err, os.ErrClosed) {

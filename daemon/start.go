@@ -290,7 +290,7 @@ func (d *daemon) logPendingUndos(events []engine.Event) {
 	}
 }
 
-// openCapture opens the packet ring and sets its filter.
+// openCapture opens the packet socket and sets its filter.
 func (d *daemon) openCapture(first startup) (err error) {
 	err = d.reloader.installFilter(filter.Interest(first.set.Engine.Interest()), func(program []bpf.Instruction) (err error) {
 		d.source, err = capture.Open(capture.Config{Interfaces: d.config.Interfaces, Links: d.links, Program: program})

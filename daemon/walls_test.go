@@ -120,7 +120,7 @@ var confined = []struct {
 	{"github.com/google/nftables", []string{"daemon/effect/firewall"}, "one place changes the firewall"},
 	{"github.com/vishvananda/netlink", []string{"daemon/capture", "daemon/livetest"}, "one place listens to the machine's links and addresses"},
 	{"os/exec", []string{"daemon/effect", "daemon/livetest", "pcaps"}, "one place runs commands"},
-	{"unsafe", []string{"daemon/capture"}, "only a ring that the kernel writes to needs it"},
+	{"unsafe", []string{"daemon/capture"}, "only what the kernel writes to needs it"},
 }
 
 // pure lists what the packages that decide must not import. They read no clock, do no I/O and write

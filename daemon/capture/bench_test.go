@@ -29,7 +29,8 @@ var ways = []struct {
 	name string
 	open func(testing.TB) way
 }{
-	{"V2", func(t testing.TB) way { return chosen{open(t, Config{Program: udpFilter(7000)})} }},
+	{"recvmmsg", func(t testing.TB) way { return chosen{open(t, Config{Program: udpFilter(7000)})} }},
+	{"V2", openV2(32 << 20)},
 	{"V3", openV3},
 	{"recvmsg", openRecvmsg},
 }
@@ -66,6 +67,64 @@ func openPlain(t testing.TB, prepare func(fd int)) plain {
 }
 
 func (p plain) close() { p.file.Close() }
+
+const (
+	slotSize    = 2048          // bytes of a ring for a packet
+	blockSize   = 32 * slotSize // bytes that the kernel allocates in one piece
+	defaultRing = 32 << 20
+)
+
+// v2 reads a ring of slots, which the kernel fills in order.
+type v2 struct {
+	plain
+	memory []byte
+	at     int // of the slot to read next
+}
+
+func openV2(size int) func(testing.TB) way {
+	return func(t testing.TB) way {
+		v := &v2{}
+		v.plain = openPlain(t, func(fd int) {
+			must(t, unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_VERSION, unix.TPACKET_V2))
+			must(t, unix.SetsockoptTpacketReq(fd, unix.SOL_PACKET, unix.PACKET_RX_RING, &unix.TpacketReq{
+				Block_size: blockSize, Block_nr: uint32(size / blockSize), Frame_size: slotSize, Frame_nr: uint32(size / slotSize)}))
+			var err error
+			v.memory, err = unix.Mmap(fd, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+			must(t, err)
+		})
+		return v
+	}
+}
+
+func (v *v2) status() *uint32 { return (*uint32)(unsafe.Pointer(&v.memory[v.at])) }
+
+func (v *v2) drain(f func([]byte)) {
+	native := binary.NativeEndian
+	for atomic.LoadUint32(v.status())&unix.TP_STATUS_USER != 0 {
+		slot := v.memory[v.at:][:slotSize]
+		start := native.Uint16(slot[14:])
+		f(slot[start:][:native.Uint32(slot[8:])])
+		atomic.StoreUint32(v.status(), unix.TP_STATUS_KERNEL)
+		v.at = (v.at + slotSize) % len(v.memory)
+	}
+}
+
+func (v *v2) wait() error {
+	return v.raw.Read(func(uintptr) bool { return atomic.LoadUint32(v.status())&unix.TP_STATUS_USER != 0 })
+}
+
+func (v *v2) lost() int { return lostOf(v.fd) }
+
+func (v *v2) close() { _ = unix.Munmap(v.memory); v.plain.close() }
+
+// lostOf returns how many packets a socket that is no V3 ring lost since the last call.
+func lostOf(fd int) int {
+	stats, err := unix.GetsockoptTpacketStats(fd, unix.SOL_PACKET, unix.PACKET_STATISTICS)
+	if err != nil {
+		return -1
+	}
+	return int(stats.Drops)
+}
 
 // v3 reads blocks of packets. The kernel hands a block over when it is full or after a millisecond,
 // the shortest time that can be set.
@@ -155,13 +214,7 @@ func (r *recvmsg) wait() error {
 	return r.raw.Read(func(fd uintptr) bool { return r.receive(int(fd)) != unix.EAGAIN })
 }
 
-func (r *recvmsg) lost() int {
-	stats, err := unix.GetsockoptTpacketStats(r.fd, unix.SOL_PACKET, unix.PACKET_STATISTICS)
-	if err != nil {
-		return -1
-	}
-	return int(stats.Drops)
-}
+func (r *recvmsg) lost() int { return lostOf(r.fd) }
 
 // drainUntil reads until the packet with the last number arrives. After a second without any packet
 // it takes that packet for lost.
@@ -184,6 +237,8 @@ func drainUntil(b testing.TB, w way, file *os.File, last int, f func(data []byte
 func fileOf(w way) *os.File {
 	switch w := w.(type) {
 	case chosen:
+		return w.file
+	case *v2:
 		return w.file
 	case *v3:
 		return w.file
@@ -229,14 +284,13 @@ func BenchmarkFullSpeed(b *testing.B) {
 	}
 }
 
-// BenchmarkRingSize compares ring sizes in the same way.
-func BenchmarkRingSize(b *testing.B) {
-	for mb := 1; mb <= 64; mb *= 2 {
+// BenchmarkBufferSize compares sizes of the buffer in the same way, and of a ring.
+func BenchmarkBufferSize(b *testing.B) {
+	for mb := 1; mb <= 64; mb *= 4 {
 		b.Run(fmt.Sprintf("%dMiB", mb), func(b *testing.B) {
-			fullSpeed(b, func(t testing.TB) way {
-				return chosen{open(t, Config{RingBytes: mb << 20, Program: udpFilter(7000)})}
-			})
+			fullSpeed(b, func(t testing.TB) way { return chosen{open(t, Config{Buffer: mb << 20, Program: udpFilter(7000)})} })
 		})
+		b.Run(fmt.Sprintf("V2-%dMiB", mb), func(b *testing.B) { fullSpeed(b, openV2(mb<<20)) })
 	}
 }
 

@@ -1,11 +1,13 @@
 // Package capture turns the packets that this host receives into frames, and its links and
 // addresses into snapshots.
 //
-// One packet socket receives from all interfaces, so the packets keep their order. The kernel
-// writes them into a ring that it shares with this process (TPACKET_V2 in
-// Documentation/networking/packet_mmap.rst). TPACKET_V3 is no alternative: it reports packets in
-// blocks, up to a millisecond late. Neither is reading from the socket: it loses packets at full
-// speed. BenchmarkFullSpeed and BenchmarkLatency compare the three.
+// One packet socket receives from all interfaces, so the packets keep their order. They wait in the
+// kernel, which allocates room for each when it comes, and one system call takes up to 32 of them.
+// A ring that the kernel shares with this process (TPACKET_V2 and V3 in
+// Documentation/networking/packet_mmap.rst) takes all of its memory from the beginning: 32 MiB for
+// the 16,384 packets that may come while this process waits for a processor. A smaller ring loses
+// them. V3 also reports packets up to a millisecond late. Reading each packet by a call of its own
+// loses packets at full speed. BenchmarkFullSpeed and BenchmarkLatency compare the four.
 //
 // A packet counts once, on the interface where IP receives it. The file counting.go defines this
 // for bridges, bonds, VRFs and VLANs.

@@ -163,7 +163,7 @@ func TestRealNothingBeforeFilter(t *testing.T) {
 	sent := plug(t, "there", "here").numbered(300_000, 7000, 7001)
 	seen, opened := 0, 0
 	for sending := true; sending; opened++ {
-		s := open(t, Config{RingBytes: 1 << 20, Program: udpFilter(7001)})
+		s := open(t, Config{Buffer: 1 << 20, Program: udpFilter(7001)})
 		for f := (Frame{}); s.Next(&f); seen++ {
 			if port(f.Data) != 7001 {
 				t.Fatalf("a packet to port %d", port(f.Data))
@@ -185,7 +185,7 @@ func TestRealFilterChange(t *testing.T) {
 	namespace(t)
 	cable(t, "here", "there")
 	const n = 60_000 // of which there is room for all
-	s := open(t, Config{RingBytes: 128 << 20, Program: udpFilter(7000, 7001)})
+	s := open(t, Config{Buffer: 128 << 20, Program: udpFilter(7000, 7001)})
 	sent := plug(t, "there", "here").numbered(n, 7000, 7001, 7002)
 	stop, changed := make(chan struct{}), make(chan int)
 	go func() {

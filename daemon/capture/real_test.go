@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/net/bpf"
+	"golang.org/x/sys/unix"
 
 	"sesame/daemon/filter"
 	"sesame/daemon/packet"
@@ -171,9 +172,9 @@ func TestRealBridgeCountsOnce(t *testing.T) {
 func TestRealLost(t *testing.T) {
 	namespace(t)
 	cable(t, "here", "there")
-	s := open(t, Config{RingBytes: 1, Program: udpFilter(7000)})
-	if size := len(s.ring.memory); size != blockSize {
-		t.Errorf("a ring of %d bytes", size)
+	s := open(t, Config{Buffer: 1, Program: udpFilter(7000)})
+	if size, err := unix.GetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_RCVBUF); size != smallestBuffer || err != nil {
+		t.Errorf("a buffer of %d bytes, %v", size, err)
 	}
 	w := plug(t, "there", "here")
 	for range 3 {
@@ -239,7 +240,7 @@ func TestRealCloseWhileReading(t *testing.T) {
 	w := plug(t, "there", "here")
 	frame := w.frame(4, 7000, []byte(mark))
 	for range 50 {
-		s := open(t, Config{RingBytes: 1 << 20, Program: udpFilter(7000)})
+		s := open(t, Config{Buffer: 1 << 20, Program: udpFilter(7000)})
 		sum, started := make(chan int), make(chan struct{})
 		go func() {
 			total := 0

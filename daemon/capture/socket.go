@@ -10,81 +10,62 @@ import (
 )
 
 const (
-	defaultRing  = 32 << 20
-	smallestRing = 1 << 20
-	largestRing  = 1 << 30
+	defaultBuffer  = 64 << 20
+	smallestBuffer = 64 << 10
+	largestBuffer  = 1 << 30
 )
 
-// configure sets the filter and the ring of a packet socket, and binds it. Until it is bound to a
-// protocol, the socket receives nothing, so no packet comes before the filter. It returns the
-// memory of the ring.
-func configure(fd int, cfg Config) ([]byte, error) {
+// configure sets the filter and the options of a packet socket, and binds it. Until it is bound to
+// a protocol, the socket receives nothing, so no packet comes before the filter.
+func configure(fd int, cfg Config) error {
 	// A packet sent over the loopback comes twice, on its way out and in. Before Linux 4.20 this
 	// option does not exist. Packets on their way out then have a type that does not count.
 	err := unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1)
 	if err != nil && !errors.Is(err, unix.ENOPROTOOPT) {
-		return nil, fmt.Errorf("leaving out packets sent: %w", err)
+		return fmt.Errorf("leaving out packets sent: %w", err)
 	}
 	if err := attachPackets(fd, cfg.Program); err != nil {
-		return nil, err
+		return err
 	}
-	memory, err := mapRing(fd, cfg.RingBytes)
-	if err != nil {
-		return nil, err
+	if err := setBuffer(fd, cfg.Buffer); err != nil {
+		return err
+	}
+	if err := unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_AUXDATA, 1); err != nil {
+		return fmt.Errorf("asking for the VLANs of packets: %w", err)
+	}
+	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1); err != nil {
+		return fmt.Errorf("asking for the times of packets: %w", err)
 	}
 	// A socket bound to no interface receives from all, also from those that are made later, and no
 	// error of an interface ends it.
 	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: network(unix.ETH_P_ALL)}); err != nil {
-		return nil, errors.Join(fmt.Errorf("binding the packet socket: %w", err), unix.Munmap(memory))
+		return fmt.Errorf("binding the packet socket: %w", err)
 	}
-	return memory, nil
+	return nil
 }
 
-// mapRing makes the ring and maps it into this process. When the kernel has not enough memory for
-// size bytes, it tries half of them, and so on down to smallestRing.
-func mapRing(fd, size int) ([]byte, error) {
-	if err := unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_VERSION, unix.TPACKET_V2); err != nil {
-		return nil, fmt.Errorf("asking for a packet ring: %w", err)
-	}
+// setBuffer sets how many bytes of packets may wait in the kernel; 0: defaultBuffer. Without
+// CAP_NET_ADMIN it is at most what the sysctl net.core.rmem_max allows.
+func setBuffer(fd, size int) error {
 	if size <= 0 {
-		size = defaultRing
+		size = defaultBuffer
 	}
-	size = max(blockSize, min(size, largestRing)/blockSize*blockSize)
-	for {
-		memory, err := mapRingOf(fd, size)
-		if half := size / 2 / blockSize * blockSize; errors.Is(err, unix.ENOMEM) && half >= smallestRing {
-			size = half
-			continue
-		}
-		if err != nil {
-			return nil, fmt.Errorf("making a packet ring of %d bytes: %w", size, err)
-		}
-		return memory, nil
+	half := max(smallestBuffer, min(size, largestBuffer)) / 2 // the kernel doubles it (socket(7))
+	err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, half)
+	if errors.Is(err, unix.EPERM) {
+		err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, half)
 	}
-}
-
-func mapRingOf(fd, size int) ([]byte, error) {
-	request := unix.TpacketReq{
-		Block_size: blockSize, Block_nr: uint32(size / blockSize),
-		Frame_size: slotSize, Frame_nr: uint32(size / slotSize),
-	}
-	if err := unix.SetsockoptTpacketReq(fd, unix.SOL_PACKET, unix.PACKET_RX_RING, &request); err != nil {
-		return nil, err
-	}
-	memory, err := unix.Mmap(fd, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	if err != nil {
-		// The kernel refuses another ring until this one is removed.
-		none := unix.TpacketReq{}
-		return nil, errors.Join(err, unix.SetsockoptTpacketReq(fd, unix.SOL_PACKET, unix.PACKET_RX_RING, &none))
+		return fmt.Errorf("setting a buffer of %d bytes: %w", size, err)
 	}
-	return memory, nil
+	return nil
 }
 
 // maxProgram is the largest number of instructions that the kernel accepts (BPF_MAXINSNS).
 const maxProgram = 4096
 
 // notOurs drops packets that are addressed to another host of the link. In the kernel they then
-// take no slot of the ring.
+// take no room in the buffer.
 var notOurs = []bpf.Instruction{
 	bpf.LoadExtension{Num: bpf.ExtType},
 	bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: unix.PACKET_OTHERHOST, SkipTrue: 1},

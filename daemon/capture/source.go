@@ -20,11 +20,13 @@ type Config struct {
 	// Interfaces are the names of the interfaces on which packets count; none: all. They need not
 	// exist yet: SetLinks lists those that do.
 	Interfaces []string
-	// RingBytes is the size of the ring, from 64 KiB to 1 GiB in steps of 64 KiB. A packet takes
-	// 2,048 bytes until Next takes it. The default is 32 MiB for 16,384 packets: at half a million
-	// packets per second, the reader may pause for 30 ms. When the kernel has less memory, the ring
-	// is smaller, but at least 1 MiB.
-	RingBytes int
+	// Buffer is how many bytes of packets may wait in the kernel until Next takes them, from 64 KiB
+	// to 1 GiB. The kernel allocates them when packets come, so an idle Source takes none. It
+	// counts what it allocates for a packet: 640 bytes for a small one at least, and up to 4 KiB
+	// with some drivers. The default is 64 MiB, for 16,384 packets of 4 KiB: at half a million
+	// packets per second, the reader may pause for 30 ms. Without CAP_NET_ADMIN it is smaller, as
+	// the sysctl net.core.rmem_max says.
+	Buffer int
 	// Program is the BPF filter. It sees packets from their network header on. Nil passes every
 	// packet.
 	Program []bpf.Instruction
@@ -64,13 +66,16 @@ type Source struct {
 	raw      syscall.RawConn
 	waiting  func(uintptr) bool // the method awaited; a method value allocates, so it is made only once
 	counting atomic.Pointer[counting]
-	damaged  atomic.Uint64 // slots that contradict themselves, since the last Lost
+	damaged  atomic.Uint64 // messages that contradict themselves, since the last Lost
 
-	mu   sync.Mutex
-	ring ring // without memory after Close
+	mu     sync.Mutex // held during each read from the socket
+	fd     int
+	closed bool
+	failed error // what ended the wait that awaited looked for
+	batch  batch
 
 	arrival arrival
-	buffer  [slotSize]byte // the data of the frame that Next returned last
+	buffer  [mostData]byte // the data of the frame that Next returned last
 }
 
 // Open starts to capture. From the beginning, only packets that pass the filter are received. It
@@ -86,11 +91,12 @@ func Open(cfg Config) (*Source, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening a packet socket: %w", err)
 	}
-	s.ring.memory, err = configure(fd, cfg)
-	if err != nil {
+	if err := configure(fd, cfg); err != nil {
 		unix.Close(fd)
 		return nil, err
 	}
+	s.fd = fd
+	s.batch.prepare()
 	// A non-blocking descriptor uses the poller of the Go runtime: Wait then holds no thread, and
 	// Close ends it.
 	s.file = os.NewFile(uintptr(fd), "packet socket")
@@ -100,6 +106,10 @@ func Open(cfg Config) (*Source, error) {
 	return s, nil
 }
 
+// mostSkipped is how many packets that do not count Next skips at most. It is more than the default
+// buffer holds.
+const mostSkipped = 1 << 17
+
 // Next takes the next packet that counts. It never blocks. It returns false when it has taken all
 // packets that had arrived before the call, and after Close. The frame's data is valid until the
 // next call.
@@ -107,26 +117,23 @@ func (s *Source) Next(f *Frame) bool {
 	counting := s.counting.Load()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	// Packets that do not count may arrive faster than this loop skips them. One turn around the
-	// ring covers all packets that had arrived before the call, so the loop ends there.
-	for range s.ring.slots() {
-		if !s.ring.ready() {
+	// Packets that do not count may arrive faster than this loop skips them, so it has a bound.
+	for range mostSkipped {
+		if s.closed || s.batch.fill(s.fd) != nil {
 			return false
 		}
-		taken := s.take(f, counting)
-		s.ring.advance()
-		if taken {
+		if s.take(f, counting) {
 			return true
 		}
 	}
 	return false
 }
 
-// take copies the packet in the next slot, if it counts. The copy is small. It frees the slot, and
-// a frame never points to memory that Close unmaps.
+// take copies the next packet of the batch, if it counts. The copy is small. A Wait that runs
+// meanwhile may fill the batch again.
 func (s *Source) take(f *Frame, counting *counting) bool {
 	a := &s.arrival
-	if !a.read(s.ring.slot()) {
+	if !a.read(s.batch.take()) {
 		s.damaged.Add(1)
 		return false
 	}
@@ -147,34 +154,38 @@ func (s *Source) take(f *Frame, counting *counting) bool {
 // os.ErrClosed after Close.
 //
 // A packet that arrives between a Next without result and Wait is not missed: awaited reads the
-// ring after the poller was reset.
+// socket after the poller was reset.
 func (s *Source) Wait() error {
 	err := s.raw.Read(s.waiting)
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	switch {
-	case s.closed():
+	case s.closed:
 		return os.ErrClosed
-	case err != nil:
+	case err == nil:
+		err, s.failed = s.failed, nil
+	}
+	if err != nil {
 		return fmt.Errorf("waiting for packets: %w", err)
 	}
 	return nil
 }
 
-// awaited reports whether Wait can return: a packet has arrived, or the Source is closed.
+// awaited reports whether Wait can return: a packet has arrived, the Source is closed, or the
+// socket fails.
 func (s *Source) awaited(uintptr) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.ring.memory == nil || s.ring.ready()
-}
-
-func (s *Source) closed() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.ring.memory == nil
+	if s.closed {
+		return true
+	}
+	s.failed = s.batch.fill(s.fd)
+	return !errors.Is(s.failed, unix.EAGAIN)
 }
 
 // SetProgram replaces the filter. At every moment the old or the new filter is in force. Packets
-// that passed the old filter may still be in the ring. On an error the old filter stays. The error
-// is unix.ENOMEM when the program is longer than the sysctl net.core.optmem_max allows.
+// that passed the old filter may still wait in the kernel. On an error the old filter stays. The
+// error is unix.ENOMEM when the program is longer than the sysctl net.core.optmem_max allows.
 func (s *Source) SetProgram(program []bpf.Instruction) error {
 	return s.control(func(fd int) error { return attachPackets(fd, program) })
 }
@@ -183,7 +194,7 @@ func (s *Source) SetProgram(program []bpf.Instruction) error {
 func (s *Source) SetLinks(links *Links) { s.counting.Store(newCounting(links, s.names)) }
 
 // Lost returns how many packets passed the filter and were lost since the last call: because the
-// ring was full, or because a slot contradicted itself.
+// buffer was full, or because a message contradicted itself.
 func (s *Source) Lost() (uint64, error) {
 	var stats *unix.TpacketStats
 	err := s.control(func(fd int) (err error) {
@@ -208,12 +219,11 @@ func (s *Source) control(f func(fd int) error) error {
 // Close ends the capture, and a Wait that blocks. The frame that Next returned last stays valid.
 func (s *Source) Close() error {
 	s.mu.Lock()
-	memory := s.ring.memory
-	s.ring = ring{}
+	closed := s.closed
+	s.closed = true
 	s.mu.Unlock()
-	if memory == nil {
+	if closed {
 		return os.ErrClosed
 	}
-	err := unix.Munmap(memory)
-	return errors.Join(err, s.file.Close())
+	return s.file.Close()
 }

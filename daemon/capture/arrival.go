@@ -10,37 +10,7 @@ import (
 	"sesame/daemon/packet"
 )
 
-const (
-	slotSize  = 2048          // bytes, of which the kernel uses 80 for its header
-	blockSize = 32 * slotSize // bytes that the kernel allocates in one piece
-
-	addressStart = unix.SizeofTpacket2Hdr // the sockaddr_ll follows the header, whose size is aligned already
-	addressEnd   = addressStart + unix.SizeofSockaddrLinklayer
-)
-
-// A ring is the memory that the kernel shares with this process. It is an array of slots. The
-// kernel fills them in order, and this process releases them in the same order.
-type ring struct {
-	memory []byte // a multiple of slotSize
-	next   int    // offset of the slot to read next
-}
-
-func (r *ring) slots() int { return len(r.memory) / slotSize }
-
-func (r *ring) slot() []byte { return r.memory[r.next:][:slotSize:slotSize] }
-
-// ready reports whether the kernel has filled the next slot.
-func (r *ring) ready() bool { return loadStatus(r.slot())&unix.TP_STATUS_USER != 0 }
-
-// advance releases the slot to the kernel and moves on to the next.
-func (r *ring) advance() {
-	release(r.slot())
-	if r.next += slotSize; r.next == len(r.memory) {
-		r.next = 0
-	}
-}
-
-// An arrival is one received packet with the kernel's header. Its data aliases the ring.
+// An arrival is one received packet with what the kernel tells of it. Its data aliases the batch.
 type arrival struct {
 	data       []byte // from the network header on; VLAN tags may precede it
 	wire       int
@@ -64,38 +34,57 @@ type Tag struct {
 	EtherType, ID uint16
 }
 
-// read reads a filled slot (struct tpacket2_hdr and struct sockaddr_ll in linux/if_packet.h). It
-// returns false for a slot that contradicts itself, which the caller skips.
-func (a *arrival) read(slot []byte) bool {
-	if len(slot) < addressEnd {
-		return false
-	}
-	header, address := slot[:addressStart], slot[addressStart:addressEnd]
-	status := binary.NativeEndian.Uint32(header)
-	captured := uint64(binary.NativeEndian.Uint32(header[8:]))
-	start := uint64(binary.NativeEndian.Uint16(header[14:])) // tp_net
-	if start < addressEnd || start+captured > uint64(len(slot)) {
+const (
+	auxDataSize   = 20 // bytes of struct tpacket_auxdata in linux/if_packet.h
+	timespecSize  = 16 // bytes of struct timespec
+	shortTimespec = 8  // the same where a long has 32 bits
+)
+
+// read reads a message. It returns false for one that contradicts itself, which the caller skips.
+func (a *arrival) read(m message) bool {
+	if len(m.address) < unix.SizeofSockaddrLinklayer {
 		return false
 	}
 	*a = arrival{
-		data:       slot[start : start+captured],
-		wire:       int(min(binary.NativeEndian.Uint32(header[4:]), 1<<30)),
-		protocol:   binary.BigEndian.Uint16(address[2:]),
-		packetType: address[10],
-		iface:      int(int32(binary.NativeEndian.Uint32(address[4:]))),
-		reception:  reception(status, binary.NativeEndian.Uint16(address[8:])),
-		stamp: time.Unix(int64(binary.NativeEndian.Uint32(header[16:])),
-			int64(binary.NativeEndian.Uint32(header[20:]))).UTC(),
+		data:       m.data,
+		protocol:   binary.BigEndian.Uint16(m.address[2:]),
+		packetType: m.address[10],
+		iface:      int(int32(binary.NativeEndian.Uint32(m.address[4:]))),
 	}
-	if status&unix.TP_STATUS_VLAN_VALID != 0 {
-		a.tag = Tag{packet.EtherTypeVLAN, binary.NativeEndian.Uint16(header[24:]) & 0xfff}
-		if status&unix.TP_STATUS_VLAN_TPID_VALID != 0 {
-			a.tag.EtherType = binary.NativeEndian.Uint16(header[26:])
+	copy(a.sender[:], m.address[11:])
+	interfaceType := binary.NativeEndian.Uint16(m.address[8:])
+	for rest := m.control; len(rest) >= unix.SizeofCmsghdr; {
+		header, data, after, err := unix.ParseOneSocketControlMessage(rest)
+		if err != nil {
+			return false
 		}
+		a.control(header, data, interfaceType)
+		rest = after
 	}
-	copy(a.sender[:], address[11:])
-	a.wire = max(a.wire, len(a.data))
-	return true
+	return a.reception != 0 && !a.stamp.IsZero()
+}
+
+// control reads a control message: what the kernel tells of the packet (PACKET_AUXDATA in
+// packet(7)), or the time of its arrival (SO_TIMESTAMPNS in socket(7)).
+func (a *arrival) control(header unix.Cmsghdr, data []byte, interfaceType uint16) {
+	native := binary.NativeEndian
+	switch {
+	case header.Level == unix.SOL_PACKET && header.Type == unix.PACKET_AUXDATA && len(data) >= auxDataSize:
+		status := native.Uint32(data)
+		a.reception = reception(status, interfaceType)
+		a.wire = max(int(min(native.Uint32(data[4:]), 1<<30)), len(a.data))
+		if status&unix.TP_STATUS_VLAN_VALID != 0 {
+			a.tag = Tag{packet.EtherTypeVLAN, native.Uint16(data[16:]) & 0xfff}
+			if status&unix.TP_STATUS_VLAN_TPID_VALID != 0 {
+				a.tag.EtherType = native.Uint16(data[18:])
+			}
+		}
+	case header.Level != unix.SOL_SOCKET || header.Type != unix.SCM_TIMESTAMPNS:
+	case len(data) >= timespecSize:
+		a.stamp = time.Unix(int64(native.Uint64(data)), int64(native.Uint64(data[8:]))).UTC()
+	case len(data) >= shortTimespec:
+		a.stamp = time.Unix(int64(native.Uint32(data)), int64(native.Uint32(data[4:]))).UTC()
+	}
 }
 
 // linkDigest returns the digest of what the kernel tells of the link header: the sender, for whom
@@ -114,10 +103,10 @@ func (a *arrival) linkDigest() uint64 {
 	return packet.LinkDigest(header[:])
 }
 
-// reception returns how a packet was received, from the status of its slot and the type of its
-// interface. CSUMNOTREADY means that the checksum is filled in when the packet leaves the machine;
-// so it comes from this machine, a container or a virtual one. CSUM_VALID means that it was
-// verified. Without either, nobody has looked at it yet.
+// reception returns how a packet was received, from the status that the kernel gives it and the
+// type of its interface. CSUMNOTREADY means that the checksum is filled in when the packet leaves
+// the machine; so it comes from this machine, a container or a virtual one. CSUM_VALID means that
+// it was verified. Without either, nobody has looked at it yet.
 func reception(status uint32, interfaceType uint16) packet.Reception {
 	r := packet.Live
 	if status&(unix.TP_STATUS_CSUMNOTREADY|unix.TP_STATUS_CSUM_VALID) != 0 {
