@@ -1,6 +1,7 @@
 package scripting
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -61,9 +62,25 @@ func (o *object) allow(L *lua.LState) int {
 	if other := allow.For; other != (engine.Completion{}) && !r.call.Completed(other) {
 		L.RaiseError("allow: source: nobody completed door %q within %s: ask with holds first", other.Door, transcript.Duration(other.Within))
 	}
+	r.payForPorts(allow)
 	r.mayAllow(L, allow)
 	r.add(L, allow)
 	return 0
+}
+
+// What each port of an allow costs: a grant with its events and its line in the transcript, some
+// 10 µs and 1 KiB. Each place in the text that may name the port costs a part of a step, too.
+const (
+	grantSteps   = 64
+	grantBytes   = 1 << 10
+	sitesOfAStep = 8
+)
+
+// payForPorts charges the function for the grants that it asks for.
+func (r *run) payForPorts(allow engine.Allow) {
+	if n := int64(cmp.Or(len(allow.Ports), len(r.call.Door.Guards))); r.call.Priced() {
+		r.script.state.Charge(n*(grantSteps+int64(len(r.script.allows)/sitesOfAStep)), n*grantBytes)
+	}
 }
 
 // mayAllow refuses ports that the option ports of the door excludes, and access
@@ -75,12 +92,13 @@ func (r *run) mayAllow(L *lua.LState, allow engine.Allow) {
 		ports = door.Guards
 	}
 	for _, port := range ports {
-		if door.Ports != nil && !slices.Contains(door.Guards, port) && !slices.Contains(door.Ports, port) {
+		guarded := slices.Contains(door.Guards, port)
+		if door.Ports != nil && !guarded && !slices.Contains(door.Ports, port) {
 			L.RaiseError("allow of %s: it is neither among the guards of the door nor among its ports", port)
 		}
 		named, given := false, false
 		spanned := slices.ContainsFunc(r.script.allows, func(site source.AllowSite) bool {
-			names := site.Names(door, port)
+			names := site.Names(door.Name, port, guarded)
 			named = named || names
 			reaches := allow.For == (engine.Completion{}) || site.Other
 			given = given || names && reaches

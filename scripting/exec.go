@@ -55,6 +55,10 @@ func (o *object) exec(L *lua.LState) int {
 	if exec.TTL == 0 {
 		exec.TTL = command.TTL
 	}
+	if o.run.call.Priced() {
+		arguments, bytes := sizeOf(values, command.argv, command.undo)
+		o.run.script.state.Charge(grantSteps+argumentSteps*arguments, argumentCopies*bytes)
+	}
 	var err error
 	if exec.Argv, err = fill(command.argv, values); err == nil && command.undo != nil {
 		exec.Undo, err = fill(command.undo, values)
@@ -70,6 +74,13 @@ func (o *object) exec(L *lua.LState) int {
 	o.run.add(L, exec)
 	return 0
 }
+
+// What the arguments of a command cost, of its undo too. Their bytes are copied into the decision,
+// its events, the transcript and the journal. The function pays before any of them is filled.
+const (
+	argumentSteps  = 4
+	argumentCopies = 4
+)
 
 // execSchema returns the options of exec for a command, with its choices, which
 // are read into values.

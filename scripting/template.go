@@ -40,6 +40,22 @@ func parseTemplate(text string, known []string) (template, error) {
 	return cut, nil
 }
 
+// sizeOf returns how many arguments the lists have, and how many bytes fill makes of them.
+func sizeOf(values map[string]string, lists ...[]template) (arguments, bytes int64) {
+	for _, list := range lists {
+		arguments += int64(len(list))
+		for _, cut := range list {
+			for i, part := range cut {
+				if i%2 == 1 {
+					part = values[part]
+				}
+				bytes += int64(len(part))
+			}
+		}
+	}
+	return arguments, bytes
+}
+
 // fill returns the arguments with their placeholders filled. A value is
 // inserted as it is: braces in it mean nothing.
 func fill(templates []template, values map[string]string) ([]string, error) {

@@ -147,13 +147,14 @@ func (v value) ports() ([]packet.Port, bool) {
 		v.fail("expected at most %d ports, got %d", maxPorts, len(items))
 		return nil, false
 	}
-	ports := make([]packet.Port, 0, len(items))
+	ports, seen := make([]packet.Port, 0, len(items)), make(map[packet.Port]bool, len(items))
 	for _, item := range items {
 		port, good := item.port()
-		if good && slices.Contains(ports, port) {
+		if good && seen[port] {
 			item.fail("%s stands twice in the list", port)
 			good = false
 		}
+		seen[port] = true
 		ports, ok = append(ports, port), ok && good
 	}
 	return ports, ok

@@ -57,6 +57,11 @@ func (c *Call) Granted(door string) (time.Duration, bool) {
 	return left, left > 0
 }
 
+// Priced reports whether an allow and a command cost the function what they make the engine and the
+// transcript do. In an engine that an older version began they cost nothing, and its recordings
+// must be decided as they were.
+func (c *Call) Priced() bool { return c.engine == nil || c.engine.priced }
+
 // Completed reports whether a completion is there. It need not be of the source.
 func (c *Call) Completed(wanted Completion) bool {
 	return c.engine != nil && c.engine.completer(wanted, c.observes).IsValid()

@@ -51,6 +51,7 @@ type Engine struct {
 	tripwires  bool // false in an engine that an older version began
 	// allRequired is true in an engine that a version began in which each command was required.
 	allRequired bool
+	priced      bool    // see [Call.Priced]
 	local       *locals // nil: every address is ours
 	own         *locals // see [Engine.Own]
 
@@ -123,6 +124,7 @@ func New(cfg Config, start time.Time) *Engine {
 		index:   newIndex(&Set{}, nil),
 
 		tripwires: true,
+		priced:    true,
 
 		attempts: newTable(cfg.Attempts),
 		secret:   newSecret(),

@@ -31,7 +31,7 @@ func Resume(cfg Config, s *State, set *Set) (*Engine, error) {
 	e.offset, e.clockDoubt, e.horizon, e.counts, e.secret = s.Offset, s.ClockDoubt, s.Horizon, s.Counts, s.Secret
 	e.serial, e.effects, e.grants.lastID = s.Serial, s.LastEffect, s.LastGrant
 	e.local, e.own = newLocals(s.Local), newLocals(s.Own)
-	e.tripwires, e.allRequired = s.Tripwires, !s.Required
+	e.tripwires, e.allRequired, e.priced = s.Tripwires, !s.Required, s.Priced
 	for _, part := range []func(*State) error{
 		func(s *State) error { return e.resumeDoors(s, set) },
 		func(s *State) error { return e.unpackFirstStage(s.FirstStage, s.Oldest) },

@@ -21,7 +21,7 @@ func (e *Engine) State() *State {
 		Attempts: e.cfg.Attempts, Grants: e.cfg.Grants, Seed: e.cfg.Seed,
 		Serial: e.serial, LastEffect: e.effects, LastGrant: e.grants.lastID, LastDoor: e.index.lastID,
 		Counts: e.counts, Secret: e.secret, Flows: e.flows.state(),
-		Tripwires: e.tripwires, Required: !e.allRequired, ValuesSwept: e.store.swept,
+		Tripwires: e.tripwires, Required: !e.allRequired, Priced: e.priced, ValuesSwept: e.store.swept,
 	}
 	if e.segments != nil {
 		s.Segments = e.segments.state()

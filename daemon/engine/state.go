@@ -21,7 +21,10 @@ type State struct {
 	ClockDoubt bool          `json:",omitempty"` // see [Engine.Clock]
 	Tripwires  bool          `json:",omitempty"` // false: an older version began, without tripwires and [Call.Spend]
 	Required   bool          `json:",omitempty"` // false: an older version began, in which each command was [Exec.Required]
-	Horizon    int64         // script timers due later are dropped
+	// Priced is false when an older version began, in which an allow and a command had no price:
+	// see [Call.Priced].
+	Priced  bool  `json:",omitempty"`
+	Horizon int64 // script timers due later are dropped
 
 	// From the Config.
 	Attempts, Grants int

@@ -182,9 +182,10 @@ func TestInputsThatNoDaemonWrites(t *testing.T) {
 	}
 }
 
-// older returns a state as versions wrote it that knew no copies of packets. A replay of such a
-// recording knows none.
+// older returns a state as versions wrote it that knew no copies of packets, and in which an allow
+// and a command had no price. A replay of such a recording knows none.
 func older(s *engine.State) *engine.State {
+	s.Priced = false
 	s.Copies, s.Resends, s.Segments = nil, nil, engine.RecentState{Young: []byte{}, Older: []byte{}}
 	return s
 }

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/yuin/gopher-lua/ast"
@@ -146,6 +147,7 @@ func (f *finder) allow(n *ast.FuncCallExpr) AllowSite {
 		case "port":
 			site.Ports, ok = literalPorts(field.Value)
 			site.Literal = site.Literal && ok
+			site.sorted = slices.SortedFunc(slices.Values(site.Ports), comparePorts)
 		case "source":
 			site.Other = true
 		case "prefix4":

@@ -26,6 +26,8 @@ type AllowSite struct {
 	// Other is set when the access may be for the source that completed another
 	// door.
 	Other bool
+
+	sorted []packet.Port // Ports, to be found
 }
 
 // A CloseSite is a place in a script that ends the grants of a door: a call of
@@ -73,17 +75,23 @@ func (c *Call) Computed() bool { return c.name == "" }
 // registration: their own registration, or "", outside of all registrations.
 func reachedFrom(door, registration string) bool { return registration == "" || registration == door }
 
-// Names reports whether door d may give access to a port here.
-func (a AllowSite) Names(d *engine.Door, port packet.Port) bool {
+// Names reports whether a door may give access to a port here. guarded means that the door guards
+// the port. A function may ask for many ports beside many sites, so no list is walked.
+func (a AllowSite) Names(door string, port packet.Port, guarded bool) bool {
 	switch {
-	case !reachedFrom(d.Name, a.Door):
+	case !reachedFrom(door, a.Door):
 		return false
 	case !a.Literal:
 		return true
 	case len(a.Ports) == 0:
-		return slices.Contains(d.Guards, port)
+		return guarded
 	}
-	return slices.Contains(a.Ports, port)
+	_, found := slices.BinarySearchFunc(a.sorted, port, comparePorts)
+	return found
+}
+
+func comparePorts(a, b packet.Port) int {
+	return cmp.Or(cmp.Compare(a.Proto, b.Proto), cmp.Compare(a.Number, b.Number))
 }
 
 // Spans reports whether access here may be for networks of these lengths. A
