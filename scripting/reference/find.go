@@ -52,10 +52,7 @@ func New(api API) *Reference {
 // same text become one, and those of objects are the first.
 func (r *Reference) Find(name string) []Entry {
 	path := strings.ReplaceAll(strings.TrimRight(name, "({}) "), ":", ".")
-	found := r.matching(func(n named) bool { return n.path == path && (n.member != nil || n.table != nil || path == table) })
-	if found == nil {
-		found = r.matching(func(n named) bool { return n.path == path || strings.HasSuffix(n.path, "."+path) })
-	}
+	found := r.matching(func(n named) bool { return n.path == path || strings.HasSuffix(n.path, "."+path) })
 	if found == nil {
 		found = r.matching(func(n named) bool { return leads(strings.Split(path, "."), strings.Split(n.path, ".")) })
 	}

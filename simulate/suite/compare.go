@@ -82,7 +82,6 @@ func (t *running) nearest(w *wanted, extra []happening) (near, rest []happening)
 			return h.kind.strict() == w.kind.strict() && w.like.door != "" && h.door == w.like.door
 		},
 		func(h happening) bool { return h.kind == w.kind },
-		func(h happening) bool { return w.kind.strict() && h.kind.strict() && w.like.door == "" },
 	} {
 		if near = filtered(extra, like); len(near) > 0 {
 			return near, filtered(extra, func(h happening) bool { return !like(h) })

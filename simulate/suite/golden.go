@@ -16,9 +16,8 @@ import (
 
 // A golden is a transcript while it is written.
 type golden struct {
-	text    bytes.Buffer
-	json    *transcript.JSON
-	tooLong bool
+	text bytes.Buffer
+	json *transcript.JSON
 }
 
 func newGolden(doors []string) *golden {
@@ -29,7 +28,7 @@ func newGolden(doors []string) *golden {
 }
 
 func (g *golden) events(events []engine.Event) {
-	if g.tooLong = g.tooLong || g.text.Len() > maxGolden; !g.tooLong {
+	if g.text.Len() <= maxGolden {
 		g.json.Events(events)
 	}
 }
@@ -38,11 +37,11 @@ func (g *golden) events(events []engine.Event) {
 func (t *running) compareGolden(sum transcript.Summary) error {
 	s, g := t.step, t.golden
 	t.golden = nil
-	if g.tooLong {
-		return fmt.Errorf("golden: the transcript has more than %d MiB: replay less", maxGolden>>20)
-	}
 	if err := g.json.Summary(sum); err != nil {
 		return err
+	}
+	if g.text.Len() > maxGolden {
+		return fmt.Errorf("golden: the transcript has more than %d MiB: replay less", maxGolden>>20)
 	}
 	want, err := readGolden(t.config.Dir, s.Golden)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

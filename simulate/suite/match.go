@@ -54,7 +54,7 @@ func match(want []wanted, came []happening) *matching {
 	}
 	for _, c := range m.classes {
 		for range c.came {
-			if m.work += len(want); m.tooMuch() || !m.join(c, make([]bool, len(want))) {
+			if !m.join(c, make([]bool, len(want))) {
 				break
 			}
 		}
@@ -79,7 +79,7 @@ func (m *matching) join(c *class, tried []bool) bool {
 			return false
 		}
 		for _, other := range m.classes {
-			if other != c && other.joined[j] > 0 && m.join(other, tried) {
+			if other.joined[j] > 0 && m.join(other, tried) {
 				other.joined[j]--
 				c.joined[j]++
 				return true

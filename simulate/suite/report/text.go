@@ -119,10 +119,10 @@ func Summary(runs []Run) string {
 	if len(runs) == 1 && runs[0].Report == nil {
 		return "nothing was loaded, and nothing was run"
 	}
-	total, files := 0, map[string]bool{}
+	total, files := 0, map[string]struct{}{}
 	for i := range runs {
 		for _, result := range runs[i].results() {
-			files[result.Test.File] = true
+			files[result.Test.File] = struct{}{}
 			total++
 		}
 	}
