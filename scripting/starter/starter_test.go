@@ -110,6 +110,26 @@ func TestDoorGuardsWhatItIsTold(t *testing.T) {
 	}
 }
 
+// TestPortsAtTheEdges draws ports that are in nobody's way and others. The former alone are taken,
+// each number once.
+func TestPortsAtTheEdges(t *testing.T) {
+	var drawn []byte
+	for _, p := range []packet.Port{
+		{Proto: packet.TCP, Number: 1023}, {Proto: packet.TCP, Number: 1024}, {Proto: packet.UDP, Number: 32768}, {Proto: packet.UDP, Number: 32767},
+		{Proto: packet.TCP, Number: 5000}, {Proto: packet.UDP, Number: 1024}, {Proto: packet.TCP, Number: 16000}, {Proto: packet.UDP, Number: 5000},
+	} {
+		drawn = append(drawn, byte(p.Number>>8), byte(p.Number), byte(p.Proto-packet.TCP))
+	}
+	files, err := starter.Door(packet.Port{Proto: packet.TCP, Number: 5000}, bytes.NewReader(drawn))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = `"tcp/1024", "udp/32767", "tcp/16000", "udp/5000"`
+	if !bytes.Contains(files[0].Text, []byte(want)) {
+		t.Errorf("expected %s:\n%s", want, files[0].Text)
+	}
+}
+
 // TestDoorWithoutRandomness holds that a machine without randomness, or with a constant for it,
 // gives an error and no door whose ports are known.
 func TestDoorWithoutRandomness(t *testing.T) {

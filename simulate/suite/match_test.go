@@ -2,6 +2,7 @@ package suite
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
 	"testing"
@@ -81,6 +82,49 @@ func TestMatchJoinsTheMost(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestMatchMakesRoom draws which entries fit which happenings, and joins all that can be joined. A
+// happening has the numbers of the entries that it fits.
+func TestMatchMakesRoom(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var want []wanted
+		var came []happening
+		for j := range rapid.IntRange(1, 5).Draw(t, "wanted") {
+			want = append(want, fitting(j))
+		}
+		for range rapid.IntRange(1, 6).Draw(t, "came") {
+			came = append(came, fits(rapid.SliceOfN(rapid.IntRange(0, len(want)-1), 0, 3).Draw(t, "fits")...))
+		}
+		m := match(want, came)
+		joined := 0
+		for _, n := range m.count {
+			joined += n
+		}
+		if best := most(want, came, make([]int, len(want))); joined != best || len(m.extra()) != len(came)-best {
+			t.Errorf("%d are joined and %d left, %d could be joined", joined, len(m.extra()), best)
+		}
+		for _, c := range m.classes {
+			for j, n := range c.joined {
+				if m.count[j] -= n; n < 0 || m.count[j] < 0 {
+					t.Errorf("a class has %d happenings of entry %d, the others %d too many", n, j, -m.count[j])
+				}
+			}
+		}
+	})
+}
+
+// fitting returns an entry that the happenings of [fits] with its number match.
+func fitting(j int) wanted {
+	return wanted{kind: logs, times: 1, like: happening{kind: logs, detail: fmt.Sprintf("<%d>", j)}}
+}
+
+func fits(entries ...int) happening {
+	h := happening{kind: logs}
+	for _, j := range entries {
+		h.detail += fmt.Sprintf("<%d>", j)
+	}
+	return h
 }
 
 // TestManyHappenings: a step with as many events as are kept is compared in little work. The naive
@@ -255,5 +299,20 @@ func TestMatchingIsBounded(t *testing.T) {
 	}
 	if m := match(want[:500], came[:500]); m.tooMuch() || len(m.missing()) > 0 {
 		t.Error("500 entries and as many events were not joined")
+	}
+	t.Log("# each entry is taken, and hundreds of events look for room in all of them")
+	const n = 600
+	want, came = nil, nil
+	for i := range n {
+		want, came = append(want, fitting(i)), append(came, fits(i, min(i+1, n-1)))
+	}
+	for i := range n {
+		came = append(came, fits(i))
+	}
+	if m := match(want, came); !m.tooMuch() || m.work > maxMatching+n*len(m.classes) {
+		t.Errorf("it did %d steps of work, want it to give up behind %d", m.work, maxMatching)
+	}
+	if m := (&matching{work: maxMatching}); m.tooMuch() {
+		t.Error("the bound itself is too much")
 	}
 }

@@ -80,6 +80,15 @@ func TestReplay(t *testing.T) {
 	}
 }
 
+// TestPacketsAreCounted: those of knocks, scans and captures.
+func TestPacketsAreCounted(t *testing.T) {
+	r := report(t, read(t, "ssh.lua"), `sesame.test "it" { { knock = { "tcp/7421" } }, { scan = "tcp/9-11", min_knocks = 0 }, { replay = "x.pcap" } }`, nil,
+		"x.pcap", capture(t, morning, "tcp/7421", "tcp/1"))
+	if r.Results[0].Packets != 6 || !r.OK() {
+		t.Errorf("%d packets, want 6\n%s", r.Results[0].Packets, text(r))
+	}
+}
+
 // TestAMissingCapture skips the test by name, before any of its steps.
 func TestAMissingCapture(t *testing.T) {
 	r := report(t, read(t, "ssh.lua"), `sesame.test "it" { { knock = "ssh" }, { replay = "captures/x.pcap" } }`, nil)

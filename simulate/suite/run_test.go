@@ -139,6 +139,17 @@ func TestPass(t *testing.T) {
 	}
 }
 
+// TestTheStatusOfAnUndo: what a test gives is the status of the command, and not of its undo.
+func TestTheStatusOfAnUndo(t *testing.T) {
+	const script = `local pass = sesame.command { "/sbin/pass", undo = { "/sbin/unpass" }, status = "any", ttl = "1m" }
+sesame.door "pass" { sequence = { "tcp/5111", "tcp/6222", "tcp/7334" }, on_open = function(attempt) attempt:exec(pass) end }`
+	r := report(t, script, `sesame.test "it" { exits = { pass = 1 }, { knock = "pass", opens = "pass", fails = "pass" },
+  { wait = "1m", closes = "pass", runs = { "pass", undo = true } } }`, nil)
+	if !r.OK() {
+		t.Error(text(r))
+	}
+}
+
 // TestOneTimeDoor knocks at a door by its name. It sends the sequence that the door expects then,
 // whatever was used before, and by whom.
 func TestOneTimeDoor(t *testing.T) {

@@ -285,7 +285,7 @@ func (t *running) events(events []engine.Event) {
 			continue
 		}
 		if e.Kind == engine.EventRefuse && e.Reason == engine.ScriptError {
-			h.detail = cmp.Or(h.detail, t.faultOf(e))
+			h.detail = cmp.Or(h.detail, t.fault())
 		}
 		if t.bytes += h.size(); len(t.came) == maxCame || t.bytes > maxCameBytes {
 			t.more++
@@ -295,17 +295,14 @@ func (t *running) events(events []engine.Event) {
 	}
 }
 
-// faultOf takes the error back that led to a refusal, and returns what it says: a test names the
-// refusal alone.
-func (t *running) faultOf(refusal *engine.Event) string {
+// fault takes the error back that led to the refusal at hand, and returns what it says: a test
+// names the refusal alone. The engine reports the error just before.
+func (t *running) fault() string {
 	last := len(t.came) - 1
-	if last < 0 {
-		return ""
+	if last < 0 || t.came[last].kind != kind(spec.Fails) {
+		return "" // it was one too many to be kept
 	}
 	h := t.came[last]
-	if h.kind != kind(spec.Fails) || h.command != "" || h.door != refusal.Door || h.source != refusal.Source || !h.time.Equal(refusal.Time) {
-		return ""
-	}
 	t.came = t.came[:last]
 	return h.detail
 }
