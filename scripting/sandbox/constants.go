@@ -204,7 +204,7 @@ func copied(table *lua.LTable) *lua.LTable {
 	for i := 1; i <= n; i++ {
 		made.RawSetInt(i, value(table.RawGetInt(i)))
 	}
-	var last lua.LValue = lua.LNil
+	last := lua.LNil
 	if n > 0 {
 		last = lua.LNumber(n)
 	}
