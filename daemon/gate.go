@@ -25,6 +25,9 @@ const (
 	maxUntestedNames = 20
 )
 
+// offOnRequest says why no test ran at a reload with --skip-tests.
+const offOnRequest = "they were skipped, as was requested"
+
 // A gate runs the tests of scripts before a reload applies them. It does not run at a start: a
 // machine that boots must be guarded, whatever a test says.
 type gate struct {
@@ -43,7 +46,7 @@ func (g *gate) test(ctx context.Context, files *source.Files, values map[string]
 		return nil, nil
 	case skip:
 		g.log.Warn("the tests were skipped, as was requested", "files", strings.Join(names, ", "))
-		return &control.Tests{Off: "they were skipped, as was requested"}, nil
+		return &control.Tests{Off: offOnRequest}, nil
 	case g.budget == 0:
 		return &control.Tests{Off: "budget below [tests] is 0"}, nil
 	}

@@ -78,6 +78,10 @@ func TestRealGate(t *testing.T) {
 	w.knock(2)
 	w.wantOpened("d")
 
+	t.Log("# and asks again, with the tests: they fail, and the scripts that run go on")
+	o = w.r.reload(w.Context(), wish{}, false)
+	w.wantOutcome(o, control.Rejected, 2, "1 of 1 test failed", "these are the scripts that run")
+
 	t.Log("# the next edit is judged again")
 	w.script(testedDoor + ` -- both`)
 	o = w.hint()
@@ -104,6 +108,12 @@ func TestRealGate(t *testing.T) {
 		t.Errorf("tests: %+v, want one that was skipped", o.tests)
 	}
 	w.logged("a test of the scripts was skipped")
+
+	t.Log("# a person who asks again gets the test, which fails now that there is a capture")
+	must(t, os.Mkdir(filepath.Join(w.dir, "captures"), 0o700))
+	writeFile(t, filepath.Join(w.dir, "captures", "none.pcap"), "no capture")
+	w.wantOutcome(w.hint(), control.Unchanged, 3)
+	w.wantOutcome(w.r.reload(w.Context(), wish{}, false), control.Rejected, 3, "none.pcap")
 }
 
 // TestRealGateHasABudget ends the budget in the middle of the tests. What did not run has not

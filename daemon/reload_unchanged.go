@@ -10,10 +10,10 @@ import (
 // This file is what is known of the files that run: whether their tests passed. It outlives other
 // files that were rejected in the meantime.
 
-// unproved reports whether tests of these files had no time, or failed. Then a person who asks for
-// a reload asks for them, also when the files are those that run.
+// unproved reports whether tests of these files failed or did not run, for whatever reason. Then a
+// person who asks for a reload asks for them, also when the files are those that run.
 func (o *outcome) unproved() bool {
-	return o.tests != nil && (o.tests.NotRunCount > 0 || o.tests.Failed > 0)
+	return o.tests != nil && (o.tests.NotRunCount > 0 || o.tests.Failed > 0 || o.tests.SkippedCount > 0 || o.tests.Off == offOnRequest)
 }
 
 // noteStanding keeps an outcome when its files run.

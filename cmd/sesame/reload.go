@@ -99,15 +99,15 @@ func (p *program) printOutcome(o *control.Outcome) error {
 	return nil
 }
 
-// lastText tells what the daemon did by itself a moment before.
+// lastText tells what became of these files a moment before.
 func lastText(last *control.LastReload) string {
 	switch {
 	case last == nil:
 		return ""
 	case last.Outcome.Outcome == control.Applied:
-		return fmt.Sprintf("Sesame had applied them by itself at %s:\n%s%s", formatTime(last.At), changesText(&last.Outcome), testsText(last.Tests))
+		return fmt.Sprintf("They were applied at %s:\n%s%s", formatTime(last.At), changesText(&last.Outcome), testsText(last.Tests))
 	}
-	return fmt.Sprintf("Sesame had run the tests by itself at %s:\n%s", formatTime(last.At), testsText(last.Tests))
+	return fmt.Sprintf("Their tests ran at %s:\n%s", formatTime(last.At), testsText(last.Tests))
 }
 
 // changesText tells what a reload changed, one line for each door, command, option or file.
