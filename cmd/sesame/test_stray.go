@@ -51,6 +51,7 @@ func (p *program) noteBelow(dir string) {
 // testsBelow returns the paths of files of tests below a directory, without those in it.
 func testsBelow(dir string) (found []string) {
 	looked := 0
+	dir += string(filepath.Separator) // a walk does not follow a symbolic link at its root
 	// An error means that no more can be seen. The tests that run do not depend on it.
 	_ = filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
 		looked++

@@ -190,6 +190,9 @@ func (n *near) count(s step) {
 // it. Without one the packet begins another chain, if the sequence has such a knock at all.
 func (n *near) add(s step) {
 	last := n.present.last()
+	if last >= 0 && n.present[len(n.present)-1].at == s.at {
+		return // it is a step already
+	}
 	if n.overtakes(&s) {
 		at := len(n.present) - 1
 		n.present = slices.Insert(n.present, at, s)

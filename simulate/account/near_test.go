@@ -90,6 +90,17 @@ func TestAPortTwiceInASequence(t *testing.T) {
 	}
 }
 
+// A packet that is judged twice is one step, also where the sequence has its port twice.
+func TestAPacketThatIsJudgedTwice(t *testing.T) {
+	d := fourKnocks()
+	d.Sequence[2], d.Sequence[3] = d.Sequence[0], d.Sequence[1]
+	n := collect(d, "1 udp/9133 turn")
+	n.add(n.present[0])
+	if len(n.present) != 1 {
+		t.Errorf("it is %d steps", len(n.present))
+	}
+}
+
 func TestWhatNeverBegan(t *testing.T) {
 	for _, tt := range []struct{ name, lines, want string }{
 		{"the first is missing", "1 udp/9133 turn\n2 tcp/2904 turn\n3 tcp/6117 turn", "udp/9133, tcp/2904, tcp/6117 came (packets 1-3); tcp/7421 did not"},
