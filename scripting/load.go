@@ -73,7 +73,7 @@ func (l *loader) load(name string) {
 	}
 	registered, err := s.start()
 	l.set.scripts = append(l.set.scripts, s)
-	l.problems = append(l.problems, registered.problems...)
+	l.problems.Add(registered.problems...)
 	if err != nil {
 		err = registered.during(err)
 		l.fail(name, err)
@@ -87,12 +87,8 @@ func (l *loader) load(name string) {
 // was reported and then raised is noted once.
 func (l *loader) fail(name string, err error) {
 	l.incomplete = true
-	for _, problem := range source.ProblemsOf(name, err) {
-		if !l.problems.Has(problem) {
-			l.problems = append(l.problems, problem)
-		}
-	}
-	l.problems = append(l.problems, l.scripts.Failed()...)
+	l.problems.Add(source.ProblemsOf(name, err)...)
+	l.problems.Add(l.scripts.Failed()...)
 }
 
 // add adds the registrations of a file to the set. The doors of two files
@@ -184,7 +180,7 @@ func (l *loader) report(at source.Place, message string) {
 	if file := l.scripts.Find(at.File); at.Column == 0 && file != nil {
 		at.Column = file.Column(at.Line, "sesame", 0)
 	}
-	l.problems = append(l.problems, l.scripts.Problem(at, message))
+	l.problems.Add(l.scripts.Problem(at, message))
 }
 
 // check finds names that no file declares. When a file failed, it reports
@@ -219,7 +215,7 @@ func (l *loader) check() {
 	for _, name := range slices.Sorted(maps.Keys(l.options.Values)) {
 		if !slices.Contains(options, name) {
 			message := fmt.Sprintf("%s: no script declares the option %q%s", l.options.given(name), name, spelling.DidYouMean(name, options))
-			l.problems = append(l.problems, &source.Problem{Message: message})
+			l.problems.Add(&source.Problem{Message: message})
 		}
 	}
 }

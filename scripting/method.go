@@ -67,8 +67,8 @@ func (l *loader) mistakes() {
 	for _, m := range mistake.Find(l.scripts.All(), j.table()) {
 		if !m.Certain || l.options.RanBefore {
 			l.set.Mistakes = append(l.set.Mistakes, m)
-		} else if problem := l.scripts.Problem(m.Place, m.Message); !l.problems.Has(problem) && !l.reported(problem) {
-			l.problems = append(l.problems, problem)
+		} else if problem := l.scripts.Problem(m.Place, m.Message); !l.reported(problem) {
+			l.problems.Add(problem)
 		}
 	}
 }

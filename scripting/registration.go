@@ -34,16 +34,6 @@ type registration struct {
 	problems source.Problems
 }
 
-// maxProblems bounds the problems of one file, since a table may have many
-// entries.
-const maxProblems = 100
-
-func (r *registration) problem(p *source.Problem) {
-	if len(r.problems) < maxProblems {
-		r.problems = append(r.problems, p)
-	}
-}
-
 // earliest names the first registration, for a message about a place; "" when
 // there is none.
 func (r *registration) earliest(from source.Place) string {

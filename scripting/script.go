@@ -174,5 +174,5 @@ func (s *script) random() float64 {
 
 // report notes a problem at a place, while the file loads.
 func (s *script) report(at source.Place, message string) {
-	s.loading.problem(s.scripts.Problem(at, message))
+	s.loading.problems.Add(s.scripts.Problem(at, message))
 }

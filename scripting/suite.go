@@ -33,7 +33,7 @@ func LoadTests(ctx context.Context, files *source.Files, opt Options, names ...s
 	l := &testLoader{scripts: scripts, options: Options{Print: opt.Print}}
 	for _, name := range slices.Compact(slices.Sorted(slices.Values(names))) {
 		if !slices.Contains(known, name) {
-			l.problems = append(l.problems, &source.Problem{File: name, Message: "there is no such file of tests in " + files.Dir + spelling.DidYouMean(name, known)})
+			l.problems.Add(&source.Problem{File: name, Message: "there is no such file of tests in " + files.Dir + spelling.DidYouMean(name, known)})
 			continue
 		}
 		if ctx.Err() != nil {
@@ -82,7 +82,7 @@ func (l *testLoader) load(name string) {
 	s := &script{source: file, scripts: l.scripts, api: TestAPI(), options: l.options, read: map[fileKey]any{}}
 	registered, err := s.start()
 	defer s.state.Close()
-	l.problems = append(l.problems, registered.problems...)
+	l.problems.Add(registered.problems...)
 	if err != nil {
 		l.fail(name, registered.during(err))
 	}
@@ -93,11 +93,8 @@ func (l *testLoader) load(name string) {
 }
 
 func (l *testLoader) fail(name string, err error) {
-	for _, problem := range append(source.ProblemsOf(name, err), l.scripts.Failed()...) {
-		if !l.problems.Has(problem) {
-			l.problems = append(l.problems, problem)
-		}
-	}
+	l.problems.Add(source.ProblemsOf(name, err)...)
+	l.problems.Add(l.scripts.Failed()...)
 }
 
 const (

@@ -2,6 +2,8 @@ package sandbox
 
 import (
 	"cmp"
+	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/yuin/gopher-lua/ast"
@@ -27,8 +29,7 @@ const (
 	// walks a list of all open ones at each return (LState.closeUpvalues) and at each closure
 	// (findUpvalue), in one instruction. With 120 calls the list has at most 7,200.
 	maxCaptured = 60
-	// maxErrors is how many mistakes are reported for one file. The place of each is searched in
-	// the whole text.
+	// maxErrors is how many mistakes are reported for one file.
 	maxErrors = 100
 )
 
@@ -45,7 +46,7 @@ type checker struct {
 	tooDeep  bool // reported already
 	compared int  // constants with each other, by the compiler
 	fn       *function
-	errs     []error
+	errs     []namedError
 
 	maker   maker                     // of the tables of constants
 	hoisted map[*ast.TableExpr]string // their constructors, with the names of the tables
@@ -72,11 +73,24 @@ func check(p *Program, chunk []ast.Stmt) *checker {
 	c.function(nil, false, chunk)
 	// Only now is it known which globals the script assigns: it may define its own os.
 	for _, a := range c.absent {
-		if !c.assigned[a.global] && len(c.errs) < maxErrors {
-			c.errs = append(c.errs, p.errorAtName(a.line, a.global, "%s", a.message))
+		if !c.assigned[a.global] {
+			c.failAt(a.line, a.global, "%s", a.message)
 		}
 	}
+	p.place(c.errs)
 	return c
+}
+
+// failed returns the errors that were found, joined when there are several; nil: there are none.
+func (c *checker) failed() error {
+	if len(c.errs) == 1 {
+		return c.errs[0].Error
+	}
+	all := make([]error, len(c.errs))
+	for i, e := range c.errs {
+		all[i] = e.Error
+	}
+	return errors.Join(all...)
 }
 
 // reads returns the globals that the script reads, ordered by line and name.
@@ -140,11 +154,14 @@ func (c *checker) owner(line int, name string) *function {
 	return nil
 }
 
-func (c *checker) fail(line int, format string, args ...any) {
-	if len(c.errs) >= maxErrors {
-		return
+func (c *checker) fail(line int, format string, args ...any) { c.failAt(line, "", format, args...) }
+
+// failAt notes an error about the first use of a name on a line.
+func (c *checker) failAt(line int, name, format string, args ...any) {
+	if len(c.errs) < maxErrors {
+		e := &Error{File: c.p.Name, Line: line, Message: fmt.Sprintf(format, args...)}
+		c.errs = append(c.errs, namedError{e, name})
 	}
-	c.errs = append(c.errs, c.p.errorAt(line, 0, format, args...))
 }
 
 // deeper enters a level of nesting and reports whether it may be walked. The caller leaves the
@@ -266,13 +283,13 @@ func (c *checker) assign(target ast.Expr) {
 		c.constant(variable.Line(), name)
 		c.globals[variable] = true
 		c.assigned[name] = true
-		if inside && len(c.errs) < maxErrors {
-			c.errs = append(c.errs, c.p.errorAtName(variable.Line(), name,
-				"cannot assign %q inside a function: it is a global; declare it with local, or keep state in the store (attempt.store)", name))
+		if inside {
+			c.failAt(variable.Line(), name,
+				"cannot assign %q inside a function: it is a global; declare it with local, or keep state in the store (attempt.store)", name)
 		}
-	case owner.parent == nil && inside && len(c.errs) < maxErrors:
-		c.errs = append(c.errs, c.p.errorAtName(variable.Line(), name,
-			"cannot assign %q inside a function: it was declared outside, and would be lost at the next reload; keep state in the store (attempt.store)", name))
+	case owner.parent == nil && inside:
+		c.failAt(variable.Line(), name,
+			"cannot assign %q inside a function: it was declared outside, and would be lost at the next reload; keep state in the store (attempt.store)", name)
 	}
 }
 

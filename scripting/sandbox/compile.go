@@ -59,12 +59,8 @@ func Compile(name string, source []byte) (*Program, error) {
 		return nil, p.syntax(err)
 	}
 	c := check(p, chunk)
-	switch len(c.errs) {
-	case 0:
-	case 1:
-		return nil, c.errs[0]
-	default:
-		return nil, errors.Join(c.errs...)
+	if err := c.failed(); err != nil {
+		return nil, err
 	}
 	p.reads = c.reads()
 	p.proto, err = lua.Compile(rewrite(c, chunk), name)

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"regexp"
@@ -26,8 +27,11 @@ type Error struct {
 	File         string
 	Line, Column int // from 1; 0 when unknown
 	Message      string
-	SourceLine   string // the line itself, without its end; empty when unknown
+	SourceLine   string // what Detail shows of the line, see [Error.Quote]; empty when unknown
 	Cause        error  // ErrInstructions, ErrBytes, ErrBroken or nil
+
+	caret  int  // the length of what stands in SourceLine before the column
+	placed bool // the column is in the line, so there is a caret
 }
 
 // Error returns the place and the message on one line: "ssh.lua:3:10: message".
@@ -50,6 +54,17 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Cause }
 
+// Quote sets the line of the source that Detail shows, without its end. Of a long line the Error
+// keeps a copy of what is around the column: so it never holds the text of a file in memory. The
+// column must be set before.
+func (e *Error) Quote(line string) {
+	if e.placed = e.Column > 0 && e.Column <= len(line)+1; e.placed {
+		e.caret = e.Column - 1
+	}
+	before, after := excerpt(line, e.caret)
+	e.SourceLine, e.caret = strings.Clone(before+after), len(before)
+}
+
 // Detail returns Error, followed by the line of the source when that is known, and by a caret under
 // the column when that is known. Of a long line it shows what is around the column. It has no
 // newline at its end.
@@ -58,20 +73,14 @@ func (e *Error) Detail() string {
 		return e.Error()
 	}
 	number := fmt.Sprintf("%5d", e.Line)
-	caret := e.Column > 0 && e.Column <= len(e.SourceLine)+1
-	column := 0
-	if caret {
-		column = e.Column - 1
-	}
-	before, after := excerpt(e.SourceLine, column)
-	detail := fmt.Sprintf("%s\n%s | %s%s", e.Error(), number, before, after)
-	if caret {
-		detail += fmt.Sprintf("\n%s | %s^", strings.Repeat(" ", len(number)), blank(before))
+	detail := fmt.Sprintf("%s\n%s | %s", e.Error(), number, e.SourceLine)
+	if e.placed {
+		detail += fmt.Sprintf("\n%s | %s^", strings.Repeat(" ", len(number)), blank(e.SourceLine[:e.caret]))
 	}
 	return detail
 }
 
-// maxExcerpt bounds what Detail shows of a line of the source, in bytes.
+// maxExcerpt bounds what an Error keeps of a line of the source, in bytes.
 const maxExcerpt = 200
 
 // excerpt returns what is shown of a line before and behind an offset.
@@ -99,11 +108,12 @@ func blank(text string) string {
 	}, text)
 }
 
-// sourceLine returns line n of source, from 1, without its end; "" when there is none.
+// sourceLine returns line n of source, from 1, without its end; "" when there is none. It makes no
+// copy of the other lines.
 func sourceLine(source []byte, n int) string {
-	for line := range strings.Lines(string(source)) {
+	for line := range bytes.Lines(source) {
 		if n--; n == 0 {
-			return strings.TrimRight(line, "\r\n")
+			return string(bytes.TrimRight(line, "\r\n"))
 		}
 	}
 	return ""

@@ -11,7 +11,8 @@ func TestLongLinesAreCut(t *testing.T) {
 	for _, unit := range []string{"x", "\u00e9", "\u20ac"} {
 		for _, columns := range [][2]int{{0, 0}, {1, 500}, {300, 300}, {700, 0}, {50, 10}} {
 			before, after := strings.Repeat(unit, columns[0]), strings.Repeat(unit, columns[1])
-			e := &Error{File: "a.lua", Line: 1, Column: len(before) + 1, Message: "m", SourceLine: before + "@" + after}
+			e := &Error{File: "a.lua", Line: 1, Column: len(before) + 1, Message: "m"}
+			e.Quote(before + "@" + after)
 			lines := strings.Split(e.Detail(), "\n")
 			if len(lines) != 3 || len(lines[1]) > maxExcerpt+20 || !utf8.ValidString(lines[1]) {
 				t.Fatalf("%q", lines)
@@ -25,7 +26,8 @@ func TestLongLinesAreCut(t *testing.T) {
 			}
 		}
 	}
-	e := &Error{File: "a.lua", Line: 1, Message: "m", SourceLine: strings.Repeat("x", 500)}
+	e := &Error{File: "a.lua", Line: 1, Message: "m"}
+	e.Quote(strings.Repeat("x", 500))
 	if got, want := e.Detail(), "a.lua:1: m\n    1 | "+strings.Repeat("x", maxExcerpt)+"..."; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"errors"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -29,6 +30,27 @@ func TestMistakesAreBounded(t *testing.T) {
 		all, ok := err.(interface{ Unwrap() []error })
 		if !ok || len(all.Unwrap()) != maxErrors {
 			t.Errorf("%.20s: got %T, want %d errors joined", source, err, maxErrors)
+		}
+	}
+}
+
+// Errors hold no part of the text but a cut line, and the text is not copied for each of them.
+func TestErrorsHoldACutLine(t *testing.T) {
+	for _, between := range []string{" ", "\n"} {
+		source := []byte("local a; " + strings.Repeat("function f() a=1 end"+between, 12_474))
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := Compile("a.lua", source)
+		runtime.ReadMemStats(&after)
+		// Tokens and tree are some 200 times as large as the text. A copy of it for each
+		// error would be 100 times more.
+		if used := int(after.TotalAlloc - before.TotalAlloc); used > 250*len(source) {
+			t.Errorf("%d bytes for a text of %d", used, len(source))
+		}
+		for _, e := range err.(interface{ Unwrap() []error }).Unwrap() {
+			if e := e.(*Error); len(e.SourceLine) > maxExcerpt+6 || e.Column == 0 {
+				t.Fatalf("column %d, %d bytes", e.Column, len(e.SourceLine))
+			}
 		}
 	}
 }

@@ -71,11 +71,7 @@ func (p *Program) Chunk() []ast.Stmt {
 
 // errorAt returns an Error at a place of the source. Line and column count from 1; 0 is unknown.
 func (p *Program) errorAt(line, column int, format string, args ...any) *Error {
-	return &Error{
-		File:       p.Name,
-		Line:       line,
-		Column:     column,
-		Message:    fmt.Sprintf(format, args...),
-		SourceLine: sourceLine(p.Source, line),
-	}
+	e := &Error{File: p.Name, Line: line, Column: column, Message: fmt.Sprintf(format, args...)}
+	e.Quote(sourceLine(p.Source, line))
+	return e
 }

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"bytes"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -192,17 +193,41 @@ func isEnd(t ast.Token) bool {
 	return slices.Contains([]string{")", "]", "}", "end", "until"}, tokenText(t))
 }
 
-// errorAtName is errorAt with the column of the first use of a variable on the line. The tree of
-// gopher-lua has no columns, so the tokens are read once more.
-func (p *Program) errorAtName(line int, name string, format string, args ...any) *Error {
-	e := p.errorAt(line, 0, format, args...)
-	for s := newScan(p); s.next() == nil && s.token.Type != parse.EOF && s.token.Pos.Line <= line; {
-		other := slices.Contains([]string{".", ":", "local"}, tokenText(s.previous)) // a field, or a declaration
-		if s.token.Pos.Line == line && s.token.Type == parse.TIdent && s.token.Str == name && !other {
-			e.Column = s.token.Pos.Column
-			break
+// A namedError is about the first use of a variable on a line; the name is "" for other errors.
+type namedError struct {
+	*Error
+	name string
+}
+
+// place finds the columns of the names. The tree of gopher-lua has no columns, so the tokens are
+// read once more: once for all errors, since there may be many.
+func (p *Program) place(errs []namedError) {
+	last := 0
+	for _, e := range errs {
+		if e.name != "" {
+			last = max(last, e.Line)
 		}
 	}
+	for s := newScan(p); last > 0 && s.next() == nil && s.token.Type != parse.EOF && s.token.Pos.Line <= last; {
+		other := slices.Contains([]string{".", ":", "local"}, tokenText(s.previous)) // a field, or a declaration
+		if s.token.Type != parse.TIdent || other {
+			continue
+		}
+		for _, e := range errs {
+			if e.Column == 0 && e.Line == s.token.Pos.Line && e.name == s.token.Str {
+				e.Column = s.token.Pos.Column
+			}
+		}
+	}
+	for _, e := range errs {
+		e.Quote(sourceLine(p.Source, e.Line))
+	}
+}
+
+// errorAtName is errorAt with the column of the first use of a variable on the line.
+func (p *Program) errorAtName(line int, name string, format string, args ...any) *Error {
+	e := &Error{File: p.Name, Line: line, Message: fmt.Sprintf(format, args...)}
+	p.place([]namedError{{e, name}})
 	return e
 }
 

@@ -65,17 +65,35 @@ func ProblemsOf(file string, err error) Problems {
 	return Problems{{File: file, Message: err.Error()}}
 }
 
-// Has reports whether a problem with the same line and message is among them.
-func (p Problems) Has(problem *Problem) bool {
-	return slices.ContainsFunc(p, func(other *Problem) bool { return same(problem, other) })
+// MaxProblems is how many problems of a set are reported. There may be more in a text that a
+// program made, and nobody reads them.
+const MaxProblems = 100
+
+// Add appends the problems that are not among them yet, up to [MaxProblems], and in place of the
+// others one that says that there are more.
+func (p *Problems) Add(more ...*Problem) {
+	for _, problem := range more {
+		switch known := p.has(problem); {
+		case known || len(*p) > MaxProblems:
+		case len(*p) == MaxProblems:
+			*p = append(*p, &Problem{Message: fmt.Sprintf("there are more problems than these %d: repair these first", MaxProblems)})
+		default:
+			*p = append(*p, problem)
+		}
+	}
 }
 
-// Sorted orders the problems in place and drops repetitions.
+// has reports whether a problem with the same line and message is among them.
+func (p *Problems) has(problem *Problem) bool {
+	return slices.ContainsFunc(*p, func(other *Problem) bool { return same(problem, other) })
+}
+
+// Sorted orders the problems in place.
 func (p Problems) Sorted() Problems {
 	slices.SortStableFunc(p, func(a, b *Problem) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
-	return slices.CompactFunc(p, same)
+	return p
 }
 
 // same ignores columns: one mistake may be found on two ways, of which one

@@ -222,7 +222,7 @@ func (s *Scripts) Failed() Problems {
 // Problem returns a problem at a place, with the line of the file that is
 // there.
 func (s *Scripts) Problem(at Place, message string) *Problem {
-	problem := &Problem{File: at.File, Line: at.Line, Column: at.Column, Message: message}
+	problem := &Problem{File: at.File, Line: at.Line, Column: at.Column, Message: spelling.Shortened(message, maxMessage)}
 	if at.Line < 1 {
 		return problem
 	}
@@ -232,6 +232,9 @@ func (s *Scripts) Problem(at Place, message string) *Problem {
 	} else if file := s.files.referenced[at.File]; file != nil {
 		line = file.line(at.Line)
 	}
-	problem.SourceLine = strings.TrimRight(line, "\r")
+	problem.Quote(strings.TrimRight(line, "\r"))
 	return problem
 }
+
+// maxMessage bounds the message of a problem, in bytes: it may quote what a script made.
+const maxMessage = 4096
