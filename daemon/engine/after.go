@@ -41,15 +41,21 @@ func (e *Engine) delay(c cause, o After) {
 	}
 	d := &delayed{owner: c.owner, name: o.Name, value: o.Value, door: c.name, source: c.source, observed: c.observes()}
 	d.timer = timer{door: e.index.order(c.name), source: c.source, kind: scriptTimer, delayed: d, index: -1}
-	e.delayed++
+	e.countDelay(d, 1)
 	e.setTimer(&d.timer, due)
+}
+
+// countDelay adds n to the number of delays, of all scripts and of its own.
+func (e *Engine) countDelay(d *delayed, n int) {
+	e.delayed += n
+	countUse(e.delays, d.owner, n)
 }
 
 // runDelayed calls the handler that a delay is for. It is looked up in the script set that runs
 // now, so a reload between the request and the call takes effect. tooMany means that the bounds
 // of [Engine.fireTimers] are reached: then the call is reported and dropped.
 func (e *Engine) runDelayed(d *delayed, tooMany bool) {
-	e.delayed--
+	e.countDelay(d, -1)
 	t := e.index.timers[timerName{d.owner, d.name}]
 	c := cause{kind: CallTimer, name: d.door, script: cmp.Or(t.Script, d.owner), owner: d.owner, handler: d.name, source: d.source, observed: d.observed}
 	if here := e.index.door(d.door); here != nil {
@@ -73,10 +79,11 @@ func (e *Engine) dropDelayed() {
 		return t.kind == scriptTimer && t.due > e.horizon
 	})
 	e.delayed = 0
+	clear(e.delays)
 	for i, t := range e.timers {
 		t.index = i
 		if t.kind == scriptTimer {
-			e.delayed++
+			e.countDelay(t.delayed, 1)
 		}
 	}
 	heap.Init(&e.timers)

@@ -24,7 +24,10 @@ type entry struct {
 }
 
 // batches finds the effects that are awaited by the ID that the runner answers with.
-type batches struct{ byID map[uint64]position }
+type batches struct {
+	byID   map[uint64]position
+	byDoor map[string]int // how many there are of each door
+}
 
 // An unanswered is an entry of a batch that is not answered in full.
 type unanswered struct {
@@ -58,7 +61,23 @@ type position struct {
 	index int
 }
 
-func newBatches() *batches { return &batches{byID: make(map[uint64]position)} }
+func newBatches() *batches {
+	return &batches{byID: make(map[uint64]position), byDoor: make(map[string]int)}
+}
+
+// await notes that the effect of an event, which has the place p, is awaited.
+func (s *batches) await(event Event, p position) {
+	s.byID[event.ID] = p
+	countUse(s.byDoor, event.Door, 1)
+}
+
+// answered forgets an effect, if it is awaited.
+func (s *batches) answered(id uint64) {
+	if p, awaited := s.byID[id]; awaited {
+		countUse(s.byDoor, p.batch.entries[p.index].event.Door, -1)
+		delete(s.byID, id)
+	}
+}
 
 // pending returns how many effects are awaited.
 func (s *batches) pending() int { return len(s.byID) }

@@ -59,7 +59,7 @@ func (e *Engine) addEffect(b *batch, event Event, g *grant, was term) {
 	if row.awaited != nil && row.awaited(&event) {
 		e.effects++
 		event.ID = e.effects
-		e.batches.byID[event.ID] = position{b, len(b.entries)}
+		e.batches.await(event, position{b, len(b.entries)})
 		if b.first == 0 {
 			b.first = event.ID
 		}

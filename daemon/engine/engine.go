@@ -62,7 +62,8 @@ type Engine struct {
 	segments      *recent           // the same in an engine that an older version began; else nil
 	flows         *recent           // UDP flows that this host began, for strict doors
 	timers        timers
-	delayed       int // script timers among them
+	delayed       int            // script timers among them
+	delays        map[string]int // the same of each script
 	grants        *grants
 	limits        *limits
 	steps         steps
@@ -133,8 +134,9 @@ func New(cfg Config, start time.Time) *Engine {
 		flows:    newRecent(maxFlows),
 		grants:   newGrants(),
 		limits:   newLimits(cfg.Grants),
+		delays:   make(map[string]int),
 		steps:    steps{byDoor: make(map[string]*spending)},
-		store:    newStore(cfg.Grants),
+		store:    newStore(),
 		batches:  newBatches(),
 		oneTime:  newConsumptions(),
 

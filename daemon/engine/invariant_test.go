@@ -790,6 +790,25 @@ func (c *chaos) checkElements() {
 	}
 }
 
+// checkUse reports whether what each script is said to have is what it has.
+func (c *chaos) checkUse() {
+	values, delays, pending := map[string]int{}, map[string]int{}, map[string]int{}
+	for key := range c.e.store.values {
+		values[key.script]++
+	}
+	for _, t := range c.e.timers {
+		if t.kind == scriptTimer {
+			delays[t.delayed.owner]++
+		}
+	}
+	for _, p := range c.e.batches.byID {
+		pending[p.batch.entries[p.index].event.Door]++
+	}
+	if !maps.Equal(values, c.e.store.used) || !maps.Equal(delays, c.e.delays) || !maps.Equal(pending, c.e.batches.byDoor) {
+		c.errorf("scripts have %v, %v, %v: want %v, %v, %v", c.e.store.used, c.e.delays, c.e.batches.byDoor, values, delays, pending)
+	}
+}
+
 // checkBounds reports whether nothing is larger than it may be, and nothing is left
 // over from the input.
 func (c *chaos) checkBounds() {
@@ -800,6 +819,7 @@ func (c *chaos) checkBounds() {
 	if len(e.store.values) > e.cfg.Grants {
 		c.errorf("%d values in a store for %d", len(e.store.values), e.cfg.Grants)
 	}
+	c.checkUse()
 	if len(e.pendingCloses) > 0 || e.packet != nil {
 		c.errorf("%d closings are left, and the packet %v", len(e.pendingCloses), e.packet)
 	}

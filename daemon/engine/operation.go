@@ -53,7 +53,7 @@ func (e *Engine) check(c cause, operations []Operation) bool {
 		}
 		total.add(n)
 	}
-	detail := e.exceeded(total)
+	detail := e.exceeded(c.owner, total)
 	switch {
 	case detail == "":
 		return true
@@ -65,17 +65,26 @@ func (e *Engine) check(c cause, operations []Operation) bool {
 	return false
 }
 
-// exceeded returns which bound a decision would exceed, "" for none.
-func (e *Engine) exceeded(n need) string {
+// exceeded returns which bound a decision of a script would exceed, "" for none: that of all
+// scripts, or its own share.
+func (e *Engine) exceeded(owner string, n need) string {
+	const rest = "the rest is kept for other scripts"
 	switch bound := e.cfg.Grants; {
 	case n.grants > 0 && e.grants.count()+n.grants > bound:
 		return fmt.Sprintf("%d grants are live, which is the limit", e.grants.count())
 	case n.effects > 0 && e.batches.pending()+n.effects > bound:
 		return fmt.Sprintf("%d effects have not been answered yet", e.batches.pending())
+	case n.effects > 0 && !e.leaves(owner, e.pendingByOwner(), e.batches.pending(), n.effects):
+		return fmt.Sprintf("%d effects of %s have not been answered yet, and %s", e.pendingByOwner()[owner], owner, rest)
 	case n.timers > 0 && e.delayed+n.timers > bound:
 		return fmt.Sprintf("%d delays are running, which is the limit", e.delayed)
-	case n.values > 0 && !e.store.room(n.values, e.now):
-		return "the store is full"
+	case n.timers > 0 && !e.leaves(owner, e.delays, e.delayed, n.timers):
+		return fmt.Sprintf("%d delays of %s are running, and %s", e.delays[owner], owner, rest)
+	case n.values > 0 && !e.store.room(e.now, func() bool { return e.leaves(owner, e.store.used, len(e.store.values), n.values) }):
+		if len(e.store.values)+n.values > bound {
+			return "the store is full"
+		}
+		return fmt.Sprintf("%s has stored %d values, and %s: give values a ttl", owner, e.store.used[owner], rest)
 	}
 	return ""
 }

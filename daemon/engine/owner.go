@@ -61,7 +61,9 @@ func (e *Engine) adopt() {
 	}
 	for _, t := range e.timers {
 		if name, moved := e.index.named[t.ownerOfDelay()]; moved {
+			e.countDelay(t.delayed, -1)
 			t.delayed.owner = name
+			e.countDelay(t.delayed, 1)
 		}
 	}
 	for _, key := range e.store.sorted(Selection{}) {
@@ -84,10 +86,10 @@ func (e *Engine) adoptValue(old storeKey, name string) {
 	key := old
 	key.script = name
 	if _, known := e.store.values[key]; !known && value.until > e.now {
-		e.store.values[key] = value
+		e.store.set(key, value)
 		e.persistValue(key, value)
 	}
-	delete(e.store.values, old)
+	e.store.remove(old)
 	e.persistValue(old, stored{})
 }
 

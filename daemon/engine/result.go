@@ -15,7 +15,7 @@ func (e *Engine) handleResult(id uint64, err error) {
 	if !ok {
 		return
 	}
-	delete(e.batches.byID, id)
+	e.batches.answered(id)
 	b, x := found.batch, found.batch.entries[found.index]
 	row, done := x.event.Effect.row(), err == nil || e.reportFailure(x.event, err)
 	switch {
@@ -73,14 +73,14 @@ func (e *Event) Tolerates(err error) bool {
 // done, and those before it are reverted, last first.
 func (e *Engine) rollBack(b *batch, failed int) {
 	for i := failed; i < len(b.entries); i++ {
-		delete(e.batches.byID, b.entries[i].event.ID)
+		e.batches.answered(b.entries[i].event.ID)
 		e.cancelUnrun(b.entries[i])
 	}
 	for i := failed - 1; i >= 0; i-- {
 		if b.entries[i].event.Effect.row().lasting {
 			continue
 		}
-		delete(e.batches.byID, b.entries[i].event.ID)
+		e.batches.answered(b.entries[i].event.ID)
 		e.revert(b.entries[i])
 	}
 }

@@ -209,7 +209,7 @@ func (e *Engine) resumeDelays(s *State) error {
 		}
 		d := &delayed{owner: string(was.Script), name: string(was.Name), value: value, door: string(was.Door), source: was.Source, observed: was.Observed}
 		d.timer = timer{door: e.index.order(d.door), source: d.source, kind: scriptTimer, delayed: d}
-		e.delayed++
+		e.countDelay(d, 1)
 		if err := e.resumeTimer(&d.timer, was.Due, was.Number); err != nil {
 			return err
 		}
@@ -229,7 +229,7 @@ func (e *Engine) resumeBatches(s *State) error {
 				if _, twice := e.batches.byID[x.event.ID]; twice || x.event.ID == 0 || x.event.ID > s.LastEffect {
 					return fmt.Errorf("effect %d is awaited, which cannot be", x.event.ID)
 				}
-				e.batches.byID[x.event.ID] = position{b, i}
+				e.batches.await(x.event, position{b, i})
 			}
 			b.entries = append(b.entries, x)
 		}
@@ -290,7 +290,7 @@ func (e *Engine) resumeValues(s *State) error {
 		if err != nil || value == nil {
 			return fmt.Errorf("the stored value %q of %s: %w", was.Key, was.Script, cmp.Or(err, errors.New("there is none")))
 		}
-		e.store.values[storeKey{string(was.Script), was.Source, string(was.Key)}] = stored{value, was.Expires()}
+		e.store.set(storeKey{string(was.Script), was.Source, string(was.Key)}, stored{value, was.Expires()})
 	}
 	return nil
 }

@@ -21,8 +21,8 @@ type State struct {
 	ClockDoubt bool          `json:",omitempty"` // see [Engine.Clock]
 	Tripwires  bool          `json:",omitempty"` // false: an older version began, without tripwires and [Call.Spend]
 	Required   bool          `json:",omitempty"` // false: an older version began, in which each command was [Exec.Required]
-	// Priced is false when an older version began, in which an allow and a command had no price:
-	// see [Call.Priced].
+	// Priced is false when an older version began, in which an allow and a command had no price,
+	// see [Call.Priced], and a script no share, see share.go.
 	Priced  bool  `json:",omitempty"`
 	Horizon int64 // script timers due later are dropped
 

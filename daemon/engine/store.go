@@ -11,9 +11,9 @@ import (
 // to make room: a forgotten nonce would let a replay through. When it is full, a decision that
 // needs room is refused.
 type Store struct {
-	capacity int
-	values   map[storeKey]stored
-	swept    int64
+	values map[storeKey]stored
+	used   map[string]int // values of each script
+	swept  int64
 }
 
 type storeKey struct {
@@ -27,8 +27,24 @@ type stored struct {
 	until int64
 }
 
-func newStore(capacity int) *Store {
-	return &Store{capacity: capacity, values: make(map[storeKey]stored)}
+func newStore() *Store {
+	return &Store{values: make(map[storeKey]stored), used: make(map[string]int)}
+}
+
+// set stores a value, new or not.
+func (s *Store) set(key storeKey, v stored) {
+	if _, known := s.values[key]; !known {
+		countUse(s.used, key.script, 1)
+	}
+	s.values[key] = v
+}
+
+// remove removes a value, if it is there.
+func (s *Store) remove(key storeKey) {
+	if _, known := s.values[key]; known {
+		countUse(s.used, key.script, -1)
+		delete(s.values, key)
+	}
 }
 
 // Get returns the value of key in a script's store, for one source, or for the whole script
@@ -50,31 +66,31 @@ func (s *Store) grows(script string, source netip.Addr, o Put, now int64) bool {
 func (s *Store) put(script string, source netip.Addr, o Put) {
 	key := storeKey{script, source, o.Key}
 	if o.Value == nil {
-		delete(s.values, key)
+		s.remove(key)
 		return
 	}
 	until := int64(wire.Forever)
 	if !o.Until.IsZero() {
 		until = wire.Nanoseconds(o.Until)
 	}
-	s.values[key] = stored{o.Value, until}
+	s.set(key, stored{o.Value, until})
 }
 
-// room reports whether n further values fit. If not, it first removes those that have expired,
-// at most once a second.
-func (s *Store) room(n int, now int64) bool {
-	if len(s.values)+n <= s.capacity {
+// room reports whether what is to be stored fits. If not, it first removes the values that have
+// expired, at most once a second, and asks again.
+func (s *Store) room(now int64, fits func() bool) bool {
+	if fits() {
 		return true
 	}
 	if now-s.swept >= int64(time.Second) {
 		s.swept = now
 		for key, v := range s.values {
 			if v.until <= now {
-				delete(s.values, key)
+				s.remove(key)
 			}
 		}
 	}
-	return len(s.values)+n <= s.capacity
+	return fits()
 }
 
 // Put stores a value, or removes it when Value is nil. Value is a bool, a float64 or a string.

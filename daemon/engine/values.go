@@ -66,7 +66,7 @@ func SortValues(all []Value) {
 func (e *Engine) Forget(now time.Time, chosen Selection) []Event {
 	e.beginInput(now)
 	for _, key := range e.store.sorted(chosen) {
-		delete(e.store.values, key)
+		e.store.remove(key)
 		e.persistValue(key, stored{})
 	}
 	return e.events
