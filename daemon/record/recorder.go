@@ -68,7 +68,7 @@ func (r *Recorder) Begin(now time.Time, state *engine.State, scripts Scripts) {
 		r.older = nil
 	}
 	r.blind, r.urgent = false, false
-	r.young = &segment{began: now, from: r.now, snapshot: Snapshot{state, scripts}, entries: make([]byte, 0, r.half)}
+	r.young = &segment{began: now, from: r.now, snapshot: Snapshot{state, scripts}}
 }
 
 // Size returns how many bytes of inputs are held.
@@ -96,11 +96,25 @@ func (r *Recorder) room(size int) bool {
 	return !r.blind
 }
 
+// leastRoom is how many bytes a segment begins with. Memory that is reserved and not used counts
+// for the garbage collector, which then lets as much garbage lie.
+const leastRoom = 64 << 10
+
+// grow makes room for size more bytes, bound in all at most. It doubles what there is, so that all
+// copies together are shorter than twice the segment.
+func (s *segment) grow(size, bound int) {
+	if need := len(s.entries) + size; need > cap(s.entries) {
+		room := max(min(max(2*cap(s.entries), leastRoom), bound), need)
+		s.entries = append(make([]byte, 0, room), s.entries...)
+	}
+}
+
 // Packet records a packet, as the engine got it. Frame is the IP packet that it was decoded
 // from, without a link header; wire is its length on the wire. Both are copied.
 func (r *Recorder) Packet(p *packet.Packet, frame []byte, wire int) {
 	r.now.packets++
-	if r.room(packetSize(len(frame))) {
+	if size := packetSize(len(frame)); r.room(size) {
+		r.young.grow(size, r.half)
 		r.young.entries = appendPacket(r.young.entries, p, frame, wire)
 	}
 }
@@ -130,7 +144,8 @@ func (r *Recorder) Input(in Input) {
 		r.blind = true // a replay without it would not be exact
 		return
 	}
-	if r.room(inputSize(len(payload))) {
+	if size := inputSize(len(payload)); r.room(size) {
+		r.young.grow(size, r.half)
 		r.young.entries = appendInput(r.young.entries, in.Kind, payload)
 	}
 }

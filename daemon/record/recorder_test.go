@@ -608,3 +608,28 @@ func TestChecksumFlags(t *testing.T) {
 		}
 	}
 }
+
+// TestSegmentsGrow: a recorder of which little is used reserves little. All copies together are
+// shorter than twice what is recorded, and no segment reserves more than its half.
+func TestSegmentsGrow(t *testing.T) {
+	const bound = 3 << 20 // no half that doubling meets
+	r := NewRecorder(bound)
+	r.Begin(start, anEngine().State(), Scripts{})
+	if room := cap(r.young.entries); room != 0 {
+		t.Errorf("%d bytes are reserved before the first packet", room)
+	}
+	p := packet.Packet{Time: start, Number: 1}
+	copied, before := 0, 0
+	for r.Packet(&p, frame, len(frame)); !r.blind; r.Packet(&p, frame, len(frame)) {
+		room, used := cap(r.young.entries), len(r.young.entries)
+		if room != before {
+			copied += min(before, used)
+		}
+		if before = room; room > bound/2 || room > max(leastRoom, 2*used) {
+			t.Fatalf("%d bytes are reserved for %d", room, used)
+		}
+	}
+	if copied >= 2*len(r.young.entries) {
+		t.Errorf("%d bytes were copied for %d", copied, len(r.young.entries))
+	}
+}
