@@ -5,9 +5,9 @@ package engine
 //
 // Half of a bound is divided evenly among the scripts of the set, and nobody takes the part of
 // another. The other half is for whoever comes first. So a script that is alone may take all, and
-// none can fill the whole. After a reload with more scripts a share may be taken already: it becomes
-// free as values and delays end. Undos, and what a restart brings back, are never refused, so they
-// may take of a share, too.
+// none can fill the whole. After a reload with more scripts a share may be taken already: it
+// becomes free as values and delays end. Undos, and what a restart brings back, are never refused,
+// so they may take of a share, too.
 
 // kept returns how much of a bound is kept for scripts other than owner. used is how much each has.
 // An engine that an older version began keeps nothing.
