@@ -151,6 +151,14 @@ func (d *door) Quoted() string {
 	return strings.Join(texts, ", ")
 }
 
+// Then returns the flag with which "knock" tells whether the port opened. It can do so for TCP alone.
+func (d *door) Then() string {
+	if d.Guards.Proto != packet.TCP {
+		return ""
+	}
+	return "--then " + d.Guards.String() + " "
+}
+
 // Client returns the ports as "knock" takes them.
 func (d *door) Client() string {
 	return strings.ReplaceAll(strings.ReplaceAll(d.Quoted(), `"`, ""), ",", "")

@@ -105,6 +105,10 @@ func TestDoorGuardsWhatItIsTold(t *testing.T) {
 	if got := fmt.Sprint(set.Engine.Doors[0].Guards); got != "[udp/51820]" {
 		t.Errorf("guards: got %s", got)
 	}
+	// The client tells of TCP ports alone whether they opened.
+	if !bytes.Contains(files[0].Text, []byte("To knock:  knock HOST ")) {
+		t.Errorf("the door does not tell how to knock:\n%s", files[0].Text)
+	}
 	if !bytes.Contains(files[1].Text, []byte(`port = "udp/51820"`)) {
 		t.Errorf("the tests do not name the port:\n%s", files[1].Text)
 	}
