@@ -62,7 +62,7 @@ func TestLengthsOfFiles(t *testing.T) {
 		{"a_test.lua", data(100_000), "a_test.lua: it is longer than 1 MiB, the longest script"},
 		{"lib/a.lua", data(100_000), ""},
 		{"lib/a.lua", "return {" + strings.Repeat(" ", 1<<24-9) + "}", ""},
-		{"lib/a.lua", "return {" + strings.Repeat(" ", 1<<24-8) + "}", "lib/a.lua: it is longer than 16 MiB, the longest script"},
+		{"lib/a.lua", "return {" + strings.Repeat(" ", 1<<24-8) + "}", "lib/a.lua: it is longer than 16 MiB, the longest module of data"},
 		{"lib/a.lua", "local t = {" + strings.Repeat("1,", 1<<19) + "}", "lib/a.lua: the file has 1048588 bytes: at most 1048576; divide it with require. A module that is one return of a table of constants may have 16777216"},
 	} {
 		d := newDisk(t)

@@ -101,6 +101,10 @@ func (f *Files) top() []string {
 // have, is refused.
 func (f *Files) text(name string) ([]byte, error) {
 	text, found := f.texts[name]
+	kind := "script"
+	if strings.HasPrefix(name, "lib/") {
+		kind = "module of data"
+	}
 	switch err := f.failed[name]; {
 	case err != nil:
 		return nil, fmt.Errorf("reading it: %w", err)
@@ -109,7 +113,7 @@ func (f *Files) text(name string) ([]byte, error) {
 	case !found:
 		return nil, fmt.Errorf("reading it: %w", &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist})
 	case len(text) > longest(name):
-		return nil, fmt.Errorf("it is longer than %d MiB, the longest script", longest(name)>>20)
+		return nil, fmt.Errorf("it is longer than %d MiB, the longest %s", longest(name)>>20, kind)
 	}
 	return text, nil
 }
