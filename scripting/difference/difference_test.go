@@ -49,6 +49,7 @@ func TestWhatChanged(t *testing.T) {
 		{"nothing", "", ssh, ""},
 		{"a ttl", `ttl = "30s"`, `ttl = "45s"`, "ssh: ttl 30s -> 45s"},
 		{"two options", `guards = "tcp/22", ttl = "30s"`, `guards = { "tcp/22", "tcp/2222" }, ttl = "1m", cut = true`, "ssh: guards tcp/22 -> tcp/22, tcp/2222, ttl 30s -> 1m, cut false -> true"},
+		{"a name", "local wait", `sesame.script "gate" local wait`, "ssh.lua changed; ssh.lua: name of the stored values ssh.lua -> gate"},
 		{"a sequence", `"udp/9133"`, `"udp/9134"`, "ssh: sequence changed"},
 		{"a shorter sequence", `, "tcp/2904"`, ``, "ssh: sequence changed"},
 		{"flags", `"tcp/2904" }`, `{ "tcp/2904", flags = "fin" } }`, "ssh: flags changed"},

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"sesame/daemon/engine"
 	"sesame/scripting"
 	"sesame/scripting/source"
 )
@@ -17,6 +18,7 @@ func (c *comparison) files(before, after *scripting.Set) {
 		return files
 	}
 	pair(names(before), names(after), func(f source.File) string { return f.Path }, c.file)
+	pair(before.Engine.Scripts, after.Engine.Scripts, func(s engine.Script) string { return s.Path }, c.owner)
 }
 
 // file compares two texts of one path. Something that a script declares tells more of the script
@@ -36,6 +38,14 @@ func (c *comparison) file(was, is *source.File) {
 		c.add(is.Path, Change{Kind: File, Name: is.Path, What: Changed})
 	default:
 		c.script(is.Path)
+	}
+}
+
+// owner compares the names under which a file keeps its values. Those that were kept under its path
+// move to the first name that it gets.
+func (c *comparison) owner(was, is *engine.Script) {
+	if was != nil && is != nil && was.Owner != is.Owner {
+		c.add(is.Path, changed(File, is.Path, "name of the stored values", was.Owner, is.Owner))
 	}
 }
 
