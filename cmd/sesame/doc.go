@@ -27,7 +27,7 @@ A name may lack its beginning. It finds all that it may mean.`,
 			if len(args) > 0 {
 				return nil, cobra.ShellCompDirectiveNoFileComp
 			}
-			return beginning(names().Names(), begin), cobra.ShellCompDirectiveNoFileComp
+			return completed(names().Names(), begin), cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -60,11 +60,18 @@ func (p *program) doc(name string) error {
 	return nil
 }
 
-// beginning returns the names that begin with a text, for completion in a shell.
-func beginning(names []string, begin string) []string {
+// completed returns the names that begin with a text, for completion in a shell. A text with a colon,
+// as methods are written, gets names with a colon.
+func completed(names []string, begin string) []string {
+	object, method, colon := strings.Cut(begin, ":")
 	var found []string
 	for _, name := range names {
-		if strings.HasPrefix(name, begin) {
+		if colon {
+			of, rest, _ := strings.Cut(name, ".")
+			if of == object && strings.HasPrefix(rest, method) && rest != "" {
+				found = append(found, of+":"+rest)
+			}
+		} else if strings.HasPrefix(name, begin) {
 			found = append(found, name)
 		}
 	}

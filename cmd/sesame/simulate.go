@@ -236,3 +236,8 @@ func oneOf(c *cobra.Command, flag, value string, allowed ...string) error {
 	}
 	return &usageError{c, fmt.Sprintf("--%s %q: expected %s", flag, value, strings.Join(allowed, " or "))}
 }
+
+// completeFlag tells shells the values of a flag that has few.
+func completeFlag(c *cobra.Command, flag string, values ...string) {
+	_ = c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
+}

@@ -21,7 +21,9 @@ type outputFlags struct {
 func (f *outputFlags) add(c *cobra.Command) {
 	flags := c.Flags()
 	flags.StringVar(&f.format, "format", "text", `"text" for people, "jsonl" for programs, "knockd" for those that read knockd's log, "test" for a test of the scripts that does the same`)
+	completeFlag(c, "format", "text", "jsonl", "knockd", "test")
 	flags.StringVar(&f.color, "color", "auto", `"auto", "always" or "never"`)
+	completeFlag(c, "color", "auto", "always", "never")
 	flags.BoolVar(&f.replace, "replace-addresses", false, "with --format test, addresses for documentation in place of those of the sources")
 	flags.BoolVar(&f.trace, "trace", false, "print what was asked about each packet of a source (--source), and the answers, in place of events and totals")
 }

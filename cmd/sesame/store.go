@@ -115,6 +115,13 @@ until when. It shows no values: sesame store get does.`,
 				if more := page.Count - skip - len(page.Values); more > 0 {
 					p.note("%s more: --skip %d shows them", transcript.Count(more, "value"), skip+len(page.Values))
 				}
+				switch {
+				case len(page.Values) > 0:
+				case page.Count > 0:
+					p.note("--skip %d leaves out all: there are %s", skip, transcript.Count(page.Count, "value"))
+				case chosen.Script != "":
+					p.note("nothing is stored under the name %s; sesame store list shows all", transcript.Safe(string(chosen.Script)))
+				}
 				return p.printStored(page.Values, f.json)
 			})
 		},

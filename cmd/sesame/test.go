@@ -61,6 +61,7 @@ when the run was interrupted.`,
 	flags.StringVar(&f.run, "run", "", "run only tests with a name that matches this regular expression")
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "print the tests that passed, too")
 	flags.StringVar(&f.format, "format", "text", `"text" for people, "json" for programs, "junit" and "github" for continuous integration`)
+	completeFlag(c, "format", "text", "json", "junit", "github")
 	flags.BoolVar(&f.json, "json", false, "the same as --format json")
 	flags.BoolVar(&f.update, "update", false, "write the golden transcripts anew instead of comparing them")
 	flags.BoolVar(&f.coverage, "coverage", false, "print which doors, stages, outcomes of conditions and lines no test uses")

@@ -51,7 +51,7 @@ func New(api API) *Reference {
 // and attempt:allow.ttl all find the option. A whole name finds nothing else. Entries with the
 // same text become one, and those of objects are the first.
 func (r *Reference) Find(name string) []Entry {
-	path := strings.ReplaceAll(strings.TrimRight(name, "({}) "), ":", ".")
+	path := strings.ReplaceAll(strings.TrimRight(name, "({}) .:"), ":", ".")
 	found := r.matching(func(n named) bool { return n.path == path || strings.HasSuffix(n.path, "."+path) })
 	if found == nil {
 		found = r.matching(func(n named) bool { return leads(strings.Split(path, "."), strings.Split(n.path, ".")) })
