@@ -60,8 +60,8 @@ func (p *program) doc(name string) error {
 	return nil
 }
 
-// completed returns the names that begin with a text, for completion in a shell. A text with a colon,
-// as methods are written, gets names with a colon.
+// completed returns the names that begin with a text, for completion in a shell. A text with a
+// colon, as methods are written, gets names with a colon.
 func completed(names []string, begin string) []string {
 	object, method, colon := strings.Cut(begin, ":")
 	var found []string

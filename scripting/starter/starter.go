@@ -151,7 +151,8 @@ func (d *door) Quoted() string {
 	return strings.Join(texts, ", ")
 }
 
-// Then returns the flag with which "knock" tells whether the port opened. It can do so for TCP alone.
+// Then returns the flag with which "knock" tells whether the port opened. It can do so for TCP
+// alone.
 func (d *door) Then() string {
 	if d.Guards.Proto != packet.TCP {
 		return ""
