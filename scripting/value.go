@@ -28,13 +28,20 @@ type value struct {
 	source *source.Script // nil when at is not known
 	expr   ast.Expr       // in the text; nil when it is not known
 	report func(source.Place, string)
+	// number is the position, from 1, in a list that does not stand in the call, but was made
+	// before or by a module. 0: the place tells the value.
+	number int
 	// ranBefore allows what earlier versions allowed. See [Options.RanBefore].
 	ranBefore bool
 }
 
 // fail reports a problem at the place of the value.
 func (v value) fail(format string, args ...any) {
-	v.report(v.at, v.what+": "+fmt.Sprintf(format, args...))
+	what := v.what
+	if v.number > 0 {
+		what += fmt.Sprintf(": entry %d", v.number)
+	}
+	v.report(v.at, what+": "+fmt.Sprintf(format, args...))
 }
 
 func (v value) expected(what string) { v.fail("expected %s, got %s", what, describe(v.lua)) }
@@ -274,6 +281,8 @@ func (v value) item(text *source.Layout, i int, element lua.LValue) value {
 	child := value{lua: element, what: v.what, at: v.at, source: v.source, report: v.report, ranBefore: v.ranBefore}
 	if i < len(text.Items) {
 		child.expr, child.at = text.Items[i].Expr, text.Items[i].At
+	} else {
+		child.number = i + 1
 	}
 	return child
 }
