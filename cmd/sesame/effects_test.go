@@ -16,11 +16,11 @@ func TestEffectsTextHasEveryField(t *testing.T) {
 			Name: "d", File: "a.lua", Line: 1, Guards: []string{"tcp/22"}, OneTime: "/s",
 			Allows:   []lint.Allow{{File: "a.lua", Line: 2, Ports: []string{"tcp/80"}}},
 			Closes:   []lint.Close{{File: "a.lua", Line: 3, Door: "e"}},
-			Commands: []lint.Command{{Name: "c", Line: 4, Argv: []string{"/bin/c"}}},
+			Commands: []lint.Command{{Name: "c", Line: 4, Argv: []string{"/bin/c"}, Undo: []string{"/bin/u"}}},
 		}},
 		Allows:   []lint.Allow{{File: "a.lua", Line: 5}},
 		Closes:   []lint.Close{{File: "a.lua", Line: 6}},
-		Commands: []lint.Command{{Name: "f", Line: 7, Argv: []string{"/bin/f"}}},
+		Commands: []lint.Command{{Name: "f", Line: 7, Argv: []string{"/bin/f"}, Undo: []string{"/bin/u"}}},
 	}
 	before := describe(script)
 	everyField(t, reflect.ValueOf(&script).Elem(), func(name string) {

@@ -32,7 +32,8 @@ func TestRealReloadApplied(t *testing.T) {
 	w.eventually("an attempt is on its way", func() bool { return w.status().Live.Attempts == 1 })
 
 	w.write("web.lua", webDoor)
-	if e := w.reload(); e.status != 0 || (e.stdout != "applied: generation 2, with 2 doors\n  door web new\n" && e.stdout != "unchanged: the files are those that run, generation 2, with 2 doors\n") {
+	// The watcher may have applied it a moment before. The answer says the same then.
+	if e := w.reload(); e.status != 0 || !strings.Contains(e.stdout, "generation 2, with 2 doors\n") || !strings.HasSuffix(e.stdout, "\n  door web new\n") {
 		t.Errorf("%+v", e)
 	}
 	w.shut(web4)
