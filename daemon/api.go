@@ -239,18 +239,18 @@ func (d *daemon) drift(ctx context.Context) (drift bool, unreadable string) {
 
 // statusNow returns the part of the status that the loop owns. Only the loop may call it.
 func (d *daemon) statusNow() control.Status {
-	l, offset := d.loop, d.loop.wallOffset()
-	now := l.clock.now().Add(offset).UTC()
+	// One reading of the clock: an attempt that ends between two would be in neither number.
+	l, offset, now := d.loop, d.loop.wallOffset(), d.loop.clock.now()
 	counts := l.engine.Counts()
-	counts.Misses += l.engine.Overdue(l.clock.now())
+	counts.Misses += l.engine.Overdue(now)
 	s := control.Status{
-		Version: d.config.Version, Mode: d.mode(), Now: now, Offset: control.Duration(offset), Since: d.since.Add(offset).UTC(), Privileges: d.privileges,
+		Version: d.config.Version, Mode: d.mode(), Now: now.Add(offset).UTC(), Offset: control.Duration(offset), Since: d.since.Add(offset).UTC(), Privileges: d.privileges,
 		Scripts: control.Scripts{
 			Path: d.config.Scripts, Generation: d.reloader.running, SHA256: hex.EncodeToString(l.files.Sum[:]),
 			Loaded: d.reloader.loaded.Add(offset).UTC(), Doors: len(l.set.Engine.Doors), LastGood: d.reloader.lastGood,
 		},
 		Guards: portTexts(l.guards.Drop), Observed: portTexts(l.guards.Count),
-		Live:     control.Live{Attempts: l.engine.Attempts(l.clock.now()), Grants: len(l.engine.Grants())},
+		Live:     control.Live{Attempts: l.engine.Attempts(now), Grants: len(l.engine.Grants())},
 		Counts:   control.CountsOf(counts, l.dropped),
 		Firewall: d.firewallStatus(offset),
 		Effects:  d.effects(offset),
