@@ -25,6 +25,10 @@ const (
 	// the number of the flush into the next instruction, and gets it wrong (compileTableExpr,
 	// OP_SETLIST): items beyond 25,550 would be stored under other keys.
 	maxItems = 25_000
+	// maxTargets is how many targets an assignment has. The rewriting makes a local variable for
+	// each, of which a function has at most 200 (maxRegisters in compile.go), and the work grows
+	// with the square.
+	maxTargets = 200
 	// maxCaptured is how many variables of a function the functions within it use. The machine
 	// walks a list of all open ones at each return (LState.closeUpvalues) and at each closure
 	// (findUpvalue), in one instruction. With 120 calls the list has at most 7,200.
@@ -192,6 +196,10 @@ func (c *checker) statement(stmt ast.Stmt) {
 	case *ast.LocalAssignStmt:
 		c.local(stmt)
 	case *ast.AssignStmt:
+		if len(stmt.Lhs) > maxTargets {
+			c.fail(stmt.Line(), "more than %d targets in one assignment: divide it", maxTargets)
+			return
+		}
 		c.expressions(stmt.Rhs)
 		for _, target := range stmt.Lhs {
 			c.assign(target)

@@ -71,3 +71,25 @@ assert(not ok and why:find("at most 256", 1, true), why)`))
 		t.Error(err)
 	}
 }
+
+// What one statement may have is refused before the work that would grow with its square.
+func TestTargetsAreBounded(t *testing.T) {
+	assignment := func(n int) []byte {
+		return []byte("local t = {}\nt.a" + strings.Repeat(",t.a", n-1) + " = 1")
+	}
+	if _, err := Compile("a.lua", assignment(60)); err != nil {
+		t.Error(err)
+	}
+	for _, n := range []int{maxTargets + 1, 30_000} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := Compile("a.lua", assignment(n))
+		runtime.ReadMemStats(&after)
+		if want := "a.lua:2: more than 200 targets in one assignment: divide it"; errorText(err) != want {
+			t.Errorf("%d targets: got %v, want %s", n, err, want)
+		}
+		if used := after.TotalAlloc - before.TotalAlloc; used > 100<<20 {
+			t.Errorf("%d targets: %d MiB", n, used>>20)
+		}
+	}
+}
