@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"fmt"
+	"sync/atomic"
 	"time"
 )
 
@@ -30,7 +31,8 @@ func (l Limits) or(d Limits) Limits {
 
 // A budget counts what a script uses. It implements context.Context, because gopher-lua's only hook
 // before each instruction is the call of Done in mainLoopWithContext (vm.go). So the limit needs no
-// clock, no second goroutine, and no change of gopher-lua.
+// clock, no second goroutine, and no change of gopher-lua. A call that the host bounds by a clock
+// too ends at the same places: see backstop.
 //
 // Two invariants make it safe:
 //
@@ -44,19 +46,21 @@ func (l Limits) or(d Limits) Limits {
 // the script ends at the first one beyond its budget.
 type budget struct {
 	limits              Limits
-	instructions, bytes int64 // used since start
-	err                 error // ErrInstructions or ErrBytes once a limit is passed
+	instructions, bytes int64         // used since start
+	late                *atomic.Bool  // set from outside when the call has taken too long
+	took                time.Duration // how long that is, for the message
+	err                 error         // ErrInstructions, ErrBytes or ErrTime once a limit is passed
 }
 
 var closed = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
 
-func (b *budget) start(l Limits) { *b = budget{limits: l} }
+func (b *budget) start(l Limits) { *b = budget{limits: l, late: &never} }
 
 // Done counts one instruction, and returns a closed channel when the budget is used up. It runs
 // before every instruction, so it does nothing else.
 func (b *budget) Done() <-chan struct{} {
 	b.instructions++
-	if b.instructions <= b.limits.Instructions && b.err == nil {
+	if b.instructions <= b.limits.Instructions && b.err == nil && !b.late.Load() {
 		return nil
 	}
 	b.exhaust()
@@ -68,7 +72,7 @@ func (b *budget) Done() <-chan struct{} {
 func (b *budget) charge(instructions, bytes int64) bool {
 	b.instructions += instructions
 	b.bytes += bytes
-	if b.instructions <= b.limits.Instructions && b.bytes <= b.limits.Bytes && b.err == nil {
+	if b.instructions <= b.limits.Instructions && b.bytes <= b.limits.Bytes && b.err == nil && !b.late.Load() {
 		return true
 	}
 	b.exhaust()
@@ -80,15 +84,20 @@ func (b *budget) exhaust() {
 	case b.err != nil:
 	case b.bytes > b.limits.Bytes:
 		b.err = ErrBytes
-	default:
+	case b.instructions > b.limits.Instructions:
 		b.err = ErrInstructions
+	default:
+		b.err = ErrTime
 	}
 }
 
 // message describes the limit that was passed, with advice for the author of the script.
 func (b *budget) message() string {
-	if b.err == ErrBytes {
+	switch b.err {
+	case ErrBytes:
 		return fmt.Sprintf("the script needs more than %d KiB of memory: make fewer or smaller strings and tables", b.limits.Bytes>>10)
+	case ErrTime:
+		return fmt.Sprintf("the function was stopped after %v by the clock: the machine is overloaded, or the function has too much to do", b.took)
 	}
 	return fmt.Sprintf("the script runs for more than %d instructions: is there a loop that does not end?", b.limits.Instructions)
 }

@@ -36,6 +36,8 @@ func New(cfg Config) *State {
 		modules:  modules{values: map[string]lua.LValue{}},
 		frozen:   map[*lua.LTable]origin{},
 		known:    map[*lua.LFunction]bool{},
+		budget:   budget{late: &never},
+		clock:    backstop{after: cfg.Backstop},
 	}
 	if cfg.Ran != nil {
 		s.follows = &follower{budget: &s.budget, state: s}
@@ -109,7 +111,8 @@ func (s *State) Call(fn *lua.LFunction, results int, args ...lua.LValue) ([]lua.
 		return s.callWithin(fn, results, args)
 	}
 	s.begin(s.cfg.Call)
-	defer func() { s.running = false }()
+	s.budget.late, s.budget.took = s.clock.begin(), s.cfg.Backstop
+	defer func() { s.running = false; s.clock.end() }()
 	if !s.known[fn] {
 		s.freeze(fromLoad, fn)
 	}

@@ -1,6 +1,10 @@
 package sandbox
 
-import lua "github.com/yuin/gopher-lua"
+import (
+	"time"
+
+	lua "github.com/yuin/gopher-lua"
+)
 
 // A Config is what a State gets from its host. Every field may be zero.
 type Config struct {
@@ -8,6 +12,9 @@ type Config struct {
 	Require    func(name string) (*Program, error) // what require "name" loads; nil: there are no modules
 	Print      func(line int, text string)         // what print prints, with the script's line; nil: nothing
 	Random     func() float64                      // in [0,1), for math.random; nil: math.random is an error
+	// Backstop is how long a Call may take by the clock; 0: any time. It is for a host that must go
+	// on. Where a call is stopped depends on the machine, so the host must remember that it was.
+	Backstop time.Duration
 	// Ran is called when another line is about to run, with its file; nil: nobody asked. The lines
 	// are among those of [Program.Lines], and ends of functions. It makes scripts several times
 	// slower.
@@ -22,6 +29,7 @@ type State struct {
 	cfg     Config
 	l       *lua.LState
 	budget  budget
+	clock   backstop
 	follows *follower // of the budget; nil: nobody asked for the lines that run
 	broken  bool      // a panic came out of the machine, so its stack cannot be trusted any more
 
@@ -68,7 +76,7 @@ func (s *State) current() *lua.LState {
 func (s *State) Broken() bool { return s.broken }
 
 // Used returns what the latest Run or Call used. It depends on the program and its arguments alone,
-// so a replay uses the same.
+// so a replay uses the same, unless the clock stopped the call.
 func (s *State) Used() (instructions, bytes int64) { return s.budget.instructions, s.budget.bytes }
 
 // Steps returns what the latest Run or Call used, as one number: its instructions, its bytes, and a
