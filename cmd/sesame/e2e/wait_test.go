@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"time"
@@ -15,9 +16,16 @@ const patience = time.Minute
 func (w *world) eventually(what string, condition func() bool) {
 	w.Helper()
 	err := eventually(func() (bool, string) { return condition(), what })
-	if err != nil {
+	if err == nil {
+		return
+	}
+	if w.daemon == nil {
 		w.Fatal(err)
 	}
+	ctx, cancel := context.WithTimeout(w.Context(), patience)
+	defer cancel()
+	s, failed := w.client().Status(ctx)
+	w.Fatalf("%v\nwhat was counted: %+v, %+v (%v)", err, s.Counts, s.Capture, failed)
 }
 
 // eventually waits for a condition. Its error names the condition. It looks less often when that
