@@ -72,6 +72,7 @@ var arrows = map[string][]string{
 	"simulate/opening":  {"daemon/packet", "daemon/engine", "daemon/spelling", "scripting/condition", "simulate", "simulate/craft"},
 	"simulate/naive":    {}, // tests only
 	"daemon/split":      {"daemon/packet", "daemon/engine", "daemon/transcript"},
+	"daemon/damagetest": {},
 	"daemon/livetest":   {},
 	"daemon":            anything,
 	"cmd/sesame":        anything,
