@@ -51,7 +51,8 @@ func (o *object) exec(L *lua.LState) int {
 	if draft.port != (packet.Port{}) {
 		values["port"] = strconv.Itoa(int(draft.port.Number))
 	}
-	exec := engine.Exec{Timeout: command.Timeout, TTL: draft.ttl, AnyStatus: command.AnyStatus, Required: command.Required, Shared: command.Shared}
+	exec := engine.Exec{Timeout: command.Timeout, TTL: draft.ttl, AnyStatus: command.AnyStatus, Required: command.Required, Shared: command.Shared,
+		Invocation: &engine.Invocation{Argv: command.Argv, Undo: command.Undo, Values: values}}
 	if exec.TTL == 0 {
 		exec.TTL = command.TTL
 	}

@@ -2,6 +2,7 @@ package scripting
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -54,6 +55,21 @@ func sizeOf(values map[string]string, lists ...[]template) (arguments, bytes int
 		}
 	}
 	return arguments, bytes
+}
+
+// Fill returns the arguments of a command as it runs, with its placeholders filled. They are given
+// as [Command.Argv] and Undo have them. An error names a placeholder without a value, or braces
+// that make none.
+func Fill(arguments []string, values map[string]string) ([]string, error) {
+	known := slices.Sorted(maps.Keys(values))
+	templates := make([]template, len(arguments))
+	for i, text := range arguments {
+		var err error
+		if templates[i], err = parseTemplate(text, known); err != nil {
+			return nil, err
+		}
+	}
+	return fill(templates, values)
 }
 
 // fill returns the arguments with their placeholders filled. A value is

@@ -36,7 +36,7 @@ func (r *Runner) apply(changes []*step) []error {
 	now := r.cfg.Now()
 	for i, s := range changes {
 		if s.err == nil && !s.installed && r.stopped && gives(&s.Event) {
-			s.err = errStopped
+			s.err = ErrStopped
 		}
 		results[i] = s.err
 		if s.err != nil || s.installed || s.stale {

@@ -85,7 +85,7 @@ func (r *Runner) performRound(round []*step) {
 			}
 			r.jobs.add(s)
 		default:
-			s.how.perform(r, context.Background(), s, func(_ output, err error) { r.answer(s, err) })
+			s.how.perform(r, context.Background(), s, func(_ Output, err error) { r.answer(s, err) })
 		}
 	}
 }

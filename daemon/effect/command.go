@@ -15,19 +15,19 @@ import (
 	"sesame/daemon/engine"
 )
 
-// A command is a program that runs once, without a shell. It has a session of its own
+// A Program runs once, without a shell. It has a session of its own
 // (setsid(2)) and so no terminal, / as its directory, an empty standard input, and no
-// environment variables but env.
+// environment variables but Env.
 //
-// After timeout its whole process group gets SIGTERM. The group gets SIGKILL when the
+// After Timeout its whole process group gets SIGTERM. The group gets SIGKILL when the
 // program has exited, or after two seconds. When ctx ends, the group gets SIGKILL at once. A
 // process that has left the group by then, as a daemon does, continues, and nobody
 // waits for it. The same holds for background processes of a program that ended by itself.
 // Such a process must redirect its output: nobody reads it any more.
-type command struct {
-	argv    []string // first an absolute path
-	env     []string
-	timeout time.Duration
+type Program struct {
+	Argv    []string // first an absolute path
+	Env     []string
+	Timeout time.Duration
 }
 
 const (
@@ -36,20 +36,21 @@ const (
 	pipeDelay = 250 * time.Millisecond // for output that is held open by processes left behind
 )
 
-var errStopped = errors.New("the daemon stops")
+// ErrStopped is why a program was killed, or did not begin, when its context had ended.
+var ErrStopped = errors.New("the daemon stops")
 
-// run runs the command, and kills it when ctx ends. It calls answer once, and returns when
+// Run runs the program, and kills it when ctx ends. It calls answer once, and returns when
 // the process is gone. Both happen at the same time, except for a process that hangs in
 // the kernel (state D), which not even SIGKILL ends: that is answered first. The error is
 // a [*engine.CommandError] when the program ran.
-func (c command) run(ctx context.Context, answer func(output, error)) {
-	if !filepath.IsAbs(c.argv[0]) {
-		answer(output{}, fmt.Errorf("running %s: expected an absolute path", c.argv[0]))
+func (c Program) Run(ctx context.Context, answer func(Output, error)) {
+	if !filepath.IsAbs(c.Argv[0]) {
+		answer(Output{}, fmt.Errorf("running %s: expected an absolute path", c.Argv[0]))
 		return
 	}
 	written := &beginning{}
-	cmd := exec.Command(c.argv[0], c.argv[1:]...)
-	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = "/", c.env, written, written
+	cmd := exec.Command(c.Argv[0], c.Argv[1:]...)
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = "/", c.Env, written, written
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	cmd.WaitDelay = pipeDelay
 	if err := cmd.Start(); err != nil {
@@ -59,7 +60,7 @@ func (c command) run(ctx context.Context, answer func(output, error)) {
 		if failed, ok := errors.AsType[*exec.Error](err); ok {
 			err = failed.Err
 		}
-		answer(output{}, fmt.Errorf("%s%w", runningPrefix(c.argv), err))
+		answer(Output{}, fmt.Errorf("%s%w", runningPrefix(c.Argv), err))
 		return
 	}
 	exited := make(chan struct{})
@@ -69,7 +70,7 @@ func (c command) run(ctx context.Context, answer func(output, error)) {
 	}()
 	ended, why := c.wait(ctx, cmd.Process.Pid, exited)
 	if !ended {
-		answer(output{}, c.failed(-1, fmt.Errorf("%w, and hangs even after SIGKILL", why)))
+		answer(Output{}, c.failed(-1, fmt.Errorf("%w, and hangs even after SIGKILL", why)))
 		<-exited
 		_ = cmd.Wait() // its result was answered already
 		return
@@ -90,23 +91,26 @@ func (c command) run(ctx context.Context, answer func(output, error)) {
 
 // failed returns the error of a command that ran. One that was killed because the daemon
 // stops counts as not run: it has not done what it was for.
-func (c command) failed(status int, err error) error {
-	err = fmt.Errorf("%s%w", runningPrefix(c.argv), err)
-	if errors.Is(err, errStopped) {
+func (c Program) failed(status int, err error) error {
+	err = fmt.Errorf("%s%w", runningPrefix(c.Argv), err)
+	if errors.Is(err, ErrStopped) {
 		return err
 	}
 	failure := &engine.CommandError{Status: status, Text: err.Error()}
 	if _, hung := errors.AsType[timeoutError](err); hung {
-		return hungError{failure}
+		return HungError{failure}
 	}
 	return failure
 }
 
-// A hungError is the failure of a command that was killed after its time limit.
-type hungError struct{ failure *engine.CommandError }
+// A HungError is the failure of a command that was killed after its time limit.
+type HungError struct{ Failure *engine.CommandError }
 
-func (e hungError) Error() string { return e.failure.Error() }
-func (e hungError) Unwrap() error { return e.failure }
+// Error returns the text of the failure.
+func (e HungError) Error() string { return e.Failure.Error() }
+
+// Unwrap returns the failure.
+func (e HungError) Unwrap() error { return e.Failure }
 
 // A timeoutError is why such a command was killed.
 type timeoutError time.Duration
@@ -117,16 +121,16 @@ func (e timeoutError) Error() string { return fmt.Sprintf("it still ran after %v
 // It returns why it killed the process, and false when the process has not exited all the
 // same. Until cmd.Wait is called a dead process keeps its number as a zombie, so no
 // signal can reach another process.
-func (c command) wait(ctx context.Context, pid int, exited <-chan struct{}) (ended bool, why error) {
-	timer := newTimer(c.timeout)
+func (c Program) wait(ctx context.Context, pid int, exited <-chan struct{}) (ended bool, why error) {
+	timer := newTimer(c.Timeout)
 	defer timer.Stop()
 	select {
 	case <-exited:
 		return true, nil
 	case <-ctx.Done():
-		why = errStopped
+		why = ErrStopped
 	case <-timer.C:
-		why = timeoutError(c.timeout)
+		why = timeoutError(c.Timeout)
 		_ = unix.Kill(-pid, unix.SIGTERM) // fails when the group is empty
 		timer.Reset(termDelay)
 		select {

@@ -28,10 +28,10 @@ func runningPrefix(argv []string) string { return "running " + nameOf(argv) + ":
 
 // firstLine returns the first line of what a command wrote, shortened, and whether it
 // wrote more than that.
-func (o output) firstLine() (line string, more bool) {
-	first, rest, _ := strings.Cut(o.text, "\n")
+func (o Output) firstLine() (line string, more bool) {
+	first, rest, _ := strings.Cut(o.Text, "\n")
 	line = shortened(strings.TrimSpace(first))
-	return line, rest != "" || o.lost > 0 || line != strings.TrimSpace(first)
+	return line, rest != "" || o.Lost > 0 || line != strings.TrimSpace(first)
 }
 
 func shortened(text string) string {

@@ -10,10 +10,10 @@ import (
 // standard error together.
 const maxOutput = 4 << 10
 
-// An output is what a command wrote.
-type output struct {
-	text string // its beginning, made printable
-	lost int    // bytes beyond maxOutput
+// An Output is what a command wrote, standard output and standard error together.
+type Output struct {
+	Text string // its beginning, made printable
+	Lost int    // bytes beyond maxOutput
 }
 
 // A beginning stores the beginning of what is written to it.
@@ -30,8 +30,8 @@ func (b *beginning) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (b *beginning) output() output {
-	return output{printable(string(b.text)), b.lost}
+func (b *beginning) output() Output {
+	return Output{printable(string(b.text)), b.lost}
 }
 
 // printable returns output for the log: a program may repeat what a stranger sent.

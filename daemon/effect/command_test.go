@@ -19,12 +19,12 @@ import (
 
 // runToEnd runs a command to its end, and checks that nothing of ours waits for it
 // any more.
-func runToEnd(t *testing.T, c command) (output, error) {
+func runToEnd(t *testing.T, c Program) (Output, error) {
 	t.Helper()
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
-	var out output
+	var out Output
 	err := errors.New("it was not answered")
-	c.run(t.Context(), func(o output, e error) { out, err = o, e })
+	c.Run(t.Context(), func(o Output, e error) { out, err = o, e })
 	var info unix.Siginfo
 	if found := unix.Waitid(unix.P_ALL, 0, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil); found == nil && info.Signo != 0 {
 		t.Error("a zombie is left")
@@ -32,8 +32,8 @@ func runToEnd(t *testing.T, c command) (output, error) {
 	return out, err
 }
 
-func shell(text string, timeout time.Duration) command {
-	return command{argv: []string{"/bin/sh", "-c", text}, timeout: timeout, env: []string{"PATH=/usr/bin:/bin"}}
+func shell(text string, timeout time.Duration) Program {
+	return Program{Argv: []string{"/bin/sh", "-c", text}, Timeout: timeout, Env: []string{"PATH=/usr/bin:/bin"}}
 }
 
 // generous is far longer than a command takes that ends by itself, on a machine
@@ -72,11 +72,11 @@ func TestACommandSeesWhatItMust(t *testing.T) {
 	t.Setenv("SECRET", "x")
 	s := &step{Event: engine.Event{Door: "ssh", Source: alice, Grant: 7, Timeout: generous,
 		Argv: []string{"/bin/sh", "-c", `pwd; env | grep -v "^\(PWD\|SHLVL\|_\)=" | sort; readlink /proc/self/fd/0; echo oops >&2; cut -d' ' -f5,6 /proc/$$/stat`}}}
-	out, err := runToEnd(t, commandOf(s))
+	out, err := runToEnd(t, commandOf(s).Program())
 	if err != nil {
 		t.Error(err)
 	}
-	lines := strings.Split(out.text, "\n")
+	lines := strings.Split(out.Text, "\n")
 	want := []string{"/", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "SESAME_DOOR=ssh", "SESAME_EFFECT=exec", "SESAME_GRANT=7", "SESAME_SOURCE=203.0.113.9", "/dev/null", "oops"}
 	if len(lines) != len(want)+1 || strings.Join(lines[:len(want)], "\n") != strings.Join(want, "\n") {
 		t.Errorf("got %q", lines)
@@ -107,7 +107,7 @@ func TestACommandThatCannotRun(t *testing.T) {
 		{[]string{"/bin/sh", "-c", "kill -9 $$"}, "running kill -9 $$: signal: killed", -1, generous},
 		{[]string{"/bin/sh", "-c", "trap 'exit 5' TERM; sleep 10 & wait"}, "running trap 'exit 5' TERM; sleep 10 & wait: it still ran after 1s", -1, hanging},
 	} {
-		_, err := runToEnd(t, command{argv: tt.argv, timeout: tt.timeout})
+		_, err := runToEnd(t, Program{Argv: tt.argv, Timeout: tt.timeout})
 		if err == nil || err.Error() != tt.want {
 			t.Errorf("%q: got %v, want %s", tt.argv, err, tt.want)
 		}
@@ -126,57 +126,57 @@ func TestACommandThatHangs(t *testing.T) {
 	if err == nil || err.Error() != "running sleep 600 & echo $!; wait: it still ran after 1s" {
 		t.Errorf("got %v", err)
 	}
-	eventually(t, "the whole group has ended", func() bool { return !alive(out.text) })
+	eventually(t, "the whole group has ended", func() bool { return !alive(out.Text) })
 
 	t.Log("# and minds no SIGTERM: it comes first, and SIGKILL after it")
 	out, err = runToEnd(t, shell("trap 'echo SIGTERM' TERM; echo $$; while :; do sleep 600; done", hanging))
 	if err == nil || !strings.HasSuffix(err.Error(), "it still ran after 1s") {
 		t.Errorf("got %v", err)
 	}
-	pid, rest, _ := strings.Cut(out.text, "\n")
+	pid, rest, _ := strings.Cut(out.Text, "\n")
 	if !strings.HasSuffix(rest, "SIGTERM") {
-		t.Errorf("it wrote %q, want its process and SIGTERM", out.text)
+		t.Errorf("it wrote %q, want its process and SIGTERM", out.Text)
 	}
 	eventually(t, "it has ended", func() bool { return !alive(pid) })
 
 	t.Log("# what left the group goes on")
 	out, err = runToEnd(t, shell("setsid sleep 600 & echo $!; wait", hanging))
-	if err == nil || !alive(out.text) {
-		t.Errorf("%v, alive: %v", err, alive(out.text))
+	if err == nil || !alive(out.Text) {
+		t.Errorf("%v, alive: %v", err, alive(out.Text))
 	}
-	kill(t, out.text)
+	kill(t, out.Text)
 }
 
 // What a command leaves behind still runs when the command is answered: nobody
 // waited for it.
 func TestACommandThatForks(t *testing.T) {
 	out, err := runToEnd(t, shell("sleep 600 & echo $!", generous))
-	if err != nil || !alive(out.text) {
-		t.Errorf("%v, alive: %v", err, alive(out.text))
+	if err != nil || !alive(out.Text) {
+		t.Errorf("%v, alive: %v", err, alive(out.Text))
 	}
-	kill(t, out.text)
+	kill(t, out.Text)
 
 	t.Log("# and fails")
 	out, err = runToEnd(t, shell("sleep 600 & echo $!; exit 4", generous))
-	if err == nil || err.Error() != "running sleep 600 & echo $!; exit 4: exit status 4" || !alive(out.text) {
-		t.Errorf("%v, alive: %v", err, alive(out.text))
+	if err == nil || err.Error() != "running sleep 600 & echo $!; exit 4: exit status 4" || !alive(out.Text) {
+		t.Errorf("%v, alive: %v", err, alive(out.Text))
 	}
-	kill(t, out.text)
+	kill(t, out.Text)
 }
 
 func TestACommandThatFloods(t *testing.T) {
 	out, err := runToEnd(t, shell(`printf 'a\033[31mb\n'; head -c 20000000 /dev/zero | tr '\0' x`, generous))
-	if err != nil || len(out.text) > maxOutput+8 || out.lost != 20000000+8-maxOutput {
-		t.Errorf("%v: %d bytes stored, %d lost", err, len(out.text), out.lost)
+	if err != nil || len(out.Text) > maxOutput+8 || out.Lost != 20000000+8-maxOutput {
+		t.Errorf("%v: %d bytes stored, %d lost", err, len(out.Text), out.Lost)
 	}
-	if !strings.HasPrefix(out.text, "a\ufffd[31mb\nxxx") {
-		t.Errorf("got %q", out.text[:20])
+	if !strings.HasPrefix(out.Text, "a\ufffd[31mb\nxxx") {
+		t.Errorf("got %q", out.Text[:20])
 	}
 	t.Log("# for ever")
 	const flood = "while :; do echo xxxxxxxxxxxxxxxxxxxxxxxxxxxxx; done"
 	out, err = runToEnd(t, shell(flood, hanging))
-	if err == nil || err.Error() != "running "+flood+": it still ran after 1s" || out.lost == 0 {
-		t.Errorf("%v: %d lost", err, out.lost)
+	if err == nil || err.Error() != "running "+flood+": it still ran after 1s" || out.Lost == 0 {
+		t.Errorf("%v: %d lost", err, out.Lost)
 	}
 }
 
@@ -185,14 +185,14 @@ func TestACommandIsKilledAtOnceWhenTheRunnerStops(t *testing.T) {
 	answers := make(chan error, 1)
 	started := filepath.Join(t.TempDir(), "started")
 	c := shell("trap 'echo SIGTERM >"+started+"' TERM; echo $$ >"+started+"; while :; do sleep 600; done", generous)
-	go c.run(ctx, func(_ output, err error) { answers <- err })
+	go c.Run(ctx, func(_ Output, err error) { answers <- err })
 	var text []byte
 	eventually(t, "it has begun", func() bool {
 		text, _ = os.ReadFile(started)
 		return len(text) > 0
 	})
 	cancel()
-	if err := <-answers; !errors.Is(err, errStopped) {
+	if err := <-answers; !errors.Is(err, ErrStopped) {
 		t.Errorf("got %v", err)
 	}
 	if after, err := os.ReadFile(started); err != nil || string(after) != string(text) {

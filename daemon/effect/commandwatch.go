@@ -119,11 +119,11 @@ func (w *commandWatch) ran(now time.Time, s *step, err error) {
 	w.runs.Add(now, s.Door, s.Source, err != nil)
 	key := commandKey{s.Door, s.Argv[0], s.Effect == engine.EffectUndo}
 	failed, ran := errors.AsType[*engine.CommandError](err)
-	_, hung := errors.AsType[hungError](err)
+	_, hung := errors.AsType[HungError](err)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch {
-	case errors.Is(err, errStopped):
+	case errors.Is(err, ErrStopped):
 	case err == nil || ran && s.AnyStatus && failed.Status >= 0:
 		delete(w.failing, key)
 	default:

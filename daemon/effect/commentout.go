@@ -19,8 +19,8 @@ import (
 // Lines of one file are commented out one after another.
 var commentedOut = performer{
 	stage: inBackground,
-	perform: func(r *Runner, _ context.Context, s *step, answer func(output, error)) {
-		answer(output{}, r.commentOut(s.File, s.Text))
+	perform: func(r *Runner, _ context.Context, s *step, answer func(Output, error)) {
+		answer(Output{}, r.commentOut(s.File, s.Text))
 	},
 	queues: func(s *step) []string { return []string{"file\x00" + s.File} },
 	log: func(r *Runner, s *step, err error) {

@@ -67,7 +67,7 @@ type step struct {
 	record   uint64    // number of the latest record when it was decided, see [step.needsRecord]
 	since    time.Time // when it came into the queue
 	undo     []string  // of a command: the undo that will be pending for it; of an undo: itself
-	output   output    // of a command
+	output   Output    // of a command
 
 	err       error // why it must not be performed; nil: it may be
 	installed bool  // an install performed it, or failed to: err is its result

@@ -3,12 +3,10 @@ package effect
 import (
 	"context"
 	"errors"
-	"strconv"
 	"strings"
 	"time"
 
 	"sesame/daemon/engine"
-	"sesame/daemon/executable"
 )
 
 // commands performs a command, and the undo of one. Commands of one door and
@@ -20,7 +18,7 @@ var commands = performer{
 	stage: inBackground,
 	// Without arguments, an event reports that a grant is extended: its command ran before.
 	needed: func(e *engine.Event) bool { return e.Argv != nil },
-	perform: func(r *Runner, alive context.Context, s *step, answer func(output, error)) {
+	perform: func(r *Runner, alive context.Context, s *step, answer func(Output, error)) {
 		r.exec(alive, commandOf(s), answer)
 	},
 	queues: func(s *step) []string {
@@ -53,22 +51,14 @@ func undoOf(e *engine.Event, last *engine.Grant) []string {
 // defaultTimeout is for an undo from a journal that names none.
 const defaultTimeout = 10 * time.Second
 
-// commandOf returns what to run. The environment of the program holds PATH, and
-// variables that say why it runs.
-func commandOf(s *step) command {
-	why := "exec"
-	if s.Effect == engine.EffectUndo {
-		why = "undo"
+// commandOf returns what a step runs.
+func commandOf(s *step) Command {
+	c := Command{
+		Argv: s.Argv, Undo: s.Effect == engine.EffectUndo, Undone: s.undo, Invocation: s.Invocation,
+		Door: s.Door, Source: s.Source, Grant: s.Grant, Timeout: s.Timeout,
 	}
-	c := command{argv: s.Argv, timeout: s.Timeout, env: []string{
-		"PATH=" + executable.Path,
-		"SESAME_DOOR=" + s.Door, "SESAME_SOURCE=" + s.source(), "SESAME_EFFECT=" + why,
-	}}
-	if s.Grant != 0 {
-		c.env = append(c.env, "SESAME_GRANT="+strconv.FormatUint(s.Grant, 10))
-	}
-	if c.timeout <= 0 {
-		c.timeout = defaultTimeout
+	if c.Timeout <= 0 {
+		c.Timeout = defaultTimeout
 	}
 	return c
 }
@@ -90,7 +80,7 @@ func logCommand(r *Runner, s *step, err error) {
 	if first != "" {
 		about = append(about, "output", first)
 	}
-	if errors.Is(err, errStopped) { // one line names all of them: see [Runner.logKill]
+	if errors.Is(err, ErrStopped) { // one line names all of them: see [Runner.logKill]
 		r.cfg.Log.Debug("command stopped", about...)
 		return
 	}
@@ -100,7 +90,7 @@ func logCommand(r *Runner, s *step, err error) {
 // logOutput logs what a command wrote. The first line of one that failed is logged
 // with the failure, and does not come here when there is no more of it.
 func logOutput(r *Runner, s *step, err error) {
-	about := []any{"door", s.Door, "command", nameOf(s.Argv), "text", s.output.text, "lost", s.output.lost}
+	about := []any{"door", s.Door, "command", nameOf(s.Argv), "text", s.output.Text, "lost", s.output.Lost}
 	if err != nil {
 		r.warn("output of a failed command", about...)
 		return

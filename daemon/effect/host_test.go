@@ -268,10 +268,10 @@ func (h *host) open() map[key]time.Time {
 	return live
 }
 
-func (h *host) exec(ctx context.Context, c command, answer func(output, error)) {
+func (h *host) exec(ctx context.Context, c Command, answer func(Output, error)) {
 	p, alive := h.begin(c)
 	if !alive {
-		answer(output{}, errNo)
+		answer(Output{}, errNo)
 		return
 	}
 	err := p.fails
@@ -279,32 +279,32 @@ func (h *host) exec(ctx context.Context, c command, answer func(output, error)) 
 		select {
 		case <-time.After(p.takes):
 		case <-ctx.Done():
-			err = errStopped
+			err = ErrStopped
 		}
 	}
 	h.end(c, p, err)
-	answer(output{text: printable(p.writes)}, err)
+	answer(Output{Text: printable(p.writes)}, err)
 }
 
-func (h *host) begin(c command) (p program, alive bool) {
+func (h *host) begin(c Command) (p program, alive bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if !h.survives() {
 		return program{}, false
 	}
-	name := strings.Join(c.argv, " ")
+	name := strings.Join(c.Argv, " ")
 	h.ran[name]++
 	h.running++
 	h.mostRunning = max(h.mostRunning, h.running)
 	h.note("run %s", name)
 	h.mount(c, "runs")
-	if p = h.programs[c.argv[0]]; h.programOf != nil {
+	if p = h.programs[c.Argv[0]]; h.programOf != nil {
 		p = h.programOf(name, h.ran[name])
 	}
 	return p, h.survives()
 }
 
-func (h *host) end(c command, p program, err error) {
+func (h *host) end(c Command, p program, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.running--
@@ -312,7 +312,7 @@ func (h *host) end(c command, p program, err error) {
 		return
 	}
 	if p.takes > 0 {
-		h.note("end %s", strings.Join(c.argv, " "))
+		h.note("end %s", strings.Join(c.Argv, " "))
 	}
 	if err == nil {
 		h.mount(c, "done")
@@ -324,20 +324,20 @@ func (h *host) end(c command, p program, err error) {
 
 // mount follows what a command with an undo does to the host, and notes a breach
 // of the order. A command that failed has done nothing, and no undo is pending for it.
-func (h *host) mount(c command, what string) {
-	program, isUndo := strings.CutPrefix(c.argv[0], "/u")
+func (h *host) mount(c Command, what string) {
+	program, isUndo := strings.CutPrefix(c.Argv[0], "/u")
 	program = strings.TrimPrefix(program, "/")
 	if !strings.HasPrefix(program, "mount") {
 		return
 	}
-	k := program + " of " + strings.TrimPrefix(c.env[2], "SESAME_SOURCE=")
+	k := program + " of " + strings.TrimPrefix(c.Program().Env[2], "SESAME_SOURCE=")
 	if program == "mount3" { // which is shared
 		k = program
 	}
 	before := h.mounts[k]
 	switch {
 	case what == "runs" && before != "" && (before != "mounted" || !isUndo):
-		h.breaches = append(h.breaches, fmt.Sprintf("%s: %s runs while it is %s", k, c.argv[0], before))
+		h.breaches = append(h.breaches, fmt.Sprintf("%s: %s runs while it is %s", k, c.Argv[0], before))
 	case what == "runs" && isUndo && before == "":
 		h.mounts[k] = "idle" // it may come twice, and for what never ran
 	case what == "runs":

@@ -155,7 +155,7 @@ func (r *Runner) start(alive context.Context) {
 			return
 		case r.stopped:
 			r.jobs.free(s)
-			r.finish(finished{step: s, err: errStopped})
+			r.finish(finished{step: s, err: ErrStopped})
 		default:
 			r.running++
 			go r.runJob(alive, s)
@@ -166,7 +166,7 @@ func (r *Runner) start(alive context.Context) {
 // runJob performs a background step, and hands the worker its result. The place
 // is given back only when nothing of it runs any more, which may be later.
 func (r *Runner) runJob(alive context.Context, s *step) {
-	s.how.perform(r, alive, s, func(out output, err error) {
+	s.how.perform(r, alive, s, func(out Output, err error) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.work.finished = append(r.work.finished, finished{s, out, err})

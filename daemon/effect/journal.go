@@ -294,7 +294,7 @@ func (r *Runner) answerWaiting() (ready []*decision) {
 	j := &r.journal
 	refused := j.unavailable()
 	if r.stopped {
-		refused = errStopped
+		refused = ErrStopped
 	}
 	j.waiting = slices.DeleteFunc(j.waiting, func(s *step) bool {
 		var err error
@@ -361,7 +361,7 @@ func (r *Runner) answerCallers() {
 	j := &r.journal
 	refused := j.unavailable()
 	if r.stopped {
-		refused = errStopped
+		refused = ErrStopped
 	}
 	j.callers = slices.DeleteFunc(j.callers, func(c caller) bool {
 		switch {

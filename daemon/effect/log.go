@@ -8,7 +8,7 @@ import (
 // logLine performs a line that a script, or the engine, writes for people.
 var logLine = performer{
 	stage:   onWorker,
-	perform: func(_ *Runner, _ context.Context, _ *step, answer func(output, error)) { answer(output{}, nil) },
+	perform: func(_ *Runner, _ context.Context, _ *step, answer func(Output, error)) { answer(Output{}, nil) },
 	log:     logText,
 }
 

@@ -19,7 +19,7 @@ type performer struct {
 	// inBackground it runs in a goroutine of its own. Its context ends with the grace
 	// period, see [Config.Grace]. It calls answer once, and returns when nothing of
 	// the effect runs any more. In the stage onWorker it must not block.
-	perform func(r *Runner, alive context.Context, s *step, answer func(output, error))
+	perform func(r *Runner, alive context.Context, s *step, answer func(Output, error))
 	// queues names what the step must not overtake, for the stage inBackground: it
 	// runs when it is the first in each of these queues.
 	queues func(*step) []string
@@ -80,8 +80,8 @@ func performerOf(e *engine.Event) *performer {
 // unknown is for an effect that the engine knows and this package does not.
 var unknown = performer{
 	stage: onWorker,
-	perform: func(_ *Runner, _ context.Context, _ *step, answer func(output, error)) {
-		answer(output{}, errUnknown)
+	perform: func(_ *Runner, _ context.Context, _ *step, answer func(Output, error)) {
+		answer(Output{}, errUnknown)
 	},
 	log: func(r *Runner, s *step, err error) {
 		r.warn("effect not performed", "door", s.Door, "source", s.source(), "effect", s.Effect.Name(), "error", err)

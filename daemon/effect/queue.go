@@ -50,7 +50,7 @@ type take struct {
 // A finished holds a background step with its result.
 type finished struct {
 	step   *step
-	output output
+	output Output
 	err    error
 }
 

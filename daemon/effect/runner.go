@@ -32,6 +32,8 @@ type Config struct {
 	// Grace is the grace period, ten seconds by default. It begins with [Runner.Stop], or
 	// else with the end of Run's context. Commands that still run at its end are killed.
 	Grace time.Duration
+	// Privileged runs commands and comments out one-time sequences; nil: this process does.
+	Privileged Privileged
 }
 
 // A Runner performs effects. The loop that owns the engine calls Enqueue, Install
@@ -52,7 +54,7 @@ type Config struct {
 //     order in which they became ready; see the performer of each effect.
 type Runner struct {
 	cfg        Config
-	exec       func(context.Context, command, func(output, error)) // runs a command; replaced in tests
+	exec       func(context.Context, Command, func(Output, error)) // runs a command; replaced in tests
 	commentOut func(file, line string) error                       // CommentOut; replaced in tests
 	queue
 	repair chan struct{}
@@ -84,13 +86,16 @@ func New(cfg Config) *Runner {
 	if cfg.Grace <= 0 {
 		cfg.Grace = 10 * time.Second
 	}
+	if cfg.Privileged == nil {
+		cfg.Privileged = itself{}
+	}
 	if cfg.Log == nil {
 		cfg.Log = hclog.NewNullLogger()
 	}
 	return &Runner{
 		cfg:        cfg,
-		exec:       func(ctx context.Context, c command, answer func(output, error)) { c.run(ctx, answer) },
-		commentOut: CommentOut,
+		exec:       cfg.Privileged.Run,
+		commentOut: cfg.Privileged.CommentOut,
 		queue: queue{
 			wake: make(chan struct{}, 1), ready: make(chan struct{}, 1), parts: make(map[uint64]*decision),
 		},

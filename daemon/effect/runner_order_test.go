@@ -48,9 +48,9 @@ func TestADecisionThatGoesOnComesBeforeAnInstall(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := newStoppedHost(Config{}) // whose worker is this test
 		gate := make(chan struct{})
-		h.r.exec = func(_ context.Context, _ command, answer func(output, error)) {
+		h.r.exec = func(_ context.Context, _ Command, answer func(Output, error)) {
 			<-gate
-			answer(output{}, nil)
+			answer(Output{}, nil)
 		}
 		h.r.Enqueue(decide(run(1, alice, "/gate"), h.allow(2, alice, ssh, time.Minute)))
 		h.r.round(t.Context(), h.r.take())
@@ -68,9 +68,9 @@ func TestDecisionsThatGoOnTogetherKeepTheirOrder(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := newStoppedHost(Config{}) // whose worker is this test
 		gates := map[string]chan struct{}{"/early": make(chan struct{}), "/late": make(chan struct{})}
-		h.r.exec = func(_ context.Context, c command, answer func(output, error)) {
-			<-gates[c.argv[0]]
-			answer(output{}, nil)
+		h.r.exec = func(_ context.Context, c Command, answer func(Output, error)) {
+			<-gates[c.Argv[0]]
+			answer(Output{}, nil)
 		}
 		early, late := run(1, alice, "/early"), run(3, alice, "/late")
 		late[0].Door = "b"

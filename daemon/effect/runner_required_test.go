@@ -126,7 +126,7 @@ func TestDoorsTakeTurns(t *testing.T) {
 func TestFailingCommandsAreReported(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := newHost(t, Config{})
-		hung := hungError{&engine.CommandError{Status: -1, Text: "running /hangs: it still ran after 1s"}}
+		hung := HungError{&engine.CommandError{Status: -1, Text: "running /hangs: it still ran after 1s"}}
 		h.programs["/hangs"] = program{fails: hung}
 		h.programs["/fails"] = program{fails: errNo}
 		h.programs["/any"] = program{fails: &engine.CommandError{Status: 1, Text: "exit status 1"}}
@@ -297,9 +297,9 @@ func TestDecisionsEndAsAModelSays(t *testing.T) {
 func TestStoppedCommandsAreNotFailing(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := newHost(t, Config{Grace: time.Second})
-		h.r.exec = func(ctx context.Context, _ command, answer func(output, error)) {
+		h.r.exec = func(ctx context.Context, _ Command, answer func(Output, error)) {
 			<-ctx.Done()
-			answer(output{}, fmt.Errorf("running /x: %w", errStopped))
+			answer(Output{}, fmt.Errorf("running /x: %w", ErrStopped))
 		}
 		h.give(beside(1, alice, "/x"))
 		if err := h.stop(); err != nil {

@@ -465,9 +465,9 @@ func TestStoppingEndsInAnyCase(t *testing.T) {
 		h = newHost(t, Config{Grace: 4 * time.Second})
 		h.change(func() { h.diskFull = true })
 		hangs := make(chan struct{})
-		h.r.exec = func(_ context.Context, _ command, answer func(output, error)) {
+		h.r.exec = func(_ context.Context, _ Command, answer func(Output, error)) {
 			<-hangs
-			answer(output{}, nil)
+			answer(Output{}, nil)
 		}
 		h.r.Enqueue(slices.Concat(ended(1), run(1, bob, "/hangs")))
 		err := h.stop()

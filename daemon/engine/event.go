@@ -42,9 +42,11 @@ type Event struct {
 	// Until is the end that the kernel's element for (Source, Port) must now have: the latest
 	// end of all live grants on it. Zero in an EventClose: no grant is left, and an element
 	// that has not expired by itself must be deleted.
-	Until   time.Time
-	Argv    []string // nil in an EffectExec that only extends a grant
-	Timeout time.Duration
+	Until time.Time
+	Argv  []string // nil in an EffectExec that only extends a grant
+	// Invocation says how the Argv of an EffectExec was made; nil: it is of no declared command.
+	Invocation *Invocation
+	Timeout    time.Duration
 	// AnyStatus means that Argv need only run: when it exits with a failure, the later effects
 	// of the decision are carried out all the same.
 	AnyStatus bool

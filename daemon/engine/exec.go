@@ -22,6 +22,8 @@ type Exec struct {
 	// back, and what comes after it waits for it, and is left out when it fails. Otherwise a
 	// failure takes back the grant of the command itself, if it is one, and nothing else.
 	Required bool
+	// Invocation says how Argv and Undo were made; nil: they are of no declared command.
+	Invocation *Invocation
 }
 
 func (o Exec) check(e *Engine, c cause) (need, error) {
@@ -61,7 +63,7 @@ func (e *Engine) exec(c cause, b *batch, op Exec) {
 	event := Event{
 		Kind: EventEffect, Effect: EffectExec, Door: c.name, Source: single(c.source),
 		Argv: op.Argv, Timeout: op.Timeout, AnyStatus: op.AnyStatus, Required: op.Required || e.allRequired, Observed: c.observes(),
-		Shared: op.Undo != nil && op.Shared,
+		Shared: op.Undo != nil && op.Shared, Invocation: op.Invocation,
 	}
 	if op.Undo == nil {
 		e.addEffect(b, event, nil, term{})
@@ -73,7 +75,7 @@ func (e *Engine) exec(c cause, b *batch, op Exec) {
 	again := e.endRunBeforeRestart(key, c.depth)
 	run := e.effects + 1
 	if e.grants.byKey.count(key) > 0 && !again {
-		event.Argv, run = nil, e.grants.runs[key]
+		event.Argv, event.Invocation, run = nil, nil, e.grants.runs[key]
 	}
 	g, was := e.addOrExtendGrant(c, wanted)
 	e.grants.runs[key] = run

@@ -118,9 +118,11 @@ func (h handler) Handle(m *engine.Call) (engine.Decision, error) {
 		return engine.Decision{}, nil
 	}
 	fill := strings.NewReplacer(placeholder, m.Source.String()).Replace
-	exec := engine.Exec{Argv: shell(fill(run.start)), Timeout: commandLimit, AnyStatus: true}
+	how := &engine.Invocation{Argv: shell(template(run.start)), Values: map[string]string{"source": m.Source.String()}}
+	exec := engine.Exec{Argv: shell(fill(run.start)), Timeout: commandLimit, AnyStatus: true, Invocation: how}
 	if run.stop != "" {
 		exec.Undo, exec.TTL = shell(fill(run.stop)), h.wait
+		how.Undo = shell(template(run.stop))
 	}
 	return engine.Decision{Operations: []engine.Operation{exec}}, nil
 }
