@@ -15,6 +15,7 @@ import (
 	"sesame/daemon/packet"
 	"sesame/daemon/record"
 	"sesame/daemon/wire"
+	"sesame/daemon/writable"
 	"sesame/scripting"
 	"sesame/scripting/source"
 )
@@ -195,7 +196,9 @@ func (d *daemon) findings(ctx context.Context) (s control.Status, err error) {
 	if !d.loop.do(ctx, func() { s, asks = d.statusNow(), d.loop.set.Asks }) {
 		return s, unanswered(ctx)
 	}
-	s.Scripts.Drift, s.Scripts.Unreadable, s.Scripts.Writable = files.drift, files.unreadable, files.writable
+	s.Scripts.Drift, s.Scripts.Unreadable = files.drift, files.unreadable
+	s.Scripts.Writable, s.Scripts.WritableAllowed = writable.Text(files.writable), d.config.AllowWritable
+	s.Scripts.WritableFiles = files.writable[:min(len(files.writable), maxWritable)]
 	s.Scripts.Unrunnable, s.Scripts.UnrunnableCount = files.unrunnable, files.unrunnableCount
 	s.Geo, s.Hosts = d.geoStatus(asks), d.hostStatus()
 	s.Firewall.Conntrack = kernel.tracked

@@ -8,6 +8,7 @@ import (
 	"sesame/daemon/control"
 	"sesame/daemon/effect"
 	"sesame/daemon/executable"
+	"sesame/daemon/writable"
 	"sesame/scripting"
 )
 
@@ -42,7 +43,7 @@ func (d *daemon) warnOfCommands(ctx context.Context) {
 		return
 	}
 	var named []string
-	for _, c := range files.unrunnable[:min(len(files.unrunnable), maxNamed)] {
+	for _, c := range files.unrunnable[:min(len(files.unrunnable), writable.Most)] {
 		named = append(named, c.Problem)
 	}
 	first := files.unrunnable[0]

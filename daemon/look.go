@@ -11,6 +11,7 @@ import (
 
 	"sesame/daemon/control"
 	"sesame/daemon/effect/firewall"
+	"sesame/daemon/writable"
 	"sesame/scripting"
 )
 
@@ -67,9 +68,9 @@ type looks struct {
 
 // A fileState is the state of the script files on the disk.
 type fileState struct {
-	drift      bool   // they differ from those that run
-	unreadable string // why they cannot be read
-	writable   string // those that others can change
+	drift      bool               // they differ from those that run
+	unreadable string             // why they cannot be read
+	writable   []writable.Finding // what others can change
 
 	unrunnable      []control.Unrunnable // commands that the machine cannot run, at most maxUnrunnable
 	unrunnableCount int
@@ -82,7 +83,7 @@ func (d *daemon) lookAtFiles(ctx context.Context) (fileState, bool) {
 		s.drift, s.unreadable = d.drift(running)
 		var set *scripting.Set
 		if d.loop.do(running, func() { set = d.loop.set }) {
-			s.writable = WritableByOthers(set, d.config.Scripts)
+			s.writable = WritableByOthers(set, &d.config.Config)
 			s.unrunnable, s.unrunnableCount = unrunnable(set)
 		}
 		return s

@@ -4,103 +4,99 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
-	"syscall"
 
+	"sesame/daemon/config"
+	"sesame/daemon/executable"
+	"sesame/daemon/writable"
 	"sesame/scripting"
 	"sesame/scripting/source"
 )
 
-// maxNamed bounds the files that a warning names.
-const maxNamed = 5
-
-// WritableByOthers names the files and directories that let users other than root and the
-// current one change what a set of scripts does, each with owner and mode. It names at most
-// five, then the number of the rest, and is empty when there are none. Scripts is the path
-// that the set was read from.
-func WritableByOthers(set *scripting.Set, scripts string) string {
-	var named []string
-	more := 0
-	for _, path := range pathsOf(set, scripts) {
-		info, err := os.Stat(path)
-		if err != nil {
-			continue // it is gone; its successor is checked when it is loaded
-		}
-		owner, writable := writers(info)
-		switch {
-		case !writable:
-		case len(named) == maxNamed:
-			more++
-		default:
-			named = append(named, fmt.Sprintf("%s (owner %d, mode %04o)", path, owner, info.Mode().Perm()))
-		}
+// WritableByOthers returns the files and directories that let users other than root and the
+// current one change what a set of scripts does: the configuration, scripts, modules, tests,
+// referenced files, programs of commands, and the directories above them.
+func WritableByOthers(set *scripting.Set, settings *config.Config) []writable.Finding {
+	targets := ScriptTargets(set, settings.Scripts)
+	if settings.File != "" {
+		targets = append(targets, target(settings.File, "the configuration"))
 	}
-	text := strings.Join(named, ", ")
-	if more > 0 {
-		text += fmt.Sprintf(" and %d more", more)
-	}
-	return text
+	return writable.Find(append(targets, programTargets(set)...))
 }
 
-// pathsOf returns the paths of the files of a set and of their directories, each once. For a
-// symbolic link these are the directory of the link, and the file with its directory that it
-// leads to.
-func pathsOf(set *scripting.Set, scripts string) []string {
+// ScriptTargets returns the scripts of a set with all that they read, without the programs that
+// they run: on another machine these are others. Scripts is the path that the set was read from.
+func ScriptTargets(set *scripting.Set, scripts string) []writable.Target {
 	dir := scripts
+	var targets []writable.Target
 	if info, err := os.Stat(scripts); err == nil && !info.IsDir() {
 		dir = filepath.Dir(scripts)
+	} else {
+		targets = append(targets, writable.Target{Path: absolute(scripts), Listed: true})
 	}
-	var paths []string
-	seen := map[string]bool{}
-	add := func(path string) {
-		if !seen[path] {
-			seen[path] = true
-			paths = append(paths, path)
-		}
+	lib := absolute(filepath.Join(dir, "lib"))
+	if _, err := os.Stat(lib); err == nil {
+		targets = append(targets, writable.Target{Path: lib, Listed: true})
 	}
-	add(dir)
-	// Tests are no part of a set, but decide whether a reload is applied.
-	for _, path := range append(filesOf(set), source.TestPaths(scripts)...) {
-		if !filepath.IsAbs(path) {
-			path = filepath.Join(dir, path)
-		}
-		add(filepath.Dir(path))
-		if target, err := filepath.EvalSymlinks(path); err == nil {
-			path = target
-		}
-		add(filepath.Dir(path))
-		add(path)
-	}
-	return paths
-}
-
-func filesOf(set *scripting.Set) (names []string) {
 	for _, f := range set.Files {
-		names = append(names, f.Path)
+		switch {
+		case f.Referenced():
+			targets = append(targets, target(f.Path, ""))
+		default:
+			targets = append(targets, target(filepath.Join(dir, f.Path), ""))
+		}
 	}
-	return names
+	// Tests are no part of a set, but decide whether a reload is applied.
+	for _, path := range source.TestPaths(scripts) {
+		targets = append(targets, target(path, ""))
+	}
+	return targets
 }
 
-// writers returns the owner of a file, and whether users other than root and the current one
-// can change it. In a sticky directory, such as /tmp, they can only add files.
-func writers(info os.FileInfo) (owner uint32, others bool) {
-	stat, ok := info.Sys().(*syscall.Stat_t)
-	if !ok {
-		return 0, false
+// programTargets returns the programs that commands of a set run.
+func programTargets(set *scripting.Set) (targets []writable.Target) {
+	for _, c := range set.Commands {
+		for _, argv := range [][]string{c.Argv, c.Undo} {
+			for _, path := range executable.Files(argv) {
+				targets = append(targets, target(path, fmt.Sprintf("%s:%d runs it", c.Place.File, c.Place.Line)))
+			}
+		}
 	}
-	mode := info.Mode()
-	if stat.Uid != 0 && int(stat.Uid) != os.Geteuid() {
-		return stat.Uid, true
-	}
-	if mode.IsDir() && mode&os.ModeSticky != 0 {
-		return stat.Uid, false
-	}
-	return stat.Uid, mode.Perm()&0o002 != 0 || mode.Perm()&0o020 != 0 && stat.Gid != 0
+	return targets
 }
 
-// warnOfPermissions logs a warning when other users can change a set.
+func target(path, use string) writable.Target { return writable.Target{Path: absolute(path), Use: use} }
+
+// absolute returns a path without "..". Where the current directory is unknown, it begins at /.
+func absolute(path string) string {
+	if whole, err := filepath.Abs(path); err == nil {
+		return whole
+	}
+	return filepath.Join("/", path)
+}
+
+// A heldError holds a set that other users can change.
+type heldError struct{ found []writable.Finding }
+
+func (e *heldError) Error() string {
+	return "users other than root can change who gets in and what is run, so the scripts are not loaded:\n" + writable.Lines(e.found) +
+		"mend that, and run sesame reload, or start Sesame if it does not run; to load them all the same, set allow_writable = true in sesame.toml and start it again"
+}
+
+// vet returns a [*heldError] when other users can change a set, unless the configuration allows it.
+func (d *daemon) vet(set *scripting.Set) error {
+	if d.config.AllowWritable {
+		return nil
+	}
+	if found := WritableByOthers(set, &d.config.Config); len(found) > 0 {
+		return &heldError{found}
+	}
+	return nil
+}
+
+// warnOfPermissions logs a warning when other users can change a set, and the configuration allows
+// that.
 func (d *daemon) warnOfPermissions(set *scripting.Set) {
-	if files := WritableByOthers(set, d.config.Scripts); files != "" {
-		d.config.Log.Warn("users other than root can change who gets in and what is run: chown root and chmod go-w", "files", files)
+	if found := WritableByOthers(set, &d.config.Config); len(found) > 0 {
+		d.config.Log.Warn("users other than root can change who gets in and what is run", "files", writable.Text(found), "run", writable.Mend(found))
 	}
 }

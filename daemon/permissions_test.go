@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"sesame/daemon/config"
+	"sesame/daemon/writable"
 	"sesame/scripting"
 	"sesame/scripting/source"
 )
@@ -20,20 +22,25 @@ func TestWhatOthersCanChange(t *testing.T) {
 	writeFile(t, dir+"/a_test.lua", `sesame.test "a" { { wait = "1s" } }`)
 	writeFile(t, out+"/real.conf", "[a]\none_time_sequences = "+out+"/once\n")
 	writeFile(t, out+"/once", "1,2\n")
+	conf := out + "/sesame.toml"
+	writeFile(t, conf, "")
 	must(t, os.Symlink(out+"/real.conf", out+"/knockd.conf"))
 	files, err := source.Read(dir)
 	must(t, err)
 	set, err := scripting.Load(files, scripting.Options{})
 	must(t, err)
 	defer set.Close()
-	if got := WritableByOthers(set, dir); got != "" {
+	others := func(scripts string) string {
+		return writable.Text(WritableByOthers(set, &config.Config{Scripts: scripts, File: conf}))
+	}
+	if got := others(dir); got != "" {
 		t.Fatalf("at the startup: %s", got)
 	}
-	for _, path := range []string{dir, dir + "/a.lua", dir + "/a_test.lua", dir + "/lib", dir + "/lib/m.lua", out, out + "/real.conf", out + "/once"} {
+	for _, path := range []string{dir, dir + "/a.lua", dir + "/a_test.lua", dir + "/lib", dir + "/lib/m.lua", out, out + "/real.conf", out + "/once", conf} {
 		info, err := os.Stat(path)
 		must(t, err)
 		must(t, os.Chmod(path, info.Mode().Perm()|0o002))
-		if got := WritableByOthers(set, dir); !strings.HasPrefix(got, path+" (owner ") || strings.Contains(got, ", /") {
+		if got := others(dir); !strings.HasPrefix(got, path+" (owner ") || strings.Contains(got, ", /") {
 			t.Errorf("%s can be written by all: %q", path, got)
 		}
 		must(t, os.Chmod(path, info.Mode().Perm()))
@@ -42,14 +49,14 @@ func TestWhatOthersCanChange(t *testing.T) {
 	t.Log("# one script, with its own tests alone")
 	writeFile(t, dir+"/b_test.lua", "")
 	must(t, os.Chmod(dir+"/b_test.lua", 0o666), os.Chmod(dir+"/a_test.lua", 0o666))
-	if got := WritableByOthers(set, dir+"/a.lua"); got != dir+"/a_test.lua (owner 0, mode 0666)" && os.Geteuid() == 0 {
+	if got := others(dir + "/a.lua"); got != dir+"/a_test.lua (owner 0, mode 0666)" && os.Geteuid() == 0 {
 		t.Errorf("of a.lua: %q", got)
 	}
 	must(t, os.Remove(dir+"/b_test.lua"), os.Chmod(dir+"/a_test.lua", 0o644))
 
 	t.Log("# where nobody can exchange the files of others")
 	must(t, os.Chmod(out, 0o777|os.ModeSticky))
-	if got := WritableByOthers(set, dir); got != "" {
+	if got := others(dir); got != "" {
 		t.Errorf("a sticky directory: %s", got)
 	}
 	must(t, os.Chmod(out, 0o755))
@@ -59,21 +66,52 @@ func TestWhatOthersCanChange(t *testing.T) {
 	}
 	t.Log("# somebody else's, and a group's")
 	must(t, os.Chown(out+"/once", 65534, 0))
-	if got, want := WritableByOthers(set, dir), out+"/once (owner 65534, mode 0600)"; got != want {
+	if got, want := others(dir), out+"/once (owner 65534, mode 0600)"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	must(t, os.Chown(out+"/once", 0, 65534), os.Chmod(out+"/once", 0o664))
-	if got, want := WritableByOthers(set, dir), out+"/once (owner 0, mode 0664)"; got != want {
+	if got, want := others(dir), out+"/once (owner 0, mode 0664)"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	must(t, os.Chown(out+"/once", 0, 0))
-	if got := WritableByOthers(set, dir); got != "" {
+	if got := others(dir); got != "" {
 		t.Errorf("the group of root: %s", got)
 	}
 
 	t.Log("# one script alone")
 	must(t, os.Chmod(dir+"/a.lua", 0o666))
-	if got := WritableByOthers(set, dir+"/a.lua"); !strings.HasPrefix(got, dir+"/a.lua (") {
+	if got := others(dir + "/a.lua"); !strings.HasPrefix(got, dir+"/a.lua (") {
 		t.Errorf("got %q", got)
+	}
+}
+
+// TestProgramsThatOthersCanChange has commands whose program, its interpreter, or what a shell is
+// given to run can be written by all.
+func TestProgramsThatOthersCanChange(t *testing.T) {
+	dir := t.TempDir()
+	open, shut := dir+"/open", dir+"/shut"
+	for path, text := range map[string]string{open: "#!/bin/sh\n", shut: "#!" + open + "\n"} {
+		writeFile(t, path, text)
+		must(t, os.Chmod(path, 0o755))
+	}
+	must(t, os.Chmod(open, 0o757))
+	for name, argv := range map[string]string{
+		"the program":       `"` + open + `"`,
+		"the undo":          `"/bin/true", undo = { "` + open + `" }`,
+		"the interpreter":   `"` + shut + `"`,
+		"what a shell runs": `"/bin/sh", "-c", "` + open + ` in"`,
+		"its interpreter":   `"/bin/sh", "-c", "` + shut + ` in"`,
+	} {
+		writeFile(t, dir+"/a.lua", "local c = sesame.command { "+argv+` }
+sesame.door "a" { sequence = { 1, 2 }, on_open = function(a) a:exec(c) end }`)
+		files, err := source.Read(dir + "/a.lua")
+		must(t, err)
+		set, err := scripting.Load(files, scripting.Options{})
+		must(t, err)
+		got := WritableByOthers(set, &config.Config{Scripts: dir + "/a.lua"})
+		set.Close()
+		if len(got) != 1 || got[0].Path != open || got[0].Use != "a.lua:1 runs it" || got[0].Mend != "chmod o-w "+open {
+			t.Errorf("%s: %+v", name, got)
+		}
 	}
 }

@@ -41,7 +41,8 @@ type wish struct {
 type reloader struct {
 	path          string
 	load          func(*source.Files, map[string]string) (*scripting.Set, error)
-	values        map[string]string // of the scripts' options
+	vet           func(*scripting.Set) error // nil: nobody else can change it, or that is allowed
+	values        map[string]string          // of the scripts' options
 	loop          *loop
 	save          func(*scripting.Set, *source.Files) error // for the next start; errSaveRuns: saved gets the result
 	saved         <-chan error
@@ -80,6 +81,7 @@ func (d *daemon) newReloader(first startup) *reloader {
 	r := &reloader{
 		path:          d.config.Scripts,
 		load:          d.load,
+		vet:           d.vet,
 		values:        d.values(),
 		loop:          d.loop,
 		save:          d.saveSet,
@@ -192,7 +194,7 @@ func (r *reloader) tryReload(ctx context.Context, asked wish, hint bool) (outcom
 	case errors.Is(err, errStopping), errors.Is(err, errConsumed):
 		return o, err
 	case err != nil:
-		o.text = err.Error()
+		o.refuse(err)
 	}
 	if files != nil {
 		running := now.files
@@ -263,10 +265,15 @@ func (r *reloader) replaceQuietly(ctx context.Context, now current, files *sourc
 	return nil
 }
 
-// judge loads files and decides between applied and held. An error means rejected.
+// judge loads files and decides between applied and held. An error means rejected, or held when it
+// is a [*heldError].
 func (r *reloader) judge(ctx context.Context, now current, files *source.Files, asked wish, o *outcome) error {
 	set, err := r.load(files, r.values)
 	if err != nil {
+		return err
+	}
+	if err := r.vet(set); err != nil {
+		set.Close()
 		return err
 	}
 	if o.tests, err = r.test(ctx, files, asked); err != nil {

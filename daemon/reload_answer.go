@@ -48,14 +48,18 @@ func (o *outcome) tells() bool {
 	return o.kind == control.Applied || o.kind == control.Unchanged && o.tests != nil
 }
 
-// maxChanges bounds the changes in an answer.
-const maxChanges = 100
+// Bounds of an answer.
+const (
+	maxChanges  = 100
+	maxWritable = 20
+)
 
 // control returns an outcome as the control socket sends it.
 func (o outcome) control(doors int) control.Outcome {
 	answer := control.Outcome{
 		Outcome: o.kind, Generation: o.generation, Doors: doors,
 		Error: o.text, Held: portTexts(o.held), ChangesCount: len(o.changes), Tests: o.tests, Unread: o.unread,
+		Writable: o.writable[:min(len(o.writable), maxWritable)],
 	}
 	for _, change := range o.changes[:min(len(o.changes), maxChanges)] {
 		answer.Changes = append(answer.Changes, control.Change(change))

@@ -1,10 +1,12 @@
 package daemon
 
 import (
+	"errors"
 	"time"
 
 	"sesame/daemon/control"
 	"sesame/daemon/packet"
+	"sesame/daemon/writable"
 	"sesame/scripting/difference"
 )
 
@@ -21,6 +23,7 @@ type outcome struct {
 	tests      *control.Tests      // nil: none were run
 	unread     []string            // when it was applied: what is stored and no script reads
 	held       []packet.Port       // guards that a person must release
+	writable   []writable.Finding  // what other users can change, when that holds the scripts
 	at         time.Time           // engine time
 }
 
@@ -30,6 +33,14 @@ func (o *outcome) testsLogged() []any {
 		return nil
 	}
 	return []any{"tests_passed", o.tests.Passed}
+}
+
+// refuse notes why scripts were not applied: they have errors, or others can change them.
+func (o *outcome) refuse(err error) {
+	o.kind, o.text = control.Rejected, err.Error()
+	if held, ok := errors.AsType[*heldError](err); ok {
+		o.kind, o.writable = control.Held, held.found
+	}
 }
 
 func (o *outcome) testFailed() bool { return o.tests != nil && o.tests.Failed > 0 }

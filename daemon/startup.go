@@ -18,8 +18,9 @@ type startup struct {
 	outcome outcome       // of the files
 }
 
-// chooseScripts decides which scripts a start runs: the files on disk, if they load and leave
-// no port of the last good set without a guard, or else the last good set. Without a last good
+// chooseScripts decides which scripts a start runs: the files on disk, if they load, if only root
+// can change them, and if they leave no port of the last good set without a guard; or else the last
+// good set. Without a last good
 // set it returns the error of the files, since there is nothing to guard.
 func (d *daemon) chooseScripts(found stateFound) (startup, error) {
 	good, goodFiles, goodValues := d.lastGood(found)
@@ -31,12 +32,17 @@ func (d *daemon) chooseScripts(found stateFound) (startup, error) {
 		}
 		set, err = d.load(files, d.values())
 	}
+	if err == nil {
+		if err = d.vet(set); err != nil {
+			set.Close()
+		}
+	}
 	b := startup{set: set, files: files, values: d.values(), judged: files, outcome: outcome{kind: control.Applied, generation: 1, at: d.since}}
 	switch {
 	case good == nil:
 		return b, err
 	case err != nil:
-		b.outcome.kind, b.outcome.text = control.Rejected, err.Error()
+		b.outcome.refuse(err)
 	default:
 		b.outcome.held = heldPorts(good, set, nil)
 		if len(b.outcome.held) == 0 {

@@ -13,6 +13,7 @@ import (
 	"sesame/daemon/executable"
 	"sesame/daemon/geo"
 	"sesame/daemon/transcript"
+	"sesame/daemon/writable"
 	"sesame/scripting"
 	"sesame/scripting/lint"
 	"sesame/scripting/source"
@@ -45,6 +46,10 @@ own connections, whether its firewall may drop what a door opens, whether the se
 that set mode names are there, whether a guarded port is only a container's,
 whether SYN cookies outlive a grant, and whether the programs of commands can be
 run.
+
+Check warns of files that users other than root, or than you, can change: a daemon of
+this machine would hold the scripts. With a configuration of this machine it looks at
+the configuration and the programs of commands too.
 
 With --geo, or with a configuration of this machine, check reads the databases
 too. It reports facts that the scripts ask for and no database has, and databases
@@ -93,6 +98,9 @@ func (p *program) check(c *cobra.Command, f *checkFlags) error {
 		return err
 	}
 	r := checked{Doors: len(set.Engine.Doors), Files: ownFiles(set), Findings: append([]lint.Finding{}, p.findings(set, &settings, databases)...)}
+	if !settings.AllowWritable {
+		r.Writable = writableFiles(&settings, set)
+	}
 	if f.effects {
 		r.Effects = append([]lint.Script{}, lint.Effects(set)...)
 	}
@@ -115,6 +123,7 @@ func (p *program) check(c *cobra.Command, f *checkFlags) error {
 		}
 		return p.writeJSON(r)
 	}
+	p.warnOfWritable(r.Writable)
 	if settings.File != "" {
 		p.checkMachine(&settings, set)
 	}
@@ -181,6 +190,15 @@ type checked struct {
 	Effects  []lint.Script  `json:"effects,omitzero"` // nil unless requested
 	Guesses  []guess        `json:"odds,omitzero"`    // the same
 	Problems []problem      `json:"problems,omitempty"`
+	// Writable is what other users can change, so that a daemon of this machine would hold the set.
+	Writable []writable.Finding `json:"writable,omitempty"`
+}
+
+// warnOfWritable warns of what other users can change.
+func (p *program) warnOfWritable(found []writable.Finding) {
+	if len(found) > 0 {
+		p.warn("users other than root can change who gets in and what is run, so the daemon would hold the scripts:\n%s", strings.TrimRight(writable.Lines(found), "\n"))
+	}
 }
 
 // A refusal is the JSON for a script set that does not load.

@@ -9,6 +9,7 @@ import (
 	"sesame/daemon/config"
 	"sesame/daemon/effect/firewall"
 	"sesame/daemon/packet"
+	"sesame/daemon/writable"
 	"sesame/scripting"
 	"sesame/scripting/lint"
 )
@@ -31,12 +32,18 @@ func (p *program) liveCommands() []*cobra.Command {
 	}
 }
 
-// checkMachine warns of files that other users can change, and of chains of this machine's
-// firewall that would drop granted packets. It is for a configuration of this machine.
-func (p *program) checkMachine(settings *config.Config, set *scripting.Set) {
-	if files := daemon.WritableByOthers(set, settings.Scripts); files != "" {
-		p.warn("users other than root can change who gets in and what is run: chown root and chmod go-w\n    %s", files)
+// writableFiles returns what other users can change of what a set does. Without a configuration of
+// this machine only the scripts and what they read are looked at.
+func writableFiles(settings *config.Config, set *scripting.Set) []writable.Finding {
+	if settings.File == "" {
+		return writable.Find(daemon.ScriptTargets(set, settings.Scripts))
 	}
+	return daemon.WritableByOthers(set, settings)
+}
+
+// checkMachine warns of chains of this machine's firewall that would drop granted packets. It is
+// for a configuration of this machine.
+func (p *program) checkMachine(settings *config.Config, set *scripting.Set) {
 	var ports []packet.Port
 	for _, d := range set.Engine.Doors {
 		ports = append(ports, d.Guards...)

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sesame/daemon/config"
+	"sesame/daemon/writable"
 	"sesame/scripting"
 	"sesame/scripting/lint"
 )
@@ -13,6 +14,8 @@ import (
 // liveCommands returns none, since the daemon needs Linux. Scripts can be checked and captures
 // replayed everywhere.
 func (p *program) liveCommands() []*cobra.Command { return nil }
+
+func writableFiles(*config.Config, *scripting.Set) []writable.Finding { return nil }
 
 func (p *program) checkMachine(*config.Config, *scripting.Set) {}
 

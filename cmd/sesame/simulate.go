@@ -190,7 +190,7 @@ func (p *program) loadSimulated(c *cobra.Command, f *simulateFlags, config *simu
 	}
 	config.Facts = f.geo.facts(databases)
 	if f.verbose {
-		p.provenance(f, set, config.Local, config.Captures)
+		p.provenance(f, set, &settings, config)
 		p.noteDatabases(databases, f.geo.texts)
 	}
 	return set, nil

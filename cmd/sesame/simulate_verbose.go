@@ -2,17 +2,19 @@ package main
 
 import (
 	"fmt"
-	"net/netip"
 	"os"
 	"strings"
 
+	"sesame/daemon/config"
 	"sesame/daemon/transcript"
+	"sesame/daemon/writable"
 	"sesame/scripting"
+	"sesame/simulate"
 )
 
 // provenance prints what the result depends on. It is no part of the transcript, which must be
 // the same on every machine.
-func (p *program) provenance(f *simulateFlags, set *scripting.Set, local []netip.Prefix, captures []string) {
+func (p *program) provenance(f *simulateFlags, set *scripting.Set, settings *config.Config, run *simulate.Config) {
 	p.note("version %s", version())
 	for _, file := range set.Files {
 		kind := "script"
@@ -21,7 +23,7 @@ func (p *program) provenance(f *simulateFlags, set *scripting.Set, local []netip
 		}
 		p.note("%s %s, sha256 %x", kind, file.Path, file.SHA256)
 	}
-	for i, name := range captures {
+	for i, name := range run.Captures {
 		size := ""
 		if info, err := os.Stat(name); err == nil {
 			size = ", " + transcript.Count(int(info.Size()), "byte")
@@ -31,9 +33,12 @@ func (p *program) provenance(f *simulateFlags, set *scripting.Set, local []netip
 	for _, option := range set.Options {
 		p.note("option %s: %s", option.Name, shownValue(option))
 	}
+	if found := writableFiles(settings, set); len(found) > 0 {
+		p.note("users other than root can change %s", writable.Text(found))
+	}
 	destinations := "every destination"
-	if len(local) > 0 {
-		destinations = strings.Trim(fmt.Sprint(local), "[]")
+	if len(run.Local) > 0 {
+		destinations = strings.Trim(fmt.Sprint(run.Local), "[]")
 	}
 	p.note("local: %s; until: %s", destinations, f.until)
 }

@@ -35,6 +35,7 @@ type Config struct {
 	State             string // a directory
 	Socket            string // a path
 	Observe           bool   // decide everything, change nothing
+	AllowWritable     bool   // load scripts that users other than root can change
 
 	Options  map[string]Value // of scripts, by name
 	Log      Log

@@ -11,6 +11,7 @@ import (
 
 	"sesame/daemon/engine"
 	"sesame/daemon/packet"
+	"sesame/daemon/writable"
 )
 
 // An API has the functions of the daemon behind the requests. Every function is required. Each
@@ -152,6 +153,8 @@ type Outcome struct {
 	Error string `json:"error,omitempty"`
 	// Held are the guarded ports that a held set would leave unguarded, or without a door.
 	Held []string `json:"held,omitempty"`
+	// Writable is what users other than root can change, when that holds the scripts: the first 20.
+	Writable []writable.Finding `json:"writable,omitempty"`
 	// Changes are what applied scripts changed: the first 100. ChangesCount counts them all.
 	Changes      []Change `json:"changes,omitempty"`
 	ChangesCount int      `json:"changes_count,omitempty"`
@@ -171,7 +174,7 @@ const (
 	Applied   ReloadOutcome = "applied"
 	Unchanged ReloadOutcome = "unchanged" // no file has changed
 	Rejected  ReloadOutcome = "rejected"  // the scripts have errors, or a test of them fails
-	Held      ReloadOutcome = "held"      // they have none, but would lock somebody out or let everybody in
+	Held      ReloadOutcome = "held"      // they have none, but would lock somebody out or let everybody in, or others can change them
 )
 
 // ParseSource reads an address or a network, as [packet.ParseNetwork] does. An address may have a

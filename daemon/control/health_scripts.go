@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"sesame/daemon/transcript"
+	"sesame/daemon/writable"
 )
 
 // one returns a finding.
@@ -20,7 +21,10 @@ func lastGood(s *Status) []finding {
 		return nil
 	}
 	text := fmt.Sprintf("the scripts at %s failed when the daemon started: the set that was applied last runs instead", s.Scripts.Path)
-	if s.LastReload.Outcome.Outcome == Held { // what is held waits for a person
+	switch o := &s.LastReload.Outcome; {
+	case len(o.Writable) > 0:
+		return one(mendThenReload, "%s", text)
+	case o.Outcome == Held: // what is held waits for a person
 		return one("release the ports, or correct the scripts", "%s", text)
 	}
 	return one("", "%s", text)
@@ -76,7 +80,15 @@ func (s *Status) testsOfRunning() *Tests {
 	return nil
 }
 
-func held(s *Status) []finding { return lastReload(s, Held, "held") }
+func held(s *Status) []finding {
+	found := lastReload(s, Held, "held")
+	if len(s.LastReload.Outcome.Writable) > 0 {
+		for i := range found {
+			found[i].next = mendThenReload
+		}
+	}
+	return found
+}
 
 func lastReload(s *Status, outcome ReloadOutcome, word string) []finding {
 	r := s.LastReload
@@ -160,11 +172,32 @@ func limits(s *Status, known bool) (all []finding) {
 	return all
 }
 
-func writable(s *Status) []finding {
+// mendThenReload is the next step for held scripts that others can change.
+const mendThenReload = "mend that, then run: sesame reload"
+
+func writableFiles(s *Status) []finding {
+	if s.Scripts.WritableAllowed {
+		return nil
+	}
+	return whoCanWrite(s)
+}
+
+func writableAllowed(s *Status) []finding {
+	if !s.Scripts.WritableAllowed {
+		return nil
+	}
+	return whoCanWrite(s)
+}
+
+func whoCanWrite(s *Status) []finding {
 	if s.Scripts.Writable == "" {
 		return nil
 	}
-	return one("", "users other than root can change who gets in and what is run: %s", s.Scripts.Writable)
+	next := ""
+	if mend := writable.Mend(s.Scripts.WritableFiles); mend != "" {
+		next = "run: " + mend
+	}
+	return one(next, "users other than root can change who gets in and what is run: %s", s.Scripts.Writable)
 }
 
 func confined(s *Status) []finding {

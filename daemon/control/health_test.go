@@ -46,11 +46,14 @@ var triggers = map[string]func(*Status){
 	"script-fails":       func(s *Status) { s.Scripts.Failing = []Failing{{Door: "ssh", Function: "on_open", File: "a.lua"}} },
 	"limit-refuses":      func(s *Status) { s.Scripts.Limited = []Limited{{Door: "ssh", Bound: "limit", Now: true, Count: 1}} },
 	"writable-files":     func(s *Status) { s.Scripts.Writable = "/etc/a.lua (owner 1000, mode 0644)" },
-	"commands-confined":  func(s *Status) { s.Scripts.Confined = true },
-	"no-door":            func(s *Status) { s.Scripts.Doors = 0 },
-	"sequences-used-up":  func(s *Status) { s.Scripts.UsedUp = []UsedUp{{Door: "once"}} },
-	"limit-refused":      func(s *Status) { s.Scripts.Limited = []Limited{{Door: "ssh", Bound: "limit", Count: 1}} },
-	"firewall-broken":    func(s *Status) { s.Firewall.State = "permission denied" },
+	"writable-allowed": func(s *Status) {
+		s.Scripts.Writable, s.Scripts.WritableAllowed = "/etc/a.lua (owner 1000, mode 0644)", true
+	},
+	"commands-confined": func(s *Status) { s.Scripts.Confined = true },
+	"no-door":           func(s *Status) { s.Scripts.Doors = 0 },
+	"sequences-used-up": func(s *Status) { s.Scripts.UsedUp = []UsedUp{{Door: "once"}} },
+	"limit-refused":     func(s *Status) { s.Scripts.Limited = []Limited{{Door: "ssh", Bound: "limit", Count: 1}} },
+	"firewall-broken":   func(s *Status) { s.Firewall.State = "permission denied" },
 	"firewall-blocks": func(s *Status) {
 		s.Firewall.Conflicts = []Conflict{{Table: "inet filter", Chain: "input", Seen: &Measured{Reached: Reached{Outcome: reach.Dropped}}}}
 	},

@@ -3,6 +3,8 @@ package control
 import (
 	"net/netip"
 	"time"
+
+	"sesame/daemon/writable"
 )
 
 // A Status is the state of a daemon and what is wrong with it. Times are wall-clock times in
@@ -154,8 +156,13 @@ type Scripts struct {
 	SequencesUnread string `json:"sequences_unread,omitempty"`
 	// CutIgnored are the doors whose cut does nothing for TCP, in set mode.
 	CutIgnored []string `json:"cut_ignored,omitempty"`
-	// Writable are the files that users other than root can change, with owners and modes.
-	Writable string `json:"writable,omitempty"`
+	// Writable names what users other than root can change of what the scripts do, with owners and
+	// modes: the configuration, files, programs of commands, and directories above them.
+	// WritableFiles has the first 20 with what mends them, and WritableAllowed means that the
+	// configuration allows them.
+	Writable        string             `json:"writable,omitempty"`
+	WritableFiles   []writable.Finding `json:"writable_files,omitempty"`
+	WritableAllowed bool               `json:"writable_allowed,omitempty"`
 	// Unread has a line for each name under which something is stored that no script reads, at most
 	// 21.
 	Unread []string `json:"unread,omitempty"`

@@ -42,14 +42,8 @@ var shells = []string{"sh", "bash", "dash"}
 // firstWord returns why the first word of a shell's text is no program. What is not a plain word,
 // such as an assignment or a substitution, is not looked at.
 func firstWord(text string) string {
-	text = strings.TrimLeft(text, " \t\n")
-	word := text
-	if i := strings.IndexAny(text, " \t\n;|&<>()"); i >= 0 {
-		word = text[:i]
-	}
-	const plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./+@:,-"
-	switch {
-	case word == "" || strings.Trim(word, plain) != "" || slices.Contains(builtins, word):
+	switch word := plainWord(text); {
+	case word == "":
 		return ""
 	case filepath.IsAbs(word):
 		return file(word)
@@ -61,17 +55,25 @@ func firstWord(text string) string {
 	return ""
 }
 
+// plainWord returns the first word of a shell's text; "" when it names no program.
+func plainWord(text string) string {
+	word := strings.TrimLeft(text, " \t\n")
+	if i := strings.IndexAny(word, " \t\n;|&<>()"); i >= 0 {
+		word = word[:i]
+	}
+	const plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./+@:,-"
+	if strings.Trim(word, plain) != "" || slices.Contains(builtins, word) {
+		return ""
+	}
+	return word
+}
+
 // builtins are the words that a POSIX shell, bash or dash runs itself.
 var builtins = strings.Fields(`. : [ alias bg break builtin case cd command continue declare do done echo elif else esac eval exec exit
 	export false fg fi for function getopts hash help if in jobs kill let local popd printf pushd pwd read readonly return select set
 	shift shopt source test then time times trap true type typeset ulimit umask unalias unset until wait while`)
 
-func inPath(name string) bool {
-	return slices.ContainsFunc(filepath.SplitList(Path), func(dir string) bool {
-		info, err := os.Stat(filepath.Join(dir, name))
-		return err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
-	})
-}
+func inPath(name string) bool { return found(name) != nil }
 
 // file returns why a file cannot be run.
 func file(path string) string {
@@ -90,6 +92,57 @@ func file(path string) string {
 		return fmt.Sprintf("%s is text without an interpreter: its first line must be such as #!/bin/sh", path)
 	}
 	return ""
+}
+
+// Files returns the files that run when a command runs, as far as [Problem] looks: the program, the
+// interpreter of a script, and the first word of what a shell is given to run. What is in the PATH
+// of commands has its whole path.
+func Files(argv []string) []string {
+	if len(argv) == 0 {
+		return nil
+	}
+	files := withInterpreter(argv[0])
+	if len(argv) == 3 && argv[1] == "-c" && slices.Contains(shells, filepath.Base(argv[0])) {
+		if word := plainWord(argv[2]); filepath.IsAbs(word) {
+			files = append(files, withInterpreter(word)...)
+		} else if word != "" && !strings.Contains(word, "/") {
+			files = append(files, found(word)...)
+		}
+	}
+	return files
+}
+
+// withInterpreter returns a program, and what its first line names.
+func withInterpreter(program string) []string {
+	files := []string{program}
+	if info, err := os.Stat(program); err != nil || !info.Mode().IsRegular() {
+		return files
+	}
+	head, err := beginning(program)
+	line, isScript := bytes.CutPrefix(head, []byte("#!"))
+	if err != nil || !isScript {
+		return files
+	}
+	line, _, _ = bytes.Cut(line, []byte("\n"))
+	words := strings.Fields(string(line))
+	if len(words) > 0 && filepath.IsAbs(words[0]) {
+		files = append(files, words[0])
+	}
+	if len(words) == 2 && filepath.Base(words[0]) == "env" {
+		files = append(files, found(words[1])...)
+	}
+	return files
+}
+
+// found returns the program that the PATH of commands has under a name; nil for none.
+func found(name string) []string {
+	for _, dir := range filepath.SplitList(Path) {
+		path := filepath.Join(dir, name)
+		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
+			return []string{path}
+		}
+	}
+	return nil
 }
 
 // runnable returns why the kernel would not execute the file at a path.

@@ -1,0 +1,108 @@
+package writable
+
+import (
+	"math"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// people tells who counts as another user.
+type people struct {
+	self           []uint32        // beside root
+	passwd, groups string          // the texts of /etc/passwd and /etc/group
+	known          map[uint32]bool // answers of others
+	foreign        int64           // the owner that stands for all that have no number here; -1: none
+}
+
+// newPeople reads the users and groups of this machine. Who started the program with sudo decides
+// what root runs anyhow, so that user is trusted too. Only root's own environment can say so.
+func newPeople() *people {
+	p := &people{self: []uint32{uint32(os.Geteuid())}, known: map[uint32]bool{}}
+	if id, err := strconv.ParseUint(os.Getenv("SUDO_UID"), 10, 32); err == nil && os.Geteuid() == 0 {
+		p.self = append(p.self, uint32(id))
+	}
+	p.passwd, p.groups = textOf("/etc/passwd"), textOf("/etc/group")
+	p.foreign = foreignOwner(textOf("/proc/self/uid_map"), textOf("/proc/sys/kernel/overflowuid"))
+	return p
+}
+
+// textOf returns "" for a file that cannot be read: then a group has members that nobody knows.
+func textOf(path string) string {
+	text, _ := os.ReadFile(path)
+	return string(text)
+}
+
+// foreignOwner returns the owner that the kernel shows for users outside of this user namespace
+// (user_namespaces(7)); -1 in the first namespace, where each user has a number.
+func foreignOwner(uidMap, overflow string) int64 {
+	fields := strings.Fields(uidMap)
+	if len(fields) == 0 || len(fields) == 3 && fields[2] == strconv.Itoa(math.MaxUint32) {
+		return -1
+	}
+	id, err := strconv.ParseUint(strings.TrimSpace(overflow), 10, 32)
+	if err != nil {
+		return -1
+	}
+	return int64(id)
+}
+
+func (p *people) trusted(user uint32) bool { return user == 0 || slices.Contains(p.self, user) }
+
+func (p *people) unknown(user uint32) bool { return int64(user) == p.foreign }
+
+// others reports whether a group has members other than root and who runs this. Many systems give
+// each user a group, and give /usr/local to a group without members. A group that is not in
+// /etc/group may have any members; that of root has those that are listed.
+func (p *people) others(group uint32) bool {
+	answer, known := p.known[group]
+	if !known {
+		answer = p.hasOthers(strconv.FormatUint(uint64(group), 10))
+		p.known[group] = answer
+	}
+	return answer
+}
+
+func (p *people) hasOthers(group string) bool {
+	found := group == "0"
+	for line := range strings.Lines(p.groups) { // name:password:number:member,member (group(5))
+		fields := strings.Split(strings.TrimSpace(line), ":")
+		if len(fields) != 4 || fields[2] != group {
+			continue
+		}
+		found = true
+		for _, name := range strings.Split(fields[3], ",") {
+			if name != "" && !p.trustedName(name) {
+				return true
+			}
+		}
+	}
+	return !found || p.primaryOfOthers(group)
+}
+
+// primaryOfOthers reports whether another user has the group from the start of a session.
+func (p *people) primaryOfOthers(group string) bool {
+	for line := range strings.Lines(p.passwd) { // name:password:user:group:... (passwd(5))
+		fields := strings.Split(line, ":")
+		if len(fields) >= 4 && fields[3] == group && !p.trustedNumber(fields[2]) {
+			return true
+		}
+	}
+	return false
+}
+
+// trustedName reports whether a name is that of a user who is trusted.
+func (p *people) trustedName(name string) bool {
+	for line := range strings.Lines(p.passwd) {
+		if fields := strings.Split(line, ":"); len(fields) >= 3 && fields[0] == name {
+			return p.trustedNumber(fields[2])
+		}
+	}
+	return false
+}
+
+func (p *people) trustedNumber(text string) bool {
+	user, err := strconv.ParseUint(text, 10, 32)
+	return err == nil && p.trusted(uint32(user))
+}
