@@ -8,6 +8,7 @@ import (
 
 	"sesame/daemon/config"
 	"sesame/daemon/writable"
+	"sesame/daemon/writable/writabletest"
 	"sesame/scripting"
 	"sesame/scripting/source"
 )
@@ -16,7 +17,7 @@ import (
 // and opens one file after another to others.
 func TestWhatOthersCanChange(t *testing.T) {
 	dir, out := filepath.Join(t.TempDir(), "scripts"), t.TempDir()
-	must(t, os.MkdirAll(filepath.Join(dir, "lib"), 0o755), os.Chmod(out, 0o755))
+	must(t, writabletest.TrustOwnerOfTemp(), os.MkdirAll(filepath.Join(dir, "lib"), 0o755), os.Chmod(out, 0o755))
 	writeFile(t, dir+"/a.lua", `local m = require "m" sesame.knockd "`+out+`/knockd.conf"`)
 	writeFile(t, dir+"/lib/m.lua", "return 1")
 	writeFile(t, dir+"/a_test.lua", `sesame.test "a" { { wait = "1s" } }`)

@@ -19,6 +19,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
+
+	"sesame/daemon/writable/writabletest"
 )
 
 // maxColumns bounds lines of prose. Code, tables and lines of HTML may be longer.
@@ -131,7 +133,10 @@ var programs string // a directory for the program under test
 func TestMain(m *testing.M) {
 	os.Exit(func() int {
 		var err error
-		if programs, err = os.MkdirTemp("", "docs"); err != nil {
+		if programs, err = os.MkdirTemp("", "docs"); err == nil {
+			err = writabletest.TrustOwnerOfTemp()
+		}
+		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
@@ -160,23 +165,36 @@ func sesame(t *testing.T, arguments ...string) *exec.Cmd {
 	return exec.CommandContext(t.Context(), path, arguments...)
 }
 
-// Blocks of the language "console" show commands and their output, run in the root of the
-// repository. The directory my-scripts of the reader is docs/testdata/my-scripts here. TestGuide
-// has those that run the tests of a section.
+// Blocks of the language "console" show commands and their output, run in a copy of the root of the
+// repository: another user may own the files here, and then commands warn of that. The directory
+// my-scripts of the reader is docs/testdata/my-scripts here. TestGuide has those that run the tests
+// of a section.
 func TestConsole(t *testing.T) {
-	ran := 0
+	ran, root := 0, copyOfRoot(t)
 	for _, d := range documents(t) {
 		for _, block := range fence.FindAllStringSubmatch(d.text, -1) {
 			if block[1] != "console" || slices.Contains(guides, d.path) && strings.Contains(block[2], "sesame test") {
 				continue
 			}
 			ran++
-			compareConsole(t, d.path, "..", block[2])
+			compareConsole(t, d.path, root, block[2])
 		}
 	}
 	if ran == 0 {
 		t.Error("no document shows a command with its output")
 	}
+}
+
+// copyOfRoot copies what shown commands read.
+func copyOfRoot(t *testing.T) string {
+	t.Helper()
+	root := t.TempDir()
+	for _, dir := range []string{"scripts", "pcaps", "docs/testdata"} {
+		if err := os.CopyFS(filepath.Join(root, dir), os.DirFS(filepath.Join("..", dir))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return root
 }
 
 var update = flag.Bool("update", false, "write what the commands print into the blocks of the documents")

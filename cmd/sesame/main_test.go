@@ -11,6 +11,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"sesame/daemon/writable/writabletest"
 	"sesame/simulate/pcaptest"
 )
 
@@ -26,7 +27,9 @@ func TestScripts(t *testing.T) {
 		UpdateScripts:       os.Getenv("UPDATE") != "",
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("GORACE", "atexit_sleep_ms=0") // else each program under the race detector ends a second late
-			return nil
+			err := writabletest.TrustOwnerOfTemp()
+			env.Setenv("SUDO_UID", os.Getenv("SUDO_UID"))
+			return err
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "daemon": fakeDaemon},
 	})

@@ -28,11 +28,15 @@ func file(t *testing.T, path string) string {
 	return path
 }
 
-// want compares what is found with lines of "path: commands", with DIR for the directory.
+// want compares what is found with lines of "path: commands", with DIR for the directory. What is
+// above the directory is of the machine where the test runs.
 func want(t *testing.T, dir string, target Target, lines ...string) {
 	t.Helper()
 	var got []string
 	for _, f := range Find([]Target{target}) {
+		if above, err := filepath.Rel(f.Path, dir); err == nil && above != "." && !strings.HasPrefix(above, "..") {
+			continue
+		}
 		got = append(got, strings.ReplaceAll(f.Path+": "+f.Mend, dir, "DIR"))
 	}
 	if strings.Join(got, "\n") != strings.Join(lines, "\n") {

@@ -15,6 +15,8 @@ import (
 	"testing"
 
 	"github.com/vishvananda/netns"
+
+	"sesame/daemon/writable/writabletest"
 )
 
 // The exit statuses of the program.
@@ -45,7 +47,7 @@ func testWithProgram(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "sesame-e2e")
 	if err == nil {
 		defer os.RemoveAll(dir)
-		err = errors.Join(buildBoth(dir), os.Setenv("PATH", dir+string(os.PathListSeparator)+os.Getenv("PATH")))
+		err = errors.Join(buildBoth(dir), writabletest.TrustOwnerOfTemp(), os.Setenv("PATH", dir+string(os.PathListSeparator)+os.Getenv("PATH")))
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -203,6 +203,8 @@ func TestRealOneTimeOfAnother(t *testing.T) {
 	if err := errors.Join(os.Chown(w.once(), 12345, 12345), os.Chmod(w.once(), 0o644)); err != nil {
 		t.Skip(err)
 	}
+	w.outside("sesame.toml", "allow_writable = true\n") // its owner can change it
+	w.flags = append(w.flags, "-c", w.path("sesame.toml"))
 	w.start()
 	w.send(livetest.Source4(1), "tcp/1311", "tcp/1422")
 	w.hasRun("in_198.18.0.1")
