@@ -1,6 +1,6 @@
 SHELL       := bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: build test quick differential lint demo replay bench bench-read bench-live fuzz pcaps docs pictures clean
+.PHONY: build test quick differential lint demo replay bench bench-read bench-live system-test fuzz pcaps docs pictures clean
 
 FUZZTIME    ?= 1m
 COUNT       ?= 6
@@ -27,6 +27,12 @@ quick: lint # lint and unit tests: no root, no network namespaces; seconds when 
 differential: # 500 random scenarios and the named ones, to Debian's knockd and to the daemon at once
 	@.ci/install
 	SESAME_KNOCKD_RUNS=$(RUNS) SESAME_KNOCKD_SEED=$(SEED) go test -count 1 -v -run '^TestRealKnockdAgrees$$' -timeout 30m ./cmd/sesame/e2e
+
+# As root. The first run makes a small Debian, from the mirror of apt, in ~/.cache/sesame-tests or in
+# the directory SESAME_SYSTEM_TREE; later runs use it again.
+system-test: # boot a Debian with our units in a container: some three minutes, and ten more the first time
+	@SESAME_SYSTEM=1 .ci/install
+	SESAME_SYSTEM=1 go test -count 1 -v -parallel 2 -timeout 40m $(TESTFLAGS) ./cmd/sesame/system
 
 lint:
 	@test -z "$$(gofmt -l .)" || { echo 'not formatted; run gofmt -w on:'; gofmt -l .; exit 1; }

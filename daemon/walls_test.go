@@ -79,6 +79,7 @@ var arrows = map[string][]string{
 	"daemon":            anything,
 	"cmd/sesame":        anything,
 	"cmd/sesame/e2e":    {}, // tests only
+	"cmd/sesame/system": {}, // tests only
 	"cmd/knock":         {"cmd/knock/client"},
 	"cmd/knock/client":  {},
 	"pcaps":             {"daemon/packet", "simulate/craft"},

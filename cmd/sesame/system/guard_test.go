@@ -1,0 +1,64 @@
+//go:build linux
+
+package system
+
+import (
+	"strings"
+	"testing"
+)
+
+// probe prints the rules at the moment at which the network may come up. It must not be ordered
+// after the guard: then it would order the network, too.
+const probe = `[Unit]
+DefaultDependencies=no
+After=network-pre.target
+Before=systemd-networkd.service
+[Service]
+Type=oneshot
+ExecStart=-/usr/sbin/nft list table inet sesame
+`
+
+// TestSystemGuardsBeforeTheNetwork boots a machine twice while a stranger tries its guarded port.
+// The first boot has no scripts that were applied before, so only the second one must guard from
+// the beginning: docs/running.md says so.
+func TestSystemGuardsBeforeTheNetwork(t *testing.T) {
+	m := newMachine(t, map[string]string{"ssh.lua": sshDoor})
+	m.write("/etc/systemd/system/probe.service", probe)
+	m.enable("sysinit.target", "probe.service", "/etc/systemd/system")
+	m.boot()
+	m.opens(free)
+	m.shut(guarded)
+	m.knock(sshKnocks...)
+	m.opens(guarded)
+	m.run("sesame", "revoke", client4)
+	m.powerOff()
+
+	// On a slow machine the order shows: without it the network would come up first.
+	m.write("/etc/systemd/system/sesame-guard.service.d/slow.conf", "[Service]\nExecStartPre=/usr/bin/sleep 2\n")
+	m.powerOn()
+	stranger := m.attack(guarded)
+	m.booted()
+	m.opens(free)
+	m.eventually("the stranger was refused", func() bool { return !m.connects(guarded) })
+	stranger.stop()
+	if stranger.accepted > 0 || stranger.refused == 0 {
+		t.Errorf("the stranger got in %d times, and was refused %d times: expected 0 and more", stranger.accepted, stranger.refused)
+	}
+	if rules := m.journal("probe.service"); !strings.Contains(rules, "tcp . 22") {
+		t.Errorf("the rules before the network:\n%s", rules)
+	}
+	m.inOrder("sesame-guard.service", "network-pre.target", "systemd-networkd.service", "sesame.service")
+}
+
+// inOrder checks that each unit was active before the next one.
+func (m *machine) inOrder(units ...string) {
+	m.Helper()
+	last := 0
+	for _, unit := range units {
+		at := m.number(unit, "ActiveEnterTimestampMonotonic")
+		if at <= last {
+			m.Errorf("%s was active after %d µs, not after the unit before it (%d µs)", unit, at, last)
+		}
+		last = at
+	}
+}

@@ -1,0 +1,149 @@
+//go:build linux
+
+package system
+
+import (
+	"context"
+	"errors"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"os"
+)
+
+// The addresses of the machine and of the client.
+const (
+	machine4, client4 = "192.0.2.1", "192.0.2.9"
+
+	guarded = machine4 + ":22"
+	free    = machine4 + ":80"
+)
+
+// configure lets systemd-networkd bring the network up, and servers listen at the two ports. The
+// servers are there before the network, as those of a distribution are.
+func (m *machine) configure() {
+	m.Helper()
+	m.write("/etc/systemd/network/10-host0.network", `[Match]
+Name=host0
+[Network]
+Address=`+machine4+`/24
+DHCP=no
+`)
+	m.enable("multi-user.target", "systemd-networkd.service", "/usr/lib/systemd/system")
+	m.write("/etc/systemd/system/echo.socket", `[Unit]
+DefaultDependencies=no
+Before=sysinit.target network-pre.target
+[Socket]
+ListenStream=0.0.0.0:22
+ListenStream=0.0.0.0:80
+Accept=yes
+TriggerLimitIntervalSec=0
+`)
+	m.write("/etc/systemd/system/echo@.service", `[Service]
+ExecStart=/usr/bin/cat
+StandardInput=socket
+`)
+	m.enable("sysinit.target", "echo.socket", "/etc/systemd/system")
+}
+
+// linked gives the client's end of the link its address, and reports whether it could.
+func (m *machine) linked() bool {
+	link := "ve-" + m.name
+	for _, argv := range [][]string{
+		{"ip", "link", "show", link},
+		{"ip", "address", "replace", client4 + "/24", "dev", link},
+		{"ip", "link", "set", link, "up"},
+	} {
+		cmd := exec.Command(argv[0], argv[1:]...)
+		if m.client.Do(cmd.Start) != nil || cmd.Wait() != nil {
+			return false
+		}
+	}
+	// The client asks for the machine's hardware address again and again until it is there, and so
+	// meets its network as soon as it is up.
+	return m.client.Do(func() error {
+		return os.WriteFile("/proc/sys/net/ipv4/neigh/"+link+"/retrans_time_ms", []byte("50"), 0)
+	}) == nil
+}
+
+// connects reports whether the client gets in.
+func (m *machine) connects(address string) bool { return m.client.Connects(address, time.Second) }
+
+// opens waits until the client gets in.
+func (m *machine) opens(address string) {
+	m.Helper()
+	m.eventually(address+" is open", func() bool { return m.connects(address) })
+}
+
+// shut checks that the client does not get in now.
+func (m *machine) shut(address string) {
+	m.Helper()
+	if m.connects(address) {
+		m.Errorf("%s is open", address)
+	}
+}
+
+// sshDoor is a door whose grants no test outlives.
+const sshDoor = `sesame.door "ssh" {
+  sequence = { "tcp/7421", "udp/9133", "tcp/2904", "tcp/6117" }, within = "30s",
+  guards = "tcp/22", ttl = "30m",
+}`
+
+var sshKnocks = []string{"tcp/7421", "udp/9133", "tcp/2904", "tcp/6117"}
+
+// knock knocks from the client, with the real program, until the port opens.
+func (m *machine) knock(knocks ...string) {
+	m.Helper()
+	var out strings.Builder
+	cmd := exec.Command(program, append([]string{"knock", "-d", "20", machine4}, knocks...)...)
+	cmd.Stdout, cmd.Stderr = &out, &out
+	err := m.client.Do(cmd.Start)
+	if err == nil {
+		err = cmd.Wait()
+	}
+	if err != nil {
+		m.Fatalf("sesame knock: %v\n%s", err, out.String())
+	}
+}
+
+// An attacker connects to a port again and again. The first fields are valid after stop.
+type attacker struct {
+	accepted int // connections
+	refused  int // by the machine: its network was up
+
+	cancel context.CancelFunc
+	done   sync.WaitGroup
+}
+
+// attack starts an attacker.
+func (m *machine) attack(address string) *attacker {
+	ctx, cancel := context.WithCancel(context.Background())
+	a := &attacker{cancel: cancel}
+	m.Cleanup(a.stop)
+	a.done.Go(func() {
+		for ctx.Err() == nil {
+			conn, err := m.client.Dial("tcp", address, 100*time.Millisecond)
+			switch {
+			case err == nil:
+				conn.Close()
+				a.accepted++
+			case errors.Is(err, syscall.ECONNREFUSED):
+				a.refused++
+			}
+			select {
+			case <-ctx.Done():
+			case <-time.After(5 * time.Millisecond):
+			}
+		}
+	})
+	return a
+}
+
+// stop ends the attacker.
+func (a *attacker) stop() {
+	a.cancel()
+	a.done.Wait()
+}
