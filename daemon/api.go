@@ -247,7 +247,7 @@ func (d *daemon) statusNow() control.Status {
 	counts := l.engine.Counts()
 	counts.Misses += l.engine.Overdue(now)
 	s := control.Status{
-		Version: d.config.Version, Mode: d.mode(), Now: now.Add(offset).UTC(), Offset: control.Duration(offset), Since: d.since.Add(offset).UTC(), Privileges: d.privileges,
+		Version: d.config.Version, Mode: d.mode(), Now: now.Add(offset).UTC(), Offset: control.Duration(offset), Since: d.since.Add(offset).UTC(), Privileges: d.privileges, Confinement: d.confinement.Load().text,
 		Scripts: control.Scripts{
 			Path: d.config.Scripts, Generation: d.reloader.running, SHA256: hex.EncodeToString(l.files.Sum[:]),
 			Loaded: d.reloader.loaded.Add(offset).UTC(), Doors: len(l.set.Engine.Doors), LastGood: d.reloader.lastGood,

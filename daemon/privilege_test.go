@@ -23,8 +23,8 @@ const (
 
 // TestRealPrivileges drops them in processes of its own, and looks at every thread.
 func TestRealPrivileges(t *testing.T) {
-	if os.Getenv(confinement) != "" {
-		dropHere(t, os.Getenv(confinement) == "commands")
+	if os.Getenv(confinementName) != "" {
+		dropHere(t, os.Getenv(confinementName) == "commands")
 		return
 	}
 	if os.Geteuid() != 0 {
@@ -72,7 +72,7 @@ func TestRealPrivileges(t *testing.T) {
 	})
 }
 
-const confinement = "SESAME_TEST_CONFINEMENT"
+const confinementName = "SESAME_TEST_CONFINEMENT"
 
 func threads(have, bounding, noNewPrivileges string) string {
 	return strings.Join([]string{have, have, bounding, noNewPrivileges}, " ")
@@ -93,7 +93,7 @@ func confined(t *testing.T, commands bool, user int, ambient []uintptr) string {
 	t.Helper()
 	// Another user may not look into the directory that this program is in.
 	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.run=^TestRealPrivileges$", "-test.v")
-	cmd.Env = append(os.Environ(), confinement+"="+map[bool]string{true: "commands", false: "none"}[commands])
+	cmd.Env = append(os.Environ(), confinementName+"="+map[bool]string{true: "commands", false: "none"}[commands])
 	cmd.Dir = "/"
 	cmd.SysProcAttr = &syscall.SysProcAttr{AmbientCaps: ambient}
 	if user != 0 {

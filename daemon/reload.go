@@ -49,6 +49,7 @@ type reloader struct {
 	noteSaved     func(error)
 	log           hclog.Logger
 	gate          *gate
+	confinement   func() *confinement
 	applied       func(set *scripting.Set, generation int)
 	prepareFacts  func(ctx context.Context, sets ...*scripting.Set)
 	requestRepair func() // requests a repair of the firewall
@@ -89,6 +90,7 @@ func (d *daemon) newReloader(first startup) *reloader {
 		noteSaved:     d.noteSaved,
 		log:           d.config.Log,
 		gate:          &gate{budget: d.config.Tests.Budget, options: d.options, run: suite.Run, log: d.config.Log},
+		confinement:   d.confinement.Load,
 		applied:       d.reportApplied,
 		prepareFacts:  d.prepareFacts,
 		requestRepair: d.requestReconcile,
@@ -194,7 +196,7 @@ func (r *reloader) tryReload(ctx context.Context, asked wish, hint bool) (outcom
 	case errors.Is(err, errStopping), errors.Is(err, errConsumed):
 		return o, err
 	case err != nil:
-		o.refuse(err)
+		o.refuse(r.confinement().explain(err))
 	}
 	if files != nil {
 		running := now.files
@@ -277,6 +279,10 @@ func (r *reloader) judge(ctx context.Context, now current, files *source.Files, 
 		return err
 	}
 	if o.tests, err = r.test(ctx, files, asked); err != nil {
+		set.Close()
+		return err
+	}
+	if err := r.confinement().refusal(set, r.path); err != nil {
 		set.Close()
 		return err
 	}

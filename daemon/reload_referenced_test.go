@@ -75,7 +75,8 @@ func newReloading(t *testing.T, script string, files map[string]string) *reloadi
 		alive:  func() {}, stepped: func() {}, answered: func(uint64, error) {}, calls: make(chan func()), ended: make(chan struct{}),
 	}
 	w.r = &reloader{
-		path: w.dir, load: load, vet: func(*scripting.Set) error { return nil }, loop: w.l, log: log, generation: 1,
+		confinement: func() *confinement { return nil },
+		path:        w.dir, load: load, vet: func(*scripting.Set) error { return nil }, loop: w.l, log: log, generation: 1,
 		gate:    &gate{budget: time.Minute, run: suite.Run, log: log, options: func(values map[string]string) scripting.Options { return scripting.Options{Values: values} }},
 		running: 1, referenced: make(chan []string, 1),
 		save: func(*scripting.Set, *source.Files) error { return nil }, noteSaved: func(error) {}, applied: func(*scripting.Set, int) {}, prepareFacts: func(context.Context, ...*scripting.Set) {}, requestRepair: func() {},

@@ -63,6 +63,7 @@ type daemon struct {
 	commands   bool   // privileges remained after the start, to run commands
 	privileges string // privileges, as text
 
+	confinement   atomic.Pointer[confinement] // what the kernel holds the process to; nil: the start is not over
 	links         *capture.Links
 	firewallState firewallState
 	measurement   measurement
@@ -159,12 +160,15 @@ func (d *daemon) drop(first startup) (err error) {
 		d.commands, d.privileges = true, "all, since the disk of the state directory does not answer"
 		d.troubles.set(privilegesKept, errDiskHangs)
 		d.config.Log.Warn("privileges are not dropped: the disk of the state directory does not answer")
+		d.confinement.Store(&confinement{text: "no, since the disk of the state directory does not answer"})
 		return nil
 	}
 	unknown, _ := d.state.open() // a journal that is not read may have pending undos
 	d.commands = unknown == nil || len(first.set.Commands) > 0 || d.loop.engine.HasPendingUndo()
-	d.privileges, err = dropPrivileges(d.commands)
-	return err
+	if d.privileges, err = dropPrivileges(d.commands); err != nil {
+		return err
+	}
+	return d.confine(first.set, d.commands)
 }
 
 // newLoop returns a loop without a capture and without doors.

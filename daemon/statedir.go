@@ -15,6 +15,7 @@ import (
 	"sesame/daemon/packet"
 	"sesame/daemon/record"
 	"sesame/daemon/state"
+	"sesame/scripting"
 )
 
 const (
@@ -238,11 +239,15 @@ func (d *daemon) dropLate(ctx context.Context) error {
 		}
 	}
 	var commands bool
-	if !d.loop.do(ctx, func() { commands = d.commands }) {
+	var set *scripting.Set
+	if !d.loop.do(ctx, func() { commands, set = d.commands, d.loop.set }) {
 		return nil
 	}
 	privileges, err := dropPrivileges(commands)
 	if err != nil {
+		return err
+	}
+	if err := d.confine(set, commands); err != nil {
 		return err
 	}
 	d.loop.do(ctx, func() { d.privileges = privileges })

@@ -40,6 +40,7 @@ var arrows = map[string][]string{
 	"daemon/control":               {"daemon/packet", "daemon/engine", "daemon/wire", "daemon/reach", "daemon/transcript", "daemon/geofile", "daemon/writable"},
 	"daemon/config":                {"daemon/packet", "daemon/spelling"},
 	"daemon/spelling":              {},
+	"daemon/confine":               {},
 	"daemon/systemd":               {},
 	"daemon/resolve":               {"daemon/engine", "daemon/spelling"},
 	"daemon/output":                {},
@@ -123,6 +124,8 @@ var confined = []struct {
 	{"github.com/gaissmai/bart", []string{"scripting/condition", "daemon/engine"}, "one condition looks addresses up in a list, and the engine looks for networks among grants"},
 	{"github.com/google/nftables", []string{"daemon/effect/firewall"}, "one place changes the firewall"},
 	{"github.com/vishvananda/netlink", []string{"daemon/capture", "daemon/livetest"}, "one place listens to the machine's links and addresses"},
+	{"github.com/landlock-lsm/go-landlock", []string{"daemon/confine"}, "one place confines the process"},
+	{"github.com/elastic/go-seccomp-bpf", []string{"daemon/confine"}, "one place confines the process"},
 	{"os/exec", []string{"daemon/effect", "daemon/livetest", "pcaps"}, "one place runs commands"},
 	{"unsafe", []string{"daemon/capture"}, "only what the kernel writes to needs it"},
 }

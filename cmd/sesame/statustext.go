@@ -131,6 +131,7 @@ func facts(s *control.Status) [][2]string {
 		{"hosts", hostList(s)},
 		{"recording", recording},
 		{"runs as", s.Privileges},
+		{"confined", s.Confinement},
 	}
 }
 

@@ -32,10 +32,12 @@ type Config struct {
 	// No guard stops packets from Trusted or on TrustedInterfaces.
 	Trusted           []netip.Prefix
 	TrustedInterfaces []string
-	State             string // a directory
-	Socket            string // a path
-	Observe           bool   // decide everything, change nothing
-	AllowWritable     bool   // load scripts that users other than root can change
+	State             string  // a directory
+	Socket            string  // a path
+	Confine           bool    // after the start, when no script has a command
+	Readable          []Value // paths that a confined daemon may read, too
+	Observe           bool    // decide everything, change nothing
+	AllowWritable     bool    // load scripts that users other than root can change
 
 	Options  map[string]Value // of scripts, by name
 	Log      Log
@@ -114,6 +116,7 @@ type Limits struct {
 func Default() Config {
 	return Config{
 		Scripts: "/etc/sesame/scripts",
+		Confine: true,
 		State:   "/var/lib/sesame",
 		Socket:  "/run/sesame/sesame.sock",
 		Options: map[string]Value{},

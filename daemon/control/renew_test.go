@@ -296,3 +296,47 @@ func takeDescriptors(t *testing.T) (all []*os.File) {
 		all = append(all, file)
 	}
 }
+
+// A process that may make no socket any more uses those that it prepared: they serve, and their
+// files have the mode of the first. One that is misused sends nothing.
+func TestPreparedSockets(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "run", "s.sock")
+	s := served(t, path, fakeAPI())
+	if err := errors.Join(s.Prepare(), s.Prepare()); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(s.prepared.sockets); n != maxPrepared {
+		t.Fatalf("%d are prepared, want %d", n, maxPrepared)
+	}
+	other, err := net.Listen("unix", path+".other")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	misused := s.prepared.sockets[maxPrepared-1]
+	if err := unix.Connect(misused, &unix.SockaddrUnix{Name: path + ".other"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := unix.Write(misused, []byte("AUTH EXTERNAL")); !errors.Is(err, unix.EPIPE) {
+		t.Errorf("a prepared socket sends: %v", err)
+	}
+	if err := unix.Sendto(misused, []byte("AUTH"), unix.MSG_NOSIGNAL, nil); !errors.Is(err, unix.EPIPE) {
+		t.Errorf("a prepared socket sends: %v", err)
+	}
+	for left := maxPrepared - 1; left > 0; left-- {
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+		s.mustRenew(t, true)
+		info, err := os.Lstat(path)
+		if err != nil || info.Mode() != 0o600|os.ModeSocket {
+			t.Fatalf("the file: %v, %v", info, err)
+		}
+		if _, err := Dial(path).Status(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(s.prepared.sockets); n != left {
+			t.Fatalf("%d are left, want %d", n, left)
+		}
+	}
+}

@@ -23,6 +23,8 @@ type Socket struct {
 	close   func() error
 	spare   *spare
 
+	prepared prepared
+
 	mu       sync.Mutex
 	listener *net.UnixListener
 	file     os.FileInfo // of the socket that we created
@@ -172,8 +174,11 @@ func (s *Socket) bind() error {
 		err := raw.Control(func(fd uintptr) { failed = unix.Fchmod(int(fd), 0o600) })
 		return errors.Join(err, failed)
 	}
-	config := net.ListenConfig{Control: private}
-	listener, err := config.Listen(context.Background(), "unix", s.path)
+	listener, had, err := s.prepared.listen(s.path)
+	if !had {
+		config := net.ListenConfig{Control: private}
+		listener, err = config.Listen(context.Background(), "unix", s.path)
+	}
 	if err != nil {
 		return fmt.Errorf("listening for requests: %w", err)
 	}
@@ -218,6 +223,7 @@ func (s *Socket) Close() error { return s.close() }
 func (s *Socket) remove() error {
 	close(s.ended)
 	s.spare.end()
+	s.prepared.close()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true

@@ -35,12 +35,14 @@ type Status struct {
 	Offset     Duration  `json:"offset,omitempty"`
 	Since      time.Time `json:"since"` // when the daemon started
 	Privileges string    `json:"privileges,omitempty"`
-	Scripts    Scripts   `json:"scripts"`
-	Guards     []string  `json:"guards,omitempty"`   // ports that are closed without a grant
-	Observed   []string  `json:"observed,omitempty"` // ports whose packets are only counted
-	Live       Live      `json:"live"`
-	Counts     Counts    `json:"counts"`
-	Capture    Capture   `json:"capture"`
+	// Confinement is what the kernel holds the daemon to by itself, or why it does not.
+	Confinement string   `json:"confinement,omitempty"`
+	Scripts     Scripts  `json:"scripts"`
+	Guards      []string `json:"guards,omitempty"`   // ports that are closed without a grant
+	Observed    []string `json:"observed,omitempty"` // ports whose packets are only counted
+	Live        Live     `json:"live"`
+	Counts      Counts   `json:"counts"`
+	Capture     Capture  `json:"capture"`
 	// ClockDoubt means that the wall clock is not synchronised, so that the windows of time of the
 	// scripts refuse.
 	ClockDoubt bool       `json:"clock_doubt,omitempty"`

@@ -66,7 +66,7 @@ func newWorld(t *testing.T, files map[string]string) *world {
 	t.Helper()
 	t.Parallel()
 	w := &world{T: t, net: livetest.New(t), dir: t.TempDir()}
-	w.scripts, w.state, w.socket = w.path("scripts"), w.path("state"), w.path("socket")
+	w.scripts, w.state, w.socket = w.path("scripts"), w.path("state"), w.path("run/socket")
 	if err := os.Mkdir(w.scripts, 0o755); err != nil {
 		t.Fatal(err)
 	}
