@@ -49,6 +49,7 @@ var arrows = map[string][]string{
 	"daemon/watch":                 {"scripting/source"},
 	"scripting/sandbox":            {"daemon/spelling"},
 	"scripting/knockd":             {"daemon/packet", "daemon/engine", "daemon/spelling"},
+	"scripting/hostiletest":        {},
 	"scripting/knockd/knockdtest":  {"daemon/packet", "scripting/knockd"},
 	"scripting/zone":               {"daemon/spelling"},
 	"scripting/source":             {"daemon/packet", "daemon/engine", "daemon/spelling", "scripting/sandbox", "scripting/zone"},

@@ -55,7 +55,7 @@ func TestRealDamagedStates(t *testing.T) {
 	for seed := range damagetest.Share(t, 300) {
 		what := w.damagedState(good, uint64(seed))
 		if seed%2 == 1 { // as after a boot
-			w.net.Server.Exec("nft", "delete table inet sesame")
+			w.net.Server.Exec("nft", "add table inet sesame; delete table inet sesame")
 		}
 		p := w.launch()
 		w.eventually(fmt.Sprintf("seed %d: %s: the daemon is ready, or ends", seed, what), func() bool {

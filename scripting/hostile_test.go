@@ -1,0 +1,125 @@
+package scripting_test
+
+import (
+	"fmt"
+	"runtime"
+	"slices"
+	"testing"
+	"time"
+
+	"sesame/daemon/damagetest"
+	"sesame/daemon/transcript"
+	"sesame/scripting"
+	"sesame/scripting/hostiletest"
+	"sesame/scripting/source"
+	"sesame/scripting/source/sourcetest"
+)
+
+// What a hostile script may make the program allocate, over all. What is in use at one time is
+// less.
+const (
+	loadBytes = 512 << 20
+	callBytes = 16 << 20
+	// hostilePatience only keeps a test from hanging.
+	hostilePatience = 5 * time.Minute
+)
+
+// unbounded has scripts that cost more than they may today. Whoever bounds one removes its name.
+var unbounded = []string{
+	"commands in a loop", "networks in a loop", "a long key through tables", "long strings compared",
+	"many doors", "many listeners", "all ports guarded", "replacements", "many delays",
+}
+
+// TestHostileScripts loads scripts that do as much harm as they can, and knocks at those that load.
+func TestHostileScripts(t *testing.T) {
+	all := slices.DeleteFunc(hostiletest.All(), func(s hostiletest.Script) bool { return slices.Contains(unbounded, s.Name) })
+	count := min(len(all), damagetest.Share(t, 60))
+	for i := range count {
+		script := all[i*len(all)/count]
+		t.Run(script.Name, func(t *testing.T) {
+			set := loadHostile(t, script)
+			if set != nil {
+				knockHostile(t, newWorld(t, set), script.Knock)
+			}
+		})
+	}
+}
+
+// loadHostile returns the set of a script, or nil when it ends with a message that has a place.
+func loadHostile(t *testing.T, script hostiletest.Script) (set *scripting.Set) {
+	t.Helper()
+	var err error
+	before := allocated()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		set, err = scripting.Load(sourcetest.Files(map[string]string{"hostile.lua": script.Text}), scripting.Options{Print: func(source.Place, string) {}})
+	}()
+	select {
+	case <-done:
+	case <-time.After(hostilePatience):
+		t.Fatalf("it still loads after %v", hostilePatience)
+	}
+	bytes := allocated() - before
+	t.Logf("loading: %d KiB, %.150v", bytes>>10, err)
+	if bytes > loadBytes {
+		t.Errorf("loading allocates %d MiB", bytes>>20)
+	}
+	if err != nil {
+		checkProblems(t, "hostile.lua", err)
+		if script.Knock != "" {
+			t.Error("it was to load")
+		}
+		return nil
+	}
+	return set
+}
+
+// knockHostile lets some sources knock, and time pass.
+func knockHostile(t *testing.T, w *world, port string) {
+	t.Helper()
+	var most, text uint64
+	call := func(input func()) {
+		w.got = w.got[:0]
+		before := allocated()
+		input()
+		most = max(most, allocated()-before)
+		counted := &counter{}
+		out := transcript.NewJSON(counted)
+		out.Events(w.got)
+		if err := out.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		text = max(text, counted.bytes)
+	}
+	for i := range 20 {
+		if port != "" {
+			call(func() { w.knock(fmt.Sprintf("203.0.113.%d", i%9), port) })
+		}
+	}
+	for range 200 {
+		if next, some := w.e.Next(); some {
+			w.now = next
+			call(func() { w.see(w.e.Tick(next)) })
+		}
+	}
+	t.Logf("a call: %d KiB, and %d KiB of transcript", most>>10, text>>10)
+	if most > callBytes || text > callBytes {
+		t.Errorf("an input allocates %d MiB, and writes %d MiB of transcript", most>>20, text>>20)
+	}
+}
+
+// allocated returns how many bytes this process has allocated, over all.
+func allocated() uint64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.TotalAlloc
+}
+
+// A counter counts what is written to it.
+type counter struct{ bytes uint64 }
+
+func (c *counter) Write(b []byte) (int, error) {
+	c.bytes += uint64(len(b))
+	return len(b), nil
+}
