@@ -110,10 +110,3 @@ func (m *machine) powerOff() {
 	m.try("systemctl", "poweroff") // its end may come before its answer
 	m.eventually("the machine is off", m.off)
 }
-
-// reboot shuts the machine down, and boots it again.
-func (m *machine) reboot() {
-	m.Helper()
-	m.powerOff()
-	m.boot()
-}

@@ -5,13 +5,14 @@ package system
 import (
 	"context"
 	"errors"
+	"io"
+	"net"
+	"os"
 	"os/exec"
 	"strings"
 	"sync"
 	"syscall"
 	"time"
-
-	"os"
 )
 
 // The addresses of the machine and of the client.
@@ -19,11 +20,12 @@ const (
 	machine4, client4 = "192.0.2.1", "192.0.2.9"
 
 	guarded = machine4 + ":22"
+	other   = machine4 + ":23" // of the same, if a script guards it
 	free    = machine4 + ":80"
 )
 
-// configure lets systemd-networkd bring the network up, and servers listen at the two ports. The
-// servers are there before the network, as those of a distribution are.
+// configure lets systemd-networkd bring the network up, and a server listen at each port. The
+// servers are there before the network, as some of a distribution are.
 func (m *machine) configure() {
 	m.Helper()
 	m.write("/etc/systemd/network/10-host0.network", `[Match]
@@ -38,6 +40,7 @@ DefaultDependencies=no
 Before=sysinit.target network-pre.target
 [Socket]
 ListenStream=0.0.0.0:22
+ListenStream=0.0.0.0:23
 ListenStream=0.0.0.0:80
 Accept=yes
 TriggerLimitIntervalSec=0
@@ -90,11 +93,45 @@ func (m *machine) shut(address string) {
 const sshDoor = `sesame.door "ssh" {
   sequence = { "tcp/7421", "udp/9133", "tcp/2904", "tcp/6117" }, within = "30s",
   guards = "tcp/22", ttl = "30m",
-}`
+}
+`
+
+// otherDoor is one that nobody opens.
+const otherDoor = `sesame.door "other" {
+  sequence = { "tcp/5115", "udp/3771", "tcp/8264", "tcp/4093" }, within = "30s",
+  guards = "tcp/23", ttl = "30m",
+}
+`
 
 var sshKnocks = []string{"tcp/7421", "udp/9133", "tcp/2904", "tcp/6117"}
 
-// knock knocks from the client, with the real program, until the port opens.
+// session connects from the client, for as long as the test lasts.
+func (m *machine) session(address string) net.Conn {
+	m.Helper()
+	conn, err := m.client.Dial("tcp", address, patience)
+	if err != nil {
+		m.Fatal(err)
+	}
+	m.Cleanup(func() { conn.Close() })
+	m.echoes(conn)
+	return conn
+}
+
+// echoes checks that a session goes on.
+func (m *machine) echoes(conn net.Conn) {
+	m.Helper()
+	answer := make([]byte, 1)
+	_ = conn.SetDeadline(time.Now().Add(patience))
+	_, err := conn.Write([]byte{'x'})
+	if err == nil {
+		_, err = io.ReadFull(conn, answer)
+	}
+	if err != nil {
+		m.Errorf("the session has ended: %v", err)
+	}
+}
+
+// knock knocks from the client, with the real program.
 func (m *machine) knock(knocks ...string) {
 	m.Helper()
 	var out strings.Builder
