@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sesame/daemon/openfile"
 	"sesame/daemon/transcript"
 	"sesame/scripting/knockd"
 	"sesame/scripting/source"
@@ -140,7 +141,7 @@ func placed(conf *knockd.File, t knockd.Warning) string {
 func (p *program) readConf(path string) ([]byte, error) {
 	in := p.stdin
 	if path != "-" {
-		file, err := os.Open(path)
+		file, err := openfile.Input(path)
 		if err != nil {
 			return nil, err
 		}

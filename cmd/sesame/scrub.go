@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sesame/daemon/openfile"
 	"sesame/simulate/scrub"
 )
 
@@ -120,7 +121,7 @@ func (f *scrubFlags) save(scrubbed []byte) (err error) {
 }
 
 func readRecording(name string) ([]byte, error) {
-	file, err := os.Open(name)
+	file, err := openfile.Input(name)
 	if err != nil {
 		return nil, err
 	}

@@ -12,9 +12,10 @@ import (
 	"io"
 	"io/fs"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"time"
+
+	"sesame/daemon/openfile"
 )
 
 // Path is the configuration file that [Load] reads when no other is named.
@@ -158,7 +159,7 @@ const maxFile = 1 << 20
 
 // readFile reads a file without the byte order mark that some editors write.
 func readFile(path string) ([]byte, error) {
-	file, err := os.Open(path)
+	file, err := openfile.Input(path)
 	if err != nil {
 		return nil, err
 	}

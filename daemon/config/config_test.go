@@ -145,8 +145,15 @@ func TestLoad(t *testing.T) {
 	if c, err := Load(path); err != nil || !c.Observe || c.Log.Level != "off" || c.Scripts != filepath.Join(filepath.Dir(path), "scripts") {
 		t.Errorf("loaded %+v, %v", c, err)
 	}
-	if _, err := Load("/dev/zero"); err == nil || !strings.Contains(err.Error(), "larger than 1 MiB") {
-		t.Errorf("a file without end: %v", err)
+	if _, err := Load("/dev/zero"); err == nil || !strings.Contains(err.Error(), "no ordinary file") {
+		t.Errorf("a device: %v", err)
+	}
+	large := filepath.Join(t.TempDir(), "large")
+	if err := os.WriteFile(large, make([]byte, 1<<20+1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Load(large); err == nil || !strings.Contains(err.Error(), "larger than 1 MiB") {
+		t.Errorf("a large file: %v", err)
 	}
 	if _, err := Load(t.TempDir()); err == nil || errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a directory: %v", err)

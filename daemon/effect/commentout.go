@@ -13,6 +13,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"sesame/daemon/openfile"
 )
 
 // commentedOut comments out a line of a file: a one-time sequence that was consumed.
@@ -143,12 +145,19 @@ func (c *change) open(before fs.FileInfo) (*os.File, error) {
 	case before.Size() > maxFile:
 		return nil, fmt.Errorf("it has %d bytes: expected at most %d", before.Size(), maxFile)
 	}
-	file, err := c.dir.OpenFile(c.name, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	handle, err := c.dir.OpenFile(c.name, unix.O_PATH|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return nil, err
 	}
-	if now, err := file.Stat(); err != nil || !os.SameFile(before, now) {
-		return nil, errors.Join(errChanged, err, file.Close())
+	defer func() { _ = handle.Close() }()
+	file, _, err := openfile.Again(handle, c.name, os.O_RDONLY|unix.O_NONBLOCK, func(now fs.FileInfo) error {
+		if !os.SameFile(before, now) {
+			return errChanged
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	for err = unix.EINTR; errors.Is(err, unix.EINTR); {
 		err = unix.Flock(int(file.Fd()), unix.LOCK_EX) // other errors: some network file systems have no locks

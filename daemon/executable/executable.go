@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"sesame/daemon/openfile"
 )
 
 // Path is the PATH that commands get. A shell looks for programs there.
@@ -171,7 +173,7 @@ func runnable(path string) string {
 const headSize = 256
 
 func beginning(path string) ([]byte, error) {
-	f, err := os.Open(path)
+	f, _, err := openfile.Regular(path)
 	if err != nil {
 		return nil, err
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"sesame/daemon/geo"
+	"sesame/daemon/openfile"
 )
 
 // Old is the age at which a database should be replaced. Those who make them publish a new one
@@ -54,20 +55,18 @@ var errNoRoom = errors.New("all databases together may have")
 // readFile reads a regular file of at most [geo.MaxSize] bytes, and of at most room bytes. One that
 // cannot be a database is refused before it is read: it may be larger than the memory.
 func readFile(path string, room int64) ([]byte, stamp, error) {
-	// To open a pipe would wait for its writer, so it is looked at first.
-	before, err := stampOf(path)
+	file, info, err := openfile.Regular(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, before, fmt.Errorf("%s does not exist", path)
-	case err != nil:
-		return nil, before, err
-	case !before.info.Mode().IsRegular():
+		return nil, stamp{}, fmt.Errorf("%s does not exist", path)
+	case errors.Is(err, openfile.ErrDirectory), errors.Is(err, openfile.ErrNotRegular):
+		before, _ := stampOf(path)
 		return nil, before, fmt.Errorf("%s is no ordinary file: expected a database such as GeoLite2-Country.mmdb", path)
-	}
-	file, err := os.Open(path)
-	if err != nil {
+	case err != nil:
+		before, _ := stampOf(path)
 		return nil, before, err
 	}
+	before := stamp{info}
 	defer func() { _ = file.Close() }() // it was only read
 	size := before.info.Size()
 	if err := checkEnds(file, size); err != nil {

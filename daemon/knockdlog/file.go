@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sesame/daemon/config"
+	"sesame/daemon/openfile"
 )
 
 // A file appends lines to a path. Another program may rename the file; reopen then continues
@@ -35,13 +36,13 @@ func openFile(path string, log hclog.Logger) (*file, error) {
 }
 
 // openAppend opens a file for appending and creates it if it is missing. It does not wait for
-// a reader: a FIFO without one is an error.
+// a reader: a FIFO without one is an error. It opens no device but a terminal and /dev/null.
 func openAppend(path string) (*os.File, error) {
 	const flags, mode = os.O_WRONLY | os.O_APPEND | unix.O_NONBLOCK | unix.O_NOCTTY, 0o640
 	file, err := os.OpenFile(path, flags|os.O_CREATE|os.O_EXCL, mode)
 	switch {
 	case errors.Is(err, fs.ErrExist):
-		return os.OpenFile(path, flags|os.O_CREATE, mode)
+		return openfile.Append(path)
 	case err != nil:
 		return nil, err
 	}

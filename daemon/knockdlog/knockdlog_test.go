@@ -233,7 +233,7 @@ func TestAFileThatCannotBeOpened(t *testing.T) {
 	dir := t.TempDir()
 	for _, tt := range []struct{ path, want string }{
 		{"no/knockd.log", "/knockd.log: no such file or directory; make its directory first"},
-		{".", ": is a directory"},
+		{".", ": it is a directory"},
 	} {
 		path := filepath.Join(dir, tt.path)
 		_, err := Open(config.Log{Knockd: config.Value{Text: path, From: "sesame.toml:3"}}, SystemSocket, nil, hclog.NewNullLogger())

@@ -18,6 +18,7 @@ import (
 	"os"
 	"time"
 
+	"sesame/daemon/openfile"
 	"sesame/daemon/packet"
 )
 
@@ -110,8 +111,13 @@ func Open(path string) (*Reader, error) {
 	if path == "-" {
 		return NewReader(os.Stdin, -1, "standard input")
 	}
-	file, err := os.Open(path)
-	if err != nil {
+	file, err := openfile.Input(path)
+	switch {
+	case errors.Is(err, openfile.ErrDirectory):
+		return nil, &NotCaptureError{Name: path, What: "a directory"}
+	case errors.Is(err, openfile.ErrNotRegular):
+		return nil, &NotCaptureError{Name: path, What: "a device or a socket"}
+	case err != nil:
 		return nil, err
 	}
 	r, err := newFileReader(file, path)
@@ -131,8 +137,6 @@ func newFileReader(file *os.File, path string) (*Reader, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case info.IsDir():
-		return nil, &NotCaptureError{Name: path, What: "a directory"}
 	case info.Mode().IsRegular():
 		return NewReader(file, info.Size(), path)
 	}

@@ -3,11 +3,9 @@ package source
 import (
 	"bytes"
 	"crypto/sha256"
-	"errors"
 	"io"
-	"os"
-	"syscall"
 
+	"sesame/daemon/openfile"
 	"sesame/scripting/zone"
 )
 
@@ -59,7 +57,7 @@ func (f *Files) Forget() {
 
 // sumRegular returns the hash of what readRegular would return.
 func sumRegular(name string, most int64) (sum [sha256.Size]byte, err error) {
-	file, _, err := openRegular(name)
+	file, _, err := openfile.Regular(name)
 	if err != nil {
 		return sum, err
 	}
@@ -75,36 +73,14 @@ func sumRegular(name string, most int64) (sum [sha256.Size]byte, err error) {
 // readRegular reads a file up to one byte more than it may have, so that the loader can report
 // that it is too long.
 func readRegular(name string, most int64) ([]byte, error) {
-	file, size, err := openRegular(name)
+	file, info, err := openfile.Regular(name)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
 	// A buffer that grows is copied, and a list may be long. ReadFrom wants MinRead bytes of room
 	// to see the end.
-	text := bytes.NewBuffer(make([]byte, 0, min(size, most+1)+bytes.MinRead))
+	text := bytes.NewBuffer(make([]byte, 0, min(info.Size(), most+1)+bytes.MinRead))
 	_, err = text.ReadFrom(io.LimitReader(file, most+1))
 	return text.Bytes(), err
-}
-
-// openRegular opens a file and returns its size. Opening a pipe would wait for its writer, so
-// O_NONBLOCK is set.
-func openRegular(name string) (*os.File, int64, error) {
-	file, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, 0, err
-	}
-	info, err := file.Stat()
-	switch {
-	case err != nil:
-	case info.IsDir():
-		err = errors.New("it is a directory")
-	case !info.Mode().IsRegular():
-		err = errors.New("it is no ordinary file")
-	}
-	if err != nil {
-		_ = file.Close() // nothing was read
-		return nil, 0, err
-	}
-	return file, info.Size(), nil
 }

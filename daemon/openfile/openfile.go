@@ -1,0 +1,51 @@
+// Package openfile turns a path that a person wrote into an open file, when it is of an expected
+// kind.
+//
+// To open a file can have an effect by itself: /dev/watchdog reboots the machine some seconds
+// later, a pipe without a writer blocks the process, a tape is rewound. So on Linux a path is
+// resolved first, without opening what is there. The file is opened when it is known what it is.
+package openfile
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+)
+
+// Why a file is not opened. They are wrapped in an [fs.PathError].
+var (
+	ErrDirectory  = errors.New("it is a directory")
+	ErrNotRegular = errors.New("it is no ordinary file")
+)
+
+// Regular opens a regular file for reading, and says what it is. The caller closes it.
+//
+// Errors are of type [*fs.PathError] and name the path.
+func Regular(path string) (*os.File, fs.FileInfo, error) { return open(path, regular) }
+
+// Input opens what a person may give a command to read: a regular file, a pipe, as the shell makes
+// one for <(command), or /dev/null. A pipe that nobody writes to is at its end. The caller closes
+// it.
+//
+// Errors are as those of [Regular].
+func Input(path string) (*os.File, error) {
+	file, _, err := open(path, input)
+	return file, err
+}
+
+func regular(info fs.FileInfo) error {
+	switch {
+	case info.IsDir():
+		return ErrDirectory
+	case !info.Mode().IsRegular():
+		return ErrNotRegular
+	}
+	return nil
+}
+
+func input(info fs.FileInfo) error {
+	if info.Mode().Type() == fs.ModeNamedPipe || isNull(info) {
+		return nil
+	}
+	return regular(info)
+}
