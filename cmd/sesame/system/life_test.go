@@ -20,12 +20,7 @@ func knocked(t *testing.T, prepare ...func(*machine)) *machine {
 	m.opens(free)
 	m.knock(sshKnocks...)
 	m.opens(guarded)
-	stranger := m.attack(other)
-	m.Cleanup(func() {
-		if stranger.stop(); stranger.accepted > 0 || stranger.refused == 0 {
-			t.Errorf("the stranger got in %d times, and was refused %d times: expected 0 and more", stranger.accepted, stranger.refused)
-		}
-	})
+	m.Cleanup(m.stranger(other).keptOut)
 	return m
 }
 
@@ -136,12 +131,9 @@ func TestSystemReboot(t *testing.T) {
 	for _, end := range []func(){m.powerOff, m.pullThePlug} {
 		end()
 		m.powerOn()
-		stranger := m.attack(other)
+		stranger := m.stranger(other)
 		m.booted()
 		m.granted()
-		stranger.stop()
-		if stranger.accepted > 0 {
-			t.Errorf("the stranger got in %d times", stranger.accepted)
-		}
+		stranger.keptOut()
 	}
 }

@@ -12,7 +12,10 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"testing"
 	"time"
+
+	"sesame/daemon/livetest"
 )
 
 // The addresses of the machine and of the client.
@@ -34,7 +37,7 @@ Name=host0
 Address=`+machine4+`/24
 DHCP=no
 `)
-	m.enable("multi-user.target", "systemd-networkd.service", "/usr/lib/systemd/system")
+	m.enable("systemd-networkd.service")
 	m.write("/etc/systemd/system/echo.socket", `[Unit]
 DefaultDependencies=no
 Before=sysinit.target network-pre.target
@@ -44,12 +47,14 @@ ListenStream=0.0.0.0:23
 ListenStream=0.0.0.0:80
 Accept=yes
 TriggerLimitIntervalSec=0
+[Install]
+WantedBy=sysinit.target
 `)
 	m.write("/etc/systemd/system/echo@.service", `[Service]
 ExecStart=/usr/bin/cat
 StandardInput=socket
 `)
-	m.enable("sysinit.target", "echo.socket", "/etc/systemd/system")
+	m.enable("echo.socket")
 }
 
 // linked gives the client's end of the link its address, and reports whether it could.
@@ -146,8 +151,9 @@ func (m *machine) knock(knocks ...string) {
 	}
 }
 
-// An attacker connects to a port again and again. The first fields are valid after stop.
-type attacker struct {
+// A stranger connects to a port again and again.
+type stranger struct {
+	*testing.T
 	accepted int // connections
 	refused  int // by the machine: its network was up
 
@@ -155,32 +161,43 @@ type attacker struct {
 	done   sync.WaitGroup
 }
 
-// attack starts an attacker.
-func (m *machine) attack(address string) *attacker {
+// stranger starts one. A machine that is off does not refuse it.
+func (m *machine) stranger(address string) *stranger {
 	ctx, cancel := context.WithCancel(context.Background())
-	a := &attacker{cancel: cancel}
-	m.Cleanup(a.stop)
-	a.done.Go(func() {
+	s := &stranger{T: m.T, cancel: cancel}
+	m.Cleanup(s.stop)
+	s.done.Go(func() {
 		for ctx.Err() == nil {
-			conn, err := m.client.Dial("tcp", address, 100*time.Millisecond)
-			switch {
-			case err == nil:
-				conn.Close()
-				a.accepted++
-			case errors.Is(err, syscall.ECONNREFUSED):
-				a.refused++
-			}
+			s.try(m.client, address)
 			select {
 			case <-ctx.Done():
 			case <-time.After(5 * time.Millisecond):
 			}
 		}
 	})
-	return a
+	return s
 }
 
-// stop ends the attacker.
-func (a *attacker) stop() {
-	a.cancel()
-	a.done.Wait()
+func (s *stranger) try(client *livetest.Host, address string) {
+	conn, err := client.Dial("tcp", address, 100*time.Millisecond)
+	switch {
+	case err == nil:
+		conn.Close()
+		s.accepted++
+	case errors.Is(err, syscall.ECONNREFUSED):
+		s.refused++
+	}
+}
+
+func (s *stranger) stop() {
+	s.cancel()
+	s.done.Wait()
+}
+
+// keptOut checks that the stranger has met a machine whose network was up, and never got in.
+func (s *stranger) keptOut() {
+	s.Helper()
+	if s.stop(); s.accepted > 0 || s.refused == 0 {
+		s.Errorf("the stranger got in %d times, and was refused %d times: expected 0 and more", s.accepted, s.refused)
+	}
 }
