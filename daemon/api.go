@@ -275,6 +275,7 @@ func (d *daemon) statusNow() control.Status {
 	s.State.Journal = journalStatus(l.runner.Journal(), offset)
 	s.Scripts.Unread = unreadTexts(l.engine.Unread())
 	s.Scripts.Failing = failing(l.engine.Failing(), offset)
+	s.Scripts.Timeouts = timeouts(l.engine.TimedOut(), offset)
 	s.Scripts.UsedUp = usedUp(l.engine.Doors())
 	s.Scripts.Limited = limited(l.engine.Limiting(), offset)
 	s.Scripts.OtherPayloads = otherPayloads(l.engine.Misfits(), offset)
@@ -298,6 +299,17 @@ func failing(all []engine.Failing, offset time.Duration) (list []control.Failing
 		list = append(list, control.Failing{
 			Door: f.Door, Function: scripting.FunctionName(f.Kind), Handler: f.Handler,
 			File: f.Fault.Script, Line: f.Fault.Line, Detail: f.Fault.Detail, At: f.At.Add(offset).UTC(), Count: f.Count,
+		})
+	}
+	return list
+}
+
+// timeouts returns the scripts of which functions were ended by the clock, with times of the wall
+// clock.
+func timeouts(all []engine.TimedOut, offset time.Duration) (list []control.ScriptTimeout) {
+	for _, one := range all {
+		list = append(list, control.ScriptTimeout{
+			Script: one.Script, File: one.Fault.Script, Line: one.Fault.Line, Detail: one.Fault.Detail, At: one.At.Add(offset).UTC(), Count: one.Count,
 		})
 	}
 	return list

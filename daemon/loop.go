@@ -186,7 +186,7 @@ func (l *loop) frame(f *capture.Frame, at, now time.Time) {
 	l.packet.Time, l.packet.Number, l.packet.Interface, l.packet.LinkDigest = l.clampTime(at, now), l.numbered, uint32(f.Interface), f.LinkDigest
 	events := l.engine.Packet(&l.packet)
 	if l.recorder != nil {
-		l.recorder.Facts(l.packet.Time, l.engine.Asked())
+		l.recordGiven(l.packet.Time)
 		l.recorder.Packet(&l.packet, f.Data, f.Wire)
 	}
 	l.openings.packet(&l.packet, events, l.engine)
@@ -223,7 +223,7 @@ func (l *loop) inputAt(now time.Time, in record.Input, give func(now time.Time) 
 	in.Time = now
 	events := give(now)
 	if l.recorder != nil {
-		l.recorder.Facts(now, l.engine.Asked())
+		l.recordGiven(now)
 		l.recorder.Input(in)
 	}
 	l.dispatch(events)

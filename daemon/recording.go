@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"io"
+	"time"
 
 	"sesame/daemon/control"
 	"sesame/daemon/record"
@@ -26,4 +27,11 @@ func (d *daemon) record(ctx context.Context, w io.Writer) error {
 	}
 	_, err := recording.WriteTo(w)
 	return err
+}
+
+// recordGiven records what the input at hand was given beside itself: the answers to what it asked,
+// and which functions the clock ended. A replay must have them before the input.
+func (l *loop) recordGiven(at time.Time) {
+	l.recorder.Facts(at, l.engine.Asked())
+	l.recorder.Timeouts(at, l.engine.Timeouts())
 }

@@ -1,6 +1,8 @@
 package daemon
 
 import (
+	"time"
+
 	"sesame/daemon/control"
 	"sesame/daemon/packet"
 	"sesame/daemon/state"
@@ -169,9 +171,16 @@ func (d *daemon) complete(options scripting.Options) scripting.Options {
 	return options
 }
 
-// loadWith completes the options and loads.
+// backstop is how long a function of the running set may take by the clock. Its steps end it long
+// before on any machine that works, unless one of our functions charges too little.
+const backstop = 250 * time.Millisecond
+
+// loadWith completes the options and loads a set that is to run. The tests of the gate run without
+// the backstop: they do not hold the loop.
 func (d *daemon) loadWith(files *source.Files, options scripting.Options) (*scripting.Set, error) {
-	set, err := scripting.Load(files, d.complete(options))
+	options = d.complete(options)
+	options.Backstop = backstop
+	set, err := scripting.Load(files, options)
 	if err == nil && d.config.Observe {
 		set.Engine.Observe()
 	}

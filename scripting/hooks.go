@@ -1,6 +1,7 @@
 package scripting
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -39,6 +40,9 @@ func (s *script) react(c *engine.Call, kind engine.CallKind, function int) (*run
 	}
 	r := &run{script: s, call: c, kind: kind}
 	results, err := r.invoke(function, 2, s.userdata(s.state.L(), &object{kind: objectNames[kind], run: r}))
+	if fault, ok := errors.AsType[*engine.Fault](err); ok && fault.Timeout {
+		r.unknown = nil // a replay knows only that the clock ended the run
+	}
 	return r, results, err
 }
 

@@ -44,11 +44,21 @@ func (r *run) invoke(function, results int, given *lua.LUserData) ([]lua.LValue,
 	}
 	s.current = r
 	defer func() { s.current, r.over = before, true }()
-	values, err := s.state.Call(s.functions[function-1], results, given)
-	if before == nil { // else it is counted with the call around it
-		r.call.Spend(s.state.Steps())
-		s.steps += s.state.Steps()
+	if before != nil { // it counts with the call around it
+		return s.call(function, results, given)
 	}
+	var values []lua.LValue
+	err := r.call.Run(func() (steps int64, err error) {
+		values, err = s.call(function, results, given)
+		s.steps += s.state.Steps()
+		return s.state.Steps(), err
+	})
+	return values, err
+}
+
+// call calls a function in the Lua state. An error is an [engine.Fault].
+func (s *script) call(function, results int, given *lua.LUserData) ([]lua.LValue, error) {
+	values, err := s.state.Call(s.functions[function-1], results, given)
 	if err != nil {
 		return nil, s.faultOf(err)
 	}

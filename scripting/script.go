@@ -48,7 +48,7 @@ func (s *script) start() (*registration, error) {
 	registered := &registration{timersAt: map[string]source.Place{}, confs: map[string]source.Place{}, made: map[site]int{}}
 	s.loading, s.functions, s.required = registered, nil, nil
 	defer func() { s.loading = nil }()
-	s.state = sandbox.New(sandbox.Config{Require: s.require, Print: s.printed, Random: s.random, Ran: s.options.Ran})
+	s.state = sandbox.New(sandbox.Config{Require: s.require, Print: s.printed, Random: s.random, Ran: s.options.Ran, Backstop: s.options.Backstop})
 	s.install(s.api)
 	if err := s.state.Run(s.source.Program); err != nil {
 		return registered, err
@@ -136,6 +136,7 @@ func (s *script) faultOf(err error) error {
 		if e.File != "" {
 			fault.Script = e.File
 		}
+		fault.Timeout = errors.Is(e, sandbox.ErrTime)
 	}
 	return fault
 }

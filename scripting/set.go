@@ -1,6 +1,8 @@
 package scripting
 
 import (
+	"time"
+
 	"sesame/daemon/engine"
 	"sesame/scripting/condition"
 	"sesame/scripting/mistake"
@@ -31,6 +33,9 @@ type Options struct {
 	// Ran is called when another line of a script or module is about to run, while the set loads
 	// and later, in the goroutine that does so; nil: nobody asked. It makes scripts slower.
 	Ran func(file string, line int)
+	// Backstop is how long a function may take by the clock; 0: any time. It is for the daemon: the
+	// engine tells which functions took longer, as [engine.Engine.Timeouts].
+	Backstop time.Duration
 }
 
 // given names the origin of the value of an option.

@@ -36,6 +36,8 @@ type rerunning struct {
 	restored int           // grants and values that were restored, at most mostGrants
 	before   engine.Counts // of the engine when the recording began
 	facts    recordedFacts // that its inputs were given
+	timeouts int           // runs of functions that the clock ended during the next input
+	unended  int           // such runs that did not come
 	stage    rehearsals    // what rehearsals after the replay need
 }
 
@@ -110,13 +112,19 @@ func (r *rerunning) begin() error {
 // load loads a script set from recorded files. older means that it ran in a version without
 // tripwires.
 func load(s record.Scripts, older bool) (*scripting.Set, error) {
+	return loadWith(s, scripting.Options{SharedListenLimit: older})
+}
+
+// loadWith is load with options beside those that the recording has.
+func loadWith(s record.Scripts, options scripting.Options) (*scripting.Set, error) {
 	files := make([]source.File, len(s.Files))
 	for i, f := range s.Files {
 		files[i] = source.File{Path: string(f.Path), Source: f.Source}
 	}
 	recorded := source.Of("the recording", string(s.Single), files)
 	recorded.Base = string(s.Base)
-	set, err := scripting.Load(recorded, scripting.Options{Values: s.Values, RanBefore: true, SharedListenLimit: older})
+	options.Values, options.RanBefore = s.Values, true
+	set, err := scripting.Load(recorded, options)
 	if err == nil && s.Observe {
 		set.Engine.Observe()
 	}
@@ -138,8 +146,9 @@ func (r *rerunning) read(ctx context.Context) error {
 		case item.Input != nil:
 			err = r.input(item.Input)
 		}
-		if item.Input == nil || item.Input.Kind != record.InputFacts {
+		if item.Input == nil || item.Input.Kind != record.InputFacts && item.Input.Kind != record.InputTimeouts {
 			r.facts.set(nil) // they were those of one input
+			r.noteTimeouts()
 		}
 		if err != nil {
 			return fmt.Errorf("%s: damaged after packet %d: %w", r.capture.name, r.packets, err)
@@ -167,7 +176,17 @@ func (r *rerunning) frame(f *record.Frame) error {
 	return nil
 }
 
-// input gives an input that is no packet to the engine. Facts are those of the input that follows.
+// noteTimeouts counts the runs that the clock ended in the recording, and that the input at hand
+// did not have.
+func (r *rerunning) noteTimeouts() {
+	if r.timeouts > 0 {
+		r.unended += r.timeouts - len(r.engine.Timeouts())
+		r.timeouts = 0
+	}
+}
+
+// input gives an input that is no packet to the engine. Facts and timeouts are those of the input
+// that follows.
 func (r *rerunning) input(in *record.Input) error {
 	e, now := r.engine, in.Time
 	switch in.Kind {
@@ -199,6 +218,10 @@ func (r *rerunning) input(in *record.Input) error {
 		r.report(e.Forget(now, in.Chosen()))
 	case record.InputShutdown:
 		r.report(e.Shutdown(now))
+	case record.InputTimeouts:
+		r.timeouts = len(in.Timeouts)
+		e.SetTimeouts(in.Timeouts)
+		return nil
 	case record.InputFacts:
 		r.facts.set(in.Asked)
 		r.stage.facts.remember(in.Asked)
@@ -230,7 +253,7 @@ func (r *rerunning) summary() *Report {
 	s := summary(r.packets, now, was)
 	s.Failed = r.failed
 	report := &Report{
-		Summary: s, Clamped: now.Clamped - was.Clamped, Cut: r.cut, Exact: r.facts.missing == 0, Unanswered: r.facts.missing, Foreign: r.capture.reader.Foreign(), account: r.account, split: r.splitKnocks(),
+		Summary: s, Clamped: now.Clamped - was.Clamped, Cut: r.cut, Exact: r.facts.missing+r.unended == 0, Unanswered: r.facts.missing, Unended: r.unended, Foreign: r.capture.reader.Foreign(), account: r.account, split: r.splitKnocks(),
 	}
 	if s.Knocks == 0 {
 		report.nothing = transcript.Count(s.Packets, "packet") + " recorded, none of which was a knock"

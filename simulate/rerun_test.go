@@ -38,8 +38,10 @@ type flight struct {
 	recorder *record.Recorder
 	decoder  *packet.Decoder
 	packet   packet.Packet
+	seed     uint64
 	now      time.Time
 	world    world
+	ended    int                     // functions that the clock ended
 	asked    map[engine.FactKind]int // how often facts were recorded
 	sent     int
 	awaited  []uint64
@@ -49,7 +51,7 @@ type flight struct {
 }
 
 func takeOff(t testing.TB, seed uint64, bound int) *flight {
-	f := &flight{t: t, random: rand.New(rand.NewPCG(seed, 3)), now: noon, recorder: record.NewRecorder(bound), decoder: packet.NewDecoder()}
+	f := &flight{t: t, seed: seed, random: rand.New(rand.NewPCG(seed, 3)), now: noon, recorder: record.NewRecorder(bound), decoder: packet.NewDecoder()}
 	f.writer = transcript.NewJSON(&f.text)
 	f.engine = engine.New(engine.Config{Attempts: 40, Grants: 30, Seed: seed}, noon)
 	f.asked = map[engine.FactKind]int{}
@@ -189,9 +191,20 @@ func (f *flight) wire() string {
 
 func (f *flight) load(files record.Scripts) *scripting.Set {
 	f.t.Helper()
-	set, err := load(files, false)
+	options := scripting.Options{}
+	if f.seed%4 == 3 {
+		options.Backstop, options.Ran = time.Microsecond, f.linger
+	}
+	set, err := loadWith(files, options)
 	must(f.t, err)
 	return set
+}
+
+// linger makes some functions take a millisecond, so that the clock ends them.
+func (f *flight) linger(string, int) {
+	if f.random.IntN(200) == 0 {
+		<-time.After(time.Millisecond)
+	}
 }
 
 func must(t testing.TB, err error) {
@@ -226,6 +239,8 @@ func (f *flight) facts() {
 		f.asked[one.Question.Kind]++
 	}
 	f.recorder.Facts(f.now, f.engine.Asked())
+	f.recorder.Timeouts(f.now, f.engine.Timeouts())
+	f.ended += len(f.engine.Timeouts())
 	if f.random.IntN(9) == 0 {
 		f.world.version++
 	}
@@ -366,6 +381,7 @@ func TestARecordingReplaysExactly(t *testing.T) {
 			t.Errorf("flight %d: %+v", seed, report)
 		}
 		count(kinds, got, len(f.begun))
+		kinds["timeout"] += f.ended
 		for kind, n := range f.asked {
 			asked[kind] += n
 		}
@@ -374,7 +390,7 @@ func TestARecordingReplaysExactly(t *testing.T) {
 	if asked[engine.FactCountry] < 30 || asked[engine.FactASN] < 30 {
 		t.Errorf("facts were asked for %v: the flights prove little", asked)
 	}
-	for _, kind := range []string{"stage", "open", "effect", "close", "miss", "refuse", "error", "failed", "segments", "tripwire"} {
+	for _, kind := range []string{"stage", "open", "effect", "close", "miss", "refuse", "error", "failed", "segments", "tripwire", "timeout"} {
 		if kinds[kind] < 30 {
 			t.Errorf("only %d of %s: the flights prove little", kinds[kind], kind)
 		}

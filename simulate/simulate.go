@@ -103,6 +103,9 @@ type Report struct {
 	// Unanswered counts the questions of a recording's own scripts that it has no answer for. Such
 	// a replay is not exact.
 	Unanswered int
+	// Unended counts the runs of functions that the clock ended in a recording, and that did not
+	// come when it was replayed. Such a replay is not exact.
+	Unended int
 	// Used has a line for each one-time sequence that a recording consumed and that the scripts do
 	// not accept again. It is for a recording that is replayed through a Set.
 	Used []string

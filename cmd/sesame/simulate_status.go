@@ -39,6 +39,9 @@ func (p *program) judge(report *simulate.Report) {
 	if report.Unanswered > 0 {
 		p.warn("%s of the scripts had no recorded answer, and counted as unknown: this replay is not exact", transcript.Count(report.Unanswered, "question"))
 	}
+	if report.Unended > 0 {
+		p.warn("%s of functions that was ended by the clock did not come: this replay is not exact", transcript.Count(report.Unended, "run"))
+	}
 	p.noteRecording(report)
 	if report.Errors > 0 {
 		p.status = answerNo

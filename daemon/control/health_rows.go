@@ -19,6 +19,7 @@ func scriptRows() []row {
 		{"scripts-unreadable", isDegraded, "the files cannot be read, and are not those that run", "make the file readable for root", unreadable},
 		{"scripts-differ", isDegraded, "the files are not those that run", "to load them, run: sesame reload", differ},
 		{"script-fails", isDegraded, "a function of a script failed when it ran last", "correct the script; this line goes once the function succeeds", scriptFails},
+		{"script-timeout", isNote, "a function of a script was ended by the clock in the last hour", "", scriptTimeout},
 		{"limit-refuses", isDegraded, "a door refuses every knock now because of a bound, also of those who know its sequence", "wait, or raise the limit in the script", limitRefuses},
 		{"writable-files", isDegraded, "users other than root can change the scripts, the configuration or a program of a command, so who gets in and what is run",
 			"chown root and chmod go-w them", writableFiles},

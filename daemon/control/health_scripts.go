@@ -137,6 +137,18 @@ func scriptFails(s *Status) (all []finding) {
 	return all
 }
 
+func scriptTimeout(s *Status) (all []finding) {
+	for _, t := range s.Scripts.Timeouts {
+		place := t.File
+		if t.Line > 0 {
+			place += fmt.Sprintf(":%d", t.Line)
+		}
+		all = append(all, one("find out whether the machine was busy; a smaller function takes less time", "functions of %s were ended by the clock %s, last at %s: %s: %s",
+			t.Script, times(t.Count), transcript.Clock(t.At), place, t.Detail)...)
+	}
+	return all
+}
+
 func limitRefuses(s *Status) []finding { return limits(s, true) }
 
 func limitRefused(s *Status) []finding { return limits(s, false) }

@@ -43,9 +43,12 @@ var triggers = map[string]func(*Status){
 	"scripts-held":       func(s *Status) { s.LastReload.Outcome.Outcome, s.Scripts.Drift = Held, true },
 	"scripts-unreadable": func(s *Status) { s.Scripts.Unreadable, s.Scripts.Drift = "permission denied", true },
 	"scripts-differ":     func(s *Status) { s.Scripts.Drift = true },
-	"script-fails":       func(s *Status) { s.Scripts.Failing = []Failing{{Door: "ssh", Function: "on_open", File: "a.lua"}} },
-	"limit-refuses":      func(s *Status) { s.Scripts.Limited = []Limited{{Door: "ssh", Bound: "limit", Now: true, Count: 1}} },
-	"writable-files":     func(s *Status) { s.Scripts.Writable = "/etc/a.lua (owner 1000, mode 0644)" },
+	"script-timeout": func(s *Status) {
+		s.Scripts.Timeouts = []ScriptTimeout{{Script: "a.lua", File: "lib/b.lua", Line: 7, Detail: "stopped", Count: 2}}
+	},
+	"script-fails":   func(s *Status) { s.Scripts.Failing = []Failing{{Door: "ssh", Function: "on_open", File: "a.lua"}} },
+	"limit-refuses":  func(s *Status) { s.Scripts.Limited = []Limited{{Door: "ssh", Bound: "limit", Now: true, Count: 1}} },
+	"writable-files": func(s *Status) { s.Scripts.Writable = "/etc/a.lua (owner 1000, mode 0644)" },
 	"writable-allowed": func(s *Status) {
 		s.Scripts.Writable, s.Scripts.WritableAllowed = "/etc/a.lua (owner 1000, mode 0644)", true
 	},

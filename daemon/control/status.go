@@ -144,6 +144,8 @@ type Scripts struct {
 	UsedUp []UsedUp `json:"used_up,omitempty"`
 	// Failing are the functions that failed when they ran last.
 	Failing []Failing `json:"failing,omitempty"`
+	// Timeouts are the scripts of which functions were ended by the clock in the last hour.
+	Timeouts []ScriptTimeout `json:"timeouts,omitempty"`
 	// Unrunnable are commands that the machine cannot run, at most 20 of UnrunnableCount.
 	Unrunnable      []Unrunnable `json:"unrunnable_commands,omitempty"`
 	UnrunnableCount int          `json:"unrunnable_count,omitempty"`
@@ -183,6 +185,17 @@ type Failing struct {
 	Detail   string    `json:"detail"`
 	At       time.Time `json:"at"`    // the last time
 	Count    int       `json:"count"` // since it succeeded last
+}
+
+// ScriptTimeout is a script of which functions were ended by the clock. It is left out again an
+// hour after the latest.
+type ScriptTimeout struct {
+	Script string    `json:"script"`
+	File   string    `json:"file"` // where the latest was: the script, or a module
+	Line   int       `json:"line,omitempty"`
+	Detail string    `json:"detail"`
+	At     time.Time `json:"at"`
+	Count  int       `json:"count"`
 }
 
 // Unrunnable is a command, or the undo of one, that the machine cannot run: its program is missing

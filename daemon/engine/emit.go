@@ -33,17 +33,20 @@ func (e *Engine) refuse(door string, source netip.Addr, v Verdict, report bool) 
 // fault reports that a script failed. If a knock is at hand, it is refused.
 func (e *Engine) fault(c cause, err error) {
 	e.counts.Errors++
-	event := Event{Kind: EventError, Door: c.name, Source: single(c.source), Script: c.script, Detail: err.Error()}
+	event, refused := Event{Kind: EventError, Door: c.name, Source: single(c.source), Script: c.script, Detail: err.Error()}, ScriptError
 	if c.door != nil {
 		event.Line = c.door.Line
 	}
 	if f, ok := errors.AsType[*Fault](err); ok {
 		event.Script, event.Line, event.Detail = f.Script, f.Line, f.Detail
+		if f.Timeout {
+			event.Reason, refused = ScriptTimeout, ScriptTimeout
+		}
 	}
 	e.emit(event)
 	e.failed(c, Fault{Script: event.Script, Line: event.Line, Detail: event.Detail})
 	if c.refusable() {
-		e.refuse(c.name, c.source, Verdict{Reason: ScriptError}, true)
+		e.refuse(c.name, c.source, Verdict{Reason: refused}, true)
 	}
 }
 

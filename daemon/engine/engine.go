@@ -69,6 +69,7 @@ type Engine struct {
 	steps         steps
 	store         *Store
 	questions     questions
+	timeouts      timeouts
 	batches       *batches
 	effects       uint64         // ids given to them
 	pendingCloses []pendingClose // handlers of closes to call, first in first out
@@ -140,6 +141,7 @@ func New(cfg Config, start time.Time) *Engine {
 		batches:  newBatches(),
 		oneTime:  newConsumptions(),
 
+		timeouts:    timeouts{scripts: make(map[string]*TimedOut)},
 		completions: make(map[string]completion),
 		failing:     make(map[failingKey]*Failing),
 		limiting:    make(map[limitingKey]*Limiting),

@@ -9,6 +9,8 @@ type Fault struct {
 	Script string
 	Line   int // 0: not known
 	Detail string
+	// Timeout means that the host ended the function by its clock. See [Timeout].
+	Timeout bool
 }
 
 // Error returns "script:line: detail".

@@ -206,6 +206,7 @@ func (e *Engine) beginInput(now time.Time) {
 		e.events = nil
 	}
 	e.questions.forget()
+	e.timeouts.begin()
 	until := max(now.UnixNano(), e.now)
 	e.fireTimers(until)
 	e.now = until

@@ -25,7 +25,9 @@ const (
 	ClockDoubt  Reason = "clock"   // a condition needs the time of day, and the clock may be wrong
 	Limited     Reason = "limit"
 	ScriptError Reason = "script_error"
-	NotGranted  Reason = "not_granted" // a person asked for access that cannot be given
+	// ScriptTimeout is also the reason of the error itself: the function was ended by the clock.
+	ScriptTimeout Reason = "script_timeout"
+	NotGranted    Reason = "not_granted" // a person asked for access that cannot be given
 )
 
 // The reasons of a close.

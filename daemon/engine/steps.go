@@ -71,8 +71,8 @@ func (s *steps) share(doors []*door) {
 	}
 }
 
-// Spend adds to what the function at hand has used, in steps. Handlers and conditions call it, also
-// when they fail.
+// Spend adds to what the function at hand has used, in steps, also when it fails. [Call.Run] does
+// it.
 func (c *Call) Spend(n int64) {
 	if c.engine != nil {
 		s := &c.engine.steps

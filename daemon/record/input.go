@@ -28,6 +28,9 @@ const (
 	InputFacts  Kind = 11
 	InputClock  Kind = 12
 	InputForget Kind = 13
+	// InputTimeouts is no input of its own: it has the runs of functions that the clock ended
+	// during the next input.
+	InputTimeouts Kind = 14
 
 	snapshot Kind = 1
 )
@@ -52,6 +55,8 @@ type Input struct {
 	Offset  time.Duration   `json:",omitzero"` // of InputStep
 	Doubt   bool            `json:",omitzero"` // of InputClock
 	Asked   []engine.Asked  `json:"-"`         // of InputFacts
+	// Of InputTimeouts: in the order in which they ran.
+	Timeouts []engine.Timeout `json:"-"`
 	// Of InputForget, with Source: see [engine.Selection].
 	Script wire.Text `json:",omitzero"`
 	Key    wire.Text `json:",omitzero"`

@@ -25,14 +25,18 @@ type inputJSON struct {
 	Time    int64    // Unix nanoseconds
 	Scripts *Scripts `json:",omitzero"`
 	*Input
-	Records []wire.Record `json:",omitzero"`
-	Facts   []fact        `json:",omitzero"`
+	Records  []wire.Record `json:",omitzero"`
+	Facts    []fact        `json:",omitzero"`
+	Timeouts []timeout     `json:",omitzero"`
 }
 
 func (in *Input) payload() ([]byte, error) {
 	w := inputJSON{Time: in.Time.UnixNano(), Input: in}
 	if in.Kind == InputFacts {
 		w.Facts = factsOf(in.Asked)
+	}
+	if in.Kind == InputTimeouts {
+		w.Timeouts = timeoutsOf(in.Timeouts)
 	}
 	if in.Kind == InputSet {
 		w.Scripts = &in.Scripts
@@ -70,7 +74,7 @@ func readSnapshot(payload []byte) (*Snapshot, error) {
 }
 
 func readInput(kind Kind, payload []byte) (*Input, error) {
-	if kind < InputTick || kind > InputForget {
+	if kind < InputTick || kind > InputTimeouts {
 		return nil, fmt.Errorf("its kind is %d, which this version does not know", kind)
 	}
 	in := &Input{Kind: kind}
@@ -101,6 +105,9 @@ func readInput(kind Kind, payload []byte) (*Input, error) {
 	var err error
 	if kind == InputFacts {
 		in.Asked, err = askedFrom(w.Facts)
+	}
+	if kind == InputTimeouts {
+		in.Timeouts, err = timeoutsFrom(w.Timeouts)
 	}
 	return in, err
 }

@@ -128,6 +128,14 @@ func (r *Recorder) Facts(now time.Time, asked []engine.Asked) {
 	}
 }
 
+// Timeouts records the runs of functions that the clock ended during an input. Call it before the
+// input itself is recorded, as [Recorder.Facts]. Nothing is recorded when there are none.
+func (r *Recorder) Timeouts(now time.Time, ended []engine.Timeout) {
+	if len(ended) > 0 {
+		r.Input(Input{Kind: InputTimeouts, Time: now, Timeouts: ended})
+	}
+}
+
 // Input records an input other than a packet, as the engine got it. Nobody may change its
 // scripts and records afterwards.
 func (r *Recorder) Input(in Input) {

@@ -130,6 +130,7 @@ func (o *object) particulars(e *engine.Event) {
 	case engine.EventError:
 		o.text("script", e.Script)
 		o.positive("line", e.Line)
+		o.text("reason", string(e.Reason))
 		o.text("detail", e.Detail)
 	case engine.EventFailed:
 		o.string("effect", e.Effect.Name())

@@ -226,6 +226,9 @@ func (s *scrubber) input(in record.Input) (record.Input, error) {
 		}
 		again.Records = append(again.Records, r)
 	}
+	if err := s.remake(in.Timeouts, &again.Timeouts); err != nil {
+		return again, err
+	}
 	for _, asked := range in.Asked {
 		asked.Question.Address = s.address(asked.Question.Address)
 		asked.Answer.Addresses = slices.Clone(asked.Answer.Addresses)

@@ -54,7 +54,11 @@ func recorded(t testing.TB, lines string, scripts record.Scripts) []byte {
 			t.Fatalf("packet %d: %v", f.Number, drop)
 		}
 		p.Time, p.Number, p.LinkDigest = f.Time(), f.Number, 77
+		if string(p.Payload) == "slow" {
+			e.SetTimeouts([]engine.Timeout{{Fault: engine.Fault{Script: "a.lua", Line: 3, Detail: "203.0.113.9 was slow", Timeout: true}}})
+		}
 		events := slices.Clone(e.Packet(&p))
+		kept.Timeouts(p.Time, e.Timeouts())
 		if f.Number == 1 {
 			kept.Begin(p.Time, e.State(), scripts)
 			continue
@@ -141,6 +145,22 @@ sesame.door "ssh" { sequence = { "tcp/7421", "udp/9133", "tcp/2904" }, guards = 
 		return i.Input != nil && i.Input.Kind == record.InputForget && i.Input.Key != ""
 	}) {
 		t.Error("the recording forgets nothing")
+	}
+}
+
+// What the clock ended is still ended afterwards, and names nobody.
+func TestTimeoutsAreScrubbed(t *testing.T) {
+	scripts := record.Scripts{Files: []wire.File{{Path: "a.lua", Source: []byte(`sesame.listen "a" { on = "udp/9133", on_knock = function(knock) knock:log("x") end }`)}}}
+	result, err := scrubbed(recorded(t, "0s 198.51.100.7 udp/9133\n1s 203.0.113.9 udp/9133 data=slow\n2s 203.0.113.9 udp/9133", scripts), nil)
+	must(t, err)
+	items, err := read(result.File)
+	must(t, err)
+	at := slices.IndexFunc(items, func(i record.Item) bool { return i.Input != nil && i.Input.Kind == record.InputTimeouts })
+	if at < 0 {
+		t.Fatal("the recording has no timeout")
+	}
+	if ended := items[at].Input.Timeouts; len(ended) != 1 || ended[0].Fault.Line != 3 || !strings.HasSuffix(ended[0].Fault.Detail, " was slow") || strings.Contains(ended[0].Fault.Detail, "203.0.113.9") {
+		t.Errorf("%+v", ended)
 	}
 }
 
