@@ -1,0 +1,279 @@
+//go:build linux
+
+package privileged
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"sesame/daemon/effect"
+	"sesame/scripting/source"
+)
+
+// ErrGone means that the helper has ended, or was never there.
+var ErrGone = errors.New("the helper that runs commands has ended: start sesame again")
+
+// A Client asks a helper for what the daemon may not do itself. It is an [effect.Privileged]. Its
+// methods may be called from any goroutine, while [Client.Receive] runs.
+type Client struct {
+	conn    *net.UnixConn
+	changed chan struct{} // capacity 1
+
+	mu      sync.Mutex
+	waiting map[uint64]chan answer // capacity 1; nil: the helper has ended
+	last    uint64                 // id of the latest request
+
+	writing sync.Mutex
+}
+
+// An answer is a message of the helper, with the descriptor that came with it; nil: none did.
+type answer struct {
+	message
+	file *os.File
+}
+
+// NewClient says hello on a connection to a helper, which it owns from then on. The error tells
+// when the helper is of another version.
+func NewClient(conn *net.UnixConn) (*Client, error) {
+	c := &Client{conn: conn, changed: make(chan struct{}, 1), waiting: map[uint64]chan answer{}}
+	err := c.send(message{kind: kindHello, version: protocolVersion})
+	var a answer
+	if err == nil {
+		a, err = c.receive()
+	}
+	switch {
+	case err != nil:
+	case a.kind != kindWelcome:
+		err = fmt.Errorf("the helper did not say its version first")
+	case a.version != protocolVersion:
+		err = fmt.Errorf("the helper speaks version %d of the protocol, and this daemon version %d: restart both", a.version, protocolVersion)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("greeting the helper: %w", err), conn.Close())
+	}
+	return c, nil
+}
+
+// Receive takes what the helper sends until ctx ends or the helper does. Then what waits for an
+// answer gets [ErrGone], and so do later requests.
+func (c *Client) Receive(ctx context.Context) error {
+	defer context.AfterFunc(ctx, func() { _ = c.conn.Close() })()
+	for {
+		a, err := c.receive()
+		if err != nil {
+			c.end()
+			if ctx.Err() != nil {
+				return nil
+			}
+			return err
+		}
+		c.take(a)
+	}
+}
+
+func (c *Client) take(a answer) {
+	if a.kind == kindChanged {
+		select {
+		case c.changed <- struct{}{}:
+		default:
+		}
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if wait := c.waiting[a.id]; wait != nil && (a.kind == kindDone || a.kind == kindSet) {
+		delete(c.waiting, a.id)
+		wait <- a
+	} else if a.file != nil {
+		_ = a.file.Close() // nobody asked for it
+	}
+}
+
+func (c *Client) end() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, wait := range c.waiting {
+		close(wait)
+	}
+	c.waiting = nil
+	_ = c.conn.Close() // it is of no use any more
+}
+
+func (c *Client) receive() (a answer, err error) {
+	b, rights := make([]byte, maxMessage+1), make([]byte, unix.CmsgSpace(4))
+	n, n2, flags, _, err := c.conn.ReadMsgUnix(b, rights)
+	switch {
+	case err != nil || n == 0:
+		return answer{}, ErrGone
+	case n > maxMessage || flags&(unix.MSG_TRUNC|unix.MSG_CTRUNC) != 0:
+		return answer{}, errors.New("the helper sent a message that is too long")
+	}
+	a.file = received(rights[:n2])
+	if a.message, err = decodeMessage(b[:n]); err != nil && a.file != nil {
+		_ = a.file.Close()
+	}
+	return a, err
+}
+
+// received returns the descriptor that came with a message; nil: none did.
+func received(rights []byte) *os.File {
+	parts, err := unix.ParseSocketControlMessage(rights)
+	if err != nil || len(parts) != 1 {
+		return nil
+	}
+	fds, err := unix.ParseUnixRights(&parts[0])
+	if err != nil || len(fds) != 1 {
+		return nil
+	}
+	return os.NewFile(uintptr(fds[0]), "scripts of the helper")
+}
+
+func (c *Client) send(m message) error {
+	b, err := m.encode()
+	if err != nil {
+		return err
+	}
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	if _, _, err := c.conn.WriteMsgUnix(b, nil, nil); err != nil {
+		return ErrGone
+	}
+	return nil
+}
+
+// ask sends a request and waits for the answer. When ctx ends it cancels the request, and still
+// waits.
+func (c *Client) ask(ctx context.Context, m message) (answer, error) {
+	wait := make(chan answer, 1)
+	c.mu.Lock()
+	if c.waiting == nil {
+		c.mu.Unlock()
+		return answer{}, ErrGone
+	}
+	c.last++
+	m.id = c.last
+	c.waiting[m.id] = wait
+	c.mu.Unlock()
+	if err := c.send(m); err != nil {
+		c.mu.Lock()
+		delete(c.waiting, m.id)
+		c.mu.Unlock()
+		return answer{}, err
+	}
+	canceled := ctx.Done()
+	for {
+		select {
+		case a, open := <-wait:
+			if !open {
+				return answer{}, ErrGone
+			}
+			return a, nil
+		case <-canceled:
+			canceled = nil
+			if err := c.send(message{kind: kindCancel, id: m.id}); err != nil {
+				return answer{}, err
+			}
+		}
+	}
+}
+
+// Changed receives when the set may have changed.
+func (c *Client) Changed() <-chan struct{} { return c.changed }
+
+// Read reads the set: what [source.Read] would return, and all files that the set names. trouble
+// says why the commands of the set cannot run; "": they can.
+func (c *Client) Read(ctx context.Context) (files *source.Files, trouble string, err error) {
+	a, err := c.ask(ctx, message{kind: kindRead})
+	if err != nil {
+		return nil, "", err
+	}
+	if a.file != nil {
+		defer a.file.Close()
+	}
+	if a.kind == kindDone {
+		_, err := a.result()
+		return nil, "", err
+	}
+	if a.file == nil {
+		return nil, "", errors.New("the helper sent no scripts")
+	}
+	read, err := readFile(a.file)
+	if err != nil {
+		return nil, "", err
+	}
+	return read.files(), a.text, nil
+}
+
+// Run does what [effect.Privileged] says. A command without an invocation is refused.
+func (c *Client) Run(ctx context.Context, command effect.Command, respond func(effect.Output, error)) {
+	m, err := requestFor(command)
+	var a answer
+	if err == nil {
+		a, err = c.ask(ctx, m)
+	}
+	if err != nil {
+		respond(effect.Output{}, fmt.Errorf("running %s: %w", command.Argv[0], err))
+		return
+	}
+	out, err := a.result()
+	if a.outcome == outcomeRefused && !strings.HasPrefix(a.text, "running ") { // as of a command that did not start
+		err = fmt.Errorf("running %s: %w", command.Argv[0], err)
+	}
+	respond(out, err)
+}
+
+// requestFor returns the request that a command is.
+func requestFor(command effect.Command) (message, error) {
+	how := command.Invocation
+	switch {
+	case command.Undo:
+		return message{kind: kindUndo, hash: undoHash(command.Argv)}, nil
+	case how == nil:
+		return message{}, errUndeclared
+	}
+	m := message{
+		kind: kindRun, hash: commandHash(how.Argv, how.Undo), door: command.Door, source: command.Source, grant: command.Grant,
+		values: map[string]string{},
+	}
+	text := strings.Join(how.Argv, "") + strings.Join(how.Undo, "")
+	for name, value := range how.Values {
+		if strings.Contains(text, "{"+name+"}") {
+			m.values[name] = value
+		}
+	}
+	return m, nil
+}
+
+// CommentOut does what [effect.Privileged] says.
+func (c *Client) CommentOut(file, line string) error {
+	a, err := c.ask(context.Background(), message{kind: kindComment, file: file, line: line})
+	if err != nil {
+		return fmt.Errorf("commenting out a used sequence in %s: %w", file, err)
+	}
+	_, err = a.result()
+	return err
+}
+
+// Settle tells the helper which undos the daemon knows of, by their arguments. It runs the others
+// that are owed.
+func (c *Client) Settle(undos [][]string) error {
+	var hashes []hash
+	for _, argv := range undos {
+		hashes = append(hashes, undoHash(argv))
+	}
+	for len(hashes) > 0 {
+		n := min(len(hashes), maxClaims)
+		if err := c.send(message{kind: kindClaim, hashes: hashes[:n]}); err != nil {
+			return err
+		}
+		hashes = hashes[n:]
+	}
+	return c.send(message{kind: kindSettle})
+}

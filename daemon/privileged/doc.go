@@ -1,0 +1,28 @@
+//go:build linux
+
+// Package privileged turns requests of the process that judges packets into what needs root: it
+// reads files that only root can read, runs declared commands and their undos, and comments out
+// one-time sequences that were used.
+//
+// Who talks to whom:
+//
+//   - The daemon parses packets and runs Lua. It is an ordinary user with CAP_NET_RAW and
+//     CAP_NET_ADMIN. It has a [Client], and is not believed: whoever takes it over can send
+//     anything.
+//   - The helper is root, and has a [Server]. It parses no packet and runs no Lua. It reads and
+//     watches the scripts and the files that they name, and sends what it read.
+//   - The loader is a child of the helper that lives for one set, see [Load]. It is user nobody,
+//     and can open no file and no socket. It loads the set from its standard input, and prints a
+//     manifest: which files the set names, which doors it has and which commands it declares. So
+//     what may run is what root's files declare.
+//   - The daemon names a command by the hash of its declaration, and gives the values of its
+//     placeholders. The helper looks the declaration up in the manifest, checks each value, fills
+//     the placeholders itself and runs the result.
+//   - A command with an undo is in the helper's journal before it runs. The journal lies in a
+//     directory that the daemon cannot write. The daemon asks for an undo by the hash of its
+//     arguments, and gets it only when it is owed. At a start the daemon names the undos that it
+//     knows of, and the helper runs the others.
+//
+// The daemon and the helper speak over a Unix socket of the type SOCK_SEQPACKET. message.go is the
+// protocol. A message that breaks it ends the connection.
+package privileged

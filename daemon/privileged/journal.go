@@ -1,0 +1,397 @@
+//go:build linux
+
+package privileged
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"sesame/daemon/effect"
+	"sesame/daemon/wire"
+)
+
+// Files of the helper's directory.
+const (
+	journalName = "undos"
+	lockName    = "lock"
+	setName     = "scripts" // the archive of the last set that loaded
+	newSuffix   = ".new"
+)
+
+// Bounds of the journal. A daemon that was taken over may have as many undos as it likes.
+const (
+	maxOwed      = 1 << 16
+	maxOwedBytes = 64 << 20
+	maxEntryLine = 8 << 20 // maxFilled with each byte escaped
+	minRewrite   = 1 << 20 // a journal that is longer, and four times what counts, is written anew
+)
+
+// An owed undo is one whose command ran, or may have run: it is on the disk before that.
+type owed struct {
+	ID        uint64        `json:"id"`
+	Argv      []wire.Text   `json:"argv"`
+	Timeout   time.Duration `json:"timeout"`
+	AnyStatus bool          `json:"any_status,omitempty"`
+	Door      wire.Text     `json:"door,omitempty"`
+	Source    netip.Prefix  `json:"source,omitzero"`
+	Grant     uint64        `json:"grant,omitempty"`
+
+	hash    hash
+	session uint64        // in which its command ran; 0: in an earlier process
+	ended   chan struct{} // closed when its command has ended; nil: in an earlier process
+	over    chan struct{} // closed when the undo itself has ended; nil: it does not run
+	size    int
+}
+
+// command returns the undo as it is run.
+func (o *owed) command() effect.Command {
+	argv := wire.Convert[string](o.Argv)
+	return effect.Command{Argv: argv, Undo: true, Undone: argv, Door: string(o.Door), Source: o.Source, Grant: o.Grant, Timeout: o.Timeout}
+}
+
+// A line of the journal is the CRC-32C of its JSON in hexadecimal, a space, the JSON and a newline.
+// One of the two fields is set.
+type line struct {
+	Owed *owed  `json:"owed,omitempty"`
+	Done uint64 `json:"done,omitempty"` // the ID of an undo that is owed no longer
+}
+
+// A journal holds the undos that are owed, in a directory that only the user of this process can
+// use. Its methods may be called from any goroutine.
+type journal struct {
+	root *os.Root
+	lock *os.File
+
+	mu     sync.Mutex
+	file   *os.File
+	size   int64 // of the file
+	live   int   // bytes of the lines of owed undos
+	last   uint64
+	undos  []*owed // in the order of their IDs
+	broken bool    // the end of the file is not known: it is written anew before anything else
+}
+
+// openJournal opens a directory, makes it when it is not there, and reads the journal in it.
+// damaged is how many lines could not be read. Only one process has it open.
+func openJournal(dir string) (j *journal, damaged int, err error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, 0, fmt.Errorf("making the helper's directory: %w", err)
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, 0, fmt.Errorf("opening the helper's directory: %w", err)
+	}
+	j = &journal{root: root}
+	if err = j.claim(dir); err == nil {
+		damaged, err = j.read()
+	}
+	if err == nil {
+		err = j.rewrite()
+	}
+	if err != nil {
+		return nil, 0, errors.Join(err, j.close())
+	}
+	return j, damaged, nil
+}
+
+// claim checks who can write to the directory, and locks it.
+func (j *journal) claim(dir string) error {
+	info, err := j.root.Stat(".")
+	if err != nil {
+		return fmt.Errorf("looking at the helper's directory: %w", err)
+	}
+	if owner, ok := info.Sys().(*syscall.Stat_t); ok && int(owner.Uid) != os.Geteuid() {
+		return fmt.Errorf("the helper's directory %s belongs to user %d, who could have any command run: give it to user %d", dir, owner.Uid, os.Geteuid())
+	}
+	if mode := info.Mode().Perm(); mode&0o077 != 0 {
+		return fmt.Errorf("others can use the helper's directory %s (mode %04o): run chmod 0700 %s", dir, mode, dir)
+	}
+	j.lock, err = j.root.OpenFile(lockName, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+	if err == nil {
+		err = unix.Flock(int(j.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	}
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return fmt.Errorf("another helper uses the directory %s: stop that one first", dir)
+	}
+	if err != nil {
+		return fmt.Errorf("locking the helper's directory: %w", err)
+	}
+	return nil
+}
+
+// close closes the journal. What is owed stays in it.
+func (j *journal) close() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	var errs []error
+	for _, file := range []*os.File{j.file, j.lock} {
+		if file != nil {
+			errs = append(errs, file.Close())
+		}
+	}
+	return errors.Join(append(errs, j.root.Close())...)
+}
+
+// read reads the file. What is damaged is left out: a crash leaves half of the last line at most.
+func (j *journal) read() (damaged int, err error) {
+	file, err := j.root.OpenFile(journalName, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if errors.Is(err, os.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("opening the journal of undos: %w", err)
+	}
+	defer file.Close()
+	lines := bufio.NewReaderSize(file, 64<<10)
+	for {
+		text, err := readLine(lines)
+		if errors.Is(err, io.EOF) && len(text) == 0 {
+			return damaged, nil
+		}
+		if err != nil && !errors.Is(err, io.EOF) {
+			return damaged, fmt.Errorf("reading the journal of undos: %w", err)
+		}
+		if l, ok := parseLine(text); ok {
+			j.apply(l)
+		} else {
+			damaged++
+		}
+	}
+}
+
+// readLine reads a line without its newline. One that is too long is read to its end, and returned
+// in part.
+func readLine(r *bufio.Reader) (text []byte, err error) {
+	for {
+		part, err := r.ReadSlice('\n')
+		if len(text) <= maxEntryLine {
+			text = append(text, part...)
+		}
+		if !errors.Is(err, bufio.ErrBufferFull) {
+			return bytes.TrimSuffix(text, []byte("\n")), err
+		}
+	}
+}
+
+func parseLine(text []byte) (l line, ok bool) {
+	sum, body, found := bytes.Cut(text, []byte(" "))
+	if !found || len(text) > maxEntryLine || string(sum) != checksum(body) || json.Unmarshal(body, &l) != nil {
+		return line{}, false
+	}
+	if l.Owed == nil {
+		return l, l.Done != 0
+	}
+	return l, l.Done == 0 && l.Owed.ID != 0 && len(l.Owed.Argv) > 0 && l.Owed.Timeout > 0
+}
+
+func checksum(b []byte) string {
+	return fmt.Sprintf("%08x", crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)))
+}
+
+func (l line) text() ([]byte, error) {
+	body, err := json.Marshal(l)
+	if err != nil {
+		return nil, err
+	}
+	return fmt.Appendf(nil, "%s %s\n", checksum(body), body), nil
+}
+
+// apply changes what is owed as a line says.
+func (j *journal) apply(l line) {
+	if o := l.Owed; o != nil {
+		o.hash = undoHash(wire.Convert[string](o.Argv))
+		if text, err := l.text(); err == nil {
+			o.size = len(text)
+		}
+		j.last = max(j.last, o.ID)
+		j.live += o.size
+		j.undos = append(j.undos, o)
+		return
+	}
+	if i := slices.IndexFunc(j.undos, func(o *owed) bool { return o.ID == l.Done }); i >= 0 {
+		j.live -= j.undos[i].size
+		j.undos = slices.Delete(j.undos, i, i+1)
+	}
+}
+
+// owe notes an undo. When it returns nil the undo is on the disk, and its command may run. ended is
+// to be closed when the command has ended.
+func (j *journal) owe(o *owed) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	o.ID, o.ended = j.last+1, make(chan struct{})
+	l := line{Owed: o}
+	text, err := l.text()
+	switch {
+	case err != nil:
+		return fmt.Errorf("noting an undo: %w", err)
+	case len(j.undos) >= maxOwed || j.live+len(text) > maxOwedBytes:
+		return fmt.Errorf("%d undos are owed already, of %d KiB", len(j.undos), j.live>>10)
+	}
+	if err := j.append(text); err != nil {
+		return fmt.Errorf("noting an undo: %w", err)
+	}
+	j.apply(l)
+	return nil
+}
+
+// done notes that an undo is owed no longer. When it cannot be written, the undo may run once more
+// after the next start, as after a crash.
+func (j *journal) done(o *owed) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if o.over != nil {
+		close(o.over)
+	}
+	l := line{Done: o.ID}
+	j.apply(l)
+	text, err := l.text()
+	if err == nil {
+		err = j.append(text)
+	}
+	if err != nil {
+		return fmt.Errorf("noting that an undo ran: %w", err)
+	}
+	return nil
+}
+
+// append writes a line and waits for the disk. The caller holds the lock.
+func (j *journal) append(text []byte) error {
+	if j.broken || j.size > max(minRewrite, int64(4*j.live)) {
+		if err := j.rewrite(); err != nil {
+			return err
+		}
+	}
+	_, err := j.file.WriteAt(text, j.size)
+	if err == nil {
+		err = unix.Fdatasync(int(j.file.Fd()))
+	}
+	if err != nil {
+		j.broken = true // part of the line may be there
+		return err
+	}
+	j.size += int64(len(text))
+	return nil
+}
+
+// rewrite replaces the file by one with what is owed.
+func (j *journal) rewrite() error {
+	var content []byte
+	for _, o := range j.undos {
+		text, err := line{Owed: o}.text()
+		if err != nil {
+			return err
+		}
+		content = append(content, text...)
+	}
+	file, err := replaceFile(j.root, journalName, func(w io.Writer) error { _, err := w.Write(content); return err })
+	if err != nil {
+		return fmt.Errorf("writing the journal of undos: %w", err)
+	}
+	if j.file != nil {
+		_ = j.file.Close() // the new one has all that counts
+	}
+	j.file, j.size, j.broken = file, int64(len(content)), false
+	return nil
+}
+
+// replaceFile replaces a file. After a crash the name has the old file or the new one, complete.
+func replaceFile(root *os.Root, name string, write func(io.Writer) error) (*os.File, error) {
+	file, err := root.OpenFile(name+newSuffix, os.O_RDWR|os.O_CREATE|os.O_TRUNC|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err = write(file); err == nil {
+		err = file.Sync()
+	}
+	if err == nil {
+		err = root.Rename(name+newSuffix, name)
+	}
+	if err == nil {
+		err = syncDir(root)
+	}
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return file, nil
+}
+
+func syncDir(root *os.Root) error {
+	dir, err := root.Open(".")
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return dir.Sync()
+}
+
+// take returns the oldest owed undo with this hash that does not run, and notes that it runs now.
+// Otherwise it returns a channel that is closed when one has ended that runs, and nil when none is
+// owed.
+func (j *journal) take(h hash) (*owed, <-chan struct{}) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	var over <-chan struct{}
+	for _, o := range j.undos {
+		switch {
+		case o.hash != h:
+		case o.over != nil:
+			over = o.over
+		default:
+			o.over = make(chan struct{})
+			return o, nil
+		}
+	}
+	return nil, over
+}
+
+// takeUnclaimed returns the undos of commands of earlier sessions that nobody claimed, and notes
+// that they run now. claims counts the claims for each hash, and is used up.
+func (j *journal) takeUnclaimed(claims map[hash]int, session uint64) (unclaimed []*owed) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, o := range slices.Backward(j.undos) { // the daemon lost its oldest records, if any
+		switch {
+		case o.over != nil || o.session == session:
+		case claims[o.hash] > 0:
+			claims[o.hash]--
+		default:
+			o.over = make(chan struct{})
+			unclaimed = append(unclaimed, o)
+		}
+	}
+	slices.Reverse(unclaimed)
+	return unclaimed
+}
+
+// putBack notes that an undo that was taken is owed still.
+func (j *journal) putBack(o *owed) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	close(o.over)
+	o.over = nil
+}
+
+// list returns the arguments of the undos that are owed, for the log and for tests.
+func (j *journal) list() (all []string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, o := range j.undos {
+		all = append(all, strings.Join(wire.Convert[string](o.Argv), " "))
+	}
+	return all
+}

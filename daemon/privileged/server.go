@@ -1,0 +1,276 @@
+//go:build linux
+
+package privileged
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/hashicorp/go-hclog"
+
+	"sesame/daemon/effect"
+	"sesame/scripting/source"
+)
+
+// Config is what a server works with.
+type Config struct {
+	Scripts string            // a directory of scripts, or one script
+	Values  map[string]string // of options of the scripts, as in [scripting.Options]
+	Lists   []string          // the names of those that were written as lists
+	Dir     string            // of the journal, used by nobody else; made when it is not there
+	Loader  []string          // a program that calls [Load] with its standard input and output
+	AtOnce  int               // how many commands run at once; the others wait; 64 by default
+	Log     hclog.Logger
+}
+
+// A Server is the helper. It serves any number of connections, and believes none of them.
+type Server struct {
+	cfg      Config
+	journal  *journal
+	catalog  catalog
+	slots    chan struct{} // capacity: how many commands run at once
+	sessions atomic.Uint64
+
+	reading    sync.Mutex // guards the next two
+	referenced []string   // that the set named which was read last
+	last       *snapshot  // nil: nothing was read
+}
+
+// A snapshot is a set as it was read.
+type snapshot struct {
+	archive *os.File // sealed
+	sum     hash
+	trouble string // why its commands cannot run; "": they can
+}
+
+// New returns a server, and reads its journal. It starts nothing, and runs no undo.
+func New(c Config) (*Server, error) {
+	if c.AtOnce <= 0 {
+		c.AtOnce = 64
+	}
+	j, damaged, err := openJournal(c.Dir)
+	if err != nil {
+		return nil, err
+	}
+	if damaged > 0 {
+		c.Log.Warn("the journal of undos was damaged: an undo may be lost", "lines", damaged, "directory", c.Dir)
+	}
+	return &Server{cfg: c, journal: j, slots: make(chan struct{}, c.AtOnce)}, nil
+}
+
+// Close closes the journal. What is owed runs after the next start.
+func (s *Server) Close() error {
+	s.reading.Lock()
+	defer s.reading.Unlock()
+	if s.last != nil {
+		_ = s.last.archive.Close() // it is only memory
+	}
+	return s.journal.close()
+}
+
+// maxRounds is how often a set is read for the files that it names: a script names a knockd.conf,
+// and that a file of one-time sequences.
+const maxRounds = 5
+
+// read reads the set, and lets a loader tell what it declares. It makes that what may run, when the
+// set loads. The caller holds the lock, and may use the snapshot until it gives the lock back.
+func (s *Server) read() (*snapshot, error) {
+	for range maxRounds {
+		files, err := source.Read(s.cfg.Scripts, s.referenced...)
+		if err != nil {
+			return nil, err
+		}
+		a := archiveOf(files, s.cfg.Values, s.cfg.Lists)
+		file, sum, err := a.sealed()
+		if err != nil {
+			return nil, err
+		}
+		if s.last != nil && s.last.sum == sum {
+			_ = file.Close() // it is only memory
+			return s.last, nil
+		}
+		m, err := startLoader(s.cfg.Loader, file)
+		if err == nil && len(m.missing) > 0 {
+			_ = file.Close() // it is only memory
+			s.name(&m)
+			continue
+		}
+		s.keep(&snapshot{archive: file, sum: sum}, &m, err)
+		return s.last, nil
+	}
+	return nil, fmt.Errorf("reading the scripts: files name files that name files, more than %d deep", maxRounds-1)
+}
+
+// name notes which files the next round reads.
+func (s *Server) name(m *manifest) {
+	s.referenced = slices.Clone(m.missing)
+	for _, f := range m.files {
+		s.referenced = append(s.referenced, f.path)
+	}
+	slices.Sort(s.referenced)
+	s.referenced = slices.Compact(s.referenced)
+}
+
+// keep notes what was read last, and what it declares.
+func (s *Server) keep(read *snapshot, m *manifest, err error) {
+	if s.last != nil {
+		_ = s.last.archive.Close() // it is only memory
+	}
+	s.last = read
+	switch {
+	case err != nil:
+		read.trouble, read.sum = cut(err.Error(), maxText), hash{} // it is tried again
+	case m.problem != "":
+		read.trouble = "the scripts do not load"
+	}
+	if err == nil {
+		s.name(m)
+	}
+	if read.trouble == "" {
+		s.catalog.replace(m, now())
+		s.save(read.archive)
+		return
+	}
+	s.cfg.Log.Warn("the scripts on the disk do not load: commands of the set before may run", "reason", read.trouble)
+	if s.catalog.empty() {
+		s.loadSaved()
+	}
+}
+
+// save writes the archive of a set that loads into the helper's directory.
+func (s *Server) save(archive *os.File) {
+	file, err := replaceFile(s.journal.root, setName, func(w io.Writer) error {
+		_, err := io.Copy(w, io.NewSectionReader(archive, 0, maxArchive))
+		return err
+	})
+	if err == nil {
+		err = file.Close()
+	}
+	if err != nil {
+		s.cfg.Log.Warn("the scripts are not saved for the next start of the helper", "error", err)
+	}
+}
+
+// loadSaved lets the commands of the set run that loaded last before this process, as the daemon
+// runs that set when the files on the disk do not load.
+func (s *Server) loadSaved() {
+	file, err := s.journal.root.Open(setName)
+	if errors.Is(err, os.ErrNotExist) {
+		return
+	}
+	var m manifest
+	if err == nil {
+		m, err = startLoader(s.cfg.Loader, file)
+		_ = file.Close() // it was only read
+	}
+	if err == nil && m.problem != "" {
+		err = errors.New(m.problem)
+	}
+	if err != nil {
+		s.cfg.Log.Warn("the scripts that loaded last cannot be loaded again: no command may run", "error", err)
+		return
+	}
+	s.catalog.replace(&m, now())
+}
+
+// run runs a command for a session, with its undo in the journal before.
+func (s *Server) run(ctx context.Context, session uint64, q *message) message {
+	r, err := s.catalog.find(q.hash, q.door, q.values, now())
+	if err != nil {
+		return refused(err)
+	}
+	var undo *owed
+	if r.undo != nil {
+		undo = owedOf(r, session, q)
+		if err := s.journal.owe(undo); err != nil {
+			return refused(err)
+		}
+		defer close(undo.ended)
+	}
+	answer := runProgram(ctx, effect.Command{Argv: r.argv, Door: q.door, Source: q.source, Grant: q.grant, Timeout: r.timeout})
+	// A command that failed has done nothing, so the engine asks for no undo. One that was
+	// stopped may have.
+	if undo != nil && !answer.counts(r.anyStatus) && answer.outcome != outcomeStopped {
+		s.note(s.journal.done(undo))
+	}
+	return answer
+}
+
+// undo runs an undo that is owed, of those with this hash the oldest.
+func (s *Server) undo(ctx context.Context, h hash) message {
+	for {
+		o, over := s.journal.take(h)
+		switch {
+		case o != nil:
+			return s.undoTaken(ctx, o)
+		case over == nil:
+			return message{outcome: outcomeNotOwed, status: -1, text: "the undo is not owed"}
+		}
+		select {
+		case <-over: // it may have failed
+		case <-ctx.Done():
+			return stopped()
+		}
+	}
+}
+
+// undoTaken runs an undo that was taken from the journal, once its command has ended.
+func (s *Server) undoTaken(ctx context.Context, o *owed) message {
+	if o.ended != nil {
+		select {
+		case <-o.ended:
+		case <-ctx.Done():
+			s.journal.putBack(o)
+			return stopped()
+		}
+	}
+	answer := runProgram(ctx, o.command())
+	if answer.counts(o.AnyStatus) {
+		s.note(s.journal.done(o))
+	} else {
+		s.journal.putBack(o)
+	}
+	return answer
+}
+
+// comment comments out a used sequence.
+func (s *Server) comment(q *message) message {
+	err := s.catalog.mayComment(q.file, now())
+	if err == nil {
+		err = effect.CommentOut(q.file, q.line)
+	}
+	if err != nil {
+		return refused(err)
+	}
+	return message{outcome: outcomeDone}
+}
+
+func (s *Server) note(err error) {
+	if err != nil {
+		s.cfg.Log.Warn("the journal of undos cannot be written: an undo may run twice", "error", err)
+	}
+}
+
+// settle runs the undos of earlier sessions that the daemon does not know of.
+func (s *Server) settle(ctx context.Context, claims map[hash]int, session uint64) {
+	unclaimed := s.journal.takeUnclaimed(maps.Clone(claims), session)
+	for i, o := range unclaimed {
+		if ctx.Err() != nil {
+			for _, left := range unclaimed[i:] {
+				s.journal.putBack(left)
+			}
+			return
+		}
+		s.cfg.Log.Info("an undo was pending that the daemon does not know of: it runs now", "door", string(o.Door), "command", o.Argv[0])
+		if answer := s.undoTaken(ctx, o); answer.outcome != outcomeDone {
+			s.cfg.Log.Warn("the undo failed", "door", string(o.Door), "command", o.Argv[0], "error", answer.text)
+		}
+	}
+}

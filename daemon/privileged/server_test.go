@@ -1,0 +1,273 @@
+//go:build linux
+
+package privileged
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"sesame/daemon/effect"
+	"sesame/daemon/engine"
+	"sesame/scripting"
+)
+
+func TestCommandsAndUndos(t *testing.T) {
+	w := newWorld(t)
+	h := w.host()
+	c := h.connect()
+	ctx := t.Context()
+
+	t.Log("# nothing may run before the set was read")
+	if got := c.done(ctx, w.command(w.ask, map[string]string{"port": "22", "door": "ssh"})); got != "running "+w.program+": "+errUndeclared.Error() {
+		t.Errorf("got %s", got)
+	}
+	w.wantLog()
+
+	t.Log("# the files come with those that they name")
+	files, trouble, err := c.Read(ctx)
+	must(t, err)
+	set, err := scripting.Load(files, scripting.Options{})
+	must(t, err)
+	defer set.Close()
+	if trouble != "" || len(set.Commands) != 6 || !cmp.Equal(files.Referenced(), []string{w.once}) {
+		t.Errorf("trouble %q, %d commands, files %q", trouble, len(set.Commands), files.Referenced())
+	}
+
+	t.Log("# a command, and its undo, which is owed once")
+	if got := c.done(ctx, w.command(w.ask, map[string]string{"port": "22", "door": "ssh", "source": "unused"})); got != "" {
+		t.Error(got)
+	}
+	if got := c.done(ctx, w.command(w.ban, banned(alice))); got != "" {
+		t.Error(got)
+	}
+	if diff := cmp.Diff([]string{w.program + " unban " + alice}, h.journal.list()); diff != "" {
+		t.Errorf("owed (-want +got):\n%s", diff)
+	}
+	for range 2 {
+		if got := c.done(ctx, undoing(w.program, "unban", alice)); got != "" {
+			t.Error(got)
+		}
+	}
+	w.wantLog("ask 22 ssh", "ban 203.0.113.9 low", "unban 203.0.113.9")
+
+	t.Log("# a command that fails owes nothing, unless any status will do")
+	fail := engine.Invocation{Argv: []string{w.program, "fail"}, Undo: []string{w.program, "unfail"}}
+	bear := engine.Invocation{Argv: []string{w.program, "fail", "well"}, Undo: []string{w.program, "unbear"}}
+	for _, how := range []engine.Invocation{fail, bear} {
+		c.Run(ctx, w.command(how, nil), func(_ effect.Output, err error) {
+			if failure, ran := errors.AsType[*engine.CommandError](err); !ran || failure.Status != 3 || err.Error() != "running "+w.program+": exit status 3" {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+	if diff := cmp.Diff([]string{w.program + " unbear"}, h.journal.list()); diff != "" {
+		t.Errorf("owed (-want +got):\n%s", diff)
+	}
+	must(t, c.Settle([][]string{{w.program, "unbear"}}))
+
+	t.Log("# an undo that fails is owed still")
+	bad := engine.Invocation{Argv: []string{w.program, "badundo"}, Undo: []string{w.program, "fail", "undo"}}
+	if got := c.done(ctx, w.command(bad, nil)); got != "" {
+		t.Error(got)
+	}
+	for range 2 {
+		if got := c.done(ctx, undoing(bad.Undo...)); got != "running "+w.program+": exit status 3" {
+			t.Error(got)
+		}
+	}
+	w.wantLog("fail", "fail well", "badundo", "fail undo", "fail undo")
+	if diff := cmp.Diff([]string{w.program + " unbear", w.program + " fail undo"}, h.journal.list()); diff != "" {
+		t.Errorf("owed (-want +got):\n%s", diff)
+	}
+}
+
+// TestAStopKillsCommands cancels a command that hangs: it may have done something, so its undo is
+// owed. The undo waits for the end of the command.
+func TestAStopKillsCommands(t *testing.T) {
+	w := newWorld(t)
+	h := w.host()
+	c := h.connect()
+	_, _, err := c.Read(t.Context())
+	must(t, err)
+	ctx, stop := context.WithCancel(t.Context())
+	ended, undone := make(chan error, 1), make(chan error, 1)
+	go c.Run(ctx, w.command(w.say, nil), func(_ effect.Output, err error) { ended <- err })
+	eventually(t, "the command runs", func() bool { return len(w.log()) == 1 })
+	go c.Run(t.Context(), undoing(w.program, "unhang"), func(_ effect.Output, err error) { undone <- err })
+	eventually(t, "the undo waits", func() bool {
+		h.journal.mu.Lock()
+		defer h.journal.mu.Unlock()
+		return len(h.journal.undos) == 1 && h.journal.undos[0].over != nil
+	})
+	w.wantLog("hang")
+	stop()
+	if err := <-ended; !errors.Is(err, effect.ErrStopped) || err.Error() != "running "+w.program+": the daemon stops" {
+		t.Errorf("got %v", err)
+	}
+	must(t, <-undone)
+	w.wantLog("unhang")
+}
+
+func TestOneTimeSequencesAreCommentedOut(t *testing.T) {
+	w := newWorld(t)
+	c := w.host().connect()
+	_, _, err := c.Read(t.Context())
+	must(t, err)
+	must(t, c.CommentOut(w.once, "1003,1004"))
+	if text, err := os.ReadFile(w.once); err != nil || string(text) != "1001,1002\n#003,1004\n" {
+		t.Errorf("%q, %v", text, err)
+	}
+	for _, path := range []string{w.other, filepath.Join(w.scripts, "a.lua"), filepath.Dir(w.once) + "/./once", ""} {
+		if err := c.CommentOut(path, "1001,1002"); err == nil || err.Error() != "no script takes one-time sequences from the file" {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	if text, err := os.ReadFile(w.other); err != nil || string(text) != "1001,1002\nsecret\n" {
+		t.Errorf("%q, %v", text, err)
+	}
+}
+
+// TestTheSetIsReadAgain changes the scripts: the client gets a hint, and what may run changes.
+func TestTheSetIsReadAgain(t *testing.T) {
+	w := newWorld(t)
+	h := w.host()
+	c := h.connect()
+	first, _, err := c.Read(t.Context())
+	must(t, err)
+	<-c.Changed() // the watcher gives a first hint at once
+	added := engine.Invocation{Argv: []string{w.program, "added"}}
+	if got := c.done(t.Context(), w.command(added, nil)); got != "running "+w.program+": "+errUndeclared.Error() {
+		t.Errorf("got %s", got)
+	}
+	w.declare(`sesame.command { "` + w.program + `", "added" }`)
+	<-c.Changed()
+	second, trouble, err := c.Read(t.Context())
+	must(t, err)
+	if second.Sum == first.Sum || trouble != "" {
+		t.Errorf("the same files, trouble %q", trouble)
+	}
+	if got := c.done(t.Context(), w.command(added, nil)); got != "" {
+		t.Error(got)
+	}
+
+	t.Log("# scripts that do not load change nothing that may run")
+	w.declare(`sesame.dor "x" {}`)
+	broken, trouble, err := c.Read(t.Context())
+	must(t, err)
+	if _, err := scripting.Load(broken, scripting.Options{}); err == nil || trouble != "the scripts do not load" {
+		t.Errorf("trouble %q, and they load: %v", trouble, err)
+	}
+	if got := c.done(t.Context(), w.command(added, nil)); got != "" {
+		t.Error(got)
+	}
+	w.wantLog("added", "added")
+
+	t.Log("# nor does a start with them, and then what is removed is no file of ours")
+	c.close()
+	must(t, h.Close())
+	h.stop()
+	h = w.host()
+	c = h.connect()
+	if _, trouble, err = c.Read(t.Context()); err != nil || trouble == "" {
+		t.Errorf("trouble %q, %v", trouble, err)
+	}
+	if got := c.done(t.Context(), w.command(added, nil)); got != "" {
+		t.Error(got)
+	}
+	must(t, os.RemoveAll(w.scripts))
+	if _, _, err := c.Read(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "reading the scripts: stat ") {
+		t.Errorf("without scripts: %v", err)
+	}
+}
+
+// TestFilesThatNameFiles has a knockd.conf that names a file of one-time sequences.
+func TestFilesThatNameFiles(t *testing.T) {
+	w := newWorld(t)
+	once := write(t, w.dir, "conf-once", "1,2\n")
+	conf := write(t, w.dir, "knockd.conf", "[a]\none_time_sequences = "+once+"\ncommand = "+w.program+" conf %IP%\n")
+	w.declare(`sesame.knockd "` + conf + `"
+sesame.door "zone" { sequence = { 1, 2 }, on_open = function(o) o:date("Europe/Madrid") end }`)
+	c := w.host().connect()
+	for range 2 {
+		files, trouble, err := c.Read(t.Context())
+		must(t, err)
+		if diff := cmp.Diff([]string{"/usr/share/zoneinfo/Europe/Madrid", conf, once, w.once}, files.Referenced(), cmpSorted); trouble != "" || diff != "" {
+			t.Errorf("%s (-want +got):\n%s", trouble, diff)
+		}
+	}
+	must(t, c.CommentOut(once, "1,2"))
+	run := engine.Invocation{Argv: []string{"/bin/sh", "-c", w.program + " conf {source}"}}
+	if got := c.done(t.Context(), w.command(run, map[string]string{"source": alice})); got != "" {
+		t.Error(got)
+	}
+	w.wantLog("conf " + alice)
+}
+
+func TestAHelperThatIsGone(t *testing.T) {
+	w := newWorld(t)
+	h := w.host()
+	c := h.connect()
+	_, _, err := c.Read(t.Context())
+	must(t, err)
+	ended := make(chan error, 1)
+	go c.Run(t.Context(), w.command(w.say, nil), func(_ effect.Output, err error) { ended <- err })
+	eventually(t, "the command runs", func() bool { return len(w.log()) == 1 })
+	h.stop()
+	if err := <-c.ended; !errors.Is(err, ErrGone) {
+		t.Errorf("it ended with %v", err)
+	}
+	if err := <-ended; err == nil || !errors.Is(err, ErrGone) && !errors.Is(err, effect.ErrStopped) {
+		t.Errorf("the command ended with %v", err)
+	}
+	for range 2 {
+		if _, _, err := c.Read(t.Context()); !errors.Is(err, ErrGone) {
+			t.Errorf("got %v", err)
+		}
+	}
+	if err := c.CommentOut(w.once, "1001,1002"); err == nil || err.Error() != "commenting out a used sequence in "+w.once+": "+ErrGone.Error() {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestVersions(t *testing.T) {
+	w := newWorld(t)
+	h := w.host()
+	end, ended := h.serve()
+	conn, err := Conn(end)
+	must(t, err)
+	b, err := (&message{kind: kindHello, version: 7}).encode()
+	must(t, err)
+	_, err = conn.Write(b)
+	must(t, err)
+	if m, open, err := receive(conn); err != nil || !open || m.kind != kindWelcome || m.version != protocolVersion {
+		t.Errorf("got %+v, %v", m, err)
+	}
+	if err := <-ended; err == nil || err.Error() != "the daemon speaks version 7 of the protocol, and this helper version 1: restart both" {
+		t.Errorf("got %v", err)
+	}
+
+	ours, theirs, err := Pair()
+	must(t, err)
+	other, err := Conn(theirs)
+	must(t, err)
+	b, err = (&message{kind: kindWelcome, version: 7}).encode()
+	must(t, err)
+	_, err = other.Write(b)
+	must(t, err)
+	socket, err := Conn(ours)
+	must(t, err)
+	if _, err := NewClient(socket); err == nil || err.Error() != "greeting the helper: the helper speaks version 7 of the protocol, and this daemon version 1: restart both" {
+		t.Errorf("got %v", err)
+	}
+	file, err := os.Open("/dev/null")
+	must(t, err)
+	if _, err := Conn(file); err == nil {
+		t.Error("a file is taken for a connection")
+	}
+}

@@ -1,0 +1,245 @@
+//go:build linux
+
+package privileged
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"sesame/daemon/watch"
+)
+
+// maxRequests bounds the requests of a session that are not answered yet, commands that run among
+// them.
+const maxRequests = 4096
+
+// sendPatience is how long a daemon may leave an answer in the socket.
+const sendPatience = 10 * time.Second
+
+// maxSessionClaims bounds the undos that a daemon claims, in all of its messages.
+const maxSessionClaims = 1 << 17
+
+// A session is one connection of a daemon.
+type session struct {
+	server  *Server
+	number  uint64
+	conn    *net.UnixConn
+	tasks   sync.WaitGroup
+	claims  map[hash]int
+	claimed int
+	settled bool
+	named   chan []string // capacity 1: the files that the set names, for the watcher
+
+	mu      sync.Mutex // guards the next
+	cancels map[uint64]context.CancelFunc
+
+	writing sync.Mutex
+}
+
+// errProtocol begins the errors of messages that no daemon of this version sends.
+var errProtocol = errors.New("the daemon broke the protocol")
+
+// Serve serves one connection until it ends or ctx does. The error says why, and is nil when the
+// daemon closed the connection, or ctx ended. Commands that run for it go on until they end, as
+// those of a daemon do that was killed; when ctx ends they are killed. Serve waits for them.
+func (s *Server) Serve(ctx context.Context, conn *net.UnixConn) error {
+	c := &session{server: s, number: s.sessions.Add(1), conn: conn, claims: map[hash]int{}, named: make(chan []string, 1), cancels: map[uint64]context.CancelFunc{}}
+	defer c.tasks.Wait()
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
+	err := c.welcome()
+	if err == nil {
+		watching, stop := context.WithCancel(ctx)
+		defer stop()
+		c.tasks.Go(func() { c.watch(watching) })
+	}
+	for open := true; err == nil && open; {
+		var q message
+		if q, open, err = receive(conn); open && err == nil {
+			err = c.handle(ctx, q)
+		}
+	}
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// receive reads a message. False: the connection has ended.
+func receive(conn *net.UnixConn) (m message, open bool, err error) {
+	b := make([]byte, maxMessage+1)
+	n, _, flags, _, err := conn.ReadMsgUnix(b, nil)
+	switch {
+	case err != nil || n == 0: // a packet of no bytes looks like the end, and is one
+		return message{}, false, nil
+	case n > maxMessage || flags&unix.MSG_TRUNC != 0:
+		return message{}, false, fmt.Errorf("%w: a message of more than %d bytes", errProtocol, maxMessage)
+	}
+	if m, err = decodeMessage(b[:n]); err != nil {
+		return message{}, false, fmt.Errorf("%w: %w", errProtocol, err)
+	}
+	return m, true, nil
+}
+
+// welcome answers the first message, which tells the version of the daemon.
+func (c *session) welcome() error {
+	hello, open, err := receive(c.conn)
+	switch {
+	case err != nil || !open:
+		return err
+	case hello.kind != kindHello:
+		return fmt.Errorf("%w: it did not say its version first", errProtocol)
+	}
+	c.send(message{kind: kindWelcome, version: protocolVersion}, nil)
+	if hello.version != protocolVersion {
+		return fmt.Errorf("the daemon speaks version %d of the protocol, and this helper version %d: restart both", hello.version, protocolVersion)
+	}
+	return nil
+}
+
+// send sends a message, with a descriptor or none. When it fails, the connection ends, which is
+// noticed by who reads from it.
+func (c *session) send(m message, file *os.File) {
+	b, err := m.encode()
+	if err != nil {
+		c.server.cfg.Log.Warn("an answer is not sent", "error", err)
+		return
+	}
+	var rights []byte
+	if file != nil {
+		rights = unix.UnixRights(int(file.Fd()))
+	}
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	err = c.conn.SetWriteDeadline(now().Add(sendPatience))
+	if err == nil {
+		_, _, err = c.conn.WriteMsgUnix(b, rights, nil)
+	}
+	if err != nil {
+		_ = c.conn.Close()
+	}
+}
+
+// watch tells the daemon each time that the set may have changed.
+func (c *session) watch(ctx context.Context) {
+	hints := make(chan struct{}, 1)
+	c.tasks.Go(func() { _ = watch.New(c.server.cfg.Scripts, c.named, c.server.cfg.Log).Run(ctx, hints) })
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hints:
+			c.send(message{kind: kindChanged}, nil)
+		}
+	}
+}
+
+// handle handles a request. It waits for nothing that takes long.
+func (c *session) handle(ctx context.Context, q message) error {
+	s := c.server
+	switch q.kind {
+	case kindRead:
+		return c.perform(ctx, q, func(context.Context) message { return c.sendSet(q.id) })
+	case kindRun:
+		return c.perform(ctx, q, c.inSlot(func(ctx context.Context) message { return s.run(ctx, c.number, &q) }))
+	case kindUndo:
+		return c.perform(ctx, q, c.inSlot(func(ctx context.Context) message { return s.undo(ctx, q.hash) }))
+	case kindComment:
+		return c.perform(ctx, q, func(context.Context) message { return s.comment(&q) })
+	case kindCancel:
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if cancel := c.cancels[q.id]; cancel != nil {
+			cancel()
+		}
+		return nil
+	case kindClaim:
+		return c.claim(q.hashes)
+	case kindSettle:
+		if c.settled {
+			return fmt.Errorf("%w: it settled its undos twice", errProtocol)
+		}
+		c.settled = true
+		claims := c.claims
+		c.tasks.Go(func() { s.settle(ctx, claims, c.number) })
+		return nil
+	case kindHello, kindWelcome, kindSet, kindDone, kindChanged:
+	}
+	return fmt.Errorf("%w: a message of kind %d", errProtocol, q.kind)
+}
+
+func (c *session) claim(hashes []hash) error {
+	if c.claimed += len(hashes); c.claimed > maxSessionClaims || c.settled {
+		return fmt.Errorf("%w: it claims %d undos, or after it settled them", errProtocol, c.claimed)
+	}
+	for _, h := range hashes {
+		c.claims[h]++
+	}
+	return nil
+}
+
+// perform performs a request in a goroutine of its own, and sends the answer. Two requests with one
+// id at the same time break the protocol, and so do too many.
+func (c *session) perform(ctx context.Context, q message, do func(context.Context) message) error {
+	ctx, cancel := context.WithCancel(ctx)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.cancels[q.id] != nil || len(c.cancels) >= maxRequests {
+		cancel()
+		return fmt.Errorf("%w: the id %d is in use, or %d requests wait", errProtocol, q.id, len(c.cancels))
+	}
+	c.cancels[q.id] = cancel
+	c.tasks.Go(func() {
+		defer cancel()
+		answer := do(ctx)
+		c.mu.Lock()
+		delete(c.cancels, q.id)
+		c.mu.Unlock()
+		if answer.kind == 0 {
+			answer.kind, answer.id = kindDone, q.id
+			c.send(answer, nil)
+		}
+	})
+	return nil
+}
+
+// inSlot limits how many commands run at once, of all sessions.
+func (c *session) inSlot(do func(context.Context) message) func(context.Context) message {
+	return func(ctx context.Context) message {
+		select {
+		case c.server.slots <- struct{}{}:
+			defer func() { <-c.server.slots }()
+			return do(ctx)
+		case <-ctx.Done():
+			return stopped()
+		}
+	}
+}
+
+// sendSet reads the set and sends it. The message that it returns was sent already, or is an error.
+func (c *session) sendSet(id uint64) message {
+	s := c.server
+	s.reading.Lock()
+	defer s.reading.Unlock()
+	read, err := s.read()
+	if err != nil {
+		return refused(err)
+	}
+	c.send(message{kind: kindSet, id: id, text: read.trouble}, read.archive)
+	select {
+	case <-c.named: // an earlier list
+	default:
+	}
+	select {
+	case c.named <- s.referenced: // nobody changes it
+	default:
+	}
+	return message{kind: kindSet}
+}
