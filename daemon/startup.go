@@ -39,6 +39,7 @@ func (d *daemon) chooseScripts(found stateFound) (startup, error) {
 			set.Close()
 		}
 	}
+	err = d.explainUnread(err)
 	b := startup{set: set, files: files, values: d.values(), judged: files, outcome: outcome{kind: control.Applied, generation: 1, at: d.since}}
 	switch {
 	case good == nil:

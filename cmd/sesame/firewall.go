@@ -5,6 +5,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"text/tabwriter"
 
@@ -233,8 +234,12 @@ func (p *program) firewallLoad(settings config.Config, known bool) (err error) {
 		p.note("firewall.mode is %q: the ports are yours to shut, and nothing was loaded", settings.Firewall.Mode)
 		return nil
 	}
-	dir, err := state.Open(settings.State)
-	if err != nil {
+	dir, err := state.OpenToRead(settings.State)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		p.neverSaved(settings.State)
+		return nil
+	case err != nil:
 		return fmt.Errorf("loading the guard: %w", err)
 	}
 	defer func() { err = errors.Join(err, dir.Close()) }()
@@ -243,7 +248,7 @@ func (p *program) firewallLoad(settings config.Config, known bool) (err error) {
 		return fmt.Errorf("loading the guard: %w", err)
 	}
 	if !ok {
-		p.note("no script set was ever saved in %s: nothing is shut", settings.State)
+		p.neverSaved(settings.State)
 		return nil
 	}
 	if !known {
@@ -253,6 +258,10 @@ func (p *program) firewallLoad(settings config.Config, known bool) (err error) {
 	guard := newGuard(&settings)
 	defer func() { err = errors.Join(err, guard.Close()) }()
 	return p.loadGuard(guard, saved.Guards, settings.Observe)
+}
+
+func (p *program) neverSaved(dir string) {
+	p.note("no script set was ever saved in %s: nothing is shut", dir)
 }
 
 // loadGuard installs a guard for ports and keeps the grants that the kernel holds.

@@ -41,9 +41,8 @@ func (r Report) String() string {
 //
 // It waits for every thread. One that hangs in the kernel would make it wait for ever.
 func Apply(n Needs) (r Report, err error) {
-	version := landlockVersion()
-	if err := restrictFiles(n, version); err != nil {
-		version = 0
+	version, err := restrictFiles(n)
+	if err != nil {
 		r.Missing = append(r.Missing, fmt.Errorf("files: %w", err))
 	} else {
 		r.Held = append(r.Held, fmt.Sprintf("files (Landlock %d)", version))

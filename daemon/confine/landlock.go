@@ -7,6 +7,7 @@ import (
 
 	"github.com/landlock-lsm/go-landlock/landlock"
 	kernel "github.com/landlock-lsm/go-landlock/landlock/syscall"
+	"golang.org/x/sys/unix"
 )
 
 // Rights of linux/landlock.h.
@@ -28,28 +29,37 @@ var newest = landlock.V7
 
 const newestVersion = 7
 
-var errNoLandlock = errors.New("this kernel has no Landlock (Linux 5.13 with landlock among the modules of the boot parameter lsm)")
+var (
+	errNoLandlock = errors.New("this kernel has no Landlock (Linux 5.13 with landlock among the modules of the boot parameter lsm)")
+	errForbidden  = errors.New("a unit or a container refuses Landlock (SystemCallFilter= must have landlock_create_ruleset, landlock_add_rule and landlock_restrict_self)")
+)
 
-// landlockVersion returns the version of Landlock that limits the process; 0: there is none.
-func landlockVersion() int {
+// landlockVersion returns the version of Landlock that limits the process, above 0.
+func landlockVersion() (int, error) {
 	version, err := kernel.LandlockGetABIVersion()
-	if err != nil {
-		return 0
+	switch {
+	case errors.Is(err, unix.EPERM):
+		return 0, errForbidden
+	case err != nil || version < 1:
+		return 0, errNoLandlock
 	}
-	return min(version, newestVersion)
+	return min(version, newestVersion), nil
 }
 
 // restrictFiles limits the process to its files, to TCP connections to name servers, and to signals
-// and abstract sockets of its own.
-func restrictFiles(n Needs, version int) error {
-	if version == 0 {
-		return errNoLandlock
+// and abstract sockets of its own, as far as the version of Landlock does that which it returns.
+func restrictFiles(n Needs) (version int, err error) {
+	if version, err = landlockVersion(); err != nil {
+		return 0, err
 	}
 	config := newest
 	if n.Abstract {
 		config.Scoped &^= kernel.ScopeAbstractUnixSocket
 	}
-	return config.BestEffort().Restrict(rules(n)...)
+	if err := config.BestEffort().Restrict(rules(n)...); err != nil {
+		return 0, err
+	}
+	return version, nil
 }
 
 // rules returns the rules for the needs of a process, and for those of its libraries.

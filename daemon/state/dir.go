@@ -77,8 +77,29 @@ func Open(dir string) (*Dir, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the state directory: %w", err)
 	}
-	d := &Dir{path: dir, root: root, disk: realDisk()}
-	if err := d.claim(); err != nil {
+	return claimed(dir, root, os.Geteuid())
+}
+
+// OpenToRead opens and locks a state directory as [Open] does, and makes none: the error is
+// [fs.ErrNotExist] when there is none. Root may open that of any user.
+func OpenToRead(dir string) (*Dir, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, fmt.Errorf("opening the state directory: %w", err)
+	}
+	owner := os.Geteuid()
+	if owner == 0 {
+		owner = anybody
+	}
+	return claimed(dir, root, owner)
+}
+
+// anybody is an owner that is not asked for.
+const anybody = -1
+
+func claimed(path string, root *os.Root, owner int) (*Dir, error) {
+	d := &Dir{path: path, root: root, disk: realDisk()}
+	if err := d.claim(owner); err != nil {
 		return nil, errors.Join(err, root.Close())
 	}
 	return d, nil
@@ -103,12 +124,12 @@ func Probe(dir string) {
 }
 
 // claim checks the owner and the mode of the directory, and locks it.
-func (d *Dir) claim() error {
+func (d *Dir) claim(wanted int) error {
 	info, err := d.root.Stat(".")
 	if err != nil {
 		return fmt.Errorf("looking at the state directory: %w", err)
 	}
-	if owner, ok := info.Sys().(*syscall.Stat_t); ok && int(owner.Uid) != os.Geteuid() {
+	if owner, ok := info.Sys().(*syscall.Stat_t); ok && wanted != anybody && int(owner.Uid) != wanted {
 		return &Refusal{fmt.Errorf("state directory %s: it belongs to user %d, and sesame runs as user %d: give it to that user, or name another with --state",
 			d.path, owner.Uid, os.Geteuid())}
 	}

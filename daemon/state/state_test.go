@@ -383,6 +383,23 @@ func TestWhoseDirectory(t *testing.T) {
 			t.Fatal(err)
 		}
 		refused(dir, "belongs to user 12345")
+		if _, err := OpenToRead(dir); err == nil || !strings.Contains(err.Error(), "others can write to it (mode 0770)") {
+			t.Errorf("opened to read: %v", err)
+		}
+		if err := os.Chmod(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		reading, err := OpenToRead(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, saved, err := reading.LastGood(); !saved || err != nil {
+			t.Errorf("of another user: %v, %v", saved, err)
+		}
+		reading.Close()
+	}
+	if _, err := OpenToRead(filepath.Join(parent, "missing")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("opened to read: %v", err)
 	}
 }
 

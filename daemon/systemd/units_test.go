@@ -60,10 +60,7 @@ func TestUnitsAreConfined(t *testing.T) {
 		if err != nil || score == nil {
 			t.Fatalf("systemd-analyze security: %v\n%s", err, out)
 		}
-		most := 2.5
-		if filepath.Base(unit) == "sesame.service" {
-			most = 2.9 // it asks name servers
-		}
+		const most = 2.5
 		if level, err := strconv.ParseFloat(string(score[1]), 64); err != nil || level > most {
 			t.Errorf("%s: exposure %s, %v: expected at most %v", filepath.Base(unit), score[1], err, most)
 		}

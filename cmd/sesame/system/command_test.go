@@ -45,7 +45,7 @@ func TestSystemShutdownRunsUndo(t *testing.T) {
 	if err := os.Chmod(m.path("/usr/local/bin/note"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	m.write("/etc/systemd/system/sesame.service.d/srv.conf", "[Service]\nReadWritePaths=/srv\n")
+	m.write("/etc/systemd/system/sesame.service.d/srv.conf", "[Service]\nUser=root\nReadWritePaths=/srv\n")
 	m.boot()
 	m.opens(free)
 	m.knock(sshKnocks...)
@@ -100,7 +100,7 @@ func TestSystemUfw(t *testing.T) {
 	})
 	m.shut(guarded)
 
-	m.write("/etc/systemd/system/sesame.service.d/ufw.conf", "[Service]\nReadWritePaths=/etc/ufw\n")
+	m.write("/etc/systemd/system/sesame.service.d/ufw.conf", "[Service]\nUser=root\nReadWritePaths=/etc/ufw\n")
 	m.run("systemctl", "daemon-reload")
 	m.run("systemctl", "restart", "sesame")
 	m.knock(sshKnocks...)

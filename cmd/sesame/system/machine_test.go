@@ -55,6 +55,7 @@ func newMachine(t *testing.T, scripts map[string]string) *machine {
 	for _, unit := range []string{"sesame.service", "sesame-guard.service"} {
 		m.copy(filepath.Join("..", "..", "..", "daemon", "systemd", unit), "/etc/systemd/system/"+unit, 0o644)
 	}
+	m.copy(filepath.Join("..", "..", "..", "daemon", "systemd", "sysusers.conf"), "/usr/lib/sysusers.d/sesame.conf", 0o644)
 	for name, text := range scripts {
 		m.write("/etc/sesame/scripts/"+name, text)
 	}
