@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"sesame/daemon/engine"
@@ -188,6 +189,20 @@ func (l *live) apply(e *entry, line []byte) {
 	}
 }
 
+// size returns how many bytes the live lines have.
+func (l *live) size() (bytes int) {
+	for _, line := range l.grants {
+		bytes += len(line)
+	}
+	for _, c := range l.consumed {
+		bytes += c.count * len(c.line)
+	}
+	for _, v := range l.values {
+		bytes += len(v.line)
+	}
+	return bytes
+}
+
 // write writes lines after the good ones. After a failure it truncates the file, so that no line
 // ever follows half a line.
 func (d *Dir) write(lines []byte) error {
@@ -274,6 +289,7 @@ func (j *journal) content() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	content = slices.Grow(content, j.live.size()) // to grow step by step makes garbage of several times that
 	for _, line := range j.live.grants {
 		content = append(content, line...)
 	}
