@@ -3,7 +3,6 @@ package scripting_test
 import (
 	"fmt"
 	"runtime"
-	"slices"
 	"testing"
 	"time"
 
@@ -24,15 +23,9 @@ const (
 	hostilePatience = 5 * time.Minute
 )
 
-// unbounded has scripts that cost more than they may today. Whoever bounds one removes its name.
-var unbounded = []string{
-	"commands in a loop", "networks in a loop", "a long key through tables", "long strings compared",
-	"many doors", "many listeners", "all ports guarded", "replacements", "many delays",
-}
-
 // TestHostileScripts loads scripts that do as much harm as they can, and knocks at those that load.
 func TestHostileScripts(t *testing.T) {
-	all := slices.DeleteFunc(hostiletest.All(), func(s hostiletest.Script) bool { return slices.Contains(unbounded, s.Name) })
+	all := hostiletest.All()
 	count := min(len(all), damagetest.Share(t, 60))
 	for i := range count {
 		script := all[i*len(all)/count]

@@ -16,7 +16,7 @@ local c = sesame.command(n)
 		{Name: "ports beside many sites", Reported: true, Text: manyPorts + open(repeat("if a.payload == 'x' then a:allow { port = { "+numbers(1024)+" } } end\n", 30)+`for i = 1, 256 do a:allow { port = all } end`)},
 		{Name: "grants of a network", Reported: true, Text: manyPorts + open(`for i = 1, 60 do a:allow { port = all, prefix4 = 8, ttl = i .. "s" } end`)},
 		{Name: "values of each source", Reported: true, Text: open(`for i = 1, 200 do a.store:set("k" .. i, ("v"):rep(1000)) end`)},
-		{Name: "a long key in a condition", Reported: true, Text: chain + `sesame.door "hostile" { sequence = { "PORT" }, guards = "tcp/81", when = function(a) while true do local x = chain[key] end return true end }`},
+		{Name: "a long key in a condition", Reported: true, Text: chain + `sesame.door "NAME" { sequence = { "PORT" }, guards = "tcp/81", when = function(a) while true do local x = chain[key] end return true end }`},
 
 		{Name: "endless call", Text: open(`while true do end`)},
 		{Name: "endless call in a pcall", Text: open(`while true do pcall(function() while true do end end) end`)},
@@ -26,14 +26,14 @@ local c = sesame.command(n)
 ` + open(`for i = 1, 256 do a:after("1s", "h", i) end`)},
 		{Name: "long lines of the log", Text: open(`for i = 1, 256 do a:log(("x"):rep(60000)) end`)},
 		{Name: "a long error of a call", Text: open(`error(("x\n"):rep(30000))`)},
-		{Name: "a pattern against a payload", Text: `sesame.listen "hostile" { on = { "PORT" }, on_knock = function(k) while true do (k.payload .. ("a"):rep(60000)):find(("a*"):rep(30) .. "b") end end }`},
-		{Name: "a close that never ends", Text: `sesame.door "hostile" { sequence = { "PORT" }, guards = "tcp/81", ttl = "1s", on_close = function(g) while true do end end }`},
+		{Name: "a pattern against a payload", Text: `sesame.listen "NAME" { on = { "PORT" }, on_knock = function(k) while true do (k.payload .. ("a"):rep(60000)):find(("a*"):rep(30) .. "b") end end }`},
+		{Name: "a close that never ends", Text: `sesame.door "NAME" { sequence = { "PORT" }, guards = "tcp/81", ttl = "1s", on_close = function(g) while true do end end }`},
 		{Name: "commands that are slow", Text: `local c = sesame.command { "/bin/sleep", "2", timeout = "3s" }
 ` + open(`for i = 1, 200 do pcall(a.exec, a, c) end`)},
 	}
 	for i := range scripts {
 		scripts[i].Knock = fmt.Sprintf("udp/%d", 20001+i)
-		scripts[i].Text = strings.ReplaceAll(scripts[i].Text, "PORT", scripts[i].Knock)
+		scripts[i].Text = strings.NewReplacer("PORT", scripts[i].Knock, "NAME", fmt.Sprintf("hostile%d", i)).Replace(scripts[i].Text)
 	}
 	return scripts
 }
@@ -43,7 +43,7 @@ const manyPorts = `local all = {} for i = 1, 1024 do all[i] = "tcp/" .. (30000 +
 
 // open is a door whose function has this body.
 func open(body string) string {
-	return `sesame.door "hostile" { sequence = { "PORT" }, guards = "tcp/81", ttl = "2s", on_open = function(a) ` + body + ` end }`
+	return `sesame.door "NAME" { sequence = { "PORT" }, guards = "tcp/81", ttl = "2s", on_open = function(a) ` + body + ` end }`
 }
 
 // numbers returns the first numbers, with commas between them.

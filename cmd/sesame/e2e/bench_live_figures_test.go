@@ -9,6 +9,14 @@ import (
 	"sesame/daemon/livetest"
 )
 
+// measureIdle measures what of a program is in memory when nobody knocks.
+func measureIdle(l *liveBench, s *subject) {
+	s.rest()
+	l.ReportMetric(s.memory("VmRSS"), "MiB")
+	l.ReportMetric(s.memory("RssAnon"), "own-MiB") // the rest is the program's file, which the kernel may drop
+	l.ReportMetric(s.memory("VmHWM"), "peak-MiB")
+}
+
 // measureOpening measures how long it takes from the last knock until a
 // connection is accepted, of one source after another.
 func measureOpening(l *liveBench, s *subject) {

@@ -35,6 +35,8 @@ func BenchmarkLive(b *testing.B) {
 		name    string
 		measure func(*liveBench)
 	}{
+		{"idle/sesame", func(l *liveBench) { measureIdle(l, l.startSesame(l.TempDir(), threeKnocks)) }},
+		{"idle/knockd", func(l *liveBench) { measureIdle(l, l.startKnockd(threeKnocks)) }},
 		{"open/sesame-disk", func(l *liveBench) { measureOpening(l, l.startSesame(l.disk(), threeKnocks)) }},
 		{"open/sesame-tmpfs", func(l *liveBench) { measureOpening(l, l.startSesame(l.tmpfs(), threeKnocks)) }},
 		{"open/knockd", func(l *liveBench) { measureOpening(l, l.startKnockd(threeKnocks)) }},

@@ -1,0 +1,108 @@
+//go:build linux
+
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"sesame/daemon/control"
+	"sesame/daemon/damagetest"
+	"sesame/daemon/livetest"
+	"sesame/scripting/hostiletest"
+)
+
+const (
+	// hostileMemory bounds what a daemon with hostile scripts needs at most, in MiB.
+	hostileMemory = 300
+	// hostileKnocks are sent at each hostile script, of as many sources.
+	hostileKnocks = 300
+)
+
+// TestRealHostileScripts gives a running daemon one hostile script after another, beside an honest
+// door, and then all at once. A crowd knocks at each. The honest door must open all the time.
+func TestRealHostileScripts(t *testing.T) {
+	// A daemon without commands gives up starting programs, and would refuse those that have some.
+	w := newWorld(t, map[string]string{"ssh.lua": longDoor, "command.lua": `sesame.command { "/bin/true" }`})
+	w.start()
+	scripts := hostiletest.Reported()
+	if damagetest.Share(t, 60) >= 60 {
+		scripts = hostiletest.All()
+	}
+	honest := 0
+	for _, script := range scripts {
+		w.write("hostile.lua", script.Text)
+		w.honest(&honest, script.Name+" is being loaded")
+		w.reload("tcp/81") // which may well be refused
+		w.harass(script, &honest)
+		t.Logf("%s: at most %d MiB so far", script.Name, w.peak())
+	}
+	w.remove("hostile.lua")
+	t.Log("# all at once")
+	for _, script := range scripts {
+		if script.Knock != "" {
+			w.write(fileOf(script), script.Text)
+		}
+	}
+	if e := w.reload(); e.status != done {
+		t.Errorf("all that load alone load together: %+v", e)
+	}
+	for _, script := range scripts {
+		w.harass(script, &honest)
+	}
+	for _, script := range scripts {
+		if script.Knock != "" {
+			w.remove(fileOf(script))
+		}
+	}
+	if e := w.reload("tcp/81"); e.status != done {
+		t.Errorf("the hostile ones are gone: %+v", e)
+	}
+	w.honest(&honest, "all are gone")
+	w.knock(sshKnocks...)
+	w.opens(ssh4)
+	peak := w.peak()
+	t.Logf("%d honest sources, all let in; at most %d MiB of memory", honest, peak)
+	if raceFlags == nil && peak > hostileMemory {
+		t.Errorf("%d MiB of memory", peak)
+	}
+}
+
+// fileOf returns a name for the file of a script.
+func fileOf(s hostiletest.Script) string { return strings.ReplaceAll(s.Name, " ", "-") + ".lua" }
+
+func (w *world) remove(name string) {
+	w.Helper()
+	if err := os.Remove(filepath.Join(w.scripts, name)); err != nil {
+		w.Fatal(err)
+	}
+}
+
+// harass lets a crowd knock at a hostile script, and an honest source after it.
+func (w *world) harass(script hostiletest.Script, honest *int) {
+	w.Helper()
+	if script.Knock != "" {
+		source := func(i int) netip.Addr { return livetest.Source4(100_000 + i) }
+		if _, _, err := w.sender.Send(context.Background(), livetest.Flood(hostileKnocks, source, hostileKnocks, script.Knock), 0); err != nil {
+			w.Fatal(err)
+		}
+	}
+	w.honest(honest, script.Name+" was knocked at")
+}
+
+// honest lets a source knock that nobody knows yet, and waits until it is let in.
+func (w *world) honest(number *int, when string) {
+	w.Helper()
+	source := livetest.Source4(*number)
+	*number++
+	w.send(source, sshKnocks...)
+	w.eventually(fmt.Sprintf("%s: %s is let in", when, source), func() bool {
+		return slices.ContainsFunc(w.grants(), func(g control.Grant) bool { return g.Door == "ssh" && g.By == source })
+	})
+}
