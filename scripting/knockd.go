@@ -84,6 +84,11 @@ func (s *script) readSequences(v value, conf *knockd.File) bool {
 			continue
 		}
 		file, err := s.scripts.Reference(conf.OneTimePath(d), source.SmallFile, true)
+		if err == nil {
+			if err = knockd.CheckOneTime(file.Source); err != nil {
+				err = fmt.Errorf("%s has none: %w", file.Path, err)
+			}
+		}
 		if err != nil {
 			s.refuseConf(v, source.Place{File: conf.Path, Line: d.OneTimeLine}, fmt.Sprintf("the one-time sequences of the door %q: %v", d.Name, err))
 			good = false

@@ -157,6 +157,20 @@ func TestAnEmptyFileOfSequences(t *testing.T) {
 	}
 }
 
+// TestAFileOfPasswords names a file that has no sequence. A knock would mark a line of it.
+func TestAFileOfPasswords(t *testing.T) {
+	const text = "root:$6$salt$hash:19000:0:99999:7:::\n"
+	for name, files := range map[string]map[string]string{
+		"a door":        {"a.lua": `sesame.door "ssh" { one_time_sequences = "/shadow", guards = 22 }`, "/shadow": text},
+		"a knockd.conf": {"a.lua": `sesame.knockd "/knockd.conf"`, "/knockd.conf": "[a]\none_time_sequences = /shadow\n", "/shadow": text},
+	} {
+		_, err := scripting.Load(sourcetest.Files(files), scripting.Options{})
+		if err == nil || !strings.Contains(err.Error(), "line 1 is no sequence") || strings.Contains(err.Error(), "salt") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestAStatusThatDoesNotMatter(t *testing.T) {
 	w := theScript(t, `
 local strict = sesame.command { "/bin/a" }

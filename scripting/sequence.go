@@ -107,6 +107,10 @@ func (d *draft) readOneTime() {
 		d.oneTime.fail("%v", err)
 		return
 	}
+	if err := knockd.CheckOneTime(file.Source); err != nil {
+		d.oneTime.fail("%s has no one-time sequences: %v", file.Path, err)
+		return
+	}
 	d.script.state.Charge(oneTimeInstructions*int64(len(file.Source)), oneTimeBytes*int64(len(file.Source)))
 	list := &engine.OneTime{File: file.Path}
 	if len(d.door.Sequence) > 0 {

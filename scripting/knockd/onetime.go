@@ -56,6 +56,34 @@ func Unused(text []byte) (unused []Sequence, warnings []Warning) {
 	return unused, warnings[:min(len(warnings), maxWarnings)]
 }
 
+// CheckOneTime returns an error for a text that was not written as one-time sequences, such as that
+// of /etc/shadow: it has lines that are not commented out, and no line is a sequence, used or not.
+// A door would mark lines of such a file. The error has no text of the file. A file in which all
+// lines are comments, or an empty one, has no sequence left.
+func CheckOneTime(text []byte) error {
+	first, number := 0, 0
+	for raw := range strings.Lines(string(text)) {
+		number++
+		line := strings.Trim(raw, blanks)
+		if len(raw) <= maxLine && !strings.Contains(raw, "\x00") && isSequence(strings.TrimLeft(line, "#")) {
+			return nil
+		}
+		if first == 0 && line != "" && line[0] != '#' {
+			first = number
+		}
+	}
+	if first == 0 {
+		return nil
+	}
+	return fmt.Errorf("line %d is no sequence, and neither is any other line: expected lines such as 7421,9133:udp", first)
+}
+
+// isSequence reports whether a line has ports that a person meant: a word is port 0 for knockd.
+func isSequence(line string) bool {
+	ports, problem := readSequence(line)
+	return problem == "" && !slices.ContainsFunc(ports, func(p packet.Port) bool { return p.Number == 0 })
+}
+
 // CheckSequences adds warnings about the files of one-time sequences that the doors name: lines
 // that are odd, files that cannot be read, and files without unused sequences. It calls read once
 // for each path.

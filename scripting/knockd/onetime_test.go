@@ -47,6 +47,35 @@ func TestUnused(t *testing.T) {
 	}
 }
 
+// TestFilesOfSomethingElse: a file must have a line that somebody wrote as a sequence, used or not.
+func TestFilesOfSomethingElse(t *testing.T) {
+	const noLine = " is no sequence, and neither is any other line: expected lines such as 7421,9133:udp"
+	for text, want := range map[string]string{
+		"":                "",
+		"# all gone\n\n":  "",
+		"1,2:udp\n":       "",
+		"hello\n7\n":      "",
+		"hello\n#1,2\n":   "",
+		"hello\n## 1,2\n": "",
+		"hello\n":         "line 1" + noLine,
+		"\n# 1,x\nhello":  "line 3" + noLine,
+		"7000,0\n":        "line 1" + noLine,
+		"1,2:sctp\n":      "line 1" + noLine,
+		"70000\n":         "line 1" + noLine,
+		"1\x00\n":         "line 1" + noLine,
+		"1" + strings.Repeat(" ", maxLine) + "\n":                         "line 1" + noLine,
+		"root:$6$salt$hash:19000:0:99999:7:::\nme:*:19000:0:99999:7:::\n": "line 1" + noLine,
+	} {
+		got := ""
+		if err := CheckOneTime([]byte(text)); err != nil {
+			got = err.Error()
+		}
+		if got != want {
+			t.Errorf("%.40q: got %q, want %q", text, got, want)
+		}
+	}
+}
+
 // TestSequencesOfDoors: what is odd in the files of one-time sequences is a warning of
 // the door that names them.
 func TestSequencesOfDoors(t *testing.T) {
