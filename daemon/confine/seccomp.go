@@ -38,6 +38,26 @@ func filterCalls(tcp bool) error {
 	return allFiltered()
 }
 
+// ErrUnsupported means that the kernel or the architecture has no filter of system calls.
+var ErrUnsupported = errors.New("system calls cannot be limited here")
+
+// Calls limits the system calls of the process to those that [Apply] leaves without TCP, and
+// nothing else. It is for a process that can open no file any more. Its threads must have no filter
+// yet: then the kernel limits all of them or none.
+func Calls() error {
+	machine, err := arch.GetInfo("")
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrUnsupported, err)
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	err = seccomp.LoadFilter(seccomp.Filter{NoNewPrivs: true, Flag: seccomp.FilterFlagTSync, Policy: policy(machine, false)})
+	if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EINVAL) {
+		return fmt.Errorf("%w: %w", ErrUnsupported, err)
+	}
+	return err
+}
+
 // policy returns what the process may call on an architecture.
 func policy(machine *arch.Info, tcp bool) seccomp.Policy {
 	var names []string

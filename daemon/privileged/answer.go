@@ -45,6 +45,10 @@ func refused(err error) message {
 	return message{outcome: outcomeRefused, status: -1, text: cut(err.Error(), maxText)}
 }
 
+func notOwed() message {
+	return message{outcome: outcomeNotOwed, status: -1, text: "the undo is not owed"}
+}
+
 func stopped() message {
 	return message{outcome: outcomeStopped, status: -1, text: effect.ErrStopped.Error()}
 }

@@ -20,17 +20,19 @@ type catalog struct {
 	newest *index
 	before *index // nil: there is none any more
 	until  time.Time
+	held   string // what others can change of the programs of the newest; "": nothing
 }
 
 // An index finds what a manifest declares. Nobody changes it.
 type index struct {
+	manifest *manifest
 	commands map[hash][]*declared // they differ in choices and time limits
 	doors    map[string]bool
 	oneTime  map[string]bool // by path
 }
 
 func newIndex(m *manifest) *index {
-	x := &index{commands: map[hash][]*declared{}, doors: map[string]bool{}, oneTime: map[string]bool{}}
+	x := &index{manifest: m, commands: map[hash][]*declared{}, doors: map[string]bool{}, oneTime: map[string]bool{}}
 	for i := range m.commands {
 		d := &m.commands[i]
 		h := commandHash(d.argv, d.undo)
@@ -51,6 +53,30 @@ func (k *catalog) replace(m *manifest, now time.Time) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.before, k.newest, k.until = k.newest, x, now.Add(handover)
+}
+
+// hold lets no command run while others can change a program of the newest set, which vet tells.
+// Programs of a set that runs are read again each time.
+func (k *catalog) hold(vet func(*manifest) string) {
+	k.mu.Lock()
+	newest := k.newest
+	k.mu.Unlock()
+	held := ""
+	if newest != nil {
+		held = vet(newest.manifest)
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.held = held
+}
+
+func (k *catalog) heldBecause() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.held == "" {
+		return nil
+	}
+	return errors.New(heldText + k.held)
 }
 
 func (k *catalog) empty() bool {
@@ -89,6 +115,9 @@ type run struct {
 
 // find returns what to run for a command with these values, or why the newest set lets nothing run.
 func (k *catalog) find(command hash, door string, given map[string]string, now time.Time) (run, error) {
+	if err := k.heldBecause(); err != nil {
+		return run{}, err
+	}
 	err := errUndeclared
 	for i, x := range k.valid(now) {
 		r, failed := x.find(command, door, given)

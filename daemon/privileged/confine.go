@@ -12,6 +12,8 @@ import (
 
 	"golang.org/x/sys/unix"
 	"kernel.org/pub/linux/libs/security/libcap/cap"
+
+	"sesame/daemon/confine"
 )
 
 // nobody is the user and the group that a loader becomes (the overflow ID of user_namespaces(7)).
@@ -22,14 +24,14 @@ const (
 	loaderMemory  = 2 << 30 // bytes, beside what the program has mapped at its start
 )
 
-// confine gives up, for this process and for good, what no loader needs: the user root, all
-// capabilities, and any new descriptor. Without one there is no file and no socket. What is open
-// stays open.
+// confineLoader gives up, for this process and for good, what no loader needs: the user root, all
+// capabilities, any new descriptor, and system calls about other processes. Without a descriptor
+// there is no file and no socket. What is open stays open.
 //
 // A process that changes its user cannot be traced by others of the new user, until it executes
 // another program (prctl(2), PR_SET_DUMPABLE). So the user is changed here, and not by who started
 // this process: another process of nobody could write a manifest else.
-func confine() error {
+func confineLoader() error {
 	if err := openPoller(); err != nil {
 		return err
 	}
@@ -59,7 +61,17 @@ func confine() error {
 			return fmt.Errorf("setting the limit %d to %d: %w", limit.resource, limit.most, err)
 		}
 	}
-	return nil
+	return limitCalls()
+}
+
+// limitCalls takes away what needs no descriptor: to start processes and programs, to trace others
+// of nobody, and to signal them.
+func limitCalls() error {
+	err := confine.Calls()
+	if errors.Is(err, confine.ErrUnsupported) {
+		return nil // the kernel or the architecture has no filter of system calls
+	}
+	return err
 }
 
 // openPoller lets the Go runtime open the descriptors that it needs for timers: it ends the process

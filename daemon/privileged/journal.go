@@ -10,17 +10,14 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
-	"net/netip"
 	"os"
 	"slices"
 	"strings"
 	"sync"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 
-	"sesame/daemon/effect"
 	"sesame/daemon/wire"
 )
 
@@ -39,29 +36,6 @@ const (
 	maxEntryLine = 8 << 20 // maxFilled with each byte escaped
 	minRewrite   = 1 << 20 // a journal that is longer, and four times what counts, is written anew
 )
-
-// An owed undo is one whose command ran, or may have run: it is on the disk before that.
-type owed struct {
-	ID        uint64        `json:"id"`
-	Argv      []wire.Text   `json:"argv"`
-	Timeout   time.Duration `json:"timeout"`
-	AnyStatus bool          `json:"any_status,omitempty"`
-	Door      wire.Text     `json:"door,omitempty"`
-	Source    netip.Prefix  `json:"source,omitzero"`
-	Grant     uint64        `json:"grant,omitempty"`
-
-	hash    hash
-	session uint64        // in which its command ran; 0: in an earlier process
-	ended   chan struct{} // closed when its command has ended; nil: in an earlier process
-	over    chan struct{} // closed when the undo itself has ended; nil: it does not run
-	size    int
-}
-
-// command returns the undo as it is run.
-func (o *owed) command() effect.Command {
-	argv := wire.Convert[string](o.Argv)
-	return effect.Command{Argv: argv, Undo: true, Undone: argv, Door: string(o.Door), Source: o.Source, Grant: o.Grant, Timeout: o.Timeout}
-}
 
 // A line of the journal is the CRC-32C of its JSON in hexadecimal, a space, the JSON and a newline.
 // One of the two fields is set.
@@ -254,9 +228,11 @@ func (j *journal) owe(o *owed) error {
 func (j *journal) done(o *owed) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if o.over != nil {
-		close(o.over)
+	o.release()
+	if o.gone {
+		return nil
 	}
+	o.gone = true
 	l := line{Done: o.ID}
 	j.apply(l)
 	text, err := l.text()
@@ -281,8 +257,8 @@ func (j *journal) append(text []byte) error {
 		err = unix.Fdatasync(int(j.file.Fd()))
 	}
 	if err != nil {
-		j.broken = true // part of the line may be there
-		return err
+		j.broken = true // the line may be there, or part of it
+		return errors.Join(err, j.rewrite())
 	}
 	j.size += int64(len(text))
 	return nil
@@ -378,12 +354,19 @@ func (j *journal) takeUnclaimed(claims map[hash]int, session uint64) (unclaimed 
 	return unclaimed
 }
 
-// putBack notes that an undo that was taken is owed still.
+// putBack notes that an undo that was taken does not run any more. It is owed still, unless its
+// command failed meanwhile.
 func (j *journal) putBack(o *owed) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	close(o.over)
-	o.over = nil
+	o.release()
+}
+
+// owes reports whether an undo that was taken is owed still.
+func (j *journal) owes(o *owed) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return !o.gone
 }
 
 // list returns the arguments of the undos that are owed, for the log and for tests.

@@ -15,13 +15,13 @@ import (
 
 // Load is the loader: it reads an archive from in, loads the set, and writes the manifest to out.
 // Before it runs Lua it gives up all that it does not need, for this process and for good: see
-// confine. So it must be called first in a process of its own, and ends with it.
+// confineLoader. So it must be called first in a process of its own, and ends with it.
 func Load(in, out *os.File) error {
 	a, err := readFile(in)
 	if err != nil {
 		return err
 	}
-	if err := confine(); err != nil {
+	if err := confineLoader(); err != nil {
 		return fmt.Errorf("giving up privileges: %w", err)
 	}
 	m := manifestOf(&a)

@@ -27,9 +27,7 @@ func startLoader(argv []string, archive *os.File) (manifest, error) {
 		return manifest{}, fmt.Errorf("starting the loader: %w", err)
 	}
 	text, readErr := readBounded(out, loaderPatience)
-	if readErr != nil {
-		_ = loader.Kill() // it may have ended already
-	}
+	_ = loader.Kill() // one that has closed its output has nothing more to do, or is ending already
 	state, err := loader.Wait()
 	switch {
 	case readErr != nil:

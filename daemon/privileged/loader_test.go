@@ -86,6 +86,9 @@ func TestALoaderThatFails(t *testing.T) {
 			}
 		})
 	}
+	if _, err := startLoader([]string{"/bin/sh", "-c", "exec >&-; while :; do :; done"}, empty); err == nil {
+		t.Error("one that closes its output and goes on is taken")
+	}
 	r, w, err := os.Pipe()
 	must(t, err)
 	defer r.Close()

@@ -17,6 +17,8 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 	"golang.org/x/sys/unix"
+
+	"sesame/daemon/writable/writabletest"
 )
 
 // What this program does when the first argument says so.
@@ -27,6 +29,10 @@ const (
 )
 
 func TestMain(m *testing.M) {
+	if err := writabletest.TrustOwnerOfTemp(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(2)
+	}
 	if len(os.Args) < 2 {
 		os.Exit(m.Run())
 	}
@@ -69,7 +75,7 @@ func configFor(scripts, dir string) Config {
 
 // attemptEscape tells on standard output what a confined process could do.
 func attemptEscape() error {
-	if err := confine(); err != nil {
+	if err := confineLoader(); err != nil {
 		return err
 	}
 	var did []string
@@ -89,7 +95,15 @@ func attemptEscape() error {
 	}
 	attempt("be root again", syscall.Setresuid(0, 0, 0))
 	attempt("write a file", os.WriteFile(filepath.Join(os.TempDir(), "escaped"), nil, 0o600))
-	attempt("signal init", unix.Kill(1, 0))
+	attempt("signal its parent", unix.Kill(os.Getppid(), 0))
+	attempt("look into its parent", func() error {
+		_, err := unix.ProcessVMReadv(os.Getppid(), nil, nil, 0)
+		return err
+	}())
+	attempt("signal others of nobody", unix.Kill(-1, 0))
+	_, err := syscall.ForkExec("/bin/true", []string{"true"}, nil)
+	attempt("start a program", err)
+	attempt("become another program", syscall.Exec("/bin/true", []string{"true"}, nil))
 	attempt("change the host name", unix.Sethostname([]byte("escaped")))
 	attempt("trace its parent", unix.PtraceAttach(os.Getppid()))
 	dumpable, err := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0)

@@ -26,8 +26,12 @@ type Config struct {
 	Lists   []string          // the names of those that were written as lists
 	Dir     string            // of the journal, used by nobody else; made when it is not there
 	Loader  []string          // a program that calls [Load] with its standard input and output
-	AtOnce  int               // how many commands run at once; the others wait; 64 by default
-	Log     hclog.Logger
+	// AllowWritable lets a set run that other users can change, see package writable. File is the
+	// configuration, which others must not change either; "": there is none.
+	AllowWritable bool
+	File          string
+	AtOnce        int // how many commands run at once; the others wait; 64 by default
+	Log           hclog.Logger
 }
 
 // A Server is the helper. It serves any number of connections, and believes none of them.
@@ -45,9 +49,10 @@ type Server struct {
 
 // A snapshot is a set as it was read.
 type snapshot struct {
-	archive *os.File // sealed
-	sum     hash
-	trouble string // why its commands cannot run; "": they can
+	archive  *os.File // sealed
+	sum      hash
+	manifest manifest
+	trouble  string // why its commands cannot run; "": they can
 }
 
 // New returns a server, and reads its journal. It starts nothing, and runs no undo.
@@ -92,17 +97,21 @@ func (s *Server) read() (*snapshot, error) {
 		if err != nil {
 			return nil, err
 		}
-		if s.last != nil && s.last.sum == sum {
-			_ = file.Close() // it is only memory
-			return s.last, nil
+		next := &snapshot{archive: file, sum: sum}
+		found := s.vetFiles(files) // before a loader runs what others have written
+		switch {
+		case s.last != nil && s.last.sum == sum:
+			next.manifest = s.last.manifest
+		case found != "":
+		default:
+			next.manifest, err = startLoader(s.cfg.Loader, file)
 		}
-		m, err := startLoader(s.cfg.Loader, file)
-		if err == nil && len(m.missing) > 0 {
+		if err == nil && len(next.manifest.missing) > 0 {
 			_ = file.Close() // it is only memory
-			s.name(&m)
+			s.name(&next.manifest)
 			continue
 		}
-		s.keep(&snapshot{archive: file, sum: sum}, &m, err)
+		s.keep(next, found, err)
 		return s.last, nil
 	}
 	return nil, fmt.Errorf("reading the scripts: files name files that name files, more than %d deep", maxRounds-1)
@@ -118,30 +127,43 @@ func (s *Server) name(m *manifest) {
 	s.referenced = slices.Compact(s.referenced)
 }
 
-// keep notes what was read last, and what it declares.
-func (s *Server) keep(read *snapshot, m *manifest, err error) {
-	if s.last != nil {
-		_ = s.last.archive.Close() // it is only memory
+// keep notes what was read last, and what it declares. found is what others can change of its
+// files, and err why the loader failed.
+func (s *Server) keep(next *snapshot, found string, err error) {
+	m := &next.manifest
+	if found == "" && err == nil {
+		found = s.vetPrograms(m)
 	}
-	s.last = read
 	switch {
 	case err != nil:
-		read.trouble, read.sum = cut(err.Error(), maxText), hash{} // it is tried again
+		next.trouble, next.sum = cut(err.Error(), maxText), hash{} // it is tried again
+	case found != "":
+		next.trouble = cut(heldText+found, maxText)
 	case m.problem != "":
-		read.trouble = "the scripts do not load"
+		next.trouble = "the scripts do not load"
 	}
-	if err == nil {
+	before := s.last
+	if before != nil {
+		_ = before.archive.Close() // it is only memory
+	}
+	s.last = next
+	if next.trouble != "" && found != "" && m.doors == nil {
+		next.sum = hash{} // no loader ran for it
+	} else if err == nil {
 		s.name(m)
 	}
-	if read.trouble == "" {
+	same := before != nil && before.sum == next.sum && before.trouble == next.trouble
+	switch {
+	case next.trouble == "" && !same:
 		s.catalog.replace(m, now())
-		s.save(read.archive)
-		return
+		s.save(next.archive)
+	case next.trouble != "" && !same:
+		s.cfg.Log.Warn("commands of the scripts on the disk may not run, those of the set before may", "reason", next.trouble)
 	}
-	s.cfg.Log.Warn("the scripts on the disk do not load: commands of the set before may run", "reason", read.trouble)
-	if s.catalog.empty() {
+	if next.trouble != "" && s.catalog.empty() {
 		s.loadSaved()
 	}
+	s.catalog.hold(s.vetPrograms)
 }
 
 // save writes the archive of a set that loads into the helper's directory.
@@ -173,6 +195,9 @@ func (s *Server) loadSaved() {
 	if err == nil && m.problem != "" {
 		err = errors.New(m.problem)
 	}
+	if found := s.vetPrograms(&m); err == nil && found != "" {
+		err = errors.New(heldText + found)
+	}
 	if err != nil {
 		s.cfg.Log.Warn("the scripts that loaded last cannot be loaded again: no command may run", "error", err)
 		return
@@ -192,7 +217,7 @@ func (s *Server) run(ctx context.Context, session uint64, q *message) message {
 		if err := s.journal.owe(undo); err != nil {
 			return refused(err)
 		}
-		defer close(undo.ended)
+		defer close(undo.ended) // after it is known whether the undo is owed
 	}
 	answer := runProgram(ctx, effect.Command{Argv: r.argv, Door: q.door, Source: q.source, Grant: q.grant, Timeout: r.timeout})
 	// A command that failed has done nothing, so the engine asks for no undo. One that was
@@ -211,7 +236,7 @@ func (s *Server) undo(ctx context.Context, h hash) message {
 		case o != nil:
 			return s.undoTaken(ctx, o)
 		case over == nil:
-			return message{outcome: outcomeNotOwed, status: -1, text: "the undo is not owed"}
+			return notOwed()
 		}
 		select {
 		case <-over: // it may have failed
@@ -230,6 +255,10 @@ func (s *Server) undoTaken(ctx context.Context, o *owed) message {
 			s.journal.putBack(o)
 			return stopped()
 		}
+	}
+	if !s.journal.owes(o) { // its command failed
+		s.journal.putBack(o)
+		return notOwed()
 	}
 	answer := runProgram(ctx, o.command())
 	if answer.counts(o.AnyStatus) {

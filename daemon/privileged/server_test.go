@@ -35,7 +35,7 @@ func TestCommandsAndUndos(t *testing.T) {
 	set, err := scripting.Load(files, scripting.Options{})
 	must(t, err)
 	defer set.Close()
-	if trouble != "" || len(set.Commands) != 6 || !cmp.Equal(files.Referenced(), []string{w.once}) {
+	if trouble != "" || len(set.Commands) != 7 || !cmp.Equal(files.Referenced(), []string{w.once}) {
 		t.Errorf("trouble %q, %d commands, files %q", trouble, len(set.Commands), files.Referenced())
 	}
 
@@ -112,6 +112,103 @@ func TestAStopKillsCommands(t *testing.T) {
 	}
 	must(t, <-undone)
 	w.wantLog("unhang")
+}
+
+// TestAnUndoOfACommandThatFails asks for the undo while the command runs. The command fails then,
+// so nothing is owed, and the undo does not run.
+func TestAnUndoOfACommandThatFails(t *testing.T) {
+	w := newWorld(t)
+	h := w.host()
+	c := h.connect()
+	_, _, err := c.Read(t.Context())
+	must(t, err)
+	slow := engine.Invocation{Argv: []string{w.program, "slow"}, Undo: []string{w.program, "unslow"}}
+	answers := make(chan error, 3)
+	answer := func(_ effect.Output, err error) { answers <- err }
+	ctx, stop := context.WithCancel(t.Context())
+	go c.Run(t.Context(), w.command(slow, nil), answer)
+	eventually(t, "the command runs", func() bool { return len(w.log()) == 1 })
+	taken := func() bool {
+		h.journal.mu.Lock()
+		defer h.journal.mu.Unlock()
+		return h.journal.undos[0].over != nil
+	}
+	go c.Run(ctx, undoing(slow.Undo...), answer)
+	eventually(t, "an undo waits", taken)
+	stop() // and another takes its place
+	if err := <-answers; !errors.Is(err, effect.ErrStopped) {
+		t.Errorf("the undo that was stopped: %v", err)
+	}
+	go c.Run(t.Context(), undoing(slow.Undo...), answer)
+	eventually(t, "an undo waits", taken)
+	write(t, w.dir, "ran.go", "")
+	var failed int
+	for range 2 {
+		if err := <-answers; err != nil {
+			failed++
+		}
+	}
+	if failed != 1 || h.journal.list() != nil {
+		t.Errorf("%d failed, and %q is owed", failed, h.journal.list())
+	}
+	w.wantLog("slow")
+}
+
+// TestOthersMayNotChangeWhatRuns gives files to another user.
+func TestOthersMayNotChangeWhatRuns(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give files away")
+	}
+	w := newWorld(t)
+	h := w.host()
+	c := h.connect()
+	run := func() string {
+		_, trouble, err := c.Read(t.Context())
+		must(t, err)
+		if got := c.done(t.Context(), w.command(w.ask, map[string]string{"port": "22", "door": "ssh"})); got != "" {
+			return got
+		}
+		return trouble
+	}
+	script := filepath.Join(w.scripts, "a.lua")
+	for _, tt := range []struct{ path, want string }{
+		{w.once, heldText + w.once + " (owner 1, mode 0600)"},
+		{script, heldText + script + " (owner 1, mode 0600)"},
+		{w.scripts, heldText + w.scripts + " (owner 1, mode 0700)"},
+		{w.program, "running " + w.program + ": " + heldText + w.program + " (owner 1, mode 0700)"},
+	} {
+		if got := run(); got != "" {
+			t.Errorf("before: %s", got)
+		}
+		must(t, os.Chown(tt.path, 1, 1))
+		if got := run(); got != tt.want {
+			t.Errorf("%s: got %s\nwant %s", tt.path, got, tt.want)
+		}
+		must(t, os.Chown(tt.path, 0, 0))
+	}
+	if got := run(); got != "" {
+		t.Error(got)
+	}
+
+	t.Log("# nothing of such a set runs in the loader, and nothing of it at a start")
+	must(t, os.Chown(w.program, 1, 1))
+	c.close()
+	h.stop()
+	must(t, h.Close())
+	h = w.host()
+	c = h.connect()
+	if got := run(); !strings.HasPrefix(got, "running "+w.program+": ") {
+		t.Errorf("got %s", got)
+	}
+	c.close()
+	h.stop()
+	must(t, h.Close())
+	h = w.host()
+	h.cfg.AllowWritable = true
+	c = h.connect()
+	if got := run(); got != "" {
+		t.Errorf("allowed: %s", got)
+	}
 }
 
 func TestOneTimeSequencesAreCommentedOut(t *testing.T) {

@@ -37,7 +37,8 @@ type session struct {
 	settled bool
 	named   chan []string // capacity 1: the files that the set names, for the watcher
 
-	mu      sync.Mutex // guards the next
+	mu      sync.Mutex // guards the next two
+	reading bool
 	cancels map[uint64]context.CancelFunc
 
 	writing sync.Mutex
@@ -224,8 +225,13 @@ func (c *session) inSlot(do func(context.Context) message) func(context.Context)
 }
 
 // sendSet reads the set and sends it. The message that it returns was sent already, or is an error.
+// A session has one such request at a time, since each may load a set.
 func (c *session) sendSet(id uint64) message {
 	s := c.server
+	if !c.beginReading() {
+		return refused(errors.New("the scripts are read already for an earlier request"))
+	}
+	defer c.endReading()
 	s.reading.Lock()
 	defer s.reading.Unlock()
 	read, err := s.read()
@@ -242,4 +248,20 @@ func (c *session) sendSet(id uint64) message {
 	default:
 	}
 	return message{kind: kindSet}
+}
+
+func (c *session) beginReading() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.reading {
+		return false
+	}
+	c.reading = true
+	return true
+}
+
+func (c *session) endReading() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.reading = false
 }

@@ -38,7 +38,7 @@ func newWorld(t testing.TB) *world {
 	w := &world{t: t, dir: dir, scripts: filepath.Join(dir, "scripts"), helper: filepath.Join(dir, "helper"), ran: filepath.Join(dir, "ran"), program: filepath.Join(dir, "program")}
 	w.once = write(t, dir, "once", "1001,1002\n1003,1004\n")
 	w.other = write(t, dir, "other", "1001,1002\nsecret\n")
-	write(t, dir, "program", "#!/bin/sh\nprintf '%s\\n' \"$*\" >>"+w.ran+"\n[ \"$1\" != fail ] || exit 3\n[ \"$1\" != hang ] || sleep 600\n")
+	write(t, dir, "program", "#!/bin/sh\nprintf '%s\\n' \"$*\" >>"+w.ran+"\n[ \"$1\" != fail ] || exit 3\n[ \"$1\" != hang ] || sleep 600\n[ \"$1\" != slow ] || { while [ ! -e "+w.ran+".go ]; do sleep 0.05; done; exit 3; }\n")
 	must(t, os.Chmod(w.program, 0o700))
 	w.declare("")
 	w.ban = engine.Invocation{Argv: []string{w.program, "ban", "{source}", "{level}"}, Undo: []string{w.program, "unban", "{source}"}}
@@ -56,6 +56,7 @@ local ask = sesame.command { %[1]q, "ask", "{port}", "{door}" }
 local fail = sesame.command { %[1]q, "fail", undo = { %[1]q, "unfail" } }
 local bear = sesame.command { %[1]q, "fail", "well", undo = { %[1]q, "unbear" }, status = "any" }
 local hang = sesame.command { %[1]q, "hang", undo = { %[1]q, "unhang" } }
+local slow = sesame.command { %[1]q, "slow", undo = { %[1]q, "unslow" } }
 local bad = sesame.command { %[1]q, "badundo", undo = { %[1]q, "fail", "undo" } }
 sesame.door "ssh" { one_time_sequences = %[2]q }
 %[3]s`, w.program, w.once, more))
@@ -64,7 +65,7 @@ sesame.door "ssh" { one_time_sequences = %[2]q }
 // log returns the lines that the program wrote.
 func (w *world) log() []string {
 	text, err := os.ReadFile(w.ran)
-	if err != nil {
+	if err != nil || len(text) == 0 { // the shell makes the file before it writes the line
 		return nil
 	}
 	return strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
