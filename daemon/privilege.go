@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -153,7 +154,24 @@ func limitTo(values []cap.Value, inherit *cap.Set) error {
 	} else if err := cap.ResetAmbient(); err != nil {
 		return err
 	}
-	return set.SetProc()
+	err := set.SetProc()
+	if errors.Is(err, unix.EPERM) && noMore(cap.GetProc(), values) {
+		// A unit that refuses capset(2) has limited the process itself. What is inheritable then
+		// stays, and gives nothing to a program without ambient capabilities.
+		return nil
+	}
+	return err
+}
+
+// noMore reports whether a process has none but these capabilities.
+func noMore(have *cap.Set, values []cap.Value) bool {
+	for value := range cap.MaxBits() {
+		permitted, err := have.GetFlag(cap.Permitted, value)
+		if err != nil || permitted && !slices.Contains(values, value) {
+			return false
+		}
+	}
+	return true
 }
 
 // naming returns text such as "CAP_NET_RAW and CAP_NET_ADMIN".

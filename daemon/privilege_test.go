@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+	"kernel.org/pub/linux/libs/security/libcap/cap"
 )
 
 const (
@@ -168,4 +169,29 @@ func field(status, name string) string {
 		}
 	}
 	return ""
+}
+
+// TestNoMore says when a refused capset(2) does not matter.
+func TestNoMore(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		have []cap.Value
+		want bool
+	}{
+		{"none", nil, true},
+		{"one of them", []cap.Value{cap.NET_RAW}, true},
+		{"both", needed, true},
+		{"a third", append([]cap.Value{cap.SETUID}, needed...), false},
+		{"another", []cap.Value{cap.CHOWN}, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			have := cap.NewSet()
+			if err := have.SetFlag(cap.Permitted, true, tt.have...); err != nil {
+				t.Fatal(err)
+			}
+			if got := noMore(have, needed); got != tt.want {
+				t.Errorf("got %v", got)
+			}
+		})
+	}
 }

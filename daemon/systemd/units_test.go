@@ -60,7 +60,7 @@ func TestUnitsAreConfined(t *testing.T) {
 		if err != nil || score == nil {
 			t.Fatalf("systemd-analyze security: %v\n%s", err, out)
 		}
-		const most = 2.5
+		const most = 2.3
 		if level, err := strconv.ParseFloat(string(score[1]), 64); err != nil || level > most {
 			t.Errorf("%s: exposure %s, %v: expected at most %v", filepath.Base(unit), score[1], err, most)
 		}
