@@ -159,7 +159,7 @@ const maxFile = 1 << 20
 
 // readFile reads a file without the byte order mark that some editors write.
 func readFile(path string) ([]byte, error) {
-	file, err := openfile.Input(path)
+	file, err := openfile.Ready(path)
 	if err != nil {
 		return nil, err
 	}

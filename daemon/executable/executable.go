@@ -96,46 +96,6 @@ func file(path string) string {
 	return ""
 }
 
-// Files returns the files that run when a command runs, as far as [Problem] looks: the program, the
-// interpreter of a script, and the first word of what a shell is given to run. What is in the PATH
-// of commands has its whole path.
-func Files(argv []string) []string {
-	if len(argv) == 0 {
-		return nil
-	}
-	files := withInterpreter(argv[0])
-	if len(argv) == 3 && argv[1] == "-c" && slices.Contains(shells, filepath.Base(argv[0])) {
-		if word := plainWord(argv[2]); filepath.IsAbs(word) {
-			files = append(files, withInterpreter(word)...)
-		} else if word != "" && !strings.Contains(word, "/") {
-			files = append(files, found(word)...)
-		}
-	}
-	return files
-}
-
-// withInterpreter returns a program, and what its first line names.
-func withInterpreter(program string) []string {
-	files := []string{program}
-	if info, err := os.Stat(program); err != nil || !info.Mode().IsRegular() {
-		return files
-	}
-	head, err := beginning(program)
-	line, isScript := bytes.CutPrefix(head, []byte("#!"))
-	if err != nil || !isScript {
-		return files
-	}
-	line, _, _ = bytes.Cut(line, []byte("\n"))
-	words := strings.Fields(string(line))
-	if len(words) > 0 && filepath.IsAbs(words[0]) {
-		files = append(files, words[0])
-	}
-	if len(words) == 2 && filepath.Base(words[0]) == "env" {
-		files = append(files, found(words[1])...)
-	}
-	return files
-}
-
 // found returns the program that the PATH of commands has under a name; nil for none.
 func found(name string) []string {
 	for _, dir := range filepath.SplitList(Path) {

@@ -10,18 +10,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// readFlags never wait: for the other end of a pipe, or for who has a lease on the file. A terminal
-// does not become that of the process.
-const readFlags = os.O_RDONLY | unix.O_NONBLOCK | unix.O_NOCTTY
+// With readFlags nobody waits: for the other end of a pipe, or for who has a lease on the file. A
+// terminal does not become that of the process.
+const (
+	readFlags = os.O_RDONLY | unix.O_NONBLOCK | unix.O_NOCTTY
+	waitFlags = os.O_RDONLY | unix.O_NOCTTY
+)
 
 // open opens what a path leads to if its kind is allowed.
-func open(path string, allowed func(fs.FileInfo) error) (*os.File, fs.FileInfo, error) {
+func open(path string, flags int, allowed func(fs.FileInfo) error) (*os.File, fs.FileInfo, error) {
 	handle, err := os.OpenFile(path, unix.O_PATH, 0) // this opens nothing: open(2)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer func() { _ = handle.Close() }()
-	return Again(handle, path, readFlags, allowed)
+	return Again(handle, path, flags, allowed)
 }
 
 // Again opens the file that a handle of O_PATH leads to, with flags of open(2), if its kind is

@@ -8,8 +8,13 @@ import (
 	"syscall"
 )
 
+const (
+	readFlags = os.O_RDONLY | syscall.O_NONBLOCK
+	waitFlags = os.O_RDONLY
+)
+
 // open looks at what a path leads to, and opens it if its kind is allowed.
-func open(path string, allowed func(fs.FileInfo) error) (*os.File, fs.FileInfo, error) {
+func open(path string, flags int, allowed func(fs.FileInfo) error) (*os.File, fs.FileInfo, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, nil, err
@@ -17,7 +22,7 @@ func open(path string, allowed func(fs.FileInfo) error) (*os.File, fs.FileInfo, 
 	if err := allowed(info); err != nil {
 		return nil, nil, &fs.PathError{Op: "open", Path: path, Err: err}
 	}
-	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	file, err := os.OpenFile(path, flags, 0)
 	if err != nil {
 		return nil, nil, err
 	}

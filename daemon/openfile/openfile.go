@@ -21,15 +21,21 @@ var (
 // Regular opens a regular file for reading, and says what it is. The caller closes it.
 //
 // Errors are of type [*fs.PathError] and name the path.
-func Regular(path string) (*os.File, fs.FileInfo, error) { return open(path, regular) }
+func Regular(path string) (*os.File, fs.FileInfo, error) { return open(path, readFlags, regular) }
 
 // Input opens what a person may give a command to read: a regular file, a pipe, as the shell makes
-// one for <(command), or /dev/null. A pipe that nobody writes to is at its end. The caller closes
-// it.
+// one for <(command), or /dev/null. It waits until somebody opens a pipe for writing. The caller
+// closes the file.
 //
 // Errors are as those of [Regular].
 func Input(path string) (*os.File, error) {
-	file, _, err := open(path, input)
+	file, _, err := open(path, waitFlags, input)
+	return file, err
+}
+
+// Ready is [Input] for a program that nobody watches: a pipe that nobody writes to is at its end.
+func Ready(path string) (*os.File, error) {
+	file, _, err := open(path, readFlags, input)
 	return file, err
 }
 

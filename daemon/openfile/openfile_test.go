@@ -64,8 +64,12 @@ func TestKinds(t *testing.T) {
 		}
 		file, _, err := Regular(path)
 		expect("Regular", file, err, nil)
-		file, err = Input(path)
-		expect("Input", file, err, map[string]error{"pipe": nil, "/dev/null": nil})
+		file, err = Ready(path)
+		expect("Ready", file, err, map[string]error{"pipe": nil, "/dev/null": nil})
+		if name != "pipe" {
+			file, err = Input(path)
+			expect("Input", file, err, map[string]error{"/dev/null": nil})
+		}
 		file, err = Append(path)
 		expect("Append", file, err, map[string]error{"pipe": unix.ENXIO, "/dev/null": nil})
 	}
@@ -85,7 +89,7 @@ func TestWhoMayRead(t *testing.T) {
 func TestAPipe(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "pipe")
 	must(t, unix.Mkfifo(path, 0o600))
-	file, err := Input(path)
+	file, err := Ready(path)
 	must(t, err)
 	defer file.Close()
 	if text, err := io.ReadAll(file); len(text) != 0 || err != nil {
@@ -102,6 +106,30 @@ func TestAPipe(t *testing.T) {
 	}
 }
 
+// TestAPipeIsWaitedFor opens a pipe to which nobody writes yet.
+func TestAPipeIsWaitedFor(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pipe")
+	must(t, unix.Mkfifo(path, 0o600))
+	read := make(chan string)
+	go func() {
+		file, err := Input(path)
+		if err != nil {
+			read <- err.Error()
+			return
+		}
+		defer file.Close()
+		text, _ := io.ReadAll(file)
+		read <- string(text)
+	}()
+	writer, err := os.OpenFile(path, os.O_WRONLY, 0) // it waits for the reader
+	must(t, err)
+	_, err = writer.WriteString("text")
+	must(t, err, writer.Close())
+	if text := <-read; text != "text" {
+		t.Errorf("got %q", text)
+	}
+}
+
 // TestExchanged puts another file at the path between its two looks.
 func TestExchanged(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a")
@@ -109,7 +137,7 @@ func TestExchanged(t *testing.T) {
 	exchange := func(fs.FileInfo) error {
 		return errors.Join(os.Remove(path), unix.Mkfifo(path, 0o600))
 	}
-	file, info, err := open(path, exchange)
+	file, info, err := open(path, readFlags, exchange)
 	must(t, err)
 	defer file.Close()
 	if text, err := io.ReadAll(file); string(text) != "first" || err != nil || !info.Mode().IsRegular() {

@@ -243,3 +243,20 @@ func TestTexts(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// TestFilesThatCannotBeReadAgain: a process that confined itself knows what it read before.
+func TestFilesThatCannotBeReadAgain(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "group")
+	if text := textOf(path); text != "" {
+		t.Errorf("it was never there: %q", text)
+	}
+	must(t, os.WriteFile(path, []byte("staff:x:50:\n"), 0o600))
+	first := textOf(path)
+	must(t, os.Remove(path))
+	if again := textOf(path); first != "staff:x:50:\n" || again != first {
+		t.Errorf("got %q, then %q", first, again)
+	}
+	if !(&people{groups: first, known: map[uint32]bool{}}).others(50) {
+		t.Error("without passwd nobody has the group")
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // people tells who counts as another user.
@@ -28,10 +29,21 @@ func newPeople() *people {
 	return p
 }
 
-// textOf returns "" for a file that cannot be read: then a group has members that nobody knows.
+// kept has the texts of files that could be read, by path. A process that confines itself cannot
+// read them again, and decides by what it knew then.
+var kept sync.Map
+
+// textOf returns the text of a file, or what it was when it could be read last. It is "" for a file
+// that never could: then a group has members that nobody knows.
 func textOf(path string) string {
-	text, _ := os.ReadFile(path)
-	return string(text)
+	text, err := os.ReadFile(path)
+	if err == nil {
+		kept.Store(path, string(text))
+		return string(text)
+	}
+	before, _ := kept.Load(path)
+	was, _ := before.(string)
+	return was
 }
 
 // foreignOwner returns the owner that the kernel shows for users outside of this user namespace
@@ -81,8 +93,12 @@ func (p *people) hasOthers(group string) bool {
 	return !found || p.primaryOfOthers(group)
 }
 
-// primaryOfOthers reports whether another user has the group from the start of a session.
+// primaryOfOthers reports whether another user has the group from the start of a session, or
+// whether that is not known; the group of root has none then.
 func (p *people) primaryOfOthers(group string) bool {
+	if p.passwd == "" && group != "0" {
+		return true
+	}
 	for line := range strings.Lines(p.passwd) { // name:password:user:group:... (passwd(5))
 		fields := strings.Split(line, ":")
 		if len(fields) >= 4 && fields[3] == group && !p.trustedNumber(fields[2]) {
