@@ -268,6 +268,7 @@ func (l *loader) describe() {
 		l.set.Allows = append(l.set.Allows, file.Allows...)
 		l.set.Asks = append(l.set.Asks, file.Asks...)
 		l.set.Denials = append(l.set.Denials, file.Denials...)
+		l.set.Values = append(l.set.Values, file.Values...)
 		l.set.Suppressions = append(l.set.Suppressions, file.Suppressions()...)
 	}
 	for _, file := range l.scripts.Referenced() {

@@ -58,6 +58,7 @@ type Set struct {
 	Allows       []source.AllowSite
 	Asks         []source.AskSite    // places that may ask a database
 	Denials      []source.DenialSite // places that let sources pass of which nothing is known
+	Values       []source.ValueSite  // places that store something of each source for ever
 	Suppressions []source.Suppression
 	Warnings     []Warning        // of the referenced files
 	Hosts        []condition.Host // whose addresses conditions ask for; a name may stand several times

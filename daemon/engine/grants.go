@@ -101,8 +101,9 @@ type grants struct {
 	lengths  map[family][]length // of the sources of all grants of ports, the widest first
 	// runs has the effect that ran the command of a key. It is 0, or not there, when the command
 	// ran before a restart.
-	runs map[grantKey]uint64
-	work int // comparisons so far: tests count them
+	runs   map[grantKey]uint64
+	byDoor map[string]int // how many each door gave; no entry is zero
+	work   int            // comparisons so far: tests count them
 }
 
 // A family is a port for IPv4 or for IPv6.
@@ -166,6 +167,7 @@ func newGrants() *grants {
 		networks: make(map[packet.Port]*bart.Table[*byEnd]),
 		lengths:  make(map[family][]length),
 		runs:     make(map[grantKey]uint64),
+		byDoor:   make(map[string]int),
 	}
 	s.byKey, s.byAsker = newLists[grantKey](sameKey, &s.work), newLists[asker](sameAsker, &s.work)
 	s.byGiver, s.byHolder = newLists[giver](sameGiver, &s.work), newLists[holder](sameHolder, &s.work)
@@ -291,6 +293,7 @@ func (s *grants) insert(g *grant) {
 	s.byGiver.insert(giverOf(g), g)
 	s.byHolder.insert(holderOf(g), g)
 	s.counts(g, 1)
+	countUse(s.byDoor, g.Door, 1)
 	if first && g.isNetwork() {
 		if s.networks[g.Port] == nil {
 			s.networks[g.Port] = &bart.Table[*byEnd]{}
@@ -306,6 +309,7 @@ func (s *grants) remove(g *grant) {
 	s.byGiver.remove(giverOf(g), g)
 	s.byHolder.remove(holderOf(g), g)
 	s.counts(g, -1)
+	countUse(s.byDoor, g.Door, -1)
 	if last {
 		delete(s.runs, g.key)
 	}

@@ -72,15 +72,17 @@ func (e *Engine) exceeded(owner string, n need) string {
 	switch bound := e.cfg.Grants; {
 	case n.grants > 0 && e.grants.count()+n.grants > bound:
 		return fmt.Sprintf("%d grants are live, which is the limit", e.grants.count())
+	case n.grants > 0 && !e.leaves(owner, e.grantsByOwner, e.grants.count(), n.grants):
+		return fmt.Sprintf("%d grants of %s are live, and %s", e.grantsByOwner()[owner], owner, rest)
 	case n.effects > 0 && e.batches.pending()+n.effects > bound:
 		return fmt.Sprintf("%d effects have not been answered yet", e.batches.pending())
-	case n.effects > 0 && !e.leaves(owner, e.pendingByOwner(), e.batches.pending(), n.effects):
+	case n.effects > 0 && !e.leaves(owner, e.pendingByOwner, e.batches.pending(), n.effects):
 		return fmt.Sprintf("%d effects of %s have not been answered yet, and %s", e.pendingByOwner()[owner], owner, rest)
 	case n.timers > 0 && e.delayed+n.timers > bound:
 		return fmt.Sprintf("%d delays are running, which is the limit", e.delayed)
-	case n.timers > 0 && !e.leaves(owner, e.delays, e.delayed, n.timers):
+	case n.timers > 0 && !e.leaves(owner, e.delaysByOwner, e.delayed, n.timers):
 		return fmt.Sprintf("%d delays of %s are running, and %s", e.delays[owner], owner, rest)
-	case n.values > 0 && !e.store.room(e.now, func() bool { return e.leaves(owner, e.store.used, len(e.store.values), n.values) }):
+	case n.values > 0 && !e.store.room(e.now, func() bool { return e.leaves(owner, e.valuesByOwner, len(e.store.values), n.values) }):
 		if len(e.store.values)+n.values > bound {
 			return "the store is full"
 		}

@@ -1,13 +1,13 @@
 package engine
 
-// This file gives each script its share of what all scripts have in common: stored values, delays,
-// and effects without an answer.
+// This file gives each script its share of what all scripts have in common: grants, stored values,
+// delays, and effects without an answer.
 //
 // Half of a bound is divided evenly among the scripts of the set, and nobody takes the part of
 // another. The other half is for whoever comes first. So a script that is alone may take all, and
 // none can fill the whole. After a reload with more scripts a share may be taken already: it
-// becomes free as values and delays end. Undos, and what a restart brings back, are never refused,
-// so they may take of a share, too.
+// becomes free as grants, values and delays end. Undos, what a person grants, and what a restart
+// brings back, take no heed of shares.
 
 // kept returns how much of a bound is kept for scripts other than owner. used is how much each has.
 // An engine that an older version began keeps nothing.
@@ -26,10 +26,10 @@ func (e *Engine) kept(owner string, used map[string]int) int {
 }
 
 // leaves reports whether the others keep their shares of a bound when a script takes n more. total
-// are taken already.
-func (e *Engine) leaves(owner string, used map[string]int, total, n int) bool {
+// are taken already. used is called only when half of the bound is taken.
+func (e *Engine) leaves(owner string, used func() map[string]int, total, n int) bool {
 	free := e.cfg.Grants - total - n
-	return free >= e.cfg.Grants/2 || free >= 0 && free >= e.kept(owner, used)
+	return free >= e.cfg.Grants/2 || free >= 0 && free >= e.kept(owner, used())
 }
 
 // countUse adds n to what an owner has.
@@ -40,9 +40,18 @@ func countUse(used map[string]int, owner string, n int) {
 }
 
 // pendingByOwner returns how many effects without an answer the doors of each script have.
-func (e *Engine) pendingByOwner() map[string]int {
+func (e *Engine) pendingByOwner() map[string]int { return e.byOwner(e.batches.byDoor) }
+
+func (e *Engine) grantsByOwner() map[string]int { return e.byOwner(e.grants.byDoor) }
+
+func (e *Engine) delaysByOwner() map[string]int { return e.delays }
+
+func (e *Engine) valuesByOwner() map[string]int { return e.store.used }
+
+// byOwner returns what the doors of each script have together, of what each door has.
+func (e *Engine) byOwner(byDoor map[string]int) map[string]int {
 	used := map[string]int{}
-	for door, n := range e.batches.byDoor {
+	for door, n := range byDoor {
 		if d := e.index.door(door); d != nil {
 			used[d.owner()] += n
 		}

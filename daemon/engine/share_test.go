@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"sesame/daemon/packet"
 )
 
 // ownedBy puts a door into a script.
@@ -40,6 +42,8 @@ func TestNoScriptFillsWhatAllHaveInCommon(t *testing.T) {
 			"a.lua has stored 12 values, and the rest is kept for other scripts: give values a ttl"},
 		{"delays", func(int) Operation { return After{Delay: time.Minute, Name: "later"} },
 			"12 delays of a.lua are running, and the rest is kept for other scripts"},
+		{"grants", func(i int) Operation { return Allow{Ports: []packet.Port{{Proto: packet.TCP, Number: uint16(i)}}} },
+			"12 grants of a.lua are live, and the rest is kept for other scripts"},
 		{"effects", func(int) Operation { return Exec{Argv: []string{"/bin/true"}, Timeout: time.Second} },
 			"12 effects of a.lua have not been answered yet, and the rest is kept for other scripts"},
 	} {

@@ -38,6 +38,7 @@ const (
 	GeoOld         = "geo-old"         // a database is old
 	UnknownPasses  = "unknown-passes"  // a function lets sources pass of which nothing is known
 	PrivateNever   = "private-never"   // a door asks for private addresses, and for what a database knows of others
+	NoTTL          = "no-ttl"          // a value of each source is stored for ever
 	EmptyList      = "empty-list"      // a list of networks has none
 	Everybody      = "everybody"       // a list of networks has all addresses
 	NoReason       = "no-reason"       // a comment that allows a finding without saying why
@@ -45,7 +46,7 @@ const (
 	UnusedAllow    = "unused-allow"    // a comment that allows a finding that is not there
 )
 
-var allowed = []string{Ascending, Descending, SideBySide, NoTripwires, Short, Prefix, Unguarded, NoWayIn, NoWayBack, WindowNever, WindowOver, EndsOutside, Deadlock, AnyPort, NoLimit, SharedLimit, NoEffect, Listening, TripwireInUse, Ephemeral, SYNCookies, GuardsNothing, NoCut, NoSet, CommandMissing, NotShared, Knockd, UsedUp, Mistake, NoDatabase, UnknownPasses, PrivateNever, EmptyList, Everybody}
+var allowed = []string{Ascending, Descending, SideBySide, NoTripwires, Short, Prefix, Unguarded, NoWayIn, NoWayBack, WindowNever, WindowOver, EndsOutside, Deadlock, AnyPort, NoLimit, SharedLimit, NoEffect, Listening, TripwireInUse, Ephemeral, SYNCookies, GuardsNothing, NoCut, NoSet, CommandMissing, NotShared, Knockd, UsedUp, Mistake, NoDatabase, UnknownPasses, PrivateNever, NoTTL, EmptyList, Everybody}
 
 // A Finding is one rule to look at, with what may be wrong and how to change
 // it.

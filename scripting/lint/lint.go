@@ -58,6 +58,7 @@ func CheckOn(set *scripting.Set, m *Machine, databases *Databases, now time.Time
 	c.deadlocks()
 	c.mistakes()
 	c.denials()
+	c.values()
 	c.warnings(m)
 	if databases != nil {
 		c.databases(databases)

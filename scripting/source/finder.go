@@ -59,6 +59,7 @@ func (f *finder) visit(node any, descend func()) {
 			f.given[argument] = n.Method != ""
 		}
 		f.call(n)
+		f.findValue(n)
 	case *ast.AttrGetExpr:
 		switch lastName(n) {
 		case "allow":

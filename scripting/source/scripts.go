@@ -28,6 +28,7 @@ type Script struct {
 	Zones   []ZoneSite
 	Asks    []AskSite
 	Denials []DenialSite
+	Values  []ValueSite
 	calls   []Call
 	texts   map[string]bool // the strings, without those that are arguments of methods
 	chunk   []ast.Stmt
