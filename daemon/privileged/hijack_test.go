@@ -257,7 +257,9 @@ func TestBytesThatAreNoProtocol(t *testing.T) {
 		}
 		must(t, shutdown(conn))
 		why := "nothing was wrong"
-		if err := <-ended; err != nil {
+		err = <-ended
+		_ = conn.Close() // not before: what is unread would be lost
+		if err != nil {
 			why = strings.Join(strings.SplitN(err.Error(), ":", 3)[:1], ":")
 		}
 		ends[why]++
@@ -301,6 +303,7 @@ func TestRequestsAreBounded(t *testing.T) {
 			end, ended := h.serve()
 			conn, err := Conn(end)
 			must(t, err)
+			defer conn.Close() // not before the answer: what is unread would be lost
 			for _, m := range append([]message{{kind: kindHello, version: protocolVersion}}, tt.messages...) {
 				b, err := m.encode()
 				must(t, err)

@@ -106,6 +106,21 @@ func TestADamagedJournal(t *testing.T) {
 	}
 }
 
+// TestUndosOfTheSameSession has an undo that the daemon need not claim, since it asked for it.
+func TestUndosOfTheSameSession(t *testing.T) {
+	j := opened(t, filepath.Join(t.TempDir(), "helper"))
+	earlier, own := undoOf("/u", "earlier"), undoOf("/u", "own")
+	earlier.session, own.session = 1, 2
+	must(t, j.owe(earlier), j.owe(own))
+	if got := j.takeUnclaimed(map[hash]int{}, 2); len(got) != 1 || got[0] != earlier {
+		t.Errorf("unclaimed: %v", got)
+	}
+	if got := j.takeUnclaimed(map[hash]int{}, 3); len(got) != 1 || got[0] != own {
+		t.Errorf("unclaimed by the next: %v", got)
+	}
+	must(t, j.close())
+}
+
 func TestAJournalIsBounded(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "helper")
 	j := opened(t, dir)
@@ -167,6 +182,9 @@ func TestAFullDisk(t *testing.T) {
 	must(t, j.file.Close())
 	if err := j.owe(undoOf("/u", "lost")); err == nil || !strings.HasPrefix(err.Error(), "noting an undo: ") {
 		t.Errorf("noted: %v", err)
+	}
+	if j.broken {
+		t.Error("the line may be in the file still")
 	}
 	must(t, j.owe(undoOf("/u", "after")))
 	must(t, j.close())

@@ -200,10 +200,35 @@ func TestOthersMayNotChangeWhatRuns(t *testing.T) {
 	if got := run(); !strings.HasPrefix(got, "running "+w.program+": ") {
 		t.Errorf("got %s", got)
 	}
-	c.close()
-	h.stop()
-	must(t, h.Close())
-	h = w.host()
+	must(t, os.Chown(script, 1, 1))
+	again := func() {
+		c.close()
+		h.stop()
+		must(t, h.Close())
+		h = w.host()
+	}
+	again()
+	loaded := filepath.Join(w.dir, "loaded")
+	h.cfg.Loader = []string{"/bin/sh", "-c", "touch " + loaded}
+	c = h.connect()
+	if _, trouble, err := c.Read(t.Context()); err != nil || !strings.HasPrefix(trouble, heldText+script) {
+		t.Errorf("trouble %q, %v", trouble, err)
+	}
+	must(t, os.Remove(filepath.Join(w.helper, setName))) // which a loader loaded
+	must(t, os.RemoveAll(loaded))
+	again()
+	h.cfg.Loader = []string{"/bin/sh", "-c", "touch " + loaded}
+	c = h.connect()
+	if _, trouble, err := c.Read(t.Context()); err != nil || trouble == "" || exists(loaded) {
+		t.Errorf("trouble %q, %v, and it was loaded: %v", trouble, err, exists(loaded))
+	}
+	h.cfg.Loader = loader
+	must(t, os.Chown(script, 0, 0), os.Chown(w.program, 0, 0))
+	if got := run(); got != "" {
+		t.Errorf("mended: %s", got)
+	}
+	must(t, os.Chown(w.program, 1, 1))
+	again()
 	h.cfg.AllowWritable = true
 	c = h.connect()
 	if got := run(); got != "" {
@@ -304,6 +329,28 @@ sesame.door "zone" { sequence = { 1, 2 }, on_open = function(o) o:date("Europe/M
 		t.Error(got)
 	}
 	w.wantLog("conf " + alice)
+}
+
+// TestReadsOfASession has two requests at once: the second is refused.
+func TestReadsOfASession(t *testing.T) {
+	w := newWorld(t)
+	h := w.host()
+	c := h.connect()
+	errs := make(chan error, 2)
+	h.reading.Lock()
+	for range 2 {
+		go func() {
+			_, _, err := c.Read(t.Context())
+			errs <- err
+		}()
+	}
+	if err := <-errs; err == nil || err.Error() != "the scripts are read already for an earlier request" {
+		t.Errorf("got %v", err)
+	}
+	h.reading.Unlock()
+	must(t, <-errs)
+	_, _, err := c.Read(t.Context())
+	must(t, err)
 }
 
 func TestAHelperThatIsGone(t *testing.T) {

@@ -231,10 +231,10 @@ func (c *session) sendSet(id uint64) message {
 	if !c.beginReading() {
 		return refused(errors.New("the scripts are read already for an earlier request"))
 	}
-	defer c.endReading()
 	s.reading.Lock()
 	defer s.reading.Unlock()
 	read, err := s.read()
+	c.endReading() // before the answer, which may bring the next request at once
 	if err != nil {
 		return refused(err)
 	}
