@@ -41,6 +41,22 @@ var attempts = []attempt{
 	{"move a script away", false, func(dir string) error { return os.Rename(dir+"/scripts/door.lua", dir+"/state/door.lua") }},
 	{"truncate a script", false, func(dir string) error { return os.Truncate(dir+"/scripts/door.lua", 0) }},
 	{"a link in the state", false, func(dir string) error { return os.Symlink("/etc", dir+"/state/etc") }},
+	{"a mode by a path", false, func(dir string) error { return unix.Fchmodat(unix.AT_FDCWD, dir+"/beside/secret", 0o666, 0) }},
+	{"a mode that all may write", false, func(dir string) error { return mode(dir, 0o666) }},
+	{"a mode of a program", false, func(dir string) error { return mode(dir, 0o755) }},
+	{"a program that runs as its owner", false, func(dir string) error {
+		fd, err := unix.Open(dir+"/state/shell", unix.O_CREAT|unix.O_WRONLY|unix.O_CLOEXEC, unix.S_ISUID|0o755)
+		return errors.Join(err, unix.Close(fd))
+	}},
+	{"a directory that gives its group", false, func(dir string) error { return unix.Mkdir(dir+"/state/dir", unix.S_ISGID|0o755) }},
+	{"an open that no filter sees", false, func(dir string) error {
+		_, err := unix.Openat2(unix.AT_FDCWD, dir+"/state/shell", &unix.OpenHow{Flags: unix.O_CREAT | unix.O_WRONLY, Mode: unix.S_ISUID | 0o755})
+		return err
+	}},
+	{"events about devices", false, func(string) error { return socket(unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_KOBJECT_UEVENT) }},
+	{"TCP without connect", false, func(string) error { return fastOpen() }},
+	{"DCCP", false, func(string) error { return socket(unix.AF_INET, 6, unix.IPPROTO_DCCP) }},
+	{"UDP-Lite", false, func(string) error { return socket(unix.AF_INET, unix.SOCK_DGRAM, unix.IPPROTO_UDPLITE) }},
 	{"write a setting of the kernel", false, func(string) error { return os.WriteFile("/proc/sys/kernel/core_pattern", []byte("core"), 0) }},
 	{"start a program", false, func(string) error { return exec.Command("/bin/true").Run() }},
 	{"become a program", false, func(string) error { return unix.Exec("/bin/true", []string{"true"}, nil) }},
@@ -95,6 +111,10 @@ var attempts = []attempt{
 			return err
 		}
 		return errors.Join(f.Chmod(0o640), f.Close())
+	}},
+	{"a mode that others may read", true, func(dir string) error { return mode(dir, 0o644) }},
+	{"routes, and the firewall", true, func(string) error {
+		return errors.Join(socket(unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_ROUTE), socket(unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_NETFILTER))
 	}},
 	{"the system's log", true, func(dir string) error { return dial("unixgram", dir+"/log/syslog") }},
 	{"a question by UDP", true, func(string) error { return dial("udp", "127.0.0.1:53") }},
@@ -203,6 +223,25 @@ func socket(family, kind, protocol int) error {
 		_ = unix.Close(fd)
 	}
 	return err
+}
+
+// mode gives an open file of the state a mode.
+func mode(dir string, bits uint32) error {
+	file, err := os.OpenFile(dir+"/state/moded", os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	return unix.Fchmod(int(file.Fd()), bits)
+}
+
+func fastOpen() error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("%v, not refused", err)
+	}
+	defer unix.Close(fd)
+	return unix.Sendto(fd, []byte("x"), unix.MSG_FASTOPEN|unix.MSG_NOSIGNAL, &unix.SockaddrInet4{Port: 1, Addr: [4]byte{127, 0, 0, 1}})
 }
 
 func dial(network, address string) error {

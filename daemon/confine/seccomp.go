@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	seccomp "github.com/elastic/go-seccomp-bpf"
@@ -67,7 +68,7 @@ func policy(machine *arch.Info, tcp bool) seccomp.Policy {
 		}
 	}
 	var conditions []seccomp.NameWithConditions
-	for _, c := range append(processCalls(), socketCalls(tcp)...) {
+	for _, c := range slices.Concat(processCalls(), modeCalls(), socketCalls(tcp)) {
 		if has(machine, c.Name) {
 			conditions = append(conditions, c)
 		}
@@ -76,9 +77,12 @@ func policy(machine *arch.Info, tcp bool) seccomp.Policy {
 		{Names: names, Action: seccomp.ActionAllow},
 		{NamesWithCondtions: conditions, Action: seccomp.ActionAllow},
 	}}
-	// The C library starts a thread with clone when there is no clone3, whose flags no filter sees.
-	if has(machine, "clone3") {
-		policy.Syscalls = append(policy.Syscalls, seccomp.SyscallGroup{Names: []string{"clone3"}, Action: unknown})
+	// What these ask for is in memory, where no filter sees it. Who gets the answer of a kernel
+	// that does not have them takes clone and openat.
+	for _, name := range []string{"clone3", "openat2"} {
+		if has(machine, name) {
+			policy.Syscalls = append(policy.Syscalls, seccomp.SyscallGroup{Names: []string{name}, Action: unknown})
+		}
 	}
 	return policy
 }
@@ -113,22 +117,44 @@ func processCalls() []seccomp.NameWithConditions {
 	}
 }
 
+// special are the bits of a mode that let a program run as the owner of its file.
+const special = unix.S_ISUID | unix.S_ISGID
+
+// modeCalls are the calls that give a file its mode. Landlock does not know modes. Root could make a
+// program that others run as root, or let others read what only root may: so a file that is open
+// gets no more than 0644, and no file gets a mode by its path.
+func modeCalls() []seccomp.NameWithConditions {
+	return []seccomp.NameWithConditions{
+		when("open", clear(2, special)),
+		when("openat", clear(3, special)),
+		when("mkdir", clear(1, special)),
+		when("mkdirat", clear(2, special)),
+		when("fchmod", clear(1, 0o7777&^0o644)),
+	}
+}
+
 // socketCalls are the kinds of sockets that can be made.
 //
 // D-Bus, systemd and containers listen at stream sockets. A filter cannot see the address of a
 // connection, so there are no Unix sockets but those of datagrams. Sockets of packets and of
 // netlink are what CAP_NET_RAW and CAP_NET_ADMIN are for.
 func socketCalls(tcp bool) []seccomp.NameWithConditions {
-	const stream, datagram = unix.SOCK_STREAM, unix.SOCK_DGRAM
+	const stream, datagram, others = unix.SOCK_STREAM, unix.SOCK_DGRAM, 0xc // the rest of SOCK_TYPE_MASK
 	calls := []seccomp.NameWithConditions{
-		when("socket", equal(0, unix.AF_UNIX), set(1, datagram), clear(1, stream)),
-		when("socket", equal(0, unix.AF_NETLINK)),
+		when("socket", equal(0, unix.AF_UNIX), set(1, datagram), clear(1, stream|others)),
+		// Other families carry what systemd believes root, such as the kernel's events about devices.
+		when("socket", equal(0, unix.AF_NETLINK), equal(2, unix.NETLINK_ROUTE)),
+		when("socket", equal(0, unix.AF_NETLINK), equal(2, unix.NETLINK_NETFILTER)),
 		when("socket", equal(0, unix.AF_PACKET)),
+		// This flag connects without connect, which alone Landlock sees.
+		when("sendto", clear(3, unix.MSG_FASTOPEN)),
+		when("sendmsg", clear(2, unix.MSG_FASTOPEN)),
+		when("sendmmsg", clear(3, unix.MSG_FASTOPEN)),
 	}
 	for _, family := range []uint64{unix.AF_INET, unix.AF_INET6} {
-		calls = append(calls, when("socket", equal(0, family), set(1, datagram), clear(1, stream)))
+		calls = append(calls, when("socket", equal(0, family), set(1, datagram), clear(1, stream|others), equal(2, 0)))
 		if tcp { // without a protocol it is neither MPTCP, which Landlock does not know, nor SCTP
-			calls = append(calls, when("socket", equal(0, family), set(1, stream), clear(1, datagram|0x4), equal(2, 0)))
+			calls = append(calls, when("socket", equal(0, family), set(1, stream), clear(1, datagram|others), equal(2, 0)))
 		}
 	}
 	return calls
