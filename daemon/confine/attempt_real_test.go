@@ -136,6 +136,7 @@ var attempts = []attempt{
 	{"what the kernel tells", true, func(string) error {
 		return errors.Join(read("/proc/self/status"), read("/proc/sys/kernel/random/boot_id"))
 	}},
+	{"who is in a group", true, func(string) error { return errors.Join(read("/etc/passwd"), read("/etc/group")) }},
 	{"zones of time", true, func(string) error { _, err := os.ReadDir("/usr/share"); return err }},
 }
 

@@ -22,14 +22,14 @@ type Needs struct {
 	Abstract bool
 }
 
-// system are what the libraries of the process read: name servers, zones of time, and what the
-// kernel tells about the machine.
+// system are what the libraries of the process read: name servers, zones of time, who is in a
+// group, and what the kernel tells about the machine.
 //
 // All of /proc is among them, since the kernel makes the entries of a process anew at times, and
 // a rule is about one entry. Another process's memory takes ptrace, which the filter refuses.
 var system = []string{
 	"/proc", "/usr/share", "/usr/local/share", "/dev/null",
-	"/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/localtime",
+	"/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/localtime", "/etc/passwd", "/etc/group",
 }
 
 // wide are directories in which many programs keep files, secret ones among them. They are never
