@@ -27,7 +27,7 @@ type confinement struct {
 func (d *daemon) confine(set *scripting.Set, commands bool) error {
 	switch {
 	case !d.config.Confine:
-		d.confinement.Store(&confinement{text: "no, since the configuration says confine = false"})
+		d.confinement.Store(&confinement{text: "no, since the configuration does not say confine = true"})
 		return nil
 	case commands:
 		d.confinement.Store(&confinement{text: "no, since scripts have commands, or undo commands may be pending"})
@@ -102,8 +102,8 @@ func (d *daemon) explainUnread(err error) error {
 	if err == nil || os.Geteuid() == 0 || !strings.Contains(err.Error(), fs.ErrPermission.Error()) {
 		return err
 	}
-	dir := confine.Around(d.config.Scripts)[0]
-	return fmt.Errorf("%w (the daemon runs as user %d, which must be able to read the scripts and what they name: chgrp -R %d %s && chmod -R g+rX %s)",
+	dir := directoryOf(d.config.Scripts)
+	return fmt.Errorf("%w (the daemon runs as user %d, which must be able to read the scripts and what they name: chgrp -R %d %s && chmod -R g+rX %s; it must be able to enter the directories above, too)",
 		err, os.Geteuid(), os.Getegid(), dir, dir)
 }
 

@@ -117,7 +117,6 @@ type Limits struct {
 func Default() Config {
 	return Config{
 		Scripts: "/etc/sesame/scripts",
-		Confine: true,
 		State:   "/var/lib/sesame",
 		Socket:  "/run/sesame/sesame.sock",
 		Options: map[string]Value{},

@@ -48,7 +48,7 @@ socket = "/run/my.sock"
 observe = true
 readable = ["lists"]
 log = { format = "json", level = "debug", knockd = "knockd.log", knockd_syslog = true }
-confine = false
+confine = true
 [options]
 ttl = "2h"
 port = 2222
@@ -79,7 +79,7 @@ budget = "10s"
 		File: "/srv/sesame/my.toml", Scripts: "/srv/sesame/doors/ssh.lua", Interfaces: []string{"eth0", "wlan0"},
 		Local:   []netip.Prefix{netip.MustParsePrefix("198.51.100.7/32"), netip.MustParsePrefix("2001:db8:1::/64"), netip.MustParsePrefix("192.0.2.1/32")},
 		Trusted: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::1/128")}, TrustedInterfaces: []string{"wg0"},
-		State: "/srv/sesame/here", Socket: "/run/my.sock", Observe: true, Readable: []Value{{"/srv/sesame/lists", "/srv/sesame/my.toml:10", false}},
+		State: "/srv/sesame/here", Socket: "/run/my.sock", Observe: true, Confine: true, Readable: []Value{{"/srv/sesame/lists", "/srv/sesame/my.toml:10", false}},
 		Options: map[string]Value{
 			"ttl": {"2h", "/srv/sesame/my.toml:14", false}, "port": {"2222", "/srv/sesame/my.toml:15", false}, "share": {"0.5", "/srv/sesame/my.toml:16", false},
 			"loud": {"true", "/srv/sesame/my.toml:17", false}, "a b": {"c", "/srv/sesame/my.toml:18", false},

@@ -44,7 +44,8 @@ func TestAround(t *testing.T) {
 		"/etc/./a/../knock.lua": {"/etc/knock.lua"},
 		"/scripts":              {"/scripts"},
 		"/var/lib/sesame":       {"/var/lib/sesame"},
-		"/home/ann/doors.lua":   {"/home/ann"},
+		"/home/ann/doors.lua":   {"/home/ann/doors.lua"},
+		"/home/ann/sesame/a":    {"/home/ann/sesame"},
 		dir + "/here/list":      {dir + "/here", dir + "/real/below"},
 	} {
 		if got := Around(path); !slices.Equal(got, want) {

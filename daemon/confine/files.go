@@ -57,7 +57,7 @@ func Around(path string) []string {
 
 // containing returns the directory of a path, or the path when the directory is a wide one.
 func containing(path string) string {
-	if dir := filepath.Dir(path); !slices.Contains(wide, dir) {
+	if dir := filepath.Dir(path); !slices.Contains(wide, dir) && filepath.Dir(dir) != "/home" {
 		return dir
 	}
 	return path

@@ -120,8 +120,8 @@ func processCalls() []seccomp.NameWithConditions {
 // special are the bits of a mode that let a program run as the owner of its file.
 const special = unix.S_ISUID | unix.S_ISGID
 
-// modeCalls are the calls that give a file its mode. Landlock does not know modes. Root could make a
-// program that others run as root, or let others read what only root may: so a file that is open
+// modeCalls are the calls that give a file its mode. Landlock does not know modes. Root could make
+// a program that others run as root, or let others read what only root may: so a file that is open
 // gets no more than 0644, and no file gets a mode by its path.
 func modeCalls() []seccomp.NameWithConditions {
 	return []seccomp.NameWithConditions{
@@ -142,7 +142,7 @@ func socketCalls(tcp bool) []seccomp.NameWithConditions {
 	const stream, datagram, others = unix.SOCK_STREAM, unix.SOCK_DGRAM, 0xc // the rest of SOCK_TYPE_MASK
 	calls := []seccomp.NameWithConditions{
 		when("socket", equal(0, unix.AF_UNIX), set(1, datagram), clear(1, stream|others)),
-		// Other families carry what systemd believes root, such as the kernel's events about devices.
+		// Others carry what systemd believes root, such as the kernel's events about devices.
 		when("socket", equal(0, unix.AF_NETLINK), equal(2, unix.NETLINK_ROUTE)),
 		when("socket", equal(0, unix.AF_NETLINK), equal(2, unix.NETLINK_NETFILTER)),
 		when("socket", equal(0, unix.AF_PACKET)),

@@ -43,6 +43,8 @@ type Dir struct {
 	lock *os.File // the kernel unlocks it when the process ends; nil: there is none
 	disk disk
 
+	reading bool // nothing is made in it
+
 	mu      sync.Mutex // guards the next two
 	journal *journal   // nil before Recover
 	named   bool       // the lock file has our process id
@@ -77,10 +79,10 @@ func Open(dir string) (*Dir, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the state directory: %w", err)
 	}
-	return claimed(dir, root, os.Geteuid())
+	return claimed(&Dir{path: dir, root: root, disk: realDisk()}, os.Geteuid())
 }
 
-// OpenToRead opens and locks a state directory as [Open] does, and makes none: the error is
+// OpenToRead opens and locks a state directory as [Open] does, and makes nothing: the error is
 // [fs.ErrNotExist] when there is none. Root may open that of any user.
 func OpenToRead(dir string) (*Dir, error) {
 	root, err := os.OpenRoot(dir)
@@ -91,16 +93,15 @@ func OpenToRead(dir string) (*Dir, error) {
 	if owner == 0 {
 		owner = anybody
 	}
-	return claimed(dir, root, owner)
+	return claimed(&Dir{path: dir, root: root, disk: realDisk(), reading: true}, owner)
 }
 
 // anybody is an owner that is not asked for.
 const anybody = -1
 
-func claimed(path string, root *os.Root, owner int) (*Dir, error) {
-	d := &Dir{path: path, root: root, disk: realDisk()}
+func claimed(d *Dir, owner int) (*Dir, error) {
 	if err := d.claim(owner); err != nil {
-		return nil, errors.Join(err, root.Close())
+		return nil, errors.Join(err, d.root.Close())
 	}
 	return d, nil
 }
@@ -162,6 +163,9 @@ func (d *Dir) claim(wanted int) error {
 func (d *Dir) openLock() (*os.File, error) {
 	lock, err := d.root.Open(lockName)
 	if errors.Is(err, fs.ErrNotExist) {
+		if d.reading {
+			return nil, nil
+		}
 		if lock, err = d.root.OpenFile(lockName, os.O_RDONLY|os.O_CREATE, 0o600); err != nil {
 			return nil, nil
 		}

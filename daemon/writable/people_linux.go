@@ -1,8 +1,6 @@
 package writable
 
 import (
-	"errors"
-	"io/fs"
 	"math"
 	"os"
 	"slices"
@@ -15,7 +13,6 @@ import (
 type people struct {
 	self           []uint32        // beside root
 	passwd, groups string          // the texts of /etc/passwd and /etc/group
-	hidden         bool            // this process may not read them any more
 	known          map[uint32]bool // answers of others
 	foreign        int64           // the owner that stands for all that have no number here; -1: none
 }
@@ -28,8 +25,6 @@ func newPeople() *people {
 		p.self = append(p.self, uint32(id))
 	}
 	p.passwd, p.groups = textOf("/etc/passwd"), textOf("/etc/group")
-	_, err := os.ReadFile("/etc/group")
-	p.hidden = errors.Is(err, fs.ErrPermission)
 	p.foreign = foreignOwner(textOf("/proc/self/uid_map"), textOf("/proc/sys/kernel/overflowuid"))
 	return p
 }
@@ -71,13 +66,8 @@ func (p *people) unknown(user uint32) bool { return int64(user) == p.foreign }
 
 // others reports whether a group has members other than root and who runs this. Many systems give
 // each user a group, and give /usr/local to a group without members. A group that is not in
-// /etc/group may have any members; that of root has those that are listed. A confined daemon
-// cannot read the file when another took its place: then no group is held against anybody, since
-// what runs was looked at before.
+// /etc/group may have any members; that of root has those that are listed.
 func (p *people) others(group uint32) bool {
-	if p.hidden {
-		return false
-	}
 	answer, known := p.known[group]
 	if !known {
 		answer = p.hasOthers(strconv.FormatUint(uint64(group), 10))

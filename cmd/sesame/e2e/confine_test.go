@@ -12,11 +12,18 @@ import (
 	"sesame/daemon/livetest"
 )
 
+// confined lets the daemon confine itself when it starts.
+func (w *world) confined(flags ...string) {
+	w.Helper()
+	w.outside("sesame.toml", "confine = true\n")
+	w.flags = append(flags, "-c", w.path("sesame.toml"))
+}
+
 // TestRealConfined lets a confined daemon do all that it does: it reloads new files, modules and
 // lists, makes its socket again, and opens doors.
 func TestRealConfined(t *testing.T) {
 	w := newWorld(t, map[string]string{"ssh.lua": longDoor})
-	w.flags = []string{"--pprof"}
+	w.confined("--pprof")
 	w.start()
 	contains(t, w.answer("status"), "confined   files (Landlock ", "system calls")
 	w.knock(sshKnocks...)
@@ -33,6 +40,15 @@ local near = require "net/near"`)
 	w.logged("doors=2")
 	w.outside("lists/near", "203.0.113.0/24\n")
 	w.logged("generation=3")
+
+	t.Log("# the socket is deleted")
+	if err := os.Remove(w.socket); err != nil {
+		t.Fatal(err)
+	}
+	w.eventually("the socket is there again", func() bool {
+		_, err := w.client().Status(w.Context())
+		return err == nil
+	})
 
 	t.Log("# the directory of the scripts is replaced")
 	if err := errors.Join(os.CopyFS(w.path("scripts.next"), os.DirFS(w.scripts)), os.Rename(w.scripts, w.path("scripts.before")), os.Rename(w.path("scripts.next"), w.scripts)); err != nil {
@@ -51,6 +67,7 @@ local near = require "net/near"`)
 // to them.
 func TestRealConfinedRejects(t *testing.T) {
 	w := newWorld(t, map[string]string{"ssh.lua": longDoor})
+	w.confined()
 	w.start()
 	for _, tt := range []struct{ script, want string }{
 		{`sesame.command { "/bin/true" }`, "the scripts have the first commands, and this process gave up starting programs when it started without any: restart Sesame"},

@@ -16,6 +16,7 @@ func TestSystemUser(t *testing.T) {
 		t.Fatal(err)
 	}
 	m.write("/var/lib/sesame/lock", "")
+	m.write("/etc/sesame/sesame.toml", "confine = true\n")
 	m.boot()
 	if user := strings.TrimSpace(m.run("stat", "-c", "%U", "/proc/"+m.property("sesame.service", "MainPID"))); user != "sesame" {
 		t.Errorf("the daemon runs as %s", user)
