@@ -26,6 +26,15 @@ func WritableByOthers(set *scripting.Set, settings *config.Config) []writable.Fi
 // ScriptTargets returns the scripts of a set with all that they read, without the programs that
 // they run: on another machine these are others. Scripts is the path that the set was read from.
 func ScriptTargets(set *scripting.Set, scripts string) []writable.Target {
+	paths := make([]string, len(set.Files))
+	for i, f := range set.Files {
+		paths[i] = f.Path
+	}
+	return fileTargets(paths, scripts)
+}
+
+// fileTargets returns files of a set, by their paths in it, and the directories of the scripts.
+func fileTargets(paths []string, scripts string) []writable.Target {
 	dir := scripts
 	var targets []writable.Target
 	if info, err := os.Stat(scripts); err == nil && !info.IsDir() {
@@ -37,13 +46,11 @@ func ScriptTargets(set *scripting.Set, scripts string) []writable.Target {
 	if _, err := os.Stat(lib); err == nil {
 		targets = append(targets, writable.Target{Path: lib, Listed: true})
 	}
-	for _, f := range set.Files {
-		switch {
-		case f.Referenced():
-			targets = append(targets, target(f.Path, ""))
-		default:
-			targets = append(targets, target(filepath.Join(dir, f.Path), ""))
+	for _, path := range paths {
+		if !filepath.IsAbs(path) { // else it is a referenced file
+			path = filepath.Join(dir, path)
 		}
+		targets = append(targets, target(path, ""))
 	}
 	// Tests are no part of a set, but decide whether a reload is applied.
 	for _, path := range source.TestPaths(scripts) {
@@ -82,15 +89,45 @@ func (e *heldError) Error() string {
 		"mend that, and run sesame reload, or start Sesame if it does not run; to load them all the same, set allow_writable = true in sesame.toml and start it again"
 }
 
-// vet returns a [*heldError] when other users can change a set, unless the configuration allows it.
-func (d *daemon) vet(set *scripting.Set) error {
+// vet returns a [*heldError] when other users can change files, unless the configuration allows it.
+// Before the files are loaded there is no set: what others wrote is not even run to learn what it
+// is. The set tells what files and programs there are beside these.
+func (d *daemon) vet(files *source.Files, set *scripting.Set) error {
 	if d.config.AllowWritable {
 		return nil
 	}
-	if found := WritableByOthers(set, &d.config.Config); len(found) > 0 {
+	var found []writable.Finding
+	if set == nil {
+		found = writable.Find(fileTargets(files.Paths(), d.config.Scripts))
+	} else {
+		found = WritableByOthers(set, &d.config.Config)
+	}
+	if len(found) > 0 {
 		return &heldError{found}
 	}
 	return nil
+}
+
+// vetCommand returns why a command is not run: other users can change a program of it. That may be
+// so since the scripts were loaded, and also for scripts that were saved. Without a change of the
+// mode the next run is refused too; an undo stays pending.
+func (d *daemon) vetCommand(argv []string) error {
+	if d.config.AllowWritable {
+		return nil
+	}
+	var targets []writable.Target
+	for _, path := range executable.Files(argv) {
+		targets = append(targets, target(path, ""))
+	}
+	found := writable.Find(targets)
+	if len(found) == 0 {
+		return nil
+	}
+	next := ""
+	if mend := writable.Mend(found); mend != "" {
+		next = ": run " + mend
+	}
+	return fmt.Errorf("users other than root can change %s, so it is not run%s", writable.Text(found), next)
 }
 
 // warnOfPermissions logs a warning when other users can change a set, and the configuration allows

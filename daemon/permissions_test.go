@@ -116,3 +116,45 @@ sesame.door "a" { sequence = { 1, 2 }, on_open = function(a) a:exec(c) end }`)
 		}
 	}
 }
+
+// TestFilesOfOthersAreNotRun has a script that cannot be loaded. That others can change it is told,
+// and so nobody ran it.
+func TestFilesOfOthersAreNotRun(t *testing.T) {
+	dir := t.TempDir()
+	must(t, writabletest.TrustOwnerOfTemp())
+	path := filepath.Join(dir, "a.lua")
+	writeFile(t, path, `error "it ran"`)
+	must(t, os.Chmod(path, 0o606))
+	d := &daemon{config: Config{Config: config.Config{Scripts: dir}}}
+	files, err := source.Read(dir)
+	must(t, err)
+	if _, err := d.loadVetted(files); err == nil || strings.Contains(err.Error(), "it ran") || !strings.Contains(err.Error(), "run chmod o-w "+path) {
+		t.Errorf("got %v", err)
+	}
+	must(t, os.Chmod(path, 0o600))
+	if _, err := d.loadVetted(files); err == nil || !strings.Contains(err.Error(), "it ran") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestAProgramOfOthersIsNotRun opens a program to others after its command was declared.
+func TestAProgramOfOthersIsNotRun(t *testing.T) {
+	must(t, writabletest.TrustOwnerOfTemp())
+	path := filepath.Join(t.TempDir(), "hook")
+	writeFile(t, path, "#!/bin/sh\n")
+	must(t, os.Chmod(path, 0o700))
+	d := &daemon{}
+	if err := d.vetCommand([]string{path}); err != nil {
+		t.Errorf("nobody else can write it: %v", err)
+	}
+	must(t, os.Chmod(path, 0o702))
+	for _, argv := range [][]string{{path}, {"/bin/sh", "-c", "exec " + path}} {
+		if err := d.vetCommand(argv); err == nil || !strings.Contains(err.Error(), "so it is not run: run chmod o-w "+path) {
+			t.Errorf("%q: got %v", argv, err)
+		}
+	}
+	d.config.AllowWritable = true
+	if err := d.vetCommand([]string{path}); err != nil {
+		t.Errorf("the configuration insists: %v", err)
+	}
+}

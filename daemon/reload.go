@@ -41,8 +41,8 @@ type wish struct {
 type reloader struct {
 	path          string
 	load          func(*source.Files, map[string]string) (*scripting.Set, error)
-	vet           func(*scripting.Set) error // nil: nobody else can change it, or that is allowed
-	values        map[string]string          // of the scripts' options
+	vet           func(*source.Files, *scripting.Set) error // see daemon.vet
+	values        map[string]string                         // of the scripts' options
 	loop          *loop
 	save          func(*scripting.Set, *source.Files) error // for the next start; errSaveRuns: saved gets the result
 	saved         <-chan error
@@ -270,11 +270,14 @@ func (r *reloader) replaceQuietly(ctx context.Context, now current, files *sourc
 // judge loads files and decides between applied and held. An error means rejected, or held when it
 // is a [*heldError].
 func (r *reloader) judge(ctx context.Context, now current, files *source.Files, asked wish, o *outcome) error {
+	if err := r.vet(files, nil); err != nil {
+		return err
+	}
 	set, err := r.load(files, r.values)
 	if err != nil {
 		return err
 	}
-	if err := r.vet(set); err != nil {
+	if err := r.vet(files, set); err != nil {
 		set.Close()
 		return err
 	}

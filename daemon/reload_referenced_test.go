@@ -76,7 +76,7 @@ func newReloading(t *testing.T, script string, files map[string]string) *reloadi
 	}
 	w.r = &reloader{
 		confinement: func() *confinement { return nil },
-		path:        w.dir, load: load, vet: func(*scripting.Set) error { return nil }, loop: w.l, log: log, generation: 1,
+		path:        w.dir, load: load, vet: func(*source.Files, *scripting.Set) error { return nil }, loop: w.l, log: log, generation: 1,
 		gate:    &gate{budget: time.Minute, run: suite.Run, log: log, options: func(values map[string]string) scripting.Options { return scripting.Options{Values: values} }},
 		running: 1, referenced: make(chan []string, 1),
 		save: func(*scripting.Set, *source.Files) error { return nil }, noteSaved: func(error) {}, applied: func(*scripting.Set, int) {}, prepareFacts: func(context.Context, ...*scripting.Set) {}, requestRepair: func() {},

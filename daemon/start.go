@@ -201,6 +201,7 @@ func (d *daemon) newLoop(clock clock) *loop {
 	l.runner = effect.New(effect.Config{
 		Firewall: d.firewall, Now: clock.now, Log: quiet, Commands: d.config.Limits.Commands, Grace: grace,
 		Persist: func(records []engine.Record) error { return d.state.append(records, l.wallOffset()) },
+		Vet:     d.vetCommand,
 	})
 	return l
 }

@@ -22,8 +22,8 @@ type startup struct {
 
 // chooseScripts decides which scripts a start runs: the files on disk, if they load, if only root
 // can change them, and if they leave no port of the last good set without a guard; or else the last
-// good set. Without a last good
-// set it returns the error of the files, since there is nothing to guard.
+// good set. Without a last good set it returns the error of the files, since there is nothing to
+// guard.
 func (d *daemon) chooseScripts(found stateFound) (startup, error) {
 	good, goodFiles, goodValues := d.lastGood(found)
 	files, err := source.Read(d.config.Scripts)
@@ -32,12 +32,7 @@ func (d *daemon) chooseScripts(found stateFound) (startup, error) {
 		if good != nil {
 			files.Reuse(goodFiles)
 		}
-		set, err = d.load(files, d.values())
-	}
-	if err == nil {
-		if err = d.vet(set); err != nil {
-			set.Close()
-		}
+		set, err = d.loadVetted(files)
 	}
 	err = d.explainUnread(err)
 	b := startup{set: set, files: files, values: d.values(), judged: files, outcome: outcome{kind: control.Applied, generation: 1, at: d.since}}
@@ -57,6 +52,22 @@ func (d *daemon) chooseScripts(found stateFound) (startup, error) {
 	}
 	b.set, b.files, b.values = good, goodFiles, goodValues
 	return b, nil
+}
+
+// loadVetted loads files, unless other users can change them or what they run.
+func (d *daemon) loadVetted(files *source.Files) (*scripting.Set, error) {
+	if err := d.vet(files, nil); err != nil {
+		return nil, err
+	}
+	set, err := d.load(files, d.values())
+	if err != nil {
+		return nil, err
+	}
+	if err := d.vet(files, set); err != nil {
+		set.Close()
+		return nil, err
+	}
+	return set, nil
 }
 
 // lastGood loads the set that was applied last. It returns nil when there is none or it does

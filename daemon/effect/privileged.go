@@ -2,6 +2,7 @@ package effect
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"strconv"
 	"time"
@@ -54,9 +55,15 @@ func (c Command) Program() Program {
 }
 
 // itself is the [Privileged] of a process that does everything itself.
-type itself struct{}
+type itself struct{ vet func(argv []string) error }
 
-func (itself) Run(ctx context.Context, c Command, answer func(Output, error)) {
+func (i itself) Run(ctx context.Context, c Command, answer func(Output, error)) {
+	if i.vet != nil {
+		if err := i.vet(c.Argv); err != nil {
+			answer(Output{}, fmt.Errorf("%s%w", runningPrefix(c.Argv), err))
+			return
+		}
+	}
 	c.Program().Run(ctx, answer)
 }
 

@@ -34,6 +34,9 @@ type Config struct {
 	Grace time.Duration
 	// Privileged runs commands and comments out one-time sequences; nil: this process does.
 	Privileged Privileged
+	// Vet returns why this process must not run a command with these arguments; nil: it may run
+	// all. It is called right before each run, and may wait for the disk.
+	Vet func(argv []string) error
 }
 
 // A Runner performs effects. The loop that owns the engine calls Enqueue, Install
@@ -87,7 +90,7 @@ func New(cfg Config) *Runner {
 		cfg.Grace = 10 * time.Second
 	}
 	if cfg.Privileged == nil {
-		cfg.Privileged = itself{}
+		cfg.Privileged = itself{cfg.Vet}
 	}
 	if cfg.Log == nil {
 		cfg.Log = hclog.NewNullLogger()

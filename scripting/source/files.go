@@ -96,6 +96,12 @@ func (f *Files) top() []string {
 	return names
 }
 
+// Paths returns the paths of all files that were read: scripts, modules and tests, below the
+// directory of the scripts, and then the absolute paths of referenced files.
+func (f *Files) Paths() []string {
+	return append(slices.Sorted(maps.Keys(f.texts)), f.Referenced()...)
+}
+
 // text returns the text of a script or module. The error is fs.ErrNotExist when
 // there is none. A path that leaves the directory, which only a stored set can
 // have, is refused.
