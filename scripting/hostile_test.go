@@ -90,7 +90,7 @@ func knockHostile(t *testing.T, w *world, port string) {
 			call(func() { w.knock(fmt.Sprintf("203.0.113.%d", i%9), port) })
 		}
 	}
-	for range 200 {
+	for range 20 {
 		if next, some := w.e.Next(); some {
 			w.now = next
 			call(func() { w.see(w.e.Tick(next)) })

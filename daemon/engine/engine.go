@@ -67,6 +67,7 @@ type Engine struct {
 	grants        *grants
 	limits        *limits
 	steps         steps
+	inputSteps    map[string]int64 // of each script in this input: see inputsteps.go
 	store         *Store
 	questions     questions
 	timeouts      timeouts
@@ -136,10 +137,12 @@ func New(cfg Config, start time.Time) *Engine {
 		grants:   newGrants(),
 		limits:   newLimits(cfg.Grants),
 		delays:   make(map[string]int),
-		steps:    steps{byDoor: make(map[string]*spending)},
-		store:    newStore(),
-		batches:  newBatches(),
-		oneTime:  newConsumptions(),
+
+		inputSteps: make(map[string]int64),
+		steps:      steps{byDoor: make(map[string]*spending)},
+		store:      newStore(),
+		batches:    newBatches(),
+		oneTime:    newConsumptions(),
 
 		timeouts:    timeouts{scripts: make(map[string]*TimedOut)},
 		completions: make(map[string]completion),

@@ -206,6 +206,7 @@ func (e *Engine) beginInput(now time.Time) {
 		e.events = nil
 	}
 	e.questions.forget()
+	clear(e.inputSteps)
 	e.timeouts.begin()
 	until := max(now.UnixNano(), e.now)
 	e.fireTimers(until)
