@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"sesame/scripting"
-	"sesame/scripting/source"
 )
 
 // Load is the loader: it reads an archive from in, loads the set, and writes the manifest to out.
@@ -88,9 +87,4 @@ func cut(text string, most int) string {
 		return text
 	}
 	return strings.ToValidUTF8(text[:most], "")
-}
-
-// missingFrom returns the files that a set names and an archive of it does not have.
-func (m *manifest) missingFrom(files *source.Files) []string {
-	return slices.DeleteFunc(slices.Clone(m.missing), func(path string) bool { return slices.Contains(files.Referenced(), path) })
 }
