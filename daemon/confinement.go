@@ -51,7 +51,7 @@ func (d *daemon) confine(set *scripting.Set, commands bool) error {
 // needs returns what the daemon does with files while a set runs, and sets that take its place.
 func (d *daemon) needs(set *scripting.Set) confine.Needs {
 	n := confine.Needs{Read: slices.Concat([]string{d.config.Scripts}, confine.Around(d.config.Scripts)), Socket: absolute(d.config.Socket)}
-	for _, target := range ScriptTargets(set, d.config.Scripts) {
+	for _, target := range ScriptTargets(set, &d.config.Config) {
 		n.Read = append(n.Read, confine.Around(target.Path)...)
 	}
 	for _, path := range d.config.Readable {

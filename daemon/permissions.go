@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"sesame/daemon/config"
 	"sesame/daemon/executable"
@@ -16,7 +17,7 @@ import (
 // current one change what a set of scripts does: the configuration, scripts, modules, tests,
 // referenced files, programs of commands, and the directories above them.
 func WritableByOthers(set *scripting.Set, settings *config.Config) []writable.Finding {
-	targets := ScriptTargets(set, settings.Scripts)
+	targets := ScriptTargets(set, settings)
 	if settings.File != "" {
 		targets = append(targets, target(settings.File, "the configuration"))
 	}
@@ -24,36 +25,47 @@ func WritableByOthers(set *scripting.Set, settings *config.Config) []writable.Fi
 }
 
 // ScriptTargets returns the scripts of a set with all that they read, without the programs that
-// they run: on another machine these are others. Scripts is the path that the set was read from.
-func ScriptTargets(set *scripting.Set, scripts string) []writable.Target {
-	paths := make([]string, len(set.Files))
-	for i, f := range set.Files {
-		paths[i] = f.Path
-	}
-	return fileTargets(paths, scripts)
+// they run: on another machine these are others.
+//
+// A daemon writes a file of one-time sequences, so it may belong to the user whom the state
+// directory belongs to. That user gains nothing by it: who runs the daemon opens doors anyhow.
+func ScriptTargets(set *scripting.Set, settings *config.Config) []writable.Target {
+	return fileTargets(set.Files, settings)
 }
 
-// fileTargets returns files of a set, by their paths in it, and the directories of the scripts.
-func fileTargets(paths []string, scripts string) []writable.Target {
-	dir := scripts
-	var targets []writable.Target
-	if info, err := os.Stat(scripts); err == nil && !info.IsDir() {
-		dir = filepath.Dir(scripts)
-	} else {
-		targets = append(targets, writable.Target{Path: absolute(scripts), Listed: true})
+// ownerOf returns the user whom a directory belongs to, and root when there is none.
+func ownerOf(dir string) uint32 {
+	info, err := os.Stat(absolute(dir))
+	if err != nil {
+		return 0
 	}
-	lib := absolute(filepath.Join(dir, "lib"))
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+		return stat.Uid
+	}
+	return 0
+}
+
+// fileTargets returns files of a set, and the directories of the scripts.
+func fileTargets(files []source.File, settings *config.Config) []writable.Target {
+	scripts, dir := absolute(settings.Scripts), directoryOf(settings.Scripts)
+	var targets []writable.Target
+	if dir == scripts {
+		targets = append(targets, writable.Target{Path: dir, Listed: true})
+	}
+	lib := filepath.Join(dir, "lib")
 	if _, err := os.Stat(lib); err == nil {
 		targets = append(targets, writable.Target{Path: lib, Listed: true})
 	}
-	for _, path := range paths {
-		if !filepath.IsAbs(path) { // else it is a referenced file
-			path = filepath.Join(dir, path)
+	owner := ownerOf(settings.State)
+	for _, f := range files {
+		t := target(below(dir, f.Path), "")
+		if f.OneTime {
+			t.Owner = owner
 		}
-		targets = append(targets, target(path, ""))
+		targets = append(targets, t)
 	}
 	// Tests are no part of a set, but decide whether a reload is applied.
-	for _, path := range source.TestPaths(scripts) {
+	for _, path := range source.TestPaths(settings.Scripts) {
 		targets = append(targets, target(path, ""))
 	}
 	return targets
@@ -98,7 +110,7 @@ func (d *daemon) vet(files *source.Files, set *scripting.Set) error {
 	}
 	var found []writable.Finding
 	if set == nil {
-		found = writable.Find(fileTargets(files.Paths(), d.config.Scripts))
+		found = writable.Find(fileTargets(scriptsOf(files), &d.config.Config))
 	} else {
 		found = WritableByOthers(set, &d.config.Config)
 	}
@@ -106,6 +118,17 @@ func (d *daemon) vet(files *source.Files, set *scripting.Set) error {
 		return &heldError{found}
 	}
 	return nil
+}
+
+// scriptsOf returns the scripts and modules among files. What these name is known when they are
+// loaded.
+func scriptsOf(files *source.Files) (all []source.File) {
+	for _, path := range files.Paths() {
+		if f := (source.File{Path: path}); !f.Referenced() {
+			all = append(all, f)
+		}
+	}
+	return all
 }
 
 // vetCommand returns why a command is not run: other users can change a program of it. That may be

@@ -158,3 +158,44 @@ func TestAProgramOfOthersIsNotRun(t *testing.T) {
 		t.Errorf("the configuration insists: %v", err)
 	}
 }
+
+// TestSequencesOfTheDaemonsUser has a file of one-time sequences as the user of the daemon must own
+// it. Everything else must not belong to that user.
+func TestSequencesOfTheDaemonsUser(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give files away")
+	}
+	const daemon, other = 990, 991
+	dir, state := t.TempDir(), filepath.Join(t.TempDir(), "state")
+	must(t, writabletest.TrustOwnerOfTemp(), os.Mkdir(state, 0o700))
+	once, conf := filepath.Join(state, "once"), filepath.Join(state, "knockd.conf")
+	writeFile(t, once, "1,2\n")
+	writeFile(t, conf, "[a]\none_time_sequences = "+once+"\n")
+	writeFile(t, dir+"/a.lua", `sesame.knockd "`+conf+`"`)
+	expect := func(want string) {
+		t.Helper()
+		files, err := source.Read(dir)
+		must(t, err)
+		set, err := scripting.Load(files, scripting.Options{})
+		must(t, err)
+		defer set.Close()
+		found := WritableByOthers(set, &config.Config{Scripts: dir, State: state})
+		if got := writable.Text(found); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	must(t, os.Chown(state, daemon, daemon), os.Chown(once, daemon, daemon))
+	expect(state + " (owner 990, mode 0700)") // it has the knockd.conf too
+
+	t.Log("# the knockd.conf is elsewhere")
+	moved := filepath.Join(dir, "knockd.conf")
+	must(t, os.Rename(conf, moved), os.Remove(dir+"/a.lua"))
+	writeFile(t, dir+"/a.lua", `sesame.knockd "`+moved+`"`)
+	expect("")
+	must(t, os.Chown(moved, daemon, daemon))
+	expect(moved + " (owner 990, mode 0600)")
+	must(t, os.Chown(moved, 0, 0), os.Chown(once, other, other))
+	expect(once + " (owner 991, mode 0600)")
+	must(t, os.Chown(once, daemon, daemon), os.Chmod(once, 0o602))
+	expect(once + " (owner 990, mode 0602)")
+}

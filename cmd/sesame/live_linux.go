@@ -36,7 +36,7 @@ func (p *program) liveCommands() []*cobra.Command {
 // this machine only the scripts and what they read are looked at.
 func writableFiles(settings *config.Config, set *scripting.Set) []writable.Finding {
 	if settings.File == "" {
-		return writable.Find(daemon.ScriptTargets(set, settings.Scripts))
+		return writable.Find(daemon.ScriptTargets(set, settings))
 	}
 	return daemon.WritableByOthers(set, settings)
 }

@@ -16,7 +16,10 @@ type Target struct {
 	// Listed is set for a directory whose entries count, also those that come later. In another
 	// directory that is sticky, such as /tmp, files of root are safe.
 	Listed bool
-	Use    string // what it is for, for people: "the program of a.lua:3"; may be empty
+	// Owner is a user who may own the path and what is above it, beside those whom all paths may
+	// belong to; 0: nobody else.
+	Owner uint32
+	Use   string // what it is for, for people: "the program of a.lua:3"; may be empty
 }
 
 // A Finding is a file or a directory that other users can change.

@@ -22,7 +22,7 @@ const maxLinks = 40
 // create it. It reads no file but /etc/passwd, /etc/group and files below /proc, and waits for the
 // disk.
 func Find(targets []Target) []Finding {
-	l := &look{people: newPeople(), seen: map[string]bool{}}
+	l := &look{people: newPeople(), seen: map[step]bool{}}
 	for _, t := range targets {
 		l.walk(t)
 	}
@@ -32,13 +32,25 @@ func Find(targets []Target) []Finding {
 // A look is one call of Find.
 type look struct {
 	people *people
-	seen   map[string]bool // by path; with a slash behind it: as a directory whose entries count
+	owner  uint32 // of the target that is walked to
+	seen   map[step]bool
 	found  []Finding
 }
+
+// A step is a path that was judged. The same path may be judged in another way for another target.
+type step struct {
+	path   string
+	listed bool
+	owner  uint32
+}
+
+// owned reports whether a user may own a path on the way to the target.
+func (l *look) owned(user uint32) bool { return user == l.owner || l.people.trusted(user) }
 
 // walk follows a path as the kernel does, and judges each step.
 func (l *look) walk(t Target) {
 	at, rest, links := "/", parts(t.Path), 0
+	l.owner = t.Owner
 	l.judge(at, len(rest) == 0 && t.Listed, Target{})
 	for len(rest) > 0 {
 		name := rest[0]
@@ -81,14 +93,11 @@ func parts(path string) []string {
 
 // judge adds a finding when others can change a file, or a directory so that it leads elsewhere.
 func (l *look) judge(path string, listed bool, t Target) {
-	key := path
-	if listed {
-		key += "/"
-	}
-	if l.seen[key] {
+	at := step{path, listed, l.owner}
+	if l.seen[at] {
 		return
 	}
-	l.seen[key] = true
+	l.seen[at] = true
 	info, err := os.Lstat(path)
 	if err != nil {
 		return
@@ -108,12 +117,13 @@ func (l *look) judge(path string, listed bool, t Target) {
 // directory that others can write.
 func (l *look) judgeLink(dir, path string, info fs.FileInfo) {
 	parent, err := os.Lstat(dir)
-	if err != nil || parent.Mode()&fs.ModeSticky == 0 || l.seen[path] {
+	at := step{path: path, owner: l.owner}
+	if err != nil || parent.Mode()&fs.ModeSticky == 0 || l.seen[at] {
 		return
 	}
-	l.seen[path] = true
+	l.seen[at] = true
 	stat, ok := info.Sys().(*syscall.Stat_t)
-	if !ok || l.people.trusted(stat.Uid) {
+	if !ok || l.owned(stat.Uid) {
 		return
 	}
 	f := Finding{Path: path, Why: fmt.Sprintf("a symbolic link of owner %d", stat.Uid)}
@@ -156,7 +166,7 @@ func (l *look) groupWrites(path string, group uint32) bool {
 // add adds a finding, unless nobody else can write and the owner is trusted. An owner can always
 // change the mode.
 func (l *look) add(path string, stat *syscall.Stat_t, mode fs.FileMode, who, use string) {
-	trusted := l.people.trusted(stat.Uid)
+	trusted := l.owned(stat.Uid)
 	if who == "" && trusted {
 		return
 	}
