@@ -34,6 +34,9 @@ func Again(handle *os.File, path string, flags int, allowed func(fs.FileInfo) er
 	if err == nil {
 		err = allowed(info)
 	}
+	if err == nil && info.Mode().IsRegular() && ofKernel(handle) {
+		err = ErrKernel
+	}
 	if err != nil {
 		return nil, nil, named(path, err)
 	}
@@ -65,6 +68,21 @@ func named(path string, err error) error {
 		err = failed.Err
 	}
 	return &fs.PathError{Op: "open", Path: path, Err: err}
+}
+
+// ofKernel reports whether a file is in a file system whose files have no data, but are answers of
+// the kernel. A pipe that /proc/self/fd names is in none of these.
+func ofKernel(handle *os.File) bool {
+	var system unix.Statfs_t
+	if err := unix.Fstatfs(int(handle.Fd()), &system); err != nil {
+		return false
+	}
+	switch uint32(system.Type) { // include/uapi/linux/magic.h
+	case unix.PROC_SUPER_MAGIC, unix.SYSFS_MAGIC, unix.DEBUGFS_MAGIC, unix.TRACEFS_MAGIC, unix.SECURITYFS_MAGIC,
+		unix.CGROUP_SUPER_MAGIC, unix.CGROUP2_SUPER_MAGIC, unix.BPF_FS_MAGIC:
+		return true
+	}
+	return false
 }
 
 // Append opens a file that is there, to append lines: a regular file, a pipe that somebody reads, a

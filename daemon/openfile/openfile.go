@@ -8,6 +8,7 @@ package openfile
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 )
@@ -16,6 +17,9 @@ import (
 var (
 	ErrDirectory  = errors.New("it is a directory")
 	ErrNotRegular = errors.New("it is no ordinary file")
+	// ErrKernel is for a file that the kernel makes up: to read one such as /proc/kmsg may take for
+	// ever, also with O_NONBLOCK and a mode of an ordinary file.
+	ErrKernel = fmt.Errorf("%w, but one of the kernel, as below /proc and /sys", ErrNotRegular)
 )
 
 // Regular opens a regular file for reading, and says what it is. The caller closes it.

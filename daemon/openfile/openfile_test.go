@@ -2,6 +2,7 @@ package openfile
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"net"
@@ -72,6 +73,42 @@ func TestKinds(t *testing.T) {
 		}
 		file, err = Append(path)
 		expect("Append", file, err, map[string]error{"pipe": unix.ENXIO, "/dev/null": nil})
+	}
+}
+
+// TestFilesOfTheKernel opens files that are regular by their mode. To read some of them never ends.
+func TestFilesOfTheKernel(t *testing.T) {
+	link := filepath.Join(t.TempDir(), "link")
+	must(t, os.Symlink("/proc/kmsg", link))
+	for _, path := range []string{"/proc/kmsg", link, "/proc/self/status", "/sys/kernel/uevent_seqnum"} {
+		if _, err := os.Stat(path); err != nil {
+			t.Logf("not on this machine: %v", err)
+			continue
+		}
+		regular, _, err := Regular(path)
+		input, err2 := Input(path)
+		ready, err3 := Ready(path)
+		added, err4 := Append(path)
+		for i, file := range []*os.File{regular, input, ready, added} {
+			if err := []error{err, err2, err3, err4}[i]; file != nil || !errors.Is(err, ErrKernel) || !errors.Is(err, ErrNotRegular) {
+				t.Errorf("%s, way %d: %v", path, i, err)
+			}
+		}
+	}
+}
+
+// TestAPipeByItsNumber is what a shell gives a program for <(command).
+func TestAPipeByItsNumber(t *testing.T) {
+	reader, writer, err := os.Pipe()
+	must(t, err)
+	defer reader.Close()
+	_, err = writer.WriteString("text")
+	must(t, err, writer.Close())
+	file, err := Input(fmt.Sprintf("/proc/self/fd/%d", reader.Fd()))
+	must(t, err)
+	defer file.Close()
+	if text, err := io.ReadAll(file); string(text) != "text" || err != nil {
+		t.Errorf("got %q, %v", text, err)
 	}
 }
 

@@ -115,6 +115,8 @@ func Open(path string) (*Reader, error) {
 	switch {
 	case errors.Is(err, openfile.ErrDirectory):
 		return nil, &NotCaptureError{Name: path, What: "a directory"}
+	case errors.Is(err, openfile.ErrKernel):
+		return nil, &NotCaptureError{Name: path, What: "a file of the kernel"}
 	case errors.Is(err, openfile.ErrNotRegular):
 		return nil, &NotCaptureError{Name: path, What: "a device or a socket"}
 	case err != nil:
