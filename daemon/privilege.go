@@ -31,7 +31,7 @@ func dropPrivileges(commands bool) (privileges string, err error) {
 	if err := confineAll(have); err != nil {
 		return "", fmt.Errorf("dropping privileges: %w", err)
 	}
-	return naming(needed) + ", to capture knocks and open ports; no script has commands, and no program could get more", nil
+	return naming(needed) + ", to capture knocks and open ports; no script had commands at the start, and no program can get more", nil
 }
 
 // checkPrivileges returns an error when a needed capability is missing.

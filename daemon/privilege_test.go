@@ -41,11 +41,11 @@ func TestRealPrivileges(t *testing.T) {
 		threads  string // permitted, effective, bounding, no_new_privs
 		programs string // effective, of a program that is started
 	}{
-		{"root without commands", false, 0, nil, "CAP_NET_RAW and CAP_NET_ADMIN, to capture knocks and open ports; no script has commands, and no program could get more",
+		{"root without commands", false, 0, nil, "CAP_NET_RAW and CAP_NET_ADMIN, to capture knocks and open ports; no script had commands at the start, and no program can get more",
 			threads(netRawAndAdmin, netRawAndAdmin, "1"), netRawAndAdmin},
 		{"root with commands", true, 0, nil, "CAP_KILL, CAP_NET_RAW and CAP_NET_ADMIN, to capture knocks, open ports and end commands; commands of scripts run as root with ",
 			threads(killNetRawAndAdmin, all, "0"), all},
-		{"a user without commands", false, 65534, []uintptr{unix.CAP_NET_RAW, unix.CAP_NET_ADMIN, unix.CAP_DAC_READ_SEARCH}, "CAP_NET_RAW and CAP_NET_ADMIN, to capture knocks and open ports; no script has commands, and no program could get more",
+		{"a user without commands", false, 65534, []uintptr{unix.CAP_NET_RAW, unix.CAP_NET_ADMIN, unix.CAP_DAC_READ_SEARCH}, "CAP_NET_RAW and CAP_NET_ADMIN, to capture knocks and open ports; no script had commands at the start, and no program can get more",
 			threads(netRawAndAdmin, all, "1"), strings.Repeat("0", 16)},
 		{"a user with commands", true, 65534, []uintptr{unix.CAP_NET_RAW, unix.CAP_NET_ADMIN, unix.CAP_DAC_READ_SEARCH}, "CAP_NET_RAW and CAP_NET_ADMIN, to capture knocks, open ports and end commands; commands of scripts run as user 65534",
 			threads(netRawAndAdmin, all, "0"), netRawAndAdmin},
