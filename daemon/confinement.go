@@ -97,16 +97,6 @@ func (c *confinement) explain(err error) error {
 	return fmt.Errorf("%w (since its start Sesame reads only where the scripts were then and what they named; if that is why, restart it, or name the directory in readable in sesame.toml)", err)
 }
 
-// explainUnread adds who must be able to read a file, for a daemon that is not root.
-func (d *daemon) explainUnread(err error) error {
-	if err == nil || os.Geteuid() == 0 || !strings.Contains(err.Error(), fs.ErrPermission.Error()) {
-		return err
-	}
-	dir := directoryOf(d.config.Scripts)
-	return fmt.Errorf("%w (the daemon runs as user %d, which must be able to read the scripts and what they name: chgrp -R %d %s && chmod -R g+rX %s; it must be able to enter the directories above, too)",
-		err, os.Geteuid(), os.Getegid(), dir, dir)
-}
-
 // oneTimeDirectories returns the directories of the files of one-time sequences, of those that
 // symbolic links lead to. They are written anew when a sequence is used.
 func oneTimeDirectories(set *scripting.Set, dir string) (all []string) {

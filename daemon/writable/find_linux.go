@@ -9,8 +9,6 @@ import (
 	"slices"
 	"strings"
 	"syscall"
-	"unicode"
-	"unicode/utf8"
 )
 
 // maxLinks is how many symbolic links the kernel follows in one path (MAXSYMLINKS in
@@ -200,7 +198,7 @@ func octal(mode fs.FileMode) uint32 {
 // mends adds the commands to a finding. Other users may have chosen the path, and a person may
 // paste the commands into a shell.
 func (f *Finding) mends(commands ...string) {
-	word, ok := shellWord(f.Path)
+	word, ok := ShellWord(f.Path)
 	if !ok {
 		return
 	}
@@ -208,19 +206,4 @@ func (f *Finding) mends(commands ...string) {
 		commands[i] = c + " " + word
 	}
 	f.Mend = strings.Join(commands, " && ")
-}
-
-// shellWord returns a path so that a POSIX shell reads it as one word. False: it has characters
-// that cannot be shown.
-func shellWord(path string) (string, bool) {
-	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+@:,"
-	if strings.Trim(path, plain) == "" {
-		return path, true
-	}
-	for _, c := range path {
-		if c == utf8.RuneError || !unicode.IsPrint(c) {
-			return "", false
-		}
-	}
-	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'", true
 }

@@ -123,7 +123,7 @@ func TestPathsThatOthersChose(t *testing.T) {
 	for path, word := range map[string]string{
 		"/etc/a.lua": "/etc/a.lua", "/a b": "'/a b'", "/$(id)": "'/$(id)'", "/it's": `'/it'\''s'`, "/a;b": "'/a;b'", "/\x1b[2J": "", "/a\nb": "", "/\xff": "",
 	} {
-		if got, _ := shellWord(path); got != word {
+		if got, _ := ShellWord(path); got != word {
 			t.Errorf("%q: got %s, want %s", path, got, word)
 		}
 	}
