@@ -274,7 +274,7 @@ func (d *daemon) statusNow() control.Status {
 	d.troubles.tell(&s)
 	s.State.Journal = journalStatus(l.runner.Journal(), offset)
 	s.Scripts.Unread = unreadTexts(l.engine.Unread())
-	s.Scripts.Failing = failing(l.engine.Failing(), offset)
+	s.Scripts.Failing = failing(l.engine.Failing(), l.engine.TimedOut(), offset)
 	s.Scripts.Timeouts = timeouts(l.engine.TimedOut(), offset)
 	s.Scripts.UsedUp = usedUp(l.engine.Doors())
 	s.Scripts.Limited = limited(l.engine.Limiting(), offset)
@@ -293,12 +293,17 @@ func journalStatus(j effect.JournalState, offset time.Duration) control.Journal 
 	return control.Journal{Unwritable: j.Err.Error(), Since: j.Since.Add(offset).UTC(), Pending: j.Pending}
 }
 
-// failing returns the functions that failed when they ran last, with times of the wall clock.
-func failing(all []engine.Failing, offset time.Duration) (list []control.Failing) {
+// failing returns the functions that failed when they ran last, with times of the wall clock. One
+// that the clock ended is left out when that was long ago: it may run rarely, and the machine was
+// busy then.
+func failing(all []engine.Failing, recent []engine.TimedOut, offset time.Duration) (list []control.Failing) {
 	for _, f := range all {
+		if f.Fault.Timeout && !slices.ContainsFunc(recent, func(t engine.TimedOut) bool { return t.Script == f.Script }) {
+			continue
+		}
 		list = append(list, control.Failing{
 			Door: f.Door, Function: scripting.FunctionName(f.Kind), Handler: f.Handler,
-			File: f.Fault.Script, Line: f.Fault.Line, Detail: f.Fault.Detail, At: f.At.Add(offset).UTC(), Count: f.Count,
+			File: f.Fault.Script, Line: f.Fault.Line, Detail: f.Fault.Detail, At: f.At.Add(offset).UTC(), Count: f.Count, Timeout: f.Fault.Timeout,
 		})
 	}
 	return list

@@ -118,8 +118,15 @@ func differ(s *Status) []finding {
 	return one("", "the files at %s are not those that run", s.Scripts.Path)
 }
 
+// findBusy is what to do about a function that was ended by the clock.
+const findBusy = "find out whether the machine was busy; a smaller function takes less time"
+
 func scriptFails(s *Status) (all []finding) {
 	for _, f := range s.Scripts.Failing {
+		next := ""
+		if f.Timeout {
+			next = findBusy
+		}
 		what := "the handler " + f.Handler
 		switch {
 		case f.Function == "when":
@@ -131,7 +138,7 @@ func scriptFails(s *Status) (all []finding) {
 		if f.Line > 0 {
 			place += fmt.Sprintf(":%d", f.Line)
 		}
-		all = append(all, one("", "%s failed %s, last at %s, and did nothing: %s: %s",
+		all = append(all, one(next, "%s failed %s, last at %s, and did nothing: %s: %s",
 			what, times(f.Count), transcript.Clock(f.At), place, f.Detail)...)
 	}
 	return all
@@ -143,7 +150,7 @@ func scriptTimeout(s *Status) (all []finding) {
 		if t.Line > 0 {
 			place += fmt.Sprintf(":%d", t.Line)
 		}
-		all = append(all, one("find out whether the machine was busy; a smaller function takes less time", "functions of %s were ended by the clock %s, last at %s: %s: %s",
+		all = append(all, one(findBusy, "functions of %s were ended by the clock %s, last at %s: %s: %s",
 			t.Script, times(t.Count), transcript.Clock(t.At), place, t.Detail)...)
 	}
 	return all

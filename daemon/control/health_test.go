@@ -316,3 +316,12 @@ func TestHealthAfterAccessWasGivenAgain(t *testing.T) {
 		t.Errorf("got %+v", h)
 	}
 }
+
+// TestAdviceForWhatTheClockEnded: the script may be right, and the machine was busy.
+func TestAdviceForWhatTheClockEnded(t *testing.T) {
+	s := &Status{Scripts: Scripts{Failing: []Failing{{Door: "a", Function: "on_open", Timeout: true}, {Door: "b", Function: "on_open"}}}}
+	all := scriptFails(s)
+	if len(all) != 2 || !strings.HasPrefix(all[0].next, "find out whether the machine was busy") || all[1].next != "" {
+		t.Errorf("got %+v", all)
+	}
+}

@@ -185,6 +185,9 @@ type Failing struct {
 	Detail   string    `json:"detail"`
 	At       time.Time `json:"at"`    // the last time
 	Count    int       `json:"count"` // since it succeeded last
+	// Timeout means that the clock ended it. Then it is also left out again once its script had no
+	// such end for an hour.
+	Timeout bool `json:"timeout,omitempty"`
 }
 
 // ScriptTimeout is a script of which functions were ended by the clock. It is left out again an
