@@ -130,7 +130,7 @@ var confined = []struct {
 	{"github.com/landlock-lsm/go-landlock", []string{"daemon/confine"}, "one place confines the process"},
 	{"github.com/elastic/go-seccomp-bpf", []string{"daemon/confine"}, "one place confines the process"},
 	{"os/exec", []string{"daemon/effect", "daemon/livetest", "pcaps"}, "one place runs commands"},
-	{"unsafe", []string{"daemon/capture"}, "only what the kernel writes to needs it"},
+	{"unsafe", []string{"daemon/capture", "scripting/sandbox"}, "only what the kernel writes to needs it, and the instruction that the machine of Lua runs next"},
 }
 
 // pure lists what the packages that decide must not import. They read no clock, do no I/O and write

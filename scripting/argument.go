@@ -35,6 +35,14 @@ func (s *script) callerOutside(L *lua.LState, inner *source.Script) (*source.Scr
 	return s.source, source.Place{File: s.source.Path}
 }
 
+// What a registration costs, beside its entries: looking for its place, and what is kept of it. The
+// calls in its line are looked through.
+const (
+	registrationSteps = 32
+	registrationBytes = 512
+	callsOfAStep      = 8
+)
+
 // argument returns the first argument of a registration with its place, and the
 // name of the variable that the result is assigned to. It refuses a registration
 // by a function that runs later. The stack has the
@@ -45,7 +53,8 @@ func (s *script) argument(L *lua.LState, kind, name string) (v value, bound stri
 		L.RaiseError("sesame.%s registers while the file loads: call it at the top level, not in a function such as on_open", kind)
 	}
 	file, place := s.caller(L)
-	v = value{lua: L.Get(1), what: "sesame." + kind, source: file, ranBefore: s.options.RanBefore}
+	s.state.Charge(registrationSteps+int64(file.Calls(place.Line))/callsOfAStep, registrationBytes)
+	v = value{lua: L.Get(1), what: "sesame." + kind, source: file, script: s, ranBefore: s.options.RanBefore}
 	if name != "" {
 		v.what = fmt.Sprintf("sesame.%s %q", kind, name)
 	}
@@ -78,6 +87,7 @@ func (s *script) reporter(L *lua.LState, file *source.Script, what string, compu
 		behind += fmt.Sprintf(" (in %s)", around)
 	}
 	return func(at source.Place, message string) {
+		s.state.Charge(suggestionCost, 0)
 		if strings.Contains(message, what) {
 			s.report(at, message+behind)
 			return

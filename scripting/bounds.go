@@ -13,7 +13,7 @@ const maxPayload = 2048
 // script can make for the engine within its budget.
 const maxOperations = 256
 
-// Suggesting the name that was meant has a price in instructions, since a
+// Suggesting the name that was meant has a price in steps, since a
 // script may make the same mistake again and again and catch its errors.
 const (
 	suggestionCost = 2000

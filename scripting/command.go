@@ -124,7 +124,7 @@ func readChoices(v value) map[string][]string {
 		return nil
 	}
 	choices, text := map[string][]string{}, v.layout()
-	for key, element := range entries(table) {
+	for key, element := range v.entries(table) {
 		name, ok := key.(lua.LString)
 		if !ok || !placeholderName(string(name)) || slices.Contains(reserved, string(name)) {
 			v.fail("%s cannot name a choice: expected lower-case letters and _, and not %s", keyText(key), strings.Join(reserved, ", "))
@@ -151,18 +151,27 @@ func placeholderName(s string) bool {
 	return s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz_") == ""
 }
 
+// What a byte of an argument costs: it may be cut at each third byte, into two texts.
+const (
+	charactersOfAStep = 4
+	templateBytes     = 12
+)
+
 // arguments reads a program and its arguments. The program is an absolute path
 // without placeholders, so which program runs never depends on a packet.
 func (d *commandDraft) arguments(v value, items []value) (argv []string, templates []template) {
 	if len(items) == 0 || len(items) > maxArguments {
 		v.fail(`expected a program and its arguments, such as "/usr/bin/logger", "{source}", got %d of at most %d entries`, len(items), maxArguments)
 	}
-	for i, item := range items {
+	known := append(slices.Sorted(maps.Keys(d.Choices)), "source", "port", "door")
+	v.pay(int64(len(known))*entrySteps, 0)
+	for i, item := range items[:min(len(items), maxArguments)] {
 		text, ok := item.text()
 		if !ok {
 			continue
 		}
-		cut, err := parseTemplate(text, append(slices.Sorted(maps.Keys(d.Choices)), "source", "port", "door"))
+		v.pay(int64(len(text))/charactersOfAStep, templateBytes*int64(len(text)))
+		cut, err := parseTemplate(text, known)
 		switch {
 		case err != nil:
 			item.fail("%v", err)

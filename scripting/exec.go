@@ -57,6 +57,7 @@ func (o *object) exec(L *lua.LState) int {
 		exec.TTL = command.TTL
 	}
 	if o.run.call.Priced() {
+		o.run.script.state.Surcharge(int64(len(command.Choices)), 0)
 		arguments, bytes := sizeOf(values, command.argv, command.undo)
 		o.run.script.state.Charge(grantSteps+argumentSteps*arguments, argumentCopies*bytes)
 	}
@@ -80,7 +81,7 @@ func (o *object) exec(L *lua.LState) int {
 // its events, the transcript and the journal. The function pays before any of them is filled.
 const (
 	argumentSteps  = 4
-	argumentCopies = 4
+	argumentCopies = 8
 )
 
 // execSchema returns the options of exec for a command, with its choices, which

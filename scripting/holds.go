@@ -20,7 +20,7 @@ func grantedMember(of string) Member {
 }
 
 const (
-	holdsCost = 100 // instructions for each condition that holds may check
+	holdsCost = 100 // steps for each condition that holds may check
 	maxNested = 8   // functions that are conditions, each asked by the one before
 )
 

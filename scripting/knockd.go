@@ -19,8 +19,8 @@ func knockdMember() Member {
 
 // The price of reading a knockd.conf, for each of its bytes.
 const (
-	confInstructions = 4
-	confBytes        = 32
+	confSteps = 1
+	confBytes = 32
 )
 
 // registerKnockd reads a knockd.conf and registers its doors. A problem in that
@@ -40,7 +40,7 @@ func registerKnockd(s *script, L *lua.LState) int {
 	if s.readBefore(v, file.Path) {
 		return 0
 	}
-	s.state.Charge(confInstructions*int64(len(file.Source)), confBytes*int64(len(file.Source)))
+	s.state.Charge(confSteps*int64(len(file.Source)), confBytes*int64(len(file.Source)))
 	conf, err := knockd.Parse(file.Path, file.Source)
 	if e, ok := errors.AsType[*knockd.SyntaxError](err); ok {
 		s.refuseConf(v, source.Place{File: e.Path, Line: e.Line}, e.Message)
@@ -94,7 +94,7 @@ func (s *script) readSequences(v value, conf *knockd.File) bool {
 			good = false
 			continue
 		}
-		s.state.Charge(oneTimeInstructions*int64(len(file.Source)), oneTimeBytes*int64(len(file.Source)))
+		s.state.Charge(oneTimeSteps*int64(len(file.Source)), oneTimeBytes*int64(len(file.Source)))
 	}
 	return good
 }

@@ -3,7 +3,6 @@ package scripting
 import (
 	"fmt"
 	"maps"
-	"reflect"
 	"slices"
 
 	"sesame/daemon/engine"
@@ -25,15 +24,18 @@ func load(files *source.Files, opt Options, api []Object) (*Set, error) {
 		return nil, err
 	}
 	l := &loader{
-		options: opt,
-		scripts: scripts,
-		api:     api,
-		doors:   map[string]source.Place{},
-		confs:   map[string]source.Place{},
-		set:     &Set{Engine: &engine.Set{}},
+		options:  opt,
+		scripts:  scripts,
+		api:      api,
+		doors:    map[string]source.Place{},
+		confs:    map[string]source.Place{},
+		set:      &Set{Engine: &engine.Set{}},
+		commands: map[string]bool{}, optionValues: map[OptionValue]bool{},
 	}
 	for _, name := range names {
-		l.load(name)
+		if l.load(name); scripts.Budget().Spent() { // what comes then would fail for the same reason
+			break
+		}
 	}
 	l.check()
 	l.mistakes()
@@ -50,15 +52,17 @@ func load(files *source.Files, opt Options, api []Object) (*Set, error) {
 // file that fails does not stop the others, so that all problems are reported
 // at once.
 type loader struct {
-	options    Options
-	scripts    *source.Scripts
-	api        []Object
-	doors      map[string]source.Place
-	confs      map[string]source.Place // knockd.confs, by absolute path
-	set        *Set
-	mentions   []mention
-	problems   source.Problems
-	incomplete bool // a file did not run to its end
+	options      Options
+	scripts      *source.Scripts
+	api          []Object
+	doors        map[string]source.Place
+	confs        map[string]source.Place // knockd.confs, by absolute path
+	set          *Set
+	mentions     []mention
+	problems     source.Problems
+	commands     map[string]bool // of the set, by all that they are
+	optionValues map[OptionValue]bool
+	incomplete   bool // a file did not run to its end
 }
 
 func (l *loader) load(name string) {
@@ -107,26 +111,21 @@ func (l *loader) add(r *registration) {
 	// A module runs once for each script that requires it, and declares the
 	// same each time.
 	maps.Copy(l.confs, r.confs)
-	l.set.Commands = appendNew(l.set.Commands, r.commands, func(c *Command) source.Place { return c.Place }, func(a, b *Command) bool { return reflect.DeepEqual(a, b) })
+	l.set.Commands = appendNew(l.commands, l.set.Commands, r.commands, (*Command).identity)
 	l.set.Warnings = append(l.set.Warnings, r.warnings...)
 	l.mentions = append(l.mentions, r.mentions...)
 	l.set.Hosts = append(l.set.Hosts, r.hosts...)
 	l.set.Windows = l.set.Windows || r.windows
-	l.set.Options = appendNew(l.set.Options, r.options, func(o OptionValue) source.Place { return o.Place }, func(a, b OptionValue) bool { return a == b })
+	l.set.Options = appendNew(l.optionValues, l.set.Options, r.options, func(o OptionValue) OptionValue { return o })
 }
 
-// appendNew appends the elements that a list does not have yet. It compares
-// only elements with the same place, since a knockd.conf may have thousands of
-// commands.
-func appendNew[T any](list, more []T, place func(T) source.Place, equal func(a, b T) bool) []T {
-	known := map[source.Place][]T{}
-	for _, one := range list {
-		known[place(one)] = append(known[place(one)], one)
-	}
+// appendNew appends the elements that a list does not have yet. Elements with the same key are the
+// same.
+func appendNew[T any, K comparable](known map[K]bool, list, more []T, key func(T) K) []T {
 	for _, one := range more {
-		there := known[place(one)]
-		if !slices.ContainsFunc(there, func(other T) bool { return equal(other, one) }) {
-			list, known[place(one)] = append(list, one), append(there, one)
+		if k := key(one); !known[k] {
+			known[k] = true
+			list = append(list, one)
 		}
 	}
 	return list

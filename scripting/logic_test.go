@@ -245,7 +245,7 @@ sesame.door "ssh" { sequence = { 1, 2 }, guards = 22, on_open = function(attempt
 		`a:holds("office")`:                      {`error ssh.lua:15: holds: expected a condition such as sesame.window { ... }, got the string "office"`, "refuse ssh script_error"},
 		`a:holds(function() end)`:                {"error ssh.lua:15: holds: expected a condition such as sesame.window { ... }, got a function: call it, or make a condition of it at the top level: sesame.all { it }", "refuse ssh script_error"},
 		`a:holds()`:                              {"error ssh.lua:15: holds: expected a condition such as sesame.window { ... }, got nothing", "refuse ssh script_error"},
-		`while true do attempt:holds(hours) end`: {"error ssh.lua:15: the script runs for more than 200000 instructions: is there a loop that does not end?", "refuse ssh script_error"},
+		`while true do attempt:holds(hours) end`: {"error ssh.lua:15: the function takes more than 200000 steps: is there a loop that does not end?", "refuse ssh script_error"},
 		`a:granted("shs")`:                       {`error ssh.lua:15: granted: there is no door "shs": did you mean "ssh"?`, "refuse ssh script_error"},
 		`a:granted(5)`:                           {`error ssh.lua:15: granted: expected a string, got the number 5`, "refuse ssh script_error"},
 		`print(attempt:granted("ssh"))`:          tell("nil"),

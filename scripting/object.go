@@ -212,7 +212,7 @@ func (s *script) unknown(L *lua.LState, o Object, key lua.LValue) {
 // first. Its problems are raised as errors of Lua. Raising one has a price,
 // since a script may catch it and try again.
 func (o *object) argument(L *lua.LState, i int, what string) value {
-	return value{lua: L.Get(i), what: what, report: func(_ source.Place, message string) {
+	return value{lua: L.Get(i), what: what, script: o.run.script, report: func(_ source.Place, message string) {
 		o.run.script.state.Charge(suggestionCost, 0)
 		L.RaiseError("%s", message)
 	}}

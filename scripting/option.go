@@ -33,10 +33,10 @@ func registerOption(s *script, v value, name string) lua.LValue {
 		return lua.LString("")
 	}
 	s.state.Charge(d.cost(s))
-	for _, earlier := range s.loading.options {
-		if earlier.Name == name {
-			v.fail("it is declared twice, first at %s", earlier.Place)
-		}
+	if first, there := s.loading.optionsAt[name]; there {
+		v.fail("it is declared twice, first at %s", first)
+	} else {
+		s.loading.optionsAt[name] = v.at
 	}
 	result, ok := d.resolve(s, v)
 	if !ok {
@@ -47,9 +47,8 @@ func registerOption(s *script, v value, name string) lua.LValue {
 	return result
 }
 
-// cost returns the instructions and bytes that an option counts for. A name is
-// compared with all earlier ones, and a list is a table of the Lua state.
-func (d *optionDraft) cost(s *script) (instructions, bytes int64) {
+// cost returns the steps and bytes that an option counts for. A list is a table of the Lua state.
+func (d *optionDraft) cost(s *script) (steps, bytes int64) {
 	const entryBytes = 64
 	n := strings.Count(s.options.Values[d.Name], ",") + 1
 	for _, list := range []lua.LValue{d.standard.lua, d.choices.lua} {
@@ -57,7 +56,7 @@ func (d *optionDraft) cost(s *script) (instructions, bytes int64) {
 			n += table.Len()
 		}
 	}
-	return int64(len(s.loading.options) + n), int64(n) * entryBytes
+	return int64(n), int64(n) * entryBytes
 }
 
 // resolve returns the value: that of the user, else the default. The default is

@@ -89,7 +89,7 @@ func (p *payloadDraft) readBytes(v value) {
 		return
 	}
 	count := 0
-	for key, element := range entries(table) {
+	for key, element := range v.entries(table) {
 		at, isNumber := key.(lua.LNumber)
 		text, isText := element.(lua.LString)
 		switch count++; {

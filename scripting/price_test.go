@@ -79,7 +79,7 @@ func TestACallPaysForWhatItFills(t *testing.T) {
 			for _, event := range w.got {
 				if event.Kind == engine.EventError {
 					t.Log(event.Detail)
-					refused = strings.Contains(event.Detail, "the script runs for more") || strings.Contains(event.Detail, "the script needs more")
+					refused = strings.Contains(event.Detail, "the function takes more")
 				}
 			}
 			if refused != test.refused {

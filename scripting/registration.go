@@ -14,24 +14,25 @@ import (
 // A registration collects what one script registers while it loads, in the
 // order of its calls.
 type registration struct {
-	doors    []*engine.Door
-	timers   []engine.Timer
-	timersAt map[string]source.Place
-	commands []*Command
-	options  []OptionValue
-	pending  []*pending
-	tests    []*spec.Test // of a file of tests, which has nothing else
-	name     string       // of sesame.script; "": none
-	namedAt  source.Place
-	policy   bool                    // sesame.policy was called
-	knockd   bool                    // with "knockd"
-	confs    map[string]source.Place // calls of sesame.knockd, by the absolute path of the knockd.conf
-	warnings []Warning
-	mentions []mention
-	made     map[site]int // conditions without a name of their own, by their calls
-	hosts    []condition.Host
-	windows  bool // a window was made
-	problems source.Problems
+	doors     []*engine.Door
+	timers    []engine.Timer
+	timersAt  map[string]source.Place
+	commands  []*Command
+	options   []OptionValue
+	optionsAt map[string]source.Place
+	pending   []*pending
+	tests     []*spec.Test // of a file of tests, which has nothing else
+	name      string       // of sesame.script; "": none
+	namedAt   source.Place
+	policy    bool                    // sesame.policy was called
+	knockd    bool                    // with "knockd"
+	confs     map[string]source.Place // calls of sesame.knockd, by the absolute path of the knockd.conf
+	warnings  []Warning
+	mentions  []mention
+	made      map[site]int // conditions without a name of their own, by their calls
+	hosts     []condition.Host
+	windows   bool // a window was made
+	problems  source.Problems
 }
 
 // earliest names the first registration, for a message about a place; "" when
@@ -116,6 +117,9 @@ type Command struct {
 	argv   []template
 	undo   []template
 }
+
+// identity returns a text that two commands have in common when they are declared alike.
+func (c *Command) identity() string { return fmt.Sprintf("%#v", *c) }
 
 // An OptionValue is a setting that a script declared, with the value that it
 // got.

@@ -53,7 +53,7 @@ func read[T any](v value, schema []option[T], item func(v value, into *T), into 
 		known[i] = o.Name
 	}
 	position := 0
-	for key, element := range entries(table) {
+	for key, element := range v.entries(table) {
 		name, isName := key.(lua.LString)
 		i := slices.Index(known, string(name))
 		switch {

@@ -19,12 +19,13 @@ import (
 type script struct {
 	source  *source.Script
 	scripts *source.Scripts
-	api     []Object                // that the Lua state gets
-	options Options                 // among them the values for sesame.option
-	doors   map[string]source.Place // of the whole set; complete when all files are loaded
-	confs   map[string]source.Place // that earlier files read
-	again   bool                    // it is started anew, for its functions alone
-	read    map[fileKey]any         // what conditions read of referenced files
+	api     []Object                     // that the Lua state gets
+	options Options                      // among them the values for sesame.option
+	doors   map[string]source.Place      // of the whole set; complete when all files are loaded
+	confs   map[string]source.Place      // that earlier files read
+	again   bool                         // it is started anew, for its functions alone
+	read    map[fileKey]any              // what conditions read of referenced files
+	layouts map[layoutKey]*source.Layout // of the tables in the text, while it loads
 
 	state      *sandbox.State
 	metatables map[string]*lua.LTable
@@ -45,10 +46,15 @@ type script struct {
 // start makes a Lua state and runs the file in it. It returns what the file
 // registered even when it fails, so that all problems can be reported.
 func (s *script) start() (*registration, error) {
-	registered := &registration{timersAt: map[string]source.Place{}, confs: map[string]source.Place{}, made: map[site]int{}}
+	registered := &registration{timersAt: map[string]source.Place{}, confs: map[string]source.Place{}, made: map[site]int{}, optionsAt: map[string]source.Place{}}
 	s.loading, s.functions, s.required = registered, nil, nil
-	defer func() { s.loading = nil }()
-	s.state = sandbox.New(sandbox.Config{Require: s.require, Print: s.printed, Random: s.random, Ran: s.options.Ran, Backstop: s.options.Backstop})
+	s.layouts = map[layoutKey]*source.Layout{}
+	defer func() { s.loading, s.layouts = nil, nil }()
+	config := sandbox.Config{Older: s.options.Unpriced, Require: s.require, Print: s.printed, Random: s.random, Ran: s.options.Ran, Backstop: s.options.Backstop}
+	if !s.again { // alone it needs less than with the others
+		config.Load = s.scripts.Budget()
+	}
+	s.state = sandbox.New(config)
 	s.install(s.api)
 	if err := s.state.Run(s.source.Program); err != nil {
 		return registered, err

@@ -90,8 +90,8 @@ func (d *draft) port(v value) packet.Port {
 // The price of a file of one-time sequences for each of its bytes. Without it,
 // many doors that name one large file would cost nothing.
 const (
-	oneTimeInstructions = 4
-	oneTimeBytes        = 16
+	oneTimeSteps = 1
+	oneTimeBytes = 16
 )
 
 // readOneTime reads the unused sequences of a file. It comes after all other
@@ -111,7 +111,7 @@ func (d *draft) readOneTime() {
 		d.oneTime.fail("%s has no one-time sequences: %v", file.Path, err)
 		return
 	}
-	d.script.state.Charge(oneTimeInstructions*int64(len(file.Source)), oneTimeBytes*int64(len(file.Source)))
+	d.script.state.Charge(oneTimeSteps*int64(len(file.Source)), oneTimeBytes*int64(len(file.Source)))
 	list := &engine.OneTime{File: file.Path}
 	if len(d.door.Sequence) > 0 {
 		list.Sequences = append(list.Sequences, engine.OneTimeSequence{Knocks: d.door.Sequence})

@@ -27,6 +27,9 @@ type Options struct {
 	// SharedListenLimit gives a listener without a limit that of earlier versions, which all
 	// sources share. A recording that they began needs it to be decided as it was.
 	SharedListenLimit bool
+	// Unpriced means that functions cost what they did in earlier versions: see
+	// [engine.Call.Priced]. A recording that they began needs it to be decided as it was.
+	Unpriced bool
 	// Print gets what scripts print while they load. What they print later is a
 	// [engine.Log].
 	Print func(source.Place, string)

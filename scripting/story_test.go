@@ -164,7 +164,7 @@ end }`
 		{`attempt:after("10m", "remind", {})`, refused(`after: expected a string, a number, a boolean or nil, got a table`)},
 		{`attempt:after(10, "remind")`, refused(`after: expected a duration in a string, got the number 10: write "10s"`)},
 		{`for i = 1, 300 do attempt:log(i) end`, refused(`more than 256 operations in one call`)},
-		{`while true do end`, refused(`the script runs for more than 200000 instructions: is there a loop that does not end?`)},
+		{`while true do end`, refused(`the function takes more than 200000 steps: is there a loop that does not end?`)},
 		{`attempt:log("never seen") error("no")`, refused(`no`)},
 	} {
 		t.Run(tt.line, func(t *testing.T) {

@@ -74,6 +74,7 @@ type testLoader struct {
 }
 
 func (l *testLoader) load(name string) {
+	l.scripts.Renew()
 	file, err := l.scripts.Load(name)
 	if err != nil {
 		l.fail(name, err)

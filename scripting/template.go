@@ -16,16 +16,17 @@ type template []string
 // parseTemplate cuts an argument at its placeholders, which must be known. "{{"
 // and "}}" stand for braces.
 func parseTemplate(text string, known []string) (template, error) {
-	cut := template{""}
+	var cut template
+	var b strings.Builder
 	for text != "" {
 		i := strings.IndexAny(text, "{}")
 		if i < 0 {
-			cut[len(cut)-1] += text
+			b.WriteString(text)
 			break
 		}
-		cut[len(cut)-1] += text[:i]
+		b.WriteString(text[:i])
 		if strings.HasPrefix(text[i:], "{{") || strings.HasPrefix(text[i:], "}}") {
-			cut[len(cut)-1] += text[i : i+1]
+			b.WriteByte(text[i])
 			text = text[i+2:]
 			continue
 		}
@@ -36,9 +37,10 @@ func parseTemplate(text string, known []string) (template, error) {
 		if !slices.Contains(known, name) {
 			return nil, fmt.Errorf("unknown placeholder {%s}%s", name, spelling.DidYouMean(name, known))
 		}
-		cut, text = append(cut, name, ""), rest
+		cut, text = append(cut, b.String(), name), rest
+		b.Reset()
 	}
-	return cut, nil
+	return append(cut, b.String()), nil
 }
 
 // sizeOf returns how many arguments the lists have, and how many bytes fill makes of them.

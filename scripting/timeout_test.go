@@ -81,7 +81,7 @@ func (w *world) shown() string {
 func TestWithoutABackstopTheBudgetEndsFunctions(t *testing.T) {
 	w := theScript(t, `sesame.door "d" { sequence = { "udp/1" }, guards = 22, on_open = function(attempt) `+endless+` end }`)
 	w.knock(alice, "udp/1")
-	if len(w.e.Timeouts()) > 0 || !strings.Contains(w.shown(), "200000 instructions") {
+	if len(w.e.Timeouts()) > 0 || !strings.Contains(w.shown(), "more than 200000 steps") {
 		t.Error(w.shown())
 	}
 }

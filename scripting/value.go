@@ -15,6 +15,7 @@ import (
 
 	"sesame/daemon/packet"
 	"sesame/daemon/spelling"
+	"sesame/scripting/sandbox"
 	"sesame/scripting/source"
 )
 
@@ -26,6 +27,7 @@ type value struct {
 	what   string // name of the option, for messages
 	at     source.Place
 	source *source.Script // nil when at is not known
+	script *script        // that runs and pays for reading the value; nil: a text is judged
 	expr   ast.Expr       // in the text; nil when it is not known
 	report func(source.Place, string)
 	// number is the position, from 1, in a list that does not stand in the call, but was made
@@ -100,6 +102,7 @@ func parsed[T any](v value, what string, parse func(string) (T, error)) (result 
 	if !ok {
 		return result, false
 	}
+	v.pay(parsedSteps+int64(len(s))/16, parsedBytes)
 	result, err := parse(string(s))
 	if err != nil {
 		v.fail("%v", err)
@@ -211,7 +214,7 @@ func (v value) items(what string) ([]value, bool) {
 	}
 	var items []value
 	text := v.layout()
-	for key, element := range entries(table) {
+	for key, element := range v.entries(table) {
 		switch {
 		case key == lua.LNumber(len(items)+1):
 			items = append(items, v.item(text, len(items), element))
@@ -273,12 +276,58 @@ func nilText(expr ast.Expr) string {
 	return ""
 }
 
-// layout returns the places of the entries of a table.
-func (v value) layout() *source.Layout { return v.source.Layout(v.expr, v.at) }
+// What reading an entry of a table costs, and a text that is parsed, such as a network: some 300 ns
+// and what is kept of it. Of slots without an entry a step is enough for several.
+const (
+	entrySteps   = 4
+	parsedSteps  = 8
+	parsedBytes  = 96
+	slotsOfAStep = 8
+)
+
+// pay charges the script for reading a value.
+func (v value) pay(steps, bytes int64) {
+	if v.script != nil {
+		v.script.state.Surcharge(steps, bytes)
+	}
+}
+
+// entries iterates over a table as the function entries does, and charges for it.
+func (v value) entries(table *lua.LTable) func(yield func(lua.LValue, lua.LValue) bool) {
+	return func(yield func(lua.LValue, lua.LValue) bool) {
+		v.pay(sandbox.Slots(table)/slotsOfAStep, 0)
+		for key, element := range entries(table) {
+			if v.pay(entrySteps, 0); !yield(key, element) {
+				return
+			}
+		}
+	}
+}
+
+// A layoutKey identifies a table in the text with where it begins.
+type layoutKey struct {
+	expr ast.Expr
+	at   source.Place
+}
+
+// layout returns the places of the entries of a table. A registration in a loop finds them once.
+func (v value) layout() *source.Layout {
+	if v.script == nil || v.script.layouts == nil {
+		return v.source.Layout(v.expr, v.at)
+	}
+	key := layoutKey{v.expr, v.at}
+	known := v.script.layouts[key]
+	if known == nil {
+		known = v.source.Layout(v.expr, v.at)
+		v.script.layouts[key] = known
+	}
+	return known
+}
 
 // item returns the i-th element of a list, counted from 0.
 func (v value) item(text *source.Layout, i int, element lua.LValue) value {
-	child := value{lua: element, what: v.what, at: v.at, source: v.source, report: v.report, ranBefore: v.ranBefore}
+	child := v
+	child.lua, child.expr, child.number = element, nil, 0
 	if i < len(text.Items) {
 		child.expr, child.at = text.Items[i].Expr, text.Items[i].At
 	} else {
@@ -289,7 +338,8 @@ func (v value) item(text *source.Layout, i int, element lua.LValue) value {
 
 // field returns the element that a table has for a name.
 func (v value) field(text *source.Layout, name string, element lua.LValue) value {
-	child := value{lua: element, what: name, at: v.at, source: v.source, report: v.report, ranBefore: v.ranBefore}
+	child := v
+	child.lua, child.what, child.expr, child.number = element, name, nil, 0
 	if found, ok := text.Fields[name]; ok {
 		child.expr, child.at = found.Expr, found.At
 	}

@@ -27,7 +27,7 @@ type host struct {
 func hosting(t *testing.T, files ...wire.File) *host {
 	t.Helper()
 	scripts := record.Scripts{Files: files, Base: "/srv/scripts"}
-	set, err := load(scripts, false)
+	set, err := load(scripts, false, false)
 	must(t, err)
 	t.Cleanup(set.Close)
 	s := &host{t: t, engine: engine.New(engine.Config{}, pcaptest.Start), recorder: record.NewRecorder(0)}
@@ -170,7 +170,7 @@ func TestOneTimeSequencesThatAreUsed(t *testing.T) {
 		{"used", "#7001,7002\n 8001,8002\n", "door once: 203.0.113.9 opened it with a one-time sequence (packet 2 of the daemon). Its line in /var/lib/once is used, so it does not open the door again"},
 		{"not used", " 7001,7002\n", ""},
 	} {
-		set, err := load(record.Scripts{Files: door(tt.lines), Base: "/srv/scripts"}, false)
+		set, err := load(record.Scripts{Files: door(tt.lines), Base: "/srv/scripts"}, false, false)
 		must(t, err)
 		report, err := Run(t.Context(), Config{Captures: []string{path}, Set: set.Engine, Writer: &useWriter{}})
 		must(t, err)

@@ -22,7 +22,7 @@ sesame.listen "gate" { on = "udp/9", guards = "tcp/22", ttl = "5s", when = iberi
 func recordedKnocks(t *testing.T, script string, facts ...[]engine.Asked) []byte {
 	t.Helper()
 	scripts := record.Scripts{Single: "a.lua", Files: []wire.File{{Path: "a.lua", Source: []byte(script)}}}
-	set, err := load(scripts, false)
+	set, err := load(scripts, false, false)
 	must(t, err)
 	defer set.Close()
 	e := engine.New(engine.Config{}, noon)

@@ -34,7 +34,7 @@ func TestOwnAddressesOfAReplay(t *testing.T) {
 func recordedOwn(t *testing.T, own []netip.Prefix, loopback bool, spoil func(frame []byte)) []byte {
 	t.Helper()
 	files := record.Scripts{Values: map[string]string{}, Files: []wire.File{{Path: "d.lua", Source: []byte(`sesame.door "d" { sequence = { 7000, 8000 }, guards = "tcp/22", ttl = "5s" }`)}}}
-	loadedSet, err := load(files, false)
+	loadedSet, err := load(files, false, false)
 	must(t, err)
 	defer loadedSet.Close()
 	e, r := engine.New(engine.Config{}, noon), record.NewRecorder(0)

@@ -28,6 +28,7 @@ type rerunning struct {
 	capture  *capture
 	set      *scripting.Set
 	older    bool // an older version began the recording, which had no tripwires
+	unpriced bool // so did one without the prices of today: see [engine.Call.Priced]
 	engine   *engine.Engine
 	decoder  *packet.Decoder
 	packet   packet.Packet
@@ -89,8 +90,8 @@ func (r *rerunning) begin() error {
 	case err != nil:
 		return err
 	}
-	r.older = !item.Snapshot.State.Tripwires
-	set, err := load(item.Snapshot.Scripts, r.older)
+	r.older, r.unpriced = !item.Snapshot.State.Tripwires, !item.Snapshot.State.Priced
+	set, err := load(item.Snapshot.Scripts, r.older, r.unpriced)
 	if err != nil {
 		return fmt.Errorf("%s: the scripts that it began with: %w", r.capture.name, err)
 	}
@@ -110,9 +111,9 @@ func (r *rerunning) begin() error {
 }
 
 // load loads a script set from recorded files. older means that it ran in a version without
-// tripwires.
-func load(s record.Scripts, older bool) (*scripting.Set, error) {
-	return loadWith(s, scripting.Options{SharedListenLimit: older})
+// tripwires, unpriced in one without prices.
+func load(s record.Scripts, older, unpriced bool) (*scripting.Set, error) {
+	return loadWith(s, scripting.Options{SharedListenLimit: older, Unpriced: unpriced})
 }
 
 // loadWith is load with options beside those that the recording has.
@@ -233,7 +234,7 @@ func (r *rerunning) input(in *record.Input) error {
 
 // swap exchanges the scripts, as a reload of the daemon did.
 func (r *rerunning) swap(in *record.Input) error {
-	next, err := load(in.Scripts, r.older)
+	next, err := load(in.Scripts, r.older, r.unpriced)
 	if err != nil {
 		return fmt.Errorf("the scripts of a reload: %w", err)
 	}
@@ -263,4 +264,6 @@ func (r *rerunning) summary() *Report {
 
 // LoadRecorded loads the scripts of a recording. Older means that a version without tripwires began
 // it. The caller closes the set.
-func LoadRecorded(s record.Scripts, older bool) (*scripting.Set, error) { return load(s, older) }
+func LoadRecorded(s record.Scripts, older bool) (*scripting.Set, error) {
+	return load(s, older, older)
+}

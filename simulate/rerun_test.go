@@ -530,7 +530,7 @@ func TestARecordingWithNamedScriptsIsACapture(t *testing.T) {
 
 func loaded(t *testing.T, text string) *scripting.Set {
 	t.Helper()
-	set, err := load(record.Scripts{Single: "a.lua", Files: []wire.File{{Path: "a.lua", Source: []byte(text)}}}, false)
+	set, err := load(record.Scripts{Single: "a.lua", Files: []wire.File{{Path: "a.lua", Source: []byte(text)}}}, false, false)
 	must(t, err)
 	return set
 }

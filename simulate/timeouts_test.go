@@ -17,7 +17,7 @@ import (
 func recordedTimeouts(t *testing.T, script string, ended ...[]engine.Timeout) []byte {
 	t.Helper()
 	scripts := record.Scripts{Single: "a.lua", Files: []wire.File{{Path: "a.lua", Source: []byte(script)}}}
-	set, err := load(scripts, false)
+	set, err := load(scripts, false, false)
 	must(t, err)
 	defer set.Close()
 	e := engine.New(engine.Config{}, noon)

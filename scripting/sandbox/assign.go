@@ -34,7 +34,10 @@ func (s *State) assign(l *lua.LState, object, key, value lua.LValue) {
 	if k, ok := key.(lua.LString); ok {
 		s.charge(l, int64(len(k))/64, 0)
 	}
-	for range maxChain {
+	for links := range maxChain {
+		if links > 0 {
+			s.surcharge(l, 1+keyWeight(key), 0)
+		}
 		table, ok := object.(*lua.LTable)
 		if ok && table.RawGet(key) != lua.LNil {
 			s.store(l, table, key, value)

@@ -19,8 +19,8 @@ func (s *State) base() map[string]lua.LGFunction {
 		"pairs":        s.pairs,
 		"pcall":        s.pcall,
 		"print":        s.print,
-		"rawequal":     rawequal,
-		"rawget":       rawget,
+		"rawequal":     s.rawequal,
+		"rawget":       s.rawget,
 		"require":      s.require,
 		"select":       s.choose,
 		"setmetatable": s.setmetatable,
@@ -122,6 +122,7 @@ func (s *State) pairs(l *lua.LState) int {
 // number of all that are gone, which is never too low.
 func (s *State) next(l *lua.LState) int {
 	table, key := l.CheckTable(1), l.Get(2)
+	s.surcharge(l, keyWeight(key), 0)
 	n, from := arrayLen(table), 0
 	if k, ok := key.(lua.LNumber); ok && k >= 1 && k == lua.LNumber(int64(k)) && k < lua.LNumber(lua.MaxArrayIndex) {
 		// A field that was cleared on the way may have been the array's last.
@@ -166,12 +167,14 @@ func (s *State) print(l *lua.LState) int {
 	return 0
 }
 
-func rawequal(l *lua.LState) int {
+func (s *State) rawequal(l *lua.LState) int {
+	s.surcharge(l, equalWeight(l.Get(1), l.Get(2)), 0)
 	l.Push(lua.LBool(l.RawEqual(l.CheckAny(1), l.CheckAny(2))))
 	return 1
 }
 
-func rawget(l *lua.LState) int {
+func (s *State) rawget(l *lua.LState) int {
+	s.surcharge(l, keyWeight(l.Get(2)), 0)
 	l.Push(l.CheckTable(1).RawGet(l.CheckAny(2)))
 	return 1
 }

@@ -13,16 +13,15 @@ func benchmarkCall(b *testing.B, source string, args ...lua.LValue) {
 		b.Fatal(err)
 	}
 	fn := st.Global("main").(*lua.LFunction)
-	var instructions int64
+	var steps int64
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := st.Call(fn, 1, args...); err != nil {
 			b.Fatal(err)
 		}
-		n, _ := st.Used()
-		instructions += n
+		steps += st.Steps()
 	}
-	b.ReportMetric(float64(instructions)/b.Elapsed().Seconds(), "instructions/s")
+	b.ReportMetric(float64(steps)/b.Elapsed().Seconds(), "steps/s")
 }
 
 func BenchmarkCallEmpty(b *testing.B) { benchmarkCall(b, "function main() end") }

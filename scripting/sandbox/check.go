@@ -17,8 +17,6 @@ const (
 	// maxConstants is how many constants a function has. The compiler compares each new one with
 	// all others (funcContext.ConstIndex), so the work grows with the square.
 	maxConstants = 20_000
-	// maxCompared is how often it does so for all functions of a file: some three seconds.
-	maxCompared = 400_000_000
 	// maxJumps is how many labels and gotos a function has. The compiler compares each with each.
 	maxJumps = 500
 	// maxItems is how many fields a constructor has. Beyond 511 flushes of 50 the compiler writes
@@ -48,7 +46,8 @@ type checker struct {
 	p        *Program
 	depth    int
 	tooDeep  bool // reported already
-	compared int  // constants with each other, by the compiler
+	budget   *Budget
+	compared int64 // constants with each other, by the compiler, that are not charged yet
 	fn       *function
 	errs     []namedError
 
@@ -65,15 +64,15 @@ type checker struct {
 type function struct {
 	parent    *function
 	blocks    []map[string]bool // the variables of each open block, the innermost last
-	constants map[any]bool
-	captured  map[string]bool // its variables that functions within it use
+	constants map[any]int64     // with their order, from 1
+	captured  map[string]bool   // its variables that functions within it use
 	jumps     int
 	full      bool // too many constants, reported already
 }
 
 // check walks the chunk. The rewriter may use the checker only when errs is empty.
-func check(p *Program, chunk []ast.Stmt) *checker {
-	c := &checker{p: p, hoisted: map[*ast.TableExpr]string{}, globals: map[*ast.IdentExpr]bool{}, assigned: map[string]bool{}, used: map[string]int{}}
+func check(p *Program, b *Budget, chunk []ast.Stmt) *checker {
+	c := &checker{p: p, budget: b, maker: maker{budget: b}, hoisted: map[*ast.TableExpr]string{}, globals: map[*ast.IdentExpr]bool{}, assigned: map[string]bool{}, used: map[string]int{}}
 	c.function(nil, false, chunk)
 	// Only now is it known which globals the script assigns: it may define its own os.
 	for _, a := range c.absent {
@@ -111,7 +110,7 @@ func (c *checker) reads() []read {
 
 // function walks a function with its parameters.
 func (c *checker) function(params []string, variadic bool, body []ast.Stmt) {
-	c.fn = &function{parent: c.fn, constants: map[any]bool{}, captured: map[string]bool{}}
+	c.fn = &function{parent: c.fn, constants: map[any]int64{}, captured: map[string]bool{}}
 	c.fn.blocks = []map[string]bool{{}}
 	c.declare(params...)
 	if variadic {
@@ -309,15 +308,20 @@ func (c *checker) jump(line int) {
 }
 
 // constant counts a constant of the function: a name of a field or global, a string or a number.
+// Each time that it stands there the compiler compares it with those before it.
 func (c *checker) constant(line int, value any) {
-	if !c.fn.constants[value] {
-		c.fn.constants[value] = true
-		c.compared += len(c.fn.constants)
-	}
-	if c.fn.full || len(c.fn.constants) <= maxConstants && c.compared <= maxCompared {
+	if c.fn.full {
 		return
 	}
-	c.fn.full, c.compared = true, 0
-	c.fail(line, "more than %d different names, strings and numbers in one function: divide it, or the file; "+
-		"a table of constants alone may have any number", maxConstants)
+	if c.fn.constants[value] == 0 {
+		c.fn.constants[value] = int64(len(c.fn.constants)) + 1
+	}
+	c.compared += c.fn.constants[value]
+	c.budget.charge(c.compared/comparedOfAStep, 0)
+	c.compared %= comparedOfAStep
+	if len(c.fn.constants) > maxConstants {
+		c.fn.full = true
+		c.fail(line, "more than %d different names, strings and numbers in one function: divide it, or the file; "+
+			"a table of constants alone may have any number", maxConstants)
+	}
 }

@@ -20,7 +20,7 @@ func late(t *testing.T, source string) *State {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := New(Config{Backstop: time.Hour, Call: Limits{Instructions: math.MaxInt64, Bytes: math.MaxInt64}})
+	s := New(Config{Backstop: time.Hour, Call: math.MaxInt64})
 	t.Cleanup(s.Close)
 	s.SetGlobal("late", s.L().NewFunction(func(*lua.LState) int { s.clock.late.Store(true); return 0 }))
 	if err := s.Run(p); err != nil {
@@ -50,8 +50,8 @@ func TestTheClockEndsACallAtTheNextInstruction(t *testing.T) {
 			if !errors.Is(err, ErrTime) || !is || e.Line != tt.line || !strings.Contains(e.Message, "after 1h0m0s by the clock") {
 				t.Errorf("got %v, want the time limit at line %d", err, tt.line)
 			}
-			if n, _ := s.Used(); n > 300 {
-				t.Errorf("%d instructions ran", n)
+			if n := s.Steps(); n > 500 {
+				t.Errorf("%d steps", n)
 			}
 			if s.Broken() {
 				t.Error("broke")
@@ -78,9 +78,9 @@ func TestACallAfterOneThatTheClockEnded(t *testing.T) {
 
 // Where both bounds are passed, the budget is named: it is passed in each replay too.
 func TestTheBudgetIsNamedBeforeTheClock(t *testing.T) {
-	b := budget{limits: Limits{Instructions: 5, Bytes: 5}, late: new(atomic.Bool)}
+	b := Budget{limit: 5, late: new(atomic.Bool)}
 	b.late.Store(true)
-	if b.charge(6, 0) || b.err != ErrInstructions {
+	if b.charge(6, 0) || b.err != ErrSteps {
 		t.Error(b.err)
 	}
 }

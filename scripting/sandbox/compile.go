@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -13,7 +14,7 @@ import (
 	"github.com/yuin/gopher-lua/parse"
 )
 
-// How large a file may be, in bytes. With the limits in token.go, check.go and constants.go this
+// How large a file may be, in bytes. With the budget, and the limits in token.go and check.go, this
 // bounds all work of Compile.
 const (
 	// MaxSource is the limit of a script, and of a module with code. The syntax tree of a file is
@@ -35,32 +36,78 @@ const (
 	maxCode     = 100_000
 )
 
+// Compile compiles a script with a budget of its own: see [Budget.Compile].
+func Compile(name string, source []byte) (*Program, error) {
+	return NewBudget(LoadSteps).Compile(name, source)
+}
+
 // Compile parses, checks, rewrites and compiles a script. It copies source. The name may be any
 // text; it precedes each message. An error is an [*Error], or several of them joined: up to
 // 100 when check finds more than one.
-func Compile(name string, source []byte) (*Program, error) {
+func (b *Budget) Compile(name string, source []byte) (*Program, error) {
+	before := *b
+	p, err := b.compile(name, source)
+	if err != nil {
+		return nil, err
+	}
+	p.cost = cost{steps: b.steps - before.steps, bytes: b.bytes - before.bytes}
+	return p, nil
+}
+
+// Compiled counts a program that was compiled before as if it was compiled now. So whether a set
+// loads does not depend on what was loaded before it.
+func (b *Budget) Compiled(p *Program) error {
+	if !b.charge(p.cost.steps, p.cost.bytes) {
+		return b.failed(p, 0)
+	}
+	return nil
+}
+
+// What compiling costs. A byte of text is read three times, and kept twice as text and as lines. A
+// token becomes a part of the tree, which is kept, and an instruction or two.
+const (
+	textBytes       = 4    // for each byte
+	dataSteps       = 16   // bytes of a module of data for a step: they are read once
+	lineBytes       = 32   // for each line
+	tokenSteps      = 2    // for each token, beside its memory
+	tokenBytes      = 96   // for each token
+	protoSteps      = 100  // for each function
+	protoBytes      = 2048 // for each function
+	comparedOfAStep = 75   // constants of a function with each other
+)
+
+func (b *Budget) compile(name string, source []byte) (*Program, error) {
 	source = plainText(source)
 	p := &Program{Name: name, Source: source}
 	if len(source) > MaxData {
 		return nil, &Error{File: name, Message: fmt.Sprintf("the file has %d bytes: at most %d", len(source), MaxData)}
 	}
+	if !b.left() {
+		return nil, b.failed(p, 0)
+	}
 	if len(source) > minData {
-		if data, err := readData(p); err == nil {
+		if data, err := readData(p, b); err == nil {
 			return p.ofData(data)
-		} else if len(source) > MaxSource {
+		} else if len(source) > MaxSource || b.err != nil {
 			return nil, err
 		}
 	}
-	if err := inspect(p); err != nil {
+	if !b.charge(0, textBytes*int64(len(source))+lineBytes*int64(bytes.Count(source, []byte("\n")))) {
+		return nil, b.failed(p, 0)
+	}
+	if err := inspect(p, b); err != nil {
 		return nil, err
 	}
 	chunk, err := parse.Parse(bytes.NewReader(source), name)
 	if err != nil {
 		return nil, p.syntax(err)
 	}
-	c := check(p, chunk)
-	if err := c.failed(); err != nil {
+	c := check(p, b, chunk)
+	switch err := c.failed(); {
+	case err != nil:
 		return nil, err
+	case b.err != nil:
+		return nil, b.failed(p, 0)
 	}
 	p.reads = c.reads()
 	p.proto, err = lua.Compile(rewrite(c, chunk), name)
@@ -71,7 +118,20 @@ func Compile(name string, source []byte) (*Program, error) {
 	if err := p.within(p.proto); err != nil {
 		return nil, err
 	}
+	shrink(p.proto)
 	return p, nil
+}
+
+// shrink gives back the memory that gopher-lua reserves for each function (newFunctionProto): some
+// 6 KiB, of which most functions need a small part.
+func shrink(proto *lua.FunctionProto) {
+	proto.Code, proto.Constants = slices.Clone(proto.Code), slices.Clone(proto.Constants)
+	proto.DbgSourcePositions, proto.DbgLocals = slices.Clone(proto.DbgSourcePositions), slices.Clone(proto.DbgLocals)
+	proto.DbgCalls, proto.DbgUpvalues = slices.Clone(proto.DbgCalls), slices.Clone(proto.DbgUpvalues)
+	proto.FunctionPrototypes = slices.Clone(proto.FunctionPrototypes)
+	for _, inner := range proto.FunctionPrototypes {
+		shrink(inner)
+	}
 }
 
 // plainText returns a copy of a file without what editors and shells put at its head: a byte order

@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"hash"
 	"math"
 
@@ -15,10 +14,6 @@ import (
 // constructor that is compiled costs the square of its constants (funcContext.ConstIndex compares
 // each with all earlier ones), and has a limit of items. A table that is made here is equal to the
 // one that the machine would make, in its order too: constants_test.go compares the two.
-
-// maxConstantBytes bounds the tables of constants of one program, in bytes as a budget counts them.
-// It is what a State may use by default while it loads, and here it bounds the work of Compile.
-const maxConstantBytes = 64 << 20
 
 // flushItems is how many items of a constructor without a key the machine stores at once, before
 // the fields behind them (FieldsPerFlush in compile.go, the reference implementation has the same).
@@ -32,30 +27,34 @@ type constants struct {
 }
 
 // A cost is what a budget is charged.
-type cost struct{ instructions, bytes int64 }
-
-func (c *cost) add(instructions, bytes int64) {
-	c.instructions += instructions
-	c.bytes += bytes
+type cost struct {
+	steps, bytes int64
+	surcharge    int64 // bytes that older sets do not pay: see [State.Surcharge]
 }
 
-// What making a table, an item and a field costs in instructions, as the compiled constructor does.
+func (c cost) without(earlier cost) cost {
+	return cost{c.steps - earlier.steps, c.bytes - earlier.bytes, c.surcharge - earlier.surcharge}
+}
+
+// What making a table, an item and a field costs in steps, as the compiled constructor does.
 const (
-	tableInstructions = 4
-	itemInstructions  = 1
-	fieldInstructions = 2
+	tableSteps = 4
+	itemSteps  = 1
+	fieldSteps = 2
 )
 
-var (
-	errNoKey    = errors.New("a table cannot have this key")
-	errTooLarge = fmt.Errorf("the table of constants needs more than %d MiB of memory: make fewer or smaller tables", maxConstantBytes>>20)
-)
+// sharedOfAStep is how many steps of making a module of data make a State that uses it pay one: it
+// walks the table once, to make it read-only, and has it in common with others.
+const sharedOfAStep = 4
+
+var errNoKey = errors.New("a table cannot have this key")
 
 // A maker makes tables of constants. The tables that are open nest; begin, item, field and end are
 // called in the order of the text.
 type maker struct {
-	cost cost
-	open []*making
+	budget *Budget // that pays for the work
+	cost   cost    // of the tables, as the compiled constructors have it
+	open   []*making
 }
 
 // A making is a table whose constructor is not at its end.
@@ -71,9 +70,11 @@ func (m *maker) begin() { m.open = append(m.open, &making{}) }
 func (m *maker) top() *making { return m.open[len(m.open)-1] }
 
 // charge counts work before it is done.
-func (m *maker) charge(instructions, bytes int64) error {
-	if m.cost.add(instructions, bytes); m.cost.bytes > maxConstantBytes {
-		return errTooLarge
+func (m *maker) charge(steps, bytes int64) error {
+	m.cost.steps += steps
+	m.cost.bytes += bytes
+	if !m.budget.charge(steps, bytes) {
+		return errors.New(m.budget.message())
 	}
 	return nil
 }
@@ -85,7 +86,7 @@ func (m *maker) item(value lua.LValue) error {
 	if t.items = append(t.items, value); len(t.items) == flushItems {
 		t.flush()
 	}
-	return m.charge(itemInstructions, slotBytes)
+	return m.charge(itemSteps, slotBytes)
 }
 
 // field adds a value with a key, for which the rules of [State.key] hold. A name, or a string in
@@ -103,11 +104,11 @@ func (m *maker) field(key, value lua.LValue) error {
 		return errNoKey
 	}
 	t.fields++
-	instructions, bytes := int64(fieldInstructions), int64(keyBytes)
+	steps, bytes := int64(fieldSteps), int64(keyBytes)
 	if gap > 0 {
-		instructions, bytes = instructions+int64(gap)/16, int64(gap+1)*slotBytes
+		steps, bytes = steps+int64(gap)/16, int64(gap+1)*slotBytes
 	}
-	if err := m.charge(instructions, bytes); err != nil {
+	if err := m.charge(steps, bytes); err != nil {
 		return err
 	}
 	t.make(0, 1)
@@ -124,9 +125,13 @@ func (m *maker) end() (*lua.LTable, error) {
 	n := arrayLen(t.table)
 	for last := n; last > 0 && t.table.RawGetInt(last) == lua.LNil; last-- {
 		t.table.Remove(last)
-		m.cost.add(1, 0)
+		m.cost.steps++
 	}
-	return t.table, m.charge(tableInstructions+int64(n)/16, tableBytes)
+	if all, _ := keyCounts(t.table); all > 0 {
+		m.cost.surcharge += fewKeysBytes
+		m.budget.charge(0, fewKeysBytes)
+	}
+	return t.table, m.charge(tableSteps+int64(n)/16, tableBytes)
 }
 
 // make allocates the table when something is stored for the first time. A table that gets its first
@@ -178,12 +183,14 @@ func writeTable(h hash.Hash, table *lua.LTable) {
 // read-only.
 func (s *State) constants(p *Program, l *lua.LState) int {
 	c := p.constants[l.CheckString(1)]
-	s.charge(l, c.cost.instructions, c.cost.bytes)
 	if p.IsData() {
+		s.charge(l, c.cost.steps/sharedOfAStep, 0)
 		s.freeze(fromModule, c.table)
 		l.Push(c.table)
 		return 1
 	}
+	s.charge(l, c.cost.steps, c.cost.bytes)
+	s.surcharge(l, 0, c.cost.surcharge)
 	l.Push(copied(c.table))
 	return 1
 }

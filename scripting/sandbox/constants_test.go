@@ -20,7 +20,7 @@ func compiledTable(t rapid.TB, constructor string) (lua.LValue, cost, error) {
 	if err != nil {
 		t.Fatalf("%v in %s", err, p.Source)
 	}
-	c := check(p, chunk)
+	c := check(p, NewBudget(LoadSteps), chunk)
 	clear(c.hoisted)
 	if p.proto, err = lua.Compile(rewrite(c, chunk), p.Name); err != nil {
 		t.Fatalf("%v in %s", err, p.Source)
@@ -29,14 +29,13 @@ func compiledTable(t rapid.TB, constructor string) (lua.LValue, cost, error) {
 	s := New(Config{})
 	defer s.Close()
 	err = s.Run(p)
-	instructions, bytes := s.Used()
-	return s.Global("x"), cost{instructions, bytes}, err
+	return s.Global("x"), cost{steps: s.budget.steps, bytes: s.budget.bytes - stateBytes}, err
 }
 
 // madeTables returns what readData and hoist make of a constructor. Nil: they refuse it.
 func madeTables(t rapid.TB, constructor string) (data, hoisted *lua.LTable, dataCost cost) {
 	t.Helper()
-	c, err := readData(&Program{Name: "x.lua", Source: []byte("return " + constructor)})
+	c, err := readData(&Program{Name: "x.lua", Source: []byte("return " + constructor)}, NewBudget(LoadSteps))
 	if err == nil {
 		data, dataCost = c.table, c.cost
 	}
@@ -46,7 +45,7 @@ func madeTables(t rapid.TB, constructor string) (data, hoisted *lua.LTable, data
 	}
 	tree := chunk[0].(*ast.ReturnStmt).Exprs[0].(*ast.TableExpr)
 	if _, ok := countConstants(tree); ok {
-		if table, ok := new(maker).constructor(tree); ok {
+		if table, ok := (&maker{budget: NewBudget(LoadSteps)}).constructor(tree); ok {
 			hoisted = copied(table)
 		}
 	}
@@ -108,7 +107,7 @@ func TestConstantsAreAsTheMachineMakesThem(t *testing.T) {
 			hoisted++
 		}
 		// The program with the constructor also assigns a global, and makes its first key.
-		if 4*cost.bytes < full.bytes-firstKeyBytes || cost.bytes > 4*full.bytes || 4*cost.instructions < full.instructions-40 || cost.instructions > 4*full.instructions {
+		if 4*cost.bytes < full.bytes-firstKeyBytes || cost.bytes > 4*full.bytes || 4*cost.steps < full.steps-40 || cost.steps > 4*full.steps {
 			t.Fatalf("%s\ncosts %+v, compiled %+v", constructor, cost, full)
 		}
 	})
@@ -185,13 +184,9 @@ func TestModulesOfDataAreShared(t *testing.T) {
 			t.Errorf("got %q, want %q", out, want)
 		}
 	}
-	cfg.Load = Limits{Instructions: 5_000}
-	if _, err := play(t, cfg, script); !strings.Contains(errorText(err), "more than 5000 instructions") {
-		t.Errorf("with few instructions: %v", err)
-	}
-	cfg.Load = Limits{Bytes: 100_000}
-	if _, err := play(t, cfg, script); !strings.Contains(errorText(err), "more than 97 KiB of memory") {
-		t.Errorf("with little memory: %v", err)
+	cfg.Load = NewBudget(4_000)
+	if _, err := play(t, cfg, script); !strings.Contains(errorText(err), "more than 4000 steps") {
+		t.Errorf("with few steps: %v", err)
 	}
 }
 

@@ -14,6 +14,9 @@ func (s *State) table(l *lua.LState) int {
 	n := arrayLen(t)
 	keys, _ := keyCounts(t)
 	s.charge(l, int64(n)/16, tableBytes+int64(n)*slotBytes+int64(keys)*keyBytes)
+	if keys > 0 {
+		s.surcharge(l, 0, fewKeysBytes)
+	}
 	s.trim(l, t)
 	return 1
 }

@@ -8,14 +8,13 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// A follower is a budget that also tells which line runs. It is the context of the stacks of a
-// State whose host asked for that; the others have the budget itself, so following costs nothing
+// A follower is a counter that also tells which line runs. It is the context of the stacks of a
+// State whose host asked for that; the others have a counter alone, so following costs nothing
 // where nobody asked.
 type follower struct {
-	*budget
-	state *State
-	file  string // of the instruction before
-	line  int
+	counter
+	file string // of the instruction before
+	line int
 }
 
 // counter returns what the stacks count instructions with.
@@ -23,10 +22,10 @@ func (s *State) counter() context.Context {
 	if s.follows != nil {
 		return s.follows
 	}
-	return &s.budget
+	return counter{s}
 }
 
-// Done counts an instruction as [budget.Done] does. mainLoopWithContext (vm.go) has advanced the
+// Done counts an instruction as [counter.Done] does. mainLoopWithContext (vm.go) has advanced the
 // program counter by then, so the current line of the frame is that of the instruction.
 func (f *follower) Done() <-chan struct{} {
 	l := f.state.current()
@@ -37,7 +36,7 @@ func (f *follower) Done() <-chan struct{} {
 			f.state.cfg.Ran(f.file, f.line)
 		}
 	}
-	return f.budget.Done()
+	return f.counter.Done()
 }
 
 // Lines returns the lines that have code, in order. A line with nothing but the end of a function

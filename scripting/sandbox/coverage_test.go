@@ -36,7 +36,7 @@ end
 		t.Errorf("lines %s", got)
 	}
 	hits := map[int]int{}
-	cost := func(cfg Config) (int64, int64) {
+	cost := func(cfg Config) int64 {
 		s := New(cfg)
 		defer s.Close()
 		if err := s.Run(program); err != nil {
@@ -46,9 +46,9 @@ end
 		if _, err := s.Call(s.Global("main").(*lua.LFunction), 1, lua.LTrue); err != nil {
 			t.Fatal(err)
 		}
-		return s.Used()
+		return s.Steps()
 	}
-	instructions, bytes := cost(Config{Ran: func(file string, line int) {
+	steps := cost(Config{Ran: func(file string, line int) {
 		if file != "a.lua" {
 			t.Errorf("line %d of %s", line, file)
 		}
@@ -63,7 +63,7 @@ end
 	if hits[3] != 2 {
 		t.Errorf("line 3 ran %d times, want 2", hits[3])
 	}
-	if i, b := cost(Config{}); i != instructions || b != bytes {
-		t.Errorf("followed it takes %d instructions and %d bytes, else %d and %d", instructions, bytes, i, b)
+	if n := cost(Config{}); n != steps {
+		t.Errorf("followed it takes %d steps, else %d", steps, n)
 	}
 }

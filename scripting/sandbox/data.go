@@ -24,19 +24,21 @@ type dataReader struct {
 
 // readData reads a module of data. After an error the text may still be a program, unless it is too
 // long for one, which the message says. What readData accepts gopher-lua's parser accepts too.
-func readData(p *Program) (constants, error) {
-	r := &dataReader{scan: newScan(p)}
+func readData(p *Program, b *Budget) (constants, error) {
+	r := &dataReader{scan: newScan(p), maker: maker{budget: b}}
 	if r.next() != nil || r.scan.token.Type != parse.TReturn || r.next() != nil || r.scan.token.Type != '{' {
 		return constants{}, &Error{File: p.Name, Message: fmt.Sprintf("the file has %d bytes: at most %d; divide it with require. "+
 			"A module that is one return of a table of constants may have %d", len(p.Source), MaxSource, MaxData)}
 	}
+	b.charge(int64(len(p.Source))/dataSteps, int64(len(p.Source)))
 	table, err := r.table()
 	if err == nil {
 		err = r.end()
 	}
 	if err != nil && !errors.As(err, new(*Error)) {
 		at := r.scan.token.Pos
-		err = p.errorAt(at.Line, at.Column, "%v", err)
+		e := p.errorAt(at.Line, at.Column, "%v", err)
+		e.Cause, err = b.err, e
 	}
 	return constants{table, r.cost}, err
 }

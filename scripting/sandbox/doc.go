@@ -33,12 +33,17 @@
 //
 // # What bounds a script
 //
-// Two counters bound it (budget.go). They count the same on every machine, and read no clock.
+// A [Budget] bounds it, in steps. They are the same on every machine, and no clock is read.
 //
-//   - Instructions. Each instruction of the virtual machine is one. A library function that does
-//     more than a few steps of work charges the rest. When the limit is reached every further
-//     instruction fails, so no pcall can catch the failure and continue.
-//   - Bytes. All that a script allocates adds up, whether it is still in use or not.
+//   - Each instruction of the virtual machine is a step. One that compares or hashes long strings,
+//     follows metatables or passes many values costs more (weight.go), and a library function that
+//     does more than a few steps of work charges the rest.
+//   - So many bytes are a step. All that a script allocates adds up, whether it is still in use or
+//     not.
+//   - While a set loads, its files share one budget, and compiling them costs steps too.
+//
+// When the budget is used up every further instruction fails, so no pcall can catch the failure and
+// continue.
 //
 // Other limits are fixed, because the budget would notice too late: a string has at most 64 KiB
 // (MaxString), a function returns at most 4,000 values (maxValues), an array grows by at most

@@ -17,10 +17,9 @@ const maxMessage = 2048
 
 // The causes that an [Error] may wrap.
 var (
-	ErrInstructions = errors.New("instruction limit reached")
-	ErrBytes        = errors.New("memory limit reached")
-	ErrTime         = errors.New("time limit reached") // see [Config.Backstop]
-	ErrBroken       = errors.New("the Lua machine failed")
+	ErrSteps  = errors.New("the steps are used up")
+	ErrTime   = errors.New("time limit reached") // see [Config.Backstop]
+	ErrBroken = errors.New("the Lua machine failed")
 )
 
 // An Error is a message with its place in a script. It does not change after it was made.
@@ -29,7 +28,7 @@ type Error struct {
 	Line, Column int // from 1; 0 when unknown
 	Message      string
 	SourceLine   string // what Detail shows of the line, see [Error.Quote]; empty when unknown
-	Cause        error  // ErrInstructions, ErrBytes, ErrTime, ErrBroken or nil
+	Cause        error  // ErrSteps, ErrTime, ErrBroken or nil
 
 	caret  int  // the length of what stands in SourceLine before the column
 	placed bool // the column is in the line, so there is a caret

@@ -99,7 +99,7 @@ func TestExhaustingScriptsEnd(t *testing.T) {
 			runtime.ReadMemStats(&before)
 			_, err := s.Call(main, 0)
 			runtime.ReadMemStats(&after)
-			if !errors.Is(err, ErrInstructions) && !errors.Is(err, ErrBytes) {
+			if !errors.Is(err, ErrSteps) {
 				t.Errorf("got %v, want a limit", err)
 			}
 			if used := after.TotalAlloc - before.TotalAlloc; used > 48<<20 {

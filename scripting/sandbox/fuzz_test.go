@@ -54,10 +54,9 @@ func FuzzRun(f *testing.F) {
 		if err != nil {
 			return
 		}
-		once := func() (string, int64, int64) {
+		once := func() (string, int64) {
 			var out strings.Builder
-			limits := Limits{Instructions: 20_000, Bytes: 256 << 10}
-			s := New(Config{Load: limits, Call: limits, Print: func(_ int, text string) { out.WriteString(text) }, Random: func() float64 { return 0.5 }})
+			s := New(Config{Load: NewBudget(25_000), Call: 25_000, Print: func(_ int, text string) { out.WriteString(text) }, Random: func() float64 { return 0.5 }})
 			defer s.Close()
 			err := s.Run(p)
 			out.WriteString(errorText(err))
@@ -68,19 +67,18 @@ func FuzzRun(f *testing.F) {
 			if s.Broken() {
 				t.Fatalf("broke: %v", err)
 			}
-			instructions, bytes := s.Used()
-			return out.String(), instructions, bytes
+			return out.String(), s.Steps()
 		}
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		text, instructions, bytes := once()
+		text, steps := once()
 		runtime.ReadMemStats(&after)
 		if used := after.TotalAlloc - before.TotalAlloc; used > 48<<20 {
 			t.Fatalf("allocated %d KiB", used>>10)
 		}
-		text2, instructions2, bytes2 := once()
-		if text != text2 || instructions != instructions2 || bytes != bytes2 {
-			t.Fatalf("%d instructions, %d bytes, %q; then %d, %d, %q", instructions, bytes, text, instructions2, bytes2, text2)
+		text2, steps2 := once()
+		if text != text2 || steps != steps2 {
+			t.Fatalf("%d steps, %q; then %d, %q", steps, text, steps2, text2)
 		}
 	})
 }
@@ -95,7 +93,7 @@ func FuzzData(f *testing.F) {
 			return
 		}
 		p := &Program{Name: "fuzz.lua", Source: plainText([]byte(source))}
-		c, err := readData(p)
+		c, err := readData(p, NewBudget(LoadSteps))
 		if err != nil {
 			if e := new(Error); !errors.As(err, &e) || e.Message == "" {
 				t.Fatalf("an error without a place: %v", err)

@@ -23,8 +23,7 @@ func (c *checker) hoist(e *ast.TableExpr) bool {
 		c.maker.open = nil
 		return false
 	}
-	made := cost{c.maker.cost.instructions - before.instructions, c.maker.cost.bytes - before.bytes}
-	c.hoisted[e] = c.p.keep(constants{table, made})
+	c.hoisted[e] = c.p.keep(constants{table, c.maker.cost.without(before)})
 	return true
 }
 

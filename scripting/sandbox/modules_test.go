@@ -53,12 +53,12 @@ func TestRequire(t *testing.T) {
 		{"an unknown module, caught", "print(pcall(require, 'nope'))", "false\tthere is no module \"nope\"\n"},
 		{"a module with a syntax error", `require "bad"`, "error: lib/bad.lua:2:1: unexpected 'end'"},
 		{"a module that raises", `require "raises"`, "error: lib/raises.lua:3: in the module (called from test.lua:1)"},
-		{"a module that does not end", `require "endless"`, "error: lib/endless.lua:1: the script runs for more than 100000 instructions: is there a loop that does not end? (called from test.lua:1)"},
+		{"a module that does not end", `require "endless"`, "error: lib/endless.lua:1: all files together take more than 100000 steps to load: is there a loop that does not end? (called from test.lua:1)"},
 		{"a module with an undefined name", `require "typo"`, `error: lib/typo.lua:2:10: "undefined_name" is not defined`},
 		{"a module by a number", `require(nil)`, "error: test.lua:1: bad argument #1 to require (string expected, got nil)"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := play(t, Config{Require: library(sources), Load: Limits{Instructions: 100_000}}, tt.script)
+			got, err := play(t, Config{Require: library(sources), Load: NewBudget(100_000)}, tt.script)
 			if err != nil {
 				got += "error: " + err.Error()
 			}
@@ -220,10 +220,7 @@ func TestProgramsAreShared(t *testing.T) {
 func TestDefaultLimits(t *testing.T) {
 	s := New(Config{})
 	defer s.Close()
-	if want := (Limits{5_000_000, 64 << 20}); s.cfg.Load != want {
-		t.Errorf("load: %v, want %v", s.cfg.Load, want)
-	}
-	if want := (Limits{200_000, 4 << 20}); s.cfg.Call != want {
-		t.Errorf("call: %v, want %v", s.cfg.Call, want)
+	if s.cfg.Load.limit != LoadSteps || s.cfg.Call != CallSteps {
+		t.Errorf("load: %d, call: %d", s.cfg.Load.limit, s.cfg.Call)
 	}
 }

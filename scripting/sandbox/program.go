@@ -18,6 +18,7 @@ type Program struct {
 	proto *lua.FunctionProto // takes the functions of hidden in their order, returns the script's main function
 	reads []read             // the globals that it reads
 
+	cost      cost                 // of compiling it
 	constants map[string]constants // the tables that the hidden function constants makes, by name
 	data      bool                 // the program returns the only one of these, and does nothing else
 }

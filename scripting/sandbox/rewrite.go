@@ -9,10 +9,11 @@ import (
 // A rewriter turns a checked tree into one that calls a hidden function wherever gopher-lua would
 // allocate without bound, write to a table or write to a global. What remains for the machine:
 //
-//   - reading variables, fields and globals, and calls: bounded by the stack and by maxValues;
+//   - reading variables, fields and globals, and calls: bounded by the stack and by maxValues, and
+//     weighed (weight.go);
 //   - arithmetic: numbers only, since strings have metamethods of ours (operators.go);
-//   - == and ~=, and comparisons with a literal number: equal strings are compared as
-//     memory, MaxString bytes in some microseconds;
+//   - == and ~=, whose weight is that of the strings (weight.go), and comparisons with a literal
+//     number;
 //   - constructors, whose fields are new, with computed keys checked before (construct.go);
 //   - local variables, control flow, and "..." for one value.
 //

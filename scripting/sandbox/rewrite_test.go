@@ -26,7 +26,7 @@ func bare(t testing.TB, source string) (string, error) {
 	s := New(Config{Print: func(line int, text string) { fmt.Fprintf(&out, "%d: %s\n", line, text) }})
 	defer s.Close()
 	s.programs["test.lua"] = &Program{Name: "test.lua", Source: []byte(source)}
-	s.begin(Limits{Instructions: 1e6, Bytes: 1 << 30})
+	s.begin(NewBudget(1e8))
 	_, err = s.protect(s.l.NewFunctionFromProto(proto), 0, nil)
 	return out.String(), err
 }
@@ -35,7 +35,7 @@ func rewritten(t testing.TB, source string) (string, error) {
 	t.Helper()
 	var out strings.Builder
 	print := func(line int, text string) { fmt.Fprintf(&out, "%d: %s\n", line, text) }
-	_, err := load(t, Config{Print: print, Load: Limits{Instructions: 1e7, Bytes: 1 << 30}}, source)
+	_, err := load(t, Config{Print: print, Load: NewBudget(1e8)}, source)
 	return out.String(), err
 }
 

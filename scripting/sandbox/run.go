@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 
@@ -26,7 +27,10 @@ var options = lua.Options{
 
 // New returns a state with the libraries and without a script. It starts nothing.
 func New(cfg Config) *State {
-	cfg.Load, cfg.Call = cfg.Load.or(defaultLoad), cfg.Call.or(defaultCall)
+	cfg.Call = cmp.Or(cfg.Call, CallSteps)
+	if cfg.Load == nil {
+		cfg.Load = NewBudget(LoadSteps)
+	}
 	s := &State{
 		cfg:      cfg,
 		l:        lua.NewState(options),
@@ -36,12 +40,12 @@ func New(cfg Config) *State {
 		modules:  modules{values: map[string]lua.LValue{}},
 		frozen:   map[*lua.LTable]origin{},
 		known:    map[*lua.LFunction]bool{},
-		budget:   budget{late: &never},
 		clock:    backstop{after: cfg.Backstop},
 	}
 	if cfg.Ran != nil {
-		s.follows = &follower{budget: &s.budget, state: s}
+		s.follows = &follower{counter: counter{s}}
 	}
+	s.budget = &s.own
 	s.l.SetContext(s.counter())
 	for _, h := range hidden[:len(hidden)-1] {
 		s.hidden = append(s.hidden, s.l.NewFunction(func(l *lua.LState) int { return h.function(s, l) }))
@@ -62,8 +66,8 @@ func (s *State) SetGlobal(name string, v lua.LValue) {
 // runs the metamethod that makes reading an undefined global an error.
 func (s *State) Global(name string) lua.LValue { return s.l.G.Global.RawGetString(name) }
 
-// Run loads a program under the load limits: it calls the compiled chunk with the hidden functions,
-// and then the script's main function that the chunk returns. Afterwards no global can be assigned,
+// Run loads a program under the budget for loading: it calls the compiled chunk with the hidden
+// functions, and then the script's main function that the chunk returns. Afterwards no global can be assigned,
 // and all that the program made is read-only.
 //
 // The error is an [*Error], or whatever error a function of the host raised. After an error the
@@ -71,6 +75,7 @@ func (s *State) Global(name string) lua.LValue { return s.l.G.Global.RawGetStrin
 func (s *State) Run(p *Program) error {
 	s.begin(s.cfg.Load)
 	s.loading = true
+	s.budget.charge(0, stateBytes)
 	defer func() { s.loading, s.running = false, false }()
 	s.programs[p.Name], s.main = p, p.Name
 	main, err := s.protect(s.l.NewFunctionFromProto(p.proto), 1, s.hiddenOf(p))
@@ -84,6 +89,9 @@ func (s *State) Run(p *Program) error {
 	s.freeze(fromLoad, append(slices.Collect(maps.Values(s.modules.values)), s.l.G.Global)...)
 	return s.undefined()
 }
+
+// stateBytes is what a State takes before anything runs in it.
+const stateBytes = 80 << 10
 
 // undefined returns an error for a global that some function reads and that nobody has defined.
 // Globals are only assigned while loading, so it would fail at the first knock. A global that was
@@ -100,8 +108,8 @@ func (s *State) undefined() error {
 	return nil
 }
 
-// Call calls a function of the loaded script under the call limits, and returns exactly that many
-// results. When the function is called for the first time, what it has captured becomes read-only.
+// Call calls a function of the loaded script with a budget of its own, and returns exactly that
+// many results. When the function is called for the first time, what it has captured becomes read-only.
 // The error is as that of [State.Run], and the State can be called again unless it is Broken.
 //
 // A Call within a Call counts towards the budget of the outer one: otherwise a script could get a
@@ -110,8 +118,9 @@ func (s *State) Call(fn *lua.LFunction, results int, args ...lua.LValue) ([]lua.
 	if s.running {
 		return s.callWithin(fn, results, args)
 	}
-	s.begin(s.cfg.Call)
-	s.budget.late, s.budget.took = s.clock.begin(), s.cfg.Backstop
+	s.own.start(s.cfg.Call, s.cfg.Older)
+	s.own.late, s.own.took = s.clock.begin(), s.cfg.Backstop
+	s.begin(&s.own)
 	defer func() { s.running = false; s.clock.end() }()
 	if !s.known[fn] {
 		s.freeze(fromLoad, fn)
@@ -136,8 +145,8 @@ func (s *State) callWithin(fn *lua.LFunction, n int, args []lua.LValue) ([]lua.L
 	return values[:n], nil
 }
 
-func (s *State) begin(limits Limits) {
-	s.budget.start(limits)
+func (s *State) begin(budget *Budget) {
+	s.budget, s.before = budget, budget.used()
 	s.running = true
 	s.depth = 0
 	s.calls++

@@ -8,10 +8,12 @@ import (
 
 // A Config is what a State gets from its host. Every field may be zero.
 type Config struct {
-	Load, Call Limits                              // zero: 5,000,000 instructions and 64 MiB; 200,000 and 4 MiB
-	Require    func(name string) (*Program, error) // what require "name" loads; nil: there are no modules
-	Print      func(line int, text string)         // what print prints, with the script's line; nil: nothing
-	Random     func() float64                      // in [0,1), for math.random; nil: math.random is an error
+	Load    *Budget                             // of the set; nil: LoadSteps for this script alone
+	Call    int64                               // the steps of a call; zero: CallSteps
+	Older   bool                                // calls cost what they did before there were steps
+	Require func(name string) (*Program, error) // what require "name" loads; nil: there are no modules
+	Print   func(line int, text string)         // what print prints, with the script's line; nil: nothing
+	Random  func() float64                      // in [0,1), for math.random; nil: math.random is an error
 	// Backstop is how long a Call may take by the clock; 0: any time. It is for a host that must go
 	// on. Where a call is stopped depends on the machine, so the host must remember that it was.
 	Backstop time.Duration
@@ -28,9 +30,11 @@ type Config struct {
 type State struct {
 	cfg     Config
 	l       *lua.LState
-	budget  budget
+	budget  *Budget // of the Run or Call that is under way, or was last
+	own     Budget  // of calls
+	before  int64   // the steps of the budget when it began
 	clock   backstop
-	follows *follower // of the budget; nil: nobody asked for the lines that run
+	follows *follower // nil: nobody asked for the lines that run
 	broken  bool      // a panic came out of the machine, so its stack cannot be trusted any more
 
 	loading bool
@@ -75,29 +79,32 @@ func (s *State) current() *lua.LState {
 // again.
 func (s *State) Broken() bool { return s.broken }
 
-// Used returns what the latest Run or Call used. It depends on the program and its arguments alone,
-// so a replay uses the same, unless the clock stopped the call.
-func (s *State) Used() (instructions, bytes int64) { return s.budget.instructions, s.budget.bytes }
+// Steps returns what the latest Run or Call used, with a fixed price of the call itself. It depends
+// on the program and its arguments alone, so a replay uses the same, unless the clock stopped the
+// call.
+func (s *State) Steps() int64 { return callSteps + s.budget.used() - s.before }
 
-// Steps returns what the latest Run or Call used, as one number: its instructions, its bytes, and a
-// fixed price of the call itself. A step is some 30 ns of work.
-func (s *State) Steps() int64 { return callSteps + s.budget.instructions + s.budget.bytes/stepBytes }
+// callSteps is the price of a call without instructions, some 3 µs with its arguments and results.
+const callSteps = 100
 
-// The price of a call without instructions, some 3 µs with its arguments and results; and how many
-// bytes cost as much as an instruction, with the work of the garbage collector.
-const (
-	callSteps = 100
-	stepBytes = 64
-)
+// Charge counts work of a host function, in steps and in bytes that it allocates, and raises a Lua
+// error when the budget is used up. The host calls it before the work, and only in functions that a
+// script calls: the error unwinds the Go stack by a panic.
+func (s *State) Charge(steps, bytes int64) { s.charge(s.current(), steps, bytes) }
 
-// Charge counts work of a host function towards the limits, and raises a Lua error when one is
-// passed. The host calls it before the work, and only in functions that a script calls: the error
-// unwinds the Go stack by a panic. An instruction is about 30 ns of work.
-func (s *State) Charge(instructions, bytes int64) { s.charge(s.current(), instructions, bytes) }
+// Surcharge is Charge for what had no price in older versions: a call of an older set does not pay
+// it. See [Config.Older].
+func (s *State) Surcharge(steps, bytes int64) { s.surcharge(s.current(), steps, bytes) }
 
-func (s *State) charge(l *lua.LState, instructions, bytes int64) {
-	if !s.budget.charge(instructions, bytes) {
+func (s *State) charge(l *lua.LState, steps, bytes int64) {
+	if !s.budget.charge(steps, bytes) {
 		l.RaiseError("%s", s.budget.message())
+	}
+}
+
+func (s *State) surcharge(l *lua.LState, steps, bytes int64) {
+	if !s.budget.older {
+		s.charge(l, steps, bytes)
 	}
 }
 

@@ -39,3 +39,10 @@ func keyCounts(t *lua.LTable) (all, gone int) {
 	all = v.Field(tableKeys).Len()
 	return all, all - v.Field(tableDict).Len() - v.Field(tableString).Len()
 }
+
+// Slots returns how much of a table an iteration goes through: the array with its holes, and the
+// keys that the table remembers.
+func Slots(t *lua.LTable) int64 {
+	all, _ := keyCounts(t)
+	return int64(arrayLen(t) + all)
+}

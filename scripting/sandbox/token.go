@@ -142,8 +142,9 @@ func (s *scan) count() {
 }
 
 // inspect reads all tokens. It refuses a source that has none, that would make the parser's stack
-// large, or that has a name of more than maxName bytes.
-func inspect(p *Program) error {
+// large, or that has a name of more than maxName bytes. It charges for what the parser and the
+// compiler make of the tokens, before they do.
+func inspect(p *Program, b *Budget) error {
 	s := newScan(p)
 	for {
 		if err := s.next(); err != nil {
@@ -156,6 +157,13 @@ func inspect(p *Program) error {
 			return p.errorAt(s.token.Pos.Line, s.token.Pos.Column, "a name has %d letters: at most %d", len(s.token.Str), maxName)
 		}
 		s.follow()
+		steps, bytes := int64(tokenSteps), int64(tokenBytes)
+		if s.token.Type == parse.TFunction {
+			steps, bytes = steps+protoSteps, bytes+protoBytes
+		}
+		if !b.charge(steps, bytes) {
+			return b.failed(p, s.token.Pos.Line)
+		}
 		if len(s.open) > maxNesting {
 			return p.errorAt(s.token.Pos.Line, s.token.Pos.Column, "nested too deeply: at most %d brackets and blocks", maxNesting)
 		}

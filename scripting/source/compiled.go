@@ -18,16 +18,16 @@ type compiled struct {
 	scripts map[string]*Script
 }
 
-// script compiles a text, unless it was compiled already under the same name. Its error holds
-// [*Problem]s; what failed is not kept.
-func (c *compiled) script(name string, text []byte) (*Script, error) {
+// script compiles a text, unless it was compiled already under the same name; the budget pays for
+// it in any case. Its error holds [*Problem]s; what failed is not kept.
+func (c *compiled) script(name string, text []byte, budget *sandbox.Budget) (*Script, error) {
 	sum := sha256.Sum256(text)
 	c.one.Lock()
 	defer c.one.Unlock()
 	if known := c.scripts[name]; known != nil && known.SHA256 == sum {
-		return known, nil
+		return known, budget.Compiled(known.Program)
 	}
-	program, err := sandbox.Compile(name, text)
+	program, err := budget.Compile(name, text)
 	if err != nil {
 		return nil, err
 	}

@@ -13,7 +13,7 @@ import (
 // findSites collects the calls of the API, of allow and of close from the
 // syntax tree of the script.
 func (s *Script) findSites(chunk []ast.Stmt) {
-	s.texts = map[string]bool{}
+	s.texts, s.calls = map[string]bool{}, map[int][]Call{}
 	f := &finder{script: s, bound: map[ast.Expr]string{}, options: map[ast.Expr]bool{}, named: map[ast.Expr]bool{}, given: map[ast.Expr]bool{}}
 	for _, statement := range chunk {
 		walk(statement, f.visit)
@@ -94,7 +94,7 @@ func (f *finder) call(n *ast.FuncCallExpr) {
 	if s.Table != nil {
 		f.options[s.Table] = true
 	}
-	f.script.calls = append(f.script.calls, s)
+	f.script.calls[s.line] = append(f.script.calls[s.line], s)
 	if s.kind == "door" || s.kind == "listen" {
 		f.door = s.name
 	}

@@ -31,13 +31,18 @@ func (s *Script) Column(line int, word string, after int) int {
 	return i + 1
 }
 
-// find returns the byte offset of a word in a line, behind another offset.
+// maxSearched is how far behind an offset find looks, in bytes: a text that a program made may be
+// one line.
+const maxSearched = 1024
+
+// find returns the byte offset of a word in a line, not far behind another offset.
 func (s *Script) find(line int, word string, after int) (int, bool) {
 	if line < 1 || line > len(s.Lines) || word == "" {
 		return 0, false
 	}
-	text := s.Lines[line-1]
-	for from := min(max(after, 0), len(text)); ; from++ {
+	text, from := s.Lines[line-1], max(after, 0)
+	text = text[:min(len(text), from+maxSearched+len(word))]
+	for from = min(from, len(text)); ; from++ {
 		i := strings.Index(text[from:], word)
 		if i < 0 {
 			return 0, false

@@ -184,7 +184,7 @@ func TestWhatReferencedFilesCost(t *testing.T) {
 	d := newDisk(t)
 	d.write(d.out+"/once", strings.Repeat("#", 1<<20))
 	d.write(d.dir+"/a.lua", fmt.Sprintf(`for i = 1, 50 do sesame.door("d" .. i) { one_time_sequences = %q } end`, d.out+"/once"))
-	if _, err := scripting.Load(d.read(), scripting.Options{}); err == nil || !strings.Contains(err.Error(), "instructions") {
+	if _, err := scripting.Load(d.read(), scripting.Options{}); err == nil || !strings.Contains(err.Error(), "more than 3500000 steps") {
 		t.Errorf("it loads with %v", err)
 	}
 }

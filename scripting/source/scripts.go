@@ -29,7 +29,7 @@ type Script struct {
 	Asks    []AskSite
 	Denials []DenialSite
 	Values  []ValueSite
-	calls   []Call
+	calls   map[int][]Call  // by line
 	texts   map[string]bool // the strings, without those that are arguments of methods
 	chunk   []ast.Stmt
 }
@@ -42,9 +42,9 @@ func (s *Script) Chunk() []ast.Stmt { return s.chunk }
 // than none.
 func (s *Script) Call(line int, kind, name string) *Call {
 	var found *Call
-	for i := range s.calls {
-		c := &s.calls[i]
-		if c.line == line && c.kind == kind && (c.name == "" || c.name == name) {
+	for i := range s.calls[line] {
+		c := &s.calls[line][i]
+		if c.kind == kind && (c.name == "" || c.name == name) {
 			if found != nil {
 				return nil
 			}
@@ -54,6 +54,9 @@ func (s *Script) Call(line int, kind, name string) *Call {
 	return found
 }
 
+// Calls returns how many calls are in a line: so many [Script.Call] and [Script.Unnamed] look at.
+func (s *Script) Calls(line int) int { return len(s.calls[line]) }
+
 // May reports whether the text may register a name with a call of one of these kinds, in whatever
 // branch: a call has the name, or computes it or reads it from a knockd.conf, or the name
 // stands somewhere else than as what a method is called with.
@@ -61,17 +64,25 @@ func (s *Script) May(name string, kinds ...string) bool {
 	if s.Program.IsData() && bytes.Contains(s.Source, []byte(name)) {
 		return true
 	}
-	return s.texts[name] || slices.ContainsFunc(s.calls, func(c Call) bool {
-		return slices.Contains(kinds, c.kind) && (c.name == "" || c.name == name || c.kind == "knockd")
-	})
+	if s.texts[name] {
+		return true
+	}
+	for _, calls := range s.calls {
+		if slices.ContainsFunc(calls, func(c Call) bool {
+			return slices.Contains(kinds, c.kind) && (c.name == "" || c.name == name || c.kind == "knockd")
+		}) {
+			return true
+		}
+	}
+	return false
 }
 
 // Unnamed returns how many calls of a kind are in a line, without those whose
 // table has a name.
 func (s *Script) Unnamed(line int, kind string) int {
 	n := 0
-	for _, c := range s.calls {
-		if c.line == line && c.kind == kind && !c.hasName() {
+	for _, c := range s.calls[line] {
+		if c.kind == kind && !c.hasName() {
 			n++
 		}
 	}
@@ -86,6 +97,7 @@ type Scripts struct {
 	loaded map[string]*Script
 	failed map[string]error
 	zones  map[string]*time.Location // that scripts named so far
+	budget *sandbox.Budget           // of all files, compiling them included
 }
 
 // Scripts begins to load the files. Only one set at a time can be loaded from
@@ -94,8 +106,15 @@ func (f *Files) Scripts() *Scripts {
 	for _, file := range f.referenced {
 		file.named = false
 	}
-	return &Scripts{files: f, loaded: map[string]*Script{}, failed: map[string]error{}, zones: map[string]*time.Location{}}
+	return &Scripts{files: f, loaded: map[string]*Script{}, failed: map[string]error{}, zones: map[string]*time.Location{},
+		budget: sandbox.NewBudget(sandbox.LoadSteps)}
 }
+
+// Budget returns what the files that are loaded may use together.
+func (s *Scripts) Budget() *sandbox.Budget { return s.budget }
+
+// Renew gives the files that come a budget of their own.
+func (s *Scripts) Renew() { s.budget = sandbox.NewBudget(sandbox.LoadSteps) }
 
 // Close ends the loading. From then on the files have no referenced file that
 // was not named.
@@ -131,7 +150,7 @@ func (s *Scripts) compile(name string) (*Script, error) {
 	case err != nil:
 		return nil, &Problem{File: name, Message: err.Error()}
 	}
-	return s.files.compiled.script(name, text)
+	return s.files.compiled.script(name, text, s.budget)
 }
 
 // Require compiles the module that a script names: "hours" is lib/hours.lua.
