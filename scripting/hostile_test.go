@@ -17,7 +17,7 @@ import (
 // What a hostile script may make the program allocate, over all. What is in use at one time is
 // less.
 const (
-	loadBytes = 512 << 20
+	loadBytes = 640 << 20
 	callBytes = 16 << 20
 	// hostilePatience only keeps a test from hanging.
 	hostilePatience = 5 * time.Minute

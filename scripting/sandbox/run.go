@@ -67,8 +67,8 @@ func (s *State) SetGlobal(name string, v lua.LValue) {
 func (s *State) Global(name string) lua.LValue { return s.l.G.Global.RawGetString(name) }
 
 // Run loads a program under the budget for loading: it calls the compiled chunk with the hidden
-// functions, and then the script's main function that the chunk returns. Afterwards no global can be assigned,
-// and all that the program made is read-only.
+// functions, and then the script's main function that the chunk returns. Afterwards no global can
+// be assigned, and all that the program made is read-only.
 //
 // The error is an [*Error], or whatever error a function of the host raised. After an error the
 // State must not be called.
@@ -109,8 +109,9 @@ func (s *State) undefined() error {
 }
 
 // Call calls a function of the loaded script with a budget of its own, and returns exactly that
-// many results. When the function is called for the first time, what it has captured becomes read-only.
-// The error is as that of [State.Run], and the State can be called again unless it is Broken.
+// many results. When the function is called for the first time, what it has captured becomes
+// read-only. The error is as that of [State.Run], and the State can be called again unless it is
+// Broken.
 //
 // A Call within a Call counts towards the budget of the outer one: otherwise a script could get a
 // new budget from a host function that calls back.
