@@ -222,8 +222,9 @@ func TestOthersMayNotChangeWhatRuns(t *testing.T) {
 	if _, trouble, err := c.Read(t.Context()); err != nil || trouble == "" || exists(loaded) {
 		t.Errorf("trouble %q, %v, and it was loaded: %v", trouble, err, exists(loaded))
 	}
-	h.cfg.Loader = loader
 	must(t, os.Chown(script, 0, 0), os.Chown(w.program, 0, 0))
+	again() // with the loader that it has: a server that runs may read its configuration
+	c = h.connect()
 	if got := run(); got != "" {
 		t.Errorf("mended: %s", got)
 	}
