@@ -57,7 +57,7 @@ exec systemd-nspawn --quiet --directory="$ROOT" --machine="$NAME" --register=no 
 		_ = cmd.Wait() // the state has its outcome
 		close(m.exited)
 	}()
-	m.Cleanup(m.pullThePlug)
+	m.Cleanup(m.cutPower)
 	m.eventually("the first process", m.findLeader)
 	m.eventually("the link", m.linked)
 }
@@ -92,8 +92,8 @@ func (m *machine) off() bool {
 	}
 }
 
-// pullThePlug ends the machine without a shutdown.
-func (m *machine) pullThePlug() {
+// cutPower ends the machine without a shutdown.
+func (m *machine) cutPower() {
 	if m.leader != 0 && !m.off() {
 		_ = syscall.Kill(m.leader, syscall.SIGKILL) // all of its processes end with the first
 	}

@@ -65,7 +65,7 @@ func TestSystemShutdownRunsUndo(t *testing.T) {
 	m.opens(free)
 	m.knock(sshKnocks...)
 	m.eventually("the command ran again", func() bool { return m.notes() == want+"begin "+client4+"\n" })
-	m.pullThePlug()
+	m.cutPower()
 	m.boot()
 	if m.notes() != want+"begin "+client4+"\n" {
 		t.Errorf("after the power was cut, this had run:\n%s", m.notes())

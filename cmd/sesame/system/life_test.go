@@ -128,7 +128,7 @@ func TestSystemReboot(t *testing.T) {
 	m.boot()
 	m.knock(sshKnocks...)
 	m.opens(guarded)
-	for _, end := range []func(){m.powerOff, m.pullThePlug} {
+	for _, end := range []func(){m.powerOff, m.cutPower} {
 		end()
 		m.powerOn()
 		stranger := m.stranger(other)
