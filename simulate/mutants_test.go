@@ -40,10 +40,10 @@ type mutated struct {
 	plain []byte         // what a compressed file holds; nil: it is not compressed
 }
 
-// TestDamagedFilesEndWithAWord damages the captures and recordings that we have, and replays each.
+// TestDamagedFilesStayWithinBounds damages the captures and recordings that we have, and replays each.
 // None may end the program, hang, or make it allocate more than a bound. Which errors are reported
 // is for the tests of the readers.
-func TestDamagedFilesEndWithAWord(t *testing.T) {
+func TestDamagedFilesStayWithinBounds(t *testing.T) {
 	files := append(shippedCaptures(t), recordings(t)...)
 	dir := t.TempDir()
 	whole, cut, failed, most := 0, 0, 0, uint64(0)

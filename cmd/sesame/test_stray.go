@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -48,7 +49,8 @@ func (p *program) noteBelow(dir string) {
 	p.warn("not run: %s%s: tests stand beside the scripts, in no directory below; move them, or name their directory with -s", strings.Join(found, ", "), more)
 }
 
-// testsBelow returns the paths of files of tests below a directory, without those in it.
+// testsBelow returns the paths of files of tests below a directory, without those in it and those
+// of other scripts. Modules are no scripts, and no test stands beside them.
 func testsBelow(dir string) (found []string) {
 	looked := 0
 	dir += string(filepath.Separator) // a walk does not follow a symbolic link at its root
@@ -64,10 +66,18 @@ func testsBelow(dir string) (found []string) {
 			return fs.SkipDir
 		case entry.IsDir() && path != dir && (strings.HasPrefix(entry.Name(), ".") || depth >= strayDepth):
 			return fs.SkipDir
-		case depth > 0 && entry.Type().IsRegular() && source.IsTest(entry.Name()):
+		case depth > 0 && entry.Type().IsRegular() && source.IsTest(entry.Name()) && !besideScript(relative, path):
 			found = append(found, path)
 		}
 		return nil
 	})
 	return found
+}
+
+// besideScript reports whether a file of tests below the scripts has the script beside it that it is
+// called after: then both belong to a directory of scripts of its own.
+func besideScript(relative, path string) bool {
+	script, _ := source.Tested(path)
+	info, err := os.Lstat(script)
+	return err == nil && info.Mode().IsRegular() && !strings.HasPrefix(relative, "lib"+string(filepath.Separator))
 }

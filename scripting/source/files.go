@@ -68,7 +68,7 @@ func newFiles(dir, single string) *Files {
 // one, or each *.lua of the top level, except tests (*_test.lua) and names that
 // begin with a dot.
 func (f *Files) Names() ([]string, error) {
-	if script, isTest := tested(f.Single); isTest {
+	if script, isTest := Tested(f.Single); isTest {
 		return nil, fmt.Errorf("%s has tests, and is no script: name %s, or the directory", f.Single, script)
 	}
 	if f.Single != "" {

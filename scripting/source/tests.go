@@ -10,13 +10,13 @@ import (
 // testSuffix ends the names of files with tests. They stand beside the scripts.
 const testSuffix = "_test.lua"
 
-// tested returns the script that a file of tests is called after. False: it is no such file.
-func tested(test string) (script string, ok bool) {
+// Tested returns the script that a file of tests is called after. False: it is no such file.
+func Tested(test string) (script string, ok bool) {
 	name, ok := strings.CutSuffix(test, testSuffix)
 	return name + ".lua", ok
 }
 
-// testOf is the opposite of [tested].
+// testOf is the opposite of [Tested].
 func testOf(script string) string { return strings.TrimSuffix(script, ".lua") + testSuffix }
 
 // IsTest reports whether a file of this name has tests.
