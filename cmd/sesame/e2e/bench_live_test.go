@@ -56,6 +56,9 @@ func BenchmarkLive(b *testing.B) {
 			s := l.startKnockd(fourKnocks)
 			measureFlood(l, s, 1, s.firstKnock())
 		}},
+		{"start/sesame", measureStarts},
+		{"watch/sesame", measureWatch},
+		{"reload/sesame", measureReloadsAlone},
 		{"reloads/sesame", measureReloads},
 		{"mixed/sesame", measureMixed},
 	} {
@@ -69,9 +72,16 @@ func BenchmarkLive(b *testing.B) {
 	}
 }
 
+// benchProgram is a variable of the environment with the path of the program to measure, for example
+// one of an earlier version.
+const benchProgram = "SESAME_BENCH_PROGRAM"
+
 // buildProgram builds the program as make does, and returns its path.
 func buildProgram(b *testing.B) string {
 	b.Helper()
+	if program := os.Getenv(benchProgram); program != "" {
+		return program
+	}
 	b.Setenv("CGO_ENABLED", "0")
 	dir := b.TempDir()
 	if err := build(dir, "-trimpath", "-ldflags", "-s -w"); err != nil {
