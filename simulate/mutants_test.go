@@ -40,9 +40,9 @@ type mutated struct {
 	plain []byte         // what a compressed file holds; nil: it is not compressed
 }
 
-// TestDamagedFilesStayWithinBounds damages the captures and recordings that we have, and replays each.
-// None may end the program, hang, or make it allocate more than a bound. Which errors are reported
-// is for the tests of the readers.
+// TestDamagedFilesStayWithinBounds damages the captures and recordings that we have, and replays
+// each. None may end the program, hang, or make it allocate more than a bound. Which errors are
+// reported is for the tests of the readers.
 func TestDamagedFilesStayWithinBounds(t *testing.T) {
 	files := append(shippedCaptures(t), recordings(t)...)
 	dir := t.TempDir()

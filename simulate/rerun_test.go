@@ -569,9 +569,9 @@ func TestARecordingAmongOthersNeedsScripts(t *testing.T) {
 // sources finds the sources that a line of the account names.
 var sources = regexp.MustCompile(`203\.0\.113\.\d+(/\d+)?`)
 
-// The output can be limited to one source, and to events from a time on. Which notes the account has
-// depends on the flight: a line without an address is a note, and a knock of which another address
-// sent a part names both.
+// The output can be limited to one source, and to events from a time on. Which notes the account
+// has depends on the flight: a line without an address is a note, and a knock of which another
+// address sent a part names both.
 func TestASelection(t *testing.T) {
 	f := takeOff(t, 11, 0)
 	for range 500 {

@@ -74,8 +74,8 @@ func testsBelow(dir string) (found []string) {
 	return found
 }
 
-// besideScript reports whether a file of tests below the scripts has the script beside it that it is
-// called after: then both belong to a directory of scripts of its own.
+// besideScript reports whether a file of tests below the scripts has the script beside it that it
+// is called after: then both belong to a directory of scripts of its own.
 func besideScript(relative, path string) bool {
 	script, _ := source.Tested(path)
 	info, err := os.Lstat(script)

@@ -72,7 +72,7 @@ func BenchmarkLive(b *testing.B) {
 	}
 }
 
-// benchProgram is a variable of the environment with the path of the program to measure, for example
+// benchProgram is a variable of the environment with the path of the program to measure, such as
 // one of an earlier version.
 const benchProgram = "SESAME_BENCH_PROGRAM"
 
