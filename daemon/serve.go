@@ -36,7 +36,9 @@ func (d *daemon) serve(ctx context.Context) error {
 	go func() { runner <- d.loop.runner.Run(running) }()
 
 	tasks, ctx := errgroup.WithContext(ctx)
+	ended, end := context.WithCancel(context.Background())
 	tasks.Go(func() error {
+		defer end()
 		d.loop.run(ctx, grace)
 		d.knockd.Message(d.loop.clock.now(), "shutting down")
 		stop()
@@ -62,7 +64,7 @@ func (d *daemon) serve(ctx context.Context) error {
 	} {
 		tasks.Go(func() error { return task(ctx) })
 	}
-	return tasks.Wait()
+	return d.join(ctx, ended, tasks.Wait)
 }
 
 // enforce installs the guards of the running set, and then reports that the daemon is ready.

@@ -92,8 +92,13 @@ func Run(ctx context.Context, c Config) (err error) {
 	// A SIGHUP before this call would end the process.
 	signal.Notify(d.hangups, syscall.SIGHUP)
 	defer signal.Stop(d.hangups)
+	err, prepared := d.begin(ctx)
+	if !prepared {
+		c.Log.Warn("stopping before the start is over: a file system does not answer")
+		return nil
+	}
 	defer func() { err = errors.Join(err, d.close()) }()
-	if err := d.prepare(); err != nil {
+	if err != nil {
 		return err
 	}
 	return d.serve(ctx)
