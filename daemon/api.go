@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -197,7 +198,7 @@ func (d *daemon) findings(ctx context.Context) (s control.Status, err error) {
 		return s, unanswered(ctx)
 	}
 	s.Scripts.Drift, s.Scripts.Unreadable = files.drift, files.unreadable
-	s.Scripts.Writable, s.Scripts.WritableAllowed = writable.Text(files.writable), d.config.AllowWritable
+	s.Scripts.Writable, s.Scripts.WritableAllowed = cmp.Or(writable.Text(files.writable), files.held), d.config.AllowWritable
 	s.Scripts.WritableFiles = files.writable[:min(len(files.writable), maxWritable)]
 	s.Scripts.Unrunnable, s.Scripts.UnrunnableCount = files.unrunnable, files.unrunnableCount
 	s.Geo, s.Hosts = d.geoStatus(asks), d.hostStatus()
@@ -227,7 +228,7 @@ func (d *daemon) drift(ctx context.Context) (drift bool, unreadable string) {
 	if !d.loop.do(ctx, func() { files = d.loop.files }) {
 		return false, ""
 	}
-	there, err := source.ReadAgain(d.config.Scripts, files, files.Referenced()...)
+	there, err := d.readAgain(ctx, files, files.Referenced())
 	if err == nil {
 		if there.Compare(files) != source.Changed {
 			return false, ""
@@ -248,6 +249,7 @@ func (d *daemon) statusNow() control.Status {
 	counts.Misses += l.engine.Overdue(now)
 	s := control.Status{
 		Version: d.config.Version, Mode: d.mode(), Now: now.Add(offset).UTC(), Offset: control.Duration(offset), Since: d.since.Add(offset).UTC(), Privileges: d.privileges, Confinement: d.confinement.Load().text,
+		Helper: d.helperStatus(offset),
 		Scripts: control.Scripts{
 			Path: d.config.Scripts, Generation: d.reloader.running, SHA256: hex.EncodeToString(l.files.Sum[:]),
 			Loaded: d.reloader.loaded.Add(offset).UTC(), Doors: len(l.set.Engine.Doors), LastGood: d.reloader.lastGood,

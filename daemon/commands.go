@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"io/fs"
 	"strings"
 	"time"
 
@@ -19,12 +20,13 @@ const (
 )
 
 // unrunnable returns the commands and undos of a set that this machine cannot run: how many, and
-// the first maxUnrunnable of them. It waits for the disk.
-func unrunnable(set *scripting.Set) (list []control.Unrunnable, count int) {
+// the first maxUnrunnable of them. It waits for the disk. With a helper, programs that only root
+// can look at are left out: the helper runs them.
+func unrunnable(set *scripting.Set, helped bool) (list []control.Unrunnable, count int) {
 	for _, c := range set.Commands {
 		for i, argv := range [][]string{c.Argv, c.Undo} {
 			problem := executable.Problem(argv)
-			if problem == "" {
+			if problem == "" || helped && strings.HasSuffix(problem, fs.ErrPermission.Error()) {
 				continue
 			}
 			if count++; count <= maxUnrunnable {

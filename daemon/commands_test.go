@@ -31,7 +31,7 @@ local half = sesame.command { "/bin/sh", undo = { "/nowhere/undo" } }
 		t.Fatal(err)
 	}
 	defer set.Close()
-	list, count := unrunnable(set)
+	list, count := unrunnable(set, false)
 	if len(list) != maxUnrunnable || count != 31 {
 		t.Errorf("%d of %d", len(list), count)
 	}

@@ -64,12 +64,24 @@ func (d *daemon) needs(set *scripting.Set) confine.Needs {
 	if os.Geteuid() != 0 { // else the modes of its files protect nothing, since they are root's
 		n.Read = append(n.Read, "/etc")
 	}
-	n.Write = append(oneTimeDirectories(set, directoryOf(d.config.Scripts)), absolute(d.config.State))
+	n.Write = []string{absolute(d.config.State)}
+	if d.helper == nil {
+		n.Write = append(n.Write, oneTimeDirectories(set, directoryOf(d.config.Scripts))...)
+	}
 	if path := d.config.Config.Log.Knockd.Text; path != "" {
 		n.Logs = []string{absolute(path)}
 	}
 	n.Abstract = strings.HasPrefix(d.notifier.socket, "@")
 	return n
+}
+
+// refusal returns why this process cannot run a set; nil: it can. With a helper it needs nothing
+// more for it than for another.
+func (d *daemon) refusal(set *scripting.Set) error {
+	if d.helper != nil {
+		return nil
+	}
+	return d.confinement.Load().refusal(set, d.config.Scripts)
 }
 
 // refusal returns why a set cannot take the place of the one that runs; nil: it can.

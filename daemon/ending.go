@@ -26,7 +26,7 @@ func finish(ctx context.Context, result <-chan error) (err error, ended bool) {
 // the end of the process stops it, and nothing of the daemon may be touched or closed.
 func (d *daemon) begin(ctx context.Context) (err error, ended bool) {
 	result := make(chan error, 1)
-	go func() { result <- d.prepare() }()
+	go func() { result <- d.prepare(ctx) }()
 	return finish(ctx, result)
 }
 

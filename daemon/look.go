@@ -71,6 +71,7 @@ type fileState struct {
 	drift      bool               // they differ from those that run
 	unreadable string             // why they cannot be read
 	writable   []writable.Finding // what others can change
+	held       string             // that, as the helper sees it
 
 	unrunnable      []control.Unrunnable // commands that the machine cannot run, at most maxUnrunnable
 	unrunnableCount int
@@ -83,8 +84,13 @@ func (d *daemon) lookAtFiles(ctx context.Context) (fileState, bool) {
 		s.drift, s.unreadable = d.drift(running)
 		var set *scripting.Set
 		if d.loop.do(running, func() { set = d.loop.set }) {
-			s.writable = WritableByOthers(set, &d.config.Config)
-			s.unrunnable, s.unrunnableCount = unrunnable(set)
+			if d.helper == nil || d.config.AllowWritable { // else it is looked at with the files
+				s.writable = WritableByOthers(set, &d.config.Config)
+			}
+			if d.helper != nil {
+				s.held = d.helper.latest().held
+			}
+			s.unrunnable, s.unrunnableCount = unrunnable(set, d.helper != nil)
 		}
 		return s
 	})

@@ -94,10 +94,17 @@ func absolute(path string) string {
 }
 
 // A heldError holds a set that other users can change.
-type heldError struct{ found []writable.Finding }
+type heldError struct {
+	found []writable.Finding
+	text  string // what the helper found, in place of found
+}
 
 func (e *heldError) Error() string {
-	return "users other than root can change who gets in and what is run, so the scripts are not loaded:\n" + writable.Lines(e.found) +
+	lines := writable.Lines(e.found)
+	if e.text != "" {
+		lines = "    " + e.text + "\n"
+	}
+	return "users other than root can change who gets in and what is run, so the scripts are not loaded:\n" + lines +
 		"mend that, and run sesame reload, or start Sesame if it does not run; to load them all the same, set allow_writable = true in sesame.toml and start it again"
 }
 
@@ -105,6 +112,9 @@ func (e *heldError) Error() string {
 // Before the files are loaded there is no set: what others wrote is not even run to learn what it
 // is. The set tells what files and programs there are beside these.
 func (d *daemon) vet(files *source.Files, set *scripting.Set) error {
+	if d.helper != nil { // which sees also what is closed to this process
+		return d.helper.vetByHelper(files, set != nil)
+	}
 	if d.config.AllowWritable {
 		return nil
 	}
@@ -115,7 +125,7 @@ func (d *daemon) vet(files *source.Files, set *scripting.Set) error {
 		found = WritableByOthers(set, &d.config.Config)
 	}
 	if len(found) > 0 {
-		return &heldError{found}
+		return &heldError{found: found}
 	}
 	return nil
 }
@@ -156,6 +166,9 @@ func (d *daemon) vetCommand(argv []string) error {
 // warnOfPermissions logs a warning when other users can change a set, and the configuration allows
 // that.
 func (d *daemon) warnOfPermissions(set *scripting.Set) {
+	if d.helper != nil && !d.config.AllowWritable { // it has looked, and no others are loaded
+		return
+	}
 	if found := WritableByOthers(set, &d.config.Config); len(found) > 0 {
 		d.config.Log.Warn("users other than root can change who gets in and what is run", "files", writable.Text(found), "run", writable.Mend(found))
 	}

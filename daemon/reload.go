@@ -40,6 +40,7 @@ type wish struct {
 // packets. Requests come from the watcher, from SIGHUP and from the control socket.
 type reloader struct {
 	path          string
+	read          func(ctx context.Context, loaded *source.Files, referenced []string) (*source.Files, error)
 	load          func(*source.Files, map[string]string) (*scripting.Set, error)
 	vet           func(*source.Files, *scripting.Set) error // see daemon.vet
 	values        map[string]string                         // of the scripts' options
@@ -50,6 +51,7 @@ type reloader struct {
 	log           hclog.Logger
 	gate          *gate
 	confinement   func() *confinement
+	refusal       func(*scripting.Set) error // why this process cannot run a set; nil: it can
 	applied       func(set *scripting.Set, generation int)
 	prepareFacts  func(ctx context.Context, sets ...*scripting.Set)
 	requestRepair func() // requests a repair of the firewall
@@ -81,6 +83,7 @@ type reloader struct {
 func (d *daemon) newReloader(first startup) *reloader {
 	r := &reloader{
 		path:          d.config.Scripts,
+		read:          d.readAgain,
 		load:          d.load,
 		vet:           d.vet,
 		values:        d.values(),
@@ -91,6 +94,7 @@ func (d *daemon) newReloader(first startup) *reloader {
 		log:           d.config.Log,
 		gate:          &gate{budget: d.config.Tests.Budget, options: d.options, run: suite.Run, log: d.config.Log},
 		confinement:   d.confinement.Load,
+		refusal:       d.refusal,
 		applied:       d.reportApplied,
 		prepareFacts:  d.prepareFacts,
 		requestRepair: d.requestReconcile,
@@ -177,7 +181,7 @@ func (r *reloader) tryReload(ctx context.Context, asked wish, hint bool) (outcom
 	if err != nil { // the daemon is stopping
 		return outcome{kind: control.Rejected, generation: r.generation}, err
 	}
-	files, err := source.ReadAgain(r.path, now.files, r.referencedFiles(now.files)...)
+	files, err := r.read(ctx, now.files, r.referencedFiles(now.files))
 	unchanged := outcome{kind: control.Unchanged, generation: r.generation}
 	switch {
 	case err == nil && files.Compare(now.files) == source.Same && !now.lastGood && (hint || !r.standing.unproved()):
@@ -285,7 +289,7 @@ func (r *reloader) judge(ctx context.Context, now current, files *source.Files, 
 		set.Close()
 		return err
 	}
-	if err := r.confinement().refusal(set, r.path); err != nil {
+	if err := r.refusal(set); err != nil {
 		set.Close()
 		return err
 	}

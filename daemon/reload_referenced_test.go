@@ -75,8 +75,9 @@ func newReloading(t *testing.T, script string, files map[string]string) *reloadi
 		alive:  func() {}, stepped: func() {}, answered: func(uint64, error) {}, calls: make(chan func()), ended: make(chan struct{}),
 	}
 	w.r = &reloader{
-		confinement: func() *confinement { return nil },
-		path:        w.dir, load: load, vet: func(*source.Files, *scripting.Set) error { return nil }, loop: w.l, log: log, generation: 1,
+		confinement: func() *confinement { return nil }, refusal: func(*scripting.Set) error { return nil },
+		read: (&daemon{config: Config{Config: config.Config{Scripts: w.dir}}}).readAgain,
+		path: w.dir, load: load, vet: func(*source.Files, *scripting.Set) error { return nil }, loop: w.l, log: log, generation: 1,
 		gate:    &gate{budget: time.Minute, run: suite.Run, log: log, options: func(values map[string]string) scripting.Options { return scripting.Options{Values: values} }},
 		running: 1, referenced: make(chan []string, 1),
 		save: func(*scripting.Set, *source.Files) error { return nil }, noteSaved: func(error) {}, applied: func(*scripting.Set, int) {}, prepareFacts: func(context.Context, ...*scripting.Set) {}, requestRepair: func() {},
@@ -366,7 +367,7 @@ func TestTheLastGoodSetReadsSequencesFromTheDisk(t *testing.T) {
 	writeFile(t, dir+"/knockd.conf", fmt.Sprintf("[a]\none_time_sequences = %s/a\n", out))
 	writeFile(t, out+"/a", "1,2\n3,4\n")
 	writeFile(t, out+"/b", "5,6\n7,8\n")
-	first, err := d.chooseScripts(stateFound{})
+	first, err := d.chooseScripts(t.Context(), stateFound{})
 	must(t, err)
 	must(t, d.saveSet(first.set, first.files))
 	first.set.Close()
@@ -375,7 +376,7 @@ func TestTheLastGoodSetReadsSequencesFromTheDisk(t *testing.T) {
 	must(t, os.Remove(out+"/b"), os.Remove(dir+"/knockd.conf"))
 	var found stateFound
 	found.saved, found.hasSaved, found.savedErr = store.LastGood()
-	b, err := d.chooseScripts(found)
+	b, err := d.chooseScripts(t.Context(), found)
 	must(t, err)
 	defer b.set.Close()
 	if b.outcome.kind != control.Rejected || !strings.Contains(b.outcome.text, dir+"/knockd.conf") {

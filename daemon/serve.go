@@ -54,9 +54,7 @@ func (d *daemon) serve(ctx context.Context) error {
 	})
 	for _, task := range []func(context.Context) error{
 		d.waitForPackets, d.measure, d.monitorLinks, d.handleSignals, d.logStop, d.keep, d.followDatabases, d.awaitState, d.serveEarlier, d.loop.facts.resolver.Run,
-		func(ctx context.Context) error {
-			return watch.New(d.config.Scripts, d.reloader.referenced, d.config.Log).Run(ctx, d.reloader.hints)
-		},
+		d.watchScripts,
 		func(ctx context.Context) error {
 			return watch.NewFiles(d.databasePaths, d.searched(), watch.Quiet, d.config.Log).Run(ctx, d.databaseHints)
 		},
@@ -65,6 +63,14 @@ func (d *daemon) serve(ctx context.Context) error {
 		tasks.Go(func() error { return task(ctx) })
 	}
 	return d.join(ctx, ended, tasks.Wait)
+}
+
+// watchScripts reports that the scripts may have changed, unless the helper does.
+func (d *daemon) watchScripts(ctx context.Context) error {
+	if d.helper != nil {
+		return nil
+	}
+	return watch.New(d.config.Scripts, d.reloader.referenced, d.config.Log).Run(ctx, d.reloader.hints)
 }
 
 // enforce installs the guards of the running set, and then reports that the daemon is ready.
@@ -152,7 +158,7 @@ func (d *daemon) noteManager(err error) {
 // the first commands: the start has dropped the privileges that they may need.
 func (d *daemon) reportApplied(set *scripting.Set, generation int) {
 	d.troubles.set(sequencesUnread, nil)
-	d.confined.Store(len(set.Commands) > 0 && !d.commands)
+	d.confined.Store(len(set.Commands) > 0 && !d.commands && d.helper == nil)
 	if d.confined.Load() {
 		d.config.Log.Warn("the first commands came with this reload: they run with no more privileges than Sesame itself until it is started again", "privileges", d.privileges)
 	}

@@ -40,13 +40,17 @@ type Config struct {
 	People  io.Writer // a terminal; writes must not block; nil: everything goes to the log
 	Color   bool      // for People
 	Pprof   bool      // serve Go's profiles at the control socket
-	Probe   []string  // a command that calls [state.Probe] for the path behind it; empty: none is run
+	// Helper is a connection to a helper that was started before, see [privileged.Pair]; nil: there
+	// is none. Run takes it over.
+	Helper *os.File
+	Probe  []string // a command that calls [state.Probe] for the path behind it; empty: none is run
 }
 
 // A daemon is everything that Run puts together. After the start, the loop owns what changes,
 // as described at [loop].
 type daemon struct {
 	config     Config
+	clock      clock
 	since      time.Time // engine time
 	state      *stateDir
 	finding    chan stateFound // capacity 1: a disk that did not answer; nil: none is asked
@@ -60,8 +64,10 @@ type daemon struct {
 	tail       *control.Tail
 	knockd     *knockdlog.Log
 	notifier   *notifier
-	commands   bool   // privileges remained after the start, to run commands
-	privileges string // privileges, as text
+	helper     *helper // nil: this process does everything itself
+	unhelped   string  // why there is none
+	commands   bool    // privileges remained after the start, to run commands
+	privileges string  // privileges, as text
 
 	confinement   atomic.Pointer[confinement] // what the kernel holds the process to; nil: the start is not over
 	links         *capture.Links
@@ -106,17 +112,17 @@ func Run(ctx context.Context, c Config) (err error) {
 
 // prepare opens everything that can fail, in the order of the dependencies, and drops
 // privileges last. When it fails, the firewall is as before.
-func (d *daemon) prepare() (err error) {
+func (d *daemon) prepare(ctx context.Context) (err error) {
 	if err := checkPrivileges(); err != nil {
 		return err
 	}
 	clock := newClock()
-	d.since = clock.now()
+	d.clock, d.since = clock, clock.now()
 	found, err := d.openState()
 	if err != nil {
 		return err
 	}
-	first, err := d.chooseScripts(found)
+	first, err := d.chooseScripts(ctx, found)
 	if err != nil {
 		return err
 	}
@@ -140,6 +146,9 @@ func (d *daemon) prepare() (err error) {
 	}
 	d.loop = d.newLoop(clock)
 	d.reloader = d.newReloader(first)
+	if d.helper != nil {
+		d.reloader.hints = d.helper.hints
+	}
 	if first.outcome.kind == control.Applied {
 		d.troubles.set(sequencesUnread, nil) // those of the last good set, which does not run
 		d.warnOfPermissions(first.set)
@@ -151,6 +160,7 @@ func (d *daemon) prepare() (err error) {
 	if err := d.restore(first, found); err != nil {
 		return err
 	}
+	d.beginSettling(found)
 	if err := d.openCapture(first); err != nil {
 		return err
 	}
@@ -162,15 +172,15 @@ func (d *daemon) prepare() (err error) {
 // it. Then all privileges stay until the disk answers, and the status says so.
 func (d *daemon) drop(first startup) (err error) {
 	if d.finding != nil && hangingThread() {
-		d.commands, d.privileges = true, "all, since the disk of the state directory does not answer"
+		d.commands, d.privileges = d.helper == nil, "all, since the disk of the state directory does not answer"
 		d.troubles.set(privilegesKept, errDiskHangs)
 		d.config.Log.Warn("privileges are not dropped: the disk of the state directory does not answer")
 		d.confinement.Store(&confinement{text: "no, since the disk of the state directory does not answer"})
 		return nil
 	}
 	unknown, _ := d.state.open() // a journal that is not read may have pending undos
-	d.commands = unknown == nil || len(first.set.Commands) > 0 || d.loop.engine.HasPendingUndo()
-	if d.privileges, err = dropPrivileges(d.commands); err != nil {
+	d.commands = d.helper == nil && (unknown == nil || len(first.set.Commands) > 0 || d.loop.engine.HasPendingUndo())
+	if d.privileges, err = d.dropTo(d.commands); err != nil {
 		return err
 	}
 	return d.confine(first.set, d.commands)
@@ -206,7 +216,7 @@ func (d *daemon) newLoop(clock clock) *loop {
 	l.runner = effect.New(effect.Config{
 		Firewall: d.firewall, Now: clock.now, Log: quiet, Commands: d.config.Limits.Commands, Grace: grace,
 		Persist: func(records []engine.Record) error { return d.state.append(records, l.wallOffset()) },
-		Vet:     d.vetCommand,
+		Vet:     d.vetCommand, Privileged: d.privileged(),
 	})
 	return l
 }
@@ -313,6 +323,9 @@ func (d *daemon) openCapture(first startup) (err error) {
 // close releases what prepare opened. The guards stay in the kernel.
 func (d *daemon) close() error {
 	var errs []error
+	if d.helper != nil {
+		d.helper.close()
+	}
 	if d.source != nil {
 		_ = d.source.Close() // the loop has closed it, unless it never ran
 	}

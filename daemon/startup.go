@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"context"
 	"time"
 
 	"sesame/daemon/control"
@@ -24,15 +25,20 @@ type startup struct {
 // can change them, and if they leave no port of the last good set without a guard; or else the last
 // good set. Without a last good set it returns the error of the files, since there is nothing to
 // guard.
-func (d *daemon) chooseScripts(found stateFound) (startup, error) {
-	good, goodFiles, goodValues := d.lastGood(found)
-	files, err := source.Read(d.config.Scripts)
-	var set *scripting.Set
-	if err == nil {
-		if good != nil {
-			files.Reuse(goodFiles)
+//
+// Whether the helper is used is decided here too, since only then is known whether they need it.
+func (d *daemon) chooseScripts(ctx context.Context, found stateFound) (startup, error) {
+	good, goodFiles, goodValues := d.lastGood(ctx, found)
+	set, files, err := d.loadFirst(ctx, goodFiles)
+	if need := helperNeed(err, []*scripting.Set{good, set}, found); d.openHelper(need) {
+		if set != nil {
+			set.Close()
 		}
-		set, err = d.loadVetted(files)
+		if good != nil && d.troubles.text(sequencesUnread) != "" { // as this user, who is not root
+			good.Close()
+			good, goodFiles, goodValues = d.lastGood(ctx, found)
+		}
+		set, files, err = d.loadFirst(ctx, goodFiles)
 	}
 	err = d.explainUnread(err)
 	b := startup{set: set, files: files, values: d.values(), judged: files, outcome: outcome{kind: control.Applied, generation: 1, at: d.since}}
@@ -54,6 +60,17 @@ func (d *daemon) chooseScripts(found stateFound) (startup, error) {
 	return b, nil
 }
 
+// loadFirst reads and loads the files on the disk. What the last good set has of them is not in
+// memory twice.
+func (d *daemon) loadFirst(ctx context.Context, good *source.Files) (*scripting.Set, *source.Files, error) {
+	files, err := d.readAgain(ctx, good, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	set, err := d.loadVetted(files)
+	return set, files, err
+}
+
 // loadVetted loads files, unless other users can change them or what they run.
 func (d *daemon) loadVetted(files *source.Files) (*scripting.Set, error) {
 	if err := d.vet(files, nil); err != nil {
@@ -72,7 +89,7 @@ func (d *daemon) loadVetted(files *source.Files) (*scripting.Set, error) {
 
 // lastGood loads the set that was applied last. It returns nil when there is none or it does
 // not load.
-func (d *daemon) lastGood(found stateFound) (*scripting.Set, *source.Files, map[string]string) {
+func (d *daemon) lastGood(ctx context.Context, found stateFound) (*scripting.Set, *source.Files, map[string]string) {
 	saved := found.saved
 	if found.savedErr != nil {
 		d.config.Log.Warn("the last good scripts cannot be read", "error", found.savedErr)
@@ -85,7 +102,7 @@ func (d *daemon) lastGood(found stateFound) (*scripting.Set, *source.Files, map[
 		stored[i] = source.File{Path: string(f.Path), Source: f.Source}
 	}
 	files := source.Of(d.config.Scripts, string(saved.Name), stored)
-	files.Base, files.ReadReferenced = string(saved.Base), d.oneTime
+	files.Base, files.ReadReferenced = string(saved.Base), d.oneTimeReader(ctx)
 	set, err := d.loadAgain(files, saved.Values)
 	if err != nil {
 		d.config.Log.Warn("the last good scripts do not load any more", "error", err)
@@ -94,16 +111,23 @@ func (d *daemon) lastGood(found stateFound) (*scripting.Set, *source.Files, map[
 	return set, files, saved.Values
 }
 
-// oneTime reads a file of one-time sequences for the last good set. A saved copy is never
-// used, since sequences may have been consumed after it was made. Without the file its doors
-// have no sequences.
-func (d *daemon) oneTime(path string) ([]byte, error) {
-	text, err := source.ReadReferenced(path)
-	if err != nil {
-		d.troubles.set(sequencesUnread, err)
-		d.config.Log.Warn("one-time sequences cannot be read, so their doors cannot be opened", "error", err)
+// oneTimeReader returns what reads a file of one-time sequences for the last good set. A saved copy
+// is never used, since sequences may have been consumed after it was made. Without the file its
+// doors have no sequences.
+func (d *daemon) oneTimeReader(ctx context.Context) func(path string) ([]byte, error) {
+	read := source.ReadReferenced
+	if d.helper != nil {
+		read = d.referencedByHelper(ctx)
 	}
-	return text, nil
+	d.troubles.set(sequencesUnread, nil)
+	return func(path string) ([]byte, error) {
+		text, err := read(path)
+		if err != nil {
+			d.troubles.set(sequencesUnread, err)
+			d.config.Log.Warn("one-time sequences cannot be read, so their doors cannot be opened", "error", err)
+		}
+		return text, nil
+	}
 }
 
 // saveSet saves a set for a start at which the files fail, and its guards for a boot before

@@ -243,7 +243,7 @@ func (d *daemon) dropLate(ctx context.Context) error {
 	if !d.loop.do(ctx, func() { commands, set = d.commands, d.loop.set }) {
 		return nil
 	}
-	privileges, err := dropPrivileges(commands)
+	privileges, err := d.dropTo(commands)
 	if err != nil {
 		return err
 	}
@@ -288,7 +288,8 @@ func (d *daemon) takeOver(found stateFound) {
 		return events
 	})
 	d.requestReconcile() // which gives the kernel the grants
-	d.commands = len(d.loop.set.Commands) > 0 || e.HasPendingUndo()
+	d.commands = d.helper == nil && (len(d.loop.set.Commands) > 0 || e.HasPendingUndo())
+	d.beginSettling(found)
 	d.config.Log.Info("the state directory answers: what was pending in it is done now", "records", len(records))
 }
 

@@ -14,7 +14,7 @@ import (
 
 // explainUnread adds who must be able to read a file, for a daemon that is not root.
 func (d *daemon) explainUnread(err error) error {
-	if err == nil || os.Geteuid() == 0 || !strings.Contains(err.Error(), fs.ErrPermission.Error()) {
+	if err == nil || os.Geteuid() == 0 || d.helper != nil || !strings.Contains(err.Error(), fs.ErrPermission.Error()) {
 		return err
 	}
 	scripts := absolute(d.config.Scripts)

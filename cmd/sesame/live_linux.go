@@ -29,6 +29,8 @@ func (p *program) liveCommands() []*cobra.Command {
 		p.explainCommand(),
 		p.firewallCommand(),
 		probeCommand(),
+		p.helperCommand(),
+		loaderCommand(),
 	}
 }
 

@@ -35,6 +35,7 @@ type Config struct {
 	TrustedInterfaces []string
 	State             string  // a directory
 	Socket            string  // a path
+	Helper            string  // a path; "": none
 	Confine           bool    // after the start, when no script has a command
 	Readable          []Value // paths that a confined daemon may read, too
 	Observe           bool    // decide everything, change nothing
@@ -119,6 +120,7 @@ func Default() Config {
 		Scripts: "/etc/sesame/scripts",
 		State:   "/var/lib/sesame",
 		Socket:  "/run/sesame/sesame.sock",
+		Helper:  "/run/sesame-helper.sock",
 		Options: map[string]Value{},
 		Log:     Log{Format: "auto", Level: "info"},
 		Firewall: Firewall{

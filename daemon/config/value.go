@@ -147,6 +147,14 @@ func (v value) socket(otherwise string) string {
 	return s
 }
 
+// optional reads the path of a Unix socket that may be empty.
+func (v value) optional(otherwise string) string {
+	if v.any == "" {
+		return ""
+	}
+	return v.socket(otherwise)
+}
+
 // items returns the entries of a list. Their texts are not checked yet.
 func (v value) items() []value {
 	list, ok := v.any.([]any)

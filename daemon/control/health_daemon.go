@@ -25,6 +25,24 @@ func privilegesKept(s *Status) []finding {
 	return because(s.State.PrivilegesKept, "the daemon runs with all privileges of root")
 }
 
+func helperGone(s *Status) []finding {
+	if s.Helper.Gone == "" {
+		return nil
+	}
+	all := one("", "since %s the helper does not answer, so commands are refused: %s", transcript.Clock(s.Helper.Since), s.Helper.Gone)
+	if s.Helper.Final {
+		all[0].next = "start Sesame again"
+	}
+	return all
+}
+
+func undoLost(s *Status) (all []finding) {
+	for _, lost := range s.Helper.LostUndos {
+		all = append(all, one("", "an undo of door %s did not run, since the helper knows nothing of its command: %s", lost.Door, transcript.Command(lost.Argv))...)
+	}
+	return all
+}
+
 // are returns "1 record is" or "2 records are".
 func are(n int, noun string) string {
 	if n == 1 {

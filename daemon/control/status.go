@@ -37,6 +37,7 @@ type Status struct {
 	Privileges string    `json:"privileges,omitempty"`
 	// Confinement is what the kernel holds the daemon to by itself, or why it does not.
 	Confinement string   `json:"confinement,omitempty"`
+	Helper      Helper   `json:"helper,omitzero"`
 	Scripts     Scripts  `json:"scripts"`
 	Guards      []string `json:"guards,omitempty"`   // ports that are closed without a grant
 	Observed    []string `json:"observed,omitempty"` // ports whose packets are only counted

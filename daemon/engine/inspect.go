@@ -107,16 +107,22 @@ func (e *Engine) Elements() []Element {
 }
 
 // HasPendingUndo reports whether an undo must still run, or runs now.
-func (e *Engine) HasPendingUndo() bool {
-	for _, g := range e.grants.byID {
-		if g.Undo != nil && !g.Observed {
-			return true
+func (e *Engine) HasPendingUndo() bool { return len(e.PendingUndos()) > 0 }
+
+// PendingUndos returns the undos that must still run, or run now, each as often as it runs: grants
+// that share a command share its undo. Nobody changes the slices.
+func (e *Engine) PendingUndos() (all [][]string) {
+	seen := map[grantKey]bool{}
+	for _, g := range e.grants.all() {
+		if g.Undo != nil && !g.Observed && !seen[g.key] {
+			seen[g.key] = true
+			all = append(all, g.Undo)
 		}
 	}
 	for _, p := range e.batches.byID {
-		if p.batch.entries[p.index].event.Effect == EffectUndo {
-			return true
+		if event := &p.batch.entries[p.index].event; event.Effect == EffectUndo {
+			all = append(all, event.Argv)
 		}
 	}
-	return false
+	return all
 }

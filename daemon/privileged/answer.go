@@ -49,6 +49,10 @@ func notOwed() message {
 	return message{outcome: outcomeNotOwed, status: -1, text: "the undo is not owed"}
 }
 
+// ErrNotOwed is why an undo does not run: the helper knows of no command that ran and that it
+// undoes. The command ran before there was a helper, or the journal of the helper was lost.
+var ErrNotOwed = errors.New("the helper knows of no command that ran and that this undoes")
+
 func stopped() message {
 	return message{outcome: outcomeStopped, status: -1, text: effect.ErrStopped.Error()}
 }
@@ -78,8 +82,8 @@ func (m *message) result() (effect.Output, error) {
 		return out, effect.HungError{Failure: failure}
 	case outcomeStopped:
 		return out, stoppedError{m.text}
-	case outcomeNotOwed: // it ran before, and the answer was lost
-		return out, nil
+	case outcomeNotOwed:
+		return out, ErrNotOwed
 	case outcomeRefused:
 	}
 	return out, errors.New(m.text)

@@ -154,5 +154,10 @@ func readFile(file *os.File) (archive, error) {
 	if _, err := text.ReadFrom(io.NewSectionReader(file, 0, info.Size())); err != nil {
 		return archive{}, fmt.Errorf("reading an archive: %w", err)
 	}
-	return readArchive(text.Bytes())
+	a, err := readArchive(text.Bytes())
+	// Each text in memory of its own: one that is kept must not keep the others.
+	for i := range a.stored {
+		a.stored[i].Source = bytes.Clone(a.stored[i].Source)
+	}
+	return a, err
 }

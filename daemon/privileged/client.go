@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -18,7 +19,11 @@ import (
 )
 
 // ErrGone means that the helper has ended, or was never there.
-var ErrGone = errors.New("the helper that runs commands has ended: start sesame again")
+var ErrGone = errors.New("the helper that runs commands does not answer")
+
+// helloPatience is how long a helper may take to say hello: it may just be starting, or its disk
+// may hang.
+const helloPatience = 5 * time.Second
 
 // A Client asks a helper for what the daemon may not do itself. It is an [effect.Privileged]. Its
 // methods may be called from any goroutine, while [Client.Receive] runs.
@@ -43,10 +48,16 @@ type answer struct {
 // when the helper is of another version.
 func NewClient(conn *net.UnixConn) (*Client, error) {
 	c := &Client{conn: conn, changed: make(chan struct{}, 1), waiting: map[uint64]chan answer{}}
-	err := c.send(message{kind: kindHello, version: protocolVersion})
+	err := conn.SetReadDeadline(now().Add(helloPatience))
+	if err == nil {
+		err = c.send(message{kind: kindHello, version: protocolVersion})
+	}
 	var a answer
 	if err == nil {
 		a, err = c.receive()
+	}
+	if err == nil {
+		err = conn.SetReadDeadline(time.Time{})
 	}
 	switch {
 	case err != nil:
@@ -184,31 +195,49 @@ func (c *Client) ask(ctx context.Context, m message) (answer, error) {
 	}
 }
 
+// Close closes a connection of which nobody calls [Client.Receive].
+func (c *Client) Close() { c.end() }
+
 // Changed receives when the set may have changed.
 func (c *Client) Changed() <-chan struct{} { return c.changed }
 
-// Read reads the set: what [source.Read] would return, and all files that the set names. trouble
-// says why the commands of the set cannot run; "": they can.
-func (c *Client) Read(ctx context.Context) (files *source.Files, trouble string, err error) {
+// A Reading is a set that a helper read.
+type Reading struct {
+	// Files are what [source.Read] would return, and all files that the set names.
+	Files *source.Files
+	// Values and Lists are those of [Settings].
+	Values map[string]string
+	Lists  []string
+	// Trouble says why the commands of the set cannot run; "": they can. Held is what other users
+	// can change of what is run; "": nothing.
+	Trouble, Held string
+}
+
+// Read reads the set.
+func (c *Client) Read(ctx context.Context) (*Reading, error) {
 	a, err := c.ask(ctx, message{kind: kindRead})
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	if a.file != nil {
 		defer a.file.Close()
 	}
 	if a.kind == kindDone {
 		_, err := a.result()
-		return nil, "", err
+		return nil, err
 	}
 	if a.file == nil {
-		return nil, "", errors.New("the helper sent no scripts")
+		return nil, errors.New("the helper sent no scripts")
 	}
 	read, err := readFile(a.file)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
-	return read.files(), a.text, nil
+	r := &Reading{Files: read.files(), Values: read.settings, Lists: read.lists, Trouble: a.text}
+	if held, found := strings.CutPrefix(a.text, heldText); found {
+		r.Held = held
+	}
+	return r, nil
 }
 
 // Run does what [effect.Privileged] says. A command without an invocation is refused.

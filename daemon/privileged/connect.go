@@ -20,6 +20,15 @@ func Pair() (a, b *os.File, err error) {
 	return os.NewFile(uintptr(fds[0]), "helper"), os.NewFile(uintptr(fds[1]), "daemon"), nil
 }
 
+// Dial connects to a helper that listens at a path.
+func Dial(path string) (*Client, error) {
+	conn, err := net.DialUnix("unixpacket", nil, &net.UnixAddr{Name: path, Net: "unixpacket"})
+	if err != nil {
+		return nil, fmt.Errorf("connecting to the helper: %w", err)
+	}
+	return NewClient(conn)
+}
+
 // Conn returns the connection of one end of a [Pair], which it takes over. Any other file is an
 // error.
 func Conn(end *os.File) (*net.UnixConn, error) {

@@ -32,7 +32,7 @@ func TestRealCrashes(t *testing.T) {
 				connectAgain = h.connect
 			}
 			c := connectAgain()
-			_, _, err := c.Read(t.Context())
+			_, _, err := c.read(t.Context())
 			must(t, err)
 			must(t, c.Settle(nil))
 			if got := c.done(t.Context(), w.command(w.ban, banned(alice))); got != "" {
@@ -84,7 +84,7 @@ func TestRealCrashes(t *testing.T) {
 func TestRealCrashDuringACommand(t *testing.T) {
 	w := newWorld(t)
 	c := w.start()
-	_, _, err := c.Read(t.Context())
+	_, _, err := c.read(t.Context())
 	must(t, err)
 	ended := make(chan error, 1)
 	go c.Run(t.Context(), w.command(w.say, nil), func(_ effect.Output, err error) { ended <- err })
@@ -109,7 +109,7 @@ func TestClaimsAreCounted(t *testing.T) {
 	w := newWorld(t)
 	h := w.host()
 	c := h.connect()
-	_, _, err := c.Read(t.Context())
+	_, _, err := c.read(t.Context())
 	must(t, err)
 	for range 3 {
 		if got := c.done(t.Context(), w.command(w.ban, banned(alice))); got != "" {

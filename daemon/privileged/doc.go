@@ -23,7 +23,9 @@
 //     arguments, and gets it only when it is owed. At a start the daemon names the undos that it
 //     knows of, and the helper runs the others.
 //
-// Nothing starts the helper yet: the daemon still runs its commands itself (daemon/effect).
+// A helper is reached at a socket, which systemd starts it for ([Activated], [Server.ServeAt]), or
+// by a connection that a daemon of root made before it became another user ([Pair]). A daemon of
+// root needs none.
 //
 // The daemon and the helper speak over a Unix socket of the type SOCK_SEQPACKET. message.go is the
 // protocol. A message that breaks it ends the connection.

@@ -144,7 +144,7 @@ func TestRealHijackedDaemon(t *testing.T) {
 	h := &hijacker{w, rand.New(rand.NewPCG(1, 2)), map[string]int{}, map[string]int{}}
 	for half := range 2 {
 		c := w.start()
-		files, _, err := c.Read(t.Context())
+		files, _, err := c.read(t.Context())
 		must(t, err)
 		if diff := cmp.Diff([]string{w.once}, files.Referenced()); diff != "" {
 			t.Errorf("files that were read (-want +got):\n%s", diff)
@@ -216,7 +216,7 @@ func TestBytesThatAreNoProtocol(t *testing.T) {
 	w := newWorld(t)
 	h := w.host()
 	honest := h.connect()
-	_, _, err := honest.Read(t.Context())
+	_, _, err := honest.read(t.Context())
 	must(t, err)
 	random := rand.New(rand.NewPCG(3, 4))
 	hello, err := (&message{kind: kindHello, version: protocolVersion}).encode()

@@ -35,6 +35,7 @@ const (
 	maxOwedBytes = 64 << 20
 	maxEntryLine = 8 << 20 // maxFilled with each byte escaped
 	minRewrite   = 1 << 20 // a journal that is longer, and four times what counts, is written anew
+	maxOver      = 1 << 12
 )
 
 // A line of the journal is the CRC-32C of its JSON in hexadecimal, a space, the JSON and a newline.
@@ -56,6 +57,7 @@ type journal struct {
 	live   int   // bytes of the lines of owed undos
 	last   uint64
 	undos  []*owed // in the order of their IDs
+	over   []hash  // of undos that are owed no longer, the latest maxOver
 	broken bool    // the end of the file is not known: it is written anew before anything else
 }
 
@@ -198,6 +200,9 @@ func (j *journal) apply(l line) {
 	}
 	if i := slices.IndexFunc(j.undos, func(o *owed) bool { return o.ID == l.Done }); i >= 0 {
 		j.live -= j.undos[i].size
+		if j.over = append(j.over, j.undos[i].hash); len(j.over) > 2*maxOver {
+			j.over = slices.Clone(j.over[maxOver:])
+		}
 		j.undos = slices.Delete(j.undos, i, i+1)
 	}
 }
@@ -333,6 +338,15 @@ func (j *journal) take(h hash) (*owed, <-chan struct{}) {
 		}
 	}
 	return nil, over
+}
+
+// ranBefore reports whether an undo with this hash was owed, and is no longer: it ran, or its
+// command failed. A daemon asks again when it did not get the answer. Of what was over before this
+// process only that is known which the file still has.
+func (j *journal) ranBefore(h hash) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return slices.Contains(j.over, h)
 }
 
 // takeUnclaimed returns the undos of commands of earlier sessions that nobody claimed, and notes

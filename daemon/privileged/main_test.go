@@ -70,7 +70,7 @@ func serveAlone(scripts, dir string) error {
 }
 
 func configFor(scripts, dir string) Config {
-	return Config{Scripts: scripts, Dir: dir, Loader: []string{"/proc/self/exe", asLoader}, Log: hclog.New(&hclog.LoggerOptions{Output: os.Stderr, Level: hclog.Warn})}
+	return Config{Settings: func() (Settings, error) { return Settings{Scripts: scripts}, nil }, Dir: dir, Loader: []string{"/proc/self/exe", asLoader}, Log: hclog.New(&hclog.LoggerOptions{Output: os.Stderr, Level: hclog.Warn})}
 }
 
 // attemptEscape tells on standard output what a confined process could do.

@@ -60,7 +60,7 @@ const (
 	outcomeHung            // it was killed after its time limit
 	outcomeStopped         // it was killed since the daemon or the helper stops
 	outcomeRefused         // nothing was done
-	outcomeNotOwed         // the undo is not owed: it ran before, or never was
+	outcomeNotOwed         // the undo is not owed, and was not of late
 )
 
 // A message is one packet of the protocol. Its kind says which fields it has.

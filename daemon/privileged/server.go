@@ -21,17 +21,24 @@ import (
 
 // Config is what a server works with.
 type Config struct {
+	// Settings are read at the beginning of each connection: the daemon reads its configuration
+	// when it starts, and is started again when that has changed.
+	Settings func() (Settings, error)
+	Dir      string   // of the journal, used by nobody else; made when it is not there
+	Loader   []string // a program that calls [Load] with its standard input and output
+	AtOnce   int      // how many commands run at once; the others wait; 64 by default
+	Log      hclog.Logger
+}
+
+// Settings are what the configuration says.
+type Settings struct {
 	Scripts string            // a directory of scripts, or one script
 	Values  map[string]string // of options of the scripts, as in [scripting.Options]
 	Lists   []string          // the names of those that were written as lists
-	Dir     string            // of the journal, used by nobody else; made when it is not there
-	Loader  []string          // a program that calls [Load] with its standard input and output
 	// AllowWritable lets a set run that other users can change, see package writable. File is the
 	// configuration, which others must not change either; "": there is none.
 	AllowWritable bool
 	File          string
-	AtOnce        int // how many commands run at once; the others wait; 64 by default
-	Log           hclog.Logger
 }
 
 // A Server is the helper. It serves any number of connections, and believes none of them.
@@ -86,19 +93,19 @@ const maxRounds = 5
 
 // read reads the set, and lets a loader tell what it declares. It makes that what may run, when the
 // set loads. The caller holds the lock, and may use the snapshot until it gives the lock back.
-func (s *Server) read() (*snapshot, error) {
+func (s *Server) read(settings *Settings) (*snapshot, error) {
 	for range maxRounds {
-		files, err := source.Read(s.cfg.Scripts, s.referenced...)
+		files, err := source.Read(settings.Scripts, s.referenced...)
 		if err != nil {
 			return nil, err
 		}
-		a := archiveOf(files, s.cfg.Values, s.cfg.Lists)
+		a := archiveOf(files, settings.Values, settings.Lists)
 		file, sum, err := a.sealed()
 		if err != nil {
 			return nil, err
 		}
 		next := &snapshot{archive: file, sum: sum}
-		found := s.vetFiles(files) // before a loader runs what others have written
+		found := settings.vetFiles(files) // before a loader runs what others have written
 		switch {
 		case s.last != nil && s.last.sum == sum:
 			next.manifest = s.last.manifest
@@ -111,7 +118,7 @@ func (s *Server) read() (*snapshot, error) {
 			s.name(&next.manifest)
 			continue
 		}
-		s.keep(next, found, err)
+		s.keep(settings, next, found, err)
 		return s.last, nil
 	}
 	return nil, fmt.Errorf("reading the scripts: files name files that name files, more than %d deep", maxRounds-1)
@@ -129,10 +136,10 @@ func (s *Server) name(m *manifest) {
 
 // keep notes what was read last, and what it declares. found is what others can change of its
 // files, and err why the loader failed.
-func (s *Server) keep(next *snapshot, found string, err error) {
+func (s *Server) keep(settings *Settings, next *snapshot, found string, err error) {
 	m := &next.manifest
 	if found == "" && err == nil {
-		found = s.vetPrograms(m)
+		found = settings.vetPrograms(m)
 	}
 	switch {
 	case err != nil:
@@ -161,9 +168,9 @@ func (s *Server) keep(next *snapshot, found string, err error) {
 		s.cfg.Log.Warn("commands of the scripts on the disk may not run, those of the set before may", "reason", next.trouble)
 	}
 	if next.trouble != "" && s.catalog.empty() {
-		s.loadSaved()
+		s.loadSaved(settings)
 	}
-	s.catalog.hold(s.vetPrograms)
+	s.catalog.hold(settings.vetPrograms)
 }
 
 // save writes the archive of a set that loads into the helper's directory.
@@ -182,7 +189,7 @@ func (s *Server) save(archive *os.File) {
 
 // loadSaved lets the commands of the set run that loaded last before this process, as the daemon
 // runs that set when the files on the disk do not load.
-func (s *Server) loadSaved() {
+func (s *Server) loadSaved(settings *Settings) {
 	file, err := s.journal.root.Open(setName)
 	if errors.Is(err, os.ErrNotExist) {
 		return
@@ -195,7 +202,7 @@ func (s *Server) loadSaved() {
 	if err == nil && m.problem != "" {
 		err = errors.New(m.problem)
 	}
-	if found := s.vetPrograms(&m); err == nil && found != "" {
+	if found := settings.vetPrograms(&m); err == nil && found != "" {
 		err = errors.New(heldText + found)
 	}
 	if err != nil {
@@ -235,7 +242,10 @@ func (s *Server) undo(ctx context.Context, h hash) message {
 		switch {
 		case o != nil:
 			return s.undoTaken(ctx, o)
-		case over == nil:
+		case over != nil:
+		case s.journal.ranBefore(h):
+			return message{outcome: outcomeDone}
+		default:
 			return notOwed()
 		}
 		select {
@@ -256,9 +266,9 @@ func (s *Server) undoTaken(ctx context.Context, o *owed) message {
 			return stopped()
 		}
 	}
-	if !s.journal.owes(o) { // its command failed
+	if !s.journal.owes(o) { // its command failed, so there is nothing to undo
 		s.journal.putBack(o)
-		return notOwed()
+		return message{outcome: outcomeDone}
 	}
 	answer := runProgram(ctx, o.command())
 	if answer.counts(o.AnyStatus) {

@@ -30,7 +30,7 @@ func TestCommandsAndUndos(t *testing.T) {
 	w.wantLog()
 
 	t.Log("# the files come with those that they name")
-	files, trouble, err := c.Read(ctx)
+	files, trouble, err := c.read(ctx)
 	must(t, err)
 	set, err := scripting.Load(files, scripting.Options{})
 	must(t, err)
@@ -93,7 +93,7 @@ func TestAStopKillsCommands(t *testing.T) {
 	w := newWorld(t)
 	h := w.host()
 	c := h.connect()
-	_, _, err := c.Read(t.Context())
+	_, _, err := c.read(t.Context())
 	must(t, err)
 	ctx, stop := context.WithCancel(t.Context())
 	ended, undone := make(chan error, 1), make(chan error, 1)
@@ -120,7 +120,7 @@ func TestAnUndoOfACommandThatFails(t *testing.T) {
 	w := newWorld(t)
 	h := w.host()
 	c := h.connect()
-	_, _, err := c.Read(t.Context())
+	_, _, err := c.read(t.Context())
 	must(t, err)
 	slow := engine.Invocation{Argv: []string{w.program, "slow"}, Undo: []string{w.program, "unslow"}}
 	answers := make(chan error, 3)
@@ -163,7 +163,7 @@ func TestOthersMayNotChangeWhatRuns(t *testing.T) {
 	h := w.host()
 	c := h.connect()
 	run := func() string {
-		_, trouble, err := c.Read(t.Context())
+		_, trouble, err := c.read(t.Context())
 		must(t, err)
 		if got := c.done(t.Context(), w.command(w.ask, map[string]string{"port": "22", "door": "ssh"})); got != "" {
 			return got
@@ -211,7 +211,7 @@ func TestOthersMayNotChangeWhatRuns(t *testing.T) {
 	loaded := filepath.Join(w.dir, "loaded")
 	h.cfg.Loader = []string{"/bin/sh", "-c", "touch " + loaded}
 	c = h.connect()
-	if _, trouble, err := c.Read(t.Context()); err != nil || !strings.HasPrefix(trouble, heldText+script) {
+	if _, trouble, err := c.read(t.Context()); err != nil || !strings.HasPrefix(trouble, heldText+script) {
 		t.Errorf("trouble %q, %v", trouble, err)
 	}
 	must(t, os.Remove(filepath.Join(w.helper, setName))) // which a loader loaded
@@ -219,7 +219,7 @@ func TestOthersMayNotChangeWhatRuns(t *testing.T) {
 	again()
 	h.cfg.Loader = []string{"/bin/sh", "-c", "touch " + loaded}
 	c = h.connect()
-	if _, trouble, err := c.Read(t.Context()); err != nil || trouble == "" || exists(loaded) {
+	if _, trouble, err := c.read(t.Context()); err != nil || trouble == "" || exists(loaded) {
 		t.Errorf("trouble %q, %v, and it was loaded: %v", trouble, err, exists(loaded))
 	}
 	must(t, os.Chown(script, 0, 0), os.Chown(w.program, 0, 0))
@@ -230,7 +230,7 @@ func TestOthersMayNotChangeWhatRuns(t *testing.T) {
 	}
 	must(t, os.Chown(w.program, 1, 1))
 	again()
-	h.cfg.AllowWritable = true
+	h.cfg.Settings = func() (Settings, error) { return Settings{Scripts: w.scripts, AllowWritable: true}, nil }
 	c = h.connect()
 	if got := run(); got != "" {
 		t.Errorf("allowed: %s", got)
@@ -240,7 +240,7 @@ func TestOthersMayNotChangeWhatRuns(t *testing.T) {
 func TestOneTimeSequencesAreCommentedOut(t *testing.T) {
 	w := newWorld(t)
 	c := w.host().connect()
-	_, _, err := c.Read(t.Context())
+	_, _, err := c.read(t.Context())
 	must(t, err)
 	must(t, c.CommentOut(w.once, "1003,1004"))
 	if text, err := os.ReadFile(w.once); err != nil || string(text) != "1001,1002\n#003,1004\n" {
@@ -261,7 +261,7 @@ func TestTheSetIsReadAgain(t *testing.T) {
 	w := newWorld(t)
 	h := w.host()
 	c := h.connect()
-	first, _, err := c.Read(t.Context())
+	first, _, err := c.read(t.Context())
 	must(t, err)
 	<-c.Changed() // the watcher gives a first hint at once
 	added := engine.Invocation{Argv: []string{w.program, "added"}}
@@ -270,7 +270,7 @@ func TestTheSetIsReadAgain(t *testing.T) {
 	}
 	w.declare(`sesame.command { "` + w.program + `", "added" }`)
 	<-c.Changed()
-	second, trouble, err := c.Read(t.Context())
+	second, trouble, err := c.read(t.Context())
 	must(t, err)
 	if second.Sum == first.Sum || trouble != "" {
 		t.Errorf("the same files, trouble %q", trouble)
@@ -281,7 +281,7 @@ func TestTheSetIsReadAgain(t *testing.T) {
 
 	t.Log("# scripts that do not load change nothing that may run")
 	w.declare(`sesame.dor "x" {}`)
-	broken, trouble, err := c.Read(t.Context())
+	broken, trouble, err := c.read(t.Context())
 	must(t, err)
 	if _, err := scripting.Load(broken, scripting.Options{}); err == nil || trouble != "the scripts do not load" {
 		t.Errorf("trouble %q, and they load: %v", trouble, err)
@@ -297,14 +297,14 @@ func TestTheSetIsReadAgain(t *testing.T) {
 	h.stop()
 	h = w.host()
 	c = h.connect()
-	if _, trouble, err = c.Read(t.Context()); err != nil || trouble == "" {
+	if _, trouble, err = c.read(t.Context()); err != nil || trouble == "" {
 		t.Errorf("trouble %q, %v", trouble, err)
 	}
 	if got := c.done(t.Context(), w.command(added, nil)); got != "" {
 		t.Error(got)
 	}
 	must(t, os.RemoveAll(w.scripts))
-	if _, _, err := c.Read(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "reading the scripts: stat ") {
+	if _, _, err := c.read(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "reading the scripts: stat ") {
 		t.Errorf("without scripts: %v", err)
 	}
 }
@@ -318,7 +318,7 @@ func TestFilesThatNameFiles(t *testing.T) {
 sesame.door "zone" { sequence = { 1, 2 }, on_open = function(o) o:date("Europe/Madrid") end }`)
 	c := w.host().connect()
 	for range 2 {
-		files, trouble, err := c.Read(t.Context())
+		files, trouble, err := c.read(t.Context())
 		must(t, err)
 		if diff := cmp.Diff([]string{"/usr/share/zoneinfo/Europe/Madrid", conf, once, w.once}, files.Referenced(), cmpSorted); trouble != "" || diff != "" {
 			t.Errorf("%s (-want +got):\n%s", trouble, diff)
@@ -341,7 +341,7 @@ func TestReadsOfASession(t *testing.T) {
 	h.reading.Lock()
 	for range 2 {
 		go func() {
-			_, _, err := c.Read(t.Context())
+			_, _, err := c.read(t.Context())
 			errs <- err
 		}()
 	}
@@ -350,7 +350,7 @@ func TestReadsOfASession(t *testing.T) {
 	}
 	h.reading.Unlock()
 	must(t, <-errs)
-	_, _, err := c.Read(t.Context())
+	_, _, err := c.read(t.Context())
 	must(t, err)
 }
 
@@ -358,7 +358,7 @@ func TestAHelperThatIsGone(t *testing.T) {
 	w := newWorld(t)
 	h := w.host()
 	c := h.connect()
-	_, _, err := c.Read(t.Context())
+	_, _, err := c.read(t.Context())
 	must(t, err)
 	ended := make(chan error, 1)
 	go c.Run(t.Context(), w.command(w.say, nil), func(_ effect.Output, err error) { ended <- err })
@@ -371,7 +371,7 @@ func TestAHelperThatIsGone(t *testing.T) {
 		t.Errorf("the command ended with %v", err)
 	}
 	for range 2 {
-		if _, _, err := c.Read(t.Context()); !errors.Is(err, ErrGone) {
+		if _, _, err := c.read(t.Context()); !errors.Is(err, ErrGone) {
 			t.Errorf("got %v", err)
 		}
 	}

@@ -31,6 +31,8 @@ type session struct {
 	server  *Server
 	number  uint64
 	conn    *net.UnixConn
+	set     Settings
+	unset   error // why there are none; nil: there are
 	tasks   sync.WaitGroup
 	claims  map[hash]int
 	claimed int
@@ -57,6 +59,7 @@ func (s *Server) Serve(ctx context.Context, conn *net.UnixConn) error {
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
 	err := c.welcome()
 	if err == nil {
+		c.set, c.unset = s.cfg.Settings()
 		watching, stop := context.WithCancel(ctx)
 		defer stop()
 		c.tasks.Go(func() { c.watch(watching) })
@@ -130,8 +133,11 @@ func (c *session) send(m message, file *os.File) {
 
 // watch tells the daemon each time that the set may have changed.
 func (c *session) watch(ctx context.Context) {
+	if c.unset != nil {
+		return
+	}
 	hints := make(chan struct{}, 1)
-	c.tasks.Go(func() { _ = watch.New(c.server.cfg.Scripts, c.named, c.server.cfg.Log).Run(ctx, hints) })
+	c.tasks.Go(func() { _ = watch.New(c.set.Scripts, c.named, c.server.cfg.Log).Run(ctx, hints) })
 	for {
 		select {
 		case <-ctx.Done():
@@ -233,7 +239,10 @@ func (c *session) sendSet(id uint64) message {
 	}
 	s.reading.Lock()
 	defer s.reading.Unlock()
-	read, err := s.read()
+	read, err := (*snapshot)(nil), c.unset
+	if err == nil {
+		read, err = s.read(&c.set)
+	}
 	c.endReading() // before the answer, which may bring the next request at once
 	if err != nil {
 		return refused(err)

@@ -17,7 +17,7 @@ const heldText = "users other than root can change what is run: "
 // vetFiles returns what other users can change of the files of a set and of the configuration; "":
 // nothing, or it is allowed. The daemon looks too, but is not believed, and cannot look into
 // directories that are closed to it.
-func (s *Server) vetFiles(files *source.Files) string {
+func (s *Settings) vetFiles(files *source.Files) string {
 	var targets []writable.Target
 	if files.Single == "" {
 		targets = append(targets, targetOf(files.Dir, true))
@@ -32,14 +32,14 @@ func (s *Server) vetFiles(files *source.Files) string {
 		}
 		targets = append(targets, targetOf(path, false))
 	}
-	if s.cfg.File != "" {
-		targets = append(targets, targetOf(s.cfg.File, false))
+	if s.File != "" {
+		targets = append(targets, targetOf(s.File, false))
 	}
 	return s.vet(targets)
 }
 
 // vetPrograms does that for the programs that commands run, and for their interpreters.
-func (s *Server) vetPrograms(m *manifest) string {
+func (s *Settings) vetPrograms(m *manifest) string {
 	var targets []writable.Target
 	for _, d := range m.commands {
 		for _, path := range slices.Concat(executable.Files(d.argv), executable.Files(d.undo)) {
@@ -49,8 +49,8 @@ func (s *Server) vetPrograms(m *manifest) string {
 	return s.vet(targets)
 }
 
-func (s *Server) vet(targets []writable.Target) string {
-	if s.cfg.AllowWritable {
+func (s *Settings) vet(targets []writable.Target) string {
+	if s.AllowWritable {
 		return ""
 	}
 	return writable.Text(writable.Find(targets))

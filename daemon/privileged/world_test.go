@@ -14,6 +14,7 @@ import (
 
 	"sesame/daemon/effect"
 	"sesame/daemon/engine"
+	"sesame/scripting/source"
 )
 
 // A world is a directory of scripts with a program that notes how it is run.
@@ -172,6 +173,15 @@ func (h *hosted) connect() *connection {
 	h.t.Helper()
 	end, _ := h.serve()
 	return connect(h.t, end)
+}
+
+// read reads the set.
+func (c *connection) read(ctx context.Context) (files *source.Files, trouble string, err error) {
+	r, err := c.Read(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	return r.Files, r.Trouble, nil
 }
 
 // done runs a command to its end.

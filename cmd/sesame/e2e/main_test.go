@@ -47,7 +47,7 @@ func testWithProgram(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "sesame-e2e")
 	if err == nil {
 		defer os.RemoveAll(dir)
-		err = errors.Join(buildBoth(dir), writabletest.TrustOwnerOfTemp(), os.Setenv("PATH", dir+string(os.PathListSeparator)+os.Getenv("PATH")))
+		err = errors.Join(os.Chmod(dir, 0o755), buildBoth(dir), writabletest.TrustOwnerOfTemp(), os.Setenv("PATH", dir+string(os.PathListSeparator)+os.Getenv("PATH")))
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

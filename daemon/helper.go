@@ -1,0 +1,271 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"sesame/daemon/effect"
+	"sesame/daemon/engine"
+	"sesame/daemon/privileged"
+	"sesame/scripting/source"
+)
+
+// Between two tries to connect to a helper that is gone, the first after it was lost.
+const (
+	helperRetry    = time.Second
+	maxHelperRetry = 10 * time.Second
+	// undoPatience is how long an undo, and the end of a one-time sequence, wait for a helper that
+	// is started again. A command does not wait: who knocks should know.
+	undoPatience = 10 * time.Second
+)
+
+// A helper is what the daemon has of the process that does what needs root: see package privileged.
+// It is an [effect.Privileged]. Its methods may be called from any goroutine.
+type helper struct {
+	dial   func() (*privileged.Client, error) // nil: the connection was inherited, and there is no other
+	now    func() time.Time                   // engine time
+	log    hclog.Logger
+	hints  chan struct{} // capacity 1: the scripts may have changed
+	closed chan struct{} // closed when nobody needs it any more
+	tasks  sync.WaitGroup
+
+	reading sync.Mutex // a helper reads for one request at a time
+
+	mu       sync.Mutex                     // guards the rest
+	client   *privileged.Client             // nil: it is gone
+	changed  chan struct{}                  // closed when client changes, and replaced
+	why      error                          // why it is gone
+	since    time.Time                      // engine time
+	settle   func(*privileged.Client) error // nil: the pending undos are not known yet
+	forget   func([]engine.Record)          // writes to the journal
+	lost     []lostUndo
+	verdicts []verdict
+}
+
+// newHelper returns a helper that is gone, for the reason why.
+func newHelper(dial func() (*privileged.Client, error), why error, now func() time.Time, log hclog.Logger) *helper {
+	return &helper{
+		dial: dial, now: now, log: log, why: why, since: now(),
+		hints: make(chan struct{}, 1), closed: make(chan struct{}), changed: make(chan struct{}),
+	}
+}
+
+// begin follows the connection, and makes it again when it is lost, until close. A client of nil is
+// one that is lost already.
+func (h *helper) begin(client *privileged.Client) {
+	if client != nil {
+		h.set(client, nil)
+	}
+	h.tasks.Go(func() { h.follow(client) })
+}
+
+// close ends the connection.
+func (h *helper) close() {
+	close(h.closed)
+	h.tasks.Wait()
+}
+
+func (h *helper) follow(client *privileged.Client) {
+	for {
+		if client != nil {
+			err := h.receive(client)
+			select {
+			case <-h.closed:
+				return
+			default:
+			}
+			h.set(nil, err)
+			h.log.Error("the helper is gone: commands are refused until it is back, and ports open and close as before", "error", err)
+		}
+		if client = h.reconnect(); client == nil {
+			return
+		}
+		h.set(client, nil)
+		h.log.Info("the helper is back")
+		h.hint() // the scripts may have changed in the meantime
+	}
+}
+
+// receive takes what a helper sends until it is gone or close is called.
+func (h *helper) receive(client *privileged.Client) error {
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	ended := make(chan error, 1)
+	go func() { ended <- client.Receive(ctx) }()
+	for {
+		select {
+		case <-client.Changed():
+			h.hint()
+		case err := <-ended:
+			return err
+		case <-h.closed:
+			stop()
+			return <-ended
+		}
+	}
+}
+
+func (h *helper) hint() {
+	select {
+	case h.hints <- struct{}{}:
+	default:
+	}
+}
+
+// reconnect returns another connection, with the undos settled; nil: there is none any more.
+func (h *helper) reconnect() *privileged.Client {
+	if h.dial == nil {
+		return nil
+	}
+	for wait := helperRetry; ; wait = min(2*wait, maxHelperRetry) {
+		select {
+		case <-after(wait):
+		case <-h.closed:
+			return nil
+		}
+		client, err := h.dial()
+		if err == nil {
+			if err = h.settled(client); err == nil {
+				return client
+			}
+			client.Close()
+		}
+		h.mu.Lock()
+		h.why = err
+		h.mu.Unlock()
+	}
+}
+
+// settled lets a new helper know which undos the daemon knows of, once that is known.
+func (h *helper) settled(client *privileged.Client) error {
+	h.mu.Lock()
+	settle := h.settle
+	h.mu.Unlock()
+	if settle == nil {
+		return nil
+	}
+	return settle(client)
+}
+
+// set notes another connection, or that there is none.
+func (h *helper) set(client *privileged.Client, why error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.client, h.why = client, why; why != nil {
+		h.since = h.now()
+	}
+	close(h.changed)
+	h.changed = make(chan struct{})
+}
+
+// current returns the connection. With patience it waits for one other than lost, while one may
+// come.
+func (h *helper) current(ctx context.Context, patience time.Duration, lost *privileged.Client) (*privileged.Client, error) {
+	late := after(patience)
+	for {
+		h.mu.Lock()
+		client, changed, why := h.client, h.changed, h.why
+		h.mu.Unlock()
+		switch {
+		case client != nil && client != lost:
+			return client, nil
+		case client == nil && (h.dial == nil || patience == 0):
+			return nil, why
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil, effect.ErrStopped
+		case <-late:
+			return nil, privileged.ErrGone
+		case <-h.closed:
+			return nil, effect.ErrStopped
+		}
+	}
+}
+
+// Run runs a command or an undo, as [effect.Privileged] says. An undo waits for a helper that is
+// started again, which knows whether it ran already.
+func (h *helper) Run(ctx context.Context, c effect.Command, respond func(effect.Output, error)) {
+	patience, lost := time.Duration(0), (*privileged.Client)(nil)
+	if c.Undo {
+		patience = undoPatience
+	}
+	for {
+		client, err := h.current(ctx, patience, lost)
+		if err != nil {
+			respond(effect.Output{}, fmt.Errorf("running %s: %w", c.Argv[0], err))
+			return
+		}
+		var out effect.Output
+		client.Run(ctx, c, func(o effect.Output, e error) { out, err = o, e })
+		if c.Undo && errors.Is(err, privileged.ErrGone) && ctx.Err() == nil {
+			lost = client
+			continue
+		}
+		if errors.Is(err, privileged.ErrNotOwed) {
+			h.noteLost(c)
+		}
+		respond(out, err)
+		return
+	}
+}
+
+// CommentOut comments out a used one-time sequence, as [effect.Privileged] says.
+func (h *helper) CommentOut(file, line string) error {
+	for lost := (*privileged.Client)(nil); ; {
+		client, err := h.current(context.Background(), undoPatience, lost)
+		if err != nil {
+			return fmt.Errorf("commenting out a used sequence in %s: %w", file, err)
+		}
+		if err = client.CommentOut(file, line); !errors.Is(err, privileged.ErrGone) {
+			return err
+		}
+		lost = client
+	}
+}
+
+// A verdict is what a helper found of files: whether their commands may run.
+type verdict struct {
+	files *source.Files
+	text  string // "": they may
+	held  string // what other users can change; "": nothing
+}
+
+// maxVerdicts is how many are kept: a status reads files while a reload judges those it read.
+const maxVerdicts = 4
+
+func (h *helper) noteVerdict(v verdict) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.verdicts = append(h.verdicts, v); len(h.verdicts) > maxVerdicts {
+		h.verdicts = h.verdicts[1:]
+	}
+}
+
+// latest returns what was found of the files that were read last.
+func (h *helper) latest() (found verdict) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if n := len(h.verdicts); n > 0 {
+		found = h.verdicts[n-1]
+	}
+	return found
+}
+
+// verdict returns what was found of files that were read of late.
+func (h *helper) verdict(files *source.Files) (found verdict) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, v := range h.verdicts {
+		if v.files == files {
+			found = v
+		}
+	}
+	return found
+}

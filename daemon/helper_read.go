@@ -1,0 +1,93 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+
+	"sesame/daemon/privileged"
+	"sesame/scripting/source"
+)
+
+// readAgain reads the scripts and what they name, itself or through the helper. What did not change
+// since loaded is taken from there; nil: nothing was loaded.
+func (d *daemon) readAgain(ctx context.Context, loaded *source.Files, referenced []string) (*source.Files, error) {
+	switch {
+	case d.helper != nil:
+		return d.readByHelper(ctx, loaded)
+	case loaded == nil:
+		return source.Read(d.config.Scripts, referenced...)
+	}
+	return source.ReadAgain(d.config.Scripts, loaded, referenced...)
+}
+
+// readByHelper lets the helper read, which finds the referenced files itself.
+func (d *daemon) readByHelper(ctx context.Context, loaded *source.Files) (*source.Files, error) {
+	h := d.helper
+	read, err := h.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	files := read.Files
+	if err := d.sameSettings(files, read.Values); err != nil {
+		return nil, err
+	}
+	if loaded != nil {
+		files.Reuse(loaded)
+	}
+	h.noteVerdict(verdict{files, read.Trouble, read.Held})
+	return files, nil
+}
+
+// read asks the helper for the set. When ctx ends it waits no longer: the disk may hang.
+func (h *helper) read(ctx context.Context) (*privileged.Reading, error) {
+	type result struct {
+		read *privileged.Reading
+		err  error
+	}
+	done := make(chan result, 1)
+	h.tasks.Go(func() {
+		h.reading.Lock()
+		defer h.reading.Unlock()
+		client, err := h.current(ctx, 0, nil)
+		if err != nil {
+			done <- result{err: fmt.Errorf("reading the scripts: %w", err)}
+			return
+		}
+		read, err := client.Read(ctx)
+		done <- result{read, err}
+	})
+	select {
+	case r := <-done:
+		return r.read, r.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// sameSettings returns an error when the helper reads other scripts than this daemon was started
+// for, or with other values: then it would know other commands.
+func (d *daemon) sameSettings(files *source.Files, values map[string]string) error {
+	theirs := below(absolute(files.Dir), files.Single)
+	if ours := absolute(d.config.Scripts); theirs != ours {
+		return fmt.Errorf("the helper reads the scripts at %s, and this daemon was started for %s: give both in sesame.toml", theirs, ours)
+	}
+	if !maps.Equal(values, d.values()) {
+		return errors.New("the helper has other values for the options of the scripts than this daemon: give them in sesame.toml, and start Sesame again when it has changed")
+	}
+	return nil
+}
+
+// vetByHelper returns why files are not loaded that the helper read; loaded means that they load
+// here.
+func (h *helper) vetByHelper(files *source.Files, loaded bool) error {
+	v := h.verdict(files)
+	switch {
+	case v.held != "":
+		return &heldError{text: v.held}
+	case v.text != "" && loaded:
+		return errors.New("the helper runs no command of these scripts: " + v.text)
+	}
+	return nil
+}

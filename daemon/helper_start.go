@@ -1,0 +1,170 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+
+	"sesame/daemon/effect"
+	"sesame/daemon/privileged"
+	"sesame/scripting"
+	"sesame/scripting/source"
+)
+
+// helperNeed returns why a start needs the helper; "": it does not. Of the sets some may be nil,
+// and err is why the files on the disk do not load.
+func helperNeed(err error, sets []*scripting.Set, found stateFound) string {
+	if err != nil && strings.Contains(err.Error(), fs.ErrPermission.Error()) {
+		return "this process cannot read the scripts"
+	}
+	for _, set := range sets {
+		switch {
+		case set == nil:
+		case len(set.Commands) > 0:
+			return "scripts have commands"
+		case slices.ContainsFunc(set.Files, func(f source.File) bool { return f.OneTime }):
+			return "scripts have one-time sequences"
+		}
+	}
+	for _, r := range found.recovered.Records {
+		if r.Grant != nil && !r.Ended && r.Grant.Undo != nil {
+			return "an undo is pending"
+		}
+	}
+	if found.err != nil {
+		return "it is not known whether an undo is pending"
+	}
+	return ""
+}
+
+// openHelper connects to the helper when there is one and it is needed, and reports whether it is
+// used. One that does not answer is used all the same: it may come back, and until then no command
+// runs.
+func (d *daemon) openHelper(need string) bool {
+	inherited, path := d.config.Helper, d.config.Config.Helper
+	if inherited != nil && need == "" {
+		_ = inherited.Close() // and the helper ends
+	}
+	switch {
+	case need == "":
+		d.unhelped = "no script has a command or one-time sequences"
+		return false
+	case inherited != nil:
+		var client *privileged.Client
+		conn, err := privileged.Conn(inherited)
+		if err == nil {
+			client, err = privileged.NewClient(conn)
+		}
+		d.useHelper(nil, client, err)
+		return true
+	}
+	if d.unhelped = noHelper(path); d.unhelped != "" {
+		return false
+	}
+	dial := func() (*privileged.Client, error) { return privileged.Dial(path) }
+	client, err := dial()
+	d.useHelper(dial, client, err)
+	return true
+}
+
+// noHelper returns why no helper is at a path; "": one is.
+func noHelper(path string) string {
+	if path == "" {
+		return `the configuration has helper = ""`
+	}
+	if os.Geteuid() == 0 {
+		return "this process is root itself"
+	}
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "there is no socket " + path
+	case err != nil:
+		return err.Error()
+	case info.Mode().Type() != fs.ModeSocket:
+		return path + " is no socket"
+	}
+	return ""
+}
+
+func (d *daemon) useHelper(dial func() (*privileged.Client, error), client *privileged.Client, err error) {
+	if err != nil {
+		d.config.Log.Error("the helper does not answer: commands are refused until it does, and ports open and close", "error", err)
+	}
+	d.helper = newHelper(dial, err, d.clock.now, d.config.Log)
+	d.helper.begin(client)
+}
+
+// privileged returns what runs commands; nil: this process.
+func (d *daemon) privileged() effect.Privileged {
+	if d.helper == nil {
+		return nil
+	}
+	return d.helper
+}
+
+// dropTo drops privileges, and keeps those for commands when this process runs them.
+func (d *daemon) dropTo(commands bool) (privileges string, err error) {
+	privileges, err = dropPrivileges(commands)
+	if err == nil && d.helper != nil {
+		privileges = naming(needed) + ", to capture knocks and open ports; commands are run by the helper as root"
+	}
+	return privileges, err
+}
+
+// referencedByHelper returns what reads referenced files for the last good set. The helper has
+// those that the files on the disk name.
+func (d *daemon) referencedByHelper(ctx context.Context) func(path string) ([]byte, error) {
+	texts := map[string]source.Stored{}
+	files, err := d.readByHelper(ctx, nil)
+	if err == nil {
+		for _, f := range files.Stored() {
+			texts[f.Path] = f
+		}
+	}
+	return func(path string) ([]byte, error) {
+		f, found := texts[path]
+		switch {
+		case err != nil:
+			return nil, err
+		case !found:
+			return source.ReadReferenced(path)
+		case f.Failed != "":
+			return nil, fmt.Errorf("reading %s: %s", path, f.Failed)
+		}
+		return f.Source, nil
+	}
+}
+
+// beginSettling tells the helper which undos are known, once the journal is read, and each later
+// helper. Until then it runs none of those that it owes.
+func (d *daemon) beginSettling(found stateFound) {
+	h := d.helper
+	if h == nil || found.err != nil {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.settle, h.forget = d.settle, d.loop.runner.Record
+	if h.client != nil {
+		if err := h.client.Settle(d.loop.engine.PendingUndos()); err != nil {
+			h.log.Warn("the helper does not know which undos are pending", "error", err)
+		}
+	}
+}
+
+// settle tells another helper which undos the engine knows of.
+func (d *daemon) settle(client *privileged.Client) error {
+	var pending [][]string
+	if !d.loop.do(context.Background(), func() {
+		d.loop.results() // of commands that the earlier helper took with it
+		pending = d.loop.engine.PendingUndos()
+	}) {
+		return errStopping
+	}
+	return client.Settle(pending)
+}
