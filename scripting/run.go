@@ -65,11 +65,21 @@ func (s *script) call(function, results int, given *lua.LUserData) ([]lua.LValue
 	return values, nil
 }
 
-// add appends an operation to the decision.
+// What each operation costs beside its arguments: it is checked, and becomes an event with its line
+// in the transcript, a timer or a record.
+const (
+	operationSteps = 20
+	operationBytes = 1 << 10
+)
+
+// add appends an operation to the decision, and charges the function for it.
 func (r *run) add(L *lua.LState, o engine.Operation) {
 	r.acting(L)
 	if len(r.operations) == maxOperations {
 		L.RaiseError("more than %d operations in one call", maxOperations)
+	}
+	if r.call.Priced() {
+		r.script.state.Charge(operationSteps, operationBytes)
 	}
 	r.operations = append(r.operations, o)
 }

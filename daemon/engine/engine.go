@@ -67,7 +67,6 @@ type Engine struct {
 	grants        *grants
 	limits        *limits
 	steps         steps
-	inputSteps    map[string]int64 // of each script in this input: see inputsteps.go
 	store         *Store
 	questions     questions
 	timeouts      timeouts
@@ -138,11 +137,10 @@ func New(cfg Config, start time.Time) *Engine {
 		limits:   newLimits(cfg.Grants),
 		delays:   make(map[string]int),
 
-		inputSteps: make(map[string]int64),
-		steps:      steps{byDoor: make(map[string]*spending)},
-		store:      newStore(),
-		batches:    newBatches(),
-		oneTime:    newConsumptions(),
+		steps:   newSteps(),
+		store:   newStore(),
+		batches: newBatches(),
+		oneTime: newConsumptions(),
 
 		timeouts:    timeouts{scripts: make(map[string]*TimedOut)},
 		completions: make(map[string]completion),

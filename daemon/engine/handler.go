@@ -32,12 +32,11 @@ func mix(x uint64) uint64 {
 // callHandler calls a handler. False: it failed, or it refused a knock, and that was dealt
 // with.
 func (e *Engine) callHandler(c cause, h Handler, call *Call) (Decision, bool) {
-	if e.doneEnough(c) {
-		e.fault(c, &Fault{Script: c.script, Line: c.line(), Detail: "the functions of the script did too much at one time, so this one is left out"})
+	if !e.admitScript(c) {
 		return Decision{}, false
 	}
 	decision, err := h.Handle(call)
-	e.noteInputSteps(c)
+	e.chargeScript(c)
 	e.steps.charge(c.door, e.now)
 	if e.packet != nil {
 		e.test(TestFunction, c.door, err == nil && !decision.Refused)

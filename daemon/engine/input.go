@@ -56,7 +56,7 @@ func (e *Engine) Swap(now time.Time, set *Set) []Event {
 	e.forgetGone()
 	e.limits.forgetWhole(e.now)
 	e.steps.forget(next, e.now)
-	e.steps.share(next.doors)
+	e.steps.share(next)
 	e.forgetLimiting()
 	e.reorderTimers()
 	e.adopt()
@@ -206,9 +206,9 @@ func (e *Engine) beginInput(now time.Time) {
 		e.events = nil
 	}
 	e.questions.forget()
-	clear(e.inputSteps)
 	e.timeouts.begin()
 	until := max(now.UnixNano(), e.now)
+	e.steps.input = until
 	e.fireTimers(until)
 	e.now = until
 }

@@ -275,11 +275,11 @@ func (e *Engine) resumeEffect(was *wire.Effect, s *State) (entry, error) {
 }
 
 func (e *Engine) resumeLimits(s *State) error {
-	e.steps.share(e.index.doors)
+	e.steps.share(e.index)
 	if err := e.limits.resume(s.Limits); err != nil {
 		return err
 	}
-	return e.steps.resume(e.index, s.Steps)
+	return e.steps.resume(e.index, s.Steps, s.ScriptSteps)
 }
 
 func (e *Engine) resumeValues(s *State) error {

@@ -55,7 +55,8 @@ func (e *Engine) State() *State {
 	slices.SortFunc(s.Live, func(a, b GrantState) int { return cmp.Compare(a.Number, b.Number) })
 	s.Batches = e.batches.state(e.grants)
 	s.Completions = e.completionStates()
-	s.Limits, s.Steps = e.limits.state(e.now), e.steps.state(e.now)
+	s.Limits = e.limits.state(e.now)
+	s.Steps, s.ScriptSteps = stepsOf(e.steps.byDoor, e.now), stepsOf(e.steps.byScript, e.now)
 	for key, v := range e.store.values {
 		s.Values = append(s.Values, valueOf(key, scalar(v.value), v.until))
 	}

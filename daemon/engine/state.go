@@ -54,6 +54,7 @@ type State struct {
 
 	Limits      []LimitState
 	Steps       []StepsState `json:",omitempty"`
+	ScriptSteps []StepsState `json:",omitempty"`
 	Values      []wire.Value
 	ValuesSwept int64
 
@@ -154,11 +155,11 @@ type LimitState struct {
 	Refusing bool
 }
 
-// A StepsState is what the functions of a door have used.
+// A StepsState is what the functions of a door have used, or those of a script without a knock.
 type StepsState struct {
-	Door    wire.Text
-	Full    int64 // when the whole allowance is available again
-	Refused int64 // the latest knock that was refused; 0: none was
+	Door    wire.Text // or the name under which the script keeps what lasts
+	Full    int64     // when the whole allowance is available again
+	Refused int64     // the latest knock that was refused; 0: none was
 }
 
 // A RecentState has the hashes of recent packets, eight bytes each, little-endian. Older is

@@ -21,17 +21,24 @@ import (
 // 20,000 packets a second.
 const stepTime = 200 * time.Nanosecond
 
-// stepBurst is how many steps a door may run at once: those of five calls that use all that a call
-// may use.
+// stepBurst is how many steps a door may run at once, and a script without a knock: those of five
+// calls that use all that a call may use. They take some 50 ms.
 const stepBurst = 1_000_000
 
 // steps is what the functions of doors have used. It is GCRA, as [limits] is, but with what a call
 // has used as its cost, which is known only afterwards. So a call can go into debt, and the next
 // one waits.
 type steps struct {
-	sharing int // doors that share the allowance evenly, so that none can starve another
-	byDoor  map[string]*spending
-	current int64 // steps of the call at hand
+	sharing  int // doors that share the allowance evenly, so that none can starve another
+	byDoor   map[string]*spending
+	scripts  int                  // those that share another such allowance: see scriptsteps.go
+	byScript map[string]*spending // by owner
+	input    int64                // when the input at hand began
+	current  int64                // steps of the call at hand
+}
+
+func newSteps() steps {
+	return steps{byDoor: make(map[string]*spending), scripts: 1, byScript: make(map[string]*spending)}
 }
 
 // mostSteps is how many steps of one call count at most, far above what a script may use. Their
@@ -62,9 +69,9 @@ func (d *Door) ByAnyone() bool {
 	return d.oneKnock() && (d.Payload == nil || len(d.Payload.Bytes) == 0)
 }
 
-func (s *steps) share(doors []*door) {
-	s.sharing = 0
-	for _, d := range doors {
+func (s *steps) share(x *index) {
+	s.sharing, s.scripts = 0, max(1, len(x.owners))
+	for _, d := range x.doors {
 		if d.onePacket() {
 			s.sharing++
 		}
@@ -122,8 +129,13 @@ func (e *Engine) admitSteps(d *Door, source netip.Addr) bool {
 	return false
 }
 
-// forget drops the doors that are gone, or that have used nothing lately.
+// forget drops the doors and scripts that are gone, or that have used nothing lately.
 func (s *steps) forget(x *index, now int64) {
+	for owner, used := range s.byScript {
+		if !x.owners[owner] || used.over(now) {
+			delete(s.byScript, owner)
+		}
+	}
 	for name, used := range s.byDoor {
 		if d := x.door(name); d == nil || !d.onePacket() || used.over(now) {
 			delete(s.byDoor, name)
@@ -131,8 +143,9 @@ func (s *steps) forget(x *index, now int64) {
 	}
 }
 
-func (s *steps) state(now int64) (all []StepsState) {
-	for name, used := range s.byDoor {
+// stepsOf returns what doors or scripts have used.
+func stepsOf(by map[string]*spending, now int64) (all []StepsState) {
+	for name, used := range by {
 		if !used.over(now) {
 			all = append(all, StepsState{wire.Text(name), used.full, used.refused})
 		}
@@ -140,8 +153,14 @@ func (s *steps) state(now int64) (all []StepsState) {
 	return all
 }
 
-func (s *steps) resume(x *index, states []StepsState) error {
-	for _, was := range states {
+func (s *steps) resume(x *index, doors, scripts []StepsState) error {
+	for _, was := range scripts {
+		if !x.owners[string(was.Door)] {
+			return fmt.Errorf("the script set has no script %q", was.Door)
+		}
+		s.byScript[string(was.Door)] = &spending{was.Full, was.Refused}
+	}
+	for _, was := range doors {
 		if d := x.door(string(was.Door)); d == nil || !d.onePacket() {
 			return fmt.Errorf("the script set has no door %q that one packet reaches", was.Door)
 		}

@@ -4,10 +4,7 @@
 // they load, and calls.go has those that do it when somebody knocks.
 package hostiletest
 
-import (
-	"slices"
-	"strings"
-)
+import "strings"
 
 // A Script is one file that does as much harm as it can.
 type Script struct {
@@ -20,17 +17,8 @@ type Script struct {
 	Reported bool
 }
 
-// unbounded has scripts that cost more than they may today, so no test runs them. Whoever bounds
-// one removes its name.
-var unbounded = []string{"many delays"}
-
-// All returns all scripts that are bounded, always in the same order.
-func All() []Script {
-	return slices.DeleteFunc(written(), func(s Script) bool { return slices.Contains(unbounded, s.Name) })
-}
-
-// written returns all scripts.
-func written() []Script { return append(loading(), calls()...) }
+// All returns all scripts, always in the same order.
+func All() []Script { return append(loading(), calls()...) }
 
 // Reported returns those that were found to be costly once.
 func Reported() (found []Script) {
