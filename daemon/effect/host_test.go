@@ -425,8 +425,8 @@ func journalLast(lines []string) []string {
 func (h *host) wantNothingLeft(t rapid.TB) {
 	t.Helper()
 	r := h.r
-	ready := len(r.jobs.endings) + len(r.jobs.commands) + len(r.jobs.turns) + r.jobs.all + len(r.jobs.running)
-	if r.places.all != 0 || r.places.commands != 0 || len(r.places.doors) != 0 || len(r.backlog) != 0 || len(r.parked) != 0 || len(r.jobs.queues) != 0 || ready != 0 || len(r.parts) != 0 {
+	ready := len(r.jobs.endings) + len(r.jobs.commands) + len(r.jobs.turns) + r.jobs.all + len(r.jobs.running) + len(r.jobs.scripts)
+	if r.places.all != 0 || r.places.commands != 0 || len(r.places.doors)+len(r.places.scripts) != 0 || len(r.backlog) != 0 || len(r.parked) != 0 || len(r.jobs.queues) != 0 || ready != 0 || len(r.parts) != 0 {
 		t.Errorf("left over: places %+v, the backlog %v, %d parked decisions, %d queues, %d ready steps, %d parts",
 			r.places, r.backlog, len(r.parked), len(r.jobs.queues), ready, len(r.parts))
 	}

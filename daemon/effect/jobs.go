@@ -12,12 +12,13 @@ import (
 // first in all of them.
 //
 // Of those that may run, what ends something (an undo, or a line to comment out) goes first.
-// The commands of doors take turns. So no door delays the commands of others, or the ends of
-// grants, for longer than a few commands take.
+// The commands of doors take turns. So no door and no script delays the commands of others, or the
+// ends of grants, for longer than a few commands take.
 type jobs struct {
 	limit   int                // [Config.Commands]
 	all     int                // how many steps run
 	running map[string]int     // of them, the commands of each door; no entry is zero
+	scripts map[string]int     // the same of each script
 	queues  map[string][]*step // by what their steps have in common, in order
 
 	// The first in all of their queues, not started yet.
@@ -27,7 +28,7 @@ type jobs struct {
 }
 
 func newJobs(limit int) jobs {
-	return jobs{limit: limit, running: make(map[string]int), queues: make(map[string][]*step), commands: make(map[string][]*step)}
+	return jobs{limit: limit, running: make(map[string]int), scripts: make(map[string]int), queues: make(map[string][]*step), commands: make(map[string][]*step)}
 }
 
 func (j *jobs) add(s *step) {
@@ -94,6 +95,7 @@ func (j *jobs) next(unlimited bool) *step {
 		j.all++
 		if s.Effect == engine.EffectExec {
 			j.running[s.Door]++
+			j.scripts[s.Owner]++
 		}
 	}
 	return s
@@ -109,8 +111,9 @@ func (j *jobs) nextEnding(unlimited bool) *step {
 	return s
 }
 
-// nextCommand returns the next command of the door whose turn it is, and gives the turn to
-// the next door. A door has no turn while three quarters of all places are its own.
+// nextCommand returns the next command of the door whose turn it is, and gives the turn to the next
+// door. A door has no turn while three quarters of all places are its own, or seven eighths its
+// script's.
 func (j *jobs) nextCommand(unlimited bool) *step {
 	for range j.turns {
 		if !unlimited && j.all >= j.limit {
@@ -118,11 +121,11 @@ func (j *jobs) nextCommand(unlimited bool) *step {
 		}
 		door := j.turns[0]
 		j.turns = j.turns[1:]
-		if !unlimited && j.running[door] >= j.limit-j.limit/4 {
+		s := j.commands[door][0]
+		if !unlimited && (j.running[door] >= j.limit-j.limit/4 || j.scripts[s.Owner] >= j.limit-j.limit/8) {
 			j.turns = append(j.turns, door)
 			continue
 		}
-		s := j.commands[door][0]
 		j.commands[door][0] = nil
 		if j.commands[door] = j.commands[door][1:]; len(j.commands[door]) > 0 {
 			j.turns = append(j.turns, door)
@@ -140,9 +143,8 @@ func (j *jobs) free(s *step) {
 	if s.Effect != engine.EffectExec {
 		return
 	}
-	if j.running[s.Door]--; j.running[s.Door] == 0 {
-		delete(j.running, s.Door)
-	}
+	count(j.running, s.Door, -1)
+	count(j.scripts, s.Owner, -1)
 }
 
 // start starts the background steps that may run. Once the runner has stopped none

@@ -23,11 +23,13 @@ type Config struct {
 	Now func() time.Time
 	Log hclog.Logger // nil: nothing is logged
 	// Commands is how many commands run at once, 16 by default: at most three quarters of
-	// them of one door, and a quarter more where they are undos. The others wait.
+	// them of one door, seven eighths of one script, and a quarter more where they are undos.
+	// The others wait.
 	Commands int
 	// Queue is how many places there are for unfinished effects that give something, and
 	// for log lines; 16,384 by default. Each takes less than a kilobyte. Commands have three
-	// quarters of them, those of one door half.
+	// quarters of them, those of one door half, and those of one script three times as many
+	// as they leave free.
 	Queue int
 	// Grace is the grace period, ten seconds by default. It begins with [Runner.Stop], or
 	// else with the end of Run's context. Commands that still run at its end are killed.
@@ -101,11 +103,13 @@ func New(cfg Config) *Runner {
 		commentOut: cfg.Privileged.CommentOut,
 		queue: queue{
 			wake: make(chan struct{}, 1), ready: make(chan struct{}, 1), parts: make(map[uint64]*decision),
+			places: newPlaces(),
 		},
 		repair:   make(chan struct{}, 1),
 		journal:  newJournal(),
 		backlog:  make(backlog),
 		jobs:     newJobs(cfg.Commands),
+		released: newPlaces(),
 		warnings: rate.NewLimiter(rate.Every(warningInterval), warningBurst),
 	}
 }

@@ -66,18 +66,20 @@ func TestCommandsLeavePlacesForAccess(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := newStoppedHost(Config{Queue: 16})
 		id := uint64(100)
-		for _, door := range []string{"a", "b"} {
+		for _, door := range []string{"a", "a2", "b"} { // the first two are of one script
 			for range 10 {
 				id++
 				e := beside(id, alice, "/x")
-				e[0].Door = door
+				e[0].Door, e[0].Owner = door, door[:1]
 				h.r.Enqueue(e)
 			}
 		}
-		if p := h.r.places; p.all != 12 || p.commands != 12 || p.doors["a"] != 8 || p.doors["b"] != 4 {
+		p := h.r.places
+		if p.all != 12 || p.commands != 12 || !maps.Equal(p.doors, map[string]int{"a": 8, "a2": 1, "b": 3}) ||
+			!maps.Equal(p.scripts, map[string]int{"a": 9, "b": 3}) {
 			t.Errorf("places: %+v", p)
 		}
-		if results := h.r.Results(); len(results) != 8 || results[0].ID != 109 || results[0].Err != errFull {
+		if results := h.r.Results(); len(results) != 18 || results[0].ID != 109 || results[0].Err != errFull {
 			t.Errorf("results: %v", results)
 		}
 		h.r.Enqueue(decide(beside(1, bob, "/x"), h.allow(2, bob, ssh, time.Minute), script("x"), run(3, bob, "/y")))
@@ -119,6 +121,36 @@ func TestDoorsTakeTurns(t *testing.T) {
 		h.give(umount(32, 1, "c", bob))
 		if h.ran["/hangs"] != 4 || h.ran["/umount"] != 1 {
 			t.Errorf("ran %v: the undo waits for commands that hang", h.ran)
+		}
+	})
+}
+
+// The doors of one script together leave room for the commands of another one.
+func TestScriptsLeaveRoomForOthers(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := newStoppedHost(Config{Commands: 16})
+		h.programs["/hangs"] = program{takes: time.Hour}
+		id := uint64(0)
+		ask := func(owner, door, command string) {
+			id++
+			e := beside(id, alice, command)
+			e[0].Owner, e[0].Door, e[0].Source = owner, door, elsewhere(int(id))
+			h.r.Enqueue(e)
+		}
+		for range 20 {
+			ask("a.lua", "a", "/hangs")
+			ask("a.lua", "a2", "/hangs")
+		}
+		h.start()
+		defer func() { _ = h.stop() }()
+		later(0)
+		if h.ran["/hangs"] != 14 {
+			t.Errorf("%d of the script run, want 14", h.ran["/hangs"])
+		}
+		ask("b.lua", "b", "/other")
+		later(0)
+		if h.ran["/other"] != 1 {
+			t.Error("the script beside it waits")
 		}
 	})
 }

@@ -256,6 +256,7 @@ func TestSixteenCommandsRunAtOnce(t *testing.T) {
 			h.r.Enqueue(run(i+1, alice, "/slow"))
 			e := run(i+5001, bob, "/slow")
 			e[0].Door = string(rune('b' + i%40))
+			e[0].Owner = e[0].Door
 			h.r.Enqueue(e)
 		}
 		later(9000 * time.Second)

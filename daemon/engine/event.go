@@ -44,6 +44,8 @@ type Event struct {
 	// that has not expired by itself must be deleted.
 	Until time.Time
 	Argv  []string // nil in an EffectExec that only extends a grant
+	// Owner is the script that asked for an EffectExec: see [Script.Owner].
+	Owner string
 	// Invocation says how the Argv of an EffectExec was made; nil: it is of no declared command.
 	Invocation *Invocation
 	Timeout    time.Duration

@@ -61,7 +61,7 @@ func (Exec) impact() impact { return acts }
 // undo runs first, and the command runs again. Other sources keep their grants of a shared command.
 func (e *Engine) exec(c cause, b *batch, op Exec) {
 	event := Event{
-		Kind: EventEffect, Effect: EffectExec, Door: c.name, Source: single(c.source),
+		Kind: EventEffect, Effect: EffectExec, Door: c.name, Owner: c.owner, Source: single(c.source),
 		Argv: op.Argv, Timeout: op.Timeout, AnyStatus: op.AnyStatus, Required: op.Required || e.allRequired, Observed: c.observes(),
 		Shared: op.Undo != nil && op.Shared, Invocation: op.Invocation,
 	}
