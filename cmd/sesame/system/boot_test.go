@@ -19,13 +19,19 @@ func (m *machine) boot() {
 	m.booted()
 }
 
-// booted waits until the service manager has started all, and requires our units to be active.
-func (m *machine) booted() {
+// settled waits until the service manager has started all that it can start.
+func (m *machine) settled() {
 	m.Helper()
 	m.eventually("the machine has booted", func() bool {
 		state := strings.TrimSpace(m.try("systemctl", "is-system-running").stdout)
 		return state == "running" || state == "degraded"
 	})
+}
+
+// booted waits for the same, and requires our units to be active.
+func (m *machine) booted() {
+	m.Helper()
+	m.settled()
 	for _, unit := range []string{"sesame-guard.service", "sesame.service"} {
 		if state := m.property(unit, "ActiveState"); state != "active" {
 			m.Fatalf("%s is %s\n%s", unit, state, m.journal(unit))

@@ -46,8 +46,27 @@ func TestSystemGuardsBeforeTheNetwork(t *testing.T) {
 	if rules := m.journal("probe.service"); !strings.Contains(rules, "tcp . 22") {
 		t.Errorf("the rules before the network:\n%s", rules)
 	}
-	m.inOrder("sesame-guard.service", "network-pre.target", "systemd-networkd.service")
+	m.inOrder("systemd-tmpfiles-setup.service", "sesame-guard.service", "network-pre.target", "systemd-networkd.service")
 	m.inOrder("network-pre.target", "sesame.service") // which may come before the network
+}
+
+// TestSystemGuardTriesAgain boots a machine whose guard fails the first time. It is there a moment
+// later, also when no daemon is.
+func TestSystemGuardTriesAgain(t *testing.T) {
+	m := newMachine(t, map[string]string{"ssh.lua": sshDoor})
+	m.boot()
+	m.powerOff()
+	m.write("/etc/systemd/system/sesame-guard.service.d/fail.conf",
+		"[Service]\nExecStartPre=+/usr/bin/sh -c 'test -e /run/tried || { touch /run/tried; exit 1; }'\n")
+	m.write("/etc/systemd/system/sesame.service.d/missing.conf", "[Unit]\nConditionPathExists=/missing\n")
+	m.powerOn()
+	m.settled()
+	m.eventually("the guard is there", func() bool { return m.property("sesame-guard.service", "ActiveState") == "active" })
+	if n := m.property("sesame-guard.service", "NRestarts"); n != "1" {
+		t.Errorf("it was started again %s times", n)
+	}
+	m.opens(free)
+	m.shut(guarded)
 }
 
 // inOrder checks that each unit was active before the next one.
