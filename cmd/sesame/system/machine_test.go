@@ -52,7 +52,7 @@ func newMachine(t *testing.T, scripts map[string]string) *machine {
 	m.joinCgroups()
 	m.console = filepath.Join(t.TempDir(), "console")
 	m.install(program)
-	for _, unit := range []string{"sesame.service", "sesame-guard.service"} {
+	for _, unit := range []string{"sesame.service", "sesame-guard.service", "sesame-helper.service", "sesame-helper.socket"} {
 		m.copy(filepath.Join("..", "..", "..", "daemon", "systemd", unit), "/etc/systemd/system/"+unit, 0o644)
 	}
 	m.copy(filepath.Join("..", "..", "..", "daemon", "systemd", "sysusers.conf"), "/usr/lib/sysusers.d/sesame.conf", 0o644)
@@ -60,7 +60,7 @@ func newMachine(t *testing.T, scripts map[string]string) *machine {
 		m.write("/etc/sesame/scripts/"+name, text)
 	}
 	m.configure()
-	m.enable("sesame.service") // and with it the guard
+	m.enable("sesame.service") // and with it the guard and the helper's socket
 	return m
 }
 

@@ -9,7 +9,7 @@ import (
 )
 
 // TestSystemUser has a daemon that is not root, with the state of an earlier version that was. It
-// opens its door, and says what to do when it cannot read its scripts.
+// opens its door, and without its helper it says what to do when it cannot read its scripts.
 func TestSystemUser(t *testing.T) {
 	m := newMachine(t, map[string]string{"ssh.lua": sshDoor})
 	if err := os.MkdirAll(m.path("/var/lib/sesame"), 0o700); err != nil {
@@ -18,7 +18,7 @@ func TestSystemUser(t *testing.T) {
 	m.write("/var/lib/sesame/lock", "")
 	m.write("/etc/sesame/sesame.toml", "confine = true\n")
 	m.boot()
-	if user := strings.TrimSpace(m.run("stat", "-c", "%U", "/proc/"+m.property("sesame.service", "MainPID"))); user != "sesame" {
+	if user := m.owner("sesame.service"); user != "sesame" {
 		t.Errorf("the daemon runs as %s", user)
 	}
 	if owners := m.run("stat", "-c", "%U %a", "/var/lib/sesame", "/var/lib/sesame/lock", "/run/sesame"); owners != "sesame 700\nsesame 644\nsesame 755\n" {
@@ -33,6 +33,8 @@ func TestSystemUser(t *testing.T) {
 		}
 	}
 
+	t.Log("# without the helper it says who must be able to read")
+	m.write("/etc/sesame/sesame.toml", "helper = \"\"\n")
 	m.run("chmod", "0700", "/etc/sesame/scripts")
 	m.run("touch", "/etc/sesame/scripts/ssh.lua")
 	m.run("systemctl", "restart", "sesame")
