@@ -1,6 +1,7 @@
 // Package writable turns paths into what other users can change at them, and how to mend that.
 //
-// Other users are all but root and who runs the program. It looks at modes, owners, members of
+// Other users are all but root and the person who runs the program; the user of a service is one
+// of them, also for the service itself. It looks at modes, owners, members of
 // groups and POSIX ACLs. It does not see what another machine does on a network file system, and
 // it knows only the groups and users of /etc/group and /etc/passwd.
 package writable

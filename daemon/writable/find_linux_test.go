@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -202,6 +203,29 @@ func TestMembersOfGroups(t *testing.T) {
 	}
 	if without := (&people{known: map[uint32]bool{}}); without.others(0) || !without.others(50) {
 		t.Error("without the files the group of root alone is known")
+	}
+}
+
+// TestWhoDecides has the users who may own what the process loads, beside root.
+func TestWhoDecides(t *testing.T) {
+	for _, one := range []struct {
+		user uint32
+		sudo string
+		want []uint32
+	}{
+		{0, "", []uint32{0}},
+		{0, "1000", []uint32{0, 1000}},
+		{0, "ana", []uint32{0}},
+		{1000, "", []uint32{1000}},
+		{1000, "1001", []uint32{1000}}, // whoever can set this runs as 1000 anyhow
+		{990, "", nil},
+		{990, "1000", []uint32{1000}}, // root started it with sudo, and it became a service
+		{1, "", nil}, {999, "", nil}, {61183, "", []uint32{61183}}, {61184, "", nil}, {65519, "", nil}, {65520, "", []uint32{65520}},
+		{65534, "", nil}, {65533, "", []uint32{65533}}, {65535, "", []uint32{65535}},
+	} {
+		if got := invokers(one.user, one.sudo); !slices.Equal(got, one.want) {
+			t.Errorf("user %d, sudo %q: %v, want %v", one.user, one.sudo, got, one.want)
+		}
 	}
 }
 

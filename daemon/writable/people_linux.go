@@ -17,16 +17,35 @@ type people struct {
 	foreign        int64           // the owner that stands for all that have no number here; -1: none
 }
 
-// newPeople reads the users and groups of this machine. Who started the program with sudo decides
-// what root runs anyhow, so that user is trusted too. Only root's own environment can say so.
+// newPeople reads the users and groups of this machine.
 func newPeople() *people {
-	p := &people{self: []uint32{uint32(os.Geteuid())}, known: map[uint32]bool{}}
-	if id, err := strconv.ParseUint(os.Getenv("SUDO_UID"), 10, 32); err == nil && os.Geteuid() == 0 {
-		p.self = append(p.self, uint32(id))
-	}
+	p := &people{self: invokers(uint32(os.Geteuid()), os.Getenv("SUDO_UID")), known: map[uint32]bool{}}
 	p.passwd, p.groups = textOf("/etc/passwd"), textOf("/etc/group")
 	p.foreign = foreignOwner(textOf("/proc/self/uid_map"), textOf("/proc/sys/kernel/overflowuid"))
 	return p
+}
+
+// invokers returns who decides what this process does, beside root: the person who started it. Who
+// started it with sudo decides what root runs anyhow, and only the environment of root, or of a
+// service that root starts, can say so.
+//
+// The user of a service is nobody who decides: whoever takes the service over could write what it
+// loads at its next start.
+func invokers(user uint32, sudo string) (all []uint32) {
+	if !isService(user) {
+		all = append(all, user)
+	}
+	if id, err := strconv.ParseUint(sudo, 10, 32); err == nil && (user == 0 || isService(user)) {
+		all = append(all, uint32(id))
+	}
+	return all
+}
+
+// isService reports whether a user is that of a service and no person, by its number: see
+// systemd.io/UIDS-GIDS. Systems have users for services from 1 to 999, systemd makes some for one
+// run of a service, and the last is nobody.
+func isService(user uint32) bool {
+	return user >= 1 && user <= 999 || user >= 61184 && user <= 65519 || user == 65534
 }
 
 // kept has the texts of files that could be read, by path. A process that confines itself cannot
