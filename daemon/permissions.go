@@ -13,8 +13,8 @@ import (
 	"sesame/scripting/source"
 )
 
-// WritableByOthers returns the files and directories that let users other than root and the
-// current one change what a set of scripts does: the configuration, scripts, modules, tests,
+// WritableByOthers returns the files and directories that let users other than root and the person
+// who runs this change what a set of scripts does: the configuration, scripts, modules, tests,
 // referenced files, programs of commands, and the directories above them.
 func WritableByOthers(set *scripting.Set, settings *config.Config) []writable.Finding {
 	targets := ScriptTargets(set, settings)

@@ -131,7 +131,7 @@ func (f *helperFlags) settings(c *cobra.Command) (privileged.Settings, error) {
 	if err != nil {
 		return privileged.Settings{}, err
 	}
-	s := privileged.Settings{Scripts: settings.Scripts, Values: map[string]string{}, AllowWritable: settings.AllowWritable, File: settings.File}
+	s := privileged.Settings{Scripts: settings.Scripts, Values: map[string]string{}, AllowWritable: settings.AllowWritable, File: settings.File, State: settings.State}
 	for name, v := range settings.Options {
 		s.Values[name] = v.Text
 		if v.List {

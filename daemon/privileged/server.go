@@ -39,6 +39,9 @@ type Settings struct {
 	// configuration, which others must not change either; "": there is none.
 	AllowWritable bool
 	File          string
+	// State is the state directory of the daemon, which belongs to the daemon's user. A file of
+	// one-time sequences may belong to that user too, as when the daemon comments out lines itself.
+	State string
 }
 
 // A Server is the helper. It serves any number of connections, and believes none of them.
@@ -138,8 +141,8 @@ func (s *Server) name(m *manifest) {
 // files, and err why the loader failed.
 func (s *Server) keep(settings *Settings, next *snapshot, found string, err error) {
 	m := &next.manifest
-	if found == "" && err == nil {
-		found = settings.vetPrograms(m)
+	if found == "" && err == nil && m.problem == "" {
+		found = settings.vet(append(settings.referencedTargets(m), programTargets(m)...))
 	}
 	switch {
 	case err != nil:
@@ -277,18 +280,6 @@ func (s *Server) undoTaken(ctx context.Context, o *owed) message {
 		s.journal.putBack(o)
 	}
 	return answer
-}
-
-// comment comments out a used sequence.
-func (s *Server) comment(q *message) message {
-	err := s.catalog.mayComment(q.file, now())
-	if err == nil {
-		err = effect.CommentOut(q.file, q.line)
-	}
-	if err != nil {
-		return refused(err)
-	}
-	return message{outcome: outcomeDone}
 }
 
 func (s *Server) note(err error) {

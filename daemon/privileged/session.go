@@ -159,7 +159,7 @@ func (c *session) handle(ctx context.Context, q message) error {
 	case kindUndo:
 		return c.perform(ctx, q, c.inSlot(func(ctx context.Context) message { return s.undo(ctx, q.hash) }))
 	case kindComment:
-		return c.perform(ctx, q, func(context.Context) message { return s.comment(&q) })
+		return c.perform(ctx, q, func(context.Context) message { return s.comment(&c.set, &q) })
 	case kindCancel:
 		c.mu.Lock()
 		defer c.mu.Unlock()

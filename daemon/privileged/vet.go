@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"slices"
 
+	"golang.org/x/sys/unix"
+
 	"sesame/daemon/executable"
 	"sesame/daemon/writable"
 	"sesame/scripting/source"
@@ -14,9 +16,10 @@ import (
 
 const heldText = "users other than root can change what is run: "
 
-// vetFiles returns what other users can change of the files of a set and of the configuration; "":
-// nothing, or it is allowed. The daemon looks too, but is not believed, and cannot look into
-// directories that are closed to it.
+// vetFiles returns what other users can change of the scripts, the modules, the tests and the
+// configuration; "": nothing, or it is allowed. The daemon looks too, but is not believed, and
+// cannot look into directories that are closed to it. What the scripts name is looked at when a
+// loader has told what it is for.
 func (s *Settings) vetFiles(files *source.Files) string {
 	var targets []writable.Target
 	if files.Single == "" {
@@ -25,12 +28,10 @@ func (s *Settings) vetFiles(files *source.Files) string {
 	if lib := filepath.Join(files.Dir, "lib"); exists(lib) {
 		targets = append(targets, targetOf(lib, true))
 	}
-	for _, f := range files.Stored() {
-		path := f.Path
+	for _, path := range files.Paths() {
 		if !filepath.IsAbs(path) {
-			path = filepath.Join(files.Dir, path)
+			targets = append(targets, targetOf(filepath.Join(files.Dir, path), false))
 		}
-		targets = append(targets, targetOf(path, false))
 	}
 	if s.File != "" {
 		targets = append(targets, targetOf(s.File, false))
@@ -38,15 +39,30 @@ func (s *Settings) vetFiles(files *source.Files) string {
 	return s.vet(targets)
 }
 
-// vetPrograms does that for the programs that commands run, and for their interpreters.
-func (s *Settings) vetPrograms(m *manifest) string {
-	var targets []writable.Target
+// referencedTargets are the files that the scripts name. One of one-time sequences may belong to
+// the daemon's user.
+func (s *Settings) referencedTargets(m *manifest) (targets []writable.Target) {
+	user, _ := s.daemonUser()
+	for _, f := range m.files {
+		t := targetOf(f.path, false)
+		if f.oneTime {
+			t.Owner = user
+		}
+		targets = append(targets, t)
+	}
+	return targets
+}
+
+// vetPrograms is vetFiles for the programs that commands run, and for their interpreters.
+func (s *Settings) vetPrograms(m *manifest) string { return s.vet(programTargets(m)) }
+
+func programTargets(m *manifest) (targets []writable.Target) {
 	for _, d := range m.commands {
 		for _, path := range slices.Concat(executable.Files(d.argv), executable.Files(d.undo)) {
 			targets = append(targets, targetOf(path, false))
 		}
 	}
-	return s.vet(targets)
+	return targets
 }
 
 func (s *Settings) vet(targets []writable.Target) string {
@@ -61,6 +77,16 @@ func targetOf(path string, listed bool) writable.Target {
 		path = whole
 	}
 	return writable.Target{Path: path, Listed: listed}
+}
+
+// daemonUser returns the user and the group that the state directory belongs to; root when there
+// is none.
+func (s *Settings) daemonUser() (user, group uint32) {
+	var state unix.Stat_t
+	if s.State == "" || unix.Stat(s.State, &state) != nil {
+		return 0, 0
+	}
+	return state.Uid, state.Gid
 }
 
 func exists(path string) bool {
