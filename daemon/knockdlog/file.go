@@ -35,19 +35,22 @@ func openFile(path string, log hclog.Logger) (*file, error) {
 	return f, nil
 }
 
+// fileMode is that of a new file, whatever the umask of a unit is: the group must be able to read
+// the log.
+const fileMode = 0o640
+
 // openAppend opens a file for appending and creates it if it is missing. It does not wait for
 // a reader: a FIFO without one is an error. It opens no device but a terminal and /dev/null.
 func openAppend(path string) (*os.File, error) {
-	const flags, mode = os.O_WRONLY | os.O_APPEND | unix.O_NONBLOCK | unix.O_NOCTTY, 0o640
-	file, err := os.OpenFile(path, flags|os.O_CREATE|os.O_EXCL, mode)
+	const flags = os.O_WRONLY | os.O_APPEND | unix.O_NONBLOCK | unix.O_NOCTTY
+	file, err := os.OpenFile(path, flags|os.O_CREATE|os.O_EXCL, fileMode)
 	switch {
 	case errors.Is(err, fs.ErrExist):
 		return openfile.Append(path)
 	case err != nil:
 		return nil, err
 	}
-	// The umask of a unit may be 0077, and the group must be able to read the log.
-	if err := file.Chmod(mode); err != nil {
+	if err := file.Chmod(fileMode); err != nil {
 		_ = file.Close() // it is empty
 		return nil, err
 	}

@@ -138,6 +138,9 @@ func (d *Dir) claim(wanted int) error {
 		return &Refusal{fmt.Errorf("state directory %s: others can write to it (mode %04o), and so decide who is let in: run chmod 0700 %s",
 			d.path, mode, d.path)}
 	}
+	if err := d.checkFiles(wanted); err != nil {
+		return err
+	}
 	lock, err := d.openLock()
 	if lock == nil || err != nil {
 		return err
@@ -154,6 +157,21 @@ func (d *Dir) claim(wanted int) error {
 		return errors.Join(d.inUse(lock, err), lock.Close())
 	}
 	d.lock = lock
+	return nil
+}
+
+// checkFiles refuses files that another user put into a directory that is root's now: that user may
+// have them open still, and root runs what they say. See [Hand].
+func (d *Dir) checkFiles(wanted int) error {
+	if wanted != 0 {
+		return nil
+	}
+	for _, name := range kept {
+		if owner, err := ownerOf(d.root, name); err == nil && owner != 0 {
+			return &Refusal{fmt.Errorf("state directory %s: %s in it belongs to user %d, who could have root run commands by it: delete it, or start sesame run as root, which takes what is safe over",
+				d.path, name, owner)}
+		}
+	}
 	return nil
 }
 
