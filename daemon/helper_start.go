@@ -113,7 +113,7 @@ func (d *daemon) dropTo(commands bool) (privileges string, err error) {
 	if err == nil && d.helper != nil {
 		privileges = naming(needed) + ", to capture knocks and open ports; commands are run by the helper as root"
 	}
-	return privileges, err
+	return d.asRoot(privileges), err
 }
 
 // referencedByHelper returns what reads referenced files for the last good set. The helper has

@@ -76,24 +76,30 @@ func lackingError(missing []cap.Value, err error) error {
 // confineAll reduces this process, and all programs that it starts, to the needed
 // capabilities.
 func confineAll(have *cap.Set) error {
-	if can, err := have.GetFlag(cap.Effective, cap.SETPCAP); err != nil {
+	if err := dropBounds(have); err != nil {
 		return err
-	} else if can { // else a unit or a container has set the bounds
-		var others []cap.Value
-		for value := range cap.MaxBits() {
-			if !slices.Contains(needed, value) {
-				others = append(others, value)
-			}
-		}
-		if err := cap.DropBound(others...); err != nil {
-			return err
-		}
 	}
 	if err := limitTo(needed, nil); err != nil {
 		return err
 	}
 	_, err := cap.Prctlw(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
 	return err
+}
+
+// dropBounds lets no program get other capabilities than the needed ones, unless a unit or a
+// container has set the bounds.
+func dropBounds(have *cap.Set) error {
+	can, err := have.GetFlag(cap.Effective, cap.SETPCAP)
+	if err != nil || !can {
+		return err
+	}
+	var others []cap.Value
+	for value := range cap.MaxBits() {
+		if !slices.Contains(needed, value) {
+			others = append(others, value)
+		}
+	}
+	return cap.DropBound(others...)
 }
 
 // confineDaemon reduces this process to the needed capabilities. A program that root starts

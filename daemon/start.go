@@ -40,6 +40,7 @@ type Config struct {
 	People  io.Writer // a terminal; writes must not block; nil: everything goes to the log
 	Color   bool      // for People
 	Pprof   bool      // serve Go's profiles at the control socket
+	Root    string    // why the process is root, as the end of a sentence; "" when it is not
 	// Helper is a connection to a helper that was started before, see [privileged.Pair]; nil: there
 	// is none. Run takes it over.
 	Helper *os.File

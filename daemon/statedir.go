@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -99,7 +100,7 @@ func (d *daemon) openState() (found stateFound, err error) {
 	}
 	var why error
 	if found.err != nil {
-		why = fmt.Errorf("state directory %s: %w", d.config.State, found.err)
+		why = d.stateError(found.err)
 	}
 	d.state = newStateDir(d.config.State, found.dir, why)
 	d.state.synchronised, d.state.renewed = found.synchronised, d.noteRenewed
@@ -107,6 +108,14 @@ func (d *daemon) openState() (found stateFound, err error) {
 		d.config.Log.Error("the state directory cannot be read: earlier grants that are open stay open, and it is read when it answers", "error", why)
 	}
 	return found, nil
+}
+
+// stateError returns why there is no state, for people.
+func (d *daemon) stateError(err error) error {
+	if errors.Is(err, fs.ErrPermission) && os.Geteuid() != 0 {
+		err = fmt.Errorf("%w (the daemon runs as user %s, which must be able to enter the directories above it: name another with --state)", err, userName())
+	}
+	return fmt.Errorf("state directory %s: %w", d.config.State, err)
 }
 
 // noteRenewed reports that the state directory was made anew, and lets the set be saved in it.
@@ -218,7 +227,7 @@ func (d *daemon) awaitState(ctx context.Context) error {
 				return d.dropLate(ctx)
 			}
 			d.state.mu.Lock()
-			d.state.why = fmt.Errorf("state directory %s: %w", d.config.State, found.err)
+			d.state.why = d.stateError(found.err)
 			d.state.mu.Unlock()
 		case <-ctx.Done():
 			return nil

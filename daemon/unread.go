@@ -21,15 +21,21 @@ func (d *daemon) explainUnread(err error) error {
 	if target, err := filepath.EvalSymlinks(scripts); err == nil {
 		scripts = target // chgrp -R does not follow a link
 	}
-	name, group := strconv.Itoa(os.Geteuid()), strconv.Itoa(os.Getegid())
-	if known, err := user.LookupId(name); err == nil {
-		name = known.Username
-	}
+	group := strconv.Itoa(os.Getegid())
 	if known, err := user.LookupGroupId(group); err == nil {
 		group = known.Name
 	}
 	return fmt.Errorf("%w (the daemon runs as user %s, which must be able to read the scripts and what they name: %s; it must be able to enter the directories above, too)",
-		err, name, letRead(scripts, group))
+		err, userName(), letRead(scripts, group))
+}
+
+// userName returns the name of the user that the daemon runs as, or the number of one without.
+func userName() string {
+	id := strconv.Itoa(os.Geteuid())
+	if known, err := user.LookupId(id); err == nil {
+		return known.Username
+	}
+	return id
 }
 
 // letRead returns how a group comes to read the scripts, and nothing beside them. Nobody should
