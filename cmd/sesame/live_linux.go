@@ -28,7 +28,7 @@ func (p *program) liveCommands() []*cobra.Command {
 		p.recordCommand(),
 		p.explainCommand(),
 		p.firewallCommand(),
-		probeCommand(),
+		p.probeCommand(),
 		p.helperCommand(),
 		loaderCommand(),
 	}

@@ -49,6 +49,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
+	wasRoot := os.Geteuid() == 0 // run gives that up
 	err := root.Execute()
 	switch {
 	case err == nil:
@@ -57,7 +58,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		return done
 	}
 	p.complain(err)
-	if errors.Is(err, fs.ErrPermission) && os.Geteuid() != 0 {
+	if errors.Is(err, fs.ErrPermission) && !wasRoot {
 		p.note("it needs root: try sudo")
 	}
 	if usage, ok := errors.AsType[*usageError](err); ok {

@@ -32,9 +32,12 @@ The exit status is 0 after such a signal, and 2 when run could not continue.`,
 		RunE: func(c *cobra.Command, _ []string) error { return p.run(c, f, pprof) },
 	}
 	f.add(c)
-	c.Flags().BoolVar(&pprof, "pprof", false, "serve Go's profiles to root at the daemon's socket, below /debug/pprof/")
+	c.Flags().BoolVar(&pprof, pprofFlag, false, "serve Go's profiles to root at the daemon's socket, below /debug/pprof/")
 	return c
 }
+
+// pprofFlag is the flag of run that no other command has.
+const pprofFlag = "pprof"
 
 // garbagePercent is how much of the memory in use may be garbage before it is collected; Go's own
 // default is 100. Packets make no garbage, so a daemon at rest or in a flood needs the same with
@@ -65,6 +68,9 @@ func (p *program) run(c *cobra.Command, f *configFlags, pprof bool) error {
 	config := daemon.Config{Config: settings, Version: version(), Log: newLogger(settings.Log, p.stderr, log), Pprof: pprof, Probe: []string{"/proc/self/exe", probeName}}
 	if settings.Log.Format == "auto" && isTerminal(p.stdout) {
 		config.People, config.Color = people, color("auto", p.stdout)
+	}
+	if err := leaveRoot(ctx, &config, c.Flags()); err != nil {
+		return err
 	}
 	return daemon.Run(ctx, config)
 }

@@ -36,6 +36,7 @@ type Config struct {
 	State             string  // a directory
 	Socket            string  // a path
 	Helper            string  // a path; "": none
+	User              Value   // that a daemon of root becomes; From is "" for the default
 	Confine           bool    // after the start, when no script has a command
 	Readable          []Value // paths that a confined daemon may read, too
 	Observe           bool    // decide everything, change nothing
@@ -114,6 +115,9 @@ type Limits struct {
 	Commands         int // that run at a time
 }
 
+// DefaultUser is the user that a daemon of root becomes if the machine has it.
+const DefaultUser = "sesame"
+
 // Default returns the settings of a machine without a configuration file.
 func Default() Config {
 	return Config{
@@ -121,6 +125,7 @@ func Default() Config {
 		State:   "/var/lib/sesame",
 		Socket:  "/run/sesame/sesame.sock",
 		Helper:  "/run/sesame-helper.sock",
+		User:    Value{Text: DefaultUser},
 		Options: map[string]Value{},
 		Log:     Log{Format: "auto", Level: "info"},
 		Firewall: Firewall{

@@ -45,6 +45,7 @@ trusted = ["192.0.2.0/24", "2001:db8::1"]
 trusted_interfaces = ["wg0"]
 state = "state/../here"
 socket = "/run/my.sock"
+user = "knocker"
 observe = true
 readable = ["lists"]
 log = { format = "json", level = "debug", knockd = "knockd.log", knockd_syslog = true }
@@ -80,20 +81,20 @@ budget = "10s"
 		File: "/srv/sesame/my.toml", Scripts: "/srv/sesame/doors/ssh.lua", Interfaces: []string{"eth0", "wlan0"},
 		Local:   []netip.Prefix{netip.MustParsePrefix("198.51.100.7/32"), netip.MustParsePrefix("2001:db8:1::/64"), netip.MustParsePrefix("192.0.2.1/32")},
 		Trusted: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::1/128")}, TrustedInterfaces: []string{"wg0"},
-		State: "/srv/sesame/here", Socket: "/run/my.sock", Helper: "/run/my-helper.sock", Observe: true, Confine: true, Readable: []Value{{"/srv/sesame/lists", "/srv/sesame/my.toml:10", false}},
+		State: "/srv/sesame/here", Socket: "/run/my.sock", Helper: "/run/my-helper.sock", User: Value{"knocker", "/srv/sesame/my.toml:9", false}, Observe: true, Confine: true, Readable: []Value{{"/srv/sesame/lists", "/srv/sesame/my.toml:11", false}},
 		Options: map[string]Value{
-			"ttl": {"2h", "/srv/sesame/my.toml:15", false}, "port": {"2222", "/srv/sesame/my.toml:16", false}, "share": {"0.5", "/srv/sesame/my.toml:17", false},
-			"loud": {"true", "/srv/sesame/my.toml:18", false}, "a b": {"c", "/srv/sesame/my.toml:19", false},
-			"knocks": {"tcp/1,2", "/srv/sesame/my.toml:20", true}, "none": {"", "/srv/sesame/my.toml:21", true},
+			"ttl": {"2h", "/srv/sesame/my.toml:16", false}, "port": {"2222", "/srv/sesame/my.toml:17", false}, "share": {"0.5", "/srv/sesame/my.toml:18", false},
+			"loud": {"true", "/srv/sesame/my.toml:19", false}, "a b": {"c", "/srv/sesame/my.toml:20", false},
+			"knocks": {"tcp/1,2", "/srv/sesame/my.toml:21", true}, "none": {"", "/srv/sesame/my.toml:22", true},
 		},
-		Log:      Log{Format: "json", Level: "debug", Knockd: Value{"/srv/sesame/knockd.log", "/srv/sesame/my.toml:11", false}, KnockdSyslog: true},
+		Log:      Log{Format: "json", Level: "debug", Knockd: Value{"/srv/sesame/knockd.log", "/srv/sesame/my.toml:12", false}, KnockdSyslog: true},
 		Firewall: Firewall{Mode: "set", Mark: Default().Firewall.Mark, Answer: "auto", Family: "ip6", Table: "my-table", Set6: "in"},
-		Geo:      Geo{[]Value{{"/srv/sesame/country.mmdb", "/srv/sesame/my.toml:28", false}, {"/srv/asn.mmdb", "/srv/sesame/my.toml:28", false}}},
+		Geo:      Geo{[]Value{{"/srv/sesame/country.mmdb", "/srv/sesame/my.toml:29", false}, {"/srv/asn.mmdb", "/srv/sesame/my.toml:29", false}}},
 		Clock:    Clock{"refuse"},
 		Record:   Record{2 << 20},
 		Limits:   Limits{65536, 256, 1},
 		Tests:    Tests{10 * time.Second},
-		Warnings: Problems{{"/srv/sesame/my.toml", 24, "firewall.mode: in set mode the rules are yours, and trusted means nothing to them: accept those networks there"}},
+		Warnings: Problems{{"/srv/sesame/my.toml", 25, "firewall.mode: in set mode the rules are yours, and trusted means nothing to them: accept those networks there"}},
 	}
 	same(t, want, got)
 }

@@ -134,6 +134,19 @@ func (v value) located(otherwise Value) Value {
 	return Value{Text: path, From: v.place(v.path)}
 }
 
+// user reads the name of a user. Whether the machine has it is looked up when it is needed.
+func (v value) user(otherwise Value) Value {
+	s, ok := v.text()
+	switch {
+	case !ok || s == otherwise.Text:
+		return otherwise
+	case strings.ContainsAny(s, ":/\n") || strings.TrimLeft(s, "0123456789") == "":
+		v.wrong("%q is not the name of a user: expected one of /etc/passwd, such as \"sesame\"", shortened(s))
+		return otherwise
+	}
+	return Value{Text: s, From: v.place(v.path)}
+}
+
 // maxSocket is the longest path of a socket (unix(7)).
 const maxSocket = 107
 

@@ -1,0 +1,196 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/spf13/pflag"
+
+	"sesame/daemon"
+	"sesame/daemon/account"
+	"sesame/daemon/config"
+	"sesame/daemon/control"
+	"sesame/daemon/knockdlog"
+	"sesame/daemon/privileged"
+)
+
+// handPatience is how long the start waits for the disk of the state directory here.
+const handPatience = 5 * time.Second
+
+// leaveRoot makes this process, when it is root, the user of the configuration. First that user
+// gets what root made and the daemon uses. When it stays root, it takes back what a user had.
+func leaveRoot(ctx context.Context, d *daemon.Config, flags *pflag.FlagSet) error {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	to, why, err := userFor(d.User)
+	if err != nil {
+		return err
+	}
+	if err := handOver(ctx, d, to); err != nil {
+		return err
+	}
+	if d.Root = why; to.ID == 0 {
+		level := hclog.Warn
+		if d.User.Text == to.Name {
+			level = hclog.Info // as it was asked for
+		}
+		d.Log.Log(level, "it runs as root, since "+why)
+		return nil
+	}
+	if d.Helper, err = startHelper(d.State, flags); err != nil {
+		return err
+	}
+	if err := daemon.Become(to); err != nil {
+		return errors.Join(err, d.Helper.Close())
+	}
+	d.Log.Info("root is given up", "user", to.Name)
+	return nil
+}
+
+// userFor returns the user to become. When that is root, why is the end of a sentence about it. A
+// user that the configuration names is no wish but an order: it is an error when the process
+// cannot become it.
+func userFor(wanted config.Value) (to account.User, why string, err error) {
+	if wanted.Text == "root" {
+		return account.Root(), `the configuration has user = "root"`, nil
+	}
+	to, err = account.Find(wanted.Text)
+	if errors.Is(err, account.ErrUnknown) {
+		err = fmt.Errorf("there is no user %s: make it (useradd --system %s), and start Sesame again", wanted.Text, wanted.Text)
+	} else if err != nil {
+		return to, "", fmt.Errorf("becoming another user than root: %w", err)
+	} else {
+		err = daemon.MayBecome()
+	}
+	switch {
+	case err == nil:
+		return to, "", nil
+	case wanted.From != "":
+		return to, "", fmt.Errorf("%s: user: %w", wanted.From, err)
+	}
+	return account.Root(), err.Error(), nil
+}
+
+// handOver lets all that a daemon keeps belong to the user that it is going to be.
+func handOver(ctx context.Context, d *daemon.Config, to account.User) error {
+	if err := control.Hand(d.Socket, to); err != nil {
+		return err
+	}
+	if d.Config.Log.Knockd.Text != "" && to.ID != 0 {
+		knockdlog.Give(d.Config.Log.Knockd.Text, to)
+	}
+	result, err := handState(ctx, d, to)
+	if err != nil {
+		d.Log.Warn("the state directory was not prepared", "error", err)
+		return nil
+	}
+	if to.ID == 0 {
+		d.Probe = nil // it was done
+	}
+	if result.Err != "" {
+		d.Log.Warn("the state directory was not prepared", "error", result.Err)
+	}
+	if result.From != 0 {
+		d.Log.Warn("the state directory is root's again: commands and scripts that its user left there are not run", "user", result.From)
+	}
+	for _, argv := range result.Undos {
+		d.Log.Warn("a pending undo command is dropped, since root would run it: run it by hand if it is right", "command", strings.Join(quoted(argv), " "))
+	}
+	for _, file := range result.OneTime {
+		d.Log.Warn("one-time sequences that were used may not be commented out: look at the file", "file", file)
+	}
+	for _, text := range result.Damaged {
+		d.Log.Warn("the journal was damaged", "error", text)
+	}
+	return nil
+}
+
+// handState lets the state directory belong to a user, in a process of its own: its disk may hang,
+// and the threads of this one must take part when it becomes another user. A process that hangs is
+// left to end when the disk answers. Then the daemon finds its directory.
+func handState(ctx context.Context, d *daemon.Config, to account.User) (result handed, err error) {
+	ctx, cancel := context.WithTimeout(ctx, handPatience)
+	defer cancel()
+	out, in, err := os.Pipe()
+	if err != nil {
+		return result, err
+	}
+	argv := append([]string{"/proc/self/exe", probeName, d.State}, ownerFlags(to)...)
+	process, err := os.StartProcess(argv[0], argv, &os.ProcAttr{Files: []*os.File{nil, in, os.Stderr}})
+	if err := errors.Join(err, in.Close()); err != nil {
+		return result, errors.Join(err, out.Close())
+	}
+	answered := make(chan handed, 1)
+	go func() {
+		var answer handed
+		if err := json.NewDecoder(out).Decode(&answer); err != nil {
+			answer.Err = "no answer: " + err.Error()
+		}
+		_, _ = process.Wait() // its answer says all
+		_ = out.Close()       // it was only read
+		answered <- answer
+	}()
+	select {
+	case result = <-answered:
+		return result, nil
+	case <-ctx.Done():
+		return result, errors.New("the disk does not answer")
+	}
+}
+
+// startHelper starts a helper, which stays root, with the settings of this process, and returns its
+// connection. It ends with the connection: at once, when the daemon finds that it needs none. Its
+// journal is beside the state directory, so each daemon has one of its own.
+func startHelper(state string, flags *pflag.FlagSet) (*os.File, error) {
+	ours, its, err := privileged.Pair()
+	if err != nil {
+		return nil, err
+	}
+	state, err = filepath.Abs(state)
+	if err == nil {
+		argv := append([]string{"/proc/self/exe", helperName, "--inherited", "--directory", state + "-helper"}, sameFlags(flags)...)
+		var process *os.Process
+		process, err = os.StartProcess(argv[0], argv, &os.ProcAttr{Files: []*os.File{nil, os.Stdout, os.Stderr, its}})
+		if err == nil {
+			go func() { _, _ = process.Wait() }() // the daemon notices its end by the connection
+		}
+	}
+	if err = errors.Join(err, its.Close()); err != nil {
+		return nil, fmt.Errorf("starting the helper: %w", errors.Join(err, ours.Close()))
+	}
+	return ours, nil
+}
+
+// sameFlags returns the flags that were given and that the helper has, too.
+func sameFlags(flags *pflag.FlagSet) (argv []string) {
+	flags.Visit(func(f *pflag.Flag) {
+		values := []string{f.Value.String()}
+		if list, ok := f.Value.(pflag.SliceValue); ok {
+			values = list.GetSlice()
+		}
+		for _, value := range values {
+			if f.Name != pprofFlag {
+				argv = append(argv, "--"+f.Name+"="+value)
+			}
+		}
+	})
+	return argv
+}
+
+func quoted(argv []string) []string {
+	all := make([]string, len(argv))
+	for i, word := range argv {
+		all[i] = fmt.Sprintf("%q", word)
+	}
+	return all
+}
