@@ -107,7 +107,12 @@ func (r *Recording) writeStream(out *counting, run uint64) error {
 		if err := s.snapshot.write(w, s.from); err != nil {
 			return fmt.Errorf("writing the state of the engine: %w", err)
 		}
-		_, err := s.walk(nil, func(kind Kind, payload []byte, at place) error {
+		_, err := s.walk(nil, func(kind Kind, payload []byte, at place) (err error) {
+			if kind == InputRestore && s.withholder != nil {
+				if payload, err = s.withholder.restored(payload); err != nil {
+					return err
+				}
+			}
 			w.entry(kind, at, len(payload))
 			w.write(payload)
 			return nil

@@ -109,6 +109,8 @@ type segment struct {
 	entries  []byte // bytes are only appended, so a Recording may share them
 	sets     []set
 	weight   int // bytes that the sets will take
+	// withholder replaces used lines where they are written; nil: all is written.
+	withholder *withholder
 }
 
 // walk calls the functions for each packet and each input, in their order, with their place. It

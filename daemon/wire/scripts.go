@@ -13,6 +13,11 @@ type File struct {
 	// Path is below the directory of the scripts, with slashes; absolute for a referenced file.
 	Path   Text  `json:"path"`
 	Source Bytes `json:"source"`
+	// OneTime is set for a referenced file of one-time sequences, in recordings. Withheld means
+	// that its Source was left out. Digest tells then whether a file is the same; "": none is.
+	OneTime  bool   `json:"oneTime,omitempty"`
+	Withheld bool   `json:"withheld,omitempty"`
+	Digest   string `json:"digest,omitempty"`
 }
 
 // Bytes are written in JSON like a [Text].
