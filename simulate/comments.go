@@ -17,7 +17,8 @@ const mostComments = 1 << 20
 
 // Comments replays a recording of the daemon with its own scripts, and returns what each packet
 // did, by its number: "ssh: stage 2 of 4". A recording that goes wrong further on gives the
-// comments up to there, and the error.
+// comments up to there, and the error, which is [ErrWithheld] when the recording leaves out
+// one-time sequences that this machine does not have.
 func Comments(recording io.Reader) (map[int]string, error) {
 	reader, err := record.NewReader(recording, -1, "the recording")
 	if err != nil {
@@ -28,6 +29,9 @@ func Comments(recording io.Reader) (map[int]string, error) {
 	report, err := rerun(context.Background(), Config{Writer: w, judge: w.judge}, &capture{name: "the recording", reader: reader})
 	if err == nil && len(report.Incomplete) > 0 {
 		err = report.Incomplete[0]
+	}
+	if err == nil && len(report.Withheld) > 0 {
+		err = ErrWithheld
 	}
 	comments := w.faint
 	for number, lines := range w.lines {

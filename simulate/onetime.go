@@ -29,20 +29,20 @@ type use struct {
 // usesIn returns the uses in a recording, as its own scripts and inputs have them. It returns none
 // when it cannot be replayed, since the replay through other scripts need not care.
 //
-// The errors are those of a recording whose own replay did not reach its end: later uses are not
-// among the returned ones.
-func usesIn(ctx context.Context, path string) ([]use, []error) {
+// The report has the errors of a recording whose own replay did not reach its end, later uses are
+// not among the returned ones then, and the files that the recording leaves out.
+func usesIn(ctx context.Context, path string) ([]use, *Report) {
 	reader, err := record.Open(path)
 	if err != nil {
-		return nil, nil // the replay through other scripts has read the same file
+		return nil, &Report{} // the replay through other scripts has read the same file
 	}
 	defer reader.Close()
 	w := &useWriter{}
 	report, err := rerun(ctx, Config{Writer: w}, &capture{name: path, reader: reader})
 	if err != nil {
-		return nil, nil
+		return nil, &Report{}
 	}
-	return w.uses, report.Incomplete
+	return w.uses, report
 }
 
 // A useWriter collects uses.
@@ -72,9 +72,14 @@ func usedUp(ctx context.Context, path string, set *engine.Set, report *Report) (
 	if !slices.ContainsFunc(set.Doors, func(d *engine.Door) bool { return d.OneTime != nil }) {
 		return nil
 	}
-	uses, incomplete := usesIn(ctx, path)
-	if len(report.Incomplete) == 0 && len(incomplete) > 0 {
-		report.Incomplete = append(report.Incomplete, fmt.Errorf("one-time sequences that the recording used later are not told: %w", errors.Join(incomplete...)))
+	uses, own := usesIn(ctx, path)
+	if len(report.Incomplete) == 0 && len(own.Incomplete) > 0 {
+		report.Incomplete = append(report.Incomplete, fmt.Errorf("one-time sequences that the recording used later are not told: %w", errors.Join(own.Incomplete...)))
+	}
+	for _, d := range set.Doors {
+		if d.OneTime != nil && slices.Contains(own.Withheld, d.OneTime.File) {
+			lines = append(lines, fmt.Sprintf("door %s: whether a one-time sequence opened it is not known, since the recording leaves out %s", transcript.Safe(d.Name), transcript.Safe(d.OneTime.File)))
+		}
 	}
 	for _, u := range uses {
 		for _, d := range set.Doors {

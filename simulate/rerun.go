@@ -40,12 +40,17 @@ type rerunning struct {
 	timeouts int           // runs of functions that the clock ended during the next input
 	unended  int           // such runs that did not come
 	stage    rehearsals    // what rehearsals after the replay need
+	revealer *record.Revealer
+	effects  uint64 // that were requested before the recording
 }
 
 // rerun replays a recording of the daemon. It fails when the recording cannot even begin. Damage
 // further on ends the replay there, and is reported as incomplete.
 func rerun(ctx context.Context, c Config, recording *capture) (*Report, error) {
-	r := &rerunning{config: c, capture: recording, decoder: packet.NewDecoder()}
+	r := &rerunning{config: c, capture: recording, decoder: packet.NewDecoder(), revealer: NewRevealer()}
+	if c.find != nil {
+		r.revealer.Find = c.find
+	}
 	if err := r.begin(); err != nil {
 		return nil, err
 	}
@@ -90,11 +95,14 @@ func (r *rerunning) begin() error {
 	case err != nil:
 		return err
 	}
+	r.revealer.Reveal(item)
+	r.effects = item.Snapshot.State.LastEffect
 	r.older, r.unpriced = !item.Snapshot.State.Tripwires, !item.Snapshot.State.Priced
 	set, err := load(item.Snapshot.Scripts, r.older, r.unpriced)
 	if err != nil {
 		return fmt.Errorf("%s: the scripts that it began with: %w", r.capture.name, err)
 	}
+	withoutAttempts(item.Snapshot.State, set, r.revealer.Missing)
 	e, err := engine.Resume(engine.Config{Attempts: mostAttempts, Grants: mostGrants}, item.Snapshot.State, set.Engine)
 	if err != nil {
 		set.Close()
@@ -145,6 +153,7 @@ func (r *rerunning) read(ctx context.Context) error {
 				return interrupted(r.capture.name, r.capture.reader)
 			}
 		case item.Input != nil:
+			r.revealer.Reveal(item)
 			err = r.input(item.Input)
 		}
 		if item.Input == nil || item.Input.Kind != record.InputFacts && item.Input.Kind != record.InputTimeouts {
@@ -173,7 +182,7 @@ func (r *rerunning) frame(f *record.Frame) error {
 	if number := int(f.ID); number > 0 {
 		r.packet.Number = number
 	}
-	r.output.packet(r.engine, &r.packet)
+	r.succeed(r.awaited(r.output.packet(r.engine, &r.packet)))
 	return nil
 }
 
@@ -196,7 +205,7 @@ func (r *rerunning) input(in *record.Input) error {
 	case record.InputSet:
 		return r.swap(in)
 	case record.InputResult:
-		r.report(e.Result(now, in.ID, in.Failure()))
+		r.result(in)
 	case record.InputGrant:
 		r.report(e.Grant(now, in.Source, packet.Port(in.Port), in.TTL))
 	case record.InputRevoke:
@@ -254,7 +263,7 @@ func (r *rerunning) summary() *Report {
 	s := summary(r.packets, now, was)
 	s.Failed = r.failed
 	report := &Report{
-		Summary: s, Clamped: now.Clamped - was.Clamped, Cut: r.cut, Exact: r.facts.missing+r.unended == 0, Unanswered: r.facts.missing, Unended: r.unended, Foreign: r.capture.reader.Foreign(), account: r.account, split: r.splitKnocks(),
+		Summary: s, Clamped: now.Clamped - was.Clamped, Cut: r.cut, Exact: r.facts.missing+r.unended+len(r.revealer.Missing) == 0, Withheld: r.revealer.Missing, Unanswered: r.facts.missing, Unended: r.unended, Foreign: r.capture.reader.Foreign(), account: r.account, split: r.splitKnocks(),
 	}
 	if s.Knocks == 0 {
 		report.nothing = transcript.Count(s.Packets, "packet") + " recorded, none of which was a knock"

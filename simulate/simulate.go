@@ -74,6 +74,7 @@ type Config struct {
 	// which is below zero when it is unknown.
 	Progress func(name string, read, size int64)
 
+	find  func(path string) ([]byte, error) // reads a file that a recording leaves out; nil: from the disk
 	judge func(*engine.Judgment) // gets the judgments of an exact replay; nil: nobody asked
 }
 
@@ -106,6 +107,9 @@ type Report struct {
 	// Unended counts the runs of functions that the clock ended in a recording, and that did not
 	// come when it was replayed. Such a replay is not exact.
 	Unended int
+	// Withheld are the files of one-time sequences that a recording leaves out, and that this
+	// machine does not have as they were. Such a replay is not exact.
+	Withheld []string
 	// Used has a line for each one-time sequence that a recording consumed and that the scripts do
 	// not accept again. It is for a recording that is replayed through a Set.
 	Used []string

@@ -21,6 +21,7 @@ import (
 	"sesame/daemon/packet"
 	"sesame/daemon/record"
 	"sesame/daemon/wire"
+	"sesame/simulate"
 )
 
 // A Part is what can be replaced.
@@ -109,6 +110,7 @@ func read(recording []byte) (items []record.Item, err error) {
 	if !reader.Recording() {
 		return nil, errors.New("the file is no recording of the daemon, or was merged with another capture: only a whole recording can be replayed with its own scripts, and compared")
 	}
+	revealer := simulate.NewRevealer()
 	for {
 		item, err := reader.NextExact()
 		if err == io.EOF {
@@ -125,6 +127,10 @@ func read(recording []byte) (items []record.Item, err error) {
 			f := *item.Frame
 			f.Data = bytes.Clone(f.Data)
 			item.Frame = &f
+		}
+		revealer.Reveal(item)
+		if len(revealer.Missing) > 0 {
+			return nil, fmt.Errorf("it leaves out the one-time sequences of %s, and this machine has no such file as it was: only one that sesame record --with-secrets wrote can be scrubbed elsewhere; their ports are replaced", revealer.Missing[0])
 		}
 		items = append(items, item)
 	}
