@@ -351,7 +351,7 @@ func (l *loop) setRunning(set *scripting.Set, files *source.Files, values map[st
 func recorded(set *scripting.Set, files *source.Files, values map[string]string, observe bool) record.Scripts {
 	r := record.Scripts{Single: wire.Text(files.Single), Values: values, Observe: observe}
 	for _, f := range set.Files {
-		r.Files = append(r.Files, wire.File{Path: wire.Text(f.Path), Source: f.Source})
+		r.Files = append(r.Files, wire.File{Path: wire.Text(f.Path), Source: f.Source, OneTime: f.OneTime})
 		if f.Referenced() {
 			r.Base = wire.Text(files.Base)
 		}

@@ -147,9 +147,22 @@ func (w *countingWriter) Summary(s transcript.Summary) error {
 // errEnough ends a transfer when the rest is not needed.
 var errEnough = errors.New("enough")
 
-// replayRecording replays the recording while it is transferred. An error of the transfer is
-// returned instead of the error of the replay that it caused.
-func replayRecording(ctx context.Context, daemon *control.Client, config simulate.Config) (*simulate.Report, error) {
+// replayRecording replays what the daemon recorded.
+func replayRecording(ctx context.Context, daemon *control.Client, config simulate.Config) (report *simulate.Report, err error) {
+	err = streamRecording(ctx, daemon, func(recording io.Reader) error {
+		config.Recording = recording
+		var err error
+		if report, err = simulate.Run(ctx, config); err != nil {
+			return fmt.Errorf("replaying what the daemon recorded: %w", err)
+		}
+		return nil
+	})
+	return report, err
+}
+
+// streamRecording reads the whole recording of the daemon while it is transferred, so that no file
+// holds it. An error of the transfer is returned instead of that which it caused in the reading.
+func streamRecording(ctx context.Context, daemon *control.Client, read func(io.Reader) error) error {
 	r, w := io.Pipe()
 	fetched := make(chan error, 1) // how the transfer ended
 	go func() {
@@ -157,14 +170,10 @@ func replayRecording(ctx context.Context, daemon *control.Client, config simulat
 		w.CloseWithError(err) // nil: the end of the recording
 		fetched <- err
 	}()
-	config.Recording = r
-	report, err := simulate.Run(ctx, config)
+	err := read(r)
 	r.CloseWithError(errEnough)
 	if failed := <-fetched; failed != nil && !errors.Is(failed, errEnough) {
-		return nil, failed
+		return failed
 	}
-	if err != nil {
-		return nil, fmt.Errorf("replaying what the daemon recorded: %w", err)
-	}
-	return report, nil
+	return err
 }

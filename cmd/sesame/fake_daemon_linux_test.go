@@ -56,6 +56,7 @@ type answers struct {
 	Recording string
 	Script    string // a recording of what it makes of Capture, instead of Recording
 	Capture   string // as of package pcaptest
+	Once      string // what Script finds in /var/lib/once
 	Knocks    int    // events, a second after another
 }
 
@@ -106,15 +107,25 @@ func (a *answers) api() control.API {
 			}
 			return o, a.refuse()
 		},
-		Record: func(_ context.Context, w io.Writer) error {
-			if a.Script != "" {
-				return recordRun(w, a.Script, a.Capture)
-			}
-			_, err := io.WriteString(w, a.Recording)
-			return err
-		},
-		Events: tail,
+		Record:         func(_ context.Context, w io.Writer) error { return a.record(w, (*record.Recording).WriteTo) },
+		RecordWithheld: func(_ context.Context, w io.Writer) error { return a.record(w, writeWithheld) },
+		Events:         tail,
 	}
+}
+
+func writeWithheld(r *record.Recording, w io.Writer) (int64, error) { return r.Withhold().WriteTo(w) }
+
+// record writes what was recorded.
+func (a *answers) record(w io.Writer, write func(*record.Recording, io.Writer) (int64, error)) error {
+	if a.Script != "" {
+		recording, err := a.recordRun()
+		if err == nil {
+			_, err = write(recording, w)
+		}
+		return err
+	}
+	_, err := io.WriteString(w, a.Recording)
+	return err
 }
 
 // chosen returns the chosen ones of the stored values.
@@ -133,34 +144,40 @@ func (a *answers) refuse() error {
 
 // recordRun writes the recording of a daemon that ran one script and received what
 // is in a capture.
-func recordRun(w io.Writer, script, lines string) error {
-	files := map[string]string{"ssh.lua": script}
-	set, err := scripting.Load(sourcetest.Files(files), scripting.Options{})
+func (a *answers) recordRun() (*record.Recording, error) {
+	const once = "/var/lib/once"
+	files := sourcetest.Files(map[string]string{"ssh.lua": a.Script})
+	files.ReadReferenced = func(string) ([]byte, error) { return []byte(a.Once), nil }
+	set, err := scripting.Load(files, scripting.Options{})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer set.Close()
-	capture, err := pcaptest.Capture(lines)
+	capture, err := pcaptest.Capture(a.Capture)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	reader, err := record.NewReader(bytes.NewReader(capture), int64(len(capture)), "capture")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	e, kept, decoder := engine.New(engine.Config{Attempts: 100}, pcaptest.Start), record.NewRecorder(0), packet.NewDecoder()
 	e.Swap(pcaptest.Start, set.Engine)
-	kept.Begin(pcaptest.Start, e.State(), record.Scripts{Files: []wire.File{{Path: "ssh.lua", Source: []byte(script)}}})
+	recorded := record.Scripts{Files: []wire.File{{Path: "ssh.lua", Source: []byte(a.Script)}}}
+	if a.Once != "" {
+		recorded.Files = append(recorded.Files, wire.File{Path: once, Source: []byte(a.Once), OneTime: true})
+	}
+	kept.Begin(pcaptest.Start, e.State(), recorded)
 	for {
 		f, err := reader.Next()
 		if errors.Is(err, io.EOF) {
 			break
 		} else if err != nil {
-			return err
+			return nil, err
 		}
 		var heard packet.Packet
 		if drop := decoder.Decode(f.Link, f.Data, f.Wire, &heard); drop != packet.NotDropped {
-			return fmt.Errorf("packet %d: %v", f.Number, drop)
+			return nil, fmt.Errorf("packet %d: %v", f.Number, drop)
 		}
 		heard.Time, heard.Number = f.Time(), f.Number
 		const ethernet = 14
@@ -172,6 +189,5 @@ func recordRun(w io.Writer, script, lines string) error {
 			}
 		}
 	}
-	_, err = kept.Recording().WriteTo(w)
-	return err
+	return kept.Recording(), nil
 }

@@ -16,8 +16,15 @@ import (
 	"sesame/daemon/control"
 )
 
+// recordFlags are the flags of sesame record.
+type recordFlags struct {
+	daemon  configFlags
+	force   bool
+	secrets bool
+}
+
 func (p *program) recordCommand() *cobra.Command {
-	f, force := &configFlags{}, false
+	f := &recordFlags{}
 	c := &cobra.Command{
 		Use:   "record [flags] FILE",
 		Short: "Save the latest packets and decisions of the daemon, for a replay",
@@ -26,35 +33,40 @@ ports of doors, all other inputs of the decisions, and the scripts. FILE appears
 only when it is complete; - is standard output. Each packet has a comment that
 says what it did, which Wireshark and tshark show.
 
-The file may contain secrets of people who knocked. To replay it with its own
-scripts:
+The files of one-time sequences are left out. A replay on a machine that has them as
+they were is exact. In another one their doors open nothing, unless they are
+recorded with --with-secrets. sesame explain always has them.
+
+The file has other secrets: sequences that are used again and again, and what
+packets carried. To replay it with its own scripts:
 
   sesame simulate FILE`,
 		Args: arguments(1, 1, "FILE, or - for standard output"),
 		RunE: func(c *cobra.Command, args []string) error {
-			return p.request(c, f, func(ctx context.Context, daemon *control.Client) error {
-				return p.record(ctx, daemon, args[0], force)
+			return p.request(c, &f.daemon, func(ctx context.Context, daemon *control.Client) error {
+				return p.record(ctx, daemon, args[0], f)
 			})
 		},
 	}
-	f.addSocket(c)
-	c.Flags().BoolVar(&force, "force", false, "replace FILE if it exists")
+	f.daemon.addSocket(c)
+	c.Flags().BoolVar(&f.secrets, "with-secrets", false, "record the files of one-time sequences too")
+	c.Flags().BoolVar(&f.force, "force", false, "replace FILE if it exists")
 	return c
 }
 
 // record writes a recording to a file or to standard output. A terminal is refused, since a
 // recording is binary.
-func (p *program) record(ctx context.Context, daemon *control.Client, name string, force bool) error {
+func (p *program) record(ctx context.Context, daemon *control.Client, name string, f *recordFlags) error {
 	if name == "-" {
 		if isTerminal(p.stdout) {
 			return errors.New("a recording is no text for a terminal: name a file")
 		}
-		return p.fetchRecording(ctx, daemon, os.TempDir(), p.stdout)
+		return p.fetchRecording(ctx, daemon, f.secrets, os.TempDir(), p.stdout)
 	}
-	if err := mayBeMade(name, force); err != nil {
+	if err := mayBeMade(name, f.force); err != nil {
 		return err
 	}
-	saved, err := p.saveRecording(ctx, daemon, name, force)
+	saved, err := p.saveRecording(ctx, daemon, name, f)
 	if err != nil {
 		return fmt.Errorf("recording: %w", err)
 	}
@@ -85,7 +97,7 @@ func there(name string) error {
 
 // saveRecording writes to a temporary file and renames it when it is complete, so that no part
 // of a recording can be taken for the whole. It returns the size.
-func (p *program) saveRecording(ctx context.Context, daemon *control.Client, name string, force bool) (saved int, err error) {
+func (p *program) saveRecording(ctx context.Context, daemon *control.Client, name string, f *recordFlags) (saved int, err error) {
 	aside, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
 	if err != nil {
 		return 0, err
@@ -95,14 +107,14 @@ func (p *program) saveRecording(ctx context.Context, daemon *control.Client, nam
 			err = errors.Join(err, os.Remove(aside.Name()))
 		}
 	}()
-	if err := p.fetchRecording(ctx, daemon, filepath.Dir(name), aside); err != nil {
+	if err := p.fetchRecording(ctx, daemon, f.secrets, filepath.Dir(name), aside); err != nil {
 		return 0, errors.Join(err, aside.Close())
 	}
 	end, err := aside.Seek(0, 1)
 	if err := errors.Join(err, aside.Sync(), aside.Close()); err != nil {
 		return 0, err
 	}
-	return int(end), rename(aside.Name(), name, force)
+	return int(end), rename(aside.Name(), name, f.force)
 }
 
 // rename gives a file its final name. Without force the kernel refuses to replace a file that

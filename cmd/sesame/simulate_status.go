@@ -3,6 +3,7 @@ package main
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"sesame/daemon/transcript"
 	"sesame/simulate"
@@ -41,6 +42,10 @@ func (p *program) judge(report *simulate.Report) {
 	}
 	if report.Unended > 0 {
 		p.warn("%s of functions that was ended by the clock did not come: this replay is not exact", transcript.Count(report.Unended, "run"))
+	}
+	if len(report.Withheld) > 0 {
+		p.warn("the recording leaves out the one-time sequences of %s, and this machine has no such file as it was: here its doors open nothing, and effects count as done; this replay is not exact. "+
+			"On the machine of the daemon sesame explain is exact, and sesame record --with-secrets records them", transcript.Safe(strings.Join(report.Withheld, ", ")))
 	}
 	p.noteRecording(report)
 	if report.Errors > 0 {

@@ -34,6 +34,8 @@ type API struct {
 	Reload func(context.Context, ReloadRequest) (Outcome, error)
 	// Record writes the latest inputs as a recording, a pcapng file.
 	Record func(context.Context, io.Writer) error
+	// RecordWithheld is Record without the one-time sequences.
+	RecordWithheld func(context.Context, io.Writer) error
 	// Events has the latest events.
 	Events *Tail
 	// Profiles answers GET requests below /debug/pprof/; nil: there are none.

@@ -81,6 +81,12 @@ func (c *Client) Record(ctx context.Context, w io.Writer) error {
 	return c.stream(ctx, forRecording, "recording", w)
 }
 
+// RecordWithheld is [Client.Record] without the one-time sequences. A daemon of an earlier version
+// cannot leave them out, and answers with an error.
+func (c *Client) RecordWithheld(ctx context.Context, w io.Writer) error {
+	return c.stream(ctx, forRecording, "recording/withheld", w)
+}
+
 // Events writes events to w. A request that follows ends with the context, or without an error
 // when the daemon ends.
 func (c *Client) Events(ctx context.Context, r EventsRequest, w io.Writer) error {

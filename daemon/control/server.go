@@ -121,6 +121,7 @@ func (a API) handler() http.Handler {
 	mux.Handle("POST /v1/forget", post(forAnswer, a.Forget, (*ForgetRequest).check))
 	mux.Handle("POST /v1/reload", post(forReload, a.Reload, (*ReloadRequest).check))
 	mux.Handle("GET /v1/recording", recording(a.Record))
+	mux.Handle("GET /v1/recording/withheld", recording(a.RecordWithheld))
 	mux.Handle("GET /v1/events", events(a.Events))
 	if a.Profiles != nil {
 		mux.Handle("GET /debug/pprof/", profiling(a.Profiles))
