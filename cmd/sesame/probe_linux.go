@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"path/filepath"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -22,8 +23,7 @@ func (p *program) probeCommand() *cobra.Command {
 		Args:   cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if c.Flags().Changed("uid") {
-				taken, err := state.Hand(args[0], owner, now())
-				if err := json.NewEncoder(p.stdout).Encode(handed{taken, text(err)}); err != nil {
+				if err := json.NewEncoder(p.stdout).Encode(handState(args[0], owner)); err != nil {
 					return err
 				}
 			}
@@ -39,6 +39,22 @@ func (p *program) probeCommand() *cobra.Command {
 	return c
 }
 
+// handState lets a state directory belong to a user, unless the helper, which that user's daemon may
+// need, cannot have a directory: then root keeps it.
+func handState(dir string, owner account.User) handed {
+	if owner.ID != 0 {
+		if err := account.Make(helperDir(dir), 0o700); err != nil {
+			return handed{Helpless: err.Error()}
+		}
+	}
+	taken, err := state.Hand(dir, owner, now())
+	return handed{Taken: taken, Err: text(err)}
+}
+
+// helperDir returns the directory of the helper that a daemon of root leaves behind. It is beside
+// the state directory, so that each daemon has one of its own.
+func helperDir(state string) string { return filepath.Clean(state) + "-helper" }
+
 // ownerFlags returns the flags of probeCommand for a user.
 func ownerFlags(u account.User) []string {
 	return []string{"--uid", strconv.Itoa(u.ID), "--gid", strconv.Itoa(u.Group), "--name", u.Name}
@@ -47,7 +63,8 @@ func ownerFlags(u account.User) []string {
 // A handed is what probeCommand prints of a directory that it has let belong to a user.
 type handed struct {
 	state.Taken
-	Err string `json:",omitempty"`
+	Helpless string `json:",omitempty"` // why there can be no helper, so nothing was done
+	Err      string `json:",omitempty"`
 }
 
 func text(err error) string {

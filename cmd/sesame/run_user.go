@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -21,6 +22,7 @@ import (
 	"sesame/daemon/control"
 	"sesame/daemon/knockdlog"
 	"sesame/daemon/privileged"
+	"sesame/daemon/transcript"
 )
 
 // handPatience is how long the start waits for the disk of the state directory here.
@@ -36,9 +38,11 @@ func leaveRoot(ctx context.Context, d *daemon.Config, flags *pflag.FlagSet) erro
 	if err != nil {
 		return err
 	}
-	if err := handOver(ctx, d, to); err != nil {
+	to, reason, err := handOver(ctx, d, to)
+	if err != nil {
 		return err
 	}
+	why = cmp.Or(reason, why)
 	if d.Root = why; to.ID == 0 {
 		level := hclog.Warn
 		if d.User.Text == to.Name {
@@ -81,22 +85,41 @@ func userFor(wanted config.Value) (to account.User, why string, err error) {
 	return account.Root(), err.Error(), nil
 }
 
-// handOver lets all that a daemon keeps belong to the user that it is going to be.
-func handOver(ctx context.Context, d *daemon.Config, to account.User) error {
+// handOver lets all that a daemon keeps belong to the user that it is going to be, and returns that
+// user. It is root all the same when something cannot be given, for the reason why: a daemon that
+// root can start starts.
+func handOver(ctx context.Context, d *daemon.Config, to account.User) (user account.User, why string, err error) {
 	if err := control.Hand(d.Socket, to); err != nil {
-		return err
+		if to.ID == 0 || d.User.From != "" {
+			return to, "", err
+		}
+		to, why = account.Root(), err.Error()
+		tellOfState(d, prepareState(ctx, d, to))
+		return to, why, nil
 	}
+	result := prepareState(ctx, d, to)
+	switch {
+	case result.Helpless != "":
+		why = fmt.Sprintf("there can be no helper, which would do what takes root: %s; in a unit, let it write %s (ReadWritePaths=)", result.Helpless, helperDir(d.State))
+	case result.Pending > 0:
+		why = fmt.Sprintf("a daemon that was root left %s, which only root can run: the first start after that becomes user %s", transcript.Count(result.Pending, "undo command"), to.Name)
+	}
+	if why != "" {
+		to = account.Root()
+		if err := control.Hand(d.Socket, to); err != nil {
+			return to, "", err
+		}
+		result = prepareState(ctx, d, to)
+	}
+	tellOfState(d, result)
 	if d.Config.Log.Knockd.Text != "" && to.ID != 0 {
 		knockdlog.Give(d.Config.Log.Knockd.Text, to)
 	}
-	result, err := handState(ctx, d, to)
-	if err != nil {
-		d.Log.Warn("the state directory was not prepared", "error", err)
-		return nil
-	}
-	if to.ID == 0 {
-		d.Probe = nil // it was done
-	}
+	return to, why, nil
+}
+
+// tellOfState logs what was done with the state directory.
+func tellOfState(d *daemon.Config, result handed) {
 	if result.Err != "" {
 		d.Log.Warn("the state directory was not prepared", "error", result.Err)
 	}
@@ -112,23 +135,22 @@ func handOver(ctx context.Context, d *daemon.Config, to account.User) error {
 	for _, text := range result.Damaged {
 		d.Log.Warn("the journal was damaged", "error", text)
 	}
-	return nil
 }
 
-// handState lets the state directory belong to a user, in a process of its own: its disk may hang,
-// and the threads of this one must take part when it becomes another user. A process that hangs is
-// left to end when the disk answers. Then the daemon finds its directory.
-func handState(ctx context.Context, d *daemon.Config, to account.User) (result handed, err error) {
+// prepareState lets the state directory belong to a user, in a process of its own: its disk may
+// hang, and the threads of this one must take part when it becomes another user. A process that
+// hangs is left to end when the disk answers. Then the daemon finds its directory.
+func prepareState(ctx context.Context, d *daemon.Config, to account.User) (result handed) {
 	ctx, cancel := context.WithTimeout(ctx, handPatience)
 	defer cancel()
 	out, in, err := os.Pipe()
 	if err != nil {
-		return result, err
+		return handed{Err: err.Error()}
 	}
 	argv := append([]string{"/proc/self/exe", probeName, d.State}, ownerFlags(to)...)
 	process, err := os.StartProcess(argv[0], argv, &os.ProcAttr{Files: []*os.File{nil, in, os.Stderr}})
 	if err := errors.Join(err, in.Close()); err != nil {
-		return result, errors.Join(err, out.Close())
+		return handed{Err: errors.Join(err, out.Close()).Error()}
 	}
 	answered := make(chan handed, 1)
 	go func() {
@@ -142,15 +164,17 @@ func handState(ctx context.Context, d *daemon.Config, to account.User) (result h
 	}()
 	select {
 	case result = <-answered:
-		return result, nil
+		if to.ID == 0 && result.Err == "" {
+			d.Probe = nil // the disk has answered
+		}
+		return result
 	case <-ctx.Done():
-		return result, errors.New("the disk does not answer")
+		return handed{Err: "the disk does not answer"}
 	}
 }
 
 // startHelper starts a helper, which stays root, with the settings of this process, and returns its
-// connection. It ends with the connection: at once, when the daemon finds that it needs none. Its
-// journal is beside the state directory, so each daemon has one of its own.
+// connection. It ends with the connection: at once, when the daemon finds that it needs none.
 func startHelper(state string, flags *pflag.FlagSet) (*os.File, error) {
 	ours, its, err := privileged.Pair()
 	if err != nil {
@@ -158,7 +182,7 @@ func startHelper(state string, flags *pflag.FlagSet) (*os.File, error) {
 	}
 	state, err = filepath.Abs(state)
 	if err == nil {
-		argv := append([]string{"/proc/self/exe", helperName, "--inherited", "--directory", state + "-helper"}, sameFlags(flags)...)
+		argv := append([]string{"/proc/self/exe", helperName, "--inherited", "--directory", helperDir(state)}, sameFlags(flags)...)
 		var process *os.Process
 		process, err = os.StartProcess(argv[0], argv, &os.ProcAttr{Files: []*os.File{nil, os.Stdout, os.Stderr, its}})
 		if err == nil {

@@ -63,9 +63,18 @@ func changeable(path string, owner int) error {
 	return nil
 }
 
-// Make makes a directory with this mode, and those above it that are missing.
+// Make makes a directory with this mode, and those above it that are missing, for root. It is an
+// error when others can change where the path leads: then root would make directories for them.
 func Make(path string, mode fs.FileMode) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return err
+	}
+	above := filepath.Dir(path)
+	if found := writable.Find([]writable.Target{{Path: above}}); len(found) > 0 {
+		return fmt.Errorf("others can change %s", writable.Text(found))
+	}
+	if err := os.MkdirAll(above, 0o755); err != nil {
 		return err
 	}
 	if err := os.Mkdir(path, mode); err != nil && !errors.Is(err, fs.ErrExist) {

@@ -166,8 +166,9 @@ func replaceByLink(user int) func(above, dir string) error {
 	}
 }
 
-func TestMake(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "a/b/c")
+func TestRealMake(t *testing.T) {
+	dir := asRoot(t)
+	path := filepath.Join(dir, "a/b/c")
 	for range 2 {
 		must(t, Make(path, 0o700))
 	}
@@ -176,12 +177,22 @@ func TestMake(t *testing.T) {
 			t.Errorf("%s: %v, %v", at, info, err)
 		}
 	}
-	write(t, path+"/file", "")
-	if err := Make(path+"/file", 0o700); err != nil {
-		t.Log("# what is there is looked at when it is opened")
-		t.Error(err)
-	}
-	if err := Make(path+"/file/x", 0o700); err == nil {
+	write(t, dir+"/file", "")
+	if err := Make(dir+"/file/x", 0o700); err == nil {
 		t.Error("made below a file")
+	}
+
+	t.Log("# a link of another user leads to a directory of root's")
+	secret := asRoot(t)
+	must(t, os.Mkdir(dir+"/theirs", 0o755), os.Symlink(secret, dir+"/theirs/link"), os.Lchown(dir+"/theirs/link", 990, 991), os.Chown(dir+"/theirs", 990, 991))
+	for _, name := range []string{"theirs/link/new/state", "theirs/link/new", "theirs/new/state", "theirs/new"} {
+		if err := Make(filepath.Join(dir, name), 0o700); err == nil || !strings.Contains(err.Error(), "others can change") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for _, at := range []string{secret, dir + "/theirs"} {
+		if entries, err := os.ReadDir(at); err != nil || len(entries) > 1 {
+			t.Errorf("%s has %v, %v", at, entries, err)
+		}
 	}
 }

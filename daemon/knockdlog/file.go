@@ -66,10 +66,14 @@ func openError(place config.Value, err error) error {
 	case errors.Is(err, unix.EROFS):
 		advice = fmt.Sprintf("; where a unit confines Sesame, add the line ReadWritePaths=%s to it", filepath.Dir(place.Text))
 	case errors.Is(err, fs.ErrPermission):
-		advice = "; it must belong to the user that Sesame runs as"
+		advice = notOurs
 	}
 	return fmt.Errorf("%s: log.knockd: %w%s", place.From, err, advice)
 }
+
+// notOurs is what to do about a file that the daemon may not write. As another user than root it
+// cannot make one in /var/log, and logrotate makes one of root's unless it is told whose it is.
+const notOurs = "; it must belong to the user that Sesame runs as (in logrotate: create 640 sesame adm), or be in a directory of that user"
 
 // Write appends to the file. Other goroutines may call reopen in the meantime.
 func (f *file) Write(b []byte) (int, error) {
@@ -90,6 +94,9 @@ func (f *file) Write(b []byte) (int, error) {
 // the old one.
 func (f *file) reopen() error {
 	file, err := openAppend(f.path)
+	if errors.Is(err, fs.ErrPermission) {
+		err = fmt.Errorf("%w%s", err, notOurs)
+	}
 	f.anew.set(err)
 	if err != nil {
 		return err

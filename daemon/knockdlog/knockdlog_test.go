@@ -243,7 +243,7 @@ func TestAFileThatCannotBeOpened(t *testing.T) {
 	}
 	for err, want := range map[error]string{
 		unix.EROFS:  "sesame.toml:3: log.knockd: read-only file system; where a unit confines Sesame, add the line ReadWritePaths=/var/log to it",
-		unix.EACCES: "sesame.toml:3: log.knockd: permission denied; it must belong to the user that Sesame runs as",
+		unix.EACCES: "sesame.toml:3: log.knockd: permission denied; it must belong to the user that Sesame runs as (in logrotate: create 640 sesame adm), or be in a directory of that user",
 	} {
 		if got := openError(config.Value{Text: "/var/log/knockd.log", From: "sesame.toml:3"}, err).Error(); got != want {
 			t.Errorf("%q, want %q", got, want)

@@ -23,19 +23,21 @@ var (
 	left = []string{lockName, journalName + newSuffix, setName + newSuffix, clockName + newSuffix}
 )
 
-// Taken is what root took back from a user.
+// Taken is what root took back from a user, or why it gave nothing.
 type Taken struct {
 	From    int        // the user; 0: nothing was taken
 	Undos   [][]string // commands that nobody runs any more
 	OneTime []string   // files in which used sequences are not commented out, it says
 	Damaged []string   // what of the journal was lost
+	Pending int        // undo commands of root's daemon, so root keeps the directory; 0: none
 }
 
 // Hand lets a state directory belong to the user that the daemon is about to become, or to root.
 // Only root may call it. A missing directory is made. One that a daemon has open stays as it is,
 // and so does one of a third user: [Open] says so.
 //
-// Root's directory is given with all that is in it. What a user wrote is not trusted when root
+// Root's directory is given with all that is in it, unless undo commands are pending: the user could
+// not run them, and its helper knows nothing of them. What a user wrote is not trusted when root
 // takes the directory back, since root would do what it says: pending undo commands are dropped,
 // lines that are to be commented out in a file, and the script set. Grants and values stay.
 //
@@ -58,10 +60,32 @@ func Hand(dir string, to account.User, now time.Time) (taken Taken, err error) {
 		return taken, err
 	}
 	defer lock.Close() // nil is fine
-	if to.ID != 0 {
-		return taken, place.Give(to, slices.Concat(kept, left)...)
+	d := &Dir{path: dir, root: place.Root, disk: realDisk()}
+	if to.ID == 0 {
+		return takeBack(d, place, now)
 	}
-	return takeBack(&Dir{path: dir, root: place.Root, disk: realDisk()}, place, now)
+	if taken.Pending = d.pendingUndos(); taken.Pending > 0 {
+		return taken, nil
+	}
+	return taken, place.Give(to, slices.Concat(kept, left)...)
+}
+
+// pendingUndos returns how many undo commands a journal has that are pending. A journal that cannot
+// be read has none: who opens it says so. One of another user says nothing.
+func (d *Dir) pendingUndos() (n int) {
+	if owner, err := ownerOf(d.root, journalName); err != nil || owner != 0 {
+		return 0
+	}
+	read, err := d.read()
+	if err != nil {
+		return 0
+	}
+	for _, g := range read.grants {
+		if g.Undo != nil {
+			n++
+		}
+	}
+	return n
 }
 
 // concerns reports whether a directory is to get another owner: root's that is given, or one with a

@@ -31,8 +31,9 @@ func TestMain(m *testing.M) {
 var service = account.User{Name: "sesame", ID: 990, Group: 991}
 
 // used returns a state directory of root's that a daemon has used: with a grant of a port, a
-// command with an undo, a used one-time sequence, a script set and the note about the clock.
-func used(t *testing.T) string {
+// command whose undo may be pending, a used one-time sequence, a script set and the note about the
+// clock.
+func used(t *testing.T, pending bool) string {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("needs root, to give files away")
@@ -42,11 +43,15 @@ func used(t *testing.T) string {
 	recovered(t, d, monday)
 	source := netip.MustParsePrefix("192.0.2.1/32")
 	end := monday.Add(time.Hour)
-	err := errors.Join(d.Append([]engine.Record{
+	records := []engine.Record{
 		{Grant: &engine.Grant{ID: 3, Door: "ssh", Source: source, Port: packet.Port{Proto: packet.TCP, Number: 22}, TTL: time.Hour, End: end}},
 		{Grant: &engine.Grant{ID: 4, Door: "mount", Source: source, Argv: []string{"mount", "x"}, Undo: []string{"umount", "x y"}, TTL: time.Hour, End: end}},
 		{Consumed: &engine.Consumed{File: "/etc/sesame/once", Line: "tcp/1"}},
-	}, 0), d.SaveSet(Saved{}), d.NoteClockSynchronised(), d.Close())
+	}
+	if !pending {
+		records = append(records, engine.Record{Grant: &engine.Grant{ID: 4}, Ended: true})
+	}
+	err := errors.Join(d.Append(records, 0), d.SaveSet(Saved{}), d.NoteClockSynchronised(), d.Close())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +94,7 @@ func sameOwners(t *testing.T, dir string, want map[string]int) {
 }
 
 func TestRealHand(t *testing.T) {
-	dir := used(t)
+	dir := used(t, false)
 	if taken := hand(t, dir, account.Root()); taken.From != 0 {
 		t.Errorf("root took %+v from itself", taken)
 	}
@@ -107,7 +112,19 @@ func TestRealHand(t *testing.T) {
 	hand(t, dir, account.User{Name: "other", ID: 5, Group: 5})
 	sameOwners(t, dir, allOf(990))
 
-	t.Log("# root takes it back, and believes no command")
+	t.Log("# an undo of root's daemon is pending")
+	dir = used(t, true)
+	if taken := hand(t, dir, service); taken.Pending != 1 {
+		t.Errorf("%+v", taken)
+	}
+	sameOwners(t, dir, allOf(0))
+
+	t.Log("# root takes a directory back, and believes no command")
+	for name := range allOf(990) {
+		if err := os.Lchown(filepath.Join(dir, name), 990, 991); err != nil {
+			t.Fatal(err)
+		}
+	}
 	want := Taken{From: 990, Undos: [][]string{{"umount", "x y"}}, OneTime: []string{"/etc/sesame/once"}}
 	if diff := cmp.Diff(want, hand(t, dir, account.Root())); diff != "" {
 		t.Errorf("taken (-want +got):\n%s", diff)
@@ -155,7 +172,7 @@ func trusted(t *testing.T, dir string) {
 func TestRealHandedHalf(t *testing.T) {
 	for _, name := range kept {
 		t.Run(name, func(t *testing.T) {
-			dir := used(t)
+			dir := used(t, true)
 			if err := os.Chown(filepath.Join(dir, name), 990, 991); err != nil {
 				t.Fatal(err)
 			}
@@ -171,7 +188,7 @@ func TestRealHandedHalf(t *testing.T) {
 			open(t, dir)
 		})
 	}
-	dir := used(t)
+	dir := used(t, true)
 	if err := os.Chown(filepath.Join(dir, journalName), 990, 991); err != nil {
 		t.Fatal(err)
 	}
@@ -181,7 +198,7 @@ func TestRealHandedHalf(t *testing.T) {
 
 // TestRealHandInUse does not touch what a daemon has open.
 func TestRealHandInUse(t *testing.T) {
-	dir := used(t)
+	dir := used(t, false)
 	d := open(t, dir)
 	hand(t, dir, service)
 	sameOwners(t, dir, allOf(0))
@@ -211,7 +228,7 @@ func TestRealTakenTraps(t *testing.T) {
 	} {
 		for _, name := range slices.Concat(kept, left) {
 			t.Run(kind+" for "+name, func(t *testing.T) {
-				dir, secret := used(t), filepath.Join(t.TempDir(), "secret")
+				dir, secret := used(t, false), filepath.Join(t.TempDir(), "secret")
 				if err := os.WriteFile(secret, []byte("kept\n"), 0o640); err != nil {
 					t.Fatal(err)
 				}
@@ -238,7 +255,7 @@ func TestRealTakenTraps(t *testing.T) {
 
 // TestRealHandNew makes a directory for the user, and leaves one alone that is no state directory.
 func TestRealHandNew(t *testing.T) {
-	used(t) // for root alone
+	used(t, false) // for root alone
 	dir := filepath.Join(t.TempDir(), "var/lib/sesame")
 	hand(t, dir, service)
 	info, err := os.Stat(dir)

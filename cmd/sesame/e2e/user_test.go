@@ -9,6 +9,7 @@ import (
 	"hash/crc32"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,8 +21,8 @@ import (
 // know.
 const serviceUser, serviceGroup = 990, 991
 
-// withAccounts lets daemons run on a machine with these further users and groups, in the forms of
-// passwd(5) and group(5).
+// withAccounts lets daemons run on a machine with these users and groups, in the forms of passwd(5)
+// and group(5), in place of a user sesame of this one.
 func (w *world) withAccounts(users, groups string) {
 	w.Helper()
 	if err := os.Chmod(filepath.Dir(w.dir), 0o755); err != nil { // which only root may enter
@@ -30,6 +31,7 @@ func (w *world) withAccounts(users, groups string) {
 	for name, more := range map[string]string{"passwd": users, "group": groups} {
 		text, err := os.ReadFile("/etc/" + name)
 		if err == nil {
+			text = regexp.MustCompile("(?m)^sesame:.*\n").ReplaceAll(text, nil)
 			err = os.WriteFile(w.path(name), append(text, more...), 0o644)
 		}
 		if err != nil {
@@ -172,6 +174,19 @@ func TestRealLeavesRoot(t *testing.T) {
 	w.logged("generation=2")
 	w.nothingWrong()
 
+	t.Log("# the log of knockd's lines is rotated, first to a file of root's")
+	rotate := func(owner int) {
+		err := errors.Join(os.Rename(w.path("log/knockd.log"), w.path("log/knockd.log.1")), os.WriteFile(w.path("log/knockd.log"), nil, 0o640), os.Chown(w.path("log/knockd.log"), owner, 0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.reload()
+	}
+	rotate(0)
+	contains(t, w.log(), "could not be opened anew", "create 640 sesame adm")
+	rotate(serviceUser)
+	w.nothingWrong()
+
 	t.Log("# it is started again, after a crash and after a stop")
 	w.kill()
 	w.start()
@@ -226,6 +241,60 @@ func TestRealLeavesRootWithCommands(t *testing.T) {
 	h.nothingWrong()
 	h.stop()
 	h.wants("in_203.0.113.9_0", "out_203.0.113.9_0")
+}
+
+// TestRealStaysRoot has machines on which root's daemon cannot, or should not, become the user that
+// is there: it starts as root, and says why.
+func TestRealStaysRoot(t *testing.T) {
+	t.Run("its undo is pending", func(t *testing.T) {
+		w := newWorld(t, map[string]string{"mount.lua": strings.Replace(mountDoor, "2s", "10m", 2)})
+		w.start()
+		w.knock(mountKnocks...)
+		w.opens(ssh4)
+		w.kill()
+		w.withService()
+		w.start()
+		contains(t, w.answer("status"), "it runs as root, since a daemon that was root left 1 undo command, which only root can run")
+		if len(w.grants()) != 2 {
+			t.Errorf("grants %+v", w.grants())
+		}
+		w.nothingWrong()
+		w.stop() // which runs the undo
+		w.start()
+		if got := w.threads(); !strings.HasPrefix(got[0], "Uid 990 ") {
+			t.Errorf("threads %q", got)
+		}
+		w.stop()
+	})
+	for name, tt := range map[string]struct {
+		prepare func(w *world) error
+		why     string
+	}{
+		"a socket among other files": {func(w *world) error { return os.WriteFile(w.path("run/other"), nil, 0o644) }, "has other files too (other)"},
+		"no helper can be":           {func(w *world) error { return os.Chown(w.path("below"), 12345, 12345) }, "there can be no helper, which would do what takes root: others can change"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, map[string]string{"ssh.lua": longDoor})
+			w.state = w.path("below/state")
+			if err := errors.Join(os.MkdirAll(w.state, 0o700), os.Mkdir(w.path("run"), 0o755), tt.prepare(w)); err != nil {
+				t.Fatal(err)
+			}
+			w.withService()
+			w.start()
+			contains(t, w.answer("status"), "it runs as root, since", tt.why)
+			w.belongs(w.state, 0, 0)
+			w.belongs(w.path("run"), 0, 0)
+			w.stop()
+
+			w.outside("sesame.toml", "user = \"nosuchuser\"\n")
+			w.flags = []string{"-c", w.path("sesame.toml")}
+			w.launch()
+			if status := w.exit(); status != couldNot {
+				t.Errorf("exit status %d", status)
+			}
+			contains(t, w.log(), "sesame.toml:1: user: there is no user nosuchuser: make it (useradd --system nosuchuser)")
+		})
+	}
 }
 
 // TestRealBackToRoot has root take over a directory in which the daemon's user could plant what

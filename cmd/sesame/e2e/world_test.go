@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"os/user"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -78,6 +79,9 @@ func newWorld(t *testing.T, files map[string]string) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { w.sender.Close() })
+	if _, err := user.Lookup("sesame"); err == nil { // most daemons of these tests are root
+		w.withAccounts("", "")
+	}
 	w.net.Server.Echo(server4 + ":22")
 	w.net.Server.Echo("[" + server6 + "]:22")
 	return w
