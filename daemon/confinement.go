@@ -33,9 +33,6 @@ func (d *daemon) confine(set *scripting.Set, commands bool) error {
 		d.confinement.Store(&confinement{text: "no, since scripts have commands, or undo commands may be pending"})
 		return nil
 	}
-	if err := d.socket.Prepare(); err != nil {
-		return fmt.Errorf("confining the process: %w", err)
-	}
 	needs := d.needs(set)
 	report, err := confine.Apply(needs)
 	if err != nil {

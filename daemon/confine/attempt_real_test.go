@@ -20,7 +20,11 @@ import (
 )
 
 // inside is set in the process that confines itself; its value is the directory of the test.
-const inside = "SESAME_TEST_CONFINED"
+// withHelper is set beside it when the process has a helper that it connects to.
+const (
+	inside     = "SESAME_TEST_CONFINED"
+	withHelper = "SESAME_TEST_HELPER"
+)
 
 // An attempt is what somebody tries who controls the memory of the process.
 type attempt struct {
@@ -55,6 +59,14 @@ var attempts = []attempt{
 	}},
 	{"events about devices", false, func(string) error { return socket(unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_KOBJECT_UEVENT) }},
 	{"TCP without connect", false, func(string) error { return fastOpen() }},
+	{"TCP by a message without connect", false, func(string) error {
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
+		if err != nil {
+			return fmt.Errorf("without a socket it is no attempt: %v", err)
+		}
+		defer unix.Close(fd)
+		return unix.Sendmsg(fd, []byte("x"), nil, &unix.SockaddrInet4{Port: 1, Addr: [4]byte{127, 0, 0, 1}}, unix.MSG_FASTOPEN)
+	}},
 	{"DCCP", false, func(string) error { return socket(unix.AF_INET, 6, unix.IPPROTO_DCCP) }},
 	{"UDP-Lite", false, func(string) error { return socket(unix.AF_INET, unix.SOCK_DGRAM, unix.IPPROTO_UDPLITE) }},
 	{"write a setting of the kernel", false, func(string) error { return os.WriteFile("/proc/sys/kernel/core_pattern", []byte("core"), 0) }},
@@ -72,9 +84,22 @@ var attempts = []attempt{
 	{"end another", false, func(string) error { return unix.Kill(os.Getppid(), 0) }},
 	{"D-Bus", false, func(dir string) error { return dial("unix", dir+"/bus") }},
 	{"a stream of Unix", false, func(string) error { return socket(unix.AF_UNIX, unix.SOCK_STREAM, 0) }},
-	{"packets in order of Unix", false, func(string) error { return socket(unix.AF_UNIX, unix.SOCK_SEQPACKET, 0) }},
+	{helped, false, func(dir string) error { return dial("unixpacket", dir+"/helper") }},
 	{"a pair of sockets", false, func(string) error { _, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0); return err }},
 	{"TCP to a service", false, func(string) error { return dial("tcp", "127.0.0.1:1") }},
+	{"a TCP server without an address", false, func(string) error {
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
+		if err != nil {
+			return fmt.Errorf("without a socket it is no attempt: %v", err)
+		}
+		return errors.Join(unix.Listen(fd, 1), unix.Close(fd))
+	}},
+	{"a script under a second name", false, func(dir string) error { return unix.Link(dir+"/scripts/door.lua", dir+"/state/door.lua") }},
+	{"a second name in the scripts", false, func(dir string) error { return unix.Link(dir+"/scripts/door.lua", dir+"/scripts/other.lua") }},
+	{"a second name of what a link leads to", false, func(dir string) error {
+		return unix.Linkat(unix.AT_FDCWD, dir+"/run/socket", unix.AT_FDCWD, dir+"/run/other", unix.AT_SYMLINK_FOLLOW)
+	}},
+	{"D-Bus by packets in order", false, func(dir string) error { return dial("unixpacket", dir+"/bus") }},
 	{"a TCP server", false, func(string) error { return listen("127.0.0.1:0") }},
 	{"MPTCP", false, func(string) error { return socket(unix.AF_INET, unix.SOCK_STREAM, unix.IPPROTO_MPTCP) }},
 	{"a raw socket", false, func(string) error { return socket(unix.AF_INET, unix.SOCK_RAW, unix.IPPROTO_TCP) }},
@@ -116,6 +141,10 @@ var attempts = []attempt{
 	{"routes, and the firewall", true, func(string) error {
 		return errors.Join(socket(unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_ROUTE), socket(unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_NETFILTER))
 	}},
+	{"the second name of the socket", true, func(dir string) error {
+		return errors.Join(unix.Link(dir+"/run/socket", dir+"/run/.socket.kept"), unix.Unlink(dir+"/run/socket"), unix.Link(dir+"/run/.socket.kept", dir+"/run/socket"),
+			unix.Unlink(dir+"/run/.socket.kept"))
+	}},
 	{"the system's log", true, func(dir string) error { return dial("unixgram", dir+"/log/syslog") }},
 	{"a question by UDP", true, func(string) error { return dial("udp", "127.0.0.1:53") }},
 	{"watch a file", true, func(dir string) error {
@@ -140,6 +169,9 @@ var attempts = []attempt{
 	{"zones of time", true, func(string) error { _, err := os.ReadDir("/usr/share"); return err }},
 }
 
+// helped is what a process may do that has a helper, and no other.
+const helped = "connect to the helper"
+
 // TestRealAttempts confines a process, and lets it try everything.
 func TestRealAttempts(t *testing.T) {
 	if dir := os.Getenv(inside); dir != "" {
@@ -157,30 +189,35 @@ func TestRealAttempts(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	bus, err := net.Listen("unix", dir+"/bus")
-	if err != nil {
-		t.Fatal(err)
+	for name, network := range map[string]string{"bus": "unix", "run/socket": "unix", "helper": "unixpacket"} {
+		listener, err := net.Listen(network, filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer listener.Close()
 	}
-	defer bus.Close()
 	syslog, err := net.ListenPacket("unixgram", dir+"/log/syslog")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer syslog.Close()
-	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.run=^TestRealAttempts$", "-test.v")
-	cmd.Env = append(os.Environ(), inside+"="+dir)
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	for _, a := range attempts {
-		refused := strings.Contains(string(out), "refused: "+a.name+"\n")
-		if done := strings.Contains(string(out), "done: "+a.name+"\n"); refused == a.allowed || done != a.allowed {
-			t.Errorf("%s: allowed %v, refused %v, done %v", a.name, a.allowed, refused, done)
+	for _, helper := range []string{"", "1"} {
+		cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.run=^TestRealAttempts$", "-test.v")
+		cmd.Env = append(os.Environ(), inside+"="+dir, withHelper+"="+helper)
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v\n%s", err, out)
 		}
-	}
-	if t.Failed() || !strings.Contains(string(out), "held: files (Landlock ") {
-		t.Errorf("it says\n%s", out)
+		for _, a := range attempts {
+			allowed := a.allowed || a.name == helped && helper != ""
+			refused := strings.Contains(string(out), "refused: "+a.name+"\n")
+			if done := strings.Contains(string(out), "done: "+a.name+"\n"); refused == allowed || done != allowed {
+				t.Errorf("%s: allowed %v, refused %v, done %v", a.name, allowed, refused, done)
+			}
+		}
+		if t.Failed() || !strings.Contains(string(out), "held: files (Landlock ") {
+			t.Errorf("it says\n%s", out)
+		}
 	}
 }
 
@@ -188,7 +225,7 @@ func TestRealAttempts(t *testing.T) {
 func confineHere(t *testing.T, dir string) {
 	report, err := confine.Apply(confine.Needs{
 		Read: append(confine.Around(dir+"/list/hosts"), dir+"/scripts"), Write: []string{dir + "/state"},
-		Logs: []string{dir + "/log/knockd.log"}, Socket: dir + "/run/socket",
+		Logs: []string{dir + "/log/knockd.log"}, Socket: dir + "/run/socket", Helper: os.Getenv(withHelper) != "",
 	})
 	if err != nil || len(report.Missing) > 0 {
 		t.Fatal(report, err)
@@ -198,7 +235,9 @@ func confineHere(t *testing.T, dir string) {
 		switch err := a.try(dir); {
 		case err == nil:
 			fmt.Println("done:", a.name)
-		case errors.Is(err, fs.ErrPermission), errors.Is(err, unix.ENOSYS):
+		// Landlock calls a file that may not change its directory one of another file system, and
+		// the kernel a socket of another type one of another protocol.
+		case errors.Is(err, fs.ErrPermission), errors.Is(err, unix.ENOSYS), errors.Is(err, unix.EXDEV), errors.Is(err, unix.EPROTOTYPE):
 			fmt.Println("refused:", a.name)
 		default:
 			fmt.Println("other:", a.name, err)

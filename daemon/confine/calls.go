@@ -14,7 +14,7 @@ var allowed = []string{
 	"nanosleep", "clock_nanosleep", "clock_nanosleep_time64", "clock_gettime", "clock_gettime64", "clock_getres", "gettimeofday", "time",
 	"timer_create", "timer_settime", "timer_settime64", "timer_delete", "setitimer", "adjtimex", "clock_adjtime",
 	"uname", "sysinfo", "getrlimit", "ugetrlimit", "getrusage", "getuid", "geteuid", "getgid", "getegid", "getuid32", "geteuid32",
-	"getgid32", "getegid32", "getgroups", "capget", "getcwd", "umask",
+	"getgid32", "getegid32", "getgroups", "capget", "wait4", "waitid", "getcwd", "umask",
 
 	// files: Landlock says which, and seccomp.go with which modes
 	"close", "close_range", "read", "readv", "pread64", "preadv", "write", "writev", "pwrite64", "pwritev",
@@ -27,6 +27,6 @@ var allowed = []string{
 	"epoll_create1", "epoll_ctl", "epoll_wait", "epoll_pwait", "epoll_pwait2", "eventfd2", "poll", "ppoll", "ppoll_time64", "select", "pselect6",
 
 	// sockets: seccomp.go says which are made, and what is sent
-	"bind", "listen", "accept", "accept4", "connect", "shutdown", "recvfrom", "recvmsg", "recvmmsg",
+	"bind", "accept", "accept4", "connect", "shutdown", "recvfrom", "recvmsg", "recvmmsg",
 	"recvmmsg_time64", "getsockname", "getpeername", "getsockopt", "setsockopt",
 }

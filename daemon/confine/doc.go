@@ -48,7 +48,7 @@ func Apply(n Needs) (r Report, err error) {
 		r.Held = append(r.Held, fmt.Sprintf("files (Landlock %d)", version))
 	}
 	tcp := version >= versionOfNetwork
-	switch err := filterCalls(tcp); {
+	switch err := filterCalls(sockets{tcp: tcp, helper: n.Helper}); {
 	case errors.Is(err, errPartly):
 		return r, err
 	case err != nil:

@@ -18,6 +18,8 @@ type Needs struct {
 	// Socket is the process's own Unix socket, with its lock file beside it, which are made anew
 	// when somebody removes them.
 	Socket string
+	// Helper lets the process connect to a Unix socket of packets in order, as its helper has.
+	Helper bool
 	// Abstract lets the process send to Unix sockets without a path.
 	Abstract bool
 }
@@ -29,6 +31,8 @@ type Needs struct {
 // a rule is about one entry. Another process's memory takes ptrace, which the filter refuses.
 var system = []string{
 	"/proc", "/usr/share", "/usr/local/share", "/dev/null",
+	// where links of /etc/resolv.conf lead: the file there is replaced with each change
+	"/run/systemd/resolve", "/run/resolvconf",
 	"/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/localtime", "/etc/passwd", "/etc/group",
 }
 

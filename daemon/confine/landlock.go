@@ -2,6 +2,7 @@ package confine
 
 import (
 	"errors"
+	"fmt"
 	"path/filepath"
 	"slices"
 
@@ -60,6 +61,15 @@ func restrictFiles(n Needs) (version int, err error) {
 		return 0, err
 	}
 	return version, nil
+}
+
+// ReadOnly limits the process, and programs that it starts, to reading and executing files: it
+// changes none, connects nowhere by TCP, and sends no signal outside.
+func ReadOnly() error {
+	if _, err := landlockVersion(); err != nil {
+		return fmt.Errorf("%w: %w", ErrUnsupported, err)
+	}
+	return newest.BestEffort().Restrict(landlock.RODirs("/"), landlock.PathAccess(writeFiles, "/dev/null").IgnoreIfMissing())
 }
 
 // rules returns the rules for the needs of a process, and for those of its libraries.

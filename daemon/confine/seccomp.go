@@ -24,7 +24,7 @@ const unknown = seccomp.ActionErrno | seccomp.Action(unix.ENOSYS)
 // process: one that a newer Go or a rare path needs must not take the guard away.
 //
 // Without tcp no TCP socket can be made.
-func filterCalls(tcp bool) error {
+func filterCalls(s sockets) error {
 	machine, err := arch.GetInfo("")
 	if err != nil {
 		return err
@@ -33,14 +33,14 @@ func filterCalls(tcp bool) error {
 	// which this library does not take for an error.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	if err := seccomp.LoadFilter(seccomp.Filter{NoNewPrivs: true, Flag: seccomp.FilterFlagTSync, Policy: policy(machine, tcp)}); err != nil {
+	if err := seccomp.LoadFilter(seccomp.Filter{NoNewPrivs: true, Flag: seccomp.FilterFlagTSync, Policy: policy(machine, s)}); err != nil {
 		return err
 	}
 	return allFiltered()
 }
 
-// ErrUnsupported means that the kernel or the architecture has no filter of system calls.
-var ErrUnsupported = errors.New("system calls cannot be limited here")
+// ErrUnsupported means that the kernel or the architecture has no such limit.
+var ErrUnsupported = errors.New("this cannot be limited here")
 
 // Calls limits the system calls of the process to those that [Apply] leaves without TCP, and
 // nothing else. It is for a process that can open no file any more. Its threads must have no filter
@@ -52,7 +52,7 @@ func Calls() error {
 	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	err = seccomp.LoadFilter(seccomp.Filter{NoNewPrivs: true, Flag: seccomp.FilterFlagTSync, Policy: policy(machine, false)})
+	err = seccomp.LoadFilter(seccomp.Filter{NoNewPrivs: true, Flag: seccomp.FilterFlagTSync, Policy: policy(machine, sockets{})})
 	if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EINVAL) {
 		return fmt.Errorf("%w: %w", ErrUnsupported, err)
 	}
@@ -60,7 +60,7 @@ func Calls() error {
 }
 
 // policy returns what the process may call on an architecture.
-func policy(machine *arch.Info, tcp bool) seccomp.Policy {
+func policy(machine *arch.Info, s sockets) seccomp.Policy {
 	var names []string
 	for _, name := range allowed {
 		if has(machine, name) {
@@ -68,7 +68,7 @@ func policy(machine *arch.Info, tcp bool) seccomp.Policy {
 		}
 	}
 	var conditions []seccomp.NameWithConditions
-	for _, c := range slices.Concat(processCalls(), modeCalls(), socketCalls(tcp)) {
+	for _, c := range slices.Concat(processCalls(), modeCalls(), socketCalls(s)) {
 		if has(machine, c.Name) {
 			conditions = append(conditions, c)
 		}
@@ -130,15 +130,26 @@ func modeCalls() []seccomp.NameWithConditions {
 		when("mkdir", clear(1, special)),
 		when("mkdirat", clear(2, special)),
 		when("fchmod", clear(1, 0o7777&^0o644)),
+		// The control socket has two names. Landlock refuses a link into another directory.
+		when("linkat", equal(4, 0)),
 	}
+}
+
+// sockets are kinds of sockets that not every process needs.
+type sockets struct {
+	tcp    bool
+	helper bool // see [Needs.Helper]
 }
 
 // socketCalls are the kinds of sockets that can be made.
 //
 // D-Bus, systemd and containers listen at stream sockets. A filter cannot see the address of a
-// connection, so there are no Unix sockets but those of datagrams. Sockets of packets and of
-// netlink are what CAP_NET_RAW and CAP_NET_ADMIN are for.
-func socketCalls(tcp bool) []seccomp.NameWithConditions {
+// connection, so there are no Unix sockets but those of datagrams, and for a helper those of
+// packets in order, at which nearly nothing else listens. Sockets of packets and of netlink are
+// what CAP_NET_RAW and CAP_NET_ADMIN are for.
+//
+// Nobody may call listen: without bind the kernel chooses a port, which Landlock does not see.
+func socketCalls(s sockets) []seccomp.NameWithConditions {
 	const stream, datagram, others = unix.SOCK_STREAM, unix.SOCK_DGRAM, 0xc // the rest of SOCK_TYPE_MASK
 	calls := []seccomp.NameWithConditions{
 		when("socket", equal(0, unix.AF_UNIX), set(1, datagram), clear(1, stream|others)),
@@ -151,9 +162,12 @@ func socketCalls(tcp bool) []seccomp.NameWithConditions {
 		when("sendmsg", clear(2, unix.MSG_FASTOPEN)),
 		when("sendmmsg", clear(3, unix.MSG_FASTOPEN)),
 	}
+	if s.helper { // its number has two bits, and "set" is for one
+		calls = append(calls, when("socket", equal(0, unix.AF_UNIX), set(1, unix.SOCK_SEQPACKET&stream), set(1, unix.SOCK_SEQPACKET&^stream), clear(1, 0xf&^unix.SOCK_SEQPACKET)))
+	}
 	for _, family := range []uint64{unix.AF_INET, unix.AF_INET6} {
 		calls = append(calls, when("socket", equal(0, family), set(1, datagram), clear(1, stream|others), equal(2, 0)))
-		if tcp { // without a protocol it is neither MPTCP, which Landlock does not know, nor SCTP
+		if s.tcp { // without a protocol it is neither MPTCP, which Landlock does not know, nor SCTP
 			calls = append(calls, when("socket", equal(0, family), set(1, stream), clear(1, datagram|others), equal(2, 0)))
 		}
 	}

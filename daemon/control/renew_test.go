@@ -297,46 +297,66 @@ func takeDescriptors(t *testing.T) (all []*os.File) {
 	}
 }
 
-// A process that may make no socket any more uses those that it prepared: they serve, and their
-// files have the mode of the first. One that is misused sends nothing.
-func TestPreparedSockets(t *testing.T) {
+// As long as the socket has its second name it stays the same, whatever is deleted, and its file
+// has the mode of the first. The second name comes back, too.
+func TestTheSocketHasASecondName(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "run", "s.sock")
 	s := served(t, path, fakeAPI())
-	if err := errors.Join(s.Prepare(), s.Prepare()); err != nil {
-		t.Fatal(err)
+	first := s.current()
+	for _, gone := range []string{path, s.second(), path, path, s.second()} {
+		if err := os.Remove(gone); err != nil {
+			t.Fatal(err)
+		}
+		s.mustRenew(t, gone == path)
+		s.mustRenew(t, false)
+		for _, name := range []string{path, s.second()} {
+			if info, err := os.Lstat(name); err != nil || info.Mode() != 0o600|os.ModeSocket {
+				t.Fatalf("after %s was deleted, %s: %v, %v", gone, name, info, err)
+			}
+		}
+		if _, err := Dial(path).Status(t.Context()); err != nil || s.current() != first {
+			t.Fatalf("after %s was deleted: %v, the same socket: %v", gone, err, s.current() == first)
+		}
 	}
-	if n := len(s.prepared.sockets); n != maxPrepared {
-		t.Fatalf("%d are prepared, want %d", n, maxPrepared)
-	}
-	other, err := net.Listen("unix", path+".other")
+	ended, err := Listen(path + "2")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer other.Close()
-	misused := s.prepared.sockets[maxPrepared-1]
-	if err := unix.Connect(misused, &unix.SockaddrUnix{Name: path + ".other"}); err != nil {
+	if err := ended.Close(); err != nil {
+		t.Error(err)
+	}
+	for _, name := range []string{ended.path, ended.second()} {
+		if _, err := os.Lstat(name); err == nil {
+			t.Errorf("%s stays after the end", name)
+		}
+	}
+}
+
+// What stands at the second name is replaced when it is the socket of a daemon that died, and left
+// when it is anything else.
+func TestAForeignSecondName(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	second := (&Socket{path: path}).second()
+	dead, err := net.ListenUnix("unix", &net.UnixAddr{Name: second, Net: "unix"})
+	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := unix.Write(misused, []byte("AUTH EXTERNAL")); !errors.Is(err, unix.EPIPE) {
-		t.Errorf("a prepared socket sends: %v", err)
+	dead.SetUnlinkOnClose(false)
+	if err := dead.Close(); err != nil {
+		t.Fatal(err)
 	}
-	if err := unix.Sendto(misused, []byte("AUTH"), unix.MSG_NOSIGNAL, nil); !errors.Is(err, unix.EPIPE) {
-		t.Errorf("a prepared socket sends: %v", err)
+	s := served(t, path, fakeAPI())
+	if !s.isOurs(second) {
+		t.Error("the socket of a dead daemon was not replaced")
 	}
-	for left := maxPrepared - 1; left > 0; left-- {
-		if err := os.Remove(path); err != nil {
-			t.Fatal(err)
-		}
-		s.mustRenew(t, true)
-		info, err := os.Lstat(path)
-		if err != nil || info.Mode() != 0o600|os.ModeSocket {
-			t.Fatalf("the file: %v, %v", info, err)
-		}
-		if _, err := Dial(path).Status(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if n := len(s.prepared.sockets); n != left {
-			t.Fatalf("%d are left, want %d", n, left)
-		}
+	if err := errors.Join(os.Remove(second), os.WriteFile(second, []byte("precious"), 0o600), os.Remove(path)); err != nil {
+		t.Fatal(err)
+	}
+	s.mustRenew(t, true) // by a new socket
+	if text, err := os.ReadFile(second); err != nil || string(text) != "precious" {
+		t.Errorf("%q, %v", text, err)
+	}
+	if _, err := Dial(path).Status(t.Context()); err != nil {
+		t.Error(err)
 	}
 }

@@ -23,8 +23,6 @@ type Socket struct {
 	close   func() error
 	spare   *spare
 
-	prepared prepared
-
 	mu       sync.Mutex
 	listener *net.UnixListener
 	file     os.FileInfo // of the socket that we created
@@ -36,7 +34,8 @@ type Socket struct {
 // replaces the socket of a daemon that has died. It is an error when a daemon answers at the
 // path, and when the file there is not a socket.
 //
-// It also creates path.lock, an empty file that stays. The daemon holds a lock on it.
+// It also creates path.lock, an empty file that stays. The daemon holds a lock on it. The socket
+// has a second name, see [Socket.Renew].
 func Listen(path string) (*Socket, error) {
 	if err := checkPath(path); err != nil {
 		return nil, err
@@ -50,19 +49,19 @@ func Listen(path string) (*Socket, error) {
 	return s, nil
 }
 
-// create makes the directory, takes the lock unless we have it, and listens.
+// create makes the directory, takes the lock unless we have it, and makes the file of the socket.
 func (s *Socket) create() error {
 	if err := os.MkdirAll(filepath.Dir(s.path), 0o755); err != nil {
 		return fmt.Errorf("making the directory of the socket: %w", err)
 	}
 	if s.lock != nil && isAt(s.lock, s.path+".lock") {
-		return s.bind()
+		return s.restore()
 	}
 	lock, err := lockFor(s.path)
 	if err != nil {
 		return err
 	}
-	if err := s.bind(); err != nil {
+	if err := s.restore(); err != nil {
 		return errors.Join(err, lock.Close())
 	}
 	if s.lock != nil {
@@ -86,11 +85,18 @@ func isAt(file *os.File, path string) bool {
 // and reports whether it did. Connections that are open go on. A file of another kind at the path
 // stays, and is an error; so is a daemon that answers there. It looks at the disk, so it may wait.
 //
+// As long as the file has its second name, it gets the first one again, and the socket stays the
+// same. A confined process cannot do more, since it makes no socket. When both are gone, as with
+// the directory, a new socket is made.
+//
 // The lock file may be gone as well. Until Renew has made both again, another daemon could start.
 func (s *Socket) Renew() (renewed bool, err error) {
 	before, now, err := s.replace()
-	if err != nil || before == nil {
+	if err != nil || now == nil {
 		return false, err
+	}
+	if before == now {
+		return true, nil
 	}
 	select {
 	case s.renewed <- now: // before the old one ends, so that Serve knows why it ends
@@ -100,14 +106,15 @@ func (s *Socket) Renew() (renewed bool, err error) {
 }
 
 // replace makes the socket again when its file is gone. It returns the listeners from before and
-// from now on; nil: the file is there.
+// from now on, which may be the same; nil: the file is there.
 func (s *Socket) replace() (before, now *net.UnixListener, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return nil, nil, nil
 	}
-	if there, err := os.Lstat(s.path); err == nil && os.SameFile(there, s.file) {
+	if s.isOurs(s.path) {
+		s.nameAgain()
 		return nil, nil, nil
 	}
 	before = s.listener
@@ -162,11 +169,48 @@ func another(path string) error {
 	return fmt.Errorf("another daemon runs: it answers at %s; stop it, or name another socket with --socket", path)
 }
 
-// bind removes a stale socket, and listens.
-func (s *Socket) bind() error {
+// second returns the second name of the file of the socket. It is hidden, so that what removes
+// all files of the directory leaves it.
+func (s *Socket) second() string {
+	return filepath.Join(filepath.Dir(s.path), "."+filepath.Base(s.path)+".kept")
+}
+
+// isOurs reports whether a path leads to the socket that we made.
+func (s *Socket) isOurs(path string) bool {
+	there, err := os.Lstat(path)
+	return err == nil && s.file != nil && os.SameFile(there, s.file)
+}
+
+// nameAgain gives the socket its second name, unless it has it. Another socket there is one of a
+// daemon that died, since we hold the lock. Some file systems have no second names: then Renew
+// makes a new socket.
+func (s *Socket) nameAgain() {
+	switch there, err := os.Lstat(s.second()); {
+	case err == nil && os.SameFile(there, s.file):
+		return
+	case err == nil && there.Mode().Type() == fs.ModeSocket:
+		_ = os.Remove(s.second()) // else the link fails
+	}
+	_ = os.Link(s.path, s.second())
+}
+
+// restore makes the file of the socket: of its second name, or with a new socket.
+func (s *Socket) restore() error {
 	if err := clearStale(s.path); err != nil {
 		return err
 	}
+	if s.isOurs(s.second()) && os.Link(s.second(), s.path) == nil {
+		return nil
+	}
+	if err := s.bind(); err != nil {
+		return err
+	}
+	s.nameAgain()
+	return nil
+}
+
+// bind listens.
+func (s *Socket) bind() error {
 	// The kernel creates the file with the mode of the socket. So there is no moment at which
 	// other users can open it.
 	private := func(_, _ string, raw syscall.RawConn) error {
@@ -174,11 +218,8 @@ func (s *Socket) bind() error {
 		err := raw.Control(func(fd uintptr) { failed = unix.Fchmod(int(fd), 0o600) })
 		return errors.Join(err, failed)
 	}
-	listener, had, err := s.prepared.listen(s.path)
-	if !had {
-		config := net.ListenConfig{Control: private}
-		listener, err = config.Listen(context.Background(), "unix", s.path)
-	}
+	config := net.ListenConfig{Control: private}
+	listener, err := config.Listen(context.Background(), "unix", s.path)
 	if err != nil {
 		return fmt.Errorf("listening for requests: %w", err)
 	}
@@ -223,7 +264,6 @@ func (s *Socket) Close() error { return s.close() }
 func (s *Socket) remove() error {
 	close(s.ended)
 	s.spare.end()
-	s.prepared.close()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true
@@ -231,8 +271,10 @@ func (s *Socket) remove() error {
 	if errors.Is(err, net.ErrClosed) {
 		err = nil // Serve has ended it
 	}
-	if file, statErr := os.Lstat(s.path); statErr == nil && os.SameFile(file, s.file) {
-		err = errors.Join(err, os.Remove(s.path))
+	for _, path := range []string{s.path, s.second()} {
+		if s.isOurs(path) {
+			err = errors.Join(err, os.Remove(path))
+		}
 	}
 	return errors.Join(err, s.lock.Close())
 }
