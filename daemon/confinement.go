@@ -27,10 +27,10 @@ type confinement struct {
 func (d *daemon) confine(set *scripting.Set, commands bool) error {
 	switch {
 	case !d.config.Confine:
-		d.confinement.Store(&confinement{text: "no, since the configuration does not say confine = true"})
+		d.confinement.Store(&confinement{text: "no, since the configuration says confine = false"})
 		return nil
 	case commands:
-		d.confinement.Store(&confinement{text: "no, since scripts have commands, or undo commands may be pending"})
+		d.confinement.Store(&confinement{text: "no, since this process runs commands of scripts, or undo commands may be pending: see docs/configuration.md, Commands and privileges"})
 		return nil
 	}
 	needs := d.needs(set)
@@ -58,8 +58,10 @@ func (d *daemon) needs(set *scripting.Set) confine.Needs {
 		n.Read = append(n.Read, confine.Around(database.Text)...)
 	}
 	n.Read = append(n.Read, geofile.Places()...)
-	if os.Geteuid() != 0 { // else the modes of its files protect nothing, since they are root's
-		n.Read = append(n.Read, "/etc")
+	if os.Geteuid() != 0 {
+		// Files here take another's place at any time, such as a knockd.conf and the list of name
+		// servers. Their modes protect those that are not for everybody, but not from root.
+		n.Read = append(n.Read, "/etc", "/run")
 	}
 	n.Write = []string{absolute(d.config.State)}
 	if d.helper == nil {
@@ -95,6 +97,14 @@ func (c *confinement) refusal(set *scripting.Set, scripts string) error {
 		}
 	}
 	return nil
+}
+
+// explainSocket adds what to do to an error of a control socket that cannot be made again.
+func (c *confinement) explainSocket(err error) error {
+	if c == nil || !c.held || err == nil || !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	return fmt.Errorf("%w (a confined process makes no directory and no socket: restart Sesame (systemctl restart sesame); grants stay)", err)
 }
 
 // explain adds what to do to an error of a file that the confinement may have refused. A mistake

@@ -10,6 +10,7 @@ import (
 	"sesame/daemon/control"
 	"sesame/daemon/effect"
 	"sesame/daemon/effect/firewall"
+	"sesame/daemon/effect/listing"
 	"sesame/daemon/packet"
 	"sesame/scripting"
 )
@@ -23,14 +24,14 @@ type monitoredFirewall interface {
 }
 
 // openFirewall returns the configured firewall. It changes nothing in the kernel.
-func openFirewall(c config.Config, clock clock) (monitoredFirewall, error) {
+func openFirewall(c config.Config, clock clock, text func(context.Context, listing.Rule) (string, error)) (monitoredFirewall, error) {
 	if c.Firewall.Mode == "set" {
 		return firewall.NewSets(firewall.SetConfig{
 			Family: c.Firewall.Family, Table: c.Firewall.Table, Set4: c.Firewall.Set4, Set6: c.Firewall.Set6, Now: clock.now,
 		})
 	}
 	return firewall.NewGuard(firewall.GuardConfig{
-		Mark: c.Firewall.Mark, Trusted: c.Trusted, TrustedInterfaces: c.TrustedInterfaces, Answer: firewall.Answer(c.Firewall.Answer), Daemon: true,
+		Mark: c.Firewall.Mark, Trusted: c.Trusted, TrustedInterfaces: c.TrustedInterfaces, Answer: firewall.Answer(c.Firewall.Answer), Daemon: true, Text: text,
 	}), nil
 }
 

@@ -53,7 +53,7 @@ func (d *daemon) serve(ctx context.Context) error {
 		return d.reconcile(ctx)
 	})
 	for _, task := range []func(context.Context) error{
-		d.waitForPackets, d.measure, d.monitorLinks, d.handleSignals, d.logStop, d.keep, d.followDatabases, d.awaitState, d.serveEarlier, d.loop.facts.resolver.Run,
+		d.waitForPackets, d.measure, d.monitorLinks, d.handleSignals, d.logStop, d.keep, d.followDatabases, d.awaitState, d.serveEarlier, d.followLister, d.loop.facts.resolver.Run,
 		d.watchScripts,
 		func(ctx context.Context) error {
 			return watch.NewFiles(d.databasePaths, d.searched(), watch.Quiet, d.config.Log).Run(ctx, d.databaseHints)

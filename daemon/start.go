@@ -45,6 +45,8 @@ type Config struct {
 	// is none. Run takes it over.
 	Helper *os.File
 	Probe  []string // a command that calls [state.Probe] for the path behind it; empty: none is run
+	// Lister is a command that calls [listing.Serve]; empty: a confined daemon knows no text of a rule.
+	Lister []string
 }
 
 // A daemon is everything that Run puts together. After the start, the loop owns what changes,
@@ -71,6 +73,7 @@ type daemon struct {
 	privileges string  // privileges, as text
 
 	confinement   atomic.Pointer[confinement] // what the kernel holds the process to; nil: the start is not over
+	lister        lister
 	links         *capture.Links
 	firewallState firewallState
 	measurement   measurement
@@ -92,7 +95,7 @@ type daemon struct {
 // Run guards the machine until ctx ends. After an error, ports that were guarded stay guarded.
 func Run(ctx context.Context, c Config) (err error) {
 	d := &daemon{
-		config: c, notifier: newNotifier(), waiting: map[uint64]chan<- error{},
+		config: c, notifier: newNotifier(), waiting: map[uint64]chan<- error{}, lister: newLister(),
 		hangups: make(chan os.Signal, 1), repairs: make(chan struct{}, 1),
 		databaseHints: make(chan struct{}, 1), databasePaths: make(chan []string, 1),
 	}
@@ -135,7 +138,7 @@ func (d *daemon) prepare(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	if d.firewall, err = openFirewall(d.config.Config, clock); err != nil {
+	if d.firewall, err = openFirewall(d.config.Config, clock, d.lister.text); err != nil {
 		return err
 	}
 	if d.links, err = capture.ListLinks(); err != nil {
@@ -181,6 +184,7 @@ func (d *daemon) drop(first startup) (err error) {
 	}
 	unknown, _ := d.state.open() // a journal that is not read may have pending undos
 	d.commands = d.helper == nil && (unknown == nil || len(first.set.Commands) > 0 || d.loop.engine.HasPendingUndo())
+	d.startLister(d.commands)
 	if d.privileges, err = d.dropTo(d.commands); err != nil {
 		return err
 	}
@@ -327,6 +331,7 @@ func (d *daemon) close() error {
 	if d.helper != nil {
 		d.helper.close()
 	}
+	d.lister.close()
 	if d.source != nil {
 		_ = d.source.Close() // the loop has closed it, unless it never ran
 	}

@@ -252,6 +252,7 @@ func (d *daemon) dropLate(ctx context.Context) error {
 	if !d.loop.do(ctx, func() { commands, set = d.commands, d.loop.set }) {
 		return nil
 	}
+	d.startLister(commands)
 	privileges, err := d.dropTo(commands)
 	if err != nil {
 		return err

@@ -18,6 +18,8 @@ const (
 	firewallUnwatched                // events about changes of the firewall are not read
 	firewallUnseen                   // the chains of other programs cannot be looked at
 	unmeasured                       // what becomes of granted packets is not measured
+	rulesUnread                      // the text of rules of other programs cannot be read
+	namesUnread                      // the files about names cannot be read
 	socketGone                       // the control socket was deleted and cannot be made again
 	serviceManager                   // the service manager cannot be notified
 	noDescriptors                    // the process has no file descriptor left
@@ -61,5 +63,7 @@ func (t *troubles) tell(s *control.Status) {
 	s.Scripts.SequencesUnread = t.texts[sequencesUnread]
 	s.Firewall.Unwatched, s.Firewall.Unseen = t.texts[firewallUnwatched], t.texts[firewallUnseen]
 	s.Firewall.Unmeasured = t.texts[unmeasured]
+	s.Firewall.RulesUnread = t.texts[rulesUnread]
+	s.NamesUnread = t.texts[namesUnread]
 	s.SocketGone, s.ServiceManager, s.NoDescriptors, s.LookSlow = t.texts[socketGone], t.texts[serviceManager], t.texts[noDescriptors], t.texts[lookSlow]
 }

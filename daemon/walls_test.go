@@ -34,7 +34,8 @@ var arrows = map[string][]string{
 	"daemon/writable":              {},
 	"daemon/writable/writabletest": {},
 	"daemon/terminal":              {},
-	"daemon/effect/firewall":       {"daemon/packet", "daemon/effect", "daemon/reach"},
+	"daemon/effect/firewall":       {"daemon/packet", "daemon/effect", "daemon/effect/listing", "daemon/reach"},
+	"daemon/effect/listing":        {"daemon/confine"},
 	"daemon/reach":                 {"daemon/packet"},
 	"daemon/transcript":            {"daemon/packet", "daemon/engine"},
 	"daemon/record":                {"daemon/packet", "daemon/engine", "daemon/wire", "daemon/openfile"},
@@ -130,7 +131,7 @@ var confined = []struct {
 	{"github.com/vishvananda/netlink", []string{"daemon/capture", "daemon/livetest"}, "one place listens to the machine's links and addresses"},
 	{"github.com/landlock-lsm/go-landlock", []string{"daemon/confine"}, "one place confines the process"},
 	{"github.com/elastic/go-seccomp-bpf", []string{"daemon/confine"}, "one place confines the process"},
-	{"os/exec", []string{"daemon/effect", "daemon/livetest", "pcaps"}, "one place runs commands"},
+	{"os/exec", []string{"daemon/effect", "daemon/effect/listing", "daemon/livetest", "pcaps"}, "one place runs commands"},
 	{"unsafe", []string{"daemon/capture", "scripting/sandbox"}, "only what the kernel writes to needs it, and the instruction that the machine of Lua runs next"},
 }
 
@@ -218,6 +219,7 @@ func TestUnusedRows(t *testing.T) {
 		"arrows: daemon/filter is no package: remove the row",
 		"arrows: simulate may import daemon/filter, and does not: remove the entry",
 		"confined: daemon/effect may import os/exec, and does not: remove the entry",
+		"confined: daemon/effect/listing may import os/exec, and does not: remove the entry",
 		"confined: daemon/livetest may import os/exec, and does not: remove the entry",
 		"confined: pcaps may import os/exec, and does not: remove the entry",
 		"pure: daemon/filter is no package: remove it",

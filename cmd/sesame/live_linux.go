@@ -31,6 +31,7 @@ func (p *program) liveCommands() []*cobra.Command {
 		p.probeCommand(),
 		p.helperCommand(),
 		loaderCommand(),
+		rulesCommand(),
 	}
 }
 

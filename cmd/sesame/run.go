@@ -65,7 +65,7 @@ func (p *program) run(c *cobra.Command, f *configFlags, pprof bool) error {
 	log, people := output.New(p.stderr, 0), output.New(p.stdout, 0)
 	defer log.Start()()
 	defer people.Start()()
-	config := daemon.Config{Config: settings, Version: version(), Log: newLogger(settings.Log, p.stderr, log), Pprof: pprof, Probe: []string{"/proc/self/exe", probeName}}
+	config := daemon.Config{Config: settings, Version: version(), Log: newLogger(settings.Log, p.stderr, log), Pprof: pprof, Probe: []string{"/proc/self/exe", probeName}, Lister: []string{"/proc/self/exe", rulesName}}
 	if settings.Log.Format == "auto" && isTerminal(p.stdout) {
 		config.People, config.Color = people, color("auto", p.stdout)
 	}

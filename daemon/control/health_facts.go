@@ -42,6 +42,10 @@ func hostUnknown(s *Status) (all []finding) {
 	return all
 }
 
+func namesUnread(s *Status) []finding {
+	return because(s.NamesUnread, "names are not asked for at the right servers")
+}
+
 func databaseOld(s *Status) (all []finding) {
 	for _, d := range s.Geo.Databases {
 		if age := s.Now.Sub(d.Built); !d.Built.IsZero() && age > geofile.Old {

@@ -60,6 +60,10 @@ func remedy(what string, lines []string) string {
 	return what + ", run:\n" + strings.Join(lines, "\n")
 }
 
+func rulesUnread(s *Status) []finding {
+	return because(s.Firewall.RulesUnread, "rules are named by their numbers alone")
+}
+
 func unmeasured(s *Status) []finding {
 	return because(s.Firewall.Unmeasured, "what becomes of granted packets is not measured")
 }

@@ -44,6 +44,7 @@ func firewallRows() []row {
 		{"firewall-unwatched", isDegraded, "the kernel's events are not read, so a change by another program is not noticed", "Sesame tries again each second; look at the error", unwatched},
 		{"firewall-unseen", isDegraded, "the kernel's rules cannot be read, so nothing is known of chains of other programs", "look at the error", unseen},
 		{"unmeasured", isDegraded, "the kernel does not tell what becomes of granted packets", "look at the error: the kernel needs nf_tables with nftrace", unmeasured},
+		{"rules-unread", isDegraded, "the text of rules of other firewalls cannot be read, so those that drop packets are named by their numbers", "to start the process that reads it, run: systemctl restart sesame", rulesUnread},
 		{"firewall-may-block", isNote, "another program's chain drops by default, and has no rule for granted packets", "", firewallMayBlock},
 		{"nobody-answers", isNote, "a granted connection was not answered in the last hour, or this host refused it", "", nobodyAnswers},
 		{"turned-away", isNote, "a source was refused that probably knocked from another address", "", turnedAway},
@@ -111,6 +112,8 @@ func factRows() []row {
 		{"database-broken", isDegraded, "a database of countries or networks cannot be used", "get it again: see docs/geography.md", databaseBroken},
 		{"database-missing", isDegraded, "scripts ask for what no database has", "", databaseMissing},
 		{"host-unknown", isDegraded, "the addresses of a name are not known", "look at the name and at the resolver of the machine", hostUnknown},
+		{"names-unread", isDegraded, "the file of name servers, or of hosts, was replaced by one that the confined daemon may not read, so names are asked for at the wrong place",
+			"to read it, run: systemctl restart sesame; it happens to a daemon that is root, or when the file is a link", namesUnread},
 		{"database-old", isNote, "a database is older than 60 days", "", databaseOld},
 		{"host-stale", isNote, "the last question for the addresses of a name failed, so earlier ones count", "", hostStale},
 	}

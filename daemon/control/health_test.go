@@ -64,6 +64,8 @@ var triggers = map[string]func(*Status){
 		s.Firewall.FullSets = []FullSet{{Set: "k", Table: "inet filter", Elements: 1, Size: 1}}
 	},
 	"firewall-may-block": func(s *Status) { s.Firewall.Conflicts = []Conflict{{Table: "inet filter", Chain: "input"}} },
+	"names-unread":       func(s *Status) { s.NamesUnread = "open /etc/resolv.conf: permission denied" },
+	"rules-unread":       func(s *Status) { s.Firewall.RulesUnread = "the process has ended" },
 	"unmeasured":         func(s *Status) { s.Firewall.Unmeasured = "operation not supported" },
 	"nobody-answers": func(s *Status) {
 		s.Reached = []Measured{{Reached: Reached{Outcome: reach.Unanswered, Last: s.Now}}}

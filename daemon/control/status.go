@@ -35,6 +35,8 @@ type Status struct {
 	Offset     Duration  `json:"offset,omitempty"`
 	Since      time.Time `json:"since"` // when the daemon started
 	Privileges string    `json:"privileges,omitempty"`
+	// NamesUnread is why the files that say where names are asked for cannot be read.
+	NamesUnread string `json:"names_unread,omitempty"`
 	// Confinement is what the kernel holds the daemon to by itself, or why it does not.
 	Confinement string   `json:"confinement,omitempty"`
 	Helper      Helper   `json:"helper,omitzero"`
@@ -282,8 +284,10 @@ type Firewall struct {
 	// Measured means that it is measured what becomes of granted packets. It is false in set mode.
 	Measured bool `json:"measured,omitempty"`
 	// Unmeasured is why it is not.
-	Unmeasured string    `json:"unmeasured,omitempty"`
-	Conntrack  Conntrack `json:"conntrack,omitzero"`
+	Unmeasured string `json:"unmeasured,omitempty"`
+	// RulesUnread is why rules of other programs are named without their text.
+	RulesUnread string    `json:"rules_unread,omitempty"`
+	Conntrack   Conntrack `json:"conntrack,omitzero"`
 	// Unwatched is why the kernel's events about changes of the firewall are not read.
 	Unwatched string `json:"unwatched,omitempty"`
 	// Unseen is why other chains cannot be looked at.

@@ -99,6 +99,13 @@ func (r *Resolver) Set(names []Name) {
 	}
 }
 
+// Asks reports whether there is a name to ask for.
+func (r *Resolver) Asks() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.hosts) > 0
+}
+
 // Run asks until ctx ends, and returns nil then.
 func (r *Resolver) Run(ctx context.Context) error {
 	var questions sync.WaitGroup

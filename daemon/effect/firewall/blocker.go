@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"sesame/daemon/effect"
+	"sesame/daemon/effect/listing"
 	"sesame/daemon/packet"
 	"sesame/daemon/reach"
 )
@@ -106,7 +106,7 @@ func (m *measurement) blocked(ctx context.Context, e reach.Ending) (blocked, rul
 		if len(m.known) >= maxKnown {
 			clear(m.known)
 		}
-		known = ruleKnown{text: b.text(ctx, rules, at), rejects: rules[at].rejects()}
+		known = ruleKnown{text: m.text(ctx, b, rules, at), rejects: rules[at].rejects()}
 		m.known[key] = known
 	}
 	b.rule = known.text
@@ -114,43 +114,22 @@ func (m *measurement) blocked(ctx context.Context, e reach.Ending) (blocked, rul
 }
 
 // text returns a rule as nft or iptables prints it. "": neither can be asked.
-func (b blocked) text(ctx context.Context, rules []ruleFound, at int) string {
+func (m *measurement) text(ctx context.Context, b blocked, rules []ruleFound, at int) string {
+	rule := listing.Rule{Program: "nft", Family: familyName(b.table.family), Table: b.table.name, Chain: b.where, Handle: rules[at].handle}
 	if b.xtables() {
-		number := 0
+		translated := rule
+		translated.Program = xtablesCommand("nft", b.six())
 		for _, r := range rules[:at+1] {
 			if r.chain == b.where {
-				number++
+				translated.Number++
 			}
 		}
-		listing, _ := effect.Listing(ctx, xtablesCommand("nft", b.six()), "-t", b.table.name, "-S", b.where)
-		if text := appended(listing, number); text != "" {
+		if text, _ := m.guard.text(ctx, translated); text != "" {
 			return text
 		}
 	}
-	listing, _ := effect.Listing(ctx, "nft", "-a", "list", "chain", familyName(b.table.family), b.table.name, b.where)
-	return withHandle(listing, rules[at].handle)
-}
-
-// appended returns the rule with this number in what iptables -S prints.
-func appended(listing string, number int) string {
-	for line := range strings.Lines(listing) {
-		if strings.HasPrefix(line, "-A ") {
-			if number--; number == 0 {
-				return strings.TrimSpace(line)
-			}
-		}
-	}
-	return ""
-}
-
-// withHandle returns the rule with this handle in what nft -a list chain prints.
-func withHandle(listing string, handle uint64) string {
-	for line := range strings.Lines(listing) {
-		if text, found := strings.CutSuffix(strings.TrimSpace(line), fmt.Sprintf(" # handle %d", handle)); found {
-			return text
-		}
-	}
-	return ""
+	text, _ := m.guard.text(ctx, rule)
+	return text
 }
 
 // tableOf reads a table as nft names it.

@@ -1,6 +1,7 @@
 package firewall
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -12,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sesame/daemon/effect"
+	"sesame/daemon/effect/listing"
 	"sesame/daemon/packet"
 	"sesame/daemon/reach"
 )
@@ -34,6 +36,9 @@ type GuardConfig struct {
 	Answer Answer
 	// Daemon means that the caller knows all grants, as a daemon does: see [Guard.Whole].
 	Daemon bool
+	// Text returns the text of a rule of another program. nil: [listing.Text], which starts the
+	// program that prints it.
+	Text func(context.Context, listing.Rule) (string, error)
 }
 
 // An Answer is how a guarded port answers who has no grant.
@@ -67,6 +72,7 @@ type Guard struct {
 	interfaces []string
 	answer     Answer
 	daemon     bool
+	text       func(context.Context, listing.Rule) (string, error)
 	bootID     func() (string, error) // which boot this is, read once: see [Guard.Whole]
 	chains     []ruledChain
 
@@ -81,7 +87,10 @@ type Guard struct {
 
 // NewGuard returns a Guard for the network namespace of the thread that first uses it.
 func NewGuard(cfg GuardConfig) *Guard {
-	g := &Guard{socket: &socket{}, mark: cfg.Mark, trusted: merged(cfg.Trusted), interfaces: slices.Clone(cfg.TrustedInterfaces), daemon: cfg.Daemon}
+	g := &Guard{socket: &socket{}, mark: cfg.Mark, trusted: merged(cfg.Trusted), interfaces: slices.Clone(cfg.TrustedInterfaces), daemon: cfg.Daemon, text: cfg.Text}
+	if g.text == nil {
+		g.text = listing.Text
+	}
 	g.bootID = sync.OnceValues(readBootID)
 	if g.mark == 0 {
 		g.mark = DefaultMark

@@ -130,34 +130,6 @@ func FuzzTrace(f *testing.F) {
 	})
 }
 
-// FuzzListing: no listing makes the search for a rule fail.
-func FuzzListing(f *testing.F) {
-	f.Add("table ip filter { # handle 1\n\tchain INPUT { # handle 1\n\t\ttcp dport 22 drop # handle 4\n\t}\n}\n", 1, uint64(4))
-	f.Add("-P INPUT DROP\n-A INPUT -i lo -j ACCEPT\n", 1, uint64(1))
-	f.Fuzz(func(t *testing.T, listing string, number int, handle uint64) {
-		appended(listing, number)
-		withHandle(listing, handle)
-	})
-}
-
-// TestRulesInListings finds a rule in what nft and iptables print.
-func TestRulesInListings(t *testing.T) {
-	const nft = "table ip filter { # handle 12\n\tchain INPUT { # handle 1\n\t\ttype filter hook input priority 0; policy accept;\n\t\ttcp dport 22 drop # handle 14\n\t\ttcp dport 23 drop # handle 4\n\t}\n}\n"
-	const iptables = "-P INPUT DROP\n-A INPUT -i lo -j ACCEPT\n-A INPUT -p tcp -j DROP\n"
-	for _, tt := range []struct{ got, want string }{
-		{withHandle(nft, 14), "tcp dport 22 drop"},
-		{withHandle(nft, 4), "tcp dport 23 drop"},
-		{withHandle(nft, 5), ""},
-		{appended(iptables, 1), "-A INPUT -i lo -j ACCEPT"},
-		{appended(iptables, 2), "-A INPUT -p tcp -j DROP"},
-		{appended(iptables, 3), ""},
-	} {
-		if tt.got != tt.want {
-			t.Errorf("%q, want %q", tt.got, tt.want)
-		}
-	}
-}
-
 // TestBegunFlow reads the keys of both families, and no others.
 func TestBegunFlow(t *testing.T) {
 	key4 := []byte{198, 51, 100, 9, 0x9c, 0x40, 0, 0, 198, 51, 100, 1, 0, 22, 0, 0, 6, 0, 0, 0}
