@@ -37,7 +37,7 @@ type Config struct {
 	Socket            string  // a path
 	Helper            string  // a path; "": none
 	User              Value   // that a daemon of root becomes; From is "" for the default
-	Confine           bool    // after the start, when no script has a command
+	Confine           bool    // after the start, when this process runs no command
 	Readable          []Value // paths that a confined daemon may read, too
 	Observe           bool    // decide everything, change nothing
 	AllowWritable     bool    // load scripts that users other than root can change
@@ -126,6 +126,7 @@ func Default() Config {
 		Socket:  "/run/sesame/sesame.sock",
 		Helper:  "/run/sesame-helper.sock",
 		User:    Value{Text: DefaultUser},
+		Confine: true,
 		Options: map[string]Value{},
 		Log:     Log{Format: "auto", Level: "info"},
 		Firewall: Firewall{

@@ -83,12 +83,16 @@ func statusFields(text string, names ...string) string {
 	return strings.Join(found, ", ")
 }
 
-// children returns the users of the processes that the daemon has started and that run.
+// children returns the users of the processes that the daemon has started and that run, but for the
+// one that lists rules of other firewalls.
 func (w *world) children() (users []string) {
 	w.Helper()
 	paths, _ := filepath.Glob("/proc/[0-9]*/status")
-	parent := fmt.Sprint("PPid ", w.daemon.cmd.Process.Pid)
+	parent, lister := fmt.Sprint("PPid ", w.daemon.cmd.Process.Pid), fmt.Sprintf("/proc/%d/status", w.lister())
 	for _, path := range paths {
+		if path == lister {
+			continue
+		}
 		text, err := os.ReadFile(path)
 		if err == nil && statusFields(string(text), "PPid") == parent && !strings.Contains(string(text), "\nState:\tZ") {
 			users = append(users, statusFields(string(text), "Uid"))
