@@ -42,7 +42,7 @@ type Client struct {
 
 // Start starts a process: a program with arguments that calls [Serve] with its standard input and
 // output. It ends when its input does, so also when this process is killed. It is in a session of
-// its own, since what a terminal sends to the daemon is not for it.
+// its own, since what a terminal sends to the daemon is not for it. People see it as sesame.
 func Start(argv []string) (*Client, error) {
 	questions, in, err := os.Pipe()
 	if err != nil {
@@ -52,8 +52,8 @@ func Start(argv []string) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("starting a process that lists rules: %w", errors.Join(err, questions.Close(), in.Close()))
 	}
-	process, err := os.StartProcess(argv[0], argv, &os.ProcAttr{
-		Dir: "/", Env: []string{"PATH=" + os.Getenv("PATH"), "GOTRACEBACK=none"}, Files: []*os.File{questions, answers, nil},
+	process, err := os.StartProcess(argv[0], append([]string{"sesame"}, argv[1:]...), &os.ProcAttr{
+		Dir: "/", Env: []string{"PATH=" + os.Getenv("PATH"), "GOTRACEBACK=none", "GOMAXPROCS=1"}, Files: []*os.File{questions, answers, nil},
 		Sys: &syscall.SysProcAttr{Setsid: true, AmbientCaps: []uintptr{unix.CAP_NET_ADMIN}},
 	})
 	_, _ = questions.Close(), answers.Close() // the process has its own

@@ -100,6 +100,9 @@ func TestRealClient(t *testing.T) {
 			t.Errorf("it does not have %q:\n%s", want, status)
 		}
 	}
+	if session, err := unix.Getsid(c.process.Pid); session != c.process.Pid || err != nil {
+		t.Errorf("it is in session %d, %v", session, err)
+	}
 	if err := end(); err != nil {
 		t.Error(err)
 	}

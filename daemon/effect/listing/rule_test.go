@@ -44,6 +44,7 @@ func TestArguments(t *testing.T) {
 		{Rule{Program: "nft", Family: "inet", Table: "filter", Chain: "in"}, "nft -a list chain inet filter in"},
 		{Rule{Program: "nft", Family: "ip", Table: "a.b/c", Chain: "_d-e"}, "nft -a list chain ip a.b/c _d-e"},
 		{Rule{Program: "ip6tables", Table: "nat", Chain: "KUBE-SVC"}, "ip6tables -t nat -S KUBE-SVC"},
+		{Rule{Program: "nft", Family: "ip", Table: "a", Chain: strings.Repeat("b", 255)}, "nft -a list chain ip a " + strings.Repeat("b", 255)},
 		{Rule{Program: "nft", Family: "", Table: "a", Chain: "b"}, ""},
 		{Rule{Program: "sh", Family: "ip", Table: "a", Chain: "b"}, ""},
 		{Rule{Program: "/tmp/nft", Family: "ip", Table: "a", Chain: "b"}, ""},
