@@ -30,7 +30,7 @@ func (d *daemon) confine(set *scripting.Set, commands bool) error {
 		d.confinement.Store(&confinement{text: "no, since the configuration says confine = false"})
 		return nil
 	case commands:
-		d.confinement.Store(&confinement{text: "no, since this process runs commands of scripts, or undo commands may be pending: see docs/configuration.md, Commands and privileges"})
+		d.confinement.Store(&confinement{text: "no, since this process runs commands of scripts, or undo commands may be pending; a daemon with a helper is confined, see docs/configuration.md"})
 		return nil
 	}
 	needs := d.needs(set)
@@ -70,6 +70,7 @@ func (d *daemon) needs(set *scripting.Set) confine.Needs {
 	if path := d.config.Config.Log.Knockd.Text; path != "" {
 		n.Logs = []string{absolute(path)}
 	}
+	n.Helper = d.helper != nil && d.helper.dial != nil // which may be started again
 	n.Abstract = strings.HasPrefix(d.notifier.socket, "@")
 	return n
 }

@@ -45,7 +45,7 @@ type Config struct {
 	// is none. Run takes it over.
 	Helper *os.File
 	Probe  []string // a command that calls [state.Probe] for the path behind it; empty: none is run
-	// Lister is a command that calls [listing.Serve]; empty: a confined daemon knows no text of a rule.
+	// Lister is a command that calls [listing.Serve]; empty: a confined daemon knows no rules.
 	Lister []string
 }
 
