@@ -75,7 +75,7 @@ type Config struct {
 	Progress func(name string, read, size int64)
 
 	find  func(path string) ([]byte, error) // reads a file that a recording leaves out; nil: from the disk
-	judge func(*engine.Judgment) // gets the judgments of an exact replay; nil: nobody asked
+	judge func(*engine.Judgment)            // gets the judgments of an exact replay; nil: nobody asked
 }
 
 // A Report is the result of a replay.
