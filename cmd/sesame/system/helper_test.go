@@ -45,6 +45,15 @@ func TestSystemHelper(t *testing.T) {
 	if access := m.run("stat", "-c", "%U %a", "/run/sesame-helper.sock", "/var/lib/sesame-helper"); access != "sesame 600\nroot 700\n" {
 		t.Errorf("who gets at the helper:\n%s", access)
 	}
+	for path, writes := range map[string]bool{
+		"/srv": true, "/var/log": true, "/run": true, "/etc/ufw": true, "/etc/sesame": true,
+		"/etc": false, "/usr": false, "/boot": false, "/home": false, "/root": false,
+		"/run/systemd": false, "/var/lib/systemd": false, "/var/lib/dpkg": false,
+	} {
+		if e := m.try("nsenter", "--mount", "--target", m.property(helper, "MainPID"), "test", "-w", path); (e.status == 0) != writes {
+			t.Errorf("commands can write to %s: %v, expected %v %s", path, e.status == 0, writes, e.stderr)
+		}
+	}
 	m.knock(sshKnocks...)
 	m.wrote(noted)
 	m.healthy()
