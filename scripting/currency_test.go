@@ -80,6 +80,17 @@ func TestFilesOfASetShareABudget(t *testing.T) {
 	}
 }
 
+// A list that is too long for a script is told where it may be.
+func TestALongListIsSentToAFile(t *testing.T) {
+	_, err := scripting.Load(sourcetest.Files(map[string]string{
+		"a.lua":        `sesame.networks(require "list")`,
+		"lib/list.lua": "return { " + strings.Repeat("'2001:db8::/64',", 220_000) + "}",
+	}), scripting.Options{})
+	if err == nil || !strings.Contains(err.Error(), `Write a long list into a file of its own, such as file = "lists/office.txt"`) {
+		t.Errorf("got %.300v", err)
+	}
+}
+
 func numbers(n int) string { return strings.TrimSuffix(repeated(n, "%d,"), ",") }
 
 // A set that is large and honest loads.

@@ -94,11 +94,19 @@ func (b *Budget) message() string {
 	if b.err == ErrTime {
 		return fmt.Sprintf("the function was stopped after %v by the clock: the machine is overloaded, or the function has too much to do", b.took)
 	}
+	advice := ": is there a loop that does not end?"
 	if b.bytes/stepBytes > b.steps/2 {
-		return b.passed() + ": make fewer or smaller strings and tables"
+		advice = ": make fewer or smaller strings and tables"
 	}
-	return b.passed() + ": is there a loop that does not end?"
+	if b.load {
+		advice += longList
+	}
+	return b.passed() + advice
 }
+
+// longList is the advice that helps when nothing is wrong but the length of a list: a line of a file
+// costs no steps.
+const longList = ` Write a long list into a file of its own, such as file = "lists/office.txt"`
 
 func (b *Budget) passed() string {
 	switch {
