@@ -69,7 +69,7 @@ sesame.door "d" { sequence = { 4 }, guards = 24, on_open = function(x) if x.stag
 	})
 }
 
-func checkProblems(t *testing.T, file string, err error) {
+func checkProblems(t testing.TB, file string, err error) {
 	problems, ok := err.(source.Problems)
 	if !ok || len(problems) == 0 {
 		t.Fatalf("not a list of problems: %v", err)

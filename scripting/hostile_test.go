@@ -2,6 +2,7 @@ package scripting_test
 
 import (
 	"fmt"
+	"math"
 	"runtime"
 	"testing"
 	"time"
@@ -19,6 +20,9 @@ import (
 const (
 	loadBytes = 640 << 20
 	callBytes = 16 << 20
+	// inputSteps is what an input may run: what a script may do at once without a knock, and the
+	// call that goes beyond it.
+	inputSteps = 1_300_000
 	// hostilePatience only keeps a test from hanging.
 	hostilePatience = 5 * time.Minute
 )
@@ -39,7 +43,7 @@ func TestHostileScripts(t *testing.T) {
 }
 
 // loadHostile returns the set of a script, or nil when it ends with a message that has a place.
-func loadHostile(t *testing.T, script hostiletest.Script) (set *scripting.Set) {
+func loadHostile(t testing.TB, script hostiletest.Script) (set *scripting.Set) {
 	t.Helper()
 	var err error
 	before := allocated()
@@ -72,11 +76,12 @@ func loadHostile(t *testing.T, script hostiletest.Script) (set *scripting.Set) {
 func knockHostile(t *testing.T, w *world, port string) {
 	t.Helper()
 	var most, text uint64
+	var steps int64
 	call := func(input func()) {
 		w.got = w.got[:0]
-		before := allocated()
+		before, stepsBefore := allocated(), w.set.Steps()
 		input()
-		most = max(most, allocated()-before)
+		most, steps = max(most, allocated()-before), max(steps, w.set.Steps()-stepsBefore)
 		counted := &counter{}
 		out := transcript.NewJSON(counted)
 		out.Events(w.got)
@@ -96,9 +101,31 @@ func knockHostile(t *testing.T, w *world, port string) {
 			call(func() { w.see(w.e.Tick(next)) })
 		}
 	}
-	t.Logf("a call: %d KiB, and %d KiB of transcript", most>>10, text>>10)
-	if most > callBytes || text > callBytes {
-		t.Errorf("an input allocates %d MiB, and writes %d MiB of transcript", most>>20, text>>20)
+	t.Logf("an input: %d KiB, %d steps, and %d KiB of transcript", most>>10, steps, text>>10)
+	if most > callBytes || text > callBytes || steps > inputSteps {
+		t.Errorf("an input allocates %d MiB, runs %d steps, and writes %d MiB of transcript", most>>20, steps, text>>20)
+	}
+}
+
+// BenchmarkHostileCalls tells what calls take that cost as much as they can: none shall take more
+// than 50 ms and 16 MiB. Of each script the quickest of some calls counts.
+func BenchmarkHostileCalls(b *testing.B) {
+	for _, script := range hostiletest.All() {
+		if script.Knock == "" {
+			continue
+		}
+		b.Run(script.Name, func(b *testing.B) {
+			w := newWorld(b, loadHostile(b, script))
+			quickest, least := time.Hour, uint64(math.MaxUint64)
+			for i := 0; b.Loop(); i++ {
+				w.got, w.now = nil, w.now.Add(100*time.Millisecond)
+				bytes, began := allocated(), b.Elapsed()
+				w.knock(fmt.Sprintf("203.0.113.%d", i%250), script.Knock)
+				quickest, least = min(quickest, b.Elapsed()-began), min(least, allocated()-bytes)
+			}
+			b.ReportMetric(float64(quickest)/1e6, "ms/call")
+			b.ReportMetric(float64(least)/(1<<20), "MiB/call")
+		})
 	}
 }
 

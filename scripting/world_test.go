@@ -18,7 +18,7 @@ import (
 
 // A world is a script set in an engine, with a clock and hosts that knock.
 type world struct {
-	t    *testing.T
+	t    testing.TB
 	e    *engine.Engine
 	set  *scripting.Set
 	now  time.Time
@@ -44,7 +44,7 @@ func theScripts(t *testing.T, files map[string]string, options scripting.Options
 	return newWorld(t, set)
 }
 
-func newWorld(t *testing.T, set *scripting.Set) *world {
+func newWorld(t testing.TB, set *scripting.Set) *world {
 	t.Cleanup(set.Close)
 	w := &world{t: t, set: set, now: monday, e: engine.New(engine.Config{}, monday)}
 	w.see(w.e.Swap(w.now, set.Engine))
