@@ -163,3 +163,23 @@ func TestAConditionAsksForOneOfManyGrants(t *testing.T) {
 		}
 	})
 }
+
+// One reply asks for the same ports again and again, each time for longer.
+func TestGrantsOfOneDecisionThatExtendEachOther(t *testing.T) {
+	const ports = 20
+	grows(t, func(w *world, n int) {
+		var all []packet.Port
+		for i := range ports {
+			all = append(all, packet.Port{Proto: packet.TCP, Number: uint16(i + 1)})
+		}
+		var asks []Operation
+		for i := range n / ports {
+			asks = append(asks, Allow{Ports: all, Bits6: 8, TTL: time.Duration(i+1) * time.Second})
+		}
+		w.swap(scripted(aDoor(t, "net", "udp/500"), HookOpen, always(asks...)))
+		w.knock(neighbour(1), "udp/500")
+		w.live(ports)
+		w.tick(time.Hour)
+		w.live(0)
+	})
+}
