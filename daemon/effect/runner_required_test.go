@@ -343,3 +343,22 @@ func TestStoppedCommandsAreNotFailing(t *testing.T) {
 		}
 	})
 }
+
+// Each script takes three quarters of what those before it left.
+func TestPlacesOfScripts(t *testing.T) {
+	p := newPlaces()
+	var got []int
+	for script := range 4 {
+		for door := 0; ; door++ {
+			s := &step{Event: engine.Event{Effect: engine.EffectExec, Door: fmt.Sprint(door), Owner: fmt.Sprint(script)}}
+			if !p.room(s, 16384) {
+				got = append(got, door)
+				break
+			}
+			p.add(s, 1)
+		}
+	}
+	if want := []int{9216, 2304, 576, 144}; !slices.Equal(got, want) {
+		t.Errorf("they got %v places, want %v", got, want)
+	}
+}

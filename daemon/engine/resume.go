@@ -279,7 +279,7 @@ func (e *Engine) resumeLimits(s *State) error {
 	if err := e.limits.resume(s.Limits); err != nil {
 		return err
 	}
-	return e.steps.resume(e.index, s.Steps, s.ScriptSteps)
+	return e.steps.resume(e.index, s)
 }
 
 func (e *Engine) resumeValues(s *State) error {

@@ -12,15 +12,26 @@ import (
 // set each other again, and of grants that end together. Each of their functions is short, and all
 // of them together would keep packets waiting for as long as they go on.
 //
+// Strangers cause misses. So on_miss has an allowance of its own, and a flood of attempts that end
+// takes nothing from the functions of honest grants.
+//
 // The bound is that of doors (see [steps]), with the time at which the input began. So it holds
 // for one input, too: a capture may leap by a century, and a timer that sets itself again each
 // second does not get the allowance of a century.
+
+// unasked returns what scripts have used of the allowance that a function is charged to.
+func (s *steps) unasked(c cause) map[string]*spending {
+	if c.kind == CallMiss {
+		return s.byMisser
+	}
+	return s.byScript
+}
 
 // admitScript reports whether a function may run. In a row of those that are left out only the
 // first is reported. An engine that an older version began has no such bound.
 func (e *Engine) admitScript(c cause) bool {
 	s := &e.steps
-	used := s.byScript[c.owner]
+	used := s.unasked(c)[c.owner]
 	if !e.priced || c.refusable() || used == nil || used.full <= wire.Add(s.input, time.Duration(stepBurst*s.scripts)*stepTime) {
 		return true
 	}
@@ -41,10 +52,11 @@ func (e *Engine) chargeScript(c cause) {
 	if s.current == 0 || c.refusable() {
 		return
 	}
-	used := s.byScript[c.owner]
+	of := s.unasked(c)
+	used := of[c.owner]
 	if used == nil {
 		used = &spending{}
-		s.byScript[c.owner] = used
+		of[c.owner] = used
 	}
 	used.full = wire.Add(max(used.full, s.input), time.Duration(s.current*int64(s.scripts))*stepTime)
 }

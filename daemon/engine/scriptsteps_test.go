@@ -153,3 +153,32 @@ func TestTheAllowanceOfAScriptIsInTheState(t *testing.T) {
 		t.Errorf("%d scripts are remembered after they went", n)
 	}
 }
+
+// Misses, which strangers cause, take nothing from what ends or was delayed.
+func TestMissesTakeOnlyTheirOwnAllowance(t *testing.T) {
+	w := newWorld(t)
+	misses, closes := 0, 0
+	d := guarding(t, aDoor(t, "a", "udp/501", "udp/502", "udp/503"), "tcp/22")
+	d.TTL = time.Minute
+	d.Hooks = HookMiss | HookClose
+	d.Handler = handlerFunc(func(c *Call) (Decision, error) {
+		c.Spend(stepBurst)
+		if c.Kind == CallMiss {
+			misses++
+		} else {
+			closes++
+		}
+		return Decision{}, nil
+	})
+	w.e.Swap(w.now, &Set{Doors: []*Door{d}})
+	w.knock(alice, "udp/501", "udp/502", "udp/503")
+	w.tick(59 * time.Second)
+	for _, source := range []string{"203.0.113.1", "203.0.113.2", "203.0.113.3", "203.0.113.4"} {
+		w.knock(source, "udp/501", "udp/502", "udp/501")
+	}
+	state := w.e.State()
+	w.tick(time.Second)
+	if misses != 2 || closes != 1 || len(state.MissSteps) != 1 || len(state.ScriptSteps) != 0 {
+		t.Errorf("%d misses and %d closes were handled, want 2 and 1; the state has %v and %v", misses, closes, state.MissSteps, state.ScriptSteps)
+	}
+}

@@ -56,7 +56,8 @@ func (e *Engine) State() *State {
 	s.Batches = e.batches.state(e.grants)
 	s.Completions = e.completionStates()
 	s.Limits = e.limits.state(e.now)
-	s.Steps, s.ScriptSteps = stepsOf(e.steps.byDoor, e.now), stepsOf(e.steps.byScript, e.now)
+	s.Steps = stepsOf(e.steps.byDoor, e.now)
+	s.ScriptSteps, s.MissSteps = stepsOf(e.steps.byScript, e.now), stepsOf(e.steps.byMisser, e.now)
 	for key, v := range e.store.values {
 		s.Values = append(s.Values, valueOf(key, scalar(v.value), v.until))
 	}

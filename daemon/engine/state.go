@@ -55,6 +55,7 @@ type State struct {
 	Limits      []LimitState
 	Steps       []StepsState `json:",omitempty"`
 	ScriptSteps []StepsState `json:",omitempty"`
+	MissSteps   []StepsState `json:",omitempty"`
 	Values      []wire.Value
 	ValuesSwept int64
 

@@ -2,7 +2,9 @@ package engine
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
+	"slices"
 	"time"
 
 	"sesame/daemon/wire"
@@ -33,12 +35,13 @@ type steps struct {
 	byDoor   map[string]*spending
 	scripts  int                  // those that share another such allowance: see scriptsteps.go
 	byScript map[string]*spending // by owner
+	byMisser map[string]*spending // the same of on_miss
 	input    int64                // when the input at hand began
 	current  int64                // steps of the call at hand
 }
 
 func newSteps() steps {
-	return steps{byDoor: make(map[string]*spending), scripts: 1, byScript: make(map[string]*spending)}
+	return steps{byDoor: make(map[string]*spending), scripts: 1, byScript: make(map[string]*spending), byMisser: make(map[string]*spending)}
 }
 
 // mostSteps is how many steps of one call count at most, far above what a script may use. Their
@@ -131,11 +134,9 @@ func (e *Engine) admitSteps(d *Door, source netip.Addr) bool {
 
 // forget drops the doors and scripts that are gone, or that have used nothing lately.
 func (s *steps) forget(x *index, now int64) {
-	for owner, used := range s.byScript {
-		if !x.owners[owner] || used.over(now) {
-			delete(s.byScript, owner)
-		}
-	}
+	gone := func(owner string, used *spending) bool { return !x.owners[owner] || used.over(now) }
+	maps.DeleteFunc(s.byScript, gone)
+	maps.DeleteFunc(s.byMisser, gone)
 	for name, used := range s.byDoor {
 		if d := x.door(name); d == nil || !d.onePacket() || used.over(now) {
 			delete(s.byDoor, name)
@@ -153,14 +154,19 @@ func stepsOf(by map[string]*spending, now int64) (all []StepsState) {
 	return all
 }
 
-func (s *steps) resume(x *index, doors, scripts []StepsState) error {
-	for _, was := range scripts {
+func (s *steps) resume(x *index, state *State) error {
+	for _, was := range slices.Concat(state.ScriptSteps, state.MissSteps) {
 		if !x.owners[string(was.Door)] {
 			return fmt.Errorf("the script set has no script %q", was.Door)
 		}
+	}
+	for _, was := range state.ScriptSteps {
 		s.byScript[string(was.Door)] = &spending{was.Full, was.Refused}
 	}
-	for _, was := range doors {
+	for _, was := range state.MissSteps {
+		s.byMisser[string(was.Door)] = &spending{was.Full, was.Refused}
+	}
+	for _, was := range state.Steps {
 		if d := x.door(string(was.Door)); d == nil || !d.onePacket() {
 			return fmt.Errorf("the script set has no door %q that one packet reaches", was.Door)
 		}
