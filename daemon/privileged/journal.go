@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -46,19 +47,27 @@ type line struct {
 }
 
 // A journal holds the undos that are owed, in a directory that only the user of this process can
-// use. Its methods may be called from any goroutine.
+// use. Its methods may be called from any goroutine. A disk that hangs holds up none of them for
+// longer than journalPatience: see journal_write.go.
 type journal struct {
 	root *os.Root
 	lock *os.File
 
-	mu     sync.Mutex
+	// Only the write that runs uses these, of which there is one at most.
 	file   *os.File
 	size   int64 // of the file
-	live   int   // bytes of the lines of owed undos
-	last   uint64
-	undos  []*owed // in the order of their IDs
-	over   []hash  // of undos that are owed no longer, the latest maxOver
-	broken bool    // the end of the file is not known: it is written anew before anything else
+	broken bool  // the end of the file is not known: it is written anew before anything else
+
+	mu      sync.Mutex // guards the rest
+	live    int        // bytes of the lines of owed undos
+	last    uint64
+	undos   []*owed // in the order of their IDs
+	over    []hash  // of undos that are owed no longer, the latest maxOver
+	queue   []*entry
+	running chan struct{} // closed when the write has ended; nil: none runs
+	began   time.Time     // when the write began
+
+	store func(text []byte, whole bool) error // storeFile; replaced in tests
 }
 
 // openJournal opens a directory, makes it when it is not there, and reads the journal in it.
@@ -72,11 +81,12 @@ func openJournal(dir string) (j *journal, damaged int, err error) {
 		return nil, 0, fmt.Errorf("opening the helper's directory: %w", err)
 	}
 	j = &journal{root: root}
+	j.store = j.storeFile
 	if err = j.claim(dir); err == nil {
 		damaged, err = j.read()
 	}
 	if err == nil {
-		err = j.rewrite()
+		err = j.replace(j.lines())
 	}
 	if err != nil {
 		return nil, 0, errors.Join(err, j.close())
@@ -107,19 +117,6 @@ func (j *journal) claim(dir string) error {
 		return fmt.Errorf("locking the helper's directory: %w", err)
 	}
 	return nil
-}
-
-// close closes the journal. What is owed stays in it.
-func (j *journal) close() error {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	var errs []error
-	for _, file := range []*os.File{j.file, j.lock} {
-		if file != nil {
-			errs = append(errs, file.Close())
-		}
-	}
-	return errors.Join(append(errs, j.root.Close())...)
 }
 
 // read reads the file. What is damaged is left out: a crash leaves half of the last line at most.
@@ -205,119 +202,6 @@ func (j *journal) apply(l line) {
 		}
 		j.undos = slices.Delete(j.undos, i, i+1)
 	}
-}
-
-// owe notes an undo. When it returns nil the undo is on the disk, and its command may run. ended is
-// to be closed when the command has ended.
-func (j *journal) owe(o *owed) error {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	o.ID, o.ended = j.last+1, make(chan struct{})
-	l := line{Owed: o}
-	text, err := l.text()
-	switch {
-	case err != nil:
-		return fmt.Errorf("noting an undo: %w", err)
-	case len(j.undos) >= maxOwed || j.live+len(text) > maxOwedBytes:
-		return fmt.Errorf("%d undos are owed already, of %d KiB", len(j.undos), j.live>>10)
-	}
-	if err := j.append(text); err != nil {
-		return fmt.Errorf("noting an undo: %w", err)
-	}
-	j.apply(l)
-	return nil
-}
-
-// done notes that an undo is owed no longer. When it cannot be written, the undo may run once more
-// after the next start, as after a crash.
-func (j *journal) done(o *owed) error {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	o.release()
-	if o.gone {
-		return nil
-	}
-	o.gone = true
-	l := line{Done: o.ID}
-	j.apply(l)
-	text, err := l.text()
-	if err == nil {
-		err = j.append(text)
-	}
-	if err != nil {
-		return fmt.Errorf("noting that an undo ran: %w", err)
-	}
-	return nil
-}
-
-// append writes a line and waits for the disk. The caller holds the lock.
-func (j *journal) append(text []byte) error {
-	if j.broken || j.size > max(minRewrite, int64(4*j.live)) {
-		if err := j.rewrite(); err != nil {
-			return err
-		}
-	}
-	_, err := j.file.WriteAt(text, j.size)
-	if err == nil {
-		err = unix.Fdatasync(int(j.file.Fd()))
-	}
-	if err != nil {
-		j.broken = true // the line may be there, or part of it
-		return errors.Join(err, j.rewrite())
-	}
-	j.size += int64(len(text))
-	return nil
-}
-
-// rewrite replaces the file by one with what is owed.
-func (j *journal) rewrite() error {
-	var content []byte
-	for _, o := range j.undos {
-		text, err := line{Owed: o}.text()
-		if err != nil {
-			return err
-		}
-		content = append(content, text...)
-	}
-	file, err := replaceFile(j.root, journalName, func(w io.Writer) error { _, err := w.Write(content); return err })
-	if err != nil {
-		return fmt.Errorf("writing the journal of undos: %w", err)
-	}
-	if j.file != nil {
-		_ = j.file.Close() // the new one has all that counts
-	}
-	j.file, j.size, j.broken = file, int64(len(content)), false
-	return nil
-}
-
-// replaceFile replaces a file. After a crash the name has the old file or the new one, complete.
-func replaceFile(root *os.Root, name string, write func(io.Writer) error) (*os.File, error) {
-	file, err := root.OpenFile(name+newSuffix, os.O_RDWR|os.O_CREATE|os.O_TRUNC|unix.O_NOFOLLOW, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	if err = write(file); err == nil {
-		err = file.Sync()
-	}
-	if err == nil {
-		err = root.Rename(name+newSuffix, name)
-	}
-	if err == nil {
-		err = syncDir(root)
-	}
-	if err != nil {
-		return nil, errors.Join(err, file.Close())
-	}
-	return file, nil
-}
-
-func syncDir(root *os.Root) error {
-	dir, err := root.Open(".")
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	return dir.Sync()
 }
 
 // take returns the oldest owed undo with this hash that does not run, and notes that it runs now.

@@ -3,12 +3,15 @@
 package privileged
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -191,6 +194,72 @@ func TestAFullDisk(t *testing.T) {
 	j = opened(t, dir)
 	if diff := cmp.Diff([]string{"/u before", "/u after"}, j.list()); diff != "" {
 		t.Errorf("owed (-want +got):\n%s", diff)
+	}
+	must(t, j.close())
+}
+
+// A heldDisk writes nothing while it is held.
+type heldDisk struct {
+	*journal
+	held    atomic.Pointer[chan struct{}]
+	entered chan struct{} // receives when a write waits
+}
+
+func (d *heldDisk) store(text []byte, whole bool) error {
+	if held := d.held.Load(); held != nil {
+		d.entered <- struct{}{}
+		<-*held
+	}
+	return d.storeFile(text, whole)
+}
+
+// TestADiskThatHangs has a disk that takes the first line and then hangs. What needs it is refused
+// after a second, and at once from then on. All else goes on. When the disk answers again, what was
+// refused is not owed.
+func TestADiskThatHangs(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "helper")
+	synctest.Test(t, func(t *testing.T) {
+		j := opened(t, dir)
+		disk := &heldDisk{journal: j, entered: make(chan struct{}, 1)}
+		j.store = disk.store
+		before, other := undoOf("/u", "before"), undoOf("/u", "other")
+		must(t, j.owe(before), j.owe(other))
+		held := make(chan struct{})
+		disk.held.Store(&held)
+		begin := time.Now()
+		for i, wait := range []time.Duration{journalPatience, 0} {
+			began := time.Now()
+			if err := j.owe(undoOf("/u", "refused")); !errors.Is(err, errDiskHangs) || time.Since(began) != wait {
+				t.Errorf("%d: %v after %v", i, err, time.Since(began))
+			}
+		}
+		<-disk.entered
+
+		t.Log("# an undo that was owed before runs, and is noted in memory")
+		o, _ := j.take(before.hash)
+		if err := j.done(o); !errors.Is(err, errDiskHangs) || time.Since(begin) != journalPatience {
+			t.Errorf("%v after %v", err, time.Since(begin))
+		}
+		if again, _ := j.take(before.hash); o != before || again != nil || !j.ranBefore(before.hash) {
+			t.Errorf("took %v, and then %v", o, again)
+		}
+		if err := j.close(); !errors.Is(err, errDiskHangs) {
+			t.Errorf("closed: %v", err)
+		}
+
+		t.Log("# the disk answers")
+		disk.held.Store(nil)
+		close(held)
+		synctest.Wait()
+		must(t, j.owe(undoOf("/u", "after")))
+		if diff := cmp.Diff([]string{"/u other", "/u after"}, j.list()); diff != "" {
+			t.Errorf("owed (-want +got):\n%s", diff)
+		}
+		must(t, j.close())
+	})
+	j := opened(t, dir)
+	if diff := cmp.Diff([]string{"/u other", "/u after"}, j.list()); diff != "" {
+		t.Errorf("owed after a restart (-want +got):\n%s", diff)
 	}
 	must(t, j.close())
 }

@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 
 	"github.com/hashicorp/go-hclog"
+	"golang.org/x/sys/unix"
 
 	"sesame/daemon/effect"
 	"sesame/scripting/source"
@@ -51,6 +52,7 @@ type Server struct {
 	catalog  catalog
 	slots    chan struct{} // capacity: how many commands run at once
 	sessions atomic.Uint64
+	saving   atomic.Bool // a set is being written
 
 	reading    sync.Mutex // guards the next two
 	referenced []string   // that the set named which was read last
@@ -176,18 +178,40 @@ func (s *Server) keep(settings *Settings, next *snapshot, found string, err erro
 	s.catalog.hold(settings.vetPrograms)
 }
 
-// save writes the archive of a set that loads into the helper's directory.
+// save writes the archive of a set that loads into the helper's directory. It waits for the disk,
+// but not for long. While one is being written no other is.
 func (s *Server) save(archive *os.File) {
-	file, err := replaceFile(s.journal.root, setName, func(w io.Writer) error {
-		_, err := io.Copy(w, io.NewSectionReader(archive, 0, maxArchive))
-		return err
-	})
+	fd, err := unix.FcntlInt(archive.Fd(), unix.F_DUPFD_CLOEXEC, 0) // the archive of the next set takes its place
+	if err == nil && !s.saving.CompareAndSwap(false, true) {
+		err = errors.Join(errDiskHangs, unix.Close(fd))
+	}
 	if err == nil {
-		err = file.Close()
+		saved := make(chan error, 1)
+		go func() {
+			saved <- s.saveFile(os.NewFile(uintptr(fd), setName))
+			s.saving.Store(false)
+		}()
+		select {
+		case err = <-saved:
+		case <-after(journalPatience):
+			err = errDiskHangs
+		}
 	}
 	if err != nil {
 		s.cfg.Log.Warn("the scripts are not saved for the next start of the helper", "error", err)
 	}
+}
+
+func (s *Server) saveFile(archive *os.File) error {
+	defer archive.Close()
+	file, err := replaceFile(s.journal.root, setName, func(w io.Writer) error {
+		_, err := io.Copy(w, io.NewSectionReader(archive, 0, maxArchive))
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return file.Close()
 }
 
 // loadSaved lets the commands of the set run that loaded last before this process, as the daemon
