@@ -20,8 +20,8 @@ import (
 const nobody = 65534
 
 const (
-	loaderSeconds = 20      // of processor
-	loaderMemory  = 2 << 30 // bytes, beside what the program has mapped at its start
+	loaderSeconds = 10      // of processor: five times what the budget of steps takes
+	loaderMemory  = 1 << 30 // bytes, beside what the program has mapped at its start
 )
 
 // confineLoader gives up, for this process and for good, what no loader needs: the user root, all

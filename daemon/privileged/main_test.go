@@ -25,6 +25,7 @@ import (
 const (
 	asLoader  = "load"   // [Load]
 	asAttempt = "escape" // what a loader must not be able to do
+	asPeer    = "dial"   // connects to a helper at the path that follows
 	asHelper  = "serve"  // a helper on descriptor 3, for the scripts and the directory that follow
 )
 
@@ -42,6 +43,8 @@ func TestMain(m *testing.M) {
 		err = Load(os.Stdin, os.Stdout)
 	case asAttempt:
 		err = attemptEscape()
+	case asPeer:
+		_, err = Dial(os.Args[2])
 	case asHelper:
 		err = serveAlone(os.Args[2], os.Args[3])
 	default:
