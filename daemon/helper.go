@@ -32,18 +32,20 @@ type helper struct {
 	log    hclog.Logger
 	hints  chan struct{} // capacity 1: the scripts may have changed
 	closed chan struct{} // closed when nobody needs it any more
+	stop   context.CancelFunc
 	tasks  sync.WaitGroup
 
 	reading sync.Mutex // a helper reads for one request at a time
 
-	mu       sync.Mutex                     // guards the rest
-	client   *privileged.Client             // nil: it is gone
-	changed  chan struct{}                  // closed when client changes, and replaced
-	why      error                          // why it is gone
-	since    time.Time                      // engine time
-	settle   func(*privileged.Client) error // nil: the pending undos are not known yet
-	forget   func([]engine.Record)          // writes to the journal
+	mu       sync.Mutex                                      // guards the rest
+	client   *privileged.Client                              // nil: it is gone
+	changed  chan struct{}                                   // closed when client changes, and replaced
+	why      error                                           // why it is gone
+	since    time.Time                                       // engine time
+	settle   func(context.Context, *privileged.Client) error // nil: the pending undos are not known yet
+	forget   func([]engine.Record)                           // writes to the journal
 	lost     []lostUndo
+	running  int // commands whose answer is not passed on yet
 	verdicts []verdict
 }
 
@@ -61,28 +63,29 @@ func (h *helper) begin(client *privileged.Client) {
 	if client != nil {
 		h.set(client, nil)
 	}
-	h.tasks.Go(func() { h.follow(client) })
+	ctx, stop := context.WithCancel(context.Background())
+	h.stop = stop
+	h.tasks.Go(func() { h.follow(ctx, client) })
 }
 
 // close ends the connection.
 func (h *helper) close() {
 	close(h.closed)
+	h.stop()
 	h.tasks.Wait()
 }
 
-func (h *helper) follow(client *privileged.Client) {
+func (h *helper) follow(ctx context.Context, client *privileged.Client) {
 	for {
 		if client != nil {
-			err := h.receive(client)
-			select {
-			case <-h.closed:
+			err := h.receive(ctx, client)
+			if ctx.Err() != nil {
 				return
-			default:
 			}
 			h.set(nil, err)
 			h.log.Error("the helper is gone: commands are refused until it is back, and ports open and close as before", "error", err)
 		}
-		if client = h.reconnect(); client == nil {
+		if client = h.reconnect(ctx); client == nil {
 			return
 		}
 		h.set(client, nil)
@@ -91,10 +94,8 @@ func (h *helper) follow(client *privileged.Client) {
 	}
 }
 
-// receive takes what a helper sends until it is gone or close is called.
-func (h *helper) receive(client *privileged.Client) error {
-	ctx, stop := context.WithCancel(context.Background())
-	defer stop()
+// receive takes what a helper sends until it is gone or ctx ends.
+func (h *helper) receive(ctx context.Context, client *privileged.Client) error {
 	ended := make(chan error, 1)
 	go func() { ended <- client.Receive(ctx) }()
 	for {
@@ -103,9 +104,6 @@ func (h *helper) receive(client *privileged.Client) error {
 			h.hint()
 		case err := <-ended:
 			return err
-		case <-h.closed:
-			stop()
-			return <-ended
 		}
 	}
 }
@@ -118,19 +116,22 @@ func (h *helper) hint() {
 }
 
 // reconnect returns another connection, with the undos settled; nil: there is none any more.
-func (h *helper) reconnect() *privileged.Client {
+func (h *helper) reconnect(ctx context.Context) *privileged.Client {
 	if h.dial == nil {
 		return nil
 	}
 	for wait := helperRetry; ; wait = min(2*wait, maxHelperRetry) {
 		select {
 		case <-after(wait):
-		case <-h.closed:
+		case <-ctx.Done():
 			return nil
+		}
+		if h.count(0) > 0 { // what became of them decides whether their undos are known
+			continue
 		}
 		client, err := h.dial()
 		if err == nil {
-			if err = h.settled(client); err == nil {
+			if err = h.settled(ctx, client); err == nil {
 				return client
 			}
 			client.Close()
@@ -142,14 +143,14 @@ func (h *helper) reconnect() *privileged.Client {
 }
 
 // settled lets a new helper know which undos the daemon knows of, once that is known.
-func (h *helper) settled(client *privileged.Client) error {
+func (h *helper) settled(ctx context.Context, client *privileged.Client) error {
 	h.mu.Lock()
 	settle := h.settle
 	h.mu.Unlock()
 	if settle == nil {
 		return nil
 	}
-	return settle(client)
+	return settle(ctx, client)
 }
 
 // set notes another connection, or that there is none.
@@ -202,9 +203,15 @@ func (h *helper) Run(ctx context.Context, c effect.Command, respond func(effect.
 			respond(effect.Output{}, fmt.Errorf("running %s: %w", c.Argv[0], err))
 			return
 		}
+		if !c.Undo {
+			h.count(1)
+			client.Run(ctx, c, respond)
+			h.count(-1)
+			return
+		}
 		var out effect.Output
 		client.Run(ctx, c, func(o effect.Output, e error) { out, err = o, e })
-		if c.Undo && errors.Is(err, privileged.ErrGone) && ctx.Err() == nil {
+		if errors.Is(err, privileged.ErrGone) && ctx.Err() == nil {
 			lost = client
 			continue
 		}
@@ -214,6 +221,14 @@ func (h *helper) Run(ctx context.Context, c effect.Command, respond func(effect.
 		respond(out, err)
 		return
 	}
+}
+
+// count counts the commands that run, and returns how many do.
+func (h *helper) count(n int) int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.running += n
+	return h.running
 }
 
 // CommentOut comments out a used one-time sequence, as [effect.Privileged] says.

@@ -62,7 +62,7 @@ func (d *daemon) openHelper(need string) bool {
 		d.useHelper(nil, client, err)
 		return true
 	}
-	if d.unhelped = noHelper(path); d.unhelped != "" {
+	if d.unhelped = noHelper(path, os.Geteuid()); d.unhelped != "" {
 		return false
 	}
 	dial := func() (*privileged.Client, error) { return privileged.Dial(path) }
@@ -71,12 +71,12 @@ func (d *daemon) openHelper(need string) bool {
 	return true
 }
 
-// noHelper returns why no helper is at a path; "": one is.
-func noHelper(path string) string {
+// noHelper returns why a user has no helper at a path; "": one is there.
+func noHelper(path string, user int) string {
 	if path == "" {
 		return `the configuration has helper = ""`
 	}
-	if os.Geteuid() == 0 {
+	if user == 0 {
 		return "this process is root itself"
 	}
 	info, err := os.Stat(path)
@@ -158,10 +158,15 @@ func (d *daemon) beginSettling(found stateFound) {
 }
 
 // settle tells another helper which undos the engine knows of.
-func (d *daemon) settle(client *privileged.Client) error {
+func (d *daemon) settle(ctx context.Context, client *privileged.Client) error {
+	select {
+	case <-d.loop.runner.Published(): // of commands that the earlier helper took with it
+	case <-ctx.Done():
+		return errStopping
+	}
 	var pending [][]string
-	if !d.loop.do(context.Background(), func() {
-		d.loop.results() // of commands that the earlier helper took with it
+	if !d.loop.do(ctx, func() {
+		d.loop.results()
 		pending = d.loop.engine.PendingUndos()
 	}) {
 		return errStopping

@@ -3,12 +3,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -57,7 +59,7 @@ one-time sequences. It takes the socket that systemd passes (sesame-helper.socke
 	c.Flags().BoolVar(&f.inherited, "inherited", false, "serve the connection at descriptor 3 until it ends, whatever signals come")
 	c.Flags().StringVar(&f.listen, "listen", "", "listen at this path, when no service manager does")
 	c.Flags().IntVar(&f.owner, "owner", 0, "the user, by number, who may connect to --listen beside root")
-	c.Flags().StringVar(&f.directory, "directory", "/var/lib/sesame-helper", "directory for the journal of undos, of root alone")
+	c.Flags().StringVar(&f.directory, "directory", "", "directory for the journal of undos, of root alone (default the state directory with -helper)")
 	c.Flags().DurationVar(&f.idle, "idle", helperIdle, "end when no daemon was connected for so long; 0: never")
 	return c
 }
@@ -93,7 +95,7 @@ func (p *program) help(c *cobra.Command, f *helperFlags) error {
 	log := newLogger(settings.Log, p.stderr, p.stderr).Named(helperName)
 	server, err := privileged.New(privileged.Config{
 		Settings: func() (privileged.Settings, error) { return f.settings(c) },
-		Dir:      f.directory, Loader: []string{"/proc/self/exe", loaderName}, Log: log,
+		Dir:      cmp.Or(f.directory, filepath.Clean(settings.State)+"-helper"), Loader: []string{"/proc/self/exe", loaderName}, Log: log,
 	})
 	if err != nil {
 		return err

@@ -41,10 +41,11 @@ type take struct {
 	records   []engine.Record // in order
 	decisions []*decision     // in the order of their first steps
 	finished  []finished
-	freed     []*step  // background steps whose goroutine has ended
-	written   *written // a write to the journal has ended
-	note      bool     // the offset of the wall clock is to be written
-	callers   []caller // of [Runner.Written]
+	freed     []*step           // background steps whose goroutine has ended
+	written   *written          // a write to the journal has ended
+	note      bool              // the offset of the wall clock is to be written
+	callers   []caller          // of [Runner.Written]
+	rounds    []chan<- struct{} // of [Runner.Published]
 }
 
 // A finished holds a background step with its result.
@@ -193,7 +194,18 @@ func (r *Runner) empty() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	t := &r.work
-	return len(t.records) == 0 && len(t.decisions) == 0 && len(t.finished) == 0 && len(t.freed) == 0 && t.written == nil && !t.note && len(t.callers) == 0
+	return len(t.records) == 0 && len(t.decisions) == 0 && len(t.finished) == 0 && len(t.freed) == 0 && t.written == nil && !t.note && len(t.callers) == 0 && len(t.rounds) == 0
+}
+
+// Published returns a channel that is closed once [Runner.Results] has the results of all commands
+// that ended before the call. It stays open when Run returns before.
+func (r *Runner) Published() <-chan struct{} {
+	done := make(chan struct{})
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.work.rounds = append(r.work.rounds, done)
+	signal(r.wake)
+	return done
 }
 
 // publish hands the worker's answers and the state of the journal over, and gives places back.
@@ -203,6 +215,10 @@ func (r *Runner) publish() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.journalState = state
+	for _, done := range r.rounds {
+		close(done)
+	}
+	r.rounds = nil
 	if len(r.answers) == 0 && r.released.all == 0 {
 		return
 	}

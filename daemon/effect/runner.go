@@ -73,8 +73,9 @@ type Runner struct {
 	running    int // background steps whose goroutine has not ended
 	stopped    bool
 	waitLogged bool
-	answers    []Result // not yet published
-	released   places   // places of [Config.Queue] that publish gives back
+	answers    []Result          // not yet published
+	rounds     []chan<- struct{} // closed by the next publish
+	released   places            // places of [Config.Queue] that publish gives back
 	watch      commandWatch
 	warnings   *rate.Limiter // of those that a stranger may cause
 	notLogged  int           // warnings since the last that was logged
@@ -175,6 +176,7 @@ func (r *Runner) round(alive context.Context, t take) {
 	}
 	r.journal.note = r.journal.note || t.note
 	r.journal.callers = append(r.journal.callers, t.callers...)
+	r.rounds = append(r.rounds, t.rounds...)
 	if t.written != nil {
 		r.endWrite(*t.written)
 	}
