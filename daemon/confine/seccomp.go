@@ -145,8 +145,9 @@ type sockets struct {
 //
 // D-Bus, systemd and containers listen at stream sockets. A filter cannot see the address of a
 // connection, so there are no Unix sockets but those of datagrams, and for a helper those of
-// packets in order, at which nearly nothing else listens. Sockets of packets and of netlink are
-// what CAP_NET_RAW and CAP_NET_ADMIN are for.
+// packets in order: at those udev and systemd-coredump listen, and ask for root, and no root has a
+// helper that it connects to. Sockets of packets and of netlink are what CAP_NET_RAW and
+// CAP_NET_ADMIN are for.
 //
 // Nobody may call listen: without bind the kernel chooses a port, which Landlock does not see.
 func socketCalls(s sockets) []seccomp.NameWithConditions {

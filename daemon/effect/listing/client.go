@@ -17,14 +17,18 @@ import (
 )
 
 const (
-	// answerPatience is how long a client waits for an answer: twice as long as the two programs
-	// of one rule may take that hang.
+	// answerPatience is how long a client waits for an answer: as long as the program for it and
+	// that for the question before may take that hang. So no more than two questions wait in the
+	// pipe, which has room for them.
 	answerPatience = 4 * patience
 	// endPatience is how long the end waits for the process.
 	endPatience = time.Second
 	// maxAnswer is the longest line of an answer, in bytes. JSON writes a byte as six at most.
 	maxAnswer = 8 * maxText
 )
+
+// errSlow means that a program takes too long to list a chain.
+var errSlow = errors.New("the rules of other firewalls were not listed in time")
 
 // ErrEnded means that the process that lists is not there any more.
 var ErrEnded = errors.New("the process that lists rules of other firewalls has ended")
@@ -38,6 +42,7 @@ type Client struct {
 	ended   chan struct{} // closed by Run
 
 	asking sync.Mutex // for one question and its answer
+	asked  uint64     // questions
 }
 
 // Start starts a process: a program with arguments that calls [Serve] with its standard input and
@@ -118,24 +123,31 @@ func (c *Client) Text(ctx context.Context, r Rule) (string, error) {
 	if _, err := r.argv(); err != nil {
 		return "", err // the process would refuse it
 	}
-	line, err := json.Marshal(r)
+	c.asked++
+	line, err := json.Marshal(question{c.asked, r})
 	if err != nil {
 		return "", err
 	}
+	late := after(answerPatience)
 	if _, err := c.in.Write(append(line, '\n')); err != nil {
 		return "", ErrEnded
 	}
-	select {
-	case a := <-c.answers:
-		if a.Error != "" {
-			return "", errors.New(a.Error)
+	for {
+		select {
+		case a := <-c.answers:
+			switch {
+			case a.Question != c.asked: // nobody waits for it any more
+			case a.Error != "":
+				return "", errors.New(a.Error)
+			default:
+				return a.Text, nil
+			}
+		case <-c.ended:
+			return "", ErrEnded
+		case <-ctx.Done():
+			return "", ctx.Err()
+		case <-late:
+			return "", errSlow
 		}
-		return a.Text, nil
-	case <-c.ended:
-		return "", ErrEnded
-	case <-ctx.Done():
-	case <-after(answerPatience):
 	}
-	c.hangUp() // an answer that comes now would be taken for that of the next question
-	return "", ErrEnded
 }

@@ -7,8 +7,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"runtime"
 	"strings"
@@ -106,8 +108,8 @@ func TestRealClient(t *testing.T) {
 	if err := end(); err != nil {
 		t.Error(err)
 	}
-	if err := unix.Kill(c.process.Pid, 0); !errors.Is(err, unix.ESRCH) {
-		t.Errorf("the process is there after the end: %v", err)
+	for unix.Kill(c.process.Pid, 0) == nil { // one that looks for races takes a second to end
+		runtime.Gosched()
 	}
 }
 
@@ -161,17 +163,52 @@ func TestRealKilledProcess(t *testing.T) {
 	}
 }
 
-// A question that nobody waits for ends the process: its answer would be taken for another's.
-func TestCancelledQuestion(t *testing.T) {
+// TestRealCancelledQuestion: the answer that nobody waits for is not taken for that of the next
+// question.
+func TestRealCancelledQuestion(t *testing.T) {
+	emptyNetwork(t)
+	command(t, "nft", "add table ip x; add chain ip x in; add rule ip x in drop; add rule ip x in accept")
 	c, end := running(t, asLister)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	r := Rule{Program: "nft", Family: "ip", Table: "a", Chain: "b"}
-	if _, err := c.Text(ctx, r); err == nil {
-		t.Error("it has an answer")
+	r := Rule{Program: "nft", Family: "ip", Table: "x", Chain: "in", Handle: 2}
+	for range 3 {
+		if _, err := c.Text(ctx, r); err != nil && !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
 	}
-	if err := end(); err != nil && !errors.Is(err, ErrEnded) {
+	r.Handle = 3
+	if got, err := c.Text(t.Context(), r); got != "accept" || err != nil {
+		t.Errorf("%q, %v", got, err)
+	}
+	if err := end(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestRealAttempts lets a process that lists, and a program that it starts, try what they must not
+// be able to do.
+func TestRealAttempts(t *testing.T) {
+	emptyNetwork(t)
+	path := filepath.Join(t.TempDir(), "helper")
+	for _, kind := range []string{"unix", "unixpacket"} {
+		listener, err := net.Listen(kind, path+kind)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer listener.Close()
+		if err := errors.Join(os.Chmod(path+kind, 0o777), os.Chmod(filepath.Dir(path), 0o777)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out, err := exec.CommandContext(t.Context(), "/proc/self/exe", asAttempt, path).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for name := range attempts {
+		if n := strings.Count(string(out), "refused: "+name+"\n"); n != 2 {
+			t.Errorf("%s: refused %d times, want 2:\n%s", name, n, out)
+		}
 	}
 }
 
@@ -179,7 +216,7 @@ func TestCancelledQuestion(t *testing.T) {
 func TestServeRefuses(t *testing.T) {
 	for in, want := range map[string]string{
 		"":     `^ <nil>$`,
-		"{}\n": `^\{"error":"listing a chain: \\"\\" is no name that  reads"\}\n <nil>$`,
+		"{}\n": `^\{"question":0,"error":"listing a chain: \\"\\" is no name that  reads"\}\n <nil>$`,
 		"{\"program\":\"sh\",\"table\":\"a\",\"chain\":\"b\"}\n": `nothing lists family \\"\\" by \\"sh\\""\}\n <nil>$`,
 		"nft\n":                   `^ reading a question for a rule: invalid`,
 		"{}":                      `^ reading a question for a rule: EOF$`,

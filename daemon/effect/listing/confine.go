@@ -18,10 +18,11 @@ import (
 // user_namespaces(7)).
 const nobody = 65534
 
-// Confine leaves this process, and the programs that it starts, nothing but reading what everybody
-// may read and CAP_NET_ADMIN, for good. nft and iptables have to read what any program wrote into
-// the kernel: one that they misread must not be worth more than that. A kernel without Landlock
-// lets a process that is not root write the files of its user.
+// Confine leaves this process, and the programs that it starts, nothing but reading files and
+// CAP_NET_ADMIN, for good. nft and iptables have to read what any program wrote into the kernel:
+// one that they misread must not be worth more than that. No socket leads to another process, such
+// as the helper, which takes the user of the daemon for the daemon. A kernel without Landlock lets
+// a process that is not root write the files of its user.
 //
 // CAP_NET_ADMIN would also change rules. Nothing less lists them.
 func Confine() error {
@@ -40,8 +41,10 @@ func Confine() error {
 	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}); err != nil {
 		return fmt.Errorf("setting a limit: %w", err)
 	}
-	if err := confine.ReadOnly(); err != nil && !errors.Is(err, confine.ErrUnsupported) {
-		return err
+	for _, limit := range []func() error{confine.ReadOnly, confine.OnlyNetlink} {
+		if err := limit(); err != nil && !errors.Is(err, confine.ErrUnsupported) {
+			return err
+		}
 	}
 	return nil
 }

@@ -14,10 +14,18 @@ import (
 // maxRequest is the longest line that asks, in bytes.
 const maxRequest = 4 << 10
 
+// A question is what [Serve] reads. Its number is in the answer, so that one which nobody waits for
+// any more is not taken for another.
+type question struct {
+	Question uint64 `json:"question"`
+	Rule
+}
+
 // An answer is what [Serve] writes for each rule that it was asked for.
 type answer struct {
-	Text  string `json:"text,omitempty"`
-	Error string `json:"error,omitempty"`
+	Question uint64 `json:"question"`
+	Text     string `json:"text,omitempty"`
+	Error    string `json:"error,omitempty"`
 }
 
 // Serve answers questions for the texts of rules, one after the other, until nobody asks any more.
@@ -32,12 +40,12 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer) error {
 		case err != nil:
 			return fmt.Errorf("reading a question for a rule: %w", err)
 		}
-		var r Rule
-		if err := json.Unmarshal(line, &r); err != nil {
+		var q question
+		if err := json.Unmarshal(line, &q); err != nil {
 			return fmt.Errorf("reading a question for a rule: %w", err)
 		}
-		var a answer
-		if a.Text, err = Text(ctx, r); err != nil {
+		a := answer{Question: q.Question}
+		if a.Text, err = Text(ctx, q.Rule); err != nil {
 			a.Error = err.Error()
 		}
 		if err := answers.Encode(a); err != nil {
