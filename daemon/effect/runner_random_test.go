@@ -412,7 +412,7 @@ func TestAStartKeepsWhatStands(t *testing.T) {
 		}
 		_ = next.stop()
 	})
-	if stood < 20 || lost < 10 {
+	if !testing.Short() && (stood < 20 || lost < 10) { // then rapid tries a fifth
 		t.Errorf("%d elements stood at a crash, and %d crashes lost records: the test shows little", stood, lost)
 	}
 }
