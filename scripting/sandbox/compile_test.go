@@ -17,6 +17,7 @@ func TestCompileErrors(t *testing.T) {
 		{"a table that is not ended", "local t = {\n  1, 2\n", "x.lua:2:6: unexpected end of the file: '}' is missing for '{' at line 1"},
 		{"an end too many", "print(1)\nend\n", "x.lua:2:1: unexpected 'end'"},
 		{"an end inside brackets", "print({1, 2)\n", "x.lua:1:12: unexpected ')': '}' is missing for '{' at line 1"},
+		{"a return before another statement of its line", "function f()\n  return 1 local x = 2\nend", "x.lua:2:12: unexpected 'local'"},
 		{"a missing comma", "local t = {\n  a = 1\n  b = 2,\n}", "x.lua:3:3: unexpected name 'b': ',' is missing before it, in '{' at line 1"},
 		{"a missing comma between strings", "f {\n  \"tcp/1\" \"tcp/2\",\n}", "x.lua:2:11: unexpected string \"tcp/2\": ',' is missing before it, in '{' at line 1"},
 		{"a keyword as a name", "f { until = 1 }", `x.lua:1:5: unexpected 'until': a keyword cannot be a name; write ["until"] = ...`},

@@ -39,6 +39,7 @@ func TestUnpack(t *testing.T) {
 		{"c3 A2", "abcde", 1, `"abc" "de" -> 6`},
 		{"c0", "", 1, `"" -> 1`},
 		{"s1", "\x03abc", 1, `"abc" -> 5`},
+		{"s1", "\x80" + strings.Repeat("x", 128), 1, `"` + strings.Repeat("x", 128) + `" -> 130`},
 		{">s2", "\x00\x03abc", 1, `"abc" -> 6`},
 		{"xB", "\x01\x02", 1, "2 -> 3"},
 		{"<!4 B I4", "\x01\x00\x00\x00\x02\x00\x00\x00", 1, "1 2 -> 9"},

@@ -43,6 +43,7 @@ func TestWeights(t *testing.T) {
 		{"a field that is there", "t.y = 1", "local a = t.x", "local a = t.y", 0},
 		{"a method", chain, "local a = pcall(function() bare:m() end)", "local a = pcall(function() t:m() end)", 20},
 		{"a method of a string", "", "local a = t.x", "local a = LONG.len", 0},
+		{"the first key of a table", "", "local a = {}", "local a = {k = LONG}", fewKeysBytes/stepBytes + keyBytes/stepBytes + 2},
 		{"many values", "local function f(...) end for i = 1, 80 do t[i] = i end", "f(unpack(t, 1, 0))", "f(unpack(t, 1, 80))", 80/8 + 80/4 + 80},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
