@@ -98,12 +98,8 @@ func (l *testLoader) fail(name string, err error) {
 	l.problems.Add(l.scripts.Failed()...)
 }
 
-const (
-	maxTests = 10_000 // of a file
-	maxSteps = 1_000  // of a test
-	// What a test and a step, or one of its entries, count for while the file loads.
-	testBytes, stepBytes, entryBytes = 1024, 1024, 512
-)
+// What a test and a step, or one of its entries, count for while the file loads.
+const testBytes, stepBytes, entryBytes = 1024, 1024, 512
 
 // A testDraft is a test while its table is read.
 type testDraft struct {
@@ -120,9 +116,6 @@ func registerTest(s *script, v value, name string) lua.LValue {
 			return lua.LNil
 		}
 	}
-	if len(s.loading.tests) >= maxTests {
-		s.fatal(s.state.Current(), v, "a file has at most %d tests", maxTests)
-	}
 	s.loading.tests = append(s.loading.tests, &d.Test)
 	if read(v, testOptions(), readStep, d) && len(d.Steps) == 0 {
 		v.fail(`it has no steps: write what happens, such as { knock = "ssh", from = "203.0.113.9", opens = "ssh" }`)
@@ -134,9 +127,6 @@ func registerTest(s *script, v value, name string) lua.LValue {
 func readStep(v value, d *testDraft) {
 	v.what = fmt.Sprintf("step %d", len(d.Steps)+1)
 	d.script.state.Charge(1, stepBytes)
-	if len(d.Steps) == maxSteps {
-		d.script.fatal(d.script.state.Current(), v, "a test has at most %d steps: split it", maxSteps)
-	}
 	step := &stepDraft{Step: spec.Step{Place: v.at}, script: d.script}
 	if read(v, stepOptions(), nil, step) {
 		step.finish(v)

@@ -211,7 +211,7 @@ func TestTestsAreBounded(t *testing.T) {
 	for text, want := range map[string]string{
 		`for i = 1, 1e9 do sesame.test("t" .. i) { { wait = "1s" } } end`:                                                            "",
 		`for i = 1, 2e4 do sesame.test("t" .. i) {} end`:                                                                             "",
-		`local t = {} for i = 1, 1001 do t[i] = { wait = "1s" } end sesame.test "t" (t)`:                                             "a test has at most 1000 steps",
+		`local t = {} for i = 1, 60000 do t[i] = { wait = "1s" } end sesame.test "t" (t)`:                                            "steps to load",
 		`local k = {} for i = 1, 1001 do k[i] = 22 end sesame.test "t" { { knock = k } }`:                                            "expected 1 to 1000 packets, got 1001",
 		`local o = {} for i = 1, 60000 do o[i] = "a" end for i = 1, 1e4 do sesame.test("t" .. i) { { wait = "1s", opens = o } } end`: "",
 	} {
