@@ -15,6 +15,7 @@ local c = sesame.command(n)
 ` + open(`for i = 1, 256 do a:exec(c) end`)},
 		{Name: "ports beside many sites", Reported: true, Text: manyPorts + open(repeat("if a.payload == 'x' then a:allow { port = { "+numbers(1024)+" } } end\n", 30)+`for i = 1, 256 do a:allow { port = all } end`)},
 		{Name: "grants of a network", Reported: true, Text: manyPorts + open(`for i = 1, 60 do a:allow { port = all, prefix4 = 8, ttl = i .. "s" } end`)},
+		{Name: "grants in one network", Reported: true, Crowd: 32_000, Text: `sesame.door "NAME" { sequence = { "PORT" }, guards = "tcp/81", ttl = "5s" }`},
 		{Name: "values of each source", Reported: true, Text: open(`for i = 1, 200 do a.store:set("k" .. i, ("v"):rep(1000)) end`)},
 		{Name: "a long key in a condition", Reported: true, Text: chain + `sesame.door "NAME" { sequence = { "PORT" }, guards = "tcp/81", when = function(a) while true do local x = chain[key] end return true end }`},
 

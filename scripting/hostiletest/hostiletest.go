@@ -13,6 +13,9 @@ type Script struct {
 	// Knock is the port at which the script waits for one packet, such as "udp/20007", in order to
 	// do its harm in a function; "": it does its harm while it loads.
 	Knock string
+	// Crowd is how many sources of one /64 must knock, all at once, to do the harm; 0: a few of
+	// anywhere do.
+	Crowd int
 	// Reported means that somebody found it to be costly once. The others are variants.
 	Reported bool
 }
