@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"time"
+	"weak"
 
 	"github.com/hashicorp/go-hclog"
 
@@ -43,17 +44,19 @@ type helper struct {
 	why      error                                           // why it is gone
 	since    time.Time                                       // engine time
 	settle   func(context.Context, *privileged.Client) error // nil: the pending undos are not known yet
+	told     *privileged.Client                              // who was told of them last
 	forget   func([]engine.Record)                           // writes to the journal
 	lost     []lostUndo
-	running  int // commands whose answer is not passed on yet
-	verdicts []verdict
+	running  int                                                // commands whose answer is not passed on yet
+	verdicts map[weak.Pointer[source.Files]]*privileged.Reading // whether commands of files may run
+	latest   string                                             // what others can change of the files that were read last
 }
 
 // newHelper returns a helper that is gone, for the reason why.
 func newHelper(dial func() (*privileged.Client, error), why error, now func() time.Time, log hclog.Logger) *helper {
 	return &helper{
 		dial: dial, now: now, log: log, why: why, since: now(),
-		hints: make(chan struct{}, 1), closed: make(chan struct{}), changed: make(chan struct{}),
+		hints: make(chan struct{}, 1), closed: make(chan struct{}), changed: make(chan struct{}), verdicts: map[weak.Pointer[source.Files]]*privileged.Reading{},
 	}
 }
 
@@ -88,7 +91,11 @@ func (h *helper) follow(ctx context.Context, client *privileged.Client) {
 		if client = h.reconnect(ctx); client == nil {
 			return
 		}
-		h.set(client, nil)
+		if h.set(client, nil) { // the pending undos became known meanwhile
+			if err := h.settled(ctx, client); err != nil {
+				h.log.Warn("the helper does not know which undos are pending", "error", err)
+			}
+		}
 		h.log.Info("the helper is back")
 		h.hint() // the scripts may have changed in the meantime
 	}
@@ -146,6 +153,9 @@ func (h *helper) reconnect(ctx context.Context) *privileged.Client {
 func (h *helper) settled(ctx context.Context, client *privileged.Client) error {
 	h.mu.Lock()
 	settle := h.settle
+	if settle != nil {
+		h.told = client
+	}
 	h.mu.Unlock()
 	if settle == nil {
 		return nil
@@ -153,8 +163,9 @@ func (h *helper) settled(ctx context.Context, client *privileged.Client) error {
 	return settle(ctx, client)
 }
 
-// set notes another connection, or that there is none.
-func (h *helper) set(client *privileged.Client, why error) {
+// set notes another connection, or that there is none. It reports whether the pending undos are
+// known and the helper was not told of them.
+func (h *helper) set(client *privileged.Client, why error) (untold bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.client, h.why = client, why; why != nil {
@@ -162,6 +173,7 @@ func (h *helper) set(client *privileged.Client, why error) {
 	}
 	close(h.changed)
 	h.changed = make(chan struct{})
+	return client != nil && h.settle != nil && h.told != client
 }
 
 // current returns the connection. With patience it waits for one other than lost, while one may
@@ -245,42 +257,44 @@ func (h *helper) CommentOut(file, line string) error {
 	}
 }
 
-// A verdict is what a helper found of files: whether their commands may run.
-type verdict struct {
-	files *source.Files
-	text  string // "": they may
-	held  string // what other users can change; "": nothing
-}
-
-// maxVerdicts is how many are kept: a status reads files while a reload judges those it read.
-const maxVerdicts = 4
-
-func (h *helper) noteVerdict(v verdict) {
+// noteVerdict keeps the verdict on files for as long as somebody has these.
+func (h *helper) noteVerdict(read *privileged.Reading) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.verdicts = append(h.verdicts, v); len(h.verdicts) > maxVerdicts {
-		h.verdicts = h.verdicts[1:]
-	}
-}
-
-// latest returns what was found of the files that were read last.
-func (h *helper) latest() (found verdict) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if n := len(h.verdicts); n > 0 {
-		found = h.verdicts[n-1]
-	}
-	return found
-}
-
-// verdict returns what was found of files that were read of late.
-func (h *helper) verdict(files *source.Files) (found verdict) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for _, v := range h.verdicts {
-		if v.files == files {
-			found = v
+	for files := range h.verdicts {
+		if files.Value() == nil {
+			delete(h.verdicts, files)
 		}
 	}
-	return found
+	h.latest = read.Held
+	kept := *read
+	kept.Files = nil // else nobody would ever lose them
+	h.verdicts[weak.Make(read.Files)] = &kept
+}
+
+// verdict returns what was found of files; nil: this helper did not read them.
+func (h *helper) verdict(files *source.Files) *privileged.Reading {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.verdicts[weak.Make(files)]
+}
+
+// held returns what others can change of the files that were read last; "": nothing.
+func (h *helper) held() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.latest
+}
+
+// applied tells the helper that files run which it read: their commands may run for as long as they
+// do.
+func (h *helper) applied(files *source.Files) {
+	read := h.verdict(files)
+	client, err := h.current(context.Background(), 0, nil)
+	if read == nil || err != nil { // one that is started again knows what it saved
+		return
+	}
+	if err := client.Applied(read); err != nil {
+		h.log.Debug("the helper does not know which set runs", "error", err)
+	}
 }

@@ -36,7 +36,7 @@ func (d *daemon) readByHelper(ctx context.Context, loaded *source.Files) (*sourc
 	if loaded != nil {
 		files.Reuse(loaded)
 	}
-	h.noteVerdict(verdict{files, read.Trouble, read.Held})
+	h.noteVerdict(read)
 	return files, nil
 }
 
@@ -84,10 +84,12 @@ func (d *daemon) sameSettings(files *source.Files, values map[string]string) err
 func (h *helper) vetByHelper(files *source.Files, loaded bool) error {
 	v := h.verdict(files)
 	switch {
-	case v.held != "":
-		return &heldError{text: v.held}
-	case v.text != "" && loaded:
-		return errors.New("the helper runs no command of these scripts: " + v.text)
+	case v == nil:
+		return errors.New("the helper has not read these scripts")
+	case v.Held != "":
+		return &heldError{text: v.Held}
+	case v.Trouble != "" && loaded:
+		return errors.New("the helper runs no command of these scripts: " + v.Trouble)
 	}
 	return nil
 }

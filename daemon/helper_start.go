@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"sesame/daemon/effect"
 	"sesame/daemon/privileged"
 	"sesame/scripting"
@@ -81,6 +83,8 @@ func noHelper(path string, user int) string {
 	}
 	info, err := os.Stat(path)
 	switch {
+	case err == nil && unix.Access(path, unix.W_OK) != nil:
+		return "this user may not connect to " + path + " (SocketUser= in sesame-helper.socket says who may)"
 	case errors.Is(err, fs.ErrNotExist):
 		return "there is no socket " + path
 	case err != nil:
@@ -148,12 +152,14 @@ func (d *daemon) beginSettling(found stateFound) {
 		return
 	}
 	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.settle, h.forget = d.settle, d.loop.runner.Record
-	if h.client != nil {
-		if err := h.client.Settle(d.loop.engine.PendingUndos()); err != nil {
-			h.log.Warn("the helper does not know which undos are pending", "error", err)
-		}
+	client := h.client
+	h.settle, h.forget, h.told = d.settle, d.loop.runner.Record, client
+	h.mu.Unlock()
+	if client == nil {
+		return
+	}
+	if err := client.Settle(d.loop.engine.PendingUndos()); err != nil {
+		h.log.Warn("the helper does not know which undos are pending", "error", err)
 	}
 }
 

@@ -25,12 +25,13 @@ func (h *helper) noteLost(c effect.Command) {
 	h.log.Error("an undo was pending that the helper knows nothing of, so it is not run: run it by hand if its command ran",
 		"door", c.Door, "source", c.Source.String(), "command", strings.Join(c.Argv, " "))
 	h.mu.Lock()
-	defer h.mu.Unlock()
+	forget := h.forget
 	if h.lost = append(h.lost, lostUndo{c.Argv, c.Door, h.now()}); len(h.lost) > maxLostUndos {
 		h.lost = h.lost[1:]
 	}
-	if h.forget != nil {
-		h.forget([]engine.Record{{Grant: &engine.Grant{ID: c.Grant}, Ended: true}})
+	h.mu.Unlock()
+	if forget != nil {
+		forget([]engine.Record{{Grant: &engine.Grant{ID: c.Grant}, Ended: true}})
 	}
 }
 

@@ -240,18 +240,18 @@ func TestTheHelperJudgesFiles(t *testing.T) {
 	must(t, err)
 	set.Close()
 	for _, tt := range []struct {
-		verdict      verdict
+		verdict      privileged.Reading
 		loaded       bool
 		want         string
 		holdsTheFile bool
 	}{
-		{verdict{text: "the scripts do not load"}, false, "", false},
-		{verdict{text: "no loader"}, true, "the helper runs no command of these scripts: no loader", false},
-		{verdict{text: "all", held: "/x (mode 0777)"}, false, "/x (mode 0777)", true},
+		{privileged.Reading{Trouble: "the scripts do not load"}, false, "", false},
+		{privileged.Reading{Trouble: "no loader"}, true, "the helper runs no command of these scripts: no loader", false},
+		{privileged.Reading{Trouble: "all", Held: "/x (mode 0777)"}, false, "/x (mode 0777)", true},
 	} {
-		tt.verdict.files = &source.Files{}
-		w.link.noteVerdict(tt.verdict)
-		err := w.link.vetByHelper(tt.verdict.files, tt.loaded)
+		tt.verdict.Files = &source.Files{}
+		w.link.noteVerdict(&tt.verdict)
+		err := w.link.vetByHelper(tt.verdict.Files, tt.loaded)
 		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%+v: %v", tt.verdict, err)
 		}
@@ -259,7 +259,10 @@ func TestTheHelperJudgesFiles(t *testing.T) {
 			t.Errorf("%+v: held %v", tt.verdict, held)
 		}
 	}
-	if got := w.link.latest().held; got != "/x (mode 0777)" {
+	if err := w.link.vetByHelper(&source.Files{}, true); err == nil {
+		t.Error("files that the helper never read pass")
+	}
+	if got := w.link.held(); got != "/x (mode 0777)" {
 		t.Errorf("the latest: %q", got)
 	}
 	w.d.config.Options = map[string]config.Value{"x": {Text: "1"}}

@@ -88,7 +88,7 @@ func (d *daemon) lookAtFiles(ctx context.Context) (fileState, bool) {
 				s.writable = WritableByOthers(set, &d.config.Config)
 			}
 			if d.helper != nil {
-				s.held = d.helper.latest().held
+				s.held = d.helper.held()
 			}
 			s.unrunnable, s.unrunnableCount = unrunnable(set, d.helper != nil)
 		}

@@ -133,6 +133,9 @@ func (d *daemon) oneTimeReader(ctx context.Context) func(path string) ([]byte, e
 // saveSet saves a set for a start at which the files fail, and its guards for a boot before
 // the daemon runs. When everything only observes, nothing is saved.
 func (d *daemon) saveSet(set *scripting.Set, files *source.Files) error {
+	if d.helper != nil {
+		d.helper.applied(files)
+	}
 	if d.config.Observe {
 		return nil
 	}

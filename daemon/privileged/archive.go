@@ -141,6 +141,14 @@ func (a *archive) sealed() (file *os.File, sum hash, err error) {
 	return file, sum, nil
 }
 
+// hashOfFile returns the hash of an archive in a file.
+func hashOfFile(file *os.File) (sum hash, err error) {
+	h := sha256.New()
+	_, err = io.Copy(h, io.NewSectionReader(file, 0, maxArchive))
+	h.Sum(sum[:0])
+	return sum, err
+}
+
 // readFile reads an archive from a descriptor, from the beginning, whatever its offset is.
 func readFile(file *os.File) (archive, error) {
 	info, err := file.Stat()

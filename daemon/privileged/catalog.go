@@ -5,6 +5,7 @@ package privileged
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 )
@@ -13,26 +14,27 @@ import (
 // exchanges its set a moment after the helper read it, and decisions wait in its queue.
 const handover = time.Minute
 
-// A catalog holds what may run: what the newest set declares that loads, and for a while what the
-// set before it declares. Its methods may be called from any goroutine.
+// A catalog holds what may run: what the newest set declares that loads, what the set declares
+// that the daemon applied last, and for a while what the one declares that it applied before. Its
+// methods may be called from any goroutine.
 type catalog struct {
-	mu     sync.Mutex
-	newest *index
-	before *index // nil: there is none any more
-	until  time.Time
-	held   string // what others can change of the programs of the newest; "": nothing
+	mu      sync.Mutex
+	newest  *index // nil: there is none
+	applied *index
+	before  *index
+	until   time.Time
 }
 
 // An index finds what a manifest declares. Nobody changes it.
 type index struct {
-	manifest *manifest
+	sum      hash                 // of the archive
 	commands map[hash][]*declared // they differ in choices and time limits
 	doors    map[string]bool
 	oneTime  map[string]bool // by path
 }
 
-func newIndex(m *manifest) *index {
-	x := &index{manifest: m, commands: map[hash][]*declared{}, doors: map[string]bool{}, oneTime: map[string]bool{}}
+func newIndex(m *manifest, sum hash) *index {
+	x := &index{sum: sum, commands: map[hash][]*declared{}, doors: map[string]bool{}, oneTime: map[string]bool{}}
 	for i := range m.commands {
 		d := &m.commands[i]
 		h := commandHash(d.argv, d.undo)
@@ -47,42 +49,36 @@ func newIndex(m *manifest) *index {
 	return x
 }
 
-// replace makes a set the newest.
-func (k *catalog) replace(m *manifest, now time.Time) {
-	x := newIndex(m)
+// replace makes a set the newest that loads.
+func (k *catalog) replace(m *manifest, sum hash) {
+	x := newIndex(m, sum)
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.before, k.newest, k.until = k.newest, x, now.Add(handover)
+	k.newest = x
 }
 
-// hold lets no command run while others can change a program of the newest set, which vet tells.
-// Programs of a set that runs are read again each time.
-func (k *catalog) hold(vet func(*manifest) string) {
+// restore makes a set the one that was applied last, before this process.
+func (k *catalog) restore(m *manifest, sum hash) {
+	x := newIndex(m, sum)
 	k.mu.Lock()
-	newest := k.newest
-	k.mu.Unlock()
-	held := ""
-	if newest != nil {
-		held = vet(newest.manifest)
+	defer k.mu.Unlock()
+	if k.applied == nil {
+		k.applied = x
 	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.held = held
 }
 
-func (k *catalog) heldBecause() error {
+// apply makes the newest set the one that was applied last, if it is the one with this hash.
+func (k *catalog) apply(sum hash, now time.Time) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.held == "" {
-		return nil
+	if k.newest == nil || k.newest.sum != sum {
+		return false
 	}
-	return errors.New(heldText + k.held)
-}
-
-func (k *catalog) empty() bool {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.newest == nil
+	if k.applied != nil && k.applied.sum != sum {
+		k.before, k.until = k.applied, now.Add(handover)
+	}
+	k.applied = k.newest
+	return true
 }
 
 // valid returns the sets that count now, the newest first.
@@ -92,13 +88,13 @@ func (k *catalog) valid(now time.Time) []*index {
 	if k.before != nil && !now.Before(k.until) {
 		k.before = nil
 	}
-	switch {
-	case k.newest == nil:
-		return nil
-	case k.before == nil:
-		return []*index{k.newest}
+	var all []*index
+	for _, x := range []*index{k.newest, k.applied, k.before} {
+		if x != nil && !slices.Contains(all, x) {
+			all = append(all, x)
+		}
 	}
-	return []*index{k.newest, k.before}
+	return all
 }
 
 var (
@@ -113,11 +109,8 @@ type run struct {
 	anyStatus  bool
 }
 
-// find returns what to run for a command with these values, or why the newest set lets nothing run.
+// find returns what to run for a command with these values, or why the newest set has nothing.
 func (k *catalog) find(command hash, door string, given map[string]string, now time.Time) (run, error) {
-	if err := k.heldBecause(); err != nil {
-		return run{}, err
-	}
 	err := errUndeclared
 	for i, x := range k.valid(now) {
 		r, failed := x.find(command, door, given)

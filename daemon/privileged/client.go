@@ -153,15 +153,27 @@ func (c *Client) send(m message) error {
 	}
 	c.writing.Lock()
 	defer c.writing.Unlock()
-	if _, _, err := c.conn.WriteMsgUnix(b, nil, nil); err != nil {
+	err = c.conn.SetWriteDeadline(now().Add(sendPatience))
+	if err == nil {
+		_, _, err = c.conn.WriteMsgUnix(b, nil, nil)
+	}
+	if err != nil {
+		_ = c.conn.Close() // which ends [Client.Receive], and all that waits for an answer
 		return ErrGone
 	}
 	return nil
 }
 
+// hangPatience is how much longer than the time limit of a command its answer may take.
+const hangPatience = 30 * time.Second
+
 // ask sends a request and waits for the answer. When ctx ends it cancels the request, and still
-// waits.
-func (c *Client) ask(ctx context.Context, m message) (answer, error) {
+// waits. A helper that does not answer within limit counts as gone; 0: it may take any time.
+func (c *Client) ask(ctx context.Context, m message, limit time.Duration) (answer, error) {
+	var late <-chan time.Time
+	if limit > 0 {
+		late = after(limit)
+	}
 	wait := make(chan answer, 1)
 	c.mu.Lock()
 	if c.waiting == nil {
@@ -186,6 +198,9 @@ func (c *Client) ask(ctx context.Context, m message) (answer, error) {
 				return answer{}, ErrGone
 			}
 			return a, nil
+		case <-late:
+			_ = c.conn.Close() // which ends [Client.Receive]
+			return answer{}, ErrGone
 		case <-canceled:
 			canceled = nil
 			if err := c.send(message{kind: kindCancel, id: m.id}); err != nil {
@@ -194,6 +209,9 @@ func (c *Client) ask(ctx context.Context, m message) (answer, error) {
 		}
 	}
 }
+
+// Applied tells the helper that the daemon runs a set that it read.
+func (c *Client) Applied(r *Reading) error { return c.send(message{kind: kindApplied, hash: r.sum}) }
 
 // Close closes a connection of which nobody calls [Client.Receive].
 func (c *Client) Close() { c.end() }
@@ -211,11 +229,13 @@ type Reading struct {
 	// Trouble says why the commands of the set cannot run; "": they can. Held is what other users
 	// can change of what is run; "": nothing.
 	Trouble, Held string
+
+	sum hash
 }
 
 // Read reads the set.
 func (c *Client) Read(ctx context.Context) (*Reading, error) {
-	a, err := c.ask(ctx, message{kind: kindRead})
+	a, err := c.ask(ctx, message{kind: kindRead}, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -233,7 +253,7 @@ func (c *Client) Read(ctx context.Context) (*Reading, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Reading{Files: read.files(), Values: read.settings, Lists: read.lists, Trouble: a.text}
+	r := &Reading{Files: read.files(), Values: read.settings, Lists: read.lists, Trouble: a.text, sum: a.hash}
 	if held, found := strings.CutPrefix(a.text, heldText); found {
 		r.Held = held
 	}
@@ -245,7 +265,11 @@ func (c *Client) Run(ctx context.Context, command effect.Command, respond func(e
 	m, err := requestFor(command)
 	var a answer
 	if err == nil {
-		a, err = c.ask(ctx, m)
+		limit := command.Timeout + hangPatience
+		if command.Undo || command.Timeout <= 0 { // an undo waits for its command
+			limit = 0
+		}
+		a, err = c.ask(ctx, m, limit)
 	}
 	if err != nil {
 		respond(effect.Output{}, fmt.Errorf("running %s: %w", command.Argv[0], err))
@@ -282,7 +306,7 @@ func requestFor(command effect.Command) (message, error) {
 
 // CommentOut does what [effect.Privileged] says.
 func (c *Client) CommentOut(file, line string) error {
-	a, err := c.ask(context.Background(), message{kind: kindComment, file: file, line: line})
+	a, err := c.ask(context.Background(), message{kind: kindComment, file: file, line: line}, 0)
 	if err != nil {
 		return fmt.Errorf("commenting out a used sequence in %s: %w", file, err)
 	}

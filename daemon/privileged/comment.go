@@ -16,6 +16,7 @@ import (
 
 // comment comments out a used sequence.
 func (s *Server) comment(settings *Settings, q *message) message {
+	s.readFirst(settings)
 	err := s.catalog.mayComment(q.file, now())
 	if err == nil {
 		err = settings.commentOut(q.file, q.line)

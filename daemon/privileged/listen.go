@@ -16,9 +16,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxSessions bounds the connections that are served at once: the daemon has one, and another for a
-// moment when it is started again.
-const maxSessions = 4
+// maxSessions bounds the connections that are served at once. The daemon has one. Those of earlier
+// ones count until their last command has ended.
+const maxSessions = 16
 
 // firstActivated is the first descriptor that a service manager passes (sd_listen_fds(3)).
 const firstActivated = 3

@@ -99,11 +99,24 @@ func TestTheSetBefore(t *testing.T) {
 		return strings.Join(r.argv, " ")
 	}
 	const undeclared = "no script declares the command now: it may have been changed or removed"
-	if got := tried("/a", "ssh", start); got != undeclared || !k.empty() {
+	if got := tried("/a", "ssh", start); got != undeclared {
 		t.Errorf("without a set: %s", got)
 	}
-	k.replace(set("/a", "ssh"), start)
-	k.replace(set("/b", "web"), start.Add(time.Second))
+	a, b, c := hash{1}, hash{2}, hash{3}
+	k.replace(set("/a", "ssh"), a)
+	if k.apply(b, start) || !k.apply(a, start) {
+		t.Error("a set is applied that is not the newest, or the newest is not")
+	}
+	t.Log("# one that was read and is not applied: both count, for any time")
+	k.replace(set("/b", "web"), b)
+	for _, at := range []time.Time{start, start.Add(100 * time.Hour)} {
+		if got := tried("/a", "ssh", at) + ", " + tried("/b", "web", at); got != "/a ssh, /b web" {
+			t.Errorf("at %v: %s", at, got)
+		}
+	}
+	if !k.apply(b, start.Add(time.Second)) || !k.apply(b, start.Add(time.Minute)) {
+		t.Error("the newest is not applied")
+	}
 	last := start.Add(time.Second + handover - 1)
 	for _, tt := range []struct {
 		program, door string
@@ -127,7 +140,11 @@ func TestTheSetBefore(t *testing.T) {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
-	k.replace(set("/c", "ssh"), last.Add(time.Hour))
+	k.replace(set("/x", "ssh"), hash{4})
+	k.replace(set("/c", "ssh"), c) // the daemon refused the one before
+	if got := tried("/x", "ssh", last.Add(time.Hour)); got != undeclared {
+		t.Errorf("of a set that was refused: %s", got)
+	}
 	if err := k.mayComment("/once/web", last.Add(time.Hour)); err != nil {
 		t.Error(err)
 	}

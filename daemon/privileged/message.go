@@ -46,9 +46,11 @@ const (
 
 	// Of the helper.
 	kindWelcome // version
-	kindSet     // id, text: why its commands cannot run; with the descriptor of an archive
+	kindSet     // id, hash, text: why its commands cannot run; with the descriptor of an archive
 	kindDone    // id, outcome, status, text, output, lost
 	kindChanged // the set may have changed
+
+	kindApplied // of the daemon; hash: of the set that it runs now
 )
 
 // An outcome is how a request ended.
@@ -84,7 +86,7 @@ type message struct {
 // code writes or reads a message.
 func (m *message) code(c *codec) {
 	number := uint64(m.kind)
-	c.number(&number, uint64(kindChanged))
+	c.number(&number, uint64(kindApplied))
 	m.kind = kind(number)
 	switch m.kind {
 	case kindHello, kindWelcome:
@@ -108,13 +110,16 @@ func (m *message) code(c *codec) {
 		c.text(&m.line, maxLine)
 	case kindClaim:
 		m.codeHashes(c)
+	case kindApplied:
+		c.hash(&m.hash)
 	case kindSet:
 		m.codeID(c)
+		c.hash(&m.hash)
 		c.text(&m.text, maxText)
 	case kindDone:
 		m.codeDone(c)
 	default:
-		c.fail(fmt.Errorf("the kind %d: expected 1 to %d", m.kind, kindChanged))
+		c.fail(fmt.Errorf("the kind %d: expected 1 to %d", m.kind, kindApplied))
 	}
 }
 

@@ -27,7 +27,8 @@ func messages() map[string]message {
 		"cancel": {kind: kindCancel, id: 3},
 		"claim":  {kind: kindClaim, hashes: []hash{{1}, {2}}},
 		"settle": {kind: kindSettle},
-		"set":    {kind: kindSet, id: 4, text: "the scripts do not load"},
+		"runs":   {kind: kindApplied, hash: hash{5}},
+		"set":    {kind: kindSet, id: 4, hash: hash{6}, text: "the scripts do not load"},
 		"failed": {kind: kindDone, id: 5, outcome: outcomeFailed, status: 3, text: "running /a: exit status 3", output: "no\n", lost: 9},
 		"hung":   {kind: kindDone, id: 5, outcome: outcomeHung, status: -1},
 		"change": {kind: kindChanged},
@@ -67,8 +68,8 @@ func TestMessagesThatAreNone(t *testing.T) {
 		name, want string
 		m          message
 	}{
-		{"no kind", "the kind 0: expected 1 to 12", message{}},
-		{"another kind", "the number 13: at most 12", message{kind: kindChanged + 1}},
+		{"no kind", "the kind 0: expected 1 to 13", message{}},
+		{"another kind", "the number 14: at most 13", message{kind: kindApplied + 1}},
 		{"no id", "the id 0: ids begin at 1", message{kind: kindRead}},
 		{"a version", "the number 65536: at most 65535", message{kind: kindHello, version: 1 << 16}},
 		{"a door", "the number 1025: at most 1024", message{kind: kindRun, id: 1, door: long[:maxName+1]}},

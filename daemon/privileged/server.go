@@ -54,9 +54,10 @@ type Server struct {
 	sessions atomic.Uint64
 	saving   atomic.Bool // a set is being written
 
-	reading    sync.Mutex // guards the next two
+	reading    sync.Mutex // guards the next three
 	referenced []string   // that the set named which was read last
 	last       *snapshot  // nil: nothing was read
+	saved      bool       // what an earlier process saved was looked at
 }
 
 // A snapshot is a set as it was read.
@@ -167,15 +168,24 @@ func (s *Server) keep(settings *Settings, next *snapshot, found string, err erro
 	same := before != nil && before.sum == next.sum && before.trouble == next.trouble
 	switch {
 	case next.trouble == "" && !same:
-		s.catalog.replace(m, now())
-		s.save(next.archive)
+		s.catalog.replace(m, next.sum)
 	case next.trouble != "" && !same:
 		s.cfg.Log.Warn("commands of the scripts on the disk may not run, those of the set before may", "reason", next.trouble)
 	}
-	if next.trouble != "" && s.catalog.empty() {
-		s.loadSaved(settings)
+	if !s.saved {
+		s.saved = true
+		s.loadSaved(settings, next.sum)
 	}
-	s.catalog.hold(settings.vetPrograms)
+}
+
+// applied notes which of the sets that were read the daemon runs. It may refuse one that loads, and
+// go on with the set before for as long as it likes.
+func (s *Server) applied(sum hash) {
+	s.reading.Lock()
+	defer s.reading.Unlock()
+	if s.catalog.apply(sum, now()) && s.last != nil && s.last.sum == sum {
+		s.save(s.last.archive)
+	}
 }
 
 // save writes the archive of a set that loads into the helper's directory. It waits for the disk,
@@ -214,17 +224,21 @@ func (s *Server) saveFile(archive *os.File) error {
 	return file.Close()
 }
 
-// loadSaved lets the commands of the set run that loaded last before this process, as the daemon
-// runs that set when the files on the disk do not load.
-func (s *Server) loadSaved(settings *Settings) {
+// loadSaved lets the commands of the set run that was applied last before this process: the daemon
+// runs that set when it refuses the files on the disk, of which sum is the hash.
+func (s *Server) loadSaved(settings *Settings, sum hash) {
 	file, err := s.journal.root.Open(setName)
 	if errors.Is(err, os.ErrNotExist) {
 		return
 	}
 	var m manifest
+	var saved hash
 	if err == nil {
+		defer file.Close() // it is only read
+		if saved, err = hashOfFile(file); err == nil && saved == sum && s.catalog.apply(sum, now()) {
+			return
+		}
 		m, err = startLoader(s.cfg.Loader, file)
-		_ = file.Close() // it was only read
 	}
 	if err == nil && m.problem != "" {
 		err = errors.New(m.problem)
@@ -236,12 +250,26 @@ func (s *Server) loadSaved(settings *Settings) {
 		s.cfg.Log.Warn("the scripts that loaded last cannot be loaded again: no command may run", "error", err)
 		return
 	}
-	s.catalog.replace(&m, now())
+	s.catalog.restore(&m, saved)
+}
+
+// readFirst reads the set when nothing was read yet: this process was started again while the
+// daemon runs, which knows the set from the one before.
+func (s *Server) readFirst(settings *Settings) {
+	s.reading.Lock()
+	defer s.reading.Unlock()
+	if s.last == nil {
+		_, _ = s.read(settings) // then nothing may run, and the daemon reads soon
+	}
 }
 
 // run runs a command for a session, with its undo in the journal before.
-func (s *Server) run(ctx context.Context, session uint64, q *message) message {
+func (s *Server) run(ctx context.Context, settings *Settings, session uint64, q *message) message {
+	s.readFirst(settings)
 	r, err := s.catalog.find(q.hash, q.door, q.values, now())
+	if err == nil {
+		err = settings.vetRun(r.argv, r.undo)
+	}
 	if err != nil {
 		return refused(err)
 	}
@@ -263,12 +291,12 @@ func (s *Server) run(ctx context.Context, session uint64, q *message) message {
 }
 
 // undo runs an undo that is owed, of those with this hash the oldest.
-func (s *Server) undo(ctx context.Context, h hash) message {
+func (s *Server) undo(ctx context.Context, settings *Settings, h hash) message {
 	for {
 		o, over := s.journal.take(h)
 		switch {
 		case o != nil:
-			return s.undoTaken(ctx, o)
+			return s.undoTaken(ctx, settings, o)
 		case over != nil:
 		case s.journal.ranBefore(h):
 			return message{outcome: outcomeDone}
@@ -284,7 +312,7 @@ func (s *Server) undo(ctx context.Context, h hash) message {
 }
 
 // undoTaken runs an undo that was taken from the journal, once its command has ended.
-func (s *Server) undoTaken(ctx context.Context, o *owed) message {
+func (s *Server) undoTaken(ctx context.Context, settings *Settings, o *owed) message {
 	if o.ended != nil {
 		select {
 		case <-o.ended:
@@ -296,6 +324,10 @@ func (s *Server) undoTaken(ctx context.Context, o *owed) message {
 	if !s.journal.owes(o) { // its command failed, so there is nothing to undo
 		s.journal.putBack(o)
 		return message{outcome: outcomeDone}
+	}
+	if err := settings.vetRun(o.command().Argv); err != nil {
+		s.journal.putBack(o)
+		return refused(err)
 	}
 	answer := runProgram(ctx, o.command())
 	if answer.counts(o.AnyStatus) {
@@ -313,7 +345,7 @@ func (s *Server) note(err error) {
 }
 
 // settle runs the undos of earlier sessions that the daemon does not know of.
-func (s *Server) settle(ctx context.Context, claims map[hash]int, session uint64) {
+func (s *Server) settle(ctx context.Context, settings *Settings, claims map[hash]int, session uint64) {
 	unclaimed := s.journal.takeUnclaimed(maps.Clone(claims), session)
 	for i, o := range unclaimed {
 		if ctx.Err() != nil {
@@ -323,7 +355,7 @@ func (s *Server) settle(ctx context.Context, claims map[hash]int, session uint64
 			return
 		}
 		s.cfg.Log.Info("an undo was pending that the daemon does not know of: it runs now", "door", string(o.Door), "command", o.Argv[0])
-		if answer := s.undoTaken(ctx, o); answer.outcome != outcomeDone {
+		if answer := s.undoTaken(ctx, settings, o); answer.outcome != outcomeDone {
 			s.cfg.Log.Warn("the undo failed", "door", string(o.Door), "command", o.Argv[0], "error", answer.text)
 		}
 	}

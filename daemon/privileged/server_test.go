@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -23,11 +24,11 @@ func TestCommandsAndUndos(t *testing.T) {
 	c := h.connect()
 	ctx := t.Context()
 
-	t.Log("# nothing may run before the set was read")
-	if got := c.done(ctx, w.command(w.ask, map[string]string{"port": "22", "door": "ssh"})); got != "running "+w.program+": "+errUndeclared.Error() {
+	t.Log("# a helper that was started again reads the set when the daemon knows it already")
+	if got := c.done(ctx, w.command(w.ask, map[string]string{"port": "22", "door": "ssh"})); got != "" {
 		t.Errorf("got %s", got)
 	}
-	w.wantLog()
+	w.wantLog("ask 22 ssh")
 
 	t.Log("# the files come with those that they name")
 	files, trouble, err := c.read(ctx)
@@ -190,6 +191,8 @@ func TestOthersMayNotChangeWhatRuns(t *testing.T) {
 		t.Error(got)
 	}
 
+	h.applied()
+
 	t.Log("# nothing of such a set runs in the loader, and nothing of it at a start")
 	must(t, os.Chown(w.program, 1, 1))
 	c.close()
@@ -275,6 +278,7 @@ func TestTheSetIsReadAgain(t *testing.T) {
 	if second.Sum == first.Sum || trouble != "" {
 		t.Errorf("the same files, trouble %q", trouble)
 	}
+	h.applied()
 	if got := c.done(t.Context(), w.command(added, nil)); got != "" {
 		t.Error(got)
 	}
@@ -307,6 +311,72 @@ func TestTheSetIsReadAgain(t *testing.T) {
 	if _, _, err := c.read(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "reading the scripts: stat ") {
 		t.Errorf("without scripts: %v", err)
 	}
+}
+
+// TestASetThatTheDaemonRefuses reads an edit without the command. The daemon refuses it, as a test
+// of the scripts fails, and goes on with the set before, also after a start of the helper.
+func TestASetThatTheDaemonRefuses(t *testing.T) {
+	w := newWorld(t)
+	h := w.host()
+	c := h.connect()
+	_, _, err := c.read(t.Context())
+	must(t, err)
+	h.applied()
+	write(t, w.scripts, "a.lua", `sesame.door "ssh" { sequence = { "tcp/1", "tcp/2", "tcp/3" } }`)
+	for range 2 {
+		read, err := c.Read(t.Context())
+		must(t, err)
+		if read.Trouble != "" {
+			t.Errorf("trouble: %s", read.Trouble)
+		}
+		if _, err := h.catalog.find(commandHash(w.ban.Argv, w.ban.Undo), "ssh", banned(alice), now().Add(100*time.Hour)); err != nil {
+			t.Error(err)
+		}
+		if got := c.done(t.Context(), w.command(w.ban, banned(alice))); got != "" {
+			t.Error(got)
+		}
+		c.close()
+		h.stop()
+		must(t, h.Close())
+		h = w.host()
+		c = h.connect()
+	}
+
+	t.Log("# one that it applies takes its place")
+	_, _, err = c.read(t.Context())
+	must(t, err)
+	h.applied()
+	if _, err := h.catalog.find(commandHash(w.ban.Argv, w.ban.Undo), "ssh", banned(alice), now().Add(handover)); err == nil {
+		t.Error("the command of the set before runs for ever")
+	}
+}
+
+// TestAProgramThatOthersCanChange becomes such a one after the scripts were read. Neither the
+// command runs nor the undo, which stays pending.
+func TestAProgramThatOthersCanChange(t *testing.T) {
+	w := newWorld(t)
+	h := w.host()
+	c := h.connect()
+	_, _, err := c.read(t.Context())
+	must(t, err)
+	if got := c.done(t.Context(), w.command(w.ban, banned(alice))); got != "" {
+		t.Error(got)
+	}
+	unban := undoing(w.program, "unban", alice)
+	must(t, os.Chmod(w.program, 0o777))
+	for _, command := range []effect.Command{w.command(w.ban, banned(alice)), unban} {
+		if got := c.done(t.Context(), command); !strings.HasPrefix(got, "running "+w.program+": "+heldText+w.program+" (") {
+			t.Errorf("%q: got %s", command.Argv, got)
+		}
+	}
+	if got := h.journal.list(); len(got) != 1 {
+		t.Errorf("owed: %q", got)
+	}
+	must(t, os.Chmod(w.program, 0o755))
+	if got := c.done(t.Context(), unban); got != "" {
+		t.Error(got)
+	}
+	w.wantLog("ban "+alice+" low", "unban "+alice)
 }
 
 // TestFilesThatNameFiles has a knockd.conf that names a file of one-time sequences.

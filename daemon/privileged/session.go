@@ -155,9 +155,9 @@ func (c *session) handle(ctx context.Context, q message) error {
 	case kindRead:
 		return c.perform(ctx, q, func(context.Context) message { return c.sendSet(q.id) })
 	case kindRun:
-		return c.perform(ctx, q, c.inSlot(func(ctx context.Context) message { return s.run(ctx, c.number, &q) }))
+		return c.perform(ctx, q, c.inSlot(func(ctx context.Context) message { return s.run(ctx, &c.set, c.number, &q) }))
 	case kindUndo:
-		return c.perform(ctx, q, c.inSlot(func(ctx context.Context) message { return s.undo(ctx, q.hash) }))
+		return c.perform(ctx, q, c.inSlot(func(ctx context.Context) message { return s.undo(ctx, &c.set, q.hash) }))
 	case kindComment:
 		return c.perform(ctx, q, func(context.Context) message { return s.comment(&c.set, &q) })
 	case kindCancel:
@@ -175,7 +175,10 @@ func (c *session) handle(ctx context.Context, q message) error {
 		}
 		c.settled = true
 		claims := c.claims
-		c.tasks.Go(func() { s.settle(ctx, claims, c.number) })
+		c.tasks.Go(func() { s.settle(ctx, &c.set, claims, c.number) })
+		return nil
+	case kindApplied:
+		c.tasks.Go(func() { s.applied(q.hash) }) // not in order with what runs, which both sets declare
 		return nil
 	case kindHello, kindWelcome, kindSet, kindDone, kindChanged:
 	}
@@ -247,7 +250,7 @@ func (c *session) sendSet(id uint64) message {
 	if err != nil {
 		return refused(err)
 	}
-	c.send(message{kind: kindSet, id: id, text: read.trouble}, read.archive)
+	c.send(message{kind: kindSet, id: id, hash: read.sum, text: read.trouble}, read.archive)
 	select {
 	case <-c.named: // an earlier list
 	default:

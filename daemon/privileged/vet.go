@@ -3,6 +3,7 @@
 package privileged
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -63,6 +64,21 @@ func programTargets(m *manifest) (targets []writable.Target) {
 		}
 	}
 	return targets
+}
+
+// vetRun returns why a program is not run: others can change it, or its interpreter. That may be so
+// since the scripts were loaded.
+func (s *Settings) vetRun(commands ...[]string) error {
+	var targets []writable.Target
+	for _, argv := range commands {
+		for _, path := range executable.Files(argv) {
+			targets = append(targets, targetOf(path, false))
+		}
+	}
+	if found := s.vet(targets); found != "" {
+		return errors.New(heldText + found)
+	}
+	return nil
 }
 
 func (s *Settings) vet(targets []writable.Target) string {

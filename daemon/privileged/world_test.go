@@ -181,7 +181,20 @@ func (c *connection) read(ctx context.Context) (files *source.Files, trouble str
 	if err != nil {
 		return nil, "", err
 	}
-	return r.Files, r.Trouble, nil
+	if r.Trouble == "" {
+		err = c.Applied(r)
+	}
+	return r.Files, r.Trouble, err
+}
+
+// applied waits until the helper knows that the newest set runs, and has saved it.
+func (h *hosted) applied() {
+	h.t.Helper()
+	eventually(h.t, "the set is applied and saved", func() bool {
+		h.catalog.mu.Lock()
+		defer h.catalog.mu.Unlock()
+		return h.catalog.newest != nil && h.catalog.applied == h.catalog.newest && !h.saving.Load() && exists(filepath.Join(h.cfg.Dir, setName))
+	})
 }
 
 // done runs a command to its end.
