@@ -2,10 +2,12 @@ package main
 
 import (
 	"encoding/json"
+	"os"
 	"path/filepath"
 	"strconv"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"sesame/daemon/account"
 	"sesame/daemon/state"
@@ -39,11 +41,15 @@ func (p *program) probeCommand() *cobra.Command {
 	return c
 }
 
-// handState lets a state directory belong to a user, unless the helper, which that user's daemon may
-// need, cannot have a directory: then root keeps it.
+// handState lets a state directory belong to a user. When the helper, which that user's daemon may
+// need, cannot have a directory, root keeps it.
 func handState(dir string, owner account.User) handed {
 	if owner.ID != 0 {
-		if err := account.Make(helperDir(dir), 0o700); err != nil {
+		err := account.Make(helperDir(dir), 0o700)
+		if err == nil { // one of an earlier helper may be read-only for this unit
+			err = os.NewSyscallError("access", unix.Access(helperDir(dir), unix.W_OK))
+		}
+		if err != nil {
 			return handed{Helpless: err.Error()}
 		}
 	}

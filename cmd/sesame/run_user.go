@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -87,7 +88,8 @@ func userFor(wanted config.Value) (to account.User, why string, err error) {
 
 // handOver lets all that a daemon keeps belong to the user that it is going to be, and returns that
 // user. It is root all the same when something cannot be given, for the reason why: a daemon that
-// root can start starts.
+// root can start starts. One whose configuration names the user does so only while undo commands are
+// pending.
 func handOver(ctx context.Context, d *daemon.Config, to account.User) (user account.User, why string, err error) {
 	if err := control.Hand(d.Socket, to); err != nil {
 		if to.ID == 0 || d.User.From != "" {
@@ -103,6 +105,9 @@ func handOver(ctx context.Context, d *daemon.Config, to account.User) (user acco
 		why = fmt.Sprintf("there can be no helper, which would do what takes root: %s; in a unit, let it write %s (ReadWritePaths=)", result.Helpless, helperDir(d.State))
 	case result.Pending > 0:
 		why = fmt.Sprintf("a daemon that was root left %s, which only root can run: the first start after that becomes user %s", transcript.Count(result.Pending, "undo command"), to.Name)
+	}
+	if result.Helpless != "" && d.User.From != "" {
+		return to, "", fmt.Errorf("%s: user: %s", d.User.From, why)
 	}
 	if why != "" {
 		to = account.Root()
@@ -184,7 +189,10 @@ func startHelper(state string, flags *pflag.FlagSet) (*os.File, error) {
 	if err == nil {
 		argv := append([]string{"/proc/self/exe", helperName, "--inherited", "--directory", helperDir(state)}, sameFlags(flags)...)
 		var process *os.Process
-		process, err = os.StartProcess(argv[0], argv, &os.ProcAttr{Files: []*os.File{nil, os.Stdout, os.Stderr, its}})
+		process, err = os.StartProcess(argv[0], argv, &os.ProcAttr{
+			Files: []*os.File{nil, os.Stdout, os.Stderr, its},
+			Sys:   &syscall.SysProcAttr{Credential: &syscall.Credential{}}, // root, and none of the caller's groups
+		})
 		if err == nil {
 			go func() { _, _ = process.Wait() }() // the daemon notices its end by the connection
 		}

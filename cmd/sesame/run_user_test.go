@@ -9,8 +9,8 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// TestTheHelperHasTheFlagsOfRun gives run each flag that it has: the helper that it starts must know
-// them, with the same values.
+// TestTheHelperHasTheFlagsOfRun gives run each flag that it has: the helper that it starts must
+// know them, with the same values.
 func TestTheHelperHasTheFlagsOfRun(t *testing.T) {
 	p := &program{}
 	run := p.runCommand()

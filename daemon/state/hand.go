@@ -36,10 +36,11 @@ type Taken struct {
 // Only root may call it. A missing directory is made. One that a daemon has open stays as it is,
 // and so does one of a third user: [Open] says so.
 //
-// Root's directory is given with all that is in it, unless undo commands are pending: the user could
-// not run them, and its helper knows nothing of them. What a user wrote is not trusted when root
-// takes the directory back, since root would do what it says: pending undo commands are dropped,
-// lines that are to be commented out in a file, and the script set. Grants and values stay.
+// Root's directory is given with all that is in it, unless undo commands are pending: the user
+// could not run them, and its helper knows nothing of them. What a user wrote is not trusted when
+// root takes the directory back, since root would do what it says: pending undo commands are
+// dropped, lines that are to be commented out in a file, and the script set. Grants and values
+// stay.
 //
 // After a crash at any time, another call goes on: files are given before the directory, and taken
 // back after it. Until the end [Open] refuses what is mixed.

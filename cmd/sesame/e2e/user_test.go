@@ -15,6 +15,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // serviceUser and serviceGroup are those of the user sesame, whom only the daemons of these tests
@@ -275,11 +277,16 @@ func TestRealStaysRoot(t *testing.T) {
 		why     string
 	}{
 		"a socket among other files": {func(w *world) error { return os.WriteFile(w.path("run/other"), nil, 0o644) }, "has other files too (other)"},
-		"no helper can be":           {func(w *world) error { return os.Chown(w.path("below"), 12345, 12345) }, "there can be no helper, which would do what takes root: others can change"},
+		"a helper's directory that is read-only here": {func(w *world) error {
+			dir := w.path("below/state-helper")
+			return errors.Join(os.Mkdir(dir, 0o700), unix.Mount("tmpfs", dir, "tmpfs", unix.MS_RDONLY, ""))
+		}, "there can be no helper, which would do what takes root: access: read-only file system"},
+		"no helper can be": {func(w *world) error { return os.Chown(w.path("below"), 12345, 12345) }, "there can be no helper, which would do what takes root: others can change"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, map[string]string{"ssh.lua": longDoor})
 			w.state = w.path("below/state")
+			t.Cleanup(func() { _ = unix.Unmount(w.path("below/state-helper"), unix.MNT_DETACH) }) // most have none
 			if err := errors.Join(os.MkdirAll(w.state, 0o700), os.Mkdir(w.path("run"), 0o755), tt.prepare(w)); err != nil {
 				t.Fatal(err)
 			}
