@@ -3,6 +3,8 @@
 package listing
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -82,5 +84,20 @@ func TestLongRules(t *testing.T) {
 	}
 	if n, err := out.Write([]byte("x")); n != 0 || err == nil {
 		t.Error(n, err)
+	}
+}
+
+// TestPossible: rules are listed where one of the programs is.
+func TestPossible(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("PATH", dir)
+	if Possible() {
+		t.Error("without a program")
+	}
+	if err := os.WriteFile(filepath.Join(dir, "ip6tables-nft"), nil, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if !Possible() {
+		t.Error("with a program")
 	}
 }
