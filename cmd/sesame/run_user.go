@@ -88,8 +88,8 @@ func userFor(wanted config.Value) (to account.User, why string, err error) {
 
 // handOver lets all that a daemon keeps belong to the user that it is going to be, and returns that
 // user. It is root all the same when something cannot be given, for the reason why: a daemon that
-// root can start starts. One whose configuration names the user does so only while undo commands are
-// pending.
+// root can start starts. One whose configuration names the user does so only while undo commands
+// are pending.
 func handOver(ctx context.Context, d *daemon.Config, to account.User) (user account.User, why string, err error) {
 	if err := control.Hand(d.Socket, to); err != nil {
 		if to.ID == 0 || d.User.From != "" {

@@ -104,8 +104,8 @@ func (b *Budget) message() string {
 	return b.passed() + advice
 }
 
-// longList is the advice that helps when nothing is wrong but the length of a list: a line of a file
-// costs no steps.
+// longList is the advice that helps when nothing is wrong but the length of a list: a line of a
+// file costs no steps.
 const longList = ` Write a long list into a file of its own, such as file = "lists/office.txt"`
 
 func (b *Budget) passed() string {
