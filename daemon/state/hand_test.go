@@ -47,9 +47,12 @@ func used(t *testing.T, pending bool) string {
 		{Grant: &engine.Grant{ID: 3, Door: "ssh", Source: source, Port: packet.Port{Proto: packet.TCP, Number: 22}, TTL: time.Hour, End: end}},
 		{Grant: &engine.Grant{ID: 4, Door: "mount", Source: source, Argv: []string{"mount", "x"}, Undo: []string{"umount", "x y"}, TTL: time.Hour, End: end}},
 		{Consumed: &engine.Consumed{File: "/etc/sesame/once", Line: "tcp/1"}},
+		{Consumed: &engine.Consumed{File: "/etc/sesame/done", Line: "tcp/2"}},
+		{Consumed: &engine.Consumed{File: "/etc/sesame/done", Line: "tcp/2"}, Ended: true},
+		{Grant: &engine.Grant{ID: 5, Door: "odd", Source: source, Port: packet.Port{Proto: packet.TCP, Number: 80}, Undo: []string{"odd"}, TTL: time.Hour, End: end}},
 	}
 	if !pending {
-		records = append(records, engine.Record{Grant: &engine.Grant{ID: 4}, Ended: true})
+		records = append(records, engine.Record{Grant: &engine.Grant{ID: 4}, Ended: true}, engine.Record{Grant: &engine.Grant{ID: 5}, Ended: true})
 	}
 	err := errors.Join(d.Append(records, 0), d.SaveSet(Saved{}), d.NoteClockSynchronised(), d.Close())
 	if err != nil {
@@ -114,7 +117,7 @@ func TestRealHand(t *testing.T) {
 
 	t.Log("# an undo of root's daemon is pending")
 	dir = used(t, true)
-	if taken := hand(t, dir, service); taken.Pending != 1 {
+	if taken := hand(t, dir, service); taken.Pending != 2 {
 		t.Errorf("%+v", taken)
 	}
 	sameOwners(t, dir, allOf(0))
@@ -125,7 +128,7 @@ func TestRealHand(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	want := Taken{From: 990, Undos: [][]string{{"umount", "x y"}}, OneTime: []string{"/etc/sesame/once"}}
+	want := Taken{From: 990, Undos: [][]string{{"umount", "x y"}, {"odd"}}, OneTime: []string{"/etc/sesame/once"}}
 	if diff := cmp.Diff(want, hand(t, dir, account.Root())); diff != "" {
 		t.Errorf("taken (-want +got):\n%s", diff)
 	}
@@ -153,7 +156,7 @@ func trusted(t *testing.T, dir string) {
 		switch {
 		case one.Ended:
 			got = append(got, "last")
-			if one.Grant.ID != 4 {
+			if one.Grant.ID != 5 {
 				t.Errorf("the last id is %d", one.Grant.ID)
 			}
 		case one.Grant != nil:
