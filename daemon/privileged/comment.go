@@ -32,14 +32,14 @@ func (s *Server) comment(settings *Settings, q *message) message {
 func (s *Settings) commentOut(file, line string) error {
 	change := func() error { return effect.CommentOut(file, line) }
 	target := writable.Target{Path: file}
-	if s.AllowWritable || len(writable.Find([]writable.Target{target})) == 0 {
+	if len(writable.Find([]writable.Target{target})) == 0 {
 		return change()
 	}
-	user, group := s.daemonUser()
-	target.Owner = user
-	if found := writable.Text(writable.Find([]writable.Target{target})); found != "" {
+	target.Owner, _ = s.daemonUser()
+	if found := writable.Text(writable.Find([]writable.Target{target})); found != "" && !s.AllowWritable {
 		return errors.New(heldText + found)
 	}
+	user, group := s.rights()
 	return asUser(user, group, change)
 }
 
@@ -54,7 +54,13 @@ func asUser(user, group uint32, do func() error) error {
 	go func() {
 		// The thread is never given back, and ends with the goroutine: its rights are its own.
 		runtime.LockOSThread()
-		err := errors.Join(unix.Setfsgid(int(group)), unix.Setfsuid(int(user)))
+		// Of this thread alone, unlike with syscall.Setgroups.
+		_, _, failed := unix.RawSyscall(unix.SYS_SETGROUPS, 0, 0, 0)
+		var err error
+		if failed != 0 {
+			err = os.NewSyscallError("setgroups", failed)
+		}
+		err = errors.Join(err, unix.Setfsgid(int(group)), unix.Setfsuid(int(user)))
 		if now, failed := unix.SetfsuidRetUid(-1); err == nil && (failed != nil || now != int(user)) {
 			err = fmt.Errorf("becoming user %d: the kernel left it at %d", user, now)
 		}

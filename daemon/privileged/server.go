@@ -106,6 +106,9 @@ func (s *Server) read(settings *Settings) (*snapshot, error) {
 			return nil, err
 		}
 		a := archiveOf(files, settings.Values, settings.Lists)
+		if err := settings.readAsUser(&a); err != nil {
+			return nil, err
+		}
 		file, sum, err := a.sealed()
 		if err != nil {
 			return nil, err

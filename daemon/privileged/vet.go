@@ -96,13 +96,28 @@ func targetOf(path string, listed bool) writable.Target {
 }
 
 // daemonUser returns the user and the group that the state directory belongs to; root when there
-// is none.
+// is none, or when others than root can put another in its place.
 func (s *Settings) daemonUser() (user, group uint32) {
+	real, err := filepath.EvalSymlinks(s.State)
+	if err != nil {
+		return 0, 0
+	}
+	above := []writable.Target{targetOf(filepath.Dir(s.State), true), targetOf(filepath.Dir(real), true)}
 	var state unix.Stat_t
-	if s.State == "" || unix.Stat(s.State, &state) != nil {
+	if len(writable.Find(above)) > 0 || unix.Lstat(real, &state) != nil {
 		return 0, 0
 	}
 	return state.Uid, state.Gid
+}
+
+// rights returns whose rights on files are enough for those that others than root can exchange:
+// of the daemon's user, or of nobody when it is not known who that is.
+func (s *Settings) rights() (user, group uint32) {
+	const nobody = 65534
+	if user, group = s.daemonUser(); user == 0 && s.State != "" {
+		return nobody, nobody
+	}
+	return user, group
 }
 
 func exists(path string) bool {
