@@ -33,9 +33,10 @@ ports of doors, all other inputs of the decisions, and the scripts. FILE appears
 only when it is complete; - is standard output. Each packet has a comment that
 says what it did, which Wireshark and tshark show.
 
-The files of one-time sequences are left out. A replay on a machine that has them as
-they were is exact. In another one their doors open nothing, unless they are
-recorded with --with-secrets. sesame explain always has them.
+The files of one-time sequences are left out. A replay is exact where these files are
+as they were when the recording began: when no sequence was used since. Elsewhere
+their doors open nothing. To replay how a sequence was used, record with
+--with-secrets. sesame explain always has them.
 
 The file has other secrets: sequences that are used again and again, and what
 packets carried. To replay it with its own scripts:
