@@ -70,7 +70,7 @@ var arrows = map[string][]string{
 	"scripting/reference":  {"daemon/spelling", "scripting"},
 	"scripting/starter":    {"daemon/packet", "scripting", "scripting/lint", "scripting/reference", "scripting/sandbox", "scripting/source", "simulate/opening"},
 	"scripting/lint":       {"daemon/packet", "daemon/engine", "scripting", "scripting/source", "scripting/condition", "scripting/knockd"},
-	"simulate/suite": {"daemon/packet", "daemon/engine", "daemon/spelling", "daemon/transcript",
+	"simulate/suite": {"daemon/packet", "daemon/engine", "daemon/openfile", "daemon/spelling", "daemon/transcript",
 		"scripting", "scripting/condition", "scripting/source", "scripting/spec", "simulate", "simulate/craft", "simulate/opening"},
 	"simulate/pcaptest": {"daemon/packet", "simulate/craft"},
 	"simulate/scrub":    {"daemon/packet", "daemon/engine", "daemon/record", "daemon/transcript", "daemon/wire", "scripting", "simulate"},

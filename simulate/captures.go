@@ -112,6 +112,15 @@ func open(paths []string) (captures, error) {
 	return opened, nil
 }
 
+// openRegular opens one capture that a test names. Nobody watches a test who could end a pipe.
+func openRegular(path string) (captures, error) {
+	reader, err := record.OpenRegular(path)
+	if err != nil {
+		return nil, err
+	}
+	return captures{{name: path, reader: reader}}, nil
+}
+
 // order puts several captures into an order that does not depend on that in which they were named,
 // and numbers them: by the time of their first packets, then by what they begin with, then by name.
 // A capture without packets is the last. Order reads the first packet of each.

@@ -130,7 +130,7 @@ func (s *Session) Frame(at time.Time, number int, link packet.LinkType, data []b
 // means that it cannot be opened, or not be read to its end: the packets before were replayed. When
 // ctx ends, it is the error of ctx, and else it can be that of [SessionConfig.Before].
 func (s *Session) Replay(ctx context.Context, path string, at time.Time) error {
-	opened, err := open([]string{path})
+	opened, err := openRegular(path)
 	if err != nil {
 		return err
 	}
@@ -185,7 +185,7 @@ func (s *Session) Accounts(stopped func() error) []*account.Account {
 // Begins returns the time stamp of the first packet of a capture. The error means that it cannot be
 // opened, or that it has none.
 func Begins(path string) (time.Time, error) {
-	opened, err := open([]string{path})
+	opened, err := openRegular(path)
 	if err != nil {
 		return time.Time{}, err
 	}

@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"os"
 
+	"sesame/daemon/openfile"
 	"sesame/simulate/suite"
 	"sesame/simulate/suite/report"
 )
@@ -50,7 +53,7 @@ func writeTranscript(dir string, golden *suite.GoldenFile) error {
 		return failed("writing", err)
 	}
 	defer root.Close()
-	before, err := root.ReadFile(path)
+	before, err := readBelow(root, path)
 	switch {
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return failed("reading", suite.GoldenError(golden.Name, err))
@@ -61,4 +64,14 @@ func writeTranscript(dir string, golden *suite.GoldenFile) error {
 		return failed("writing", suite.GoldenError(golden.Name, err))
 	}
 	return nil
+}
+
+// readBelow reads a regular file: a pipe could hang.
+func readBelow(root *os.Root, path string) ([]byte, error) {
+	file, _, err := openfile.RegularBelow(root, path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return io.ReadAll(file)
 }

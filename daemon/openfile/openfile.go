@@ -27,6 +27,27 @@ var (
 // Errors are of type [*fs.PathError] and name the path.
 func Regular(path string) (*os.File, fs.FileInfo, error) { return open(path, readFlags, regular) }
 
+// RegularBelow is [Regular] for a path below a directory, which no symbolic link leads out of.
+// Errors are those of the root, too. It looks first and opens then, without waiting: what
+// is there by then must be the same.
+func RegularBelow(root *os.Root, path string) (*os.File, fs.FileInfo, error) {
+	info, err := root.Stat(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := regular(info); err != nil {
+		return nil, nil, &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	file, err := root.OpenFile(path, readFlags, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	if now, err := file.Stat(); err != nil || !os.SameFile(info, now) {
+		return nil, nil, errors.Join(fmt.Errorf("opening %s: it was exchanged meanwhile", path), err, file.Close())
+	}
+	return file, info, nil
+}
+
 // Input opens what a person may give a command to read: a regular file, a pipe, as the shell makes
 // one for <(command), or /dev/null. It waits until somebody opens a pipe for writing. The caller
 // closes the file.

@@ -76,6 +76,30 @@ func TestKinds(t *testing.T) {
 	}
 }
 
+// TestBelow opens each kind below its directory, where no link leads out of it.
+func TestBelow(t *testing.T) {
+	all := kinds(t)
+	dir := filepath.Dir(all["file"])
+	root, err := os.OpenRoot(dir)
+	must(t, err, os.Symlink(dir+"/file", dir+"/out"))
+	defer root.Close()
+	for name, want := range map[string]error{"file": nil, "link": nil, "directory": ErrDirectory, "pipe": ErrNotRegular, "socket": ErrNotRegular, "none": fs.ErrNotExist} {
+		file, info, err := RegularBelow(root, name)
+		if !errors.Is(err, want) || (err == nil) != (file != nil) || err == nil && !info.Mode().IsRegular() {
+			t.Errorf("%s: %v, want %v", name, err, want)
+		}
+		if file != nil {
+			_ = file.Close()
+		}
+	}
+	for _, name := range []string{"out", "link to a device", "loop", "../" + filepath.Base(dir) + "/file"} {
+		if file, _, err := RegularBelow(root, name); err == nil {
+			_ = file.Close()
+			t.Errorf("%s was opened", name)
+		}
+	}
+}
+
 // TestFilesOfTheKernel opens files that are regular by their mode. To read some of them never ends.
 func TestFilesOfTheKernel(t *testing.T) {
 	link := filepath.Join(t.TempDir(), "link")

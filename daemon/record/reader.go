@@ -111,14 +111,26 @@ func Open(path string) (*Reader, error) {
 	if path == "-" {
 		return NewReader(os.Stdin, -1, "standard input")
 	}
-	file, err := openfile.Input(path)
+	return openWith(openfile.Input, path)
+}
+
+// OpenRegular is [Open] for a regular file alone: to open a pipe, or to read it, may wait for ever.
+func OpenRegular(path string) (*Reader, error) {
+	return openWith(func(path string) (*os.File, error) {
+		file, _, err := openfile.Regular(path)
+		return file, err
+	}, path)
+}
+
+func openWith(open func(string) (*os.File, error), path string) (*Reader, error) {
+	file, err := open(path)
 	switch {
 	case errors.Is(err, openfile.ErrDirectory):
 		return nil, &NotCaptureError{Name: path, What: "a directory"}
 	case errors.Is(err, openfile.ErrKernel):
 		return nil, &NotCaptureError{Name: path, What: "a file of the kernel"}
 	case errors.Is(err, openfile.ErrNotRegular):
-		return nil, &NotCaptureError{Name: path, What: "a device or a socket"}
+		return nil, &NotCaptureError{Name: path, What: "a device, a socket or a pipe"}
 	case err != nil:
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"sesame/daemon/engine"
+	"sesame/daemon/openfile"
 	"sesame/daemon/transcript"
 )
 
@@ -115,15 +116,11 @@ func readGolden(dir, name string) ([]byte, error) {
 		return nil, err
 	}
 	defer root.Close()
-	info, err := root.Stat(path)
+	f, _, err := openfile.RegularBelow(root, path) // a pipe could hang
 	switch {
+	case errors.Is(err, openfile.ErrNotRegular), errors.Is(err, openfile.ErrDirectory):
+		return nil, fmt.Errorf("%s is no regular file", name)
 	case err != nil:
-		return nil, GoldenError(name, err)
-	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("%s is no regular file", name) // a pipe could hang
-	}
-	f, err := root.Open(path)
-	if err != nil {
 		return nil, GoldenError(name, err)
 	}
 	defer f.Close()
