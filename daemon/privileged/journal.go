@@ -94,6 +94,9 @@ func openJournal(dir string) (j *journal, damaged int, err error) {
 	return j, damaged, nil
 }
 
+// errInUse means that another helper has the journal.
+var errInUse = errors.New("another helper uses the directory")
+
 // claim checks who can write to the directory, and locks it.
 func (j *journal) claim(dir string) error {
 	info, err := j.root.Stat(".")
@@ -111,7 +114,7 @@ func (j *journal) claim(dir string) error {
 		err = unix.Flock(int(j.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	}
 	if errors.Is(err, unix.EWOULDBLOCK) {
-		return fmt.Errorf("another helper uses the directory %s: stop that one first", dir)
+		return fmt.Errorf("%w %s", errInUse, dir)
 	}
 	if err != nil {
 		return fmt.Errorf("locking the helper's directory: %w", err)

@@ -48,7 +48,9 @@ type Settings struct {
 // A Server is the helper. It serves any number of connections, and believes none of them.
 type Server struct {
 	cfg      Config
-	journal  *journal
+	opening  sync.Mutex
+	opened   chan struct{} // closed when the journal is open
+	journal  *journal      // nil before that
 	catalog  catalog
 	slots    chan struct{} // capacity: how many commands run at once
 	sessions atomic.Uint64
@@ -68,19 +70,22 @@ type snapshot struct {
 	trouble  string // why its commands cannot run; "": they can
 }
 
-// New returns a server, and reads its journal. It starts nothing, and runs no undo.
+// New returns a server, and reads its journal, unless an earlier helper still has that: then the
+// first connection waits for it. It starts nothing, and runs no undo.
 func New(c Config) (*Server, error) {
 	if c.AtOnce <= 0 {
 		c.AtOnce = 64
 	}
-	j, damaged, err := openJournal(c.Dir)
+	s := &Server{cfg: c, opened: make(chan struct{}), slots: make(chan struct{}, c.AtOnce)}
+	err := s.open()
+	if errors.Is(err, errInUse) {
+		c.Log.Warn("commands that have an undo wait for the end of an earlier helper", "reason", err)
+		err = nil
+	}
 	if err != nil {
 		return nil, err
 	}
-	if damaged > 0 {
-		c.Log.Warn("the journal of undos was damaged: an undo may be lost", "lines", damaged, "directory", c.Dir)
-	}
-	return &Server{cfg: c, journal: j, slots: make(chan struct{}, c.AtOnce)}, nil
+	return s, nil
 }
 
 // Close closes the journal. What is owed runs after the next start.
@@ -89,6 +94,9 @@ func (s *Server) Close() error {
 	defer s.reading.Unlock()
 	if s.last != nil {
 		_ = s.last.archive.Close() // it is only memory
+	}
+	if !s.isOpen() {
+		return nil
 	}
 	return s.journal.close()
 }
@@ -175,7 +183,7 @@ func (s *Server) keep(settings *Settings, next *snapshot, found string, err erro
 	case next.trouble != "" && !same:
 		s.cfg.Log.Warn("commands of the scripts on the disk may not run, those of the set before may", "reason", next.trouble)
 	}
-	if !s.saved {
+	if !s.saved && s.isOpen() {
 		s.saved = true
 		s.loadSaved(settings, next.sum)
 	}
@@ -257,11 +265,12 @@ func (s *Server) loadSaved(settings *Settings, sum hash) {
 }
 
 // readFirst reads the set when nothing was read yet: this process was started again while the
-// daemon runs, which knows the set from the one before.
+// daemon runs, which knows the set from the one before. So it does when the saved set can be read
+// only now.
 func (s *Server) readFirst(settings *Settings) {
 	s.reading.Lock()
 	defer s.reading.Unlock()
-	if s.last == nil {
+	if s.last == nil || !s.saved && s.isOpen() {
 		_, _ = s.read(settings) // then nothing may run, and the daemon reads soon
 	}
 }
@@ -278,6 +287,9 @@ func (s *Server) run(ctx context.Context, settings *Settings, session uint64, q 
 	}
 	var undo *owed
 	if r.undo != nil {
+		if err := s.needJournal(ctx); err != nil {
+			return refused(err)
+		}
 		undo = owedOf(r, session, q)
 		if err := s.journal.owe(undo); err != nil {
 			return refused(err)

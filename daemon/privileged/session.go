@@ -37,6 +37,7 @@ type session struct {
 	claims  map[hash]int
 	claimed int
 	settled bool
+	gone    chan struct{} // closed when the connection has ended
 	named   chan []string // capacity 1: the files that the set names, for the watcher
 
 	mu      sync.Mutex // guards the next two
@@ -53,8 +54,9 @@ var errProtocol = errors.New("the daemon broke the protocol")
 // daemon closed the connection, or ctx ended. Commands that run for it go on until they end, as
 // those of a daemon do that was killed; when ctx ends they are killed. Serve waits for them.
 func (s *Server) Serve(ctx context.Context, conn *net.UnixConn) error {
-	c := &session{server: s, number: s.sessions.Add(1), conn: conn, claims: map[hash]int{}, named: make(chan []string, 1), cancels: map[uint64]context.CancelFunc{}}
+	c := &session{server: s, number: s.sessions.Add(1), conn: conn, claims: map[hash]int{}, named: make(chan []string, 1), gone: make(chan struct{}), cancels: map[uint64]context.CancelFunc{}}
 	defer c.tasks.Wait()
+	defer close(c.gone)
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
 	err := c.welcome()
@@ -63,6 +65,7 @@ func (s *Server) Serve(ctx context.Context, conn *net.UnixConn) error {
 		watching, stop := context.WithCancel(ctx)
 		defer stop()
 		c.tasks.Go(func() { c.watch(watching) })
+		c.tasks.Go(func() { c.open(watching) })
 	}
 	for open := true; err == nil && open; {
 		var q message
@@ -157,7 +160,7 @@ func (c *session) handle(ctx context.Context, q message) error {
 	case kindRun:
 		return c.perform(ctx, q, c.inSlot(func(ctx context.Context) message { return s.run(ctx, &c.set, c.number, &q) }))
 	case kindUndo:
-		return c.perform(ctx, q, c.inSlot(func(ctx context.Context) message { return s.undo(ctx, &c.set, q.hash) }))
+		return c.perform(ctx, q, c.whenOpen(c.inSlot(func(ctx context.Context) message { return s.undo(ctx, &c.set, q.hash) })))
 	case kindComment:
 		return c.perform(ctx, q, func(context.Context) message { return s.comment(&c.set, &q) })
 	case kindCancel:
@@ -175,10 +178,18 @@ func (c *session) handle(ctx context.Context, q message) error {
 		}
 		c.settled = true
 		claims := c.claims
-		c.tasks.Go(func() { s.settle(ctx, &c.set, claims, c.number) })
+		settle := c.whenOpen(func(ctx context.Context) message {
+			s.settle(ctx, &c.set, claims, c.number)
+			return message{}
+		})
+		c.tasks.Go(func() { settle(ctx) })
 		return nil
 	case kindApplied:
-		c.tasks.Go(func() { s.applied(q.hash) }) // not in order with what runs, which both sets declare
+		applied := c.whenOpen(func(context.Context) message {
+			s.applied(q.hash)
+			return message{}
+		})
+		c.tasks.Go(func() { applied(ctx) }) // not in order with what runs, which both sets declare
 		return nil
 	case kindHello, kindWelcome, kindSet, kindDone, kindChanged:
 	}

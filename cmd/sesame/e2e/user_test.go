@@ -249,6 +249,35 @@ func TestRealLeavesRootWithCommands(t *testing.T) {
 	h.wants("in_203.0.113.9_0", "out_203.0.113.9_0")
 }
 
+// TestRealHelperOfBefore kills a daemon during a command, and starts it again at once. The helper of
+// before waits for the end of the command, and that of now for the journal.
+func TestRealHelperOfBefore(t *testing.T) {
+	h := newHelped(t, "2s")
+	script := "#!/bin/sh\necho \"$@\" \"$(id -u)\" >> " + h.path("root/ran") + "\nwhile [ ! -e " + h.path("root/go") + " ]; do sleep 0.1; done\n"
+	if err := errors.Join(os.Chown(h.path("run"), 0, 0), os.Chown(h.state, 0, 0), os.WriteFile(h.program(), []byte(script), 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	h.withService()
+	h.flags = append(h.flags, "-i", "server0,lo", "--local", "192.0.2.7")
+	h.start()
+	h.knock(sshKnocks...)
+	h.wants("in_203.0.113.9_0")
+	h.kill()
+	h.start()
+	contains(t, h.log(), "commands that have an undo wait for the end of an earlier helper")
+	h.nothingWrong()
+	h.write("web.lua", strings.NewReplacer(`"ssh"`, `"web"`, "7421", "7521", "9133", "9233", "tcp/22", "tcp/80").Replace(longDoor))
+	h.logged("doors=2")
+	h.outside("root/go", "")
+	h.knock(sshKnocks...)
+	h.eventually("both commands are undone", func() bool {
+		ran := h.ran()
+		return slices.Equal(ran[:1], []string{"in_203.0.113.9_0"}) && len(ran) == 4 && strings.Count(strings.Join(ran, " "), "out_") == 2
+	})
+	h.nothingWrong()
+	h.stop()
+}
+
 // TestRealStaysRoot has machines on which root's daemon cannot, or should not, become the user that
 // is there: it starts as root, and says why.
 func TestRealStaysRoot(t *testing.T) {
