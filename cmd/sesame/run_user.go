@@ -132,7 +132,7 @@ func tellOfState(d *daemon.Config, result handed) {
 		d.Log.Warn("the state directory is root's again: commands and scripts that its user left there are not run", "user", result.From)
 	}
 	for _, argv := range result.Undos {
-		d.Log.Warn("a pending undo command is dropped, since root would run it: run it by hand if it is right", "command", strings.Join(quoted(argv), " "))
+		d.Log.Warn("an undo command was pending for the user, and root does not run it: where a helper ran the command, it runs at the next start with one; else run it by hand if it is right", "command", strings.Join(quoted(argv), " "))
 	}
 	for _, file := range result.OneTime {
 		d.Log.Warn("one-time sequences that were used may not be commented out: look at the file", "file", file)

@@ -97,6 +97,9 @@ func (b *Budget) message() string {
 	advice := ": is there a loop that does not end?"
 	if b.bytes/stepBytes > b.steps/2 {
 		advice = ": make fewer or smaller strings and tables"
+		if b.load {
+			advice += "."
+		}
 	}
 	if b.load {
 		advice += longList

@@ -136,7 +136,7 @@ func TestCompileRefusesWhatTheCompilerCannotDo(t *testing.T) {
 		{"a large module with a mistake", "return {" + strings.Repeat("\"constant\",\n", MaxSource/10) + "1 2}", "x.lua:104858:3: unexpected number 2: ',' is missing before it; only a table of constants may have more than 1048576 bytes"},
 		{"a large module with half a string", "return {" + strings.Repeat("\"constant\",\n", MaxSource/10) + "'", "x.lua:104858:1: unfinished string: a quote is missing in this line"},
 		{"a module of data without end", "return {" + strings.Repeat("{", MaxSource) + "}", "x.lua:1:158: nested too deeply: at most 150 brackets"},
-		{"a module of data that needs much memory", "return {" + strings.Repeat("{a=1},{[60000]=1},", MaxSource/18+1) + "}", "x.lua:1:924: all files together take more than 3500000 steps to load: make fewer or smaller strings and tables" + longList},
+		{"a module of data that needs much memory", "return {" + strings.Repeat("{a=1},{[60000]=1},", MaxSource/18+1) + "}", "x.lua:1:924: all files together take more than 3500000 steps to load: make fewer or smaller strings and tables." + longList},
 		{"a larger file", strings.Repeat(" ", MaxData+1), "x.lua: the file has 16777217 bytes: at most 16777216"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
