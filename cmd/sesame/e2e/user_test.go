@@ -249,8 +249,8 @@ func TestRealLeavesRootWithCommands(t *testing.T) {
 	h.wants("in_203.0.113.9_0", "out_203.0.113.9_0")
 }
 
-// TestRealHelperOfBefore kills a daemon during a command, and starts it again at once. The helper of
-// before waits for the end of the command, and that of now for the journal.
+// TestRealHelperOfBefore kills a daemon during a command, and starts it again at once. The helper
+// of before waits for the end of the command, and that of now for the journal.
 func TestRealHelperOfBefore(t *testing.T) {
 	h := newHelped(t, "2s")
 	script := "#!/bin/sh\necho \"$@\" \"$(id -u)\" >> " + h.path("root/ran") + "\nwhile [ ! -e " + h.path("root/go") + " ]; do sleep 0.1; done\n"
