@@ -184,6 +184,7 @@ func (l *loop) frame(f *capture.Frame, at, now time.Time) {
 	}
 	l.numbered++
 	l.packet.Time, l.packet.Number, l.packet.Interface, l.packet.LinkDigest = l.clampTime(at, now), l.numbered, uint32(f.Interface), f.LinkDigest
+	l.fireInParts(l.packet.Time)
 	events := l.engine.Packet(&l.packet)
 	if l.recorder != nil {
 		l.recordGiven(l.packet.Time)
@@ -205,28 +206,6 @@ func (l *loop) clampTime(at, now time.Time) time.Time {
 		return last
 	}
 	return at
-}
-
-// input gives the engine an input that is no packet, after all packets that arrived before it.
-// The engine requires times that do not go back.
-func (l *loop) input(in record.Input, give func(now time.Time) []engine.Event) {
-	now := l.drain()
-	if last := l.engine.Now(); now.Before(last) {
-		now = last
-	}
-	l.inputAt(now, in, give)
-}
-
-// inputAt gives the engine an input and records it when the engine has handled it: only then is
-// known which facts it asked for, and they come first.
-func (l *loop) inputAt(now time.Time, in record.Input, give func(now time.Time) []engine.Event) {
-	in.Time = now
-	events := give(now)
-	if l.recorder != nil {
-		l.recordGiven(now)
-		l.recorder.Input(in)
-	}
-	l.dispatch(events)
 }
 
 // dispatch queues events for the runner and reports them. It never waits.

@@ -93,8 +93,17 @@ func (r *reporter) setDoors(doors []*engine.Door) {
 	}
 }
 
+// maxReported is how many events are copied at once. An input may have 100,000 and more.
+const maxReported = 512
+
 // events reports events. It stores none of them, because the engine reuses the slice.
 func (r *reporter) events(events []engine.Event) {
+	for part := range slices.Chunk(events, maxReported) {
+		r.report(part)
+	}
+}
+
+func (r *reporter) report(events []engine.Event) {
 	shown := r.bounded(events)
 	if len(shown) == 0 {
 		return

@@ -1,14 +1,19 @@
 package daemon
 
 import (
+	"bytes"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 
+	"sesame/daemon/control"
 	"sesame/daemon/engine"
+	"sesame/daemon/knockdlog"
+	"sesame/daemon/transcript"
 )
 
 // A fault is a warning once an hour. Places that are silent for so long make room for others.
@@ -67,5 +72,24 @@ func TestAnAccessThatSucceedsEndsTheFailuresBefore(t *testing.T) {
 	}
 	if fail(four, engine.EffectAllow); since()[3] {
 		t.Error("one that fails later is over")
+	}
+}
+
+// An input may have very many events. They are not copied all at once, and reach readers in order.
+func TestManyEventsAreReportedInParts(t *testing.T) {
+	const n = 5*maxReported + 1
+	events := make([]engine.Event, n)
+	for i := range events {
+		events[i] = engine.Event{Kind: engine.EventOpen, Packet: i + 1, Door: "ssh"}
+	}
+	var lines bytes.Buffer
+	people := transcript.NewText(&lines, transcript.TextOptions{})
+	r := newReporter(control.NewTail(), &knockdlog.Log{}, people, hclog.NewNullLogger())
+	r.events(events)
+	if cap(r.shown) > 2*maxReported {
+		t.Errorf("room for %d events is kept", cap(r.shown))
+	}
+	if got := strings.Count(lines.String(), "ssh"); got != n {
+		t.Errorf("%d events were reported: want %d", got, n)
 	}
 }

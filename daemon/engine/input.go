@@ -199,10 +199,14 @@ func (e *Engine) Next() (time.Time, bool) {
 	return wire.Time(e.timers[0].due), true
 }
 
+// maxKept is how many events the memory that inputs reuse has room for: with all that they point
+// to, they stay until the next input.
+const maxKept = 1 << 12
+
 // beginInput starts an input: it fires the timers due until now, and moves the engine's time
 // there. It gives back the memory of an input with many events.
 func (e *Engine) beginInput(now time.Time) {
-	if e.events = e.events[:0]; cap(e.events) > 4*maxEvents {
+	if e.events = e.events[:0]; cap(e.events) > maxKept {
 		e.events = nil
 	}
 	e.questions.forget()

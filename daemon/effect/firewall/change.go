@@ -42,24 +42,20 @@ type changer struct {
 func (s *socket) apply(elements []effect.Element, editOf func(effect.Element) (edit, error)) []error {
 	c := changer{socket: s, errs: make([]error, len(elements))}
 	places := make([]place, len(elements))
-	last := make(map[place]edit, len(elements))
+	last := make(map[place]int, len(elements))
+	edits := make([]edit, 0, len(elements))
 	for i, e := range elements {
 		var change edit
 		if change, c.errs[i] = editOf(e); c.errs[i] == nil && change.in.name != "" {
 			change.at, change.asked, places[i] = i, e.Port, change.place
-			last[change.place] = change
-		}
-	}
-	edits := make([]edit, 0, len(last))
-	for i, p := range places {
-		if change, ok := last[p]; ok && change.at == i {
+			last[change.place] = i
 			edits = append(edits, change)
 		}
 	}
-	c.change(edits)
+	c.change(slices.DeleteFunc(edits, func(e edit) bool { return last[e.place] != e.at }))
 	for i, p := range places {
-		if change, ok := last[p]; ok {
-			c.errs[i] = c.errs[change.at]
+		if at, ok := last[p]; ok {
+			c.errs[i] = c.errs[at]
 		}
 	}
 	if slices.ContainsFunc(c.errs, func(err error) bool { return err != nil }) {

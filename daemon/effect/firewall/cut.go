@@ -60,18 +60,16 @@ func (g *Guard) tryCuts(cuts, grants []place) (err error) {
 
 // latest returns the places whose last change cuts, and those whose last change gives access.
 func latest(elements []effect.Element) (cuts, grants []place) {
-	last := map[place]effect.Element{}
-	var order []place
-	for _, e := range elements {
+	last := make(map[place]int, len(elements))
+	for i, e := range elements {
 		if p, err := placeOf(e); err == nil && !e.Observed {
-			if _, seen := last[p]; !seen {
-				order = append(order, p)
-			}
-			last[p] = e
+			last[p] = i
 		}
 	}
-	for _, p := range order {
-		switch e := last[p]; {
+	for i, e := range elements {
+		p, err := placeOf(e)
+		switch {
+		case err != nil || e.Observed || last[p] != i:
 		case e.Remaining > 0:
 			grants = append(grants, p)
 		case e.Cut:
