@@ -5,7 +5,6 @@ package main
 import (
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -39,12 +38,6 @@ The exit status is 0 after such a signal, and 2 when run could not continue.`,
 // pprofFlag is the flag of run that no other command has.
 const pprofFlag = "pprof"
 
-// garbagePercent is how much of the memory in use may be garbage before it is collected; Go's own
-// default is 100. Packets make no garbage, so a daemon at rest or in a flood needs the same with
-// both. Scripts that fill the store make much: then a half in place of the whole keeps the peak
-// below 300 MiB. The variable GOGC of the environment decides otherwise.
-const garbagePercent = 50
-
 // run runs the daemon until SIGTERM or SIGINT.
 //
 // The log and the terminal are written through queues, so that a stopped terminal or a full
@@ -56,9 +49,7 @@ func (p *program) run(c *cobra.Command, f *configFlags, pprof bool) error {
 		return err
 	}
 	p.warnOf(&settings)
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(garbagePercent)
-	}
+	boundGarbage()
 	ctx, stop := signal.NotifyContext(c.Context(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // a reader of the log that ends must not end the guard

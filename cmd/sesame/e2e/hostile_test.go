@@ -30,8 +30,6 @@ const (
 func TestRealHostileScripts(t *testing.T) {
 	// A daemon without commands gives up starting programs, and would refuse those that have some.
 	w := newWorld(t, map[string]string{"ssh.lua": longDoor, "command.lua": `sesame.command { "/bin/true" }`})
-	// Where there are no large files, a limit keeps the garbage of a large crowd small.
-	w.within = []string{"env", "GOMEMLIMIT=256MiB"}
 	w.start()
 	scripts, all := hostiletest.Reported(), hostiletest.All()
 	if damagetest.Share(t, len(all)) >= len(all) {
