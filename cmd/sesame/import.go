@@ -161,7 +161,7 @@ func (p *program) readConf(path string) ([]byte, error) {
 // writeImport writes the script, and the capture, the transcript and the test beside it.
 func (p *program) writeImport(ctx context.Context, conf *knockd.File, f *importFlags) error {
 	name := scriptName(conf.Path)
-	if err := os.MkdirAll(f.dir, 0o755); err != nil {
+	if err := os.MkdirAll(f.dir, 0o700); err != nil {
 		return err
 	}
 	path := func(extension string) string { return filepath.Join(f.dir, name+extension) }

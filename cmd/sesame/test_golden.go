@@ -43,7 +43,7 @@ func writeGolden(runs []report.Run) error {
 }
 
 // writeTranscript writes one golden transcript below the directory of the scripts. A file that is
-// there and is no transcript stays as it is.
+// there and is no transcript stays as it is. A new one is for its owner alone: it says who knocked.
 func writeTranscript(dir string, golden *suite.GoldenFile) error {
 	failed := func(doing string, err error) error {
 		return fmt.Errorf("%s: %s the golden transcript: %w", golden.Place, doing, err)
@@ -60,7 +60,7 @@ func writeTranscript(dir string, golden *suite.GoldenFile) error {
 	case err == nil && !suite.IsTranscript(before):
 		return fmt.Errorf("%s: golden %s is no transcript, and was not overwritten: name another file, or remove it", golden.Place, golden.Path)
 	}
-	if err := root.WriteFile(path, golden.Got, 0o644); err != nil {
+	if err := root.WriteFile(path, golden.Got, 0o600); err != nil {
 		return failed("writing", suite.GoldenError(golden.Name, err))
 	}
 	return nil
