@@ -24,6 +24,7 @@ const daemonUser = 12345
 type helped struct {
 	*world
 	helper *exec.Cmd // nil: it does not run
+	by     []string  // a program and its arguments that the helper is run by; nil: none
 }
 
 // commandDoor has a command that root alone can run, and its undo.
@@ -68,8 +69,9 @@ func (h *helped) startHelper() {
 		h.Fatal(err)
 	}
 	defer out.Close()
-	h.helper = exec.Command("sesame", "helper", "--listen", h.path("helper.sock"), "--owner", strconv.Itoa(daemonUser),
-		"--directory", h.path("helper"), "--idle", "0", "-s", h.scripts, "-c", h.path("sesame.toml"))
+	argv := slices.Concat(h.by, []string{"sesame", "helper", "--listen", h.path("helper.sock"), "--owner", strconv.Itoa(daemonUser),
+		"--directory", h.path("helper"), "--idle", "0", "-s", h.scripts, "-c", h.path("sesame.toml")})
+	h.helper = exec.Command(argv[0], argv[1:]...)
 	h.helper.Stdout, h.helper.Stderr, h.helper.Env = out, out, environment()
 	h.net.Server.Start(h.helper)
 	h.eventually("the helper listens", func() bool {

@@ -90,3 +90,60 @@ func TestModesOfMadeFiles(t *testing.T) {
 		})
 	}
 }
+
+// TestRealModesOfMadeFiles has a daemon make its state, its socket and a log, and the program a
+// recording of it.
+func TestRealModesOfMadeFiles(t *testing.T) {
+	for _, umask := range umasks {
+		t.Run(umask, func(t *testing.T) {
+			w := newWorld(t, map[string]string{"ssh.lua": longDoor})
+			w.outside("sesame.toml", "[log]\nknockd = \"log/knockd.log\"\n")
+			for _, dir := range []string{"log", "out"} {
+				if err := os.Mkdir(w.path(dir), 0o755); err != nil {
+					t.Fatal(err)
+				}
+			}
+			w.flags, w.within = []string{"-c", w.path("sesame.toml")}, slices.Concat(under(umask), w.within)
+			w.start()
+			w.knock(sshKnocks...)
+			w.opens(ssh4)
+			run := func(args ...string) {
+				t.Helper()
+				if e := w.runOn(w.net.Server, slices.Concat(under(umask), []string{"sesame"}, args)...); e.status != done {
+					t.Fatalf("sesame %s: %+v", strings.Join(args, " "), e)
+				}
+			}
+			run("record", w.path("out/recording"), "--socket", w.socket)
+			run("scrub", w.path("out/recording"), "-o", w.path("out/scrubbed"))
+			made(t, w.dir, map[string]fs.FileMode{"run": 0o755, "run/socket": 0o600, "run/.socket.kept": 0o600, "run/socket.lock": 0o600}, "run")
+			if got := w.stop(); got != done {
+				t.Errorf("exit status %d", got)
+			}
+			most := map[string]fs.FileMode{
+				"state": 0o700, "state/lock": 0o600, "state/journal": 0o600, "state/set": 0o600,
+				"log": 0o755, "log/knockd.log": 0o640, // which has no sequences, and a group reads
+				"out": 0o755, "out/recording": 0o600, "out/scrubbed": 0o600,
+			}
+			if _, err := os.Lstat(w.path("state/clock-was-synchronised")); err == nil { // the clock of this machine is
+				most["state/clock-was-synchronised"] = 0o600
+			}
+			made(t, w.dir, most, "state", "log", "out")
+		})
+	}
+}
+
+// TestRealModesOfTheHelper has a helper make its directory, its journal and its socket.
+func TestRealModesOfTheHelper(t *testing.T) {
+	for _, umask := range umasks {
+		t.Run(umask, func(t *testing.T) {
+			h := newHelped(t, "10m")
+			h.by = under(umask)
+			h.startHelper()
+			h.start()
+			h.knock(sshKnocks...)
+			h.wants("in_" + h.net.Client.IPv4.Addr().String() + "_0")
+			h.logged("commands ran: count=1")
+			made(t, h.dir, map[string]fs.FileMode{"helper": 0o700, "helper/lock": 0o600, "helper/undos": 0o600, "helper/scripts": 0o600, "helper.sock": 0o600}, "helper", "helper.sock")
+		})
+	}
+}
