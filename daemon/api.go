@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -198,7 +197,7 @@ func (d *daemon) findings(ctx context.Context) (s control.Status, err error) {
 		return s, unanswered(ctx)
 	}
 	s.Scripts.Drift, s.Scripts.Unreadable = files.drift, files.unreadable
-	s.Scripts.Writable, s.Scripts.WritableAllowed = cmp.Or(writable.Text(files.writable), files.held), d.config.AllowWritable
+	s.Scripts.Writable, s.Scripts.WritableAllowed = joined(files.held, writable.Text(files.writable)), d.config.AllowWritable
 	s.Scripts.WritableFiles = files.writable[:min(len(files.writable), maxWritable)]
 	s.Scripts.Unrunnable, s.Scripts.UnrunnableCount = files.unrunnable, files.unrunnableCount
 	s.Geo, s.Hosts = d.geoStatus(asks), d.hostStatus()
@@ -209,6 +208,14 @@ func (d *daemon) findings(ctx context.Context) (s control.Status, err error) {
 	s.Firewall.FullSets = kernel.full
 	d.addMeasured(ctx, &kernel, &s)
 	return s, nil
+}
+
+// joined joins two lists of findings, of which each may be empty.
+func joined(a, b string) string {
+	if a == "" || b == "" {
+		return a + b
+	}
+	return a + ", " + b
 }
 
 // unanswered returns why the loop did not answer: the time of the request is over, or the daemon

@@ -84,9 +84,7 @@ func (d *daemon) lookAtFiles(ctx context.Context) (fileState, bool) {
 		s.drift, s.unreadable = d.drift(running)
 		var set *scripting.Set
 		if d.loop.do(running, func() { set = d.loop.set }) {
-			if d.helper == nil || d.config.AllowWritable { // else it is looked at with the files
-				s.writable = WritableByOthers(set, &d.config.Config)
-			}
+			s.writable = d.writableFiles(set)
 			if d.helper != nil {
 				s.held = d.helper.held()
 			}

@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 
 	"sesame/daemon/config"
 	"sesame/daemon/executable"
+	"sesame/daemon/geofile"
 	"sesame/daemon/writable"
 	"sesame/scripting"
 	"sesame/scripting/source"
@@ -15,13 +17,14 @@ import (
 
 // WritableByOthers returns the files and directories that let users other than root and the person
 // who runs this change what a set of scripts does: the configuration, scripts, modules, tests,
-// referenced files, programs of commands, and the directories above them.
+// referenced files, programs of commands, databases that the set asks, and the directories above
+// them.
 func WritableByOthers(set *scripting.Set, settings *config.Config) []writable.Finding {
 	targets := ScriptTargets(set, settings)
 	if settings.File != "" {
 		targets = append(targets, target(settings.File, "the configuration"))
 	}
-	return writable.Find(append(targets, programTargets(set)...))
+	return writable.Find(slices.Concat(targets, programTargets(set), DatabaseTargets(set, settings)))
 }
 
 // ScriptTargets returns the scripts of a set with all that they read, without the programs that
@@ -83,6 +86,28 @@ func programTargets(set *scripting.Set) (targets []writable.Target) {
 	return targets
 }
 
+// DatabaseTargets returns the databases that a set may ask for the country or the network of a
+// source: those of the configuration, or the usual places with what is there. A file that is added
+// to such a place may be preferred to the others.
+func DatabaseTargets(set *scripting.Set, settings *config.Config) (targets []writable.Target) {
+	const use = "scripts ask this database who may knock"
+	switch {
+	case len(set.Asks) == 0:
+	case settings.Geo.Databases != nil:
+		for _, path := range settings.Geo.Databases {
+			targets = append(targets, target(path.Text, use))
+		}
+	default:
+		for _, path := range geofile.Places() {
+			targets = append(targets, writable.Target{Path: path, Listed: true, Use: "scripts ask databases in it who may knock"})
+		}
+		for _, path := range geofile.Found() {
+			targets = append(targets, target(path, use))
+		}
+	}
+	return targets
+}
+
 func target(path, use string) writable.Target { return writable.Target{Path: absolute(path), Use: use} }
 
 // absolute returns a path without "..". Where the current directory is unknown, it begins at /.
@@ -113,21 +138,32 @@ func (e *heldError) Error() string {
 // is. The set tells what files and programs there are beside these.
 func (d *daemon) vet(files *source.Files, set *scripting.Set) error {
 	if d.helper != nil { // which sees also what is closed to this process
-		return d.helper.vetByHelper(files, set != nil)
+		if err := d.helper.vetByHelper(files, set != nil); err != nil {
+			return err
+		}
 	}
 	if d.config.AllowWritable {
 		return nil
 	}
 	var found []writable.Finding
-	if set == nil {
+	if set == nil && d.helper == nil {
 		found = writable.Find(fileTargets(scriptsOf(files), &d.config.Config))
-	} else {
-		found = WritableByOthers(set, &d.config.Config)
+	} else if set != nil {
+		found = d.writableFiles(set)
 	}
 	if len(found) > 0 {
 		return &heldError{found: found}
 	}
 	return nil
+}
+
+// writableFiles returns what others can change of a set, as far as this process is to look. A
+// helper looks at all but the databases, which this process reads itself.
+func (d *daemon) writableFiles(set *scripting.Set) []writable.Finding {
+	if d.helper != nil && !d.config.AllowWritable {
+		return writable.Find(DatabaseTargets(set, &d.config.Config))
+	}
+	return WritableByOthers(set, &d.config.Config)
 }
 
 // scriptsOf returns the scripts and modules among files. What these name is known when they are

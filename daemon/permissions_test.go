@@ -117,6 +117,48 @@ sesame.door "a" { sequence = { 1, 2 }, on_open = function(a) a:exec(c) end }`)
 	}
 }
 
+// TestDatabasesThatOthersCanChange has a database that can be written by all, and scripts that ask
+// it or do not.
+func TestDatabasesThatOthersCanChange(t *testing.T) {
+	dir, out := t.TempDir(), t.TempDir()
+	must(t, writabletest.TrustOwnerOfTemp(), os.Chmod(out, 0o755))
+	database := filepath.Join(out, "a.mmdb")
+	writeFile(t, database, "")
+	settings := config.Config{Scripts: dir, Geo: config.Geo{Databases: []config.Value{{Text: database}}}}
+	for _, one := range []struct {
+		when, open string // what is open to all; "": nothing
+		mode       os.FileMode
+		want       string
+	}{
+		{`when = sesame.country { "ES" }`, database, 0o606, database + " (owner 0, mode 0606; scripts ask this database who may knock)"},
+		{`when = sesame.country { "ES" }`, out, 0o757, out + " (owner 0, mode 0757)"},
+		{`when = sesame.country { "ES" }`, "", 0, ""},
+		{`within = "10s"`, database, 0o606, ""},
+	} {
+		writeFile(t, dir+"/a.lua", `sesame.door "a" { sequence = { 1, 2 }, guards = 22, `+one.when+` }`)
+		if one.open != "" {
+			must(t, os.Chmod(one.open, one.mode))
+		}
+		files, err := source.Read(dir)
+		must(t, err)
+		set, err := scripting.Load(files, scripting.Options{})
+		must(t, err)
+		got := writable.Text(WritableByOthers(set, &settings))
+		helped := &daemon{config: Config{Config: settings}, helper: &helper{}}
+		if byHelper := writable.Text(helped.writableFiles(set)); got != byHelper {
+			t.Errorf("beside a helper: %q, and without one %q", byHelper, got)
+		}
+		if err := (&daemon{config: Config{Config: settings}}).vet(files, set); (err == nil) != (got == "") {
+			t.Errorf("%s: found %q, and vet says %v", one.when, got, err)
+		}
+		set.Close()
+		if os.Geteuid() == 0 && got != one.want || (got == "") != (one.want == "") {
+			t.Errorf("%s: got %q, want %q", one.when, got, one.want)
+		}
+		must(t, os.Chmod(database, 0o600), os.Chmod(out, 0o755))
+	}
+}
+
 // TestFilesOfOthersAreNotRun has a script that cannot be loaded. That others can change it is told,
 // and so nobody ran it.
 func TestFilesOfOthersAreNotRun(t *testing.T) {

@@ -21,7 +21,7 @@ func scriptRows() []row {
 		{"script-fails", isDegraded, "a function of a script failed when it ran last", "correct the script; this line goes once the function succeeds", scriptFails},
 		{"script-timeout", isNote, "a function of a script was ended by the clock in the last hour", "", scriptTimeout},
 		{"limit-refuses", isDegraded, "a door refuses every knock now because of a bound, also of those who know its sequence", "wait, or raise the limit in the script", limitRefuses},
-		{"writable-files", isDegraded, "users other than root can change the scripts, the configuration or a program of a command, so who gets in and what is run",
+		{"writable-files", isDegraded, "users other than root can change the scripts, the configuration, a program of a command or a database that scripts ask, so who gets in and what is run",
 			"chown root and chmod go-w them", writableFiles},
 		{"commands-confined", isDegraded, "the first commands came with a reload, after the start had dropped the privileges that they may need",
 			"to give them these, run: systemctl restart sesame", confined},

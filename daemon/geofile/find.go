@@ -73,6 +73,15 @@ func modified(path string) time.Time {
 // Places returns the directories in which databases are looked for.
 func Places() []string { return slices.Concat(places, []string{filepath.Dir(torPlaces[0])}) }
 
+// Found returns the files that a search may use now. Which of them it uses depends on what is in
+// them.
+func Found() (paths []string) {
+	for _, c := range find(places, torPlaces) {
+		paths = append(paths, slices.Concat(c.files...)...)
+	}
+	return paths
+}
+
 // regular reports whether a path leads to an ordinary file.
 func regular(path string) bool {
 	s, err := stampOf(path)
