@@ -49,7 +49,9 @@ run.
 
 Check warns of files that users other than root, or than you, can change: a daemon of
 this machine would hold the scripts. With a configuration of this machine it looks at
-the configuration and the programs of commands too.
+the configuration, the programs of commands and the databases that scripts ask too. It
+also warns of captures and golden transcripts of tests: who changes these can let a
+bad edit pass its test.
 
 With --geo, or with a configuration of this machine, check reads the databases
 too. It reports facts that the scripts ask for and no database has, and databases
@@ -99,7 +101,8 @@ func (p *program) check(c *cobra.Command, f *checkFlags) error {
 	}
 	r := checked{Doors: len(set.Engine.Doors), Files: ownFiles(set), Findings: append([]lint.Finding{}, p.findings(set, &settings, databases)...)}
 	if !settings.AllowWritable {
-		r.Writable = writableFiles(&settings, set)
+		r.Writable = writableFiles(&settings, set, f.geo.files)
+		r.WritableOfTests = writableOfTests(c.Context(), &settings)
 	}
 	if f.effects {
 		r.Effects = append([]lint.Script{}, lint.Effects(set)...)
@@ -124,6 +127,7 @@ func (p *program) check(c *cobra.Command, f *checkFlags) error {
 		return p.writeJSON(r)
 	}
 	p.warnOfWritable(r.Writable)
+	p.warnOfWritableTests(r.WritableOfTests)
 	if settings.File != "" {
 		p.checkMachine(&settings, set)
 	}
@@ -192,6 +196,8 @@ type checked struct {
 	Problems []problem      `json:"problems,omitempty"`
 	// Writable is what other users can change, so that a daemon of this machine would hold the set.
 	Writable []writable.Finding `json:"writable,omitempty"`
+	// WritableOfTests is what they can change of the captures and golden transcripts of tests.
+	WritableOfTests []writable.Finding `json:"writable_of_tests,omitempty"`
 }
 
 // warnOfWritable warns of what other users can change.

@@ -36,12 +36,23 @@ func (p *program) liveCommands() []*cobra.Command {
 }
 
 // writableFiles returns what other users can change of what a set does. Without a configuration of
-// this machine only the scripts and what they read are looked at.
-func writableFiles(settings *config.Config, set *scripting.Set) []writable.Finding {
-	if settings.File == "" {
-		return writable.Find(daemon.ScriptTargets(set, settings))
+// this machine only the scripts, what they read, and databases of --geo are looked at.
+func writableFiles(settings *config.Config, set *scripting.Set, databases []string) []writable.Finding {
+	used := *settings
+	if len(databases) > 0 {
+		used.Geo.Databases = nil
+		for _, path := range databases {
+			used.Geo.Databases = append(used.Geo.Databases, config.Value{Text: path})
+		}
 	}
-	return daemon.WritableByOthers(set, settings)
+	if settings.File != "" {
+		return daemon.WritableByOthers(set, &used)
+	}
+	targets := daemon.ScriptTargets(set, &used)
+	if len(databases) > 0 {
+		targets = append(targets, daemon.DatabaseTargets(set, &used)...)
+	}
+	return writable.Find(targets)
 }
 
 // checkMachine warns of chains of this machine's firewall that would drop granted packets. It is

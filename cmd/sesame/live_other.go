@@ -15,7 +15,7 @@ import (
 // replayed everywhere.
 func (p *program) liveCommands() []*cobra.Command { return nil }
 
-func writableFiles(*config.Config, *scripting.Set) []writable.Finding { return nil }
+func writableFiles(*config.Config, *scripting.Set, []string) []writable.Finding { return nil }
 
 func (p *program) checkMachine(*config.Config, *scripting.Set) {}
 

@@ -33,7 +33,7 @@ func (p *program) provenance(f *simulateFlags, set *scripting.Set, settings *con
 	for _, option := range set.Options {
 		p.note("option %s: %s", option.Name, shownValue(option))
 	}
-	if found := writableFiles(settings, set); len(found) > 0 {
+	if found := writableFiles(settings, set, f.geo.files); len(found) > 0 {
 		p.note("users other than root can change %s", writable.Text(found))
 	}
 	destinations := "every destination"

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sesame/daemon/config"
+	"sesame/daemon/writable"
 	"sesame/scripting"
 	"sesame/scripting/source"
 	"sesame/scripting/spec"
@@ -51,6 +52,9 @@ func (p *program) testWith(ctx context.Context, c *cobra.Command, f *testFlags, 
 	if err == nil && !f.noted[files.Dir] {
 		f.noted[files.Dir] = true
 		p.noteStrays(files, names, tests)
+		if !settings.AllowWritable {
+			p.warnOfWritableTests(writable.Find(targetsOfTests(files.Dir, tests)))
+		}
 	}
 	if err == nil && len(tests) == 0 {
 		return run, errors.New("no test was found, so nothing was run")
