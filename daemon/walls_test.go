@@ -27,7 +27,7 @@ var arrows = map[string][]string{
 	"daemon/filter":                {"daemon/packet"},
 	"daemon/capture":               {"daemon/packet"},
 	"daemon/effect":                {"daemon/packet", "daemon/engine", "daemon/executable", "daemon/tally", "daemon/terminal", "daemon/openfile"},
-	"daemon/privileged":            {"daemon/confine", "daemon/effect", "daemon/engine", "daemon/executable", "daemon/writable", "daemon/watch", "daemon/wire", "scripting", "scripting/source"},
+	"daemon/privileged":            {"daemon/confine", "daemon/effect", "daemon/engine", "daemon/executable", "daemon/openfile", "daemon/writable", "daemon/watch", "daemon/wire", "scripting", "scripting/source"},
 	"daemon/tally":                 {},
 	"daemon/executable":            {"daemon/openfile"},
 	"daemon/openfile":              {},

@@ -84,7 +84,7 @@ func (m *message) result() (effect.Output, error) {
 		return out, stoppedError{m.text}
 	case outcomeNotOwed:
 		return out, ErrNotOwed
-	case outcomeRefused:
+	case outcomeRefused, outcomeMissing:
 	}
 	return out, errors.New(m.text)
 }

@@ -99,7 +99,7 @@ func (c *Client) take(a answer) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if wait := c.waiting[a.id]; wait != nil && (a.kind == kindDone || a.kind == kindSet) {
+	if wait := c.waiting[a.id]; wait != nil && (a.kind == kindDone || a.kind == kindSet || a.kind == kindFile) {
 		delete(c.waiting, a.id)
 		wait <- a
 	} else if a.file != nil {
@@ -143,7 +143,7 @@ func received(rights []byte) *os.File {
 	if err != nil || len(fds) != 1 {
 		return nil
 	}
-	return os.NewFile(uintptr(fds[0]), "scripts of the helper")
+	return os.NewFile(uintptr(fds[0]), "file of the helper")
 }
 
 func (c *Client) send(m message) error {
@@ -174,20 +174,8 @@ func (c *Client) ask(ctx context.Context, m message, limit time.Duration) (answe
 	if limit > 0 {
 		late = after(limit)
 	}
-	wait := make(chan answer, 1)
-	c.mu.Lock()
-	if c.waiting == nil {
-		c.mu.Unlock()
-		return answer{}, ErrGone
-	}
-	c.last++
-	m.id = c.last
-	c.waiting[m.id] = wait
-	c.mu.Unlock()
-	if err := c.send(m); err != nil {
-		c.mu.Lock()
-		delete(c.waiting, m.id)
-		c.mu.Unlock()
+	wait, err := c.request(&m)
+	if err != nil {
 		return answer{}, err
 	}
 	canceled := ctx.Done()
@@ -208,6 +196,32 @@ func (c *Client) ask(ctx context.Context, m message, limit time.Duration) (answe
 			}
 		}
 	}
+}
+
+// request sends a request, to which it gives an id, and returns what gets the answer.
+func (c *Client) request(m *message) (wait chan answer, err error) {
+	wait = make(chan answer, 1)
+	c.mu.Lock()
+	if c.waiting == nil {
+		c.mu.Unlock()
+		return nil, ErrGone
+	}
+	c.last++
+	m.id = c.last
+	c.waiting[m.id] = wait
+	c.mu.Unlock()
+	if err := c.send(*m); err != nil {
+		c.abandon(m.id)
+		return nil, err
+	}
+	return wait, nil
+}
+
+// abandon lets nobody wait for an answer any more.
+func (c *Client) abandon(id uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.waiting, id)
 }
 
 // Applied tells the helper that the daemon runs a set that it read.

@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"sesame/daemon/effect"
 	"sesame/daemon/engine"
@@ -106,7 +107,7 @@ func (h *hijacker) undo() effect.Command {
 // attack sends one request.
 func (h *hijacker) attack(ctx context.Context, c *connection) {
 	ignore := func(effect.Output, error) {}
-	switch h.random.IntN(10) {
+	switch h.random.IntN(11) {
 	case 0, 1, 2, 3, 4:
 		c.Run(ctx, h.command(), ignore)
 	case 5, 6, 7:
@@ -116,9 +117,34 @@ func (h *hijacker) attack(ctx context.Context, c *connection) {
 		if c.CommentOut(path, h.pick("1001,1002", "secret", "root:*:19000:0:99999:7:::")) == nil {
 			h.t.Errorf("%s may be changed", path)
 		}
+	case 10:
+		h.open(ctx, c)
 	case 9:
 		h.race(ctx, c)
 		_ = c.send(message{kind: kindCancel, id: uint64(h.random.IntN(100) + 1)})
+	}
+}
+
+// open asks for a file, of which only those below the directory of the scripts may come.
+func (h *hijacker) open(ctx context.Context, c *connection) {
+	path := h.pick("a.lua", "./lib/../a.lua", h.scripts+"/a.lua", "../other", "lib/../../once", "/etc/shadow", "../../../../../../etc/shadow",
+		"shadow", "captures/up/other", "/proc/self/mem", ".", "", "\x00", "a.lua/", "pipe")
+	file, err := c.Open(ctx, path)
+	right := path == "a.lua" || path == "./lib/../a.lua" || path == "a.lua/"
+	if err != nil {
+		if path == "a.lua" {
+			h.t.Errorf("a script: %v", err)
+		}
+		return
+	}
+	defer file.Close()
+	mine, err := os.Stat(h.scripts + "/a.lua")
+	must(h.t, err)
+	if is, err := file.Stat(); err != nil || !right || !os.SameFile(is, mine) {
+		h.t.Errorf("%q was opened: %v, %v", path, is, err)
+	}
+	if _, err := file.WriteString("x"); err == nil {
+		h.t.Errorf("%q can be written", path)
 	}
 }
 
@@ -141,6 +167,8 @@ func (h *hijacker) race(ctx context.Context, c *connection) {
 func TestRealHijackedDaemon(t *testing.T) {
 	const requests = 3000
 	w := newWorld(t)
+	must(t, os.MkdirAll(w.scripts+"/captures", 0o700), os.Mkdir(w.scripts+"/lib", 0o700), os.Symlink("/etc/shadow", w.scripts+"/shadow"),
+		os.Symlink("../..", w.scripts+"/captures/up"), unix.Mkfifo(w.scripts+"/pipe", 0o600))
 	h := &hijacker{w, rand.New(rand.NewPCG(1, 2)), map[string]int{}, map[string]int{}}
 	for half := range 2 {
 		c := w.start()

@@ -51,6 +51,8 @@ const (
 	kindChanged // the set may have changed
 
 	kindApplied // of the daemon; hash: of the set that it runs now
+	kindOpen    // of the daemon; id, file: open a file below the directory of the scripts
+	kindFile    // of the helper; id; with the descriptor of the file, for reading
 )
 
 // An outcome is how a request ended.
@@ -63,6 +65,7 @@ const (
 	outcomeStopped         // it was killed since the daemon or the helper stops
 	outcomeRefused         // nothing was done
 	outcomeNotOwed         // the undo is not owed, and was not of late
+	outcomeMissing         // there is no such file
 )
 
 // A message is one packet of the protocol. Its kind says which fields it has.
@@ -86,13 +89,13 @@ type message struct {
 // code writes or reads a message.
 func (m *message) code(c *codec) {
 	number := uint64(m.kind)
-	c.number(&number, uint64(kindApplied))
+	c.number(&number, uint64(kindFile))
 	m.kind = kind(number)
 	switch m.kind {
 	case kindHello, kindWelcome:
 		c.number(&m.version, math.MaxUint16)
 	case kindSettle, kindChanged:
-	case kindRead, kindCancel:
+	case kindRead, kindCancel, kindFile:
 		m.codeID(c)
 	case kindRun:
 		m.codeID(c)
@@ -108,6 +111,9 @@ func (m *message) code(c *codec) {
 		m.codeID(c)
 		c.text(&m.file, maxPath)
 		c.text(&m.line, maxLine)
+	case kindOpen:
+		m.codeID(c)
+		c.text(&m.file, maxPath)
 	case kindClaim:
 		m.codeHashes(c)
 	case kindApplied:
@@ -119,7 +125,7 @@ func (m *message) code(c *codec) {
 	case kindDone:
 		m.codeDone(c)
 	default:
-		c.fail(fmt.Errorf("the kind %d: expected 1 to %d", m.kind, kindApplied))
+		c.fail(fmt.Errorf("the kind %d: expected 1 to %d", m.kind, kindFile))
 	}
 }
 
@@ -145,7 +151,7 @@ func (m *message) codeHashes(c *codec) {
 func (m *message) codeDone(c *codec) {
 	m.codeID(c)
 	number, status := uint64(m.outcome), uint64(max(0, m.status+1))
-	c.number(&number, uint64(outcomeNotOwed))
+	c.number(&number, uint64(outcomeMissing))
 	c.number(&status, math.MaxUint8+1)
 	m.outcome, m.status = outcome(number), int64(status)-1
 	c.text(&m.text, maxText)

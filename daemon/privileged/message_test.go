@@ -32,6 +32,9 @@ func messages() map[string]message {
 		"failed": {kind: kindDone, id: 5, outcome: outcomeFailed, status: 3, text: "running /a: exit status 3", output: "no\n", lost: 9},
 		"hung":   {kind: kindDone, id: 5, outcome: outcomeHung, status: -1},
 		"change": {kind: kindChanged},
+		"open":   {kind: kindOpen, id: 6, file: "captures/a.pcap"},
+		"file":   {kind: kindFile, id: 6},
+		"none":   {kind: kindDone, id: 6, outcome: outcomeMissing, status: -1},
 	}
 }
 
@@ -68,16 +71,18 @@ func TestMessagesThatAreNone(t *testing.T) {
 		name, want string
 		m          message
 	}{
-		{"no kind", "the kind 0: expected 1 to 13", message{}},
-		{"another kind", "the number 14: at most 13", message{kind: kindApplied + 1}},
+		{"no kind", "the kind 0: expected 1 to 15", message{}},
+		{"another kind", "the number 16: at most 15", message{kind: kindFile + 1}},
 		{"no id", "the id 0: ids begin at 1", message{kind: kindRead}},
 		{"a version", "the number 65536: at most 65535", message{kind: kindHello, version: 1 << 16}},
 		{"a door", "the number 1025: at most 1024", message{kind: kindRun, id: 1, door: long[:maxName+1]}},
 		{"a value", "the number 257: at most 256", message{kind: kindRun, id: 1, values: map[string]string{"a": long[:maxValue+1]}}},
 		{"a file", "the number 4097: at most 4096", message{kind: kindComment, id: 1, file: long[:maxPath+1]}},
+		{"a file to open", "the number 4097: at most 4096", message{kind: kindOpen, id: 1, file: long[:maxPath+1]}},
+		{"no id of a file", "the id 0: ids begin at 1", message{kind: kindFile}},
 		{"a line", "the number 4096: at most 4095", message{kind: kindComment, id: 1, line: long[:maxLine+1]}},
 		{"claims", "the number 1025: at most 1024", message{kind: kindClaim, hashes: make([]hash, maxClaims+1)}},
-		{"an outcome", "the number 6: at most 5", message{kind: kindDone, id: 1, outcome: outcomeNotOwed + 1}},
+		{"an outcome", "the number 7: at most 6", message{kind: kindDone, id: 1, outcome: outcomeMissing + 1}},
 		{"a status", "the number 257: at most 256", message{kind: kindDone, id: 1, status: 256}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

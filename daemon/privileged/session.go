@@ -45,6 +45,7 @@ type session struct {
 	cancels map[uint64]context.CancelFunc
 
 	writing sync.Mutex
+	opening sync.Mutex // one descriptor at a time is on its way
 }
 
 // errProtocol begins the errors of messages that no daemon of this version sends.
@@ -163,6 +164,8 @@ func (c *session) handle(ctx context.Context, q message) error {
 		return c.perform(ctx, q, c.whenOpen(c.inSlot(func(ctx context.Context) message { return s.undo(ctx, &c.set, q.hash) })))
 	case kindComment:
 		return c.perform(ctx, q, func(context.Context) message { return s.comment(&c.set, &q) })
+	case kindOpen:
+		return c.perform(ctx, q, func(context.Context) message { return c.sendFile(&q) })
 	case kindCancel:
 		c.mu.Lock()
 		defer c.mu.Unlock()
@@ -191,7 +194,7 @@ func (c *session) handle(ctx context.Context, q message) error {
 		})
 		c.tasks.Go(func() { applied(ctx) }) // not in order with what runs, which both sets declare
 		return nil
-	case kindHello, kindWelcome, kindSet, kindDone, kindChanged:
+	case kindHello, kindWelcome, kindSet, kindDone, kindChanged, kindFile:
 	}
 	return fmt.Errorf("%w: a message of kind %d", errProtocol, q.kind)
 }
