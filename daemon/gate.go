@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -34,6 +35,7 @@ type gate struct {
 	budget  time.Duration // for the tests of one reload; 0: none run
 	options func(values map[string]string) scripting.Options
 	run     func(context.Context, suite.Config) *suite.Report
+	open    func(ctx context.Context, path string) (*os.File, error) // what this process may not open
 	log     hclog.Logger
 }
 
@@ -61,6 +63,7 @@ func (g *gate) test(ctx context.Context, files *source.Files, values map[string]
 	}
 	ran := g.run(limited, suite.Config{
 		Files: files.Clone(), Tests: tests, Options: options, Dir: files.Dir, Workers: testWorkers(), CheapestFirst: true,
+		OpenClosed: func(path string) (*os.File, error) { return g.open(limited, path) },
 	})
 	if ctx.Err() != nil {
 		return nil, errStopping

@@ -92,7 +92,7 @@ func (d *daemon) newReloader(first startup) *reloader {
 		saved:         d.state.saved,
 		noteSaved:     d.noteSaved,
 		log:           d.config.Log,
-		gate:          &gate{budget: d.config.Tests.Budget, options: d.options, run: suite.Run, log: d.config.Log},
+		gate:          &gate{budget: d.config.Tests.Budget, options: d.options, run: suite.Run, open: d.openClosed, log: d.config.Log},
 		confinement:   d.confinement.Load,
 		refusal:       d.refusal,
 		applied:       d.reportApplied,

@@ -78,7 +78,7 @@ func newReloading(t *testing.T, script string, files map[string]string) *reloadi
 		confinement: func() *confinement { return nil }, refusal: func(*scripting.Set) error { return nil },
 		read: (&daemon{config: Config{Config: config.Config{Scripts: w.dir}}}).readAgain,
 		path: w.dir, load: load, vet: func(*source.Files, *scripting.Set) error { return nil }, loop: w.l, log: log, generation: 1,
-		gate:    &gate{budget: time.Minute, run: suite.Run, log: log, options: func(values map[string]string) scripting.Options { return scripting.Options{Values: values} }},
+		gate:    &gate{budget: time.Minute, run: suite.Run, log: log, open: func(context.Context, string) (*os.File, error) { return nil, os.ErrPermission }, options: func(values map[string]string) scripting.Options { return scripting.Options{Values: values} }},
 		running: 1, referenced: make(chan []string, 1),
 		save: func(*scripting.Set, *source.Files) error { return nil }, noteSaved: func(error) {}, applied: func(*scripting.Set, int) {}, prepareFacts: func(context.Context, ...*scripting.Set) {}, requestRepair: func() {},
 	}

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"errors"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -112,9 +113,13 @@ func open(paths []string) (captures, error) {
 	return opened, nil
 }
 
-// openRegular opens one capture that a test names. Nobody watches a test who could end a pipe.
-func openRegular(path string) (captures, error) {
-	reader, err := record.OpenRegular(path)
+// openBy opens one capture that a test names. Nobody watches a test who could end a pipe, so
+// without a function it is a regular file.
+func openBy(open func(path string) (*os.File, error), path string) (captures, error) {
+	if open == nil {
+		open = record.Regular
+	}
+	reader, err := record.OpenBy(open, path)
 	if err != nil {
 		return nil, err
 	}

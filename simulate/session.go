@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"os"
 	"slices"
 	"time"
 
@@ -20,7 +21,8 @@ import (
 // what the daemon does with them. A Session is not safe for concurrent use.
 type Session struct {
 	pass    *pass
-	capture *capture      // that single frames are from
+	capture *capture // that single frames are from
+	open    func(string) (*os.File, error)
 	kept    *keeper       // of packets since Mark, for accounts; nil: none are wanted
 	was     engine.Counts // at Mark
 }
@@ -43,6 +45,8 @@ type SessionConfig struct {
 	Before func(packets, timers int) error
 	// Checked gets each condition that is checked, and its outcome; nil: nobody asked.
 	Checked func(engine.Condition, engine.Outcome)
+	// Open opens a capture by its path; nil: package openfile does, when it is a regular file.
+	Open func(path string) (*os.File, error)
 	// Explain makes [Session.Accounts] possible. It costs as [Config.Account] does.
 	Explain bool
 }
@@ -50,7 +54,7 @@ type SessionConfig struct {
 // NewSession returns a session at its begin.
 func NewSession(c SessionConfig) *Session {
 	config := Config{Set: c.Set, Local: c.Local, Facts: c.Facts, Writer: eventWriter(c.Events), Account: c.Explain}
-	s := &Session{pass: newPass(config, nil), capture: &capture{}}
+	s := &Session{pass: newPass(config, nil), capture: &capture{}, open: c.Open}
 	s.pass.before = c.Before
 	if c.Explain {
 		slips := filter.New(slipped(c.Set))
@@ -130,7 +134,7 @@ func (s *Session) Frame(at time.Time, number int, link packet.LinkType, data []b
 // means that it cannot be opened, or not be read to its end: the packets before were replayed. When
 // ctx ends, it is the error of ctx, and else it can be that of [SessionConfig.Before].
 func (s *Session) Replay(ctx context.Context, path string, at time.Time) error {
-	opened, err := openRegular(path)
+	opened, err := openBy(s.open, path)
 	if err != nil {
 		return err
 	}
@@ -183,9 +187,9 @@ func (s *Session) Accounts(stopped func() error) []*account.Account {
 }
 
 // Begins returns the time stamp of the first packet of a capture. The error means that it cannot be
-// opened, or that it has none.
-func Begins(path string) (time.Time, error) {
-	opened, err := openRegular(path)
+// opened, or that it has none. Open is that of [SessionConfig].
+func Begins(open func(path string) (*os.File, error), path string) (time.Time, error) {
+	opened, err := openBy(open, path)
 	if err != nil {
 		return time.Time{}, err
 	}

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"sesame/daemon/openfile"
 )
 
@@ -125,7 +127,7 @@ func (a *answer) opened() (*os.File, error) {
 	case a.file != nil:
 		_ = a.file.Close() // of another kind of answer
 	case a.outcome == outcomeMissing:
-		return nil, fs.ErrNotExist
+		return nil, unix.ENOENT
 	}
 	if _, err := a.result(); a.kind == kindDone && err != nil {
 		return nil, err

@@ -111,18 +111,17 @@ func Open(path string) (*Reader, error) {
 	if path == "-" {
 		return NewReader(os.Stdin, -1, "standard input")
 	}
-	return openWith(openfile.Input, path)
+	return OpenBy(openfile.Input, path)
 }
 
-// OpenRegular is [Open] for a regular file alone: to open a pipe, or to read it, may wait for ever.
-func OpenRegular(path string) (*Reader, error) {
-	return openWith(func(path string) (*os.File, error) {
-		file, _, err := openfile.Regular(path)
-		return file, err
-	}, path)
+// Regular opens a regular file, for [OpenBy]: to open a pipe, or to read it, may wait for ever.
+func Regular(path string) (*os.File, error) {
+	file, _, err := openfile.Regular(path)
+	return file, err
 }
 
-func openWith(open func(string) (*os.File, error), path string) (*Reader, error) {
+// OpenBy is [Open] for a file that a function opens, whose errors are those of package openfile.
+func OpenBy(open func(string) (*os.File, error), path string) (*Reader, error) {
 	file, err := open(path)
 	switch {
 	case errors.Is(err, openfile.ErrDirectory):

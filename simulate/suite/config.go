@@ -6,6 +6,8 @@
 package suite
 
 import (
+	"os"
+
 	"sesame/scripting"
 	"sesame/scripting/source"
 	"sesame/scripting/spec"
@@ -23,8 +25,11 @@ type Config struct {
 	// Files.
 	Dir string
 	// Match chooses the tests to run; nil: all. The others have no result.
-	Match   func(*spec.Test) bool
-	Workers int // how many tests run at once; 0: one for each processor
+	Match func(*spec.Test) bool
+	// OpenClosed opens a capture or a golden transcript that this process may not open. Its error is
+	// why a test is skipped that needs the file; nil: there is nobody who opens it.
+	OpenClosed func(path string) (*os.File, error)
+	Workers    int // how many tests run at once; 0: one for each processor
 	// CheapestFirst lets no test that takes long keep others from running, for a context that may
 	// end before all have run: it begins again behind them. [Report.Coverage] then counts what it
 	// did twice. The results have the order of Tests.

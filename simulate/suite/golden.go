@@ -44,7 +44,7 @@ func (t *running) compareGolden(sum transcript.Summary) error {
 	if g.text.Len() > maxGolden {
 		return fmt.Errorf("golden: the transcript has more than %d MiB: replay less", maxGolden>>20)
 	}
-	want, err := readGolden(t.config.Dir, s.Golden)
+	want, err := t.config.readGolden(s.Golden)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("golden: %w", err)
 	}
@@ -110,14 +110,12 @@ func GoldenError(name string, err error) error {
 
 // readGolden reads a golden transcript. A file that is too large is read up to a byte behind the
 // bound, and so differs from every transcript.
-func readGolden(dir, name string) ([]byte, error) {
-	root, path, err := OpenGolden(dir, name)
-	if err != nil {
-		return nil, err
-	}
-	defer root.Close()
-	f, _, err := openfile.RegularBelow(root, path) // a pipe could hang
+func (c *Config) readGolden(name string) ([]byte, error) {
+	f, err := c.openGolden(name)
+	closed, isClosed := errors.AsType[*closedError](err)
 	switch {
+	case isClosed:
+		return nil, closed
 	case errors.Is(err, openfile.ErrNotRegular), errors.Is(err, openfile.ErrDirectory):
 		return nil, fmt.Errorf("%s is no regular file", name)
 	case err != nil:

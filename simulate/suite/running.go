@@ -5,10 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -71,7 +68,7 @@ type running struct {
 	result     Result
 }
 
-// errSkipped ends a test whose capture is missing.
+// errSkipped ends a test whose capture is missing, or whose files this process may not read.
 var errSkipped = errors.New("skipped")
 
 // errLater ends a test that has used the steps of its turn.
@@ -151,6 +148,7 @@ func (t *running) start(begin time.Time) {
 	t.session = simulate.NewSession(simulate.SessionConfig{
 		Set: t.set.Engine, Begin: begin, Local: t.local(), Facts: &t.facts, Unsynchronised: t.test.Unsynchronised,
 		Result: t.exit, Events: t.events, Before: t.spend, Checked: t.covered.checked(), Explain: t.explain,
+		Open: t.config.open,
 	})
 }
 
@@ -165,36 +163,6 @@ func watchedBy(set *engine.Set) map[packet.Port]bool {
 	return watched
 }
 
-// missing reports that a capture is missing. It comes before all steps: half of a test says
-// nothing.
-func (t *running) missing() error {
-	for i := range t.test.Steps {
-		s := &t.test.Steps[i]
-		if s.Action != spec.Replay {
-			continue
-		}
-		switch info, err := os.Stat(t.path(s.Capture)); {
-		case errors.Is(err, fs.ErrNotExist):
-			t.result.Why = s.Capture + " is missing"
-			return errSkipped
-		case err == nil && !info.Mode().IsRegular():
-			t.step = s
-			return fmt.Errorf("replay: %s is no regular file", s.Capture) // a pipe could hang
-		}
-	}
-	return nil
-}
-
-// path returns a path that a test names.
-func (t *running) path(name string) string { return t.config.path(name) }
-
-func (c *Config) path(name string) string {
-	if filepath.IsAbs(name) {
-		return name
-	}
-	return filepath.Join(c.Dir, name)
-}
-
 // begin returns when the test begins. One that begins with a capture, and says no time, begins with
 // its first packet.
 func (t *running) begin() (time.Time, error) {
@@ -205,7 +173,7 @@ func (t *running) begin() (time.Time, error) {
 	case !first.At.IsZero():
 		return first.At, nil
 	case first.Action == spec.Replay:
-		return simulate.Begins(t.path(first.Capture))
+		return simulate.Begins(t.config.open, t.path(first.Capture))
 	}
 	return spec.Begin, nil
 }
