@@ -18,8 +18,8 @@
 //   - The daemon names a command by the hash of its declaration, and gives the values of its
 //     placeholders. The helper looks the declaration up in the manifest, checks each value, fills
 //     the placeholders itself and runs the result.
-//   - The daemon may read what lies below the directory of the scripts, as captures that tests name:
-//     the helper opens a file there, and sends its descriptor, which is for reading alone.
+//   - The daemon may read what lies below the directory of the scripts, as captures that tests
+//     name: the helper opens a file there, and sends its descriptor, which is for reading alone.
 //   - What may run is what the newest set declares that loads, and what the set declares that the
 //     daemon applied last: it may refuse the newest, as when a test of it fails.
 //   - A command with an undo is in the helper's journal before it runs. The journal lies in a

@@ -92,8 +92,8 @@ func openBounded(root *os.Root, path string) (*os.File, error) {
 	return file, nil
 }
 
-// Open opens a file for reading, by its path below the directory of the scripts, which no link leads
-// out of. The caller closes it. When ctx ends Open waits no longer: the disk may hang.
+// Open opens a file for reading, by its path below the directory of the scripts, which no link
+// leads out of. The caller closes it. When ctx ends Open waits no longer: the disk may hang.
 func (c *Client) Open(ctx context.Context, path string) (*os.File, error) {
 	m := message{kind: kindOpen, file: path}
 	wait, err := c.request(&m)

@@ -81,8 +81,8 @@ func TestNoFilesBesideOthersWork(t *testing.T) {
 	}
 }
 
-// TestFilesOfTheDaemonsUser has a link to a file of root's in a directory that the daemon's user can
-// write.
+// TestFilesOfTheDaemonsUser has a link to a file of root's in a directory that the daemon's user
+// can write.
 func TestFilesOfTheDaemonsUser(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can give files away")

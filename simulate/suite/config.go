@@ -26,8 +26,8 @@ type Config struct {
 	Dir string
 	// Match chooses the tests to run; nil: all. The others have no result.
 	Match func(*spec.Test) bool
-	// OpenClosed opens a capture or a golden transcript that this process may not open. Its error is
-	// why a test is skipped that needs the file; nil: there is nobody who opens it.
+	// OpenClosed opens a capture or a golden transcript that this process may not open. Its error
+	// is why a test is skipped that needs the file; nil: there is nobody who opens it.
 	OpenClosed func(path string) (*os.File, error)
 	Workers    int // how many tests run at once; 0: one for each processor
 	// CheapestFirst lets no test that takes long keep others from running, for a context that may
