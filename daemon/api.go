@@ -255,7 +255,7 @@ func (d *daemon) statusNow() control.Status {
 	counts := l.engine.Counts()
 	counts.Misses += l.engine.Overdue(now)
 	s := control.Status{
-		Version: d.config.Version, Mode: d.mode(), Now: now.Add(offset).UTC(), Offset: control.Duration(offset), Since: d.since.Add(offset).UTC(), Privileges: d.privileges, Confinement: d.confinement.Load().text,
+		Version: d.config.Version, Mode: d.mode(), Now: now.Add(offset).UTC(), Offset: control.Duration(offset), Since: d.since.Add(offset).UTC(), Privileges: d.privileges, User: d.user, Confinement: d.confinement.Load().text,
 		Helper: d.helperStatus(offset),
 		Scripts: control.Scripts{
 			Path: d.config.Scripts, Generation: d.reloader.running, SHA256: hex.EncodeToString(l.files.Sum[:]),

@@ -71,6 +71,7 @@ type daemon struct {
 	unhelped   string  // why there is none
 	commands   bool    // privileges remained after the start, to run commands
 	privileges string  // privileges, as text
+	user       string  // that this process is, by name
 
 	confinement   atomic.Pointer[confinement] // what the kernel holds the process to; nil: the start is not over
 	lister        lister
@@ -175,6 +176,7 @@ func (d *daemon) prepare(ctx context.Context) (err error) {
 // all threads must take part: one that hangs on the disk never does, and the others would wait for
 // it. Then all privileges stay until the disk answers, and the status says so.
 func (d *daemon) drop(first startup) (err error) {
+	d.user = userName()
 	if d.finding != nil && hangingThread() {
 		d.commands, d.privileges = d.helper == nil, "all, since the disk of the state directory does not answer"
 		d.troubles.set(privilegesKept, errDiskHangs)

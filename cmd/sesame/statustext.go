@@ -130,9 +130,17 @@ func facts(s *control.Status) [][2]string {
 		{"databases", databaseList(s)},
 		{"hosts", hostList(s)},
 		{"recording", recording},
-		{"runs as", s.Privileges},
+		{"runs as", runsAs(s)},
 		{"confined", s.Confinement},
 	}
+}
+
+// runsAs names the user of the daemon, which one of an older version does not tell.
+func runsAs(s *control.Status) string {
+	if s.User == "" {
+		return s.Privileges
+	}
+	return s.User + ", with " + s.Privileges
 }
 
 // dropped formats drops like the summary of a transcript.

@@ -35,6 +35,8 @@ type Status struct {
 	Offset     Duration  `json:"offset,omitempty"`
 	Since      time.Time `json:"since"` // when the daemon started
 	Privileges string    `json:"privileges,omitempty"`
+	// User is the name of the user that the daemon runs as, or the number of one without.
+	User string `json:"user,omitempty"`
 	// NamesUnread is why the files that say where names are asked for cannot be read.
 	NamesUnread string `json:"names_unread,omitempty"`
 	// Confinement is what the kernel holds the daemon to by itself, or why it does not.

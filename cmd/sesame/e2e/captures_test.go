@@ -31,6 +31,10 @@ func TestRealFirstEdit(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.start()
+	contains(t, w.answer("status"), "runs as    sesame, with CAP_NET_RAW and CAP_NET_ADMIN, to capture knocks")
+	if user := w.status().User; user != "sesame" {
+		t.Errorf("the user is %q", user)
+	}
 	edit := func(from, to string) {
 		edited := strings.Replace(string(text), from, to, 1)
 		if edited == string(text) {

@@ -27,7 +27,7 @@ func TestSystemUser(t *testing.T) {
 	m.knock(sshKnocks...)
 	m.opens(guarded)
 	status := m.run("sesame", "status")
-	for _, want := range []string{"health: ok", "confined   files (Landlock ", "runs as    CAP_NET_RAW and CAP_NET_ADMIN"} {
+	for _, want := range []string{"health: ok", "confined   files (Landlock ", "runs as    sesame, with CAP_NET_RAW and CAP_NET_ADMIN"} {
 		if !strings.Contains(status, want) {
 			t.Errorf("expected %q in\n%s", want, status)
 		}
