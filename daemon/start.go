@@ -71,6 +71,7 @@ type daemon struct {
 	unhelped   string  // why there is none
 	commands   bool    // privileges remained after the start, to run commands
 	privileges string  // privileges, as text
+	unread     []error // of files of one-time sequences of the last good set, while a start chooses
 	user       string  // that this process is, by name
 
 	confinement   atomic.Pointer[confinement] // what the kernel holds the process to; nil: the start is not over

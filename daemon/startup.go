@@ -57,6 +57,10 @@ func (d *daemon) chooseScripts(ctx context.Context, found stateFound) (startup, 
 		b.outcome.kind, b.outcome.text = control.Held, heldMessage(b.outcome.held)
 	}
 	b.set, b.files, b.values = good, goodFiles, goodValues
+	for _, err := range d.unread { // not before it is known that this set runs, and who reads for it
+		d.config.Log.Warn("one-time sequences cannot be read, so their doors cannot be opened", "error", err)
+	}
+	d.unread = nil
 	return b, nil
 }
 
@@ -120,11 +124,12 @@ func (d *daemon) oneTimeReader(ctx context.Context) func(path string) ([]byte, e
 		read = d.referencedByHelper(ctx)
 	}
 	d.troubles.set(sequencesUnread, nil)
+	d.unread = nil
 	return func(path string) ([]byte, error) {
 		text, err := read(path)
 		if err != nil {
 			d.troubles.set(sequencesUnread, err)
-			d.config.Log.Warn("one-time sequences cannot be read, so their doors cannot be opened", "error", err)
+			d.unread = append(d.unread, err)
 		}
 		return text, nil
 	}

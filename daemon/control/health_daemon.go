@@ -31,7 +31,7 @@ func helperGone(s *Status) []finding {
 	}
 	all := one("", "since %s the helper does not answer, so commands are refused: %s", transcript.Clock(s.Helper.Since), s.Helper.Gone)
 	if s.Helper.Final {
-		all[0].next = "start Sesame again"
+		all[0].next = "start Sesame again, which starts its helper, too; pending undos run then"
 	}
 	return all
 }

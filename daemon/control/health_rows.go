@@ -96,7 +96,7 @@ func daemonRows() []row {
 		{"look-slow", isDegraded, "a disk or the kernel does not answer, so a part of the status is of an earlier moment", "look at the disk, and at dmesg", lookSlow},
 		{oldDaemon, isDegraded, "the daemon that answers is older than the program that asks, and does not tell its health", oldDaemonNext, nothing},
 		{"helper-gone", isDegraded, "the helper does not answer, so commands are refused and changes of the scripts are not seen; ports open and close",
-			"look at systemctl status sesame-helper and at its log; Sesame tries again every few seconds", helperGone},
+			"look at systemctl status sesame-helper and at its log; Sesame tries again every few seconds. Without systemd, start Sesame again, which starts its helper, too", helperGone},
 		{"undo-lost", isDegraded, "an undo was pending that the helper knows nothing of, and nobody ran it",
 			"if its command had run, run the undo by hand; a restart ends this line", undoLost},
 		{"privileges-kept", isDegraded, "the disk of the state directory did not answer at the start, so the daemon kept all privileges of root",

@@ -4,9 +4,12 @@ package e2e
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -63,4 +66,56 @@ func TestRealFirstEdit(t *testing.T) {
 	edit(`"10s"`, `"8s"`)
 	w.eventually("the edit is applied", func() bool { return w.status().Scripts.Generation == 3 })
 	contains(t, w.log(), "a test of the scripts was skipped", "captures/ssh-opens.pcap cannot be read: the helper, which is root, does not open it: path escapes from parent")
+
+	t.Log("# the helper, which is a child of the daemon, does not come back by itself")
+	w.killChild()
+	w.eventually("the status says so", func() bool {
+		out := w.sesame("status").stdout
+		return strings.Contains(out, "the helper does not answer") && strings.Contains(out, "start Sesame again, which starts its helper, too")
+	})
+	w.stop()
+	w.start()
+	if out := w.answer("status"); strings.Contains(out, "does not answer") {
+		t.Error(out)
+	}
+}
+
+// killChild kills the child of the daemon that is not the one that lists rules.
+func (w *world) killChild() {
+	w.Helper()
+	parent, killed := fmt.Sprint("PPid ", w.daemon.cmd.Process.Pid), 0
+	paths, _ := filepath.Glob("/proc/[0-9]*/status")
+	for _, path := range paths {
+		text, err := os.ReadFile(path)
+		pid, number := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+		if err == nil && number == nil && pid != w.lister() && statusFields(string(text), "PPid") == parent {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+			killed++
+		}
+	}
+	if killed != 1 {
+		w.Errorf("%d children were killed, want 1", killed)
+	}
+}
+
+// TestRealSequencesOfRoot starts a daemon again that becomes user sesame, whose one-time sequences
+// root alone can read. It says nothing of that: the helper reads them.
+func TestRealSequencesOfRoot(t *testing.T) {
+	w := newWorld(t, nil)
+	w.withService()
+	dir := w.path("once")
+	err := errors.Join(os.Mkdir(dir, 0o700), os.WriteFile(filepath.Join(dir, "list"), []byte("1001,1002\n1003,1004\n"), 0o600))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.write("once.lua", fmt.Sprintf(`sesame.door "once" { one_time_sequences = %q, within = "9s", guards = "tcp/22" }`, filepath.Join(dir, "list")))
+	w.start()
+	w.stop()
+	w.start()
+	if strings.Contains(w.log(), "one-time sequences cannot be read") {
+		t.Error("the log says that they cannot be read")
+	}
+	if s := w.status(); s.Scripts.SequencesUnread != "" || !s.Helper.Used {
+		t.Errorf("unread %q, helper %+v", s.Scripts.SequencesUnread, s.Helper)
+	}
 }
