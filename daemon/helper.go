@@ -47,6 +47,7 @@ type helper struct {
 	told     *privileged.Client                              // who was told of them last
 	forget   func([]engine.Record)                           // writes to the journal
 	lost     []lostUndo
+	failed   []failedUndo
 	running  int                                                // commands whose answer is not passed on yet
 	verdicts map[weak.Pointer[source.Files]]*privileged.Reading // whether commands of files may run
 	latest   string                                             // what others can change of the files that were read last
@@ -109,6 +110,8 @@ func (h *helper) receive(ctx context.Context, client *privileged.Client) error {
 		select {
 		case <-client.Changed():
 			h.hint()
+		case f := <-client.Failed():
+			h.noteFailed(f)
 		case err := <-ended:
 			return err
 		}

@@ -7,9 +7,11 @@ import (
 	"sesame/daemon/control"
 	"sesame/daemon/effect"
 	"sesame/daemon/engine"
+	"sesame/daemon/privileged"
 )
 
-// maxLostUndos bounds the undos that the status names as lost. The log has all.
+// maxLostUndos bounds the undos that the status names as lost, and those that failed. The log has
+// all.
 const maxLostUndos = 20
 
 // A lostUndo is an undo that the helper does not owe.
@@ -35,6 +37,22 @@ func (h *helper) noteLost(c effect.Command) {
 	}
 }
 
+// A failedUndo is an undo that the helper ran by itself, and that failed.
+type failedUndo struct {
+	privileged.FailedUndo
+	at time.Time // engine time
+}
+
+// noteFailed tells of such an undo: an access may not be over.
+func (h *helper) noteFailed(f privileged.FailedUndo) {
+	h.log.Error("an undo of the helper that this daemon did not know of failed: run it by hand", "door", f.Door, "command", f.Command, "error", f.Reason)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.failed = append(h.failed, failedUndo{f, h.now()}); len(h.failed) > maxLostUndos {
+		h.failed = h.failed[1:]
+	}
+}
+
 // helperStatus returns the state of the helper, with times of the wall clock.
 func (d *daemon) helperStatus(offset time.Duration) control.Helper {
 	h := d.helper
@@ -50,6 +68,9 @@ func (d *daemon) helperStatus(offset time.Duration) control.Helper {
 	}
 	for _, l := range h.lost {
 		s.LostUndos = append(s.LostUndos, control.LostUndo{Door: l.door, Argv: l.argv, At: l.at.Add(offset).UTC()})
+	}
+	for _, f := range h.failed {
+		s.FailedUndos = append(s.FailedUndos, control.FailedUndo{Door: f.Door, Command: f.Command, Reason: f.Reason, At: f.at.Add(offset).UTC()})
 	}
 	return s
 }

@@ -208,6 +208,29 @@ func TestAnUndoThatIsNotOwed(t *testing.T) {
 	}
 }
 
+// TestAnUndoThatFailed is one that the helper ran by itself.
+func TestAnUndoThatFailed(t *testing.T) {
+	w := newHelperWorld(t)
+	must(t, w.run(false))
+	must(t, os.Rename(w.program, w.path("gone")))
+	w.kill()
+	w.lost()
+	w.start()
+	<-w.settled
+	for deadline := time.Now().Add(patience); len(w.d.helperStatus(0).FailedUndos) == 0; {
+		if time.Now().After(deadline) {
+			t.Fatal("the status does not name it")
+		}
+		<-time.After(time.Millisecond)
+	}
+	if f := w.d.helperStatus(0).FailedUndos[0]; f.Door != "a" || f.Command != w.program+" undo" || !strings.Contains(f.Reason, "no such file") {
+		t.Errorf("%+v", f)
+	}
+	if !strings.Contains(w.log.String(), "an undo of the helper that this daemon did not know of failed") {
+		t.Errorf("the log: %s", w.log)
+	}
+}
+
 // TestAnInheritedHelper cannot come back: nothing waits for it.
 func TestAnInheritedHelper(t *testing.T) {
 	d := &daemon{config: Config{Log: hclog.NewNullLogger()}, clock: newClock()}

@@ -43,6 +43,13 @@ func undoLost(s *Status) (all []finding) {
 	return all
 }
 
+func undoFailed(s *Status) (all []finding) {
+	for _, f := range s.Helper.FailedUndos {
+		all = append(all, one("", "an undo of door %s failed, which the daemon had lost: %s: %s", f.Door, f.Command, f.Reason)...)
+	}
+	return all
+}
+
 // are returns "1 record is" or "2 records are".
 func are(n int, noun string) string {
 	if n == 1 {

@@ -99,6 +99,8 @@ func daemonRows() []row {
 			"look at systemctl status sesame-helper and at its log; Sesame tries again every few seconds. Without systemd, start Sesame again, which starts its helper, too", helperGone},
 		{"undo-lost", isDegraded, "an undo was pending that the helper knows nothing of, and nobody ran it",
 			"if its command had run, run the undo by hand; a restart ends this line", undoLost},
+		{"undo-failed", isDegraded, "an undo failed that was pending in the helper alone, since the state of the daemon was lost",
+			"look at what it says; a restart of Sesame runs it again", undoFailed},
 		{"privileges-kept", isDegraded, "the disk of the state directory did not answer at the start, so the daemon kept all privileges of root",
 			"look at the disk; when it answers they are dropped", privilegesKept},
 		{"clock-doubt", isDegraded, "the clock of the machine is not synchronised, so windows of time refuse",

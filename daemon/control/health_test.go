@@ -87,6 +87,7 @@ var triggers = map[string]func(*Status){
 	"privileges-kept":      func(s *Status) { s.State.PrivilegesKept = "the disk does not answer" },
 	"helper-gone":          func(s *Status) { s.Helper.Gone = "it does not answer" },
 	"undo-lost":            func(s *Status) { s.Helper.LostUndos = []LostUndo{{Door: "a", Argv: []string{"/sbin/x"}}} },
+	"undo-failed":          func(s *Status) { s.Helper.FailedUndos = []FailedUndo{{Door: "a", Command: "/x", Reason: "no"}} },
 	"journal-unwritable":   func(s *Status) { s.State.Journal.Unwritable = "no space left on device" },
 	"queue-long":           func(s *Status) { s.Effects.Queued = longQueue },
 	"effect-failed":        func(s *Status) { s.Effects.Failures = []Failure{{Effect: "exec"}} },

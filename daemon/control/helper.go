@@ -13,6 +13,17 @@ type Helper struct {
 	Final bool      `json:"final,omitempty"`
 	// LostUndos are pending undos that it knew nothing of, so that nobody ran them: the latest 20.
 	LostUndos []LostUndo `json:"lost_undos,omitempty"`
+	// FailedUndos are undos that it ran by itself, since the daemon did not know of them, and that
+	// failed: the latest 20.
+	FailedUndos []FailedUndo `json:"failed_undos,omitempty"`
+}
+
+// A FailedUndo is an undo that failed.
+type FailedUndo struct {
+	Door    string    `json:"door,omitempty"`
+	Command string    `json:"command"`
+	Reason  string    `json:"reason"`
+	At      time.Time `json:"at"`
 }
 
 // A LostUndo is an undo that nobody ran.

@@ -29,7 +29,8 @@ const helloPatience = 5 * time.Second
 // methods may be called from any goroutine, while [Client.Receive] runs.
 type Client struct {
 	conn    *net.UnixConn
-	changed chan struct{} // capacity 1
+	changed chan struct{}   // capacity 1
+	failed  chan FailedUndo // capacity maxFailed
 
 	mu      sync.Mutex
 	waiting map[uint64]chan answer // capacity 1; nil: the helper has ended
@@ -47,7 +48,7 @@ type answer struct {
 // NewClient says hello on a connection to a helper, which it owns from then on. The error tells
 // when the helper is of another version.
 func NewClient(conn *net.UnixConn) (*Client, error) {
-	c := &Client{conn: conn, changed: make(chan struct{}, 1), waiting: map[uint64]chan answer{}}
+	c := &Client{conn: conn, changed: make(chan struct{}, 1), failed: make(chan FailedUndo, maxFailed), waiting: map[uint64]chan answer{}}
 	err := conn.SetReadDeadline(now().Add(helloPatience))
 	if err == nil {
 		err = c.send(message{kind: kindHello, version: protocolVersion})
@@ -94,6 +95,13 @@ func (c *Client) take(a answer) {
 		select {
 		case c.changed <- struct{}{}:
 		default:
+		}
+		return
+	}
+	if a.kind == kindFailed {
+		select {
+		case c.failed <- FailedUndo{Door: a.door, Command: a.line, Reason: a.text}:
+		default: // the log of the helper has it
 		}
 		return
 	}
@@ -232,6 +240,20 @@ func (c *Client) Close() { c.end() }
 
 // Changed receives when the set may have changed.
 func (c *Client) Changed() <-chan struct{} { return c.changed }
+
+// maxFailed bounds how many failures of undos wait for [Client.Failed].
+const maxFailed = 64
+
+// A FailedUndo is an undo that the helper ran by itself, since the daemon did not know of it, and
+// that failed, or could not run. It stays pending until another connection settles.
+type FailedUndo struct {
+	Door    string // "": of none
+	Command string
+	Reason  string
+}
+
+// Failed receives the undos that failed.
+func (c *Client) Failed() <-chan FailedUndo { return c.failed }
 
 // A Reading is a set that a helper read.
 type Reading struct {

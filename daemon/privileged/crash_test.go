@@ -3,11 +3,15 @@
 package privileged
 
 import (
+	"context"
+	"errors"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"sesame/daemon/effect"
+	"sesame/daemon/engine"
 )
 
 // TestRealCrashes kills the helper, the daemon or both while an undo is owed. It runs once: when
@@ -131,4 +135,42 @@ func TestClaimsAreCounted(t *testing.T) {
 		}
 	}
 	w.wantLog("ban 203.0.113.9 low", "unban 203.0.113.9", "unban 203.0.113.9", "unban 203.0.113.9", "unban 203.0.113.9")
+}
+
+// TestUndosThatNobodyClaims has three of them, of a daemon that lost its state. One's command still
+// runs, which holds up no other, and one fails, which the daemon is told.
+func TestUndosThatNobodyClaims(t *testing.T) {
+	w := newWorld(t)
+	h := w.host()
+	c := h.connect()
+	_, _, err := c.read(t.Context())
+	must(t, err)
+	hang, stop := context.WithCancel(t.Context())
+	defer stop()
+	ended := make(chan error, 1)
+	go c.Run(hang, w.command(w.say, nil), func(_ effect.Output, err error) { ended <- err })
+	eventually(t, "the command runs", func() bool { return len(w.log()) == 1 })
+	bad := engine.Invocation{Argv: []string{w.program, "badundo"}, Undo: []string{w.program, "fail", "undo"}}
+	for _, command := range []effect.Command{w.command(bad, nil), w.command(w.ban, banned(alice))} {
+		if got := c.done(t.Context(), command); got != "" {
+			t.Error(got)
+		}
+	}
+	second := h.connect()
+	must(t, second.Settle(nil))
+	if diff := cmp.Diff(FailedUndo{Door: "ssh", Command: w.program + " fail undo", Reason: "running " + w.program + ": exit status 3"}, <-second.Failed()); diff != "" {
+		t.Errorf("failed (-want +got):\n%s", diff)
+	}
+	eventually(t, "the other has run", func() bool { return len(h.journal.list()) == 2 })
+	if slices.Contains(w.log(), "unhang") {
+		t.Error("an undo ran while its command did")
+	}
+	stop()
+	if err := <-ended; !errors.Is(err, effect.ErrStopped) {
+		t.Error(err)
+	}
+	eventually(t, "the last has run", func() bool { return slices.Contains(w.log(), "unhang") && len(h.journal.list()) == 1 })
+	if n := len(second.Failed()); n != 0 {
+		t.Errorf("%d more failed", n)
+	}
 }

@@ -53,6 +53,7 @@ const (
 	kindApplied // of the daemon; hash: of the set that it runs now
 	kindOpen    // of the daemon; id, file: open a file below the directory of the scripts
 	kindFile    // of the helper; id; with the descriptor of the file, for reading
+	kindFailed  // of the helper; door, line, text: an undo that nobody asked for did not run, and why
 )
 
 // An outcome is how a request ended.
@@ -89,7 +90,7 @@ type message struct {
 // code writes or reads a message.
 func (m *message) code(c *codec) {
 	number := uint64(m.kind)
-	c.number(&number, uint64(kindFile))
+	c.number(&number, uint64(kindFailed))
 	m.kind = kind(number)
 	switch m.kind {
 	case kindHello, kindWelcome:
@@ -118,6 +119,10 @@ func (m *message) code(c *codec) {
 		m.codeHashes(c)
 	case kindApplied:
 		c.hash(&m.hash)
+	case kindFailed:
+		c.text(&m.door, maxName)
+		c.text(&m.line, maxLine)
+		c.text(&m.text, maxText)
 	case kindSet:
 		m.codeID(c)
 		c.hash(&m.hash)
@@ -125,7 +130,7 @@ func (m *message) code(c *codec) {
 	case kindDone:
 		m.codeDone(c)
 	default:
-		c.fail(fmt.Errorf("the kind %d: expected 1 to %d", m.kind, kindFile))
+		c.fail(fmt.Errorf("the kind %d: expected 1 to %d", m.kind, kindFailed))
 	}
 }
 

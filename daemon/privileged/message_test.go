@@ -35,6 +35,7 @@ func messages() map[string]message {
 		"open":   {kind: kindOpen, id: 6, file: "captures/a.pcap"},
 		"file":   {kind: kindFile, id: 6},
 		"none":   {kind: kindDone, id: 6, outcome: outcomeMissing, status: -1},
+		"unran":  {kind: kindFailed, door: "a", line: "/x", text: "no"},
 	}
 }
 
@@ -71,8 +72,8 @@ func TestMessagesThatAreNone(t *testing.T) {
 		name, want string
 		m          message
 	}{
-		{"no kind", "the kind 0: expected 1 to 15", message{}},
-		{"another kind", "the number 16: at most 15", message{kind: kindFile + 1}},
+		{"no kind", "the kind 0: expected 1 to 16", message{}},
+		{"another kind", "the number 17: at most 16", message{kind: kindFailed + 1}},
 		{"no id", "the id 0: ids begin at 1", message{kind: kindRead}},
 		{"a version", "the number 65536: at most 65535", message{kind: kindHello, version: 1 << 16}},
 		{"a door", "the number 1025: at most 1024", message{kind: kindRun, id: 1, door: long[:maxName+1]}},

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"slices"
 	"sync"
@@ -356,22 +355,5 @@ func (s *Server) undoTaken(ctx context.Context, settings *Settings, o *owed) mes
 func (s *Server) note(err error) {
 	if err != nil {
 		s.cfg.Log.Warn("the journal of undos cannot be written: an undo may run twice", "error", err)
-	}
-}
-
-// settle runs the undos of earlier sessions that the daemon does not know of.
-func (s *Server) settle(ctx context.Context, settings *Settings, claims map[hash]int, session uint64) {
-	unclaimed := s.journal.takeUnclaimed(maps.Clone(claims), session)
-	for i, o := range unclaimed {
-		if ctx.Err() != nil {
-			for _, left := range unclaimed[i:] {
-				s.journal.putBack(left)
-			}
-			return
-		}
-		s.cfg.Log.Info("an undo was pending that the daemon does not know of: it runs now", "door", string(o.Door), "command", o.Argv[0])
-		if answer := s.undoTaken(ctx, settings, o); answer.outcome != outcomeDone {
-			s.cfg.Log.Warn("the undo failed", "door", string(o.Door), "command", o.Argv[0], "error", answer.text)
-		}
 	}
 }

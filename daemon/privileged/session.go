@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"sync"
@@ -182,7 +183,7 @@ func (c *session) handle(ctx context.Context, q message) error {
 		c.settled = true
 		claims := c.claims
 		settle := c.whenOpen(func(ctx context.Context) message {
-			s.settle(ctx, &c.set, claims, c.number)
+			c.settle(ctx, s.journal.takeUnclaimed(maps.Clone(claims), c.number))
 			return message{}
 		})
 		c.tasks.Go(func() { settle(ctx) })
@@ -194,7 +195,7 @@ func (c *session) handle(ctx context.Context, q message) error {
 		})
 		c.tasks.Go(func() { applied(ctx) }) // not in order with what runs, which both sets declare
 		return nil
-	case kindHello, kindWelcome, kindSet, kindDone, kindChanged, kindFile:
+	case kindHello, kindWelcome, kindSet, kindDone, kindChanged, kindFile, kindFailed:
 	}
 	return fmt.Errorf("%w: a message of kind %d", errProtocol, q.kind)
 }
