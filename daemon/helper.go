@@ -36,7 +36,7 @@ type helper struct {
 	stop   context.CancelFunc
 	tasks  sync.WaitGroup
 
-	reading sync.Mutex // a helper reads for one request at a time
+	reading chan struct{} // capacity 1: a helper reads for one request at a time
 
 	mu       sync.Mutex                                      // guards the rest
 	client   *privileged.Client                              // nil: it is gone
@@ -57,7 +57,7 @@ type helper struct {
 func newHelper(dial func() (*privileged.Client, error), why error, now func() time.Time, log hclog.Logger) *helper {
 	return &helper{
 		dial: dial, now: now, log: log, why: why, since: now(),
-		hints: make(chan struct{}, 1), closed: make(chan struct{}), changed: make(chan struct{}), verdicts: map[weak.Pointer[source.Files]]*privileged.Reading{},
+		hints: make(chan struct{}, 1), closed: make(chan struct{}), reading: make(chan struct{}, 1), changed: make(chan struct{}), verdicts: map[weak.Pointer[source.Files]]*privileged.Reading{},
 	}
 }
 

@@ -46,10 +46,14 @@ func (h *helper) read(ctx context.Context) (*privileged.Reading, error) {
 		read *privileged.Reading
 		err  error
 	}
+	select {
+	case h.reading <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 	done := make(chan result, 1)
 	h.tasks.Go(func() {
-		h.reading.Lock()
-		defer h.reading.Unlock()
+		defer func() { <-h.reading }()
 		client, err := h.current(ctx, 0, nil)
 		if err != nil {
 			done <- result{err: fmt.Errorf("reading the scripts: %w", err)}

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -229,6 +230,26 @@ func TestAnUndoThatFailed(t *testing.T) {
 	if !strings.Contains(w.log.String(), "an undo of the helper that this daemon did not know of failed") {
 		t.Errorf("the log: %s", w.log)
 	}
+}
+
+// TestLooksWhileAReadHangs wait for the read, and leave nothing behind when they wait no longer.
+func TestLooksWhileAReadHangs(t *testing.T) {
+	w := newHelperWorld(t)
+	w.link.reading <- struct{}{}
+	before := runtime.NumGoroutine()
+	for range 100 {
+		ctx, stop := context.WithCancel(t.Context())
+		stop()
+		if _, err := w.d.readAgain(ctx, nil, nil); !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
+		}
+	}
+	if n := runtime.NumGoroutine(); n > before+50 {
+		t.Errorf("%d goroutines, and %d before", n, before)
+	}
+	<-w.link.reading
+	_, err := w.d.readAgain(t.Context(), nil, nil)
+	must(t, err)
 }
 
 // TestAnInheritedHelper cannot come back: nothing waits for it.

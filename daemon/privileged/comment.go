@@ -3,6 +3,7 @@
 package privileged
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -15,8 +16,8 @@ import (
 )
 
 // comment comments out a used sequence.
-func (s *Server) comment(settings *Settings, q *message) message {
-	s.readFirst(settings)
+func (s *Server) comment(ctx context.Context, settings *Settings, q *message) message {
+	s.readFirst(ctx, settings)
 	err := s.catalog.mayComment(q.file, now())
 	if err == nil {
 		err = settings.commentOut(q.file, q.line)

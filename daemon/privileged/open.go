@@ -25,13 +25,13 @@ var errOutside = errors.New("it is not below the directory of the scripts")
 
 // sendFile opens a file and sends its descriptor. The message that it returns was sent already, or
 // is an error.
-func (c *session) sendFile(q *message) message {
+func (c *session) sendFile(ctx context.Context, q *message) message {
 	c.opening.Lock()
 	defer c.opening.Unlock()
 	err := c.unset
 	var file *os.File
 	if err == nil {
-		file, err = c.server.openFor(&c.set, q.file)
+		file, err = c.server.openFor(ctx, &c.set, q.file)
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -46,11 +46,15 @@ func (c *session) sendFile(q *message) message {
 
 // openFor opens a file that a test may name. What the daemon may read so is what lies beside the
 // scripts, which are root's work: while others can change these, it is nothing.
-func (s *Server) openFor(settings *Settings, path string) (*os.File, error) {
-	s.readFirst(settings)
-	s.reading.Lock()
+func (s *Server) openFor(ctx context.Context, settings *Settings, path string) (*os.File, error) {
+	s.readFirst(ctx, settings)
+	select {
+	case s.reading <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 	held := s.last == nil || strings.HasPrefix(s.last.trouble, heldText)
-	s.reading.Unlock()
+	<-s.reading
 	if held {
 		return nil, errors.New("the scripts cannot be read, or others can change them")
 	}

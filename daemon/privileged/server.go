@@ -55,10 +55,12 @@ type Server struct {
 	sessions atomic.Uint64
 	saving   atomic.Bool // a set is being written
 
-	reading    sync.Mutex // guards the next three
-	referenced []string   // that the set named which was read last
-	last       *snapshot  // nil: nothing was read
-	saved      bool       // what an earlier process saved was looked at
+	known atomic.Bool // what follows is not nil, and true: a command need not wait for a read
+
+	reading    chan struct{} // capacity 1: guards the next three, for as long as the disk takes
+	referenced []string      // that the set named which was read last
+	last       *snapshot     // nil: nothing was read
+	saved      bool          // what an earlier process saved was looked at
 }
 
 // A snapshot is a set as it was read.
@@ -75,7 +77,7 @@ func New(c Config) (*Server, error) {
 	if c.AtOnce <= 0 {
 		c.AtOnce = 64
 	}
-	s := &Server{cfg: c, opened: make(chan struct{}), slots: make(chan struct{}, c.AtOnce)}
+	s := &Server{cfg: c, opened: make(chan struct{}), reading: make(chan struct{}, 1), slots: make(chan struct{}, c.AtOnce)}
 	err := s.open()
 	if errors.Is(err, errInUse) {
 		c.Log.Warn("commands that have an undo wait for the end of an earlier helper", "reason", err)
@@ -87,10 +89,15 @@ func New(c Config) (*Server, error) {
 	return s, nil
 }
 
-// Close closes the journal. What is owed runs after the next start.
+// Close closes the journal. What is owed runs after the next start. A read that hangs is left
+// behind.
 func (s *Server) Close() error {
-	s.reading.Lock()
-	defer s.reading.Unlock()
+	select {
+	case s.reading <- struct{}{}:
+		defer func() { <-s.reading }()
+	case <-after(journalPatience):
+		return fmt.Errorf("reading the scripts: %w", errDiskHangs)
+	}
 	if s.last != nil {
 		_ = s.last.archive.Close() // it is only memory
 	}
@@ -185,14 +192,15 @@ func (s *Server) keep(settings *Settings, next *snapshot, found string, err erro
 	if !s.saved && s.isOpen() {
 		s.saved = true
 		s.loadSaved(settings, next.sum)
+		s.known.Store(true)
 	}
 }
 
 // applied notes which of the sets that were read the daemon runs. It may refuse one that loads, and
 // go on with the set before for as long as it likes.
 func (s *Server) applied(sum hash) {
-	s.reading.Lock()
-	defer s.reading.Unlock()
+	s.reading <- struct{}{}
+	defer func() { <-s.reading }()
 	if s.catalog.apply(sum, now()) && s.last != nil && s.last.sum == sum {
 		s.save(s.last.archive)
 	}
@@ -266,9 +274,16 @@ func (s *Server) loadSaved(settings *Settings, sum hash) {
 // readFirst reads the set when nothing was read yet: this process was started again while the
 // daemon runs, which knows the set from the one before. So it does when the saved set can be read
 // only now.
-func (s *Server) readFirst(settings *Settings) {
-	s.reading.Lock()
-	defer s.reading.Unlock()
+func (s *Server) readFirst(ctx context.Context, settings *Settings) {
+	if s.known.Load() {
+		return
+	}
+	select {
+	case s.reading <- struct{}{}:
+		defer func() { <-s.reading }()
+	case <-ctx.Done():
+		return
+	}
 	if s.last == nil || !s.saved && s.isOpen() {
 		_, _ = s.read(settings) // then nothing may run, and the daemon reads soon
 	}
@@ -276,7 +291,7 @@ func (s *Server) readFirst(settings *Settings) {
 
 // run runs a command for a session, with its undo in the journal before.
 func (s *Server) run(ctx context.Context, settings *Settings, session uint64, q *message) message {
-	s.readFirst(settings)
+	s.readFirst(ctx, settings)
 	r, err := s.catalog.find(q.hash, q.door, q.values, now())
 	if err == nil {
 		err = settings.vetRun(r.argv, r.undo)

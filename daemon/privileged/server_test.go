@@ -408,7 +408,7 @@ func TestReadsOfASession(t *testing.T) {
 	h := w.host()
 	c := h.connect()
 	errs := make(chan error, 2)
-	h.reading.Lock()
+	h.reading <- struct{}{}
 	for range 2 {
 		go func() {
 			_, _, err := c.read(t.Context())
@@ -418,10 +418,39 @@ func TestReadsOfASession(t *testing.T) {
 	if err := <-errs; err == nil || err.Error() != "the scripts are read already for an earlier request" {
 		t.Errorf("got %v", err)
 	}
-	h.reading.Unlock()
+	<-h.reading
 	must(t, <-errs)
 	_, _, err := c.read(t.Context())
 	must(t, err)
+}
+
+// TestAReadThatHangs holds up no command, and not the end of the helper.
+func TestAReadThatHangs(t *testing.T) {
+	w := newWorld(t)
+	h := w.host()
+	end, ended := h.serve()
+	c := connect(t, end)
+	_, _, err := c.read(t.Context())
+	must(t, err)
+	h.applied()
+	h.reading <- struct{}{}
+	read := make(chan error, 1)
+	go func() {
+		_, err := c.Read(t.Context())
+		read <- err
+	}()
+	if got := c.done(t.Context(), w.command(w.ban, banned(alice))); got != "" {
+		t.Error(got)
+	}
+	h.stop()
+	must(t, <-ended)
+	if err := <-read; !errors.Is(err, ErrGone) {
+		t.Errorf("the read: %v", err)
+	}
+	if err := h.Close(); !errors.Is(err, errDiskHangs) {
+		t.Errorf("got %v", err)
+	}
+	<-h.reading
 }
 
 func TestAHelperThatIsGone(t *testing.T) {

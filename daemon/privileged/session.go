@@ -164,9 +164,9 @@ func (c *session) handle(ctx context.Context, q message) error {
 	case kindUndo:
 		return c.perform(ctx, q, c.whenOpen(c.inSlot(func(ctx context.Context) message { return s.undo(ctx, &c.set, q.hash) })))
 	case kindComment:
-		return c.perform(ctx, q, func(context.Context) message { return s.comment(&c.set, &q) })
+		return c.perform(ctx, q, func(ctx context.Context) message { return s.comment(ctx, &c.set, &q) })
 	case kindOpen:
-		return c.perform(ctx, q, func(context.Context) message { return c.sendFile(&q) })
+		return c.perform(ctx, q, func(ctx context.Context) message { return c.sendFile(ctx, &q) })
 	case kindCancel:
 		c.mu.Lock()
 		defer c.mu.Unlock()
@@ -221,7 +221,11 @@ func (c *session) perform(ctx context.Context, q message, do func(context.Contex
 		return fmt.Errorf("%w: the id %d is in use, or %d requests wait", errProtocol, q.id, len(c.cancels))
 	}
 	c.cancels[q.id] = cancel
-	c.tasks.Go(func() {
+	start := c.tasks.Go
+	if q.kind == kindRead || q.kind == kindComment { // the disk may hang, which must not hold up the end
+		start = func(f func()) { go f() }
+	}
+	start(func() {
 		defer cancel()
 		answer := do(ctx)
 		c.mu.Lock()
@@ -255,8 +259,8 @@ func (c *session) sendSet(id uint64) message {
 	if !c.beginReading() {
 		return refused(errors.New("the scripts are read already for an earlier request"))
 	}
-	s.reading.Lock()
-	defer s.reading.Unlock()
+	s.reading <- struct{}{}
+	defer func() { <-s.reading }()
 	read, err := (*snapshot)(nil), c.unset
 	if err == nil {
 		read, err = s.read(&c.set)
