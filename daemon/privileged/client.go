@@ -172,8 +172,13 @@ func (c *Client) send(m message) error {
 	return nil
 }
 
-// hangPatience is how much longer than the time limit of a command its answer may take.
-const hangPatience = 30 * time.Second
+const (
+	// hangPatience is how much longer than the time limit of a command its answer may take.
+	hangPatience = 30 * time.Second
+	// undoPatience is the same for an undo, which waits for its command, and for a helper of before
+	// that waits for its last command, of at most ten minutes each.
+	undoPatience = 30 * time.Minute
+)
 
 // ask sends a request and waits for the answer. When ctx ends it cancels the request, and still
 // waits. A helper that does not answer within limit counts as gone; 0: it may take any time.
@@ -301,11 +306,7 @@ func (c *Client) Run(ctx context.Context, command effect.Command, respond func(e
 	m, err := requestFor(command)
 	var a answer
 	if err == nil {
-		limit := command.Timeout + hangPatience
-		if command.Undo || command.Timeout <= 0 { // an undo waits for its command
-			limit = 0
-		}
-		a, err = c.ask(ctx, m, limit)
+		a, err = c.ask(ctx, m, patienceFor(&command))
 	}
 	if err != nil {
 		respond(effect.Output{}, fmt.Errorf("running %s: %w", command.Argv[0], err))
@@ -316,6 +317,17 @@ func (c *Client) Run(ctx context.Context, command effect.Command, respond func(e
 		err = fmt.Errorf("running %s: %w", command.Argv[0], err)
 	}
 	respond(out, err)
+}
+
+// patienceFor returns how long the answer for a command may take.
+func patienceFor(command *effect.Command) time.Duration {
+	switch {
+	case command.Undo:
+		return max(command.Timeout, 0) + undoPatience
+	case command.Timeout <= 0:
+		return 0
+	}
+	return command.Timeout + hangPatience
 }
 
 // requestFor returns the request that a command is.

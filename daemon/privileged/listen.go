@@ -16,8 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxSessions bounds the connections that are served at once. The daemon has one. Those of earlier
-// ones count until their last command has ended.
+// maxSessions bounds the connections that are served at once. The daemon has one. Commands of one
+// that has ended are bounded by [Config.AtOnce].
 const maxSessions = 16
 
 // firstActivated is the first descriptor that a service manager passes (sd_listen_fds(3)).
@@ -109,7 +109,7 @@ func (s *Server) serve(ctx context.Context, w *waiting, conn *net.UnixConn, owne
 	}
 	w.sessions.Go(func() {
 		defer w.end()
-		if err := s.Serve(ctx, conn); err != nil {
+		if err := s.serveUntil(ctx, conn, w.disconnected); err != nil {
 			s.cfg.Log.Warn("a connection has ended", "process", peer.Pid, "user", peer.Uid, "error", err)
 		}
 	})
@@ -132,7 +132,8 @@ type waiting struct {
 	sessions sync.WaitGroup
 
 	mu      sync.Mutex // guards the next two
-	served  int
+	served  int        // connections
+	serving int        // and those that have ended, while something runs for them
 	stopped bool
 }
 
@@ -149,12 +150,19 @@ func (w *waiting) begin() bool {
 		return false
 	}
 	w.served++
+	w.serving++
 	return true
+}
+
+func (w *waiting) disconnected() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.served--
 }
 
 func (w *waiting) end() {
 	w.mu.Lock()
-	w.served--
+	w.serving--
 	w.mu.Unlock()
 	w.setDeadline() // of the accept that waits
 }
@@ -173,7 +181,7 @@ func (w *waiting) setDeadline() {
 	deadline := time.Time{}
 	if w.stopped {
 		deadline = time.Unix(1, 0)
-	} else if w.served == 0 && w.idle > 0 {
+	} else if w.serving == 0 && w.idle > 0 {
 		deadline = now().Add(w.idle)
 	}
 	_ = w.socket.SetDeadline(deadline)

@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"sesame/daemon/effect"
 )
 
 // served serves a socket in this process, until the test ends.
@@ -84,6 +86,29 @@ func TestRealPeers(t *testing.T) {
 	if _, err := os.Stat(path); err == nil {
 		t.Error("the socket is left behind")
 	}
+}
+
+// TestConnectionsThatEnd have each a command that still runs: they count no longer.
+func TestConnectionsThatEnd(t *testing.T) {
+	w := newWorld(t)
+	h := w.host()
+	path, ended, stop := h.listen(os.Geteuid(), time.Hour)
+	for n := range maxSessions + 2 {
+		var client *Client
+		eventually(t, "one more is served", func() (ok bool) { // the one before may just be ending
+			c, err := Dial(path)
+			client = c
+			return err == nil
+		})
+		gone := make(chan error, 1)
+		go func() { gone <- client.Receive(context.Background()) }()
+		go client.Run(t.Context(), w.command(w.say, nil), func(effect.Output, error) {})
+		eventually(t, "the command runs", func() bool { return len(w.log()) == n+1 })
+		client.Close()
+		<-gone
+	}
+	stop()
+	must(t, <-ended)
 }
 
 // TestAnIdleHelperEnds ends a while after its last connection, and not before.

@@ -479,6 +479,20 @@ func TestAHelperThatIsGone(t *testing.T) {
 	}
 }
 
+// TestPatience is longer than what an answer takes, and has an end where the command has one.
+func TestPatience(t *testing.T) {
+	for want, command := range map[time.Duration]effect.Command{
+		0:                               {},
+		10*time.Minute + 30*time.Second: {Timeout: 10 * time.Minute},
+		30*time.Minute + time.Second:    {Timeout: time.Second, Undo: true},
+		30 * time.Minute:                {Undo: true},
+	} {
+		if got := patienceFor(&command); got != want {
+			t.Errorf("%+v: %s, want %s", command, got, want)
+		}
+	}
+}
+
 func TestVersions(t *testing.T) {
 	w := newWorld(t)
 	h := w.host()

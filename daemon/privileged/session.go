@@ -56,8 +56,14 @@ var errProtocol = errors.New("the daemon broke the protocol")
 // daemon closed the connection, or ctx ended. Commands that run for it go on until they end, as
 // those of a daemon do that was killed; when ctx ends they are killed. Serve waits for them.
 func (s *Server) Serve(ctx context.Context, conn *net.UnixConn) error {
+	return s.serveUntil(ctx, conn, func() {})
+}
+
+// serveUntil is Serve, and calls disconnected when the connection has ended.
+func (s *Server) serveUntil(ctx context.Context, conn *net.UnixConn, disconnected func()) error {
 	c := &session{server: s, number: s.sessions.Add(1), conn: conn, claims: map[hash]int{}, named: make(chan []string, 1), gone: make(chan struct{}), cancels: map[uint64]context.CancelFunc{}}
 	defer c.tasks.Wait()
+	defer disconnected()
 	defer close(c.gone)
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
