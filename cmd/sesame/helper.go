@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sesame/daemon/output"
 	"sesame/daemon/privileged"
 )
 
@@ -92,7 +93,13 @@ func (p *program) help(c *cobra.Command, f *helperFlags) error {
 	if err != nil {
 		return err
 	}
-	log := newLogger(settings.Log, p.stderr, p.stderr).Named(helperName)
+	// As with run, a stopped terminal or a full pipe must not stop what is logged.
+	out := output.New(p.stderr, 0)
+	defer out.Start()()
+	log := newLogger(settings.Log, p.stderr, out).Named(helperName)
+	if err := dropGroups(); err != nil {
+		log.Warn("commands run with the groups of who started the helper", "error", err)
+	}
 	server, err := privileged.New(privileged.Config{
 		Settings: func() (privileged.Settings, error) { return f.settings(c) },
 		Dir:      cmp.Or(f.directory, filepath.Clean(settings.State)+"-helper"), Loader: []string{"/proc/self/exe", loaderName}, Log: log,
@@ -101,6 +108,16 @@ func (p *program) help(c *cobra.Command, f *helperFlags) error {
 		return err
 	}
 	return errors.Join(serve(ctx, server), server.Close())
+}
+
+// dropGroups leaves the supplementary groups of who started the helper, which commands must not
+// have.
+func dropGroups() error {
+	groups, err := os.Getgroups()
+	if err != nil || len(groups) == 0 || os.Geteuid() != 0 {
+		return err
+	}
+	return os.NewSyscallError("setgroups", syscall.Setgroups(nil))
 }
 
 // connection returns what serves the daemons, by the way that the flags and the environment say.

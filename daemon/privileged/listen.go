@@ -131,7 +131,7 @@ type waiting struct {
 	idle     time.Duration
 	sessions sync.WaitGroup
 
-	mu      sync.Mutex // guards the next two
+	mu      sync.Mutex // guards the next three
 	served  int        // connections
 	serving int        // and those that have ended, while something runs for them
 	stopped bool

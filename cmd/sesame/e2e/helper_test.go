@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -69,7 +70,7 @@ func (h *helped) startHelper() {
 		h.Fatal(err)
 	}
 	defer out.Close()
-	argv := slices.Concat(h.by, []string{"sesame", "helper", "--listen", h.path("helper.sock"), "--owner", strconv.Itoa(daemonUser),
+	argv := slices.Concat(h.by, []string{"setpriv", "--groups", "4,27", "sesame", "helper", "--listen", h.path("helper.sock"), "--owner", strconv.Itoa(daemonUser),
 		"--directory", h.path("helper"), "--idle", "0", "-s", h.scripts, "-c", h.path("sesame.toml")})
 	h.helper = exec.Command(argv[0], argv[1:]...)
 	h.helper.Stdout, h.helper.Stderr, h.helper.Env = out, out, environment()
@@ -138,6 +139,11 @@ func TestRealHelper(t *testing.T) {
 	h.knock(sshKnocks...)
 	h.opens(ssh4)
 	h.wants("in_"+client+"_0", "out_"+client+"_0")
+
+	t.Log("# which have no groups of who started the helper")
+	if status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", h.helper.Process.Pid)); err != nil || !regexp.MustCompile(`\nGroups:\s*\n`).Match(status) {
+		t.Errorf("%v: %s", err, status)
+	}
 
 	t.Log("# a one-time sequence")
 	h.knock("tcp/1001", "udp/1002")
