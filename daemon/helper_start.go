@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/hashicorp/go-hclog"
 	"golang.org/x/sys/unix"
 
 	"sesame/daemon/effect"
@@ -49,7 +50,7 @@ func helperNeed(err error, sets []*scripting.Set, found stateFound) string {
 func (d *daemon) openHelper(need string) bool {
 	inherited, path := d.config.Helper, d.config.Config.Helper
 	if inherited != nil && need == "" {
-		_ = inherited.Close() // and the helper ends
+		d.unused.Go(func() { settleUnused(inherited, d.config.Log) })
 	}
 	switch {
 	case need == "":
@@ -71,6 +72,23 @@ func (d *daemon) openHelper(need string) bool {
 	client, err := dial()
 	d.useHelper(dial, client, err)
 	return true
+}
+
+// settleUnused lets a helper that is not needed run what it has pending, and end. This daemon knows
+// of no undo: the helper would be needed. It has one only when the state of a daemon was lost.
+func settleUnused(inherited *os.File, log hclog.Logger) {
+	var client *privileged.Client
+	conn, err := privileged.Conn(inherited)
+	if err == nil {
+		client, err = privileged.NewClient(conn)
+	}
+	if err == nil {
+		err = client.Settle(nil)
+		client.Finish()
+	}
+	if err != nil {
+		log.Warn("the helper, which is not needed, was not asked whether undos are pending", "error", err)
+	}
 }
 
 // noHelper returns why a user has no helper at a path; "": one is there.

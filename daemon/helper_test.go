@@ -40,6 +40,7 @@ type helperWorld struct {
 	known   [][]string // undos that the daemon knows of
 	forgot  []engine.Record
 	fails   int // how often settling fails
+	closed  bool
 }
 
 func newHelperWorld(t *testing.T) *helperWorld {
@@ -62,7 +63,9 @@ sesame.door "a" { one_time_sequences = %[2]q }`, w.program, w.path("once")))
 	w.link.forget = func(records []engine.Record) { w.forgot = append(w.forgot, records...) }
 	w.link.mu.Unlock()
 	t.Cleanup(func() {
-		w.link.close()
+		if !w.closed {
+			w.link.close()
+		}
 		w.kill()
 	})
 	_, err = w.d.readAgain(t.Context(), nil, nil)
@@ -273,6 +276,33 @@ func TestAnInheritedHelper(t *testing.T) {
 	if s := d.helperStatus(0); !s.Final || s.Gone == "" {
 		t.Errorf("%+v", s)
 	}
+}
+
+// TestAnInheritedHelperThatIsNotNeeded runs the undo of a daemon whose state was lost.
+func TestAnInheritedHelperThatIsNotNeeded(t *testing.T) {
+	w := newHelperWorld(t)
+	must(t, w.run(false))
+	w.link.close()
+	w.closed = true
+	w.kill()
+	server, err := privileged.New(privileged.Config{
+		Settings: func() (privileged.Settings, error) {
+			return privileged.Settings{Scripts: w.path("scripts"), AllowWritable: true}, nil
+		},
+		Dir: w.path("helper"), Log: hclog.NewNullLogger(),
+	})
+	must(t, err)
+	ours, theirs, err := privileged.Pair()
+	must(t, err)
+	conn, err := privileged.Conn(theirs)
+	must(t, err)
+	d := &daemon{config: Config{Helper: ours, Log: hclog.NewNullLogger()}, clock: newClock()}
+	if d.openHelper("") || d.helper != nil {
+		t.Error("it is used")
+	}
+	must(t, server.Serve(t.Context(), conn), server.Close())
+	d.unused.Wait()
+	w.ran("do undo ")
 }
 
 // TestTheHelperJudgesFiles has scripts that the daemon must not load, and settings that differ.

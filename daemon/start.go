@@ -67,12 +67,13 @@ type daemon struct {
 	tail       *control.Tail
 	knockd     *knockdlog.Log
 	notifier   *notifier
-	helper     *helper // nil: this process does everything itself
-	unhelped   string  // why there is none
-	commands   bool    // privileges remained after the start, to run commands
-	privileges string  // privileges, as text
-	unread     []error // of files of one-time sequences of the last good set, while a start chooses
-	user       string  // that this process is, by name
+	helper     *helper        // nil: this process does everything itself
+	unhelped   string         // why there is none
+	unused     sync.WaitGroup // of a helper that is not needed
+	commands   bool           // privileges remained after the start, to run commands
+	privileges string         // privileges, as text
+	unread     []error        // of files of one-time sequences of the last good set, while a start chooses
+	user       string         // that this process is, by name
 
 	confinement   atomic.Pointer[confinement] // what the kernel holds the process to; nil: the start is not over
 	lister        lister
@@ -334,6 +335,7 @@ func (d *daemon) close() error {
 	if d.helper != nil {
 		d.helper.close()
 	}
+	d.unused.Wait()
 	d.lister.close()
 	if d.source != nil {
 		_ = d.source.Close() // the loop has closed it, unless it never ran

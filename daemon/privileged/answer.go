@@ -46,7 +46,7 @@ func refused(err error) message {
 }
 
 func notOwed() message {
-	return message{outcome: outcomeNotOwed, status: -1, text: "the undo is not owed"}
+	return message{outcome: outcomeNotOwed, status: -1, text: "the undo is not pending"}
 }
 
 // ErrNotOwed is why an undo does not run: the helper knows of no command that ran and that it

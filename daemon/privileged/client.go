@@ -243,6 +243,16 @@ func (c *Client) Applied(r *Reading) error { return c.send(message{kind: kindApp
 // Close closes a connection of which nobody calls [Client.Receive].
 func (c *Client) Close() { c.end() }
 
+// Finish ends a connection of which nobody calls [Client.Receive], when the helper has taken all
+// requests. One that is just closed may lose them.
+func (c *Client) Finish() {
+	err := c.conn.SetReadDeadline(now().Add(helloPatience))
+	if err == nil && c.conn.CloseWrite() == nil {
+		_ = c.Receive(context.Background()) // until the helper closes its side
+	}
+	c.end()
+}
+
 // Changed receives when the set may have changed.
 func (c *Client) Changed() <-chan struct{} { return c.changed }
 

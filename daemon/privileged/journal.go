@@ -229,7 +229,8 @@ func (j *journal) take(h hash) (*owed, <-chan struct{}) {
 
 // ranBefore reports whether an undo with this hash was owed, and is no longer: it ran, or its
 // command failed. A daemon asks again when it did not get the answer. Of what was over before this
-// process only that is known which the file still has.
+// process only that is known which the file still has. Undos count by their arguments, not by their
+// grants: what these undo is undone when one of them has run, whichever command it was for.
 func (j *journal) ranBefore(h hash) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()

@@ -128,11 +128,11 @@ func TestAJournalIsBounded(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "helper")
 	j := opened(t, dir)
 	j.live = maxOwedBytes - 200
-	if err := j.owe(undoOf("/u", strings.Repeat("x", 300))); err == nil || !strings.Contains(err.Error(), "0 undos are owed already, of 65535 KiB") {
+	if err := j.owe(undoOf("/u", strings.Repeat("x", 300))); err == nil || !strings.Contains(err.Error(), "0 undos are pending already, of 65535 KiB") {
 		t.Errorf("too many bytes: %v", err)
 	}
 	j.live, j.undos = 0, make([]*owed, maxOwed)
-	if err := j.owe(undoOf("/u")); err == nil || !strings.Contains(err.Error(), "65536 undos are owed already") {
+	if err := j.owe(undoOf("/u")); err == nil || !strings.Contains(err.Error(), "65536 undos are pending already") {
 		t.Errorf("too many: %v", err)
 	}
 	j.undos = nil

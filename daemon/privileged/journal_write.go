@@ -41,7 +41,7 @@ func (j *journal) owe(o *owed) error {
 	switch {
 	case err != nil:
 	case len(j.undos)+len(j.queue) >= maxOwed || j.live+len(text) > maxOwedBytes:
-		err = fmt.Errorf("%d undos are owed already, of %d KiB", len(j.undos), j.live>>10)
+		err = fmt.Errorf("%d undos are pending already, of %d KiB", len(j.undos), j.live>>10)
 	case j.hangs():
 		err = errDiskHangs
 	}

@@ -87,6 +87,9 @@ func (c *session) whenOpen(do func(context.Context) message) func(context.Contex
 		case <-c.gone:
 		case <-ctx.Done():
 		}
+		if c.server.isOpen() { // also of a daemon that asked for it and has ended
+			return do(ctx)
+		}
 		return stopped()
 	}
 }
