@@ -250,7 +250,7 @@ func TestNoLineIsEverUsedTwice(t *testing.T) {
 			t.Fatalf("left: %v in the journal, %d unanswered", h.journal, h.e.Unanswered())
 		}
 	})
-	if gave < 20 {
+	if gave < 20 && !testing.Short() { // which tries a part alone
 		t.Errorf("only %d times anything was given: the test proves little", gave)
 	}
 }
