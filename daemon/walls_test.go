@@ -75,6 +75,7 @@ var arrows = map[string][]string{
 	"simulate/pcaptest": {"daemon/packet", "simulate/craft"},
 	"simulate/scrub":    {"daemon/packet", "daemon/engine", "daemon/record", "daemon/transcript", "daemon/wire", "scripting", "simulate"},
 	"simulate/craft":    {"daemon/packet"},
+	"simulate/repeat":   {},
 	"simulate/trace":    {"daemon/engine", "daemon/packet", "daemon/transcript"},
 	"simulate/draft":    {"daemon/engine", "daemon/packet", "daemon/transcript", "scripting", "scripting/spec", "simulate", "simulate/craft", "simulate/opening", "simulate/suite"},
 	"simulate/opening":  {"daemon/packet", "daemon/engine", "daemon/spelling", "scripting/condition", "simulate", "simulate/craft"},

@@ -45,20 +45,30 @@ type pass struct {
 
 // newPass returns a pass over opened captures. It reads nothing yet.
 func newPass(c Config, captures captures) *pass {
-	p := &pass{
-		config: c, given: c.Local, captures: captures, decoder: c.decoder(),
-		filter: filter.New(filter.Interest(c.Set.Interest())).Through(c.Decap), unreadable: unreadable{}, tunnels: map[string]int{},
-	}
-	p.wants = p.filter.Match
-	if c.Account {
-		p.wants = alsoGuarded(p.filter, c.Set.Doors, c.Decap)
-	}
+	p := newUnfiltered(c, captures)
+	p.addFilter()
+	return p
+}
+
+// newUnfiltered returns a pass that can read no frames until [pass.addFilter].
+func newUnfiltered(c Config, captures captures) *pass {
+	p := &pass{config: c, given: c.Local, captures: captures, unreadable: unreadable{}, tunnels: map[string]int{}}
 	p.replay.output = newOutput(c, c.Set.Doors, captures.streamed())
 	if c.Account && captures.streamed() {
 		p.replay.kept = newKeeper(c.Set)
 	}
 	p.replay.facts, p.replay.own = newOfflineFacts(c.Facts), single(c.Local)
 	return p
+}
+
+// addFilter makes the filter and the decoder for frames.
+func (p *pass) addFilter() {
+	c := &p.config
+	p.decoder, p.filter = c.decoder(), filter.New(filter.Interest(c.Set.Interest())).Through(c.Decap)
+	p.wants = p.filter.Match
+	if c.Account {
+		p.wants = alsoGuarded(p.filter, c.Set.Doors, c.Decap)
+	}
 }
 
 // alsoGuarded returns a test that passes what the filter passes, and what asks for a connection to

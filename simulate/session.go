@@ -54,14 +54,8 @@ type SessionConfig struct {
 // NewSession returns a session at its begin.
 func NewSession(c SessionConfig) *Session {
 	config := Config{Set: c.Set, Local: c.Local, Facts: c.Facts, Writer: eventWriter(c.Events), Account: c.Explain}
-	s := &Session{pass: newPass(config, nil), capture: &capture{}, open: c.Open}
+	s := &Session{pass: newUnfiltered(config, nil), capture: &capture{}, open: c.Open}
 	s.pass.before = c.Before
-	if c.Explain {
-		slips := filter.New(slipped(c.Set))
-		first := s.pass.wants
-		s.pass.wants = func(link packet.LinkType, frame []byte) bool { return first(link, frame) || slips.Match(link, frame) }
-		s.pass.seen = func(p *packet.Packet, drop packet.Drop) { s.kept.keep(p, drop) }
-	}
 	r := &s.pass.replay
 	r.outcome = c.Result
 	r.begin(c.Begin, c.Set, c.Local)
@@ -71,6 +65,25 @@ func NewSession(c SessionConfig) *Session {
 	}
 	s.Mark()
 	return s
+}
+
+// expectFrames makes what frames need and decoded packets do not. A session that gets none is made
+// in a third of the time.
+func (s *Session) expectFrames() {
+	p := s.pass
+	if p.config.Account && s.kept == nil {
+		s.kept = newKeeper(p.config.Set)
+	}
+	if p.filter != nil {
+		return
+	}
+	p.addFilter()
+	if p.config.Account {
+		slips := filter.New(slipped(p.config.Set))
+		first := p.wants
+		p.wants = func(link packet.LinkType, frame []byte) bool { return first(link, frame) || slips.Match(link, frame) }
+		p.seen = func(p *packet.Packet, drop packet.Drop) { s.kept.keep(p, drop) }
+	}
 }
 
 // An eventWriter is a [Writer] of events alone.
@@ -119,6 +132,7 @@ func (s *Session) Frame(at time.Time, number int, link packet.LinkType, data []b
 	if err := s.pass.admit(at); err != nil {
 		return err
 	}
+	s.expectFrames()
 	s.pass.replay.reach(at)
 	s.pass.packets++
 	f := record.Frame{Link: link, Data: data, Wire: len(data), Number: number}
@@ -130,6 +144,44 @@ func (s *Session) Frame(at time.Time, number int, link packet.LinkType, data []b
 	return nil
 }
 
+// Packet gives a decoded packet that a door may watch. Its Time is not over, and its Number is that
+// in the transcript. It does what Frame does with its frame, but keeps nothing for suggestions: see
+// [Session.Accounts]. The error is that of [SessionConfig.Before].
+func (s *Session) Packet(p *packet.Packet) error {
+	if err := s.pass.admit(p.Time); err != nil {
+		return err
+	}
+	s.pass.replay.reach(p.Time)
+	s.pass.packets++
+	s.pass.replay.packet(p)
+	return nil
+}
+
+// Unwatched counts packets that no door watches, the last of which comes at a time. It does what
+// Frame does with the frame of each of them, for all of them at once. Accounts do not have them.
+func (s *Session) Unwatched(count int, last time.Time) error {
+	if count == 0 {
+		return nil
+	}
+	if before := s.pass.before; before != nil {
+		if err := s.pass.until(last); err != nil {
+			return err
+		}
+		if err := before(count, 0); err != nil {
+			return err
+		}
+	}
+	s.pass.replay.reach(last)
+	s.pass.packets += count
+	s.pass.dropped[packet.NotWatched] += count
+	return nil
+}
+
+// End ends the attempts, as the end of a capture does, and runs time on until the last grant has
+// ended. Timers of scripts fire until that long after the last packet. The session gets nothing
+// after it.
+func (s *Session) End(until time.Duration) { s.pass.replay.end(until) }
+
 // Replay replays a capture so that its first packet comes at a time that is not over. The error
 // means that it cannot be opened, or not be read to its end: the packets before were replayed. When
 // ctx ends, it is the error of ctx, and else it can be that of [SessionConfig.Before].
@@ -139,6 +191,7 @@ func (s *Session) Replay(ctx context.Context, path string, at time.Time) error {
 		return err
 	}
 	defer opened.close()
+	s.expectFrames()
 	p := s.pass
 	p.captures, p.incomplete, p.config.At = opened, nil, at
 	p.read(ctx)
@@ -157,7 +210,7 @@ func (s *Session) Mark() {
 	p := s.pass
 	s.was, p.packets, p.dropped = p.replay.engine.Counts(), 0, [packet.Drops]int{}
 	if p.config.Account {
-		p.replay.account, s.kept = account.New(), newKeeper(p.config.Set)
+		p.replay.account, s.kept = account.New(), nil
 		p.replay.account.Begin(p.replay.last)
 	}
 }
@@ -173,16 +226,18 @@ func (s *Session) Summary() transcript.Summary {
 }
 
 // Accounts returns what became of each source at each door since [Session.Mark], those that came
-// furthest first, with the smallest change that would have opened the door. It needs
-// [SessionConfig.Explain]. It is shorter when stopped returns an error.
+// furthest first. When frames came since then, it has the smallest change that would have opened
+// the door. It needs [SessionConfig.Explain]. It is shorter when stopped returns an error.
 func (s *Session) Accounts(stopped func() error) []*account.Account {
 	p := s.pass
 	book := p.replay.account
-	r := &rehearsals{set: p.config.Set, local: p.config.Local, own: p.replay.own, facts: p.replay.facts, left: leastRehearsed, stopped: stopped}
 	halves := p.replay.splitKnocks()
 	addHalves(book, halves)
-	r.nearly(book, s.kept)
-	r.suggest(book, s.kept, halves)
+	if s.kept != nil {
+		r := &rehearsals{set: p.config.Set, local: p.config.Local, own: p.replay.own, facts: p.replay.facts, left: leastRehearsed, stopped: stopped}
+		r.nearly(book, s.kept)
+		r.suggest(book, s.kept, halves)
+	}
 	return slices.Collect(book.All())
 }
 

@@ -18,6 +18,17 @@ type Set struct {
 	Timers []Timer
 	// Scripts has all files, those without doors too. It may be nil when none has a name.
 	Scripts []Script
+
+	placed    bool    // tripwires has those of the set
+	tripwires []Knock // see [Set.Placed]
+}
+
+// Placed returns a copy of the set that has its tripwires: to place them takes most of the time of
+// [Engine.Swap], which counts where many engines get one set. The doors must not change later.
+func (s *Set) Placed() *Set {
+	c := *s
+	c.tripwires, c.placed = s.Tripwires(), true
+	return &c
 }
 
 // Observe makes all doors only observe. It may be called only before an engine has the set.

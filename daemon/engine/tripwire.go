@@ -38,6 +38,9 @@ const (
 // have one port, with different flags. None has the port of a knock of any door. Some may have a
 // port that is guarded or excepted, and those do nothing there.
 func (s *Set) Tripwires() []Knock {
+	if s.placed {
+		return s.tripwires
+	}
 	p := &placement{guards: make(map[packet.Port]bool), free: make(map[packet.Proto]*freePorts), placed: make(map[Knock]bool), inForce: make(map[kind][]int)}
 	for _, d := range s.Doors {
 		if d.Tripped() {

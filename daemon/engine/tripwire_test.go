@@ -154,3 +154,19 @@ func TestDoorsShareTheTripwires(t *testing.T) {
 		t.Errorf("%v, want %d of each", count, MaxTripwires/2)
 	}
 }
+
+// TestAPlacedSetHasTheSameTripwires compares a set with its copy that has them already, and engines
+// that get one of them.
+func TestAPlacedSetHasTheSameTripwires(t *testing.T) {
+	for _, doors := range [][]*Door{nil, {{Name: "ssh", Within: 1e10, Tripwires: 64, Sequence: []Knock{{Port: packet.Port{Proto: packet.TCP, Number: 7421}, Flags: SYN}, {Port: packet.Port{Proto: packet.TCP, Number: 2904}, Flags: SYN}}}}} {
+		set := &Set{Doors: doors}
+		placed := set.Placed()
+		if !slices.Equal(placed.Tripwires(), set.Tripwires()) || !slices.Equal(placed.Doors, set.Doors) {
+			t.Errorf("%d doors: %d tripwires, want the %d of the set", len(doors), len(placed.Tripwires()), len(set.Tripwires()))
+		}
+		// What is placed is not placed again.
+		if placed.Doors = append(placed.Doors, &Door{Name: "other", Within: 1e10, Tripwires: 64, Sequence: []Knock{{Port: packet.Port{Proto: packet.UDP, Number: 1}}, {Port: packet.Port{Proto: packet.UDP, Number: 9}}}}); !slices.Equal(placed.Tripwires(), set.Tripwires()) {
+			t.Errorf("%d doors: the tripwires were placed again", len(doors))
+		}
+	}
+}
