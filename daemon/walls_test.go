@@ -79,6 +79,7 @@ var arrows = map[string][]string{
 	"simulate/trace":    {"daemon/engine", "daemon/packet", "daemon/transcript"},
 	"simulate/draft":    {"daemon/engine", "daemon/packet", "daemon/transcript", "scripting", "scripting/spec", "simulate", "simulate/craft", "simulate/opening", "simulate/suite"},
 	"simulate/opening":  {"daemon/packet", "daemon/engine", "daemon/spelling", "scripting/condition", "simulate", "simulate/craft"},
+	"simulate/attack":   {"daemon/packet", "daemon/engine", "simulate", "simulate/craft", "simulate/repeat"},
 	"simulate/naive":    {}, // tests only
 	"daemon/split":      {"daemon/packet", "daemon/engine", "daemon/transcript"},
 	"daemon/damagetest": {},

@@ -42,3 +42,6 @@ func (s *Sender) Packet(source, dest netip.Addr, k Knock) Packet {
 		Port: k.Port, Flags: k.Flags, Sequence: 1000 * s.sent, Payload: k.Payload,
 	}
 }
+
+// Skip makes the next packet differ from the last one as if so many were between them.
+func (s *Sender) Skip(packets int) { s.sent += uint32(packets) }

@@ -1,0 +1,111 @@
+package attack
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"sesame/daemon/packet"
+	"sesame/simulate"
+	"sesame/simulate/opening"
+)
+
+// captured returns what mattered of knocks that are typed.
+func captured(t *testing.T, target Target, lines ...string) []packet.Packet {
+	t.Helper()
+	var parsed []opening.Line
+	for _, text := range lines {
+		line, err := opening.ParseLine(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		parsed = append(parsed, line)
+	}
+	file, err := opening.Type(t.Context(), parsed, simulate.SessionConfig{Set: target.Set, Facts: target.Facts}, begin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, err := simulate.Matter(t.Context(), simulate.Config{Knocks: file.PCAPNG(), Set: target.Set, Facts: target.Facts})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found.Packets
+}
+
+// replayed returns what each replay of an opening did, as "again: a; elsewhere: a, b refused when".
+// What is by design is in brackets.
+func replayed(t *testing.T, target Target, o *Opening) string {
+	t.Helper()
+	var all []string
+	for _, r := range Replays(o, Stranger4) {
+		var did []string
+		for _, d := range r.Run(target) {
+			switch {
+			case d.Opened > 0 && r.ByDesign(target.Set, d.Door):
+				did = append(did, "("+d.Door+")")
+			case d.Opened > 0:
+				did = append(did, d.Door)
+			case d.Refused > 0:
+				did = append(did, d.Door+" refused "+d.Reason)
+			}
+		}
+		if len(did) > 0 {
+			all = append(all, r.Name+": "+strings.Join(did, ", "))
+		}
+	}
+	return strings.Join(all, "; ")
+}
+
+func TestReplays(t *testing.T) {
+	for _, tt := range []struct{ name, script, knock, want string }{
+		{"a static sequence", `sesame.door "a" { sequence = { 7000, 7010, 7020 }, guards = 22 }`, "203.0.113.9 a",
+			"hour_later: (a); day_later: (a); elsewhere: (a)"},
+		{"datagrams are no retransmits", `sesame.door "a" { sequence = { "udp/7000", "udp/7010" }, guards = 22 }`, "203.0.113.9 a",
+			"again: (a); hour_later: (a); day_later: (a); elsewhere: (a)"},
+		{"a network", `local home = sesame.networks { "203.0.113.0/24" }
+			sesame.door "a" { sequence = { 7000, 7010 }, guards = 22, when = home }`, "203.0.113.9 a",
+			"hour_later: (a); day_later: (a); elsewhere: a refused when: home"},
+		{"hours", `local hours = sesame.window { from = "10:00", to = "10:30", tz = "UTC" }
+			sesame.door "a" { sequence = { 7000, 7010 }, guards = 22, when = hours }`, "203.0.113.9 a",
+			"hour_later: a refused when: hours; day_later: (a); elsewhere: (a)"},
+		{"a limit", `sesame.door "a" { sequence = { 7000, 7010 }, guards = 22, limit = "1/2h" }`, "203.0.113.9 a",
+			"hour_later: a refused limit; day_later: (a); elsewhere: a refused limit"},
+		{"one knock", `sesame.door "a" { sequence = { "udp/7000" }, guards = 22 }`, "203.0.113.9 a",
+			"again: (a); hour_later: (a); day_later: (a); elsewhere: (a)"},
+		{"a token that is used up", `sesame.script "s"
+			sesame.listen "a" { on = "udp/7000", guards = 22, on_knock = function(k)
+				if not sesame.store:once(k.payload, "48h") then return false, "used" end
+				k:allow() end }`, `203.0.113.9 udp/7000 payload="token"`,
+			"again: a refused when; hour_later: a refused when; day_later: a refused when; elsewhere: a refused when"},
+		{"the first knocks open another door", `sesame.door "a" { sequence = { 7000, 7010, 7020 }, guards = 22, tripwires = 0 }
+			sesame.door "b" { sequence = { 7010, 7020 }, guards = 23, tripwires = 0 }
+			sesame.door "c" { sequence = { 7020, 7010 }, guards = 24, tripwires = 0 }`, "203.0.113.9 tcp/7000 tcp/7010 tcp/7020",
+			"hour_later: (a), (b); day_later: (a), (b); elsewhere: (a), (b); reversed: c; without_first: b"},
+		{"a palindrome is not reversed", `sesame.door "a" { sequence = { 7000, 7010, 7000 }, guards = 22 }`, "203.0.113.9 a",
+			"hour_later: (a); day_later: (a); elsewhere: (a)"},
+		{"a sequence of which each is used once", `sesame.door "a" { one_time_sequences = "once.txt", guards = 22 }`, "203.0.113.9 a",
+			""},
+		{"one that another door opens before", `local first = sesame.granted { "b" }
+			sesame.door "a" { sequence = { 7000, 7010 }, guards = 22, when = first }
+			sesame.door "b" { sequence = { 7100 }, guards = 23, ttl = "2h" }`, "203.0.113.9 tcp/7100 tcp/7000 tcp/7010",
+			"hour_later: (a); day_later: a refused when: first; elsewhere: a refused when: first"},
+		{"packets of others between the knocks", `sesame.door "a" { sequence = { 7000, 7010 }, guards = 22 }`, "203.0.113.9 tcp/7000 and 203.0.113.7 tcp/7010 tcp/7000 and 203.0.113.9 tcp/7010",
+			"hour_later: (a); day_later: (a); elsewhere: (a)"},
+		{"IPv6", `sesame.door "a" { sequence = { 7000, 7010 }, guards = 22 }`, "2001:db8::9 a",
+			"hour_later: (a); day_later: (a); elsewhere: (a)"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			target := target(t, tt.script)
+			openings := Openings(target, captured(t, target, strings.Split(tt.knock, " and ")...))
+			of := slices.IndexFunc(openings, func(o Opening) bool { return o.Door == "a" })
+			if of < 0 {
+				t.Fatal("the door did not open")
+			}
+			if diff := cmp.Diff(tt.want, replayed(t, target, &openings[of])); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
