@@ -28,7 +28,7 @@ var errStopping = errors.New("the daemon is stopping")
 func (d *daemon) api() control.API {
 	api := control.API{
 		Status: d.status, Grants: d.grants, Grant: d.grant, Revoke: d.revoke,
-		Stored: d.stored, Forget: d.forget, Reload: d.reload, Record: d.record, RecordWithheld: d.recordWithheld, Events: d.tail,
+		Stored: d.stored, Forget: d.forget, Reload: d.reload, Confirm: d.confirm, Record: d.record, RecordWithheld: d.recordWithheld, Events: d.tail,
 	}
 	if d.config.Pprof {
 		api.Profiles = profiles()

@@ -9,6 +9,9 @@ import (
 )
 
 func (d *daemon) reload(ctx context.Context, q control.ReloadRequest) (control.Outcome, error) {
+	if q.Trial != 0 || q.From != "" || q.Return {
+		return control.Outcome{}, control.Refusal("this daemon knows no trials and no scripts from elsewhere")
+	}
 	var released []packet.Port
 	for _, p := range q.Unguard {
 		released = append(released, p.Port)
@@ -19,6 +22,11 @@ func (d *daemon) reload(ctx context.Context, q control.ReloadRequest) (control.O
 		return control.Outcome{}, err
 	}
 	return d.reloader.answer(ctx, o), nil
+}
+
+// confirm keeps the set of a trial.
+func (d *daemon) confirm(context.Context, control.ConfirmRequest) (control.Outcome, error) {
+	return control.Outcome{}, control.Refusal("no trial runs: the scripts that are in force stay")
 }
 
 // latelyApplied is how long a reload that finds nothing to do tells what became of the files before

@@ -25,6 +25,7 @@ func (p *program) liveCommands() []*cobra.Command {
 		p.storeCommand(),
 		p.eventsCommand(),
 		p.reloadCommand(),
+		p.confirmCommand(),
 		p.recordCommand(),
 		p.explainCommand(),
 		p.firewallCommand(),

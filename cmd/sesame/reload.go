@@ -4,7 +4,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -14,6 +16,7 @@ import (
 	"sesame/daemon/packet"
 	"sesame/daemon/terminal"
 	"sesame/daemon/transcript"
+	"sesame/scripting"
 	"sesame/scripting/difference"
 )
 
@@ -22,6 +25,9 @@ type reloadFlags struct {
 	daemon    configFlags
 	unguard   []string
 	skipTests bool
+	from      string
+	trial     string
+	giveUp    bool
 	json      bool
 }
 
@@ -36,31 +42,76 @@ leave a guard that no door opens, are held until you confirm that with --unguard
 Tests may take the time that the configuration gives them; what did not run is
 listed, and stops nothing.
 
+With --trial the scripts are in force for a time. Then the scripts before them
+return, unless sesame confirm follows, or somebody opens a door that changed, with
+packets that come after the beginning of the trial. So you cannot lock yourself
+out for longer than that. A restart ends a trial, too.
+
+With --from the scripts are those of another directory, or another script. They
+stay in force, also after a restart, until the files of the configuration change
+or you reload.
+
 The exit status is 0 when the scripts run, 1 when they were rejected or held and
 the earlier ones keep running, and 2 when no daemon answers.`,
 		Example: `  sesame reload
   sesame reload --unguard tcp/22
-  sesame reload --skip-tests`,
+  sesame reload --skip-tests
+  sesame reload --trial 10m
+  sesame reload --from /etc/sesame/scripts.new --trial 10m
+  sesame reload --return`,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return p.reload(c, f) },
 	}
 	f.daemon.addSocket(c)
 	c.Flags().StringSliceVar(&f.unguard, "unguard", nil, "a port that the scripts may leave without a guard or without a door")
 	c.Flags().BoolVar(&f.skipTests, "skip-tests", false, "apply the scripts without their tests, which is logged")
+	c.Flags().StringVar(&f.from, "from", "", "put this directory of scripts, or this script, in force")
+	c.Flags().StringVar(&f.trial, "trial", "", `how long the scripts are in force unless they are confirmed, such as "10m"`)
+	c.Flags().BoolVar(&f.giveUp, "return", false, "end a trial now: the scripts before it return")
 	c.Flags().BoolVar(&f.json, "json", false, "print the outcome as JSON")
+	completeFlag(c, "trial", "1m", "5m", "10m", "30m", "1h")
 	return c
+}
+
+// asked returns what the flags ask for.
+func (f *reloadFlags) asked(c *cobra.Command) (request control.ReloadRequest, err error) {
+	request = control.ReloadRequest{SkipTests: f.skipTests, Return: f.giveUp}
+	for _, text := range f.unguard {
+		port, err := packet.ParsePort(text)
+		if err != nil {
+			return request, &usageError{c, "--unguard: " + err.Error()}
+		}
+		request.Unguard = append(request.Unguard, control.Port{Port: port})
+	}
+	if c.Flags().Changed("trial") {
+		d, err := scripting.ParseDuration(f.trial)
+		if request.Trial = control.Duration(d); err == nil && (request.Trial < control.MinTrial || request.Trial > control.MaxTrial) {
+			err = fmt.Errorf("%q is no time from 1s to 24h", f.trial)
+		}
+		if err != nil {
+			return request, &usageError{c, "--trial: " + err.Error()}
+		}
+	}
+	if c.Flags().Changed("from") {
+		if request.From, err = filepath.Abs(f.from); err == nil && f.from == "" {
+			err = errors.New("expected a directory of scripts, or a script")
+		}
+		if err != nil {
+			return request, &usageError{c, "--from: " + err.Error()}
+		}
+	}
+	if f.giveUp && (f.trial != "" || f.from != "" || f.skipTests || len(f.unguard) > 0) {
+		return request, &usageError{c, "--return takes no other flag: it only ends a trial"}
+	}
+	return request, nil
 }
 
 // reload requests a reload and waits for its outcome, which may take minutes. Rejected and
 // held give exit status 1.
 func (p *program) reload(c *cobra.Command, f *reloadFlags) error {
-	request := control.ReloadRequest{SkipTests: f.skipTests}
-	for _, text := range f.unguard {
-		port, err := packet.ParsePort(text)
-		if err != nil {
-			return &usageError{c, "--unguard: " + err.Error()}
-		}
-		request.Unguard = append(request.Unguard, control.Port{Port: port})
+	request, err := f.asked(c)
+	if err != nil {
+		return err
 	}
 	return p.request(c, &f.daemon, func(ctx context.Context, daemon *control.Client) error {
 		daemon.Waiting = func(limit time.Duration) {
@@ -86,9 +137,9 @@ func (p *program) printOutcome(o *control.Outcome) error {
 	runs := fmt.Sprintf("generation %d, with %s", o.Generation, transcript.Count(o.Doors, "door"))
 	switch o.Outcome {
 	case control.Applied:
-		return p.print("applied: %s\n%s%s%s", runs, changesText(o), testsText(o.Tests), unreadText(o.Unread))
+		return p.print("applied: %s\n%s%s%s%s", runs, changesText(o), testsText(o.Tests), unreadText(o.Unread), trialText(o.Trial))
 	case control.Unchanged:
-		return p.print("unchanged: the files are those that run, %s\n%s%s%s", runs, testsText(o.Tests), lastText(o.Last), unreadText(o.Unread))
+		return p.print("unchanged: the files are those that run, %s\n%s%s%s%s", runs, testsText(o.Tests), lastText(o.Last), unreadText(o.Unread), trialText(o.Trial))
 	case control.Rejected, control.Held:
 		p.printLines(o.Error)
 		p.note("%s; %s, still runs", o.Outcome, runs)
@@ -97,6 +148,21 @@ func (p *program) printOutcome(o *control.Outcome) error {
 		}
 	}
 	return nil
+}
+
+// trialText tells how long a trial runs, and what ends it.
+func trialText(t *control.Trial) string {
+	switch {
+	case t == nil:
+		return ""
+	case t.State == control.TrialReturned:
+		return fmt.Sprintf("The trial is over: %s. The scripts before it are in force again.\n", t.Why)
+	}
+	text := fmt.Sprintf("On trial until %s: then the scripts before return, unless you confirm.\n", formatTime(t.Ends))
+	if len(t.Doors) > 0 {
+		text += "Somebody who opens " + list(t.Doors) + " from now on confirms, too.\n"
+	}
+	return text + "Log in anew, and run there: sesame confirm\n"
 }
 
 // lastText tells what became of these files a moment before.

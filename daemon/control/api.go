@@ -32,6 +32,8 @@ type API struct {
 	// Reload returns when the outcome is known. A rejected or held set is an outcome, not an
 	// error. It may take minutes.
 	Reload func(context.Context, ReloadRequest) (Outcome, error)
+	// Confirm keeps the set of a trial that runs.
+	Confirm func(context.Context, ConfirmRequest) (Outcome, error)
 	// Record writes the latest inputs as a recording, a pcapng file.
 	Record func(context.Context, io.Writer) error
 	// RecordWithheld is Record without the one-time sequences.
@@ -133,6 +135,13 @@ type ReloadRequest struct {
 	Unguard []Port `json:"unguard,omitempty"`
 	// SkipTests means that the scripts are applied without their tests. It is logged.
 	SkipTests bool `json:"skip_tests,omitempty"`
+	// From is the absolute path of a directory of scripts, or of a script, that is read instead of
+	// that of the configuration.
+	From string `json:"from,omitempty"`
+	// Trial is how long the scripts are in force unless they are confirmed: see [Trial]; 0: always.
+	Trial Duration `json:"trial,omitempty"`
+	// Return ends a trial, and goes with nothing else: the set before is in force again.
+	Return bool `json:"return,omitempty"`
 }
 
 // maxUnguard is more ports than any useful script set guards.
@@ -142,7 +151,7 @@ func (r *ReloadRequest) check() error {
 	if len(r.Unguard) > maxUnguard {
 		return fmt.Errorf("%d ports to unguard: expected at most %d", len(r.Unguard), maxUnguard)
 	}
-	return nil
+	return r.checkTrial()
 }
 
 // An Outcome is the result of a reload.
@@ -166,6 +175,10 @@ type Outcome struct {
 	// that found nothing to do. It has no Last of its own.
 	Last  *LastReload `json:"last,omitempty"`
 	Tests *Tests      `json:"tests,omitempty"` // nil: the scripts have none, or they did not load
+	// Trial is the trial that the reload began or ended; nil: none.
+	Trial *Trial `json:"trial,omitempty"`
+	// Hold is why scripts are held that have no fault.
+	Hold Hold `json:"hold,omitempty"`
 }
 
 // A ReloadOutcome is one of the outcomes of a reload.

@@ -76,6 +76,11 @@ func (c *Client) Reload(ctx context.Context, r ReloadRequest) (Outcome, error) {
 	return request[Outcome](ctx, c, forReload, http.MethodPost, "reload", r)
 }
 
+// Confirm keeps the set of a trial that runs.
+func (c *Client) Confirm(ctx context.Context, r ConfirmRequest) (Outcome, error) {
+	return request[Outcome](ctx, c, forAnswer, http.MethodPost, "confirm", r)
+}
+
 // Record writes a recording to w. After an error w has only a part of it.
 func (c *Client) Record(ctx context.Context, w io.Writer) error {
 	return c.stream(ctx, forRecording, "recording", w)

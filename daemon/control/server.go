@@ -120,6 +120,7 @@ func (a API) handler() http.Handler {
 	mux.Handle("POST /v1/stored", post(forAnswer, a.Stored, (*StoredRequest).check))
 	mux.Handle("POST /v1/forget", post(forAnswer, a.Forget, (*ForgetRequest).check))
 	mux.Handle("POST /v1/reload", post(forReload, a.Reload, (*ReloadRequest).check))
+	mux.Handle("POST /v1/confirm", post(forAnswer, a.Confirm, (*ConfirmRequest).check))
 	mux.Handle("GET /v1/recording", recording(a.Record))
 	mux.Handle("GET /v1/recording/withheld", recording(a.RecordWithheld))
 	mux.Handle("GET /v1/events", events(a.Events))

@@ -55,6 +55,7 @@ type Status struct {
 	Effects    Effects    `json:"effects"`
 	Recorder   Recorder   `json:"recorder"`
 	LastReload LastReload `json:"last_reload,omitzero"` // left out: none since the start
+	Trial      *Trial     `json:"trial,omitempty"`      // that runs; left out: none does
 	Geo        Geo        `json:"geo,omitzero"`
 	Hosts      []Host     `json:"hosts,omitempty"` // names whose addresses scripts ask for, 100 at most
 	State      State      `json:"state,omitzero"`
@@ -142,6 +143,10 @@ type Scripts struct {
 	Observed   []string  `json:"observed,omitempty"` // doors that are only observed
 	// Drift means that the files on disk differ from the scripts that run.
 	Drift bool `json:"drift"`
+	// From is the directory or the script that the set was read from; left out: Path.
+	From string `json:"from,omitempty"`
+	// Manual means that files which change are not put in force by themselves.
+	Manual bool `json:"manual,omitempty"`
 	// Unreadable is the error when the files on disk cannot be read.
 	Unreadable string `json:"unreadable,omitempty"`
 	// UsedUp are the doors that cannot be opened, because all of their one-time sequences were

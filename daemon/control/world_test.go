@@ -109,6 +109,9 @@ func fakeAPI() API {
 		Reload: func(_ context.Context, r ReloadRequest) (Outcome, error) {
 			return Outcome{Outcome: Rejected, Generation: len(r.Unguard), Error: "ssh.lua:1: what"}, nil
 		},
+		Confirm: func(_ context.Context, r ConfirmRequest) (Outcome, error) {
+			return Outcome{Outcome: Applied, Error: r.Session}, nil
+		},
 		Record: func(_ context.Context, w io.Writer) error {
 			_, err := io.WriteString(w, "a recording")
 			return err

@@ -1,0 +1,75 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"sesame/daemon/control"
+	"sesame/daemon/transcript"
+)
+
+// confirmFlags are the flags of sesame confirm.
+type confirmFlags struct {
+	daemon configFlags
+	force  bool
+	json   bool
+}
+
+func (p *program) confirmCommand() *cobra.Command {
+	f := &confirmFlags{}
+	c := &cobra.Command{
+		Use:   "confirm [flags]",
+		Short: "Keep the scripts of a trial that runs",
+		Long: `Confirm keeps the scripts that sesame reload --trial put in force. Without it the
+scripts before them return when the time of the trial is over.
+
+A session that was opened before the trial proves nothing about new knocks: it
+stands whatever the new scripts do. So confirm is refused there. Knock, log in
+anew, and confirm in the new session; or say --force. The age of a session is
+that of the sshd process above this one. Without one, it is that of the oldest
+process above it, up to login or the service manager: a tmux server, a cron
+daemon, or this process in a unit of systemd.
+
+The exit status is 0 when the scripts of the trial stay, 1 when that was refused,
+and 2 when no daemon answers.`,
+		Example: `  sesame confirm
+  sesame confirm --force`,
+		Args: noArguments,
+		RunE: func(c *cobra.Command, _ []string) error { return p.confirm(c, f) },
+	}
+	f.daemon.addSocket(c)
+	c.Flags().BoolVar(&f.force, "force", false, "confirm from any session, also from one that is older than the trial")
+	c.Flags().BoolVar(&f.json, "json", false, "print the outcome as JSON")
+	return c
+}
+
+// confirm asks the daemon to keep the set of a trial.
+func (p *program) confirm(c *cobra.Command, f *confirmFlags) error {
+	request := control.ConfirmRequest{Force: f.force}
+	if session, err := p.session(); err == nil {
+		age := control.Duration(session.age)
+		request.SessionAge, request.Session = &age, session.name
+	}
+	return p.request(c, &f.daemon, func(ctx context.Context, daemon *control.Client) error {
+		outcome, err := daemon.Confirm(ctx, request)
+		if err != nil {
+			return err
+		}
+		if f.json {
+			return p.writeJSON(outcome)
+		}
+		return p.print("confirmed: generation %d, with %s, stays in force\n%s", outcome.Generation, transcript.Count(outcome.Doors, "door"), lastLines(outcome.Error))
+	})
+}
+
+// lastLines returns a message behind a result, on lines of its own.
+func lastLines(text string) string {
+	if text == "" {
+		return ""
+	}
+	return fmt.Sprintf("warning: %s\n", text)
+}
