@@ -65,6 +65,7 @@ var arrows = map[string][]string{
 	"simulate/suite/report":        {"daemon/transcript", "scripting/source", "simulate/suite"},
 	"simulate": {"daemon/packet", "daemon/engine", "daemon/filter", "daemon/geo/country", "daemon/record", "daemon/spelling", "daemon/split", "daemon/transcript",
 		"scripting", "scripting/condition", "scripting/source", "simulate/account", "simulate/trace"},
+	"simulate/page":        {"daemon/engine", "daemon/transcript", "simulate/account"},
 	"simulate/account":     {"daemon/packet", "daemon/engine", "daemon/split", "daemon/transcript"},
 	"scripting/difference": {"daemon/packet", "daemon/engine", "daemon/spelling", "daemon/transcript", "scripting", "scripting/source", "scripting/condition"},
 	"scripting/reference":  {"daemon/spelling", "scripting"},

@@ -14,8 +14,9 @@ import (
 // An output passes the decisions of an engine on, to the transcript and to the account.
 type output struct {
 	writer  Writer
-	account *account.Book // nil: none is wanted, see explained
-	live    bool          // the capture arrives while it is replayed: flush after every write
+	account *account.Book          // nil: none is wanted, see explained
+	judged  func(*engine.Judgment) // gets what the account gets; nil: nobody asked
+	live    bool                   // the capture arrives while it is replayed: flush after every write
 	only    selection
 	kept    *keeper      // of packets for rehearsals; nil: a second pass keeps them, or nobody
 	split   split.Finder // of knocks of two addresses; it gets all packets, selected or not
@@ -27,7 +28,7 @@ type output struct {
 // newOutput returns the output of a replay through these doors. Live is for captures that arrive
 // while they are replayed.
 func newOutput(c Config, doors []*engine.Door, live bool) output {
-	o := output{writer: c.Writer, live: live, only: selection{sources: c.Sources, doors: c.Doors, since: c.Since}}
+	o := output{writer: c.Writer, judged: c.Judged, live: live, only: selection{sources: c.Sources, doors: c.Doors, since: c.Since}}
 	if c.Account {
 		o.account = account.New()
 		o.split.SetDoors(doors)
@@ -128,8 +129,12 @@ func (o *output) explained(e *engine.Engine) {
 			case engine.CopyOfPacket, engine.ResentSegment, engine.ImpossiblePacket:
 				o.refused = true
 			}
-			if o.only.judged(j) {
-				o.account.Judge(j)
+			if !o.only.judged(j) {
+				return
+			}
+			o.account.Judge(j)
+			if o.judged != nil {
+				o.judged(j)
 			}
 		})
 	}

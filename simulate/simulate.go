@@ -54,6 +54,9 @@ type Config struct {
 	// Account collects what [Report.WriteAccount] writes. It costs a little for each packet that a
 	// door is interested in, and a second pass over a capture in which nothing was a knock.
 	Account bool
+	// Judged gets the judgments that the account gets; nil: nobody asked. It needs Account. Those
+	// of an input come before its events.
+	Judged func(*engine.Judgment)
 	// Lines gets a line for each account, behind the events and before the summary; nil: none are
 	// wanted. It may be Writer. It needs Account.
 	Lines *transcript.JSON
