@@ -77,6 +77,7 @@ var arrows = map[string][]string{
 	"simulate/scrub":    {"daemon/packet", "daemon/engine", "daemon/record", "daemon/transcript", "daemon/wire", "scripting", "simulate"},
 	"simulate/craft":    {"daemon/packet"},
 	"simulate/repeat":   {},
+	"simulate/perturb":  {"daemon/engine", "daemon/packet", "daemon/transcript", "simulate", "simulate/account", "simulate/repeat"},
 	"simulate/trace":    {"daemon/engine", "daemon/packet", "daemon/transcript"},
 	"simulate/draft":    {"daemon/engine", "daemon/packet", "daemon/transcript", "scripting", "scripting/spec", "simulate", "simulate/craft", "simulate/opening", "simulate/suite"},
 	"simulate/opening":  {"daemon/packet", "daemon/engine", "daemon/spelling", "scripting/condition", "simulate", "simulate/craft"},

@@ -97,6 +97,25 @@ func TestProcessors(t *testing.T) {
 	}
 }
 
+// TestANetworkWithoutFaults replays each capture through a network that changes nothing. The one
+// transcript is that of a simulation.
+func TestANetworkWithoutFaults(t *testing.T) {
+	for _, r := range shipped(t) {
+		want, err := os.ReadFile(r.golden())
+		if err != nil {
+			t.Fatal(err)
+		}
+		command := slices.Concat([]string{"perturb", "--runs", "1", "--format", "jsonl"}, r.simulate[1:])
+		got, err := runSesame(t.Context(), command...)
+		if exit, ok := errors.AsType[*exec.ExitError](err); err != nil && (!ok || exit.ExitCode() != 1) { // 1: no door opens
+			t.Fatalf("sesame %s: %v", strings.Join(command, " "), err)
+		}
+		if diff := cmp.Diff(string(want), string(got)); diff != "" {
+			t.Errorf("%s (-simulate +perturb):\n%s", r.name, diff)
+		}
+	}
+}
+
 // TestNothingIsLeftOver fails for files that no section of README.md makes.
 func TestNothingIsLeftOver(t *testing.T) {
 	recipes := shipped(t)

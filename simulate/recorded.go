@@ -77,7 +77,7 @@ func (r *recorded) input(in *record.Input) {
 	case in.Kind == record.InputLocal && !r.given:
 		r.local(now, in.Local, in.Own)
 	case in.Kind == record.InputFacts:
-		r.pass.replay.facts.remember(in.Asked)
+		r.pass.replay.tell(now, func(to *replay, _ time.Time) { to.facts.remember(in.Asked) })
 	}
 }
 
@@ -91,22 +91,33 @@ func (r *recorded) now(at time.Time) time.Time {
 }
 
 func (r *recorded) frame(f *record.Frame) error {
-	replay := &r.pass.replay
-	running := replay.engine != nil
+	decided := &r.pass.replay
+	running := decided.engine != nil
 	if !r.started {
 		r.started = true
 		r.pass.start(f.Time())
 	}
-	if now := replay.last; !running {
-		replay.prepare(now, replay.engine.Step(now, r.capture.offset))
-		replay.prepare(now, replay.engine.Clock(now, r.doubt))
-		replay.offset = r.capture.offset
+	if !running {
+		r.prepare()
 	}
 	if err := r.pass.frame(r.capture, f); err != nil {
 		return err
 	}
-	replay.reach(r.capture.latest())
+	decided.reach(r.capture.latest())
 	return nil
+}
+
+// prepare tells a new engine what the snapshot told.
+func (r *recorded) prepare() {
+	offset, doubt, local, own := r.capture.offset, r.doubt, r.pass.config.Local, r.pass.replay.own
+	r.pass.replay.tell(r.pass.replay.last, func(to *replay, at time.Time) {
+		to.prepare(at, to.engine.Step(at, offset))
+		to.prepare(at, to.engine.Clock(at, doubt))
+		if to.offset = offset; local != nil {
+			to.engine.Own(own)
+			to.prepare(at, to.engine.Local(at, local))
+		}
+	})
 }
 
 // wall sets how far the wall clock was ahead of the stamps.
@@ -119,15 +130,17 @@ func (r *recorded) wall(now time.Time, offset time.Duration) {
 
 func (r *recorded) clock(now time.Time, doubt bool) {
 	r.doubt = doubt
-	if e := r.pass.replay.engine; e != nil {
-		r.pass.replay.input(now, e.Clock(now, doubt))
+	if r.pass.replay.engine != nil {
+		r.pass.replay.tell(now, func(to *replay, at time.Time) { to.input(at, to.engine.Clock(at, doubt)) })
 	}
 }
 
 func (r *recorded) local(now time.Time, local, own []netip.Prefix) {
 	r.pass.config.Local, r.pass.replay.own = local, own
-	if e := r.pass.replay.engine; e != nil {
-		e.Own(own)
-		r.pass.replay.input(now, e.Local(now, local))
+	if r.pass.replay.engine != nil {
+		r.pass.replay.tell(now, func(to *replay, at time.Time) {
+			to.engine.Own(own)
+			to.input(at, to.engine.Local(at, local))
+		})
 	}
 }

@@ -31,6 +31,7 @@ type replay struct {
 	offset  time.Duration             // how far the wall clock is ahead of engine time
 	pending []outcome                 // of effects whose result the engine awaits
 	outcome func(*engine.Event) error // of an effect; nil: each succeeds
+	tape    *Tape                     // gets the inputs, and the engine no packets; nil: there is none
 }
 
 // An outcome is how an effect ended.
@@ -62,8 +63,10 @@ func (r *replay) begin(start time.Time, set *engine.Set, local []netip.Prefix) {
 // step makes the wall clock be offset ahead of engine time, from now on.
 func (r *replay) step(now time.Time, offset time.Duration) {
 	if offset != r.offset {
-		r.offset = offset
-		r.input(now, r.engine.Step(now, offset))
+		r.tell(now, func(r *replay, at time.Time) {
+			r.offset = offset
+			r.input(at, r.engine.Step(at, offset))
+		})
 	}
 }
 
@@ -76,6 +79,10 @@ func (r *replay) reach(at time.Time) {
 
 // packet gives a packet to the engine.
 func (r *replay) packet(p *packet.Packet) {
+	if r.tape != nil {
+		r.tape.add(p)
+		return
+	}
 	r.await(r.output.packet(r.engine, p))
 	r.finish(p.Time)
 }

@@ -25,6 +25,7 @@ type Session struct {
 	open    func(string) (*os.File, error)
 	kept    *keeper       // of packets since Mark, for accounts; nil: none are wanted
 	was     engine.Counts // at Mark
+	scratch packet.Packet // of an input of a tape
 }
 
 // A SessionConfig says what a Session begins with. It needs Set, Begin and Events.
@@ -240,6 +241,9 @@ func (s *Session) Accounts(stopped func() error) []*account.Account {
 	}
 	return slices.Collect(book.All())
 }
+
+// Hints returns a line for each kind of fact that scripts asked for and nobody gave.
+func (s *Session) Hints() string { return s.pass.replay.facts.hints() }
 
 // Begins returns the time stamp of the first packet of a capture. The error means that it cannot be
 // opened, or that it has none. Open is that of [SessionConfig].

@@ -88,6 +88,7 @@ captures offline, so that you can test a script before you use it.`,
 	root.AddCommand(p.liveCommands()...)
 	root.AddCommand(
 		p.simulateCommand(),
+		p.perturbCommand(),
 		p.scrubCommand(),
 		p.checkCommand(),
 		p.testCommand(),

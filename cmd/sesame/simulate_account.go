@@ -1,35 +1,25 @@
 package main
 
 import (
-	"fmt"
-	"net/netip"
-	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"sesame/daemon/engine"
-	"sesame/daemon/packet"
-	"sesame/daemon/spelling"
 	"sesame/daemon/transcript"
-	"sesame/scripting"
 	"sesame/simulate"
 )
 
 // accountFlags are the flags of sesame simulate for the accounts of sources at doors.
 type accountFlags struct {
+	choiceFlags
 	account bool
 	quiet   bool
-	doors   []string
-	sources []string
-	parsed  []netip.Prefix // of sources
 }
 
 func (f *accountFlags) add(c *cobra.Command) {
 	c.Flags().BoolVar(&f.account, "account", false, "with --format jsonl, also one line for each source at each door: how far it came, and why no further")
 	c.Flags().BoolVarP(&f.quiet, "quiet", "q", false, "print the accounts alone, without events and totals")
-	c.Flags().StringSliceVar(&f.doors, "door", nil, "only events and accounts of these doors (default: all)")
-	c.Flags().StringSliceVar(&f.sources, "source", nil, "only events and accounts of these addresses or networks (default: all)")
+	f.choiceFlags.add(c, "events and accounts")
 }
 
 // check checks the flags, which depend on the format.
@@ -42,33 +32,7 @@ func (f *accountFlags) check(c *cobra.Command, format string) error {
 	case format == "jsonl" && f.quiet && !f.account:
 		return &usageError{c, "-q leaves out the events: with --format jsonl add --account, or nothing is printed"}
 	}
-	for name, values := range map[string][]string{"door": f.doors, "source": f.sources} {
-		if c.Flags().Changed(name) && len(values) == 0 {
-			return &usageError{c, "--" + name + " is empty: name one, or leave it out for all"}
-		}
-	}
-	for _, text := range f.sources {
-		prefix, err := packet.ParseNetwork(strings.TrimSpace(text))
-		if err != nil {
-			return &usageError{c, fmt.Sprintf("--source %q: expected an address such as 203.0.113.9, or a network such as 203.0.113.0/24", text)}
-		}
-		f.parsed = append(f.parsed, prefix)
-	}
-	return nil
-}
-
-// checkDoors returns an error for a door that the scripts do not have.
-func (f *accountFlags) checkDoors(c *cobra.Command, set *scripting.Set) error {
-	var names []string
-	for _, d := range set.Engine.Doors {
-		names = append(names, d.Name)
-	}
-	for _, name := range f.doors {
-		if !slices.Contains(names, name) {
-			return &usageError{c, fmt.Sprintf("--door %q: the scripts have no such door%s", name, spelling.DidYouMean(name, names))}
-		}
-	}
-	return nil
+	return f.choiceFlags.check(c)
 }
 
 // apply completes the configuration of a simulation, which has its writer.

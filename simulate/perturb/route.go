@@ -1,0 +1,110 @@
+package perturb
+
+import (
+	"net/netip"
+
+	"sesame/daemon/packet"
+	"sesame/simulate"
+)
+
+// A route is what the faults of all runs need to know of a tape. Several goroutines may read it.
+type route struct {
+	tape   *simulate.Tape
+	next   []int  // of a packet: the next one of its source that one may be held back for; -1: none
+	resend []bool // of a packet: it is a SYN that its client may send again
+	flow   []int  // of a packet: the place of its flow in flows
+	flows  []flow
+	sender map[netip.Addr]netip.Addr // of an address that a NAT may give: who sends from it
+}
+
+// A flow is what a NAT gives one address.
+type flow struct {
+	key       flowKey
+	addresses []netip.Addr // of its source
+}
+
+type flowKey struct {
+	source, dest netip.Addr
+	from         uint16
+	port         packet.Port
+}
+
+func keyOf(p *packet.Packet) flowKey { return flowKey{p.Source, p.Dest, p.SourcePort, p.Port} }
+
+// A segmentKey is the same for a SYN and its retransmits.
+type segmentKey struct {
+	flowKey
+	sequence uint32
+}
+
+// newRoute reads a tape.
+func newRoute(tape *simulate.Tape, network *Network) *route {
+	n := len(tape.Inputs)
+	r := &route{tape: tape, next: make([]int, n), resend: make([]bool, n), flow: make([]int, n), sender: map[netip.Addr]netip.Addr{}}
+	last, flows, sent := map[netip.Addr]int{}, map[flowKey]int{}, map[segmentKey]int{}
+	for i := range tape.Inputs {
+		p := tape.Inputs[i].Packet
+		if r.next[i] = -1; p == nil {
+			continue
+		}
+		if before, some := last[p.Source]; some && tape.Inputs[i].At.Sub(tape.Inputs[before].At) <= mostHeld {
+			r.next[before] = i
+		}
+		last[p.Source] = i
+		key := keyOf(p)
+		at, known := flows[key]
+		if !known {
+			at = len(r.flows)
+			flows[key] = at
+			r.flows = append(r.flows, flow{key: key})
+		}
+		r.flow[i] = at
+		if isSYN(p) {
+			sent[segmentKey{key, p.Sequence}]++
+		}
+	}
+	for i := range tape.Inputs {
+		p := tape.Inputs[i].Packet
+		r.resend[i] = p != nil && isSYN(p) && sent[segmentKey{keyOf(p), p.Sequence}] == 1
+	}
+	r.translate(network.Addresses)
+	return r
+}
+
+// isSYN reports whether a packet asks for a connection.
+func isSYN(p *packet.Packet) bool {
+	return p.Port.Proto == packet.TCP && p.Flags&(packet.SYN|packet.ACK|packet.RST|packet.FIN) == packet.SYN
+}
+
+// translate gives each source its addresses: its own, and the next ones that nobody has, no source
+// and no destination. They follow it so that the facts about them, such as the country, are mostly
+// the same, as those of the addresses of a provider.
+func (r *route) translate(n int) {
+	taken := map[netip.Addr]bool{}
+	for i := range r.flows {
+		taken[r.flows[i].key.source], taken[r.flows[i].key.dest] = true, true
+	}
+	all := map[netip.Addr][]netip.Addr{}
+	for i := range r.flows {
+		source := r.flows[i].key.source
+		if all[source] == nil {
+			all[source] = r.addressesOf(source, n, taken)
+		}
+		r.flows[i].addresses = all[source]
+	}
+}
+
+func (r *route) addressesOf(source netip.Addr, n int, taken map[netip.Addr]bool) []netip.Addr {
+	addresses := []netip.Addr{source}
+	r.sender[source] = source
+	for a := source.Next(); len(addresses) < n; a = a.Next() {
+		if !a.IsValid() || !packet.Foreign(a) {
+			break // the end of the addresses
+		}
+		if !taken[a] {
+			taken[a], r.sender[a] = true, source
+			addresses = append(addresses, a)
+		}
+	}
+	return addresses
+}

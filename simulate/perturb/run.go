@@ -1,0 +1,164 @@
+package perturb
+
+import (
+	"cmp"
+	"context"
+	"net/netip"
+	"slices"
+	"time"
+
+	"sesame/daemon/engine"
+	"sesame/daemon/transcript"
+	"sesame/simulate"
+	"sesame/simulate/account"
+)
+
+// A pair is a door and who opens it: the sender, whatever addresses a NAT gives it.
+type pair struct {
+	door   string
+	source netip.Addr
+}
+
+func (p pair) compare(q pair) int {
+	return cmp.Or(cmp.Compare(p.door, q.door), p.source.Compare(q.source))
+}
+
+// A chance is how often a pair opens, and when first.
+type chance struct {
+	opens int
+	first time.Time
+}
+
+// An outcome is what a run did differently from a run without faults.
+type outcome struct {
+	shorts []short
+	extras []pair
+	delays []delay // by door
+	errors int
+}
+
+// A short is a pair that opened less often than without faults.
+type short struct {
+	pair   int // its place in those that open without faults
+	by     int
+	reason Reason
+	text   string
+}
+
+// A delay is by how much the sources of a door opened it later than without faults.
+type delay struct {
+	opened    int
+	sum, most time.Duration
+}
+
+func (d *delay) add(by time.Duration) {
+	d.opened++
+	d.sum += by
+	d.most = max(d.most, by)
+}
+
+// A runner makes runs, one after the other.
+type runner struct {
+	plan     *Plan
+	arranger arranger
+	set      *engine.Set
+	facts    engine.Facts
+	opened   map[pair]chance
+}
+
+func (p *Plan) newRunner(m Machine) *runner {
+	return &runner{
+		plan: p, set: m.Set.Placed(), facts: m.Facts, opened: map[pair]chance{},
+		arranger: arranger{route: p.route, network: p.network, passed: make([]bool, len(p.tape.Inputs)), chosen: make([]netip.Addr, len(p.route.flows))},
+	}
+}
+
+// play gives what arrives with a seed to an engine.
+func (r *runner) play(ctx context.Context, seed uint64, writer simulate.Writer) (*simulate.Session, transcript.Summary, error) {
+	clear(r.opened)
+	s := r.plan.tape.Session(simulate.SessionConfig{
+		Set: r.set, Facts: r.facts, Explain: true,
+		Events: func(events []engine.Event) { r.note(events); writer.Events(events) },
+	})
+	for n, one := range r.arranger.arrange(seed) {
+		if n&1023 == 1023 && ctx.Err() != nil {
+			return nil, transcript.Summary{}, ctx.Err()
+		}
+		if err := s.Arrive(&r.plan.tape.Inputs[one.input], one.at, one.source); err != nil {
+			return nil, transcript.Summary{}, err
+		}
+	}
+	return s, s.EndOf(r.plan.tape), nil
+}
+
+// note counts the openings.
+func (r *runner) note(events []engine.Event) {
+	for i := range events {
+		if e := &events[i]; e.Kind == engine.EventOpen {
+			p := pair{e.Door, r.plan.route.senderOf(e.Source.Addr())}
+			c := r.opened[p]
+			if c.opens++; c.opens == 1 {
+				c.first = e.Time
+			}
+			r.opened[p] = c
+		}
+	}
+}
+
+// run returns the outcome of a seed.
+func (r *runner) run(ctx context.Context, seed uint64) (o outcome, err error) {
+	s, sum, err := r.play(ctx, seed, nothing{})
+	if err != nil {
+		return o, err
+	}
+	o.errors, o.delays = sum.Errors, make([]delay, len(r.plan.doors))
+	missing := false
+	for i, p := range r.plan.pairs {
+		plain, now := r.plan.plain[p], r.opened[p]
+		if now.opens > 0 {
+			o.delays[r.plan.doorOf[i]].add(now.first.Sub(plain.first))
+		}
+		if now.opens < plain.opens {
+			o.shorts = append(o.shorts, short{pair: i, by: plain.opens - now.opens})
+			missing = missing || now.opens == 0
+		}
+	}
+	for p := range r.opened {
+		if _, plain := r.plan.plain[p]; !plain {
+			o.extras = append(o.extras, p)
+		}
+	}
+	slices.SortFunc(o.extras, pair.compare)
+	r.explain(o.shorts, s, missing)
+	return o, nil
+}
+
+// explain says why pairs opened less often, by the account of the run.
+func (r *runner) explain(shorts []short, s *simulate.Session, missing bool) {
+	best := map[pair]*account.Account{}
+	if missing {
+		for _, a := range s.Accounts(func() error { return nil }) {
+			p := pair{a.Door, r.plan.route.senderOf(a.Source)}
+			if best[p] == nil { // the furthest comes first
+				best[p] = a
+			}
+		}
+	}
+	for i := range shorts {
+		one := &shorts[i]
+		p := r.plan.pairs[one.pair]
+		if r.opened[p].opens > 0 {
+			one.reason = Reason{Result: Fewer}
+			continue
+		}
+		one.reason, one.text = reasonOf(best[p])
+	}
+}
+
+// nothing is a writer that writes nothing.
+type nothing struct{}
+
+func (nothing) Begin([]string, []string)         {}
+func (nothing) Events([]engine.Event)            {}
+func (nothing) Flush() error                     { return nil }
+func (nothing) Summary(transcript.Summary) error { return nil }
