@@ -260,6 +260,7 @@ func (d *daemon) statusNow() control.Status {
 		Scripts: control.Scripts{
 			Path: d.config.Scripts, Generation: d.reloader.running, SHA256: hex.EncodeToString(l.files.Sum[:]),
 			Loaded: d.reloader.loaded.Add(offset).UTC(), Doors: len(l.set.Engine.Doors), LastGood: d.reloader.lastGood,
+			From: d.reloader.from, Manual: d.reloader.manual,
 		},
 		Guards: portTexts(l.guards.Drop), Observed: portTexts(l.guards.Count),
 		Live:     control.Live{Attempts: l.engine.Attempts(now), Grants: len(l.engine.Grants())},
@@ -289,7 +290,11 @@ func (d *daemon) statusNow() control.Status {
 	s.Scripts.Limited = limited(l.engine.Limiting(), offset)
 	s.Scripts.OtherPayloads = otherPayloads(l.engine.Misfits(), offset)
 	if o := d.reloader.last; o.kind != "" {
-		s.LastReload = control.LastReload{At: o.at.Add(offset).UTC(), Outcome: o.control(len(l.set.Engine.Doors))}
+		s.LastReload = control.LastReload{At: o.at.Add(offset).UTC(), Outcome: o.control(len(l.set.Engine.Doors), offset)}
+	}
+	if told := d.reloader.onTrial; told != nil {
+		s.Trial = told.control(offset)
+		s.Trial.Remaining = control.Duration(max(0, told.ends.Sub(now)))
 	}
 	return s
 }

@@ -44,6 +44,14 @@ func synchronised() (bool, error) {
 	return int64(t.Maxerror) < unsynchronisedError, nil
 }
 
+// sinceBoot returns the time since the machine started, in which suspends count, as they do in the
+// start of a process that the kernel tells (CLOCK_BOOTTIME).
+func sinceBoot() time.Duration {
+	var t unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_BOOTTIME, &t) // it fails for no clock that there is
+	return time.Duration(t.Nano())
+}
+
 // newTimer returns a timer that fires after d.
 func newTimer(d time.Duration) *time.Timer { return time.NewTimer(d) }
 

@@ -10,16 +10,27 @@ import (
 	"sesame/scripting/source"
 )
 
-// readAgain reads the scripts and what they name, itself or through the helper. What did not change
-// since loaded is taken from there; nil: nothing was loaded.
+// readAgain reads the scripts of the configuration and what they name, itself or through the
+// helper. What did not change since loaded is taken from there; nil: nothing was loaded.
 func (d *daemon) readAgain(ctx context.Context, loaded *source.Files, referenced []string) (*source.Files, error) {
+	return d.readAt(ctx, "", loaded, referenced)
+}
+
+// readAt is readAgain for scripts at a path; "": at that of the configuration.
+func (d *daemon) readAt(ctx context.Context, path string, loaded *source.Files, referenced []string) (*source.Files, error) {
+	switch {
+	case d.helper != nil && path != "":
+		return nil, errors.New("the helper reads the scripts of the configuration alone: a set from elsewhere takes a daemon without one")
+	case path == "":
+		path = d.config.Scripts
+	}
 	switch {
 	case d.helper != nil:
 		return d.readByHelper(ctx, loaded)
 	case loaded == nil:
-		return source.Read(d.config.Scripts, referenced...)
+		return source.Read(path, referenced...)
 	}
-	return source.ReadAgain(d.config.Scripts, loaded, referenced...)
+	return source.ReadAgain(path, loaded, referenced...)
 }
 
 // readByHelper lets the helper read, which finds the referenced files itself.

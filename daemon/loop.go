@@ -49,6 +49,7 @@ type loop struct {
 	facts    *facts
 	report   *reporter
 	openings openings
+	proof    *proof // nil: no set is on trial
 	log      hclog.Logger
 	alive    func() // called each time round, for the watchdog
 
@@ -220,6 +221,9 @@ func (l *loop) dispatch(events []engine.Event) {
 	}
 	l.report.events(events)
 	l.openings.events(events)
+	if l.proof != nil {
+		l.proof.events(events)
+	}
 }
 
 // tick gives the engine the timers that are due, and polls at the interval of upkeep, even
@@ -248,6 +252,9 @@ func (l *loop) results() {
 		l.input(record.Result(r.ID, r.Err), func(now time.Time) []engine.Event { return l.engine.Result(now, r.ID, r.Err) })
 		l.answered(r.ID, r.Err)
 		l.report.gave(r.Gave)
+		if l.proof != nil {
+			l.proof.result(r.ID, r.Err)
+		}
 	}
 }
 
@@ -292,14 +299,15 @@ func (l *loop) countLost(now time.Time) {
 	}
 }
 
-// swap replaces the doors of the engine between two packets, and closes the old set.
-func (l *loop) swap(set *scripting.Set, files *source.Files, values map[string]string) {
+// swap replaces the doors of the engine between two packets, and returns the old set. The caller
+// closes it.
+func (l *loop) swap(set *scripting.Set, files *source.Files, values map[string]string) (old *scripting.Set) {
 	in := record.Input{Kind: record.InputSet, Scripts: recorded(set, files, values, l.observe)}
 	l.input(in, func(now time.Time) []engine.Event { return l.engine.Swap(now, set.Engine) })
 	l.engine.ForgetFailing(changedIn(l.set, set))
-	old := l.set
+	old = l.set
 	l.setRunning(set, files, values)
-	old.Close()
+	return old
 }
 
 // changedIn returns which failing functions may be correct in the later of two sets: their script,

@@ -3,22 +3,16 @@ package daemon
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
-	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
-	"golang.org/x/net/bpf"
-	"golang.org/x/sys/unix"
-
 	"sesame/daemon/control"
 	"sesame/daemon/filter"
 	"sesame/daemon/packet"
+	"sesame/daemon/state"
 	"sesame/scripting"
-	"sesame/scripting/difference"
-	"sesame/scripting/lint"
 	"sesame/scripting/source"
 	"sesame/simulate/suite"
 )
@@ -33,6 +27,11 @@ type request struct {
 type wish struct {
 	unguard   []packet.Port // may lose their guards
 	skipTests bool
+	from      string        // where the scripts are; "": at the path of the configuration
+	trial     time.Duration // 0: they are in force for good
+	giveUp    bool          // only end a trial
+	confirm   string        // only confirm a trial, for this reason; "": reload
+	signal    bool          // it is a SIGHUP, which nobody may have meant
 }
 
 // A reloader replaces script sets, one after another, in a goroutine of its own: it reads,
@@ -40,12 +39,13 @@ type wish struct {
 // packets. Requests come from the watcher, from SIGHUP and from the control socket.
 type reloader struct {
 	path          string
-	read          func(ctx context.Context, loaded *source.Files, referenced []string) (*source.Files, error)
+	manual        bool // files that change wait for a person
+	read          func(ctx context.Context, from string, loaded *source.Files, referenced []string) (*source.Files, error)
 	load          func(*source.Files, map[string]string) (*scripting.Set, error)
 	vet           func(*source.Files, *scripting.Set) error // see daemon.vet
 	values        map[string]string                         // of the scripts' options
 	loop          *loop
-	save          func(*scripting.Set, *source.Files) error // for the next start; errSaveRuns: saved gets the result
+	save          func(inForce, *state.Held) error // for the next start; errSaveRuns: saved gets the result
 	saved         <-chan error
 	noteSaved     func(error)
 	log           hclog.Logger
@@ -65,6 +65,11 @@ type reloader struct {
 	tested *source.Files  // of which the tests passed in the try before; nil: there was none
 	passed *control.Tests // their result
 
+	trial  *trial      // nil: none runs
+	proved chan proved // capacity 1: from the loop
+	held   *state.Held // files that wait for a person; nil: none do
+	from   string      // where the set was read that runs; "": at path
+
 	standing outcome // the last whose files are those that run; the zero value: none since the start
 
 	seen       *source.Files // that were loaded last, with any outcome; nil: there were none
@@ -73,17 +78,19 @@ type reloader struct {
 	saveAgain  <-chan time.Time // when the running set is saved again; nil: it is saved
 
 	// The loop owns these, because the status reads them.
-	last     outcome   // the last that was reported; the zero value: none since the start
-	loaded   time.Time // when the running set was applied
-	lastGood bool      // the files failed at the start
-	running  int       // generation of the set that runs
+	last     outcome    // the last that was reported; the zero value: none since the start
+	loaded   time.Time  // when the running set was applied
+	lastGood bool       // the files failed at the start
+	running  int        // generation of the set that runs
+	onTrial  *trialTold // nil: no trial runs
 }
 
 // newReloader returns a reloader that continues from a start.
 func (d *daemon) newReloader(first startup) *reloader {
 	r := &reloader{
 		path:          d.config.Scripts,
-		read:          d.readAgain,
+		manual:        d.config.Reload == "manual",
+		read:          d.readAt,
 		load:          d.load,
 		vet:           d.vet,
 		values:        d.values(),
@@ -102,9 +109,10 @@ func (d *daemon) newReloader(first startup) *reloader {
 		requests:      make(chan request),
 		referenced:    make(chan []string, 1),
 		stateRenewed:  make(chan struct{}, 1),
+		proved:        make(chan proved, 1),
 		generation:    1, running: 1, loaded: d.since,
 	}
-	r.seen = first.judged
+	r.seen, r.held, r.from = first.judged, first.held, first.from
 	r.sendReferenced(first.files)
 	if first.outcome.kind != control.Applied {
 		r.last, r.lastGood = first.outcome, true
@@ -121,7 +129,13 @@ func (r *reloader) run(ctx context.Context) error {
 		case <-r.hints:
 			r.reload(ctx, wish{}, true)
 		case q := <-r.requests:
-			q.answer <- r.reload(ctx, q.wish, false)
+			q.answer <- r.handle(ctx, q.wish)
+		case <-r.trialOver():
+			_, _ = r.endTrial(ctx, notConfirmed)
+		case found := <-r.proved:
+			if r.trial != nil && r.trial.proof == found.by {
+				r.confirmTrial(ctx, found.why)
+			}
 		case err := <-r.saved:
 			r.kept(err)
 		case <-r.saveAgain:
@@ -131,6 +145,32 @@ func (r *reloader) run(ctx context.Context) error {
 		}
 	}
 }
+
+// notConfirmed is why most trials end.
+const notConfirmed = "nobody confirmed them in time"
+
+// handle does what a person asks for. During a trial it is no reload for good: whether the set that
+// runs then stays is not decided.
+func (r *reloader) handle(ctx context.Context, asked wish) outcome {
+	switch {
+	case r.trial == nil && (asked.giveUp || asked.confirm != ""):
+		return outcome{refusal: noTrial}
+	case asked.confirm != "":
+		return r.confirmTrial(ctx, asked.confirm)
+	case asked.giveUp:
+		o, err := r.endTrial(ctx, "a person asked for that")
+		if err != nil {
+			return outcome{refusal: control.Refusal("the scripts before the trial cannot be put in force yet; that is tried each second: " + err.Error())}
+		}
+		o.kind, o.text, o.hold = control.Applied, "", ""
+		return o
+	case r.trial != nil && asked.trial == 0 && !asked.signal:
+		return outcome{refusal: duringTrial}
+	}
+	return r.reload(ctx, asked, false)
+}
+
+const duringTrial = control.Refusal("a trial runs: keep its scripts with sesame confirm, return to those before with sesame reload --return, or try others with sesame reload --trial")
 
 // request requests a reload and returns its outcome, or an error when ctx ends first.
 func (r *reloader) request(ctx context.Context, asked wish) (outcome, error) {
@@ -155,10 +195,8 @@ var errConsumed = errors.New("a one-time sequence was used meanwhile")
 
 // A current is what runs while files are read and loaded.
 type current struct {
-	set      *scripting.Set
-	files    *source.Files
-	lastGood bool // the files failed at the start
-	oneTime  int  // Engine.OneTimeChanges before the files were read
+	inForce
+	oneTime int // Engine.OneTimeChanges before the files were read
 }
 
 // reload reads the files and replaces the running set, or changes nothing. It starts again
@@ -168,6 +206,10 @@ func (r *reloader) reload(ctx context.Context, asked wish, hint bool) outcome {
 	defer func() { r.tested = nil }()
 	for {
 		o, err := r.tryReload(ctx, asked, hint)
+		if errors.Is(err, errTrialOver) {
+			_, _ = r.endTrial(ctx, notConfirmed)
+			return outcome{refusal: control.Refusal(errTrialOver.Error())}
+		}
 		if !errors.Is(err, errConsumed) || ctx.Err() != nil { // each sequence is consumed once, so the loop ends
 			return o
 		}
@@ -181,15 +223,22 @@ func (r *reloader) tryReload(ctx context.Context, asked wish, hint bool) (outcom
 	if err != nil { // the daemon is stopping
 		return outcome{kind: control.Rejected, generation: r.generation}, err
 	}
-	files, err := r.read(ctx, now.files, r.referencedFiles(now.files))
+	files, err := r.readFiles(ctx, now, asked.from)
 	unchanged := outcome{kind: control.Unchanged, generation: r.generation}
+	running := !now.lastGood && asked.from == now.from
 	switch {
-	case err == nil && files.Compare(now.files) == source.Same && !now.lastGood && (hint || !r.standing.unproved()):
-		r.noteUnchanged(ctx, files)
+	case errors.Is(err, errTrialOver):
+		return unchanged, err
+	case err == nil && running && files.Compare(now.files) == source.Same && (hint || !r.standing.unproved()):
+		r.noteUnchanged(ctx, files, hint)
+		if asked.trial > 0 && r.trial != nil {
+			r.extendTrial(ctx, asked.trial)
+			unchanged.trial = &r.trial.told
+		}
 		return unchanged, nil
-	case err == nil && files.Compare(now.files) == source.Consumed && !now.lastGood:
+	case err == nil && running && files.Compare(now.files) == source.Consumed:
 		return unchanged, r.replaceQuietly(ctx, now, files)
-	case err == nil && hint && r.seen != nil && files.Compare(r.seen) != source.Changed:
+	case hint && err == nil && r.waits(ctx, now, files), hint && err != nil && r.trial != nil, err == nil && asked.signal && r.signalWaits(files):
 		return unchanged, nil
 	}
 	o := outcome{kind: control.Rejected, generation: r.generation, at: r.loop.clock.now()}
@@ -197,14 +246,17 @@ func (r *reloader) tryReload(ctx context.Context, asked wish, hint bool) (outcom
 		err = r.judge(ctx, now, files, asked, &o)
 	}
 	switch {
-	case errors.Is(err, errStopping), errors.Is(err, errConsumed):
+	case errors.Is(err, errStopping), errors.Is(err, errConsumed), errors.Is(err, errTrialOver):
 		return o, err
 	case err != nil:
 		o.refuse(r.confinement().explain(err))
 	}
+	if files != nil && asked.from == "" {
+		r.seen = files
+	}
 	if files != nil {
 		running := now.files
-		switch r.seen = files; o.kind {
+		switch o.kind {
 		case control.Applied:
 		case control.Unchanged:
 			running = files
@@ -224,10 +276,16 @@ func (r *reloader) tryReload(ctx context.Context, asked wish, hint bool) (outcom
 }
 
 func (r *reloader) current(ctx context.Context) (now current, err error) {
-	if !r.loop.do(ctx, func() { now = current{r.loop.set, r.loop.files, r.lastGood, r.loop.engine.OneTimeChanges()} }) {
+	if !r.loop.do(ctx, func() { now = r.currentNow() }) {
 		return now, errStopping
 	}
 	return now, nil
+}
+
+// currentNow returns what runs. Only the loop may call it, while the reloader waits.
+func (r *reloader) currentNow() current {
+	l := r.loop
+	return current{inForce{l.set, l.files, l.values, r.from, r.lastGood}, l.engine.OneTimeChanges()}
 }
 
 // referencedFiles returns the referenced files of the running set and of the files that were
@@ -259,141 +317,18 @@ func (r *reloader) replaceQuietly(ctx context.Context, now current, files *sourc
 		r.log.Warn("the scripts were loaded before, and cannot be loaded again", "error", err)
 		return nil
 	}
-	if err := r.swap(ctx, now, set, files); err != nil {
+	x := exchange{set: set, files: files, values: r.values}
+	if r.trial != nil {
+		x.proof = r.trial.proof
+	}
+	if err := r.swap(ctx, now, x); err != nil {
 		set.Close()
 		return err
 	}
-	r.noteUnchanged(ctx, files)
+	r.noteUnchanged(ctx, files, true)
 	r.log.Debug("files of one-time sequences were read again")
 	if err := r.setFilter(filter.Interest(set.Engine.Interest())); err != nil {
 		r.log.Debug("the kernel's filter still has ports of sequences that were used", "error", err)
 	}
 	return nil
-}
-
-// judge loads files and decides between applied and held. An error means rejected, or held when it
-// is a [*heldError].
-func (r *reloader) judge(ctx context.Context, now current, files *source.Files, asked wish, o *outcome) error {
-	if err := r.vet(files, nil); err != nil {
-		return err
-	}
-	set, err := r.load(files, r.values)
-	if err != nil {
-		return err
-	}
-	if err := r.vet(files, set); err != nil {
-		set.Close()
-		return err
-	}
-	if o.tests, err = r.test(ctx, files, asked); err != nil {
-		set.Close()
-		return err
-	}
-	if err := r.refusal(set); err != nil {
-		set.Close()
-		return err
-	}
-	if !now.lastGood && sameFiles(now.set, set) {
-		set.Close()
-		return r.adopt(ctx, files, o)
-	}
-	if o.held = heldPorts(now.set, set, asked.unguard); len(o.held) > 0 {
-		set.Close()
-		o.kind, o.text = control.Held, heldMessage(o.held)
-		return nil
-	}
-	changes := difference.Of(now.set, set) // the exchange closes the earlier set
-	r.prepareFacts(ctx, now.set, set)
-	if err := r.exchange(ctx, now, set, files); err != nil {
-		r.prepareFacts(ctx, now.set)
-		set.Close()
-		return err
-	}
-	r.prepareFacts(ctx, set)
-	r.generation++
-	o.kind, o.generation = control.Applied, r.generation
-	o.doors, o.was = len(set.Engine.Doors), len(now.set.Engine.Doors)
-	o.changes = changes
-	o.unread = r.unread(ctx)
-	r.applied(set, r.generation)
-	r.keep(set, files)
-	return nil
-}
-
-// heldPorts returns the ports that set would leave without an enforcing guard or without a
-// door that opens them, unless a person released them. Ports for which that was so before do
-// not count.
-func heldPorts(running, set *scripting.Set, released []packet.Port) []packet.Port {
-	lost := subtract(requiredGuards(running.Engine).Drop, requiredGuards(set.Engine).Drop)
-	stuck := subtract(lint.NoWays(set), lint.NoWays(running))
-	return subtract(union(lost, stuck), released)
-}
-
-func heldMessage(ports []packet.Port) string {
-	names := portTexts(ports)
-	return fmt.Sprintf("the scripts would leave %s without a guard or without a door that opens it, so the old ones stay; if that is meant: sesame reload --unguard %s",
-		strings.Join(names, ", "), strings.Join(names, " --unguard "))
-}
-
-// exchange replaces the running set. The order makes a failure harmless: first the kernel's
-// filter and the firewall cover both sets, then the doors are replaced, and only then the
-// filter and the firewall drop what the old set alone needed. Until the doors are replaced
-// every error leaves all as it was.
-func (r *reloader) exchange(ctx context.Context, now current, set *scripting.Set, files *source.Files) error {
-	old, next := filter.Interest(now.set.Engine.Interest()), filter.Interest(set.Engine.Interest())
-	if err := r.setFilter(old.Union(next)); err != nil {
-		return fmt.Errorf("preparing the kernel's filter for the new scripts: %w", err)
-	}
-	if err := r.loop.guard(ctx, set.Engine); err != nil {
-		return errors.Join(fmt.Errorf("guarding the ports of the new scripts: %w", err), r.loop.guard(ctx, nil), r.setFilter(old))
-	}
-	switch err := r.swap(ctx, now, set, files); {
-	case errors.Is(err, errConsumed):
-		return errors.Join(err, r.loop.guard(ctx, nil), r.setFilter(old))
-	case err != nil:
-		return err
-	}
-	if err := errors.Join(r.setFilter(next), r.loop.guard(ctx, nil)); err != nil {
-		r.log.Warn("something that only the old scripts needed is still there", "error", err)
-		r.requestRepair()
-	}
-	return nil
-}
-
-// swap replaces the doors in the loop, unless a one-time sequence was consumed since the files
-// were read.
-func (r *reloader) swap(ctx context.Context, now current, set *scripting.Set, files *source.Files) error {
-	consumed := false
-	if !r.loop.do(ctx, func() {
-		if consumed = r.loop.engine.OneTimeChanges() != now.oneTime; !consumed {
-			r.loop.swap(set, files, r.values)
-		}
-	}) {
-		return errStopping
-	}
-	if consumed {
-		return errConsumed
-	}
-	return nil
-}
-
-// setFilter sets the kernel's filter of the running capture.
-func (r *reloader) setFilter(w filter.Interest) error {
-	return r.installFilter(w, r.loop.source.SetProgram)
-}
-
-// installFilter builds the kernel's filter and passes it to give. When the kernel has no
-// memory for it, it uses a coarse one, which passes all packets of the protocols.
-func (r *reloader) installFilter(w filter.Interest, give func([]bpf.Instruction) error) error {
-	f := filter.New(w)
-	program, coarse := f.Program()
-	err := give(program)
-	if errors.Is(err, unix.ENOMEM) && !coarse {
-		coarse, err = true, give(f.Coarse())
-	}
-	if coarse && !r.coarse.Load() {
-		r.log.Warn("too many ports for the kernel's filter, so Sesame looks at every packet of their protocols itself")
-	}
-	r.coarse.Store(coarse)
-	return err
 }

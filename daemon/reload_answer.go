@@ -5,28 +5,25 @@ import (
 	"time"
 
 	"sesame/daemon/control"
-	"sesame/daemon/packet"
 )
 
 func (d *daemon) reload(ctx context.Context, q control.ReloadRequest) (control.Outcome, error) {
-	if q.Trial != 0 || q.From != "" || q.Return {
-		return control.Outcome{}, control.Refusal("this daemon knows no trials and no scripts from elsewhere")
-	}
-	var released []packet.Port
-	for _, p := range q.Unguard {
-		released = append(released, p.Port)
-	}
 	d.reopenLogs(ctx)
-	o, err := d.reloader.request(ctx, wish{released, q.SkipTests})
+	o, err := d.reloader.request(ctx, wish{
+		unguard: releasedPorts(q.Unguard), skipTests: q.SkipTests, from: d.fromOf(q.From), trial: time.Duration(q.Trial), giveUp: q.Return,
+	})
 	if err != nil {
 		return control.Outcome{}, err
 	}
-	return d.reloader.answer(ctx, o), nil
+	return d.reloader.answer(ctx, o), o.refused()
 }
 
-// confirm keeps the set of a trial.
-func (d *daemon) confirm(context.Context, control.ConfirmRequest) (control.Outcome, error) {
-	return control.Outcome{}, control.Refusal("no trial runs: the scripts that are in force stay")
+// fromOf returns where a person wants scripts from; "" when that is the path of the configuration.
+func (d *daemon) fromOf(path string) string {
+	if path == absolute(d.config.Scripts) {
+		return ""
+	}
+	return path
 }
 
 // latelyApplied is how long a reload that finds nothing to do tells what became of the files before
@@ -37,14 +34,14 @@ const latelyApplied = time.Minute
 func (r *reloader) answer(ctx context.Context, o outcome) (answer control.Outcome) {
 	r.loop.do(ctx, func() {
 		l := r.loop
-		answer = o.control(len(l.set.Engine.Doors))
+		answer = o.control(len(l.set.Engine.Doors), l.wallOffset())
 		if o.kind != control.Applied && o.kind != control.Unchanged {
 			return
 		}
 		answer.Unread = unreadTexts(l.engine.Unread())
 		last := &r.last
 		if o.kind == control.Unchanged && !last.at.Equal(o.at) && last.tells() && l.clock.now().Sub(last.at) <= latelyApplied {
-			answer.Last = &control.LastReload{At: last.at.Add(l.wallOffset()).UTC(), Outcome: last.control(len(l.set.Engine.Doors))}
+			answer.Last = &control.LastReload{At: last.at.Add(l.wallOffset()).UTC(), Outcome: last.control(len(l.set.Engine.Doors), l.wallOffset())}
 		}
 	})
 	return answer
@@ -63,11 +60,12 @@ const (
 )
 
 // control returns an outcome as the control socket sends it.
-func (o outcome) control(doors int) control.Outcome {
+func (o outcome) control(doors int, offset time.Duration) control.Outcome {
 	answer := control.Outcome{
 		Outcome: o.kind, Generation: o.generation, Doors: doors,
 		Error: o.text, Held: portTexts(o.held), ChangesCount: len(o.changes), Tests: o.tests, Unread: o.unread,
 		Writable: o.writable[:min(len(o.writable), maxWritable)],
+		Trial:    o.trial.control(offset), Hold: o.hold,
 	}
 	for _, change := range o.changes[:min(len(o.changes), maxChanges)] {
 		answer.Changes = append(answer.Changes, control.Change(change))

@@ -25,6 +25,17 @@ type outcome struct {
 	held       []packet.Port       // guards that a person must release
 	writable   []writable.Finding  // what other users can change, when that holds the scripts
 	at         time.Time           // engine time
+	trial      *trialTold          // that it began or ended; nil: none
+	hold       control.Hold        // why files are held that have no fault
+	refusal    control.Refusal     // why nothing was done; "": something was
+}
+
+// refused returns why nothing was done, as an error.
+func (o *outcome) refused() error {
+	if o.refusal == "" {
+		return nil
+	}
+	return o.refusal
 }
 
 // testsLogged returns what a line of the log says of tests.

@@ -76,11 +76,12 @@ func newReloading(t *testing.T, script string, files map[string]string) *reloadi
 	}
 	w.r = &reloader{
 		confinement: func() *confinement { return nil }, refusal: func(*scripting.Set) error { return nil },
-		read: (&daemon{config: Config{Config: config.Config{Scripts: w.dir}}}).readAgain,
+		read: (&daemon{config: Config{Config: config.Config{Scripts: w.dir}}}).readAt,
 		path: w.dir, load: load, vet: func(*source.Files, *scripting.Set) error { return nil }, loop: w.l, log: log, generation: 1,
 		gate:    &gate{budget: time.Minute, run: suite.Run, log: log, open: func(context.Context, string) (*os.File, error) { return nil, os.ErrPermission }, options: func(values map[string]string) scripting.Options { return scripting.Options{Values: values} }},
 		running: 1, referenced: make(chan []string, 1),
-		save: func(*scripting.Set, *source.Files) error { return nil }, noteSaved: func(error) {}, applied: func(*scripting.Set, int) {}, prepareFacts: func(context.Context, ...*scripting.Set) {}, requestRepair: func() {},
+		hints: make(chan struct{}, 1), proved: make(chan proved, 1),
+		save: func(inForce, *state.Held) error { return nil }, noteSaved: func(error) {}, applied: func(*scripting.Set, int) {}, prepareFacts: func(context.Context, ...*scripting.Set) {}, requestRepair: func() {},
 	}
 	first, err := source.Read(w.dir)
 	must(t, err)
@@ -369,7 +370,7 @@ func TestTheLastGoodSetReadsSequencesFromTheDisk(t *testing.T) {
 	writeFile(t, out+"/b", "5,6\n7,8\n")
 	first, err := d.chooseScripts(t.Context(), stateFound{})
 	must(t, err)
-	must(t, d.saveSet(first.set, first.files))
+	must(t, d.saveSet(inForce{set: first.set, files: first.files}, nil))
 	first.set.Close()
 
 	writeFile(t, out+"/a", "#,2\n3,4\n")

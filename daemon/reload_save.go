@@ -5,15 +5,27 @@ import (
 	"errors"
 	"time"
 
-	"sesame/scripting"
-	"sesame/scripting/source"
+	"sesame/daemon/state"
 )
 
 // saveRetry is the time until a set that could not be saved is saved again.
 const saveRetry = 10 * time.Second
 
 // keep saves a set that runs for the next start.
-func (r *reloader) keep(set *scripting.Set, files *source.Files) { r.kept(r.save(set, files)) }
+func (r *reloader) keep(f inForce) { r.kept(r.save(f, r.held)) }
+
+// saveNow saves a set, and returns when it is on the disk.
+func (r *reloader) saveNow(f inForce, held *state.Held) error {
+	err := r.save(f, held)
+	if errors.Is(err, errSaveRuns) {
+		select {
+		case err = <-r.saved:
+		case <-after(diskPatience):
+		}
+	}
+	r.kept(err)
+	return err
+}
 
 // kept notes how saving a set ended. When it failed another try is made. While it goes on there is
 // none: to write a large set again and again would wear the disk out.
@@ -27,7 +39,12 @@ func (r *reloader) kept(err error) {
 
 // keepRunning keeps the set that runs.
 func (r *reloader) keepRunning(ctx context.Context) {
-	if now, err := r.current(ctx); err == nil {
-		r.keep(now.set, now.files)
+	now, err := r.current(ctx)
+	switch {
+	case err != nil:
+	case r.trial != nil: // a restart returns to the set before
+		r.kept(r.save(r.trial.before, r.trial.kept))
+	default:
+		r.keep(now.inForce)
 	}
 }

@@ -29,9 +29,13 @@ func sameFiles(a, b *scripting.Set) bool {
 }
 
 // adopt makes files those of the set that runs, of which they differ only in tests.
-func (r *reloader) adopt(ctx context.Context, files *source.Files, o *outcome) error {
+func (r *reloader) adopt(ctx context.Context, files *source.Files, asked wish, o *outcome) error {
 	if !r.loop.do(ctx, func() { r.loop.files = files }) {
 		return errStopping
+	}
+	if r.trial == nil && asked.from == "" && (r.from != "" || r.held != nil) { // nothing else waits any more
+		r.from, r.held = "", nil
+		r.keepRunning(ctx)
 	}
 	o.kind = control.Unchanged
 	return nil

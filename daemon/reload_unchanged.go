@@ -28,12 +28,17 @@ func (r *reloader) noteStanding(now current, files *source.Files, o *outcome) {
 }
 
 // noteUnchanged records that the files are those that run, so that an earlier rejected or held
-// reload of others is over.
-func (r *reloader) noteUnchanged(ctx context.Context, files *source.Files) {
-	r.seen = files
+// reload of others is over. What was tried from elsewhere is over when a person asks for a reload.
+func (r *reloader) noteUnchanged(ctx context.Context, files *source.Files, hint bool) {
+	if r.from == "" {
+		r.seen = files
+	}
 	over := false
 	r.loop.do(ctx, func() {
 		if r.last.kind != control.Rejected && r.last.kind != control.Held || r.last.at.Equal(r.standing.at) {
+			return
+		}
+		if hint && r.last.trial != nil && r.last.trial.from != "" {
 			return
 		}
 		over = true

@@ -125,7 +125,7 @@ func (d *daemon) saveStarted(ctx context.Context) {
 	if !d.loop.do(ctx, func() { set, files = d.loop.set, d.loop.files }) || d.reloader.lastGood {
 		return
 	}
-	d.reloader.keep(set, files)
+	d.reloader.keep(inForce{set: set, files: files, values: d.values()})
 }
 
 // reportReady reports that the guards are installed. Only the loop may call it.
@@ -192,7 +192,7 @@ func (d *daemon) handleSignals(ctx context.Context) error {
 		select {
 		case <-d.hangups:
 			d.reopenLogs(ctx)
-			if _, err := d.reloader.request(ctx, wish{}); err != nil {
+			if _, err := d.reloader.request(ctx, wish{signal: true}); err != nil {
 				return nil
 			}
 		case <-ctx.Done():

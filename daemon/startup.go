@@ -19,6 +19,8 @@ type startup struct {
 	values  map[string]string
 	judged  *source.Files // the files on disk; nil: unreadable
 	outcome outcome       // of the files
+	held    *state.Held   // files that wait for a person
+	from    string        // where the set was read; "": at the path of the configuration
 }
 
 // chooseScripts decides which scripts a start runs: the files on disk, if they load, if only root
@@ -49,14 +51,17 @@ func (d *daemon) chooseScripts(ctx context.Context, found stateFound) (startup, 
 		b.outcome.refuse(err)
 	default:
 		b.outcome.held = heldPorts(good, set, nil)
-		if len(b.outcome.held) == 0 {
+		b.outcome.hold, b.outcome.text = d.heldAtStart(found, good, set, files)
+		if len(b.outcome.held) == 0 && b.outcome.hold == "" {
 			good.Close()
 			return b, nil
 		}
 		set.Close()
-		b.outcome.kind, b.outcome.text = control.Held, heldMessage(b.outcome.held)
+		if b.outcome.kind = control.Held; b.outcome.hold == "" {
+			b.outcome.text = heldMessage(b.outcome.held)
+		}
 	}
-	b.set, b.files, b.values = good, goodFiles, goodValues
+	b.set, b.files, b.values, b.held, b.from = good, goodFiles, goodValues, found.saved.Held, string(found.saved.From)
 	for _, err := range d.unread { // not before it is known that this set runs, and who reads for it
 		d.config.Log.Warn("one-time sequences cannot be read, so their doors cannot be opened", "error", err)
 	}
@@ -135,9 +140,10 @@ func (d *daemon) oneTimeReader(ctx context.Context) func(path string) ([]byte, e
 	}
 }
 
-// saveSet saves a set for a start at which the files fail, and its guards for a boot before
-// the daemon runs. When everything only observes, nothing is saved.
-func (d *daemon) saveSet(set *scripting.Set, files *source.Files) error {
+// saveSet saves a set for a start at which the files fail or are held, and its guards for a boot
+// before the daemon runs. When everything only observes, nothing is saved.
+func (d *daemon) saveSet(f inForce, held *state.Held) error {
+	set, files := f.set, f.files
 	if d.helper != nil {
 		d.helper.applied(files)
 	}
@@ -159,9 +165,9 @@ func (d *daemon) saveSet(set *scripting.Set, files *source.Files) error {
 		guards = requiredGuards(set.Engine).Drop
 	}
 	return d.state.saveSet(state.Saved{
-		Files: stored, Base: wire.Text(base), Name: wire.Text(files.Single), Values: d.values(), At: d.loop.clock.now().Add(d.loop.wallOffset()),
+		Files: stored, Base: wire.Text(base), Name: wire.Text(files.Single), Values: f.values, At: d.loop.clock.now().Add(d.loop.wallOffset()),
 		Guards: guards, Trusted: d.config.Trusted, TrustedInterfaces: d.config.TrustedInterfaces, Mark: d.config.Firewall.Mark,
-		Answer: d.config.Firewall.Answer,
+		Answer: d.config.Firewall.Answer, From: wire.Text(f.from), Held: held,
 	})
 }
 

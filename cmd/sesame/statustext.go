@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"sesame/daemon/control"
 	"sesame/daemon/transcript"
@@ -103,6 +104,9 @@ func facts(s *control.Status) [][2]string {
 	if hash := s.Scripts.SHA256; hash != "" {
 		scripts += ", sha256 " + hash[:min(12, len(hash))]
 	}
+	if s.Scripts.From != "" {
+		scripts += ", from " + s.Scripts.From
+	}
 	now := transcript.Count(s.Live.Attempts, "attempt") + ", " + transcript.Count(s.Live.Grants, "grant")
 	if s.Effects.Queued > 0 {
 		now += ", " + transcript.Count(s.Effects.Queued, "effect") + " to do"
@@ -119,6 +123,7 @@ func facts(s *control.Status) [][2]string {
 		{"guards", listOr(s.Guards, "none")},
 		{"observes", list(s.Observed)},
 		{"scripts", scripts},
+		{"trial", trialLine(s)},
 		{"captures", listOr(s.Capture.Interfaces, "nothing")},
 		{"now", now},
 		{"counts", s.Counts.String()},
@@ -133,6 +138,14 @@ func facts(s *control.Status) [][2]string {
 		{"runs as", runsAs(s)},
 		{"confined", s.Confinement},
 	}
+}
+
+// trialLine tells when the trial ends that runs.
+func trialLine(s *control.Status) string {
+	if s.Trial == nil {
+		return ""
+	}
+	return fmt.Sprintf("until %s, for %s more; to keep the scripts: sesame confirm", formatTime(s.Trial.Ends), span(time.Duration(s.Trial.Remaining)))
 }
 
 // runsAs names the user of the daemon, which one of an older version does not tell.

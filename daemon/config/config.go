@@ -27,6 +27,7 @@ type Config struct {
 
 	// Scripts is a directory of scripts, or one script.
 	Scripts    string
+	Reload     string   // of scripts that change: "auto" or "manual"
 	Interfaces []string // to capture on; nil: all
 	// Local holds addresses that count as this host's, beside those of its links.
 	Local []netip.Prefix
@@ -122,6 +123,7 @@ const DefaultUser = "sesame"
 func Default() Config {
 	return Config{
 		Scripts: "/etc/sesame/scripts",
+		Reload:  "auto",
 		State:   "/var/lib/sesame",
 		Socket:  "/run/sesame/sesame.sock",
 		Helper:  "/run/sesame-helper.sock",

@@ -3,6 +3,7 @@ package control
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"sesame/daemon/transcript"
 	"sesame/daemon/writable"
@@ -17,7 +18,7 @@ func one(next, format string, args ...any) []finding {
 func nothing(*Status) []finding { return nil }
 
 func lastGood(s *Status) []finding {
-	if !s.Scripts.LastGood {
+	if !s.Scripts.LastGood || s.LastReload.Hold != "" {
 		return nil
 	}
 	text := fmt.Sprintf("the scripts at %s failed when the daemon started: the set that was applied last runs instead", s.Scripts.Path)
@@ -81,6 +82,9 @@ func (s *Status) testsOfRunning() *Tests {
 }
 
 func held(s *Status) []finding {
+	if s.LastReload.Hold != "" {
+		return nil
+	}
 	found := lastReload(s, Held, "held")
 	if len(s.LastReload.Outcome.Writable) > 0 {
 		for i := range found {
@@ -88,6 +92,43 @@ func held(s *Status) []finding {
 		}
 	}
 	return found
+}
+
+func trialOver(s *Status) []finding {
+	if s.LastReload.Hold != HeldByTrial {
+		return nil
+	}
+	return lastReload(s, Held, "held")
+}
+
+func trialRuns(s *Status) []finding {
+	if s.Trial == nil {
+		return nil
+	}
+	text := fmt.Sprintf("generation %d is on trial until %s, for %s more; then the scripts before return", s.Scripts.Generation, transcript.Clock(s.Trial.Ends), transcript.Rounded(time.Duration(s.Trial.Remaining)))
+	if len(s.Trial.Doors) > 0 {
+		text += ", unless somebody opens " + strings.Join(s.Trial.Doors, " or ")
+	}
+	return one("", "%s", text)
+}
+
+func scriptsWait(s *Status) []finding {
+	switch {
+	case s.LastReload.Hold == HeldByManual, s.LastReload.Hold == HeldByFrom:
+		return one("", "the files at %s wait: %s", s.Scripts.Path, s.LastReload.Error)
+	case !s.waiting():
+		return nil
+	case s.Trial != nil:
+		return one("to try them, run: sesame reload --trial 10m", "the files at %s are not those on trial, and wait for its end", s.Scripts.Path)
+	case s.Scripts.From != "":
+		return one("", "the files at %s are not those that run, which are from %s", s.Scripts.Path, s.Scripts.From)
+	}
+	return one("", "the files at %s are not those that run, and wait, since the configuration says reload = \"manual\"", s.Scripts.Path)
+}
+
+// waiting reports whether files that differ from what runs wait for a person.
+func (s *Status) waiting() bool {
+	return s.drifts() && s.Scripts.Drift && s.Scripts.Unreadable == "" && (s.Scripts.Manual || s.Scripts.From != "" || s.Trial != nil)
 }
 
 func lastReload(s *Status, outcome ReloadOutcome, word string) []finding {
@@ -112,7 +153,7 @@ func unreadable(s *Status) []finding {
 }
 
 func differ(s *Status) []finding {
-	if !s.drifts() || !s.Scripts.Drift || s.Scripts.Unreadable != "" {
+	if !s.drifts() || !s.Scripts.Drift || s.Scripts.Unreadable != "" || s.waiting() {
 		return nil
 	}
 	return one("", "the files at %s are not those that run", s.Scripts.Path)

@@ -40,7 +40,12 @@ var triggers = map[string]func(*Status){
 	"tests-skipped": func(s *Status) {
 		s.LastReload.Outcome.Outcome, s.LastReload.Tests = Unchanged, &Tests{Skipped: []Untested{{Name: "a"}}, SkippedCount: 1}
 	},
-	"scripts-held":       func(s *Status) { s.LastReload.Outcome.Outcome, s.Scripts.Drift = Held, true },
+	"scripts-held": func(s *Status) { s.LastReload.Outcome.Outcome, s.Scripts.Drift = Held, true },
+	"trial-over": func(s *Status) {
+		s.LastReload.Outcome.Outcome, s.LastReload.Hold, s.Scripts.Drift, s.Scripts.LastGood = Held, HeldByTrial, true, true
+	},
+	"trial-runs":         func(s *Status) { s.Trial, s.Scripts.Drift = &Trial{State: TrialRuns, Doors: []string{"ssh"}}, false },
+	"scripts-wait":       func(s *Status) { s.Scripts.Manual, s.Scripts.Drift = true, true },
 	"scripts-unreadable": func(s *Status) { s.Scripts.Unreadable, s.Scripts.Drift = "permission denied", true },
 	"scripts-differ":     func(s *Status) { s.Scripts.Drift = true },
 	"script-timeout": func(s *Status) {
@@ -328,5 +333,35 @@ func TestAdviceForWhatTheClockEnded(t *testing.T) {
 	all := scriptFails(s)
 	if len(all) != 2 || !strings.HasPrefix(all[0].next, "find out whether the machine was busy") || all[1].next != "" {
 		t.Errorf("got %+v", all)
+	}
+}
+
+// Files that wait since a person wants it so are no fault.
+func TestScriptsThatWait(t *testing.T) {
+	for want, change := range map[string]func(*Status){
+		`and wait, since the configuration says reload = "manual"`: func(s *Status) { s.Scripts.Manual, s.Scripts.Drift = true, true },
+		"which are from /etc/new":                                  func(s *Status) { s.Scripts.From, s.Scripts.Drift = "/etc/new", true },
+		"wait for its end":                                         func(s *Status) { s.Trial, s.Scripts.Drift = &Trial{}, true },
+		"wait: at the start": func(s *Status) {
+			s.Scripts.LastGood, s.Scripts.Drift = true, true
+			s.LastReload.Outcome = Outcome{Outcome: Held, Hold: HeldByManual, Error: "at the start"}
+		},
+		"wait: from elsewhere": func(s *Status) {
+			s.Scripts.LastGood, s.Scripts.Drift = true, true
+			s.LastReload.Outcome = Outcome{Outcome: Held, Hold: HeldByFrom, Error: "from elsewhere"}
+		},
+	} {
+		s := well()
+		change(&s)
+		h := HealthOf(&s)
+		i := slices.IndexFunc(h.Notes, func(r Reason) bool { return r.Code == "scripts-wait" })
+		if h.Verdict != OK || i < 0 || !strings.Contains(h.Notes[i].Text, want) {
+			t.Errorf("%q: %+v", want, h)
+		}
+	}
+	s := well()
+	s.Scripts.Manual, s.Scripts.Drift, s.Scripts.Unreadable = true, true, "permission denied"
+	if h := HealthOf(&s); h.Verdict != Degraded || h.Reasons[0].Code != "scripts-unreadable" {
+		t.Errorf("what cannot be read: %+v", h)
 	}
 }

@@ -18,6 +18,10 @@ import (
 // again.
 func (e *Engine) OneTimeChanges() int { return e.oneTime.count }
 
+// Uses returns the lines that were consumed and are not commented out yet. A set that was loaded
+// before that still has them.
+func (e *Engine) Uses() []Consumed { return e.oneTime.sorted() }
+
 // unusedOf returns the unused sequences of each door of another set.
 func (e *Engine) unusedOf(set *Set) map[string]*oneTime {
 	left := make(map[string]*oneTime)

@@ -33,6 +33,17 @@ type Saved struct {
 	TrustedInterfaces []string       `json:"trusted_interfaces,omitempty"`
 	Mark              uint32         `json:"mark,omitempty"`
 	Answer            string         `json:"answer,omitempty"` // of guarded ports; empty: the default
+
+	From wire.Text `json:"from,omitempty"` // where it was read; empty: at the path of the configuration
+	Held *Held     `json:"held,omitempty"` // nil: no files are
+}
+
+// Held identifies files that a start must not put in force by itself: they were tried and not
+// confirmed, or the set was put in force instead of them.
+type Held struct {
+	Sum string    `json:"sum"` // of scripts, modules and tests, in hexadecimal
+	Why string    `json:"why"` // "trial" or "from"
+	At  time.Time `json:"at"`  // wall clock
 }
 
 // savedJSON is the second line of the file; the first is a header.

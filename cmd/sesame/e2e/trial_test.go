@@ -1,0 +1,238 @@
+//go:build linux
+
+package e2e
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"sesame/daemon/control"
+	"sesame/daemon/livetest"
+)
+
+// lockingDoor has another sequence than longDoor, which nobody of these tests knows at first.
+const lockingDoor = `sesame.door "ssh" { sequence = { "tcp/5501", "udp/6602", "tcp/7703" }, within = "10s", guards = "tcp/22", ttl = "10m" }`
+
+var lockingKnocks = []string{"tcp/5501", "udp/6602", "tcp/7703"}
+
+// newManual returns a running world with longDoor, where files wait for a person.
+func newManual(t *testing.T) *world {
+	w := newWorld(t, map[string]string{"ssh.lua": longDoor})
+	w.manual()
+	w.start()
+	return w
+}
+
+// manual configures that files wait.
+func (w *world) manual() {
+	w.Helper()
+	path := w.path("sesame.toml")
+	if err := os.WriteFile(path, []byte("reload = \"manual\"\n"), 0o644); err != nil {
+		w.Fatal(err)
+	}
+	w.flags = append(w.flags, "-c", path)
+}
+
+// opensWith waits until knocks open the door, from a source of its own.
+func (w *world) opensWith(source int, knocks []string) {
+	w.Helper()
+	before := len(w.grants())
+	w.send(livetest.Source4(source), knocks...)
+	w.eventually("the door opens", func() bool { return len(w.grants()) > before })
+}
+
+// returned waits until the set before a trial is in force again.
+func (w *world) returned() {
+	w.Helper()
+	w.eventually("the trial is over", func() bool {
+		s := w.status()
+		return s.Trial == nil && s.LastReload.Hold == control.HeldByTrial
+	})
+}
+
+// heldByTrial checks what people are told after a trial.
+func (w *world) heldByTrial() {
+	w.Helper()
+	s := w.sesame("status", "--strict")
+	if s.status != 1 {
+		w.Errorf("status %+v", s)
+	}
+	contains(w, s.stdout, "health: degraded: trial-over\n", "sesame reload --trial 10m")
+}
+
+func TestRealManual(t *testing.T) {
+	w := newManual(t)
+	w.write("ssh.lua", lockingDoor)
+	w.logged("scripts changed, and wait")
+	contains(t, w.answer("status"), "health: ok\n", "note:  the files at ", `reload = "manual"`)
+	w.opensWith(1, sshKnocks)
+
+	t.Log("# a restart changes nothing")
+	if status := w.stop(); status != 0 {
+		t.Errorf("exit status %d", status)
+	}
+	w.start()
+	w.opensWith(2, sshKnocks)
+	contains(t, w.answer("status"), "health: ok\n", "note:  the files at ", `reload = "manual"`)
+
+	t.Log("# a person does, and so does a SIGHUP")
+	if e := w.reload(); e.status != 0 {
+		t.Errorf("%+v", e)
+	}
+	w.opensWith(3, lockingKnocks)
+	w.write("ssh.lua", longDoor)
+	if err := w.daemon.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	w.logged("scripts applied: generation=3")
+	w.opensWith(4, sshKnocks)
+	w.nothingWrong()
+}
+
+// A trial that locks everybody out is over after its time. Neither the network nor the files are
+// needed for that.
+func TestRealTrialLocksOut(t *testing.T) {
+	w := newManual(t)
+	w.write("ssh.lua", lockingDoor)
+	contains(t, w.answer("reload", "--trial", "2s"), "applied: generation 2, with 1 door\n", "On trial until ", "Somebody who opens ssh from now on")
+	if err := os.RemoveAll(w.scripts); err != nil {
+		t.Fatal(err)
+	}
+	w.net.Server.Exec("ip", "link", "set", w.net.Server.Interface, "down")
+	w.eventually("the trial is over", func() bool { return w.status().Trial == nil })
+	w.net.Server.Exec("ip", "link", "set", w.net.Server.Interface, "up")
+	contains(t, w.log(), "the trial is over: the scripts before it are in force again")
+	w.eventually("the door opens again", func() bool {
+		w.send(livetest.Source4(1), sshKnocks...)
+		return len(w.grants()) > 0
+	})
+	w.shut(ssh4)
+}
+
+func TestRealTrialKilled(t *testing.T) {
+	for name, end := range map[string]func(*world){
+		"killed":    (*world).kill,
+		"restarted": func(w *world) { w.stop() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newManual(t)
+			w.write("ssh.lua", lockingDoor)
+			w.answer("reload", "--trial", "1h")
+			end(w)
+			w.flags = nil // in auto mode too
+			w.start()
+			w.opensWith(2, sshKnocks)
+			w.heldByTrial()
+			w.write("other.txt", "") // something else changes
+			w.opensWith(3, sshKnocks)
+
+			t.Log("# again, with the files as they are")
+			end(w)
+			w.start()
+			w.opensWith(4, sshKnocks)
+			w.heldByTrial()
+
+			t.Log("# other files are put in force")
+			w.write("ssh.lua", strings.Replace(lockingDoor, "5501", "5502", 1))
+			w.eventually("they are applied", func() bool { return w.status().LastReload.Outcome.Outcome == control.Applied })
+			w.opensWith(5, []string{"tcp/5502", "udp/6602", "tcp/7703"})
+			w.nothingWrong()
+		})
+	}
+}
+
+// An opening of the door that changed confirms, and the set stays over a crash.
+func TestRealTrialConfirmedByOpening(t *testing.T) {
+	w := newManual(t)
+	w.write("ssh.lua", lockingDoor)
+	w.answer("reload", "--trial", "1h")
+	w.opensWith(1, lockingKnocks)
+	w.eventually("it is confirmed", func() bool { return w.status().Trial == nil })
+	contains(t, w.log(), "the trial is confirmed")
+	w.kill()
+	w.start()
+	w.opensWith(2, lockingKnocks)
+	w.nothingWrong()
+}
+
+// A session from before the trial confirms nothing: this test is one.
+func TestRealTrialConfirmedByHand(t *testing.T) {
+	w := newManual(t)
+	if e := w.sesame("confirm"); e.status != 1 {
+		t.Errorf("%+v", e)
+	} else {
+		contains(t, e.stderr, "no trial runs")
+	}
+	w.write("ssh.lua", lockingDoor)
+	w.answer("reload", "--trial", "1h")
+	e := w.sesame("confirm")
+	if e.status != 1 {
+		t.Errorf("%+v", e)
+	}
+	contains(t, e.stderr, "opened before the trial", "sesame confirm --force")
+	contains(t, w.answer("status"), "trial      until ", "note:  generation 2 is on trial until ")
+	if _, err := w.client().Confirm(t.Context(), control.ConfirmRequest{}); err == nil {
+		t.Error("a session that is not known confirms")
+	}
+	fresh := control.Duration(time.Nanosecond)
+	o, err := w.client().Confirm(t.Context(), control.ConfirmRequest{SessionAge: &fresh})
+	if err != nil || o.Trial == nil || o.Trial.State != control.TrialConfirmed {
+		t.Errorf("%+v, %v", o, err)
+	}
+	w.nothingWrong()
+
+	t.Log("# by force")
+	w.write("ssh.lua", longDoor)
+	w.answer("reload", "--trial", "1h")
+	contains(t, w.answer("confirm", "--force"), "confirmed: generation 3, with 1 door, stays in force\n")
+
+	t.Log("# and given up")
+	w.write("ssh.lua", lockingDoor)
+	w.answer("reload", "--trial", "1h")
+	if e := w.reload(); e.status != 1 {
+		t.Errorf("a reload during a trial: %+v", e)
+	}
+	contains(t, w.answer("reload", "--return"), "The trial is over: a person asked for that.")
+	w.opensWith(1, sshKnocks)
+	w.heldByTrial()
+}
+
+// Scripts from elsewhere stay over a restart, on trial and for good.
+func TestRealReloadFrom(t *testing.T) {
+	w := newWorld(t, map[string]string{"ssh.lua": longDoor})
+	w.start()
+	other := w.path("other")
+	if err := os.Mkdir(other, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(other, "ssh.lua"), []byte(lockingDoor), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	w.answer("reload", "--from", other, "--trial", "1s")
+	w.returned()
+	w.opensWith(1, sshKnocks)
+	contains(t, w.answer("reload"), "unchanged")
+	w.nothingWrong()
+
+	w.answer("reload", "--from", other, "--trial", "1h")
+	w.answer("confirm", "--force")
+	contains(t, w.answer("status"), "health: ok\n", "which are from "+other)
+	w.opensWith(2, lockingKnocks)
+	if err := os.RemoveAll(other); err != nil {
+		t.Fatal(err)
+	}
+	w.kill()
+	w.start()
+	w.opensWith(3, lockingKnocks)
+	contains(t, w.answer("status"), "health: ok\n", "wait: scripts of "+other+" were put in force")
+
+	t.Log("# a change of the configured ones counts")
+	w.write("ssh.lua", longDoor+" -- again")
+	w.eventually("they are applied", func() bool { return w.status().Scripts.From == "" })
+	w.opensWith(4, sshKnocks)
+	w.nothingWrong()
+}

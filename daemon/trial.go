@@ -1,0 +1,281 @@
+package daemon
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"sesame/daemon/control"
+	"sesame/daemon/engine"
+	"sesame/daemon/state"
+	"sesame/scripting"
+	"sesame/scripting/difference"
+	"sesame/scripting/source"
+)
+
+// A trial is a set in force that goes again unless it is confirmed. The set before stays loaded,
+// and was saved for the next start before the trial began: its return needs neither the disk nor
+// the files, and a restart at any time returns to it. The reloader's goroutine owns a trial.
+type trial struct {
+	before inForce
+	kept   *state.Held // of before, as it is saved
+	after  *state.Held // of the set on trial, once it is confirmed
+	proof  *proof
+	over   <-chan time.Time // by the monotonic clock
+	late   bool             // the set before did not return at the first try
+	told   trialTold
+}
+
+// An inForce is a set that runs, with all that is needed to run it again.
+type inForce struct {
+	set      *scripting.Set
+	files    *source.Files
+	values   map[string]string // of the scripts' options
+	from     string            // where it was read; "": at the path of the configuration
+	lastGood bool              // the files on the disk do not run
+}
+
+// A trialTold is what people are told of a trial. The loop has a copy.
+type trialTold struct {
+	state       control.TrialState
+	began, ends time.Time     // engine time
+	boot        time.Duration // from the start of the machine to began
+	from        string
+	doors       []string
+	why         string
+}
+
+// control returns it as the control socket sends it, with times of the wall clock.
+func (t *trialTold) control(offset time.Duration) *control.Trial {
+	if t == nil {
+		return nil
+	}
+	return &control.Trial{
+		State: t.state, Began: t.began.Add(offset).UTC(), Ends: t.ends.Add(offset).UTC(), From: t.from,
+		Doors: t.doors[:min(len(t.doors), maxChanges)], Why: t.why,
+	}
+}
+
+// returnRetry is the time until another try when the set before could not return.
+const returnRetry = time.Second
+
+// errTrialOver means that the time of a trial ended while the disk was waited for.
+var errTrialOver = errors.New("the trial ended while the files were read: try again")
+
+// trialOver returns the channel of the end of the trial; nil: none runs.
+func (r *reloader) trialOver() <-chan time.Time {
+	if r.trial == nil {
+		return nil
+	}
+	return r.trial.over
+}
+
+// newTrial prepares a trial of a set, and saves the set before, without which it does not begin. In
+// a trial the set before is that before the trial.
+func (r *reloader) newTrial(now current, set *scripting.Set, files *source.Files, asked wish, changes []difference.Change) (*trial, error) {
+	t := &trial{before: now.inForce, kept: r.held}
+	t.told = trialTold{state: control.TrialRuns, began: r.loop.clock.now(), boot: sinceBoot(), from: asked.from}
+	t.told.ends = t.told.began.Add(asked.trial)
+	if r.trial != nil {
+		t.before = r.trial.before
+		changes = difference.Of(t.before.set, set)
+		t.kept = r.trial.kept
+	}
+	if asked.from == "" {
+		t.kept = r.hold(files, control.HeldByTrial)
+	}
+	if err := r.saveNow(t.before, t.kept); err != nil {
+		return nil, fmt.Errorf("a trial needs the scripts before it saved, so that a restart returns to them: %w", err)
+	}
+	t.proof = newProof(t.told.began, set, changes, r.proved)
+	t.told.doors = slices.Sorted(maps.Keys(t.proof.doors))
+	return t, nil
+}
+
+// beginTrial notes that the set of a trial is in force. What a trial before it noted of one-time
+// sequences goes on.
+func (r *reloader) beginTrial(ctx context.Context, t *trial) {
+	t.over = after(t.told.ends.Sub(r.loop.clock.now()))
+	earlier := r.trial
+	r.trial = t
+	told := t.told
+	r.loop.do(ctx, func() {
+		if earlier != nil {
+			t.proof.used = append(earlier.proof.used, t.proof.used...)
+		}
+		r.onTrial = &told
+	})
+	r.log.Warn("scripts are on trial: those before return unless somebody confirms: sesame confirm",
+		"for", t.told.ends.Sub(t.told.began).String(), "confirmed_by_opening", fmt.Sprint(t.told.doors))
+}
+
+// extendTrial gives the set that is on trial more time.
+func (r *reloader) extendTrial(ctx context.Context, d time.Duration) {
+	t := r.trial
+	t.told.ends = r.loop.clock.now().Add(d)
+	t.over = after(d)
+	told := t.told
+	r.loop.do(ctx, func() { r.onTrial = &told })
+	r.log.Info("the trial goes on", "for", d.String())
+}
+
+// confirmTrial keeps the set of the trial. The error is why it is not saved for the next start.
+func (r *reloader) confirmTrial(ctx context.Context, why string) outcome {
+	t := r.trial
+	t.told.state, t.told.why = control.TrialConfirmed, why
+	o := outcome{kind: control.Applied, generation: r.generation, at: r.loop.clock.now(), trial: &t.told}
+	now := current{}
+	r.loop.do(ctx, func() {
+		r.loop.proof, r.onTrial = nil, nil
+		t.before.set.Close() // its Lua states are the loop's
+		o.tests, o.doors = r.last.tests, len(r.loop.set.Engine.Doors)
+		r.last = o
+		now = r.currentNow()
+	})
+	if now.set == nil { // the daemon is stopping
+		return o
+	}
+	r.trial, r.held = nil, t.after
+	r.log.Info("the trial is confirmed: its scripts stay", "generation", r.generation, "by", why)
+	r.keep(now.inForce)
+	r.prepareFacts(ctx, now.set)
+	r.hint()
+	return o
+}
+
+// endTrial puts the set before the trial in force again. Nothing that it waits for needs the disk.
+// When the kernel refuses, another try follows.
+func (r *reloader) endTrial(ctx context.Context, why string) (o outcome, err error) {
+	t := r.trial
+	for err = errConsumed; errors.Is(err, errConsumed); {
+		o, err = r.returnTo(ctx, t, why)
+	}
+	switch {
+	case errors.Is(err, errStopping):
+		return o, err
+	case err != nil:
+		if t.over = after(returnRetry); !t.late {
+			r.log.Error("the trial is over, and the scripts before it cannot be put in force yet; that is tried each second", "error", err)
+		}
+		t.late = true
+		return o, err
+	}
+	r.trial, r.held, r.from = nil, t.kept, t.before.from
+	r.log.Warn("the trial is over: the scripts before it are in force again, and those of the trial are held", "generation", o.generation, "because", why)
+	r.loop.do(ctx, func() { // before anything that may wait for a disk
+		r.last, r.onTrial = o, nil
+		r.loaded, r.lastGood, r.running = o.at, t.before.lastGood, o.generation
+	})
+	var set *scripting.Set
+	if r.loop.do(ctx, func() { set = r.loop.set }) {
+		r.prepareFacts(ctx, set)
+		r.applied(set, r.generation)
+	}
+	r.hint()
+	return o, nil
+}
+
+// returnTo is one try of endTrial.
+func (r *reloader) returnTo(ctx context.Context, t *trial, why string) (o outcome, err error) {
+	now, used := current{}, []engine.Consumed(nil)
+	if !r.loop.do(ctx, func() { now, used = r.currentNow(), slices.Clone(t.proof.used) }) {
+		return o, errStopping
+	}
+	back := r.withoutUsed(t.before, used)
+	if err := r.exchange(ctx, now, exchange{set: back.set, files: back.files, values: back.values}); err != nil {
+		if back.set != t.before.set {
+			back.set.Close()
+		}
+		return o, err
+	}
+	if back.set != t.before.set {
+		r.loop.do(ctx, t.before.set.Close)
+	}
+	r.generation++
+	told := t.told
+	told.state, told.why, told.ends = control.TrialReturned, why, r.loop.clock.now()
+	o = outcome{
+		kind: control.Held, generation: r.generation, at: told.ends, trial: &told, hold: control.HeldByTrial,
+		doors: len(back.set.Engine.Doors), was: len(now.set.Engine.Doors),
+		text: fmt.Sprintf("the scripts%s were on trial, and %s, so those before are in force again", fromText(told.from), why),
+	}
+	return o, nil
+}
+
+func fromText(from string) string {
+	if from == "" {
+		return ""
+	}
+	return " of " + from
+}
+
+// withoutUsed returns a set without the one-time sequences that were used since it was loaded: in
+// the kept one they would count again. It is made of the texts that are in memory. When it does not
+// load, the doors with such sequences cannot be opened until the next reload.
+func (r *reloader) withoutUsed(back inForce, used []engine.Consumed) inForce {
+	files := back.files
+	for _, use := range used {
+		files = files.WithoutLine(use.File, use.Line)
+	}
+	if files == back.files {
+		return back
+	}
+	set, err := r.load(files, back.values)
+	if err == nil {
+		back.set, back.files = set, files
+		return back
+	}
+	r.log.Error("the scripts before the trial cannot be loaded without the one-time sequences that were used, so their doors stay shut until the next reload", "error", err)
+	for i, d := range back.set.Engine.Doors {
+		if d.OneTime != nil && slices.ContainsFunc(used, func(u engine.Consumed) bool { return u.File == d.OneTime.File }) {
+			shut := *d
+			shut.OneTime = &engine.OneTime{File: d.OneTime.File}
+			back.set.Engine.Doors[i] = &shut
+		}
+	}
+	return back
+}
+
+// confirm keeps the set of a trial, unless the caller's session says nothing about it.
+func (d *daemon) confirm(ctx context.Context, q control.ConfirmRequest) (control.Outcome, error) {
+	var told *trialTold
+	if !d.loop.do(ctx, func() { told = d.reloader.onTrial }) {
+		return control.Outcome{}, unanswered(ctx)
+	}
+	if told == nil {
+		return control.Outcome{}, noTrial
+	}
+	if err := proves(&q, sinceBoot()-told.boot); err != nil {
+		return control.Outcome{}, err
+	}
+	why := "sesame confirm"
+	if q.Force {
+		why += " --force"
+	}
+	o, err := d.reloader.request(ctx, wish{confirm: why})
+	if err != nil {
+		return control.Outcome{}, err
+	}
+	return d.reloader.answer(ctx, o), o.refused()
+}
+
+const noTrial = control.Refusal("no trial runs: the scripts that are in force stay")
+
+// proves returns why a session does not prove a trial that began so long ago.
+func proves(q *control.ConfirmRequest, trial time.Duration) error {
+	const next = "knock, log in anew, and run it there; or run: sesame confirm --force"
+	switch {
+	case q.Force:
+		return nil
+	case q.SessionAge == nil:
+		return control.Refusal("it is not known when your session was opened, so it proves nothing about new knocks: " + next)
+	case time.Duration(*q.SessionAge) >= trial:
+		return control.Refusal(fmt.Sprintf("your session (%s) was opened before the trial, and stands whatever the scripts do, so it proves nothing about new knocks: %s",
+			cmp.Or(q.Session, "not named"), next))
+	}
+	return nil
+}

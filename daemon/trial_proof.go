@@ -1,0 +1,99 @@
+package daemon
+
+import (
+	"net/netip"
+	"time"
+
+	"sesame/daemon/engine"
+	"sesame/scripting"
+	"sesame/scripting/difference"
+)
+
+// A proof looks for what shows that a set on trial lets somebody in: an opening of a door that
+// changed, by packets that came after the trial began, of which an effect was carried out. It also
+// notes the one-time sequences that are used meanwhile. The loop owns it.
+type proof struct {
+	began   time.Time
+	doors   map[string]*engine.Door
+	fresh   map[attemptOf]bool
+	awaited map[uint64]string // effects of openings, and what to say of these
+	used    []engine.Consumed // of which the set before knows nothing
+	proved  chan<- proved     // capacity 1
+}
+
+// A proved is what a proof found.
+type proved struct {
+	by  *proof
+	why string
+}
+
+type attemptOf struct {
+	door   string
+	source netip.Prefix
+}
+
+// Bounds of what strangers can cause. An attempt beyond them proves nothing; the next one may.
+const (
+	maxFresh   = 4096
+	maxAwaited = 1024
+)
+
+// newProof returns a proof for the doors of a set that changed. Doors that only observe open
+// nothing, and a scan of ports completes those of one knock.
+func newProof(began time.Time, set *scripting.Set, changes []difference.Change, found chan<- proved) *proof {
+	p := &proof{began: began, doors: map[string]*engine.Door{}, fresh: map[attemptOf]bool{}, awaited: map[uint64]string{}, proved: found}
+	changed := map[string]bool{}
+	for _, c := range changes {
+		changed[c.Name] = changed[c.Name] || c.Kind == difference.Door && c.What != difference.Gone
+	}
+	for _, d := range set.Engine.Doors {
+		if changed[d.Name] && !d.Observe && !d.ByAnyone() {
+			p.doors[d.Name] = d
+		}
+	}
+	return p
+}
+
+// events looks at the events of one input. The first stage of an attempt shows that it is new. An
+// attempt lives no longer than its door allows, so after that time all of them are.
+func (p *proof) events(events []engine.Event) {
+	opened := ""
+	for i := range events {
+		e := &events[i]
+		if e.Kind == engine.EventEffect && (e.Effect == engine.EffectConsume || e.Effect == engine.EffectCommentOut) {
+			p.used = append(p.used, engine.Consumed{File: e.File, Line: e.Text})
+		}
+		d := p.doors[e.Door]
+		if d == nil {
+			continue
+		}
+		who := attemptOf{e.Door, e.Source}
+		switch {
+		case e.Kind == engine.EventStage && e.Stage == 1 && len(p.fresh) < maxFresh:
+			p.fresh[who] = true
+		case e.Kind == engine.EventMiss:
+			delete(p.fresh, who)
+		case e.Kind == engine.EventOpen:
+			opened = ""
+			if p.fresh[who] || d.Listen || d.Within > 0 && e.Time.Sub(p.began) > d.Within {
+				opened = e.Door
+			}
+			delete(p.fresh, who)
+		case e.Kind == engine.EventEffect && e.Door == opened && e.ID != 0 && len(p.awaited) < maxAwaited &&
+			(e.Effect == engine.EffectAllow || e.Effect == engine.EffectExec):
+			p.awaited[e.ID] = "door " + e.Door + " was opened from " + e.Source.Addr().String()
+		}
+	}
+}
+
+// result notes what became of an effect.
+func (p *proof) result(id uint64, err error) {
+	why, awaited := p.awaited[id]
+	if delete(p.awaited, id); !awaited || err != nil {
+		return
+	}
+	select {
+	case p.proved <- proved{p, why}:
+	default: // one is enough
+	}
+}
