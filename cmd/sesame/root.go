@@ -89,6 +89,7 @@ captures offline, so that you can test a script before you use it.`,
 	root.AddCommand(
 		p.simulateCommand(),
 		p.perturbCommand(),
+		p.attackCommand(),
 		p.scrubCommand(),
 		p.checkCommand(),
 		p.testCommand(),

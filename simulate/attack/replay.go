@@ -135,6 +135,9 @@ func (t *Target) play(before, sent []packet.Packet) Outcome {
 	return counts.outcome()
 }
 
+// Sender returns who sends the knocks again.
+func (r *Replay) Sender() netip.Addr { return r.change(slices.Clone(r.Opening.Packets))[0].Source }
+
 // ByDesign reports whether it is in the nature of knocking that a replay opens a door: the same
 // knock opened it before, and is not used up by that.
 func (r *Replay) ByDesign(set *engine.Set, door string) bool {

@@ -1,0 +1,188 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"sesame/scripting"
+	"sesame/scripting/lint"
+	"sesame/simulate"
+	"sesame/simulate/attack"
+	"sesame/simulate/repeat"
+)
+
+func (p *program) attackCommand() *cobra.Command {
+	f := &attackFlags{}
+	c := &cobra.Command{
+		Use:   "attack [flags] [CAPTURE...]",
+		Short: "Scan the doors of the scripts, and replay knocks at them: what opens that should not?",
+		Long: `Attack runs scans through the scripts and the same engine that guards a machine, and
+prints which doors they open, and how often. Nothing is sent and nothing is opened.
+
+A scan is one packet to each port, of TCP, UDP and both, from low to high, from high
+to low and in random order, once and as often as the longest sequence has knocks.
+One source sends all of it. Nothing is known of it unless --fact or --geo says so.
+Ports in a random order are a permutation that --seed decides: run 1 has this seed,
+run 2 the next one. So --runs 1 with the seed of an opening repeats that scan. Beside
+what was counted stands what sesame check --guess computes for the same scan.
+
+With a CAPTURE, or with --knock, the knocks that open doors in it are sent again: a
+second, an hour and a day later, from another address, in reverse order, without the
+last one and without the first one. What opens when the same knock comes once more
+is by design: whoever sees a static sequence can send it. It counts as an unwanted
+opening when the door has one-time sequences, or with --count-replays.
+
+Conditions and limits count: what they refuse is no opening. A scan at a low --rate
+takes longer than the time of most doors.
+
+The exit status is 0 when there were no more unwanted openings than --max-opens, 1
+when there were more, and 2 when the scripts do not load, when a capture cannot be
+read or opens nothing, or when the attack was interrupted.`,
+		Example: `  sesame attack -s scripts
+  sesame attack -s scripts/ssh.lua --order random --ports worst --runs 100000
+  sesame attack -s scripts --rate 10/s --order up --times 3
+  sesame attack -s scripts pcaps/ssh-opens.pcap
+  sesame attack -s scripts --knock "203.0.113.9 ssh" --count-replays`,
+		RunE: func(c *cobra.Command, captures []string) error { return p.attack(c, f, captures) },
+	}
+	f.add(c)
+	return c
+}
+
+// attack runs all attacks and prints what they did.
+func (p *program) attack(c *cobra.Command, f *attackFlags, captures []string) error {
+	if err := f.check(c, captures); err != nil {
+		return err
+	}
+	a, err := p.loadAttacked(c, f)
+	if err != nil {
+		return err
+	}
+	defer a.close()
+	if err := f.checkDoors(c, a.set); err != nil {
+		return err
+	}
+	ctx, forget := p.interruptible(c.Context(), captures)
+	defer forget()
+	report := newAttackReport(f, a)
+	if len(captures) > 0 || len(f.typed.lines) > 0 {
+		if report.Replays, err = a.replay(ctx, c, f, captures); err != nil {
+			return err
+		}
+	}
+	err = a.scan(ctx, f, report)
+	if ctx.Err() != nil {
+		p.warn("interrupted: what came later is missing")
+		p.status, err = couldNot, nil
+	}
+	if err != nil {
+		return err
+	}
+	report.sum(f)
+	if p.status == done && report.Opens > f.maxOpens {
+		p.status = answerNo
+	}
+	if f.format == "json" {
+		return p.writeJSON(report)
+	}
+	return p.print("%s", report.text(f))
+}
+
+// An attacked is a script set that is attacked, and what is needed to attack it.
+type attacked struct {
+	set     *scripting.Set
+	target  attack.Target
+	targets *attack.Targets
+	closers []func()
+}
+
+func (a *attacked) close() {
+	for _, one := range a.closers {
+		one()
+	}
+}
+
+// loadAttacked loads the scripts. Each worker loads them once more for itself.
+func (p *program) loadAttacked(c *cobra.Command, f *attackFlags) (*attacked, error) {
+	set, settings, err := p.loadOffline(c, &f.scripts)
+	if err != nil {
+		return nil, err
+	}
+	a := &attacked{set: set, closers: []func(){set.Close}}
+	if len(set.Engine.Doors) == 0 {
+		a.close()
+		return nil, fmt.Errorf("%s: no door in the scripts, so nothing could open: expected sesame.door or sesame.listen in a .lua file; name other scripts with -s", settings.Scripts)
+	}
+	databases, err := f.geo.read(&settings, set)
+	if err != nil {
+		a.close()
+		return nil, err
+	}
+	if !c.Flags().Changed("local") {
+		f.parsed = settings.Local
+	}
+	a.target = f.target(set.Engine)
+	a.target.Facts = f.geo.facts(databases)
+	p.warnOfHosts(&f.geo.given, set.Hosts)
+	a.targets = &attack.Targets{Load: func() (attack.Target, error) {
+		if len(a.closers) == 1 { // the first worker has the set that is loaded already
+			a.closers = append(a.closers, func() {})
+			return a.target, nil
+		}
+		files, err := readScripts(&settings)
+		if err != nil {
+			return attack.Target{}, err
+		}
+		again, err := scripting.Load(files, scriptOptions(&settings))
+		if err != nil {
+			return attack.Target{}, err
+		}
+		a.closers = append(a.closers, again.Close)
+		target := a.target
+		target.Set = again.Engine
+		return target, nil
+	}}
+	return a, nil
+}
+
+// scan runs all scans, and adds them to a report. When ctx ends, those that were run stay.
+func (a *attacked) scan(ctx context.Context, f *attackFlags, report *attackReport) error {
+	guess := lint.GuessOf(a.set)
+	for _, s := range f.scans(a.set) {
+		series, err := a.targets.Run(ctx, s, repeat.Plan{Seed: f.seed, Runs: f.runs})
+		if series.Runs > 0 {
+			report.Scans = append(report.Scans, newScanReport(series, f, a.set.Engine.Doors, guess))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// replay sends the knocks of captures again.
+func (a *attacked) replay(ctx context.Context, c *cobra.Command, f *attackFlags, captures []string) ([]replayReport, error) {
+	config := simulate.Config{Captures: captures, Set: a.set.Engine, Local: f.parsed, Facts: a.target.Facts}
+	if err := f.typed.apply(c, &config); err != nil {
+		return nil, err
+	}
+	found, err := simulate.Matter(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	openings := attack.Openings(a.target, found.Packets)
+	openings = slices.DeleteFunc(openings, func(o attack.Opening) bool { return !f.wants(o.Door) })
+	if len(openings) == 0 {
+		return nil, fmt.Errorf("nothing opened a door, so there is no knock to send again: sesame simulate says why")
+	}
+	var all []replayReport
+	for i := range openings {
+		for _, r := range attack.Replays(&openings[i], a.target.Source) {
+			all = append(all, newReplayReport(&r, a.target, f))
+		}
+	}
+	return all, nil
+}
