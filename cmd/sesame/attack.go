@@ -57,6 +57,8 @@ func (p *program) attack(c *cobra.Command, f *attackFlags, captures []string) er
 	if err := f.check(c, captures); err != nil {
 		return err
 	}
+	ctx, forget := p.interruptible(c.Context(), captures)
+	defer forget()
 	a, err := p.loadAttacked(c, f)
 	if err != nil {
 		return err
@@ -65,8 +67,6 @@ func (p *program) attack(c *cobra.Command, f *attackFlags, captures []string) er
 	if err := f.checkDoors(c, a.set); err != nil {
 		return err
 	}
-	ctx, forget := p.interruptible(c.Context(), captures)
-	defer forget()
 	report := newAttackReport(f, a)
 	if len(captures) > 0 || len(f.typed.lines) > 0 {
 		if report.Replays, err = a.replay(ctx, c, f, captures); err != nil {

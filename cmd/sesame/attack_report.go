@@ -67,6 +67,10 @@ type scanAt struct {
 	Seed    uint64  `json:"seed,omitempty"`
 	Packet  int     `json:"packet,omitempty"`
 	Seconds float64 `json:"seconds,omitempty"`
+	// Sent is how many packets all runs had sent by then, one after the other, and Lasted how long
+	// that takes.
+	Sent   int     `json:"packets_to_first,omitempty"`
+	Lasted float64 `json:"seconds_to_first,omitempty"`
 	// Guess is what check --guess computes for the scan; nil: it has no figure.
 	Guess *scanGuess `json:"guess,omitempty"`
 }
@@ -162,6 +166,10 @@ func newScanReport(s *attack.Series, f *attackFlags, doors []*engine.Door, guess
 			continue
 		}
 		at := newScanAt(s.Of(d.Name), s.Runs, scan.Order == attack.Random)
+		if at.Opened > 0 && scan.Order == attack.Random {
+			before := int(at.Seed - f.seed)
+			at.Sent, at.Lasted = before*r.Packets+at.Packet, float64(before)*r.Seconds+at.Seconds
+		}
 		if scan.Order == attack.Random && scan.Times == 1 {
 			of := lint.Scanned{Protocols: scan.Protocols, Flags: scan.Flags, From: scan.From, To: scan.To}
 			if g, known := guess(d.Name, of); known {

@@ -149,6 +149,9 @@ func (at *scanAt) random(runs int) string {
 	text := fmt.Sprintf("opened %v", repeat.Share{Of: at.Opened, All: runs})
 	if at.Opened > 0 {
 		text += fmt.Sprintf(", first with --seed %d: %s", at.Seed, strings.TrimPrefix(at.first(), "opened "))
+		if at.Sent > at.Packet {
+			text += fmt.Sprintf(", in all %s and %s", lasting(at.Lasted), transcript.Count(at.Sent, "packet"))
+		}
 	}
 	if at.Refused > 0 {
 		text += fmt.Sprintf("; completed in %s, refused in %s (%s)", transcript.Number(at.Completed), transcript.Number(at.Refused), at.Reason)

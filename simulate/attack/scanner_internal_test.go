@@ -40,6 +40,10 @@ func load(t testing.TB, text string) *scripting.Set {
 	if err := os.WriteFile(filepath.Join(dir, "once.txt"), []byte("7000:tcp,7010:tcp\n7020:tcp,7030:tcp\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	conf := "[open]\nsequence = 7000,7042,7012\nseq_timeout = 5\ntcpflags = syn\n[close]\nsequence = 7012,7042:udp,7000\nseq_timeout = 5\ntcpflags = syn\n"
+	if err := os.WriteFile(filepath.Join(dir, "knockd.conf"), []byte(conf), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	files, err := source.Read(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -89,6 +93,8 @@ sesame.door "fin"      { sequence = { { 7003, flags = "fin" }, { 7013, flags = "
 sesame.door "limited"  { sequence = { 7060 }, limit = "1/m per source", guards = 22 }
 sesame.listen "beacon" { on = "udp/7050", on_knock = function(k) k:allow() end, guards = 22 }
 sesame.door "pair"     { sequence = { 7070, 7071 }, tripwires = 0, guards = 22, duplicates = "wrong" }
+sesame.door "once"     { one_time_sequences = "once.txt", tripwires = 2, guards = 22 }
+sesame.knockd "knockd.conf"
 `
 
 const strict = `
