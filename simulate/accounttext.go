@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"slices"
 	"strings"
 
 	"sesame/daemon/packet"
@@ -22,6 +23,8 @@ func (r *Report) WriteAccount(w io.Writer) error {
 	if r.account != nil {
 		_ = r.account.Write(&b) // into memory
 	}
+	_ = r.Open.Write(&b, "open") // into memory
+	_ = r.WouldOpen.Write(&b, "would have been open")
 	r.writeNotes(&b)
 	_, err := w.Write(b.Bytes())
 	return err
@@ -89,11 +92,21 @@ func selectedBy(c *Config) string {
 	return strings.Join(parts, " ")
 }
 
+// addTimes fills in the times for which ports were open.
+func (r *Report) addTimes(times *account.TimeBook) {
+	if times != nil {
+		r.Open, r.WouldOpen = times.Given(), times.Observed()
+	}
+}
+
 // finish writes what comes behind the events: the accounts for programs, and the totals.
 func (r *Report) finish(c *Config) error {
 	if c.Lines != nil && r.account != nil {
 		for a := range r.account.All() {
 			c.Lines.Line(a.Pairs()...)
+		}
+		for _, line := range slices.Concat(r.Open.Pairs(false), r.WouldOpen.Pairs(true)) {
+			c.Lines.Line(line...)
 		}
 	}
 	return c.Writer.Summary(r.Summary)

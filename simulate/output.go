@@ -15,6 +15,7 @@ import (
 type output struct {
 	writer  Writer
 	account *account.Book          // nil: none is wanted, see explained
+	times   *account.TimeBook      // nil: none are wanted
 	judged  func(*engine.Judgment) // gets what the account gets; nil: nobody asked
 	live    bool                   // the capture arrives while it is replayed: flush after every write
 	only    selection
@@ -30,7 +31,7 @@ type output struct {
 func newOutput(c Config, doors []*engine.Door, live bool) output {
 	o := output{writer: c.Writer, judged: c.Judged, live: live, only: selection{sources: c.Sources, doors: c.Doors, since: c.Since}}
 	if c.Account {
-		o.account = account.New()
+		o.account, o.times = account.New(), account.NewTimeBook()
 		o.split.SetDoors(doors)
 	}
 	return o
@@ -149,6 +150,17 @@ func (o *output) updateDoors(e *engine.Engine) {
 	}
 }
 
+// hold notes grants that were live before the recording began, or that a start restored. No event
+// gives them.
+func (o *output) hold(e *engine.Engine) {
+	if o.times == nil {
+		return
+	}
+	now := e.Now()
+	grants := slices.DeleteFunc(e.Grants(), func(g engine.Grant) bool { return !o.only.has(g.Source, now) || !o.only.hasDoor(g.Door) })
+	o.times.Hold(now, grants)
+}
+
 // report passes on events that no packet caused.
 func (o *output) report(events []engine.Event) {
 	if o.account != nil {
@@ -168,6 +180,9 @@ func (o *output) write(events []engine.Event) {
 	chosen := o.only.of(events)
 	if len(chosen) == 0 {
 		return
+	}
+	if o.times != nil {
+		o.times.Events(chosen)
 	}
 	o.writer.Events(chosen)
 	if o.live {

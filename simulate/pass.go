@@ -310,6 +310,7 @@ func (p *pass) report() *Report {
 		Unreadable: p.unreadable, Tunnels: p.tunnels, Incomplete: p.incomplete, Steps: p.steps.told, MoreSteps: p.steps.more,
 		account: p.replay.account, split: p.replay.splitKnocks(), local: p.config.Local, recorded: p.recorded, hints: p.replay.facts.hints(), selected: selectedBy(&p.config),
 	}
+	r.addTimes(p.replay.times)
 	for d := range packet.Drops {
 		r.Dropped[d] += p.dropped[d]
 	}

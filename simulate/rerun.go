@@ -62,6 +62,7 @@ func rerun(ctx context.Context, c Config, recording *capture) (*Report, error) {
 	if c.Account {
 		r.kept = newKeeper(r.set.Engine)
 	}
+	r.hold(r.engine)
 	c.Writer.Begin(namesOf(r.engine.Doors()), nil)
 	err := r.read(ctx)
 	if r.account != nil {
@@ -70,6 +71,7 @@ func rerun(ctx context.Context, c Config, recording *capture) (*Report, error) {
 			end = c.Now
 		}
 		r.account.End(end, !c.Now.IsZero())
+		r.times.End(end)
 	}
 	report := r.summary()
 	if err != io.EOF {
@@ -215,6 +217,7 @@ func (r *rerunning) input(in *record.Input) error {
 			return fmt.Errorf("more than %d grants and values are restored", mostGrants)
 		}
 		r.report(e.Restore(now, in.Records))
+		r.hold(e)
 	case record.InputLocal:
 		e.Own(in.Own)
 		r.stage.local, r.stage.own = in.Local, in.Own
@@ -265,6 +268,7 @@ func (r *rerunning) summary() *Report {
 	report := &Report{
 		Summary: s, Clamped: now.Clamped - was.Clamped, Cut: r.cut, Exact: r.facts.missing+r.unended+len(r.revealer.Missing) == 0, Withheld: r.revealer.Missing, Unanswered: r.facts.missing, Unended: r.unended, Foreign: r.capture.reader.Foreign(), account: r.account, split: r.splitKnocks(),
 	}
+	report.addTimes(r.times)
 	if s.Knocks == 0 {
 		report.nothing = transcript.Count(s.Packets, "packet") + " recorded, none of which was a knock"
 	}

@@ -119,6 +119,9 @@ type Report struct {
 	// Foreign counts the packets of other captures that were merged with a recording, which an
 	// exact replay leaves out.
 	Foreign int
+	// Open are the times for which ports were open, and WouldOpen those for which they would have
+	// been, had their doors not only observed. They need [Config.Account].
+	Open, WouldOpen account.OpenTimes
 
 	account *account.Book
 	nothing string // why no packet was a knock

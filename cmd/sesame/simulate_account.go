@@ -17,7 +17,7 @@ type accountFlags struct {
 }
 
 func (f *accountFlags) add(c *cobra.Command) {
-	c.Flags().BoolVar(&f.account, "account", false, "with --format jsonl, also one line for each source at each door: how far it came, and why no further")
+	c.Flags().BoolVar(&f.account, "account", false, "with --format jsonl, also one line for each source at each door: how far it came, and why no further; and for how long each port was open to whom")
 	c.Flags().BoolVarP(&f.quiet, "quiet", "q", false, "print the accounts alone, without events and totals")
 	f.choiceFlags.add(c, "events and accounts")
 }

@@ -1,9 +1,12 @@
 package transcript
 
-import "time"
+import (
+	"strconv"
+	"time"
+)
 
-// A Pair is a key of a line and its value: a string, an int, a [time.Duration], a [time.Time], or
-// some strings.
+// A Pair is a key of a line and its value: a string, an int, a float64, a bool, a [time.Duration],
+// a [time.Time], or some strings.
 type Pair struct {
 	Key   string
 	Value any
@@ -29,6 +32,16 @@ func (o *object) pair(p Pair) {
 		o.text(p.Key, value)
 	case int:
 		o.positive(p.Key, value)
+	case float64:
+		if value != 0 {
+			o.key(p.Key)
+			o.buf = strconv.AppendFloat(o.buf, value, 'f', -1, 64)
+		}
+	case bool:
+		if value {
+			o.key(p.Key)
+			o.buf = append(o.buf, "true"...)
+		}
 	case time.Duration:
 		if value != 0 {
 			o.string(p.Key, Duration(value))
