@@ -90,11 +90,11 @@ func (c *confinement) refusal(set *scripting.Set, scripts string) error {
 		return nil
 	}
 	if len(set.Commands) > 0 {
-		return errors.New("the scripts have the first commands, and this process gave up starting programs when it started without any: restart Sesame (systemctl restart sesame); grants stay")
+		return errors.New("the scripts have the first commands, and this process gave up starting programs when it started without any: restart Sesame (with its unit: systemctl restart sesame); grants stay")
 	}
 	for _, dir := range oneTimeDirectories(set, directoryOf(scripts)) {
 		if !slices.Contains(c.write, dir) {
-			return fmt.Errorf("the scripts have one-time sequences in %s, where this process gave up writing when it started without them: restart Sesame (systemctl restart sesame); grants stay", dir)
+			return fmt.Errorf("the scripts have one-time sequences in %s, where this process gave up writing when it started without them: restart Sesame (with its unit: systemctl restart sesame); grants stay", dir)
 		}
 	}
 	return nil
@@ -105,7 +105,7 @@ func (c *confinement) explainSocket(err error) error {
 	if c == nil || !c.held || err == nil || !errors.Is(err, fs.ErrPermission) {
 		return err
 	}
-	return fmt.Errorf("%w (a confined process makes no directory and no socket: restart Sesame (systemctl restart sesame); grants stay)", err)
+	return fmt.Errorf("%w (a confined process makes no directory and no socket: restart Sesame (with its unit: systemctl restart sesame); grants stay)", err)
 }
 
 // explain adds what to do to an error of a file that the confinement may have refused. A mistake

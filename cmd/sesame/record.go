@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -30,8 +31,9 @@ func (p *program) recordCommand() *cobra.Command {
 		Short: "Save the latest packets and decisions of the daemon, for a replay",
 		Long: `Record saves the daemon's flight recorder as a pcapng file: the latest packets to
 ports of doors, all other inputs of the decisions, and the scripts. FILE appears
-only when it is complete; - is standard output. Each packet has a comment that
-says what it did, which Wireshark and tshark show.
+only when it is complete; - is standard output. A FILE that ends in .zst or .gz is
+compressed. Each packet has a comment that says what it did, which Wireshark and
+tshark show.
 
 The files of one-time sequences are left out. A replay is exact where these files are
 as they were when the recording began: when no sequence was used since. Elsewhere
@@ -42,6 +44,8 @@ The file has other secrets: sequences that are used again and again, and what
 packets carried. To replay it with its own scripts:
 
   sesame simulate FILE`,
+		Example: `  sesame record monday.pcapng.zst
+  sesame record - | sesame simulate -`,
 		Args: arguments(1, 1, "FILE, or - for standard output"),
 		RunE: func(c *cobra.Command, args []string) error {
 			return p.request(c, &f.daemon, func(ctx context.Context, daemon *control.Client) error {
@@ -80,13 +84,22 @@ func mayBeMade(name string, force bool) error {
 	file, err := os.Lstat(name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil
+		return hasDirectory(name)
 	case err != nil:
 		return fmt.Errorf("recording: %w", err)
 	case !file.Mode().IsRegular():
 		return fmt.Errorf("%s is there, and no ordinary file: name another", name)
 	case !force:
 		return there(name)
+	}
+	return nil
+}
+
+// hasDirectory checks that the directory of a file exists. Without it the error would name the
+// temporary file, which nobody knows.
+func hasDirectory(name string) error {
+	if _, err := os.Stat(filepath.Dir(name)); err != nil {
+		return fmt.Errorf("recording to %s: %w: make the directory first", name, err)
 	}
 	return nil
 }
@@ -108,7 +121,8 @@ func (p *program) saveRecording(ctx context.Context, daemon *control.Client, nam
 			err = errors.Join(err, os.Remove(aside.Name()))
 		}
 	}()
-	if err := p.fetchRecording(ctx, daemon, f.secrets, filepath.Dir(name), aside); err != nil {
+	fetch := func(to io.Writer) error { return p.fetchRecording(ctx, daemon, f.secrets, filepath.Dir(name), to) }
+	if err := compressed(name, aside, fetch); err != nil {
 		return 0, errors.Join(err, aside.Close())
 	}
 	end, err := aside.Seek(0, 1)

@@ -120,5 +120,5 @@ func (s *Status) withHealth() {
 // oldDaemon is the one reason that the client finds, not the daemon.
 const (
 	oldDaemon     = "old-daemon"
-	oldDaemonNext = "restart it: systemctl restart sesame"
+	oldDaemonNext = "restart it (with its unit: systemctl restart sesame)"
 )

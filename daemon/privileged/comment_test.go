@@ -12,9 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestSequencesOfTheDaemonsUser has a file of one-time sequences in a directory that the daemon's
-// user owns, as a daemon without a helper needs it.
-func TestSequencesOfTheDaemonsUser(t *testing.T) {
+// TestRealSequencesOfTheDaemonsUser has a file of one-time sequences in a directory that the
+// daemon's user owns, as a daemon without a helper needs it.
+func TestRealSequencesOfTheDaemonsUser(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can give files away")
 	}

@@ -9,10 +9,10 @@ import (
 	"testing"
 )
 
-// TestLinksOfTheDaemonsUser has links to a file of root's in places that the daemon's user can
+// TestRealLinksOfTheDaemonsUser has links to a file of root's in places that the daemon's user can
 // write: of a file of one-time sequences, and of a script. The helper reads as root, and must not
 // hand it to the daemon.
-func TestLinksOfTheDaemonsUser(t *testing.T) {
+func TestRealLinksOfTheDaemonsUser(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can give files away")
 	}

@@ -14,6 +14,7 @@ import (
 
 	"sesame/daemon/engine"
 	"sesame/daemon/packet"
+	"sesame/daemon/transcript"
 )
 
 // A grantAt is an event of a grant, so many seconds after noon.
@@ -195,6 +196,54 @@ func TestOpenTimesAreSorted(t *testing.T) {
 	var text strings.Builder
 	if err := times.Write(&text, "open"); err != nil || strings.Count(text.String(), " to 2 sources") != shown || !strings.Contains(text.String(), "\nand 10 more ports\n") {
 		t.Errorf("%v, and wrote\n%s", err, text.String())
+	}
+}
+
+// What is left out is counted, and nothing is when all has room.
+func TestOpenTimesThatHaveRoom(t *testing.T) {
+	for _, test := range []struct {
+		ports int
+		want  string
+	}{{shown / 2, ""}, {shown/2 + 1, "and 2 more sources"}, {shown, ""}, {shown + 1, "and 1 more port\n"}} {
+		var times OpenTimes
+		for n := range test.ports {
+			times.Sources = append(times.Sources, make([]SourceTime, 2)...)
+			times.Ports = append(times.Ports, PortTime{Port: tcp(uint16(n + 1)), Sources: 2})
+		}
+		if test.ports >= shown {
+			times.Sources = nil
+		}
+		times.Grants = 2 * test.ports
+		var text strings.Builder
+		if err := times.Write(&text, "open"); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(text.String(), "\nand ") || strings.HasPrefix(text.String(), "and "); got != (test.want != "") || !strings.Contains(text.String(), test.want) {
+			t.Errorf("%d ports: want %q in\n%s", test.ports, test.want, text.String())
+		}
+	}
+}
+
+func TestOpenTimesForPrograms(t *testing.T) {
+	if lines := (&OpenTimes{}).Pairs(false); len(lines) != 0 {
+		t.Errorf("without a grant: %v", lines)
+	}
+	times := timesOf([]grantAt{{0, gives, 1, tom, tcp(22)}, {30, closes, 1, tom, tcp(22)}}).Given()
+	times.Unlisted, times.UnlistedOpen = 3, 1500*time.Millisecond
+	var out strings.Builder
+	j := transcript.NewJSON(&out)
+	for _, line := range times.Pairs(true) {
+		j.Line(line...)
+	}
+	if err := j.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	want := `{"event":"open_time","source":"203.0.113.9","port":"tcp/22","seconds":30,"periods":1,"grants":1,"first":"2026-03-02T12:00:00Z","last":"2026-03-02T12:00:30Z","observed":true}
+{"event":"port_time","port":"tcp/22","seconds":30,"periods":1,"sources":1,"most":1,"at":"2026-03-02T12:00:00Z","observed":true}
+{"event":"grants","grants":1,"most":1,"at":"2026-03-02T12:00:00Z","unlisted":3,"unlisted_seconds":1.5,"observed":true}
+`
+	if diff := cmp.Diff(want, out.String()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 
