@@ -18,6 +18,7 @@ import (
 	"sesame/daemon/transcript"
 	"sesame/scripting"
 	"sesame/simulate"
+	"sesame/simulate/page"
 )
 
 // explainFlags are the flags of sesame explain.
@@ -25,6 +26,7 @@ type explainFlags struct {
 	daemon configFlags
 	last   string
 	color  string
+	html   htmlFlags
 }
 
 func (p *program) explainCommand() *cobra.Command {
@@ -39,13 +41,15 @@ late, and by how much. The running doors are not touched.
 Then it prints what became of what was opened: whether the port answered, or
 which chain of which program dropped the connection, with the line to run; and
 who was refused at guarded ports.`,
-		Example: `  sesame explain 203.0.113.9 --last 10m`,
-		Args:    arguments(0, 1, "at most one ADDRESS|NETWORK"),
-		RunE:    func(c *cobra.Command, args []string) error { return p.explain(c, f, args) },
+		Example: `  sesame explain 203.0.113.9 --last 10m
+  sesame explain --last 1h --html hour.html`,
+		Args: arguments(0, 1, "at most one ADDRESS|NETWORK"),
+		RunE: func(c *cobra.Command, args []string) error { return p.explain(c, f, args) },
 	}
 	f.daemon.addSocket(c)
 	c.Flags().StringVar(&f.last, "last", "", "only the last part of the recording, such as 10m (default: all)")
 	c.Flags().StringVar(&f.color, "color", "auto", `"auto", "always" or "never"`)
+	f.html.add(c)
 	return c
 }
 
@@ -69,6 +73,10 @@ func (p *program) explain(c *cobra.Command, f *explainFlags, args []string) erro
 	}
 	counted := &countingWriter{Text: transcript.NewText(p.stdout, transcript.TextOptions{Color: color(f.color, p.stdout)}), selected: source.IsValid() || last > 0}
 	config := simulate.Config{Account: true, Writer: counted}
+	if err := f.html.check(c); err != nil {
+		return err
+	}
+	f.html.apply(&config)
 	if source.IsValid() {
 		config.Sources = []netip.Prefix{source.Masked()}
 	}
@@ -102,11 +110,36 @@ func (p *program) explain(c *cobra.Command, f *explainFlags, args []string) erro
 				return err
 			}
 		}
+		if f.html.wanted() {
+			if err := f.html.save(p, f.explained(args, report, lines)); err != nil {
+				return err
+			}
+		}
 		if counted.events == 0 && !report.Tells() && report.Knocks > 0 && len(lines) == 0 {
 			p.note("nothing that a door listens to is recorded%s; all that is recorded: sesame explain", ofWhom(source, last))
 		}
 		return nil
 	})
+}
+
+// explained returns the page of what the daemon recorded, with lines about what became of it.
+func (f *explainFlags) explained(args []string, report *simulate.Report, lines []string) *page.Data {
+	title := "What the daemon recorded"
+	if len(args) > 0 {
+		title += " of " + args[0]
+	}
+	if f.last != "" {
+		title += ", the last " + f.last
+	}
+	d := f.html.data("explain", title, report)
+	if len(lines) > 0 {
+		s := page.Section{Title: "What became of it at the firewall", Columns: []page.Column{{Name: "Source, and what was measured"}}}
+		for line := range strings.SplitSeq(strings.Join(lines, "\n"), "\n") {
+			s.Rows = append(s.Rows, []string{line})
+		}
+		d.Sections = append(d.Sections, s)
+	}
+	return d
 }
 
 // ofWhom returns text about the selection of sources and time.

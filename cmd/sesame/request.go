@@ -5,10 +5,8 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"os/signal"
-	"strconv"
 	"syscall"
 	"time"
 
@@ -67,14 +65,3 @@ func formatTime(t time.Time) string { return transcript.Clock(t) }
 
 // span formats a duration, rounded to seconds from one second on.
 func span(d time.Duration) string { return transcript.Rounded(d) }
-
-// size formats a number of bytes.
-func size(n int) string {
-	switch {
-	case n < 1<<10:
-		return transcript.Count(n, "byte")
-	case n < 1<<20:
-		return strconv.Itoa(n>>10) + " KiB"
-	}
-	return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
-}

@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -65,7 +63,8 @@ func (p *program) scrub(c *cobra.Command, f *scrubFlags, name string) error {
 	if f.out == "" || f.out == "-" {
 		return &usageError{c, "where to? Name the file to write with -o"}
 	}
-	if err := f.free(); err != nil {
+	out := newFile{f.out, f.force}
+	if err := out.free(); err != nil {
 		return err
 	}
 	recording, err := readRecording(name)
@@ -76,48 +75,14 @@ func (p *program) scrub(c *cobra.Command, f *scrubFlags, name string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w%s", name, err, advice(recording, keep, err))
 	}
-	if err := f.save(scrubbed.File); err != nil {
+	_, err = out.write(func(w io.Writer) error {
+		_, err := w.Write(scrubbed.File)
 		return err
-	}
-	return p.print("%s: the verdicts are the same: %d decisions about %d packets\n", f.out, scrubbed.Decisions, scrubbed.Packets)
-}
-
-// free checks whether the file can be made, before the recording is replayed.
-func (f *scrubFlags) free() error {
-	file, err := os.Lstat(f.out)
-	switch {
-	case errors.Is(err, os.ErrNotExist):
-		return nil
-	case err != nil:
-		return err
-	case !file.Mode().IsRegular():
-		return fmt.Errorf("%s is there, and no ordinary file: name another", f.out)
-	case !f.force:
-		return fmt.Errorf("%s is there already: name another file, or replace it with --force", f.out)
-	}
-	return nil
-}
-
-// save writes to a temporary file and names it when it is complete, so that no part of a recording
-// can be taken for the whole.
-func (f *scrubFlags) save(scrubbed []byte) (err error) {
-	aside, err := os.CreateTemp(filepath.Dir(f.out), "."+filepath.Base(f.out)+".*")
+	})
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(aside.Name()))
-		}
-	}()
-	_, err = aside.Write(scrubbed)
-	if err := errors.Join(err, aside.Sync(), aside.Close()); err != nil {
-		return err
-	}
-	if err := f.free(); err != nil { // it took a while
-		return err
-	}
-	return os.Rename(aside.Name(), f.out)
+	return p.print("%s: the verdicts are the same: %d decisions about %d packets\n", f.out, scrubbed.Decisions, scrubbed.Packets)
 }
 
 func readRecording(name string) ([]byte, error) {

@@ -24,6 +24,7 @@ type simulateFlags struct {
 	account accountFlags
 	typed   typedFlags
 	output  outputFlags
+	html    htmlFlags
 	local   []string
 	parsed  []netip.Prefix // of local
 	until   string
@@ -68,6 +69,7 @@ were knocks than --min-knocks asks for, and 2 when a file could not be read to i
 end, when no packet of a capture could be read, or when there is no door.`,
 		Example: `  sesame simulate -s scripts/ssh.lua pcaps/ssh-opens.pcap
   sesame simulate -s scripts/ssh.lua -q --source 203.0.113.9 pcaps/ssh-opens.pcap
+  sesame simulate -s scripts --html monday.html monday.pcap
   sesame simulate --knock "203.0.113.9 ssh" --at "2026-11-23 09:00 Europe/Madrid" --fact "203.0.113.9 country=ES"
   tcpdump -U -w - | sesame simulate --local 192.0.2.1 -`,
 		Args: func(c *cobra.Command, args []string) error {
@@ -94,6 +96,7 @@ end, when no packet of a capture could be read, or when there is no door.`,
 	f.account.add(c)
 	f.typed.add(c)
 	f.output.add(c)
+	f.html.add(c)
 	c.Flags().StringSliceVar(&f.local, "local", nil, "addresses or networks of the host; packets to others do not count (default: any)")
 	c.Flags().StringVar(&f.until, "until", "1h", "how long timers of scripts run after the last packet")
 	c.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "print what was used: version, scripts, captures, options")
@@ -138,6 +141,7 @@ func (p *program) simulate(c *cobra.Command, f *simulateFlags, captures []string
 		return err
 	}
 	f.output.applyTrace(&config, out)
+	f.html.apply(&config)
 	if isTerminal(p.stderr) {
 		config.Progress = bar.draw
 	}
@@ -159,6 +163,11 @@ func (p *program) simulate(c *cobra.Command, f *simulateFlags, captures []string
 	}
 	if err := p.writeAccount(f, report); err != nil {
 		return err
+	}
+	if f.html.wanted() {
+		if err := f.html.save(p, f.html.data("simulate", pageTitle(captures), report)); err != nil {
+			return err
+		}
 	}
 	f.demands.judge(p, report)
 	p.judge(report)
@@ -224,6 +233,12 @@ func (f *simulateFlags) check(c *cobra.Command) (until time.Duration, err error)
 		return 0, err
 	}
 	if err := f.typed.check(c); err != nil {
+		return 0, err
+	}
+	if f.html.wanted() && f.output.format == "test" {
+		return 0, &usageError{c, "--format test prints a test alone: leave out --html"}
+	}
+	if err := f.html.check(c); err != nil {
 		return 0, err
 	}
 	return until, f.geo.check(c)
