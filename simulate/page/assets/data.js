@@ -22,7 +22,7 @@ function readData() {
     index, source: text(r[0]), door: text(r[1]), side: r[2], verdict: r[3], best: r[4], stages: r[5],
     lines: r[6].map(text), suggestion: text(r[7]),
   }));
-  return { begin: raw.begin, length: Math.max(raw.length, 1), sides: raw.sides ?? [], text, attempts, grants, accounts };
+  return { begin: raw.begin, length: Math.max(raw.length, 1e6), sides: raw.sides ?? [], text, attempts, grants, accounts };
 }
 
 // marksOf returns the marks of an attempt as objects. They are made when they are needed.
@@ -49,7 +49,7 @@ function lanesOf(data) {
     if (!lanes.has(key)) {
       lanes.set(key, {
         source: one.source, door: one.door, side: one.side, seen: lanes.size,
-        attempts: [], grants: [], account: null, first: Infinity, rank: -1, longest: 0, longestGrant: 0,
+        attempts: [], grants: [], ports: [], account: null, first: Infinity, rank: -1, longest: 0, longestGrant: 0,
       });
     }
     return lanes.get(key);
@@ -65,6 +65,7 @@ function lanesOf(data) {
   for (const g of data.grants) {
     const l = lane(g);
     l.grants.push(g);
+    if (!l.ports.includes(g.what)) l.ports.push(g.what);
     l.first = Math.min(l.first, g.begin);
     l.longestGrant = Math.max(l.longestGrant, g.end - g.begin);
   }

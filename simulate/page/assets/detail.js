@@ -16,18 +16,30 @@ function when(data, a) {
 function newTip(box) {
   const hide = () => (box.hidden = true);
   const show = (state, lane, x, y) => {
-    const a = state.hover, g = lane && !a ? grantAt(lane, state.over) : null;
-    if (!a && !g) return hide();
-    const lines = a
-      ? [element("strong", {}, swatch(a.verdict), VERDICT_NAMES[a.verdict] + " at " + a.best + " of " + a.stages), a.text || firstGiven(state.data, a), when(state.data, a)]
-      : [element("strong", {}, g.what), (g.observed ? "would have been open for " : "open for ") + duration(g.end - g.begin) + (g.reason ? ": " + g.reason : ""), clock(state.data.begin + g.begin, 1e5) + " to " + clock(state.data.begin + g.end, 1e5)];
-    box.replaceChildren(lines[0], element("p", {}, lines[1]), element("p", { className: "when" }, lines[2]));
+    const a = state.hover, live = lane && !a ? grantsAt(lane, state.over) : [];
+    if (!a && !live.length) return hide();
+    box.replaceChildren(...(a ? attemptLines(state.data, a) : live.slice(0, 4).flatMap((g) => grantLines(state.data, g))));
     box.hidden = false;
     const wide = box.parentElement.clientWidth;
     box.style.left = Math.max(0, Math.min(x + 12, wide - box.offsetWidth)) + "px";
     box.style.top = y + 4 + "px";
   };
   return { show, hide };
+}
+
+function attemptLines(data, a) {
+  return [
+    element("strong", {}, swatch(a.verdict), VERDICT_NAMES[a.verdict] + " at " + a.best + " of " + a.stages),
+    element("p", {}, a.text || firstGiven(data, a)), element("p", { className: "when" }, when(data, a)),
+  ];
+}
+
+function grantLines(data, g) {
+  const span = (g.observed ? "would have been open for " : "open for ") + duration(g.end - g.begin);
+  return [
+    element("strong", {}, g.what), element("p", {}, span + (g.reason ? ": " + g.reason : "")),
+    element("p", { className: "when" }, clock(data.begin + g.begin, 1e5) + " to " + clock(data.begin + g.end, 1e5)),
+  ];
 }
 
 const firstGiven = (data, a) => (a.gave.length ? data.text(a.gave[0]) : "");
@@ -49,7 +61,7 @@ function showDetail(state, panel) {
     element("ol", {}, ...marksOf(state.data, a).map((mark) => markItem(a, mark))),
     ...listed("What the door did", a.gave.map(state.data.text)),
     ...listed("This source at this door", account ? account.lines.filter((l) => l !== account.suggestion) : []),
-    account?.suggestion ? element("p", { className: "help" }, "It would have helped: " + account.suggestion) : "",
+    ...(account?.suggestion ? [element("h3", {}, "What would have opened it"), element("p", { className: "help" }, account.suggestion.replace(/: opens$/, ""))] : []),
     element("div", { className: "steps" },
       element("button", { type: "button", onclick: () => along(state, -1) }, "Previous"),
       element("button", { type: "button", onclick: () => along(state, 1) }, "Next"),

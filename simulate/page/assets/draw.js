@@ -1,7 +1,7 @@
 // Drawing of the lanes and of the time scale. Only what is in view is drawn, and what would fall
 // onto the same pixel once: the work grows with the size of the picture, not with the data.
 
-const LANE = 46, NARROW_LANE = 58, AXIS = 30;
+const LANE = 46, NARROW_LANE = 62, AXIS = 30;
 
 // palette reads the colours from the style sheet, so that there is one place for them.
 function palette() {

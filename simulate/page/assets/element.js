@@ -17,48 +17,56 @@ function element(name, properties = {}, ...children) {
 // isolated returns a text of a stranger: letters that are written from right to left stay inside.
 const isolated = (text) => element("bdi", {}, text);
 
-// glyph draws the shape of a verdict around a point. The shape says what the colour says.
-function glyph(context, verdict, x, y, size, colors) {
-  const color = colors[VERDICTS[verdict]];
-  context.fillStyle = color;
-  context.strokeStyle = color;
-  context.lineWidth = Math.max(1.5, size / 3);
-  context.lineCap = "round";
-  context.beginPath();
+const SOLID = ["opened", "refused", "failed"];
+
+// shape returns the path of a verdict around a point. The shape says what the colour says.
+function shape(verdict, x, y, size) {
+  const path = new Path2D();
   switch (VERDICTS[verdict]) {
     case "opened":
-      context.arc(x, y, size, 0, 2 * Math.PI);
-      context.fill();
+      path.arc(x, y, size, 0, 2 * Math.PI);
       break;
     case "refused":
-      context.moveTo(x, y - size * 1.2);
-      context.lineTo(x + size * 1.2, y);
-      context.lineTo(x, y + size * 1.2);
-      context.lineTo(x - size * 1.2, y);
-      context.fill();
+      path.moveTo(x, y - size * 1.2);
+      path.lineTo(x + size * 1.2, y);
+      path.lineTo(x, y + size * 1.2);
+      path.lineTo(x - size * 1.2, y);
+      path.closePath();
       break;
     case "failed":
-      context.moveTo(x, y - size * 1.15);
-      context.lineTo(x + size * 1.15, y + size * 0.9);
-      context.lineTo(x - size * 1.15, y + size * 0.9);
-      context.fill();
+      path.moveTo(x, y - size * 1.15);
+      path.lineTo(x + size * 1.15, y + size * 0.9);
+      path.lineTo(x - size * 1.15, y + size * 0.9);
+      path.closePath();
       break;
     case "waiting":
-      context.arc(x, y, size * 0.85, 0, 2 * Math.PI);
-      context.stroke();
+      path.arc(x, y, size * 0.85, 0, 2 * Math.PI);
       break;
     case "never":
-      context.moveTo(x - size * 0.9, y);
-      context.lineTo(x + size * 0.9, y);
-      context.stroke();
+      path.moveTo(x - size * 0.9, y);
+      path.lineTo(x + size * 0.9, y);
       break;
     default:
-      context.moveTo(x - size * 0.75, y - size * 0.75);
-      context.lineTo(x + size * 0.75, y + size * 0.75);
-      context.moveTo(x + size * 0.75, y - size * 0.75);
-      context.lineTo(x - size * 0.75, y + size * 0.75);
-      context.stroke();
+      path.moveTo(x - size * 0.75, y - size * 0.75);
+      path.lineTo(x + size * 0.75, y + size * 0.75);
+      path.moveTo(x + size * 0.75, y - size * 0.75);
+      path.lineTo(x - size * 0.75, y + size * 0.75);
   }
+  return path;
+}
+
+// glyph draws the shape of a verdict, with an edge that sets it off from what is below it.
+function glyph(context, verdict, x, y, size, colors) {
+  const path = shape(verdict, x, y, size), solid = SOLID.includes(VERDICTS[verdict]);
+  context.lineCap = "round";
+  context.lineJoin = "round";
+  context.strokeStyle = colors.surface;
+  context.lineWidth = solid ? 3 : 5;
+  context.stroke(path);
+  context.strokeStyle = context.fillStyle = colors[VERDICTS[verdict]];
+  context.lineWidth = 1.8;
+  if (solid) context.fill(path);
+  else context.stroke(path);
 }
 
 const SHAPES = {
@@ -68,7 +76,7 @@ const SHAPES = {
 
 // swatch returns the shape of a verdict as a picture beside a text that says the same.
 function swatch(verdict) {
-  const name = VERDICTS[verdict], solid = ["opened", "refused", "failed"].includes(name);
+  const name = VERDICTS[verdict], solid = SOLID.includes(name);
   const space = "http://www.w3.org/2000/svg";
   const picture = document.createElementNS(space, "svg"), path = document.createElementNS(space, "path");
   const attributes = { d: SHAPES[name], fill: solid ? `var(--${name})` : "none", stroke: solid ? "none" : `var(--${name})`, "stroke-width": 2.4, "stroke-linecap": "round" };

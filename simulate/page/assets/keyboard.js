@@ -23,7 +23,10 @@ const KEYS = {
   Home: (state) => along(state, -Infinity), End: (state) => along(state, Infinity),
   PageDown: (state) => across(state, 8), PageUp: (state) => across(state, -8),
   Enter: (state) => state.chosen && glide(state, () => zoomTo(state, state.chosen)),
-  Escape: (state) => choose(state, null),
+  Escape: (state) => {
+    choose(state, null);
+    byId("tip").hidden = true;
+  },
 };
 
 function keyboard(state, board) {
@@ -69,5 +72,6 @@ function choose(state, attempt, intoView = false) {
     }
   }
   state.said = false;
+  state.tipped = intoView && attempt ? attempt : null;
   changed(state);
 }

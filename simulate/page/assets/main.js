@@ -9,6 +9,7 @@ function main() {
   filters(state);
   byId("app").hidden = false;
   byId("accounts").hidden = data.accounts.length === 0;
+  byId("board").hidden = byId("attempts").hidden = data.attempts.length + data.grants.length === 0;
   state.watchers.push(() => show(state, board, shown));
   drag(state, board);
   wheel(state, board);
@@ -16,12 +17,19 @@ function main() {
   keyboard(state, board);
   dragOverview(state, byId("overview"));
   for (const button of document.querySelectorAll("[data-do]")) button.addEventListener("click", () => ACTIONS[button.dataset.do](state));
-  lanes.addEventListener("scroll", () => { board.tip.hide(); changed(state); });
+  lanes.addEventListener("scroll", () => {
+    if (!state.scrolled) untip(state, board);
+    state.scrolled = false;
+    changed(state);
+  });
+  lanes.addEventListener("blur", () => untip(state, board));
   new ResizeObserver(() => changed(state)).observe(byId("frame"));
   printing(state, board, shown);
   legend(byId("legend"), data);
   show(state, board, shown);
 }
+
+const PRINTED_LANES = 60; // that fit on two sheets
 
 // show draws what changed. The canvas tells how much work that was, for those who measure it.
 function show(state, board, shown) {
@@ -31,18 +39,33 @@ function show(state, board, shown) {
   board.tall.style.height = height + "px";
   if (state.intoView && state.chosen) {
     state.intoView = false;
-    const top = state.chosen.lane.row * m.lane;
-    if (top < board.lanes.scrollTop) board.lanes.scrollTop = top;
-    if (top + m.lane > board.lanes.scrollTop + board.lanes.clientHeight) board.lanes.scrollTop = top + m.lane - board.lanes.clientHeight;
+    const top = state.chosen.lane.row * m.lane, was = board.lanes.scrollTop, room = board.lanes.clientHeight;
+    if (top < was) board.lanes.scrollTop = top;
+    else if (top + m.lane > was + room) board.lanes.scrollTop = top + m.lane - room;
+    state.scrolled = board.lanes.scrollTop !== was;
   }
   byId("nothing").hidden = state.shown.length > 0;
+  byId("more").textContent = state.shown.length > PRINTED_LANES ? count(state.shown.length - PRINTED_LANES, "more lane") + " on the page itself." : "";
   shown.overview(colors);
   drawAxis(state, board.axis, m, colors);
-  const most = state.printing ? Math.min(height, 20000) : Math.min(board.lanes.clientHeight, height);
+  const most = Math.min(state.printing ? PRINTED_LANES * m.lane : board.lanes.clientHeight, height);
   const drawn = drawLanes(state, board.canvas, m, colors, state.printing ? 0 : board.lanes.scrollTop, most);
+  if (state.tipped) tipChosen(state, board, m);
   board.canvas.dataset.drawn = drawn;
+  board.canvas.dataset.view = Math.round(state.from) + " " + Math.round(state.to);
   board.canvas.dataset.frames = Number(board.canvas.dataset.frames ?? 0) + 1;
   showRows(state, shown);
+}
+
+// tipChosen shows the box of the attempt that the keyboard chose, as the mouse would.
+function tipChosen(state, board, m) {
+  const a = state.tipped, y = (a.lane.row + 1) * m.lane - board.lanes.scrollTop + board.lanes.offsetTop;
+  board.tip.show({ data: state.data, hover: a }, a.lane, Math.min(Math.max(m.x(a.end), m.left), m.right), y);
+}
+
+function untip(state, board) {
+  state.tipped = null;
+  board.tip.hide();
 }
 
 // showRows shows what is not drawn, when it changed.

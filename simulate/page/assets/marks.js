@@ -1,30 +1,32 @@
 // Drawing of attempts and grants in a lane, and finding the one at a point.
 
-const attemptY = (m, y) => y + (m.narrow ? 31 : 15);
-const grantY = (m, y) => y + (m.narrow ? 43 : 28);
+const attemptY = (m, y) => y + (m.narrow ? 32 : 15);
+const grantY = (m, y) => y + (m.narrow ? 44 : 28);
 const GRANT = 12;
 
 function drawGrants(c, state, lane, y, m, colors) {
-  let drawn = 0, covered = -Infinity;
-  const top = grantY(m, y), margin = 12 * m.perPixel;
+  let drawn = 0;
+  const top = grantY(m, y), margin = 12 * m.perPixel, rows = Math.min(lane.ports.length, 3);
+  const height = GRANT / rows - (rows > 1 ? 1 : 0), covered = lane.ports.map(() => -Infinity);
   for (let i = firstInView(lane.given, lane.longestGrant, state.from - margin); i < lane.given.length; i++) {
     const g = lane.given[i];
     if (g.begin > state.to + margin) break;
     const x = Math.max(m.x(g.begin), m.left - 20), end = Math.min(m.x(g.end), m.right + 30), w = Math.max(end - x, 3);
-    if (x + w <= covered + 0.5) continue;
-    covered = x + w;
-    drawGrant(c, g, x, top, w, m, colors);
+    const port = lane.ports.indexOf(g.what), row = Math.min(port, 2);
+    if (x + w <= covered[port] + 0.5) continue;
+    covered[port] = x + w;
+    drawGrant(c, g, x, top + row * (height + 1), w, height, m, colors);
     drawn++;
   }
   return drawn;
 }
 
 // drawGrant draws the time for which a port was open. One that was only observed is an outline.
-function drawGrant(c, g, x, y, w, m, colors) {
+function drawGrant(c, g, x, y, w, height, m, colors) {
   c.beginPath();
-  c.roundRect(x, y, w, GRANT, Math.min(4, w / 2));
+  c.roundRect(x, y, w, height, Math.min(height / 3, w / 2));
   if (g.observed) {
-    c.strokeStyle = colors.grant;
+    c.strokeStyle = colors.opened;
     c.lineWidth = 1;
     c.setLineDash([4, 3]);
     c.stroke();
@@ -34,7 +36,7 @@ function drawGrant(c, g, x, y, w, m, colors) {
     c.fill();
   }
   const from = Math.max(x, m.left) + 6, room = Math.min(x + w, m.right) - from - 4;
-  if (room < 40) return;
+  if (room < 40 || height < GRANT) return;
   c.font = "10.5px " + colors.figures;
   c.fillStyle = g.observed ? colors.ink : colors["on-grant"];
   c.fillText(clip(c, g.what, room), from, y + GRANT / 2 + 0.5);
@@ -73,10 +75,6 @@ function drawAttempt(c, state, a, y, m, colors) {
     c.globalAlpha = 1;
   }
   if (end - begin > 12) drawMarks(c, state, a, y, m, color, colors);
-  c.fillStyle = colors.surface;
-  c.beginPath();
-  c.arc(end, y, 6.6, 0, 2 * Math.PI);
-  c.fill();
   glyph(c, a.verdict, end, y, 5, colors);
 }
 
@@ -126,7 +124,11 @@ function nearest(state, lane, x, m, most = 9) {
   return best;
 }
 
-// grantAt returns the grant of a lane at a time.
-function grantAt(lane, time) {
-  return lane.given.findLast((g) => g.begin <= time && time <= g.end) ?? null;
+// grantsAt returns the grants of a lane at a time.
+function grantsAt(lane, time) {
+  const live = [];
+  for (let i = firstInView(lane.given, lane.longestGrant, time); i < lane.given.length && lane.given[i].begin <= time; i++) {
+    if (lane.given[i].end >= time) live.push(lane.given[i]);
+  }
+  return live;
 }

@@ -9,6 +9,7 @@ function pointAt(board, event) {
 function hover(state, board, event) {
   const m = board.measured, p = pointAt(board, event), row = Math.floor(p.y / m.lane), lane = state.shown[row];
   const inside = lane !== undefined && p.x >= m.left - 12;
+  state.tipped = null;
   state.hoverRow = lane ? row : undefined;
   state.over = inside ? Math.min(Math.max(m.time(p.x), state.least), state.most) : null;
   state.hover = inside ? nearest(state, lane, p.x, m) : null;

@@ -95,7 +95,7 @@ function filter(state) {
   state.shown.sort(ORDERS[state.order]);
   for (const [i, lane] of state.shown.entries()) lane.row = i;
   if (state.chosen && !passes(state.chosen)) state.chosen = null;
-  state.hover = null;
+  state.hover = state.tipped = null;
 }
 
 const ORDERS = {

@@ -71,9 +71,15 @@ const resultCell = (one) => [swatch(one.verdict), VERDICT_NAMES[one.verdict]];
 // sideColumn returns the column that tells what is compared, if something is.
 const sideColumn = (data) => (data.sides.length ? [{ name: "Scripts", cell: (r) => data.sides[r.side], key: (r) => data.sides[r.side] }] : []);
 
+// chooseRow shows an attempt of the table in the timeline.
+function chooseRow(state, attempt) {
+  choose(state, attempt, true);
+  byId("board").scrollIntoView({ block: "nearest" });
+}
+
 function attemptsTable(state, place) {
   const data = state.data;
-  const begin = (a) => element("button", { type: "button", onclick: () => choose(state, a, true) }, day(data.begin + a.begin) + " " + clock(data.begin + a.begin, 1e5));
+  const begin = (a) => element("button", { type: "button", onclick: () => chooseRow(state, a) }, day(data.begin + a.begin) + " " + clock(data.begin + a.begin, 1e5));
   return newTable(place, "Attempts", [
     { name: "Begin (UTC)", cell: begin, key: (a) => a.begin, className: "keep" },
     { name: "Source", cell: (a) => isolated(a.source), key: (a) => a.source },
