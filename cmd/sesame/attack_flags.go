@@ -228,7 +228,7 @@ func parsePorts(text string) (low, high uint16, err error) {
 
 // checkDoors returns an error for a door that the scripts do not have.
 func (f *attackFlags) checkDoors(c *cobra.Command, set *scripting.Set) error {
-	one := accountFlags{doors: f.doors}
+	one := choiceFlags{doors: f.doors}
 	if c.Flags().Changed("door") && len(f.doors) == 0 {
 		return &usageError{c, "--door is empty: name one, or leave it out for all"}
 	}
