@@ -3,6 +3,7 @@ package simulate
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -38,17 +39,51 @@ func writeBytes(t testing.TB, data []byte) string {
 	return path
 }
 
-// run replays captures, and returns the transcript without its last line.
+// run replays captures, and returns the transcript without its last line. A tape of them must give
+// the same.
 func run(t testing.TB, c Config) (*Report, string) {
 	t.Helper()
+	var recording []byte
+	if c.Recording != nil {
+		recording, _ = io.ReadAll(c.Recording)
+		c.Recording = bytes.NewReader(recording)
+	}
 	var out bytes.Buffer
 	c.Writer = transcript.NewJSON(&out)
 	report, err := Run(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
+	if c.Set != nil && c.Sources == nil && c.Doors == nil && c.Since.IsZero() && c.Lines == nil {
+		if c.Recording != nil {
+			c.Recording = bytes.NewReader(recording)
+		}
+		if diff := cmp.Diff(out.String(), taped(t, c)); diff != "" {
+			t.Errorf("a tape (-captures +tape):\n%s", diff)
+		}
+	}
 	lines := strings.SplitAfter(out.String(), "\n")
 	return report, strings.Join(lines[:len(lines)-2], "")
+}
+
+// taped returns the transcript of a tape of captures.
+func taped(t testing.TB, c Config) string {
+	t.Helper()
+	tape, err := ReadTape(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	lines := transcript.NewJSON(&out)
+	lines.Begin(tape.Doors(), tape.Names)
+	s := tape.Session(SessionConfig{Set: c.Set, Facts: c.Facts, Events: lines.Events, Explain: c.Account})
+	for i := range tape.Inputs {
+		if err := s.Arrive(&tape.Inputs[i], tape.Inputs[i].At, netip.Addr{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(t, lines.Summary(s.EndOf(tape)))
+	return out.String()
 }
 
 func set(doors ...*engine.Door) *engine.Set { return &engine.Set{Doors: doors} }
