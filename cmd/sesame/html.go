@@ -60,6 +60,8 @@ func (f *htmlFlags) data(command, title string, report *simulate.Report) *page.D
 		d.Notes = append(d.Notes, "warning: "+err.Error())
 	}
 	d.AddAccounts(report.Accounts(), 0)
+	d.AddOpenTimes(&report.Open, false)
+	d.AddOpenTimes(&report.WouldOpen, true)
 	return d
 }
 

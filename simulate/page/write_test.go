@@ -221,6 +221,40 @@ func TestAccountsAreBounded(t *testing.T) {
 	}
 }
 
+func TestOpenTimes(t *testing.T) {
+	tom := netip.MustParsePrefix("203.0.113.9/32")
+	times := &account.OpenTimes{
+		Grants: 61, Most: 12, MostAt: noon, Unlisted: 7,
+		Sources: []account.SourceTime{{Source: tom, Port: tcp(22), Open: 62_500 * time.Millisecond, Periods: 2, First: noon, Last: at(62_500)}, {Source: tom, Port: tcp(443), Open: time.Hour, Periods: 1, First: noon}},
+		Ports:   []account.PortTime{{Port: tcp(22), Open: time.Minute, Periods: 1, Sources: 2, Most: 2, MostAt: noon}, {Port: tcp(443), Sources: 1}},
+	}
+	d := &page.Data{}
+	d.AddOpenTimes(&account.OpenTimes{}, false)
+	d.AddOpenTimes(times, false)
+	got := fmt.Sprintf("%+v", d.Sections)
+	for _, want := range []string{
+		"Title:How long ports were open, and to whom Text:At most 12 of 61 grants at once, first at 2026-03-02 12:00:00.000. ",
+		"Rows:[[203.0.113.9 tcp/22 62.500 2 2026-03-02 12:00:00.000 2026-03-02 12:01:02.500] [203.0.113.9 tcp/443 3600.000 1 2026-03-02 12:00:00.000 ]] Left:7}",
+		"Title:How long each port was open ", "Rows:[[tcp/22 60.000 1 2 2 2026-03-02 12:00:00.000]] Left:0}",
+	} {
+		if len(d.Sections) != 2 || !strings.Contains(got, want) {
+			t.Errorf("no %s in %s", want, got)
+		}
+	}
+	times.Ports = times.Ports[1:]
+	d = &page.Data{}
+	if d.AddOpenTimes(times, true); len(d.Sections) != 1 || d.Sections[0].Title != "How long ports would have been open, and to whom" {
+		t.Errorf("sections of what was observed: %+v", d.Sections)
+	}
+	for range 600 {
+		times.Sources, times.Ports = append(times.Sources, times.Sources[0]), append(times.Ports, account.PortTime{Port: tcp(22), Sources: 2})
+	}
+	d = &page.Data{}
+	if d.AddOpenTimes(times, false); len(d.Sections[0].Rows) != 500 || d.Sections[0].Left != 109 || len(d.Sections[1].Rows) != 500 || d.Sections[1].Left != 100 {
+		t.Errorf("rows: %d and %d left out, %d and %d left out", len(d.Sections[0].Rows), d.Sections[0].Left, len(d.Sections[1].Rows), d.Sections[1].Left)
+	}
+}
+
 func TestTotals(t *testing.T) {
 	c := page.NewCollector(0)
 	_ = c.Summary(transcript.Summary{Packets: 5, Knocks: 4, Opens: 3, Misses: 2, Refusals: 1})
