@@ -26,7 +26,8 @@ A scan is one packet to each port, of TCP, UDP and both, from low to high, from 
 to low and in random order, once and as often as the longest sequence has knocks.
 One source sends all of it. Nothing is known of it unless --fact or --geo says so.
 Ports in a random order are a permutation that --seed decides: run 1 has this seed,
-run 2 the next one. So --runs 1 with the seed of an opening repeats that scan. Beside
+run 2 the next one. So --runs 1 with the seed of an opening repeats that scan, and
+--write writes the first that opened a door as a capture for sesame simulate. Beside
 what was counted stands what sesame check --guess computes for the same scan.
 
 With a CAPTURE, or with --knock, the knocks that open doors in it are sent again: a
@@ -84,6 +85,9 @@ func (p *program) attack(c *cobra.Command, f *attackFlags, captures []string) er
 	report.sum(f)
 	if p.status == done && report.Opens > f.maxOpens {
 		p.status = answerNo
+	}
+	if err := f.writeFirst(p, a, report); err != nil {
+		return err
 	}
 	if f.format == "json" {
 		return p.writeJSON(report)

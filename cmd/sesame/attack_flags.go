@@ -41,6 +41,7 @@ type attackFlags struct {
 
 	maxOpens     int
 	countReplays bool
+	write        newFile
 	format       string
 
 	flags        packet.Flags
@@ -79,6 +80,9 @@ func (f *attackFlags) add(c *cobra.Command) {
 	flags.StringSliceVar(&f.doors, "door", nil, "only these doors (default: all)")
 	flags.IntVar(&f.maxOpens, "max-opens", 0, "how many unwanted openings are accepted")
 	flags.BoolVar(&f.countReplays, "count-replays", false, "openings by the same knock once more are unwanted, too")
+	flags.StringVar(&f.write.name, "write", "", "write the first scan that opened a door to this capture file")
+	flags.BoolVar(&f.write.force, "force", false, "replace the file of --write if it exists")
+	_ = c.MarkFlagFilename("write", "pcap", "pcapng", "gz", "zst")
 	flags.StringVar(&f.format, "format", "text", `"text" for people, "json" for programs`)
 	completeFlag(c, "format", "text", "json")
 }
@@ -124,6 +128,9 @@ func (f *attackFlags) check(c *cobra.Command, captures []string) (err error) {
 	if err := f.typed.check(c); err != nil {
 		return err
 	}
+	if err := f.checkWrite(); err != nil {
+		return err
+	}
 	return f.geo.check(c)
 }
 
@@ -138,6 +145,8 @@ func (f *attackFlags) checkInput(c *cobra.Command, captures []string) error {
 		return &usageError{c, "--order none leaves out all scans: leave out the others, or none"}
 	case none && !knocks:
 		return &usageError{c, "--order none leaves out the scans, and there is no capture: name one, or leave out --order"}
+	case f.write.force && f.write.name == "":
+		return &usageError{c, "--force replaces the file of --write: name one"}
 	case f.countReplays && !knocks:
 		return &usageError{c, "--count-replays is about the knocks of a capture: name one, or say who knocks with --knock"}
 	}
