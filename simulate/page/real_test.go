@@ -46,7 +46,7 @@ func TestRealPage(t *testing.T) {
 	for name, test := range map[string]func(*testing.T, context.Context, string){
 		"hostile texts": hostileTexts, "filters": filters, "keyboard": keyboard, "mouse": mouse, "buttons": buttons, "table": table,
 		"many": many, "print": printed, "accessible": accessible, "colours": colours, "narrow": narrow, "motion": motion,
-		"no script": noScript, "nothing": nothing, "compared": compared, "pictures": pictures,
+		"no script": noScript, "nothing": nothing, "compared": compared, "fitted": fitted, "pictures": pictures,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, browser, path) })
 	}
@@ -207,6 +207,8 @@ func mouse(t *testing.T, browser context.Context, _ string) {
 		{Source: d.Attempts[0].Source, Door: d.Attempts[0].Door, Begin: d.Begin, End: d.End, What: "udp/51820", Observed: true},
 	}
 	b := open(t, browser, saved(t, d), 1280, 900, "light")
+	b.do(chromedp.Click(chromedp.CSS("[data-do=all]")))
+	b.eventually(view + ` === "` + everything + `"`)
 	width := value[float64](b, `document.getElementById("lanes").clientWidth`)
 	time := float64(d.Attempts[0].End.Sub(d.Begin)) / float64(d.End.Sub(d.Begin))
 	part := (236 + (0.02+time)/1.04*(width-14-236)) / width
@@ -506,7 +508,7 @@ func nothing(t *testing.T, browser context.Context, _ string) {
 	// One moment.
 	one := &page.Data{Title: "one", Begin: noon, End: noon, Attempts: []page.Attempt{{Source: "203.0.113.9", Door: "ssh", Begin: noon, End: noon, Best: 1, Stages: 2}}}
 	b = open(t, browser, saved(t, one), 1280, 900, "light")
-	b.is(view, "-20000 1020000")
+	b.is(view, "-20000 300000")
 	b.is(lanes, "1")
 }
 
@@ -526,18 +528,38 @@ func compared(t *testing.T, browser context.Context, _ string) {
 	b.eventually(`document.querySelector("#detail .who")?.textContent.endsWith(", before")`)
 }
 
+// fitted looks at a page whose grants last far longer than its attempts: it begins with the
+// attempts.
+func fitted(t *testing.T, browser context.Context, _ string) {
+	d := storyData(t)
+	b := open(t, browser, saved(t, d), 1280, 900, "light")
+	b.is(span+` < 200e6`, "true")
+	home := value[string](b, view)
+	b.do(chromedp.Click(chromedp.CSS("[data-do=all]")))
+	b.eventually(span + ` > 8 * 3600e6`)
+	b.do(chromedp.Click(chromedp.CSS("[data-do=fit]")))
+	b.eventually(view + ` === "` + home + `"`)
+	b.do(chromedp.Focus(chromedp.CSS("#lanes")), chromedp.KeyEvent("9"))
+	b.eventually(span + ` > 8 * 3600e6`)
+	b = open(t, browser, saved(t, sample(3, 3)), 1280, 900, "light")
+	b.is(`document.getElementById("all").hidden`, "true")
+}
+
 // pictures takes the pictures that a person looks at: see SESAME_PICTURES.
 func pictures(t *testing.T, browser context.Context, path string) {
 	if os.Getenv("SESAME_PICTURES") == "" {
 		t.Skip("no directory for pictures: SESAME_PICTURES")
 	}
-	for _, width := range []int64{1280, 390} {
-		for _, scheme := range []string{"light", "dark"} {
+	story := saved(t, storyData(t))
+	for _, scheme := range []string{"light", "dark"} {
+		for _, width := range []int64{1280, 390} {
 			b := open(t, browser, path, width, 1000, scheme)
-			b.picture(fmt.Sprintf("all-%d-%s", width, scheme))
-			b.do(chromedp.Focus(chromedp.CSS("#lanes")), chromedp.KeyEvent(kb.ArrowDown), chromedp.KeyEvent(kb.ArrowDown), chromedp.KeyEvent(kb.Enter))
-			b.eventually(span + ` < 60e6`)
-			b.picture(fmt.Sprintf("one-%d-%s", width, scheme))
+			b.picture(fmt.Sprintf("hour-%d-%s", width, scheme))
+			b = open(t, browser, story, width, 1000, scheme)
+			b.do(chromedp.Evaluate[chromedp.Void](`document.querySelectorAll("#attempts-table tbody button")[1].click()`), chromedp.Focus(chromedp.CSS("#lanes")))
+			b.eventually(chosen + ` === "Stopped"`)
+			b.do(chromedp.Evaluate[chromedp.Void](`scrollTo(0, 0)`))
+			b.picture(fmt.Sprintf("story-%d-%s", width, scheme))
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"sesame/daemon/transcript"
 )
@@ -128,7 +129,16 @@ func (d *Data) period() string {
 	default:
 		text += " to " + end.Format("Monday, 2 January 2006, 15:04:05")
 	}
-	return text + " UTC (" + transcript.Rounded(end.Sub(begin)) + ")"
+	return text + " UTC (" + span(end.Sub(begin)) + ")"
+}
+
+// span returns a duration for people: in days from two on.
+func span(d time.Duration) string {
+	const day = 24 * time.Hour
+	if d >= 2*day {
+		return transcript.Count(int(d.Round(day)/day), "day")
+	}
+	return transcript.Rounded(d)
 }
 
 // text says what is left out, "" when nothing is.

@@ -139,7 +139,7 @@ func TestWhatThePageSaysWithoutItsScript(t *testing.T) {
 		{"a moment", page.Data{Begin: noon, End: noon.Add(time.Microsecond)}, `<p class="period">Monday, 2 March 2026, 12:00:00 UTC</p>`},
 		{"some minutes", page.Data{Begin: noon, End: at(90_400)}, `Monday, 2 March 2026, 12:00:00 to 12:01:30 UTC (1m30s)<`},
 		{"more than a day", page.Data{Begin: noon, End: noon.Add(24 * time.Hour)}, `12:00:00 to Tuesday, 3 March 2026, 12:00:00 UTC (24h)<`},
-		{"a year", page.Data{Begin: noon, End: noon.AddDate(1, 0, 0)}, `12:00:00 to Tuesday, 2 March 2027, 12:00:00 UTC (8760h)<`},
+		{"a year", page.Data{Begin: noon, End: noon.AddDate(1, 0, 0)}, `12:00:00 to Tuesday, 2 March 2027, 12:00:00 UTC (365 days)<`},
 		{"another zone", page.Data{Begin: noon.In(time.FixedZone("", 7200)), End: noon}, `12:00:00 UTC`},
 		{"totals", page.Data{Totals: []page.Total{{Name: "packets", Value: 1284201}}}, "<dt>packets</dt><dd>1,284,201</dd>"},
 		{"one left out", page.Data{Left: page.Left{Grants: 1}}, most + "1 grant."},

@@ -5,7 +5,8 @@ const ACTIONS = {
   out: (state) => glide(state, () => zoom(state, 2, focus(state))),
   left: (state) => glide(state, () => move(state, -0.4)),
   right: (state) => glide(state, () => move(state, 0.4)),
-  fit: (state) => glide(state, () => look(state, state.least, state.most)),
+  fit: (state) => glide(state, () => look(state, ...state.home)),
+  all: (state) => glide(state, () => look(state, state.least, state.most)),
 };
 
 // focus is the time around which buttons and keys zoom: that of the chosen attempt, if it is in
@@ -17,7 +18,7 @@ function focus(state) {
 
 const KEYS = {
   "+": ACTIONS.in, "=": ACTIONS.in, w: ACTIONS.in, "-": ACTIONS.out, s: ACTIONS.out,
-  a: ACTIONS.left, d: ACTIONS.right, 0: ACTIONS.fit,
+  a: ACTIONS.left, d: ACTIONS.right, 0: ACTIONS.fit, 9: ACTIONS.all,
   ArrowRight: (state) => along(state, 1), ArrowLeft: (state) => along(state, -1),
   ArrowDown: (state) => across(state, 1), ArrowUp: (state) => across(state, -1),
   Home: (state) => along(state, -Infinity), End: (state) => along(state, Infinity),

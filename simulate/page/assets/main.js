@@ -25,6 +25,7 @@ function main() {
   lanes.addEventListener("blur", () => untip(state, board));
   new ResizeObserver(() => changed(state)).observe(byId("frame"));
   printing(state, board, shown);
+  byId("all").hidden = state.home[0] === state.least && state.home[1] === state.most;
   legend(byId("legend"), data);
   show(state, board, shown);
 }

@@ -2,24 +2,32 @@
 
 const OVERVIEW = 46, BIN = 3;
 
+// scope is the part of time that the overview shows: that of the attempts while the timeline shows
+// no more, since grants may last far longer.
+function scope(state) {
+  const [from, to] = state.home;
+  return state.from >= from - 1 && state.to <= to + 1 ? state.home : [state.least, state.most];
+}
+
 // bins counts what is listed by place and verdict, for a width.
-function bins(state, width) {
+function bins(state, width, [from, to]) {
   const n = Math.max(1, Math.floor(width / BIN)), counts = new Uint32Array(n * VERDICTS.length);
-  const scale = n / (state.most - state.least);
+  const scale = n / (to - from);
   for (const a of state.listed) {
-    const bin = Math.min(n - 1, Math.floor((a.end - state.least) * scale));
+    const bin = Math.min(n - 1, Math.floor((a.end - from) * scale));
     counts[bin * VERDICTS.length + a.verdict]++;
   }
   return { n, counts };
 }
 
 // coverage returns for each bin whether a grant was live.
-function coverage(state, n) {
-  const changes = new Int32Array(n + 1), scale = n / (state.most - state.least);
+function coverage(state, n, [from, to]) {
+  const changes = new Int32Array(n + 1), scale = n / (to - from);
   for (const lane of state.shown) {
     for (const g of lane.given) {
-      changes[Math.max(0, Math.min(n - 1, Math.floor((g.begin - state.least) * scale)))]++;
-      changes[Math.min(n, Math.floor((g.end - state.least) * scale) + 1)]--;
+      if (g.begin > to || g.end < from) continue;
+      changes[Math.max(0, Math.floor((g.begin - from) * scale))]++;
+      changes[Math.min(n, Math.floor((g.end - from) * scale) + 1)]--;
     }
   }
   let live = 0;
@@ -29,10 +37,10 @@ function coverage(state, n) {
 function newOverview(state, canvas) {
   let made = null, key = "";
   return (colors) => {
-    const width = canvas.clientWidth, now = width + " " + state.version;
+    const width = canvas.clientWidth, part = scope(state), now = [width, state.version, ...part].join();
     if (now !== key) {
-      const { n, counts } = bins(state, width);
-      made = { n, counts, live: coverage(state, n) };
+      const { n, counts } = bins(state, width, part);
+      made = { n, counts, live: coverage(state, n, part) };
       key = now;
     }
     drawOverview(state, canvas, width, made, colors);
@@ -59,7 +67,7 @@ function drawOverview(state, canvas, width, { n, counts, live }, colors) {
       y -= h;
     }
   }
-  drawLens(c, state, width, colors);
+  drawLens(c, state, width, scope(state), colors);
 }
 
 function peak(counts, n) {
@@ -73,9 +81,9 @@ function peak(counts, n) {
 }
 
 // drawLens shades what the timeline does not show.
-function drawLens(c, state, width, colors) {
-  const scale = width / (state.most - state.least);
-  const from = (state.from - state.least) * scale, to = Math.max((state.to - state.least) * scale, from + 3);
+function drawLens(c, state, width, [begin, end], colors) {
+  const scale = width / (end - begin);
+  const from = (state.from - begin) * scale, to = Math.max((state.to - begin) * scale, from + 3);
   if (from < 1 && to > width - 1) return;
   c.fillStyle = colors.lens;
   c.fillRect(0, 0, from, OVERVIEW);
@@ -87,30 +95,34 @@ function drawLens(c, state, width, colors) {
   c.stroke();
 }
 
-// dragOverview moves the lens, or chooses a part where there is none.
+// dragOverview moves the lens, or chooses a part where there is none. What the overview shows stays
+// as it is during a drag.
 function dragOverview(state, canvas) {
-  const time = (event) => state.least + (event.offsetX / canvas.clientWidth) * (state.most - state.least);
-  let grip = null;
+  let grip = null, part = null;
+  const time = (event) => {
+    const [from, to] = part ?? scope(state);
+    return from + Math.min(Math.max(event.offsetX / canvas.clientWidth, 0), 1) * (to - from);
+  };
+  const far = (t) => Math.abs(t - grip.start) * canvas.clientWidth > 4 * (part[1] - part[0]);
   canvas.addEventListener("pointerdown", (event) => {
-    const t = time(event), whole = state.to - state.from > (state.most - state.least) * 0.98;
-    const inside = !whole && t >= state.from && t <= state.to;
-    grip = inside ? { offset: t - state.from, span: state.to - state.from } : { start: t };
+    part = scope(state);
+    const t = time(event), span = state.to - state.from, inside = span < (part[1] - part[0]) * 0.98 && t >= state.from && t <= state.to;
+    grip = inside ? { offset: t - state.from, span } : { start: t };
     canvas.setPointerCapture(event.pointerId);
   });
   canvas.addEventListener("pointermove", (event) => {
     if (!grip) return;
     const t = time(event);
-    if (grip.span) look(state, t - grip.offset, t - grip.offset + grip.span);
-    else if (Math.abs(t - grip.start) * canvas.clientWidth > 4 * (state.most - state.least)) look(state, Math.min(t, grip.start), Math.max(t, grip.start));
+    if (!grip.span) return far(t) && look(state, Math.min(t, grip.start), Math.max(t, grip.start));
+    const from = Math.min(Math.max(t - grip.offset, part[0]), part[1] - grip.span);
+    look(state, from, from + grip.span);
   });
   canvas.addEventListener("pointerup", (event) => {
-    if (grip && !grip.span && Math.abs(time(event) - grip.start) * canvas.clientWidth <= 4 * (state.most - state.least)) {
-      const half = (state.to - state.from) / 2;
-      if (half * 2 < (state.most - state.least) * 0.98) look(state, grip.start - half, grip.start + half);
-    }
-    grip = null;
+    const half = (state.to - state.from) / 2;
+    if (grip && !grip.span && !far(time(event)) && half * 2 < (part[1] - part[0]) * 0.98) look(state, grip.start - half, grip.start + half);
+    grip = part = null;
   });
-  canvas.addEventListener("dblclick", () => glide(state, () => look(state, state.least, state.most)));
+  canvas.addEventListener("dblclick", () => ACTIONS.fit(state));
   canvas.addEventListener("wheel", (event) => {
     event.preventDefault();
     zoom(state, Math.exp(event.deltaY * 0.002), time(event));

@@ -14,7 +14,8 @@ function newState(data) {
   const pad = data.length * 0.02;
   state.least = -pad;
   state.most = data.length + pad;
-  fit(state);
+  state.home = home(state);
+  [state.from, state.to] = state.home;
   filter(state);
   return state;
 }
@@ -29,9 +30,14 @@ function changed(state) {
   });
 }
 
-function fit(state) {
-  state.from = state.least;
-  state.to = state.most;
+// home is the part of time that a page begins with: everything, unless the last grant ends so long
+// after the attempts that they would be a single point.
+function home(state) {
+  const all = state.data.attempts;
+  const first = Math.min(...all.slice(0, 1).map((a) => a.begin)), last = all.reduce((most, a) => Math.max(most, a.end), 0);
+  if (!all.length || last - first > (state.most - state.least) / 20) return [state.least, state.most];
+  const span = Math.max(last - first, SECOND);
+  return [Math.max(first - span * 0.04, state.least), Math.min(last + span * 0.3, state.most)];
 }
 
 // look shows a part of time, within what there is.
