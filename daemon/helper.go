@@ -289,15 +289,19 @@ func (h *helper) held() string {
 	return h.latest
 }
 
-// applied tells the helper that files run which it read: their commands may run for as long as they
-// do.
-func (h *helper) applied(files *source.Files) {
+// runs tells the helper that files run which it read: their commands may run for as long as they
+// do. On trial, those of the files before may run again.
+func (h *helper) runs(files *source.Files, onTrial bool) {
 	read := h.verdict(files)
 	client, err := h.current(context.Background(), 0, nil)
 	if read == nil || err != nil { // one that is started again knows what it saved
 		return
 	}
-	if err := client.Applied(read); err != nil {
+	tell := client.Applied
+	if onTrial {
+		tell = client.Tried
+	}
+	if err := tell(read); err != nil {
 		h.log.Debug("the helper does not know which set runs", "error", err)
 	}
 }

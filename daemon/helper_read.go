@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,30 +19,27 @@ func (d *daemon) readAgain(ctx context.Context, loaded *source.Files, referenced
 
 // readAt is readAgain for scripts at a path; "": at that of the configuration.
 func (d *daemon) readAt(ctx context.Context, path string, loaded *source.Files, referenced []string) (*source.Files, error) {
-	switch {
-	case d.helper != nil && path != "":
-		return nil, errors.New("the helper reads the scripts of the configuration alone: a set from elsewhere takes a daemon without one")
-	case path == "":
+	if d.helper != nil {
+		return d.readByHelper(ctx, path, loaded)
+	}
+	if path == "" {
 		path = d.config.Scripts
 	}
-	switch {
-	case d.helper != nil:
-		return d.readByHelper(ctx, loaded)
-	case loaded == nil:
+	if loaded == nil {
 		return source.Read(path, referenced...)
 	}
 	return source.ReadAgain(path, loaded, referenced...)
 }
 
 // readByHelper lets the helper read, which finds the referenced files itself.
-func (d *daemon) readByHelper(ctx context.Context, loaded *source.Files) (*source.Files, error) {
+func (d *daemon) readByHelper(ctx context.Context, path string, loaded *source.Files) (*source.Files, error) {
 	h := d.helper
-	read, err := h.read(ctx)
+	read, err := h.read(ctx, path)
 	if err != nil {
 		return nil, err
 	}
 	files := read.Files
-	if err := d.sameSettings(files, read.Values); err != nil {
+	if err := d.sameSettings(path, files, read.Values); err != nil {
 		return nil, err
 	}
 	if loaded != nil {
@@ -51,8 +49,9 @@ func (d *daemon) readByHelper(ctx context.Context, loaded *source.Files) (*sourc
 	return files, nil
 }
 
-// read asks the helper for the set. When ctx ends it waits no longer: the disk may hang.
-func (h *helper) read(ctx context.Context) (*privileged.Reading, error) {
+// read asks the helper for the set at a path; "": at that of the configuration. When ctx ends it
+// waits no longer: the disk may hang.
+func (h *helper) read(ctx context.Context, path string) (*privileged.Reading, error) {
 	type result struct {
 		read *privileged.Reading
 		err  error
@@ -70,7 +69,7 @@ func (h *helper) read(ctx context.Context) (*privileged.Reading, error) {
 			done <- result{err: fmt.Errorf("reading the scripts: %w", err)}
 			return
 		}
-		read, err := client.Read(ctx)
+		read, err := client.Read(ctx, path)
 		done <- result{read, err}
 	})
 	select {
@@ -83,15 +82,22 @@ func (h *helper) read(ctx context.Context) (*privileged.Reading, error) {
 
 // sameSettings returns an error when the helper reads other scripts than this daemon was started
 // for, or with other values: then it would know other commands.
-func (d *daemon) sameSettings(files *source.Files, values map[string]string) error {
+func (d *daemon) sameSettings(path string, files *source.Files, values map[string]string) error {
 	theirs := below(absolute(files.Dir), files.Single)
-	if ours := absolute(d.config.Scripts); theirs != ours {
+	if ours := absolute(cmp.Or(path, d.config.Scripts)); theirs != ours {
 		return fmt.Errorf("the helper reads the scripts at %s, and this daemon was started for %s: give both in sesame.toml", theirs, ours)
 	}
 	if !maps.Equal(values, d.values()) {
 		return errors.New("the helper has other values for the options of the scripts than this daemon: give them in sesame.toml, and start Sesame again when it has changed")
 	}
 	return nil
+}
+
+// tellHelper tells the helper, if there is one, which of the files that it read run.
+func (d *daemon) tellHelper(files *source.Files, onTrial bool) {
+	if d.helper != nil {
+		d.helper.runs(files, onTrial)
+	}
 }
 
 // vetByHelper returns why files are not loaded that the helper read; loaded means that they load

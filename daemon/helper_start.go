@@ -142,7 +142,7 @@ func (d *daemon) dropTo(commands bool) (privileges string, err error) {
 // those that the files on the disk name.
 func (d *daemon) referencedByHelper(ctx context.Context) func(path string) ([]byte, error) {
 	texts := map[string]source.Stored{}
-	files, err := d.readByHelper(ctx, nil)
+	files, err := d.readByHelper(ctx, "", nil)
 	if err == nil {
 		for _, f := range files.Stored() {
 			texts[f.Path] = f

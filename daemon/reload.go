@@ -53,6 +53,7 @@ type reloader struct {
 	confinement   func() *confinement
 	refusal       func(*scripting.Set) error // why this process cannot run a set; nil: it can
 	applied       func(set *scripting.Set, generation int)
+	tellHelper    func(files *source.Files, onTrial bool) // which set runs
 	prepareFacts  func(ctx context.Context, sets ...*scripting.Set)
 	requestRepair func() // requests a repair of the firewall
 
@@ -103,6 +104,7 @@ func (d *daemon) newReloader(first startup) *reloader {
 		confinement:   d.confinement.Load,
 		refusal:       d.refusal,
 		applied:       d.reportApplied,
+		tellHelper:    d.tellHelper,
 		prepareFacts:  d.prepareFacts,
 		requestRepair: d.requestReconcile,
 		hints:         make(chan struct{}, 1),

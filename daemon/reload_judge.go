@@ -83,6 +83,7 @@ func (r *reloader) apply(ctx context.Context, now current, set *scripting.Set, f
 	o.changes = changes
 	o.unread = r.unread(ctx)
 	r.from = asked.from
+	r.tellHelper(files, next != nil)
 	if next != nil {
 		o.trial = &next.told
 		r.beginTrial(ctx, next)

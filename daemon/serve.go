@@ -125,6 +125,7 @@ func (d *daemon) saveStarted(ctx context.Context) {
 	if !d.loop.do(ctx, func() { set, files = d.loop.set, d.loop.files }) || d.reloader.lastGood {
 		return
 	}
+	d.tellHelper(files, false)
 	d.reloader.keep(inForce{set: set, files: files, values: d.values()})
 }
 

@@ -144,9 +144,6 @@ func (d *daemon) oneTimeReader(ctx context.Context) func(path string) ([]byte, e
 // before the daemon runs. When everything only observes, nothing is saved.
 func (d *daemon) saveSet(f inForce, held *state.Held) error {
 	set, files := f.set, f.files
-	if d.helper != nil {
-		d.helper.applied(files)
-	}
 	if d.config.Observe {
 		return nil
 	}

@@ -141,6 +141,7 @@ func (r *reloader) confirmTrial(ctx context.Context, why string) outcome {
 	}
 	r.trial, r.held = nil, t.after
 	r.log.Info("the trial is confirmed: its scripts stay", "generation", r.generation, "by", why)
+	r.tellHelper(now.files, false)
 	r.keep(now.inForce)
 	r.prepareFacts(ctx, now.set)
 	r.hint()
@@ -165,6 +166,7 @@ func (r *reloader) endTrial(ctx context.Context, why string) (o outcome, err err
 		return o, err
 	}
 	r.trial, r.held, r.from = nil, t.kept, t.before.from
+	r.tellHelper(t.before.files, false)
 	r.log.Warn("the trial is over: the scripts before it are in force again, and those of the trial are held", "generation", o.generation, "because", why)
 	r.loop.do(ctx, func() { // before anything that may wait for a disk
 		r.last, r.onTrial = o, nil

@@ -151,6 +151,9 @@ func (f *helperFlags) settings(c *cobra.Command) (privileged.Settings, error) {
 		return privileged.Settings{}, err
 	}
 	s := privileged.Settings{Scripts: settings.Scripts, Values: map[string]string{}, AllowWritable: settings.AllowWritable, File: settings.File, State: settings.State}
+	for _, path := range settings.Readable {
+		s.Readable = append(s.Readable, path.Text)
+	}
 	for name, v := range settings.Options {
 		s.Values[name] = v.Text
 		if v.List {

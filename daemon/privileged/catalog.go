@@ -15,12 +15,14 @@ import (
 const handover = time.Minute
 
 // A catalog holds what may run: what the newest set declares that loads, what the set declares
-// that the daemon applied last, and for a while what the one declares that it applied before. Its
-// methods may be called from any goroutine.
+// that the daemon applied last, what the one on trial declares, and for a while what the one
+// declares that it ran before. Its methods may be called from any goroutine.
 type catalog struct {
 	mu      sync.Mutex
 	newest  *index // nil: there is none
+	offered *index // that was read elsewhere; nothing of it may run until the daemon runs it
 	applied *index
+	onTrial *index // the applied set may return
 	before  *index
 	until   time.Time
 }
@@ -67,18 +69,56 @@ func (k *catalog) restore(m *manifest, sum hash) {
 	}
 }
 
-// apply makes the newest set the one that was applied last, if it is the one with this hash.
+// offer makes a set known that was read elsewhere.
+func (k *catalog) offer(m *manifest, sum hash) {
+	x := newIndex(m, sum)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.offered = x
+}
+
+// known returns the set with a hash; nil: there is none. The caller holds the lock.
+func (k *catalog) known(sum hash) *index {
+	for _, x := range []*index{k.newest, k.offered, k.onTrial, k.applied} {
+		if x != nil && x.sum == sum {
+			return x
+		}
+	}
+	return nil
+}
+
+// apply makes a set the one that was applied last. False: there is none with this hash. A trial is
+// over then, whatever set that is.
 func (k *catalog) apply(sum hash, now time.Time) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.newest == nil || k.newest.sum != sum {
+	x := k.known(sum)
+	if x == nil {
 		return false
 	}
-	if k.applied != nil && k.applied.sum != sum {
-		k.before, k.until = k.applied, now.Add(handover)
+	ran := k.applied
+	if k.onTrial != nil {
+		ran = k.onTrial
 	}
-	k.applied = k.newest
+	if ran != nil && ran.sum != sum {
+		k.before, k.until = ran, now.Add(handover)
+	}
+	k.applied, k.onTrial = x, nil
 	return true
+}
+
+// try notes that a set runs, and that the one that was applied last may return.
+func (k *catalog) try(sum hash, now time.Time) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	x := k.known(sum)
+	if x == nil {
+		return
+	}
+	if k.onTrial != nil && k.onTrial.sum != sum {
+		k.before, k.until = k.onTrial, now.Add(handover)
+	}
+	k.onTrial = x
 }
 
 // valid returns the sets that count now, the newest first.
@@ -89,7 +129,7 @@ func (k *catalog) valid(now time.Time) []*index {
 		k.before = nil
 	}
 	var all []*index
-	for _, x := range []*index{k.newest, k.applied, k.before} {
+	for _, x := range []*index{k.newest, k.onTrial, k.applied, k.before} {
 		if x != nil && !slices.Contains(all, x) {
 			all = append(all, x)
 		}

@@ -237,9 +237,6 @@ func (c *Client) abandon(id uint64) {
 	delete(c.waiting, id)
 }
 
-// Applied tells the helper that the daemon runs a set that it read.
-func (c *Client) Applied(r *Reading) error { return c.send(message{kind: kindApplied, hash: r.sum}) }
-
 // Close closes a connection of which nobody calls [Client.Receive].
 func (c *Client) Close() { c.end() }
 
@@ -282,33 +279,6 @@ type Reading struct {
 	Trouble, Held string
 
 	sum hash
-}
-
-// Read reads the set.
-func (c *Client) Read(ctx context.Context) (*Reading, error) {
-	a, err := c.ask(ctx, message{kind: kindRead}, 0)
-	if err != nil {
-		return nil, err
-	}
-	if a.file != nil {
-		defer a.file.Close()
-	}
-	if a.kind == kindDone {
-		_, err := a.result()
-		return nil, err
-	}
-	if a.file == nil {
-		return nil, errors.New("the helper sent no scripts")
-	}
-	read, err := readFile(a.file)
-	if err != nil {
-		return nil, err
-	}
-	r := &Reading{Files: read.files(), Values: read.settings, Lists: read.lists, Trouble: a.text, sum: a.hash}
-	if held, found := strings.CutPrefix(a.text, heldText); found {
-		r.Held = held
-	}
-	return r, nil
 }
 
 // Run does what [effect.Privileged] says. A command without an invocation is refused.

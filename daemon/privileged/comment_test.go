@@ -31,7 +31,7 @@ func TestRealSequencesOfTheDaemonsUser(t *testing.T) {
 	h, set := w.host(), Settings{Scripts: w.scripts, State: state}
 	h.cfg.Settings = func() (Settings, error) { return set, nil }
 	look := func() string {
-		read, err := h.connect().Read(t.Context())
+		read, err := h.connect().Read(t.Context(), "")
 		must(t, err)
 		return read.Trouble
 	}

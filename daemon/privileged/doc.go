@@ -21,7 +21,10 @@
 //   - The daemon may read what lies below the directory of the scripts, as captures that tests
 //     name: the helper opens a file there, and sends its descriptor, which is for reading alone.
 //   - What may run is what the newest set declares that loads, and what the set declares that the
-//     daemon applied last: it may refuse the newest, as when a test of it fails.
+//     daemon applied last: it may refuse the newest, as when a test of it fails. During a trial it
+//     is what both sets declare, the one on trial and the one that may return.
+//   - The daemon may also name a set elsewhere, beside the scripts or below a path of the key
+//     readable. What that declares may run once the daemon says that it runs it.
 //   - A command with an undo is in the helper's journal before it runs. The journal lies in a
 //     directory that the daemon cannot write. The daemon asks for an undo by the hash of its
 //     arguments, and gets it only when it is owed. At a start the daemon names the undos that it

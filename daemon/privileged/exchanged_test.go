@@ -34,7 +34,7 @@ func TestRealLinksOfTheDaemonsUser(t *testing.T) {
 			return Settings{Scripts: w.scripts, State: state, AllowWritable: insists}, nil
 		}
 		texts := func() (all, trouble string) {
-			read, err := h.connect().Read(t.Context())
+			read, err := h.connect().Read(t.Context(), "")
 			must(t, err)
 			for _, f := range read.Files.Stored() {
 				all += string(f.Source)

@@ -54,6 +54,8 @@ const (
 	kindOpen    // of the daemon; id, file: open a file below the directory of the scripts
 	kindFile    // of the helper; id; with the descriptor of the file, for reading
 	kindFailed  // of the helper; door, line, text: an undo that nobody asked for did not run, and why
+	kindReadAt  // of the daemon; id, file: read the set there; the answer is a set
+	kindTried   // of the daemon; hash: of the set that it runs, and that may go again
 )
 
 // An outcome is how a request ended.
@@ -90,7 +92,7 @@ type message struct {
 // code writes or reads a message.
 func (m *message) code(c *codec) {
 	number := uint64(m.kind)
-	c.number(&number, uint64(kindFailed))
+	c.number(&number, uint64(kindTried))
 	m.kind = kind(number)
 	switch m.kind {
 	case kindHello, kindWelcome:
@@ -112,12 +114,12 @@ func (m *message) code(c *codec) {
 		m.codeID(c)
 		c.text(&m.file, maxPath)
 		c.text(&m.line, maxLine)
-	case kindOpen:
+	case kindOpen, kindReadAt:
 		m.codeID(c)
 		c.text(&m.file, maxPath)
 	case kindClaim:
 		m.codeHashes(c)
-	case kindApplied:
+	case kindApplied, kindTried:
 		c.hash(&m.hash)
 	case kindFailed:
 		c.text(&m.door, maxName)
@@ -130,7 +132,7 @@ func (m *message) code(c *codec) {
 	case kindDone:
 		m.codeDone(c)
 	default:
-		c.fail(fmt.Errorf("the kind %d: expected 1 to %d", m.kind, kindFailed))
+		c.fail(fmt.Errorf("the kind %d: expected 1 to %d", m.kind, kindTried))
 	}
 }
 

@@ -28,6 +28,8 @@ func messages() map[string]message {
 		"claim":  {kind: kindClaim, hashes: []hash{{1}, {2}}},
 		"settle": {kind: kindSettle},
 		"runs":   {kind: kindApplied, hash: hash{5}},
+		"tries":  {kind: kindTried, hash: hash{6}},
+		"there":  {kind: kindReadAt, id: 8, file: "/etc/sesame/new"},
 		"set":    {kind: kindSet, id: 4, hash: hash{6}, text: "the scripts do not load"},
 		"failed": {kind: kindDone, id: 5, outcome: outcomeFailed, status: 3, text: "running /a: exit status 3", output: "no\n", lost: 9},
 		"hung":   {kind: kindDone, id: 5, outcome: outcomeHung, status: -1},
@@ -72,8 +74,8 @@ func TestMessagesThatAreNone(t *testing.T) {
 		name, want string
 		m          message
 	}{
-		{"no kind", "the kind 0: expected 1 to 16", message{}},
-		{"another kind", "the number 17: at most 16", message{kind: kindFailed + 1}},
+		{"no kind", "the kind 0: expected 1 to 18", message{}},
+		{"another kind", "the number 19: at most 18", message{kind: kindTried + 1}},
 		{"no id", "the id 0: ids begin at 1", message{kind: kindRead}},
 		{"a version", "the number 65536: at most 65535", message{kind: kindHello, version: 1 << 16}},
 		{"a door", "the number 1025: at most 1024", message{kind: kindRun, id: 1, door: long[:maxName+1]}},

@@ -53,7 +53,7 @@ func (s *Server) openFor(ctx context.Context, settings *Settings, path string) (
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	held := s.last == nil || strings.HasPrefix(s.last.trouble, heldText)
+	held := s.main.last == nil || strings.HasPrefix(s.main.last.trouble, heldText)
 	<-s.reading
 	if held {
 		return nil, errors.New("the scripts cannot be read, or others can change them")

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -16,7 +15,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sesame/daemon/effect"
-	"sesame/scripting/source"
 )
 
 // Config is what a server works with.
@@ -39,6 +37,9 @@ type Settings struct {
 	// configuration, which others must not change either; "": there is none.
 	AllowWritable bool
 	File          string
+	// Readable are paths below which the daemon may have scripts read from elsewhere, beside the
+	// directory of Scripts.
+	Readable []string
 	// State is the state directory of the daemon, which belongs to the daemon's user. A file of
 	// one-time sequences may belong to that user too, as when the daemon comments out lines itself.
 	State string
@@ -57,18 +58,10 @@ type Server struct {
 
 	known atomic.Bool // what follows is not nil, and true: a command need not wait for a read
 
-	reading    chan struct{} // capacity 1: guards the next three, for as long as the disk takes
-	referenced []string      // that the set named which was read last
-	last       *snapshot     // nil: nothing was read
-	saved      bool          // what an earlier process saved was looked at
-}
-
-// A snapshot is a set as it was read.
-type snapshot struct {
-	archive  *os.File // sealed
-	sum      hash
-	manifest manifest
-	trouble  string // why its commands cannot run; "": they can
+	reading   chan struct{} // capacity 1: guards the next three, for as long as the disk takes
+	main      place         // that of the configuration
+	elsewhere place         // that the daemon asked for last
+	saved     bool          // what an earlier process saved was looked at
 }
 
 // New returns a server, and reads its journal, unless an earlier helper still has that: then the
@@ -98,8 +91,8 @@ func (s *Server) Close() error {
 	case <-after(journalPatience):
 		return fmt.Errorf("reading the scripts: %w", errDiskHangs)
 	}
-	if s.last != nil {
-		_ = s.last.archive.Close() // it is only memory
+	for _, p := range []*place{&s.main, &s.elsewhere} {
+		p.forget()
 	}
 	if !s.isOpen() {
 		return nil
@@ -107,102 +100,19 @@ func (s *Server) Close() error {
 	return s.journal.close()
 }
 
-// maxRounds is how often a set is read for the files that it names: a script names a knockd.conf,
-// and that a file of one-time sequences.
-const maxRounds = 5
-
-// read reads the set, and lets a loader tell what it declares. It makes that what may run, when the
-// set loads. The caller holds the lock, and may use the snapshot until it gives the lock back.
-func (s *Server) read(settings *Settings) (*snapshot, error) {
-	for range maxRounds {
-		files, err := source.Read(settings.Scripts, s.referenced...)
-		if err != nil {
-			return nil, err
-		}
-		a := archiveOf(files, settings.Values, settings.Lists)
-		if err := settings.readAsUser(&a); err != nil {
-			return nil, err
-		}
-		file, sum, err := a.sealed()
-		if err != nil {
-			return nil, err
-		}
-		next := &snapshot{archive: file, sum: sum}
-		found := settings.vetFiles(files) // before a loader runs what others have written
-		switch {
-		case s.last != nil && s.last.sum == sum:
-			next.manifest = s.last.manifest
-		case found != "":
-		default:
-			next.manifest, err = startLoader(s.cfg.Loader, file)
-		}
-		if err == nil && len(next.manifest.missing) > 0 {
-			_ = file.Close() // it is only memory
-			s.name(&next.manifest)
-			continue
-		}
-		s.keep(settings, next, found, err)
-		return s.last, nil
-	}
-	return nil, fmt.Errorf("reading the scripts: files name files that name files, more than %d deep", maxRounds-1)
-}
-
-// name notes which files the next round reads.
-func (s *Server) name(m *manifest) {
-	s.referenced = slices.Clone(m.missing)
-	for _, f := range m.files {
-		s.referenced = append(s.referenced, f.path)
-	}
-	slices.Sort(s.referenced)
-	s.referenced = slices.Compact(s.referenced)
-}
-
-// keep notes what was read last, and what it declares. found is what others can change of its
-// files, and err why the loader failed.
-func (s *Server) keep(settings *Settings, next *snapshot, found string, err error) {
-	m := &next.manifest
-	if found == "" && err == nil && m.problem == "" {
-		found = settings.vet(append(settings.referencedTargets(m), programTargets(m)...))
-	}
-	switch {
-	case err != nil:
-		next.trouble, next.sum = cut(err.Error(), maxText), hash{} // it is tried again
-	case found != "":
-		next.trouble = cut(heldText+found, maxText)
-	case m.problem != "":
-		next.trouble = "the scripts do not load"
-	}
-	before := s.last
-	if before != nil {
-		_ = before.archive.Close() // it is only memory
-	}
-	s.last = next
-	if next.trouble != "" && found != "" && m.doors == nil {
-		next.sum = hash{} // no loader ran for it
-	} else if err == nil {
-		s.name(m)
-	}
-	same := before != nil && before.sum == next.sum && before.trouble == next.trouble
-	switch {
-	case next.trouble == "" && !same:
-		s.catalog.replace(m, next.sum)
-	case next.trouble != "" && !same:
-		s.cfg.Log.Warn("commands of the scripts on the disk may not run, those of the set before may", "reason", next.trouble)
-	}
-	if !s.saved && s.isOpen() {
-		s.saved = true
-		s.loadSaved(settings, next.sum)
-		s.known.Store(true)
-	}
-}
-
 // applied notes which of the sets that were read the daemon runs. It may refuse one that loads, and
 // go on with the set before for as long as it likes.
 func (s *Server) applied(sum hash) {
 	s.reading <- struct{}{}
 	defer func() { <-s.reading }()
-	if s.catalog.apply(sum, now()) && s.last != nil && s.last.sum == sum {
-		s.save(s.last.archive)
+	if !s.catalog.apply(sum, now()) {
+		return
+	}
+	for _, p := range []*place{&s.main, &s.elsewhere} {
+		if p.last != nil && p.last.sum == sum {
+			s.save(p.last.archive)
+			return
+		}
 	}
 }
 
@@ -284,8 +194,8 @@ func (s *Server) readFirst(ctx context.Context, settings *Settings) {
 	case <-ctx.Done():
 		return
 	}
-	if s.last == nil || !s.saved && s.isOpen() {
-		_, _ = s.read(settings) // then nothing may run, and the daemon reads soon
+	if s.main.last == nil || !s.saved && s.isOpen() {
+		_, _ = s.read(settings, &s.main) // then nothing may run, and the daemon reads soon
 	}
 }
 

@@ -324,7 +324,7 @@ func TestASetThatTheDaemonRefuses(t *testing.T) {
 	h.applied()
 	write(t, w.scripts, "a.lua", `sesame.door "ssh" { sequence = { "tcp/1", "tcp/2", "tcp/3" } }`)
 	for range 2 {
-		read, err := c.Read(t.Context())
+		read, err := c.Read(t.Context(), "")
 		must(t, err)
 		if read.Trouble != "" {
 			t.Errorf("trouble: %s", read.Trouble)
@@ -436,7 +436,7 @@ func TestAReadThatHangs(t *testing.T) {
 	h.reading <- struct{}{}
 	read := make(chan error, 1)
 	go func() {
-		_, err := c.Read(t.Context())
+		_, err := c.Read(t.Context(), "")
 		read <- err
 	}()
 	if got := c.done(t.Context(), w.command(w.ban, banned(alice))); got != "" {

@@ -164,7 +164,9 @@ func (c *session) handle(ctx context.Context, q message) error {
 	s := c.server
 	switch q.kind {
 	case kindRead:
-		return c.perform(ctx, q, func(context.Context) message { return c.sendSet(q.id) })
+		return c.perform(ctx, q, func(context.Context) message { return c.sendSet(q.id, "") })
+	case kindReadAt:
+		return c.perform(ctx, q, func(context.Context) message { return c.sendSet(q.id, q.file) })
 	case kindRun:
 		return c.perform(ctx, q, c.inSlot(func(ctx context.Context) message { return s.run(ctx, &c.set, c.number, &q) }))
 	case kindUndo:
@@ -194,9 +196,13 @@ func (c *session) handle(ctx context.Context, q message) error {
 		})
 		c.tasks.Go(func() { settle(ctx) })
 		return nil
-	case kindApplied:
+	case kindApplied, kindTried:
 		applied := c.whenOpen(func(context.Context) message {
-			s.applied(q.hash)
+			if q.kind == kindTried {
+				s.catalog.try(q.hash, now())
+			} else {
+				s.applied(q.hash)
+			}
 			return message{}
 		})
 		c.tasks.Go(func() { applied(ctx) }) // not in order with what runs, which both sets declare
@@ -228,7 +234,7 @@ func (c *session) perform(ctx context.Context, q message, do func(context.Contex
 	}
 	c.cancels[q.id] = cancel
 	start := c.tasks.Go
-	if q.kind == kindRead || q.kind == kindComment { // the disk may hang, which must not hold up the end
+	if q.kind == kindRead || q.kind == kindReadAt || q.kind == kindComment { // the disk may hang, which must not hold up the end
 		start = func(f func()) { go f() }
 	}
 	start(func() {
@@ -258,9 +264,10 @@ func (c *session) inSlot(do func(context.Context) message) func(context.Context)
 	}
 }
 
-// sendSet reads the set and sends it. The message that it returns was sent already, or is an error.
-// A session has one such request at a time, since each may load a set.
-func (c *session) sendSet(id uint64) message {
+// sendSet reads the set at a path and sends it; "": at that of the configuration. The message that
+// it returns was sent already, or is an error. A session has one such request at a time, since each
+// may load a set.
+func (c *session) sendSet(id uint64, path string) message {
 	s := c.server
 	if !c.beginReading() {
 		return refused(errors.New("the scripts are read already for an earlier request"))
@@ -268,20 +275,27 @@ func (c *session) sendSet(id uint64) message {
 	s.reading <- struct{}{}
 	defer func() { <-s.reading }()
 	read, err := (*snapshot)(nil), c.unset
-	if err == nil {
-		read, err = s.read(&c.set)
+	switch {
+	case err != nil:
+	case path == "":
+		read, err = s.read(&c.set, &s.main)
+	default:
+		read, err = s.readAt(&c.set, path)
 	}
 	c.endReading() // before the answer, which may bring the next request at once
 	if err != nil {
 		return refused(err)
 	}
 	c.send(message{kind: kindSet, id: id, hash: read.sum, text: read.trouble}, read.archive)
+	if path != "" {
+		return message{kind: kindSet}
+	}
 	select {
 	case <-c.named: // an earlier list
 	default:
 	}
 	select {
-	case c.named <- s.referenced: // nobody changes it
+	case c.named <- s.main.referenced: // nobody changes it
 	default:
 	}
 	return message{kind: kindSet}

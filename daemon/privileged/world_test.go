@@ -177,7 +177,7 @@ func (h *hosted) connect() *connection {
 
 // read reads the set.
 func (c *connection) read(ctx context.Context) (files *source.Files, trouble string, err error) {
-	r, err := c.Read(ctx)
+	r, err := c.Read(ctx, "")
 	if err != nil {
 		return nil, "", err
 	}

@@ -236,3 +236,43 @@ func TestRealReloadFrom(t *testing.T) {
 	w.opensWith(4, sshKnocks)
 	w.nothingWrong()
 }
+
+// With a helper the commands of the set in force run: of a trial, of the set that returns, and
+// of one from elsewhere that stays, also when the helper is another by then.
+func TestRealTrialWithAHelper(t *testing.T) {
+	h := newHelped(t, "10m")
+	h.startHelper()
+	h.start()
+	other := h.path("other")
+	text := strings.Replace(strings.NewReplacer("PROGRAM", h.program(), "TTL", "9m").Replace(commandDoor), `"in"`, `"try"`, 1)
+	if err := os.Mkdir(other, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(other, "ssh.lua"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	source := func(i int) string { return livetest.Source4(i).String() }
+	h.answer("reload", "--from", other, "--trial", "1h")
+	h.status() // which reads the files of the configuration
+	h.answer("reload", "--return")
+	h.opensWith(1, sshKnocks)
+	h.wants("in_" + source(1) + "_0")
+	h.answer("reload")
+
+	h.answer("reload", "--from", other, "--trial", "1h")
+	h.status()
+	h.opensWith(2, sshKnocks)
+	h.wants("in_"+source(1)+"_0", "try_"+source(2)+"_0")
+	h.eventually("it is confirmed", func() bool { return h.status().Trial == nil })
+	h.eventually("the helper has saved it", func() bool { return strings.Contains(h.content("helper/scripts"), `"try"`) })
+	h.killHelper()
+	h.startHelper()
+	h.health("")
+	h.opensWith(3, sshKnocks)
+	h.wants("in_"+source(1)+"_0", "try_"+source(2)+"_0", "try_"+source(3)+"_0")
+
+	t.Log("# elsewhere is not anywhere")
+	if e := h.sesame("reload", "--from", h.path("root")+"/.."+"/../.."); e.status != 1 || !strings.Contains(e.stderr, "neither beside the scripts") {
+		t.Errorf("%+v", e)
+	}
+}
