@@ -73,6 +73,7 @@ var arrows = map[string][]string{
 	"scripting/lint":       {"daemon/packet", "daemon/engine", "scripting", "scripting/source", "scripting/condition", "scripting/knockd"},
 	"simulate/suite": {"daemon/packet", "daemon/engine", "daemon/openfile", "daemon/spelling", "daemon/transcript",
 		"scripting", "scripting/condition", "scripting/source", "scripting/spec", "simulate", "simulate/craft", "simulate/opening"},
+	"simulate/compare":  {"daemon/engine", "daemon/packet", "daemon/transcript", "scripting", "scripting/difference", "simulate", "simulate/account"},
 	"simulate/pcaptest": {"daemon/packet", "simulate/craft"},
 	"simulate/scrub":    {"daemon/packet", "daemon/engine", "daemon/record", "daemon/transcript", "daemon/wire", "scripting", "simulate"},
 	"simulate/craft":    {"daemon/packet"},
@@ -135,7 +136,7 @@ var confined = []struct {
 	{"github.com/vishvananda/netlink", []string{"daemon/capture", "daemon/livetest"}, "one place listens to the machine's links and addresses"},
 	{"github.com/landlock-lsm/go-landlock", []string{"daemon/confine"}, "one place confines the process"},
 	{"github.com/elastic/go-seccomp-bpf", []string{"daemon/confine"}, "one place confines the process"},
-	{"os/exec", []string{"daemon/effect", "daemon/effect/listing", "daemon/livetest", "pcaps"}, "one place runs commands"},
+	{"os/exec", []string{"daemon/effect", "daemon/effect/listing", "daemon/livetest", "pcaps", "cmd/sesame"}, "one place runs commands"}, // cmd/sesame runs git and an editor for the person who called it
 	{"unsafe", []string{"daemon/capture", "scripting/sandbox"}, "only what the kernel writes to needs it, and the instruction that the machine of Lua runs next"},
 }
 

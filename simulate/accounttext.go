@@ -16,6 +16,9 @@ import (
 // Tells reports whether there is an account of any source.
 func (r *Report) Tells() bool { return r.account != nil && !r.account.Empty() || len(r.split) > 0 }
 
+// Hints returns a line for each kind of fact that was asked for and that nobody knew; "" for none.
+func (r *Report) Hints() string { return r.hints }
+
 // WriteAccount writes a text for people: the outcome of each source, or why no packet was a knock.
 // It returns the error of w.
 func (r *Report) WriteAccount(w io.Writer) error {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"path/filepath"
+	"strings"
 
 	"sesame/daemon/engine"
 	"sesame/daemon/packet"
@@ -128,12 +130,24 @@ func load(s record.Scripts, older, unpriced bool) (*scripting.Set, error) {
 
 // loadWith is load with options beside those that the recording has.
 func loadWith(s record.Scripts, options scripting.Options) (*scripting.Set, error) {
-	files := make([]source.File, len(s.Files))
+	return loadAt(s, "", options)
+}
+
+// loadAt is loadWith for a directory in which the scripts did not lie; "": where they lay.
+func loadAt(s record.Scripts, base string, options scripting.Options) (*scripting.Set, error) {
+	files, was := make([]source.File, len(s.Files)), string(s.Base)
+	if base == "" || was == "" {
+		base = was
+	}
 	for i, f := range s.Files {
-		files[i] = source.File{Path: string(f.Path), Source: f.Source}
+		path := string(f.Path)
+		if rest, below := strings.CutPrefix(path, was+"/"); below && was != "" {
+			path = filepath.Join(base, rest)
+		}
+		files[i] = source.File{Path: path, Source: f.Source}
 	}
 	recorded := source.Of("the recording", string(s.Single), files)
-	recorded.Base = string(s.Base)
+	recorded.Base = base
 	options.Values, options.RanBefore = s.Values, true
 	set, err := scripting.Load(recorded, options)
 	if err == nil && s.Observe {

@@ -97,6 +97,7 @@ captures offline, so that you can test a script before you use it.`,
 		p.importCommand(),
 		p.docCommand(),
 		p.initCommand(),
+		p.diffCommand(),
 		p.versionCommand(),
 	)
 	return root

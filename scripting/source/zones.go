@@ -64,6 +64,10 @@ func (s *Scripts) Zone(name string) (*time.Location, error) {
 	return location, nil
 }
 
+// MachineZones makes files that were stored look at the zone files of the machine, as files that
+// are read do.
+func (f *Files) MachineZones() { f.zones = zone.Dir }
+
 // readZone reads a zone file that was not read before: that of the machine, else the one that is
 // built in. Files that were stored never look at the machine.
 func (f *Files) readZone(path, name string) *ReferencedFile {

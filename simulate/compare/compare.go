@@ -1,0 +1,121 @@
+// Package compare turns two script sets and the same packets into what differs: who no longer gets
+// in, who does now, and what else is given.
+//
+// Both sets are replayed by package simulate, so nothing here judges a packet. An opening of one
+// set is found again in the other by its door, its source and its packet.
+package compare
+
+import (
+	"cmp"
+	"context"
+	"net/netip"
+	"time"
+
+	"sesame/daemon/engine"
+	"sesame/daemon/packet"
+	"sesame/scripting"
+	"sesame/scripting/difference"
+	"sesame/simulate"
+)
+
+// A Side is one of the two sets, and what answers its questions.
+type Side struct {
+	Set   *scripting.Set
+	Facts engine.Facts // nil: nothing is known but what a recording tells
+}
+
+// A Config describes what to compare. Without Captures and Knocks only the declarations are
+// compared.
+type Config struct {
+	Old, New Side
+	Captures []string // paths, which are read twice or more
+	Knocks   []byte   // a capture in memory, in place of Captures
+	// Recorded is the set that the daemon ran which recorded the captures; nil: they are no
+	// recording. It says which knocks of the other sets a recording cannot have.
+	Recorded *engine.Set
+
+	Local []netip.Prefix // as [simulate.Config] has it
+	Until time.Duration  // the same
+	At    time.Time      // the same
+	Decap packet.Tunnels // the same
+	Me    netip.Addr     // whose last opening is told; invalid: nobody's
+	Most  int            // bounds the openings of each set that are compared; 0: mostOpenings
+}
+
+// Run replays the packets through both sets, and compares what came of them. It fails when a
+// capture cannot be opened. Captures that cannot be read to their end are told by
+// [Report.Replays].
+func Run(ctx context.Context, c Config) (*Report, error) {
+	c.Most = cmp.Or(c.Most, mostOpenings)
+	r := &Report{ // programs get empty lists, not null
+		Declarations: append([]difference.Change{}, difference.Of(c.Old.Set, c.New.Set)...),
+		Doors:        []Door{}, Lost: []Lost{}, Gained: []Gained{}, Changed: []Changed{}, Refusals: []Refusal{}, Effects: []Effect{},
+		renamed: difference.Renamed(c.Old.Set, c.New.Set),
+	}
+	if len(c.Captures) == 0 && c.Knocks == nil {
+		return r, nil
+	}
+	if c.Recorded != nil {
+		r.Unrecorded = unrecorded(c.Recorded, c.New.Set.Engine)
+	}
+	before := newCollector(c.Old.Set.Engine, c.Most, r.renamed)
+	then := newCollector(c.New.Set.Engine, c.Most, nil)
+	for i, one := range []struct {
+		side *Side
+		to   *collector
+	}{{&c.Old, before}, {&c.New, then}} {
+		replay, err := simulate.Run(ctx, c.replay(one.side, one.to))
+		if err != nil {
+			return nil, err
+		}
+		r.Replays[i] = replay
+	}
+	m := &comparison{Report: r, doors: doorsByName(c.New.Set.Engine), was: before, is: then}
+	m.windows(c.Old.Set.Engine, c.New.Set.Engine)
+	m.compare()
+	if c.Me.IsValid() {
+		m.mine(c.Me.Unmap())
+	}
+	return r, nil
+}
+
+// replay returns the configuration of the replay of one side.
+func (c *Config) replay(side *Side, to *collector) simulate.Config {
+	return simulate.Config{
+		Captures: c.Captures, Knocks: c.Knocks, Set: side.Set.Engine, Facts: side.Facts,
+		Local: c.Local, Until: c.Until, At: c.At, Decap: c.Decap, Writer: to, Account: true,
+	}
+}
+
+// unrecorded names the doors of a set that a recording of another set says nothing about: it has no
+// packet to some knock of theirs, since nobody asked for its port.
+func unrecorded(recorded, set *engine.Set) (names []string) {
+	interest := recorded.Interest()
+	if interest.All {
+		return nil
+	}
+	has := map[packet.Port]bool{}
+	for _, n := range interest.TCP {
+		has[packet.Port{Proto: packet.TCP, Number: n}] = true
+	}
+	for _, n := range interest.UDP {
+		has[packet.Port{Proto: packet.UDP, Number: n}] = true
+	}
+	for _, d := range set.Doors {
+		for k := range d.Knocks() {
+			if !has[k.Port] {
+				names = append(names, d.Name)
+				break
+			}
+		}
+	}
+	return names
+}
+
+func doorsByName(set *engine.Set) map[string]*engine.Door {
+	doors := make(map[string]*engine.Door, len(set.Doors))
+	for _, d := range set.Doors {
+		doors[d.Name] = d
+	}
+	return doors
+}

@@ -1,0 +1,171 @@
+package compare_test
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"sesame/scripting"
+	"sesame/scripting/source/sourcetest"
+	"sesame/simulate"
+	"sesame/simulate/compare"
+	"sesame/simulate/pcaptest"
+)
+
+// load loads a script set from the text of one script.
+func load(t testing.TB, text string) *scripting.Set {
+	t.Helper()
+	set, err := scripting.Load(sourcetest.Files(map[string]string{"a.lua": text}), scripting.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(set.Close)
+	return set
+}
+
+// facts returns what answers --fact.
+func facts(t testing.TB, texts ...string) *simulate.Given {
+	t.Helper()
+	g := &simulate.Given{}
+	for _, text := range texts {
+		if err := g.Add(text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return g
+}
+
+// compared compares what two scripts do with packets.
+func compared(t testing.TB, before, then, lines string) *compare.Report {
+	t.Helper()
+	file, err := pcaptest.Capture(lines)
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := facts(t, "203.0.113.0/24 country=ES")
+	report, err := compare.Run(context.Background(), compare.Config{
+		Old: compare.Side{Set: load(t, before), Facts: known}, New: compare.Side{Set: load(t, then), Facts: known},
+		Knocks: file, Me: netip.MustParseAddr("203.0.113.9"),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return report
+}
+
+// lines returns a report as lines, without the declarations.
+func lines(r *compare.Report) []string {
+	var all []string
+	add := func(format string, args ...any) { all = append(all, fmt.Sprintf(format, args...)) }
+	for _, one := range r.Lost {
+		add("lost %s %s %d: %s", one.Door, one.Source, one.Packet, one.Why)
+	}
+	for _, one := range r.Gained {
+		add("gained %s %s %d, before: %s", one.Door, one.Source, one.Packet, one.Before)
+	}
+	for _, one := range r.Changed {
+		add("changed %s %s %d: %s", one.Door, one.Source, one.Packet, strings.Join(one.Differences, ", "))
+	}
+	for _, one := range r.Refusals {
+		add("refusal %s %s %d: %q -> %q", one.Door, one.Source, one.Packet, one.Old, one.New)
+	}
+	for _, one := range r.Effects {
+		add("effect %s %s %s %s %v: %d -> %d", one.Door, one.Source, one.Effect, one.Port, one.Command, one.Old, one.New)
+	}
+	for _, d := range r.Doors {
+		if d.Was != "" {
+			add("%s was %s", d.Door, d.Was)
+		}
+	}
+	if m := r.Mine; m.Why != "" {
+		add("mine: %s", m.Why)
+	}
+	return append(all, fmt.Sprintf("%d opens, %d now", r.Opens.Old, r.Opens.New))
+}
+
+const script = `local hours = sesame.window { days = "mon-sun", from = "08:00", to = "19:00", tz = "UTC" }
+local home = sesame.country { "ES" }
+local audit = sesame.command { "/bin/audit", "{source}" }
+sesame.door "ssh" {
+  sequence = { "tcp/7001", "udp/7002", "tcp/7003", "tcp/7004" }, within = "8s", guards = "tcp/22", ttl = "30s",
+  tripwires = 0, when = { hours, home },
+  on_open = function(attempt) attempt:allow() attempt:exec(audit) end,
+}
+sesame.door "web" { sequence = { "tcp/8001", "tcp/8002", "tcp/8003" }, guards = "tcp/443", tripwires = 0, limit = "1/h" }
+`
+
+// packets open ssh twice, in four seconds and at once, and web once; a second time is over the
+// limit.
+const packets = `0s 203.0.113.9 tcp/7001
+1s 203.0.113.9 udp/7002
+2s 203.0.113.9 tcp/7003
+4s 203.0.113.9 tcp/7004
+60s 203.0.113.7 tcp/7001
+61s 203.0.113.7 udp/7002
+62s 203.0.113.7 tcp/7003
+63s 203.0.113.7 tcp/7004
+70s 203.0.113.7 tcp/8001
+71s 203.0.113.7 tcp/8002
+72s 203.0.113.7 tcp/8003
+80s 203.0.113.7 tcp/8001
+81s 203.0.113.7 tcp/8002
+82s 203.0.113.7 tcp/8003
+`
+
+func TestWhatDiffers(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		from, to string
+		want     []string
+	}{
+		{"nothing", `"ssh"`, `"ssh"`, []string{"3 opens, 3 now"}},
+		{"a comment", `sesame.door`, "-- doors\nsesame.door", []string{"3 opens, 3 now"}},
+		{"less time", `within = "8s"`, `within = "3500ms"`, []string{
+			"lost ssh 203.0.113.9 4: stopped at 3 of 4: tcp/7004 came 500ms too late (packet 4, within 3.5s)",
+			"mine: stopped at 3 of 4: tcp/7004 came 500ms too late (packet 4, within 3.5s)",
+			"3 opens, 2 now"}},
+		{"a shorter sequence", `, "tcp/7004"`, ``, []string{
+			"changed ssh 203.0.113.9 4: opens with packet 3, before with packet 4", "changed ssh 203.0.113.7 8: opens with packet 7, before with packet 8",
+			"3 opens, 3 now"}},
+		{"another sequence", `"tcp/7003"`, `"tcp/7009"`, []string{
+			"lost ssh 203.0.113.9 4: stopped at 2 of 4: tcp/7003 came (packet 3), tcp/7009 was expected",
+			"lost ssh 203.0.113.7 8: stopped at 2 of 4: tcp/7004 came (packet 8), tcp/7009 was expected",
+			"mine: stopped at 2 of 4: tcp/7003 came (packet 3), tcp/7009 was expected", "3 opens, 1 now"}},
+		{"a window of another zone", `tz = "UTC"`, `tz = "America/New_York"`, []string{
+			"lost ssh 203.0.113.9 4: refused: hours: mon-sun 08:00-19:00 America/New_York; it was Mon 07:00; holds again Mon 08:00",
+			"lost ssh 203.0.113.7 8: refused: hours: mon-sun 08:00-19:00 America/New_York; it was Mon 07:01; holds again Mon 08:00",
+			"mine: refused: hours: mon-sun 08:00-19:00 America/New_York; it was Mon 07:00; holds again Mon 08:00", "3 opens, 1 now"}},
+		{"a country less", `"ES"`, `"PT"`, []string{
+			"lost ssh 203.0.113.9 4: refused: home: PT; 203.0.113.9 is in ES (--fact 203.0.113.0/24)",
+			"lost ssh 203.0.113.7 8: refused: home: PT; 203.0.113.7 is in ES (--fact 203.0.113.0/24)",
+			"mine: refused: home: PT; 203.0.113.9 is in ES (--fact 203.0.113.0/24)", "3 opens, 1 now"}},
+		{"no country", `{ hours, home }`, `hours`, []string{"3 opens, 3 now"}},
+		{"a shorter grant", `ttl = "30s"`, `ttl = "20s"`, []string{
+			"changed ssh 203.0.113.9 4: tcp/22 for 30s -> 20s", "changed ssh 203.0.113.7 8: tcp/22 for 30s -> 20s", "3 opens, 3 now"}},
+		{"another port", `guards = "tcp/22"`, `guards = "tcp/2222"`, []string{
+			"changed ssh 203.0.113.9 4: no longer tcp/22 for 30s, also tcp/2222 for 30s", "changed ssh 203.0.113.7 8: no longer tcp/22 for 30s, also tcp/2222 for 30s", "3 opens, 3 now"}},
+		{"no command", ` attempt:exec(audit)`, ``, []string{
+			"changed ssh 203.0.113.9 4: no longer runs /bin/audit 203.0.113.9", "changed ssh 203.0.113.7 8: no longer runs /bin/audit 203.0.113.7", "3 opens, 3 now"}},
+		{"a door that only observes", `tripwires = 0, when`, `mode = "observe", tripwires = 0, when`, []string{
+			"lost ssh 203.0.113.9 4: the door only observes now", "lost ssh 203.0.113.7 8: the door only observes now", "mine: the door only observes now", "3 opens, 3 now"}},
+		{"a door less", script[strings.Index(script, `sesame.door "web"`):], "", []string{"lost web 203.0.113.7 11: the new scripts have no such door", `refusal web 203.0.113.7 14: "refused: limit: 1/h" -> ""`, "3 opens, 2 now"}},
+		{"another name", `"web"`, `"www"`, []string{"www was web", "3 opens, 3 now"}},
+		{"no limit", `, limit = "1/h"`, ``, []string{"gained web 203.0.113.7 14, before: refused: limit: 1/h", "3 opens, 4 now"}},
+		{"another reason", `limit = "1/h"`, `when = function() return false, "never" end`, []string{
+			"lost web 203.0.113.7 11: refused: never", `refusal web 203.0.113.7 14: "refused: limit: 1/h" -> "refused: never"`, "3 opens, 2 now"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			then := strings.Replace(script, tt.from, tt.to, 1)
+			if tt.name != "nothing" && then == script {
+				t.Fatalf("the script has no %q", tt.from)
+			}
+			if diff := cmp.Diff(tt.want, lines(compared(t, script, then, packets))); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}

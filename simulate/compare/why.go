@@ -1,0 +1,85 @@
+package compare
+
+import (
+	"net/netip"
+	"strings"
+	"time"
+
+	"sesame/simulate/account"
+)
+
+// This file says why an opening is lost. What the new set made of its packet tells most: a refusal,
+// or an error of a script. Else the account of the source tells, when the source opened nothing at
+// all, or the attempt that ended at about that time.
+
+// explain fills the reasons of what is lost.
+func (m *comparison) explain() {
+	accounts := m.accounts()
+	for i := range m.Lost {
+		one := &m.Lost[i]
+		one.Why = m.why(one, accounts[one.at.who()])
+		one.why = one.Why
+	}
+}
+
+// accounts returns the accounts of the new set that are about what is lost.
+func (m *comparison) accounts() map[who]*account.Account {
+	wanted := map[who]*account.Account{}
+	for i := range m.Lost {
+		wanted[m.Lost[i].at.who()] = nil
+	}
+	for a := range m.Replays[1].Accounts() {
+		key := who{a.Door, a.Source.String()}
+		if _, some := wanted[key]; some {
+			wanted[key] = a
+		}
+	}
+	return wanted
+}
+
+// why says why an opening of the old set is none of the new one.
+func (m *comparison) why(one *Lost, a *account.Account) string {
+	d, refused := m.doors[one.Door], m.is.refusals[one.at]
+	switch {
+	case d == nil:
+		return "the new scripts have no such door"
+	case one.other != nil:
+		return "the door only observes now"
+	case refused != nil:
+		return refused.text
+	}
+	if a != nil && a.Result != account.ResultOpened && len(a.Lines) > 0 {
+		one.Suggestion = a.Suggestion
+		return strings.Join(a.Lines, "; ")
+	}
+	if x, found := m.is.around(one.Opening, m.within[one.Door]); found {
+		return x.String()
+	}
+	return "its knocks are none of the new door"
+}
+
+// around returns the furthest attempt that ended in the time in which an opening was knocked.
+func (c *collector) around(o *Opening, within time.Duration) (best miss, found bool) {
+	for _, x := range c.misses[o.at.who()] {
+		if apart := x.time.Sub(o.Time); apart.Abs() <= within && (!found || x.stage >= best.stage) {
+			best, found = x, true
+		}
+	}
+	return best, found
+}
+
+// mine tells of the last opening of an address.
+func (m *comparison) mine(me netip.Addr) {
+	m.Mine = &Mine{Source: me.String()}
+	var last *Opening
+	for _, o := range m.was.openings {
+		if o.Source == m.Mine.Source && !o.Observed {
+			last = o
+		}
+	}
+	if last == nil {
+		return
+	}
+	m.Mine.Door, m.Mine.Time = last.Door, last.Time
+	m.Mine.Opens, m.Mine.Why = last.why == "", last.why
+}
