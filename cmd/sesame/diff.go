@@ -17,6 +17,7 @@ import (
 	"sesame/scripting/source"
 	"sesame/simulate"
 	"sesame/simulate/compare"
+	"sesame/simulate/opening"
 )
 
 // diffFlags are the flags of sesame diff.
@@ -35,6 +36,9 @@ type diffFlags struct {
 	only      string
 	format    string
 	me        string
+
+	untilParsed time.Duration
+	meParsed    netip.Addr
 }
 
 func (p *program) diffCommand() *cobra.Command {
@@ -59,7 +63,8 @@ commit, if git has the new scripts.
 
 Without CAPTURE and --knock the packets are those that the daemon recorded lately:
 those that its own scripts watch. The one-time sequences and the answers about
-countries, providers and names are as they were recorded.
+countries, providers and names are as they were recorded. Without a daemon they are
+made up: one knock at each door of the old scripts.
 
 When you are logged in over SSH, diff says whether your own last knock still opens.
 
@@ -96,34 +101,34 @@ that selects.`,
 }
 
 // check checks the flags and returns the first error.
-func (f *diffFlags) check(c *cobra.Command, captures []string) (until time.Duration, me netip.Addr, err error) {
+func (f *diffFlags) check(c *cobra.Command, captures []string) (err error) {
 	if len(f.typed.texts) > 0 && len(captures) > 0 {
-		return 0, me, &usageError{c, "--knock takes the place of captures: leave one of them out"}
+		return &usageError{c, "--knock takes the place of captures: leave one of them out"}
 	}
 	if slices.Contains(captures, "-") && len(captures) > 1 {
-		return 0, me, &usageError{c, "standard input is replayed alone: save it to a file to merge it with others"}
+		return &usageError{c, "standard input is replayed alone: save it to a file to merge it with others"}
 	}
 	if f.only != "" {
 		if err := oneOf(c, "only", f.only, "lost", "gained"); err != nil {
-			return 0, me, err
+			return err
 		}
 	}
-	if me = callersAddress(); c.Flags().Changed("me") {
-		if me, err = netip.ParseAddr(f.me); err != nil || me.Zone() != "" {
-			return 0, me, &usageError{c, fmt.Sprintf("--me %q: expected an address such as 203.0.113.9", f.me)}
+	if f.meParsed = callersAddress(); c.Flags().Changed("me") {
+		if f.meParsed, err = netip.ParseAddr(f.me); err != nil || f.meParsed.Zone() != "" {
+			return &usageError{c, fmt.Sprintf("--me %q: expected an address such as 203.0.113.9", f.me)}
 		}
 	}
 	if f.until != "0" && f.until != "0s" {
-		if until, err = scripting.ParseDuration(f.until); err != nil {
-			return 0, me, &usageError{c, "--until: " + err.Error()}
+		if f.untilParsed, err = scripting.ParseDuration(f.until); err != nil {
+			return &usageError{c, "--until: " + err.Error()}
 		}
 	}
 	if c.Flags().Changed("local") {
 		if f.parsed, err = parseLocal(c, f.local); err != nil {
-			return 0, me, err
+			return err
 		}
 	}
-	return until, me, firstOf(
+	return firstOf(
 		func() error { return oneOf(c, "format", f.format, "text", "json", "markdown") },
 		func() error { return f.decap.check(c) },
 		func() error { return f.typed.check(c) },
@@ -161,8 +166,7 @@ type oldSide struct {
 
 // diff compares, and prints what differs.
 func (p *program) diff(c *cobra.Command, f *diffFlags, captures []string) error {
-	until, me, err := f.check(c, captures)
-	if err != nil {
+	if err := f.check(c, captures); err != nil {
 		return err
 	}
 	ctx, forget := p.interruptible(c.Context(), captures)
@@ -181,26 +185,36 @@ func (p *program) diff(c *cobra.Command, f *diffFlags, captures []string) error 
 		return err
 	}
 	defer set.Close()
-	input := compare.Config{
-		Old: compare.Side{Set: was.set}, New: compare.Side{Set: set},
-		Until: until, At: f.typed.begin, Decap: f.decap.tunnels, Local: is.settings.Local, Me: me,
-	}
-	if c.Flags().Changed("local") {
-		input.Local = f.parsed
-	}
-	if input.Old.Facts, err = p.diffFacts(f, is, was.set, set); err != nil {
-		return err
-	}
-	input.New.Facts = input.Old.Facts
-	from, err := p.diffInput(ctx, c, f, captures, was, &input)
+	d, err := p.compareSides(ctx, c, f, captures, is, was, set)
 	if err != nil {
 		return err
+	}
+	return p.printDiff(f, d)
+}
+
+// compareSides compares two sets that were loaded.
+func (p *program) compareSides(ctx context.Context, c *cobra.Command, f *diffFlags, captures []string, is *newSide, was *oldSide, set *scripting.Set) (*diffed, error) {
+	input := compare.Config{
+		Old: compare.Side{Set: was.set}, New: compare.Side{Set: set},
+		Until: f.untilParsed, At: f.typed.begin, Decap: f.decap.tunnels, Local: is.settings.Local, Me: f.meParsed,
+	}
+	if f.parsed != nil {
+		input.Local = f.parsed
+	}
+	facts, err := p.diffFacts(f, is, was.set, set)
+	if err != nil {
+		return nil, err
+	}
+	input.Old.Facts, input.New.Facts = facts, facts
+	from, err := p.diffInput(c, f, captures, was, &input)
+	if err != nil {
+		return nil, err
 	}
 	report, err := compare.Run(ctx, input)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return p.printDiff(f, &diffed{Old: was.name, New: is.files.Dir, Packets: from, Same: f.same(report), Report: report})
+	return &diffed{Old: was.name, New: is.files.Dir, Packets: from, Same: f.same(report), Report: report}, nil
 }
 
 // newSide reads the new scripts.
@@ -209,6 +223,11 @@ func (p *program) newSide(c *cobra.Command, f *scriptFlags) (*newSide, error) {
 	if err != nil {
 		return nil, err
 	}
+	return readSide(settings)
+}
+
+// readSide reads the scripts of a configuration.
+func readSide(settings config.Config) (*newSide, error) {
 	files, err := readScripts(&settings)
 	if err != nil {
 		return nil, err
@@ -217,8 +236,12 @@ func (p *program) newSide(c *cobra.Command, f *scriptFlags) (*newSide, error) {
 }
 
 // load loads the new scripts. Compared with those that a daemon runs, they have its options unless
-// a configuration was read, and the one-time sequences that it recorded.
+// a configuration was read, and the one-time sequences that it recorded. Was is nil when there is
+// nothing to compare with.
 func (n *newSide) load(was *oldSide) (*scripting.Set, error) {
+	if was == nil {
+		return scripting.Load(n.files, n.options)
+	}
 	if l := was.latest; l != nil {
 		if !n.own {
 			for name, value := range l.Scripts.Values {
@@ -250,8 +273,9 @@ func (p *program) diffFacts(f *diffFlags, is *newSide, was, set *scripting.Set) 
 	return f.geo.facts(databases), nil
 }
 
-// diffInput sets the packets of a comparison, and says what they are; "" for none.
-func (p *program) diffInput(ctx context.Context, c *cobra.Command, f *diffFlags, captures []string, was *oldSide, to *compare.Config) (string, error) {
+// diffInput sets the packets of a comparison, and says what they are; "" for none, since the old
+// scripts have no door.
+func (p *program) diffInput(c *cobra.Command, f *diffFlags, captures []string, was *oldSide, to *compare.Config) (string, error) {
 	switch {
 	case len(f.typed.lines) > 0:
 		// Who knocks knows the old scripts. A door that only the new ones have is named there.
@@ -277,7 +301,20 @@ func (p *program) diffInput(ctx context.Context, c *cobra.Command, f *diffFlags,
 		to.Knocks, to.Recorded = was.recording, was.recorder
 		return "the daemon's recording, since " + formatMoment(was.latest.Begin) + ", all that is kept", nil
 	}
-	return "", ctx.Err()
+	return madeUp(was, to)
+}
+
+// madeUp knocks once at each door of the old scripts, as somebody does who knows them.
+func madeUp(was *oldSide, to *compare.Config) (string, error) {
+	knocks, visits, err := opening.Capture(was.set.Engine.Doors)
+	if err != nil {
+		return "", fmt.Errorf("knocking at the doors of the old scripts: %w", err)
+	}
+	if len(visits) == 0 {
+		return "", nil
+	}
+	to.Knocks = knocks
+	return "a made-up knock at each door of the old scripts, since there are no captures", nil
 }
 
 // recorded finds out what was recorded, when one of the captures is a recording of a daemon.

@@ -36,6 +36,11 @@ func (p *program) testWith(ctx context.Context, c *cobra.Command, f *testFlags, 
 	if err != nil {
 		return p.unloadedRun(run, f, err)
 	}
+	return p.testFiles(ctx, f, run, files, &settings, names)
+}
+
+// testFiles runs the tests of files that were read.
+func (p *program) testFiles(ctx context.Context, f *testFlags, run report.Run, files *source.Files, settings *config.Config, names []string) (report.Run, error) {
 	run.Dir = files.Dir
 	if _, err := files.Names(); err != nil {
 		return run, err
@@ -43,10 +48,11 @@ func (p *program) testWith(ctx context.Context, c *cobra.Command, f *testFlags, 
 	if len(names) == 0 && len(files.TestNames()) == 0 {
 		return run, noTests(files)
 	}
-	if names, err = testNames(files, names); err != nil {
+	names, err := testNames(files, names)
+	if err != nil {
 		return run, err
 	}
-	options := scriptOptions(&settings)
+	options := scriptOptions(settings)
 	options.Print = func(at source.Place, line string) { p.note("%s: %s", at, line) }
 	tests, err := scripting.LoadTests(ctx, files, options, names...)
 	if err == nil && !f.noted[files.Dir] {

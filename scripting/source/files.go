@@ -147,6 +147,15 @@ func (f *Files) hash() {
 	sum.Sum(f.Sum[:0])
 }
 
+// Put gives a script, a module or a test another text than it has on the disk, or adds one. It is
+// for files that were not loaded yet.
+func (f *Files) Put(name string, text []byte) {
+	f.bytes += len(text) - len(f.texts[name])
+	f.texts[name] = text
+	delete(f.failed, name)
+	f.hash()
+}
+
 // Clone returns files of which a set can be loaded while another is loaded from f, in another
 // goroutine. The texts are in memory once. What is read later for the clone does not belong to f.
 func (f *Files) Clone() *Files {

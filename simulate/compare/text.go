@@ -81,7 +81,7 @@ func (r *Report) WriteText(w io.Writer, h Heading, only string) {
 	if h.Packets != "" {
 		fmt.Fprintf(w, "packets: %s of %s\n", transcript.Number(r.Replays[0].Packets), h.Packets)
 	} else {
-		fmt.Fprintln(w, "packets: none, so only what the scripts say was compared: name a CAPTURE, or --knock")
+		fmt.Fprintln(w, "packets: none, so only what the scripts say was compared")
 	}
 	if only == "" {
 		section(w, "what the scripts say", difference.Lines(r.Declarations, mostListed))

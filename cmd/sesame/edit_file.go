@@ -1,0 +1,191 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"sesame/scripting/source"
+)
+
+// An editedFile is a script that is edited, and the copy of it that the editor has.
+type editedFile struct {
+	name   string       // below the scripts, with slashes
+	path   string       // on the disk; a link is followed
+	there  bool         // it was there before
+	before []byte       // its text as far as the person knows it
+	undo   func() error // makes the script what it was before the last write
+	copy   string       // in a directory of its own, which only this user can read
+}
+
+// openEdited finds a script by its name, and makes a copy of it.
+func openEdited(files *source.Files, name string) (*editedFile, error) {
+	name, err := editedName(files, name)
+	if err != nil {
+		return nil, err
+	}
+	f := &editedFile{name: name, path: filepath.Join(files.Dir, filepath.FromSlash(name))}
+	if path, err := filepath.EvalSymlinks(f.path); err == nil {
+		f.path = path
+	}
+	switch f.before, err = os.ReadFile(f.path); {
+	case err == nil:
+		f.there = true
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("reading the script: %w", err)
+	}
+	dir, err := os.MkdirTemp("", "sesame-edit-") // of mode 0700
+	if err != nil {
+		return nil, fmt.Errorf("making a copy: %w", err)
+	}
+	f.copy = filepath.Join(dir, filepath.Base(f.path))
+	if err := os.WriteFile(f.copy, f.before, 0o600); err != nil {
+		return nil, errors.Join(fmt.Errorf("making a copy: %w", err), f.forget())
+	}
+	return f, nil
+}
+
+// editedName returns the name below the scripts of what a person calls a script: with or without
+// .lua, or a path.
+func editedName(files *source.Files, name string) (string, error) {
+	if !strings.HasSuffix(name, ".lua") {
+		name += ".lua"
+	}
+	if filepath.IsAbs(name) || strings.HasPrefix(name, ".") {
+		path, err := filepath.Abs(name)
+		if err == nil {
+			name, err = filepath.Rel(files.Base, path)
+		}
+		if err != nil {
+			return "", fmt.Errorf("finding the script: %w", err)
+		}
+	}
+	name = filepath.ToSlash(filepath.Clean(name))
+	switch {
+	case !filepath.IsLocal(name) || !isScript(name):
+		return "", fmt.Errorf("%s is none of the scripts in %s: expected a name such as ssh, ssh_test or lib/team; name another directory with -s", name, files.Dir)
+	case files.Single != "" && name != files.Single && !strings.HasPrefix(name, "lib/") && !source.IsTest(name):
+		return "", fmt.Errorf("-s names %s alone: name its directory to edit %s", files.Single, name)
+	}
+	return name, nil
+}
+
+// forget removes the copy.
+func (f *editedFile) forget() error {
+	if err := os.RemoveAll(filepath.Dir(f.copy)); err != nil {
+		return fmt.Errorf("removing the copy: %w", err)
+	}
+	return nil
+}
+
+// write replaces the script. Changed means that somebody else changed it, and that nothing was
+// written. The next write replaces what they wrote.
+func (f *editedFile) write(text []byte) (changed bool, err error) {
+	now, err := os.ReadFile(f.path)
+	there := err == nil
+	switch {
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return false, fmt.Errorf("reading the script: %w", err)
+	case there != f.there || !bytes.Equal(now, f.before):
+		f.there, f.before = there, now
+		return true, nil
+	}
+	if err := f.replace(text); err != nil {
+		return false, fmt.Errorf("writing the script: %w", err)
+	}
+	f.undo = func() error { return f.replace(now) }
+	if !there {
+		f.undo = func() error { return os.Remove(f.path) }
+	}
+	f.there, f.before = true, text
+	return false, nil
+}
+
+// edited reports whether the copy has a text that the script does not have.
+func (f *editedFile) edited() bool {
+	text, err := os.ReadFile(f.copy)
+	return err == nil && !bytes.Equal(text, f.before)
+}
+
+// replace writes a file aside, synced, with the owner and the mode of the script, and renames it.
+// Nobody sees a half of it.
+func (f *editedFile) replace(text []byte) (err error) {
+	dir := filepath.Dir(f.path)
+	if err := os.MkdirAll(dir, 0o700); err != nil { // of a module
+		return err
+	}
+	aside, err := os.CreateTemp(dir, "."+filepath.Base(f.path)+".*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(aside.Name()))
+		}
+	}()
+	_, err = aside.Write(text)
+	if err = errors.Join(err, f.owned(aside), aside.Sync(), aside.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(aside.Name(), f.path); err != nil {
+		return err
+	}
+	return syncDirectory(dir)
+}
+
+// owned gives a file the owner and the mode of the script. That of a new script is 0600.
+func (f *editedFile) owned(aside *os.File) error {
+	info, err := os.Stat(f.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if was, ok := info.Sys().(*syscall.Stat_t); ok && (int(was.Uid) != os.Geteuid() || int(was.Gid) != os.Getegid()) {
+		if err := aside.Chown(int(was.Uid), int(was.Gid)); err != nil {
+			return err
+		}
+	}
+	return aside.Chmod(info.Mode().Perm()) // after the owner, whose change clears bits
+}
+
+func syncDirectory(dir string) error {
+	opened, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(opened.Sync(), opened.Close())
+}
+
+// editor returns the command of the person's editor. It may have arguments, between spaces.
+func editor() ([]string, error) {
+	for _, name := range []string{"VISUAL", "EDITOR"} {
+		if argv := strings.Fields(os.Getenv(name)); len(argv) > 0 {
+			return argv, nil
+		}
+	}
+	for _, name := range []string{"editor", "nano", "vi"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return []string{path}, nil
+		}
+	}
+	return nil, errors.New("no editor: neither $VISUAL nor $EDITOR is set, and neither editor, nano nor vi is installed")
+}
+
+// runEditor runs the editor on the terminal of the person, until it ends.
+func runEditor(ctx context.Context, argv []string, in io.Reader, out, errs io.Writer) error {
+	c := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	c.Stdin, c.Stdout, c.Stderr = in, out, errs
+	return c.Run()
+}

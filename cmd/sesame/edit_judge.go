@@ -1,0 +1,176 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"sesame/daemon/control"
+	"sesame/scripting"
+	"sesame/scripting/lint"
+	"sesame/simulate/suite"
+	"sesame/simulate/suite/report"
+)
+
+// judge shows what an edit does, as sesame check, test and diff do. Good means that the daemon can
+// take it: it loads, and its tests pass.
+func (e *editing) judge(ctx context.Context, text []byte) (good bool, err error) {
+	f := &e.flags.diff
+	side, err := readSide(e.config)
+	if err != nil {
+		return false, err
+	}
+	side.files.Put(e.file.name, text)
+	was, err := e.before(ctx, side)
+	if err != nil {
+		return false, err
+	}
+	if was != nil {
+		defer was.set.Close()
+	}
+	set, err := side.load(was)
+	if err != nil {
+		e.complain(err)
+		return false, nil
+	}
+	defer set.Close()
+	if err := e.check(side, set); err != nil {
+		return false, err
+	}
+	if passed, err := e.test(ctx, side); err != nil || !passed {
+		return false, err
+	}
+	if was == nil {
+		return true, nil
+	}
+	d, err := e.compareSides(ctx, e.command, f, nil, side, was, set)
+	if err != nil {
+		return false, err
+	}
+	d.New = "your edit of " + e.file.name
+	if err := e.print("\n"); err != nil {
+		return false, err
+	}
+	return true, e.printDiff(f, d)
+}
+
+// before returns the scripts to compare with: those that the daemon runs, else those on the disk;
+// nil: these do not load, and no daemon answers.
+func (e *editing) before(ctx context.Context, side *newSide) (*oldSide, error) {
+	was, err := e.oldRunning(ctx, e.command, &e.flags.diff, side)
+	switch {
+	case err == nil:
+		return was, nil
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case !errors.Is(err, errNoDaemon):
+		e.note("compared with the scripts on the disk: %v", err)
+	}
+	disk, err := readScripts(&side.settings)
+	if err != nil {
+		return nil, err
+	}
+	set, err := scripting.Load(disk, scriptOptions(&side.settings))
+	if err != nil {
+		e.note("compared with nothing: the scripts on the disk do not load")
+		return nil, nil
+	}
+	return &oldSide{name: disk.Dir + ", as it is on the disk", set: set}, nil
+}
+
+// check shows the findings of sesame check.
+func (e *editing) check(side *newSide, set *scripting.Set) error {
+	r := checked{Doors: len(set.Engine.Doors), Files: ownFiles(set), Findings: append([]lint.Finding{}, e.findings(set, &side.settings, nil)...)}
+	return r.writeText(e.program)
+}
+
+// test runs the tests, and reports whether all passed that ran.
+func (e *editing) test(ctx context.Context, side *newSide) (bool, error) {
+	if len(side.files.TestNames()) == 0 {
+		e.note("there are no tests")
+		return true, nil
+	}
+	f := &testFlags{format: "text", noted: map[string]bool{}}
+	run, err := e.testFiles(ctx, f, report.Run{}, side.files.Clone(), &side.settings, nil)
+	if err != nil {
+		return false, err
+	}
+	if run.Report == nil { // the reasons were printed
+		return false, nil
+	}
+	if err := e.print("%s", report.Text([]report.Run{run}, false)); err != nil {
+		return false, err
+	}
+	return run.Report.Count(suite.Failed) == 0, ctx.Err()
+}
+
+// reload makes the daemon load what was written, for good or on trial.
+func (e *editing) reload(ctx context.Context, trial bool) error {
+	if err := e.print("%s is written\n", e.file.path); err != nil {
+		return err
+	}
+	daemon := control.Dial(e.flags.diff.daemonSocket(&e.config))
+	daemon.Waiting = func(limit time.Duration) {
+		e.note("the daemon loads the scripts and runs their tests; it is waited for, at most %s", span(limit))
+	}
+	status, err := daemon.Status(ctx)
+	switch {
+	case errors.Is(err, control.ErrNoDaemon):
+		return e.print("no daemon answers: it will load the script when it starts\n")
+	case err != nil:
+		return err
+	case !sameFile(status.Scripts.Path, e.config.Scripts):
+		return e.print("the daemon runs other scripts, those of %s\n", status.Scripts.Path)
+	}
+	request := control.ReloadRequest{}
+	if trial {
+		request.Trial = control.Duration(e.flags.time)
+	}
+	outcome, err := daemon.Reload(ctx, request)
+	if refusal, refused := errors.AsType[control.Refusal](err); refused {
+		e.note("%s", refusal.Error())
+		e.status = answerNo
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	loaded := outcome.Outcome == control.Applied || outcome.Outcome == control.Unchanged
+	if !loaded {
+		e.status = answerNo
+	}
+	if err := e.printOutcome(&outcome); err != nil || !trial || !loaded || outcome.Trial != nil {
+		return err
+	}
+	return e.putBack(ctx, daemon)
+}
+
+// putBack makes the script what it was, when the daemon found it by itself before it was asked for
+// a trial: what it loaded would stay.
+func (e *editing) putBack(ctx context.Context, daemon *control.Client) error {
+	e.status = answerNo
+	e.note("the daemon found the script by itself before the trial began, so no trial runs: the script is put back")
+	if err := e.file.undo(); err != nil {
+		return fmt.Errorf("putting the script back: %w", err)
+	}
+	e.file.before = nil // so the copy is kept
+	outcome, err := daemon.Reload(ctx, control.ReloadRequest{})
+	if err != nil {
+		return err
+	}
+	return e.printOutcome(&outcome)
+}
+
+// sameFile reports whether two paths lead to the same file or directory.
+func sameFile(a, b string) bool {
+	one, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	other, err := os.Stat(b)
+	return err == nil && os.SameFile(one, other)
+}
