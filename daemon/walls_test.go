@@ -223,6 +223,7 @@ func TestUnusedRows(t *testing.T) {
 	want := []string{
 		"arrows: daemon/filter is no package: remove the row",
 		"arrows: simulate may import daemon/filter, and does not: remove the entry",
+		"confined: cmd/sesame may import os/exec, and does not: remove the entry",
 		"confined: daemon/effect may import os/exec, and does not: remove the entry",
 		"confined: daemon/effect/listing may import os/exec, and does not: remove the entry",
 		"confined: daemon/livetest may import os/exec, and does not: remove the entry",
