@@ -48,7 +48,7 @@ func sendingOptions() []option[stepDraft] {
 			}},
 		{Option{"times", "a whole number from 1 to 1000", "1", "How often a scan is done, one after the other. It sends at most 5,000,000 packets."},
 			func(v value, d *stepDraft) { d.Times, _ = v.integer(1, 1000) }},
-		{Option{"min_knocks", "a whole number", "1", "How many packets of a capture must be knocks of a door. Of a list or a scan, how many must go to a port of a door, unless something comes of them. With 0 there may be none."},
+		{Option{"min_knocks", "a whole number", "1", "How many packets of a capture must be knocks of a door. Of a list or a scan, how many must go to a port of a door; without min_knocks there need be none when something comes of them. With 0 there may be none."},
 			func(v value, d *stepDraft) { d.MinKnocks, _ = v.integer(0, 1_000_000_000) }},
 		{Option{"golden", "the path of a file", "", "A file with the transcript of the replay. `sesame test --update` writes it."},
 			func(v value, d *stepDraft) { d.Golden, _ = v.file("captures/ssh-opens.jsonl") }},

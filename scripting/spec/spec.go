@@ -88,8 +88,8 @@ type Step struct {
 
 	Capture string // of Replay: a path; a relative one begins at the directory of the scripts
 	// MinKnocks is how many packets of a Replay must be knocks, and how many of a Scan or of Knocks
-	// must go to a port of a door, unless something came of them. It is 1 where the test does not
-	// say it: a step that knocks at no door would prove nothing.
+	// must go to a port of a door. It is 1 where the test does not say it: a step that knocks at no
+	// door would prove nothing. One is not asked for when something came of a Scan or of Knocks.
 	MinKnocks int
 	Golden    string // a file with the transcript of the step; "": none
 
