@@ -381,3 +381,19 @@ var errBroken = errors.New("broken")
 type broken struct{}
 
 func (broken) Write([]byte) (int, error) { return 0, errBroken }
+
+// A million sources, each of which has one grant.
+func BenchmarkOpenTimes(b *testing.B) {
+	for b.Loop() {
+		book := NewTimeBook()
+		for n := range 1_000_000 {
+			source := netip.AddrFrom4([4]byte{10, byte(n >> 16), byte(n >> 8), byte(n)})
+			for _, s := range []grantAt{{n, gives, uint64(n + 1), source, tcp(22)}, {n + 30, closes, uint64(n + 1), source, tcp(22)}} {
+				book.Events([]engine.Event{s.event()})
+			}
+		}
+		if times := book.Given(); times.Unlisted != 1_000_000-MaxSources {
+			b.Fatalf("%d are not listed", times.Unlisted)
+		}
+	}
+}

@@ -11,8 +11,15 @@ func (s spans) Len() int { return len(s) }
 // Less puts the one that opened later first when both were open for as long.
 func (s spans) Less(i, j int) bool { return s[i].compare(s[j]) < 0 }
 
+// compare compares the time first, which nearly always decides: a flood compares often.
 func (s *span) compare(other *span) int {
-	return cmp.Or(cmp.Compare(s.open, other.open), other.first.Compare(s.first), s.access.compare(other.access))
+	if s.open != other.open {
+		return cmp.Compare(s.open, other.open)
+	}
+	if n := other.first.Compare(s.first); n != 0 {
+		return n
+	}
+	return s.access.compare(other.access)
 }
 
 // Swap exchanges two.

@@ -193,6 +193,7 @@ func TestStepsThatProveNothing(t *testing.T) {
 		{"the packets of the step alone", `{ knock = { "tcp/7421" } }, { knock = { "tcp/7000" } }`, "ssh_test.lua:1:48: 0 of 1 packet"},
 		{"a wrong port that ends an attempt", `{ knock = { "tcp/7421", "udp/9133" } }, { knock = { "tcp/2904", "tcp/7" }, misses = false }`, ""},
 		{"something comes of them", `{ knock = "ssh", opens = "ssh" }, { knock = { { "tcp/9", delay = "40s" }, "tcp/9" }, closes = "ssh" }`, ""},
+		{"something comes, and knocks are wanted", `{ knock = "ssh", opens = "ssh" }, { knock = { { "tcp/9", delay = "40s" }, "tcp/9" }, min_knocks = 2, closes = "ssh" }`, "0 of 2 packets were to a port of a door, expected at least 2 (min_knocks)\n    why: a step that knocks at no door proves nothing"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := report(t, script, `sesame.test "it" { `+tt.steps+` }`, nil)
