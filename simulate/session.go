@@ -48,13 +48,15 @@ type SessionConfig struct {
 	Checked func(engine.Condition, engine.Outcome)
 	// Open opens a capture by its path; nil: package openfile does, when it is a regular file.
 	Open func(path string) (*os.File, error)
-	// Explain makes [Session.Accounts] possible. It costs as [Config.Account] does.
+	// Explain makes [Session.Accounts] possible. It costs as [Config.Account] does. Judged is
+	// [Config.Judged].
 	Explain bool
+	Judged  func(*engine.Judgment)
 }
 
 // NewSession returns a session at its begin.
 func NewSession(c SessionConfig) *Session {
-	config := Config{Set: c.Set, Local: c.Local, Facts: c.Facts, Writer: eventWriter(c.Events), Account: c.Explain}
+	config := Config{Set: c.Set, Local: c.Local, Facts: c.Facts, Writer: eventWriter(c.Events), Account: c.Explain, Judged: c.Judged}
 	s := &Session{pass: newUnfiltered(config, nil), capture: &capture{}, open: c.Open}
 	s.pass.before = c.Before
 	r := &s.pass.replay
@@ -244,6 +246,12 @@ func (s *Session) Accounts(stopped func() error) []*account.Account {
 
 // Hints returns a line for each kind of fact that scripts asked for and nobody gave.
 func (s *Session) Hints() string { return s.pass.replay.facts.hints() }
+
+// AccountOf returns what became of one source at one door since [Session.Mark], without a change
+// that would have opened it; nil when there is nothing to tell. It needs [SessionConfig.Explain].
+func (s *Session) AccountOf(source netip.Addr, door string) *account.Account {
+	return s.pass.replay.account.Of(source, door)
+}
 
 // Begins returns the time stamp of the first packet of a capture. The error means that it cannot be
 // opened, or that it has none. Open is that of [SessionConfig].

@@ -15,7 +15,7 @@ import (
 // A tape keeps at most so many packets that a door watches, and bytes of their payloads. Each run
 // of a perturbation holds an order of them beside it.
 const (
-	mostTaped        = 250_000
+	mostTaped        = 100_000
 	mostTapedPayload = 64 << 20
 )
 
@@ -135,7 +135,7 @@ func (s *Session) EndOf(t *Tape) transcript.Summary {
 	s.pass.replay.reach(t.end)
 	s.End(t.config.Until)
 	sum, rest := s.Summary(), t.Report
-	sum.Packets += rest.Packets - t.Packets()
+	sum.Packets += rest.Packets - t.packets()
 	for d := range packet.Drops {
 		sum.Dropped[d] += rest.Dropped[d]
 	}
@@ -143,8 +143,8 @@ func (s *Session) EndOf(t *Tape) transcript.Summary {
 	return sum
 }
 
-// Packets returns how many packets are on the tape.
-func (t *Tape) Packets() (n int) {
+// packets returns how many packets are on the tape.
+func (t *Tape) packets() (n int) {
 	for i := range t.Inputs {
 		if t.Inputs[i].Packet != nil {
 			n++

@@ -34,7 +34,7 @@ func TestATapeIsBounded(t *testing.T) {
 		}
 		tape, err := readTape(t.Context(), Config{Captures: []string{path}, Set: set(listener)}, tt.room)
 		switch {
-		case tt.fits && (err != nil || tape.Packets() != 5 || tape.Report.Packets != 10):
+		case tt.fits && (err != nil || tape.packets() != 5 || tape.Report.Packets != 10):
 			t.Errorf("%+v: %v", tt, err)
 		case !tt.fits && (err == nil || !strings.Contains(err.Error(), "editcap")):
 			t.Errorf("%+v: %v, want that there is no room", tt, err)
@@ -54,8 +54,8 @@ func TestATapeOfNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if tape.Packets() > 1 {
-		t.Errorf("%d packets of one", tape.Packets())
+	if tape.packets() > 1 {
+		t.Errorf("%d packets of one", tape.packets())
 	}
 }
 

@@ -21,6 +21,7 @@ import (
 type perturbFlags struct {
 	repeated repeatedFlags
 	choice   choiceFlags
+	html     htmlFlags
 	format   string
 	until    string
 
@@ -65,12 +66,14 @@ faults, or when a script failed, and 2 when something could not be read or loade
 		Example: `  sesame perturb -s scripts/ssh.lua --loss 2% --jitter 200ms pcaps/ssh-opens.pcap
   sesame perturb -s scripts --knock "203.0.113.9 ssh" --loss 5% --retransmit --runs 10000
   sesame perturb -s scripts --knock "203.0.113.9 ssh" --loss 5% --min-opens 95%
+  sesame perturb -s scripts --html network.html --duplicate 5% monday.pcap
   sesame perturb -s scripts --knock "203.0.113.9 ssh" --loss 5% --seed 488 --runs 1`,
 		Args: func(c *cobra.Command, captures []string) error { return f.repeated.typed.checkInput(c, captures) },
 		RunE: func(c *cobra.Command, captures []string) error { return p.perturb(c, f, captures) },
 	}
 	f.repeated.add(c)
 	f.choice.add(c, "results")
+	f.html.add(c)
 	flags := c.Flags()
 	flags.StringVar(&f.loss, "loss", "0", "share of the packets that do not arrive, such as 2%")
 	flags.StringVar(&f.duplicate, "duplicate", "0", "share of the packets that arrive twice")
@@ -114,10 +117,7 @@ func (f *perturbFlags) check(c *cobra.Command) (until time.Duration, err error) 
 	if err := f.network.Check(); err != nil {
 		return 0, &usageError{c, "--" + err.Error()}
 	}
-	if err := f.choice.check(c); err != nil {
-		return 0, err
-	}
-	return until, f.repeated.check(c)
+	return until, errors.Join(f.choice.check(c), f.html.check(c), f.repeated.check(c))
 }
 
 // parseShare reads a share in percent, such as "2%". A number without the sign could mean either,
@@ -168,11 +168,26 @@ func (p *program) perturb(c *cobra.Command, f *perturbFlags, captures []string) 
 	if ctx.Err() != nil {
 		return nil // judge has said it
 	}
-	return p.perturbTape(ctx, &perturbOutput{program: p, flags: f, repeat: repeating(c, captures)}, scripts, tape)
+	out := &perturbOutput{program: p, flags: f, repeat: repeating(c, captures)}
+	report, err := p.perturbTape(ctx, out, scripts, tape)
+	if err != nil {
+		return err
+	}
+	if f.html.wanted() && ctx.Err() == nil {
+		set, closes, err := scripts.machine()
+		if err != nil {
+			return err
+		}
+		defer closes()
+		if err := out.savePage(ctx, report, captures, perturb.Machine{Set: set, Facts: scripts.facts}); err != nil {
+			return err
+		}
+	}
+	return out.write(report)
 }
 
 // perturbTape runs a tape that was read.
-func (p *program) perturbTape(ctx context.Context, out *perturbOutput, scripts *repeated, tape *simulate.Tape) error {
+func (p *program) perturbTape(ctx context.Context, out *perturbOutput, scripts *repeated, tape *simulate.Tape) (*perturb.Report, error) {
 	f := out.flags
 	machine := func() (perturb.Machine, error) {
 		set, closes, err := scripts.machine()
@@ -180,14 +195,14 @@ func (p *program) perturbTape(ctx context.Context, out *perturbOutput, scripts *
 	}
 	first, err := machine()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if out.plan, err = perturb.NewPlan(ctx, tape, f.network, first); err == nil && f.repeated.runs == 1 {
 		err = out.showRun(ctx, first)
 	}
 	first.Close()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	report, err := out.plan.Run(ctx, f.repeated.plan(), perturb.Choice{Doors: f.choice.doors, Sources: f.choice.parsed}, machine)
 	switch {
@@ -195,7 +210,7 @@ func (p *program) perturbTape(ctx context.Context, out *perturbOutput, scripts *
 		p.warn("interrupted after %s of %d", transcript.Count(report.Runs, "run"), f.repeated.runs)
 		p.status = couldNot
 	case err != nil:
-		return err
+		return nil, err
 	}
-	return out.write(report)
+	return report, nil
 }

@@ -39,7 +39,7 @@ func repeating(c *cobra.Command, captures []string) string {
 	words := []string{c.CommandPath()}
 	c.Flags().Visit(func(f *pflag.Flag) {
 		switch f.Name {
-		case "seed", "runs", "format", "min-opens":
+		case "seed", "runs", "format", "min-opens", "html", "force":
 			return
 		}
 		values := []string{f.Value.String()}
@@ -82,7 +82,7 @@ func (o *perturbOutput) showRun(ctx context.Context, m perturb.Machine) (err err
 	case "jsonl":
 		w = transcript.NewJSON(o.stdout)
 	}
-	o.single, err = o.plan.Show(ctx, o.flags.repeated.seed, m, w)
+	o.single, err = o.plan.Show(ctx, o.flags.repeated.seed, m, perturb.View{Writer: w})
 	return err
 }
 

@@ -82,6 +82,16 @@ func (b *Book) All() iter.Seq[*Account] {
 	}
 }
 
+// Of returns the account of a source at a door; nil when there is none.
+func (b *Book) Of(source netip.Addr, door string) *Account {
+	b.settle()
+	r := b.find(source, door)
+	if r == nil || !r.listed() {
+		return nil
+	}
+	return b.account(r)
+}
+
 // account returns the account of a record.
 func (b *Book) account(r *record) *Account {
 	a := &Account{

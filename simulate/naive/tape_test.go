@@ -62,7 +62,7 @@ func playTape(t *testing.T, config simulate.Config) string {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	if _, err := plan.Show(t.Context(), 1, machine, transcript.NewJSON(&out)); err != nil {
+	if _, err := plan.Show(t.Context(), 1, machine, perturb.View{Writer: transcript.NewJSON(&out)}); err != nil {
 		t.Fatal(err)
 	}
 	return out.String()

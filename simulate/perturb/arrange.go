@@ -28,7 +28,7 @@ const (
 	copied    = 1
 	resent    = 2 // the first of them
 	versions  = resent + len(resends)
-	noVersion = -1 // the input is no packet
+	noVersion = -1 // of an input that has no faults
 )
 
 // An arrival is an input of the tape at the time when it comes.
@@ -111,7 +111,7 @@ func (a *arranger) arrange(seed uint64) []arrival {
 	a.choose(&r)
 	for i := range a.route.tape.Inputs {
 		in := &a.route.tape.Inputs[i]
-		if in.Packet == nil {
+		if a.route.packets[i] == nil {
 			a.arrivals = append(a.arrivals, arrival{at: in.At, order: 2 * i, input: i, version: noVersion})
 			continue
 		}
@@ -130,7 +130,8 @@ func (a *arranger) choose(r *randoms) {
 		return
 	}
 	for i, f := range a.route.flows {
-		a.chosen[i] = f.addresses[r.addresses.IntN(len(f.addresses))]
+		addresses := a.route.addresses[f.source]
+		a.chosen[i] = addresses[r.addresses.IntN(len(addresses))]
 	}
 }
 
@@ -167,13 +168,13 @@ func (a *arranger) version(i, version int, leaves time.Time, order int) bool {
 		a.tell(i, version, Lost, 0, 0)
 		return false
 	}
-	one := arrival{at: leaves, order: order, input: i, version: version, source: a.route.tape.Inputs[i].Packet.Source}
+	one := arrival{at: leaves, order: order, input: i, version: version, source: a.route.packets[i].Source}
 	if late := part(a.drawn.jitter[version], a.network.Jitter); late > 0 {
 		one.at = leaves.Add(late)
 		a.tell(i, version, Late, late, 0)
 	}
 	if a.network.Addresses > 1 {
-		if one.source = a.chosen[a.route.flow[i]]; one.source != a.route.tape.Inputs[i].Packet.Source {
+		if one.source = a.chosen[a.route.flow[i]]; one.source != a.route.packets[i].Source {
 			a.tell(i, version, Translated, 0, 0)
 		}
 	}

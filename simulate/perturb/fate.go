@@ -49,17 +49,19 @@ type Told struct {
 	What    What   `json:"fault"`
 	By      string `json:"by,omitempty"`
 	Text    string `json:"text"`
+	Words   string `json:"-"` // the end of Text, which says what happened
 }
 
 // fatesOf returns what happened to the packets of a run, and how many more there were.
 func (a *arranger) toldFates() (told []Told, more int) {
 	for _, f := range a.fates[:min(len(a.fates), mostFates)] {
-		p := a.route.tape.Inputs[f.input].Packet
+		p := a.route.packets[f.input]
 		one := Told{Packet: p.Number, Capture: p.Capture, Source: p.Source.String(), Port: p.Port.String(), What: f.What}
 		if f.By > 0 {
 			one.By = transcript.Duration(f.By.Round(time.Microsecond))
 		}
-		one.Text = fmt.Sprintf("packet %d, %s of %s: %s", p.Number, p.Port, p.Source, a.words(f, one.By))
+		one.Words = a.words(f, one.By)
+		one.Text = fmt.Sprintf("packet %d, %s of %s: %s", p.Number, p.Port, p.Source, one.Words)
 		told = append(told, one)
 	}
 	return told, len(a.fates) - len(told)
@@ -80,7 +82,7 @@ func (a *arranger) words(f Fate, by string) string {
 	case Copied:
 		return "a copy followed after " + by
 	case Held:
-		return fmt.Sprintf("held back for %s, behind packet %d", orNothing(by), a.route.tape.Inputs[f.behind].Packet.Number)
+		return fmt.Sprintf("held back for %s, behind packet %d", orNothing(by), a.route.packets[f.behind].Number)
 	case Resent:
 		return "sent again after " + by
 	case Late:

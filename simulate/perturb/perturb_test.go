@@ -87,7 +87,7 @@ func TestARunIsRepeatedByItsSeed(t *testing.T) {
 		}
 		only += len(one.Only)
 		var text bytes.Buffer
-		single, err := plan.Show(t.Context(), seed, Machine{Set: w.set}, transcript.NewJSON(&text))
+		single, err := plan.Show(t.Context(), seed, Machine{Set: w.set}, View{Writer: transcript.NewJSON(&text)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -267,7 +267,7 @@ func TestWhatHappenedIsTold(t *testing.T) {
 	w := build(t, knocks("203.0.113.9", 1, -2, 3), door("ssh", 1, -2, 3))
 	var all strings.Builder
 	for seed := range uint64(200) {
-		single, err := w.plan(t, everything).Show(t.Context(), seed, Machine{Set: w.set}, transcript.NewJSON(&bytes.Buffer{}))
+		single, err := w.plan(t, everything).Show(t.Context(), seed, Machine{Set: w.set}, View{Writer: transcript.NewJSON(&bytes.Buffer{})})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -49,7 +49,7 @@ func (c *Choice) has(p pair) bool {
 func NewPlan(ctx context.Context, tape *simulate.Tape, network Network, m Machine) (*Plan, error) {
 	p := &Plan{tape: tape, route: newRoute(tape, &network)}
 	r := p.newRunner(m)
-	s, _, err := r.play(ctx, 0, nothing{})
+	s, _, err := r.play(ctx, 0, View{})
 	if err != nil {
 		return nil, err
 	}
@@ -89,18 +89,24 @@ type Single struct {
 	More     int // fates that are not among them
 }
 
-// Show makes one run, and writes its transcript.
-func (p *Plan) Show(ctx context.Context, seed uint64, m Machine, w simulate.Writer) (*Single, error) {
+// A View gets what happens in a run.
+type View struct {
+	Writer simulate.Writer
+	Judged func(*engine.Judgment) // nil: nobody asked
+}
+
+// Show makes one run, and writes its transcript to the writer of v.
+func (p *Plan) Show(ctx context.Context, seed uint64, m Machine, v View) (*Single, error) {
 	r := p.newRunner(m)
 	r.arranger.told = true
-	w.Begin(p.tape.Doors(), p.tape.Names)
-	s, sum, err := r.play(ctx, seed, w)
+	v.Writer.Begin(p.tape.Doors(), p.tape.Names)
+	s, sum, err := r.play(ctx, seed, v)
 	if err != nil {
 		return nil, err
 	}
 	one := &Single{Accounts: s.Accounts(ctx.Err)}
 	one.Fates, one.More = r.arranger.toldFates()
-	return one, w.Summary(sum)
+	return one, v.Writer.Summary(sum)
 }
 
 // senderOf returns who sends from an address.

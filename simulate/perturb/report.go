@@ -14,7 +14,7 @@ import (
 type Report struct {
 	Seed uint64 // of the first run
 	Runs int    // that were made
-	// Packets are those that have faults: that a door watches.
+	// Packets are those that have faults: TCP and UDP that a door watches.
 	Packets int
 	Doors   []Door
 	// Only are doors and sources that open with faults alone: findings.
@@ -22,6 +22,18 @@ type Report struct {
 	// Failed is in how many runs a script failed, and FirstFailed the seed of the first of them.
 	Failed      int
 	FirstFailed uint64
+}
+
+// FirstShort returns the seed of the first run in which a door opened less often, or else that of
+// the first run.
+func (r *Report) FirstShort() uint64 {
+	first, found := r.Seed, false
+	for _, d := range r.Doors {
+		if d.Chances.Of < d.Chances.All && (!found || d.First-r.Seed < first-r.Seed) {
+			first, found = d.First, true
+		}
+	}
+	return first
 }
 
 // A Door is how often one door opens.
@@ -84,7 +96,7 @@ func (m *miss) add(n int, seed uint64) {
 
 func newCollector(p *Plan, runs repeat.Plan, choice Choice) *collector {
 	c := &collector{
-		plan: p, choice: choice, done: Report{Seed: runs.Seed, Packets: p.tape.Packets()}, only: map[pair]*miss{},
+		plan: p, choice: choice, done: Report{Seed: runs.Seed, Packets: p.route.faulty}, only: map[pair]*miss{},
 		missed: make([]miss, len(p.pairs)), reasons: make([]map[Reason]*Counted, len(p.doors)), delays: make([]delay, len(p.doors)),
 	}
 	for i := range c.reasons {

@@ -9,20 +9,19 @@ import (
 
 // A route is what the faults of all runs need to know of a tape. Several goroutines may read it.
 type route struct {
-	tape   *simulate.Tape
-	next   []int  // of a packet: the next one of its source that one may be held back for; -1: none
-	resend []bool // of a packet: it is a SYN that its client may send again
-	flow   []int  // of a packet: the place of its flow in flows
-	flows  []flow
-	sender map[netip.Addr]netip.Addr // of an address that a NAT may give: who sends from it
+	tape    *simulate.Tape
+	packets []*packet.Packet // of the inputs that have faults: TCP and UDP; nil for the others
+	faulty  int              // how many these are
+	next    []int            // of a packet: the next one of its source that one may be held back for; -1: none
+	resend  []bool           // of a packet: it is a SYN that its client may send again
+	flow    []int            // of a packet: the place of its flow in flows
+	flows   []flowKey
+	// addresses are those of each source, its own first. Sender is who sends from one of them.
+	addresses map[netip.Addr][]netip.Addr
+	sender    map[netip.Addr]netip.Addr
 }
 
-// A flow is what a NAT gives one address.
-type flow struct {
-	key       flowKey
-	addresses []netip.Addr // of its source
-}
-
+// A flowKey names a flow, which a NAT gives one address.
 type flowKey struct {
 	source, dest netip.Addr
 	from         uint16
@@ -40,13 +39,16 @@ type segmentKey struct {
 // newRoute reads a tape.
 func newRoute(tape *simulate.Tape, network *Network) *route {
 	n := len(tape.Inputs)
-	r := &route{tape: tape, next: make([]int, n), resend: make([]bool, n), flow: make([]int, n), sender: map[netip.Addr]netip.Addr{}}
+	r := &route{tape: tape, packets: make([]*packet.Packet, n), next: make([]int, n), resend: make([]bool, n), flow: make([]int, n), addresses: map[netip.Addr][]netip.Addr{}, sender: map[netip.Addr]netip.Addr{}}
 	last, flows, sent := map[netip.Addr]int{}, map[flowKey]int{}, map[segmentKey]int{}
 	for i := range tape.Inputs {
+		r.next[i] = -1
 		p := tape.Inputs[i].Packet
-		if r.next[i] = -1; p == nil {
+		if p == nil || p.Port.Proto != packet.TCP && p.Port.Proto != packet.UDP {
 			continue
 		}
+		r.packets[i] = p
+		r.faulty++
 		if before, some := last[p.Source]; some && tape.Inputs[i].At.Sub(tape.Inputs[before].At) <= mostHeld {
 			r.next[before] = i
 		}
@@ -56,15 +58,14 @@ func newRoute(tape *simulate.Tape, network *Network) *route {
 		if !known {
 			at = len(r.flows)
 			flows[key] = at
-			r.flows = append(r.flows, flow{key: key})
+			r.flows = append(r.flows, key)
 		}
 		r.flow[i] = at
 		if isSYN(p) {
 			sent[segmentKey{key, p.Sequence}]++
 		}
 	}
-	for i := range tape.Inputs {
-		p := tape.Inputs[i].Packet
+	for i, p := range r.packets {
 		r.resend[i] = p != nil && isSYN(p) && sent[segmentKey{keyOf(p), p.Sequence}] == 1
 	}
 	r.translate(network.Addresses)
@@ -82,15 +83,13 @@ func isSYN(p *packet.Packet) bool {
 func (r *route) translate(n int) {
 	taken := map[netip.Addr]bool{}
 	for i := range r.flows {
-		taken[r.flows[i].key.source], taken[r.flows[i].key.dest] = true, true
+		taken[r.flows[i].source], taken[r.flows[i].dest] = true, true
 	}
-	all := map[netip.Addr][]netip.Addr{}
 	for i := range r.flows {
-		source := r.flows[i].key.source
-		if all[source] == nil {
-			all[source] = r.addressesOf(source, n, taken)
+		source := r.flows[i].source
+		if r.addresses[source] == nil {
+			r.addresses[source] = r.addressesOf(source, n, taken)
 		}
-		r.flows[i].addresses = all[source]
 	}
 }
 

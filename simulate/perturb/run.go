@@ -74,11 +74,15 @@ func (p *Plan) newRunner(m Machine) *runner {
 }
 
 // play gives what arrives with a seed to an engine.
-func (r *runner) play(ctx context.Context, seed uint64, writer simulate.Writer) (*simulate.Session, transcript.Summary, error) {
+func (r *runner) play(ctx context.Context, seed uint64, v View) (*simulate.Session, transcript.Summary, error) {
 	clear(r.opened)
 	s := r.plan.tape.Session(simulate.SessionConfig{
-		Set: r.set, Facts: r.facts, Explain: true,
-		Events: func(events []engine.Event) { r.note(events); writer.Events(events) },
+		Set: r.set, Facts: r.facts, Explain: true, Judged: v.Judged,
+		Events: func(events []engine.Event) {
+			if r.note(events); v.Writer != nil {
+				v.Writer.Events(events)
+			}
+		},
 	})
 	for n, one := range r.arranger.arrange(seed) {
 		if n&1023 == 1023 && ctx.Err() != nil {
@@ -107,12 +111,11 @@ func (r *runner) note(events []engine.Event) {
 
 // run returns the outcome of a seed.
 func (r *runner) run(ctx context.Context, seed uint64) (o outcome, err error) {
-	s, sum, err := r.play(ctx, seed, nothing{})
+	s, sum, err := r.play(ctx, seed, View{})
 	if err != nil {
 		return o, err
 	}
 	o.errors, o.delays = sum.Errors, make([]delay, len(r.plan.doors))
-	missing := false
 	for i, p := range r.plan.pairs {
 		plain, now := r.plan.plain[p], r.opened[p]
 		if now.opens > 0 {
@@ -120,7 +123,6 @@ func (r *runner) run(ctx context.Context, seed uint64) (o outcome, err error) {
 		}
 		if now.opens < plain.opens {
 			o.shorts = append(o.shorts, short{pair: i, by: plain.opens - now.opens})
-			missing = missing || now.opens == 0
 		}
 	}
 	for p := range r.opened {
@@ -129,21 +131,12 @@ func (r *runner) run(ctx context.Context, seed uint64) (o outcome, err error) {
 		}
 	}
 	slices.SortFunc(o.extras, pair.compare)
-	r.explain(o.shorts, s, missing)
+	r.explain(o.shorts, s)
 	return o, nil
 }
 
 // explain says why pairs opened less often, by the account of the run.
-func (r *runner) explain(shorts []short, s *simulate.Session, missing bool) {
-	best := map[pair]*account.Account{}
-	if missing {
-		for _, a := range s.Accounts(func() error { return nil }) {
-			p := pair{a.Door, r.plan.route.senderOf(a.Source)}
-			if best[p] == nil { // the furthest comes first
-				best[p] = a
-			}
-		}
-	}
+func (r *runner) explain(shorts []short, s *simulate.Session) {
 	for i := range shorts {
 		one := &shorts[i]
 		p := r.plan.pairs[one.pair]
@@ -151,14 +144,25 @@ func (r *runner) explain(shorts []short, s *simulate.Session, missing bool) {
 			one.reason = Reason{Result: Fewer}
 			continue
 		}
-		one.reason, one.text = reasonOf(best[p])
+		one.reason, one.text = reasonOf(r.furthest(s, p))
 	}
 }
 
-// nothing is a writer that writes nothing.
-type nothing struct{}
+// furthest returns the account of a pair: of the addresses of its source, that of the one which came
+// furthest at the door; nil when there is none.
+func (r *runner) furthest(s *simulate.Session, p pair) (best *account.Account) {
+	for _, address := range r.plan.route.addresses[p.source] {
+		if a := s.AccountOf(address, p.door); a != nil && (best == nil || isFurther(a, best)) {
+			best = a
+		}
+	}
+	return best
+}
 
-func (nothing) Begin([]string, []string)         {}
-func (nothing) Events([]engine.Event)            {}
-func (nothing) Flush() error                     { return nil }
-func (nothing) Summary(transcript.Summary) error { return nil }
+// isFurther reports whether a came further than b. Neither opened.
+func isFurther(a, b *account.Account) bool {
+	rank := func(a *account.Account) int {
+		return slices.Index([]account.Result{account.ResultNeverBegan, account.ResultStopped, account.ResultRefused}, a.Result)
+	}
+	return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a.Best, b.Best)) > 0
+}

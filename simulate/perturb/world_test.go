@@ -46,8 +46,16 @@ func build(t testing.TB, lines string, doors ...*engine.Door) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return read(t, simulate.Config{Knocks: data}, doors...)
+}
+
+// read makes a tape of captures.
+func read(t testing.TB, c simulate.Config, doors ...*engine.Door) *world {
+	t.Helper()
 	w := &world{set: &engine.Set{Doors: doors}}
-	if w.tape, err = simulate.ReadTape(t.Context(), simulate.Config{Knocks: data, Set: w.set}); err != nil {
+	c.Set = w.set
+	var err error
+	if w.tape, err = simulate.ReadTape(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
 	return w
