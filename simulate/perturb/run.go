@@ -148,8 +148,8 @@ func (r *runner) explain(shorts []short, s *simulate.Session) {
 	}
 }
 
-// furthest returns the account of a pair: of the addresses of its source, that of the one which came
-// furthest at the door; nil when there is none.
+// furthest returns the account of a pair: of the addresses of its source, that of the one which
+// came furthest at the door; nil when there is none.
 func (r *runner) furthest(s *simulate.Session, p pair) (best *account.Account) {
 	for _, address := range r.plan.route.addresses[p.source] {
 		if a := s.AccountOf(address, p.door); a != nil && (best == nil || isFurther(a, best)) {
