@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -11,7 +11,6 @@ import (
 	"sesame/scripting/lint"
 	"sesame/simulate"
 	"sesame/simulate/attack"
-	"sesame/simulate/repeat"
 )
 
 func (p *program) attackCommand() *cobra.Command {
@@ -60,7 +59,7 @@ func (p *program) attack(c *cobra.Command, f *attackFlags, captures []string) er
 	}
 	ctx, forget := p.interruptible(c.Context(), captures)
 	defer forget()
-	a, err := p.loadAttacked(c, f)
+	a, scripts, err := p.loadAttacked(c, f)
 	if err != nil {
 		return err
 	}
@@ -69,8 +68,12 @@ func (p *program) attack(c *cobra.Command, f *attackFlags, captures []string) er
 		return err
 	}
 	report := newAttackReport(f, a)
-	if len(captures) > 0 || len(f.typed.lines) > 0 {
-		if report.Replays, err = a.replay(ctx, c, f, captures); err != nil {
+	if len(captures) > 0 || len(f.repeated.typed.lines) > 0 {
+		config, err := scripts.simulation(c, &f.repeated, captures)
+		if err != nil {
+			return err
+		}
+		if report.Replays, err = a.replay(ctx, f, config); err != nil {
 			return err
 		}
 	}
@@ -104,59 +107,38 @@ type attacked struct {
 }
 
 func (a *attacked) close() {
+	a.set.Close()
 	for _, one := range a.closers {
 		one()
 	}
 }
 
-// loadAttacked loads the scripts. Each worker loads them once more for itself.
-func (p *program) loadAttacked(c *cobra.Command, f *attackFlags) (*attacked, error) {
-	set, settings, err := p.loadOffline(c, &f.scripts)
+// loadAttacked loads the scripts. Each worker gets a set of its own.
+func (p *program) loadAttacked(c *cobra.Command, f *attackFlags) (*attacked, *repeated, error) {
+	scripts, err := p.loadRepeated(c, &f.repeated)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	a := &attacked{set: set, closers: []func(){set.Close}}
-	if len(set.Engine.Doors) == 0 {
-		a.close()
-		return nil, fmt.Errorf("%s: no door in the scripts, so nothing could open: expected sesame.door or sesame.listen in a .lua file; name other scripts with -s", settings.Scripts)
-	}
-	databases, err := f.geo.read(&settings, set)
-	if err != nil {
-		a.close()
-		return nil, err
-	}
-	if !c.Flags().Changed("local") {
-		f.parsed = settings.Local
-	}
-	a.target = f.target(set.Engine)
-	a.target.Facts = f.geo.facts(databases)
-	p.warnOfHosts(&f.geo.given, set.Hosts)
+	a := &attacked{set: scripts.set, target: f.target(scripts.facts, scripts.local)}
+	a.target.Set = a.set.Engine
 	a.targets = &attack.Targets{Load: func() (attack.Target, error) {
-		if len(a.closers) == 1 { // the first worker has the set that is loaded already
-			a.closers = append(a.closers, func() {})
-			return a.target, nil
-		}
-		files, err := readScripts(&settings)
+		set, closes, err := scripts.machine()
 		if err != nil {
 			return attack.Target{}, err
 		}
-		again, err := scripting.Load(files, scriptOptions(&settings))
-		if err != nil {
-			return attack.Target{}, err
-		}
-		a.closers = append(a.closers, again.Close)
+		a.closers = append(a.closers, closes)
 		target := a.target
-		target.Set = again.Engine
+		target.Set = set
 		return target, nil
 	}}
-	return a, nil
+	return a, scripts, nil
 }
 
 // scan runs all scans, and adds them to a report. When ctx ends, those that were run stay.
 func (a *attacked) scan(ctx context.Context, f *attackFlags, report *attackReport) error {
 	guess := lint.GuessOf(a.set)
 	for _, s := range f.scans(a.set) {
-		series, err := a.targets.Run(ctx, s, repeat.Plan{Seed: f.seed, Runs: f.runs})
+		series, err := a.targets.Run(ctx, s, f.repeated.plan())
 		if series.Runs > 0 {
 			report.Scans = append(report.Scans, newScanReport(series, f, a.set.Engine.Doors, guess))
 		}
@@ -168,11 +150,7 @@ func (a *attacked) scan(ctx context.Context, f *attackFlags, report *attackRepor
 }
 
 // replay sends the knocks of captures again.
-func (a *attacked) replay(ctx context.Context, c *cobra.Command, f *attackFlags, captures []string) ([]replayReport, error) {
-	config := simulate.Config{Captures: captures, Set: a.set.Engine, Local: f.parsed, Facts: a.target.Facts}
-	if err := f.typed.apply(c, &config); err != nil {
-		return nil, err
-	}
+func (a *attacked) replay(ctx context.Context, f *attackFlags, config simulate.Config) ([]replayReport, error) {
 	found, err := simulate.Matter(ctx, config)
 	if err != nil {
 		return nil, err
@@ -180,7 +158,7 @@ func (a *attacked) replay(ctx context.Context, c *cobra.Command, f *attackFlags,
 	openings := attack.Openings(a.target, found.Packets)
 	openings = slices.DeleteFunc(openings, func(o attack.Opening) bool { return !f.wants(o.Door) })
 	if len(openings) == 0 {
-		return nil, fmt.Errorf("nothing opened a door, so there is no knock to send again: sesame simulate says why")
+		return nil, errors.New("nothing opened a door, so there is no knock to send again: sesame simulate says why")
 	}
 	var all []replayReport
 	for i := range openings {

@@ -22,12 +22,8 @@ import (
 
 // attackFlags are the flags of sesame attack.
 type attackFlags struct {
-	scripts scriptFlags
-	geo     geoFlags
-	typed   typedFlags
-	local   []string
-	parsed  []netip.Prefix // of local
-	doors   []string
+	repeated repeatedFlags
+	doors    []string
 
 	orders    []string
 	protocols []string
@@ -36,8 +32,6 @@ type attackFlags struct {
 	times     int
 	rateText  string
 	from, to  string
-	runs      int
-	seed      uint64
 
 	maxOpens     int
 	countReplays bool
@@ -57,9 +51,7 @@ const (
 )
 
 func (f *attackFlags) add(c *cobra.Command) {
-	f.scripts.add(c)
-	f.geo.add(c)
-	f.geo.addFacts(c)
+	f.repeated.add(c)
 	flags := c.Flags()
 	flags.StringSliceVar(&f.orders, "order", []string{"up", "down", "random"}, `orders of scans: "up", "down", "random"; "none" for no scans`)
 	completeFlag(c, "order", "up", "down", "random", noOrder)
@@ -73,10 +65,6 @@ func (f *attackFlags) add(c *cobra.Command) {
 	flags.StringVar(&f.rateText, "rate", "100000/s", "packets of scans in a time")
 	flags.StringVar(&f.from, "from", "", "address of the attacker (default: one of which nothing is known)")
 	flags.StringVar(&f.to, "to", "", "address that is scanned (default: an address of the host)")
-	flags.StringSliceVar(&f.local, "local", nil, "addresses or networks of the host; packets to others do not count (default: any)")
-	flags.IntVar(&f.runs, "runs", 1000, "random scans, each in an order of its own")
-	flags.Uint64Var(&f.seed, "seed", 1, "seed of the first random scan; the others have those that follow")
-	f.typed.add(c)
 	flags.StringSliceVar(&f.doors, "door", nil, "only these doors (default: all)")
 	flags.IntVar(&f.maxOpens, "max-opens", 0, "how many unwanted openings are accepted")
 	flags.BoolVar(&f.countReplays, "count-replays", false, "openings by the same knock once more are unwanted, too")
@@ -117,30 +105,22 @@ func (f *attackFlags) check(c *cobra.Command, captures []string) (err error) {
 	if err := f.checkSize(c); err != nil {
 		return err
 	}
-	if c.Flags().Changed("local") {
-		if f.parsed, err = parseLocal(c, f.local); err != nil {
-			return err
-		}
-	}
 	if err := f.checkAddresses(c); err != nil {
 		return err
 	}
-	if err := f.typed.check(c); err != nil {
+	if err := f.repeated.check(c); err != nil {
 		return err
 	}
-	if err := f.checkWrite(); err != nil {
-		return err
-	}
-	return f.geo.check(c)
+	return f.checkWrite()
 }
 
 // checkInput checks what is attacked with.
 func (f *attackFlags) checkInput(c *cobra.Command, captures []string) error {
 	none := slices.Contains(f.orders, noOrder)
-	knocks := len(captures) > 0 || len(f.typed.texts) > 0
+	knocks := len(captures) > 0 || len(f.repeated.typed.texts) > 0
 	switch {
-	case len(captures) > 0 && len(f.typed.texts) > 0:
-		return f.typed.checkInput(c, captures)
+	case len(captures) > 0 && len(f.repeated.typed.texts) > 0:
+		return f.repeated.typed.checkInput(c, captures)
 	case none && len(f.orders) > 1:
 		return &usageError{c, "--order none leaves out all scans: leave out the others, or none"}
 	case none && !knocks:
@@ -153,10 +133,8 @@ func (f *attackFlags) checkInput(c *cobra.Command, captures []string) error {
 	return nil
 }
 
-// maxTimes and maxRuns bound what one command runs.
 const (
-	maxTimes = 1000
-	maxRuns  = 100_000_000
+	maxTimes = 1000 // of --times
 	// longestScan is how long a scan may last: the engine counts nanoseconds in 64 bits.
 	longestScan = 100 * 366 * 24 * time.Hour
 )
@@ -166,8 +144,6 @@ func (f *attackFlags) checkSize(c *cobra.Command) error {
 	switch {
 	case given("times") && (f.times < 1 || f.times > maxTimes):
 		return &usageError{c, fmt.Sprintf("--times %d: expected 1 to %d", f.times, maxTimes)}
-	case f.runs < 1 || f.runs > maxRuns:
-		return &usageError{c, fmt.Sprintf("--runs %d: expected 1 to %d", f.runs, maxRuns)}
 	case f.maxOpens < 0:
 		return &usageError{c, fmt.Sprintf("--max-opens %d: expected 0 or more", f.maxOpens)}
 	}
@@ -249,11 +225,11 @@ func (f *attackFlags) wants(door string) bool {
 	return len(f.doors) == 0 || slices.Contains(f.doors, door)
 }
 
-// target returns what is attacked.
-func (f *attackFlags) target(set *engine.Set) attack.Target {
-	t := attack.Target{Set: set, Local: f.parsed, Begin: cmp.Or(f.typed.begin, spec.Begin), Source: f.source, Dest: f.dest}
-	for _, local := range f.parsed {
-		if a := local.Addr(); !t.Dest.IsValid() && (!t.Source.IsValid() || a.Is4() == t.Source.Is4()) && a != t.Source {
+// target returns what is attacked, without a script set.
+func (f *attackFlags) target(facts engine.Facts, local []netip.Prefix) attack.Target {
+	t := attack.Target{Facts: facts, Local: local, Begin: cmp.Or(f.repeated.typed.begin, spec.Begin), Source: f.source, Dest: f.dest}
+	for _, one := range local {
+		if a := one.Addr(); !t.Dest.IsValid() && (!t.Source.IsValid() || a.Is4() == t.Source.Is4()) && a != t.Source {
 			t.Dest = a
 		}
 	}

@@ -109,7 +109,7 @@ type replayAt struct {
 
 func newAttackReport(f *attackFlags, a *attacked) *attackReport {
 	r := &attackReport{
-		From: a.target.Source, To: a.target.Dest, Rate: f.rateText, Seed: f.seed, Runs: f.runs, MaxOpens: f.maxOpens, Scans: []scanReport{},
+		From: a.target.Source, To: a.target.Dest, Rate: f.rateText, Seed: f.repeated.seed, Runs: f.repeated.runs, MaxOpens: f.maxOpens, Scans: []scanReport{},
 	}
 	for _, d := range a.set.Engine.Doors {
 		if !f.wants(d.Name) {
@@ -167,7 +167,7 @@ func newScanReport(s *attack.Series, f *attackFlags, doors []*engine.Door, guess
 		}
 		at := newScanAt(s.Of(d.Name), s.Runs, scan.Order == attack.Random)
 		if at.Opened > 0 && scan.Order == attack.Random {
-			before := int(at.Seed - f.seed)
+			before := int(at.Seed - f.repeated.seed)
 			at.Sent, at.Lasted = before*r.Packets+at.Packet, float64(before)*r.Seconds+at.Seconds
 		}
 		if scan.Order == attack.Random && scan.Times == 1 {

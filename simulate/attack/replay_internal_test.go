@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -83,6 +84,9 @@ func TestReplays(t *testing.T) {
 			sesame.door "b" { sequence = { 7010, 7020 }, guards = 23, tripwires = 0 }
 			sesame.door "c" { sequence = { 7020, 7010 }, guards = 24, tripwires = 0 }`, "203.0.113.9 tcp/7000 tcp/7010 tcp/7020",
 			"hour_later: (a), (b); day_later: (a), (b); elsewhere: (a), (b); reversed: c; without_first: b"},
+		{"all knocks but the last open another door", `sesame.door "a" { sequence = { 7000, 7010, 7020 }, guards = 22, tripwires = 0 }
+			sesame.door "b" { sequence = { 7000, 7010 }, guards = 23, tripwires = 0 }`, "203.0.113.9 tcp/7000 tcp/7010 tcp/7020",
+			"hour_later: (a), (b); day_later: (a), (b); elsewhere: (a), (b); without_last: b"},
 		{"a palindrome is not reversed", `sesame.door "a" { sequence = { 7000, 7010, 7000 }, guards = 22 }`, "203.0.113.9 a",
 			"hour_later: (a); day_later: (a); elsewhere: (a)"},
 		{"a sequence of which each is used once", `sesame.door "a" { one_time_sequences = "once.txt", guards = 22 }`, "203.0.113.9 a",
@@ -107,5 +111,25 @@ func TestReplays(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestWhenAReplayOpens: the packets of an attack are counted from 1, whatever came before.
+func TestWhenAReplayOpens(t *testing.T) {
+	target := target(t, `sesame.door "a" { sequence = { 7000, 7010, 7020 }, guards = 22 }
+sesame.door "b" { sequence = { 7100 }, guards = 22 }`)
+	for _, o := range Openings(target, captured(t, target, "203.0.113.9 tcp/7100 tcp/7000 1s tcp/7010 tcp/7020")) {
+		for _, r := range Replays(&o, Stranger4) {
+			if r.Name != "elsewhere" {
+				continue
+			}
+			want := Outcome{{Door: "a", Completed: 1, Opened: 1, First: 3, After: 1100 * time.Millisecond}}
+			if o.Door == "b" {
+				want = Outcome{{Door: "b", Completed: 1, Opened: 1, First: 1}}
+			}
+			if diff := cmp.Diff(want, r.Run(target)); diff != "" || r.Sender() != Stranger4 {
+				t.Errorf("by %v (-want +got):\n%s", r.Sender(), diff)
+			}
+		}
 	}
 }
