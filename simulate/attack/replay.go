@@ -96,8 +96,24 @@ func (r *Replay) Run(t Target) Outcome {
 	before := slices.Clone(o.before)
 	if r.Again {
 		before = append(before, o.Packets...)
+	} else if i := slices.IndexFunc(t.Set.Doors, func(d *engine.Door) bool { return d.Name == o.Door }); i >= 0 {
+		before = slices.DeleteFunc(before, func(p packet.Packet) bool { return o.standsIn(t.Set.Doors[i], &p) })
 	}
 	return t.play(before, r.change(slices.Clone(o.Packets)))
+}
+
+// standsIn reports whether a packet could take the place of a knock that is left out: the source
+// made a knock of the door twice, or in an attempt shortly before.
+func (o *Opening) standsIn(d *engine.Door, p *packet.Packet) bool {
+	if p.Source != o.Source || p.Time.Before(o.Packets[0].Time.Add(-d.Within)) {
+		return false
+	}
+	for k := range d.Knocks() {
+		if k.Port == p.Port {
+			return true
+		}
+	}
+	return false
 }
 
 // play replays packets, and returns what the second ones of them did. Both are sent in the order of
@@ -138,11 +154,15 @@ func (t *Target) play(before, sent []packet.Packet) Outcome {
 // Sender returns who sends the knocks again.
 func (r *Replay) Sender() netip.Addr { return r.change(slices.Clone(r.Opening.Packets))[0].Source }
 
-// ByDesign reports whether it is in the nature of knocking that a replay opens a door: the same
-// knock opened it before, and is not used up by that.
+// ByDesign reports whether it is in the nature of knocking that a replay opens a door: its knocks
+// opened it before, and are not used up by that. It is never in its nature that fewer knocks, or
+// others, open the door whose knocks they were.
 func (r *Replay) ByDesign(set *engine.Set, door string) bool {
-	if !r.Again || !slices.Contains(r.Opening.doors, door) {
+	if !slices.Contains(r.Opening.doors, door) {
 		return false
+	}
+	if !r.Again {
+		return door != r.Opening.Door
 	}
 	return !slices.ContainsFunc(set.Doors, func(d *engine.Door) bool { return d.Name == door && d.OneTime != nil })
 }

@@ -83,10 +83,13 @@ func TestReplays(t *testing.T) {
 		{"the first knocks open another door", `sesame.door "a" { sequence = { 7000, 7010, 7020 }, guards = 22, tripwires = 0 }
 			sesame.door "b" { sequence = { 7010, 7020 }, guards = 23, tripwires = 0 }
 			sesame.door "c" { sequence = { 7020, 7010 }, guards = 24, tripwires = 0 }`, "203.0.113.9 tcp/7000 tcp/7010 tcp/7020",
-			"hour_later: (a), (b); day_later: (a), (b); elsewhere: (a), (b); reversed: c; without_first: b"},
+			"hour_later: (a), (b); day_later: (a), (b); elsewhere: (a), (b); reversed: c; without_first: (b)"},
 		{"all knocks but the last open another door", `sesame.door "a" { sequence = { 7000, 7010, 7020 }, guards = 22, tripwires = 0 }
 			sesame.door "b" { sequence = { 7000, 7010 }, guards = 23, tripwires = 0 }`, "203.0.113.9 tcp/7000 tcp/7010 tcp/7020",
-			"hour_later: (a), (b); day_later: (a), (b); elsewhere: (a), (b); without_last: b"},
+			"hour_later: (a), (b); day_later: (a), (b); elsewhere: (a), (b); without_last: (b)"},
+		{"a door that its own knocks open without the first", `sesame.door "a" { sequence = { "udp/7000", "udp/7010" }, guards = 22, tripwires = 0 }
+			sesame.door "b" { sequence = { "udp/7010" }, guards = 23 }`, "203.0.113.9 udp/7000 udp/7010",
+			"again: (a), (b); hour_later: (a), (b); day_later: (a), (b); elsewhere: (a), (b); reversed: (b); without_first: (b)"},
 		{"a palindrome is not reversed", `sesame.door "a" { sequence = { 7000, 7010, 7000 }, guards = 22 }`, "203.0.113.9 a",
 			"hour_later: (a); day_later: (a); elsewhere: (a)"},
 		{"a sequence of which each is used once", `sesame.door "a" { one_time_sequences = "once.txt", guards = 22 }`, "203.0.113.9 a",
@@ -97,6 +100,15 @@ func TestReplays(t *testing.T) {
 			"hour_later: (a); day_later: a refused when: first; elsewhere: a refused when: first"},
 		{"packets of others between the knocks", `sesame.door "a" { sequence = { 7000, 7010 }, guards = 22 }`, "203.0.113.9 tcp/7000 and 203.0.113.7 tcp/7010 tcp/7000 and 203.0.113.9 tcp/7010",
 			"hour_later: (a); day_later: (a); elsewhere: (a)"},
+		{"a knock that was made twice", `sesame.door "a" { sequence = { 7000, 7010 }, guards = 22 }`, "203.0.113.9 tcp/7000 tcp/7000 tcp/7010",
+			"hour_later: (a); day_later: (a); elsewhere: (a)"},
+		{"one of an attempt before", `sesame.door "a" { sequence = { 7000, 7010, 7020 }, guards = 22 }`, "203.0.113.9 tcp/7000 tcp/7010 tcp/7000 tcp/7010 tcp/7020",
+			"hour_later: (a); day_later: (a); elsewhere: (a)"},
+		{"one long before", `local b = sesame.granted { "b" }
+			sesame.door "a" { sequence = { "udp/7000", "udp/7010" }, within = "1s", guards = 22, tripwires = 0 }
+			sesame.door "c" { sequence = { "udp/7010", "udp/7000" }, within = "1s", guards = 23, tripwires = 0, when = b }
+			sesame.door "b" { sequence = { "udp/7000" }, guards = 24, ttl = "5m" }`, "203.0.113.9 udp/7000 1m udp/7000 udp/7010",
+			"again: (a), (b); hour_later: (a), (b); day_later: (a), (b); elsewhere: (a), (b); reversed: c, (b); without_last: (b)"},
 		{"IPv6", `sesame.door "a" { sequence = { 7000, 7010 }, guards = 22 }`, "2001:db8::9 a",
 			"hour_later: (a); day_later: (a); elsewhere: (a)"},
 	} {
@@ -114,12 +126,16 @@ func TestReplays(t *testing.T) {
 	}
 }
 
-// TestWhenAReplayOpens: the packets of an attack are counted from 1, whatever came before.
+// TestWhenAReplayOpens: the packets of an attack are counted from 1, whatever came before. Changed
+// knocks may not open their own door.
 func TestWhenAReplayOpens(t *testing.T) {
 	target := target(t, `sesame.door "a" { sequence = { 7000, 7010, 7020 }, guards = 22 }
 sesame.door "b" { sequence = { 7100 }, guards = 22 }`)
 	for _, o := range Openings(target, captured(t, target, "203.0.113.9 tcp/7100 tcp/7000 1s tcp/7010 tcp/7020")) {
 		for _, r := range Replays(&o, Stranger4) {
+			if r.ByDesign(target.Set, o.Door) != r.Again {
+				t.Errorf("%s: by design is %v", r.Name, !r.Again)
+			}
 			if r.Name != "elsewhere" {
 				continue
 			}
