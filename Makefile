@@ -78,8 +78,10 @@ docs: # make the pages anew that come from a template, such as docs/scripts.md.t
 	@touch cmd/sesame/notices.txt
 	go test ./cmd/sesame -run '^TestNotices$$' -update
 
-pictures: # draw the pictures of README.md again
+pictures: # draw the pictures of README.md again, and take those of a page in Chromium
 	go run ./docs/pictures
+	@d=$$(mktemp -d) && SESAME_PICTURES=$$d go test -count 1 ./simulate/page -run '^TestRealPage$$/^pictures$$' && \
+	cp $$d/page.png $$d/page-dark.png docs/pictures/ && echo "more of them, to look at: $$d"
 
 clean:
 	rm -f sesame knock

@@ -1,11 +1,17 @@
 package page_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"image"
+	"image/color"
+	"image/png"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -146,19 +152,52 @@ func (b *tab) is(expression, want string) {
 	}
 }
 
-// picture writes what the page shows into the directory of SESAME_PICTURES, for a person to look
-// at.
-func (b *tab) picture(name string) {
+// picture writes what the page shows into a directory, for a person to look at.
+func (b *tab) picture(directory, name string) {
 	b.Helper()
-	directory := os.Getenv("SESAME_PICTURES")
-	if directory == "" {
-		return
-	}
 	shot, err := chromedp.Run(b.ctx(), chromedp.CaptureScreenshot())
 	if err != nil {
 		b.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(directory, name+".png"), shot, 0o644); err != nil {
+	shown, err := png.Decode(bytes.NewReader(shot))
+	if err != nil {
 		b.Fatal(err)
 	}
+	file, err := os.Create(filepath.Join(directory, name+".png"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer file.Close()
+	if err := (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(file, fewer(shown)); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// fewer returns a picture with the 256 colours that it has most often. It is a third as large as a
+// file, and nobody sees a difference in what has few colours.
+func fewer(shown image.Image) image.Image {
+	counts := map[color.RGBA]int{}
+	bounds := shown.Bounds()
+	at := func(x, y int) color.RGBA { return color.RGBAModel.Convert(shown.At(x, y)).(color.RGBA) }
+	for y := bounds.Min.Y; y < bounds.Max.Y; y++ {
+		for x := bounds.Min.X; x < bounds.Max.X; x++ {
+			counts[at(x, y)]++
+		}
+	}
+	often := slices.SortedFunc(maps.Keys(counts), func(a, b color.RGBA) int { return counts[b] - counts[a] })
+	var palette color.Palette
+	for _, c := range often[:min(256, len(often))] {
+		palette = append(palette, c)
+	}
+	index := map[color.RGBA]uint8{}
+	for _, c := range often {
+		index[c] = uint8(palette.Index(c))
+	}
+	made := image.NewPaletted(bounds, palette)
+	for y := bounds.Min.Y; y < bounds.Max.Y; y++ {
+		for x := bounds.Min.X; x < bounds.Max.X; x++ {
+			made.SetColorIndex(x, y, index[at(x, y)])
+		}
+	}
+	return made
 }

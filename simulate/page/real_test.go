@@ -150,8 +150,8 @@ func keyboard(t *testing.T, browser context.Context, path string) {
 	b.do(chromedp.KeyEvent("-"))
 	b.eventually(view + ` !== "` + zoomed + `"`)
 	b.do(chromedp.KeyEvent("+"))
-	b.eventually(span + ` < 60e6`)
-	before := value[float64](b, `Number(`+view+`.split(" ")[0])`)
+	before := value[float64](b, `Number("`+zoomed+`".split(" ")[0])`)
+	b.eventually(fmt.Sprintf(`Math.abs(Number(%s.split(" ")[0]) - %f) < 5`, view, before))
 	b.do(chromedp.KeyEvent(kb.ArrowRight, chromedp.KeyModifiers(chromedp.ModifierShift)))
 	b.eventually(fmt.Sprintf(`Number(%s.split(" ")[0]) > %f`, view, before))
 	b.do(chromedp.KeyEvent(kb.ArrowLeft, chromedp.KeyModifiers(chromedp.ModifierShift)), chromedp.KeyEvent("a"))
@@ -545,21 +545,27 @@ func fitted(t *testing.T, browser context.Context, _ string) {
 	b.is(`document.getElementById("all").hidden`, "true")
 }
 
-// pictures takes the pictures that a person looks at: see SESAME_PICTURES.
+// pictures takes the pictures that a person looks at: make pictures, or SESAME_PICTURES=DIR.
 func pictures(t *testing.T, browser context.Context, path string) {
-	if os.Getenv("SESAME_PICTURES") == "" {
+	directory := os.Getenv("SESAME_PICTURES")
+	if directory == "" {
 		t.Skip("no directory for pictures: SESAME_PICTURES")
 	}
 	story := saved(t, storyData(t))
-	for _, scheme := range []string{"light", "dark"} {
-		for _, width := range []int64{1280, 390} {
-			b := open(t, browser, path, width, 1000, scheme)
-			b.picture(fmt.Sprintf("hour-%d-%s", width, scheme))
-			b = open(t, browser, story, width, 1000, scheme)
-			b.do(chromedp.Evaluate[chromedp.Void](`document.querySelectorAll("#attempts-table tbody button")[1].click()`), chromedp.Focus(chromedp.CSS("#lanes")))
+	for scheme, end := range map[string]string{"light": "", "dark": "-dark"} {
+		for name, size := range map[string][2]int64{"page": {1280, 960}, "narrow": {390, 1100}} {
+			b := open(t, browser, path, size[0], size[1], scheme)
+			b.picture(directory, "hour-"+name+end)
+			b = open(t, browser, story, size[0], size[1], scheme)
+			b.do(chromedp.Evaluate[chromedp.Void](`document.querySelectorAll("#attempts-table tbody button")[1].click()`))
 			b.eventually(chosen + ` === "Stopped"`)
 			b.do(chromedp.Evaluate[chromedp.Void](`scrollTo(0, 0)`))
-			b.picture(fmt.Sprintf("story-%d-%s", width, scheme))
+			b.picture(directory, name+end)
 		}
 	}
+	// What a printer gets.
+	b := open(t, browser, story, 800, 1100, "dark")
+	b.do(chromedp.Evaluate[chromedp.Void](`dispatchEvent(new Event("beforeprint"))`))
+	b.media("print", "light")
+	b.picture(directory, "print")
 }

@@ -47,7 +47,7 @@ function show(state, board, shown) {
   }
   byId("nothing").hidden = state.shown.length > 0;
   byId("more").textContent = state.shown.length > PRINTED_LANES ? count(state.shown.length - PRINTED_LANES, "more lane") + " on the page itself." : "";
-  shown.overview(colors);
+  shown.overview(colors, m);
   drawAxis(state, board.axis, m, colors);
   const most = Math.min(state.printing ? PRINTED_LANES * m.lane : board.lanes.clientHeight, height);
   const drawn = drawLanes(state, board.canvas, m, colors, state.printing ? 0 : board.lanes.scrollTop, most);

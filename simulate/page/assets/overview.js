@@ -36,8 +36,10 @@ function coverage(state, n, [from, to]) {
 
 function newOverview(state, canvas) {
   let made = null, key = "";
-  return (colors) => {
-    const width = canvas.clientWidth, part = scope(state), now = [width, state.version, ...part].join();
+  return (colors, m) => {
+    canvas.style.marginLeft = m.left + "px"; // above the lanes that it is of
+    canvas.style.width = m.right - m.left + "px";
+    const width = m.right - m.left, part = scope(state), now = [width, state.version, ...part].join();
     if (now !== key) {
       const { n, counts } = bins(state, width, part);
       made = { n, counts, live: coverage(state, n, part) };

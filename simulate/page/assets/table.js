@@ -82,7 +82,7 @@ function attemptsTable(state, place) {
   const begin = (a) => element("button", { type: "button", onclick: () => chooseRow(state, a) }, day(data.begin + a.begin) + " " + clock(data.begin + a.begin, 1e5));
   return newTable(place, "Attempts", [
     { name: "Begin (UTC)", cell: begin, key: (a) => a.begin, className: "keep" },
-    { name: "Source", cell: (a) => isolated(a.source), key: (a) => a.source },
+    { name: "Source", cell: (a) => isolated(a.source), key: (a) => a.source, className: "keep" },
     { name: "Door", cell: (a) => isolated(a.door), key: (a) => a.door },
     ...sideColumn(data),
     { name: "Result", cell: resultCell, key: (a) => -VERDICT_RANKS[a.verdict], className: "keep" },
@@ -94,7 +94,7 @@ function attemptsTable(state, place) {
 
 function accountsTable(state, place) {
   return newTable(place, "What became of each source", [
-    { name: "Source", cell: (a) => isolated(a.source), key: (a) => a.source },
+    { name: "Source", cell: (a) => isolated(a.source), key: (a) => a.source, className: "keep" },
     { name: "Door", cell: (a) => isolated(a.door), key: (a) => a.door },
     ...sideColumn(state.data),
     { name: "Result", cell: resultCell, key: (a) => -VERDICT_RANKS[a.verdict], className: "keep" },
