@@ -36,6 +36,7 @@ type diffFlags struct {
 	only      string
 	format    string
 	me        string
+	html      htmlFlags
 
 	untilParsed time.Duration
 	meParsed    netip.Addr
@@ -73,7 +74,8 @@ scripts do not load or not all packets could be read. With --only it is about wh
 that selects.`,
 		Example: `  sudo sesame diff -s /etc/sesame/scripts
   sesame diff --old HEAD~1 -s scripts pcaps/ssh-opens.pcap
-  sesame diff --old scripts -s edited --knock "203.0.113.9 ssh" --format markdown`,
+  sesame diff --old scripts -s edited --knock "203.0.113.9 ssh" --format markdown
+  sesame diff --old HEAD -s scripts --html diff.html monday.pcap`,
 		RunE: func(c *cobra.Command, captures []string) error { return p.diff(c, f, captures) },
 	}
 	f.scripts.add(c)
@@ -93,6 +95,7 @@ that selects.`,
 	flags.StringVar(&f.format, "format", "text", `"text" for people, "json" for programs, "markdown" for a comment`)
 	completeFlag(c, "format", "text", "json", "markdown")
 	flags.StringVar(&f.me, "me", "", "the address whose last opening is looked for (default: from which you are logged in over SSH)")
+	f.html.add(c)
 	_ = c.RegisterFlagCompletionFunc("old", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return []string{"running", "HEAD"}, cobra.ShellCompDirectiveDefault
 	})
@@ -133,6 +136,7 @@ func (f *diffFlags) check(c *cobra.Command, captures []string) (err error) {
 		func() error { return f.decap.check(c) },
 		func() error { return f.typed.check(c) },
 		func() error { return f.geo.check(c) },
+		func() error { return f.html.check(c) },
 	)
 }
 
@@ -189,7 +193,10 @@ func (p *program) diff(c *cobra.Command, f *diffFlags, captures []string) error 
 	if err != nil {
 		return err
 	}
-	return p.printDiff(f, d)
+	if err := p.printDiff(f, d); err != nil || d.page == nil {
+		return err
+	}
+	return f.html.save(p, d.page.data(d))
 }
 
 // compareSides compares two sets that were loaded.
@@ -210,11 +217,15 @@ func (p *program) compareSides(ctx context.Context, c *cobra.Command, f *diffFla
 	if err != nil {
 		return nil, err
 	}
+	var shown *diffPage
+	if f.html.wanted() {
+		shown = newDiffPage(&input)
+	}
 	report, err := compare.Run(ctx, input)
 	if err != nil {
 		return nil, err
 	}
-	return &diffed{Old: was.name, New: is.files.Dir, Packets: from, Same: f.same(report), Report: report}, nil
+	return &diffed{Old: was.name, New: is.files.Dir, Packets: from, Same: f.same(report), Report: report, page: shown}, nil
 }
 
 // newSide reads the new scripts.

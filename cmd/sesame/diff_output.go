@@ -18,6 +18,8 @@ type diffed struct {
 	Packets string `json:"packets,omitempty"` // where they are from; left out without packets
 	Same    bool   `json:"same"`
 	*compare.Report
+
+	page *diffPage // nil: nobody wants one
 }
 
 // printDiff prints a comparison, and sets the exit status.

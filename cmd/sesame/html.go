@@ -7,7 +7,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"sesame/daemon/engine"
 	"sesame/daemon/transcript"
 	"sesame/simulate"
 	"sesame/simulate/page"
@@ -47,7 +46,7 @@ func (f *htmlFlags) apply(config *simulate.Config) {
 		return
 	}
 	f.collector = page.NewCollector(0)
-	config.Writer = twoWriters{config.Writer, f.collector}
+	config.Writer = simulate.Writers{config.Writer, f.collector}
 	config.Account = true
 	config.Judged = f.collector.Judge
 }
@@ -90,28 +89,4 @@ func pageTitle(captures []string) string {
 		return transcript.Count(len(names), "capture")
 	}
 	return strings.Join(names, ", ")
-}
-
-// twoWriters writes a transcript, and collects a page beside it.
-type twoWriters struct {
-	simulate.Writer
-	page *page.Collector
-}
-
-// Begin begins both.
-func (w twoWriters) Begin(doors, captures []string) {
-	w.Writer.Begin(doors, captures)
-	w.page.Begin(doors, captures)
-}
-
-// Events gives both the events.
-func (w twoWriters) Events(events []engine.Event) {
-	w.Writer.Events(events)
-	w.page.Events(events)
-}
-
-// Summary gives both the totals.
-func (w twoWriters) Summary(s transcript.Summary) error {
-	_ = w.page.Summary(s) // into memory
-	return w.Writer.Summary(s)
 }

@@ -22,6 +22,9 @@ import (
 type Side struct {
 	Set   *scripting.Set
 	Facts engine.Facts // nil: nothing is known but what a recording tells
+	// Writer and Judged get what the replay of the side gives: see [simulate.Config]; nil: nobody.
+	Writer simulate.Writer
+	Judged func(*engine.Judgment)
 }
 
 // A Config describes what to compare. Without Captures and Knocks only the declarations are
@@ -81,9 +84,13 @@ func Run(ctx context.Context, c Config) (*Report, error) {
 
 // replay returns the configuration of the replay of one side.
 func (c *Config) replay(side *Side, to *collector) simulate.Config {
+	writers := simulate.Writers{to}
+	if side.Writer != nil {
+		writers = append(writers, side.Writer)
+	}
 	return simulate.Config{
 		Captures: c.Captures, Knocks: c.Knocks, Set: side.Set.Engine, Facts: side.Facts,
-		Local: c.Local, Until: c.Until, At: c.At, Decap: c.Decap, Writer: to, Account: true,
+		Local: c.Local, Until: c.Until, At: c.At, Decap: c.Decap, Writer: writers, Account: true, Judged: side.Judged,
 	}
 }
 

@@ -156,6 +156,9 @@ func (r *Report) sameness() string {
 // Compared reports whether packets were compared.
 func (r *Report) Compared() bool { return r.Replays[0] != nil }
 
+// Remarks are lines about the whole comparison, for people.
+func (r *Report) Remarks() []string { return r.remarks() }
+
 // gives tells what an opening gave: "tcp/22 for 30s, ran /bin/audit".
 func (o *Opening) gives() string {
 	text := ""

@@ -19,8 +19,9 @@ type Data struct {
 	Grants   []Grant   // by the time of their begin
 	Accounts []Account // those that came furthest first
 	Totals   []Total
-	Sections []Section
-	Notes    []string // lines for people, such as what the result depends on
+	Findings []Section // above the timeline
+	Sections []Section // below it
+	Notes    []string  // lines for people, such as what the result depends on
 	Left     Left
 }
 

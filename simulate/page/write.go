@@ -48,7 +48,7 @@ type view struct {
 	Command, Title, Period, Left string
 	Captures, Notes              []string
 	Totals                       []shownTotal
-	Sections                     []shownSection
+	Findings, Sections           []shownSection
 	Policy                       string
 	Style                        template.CSS
 	Script                       template.JS
@@ -82,6 +82,9 @@ func (d *Data) view() (*view, error) {
 	}
 	for _, t := range d.Totals {
 		v.Totals = append(v.Totals, shownTotal{t.Name, transcript.Number(t.Value)})
+	}
+	for _, s := range d.Findings {
+		v.Findings = append(v.Findings, s.shown())
 	}
 	for _, s := range d.Sections {
 		v.Sections = append(v.Sections, s.shown())

@@ -267,3 +267,16 @@ func TestTotals(t *testing.T) {
 		t.Errorf("totals are %v", got)
 	}
 }
+
+func TestJoin(t *testing.T) {
+	d := &page.Data{Begin: at(1000), End: at(2000), Attempts: []page.Attempt{{Door: "a", Begin: at(1000)}}, Grants: []page.Grant{{Door: "a", Begin: at(1500)}}, Accounts: []page.Account{{Door: "a"}}, Left: page.Left{Attempts: 1, Grants: 2, Accounts: 3}}
+	d.Join(&page.Data{Begin: at(500), End: at(3000), Attempts: []page.Attempt{{Door: "b", Side: 1, Begin: at(500)}, {Door: "c", Side: 1, Begin: at(1000)}}, Grants: []page.Grant{{Door: "b", Begin: at(700)}}, Accounts: []page.Account{{Door: "b"}}, Left: page.Left{Attempts: 10, Grants: 20, Accounts: 30}})
+	d.Join(&page.Data{})
+	if got := fmt.Sprint(d.Begin.Equal(at(500)), d.End.Equal(at(3000)), d.Attempts[0].Door, d.Attempts[1].Door, d.Attempts[2].Door, d.Grants[0].Door, d.Grants[1].Door, d.Accounts[1].Door, d.Left); got != "true truebacbab{11 22 33}" {
+		t.Errorf("joined: %s", got)
+	}
+	empty := &page.Data{}
+	if empty.Join(d); !empty.Begin.Equal(at(500)) || !empty.End.Equal(at(3000)) {
+		t.Errorf("joined to nothing: %v to %v", empty.Begin, empty.End)
+	}
+}
