@@ -49,7 +49,8 @@ type loop struct {
 	facts    *facts
 	report   *reporter
 	openings openings
-	proof    *proof // nil: no set is on trial
+	proof    *proof            // nil: no set is on trial
+	used     []engine.Consumed // one-time sequences that the running set still has
 	log      hclog.Logger
 	alive    func() // called each time round, for the watchdog
 
@@ -221,6 +222,7 @@ func (l *loop) dispatch(events []engine.Event) {
 	}
 	l.report.events(events)
 	l.openings.events(events)
+	l.used = appendUsed(l.used, events)
 	if l.proof != nil {
 		l.proof.events(events)
 	}
@@ -328,7 +330,7 @@ func changedIn(before, after *scripting.Set) func(engine.Failing) bool {
 
 // setRunning sets what the loop knows of the running set. The engine gets its doors by Swap.
 func (l *loop) setRunning(set *scripting.Set, files *source.Files, values map[string]string) {
-	l.set, l.files, l.values = set, files, values
+	l.set, l.files, l.values, l.used = set, files, values, nil
 	l.filter = filter.New(filter.Interest(set.Engine.Interest()))
 	l.openings.knocks.SetDoors(set.Engine.Doors)
 	l.report.setDoors(set.Engine.Doors)

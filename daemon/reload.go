@@ -9,6 +9,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 	"sesame/daemon/control"
+	"sesame/daemon/engine"
 	"sesame/daemon/filter"
 	"sesame/daemon/packet"
 	"sesame/daemon/state"
@@ -198,7 +199,8 @@ var errConsumed = errors.New("a one-time sequence was used meanwhile")
 // A current is what runs while files are read and loaded.
 type current struct {
 	inForce
-	oneTime int // Engine.OneTimeChanges before the files were read
+	oneTime int               // Engine.OneTimeChanges before the files were read
+	used    []engine.Consumed // that the set still has
 }
 
 // reload reads the files and replaces the running set, or changes nothing. It starts again
@@ -240,6 +242,9 @@ func (r *reloader) tryReload(ctx context.Context, asked wish, hint bool) (outcom
 		return unchanged, nil
 	case err == nil && running && files.Compare(now.files) == source.Consumed:
 		return unchanged, r.replaceQuietly(ctx, now, files)
+	case hint && err == nil && now.from != "" && len(now.used) > 0:
+		r.hint() // to look at the files that were read
+		return unchanged, r.replaceQuietly(ctx, now, withoutLines(now.files, now.used))
 	case hint && err == nil && r.waits(ctx, now, files), hint && err != nil && r.trial != nil, err == nil && asked.signal && r.signalWaits(files):
 		return unchanged, nil
 	}
@@ -287,7 +292,7 @@ func (r *reloader) current(ctx context.Context) (now current, err error) {
 // currentNow returns what runs. Only the loop may call it, while the reloader waits.
 func (r *reloader) currentNow() current {
 	l := r.loop
-	return current{inForce{l.set, l.files, l.values, r.from, r.lastGood}, l.engine.OneTimeChanges()}
+	return current{inForce{l.set, l.files, l.values, r.from, r.lastGood}, l.engine.OneTimeChanges(), slices.Clone(l.used)}
 }
 
 // referencedFiles returns the referenced files of the running set and of the files that were

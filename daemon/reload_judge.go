@@ -62,19 +62,21 @@ func (r *reloader) apply(ctx context.Context, now current, set *scripting.Set, f
 		}
 	}
 	changes := difference.Of(now.set, set) // the exchange closes the earlier set
-	x, sets := exchange{set: set, files: files, values: r.values}, []*scripting.Set{now.set, set}
+	x, sets := exchange{set: set, files: files, values: r.values}, []*scripting.Set{now.set}
 	var next *trial
 	if asked.trial > 0 {
-		if next, err = r.newTrial(now, set, files, asked, changes); err != nil {
+		if next, err = r.newTrial(ctx, now, set, files, asked, changes); err != nil {
 			return err
 		}
-		next.after = held
+		next.after, next.tests = held, o.tests
 		x.proof, x.keepOld = next.proof, r.trial == nil
 		sets = append(sets, next.before.set)
 	}
-	r.prepareFacts(ctx, sets...)
+	r.prepareFacts(ctx, append([]*scripting.Set{set}, sets...)...)
 	if err := r.exchange(ctx, now, x); err != nil {
-		r.prepareFacts(ctx, now.set)
+		if r.prepareFacts(ctx, sets...); next != nil {
+			r.keepRunning(ctx) // as it was saved before
+		}
 		return err
 	}
 	r.generation++

@@ -32,6 +32,8 @@ func (r *reloader) noteStanding(now current, files *source.Files, o *outcome) {
 func (r *reloader) noteUnchanged(ctx context.Context, files *source.Files, hint bool) {
 	if r.from == "" {
 		r.seen = files
+	} else if hint { // of other files
+		return
 	}
 	over := false
 	r.loop.do(ctx, func() {

@@ -28,6 +28,9 @@ type trial struct {
 	over   <-chan time.Time // by the monotonic clock
 	late   bool             // the set before did not return at the first try
 	told   trialTold
+
+	tests    *control.Tests // of the set on trial
+	standing outcome        // of the set before
 }
 
 // An inForce is a set that runs, with all that is needed to run it again.
@@ -76,14 +79,13 @@ func (r *reloader) trialOver() <-chan time.Time {
 
 // newTrial prepares a trial of a set, and saves the set before, without which it does not begin. In
 // a trial the set before is that before the trial.
-func (r *reloader) newTrial(now current, set *scripting.Set, files *source.Files, asked wish, changes []difference.Change) (*trial, error) {
-	t := &trial{before: now.inForce, kept: r.held}
+func (r *reloader) newTrial(ctx context.Context, now current, set *scripting.Set, files *source.Files, asked wish, changes []difference.Change) (*trial, error) {
+	t := &trial{before: now.inForce, kept: r.held, standing: r.standing}
 	t.told = trialTold{state: control.TrialRuns, began: r.loop.clock.now(), boot: sinceBoot(), from: asked.from}
 	t.told.ends = t.told.began.Add(asked.trial)
 	if r.trial != nil {
-		t.before = r.trial.before
+		t.before, t.kept, t.standing = r.trial.before, r.trial.kept, r.trial.standing
 		changes = difference.Of(t.before.set, set)
-		t.kept = r.trial.kept
 	}
 	if asked.from == "" {
 		t.kept = r.hold(files, control.HeldByTrial)
@@ -93,22 +95,21 @@ func (r *reloader) newTrial(now current, set *scripting.Set, files *source.Files
 	}
 	t.proof = newProof(t.told.began, set, changes, r.proved)
 	t.told.doors = slices.Sorted(maps.Keys(t.proof.doors))
+	r.loop.do(ctx, func() { // no more are used before the set is in force: see exchange
+		t.proof.used = slices.Concat(r.loop.used, r.loop.engine.Uses())
+		if r.trial != nil {
+			t.proof.used = append(t.proof.used, r.trial.proof.used...)
+		}
+	})
 	return t, nil
 }
 
-// beginTrial notes that the set of a trial is in force. What a trial before it noted of one-time
-// sequences goes on.
+// beginTrial notes that the set of a trial is in force.
 func (r *reloader) beginTrial(ctx context.Context, t *trial) {
 	t.over = after(t.told.ends.Sub(r.loop.clock.now()))
-	earlier := r.trial
 	r.trial = t
 	told := t.told
-	r.loop.do(ctx, func() {
-		if earlier != nil {
-			t.proof.used = append(earlier.proof.used, t.proof.used...)
-		}
-		r.onTrial = &told
-	})
+	r.loop.do(ctx, func() { r.onTrial = &told })
 	r.log.Warn("scripts are on trial: those before return unless somebody confirms: sesame confirm",
 		"for", t.told.ends.Sub(t.told.began).String(), "confirmed_by_opening", fmt.Sprint(t.told.doors))
 }
@@ -123,16 +124,16 @@ func (r *reloader) extendTrial(ctx context.Context, d time.Duration) {
 	r.log.Info("the trial goes on", "for", d.String())
 }
 
-// confirmTrial keeps the set of the trial. The error is why it is not saved for the next start.
+// confirmTrial keeps the set of the trial. The text of the outcome is why it is not saved.
 func (r *reloader) confirmTrial(ctx context.Context, why string) outcome {
 	t := r.trial
 	t.told.state, t.told.why = control.TrialConfirmed, why
-	o := outcome{kind: control.Applied, generation: r.generation, at: r.loop.clock.now(), trial: &t.told}
+	o := outcome{kind: control.Applied, generation: r.generation, at: r.loop.clock.now(), trial: &t.told, tests: t.tests}
 	now := current{}
 	r.loop.do(ctx, func() {
 		r.loop.proof, r.onTrial = nil, nil
 		t.before.set.Close() // its Lua states are the loop's
-		o.tests, o.doors = r.last.tests, len(r.loop.set.Engine.Doors)
+		o.doors = len(r.loop.set.Engine.Doors)
 		r.last = o
 		now = r.currentNow()
 	})
@@ -142,7 +143,9 @@ func (r *reloader) confirmTrial(ctx context.Context, why string) outcome {
 	r.trial, r.held = nil, t.after
 	r.log.Info("the trial is confirmed: its scripts stay", "generation", r.generation, "by", why)
 	r.tellHelper(now.files, false)
-	r.keep(now.inForce)
+	if err := r.saveNow(now.inForce, r.held); err != nil {
+		o.text = "the scripts are not saved yet, so a restart returns to those before: " + err.Error()
+	}
 	r.prepareFacts(ctx, now.set)
 	r.hint()
 	return o
@@ -165,7 +168,7 @@ func (r *reloader) endTrial(ctx context.Context, why string) (o outcome, err err
 		t.late = true
 		return o, err
 	}
-	r.trial, r.held, r.from = nil, t.kept, t.before.from
+	r.trial, r.held, r.from, r.standing = nil, t.kept, t.before.from, t.standing
 	r.tellHelper(t.before.files, false)
 	r.log.Warn("the trial is over: the scripts before it are in force again, and those of the trial are held", "generation", o.generation, "because", why)
 	r.loop.do(ctx, func() { // before anything that may wait for a disk
@@ -215,14 +218,19 @@ func fromText(from string) string {
 	return " of " + from
 }
 
+// withoutLines returns files as they are once these lines are commented out.
+func withoutLines(files *source.Files, used []engine.Consumed) *source.Files {
+	for _, use := range used {
+		files = files.WithoutLine(use.File, use.Line)
+	}
+	return files
+}
+
 // withoutUsed returns a set without the one-time sequences that were used since it was loaded: in
 // the kept one they would count again. It is made of the texts that are in memory. When it does not
 // load, the doors with such sequences cannot be opened until the next reload.
 func (r *reloader) withoutUsed(back inForce, used []engine.Consumed) inForce {
-	files := back.files
-	for _, use := range used {
-		files = files.WithoutLine(use.File, use.Line)
-	}
+	files := withoutLines(back.files, used)
 	if files == back.files {
 		return back
 	}

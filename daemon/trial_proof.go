@@ -17,7 +17,7 @@ type proof struct {
 	doors   map[string]*engine.Door
 	fresh   map[attemptOf]bool
 	awaited map[uint64]string // effects of openings, and what to say of these
-	used    []engine.Consumed // of which the set before knows nothing
+	used    []engine.Consumed // that the set before still has
 	proved  chan<- proved     // capacity 1
 }
 
@@ -57,12 +57,10 @@ func newProof(began time.Time, set *scripting.Set, changes []difference.Change, 
 // events looks at the events of one input. The first stage of an attempt shows that it is new. An
 // attempt lives no longer than its door allows, so after that time all of them are.
 func (p *proof) events(events []engine.Event) {
+	p.used = appendUsed(p.used, events)
 	opened := ""
 	for i := range events {
 		e := &events[i]
-		if e.Kind == engine.EventEffect && (e.Effect == engine.EffectConsume || e.Effect == engine.EffectCommentOut) {
-			p.used = append(p.used, engine.Consumed{File: e.File, Line: e.Text})
-		}
 		d := p.doors[e.Door]
 		if d == nil {
 			continue
@@ -84,6 +82,16 @@ func (p *proof) events(events []engine.Event) {
 			p.awaited[e.ID] = "door " + e.Door + " was opened from " + e.Source.Addr().String()
 		}
 	}
+}
+
+// appendUsed adds the lines of one-time sequences that were used in an input.
+func appendUsed(used []engine.Consumed, events []engine.Event) []engine.Consumed {
+	for i := range events {
+		if e := &events[i]; e.Kind == engine.EventEffect && e.Effect == engine.EffectConsume {
+			used = append(used, engine.Consumed{File: e.File, Line: e.Text})
+		}
+	}
+	return used
 }
 
 // result notes what became of an effect.

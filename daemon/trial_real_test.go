@@ -509,3 +509,93 @@ func TestRealTrialKeepsGrants(t *testing.T) {
 		t.Errorf("%d grants, want the one that was extended", len(grants))
 	}
 }
+
+// A sequence that is used before a trial is used after it, also when the set that returns is from
+// elsewhere, of which no file is watched.
+func TestRealTrialAfterAUsedSequence(t *testing.T) {
+	once := t.TempDir() + "/once"
+	writeFile(t, once, "1,2\n3,4\n5,6\n")
+	w := newTrying(t, triedDoor, map[string]string{"a.lua": strings.ReplaceAll(onceScript, "OUT/once", once)})
+	w.wantOutcome(w.ask(wish{from: w.out}), control.Applied, 2)
+	w.knock(1, 2)
+	if len(w.opened) != 1 {
+		t.Fatalf("%q opened", w.opened)
+	}
+	w.until("it is marked", func() bool {
+		text, _ := os.ReadFile(once)
+		pending := []engine.Consumed{{}}
+		w.l.do(t.Context(), func() { pending = w.l.engine.Uses() })
+		return string(text) == "#,2\n3,4\n5,6\n" && len(pending) == 0
+	})
+	w.script(otherDoor)
+	w.r.manual = true
+	w.wantOutcome(w.try(), control.Applied, 3)
+	_, err := w.r.endTrial(t.Context(), notConfirmed)
+	must(t, err)
+	w.opened = nil
+	w.knock(1, 2)
+	w.wantOpened()
+	w.knock(3, 4)
+	if len(w.opened) != 1 {
+		t.Errorf("%q opened by the next sequence", w.opened)
+	}
+	w.until("it is marked", func() bool { text, _ := os.ReadFile(once); return string(text) == "#,2\n#,4\n5,6\n" })
+
+	t.Log("# the recorder begins anew with the set as it is by then")
+	w.wantOutcome(w.hint(), control.Unchanged, 4)
+	left := ""
+	w.l.do(t.Context(), func() {
+		for _, f := range w.l.set.Files {
+			if f.OneTime {
+				left = string(f.Source)
+			}
+		}
+	})
+	if left != "#,2\n#,4\n5,6\n" {
+		t.Errorf("the set has %q", left)
+	}
+	w.opened = nil
+	w.knock(3, 4)
+	w.wantOpened()
+}
+
+// A trial that does not begin leaves what is saved as it was.
+func TestRealTrialThatDoesNotBegin(t *testing.T) {
+	w := newTrying(t, triedDoor, nil)
+	w.r.manual = true
+	w.script(otherDoor)
+	exchanging := w.r.prepareFacts
+	w.r.prepareFacts = func(ctx context.Context, sets ...*scripting.Set) {
+		if w.r.prepareFacts = exchanging; len(w.saves) == 1 {
+			must(t, w.l.source.Close()) // the kernel takes no filter any more
+		}
+	}
+	w.wantOutcome(w.try(), control.Rejected, 1, "filter")
+	w.wantSaved(triedDoor, "")
+	if len(w.saves) != 2 || w.r.trial != nil || w.l.proof != nil || w.r.held != nil {
+		t.Errorf("%d saves, held %v", len(w.saves), w.r.held)
+	}
+}
+
+// What the tests of a confirmed set said is told.
+func TestRealTestsOfATrial(t *testing.T) {
+	w := newTrying(t, triedDoor, nil)
+	w.r.manual = true
+	w.script(otherDoor)
+	w.tests(`sesame.test "opens" { { knock = "d", opens = "d" } }`)
+	w.wantOutcome(w.try(), control.Applied, 2)
+	w.script(`sesame.door "d" {`)
+	w.wantOutcome(w.try(), control.Rejected, 2)
+	if o := w.ask(wish{confirm: "x"}); o.tests == nil || o.tests.Passed != 1 {
+		t.Errorf("tests: %+v", o.tests)
+	}
+	w.failing = errors.New("no space left")
+	w.script(thirdDoor)
+	w.tests("")
+	w.failing = nil
+	w.wantOutcome(w.try(), control.Applied, 3)
+	w.failing = errors.New("no space left")
+	if o := w.ask(wish{confirm: "x"}); o.kind != control.Applied || !strings.Contains(o.text, "no space left") {
+		t.Errorf("a set that cannot be saved: %+v", o)
+	}
+}

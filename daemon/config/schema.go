@@ -56,7 +56,7 @@ func hostKeys() []Key {
 			"Whether the daemon confines itself after its start, when it runs no command itself: it reads and writes only its own files, and starts no program. A reload that needs more is then rejected until a restart.",
 			func(v value, c *Config) { c.Confine = v.boolean(c.Confine) }},
 		{"readable", "a list of paths", "[]", `["/srv/lists"]`,
-			"Files, and directories with all below them, that a confined daemon may read beside those that its scripts name when it starts.",
+			"Files, and directories with all below them, that a confined daemon may read beside those that its scripts name when it starts. Scripts for sesame reload --from may lie there.",
 			func(v value, c *Config) { c.Readable = append(c.Readable, v.paths()...) }},
 		{"observe", "true or false", "false", "true",
 			"Whether Sesame decides everything and does nothing: guards count what they would have dropped, and no command runs.",

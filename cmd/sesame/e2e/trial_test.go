@@ -196,9 +196,18 @@ func TestRealTrialConfirmedByHand(t *testing.T) {
 	if e := w.reload(); e.status != 1 {
 		t.Errorf("a reload during a trial: %+v", e)
 	}
+	w.send(livetest.Source4(2), lockingKnocks[:2]...)
+	w.eventually("an attempt is on its way", func() bool { return w.status().Live.Attempts == 1 })
 	contains(t, w.answer("reload", "--return"), "The trial is over: a person asked for that.")
 	w.opensWith(1, sshKnocks)
 	w.heldByTrial()
+
+	t.Log("# the recording has the return as an input: its replay is exact")
+	live, recording := w.recorded()
+	contains(t, live, `"reason":"reload"`, `"event":"open"`)
+	if replayed := withoutSummary(w.answerOffline("simulate", "--format", "jsonl", recording)); replayed != live {
+		t.Errorf("live:\n%s\nreplayed:\n%s", live, replayed)
+	}
 }
 
 // Scripts from elsewhere stay over a restart, on trial and for good.
