@@ -274,7 +274,10 @@ func (r *reloader) tryReload(ctx context.Context, asked wish, hint bool) (outcom
 		r.noteStanding(now, files, &o)
 	}
 	r.loop.do(ctx, func() {
-		if r.last = o; o.kind == control.Applied {
+		if asked.from == "" || o.kind == control.Applied { // what is wrong elsewhere concerns who asked
+			r.last = o
+		}
+		if o.kind == control.Applied {
 			r.loaded, r.lastGood, r.running = o.at, false, o.generation
 		}
 	})

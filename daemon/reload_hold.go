@@ -139,19 +139,19 @@ func (d *daemon) heldAtStart(found stateFound, good, set *scripting.Set, files *
 	default:
 		return "", ""
 	}
-	return hold, heldText(hold, string(found.saved.From)) + ", so those that were in force when the daemon ended run"
+	return hold, heldText(hold, string(found.saved.From))
 }
 
 // heldText says why files wait.
 func heldText(hold control.Hold, from string) string {
 	switch hold {
 	case control.HeldByTrial:
-		return "the scripts were on trial, and nobody confirmed them before the daemon ended or the trial was over"
+		return "the scripts were on trial, and nobody confirmed them before the daemon ended or the trial was over, so those before it are in force"
 	case control.HeldByFrom:
-		return "scripts" + fromText(from) + " were put in force instead of those of the configuration"
+		return "scripts" + fromText(from) + " were put in force instead of those of the configuration, and are in force after this start, too"
 	case control.HeldByManual:
 	}
-	return `the scripts changed, and the configuration says reload = "manual"`
+	return `the scripts changed, and the configuration says reload = "manual", so those that were in force when the daemon ended are in force again`
 }
 
 // releasedPorts returns the ports that a person lets lose their guards.

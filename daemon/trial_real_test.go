@@ -459,6 +459,9 @@ func TestRealFromElsewhere(t *testing.T) {
 
 	t.Log("# there is nothing")
 	w.wantOutcome(w.ask(wish{from: w.out + "/none"}), control.Rejected, 6, "no such file")
+	if w.r.last.kind == control.Rejected {
+		t.Error("the status says that the scripts are wrong")
+	}
 	must(t, os.Remove(filepath.Join(w.out, "a.lua")))
 	w.wantOutcome(w.ask(wish{from: w.out}), control.Rejected, 6, "no scripts in")
 }

@@ -98,7 +98,11 @@ func trialOver(s *Status) []finding {
 	if s.LastReload.Hold != HeldByTrial {
 		return nil
 	}
-	return lastReload(s, Held, "held")
+	r, next := s.LastReload, ""
+	if r.Trial != nil && r.Trial.From != "" { // these files are not watched, and a reload is about others
+		next = fmt.Sprintf("correct them and try again: sesame reload --from %s --trial 10m; to end this line: sesame reload", r.Trial.From)
+	}
+	return one(next, "%s: generation %d, since %s", r.Error, s.Scripts.Generation, transcript.Clock(r.At))
 }
 
 func trialRuns(s *Status) []finding {
@@ -116,7 +120,7 @@ func scriptsWait(s *Status) []finding {
 	switch {
 	case s.LastReload.Hold == HeldByManual, s.LastReload.Hold == HeldByFrom:
 		return one("", "the files at %s wait: %s", s.Scripts.Path, s.LastReload.Error)
-	case !s.waiting():
+	case !s.waiting(), s.triedElsewhere():
 		return nil
 	case s.Trial != nil:
 		return one("to try them, run: sesame reload --trial 10m", "the files at %s are not those on trial, and wait for its end", s.Scripts.Path)
@@ -130,6 +134,9 @@ func scriptsWait(s *Status) []finding {
 func (s *Status) waiting() bool {
 	return s.drifts() && s.Scripts.Drift && s.Scripts.Unreadable == "" && (s.Scripts.Manual || s.Scripts.From != "" || s.Trial != nil)
 }
+
+// triedElsewhere reports whether the files are those from before a trial, and nothing waits.
+func (s *Status) triedElsewhere() bool { return s.Trial != nil && s.Trial.From != "" }
 
 func lastReload(s *Status, outcome ReloadOutcome, word string) []finding {
 	r := s.LastReload

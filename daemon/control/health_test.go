@@ -360,6 +360,16 @@ func TestScriptsThatWait(t *testing.T) {
 		}
 	}
 	s := well()
+	s.Trial, s.Scripts.From, s.Scripts.Drift = &Trial{From: "/etc/new"}, "/etc/new", true
+	if h := HealthOf(&s); h.Verdict != OK || len(h.Notes) != 1 || h.Notes[0].Code != "trial-runs" {
+		t.Errorf("a trial from elsewhere: %+v", h)
+	}
+	s = well()
+	s.LastReload.Outcome = Outcome{Outcome: Held, Hold: HeldByTrial, Error: "it is over", Trial: &Trial{From: "/etc/new"}}
+	if h := HealthOf(&s); len(h.Reasons) != 1 || !strings.Contains(h.Reasons[0].Next, "sesame reload --from /etc/new --trial 10m") {
+		t.Errorf("a trial from elsewhere is over: %+v", h)
+	}
+	s = well()
 	s.Scripts.Manual, s.Scripts.Drift, s.Scripts.Unreadable = true, true, "permission denied"
 	if h := HealthOf(&s); h.Verdict != Degraded || h.Reasons[0].Code != "scripts-unreadable" {
 		t.Errorf("what cannot be read: %+v", h)
