@@ -178,10 +178,11 @@ func nextBlob(r *bufio.Reader) ([]byte, error) {
 		return nil, fmt.Errorf("reading its answer: %w", err)
 	}
 	words := strings.Fields(head)
-	if last := words[len(words)-1]; last == "missing" || last == "ambiguous" {
+	last := append([]string{""}, words...)[len(words)]
+	if last == "missing" || last == "ambiguous" {
 		return nil, nil
 	}
-	size, err := strconv.Atoi(words[len(words)-1])
+	size, err := strconv.Atoi(last)
 	if err != nil || size < 0 || size > maxGitBytes {
 		return nil, fmt.Errorf("unexpected answer %q", strings.TrimSpace(head))
 	}

@@ -15,7 +15,7 @@ func (r *Report) WriteMarkdown(w io.Writer, h Heading, only string) {
 	fmt.Fprintf(w, "### Sesame: %s\n\n", r.verdict())
 	fmt.Fprintf(w, "From %s to %s", code(h.Old), code(h.New))
 	if h.Packets != "" {
-		fmt.Fprintf(w, ", with %s of %s", transcript.Count(r.Replays[0].Packets, "packet"), escaped(h.Packets))
+		fmt.Fprintf(w, ", with %s of %s", transcript.Count(r.Replays[0].Packets, "packet"), escaped(transcript.Safe(h.Packets)))
 	}
 	fmt.Fprint(w, ".\n")
 	r.writeTable(w)
@@ -27,7 +27,7 @@ func (r *Report) WriteMarkdown(w io.Writer, h Heading, only string) {
 		for _, g := range one.groups[:min(len(one.groups), mostListed)] {
 			line := g.String()
 			if g.text != "" {
-				line += " — " + g.text
+				line += " — " + transcript.Safe(g.text)
 			}
 			lines = append(lines, line)
 		}
@@ -64,9 +64,9 @@ func (r *Report) writeTable(w io.Writer) {
 	}
 	fmt.Fprint(w, "\n| door | opens | now | lost | gained | changed |\n| --- | ---: | ---: | ---: | ---: | ---: |\n")
 	for _, d := range r.Doors {
-		name := escaped(d.Door)
+		name := escaped(transcript.Safe(d.Door))
 		if d.Was != "" {
-			name += " (before: " + escaped(d.Was) + ")"
+			name += " (before: " + escaped(transcript.Safe(d.Was)) + ")"
 		}
 		fmt.Fprintf(w, "| %s | %d | %d | %d | %d | %d |\n", name, d.Old, d.New, d.Lost, d.Gained, d.Changed)
 	}
@@ -82,11 +82,11 @@ func list(w io.Writer, heading string, lines []string) {
 	}
 }
 
-// escaped makes a text that others may have chosen stay text in Markdown and in the HTML that is
-// made of it, also @names, #numbers and addresses, which would call people and become links.
+// escaped makes a printable text that others may have chosen stay text in Markdown and in the HTML
+// that is made of it, also @names, #numbers and addresses, which would call people and become links.
 func escaped(s string) string {
 	var b strings.Builder
-	for _, r := range strings.ReplaceAll(transcript.Safe(s), "://", ":\u2060//") {
+	for _, r := range s {
 		switch {
 		case r == '<':
 			b.WriteString("&lt;")
@@ -101,7 +101,7 @@ func escaped(s string) string {
 			b.WriteRune(r)
 		}
 	}
-	return b.String()
+	return strings.ReplaceAll(b.String(), "://", "&#58;//")
 }
 
 // code returns a text as code. A backtick would end it.

@@ -115,7 +115,7 @@ func openingLines(groups []*group) (lines []string) {
 		}
 		lines = append(lines, g.String())
 		if g.text != "" {
-			lines = append(lines, "    "+g.text)
+			lines = append(lines, "    "+transcript.Safe(g.text))
 		}
 	}
 	return lines
@@ -235,5 +235,5 @@ func (m *Mine) String() string {
 	case m.Opens:
 		return fmt.Sprintf("your own last knock, %s at %s, still opens %s", m.Source, transcript.Clock(m.Time), transcript.Safe(m.Door))
 	}
-	return fmt.Sprintf("your own last knock, %s at %s, no longer opens %s: %s", m.Source, transcript.Clock(m.Time), transcript.Safe(m.Door), m.Why)
+	return fmt.Sprintf("your own last knock, %s at %s, no longer opens %s: %s", m.Source, transcript.Clock(m.Time), transcript.Safe(m.Door), transcript.Safe(m.Why))
 }
