@@ -83,7 +83,8 @@ func list(w io.Writer, heading string, lines []string) {
 }
 
 // escaped makes a printable text that others may have chosen stay text in Markdown and in the HTML
-// that is made of it, also @names, #numbers and addresses, which would call people and become links.
+// that is made of it. So do @names, #numbers and addresses, which would call people and become
+// links.
 func escaped(s string) string {
 	var b strings.Builder
 	for _, r := range s {
