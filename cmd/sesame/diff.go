@@ -217,11 +217,19 @@ func (p *program) compareSides(ctx context.Context, c *cobra.Command, f *diffFla
 	if err != nil {
 		return nil, err
 	}
+	if input.Recorded != nil && f.parsed == nil {
+		input.Local = nil // the addresses are recorded, too
+	}
+	bar := &progress{w: p.stderr}
+	if isTerminal(p.stderr) {
+		input.Progress = bar.draw
+	}
 	var shown *diffPage
 	if f.html.wanted() {
 		shown = newDiffPage(&input)
 	}
 	report, err := compare.Run(ctx, input)
+	bar.clear()
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ package compare
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -41,8 +42,11 @@ type Config struct {
 	Until time.Duration  // the same
 	At    time.Time      // the same
 	Decap packet.Tunnels // the same
-	Me    netip.Addr     // whose last opening is told; invalid: nobody's
-	Most  int            // bounds the openings of each set that are compared; 0: mostOpenings
+	// Progress is as [simulate.Config] has it. It is called for each side.
+	Progress func(name string, read, size int64)
+
+	Me   netip.Addr // whose last opening is told; invalid: nobody's
+	Most int        // bounds the openings of each set that are compared; 0: mostOpenings
 }
 
 // Run replays the packets through both sets, and compares what came of them. It fails when a
@@ -71,6 +75,9 @@ func Run(ctx context.Context, c Config) (*Report, error) {
 		if err != nil {
 			return nil, err
 		}
+		if ctx.Err() != nil { // the two sides would end with different packets
+			return nil, fmt.Errorf("interrupted: nothing was compared: %w", ctx.Err())
+		}
 		r.Replays[i] = replay
 	}
 	m := &comparison{Report: r, doors: doorsByName(c.New.Set.Engine), was: before, is: then}
@@ -90,7 +97,7 @@ func (c *Config) replay(side *Side, to *collector) simulate.Config {
 	}
 	return simulate.Config{
 		Captures: c.Captures, Knocks: c.Knocks, Set: side.Set.Engine, Facts: side.Facts,
-		Local: c.Local, Until: c.Until, At: c.At, Decap: c.Decap, Writer: writers, Account: true, Judged: side.Judged,
+		Local: c.Local, Until: c.Until, At: c.At, Decap: c.Decap, Writer: writers, Account: true, Judged: side.Judged, Progress: c.Progress,
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -49,7 +50,7 @@ func compared(t testing.TB, before, then, lines string) *compare.Report {
 	known := facts(t, "203.0.113.0/24 country=ES")
 	report, err := compare.Run(context.Background(), compare.Config{
 		Old: compare.Side{Set: load(t, before), Facts: known}, New: compare.Side{Set: load(t, then), Facts: known},
-		Knocks: file, Me: netip.MustParseAddr("203.0.113.9"),
+		Knocks: file, Until: time.Minute, Me: netip.MustParseAddr("203.0.113.9"),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -167,5 +168,118 @@ func TestWhatDiffers(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// TestWhatElseDiffers has two scripts and packets of their own for each difference.
+func TestWhatElseDiffers(t *testing.T) {
+	const knock = "0s 203.0.113.9 tcp/7001\n1s 203.0.113.9 tcp/7002\n2s 203.0.113.9 tcp/7003\n"
+	door := func(options string) string {
+		return `local tell = sesame.command { "/bin/tell", "{source}" }
+local undone = sesame.command { "/bin/on", "{source}", undo = { "/bin/off" }, ttl = "20s" }
+sesame.handler("remind", function(timer) timer:exec(tell) end)
+sesame.door "a" { sequence = { "tcp/7001", "tcp/7002", "tcp/7003" }, guards = { "tcp/22", "tcp/80" }, tripwires = 0, ttl = "30s", ` + options + " }"
+	}
+	on := func(body string) string { return door("on_open = function(attempt) " + body + " end") }
+	for _, tt := range []struct {
+		name         string
+		before, then string
+		packets      string
+		want         []string
+	}{
+		{"a grant for a network", on("attempt:allow()"), on("attempt:allow { prefix4 = 24 }"), knock, []string{
+			"changed a 203.0.113.9 3: no longer tcp/22 for 30s, no longer tcp/80 for 30s, also tcp/22 to 203.0.113.0/24 for 30s, also tcp/80 to 203.0.113.0/24 for 30s", "1 opens, 1 now"}},
+		{"a port less", on("attempt:allow()"), on(`attempt:allow { port = "tcp/80" }`), knock, []string{"changed a 203.0.113.9 3: no longer tcp/22 for 30s", "1 opens, 1 now"}},
+		{"a cut", door(`cut = false`), door(`cut = true`), knock, []string{
+			"changed a 203.0.113.9 3: tcp/22: sessions go on -> end with the grant, tcp/80: sessions go on -> end with the grant", "1 opens, 1 now"}},
+		{"a grant that another door ends", door("") + closing("tcp/9001"), door("") + closing("tcp/9002"), knock + "5s 203.0.113.9 tcp/9001", []string{
+			"changed a 203.0.113.9 3: tcp/22: closed by door after 3s -> expired after 30s, tcp/80: closed by door after 3s -> expired after 30s", "1 opens, 1 now"}},
+		{"another command", on("attempt:exec(tell)"), on("attempt:exec(undone)"), knock, []string{
+			"changed a 203.0.113.9 3: no longer runs /bin/tell 203.0.113.9, runs /bin/on 203.0.113.9", "1 opens, 1 now"}},
+		{"a command twice", on("attempt:exec(tell)"), on("attempt:exec(tell) attempt:exec(tell)"), knock, []string{"changed a 203.0.113.9 3: runs /bin/tell 203.0.113.9", "1 opens, 1 now"}},
+		{"a timer less", on(`attempt:after("10s", "remind")`), on(""), knock, []string{"effect a 203.0.113.9 exec  [/bin/tell 203.0.113.9]: 1 -> 0", "1 opens, 1 now"}},
+		{"a timer more", on(""), on(`attempt:after("10s", "remind")`), knock, []string{"effect a 203.0.113.9 exec  [/bin/tell 203.0.113.9]: 0 -> 1", "1 opens, 1 now"}},
+		{"a later timer", on(`attempt:after("10s", "remind")`), on(`attempt:after("12s", "remind")`), knock, []string{"1 opens, 1 now"}},
+		{"a door that is enforced", door(`mode = "observe"`), door(``), knock, []string{"gained a 203.0.113.9 3, before: the door only observed", "1 opens, 1 now"}},
+		{"a door that observes all the time", door(`mode = "observe"`), door(`mode = "observe", limit = "9/h"`), knock, []string{"1 opens, 1 now"}},
+		{"an error of the script", on("attempt:allow()"), on("attempt:allow() error('no')"), knock, []string{
+			"lost a 203.0.113.9 3: failed: a.lua:4: no", "mine: failed: a.lua:4: no", "1 opens, 0 now"}},
+		{"a condition of another name", `local one = sesame.networks { "192.0.2.0/24" }` + "\n" + door("when = one"), `local two = sesame.networks { "192.0.2.0/24" }` + "\n" + door("when = two"), knock, []string{
+			`refusal a 203.0.113.9 3: "refused: one: 192.0.2.0/24" -> "refused: two: 192.0.2.0/24"`, "0 opens, 0 now"}},
+		{"a condition of the same name", `local one = sesame.networks { "192.0.2.0/24" }` + "\n" + door("when = one"), `local one = sesame.networks { "192.0.2.0/25" }` + "\n" + door("when = one"), knock, []string{"0 opens, 0 now"}},
+		{"refused now, and nothing before", strings.Replace(door(""), "7003", "7004", 1), door("when = function() return false, 'no' end"), knock, []string{`refusal a 203.0.113.9 3: "" -> "refused: no"`, "0 opens, 0 now"}},
+		{"one of two openings", door(""), door(`limit = "1/h"`), knock + "60s 203.0.113.9 tcp/7001\n61s 203.0.113.9 tcp/7002\n62s 203.0.113.9 tcp/7003\n", []string{
+			"lost a 203.0.113.9 6: refused: limit: 1/h", "mine: refused: limit: 1/h", "2 opens, 1 now"}},
+		{"one of two openings that is too late", door(`within = "1m"`), door(`within = "3s"`), knock + "60s 203.0.113.9 tcp/7001\n65s 203.0.113.9 tcp/7002\n70s 203.0.113.9 tcp/7003\n", []string{
+			"lost a 203.0.113.9 6: stopped at 1 of 3: tcp/7002 came 2s too late (packet 5, within 3s)",
+			"mine: stopped at 1 of 3: tcp/7002 came 2s too late (packet 5, within 3s)", "2 opens, 1 now"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if diff := cmp.Diff(tt.want, lines(compared(t, tt.before, tt.then, tt.packets))); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// closing returns a listener that ends the grants of door a.
+func closing(port string) string {
+	return fmt.Sprintf("\nsesame.listen \"end\" { on = %q, on_knock = function(attempt) attempt:close \"a\" end }", port)
+}
+
+// TestOpeningsBeyondTheBound compares no more than was asked for, and says how many are left.
+func TestOpeningsBeyondTheBound(t *testing.T) {
+	file, err := pcaptest.Capture(packets)
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := facts(t, "203.0.113.0/24 country=ES")
+	set := func() compare.Side { return compare.Side{Set: load(t, script), Facts: known} }
+	r, err := compare.Run(context.Background(), compare.Config{Old: set(), New: set(), Knocks: file, Most: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Uncompared != 2 || r.Opens != (compare.Totals{Old: 3, New: 3}) || !r.SameBehaviour() {
+		t.Errorf("%d openings not compared of %v: want 2 of 3 and 3", r.Uncompared, r.Opens)
+	}
+}
+
+// TestDoorsThatWereNotRecorded names the doors to whose knocks a recording has no packets.
+func TestDoorsThatWereNotRecorded(t *testing.T) {
+	file, err := pcaptest.Capture(packets)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const more = `sesame.door "tcp" { sequence = { "tcp/7001", "tcp/7002" }, guards = "tcp/22" }
+sesame.door "udp" { sequence = { "udp/7002", "tcp/7001" }, guards = "tcp/22" }
+sesame.door "far" { sequence = { "udp/7002", "tcp/9999" }, guards = "tcp/22" }`
+	for _, tt := range []struct{ recorded, want string }{
+		{script, "[tcp far]"},
+		{script + `sesame.door "strict" { sequence = { "tcp/1", "tcp/2", "tcp/3" }, guards = "tcp/22", strict = true }`, "[]"},
+	} {
+		recorded := load(t, tt.recorded)
+		r, err := compare.Run(context.Background(), compare.Config{
+			Old: compare.Side{Set: load(t, script)}, New: compare.Side{Set: load(t, more)}, Knocks: file, Recorded: recorded.Engine,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := fmt.Sprint(r.Unrecorded); got != tt.want {
+			t.Errorf("got %s, want %s", got, tt.want)
+		}
+	}
+}
+
+// TestInterrupted compares nothing: the sides would end with different packets.
+func TestInterrupted(t *testing.T) {
+	file, err := pcaptest.Capture(packets)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	side := compare.Side{Set: load(t, script)}
+	if _, err := compare.Run(ctx, compare.Config{Old: side, New: side, Knocks: file}); err == nil {
+		t.Error("an interrupted comparison has a result")
 	}
 }

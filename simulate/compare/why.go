@@ -2,6 +2,7 @@ package compare
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -55,7 +56,12 @@ func (m *comparison) why(one *Lost, a *account.Account) string {
 	if x, found := m.is.around(one.Opening, m.within[one.Door]); found {
 		return x.String()
 	}
-	return "its knocks are none of the new door"
+	if a != nil { // of a source that also opened the door
+		if rest := slices.DeleteFunc(slices.Clone(a.Lines), func(line string) bool { return strings.HasPrefix(line, "opened") }); len(rest) > 0 {
+			return strings.Join(rest, "; ")
+		}
+	}
+	return "no attempt at the new door came to its end"
 }
 
 // around returns the furthest attempt that ended in the time in which an opening was knocked.
