@@ -55,7 +55,7 @@ func (f *attackFlags) add(c *cobra.Command) {
 	flags := c.Flags()
 	flags.StringSliceVar(&f.orders, "order", []string{"up", "down", "random"}, `orders of scans: "up", "down", "random"; "none" for no scans`)
 	completeFlag(c, "order", "up", "down", "random", noOrder)
-	flags.StringSliceVar(&f.protocols, "protocol", nil, `what scans send: "tcp", "udp", "both" (default: all with which a door can be knocked)`)
+	flags.StringSliceVar(&f.protocols, "protocol", nil, `what scans send: "tcp", "udp", "both" (default: both, and each by which alone a door can be opened)`)
 	completeFlag(c, "protocol", "tcp", "udp", bothNames)
 	flags.StringVar(&f.ports, "ports", "1-65535", `ports of scans; "worst" for the smallest range with all knocks of a door, for each door`)
 	completeFlag(c, "ports", "1-65535", "1-1024", worst)
