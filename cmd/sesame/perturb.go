@@ -201,11 +201,16 @@ func (p *program) perturbTape(ctx context.Context, out *perturbOutput, scripts *
 		err = out.showRun(ctx, first)
 	}
 	first.Close()
-	if err != nil {
+	switch {
+	case ctx.Err() != nil:
+		return nil, errors.New("interrupted before the first run")
+	case err != nil:
 		return nil, err
 	}
 	report, err := out.plan.Run(ctx, f.repeated.plan(), perturb.Choice{Doors: f.choice.doors, Sources: f.choice.parsed}, machine)
 	switch {
+	case ctx.Err() != nil && report.Runs == 0:
+		return nil, errors.New("interrupted before the end of the first run")
 	case ctx.Err() != nil:
 		p.warn("interrupted after %s of %d", transcript.Count(report.Runs, "run"), f.repeated.runs)
 		p.status = couldNot

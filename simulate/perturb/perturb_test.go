@@ -2,12 +2,15 @@ package perturb
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math"
 	"net/netip"
+	"os"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -18,11 +21,16 @@ import (
 )
 
 // TestLossOnEachKnock loses a tenth of the packets. A door with k knocks opens in 0.9^k of all.
+// SESAME_RUNS=10000 makes more runs.
 func TestLossOnEachKnock(t *testing.T) {
+	runs, err := strconv.Atoi(cmp.Or(os.Getenv("SESAME_RUNS"), "600"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	for k := 1; k <= 6; k++ {
 		ports := []int{1, -2, 3, -4, 5, -6}[:k]
-		r := build(t, knocks("203.0.113.9", ports...), door("ssh", ports...)).run(t, Network{Loss: 0.1}, 1500)
-		if got, want := r.Doors[0].Chances, math.Pow(0.9, float64(k)); !got.Has(want) || got.All != 1500 {
+		r := build(t, knocks("203.0.113.9", ports...), door("ssh", ports...)).run(t, Network{Loss: 0.1}, runs)
+		if got, want := r.Doors[0].Chances, math.Pow(0.9, float64(k)); !got.Has(want) || got.All != runs {
 			t.Errorf("%d knocks: opened %v, want %.1f %%", k, got, 100*want)
 		}
 	}
