@@ -141,6 +141,45 @@ func TestASYNIsSentAgain(t *testing.T) {
 	}
 }
 
+// TestACopyIsEnough has a copy of each packet, and half of all lost. A SYN is sent again only when
+// neither it nor its copy arrived.
+func TestACopyIsEnough(t *testing.T) {
+	twice, again := 0, 0
+	everySeed(t, Network{Loss: 0.5, Duplicate: 1, Retransmit: true}, func(_ *arranger, all []arrival) {
+		arrived := map[int][]int{}
+		for _, one := range all {
+			arrived[one.input] = append(arrived[one.input], one.version)
+		}
+		for input, got := range arrived {
+			switch {
+			case slices.Equal(got, []int{original, copied}):
+				twice++
+			case len(got) != 1:
+				t.Fatalf("versions %v of input %d arrive", got, input)
+			case got[0] >= resent:
+				again++
+			}
+		}
+	})
+	if twice == 0 || again == 0 {
+		t.Errorf("twice %d, again %d", twice, again)
+	}
+}
+
+// TestWhatArrivesIsLateAsEver has half of the packets lost. Whether one is lost tells nothing of
+// how late it is.
+func TestWhatArrivesIsLateAsEver(t *testing.T) {
+	sum, n := time.Duration(0), 0
+	everySeed(t, Network{Loss: 0.5, Jitter: 200 * time.Millisecond}, func(a *arranger, all []arrival) {
+		for _, one := range all {
+			sum, n = sum+one.at.Sub(a.route.tape.Inputs[one.input].At), n+1
+		}
+	})
+	if mean := sum / time.Duration(n); mean < 90*time.Millisecond || mean > 110*time.Millisecond {
+		t.Errorf("late by %v in the mean, want 100ms", mean)
+	}
+}
+
 // TestAFlowHasOneAddress has four addresses for each source. No two sources share one.
 func TestAFlowHasOneAddress(t *testing.T) {
 	used, changes := map[string]map[netip.Addr]bool{}, 0
