@@ -24,9 +24,9 @@ func (o *perturbOutput) savePage(ctx context.Context, r *perturb.Report, capture
 	d := collector.Data()
 	d.Command, d.Title = "perturb", pageTitle(captures)
 	d.AddAccounts(slices.Values(single.Accounts), 0)
-	d.Sections = append(d.Sections, doorsSection(r), reasonsSection(r))
+	d.Findings = append(d.Findings, doorsSection(r), reasonsSection(r))
 	if len(r.Only) > 0 {
-		d.Sections = append(d.Sections, findingsSection(r))
+		d.Findings = append(d.Findings, findingsSection(r))
 	}
 	d.Sections = append(d.Sections, faultsSection(seed, single))
 	d.Notes = append(d.Notes,

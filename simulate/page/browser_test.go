@@ -26,7 +26,7 @@ import (
 )
 
 // patience bounds each test in the browser. None takes nearly as long.
-const patience = 2 * time.Minute
+const patience = 4 * time.Minute
 
 // start starts a browser in which each test has a tab.
 func start(t *testing.T) context.Context {

@@ -39,11 +39,8 @@ function sortBy(view, column, redraw) {
 
 function sorted(view, columns) {
   if (view.by === null) return view.rows;
-  const key = columns[view.by].key, sign = view.down ? -1 : 1;
-  return view.rows.toSorted((a, b) => {
-    const [x, y] = [key(a), key(b)];
-    return sign * (typeof x === "number" ? x - y : x.localeCompare(y, "en", { numeric: true }));
-  });
+  const keys = placed(view.rows.map(columns[view.by].key)), sign = view.down ? -1 : 1;
+  return [...keys.keys()].sort((a, b) => sign * (keys[a] - keys[b]) || a - b).map((i) => view.rows[i]);
 }
 
 function rowOf(columns, row, chosen) {
