@@ -602,3 +602,43 @@ func TestRealTestsOfATrial(t *testing.T) {
 		t.Errorf("a set that cannot be saved: %+v", o)
 	}
 }
+
+// A state directory that is made anew gets the set before the trial. What is of the set before is
+// so again after the trial.
+func TestRealTrialIsNeverSaved(t *testing.T) {
+	w := newTrying(t, triedDoor, nil)
+	w.r.manual = true
+	w.l.do(t.Context(), func() { w.r.lastGood = true })
+	w.script(otherDoor)
+	w.wantOutcome(w.try(), control.Applied, 2)
+	w.r.keepRunning(t.Context())
+	w.wantSaved(triedDoor, "trial")
+	if len(w.saves) != 2 {
+		t.Errorf("%d saves", len(w.saves))
+	}
+	_, err := w.r.endTrial(t.Context(), notConfirmed)
+	must(t, err)
+	w.l.do(t.Context(), func() {
+		if !w.r.lastGood || w.r.running != 3 {
+			t.Errorf("last good %v, generation %d", w.r.lastGood, w.r.running)
+		}
+	})
+}
+
+// A return that the kernel refuses is tried again.
+func TestRealTrialReturnIsTriedAgain(t *testing.T) {
+	w := newTrying(t, triedDoor, nil)
+	w.r.manual = true
+	w.script(otherDoor)
+	w.wantOutcome(w.try(), control.Applied, 2)
+	must(t, w.l.source.Close()) // the kernel takes no filter any more
+	for range 2 {
+		if _, err := w.r.endTrial(t.Context(), notConfirmed); err == nil || w.r.trial == nil || w.r.trialOver() == nil {
+			t.Fatalf("%v: no other try follows", err)
+		}
+	}
+	if n := strings.Count(w.log.String(), "that is tried each second"); n != 1 {
+		t.Errorf("%d lines tell so", n)
+	}
+	w.wantRefused(w.ask(wish{giveUp: true}), "cannot be put in force yet")
+}
