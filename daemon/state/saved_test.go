@@ -21,6 +21,8 @@ func savedSample() Saved {
 		Values: map[string]string{"port": "22", "b\xff": ""},
 		Guards: []packet.Port{{Proto: packet.TCP, Number: 22}, {Proto: packet.UDP, Number: 53}},
 		At:     monday,
+		From:   "/srv/new\xff",
+		Held:   &Held{Sum: "00ff", Why: "trial", At: monday},
 	}
 }
 
