@@ -201,6 +201,9 @@ sesame.door "a" { sequence = { "tcp/7001", "tcp/7002", "tcp/7003" }, guards = { 
 		{"a timer more", on(""), on(`attempt:after("10s", "remind")`), knock, []string{"effect a 203.0.113.9 exec  [/bin/tell 203.0.113.9]: 0 -> 1", "1 opens, 1 now"}},
 		{"a later timer", on(`attempt:after("10s", "remind")`), on(`attempt:after("12s", "remind")`), knock, []string{"1 opens, 1 now"}},
 		{"a door that is enforced", door(`mode = "observe"`), door(``), knock, []string{"gained a 203.0.113.9 3, before: the door only observed", "1 opens, 1 now"}},
+		{"a door that is enforced, and ends sessions", door(`mode = "observe"`), door(`cut = true`), knock, []string{"gained a 203.0.113.9 3, before: the door only observed", "1 opens, 1 now"}},
+		{"an error in place of a refusal", door(`limit = "1/h"`), on("error('no')"), knock + "60s 203.0.113.9 tcp/7001\n61s 203.0.113.9 tcp/7002\n62s 203.0.113.9 tcp/7003\n", []string{
+			"lost a 203.0.113.9 3: failed: a.lua:4: no", `refusal a 203.0.113.9 6: "refused: limit: 1/h" -> "failed: a.lua:4: no"`, "mine: failed: a.lua:4: no", "1 opens, 0 now"}},
 		{"a door that observes all the time", door(`mode = "observe"`), door(`mode = "observe", limit = "9/h"`), knock, []string{"1 opens, 1 now"}},
 		{"an error of the script", on("attempt:allow()"), on("attempt:allow() error('no')"), knock, []string{
 			"lost a 203.0.113.9 3: failed: a.lua:4: no", "mine: failed: a.lua:4: no", "1 opens, 0 now"}},
