@@ -204,7 +204,7 @@ func TestOpenTimesThatHaveRoom(t *testing.T) {
 	for _, test := range []struct {
 		ports int
 		want  string
-	}{{shown / 2, ""}, {shown/2 + 1, "and 2 more sources"}, {shown, ""}, {shown + 1, "and 1 more port\n"}} {
+	}{{shown / 2, ""}, {shown/2 + 1, "and 2 more, none of them for longer\n"}, {shown, ""}, {shown + 1, "and 1 more port\n"}} {
 		var times OpenTimes
 		for n := range test.ports {
 			times.Sources = append(times.Sources, make([]SourceTime, 2)...)
@@ -297,7 +297,7 @@ func TestOpenTimesAreBounded(t *testing.T) {
 	if err := times.Write(&text, "open"); err != nil {
 		t.Fatal(err)
 	}
-	if want := "and 65,527 more sources, each for a shorter time\n"; !strings.Contains(text.String(), want) || strings.Count(text.String(), "open for") != shown+1 {
+	if want := "and 65,527 more, none of them for longer\n"; !strings.Contains(text.String(), want) || strings.Count(text.String(), "open for") != shown+1 {
 		t.Errorf("got %s\nwant a line %s", text.String(), want)
 	}
 }

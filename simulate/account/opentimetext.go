@@ -28,7 +28,7 @@ func (t *OpenTimes) Write(w io.Writer, verb string) error {
 		fmt.Fprintf(&out, "%-15s  %-*v  %s\n", transcript.Source(s.Source), width, s.Port, openFor(verb, s.Open, s.Periods))
 	}
 	if rest := len(t.Sources) + t.Unlisted - shown; rest > 0 {
-		fmt.Fprintf(&out, "and %s, each for a shorter time\n", transcript.Count(rest, "more source"))
+		fmt.Fprintf(&out, "and %s more, none of them for longer\n", transcript.Number(rest))
 	}
 	t.writePorts(&out, verb)
 	fmt.Fprintf(&out, "most grants at once: %s of %s (at %s)\n", transcript.Number(t.Most), transcript.Number(t.Grants), stamp(t.MostAt))
