@@ -247,6 +247,37 @@ func TestAFaultLeavesTheOthersAsTheyAre(t *testing.T) {
 	}
 }
 
+// TestNobodyWaitsLong has the next packet come after a second, and after a little more.
+func TestNobodyWaitsLong(t *testing.T) {
+	for at, want := range map[string]string{"1s": "[1 0]", "1001ms": "[0 1]"} {
+		a := build(t, "0s 203.0.113.9 tcp/1\n"+at+" 203.0.113.9 tcp/1 seq=9", door("ssh", 1)).arranger(t, Network{Reorder: 1})
+		if got := fmt.Sprint(inputs(a.arrange(1))); got != want {
+			t.Errorf("after %s: %s, want %s", at, got, want)
+		}
+	}
+}
+
+// TestManyNeighbours has a flood from neighbouring addresses. To find the free ones behind them
+// must take a few steps for each, or this test does not end.
+func TestManyNeighbours(t *testing.T) {
+	const n = 50_000
+	r := &route{addresses: map[netip.Addr][]netip.Addr{}, sender: map[netip.Addr]netip.Addr{}}
+	source := netip.MustParseAddr("11.0.0.0")
+	for range n {
+		r.flows = append(r.flows, flowKey{source: source, dest: netip.MustParseAddr("192.0.2.1")})
+		source = source.Next()
+	}
+	r.translate(4)
+	if len(r.sender) != 4*n {
+		t.Errorf("%d addresses, want %d", len(r.sender), 4*n)
+	}
+	for source, all := range r.addresses {
+		if len(all) != 4 || all[0] != source {
+			t.Fatalf("%v has %v", source, all)
+		}
+	}
+}
+
 func TestCheck(t *testing.T) {
 	for _, tt := range []struct {
 		network Network

@@ -210,8 +210,17 @@ func TestAChoiceLimitsWhatIsTold(t *testing.T) {
 // 1 of 4 runs with three knocks.
 func TestAnAttemptFromTwoAddresses(t *testing.T) {
 	r := build(t, knocks("203.0.113.9", 1, -2, 3), door("ssh", 1, -2, 3)).run(t, Network{Addresses: 2}, 1000)
-	if d := r.Doors[0]; !d.Chances.Has(0.25) || len(d.Sources) != 1 || d.Sources[0].Address != "203.0.113.9" {
+	d, two := r.Doors[0], false
+	if !d.Chances.Has(0.25) || len(d.Sources) != 1 || d.Sources[0].Address != "203.0.113.9" {
 		t.Errorf("%+v, want 25 %% from 203.0.113.9", d)
+	}
+	for _, one := range d.Reasons { // of the address that came furthest
+		if two = two || one.Stage == 2; one.Result != account.ResultStopped {
+			t.Errorf("%v", one)
+		}
+	}
+	if !two {
+		t.Errorf("no attempt had two knocks: %+v", d.Reasons)
 	}
 }
 
@@ -221,6 +230,19 @@ func TestHowMuchLater(t *testing.T) {
 	d := r.Doors[0]
 	if d.Chances.Of != 1000 || d.Mean < 190*time.Millisecond || d.Mean > 210*time.Millisecond || d.Most < 395*time.Millisecond || d.Most >= 400*time.Millisecond {
 		t.Errorf("%v, %v later, %v at most", d.Chances, d.Mean, d.Most)
+	}
+}
+
+// TestALaterKnockIsNotLate has a source that opens twice, hours apart, and one whose copy opens
+// again.
+func TestALaterKnockIsNotLate(t *testing.T) {
+	r := build(t, "0s 203.0.113.9 tcp/1\n10h 203.0.113.9 tcp/1 seq=9", door("ssh", 1)).run(t, Network{Loss: 0.5}, 50)
+	if d := r.Doors[0]; d.Mean != 0 || d.Most != 0 {
+		t.Errorf("%v later, %v at most", d.Mean, d.Most)
+	}
+	r = build(t, "0s 203.0.113.9 udp/1", door("ssh", -1)).run(t, Network{Duplicate: 1}, 50)
+	if d := r.Doors[0]; d.Mean != 0 || d.Most != 0 || d.Chances.Of != 50 {
+		t.Errorf("%v later, %v at most, with a copy", d.Mean, d.Most)
 	}
 }
 

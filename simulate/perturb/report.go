@@ -43,7 +43,7 @@ type Door struct {
 	First   uint64 // the seed of the first run that opened less; without one, 0
 	Reasons []Counted
 	Sources []Source // those that opened least come first
-	// Mean and Most are how much later the door opened, where it did.
+	// Mean and Most are how much later the door opened, for sources that open it once.
 	Mean, Most time.Duration
 }
 

@@ -81,29 +81,52 @@ func isSYN(p *packet.Packet) bool {
 // and no destination. They follow it so that the facts about them, such as the country, are mostly
 // the same, as those of the addresses of a provider.
 func (r *route) translate(n int) {
-	taken := map[netip.Addr]bool{}
-	for i := range r.flows {
-		taken[r.flows[i].source], taken[r.flows[i].dest] = true, true
+	taken := takenAddresses{}
+	for _, f := range r.flows {
+		taken.take(f.source)
+		taken.take(f.dest)
 	}
-	for i := range r.flows {
-		source := r.flows[i].source
-		if r.addresses[source] == nil {
-			r.addresses[source] = r.addressesOf(source, n, taken)
+	for _, f := range r.flows {
+		if r.addresses[f.source] == nil {
+			r.addresses[f.source] = r.addressesOf(f.source, n, taken)
 		}
 	}
 }
 
-func (r *route) addressesOf(source netip.Addr, n int, taken map[netip.Addr]bool) []netip.Addr {
+func (r *route) addressesOf(source netip.Addr, n int, taken takenAddresses) []netip.Addr {
 	addresses := []netip.Addr{source}
 	r.sender[source] = source
-	for a := source.Next(); len(addresses) < n; a = a.Next() {
+	for len(addresses) < n {
+		a := taken.free(source)
 		if !a.IsValid() || !packet.Foreign(a) {
 			break // the end of the addresses
 		}
-		if !taken[a] {
-			taken[a], r.sender[a] = true, source
-			addresses = append(addresses, a)
-		}
+		taken.take(a)
+		r.sender[a] = source
+		addresses = append(addresses, a)
 	}
 	return addresses
+}
+
+// A takenAddresses has for each address that somebody has one behind it, with no free one between
+// the two. Sources of a flood may be neighbours: to look at each address between would take as many
+// steps as there are pairs of them.
+type takenAddresses map[netip.Addr]netip.Addr
+
+func (t takenAddresses) take(a netip.Addr) {
+	if _, taken := t[a]; !taken {
+		t[a] = a.Next()
+	}
+}
+
+// free returns the first address from a on that nobody has; it is not valid behind the last one. It
+// halves the way for those who come after (Tarjan and van Leeuwen, 1984).
+func (t takenAddresses) free(a netip.Addr) netip.Addr {
+	for next, taken := t[a]; taken; next, taken = t[a] {
+		if further, too := t[next]; too {
+			t[a], next = further, further
+		}
+		a = next
+	}
+	return a
 }

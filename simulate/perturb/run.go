@@ -45,7 +45,7 @@ type short struct {
 	text   string
 }
 
-// A delay is by how much the sources of a door opened it later than without faults.
+// A delay is by how much the sources that open a door once opened it later than without faults.
 type delay struct {
 	opened    int
 	sum, most time.Duration
@@ -118,7 +118,7 @@ func (r *runner) run(ctx context.Context, seed uint64) (o outcome, err error) {
 	o.errors, o.delays = sum.Errors, make([]delay, len(r.plan.doors))
 	for i, p := range r.plan.pairs {
 		plain, now := r.plan.plain[p], r.opened[p]
-		if now.opens > 0 {
+		if now.opens > 0 && plain.opens == 1 { // of several, it could be another one
 			o.delays[r.plan.doorOf[i]].add(now.first.Sub(plain.first))
 		}
 		if now.opens < plain.opens {
@@ -130,7 +130,6 @@ func (r *runner) run(ctx context.Context, seed uint64) (o outcome, err error) {
 			o.extras = append(o.extras, p)
 		}
 	}
-	slices.SortFunc(o.extras, pair.compare)
 	r.explain(o.shorts, s)
 	return o, nil
 }
