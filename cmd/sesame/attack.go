@@ -121,6 +121,10 @@ func (p *program) loadAttacked(c *cobra.Command, f *attackFlags) (*attacked, *re
 	}
 	a := &attacked{set: scripts.set, target: f.target(scripts.facts, scripts.local)}
 	a.target.Set = a.set.Engine
+	if err := f.checkDest(c, &a.target); err != nil {
+		a.close()
+		return nil, nil, err
+	}
 	a.targets = &attack.Targets{Load: func() (attack.Target, error) {
 		set, closes, err := scripts.machine()
 		if err != nil {

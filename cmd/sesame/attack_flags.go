@@ -188,7 +188,7 @@ func parseRate(text string) (attack.Rate, error) {
 		}
 		d, err = scripting.ParseDuration(per)
 	}
-	if err != nil || n < 1 || n > math.MaxInt32 || d <= 0 {
+	if err != nil || n < 1 {
 		return attack.Rate{}, fmt.Errorf(`%q: expected packets in a time, such as "13000/s" or "6/m"`, text)
 	}
 	return attack.Rate{Count: int(n), Per: d}, nil
@@ -243,4 +243,18 @@ func (f *attackFlags) target(facts engine.Facts, local []netip.Prefix) attack.Ta
 		t.Source = attack.StrangerFor(t.Dest)
 	}
 	return t
+}
+
+// checkDest refuses a destination whose packets no door counts: that nothing opens there proves
+// nothing.
+func (f *attackFlags) checkDest(c *cobra.Command, t *attack.Target) error {
+	counts := func(p netip.Prefix) bool { return p.Contains(t.Dest) }
+	aims := func(d *engine.Door) bool { return d.Target == t.Dest }
+	switch {
+	case t.Local == nil || slices.ContainsFunc(t.Local, counts) || slices.ContainsFunc(t.Set.Doors, aims):
+		return nil
+	case f.dest.IsValid():
+		return &usageError{c, fmt.Sprintf("--to %s is none of the addresses of the host (--local, or local in the configuration), so no packet to it is a knock", t.Dest)}
+	}
+	return &usageError{c, fmt.Sprintf("--from %s cannot send to any address of the host (--local, or local in the configuration): name one of its family with --local", t.Source)}
 }

@@ -64,7 +64,7 @@ type scanAt struct {
 	Refused   int     `json:"refused,omitempty"`
 	Reason    string  `json:"reason,omitempty"`
 	// Of the first run that opened the door.
-	Seed    uint64  `json:"seed,omitempty"`
+	Seed    *uint64 `json:"seed,omitempty"`
 	Packet  int     `json:"packet,omitempty"`
 	Seconds float64 `json:"seconds,omitempty"`
 	// Sent is how many packets all runs had sent by then, one after the other, and Lasted how long
@@ -167,7 +167,7 @@ func newScanReport(s *attack.Series, f *attackFlags, doors []*engine.Door, guess
 		}
 		at := newScanAt(s.Of(d.Name), s.Runs, scan.Order == attack.Random)
 		if at.Opened > 0 && scan.Order == attack.Random {
-			before := int(at.Seed - f.repeated.seed)
+			before := int(*at.Seed - f.repeated.seed)
 			at.Sent, at.Lasted = before*r.Packets+at.Packet, float64(before)*r.Seconds+at.Seconds
 		}
 		if scan.Order == attack.Random && scan.Times == 1 {
@@ -194,7 +194,7 @@ func newScanAt(of attack.Result, runs int, random bool) scanAt {
 		return at
 	}
 	if of.Opened > 0 {
-		at.Seed = of.FirstSeed
+		at.Seed = &of.FirstSeed
 	}
 	at.Low, at.High = repeat.Share{Of: of.Opened, All: runs}.Interval()
 	return at

@@ -148,7 +148,7 @@ func (r *scanReport) random(b *strings.Builder, doors int) {
 func (at *scanAt) random(runs int) string {
 	text := fmt.Sprintf("opened %v", repeat.Share{Of: at.Opened, All: runs})
 	if at.Opened > 0 {
-		text += fmt.Sprintf(", first with --seed %d: %s", at.Seed, strings.TrimPrefix(at.first(), "opened "))
+		text += fmt.Sprintf(", first with --seed %d: %s", *at.Seed, strings.TrimPrefix(at.first(), "opened "))
 		if at.Sent > at.Packet {
 			text += fmt.Sprintf(", in all %s and %s", lasting(at.Lasted), transcript.Count(at.Sent, "packet"))
 		}

@@ -27,7 +27,11 @@ func (f *attackFlags) writeFirst(p *program, a *attacked, r *attackReport) error
 
 // writeScan writes a scan.
 func (f *attackFlags) writeScan(p *program, s *attack.Scanner, at *scanAt) error {
-	file, err := s.Capture(at.Seed)
+	seed := uint64(0) // of a sweep up or down, which is the same for each
+	if at.Seed != nil {
+		seed = *at.Seed
+	}
+	file, err := s.Capture(seed)
 	if err != nil {
 		return err
 	}
