@@ -109,11 +109,7 @@ func (c *Collector) Data() *Data {
 		d.Attempts = append(d.Attempts, a.Attempt)
 	}
 	for _, g := range c.grants {
-		one := *g
-		if one.End.IsZero() {
-			one.End = c.end
-		}
-		d.Grants = append(d.Grants, one)
+		d.Grants = append(d.Grants, *g)
 	}
 	return d
 }

@@ -147,6 +147,16 @@ func TestAttempts(t *testing.T) {
 		}, []string{
 			who + `0-0 stopped 1/3 "" [] k1@0:knock 1 of 3 r2@10:tcp/7000 again, which is forgiven i3@20:tcp/8000 with other flags than this door asks for`,
 		}},
+		{"begins again, which ends a first knock without an event", func(s story) { s.stage(0, 1, 1); s.stage(60, 2, 1) }, []string{
+			who + `0-0 stopped 1/3 "" [] k1@0:knock 1 of 3`, who + `60-60 stopped 1/3 "" [] k2@60:knock 1 of 3`,
+		}},
+		{"is missed twice, and the second began before", func(s story) {
+			s.event(10, 1, engine.Event{Kind: engine.EventMiss, Stage: 2, Stages: 3, Reason: engine.OutOfOrder})
+			s.event(20, 2, engine.Event{Kind: engine.EventMiss, Stage: 1, Stages: 3, Reason: engine.OutOfOrder})
+		}, []string{
+			who + `10-10 stopped 2/3 "miss at stage 2 of 3: out of order" [] e1@10:miss at stage 2 of 3: out of order`,
+			who + `20-20 stopped 1/3 "miss at stage 1 of 3: out of order" [] e2@20:miss at stage 1 of 3: out of order`,
+		}},
 		{"is refused", func(s story) {
 			s.stage(0, 1, 1)
 			s.event(0, 1, engine.Event{Kind: engine.EventRefuse, Reason: engine.When, Detail: "hours: mon-fri"})
@@ -192,12 +202,27 @@ func TestAttempts(t *testing.T) {
 	}
 }
 
+func TestThePeriodOfAReport(t *testing.T) {
+	s := story{page.NewCollector(0)}
+	if d := s.Data(); !d.Begin.IsZero() || !d.End.IsZero() {
+		t.Errorf("nothing happened from %v to %v", d.Begin, d.End)
+	}
+	s.stage(50, 1, 1)
+	s.judge(20, 2, engine.Judgment{Ruling: engine.Ignored, Why: engine.OtherPort})
+	s.stage(90, 3, 2)
+	s.stage(70, 4, 3)
+	if d := s.Data(); !d.Begin.Equal(at(20)) || !d.End.Equal(at(90)) {
+		t.Errorf("from %v to %v", d.Begin, d.End)
+	}
+}
+
 // A flood of first knocks makes room for no more than first knocks.
 func TestAttemptsAreBounded(t *testing.T) {
 	s := story{page.NewCollector(0)}
 	s.stage(0, 1, 1)
 	s.stage(1, 2, 2)
 	s.opens(2, 3)
+	s.event(3, 4, engine.Event{Kind: engine.EventMiss, Stage: 2, Stages: 3, Reason: engine.OutOfOrder})
 	const more = 100
 	for i := range page.MaxAttempts + more {
 		var address [4]byte
@@ -205,13 +230,16 @@ func TestAttemptsAreBounded(t *testing.T) {
 		s.Events([]engine.Event{{Kind: engine.EventStage, Time: at(10 + i), Packet: 10 + i, Door: "ssh", Source: netip.PrefixFrom(netip.AddrFrom4(address), 32), Stage: 1, Stages: 3}})
 	}
 	d := s.Data()
-	if len(d.Attempts) != page.MaxAttempts || d.Left.Attempts != more+1 {
-		t.Errorf("%d attempts and %d left out: expected %d and %d", len(d.Attempts), d.Left.Attempts, page.MaxAttempts, more+1)
+	if len(d.Attempts) != page.MaxAttempts || d.Left.Attempts != more+2 {
+		t.Errorf("%d attempts and %d left out: expected %d and %d", len(d.Attempts), d.Left.Attempts, page.MaxAttempts, more+2)
 	}
 	if first := d.Attempts[0]; first.Verdict != page.Opened || first.Source != "203.0.113.9" {
 		t.Errorf("the opening made room: the first is %+v", first)
 	}
-	if second := d.Attempts[1]; second.Source != "10.0.0.101" {
-		t.Errorf("the oldest first knocks stay: %s", second.Source)
+	if second := d.Attempts[1]; second.Verdict != page.Stopped || second.Source != "203.0.113.9" {
+		t.Errorf("an attempt with two knocks made room: the second is %+v", second)
+	}
+	if third := d.Attempts[2]; third.Source != "10.0.0.102" {
+		t.Errorf("the oldest first knocks stay: %s", third.Source)
 	}
 }
