@@ -148,17 +148,17 @@ func span(d time.Duration) string {
 func (l Left) text() string {
 	var parts []string
 	for _, one := range []struct {
-		n    int
-		noun string
-	}{{l.Attempts, "attempt"}, {l.Grants, "grant"}, {l.Accounts, "source"}} {
+		n          int
+		noun, what string
+	}{{l.Attempts, "attempt", "that came least far"}, {l.Accounts, "source", "that came least far"}, {l.Grants, "grant", "after the first"}} {
 		if one.n > 0 {
-			parts = append(parts, transcript.Count(one.n, one.noun))
+			parts = append(parts, transcript.Count(one.n, one.noun)+" "+one.what)
 		}
 	}
 	if len(parts) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("A page shows at most %s of a kind. Left out, of those that came least far: %s.", transcript.Number(MaxAttempts), strings.Join(parts, ", "))
+	return fmt.Sprintf("A page shows at most %s of a kind. Left out: %s.", transcript.Number(MaxAttempts), strings.Join(parts, ", "))
 }
 
 // shown returns a section whose texts can be shown. A row has a cell for each column.

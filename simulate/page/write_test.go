@@ -129,7 +129,7 @@ func TestThePageIsTheSameEachTime(t *testing.T) {
 }
 
 func TestWhatThePageSaysWithoutItsScript(t *testing.T) {
-	const most = "A page shows at most 65,536 of a kind. Left out, of those that came least far: "
+	const most = "A page shows at most 65,536 of a kind. Left out: "
 	for _, test := range []struct {
 		name string
 		data page.Data
@@ -142,8 +142,8 @@ func TestWhatThePageSaysWithoutItsScript(t *testing.T) {
 		{"a year", page.Data{Begin: noon, End: noon.AddDate(1, 0, 0)}, `12:00:00 to Tuesday, 2 March 2027, 12:00:00 UTC (365 days)<`},
 		{"another zone", page.Data{Begin: noon.In(time.FixedZone("", 7200)), End: noon}, `12:00:00 UTC`},
 		{"totals", page.Data{Totals: []page.Total{{Name: "packets", Value: 1284201}}}, "<dt>packets</dt><dd>1,284,201</dd>"},
-		{"one left out", page.Data{Left: page.Left{Grants: 1}}, most + "1 grant."},
-		{"much left out", page.Data{Left: page.Left{Attempts: 1200, Accounts: 2}}, most + "1,200 attempts, 2 sources."},
+		{"one left out", page.Data{Left: page.Left{Grants: 1}}, most + "1 grant after the first."},
+		{"much left out", page.Data{Left: page.Left{Attempts: 1200, Accounts: 2}}, most + "1,200 attempts that came least far, 2 sources that came least far."},
 		{"captures", page.Data{Captures: []string{"a.pcap", "b.pcap"}}, "<li>a.pcap</li><li>b.pcap</li>"},
 		{"a section", page.Data{Sections: []page.Section{{Title: "Ports", Text: "How long", Columns: []page.Column{{Name: "port"}, {Name: "s", Number: true}}, Rows: [][]string{{"tcp/22"}}}}},
 			"<h2>Ports</h2>\n<p class=\"lead\">How long</p>\n"},
