@@ -52,7 +52,8 @@ stay in force, also after a restart, until the files of the configuration change
 or you reload.
 
 The exit status is 0 when the scripts run, 1 when they were rejected or held and
-the earlier ones keep running, and 2 when no daemon answers.`,
+the earlier ones keep running, or when there was nothing to try, and 2 when no
+daemon answers.`,
 		Example: `  sesame reload
   sesame reload --unguard tcp/22
   sesame reload --skip-tests
@@ -123,6 +124,10 @@ func (p *program) reload(c *cobra.Command, f *reloadFlags) error {
 		}
 		if outcome.Outcome != control.Applied && outcome.Outcome != control.Unchanged {
 			p.status = answerNo
+		}
+		if request.Trial != 0 && outcome.Outcome == control.Unchanged && outcome.Trial == nil {
+			p.status = answerNo
+			p.note("nothing is on trial, since these files are in force already: with reload = \"manual\" files wait for you, and --from tries those of another directory")
 		}
 		if f.json {
 			return p.writeJSON(outcome)
