@@ -642,3 +642,20 @@ func TestRealTrialReturnIsTriedAgain(t *testing.T) {
 	}
 	w.wantRefused(w.ask(wish{giveUp: true}), "cannot be put in force yet")
 }
+
+// A sequence that is used in the first of two trials stays used when the set before both returns.
+func TestRealTrialInATrialKeepsUsedSequences(t *testing.T) {
+	w := newTrying(t, onceScript, map[string]string{"once": "1,2\n3,4\n"})
+	w.r.manual = true
+	w.script(onceScript + ` sesame.door "e" { sequence = { "tcp/7", "tcp/8" }, tripwires = 0 }`)
+	w.wantOutcome(w.try(), control.Applied, 2)
+	w.knock(1, 2)
+	w.marked("once", "#,2\n3,4\n", 2)
+	w.script(onceScript + ` sesame.door "e" { sequence = { "tcp/7", "tcp/9" }, tripwires = 0 }`)
+	w.wantOutcome(w.try(), control.Applied, 3)
+	_, err := w.r.endTrial(t.Context(), notConfirmed)
+	must(t, err)
+	w.opened = nil
+	w.knock(1, 2)
+	w.wantOpened()
+}
