@@ -651,6 +651,7 @@ func TestRealTrialInATrialKeepsUsedSequences(t *testing.T) {
 	w.wantOutcome(w.try(), control.Applied, 2)
 	w.knock(1, 2)
 	w.marked("once", "#,2\n3,4\n", 2)
+	w.wantOutcome(w.hint(), control.Unchanged, 2) // the set is loaded again without it
 	w.script(onceScript + ` sesame.door "e" { sequence = { "tcp/7", "tcp/9" }, tripwires = 0 }`)
 	w.wantOutcome(w.try(), control.Applied, 3)
 	_, err := w.r.endTrial(t.Context(), notConfirmed)
