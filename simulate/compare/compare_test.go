@@ -286,3 +286,35 @@ func TestInterrupted(t *testing.T) {
 		t.Error("an interrupted comparison has a result")
 	}
 }
+
+// TestTheRestOfAReport looks at times, unknown facts and the caller, whose last opening a door that
+// only observed did not give.
+func TestTheRestOfAReport(t *testing.T) {
+	file, err := pcaptest.Capture(packets)
+	if err != nil {
+		t.Fatal(err)
+	}
+	side := compare.Side{Set: load(t, strings.Replace(script, `"ssh" {`, `"ssh" { mode = "observe",`, 1))}
+	r, err := compare.Run(context.Background(), compare.Config{Old: side, New: side, Knocks: file, Me: netip.MustParseAddr("203.0.113.7")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Unknown) != 1 || !strings.HasPrefix(r.Unknown[0], "the country of an address was needed ") {
+		t.Errorf("unknown facts: %q", r.Unknown)
+	}
+	if want := pcaptest.Start.Add(82 * time.Second); !r.Begin.Equal(pcaptest.Start) || !r.End.Equal(want) {
+		t.Errorf("from %v to %v, want %v to %v", r.Begin, r.End, pcaptest.Start, want)
+	}
+	if m := r.Mine; m.Door != "web" || !m.Opens || m.Why != "" {
+		t.Errorf("the caller's own: %+v", m)
+	}
+	known := facts(t, "203.0.113.0/24 country=ES")
+	observed := compare.Side{Set: side.Set, Facts: known}
+	r, err = compare.Run(context.Background(), compare.Config{Old: observed, New: observed, Knocks: file, Me: netip.MustParseAddr("203.0.113.9")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m := r.Mine; m.Door != "" || m.Opens || r.Opens.Old != 3 {
+		t.Errorf("the caller's own at a door that observes: %+v, %+v", m, r.Opens)
+	}
+}
