@@ -44,7 +44,7 @@ type Knock struct {
 type Origin struct{ Packet, Capture int }
 
 // A Finder finds knocks of two addresses among the packets that an engine is given. It needs memory
-// for 256 packets, and 20 results. The zero Finder has no doors.
+// for twice 256 packets, and 20 results. The zero Finder has no doors.
 type Finder struct {
 	doors  map[packet.Port][]*engine.Door // by the port of their last knock
 	recent [remembered]sighting           // a ring
@@ -52,6 +52,7 @@ type Finder struct {
 	second time.Time                      // when the present second of comparisons began
 	looks  int                            // in it
 	found  []Knock
+	window []sighting // reused by before
 }
 
 // A sighting is what is remembered of a packet. One without a source was used for a result.
@@ -141,29 +142,39 @@ func (f *Finder) match(d *engine.Door, last sighting, ours func(netip.Addr) bool
 
 // before returns the packets that may belong to one knock, which ends with last, the oldest first.
 // They went to the same destination, or over the other address family to another address that the
-// door accepts. What the kernel of a client sent again is left out.
+// door accepts. What the kernel of a client sent again is left out. They are valid until the next
+// call.
 func (f *Finder) before(d *engine.Door, last sighting, ours func(netip.Addr) bool) []sighting {
 	within := d.Within
 	if within <= 0 || within > longest {
 		within = longest
 	}
-	var all []sighting
+	all := f.window[:0]
 	for i := max(0, f.seen-remembered); i < f.seen; i++ {
-		s := f.recent[i%remembered]
+		s := &f.recent[i%remembered]
 		if !s.source.IsValid() || last.at.Sub(s.at) >= within {
 			continue
 		}
 		if s.dest != last.dest && !(otherFamily(s.dest, last.dest) && d.Accepts(s.dest, ours(s.dest))) {
 			continue
 		}
-		again := s.port.Proto == packet.TCP && slices.ContainsFunc(all, func(o sighting) bool {
-			return o.source == s.source && o.port == s.port && o.sourcePort == s.sourcePort && o.sequence == s.sequence
-		})
-		if !again {
-			all = append(all, s)
+		if s.port.Proto != packet.TCP || !s.isAmong(all) {
+			all = append(all, *s)
 		}
 	}
+	f.window = all
 	return all
+}
+
+// isAmong reports whether one of all is the same segment.
+func (s *sighting) isAmong(all []sighting) bool {
+	for i := range all { // a range of values would copy each
+		o := &all[i]
+		if o.sequence == s.sequence && o.sourcePort == s.sourcePort && o.port == s.port && o.source == s.source {
+			return true
+		}
+	}
+	return false
 }
 
 // partsOf returns the sources of the knocks and their packets when the packets of two sources are
