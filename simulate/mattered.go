@@ -3,6 +3,7 @@ package simulate
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"slices"
 
 	"sesame/daemon/engine"
@@ -14,6 +15,9 @@ import (
 type Mattered struct {
 	Packets []packet.Packet // in the order of their times; their payloads are their own
 	Facts   []engine.Asked  // that scripts asked, each once, in the order in which they did
+	// Local are the addresses of the host: those that were given, else those of a recording; nil:
+	// every destination counted.
+	Local []netip.Prefix
 }
 
 // MostMattered bounds the packets of a [Mattered].
@@ -60,6 +64,7 @@ func Matter(ctx context.Context, c Config) (*Mattered, error) {
 	case more > 0:
 		return nil, fmt.Errorf("more than %s packets were knocks: choose some with --source, or replay the capture in a test", transcript.Number(MostMattered))
 	}
+	found.Local = p.config.Local
 	return found, nil
 }
 

@@ -29,9 +29,9 @@ run 2 the next one. So --runs 1 with the seed of an opening repeats that scan, a
 --write writes the first that opened a door as a capture for sesame simulate. Beside
 what was counted stands what sesame check --guess computes for the same scan.
 
-With a CAPTURE, or with --knock, the knocks that open doors in it are sent again: a
-second, an hour and a day later, from another address, in reverse order, without the
-last one and without the first one. What opens when the same knock comes once more
+With a CAPTURE, or with --knock, the knocks that open doors in it are sent again: the
+same bytes a second, an hour and a day later, made anew a second later, from another
+address, in reverse order, without the last one and without the first one. What opens when the same knock comes once more
 is by design: whoever sees a static sequence can send it. It counts as an unwanted
 opening when the door has one-time sequences, or with --count-replays.
 
@@ -159,15 +159,16 @@ func (a *attacked) replay(ctx context.Context, f *attackFlags, config simulate.C
 	if err != nil {
 		return nil, err
 	}
-	openings := attack.Openings(a.target, found.Packets)
+	target := a.target.Knowing(found)
+	openings := attack.Openings(target, found.Packets)
 	openings = slices.DeleteFunc(openings, func(o attack.Opening) bool { return !f.wants(o.Door) })
 	if len(openings) == 0 {
 		return nil, errors.New("nothing opened a door, so there is no knock to send again: sesame simulate says why")
 	}
 	var all []replayReport
 	for i := range openings {
-		for _, r := range attack.Replays(&openings[i], a.target.Source) {
-			all = append(all, newReplayReport(&r, a.target, f))
+		for _, r := range attack.Replays(&openings[i], target.Source) {
+			all = append(all, newReplayReport(&r, target, f))
 		}
 	}
 	return all, nil

@@ -176,11 +176,13 @@ func (at *scanAt) apart() string {
 	return "one in twenty series differs so much by chance"
 }
 
-// replayNames are the replays, for people. %v is the address that sends them.
+// name returns what a replay is, for people.
 func (r *replayReport) name() string {
 	switch r.Replay {
 	case "again":
-		return "a second later"
+		return "the same bytes, a second later"
+	case "fresh":
+		return "made anew, a second later"
 	case "hour_later":
 		return "an hour later"
 	case "day_later":

@@ -37,6 +37,37 @@ func Openings(t Target, packets []packet.Packet) (all []Opening) {
 	return all
 }
 
+// Knowing returns the target with what is known beside the packets of a capture: the addresses of
+// the host, where none were given, and answers where nobody else has one.
+func (t Target) Knowing(m *simulate.Mattered) Target {
+	if t.Local == nil {
+		t.Local = m.Local
+	}
+	known := remembered{given: t.Facts, answers: map[engine.Question]engine.Answer{}}
+	for _, one := range m.Facts {
+		known.answers[one.Question] = one.Answer
+	}
+	t.Facts = known
+	return t
+}
+
+// remembered answers as was given, and else as was remembered.
+type remembered struct {
+	given   engine.Facts // nil: nothing was given
+	answers map[engine.Question]engine.Answer
+}
+
+// Answer implements [engine.Facts].
+func (r remembered) Answer(q engine.Question) (a engine.Answer) {
+	if r.given != nil {
+		a = r.given.Answer(q)
+	}
+	if one, some := r.answers[q]; some && !a.Known {
+		return one
+	}
+	return a
+}
+
 // session returns a session that begins with a packet.
 func (t *Target) session(first packet.Packet, events func([]engine.Event)) *simulate.Session {
 	return simulate.NewSession(simulate.SessionConfig{

@@ -36,6 +36,7 @@ func Replays(o *Opening, other netip.Addr) []Replay {
 	}
 	all := []Replay{
 		{o, "again", true, shifted(atOnce, netip.Addr{})},
+		{o, "fresh", true, fresh},
 		{o, "hour_later", true, shifted(later, netip.Addr{})},
 		{o, "day_later", true, shifted(nextDay, netip.Addr{})},
 		{o, elsewhere, true, shifted(soon, other)},
@@ -65,6 +66,20 @@ func shifted(by time.Duration, source netip.Addr) func([]packet.Packet) []packet
 		}
 		return packets
 	}
+}
+
+// fresh returns the packets of a client that knocks anew at once. Those that are sent with the same
+// bytes are forgiven then, as retransmits.
+func fresh(packets []packet.Packet) []packet.Packet {
+	packets = shifted(atOnce, netip.Addr{})(packets)
+	for i := range packets {
+		p := &packets[i]
+		p.Digest, p.SourcePort = 0, max(p.SourcePort^1, 1)
+		if p.Port.Proto == packet.TCP {
+			p.Sequence ^= 1 << 31
+		}
+	}
+	return packets
 }
 
 // reversed exchanges the packets at the times that they had.

@@ -182,7 +182,8 @@ func TestASweepHasEachPortOnce(t *testing.T) {
 			}
 			orders[fmt.Sprint(every)] = true
 		}
-		if want := s.Times; s.Order == Random && len(orders) != want || s.Order != Random && len(orders) != 1 {
+		// A few ports may have one order twice by chance.
+		if want := s.Times; s.Order == Random && s.Sweep() >= 20 && len(orders) != want || s.Order != Random && len(orders) != 1 {
 			t.Errorf("%d sweeps in %d orders", want, len(orders))
 		}
 	})
