@@ -23,6 +23,7 @@ func (o *perturbOutput) savePage(ctx context.Context, r *perturb.Report, capture
 	}
 	d := collector.Data()
 	d.Command, d.Title = "perturb", pageTitle(captures)
+	d.Totals = []page.Total{{Name: "runs", Value: r.Runs}, {Name: "watched packets", Value: r.Packets}}
 	d.AddAccounts(slices.Values(single.Accounts), 0)
 	d.Findings = append(d.Findings, doorsSection(r), reasonsSection(r))
 	if len(r.Only) > 0 {
