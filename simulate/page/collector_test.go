@@ -243,3 +243,23 @@ func TestAttemptsAreBounded(t *testing.T) {
 		t.Errorf("the oldest first knocks stay: %s", third.Source)
 	}
 }
+
+// Neither does a flood of longer attempts: refusals, failures and openings stay.
+func TestDecisionsStay(t *testing.T) {
+	s := story{page.NewCollector(0)}
+	s.event(0, 1, engine.Event{Kind: engine.EventError, Script: "ssh.lua", Line: 14, Detail: "nil"})
+	s.event(1, 2, engine.Event{Kind: engine.EventRefuse, Reason: engine.Limited})
+	s.opens(2, 3)
+	for i := range page.MaxAttempts {
+		s.event(10+i, 10+i, engine.Event{Kind: engine.EventMiss, Stage: 2, Stages: 3, Reason: engine.OutOfOrder})
+	}
+	d := s.Data()
+	for i, want := range []page.Verdict{page.Failed, page.Refused, page.Opened, page.Stopped} {
+		if got := d.Attempts[i].Verdict; got != want {
+			t.Errorf("attempt %d is %d: expected %d", i, got, want)
+		}
+	}
+	if d.Left.Attempts != 3 {
+		t.Errorf("%d attempts are left out: expected 3", d.Left.Attempts)
+	}
+}
