@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -20,7 +21,7 @@ import (
 // How much of a commit is read.
 const (
 	maxGitFiles = 1000
-	maxGitBytes = 64 << 20
+	maxGitBytes = 64 << 20 // in one answer
 )
 
 // A gitScripts is a directory of scripts, or one script, in a commit of a checkout.
@@ -32,25 +33,51 @@ type gitScripts struct {
 }
 
 // git runs git in a directory, without a shell. What the checkout could make it run is turned off,
-// and it fetches nothing.
+// and it fetches nothing. An answer that is too long is an error.
 func git(ctx context.Context, dir string, stdin io.Reader, args ...string) ([]byte, error) {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	fixed := []string{"--no-optional-locks", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-C", dir}
 	c := exec.CommandContext(ctx, "git", append(fixed, args...)...)
-	c.Env = append(os.Environ(), "GIT_NO_LAZY_FETCH=1", "GIT_TERMINAL_PROMPT=0", "GIT_LITERAL_PATHSPECS=1", "LC_ALL=C")
+	c.Env = append(withoutCheckout(os.Environ()), "GIT_NO_LAZY_FETCH=1", "GIT_TERMINAL_PROMPT=0", "GIT_LITERAL_PATHSPECS=1", "LC_ALL=C")
 	c.Stdin = stdin
 	var complaint bytes.Buffer
 	c.Stderr = &complaint
-	out, err := c.Output()
-	switch {
-	case errors.Is(err, exec.ErrNotFound):
+	answer, err := c.StdoutPipe()
+	if err == nil {
+		err = c.Start()
+	}
+	if errors.Is(err, exec.ErrNotFound) {
 		return nil, errors.New("git is not installed")
-	case err != nil && complaint.Len() > 0:
+	}
+	if err != nil {
+		return nil, fmt.Errorf("git %s: %w", args[0], err)
+	}
+	out, err := io.ReadAll(io.LimitReader(answer, maxGitBytes+1))
+	if len(out) > maxGitBytes {
+		stop()
+		_ = c.Wait() // it was stopped
+		return nil, fmt.Errorf("git %s: its answer has more than %d MiB", args[0], maxGitBytes>>20)
+	}
+	err = errors.Join(err, c.Wait())
+	if err != nil && complaint.Len() > 0 {
 		line, _, _ := strings.Cut(strings.TrimSpace(complaint.String()), "\n")
 		return nil, fmt.Errorf("git %s: %s", args[0], line)
-	case err != nil:
+	}
+	if err != nil {
 		return nil, fmt.Errorf("git %s: %w", args[0], err)
 	}
 	return out, nil
+}
+
+// withoutCheckout takes away the variables that name a checkout. Git sets them for hooks, and they
+// would count more than the directory that is asked for.
+func withoutCheckout(environment []string) []string {
+	return slices.DeleteFunc(environment, func(one string) bool {
+		name, _, _ := strings.Cut(one, "=")
+		return slices.Contains([]string{"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY",
+			"GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_IMPLICIT_WORK_TREE", "GIT_GRAFT_FILE", "GIT_SHALLOW_FILE", "GIT_NAMESPACE"}, name)
+	})
 }
 
 // gitOf finds scripts in a commit. Path is below the top of the checkout that has the directory at;
@@ -152,9 +179,6 @@ func (g *gitScripts) read(ctx context.Context, names []string) ([]source.File, e
 	out, err := git(ctx, g.top, strings.NewReader(ask.String()), "cat-file", "--batch", "--follow-symlinks")
 	if err != nil {
 		return nil, err
-	}
-	if len(out) > maxGitBytes {
-		return nil, fmt.Errorf("%s of git holds more than %d MiB of scripts", g.dir, maxGitBytes>>20)
 	}
 	r := bufio.NewReader(bytes.NewReader(out))
 	var files []source.File

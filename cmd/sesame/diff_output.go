@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"path/filepath"
 	"strings"
 	"time"
@@ -33,11 +34,12 @@ func (p *program) printDiff(f *diffFlags, d *diffed) error {
 	}
 	var b strings.Builder
 	head := compare.Heading{Old: d.Old, New: d.New, Packets: d.Packets}
-	if f.format == "markdown" {
+	if f.format == "markdown" { // it has printable texts, and characters without a width
 		d.WriteMarkdown(&b, head, f.only)
-	} else {
-		d.WriteText(&b, head, f.only)
+		_, err := io.WriteString(p.stdout, b.String())
+		return err
 	}
+	d.WriteText(&b, head, f.only)
 	_, err := p.stdout.Write([]byte(terminal.Printable(b.String())))
 	return err
 }

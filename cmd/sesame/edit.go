@@ -18,6 +18,7 @@ import (
 	"sesame/daemon/config"
 	"sesame/daemon/control"
 	"sesame/scripting"
+	"sesame/scripting/source"
 )
 
 // editFlags are the flags of sesame edit.
@@ -97,6 +98,9 @@ func (p *program) edit(c *cobra.Command, f *editFlags, name string) error {
 	if err != nil {
 		return err
 	}
+	if err := safeToEdit(&side.settings); err != nil {
+		return err
+	}
 	file, err := openEdited(side.files, name)
 	if err != nil {
 		return err
@@ -150,7 +154,7 @@ func (e *editing) open(ctx context.Context) ([]byte, error) {
 // decide shows what the edit does, asks what to do, and does it. Again means that the editor is to
 // be opened.
 func (e *editing) decide(ctx context.Context, text []byte) (again bool, err error) {
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	good, err := e.judge(ctx, text)
 	if err != nil {
@@ -168,16 +172,38 @@ func (e *editing) decide(ctx context.Context, text []byte) (again bool, err erro
 			e.dropped = true
 			return false, nil
 		}
-		changed, err := e.file.write(text)
-		switch {
-		case err != nil:
-			return false, err
-		case changed:
-			e.warn("%s was changed by somebody else while you edited: diff %s %s shows how. Applying replaces that", e.file.path, e.file.path, e.file.copy)
+		trial := choice == 't'
+		to := e.daemon(ctx)
+		if why := to.prevents(trial); why != "" {
+			e.note("%s", why)
 			continue
 		}
-		return false, e.reload(ctx, choice == 't')
+		written, err := e.apply(ctx, text, to, trial)
+		if err != nil || written {
+			return false, err
+		}
 	}
+}
+
+// apply writes the script and makes the daemon load it. Written is false when somebody else had
+// changed the script. Once it is written for a trial nothing interrupts this: a daemon that found
+// the script before it was asked would keep it.
+func (e *editing) apply(ctx context.Context, text []byte, to *editedDaemon, trial bool) (written bool, err error) {
+	if trial {
+		signals := make(chan os.Signal, 1) // they are dropped
+		signal.Notify(signals, os.Interrupt, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGHUP)
+		defer signal.Stop(signals)
+		ctx = context.WithoutCancel(ctx)
+	}
+	changed, err := e.file.write(text)
+	switch {
+	case err != nil:
+		return false, err
+	case changed:
+		e.warn("%s was changed by somebody else while you edited: diff %s %s shows how. Applying replaces that", e.file.path, e.file.path, e.file.copy)
+		return false, nil
+	}
+	return true, e.reload(ctx, to, trial)
 }
 
 // errUndecided means that nobody chose.
@@ -187,7 +213,10 @@ var errUndecided = errors.New("nothing was chosen, so nothing is in force")
 // applied nor tried: the daemon would not take them.
 func (e *editing) ask(ctx context.Context, good bool) (rune, error) {
 	question, allowed := "edit again (e) or discard (d)? ", "ed"
-	if good {
+	switch {
+	case good && source.IsTest(e.file.name): // tests alone change no door, so there is nothing to try
+		question, allowed = "apply (a), edit again (e) or discard (d)? ", "aed"
+	case good:
 		question, allowed = fmt.Sprintf("apply (a), try for %s (t), edit again (e) or discard (d)? ", e.flags.trial), "ated"
 	}
 	for {

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"syscall"
 
+	"sesame/daemon/config"
+	"sesame/daemon/writable"
 	"sesame/scripting/source"
 )
 
@@ -26,6 +28,22 @@ type editedFile struct {
 	before []byte       // its text as far as the person knows it
 	undo   func() error // makes the script what it was before the last write
 	copy   string       // in a directory of its own, which only this user can read
+}
+
+// safeToEdit refuses to edit, as root, scripts that others can change: they could make a name lead
+// to another file while root writes. The daemon would hold such scripts.
+func safeToEdit(settings *config.Config) error {
+	if os.Geteuid() != 0 || settings.AllowWritable {
+		return nil
+	}
+	path, err := filepath.Abs(settings.Scripts)
+	if err != nil {
+		return fmt.Errorf("finding the scripts: %w", err)
+	}
+	if found := writable.Find([]writable.Target{{Path: path, Listed: true}}); len(found) > 0 {
+		return fmt.Errorf("users other than root can change what would be edited as root:\n%s", strings.TrimRight(writable.Lines(found), "\n"))
+	}
+	return nil
 }
 
 // openEdited finds a script by its name, and makes a copy of it.

@@ -5,11 +5,7 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"os"
-	"time"
 
-	"sesame/daemon/control"
 	"sesame/scripting"
 	"sesame/scripting/lint"
 	"sesame/simulate/suite"
@@ -106,71 +102,4 @@ func (e *editing) test(ctx context.Context, side *newSide) (bool, error) {
 		return false, err
 	}
 	return run.Report.Count(suite.Failed) == 0, ctx.Err()
-}
-
-// reload makes the daemon load what was written, for good or on trial.
-func (e *editing) reload(ctx context.Context, trial bool) error {
-	if err := e.print("%s is written\n", e.file.path); err != nil {
-		return err
-	}
-	daemon := control.Dial(e.flags.diff.daemonSocket(&e.config))
-	daemon.Waiting = func(limit time.Duration) {
-		e.note("the daemon loads the scripts and runs their tests; it is waited for, at most %s", span(limit))
-	}
-	status, err := daemon.Status(ctx)
-	switch {
-	case errors.Is(err, control.ErrNoDaemon):
-		return e.print("no daemon answers: it will load the script when it starts\n")
-	case err != nil:
-		return err
-	case !sameFile(status.Scripts.Path, e.config.Scripts):
-		return e.print("the daemon runs other scripts, those of %s\n", status.Scripts.Path)
-	}
-	request := control.ReloadRequest{}
-	if trial {
-		request.Trial = control.Duration(e.flags.time)
-	}
-	outcome, err := daemon.Reload(ctx, request)
-	if refusal, refused := errors.AsType[control.Refusal](err); refused {
-		e.note("%s", refusal.Error())
-		e.status = answerNo
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	loaded := outcome.Outcome == control.Applied || outcome.Outcome == control.Unchanged
-	if !loaded {
-		e.status = answerNo
-	}
-	if err := e.printOutcome(&outcome); err != nil || !trial || !loaded || outcome.Trial != nil {
-		return err
-	}
-	return e.putBack(ctx, daemon)
-}
-
-// putBack makes the script what it was, when the daemon found it by itself before it was asked for
-// a trial: what it loaded would stay.
-func (e *editing) putBack(ctx context.Context, daemon *control.Client) error {
-	e.status = answerNo
-	e.note("the daemon found the script by itself before the trial began, so no trial runs: the script is put back")
-	if err := e.file.undo(); err != nil {
-		return fmt.Errorf("putting the script back: %w", err)
-	}
-	e.file.before = nil // so the copy is kept
-	outcome, err := daemon.Reload(ctx, control.ReloadRequest{})
-	if err != nil {
-		return err
-	}
-	return e.printOutcome(&outcome)
-}
-
-// sameFile reports whether two paths lead to the same file or directory.
-func sameFile(a, b string) bool {
-	one, err := os.Stat(a)
-	if err != nil {
-		return false
-	}
-	other, err := os.Stat(b)
-	return err == nil && os.SameFile(one, other)
 }

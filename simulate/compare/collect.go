@@ -51,6 +51,7 @@ type given struct {
 // A collector is a [simulate.Writer] that keeps what is compared.
 type collector struct {
 	most    int
+	me      string            // whose openings are kept beyond the bound, up to twice as many
 	renamed map[string]string // names of doors that are called something else here; nil: none
 	observe map[string]bool   // names of doors that only observe
 	begin   time.Time
@@ -62,6 +63,7 @@ type collector struct {
 	live     map[uint64]given    // by number of the grant
 	refusals map[place]*said
 	order    []*said // of refusals
+	refused  map[who][]*said
 	misses   map[who][]miss
 	missed   int
 	others   map[string]*Effect // by what they are
@@ -73,7 +75,7 @@ func newCollector(set *engine.Set, most int, renamed map[string]string) *collect
 	for _, d := range set.Doors {
 		observe[d.Name] = d.Observe
 	}
-	return &collector{most: most, renamed: renamed, observe: observe, latest: map[string]*Opening{}, live: map[uint64]given{}, refusals: map[place]*said{}, misses: map[who][]miss{}, others: map[string]*Effect{}}
+	return &collector{most: most, renamed: renamed, observe: observe, latest: map[string]*Opening{}, live: map[uint64]given{}, refusals: map[place]*said{}, refused: map[who][]*said{}, misses: map[who][]miss{}, others: map[string]*Effect{}}
 }
 
 // Begin, Flush and Summary do nothing.
@@ -114,7 +116,7 @@ func (c *collector) Events(events []engine.Event) {
 func (c *collector) open(e *engine.Event, at place) {
 	o := &Opening{Door: at.door, Source: at.source, Time: e.Time.UTC(), Packet: e.Packet, Capture: e.Capture, Observed: c.observe[e.Door], at: at}
 	c.latest[at.door] = o
-	if len(c.openings) == c.most {
+	if bound := c.most; len(c.openings) >= bound && (at.source != c.me || len(c.openings) >= 2*bound) {
 		c.beyond++
 		return
 	}
@@ -184,6 +186,7 @@ func (c *collector) refuse(s *said) {
 	if len(c.order) < c.most && c.refusals[s.at] == nil {
 		c.refusals[s.at] = s
 		c.order = append(c.order, s)
+		c.refused[s.at.who()] = append(c.refused[s.at.who()], s)
 	}
 }
 

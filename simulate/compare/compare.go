@@ -67,6 +67,7 @@ func Run(ctx context.Context, c Config) (*Report, error) {
 	}
 	before := newCollector(c.Old.Set.Engine, c.Most, r.renamed)
 	then := newCollector(c.New.Set.Engine, c.Most, nil)
+	before.me, then.me = c.Me.Unmap().String(), c.Me.Unmap().String()
 	for i, one := range []struct {
 		side *Side
 		to   *collector
@@ -80,7 +81,7 @@ func Run(ctx context.Context, c Config) (*Report, error) {
 		}
 		r.Replays[i] = replay
 	}
-	m := &comparison{Report: r, doors: doorsByName(c.New.Set.Engine), was: before, is: then}
+	m := &comparison{Report: r, doors: doorsByName(c.New.Set.Engine), was: before, is: then, told: map[*said]bool{}}
 	m.windows(c.Old.Set.Engine, c.New.Set.Engine)
 	m.compare()
 	if c.Me.IsValid() {
@@ -102,12 +103,10 @@ func (c *Config) replay(side *Side, to *collector) simulate.Config {
 }
 
 // unrecorded names the doors of a set that a recording of another set says nothing about: it has no
-// packet to some knock of theirs, since nobody asked for its port.
+// packet to some knock of theirs, since nobody asked for its port or its flags, or it has only some
+// of the packets that a strict door judges.
 func unrecorded(recorded, set *engine.Set) (names []string) {
 	interest := recorded.Interest()
-	if interest.All {
-		return nil
-	}
 	has := map[packet.Port]bool{}
 	for _, n := range interest.TCP {
 		has[packet.Port{Proto: packet.TCP, Number: n}] = true
@@ -116,11 +115,12 @@ func unrecorded(recorded, set *engine.Set) (names []string) {
 		has[packet.Port{Proto: packet.UDP, Number: n}] = true
 	}
 	for _, d := range set.Doors {
+		missing := d.Strict && !interest.All
 		for k := range d.Knocks() {
-			if !has[k.Port] {
-				names = append(names, d.Name)
-				break
-			}
+			missing = missing || !interest.All && !has[k.Port] || k.Port.Proto == packet.TCP && k.Flags != engine.SYN && !interest.AnyFlags
+		}
+		if missing {
+			names = append(names, d.Name)
 		}
 	}
 	return names

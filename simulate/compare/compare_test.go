@@ -204,6 +204,10 @@ sesame.door "a" { sequence = { "tcp/7001", "tcp/7002", "tcp/7003" }, guards = { 
 		{"a door that is enforced, and ends sessions", door(`mode = "observe"`), door(`cut = true`), knock, []string{"gained a 203.0.113.9 3, before: the door only observed", "1 opens, 1 now"}},
 		{"an error in place of a refusal", door(`limit = "1/h"`), on("error('no')"), knock + "60s 203.0.113.9 tcp/7001\n61s 203.0.113.9 tcp/7002\n62s 203.0.113.9 tcp/7003\n", []string{
 			"lost a 203.0.113.9 3: failed: a.lua:4: no", `refusal a 203.0.113.9 6: "refused: limit: 1/h" -> "failed: a.lua:4: no"`, "mine: failed: a.lua:4: no", "1 opens, 0 now"}},
+		{"a shorter sequence, of a refused one", strings.Replace(door("when = function() return false, 'no' end"), `, "tcp/7003"`, `, "tcp/7003", "tcp/7004"`, 1), door(""), knock + "3s 203.0.113.9 tcp/7004\n", []string{
+			"gained a 203.0.113.9 3, before: refused: no", "0 opens, 1 now"}},
+		{"a longer sequence, which is refused", door(""), strings.Replace(door("when = function() return false, 'no' end"), `, "tcp/7003"`, `, "tcp/7003", "tcp/7004"`, 1), knock + "3s 203.0.113.9 tcp/7004\n", []string{
+			"lost a 203.0.113.9 3: refused: no", "mine: refused: no", "1 opens, 0 now"}},
 		{"a door that observes all the time", door(`mode = "observe"`), door(`mode = "observe", limit = "9/h"`), knock, []string{"1 opens, 1 now"}},
 		{"an error of the script", on("attempt:allow()"), on("attempt:allow() error('no')"), knock, []string{
 			"lost a 203.0.113.9 3: failed: a.lua:4: no", "mine: failed: a.lua:4: no", "1 opens, 0 now"}},
@@ -242,6 +246,14 @@ func TestOpeningsBeyondTheBound(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	me := netip.MustParseAddr("203.0.113.7")
+	mine, err := compare.Run(context.Background(), compare.Config{Old: set(), New: set(), Knocks: file, Most: 1, Me: me})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m := mine.Mine; m.Door != "ssh" || !m.Opens || mine.Uncompared != 2 {
+		t.Errorf("the caller's own beyond the bound: %+v, %d not compared", m, mine.Uncompared)
+	}
 	if r.Uncompared != 2 || r.Opens != (compare.Totals{Old: 3, New: 3}) || !r.SameBehaviour() {
 		t.Errorf("%d openings not compared of %v: want 2 of 3 and 3", r.Uncompared, r.Opens)
 	}
@@ -255,10 +267,12 @@ func TestDoorsThatWereNotRecorded(t *testing.T) {
 	}
 	const more = `sesame.door "tcp" { sequence = { "tcp/7001", "tcp/7002" }, guards = "tcp/22" }
 sesame.door "udp" { sequence = { "udp/7002", "tcp/7001" }, guards = "tcp/22" }
-sesame.door "far" { sequence = { "udp/7002", "tcp/9999" }, guards = "tcp/22" }`
+sesame.door "far" { sequence = { "udp/7002", "tcp/9999" }, guards = "tcp/22" }
+sesame.door "fin" { sequence = { "tcp/7003", { "tcp/7001", flags = "fin" } }, guards = "tcp/22" }
+sesame.door "all" { sequence = { "tcp/7003", "tcp/7001" }, guards = "tcp/22", strict = true }`
 	for _, tt := range []struct{ recorded, want string }{
-		{script, "[tcp far]"},
-		{script + `sesame.door "strict" { sequence = { "tcp/1", "tcp/2", "tcp/3" }, guards = "tcp/22", strict = true }`, "[]"},
+		{script, "[tcp far fin all]"},
+		{script + `sesame.door "strict" { sequence = { "tcp/1", "tcp/2", "tcp/3" }, guards = "tcp/22", strict = true }`, "[fin]"},
 	} {
 		recorded := load(t, tt.recorded)
 		r, err := compare.Run(context.Background(), compare.Config{

@@ -82,19 +82,21 @@ func list(w io.Writer, heading string, lines []string) {
 	}
 }
 
-// escaped makes a printable text that others may have chosen stay text in Markdown and in the HTML
-// that is made of it. So do @names, #numbers and addresses, which would call people and become
-// links.
+// joiner is a character without a width or a meaning, which ends what would be a name or a link.
+const joiner = "\u2060"
+
+// escaped makes a text that others may have chosen stay text in Markdown and in the HTML that is
+// made of it. So do @names, #numbers and addresses, which would call people and become links.
 func escaped(s string) string {
 	var b strings.Builder
-	for _, r := range s {
+	for _, r := range transcript.Safe(s) { // a printable text stays as it is
 		switch {
 		case r == '<':
 			b.WriteString("&lt;")
 		case r == '&':
 			b.WriteString("&amp;")
 		case r == '@' || r == '#':
-			fmt.Fprintf(&b, "&#%d;", r)
+			b.WriteString(string(r) + joiner)
 		case strings.ContainsRune("\\`*_[]|~$", r):
 			b.WriteRune('\\')
 			b.WriteRune(r)
@@ -102,7 +104,11 @@ func escaped(s string) string {
 			b.WriteRune(r)
 		}
 	}
-	return strings.ReplaceAll(b.String(), "://", "&#58;//")
+	text := b.String()
+	for _, begin := range []string{"://", "www.", "WWW.", "GH-", "gh-"} {
+		text = strings.ReplaceAll(text, begin, begin[:len(begin)-1]+joiner+begin[len(begin)-1:])
+	}
+	return text
 }
 
 // code returns a text as code. A backtick would end it.

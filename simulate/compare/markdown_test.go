@@ -23,7 +23,7 @@ func TestHostileTextsStayText(t *testing.T) {
 			}
 			continue
 		}
-		for _, markup := range []string{"<", "[x](", "@", "\x1b", "://", " *b*", " `c`"} {
+		for _, markup := range []string{"<", "[x](", "@all", "#1", "www.", "GH-", "\x1b", "://", " *b*", " `c`"} {
 			if strings.Contains(line, markup) {
 				t.Errorf("%q is left in %s", markup, line)
 			}

@@ -17,6 +17,7 @@ type comparison struct {
 	doors   map[string]*engine.Door // of the new set, by name
 	was, is *collector
 	within  map[string]time.Duration // by name of a door in the new set: see windows
+	told    map[*said]bool           // refusals that an opening tells of
 }
 
 // leastWindow is how far two openings may be apart all the same that are one.
@@ -121,7 +122,7 @@ func (m *comparison) refusals() {
 		opens[o.at] = true
 	}
 	note := func(s *said, before, then string) {
-		if !opens[s.at] {
+		if !opens[s.at] && !m.told[s] {
 			m.Refusals = append(m.Refusals, Refusal{s.at.door, s.at.source, s.time.UTC(), s.at.packet, s.at.capture, before, then})
 		}
 	}
@@ -226,7 +227,7 @@ func (m *comparison) before(o *Opening) string {
 	if o.other != nil {
 		return "the door only observed"
 	}
-	if s := m.was.refusals[o.at]; s != nil {
+	if s := m.refusal(o, m.was, m.is); s != nil {
 		return s.text
 	}
 	if x, found := m.was.around(o, m.within[o.Door]); found {

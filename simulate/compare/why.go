@@ -40,13 +40,13 @@ func (m *comparison) accounts() map[who]*account.Account {
 
 // why says why an opening of the old set is none of the new one.
 func (m *comparison) why(one *Lost, a *account.Account) string {
-	d, refused := m.doors[one.Door], m.is.refusals[one.at]
 	switch {
-	case d == nil:
+	case m.doors[one.Door] == nil:
 		return "the new scripts have no such door"
 	case one.other != nil:
 		return "the door only observes now"
-	case refused != nil:
+	}
+	if refused := m.refusal(one.Opening, m.is, m.was); refused != nil {
 		return refused.text
 	}
 	if a != nil && a.Result != account.ResultOpened && len(a.Lines) > 0 {
@@ -62,6 +62,24 @@ func (m *comparison) why(one *Lost, a *account.Account) string {
 		}
 	}
 	return "no attempt at the new door came to its end"
+}
+
+// refusal returns the refusal of one set in place of an opening of the other: of its packet, else
+// the nearest one of the same knocks that the other set does not have; nil for none.
+func (m *comparison) refusal(o *Opening, of, other *collector) (nearest *said) {
+	if s := of.refusals[o.at]; s != nil {
+		return s
+	}
+	apart := func(s *said) time.Duration { return s.time.Sub(o.Time).Abs() }
+	for _, s := range of.refused[o.at.who()] {
+		if apart(s) <= m.within[o.Door] && other.refusals[s.at] == nil && (nearest == nil || apart(s) < apart(nearest)) {
+			nearest = s
+		}
+	}
+	if nearest != nil {
+		m.told[nearest] = true
+	}
+	return nearest
 }
 
 // around returns the furthest attempt that ended in the time in which an opening was knocked.
