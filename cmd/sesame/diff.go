@@ -333,7 +333,7 @@ func madeUp(was *oldSide, to *compare.Config) (string, error) {
 		return "", nil
 	}
 	to.Knocks = knocks
-	return "a made-up knock at each door of the old scripts, since there are no captures", nil
+	return "made-up knocks, one at each door of the old scripts, since there are no captures", nil
 }
 
 // recorded finds out what was recorded, when one of the captures is a recording of a daemon.

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 
 	"sesame/daemon/config"
 	"sesame/daemon/control"
+	"sesame/daemon/spelling"
 	"sesame/scripting"
 	"sesame/scripting/source"
 )
@@ -47,13 +49,16 @@ runs. Nothing is in force until you choose:
   edit     open the editor again
   discard  forget the edit
 
+What the daemon rejects or holds is put back, and asked again. When it holds the
+scripts since they give up a guard, you can say that this is meant.
+
 The script is replaced as a whole, with its owner and mode. When somebody else
 changed it meanwhile, edit says so first. When something fails, the copy is kept,
 and a message names it.
 
 Edit asks questions, so it needs a terminal. The exit status is 0 when the edit was
 applied or discarded or when nothing changed, 1 when the daemon rejected or held
-the scripts, and 2 when something failed.`,
+the scripts at last, and 2 when something failed.`,
 		Example: `  sudo sesame edit ssh
   EDITOR="code --wait" sesame edit -s my-scripts ssh_test`,
 		Args: arguments(1, 1, "NAME, a script"),
@@ -104,6 +109,14 @@ func (p *program) edit(c *cobra.Command, f *editFlags, name string) error {
 	file, err := openEdited(side.files, name)
 	if err != nil {
 		return err
+	}
+	if !file.there {
+		names, _ := side.files.Names() // without any, nothing is near
+		meant := ""
+		if near := spelling.Nearest(file.name, names); near != "" {
+			meant = fmt.Sprintf(": did you mean %s?", near)
+		}
+		p.note("%s is new%s", file.name, meant)
 	}
 	e := &editing{program: p, command: c, flags: f, config: side.settings, file: file}
 	err = e.run(c.Context())
@@ -161,8 +174,10 @@ func (e *editing) decide(ctx context.Context, text []byte) (again bool, err erro
 		return false, err
 	}
 	e.status = done // that of what was shown
+	try := attempt{text: text}
 	for {
-		choice, err := e.ask(ctx, good)
+		to := e.daemon(ctx)
+		choice, err := e.ask(ctx, e.choices(good, to, &try))
 		switch {
 		case err != nil:
 			return false, err
@@ -171,31 +186,35 @@ func (e *editing) decide(ctx context.Context, text []byte) (again bool, err erro
 		case choice == 'd':
 			e.dropped = true
 			return false, nil
+		case choice != 'u':
+			try.trial = choice == 't'
 		}
-		trial := choice == 't'
-		to := e.daemon(ctx)
-		if why := to.prevents(trial); why != "" {
-			e.note("%s", why)
-			continue
-		}
-		written, err := e.apply(ctx, text, to, trial)
-		if err != nil || written {
+		settled, err := e.apply(ctx, to, &try)
+		if err != nil || settled {
 			return false, err
 		}
 	}
 }
 
-// apply writes the script and makes the daemon load it. Written is false when somebody else had
-// changed the script. Once it is written for a trial nothing interrupts this: a daemon that found
-// the script before it was asked would keep it.
-func (e *editing) apply(ctx context.Context, text []byte, to *editedDaemon, trial bool) (written bool, err error) {
-	if trial {
+// An attempt is one to put an edit in force.
+type attempt struct {
+	text    []byte
+	trial   bool
+	refused bool     // by the daemon
+	held    []string // the guards for which it was
+}
+
+// apply writes the script and makes the daemon load it. Settled is false when that was for nothing:
+// the script is as it was, or somebody else had changed it. Once it is written for a trial nothing
+// interrupts this: a daemon that found the script before it was asked would keep it.
+func (e *editing) apply(ctx context.Context, to *editedDaemon, try *attempt) (settled bool, err error) {
+	if try.trial {
 		signals := make(chan os.Signal, 1) // they are dropped
 		signal.Notify(signals, os.Interrupt, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGHUP)
 		defer signal.Stop(signals)
 		ctx = context.WithoutCancel(ctx)
 	}
-	changed, err := e.file.write(text)
+	changed, err := e.file.write(try.text)
 	switch {
 	case err != nil:
 		return false, err
@@ -203,45 +222,65 @@ func (e *editing) apply(ctx context.Context, text []byte, to *editedDaemon, tria
 		e.warn("%s was changed by somebody else while you edited: diff %s %s shows how. Applying replaces that", e.file.path, e.file.path, e.file.copy)
 		return false, nil
 	}
-	return true, e.reload(ctx, to, trial)
+	return e.reload(ctx, to, try)
 }
 
 // errUndecided means that nobody chose.
 var errUndecided = errors.New("nothing was chosen, so nothing is in force")
 
-// ask asks what to do with the edit. Scripts that do not load, or whose tests fail, can be neither
-// applied nor tried: the daemon would not take them.
-func (e *editing) ask(ctx context.Context, good bool) (rune, error) {
-	question, allowed := "edit again (e) or discard (d)? ", "ed"
+// A choice is one of what can be done with an edit.
+type choice struct {
+	letter rune
+	word   string
+	text   string // in the question; it has the letter in parentheses
+}
+
+// choices returns what can be done. Scripts that do not load, or whose tests fail, can be neither
+// applied nor tried: the daemon would not take them. What it refused can be edited.
+func (e *editing) choices(good bool, to *editedDaemon, try *attempt) []choice {
+	var list []choice
 	switch {
-	case good && source.IsTest(e.file.name): // tests alone change no door, so there is nothing to try
-		question, allowed = "apply (a), edit again (e) or discard (d)? ", "aed"
-	case good:
-		question, allowed = fmt.Sprintf("apply (a), try for %s (t), edit again (e) or discard (d)? ", e.flags.trial), "ated"
+	case try.held != nil:
+		list = append(list, choice{'u', "unguard", "give up the guard of " + strings.Join(try.held, ", ") + " (u)"})
+	case good && !try.refused:
+		if to.none != "" {
+			e.note("%s", to.none)
+		}
+		if to.status.Trial == nil {
+			list = append(list, choice{'a', "apply", "apply (a)"})
+		} else {
+			e.note("a trial runs until %s: to apply, first keep its scripts with sesame confirm, or return to those before with sesame reload --return", formatTime(to.status.Trial.Ends))
+		}
+		if to.none == "" && !source.IsTest(e.file.name) { // tests alone change no door
+			list = append(list, choice{'t', "try", "try for " + e.flags.trial + " (t)"})
+		}
 	}
+	return append(list, choice{'e', "edit", "edit again (e)"}, choice{'d', "discard", "discard (d)"})
+}
+
+// ask asks which of the choices to take.
+func (e *editing) ask(ctx context.Context, list []choice) (rune, error) {
+	var texts, letters []string
+	for _, c := range list {
+		texts, letters = append(texts, c.text), append(letters, string(c.letter))
+	}
+	last := len(texts) - 1
+	question := strings.Join(texts[:last], ", ") + " or " + texts[last]
 	for {
-		if err := e.print("\n%s", question); err != nil {
+		if err := e.print("\n%s? ", question); err != nil {
 			return 0, err
 		}
 		line, err := readLine(ctx, e.stdin)
 		if err != nil {
 			return 0, errUndecided
 		}
-		if choice, ok := chosen(line, allowed); ok {
-			return choice, nil
+		for _, c := range list {
+			if line = strings.ToLower(line); line == string(c.letter) || line == c.word {
+				return c.letter, nil
+			}
 		}
+		e.note("%q is no answer: type one of %s, and Enter", line, strings.Join(letters, ", "))
 	}
-}
-
-// chosen returns the choice of a line: its first letter, or the whole word.
-func chosen(line, allowed string) (rune, bool) {
-	for _, r := range allowed {
-		word := map[rune]string{'a': "apply", 't': "try", 'e': "edit", 'd': "discard"}[r]
-		if line == string(r) || line == word {
-			return r, true
-		}
-	}
-	return 0, false
 }
 
 // readLine reads a line of a terminal, without buffering what follows: that may be for the editor.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sesame/daemon/control"
+	"sesame/daemon/packet"
 )
 
 // An editedDaemon is the daemon that runs the scripts which are edited.
@@ -28,7 +29,7 @@ func (e *editing) daemon(ctx context.Context) *editedDaemon {
 	var err error
 	switch r.status, err = r.Status(ctx); {
 	case errors.Is(err, control.ErrNoDaemon):
-		r.none = "no daemon answers: it will load the script when it starts"
+		r.none = "no daemon answers: one that starts will load the script"
 	case err != nil:
 		r.none = err.Error()
 	case !sameFile(r.status.Scripts.Path, e.config.Scripts):
@@ -37,57 +38,68 @@ func (e *editing) daemon(ctx context.Context) *editedDaemon {
 	return r
 }
 
-// prevents says why a script cannot be put in force now; "" when it can.
-func (r *editedDaemon) prevents(trial bool) string {
-	switch {
-	case r.none != "" && trial:
-		return "nothing can be tried: " + r.none
-	case r.none == "" && r.status.Trial != nil && !trial:
-		return fmt.Sprintf("a trial runs until %s: first keep its scripts with sesame confirm, or return to those before with sesame reload --return; or try this edit", formatTime(r.status.Trial.Ends))
-	}
-	return ""
-}
-
-// reload makes the daemon load what was written, for good or on trial. It prints last: a terminal
-// that is gone must not keep it from what it has to do.
-func (e *editing) reload(ctx context.Context, to *editedDaemon, trial bool) error {
+// reload makes the daemon load what was written, for good or on trial. What it refuses is put back,
+// and then settled is false. It prints last: a terminal that is gone must not keep it from what it
+// has to do.
+func (e *editing) reload(ctx context.Context, to *editedDaemon, try *attempt) (settled bool, err error) {
 	if to.none != "" {
-		return e.print("%s is written\n%s\n", e.file.path, to.none)
+		return true, e.print("%s is written\n%s\n", e.file.path, to.none)
 	}
 	request := control.ReloadRequest{}
-	if trial {
+	if try.trial {
 		request.Trial = control.Duration(e.flags.time)
 	}
+	for _, text := range try.held {
+		port, err := packet.ParsePort(text)
+		if err != nil {
+			return false, fmt.Errorf("the daemon holds a guard of %q: %w", text, err)
+		}
+		request.Unguard = append(request.Unguard, control.Port{Port: port})
+	}
 	outcome, err := to.Reload(ctx, request)
-	if refusal, refused := errors.AsType[control.Refusal](err); refused {
-		e.note("%s is written, and is not in force: %s", e.file.path, refusal.Error())
-		e.status = answerNo
-		return nil
+	refusal, refused := errors.AsType[control.Refusal](err)
+	switch {
+	case err != nil && !refused:
+		return false, fmt.Errorf("%s is written; making the daemon load it: %w", e.file.path, err)
+	case refused:
+		outcome = control.Outcome{Outcome: control.Rejected, Error: refusal.Error(), Generation: to.status.Scripts.Generation, Doors: to.status.Scripts.Doors}
 	}
-	if err != nil {
-		return fmt.Errorf("%s is written; making the daemon load it: %w", e.file.path, err)
+	try.refused = outcome.Outcome == control.Rejected || outcome.Outcome == control.Held
+	try.held = outcome.Held
+	switch {
+	case try.refused:
+		return false, e.putBack(&outcome)
+	case try.trial && outcome.Trial == nil && outcome.Generation != to.status.Scripts.Generation:
+		return false, e.tooLate(ctx, to)
 	}
-	loaded := outcome.Outcome == control.Applied || outcome.Outcome == control.Unchanged
-	if trial && loaded && outcome.Trial == nil && outcome.Generation != to.status.Scripts.Generation {
-		return e.putBack(ctx, to)
-	}
-	if !loaded {
-		e.status = answerNo
-	}
+	e.status = done
 	if err := e.print("%s is written\n", e.file.path); err != nil {
-		return err
+		return true, err
 	}
-	return e.printOutcome(&outcome)
+	return true, e.printOutcome(&outcome)
 }
 
-// putBack makes the script what it was, when the daemon found it by itself before it was asked for
+// putBack makes the script what it was, since the daemon does not take the edit.
+func (e *editing) putBack(outcome *control.Outcome) error {
+	e.status = answerNo
+	err := e.file.undo()
+	if err := e.printOutcome(outcome); err != nil {
+		return err
+	}
+	if err != nil {
+		return fmt.Errorf("putting the script back: %w", err)
+	}
+	e.note("the script on the disk is as it was")
+	return nil
+}
+
+// tooLate makes the script what it was, when the daemon found it by itself before it was asked for
 // a trial: what it loaded would stay.
-func (e *editing) putBack(ctx context.Context, to *editedDaemon) error {
+func (e *editing) tooLate(ctx context.Context, to *editedDaemon) error {
 	e.status = answerNo
 	if err := e.file.undo(); err != nil {
 		return fmt.Errorf("no trial runs, since the daemon found the script by itself before that; putting the script back: %w", err)
 	}
-	e.file.before = nil // so the copy is kept
 	outcome, err := to.Reload(ctx, control.ReloadRequest{})
 	e.note("the daemon found the script by itself before the trial began, so no trial runs: the script is put back")
 	if err != nil {

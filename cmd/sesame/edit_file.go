@@ -22,12 +22,14 @@ import (
 
 // An editedFile is a script that is edited, and the copy of it that the editor has.
 type editedFile struct {
-	name   string       // below the scripts, with slashes
-	path   string       // on the disk; a link is followed
-	there  bool         // it was there before
-	before []byte       // its text as far as the person knows it
-	undo   func() error // makes the script what it was before the last write
-	copy   string       // in a directory of its own, which only this user can read
+	name   string // below the scripts, with slashes
+	path   string // on the disk; a link is followed
+	there  bool   // it was there before
+	before []byte // its text as far as the person knows it
+	copy   string // in a directory of its own, which only this user can read
+
+	previous []byte // its text before the last write
+	was      bool   // it was there then
 }
 
 // safeToEdit refuses to edit, as root, scripts that others can change: they could make a name lead
@@ -76,6 +78,9 @@ func openEdited(files *source.Files, name string) (*editedFile, error) {
 // editedName returns the name below the scripts of what a person calls a script: with or without
 // .lua, or a path.
 func editedName(files *source.Files, name string) (string, error) {
+	if name == "" {
+		return "", errors.New("which script? The name is empty")
+	}
 	if !strings.HasSuffix(name, ".lua") {
 		name += ".lua"
 	}
@@ -121,12 +126,18 @@ func (f *editedFile) write(text []byte) (changed bool, err error) {
 	if err := f.replace(text); err != nil {
 		return false, fmt.Errorf("writing the script: %w", err)
 	}
-	f.undo = func() error { return f.replace(now) }
-	if !there {
-		f.undo = func() error { return os.Remove(f.path) }
-	}
+	f.previous, f.was = now, there
 	f.there, f.before = true, text
 	return false, nil
+}
+
+// undo makes the script what it was before the last write.
+func (f *editedFile) undo() error {
+	f.there, f.before = f.was, f.previous
+	if !f.was {
+		return os.Remove(f.path)
+	}
+	return f.replace(f.previous)
 }
 
 // edited reports whether the copy has a text that the script does not have.

@@ -17,6 +17,7 @@ import (
 	"sesame/scripting"
 	"sesame/scripting/difference"
 	"sesame/simulate"
+	"sesame/simulate/account"
 )
 
 // A Side is one of the two sets, and what answers its questions.
@@ -82,6 +83,7 @@ func Run(ctx context.Context, c Config) (*Report, error) {
 		r.Replays[i] = replay
 	}
 	m := &comparison{Report: r, doors: doorsByName(c.New.Set.Engine), was: before, is: then, told: map[*said]bool{}}
+	m.alone = func(source netip.Addr, door string) *account.Account { return c.alone(ctx, source, door) }
 	m.windows(c.Old.Set.Engine, c.New.Set.Engine)
 	m.compare()
 	if c.Me.IsValid() {
@@ -100,6 +102,21 @@ func (c *Config) replay(side *Side, to *collector) simulate.Config {
 		Captures: c.Captures, Knocks: c.Knocks, Set: side.Set.Engine, Facts: side.Facts,
 		Local: c.Local, Until: c.Until, At: c.At, Decap: c.Decap, Writer: writers, Account: true, Judged: side.Judged, Progress: c.Progress,
 	}
+}
+
+// alone replays what one source sent through the new set, as if there were one door.
+func (c *Config) alone(ctx context.Context, source netip.Addr, door string) *account.Account {
+	replay := c.replay(&c.New, newCollector(c.New.Set.Engine, 0, nil))
+	replay.Sources, replay.Doors = []netip.Prefix{netip.PrefixFrom(source, source.BitLen())}, []string{door}
+	replay.Writer, replay.Judged = simulate.Writers{}, nil
+	report, err := simulate.Run(ctx, replay)
+	if err != nil { // the account of before is there
+		return nil
+	}
+	for a := range report.Accounts() {
+		return a
+	}
+	return nil
 }
 
 // unrecorded names the doors of a set that a recording of another set says nothing about: it has no

@@ -134,7 +134,7 @@ func TestWhatDiffers(t *testing.T) {
 			"3 opens, 3 now"}},
 		{"another sequence", `"tcp/7003"`, `"tcp/7009"`, []string{
 			"lost ssh 203.0.113.9 4: stopped at 2 of 4: tcp/7003 came (packet 3), tcp/7009 was expected",
-			"lost ssh 203.0.113.7 8: stopped at 2 of 4: tcp/7004 came (packet 8), tcp/7009 was expected",
+			"lost ssh 203.0.113.7 8: stopped at 2 of 4: tcp/7003 came (packet 7), tcp/7009 was expected; tcp/7009 in place of tcp/7003 (packet 7): opens",
 			"mine: stopped at 2 of 4: tcp/7003 came (packet 3), tcp/7009 was expected", "3 opens, 1 now"}},
 		{"a window of another zone", `tz = "UTC"`, `tz = "America/New_York"`, []string{
 			"lost ssh 203.0.113.9 4: refused: hours: mon-sun 08:00-19:00 America/New_York; it was Mon 07:00; holds again Mon 08:00",

@@ -3,12 +3,14 @@ package compare
 import (
 	"cmp"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
 
 	"sesame/daemon/engine"
 	"sesame/daemon/transcript"
+	"sesame/simulate/account"
 )
 
 // A comparison compares what two sets made of the same packets.
@@ -18,6 +20,9 @@ type comparison struct {
 	was, is *collector
 	within  map[string]time.Duration // by name of a door in the new set: see windows
 	told    map[*said]bool           // refusals that an opening tells of
+	// alone returns the account of a source at a door of the new set, without the other doors; nil
+	// when there is none.
+	alone func(source netip.Addr, door string) *account.Account
 }
 
 // leastWindow is how far two openings may be apart all the same that are one.
@@ -194,6 +199,11 @@ func (m *comparison) table() {
 	}
 	for _, name := range slices.Sorted(maps.Keys(rows)) {
 		m.Doors = append(m.Doors, *rows[name])
+	}
+	for _, name := range slices.Sorted(maps.Keys(m.within)) { // it has the doors of both sets
+		if one := rows[name]; one == nil || one.Old+one.New == 0 {
+			m.Unopened = append(m.Unopened, name)
+		}
 	}
 }
 

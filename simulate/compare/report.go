@@ -27,6 +27,8 @@ type Report struct {
 	Mine     *Mine     `json:"mine,omitempty"`
 	// Unrecorded are doors of the new set to whose knocks the recording has no packets.
 	Unrecorded []string `json:"not_recorded,omitempty"`
+	// Unopened are the doors of either set that no packet opened with any of them.
+	Unopened []string `json:"not_opened,omitempty"`
 	// Unknown tell which facts were asked for that nobody knows.
 	Unknown []string `json:"unknown,omitempty"`
 	// Uncompared counts openings beyond the bound.

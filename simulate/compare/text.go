@@ -217,6 +217,9 @@ func (r *Report) remarks() (lines []string) {
 	for _, name := range r.Unrecorded {
 		lines = append(lines, fmt.Sprintf("door %s: not all of its knocks are ports that the scripts of the recording watched, so such packets were not recorded, and whether somebody opens it is not known", transcript.Safe(name)))
 	}
+	if len(r.Unopened) > 0 {
+		lines = append(lines, "opened by none of these packets, with either set: "+transcript.Safe(strings.Join(r.Unopened, ", ")))
+	}
 	lines = append(lines, r.Unknown...)
 	if r.Uncompared > 0 {
 		lines = append(lines, transcript.Count(r.Uncompared, "further opening")+" not compared: compare shorter captures")

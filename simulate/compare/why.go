@@ -23,6 +23,32 @@ func (m *comparison) explain() {
 	}
 }
 
+// mostAgain bounds the further replays that look at what else a source sent.
+const mostAgain = 16
+
+// again replaces accounts of sources that opened another door. A replay looks at the packets that
+// no door watches, such as knocks of before, only for sources that opened nothing. So these are
+// replayed once more, as if there were no other door.
+func (m *comparison) again(accounts map[who]*account.Account) {
+	opened := map[string]bool{}
+	for _, o := range m.is.openings {
+		opened[o.Source] = true
+	}
+	left, seen := mostAgain, map[who]bool{}
+	for i := range m.Lost {
+		key := m.Lost[i].at.who()
+		a := accounts[key]
+		source, err := netip.ParseAddr(key.source)
+		if left == 0 || seen[key] || err != nil || !opened[key.source] || m.doors[key.door] == nil || a != nil && a.Result == account.ResultOpened {
+			continue
+		}
+		left, seen[key] = left-1, true
+		if better := m.alone(source, key.door); better != nil {
+			accounts[key] = better
+		}
+	}
+}
+
 // accounts returns the accounts of the new set that are about what is lost.
 func (m *comparison) accounts() map[who]*account.Account {
 	wanted := map[who]*account.Account{}
@@ -35,6 +61,7 @@ func (m *comparison) accounts() map[who]*account.Account {
 			wanted[key] = a
 		}
 	}
+	m.again(wanted)
 	return wanted
 }
 
