@@ -23,7 +23,8 @@ func (f newFile) free() error {
 	file, err := os.Lstat(f.name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil
+		_, err := os.Stat(filepath.Dir(f.name))
+		return f.cannot(err)
 	case err != nil:
 		return err
 	case !file.Mode().IsRegular():
@@ -34,15 +35,24 @@ func (f newFile) free() error {
 	return nil
 }
 
+// cannot returns the error about a file that cannot be made, nil for nil. Nobody asked for the name
+// of a temporary file, or of a directory.
+func (f newFile) cannot(err error) error {
+	if path, ok := errors.AsType[*fs.PathError](err); ok {
+		err = path.Err
+	}
+	if err != nil {
+		return fmt.Errorf("making %s: %w", f.name, err)
+	}
+	return nil
+}
+
 // write writes to a temporary file of mode 0600 and names it when it is complete, so that no part
 // of it can be taken for the whole. It returns the size.
 func (f newFile) write(write func(io.Writer) error) (size int, err error) {
 	aside, err := os.CreateTemp(filepath.Dir(f.name), "."+filepath.Base(f.name)+".*")
 	if err != nil {
-		if path, ok := errors.AsType[*fs.PathError](err); ok {
-			err = path.Err // nobody asked for the name of the temporary file
-		}
-		return 0, fmt.Errorf("making %s: %w", f.name, err)
+		return 0, f.cannot(err)
 	}
 	defer func() {
 		if err != nil {

@@ -512,6 +512,7 @@ func nothing(t *testing.T, browser context.Context, _ string) {
 	b := open(t, browser, saved(t, &page.Data{Command: "simulate", Title: "quiet.pcap", Notes: []string{"no packet was a knock"}}), 1280, 900, "light")
 	b.is(`document.getElementById("board").hidden && document.getElementById("attempts").hidden && document.getElementById("accounts").hidden`, "true")
 	b.is(`document.querySelector(".notes li").textContent`, "no packet was a knock")
+	b.is(`document.querySelector(".filters").hidden`, "true")
 	// One moment.
 	one := &page.Data{Title: "one", Begin: noon, End: noon, Attempts: []page.Attempt{{Source: "203.0.113.9", Door: "ssh", Begin: noon, End: noon, Best: 1, Stages: 2}}}
 	b = open(t, browser, saved(t, one), 1280, 900, "light")

@@ -80,6 +80,9 @@ func TestHostileTextsStayText(t *testing.T) {
 	if !json.Valid([]byte(data)) {
 		t.Error("the data is no JSON")
 	}
+	if strings.ContainsAny(data, "\u202e\x00") {
+		t.Error("the data has a character that changes how a line looks")
+	}
 	outside := text
 	for _, own := range slices.Concat(between(text, "<style>", "</style>"), between(text, `<script type="module">`, "</script>"), []string{data}) {
 		outside = strings.Replace(outside, own, "", 1)
@@ -140,6 +143,7 @@ func TestWhatThePageSaysWithoutItsScript(t *testing.T) {
 		{"some minutes", page.Data{Begin: noon, End: at(90_400)}, `Monday, 2 March 2026, 12:00:00 to 12:01:30 UTC (1m30s)<`},
 		{"more than a day", page.Data{Begin: noon, End: noon.Add(24 * time.Hour)}, `12:00:00 to Tuesday, 3 March 2026, 12:00:00 UTC (24h)<`},
 		{"a year", page.Data{Begin: noon, End: noon.AddDate(1, 0, 0)}, `12:00:00 to Tuesday, 2 March 2027, 12:00:00 UTC (365 days)<`},
+		{"two days", page.Data{Begin: noon, End: noon.Add(48 * time.Hour)}, `12:00:00 to Wednesday, 4 March 2026, 12:00:00 UTC (2 days)<`},
 		{"another zone", page.Data{Begin: noon.In(time.FixedZone("", 7200)), End: noon}, `12:00:00 UTC`},
 		{"totals", page.Data{Totals: []page.Total{{Name: "packets", Value: 1284201}}}, "<dt>packets</dt><dd>1,284,201</dd>"},
 		{"one left out", page.Data{Left: page.Left{Grants: 1}}, most + "1 grant after the first."},
@@ -265,6 +269,19 @@ func TestTotals(t *testing.T) {
 	_ = c.Summary(transcript.Summary{Errors: 7, Failed: 8})
 	if got := c.Data().Totals[5:]; !slices.Equal(got, []page.Total{{Name: "errors", Value: 7}, {Name: "failed effects", Value: 8}}) {
 		t.Errorf("totals are %v", got)
+	}
+}
+
+// A row has the numbers of its texts, and times in microseconds after the begin.
+func TestRows(t *testing.T) {
+	d := &page.Data{Begin: noon, End: at(5000), Attempts: []page.Attempt{{
+		Source: "203.0.113.9", Door: "ssh", Side: 1, Begin: at(1000), End: at(4000), Verdict: page.Refused, Best: 2, Stages: 3, Text: "why", Gave: []string{"ssh"},
+		Marks: []page.Mark{{Kind: page.MarkKnock, Time: at(2000), Packet: 7, Capture: 2, Text: "tcp/22"}, {Kind: page.MarkEnd, Time: at(3000), Text: "why"}},
+	}}}
+	data := between(written(t, d), `id="data">`, "</script>")[0]
+	want := fmt.Sprintf(`"begin":%d,"length":5000000,"texts":["tcp/22","why","203.0.113.9","ssh"],"attempts":[[2,3,1,1000000,4000000,2,2,3,1,[3],[0,2000000,7,2,0,3,3000000,0,0,1]]],`, noon.UnixMicro())
+	if !strings.Contains(data, want) {
+		t.Errorf("the data is %s: expected %s", data, want)
 	}
 }
 

@@ -9,6 +9,7 @@ function main() {
   filters(state);
   byId("app").hidden = false;
   byId("accounts").hidden = data.accounts.length === 0;
+  document.querySelector(".filters").hidden = state.lanes.length === 0;
   byId("board").hidden = byId("attempts").hidden = data.attempts.length + data.grants.length === 0;
   state.watchers.push(() => show(state, board, shown));
   drag(state, board);
