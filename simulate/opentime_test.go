@@ -55,7 +55,7 @@ func TestOpenTimesOfARecording(t *testing.T) {
 
 // Nothing is collected that nobody asked for.
 func TestOpenTimesNeedAnAccount(t *testing.T) {
-	o := newOutput(Config{Writer: transcript.NewJSON(nil)}, nil, false)
+	o := newOutput(Config{Writer: transcript.NewJSON(nil)}, false)
 	if o.times != nil {
 		t.Error("times are collected without an account")
 	}

@@ -21,20 +21,27 @@ type output struct {
 	only    selection
 	kept    *keeper      // of packets for rehearsals; nil: a second pass keeps them, or nobody
 	split   split.Finder // of knocks of two addresses; it gets all packets, selected or not
+	alone   bool         // knocks of two addresses are not looked for
 	refused bool         // the engine's judgment of the packet at hand: it is no packet of its own
 	failed  int          // effects that failed, of all sources and times
 	oneTime int          // the engine's OneTimeChanges when split got its doors
 }
 
-// newOutput returns the output of a replay through these doors. Live is for captures that arrive
-// while they are replayed.
-func newOutput(c Config, doors []*engine.Door, live bool) output {
+// newOutput returns the output of a replay; its doors are those of lookAt. Live is for captures
+// that arrive while they are replayed.
+func newOutput(c Config, live bool) output {
 	o := output{writer: c.Writer, judged: c.Judged, live: live, only: selection{sources: c.Sources, doors: c.Doors, since: c.Since}}
 	if c.Account {
 		o.account, o.times = account.New(), account.NewTimeBook()
-		o.split.SetDoors(doors)
 	}
 	return o
+}
+
+// lookAt looks for knocks of two addresses at these doors from now on, if an account is wanted.
+func (o *output) lookAt(doors []*engine.Door) {
+	if o.account != nil && !o.alone {
+		o.split.SetDoors(doors)
+	}
 }
 
 // namesOf returns the names of doors, in their order.
@@ -144,9 +151,9 @@ func (o *output) explained(e *engine.Engine) {
 // updateDoors looks for knocks of two addresses at other doors when a one-time sequence was
 // consumed: the door then expects the next sequence.
 func (o *output) updateDoors(e *engine.Engine) {
-	if n := e.OneTimeChanges(); o.account != nil && n != o.oneTime {
+	if n := e.OneTimeChanges(); n != o.oneTime {
 		o.oneTime = n
-		o.split.SetDoors(e.Doors())
+		o.lookAt(e.Doors())
 	}
 }
 

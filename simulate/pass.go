@@ -53,7 +53,7 @@ func newPass(c Config, captures captures) *pass {
 // newUnfiltered returns a pass that can read no frames until [pass.addFilter].
 func newUnfiltered(c Config, captures captures) *pass {
 	p := &pass{config: c, given: c.Local, captures: captures, unreadable: unreadable{}, tunnels: map[string]int{}}
-	p.replay.output = newOutput(c, c.Set.Doors, captures.streamed())
+	p.replay.output = newOutput(c, captures.streamed())
 	if c.Account && captures.streamed() {
 		p.replay.kept = newKeeper(c.Set)
 	}

@@ -55,9 +55,7 @@ func (r *replay) begin(start time.Time, set *engine.Set, local []netip.Prefix) {
 		r.prepare(start, r.engine.Local(start, local))
 	}
 	r.prepare(start, r.engine.Swap(start, set))
-	if r.account != nil {
-		r.split.SetDoors(r.engine.Doors())
-	}
+	r.lookAt(r.engine.Doors())
 }
 
 // step makes the wall clock be offset ahead of engine time, from now on.

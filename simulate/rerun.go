@@ -58,7 +58,8 @@ func rerun(ctx context.Context, c Config, recording *capture) (*Report, error) {
 	}
 	defer func() { r.set.Close() }()
 	_, size := recording.reader.Progress()
-	r.output = newOutput(c, r.engine.Doors(), size < 0)
+	r.output = newOutput(c, size < 0)
+	r.lookAt(r.engine.Doors())
 	r.oneTime = r.engine.OneTimeChanges()
 	r.explained(r.engine)
 	if c.Account {
@@ -265,9 +266,7 @@ func (r *rerunning) swap(in *record.Input) error {
 		return fmt.Errorf("the scripts of a reload: %w", err)
 	}
 	r.report(r.engine.Swap(in.Time, next.Engine))
-	if r.account != nil {
-		r.split.SetDoors(r.engine.Doors())
-	}
+	r.lookAt(r.engine.Doors())
 	r.set.Close()
 	r.set = next
 	return nil

@@ -52,6 +52,9 @@ type SessionConfig struct {
 	// [Config.Judged].
 	Explain bool
 	Judged  func(*engine.Judgment)
+	// Alone leaves out of the accounts what other sources sent of the knocks of a source. To look
+	// for it costs more than all else when many sources knock at once.
+	Alone bool
 }
 
 // NewSession returns a session at its begin.
@@ -60,7 +63,7 @@ func NewSession(c SessionConfig) *Session {
 	s := &Session{pass: newUnfiltered(config, nil), capture: &capture{}, open: c.Open}
 	s.pass.before = c.Before
 	r := &s.pass.replay
-	r.outcome = c.Result
+	r.outcome, r.alone = c.Result, c.Alone
 	r.begin(c.Begin, c.Set, c.Local)
 	r.engine.Checked(c.Checked)
 	if c.Unsynchronised {

@@ -17,6 +17,7 @@ import (
 	"sesame/daemon/packet"
 	"sesame/daemon/record"
 	"sesame/daemon/transcript"
+	"sesame/simulate/account"
 	"sesame/simulate/pcaptest"
 )
 
@@ -126,5 +127,27 @@ func BenchmarkNewSession(b *testing.B) {
 				NewSession(c)
 			}
 		})
+	}
+}
+
+// TestAnAccountAlone has a knock of two addresses. Alone, each account has its own half.
+func TestAnAccountAlone(t *testing.T) {
+	for _, alone := range []bool{false, true} {
+		c := SessionConfig{Set: set(door("ssh", 7000, 8000)), Begin: time.Unix(0, 0), Events: func([]engine.Event) {}, Explain: true, Alone: alone}
+		s := NewSession(c)
+		for i, port := range []uint16{7000, 8000} {
+			p := packet.Packet{
+				Time: c.Begin.Add(time.Duration(i) * time.Second), Number: i + 1, Port: packet.Port{Proto: packet.TCP, Number: port}, Flags: packet.SYN,
+				Source: netip.AddrFrom4([4]byte{203, 0, 113, byte(9 + i)}), Dest: netip.AddrFrom4([4]byte{192, 0, 2, 1}),
+			}
+			must(t, s.Packet(&p))
+		}
+		all := s.Accounts(t.Context().Err)
+		halves := slices.ContainsFunc(all, func(a *account.Account) bool {
+			return slices.ContainsFunc(a.Lines, func(line string) bool { return strings.Contains(line, "sent the other half") })
+		})
+		if len(all) == 0 || halves == alone {
+			t.Errorf("alone=%t: %d accounts, with halves: %t", alone, len(all), halves)
+		}
 	}
 }

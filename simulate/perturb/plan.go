@@ -76,7 +76,9 @@ func (p *Plan) Run(ctx context.Context, runs repeat.Plan, choice Choice, machine
 		if err != nil {
 			return repeat.Worker[outcome]{}, err
 		}
-		return repeat.Worker[outcome]{Run: p.newRunner(m).run, Close: m.Close}, nil
+		r := p.newRunner(m)
+		r.choice = choice
+		return repeat.Worker[outcome]{Run: r.run, Close: m.Close}, nil
 	}
 	err := repeat.Do(ctx, runs, worker, c.take)
 	return c.report(), err

@@ -109,9 +109,10 @@ func newCollector(p *Plan, runs repeat.Plan, choice Choice) *collector {
 func (c *collector) take(seed uint64, o outcome) {
 	c.done.Runs++
 	for _, s := range o.shorts {
-		if c.missed[s.pair].add(s.by, seed); c.choice.has(c.plan.pairs[s.pair]) {
-			c.because(s, seed)
-		}
+		c.missed[s.pair].add(s.by, seed)
+	}
+	for i := range o.reasons {
+		c.because(&o.reasons[i], seed)
 	}
 	for i, d := range o.delays {
 		c.delays[i].opened += d.opened
@@ -131,15 +132,14 @@ func (c *collector) take(seed uint64, o outcome) {
 	}
 }
 
-// because counts the reason of a pair that opened less often.
-func (c *collector) because(s short, seed uint64) {
-	reasons := c.reasons[c.plan.doorOf[s.pair]]
-	one := reasons[s.reason]
+// because counts the reason of pairs that opened less often.
+func (c *collector) because(b *because, seed uint64) {
+	one := c.reasons[b.door][b.reason]
 	if one == nil {
-		one = &Counted{Reason: s.reason, First: seed, Text: s.text}
-		reasons[s.reason] = one
+		one = &Counted{Reason: b.reason, First: seed, Text: b.text}
+		c.reasons[b.door][b.reason] = one
 	}
-	one.Count += s.by
+	one.Count += b.by
 }
 
 // report returns the report of all that was taken.

@@ -31,18 +31,26 @@ type chance struct {
 
 // An outcome is what a run did differently from a run without faults.
 type outcome struct {
-	shorts []short
-	extras []pair
-	delays []delay // by door
-	errors int
+	shorts  []short
+	reasons []because
+	extras  []pair
+	delays  []delay // by door
+	errors  int
 }
 
 // A short is a pair that opened less often than without faults.
 type short struct {
-	pair   int // its place in those that open without faults
-	by     int
+	pair int // its place in those that open without faults
+	by   int
+}
+
+// A because is why chosen pairs opened a door less often, and how much less all of them did. Many
+// pairs of a run have the same reason, and outcomes can wait for earlier runs.
+type because struct {
+	door   int
 	reason Reason
-	text   string
+	by     int
+	text   string // of the first pair; empty when an earlier run of the same runner had the reason
 }
 
 // A delay is by how much the sources that open a door once opened it later than without faults.
@@ -64,11 +72,13 @@ type runner struct {
 	set      *engine.Set
 	facts    engine.Facts
 	opened   map[pair]chance
+	choice   Choice
+	told     map[because]bool // of a door and a reason alone: some run of this runner had it
 }
 
 func (p *Plan) newRunner(m Machine) *runner {
 	return &runner{
-		plan: p, set: m.Set.Placed(), facts: m.Facts, opened: map[pair]chance{},
+		plan: p, set: m.Set.Placed(), facts: m.Facts, opened: map[pair]chance{}, told: map[because]bool{},
 		arranger: arranger{route: p.route, network: p.network, passed: make([]bool, len(p.tape.Inputs)), chosen: make([]netip.Addr, len(p.route.flows))},
 	}
 }
@@ -77,7 +87,7 @@ func (p *Plan) newRunner(m Machine) *runner {
 func (r *runner) play(ctx context.Context, seed uint64, v View) (*simulate.Session, transcript.Summary, error) {
 	clear(r.opened)
 	s := r.plan.tape.Session(simulate.SessionConfig{
-		Set: r.set, Facts: r.facts, Explain: true, Judged: v.Judged,
+		Set: r.set, Facts: r.facts, Explain: true, Alone: v.Writer == nil, Judged: v.Judged,
 		Events: func(events []engine.Event) {
 			if r.note(events); v.Writer != nil {
 				v.Writer.Events(events)
@@ -130,21 +140,40 @@ func (r *runner) run(ctx context.Context, seed uint64) (o outcome, err error) {
 			o.extras = append(o.extras, p)
 		}
 	}
-	r.explain(o.shorts, s)
+	o.reasons = r.explain(o.shorts, s)
 	return o, nil
 }
 
-// explain says why pairs opened less often, by the account of the run.
-func (r *runner) explain(shorts []short, s *simulate.Session) {
-	for i := range shorts {
-		one := &shorts[i]
-		p := r.plan.pairs[one.pair]
-		if r.opened[p].opens > 0 {
-			one.reason = Reason{Result: Fewer}
+// explain says why chosen pairs opened less often, by the account of the run. The reasons are in
+// the order of the first pair that has each.
+func (r *runner) explain(shorts []short, s *simulate.Session) (all []because) {
+	at := map[because]int{}
+	for _, one := range shorts {
+		if !r.choice.has(r.plan.pairs[one.pair]) {
 			continue
 		}
-		one.reason, one.text = reasonOf(r.furthest(s, p))
+		reason, text := r.why(r.plan.pairs[one.pair], s)
+		key := because{door: r.plan.doorOf[one.pair], reason: reason}
+		i, known := at[key]
+		if !known {
+			i = len(all)
+			at[key] = i
+			all = append(all, key)
+			if !r.told[key] {
+				r.told[key], all[i].text = true, text
+			}
+		}
+		all[i].by += one.by
 	}
+	return all
+}
+
+// why says why a pair opened less often.
+func (r *runner) why(p pair, s *simulate.Session) (reason Reason, text string) {
+	if r.opened[p].opens > 0 {
+		return Reason{Result: Fewer}, ""
+	}
+	return reasonOf(r.furthest(s, p))
 }
 
 // furthest returns the account of a pair: of the addresses of its source, that of the one which

@@ -138,6 +138,21 @@ func TestTheEndOfTheContextKeepsWhatCame(t *testing.T) {
 	}
 }
 
+// TestTheEndOfTheContextAfterTheLastRun changes nothing: there is an outcome of each run.
+func TestTheEndOfTheContextAfterTheLastRun(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var made, closed, count int
+	err := repeat.Do(ctx, repeat.Plan{Runs: 10, Workers: 2}, squares(&made, &closed), func(seed, _ uint64) {
+		if count++; seed == 9 {
+			cancel()
+		}
+	})
+	if err != nil || count != 10 {
+		t.Errorf("%d outcomes, %v", count, err)
+	}
+}
+
 // TestALateRunHoldsUpTheOthers bounds the outcomes that wait: while run 0 is under way, only so
 // many others begin.
 func TestALateRunHoldsUpTheOthers(t *testing.T) {
