@@ -32,6 +32,7 @@ type wish struct {
 	trial     time.Duration // 0: they are in force for good
 	giveUp    bool          // only end a trial
 	confirm   string        // only confirm a trial, for this reason; "": reload
+	began     time.Time     // the beginning of the trial that is confirmed
 	signal    bool          // it is a SIGHUP, which nobody may have meant
 }
 
@@ -67,10 +68,10 @@ type reloader struct {
 	tested *source.Files  // of which the tests passed in the try before; nil: there was none
 	passed *control.Tests // their result
 
-	trial  *trial      // nil: none runs
-	proved chan proved // capacity 1: from the loop
-	held   *state.Held // files that wait for a person; nil: none do
-	from   string      // where the set was read that runs; "": at path
+	trial   *trial      // nil: none runs
+	held    *state.Held // files that wait for a person; nil: none do
+	heldAny bool        // those that are read next wait, since a trial ended that nobody confirmed
+	from    string      // where the set was read that runs; "": at path
 
 	standing outcome // the last whose files are those that run; the zero value: none since the start
 
@@ -80,11 +81,14 @@ type reloader struct {
 	saveAgain  <-chan time.Time // when the running set is saved again; nil: it is saved
 
 	// The loop owns these, because the status reads them.
-	last     outcome    // the last that was reported; the zero value: none since the start
-	loaded   time.Time  // when the running set was applied
-	lastGood bool       // the files failed at the start
-	running  int        // generation of the set that runs
-	onTrial  *trialTold // nil: no trial runs
+	unmarked bool      // what the start holds is not saved yet
+	last     outcome   // the last that was reported; the zero value: none since the start
+	loaded   time.Time // when the running set was applied
+	lastGood bool      // the files failed at the start
+	running  int       // generation of the set that runs
+	// unreadable is what was reported before the files could not be read; nil: they could be.
+	unreadable *outcome
+	onTrial    *trialTold // nil: no trial runs
 }
 
 // newReloader returns a reloader that continues from a start.
@@ -112,10 +116,9 @@ func (d *daemon) newReloader(first startup) *reloader {
 		requests:      make(chan request),
 		referenced:    make(chan []string, 1),
 		stateRenewed:  make(chan struct{}, 1),
-		proved:        make(chan proved, 1),
 		generation:    1, running: 1, loaded: d.since,
 	}
-	r.seen, r.held, r.from = first.judged, first.held, first.from
+	r.seen, r.held, r.from, r.unmarked = first.judged, first.held, first.from, first.unmarked
 	r.sendReferenced(first.files)
 	if first.outcome.kind != control.Applied {
 		r.last, r.lastGood = first.outcome, true
@@ -135,10 +138,8 @@ func (r *reloader) run(ctx context.Context) error {
 			q.answer <- r.handle(ctx, q.wish)
 		case <-r.trialOver():
 			_, _ = r.endTrial(ctx, notConfirmed)
-		case found := <-r.proved:
-			if r.trial != nil && r.trial.proof == found.by {
-				r.confirmTrial(ctx, found.why)
-			}
+		case why := <-r.proofOfTrial():
+			r.confirmTrial(ctx, why)
 		case err := <-r.saved:
 			r.kept(err)
 		case <-r.saveAgain:
@@ -158,6 +159,8 @@ func (r *reloader) handle(ctx context.Context, asked wish) outcome {
 	switch {
 	case r.trial == nil && (asked.giveUp || asked.confirm != ""):
 		return outcome{refusal: noTrial}
+	case asked.confirm != "" && !r.trial.told.began.Equal(asked.began):
+		return outcome{refusal: anotherTrial}
 	case asked.confirm != "":
 		return r.confirmTrial(ctx, asked.confirm)
 	case asked.giveUp:
@@ -274,6 +277,13 @@ func (r *reloader) tryReload(ctx context.Context, asked wish, hint bool) (outcom
 		r.noteStanding(now, files, &o)
 	}
 	r.loop.do(ctx, func() {
+		switch {
+		case asked.from != "":
+		case files != nil:
+			r.unreadable = nil
+		case r.unreadable == nil:
+			r.unreadable = new(r.last)
+		}
 		if asked.from == "" || o.kind == control.Applied { // what is wrong elsewhere concerns who asked
 			r.last = o
 		}

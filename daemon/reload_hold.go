@@ -23,6 +23,12 @@ func (r *reloader) hold(files *source.Files, why control.Hold) *state.Held {
 	return &state.Held{Sum: sumText(files), Why: string(why), At: r.loop.clock.now().Add(r.loop.wallOffset()).UTC()}
 }
 
+// holdAny returns a note that whatever files there are wait for a person: a trial runs, or ended
+// just now. What is saved during one by whoever cannot get in is not for a start to put in force.
+func (r *reloader) holdAny() *state.Held {
+	return &state.Held{Any: true, Why: string(control.HeldByTrial), At: r.loop.clock.now().Add(r.loop.wallOffset()).UTC()}
+}
+
 func sumText(files *source.Files) string {
 	sum := files.ScriptsSum()
 	return hex.EncodeToString(sum[:])
@@ -30,17 +36,25 @@ func sumText(files *source.Files) string {
 
 // isHeld reports whether files are those that wait for a person.
 func isHeld(held *state.Held, files *source.Files) bool {
-	return held != nil && held.Sum == sumText(files)
+	return held != nil && (held.Any || held.Sum == sumText(files))
 }
 
 // waits reports whether changed files are not put in force now, because nobody asked for it. Each
 // is told once.
 func (r *reloader) waits(ctx context.Context, now current, files *source.Files) bool {
 	switch {
+	case r.heldAny:
+		r.heldAny = false
+		if !isHeld(r.held, files) {
+			r.held = r.hold(files, control.HeldByTrial)
+		}
+		r.keep(now.inForce)
 	case r.seen != nil && files.Compare(r.seen) != source.Changed:
+		r.noteReadable(ctx)
 		return true
 	case r.trial != nil:
-		r.log.Info("scripts changed during a trial, and wait for its end")
+		r.trial.waits = true
+		r.log.Info("scripts changed during a trial, and wait for its end: unless it is confirmed, they are held then")
 	case isHeld(r.held, files):
 		r.log.Info("the scripts are again those that are held, and wait: sesame reload")
 	case r.manual:
@@ -48,21 +62,28 @@ func (r *reloader) waits(ctx context.Context, now current, files *source.Files) 
 	default:
 		return false
 	}
-	if r.trial == nil { // its end looks at them again
-		r.seen = files
-		files.Forget()
-		r.sendReferenced(now.files)
-	}
+	r.seen = files
+	files.Forget()
+	r.sendReferenced(now.files)
 	return true
 }
 
-// signalWaits reports whether a SIGHUP leaves files held that were tried: it may come from
-// logrotate, and nobody looks at it.
+// noteReadable reports again what was reported of files that could not be read for a while.
+func (r *reloader) noteReadable(ctx context.Context) {
+	r.loop.do(ctx, func() {
+		if r.unreadable != nil {
+			r.last, r.unreadable = *r.unreadable, nil
+		}
+	})
+}
+
+// signalWaits reports whether a SIGHUP leaves files held: it may come from logrotate, and nobody
+// looks at it.
 func (r *reloader) signalWaits(files *source.Files) bool {
-	if r.trial == nil && (r.held == nil || r.held.Why != string(control.HeldByTrial) || !isHeld(r.held, files)) {
+	if r.trial == nil && !r.heldAny && !isHeld(r.held, files) {
 		return false
 	}
-	r.log.Warn("a SIGHUP came, and the scripts stay as they are, since those on the disk were tried and not confirmed: sesame reload puts them in force")
+	r.log.Warn("a SIGHUP came, and the scripts stay as they are, since a trial runs, or those on the disk wait for a person: sesame reload")
 	return true
 }
 
@@ -132,7 +153,7 @@ func (r *reloader) hint() {
 // "": they run. Good is the set that was in force when the daemon ended.
 func (d *daemon) heldAtStart(found stateFound, good, set *scripting.Set, files *source.Files) (hold control.Hold, text string) {
 	switch {
-	case isHeld(found.saved.Held, files):
+	case isHeld(found.saved.Held, files) && !(found.saved.Held.Any && sameFiles(good, set)):
 		hold = control.Hold(found.saved.Held.Why)
 	case d.config.Reload == "manual" && !sameFiles(good, set):
 		hold = control.HeldByManual

@@ -45,6 +45,10 @@ func (r *reloader) judge(ctx context.Context, now current, files *source.Files, 
 		o.kind, o.text = control.Held, heldMessage(o.held)
 		return nil
 	}
+	if r.trialEnded() { // the set before the trial comes first
+		set.Close()
+		return errTrialOver
+	}
 	return r.apply(ctx, now, set, files, asked, o)
 }
 
@@ -65,7 +69,7 @@ func (r *reloader) apply(ctx context.Context, now current, set *scripting.Set, f
 	x, sets := exchange{set: set, files: files, values: r.values}, []*scripting.Set{now.set}
 	var next *trial
 	if asked.trial > 0 {
-		if next, err = r.newTrial(ctx, now, set, files, asked, changes); err != nil {
+		if next, err = r.newTrial(ctx, now, set, asked, changes); err != nil {
 			return err
 		}
 		next.after, next.tests = held, o.tests
@@ -92,7 +96,7 @@ func (r *reloader) apply(ctx context.Context, now current, set *scripting.Set, f
 		r.applied(set, r.generation)
 		return nil
 	}
-	r.held = held
+	r.held, r.heldAny = held, false
 	r.prepareFacts(ctx, set)
 	r.applied(set, r.generation)
 	r.keep(inForce{set: set, files: files, values: r.values, from: r.from})

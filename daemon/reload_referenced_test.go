@@ -80,8 +80,8 @@ func newReloading(t *testing.T, script string, files map[string]string) *reloadi
 		path: w.dir, load: load, vet: func(*source.Files, *scripting.Set) error { return nil }, loop: w.l, log: log, generation: 1,
 		gate:    &gate{budget: time.Minute, run: suite.Run, log: log, open: func(context.Context, string) (*os.File, error) { return nil, os.ErrPermission }, options: func(values map[string]string) scripting.Options { return scripting.Options{Values: values} }},
 		running: 1, referenced: make(chan []string, 1),
-		hints: make(chan struct{}, 1), proved: make(chan proved, 1),
-		save: func(inForce, *state.Held) error { return nil }, noteSaved: func(error) {}, applied: func(*scripting.Set, int) {}, tellHelper: func(*source.Files, bool) {}, prepareFacts: func(context.Context, ...*scripting.Set) {}, requestRepair: func() {},
+		hints: make(chan struct{}, 1),
+		save:  func(inForce, *state.Held) error { return nil }, noteSaved: func(error) {}, applied: func(*scripting.Set, int) {}, tellHelper: func(*source.Files, bool) {}, prepareFacts: func(context.Context, ...*scripting.Set) {}, requestRepair: func() {},
 	}
 	first, err := source.Read(w.dir)
 	must(t, err)

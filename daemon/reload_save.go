@@ -43,7 +43,9 @@ func (r *reloader) keepRunning(ctx context.Context) {
 	switch {
 	case err != nil:
 	case r.trial != nil: // a restart returns to the set before
-		r.kept(r.save(r.trial.before, r.trial.kept))
+		r.kept(r.save(r.trial.before, r.holdAny()))
+	case r.heldAny:
+		r.kept(r.save(now.inForce, r.holdAny()))
 	default:
 		r.keep(now.inForce)
 	}

@@ -15,7 +15,15 @@ func (r *reloader) test(ctx context.Context, files *source.Files, asked wish) (*
 	if r.tested != nil && files.Compare(r.tested) != source.Changed {
 		return r.passed, nil
 	}
-	tests, err := r.gate.test(ctx, files, r.values, asked.skipTests)
+	limited, cancel := ctx, func() {}
+	if r.trial != nil { // whoever is locked out must not wait for tests
+		limited, cancel = context.WithTimeout(ctx, r.trial.told.ends.Sub(r.loop.clock.now()))
+	}
+	defer cancel()
+	tests, err := r.gate.test(limited, files, r.values, asked.skipTests)
+	if ctx.Err() == nil && limited.Err() != nil {
+		err = errTrialOver
+	}
 	if r.tested, r.passed = files, tests; err != nil {
 		r.tested = nil
 	}
@@ -33,8 +41,13 @@ func (r *reloader) adopt(ctx context.Context, files *source.Files, asked wish, o
 	if !r.loop.do(ctx, func() { r.loop.files = files }) {
 		return errStopping
 	}
-	if r.trial == nil && asked.from == "" && (r.from != "" || r.held != nil) { // nothing else waits any more
-		r.from, r.held = "", nil
+	switch {
+	case r.trial != nil && asked.trial > 0:
+		r.extendTrial(ctx, asked.trial)
+		told := r.trial.told
+		o.trial = &told
+	case r.trial == nil && asked.from == "" && (r.from != "" || r.held != nil || r.heldAny): // nothing else waits any more
+		r.from, r.held, r.heldAny = "", nil, false
 		r.keepRunning(ctx)
 	}
 	o.kind = control.Unchanged

@@ -30,6 +30,10 @@ func (r *reloader) noteStanding(now current, files *source.Files, o *outcome) {
 // noteUnchanged records that the files are those that run, so that an earlier rejected or held
 // reload of others is over. What was tried from elsewhere is over when a person asks for a reload.
 func (r *reloader) noteUnchanged(ctx context.Context, files *source.Files, hint bool) {
+	if r.heldAny && r.from == "" { // they are those that run
+		r.held, r.heldAny = nil, false
+		r.keepRunning(ctx)
+	}
 	if r.from == "" {
 		r.seen = files
 	} else if hint { // of other files
@@ -37,6 +41,7 @@ func (r *reloader) noteUnchanged(ctx context.Context, files *source.Files, hint 
 	}
 	over := false
 	r.loop.do(ctx, func() {
+		r.unreadable = nil
 		if r.last.kind != control.Rejected && r.last.kind != control.Held || r.last.at.Equal(r.standing.at) {
 			return
 		}

@@ -122,7 +122,13 @@ func stopText(mode control.Mode, firewallMode string, guards bool) string {
 func (d *daemon) saveStarted(ctx context.Context) {
 	var set *scripting.Set
 	var files *source.Files
-	if !d.loop.do(ctx, func() { set, files = d.loop.set, d.loop.files }) || d.reloader.lastGood {
+	if !d.loop.do(ctx, func() { set, files = d.loop.set, d.loop.files }) {
+		return
+	}
+	if d.reloader.lastGood {
+		if d.reloader.unmarked {
+			d.reloader.keepRunning(ctx)
+		}
 		return
 	}
 	d.tellHelper(files, false)

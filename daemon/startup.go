@@ -21,6 +21,8 @@ type startup struct {
 	outcome outcome       // of the files
 	held    *state.Held   // files that wait for a person
 	from    string        // where the set was read; "": at the path of the configuration
+
+	unmarked bool // held is not saved yet
 }
 
 // chooseScripts decides which scripts a start runs: the files on disk, if they load, if only root
@@ -62,6 +64,12 @@ func (d *daemon) chooseScripts(ctx context.Context, found stateFound) (startup, 
 		}
 	}
 	b.set, b.files, b.values, b.held, b.from = good, goodFiles, goodValues, found.saved.Held, string(found.saved.From)
+	if held := b.held; held != nil && held.Any { // what was edited later is not held
+		b.held, b.unmarked = nil, true
+		if files != nil {
+			b.held = &state.Held{Sum: sumText(files), Why: held.Why, At: held.At}
+		}
+	}
 	for _, err := range d.unread { // not before it is known that this set runs, and who reads for it
 		d.config.Log.Warn("one-time sequences cannot be read, so their doors cannot be opened", "error", err)
 	}

@@ -22,8 +22,9 @@ import (
 // the files, and a restart at any time returns to it. The reloader's goroutine owns a trial.
 type trial struct {
 	before inForce
-	kept   *state.Held // of before, as it is saved
-	after  *state.Held // of the set on trial, once it is confirmed
+	held   *state.Held // with before
+	after  *state.Held // with the set on trial, once it is confirmed
+	waits  bool        // files changed meanwhile
 	proof  *proof
 	over   <-chan time.Time // by the monotonic clock
 	late   bool             // the set before did not return at the first try
@@ -63,6 +64,19 @@ func (t *trialTold) control(offset time.Duration) *control.Trial {
 	}
 }
 
+// ended returns whether the time of the trial is over.
+func (r *reloader) trialEnded() bool {
+	return r.trial != nil && !r.loop.clock.now().Before(r.trial.told.ends)
+}
+
+// proofOfTrial returns the channel of what proves the trial; nil: none runs.
+func (r *reloader) proofOfTrial() <-chan string {
+	if r.trial == nil {
+		return nil
+	}
+	return r.trial.proof.proved
+}
+
 // returnRetry is the time until another try when the set before could not return.
 const returnRetry = time.Second
 
@@ -79,21 +93,18 @@ func (r *reloader) trialOver() <-chan time.Time {
 
 // newTrial prepares a trial of a set, and saves the set before, without which it does not begin. In
 // a trial the set before is that before the trial.
-func (r *reloader) newTrial(ctx context.Context, now current, set *scripting.Set, files *source.Files, asked wish, changes []difference.Change) (*trial, error) {
-	t := &trial{before: now.inForce, kept: r.held, standing: r.standing}
+func (r *reloader) newTrial(ctx context.Context, now current, set *scripting.Set, asked wish, changes []difference.Change) (*trial, error) {
+	t := &trial{before: now.inForce, held: r.held, standing: r.standing}
 	t.told = trialTold{state: control.TrialRuns, began: r.loop.clock.now(), boot: sinceBoot(), from: asked.from}
 	t.told.ends = t.told.began.Add(asked.trial)
 	if r.trial != nil {
-		t.before, t.kept, t.standing = r.trial.before, r.trial.kept, r.trial.standing
+		t.before, t.held, t.standing = r.trial.before, r.trial.held, r.trial.standing
 		changes = difference.Of(t.before.set, set)
 	}
-	if asked.from == "" {
-		t.kept = r.hold(files, control.HeldByTrial)
-	}
-	if err := r.saveNow(t.before, t.kept); err != nil {
+	if err := r.saveNow(t.before, r.holdAny()); err != nil {
 		return nil, fmt.Errorf("a trial needs the scripts before it saved, so that a restart returns to them: %w", err)
 	}
-	t.proof = newProof(t.told.began, set, changes, r.proved)
+	t.proof = newProof(t.told.began, set, changes)
 	t.told.doors = slices.Sorted(maps.Keys(t.proof.doors))
 	r.loop.do(ctx, func() { // no more are used before the set is in force: see exchange
 		t.proof.used = slices.Concat(r.loop.used, r.loop.engine.Uses())
@@ -128,24 +139,24 @@ func (r *reloader) extendTrial(ctx context.Context, d time.Duration) {
 func (r *reloader) confirmTrial(ctx context.Context, why string) outcome {
 	t := r.trial
 	t.told.state, t.told.why = control.TrialConfirmed, why
-	o := outcome{kind: control.Applied, generation: r.generation, at: r.loop.clock.now(), trial: &t.told, tests: t.tests}
-	now := current{}
-	r.loop.do(ctx, func() {
-		r.loop.proof, r.onTrial = nil, nil
-		t.before.set.Close() // its Lua states are the loop's
-		o.doors = len(r.loop.set.Engine.Doors)
-		r.last = o
-		now = r.currentNow()
-	})
-	if now.set == nil { // the daemon is stopping
-		return o
+	o := outcome{kind: control.Applied, generation: r.generation, trial: &t.told, tests: t.tests}
+	now, err := r.current(ctx)
+	if err != nil { // the daemon is stopping, and the next start returns to the set before
+		return outcome{refusal: control.Refusal(err.Error())}
 	}
-	r.trial, r.held = nil, t.after
-	r.log.Info("the trial is confirmed: its scripts stay", "generation", r.generation, "by", why)
-	r.tellHelper(now.files, false)
-	if err := r.saveNow(now.inForce, r.held); err != nil {
+	if err := r.saveNow(now.inForce, t.after); err != nil { // before anybody is told
 		o.text = "the scripts are not saved yet, so a restart returns to those before: " + err.Error()
 	}
+	o.at, o.doors = r.loop.clock.now(), len(now.set.Engine.Doors)
+	r.loop.do(ctx, func() {
+		r.loop.proof, r.onTrial, r.last = nil, nil, o
+		t.before.set.Close() // its Lua states are the loop's
+	})
+	if r.trial, r.held = nil, t.after; t.waits {
+		r.seen = nil // those of the configuration are looked at again
+	}
+	r.log.Info("the trial is confirmed: its scripts stay", "generation", r.generation, "by", why)
+	r.tellHelper(now.files, false)
 	r.prepareFacts(ctx, now.set)
 	r.hint()
 	return o
@@ -168,7 +179,7 @@ func (r *reloader) endTrial(ctx context.Context, why string) (o outcome, err err
 		t.late = true
 		return o, err
 	}
-	r.trial, r.held, r.from, r.standing = nil, t.kept, t.before.from, t.standing
+	r.trial, r.held, r.heldAny, r.from, r.standing = nil, t.held, true, t.before.from, t.standing
 	r.tellHelper(t.before.files, false)
 	r.log.Warn("the trial is over: the scripts before it are in force again, and those of the trial are held", "generation", o.generation, "because", why)
 	r.loop.do(ctx, func() { // before anything that may wait for a disk
@@ -266,12 +277,14 @@ func (d *daemon) confirm(ctx context.Context, q control.ConfirmRequest) (control
 	if q.Force {
 		why += " --force"
 	}
-	o, err := d.reloader.request(ctx, wish{confirm: why})
+	o, err := d.reloader.request(ctx, wish{confirm: why, began: told.began})
 	if err != nil {
 		return control.Outcome{}, err
 	}
 	return d.reloader.answer(ctx, o), o.refused()
 }
+
+const anotherTrial = control.Refusal("another trial began meanwhile: look at sesame status, and confirm again")
 
 const noTrial = control.Refusal("no trial runs: the scripts that are in force stay")
 

@@ -18,13 +18,7 @@ type proof struct {
 	fresh   map[attemptOf]bool
 	awaited map[uint64]string // effects of openings, and what to say of these
 	used    []engine.Consumed // that the set before still has
-	proved  chan<- proved     // capacity 1
-}
-
-// A proved is what a proof found.
-type proved struct {
-	by  *proof
-	why string
+	proved  chan string       // capacity 1: what was found
 }
 
 type attemptOf struct {
@@ -40,8 +34,8 @@ const (
 
 // newProof returns a proof for the doors of a set that changed. Doors that only observe open
 // nothing, and a scan of ports completes those of one knock.
-func newProof(began time.Time, set *scripting.Set, changes []difference.Change, found chan<- proved) *proof {
-	p := &proof{began: began, doors: map[string]*engine.Door{}, fresh: map[attemptOf]bool{}, awaited: map[uint64]string{}, proved: found}
+func newProof(began time.Time, set *scripting.Set, changes []difference.Change) *proof {
+	p := &proof{began: began, doors: map[string]*engine.Door{}, fresh: map[attemptOf]bool{}, awaited: map[uint64]string{}, proved: make(chan string, 1)}
 	changed := map[string]bool{}
 	for _, c := range changes {
 		changed[c.Name] = changed[c.Name] || c.Kind == difference.Door && c.What != difference.Gone
@@ -101,7 +95,7 @@ func (p *proof) result(id uint64, err error) {
 		return
 	}
 	select {
-	case p.proved <- proved{p, why}:
+	case p.proved <- why:
 	default: // one is enough
 	}
 }

@@ -27,7 +27,6 @@ sesame.door "same" { sequence = { 7, 8 }, guards = "tcp/26" }
 // A proving is a proof that is given events.
 type proving struct {
 	*proof
-	found chan proved
 	began time.Time
 	ids   uint64
 }
@@ -37,13 +36,13 @@ func newProving(t *testing.T) *proving {
 	set, err := scripting.Load(source.Of("scripts", "", []source.File{{Path: "a.lua", Source: []byte(proofDoors)}}), scripting.Options{})
 	must(t, err)
 	t.Cleanup(set.Close)
-	p := &proving{found: make(chan proved, 1), began: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
+	p := &proving{began: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
 	var changes []difference.Change
 	for _, name := range []string{"two", "one", "word", "seen"} {
 		changes = append(changes, difference.Change{Kind: difference.Door, Name: name, What: "ttl"})
 	}
 	changes = append(changes, difference.Change{Kind: difference.Door, Name: "same", What: difference.Gone}, difference.Change{Kind: difference.Command, Name: "same", What: "ttl"})
-	p.proof = newProof(p.began, set, changes, p.found)
+	p.proof = newProof(p.began, set, changes)
 	return p
 }
 
@@ -68,8 +67,8 @@ func (p *proving) open(door string, source netip.Prefix, after time.Duration, ef
 
 func (p *proving) proves() string {
 	select {
-	case f := <-p.found:
-		return f.why
+	case why := <-p.proved:
+		return why
 	default:
 		return ""
 	}
@@ -212,6 +211,8 @@ func TestHeldAtAStart(t *testing.T) {
 		text         string
 	}{
 		{"nothing", "auto", nil, other, "", ""},
+		{"a trial ran", "auto", &state.Held{Any: true, Why: "trial"}, other, control.HeldByTrial, "were on trial"},
+		{"a trial ran, of others", "auto", &state.Held{Any: true, Why: "trial"}, good, "", ""},
 		{"tried", "auto", mark(control.HeldByTrial), other, control.HeldByTrial, "were on trial"},
 		{"from elsewhere", "auto", mark(control.HeldByFrom), other, control.HeldByFrom, "scripts of /new were put in force instead"},
 		{"others were tried", "auto", &state.Held{Sum: "00", Why: "trial"}, other, "", ""},

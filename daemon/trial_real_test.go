@@ -16,6 +16,7 @@ import (
 	"sesame/daemon/state"
 	"sesame/scripting"
 	"sesame/scripting/source"
+	"sesame/simulate/suite"
 )
 
 const (
@@ -52,6 +53,16 @@ func newTrying(t *testing.T, script string, files map[string]string) *trying {
 }
 
 func (w *trying) ask(asked wish) outcome { w.Helper(); return w.r.handle(w.Context(), asked) }
+
+// confirm confirms the trial that runs.
+func (w *trying) confirm(why string) outcome {
+	w.Helper()
+	began := time.Time{}
+	if w.r.trial != nil {
+		began = w.r.trial.told.began
+	}
+	return w.ask(wish{confirm: why, began: began})
+}
 
 func (w *trying) try() outcome { w.Helper(); return w.ask(wish{trial: time.Hour}) }
 
@@ -130,27 +141,125 @@ func TestRealTrialReturns(t *testing.T) {
 	t.Log("# a person puts them in force")
 	w.wantOutcome(w.ask(wish{}), control.Applied, 4)
 	w.wantSaved(otherDoor, "")
-	w.wantRefused(w.ask(wish{confirm: "x"}), "no trial runs")
+	w.wantRefused(w.confirm("x"), "no trial runs")
 	w.wantRefused(w.ask(wish{giveUp: true}), "no trial runs")
 }
 
-// Other files, which nobody tried, are put in force in auto mode once the trial is over.
-func TestRealOtherFilesAfterATrial(t *testing.T) {
+// What is saved during a trial waits with what was tried: whoever saved it may be locked out. So
+// does a change of tests alone. What is saved after its end is put in force in auto mode.
+func TestRealOtherFilesInATrial(t *testing.T) {
+	for name, save := range map[string]func(*trying){
+		"other scripts": func(w *trying) { w.script(thirdDoor) },
+		"a test":        func(w *trying) { writeFile(w, w.dir+"/zz_test.lua", "-- a note\n") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newTrying(t, triedDoor, nil)
+			w.r.manual = true
+			w.script(otherDoor)
+			w.wantOutcome(w.try(), control.Applied, 2)
+			w.r.manual = false
+			for range 2 {
+				save(w)
+				w.wantOutcome(w.hint(), control.Unchanged, 2)
+			}
+			if n := strings.Count(w.log.String(), "wait for its end"); n != 1 {
+				t.Errorf("told %d times", n)
+			}
+			files, err := source.Read(w.dir)
+			must(t, err)
+			if !isHeld(w.saves[len(w.saves)-1].held, files) {
+				t.Error("a start puts the files in force")
+			}
+			_, err = w.r.endTrial(t.Context(), notConfirmed)
+			must(t, err)
+			if len(w.r.hints) != 1 {
+				t.Error("nobody looks at the files after the end")
+			}
+			w.wantOutcome(w.ask(wish{signal: true}), control.Unchanged, 3)
+			w.wantOutcome(w.hint(), control.Unchanged, 3)
+			if held := w.saves[len(w.saves)-1].held; held == nil || held.Any || !isHeld(held, files) {
+				t.Errorf("saved: %+v", held)
+			}
+			w.knock(3, 4, 5, 6)
+			w.wantOpened()
+			writeFile(t, w.dir+"/y_test.lua", "-- another note\n") // the scripts are the same
+			w.wantOutcome(w.hint(), control.Unchanged, 3)
+			w.script(longerDoor)
+			w.wantOutcome(w.hint(), control.Applied, 4)
+			w.wantSaved(longerDoor, "")
+		})
+	}
+}
+
+// What waited for the end of a trial is put in force when it is confirmed.
+func TestRealOtherFilesAfterAConfirmedTrial(t *testing.T) {
+	w := newTrying(t, triedDoor, map[string]string{"a.lua": otherDoor})
+	w.wantOutcome(w.ask(wish{from: w.out, trial: time.Hour}), control.Applied, 2)
+	w.script(thirdDoor)
+	w.wantOutcome(w.hint(), control.Unchanged, 2)
+	w.wantOutcome(w.confirm("x"), control.Applied, 2)
+	w.wantOutcome(w.hint(), control.Applied, 3)
+}
+
+// A confirmation is of the trial that was looked at.
+func TestRealConfirmOfAnotherTrial(t *testing.T) {
+	w := newTrying(t, triedDoor, nil)
+	w.r.manual, w.r.requests = true, make(chan request)
+	w.script(otherDoor)
+	w.wantOutcome(w.try(), control.Applied, 2)
+	w.l.do(t.Context(), func() { w.r.onTrial.boot -= time.Hour }) // it began an hour ago
+	d := &daemon{loop: w.l, reloader: w.r}
+	age := control.Duration(30 * time.Minute)
+	done := make(chan error, 1)
+	go func() {
+		_, err := d.confirm(t.Context(), control.ConfirmRequest{SessionAge: &age, Session: "sshd"})
+		done <- err
+	}()
+	q := <-w.r.requests // its age was compared; meanwhile another trial begins
+	w.script(thirdDoor)
+	w.wantOutcome(w.try(), control.Applied, 3)
+	q.answer <- w.r.handle(t.Context(), q.wish)
+	if err := <-done; err == nil || !strings.Contains(err.Error(), "another trial began") {
+		t.Errorf("a session from before the trial confirmed it: %v", err)
+	}
+}
+
+// Files that differ from those on trial in tests alone get more time, too.
+func TestRealMoreTimeForOtherTests(t *testing.T) {
 	w := newTrying(t, triedDoor, nil)
 	w.r.manual = true
 	w.script(otherDoor)
 	w.wantOutcome(w.try(), control.Applied, 2)
-	w.r.manual = false
-	w.script(thirdDoor)
-	w.wantOutcome(w.hint(), control.Unchanged, 2)
-	w.logged("wait for its end")
-	_, err := w.r.endTrial(t.Context(), notConfirmed)
-	must(t, err)
-	if len(w.r.hints) != 1 {
-		t.Error("nobody looks at the files after the end")
+	ends := w.r.trial.told.ends
+	w.tests(`sesame.test "opens" { { knock = "d", opens = "d" } }`)
+	o := w.ask(wish{trial: 2 * time.Hour})
+	w.wantOutcome(o, control.Unchanged, 2)
+	if o.trial == nil || !o.trial.ends.After(ends) || !w.r.trial.told.ends.Equal(o.trial.ends) {
+		t.Errorf("%+v", o.trial)
 	}
-	w.wantOutcome(w.hint(), control.Applied, 4)
-	w.wantSaved(thirdDoor, "")
+}
+
+// Neither tests nor another trial hold up the end of one.
+func TestRealTrialEndsBeforeTests(t *testing.T) {
+	w := newTrying(t, triedDoor, nil)
+	w.r.manual = true
+	w.script(otherDoor)
+	w.wantOutcome(w.try(), control.Applied, 2)
+	run := w.r.gate.run
+	w.r.gate.run = func(ctx context.Context, c suite.Config) *suite.Report {
+		w.r.trial.told.ends = w.l.clock.now()
+		<-ctx.Done() // as tests that take long
+		return run(ctx, c)
+	}
+	w.script(thirdDoor)
+	w.tests(`sesame.test "opens" { { knock = "d", opens = "d" } }`)
+	w.r.gate.budget = 20 * time.Millisecond
+	w.wantRefused(w.try(), errTrialOver.Error())
+	if w.r.trial != nil || w.r.last.trial.state != control.TrialReturned {
+		t.Errorf("%+v", w.r.last)
+	}
+	w.knock(1, 2)
+	w.wantOpened("d")
 }
 
 func TestRealTrialConfirmed(t *testing.T) {
@@ -158,13 +267,13 @@ func TestRealTrialConfirmed(t *testing.T) {
 	w.r.manual = true
 	w.script(otherDoor)
 	w.wantOutcome(w.try(), control.Applied, 2)
-	o := w.ask(wish{confirm: "sesame confirm"})
+	o := w.confirm("sesame confirm")
 	w.wantOutcome(o, control.Applied, 2)
 	if o.trial.state != control.TrialConfirmed || o.trial.why != "sesame confirm" || w.r.trial != nil || w.r.trialOver() != nil {
 		t.Errorf("%+v", o.trial)
 	}
 	w.wantSaved(otherDoor, "")
-	w.wantRefused(w.ask(wish{confirm: "twice"}), "no trial runs")
+	w.wantRefused(w.confirm("twice"), "no trial runs")
 	w.wantOutcome(w.ask(wish{}), control.Unchanged, 2)
 	w.knock(3, 4)
 	w.wantOpened("d")
@@ -255,11 +364,10 @@ func (w *trying) proofs() (why string) {
 		return n == 0
 	})
 	select {
-	case found := <-w.r.proved:
-		return found.why
+	case why = <-w.r.proofOfTrial():
 	default:
-		return ""
 	}
+	return why
 }
 
 // An opening of a changed door proves a trial, if all of its packets are of the trial.
@@ -469,10 +577,12 @@ func TestRealFromElsewhere(t *testing.T) {
 func TestRealTrialFromElsewhere(t *testing.T) {
 	w := newTrying(t, triedDoor, map[string]string{"a.lua": otherDoor})
 	w.wantOutcome(w.ask(wish{from: w.out, trial: time.Hour}), control.Applied, 2)
-	w.wantSaved(triedDoor, "")
+	w.wantSaved(triedDoor, "trial")
 	_, err := w.r.endTrial(t.Context(), notConfirmed)
 	must(t, err)
+	defer w.wantSaved(otherDoor, "from")
 	w.wantOutcome(w.hint(), control.Unchanged, 3) // nothing changed on the disk, and what happened is still told
+	w.wantSaved(triedDoor, "")
 	if w.r.last.kind != control.Held || w.r.from != "" {
 		t.Errorf("%+v", w.r.last)
 	}
@@ -483,7 +593,7 @@ func TestRealTrialFromElsewhere(t *testing.T) {
 
 	t.Log("# confirmed: the files of the configuration wait")
 	w.wantOutcome(w.ask(wish{from: w.out, trial: time.Hour}), control.Applied, 4)
-	w.wantOutcome(w.ask(wish{confirm: "x"}), control.Applied, 4)
+	w.wantOutcome(w.confirm("x"), control.Applied, 4)
 	w.wantSaved(otherDoor, "from")
 	w.wantOutcome(w.hint(), control.Unchanged, 4)
 }
@@ -589,7 +699,7 @@ func TestRealTestsOfATrial(t *testing.T) {
 	w.wantOutcome(w.try(), control.Applied, 2)
 	w.script(`sesame.door "d" {`)
 	w.wantOutcome(w.try(), control.Rejected, 2)
-	if o := w.ask(wish{confirm: "x"}); o.tests == nil || o.tests.Passed != 1 {
+	if o := w.confirm("x"); o.tests == nil || o.tests.Passed != 1 {
 		t.Errorf("tests: %+v", o.tests)
 	}
 	w.failing = errors.New("no space left")
@@ -598,7 +708,7 @@ func TestRealTestsOfATrial(t *testing.T) {
 	w.failing = nil
 	w.wantOutcome(w.try(), control.Applied, 3)
 	w.failing = errors.New("no space left")
-	if o := w.ask(wish{confirm: "x"}); o.kind != control.Applied || !strings.Contains(o.text, "no space left") {
+	if o := w.confirm("x"); o.kind != control.Applied || !strings.Contains(o.text, "no space left") {
 		t.Errorf("a set that cannot be saved: %+v", o)
 	}
 }
@@ -659,4 +769,32 @@ func TestRealTrialInATrialKeepsUsedSequences(t *testing.T) {
 	w.opened = nil
 	w.knock(1, 2)
 	w.wantOpened()
+}
+
+// Files that cannot be read for a while, and wait as before, are no fault any more.
+func TestRealFilesThatWaitAreReadAgain(t *testing.T) {
+	w := newTrying(t, triedDoor, nil)
+	w.r.manual = true
+	w.script(otherDoor)
+	w.wantOutcome(w.try(), control.Applied, 2)
+	_, err := w.r.endTrial(t.Context(), notConfirmed)
+	must(t, err)
+	w.wantOutcome(w.hint(), control.Unchanged, 3)
+	must(t, os.Rename(w.dir, w.dir+".away"))
+	w.wantOutcome(w.hint(), control.Rejected, 3, "no such file")
+	w.wantOutcome(w.hint(), control.Rejected, 3, "no such file")
+	must(t, os.Rename(w.dir+".away", w.dir))
+	w.wantOutcome(w.hint(), control.Unchanged, 3)
+	if w.r.last.kind != control.Held || w.r.last.hold != control.HeldByTrial {
+		t.Errorf("%+v", w.r.last)
+	}
+
+	t.Log("# ones with a fault are still rejected")
+	w.r.manual = false
+	w.script(`sesame.door "d" {`)
+	w.wantOutcome(w.hint(), control.Rejected, 3)
+	w.wantOutcome(w.hint(), control.Unchanged, 3)
+	if w.r.last.kind != control.Rejected {
+		t.Errorf("%+v", w.r.last)
+	}
 }

@@ -30,9 +30,10 @@ scripts before them return when the time of the trial is over.
 A session that was opened before the trial proves nothing about new knocks: it
 stands whatever the new scripts do. So confirm is refused there. Knock, log in
 anew, and confirm in the new session; or say --force. The age of a session is
-that of the sshd process above this one. Without one, it is that of the oldest
-process above it, up to login or the service manager: a tmux server, a cron
-daemon, or this process in a unit of systemd.
+that of the sshd process above this one, or of the shell at a console. What left
+its session, as a tmux server does, has the age of the oldest process with the
+kernel's id of that session. A service of systemd has its own age. In all other
+cases the session is not known, and --force is needed.
 
 The exit status is 0 when the scripts of the trial stay, 1 when that was refused,
 and 2 when no daemon answers.`,

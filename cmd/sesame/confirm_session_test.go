@@ -12,8 +12,9 @@ import (
 	"time"
 )
 
-// processes writes a proc file system with these processes: the pid, the name, the parent, and when
-// it started, in seconds. The machine is up for 1000 s.
+// processes writes a proc file system with these processes: the pid, the name, the parent, when it
+// started, in seconds, and perhaps the id of its session and its cgroup. The machine is up for
+// 1000 s.
 func processes(t *testing.T, lines string) proc {
 	t.Helper()
 	p := t.TempDir()
@@ -32,6 +33,12 @@ func processes(t *testing.T, lines string) proc {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if len(fields) > 4 {
+			write(fields[0]+"/sessionid", fields[4])
+		}
+		if len(fields) > 5 {
+			write(fields[0]+"/cgroup", "0::"+fields[5]+"\n")
+		}
 		write(fields[0]+"/stat", fmt.Sprintf("%s (%s) S %s 5 5 34816 5 4194560 1 2 3 4 5 6 7 8 20 0 1 0 %d 9 9\n", fields[0], fields[1], fields[2], start*ticks))
 	}
 	return proc(p)
@@ -47,13 +54,16 @@ func TestSessionsOfAProcess(t *testing.T) {
 2,sshd,1,5
 1,systemd,0,0`, "sshd-session, process 4, 501.25s"},
 		{"an earlier sshd", "7,sesame,4,990\n4,sshd,1,499\n1,init,0,0", "sshd, process 4, 501.25s"},
-		{"the server of tmux", "7,sesame,6,990\n6,bash,5,980\n5,tmux: server,1,100\n1,systemd,0,0", "tmux: server, process 5, 900.25s"},
+		{"an old server of tmux, in a new session", "7,sesame,6,990,3\n6,bash,5,980,3\n5,tmux: server,1,100,3\n1,systemd,0,0", "tmux: server, process 5, 900.25s"},
+		{"a new server of tmux, in an old session", "7,sesame,6,990,3\n6,bash,5,980,3\n5,tmux: server,1,970,3\n4,sshd,1,40,3\n3,sshd,1,4,2\n1,systemd,0,0," + noSessionID, "sshd, process 4, 960.25s"},
+		{"setsid in an old session", "7,sesame,1,990,3\n4,sshd,1,40,3\n1,systemd,0,0," + noSessionID, "sshd, process 4, 960.25s"},
+		{"another session is older", "7,sesame,1,990,3\n4,sshd,1,40,2\n1,systemd,0,0," + noSessionID, "sesame, process 7, 10.25s"},
 		{"a console", "7,sesame,6,990\n6,bash,5,980\n5,login,1,3\n1,systemd,0,0", "bash, process 6, 20.25s"},
-		{"a unit of systemd", "7,sesame,1,990\n1,systemd,0,0", "sesame, process 7, 10.25s"},
-		{"a terminal of a desktop", "7,sesame,6,990\n6,bash,5,980\n5,terminal,4,70\n4,systemd,1,60\n1,systemd,0,0", "terminal, process 5, 930.25s"},
+		{"a unit of systemd", "7,sesame,1,990," + noSessionID + ",/system.slice/confirm.service\n1,systemd,0,0", "sesame, process 7, 10.25s"},
+		{"a job of cron", "7,sesame,6,990," + noSessionID + ",/system.slice/cron.service\n6,cron,1,5," + noSessionID + ",/system.slice/cron.service\n1,systemd,0,0", "cron, process 6, 995.25s"},
+		{"a terminal of a desktop", "7,sesame,6,990,4\n6,bash,5,980,4\n5,terminal,4,70,4\n4,systemd,1,60,4\n1,systemd,0,0", "systemd, process 4, 940.25s"},
 		{"a container", "7,sesame,6,990\n6,bash,0,980", "bash, process 6, 20.25s"},
-		{"a name with parentheses", "7,sesame,6,990\n6,a) S (b,1,980\n1,init,0,0", "a) S (b, process 6, 20.25s"},
-		{"the machine's first process", "7,sesame,1,990\n1,sesame,0,0", "sesame, process 7, 10.25s"},
+		{"a name with parentheses", "7,sesame,6,990\n6,a) S (b,0,980\n1,init,0,0", "a) S (b, process 6, 20.25s"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s, err := processes(t, c.processes).session(7)
@@ -65,8 +75,14 @@ func TestSessionsOfAProcess(t *testing.T) {
 }
 
 func TestSessionsThatAreNotKnown(t *testing.T) {
-	none := processes(t, "1,systemd,0,0\n7,sesame,6,990\n9,sesame,9,1")
-	for _, pid := range []int{1, 7, 8} {
+	none := processes(t, `1,systemd,0,0
+7,sesame,6,990
+9,sesame,9,1,3
+10,sesame,1,990
+11,sesame,1,990,`+noSessionID+`
+12,sesame,1,990,`+noSessionID+`,/user.slice/user-0.slice/session-3.scope
+13,sesame,1,990,`+noSessionID+`,/user.slice/user@0.service/app.service`)
+	for _, pid := range []int{1, 7, 8, 10, 11, 12, 13} {
 		if s, err := none.session(pid); err == nil {
 			t.Errorf("process %d: %+v", pid, s)
 		}
@@ -77,9 +93,8 @@ func TestSessionsThatAreNotKnown(t *testing.T) {
 	if _, err := proc(t.TempDir()).session(7); err == nil {
 		t.Error("without a time since the start")
 	}
-	own, err := (&program{}).session()
-	if err != nil || own.name == "" || own.age <= 0 {
-		t.Errorf("of this process: %+v, %v", own, err)
+	if own, err := (&program{}).session(); err == nil && (own.name == "" || own.age <= 0) {
+		t.Errorf("of this process: %+v", own)
 	}
 }
 

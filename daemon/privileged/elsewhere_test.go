@@ -75,12 +75,16 @@ func TestASetElsewhere(t *testing.T) {
 	if text := c.done(t.Context(), w.command(how, nil)); !strings.Contains(text, "no script declares the command now") {
 		t.Errorf("before the daemon runs it: %s", text)
 	}
-	must(t, c.Applied(read))
+	must(t, c.Tried(read))
+	eventually(t, "the trial is known", func() bool { h.catalog.mu.Lock(); defer h.catalog.mu.Unlock(); return h.catalog.onTrial != nil })
+	write(t, there, "b.lua", "-- another, which is read during the trial")
+	_, err = c.Read(t.Context(), there)
+	must(t, err, c.Applied(read))
 	eventually(t, "the set is saved", func() bool {
 		h.catalog.mu.Lock()
 		defer h.catalog.mu.Unlock()
 		saved, err := os.ReadFile(filepath.Join(w.helper, setName))
-		return h.catalog.applied == h.catalog.offered && err == nil && strings.Contains(string(saved), `"there"`)
+		return h.catalog.applied.sum == read.sum && h.catalog.onTrial == nil && err == nil && strings.Contains(string(saved), `"there"`)
 	})
 	_, err = c.Read(t.Context(), "") // as the status does
 	must(t, err)

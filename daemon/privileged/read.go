@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"sesame/scripting/source"
 )
 
@@ -34,6 +36,55 @@ func (p *place) forget() {
 		_ = p.last.archive.Close() // it is only memory
 	}
 	p.last = nil
+}
+
+// A keptArchive is the archive of a set that must not be lost when another is read.
+type keptArchive struct {
+	file *os.File // nil: there is none
+	sum  hash
+}
+
+// keep takes a descriptor of its own of an archive.
+func (k *keptArchive) keep(archive *os.File, sum hash) error {
+	fd, err := unix.FcntlInt(archive.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("keeping the scripts on trial: %w", err)
+	}
+	k.forget()
+	k.file, k.sum = os.NewFile(uintptr(fd), setName), sum
+	return nil
+}
+
+func (k *keptArchive) forget() {
+	if k.file != nil {
+		_ = k.file.Close() // it is only memory
+	}
+	k.file = nil
+}
+
+// archive returns the archive of a set that was read, and that is known still; nil: it is not.
+func (s *Server) archive(sum hash) *os.File {
+	for _, p := range []*place{&s.main, &s.elsewhere} {
+		if p.last != nil && p.last.sum == sum {
+			return p.last.archive
+		}
+	}
+	if s.tried.sum == sum {
+		return s.tried.file
+	}
+	return nil
+}
+
+// try notes which set the daemon runs that may go again.
+func (s *Server) try(sum hash) {
+	s.reading <- struct{}{}
+	defer func() { <-s.reading }()
+	s.catalog.try(sum, now())
+	if archive := s.archive(sum); archive != nil && archive != s.tried.file {
+		if err := s.tried.keep(archive, sum); err != nil {
+			s.cfg.Log.Warn("a set on trial is not saved when it stays", "error", err)
+		}
+	}
 }
 
 // readAt is read for a path that the daemon names. The daemon is not believed, so it is a path that

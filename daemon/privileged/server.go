@@ -58,9 +58,10 @@ type Server struct {
 
 	known atomic.Bool // what follows is not nil, and true: a command need not wait for a read
 
-	reading   chan struct{} // capacity 1: guards the next three, for as long as the disk takes
+	reading   chan struct{} // capacity 1: guards the next four, for as long as the disk takes
 	main      place         // that of the configuration
 	elsewhere place         // that the daemon asked for last
+	tried     keptArchive   // of the set on trial, which may be read anew meanwhile
 	saved     bool          // what an earlier process saved was looked at
 }
 
@@ -94,6 +95,7 @@ func (s *Server) Close() error {
 	for _, p := range []*place{&s.main, &s.elsewhere} {
 		p.forget()
 	}
+	s.tried.forget()
 	if !s.isOpen() {
 		return nil
 	}
@@ -105,14 +107,9 @@ func (s *Server) Close() error {
 func (s *Server) applied(sum hash) {
 	s.reading <- struct{}{}
 	defer func() { <-s.reading }()
-	if !s.catalog.apply(sum, now()) {
-		return
-	}
-	for _, p := range []*place{&s.main, &s.elsewhere} {
-		if p.last != nil && p.last.sum == sum {
-			s.save(p.last.archive)
-			return
-		}
+	defer s.tried.forget()
+	if archive := s.archive(sum); s.catalog.apply(sum, now()) && archive != nil {
+		s.save(archive)
 	}
 }
 

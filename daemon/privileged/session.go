@@ -38,6 +38,7 @@ type session struct {
 	claims  map[hash]int
 	claimed int
 	settled bool
+	noted   chan struct{} // closed when it is noted which set runs; nil: the daemon did not say
 	gone    chan struct{} // closed when the connection has ended
 	named   chan []string // capacity 1: the files that the set names, for the watcher
 
@@ -197,19 +198,33 @@ func (c *session) handle(ctx context.Context, q message) error {
 		c.tasks.Go(func() { settle(ctx) })
 		return nil
 	case kindApplied, kindTried:
-		applied := c.whenOpen(func(context.Context) message {
-			if q.kind == kindTried {
-				s.catalog.try(q.hash, now())
-			} else {
-				s.applied(q.hash)
-			}
-			return message{}
-		})
-		c.tasks.Go(func() { applied(ctx) }) // not in order with what runs, which both sets declare
+		c.note(ctx, q)
 		return nil
 	case kindHello, kindWelcome, kindSet, kindDone, kindChanged, kindFile, kindFailed:
 	}
 	return fmt.Errorf("%w: a message of kind %d", errProtocol, q.kind)
+}
+
+// note notes which set the daemon runs: not in order with what runs, which both sets declare, but
+// in the order in which the daemon says so.
+func (c *session) note(ctx context.Context, q message) {
+	before, noted := c.noted, make(chan struct{})
+	c.noted = noted
+	change := c.server.applied
+	if q.kind == kindTried {
+		change = c.server.try
+	}
+	do := c.whenOpen(func(context.Context) message {
+		change(q.hash)
+		return message{}
+	})
+	c.tasks.Go(func() {
+		defer close(noted)
+		if before != nil {
+			<-before
+		}
+		do(ctx)
+	})
 }
 
 func (c *session) claim(hashes []hash) error {

@@ -41,9 +41,10 @@ type Saved struct {
 // Held identifies files that a start must not put in force by itself: they were tried and not
 // confirmed, or the set was put in force instead of them.
 type Held struct {
-	Sum string    `json:"sum"` // of scripts, modules and tests, in hexadecimal
-	Why string    `json:"why"` // "trial" or "from"
-	At  time.Time `json:"at"`  // wall clock
+	Sum string    `json:"sum,omitempty"` // of scripts and modules, in hexadecimal
+	Any bool      `json:"any,omitempty"` // a trial runs: whatever the files are by then
+	Why string    `json:"why"`           // "trial" or "from"
+	At  time.Time `json:"at"`            // wall clock
 }
 
 // savedJSON is the second line of the file; the first is a header.

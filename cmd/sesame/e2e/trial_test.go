@@ -173,7 +173,7 @@ func TestRealTrialConfirmedByHand(t *testing.T) {
 	if e.status != 1 {
 		t.Errorf("%+v", e)
 	}
-	contains(t, e.stderr, "opened before the trial", "sesame confirm --force")
+	contains(t, e.stderr, "it proves nothing about new knocks", "sesame confirm --force")
 	contains(t, w.answer("status"), "trial      until ", "note:  generation 2 is on trial until ")
 	if _, err := w.client().Confirm(t.Context(), control.ConfirmRequest{}); err == nil {
 		t.Error("a session that is not known confirms")
