@@ -13,11 +13,12 @@ import (
 // OpenTimes say for how long ports were open, and to whom. A grant counts from its decision to its
 // close, so a port is never open for longer than they say.
 type OpenTimes struct {
-	Grants  int       // that were given; those for commands with an undo are among them
-	Most    int       // of these at once
-	MostAt  time.Time // when there were so many first
-	Sources []SourceTime
-	Ports   []PortTime
+	Grants   int       // that were given; those for commands with an undo are among them
+	Extended int       // times that one of them was prolonged
+	Most     int       // of these at once
+	MostAt   time.Time // when there were so many first
+	Sources  []SourceTime
+	Ports    []PortTime
 	// Unlisted counts what Sources has no room for, and UnlistedOpen is the time of all of it.
 	Unlisted     int
 	UnlistedOpen time.Duration
@@ -42,6 +43,7 @@ type PortTime struct {
 	Sources int       // one that [OpenTimes.Unlisted] counts may be counted again
 	Most    int       // of them at once
 	MostAt  time.Time // when there were so many first
+	Live    bool      // it was still open at the end
 }
 
 // A TimeBook collects [OpenTimes] from the events of an engine. Grants of doors that only observe
@@ -99,14 +101,15 @@ func (b *TimeBook) of(e *engine.Event) *ledger {
 // A ledger has the times of one kind of grants. Memory is bounded by the grants that the engine
 // allows to be live, and beside those by [MaxSources].
 type ledger struct {
-	grants  int
-	most    peak
-	live    map[uint64]*held
-	access  map[access]*span
-	closed  spans // of access that nobody has now, the shortest first
-	ports   map[packet.Port]*portSpan
-	forgot  int
-	forgone time.Duration
+	grants   int
+	extended int
+	most     peak
+	live     map[uint64]*held
+	access   map[access]*span
+	closed   spans // of access that nobody has now, the shortest first
+	ports    map[packet.Port]*portSpan
+	forgot   int
+	forgone  time.Duration
 }
 
 func newLedger() ledger {
@@ -192,6 +195,7 @@ func (p *period) leave(now time.Time, really bool) bool {
 func (l *ledger) give(e *engine.Event) {
 	if g := l.live[e.Grant]; g != nil {
 		g.extended = true
+		l.extended++
 		return
 	}
 	g := &held{access: access{e.Source, e.Port}}
@@ -267,7 +271,7 @@ func (l *ledger) close(s *span, now time.Time) {
 
 // times returns what was collected. What is live ends at end.
 func (l *ledger) times(end time.Time) OpenTimes {
-	t := OpenTimes{Grants: l.grants, Most: l.most.most, MostAt: l.most.at, Unlisted: l.forgot, UnlistedOpen: l.forgone}
+	t := OpenTimes{Grants: l.grants, Extended: l.extended, Most: l.most.most, MostAt: l.most.at, Unlisted: l.forgot, UnlistedOpen: l.forgone}
 	for _, s := range l.access {
 		p, last := s.until(end), s.last
 		if s.live > 0 {
@@ -277,7 +281,7 @@ func (l *ledger) times(end time.Time) OpenTimes {
 	}
 	for port, s := range l.ports {
 		if p := s.until(end); p.count > 0 {
-			t.Ports = append(t.Ports, PortTime{port, p.open, p.count, s.sources, s.most.most, s.most.at})
+			t.Ports = append(t.Ports, PortTime{port, p.open, p.count, s.sources, s.most.most, s.most.at, s.live > 0})
 		}
 	}
 	slices.SortFunc(t.Sources, bySourceTime)

@@ -58,17 +58,20 @@ func TestOpenTimes(t *testing.T) {
 	}{
 		{"nothing", nil, ""},
 		{"one grant needs no lines", []grantAt{{0, gives, 1, tom, tcp(22)}, {30, closes, 1, tom, tcp(22)}}, ""},
+		{"one grant that was prolonged", []grantAt{{0, gives, 1, tom, tcp(22)}, {10, gives, 1, tom, tcp(22)}, {40, closes, 1, tom, tcp(22)}}, `
+203.0.113.9      tcp/22  open for 40s
+`},
 		{"a grant that was prolonged counts once", []grantAt{
 			{0, gives, 1, tom, tcp(22)}, {20, gives, 1, tom, tcp(22)}, {50, closes, 1, tom, tcp(22)}, {60, gives, 2, tom, tcp(22)}, {70, closes, 2, tom, tcp(22)},
 		}, `
 203.0.113.9      tcp/22  open for 1m in 2 periods
-most grants at once: 1 of 2 (at 2026-03-02 12:00:00.000)
+most grants at once: 1 of 2 given (at 2026-03-02 12:00:00.000)
 `},
 		{"two doors give one source the same port", []grantAt{
 			{0, gives, 1, tom, tcp(22)}, {10, gives, 2, tom, tcp(22)}, {30, closes, 1, tom, tcp(22)}, {40, closes, 2, tom, tcp(22)},
 		}, `
 203.0.113.9      tcp/22  open for 40s
-most grants at once: 2 of 2 (at 2026-03-02 12:00:10.000)
+most grants at once: 2 of 2 given (at 2026-03-02 12:00:10.000)
 `},
 		{"ports and sources of their own", []grantAt{
 			{0, gives, 1, tom, tcp(22)}, {0, gives, 2, tom, tcp(80)}, {5, gives, 3, eve, tcp(22)},
@@ -78,39 +81,39 @@ most grants at once: 2 of 2 (at 2026-03-02 12:00:10.000)
 198.51.100.7     tcp/22  open for 30s
 203.0.113.9      tcp/80  open for 10s
 tcp/22 open for 35s to 2 sources, at most 2 at once (at 2026-03-02 12:00:05.000)
-most grants at once: 3 of 3 (at 2026-03-02 12:00:05.000)
+most grants at once: 3 of 3 given (at 2026-03-02 12:00:05.000)
 `},
 		{"one begins when another ends", []grantAt{
 			{0, gives, 1, tom, tcp(22)}, {30, closes, 1, tom, tcp(22)}, {30, gives, 2, tom, tcp(22)}, {60, closes, 2, tom, tcp(22)},
 		}, `
 203.0.113.9      tcp/22  open for 1m in 2 periods
-most grants at once: 1 of 2 (at 2026-03-02 12:00:00.000)
+most grants at once: 1 of 2 given (at 2026-03-02 12:00:00.000)
 `},
 		{"a command has no port", []grantAt{
 			{0, gives, 1, tom, command}, {1, gives, 2, tom, tcp(22)}, {31, closes, 2, tom, tcp(22)}, {40, closes, 1, tom, command},
 		}, `
 203.0.113.9      tcp/22  open for 30s
-most grants at once: 2 of 2 (at 2026-03-02 12:00:01.000)
+most grants at once: 2 of 2 given (at 2026-03-02 12:00:01.000)
 `},
 		{"what could not be given was never open", []grantAt{
 			{0, gives, 1, tom, tcp(22)}, {1, fails, 1, tom, tcp(22)}, {1, closes, 1, tom, tcp(22)},
 			{2, gives, 2, eve, tcp(22)}, {7, closes, 2, eve, tcp(22)},
 		}, `
 198.51.100.7     tcp/22  open for 5s
-most grants at once: 1 of 2 (at 2026-03-02 12:00:00.000)
+most grants at once: 1 of 2 given (at 2026-03-02 12:00:00.000)
 `},
 		{"what was open stays so when it could not be prolonged", []grantAt{
 			{0, gives, 1, tom, tcp(22)}, {5, gives, 1, tom, tcp(22)}, {6, fails, 1, tom, tcp(22)}, {30, closes, 1, tom, tcp(22)},
 			{40, gives, 2, tom, tcp(22)}, {41, closes, 2, tom, tcp(22)},
 		}, `
 203.0.113.9      tcp/22  open for 31s in 2 periods
-most grants at once: 1 of 2 (at 2026-03-02 12:00:00.000)
+most grants at once: 1 of 2 given (at 2026-03-02 12:00:00.000)
 `},
 		{"a close of a grant from before", []grantAt{
 			{0, closes, 1, tom, tcp(22)}, {1, gives, 2, tom, tcp(22)}, {2, closes, 2, tom, tcp(22)}, {3, gives, 3, tom, tcp(22)}, {4, closes, 3, tom, tcp(22)},
 		}, `
 203.0.113.9      tcp/22  open for 2s in 2 periods
-most grants at once: 1 of 2 (at 2026-03-02 12:00:01.000)
+most grants at once: 1 of 2 given (at 2026-03-02 12:00:01.000)
 `},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -137,12 +140,23 @@ func TestOpenTimesAtTheEnd(t *testing.T) {
 			{netip.PrefixFrom(tom, 32), tcp(22), time.Minute, 1, 2, seconds(10), time.Time{}},
 			{netip.PrefixFrom(eve, 32), tcp(22), 3 * time.Second, 1, 1, seconds(5), seconds(8)},
 		},
-		Ports: []PortTime{{tcp(22), 63 * time.Second, 2, 2, 1, seconds(5)}},
+		Ports: []PortTime{{tcp(22), 63 * time.Second, 2, 2, 1, seconds(5), true}},
 	}
 	for range 2 { // asking changes nothing
 		if diff := cmp.Diff(want, b.Given(), cmpopts.EquateComparable(netip.Prefix{})); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
+	}
+	var text strings.Builder
+	if err := want.Write(&text, "open"); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(`203.0.113.9      tcp/22  open for 1m so far
+198.51.100.7     tcp/22  open for 3s
+tcp/22 open for 1m3s in 2 periods so far to 2 sources, at most 1 at once (at 2026-03-02 12:00:05.000)
+most grants at once: 2 of 3 given (at 2026-03-02 12:00:12.000)
+`, text.String()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 

@@ -11,10 +11,10 @@ import (
 )
 
 // Write writes the times for people: of the first sources and ports, and the number of the others.
-// Verb is "open", or "would have been open". It writes nothing when fewer than two grants were
-// given: what the account says of one is enough. The error is that of w.
+// Verb is "open", or "would have been open". It writes nothing of one grant that was not prolonged:
+// what the account says of that is enough. The error is that of w.
 func (t *OpenTimes) Write(w io.Writer, verb string) error {
-	if t.Grants < 2 {
+	if t.Grants < 2 && t.Extended == 0 {
 		return nil
 	}
 	var out strings.Builder
@@ -25,13 +25,15 @@ func (t *OpenTimes) Write(w io.Writer, verb string) error {
 	}
 	for i := range listed {
 		s := &listed[i]
-		fmt.Fprintf(&out, "%-15s  %-*v  %s\n", transcript.Source(s.Source), width, s.Port, openFor(verb, s.Open, s.Periods))
+		fmt.Fprintf(&out, "%-15s  %-*v  %s\n", transcript.Source(s.Source), width, s.Port, openFor(verb, s.Open, s.Periods, s.Last.IsZero()))
 	}
 	if rest := len(t.Sources) + t.Unlisted - shown; rest > 0 {
 		fmt.Fprintf(&out, "and %s more, none of them for longer\n", transcript.Number(rest))
 	}
 	t.writePorts(&out, verb)
-	fmt.Fprintf(&out, "most grants at once: %s of %s (at %s)\n", transcript.Number(t.Most), transcript.Number(t.Grants), stamp(t.MostAt))
+	if t.Grants > 1 {
+		fmt.Fprintf(&out, "most grants at once: %s of %s given (at %s)\n", transcript.Number(t.Most), transcript.Number(t.Grants), stamp(t.MostAt))
+	}
 	_, err := io.WriteString(w, out.String())
 	return err
 }
@@ -41,7 +43,7 @@ func (t *OpenTimes) writePorts(out *strings.Builder, verb string) {
 	shared := slices.DeleteFunc(slices.Clone(t.Ports), func(p PortTime) bool { return p.Sources < 2 })
 	for i := range shared[:min(shown, len(shared))] {
 		p := &shared[i]
-		fmt.Fprintf(out, "%v %s to %s, at most %s at once (at %s)\n", p.Port, openFor(verb, p.Open, p.Periods),
+		fmt.Fprintf(out, "%v %s to %s, at most %s at once (at %s)\n", p.Port, openFor(verb, p.Open, p.Periods, p.Live),
 			transcript.Count(p.Sources, "source"), transcript.Number(p.Most), stamp(p.MostAt))
 	}
 	if rest := len(shared) - shown; rest > 0 {
@@ -49,11 +51,14 @@ func (t *OpenTimes) writePorts(out *strings.Builder, verb string) {
 	}
 }
 
-// openFor returns "open for 1m2.5s in 2 periods".
-func openFor(verb string, open time.Duration, periods int) string {
+// openFor returns "open for 1m2.5s in 2 periods". What is still open at the end is so far.
+func openFor(verb string, open time.Duration, periods int, live bool) string {
 	text := verb + " for " + rounded(open)
 	if periods > 1 {
 		text += " in " + transcript.Count(periods, "period")
+	}
+	if live {
+		text += " so far"
 	}
 	return text
 }

@@ -39,7 +39,7 @@ func sourceTimes(t *account.OpenTimes, title, text string) Section {
 			break
 		}
 		s.Rows = append(s.Rows, []string{
-			transcript.Source(one.Source), one.Port.String(), seconds(one.Open), transcript.Number(one.Periods), stamp(one.First), stamp(one.Last),
+			transcript.Source(one.Source), one.Port.String(), seconds(one.Open), transcript.Number(one.Periods), stamp(one.First), until(one.Last),
 		})
 	}
 	return s
@@ -65,13 +65,17 @@ func portTimes(t *account.OpenTimes, title string) Section {
 	return s
 }
 
+// until returns when a port was closed. Without a time, it was open at the end of what is known.
+func until(at time.Time) string {
+	if at.IsZero() {
+		return "still open"
+	}
+	return stamp(at)
+}
+
 // seconds returns a duration in seconds, to the millisecond.
 func seconds(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', 3, 64) }
 
-// stamp returns a time, "" for none.
 func stamp(at time.Time) string {
-	if at.IsZero() {
-		return ""
-	}
 	return at.UTC().Format("2006-01-02 15:04:05.000")
 }

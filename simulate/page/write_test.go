@@ -238,7 +238,7 @@ func TestOpenTimes(t *testing.T) {
 	got := fmt.Sprintf("%+v", d.Sections)
 	for _, want := range []string{
 		"Title:How long ports were open, and to whom Text:At most 12 of 61 grants at once, first at 2026-03-02 12:00:00.000. ",
-		"Rows:[[203.0.113.9 tcp/22 62.500 2 2026-03-02 12:00:00.000 2026-03-02 12:01:02.500] [203.0.113.9 tcp/443 3600.000 1 2026-03-02 12:00:00.000 ]] Left:7}",
+		"Rows:[[203.0.113.9 tcp/22 62.500 2 2026-03-02 12:00:00.000 2026-03-02 12:01:02.500] [203.0.113.9 tcp/443 3600.000 1 2026-03-02 12:00:00.000 still open]] Left:7}",
 		"Title:How long each port was open ", "Rows:[[tcp/22 60.000 1 2 2 2026-03-02 12:00:00.000]] Left:0}",
 	} {
 		if len(d.Sections) != 2 || !strings.Contains(got, want) {
