@@ -68,8 +68,11 @@ func (r *scanReport) label() string {
 		times = fmt.Sprintf("%d times", r.Times)
 	}
 	text := fmt.Sprintf("%-7s %-12s %-8s", r.Order, strings.Join(names, " and "), times)
-	if r.First != 1 || r.Last != 65535 {
-		text += fmt.Sprintf(" %d-%d", r.First, r.Last)
+	switch {
+	case r.First == r.Last:
+		text += fmt.Sprintf(" port %d,", r.First)
+	case r.First != 1 || r.Last != 65535:
+		text += fmt.Sprintf(" ports %d-%d,", r.First, r.Last)
 	}
 	return fmt.Sprintf("%s %s in %s", text, transcript.Count(r.Packets, "packet"), lasting(r.Seconds))
 }
