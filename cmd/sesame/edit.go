@@ -33,11 +33,12 @@ type editFlags struct {
 func (p *program) editCommand() *cobra.Command {
 	f := &editFlags{diff: diffFlags{until: "1h", format: "text"}}
 	c := &cobra.Command{
-		Use:   "edit [flags] NAME",
+		Use:   "edit [flags] NAME...",
 		Short: "Edit a script, and see what the edit does before it is in force",
 		Long: `Edit opens a copy of a script in your editor: $VISUAL, $EDITOR, or one that is
 installed. NAME is a script, a module or a file of tests below the scripts, such
-as ssh, ssh_test or lib/team. One that is not there is new.
+as ssh, ssh_test or lib/team. One that is not there is new. Several are opened
+together, such as a script and its tests.
 
 When the editor ends, edit does what sesame check, test and diff do, with the copy
 in place of the script: who would no longer get in, compared with what the daemon
@@ -60,9 +61,10 @@ Edit asks questions, so it needs a terminal. The exit status is 0 when the edit 
 applied or discarded or when nothing changed, 1 when the daemon rejected or held
 the scripts at last, and 2 when something failed.`,
 		Example: `  sudo sesame edit ssh
+  sudo sesame edit ssh ssh_test
   EDITOR="code --wait" sesame edit -s my-scripts ssh_test`,
-		Args: arguments(1, 1, "NAME, a script"),
-		RunE: func(c *cobra.Command, args []string) error { return p.edit(c, f, args[0]) },
+		Args: arguments(1, 20, "NAME, a script"),
+		RunE: func(c *cobra.Command, args []string) error { return p.edit(c, f, args) },
 	}
 	f.diff.scripts.add(c)
 	f.diff.geo.add(c)
@@ -80,12 +82,13 @@ type editing struct {
 	command *cobra.Command
 	flags   *editFlags
 	config  config.Config
-	file    *editedFile
-	dropped bool // the person does not want the edit
+	set     *editedSet
+	failing []string // files of tests that failed last and are not edited
+	dropped bool     // the person does not want the edit
 }
 
-// edit edits a script, until a person applies or discards the edit.
-func (p *program) edit(c *cobra.Command, f *editFlags, name string) error {
+// edit edits scripts, until a person applies or discards the edit.
+func (p *program) edit(c *cobra.Command, f *editFlags, names []string) error {
 	if err := f.diff.check(c, nil); err != nil {
 		return err
 	}
@@ -106,75 +109,78 @@ func (p *program) edit(c *cobra.Command, f *editFlags, name string) error {
 	if err := safeToEdit(&side.settings); err != nil {
 		return err
 	}
-	file, err := openEdited(side.files, name)
+	set, err := openEdits(side.files, names)
 	if err != nil {
 		return err
 	}
-	if !file.there {
-		names, _ := side.files.Names() // without any, nothing is near
-		meant := ""
-		if near := spelling.Nearest(file.name, names); near != "" {
-			meant = fmt.Sprintf(": did you mean %s?", near)
-		}
-		p.note("%s is new%s", file.name, meant)
-	}
-	e := &editing{program: p, command: c, flags: f, config: side.settings, file: file}
+	p.noteNew(side.files, set)
+	e := &editing{program: p, command: c, flags: f, config: side.settings, set: set}
 	err = e.run(c.Context())
-	if !e.dropped && file.edited() {
-		p.note("your edit is kept in %s", file.copy)
+	if kept := set.kept(); !e.dropped && kept != nil {
+		p.note("your edit is kept in %s", strings.Join(kept, " and "))
 		return err
 	}
-	return errors.Join(err, file.forget())
+	return errors.Join(err, set.forget())
+}
+
+// noteNew names scripts that are not there yet: a name may be mistyped.
+func (p *program) noteNew(files *source.Files, set *editedSet) {
+	names, _ := files.Names() // without any, nothing is near
+	for _, f := range set.files {
+		meant := ""
+		if near := spelling.Nearest(f.name, names); near != "" {
+			meant = fmt.Sprintf(": did you mean %s?", near)
+		}
+		if !f.there {
+			p.note("%s is new%s", f.name, meant)
+		}
+	}
 }
 
 // run opens the editor and asks what to do, until there is nothing more to do.
 func (e *editing) run(ctx context.Context) error {
 	for {
-		text, err := e.open(ctx)
-		switch {
-		case err != nil:
+		if err := e.open(ctx); err != nil {
 			return err
-		case e.file.there && bytes.Equal(text, e.file.before), !e.file.there && len(text) == 0:
+		}
+		if e.set.changed() == nil {
 			return e.print("nothing changed\n")
 		}
-		again, err := e.decide(ctx, text)
+		again, err := e.decide(ctx)
 		if err != nil || !again {
 			return err
 		}
 	}
 }
 
-// open runs the editor on the copy, and returns the text of it. An interrupt that the person types
-// in the editor is the editor's.
-func (e *editing) open(ctx context.Context) ([]byte, error) {
+// open runs the editor on the copies, and reads them. An interrupt that the person types in the
+// editor is the editor's.
+func (e *editing) open(ctx context.Context) error {
 	argv, err := editor()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	interrupts := make(chan os.Signal, 1) // they are dropped
 	signal.Notify(interrupts, os.Interrupt, syscall.SIGQUIT)
 	defer signal.Stop(interrupts)
-	if err := runEditor(ctx, append(argv, e.file.copy), e.stdin, e.stdout, e.stderr); err != nil {
-		return nil, fmt.Errorf("running the editor %s: %w", argv[0], err)
+	copies, _ := e.set.copies()
+	if err := runEditor(ctx, append(argv, copies...), e.stdin, e.stdout, e.stderr); err != nil {
+		return fmt.Errorf("running the editor %s: %w", argv[0], err)
 	}
-	text, err := os.ReadFile(e.file.copy)
-	if err != nil {
-		return nil, fmt.Errorf("reading the edit: %w", err)
-	}
-	return text, nil
+	return e.set.read()
 }
 
 // decide shows what the edit does, asks what to do, and does it. Again means that the editor is to
 // be opened.
-func (e *editing) decide(ctx context.Context, text []byte) (again bool, err error) {
+func (e *editing) decide(ctx context.Context) (again bool, err error) {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
-	good, err := e.judge(ctx, text)
+	good, err := e.judge(ctx)
 	if err != nil {
 		return false, err
 	}
 	e.status = done // that of what was shown
-	try := attempt{text: text}
+	try := attempt{files: e.set.changed()}
 	for {
 		to := e.daemon(ctx)
 		choice, err := e.ask(ctx, e.choices(good, to, &try))
@@ -183,6 +189,8 @@ func (e *editing) decide(ctx context.Context, text []byte) (again bool, err erro
 			return false, err
 		case choice == 'e':
 			return true, nil
+		case choice == 'w':
+			return true, e.addTests()
 		case choice == 'd':
 			e.dropped = true
 			return false, nil
@@ -198,7 +206,7 @@ func (e *editing) decide(ctx context.Context, text []byte) (again bool, err erro
 
 // An attempt is one to put an edit in force.
 type attempt struct {
-	text    []byte
+	files   []*editedFile
 	trial   bool
 	refused bool     // by the daemon
 	held    []string // the guards for which it was
@@ -214,12 +222,15 @@ func (e *editing) apply(ctx context.Context, to *editedDaemon, try *attempt) (se
 		defer signal.Stop(signals)
 		ctx = context.WithoutCancel(ctx)
 	}
-	changed, err := e.file.write(try.text)
-	switch {
-	case err != nil:
+	meanwhile, err := e.set.write()
+	if err != nil {
 		return false, err
-	case changed:
-		e.warn("%s was changed by somebody else while you edited: diff %s %s shows how. Applying replaces that", e.file.path, e.file.path, e.file.copy)
+	}
+	for _, f := range meanwhile {
+		e.warn("%s was changed by somebody else while you edited: diff %s %s shows how. Applying replaces that", f.path, f.path, f.copy)
+	}
+	if meanwhile != nil {
+		try.files = e.set.changed()
 		return false, nil
 	}
 	return e.reload(ctx, to, try)
@@ -227,6 +238,20 @@ func (e *editing) apply(ctx context.Context, to *editedDaemon, try *attempt) (se
 
 // errUndecided means that nobody chose.
 var errUndecided = errors.New("nothing was chosen, so nothing is in force")
+
+// addTests edits the tests that failed, too.
+func (e *editing) addTests() error {
+	side, err := readSide(e.config)
+	if err != nil {
+		return err
+	}
+	for _, name := range e.failing {
+		if err := e.set.add(side.files, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // A choice is one of what can be done with an edit.
 type choice struct {
@@ -251,11 +276,15 @@ func (e *editing) choices(good bool, to *editedDaemon, try *attempt) []choice {
 		} else {
 			e.note("a trial runs until %s: to apply, first keep its scripts with sesame confirm, or return to those before with sesame reload --return", formatTime(to.status.Trial.Ends))
 		}
-		if to.none == "" && !source.IsTest(e.file.name) { // tests alone change no door
+		if to.none == "" && !e.set.testsAlone() {
 			list = append(list, choice{'t', "try", "try for " + e.flags.trial + " (t)"})
 		}
 	}
-	return append(list, choice{'e', "edit", "edit again (e)"}, choice{'d', "discard", "discard (d)"})
+	list = append(list, choice{'e', "edit", "edit again (e)"})
+	if n := len(e.failing); n > 0 && !good {
+		list = append(list, choice{'w', "with", "edit with " + strings.Join(e.failing[:min(n, 5)], ", ") + " (w)"})
+	}
+	return append(list, choice{'d', "discard", "discard (d)"})
 }
 
 // ask asks which of the choices to take.

@@ -43,7 +43,7 @@ func (e *editing) daemon(ctx context.Context) *editedDaemon {
 // has to do.
 func (e *editing) reload(ctx context.Context, to *editedDaemon, try *attempt) (settled bool, err error) {
 	if to.none != "" {
-		return true, e.print("%s is written\n%s\n", e.file.path, to.none)
+		return true, e.print("written: %s\n", pathsOf(try.files))
 	}
 	request := control.ReloadRequest{}
 	if try.trial {
@@ -60,7 +60,7 @@ func (e *editing) reload(ctx context.Context, to *editedDaemon, try *attempt) (s
 	refusal, refused := errors.AsType[control.Refusal](err)
 	switch {
 	case err != nil && !refused:
-		return false, fmt.Errorf("%s is written; making the daemon load it: %w", e.file.path, err)
+		return false, fmt.Errorf("%s: written; making the daemon load that: %w", pathsOf(try.files), err)
 	case refused:
 		outcome = control.Outcome{Outcome: control.Rejected, Error: refusal.Error(), Generation: to.status.Scripts.Generation, Doors: to.status.Scripts.Doors}
 	}
@@ -68,21 +68,21 @@ func (e *editing) reload(ctx context.Context, to *editedDaemon, try *attempt) (s
 	try.held = outcome.Held
 	switch {
 	case try.refused:
-		return false, e.putBack(&outcome)
+		return false, e.putBack(&outcome, try)
 	case try.trial && outcome.Trial == nil && outcome.Generation != to.status.Scripts.Generation:
-		return false, e.tooLate(ctx, to)
+		return false, e.tooLate(ctx, to, try)
 	}
 	e.status = done
-	if err := e.print("%s is written\n", e.file.path); err != nil {
+	if err := e.print("written: %s\n", pathsOf(try.files)); err != nil {
 		return true, err
 	}
 	return true, e.printOutcome(&outcome)
 }
 
 // putBack makes the script what it was, since the daemon does not take the edit.
-func (e *editing) putBack(outcome *control.Outcome) error {
+func (e *editing) putBack(outcome *control.Outcome, try *attempt) error {
 	e.status = answerNo
-	err := e.file.undo()
+	err := undo(try.files)
 	if err := e.printOutcome(outcome); err != nil {
 		return err
 	}
@@ -95,9 +95,9 @@ func (e *editing) putBack(outcome *control.Outcome) error {
 
 // tooLate makes the script what it was, when the daemon found it by itself before it was asked for
 // a trial: what it loaded would stay.
-func (e *editing) tooLate(ctx context.Context, to *editedDaemon) error {
+func (e *editing) tooLate(ctx context.Context, to *editedDaemon, try *attempt) error {
 	e.status = answerNo
-	if err := e.file.undo(); err != nil {
+	if err := undo(try.files); err != nil {
 		return fmt.Errorf("no trial runs, since the daemon found the script by itself before that; putting the script back: %w", err)
 	}
 	outcome, err := to.Reload(ctx, control.ReloadRequest{})

@@ -27,6 +27,7 @@ type editedFile struct {
 	there  bool   // it was there before
 	before []byte // its text as far as the person knows it
 	copy   string // in a directory of its own, which only this user can read
+	text   []byte // of the copy, when the editor ended
 
 	previous []byte // its text before the last write
 	was      bool   // it was there then
@@ -48,13 +49,13 @@ func safeToEdit(settings *config.Config) error {
 	return nil
 }
 
-// openEdited finds a script by its name, and makes a copy of it.
-func openEdited(files *source.Files, name string) (*editedFile, error) {
+// openEdited finds a script by its name, and makes a copy of it below a directory.
+func openEdited(files *source.Files, dir, name string) (*editedFile, error) {
 	name, err := editedName(files, name)
 	if err != nil {
 		return nil, err
 	}
-	f := &editedFile{name: name, path: filepath.Join(files.Dir, filepath.FromSlash(name))}
+	f := &editedFile{name: name, path: filepath.Join(files.Dir, filepath.FromSlash(name)), copy: filepath.Join(dir, filepath.FromSlash(name))}
 	if path, err := filepath.EvalSymlinks(f.path); err == nil {
 		f.path = path
 	}
@@ -64,13 +65,11 @@ func openEdited(files *source.Files, name string) (*editedFile, error) {
 	case !errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("reading the script: %w", err)
 	}
-	dir, err := os.MkdirTemp("", "sesame-edit-") // of mode 0700
+	if err = os.MkdirAll(filepath.Dir(f.copy), 0o700); err == nil {
+		err = os.WriteFile(f.copy, f.before, 0o600)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("making a copy: %w", err)
-	}
-	f.copy = filepath.Join(dir, filepath.Base(f.path))
-	if err := os.WriteFile(f.copy, f.before, 0o600); err != nil {
-		return nil, errors.Join(fmt.Errorf("making a copy: %w", err), f.forget())
 	}
 	return f, nil
 }
@@ -103,32 +102,30 @@ func editedName(files *source.Files, name string) (string, error) {
 	return name, nil
 }
 
-// forget removes the copy.
-func (f *editedFile) forget() error {
-	if err := os.RemoveAll(filepath.Dir(f.copy)); err != nil {
-		return fmt.Errorf("removing the copy: %w", err)
-	}
-	return nil
-}
-
-// write replaces the script. Changed means that somebody else changed it, and that nothing was
-// written. The next write replaces what they wrote.
-func (f *editedFile) write(text []byte) (changed bool, err error) {
+// meanwhile reports whether somebody else changed the script. Then their text is the one that is
+// replaced by the next write.
+func (f *editedFile) meanwhile() (bool, error) {
 	now, err := os.ReadFile(f.path)
 	there := err == nil
-	switch {
-	case err != nil && !errors.Is(err, fs.ErrNotExist):
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return false, fmt.Errorf("reading the script: %w", err)
-	case there != f.there || !bytes.Equal(now, f.before):
-		f.there, f.before = there, now
-		return true, nil
 	}
-	if err := f.replace(text); err != nil {
-		return false, fmt.Errorf("writing the script: %w", err)
+	changed := there != f.there || !bytes.Equal(now, f.before)
+	f.there, f.before = there, now
+	return changed, nil
+}
+
+// changes reports whether the edit changes the script. A new one without a text is none.
+func (f *editedFile) changes() bool { return !bytes.Equal(f.text, f.before) }
+
+// write replaces the script.
+func (f *editedFile) write() error {
+	if err := f.replace(f.text); err != nil {
+		return fmt.Errorf("writing the script: %w", err)
 	}
-	f.previous, f.was = now, there
-	f.there, f.before = true, text
-	return false, nil
+	f.previous, f.was = f.before, f.there
+	f.there, f.before = true, f.text
+	return nil
 }
 
 // undo makes the script what it was before the last write.
@@ -138,12 +135,6 @@ func (f *editedFile) undo() error {
 		return os.Remove(f.path)
 	}
 	return f.replace(f.previous)
-}
-
-// edited reports whether the copy has a text that the script does not have.
-func (f *editedFile) edited() bool {
-	text, err := os.ReadFile(f.copy)
-	return err == nil && !bytes.Equal(text, f.before)
 }
 
 // replace writes a file aside, synced, with the owner and the mode of the script, and renames it.

@@ -5,6 +5,8 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 
 	"sesame/scripting"
 	"sesame/scripting/lint"
@@ -14,13 +16,17 @@ import (
 
 // judge shows what an edit does, as sesame check, test and diff do. Good means that the daemon can
 // take it: it loads, and its tests pass.
-func (e *editing) judge(ctx context.Context, text []byte) (good bool, err error) {
+func (e *editing) judge(ctx context.Context) (good bool, err error) {
 	f := &e.flags.diff
 	side, err := readSide(e.config)
 	if err != nil {
 		return false, err
 	}
-	side.files.Put(e.file.name, text)
+	for _, f := range e.set.files {
+		if f.there || f.changes() {
+			side.files.Put(f.name, f.text)
+		}
+	}
 	was, err := e.before(ctx, side)
 	if err != nil {
 		return false, err
@@ -47,7 +53,8 @@ func (e *editing) judge(ctx context.Context, text []byte) (good bool, err error)
 	if err != nil {
 		return false, err
 	}
-	d.New = "your edit of " + e.file.name
+	_, names := e.set.copies()
+	d.New = "your edit of " + strings.Join(names, " and ")
 	if err := e.print("\n"); err != nil {
 		return false, err
 	}
@@ -86,6 +93,7 @@ func (e *editing) check(side *newSide, set *scripting.Set) error {
 
 // test runs the tests, and reports whether all passed that ran.
 func (e *editing) test(ctx context.Context, side *newSide) (bool, error) {
+	e.failing = nil
 	if len(side.files.TestNames()) == 0 {
 		e.note("there are no tests")
 		return true, nil
@@ -100,6 +108,11 @@ func (e *editing) test(ctx context.Context, side *newSide) (bool, error) {
 	}
 	if err := e.print("%s", report.Text([]report.Run{run}, false)); err != nil {
 		return false, err
+	}
+	for _, one := range run.Report.Results {
+		if name := one.Test.File; one.Outcome == suite.Failed && !e.set.has(name) && !slices.Contains(e.failing, name) {
+			e.failing = append(e.failing, name)
+		}
 	}
 	return run.Report.Count(suite.Failed) == 0, ctx.Err()
 }

@@ -30,7 +30,7 @@ func (c *comparison) file(was, is *source.File) {
 	}
 	switch {
 	case is == nil && c.moved[one.Path]: // its doors tell where they are now
-	case (was == nil || is == nil) && c.told[one.Path]:
+	case (was == nil || is == nil) && (c.told[one.Path] || one.Zone): // the script that names a zone tells
 	case was == nil || is == nil:
 		c.presence(File, one.Path, one.Path, was != nil, is != nil)
 	case was.SHA256 == is.SHA256, is.OneTime, is.Referenced() && c.told[is.Path]: // its doors tell what changed

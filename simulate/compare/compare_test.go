@@ -208,6 +208,14 @@ sesame.door "a" { sequence = { "tcp/7001", "tcp/7002", "tcp/7003" }, guards = { 
 			"gained a 203.0.113.9 3, before: refused: no", "0 opens, 1 now"}},
 		{"a longer sequence, which is refused", door(""), strings.Replace(door("when = function() return false, 'no' end"), `, "tcp/7003"`, `, "tcp/7003", "tcp/7004"`, 1), knock + "3s 203.0.113.9 tcp/7004\n", []string{
 			"lost a 203.0.113.9 3: refused: no", "mine: refused: no", "1 opens, 0 now"}},
+		{"two that are far apart", door(""), strings.Replace(door(""), "7003", "7004", 1), knock + "500s 203.0.113.9 tcp/7001\n501s 203.0.113.9 tcp/7002\n502s 203.0.113.9 tcp/7004\n", []string{
+			"lost a 203.0.113.9 3: stopped at 2 of 3: total timeout",
+			"gained a 203.0.113.9 6, before: stopped at 2 of 3: its next knock did not come",
+			"mine: stopped at 2 of 3: total timeout", "1 opens, 1 now"}},
+		{"two that are far apart, the new one first", strings.Replace(door(""), "7003", "7004", 1), door(""), knock + "500s 203.0.113.9 tcp/7001\n501s 203.0.113.9 tcp/7002\n502s 203.0.113.9 tcp/7004\n", []string{
+			"lost a 203.0.113.9 6: stopped at 2 of 3: its next knock did not come",
+			"gained a 203.0.113.9 3, before: stopped at 2 of 3: total timeout",
+			"mine: stopped at 2 of 3: its next knock did not come", "1 opens, 1 now"}},
 		{"a door that observes all the time", door(`mode = "observe"`), door(`mode = "observe", limit = "9/h"`), knock, []string{"1 opens, 1 now"}},
 		{"an error of the script", on("attempt:allow()"), on("attempt:allow() error('no')"), knock, []string{
 			"lost a 203.0.113.9 3: failed: a.lua:4: no", "mine: failed: a.lua:4: no", "1 opens, 0 now"}},

@@ -248,7 +248,11 @@ func (m *comparison) before(o *Opening) string {
 
 // String tells how far the attempt came: "stopped at 3 of 4: total timeout (packet 13)".
 func (x *miss) String() string {
-	text := "stopped at " + transcript.Number(x.stage) + " of " + transcript.Number(x.stages) + ": " + strings.ReplaceAll(string(x.reason), "_", " ")
+	why := strings.ReplaceAll(string(x.reason), "_", " ")
+	if x.reason == engine.EndOfCapture {
+		why = "its next knock did not come"
+	}
+	text := "stopped at " + transcript.Number(x.stage) + " of " + transcript.Number(x.stages) + ": " + why
 	if x.packet > 0 {
 		text += " (packet " + transcript.Number(x.packet) + ")"
 	}

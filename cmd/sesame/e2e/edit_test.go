@@ -79,7 +79,7 @@ func TestRealEdit(t *testing.T) {
 	}
 
 	e := w.edit("ssh", with("11m"), "apply")
-	contains(t, e.stdout, "old: the running daemon, generation 1, with 1 door", "ssh: ttl 10m -> 11m", "still opens ssh", "is written")
+	contains(t, e.stdout, "old: the running daemon, generation 1, with 1 door", "ssh: ttl 10m -> 11m", "still opens ssh", "written: ")
 	if s := w.status(); e.status != 0 || s.Scripts.Generation != 2 || s.Trial != nil || onDisk() != with("11m") {
 		t.Errorf("applied: status %d, %+v\n%s%s", e.status, s.Scripts, e.stdout, e.stderr)
 	}
