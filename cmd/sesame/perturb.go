@@ -114,6 +114,9 @@ func (f *perturbFlags) check(c *cobra.Command) (until time.Duration, err error) 
 		return 0, &usageError{c, "--until: " + err.Error()}
 	}
 	f.network.Retransmit, f.network.Addresses = f.retransmit, f.addresses
+	if f.addresses < 1 || f.addresses > perturb.MostAddresses {
+		return 0, &usageError{c, fmt.Sprintf("--nat-addresses %d: expected 1 to %d", f.addresses, perturb.MostAddresses)}
+	}
 	if err := f.network.Check(); err != nil {
 		return 0, &usageError{c, "--" + err.Error()}
 	}

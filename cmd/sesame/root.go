@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"math"
 	"io"
 	"io/fs"
 	"os"
@@ -112,10 +113,13 @@ func noCommand(c *cobra.Command, args []string) error {
 	return &usageError{c, fmt.Sprintf("unknown command %q%s", args[0], didYouMean(c.SuggestionsFor(args[0]), ""))}
 }
 
-// flagError adds suggestions to the error about an unknown flag.
+// flagError adds suggestions to the error about an unknown flag, and says what others expect.
 func flagError(c *cobra.Command, err error) error {
 	if args := c.Flags().Args(); !c.HasParent() && len(args) > 0 { // the flag is of a command that is misspelt
 		return noCommand(c, args)
+	}
+	if invalid, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
+		return &usageError{c, invalidValue(invalid)}
 	}
 	unknown, ok := errors.AsType[*pflag.NotExistError](err)
 	if !ok {
@@ -127,6 +131,22 @@ func flagError(c *cobra.Command, err error) error {
 		names.AddCommand(&cobra.Command{Use: f.Name, Run: func(*cobra.Command, []string) {}})
 	})
 	return &usageError{c, err.Error() + didYouMean(names.SuggestionsFor(unknown.GetSpecifiedName()), "--")}
+}
+
+// invalidValue says what a flag expects, where the error of its value is for programmers.
+func invalidValue(err *pflag.InvalidValueError) string {
+	f, expected := err.GetFlag(), ""
+	switch f.Value.Type() {
+	case "int":
+		expected = "a whole number"
+	case "uint64":
+		expected = fmt.Sprintf("a whole number from 0 to %d", uint64(math.MaxUint64))
+	case "bool":
+		expected = "nothing, true or false"
+	default:
+		return err.Error()
+	}
+	return fmt.Sprintf("--%s %q: expected %s", f.Name, err.GetValue(), expected)
 }
 
 // didYouMean returns a suggestion to append to an error; empty without names.
