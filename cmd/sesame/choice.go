@@ -56,6 +56,18 @@ func (f *choiceFlags) checkDoors(c *cobra.Command, set *scripting.Set) error {
 	return nil
 }
 
+// given names the flags that were given.
+func (f *choiceFlags) given() string {
+	var names []string
+	if f.doors != nil {
+		names = append(names, "--door")
+	}
+	if f.parsed != nil {
+		names = append(names, "--source")
+	}
+	return strings.Join(names, " and ")
+}
+
 // has reports whether a door and a source are chosen.
 func (f *choiceFlags) has(door string, source netip.Addr) bool {
 	return (f.doors == nil || slices.Contains(f.doors, door)) &&

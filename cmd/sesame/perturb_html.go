@@ -25,7 +25,7 @@ func (o *perturbOutput) savePage(ctx context.Context, r *perturb.Report, capture
 	d.Command, d.Title = "perturb", pageTitle(captures)
 	d.Totals = []page.Total{{Name: "runs", Value: r.Runs}, {Name: "watched packets", Value: r.Packets}}
 	d.AddAccounts(slices.Values(single.Accounts), 0)
-	d.Findings = append(d.Findings, doorsSection(r), reasonsSection(r))
+	d.Findings = append(d.Findings, o.doorsSection(r), reasonsSection(r))
 	if len(r.Only) > 0 {
 		d.Findings = append(d.Findings, findingsSection(r))
 	}
@@ -42,7 +42,7 @@ func table(title, text string, columns []page.Column, rows [][]string) page.Sect
 	return page.Section{Title: title, Text: text, Columns: columns, Rows: shown, Left: len(rows) - len(shown)}
 }
 
-func doorsSection(r *perturb.Report) page.Section {
+func (o *perturbOutput) doorsSection(r *perturb.Report) page.Section {
 	var rows [][]string
 	for _, d := range r.Doors {
 		for _, s := range d.Sources {
@@ -51,7 +51,7 @@ func doorsSection(r *perturb.Report) page.Section {
 	}
 	text := "Of the openings that there are without faults, in all runs; with the interval of 95 %."
 	if len(rows) == 0 {
-		text = "No door opens without faults."
+		text = o.nothing()
 	}
 	return table("How often doors opened", text, []page.Column{{Name: "Door"}, {Name: "Source"}, {Name: "Opened"}}, rows)
 }

@@ -215,7 +215,7 @@ func later(d *perturb.Door) string {
 // findingsText writes what nobody expects.
 func (o *perturbOutput) findingsText(b *strings.Builder, r *perturb.Report) {
 	if len(r.Doors) == 0 {
-		b.WriteString("no door opens without faults: sesame simulate tells why\n")
+		b.WriteString(o.nothing() + "\n")
 	}
 	for i, f := range r.Only {
 		if i == shownSources {
@@ -228,6 +228,14 @@ func (o *perturbOutput) findingsText(b *strings.Builder, r *perturb.Report) {
 	if r.Failed > 0 {
 		fmt.Fprintf(b, "a script failed in %s: %s\n", transcript.Count(r.Failed, "run"), o.again(r.FirstFailed))
 	}
+}
+
+// nothing says that no door opens without faults, or none of those that were chosen.
+func (o *perturbOutput) nothing() string {
+	if !o.plan.Opens() {
+		return "no door opens without faults: sesame simulate tells why"
+	}
+	return "no chosen door opens for a chosen source without faults, and others do: leave out " + o.flags.choice.given() + " to see them"
 }
 
 // An interval is a share for programs.

@@ -26,6 +26,9 @@ type Plan struct {
 // Hints returns a line for each kind of fact that was needed without faults and that nobody gave.
 func (p *Plan) Hints() string { return p.hints }
 
+// Opens reports whether a door opens without faults, chosen or not.
+func (p *Plan) Opens() bool { return len(p.pairs) > 0 }
+
 // A Machine is what one worker needs for itself.
 type Machine struct {
 	Set   *engine.Set
