@@ -163,7 +163,12 @@ func (p *program) perturb(c *cobra.Command, f *perturbFlags, captures []string) 
 	config.Until = until
 	ctx, forget := p.interruptible(c.Context(), captures)
 	defer forget()
+	bar := &progress{w: p.stderr}
+	if isTerminal(p.stderr) {
+		config.Progress = bar.draw
+	}
 	tape, err := simulate.ReadTape(ctx, config)
+	bar.clear()
 	if err != nil {
 		return err
 	}
@@ -210,7 +215,12 @@ func (p *program) perturbTape(ctx context.Context, out *perturbOutput, scripts *
 	case err != nil:
 		return nil, err
 	}
-	report, err := out.plan.Run(ctx, f.repeated.plan(), perturb.Choice{Doors: f.choice.doors, Sources: f.choice.parsed}, machine)
+	bar, runs := &progress{w: p.stderr}, f.repeated.plan()
+	if isTerminal(p.stderr) {
+		runs.Progress = bar.runs(runs.Runs, len(tape.Inputs))
+	}
+	report, err := out.plan.Run(ctx, runs, perturb.Choice{Doors: f.choice.doors, Sources: f.choice.parsed}, machine)
+	bar.clear()
 	switch {
 	case ctx.Err() != nil && report.Runs == 0:
 		return nil, errors.New("interrupted before the end of the first run")

@@ -12,6 +12,7 @@ import (
 	"github.com/mattn/go-isatty"
 
 	"sesame/daemon/terminal"
+	"sesame/daemon/transcript"
 )
 
 // isTerminal reports whether w is a terminal.
@@ -67,15 +68,32 @@ type progress struct {
 	percent int
 }
 
-// worthwhile is the size in bytes from which a bar is shown.
-const worthwhile = 16 << 20
+// From so many bytes, or packets of all runs, a bar is shown: what takes about a second.
+const (
+	worthwhile        = 16 << 20
+	worthwhilePackets = 100_000
+)
 
 // draw shows that read of size bytes were read.
 func (b *progress) draw(name string, read, size int64) {
-	if size < worthwhile {
-		return
+	if size >= worthwhile {
+		b.show(name, read, size)
 	}
-	percent := int(min(read, size) * 100 / size)
+}
+
+// runs returns what shows how many of some runs were made, each of which has so many packets. It is
+// nil when they take no time that is worth a bar.
+func (b *progress) runs(all, packets int) func(made int) {
+	if all == 1 || int64(all)*int64(packets) < worthwhilePackets {
+		return nil
+	}
+	name := transcript.Count(all, "run")
+	return func(made int) { b.show(name, int64(made), int64(all)) }
+}
+
+// show draws the bar with the part that is done of a whole.
+func (b *progress) show(name string, done, whole int64) {
+	percent := int(min(done, whole) * 100 / whole)
 	if percent == b.percent && name == b.name {
 		return
 	}

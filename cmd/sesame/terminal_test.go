@@ -43,3 +43,21 @@ func TestProgress(t *testing.T) {
 	}
 	bar.draw("grows.pcap", 200<<20, 100<<20) // it grew since it was opened
 }
+
+func TestProgressOfRuns(t *testing.T) {
+	var screen bytes.Buffer
+	bar := &progress{w: &screen}
+	if bar.runs(1, worthwhilePackets) != nil || bar.runs(1000, worthwhilePackets/1000-1) != nil {
+		t.Error("what takes no time has a bar")
+	}
+	made := bar.runs(1000, worthwhilePackets/1000)
+	for i := range 1000 {
+		made(i + 1)
+	}
+	if drawn := strings.Count(screen.String(), "\r"); drawn != 101 {
+		t.Errorf("drawn %d times, want once a percent", drawn)
+	}
+	if want := "\r\x1b[K1,000 runs [" + strings.Repeat("=", 30) + "] 100%"; !strings.HasSuffix(screen.String(), want) {
+		t.Errorf("ends %q, want %q", screen.String()[screen.Len()-60:], want)
+	}
+}

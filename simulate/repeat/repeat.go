@@ -21,6 +21,9 @@ type Plan struct {
 	Seed    uint64 // of the first run; each other has the one after that of the run before it
 	Runs    int
 	Workers int // 0: as many as there are processors
+	// Progress gets after each outcome how many there are, in the goroutine of the caller; nil:
+	// nobody asks.
+	Progress func(runs int)
 }
 
 // A Worker runs one simulation after the other, in one goroutine.
@@ -123,7 +126,9 @@ func (r *running[T]) collect(ctx context.Context, cancel func(), take func(uint6
 			}
 			take(r.plan.Seed+uint64(next), one.value)
 			delete(waiting, next)
-			next++
+			if next++; r.plan.Progress != nil {
+				r.plan.Progress(next)
+			}
 			<-r.room
 		}
 	}

@@ -40,11 +40,17 @@ func TestOneSeedOneOutcome(t *testing.T) {
 	var want []string
 	for _, workers := range []int{1, 2, 3, 8, 0} {
 		var got []string
-		made, closed := 0, 0
-		err := repeat.Do(t.Context(), repeat.Plan{Seed: 7, Runs: 5000, Workers: workers}, squares(&made, &closed), func(seed, outcome uint64) {
+		made, closed, told := 0, 0, 0
+		progress := func(runs int) {
+			if runs != len(got) {
+				t.Fatalf("%d runs are made, and %d outcomes taken", runs, len(got))
+			}
+			told++
+		}
+		err := repeat.Do(t.Context(), repeat.Plan{Seed: 7, Runs: 5000, Workers: workers, Progress: progress}, squares(&made, &closed), func(seed, outcome uint64) {
 			got = append(got, fmt.Sprint(seed, outcome))
 		})
-		if err != nil || len(got) != 5000 || got[0] != "7 49" || got[4999] != "5006 25060036" {
+		if err != nil || len(got) != 5000 || told != 5000 || got[0] != "7 49" || got[4999] != "5006 25060036" {
 			t.Fatalf("%d workers: %d outcomes, %v", workers, len(got), err)
 		}
 		if want == nil {
