@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -71,6 +72,7 @@ type reloader struct {
 	trial   *trial      // nil: none runs
 	held    *state.Held // files that wait for a person; nil: none do
 	heldAny bool        // those that are read next wait, since a trial ended that nobody confirmed
+	heldFor *trialTold  // that trial
 	from    string      // where the set was read that runs; "": at path
 
 	standing outcome // the last whose files are those that run; the zero value: none since the start
@@ -120,6 +122,10 @@ func (d *daemon) newReloader(first startup) *reloader {
 	}
 	r.seen, r.held, r.from, r.unmarked = first.judged, first.held, first.from, first.unmarked
 	r.sendReferenced(first.files)
+	if first.over != nil { // the files are those that run, so nothing is held
+		r.last = *first.over
+		r.log.Warn("a trial ran when the daemon ended, and is over: the scripts before it are in force", "tried", cmp.Or(r.last.trial.from, r.path))
+	}
 	if first.outcome.kind != control.Applied {
 		r.last, r.lastGood = first.outcome, true
 		r.log.Warn("the scripts that were applied last run, not those on the disk", "outcome", string(first.outcome.kind), "reason", first.outcome.text)
@@ -150,8 +156,11 @@ func (r *reloader) run(ctx context.Context) error {
 	}
 }
 
-// notConfirmed is why most trials end.
-const notConfirmed = "nobody confirmed them in time"
+// Why trials end.
+const (
+	notConfirmed = "nobody confirmed them in time"
+	givenUp      = "a person ended the trial"
+)
 
 // handle does what a person asks for. During a trial it is no reload for good: whether the set that
 // runs then stays is not decided.
@@ -164,7 +173,7 @@ func (r *reloader) handle(ctx context.Context, asked wish) outcome {
 	case asked.confirm != "":
 		return r.confirmTrial(ctx, asked.confirm)
 	case asked.giveUp:
-		o, err := r.endTrial(ctx, "a person asked for that")
+		o, err := r.endTrial(ctx, givenUp)
 		if err != nil {
 			return outcome{refusal: control.Refusal("the scripts before the trial cannot be put in force yet; that is tried each second: " + err.Error())}
 		}

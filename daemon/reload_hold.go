@@ -1,16 +1,19 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"sesame/daemon/control"
 	"sesame/daemon/packet"
 	"sesame/daemon/state"
+	"sesame/daemon/wire"
 	"sesame/scripting"
 	"sesame/scripting/source"
 )
@@ -26,7 +29,11 @@ func (r *reloader) hold(files *source.Files, why control.Hold) *state.Held {
 // holdAny returns a note that whatever files there are wait for a person: a trial runs, or ended
 // just now. What is saved during one by whoever cannot get in is not for a start to put in force.
 func (r *reloader) holdAny() *state.Held {
-	return &state.Held{Any: true, Why: string(control.HeldByTrial), At: r.loop.clock.now().Add(r.loop.wallOffset()).UTC()}
+	held := &state.Held{Any: true, Why: string(control.HeldByTrial), At: r.loop.clock.now().Add(r.loop.wallOffset()).UTC()}
+	if r.heldFor != nil {
+		held.From = wire.Text(r.heldFor.from)
+	}
+	return held
 }
 
 func sumText(files *source.Files) string {
@@ -46,7 +53,7 @@ func (r *reloader) waits(ctx context.Context, now current, files *source.Files) 
 	case r.heldAny:
 		r.heldAny = false
 		if !isHeld(r.held, files) {
-			r.held = r.hold(files, control.HeldByTrial)
+			r.held = r.hold(files, cmp.Or(r.last.hold, control.HeldByTrial))
 		}
 		r.keep(now.inForce)
 	case r.seen != nil && files.Compare(r.seen) != source.Changed:
@@ -163,9 +170,24 @@ func (d *daemon) heldAtStart(found stateFound, good, set *scripting.Set, files *
 	return hold, heldText(hold, string(found.saved.From))
 }
 
+// trialAtStart returns what is told of a trial that the end of a daemon ended, when the files are
+// those that run; nil: there was none.
+func trialAtStart(held *state.Held, at time.Time) *outcome {
+	if held == nil || !held.Any {
+		return nil
+	}
+	told := &trialTold{state: control.TrialReturned, began: held.At, ends: at, from: string(held.From), why: "the daemon ended"}
+	return &outcome{
+		kind: control.Held, generation: 1, at: at, trial: told, hold: control.HeldByTrial,
+		text: fmt.Sprintf("scripts%s were on trial when the daemon ended, so those before are in force", fromText(told.from)),
+	}
+}
+
 // heldText says why files wait.
 func heldText(hold control.Hold, from string) string {
 	switch hold {
+	case control.HeldByReturn:
+		return "the scripts were on trial, and a person ended that, so those before it are in force"
 	case control.HeldByTrial:
 		return "the scripts were on trial, and nobody confirmed them before the daemon ended or the trial was over, so those before it are in force"
 	case control.HeldByFrom:

@@ -22,7 +22,8 @@ type startup struct {
 	held    *state.Held   // files that wait for a person
 	from    string        // where the set was read; "": at the path of the configuration
 
-	unmarked bool // held is not saved yet
+	unmarked bool     // held is not saved yet
+	over     *outcome // a trial of scripts from elsewhere, which the end of the daemon ended; nil: none
 }
 
 // chooseScripts decides which scripts a start runs: the files on disk, if they load, if only root
@@ -56,6 +57,7 @@ func (d *daemon) chooseScripts(ctx context.Context, found stateFound) (startup, 
 		b.outcome.hold, b.outcome.text = d.heldAtStart(found, good, set, files)
 		if len(b.outcome.held) == 0 && b.outcome.hold == "" {
 			good.Close()
+			b.over = trialAtStart(found.saved.Held, d.since)
 			return b, nil
 		}
 		set.Close()

@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"time"
 
 	"sesame/daemon/control"
 	"sesame/daemon/engine"
+	"sesame/daemon/packet"
 	"sesame/daemon/state"
 	"sesame/scripting"
 	"sesame/scripting/difference"
@@ -101,7 +103,10 @@ func (r *reloader) newTrial(ctx context.Context, now current, set *scripting.Set
 		t.before, t.held, t.standing = r.trial.before, r.trial.held, r.trial.standing
 		changes = difference.Of(t.before.set, set)
 	}
+	earlier := r.heldFor
+	r.heldFor = &t.told
 	if err := r.saveNow(t.before, r.holdAny()); err != nil {
+		r.heldFor = earlier
 		return nil, fmt.Errorf("a trial needs the scripts before it saved, so that a restart returns to them: %w", err)
 	}
 	t.proof = newProof(t.told.began, set, changes)
@@ -215,11 +220,19 @@ func (r *reloader) returnTo(ctx context.Context, t *trial, why string) (o outcom
 	told := t.told
 	told.state, told.why, told.ends = control.TrialReturned, why, r.loop.clock.now()
 	o = outcome{
-		kind: control.Held, generation: r.generation, at: told.ends, trial: &told, hold: control.HeldByTrial,
+		kind: control.Held, generation: r.generation, at: told.ends, trial: &told, hold: holdAfter(why),
 		doors: len(back.set.Engine.Doors), was: len(now.set.Engine.Doors),
 		text: fmt.Sprintf("the scripts%s were on trial, and %s, so those before are in force again", fromText(told.from), why),
 	}
 	return o, nil
+}
+
+// holdAfter returns why files are held after a trial.
+func holdAfter(why string) control.Hold {
+	if why == givenUp {
+		return control.HeldByReturn
+	}
+	return control.HeldByTrial
 }
 
 func fromText(from string) string {
@@ -264,7 +277,8 @@ func (r *reloader) withoutUsed(back inForce, used []engine.Consumed) inForce {
 // confirm keeps the set of a trial, unless the caller's session says nothing about it.
 func (d *daemon) confirm(ctx context.Context, q control.ConfirmRequest) (control.Outcome, error) {
 	var told *trialTold
-	if !d.loop.do(ctx, func() { told = d.reloader.onTrial }) {
+	var grants []engine.Grant
+	if !d.loop.do(ctx, func() { told, grants = d.reloader.onTrial, slices.Clone(d.loop.engine.Grants()) }) {
 		return control.Outcome{}, unanswered(ctx)
 	}
 	if told == nil {
@@ -272,6 +286,9 @@ func (d *daemon) confirm(ctx context.Context, q control.ConfirmRequest) (control
 	}
 	if err := proves(&q, sinceBoot()-told.boot); err != nil {
 		return control.Outcome{}, err
+	}
+	if !q.Force && letInBefore(grants, q.Address, told.began) {
+		return control.Outcome{}, control.Refusal(fmt.Sprintf("%s was let in by a grant that is not of a knock in the trial, so your session proves nothing about new knocks: %s", q.Address, nextProof))
 	}
 	why := "sesame confirm"
 	if q.Force {
@@ -288,9 +305,30 @@ const anotherTrial = control.Refusal("another trial began meanwhile: look at ses
 
 const noTrial = control.Refusal("no trial runs: the scripts that are in force stay")
 
+// nextProof is what to do in a session that proves nothing.
+const nextProof = "knock, log in anew, and run it there; or run: sesame confirm --force"
+
+// letInBefore reports whether what lets an address in are grants from before a trial, or of a
+// person, and none of a knock in it. Where no grant does, it may be trusted, or nothing is guarded:
+// then it gets in whatever the doors are.
+func letInBefore(grants []engine.Grant, address netip.Addr, began time.Time) bool {
+	before := false
+	for i := range grants {
+		g := &grants[i]
+		if g.Port == (packet.Port{}) || g.Observed || !address.IsValid() || !g.Source.Contains(address) {
+			continue
+		}
+		if g.Door != "" && !g.End.Add(-g.TTL).Before(began) {
+			return false
+		}
+		before = true
+	}
+	return before
+}
+
 // proves returns why a session does not prove a trial that began so long ago.
 func proves(q *control.ConfirmRequest, trial time.Duration) error {
-	const next = "knock, log in anew, and run it there; or run: sesame confirm --force"
+	const next = nextProof
 	switch {
 	case q.Force:
 		return nil

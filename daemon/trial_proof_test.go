@@ -10,6 +10,7 @@ import (
 	"sesame/daemon/config"
 	"sesame/daemon/control"
 	"sesame/daemon/engine"
+	"sesame/daemon/packet"
 	"sesame/daemon/state"
 	"sesame/scripting"
 	"sesame/scripting/difference"
@@ -214,6 +215,7 @@ func TestHeldAtAStart(t *testing.T) {
 		{"a trial ran", "auto", &state.Held{Any: true, Why: "trial"}, other, control.HeldByTrial, "were on trial"},
 		{"a trial ran, of others", "auto", &state.Held{Any: true, Why: "trial"}, good, "", ""},
 		{"tried", "auto", mark(control.HeldByTrial), other, control.HeldByTrial, "were on trial"},
+		{"given up", "auto", mark(control.HeldByReturn), other, control.HeldByReturn, "a person ended that"},
 		{"from elsewhere", "auto", mark(control.HeldByFrom), other, control.HeldByFrom, "scripts of /new were put in force instead"},
 		{"others were tried", "auto", &state.Held{Sum: "00", Why: "trial"}, other, "", ""},
 		{"changed, and nobody asked", "manual", nil, other, control.HeldByManual, `reload = "manual"`},
@@ -227,5 +229,49 @@ func TestHeldAtAStart(t *testing.T) {
 				t.Errorf("%q, %q; want %q, %q", hold, text, c.want, c.text)
 			}
 		})
+	}
+}
+
+// A grant from before a trial lets a new session in, whatever the scripts do by then.
+func TestLetInBeforeATrial(t *testing.T) {
+	began := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	port := packet.Port{Proto: packet.TCP, Number: 22}
+	given := func(door string, source netip.Prefix, after time.Duration) engine.Grant {
+		return engine.Grant{Door: door, Source: source, Port: port, TTL: time.Hour, End: began.Add(after).Add(time.Hour)}
+	}
+	observed, command := given("ssh", eve, -1), given("ssh", eve, -1)
+	observed.Observed, command.Port = true, packet.Port{}
+	network := netip.MustParsePrefix("203.0.113.0/24")
+	for name, c := range map[string]struct {
+		grants []engine.Grant
+		from   netip.Addr
+		want   bool
+	}{
+		"no grant":                  {nil, eve.Addr(), false},
+		"one from before":           {[]engine.Grant{given("ssh", eve, -1)}, eve.Addr(), true},
+		"of the neighbours, before": {[]engine.Grant{given("ssh", network, -1)}, eve.Addr(), true},
+		"of somebody else":          {[]engine.Grant{given("ssh", tom, -1)}, eve.Addr(), false},
+		"of a knock in it":          {[]engine.Grant{given("ssh", eve, 0)}, eve.Addr(), false},
+		"both":                      {[]engine.Grant{given("ssh", eve, -1), given("web", eve, 1)}, eve.Addr(), false},
+		"by hand":                   {[]engine.Grant{given("", eve, 1)}, eve.Addr(), true},
+		"from nowhere":              {[]engine.Grant{given("ssh", eve, -1)}, netip.Addr{}, false},
+		"that opened nothing":       {[]engine.Grant{observed, command}, eve.Addr(), false},
+	} {
+		if got := letInBefore(c.grants, c.from, began); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+func TestATrialThatAStartEnds(t *testing.T) {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	for _, held := range []*state.Held{nil, {Sum: "00", Why: "trial"}, {Sum: "00", Why: "from"}} {
+		if o := trialAtStart(held, now); o != nil {
+			t.Errorf("%+v: %+v", held, o)
+		}
+	}
+	o := trialAtStart(&state.Held{Any: true, Why: "trial", From: "/new"}, now)
+	if o == nil || o.kind != control.Held || o.hold != control.HeldByTrial || o.trial.from != "/new" || !strings.Contains(o.text, "scripts of /new were on trial when the daemon ended") {
+		t.Errorf("%+v", o)
 	}
 }

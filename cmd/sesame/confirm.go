@@ -29,7 +29,8 @@ scripts before them return when the time of the trial is over.
 
 A session that was opened before the trial proves nothing about new knocks: it
 stands whatever the new scripts do. So confirm is refused there. Knock, log in
-anew, and confirm in the new session; or say --force. The age of a session is
+anew, and confirm in the new session; or say --force. A new session that a grant
+from before the trial let in, or one of sesame grant, is refused, too. The age of a session is
 that of the sshd process above this one, or of the shell at a console. What left
 its session, as a tmux server does, has the age of the oldest process with the
 kernel's id of that session. A service of systemd has its own age. In all other
@@ -50,7 +51,7 @@ and 2 when no daemon answers.`,
 
 // confirm asks the daemon to keep the set of a trial.
 func (p *program) confirm(c *cobra.Command, f *confirmFlags) error {
-	request := control.ConfirmRequest{Force: f.force}
+	request := control.ConfirmRequest{Force: f.force, Address: callersAddress()}
 	if session, err := p.session(); err == nil {
 		age := control.Duration(session.age)
 		request.SessionAge, request.Session = &age, session.name
@@ -63,8 +64,16 @@ func (p *program) confirm(c *cobra.Command, f *confirmFlags) error {
 		if f.json {
 			return p.writeJSON(outcome)
 		}
-		return p.print("confirmed: generation %d, with %s, stays in force\n%s", outcome.Generation, transcript.Count(outcome.Doors, "door"), lastLines(outcome.Error))
+		return p.print("confirmed: generation %d, with %s, stays in force\n%s%s", outcome.Generation, transcript.Count(outcome.Doors, "door"), lastLines(outcome.Error), elsewhereText(outcome.Trial.Place()))
 	})
+}
+
+// elsewhereText tells what to do with scripts from elsewhere that are in force for good.
+func elsewhereText(from string) string {
+	if from == "" {
+		return ""
+	}
+	return fmt.Sprintf("The files of the configuration are still others, and the next sesame reload is of these. To keep the scripts, copy those of %s there.\n", from)
 }
 
 // lastLines returns a message behind a result, on lines of its own.

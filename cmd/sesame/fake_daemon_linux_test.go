@@ -107,7 +107,7 @@ func (a *answers) api() control.API {
 			}
 			return o, a.refuse()
 		},
-		Confirm: func(context.Context, control.ConfirmRequest) (control.Outcome, error) { return a.Outcome, a.refuse() },
+		Confirm:        func(context.Context, control.ConfirmRequest) (control.Outcome, error) { return a.Outcome, a.refuse() },
 		Record:         func(_ context.Context, w io.Writer) error { return a.record(w, (*record.Recording).WriteTo) },
 		RecordWithheld: func(_ context.Context, w io.Writer) error { return a.record(w, writeWithheld) },
 		Events:         tail,

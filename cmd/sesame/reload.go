@@ -132,7 +132,10 @@ func (p *program) reload(c *cobra.Command, f *reloadFlags) error {
 		if f.json {
 			return p.writeJSON(outcome)
 		}
-		return p.printOutcome(&outcome)
+		if err := p.printOutcome(&outcome); err != nil || outcome.Outcome != control.Applied || outcome.Trial != nil {
+			return err
+		}
+		return p.print("%s", elsewhereText(request.From))
 	})
 }
 
@@ -167,7 +170,7 @@ func trialText(t *control.Trial) string {
 	if len(t.Doors) > 0 {
 		text += "Somebody who opens " + list(t.Doors) + " from now on confirms, too.\n"
 	}
-	return text + "Log in anew, and run there: sesame confirm\n"
+	return text + "Knock, log in anew, and run there: sesame confirm\n"
 }
 
 // lastText tells what became of these files a moment before.

@@ -118,7 +118,9 @@ func trialRuns(s *Status) []finding {
 
 func scriptsWait(s *Status) []finding {
 	switch {
-	case s.LastReload.Hold == HeldByManual, s.LastReload.Hold == HeldByFrom:
+	case s.LastReload.Hold == HeldByReturn && s.LastReload.Trial != nil && s.LastReload.Trial.From != "": // others are not concerned
+		return nil
+	case s.LastReload.Hold == HeldByManual, s.LastReload.Hold == HeldByFrom, s.LastReload.Hold == HeldByReturn:
 		return one("", "the files at %s wait: %s", s.Scripts.Path, s.LastReload.Error)
 	case !s.waiting(), s.triedElsewhere():
 		return nil

@@ -346,6 +346,10 @@ func TestScriptsThatWait(t *testing.T) {
 			s.Scripts.LastGood, s.Scripts.Drift = true, true
 			s.LastReload.Outcome = Outcome{Outcome: Held, Hold: HeldByManual, Error: "at the start"}
 		},
+		"wait: given up": func(s *Status) {
+			s.Scripts.Drift = true
+			s.LastReload.Outcome = Outcome{Outcome: Held, Hold: HeldByReturn, Error: "given up", Trial: &Trial{}}
+		},
 		"wait: from elsewhere": func(s *Status) {
 			s.Scripts.LastGood, s.Scripts.Drift = true, true
 			s.LastReload.Outcome = Outcome{Outcome: Held, Hold: HeldByFrom, Error: "from elsewhere"}
@@ -363,6 +367,11 @@ func TestScriptsThatWait(t *testing.T) {
 	s.Trial, s.Scripts.From, s.Scripts.Drift = &Trial{From: "/etc/new"}, "/etc/new", true
 	if h := HealthOf(&s); h.Verdict != OK || len(h.Notes) != 1 || h.Notes[0].Code != "trial-runs" {
 		t.Errorf("a trial from elsewhere: %+v", h)
+	}
+	s = well()
+	s.LastReload.Outcome = Outcome{Outcome: Held, Hold: HeldByReturn, Trial: &Trial{From: "/etc/new"}}
+	if h := HealthOf(&s); h.Verdict != OK || len(h.Notes) != 0 {
+		t.Errorf("a trial from elsewhere that was given up: %+v", h)
 	}
 	s = well()
 	s.LastReload.Outcome = Outcome{Outcome: Held, Hold: HeldByTrial, Error: "it is over", Trial: &Trial{From: "/etc/new"}}

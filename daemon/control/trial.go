@@ -3,6 +3,7 @@ package control
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"path/filepath"
 	"strings"
 	"time"
@@ -24,6 +25,14 @@ type Trial struct {
 	Why string `json:"why,omitempty"`
 }
 
+// Place returns From, and "" without a trial.
+func (t *Trial) Place() string {
+	if t == nil {
+		return ""
+	}
+	return t.From
+}
+
 // A TrialState is what became of a trial.
 type TrialState string
 
@@ -40,6 +49,7 @@ type Hold string
 // The reasons.
 const (
 	HeldByTrial  Hold = "trial"  // they were tried, and the set before returned
+	HeldByReturn Hold = "return" // the same, and a person asked for that
 	HeldByFrom   Hold = "from"   // a set from elsewhere was put in force instead
 	HeldByManual Hold = "manual" // the configuration says reload = "manual"
 )
@@ -70,6 +80,9 @@ type ConfirmRequest struct {
 	// SessionAge is how long the caller's session stands; nil: it is not known. One that is older
 	// than the trial proves nothing about new knocks, and is refused.
 	SessionAge *Duration `json:"session_age,omitempty"`
+	// Address is where the session is from; left out: it is not known, or no other host. A grant
+	// from before the trial lets sessions in that prove nothing, too.
+	Address netip.Addr `json:"address,omitzero"`
 	// Session names the session, for messages.
 	Session string `json:"session,omitempty"`
 	Force   bool   `json:"force,omitempty"` // whatever the session

@@ -43,8 +43,10 @@ type Saved struct {
 type Held struct {
 	Sum string    `json:"sum,omitempty"` // of scripts and modules, in hexadecimal
 	Any bool      `json:"any,omitempty"` // a trial runs: whatever the files are by then
-	Why string    `json:"why"`           // "trial" or "from"
+	Why string    `json:"why"`           // "trial", "return" or "from"
 	At  time.Time `json:"at"`            // wall clock
+
+	From wire.Text `json:"from,omitempty"` // of the scripts on trial, when they were read elsewhere
 }
 
 // savedJSON is the second line of the file; the first is a header.

@@ -152,7 +152,7 @@ func TestRealTrialConfirmedByOpening(t *testing.T) {
 	w.answer("reload", "--trial", "1h")
 	w.opensWith(1, lockingKnocks)
 	w.eventually("it is confirmed", func() bool { return w.status().Trial == nil })
-	contains(t, w.log(), "the trial is confirmed")
+	w.logged("the trial is confirmed")
 	w.kill()
 	w.start()
 	w.opensWith(2, lockingKnocks)
@@ -198,9 +198,9 @@ func TestRealTrialConfirmedByHand(t *testing.T) {
 	}
 	w.send(livetest.Source4(2), lockingKnocks[:2]...)
 	w.eventually("an attempt is on its way", func() bool { return w.status().Live.Attempts == 1 })
-	contains(t, w.answer("reload", "--return"), "The trial is over: a person asked for that.")
+	contains(t, w.answer("reload", "--return"), "The trial is over: a person ended the trial.")
 	w.opensWith(1, sshKnocks)
-	w.heldByTrial()
+	contains(t, w.answer("status", "--strict"), "health: ok\n", "wait: the scripts were on trial, and a person ended the trial")
 
 	t.Log("# the recording has the return as an input: its replay is exact")
 	live, recording := w.recorded()
@@ -227,8 +227,21 @@ func TestRealReloadFrom(t *testing.T) {
 	contains(t, w.answer("reload"), "unchanged")
 	w.nothingWrong()
 
+	t.Log("# a restart says what it ended")
 	w.answer("reload", "--from", other, "--trial", "1h")
-	w.answer("confirm", "--force")
+	w.kill()
+	w.start()
+	contains(t, w.log(), "a trial ran when the daemon ended")
+	if e := w.sesame("status", "--strict"); e.status != 1 {
+		t.Errorf("%+v", e)
+	} else {
+		contains(t, e.stdout, "health: degraded: trial-over\n", "scripts of "+other+" were on trial when the daemon ended", "sesame reload --from "+other+" --trial 10m")
+	}
+	w.answer("reload")
+	w.nothingWrong()
+
+	w.answer("reload", "--from", other, "--trial", "1h")
+	contains(t, w.answer("confirm", "--force"), "copy those of "+other+" there")
 	contains(t, w.answer("status"), "health: ok\n", "which are from "+other)
 	w.opensWith(2, lockingKnocks)
 	if err := os.RemoveAll(other); err != nil {
