@@ -58,6 +58,9 @@ Only packets that a door watches have faults:
   --nat-addresses 4  each flow of a source comes from one of 4 addresses, as behind
                      the NAT of a mobile network
 
+--html writes a page: how often each door opened, why it did not, and the timeline of
+the first run in which one opened less often.
+
 Without any of them the one transcript is that of sesame simulate, byte for byte.
 
 The exit status is 0 when all was run, 1 when a door opened that opens with faults

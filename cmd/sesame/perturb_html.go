@@ -23,6 +23,7 @@ func (o *perturbOutput) savePage(ctx context.Context, r *perturb.Report, capture
 	}
 	d := collector.Data()
 	d.Command, d.Title = "perturb", pageTitle(captures)
+	d.Of = shownRun(r, seed)
 	d.Totals = []page.Total{{Name: "runs", Value: r.Runs}, {Name: "watched packets", Value: r.Packets}}
 	d.AddAccounts(slices.Values(single.Accounts), 0)
 	d.Findings = append(d.Findings, o.doorsSection(r), reasonsSection(r))
@@ -31,9 +32,20 @@ func (o *perturbOutput) savePage(ctx context.Context, r *perturb.Report, capture
 	}
 	d.Sections = append(d.Sections, faultsSection(seed, single))
 	d.Notes = append(d.Notes,
-		fmt.Sprintf("The timeline is that of the run with the seed %d.", seed), "It is made again by: "+o.again(seed),
+		fmt.Sprintf("The run with the seed %d is made again by: %s", seed, o.again(seed)),
 		fmt.Sprintf("There were %s of %s that a door watches: %s.", transcript.Count(r.Runs, "run"), transcript.Count(r.Packets, "packet"), seeds(r)))
 	return o.flags.html.save(o.program, d)
+}
+
+// shownRun says which run the timeline shows.
+func shownRun(r *perturb.Report, seed uint64) string {
+	text := fmt.Sprintf("The run with the seed %d", seed)
+	for _, d := range r.Doors {
+		if d.Chances.Of < d.Chances.All && d.First == seed {
+			return text + ", the first in which a door opened less often"
+		}
+	}
+	return text
 }
 
 // table returns a section with at most so many rows as a page has.

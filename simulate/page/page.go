@@ -14,7 +14,9 @@ type Data struct {
 	Begin, End time.Time
 	Captures   []string // nil: there is one
 	// Sides names what is compared, such as "before" and "after"; nil: nothing is compared.
-	Sides    []string
+	Sides []string
+	// Of is a heading: what attempts, grants and accounts are of. "": of the whole report.
+	Of       string
 	Attempts []Attempt // by the time of their begin
 	Grants   []Grant   // by the time of their begin
 	Accounts []Account // those that came furthest first

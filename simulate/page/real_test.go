@@ -274,6 +274,8 @@ func buttons(t *testing.T, browser context.Context, path string) {
 
 func table(t *testing.T, browser context.Context, path string) {
 	b := open(t, browser, path, 1280, 900, "light")
+	// All heads stand on one line.
+	b.is(`(() => { const range = document.createRange(); return new Set([...document.querySelectorAll("#attempts-table th")].map((h) => { range.selectNodeContents(h.firstElementChild ?? h); return Math.round(range.getBoundingClientRect().bottom); })).size; })()`, "1")
 	cell := func(column int) string {
 		return fmt.Sprintf(`document.querySelector("#attempts-table tbody td:nth-child(%d)").textContent`, column)
 	}
@@ -482,6 +484,16 @@ func narrow(t *testing.T, browser context.Context, path string) {
 	b.do(chromedp.Click(chromedp.CSS("#attempts-table tbody button")))
 	b.eventually(chosen + ` !== "none"`)
 	b.is(`document.documentElement.scrollWidth`, "390")
+	// No table is cut off: its rows are lists, with the names of the columns.
+	d := storyData(t)
+	d.Attempts[0].Door = strings.Repeat("door-", 12)
+	d.Findings = []page.Section{{Title: "Lost", Columns: []page.Column{{Name: "Door"}, {Name: "Why"}}, Rows: [][]string{{strings.Repeat("door-", 12), strings.Repeat("long ", 40)}}}}
+	b = open(t, browser, saved(t, d), 390, 800, "light")
+	b.is(`[...document.querySelectorAll(".scroll")].filter((s) => s.scrollWidth > s.clientWidth).length`, "0")
+	b.is(`[...document.querySelectorAll("#attempts-table tbody tr:first-child td")].map((c) => c.dataset.name).join()`, "Begin (UTC),Source,Door,Result,Knocks,Took,Why, and what the door did")
+	b.is(`getComputedStyle(document.querySelectorAll(".rows td")[1], "::before").content.includes('"Why"')`, "true")
+	b.is(`document.querySelector("#attempts-table tr:first-child td.name").offsetHeight < 60`, "true")
+	b.is(`[...document.querySelectorAll("#attempts-table th")].filter((h) => h.offsetWidth > 1).length`, "6")
 	b.is(`[...document.querySelectorAll("button")].filter((b) => b.offsetHeight && !b.closest("table") && !b.classList.contains("quiet") && b.offsetHeight < 30).length`, "0")
 }
 

@@ -45,14 +45,14 @@ func Write(w io.Writer, d *Data) error {
 // A view is what the template shows. Its texts are escaped by the template; those of other types
 // are our own, or escaped already.
 type view struct {
-	Command, Title, Period, Left string
-	Captures, Notes              []string
-	Totals                       []shownTotal
-	Findings, Sections           []shownSection
-	Policy                       string
-	Style                        template.CSS
-	Script                       template.JS
-	Data                         template.JS
+	Command, Title, Period, Left, Of string
+	Captures, Notes                  []string
+	Totals                           []shownTotal
+	Findings, Sections               []shownSection
+	Policy                           string
+	Style                            template.CSS
+	Script                           template.JS
+	Data                             template.JS
 }
 
 type shownTotal struct{ Name, Value string }
@@ -76,7 +76,7 @@ func (d *Data) view() (*view, error) {
 		return nil, err
 	}
 	v := &view{
-		Command: d.Command, Title: transcript.Safe(d.Title), Period: d.period(), Left: d.Left.text(),
+		Command: d.Command, Title: transcript.Safe(d.Title), Period: d.period(), Left: d.Left.text(), Of: transcript.Safe(d.Of),
 		Captures: safe(d.Captures), Notes: safe(d.Notes), Policy: policy(style, script),
 		Style: template.CSS(style), Script: template.JS(script), Data: template.JS(data),
 	}

@@ -45,6 +45,7 @@ func hostileData() *page.Data {
 		d.Accounts = append(d.Accounts, page.Account{Source: hostile[i], Door: text(), Verdict: page.NeverBegan, Lines: []string{text(), text()}, Suggestion: text()})
 	}
 	d.Sections = []page.Section{{Title: text(), Text: text(), Columns: []page.Column{{Name: text()}, {Name: text(), Number: true}}, Rows: [][]string{{text(), text()}}, Left: 2}}
+	d.Of = text()
 	return d
 }
 
@@ -149,6 +150,8 @@ func TestWhatThePageSaysWithoutItsScript(t *testing.T) {
 		{"one left out", page.Data{Left: page.Left{Grants: 1}}, most + "1 grant after the first."},
 		{"much left out", page.Data{Left: page.Left{Attempts: 1200, Accounts: 2}}, most + "1,200 attempts that came least far, 2 sources that came least far."},
 		{"captures", page.Data{Captures: []string{"a.pcap", "b.pcap"}}, "<li>a.pcap</li><li>b.pcap</li>"},
+		{"of what", page.Data{Of: "The run with the seed 11"}, `<h2 class="of">The run with the seed 11</h2>`},
+		{"of all", page.Data{}, "<div id=\"app\" hidden>\n<search"},
 		{"a section", page.Data{Sections: []page.Section{{Title: "Ports", Text: "How long", Columns: []page.Column{{Name: "port"}, {Name: "s", Number: true}}, Rows: [][]string{{"tcp/22"}}}}},
 			"<h2>Ports</h2>\n<p class=\"lead\">How long</p>\n"},
 		{"a short row", page.Data{Sections: []page.Section{{Columns: []page.Column{{Name: "port"}, {Name: "s", Number: true}}, Rows: [][]string{{"tcp/22"}}}}},

@@ -5,6 +5,7 @@ function main() {
   state.version = 0;
   const board = { lanes, axis: byId("axis"), canvas: byId("canvas"), tall: byId("tall"), tip: newTip(byId("tip")), measured: null };
   const shown = { attempts: attemptsTable(state, byId("attempts-table")), accounts: accountsTable(state, byId("accounts-table")), overview: newOverview(state, byId("overview")) };
+  nameCells();
   theme(state);
   filters(state);
   byId("app").hidden = false;

@@ -30,6 +30,14 @@ function headCell(column, sort) {
   return element("th", { scope: "col", className: column.number ? "number" : "" }, content);
 }
 
+// nameCells names the cells of tables that the page came with. Narrow pages show the names.
+function nameCells() {
+  for (const table of document.querySelectorAll(".rows table")) {
+    const names = [...table.tHead.rows[0].cells].map((head) => head.textContent);
+    for (const row of table.tBodies[0].rows) for (const [i, cell] of [...row.cells].entries()) cell.dataset.name = names[i];
+  }
+}
+
 function sortBy(view, column, redraw) {
   view.down = view.by === column && !view.down;
   view.by = column;
@@ -46,7 +54,7 @@ function sorted(view, columns) {
 function rowOf(columns, row, chosen) {
   const made = element("tr", { className: chosen ? "chosen" : "" }, ...columns.map((column) => {
     const cell = column.cell(row);
-    return element("td", { className: column.number ? "number" : column.className ?? "" }, ...(Array.isArray(cell) ? cell : [cell]));
+    return element("td", { className: column.number ? "number" : column.className ?? "", "data-name": column.name }, ...(Array.isArray(cell) ? cell : [cell]));
   }));
   made.of = row;
   return made;
@@ -80,7 +88,7 @@ function attemptsTable(state, place) {
   return newTable(place, "Attempts", [
     { name: "Begin (UTC)", cell: begin, key: (a) => a.begin, className: "keep" },
     { name: "Source", cell: (a) => isolated(a.source), key: (a) => a.source, className: "keep" },
-    { name: "Door", cell: (a) => isolated(a.door), key: (a) => a.door },
+    { name: "Door", cell: (a) => isolated(a.door), key: (a) => a.door, className: "name" },
     ...sideColumn(data),
     { name: "Result", cell: resultCell, key: (a) => -VERDICT_RANKS[a.verdict], className: "keep" },
     { name: "Knocks", cell: (a) => a.best + " of " + a.stages, key: (a) => a.best, number: true },
@@ -92,7 +100,7 @@ function attemptsTable(state, place) {
 function accountsTable(state, place) {
   return newTable(place, "What became of each source", [
     { name: "Source", cell: (a) => isolated(a.source), key: (a) => a.source, className: "keep" },
-    { name: "Door", cell: (a) => isolated(a.door), key: (a) => a.door },
+    { name: "Door", cell: (a) => isolated(a.door), key: (a) => a.door, className: "name" },
     ...sideColumn(state.data),
     { name: "Result", cell: resultCell, key: (a) => -VERDICT_RANKS[a.verdict], className: "keep" },
     { name: "Knocks", cell: (a) => (a.stages ? a.best + " of " + a.stages : ""), key: (a) => a.best, number: true },
