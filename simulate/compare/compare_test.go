@@ -216,6 +216,10 @@ sesame.door "a" { sequence = { "tcp/7001", "tcp/7002", "tcp/7003" }, guards = { 
 			"lost a 203.0.113.9 6: stopped at 2 of 3: its next knock did not come",
 			"gained a 203.0.113.9 3, before: stopped at 2 of 3: total timeout",
 			"mine: stopped at 2 of 3: its next knock did not come", "1 opens, 1 now"}},
+		{"a miss with a packet", strings.Replace(door(""), `"tcp/7003" }`, `"tcp/7004", "tcp/7003" }`, 1), door(""), knock, []string{
+			"gained a 203.0.113.9 3, before: stopped at 2 of 4: out of order (packet 3)", "0 opens, 1 now"}},
+		{"a miss of long ago", strings.Replace(door(`limit = "9/h"`), `"tcp/7003" }`, `"tcp/7004", "tcp/7003" }`, 1), strings.Replace(door(""), `"tcp/7002", "tcp/7003"`, `"tcp/7003"`, 1), knock + "500s 203.0.113.9 tcp/7001\n501s 203.0.113.9 tcp/7003\n", []string{
+			"gained a 203.0.113.9 3, before: stopped at 2 of 4: out of order (packet 3)", "gained a 203.0.113.9 5, before: ", "0 opens, 2 now"}},
 		{"a door that observes all the time", door(`mode = "observe"`), door(`mode = "observe", limit = "9/h"`), knock, []string{"1 opens, 1 now"}},
 		{"an error of the script", on("attempt:allow()"), on("attempt:allow() error('no')"), knock, []string{
 			"lost a 203.0.113.9 3: failed: a.lua:4: no", "mine: failed: a.lua:4: no", "1 opens, 0 now"}},
@@ -329,6 +333,15 @@ func TestTheRestOfAReport(t *testing.T) {
 	}
 	if m := r.Mine; m.Door != "web" || !m.Opens || m.Why != "" {
 		t.Errorf("the caller's own: %+v", m)
+	}
+	for _, sides := range [][2]compare.Side{{side, {Set: load(t, "-- nothing")}}, {{Set: load(t, "-- nothing")}, side}} {
+		one, err := compare.Run(context.Background(), compare.Config{Old: sides[0], New: sides[1], Knocks: file})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !one.Begin.Equal(r.Begin) || !one.End.Equal(r.End) {
+			t.Errorf("with a set without doors: from %v to %v", one.Begin, one.End)
+		}
 	}
 	known := facts(t, "203.0.113.0/24 country=ES")
 	observed := compare.Side{Set: side.Set, Facts: known}
