@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"sesame/scripting"
+	"sesame/scripting/difference"
 	"sesame/scripting/source/sourcetest"
 	"sesame/simulate"
 	"sesame/simulate/compare"
@@ -56,6 +57,27 @@ func compared(t testing.TB, before, then, lines string) *compare.Report {
 		t.Fatal(err)
 	}
 	return report
+}
+
+// TestSame says whether nothing differs, by behaviour and by what the scripts say.
+func TestSame(t *testing.T) {
+	for _, r := range []compare.Report{
+		{Lost: make([]compare.Lost, 1)}, {Gained: make([]compare.Gained, 1)}, {Changed: make([]compare.Changed, 1)},
+		{Refusals: make([]compare.Refusal, 1)}, {Effects: make([]compare.Effect, 1)},
+	} {
+		if r.SameBehaviour() || r.Same() {
+			t.Errorf("%+v is told as no difference", r)
+		}
+	}
+	says := func(what string) *compare.Report {
+		return &compare.Report{Declarations: []difference.Change{{Kind: difference.File, Name: "a.lua", What: what}}}
+	}
+	if r := says(difference.Changed); r.Same() || !r.SameBehaviour() {
+		t.Error("a change of a file is told as none")
+	}
+	if !says(difference.Comments).Same() || !new(compare.Report).Same() {
+		t.Error("comments, or nothing, are told as a difference")
+	}
 }
 
 // lines returns a report as lines, without the declarations.
