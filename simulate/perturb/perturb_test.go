@@ -206,6 +206,28 @@ func TestAChoiceLimitsWhatIsTold(t *testing.T) {
 	}
 }
 
+// TestHowMuchLaterTheChosenAre has two sources. Both together are as late as each of them.
+func TestHowMuchLaterTheChosenAre(t *testing.T) {
+	lines := "0s 203.0.113.9 tcp/1\n0s 203.0.113.8 tcp/1\n500ms 203.0.113.9 udp/2\n500ms 203.0.113.8 udp/2"
+	w := build(t, lines, door("ssh", 1, -2))
+	plan := w.plan(t, Network{Jitter: 400 * time.Millisecond})
+	run := func(sources ...string) Door {
+		var c Choice
+		for _, s := range sources {
+			c.Sources = append(c.Sources, netip.MustParsePrefix(s))
+		}
+		r, err := plan.Run(t.Context(), repeat.Plan{Runs: 20}, c, w.machine)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.Doors[0]
+	}
+	all, nine, eight := run(), run("203.0.113.9/32"), run("203.0.113.8/32")
+	if nine.Mean == eight.Mean || (all.Mean-(nine.Mean+eight.Mean)/2).Abs() > 1 || all.Most != max(nine.Most, eight.Most) || nine.Most == eight.Most {
+		t.Errorf("%v, %v at most; %v, %v; %v, %v", all.Mean, all.Most, nine.Mean, nine.Most, eight.Mean, eight.Most)
+	}
+}
+
 // TestAnAttemptFromTwoAddresses has a source with two addresses. All its flows have the same one in
 // 1 of 4 runs with three knocks.
 func TestAnAttemptFromTwoAddresses(t *testing.T) {

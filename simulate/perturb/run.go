@@ -128,7 +128,7 @@ func (r *runner) run(ctx context.Context, seed uint64) (o outcome, err error) {
 	o.errors, o.delays = sum.Errors, make([]delay, len(r.plan.doors))
 	for i, p := range r.plan.pairs {
 		plain, now := r.plan.plain[p], r.opened[p]
-		if now.opens > 0 && plain.opens == 1 { // of several, it could be another one
+		if now.opens > 0 && plain.opens == 1 && r.choice.has(p) { // of several, it could be another one
 			o.delays[r.plan.doorOf[i]].add(now.first.Sub(plain.first))
 		}
 		if now.opens < plain.opens {
