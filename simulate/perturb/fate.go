@@ -71,9 +71,9 @@ func (a *arranger) toldFates() (told []Told, more int) {
 func (a *arranger) words(f Fate, by string) string {
 	which := ""
 	switch {
-	case f.version == copied && f.What != Copied:
+	case f.version == copied:
 		which = "its copy was "
-	case f.version >= resent && f.What != Resent:
+	case f.version >= resent:
 		which = fmt.Sprintf("what was sent again after %s was ", transcript.Duration(resends[f.version-resent]))
 	}
 	switch f.What {
