@@ -292,10 +292,7 @@ func (d *daemon) statusNow() control.Status {
 	if o := d.reloader.last; o.kind != "" {
 		s.LastReload = control.LastReload{At: o.at.Add(offset).UTC(), Outcome: o.control(len(l.set.Engine.Doors), offset)}
 	}
-	if told := d.reloader.onTrial; told != nil {
-		s.Trial = told.control(offset)
-		s.Trial.Remaining = control.Duration(max(0, told.ends.Sub(now)))
-	}
+	s.Trial = d.reloader.trialStatus(now)
 	return s
 }
 

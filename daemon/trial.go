@@ -66,6 +66,23 @@ func (t *trialTold) control(offset time.Duration) *control.Trial {
 	}
 }
 
+// trialStatus returns the trial that runs, with the doors that nobody has opened yet; nil: none
+// does. Only the loop may call it.
+func (r *reloader) trialStatus(now time.Time) *control.Trial {
+	told := r.onTrial
+	if told == nil {
+		return nil
+	}
+	s := told.control(r.loop.wallOffset())
+	s.Doors, s.Remaining = nil, control.Duration(max(0, told.ends.Sub(now)))
+	for _, door := range told.doors[:min(len(told.doors), maxChanges)] {
+		if r.loop.proof != nil && r.loop.proof.lacking[door] {
+			s.Doors = append(s.Doors, door)
+		}
+	}
+	return s
+}
+
 // ended returns whether the time of the trial is over.
 func (r *reloader) trialEnded() bool {
 	return r.trial != nil && !r.loop.clock.now().Before(r.trial.told.ends)

@@ -9,17 +9,21 @@ import (
 	"sesame/scripting/difference"
 )
 
-// A proof looks for what shows that a set on trial lets somebody in: an opening of a door that
+// A proof looks for what shows that a set on trial lets people in: an opening of each door that
 // changed, by packets that came after the trial began, of which an effect was carried out. It also
 // notes the one-time sequences that are used meanwhile. The loop owns it.
 type proof struct {
 	began   time.Time
 	doors   map[string]*engine.Door
 	fresh   map[attemptOf]bool
-	awaited map[uint64]string // effects of openings, and what to say of these
-	used    []engine.Consumed // that the set before still has
-	proved  chan string       // capacity 1: what was found
+	lacking map[string]bool    // of doors, those that nobody has opened yet
+	awaited map[uint64]opening // effects of openings
+	used    []engine.Consumed  // that the set before still has
+	proved  chan string        // capacity 1: the opening of the last door
 }
+
+// An opening is one of a door that changed.
+type opening struct{ door, why string }
 
 type attemptOf struct {
 	door   string
@@ -35,14 +39,14 @@ const (
 // newProof returns a proof for the doors of a set that changed. Doors that only observe open
 // nothing, and a scan of ports completes those of one knock.
 func newProof(began time.Time, set *scripting.Set, changes []difference.Change) *proof {
-	p := &proof{began: began, doors: map[string]*engine.Door{}, fresh: map[attemptOf]bool{}, awaited: map[uint64]string{}, proved: make(chan string, 1)}
+	p := &proof{began: began, doors: map[string]*engine.Door{}, fresh: map[attemptOf]bool{}, lacking: map[string]bool{}, awaited: map[uint64]opening{}, proved: make(chan string, 1)}
 	changed := map[string]bool{}
 	for _, c := range changes {
 		changed[c.Name] = changed[c.Name] || c.Kind == difference.Door && c.What != difference.Gone
 	}
 	for _, d := range set.Engine.Doors {
 		if changed[d.Name] && !d.Observe && !d.ByAnyone() {
-			p.doors[d.Name] = d
+			p.doors[d.Name], p.lacking[d.Name] = d, true
 		}
 	}
 	return p
@@ -73,7 +77,7 @@ func (p *proof) events(events []engine.Event) {
 			delete(p.fresh, who)
 		case e.Kind == engine.EventEffect && e.Door == opened && e.ID != 0 && len(p.awaited) < maxAwaited &&
 			(e.Effect == engine.EffectAllow || e.Effect == engine.EffectExec):
-			p.awaited[e.ID] = "door " + e.Door + " was opened from " + e.Source.Addr().String()
+			p.awaited[e.ID] = opening{e.Door, "door " + e.Door + " was opened from " + e.Source.Addr().String()}
 		}
 	}
 }
@@ -88,14 +92,17 @@ func appendUsed(used []engine.Consumed, events []engine.Event) []engine.Consumed
 	return used
 }
 
-// result notes what became of an effect.
+// result notes what became of an effect. The opening of one door says nothing about another.
 func (p *proof) result(id uint64, err error) {
-	why, awaited := p.awaited[id]
+	o, awaited := p.awaited[id]
 	if delete(p.awaited, id); !awaited || err != nil {
 		return
 	}
+	if delete(p.lacking, o.door); len(p.lacking) > 0 {
+		return
+	}
 	select {
-	case p.proved <- why:
+	case p.proved <- o.why:
 	default: // one is enough
 	}
 }

@@ -44,6 +44,11 @@ func newProving(t *testing.T) *proving {
 	}
 	changes = append(changes, difference.Change{Kind: difference.Door, Name: "same", What: difference.Gone}, difference.Change{Kind: difference.Command, Name: "same", What: "ttl"})
 	p.proof = newProof(p.began, set, changes)
+	if len(p.lacking) != 2 {
+		t.Errorf("these must be opened: %v", p.lacking)
+	}
+	delete(p.lacking, "word") // most of these tests are about one
+	delete(p.lacking, "two")
 	return p
 }
 
@@ -146,6 +151,25 @@ func TestProof(t *testing.T) {
 				t.Errorf("%q, want %q", got, c.want)
 			}
 		})
+	}
+}
+
+// Each door that changed must be opened: one that works says nothing about another.
+func TestProofOfEachDoor(t *testing.T) {
+	p := newProving(t)
+	p.lacking = map[string]bool{"two": true, "word": true}
+	p.result(p.open("word", eve, time.Hour, engine.EffectAllow), nil)
+	p.result(p.open("word", tom, time.Hour, engine.EffectAllow), nil)
+	if why := p.proves(); why != "" || !p.lacking["two"] || len(p.lacking) != 1 {
+		t.Errorf("proved: %q, and %v lack", why, p.lacking)
+	}
+	p.result(p.open("two", eve, time.Hour, engine.EffectAllow), errors.New("no firewall"))
+	if why := p.proves(); why != "" {
+		t.Errorf("an effect that failed: %q", why)
+	}
+	p.result(p.open("two", eve, time.Hour, engine.EffectAllow), nil)
+	if why := p.proves(); why != "door two was opened from 203.0.113.9" {
+		t.Errorf("proved: %q", why)
 	}
 }
 

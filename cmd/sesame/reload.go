@@ -43,7 +43,7 @@ Tests may take the time that the configuration gives them; what did not run is
 listed, and stops nothing.
 
 With --trial the scripts are in force for a time. Then the scripts before them
-return, unless sesame confirm follows, or somebody opens a door that changed, with
+return, unless sesame confirm follows, or somebody opens each door that changed, with
 packets that come after the beginning of the trial. So you cannot lock yourself
 out for longer than that. A restart ends a trial, too.
 
@@ -168,7 +168,7 @@ func trialText(t *control.Trial) string {
 	}
 	text := fmt.Sprintf("On trial until %s: then the scripts before return, unless you confirm.\n", formatTime(t.Ends))
 	if len(t.Doors) > 0 {
-		text += "Somebody who opens " + list(t.Doors) + " from now on confirms, too.\n"
+		text += "It is confirmed, too, once somebody has opened " + strings.Join(t.Doors, " and ") + ", with packets from now on.\n"
 	}
 	return text + "Knock, log in anew, and run there: sesame confirm\n"
 }

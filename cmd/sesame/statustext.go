@@ -142,6 +142,9 @@ func facts(s *control.Status) [][2]string {
 
 // trialLine tells when the trial ends that runs.
 func trialLine(s *control.Status) string {
+	if last := s.LastReload.Trial; s.Trial == nil && last != nil && last.State == control.TrialConfirmed {
+		return "confirmed at " + formatTime(s.LastReload.At) + ": " + last.Why
+	}
 	if s.Trial == nil {
 		return ""
 	}

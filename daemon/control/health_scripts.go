@@ -111,7 +111,7 @@ func trialRuns(s *Status) []finding {
 	}
 	text := fmt.Sprintf("generation %d is on trial until %s, for %s more; then the scripts before return", s.Scripts.Generation, transcript.Clock(s.Trial.Ends), transcript.Rounded(time.Duration(s.Trial.Remaining)))
 	if len(s.Trial.Doors) > 0 {
-		text += ", unless somebody opens " + strings.Join(s.Trial.Doors, " or ")
+		text += ", unless somebody opens " + strings.Join(s.Trial.Doors, " and ")
 	}
 	return one("", "%s", text)
 }

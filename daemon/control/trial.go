@@ -19,7 +19,8 @@ type Trial struct {
 	Remaining Duration `json:"remaining,omitempty"`
 	// From is the directory or the script of the set; left out: that of the configuration.
 	From string `json:"from,omitempty"`
-	// Doors are those that changed: the first 100. An opening of one of them confirms the trial.
+	// Doors are those that changed and that nobody has opened yet, the first 100. When somebody has
+	// opened each of them, that confirms the trial. Without any, a person must confirm it.
 	Doors []string `json:"doors,omitempty"`
 	// Why tells who confirmed the trial, or why the set before returned.
 	Why string `json:"why,omitempty"`

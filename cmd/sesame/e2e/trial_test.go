@@ -98,7 +98,7 @@ func TestRealManual(t *testing.T) {
 func TestRealTrialLocksOut(t *testing.T) {
 	w := newManual(t)
 	w.write("ssh.lua", lockingDoor)
-	contains(t, w.answer("reload", "--trial", "2s"), "applied: generation 2, with 1 door\n", "On trial until ", "Somebody who opens ssh from now on")
+	contains(t, w.answer("reload", "--trial", "2s"), "applied: generation 2, with 1 door\n", "On trial until ", "once somebody has opened ssh, with packets from now on")
 	if err := os.RemoveAll(w.scripts); err != nil {
 		t.Fatal(err)
 	}
