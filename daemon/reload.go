@@ -69,11 +69,9 @@ type reloader struct {
 	tested *source.Files  // of which the tests passed in the try before; nil: there was none
 	passed *control.Tests // their result
 
-	trial   *trial      // nil: none runs
-	held    *state.Held // files that wait for a person; nil: none do
-	heldAny bool        // those that are read next wait, since a trial ended that nobody confirmed
-	heldFor *trialTold  // that trial
-	from    string      // where the set was read that runs; "": at path
+	trial *trial      // nil: none runs
+	held  *state.Held // files that wait for a person; nil: none do
+	from  string      // where the set was read that runs; "": at path
 
 	standing outcome // the last whose files are those that run; the zero value: none since the start
 
@@ -257,7 +255,7 @@ func (r *reloader) tryReload(ctx context.Context, asked wish, hint bool) (outcom
 	case hint && err == nil && now.from != "" && len(now.used) > 0:
 		r.hint() // to look at the files that were read
 		return unchanged, r.replaceQuietly(ctx, now, withoutLines(now.files, now.used))
-	case hint && err == nil && r.waits(ctx, now, files), hint && err != nil && r.trial != nil, err == nil && asked.signal && r.signalWaits(files):
+	case hint && err == nil && r.waits(ctx, now, files), hint && err != nil && r.trial != nil, err == nil && asked.signal && r.signalWaits():
 		return unchanged, nil
 	}
 	o := outcome{kind: control.Rejected, generation: r.generation, at: r.loop.clock.now()}

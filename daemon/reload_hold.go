@@ -1,9 +1,7 @@
 package daemon
 
 import (
-	"cmp"
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -21,49 +19,26 @@ import (
 // This file is about files that are not put in force by themselves, although they may have no
 // fault: they were tried, a set from elsewhere runs, or the configuration says reload = "manual".
 
-// hold returns a note that files wait for a person.
-func (r *reloader) hold(files *source.Files, why control.Hold) *state.Held {
-	return &state.Held{Sum: sumText(files), Why: string(why), At: r.loop.clock.now().Add(r.loop.wallOffset()).UTC()}
-}
-
-// holdAny returns a note that whatever files there are wait for a person: a trial runs, or ended
-// just now. What is saved during one by whoever cannot get in is not for a start to put in force.
-func (r *reloader) holdAny() *state.Held {
-	held := &state.Held{Any: true, Why: string(control.HeldByTrial), At: r.loop.clock.now().Add(r.loop.wallOffset()).UTC()}
-	if r.heldFor != nil {
-		held.From = wire.Text(r.heldFor.from)
-	}
-	return held
-}
-
-func sumText(files *source.Files) string {
-	sum := files.ScriptsSum()
-	return hex.EncodeToString(sum[:])
-}
-
-// isHeld reports whether files are those that wait for a person.
-func isHeld(held *state.Held, files *source.Files) bool {
-	return held != nil && (held.Any || held.Sum == sumText(files))
+// hold returns a note that files wait for a person: of a trial that runs or ended, whose scripts
+// are from there, or of another set that is in force.
+func (r *reloader) hold(why control.Hold, running bool, from string) *state.Held {
+	return &state.Held{Why: string(why), Running: running, From: wire.Text(from), At: r.loop.clock.now().Add(r.loop.wallOffset()).UTC()}
 }
 
 // waits reports whether changed files are not put in force now, because nobody asked for it. Each
 // is told once.
 func (r *reloader) waits(ctx context.Context, now current, files *source.Files) bool {
 	switch {
-	case r.heldAny:
-		r.heldAny = false
-		if !isHeld(r.held, files) {
-			r.held = r.hold(files, cmp.Or(r.last.hold, control.HeldByTrial))
-		}
-		r.keep(now.inForce)
 	case r.seen != nil && files.Compare(r.seen) != source.Changed:
 		r.noteReadable(ctx)
 		return true
 	case r.trial != nil:
 		r.trial.waits = true
 		r.log.Info("scripts changed during a trial, and wait for its end: unless it is confirmed, they are held then")
-	case isHeld(r.held, files):
-		r.log.Info("the scripts are again those that are held, and wait: sesame reload")
+	case r.held != nil && r.from != "" && files.Compare(now.files) == source.Same && len(now.files.Referenced()) == 0:
+		return false // they are what is in force
+	case r.held != nil:
+		r.log.Info("scripts changed, and wait, since scripts were tried, or are in force from elsewhere: sesame reload")
 	case r.manual:
 		r.log.Info("scripts changed, and wait, since the configuration says reload = \"manual\": sesame reload")
 	default:
@@ -86,8 +61,8 @@ func (r *reloader) noteReadable(ctx context.Context) {
 
 // signalWaits reports whether a SIGHUP leaves files held: it may come from logrotate, and nobody
 // looks at it.
-func (r *reloader) signalWaits(files *source.Files) bool {
-	if r.trial == nil && !r.heldAny && !isHeld(r.held, files) {
+func (r *reloader) signalWaits() bool {
+	if r.trial == nil && r.held == nil {
 		return false
 	}
 	r.log.Warn("a SIGHUP came, and the scripts stay as they are, since a trial runs, or those on the disk wait for a person: sesame reload")
@@ -108,11 +83,10 @@ func (r *reloader) elsewhere(ctx context.Context, now current, set *scripting.Se
 	}
 	if err != nil {
 		r.seen = nil
-		r.log.Warn("the scripts of the configuration cannot be read; they are put in force when they can be, and change", "error", err)
-		return nil, nil
+		return r.hold(control.HeldByFrom, false, ""), nil
 	}
 	r.seen = files
-	return r.hold(files, control.HeldByFrom), nil
+	return r.hold(control.HeldByFrom, false, ""), nil
 }
 
 // isBelow reports whether a file lies in the directory of scripts, or of the one script.
@@ -158,11 +132,13 @@ func (r *reloader) hint() {
 
 // heldAtStart returns why the files on the disk do not run at a start, although they have no fault;
 // "": they run. Good is the set that was in force when the daemon ended.
-func (d *daemon) heldAtStart(found stateFound, good, set *scripting.Set, files *source.Files) (hold control.Hold, text string) {
+func (d *daemon) heldAtStart(found stateFound, good, set *scripting.Set) (hold control.Hold, text string) {
 	switch {
-	case isHeld(found.saved.Held, files) && !(found.saved.Held.Any && sameFiles(good, set)):
+	case sameFiles(good, set):
+		return "", ""
+	case found.saved.Held != nil:
 		hold = control.Hold(found.saved.Held.Why)
-	case d.config.Reload == "manual" && !sameFiles(good, set):
+	case d.config.Reload == "manual":
 		hold = control.HeldByManual
 	default:
 		return "", ""
@@ -173,7 +149,7 @@ func (d *daemon) heldAtStart(found stateFound, good, set *scripting.Set, files *
 // trialAtStart returns what is told of a trial that the end of a daemon ended, when the files are
 // those that run; nil: there was none.
 func trialAtStart(held *state.Held, at time.Time) *outcome {
-	if held == nil || !held.Any {
+	if held == nil || !held.Running {
 		return nil
 	}
 	told := &trialTold{state: control.TrialReturned, began: held.At, ends: at, from: string(held.From), why: "the daemon ended"}

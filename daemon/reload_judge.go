@@ -96,7 +96,7 @@ func (r *reloader) apply(ctx context.Context, now current, set *scripting.Set, f
 		r.applied(set, r.generation)
 		return nil
 	}
-	r.held, r.heldAny = held, false
+	r.held = held
 	r.prepareFacts(ctx, set)
 	r.applied(set, r.generation)
 	r.keep(inForce{set: set, files: files, values: r.values, from: r.from})

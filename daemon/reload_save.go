@@ -43,9 +43,7 @@ func (r *reloader) keepRunning(ctx context.Context) {
 	switch {
 	case err != nil:
 	case r.trial != nil: // a restart returns to the set before
-		r.kept(r.save(r.trial.before, r.holdAny()))
-	case r.heldAny:
-		r.kept(r.save(now.inForce, r.holdAny()))
+		r.kept(r.save(r.trial.before, r.trial.kept))
 	default:
 		r.keep(now.inForce)
 	}

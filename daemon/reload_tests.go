@@ -46,8 +46,8 @@ func (r *reloader) adopt(ctx context.Context, files *source.Files, asked wish, o
 		r.extendTrial(ctx, asked.trial)
 		told := r.trial.told
 		o.trial = &told
-	case r.trial == nil && asked.from == "" && (r.from != "" || r.held != nil || r.heldAny): // nothing else waits any more
-		r.from, r.held, r.heldAny = "", nil, false
+	case r.trial == nil && asked.from == "" && (r.from != "" || r.held != nil): // nothing else waits any more
+		r.from, r.held = "", nil
 		r.keepRunning(ctx)
 	}
 	o.kind = control.Unchanged

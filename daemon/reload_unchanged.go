@@ -30,8 +30,8 @@ func (r *reloader) noteStanding(now current, files *source.Files, o *outcome) {
 // noteUnchanged records that the files are those that run, so that an earlier rejected or held
 // reload of others is over. What was tried from elsewhere is over when a person asks for a reload.
 func (r *reloader) noteUnchanged(ctx context.Context, files *source.Files, hint bool) {
-	if r.heldAny && r.from == "" { // they are those that run
-		r.held, r.heldAny = nil, false
+	if r.trial == nil && r.held != nil && r.from == "" { // they are those that run
+		r.held = nil
 		r.keepRunning(ctx)
 	}
 	if r.from == "" {

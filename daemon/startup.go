@@ -54,7 +54,7 @@ func (d *daemon) chooseScripts(ctx context.Context, found stateFound) (startup, 
 		b.outcome.refuse(err)
 	default:
 		b.outcome.held = heldPorts(good, set, nil)
-		b.outcome.hold, b.outcome.text = d.heldAtStart(found, good, set, files)
+		b.outcome.hold, b.outcome.text = d.heldAtStart(found, good, set)
 		if len(b.outcome.held) == 0 && b.outcome.hold == "" {
 			good.Close()
 			b.over = trialAtStart(found.saved.Held, d.since)
@@ -66,11 +66,9 @@ func (d *daemon) chooseScripts(ctx context.Context, found stateFound) (startup, 
 		}
 	}
 	b.set, b.files, b.values, b.held, b.from = good, goodFiles, goodValues, found.saved.Held, string(found.saved.From)
-	if held := b.held; held != nil && held.Any { // what was edited later is not held
-		b.held, b.unmarked = nil, true
-		if files != nil {
-			b.held = &state.Held{Sum: sumText(files), Why: held.Why, At: held.At}
-		}
+	if b.held != nil && b.held.Running {
+		held := *b.held
+		held.Running, b.held, b.unmarked = false, &held, true
 	}
 	for _, err := range d.unread { // not before it is known that this set runs, and who reads for it
 		d.config.Log.Warn("one-time sequences cannot be read, so their doors cannot be opened", "error", err)

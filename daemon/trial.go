@@ -24,7 +24,7 @@ import (
 // the files, and a restart at any time returns to it. The reloader's goroutine owns a trial.
 type trial struct {
 	before inForce
-	held   *state.Held // with before
+	kept   *state.Held // with before, as it is saved
 	after  *state.Held // with the set on trial, once it is confirmed
 	waits  bool        // files changed meanwhile
 	proof  *proof
@@ -113,17 +113,15 @@ func (r *reloader) trialOver() <-chan time.Time {
 // newTrial prepares a trial of a set, and saves the set before, without which it does not begin. In
 // a trial the set before is that before the trial.
 func (r *reloader) newTrial(ctx context.Context, now current, set *scripting.Set, asked wish, changes []difference.Change) (*trial, error) {
-	t := &trial{before: now.inForce, held: r.held, standing: r.standing}
+	t := &trial{before: now.inForce, standing: r.standing}
 	t.told = trialTold{state: control.TrialRuns, began: r.loop.clock.now(), boot: sinceBoot(), from: asked.from}
 	t.told.ends = t.told.began.Add(asked.trial)
 	if r.trial != nil {
-		t.before, t.held, t.standing = r.trial.before, r.trial.held, r.trial.standing
+		t.before, t.standing = r.trial.before, r.trial.standing
 		changes = difference.Of(t.before.set, set)
 	}
-	earlier := r.heldFor
-	r.heldFor = &t.told
-	if err := r.saveNow(t.before, r.holdAny()); err != nil {
-		r.heldFor = earlier
+	t.kept = r.hold(control.HeldByTrial, true, asked.from)
+	if err := r.saveNow(t.before, t.kept); err != nil {
 		return nil, fmt.Errorf("a trial needs the scripts before it saved, so that a restart returns to them: %w", err)
 	}
 	t.proof = newProof(t.told.began, set, changes)
@@ -201,7 +199,7 @@ func (r *reloader) endTrial(ctx context.Context, why string) (o outcome, err err
 		t.late = true
 		return o, err
 	}
-	r.trial, r.held, r.heldAny, r.from, r.standing = nil, t.held, true, t.before.from, t.standing
+	r.trial, r.held, r.from, r.standing = nil, r.hold(o.hold, false, t.told.from), t.before.from, t.standing
 	r.tellHelper(t.before.files, false)
 	r.log.Warn("the trial is over: the scripts before it are in force again, and those of the trial are held", "generation", o.generation, "because", why)
 	r.loop.do(ctx, func() { // before anything that may wait for a disk
@@ -212,6 +210,7 @@ func (r *reloader) endTrial(ctx context.Context, why string) (o outcome, err err
 	if r.loop.do(ctx, func() { set = r.loop.set }) {
 		r.prepareFacts(ctx, set)
 		r.applied(set, r.generation)
+		r.keepRunning(ctx) // that the trial is over
 	}
 	r.hint()
 	return o, nil

@@ -226,8 +226,8 @@ func TestHeldAtAStart(t *testing.T) {
 		return set, files
 	}
 	good, _ := set(triedDoor)
-	other, files := set(otherDoor)
-	mark := func(why control.Hold) *state.Held { return &state.Held{Sum: sumText(files), Why: string(why)} }
+	other, _ := set(otherDoor)
+	mark := func(why control.Hold) *state.Held { return &state.Held{Why: string(why)} }
 	for _, c := range []struct {
 		name, reload string
 		held         *state.Held
@@ -236,19 +236,19 @@ func TestHeldAtAStart(t *testing.T) {
 		text         string
 	}{
 		{"nothing", "auto", nil, other, "", ""},
-		{"a trial ran", "auto", &state.Held{Any: true, Why: "trial"}, other, control.HeldByTrial, "were on trial"},
-		{"a trial ran, of others", "auto", &state.Held{Any: true, Why: "trial"}, good, "", ""},
+		{"a trial ran", "auto", &state.Held{Running: true, Why: "trial"}, other, control.HeldByTrial, "were on trial"},
+		{"a trial ran, of others", "auto", &state.Held{Running: true, Why: "trial"}, good, "", ""},
 		{"tried", "auto", mark(control.HeldByTrial), other, control.HeldByTrial, "were on trial"},
 		{"given up", "auto", mark(control.HeldByReturn), other, control.HeldByReturn, "a person ended that"},
 		{"from elsewhere", "auto", mark(control.HeldByFrom), other, control.HeldByFrom, "scripts of /new were put in force instead"},
-		{"others were tried", "auto", &state.Held{Sum: "00", Why: "trial"}, other, "", ""},
+		{"tried, and put back", "auto", mark(control.HeldByTrial), good, "", ""},
 		{"changed, and nobody asked", "manual", nil, other, control.HeldByManual, `reload = "manual"`},
 		{"tried, in manual mode", "manual", mark(control.HeldByTrial), other, control.HeldByTrial, "were on trial"},
 		{"the same", "manual", nil, good, "", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			d := &daemon{config: Config{Config: config.Config{Reload: c.reload}}}
-			hold, text := d.heldAtStart(stateFound{saved: state.Saved{Held: c.held, From: "/new"}}, good, c.on, files)
+			hold, text := d.heldAtStart(stateFound{saved: state.Saved{Held: c.held, From: "/new"}}, good, c.on)
 			if hold != c.want || !strings.Contains(text, c.text) || (text == "") != (c.text == "") {
 				t.Errorf("%q, %q; want %q, %q", hold, text, c.want, c.text)
 			}
@@ -289,12 +289,12 @@ func TestLetInBeforeATrial(t *testing.T) {
 
 func TestATrialThatAStartEnds(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	for _, held := range []*state.Held{nil, {Sum: "00", Why: "trial"}, {Sum: "00", Why: "from"}} {
+	for _, held := range []*state.Held{nil, {Why: "trial"}, {Why: "from"}} {
 		if o := trialAtStart(held, now); o != nil {
 			t.Errorf("%+v: %+v", held, o)
 		}
 	}
-	o := trialAtStart(&state.Held{Any: true, Why: "trial", From: "/new"}, now)
+	o := trialAtStart(&state.Held{Running: true, Why: "trial", From: "/new"}, now)
 	if o == nil || o.kind != control.Held || o.hold != control.HeldByTrial || o.trial.from != "/new" || !strings.Contains(o.text, "scripts of /new were on trial when the daemon ended") {
 		t.Errorf("%+v", o)
 	}

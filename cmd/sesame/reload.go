@@ -48,8 +48,7 @@ packets that come after the beginning of the trial. So you cannot lock yourself
 out for longer than that. A restart ends a trial, too.
 
 With --from the scripts are those of another directory, or another script. They
-stay in force, also after a restart, until the files of the configuration change
-or you reload.
+stay in force, also after a restart, until you reload those of the configuration.
 
 The exit status is 0 when the scripts run, 1 when they were rejected or held and
 the earlier ones keep running, or when there was nothing to try, and 2 when no

@@ -38,13 +38,12 @@ type Saved struct {
 	Held *Held     `json:"held,omitempty"` // nil: no files are
 }
 
-// Held identifies files that a start must not put in force by itself: they were tried and not
-// confirmed, or the set was put in force instead of them.
+// Held says that a start must put no other files in force by itself: some were tried and not
+// confirmed, or the set was put in force instead of them. Whoever cannot get in may save them.
 type Held struct {
-	Sum string    `json:"sum,omitempty"` // of scripts and modules, in hexadecimal
-	Any bool      `json:"any,omitempty"` // a trial runs: whatever the files are by then
-	Why string    `json:"why"`           // "trial", "return" or "from"
-	At  time.Time `json:"at"`            // wall clock
+	Why     string    `json:"why"`               // "trial", "return" or "from"
+	Running bool      `json:"running,omitempty"` // a trial runs
+	At      time.Time `json:"at"`                // wall clock
 
 	From wire.Text `json:"from,omitempty"` // of the scripts on trial, when they were read elsewhere
 }

@@ -22,7 +22,7 @@ func savedSample() Saved {
 		Guards: []packet.Port{{Proto: packet.TCP, Number: 22}, {Proto: packet.UDP, Number: 53}},
 		At:     monday,
 		From:   "/srv/new\xff",
-		Held:   &Held{Sum: "00ff", Why: "trial", At: monday},
+		Held:   &Held{Running: true, Why: "trial", From: "/srv/new", At: monday},
 	}
 }
 

@@ -3,9 +3,6 @@ package source
 import (
 	"bytes"
 	"crypto/sha256"
-	"fmt"
-	"maps"
-	"slices"
 )
 
 // WithoutLine returns files in which the first such line of a referenced file is commented out, as
@@ -39,16 +36,4 @@ func lineOffset(text []byte, line string) int {
 		at += len(part)
 	}
 	return -1
-}
-
-// ScriptsSum returns the hash of scripts and modules, without tests and the files that they name.
-func (f *Files) ScriptsSum() (sum [sha256.Size]byte) {
-	all := sha256.New()
-	for _, name := range slices.Sorted(maps.Keys(f.texts)) {
-		if !IsTest(name) {
-			fmt.Fprintf(all, "%q %x %v\n", name, sha256.Sum256(f.texts[name]), f.failed[name] != nil)
-		}
-	}
-	all.Sum(sum[:0])
-	return sum
 }

@@ -136,9 +136,11 @@ func TestRealTrialKilled(t *testing.T) {
 			w.opensWith(4, sshKnocks)
 			w.heldByTrial()
 
-			t.Log("# other files are put in force")
+			t.Log("# other files wait, too, until a person asks")
 			w.write("ssh.lua", strings.Replace(lockingDoor, "5501", "5502", 1))
-			w.eventually("they are applied", func() bool { return w.status().LastReload.Outcome.Outcome == control.Applied })
+			w.logged("scripts changed, and wait")
+			w.heldByTrial()
+			w.answer("reload")
 			w.opensWith(5, []string{"tcp/5502", "udp/6602", "tcp/7703"})
 			w.nothingWrong()
 		})
@@ -252,9 +254,10 @@ func TestRealReloadFrom(t *testing.T) {
 	w.opensWith(3, lockingKnocks)
 	contains(t, w.answer("status"), "health: ok\n", "wait: scripts of "+other+" were put in force")
 
-	t.Log("# a change of the configured ones counts")
+	t.Log("# the configured ones wait for a person")
 	w.write("ssh.lua", longDoor+" -- again")
-	w.eventually("they are applied", func() bool { return w.status().Scripts.From == "" })
+	w.logged("scripts changed, and wait")
+	w.answer("reload")
 	w.opensWith(4, sshKnocks)
 	w.nothingWrong()
 }
