@@ -49,7 +49,7 @@ func (r Reason) String() string {
 		text = "never began"
 	case account.ResultRefused:
 		text = "refused"
-	default:
+	case account.ResultOpened, account.ResultWaiting, account.ResultStopped:
 		text = fmt.Sprintf("%s at %d of %d", r.Result, r.Stage, r.Stages)
 	}
 	if r.Awaited != "" {
