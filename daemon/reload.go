@@ -247,7 +247,7 @@ func (r *reloader) tryReload(ctx context.Context, asked wish, hint bool) (outcom
 		r.noteUnchanged(ctx, files, hint)
 		if asked.trial > 0 && r.trial != nil {
 			r.extendTrial(ctx, asked.trial)
-			unchanged.trial = &r.trial.told
+			unchanged.trial = r.trial.copyTold()
 		}
 		return unchanged, nil
 	case err == nil && running && files.Compare(now.files) == source.Consumed:

@@ -91,7 +91,7 @@ func (r *reloader) apply(ctx context.Context, now current, set *scripting.Set, f
 	r.from = asked.from
 	r.tellHelper(files, next != nil)
 	if next != nil {
-		o.trial = &next.told
+		o.trial = next.copyTold()
 		r.beginTrial(ctx, next)
 		r.applied(set, r.generation)
 		return nil

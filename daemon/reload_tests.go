@@ -44,8 +44,7 @@ func (r *reloader) adopt(ctx context.Context, files *source.Files, asked wish, o
 	switch {
 	case r.trial != nil && asked.trial > 0:
 		r.extendTrial(ctx, asked.trial)
-		told := r.trial.told
-		o.trial = &told
+		o.trial = r.trial.copyTold()
 	case r.trial == nil && asked.from == "" && (r.from != "" || r.held != nil): // nothing else waits any more
 		r.from, r.held = "", nil
 		r.keepRunning(ctx)

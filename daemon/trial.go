@@ -135,12 +135,18 @@ func (r *reloader) newTrial(ctx context.Context, now current, set *scripting.Set
 	return t, nil
 }
 
+// copyTold returns a copy for the loop, since the reloader changes its own.
+func (t *trial) copyTold() *trialTold {
+	told := t.told
+	return &told
+}
+
 // beginTrial notes that the set of a trial is in force.
 func (r *reloader) beginTrial(ctx context.Context, t *trial) {
 	t.over = after(t.told.ends.Sub(r.loop.clock.now()))
 	r.trial = t
-	told := t.told
-	r.loop.do(ctx, func() { r.onTrial = &told })
+	told := t.copyTold()
+	r.loop.do(ctx, func() { r.onTrial = told })
 	r.log.Warn("scripts are on trial: those before return unless somebody confirms: sesame confirm",
 		"for", t.told.ends.Sub(t.told.began).String(), "confirmed_by_opening", fmt.Sprint(t.told.doors))
 }
@@ -150,8 +156,8 @@ func (r *reloader) extendTrial(ctx context.Context, d time.Duration) {
 	t := r.trial
 	t.told.ends = r.loop.clock.now().Add(d)
 	t.over = after(d)
-	told := t.told
-	r.loop.do(ctx, func() { r.onTrial = &told })
+	told := t.copyTold()
+	r.loop.do(ctx, func() { r.onTrial = told })
 	r.log.Info("the trial goes on", "for", d.String())
 }
 
@@ -159,7 +165,7 @@ func (r *reloader) extendTrial(ctx context.Context, d time.Duration) {
 func (r *reloader) confirmTrial(ctx context.Context, why string) outcome {
 	t := r.trial
 	t.told.state, t.told.why = control.TrialConfirmed, why
-	o := outcome{kind: control.Applied, generation: r.generation, trial: &t.told, tests: t.tests}
+	o := outcome{kind: control.Applied, generation: r.generation, trial: t.copyTold(), tests: t.tests}
 	now, err := r.current(ctx)
 	if err != nil { // the daemon is stopping, and the next start returns to the set before
 		return outcome{refusal: control.Refusal(err.Error())}

@@ -485,10 +485,15 @@ func TestRealTrialReturnsLate(t *testing.T) {
 	before := w.r.trial.before.set
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := w.r.endTrial(ctx, notConfirmed); !errors.Is(err, errStopping) || w.r.trial == nil {
-		t.Errorf("a daemon that is stopping: %v", err)
+	busy, free := make(chan struct{}), make(chan struct{})
+	go w.l.do(t.Context(), func() { close(busy); <-free }) // else the loop may be as fast as ctx
+	<-busy
+	_, err := w.r.endTrial(ctx, notConfirmed)
+	close(free)
+	if !errors.Is(err, errStopping) || w.r.trial == nil {
+		t.Fatalf("a daemon that is stopping: %v", err)
 	}
-	_, err := w.r.endTrial(t.Context(), notConfirmed)
+	_, err = w.r.endTrial(t.Context(), notConfirmed)
 	must(t, err)
 	if w.l.set != before {
 		t.Error("the set is not the one from before")
