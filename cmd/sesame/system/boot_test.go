@@ -49,7 +49,7 @@ func (m *machine) powerOn() {
 	defer out.Close()
 	// The shell enters the control groups before there is a process that could be elsewhere.
 	enter := `for dir; do echo $$ >"$dir/cgroup.procs" || exit; done
-exec systemd-nspawn --quiet --directory="$ROOT" --machine="$NAME" --register=no --keep-unit --network-veth --boot --console=pipe \
+exec systemd-nspawn --quiet --directory="$ROOT" --machine="$NAME" --register=no --keep-unit --network-veth-extra="ve-$NAME:eth0" --boot --console=pipe \
 	--system-call-filter="landlock_create_ruleset landlock_add_rule landlock_restrict_self"`
 	cmd := exec.Command("sh", append([]string{"-c", enter, "sh"}, m.cgroups...)...)
 	cmd.Env = append(os.Environ(), "ROOT="+m.root, "NAME="+m.name)

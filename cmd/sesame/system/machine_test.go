@@ -21,7 +21,7 @@ import (
 	"sesame/daemon/livetest"
 )
 
-// A machine is a Debian with our units, in a container. Its network joins it with one client, and
+// A machine is a Debian in a container. Its network joins it with one client, and
 // with nothing else. Each boot makes the network anew, as a kernel does that starts.
 type machine struct {
 	*testing.T
@@ -40,8 +40,27 @@ type machine struct {
 var machines atomic.Int64
 
 // newMachine returns a machine that is off. It has our program, our units and these script files,
-// and the units are enabled as docs/first-ten-minutes.md says. What it writes goes with the test.
+// and the units are enabled as for a program from source. What it writes goes with the test.
 func newMachine(t *testing.T, scripts map[string]string) *machine {
+	t.Helper()
+	m := newDebian(t)
+	if err := built(); err != nil {
+		t.Fatal(err)
+	}
+	m.install(program)
+	for _, unit := range []string{"sesame.service", "sesame-guard.service", "sesame-helper.service", "sesame-helper.socket"} {
+		m.copy(filepath.Join("..", "..", "..", "daemon", "systemd", unit), "/etc/systemd/system/"+unit, 0o644)
+	}
+	m.copy(filepath.Join("..", "..", "..", "daemon", "systemd", "sysusers.conf"), "/usr/lib/sysusers.d/sesame.conf", 0o644)
+	for name, text := range scripts {
+		m.write("/etc/sesame/scripts/"+name, text)
+	}
+	m.enable("sesame.service") // and with it the guard and the helper's socket
+	return m
+}
+
+// newDebian returns a machine that is off and has nothing of ours.
+func newDebian(t *testing.T) *machine {
 	t.Helper()
 	if os.Getenv(asked) == "" {
 		t.Skip("boots a machine: make system-test")
@@ -51,16 +70,7 @@ func newMachine(t *testing.T, scripts map[string]string) *machine {
 	m.mount()
 	m.joinCgroups()
 	m.console = filepath.Join(t.TempDir(), "console")
-	m.install(program)
-	for _, unit := range []string{"sesame.service", "sesame-guard.service", "sesame-helper.service", "sesame-helper.socket"} {
-		m.copy(filepath.Join("..", "..", "..", "daemon", "systemd", unit), "/etc/systemd/system/"+unit, 0o644)
-	}
-	m.copy(filepath.Join("..", "..", "..", "daemon", "systemd", "sysusers.conf"), "/usr/lib/sysusers.d/sesame.conf", 0o644)
-	for name, text := range scripts {
-		m.write("/etc/sesame/scripts/"+name, text)
-	}
 	m.configure()
-	m.enable("sesame.service") // and with it the guard and the helper's socket
 	return m
 }
 

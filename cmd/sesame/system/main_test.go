@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
 )
 
@@ -18,10 +19,11 @@ import (
 // booted: these tests take minutes, and the first run fetches a Debian.
 const asked = "SESAME_SYSTEM"
 
-// program is our program as it is released, and tree the Debian. TestMain sets both.
-var program, tree string
+// program is where our program will be as it is released: see built. scratch is a directory that
+// goes with the tests, and tree the Debian. TestMain sets all.
+var program, scratch, tree string
 
-// TestMain builds the program, and makes the Debian if it is missing.
+// TestMain makes the Debian if it is missing.
 func TestMain(m *testing.M) {
 	if os.Getenv(asked) == "" {
 		os.Exit(m.Run()) // each test skips itself
@@ -33,11 +35,8 @@ func testWithTree(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "sesame-system")
 	if err == nil {
 		defer os.RemoveAll(dir)
-		program = filepath.Join(dir, "sesame")
+		scratch, program = dir, filepath.Join(dir, "sesame")
 		err = needed()
-	}
-	if err == nil {
-		err = build(program)
 	}
 	if err == nil {
 		tree, err = debian()
@@ -62,12 +61,12 @@ func needed() error {
 	return nil
 }
 
-// build builds the program as make build does.
-func build(path string) error {
-	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", path, "sesame/cmd/sesame")
+// built builds the program as make build does, once.
+var built = sync.OnceValue(func() error {
+	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", program, "sesame/cmd/sesame")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("building the program: %w\n%s", err, out)
 	}
 	return nil
-}
+})

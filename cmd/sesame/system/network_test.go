@@ -31,8 +31,8 @@ const (
 // servers are there before the network, as some of a distribution are.
 func (m *machine) configure() {
 	m.Helper()
-	m.write("/etc/systemd/network/10-host0.network", `[Match]
-Name=host0
+	m.write("/etc/systemd/network/10-eth0.network", `[Match]
+Name=eth0
 [Network]
 Address=`+machine4+`/24
 DHCP=no

@@ -3,6 +3,7 @@
 package system
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
@@ -11,11 +12,14 @@ import (
 	"strings"
 )
 
-// parts are the packages of the Debian beside those that it cannot be without.
-const parts = "systemd,systemd-sysv,dbus,nftables,ufw,iproute2"
+// parts are the packages of the Debian beside those that it cannot be without. Those of the second
+// line are what docs/from-knockd.md uses.
+const parts = "systemd,systemd-sysv,dbus,nftables,ufw,iproute2,logrotate," +
+	"knockd,iptables,tcpdump,procps"
 
 // debian returns a directory that holds a small Debian, or another distribution of its family. It
-// is made once, and no test writes to it. SESAME_SYSTEM_TREE names another directory for it.
+// is made once, and no test writes to it. Its name changes with the list of packages.
+// SESAME_SYSTEM_TREE names another directory for it.
 func debian() (dir string, err error) {
 	mirror, suite, err := distribution()
 	if err != nil {
@@ -26,7 +30,7 @@ func debian() (dir string, err error) {
 		if err != nil {
 			return "", fmt.Errorf("finding a place for the Debian: %w: set SESAME_SYSTEM_TREE to a directory", err)
 		}
-		dir = filepath.Join(cache, "sesame-tests", "debian-"+suite)
+		dir = filepath.Join(cache, "sesame-tests", fmt.Sprintf("debian-%s-%.4x", suite, sha256.Sum256([]byte(parts))))
 	}
 	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
 		return dir, err
