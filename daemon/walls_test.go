@@ -45,6 +45,7 @@ var arrows = map[string][]string{
 	"daemon/config":                {"daemon/packet", "daemon/spelling", "daemon/openfile"},
 	"daemon/spelling":              {},
 	"daemon/confine":               {},
+	"daemon/build":                 {},
 	"daemon/systemd":               {},
 	"daemon/resolve":               {"daemon/engine", "daemon/spelling"},
 	"daemon/output":                {},
@@ -91,7 +92,7 @@ var arrows = map[string][]string{
 	"cmd/sesame":        anything,
 	"cmd/sesame/e2e":    {}, // tests only
 	"cmd/sesame/system": {}, // tests only
-	"cmd/knock":         {"cmd/knock/client"},
+	"cmd/knock":         {"cmd/knock/client", "daemon/build"},
 	"cmd/knock/client":  {},
 	"pcaps":             {"daemon/packet", "simulate/craft"},
 	"docs":              {},

@@ -8,25 +8,16 @@ import (
 	"context"
 	"os"
 	"os/signal"
-	"runtime/debug"
 
 	"sesame/cmd/knock/client"
+	"sesame/daemon/build"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	p := client.Program{Name: "knock", Version: version(), Stdout: os.Stdout, Stderr: os.Stderr}
+	p := client.Program{Name: "knock", Version: build.Read().Version, Stdout: os.Stdout, Stderr: os.Stderr}
 	status := p.Run(ctx, os.Args[1:])
 	stop()
 	os.Exit(status)
-}
-
-// version returns the version that the Go tool recorded in the program.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok || info.Main.Version == "" {
-		return "(unknown)"
-	}
-	return info.Main.Version
 }

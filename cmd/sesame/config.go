@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -44,13 +45,13 @@ func (f *configFlags) add(c *cobra.Command) {
 // addSocket adds only the flags that find the daemon.
 func (f *configFlags) addSocket(c *cobra.Command) {
 	addConfigFile(c, &f.file)
-	c.Flags().StringVar(&f.socket, "socket", "", "path of the daemon's socket (default /run/sesame/sesame.sock)")
+	c.Flags().StringVar(&f.socket, "socket", "", socketUsage)
 }
 
 // addConfigFile adds -c. It is a function of its own, because some commands read the
 // configuration only to find the daemon.
 func addConfigFile(c *cobra.Command, file *string) {
-	c.Flags().StringVarP(file, "config", "c", "", "configuration file (default "+config.Path+", if it is there)")
+	c.Flags().StringVarP(file, "config", "c", "", "configuration file (default $"+configVariable+", or "+config.Path+" if it is there)")
 	_ = c.MarkFlagFilename("config", "toml")
 }
 
@@ -75,6 +76,9 @@ func (f *configFlags) load(c *cobra.Command) (config.Config, error) {
 			return config.Config{}, &usageError{c, fmt.Sprintf("--%s: it is empty: expected a path, or leave it out", flag)}
 		}
 	}
+	if !given("socket") {
+		settings.Socket = cmp.Or(os.Getenv(socketVariable), settings.Socket)
+	}
 	if given("observe") {
 		settings.Observe = f.observe
 	}
@@ -92,12 +96,12 @@ func (f *configFlags) load(c *cobra.Command) (config.Config, error) {
 	return settings, err
 }
 
-// readConfig reads the file that -c names, or else the one of the system.
+// readConfig reads the file that -c names, or else the one of the environment or of the system.
 func readConfig(c *cobra.Command, file string) (config.Config, error) {
 	if file == "" && c.Flags().Changed("config") {
 		return config.Config{}, &usageError{c, "-c: it is empty: expected a configuration file, or leave it out"}
 	}
-	return config.Load(file)
+	return loadConfig(file)
 }
 
 // warnOf prints the warnings about a configuration.
@@ -169,7 +173,7 @@ func (p *program) offlineConfig(c *cobra.Command, f *scriptFlags) (config.Config
 	case err == nil && info.IsDir():
 		settings.Scripts = scriptsHere
 	default:
-		settings, err = config.Load("")
+		settings, err = loadConfig("")
 	}
 	if err != nil {
 		return config.Config{}, err

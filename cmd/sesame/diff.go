@@ -87,7 +87,7 @@ that selects.`,
 	flags.StringVar(&f.old, "old", "", `the old scripts: "running", a directory, one script, or REV:PATH of git (default: running, else HEAD)`)
 	flags.StringArrayVar(&f.oldValues, "old-set", nil, "set an option of the old scripts, as name=value (default: as --set and -c have it)")
 	flags.StringVar(&f.oldConfig, "old-config", "", "take the options of the old scripts from this configuration file")
-	flags.StringVar(&f.socket, "socket", "", "path of the daemon's socket (default /run/sesame/sesame.sock)")
+	flags.StringVar(&f.socket, "socket", "", socketUsage)
 	flags.StringSliceVar(&f.local, "local", nil, "addresses or networks of the host; packets to others do not count (default: any)")
 	flags.StringVar(&f.until, "until", "1h", "how long timers of scripts run after the last packet")
 	flags.StringVar(&f.only, "only", "", `print "lost" or "gained" openings alone`)

@@ -44,14 +44,14 @@ func (p *program) oldRunning(ctx context.Context, _ *cobra.Command, f *diffFlags
 	return was, nil
 }
 
-// daemonSocket returns the socket of the daemon: that of --socket, of the configuration that was
-// read, or of this machine's.
+// daemonSocket returns the socket of the daemon: that of --socket, of the environment, of the
+// configuration that was read, or of this machine's.
 func (f *diffFlags) daemonSocket(settings *config.Config) string {
-	if f.socket != "" {
-		return f.socket
+	if socket := givenSocket(f.socket); socket != "" {
+		return socket
 	}
 	if settings.File == "" {
-		if of, err := config.Load(""); err == nil {
+		if of, err := loadConfig(""); err == nil {
 			return of.Socket
 		}
 	}

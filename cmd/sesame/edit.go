@@ -69,7 +69,7 @@ the scripts at last, and 2 when something failed.`,
 	f.diff.scripts.add(c)
 	f.diff.geo.add(c)
 	f.diff.geo.addFacts(c)
-	c.Flags().StringVar(&f.diff.socket, "socket", "", "path of the daemon's socket (default /run/sesame/sesame.sock)")
+	c.Flags().StringVar(&f.diff.socket, "socket", "", socketUsage)
 	c.Flags().StringVar(&f.diff.me, "me", "", "the address whose last opening is looked for (default: from which you are logged in over SSH)")
 	c.Flags().StringVar(&f.trial, "trial", "10m", "how long scripts that you try are in force unless you confirm")
 	completeFlag(c, "trial", "1m", "5m", "10m", "30m", "1h")

@@ -126,11 +126,11 @@ func (p *program) grant(c *cobra.Command, f *configFlags, args []string) error {
 	return p.request(c, f, func(ctx context.Context, daemon *control.Client) error {
 		grant, err := daemon.Grant(ctx, request)
 		// A named socket means the daemon behind it, and never the firewall directly.
-		if errors.Is(err, control.ErrNoDaemon) && !c.Flags().Changed("socket") {
+		if errors.Is(err, control.ErrNoDaemon) && !namesSocket(c) {
 			return p.grantDirectly(c, f, request)
 		}
 		if errors.Is(err, control.ErrNoDaemon) {
-			return fmt.Errorf("%w; without --socket, access is given straight in the firewall", err)
+			return fmt.Errorf("%w; without --socket and SESAME_SOCKET, access is given straight in the firewall", err)
 		}
 		if err != nil {
 			return err

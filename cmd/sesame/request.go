@@ -47,12 +47,12 @@ func (p *program) request(c *cobra.Command, f *configFlags, question func(contex
 // that it read before.
 func (p *program) daemonSettings(c *cobra.Command, f *configFlags) (config.Config, error) {
 	settings, err := f.load(c)
-	if _, usage := errors.AsType[*usageError](err); err == nil || usage || c.Flags().Changed("config") {
+	if _, usage := errors.AsType[*usageError](err); err == nil || usage || namesConfig(c) {
 		return settings, err
 	}
 	settings = config.Default()
-	if f.socket != "" {
-		settings.Socket = f.socket
+	if socket := givenSocket(f.socket); socket != "" {
+		settings.Socket = socket
 		return settings, nil
 	}
 	p.complain(err)

@@ -1,12 +1,17 @@
 package main
 
 import (
-	"cmp"
 	_ "embed" // for the notices
+	"encoding/json"
 	"fmt"
-	"runtime/debug"
+	"maps"
 
 	"github.com/spf13/cobra"
+
+	"sesame/daemon/build"
+	"sesame/daemon/config"
+	"sesame/daemon/transcript"
+	"sesame/daemon/wire"
 )
 
 // notices has the licences of all libraries that the programs contain, which ask that their text
@@ -16,54 +21,62 @@ import (
 var notices string
 
 func (p *program) versionCommand() *cobra.Command {
-	licenses := false
+	licenses, asJSON := false, false
 	c := &cobra.Command{
 		Use:   "version",
 		Short: "Print the version, and the commit that it was built from",
-		Args:  noArguments,
+		Long: `Version prints the version of this program, the commit that it was built from, and
+the date of that.
+
+With --json it also says with what it was built, for which system, and which version
+of each form it writes: of transcripts, recordings, the files of the state directory,
+the control socket, and the configuration. It reads all versions up to its own. The
+daemon may be of another version: sesame status shows it.`,
+		Example: `  sesame version
+  sesame version --json | jq .formats`,
+		Args: noArguments,
 		RunE: func(*cobra.Command, []string) error {
-			if licenses {
+			switch {
+			case licenses:
 				return p.print("%s", notices)
+			case asJSON:
+				return p.versionJSON()
 			}
-			return p.print("%s", readBuild(debug.ReadBuildInfo()))
+			return p.print("%s", versionText(build.Read()))
 		},
 	}
 	c.Flags().BoolVar(&licenses, "licenses", false, "print the licences of the libraries that it contains")
+	c.Flags().BoolVar(&asJSON, "json", false, "print the version and the forms that it writes as JSON")
 	return c
 }
 
-// version returns the version that the Go tool recorded in the program.
-func version() string { return readBuild(debug.ReadBuildInfo()).version }
+// version returns the version of this program.
+func version() string { return build.Read().Version }
 
-// A build describes what a program was built from. A program that was built outside a git
-// checkout has no commit.
-type build struct {
-	version  string // of a release, or made of the commit
-	commit   string // 40 hexadecimal digits
-	date     string // of the commit, as RFC 3339 has it
-	modified bool   // files differed from the commit
-}
-
-// readBuild reads what [debug.ReadBuildInfo] returns. What it lacks is "unknown".
-func readBuild(info *debug.BuildInfo, ok bool) build {
-	if !ok {
-		info = &debug.BuildInfo{}
-	}
-	settings := map[string]string{}
-	for _, s := range info.Settings {
-		settings[s.Key] = s.Value
-	}
-	return build{
-		version: cmp.Or(info.Main.Version, "(unknown)"), commit: cmp.Or(settings["vcs.revision"], "unknown"),
-		date: cmp.Or(settings["vcs.time"], "unknown"), modified: settings["vcs.modified"] == "true",
-	}
-}
-
-// String returns three lines: version, commit and date.
-func (b build) String() string {
+// versionText returns three lines: version, commit and date.
+func versionText(b build.Info) string {
 	modified := ""
-	if b.modified {
+	if b.Modified {
 		modified = ", and files that were changed since"
 	}
-	return fmt.Sprintf("sesame %s\ncommit %s%s\ndate   %s\n", b.version, b.commit, modified, b.date)
+	return fmt.Sprintf("sesame %s\ncommit %s%s\ndate   %s\n", b.Version, b.Commit, modified, b.Date)
+}
+
+// versionJSON prints what package managers and scripts want to know. Keys are only added.
+func (p *program) versionJSON() error {
+	text, err := json.MarshalIndent(struct {
+		build.Info
+		Formats map[string]int `json:"formats"`
+	}{build.Read(), formats()}, "", "  ")
+	if err != nil {
+		return fmt.Errorf("writing the version: %w", err)
+	}
+	return p.print("%s\n", text)
+}
+
+// formats returns the version of each form that this program writes, by its name.
+func formats() map[string]int {
+	all := map[string]int{"transcript": transcript.Version, "recording": wire.Version, "configuration": config.Version}
+	maps.Copy(all, liveFormats())
+	return all
 }

@@ -21,6 +21,10 @@ import (
 // Path is the configuration file that [Load] reads when no other is named.
 const Path = "/etc/sesame/sesame.toml"
 
+// Version is the version of the configuration file. It is raised when a key changes its meaning, or
+// goes: then a file does not say the same to programs of two versions. New keys do not raise it.
+const Version = 1
+
 // A Config holds the settings of a daemon, without its scripts.
 type Config struct {
 	File string // that it was read from; "" when there was none

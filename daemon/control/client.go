@@ -167,7 +167,7 @@ func (c *Client) do(ctx context.Context, limit time.Duration, method, path strin
 		}
 		body = bytes.NewReader(text)
 	}
-	r, err := http.NewRequestWithContext(ctx, method, "http://sesame/v1/"+path, body)
+	r, err := http.NewRequestWithContext(ctx, method, fmt.Sprintf("http://sesame/v%d/%s", Version, path), body)
 	if err != nil {
 		return nil, fmt.Errorf("writing the request: %w", err)
 	}

@@ -9,3 +9,8 @@
 // the routes. socket.go makes sure that a path has one daemon. tail.go holds the latest events,
 // so that no reader ever blocks the daemon.
 package control
+
+// Version is the version of the requests and their answers, and a part of each path. It is raised
+// when one of them changes its meaning. New requests and new fields do not raise it: a daemon that
+// does not know them says so.
+const Version = 1

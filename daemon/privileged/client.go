@@ -51,7 +51,7 @@ func NewClient(conn *net.UnixConn) (*Client, error) {
 	c := &Client{conn: conn, changed: make(chan struct{}, 1), failed: make(chan FailedUndo, maxFailed), waiting: map[uint64]chan answer{}}
 	err := conn.SetReadDeadline(now().Add(helloPatience))
 	if err == nil {
-		err = c.send(message{kind: kindHello, version: protocolVersion})
+		err = c.send(message{kind: kindHello, version: ProtocolVersion})
 	}
 	var a answer
 	if err == nil {
@@ -64,8 +64,8 @@ func NewClient(conn *net.UnixConn) (*Client, error) {
 	case err != nil:
 	case a.kind != kindWelcome:
 		err = fmt.Errorf("the helper did not say its version first")
-	case a.version != protocolVersion:
-		err = fmt.Errorf("the helper speaks version %d of the protocol, and this daemon version %d: restart both", a.version, protocolVersion)
+	case a.version != ProtocolVersion:
+		err = fmt.Errorf("the helper speaks version %d of the protocol, and this daemon version %d: restart both", a.version, ProtocolVersion)
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("greeting the helper: %w", err), conn.Close())

@@ -247,7 +247,7 @@ func TestBytesThatAreNoProtocol(t *testing.T) {
 	_, _, err := honest.read(t.Context())
 	must(t, err)
 	random := rand.New(rand.NewPCG(3, 4))
-	hello, err := (&message{kind: kindHello, version: protocolVersion}).encode()
+	hello, err := (&message{kind: kindHello, version: ProtocolVersion}).encode()
 	must(t, err)
 	kinds := messages()
 	delete(kinds, "mark")
@@ -332,7 +332,7 @@ func TestRequestsAreBounded(t *testing.T) {
 			conn, err := Conn(end)
 			must(t, err)
 			defer conn.Close() // not before the answer: what is unread would be lost
-			for _, m := range append([]message{{kind: kindHello, version: protocolVersion}}, tt.messages...) {
+			for _, m := range append([]message{{kind: kindHello, version: ProtocolVersion}}, tt.messages...) {
 				b, err := m.encode()
 				must(t, err)
 				if _, err := conn.Write(b); err != nil {

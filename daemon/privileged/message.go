@@ -9,9 +9,9 @@ import (
 	"net/netip"
 )
 
-// protocolVersion is the version of the protocol. The two sides are mostly one program. They are
-// not while one of them was upgraded and the other was not restarted.
-const protocolVersion = 1
+// ProtocolVersion is the version of the protocol between a daemon and its helper. The two sides are
+// mostly one program. They are not while one of them was upgraded and the other was not restarted.
+const ProtocolVersion = 1
 
 // Bounds of what a message holds, in bytes or entries.
 const (

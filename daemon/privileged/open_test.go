@@ -117,7 +117,7 @@ func TestOpeningStops(t *testing.T) {
 	helper, err := Conn(theirs)
 	must(t, err)
 	defer helper.Close()
-	welcome, err := (&message{kind: kindWelcome, version: protocolVersion}).encode()
+	welcome, err := (&message{kind: kindWelcome, version: ProtocolVersion}).encode()
 	must(t, err)
 	_, err = helper.Write(welcome)
 	must(t, err)

@@ -503,7 +503,7 @@ func TestVersions(t *testing.T) {
 	must(t, err)
 	_, err = conn.Write(b)
 	must(t, err)
-	if m, open, err := receive(conn); err != nil || !open || m.kind != kindWelcome || m.version != protocolVersion {
+	if m, open, err := receive(conn); err != nil || !open || m.kind != kindWelcome || m.version != ProtocolVersion {
 		t.Errorf("got %+v, %v", m, err)
 	}
 	if err := <-ended; err == nil || err.Error() != "the daemon speaks version 7 of the protocol, and this helper version 1: restart both" {

@@ -113,9 +113,9 @@ func (c *session) welcome() error {
 	case hello.kind != kindHello:
 		return fmt.Errorf("%w: it did not say its version first", errProtocol)
 	}
-	c.send(message{kind: kindWelcome, version: protocolVersion}, nil)
-	if hello.version != protocolVersion {
-		return fmt.Errorf("the daemon speaks version %d of the protocol, and this helper version %d: restart both", hello.version, protocolVersion)
+	c.send(message{kind: kindWelcome, version: ProtocolVersion}, nil)
+	if hello.version != ProtocolVersion {
+		return fmt.Errorf("the daemon speaks version %d of the protocol, and this helper version %d: restart both", hello.version, ProtocolVersion)
 	}
 	return nil
 }

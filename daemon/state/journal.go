@@ -11,6 +11,9 @@ import (
 	"sesame/daemon/wire"
 )
 
+// JournalVersion is the version of the journal: that of the grants, values and sequences in it.
+const JournalVersion = wire.Version
+
 const (
 	journalWhat = "sesame journal"
 
@@ -279,7 +282,7 @@ func (d *Dir) rewrite() error {
 
 // content returns the header, the offset and the live lines. It drops values that have expired.
 func (j *journal) content() ([]byte, error) {
-	content, err := appendLine(nil, entry{Header: &header{journalWhat, wire.Version}})
+	content, err := appendLine(nil, entry{Header: &header{journalWhat, JournalVersion}})
 	if err == nil {
 		content, err = appendLine(content, entry{Offset: new(int64(j.offset))})
 	}

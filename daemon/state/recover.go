@@ -99,9 +99,9 @@ func readFrom(file io.Reader, size int64, name string) (*read, error) {
 	if err := readLines(file, size, r.line); err != nil {
 		return nil, err
 	}
-	if r.version > wire.Version {
+	if r.version > JournalVersion {
 		return nil, &Refusal{fmt.Errorf("%s has version %d, and this sesame reads versions up to %d: start the one that wrote it, or move the file away and lose its grants",
-			name, r.version, wire.Version)}
+			name, r.version, JournalVersion)}
 	}
 	return r, nil
 }

@@ -13,10 +13,10 @@ import (
 	"sesame/daemon/wire"
 )
 
-const (
-	setWhat    = "sesame script set"
-	setVersion = 1
-)
+const setWhat = "sesame script set"
+
+// SetVersion is the version of the saved script set.
+const SetVersion = 1
 
 // Saved is a script set that was applied. It is complete: the daemon can run it when the files
 // that it was read from are broken or gone.
@@ -94,7 +94,7 @@ func (w savedJSON) content() ([]byte, error) {
 	for _, f := range files {
 		size += len(f.Path) + len(f.Source) + len(f.Source)/16 + 64 // room for each end of a line
 	}
-	content, err := appendLine(make([]byte, 0, size), header{setWhat, setVersion})
+	content, err := appendLine(make([]byte, 0, size), header{setWhat, SetVersion})
 	if err != nil {
 		return nil, err
 	}
@@ -145,8 +145,8 @@ func parseSaved(content []byte) (Saved, error) {
 	if !parseLine(first, &h) || h.What != setWhat {
 		return Saved{}, errors.New("it is damaged")
 	}
-	if h.Version != setVersion {
-		return Saved{}, fmt.Errorf("it has version %d, and this sesame reads version %d", h.Version, setVersion)
+	if h.Version != SetVersion {
+		return Saved{}, fmt.Errorf("it has version %d, and this sesame reads version %d", h.Version, SetVersion)
 	}
 	if !ended || !parseLine(second, &w) {
 		return Saved{}, errors.New("it is damaged")

@@ -1,0 +1,14 @@
+package main
+
+import (
+	"sesame/daemon/control"
+	"sesame/daemon/privileged"
+	"sesame/daemon/state"
+)
+
+// liveFormats returns the versions of what a daemon writes, by their names.
+func liveFormats() map[string]int {
+	return map[string]int{
+		"journal": state.JournalVersion, "set": state.SetVersion, "control": control.Version, "helper": privileged.ProtocolVersion,
+	}
+}
