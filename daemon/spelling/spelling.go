@@ -1,5 +1,6 @@
 // Package spelling turns what people wrote into texts for messages: an unknown name into the known
-// name that was probably meant, and a long text into a short one.
+// name that was probably meant, a long text into a short one, and a character that a web page or a
+// word processor put in the place of a plain one into that one.
 package spelling
 
 import (

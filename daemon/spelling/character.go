@@ -1,0 +1,228 @@
+package spelling
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// maxStrange is how many words of a line [Strange] returns.
+const maxStrange = 20
+
+// A Word is a word of a line with characters that are there by mistake.
+type Word struct {
+	Column      int    // of the first of them, from 1, in characters
+	Text, Plain string // the word, or what is around the first of them; and what to write instead
+	Names       []string
+}
+
+// String returns `"–dport" has U+2013 EN DASH in column 7: write "--dport"`.
+func (w Word) String() string {
+	instead := "remove it"
+	if w.Plain != "" {
+		instead = "write " + quoted(w.Plain)
+	}
+	return fmt.Sprintf("%s has %s in column %d: %s", quoted(w.Text), strings.Join(w.Names, " and "), w.Column, instead)
+}
+
+// quoted returns a text in quotes, with escapes for what cannot be seen.
+func quoted(text string) string {
+	if strings.Contains(text, `"`) && !strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return "'" + text + "'"
+	}
+	return fmt.Sprintf("%q", text)
+}
+
+// Strange returns the words of a line that have characters of these kinds. Words have ASCII blanks
+// between them.
+func Strange(line string, kinds Kind) (found []Word) {
+	if plainASCII(line) {
+		return nil
+	}
+	s := &words{kinds: kinds}
+	for at, column := 0, 1; at < len(line) && len(found) < maxStrange; {
+		if strings.IndexByte(asciiBlanks, line[at]) >= 0 {
+			at, column = at+1, column+1
+			continue
+		}
+		end := at + cmp.Or(max(strings.IndexAny(line[at:], asciiBlanks), 0), len(line)-at)
+		word := line[at:end]
+		if w, is := s.word(word, column); is {
+			found = append(found, w)
+		}
+		at, column = end, column+utf8.RuneCountInString(word)
+	}
+	return found
+}
+
+const asciiBlanks = " \t\n\v\f\r"
+
+func plainASCII(text string) bool {
+	for i := range len(text) {
+		if text[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
+
+// maxAround is how much of a long word is shown before and behind the first character that is in it
+// by mistake, in characters.
+const maxAround = 24
+
+// A words finds characters of some kinds in words.
+type words struct{ kinds Kind }
+
+// word returns a word if it has characters that are there by mistake.
+func (s *words) word(word string, column int) (Word, bool) {
+	letters := decode(word)
+	w, from, shown := Word{}, 0, letters
+	for i := range letters {
+		c, is := s.strange(letters, i)
+		if !is {
+			continue
+		}
+		if w.Names == nil {
+			from = max(0, i-maxAround)
+			w.Column, shown = column+i, letters[from:min(len(letters), i+maxAround)]
+		}
+		if name := c.title(letters[i]); !slices.Contains(w.Names, name) && len(w.Names) < 3 {
+			w.Names = append(w.Names, name)
+		}
+	}
+	if w.Names == nil {
+		return w, false
+	}
+	var text, plain strings.Builder
+	for i := range shown {
+		text.WriteString(shown[i].text)
+		plain.WriteString(s.plain(letters, from+i))
+	}
+	w.Text, w.Plain = text.String(), strings.Trim(plain.String(), asciiBlanks)
+	return w, true
+}
+
+// A letter is a character of a text, or a byte that is none.
+type letter struct {
+	r    rune // what it is, or would be in Windows-1252
+	text string
+	byte bool
+}
+
+func decode(text string) (letters []letter) {
+	for text != "" {
+		r, size := utf8.DecodeRuneInString(text)
+		l := letter{r: r, text: text[:size]}
+		if r == utf8.RuneError && size == 1 {
+			l.byte = true
+			if known, is := windows[text[0]]; is {
+				l.r = known
+			}
+		}
+		letters, text = append(letters, l), text[size:]
+	}
+	return letters
+}
+
+// title returns "U+2013 EN DASH".
+func (c character) title(l letter) string {
+	if l.byte {
+		return fmt.Sprintf("the byte 0x%02x, which is U+%04X %s in Windows-1252,", l.text[0], c.r, c.name)
+	}
+	return fmt.Sprintf("U+%04X %s", c.r, c.name)
+}
+
+// lookUp returns what is known of a character.
+func lookUp(r rune) (character, bool) {
+	if firstWide <= r && r <= lastWide {
+		plain := '!' + r - firstWide
+		return character{r, Wide, string(plain), "FULLWIDTH " + plainName(plain)}, true
+	}
+	i, found := slices.BinarySearchFunc(characters, r, func(c character, r rune) int { return cmp.Compare(c.r, r) })
+	if !found {
+		return character{}, false
+	}
+	return characters[i], true
+}
+
+// strange returns what is known of the character at a place of a word, and whether it is there by
+// mistake.
+func (s *words) strange(word []letter, i int) (character, bool) {
+	c, known := lookUp(word[i].r)
+	if !known {
+		return c, false
+	}
+	switch {
+	case c.kind == Dash && !glued(word, i):
+		c.kind = LoneDash
+	case c.kind == Quote && c.plain == "'" && isLetter(word, i-1) && isLetter(word, i+1):
+		c.kind = Apostrophe
+	case c.kind == LookAlike && !amongLatin(word, i):
+		return c, false
+	}
+	return c, c.kind&s.kinds != 0
+}
+
+// plain returns what is meant by the character at a place of a word. Pages make one dash of the two
+// before a long option, and a comma of the quote between two numbers.
+func (s *words) plain(word []letter, i int) string {
+	c, is := s.strange(word, i)
+	switch {
+	case !is:
+		return word[i].text
+	case c.kind == Dash && !isDash(word, i-1) && optionMayBegin(word, i) && isLetter(word, i+1) && isLetter(word, i+2):
+		return "--"
+	case c.r == 0x201a && isDigit(word, i-1) && isDigit(word, i+1):
+		return ","
+	}
+	return c.plain
+}
+
+// glued reports whether a dash belongs to what follows: prose has a blank there.
+func glued(word []letter, i int) bool {
+	return isLetter(word, i+1) || isDigit(word, i+1) || isDash(word, i+1)
+}
+
+// optionMayBegin reports whether an option of a command may begin at a place: nothing but quotes,
+// brackets and an equals sign is before it.
+func optionMayBegin(word []letter, i int) bool {
+	if i == 0 {
+		return true
+	}
+	c, known := lookUp(word[i-1].r)
+	return known && c.kind&(Quote|Blank|Invisible|Bidi) != 0 || strings.ContainsRune("\"'=([{`", word[i-1].r)
+}
+
+func is(word []letter, i int, what func(rune) bool) bool {
+	return i >= 0 && i < len(word) && what(word[i].r)
+}
+
+func isLetter(word []letter, i int) bool { return is(word, i, unicode.IsLetter) }
+
+func isDigit(word []letter, i int) bool { return is(word, i, unicode.IsDigit) }
+
+func isDash(word []letter, i int) bool {
+	return is(word, i, func(r rune) bool {
+		c, known := lookUp(r)
+		return r == '-' || known && c.kind == Dash
+	})
+}
+
+// amongLatin reports whether a letter is among letters of which one is Latin: then it is not from a
+// word of another language.
+func amongLatin(word []letter, i int) bool {
+	for _, step := range []int{-1, 1} {
+		for j := i + step; is(word, j, inName) && max(i-j, j-i) <= maxAround; j += step {
+			if r := word[j].r; 'a' <= r|0x20 && r|0x20 <= 'z' {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// inName reports whether a character can be a part of a name.
+func inName(r rune) bool { return r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r) }
