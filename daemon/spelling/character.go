@@ -30,7 +30,7 @@ func (w Word) String() string {
 
 // quoted returns a text in quotes, with escapes for what cannot be seen.
 func quoted(text string) string {
-	if strings.Contains(text, `"`) && !strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
+	if strings.Contains(text, `"`) && utf8.ValidString(text) && !strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
 		return "'" + text + "'"
 	}
 	return fmt.Sprintf("%q", text)
@@ -158,7 +158,7 @@ func (s *words) strange(word []letter, i int) (character, bool) {
 	switch {
 	case c.kind == Dash && !glued(word, i):
 		c.kind = LoneDash
-	case c.kind == Quote && c.plain == "'" && isLetter(word, i-1) && isLetter(word, i+1):
+	case c.kind == Quote && c.plain == "'" && is(word, i-1, inName) && is(word, i+1, inName):
 		c.kind = Apostrophe
 	case c.kind == LookAlike && !amongLatin(word, i):
 		return c, false

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"sesame/daemon/packet"
+	"sesame/daemon/spelling"
 )
 
 // A Sequence is a line of a file of one-time sequences that can be used to open a door.
@@ -45,8 +46,11 @@ func Unused(text []byte) (unused []Sequence, warnings []Warning) {
 			problem = "it has a NUL byte"
 		}
 		if problem != "" {
-			warnings = append(warnings, Warning{Line: number, Text: "this line is skipped: " + problem})
+			warnings = append(warnings, Warning{Line: number, Text: "this line is skipped: " + problem + pastedHint(raw)})
 			continue
+		}
+		for _, w := range strange(raw, spelling.InCode, `"'`) {
+			warnings = append(warnings, Warning{Line: number, Text: w.String()})
 		}
 		for _, odd := range oddKnocks(line) {
 			warnings = append(warnings, Warning{Line: number, Text: odd})

@@ -26,7 +26,7 @@ const (
 func Parse(path string, text []byte) (*File, error) {
 	p := &parser{file: &File{Path: path}, options: map[string]directive{}}
 	for number, l := range lines(text) {
-		p.line = number
+		p.line, p.raw = number, l.raw
 		if p.rest = l.rest; !l.rest {
 			p.whole = number
 		}
@@ -36,8 +36,8 @@ func Parse(path string, text []byte) (*File, error) {
 	}
 	for _, d := range p.doors {
 		if len(d.Sequence) == 0 && d.OneTime == "" {
-			return nil, &SyntaxError{path, d.Line, fmt.Sprintf("the door %s has no sequence: write a line such as sequence = 7000,8000,9000%s",
-				shown(d.Section), optionsHint(d.Section))}
+			return nil, &SyntaxError{path, d.Line, fmt.Sprintf("the door %s has no sequence: write a line such as sequence = 7000,8000,9000%s%s",
+				shown(d.Section), optionsHint(d.Section), pastedHint("["+d.Section+"]"))}
 		}
 	}
 	for _, d := range p.doors {
@@ -53,6 +53,7 @@ func Parse(path string, text []byte) (*File, error) {
 
 // A line is what knockd reads at once.
 type line struct {
+	raw  string // with them
 	text string // without the blanks around it
 	rest bool   // it is the rest of a line that was too long
 	null bool   // text ends at a NUL byte, and more than blanks followed it
@@ -72,7 +73,7 @@ func lines(text []byte) iter.Seq2[int, line] {
 				end, whole = maxLine, false
 			}
 			read, behind, _ := strings.Cut(left[:end], "\x00")
-			if !yield(number, line{strings.Trim(read, blanks), rest, strings.Trim(behind, blanks) != ""}) {
+			if !yield(number, line{read, strings.Trim(read, blanks), rest, strings.Trim(behind, blanks) != ""}) {
 				return
 			}
 			left, rest = left[end:], !whole
@@ -98,6 +99,7 @@ type parser struct {
 	line     int
 	whole    int                  // the line that this one is the rest of, when rest is set
 	rest     bool                 // this line is the rest of a longer one
+	raw      string               // this line with its blanks
 	section  string               // "" before the first one
 	options  map[string]directive // of [options]
 	doors    []*draft
@@ -110,7 +112,7 @@ func (p *parser) refuse(format string, arguments ...any) error {
 	if p.rest {
 		message += fmt.Sprintf(" (this is the rest of line %d, which is longer than %d bytes)", p.whole, maxLine)
 	}
-	return &SyntaxError{p.file.Path, p.line, message}
+	return &SyntaxError{p.file.Path, p.line, message + pastedHint(p.raw)}
 }
 
 // read reads one line: nothing, a comment, a section or a directive. As in knockd a comment is a
@@ -119,6 +121,9 @@ func (p *parser) read(l line) error {
 	if l.null {
 		p.warn(p.line, "knockd reads nothing of a line behind a NUL byte: remove that")
 	}
+	if strings.Contains(l.text, "\r") {
+		p.warn(p.line, innerReturn)
+	}
 	if l.text == "" || l.text[0] == '#' {
 		return nil
 	}
@@ -126,14 +131,16 @@ func (p *parser) read(l line) error {
 		p.warn(p.line, fmt.Sprintf("this is the rest of line %d, which is longer than %d bytes: knockd reads it as a line of its own, and counts so", p.whole, maxLine))
 	}
 	if l.text[0] == '[' && l.text[len(l.text)-1] == ']' {
-		return p.begin(l.text[1 : len(l.text)-1])
+		err := p.begin(l.text[1 : len(l.text)-1])
+		p.pasted(section)
+		return err
 	}
 	if l.text[0] == '[' {
 		return p.refuse("%s is no section: it ends with ], and a comment has a line of its own", shown(l.text))
 	}
 	if p.section == "" {
 		if strings.HasPrefix(l.text, "\ufeff") {
-			return p.refuse("the file begins with a byte order mark, which knockd takes for text: save it as UTF-8 without one")
+			return &SyntaxError{p.file.Path, p.line, "the file begins with a byte order mark, which knockd takes for text: save it as UTF-8 without one"}
 		}
 		return p.refuse("%s stands before the first section: put it below a line such as [options] or [openSSH]", shown(l.text))
 	}
@@ -146,7 +153,9 @@ func (p *parser) read(l line) error {
 		return nil
 	case !found:
 		return p.refuse("%s", withoutValue(name))
-	case p.section == "options":
+	}
+	p.pasted(key)
+	if p.section == "options" {
 		return p.option(name, key, strings.Trim(value, blanks))
 	}
 	return p.directive(name, key, strings.Trim(value, blanks))

@@ -229,13 +229,13 @@ func TestRefusals(t *testing.T) {
 		{"half a section", "[a\n", `1: "[a" is no section: it ends with ], and a comment has a line of its own`},
 		{"a comment behind another section", door + "[b] # x\n", `3: "[b] # x" is no section: it ends with ], and a comment has a line of its own`},
 		{"a comment with a sign behind another section", door + "[b] # x = y\n", `3: "[b] # x = y" is no section: it ends with ], and a comment has a line of its own`},
-		{"words for a terminal", door + "\x1b[31m\xff\u202e\n", `3: "\x1b[31m\xff\u202e" is no directive: expected NAME = VALUE, or a comment that begins with #`},
+		{"words for a terminal", door + "\x1b[31m\xff\u202e\n", `3: "\x1b[31m\xff\u202e" is no directive: expected NAME = VALUE, or a comment that begins with #; "\x1b[31m\xff\u202e" has U+202E RIGHT-TO-LEFT OVERRIDE in column 7: write "\x1b[31m\xff"`},
 		{"many words", door + strings.Repeat("ä", 50) + "\n", `3: "` + strings.Repeat("ä", 30) + `"... is no directive: expected NAME = VALUE, or a comment that begins with #`},
 
 		{"a port too high", "[a]\nsequence = 1, 65536:udp\n", `2: "65536" is no port: expected 1 to 65535`},
 		{"no protocol", "[a]\nsequence = 1:\n", `2: the protocol is missing in "1:": expected tcp or udp behind the colon`},
 		{"another protocol", "[a]\nsequence = 1:icmp\n", `2: "icmp" is no protocol: expected tcp or udp, as in 7000:udp`},
-		{"letters that only look like it", "[a]\nsequence = 1:tcp,2:uԁp\n", `2: "uԁp" is no protocol: expected tcp or udp, as in 7000:udp`},
+		{"letters that only look like it", "[a]\nsequence = 1:tcp,2:uԁp\n", `2: "uԁp" is no protocol: expected tcp or udp, as in 7000:udp; "1:tcp,2:uԁp" has U+0501 CYRILLIC SMALL LETTER KOMI DE in column 21: write "1:tcp,2:udp"`},
 		{"33 knocks", "[a]\nsequence = 1" + strings.Repeat(",2", 32) + "\n", `2: the sequence has more than 32 knocks, and knockd has no room for them: write a shorter one`},
 		{"no file of one-time sequences", "[a]\none_time_sequences =\n", `2: the path of a file of one-time sequences was expected, as in one_time_sequences = /etc/knockd/sequences`},
 
@@ -254,7 +254,11 @@ func TestRefusals(t *testing.T) {
 		{"a flag nobody knows", door + "tcpflags = syn,ece\n", `3: "ece" is no flag: expected fin, syn, rst, psh, ack or urg, with a ! before it for one that must not be set`},
 		{"blanks and a flag nobody knows", door + "tcpflags = syn, ece\n", `3: "ece" is no flag: expected fin, syn, rst, psh, ack or urg, with a ! before it for one that must not be set`},
 		{"a comment behind flags", door + "tcpflags = syn # x\n", `3: "syn # x" is no flag: give the comment a line of its own`},
-		{"a letter that only looks like it", door + "tcpflags = ſyn\n", `3: "ſyn" is no flag: expected fin, syn, rst, psh, ack or urg, with a ! before it for one that must not be set`},
+		{"a letter that only looks like it", door + "tcpflags = ſyn\n", `3: "ſyn" is no flag: expected fin, syn, rst, psh, ack or urg, with a ! before it for one that must not be set; "ſyn" has U+017F LATIN SMALL LETTER LONG S in column 12: write "syn"`},
+		{"quotes of a web page", door + "tcpflags = “syn”\n", `3: "“syn”" is no flag: expected fin, syn, rst, psh, ack or urg, with a ! before it for one that must not be set; "“syn”" has U+201C LEFT DOUBLE QUOTATION MARK and U+201D RIGHT DOUBLE QUOTATION MARK in column 12: write "syn"`},
+		{"a no-break space before a directive", door + "\u00a0tcpflags = syn\n", `3: a door has no "\u00a0tcpflags": did you mean "TCPFlags"?; "\u00a0tcpflags" has U+00A0 NO-BREAK SPACE in column 1: write "tcpflags"`},
+		{"options with another letter", "[оptions]\nUseSyslog\n", `1: the door "оptions" has no sequence: write a line such as sequence = 7000,8000,9000; "[оptions]" has U+043E CYRILLIC SMALL LETTER O in column 2: write "[options]"`},
+		{"carriage returns alone", "[options]\rUseSyslog\r[a]\rsequence = 1,2\r", `1: "[options]\rUseSyslog\r[a]\rsequence = 1,2" is no section: it ends with ], and a comment has a line of its own; ` + innerReturn},
 
 		{"the rest of a long line", "[a]\n#" + strings.Repeat("x", 4100) + "\n", `3: "xxxxxx" is no directive: expected NAME = VALUE, or a comment that begins with # (this is the rest of line 2, which is longer than 4095 bytes)`},
 		{"what comes behind one", "[a]\nsequence = 1" + strings.Repeat(" ", 4100) + "\nx\n", `4: "x" is no directive: expected NAME = VALUE, or a comment that begins with #`},

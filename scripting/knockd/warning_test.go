@@ -75,6 +75,23 @@ func TestWarnings(t *testing.T) {
 		{"flags of UDP", "[a]\nsequence = 30:udp,10:udp,20:udp\ntcpflags = syn\n", []string{`3: a: the flags concern TCP alone, and all knocks of this door are UDP: remove the line`}},
 		{"flags that exclude others", "[a]\nsequence = 30,10,20\ntcpflags = syn,!ack,!rst\n", nil},
 
+		{"a dash of a web page", door + "command = iptables –I INPUT –dport 22 -m comment --comment 'a – b’s'\nstop_command = x ‘%IP%’\n# “a” – b\n", []string{
+			`4: a: "–I" has U+2013 EN DASH in column 20: write "-I"`, `4: a: "–dport" has U+2013 EN DASH in column 29: write "--dport"`,
+			`5: a: "‘%IP%’" has U+2018 LEFT SINGLE QUOTATION MARK and U+2019 RIGHT SINGLE QUOTATION MARK in column 18: write "'%IP%'"`}},
+		{"numbers of a web page", "[a]\nsequence = 30，10,２0\ntcpflags=syn\nseq_timeout = 5\u00a0\n", []string{
+			`2: a: "30，10,２0" has U+FF0C FULLWIDTH COMMA and U+FF12 FULLWIDTH DIGIT TWO in column 14: write "30,10,20"`,
+			`2: a: "30，10" is tcp/30 to knockd: write the number alone, and a comma behind each knock`,
+			`2: a: "２0" is tcp/0 to knockd, which no ordinary program can knock, while an attacker can: write the number alone, and a comma behind each knock`,
+			"2: a: the ports are in descending order, so a scan of all ports in that order opens the door: mix them",
+			`4: a: "5\u00a0" has U+00A0 NO-BREAK SPACE in column 16: write "5"`,
+			`4: a: "5\u00a0" is 5 seconds to knockd: write the number of seconds alone`}},
+		{"names of a web page", "[оpen\u202eSSH]\nsequence = 30,10,20\ntcpflags = syn\n[дверь – 1’s]\nsequence = 31,10,20\ntcpflags = syn\n[options]\ninterface = eth0\u200b\nlogfile = “/x”\n", []string{
+			`1: оpen‮SSH: "[оpen\u202eSSH]" has U+043E CYRILLIC SMALL LETTER O and U+202E RIGHT-TO-LEFT OVERRIDE in column 2: write "[openSSH]"`,
+			`8: "eth0\u200b" has U+200B ZERO WIDTH SPACE in column 17: write "eth0"`,
+			`9: "“/x”" has U+201C LEFT DOUBLE QUOTATION MARK and U+201D RIGHT DOUBLE QUOTATION MARK in column 11: write "/x"`}},
+		{"carriage returns alone", "# a\r[b]\r\n" + door + "command = x\ry\n", []string{
+			"1: " + innerReturn, "5: a: " + innerReturn}},
+
 		{"a name as target", door + "target = gate.example\n", []string{
 			`4: a: "gate.example" is no address: knockd does not start when it cannot resolve such a name, and never finds a packet to it when it can, so the door cannot be opened: write an address such as 203.0.113.5`}},
 		{"IPv6 in capitals", door + "target = 2001:DB8::1\n", []string{

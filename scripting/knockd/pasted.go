@@ -1,0 +1,60 @@
+package knockd
+
+import (
+	"strings"
+
+	"sesame/daemon/spelling"
+)
+
+// innerReturn is the warning about a line that has a carriage return before its end, as files of
+// old Macs have it in the place of a newline.
+const innerReturn = "there is a carriage return (U+000D) in the middle of the line, which ends no line for knockd: save the file with newlines (U+000A)"
+
+// pasted adds a warning for each word of the line with characters that a web page or a word
+// processor put there. knockd takes them for what they are, so that "–dport" is no option. A
+// command may have texts for people, and quotes.
+func (p *parser) pasted(key string) {
+	if alias, found := aliases[key]; found {
+		key = alias
+	}
+	kinds, strip := spelling.InCommand, `"'`
+	switch key {
+	case "START_COMMAND", "STOP_COMMAND", "START_COMMAND_6", "STOP_COMMAND_6":
+		strip = ""
+	case "SEQUENCE", "SEQ_TIMEOUT", "CMD_TIMEOUT", "TCPFLAGS", "TARGET", "INTERFACE":
+		kinds = spelling.InCode
+	case section:
+		kinds = spelling.InName | spelling.Quote
+	}
+	for _, w := range strange(p.raw, kinds, strip) {
+		p.warn(p.line, w.String())
+	}
+}
+
+// section is the key of a line that begins a section.
+const section = "["
+
+// strange returns the words of a line with characters that are there by mistake. What to write
+// instead has no character of strip around it: knockd knows quotes in commands alone.
+func strange(line string, kinds spelling.Kind, strip string) []spelling.Word {
+	words := spelling.Strange(line, kinds)
+	for i := range words {
+		words[i].Plain = strings.Trim(words[i].Plain, strip)
+	}
+	return words
+}
+
+// maxHints is how many words the end of a message names.
+const maxHints = 2
+
+// pastedHint returns the end of a message about a line that has such characters, or "".
+func pastedHint(line string) (hint string) {
+	words := strange(line, spelling.InCode, `"'`)
+	for _, w := range words[:min(len(words), maxHints)] {
+		hint += "; " + w.String()
+	}
+	if strings.Contains(strings.Trim(line, blanks), "\r") {
+		hint += "; " + innerReturn
+	}
+	return hint
+}
