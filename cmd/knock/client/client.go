@@ -60,47 +60,6 @@ func (p Program) Run(ctx context.Context, args []string) int {
 	return status
 }
 
-// Help returns the text of --help.
-func (p Program) Help() string {
-	return fmt.Sprintf(helpText, p.Name)
-}
-
-const helpText = `Knock at the ports of a host: one packet to each, in order
-
-Usage:
-  %[1]s [flags] HOST KNOCK...
-
-HOST is a name or an address. KNOCK is 7000 or tcp/7000 for a TCP SYN, udp/8000
-for a UDP datagram; 8000:tcp and 8000:udp, as knockd has them, mean the same.
-
-The first IPv4 and the first IPv6 address of the host are knocked at, side by
-side: a door opens to the address that knocked, and nobody knows which one the
-next program will use.
-
-Flags:
-  -u, --udp          make all knocks UDP, whatever they say
-  -d, --delay TIME   time between two knocks: 250 (milliseconds), 1.5s (default 100ms)
-  -4, --ipv4         knock over IPv4 alone
-  -6, --ipv6         knock over IPv6 alone
-      --then PORT    report whether this TCP port was closed before and is open after;
-                     a port that does not answer is tried for five seconds, one that
-                     refuses for one second
-      --json         print one JSON object: what was sent, and what --then found
-  -v, --verbose      print each knock, and what was left out
-  -V, --version      print the version
-  -h, --help         print this
-
-It ends 50 ms after the last knock, so that the next program finds the door open.
-
-The exit status is 0 when the knocks were sent, 1 when the port of --then is
-closed on the address that programs try first, and 2 when the knocks could not
-be sent.
-
-Examples:
-  %[1]s host.example tcp/7421 udp/9133 tcp/2904 tcp/6117
-  %[1]s --then tcp/22 host.example 7421 udp/9133 2904 6117 && ssh host.example
-`
-
 // print prints what was requested, and returns the exit status.
 func (p Program) print(text string) int {
 	if _, err := io.WriteString(p.Stdout, text); err != nil {

@@ -27,24 +27,39 @@ type options struct {
 	help, version bool
 }
 
-// An option is a flag with a long name, and perhaps a letter.
+// A Flag is a flag as people see it: with a long name, and perhaps a letter and a value.
+type Flag struct {
+	Letter byte // 0, which no argument holds: none
+	Name   string
+	Value  string // what stands for the value; "" for none
+	Text   string // what it does
+}
+
+// An option is a flag with what it sets.
 type option struct {
-	letter byte // 0, which no argument holds: none
-	name   string
-	value  bool // whether a value follows
-	set    func(o *options, value string) error
+	Flag
+	set func(o *options, value string) error
 }
 
 var optionList = []option{
-	{'u', "udp", false, func(o *options, _ string) error { o.udp = true; return nil }},
-	{'d', "delay", true, (*options).setDelay},
-	{'4', "ipv4", false, func(o *options, _ string) error { o.ipv4 = true; return nil }},
-	{'6', "ipv6", false, func(o *options, _ string) error { o.ipv6 = true; return nil }},
-	{0, "then", true, (*options).setThen},
-	{0, "json", false, func(o *options, _ string) error { o.json = true; return nil }},
-	{'v', "verbose", false, func(o *options, _ string) error { o.verbose = true; return nil }},
-	{'V', "version", false, func(o *options, _ string) error { o.version = true; return nil }},
-	{'h', "help", false, func(o *options, _ string) error { o.help = true; return nil }},
+	{Flag{'u', "udp", "", "make all knocks UDP, whatever they say"}, func(o *options, _ string) error { o.udp = true; return nil }},
+	{Flag{'d', "delay", "TIME", "time between two knocks: 250 (milliseconds), 1.5s (default 100ms)"}, (*options).setDelay},
+	{Flag{'4', "ipv4", "", "knock over IPv4 alone"}, func(o *options, _ string) error { o.ipv4 = true; return nil }},
+	{Flag{'6', "ipv6", "", "knock over IPv6 alone"}, func(o *options, _ string) error { o.ipv6 = true; return nil }},
+	{Flag{0, "then", "PORT", "report whether this TCP port was closed before and is open after; a port that does not answer is tried for five seconds, one that refuses for one second"}, (*options).setThen},
+	{Flag{0, "json", "", "print one JSON object: what was sent, and what --then found"}, func(o *options, _ string) error { o.json = true; return nil }},
+	{Flag{'v', "verbose", "", "print each knock, and what was left out"}, func(o *options, _ string) error { o.verbose = true; return nil }},
+	{Flag{'V', "version", "", "print the version"}, func(o *options, _ string) error { o.version = true; return nil }},
+	{Flag{'h', "help", "", "print this"}, func(o *options, _ string) error { o.help = true; return nil }},
+}
+
+// Flags returns all flags, in the order of the help.
+func Flags() []Flag {
+	all := make([]Flag, len(optionList))
+	for i := range optionList {
+		all[i] = optionList[i].Flag
+	}
+	return all
 }
 
 // parseOptions parses a command line like getopt_long, and so like knockd's client: options
@@ -86,11 +101,11 @@ func (o *options) long(arg string, rest []string) ([]string, error) {
 		return nil, err
 	}
 	switch {
-	case !found.value && hasValue:
-		return nil, fmt.Errorf("option --%s takes no value", found.name)
-	case found.value && !hasValue:
+	case found.Value == "" && hasValue:
+		return nil, fmt.Errorf("option --%s takes no value", found.Name)
+	case found.Value != "" && !hasValue:
 		if len(rest) == 0 {
-			return nil, fmt.Errorf("option --%s needs a value", found.name)
+			return nil, fmt.Errorf("option --%s needs a value", found.Name)
 		}
 		value, rest = rest[0], rest[1:]
 	}
@@ -102,12 +117,12 @@ func (o *options) long(arg string, rest []string) ([]string, error) {
 func findLong(written string) (*option, error) {
 	var found *option
 	for i := range optionList {
-		switch name := optionList[i].name; {
+		switch name := optionList[i].Name; {
 		case name == written:
 			return &optionList[i], nil
 		case !strings.HasPrefix(name, written):
 		case found != nil:
-			return nil, fmt.Errorf("option --%s can mean --%s or --%s", written, found.name, name)
+			return nil, fmt.Errorf("option --%s can mean --%s or --%s", written, found.Name, name)
 		default:
 			found = &optionList[i]
 		}
@@ -121,12 +136,12 @@ func findLong(written string) (*option, error) {
 // letters sets options such as those of "-uvd200".
 func (o *options) letters(letters string, rest []string) ([]string, error) {
 	for i := range len(letters) {
-		at := slices.IndexFunc(optionList, func(o option) bool { return o.letter == letters[i] })
+		at := slices.IndexFunc(optionList, func(o option) bool { return o.Letter == letters[i] })
 		if at < 0 {
 			return nil, fmt.Errorf("unknown option %q in %q", "-"+letters[i:i+1], "-"+letters)
 		}
 		found := &optionList[at]
-		if !found.value {
+		if found.Value == "" {
 			if err := found.set(o, ""); err != nil {
 				return nil, err
 			}
@@ -135,7 +150,7 @@ func (o *options) letters(letters string, rest []string) ([]string, error) {
 		value := letters[i+1:]
 		if value == "" {
 			if len(rest) == 0 {
-				return nil, fmt.Errorf("option -%c needs a value", found.letter)
+				return nil, fmt.Errorf("option -%c needs a value", found.Letter)
 			}
 			value, rest = rest[0], rest[1:]
 		}
