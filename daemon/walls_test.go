@@ -90,6 +90,7 @@ var arrows = map[string][]string{
 	"daemon/livetest":   {},
 	"daemon":            anything,
 	"cmd/sesame":        anything,
+	"cmd/sesame/manual": {},
 	"cmd/sesame/e2e":    {}, // tests only
 	"cmd/sesame/system": {}, // tests only
 	"cmd/knock":         {"cmd/knock/client", "daemon/build"},

@@ -100,6 +100,7 @@ captures offline, so that you can test a script before you use it.`,
 		p.initCommand(),
 		p.diffCommand(),
 		p.versionCommand(),
+		p.manualCommand(),
 	)
 	return root
 }

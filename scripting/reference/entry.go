@@ -33,13 +33,13 @@ func (e Entry) same(other Entry) bool {
 func (r *Reference) entry(n named) Entry {
 	switch {
 	case n.table != nil && n.option != nil:
-		return Entry{Names: []string{n.option.Name + " of " + within(n.table)}, what: value(*n.option), doc: n.option.Doc}
+		return Entry{Names: []string{n.option.Name + " of " + within(n.table)}, what: Value(*n.option), doc: n.option.Doc}
 	case n.table != nil:
 		return Entry{Names: []string{within(n.table)}, doc: n.table.Doc, options: n.table.Options}
 	case n.member == nil:
 		return Entry{Names: []string{n.object.Name}, doc: n.object.Doc, members: n.object.Members}
 	case n.option == nil:
-		e := Entry{Names: []string{spelled(n.object.Name, *n.member)}, doc: n.member.Doc, example: n.member.Example, options: n.member.Options}
+		e := Entry{Names: []string{Spelled(n.object.Name, *n.member)}, doc: n.member.Doc, example: n.member.Example, options: n.member.Options}
 		if n.member.Callable() {
 			e.call = n.member.Type
 		} else {
@@ -47,19 +47,19 @@ func (r *Reference) entry(n named) Entry {
 		}
 		return e
 	}
-	return Entry{Names: []string{n.option.Name + " of " + spelled(n.object.Name, *n.member)}, what: value(*n.option), doc: n.option.Doc}
+	return Entry{Names: []string{n.option.Name + " of " + Spelled(n.object.Name, *n.member)}, what: Value(*n.option), doc: n.option.Doc}
 }
 
-// spelled returns the name of a member as scripts write it.
-func spelled(object string, m scripting.Member) string {
+// Spelled returns the name of a member as scripts write it.
+func Spelled(object string, m scripting.Member) string {
 	return object + separator(object, m) + m.Name
 }
 
 // within returns the name of a table within a test.
 func within(t *scripting.Table) string { return t.Name + " in " + tests }
 
-// value describes the value of an option.
-func value(o scripting.Option) string {
+// Value describes the value of an option.
+func Value(o scripting.Option) string {
 	switch o.Default {
 	case "":
 		return o.Type
@@ -87,13 +87,13 @@ func (e Entry) String() string {
 		fmt.Fprintf(&b, "\n      %s\n", e.example)
 	}
 	for _, o := range e.options {
-		fmt.Fprintf(&b, "\n%s%s", wrapped(o.Name+": "+value(o), "  "), wrapped(o.Doc, "      "))
+		fmt.Fprintf(&b, "\n%s%s", wrapped(o.Name+": "+Value(o), "  "), wrapped(o.Doc, "      "))
 	}
 	if e.members != nil {
 		b.WriteString("\n")
 	}
 	for _, m := range e.members {
-		b.WriteString(listed(spelled(e.Names[0], m), m.Doc))
+		b.WriteString(listed(Spelled(e.Names[0], m), m.Doc))
 	}
 	return b.String()
 }

@@ -52,5 +52,8 @@ func merged(api []scripting.Object) []scripting.Object {
 	return objects
 }
 
+// Objects returns all objects of an API, each once.
+func Objects(api API) []scripting.Object { return merged(api.Objects) }
+
 // plain removes the backquotes of Markdown.
 func plain(text string) string { return strings.ReplaceAll(text, "`", "") }

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"sesame/cmd/sesame/manual"
+)
+
+func (p *program) manualCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "manual DIR",
+		Short: "Write the manual pages, and the completions for shells",
+		Long: `Manual writes the manual pages below DIR/man, such as DIR/man/man8/sesame.8, and the
+completions for bash, zsh and fish into DIR/completions. Files that exist are written
+anew.
+
+The pages have the date of the commit that the program was built from, or that of
+SOURCE_DATE_EPOCH in the environment.`,
+		Example: `  sesame manual out
+  man -l out/man/man8/sesame.8`,
+		Hidden: true, // it is for who builds packages
+		Args:   arguments(1, 1, "DIR, such as out"),
+		RunE: func(c *cobra.Command, args []string) error {
+			date, err := manualDate(os.Getenv("SOURCE_DATE_EPOCH"), readBuild(debug.ReadBuildInfo()).date)
+			if err != nil {
+				return err
+			}
+			return p.writeManual(c.Root(), args[0], date)
+		},
+	}
+}
+
+// manualDate returns the date of the pages, so that a build has the same bytes whenever it is made.
+func manualDate(epoch, commit string) (string, error) {
+	if epoch != "" {
+		seconds, err := strconv.ParseInt(epoch, 10, 64)
+		if err != nil || seconds < 0 {
+			return "", fmt.Errorf("SOURCE_DATE_EPOCH is %q: expected seconds since 1970", epoch)
+		}
+		return time.Unix(seconds, 0).UTC().Format(time.DateOnly), nil
+	}
+	at, err := time.Parse(time.RFC3339, commit)
+	if err != nil {
+		return "", errors.New("no date for the pages: this program does not know its commit; set SOURCE_DATE_EPOCH to seconds since 1970")
+	}
+	return at.UTC().Format(time.DateOnly), nil
+}
+
+// writeManual writes all pages and completions below a directory.
+func (p *program) writeManual(root *cobra.Command, directory, date string) error {
+	for _, page := range p.manualPages(root, date) {
+		if err := writeBelow(directory, filepath.Join("man", page.Path()), page.String()); err != nil {
+			return err
+		}
+	}
+	for name, text := range completionScripts(root) {
+		if err := writeBelow(directory, filepath.Join("completions", name), text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeBelow writes a file below a directory, which is made.
+func writeBelow(directory, name, text string) error {
+	path := filepath.Join(directory, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return fmt.Errorf("writing the manual: %w", err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		return fmt.Errorf("writing the manual: %w", err)
+	}
+	return nil
+}
+
+// manualPages returns all pages.
+func (p *program) manualPages(root *cobra.Command, date string) []*manual.Page {
+	w := &manualWriter{date: date, source: "sesame " + root.Version}
+	pages := []*manual.Page{w.overview(root), w.settings(), w.scripts(), w.client()}
+	for _, c := range root.Commands() {
+		if hasPage(c) {
+			pages = append(pages, w.command(c))
+		}
+	}
+	return pages
+}
+
+// hasPage reports whether a command has a page of its own. The client's page is that of the program
+// knock, and cobra's help and completion are in that of sesame.
+func hasPage(c *cobra.Command) bool {
+	return !c.Hidden && c.Name() != "help" && c.Name() != "completion" && c.Name() != "knock"
+}

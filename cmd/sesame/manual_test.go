@@ -1,0 +1,104 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// writtenManual writes the manual of the program, and returns the paths of its pages.
+func writtenManual(t *testing.T) (directory string, pages []string) {
+	t.Helper()
+	directory = t.TempDir()
+	p := &program{}
+	if err := p.writeManual(p.root(), directory, "2026-11-30"); err != nil {
+		t.Fatal(err)
+	}
+	pages, err := filepath.Glob(filepath.Join(directory, "man/man*/*"))
+	if err != nil || len(pages) < 25 {
+		t.Fatalf("%d pages, %v: expected one for each command and more", len(pages), err)
+	}
+	return directory, pages
+}
+
+// TestManualIsTheSameTwice holds that the bytes depend on the program and the date alone.
+func TestManualIsTheSameTwice(t *testing.T) {
+	one, pages := writtenManual(t)
+	two, _ := writtenManual(t)
+	for _, page := range pages {
+		name, _ := filepath.Rel(one, page)
+		a, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b, err := os.ReadFile(filepath.Join(two, name)); err != nil || !bytes.Equal(a, b) {
+			t.Errorf("%s differs, or is missing: %v", name, err)
+		}
+	}
+}
+
+// TestManualReferences holds that each page of ours that a page names is there.
+func TestManualReferences(t *testing.T) {
+	directory, pages := writtenManual(t)
+	reference := regexp.MustCompile(`\\fB\\%(sesame[a-z.\\-]*)\\fR\(([1-8])\)`)
+	named := map[string]bool{}
+	for _, page := range pages {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range reference.FindAllStringSubmatch(string(text), -1) {
+			name := strings.ReplaceAll(m[1], `\-`, "-")
+			named[name] = true
+			if _, err := os.Stat(filepath.Join(directory, "man", "man"+m[2], name+"."+m[2])); err != nil {
+				t.Errorf("%s names %s(%s), which is no page", filepath.Base(page), name, m[2])
+			}
+		}
+	}
+	if len(named) < len(pages) {
+		t.Errorf("%d pages are named, of %d: expected that sesame(8) names all", len(named), len(pages))
+	}
+}
+
+// TestRealManual has man and mandoc read each page: neither has a complaint, and the name of each
+// page is found by apropos.
+func TestRealManual(t *testing.T) {
+	for _, name := range []string{"man", "mandoc", "lexgrog"} {
+		if _, err := exec.LookPath(name); err != nil {
+			t.Skipf("%s is not installed: .ci/install does it", name)
+		}
+	}
+	_, pages := writtenManual(t)
+	for _, page := range pages {
+		for _, argv := range [][]string{
+			{"man", "--warnings", "-E", "UTF-8", "-l", "-Tutf8", page},
+			{"mandoc", "-T", "lint", "-W", "warning", page},
+		} {
+			cmd := exec.CommandContext(t.Context(), argv[0], argv[1:]...)
+			cmd.Env = append(cmd.Environ(), "MANROFFSEQ=", "MANWIDTH=80", "LC_ALL=C.UTF-8")
+			var complaints bytes.Buffer
+			cmd.Stderr = &complaints
+			out, err := cmd.Output()
+			if argv[0] == "mandoc" {
+				complaints.Write(out)
+			}
+			if err != nil || complaints.Len() > 0 {
+				t.Errorf("%s %s: %v\n%s", argv[0], filepath.Base(page), err, &complaints)
+			}
+		}
+	}
+	out, err := exec.CommandContext(t.Context(), "lexgrog", pages...).Output()
+	if err != nil {
+		t.Errorf("lexgrog: %v", err)
+	}
+	for _, page := range pages {
+		name := strings.TrimSuffix(filepath.Base(page), filepath.Ext(page))
+		if !strings.Contains(string(out), page+`: "`+name+" - ") {
+			t.Errorf("lexgrog finds no name in %s", page)
+		}
+	}
+}
