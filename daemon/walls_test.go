@@ -49,6 +49,7 @@ var arrows = map[string][]string{
 	"daemon/systemd":               {},
 	"daemon/resolve":               {"daemon/engine", "daemon/spelling"},
 	"daemon/output":                {},
+	"daemon/journald":              {"daemon/terminal"},
 	"daemon/logtest":               {},
 	"daemon/knockdlog":             {"daemon/engine", "daemon/config", "daemon/output", "daemon/transcript", "daemon/openfile", "daemon/account"},
 	"daemon/watch":                 {"scripting/source"},

@@ -16,7 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"sesame/daemon/output"
+	"sesame/daemon/journald"
 	"sesame/daemon/privileged"
 )
 
@@ -94,9 +94,9 @@ func (p *program) help(c *cobra.Command, f *helperFlags) error {
 		return err
 	}
 	// As with run, a stopped terminal or a full pipe must not stop what is logged.
-	out := output.New(p.stderr, 0)
-	defer out.Start()()
-	log := newLogger(settings.Log, p.stderr, out).Named(helperName)
+	log, flush := startLog(settings.Log, p.stderr, journald.Socket)
+	defer flush()
+	log = log.Named(helperName)
 	if err := dropGroups(); err != nil {
 		log.Warn("commands run with the groups of who started the helper", "error", err)
 	}

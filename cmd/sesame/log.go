@@ -11,11 +11,26 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"sesame/daemon/config"
+	"sesame/daemon/journald"
+	"sesame/daemon/output"
 )
 
-// newLogger returns the daemon's log as it is configured. It writes to out, a queue in front
-// of w. The format depends on w: the journal of systemd adds its own times, and reads the
-// level from a prefix.
+// startLog returns the daemon's log as it is configured, and what waits for its last lines, at most
+// a second. It writes through a queue to w. When the journal of systemd reads w, it writes entries
+// with fields to the journal's socket instead.
+func startLog(settings config.Log, w io.Writer, socket string) (log hclog.Logger, flush func()) {
+	if settings.Format != "json" && toJournal(w, os.Getenv("JOURNAL_STREAM")) {
+		if journal, err := journald.Open(socket, w); err == nil {
+			entries := output.New(journal, journald.Lost)
+			return journald.NewLogger(entries, hclog.LevelFromString(settings.Level)), entries.Start()
+		}
+	}
+	lines := output.New(w, output.Text(0))
+	return newLogger(settings, w, lines), lines.Start()
+}
+
+// newLogger returns a log that writes text or JSON to out, a queue in front of w. The format
+// depends on w: the journal of systemd adds its own times, and reads the level from a prefix.
 func newLogger(settings config.Log, w, out io.Writer) hclog.Logger {
 	options := &hclog.LoggerOptions{
 		Output:     out,

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sesame/daemon"
+	"sesame/daemon/journald"
 	"sesame/daemon/output"
 )
 
@@ -53,10 +54,11 @@ func (p *program) run(c *cobra.Command, f *configFlags, pprof bool) error {
 	ctx, stop := signal.NotifyContext(c.Context(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // a reader of the log that ends must not end the guard
-	log, people := output.New(p.stderr, 0), output.New(p.stdout, 0)
-	defer log.Start()()
+	log, flush := startLog(settings.Log, p.stderr, journald.Socket)
+	defer flush()
+	people := output.New(p.stdout, output.Text(0))
 	defer people.Start()()
-	config := daemon.Config{Config: settings, Version: version(), Log: newLogger(settings.Log, p.stderr, log), Pprof: pprof, Probe: []string{"/proc/self/exe", probeName}, Lister: []string{"/proc/self/exe", rulesName}}
+	config := daemon.Config{Config: settings, Version: version(), Log: log, Pprof: pprof, Probe: []string{"/proc/self/exe", probeName}, Lister: []string{"/proc/self/exe", rulesName}}
 	if settings.Log.Format == "auto" && isTerminal(p.stdout) {
 		config.People, config.Color = people, color("auto", p.stdout)
 	}

@@ -60,7 +60,7 @@ func Open(settings config.Log, socket string, wall func(time.Time) time.Time, lo
 func (l *Log) add(w io.WriteCloser, options transcript.KnockdOptions, isFile bool) {
 	writer := &lineWriter{}
 	lines := transcript.NewKnockd(writer, options)
-	writer.Queue = output.New(w, lines.Head())
+	writer.Queue = output.New(w, output.Text(lines.Head()))
 	l.sinks = append(l.sinks, sink{lines, writer.Queue, w, isFile})
 }
 

@@ -14,16 +14,26 @@ import (
 // lost. The next line that fits is preceded by one that gives the number of lost
 // lines.
 type Queue struct {
-	w      io.Writer
-	lines  chan []byte // capacity 1,024
-	lost   atomic.Int64
-	prefix int // bytes at the head of each line that the line about lost ones repeats
+	w     io.Writer
+	lines chan []byte // capacity 1,024
+	lost  atomic.Int64
+	note  Note
 }
 
-// New returns a queue for w. The line about lost lines begins with the first prefix
-// bytes of the line after it. Nothing is written to w before Start.
-func New(w io.Writer, prefix int) *Queue {
-	return &Queue{w: w, lines: make(chan []byte, 1024), prefix: prefix}
+// A Note returns a line about lost lines, as the writer takes one. Next is the line after it.
+type Note func(lost int64, next []byte) []byte
+
+// Text returns a note for lines of text. It begins with the first prefix bytes of the line after
+// it.
+func Text(prefix int) Note {
+	return func(lost int64, next []byte) []byte {
+		return fmt.Appendf(nil, "%s(%d lines were lost here)\n", next[:min(prefix, len(next))], lost)
+	}
+}
+
+// New returns a queue for w. Nothing is written to w before Start.
+func New(w io.Writer, note Note) *Queue {
+	return &Queue{w: w, lines: make(chan []byte, 1024), note: note}
 }
 
 // Write queues a copy of b, which is one line. It never fails and never waits, and
@@ -76,14 +86,14 @@ func (q *Queue) run(ctx context.Context) {
 // write writes a line, and before it how many were lost. A line that the writer
 // refuses is lost too: a disk may be full for a moment, so the next one is tried.
 func (q *Queue) write(line []byte) {
-	lost := q.lost.Load()
-	text := line
-	if lost > 0 {
-		text = fmt.Appendf(nil, "%s(%d lines were lost here)\n%s", line[:min(q.prefix, len(line))], lost, line)
+	if lost := q.lost.Load(); lost > 0 {
+		if _, err := q.w.Write(q.note(lost, line)); err != nil {
+			q.lost.Add(1)
+			return
+		}
+		q.lost.Add(-lost)
 	}
-	if _, err := q.w.Write(text); err != nil {
+	if _, err := q.w.Write(line); err != nil {
 		q.lost.Add(1)
-		return
 	}
-	q.lost.Add(-lost)
 }

@@ -11,7 +11,7 @@ import (
 func TestAQueueNeverWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		read, write := io.Pipe()
-		out := New(write, 0)
+		out := New(write, Text(0))
 		flush := out.Start()
 
 		t.Log("# nobody reads: the writer goes on, and what does not fit is lost")
@@ -46,7 +46,7 @@ func TestAQueueNeverWaits(t *testing.T) {
 func TestFlushIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		read, write := io.Pipe()
-		out := New(write, 0)
+		out := New(write, Text(0))
 		flush := out.Start()
 		io.WriteString(out, "a line\n")
 		flush()
