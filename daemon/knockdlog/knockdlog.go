@@ -7,15 +7,14 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 
 	"sesame/daemon/config"
 	"sesame/daemon/engine"
+	"sesame/daemon/logfile"
 	"sesame/daemon/output"
 	"sesame/daemon/transcript"
 )
@@ -25,8 +24,8 @@ import (
 // from any goroutine; the others belong to the goroutine of the daemon's loop.
 type Log struct {
 	sinks  []sink
-	file   *file      // nil: none
-	system *systemLog // nil: none
+	file   *logfile.File // nil: none
+	system *systemLog    // nil: none
 	log    hclog.Logger
 }
 
@@ -119,7 +118,7 @@ func (l *Log) Rereading(at time.Time, path string) {
 	l.Message(at, "re-reading config file: "+path)
 	for _, s := range l.sinks {
 		if l.file != nil && !s.isFile {
-			s.lines.WriteLine(at, "re-opening log file: "+l.file.path)
+			s.lines.WriteLine(at, "re-opening log file: "+l.file.Path())
 			_ = s.lines.Flush()
 		}
 	}
@@ -131,7 +130,7 @@ func (l *Log) Reopen() {
 	if l.file == nil {
 		return
 	}
-	if err := l.file.reopen(); err != nil {
+	if err := l.file.Reopen(); err != nil {
 		l.log.Warn("the log file with knockd's lines could not be opened anew: they still go to the old one", "error", err)
 	}
 }
@@ -139,33 +138,14 @@ func (l *Log) Reopen() {
 // Failure returns why the last line could not be written, or the file not be opened anew; empty:
 // all is well. It may be called from any goroutine.
 func (l *Log) Failure() string {
-	var all []string
+	file, system := "", ""
 	if l.file != nil {
-		all = append(all, l.file.lost.String(), l.file.anew.String())
+		file = l.file.Failure()
 	}
 	if l.system != nil {
-		all = append(all, l.system.lost.String())
+		system = l.system.lost.String()
 	}
-	return strings.Join(slices.DeleteFunc(all, func(text string) bool { return text == "" }), "; ")
-}
-
-// A failure is the error of the last try; the zero value: it succeeded.
-type failure struct{ text atomic.Value }
-
-// set notes the result of a try. It reports whether it is the first failure after a success.
-func (f *failure) set(err error) (began bool) {
-	before := f.String()
-	if err == nil {
-		f.text.Store("")
-		return false
-	}
-	f.text.Store(err.Error())
-	return before == ""
-}
-
-func (f *failure) String() string {
-	text, _ := f.text.Load().(string)
-	return text
+	return logfile.Joined(file, system)
 }
 
 // A lineWriter queues each line alone, so that lost ones can be counted.

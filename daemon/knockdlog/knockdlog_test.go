@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -123,43 +122,6 @@ func TestKnockdsFile(t *testing.T) {
 	s.has(s.path, "[2026-11-24 23:14] starting up, listening on eth0", "[2026-11-24 23:14] 203.0.113.9: openSSH: OPEN SESAME", "[2026-11-24 23:14] shutting down")
 }
 
-// Others than root shall read it, whatever the umask of a unit. It is set for a
-// child alone: that of this process is its other tests' too.
-func TestKnockdsFileIsForItsGroup(t *testing.T) {
-	if path := os.Getenv("SESAME_TEST_LOG"); path != "" {
-		unix.Umask(0o077)
-		if _, err := openAppend(path); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	path := filepath.Join(t.TempDir(), "knockd.log")
-	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.run=^TestKnockdsFileIsForItsGroup$")
-	cmd.Env = append(os.Environ(), "SESAME_TEST_LOG="+path)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	info, err := os.Stat(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if info.Mode() != 0o640 {
-		t.Errorf("the mode is %v, want 0640", info.Mode())
-	}
-	t.Log("# the mode of a file that is there is its owner's affair")
-	if err := os.Chmod(path, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	file, err := openAppend(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	if info, err := file.Stat(); err != nil || info.Mode() != 0o600 {
-		t.Errorf("the mode is %v, %v, want 0600", info.Mode(), err)
-	}
-}
-
 func TestKnockdsFileIsRotated(t *testing.T) {
 	s := scrape(t, true, true)
 	log := s.listen()
@@ -248,18 +210,6 @@ func TestAFileThatCannotBeOpened(t *testing.T) {
 		if got := openError(config.Value{Text: "/var/log/knockd.log", From: "sesame.toml:3"}, err).Error(); got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
-	}
-}
-
-// A FIFO without a reader is an error: to wait for one would hold up the start.
-func TestAFileThatNobodyReads(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "fifo")
-	if err := unix.Mkfifo(path, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if file, err := openAppend(path); err == nil {
-		file.Close()
-		t.Error("a FIFO without a reader was opened")
 	}
 }
 

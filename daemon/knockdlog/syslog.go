@@ -9,6 +9,8 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 	"golang.org/x/sys/unix"
+
+	"sesame/daemon/logfile"
 )
 
 // SystemSocket is the socket of the system's log.
@@ -21,14 +23,14 @@ type systemLog struct {
 	socket string
 	log    hclog.Logger
 	conn   atomic.Pointer[net.UnixConn] // nil: not connected
-	lost   failure                      // of the last line
+	lost   logfile.Failure              // of the last line
 }
 
 // Write sends each line of b, completely or not at all.
 func (s *systemLog) Write(b []byte) (int, error) {
 	for line := range bytes.Lines(b) {
 		err := s.send(bytes.TrimSuffix(line, []byte("\n")))
-		if s.lost.set(err) {
+		if s.lost.Set(err) {
 			s.log.Warn("the system's log does not take the lines that knockd would write; what it misses is counted, and told when it does", "error", err)
 		}
 		if err != nil {
