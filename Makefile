@@ -1,6 +1,6 @@
 SHELL       := bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: build test quick differential lint demo replay bench bench-read bench-live system-test fuzz pcaps docs pictures clean
+.PHONY: build packages test quick differential lint demo replay bench bench-read bench-live system-test fuzz pcaps docs pictures clean
 
 FUZZTIME    ?= 1m
 COUNT       ?= 6
@@ -14,6 +14,11 @@ EXHAUSTIVE  := $(TOOL) exhaustive -typeonly '^sesame/' -constignore 'engine\.Eff
 
 build: # ./sesame and ./knock, each one static file
 	CGO_ENABLED=0 go build -buildvcs=auto -trimpath -ldflags '-s -w' -o ./ ./cmd/sesame ./cmd/knock
+
+# Settings: DIST, ARCHITECTURES (of Go; arm is version 7), FORMATS, VERSION, MAINTAINER. The same
+# commit gives the same bytes.
+packages: # deb and rpm for amd64, arm64, armv7 and riscv64, in dist/
+	@DIST='$(DIST)' ARCHITECTURES='$(ARCHITECTURES)' FORMATS='$(FORMATS)' VERSION='$(VERSION)' MAINTAINER='$(MAINTAINER)' .ci/packages/build
 
 test: lint # everything, once
 	@.ci/install
@@ -85,4 +90,5 @@ pictures: # draw the pictures of README.md again, and take those of a page in Ch
 
 clean:
 	rm -f sesame knock
+	rm -rf dist
 	go clean -testcache
