@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"sesame/cmd/sesame/manual"
+	"sesame/daemon/build"
 )
 
 func (p *program) manualCommand() *cobra.Command {
@@ -29,7 +29,7 @@ SOURCE_DATE_EPOCH in the environment.`,
 		Hidden: true, // it is for who builds packages
 		Args:   arguments(1, 1, "DIR, such as out"),
 		RunE: func(c *cobra.Command, args []string) error {
-			date, err := manualDate(os.Getenv("SOURCE_DATE_EPOCH"), readBuild(debug.ReadBuildInfo()).date)
+			date, err := manualDate(os.Getenv("SOURCE_DATE_EPOCH"), build.Read().Date)
 			if err != nil {
 				return err
 			}
