@@ -280,7 +280,7 @@ func (d *daemon) statusNow() control.Status {
 		}
 	}
 	s.Scripts.Confined, s.KnockdLog = d.confined.Load(), d.knockd.Failure()
-	s.State.Damaged, s.State.Torn = d.damaged, d.torn
+	s.State.Damaged, s.State.Torn, s.State.Newer = d.damaged, d.torn, d.newer
 	d.troubles.tell(&s)
 	s.State.Journal = journalStatus(l.runner.Journal(), offset)
 	s.Scripts.Unread = unreadTexts(l.engine.Unread())

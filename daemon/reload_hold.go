@@ -169,8 +169,9 @@ func heldText(hold control.Hold, from string) string {
 	case control.HeldByFrom:
 		return "scripts" + fromText(from) + " were put in force instead of those of the configuration, and are in force after this start, too"
 	case control.HeldByManual:
+		return `the scripts changed, and the configuration says reload = "manual", so those that were in force when the daemon ended are in force again`
 	}
-	return `the scripts changed, and the configuration says reload = "manual", so those that were in force when the daemon ended are in force again`
+	return "a newer version of Sesame held the scripts, so those that were in force when it ended are in force again"
 }
 
 // releasedPorts returns the ports that a person lets lose their guards.

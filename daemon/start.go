@@ -91,6 +91,7 @@ type daemon struct {
 	looks         looks                   // at what the status reads outside the daemon
 	damaged       []string                // what of the journal could not be read at the start
 	torn          string                  // that its last line was not whole then
+	newer         []string                // what of the state a newer version wrote, and was not read
 	confined      atomic.Bool             // the running set has commands, without the privileges for them
 	waiting       map[uint64]chan<- error // results that a connection waits for, by the ID of the effect
 }
@@ -284,7 +285,7 @@ func (d *daemon) restore(first startup, found stateFound) error {
 
 // reconcileGrants compares the journal with the kernel: see [effect.Found.Reconcile].
 func (d *daemon) reconcileGrants(set *engine.Set, from stateFound) (restore, changed []engine.Record, err error) {
-	found := effect.Found{Records: from.recovered.Records, Damaged: len(from.recovered.Warnings) > 0 || from.recovered.Torn != nil}
+	found := effect.Found{Records: from.recovered.Records, Damaged: len(from.recovered.Warnings) > 0 || from.recovered.Torn != nil || from.recovered.Newer.Records > 0}
 	if from.err != nil {
 		found.Damaged = true
 		found.Records = []engine.Record{{Grant: &engine.Grant{ID: statelessID(d.since)}, Ended: true}}

@@ -111,7 +111,10 @@ func (d *daemon) lastGood(ctx context.Context, found stateFound) (*scripting.Set
 	if found.savedErr != nil {
 		d.config.Log.Warn("the last good scripts cannot be read", "error", found.savedErr)
 	}
-	if !found.hasSaved {
+	if saved.Newer != "" {
+		d.noteNewer([]string{saved.Newer})
+	}
+	if !found.hasSaved || len(saved.Files) == 0 {
 		return nil, nil, nil
 	}
 	stored := make([]source.File, len(saved.Files))

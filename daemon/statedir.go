@@ -313,6 +313,18 @@ func (d *daemon) noteDamage(r state.Recovered) {
 		d.config.Log.Warn("the last line of the journal was not whole", "error", r.Torn)
 		d.torn = r.Torn.Error()
 	}
+	d.noteNewer(r.Newer.Texts(d.config.State + "/journal"))
+}
+
+// noteNewer tells what a newer version of Sesame wrote that this one does not read, as after an
+// upgrade that was taken back. The start goes on with all that it reads. Only the loop may call it.
+func (d *daemon) noteNewer(texts []string) {
+	for _, text := range texts {
+		if !slices.Contains(d.newer, text) { // a start may read the set twice
+			d.newer = append(d.newer, text)
+			d.config.Log.Warn("a newer version of Sesame wrote what this one does not read", "state", text)
+		}
+	}
 }
 
 // lateRecords returns which of the records of a journal an engine takes that runs already, and the

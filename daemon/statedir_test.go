@@ -36,7 +36,7 @@ func TestWhichStateDirectoriesStopAStart(t *testing.T) {
 			header := `{"header":{"what":"sesame journal","version":99}}`
 			sum := crc32.Checksum([]byte(header), crc32.MakeTable(crc32.Castagnoli))
 			return errors.Join(os.Mkdir(dir, 0o700), os.WriteFile(dir+"/journal", fmt.Appendf(nil, "%08x %s\n", sum, header), 0o600))
-		}, "has version 99", ""},
+		}, "", ""},
 		{"a journal that cannot be read", func(dir string) error {
 			return errors.Join(os.Mkdir(dir, 0o700), os.Mkdir(dir+"/journal", 0o700))
 		}, "", "is a directory"},

@@ -6,7 +6,7 @@
 //
 //	go build -ldflags '-X sesame/daemon/build.given=1.2.3'
 //
-// and in the same way givenCommit, 40 hexadecimal digits, and givenDate, as RFC 3339 has it, in UTC.
+// and in the same way givenCommit, 40 hexadecimal digits, and givenDate, by RFC 3339 and in UTC.
 package build
 
 import (

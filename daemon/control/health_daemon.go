@@ -65,6 +65,13 @@ func damaged(s *Status) (all []finding) {
 	return all
 }
 
+func stateNewer(s *Status) (all []finding) {
+	for _, text := range s.State.Newer {
+		all = append(all, finding{text: text})
+	}
+	return all
+}
+
 func torn(s *Status) []finding {
 	return because(s.State.Torn, "the journal was being written when the daemon or the machine stopped")
 }

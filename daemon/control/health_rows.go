@@ -74,6 +74,8 @@ func stateRows() []row {
 		{"journal-unwritable", isDegraded, "the journal cannot be written, so commands with an undo and one-time sequences are refused; ports open and close",
 			"look at the state directory: its space, whether it is mounted read-only, and dmesg; Sesame tries again by itself", journalUnwritable},
 		{"journal-damaged", isDegraded, "a part of the journal was not readable at the start, so grants or undos may be lost", "look at the disk and at sesame grants; a restart ends this line", damaged},
+		{"state-newer", isDegraded, "a newer version of Sesame wrote a part of the state that this one does not read; ports are guarded, and the rest counts",
+			"start the newer version again, or go on with this one: see docs/upgrading.md; commands that are named must be run by hand", stateNewer},
 		{"journal-torn", isNote, "the last line of the journal was not whole at the start, as after a crash", "nothing was done that needs it", torn},
 		{"clock-sync-not-saved", isDegraded, "the next start does not know that the clock was synchronised once, so windows may refuse until it is again", "look at the state directory: its space, and whether it can be written", syncNotSaved},
 	}

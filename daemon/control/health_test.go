@@ -91,6 +91,7 @@ var triggers = map[string]func(*Status){
 	"clock-sync-not-saved": func(s *Status) { s.State.SyncNotSaved = "no space left on device" },
 	"privileges-kept":      func(s *Status) { s.State.PrivilegesKept = "the disk does not answer" },
 	"helper-gone":          func(s *Status) { s.Helper.Gone = "it does not answer" },
+	"state-newer":          func(s *Status) { s.State.Newer = []string{"the journal has version 3"} },
 	"undo-lost":            func(s *Status) { s.Helper.LostUndos = []LostUndo{{Door: "a", Argv: []string{"/sbin/x"}}} },
 	"undo-failed":          func(s *Status) { s.Helper.FailedUndos = []FailedUndo{{Door: "a", Command: "/x", Reason: "no"}} },
 	"journal-unwritable":   func(s *Status) { s.State.Journal.Unwritable = "no space left on device" },

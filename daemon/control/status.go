@@ -77,6 +77,8 @@ type State struct {
 	SetNotSaved string `json:"set_not_saved,omitempty"`
 	// Damaged is what of the journal could not be read at the start.
 	Damaged []string `json:"damaged,omitempty"`
+	// Newer is what a newer version of Sesame wrote that this one did not read at the start.
+	Newer []string `json:"newer,omitempty"`
 	// Torn says that the last line of the journal was not whole at the start, as after a crash.
 	Torn    string  `json:"torn,omitempty"`
 	Journal Journal `json:"journal,omitzero"`

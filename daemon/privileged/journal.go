@@ -40,10 +40,11 @@ const (
 )
 
 // A line of the journal is the CRC-32C of its JSON in hexadecimal, a space, the JSON and a newline.
-// One of the two fields is set.
+// One of the fields is set.
 type line struct {
-	Owed *owed  `json:"owed,omitempty"`
-	Done uint64 `json:"done,omitempty"` // the ID of an undo that is owed no longer
+	Owed  *owed      `json:"owed,omitempty"`
+	Done  uint64     `json:"done,omitempty"` // the ID of an undo that is owed no longer
+	Newer *newerLine `json:"newer,omitempty"`
 }
 
 // A journal holds the undos that are owed, in a directory that only the user of this process can
@@ -62,7 +63,8 @@ type journal struct {
 	live    int        // bytes of the lines of owed undos
 	last    uint64
 	undos   []*owed // in the order of their IDs
-	over    []hash  // of undos that are owed no longer, the latest maxOver
+	newer   []*newerLine
+	over    []hash // of undos that are owed no longer, the latest maxOver
 	queue   []*entry
 	running chan struct{} // closed when the write has ended; nil: none runs
 	began   time.Time     // when the write began
@@ -141,9 +143,7 @@ func (j *journal) read() (damaged int, err error) {
 		if err != nil && !errors.Is(err, io.EOF) {
 			return damaged, fmt.Errorf("reading the journal of undos: %w", err)
 		}
-		if l, ok := parseLine(text); ok {
-			j.apply(l)
-		} else {
+		if body, right := checked(text); !right || !j.understand(body, 0) {
 			damaged++
 		}
 	}
@@ -163,15 +163,18 @@ func readLine(r *bufio.Reader) (text []byte, err error) {
 	}
 }
 
-func parseLine(text []byte) (l line, ok bool) {
+// checked returns the JSON of a line, and whether its checksum is right.
+func checked(text []byte) (body []byte, right bool) {
 	sum, body, found := bytes.Cut(text, []byte(" "))
-	if !found || len(text) > maxEntryLine || string(sum) != checksum(body) || json.Unmarshal(body, &l) != nil {
-		return line{}, false
-	}
+	return body, found && len(text) <= maxEntryLine && string(sum) == checksum(body)
+}
+
+// isValid reports whether this version writes such a line.
+func (l *line) isValid() bool {
 	if l.Owed == nil {
-		return l, l.Done != 0
+		return l.Done != 0
 	}
-	return l, l.Done == 0 && l.Owed.ID != 0 && len(l.Owed.Argv) > 0 && l.Owed.Timeout > 0
+	return l.Done == 0 && l.Owed.ID != 0 && len(l.Owed.Argv) > 0 && l.Owed.Timeout > 0
 }
 
 func checksum(b []byte) string {
@@ -194,10 +197,12 @@ func (j *journal) apply(l line) {
 			o.size = len(text)
 		}
 		j.last = max(j.last, o.ID)
+		j.forgetNewer(o.ID)
 		j.live += o.size
 		j.undos = append(j.undos, o)
 		return
 	}
+	j.forgetNewer(l.Done)
 	if i := slices.IndexFunc(j.undos, func(o *owed) bool { return o.ID == l.Done }); i >= 0 {
 		j.live -= j.undos[i].size
 		if j.over = append(j.over, j.undos[i].hash); len(j.over) > 2*maxOver {

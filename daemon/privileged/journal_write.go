@@ -163,6 +163,11 @@ func (j *journal) written(e *entry, err error) {
 
 // lines returns what a file has that says what is owed. The caller holds the lock.
 func (j *journal) lines() (content []byte) {
+	for _, n := range j.newer {
+		if text, err := (line{Newer: n}).text(); err == nil {
+			content = append(content, text...)
+		}
+	}
 	for _, o := range j.undos {
 		if text, err := (line{Owed: o}).text(); err == nil { // as it was when it was noted
 			content = append(content, text...)

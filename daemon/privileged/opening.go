@@ -38,6 +38,9 @@ func (s *Server) open() error {
 	if damaged > 0 {
 		s.cfg.Log.Warn("the journal of undos was damaged: an undo may be lost", "lines", damaged, "directory", s.cfg.Dir)
 	}
+	if n := len(j.newer); n > 0 {
+		s.cfg.Log.Warn("the journal of undos has lines of a newer version of Sesame, which stay in it", "lines", n, "directory", s.cfg.Dir)
+	}
 	s.journal = j
 	close(s.opened)
 	return nil

@@ -192,6 +192,7 @@ func (c *session) handle(ctx context.Context, q message) error {
 		c.settled = true
 		claims := c.claims
 		settle := c.whenOpen(func(ctx context.Context) message {
+			c.reportNewer()
 			c.settle(ctx, s.journal.takeUnclaimed(maps.Clone(claims), c.number))
 			return message{}
 		})

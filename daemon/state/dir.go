@@ -6,9 +6,10 @@
 // damages at most the records that were being written. A record is safe once [Dir.Append] has
 // returned nil for it.
 //
-// journal.go writes the journal, recover.go reads it. entry.go and line.go are its format,
-// saved.go is the script set, and disk.go replaces a file so that a crash leaves the old one
-// or the new one. renew.go goes on when somebody deleted the directory.
+// journal.go writes the journal, recover.go reads it, and newer.go has what a newer version wrote.
+// entry.go and line.go are its format, saved.go is the script set, and disk.go replaces a file so
+// that a crash leaves the old one or the new one. renew.go goes on when somebody deleted the
+// directory.
 package state
 
 import (
@@ -54,8 +55,7 @@ type Dir struct {
 }
 
 // A Refusal is why a state directory must not be used: it is not safe, another process has it
-// open, or a newer version of Sesame wrote it. A person must change that. Other errors are of the
-// disk, which may answer later.
+// open. A person must change that. Other errors are of the disk, which may answer later.
 type Refusal struct{ Err error }
 
 func (r *Refusal) Error() string { return r.Err.Error() }

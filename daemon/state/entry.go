@@ -21,6 +21,7 @@ type entry struct {
 	Value        *valueEntry    `json:"value,omitempty"`
 	Consumed     *wire.Consumed `json:"spent,omitempty"`  // one line for each use
 	CommentedOut *wire.Consumed `json:"marked,omitempty"` // one line for each use that is commented out in its file
+	Newer        *newerEntry    `json:"newer,omitempty"`  // what an older version did not understand
 }
 
 // A header is the first line of a file.
@@ -33,6 +34,8 @@ type header struct {
 type grantEntry struct {
 	wire.Grant
 	AnyStatus1 bool `json:"any_status,omitempty"` // only read
+
+	offset *int64 // of its times, when an older version kept it; nil: that of the journal
 }
 
 // A valueEntry is a stored value. Version 1 had a member for each type of value.
@@ -41,6 +44,8 @@ type valueEntry struct {
 	Bool1   *bool      `json:"bool,omitempty"`   // only read, as the next two
 	Number1 *string    `json:"number,omitempty"` // as text
 	Text1   *wire.Text `json:"text,omitempty"`
+
+	offset *int64 // as that of a grantEntry
 }
 
 // upgrade turns an entry of version 1 into one of this version.

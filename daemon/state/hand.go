@@ -86,6 +86,11 @@ func (d *Dir) pendingUndos() (n int) {
 			n++
 		}
 	}
+	for _, e := range read.newer.entries {
+		if _, undo := outline(e.Entry); undo != nil {
+			n++
+		}
+	}
 	return n
 }
 
@@ -201,6 +206,9 @@ func (d *Dir) distrust(t *Taken, now time.Time) error {
 	}
 	slices.Sort(t.OneTime)
 	clear(read.consumed)
+	if n := len(read.newer.entries); n > 0 {
+		t.Damaged = append(t.Damaged, fmt.Sprintf("%s: records of a newer version, which nobody can check, %d in all", path, n))
+	}
 	for _, warning := range append(read.warnings(path), read.tear(path)) {
 		if warning != nil {
 			t.Damaged = append(t.Damaged, warning.Error())

@@ -48,6 +48,7 @@ type live struct {
 	grants   map[uint64][]byte
 	values   map[place]liveValue
 	consumed map[wire.Consumed]liveConsumed
+	newer    map[subject][]byte // what only a newer version understands
 }
 
 // A liveConsumed is a one-time sequence that was used so many times without being commented out.
@@ -170,6 +171,7 @@ func (j *journal) apply(b batch) {
 }
 
 func (l *live) apply(e *entry, line []byte) {
+	delete(l.newer, subjectOf(e))
 	switch {
 	case e.Ended != 0:
 		l.last = max(l.last, e.Ended)
@@ -202,6 +204,9 @@ func (l *live) size() (bytes int) {
 	}
 	for _, v := range l.values {
 		bytes += len(v.line)
+	}
+	for _, line := range l.newer {
+		bytes += len(line)
 	}
 	return bytes
 }
@@ -293,6 +298,9 @@ func (j *journal) content() ([]byte, error) {
 		return nil, err
 	}
 	content = slices.Grow(content, j.live.size()) // to grow step by step makes garbage of several times that
+	for _, line := range j.live.newer {           // first, since what follows may take its place
+		content = append(content, line...)
+	}
 	for _, line := range j.live.grants {
 		content = append(content, line...)
 	}

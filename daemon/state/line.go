@@ -17,6 +17,9 @@ const maxLine = 4 << 20
 
 const sumDigits = 8 // of the checksum
 
+// keptRoom is what an entry of maxLine bytes takes more when an older version keeps it.
+const keptRoom = 256
+
 // appendLine appends v as a line: the CRC-32C of its JSON in hexadecimal, a space, the JSON,
 // a newline.
 func appendLine(b []byte, v any) ([]byte, error) {
@@ -30,12 +33,18 @@ func appendLine(b []byte, v any) ([]byte, error) {
 // parseLine reads a line, without its newline, into v. It returns false when the checksum or
 // the JSON is wrong.
 func parseLine(line []byte, v any) bool {
+	text, right := checked(line)
+	return right && json.Unmarshal(text, v) == nil
+}
+
+// checked returns the JSON of a line, and whether its checksum is right.
+func checked(line []byte) (text []byte, right bool) {
 	if len(line) <= sumDigits || line[sumDigits] != ' ' {
-		return false
+		return nil, false
 	}
 	sum, err := strconv.ParseUint(string(line[:sumDigits]), 16, 32)
-	text := line[sumDigits+1:]
-	return err == nil && uint32(sum) == checksum(text) && json.Unmarshal(text, v) == nil
+	text = line[sumDigits+1:]
+	return text, err == nil && uint32(sum) == checksum(text)
 }
 
 func checksum(b []byte) uint32 { return crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)) }
@@ -44,7 +53,7 @@ func checksum(b []byte) uint32 { return crc32.Checksum(b, crc32.MakeTable(crc32.
 // the line. A line longer than maxLine is passed as nil. Zeros after the last line are space
 // that was allocated ahead, and are skipped.
 func readLines(r io.Reader, size int64, each func(line []byte, ended bool)) error {
-	lines := bufio.NewReaderSize(r, int(min(maxLine, size+1)))
+	lines := bufio.NewReaderSize(r, int(min(maxLine+keptRoom, size+1)))
 	for {
 		line, err := lines.ReadSlice('\n')
 		for errors.Is(err, bufio.ErrBufferFull) {

@@ -1,6 +1,8 @@
 package state
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -25,6 +27,8 @@ type Recovered struct {
 	Records []engine.Record
 	// Warnings name what was damaged and is lost.
 	Warnings []error
+	// Newer is what a newer version of Sesame wrote.
+	Newer Newer
 	// Torn is not nil when the last line is not whole, as after a crash in the middle of a write.
 	// Append had not returned then, so nothing that depends on this line was done.
 	Torn error
@@ -39,8 +43,8 @@ type Recovered struct {
 // that is ahead ends them early.
 //
 // A line that a crash cut, or that the disk damaged, is left out, and an error in the result names
-// it. After an error nothing is known and the file is unchanged: it cannot be read, or, as a
-// [*Refusal], it was written by a newer version of Sesame.
+// it. What a newer version of Sesame wrote is read as far as it is known. After an error nothing is
+// known and the file is unchanged.
 func (d *Dir) Recover(now time.Time) (Recovered, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -54,7 +58,10 @@ func (d *Dir) Recover(now time.Time) (Recovered, error) {
 	j := newJournal(wire.Nanoseconds(now), stopwatch())
 	path := d.path + "/" + journalName
 	recovered := Recovered{Warnings: read.warnings(path), Torn: read.tear(path)}
-	if recovered.Records, err = j.take(read); err != nil {
+	if recovered.Records, err = j.take(read); err == nil {
+		recovered.Newer, j.live.newer, err = read.newer.take(j.start, read.offset)
+	}
+	if err != nil {
 		return Recovered{}, fmt.Errorf("recovering the journal: %w", err)
 	}
 	// The first Append writes a new file, which has one offset and no damage. It is not done
@@ -76,6 +83,7 @@ type read struct {
 	damaged  int // lines
 	first    int // of the damaged lines, its number
 	torn     bool
+	newer    newerRead
 }
 
 func (d *Dir) read() (*read, error) {
@@ -91,28 +99,28 @@ func (d *Dir) read() (*read, error) {
 	if err != nil {
 		return nil, err
 	}
-	return readFrom(file, info.Size(), file.Name())
+	return readFrom(file, info.Size())
 }
 
-func readFrom(file io.Reader, size int64, name string) (*read, error) {
+func readFrom(file io.Reader, size int64) (*read, error) {
 	r := &read{grants: map[uint64]*grantEntry{}, values: map[place]*valueEntry{}, consumed: map[wire.Consumed]int{}}
 	if err := readLines(file, size, r.line); err != nil {
 		return nil, err
 	}
 	if r.version > JournalVersion {
-		return nil, &Refusal{fmt.Errorf("%s has version %d, and this sesame reads versions up to %d: start the one that wrote it, or move the file away and lose its grants",
-			name, r.version, JournalVersion)}
+		r.newer.version = r.version
 	}
 	return r, nil
 }
 
-// line reads one line. A line with a right checksum and an unknown entry counts as damaged:
-// nothing is guessed.
+// line reads one line. One with a right checksum that is not understood is of a newer version.
 func (r *read) line(line []byte, ended bool) {
 	r.number++
-	e := entry{}
+	text, right := checked(line)
 	switch {
-	case parseLine(line, &e) && r.apply(e):
+	case right && r.understand(text, nil):
+	case right && mayBeNewer(text):
+		r.keep(&newerEntry{Entry: bytes.Clone(text)})
 	case !ended:
 		r.torn = true
 	default:
@@ -122,13 +130,48 @@ func (r *read) line(line []byte, ended bool) {
 	}
 }
 
-// apply updates r with an entry. It returns false for an entry that no Sesame writes.
+// understand reads an entry and applies it. Offset is that of its times, nil for that of the
+// journal. It returns false for one that this version does not know.
+func (r *read) understand(text []byte, offset *int64) bool {
+	e := entry{}
+	if json.Unmarshal(text, &e) != nil {
+		return false
+	}
+	if offset != nil && e.Grant != nil {
+		e.Grant.offset = offset
+	}
+	if offset != nil && e.Value != nil {
+		e.Value.offset = offset
+	}
+	return r.apply(e)
+}
+
+// keep keeps an entry of a newer version. Its grant has a number that no other may have.
+func (r *read) keep(e *newerEntry) {
+	r.last = max(r.last, r.newer.keep(e).grant)
+}
+
+// readKept reads an entry that an older version kept, which did not understand it.
+func (r *read) readKept(e *newerEntry) bool {
+	if e.Since <= 0 || !mayBeNewer(e.Entry) {
+		return false
+	}
+	if !r.understand(e.Entry, &e.Offset) {
+		r.keep(e)
+	}
+	return true
+}
+
+// apply updates r with an entry. It returns false for an entry that this version does not know.
 func (r *read) apply(e entry) bool {
 	e.upgrade()
 	if (e.Grant != nil || e.Ended != 0 || e.Value != nil) && e.wire().Check() != nil {
 		return false
 	}
+	delete(r.newer.entries, subjectOf(&e))
 	switch {
+	case e.Newer != nil:
+		return r.readKept(e.Newer)
 	case e.Header != nil:
 		if e.Header.What != journalWhat {
 			return false
@@ -192,16 +235,16 @@ func (j *journal) take(r *read) ([]engine.Record, error) {
 			if whole > 0 {
 				whole += time.Duration(g.TTLEnd - g.End)
 			}
-			g.TTLEnd = j.moved(g.TTLEnd, r.offset, whole)
+			g.TTLEnd = j.moved(g.TTLEnd, r.offsetOf(g.offset), whole)
 		}
-		g.End = j.moved(g.End, r.offset, g.TTL)
+		g.End = j.moved(g.End, r.offsetOf(g.offset), g.TTL)
 		if err := add(entry{Grant: g}); err != nil {
 			return nil, err
 		}
 	}
 	for _, where := range slices.SortedFunc(maps.Keys(r.values), place.compare) {
 		v := r.values[where]
-		switch until := j.moved(v.Expires(), r.offset, v.TTL); {
+		switch until := j.moved(v.Expires(), r.offsetOf(v.offset), v.TTL); {
 		case until <= j.start:
 			continue
 		case until != wire.Forever:
@@ -220,6 +263,14 @@ func (j *journal) take(r *read) ([]engine.Record, error) {
 	}
 	j.apply(b)
 	return records, nil
+}
+
+// offsetOf returns the offset of the times of an entry.
+func (r *read) offsetOf(own *int64) int64 {
+	if own != nil {
+		return *own
+	}
+	return r.offset
 }
 
 // moved returns a time of the former engine in engine time of this one, which began at the wall

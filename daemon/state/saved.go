@@ -6,7 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net/netip"
+	"slices"
+	"strings"
 	"time"
 
 	"sesame/daemon/packet"
@@ -36,6 +39,9 @@ type Saved struct {
 
 	From wire.Text `json:"from,omitempty"` // where it was read; empty: at the path of the configuration
 	Held *Held     `json:"held,omitempty"` // nil: no files are
+
+	// Newer says what a newer version of Sesame wrote that this one does not read; "": nothing.
+	Newer string `json:"-"`
 }
 
 // Held says that a start must put no other files in force by itself: some were tried and not
@@ -48,7 +54,7 @@ type Held struct {
 	From wire.Text `json:"from,omitempty"` // of the scripts on trial, when they were read elsewhere
 }
 
-// savedJSON is the second line of the file; the first is a header.
+// savedJSON is what the second line of the file is made of; the first is a header.
 type savedJSON struct {
 	*Saved
 	Guards []string `json:"guards,omitempty"`
@@ -119,7 +125,8 @@ func (w savedJSON) content() ([]byte, error) {
 }
 
 // LastGood returns the script set that was saved last. It returns false when there is none. An
-// error means that the file exists and cannot be used.
+// error means that the file exists and cannot be used. What a newer version of Sesame saved is read
+// as far as it is known, and may have no files then: its guards count all the same.
 func (d *Dir) LastGood() (Saved, bool, error) {
 	d.saving.Lock()
 	defer d.saving.Unlock()
@@ -134,29 +141,76 @@ func (d *Dir) LastGood() (Saved, bool, error) {
 	if err != nil {
 		return Saved{}, false, fmt.Errorf("reading the last good script set: %s/%s: %w", d.path, setName, err)
 	}
+	if s.Newer != "" {
+		s.Newer = fmt.Sprintf("%s/%s %s", d.path, setName, s.Newer)
+	}
 	return s, true, nil
 }
 
 func parseSaved(content []byte) (Saved, error) {
 	first, rest, _ := bytes.Cut(content, []byte("\n"))
 	second, _, ended := bytes.Cut(rest, []byte("\n"))
+	h := header{}
+	text, right := checked(second)
+	if !parseLine(first, &h) || h.What != setWhat || h.Version < 1 || !ended || !right {
+		return Saved{}, errors.New("it is damaged")
+	}
 	s := Saved{}
-	h, w := header{}, savedJSON{Saved: &s}
-	if !parseLine(first, &h) || h.What != setWhat {
+	unread, isObject := s.read(text)
+	if !isObject {
 		return Saved{}, errors.New("it is damaged")
 	}
-	if h.Version != SetVersion {
-		return Saved{}, fmt.Errorf("it has version %d, and this sesame reads version %d", h.Version, SetVersion)
-	}
-	if !ended || !parseLine(second, &w) {
-		return Saved{}, errors.New("it is damaged")
-	}
-	for _, guard := range w.Guards {
-		port, err := packet.ParsePort(guard)
-		if err != nil {
-			return Saved{}, err
-		}
-		s.Guards = append(s.Guards, port)
-	}
+	s.Newer = newerSet(h.Version, unread)
 	return s, nil
+}
+
+// read reads the members of a saved set, each for itself, and returns those that it does not
+// understand, although a Sesame wrote them.
+func (s *Saved) read(text []byte) (unread []string, isObject bool) {
+	all := members(text)
+	if all == nil {
+		return nil, false
+	}
+	guards := all["guards"]
+	delete(all, "guards")
+	if json.Unmarshal(text, s) != nil {
+		*s = Saved{}
+		for _, name := range slices.Sorted(maps.Keys(all)) {
+			was := *s
+			if json.Unmarshal(fmt.Appendf(nil, "{%q:%s}", name, all[name]), s) != nil { // it may be read in part
+				*s = was
+				unread = append(unread, name)
+			}
+		}
+	}
+	return append(unread, s.readGuards(guards)...), true
+}
+
+// readGuards reads the guarded ports, each for itself.
+func (s *Saved) readGuards(text []byte) (unread []string) {
+	var all []json.RawMessage
+	if text != nil && json.Unmarshal(text, &all) != nil {
+		return []string{"guards"}
+	}
+	for _, guard := range all {
+		var name string
+		_ = json.Unmarshal(guard, &name)
+		if port, err := packet.ParsePort(name); err == nil {
+			s.Guards = append(s.Guards, port)
+		} else {
+			unread = append(unread, "the guarded port "+string(guard))
+		}
+	}
+	return unread
+}
+
+// newerSet says what a newer version saved; "" when all was read.
+func newerSet(version int, unread []string) string {
+	switch {
+	case len(unread) > 0:
+		return "is of a newer version, and this sesame does not read all of it: " + strings.Join(unread, ", ")
+	case version > SetVersion:
+		return fmt.Sprintf("has version %d, and this sesame writes version %d: it was read as far as this one knows it", version, SetVersion)
+	}
+	return ""
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -114,14 +115,54 @@ func TestADamagedSetIsNone(t *testing.T) {
 			look("damaged", append(append(bytes.Clone(content[:i]), content[i]^0x20), content[i+1:]...))
 		}
 	}
-	newer, err := appendLine(nil, header{setWhat, 2})
-	if err != nil {
-		t.Fatal(err)
+}
+
+// Of a set that a newer version saved, all counts that this one understands.
+func TestASetOfANewerVersion(t *testing.T) {
+	const known = `"name":"ssh.lua","files":[{"path":"ssh.lua","source":"x"}],"at":"2026-06-01T12:00:00Z","mark":7`
+	ssh, dns := packet.Port{Proto: packet.TCP, Number: 22}, packet.Port{Proto: packet.UDP, Number: 53}
+	for _, tt := range []struct {
+		name, header, text string
+		newer              string
+		files              int
+		guards             []packet.Port
+	}{
+		{"a higher version", `"version":2`, `{` + known + `,"guards":["tcp/22","udp/53"],"zone":{"a":1}}`, "has version 2, and this sesame writes version 1", 1, []packet.Port{ssh, dns}},
+		{"another port", `"version":1`, `{` + known + `,"guards":["tcp/22","sctp/7",{"port":5},"udp/53"]}`, `does not read all of it: the guarded port "sctp/7", the guarded port {"port":5}`, 1, []packet.Port{ssh, dns}},
+		{"another form of ports", `"version":2`, `{` + known + `,"guards":{"tcp":[22]}}`, "does not read all of it: guards", 1, nil},
+		{"another form of files", `"version":2`, `{"files":"see elsewhere","held":5,"guards":["tcp/22"],"name":"x"}`, "does not read all of it: files, held", 0, []packet.Port{ssh}},
+		{"an unknown member", `"version":1`, `{` + known + `,"guards":["tcp/22"],"zone":[]}`, "", 1, []packet.Port{ssh}},
+	} {
+		d := open(t, t.TempDir())
+		content := journalOf(`{"what":"sesame script set",`+tt.header+`}`, tt.text)
+		if err := os.WriteFile(filepath.Join(d.path, setName), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got, ok, err := d.LastGood()
+		if !ok || err != nil || len(got.Files) != tt.files || !slices.Equal(got.Guards, tt.guards) || tt.files > 0 && (got.Name != "ssh.lua" || got.Mark != 7) {
+			t.Errorf("%s: %+v, %v, %v", tt.name, got, ok, err)
+		}
+		if !strings.Contains(got.Newer, tt.newer) || (got.Newer == "") != (tt.newer == "") || tt.newer != "" && !strings.HasPrefix(got.Newer, d.path+"/set ") {
+			t.Errorf("%s: %q", tt.name, got.Newer)
+		}
 	}
-	look("a later version", newer)
-	if _, _, err := d.LastGood(); !strings.Contains(err.Error(), "version 2") {
-		t.Errorf("a later version: %v", err)
-	}
+}
+
+// FuzzSaved reads any bytes as a saved set: an error or a set, whose guards are ports.
+func FuzzSaved(f *testing.F) {
+	f.Add([]byte(`{"name":"ssh.lua","files":[{"path":"a","source":"x"}],"guards":["tcp/22",7],"held":{"why":"trial"}}`))
+	f.Add([]byte(`{"files":5}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		s, err := parseSaved(journalOf(`{"what":"sesame script set","version":1}`, string(text)))
+		if err != nil {
+			return
+		}
+		for _, port := range s.Guards {
+			if _, err := packet.ParsePort(port.String()); err != nil {
+				t.Errorf("%v: %v", port, err)
+			}
+		}
+	})
 }
 
 func TestThatTheClockWasSynchronisedIsKept(t *testing.T) {
