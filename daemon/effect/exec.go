@@ -67,6 +67,7 @@ func commandOf(s *step) Command {
 // run. How many ran has a line a minute at info: see [commandWatch].
 func logCommand(r *Runner, s *step, err error) {
 	r.watch.ran(r.cfg.Now(), s, err)
+	r.countRan(s, err)
 	about := []any{"door", s.Door, "source", s.source(), "command", nameOf(s.Argv), "undo", s.Effect == engine.EffectUndo}
 	first, more := s.output.firstLine()
 	if more || err == nil && first != "" {

@@ -83,6 +83,7 @@ type journal struct {
 	since   time.Time     // since when nothing can be written; zero: it can
 	waiting []*step       // in the order of their records
 	callers []caller      // of [Runner.Written]
+	work    JournalWork   // so far
 }
 
 // A caller waits until all records up to this number are on the disk.
@@ -246,6 +247,7 @@ type written struct{ err error }
 // those that came since.
 func (r *Runner) endWrite(w written) {
 	j := &r.journal
+	j.count(w.err, r.cfg.Now())
 	if w.err == nil {
 		if !j.since.IsZero() {
 			r.cfg.Log.Info("the journal is written again", "records", len(j.writing))

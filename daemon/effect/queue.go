@@ -34,6 +34,9 @@ type queue struct {
 	parts   map[uint64]*decision // the decisions of the call of Enqueue that runs
 
 	journalState JournalState
+	published    Work      // what the worker knows, as of its last round
+	taken        time.Time // since when the first effect waits that the worker took since; zero: none does
+	ran          map[CommandOutcome]int
 }
 
 // A take is everything that the worker takes out of the queue at once.
@@ -186,6 +189,9 @@ func (r *Runner) take() take {
 	defer r.mu.Unlock()
 	t := r.work
 	r.work = take{}
+	if len(t.decisions) > 0 {
+		r.taken = t.decisions[0].since()
+	}
 	return t
 }
 
@@ -211,10 +217,10 @@ func (r *Runner) Published() <-chan struct{} {
 // publish hands the worker's answers and the state of the journal over, and gives places back.
 func (r *Runner) publish() {
 	j := &r.journal
-	state := JournalState{Err: j.cause(), Since: j.since, Pending: j.unwritten()}
+	state, work := JournalState{Err: j.cause(), Since: j.since, Pending: j.unwritten()}, r.workNow()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.journalState = state
+	r.journalState, r.published, r.taken = state, work, time.Time{}
 	for _, done := range r.rounds {
 		close(done)
 	}

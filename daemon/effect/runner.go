@@ -104,7 +104,7 @@ func New(cfg Config) *Runner {
 		commentOut: cfg.Privileged.CommentOut,
 		queue: queue{
 			wake: make(chan struct{}, 1), ready: make(chan struct{}, 1), parts: make(map[uint64]*decision),
-			places: newPlaces(),
+			places: newPlaces(), ran: make(map[CommandOutcome]int),
 		},
 		repair:   make(chan struct{}, 1),
 		journal:  newJournal(),

@@ -23,6 +23,7 @@ func (e *Engine) beginAttempt(d *door, key attemptKey, h hit) move {
 	}
 	if e.attempts.full() && !e.dropOldest(func(int32, *door) bool { return true }, Evicted) {
 		e.counts.Misses++
+		d.totals.miss(EvictedFirst)
 		return move{ruling: Ignored, why: Evicted}
 	}
 	slot := e.attempts.add(key, d.id)
@@ -119,6 +120,14 @@ func (e *Engine) dropFirstStage(slot int32, d *door, why Why) {
 	}
 	e.removeAttempt(slot, d)
 	e.counts.Misses++
+	if d == nil {
+		return
+	}
+	reason := FirstStage
+	if why == Evicted {
+		reason = EvictedFirst
+	}
+	d.totals.miss(reason)
 }
 
 // removeAttempt removes an attempt without a report. d is nil when its door is gone.

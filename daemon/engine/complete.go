@@ -12,6 +12,7 @@ import (
 // False: the script refused or failed, and the attempt is over.
 func (e *Engine) reachStage(d *door, source netip.Addr, stage int) bool {
 	c := causeOf(CallStage, d.Door, source)
+	d.totals.stages++
 	e.emit(Event{Kind: EventStage, Door: d.Name, Source: single(source), Stage: stage, Stages: len(d.Sequence)})
 	if stage < 2 || d.Hooks&HookStage == 0 {
 		return true
@@ -34,7 +35,7 @@ func (e *Engine) completeSequence(d *door) Reason {
 	c := causeOf(CallOpen, d.Door, source)
 	c.batch = e.consume(d, source)
 	if agreed && e.admit(d.Door, source) {
-		e.counts.Opens += e.decideOpening(c, d.Hooks&HookOpen != 0)
+		e.countOpen(d, e.decideOpening(c, d.Hooks&HookOpen != 0))
 		e.noteCompletion(d.Door, source)
 	}
 	return ""
@@ -43,7 +44,7 @@ func (e *Engine) completeSequence(d *door) Reason {
 // handleListener handles a knock on a port of a listener.
 func (e *Engine) handleListener(d *door) {
 	if source := e.packet.Source; e.admit(d.Door, source) {
-		e.counts.Opens += e.decideOpening(causeOf(CallKnock, d.Door, source), true)
+		e.countOpen(d, e.decideOpening(causeOf(CallKnock, d.Door, source), true))
 	}
 }
 
@@ -110,6 +111,7 @@ func changesAnything(operations []Operation) bool {
 // miss reports the end of an unfinished attempt. A miss of a first stage is only counted.
 func (e *Engine) miss(d *door, source netip.Addr, stage int, reason Reason) {
 	e.counts.Misses++
+	d.totals.miss(reason)
 	if stage < 2 {
 		return
 	}

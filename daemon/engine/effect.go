@@ -1,5 +1,7 @@
 package engine
 
+import "slices"
+
 // This file is the table of effects: one row says all that the engine and the transcripts
 // know of an effect. To add one, add a constant and a row here. Package daemon/effect carries
 // effects out.
@@ -33,6 +35,16 @@ const (
 
 // Effects is the number of effects and of the zero Effect, for arrays.
 const Effects = int(EffectTest) + 1
+
+// FailingEffects returns the names of the effects that can fail, each once.
+func FailingEffects() (names []string) {
+	for e := EffectPersist; e < EffectTest; e++ {
+		if row := e.row(); row.awaited != nil && !slices.Contains(names, row.name) {
+			names = append(names, row.name)
+		}
+	}
+	return names
+}
 
 // An effectRow holds all that other code needs to know of an effect.
 type effectRow struct {

@@ -21,6 +21,7 @@ func (e *Engine) emit(event Event) {
 // refuse counts a refusal. If report is false it has no event.
 func (e *Engine) refuse(door string, source netip.Addr, v Verdict, report bool) {
 	e.counts.Refusals++
+	e.totals.of(door).refuse(v.refusal())
 	e.explanation.refused(&v)
 	if report {
 		e.emit(Event{
@@ -33,6 +34,7 @@ func (e *Engine) refuse(door string, source netip.Addr, v Verdict, report bool) 
 // fault reports that a script failed. If a knock is at hand, it is refused.
 func (e *Engine) fault(c cause, err error) {
 	e.counts.Errors++
+	e.totals.of(c.name).errors++
 	event, refused := Event{Kind: EventError, Door: c.name, Source: single(c.source), Script: c.script, Detail: err.Error()}, ScriptError
 	if c.door != nil {
 		event.Line = c.door.Line

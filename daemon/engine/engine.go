@@ -75,6 +75,8 @@ type Engine struct {
 	pendingCloses []pendingClose // handlers of closes to call, first in first out
 	oneTime       consumptions
 	completions   map[string]completion // the latest, by door
+	totals        totals
+	stopwatch     func() time.Duration // nil: nobody asked, see [Engine.Stopwatch]
 
 	// The packet at hand, and buffers for it that are used again.
 	packet     *packet.Packet // nil while a timer fires
@@ -144,6 +146,7 @@ func New(cfg Config, start time.Time) *Engine {
 
 		timeouts:    timeouts{scripts: make(map[string]*TimedOut)},
 		completions: make(map[string]completion),
+		totals:      make(totals),
 		failing:     make(map[failingKey]*Failing),
 		limiting:    make(map[limitingKey]*Limiting),
 	}

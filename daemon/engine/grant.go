@@ -25,6 +25,7 @@ func (e *Engine) addOrExtendGrant(c cause, wanted Grant) (*grant, term) {
 		wanted.setTerm(next)
 		g = e.insertGrant(wanted, wire.Nanoseconds(next.end))
 	}
+	e.totals.of(c.name).given++
 	g.TTL = max(0, next.end.Sub(wire.Time(e.now))) // below zero only with an offset from a stranger's file
 	e.persist(Record{Grant: &g.Grant})
 	return g, was
@@ -34,6 +35,7 @@ func (e *Engine) addOrExtendGrant(c cause, wanted Grant) (*grant, term) {
 func (e *Engine) insertGrant(wanted Grant, due int64) *grant {
 	g := &grant{Grant: wanted}
 	e.grants.insert(g)
+	e.countGrants(g.Door, 1)
 	g.timer = timer{door: e.index.order(g.Door), source: g.Source.Addr(), kind: grantTimer, grant: g, index: -1}
 	e.setTimer(&g.timer, due)
 	return g
@@ -45,6 +47,7 @@ func (e *Engine) endGrant(g *grant, reason Reason, depth int) {
 	e.explanation.grantEnded(g)
 	e.cancelTimer(&g.timer)
 	e.grants.remove(g)
+	e.countGrants(g.Door, -1)
 	e.emit(Event{
 		Kind: EventClose, Door: g.Door, Source: g.Source,
 		Grant: g.ID, Port: g.Port, Reason: reason, Until: e.elementEnd(g.key), Observed: g.Observed,

@@ -102,6 +102,7 @@ func (e *Engine) beginInGroup(d *door, p *packet.Packet) move {
 		return move{ruling: Finished, stage: 1, reason: e.completeSequence(d)}
 	case d.Within <= 0:
 		e.counts.Misses++
+		d.totals.miss(FirstStage)
 		e.reachStage(d, p.Source, 1)
 		e.judge(d, move{ruling: Began, stage: 1})
 		if e.explanation != nil {

@@ -86,6 +86,7 @@ type door struct {
 	laterPorts      []*portDoors  // of its later knocks; it is listed there while it has attempts
 	oneTime         *oneTime      // nil: its sequence stays the same
 	misfits         misfits
+	totals          *doorTotals // nil before [Engine.joinTotals]
 }
 
 // newIndex arranges set. A door that matches as it did in old has the same id, and so its

@@ -38,16 +38,22 @@ const maxOverdue = 100_000
 // its room, and becomes a miss then. Only those among the 100,000 oldest attempts are found. So
 // after a flood the number may be too low.
 func (e *Engine) Overdue(now time.Time) int {
-	at, over := wire.Nanoseconds(now), 0
+	over := 0
+	e.eachOverdue(wire.Nanoseconds(now), func(*door) { over++ })
+	return over
+}
+
+// eachOverdue calls found with the door of each attempt of [Engine.Overdue], nil for one whose door
+// is gone.
+func (e *Engine) eachOverdue(at int64, found func(*door)) {
 	slot := e.attempts.oldest
 	for n := 0; slot != 0 && n < maxOverdue; n++ {
 		a := e.attempts.slots.at(slot)
 		if d := e.index.byID[a.door]; d == nil || at >= wire.Add(a.first, d.firstStageLimit) {
-			over++
+			found(d)
 		}
 		slot = a.newer
 	}
-	return over
 }
 
 // Attempts returns how many attempts are in progress at a time, without those of [Engine.Overdue].

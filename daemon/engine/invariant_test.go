@@ -423,6 +423,7 @@ func (c *chaos) check() {
 	c.checkElements()
 	c.checkLimits()
 	c.checkBounds()
+	c.checkTotals()
 }
 
 // checkLimits compares the buckets of the limits with their queues, and with the bound.

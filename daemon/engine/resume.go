@@ -181,6 +181,7 @@ func (e *Engine) resumeGrants(s *State) error {
 		}
 		g := &grant{Grant: grantFrom(&was.Grant)}
 		e.grants.insert(g)
+		e.countGrants(g.Door, 1)
 		if was.Run != 0 {
 			e.grants.runs[g.key] = was.Run
 		}

@@ -37,6 +37,7 @@ func (e *Engine) admitScript(c cause) bool {
 	}
 	if s.input-used.refused < refusalRow {
 		e.counts.Errors++ // tens of thousands may follow
+		e.totals.of(c.name).errors++
 	} else {
 		e.fault(c, &Fault{Script: c.script, Line: c.line(), Detail: fmt.Sprintf(
 			"without a knock, the functions of a script may run only %d steps a second: this one is left out, and so are those that follow; set fewer delays, or let functions do less",

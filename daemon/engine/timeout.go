@@ -62,7 +62,7 @@ func (e *Engine) run(c *Call, run func() (int64, error)) error {
 		fault := t.given[0].Fault
 		err, t.given = &fault, t.given[1:]
 	} else {
-		steps, err = run()
+		steps, err = e.timed(c, run)
 	}
 	if f, ok := errors.AsType[*Fault](err); ok && f.Timeout {
 		steps = timeoutSteps

@@ -85,6 +85,7 @@ func (e *Engine) install(x *index, set *Set) {
 		x.registerTripwires()
 	}
 	e.index = x
+	e.joinTotals()
 	e.groupAttempts()
 	e.explanation.doorsChanged()
 }
