@@ -76,31 +76,32 @@ var arrows = map[string][]string{
 	"scripting/lint":       {"daemon/packet", "daemon/engine", "scripting", "scripting/source", "scripting/condition", "scripting/knockd"},
 	"simulate/suite": {"daemon/packet", "daemon/engine", "daemon/openfile", "daemon/spelling", "daemon/transcript",
 		"scripting", "scripting/condition", "scripting/source", "scripting/spec", "simulate", "simulate/craft", "simulate/opening"},
-	"simulate/compare":  {"daemon/engine", "daemon/packet", "daemon/transcript", "scripting", "scripting/difference", "simulate", "simulate/account"},
-	"simulate/pcaptest": {"daemon/packet", "simulate/craft"},
-	"simulate/scrub":    {"daemon/packet", "daemon/engine", "daemon/record", "daemon/transcript", "daemon/wire", "scripting", "simulate"},
-	"simulate/craft":    {"daemon/packet"},
-	"simulate/repeat":   {},
-	"simulate/perturb":  {"daemon/engine", "daemon/packet", "daemon/transcript", "simulate", "simulate/account", "simulate/repeat"},
-	"simulate/trace":    {"daemon/engine", "daemon/packet", "daemon/transcript"},
-	"simulate/draft":    {"daemon/engine", "daemon/packet", "daemon/transcript", "scripting", "scripting/spec", "simulate", "simulate/craft", "simulate/opening", "simulate/suite"},
-	"simulate/opening":  {"daemon/packet", "daemon/engine", "daemon/spelling", "scripting/condition", "simulate", "simulate/craft"},
-	"simulate/attack":   {"daemon/packet", "daemon/engine", "simulate", "simulate/craft", "simulate/repeat"},
-	"simulate/naive":    {}, // tests only
-	"daemon/split":      {"daemon/packet", "daemon/engine", "daemon/transcript"},
-	"daemon/damagetest": {},
-	"daemon/livetest":   {},
-	"daemon":            anything,
-	"cmd/sesame":        anything,
-	"cmd/sesame/manual": {},
-	"cmd/sesame/e2e":    {}, // tests only
-	"cmd/sesame/system": {}, // tests only
-	"cmd/knock":         {"cmd/knock/client", "daemon/build"},
-	"cmd/knock/client":  {},
-	"pcaps":             {"daemon/packet", "simulate/craft"},
-	"docs":              {},
-	"docs/pagetest":     {},
-	"docs/pictures":     {},
+	"simulate/compare":    {"daemon/engine", "daemon/packet", "daemon/transcript", "scripting", "scripting/difference", "simulate", "simulate/account"},
+	"simulate/pcaptest":   {"daemon/packet", "simulate/craft"},
+	"simulate/scrub":      {"daemon/packet", "daemon/engine", "daemon/record", "daemon/transcript", "daemon/wire", "scripting", "simulate"},
+	"simulate/craft":      {"daemon/packet"},
+	"simulate/repeat":     {},
+	"simulate/perturb":    {"daemon/engine", "daemon/packet", "daemon/transcript", "simulate", "simulate/account", "simulate/repeat"},
+	"simulate/trace":      {"daemon/engine", "daemon/packet", "daemon/transcript"},
+	"simulate/draft":      {"daemon/engine", "daemon/packet", "daemon/transcript", "scripting", "scripting/spec", "simulate", "simulate/craft", "simulate/opening", "simulate/suite"},
+	"simulate/opening":    {"daemon/packet", "daemon/engine", "daemon/spelling", "scripting/condition", "simulate", "simulate/craft"},
+	"simulate/attack":     {"daemon/packet", "daemon/engine", "simulate", "simulate/craft", "simulate/repeat"},
+	"simulate/naive":      {}, // tests only
+	"daemon/split":        {"daemon/packet", "daemon/engine", "daemon/transcript"},
+	"daemon/damagetest":   {},
+	"daemon/livetest":     {},
+	"daemon":              anything,
+	"cmd/sesame":          anything,
+	"cmd/sesame/manual":   {},
+	"cmd/sesame/e2e":      {}, // tests only
+	"cmd/sesame/packages": {}, // tests only
+	"cmd/sesame/system":   {}, // tests only
+	"cmd/knock":           {"cmd/knock/client", "daemon/build"},
+	"cmd/knock/client":    {},
+	"pcaps":               {"daemon/packet", "simulate/craft"},
+	"docs":                {},
+	"docs/pagetest":       {},
+	"docs/pictures":       {},
 }
 
 var anything = []string{"*"}
