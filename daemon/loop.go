@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"runtime"
 	"sync/atomic"
 	"time"
@@ -120,7 +121,7 @@ func (l *loop) run(ctx context.Context, grace time.Duration) {
 			call()
 		case <-stop:
 			stop, deadline = nil, l.clock.now().Add(grace)
-			l.stop()
+			l.stop(errors.Is(context.Cause(ctx), ErrRestart))
 		}
 		l.tick()
 		l.alive()
@@ -130,10 +131,14 @@ func (l *loop) run(ctx context.Context, grace time.Duration) {
 	}
 }
 
-// stop gives the engine the shutdown, which runs the undo commands that need a daemon. From
-// now on no packet is read and nothing opens. The guards stay in the kernel.
-func (l *loop) stop() {
-	l.input(record.Input{Kind: record.InputShutdown}, l.engine.Shutdown)
+// stop gives the engine the shutdown, which runs the undo commands that need a daemon. Before a
+// restart these stay pending, as after a crash: they are in the journal, and the next start runs
+// them at their time. From now on no packet is read and nothing opens. The guards stay in the
+// kernel.
+func (l *loop) stop(restart bool) {
+	if !restart {
+		l.input(record.Input{Kind: record.InputShutdown}, l.engine.Shutdown)
+	}
 	l.runner.Stop()
 	l.stopping = true
 	_ = l.source.Close() // it was only read

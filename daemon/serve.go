@@ -24,6 +24,9 @@ import (
 // run. Then they are killed, and the next start runs the pending ones.
 const grace = 20 * time.Second
 
+// ErrRestart is the cause with which the context of [Run] ends when another daemon follows at once.
+var ErrRestart = errors.New("another daemon follows")
+
 // serve runs all goroutines until ctx ends or one of them fails, and reports that the daemon
 // is ready once the guard is installed. It returns when all have ended: first the loop, which
 // runs undo commands for up to grace, then the runner.

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"os"
 	"os/signal"
 	"syscall"
@@ -23,7 +24,8 @@ func (p *program) runCommand() *cobra.Command {
 		Long: `Run captures packets, lets the scripts decide, and opens ports through nftables.
 The kernel closes them by itself, even when Sesame has crashed. Scripts are read
 again when they change. Run ends on SIGTERM or Ctrl-C. Guarded ports then stay
-guarded, and no knock opens them.
+guarded, and no knock opens them. SIGUSR2 ends it for a restart: undos of commands
+that are pending then stay so, and the next start runs them at their time.
 
 The exit status is 0 after such a signal, and 2 when run could not continue.`,
 		Example: `  sesame run
@@ -39,7 +41,24 @@ The exit status is 0 after such a signal, and 2 when run could not continue.`,
 // pprofFlag is the flag of run that no other command has.
 const pprofFlag = "pprof"
 
-// run runs the daemon until SIGTERM or SIGINT.
+// untilSignal returns a context that ends with SIGTERM or SIGINT, or with SIGUSR2, by which systemd
+// says that another daemon follows: see RestartKillSignal= in the unit.
+func untilSignal(ctx context.Context) (context.Context, func()) {
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
+	ctx, end := context.WithCancelCause(ctx)
+	restart := make(chan os.Signal, 1)
+	signal.Notify(restart, syscall.SIGUSR2)
+	go func() {
+		select {
+		case <-restart:
+			end(daemon.ErrRestart)
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() { end(nil); stop() }
+}
+
+// run runs the daemon until one of these signals.
 //
 // The log and the terminal are written through queues, so that a stopped terminal or a full
 // pipe never stops the loop. The deferred flushes run after daemon.Run has returned, last in
@@ -51,7 +70,7 @@ func (p *program) run(c *cobra.Command, f *configFlags, pprof bool) error {
 	}
 	p.warnOf(&settings)
 	boundGarbage()
-	ctx, stop := signal.NotifyContext(c.Context(), syscall.SIGTERM, syscall.SIGINT)
+	ctx, stop := untilSignal(c.Context())
 	defer stop()
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // a reader of the log that ends must not end the guard
 	log, flush := startLog(settings.Log, p.stderr, journald.Socket)

@@ -168,16 +168,16 @@ func TestRealPendingAfterAKill(t *testing.T) {
 	}
 }
 
-// TestRealPendingGoesOn starts the daemon again before it is time for the stop
-// command.
+// TestRealPendingGoesOn starts the daemon again before it is time for the stop command: after a
+// kill, and after systemd has told it that another one follows.
 func TestRealPendingGoesOn(t *testing.T) {
 	w := newKnockd(t, fmt.Sprintf(touchConf, 15)) // seconds, in which a busy machine starts it twice
 	w.start()
 	w.touch()
 	w.hasRun("in_203.0.113.9")
 	before := w.end()
-	for range 2 {
-		w.kill()
+	for _, leave := range []func(){w.kill, func() { w.makeWay() }} {
+		leave()
 		w.start()
 		if after := w.end(); after.Sub(before).Abs() > 100*time.Millisecond {
 			t.Errorf("the stop command was due at %v, and now at %v", before, after)
@@ -188,6 +188,7 @@ func TestRealPendingGoesOn(t *testing.T) {
 	w.notBefore(before)
 	w.settled()
 	w.hasRun("in_203.0.113.9", "out_203.0.113.9")
+	w.nothingWrong()
 }
 
 // TestRealPendingKilledAtAnyMoment kills daemons at moments that follow the last knock

@@ -184,9 +184,14 @@ func (w *world) kill() {
 }
 
 // stop ends the daemon as a person does, and returns its exit status.
-func (w *world) stop() int {
+func (w *world) stop() int { w.Helper(); return w.endBy(syscall.SIGTERM) }
+
+// makeWay ends the daemon as a restart by systemd does, and returns its exit status.
+func (w *world) makeWay() int { w.Helper(); return w.endBy(syscall.SIGUSR2) }
+
+func (w *world) endBy(by os.Signal) int {
 	w.Helper()
-	if err := w.daemon.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+	if err := w.daemon.cmd.Process.Signal(by); err != nil {
 		w.Fatal(err)
 	}
 	return w.exit()
