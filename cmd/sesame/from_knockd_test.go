@@ -35,6 +35,11 @@ func withoutComments(script string) string {
 	return strings.TrimLeft(strings.Join(lines, ""), "\n")
 }
 
+// withoutRemarks returns a configuration without blank lines and lines that are comments.
+func withoutRemarks(settings string) string {
+	return strings.Join(slices.DeleteFunc(strings.SplitAfter(settings, "\n"), func(line string) bool { return line == "\n" || strings.HasPrefix(line, "#") }), "")
+}
+
 // What the page says of its example is what the programs make of it.
 func TestFromKnockd(t *testing.T) {
 	text, err := os.ReadFile("../../docs/from-knockd.md")
@@ -62,6 +67,14 @@ func TestFromKnockd(t *testing.T) {
 	native := withoutComments(conf.Script(knockd.ScriptOptions{Native: true}))
 	if want := "sesame.policy \"knockd\"\n\n" + scripts[2]; native != want {
 		t.Errorf("the import writes with --native\n%s\nand the page shows\n%s", native, want)
+	}
+	configs, defaults := fenced(t, page, "toml"), fenced(t, page, "sh")
+	if len(configs) == 0 || len(defaults) == 0 {
+		t.Fatal("the page shows no sesame.toml, or no file of defaults: expected one of each")
+	}
+	settings := conf.Settings(knockd.ReadDefaults([]knockd.DefaultsFile{{Path: "/etc/default/knockd", Text: []byte(defaults[0])}}))
+	if got := withoutRemarks(settings); got != configs[0] {
+		t.Errorf("the import writes\n%s\nand the page shows\n%s", got, configs[0])
 	}
 
 	dir := t.TempDir()

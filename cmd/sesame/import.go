@@ -20,9 +20,10 @@ import (
 
 // importFlags are the flags of sesame import knockd.
 type importFlags struct {
-	dir    string
-	check  bool
-	native bool
+	dir      string
+	check    bool
+	native   bool
+	defaults []string
 }
 
 func (p *program) importCommand() *cobra.Command {
@@ -46,14 +47,26 @@ doors, matched by knockd's rules. FILE may be - for standard input. When knockd
 accepts something that was hardly meant so, a warning says so, and the script has
 it as a comment.
 
-With -o four files are written: the script, a capture in which each door is
-knocked once, the transcript of replaying it, and a test that sends the same
-knocks. No file that exists is overwritten.
+With -o five files are written: the script, a capture in which each door is
+knocked once, the transcript of replaying it, a test that sends the same knocks,
+and a sesame.toml with the interface and the log of knockd. No file that exists is
+overwritten. With --check the sesame.toml is printed instead.
+
+How knockd is started is read from the files of --defaults: shell assignments such
+as KNOCKD_OPTS="-i eth0", or a unit of systemd. Without it, and when FILE is
+/etc/knockd.conf, these are read if they exist: default/knockd, sysconfig/knockd,
+conf.d/knock and conf.d/knockd of /etc, and systemd/system/knockd.service with its
+drop-ins.
+
+Dashes, quotes and blanks that a web page put in the place of plain ones are
+warnings. knockd takes them for letters, so that "–dport" is no option.
 
 The exit status is 0 when the file was read, and 2 when knockd would refuse it
 or something cannot be written.`,
 		Example: `  sesame import knockd /etc/knockd.conf -o scripts
-  sesame import knockd --native /etc/knockd.conf > doors.lua`,
+  sesame import knockd --check /etc/knockd.conf
+  sesame import knockd --native /etc/knockd.conf > doors.lua
+  systemctl cat knockd | sesame import knockd my.conf --defaults - -o scripts`,
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return &usageError{c, fmt.Sprintf("%s named: expected one knockd.conf, or - for standard input", transcript.Count(len(args), "file"))}
@@ -62,10 +75,12 @@ or something cannot be written.`,
 		},
 		RunE: func(c *cobra.Command, args []string) error { return p.importKnockd(c, f, args[0]) },
 	}
-	c.Flags().StringVarP(&f.dir, "output", "o", "", "write the script, a capture, its transcript and a test into this directory; create it if missing (default: the script to standard output)")
-	c.Flags().BoolVar(&f.check, "check", false, "only print the warnings, and write nothing")
+	c.Flags().StringVarP(&f.dir, "output", "o", "", "write the script, a capture, its transcript, a test and a sesame.toml into this directory; create it if missing (default: the script to standard output)")
+	c.Flags().BoolVar(&f.check, "check", false, "only print the warnings, and the sesame.toml that -o writes")
 	c.Flags().BoolVar(&f.native, "native", false, "turn well-known commands of iptables, ufw, nft and firewall-cmd into guards")
+	c.Flags().StringArrayVar(&f.defaults, "defaults", nil, "read from this file how knockd is started, - for standard input; may be given again (default: those of /etc, with /etc/knockd.conf)")
 	_ = c.MarkFlagDirname("output")
+	_ = c.MarkFlagFilename("defaults")
 	return c
 }
 
@@ -81,7 +96,14 @@ func (p *program) importKnockd(c *cobra.Command, f *importFlags, path string) er
 	if f.check && f.dir != "" {
 		return &usageError{c, "--check writes nothing: leave out -o, or --check"}
 	}
-	text, err := p.readConf(path)
+	if err := f.checkDefaults(c, path); err != nil {
+		return err
+	}
+	text, err := p.readConf(path, "a knockd.conf")
+	if err != nil {
+		return err
+	}
+	launch, err := p.launch(f, path)
 	if err != nil {
 		return err
 	}
@@ -106,13 +128,13 @@ func (p *program) importKnockd(c *cobra.Command, f *importFlags, path string) er
 	}
 	switch {
 	case f.check:
-		p.note("%s: %s, %s", path, transcript.Count(len(conf.Doors), "door"), transcript.Count(len(conf.Warnings), "warning"))
-		return nil
+		p.note("%s: %s, %s", path, transcript.Count(len(conf.Doors), "door"), transcript.Count(len(conf.Warnings)+len(launch.Warnings), "warning"))
+		return p.print("%s", conf.Settings(launch))
 	case f.dir == "":
 		_, err := io.WriteString(p.stdout, conf.Script(knockd.ScriptOptions{Native: f.native}))
 		return err
 	}
-	return p.writeImport(c.Context(), conf, f)
+	return p.writeImport(c.Context(), conf, launch, f)
 }
 
 // absolutePaths makes the paths in a file absolute, because a relative path in a script is
@@ -138,7 +160,7 @@ func placed(conf *knockd.File, t knockd.Warning) string {
 }
 
 // readConf reads at most maxConf bytes: standard input may be anything.
-func (p *program) readConf(path string) ([]byte, error) {
+func (p *program) readConf(path, expected string) ([]byte, error) {
 	in := p.stdin
 	if path != "-" {
 		file, err := openfile.Input(path)
@@ -150,7 +172,7 @@ func (p *program) readConf(path string) ([]byte, error) {
 	}
 	text, err := io.ReadAll(io.LimitReader(in, maxConf+1))
 	if err == nil && len(text) > maxConf {
-		err = fmt.Errorf("it has more than %d MiB: expected a knockd.conf", maxConf>>20)
+		err = fmt.Errorf("it has more than %d MiB: expected %s", maxConf>>20, expected)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", path, err)
@@ -158,8 +180,9 @@ func (p *program) readConf(path string) ([]byte, error) {
 	return text, nil
 }
 
-// writeImport writes the script, and the capture, the transcript and the test beside it.
-func (p *program) writeImport(ctx context.Context, conf *knockd.File, f *importFlags) error {
+// writeImport writes the script, and the capture, the transcript, the test and the settings beside
+// it.
+func (p *program) writeImport(ctx context.Context, conf *knockd.File, launch *knockd.Launch, f *importFlags) error {
 	name := scriptName(conf.Path)
 	if err := os.MkdirAll(f.dir, 0o700); err != nil {
 		return err
@@ -180,6 +203,12 @@ func (p *program) writeImport(ctx context.Context, conf *knockd.File, f *importF
 		if proof.test != nil {
 			files = append(files, importedFile{path("_test.lua"), proof.test})
 		}
+	}
+	settings := filepath.Join(f.dir, "sesame.toml")
+	if _, there := os.Lstat(settings); errors.Is(there, os.ErrNotExist) {
+		files = append(files, importedFile{settings, []byte(conf.Settings(launch))})
+	} else {
+		p.note("%s is there already, and stays as it is: --check prints the new one", settings)
 	}
 	if err := writeAll(files); err != nil {
 		return err

@@ -36,6 +36,19 @@ func quoted(text string) string {
 	return fmt.Sprintf("%q", text)
 }
 
+// Plain returns a text with what is meant in the place of characters of these kinds.
+func Plain(text string, kinds Kind) string {
+	if plainASCII(text) {
+		return text
+	}
+	s, letters := &words{kinds: kinds}, decode(text)
+	var b strings.Builder
+	for i := range letters {
+		b.WriteString(s.plain(letters, i))
+	}
+	return b.String()
+}
+
 // Strange returns the words of a line that have characters of these kinds. Words have ASCII blanks
 // between them.
 func Strange(line string, kinds Kind) (found []Word) {
@@ -193,7 +206,7 @@ func optionMayBegin(word []letter, i int) bool {
 		return true
 	}
 	c, known := lookUp(word[i-1].r)
-	return known && c.kind&(Quote|Blank|Invisible|Bidi) != 0 || strings.ContainsRune("\"'=([{`", word[i-1].r)
+	return known && c.kind&(Quote|Blank|Invisible|Bidi) != 0 || strings.ContainsRune("\"'=([{`"+asciiBlanks, word[i-1].r)
 }
 
 func is(word []letter, i int, what func(rune) bool) bool {
