@@ -196,7 +196,8 @@ func (d *daemon) waitForPackets(ctx context.Context) error {
 	}
 }
 
-// handleSignals reloads on SIGHUP. SIGTERM and SIGINT end ctx and are not handled here.
+// handleSignals reloads on SIGHUP, and opens the log files anew on SIGUSR1. SIGTERM and SIGINT end
+// ctx and are not handled here.
 func (d *daemon) handleSignals(ctx context.Context) error {
 	for {
 		select {
@@ -205,6 +206,8 @@ func (d *daemon) handleSignals(ctx context.Context) error {
 			if _, err := d.reloader.request(ctx, wish{signal: true}); err != nil {
 				return nil
 			}
+		case <-d.reopens:
+			d.knockd.Reopen()
 		case <-ctx.Done():
 			return nil
 		}

@@ -82,6 +82,7 @@ type daemon struct {
 	measurement   measurement
 	outdated      outdated
 	hangups       chan os.Signal          // capacity 1: each is a reload
+	reopens       chan os.Signal          // capacity 1: at each the log files are opened anew
 	repairs       chan struct{}           // capacity 1: see requestReconcile
 	databases     *geofile.Files          // what tells the country of a source
 	databaseHints chan struct{}           // capacity 1: a database may have changed
@@ -100,12 +101,14 @@ type daemon struct {
 func Run(ctx context.Context, c Config) (err error) {
 	d := &daemon{
 		config: c, notifier: newNotifier(), waiting: map[uint64]chan<- error{}, lister: newLister(),
-		hangups: make(chan os.Signal, 1), repairs: make(chan struct{}, 1),
+		hangups: make(chan os.Signal, 1), reopens: make(chan os.Signal, 1), repairs: make(chan struct{}, 1),
 		databaseHints: make(chan struct{}, 1), databasePaths: make(chan []string, 1),
 	}
-	// A SIGHUP before this call would end the process.
+	// One of these before this call would end the process.
 	signal.Notify(d.hangups, syscall.SIGHUP)
 	defer signal.Stop(d.hangups)
+	signal.Notify(d.reopens, syscall.SIGUSR1)
+	defer signal.Stop(d.reopens)
 	err, prepared := d.begin(ctx)
 	if !prepared {
 		c.Log.Warn("stopping before the start is over: a file system does not answer")

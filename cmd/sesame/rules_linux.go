@@ -2,7 +2,9 @@ package main
 
 import (
 	"os"
+	"os/signal"
 	"runtime/debug"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -19,6 +21,8 @@ func rulesCommand() *cobra.Command {
 		Hidden: true,
 		Args:   noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
+			// Signals for the daemon may be sent to its whole unit.
+			signal.Ignore(syscall.SIGHUP, syscall.SIGUSR1)
 			// It waits nearly always, and holds nothing that is worth a second thread or a heap.
 			debug.SetGCPercent(10)
 			if err := listing.Confine(); err != nil {

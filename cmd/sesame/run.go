@@ -72,7 +72,8 @@ func (p *program) run(c *cobra.Command, f *configFlags, pprof bool) error {
 	boundGarbage()
 	ctx, stop := untilSignal(c.Context())
 	defer stop()
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // a reader of the log that ends must not end the guard
+	// A reader of the log that ends must not end the guard, and logrotate may come early.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE, syscall.SIGUSR1)
 	log, flush := startLog(settings.Log, p.stderr, journald.Socket)
 	defer flush()
 	people := output.New(p.stdout, output.Text(0))

@@ -73,7 +73,7 @@ func hostKeys() []Key {
 				c.Log.Level = v.oneOf(c.Log.Level, "trace", "debug", "info", "warn", "error", "off")
 			}},
 		{"log.knockd", "a path", "", `"/var/log/sesame/knockd.log"`,
-			"A file that gets the lines that knockd would write, for programs that read knockd's log. SIGHUP and sesame reload open it anew, for logrotate. The unit lets the daemon write below /var/log/sesame.",
+			"A file that gets the lines that knockd would write, for programs that read knockd's log. SIGUSR1 opens it anew, for logrotate, and so do SIGHUP and sesame reload. The unit lets the daemon write below /var/log/sesame.",
 			func(v value, c *Config) { c.Log.Knockd = v.located(c.Log.Knockd) }},
 		{"log.knockd_syslog", "true or false", "false", "true",
 			"Whether the system's log (/dev/log) gets these lines, with knockd's name, the facility daemon and the priority notice.",
