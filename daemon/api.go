@@ -27,8 +27,10 @@ var errStopping = errors.New("the daemon is stopping")
 // of a connection, and reads what the loop owns through loop.do.
 func (d *daemon) api() control.API {
 	api := control.API{
-		Status: d.status, Grants: d.grants, Grant: d.grant, Revoke: d.revoke,
-		Stored: d.stored, Forget: d.forget, Reload: d.reload, Confirm: d.confirm, Record: d.record, RecordWithheld: d.recordWithheld, Events: d.tail,
+		Status: d.status, Grants: d.grants, Stored: d.stored, Events: d.tail, Refused: d.denied,
+		Grant: audited(d, d.grant, auditGrant), Revoke: audited(d, d.revoke, auditRevoke), Forget: audited(d, d.forget, auditForget),
+		Reload: audited(d, d.reload, auditReload), Confirm: audited(d, d.confirm, auditConfirm),
+		Record: d.auditedRecord(d.record, false), RecordWithheld: d.auditedRecord(d.recordWithheld, true),
 	}
 	if d.config.Pprof {
 		api.Profiles = profiles()
@@ -279,7 +281,7 @@ func (d *daemon) statusNow() control.Status {
 			s.Scripts.CutIgnored = append(s.Scripts.CutIgnored, door.Name)
 		}
 	}
-	s.Scripts.Confined, s.KnockdLog = d.confined.Load(), d.knockd.Failure()
+	s.Scripts.Confined, s.KnockdLog, s.AuditLog = d.confined.Load(), d.knockd.Failure(), d.audit.Failure()
 	s.State.Damaged, s.State.Torn, s.State.Newer = d.damaged, d.torn, d.newer
 	d.troubles.tell(&s)
 	s.State.Journal = journalStatus(l.runner.Journal(), offset)

@@ -70,6 +70,9 @@ func (d *daemon) needs(set *scripting.Set) confine.Needs {
 	if path := d.config.Config.Log.Knockd.Text; path != "" {
 		n.Logs = []string{absolute(path)}
 	}
+	if path := AuditPath(&d.config.Config); path != "" {
+		n.Logs = append(n.Logs, path)
+	}
 	n.Helper = d.helper != nil && d.helper.dial != nil // which may be started again
 	n.Abstract = strings.HasPrefix(d.notifier.socket, "@")
 	return n

@@ -35,6 +35,7 @@ func (d *daemon) serve(ctx context.Context) error {
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	defer d.knockd.Start()()
+	defer d.audit.Start()()
 	runner := make(chan error, 1)
 	go func() { runner <- d.loop.runner.Run(running) }()
 
@@ -203,9 +204,11 @@ func (d *daemon) handleSignals(ctx context.Context) error {
 		select {
 		case <-d.hangups:
 			d.reopenLogs(ctx)
-			if _, err := d.reloader.request(ctx, wish{signal: true}); err != nil {
+			o, err := d.reloader.request(ctx, wish{signal: true})
+			if err != nil {
 				return nil
 			}
+			d.auditSignal(ctx, &o)
 		case <-d.reopens:
 			d.knockd.Reopen()
 		case <-ctx.Done():

@@ -18,6 +18,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"golang.org/x/net/bpf"
 
+	"sesame/daemon/audit"
 	"sesame/daemon/capture"
 	"sesame/daemon/config"
 	"sesame/daemon/control"
@@ -66,6 +67,8 @@ type daemon struct {
 	reloader   *reloader
 	tail       *control.Tail
 	knockd     *knockdlog.Log
+	audit      *audit.Log
+	denials    denials
 	notifier   *notifier
 	helper     *helper        // nil: this process does everything itself
 	unhelped   string         // why there is none
@@ -155,6 +158,7 @@ func (d *daemon) prepare(ctx context.Context) (err error) {
 	if d.knockd, err = knockdlog.Open(d.config.Config.Log, knockdlog.SystemSocket, d.wall, d.config.Log); err != nil {
 		return err
 	}
+	d.audit = audit.New(AuditPath(&d.config.Config), d.config.Log)
 	d.loop = d.newLoop(clock)
 	d.reloader = d.newReloader(first)
 	if d.helper != nil {

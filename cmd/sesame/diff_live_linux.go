@@ -19,8 +19,9 @@ var errNoDaemon = control.ErrNoDaemon
 
 // oldRunning asks the daemon of this machine what it recorded, which has its scripts. The error is
 // errNoDaemon when none answers.
-func (p *program) oldRunning(ctx context.Context, _ *cobra.Command, f *diffFlags, is *newSide) (*oldSide, error) {
+func (p *program) oldRunning(ctx context.Context, c *cobra.Command, f *diffFlags, is *newSide) (*oldSide, error) {
 	daemon := control.Dial(f.daemonSocket(&is.settings))
+	daemon.Claims = claims(c)
 	status, err := daemon.Status(ctx)
 	var recording bytes.Buffer
 	if err == nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sesame/daemon"
+	"sesame/daemon/audit"
 	"sesame/daemon/control"
 	"sesame/daemon/effect"
 	"sesame/daemon/effect/firewall"
@@ -42,6 +43,7 @@ func (p *program) grantDirectly(c *cobra.Command, f *configFlags, r control.Gran
 	if err != nil {
 		return fmt.Errorf("granting without a daemon: %w", err)
 	}
+	p.auditDirectly(c, &settings, audit.Entry{Action: audit.Grant, Source: r.Source.String(), Port: r.Port.String(), TTL: r.TTL.String()})
 	p.note("no daemon answers at %s: the access went straight into the firewall", settings.Socket)
 	return p.print("%s may reach %s for %s\n", r.Source, r.Port, r.TTL)
 }

@@ -23,6 +23,7 @@ type editedDaemon struct {
 // daemon looks whether a daemon runs the scripts.
 func (e *editing) daemon(ctx context.Context) *editedDaemon {
 	r := &editedDaemon{Client: control.Dial(e.flags.diff.daemonSocket(&e.config))}
+	r.Claims = claims(e.command)
 	r.Waiting = func(limit time.Duration) {
 		e.note("the daemon loads the scripts and runs their tests; it is waited for, at most %s", span(limit))
 	}

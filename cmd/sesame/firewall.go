@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sesame/daemon"
+	"sesame/daemon/audit"
 	"sesame/daemon/config"
 	"sesame/daemon/effect"
 	"sesame/daemon/effect/firewall"
@@ -44,7 +45,7 @@ the table back within a second, so it must be stopped first.`, p.firewallRemove)
 }
 
 // firewallPart returns one of the subcommands of firewall.
-func (p *program) firewallPart(name, short, long string, do func(*firewall.Guard, config.Config) error) *cobra.Command {
+func (p *program) firewallPart(name, short, long string, do func(*cobra.Command, *firewall.Guard, *config.Config) error) *cobra.Command {
 	f := &configFlags{}
 	c := &cobra.Command{
 		Use: name + " [flags]", Short: short, Long: long, Args: noArguments,
@@ -59,7 +60,7 @@ func (p *program) firewallPart(name, short, long string, do func(*firewall.Guard
 			}
 			guard := newGuard(&settings)
 			defer func() { err = errors.Join(err, guard.Close()) }()
-			return do(guard, settings)
+			return do(c, guard, &settings)
 		},
 	}
 	addConfigFile(c, &f.file)
@@ -77,7 +78,7 @@ func newGuard(settings *config.Config) *firewall.Guard {
 
 // firewallShow prints the table as it is in the kernel. It reads nothing of the daemon, so it
 // is right after a crash too. Without a table the exit status is 1.
-func (p *program) firewallShow(guard *firewall.Guard, _ config.Config) error {
+func (p *program) firewallShow(_ *cobra.Command, guard *firewall.Guard, _ *config.Config) error {
 	shown, there, err := guard.Show()
 	if err != nil {
 		return fmt.Errorf("reading the firewall: %w", err)
@@ -178,7 +179,7 @@ func portList(ports []packet.Port) string {
 
 // firewallRemove removes the table, which opens all guarded ports. While a daemon runs it
 // refuses: the daemon would install the table again.
-func (p *program) firewallRemove(guard *firewall.Guard, _ config.Config) error {
+func (p *program) firewallRemove(c *cobra.Command, guard *firewall.Guard, settings *config.Config) error {
 	if pid, runs := daemon.RunningInstance(); runs {
 		return fmt.Errorf("%s guards this network, and would put the table back within a second: stop it first", runningText(pid))
 	}
@@ -190,7 +191,9 @@ func (p *program) firewallRemove(guard *firewall.Guard, _ config.Config) error {
 		return err
 	case !was:
 		return p.print("there is no table of sesame: nothing was shut by it\n")
-	case len(shown.Guards.Drop) == 0:
+	}
+	p.auditDirectly(c, settings, audit.Entry{Action: audit.FirewallRemove, Ports: portList(shown.Guards.Drop)})
+	if len(shown.Guards.Drop) == 0 {
 		return p.print("removed; it shut nothing\n")
 	}
 	return p.print("removed; no longer shut by sesame: %s\n", portList(shown.Guards.Drop))

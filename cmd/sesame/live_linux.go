@@ -26,6 +26,7 @@ func (p *program) liveCommands() []*cobra.Command {
 		p.eventsCommand(),
 		p.reloadCommand(),
 		p.confirmCommand(),
+		p.auditCommand(),
 		p.editCommand(),
 		p.recordCommand(),
 		p.explainCommand(),

@@ -27,6 +27,7 @@ func (p *program) request(c *cobra.Command, f *configFlags, question func(contex
 	ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	daemon := control.Dial(settings.Socket)
+	daemon.Claims = claims(c)
 	daemon.Waiting = func(limit time.Duration) {
 		p.note("the daemon at %s does not answer yet; it is waited for, at most %s", settings.Socket, span(limit))
 	}

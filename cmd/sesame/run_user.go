@@ -19,9 +19,11 @@ import (
 
 	"sesame/daemon"
 	"sesame/daemon/account"
+	"sesame/daemon/audit"
 	"sesame/daemon/config"
 	"sesame/daemon/control"
 	"sesame/daemon/knockdlog"
+	"sesame/daemon/logfile"
 	"sesame/daemon/privileged"
 	"sesame/daemon/transcript"
 )
@@ -117,10 +119,20 @@ func handOver(ctx context.Context, d *daemon.Config, to account.User) (user acco
 		result = prepareState(ctx, d, to)
 	}
 	tellOfState(d, result)
-	if d.Config.Log.Knockd.Text != "" && to.ID != 0 {
-		knockdlog.Give(d.Config.Log.Knockd.Text, to)
+	if to.ID != 0 {
+		giveLogs(d.Config.Log, to)
 	}
 	return to, why, nil
+}
+
+// giveLogs gives the log files of a configuration that are outside the state directory.
+func giveLogs(logs config.Log, to account.User) {
+	if logs.Knockd.Text != "" {
+		logfile.Give(logs.Knockd.Text, knockdlog.FileMode, to)
+	}
+	if logs.Audit.Text != "" {
+		logfile.Give(logs.Audit.Text, audit.FileMode, to)
+	}
 }
 
 // tellOfState logs what was done with the state directory.

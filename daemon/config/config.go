@@ -75,6 +75,9 @@ type Log struct {
 	// none. KnockdSyslog sends them to the system's log.
 	Knockd       Value
 	KnockdSyslog bool
+	// Audit is the path of the audit log, "" for none. The zero value is a file in the state
+	// directory.
+	Audit Value
 }
 
 // Firewall sets how ports are guarded and opened.

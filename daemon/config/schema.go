@@ -78,6 +78,9 @@ func hostKeys() []Key {
 		{"log.knockd_syslog", "true or false", "false", "true",
 			"Whether the system's log (/dev/log) gets these lines, with knockd's name, the facility daemon and the priority notice.",
 			func(v value, c *Config) { c.Log.KnockdSyslog = v.boolean(c.Log.KnockdSyslog) }},
+		{"log.audit", "a path, or empty", "", `"/var/log/sesame/audit.log"`,
+			"A file that gets a line for each request of a person to change something: who, what, and what came of it. Without this key it is audit.log in the state directory. When it is empty, only the log has these lines. The unit lets the daemon write below /var/log/sesame, too.",
+			func(v value, c *Config) { c.Log.Audit = v.fileOrNone() }},
 	}
 }
 

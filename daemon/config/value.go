@@ -134,6 +134,14 @@ func (v value) located(otherwise Value) Value {
 	return Value{Text: path, From: v.place(v.path)}
 }
 
+// fileOrNone reads a path that may be empty, and stores its place.
+func (v value) fileOrNone() Value {
+	if v.any == "" {
+		return Value{From: v.place(v.path)}
+	}
+	return Value{Text: v.location(""), From: v.place(v.path)}
+}
+
 // user reads the name of a user. Whether the machine has it is looked up when it is needed.
 func (v value) user(otherwise Value) Value {
 	s, ok := v.text()

@@ -14,9 +14,10 @@ import (
 	"sesame/daemon/writable"
 )
 
-// An API has the functions of the daemon behind the requests. Every function is required. Each
-// is called from many goroutines, and returns when its context ends. An error that is a
-// [Refusal] means that the request was refused. Any other error means that the daemon failed.
+// An API has the functions of the daemon behind the requests. Every function is required but the
+// last two. Each is called from many goroutines, and returns when its context ends. The context has
+// the [Caller]. An error that is a [Refusal] means that the request was refused. Any other error
+// means that the daemon failed.
 type API struct {
 	Status func(context.Context) (Status, error)
 	// Grants returns the live grants, by id.
@@ -40,6 +41,9 @@ type API struct {
 	RecordWithheld func(context.Context, io.Writer) error
 	// Events has the latest events.
 	Events *Tail
+	// Refused is told of a request of a user who may not ask; nil: nobody is. It may be called
+	// often, by any user who can open the socket.
+	Refused func(Caller)
 	// Profiles answers GET requests below /debug/pprof/; nil: there are none.
 	Profiles http.Handler
 }

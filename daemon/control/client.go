@@ -23,6 +23,8 @@ type Client struct {
 	// the request is given up. It is called at most once for each request, from another goroutine.
 	// nil: nothing is called.
 	Waiting func(limit time.Duration)
+	// Claims are sent with each request.
+	Claims Claims
 
 	socket string
 }
@@ -174,6 +176,7 @@ func (c *Client) do(ctx context.Context, limit time.Duration, method, path strin
 	if request != nil {
 		r.Header.Set("Content-Type", "application/json")
 	}
+	c.Claims.write(r.Header)
 	transport := &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "unix", c.socket)

@@ -1,7 +1,6 @@
 package control
 
 import (
-	"context"
 	"errors"
 	"net"
 	"os"
@@ -32,7 +31,7 @@ func (l listener) Accept() (net.Conn, error) {
 		switch {
 		case err == nil:
 			user, err := userOf(c)
-			return connection{c, err == nil && allowed(user, os.Geteuid()), l.spare}, nil
+			return connection{c, user, err == nil && allowed(user.Uid, os.Geteuid()), l.spare}, nil
 		case !withoutRoom(err):
 			return nil, err
 		case !l.spare.give():
@@ -91,10 +90,11 @@ func (s *spare) give() bool {
 	return true
 }
 
-// A connection has in its remote address whether its user is allowed. No other method of a
-// connection passes through [netutil.LimitListener].
+// A connection has in its remote address who opened it, and whether that user is allowed. No other
+// method of a connection passes through [netutil.LimitListener].
 type connection struct {
 	*net.UnixConn
+	user    *unix.Ucred // nil: it is not known
 	allowed bool
 	spare   *spare
 }
@@ -106,38 +106,17 @@ func (c connection) Close() error {
 	return err
 }
 
-func (c connection) RemoteAddr() net.Addr { return peer{c.UnixConn.RemoteAddr(), c.allowed} }
+func (c connection) RemoteAddr() net.Addr { return peer{c.UnixConn.RemoteAddr(), c.user, c.allowed} }
 
 // A peer is the address of the other side of a connection.
 type peer struct {
 	net.Addr
+	user    *unix.Ucred
 	allowed bool
 }
 
 // allowed reports whether a daemon that runs as self serves a user.
 func allowed(user uint32, self int) bool { return user == 0 || int64(user) == int64(self) }
 
-// userOf returns the user that opened a connection (SO_PEERCRED).
-func userOf(c *net.UnixConn) (uint32, error) {
-	raw, err := c.SyscallConn()
-	if err != nil {
-		return 0, err
-	}
-	var peer *unix.Ucred
-	var failed error
-	err = raw.Control(func(fd uintptr) {
-		peer, failed = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
-	})
-	if err := errors.Join(err, failed); err != nil {
-		return 0, err
-	}
-	return peer.Uid, nil
-}
-
 // allowedKey is the key of a request's context for whether its connection is allowed.
 type allowedKey struct{}
-
-func connContext(ctx context.Context, c net.Conn) context.Context {
-	p, ok := c.RemoteAddr().(peer)
-	return context.WithValue(ctx, allowedKey{}, ok && p.allowed)
-}

@@ -147,6 +147,10 @@ func knockdLog(s *Status) []finding {
 	return because(s.KnockdLog, "lines for those who read knockd's log cannot be written")
 }
 
+func auditLog(s *Status) []finding {
+	return because(s.AuditLog, "entries of the audit log are not written to its file")
+}
+
 func serviceManager(s *Status) []finding {
 	return because(s.ServiceManager, "the service manager cannot be notified")
 }

@@ -97,6 +97,7 @@ func daemonRows() []row {
 	return []row{
 		{"socket-gone", isDegraded, "the control socket was deleted and cannot be made again", "look at its directory; Sesame tries again each second", socketGone},
 		{"knockd-log", isDegraded, "lines for those who read knockd's log cannot be written", "look at the file and at the space on its disk", knockdLog},
+		{"audit-log", isDegraded, "entries of the audit log are not written to its file, and only to the log", "look at the file and at the space on its disk", auditLog},
 		{"service-manager", isDegraded, "the service manager cannot be notified, and may restart the daemon", "look at systemctl status sesame", serviceManager},
 		{"no-descriptors", isDegraded, "the daemon cannot open files: grants work, commands and reloads fail", "raise LimitNOFILE with systemctl edit sesame, and restart it", noDescriptors},
 		{"look-slow", isDegraded, "a disk or the kernel does not answer, so a part of the status is of an earlier moment", "look at the disk, and at dmesg", lookSlow},

@@ -107,6 +107,7 @@ var triggers = map[string]func(*Status){
 	"grant-failed":     func(s *Status) { s.Effects.Failures = []Failure{{Effect: "allow", At: s.Now.Add(-recent)}} },
 	"conntrack-full":   func(s *Status) { s.Firewall.Conntrack = Conntrack{Flows: 95, Room: 100} },
 	"socket-gone":      func(s *Status) { s.SocketGone = "read-only file system" },
+	"audit-log":        func(s *Status) { s.AuditLog = "no space left on device" },
 	"knockd-log":       func(s *Status) { s.KnockdLog = "no space left on device" },
 	"service-manager":  func(s *Status) { s.ServiceManager = "connection refused" },
 	"no-descriptors":   func(s *Status) { s.NoDescriptors = "too many open files" },

@@ -254,7 +254,7 @@ func TestTheSpareDescriptorComesBack(t *testing.T) {
 	if s.take(); !s.give() || s.give() {
 		t.Error("it is not given once")
 	}
-	if err := (connection{conn.(*net.UnixConn), true, s}).Close(); err != nil {
+	if err := (connection{conn.(*net.UnixConn), nil, true, s}).Close(); err != nil {
 		t.Fatal(err)
 	}
 	if !s.give() {

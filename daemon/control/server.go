@@ -44,7 +44,7 @@ func (s *Socket) Serve(ctx context.Context, api API, faults *log.Logger) error {
 
 func (s *Socket) serve(ctx context.Context, api API, faults *log.Logger, limit requestLimits) error {
 	server := &http.Server{
-		Handler:           guarded(api.handler(), limit.all),
+		Handler:           guarded(api.handler(), api.Refused, limit.all),
 		ReadHeaderTimeout: limit.header,
 		WriteTimeout:      forReload + forReader, // each handler sets its own
 		IdleTimeout:       forIdle,
@@ -130,13 +130,17 @@ func (a API) handler() http.Handler {
 	return mux
 }
 
-// guarded refuses connections of other users, and bounds the time for a request.
-func guarded(next http.Handler, limit time.Duration) http.Handler {
+// guarded refuses connections of other users, of which refused is told, and bounds the time for a
+// request.
+func guarded(next http.Handler, refused func(Caller), limit time.Duration) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// It cannot fail: our connections support deadlines.
 		_ = http.NewResponseController(w).SetReadDeadline(in(limit))
 		if ok, _ := r.Context().Value(allowedKey{}).(bool); !ok {
 			w.Header().Set("Connection", "close")
+			if caller, known := CallerOf(r.Context()); known && refused != nil {
+				refused(caller)
+			}
 			fail(w, http.StatusForbidden, errors.New("only root, and the user that the daemon runs as, may ask it"))
 			return
 		}
@@ -146,7 +150,7 @@ func guarded(next http.Handler, limit time.Duration) http.Handler {
 			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-		next.ServeHTTP(w, r)
+		next.ServeHTTP(w, withCaller(r))
 	})
 }
 

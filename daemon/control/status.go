@@ -63,6 +63,8 @@ type Status struct {
 	SocketGone string `json:"socket_gone,omitempty"`
 	// KnockdLog is why the last line of knockd's log could not be written.
 	KnockdLog string `json:"knockd_log,omitempty"`
+	// AuditLog is why the last entry is not in the file of the audit log.
+	AuditLog string `json:"audit_log,omitempty"`
 	// ServiceManager is why the last notification of the service manager failed.
 	ServiceManager string `json:"service_manager,omitempty"`
 	// NoDescriptors is why no file can be opened.

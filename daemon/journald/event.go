@@ -5,7 +5,7 @@ package journald
 // looks for each of these in the source.
 func eventOf(message string) string {
 	switch message {
-	case "stage", "miss", "open":
+	case "stage", "miss", "open", "audit":
 		return message
 	case "refused":
 		return "refuse"

@@ -125,7 +125,7 @@ func TestEventsAreInTheSource(t *testing.T) {
 		t.Fatal(err)
 	}
 	texts := ""
-	for _, pattern := range []string{"../*.go", "../effect/*.go"} {
+	for _, pattern := range []string{"../*.go", "../audit/*.go", "../effect/*.go"} {
 		paths, _ := filepath.Glob(pattern)
 		for _, path := range paths {
 			text, err := os.ReadFile(path)
@@ -216,4 +216,3 @@ func BenchmarkLine(b *testing.B) {
 		log.Info("access opened", "door", "ssh", "source", "203.0.113.9", "port", "tcp/22", "grant", uint64(7), "ttl", "30s")
 	}
 }
-

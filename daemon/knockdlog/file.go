@@ -13,11 +13,11 @@ import (
 	"sesame/daemon/logfile"
 )
 
-// fileMode is that of a new file: the group must be able to read the log.
-const fileMode = 0o640
+// FileMode is that of a new file: the group must be able to read the log.
+const FileMode = 0o640
 
 func openFile(path string, log hclog.Logger) (*logfile.File, error) {
-	return logfile.Open(path, fileMode, func(err error) {
+	return logfile.Open(path, FileMode, func(err error) {
 		log.Warn("lines for those who read knockd's log are lost", "error", err)
 	})
 }

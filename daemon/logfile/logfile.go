@@ -33,7 +33,7 @@ type File struct {
 // Open opens a file for appending, and makes it with this mode if it is missing. When lines begin
 // to be lost, told is called.
 func Open(path string, mode fs.FileMode, told func(error)) (*File, error) {
-	opened, err := openAppend(path, mode)
+	opened, err := OpenAppend(path, mode)
 	if err != nil {
 		return nil, err
 	}
@@ -42,9 +42,10 @@ func Open(path string, mode fs.FileMode, told func(error)) (*File, error) {
 	return f, nil
 }
 
-// openAppend opens a file. It does not wait for a reader: a FIFO without one is an error. It opens
-// no device but a terminal and /dev/null. A new file has its mode whatever the umask of a unit is.
-func openAppend(path string, mode fs.FileMode) (*os.File, error) {
+// OpenAppend opens a file for appending, and makes it if it is missing. It does not wait for a
+// reader: a FIFO without one is an error. It opens no device but a terminal and /dev/null. A new
+// file has its mode whatever the umask of a unit is.
+func OpenAppend(path string, mode fs.FileMode) (*os.File, error) {
 	const flags = os.O_WRONLY | os.O_APPEND | unix.O_NONBLOCK | unix.O_NOCTTY
 	file, err := os.OpenFile(path, flags|os.O_CREATE|os.O_EXCL, mode)
 	switch {
@@ -81,7 +82,7 @@ func (f *File) Write(b []byte) (int, error) {
 // Reopen continues with the file that has the path now. When it cannot be opened, lines go to the
 // old one.
 func (f *File) Reopen() error {
-	file, err := openAppend(f.path, f.mode)
+	file, err := OpenAppend(f.path, f.mode)
 	if errors.Is(err, fs.ErrPermission) {
 		err = fmt.Errorf("%w%s", err, NotOurs)
 	}

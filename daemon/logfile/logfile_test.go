@@ -16,7 +16,7 @@ import (
 func TestANewFileHasItsMode(t *testing.T) {
 	if path := os.Getenv("SESAME_TEST_LOG"); path != "" {
 		unix.Umask(0o077)
-		if _, err := openAppend(path, 0o640); err != nil {
+		if _, err := OpenAppend(path, 0o640); err != nil {
 			t.Fatal(err)
 		}
 		return
@@ -38,7 +38,7 @@ func TestANewFileHasItsMode(t *testing.T) {
 	if err := os.Chmod(path, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	file, err := openAppend(path, 0o640)
+	file, err := OpenAppend(path, 0o640)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +54,7 @@ func TestAFileThatNobodyReads(t *testing.T) {
 	if err := unix.Mkfifo(path, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if file, err := openAppend(path, 0o640); err == nil {
+	if file, err := OpenAppend(path, 0o640); err == nil {
 		file.Close()
 		t.Error("a FIFO without a reader was opened")
 	}

@@ -23,6 +23,10 @@ var (
 	left = []string{lockName, journalName + newSuffix, setName + newSuffix, clockName + newSuffix}
 )
 
+// logs are files that the daemon and root append to, and that no daemon reads: the audit log, and
+// the one before it.
+var logs = []string{"audit.log", "audit.log.1"}
+
 // Taken is what root took back from a user, or why it gave nothing.
 type Taken struct {
 	From    int        // the user; 0: nothing was taken
@@ -68,7 +72,7 @@ func Hand(dir string, to account.User, now time.Time) (taken Taken, err error) {
 	if taken.Pending = d.pendingUndos(); taken.Pending > 0 {
 		return taken, nil
 	}
-	return taken, place.Give(to, slices.Concat(kept, left)...)
+	return taken, place.Give(to, slices.Concat(kept, left, logs)...)
 }
 
 // pendingUndos returns how many undo commands a journal has that are pending. A journal that cannot
@@ -152,7 +156,28 @@ func takeBack(d *Dir, place *account.Directory, now time.Time) (t Taken, err err
 			return t, fmt.Errorf("taking state directory %s back: %w", d.path, err)
 		}
 	}
+	for _, name := range logs {
+		if err := takeLog(place, name); err != nil {
+			return t, fmt.Errorf("taking state directory %s back: %w", d.path, err)
+		}
+	}
 	return t, nil
+}
+
+// takeLog makes a log file root's. What is no ordinary file with one name is deleted: root would
+// append to what it leads to.
+func takeLog(place *account.Directory, name string) error {
+	info, err := place.Lstat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if stat, ok := info.Sys().(*syscall.Stat_t); !ok || !info.Mode().IsRegular() || stat.Nlink != 1 {
+		return place.RemoveAll(name)
+	}
+	return place.Lchown(name, 0, 0)
 }
 
 // replaceForeign keeps of a file what harms nobody.

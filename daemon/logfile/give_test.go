@@ -1,4 +1,4 @@
-package knockdlog
+package logfile
 
 import (
 	"errors"
@@ -37,7 +37,7 @@ func TestRealGive(t *testing.T) {
 			if err := tt.prepare(path); err != nil {
 				t.Fatal(err)
 			}
-			Give(path, account.User{Name: "sesame", ID: 990, Group: 991})
+			Give(path, 0o640, account.User{Name: "sesame", ID: 990, Group: 991})
 			info, err := os.Lstat(path)
 			if err != nil {
 				t.Fatal(err)
@@ -48,5 +48,5 @@ func TestRealGive(t *testing.T) {
 			}
 		})
 	}
-	Give(filepath.Join(t.TempDir(), "missing/knockd.log"), account.User{ID: 990}) // opening the file says more
+	Give(filepath.Join(t.TempDir(), "missing/knockd.log"), 0o640, account.User{ID: 990}) // opening the file says more
 }
