@@ -16,13 +16,15 @@ import (
 type target struct {
 	*testing.T
 	root, programs string
+	environment    []string
 }
 
 // newTarget returns a machine that has systemd, and Debian's programs for it where debian is true.
 // The scripts find no other programs than these.
 func newTarget(t *testing.T, debian bool) *target {
 	t.Helper()
-	m := &target{t, filepath.Join(t.TempDir(), "root"), filepath.Join(t.TempDir(), "programs")}
+	m := &target{T: t, root: filepath.Join(t.TempDir(), "root"), programs: filepath.Join(t.TempDir(), "programs")}
+	m.environment = []string{"PATH=" + m.programs, "DPKG_ROOT=" + m.root}
 	for _, dir := range []string{m.programs, m.root + "/run/systemd/system", m.root + "/etc/sesame", m.root + "/usr/sbin"} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			t.Fatal(err)
@@ -49,6 +51,7 @@ func newTarget(t *testing.T, debian bool) *target {
 	m.program("useradd", `: >"$root/user"`)
 	m.program("groupadd", ``)
 	if debian {
+		m.environment = append(m.environment, "DPKG_MAINTSCRIPT_PACKAGE=sesame")
 		m.program("deb-systemd-invoke", systemctl)
 		m.program("deb-systemd-helper", `case "$*" in
 		debian-installed*) [ -e "$root/known" ];;
@@ -101,7 +104,7 @@ func (m *target) run(script string, args ...string) (printed string, calls []str
 		shell = path
 	}
 	cmd := exec.CommandContext(m.Context(), shell, append([]string{filepath.Join(checkout, ".ci/packages", script)}, args...)...)
-	cmd.Env = []string{"PATH=" + m.programs, "DPKG_ROOT=" + m.root}
+	cmd.Env = m.environment
 	out, err := cmd.CombinedOutput()
 	text, _ := os.ReadFile(m.root + "/calls")
 	_ = os.Remove(m.root + "/calls")
@@ -207,16 +210,16 @@ func TestScripts(t *testing.T) {
 			t.Parallel()
 			m := newTarget(t, test.debian)
 			for _, step := range test.steps {
-				m.has(step.has...)
 				m.expect(step)
 			}
 		})
 	}
 }
 
-// expect runs a script and compares what it does.
+// expect makes the files, runs the script and compares what it does.
 func (m *target) expect(c call) {
 	m.Helper()
+	m.has(c.has...)
 	printed, calls, succeeded := m.run(c.script, strings.Fields(c.args)...)
 	what := c.script + " " + c.args
 	if succeeded == c.fails {
@@ -284,6 +287,12 @@ func TestRemovalAndTheGuard(t *testing.T) {
 		m.expect(call{script: "after-install", args: "configure", never: append([]string{"systemctl"}, actions...), prints: []string{"Sesame is installed"}})
 		m.expect(call{script: "before-remove", args: "remove", calls: []string{"firewall remove", "disable"}, never: []string{" stop ", "systemctl "}})
 		m.expect(call{script: "after-remove", args: "remove", silent: true, never: []string{"systemctl"}})
+	})
+	t.Run("an rpm on Debian", func(t *testing.T) {
+		m := newTarget(t, true)
+		m.environment = m.environment[:2]
+		m.expect(call{script: "after-install", args: "2", has: []string{"active"}, silent: true, calls: []string{"systemctl try-restart"}, never: []string{"deb-"}})
+		m.expect(call{script: "before-remove", args: "0", calls: []string{"systemctl --quiet stop", "firewall remove", "systemctl --quiet --no-reload disable"}, never: []string{"deb-"}})
 	})
 	t.Run("the program is gone", func(t *testing.T) {
 		m := newTarget(t, true)
