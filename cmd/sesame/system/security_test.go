@@ -4,7 +4,6 @@ package system
 
 import (
 	"os"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -15,11 +14,7 @@ import (
 // prefix there.
 func dropIn(t *testing.T, file, words, prefix string) string {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("..", "..", "..", file))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, rest, _ := strings.Cut(string(text), words)
+	_, rest, _ := strings.Cut(readText(t, file), words)
 	_, rest, found := strings.Cut(rest, "\n"+prefix+"[Service]\n")
 	lines := "[Service]\n"
 	for line := range strings.Lines(rest) {
