@@ -1,6 +1,6 @@
 SHELL       := bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: build packages test quick differential lint demo replay bench bench-read bench-live system-test fuzz pcaps docs pictures clean
+.PHONY: build packages test quick differential lint demo replay bench bench-read bench-live system-test package-test fuzz pcaps docs pictures clean
 
 FUZZTIME    ?= 1m
 COUNT       ?= 6
@@ -35,9 +35,12 @@ differential: # 500 random scenarios and the named ones, to Debian's knockd and 
 
 # As root. The first run makes a small Debian, from the mirror of apt, in ~/.cache/sesame-tests or in
 # the directory SESAME_SYSTEM_TREE; later runs use it again.
-system-test: # boot a Debian with our units in a container: some three minutes, and ten more the first time
+system-test: # boot a Debian with our units and packages in a container: some three minutes, and one more the first time
 	@SESAME_SYSTEM=1 .ci/install
-	SESAME_SYSTEM=1 go test -count 1 -v -parallel 2 -timeout 40m $(TESTFLAGS) ./cmd/sesame/system
+	SESAME_SYSTEM=1 go test -count 1 -v -parallel 4 -timeout 40m $(TESTFLAGS) ./cmd/sesame/system
+
+package-test: TESTFLAGS += -run '^TestSystem(Package|FromKnockd)'
+package-test: system-test # the same for the packages alone: installed, upgraded, removed and purged, beside knockd too
 
 lint:
 	@test -z "$$(gofmt -l .)" || { echo 'not formatted; run gofmt -w on:'; gofmt -l .; exit 1; }
