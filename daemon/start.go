@@ -287,6 +287,7 @@ func (d *daemon) restore(first startup, found stateFound) error {
 		d.logPendingUndos(events)
 		return events
 	})
+	d.continueAttempts(found)
 	return nil
 }
 
@@ -364,6 +365,7 @@ func (d *daemon) close() error {
 		d.notifier.close()
 	}
 	if d.state != nil {
+		d.saveAttempts()
 		errs = append(errs, within(savePatience, func() error { d.notes.Wait(); return nil }), d.state.close())
 	}
 	return errors.Join(errs...)

@@ -59,6 +59,8 @@ type stateFound struct {
 	hasSaved     bool
 	savedErr     error // the saved set is there, and cannot be used
 	synchronised bool
+	attempts     engine.Carried // of the last stop; without a State: there are none
+	attemptsErr  error          // they are there, and cannot be used
 	recovered    state.Recovered
 	err          error // nothing is known
 }
@@ -75,6 +77,7 @@ func findState(path string, now time.Time) (f stateFound) {
 	}
 	f.saved, f.hasSaved, f.savedErr = f.dir.LastGood()
 	f.synchronised = f.dir.ClockWasSynchronised()
+	f.attempts, _, f.attemptsErr = f.dir.Attempts()
 	if f.recovered, f.err = f.dir.Recover(now); f.err != nil {
 		f.err = errors.Join(f.err, f.dir.Close())
 		f.dir = nil

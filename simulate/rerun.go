@@ -242,6 +242,8 @@ func (r *rerunning) input(in *record.Input) error {
 		r.report(e.Step(now, in.Offset))
 	case record.InputClock:
 		r.report(e.Clock(now, in.Doubt))
+	case record.InputContinue:
+		r.report(e.Continue(now, *in.Carried))
 	case record.InputForget:
 		r.report(e.Forget(now, in.Chosen()))
 	case record.InputShutdown:

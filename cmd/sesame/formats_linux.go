@@ -9,6 +9,6 @@ import (
 // liveFormats returns the versions of what a daemon writes, by their names.
 func liveFormats() map[string]int {
 	return map[string]int{
-		"journal": state.JournalVersion, "set": state.SetVersion, "control": control.Version, "helper": privileged.ProtocolVersion,
+		"journal": state.JournalVersion, "set": state.SetVersion, "attempts": state.AttemptsVersion, "control": control.Version, "helper": privileged.ProtocolVersion,
 	}
 }

@@ -32,20 +32,30 @@ func (t *table) pack() (packed []byte, oldest int) {
 			continue
 		}
 		a := t.slots.at(i)
-		packed = append(packed, a.key.source[:]...)
-		packed = binary.LittleEndian.AppendUint32(packed, a.door)
-		packed = binary.LittleEndian.AppendUint64(packed, uint64(a.first))
-		packed = binary.LittleEndian.AppendUint32(packed, a.sequence)
-		packed = binary.LittleEndian.AppendUint16(packed, a.from)
-		packed = append(packed, byte(a.flags))
-		packed = binary.LittleEndian.AppendUint32(packed, place[a.newer])
+		packed = a.pack(packed, place[a.newer])
 	}
 	return packed, int(place[t.oldest])
 }
 
-// unpackFirstStage begins the attempts that were packed, oldest first. The bytes may come from
-// a stranger: it returns an error unless the places form one list of all attempts.
+// pack appends a first-stage attempt. Newer is the place of the next younger one.
+func (a *attempt) pack(packed []byte, newer uint32) []byte {
+	packed = append(packed, a.key.source[:]...)
+	packed = binary.LittleEndian.AppendUint32(packed, a.door)
+	packed = binary.LittleEndian.AppendUint64(packed, uint64(a.first))
+	packed = binary.LittleEndian.AppendUint32(packed, a.sequence)
+	packed = binary.LittleEndian.AppendUint16(packed, a.from)
+	packed = append(packed, byte(a.flags))
+	return binary.LittleEndian.AppendUint32(packed, newer)
+}
+
+// unpackFirstStage begins the attempts that were packed.
 func (e *Engine) unpackFirstStage(packed []byte, oldest int) error {
+	return eachFirstStage(packed, oldest, e.resumeAttempt)
+}
+
+// eachFirstStage calls begin for the attempts that were packed, oldest first. The bytes may come
+// from a stranger: it returns an error unless the places form one list of all attempts.
+func eachFirstStage(packed []byte, oldest int, begin func(source [16]byte, door uint32, h hit) error) error {
 	count := len(packed) / firstStageSize
 	if len(packed)%firstStageSize != 0 {
 		return fmt.Errorf("%d bytes of first-stage attempts: expected a multiple of %d", len(packed), firstStageSize)
@@ -60,7 +70,7 @@ func (e *Engine) unpackFirstStage(packed []byte, oldest int) error {
 			at: int64(binary.LittleEndian.Uint64(one[20:])), sequence: binary.LittleEndian.Uint32(one[28:]),
 			from: binary.LittleEndian.Uint16(one[32:]), flags: packet.Flags(one[34]),
 		}
-		if err := e.resumeAttempt(source, door, h); err != nil {
+		if err := begin(source, door, h); err != nil {
 			return err
 		}
 		oldest = int(binary.LittleEndian.Uint32(one[35:]))

@@ -147,27 +147,31 @@ func (e *Engine) resumeTimer(t *timer, due int64, number uint64) error {
 func (e *Engine) resumeRuns(s *State) error {
 	for i := range s.Runs {
 		was := &s.Runs[i]
-		d := e.index.byID[was.Door]
-		hits := make([]hit, 0, len(was.Hits)+1)
-		for _, h := range was.Hits {
-			hits = append(hits, hit{h.Port, h.Flags, h.From, h.Sequence, h.At})
-		}
-		switch {
-		case d == nil || d.Listen || len(hits) < 2 || len(hits) >= len(d.Sequence) || d.Within <= 0 || !isHead(d, hits):
-			return fmt.Errorf("an attempt of %v in door %d that this door does not have", was.Source, was.Door)
-		case !was.Source.IsValid() || e.attempts.full() || e.attempts.isIn(attemptKey{was.Source.As16(), d.key}, d.id):
-			return fmt.Errorf("an attempt of %v in door %q, where it cannot be", was.Source, d.Name)
-		}
-		key := attemptKey{was.Source.As16(), d.key}
-		r := &run{door: d, slot: e.attempts.add(key, d.id), hits: hits}
-		r.timer = timer{door: d.order, source: key.addr(), kind: attemptTimer, run: r}
-		e.attempts.attach(r.slot, r)
-		d.countLive(1)
-		if err := e.resumeTimer(&r.timer, deadline(d, hits), was.Number); err != nil {
+		if err := e.resumeRun(e.index.byID[was.Door], was, was.Number); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// resumeRun gives a door, nil when there is none, a later-stage attempt whose timer has a number.
+func (e *Engine) resumeRun(d *door, was *RunState, number uint64) error {
+	hits := make([]hit, 0, len(was.Hits)+1)
+	for _, h := range was.Hits {
+		hits = append(hits, hit{h.Port, h.Flags, h.From, h.Sequence, h.At})
+	}
+	switch {
+	case d == nil || d.Listen || len(hits) < 2 || len(hits) >= len(d.Sequence) || d.Within <= 0 || !isHead(d, hits):
+		return fmt.Errorf("an attempt of %v in door %d that this door does not have", was.Source, was.Door)
+	case !was.Source.IsValid() || e.attempts.full() || e.attempts.isIn(attemptKey{was.Source.As16(), d.key}, d.id):
+		return fmt.Errorf("an attempt of %v in door %q, where it cannot be", was.Source, d.Name)
+	}
+	key := attemptKey{was.Source.As16(), d.key}
+	r := &run{door: d, slot: e.attempts.add(key, d.id), hits: hits}
+	r.timer = timer{door: d.order, source: key.addr(), kind: attemptTimer, run: r}
+	e.attempts.attach(r.slot, r)
+	d.countLive(1)
+	return e.resumeTimer(&r.timer, deadline(d, hits), number)
 }
 
 func (e *Engine) resumeGrants(s *State) error {
@@ -203,19 +207,22 @@ func checkGrant(g *wire.Grant, s *State) error {
 
 func (e *Engine) resumeDelays(s *State) error {
 	for i := range s.Delays {
-		was := &s.Delays[i]
-		value, err := wire.DecodeScalar(was.Value)
-		if err != nil {
-			return fmt.Errorf("the value of a delay %q: %w", was.Name, err)
-		}
-		d := &delayed{owner: string(was.Script), name: string(was.Name), value: value, door: string(was.Door), source: was.Source, observed: was.Observed}
-		d.timer = timer{door: e.index.order(d.door), source: d.source, kind: scriptTimer, delayed: d}
-		e.countDelay(d, 1)
-		if err := e.resumeTimer(&d.timer, was.Due, was.Number); err != nil {
+		if err := e.resumeDelay(&s.Delays[i]); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (e *Engine) resumeDelay(was *DelayState) error {
+	value, err := wire.DecodeScalar(was.Value)
+	if err != nil {
+		return fmt.Errorf("the value of a delay %q: %w", was.Name, err)
+	}
+	d := &delayed{owner: string(was.Script), name: string(was.Name), value: value, door: string(was.Door), source: was.Source, observed: was.Observed}
+	d.timer = timer{door: e.index.order(d.door), source: d.source, kind: scriptTimer, delayed: d}
+	e.countDelay(d, 1)
+	return e.resumeTimer(&d.timer, was.Due, was.Number)
 }
 
 func (e *Engine) resumeBatches(s *State) error {

@@ -31,6 +31,7 @@ const (
 	// InputTimeouts is no input of its own: it has the runs of functions that the clock ended
 	// during the next input.
 	InputTimeouts Kind = 14
+	InputContinue Kind = 15
 
 	snapshot Kind = 1
 )
@@ -57,6 +58,8 @@ type Input struct {
 	Asked   []engine.Asked  `json:"-"`         // of InputFacts
 	// Of InputTimeouts: in the order in which they ran.
 	Timeouts []engine.Timeout `json:"-"`
+	// Of InputContinue: what the engine before a restart carried; else nil.
+	Carried *engine.Carried `json:",omitzero"`
 	// Of InputForget, with Source: see [engine.Selection].
 	Script wire.Text `json:",omitzero"`
 	Key    wire.Text `json:",omitzero"`

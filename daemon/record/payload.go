@@ -74,7 +74,7 @@ func readSnapshot(payload []byte) (*Snapshot, error) {
 }
 
 func readInput(kind Kind, payload []byte) (*Input, error) {
-	if kind < InputTick || kind > InputTimeouts {
+	if kind < InputTick || kind > InputContinue {
 		return nil, fmt.Errorf("its kind is %d, which this version does not know", kind)
 	}
 	in := &Input{Kind: kind}
@@ -87,6 +87,9 @@ func readInput(kind Kind, payload []byte) (*Input, error) {
 	}
 	if kind == InputForget && in.Source.IsValid() && !in.Source.IsSingleIP() {
 		return nil, errors.New("it forgets the values of a network: expected an address")
+	}
+	if kind == InputContinue && (in.Carried == nil || in.Carried.State == nil) {
+		return nil, errors.New("it carries nothing")
 	}
 	in.Time = wire.Time(w.Time)
 	if kind == InputSet {

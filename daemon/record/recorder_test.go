@@ -171,7 +171,9 @@ func TestInputsThatNoDaemonWrites(t *testing.T) {
 		payload string
 		want    string
 	}{
-		{InputTimeouts + 1, `{"Time":1}`, "its kind is 15, which this version does not know"},
+		{InputContinue + 1, `{"Time":1}`, "its kind is 16, which this version does not know"},
+		{InputContinue, `{"Time":1}`, "it carries nothing"},
+		{InputContinue, `{"Time":1,"Carried":{"Rules":[]}}`, "it carries nothing"},
 		{InputForget, `{"Time":1,"Script":"a.lua","Source":"203.0.113.0/24"}`, "it forgets the values of a network: expected an address"},
 		{InputForget, `{"Time":-1,"Script":"a.lua"}`, "it has a time that does not exist"},
 		{InputForget, `{"Time":1,"Script":7}`, "reading its JSON"},

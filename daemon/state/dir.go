@@ -7,9 +7,9 @@
 // returned nil for it.
 //
 // journal.go writes the journal, recover.go reads it, and newer.go has what a newer version wrote.
-// entry.go and line.go are its format, saved.go is the script set, and disk.go replaces a file so
-// that a crash leaves the old one or the new one. renew.go goes on when somebody deleted the
-// directory.
+// entry.go and line.go are its format, saved.go is the script set, attempts.go what a clean stop
+// leaves, and disk.go replaces a file so that a crash leaves the old one or the new one. renew.go
+// goes on when somebody deleted the directory.
 package state
 
 import (
@@ -119,7 +119,7 @@ func Probe(dir string) {
 	if lock, err := (&Dir{root: root}).openLock(); lock != nil && err == nil {
 		_ = lock.Close()
 	}
-	for _, name := range []string{journalName, setName, clockName} {
+	for _, name := range []string{journalName, setName, clockName, attemptsName} {
 		_, _ = root.ReadFile(name)
 	}
 }

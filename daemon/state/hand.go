@@ -19,8 +19,8 @@ import (
 // kept are the files of a state directory that a daemon reads, and left those of which nothing
 // counts when no daemon runs.
 var (
-	kept = []string{journalName, setName, clockName}
-	left = []string{lockName, journalName + newSuffix, setName + newSuffix, clockName + newSuffix}
+	kept = []string{journalName, setName, clockName, attemptsName}
+	left = []string{lockName, journalName + newSuffix, setName + newSuffix, clockName + newSuffix, attemptsName + newSuffix}
 )
 
 // logs are files that the daemon and root append to, and that no daemon reads: the audit log, and

@@ -54,7 +54,7 @@ func used(t *testing.T, pending bool) string {
 	if !pending {
 		records = append(records, engine.Record{Grant: &engine.Grant{ID: 4}, Ended: true}, engine.Record{Grant: &engine.Grant{ID: 5}, Ended: true})
 	}
-	err := errors.Join(d.Append(records, 0), d.SaveSet(Saved{}), d.NoteClockSynchronised(), d.Close())
+	err := errors.Join(d.Append(records, 0), d.SaveSet(Saved{}), d.NoteClockSynchronised(), d.SaveAttempts(carried(t)), d.Close())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +77,7 @@ func owners(t *testing.T, dir string) map[string]int {
 }
 
 func allOf(user int) map[string]int {
-	return map[string]int{".": user, journalName: user, setName: user, clockName: user, lockName: user}
+	return map[string]int{".": user, journalName: user, setName: user, clockName: user, attemptsName: user, lockName: user}
 }
 
 func hand(t *testing.T, dir string, to account.User) Taken {
@@ -134,6 +134,7 @@ func TestRealHand(t *testing.T) {
 	}
 	left := allOf(0)
 	delete(left, setName)
+	delete(left, attemptsName)
 	delete(left, lockName)
 	sameOwners(t, dir, left)
 	trusted(t, dir)

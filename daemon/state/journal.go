@@ -100,6 +100,7 @@ func (d *Dir) Append(records []engine.Record, offset time.Duration) error {
 	if !d.named {
 		d.named = true
 		d.writeID()
+		d.forgetAttempts()
 	}
 	if len(b.lines) == 0 {
 		return nil

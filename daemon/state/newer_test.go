@@ -169,7 +169,7 @@ func TestWhatIsNoRecordOfANewerVersion(t *testing.T) {
 
 // What a newer version wrote as another user is not trusted, and root's is not given away while it
 // has a command to undo something.
-func TestRecordsOfANewerVersionAndAnotherUser(t *testing.T) {
+func TestRealRecordsOfANewerVersion(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("it needs root")
 	}

@@ -209,8 +209,17 @@ func emptied(m *engine.MemoryState) *engine.MemoryState {
 // input replaces what an input names.
 func (s *scrubber) input(in record.Input) (record.Input, error) {
 	again := record.Input{}
+	carried := in.Carried
+	in.Carried = nil
 	if err := s.remake(in, &again); err != nil {
 		return again, err
+	}
+	if carried != nil {
+		state, err := s.state(carried.State)
+		if err != nil {
+			return again, err
+		}
+		again.Carried = &engine.Carried{State: state, Rules: carried.Rules}
 	}
 	again.Kind, again.Time, again.Scripts = in.Kind, in.Time, s.scripts(in.Scripts)
 	again.Port = wire.Port(s.port(packet.Port(in.Port)))
