@@ -199,3 +199,11 @@ func TestTheDefaultsAreTheirs(t *testing.T) {
 		t.Errorf("mark %#x and size %d, want %#x and %d", c.Firewall.Mark, c.Record.Size, firewall.DefaultMark, record.DefaultBound)
 	}
 }
+
+// TestManyStrangeCharacters: what is told of a file is bounded.
+func TestManyStrangeCharacters(t *testing.T) {
+	c := parsed(t, "sesame.toml", "interfaces = ["+strings.Repeat("\n'\u200b',", 1000)+"]\n"+strings.Repeat("# \u202e\n", 1000))
+	if len(c.Warnings) != maxPasted {
+		t.Errorf("%d warnings, want %d", len(c.Warnings), maxPasted)
+	}
+}

@@ -1,17 +1,19 @@
 package config
 
 import (
+	"bytes"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/pelletier/go-toml/v2/unstable"
 )
 
 // lines returns the line of each key of a document, such as "log.level", and of each entry of its
-// lists, such as "trusted[1]". The document must be free of syntax errors.
-func lines(text []byte) map[string]int {
-	l := &liner{at: map[string]int{}}
-	l.parser.Reset(text)
+// lists, such as "trusted[1]"; and its strings. The document must be free of syntax errors.
+func lines(document []byte) (map[string]int, []text) {
+	l := &liner{at: map[string]int{}, document: document}
+	l.parser.Reset(document)
 	table := ""
 	for l.parser.NextExpression() {
 		switch e := l.parser.Expression(); e.Kind {
@@ -22,14 +24,16 @@ func lines(text []byte) map[string]int {
 		default: // a comment
 		}
 	}
-	return l.at
+	return l.at, l.texts
 }
 
 // A liner collects the lines of keys. It walks the syntax tree of the parser,
 // since decoded values have no positions.
 type liner struct {
-	parser unstable.Parser
-	at     map[string]int
+	parser   unstable.Parser
+	document []byte
+	at       map[string]int
+	texts    []text
 }
 
 // key notes each part of a dotted key and returns its path. "a.b" below [t]
@@ -45,6 +49,10 @@ func (l *liner) key(table string, node *unstable.Node) string {
 }
 
 func (l *liner) value(path string, node *unstable.Node) {
+	if node.Kind == unstable.String {
+		l.text(path, node)
+		return
+	}
 	position := 0
 	for it := node.Children(); it.Next(); {
 		child := it.Node()
@@ -53,10 +61,21 @@ func (l *liner) value(path string, node *unstable.Node) {
 			l.value(l.key(path, child), child.Value())
 		case unstable.Array:
 			l.note(entry(path, position), child)
+			l.value(entry(path, position), child)
 			position++
 		default: // a value without parts
 		}
 	}
+}
+
+// text notes a string.
+func (l *liner) text(path string, node *unstable.Node) {
+	start, end := int(node.Raw.Offset), int(node.Raw.Offset+node.Raw.Length)
+	before := l.document[bytes.LastIndexByte(l.document[:start], '\n')+1 : start]
+	written := string(l.document[start:end])
+	value := strings.Trim(written, written[:1]) // three quotes, or one
+	blanks := strings.Repeat(" ", utf8.RuneCount(before)+strings.Index(written, value))
+	l.texts = append(l.texts, text{path, l.parser.Shape(node.Raw).Start.Line, blanks + value})
 }
 
 // note stores the first line of a path. A dotted key may name a table again.

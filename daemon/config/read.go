@@ -17,6 +17,7 @@ import (
 type reader struct {
 	file, dir string
 	lines     map[string]int
+	rows      []string // the lines of the document
 	config    Config
 	problems  Problems
 }
@@ -24,12 +25,15 @@ type reader struct {
 // read parses the document and reads each of its keys. The order of a map does not matter: problems
 // are sorted by line.
 func (r *reader) read(text []byte) {
+	r.rows = strings.Split(string(text), "\n")
 	var document map[string]any
 	if err := toml.Unmarshal(text, &document); err != nil {
 		r.syntax(err)
 		return
 	}
-	r.lines = lines(text)
+	lines, texts := lines(text)
+	r.lines = lines
+	r.pasted(texts)
 	for name, v := range document {
 		table, ok := v.(map[string]any)
 		switch {
@@ -62,7 +66,7 @@ func (r *reader) syntax(err error) {
 	if strings.HasSuffix(message, "at start of value") {
 		message += "; text stands in quotes"
 	}
-	r.problems = append(r.problems, Problem{r.file, line, "not TOML: " + message})
+	r.problems = append(r.problems, Problem{r.file, line, "not TOML: " + message + r.hint(line)})
 }
 
 // setting reads the value of one key, or reports an unknown key.
@@ -173,7 +177,8 @@ func (r *reader) line(path string) int {
 func (r *reader) place(path string) string { return fmt.Sprintf("%s:%d", r.file, r.line(path)) }
 
 func (r *reader) fail(path, format string, args ...any) {
-	r.problems = append(r.problems, Problem{r.file, r.line(path), fmt.Sprintf(format, args...)})
+	line := r.line(path)
+	r.problems = append(r.problems, Problem{r.file, line, fmt.Sprintf(format, args...) + r.hint(line)})
 }
 
 func (r *reader) warn(path, format string, args ...any) {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -28,12 +29,13 @@ func (w Word) String() string {
 	return fmt.Sprintf("%s has %s in column %d: %s", quoted(w.Text), strings.Join(w.Names, " and "), w.Column, instead)
 }
 
-// quoted returns a text in quotes, with escapes for what cannot be seen.
+// quoted returns a text in quotes that it does not have, with escapes for what cannot be seen.
 func quoted(text string) string {
-	if strings.Contains(text, `"`) && utf8.ValidString(text) && !strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
-		return "'" + text + "'"
+	q := strconv.Quote(text)
+	if strings.Contains(text, `"`) {
+		return "'" + strings.ReplaceAll(q[1:len(q)-1], `\"`, `"`) + "'"
 	}
-	return fmt.Sprintf("%q", text)
+	return q
 }
 
 // Plain returns a text with what is meant in the place of characters of these kinds.

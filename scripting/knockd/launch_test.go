@@ -96,7 +96,7 @@ func TestReadDefaults(t *testing.T) {
 			`1: "KNOCKD_OPTS=»-i" has U+00BB RIGHT-POINTING DOUBLE ANGLE QUOTATION MARK in column 13: write 'KNOCKD_OPTS="-i'; it is read as if that stood there`,
 			`1: "eth0″" has U+2033 DOUBLE PRIME in column 21: write 'eth0"'; it is read as if that stood there`}},
 		{name: "dashes and blanks of one", text: "# – “x”\nKNOCKD_OPTS=\"–i\u00a0eth0 –verbose\"\n", want: "interface=eth0@2 verbose@2", warnings: []string{
-			`2: "KNOCKD_OPTS=\"–i\u00a0eth0" has U+2013 EN DASH and U+00A0 NO-BREAK SPACE in column 14: write 'KNOCKD_OPTS="-i eth0'; it is read as if that stood there`,
+			`2: 'KNOCKD_OPTS="–i\u00a0eth0' has U+2013 EN DASH and U+00A0 NO-BREAK SPACE in column 14: write 'KNOCKD_OPTS="-i eth0'; it is read as if that stood there`,
 			`2: '–verbose"' has U+2013 EN DASH in column 22: write '--verbose"'; it is read as if that stood there`}},
 		{name: "a comment that is shown in another order", text: "# \u202e x\n", warnings: []string{`1: "\u202e" has U+202E RIGHT-TO-LEFT OVERRIDE in column 3: remove it; it is read as if that stood there`}},
 
