@@ -70,7 +70,6 @@ func (f *attackFlags) add(c *cobra.Command) {
 	flags.BoolVar(&f.countReplays, "count-replays", false, "openings by the same knock once more are unwanted, too")
 	flags.StringVar(&f.write.name, "write", "", "write the first scan that opened a door to this capture file")
 	flags.BoolVar(&f.write.force, "force", false, "replace the file of --write if it exists")
-	_ = c.MarkFlagFilename("write", "pcap", "pcapng", "gz", "zst")
 	flags.StringVar(&f.format, "format", "text", `"text" for people, "json" for programs`)
 	completeFlag(c, "format", "text", "json")
 }

@@ -44,7 +44,6 @@ The exit status is 1 when there is no such line.`,
 	}
 	addConfigFile(c, &f.daemon.file)
 	c.Flags().StringVar(&f.daemon.state, "state", "", "directory for what must survive a restart (default /var/lib/sesame)")
-	_ = c.MarkFlagDirname("state")
 	c.Flags().IntVarP(&f.lines, "lines", "n", 20, "how many lines to print")
 	c.Flags().StringVar(&f.action, "action", "", "only lines with this action, such as grant")
 	c.Flags().BoolVar(&f.json, "json", false, "for programs: the lines of the file")

@@ -38,8 +38,6 @@ func (f *configFlags) add(c *cobra.Command) {
 	flags.StringVar(&f.state, "state", "", "directory for what must survive a restart (default /var/lib/sesame)")
 	flags.BoolVar(&f.observe, "observe", false, "decide everything, but open, close and run nothing")
 	f.addSocket(c)
-	_ = c.MarkFlagDirname("scripts")
-	_ = c.MarkFlagDirname("state")
 }
 
 // addSocket adds only the flags that find the daemon.
@@ -52,7 +50,6 @@ func (f *configFlags) addSocket(c *cobra.Command) {
 // configuration only to find the daemon.
 func addConfigFile(c *cobra.Command, file *string) {
 	c.Flags().StringVarP(file, "config", "c", "", "configuration file (default $"+configVariable+", or "+config.Path+" if it is there)")
-	_ = c.MarkFlagFilename("config", "toml")
 }
 
 // load reads the configuration and applies the flags: a list replaces a list, and --set adds

@@ -99,7 +99,6 @@ that selects.`,
 	_ = c.RegisterFlagCompletionFunc("old", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return []string{"running", "HEAD"}, cobra.ShellCompDirectiveDefault
 	})
-	_ = c.MarkFlagFilename("old-config", "toml")
 	return c
 }
 

@@ -226,7 +226,6 @@ settings that were saved with the scripts.`,
 	}
 	addConfigFile(c, &f.file)
 	c.Flags().StringVar(&f.state, "state", "", "directory for what must survive a restart (default /var/lib/sesame)")
-	_ = c.MarkFlagDirname("state")
 	return c
 }
 

@@ -29,7 +29,6 @@ type geoFlags struct {
 // add adds --geo to a command.
 func (f *geoFlags) add(c *cobra.Command) {
 	c.Flags().StringArrayVar(&f.files, "geo", nil, "a database of countries or AS numbers; may be given again (default: [geo] of the configuration file)")
-	_ = c.MarkFlagFilename("geo", "mmdb")
 }
 
 // addFacts adds --fact to a command.

@@ -21,7 +21,6 @@ type htmlFlags struct {
 func (f *htmlFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.file.name, "html", "", "also write a page for a browser into this file: tables, and a timeline with filters")
 	c.Flags().BoolVar(&f.file.force, "force", false, "replace the file of --html if it exists")
-	_ = c.MarkFlagFilename("html", "html")
 }
 
 // check checks whether the page can be written, before the work for it begins.

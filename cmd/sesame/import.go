@@ -79,8 +79,6 @@ or something cannot be written.`,
 	c.Flags().BoolVar(&f.check, "check", false, "only print the warnings, and the sesame.toml that -o writes")
 	c.Flags().BoolVar(&f.native, "native", false, "turn well-known commands of iptables, ufw, nft and firewall-cmd into guards")
 	c.Flags().StringArrayVar(&f.defaults, "defaults", nil, "read from this file how knockd is started, - for standard input; may be given again (default: those of /etc, with /etc/knockd.conf)")
-	_ = c.MarkFlagDirname("output")
-	_ = c.MarkFlagFilename("defaults")
 	return c
 }
 

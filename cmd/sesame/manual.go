@@ -61,7 +61,7 @@ func (p *program) writeManual(root *cobra.Command, directory, date string) error
 			return err
 		}
 	}
-	for name, text := range completionScripts(root) {
+	for name, text := range completionScripts() {
 		if err := writeBelow(directory, filepath.Join("completions", name), text); err != nil {
 			return err
 		}
@@ -83,7 +83,7 @@ func writeBelow(directory, name, text string) error {
 
 // manualPages returns all pages.
 func (p *program) manualPages(root *cobra.Command, date string) []*manual.Page {
-	w := &manualWriter{date: date, source: "sesame " + root.Version}
+	w := &manualWriter{program: p, date: date, source: "sesame " + root.Version}
 	pages := []*manual.Page{w.overview(root), w.settings(), w.scripts(), w.client()}
 	for _, c := range root.Commands() {
 		if hasPage(c) {
@@ -94,7 +94,7 @@ func (p *program) manualPages(root *cobra.Command, date string) []*manual.Page {
 }
 
 // hasPage reports whether a command has a page of its own. The client's page is that of the program
-// knock, and cobra's help and completion are in that of sesame.
+// knock.
 func hasPage(c *cobra.Command) bool {
-	return !c.Hidden && c.Name() != "help" && c.Name() != "completion" && c.Name() != "knock"
+	return !c.Hidden && c.Name() != "help" && c.Name() != "knock"
 }

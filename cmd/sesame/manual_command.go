@@ -12,6 +12,7 @@ import (
 
 // A manualWriter writes pages of one date and one program.
 type manualWriter struct {
+	*program
 	date, source string
 }
 
@@ -44,11 +45,11 @@ func (w *manualWriter) command(c *cobra.Command) *manual.Page {
 		for _, below := range visible(c) {
 			p.Subheading(manual.Call(below.UseLine()))
 			statuses = append(statuses, writeDescription(p, below)...)
-			writeOptions(p, below)
+			w.writeOptions(p, below)
 		}
 	} else {
 		p.Heading("OPTIONS")
-		writeOptions(p, c)
+		w.writeOptions(p, c)
 	}
 	writeStatuses(p, statuses)
 	writeEnvironment(p, c)
@@ -97,22 +98,22 @@ func writeDescription(p *manual.Page, c *cobra.Command) (statuses []string) {
 }
 
 // writeOptions writes the flags of a command.
-func writeOptions(p *manual.Page, c *cobra.Command) {
+func (w *manualWriter) writeOptions(p *manual.Page, c *cobra.Command) {
 	c.InitDefaultHelpFlag()
 	c.Flags().VisitAll(func(f *pflag.Flag) {
 		if !f.Hidden {
-			p.Item(optionTag(c, f), optionText(c, f))
+			p.Item(w.optionTag(c, f), optionText(f))
 		}
 	})
 }
 
 // optionTag returns "-c, --config FILE".
-func optionTag(c *cobra.Command, f *pflag.Flag) string {
+func (w *manualWriter) optionTag(c *cobra.Command, f *pflag.Flag) string {
 	tag := manual.Bold("--" + f.Name)
 	if f.Shorthand != "" {
 		tag = manual.Bold("-"+f.Shorthand) + ", " + tag
 	}
-	if name := valueName(c, f); name != "" {
+	if name := w.valueName(c, f); name != "" {
 		tag += " " + manual.Italic(name)
 	}
 	return tag
@@ -120,7 +121,7 @@ func optionTag(c *cobra.Command, f *pflag.Flag) string {
 
 // optionText returns what a flag does, as a sentence, with the value that it has when it is not
 // given.
-func optionText(c *cobra.Command, f *pflag.Flag) string {
+func optionText(f *pflag.Flag) string {
 	text := f.Usage
 	if f.Name == "help" {
 		return "Print a summary."

@@ -77,12 +77,11 @@ func (p *program) root() *cobra.Command {
 		Long: `Sesame guards ports with doors. A door is a Lua script: a knock sequence, and what
 happens when somebody knocks it. The engine that guards a machine also replays
 captures offline, so that you can test a script before you use it.`,
-		Args:              noCommand,
-		RunE:              func(c *cobra.Command, _ []string) error { return c.Help() },
-		Version:           version(),
-		SilenceErrors:     true,
-		SilenceUsage:      true,
-		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+		Args:          noCommand,
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+		Version:       version(),
+		SilenceErrors: true,
+		SilenceUsage:  true,
 	}
 	root.SetVersionTemplate("sesame {{.Version}}\n")
 	root.SetFlagErrorFunc(flagError)
@@ -100,8 +99,10 @@ captures offline, so that you can test a script before you use it.`,
 		p.initCommand(),
 		p.diffCommand(),
 		p.versionCommand(),
+		p.completionCommand(),
 		p.manualCommand(),
 	)
+	p.describeValues(root)
 	return root
 }
 

@@ -25,8 +25,6 @@ func (f *scriptFlags) add(c *cobra.Command) {
 	c.Flags().StringVarP(&f.config, "config", "c", "", "use scripts, options and local addresses of this configuration file")
 	c.Flags().StringVarP(&f.path, "scripts", "s", "", "directory of scripts, or one script (default ./scripts, else those of this machine's daemon)")
 	c.Flags().StringArrayVar(&f.values, "set", nil, "set an option of the scripts, as name=value; a list has commas")
-	_ = c.MarkFlagFilename("config", "toml")
-	_ = c.MarkFlagDirname("scripts")
 }
 
 // changes names the flags that were given beside -s, for people.

@@ -65,8 +65,6 @@ when the run was interrupted.`,
 	flags.BoolVar(&f.json, "json", false, "the same as --format json")
 	flags.BoolVar(&f.update, "update", false, "write the golden transcripts anew instead of comparing them")
 	flags.BoolVar(&f.coverage, "coverage", false, "print which doors, stages, outcomes of conditions and lines no test uses")
-	_ = c.MarkFlagFilename("config", "toml")
-	_ = c.MarkFlagDirname("scripts")
 	return c
 }
 
