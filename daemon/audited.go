@@ -69,8 +69,8 @@ func (d *daemon) wallNow() time.Time {
 	return now.Add(offset).UTC().Truncate(time.Microsecond)
 }
 
-// NoteCaller notes who asked. The process may have ended, or be hidden from this one (ProtectProc= in the
-// unit): then nothing is known of its login but what the client claims.
+// NoteCaller notes who asked. The process may have ended, or be hidden from this one (ProtectProc=
+// in the unit): then nothing is known of its login but what the client claims.
 func NoteCaller(e *audit.Entry, c *control.Caller) {
 	e.UID, e.GID, e.PID, e.User = &c.UID, &c.GID, c.PID, nameOf(c.UID)
 	if text, err := os.ReadFile(fmt.Sprintf("/proc/%d/loginuid", c.PID)); err == nil {

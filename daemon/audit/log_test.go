@@ -147,8 +147,8 @@ func TestTheFileIsBounded(t *testing.T) {
 	has(t, path+Suffix, one, one)
 }
 
-// FuzzEntry has texts that others choose. Each entry is one line, and is read as it was written, but
-// for what is no text.
+// FuzzEntry has texts that others choose. Each entry is one line, and is read as it was written,
+// but for what is no text.
 func FuzzEntry(f *testing.F) {
 	f.Add("a\nb", "\x1b[2J", "ana\x00")
 	f.Fuzz(func(t *testing.T, detail, from, name string) {

@@ -49,8 +49,9 @@ func (s *sink) Accept(name string, level hclog.Level, message string, pairs ...a
 		fields = append(fields, Field{"EVENT", event})
 	}
 	for i := 0; i+1 < len(pairs); i += 2 {
-		if key, ok := pairs[i].(string); ok {
-			fields = append(fields, Field{fieldName(key), valueText(pairs[i+1])})
+		key, _ := pairs[i].(string)
+		if text := valueText(pairs[i+1]); key != "" && text != "" { // what a person gives has no door
+			fields = append(fields, Field{fieldName(key), text})
 		}
 	}
 	_, _ = s.out.Write(encode(fields)) // into a queue, which never fails

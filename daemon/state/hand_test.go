@@ -276,3 +276,44 @@ func TestRealHandNew(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestRealHandedLogs has log files that go with the directory, in both directions. What is no
+// ordinary file of one name does not become root's.
+func TestRealHandedLogs(t *testing.T) {
+	dir := used(t, false)
+	path := func(name string) string { return filepath.Join(dir, name) }
+	owner := func(name string) int {
+		t.Helper()
+		info, err := os.Lstat(path(name))
+		if errors.Is(err, fs.ErrNotExist) {
+			return -1
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return int(info.Sys().(*syscall.Stat_t).Uid)
+	}
+	hand := func(to account.User, log, before int) {
+		t.Helper()
+		if _, err := Hand(dir, to, monday); err != nil {
+			t.Fatal(err)
+		}
+		if owner("audit.log") != log || owner("audit.log.1") != before {
+			t.Errorf("they belong to %d and %d, want %d and %d", owner("audit.log"), owner("audit.log.1"), log, before)
+		}
+	}
+	if err := os.WriteFile(path("audit.log"), []byte("a line\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	hand(service, service.ID, -1)
+	hand(account.Root(), 0, -1)
+	hand(service, service.ID, -1)
+	t.Log("# the user puts something else there")
+	if err := errors.Join(os.Rename(path("audit.log"), path("mine")), os.Link(path("mine"), path("audit.log")), os.Symlink("mine", path("audit.log.1"))); err != nil {
+		t.Fatal(err)
+	}
+	hand(account.Root(), -1, -1)
+	if text, err := os.ReadFile(path("mine")); err != nil || string(text) != "a line\n" || owner("mine") != service.ID {
+		t.Errorf("the other name has %q, %v, and belongs to %d", text, err, owner("mine"))
+	}
+}

@@ -18,7 +18,7 @@ import (
 // A daemon is dead, and its guard stands: a person at the console lets somebody in.
 func TestRealGrantWithoutADaemon(t *testing.T) {
 	configuration := filepath.Join(t.TempDir(), "sesame.toml")
-	if err := os.WriteFile(configuration, []byte(`socket = "none"`), 0o600); err != nil {
+	if err := os.WriteFile(configuration, []byte("state = \"state\"\nsocket = \"none\"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	sesame := withoutDaemon(t, configuration)

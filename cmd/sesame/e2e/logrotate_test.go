@@ -113,6 +113,10 @@ func TestRealLogrotate(t *testing.T) {
 				w.send(livetest.Source4(round*each+i), sshKnocks[0])
 			}
 		}()
+		w.eventually("there is something to rotate", func() bool {
+			info, err := os.Stat(path)
+			return err == nil && info.Size() > 0
+		})
 		r.rotate()
 		<-sent
 		w.eventually("the lines are written", func() bool { return strings.Count(strings.Join(r.lines(path), ""), "Stage 1") >= (round+1)*each })
