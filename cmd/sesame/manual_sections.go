@@ -24,6 +24,7 @@ func manualFiles() []dependent {
 		{"scripts from", "/etc/sesame/scripts", "the doors and their tests: sesame-scripts(7)."},
 		{"socket", "/run/sesame/sesame.sock", "the socket of the daemon."},
 		{"state", "/var/lib/sesame", "what must survive a restart: grants, stored values, the last good scripts."},
+		{"action", "/var/lib/sesame/audit.log", "the audit log: a line of JSON for each request. audit.log.1 is the one before it."},
 		{"", "/var/lib/sesame-helper", "the pending undo commands, for root alone."},
 		{"", "/run/sesame-helper.sock", "the socket of the helper, which runs commands as root."},
 		{"", "/usr/share/doc/sesame", "the documentation."},
