@@ -21,7 +21,7 @@ const parts = "systemd,systemd-sysv,dbus,nftables,ufw,iproute2,logrotate," +
 // is made once, and no test writes to it. Its name changes with the list of packages.
 // SESAME_SYSTEM_TREE names another directory for it.
 func debian() (dir string, err error) {
-	mirror, suite, err := distribution()
+	d, err := distribution()
 	if err != nil {
 		return "", err
 	}
@@ -30,40 +30,47 @@ func debian() (dir string, err error) {
 		if err != nil {
 			return "", fmt.Errorf("finding a place for the Debian: %w: set SESAME_SYSTEM_TREE to a directory", err)
 		}
-		dir = filepath.Join(cache, "sesame-tests", fmt.Sprintf("debian-%s-%.4x", suite, sha256.Sum256([]byte(parts))))
+		dir = filepath.Join(cache, "sesame-tests", fmt.Sprintf("debian-%s-%.4x", d.suite, sha256.Sum256([]byte(parts))))
 	}
 	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
 		return dir, err
 	}
 	fmt.Printf("Making a Debian in %s. This takes some minutes, once.\n", dir)
-	return dir, bootstrap(dir, mirror, suite)
+	return dir, d.bootstrap(dir)
 }
 
 // bootstrap makes the directory. It is whole, or not there.
-func bootstrap(dir, mirror, suite string) error {
+func (d *origin) bootstrap(dir string) error {
 	aside := dir + ".new"
 	if err := errors.Join(os.RemoveAll(aside), os.MkdirAll(filepath.Dir(dir), 0o755)); err != nil {
 		return fmt.Errorf("making a Debian: %w", err)
 	}
-	cmd := exec.Command("debootstrap", "--variant=minbase", "--include="+parts, suite, aside, mirror)
+	cmd := exec.Command("debootstrap", "--variant=minbase", "--components="+d.components, "--include="+parts, d.suite, aside, d.mirror)
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("making a Debian: %w\n%s", err, out)
+		text := strings.TrimSpace(string(out))
+		return fmt.Errorf("making a Debian: debootstrap: %w: %s\n%s", err, text[strings.LastIndex(text, "\n")+1:], text)
 	}
 	return os.Rename(aside, dir)
 }
 
-// distribution returns the first mirror that apt uses here, and the suite.
-func distribution() (mirror, suite string, err error) {
+// An origin is where the packages of a distribution are.
+type origin struct{ mirror, suite, components string }
+
+// components has the parts of a distribution that knockd is in, and all that it needs.
+var components = map[string]string{"Debian": "main", "Ubuntu": "main,universe"}
+
+// distribution returns the first mirror that apt uses here.
+func distribution() (*origin, error) {
 	cmd := exec.Command("apt-get", "indextargets", "--format", "$(ORIGIN) $(COMPONENT) $(CODENAME) $(REPO_URI)", "Identifier: Packages")
 	out, err := cmd.Output()
 	if err != nil {
-		return "", "", fmt.Errorf("asking apt for its mirror: %w", err)
+		return nil, fmt.Errorf("asking apt for its mirror: %w", err)
 	}
 	for line := range strings.Lines(string(out)) {
 		f := strings.Fields(line)
-		if len(f) == 4 && (f[0] == "Debian" || f[0] == "Ubuntu") && f[1] == "main" && !strings.ContainsAny(f[2], "-/") {
-			return f[3], f[2], nil
+		if len(f) == 4 && components[f[0]] != "" && f[1] == "main" && !strings.ContainsAny(f[2], "-/") {
+			return &origin{mirror: f[3], suite: f[2], components: components[f[0]]}, nil
 		}
 	}
-	return "", "", errors.New("apt has no mirror of Debian or Ubuntu here: run apt-get update")
+	return nil, errors.New("apt has no mirror of Debian or Ubuntu here: run apt-get update")
 }
