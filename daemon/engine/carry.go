@@ -54,8 +54,8 @@ func (e *Engine) Carry() Carried {
 	return c
 }
 
-// Recognise returns what was carried, with a note which doors match as they did. Only that is needed
-// then, so a recording has no digests.
+// Recognise returns what was carried, with a note which doors match as they did. Only that is
+// needed then, so a recording has no digests.
 func (e *Engine) Recognise(c Carried) Carried {
 	rules := make([]Rules, len(c.Rules))
 	for i, was := range c.Rules {
@@ -111,8 +111,8 @@ func (t *table) packYoungest(most int) (packed []byte, oldest int) {
 	return packed, min(oldest, 1)
 }
 
-// matchingDigest returns a digest of all that sameMatching compares. A new rule that is not used must
-// change no digest: an upgrade would end all attempts.
+// matchingDigest returns a digest of all that sameMatching compares. A new rule that is not used
+// must change no digest: an upgrade would end all attempts.
 func (d *Door) matchingDigest() string {
 	text, err := json.Marshal(struct {
 		Sequence            []Knock

@@ -22,7 +22,7 @@ type Completion struct {
 }
 
 // A completion is the latest one of a door. The engine has one for each door of the set that has
-// NoteCompletions, so their number is bounded. They do not outlive a restart.
+// NoteCompletions, so their number is bounded. They outlive a clean stop: see [Engine.Carry].
 type completion struct {
 	source   netip.Addr
 	at       int64

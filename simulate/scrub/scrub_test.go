@@ -330,3 +330,49 @@ func FuzzScrub(f *testing.F) {
 		}
 	})
 }
+
+// What was carried over a restart names nobody afterwards, and is continued.
+func TestWhatIsCarriedIsScrubbed(t *testing.T) {
+	scripts := record.Scripts{Files: []wire.File{{Path: "a.lua", Source: []byte(`sesame.door "ssh" { sequence = { "tcp/7421", "udp/9133", "tcp/2904" }, guards = "tcp/22" }`)}}}
+	before, err := simulate.LatestIn(recorded(t, "0s 203.0.113.9 tcp/7421 seq=1", scripts), "a recording")
+	must(t, err)
+	set, err := before.Load("")
+	must(t, err)
+	e := engine.New(engine.Config{}, time.Unix(1_700_000_000, 0))
+	e.Swap(time.Unix(1_700_000_000, 0), set.Engine)
+	for i, port := range []packet.Port{{Proto: packet.TCP, Number: 7421}, {Proto: packet.UDP, Number: 9133}, {Proto: packet.TCP, Number: 7421}} {
+		e.Packet(&packet.Packet{
+			Time: time.Unix(1_700_000_000, 0), Number: i, Source: netip.AddrFrom4([4]byte{203, 0, 113, byte(9 + i/2)}), Dest: netip.MustParseAddr("198.51.100.1"),
+			Port: port, Flags: packet.SYN, Sequence: uint32(i), SourcePort: uint16(i),
+		})
+	}
+	carried := e.Recognise(e.Carry())
+	r := record.NewRecorder(1 << 20)
+	next := engine.New(engine.Config{}, time.Unix(1_700_000_001, 0))
+	next.Swap(time.Unix(1_700_000_001, 0), set.Engine)
+	r.Begin(time.Unix(1_700_000_001, 0), next.State(), scripts)
+	r.Input(record.Input{Kind: record.InputContinue, Time: time.Unix(1_700_000_001, 0), Carried: &carried})
+	var recording bytes.Buffer
+	_, err = r.Recording().WriteTo(&recording)
+	must(t, err)
+	result, err := scrubbed(recording.Bytes(), nil)
+	must(t, err)
+	items, err := read(result.File)
+	must(t, err)
+	at := slices.IndexFunc(items, func(i record.Item) bool { return i.Input != nil && i.Input.Kind == record.InputContinue })
+	if at < 0 {
+		t.Fatal("the recording continues nothing")
+	}
+	got := items[at].Input.Carried
+	if len(got.Runs) != 1 || len(got.FirstStage) == 0 || len(got.Rules) != 1 || !got.Rules[0].Same || got.Runs[0].Hits[0].Port.Number == 7421 {
+		t.Errorf("carried %+v", got)
+	}
+	for _, gone := range []string{"\xcb\x00\x71\x09", "\xcb\x00\x71\x0a"} {
+		if strings.Contains(string(got.FirstStage), gone) {
+			t.Error("an address is left")
+		}
+	}
+	if got.Runs[0].Source == netip.MustParseAddr("203.0.113.9") {
+		t.Error("the source is left")
+	}
+}
