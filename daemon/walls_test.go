@@ -74,7 +74,7 @@ var arrows = map[string][]string{
 	"scripting/difference": {"daemon/packet", "daemon/engine", "daemon/spelling", "daemon/transcript", "scripting", "scripting/source", "scripting/condition"},
 	"scripting/reference":  {"daemon/spelling", "scripting"},
 	"scripting/starter":    {"daemon/packet", "scripting", "scripting/lint", "scripting/reference", "scripting/sandbox", "scripting/source", "simulate/opening"},
-	"scripting/lint":       {"daemon/packet", "daemon/engine", "scripting", "scripting/source", "scripting/condition", "scripting/knockd"},
+	"scripting/lint":       {"daemon/packet", "daemon/engine", "daemon/spelling", "scripting", "scripting/source", "scripting/condition", "scripting/knockd"},
 	"simulate/suite": {"daemon/packet", "daemon/engine", "daemon/openfile", "daemon/spelling", "daemon/transcript",
 		"scripting", "scripting/condition", "scripting/source", "scripting/spec", "simulate", "simulate/craft", "simulate/opening"},
 	"simulate/compare":    {"daemon/engine", "daemon/packet", "daemon/transcript", "scripting", "scripting/difference", "simulate", "simulate/account"},

@@ -32,7 +32,7 @@ func (l *loader) checkMentions() {
 		_, completion := condition.Completion(m.condition)
 		switch {
 		case !known:
-			l.report(m.at, fmt.Sprintf("%s: there is no door %q%s", m.what, name, spelling.DidYouMean(name, slices.Sorted(maps.Keys(doors)))))
+			l.report(m.at, fmt.Sprintf("%s: there is no door %q%s", m.what, name, spelling.DidYouMean(name, slices.Sorted(maps.Keys(doors)))+spelling.Hint(name)))
 		case completion && door.Listen:
 			l.report(m.at, fmt.Sprintf("%s: %q is a listener, which every packet to its port completes: name a door with a sequence", m.what, name))
 		case completion:

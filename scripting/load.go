@@ -192,7 +192,7 @@ func (l *loader) check() {
 	for _, file := range l.scripts.All() {
 		for _, site := range file.Closes {
 			if _, ok := l.doors[site.Target]; !ok && site.Target != "" {
-				message := fmt.Sprintf("close: there is no door %q%s", site.Target, spelling.DidYouMean(site.Target, names))
+				message := fmt.Sprintf("close: there is no door %q%s%s", site.Target, spelling.DidYouMean(site.Target, names), spelling.Hint(site.Target))
 				if l.mayRegister(site.Target, doorKinds...) {
 					l.set.Mistakes = append(l.set.Mistakes, mistake.Mistake{Place: site.Place, Message: message})
 					continue

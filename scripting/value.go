@@ -105,7 +105,7 @@ func parsed[T any](v value, what string, parse func(string) (T, error)) (result 
 	v.pay(parsedSteps+int64(len(s))/16, parsedBytes)
 	result, err := parse(string(s))
 	if err != nil {
-		v.fail("%v", err)
+		v.fail("%v%s", err, spelling.Hint(string(s)))
 	}
 	return result, err == nil
 }
@@ -178,7 +178,7 @@ func (v value) oneOf(names ...string) (int, bool) {
 	case !ok:
 		v.expected("one of " + quotedList(names))
 	case i < 0:
-		v.fail("unknown value %q%s", string(s), spelling.DidYouMean(string(s), names))
+		v.fail("unknown value %q%s%s", string(s), spelling.DidYouMean(string(s), names), spelling.Hint(string(s)))
 	}
 	return max(i, 0), ok && i >= 0
 }

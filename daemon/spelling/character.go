@@ -21,12 +21,45 @@ type Word struct {
 }
 
 // String returns `"–dport" has U+2013 EN DASH in column 7: write "--dport"`.
-func (w Word) String() string {
+func (w Word) String() string { return w.message(fmt.Sprintf(" in column %d", w.Column)) }
+
+// Placeless returns the same without the column, for a text whose place in its line is not known.
+func (w Word) Placeless() string { return w.message("") }
+
+func (w Word) message(where string) string {
 	instead := "remove it"
 	if w.Plain != "" {
 		instead = "write " + quoted(w.Plain)
 	}
-	return fmt.Sprintf("%s has %s in column %d: %s", quoted(w.Text), strings.Join(w.Names, " and "), w.Column, instead)
+	return fmt.Sprintf("%s has %s%s: %s", quoted(w.Text), strings.Join(w.Names, " and "), where, instead)
+}
+
+// maxHints is how many words [Hint] names.
+const maxHints = 2
+
+// Hint returns the end of a message about a text that is refused: what in it a web page or a word
+// processor put there. It is "" for other texts.
+func Hint(text string) (hint string) {
+	words := Strange(text, InCode)
+	for _, w := range words[:min(len(words), maxHints)] {
+		hint += "; " + w.Placeless()
+	}
+	return hint
+}
+
+// First names the character with which a text begins, with what to write instead, when it is such
+// a one: "U+201C LEFT DOUBLE QUOTATION MARK", "\"". The result is "" for other characters.
+func First(text string) (title, plain string) {
+	_, size := utf8.DecodeRuneInString(text)
+	letters := decode(text[:size])
+	if len(letters) == 0 {
+		return "", ""
+	}
+	c, known := lookUp(letters[0].r)
+	if !known {
+		return "", ""
+	}
+	return strings.TrimSuffix(c.title(letters[0]), ","), c.plain
 }
 
 // quoted returns a text in quotes that it does not have, with escapes for what cannot be seen.

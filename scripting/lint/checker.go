@@ -21,6 +21,7 @@ type checker struct {
 	crowds    map[crowd][]int                // the ports that disturb a crowd of doors, sorted
 	inForce   []engine.Knock                 // see pool
 	wires     map[class][]int                // see wiresOf
+	strange   int                            // findings about characters
 }
 
 func newChecker(set *scripting.Set) *checker {

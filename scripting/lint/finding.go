@@ -41,12 +41,13 @@ const (
 	NoTTL          = "no-ttl"          // a value of each source is stored for ever
 	EmptyList      = "empty-list"      // a list of networks has none
 	Everybody      = "everybody"       // a list of networks has all addresses
+	Character      = "character"       // a web page put a character in the place of a plain one
 	NoReason       = "no-reason"       // a comment that allows a finding without saying why
 	UnknownID      = "unknown-id"      // a comment that allows an unknown id
 	UnusedAllow    = "unused-allow"    // a comment that allows a finding that is not there
 )
 
-var allowed = []string{Ascending, Descending, SideBySide, NoTripwires, Short, Prefix, Unguarded, NoWayIn, NoWayBack, WindowNever, WindowOver, EndsOutside, Deadlock, AnyPort, NoLimit, SharedLimit, NoEffect, Listening, TripwireInUse, Ephemeral, SYNCookies, GuardsNothing, NoCut, NoSet, CommandMissing, NotShared, Knockd, UsedUp, Mistake, NoDatabase, UnknownPasses, PrivateNever, NoTTL, EmptyList, Everybody}
+var allowed = []string{Ascending, Descending, SideBySide, NoTripwires, Short, Prefix, Unguarded, NoWayIn, NoWayBack, WindowNever, WindowOver, EndsOutside, Deadlock, AnyPort, NoLimit, SharedLimit, NoEffect, Listening, TripwireInUse, Ephemeral, SYNCookies, GuardsNothing, NoCut, NoSet, CommandMissing, NotShared, Knockd, UsedUp, Mistake, NoDatabase, UnknownPasses, PrivateNever, NoTTL, EmptyList, Everybody, Character}
 
 // A Finding is one rule to look at, with what may be wrong and how to change
 // it.

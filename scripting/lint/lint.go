@@ -59,6 +59,7 @@ func CheckOn(set *scripting.Set, m *Machine, databases *Databases, now time.Time
 	c.mistakes()
 	c.denials()
 	c.values()
+	c.characters()
 	c.warnings(m)
 	if databases != nil {
 		c.databases(databases)

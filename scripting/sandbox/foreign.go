@@ -32,15 +32,6 @@ var lexicalHabits = []habit{
 	{"~", "not equal is written '~=', and " + noBits},
 	{"?", "write a and b or c"},
 	{"`", "write strings in \" or '"},
-	{"\u201c", "write the plain quote \""},
-	{"\u201d", "write the plain quote \""},
-	{"\u201e", "write the plain quote \""},
-	{"\u2018", "write the plain quote '"},
-	{"\u2019", "write the plain quote '"},
-	{"\u2013", "write the plain minus -"},
-	{"\u2014", "write the plain minus -"},
-	{"\u2212", "write the plain minus -"},
-	{"\u00a0", "it is a blank of word processors: write a plain blank"},
 	{"\x00", "the file is no text in UTF-8: save it as UTF-8"},
 }
 

@@ -9,6 +9,8 @@ import (
 
 	"github.com/yuin/gopher-lua/ast"
 	"github.com/yuin/gopher-lua/parse"
+
+	"sesame/daemon/spelling"
 )
 
 // This file words the errors of gopher-lua's scanner and parser for authors of scripts. Its tests
@@ -23,7 +25,7 @@ func (p *Program) lexical(s *scan, err error) error {
 	place := s.token.Pos
 	switch message {
 	case "unterminated string":
-		message = "unfinished string: a quote is missing in this line"
+		message = "unfinished string: a quote is missing in this line" + quoteHint(sourceLine(p.Source, place.Line))
 	case "unterminated multiline string":
 		message = "unfinished string: ']]' is missing"
 	case "invalid multiline comment":
@@ -45,6 +47,9 @@ func (p *Program) strange(place ast.Position) string {
 		return "unexpected character"
 	}
 	rest := line[place.Column-1:]
+	if pasted := pastedCharacter(rest); pasted != "" {
+		return pasted
+	}
 	character := fmt.Sprintf("unexpected character %q", []rune(rest[:min(len(rest), utf8.UTFMax)])[0])
 	switch h := startsWith(rest, lexicalHabits); {
 	case h.text == "":
@@ -54,6 +59,25 @@ func (p *Program) strange(place ast.Position) string {
 	default:
 		return character + ": " + h.instead
 	}
+}
+
+// pastedCharacter names the character with which a text begins, if a web page or a word processor
+// put it there; "": it is another.
+func pastedCharacter(text string) string {
+	title, plain := spelling.First(text)
+	switch {
+	case title == "":
+		return ""
+	case plain == "":
+		return "unexpected " + title + ": remove it"
+	case strings.TrimSpace(plain) == "":
+		return "unexpected " + title + ": write a plain blank"
+	case plain == `"` || plain == "'":
+		plain = "quote " + plain
+	case plain == "-":
+		plain = "minus -"
+	}
+	return "unexpected " + title + ": write the plain " + plain
 }
 
 // syntax returns an error for a token that the parser did not expect. It reads the tokens again up
@@ -78,7 +102,17 @@ func (p *Program) syntax(err error) error {
 	if place.Line < 1 {
 		place.Line, place.Column = 1, 1
 	}
-	return p.errorAt(place.Line, place.Column, "%s", s.explain(failed.Message))
+	return p.errorAt(place.Line, place.Column, "%s%s", s.explain(failed.Message), quoteHint(sourceLine(p.Source, place.Line)))
+}
+
+// quoteHint returns the end of a message about a line that has typographic quotes, or "". They end
+// no string, so that what comes behind them is read as if it was meant.
+func quoteHint(line string) string {
+	words := spelling.Strange(line, spelling.Quote)
+	if len(words) == 0 {
+		return ""
+	}
+	return "; " + words[0].String()
 }
 
 // explain returns the message for the token at hand, from the most to the least specific guess.

@@ -1,0 +1,88 @@
+package lint
+
+import (
+	"slices"
+	"strings"
+
+	"sesame/daemon/engine"
+	"sesame/daemon/spelling"
+	"sesame/scripting"
+	"sesame/scripting/source"
+)
+
+const (
+	characterHint = "correct it; what is meant is allowed by a comment -- sesame:allow character REASON"
+	// maxCharacters bounds the findings about characters.
+	maxCharacters = 100
+	// maxBelow is how far below its declaration an argument of a command is looked for, in lines.
+	maxBelow = 200
+)
+
+// characters finds what a web page or a word processor put into a set where nothing else fails. A
+// command takes "–dport" for a word like any other. A name with a character that nobody sees cannot
+// be typed. And what changes the order in which a line is shown deceives whoever reads the script,
+// also in a comment. Doors and commands of a knockd.conf have warnings of their own.
+func (c *checker) characters() {
+	texts := map[string][]string{}
+	for _, file := range c.set.Files {
+		if !file.Referenced() && !file.Zone {
+			texts[file.Path] = strings.Split(string(file.Source), "\n")
+			c.reordered(file.Path, texts[file.Path])
+		}
+	}
+	for _, d := range c.set.Engine.Doors {
+		if !scripting.InConf(d) {
+			c.nameOf(d)
+		}
+	}
+	for _, command := range c.set.Commands {
+		lines, ours := texts[command.Place.File]
+		if !ours {
+			continue
+		}
+		for _, argument := range slices.Concat(command.Argv, command.Undo) {
+			for _, w := range spelling.Strange(argument, spelling.InCommand&^spelling.Bidi) {
+				c.character(placed(command.Place, lines, w))
+			}
+		}
+	}
+}
+
+// reordered finds characters that change the order in which a line is shown.
+func (c *checker) reordered(path string, lines []string) {
+	for i, line := range lines {
+		for _, w := range spelling.Strange(line, spelling.Bidi) {
+			c.character(source.Place{File: path, Line: i + 1}, w.String())
+		}
+	}
+}
+
+// nameOf finds what nobody can type who reads the name of a door.
+func (c *checker) nameOf(d *engine.Door) {
+	for _, w := range spelling.Strange(d.Name, spelling.InName&^spelling.Bidi) {
+		c.character(source.Place{File: d.File, Line: d.Line}, "the name: "+w.Placeless())
+	}
+}
+
+// placed returns the line of a script that has a word, and the message with its column. A word that
+// the script computes is in no line: then it is that of the declaration.
+func placed(declared source.Place, lines []string, w spelling.Word) (source.Place, string) {
+	for i := declared.Line - 1; i >= 0 && i < min(len(lines), declared.Line+maxBelow); i++ {
+		if !strings.Contains(lines[i], w.Text) {
+			continue
+		}
+		for _, there := range spelling.Strange(lines[i], spelling.InCommand&^spelling.Bidi) {
+			if strings.Contains(there.Text, w.Text) {
+				w.Column = there.Column
+				return source.Place{File: declared.File, Line: i + 1}, w.String()
+			}
+		}
+	}
+	return declared, w.Placeless()
+}
+
+func (c *checker) character(at source.Place, message string) {
+	if c.strange++; c.strange <= maxCharacters {
+		c.found = append(c.found, Finding{ID: Character, File: at.File, Line: at.Line, Message: message, Hint: characterHint})
+	}
+}
