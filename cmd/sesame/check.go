@@ -66,6 +66,9 @@ chance in which it comes to them and to the tripwires.
 The exit status is 0 when the scripts load, with --strict 1 when there are
 findings, and 2 when the scripts do not load, or when the configuration names
 sets of the firewall that are not there or do not fit.`,
+		Example: `  sesame check -s scripts
+  sesame check -s scripts --guess --effects
+  sesame check -c /etc/sesame/sesame.toml --strict`,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return p.check(c, f) },
 	}

@@ -64,6 +64,8 @@ var shellCases = []shellCase{
 	{"explain --socket nobody 2001:\t", "explain|--socket|nobody|2001:"},
 	{"revoke --socket socket 203.0.113.9 t\t", "revoke|--socket|socket|203.0.113.9|tcp/22"},
 	{"completion z\t", "completion|zsh"},
+	{"-knock --verb\t", "--verbose"},
+	{"-knock -d 1s --js\t", "-d|1s|--json"},
 }
 
 // shells are the programs, with what they read first.
@@ -72,10 +74,10 @@ var shells = []struct {
 	argv []string
 	rc   string // %s is the directory of the completions
 }{
-	{"bash", []string{"bash", "--norc", "--noprofile", "-i"}, "set +o history; source /usr/share/bash-completion/bash_completion; source %s/sesame.bash"},
-	{"bash without bash-completion", []string{"bash", "--norc", "--noprofile", "-i"}, "set +o history; source %s/sesame.bash"},
+	{"bash", []string{"bash", "--norc", "--noprofile", "-i"}, "set +o history; source /usr/share/bash-completion/bash_completion; source %[1]s/sesame.bash; source %[1]s/sesame-knock.bash"},
+	{"bash without bash-completion", []string{"bash", "--norc", "--noprofile", "-i"}, "set +o history; source %[1]s/sesame.bash; source %[1]s/sesame-knock.bash"},
 	{"zsh", []string{"zsh", "-f", "-i"}, "zstyle ':completion:*' insert-tab false; unsetopt bang_hist; fpath=(%s $fpath); autoload -U compinit; compinit -u -D"},
-	{"fish", []string{"fish", "--no-config", "-i"}, "source %s/sesame.fish"},
+	{"fish", []string{"fish", "--no-config", "-i"}, "source %[1]s/sesame.fish; source %[1]s/sesame-knock.fish"},
 }
 
 // TestRealCompletion types in real shells. It fails when a shell completes to something else, or
@@ -248,7 +250,10 @@ func (s *shell) lines(all ...string) string {
 func (s *shell) completed(typed string) string {
 	s.Helper()
 	const home = "\x01" // before the line
-	out := s.lines("sesame " + typed + home + `printf '<<%s>>\n' `)
+	if !strings.HasPrefix(typed, "-knock ") {
+		typed = " " + typed
+	}
+	out := s.lines("sesame" + typed + home + `printf '<<%s>>\n' `)
 	var args []string
 	for _, m := range regexp.MustCompile(`<<([^%][^>]*|)>>\r?\n`).FindAllStringSubmatch(out, -1) {
 		args = append(args, m[1])

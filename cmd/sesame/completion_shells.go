@@ -21,7 +21,9 @@ var (
 
 // completionScripts returns the files that shells read, by the names that they expect.
 func completionScripts() map[string]string {
-	return map[string]string{"sesame.bash": bashCompletion, "_sesame": zshCompletion, "sesame.fish": fishCompletion}
+	all := knockCompletions()
+	all["sesame.bash"], all["_sesame"], all["sesame.fish"] = bashCompletion, zshCompletion, fishCompletion
+	return all
 }
 
 func (p *program) completionCommand() *cobra.Command {

@@ -29,6 +29,9 @@ since its start. With --json the lines are those of docs/transcript.md. When
 events come faster than they are read, a line gives the number of missing ones:
 
   {"event":"skipped","events":123}`,
+		Example: `  sesame events
+  sesame events -f
+  sesame events -f --json | jq -c 'select(.event == "open")'`,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return p.events(c, f) },
 	}

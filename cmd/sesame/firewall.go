@@ -48,7 +48,7 @@ the table back within a second, so it must be stopped first.`, p.firewallRemove)
 func (p *program) firewallPart(name, short, long string, do func(*cobra.Command, *firewall.Guard, *config.Config) error) *cobra.Command {
 	f := &configFlags{}
 	c := &cobra.Command{
-		Use: name + " [flags]", Short: short, Long: long, Args: noArguments,
+		Use: name + " [flags]", Short: short, Long: long, Args: noArguments, Example: "  sudo sesame firewall " + name,
 		RunE: func(c *cobra.Command, _ []string) (err error) {
 			settings, err := f.load(c)
 			if _, usage := errors.AsType[*usageError](err); usage {
@@ -207,7 +207,8 @@ func (p *program) firewallLoadCommand() *cobra.Command {
 state directory. It is for the start of the machine, before there is a network.
 Sources that have access keep it. When the configuration is wrong, load uses the
 settings that were saved with the scripts.`,
-		Args: noArguments,
+		Example: `  sudo sesame firewall load`,
+		Args:    noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			settings, err := f.load(c)
 			if _, usage := errors.AsType[*usageError](err); usage {

@@ -30,6 +30,8 @@ another program drops: sesame status, or sesame explain.
 
 A command that is shared has one line for each grant that holds it. Its undo runs
 when the last of them ends.`,
+		Example: `  sesame grants
+  sesame grants --json | jq -r '.[].source'`,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			return p.request(c, f, func(ctx context.Context, daemon *control.Client) error {

@@ -52,6 +52,7 @@ func (w *manualWriter) command(c *cobra.Command) *manual.Page {
 		w.writeOptions(p, c)
 	}
 	writeStatuses(p, statuses)
+	writeDependents(p, c, "SIGNALS", manualSignals())
 	writeEnvironment(p, c)
 	writeFiles(p, c)
 	writeExamples(p, c)

@@ -24,7 +24,7 @@ func manualFiles() []dependent {
 		{"scripts from", "/etc/sesame/scripts", "the doors and their tests: sesame-scripts(7)."},
 		{"socket", "/run/sesame/sesame.sock", "the socket of the daemon."},
 		{"state", "/var/lib/sesame", "what must survive a restart: grants, stored values, the last good scripts."},
-		{"action", "/var/lib/sesame/audit.log", "the audit log: a line of JSON for each request. audit.log.1 is the one before it."},
+		{"action", "/var/lib/sesame/audit.log", "the audit log, unless log.audit names another file: a line of JSON for each request. audit.log.1 is the one before it."},
 		{"", "/var/lib/sesame-helper", "the pending undo commands, for root alone."},
 		{"", "/run/sesame-helper.sock", "the socket of the helper, which runs commands as root."},
 		{"", "/usr/share/doc/sesame", "the documentation."},
@@ -34,9 +34,22 @@ func manualFiles() []dependent {
 // manualVariables are the variables of the environment.
 func manualVariables() []dependent {
 	return []dependent{
+		{"config", configVariable, "the configuration file, when -c names none. sudo drops it, and the units do not set it."},
+		{"socket", socketVariable, "the socket of the daemon, when --socket names none. sudo drops it, too."},
 		{"color", "NO_COLOR", "when it is not empty, the output has no colours."},
 		{"discard", "VISUAL, EDITOR", "the editor."},
 		{"me", "SSH_CONNECTION", "the address from which you are logged in, as sshd sets it."},
+	}
+}
+
+// manualSignals are those of the daemon.
+func manualSignals() []dependent {
+	const run = "pprof" // a flag of sesame run alone
+	return []dependent{
+		{run, "SIGTERM, SIGINT", "the end: pending undos run, and guarded ports stay guarded."},
+		{run, "SIGHUP", "the scripts are read again, as by sesame-reload(8)."},
+		{run, "SIGUSR1", "log files are opened anew."},
+		{run, "SIGUSR2", "the end, for a restart: pending undos run at their time, by the next start."},
 	}
 }
 

@@ -103,6 +103,7 @@ captures offline, so that you can test a script before you use it.`,
 		p.manualCommand(),
 	)
 	p.describeValues(root)
+	root.SetUsageFunc(p.usage)
 	return root
 }
 

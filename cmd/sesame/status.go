@@ -29,6 +29,9 @@ Then comes what is wrong, with the next step.
 
 The exit status is 0 when a daemon runs, with --strict 1 when the verdict is
 not ok, and 2 when no daemon answers.`,
+		Example: `  sesame status
+  sesame status --strict >/dev/null || echo "look at sesame"
+  sesame status --json | jq .health`,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			return p.request(c, &f.daemon, func(ctx context.Context, daemon *control.Client) error {
