@@ -81,7 +81,7 @@ pcaps: # record the captures again; as root
 	go run ./pcaps
 
 docs: # make the pages anew that come from a template, such as docs/scripts.md.tmpl, and a table of the program; what commands print there; and the notices
-	go test ./scripting ./daemon/config -run '^TestReference' -update
+	go test ./scripting ./daemon/config ./daemon/metrics -run '^TestReference' -update
 	go test ./docs -run '^(TestGuide|TestConsole)$$' -update
 	@touch cmd/sesame/notices.txt
 	go test ./cmd/sesame -run '^TestNotices$$' -update

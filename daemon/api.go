@@ -12,6 +12,7 @@ import (
 	"sesame/daemon/effect"
 	"sesame/daemon/effect/firewall"
 	"sesame/daemon/engine"
+	"sesame/daemon/metrics"
 	"sesame/daemon/packet"
 	"sesame/daemon/record"
 	"sesame/daemon/wire"
@@ -31,6 +32,7 @@ func (d *daemon) api() control.API {
 		Grant: audited(d, d.grant, auditGrant), Revoke: audited(d, d.revoke, auditRevoke), Forget: audited(d, d.forget, auditForget),
 		Reload: audited(d, d.reload, auditReload), Confirm: audited(d, d.confirm, auditConfirm),
 		Record: d.auditedRecord(d.record, false), RecordWithheld: d.auditedRecord(d.recordWithheld, true),
+		Metrics: metrics.Handler(d.metrics, faults(d.config.Log)),
 	}
 	if d.config.Pprof {
 		api.Profiles = profiles()
@@ -182,20 +184,17 @@ func portTexts(ports []packet.Port) []string {
 
 // status returns what the daemon does, and the verdict on it.
 func (d *daemon) status(ctx context.Context) (control.Status, error) {
-	s, err := d.findings(ctx)
+	s, err := d.findings(ctx, func() (firewallLook, fileState) { return d.lookNow(ctx) }, func() {})
 	s.Health = control.HealthOf(&s)
 	return s, err
 }
 
-// findings returns what the daemon does and what is wrong with it. It looks at the firewall and
-// at the files now, because both may have changed since the last look. Whoever asks does not wait
-// for what hangs: then the status has what the last look found, and says so.
-func (d *daemon) findings(ctx context.Context) (s control.Status, err error) {
-	kernel, kernelAnswers := d.lookAtFirewall(ctx)
-	files, diskAnswers := d.lookAtFiles(ctx)
-	d.noteSlow(diskAnswers, kernelAnswers)
+// findings returns what the daemon does and what is wrong with it. The loop calls also at the
+// moment of which the status is.
+func (d *daemon) findings(ctx context.Context, look func() (firewallLook, fileState), also func()) (s control.Status, err error) {
+	kernel, files := look()
 	var asks []source.AskSite
-	if !d.loop.do(ctx, func() { s, asks = d.statusNow(), d.loop.set.Asks }) {
+	if !d.loop.do(ctx, func() { s, asks = d.statusNow(), d.loop.set.Asks; also() }) {
 		return s, unanswered(ctx)
 	}
 	s.Scripts.Drift, s.Scripts.Unreadable = files.drift, files.unreadable

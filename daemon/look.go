@@ -11,6 +11,7 @@ import (
 
 	"sesame/daemon/control"
 	"sesame/daemon/effect/firewall"
+	"sesame/daemon/metrics"
 	"sesame/daemon/writable"
 	"sesame/scripting"
 )
@@ -60,14 +61,23 @@ func (l *look[T]) examine(examine func() T) {
 	l.running = nil
 }
 
-// looks are what the status looks at.
+// looks are what the status looks at, and what reads the status for metrics.
 type looks struct {
 	files    look[fileState]
 	firewall look[firewallLook]
+	metrics  look[metrics.Snapshot]
+}
+
+// latest returns what the latest examination found.
+func (l *look[T]) latest() T {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.last
 }
 
 // A fileState is the state of the script files on the disk.
 type fileState struct {
+	at         time.Time          // engine time
 	drift      bool               // they differ from those that run
 	unreadable string             // why they cannot be read
 	writable   []writable.Finding // what others can change
@@ -81,6 +91,7 @@ type fileState struct {
 func (d *daemon) lookAtFiles(ctx context.Context) (fileState, bool) {
 	running := context.WithoutCancel(ctx) // the caller may be gone before the disk answers
 	return d.looks.files.get(ctx, lookLimit, func() (s fileState) {
+		s.at = d.loop.clock.now()
 		s.drift, s.unreadable = d.drift(running)
 		var set *scripting.Set
 		if d.loop.do(running, func() { set = d.loop.set }) {
@@ -109,6 +120,7 @@ type firewallLook struct {
 func (d *daemon) lookAtFirewall(ctx context.Context) (firewallLook, bool) {
 	running := context.WithoutCancel(ctx)
 	return d.looks.firewall.get(ctx, lookLimit, func() (f firewallLook) {
+		f.at = d.loop.clock.now()
 		d.findConflicts(running) // adding an accept rule sends no event about a chain
 		f.tracked = conntrack()
 		var observed bool
@@ -118,7 +130,6 @@ func (d *daemon) lookAtFirewall(ctx context.Context) (firewallLook, bool) {
 			f.full = fullSets(d.firewall)
 			return f
 		}
-		f.at = d.loop.clock.now()
 		f.refused, f.err = guard.Refused()
 		if f.err == nil {
 			f.unlisted, f.err = guard.Unlisted()
@@ -149,6 +160,16 @@ func fullSets(of monitoredFirewall) (all []control.FullSet) {
 		}
 	}
 	return all
+}
+
+// lookNow looks at the firewall and at the files, because both may have changed since the last
+// look. It does not wait for what hangs: then it returns what the last look found, and the status
+// says so.
+func (d *daemon) lookNow(ctx context.Context) (firewallLook, fileState) {
+	kernel, kernelAnswers := d.lookAtFirewall(ctx)
+	files, diskAnswers := d.lookAtFiles(ctx)
+	d.noteSlow(diskAnswers, kernelAnswers)
+	return kernel, files
 }
 
 // noteSlow notes which of the looks took too long.

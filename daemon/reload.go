@@ -86,6 +86,7 @@ type reloader struct {
 	loaded   time.Time // when the running set was applied
 	lastGood bool      // the files failed at the start
 	running  int       // generation of the set that runs
+	outcomes map[control.ReloadOutcome]int
 	// unreadable is what was reported before the files could not be read; nil: they could be.
 	unreadable *outcome
 	onTrial    *trialTold // nil: no trial runs
@@ -116,7 +117,7 @@ func (d *daemon) newReloader(first startup) *reloader {
 		requests:      make(chan request),
 		referenced:    make(chan []string, 1),
 		stateRenewed:  make(chan struct{}, 1),
-		generation:    1, running: 1, loaded: d.since,
+		generation:    1, running: 1, loaded: d.since, outcomes: map[control.ReloadOutcome]int{},
 	}
 	r.seen, r.held, r.from, r.unmarked = first.judged, first.held, first.from, first.unmarked
 	r.sendReferenced(first.files)
@@ -284,6 +285,7 @@ func (r *reloader) tryReload(ctx context.Context, asked wish, hint bool) (outcom
 		r.noteStanding(now, files, &o)
 	}
 	r.loop.do(ctx, func() {
+		r.outcomes[o.kind]++
 		switch {
 		case asked.from != "":
 		case files != nil:

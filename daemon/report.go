@@ -36,6 +36,7 @@ type reporter struct {
 	byAnyone               map[string]bool
 
 	failures []control.Failure // the latest, oldest first
+	failedBy map[string]int    // effects that failed, by name
 	warned   map[faultPlace]time.Time
 }
 
@@ -80,6 +81,7 @@ func newReporter(tail *control.Tail, knockd *knockdlog.Log, people *transcript.T
 		firsts:   rate.NewLimiter(100, 1000),
 		refusals: rate.NewLimiter(20, 200),
 		warned:   map[faultPlace]time.Time{},
+		failedBy: map[string]int{},
 	}
 }
 
@@ -140,6 +142,7 @@ func (r *reporter) bounded(events []engine.Event) []engine.Event {
 
 // fail stores a failed effect.
 func (r *reporter) fail(e *engine.Event) {
+	r.failedBy[e.Effect.Name()]++
 	if len(r.failures) == maxFailures {
 		r.failures = append(r.failures[:0], r.failures[1:]...)
 	}

@@ -58,7 +58,7 @@ func (d *daemon) serve(ctx context.Context) error {
 	})
 	for _, task := range []func(context.Context) error{
 		d.waitForPackets, d.measure, d.monitorLinks, d.handleSignals, d.logStop, d.keep, d.followDatabases, d.awaitState, d.serveEarlier, d.followLister, d.loop.facts.resolver.Run,
-		d.watchScripts,
+		d.watchScripts, d.serveMetrics,
 		func(ctx context.Context) error {
 			return watch.NewFiles(d.databasePaths, d.searched(), watch.Quiet, d.config.Log).Run(ctx, d.databaseHints)
 		},

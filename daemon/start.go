@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"net"
 	"os"
 	"os/signal"
 	"slices"
@@ -60,6 +61,7 @@ type daemon struct {
 	finding    chan stateFound // capacity 1: a disk that did not answer; nil: none is asked
 	whole      bool            // the kernel had all grants at the start
 	socket     *control.Socket
+	scrapes    net.Listener // of metrics; nil: there is none
 	firewall   monitoredFirewall
 	instance   *instance // nil: not held, as in mode set
 	source     *capture.Source
@@ -143,6 +145,7 @@ func (d *daemon) prepare(ctx context.Context) (err error) {
 	if d.socket, err = control.Listen(d.config.Socket); err != nil {
 		return err
 	}
+	d.openMetrics(ctx)
 	if d.config.Firewall.Mode != "set" {
 		if d.instance, err = lockInstance(d.config.Log); err != nil {
 			return err
@@ -227,6 +230,7 @@ func (d *daemon) newLoop(clock clock) *loop {
 		d.noteManager(d.notifier.alive(clock.now()))
 	}
 	l.engine.SetFacts(l.facts)
+	l.engine.Stopwatch(func() time.Duration { return clock.now().Sub(d.since) })
 	l.stepped = func() { l.runner.WriteJournal() } // so that a restart computes the right ends of grants
 	people, quiet := d.outputs()
 	l.report = newReporter(d.tail, d.knockd, people, d.config.Log)
@@ -351,6 +355,9 @@ func (d *daemon) close() error {
 	}
 	if d.socket != nil {
 		errs = append(errs, d.socket.Close())
+	}
+	if d.scrapes != nil {
+		_ = d.scrapes.Close() // the server has closed it, unless it never ran
 	}
 	if d.firewall != nil {
 		errs = append(errs, d.firewall.Close())

@@ -23,6 +23,7 @@ const (
 	socketGone                       // the control socket was deleted and cannot be made again
 	serviceManager                   // the service manager cannot be notified
 	noDescriptors                    // the process has no file descriptor left
+	metricsUnserved                  // the port for metrics cannot be opened
 	lookSlow                         // what the status looks at outside the daemon does not answer
 	troubleKinds
 )
@@ -65,5 +66,6 @@ func (t *troubles) tell(s *control.Status) {
 	s.Firewall.Unmeasured = t.texts[unmeasured]
 	s.Firewall.RulesUnread = t.texts[rulesUnread]
 	s.NamesUnread = t.texts[namesUnread]
+	s.MetricsUnserved = t.texts[metricsUnserved]
 	s.SocketGone, s.ServiceManager, s.NoDescriptors, s.LookSlow = t.texts[socketGone], t.texts[serviceManager], t.texts[noDescriptors], t.texts[lookSlow]
 }

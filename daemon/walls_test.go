@@ -42,6 +42,7 @@ var arrows = map[string][]string{
 	"daemon/state":                 {"daemon/packet", "daemon/engine", "daemon/wire", "daemon/account"},
 	"daemon/account":               {"daemon/writable"},
 	"daemon/control":               {"daemon/packet", "daemon/engine", "daemon/wire", "daemon/reach", "daemon/transcript", "daemon/geofile", "daemon/writable", "daemon/account", "daemon/terminal"},
+	"daemon/metrics":               {"daemon/control", "daemon/effect", "daemon/engine", "daemon/packet"},
 	"daemon/config":                {"daemon/packet", "daemon/spelling", "daemon/openfile"},
 	"daemon/spelling":              {},
 	"daemon/confine":               {},
@@ -142,6 +143,7 @@ var confined = []struct {
 	{"github.com/vishvananda/netlink", []string{"daemon/capture", "daemon/livetest"}, "one place listens to the machine's links and addresses"},
 	{"github.com/landlock-lsm/go-landlock", []string{"daemon/confine"}, "one place confines the process"},
 	{"github.com/elastic/go-seccomp-bpf", []string{"daemon/confine"}, "one place confines the process"},
+	{"github.com/prometheus/client_golang", []string{"daemon/metrics"}, "one place has all metrics, and the daemon counts without a library"},
 	{"os/exec", []string{"daemon/effect", "daemon/effect/listing", "daemon/livetest", "pcaps", "cmd/sesame"}, "one place runs commands"}, // cmd/sesame runs git and an editor for the person who called it
 	{"unsafe", []string{"daemon/capture", "scripting/sandbox"}, "only what the kernel writes to needs it, and the instruction that the machine of Lua runs next"},
 }

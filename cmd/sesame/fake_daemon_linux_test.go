@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"net/http"
 	"net/netip"
 	"os"
 	"slices"
@@ -58,6 +59,7 @@ type answers struct {
 	Capture   string // as of package pcaptest
 	Once      string // what Script finds in /var/lib/once
 	Knocks    int    // events, a second after another
+	Metrics   string // empty: the daemon is too old to have any
 }
 
 func (a *answers) api() control.API {
@@ -67,7 +69,12 @@ func (a *answers) api() control.API {
 		tail.Add([]engine.Event{{Kind: engine.EventOpen, Time: noon.Add(time.Duration(i) * time.Second), Packet: i + 1, Door: "ssh",
 			Source: netip.MustParsePrefix("203.0.113.9/32")}})
 	}
+	var metrics http.Handler
+	if a.Metrics != "" {
+		metrics = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, a.Metrics) })
+	}
 	return control.API{
+		Metrics: metrics,
 		Status: func(context.Context) (control.Status, error) {
 			s := a.Status
 			if !a.Old {

@@ -19,6 +19,7 @@ func (p *program) liveCommands() []*cobra.Command {
 	return []*cobra.Command{
 		p.runCommand(),
 		p.statusCommand(),
+		p.metricsCommand(),
 		p.grantsCommand(),
 		p.grantCommand(),
 		p.revokeCommand(),

@@ -40,6 +40,7 @@ type Config struct {
 	TrustedInterfaces []string
 	State             string  // a directory
 	Socket            string  // a path
+	Metrics           string  // an IP address and a port; "": none
 	Helper            string  // a path; "": none
 	User              Value   // that a daemon of root becomes; From is "" for the default
 	Confine           bool    // after the start, when this process runs no command

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -198,6 +199,9 @@ func (r *reader) consider() {
 	}
 	if len(c.Interfaces) > 0 && !slices.ContainsFunc(c.Interfaces, func(name string) bool { return !slices.Contains(c.TrustedInterfaces, name) }) {
 		r.warn("trusted_interfaces", "trusted_interfaces: all interfaces that are heard are trusted: no guard stops anybody who comes through them")
+	}
+	if a, err := netip.ParseAddrPort(c.Metrics); err == nil && !a.Addr().Unmap().IsLoopback() {
+		r.warn("metrics", "metrics: whoever reaches %s can read the names of the doors and what happens at them: let only Prometheus reach it, or serve it at 127.0.0.1", c.Metrics)
 	}
 	if c.Firewall.Mode == "set" && len(c.Trusted)+len(c.TrustedInterfaces) > 0 {
 		r.warn("firewall.mode", "firewall.mode: in set mode the rules are yours, and trusted means nothing to them: accept those networks there")

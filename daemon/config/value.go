@@ -168,6 +168,30 @@ func (v value) socket(otherwise string) string {
 	return s
 }
 
+// address reads an IP address with a port, or an empty text. It is no name: what a name means would
+// depend on the resolver.
+func (v value) address(otherwise string) string {
+	if v.any == "" {
+		return ""
+	}
+	s, ok := v.text()
+	if !ok {
+		return otherwise
+	}
+	a, err := netip.ParseAddrPort(s)
+	switch {
+	case err != nil && strings.HasPrefix(s, "localhost:"):
+		v.wrong("%q has a name: expected an IP address, such as %q", shortened(s), "127.0.0.1:"+shortened(strings.TrimPrefix(s, "localhost:")))
+	case err != nil:
+		v.wrong("%q: expected %s", shortened(s), v.key.Type)
+	case a.Port() == 0:
+		v.wrong("%q has the port 0, which is a new one each time: expected %s", shortened(s), v.key.Type)
+	default:
+		return a.String()
+	}
+	return otherwise
+}
+
 // optional reads the path of a Unix socket that may be empty.
 func (v value) optional(otherwise string) string {
 	if v.any == "" {

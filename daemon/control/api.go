@@ -46,6 +46,8 @@ type API struct {
 	Refused func(Caller)
 	// Profiles answers GET requests below /debug/pprof/; nil: there are none.
 	Profiles http.Handler
+	// Metrics answers with the metrics of the daemon; nil: there are none.
+	Metrics http.Handler
 }
 
 // A Refusal is the reason why a request is refused, for people.

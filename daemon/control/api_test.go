@@ -45,6 +45,10 @@ func TestEveryQuestionIsAnswered(t *testing.T) {
 	if diff := cmp.Diff(Outcome{Outcome: Rejected, Generation: 2, Error: "ssh.lua:1: what"}, outcome); diff != "" || err != nil {
 		t.Errorf("outcome, %v (-want +got):\n%s", err, diff)
 	}
+	var metrics bytes.Buffer
+	if err := c.Metrics(ctx, &metrics); err != nil || metrics.String() != "metrics" {
+		t.Errorf("metrics %q, %v", &metrics, err)
+	}
 	var recording bytes.Buffer
 	if err := c.Record(ctx, &recording); err != nil || recording.String() != "a recording" {
 		t.Errorf("recording %q, %v", &recording, err)

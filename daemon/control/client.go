@@ -94,6 +94,11 @@ func (c *Client) RecordWithheld(ctx context.Context, w io.Writer) error {
 	return c.stream(ctx, forRecording, "recording/withheld", w)
 }
 
+// Metrics writes the metrics of the daemon to w, as Prometheus reads them.
+func (c *Client) Metrics(ctx context.Context, w io.Writer) error {
+	return c.stream(ctx, forAnswer, "metrics", w)
+}
+
 // Events writes events to w. A request that follows ends with the context, or without an error
 // when the daemon ends.
 func (c *Client) Events(ctx context.Context, r EventsRequest, w io.Writer) error {

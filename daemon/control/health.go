@@ -95,6 +95,20 @@ func HealthOf(s *Status) Health {
 	return h
 }
 
+// A HealthCode is the code of something that can be wrong.
+type HealthCode struct {
+	Code     string
+	Severity string // "broken", "degraded", or "note", which changes no verdict
+}
+
+// HealthCodes returns all codes.
+func HealthCodes() (all []HealthCode) {
+	for _, row := range rows() {
+		all = append(all, HealthCode{row.code, string(row.severity)})
+	}
+	return all
+}
+
 func rank(r Reason) int {
 	if r.Broken {
 		return 0

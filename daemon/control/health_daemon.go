@@ -159,6 +159,10 @@ func noDescriptors(s *Status) []finding {
 	return because(s.NoDescriptors, "the daemon cannot open files")
 }
 
+func metricsUnserved(s *Status) []finding {
+	return because(s.MetricsUnserved, "the metrics are not served")
+}
+
 func lookSlow(s *Status) []finding {
 	return because(s.LookSlow, "a part of this status is of an earlier moment")
 }

@@ -111,6 +111,7 @@ var triggers = map[string]func(*Status){
 	"knockd-log":       func(s *Status) { s.KnockdLog = "no space left on device" },
 	"service-manager":  func(s *Status) { s.ServiceManager = "connection refused" },
 	"no-descriptors":   func(s *Status) { s.NoDescriptors = "too many open files" },
+	"metrics-unserved": func(s *Status) { s.MetricsUnserved = "address already in use" },
 	"look-slow":        func(s *Status) { s.LookSlow = "the files were not read within 1s" },
 	"sequences-unread": func(s *Status) { s.Scripts.SequencesUnread = "permission denied" },
 	"values-unread":    func(s *Status) { s.Scripts.Unread = []string{`1 stored value of "a.lua"`} },

@@ -124,6 +124,9 @@ func (a API) handler() http.Handler {
 	mux.Handle("GET /v1/recording", recording(a.Record))
 	mux.Handle("GET /v1/recording/withheld", recording(a.RecordWithheld))
 	mux.Handle("GET /v1/events", events(a.Events))
+	if a.Metrics != nil {
+		mux.Handle("GET /v1/metrics", bounded(a.Metrics))
+	}
 	if a.Profiles != nil {
 		mux.Handle("GET /debug/pprof/", profiling(a.Profiles))
 	}
@@ -183,6 +186,16 @@ func post[Q, T any](limit time.Duration, call func(context.Context, Q) (T, error
 		defer cancel()
 		value, err := call(ctx, request)
 		answer(w, value, err)
+	}
+}
+
+// bounded bounds the time in which the client must read the answer of a handler.
+func bounded(next http.Handler) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), forAnswer)
+		defer cancel()
+		_ = http.NewResponseController(w).SetWriteDeadline(in(forAnswer + forReader))
+		next.ServeHTTP(w, r.WithContext(ctx))
 	}
 }
 

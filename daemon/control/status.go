@@ -67,6 +67,8 @@ type Status struct {
 	AuditLog string `json:"audit_log,omitempty"`
 	// ServiceManager is why the last notification of the service manager failed.
 	ServiceManager string `json:"service_manager,omitempty"`
+	// MetricsUnserved is why the address for metrics is not served.
+	MetricsUnserved string `json:"metrics_unserved,omitempty"`
 	// NoDescriptors is why no file can be opened.
 	NoDescriptors string `json:"no_descriptors,omitempty"`
 	// LookSlow is what did not answer. Then a part of the status is of an earlier moment.

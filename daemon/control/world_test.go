@@ -89,7 +89,8 @@ func (l locked) Write(b []byte) (int, error) {
 // fakeAPI answers what it is asked, and knows nothing.
 func fakeAPI() API {
 	return API{
-		Status: func(context.Context) (Status, error) { return Status{Version: "1.2", Mode: Observe, Now: noon}, nil },
+		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "metrics") }),
+		Status:  func(context.Context) (Status, error) { return Status{Version: "1.2", Mode: Observe, Now: noon}, nil },
 		Grants: func(context.Context) ([]Grant, error) {
 			return []Grant{GrantOf(&engine.Grant{ID: 7, Door: "ssh", By: tom, Source: netip.PrefixFrom(tom, 32), Port: ssh,
 				TTL: time.Minute, End: noon.Add(time.Minute)}, noon, time.Second)}, nil

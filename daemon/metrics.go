@@ -1,0 +1,98 @@
+package daemon
+
+import (
+	"context"
+	"maps"
+	"time"
+
+	"sesame/daemon/control"
+	"sesame/daemon/metrics"
+)
+
+const (
+	// metricsAge is how old the values may be that a scrape gets. However many ask, the loop is
+	// asked no more often.
+	metricsAge = time.Second
+	// metricsPatience is how long a scrape waits for the loop. Prometheus gives up after ten
+	// seconds, by default.
+	metricsPatience = 3 * time.Second
+	// metricsLook is how long scrapes use what was found in files and in the firewall. To look
+	// there costs more than all the rest.
+	metricsLook = time.Minute
+)
+
+// openMetrics opens the port for scrapes of metrics, when the configuration has one. A port that
+// cannot be opened is no reason to guard nothing.
+func (d *daemon) openMetrics(ctx context.Context) {
+	if d.config.Metrics == "" {
+		return
+	}
+	listener, err := metrics.Listen(ctx, d.config.Metrics)
+	if d.troubles.set(metricsUnserved, err) {
+		d.config.Log.Warn("the metrics are not served", "address", d.config.Metrics, "error", err)
+		return
+	}
+	d.scrapes = listener
+}
+
+// serveMetrics answers scrapes until ctx ends.
+func (d *daemon) serveMetrics(ctx context.Context) error {
+	if d.scrapes == nil {
+		return nil
+	}
+	err := metrics.Serve(ctx, d.scrapes, metrics.Handler(d.metrics, faults(d.config.Log)), faults(d.config.Log))
+	if d.troubles.set(metricsUnserved, err) {
+		d.config.Log.Warn("the metrics are not served any more", "address", d.config.Metrics, "error", err)
+	}
+	return nil
+}
+
+// metrics returns the values for a scrape. It does not wait for a loop or a disk that hangs: then
+// the values are those of an earlier scrape, and say so.
+func (d *daemon) metrics(ctx context.Context) metrics.Snapshot {
+	s := d.looks.metrics.latest()
+	if now := d.loop.clock.now(); !s.Up || now.Sub(s.EngineNow) >= metricsAge {
+		fresh := false
+		if s, fresh = d.looks.metrics.get(ctx, metricsPatience+2*lookLimit, d.readMetrics); !fresh {
+			s.Up = false
+		}
+	}
+	s.Version, s.Now = d.config.Version, d.loop.clock.now().Add(d.loop.wallOffset())
+	return s
+}
+
+// readMetrics reads all values, or returns the earlier ones when the loop does not answer.
+func (d *daemon) readMetrics() metrics.Snapshot {
+	ctx, cancel := context.WithTimeout(context.Background(), metricsPatience+2*lookLimit)
+	defer cancel()
+	s := d.looks.metrics.latest()
+	var asked time.Time
+	look := func() (firewallLook, fileState) {
+		kernel, files := d.lookAgain(ctx)
+		asked = d.loop.clock.now()
+		return kernel, files
+	}
+	status, err := d.findings(ctx, look, func() { s.EngineNow = d.loop.clock.now(); d.fillMetrics(&s) })
+	if s.Up = err == nil; !s.Up {
+		return s
+	}
+	s.Status, s.Waited, s.Read = status, s.EngineNow.Sub(asked), status.Now
+	s.Status.Health = control.HealthOf(&s.Status)
+	return s
+}
+
+// fillMetrics adds what the status does not have. Only the loop may call it.
+func (d *daemon) fillMetrics(s *metrics.Snapshot) {
+	s.Doors, s.Work = d.loop.engine.Totals(s.EngineNow), d.loop.runner.Work()
+	s.Failed, s.Reloads = maps.Clone(d.loop.report.failedBy), maps.Clone(d.reloader.outcomes)
+	s.Attempts, s.Grants = d.config.Limits.Attempts, d.config.Limits.Grants
+}
+
+// lookAgain is lookNow, unless that was done a short while ago.
+func (d *daemon) lookAgain(ctx context.Context) (firewallLook, fileState) {
+	kernel, files := d.looks.firewall.latest(), d.looks.files.latest()
+	if since := d.loop.clock.now().Add(-metricsLook); kernel.at.After(since) && files.at.After(since) {
+		return kernel, files
+	}
+	return d.lookNow(ctx)
+}
