@@ -26,7 +26,7 @@ func Give(path string, mode fs.FileMode, to account.User) {
 	name := filepath.Base(path)
 	if made, err := dir.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode); err == nil {
 		_ = made.Chmod(mode) // else with less
-		_ = made.Close()         // it is empty
+		_ = made.Close()     // it is empty
 	}
 	_ = dir.GiveFile(account.User{Name: to.Name, ID: to.ID, Group: -1}, name)
 }
