@@ -15,15 +15,14 @@ type page map[string][]part
 
 // A part is a block of commands, or a file.
 type part struct {
-	before string // the paragraph above it
-	text   string
-	file   string // "": these are commands
+	text string
+	file string // where it goes; "": these are commands
 }
 
 var (
 	title      = regexp.MustCompile(`^##+ (?:\d+\. )?(.+)$`)
 	fenced     = regexp.MustCompile("(?s)^```(\\w+)\n(.*)```$")
-	namedFile  = regexp.MustCompile("`(/etc/[^`]+)`")
+	namedFile  = regexp.MustCompile("`(/etc/[^`]+)`")      // in the paragraph above a file; the last one counts
 	outputLine = regexp.MustCompile(`^(\[\d|\w+\.lua:\d)`) // a block that shows what a program prints
 )
 
@@ -50,12 +49,11 @@ func readPage(t *testing.T, name string) page {
 		commands, indented := unindent(block)
 		switch m := fenced.FindStringSubmatch(block); {
 		case m != nil:
-			file := namedFile.FindStringSubmatch(before)
-			if len(file) == 2 && m[1] != "lua" {
-				p[section] = append(p[section], part{before, restoreBlanks(m[2]), file[1]})
+			if named := namedFile.FindAllStringSubmatch(before, -1); named != nil && m[1] != "lua" {
+				p[section] = append(p[section], part{restoreBlanks(m[2]), named[len(named)-1][1]})
 			}
 		case indented && !outputLine.MatchString(commands):
-			p[section] = append(p[section], part{before: before, text: commands})
+			p[section] = append(p[section], part{text: commands})
 		case !indented:
 			before = block
 		}

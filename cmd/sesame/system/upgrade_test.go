@@ -31,7 +31,7 @@ func newGuarded(t *testing.T) (*machine, packages, *stranger) {
 	t.Helper()
 	m, two := newCustomer(t)
 	m.add(two.older)
-	m.write("/usr/local/bin/note", "#!/bin/sh\necho \"$*\" >>/srv/notes\ndate +%s >>/srv/times\n")
+	m.write("/usr/local/bin/note", "#!/bin/sh\ndate +%s >>/srv/times\necho \"$*\" >>/srv/notes\n")
 	m.run("chmod", "755", "/usr/local/bin/note")
 	m.write("/etc/sesame/scripts/doors.lua", sshDoor+otherDoor+shortDoor)
 	m.write("/etc/sesame/sesame.toml", ownSettings)
