@@ -153,6 +153,8 @@ func (p *program) printOutcome(o *control.Outcome) error {
 		if o.Tests != nil && o.Tests.Failed > 0 {
 			p.note("%s", control.TestsFailedNext)
 		}
+	default:
+		return fmt.Errorf("the daemon is newer than this program, and answers %q, which this one does not know: look at sesame status", o.Outcome)
 	}
 	return nil
 }

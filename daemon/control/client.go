@@ -41,7 +41,7 @@ func Dial(socket string) *Client { return &Client{socket: socket} }
 // Status returns the status of the daemon. A daemon that is too old to tell its health gets a
 // verdict here, which is never [OK].
 func (c *Client) Status(ctx context.Context) (Status, error) {
-	s, err := request[Status](ctx, c, forAnswer, http.MethodGet, "status", nil)
+	s, err := request[Status](ctx, c, forAnswer, http.MethodGet, statusPath, nil)
 	if err == nil {
 		s.withHealth()
 	}
@@ -201,7 +201,7 @@ func (c *Client) do(ctx context.Context, limit time.Duration, method, path strin
 		return response, nil
 	}
 	defer response.Body.Close()
-	return nil, c.failed(response)
+	return nil, c.failed(ctx, path, response)
 }
 
 // unanswered returns the error for a request without an answer, with a hint for the user.
@@ -224,10 +224,16 @@ func (c *Client) unanswered(ctx context.Context, err error, limit time.Duration)
 }
 
 // failed returns the error of an answer with an error status.
-func (c *Client) failed(response *http.Response) error {
+func (c *Client) failed(ctx context.Context, path string, response *http.Response) error {
 	text, err := io.ReadAll(io.LimitReader(response.Body, maxBody))
 	var answer failure
-	if err != nil || json.Unmarshal(text, &answer) != nil || answer.Error == "" {
+	if err == nil && json.Unmarshal(text, &answer) != nil {
+		answer.Error = ""
+	}
+	if older := c.olderError(ctx, response, path, answer.Error); older != nil {
+		return older
+	}
+	if err != nil || answer.Error == "" {
 		return fmt.Errorf("the daemon at %s answered %q: is it of another version?", c.socket, response.Status)
 	}
 	switch response.StatusCode {
