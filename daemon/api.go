@@ -282,6 +282,9 @@ func (d *daemon) statusNow() control.Status {
 	}
 	s.Scripts.Confined, s.KnockdLog, s.AuditLog = d.confined.Load(), d.knockd.Failure(), d.audit.Failure()
 	s.State.Damaged, s.State.Torn, s.State.Newer = d.damaged, d.torn, d.newer
+	if d.reloader.lastGood {
+		s.State.SetUnloaded = d.unloaded
+	}
 	d.troubles.tell(&s)
 	s.State.Journal = journalStatus(l.runner.Journal(), offset)
 	s.Scripts.Unread = unreadTexts(l.engine.Unread())

@@ -127,6 +127,8 @@ func (d *daemon) newReloader(first startup) *reloader {
 	}
 	if first.outcome.kind != control.Applied {
 		r.last, r.lastGood = first.outcome, true
+	}
+	if first.outcome.kind != control.Applied && !first.without {
 		r.log.Warn("the scripts that were applied last run, not those on the disk", "outcome", string(first.outcome.kind), "reason", first.outcome.text)
 	}
 	return r

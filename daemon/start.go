@@ -97,6 +97,7 @@ type daemon struct {
 	looks         looks                   // at what the status reads outside the daemon
 	damaged       []string                // what of the journal could not be read at the start
 	torn          string                  // that its last line was not whole then
+	unloaded      string                  // why the last good set did not load at the start
 	newer         []string                // what of the state a newer version wrote, and was not read
 	confined      atomic.Bool             // the running set has commands, without the privileges for them
 	waiting       map[uint64]chan<- error // results that a connection waits for, by the ID of the effect

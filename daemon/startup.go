@@ -22,6 +22,7 @@ type startup struct {
 	held    *state.Held   // files that wait for a person
 	from    string        // where the set was read; "": at the path of the configuration
 
+	without  bool     // no scripts could be loaded
 	unmarked bool     // held is not saved yet
 	over     *outcome // a trial of scripts from elsewhere, which the end of the daemon ended; nil: none
 }
@@ -29,7 +30,7 @@ type startup struct {
 // chooseScripts decides which scripts a start runs: the files on disk, if they load, if only root
 // can change them, and if they leave no port of the last good set without a guard; or else the last
 // good set. Without a last good set it returns the error of the files, since there is nothing to
-// guard.
+// guard. When there is one, and it does not load either, its ports are guarded.
 //
 // Whether the helper is used is decided here too, since only then is known whether they need it.
 func (d *daemon) chooseScripts(ctx context.Context, found stateFound) (startup, error) {
@@ -48,7 +49,10 @@ func (d *daemon) chooseScripts(ctx context.Context, found stateFound) (startup, 
 	err = d.explainUnread(err)
 	b := startup{set: set, files: files, values: d.values(), judged: files, outcome: outcome{kind: control.Applied, generation: 1, at: d.since}}
 	switch {
+	case good == nil && err != nil && len(found.saved.Guards) > 0:
+		return d.startWithoutScripts(b, found, err)
 	case good == nil:
+		d.unloaded = ""
 		return b, err
 	case err != nil:
 		b.outcome.refuse(err)
@@ -114,7 +118,11 @@ func (d *daemon) lastGood(ctx context.Context, found stateFound) (*scripting.Set
 	if saved.Newer != "" {
 		d.noteNewer([]string{saved.Newer})
 	}
-	if !found.hasSaved || len(saved.Files) == 0 {
+	if !found.hasSaved {
+		return nil, nil, nil
+	}
+	if len(saved.Files) == 0 {
+		d.unloaded = "they cannot be read"
 		return nil, nil, nil
 	}
 	stored := make([]source.File, len(saved.Files))
@@ -126,6 +134,7 @@ func (d *daemon) lastGood(ctx context.Context, found stateFound) (*scripting.Set
 	set, err := d.loadAgain(files, saved.Values)
 	if err != nil {
 		d.config.Log.Warn("the last good scripts do not load any more", "error", err)
+		d.unloaded = err.Error()
 		return nil, nil, nil
 	}
 	return set, files, saved.Values

@@ -17,8 +17,12 @@ func one(next, format string, args ...any) []finding {
 // nothing finds nothing: the row is found elsewhere.
 func nothing(*Status) []finding { return nil }
 
+func noScripts(s *Status) []finding {
+	return because(s.State.SetUnloaded, fmt.Sprintf("the scripts at %s did not load when the daemon started, and neither did those that were applied last", s.Scripts.Path))
+}
+
 func lastGood(s *Status) []finding {
-	if !s.Scripts.LastGood || s.LastReload.Hold != "" {
+	if !s.Scripts.LastGood || s.LastReload.Hold != "" || s.State.SetUnloaded != "" {
 		return nil
 	}
 	text := fmt.Sprintf("the scripts at %s failed when the daemon started: the set that was applied last runs instead", s.Scripts.Path)
