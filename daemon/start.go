@@ -172,6 +172,7 @@ func (d *daemon) prepare(ctx context.Context) (err error) {
 		d.troubles.set(sequencesUnread, nil) // those of the last good set, which does not run
 		d.warnOfPermissions(first.set)
 		d.warnOfCut(first.set)
+		d.warnOfCharacters(first.set)
 	}
 	d.openFacts(first.set)
 	d.loop.setRunning(first.set, first.files, first.values)

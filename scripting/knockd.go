@@ -129,7 +129,7 @@ func (s *script) addConf(v value, file *source.ReferencedFile, conf *knockd.File
 	}
 	for _, t := range conf.Warnings {
 		if !t.Order {
-			s.loading.warnings = append(s.loading.warnings, Warning{Place: source.Place{File: conf.Path, Line: t.Line}, Door: t.Door, Text: t.Text})
+			s.loading.warnings = append(s.loading.warnings, Warning{Place: source.Place{File: conf.Path, Line: t.Line}, Door: t.Door, Text: t.Text, Pasted: t.Pasted})
 		}
 	}
 	if text := IgnoredOptions(conf.Options); text != "" {

@@ -139,6 +139,8 @@ type Warning struct {
 	Door string // "" outside of doors
 	Text string // what the line does, and what to write instead
 	Zone bool   // it is about the file of a time zone, which nobody wrote
+	// Pasted is set when it is about a character that a web page put into the file.
+	Pasted bool
 	// Options is nil unless this is about the section [options]. See
 	// [IgnoredOptions].
 	Options *knockd.Options

@@ -140,7 +140,7 @@ func oneTimeWarnings(path string, text []byte) []Warning {
 	var warnings []Warning
 	_, found := knockd.Unused(text)
 	for _, t := range found {
-		warnings = append(warnings, Warning{Place: source.Place{File: path, Line: t.Line}, Text: t.Text})
+		warnings = append(warnings, Warning{Place: source.Place{File: path, Line: t.Line}, Text: t.Text, Pasted: t.Pasted})
 	}
 	return warnings
 }

@@ -89,6 +89,9 @@ type Warning struct {
 	// Order reports that the warning is about ports that a scan finds in order, or about a door
 	// that is opened on the way to another. sesame check has findings of its own for both.
 	Order bool
+	// Pasted reports that the warning is about a character that a web page or a word processor put
+	// into the file.
+	Pasted bool
 }
 
 // A SyntaxError is the reason for which knockd refuses a file.

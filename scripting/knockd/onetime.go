@@ -50,7 +50,7 @@ func Unused(text []byte) (unused []Sequence, warnings []Warning) {
 			continue
 		}
 		for _, w := range strange(raw, spelling.InCode, `"'`) {
-			warnings = append(warnings, Warning{Line: number, Text: w.String()})
+			warnings = append(warnings, Warning{Line: number, Text: w.String(), Pasted: true})
 		}
 		for _, odd := range oddKnocks(line) {
 			warnings = append(warnings, Warning{Line: number, Text: odd})

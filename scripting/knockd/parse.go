@@ -125,6 +125,7 @@ func (p *parser) read(l line) error {
 		p.warn(p.line, innerReturn)
 	}
 	if l.text == "" || l.text[0] == '#' {
+		p.pasted(comment)
 		return nil
 	}
 	if l.rest {

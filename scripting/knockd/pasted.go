@@ -25,14 +25,19 @@ func (p *parser) pasted(key string) {
 		kinds = spelling.InCode
 	case section:
 		kinds = spelling.InName | spelling.Quote
+	case comment: // for people, but for what deceives them
+		kinds = spelling.Bidi
 	}
 	for _, w := range strange(p.raw, kinds, strip) {
-		p.warn(p.line, w.String())
+		p.place(draftWarning{line: p.line, text: w.String(), pasted: true})
 	}
 }
 
-// section is the key of a line that begins a section.
-const section = "["
+// What stands for the key of a line that has none.
+const (
+	section = "["
+	comment = "#"
+)
 
 // strange returns the words of a line with characters that are there by mistake. What to write
 // instead has no character of strip around it: knockd knows quotes in commands alone.

@@ -216,10 +216,11 @@ func lookalikes(command string) (found []string) {
 
 // A draftWarning is a [Warning] whose door may not have its final name yet.
 type draftWarning struct {
-	line  int
-	door  *draft // nil for what belongs to no door
-	text  string
-	order bool // as in [Warning]
+	line   int
+	door   *draft // nil for what belongs to no door
+	text   string
+	order  bool // as in [Warning]
+	pasted bool // as in [Warning]
 }
 
 // maxWarnings is how many warnings a file gets. A file of 4 MiB could give rise to a million.
@@ -227,7 +228,11 @@ const maxWarnings = 1000
 
 // warn adds a warning about a line of the current section.
 func (p *parser) warn(line int, text string) {
-	t := draftWarning{line: line, text: text}
+	p.place(draftWarning{line: line, text: text})
+}
+
+// place adds a warning about the current section.
+func (p *parser) place(t draftWarning) {
 	if p.section != "" && p.section != "options" {
 		t.door = p.doors[len(p.doors)-1]
 	}
@@ -259,7 +264,7 @@ func (p *parser) finish() {
 	}
 	slices.SortStableFunc(p.warnings, func(a, b draftWarning) int { return a.line - b.line })
 	for _, t := range p.warnings {
-		warning := Warning{Line: t.line, Text: t.text, Order: t.order}
+		warning := Warning{Line: t.line, Text: t.text, Order: t.order, Pasted: t.pasted}
 		if t.door != nil {
 			warning.Door = t.door.Name
 		}

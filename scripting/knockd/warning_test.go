@@ -89,6 +89,7 @@ func TestWarnings(t *testing.T) {
 			`1: оpen‮SSH: "[оpen\u202eSSH]" has U+043E CYRILLIC SMALL LETTER O and U+202E RIGHT-TO-LEFT OVERRIDE in column 2: write "[openSSH]"`,
 			`8: "eth0\u200b" has U+200B ZERO WIDTH SPACE in column 17: write "eth0"`,
 			`9: "“/x”" has U+201C LEFT DOUBLE QUOTATION MARK and U+201D RIGHT DOUBLE QUOTATION MARK in column 11: write "/x"`}},
+		{"a comment in another order", "# \u2067 “–x”\n" + door, []string{`1: "\u2067" has U+2067 RIGHT-TO-LEFT ISOLATE in column 3: remove it`}},
 		{"carriage returns alone", "# a\r[b]\r\n" + door + "command = x\ry\n", []string{
 			"1: " + innerReturn, "5: a: " + innerReturn}},
 

@@ -48,6 +48,20 @@ func (c *checker) characters() {
 	}
 }
 
+// Characters returns the findings about characters that a web page or a word processor put into a
+// set, without those that its comments allow. The daemon logs them: a command with "–dport" fails
+// only when somebody knocks.
+func Characters(set *scripting.Set) []Finding {
+	c := newChecker(set)
+	c.characters()
+	for _, t := range set.Warnings {
+		if t.Pasted {
+			c.found = append(c.found, Finding{ID: Knockd, File: t.File, Line: t.Line, Door: t.Door, Message: t.Text})
+		}
+	}
+	return slices.DeleteFunc(c.reported(false, false, false), func(f Finding) bool { return f.ID != Character && f.ID != Knockd })
+}
+
 // reordered finds characters that change the order in which a line is shown.
 func (c *checker) reordered(path string, lines []string) {
 	for i, line := range lines {
