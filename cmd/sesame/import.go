@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -43,7 +44,8 @@ func (p *program) importKnockdCommand() *cobra.Command {
 		Use:   "knockd [flags] FILE",
 		Short: "Turn a knockd.conf into a script",
 		Long: `Knockd reads a knockd.conf as knockd does, and writes a script with the same
-doors, matched by knockd's rules. FILE may be - for standard input. When knockd
+doors, matched by knockd's rules. FILE may be - for standard input, or the file
+/etc/config/knockd of OpenWrt. When knockd
 accepts something that was hardly meant so, a warning says so, and the script has
 it as a comment.
 
@@ -108,7 +110,7 @@ func (p *program) importKnockd(c *cobra.Command, f *importFlags, path string) er
 	if path == "-" {
 		path = standardInput
 	}
-	conf, err := knockd.Parse(path, text)
+	conf, err := parseConf(path, text)
 	if err != nil {
 		return err
 	}
@@ -133,6 +135,21 @@ func (p *program) importKnockd(c *cobra.Command, f *importFlags, path string) er
 		return err
 	}
 	return p.writeImport(c.Context(), conf, launch, f)
+}
+
+// parseConf reads a knockd.conf, or the file from which OpenWrt makes one.
+func parseConf(path string, text []byte) (*knockd.File, error) {
+	var left []knockd.Warning
+	if knockd.IsUCI(text) {
+		text, left = knockd.FromUCI(text)
+	}
+	conf, err := knockd.Parse(path, text)
+	if err != nil {
+		return nil, err
+	}
+	conf.Warnings = append(left, conf.Warnings...)
+	slices.SortStableFunc(conf.Warnings, func(a, b knockd.Warning) int { return a.Line - b.Line })
+	return conf, nil
 }
 
 // absolutePaths makes the paths in a file absolute, because a relative path in a script is
