@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+	"pgregory.net/rapid"
 
 	"sesame/daemon/control"
 	"sesame/daemon/wire"
@@ -99,6 +100,34 @@ func TestRealCompletion(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestRealUnquote holds, for names of hostile characters, that what bash inserts is read back as the
+// name, without the shell's own evaluation.
+func TestRealUnquote(t *testing.T) {
+	if _, err := exec.LookPath("bash"); err != nil {
+		t.Skip("bash is not installed")
+	}
+	name := rapid.StringOfN(rapid.RuneFrom([]rune("ab \t'\"\\$`!(){};&|<>*?[]~#=:,ü")), 1, 12, -1)
+	var names strings.Builder
+	for i := range 400 {
+		names.WriteString(name.Example(i) + "\n")
+	}
+	const script = `%s
+while IFS= read -r name; do
+	printf -v double '"%%s"' "$(printf %%s "$name" | sed 's/[\\"$` + "`" + `]/\\&/g')"
+	for quoted in "$(printf %%q "$name")" "$double" "'${name//\'/\'\\\'\'}'"; do
+		case $quoted in \$\'*) continue ;; esac
+		_sesame_unquote "$quoted"
+		if [[ $REPLY != "$name" || $quote ]]; then printf '%%s: got %%s\n' "$quoted" "$REPLY"; fi
+	done
+done`
+	cmd := exec.CommandContext(t.Context(), "bash", "--norc", "-c", fmt.Sprintf(script, bashCompletion))
+	cmd.Env = append(cmd.Environ(), "LC_ALL=C.UTF-8", "HOME=/nowhere")
+	cmd.Stdin = strings.NewReader(names.String())
+	if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
+		t.Errorf("%v\n%s", err, out)
 	}
 }
 

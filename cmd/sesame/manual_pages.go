@@ -80,11 +80,19 @@ func writeKey(p *manual.Page, k config.Key, name string) {
 func (w *manualWriter) scripts() *manual.Page {
 	p := w.page("sesame-scripts", 7, "the rules of Sesame, in Lua")
 	p.Heading("DESCRIPTION")
-	p.Markdown(docs.Scripts, func(directive string) {
-		// The rest of the template is a list of all objects, which begins here.
-		if directive == "range objects" {
-			for _, o := range reference.Objects(reference.Whole()) {
-				writeObject(p, o)
+	objects := reference.Objects(reference.Whole())
+	before, rest, _ := strings.Cut(docs.Scripts, "{{range objects}}")
+	_, after, _ := strings.Cut(rest, "{{- end}}")
+	p.Markdown(before, func(string) {})
+	for _, o := range objects {
+		p.Heading(o.Name)
+		p.Para(o.Doc)
+		writeMembers(p, o, func(m scripting.Member) bool { return !reference.Shared(objects, m) })
+	}
+	p.Markdown(after, func(string) { // all objects that functions are given have these
+		for _, o := range objects {
+			if o.Name == "attempt" {
+				writeMembers(p, o, func(m scripting.Member) bool { return reference.Shared(objects, m) })
 			}
 		}
 	})
@@ -93,10 +101,12 @@ func (w *manualWriter) scripts() *manual.Page {
 	return p
 }
 
-func writeObject(p *manual.Page, o scripting.Object) {
-	p.Heading(o.Name)
-	p.Para(o.Doc)
+// writeMembers writes some members of an object.
+func writeMembers(p *manual.Page, o scripting.Object, which func(scripting.Member) bool) {
 	for _, m := range o.Members {
+		if !which(m) {
+			continue
+		}
 		name, space := reference.Spelled(o.Name, m), " "
 		if strings.HasPrefix(m.Type, "(") {
 			space = ""

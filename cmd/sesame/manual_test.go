@@ -8,6 +8,14 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"sesame/cmd/knock/client"
+	"sesame/cmd/sesame/manual"
+	"sesame/daemon/config"
+	"sesame/scripting/reference"
 )
 
 // writtenManual writes the manual of the program, and returns the paths of its pages.
@@ -61,6 +69,62 @@ func TestManualReferences(t *testing.T) {
 	}
 	if len(named) < len(pages) {
 		t.Errorf("%d pages are named, of %d: expected that sesame(8) names all", len(named), len(pages))
+	}
+}
+
+// TestManualHasAll holds that each flag, setting and name of scripts is in its page.
+func TestManualHasAll(t *testing.T) {
+	directory, pages := writtenManual(t)
+	text := map[string]string{}
+	for _, page := range pages {
+		content, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text[filepath.Base(page)] = string(content)
+		if strings.Contains(string(content), "{{") {
+			t.Errorf("%s has a directive of a template", filepath.Base(page))
+		}
+		if section, _ := filepath.Rel(filepath.Join(directory, "man"), page); !strings.HasPrefix(section, "man"+page[len(page)-1:]+"/") {
+			t.Errorf("%s is in the wrong directory", section)
+		}
+	}
+	has := func(page, what string) {
+		t.Helper()
+		if !strings.Contains(text[page], what) {
+			t.Errorf("%s lacks %s", page, what)
+		}
+	}
+	p := &program{}
+	eachCommand(p.root(), func(c *cobra.Command) {
+		path := strings.Fields(c.CommandPath())
+		if len(path) < 2 || !hasPage(c) || c.Hidden || c.Parent().Hidden {
+			return
+		}
+		c.Flags().VisitAll(func(f *pflag.Flag) {
+			if !f.Hidden {
+				has("sesame-"+path[1]+".8", manual.Bold("--"+f.Name))
+			}
+		})
+	})
+	for _, k := range config.Keys() {
+		_, name, found := strings.Cut(k.Name, ".")
+		if !found {
+			name = k.Name
+		}
+		has("sesame.toml.5", ".TP\n"+manual.Bold(name)+"\n")
+	}
+	for _, o := range reference.Objects(reference.Whole()) {
+		for _, m := range o.Members {
+			name := o.Name
+			if reference.Shared(reference.Objects(reference.Whole()), m) {
+				name = "attempt"
+			}
+			has("sesame-scripts.7", ".TP\n"+manual.Bold(reference.Spelled(name, m)))
+		}
+	}
+	for _, f := range client.Flags() {
+		has("sesame-knock.1", manual.Bold("--"+f.Name))
 	}
 }
 

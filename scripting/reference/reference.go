@@ -3,6 +3,7 @@
 package reference
 
 import (
+	"slices"
 	"strings"
 
 	"sesame/scripting"
@@ -54,6 +55,20 @@ func merged(api []scripting.Object) []scripting.Object {
 
 // Objects returns all objects of an API, each once.
 func Objects(api API) []scripting.Object { return merged(api.Objects) }
+
+// Shared reports whether all objects that functions are given have a member.
+func Shared(objects []scripting.Object, m scripting.Member) bool {
+	given := []string{"attempt", "knock", "grant", "timer"}
+	have := 0
+	for _, o := range objects {
+		if slices.Contains(given, o.Name) && slices.ContainsFunc(o.Members, func(other scripting.Member) bool {
+			return m.Name == other.Name && m.Doc == other.Doc
+		}) {
+			have++
+		}
+	}
+	return have == len(given)
+}
 
 // plain removes the backquotes of Markdown.
 func plain(text string) string { return strings.ReplaceAll(text, "`", "") }
