@@ -104,3 +104,15 @@ func TestInTurn(t *testing.T) {
 		}
 	}
 }
+
+// TestLocalAddresses holds that addresses that nobody knocks at from outside are not offered.
+func TestLocalAddresses(t *testing.T) {
+	for _, begin := range []string{"127.", "::1", "fe80:"} {
+		if got, _ := completeLocal(nil, nil, begin); got != nil {
+			t.Errorf("offered: %q", got)
+		}
+	}
+	if got, _ := completeInterfaces(nil, nil, ""); len(got) < 2 || got[0] != "any" {
+		t.Errorf("interfaces: %q", got)
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
@@ -69,6 +70,62 @@ func TestManualReferences(t *testing.T) {
 	}
 	if len(named) < len(pages) {
 		t.Errorf("%d pages are named, of %d: expected that sesame(8) names all", len(named), len(pages))
+	}
+}
+
+// TestCommandPage holds the page of a command with another below it: the exit status has a section of
+// its own, and only what concerns the command is told.
+func TestCommandPage(t *testing.T) {
+	root, c := &cobra.Command{Use: "sesame"}, &cobra.Command{Use: "box", Short: "Show boxes", Long: "Box shows.\n\nThe exit status is 1 for none."}
+	below := &cobra.Command{Use: "open [flags] NAME", Short: "Open it", Long: "Open opens.\n\n  x\n\nThe exit status is 0.",
+		Example: "  sesame box open a\n", Run: func(*cobra.Command, []string) {}}
+	below.Flags().StringP("config", "c", "", "the file")
+	below.Flags().Int("limit", 100, "how many?")
+	root.AddCommand(c)
+	c.AddCommand(below, &cobra.Command{Use: "secret", Hidden: true, Run: func(*cobra.Command, []string) {}})
+	w := &manualWriter{program: &program{}, date: "2026-11-30", source: "sesame 1"}
+	_, got, _ := strings.Cut(w.command(c).String(), ".SH \"SYNOPSIS\"\n")
+	want := `\fB\%sesame\fR \fB\%box\fR \fB\%open\fR [\fIOPTION\fR]... \fINAME\fR
+.SH "DESCRIPTION"
+Box shows.
+.SH "COMMANDS"
+.SS "\fB\%sesame\fR \fB\%box\fR \fB\%open\fR [\fIOPTION\fR]... \fINAME\fR"
+Open opens.
+.RS 4
+.sp
+.EX
+x
+.EE
+.RE
+.TP
+\fB\%\-c\fR, \fB\%\-\-config\fR \fIFILE\fR
+The file.
+.TP
+\fB\%\-h\fR, \fB\%\-\-help\fR
+Print a summary.
+.TP
+\fB\%\-\-limit\fR \fIN\fR
+How many? (default: \fB\%100\fR).
+.SH "EXIT STATUS"
+The exit status is 1 for none.
+.PP
+\fB\%sesame \%box \%open\fR: the exit status is 0.
+`
+	sections := []string{"ENVIRONMENT", "FILES", "EXAMPLES", "SEE ALSO"}
+	if diff := cmp.Diff(want, got[:strings.Index(got, ".SH \"ENVIRONMENT")]); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	var rest []string
+	for _, m := range regexp.MustCompile(`(?m)^\.SH "(.*)"`).FindAllStringSubmatch(got[strings.Index(got, ".SH \"ENVIRONMENT"):], -1) {
+		rest = append(rest, m[1])
+	}
+	if diff := cmp.Diff(sections, rest); diff != "" {
+		t.Errorf("sections (-want +got):\n%s", diff)
+	}
+	for _, foreign := range []string{"NO_COLOR", "/run/sesame", "SIGHUP", "secret"} {
+		if strings.Contains(got, foreign) {
+			t.Errorf("the page tells of %s", foreign)
+		}
 	}
 }
 

@@ -67,8 +67,6 @@ func link(text, to string) string {
 	switch {
 	case page == "" || page == text || !strings.HasSuffix(page, ".md"):
 		return shown
-	case strings.HasSuffix(text, ".md"):
-		return escaped(page)
 	}
 	return shown + " (" + escaped(page) + ")"
 }

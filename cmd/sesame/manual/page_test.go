@@ -70,8 +70,8 @@ func TestBlocks(t *testing.T) {
 func TestLines(t *testing.T) {
 	p := newPage()
 	p.Heading("H")
-	p.Para(strings.Repeat("a ", 38) + "bb .c " + strings.Repeat("d", 80) + " e")
-	want := ".SH \"H\"\n" + strings.Repeat("a ", 37) + "a bb\n\\&.c\n" + strings.Repeat("d", 80) + "\ne\n"
+	p.Para(strings.Repeat("b ", 38) + "cc " + strings.Repeat("a ", 38) + "bb .c " + strings.Repeat("d", 80) + " e")
+	want := ".SH \"H\"\n" + strings.TrimSpace(strings.Repeat("b ", 38)) + " cc\n" + strings.Repeat("a ", 37) + "a bb\n\\&.c\n" + strings.Repeat("d", 80) + "\ne\n"
 	if diff := cmp.Diff(want, body(p)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -86,7 +86,7 @@ func TestInline(t *testing.T) {
 		"see [above](#x) and [a](http:x)": `see above and a`,
 		"with --set and -c, a-b (-s)":     `with \fB\%\-\-set\fR and \fB\%\-c\fR, a\-b (\fB\%\-s\fR)`,
 		"sesame.toml(5) has it":           `\fB\%sesame.toml\fR(5) has it`,
-		`\ ' ^ ~ ü "`:                     `\e \(aq \(ha \(ti \[u00FC] "`,
+		`\ ' ^ ~ ü§ "`:                    `\e \(aq \(ha \(ti \[u00FC]\[u00A7] "`,
 		"a\x1b[2J\u202e\xffb":             `a?[2J??b`,
 		"two\n  lines":                    `two lines`,
 		"`` `x` ``":                       `\fB\%\(gax\(ga\fR`,
