@@ -32,6 +32,7 @@ func (d *daemon) openMetrics(ctx context.Context) {
 		d.config.Log.Warn("the metrics are not served", "address", d.config.Metrics, "error", err)
 		return
 	}
+	d.config.Log.Info("metrics are served", "address", d.config.Metrics)
 	d.scrapes = listener
 }
 
