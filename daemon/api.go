@@ -12,7 +12,6 @@ import (
 	"sesame/daemon/effect"
 	"sesame/daemon/effect/firewall"
 	"sesame/daemon/engine"
-	"sesame/daemon/metrics"
 	"sesame/daemon/packet"
 	"sesame/daemon/record"
 	"sesame/daemon/wire"
@@ -32,7 +31,7 @@ func (d *daemon) api() control.API {
 		Grant: audited(d, d.grant, auditGrant), Revoke: audited(d, d.revoke, auditRevoke), Forget: audited(d, d.forget, auditForget),
 		Reload: audited(d, d.reload, auditReload), Confirm: audited(d, d.confirm, auditConfirm),
 		Record: d.auditedRecord(d.record, false), RecordWithheld: d.auditedRecord(d.recordWithheld, true),
-		Metrics: metrics.Handler(d.metrics, faults(d.config.Log)),
+		Metrics: d.metricsHandler(),
 	}
 	if d.config.Pprof {
 		api.Profiles = profiles()

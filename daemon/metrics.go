@@ -2,8 +2,12 @@ package daemon
 
 import (
 	"context"
+	"log"
 	"maps"
+	"net/http"
 	"time"
+
+	"golang.org/x/time/rate"
 
 	"sesame/daemon/control"
 	"sesame/daemon/metrics"
@@ -36,12 +40,36 @@ func (d *daemon) openMetrics(ctx context.Context) {
 	d.scrapes = listener
 }
 
+// metricsHandler answers scrapes.
+func (d *daemon) metricsHandler() http.Handler { return metrics.Handler(d.metrics, d.scrapeFaults()) }
+
+// scrapeFaults returns the logger for what goes wrong in scrapes. Whoever reaches the port sets
+// their pace, so it writes a line a minute.
+func (d *daemon) scrapeFaults() *log.Logger {
+	return log.New(&rareLines{faults(d.config.Log), rate.NewLimiter(rate.Every(time.Minute), 1), d.loop.clock}, "", 0)
+}
+
+// rareLines writes some of the lines that it gets.
+type rareLines struct {
+	to    *log.Logger
+	limit *rate.Limiter
+	clock clock
+}
+
+// Write implements [io.Writer].
+func (r *rareLines) Write(line []byte) (int, error) {
+	if r.limit.AllowN(r.clock.now(), 1) {
+		r.to.Print(string(line))
+	}
+	return len(line), nil
+}
+
 // serveMetrics answers scrapes until ctx ends.
 func (d *daemon) serveMetrics(ctx context.Context) error {
 	if d.scrapes == nil {
 		return nil
 	}
-	err := metrics.Serve(ctx, d.scrapes, metrics.Handler(d.metrics, faults(d.config.Log)), faults(d.config.Log))
+	err := metrics.Serve(ctx, d.scrapes, d.metricsHandler(), d.scrapeFaults())
 	if d.troubles.set(metricsUnserved, err) {
 		d.config.Log.Warn("the metrics are not served any more", "address", d.config.Metrics, "error", err)
 	}

@@ -61,6 +61,24 @@ func TestMetricsOfALoopThatHangs(t *testing.T) {
 	})
 }
 
+func TestFaultsOfScrapesAreRare(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var text strings.Builder
+		d := busy()
+		d.config.Log = hclog.New(&hclog.LoggerOptions{Output: &text})
+		faults := d.scrapeFaults()
+		for range 3 {
+			for range 1000 {
+				faults.Print("two are the same")
+			}
+			<-time.After(time.Minute)
+		}
+		if n := strings.Count(text.String(), "[WARN]  two are the same\n"); n != 3 || strings.Count(text.String(), "\n") != 3 {
+			t.Errorf("%d lines:\n%s", n, &text)
+		}
+	})
+}
+
 func TestMetricsThatCannotBeServed(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)

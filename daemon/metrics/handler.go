@@ -24,8 +24,24 @@ func Handler(snapshot func(context.Context) Snapshot, faults *log.Logger) http.H
 		s := snapshot(r.Context())
 		ours := prometheus.NewRegistry()
 		ours.MustRegister(collector{&s})
-		promhttp.HandlerFor(prometheus.Gatherers{ours, process}, options).ServeHTTP(w, r)
+		promhttp.HandlerFor(prometheus.Gatherers{ours, process}, options).ServeHTTP(&answer{ResponseWriter: w}, r)
 	})
+}
+
+// An answer bears a client that is gone. The library would write a line for each metric to faults,
+// and whoever reaches the port can go as often as he likes.
+type answer struct {
+	http.ResponseWriter
+	gone bool
+}
+
+// Write implements [http.ResponseWriter].
+func (a *answer) Write(b []byte) (int, error) {
+	if !a.gone {
+		_, err := a.ResponseWriter.Write(b)
+		a.gone = err != nil
+	}
+	return len(b), nil
 }
 
 // A collector gives the values of a snapshot.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"log"
 	"net/http"
 	"net/http/httptest"
@@ -230,6 +231,28 @@ func TestLabelsThatAreTheSame(t *testing.T) {
 	}
 	if !strings.Contains(faults.String(), "collected before with the same name and label values") {
 		t.Errorf("faults: %s", &faults)
+	}
+}
+
+// A closed connection takes no bytes.
+type closed struct{ httptest.ResponseRecorder }
+
+func (c *closed) Write([]byte) (int, error) {
+	c.Code++
+	return 0, io.ErrClosedPipe
+}
+
+func TestAClientThatIsGone(t *testing.T) {
+	for _, encoding := range []string{"", "gzip"} {
+		var faults bytes.Buffer
+		w := &closed{*httptest.NewRecorder()}
+		w.Code = 0
+		r := httptest.NewRequest(http.MethodGet, "/metrics", nil)
+		r.Header.Set("Accept-Encoding", encoding)
+		Handler(func(context.Context) Snapshot { return full() }, log.New(&faults, "", 0)).ServeHTTP(w, r)
+		if faults.Len() > 0 || w.Code != 1 {
+			t.Errorf("%d writes, faults %s", w.Code, &faults)
+		}
 	}
 }
 
