@@ -2,7 +2,10 @@ package audit
 
 import (
 	"bytes"
+	"errors"
 	"os"
+	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -10,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/go-hclog"
+	"golang.org/x/sys/unix"
 
 	"sesame/daemon/logtest"
 )
@@ -41,7 +45,11 @@ func TestEntry(t *testing.T) {
 	if _, err := Parse([]byte("{")); err == nil || !strings.HasPrefix(err.Error(), "reading an entry of the audit log: ") {
 		t.Errorf("half a line: %v", err)
 	}
-	e.Detail = strings.Repeat("x", maxDetail) + "y"
+	e.Detail = strings.Repeat("x", maxDetail)
+	if !strings.Contains(string(e.Line()), e.Detail+`"`) {
+		t.Error("a detail of the largest size is not whole")
+	}
+	e.Detail += "y"
 	if n := len(e.Line()) - len(line); n < maxDetail || n > maxDetail+30 || strings.Contains(string(e.Line()), "xy") {
 		t.Errorf("a long detail takes %d bytes", n)
 	}
@@ -145,6 +153,33 @@ func TestTheFileIsBounded(t *testing.T) {
 	}
 	has(t, path, one)
 	has(t, path+Suffix, one, one)
+}
+
+// TestNoPartOfALineStays has a disk that takes a part of a line. A limit on files does the same to a
+// child process.
+func TestNoPartOfALineStays(t *testing.T) {
+	const variable, whole = "SESAME_TEST_AUDIT", "a whole line\n"
+	if path := os.Getenv(variable); path != "" {
+		signal.Ignore(unix.SIGXFSZ)
+		f := &file{path: path, max: maxFile, log: hclog.NewNullLogger()}
+		err := errors.Join(f.append([]byte(whole)), unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: uint64(len(whole)) + 5, Max: uint64(len(whole)) + 5}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := f.append([]byte("another line\n")); !errors.Is(err, unix.EFBIG) {
+			t.Errorf("error %v", err)
+		}
+		return
+	}
+	path := filepath.Join(t.TempDir(), Name)
+	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.run=^TestNoPartOfALineStays$")
+	cmd.Env = append(os.Environ(), variable+"="+path)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if text, err := os.ReadFile(path); err != nil || string(text) != whole {
+		t.Errorf("the file has %q, %v", text, err)
+	}
 }
 
 // FuzzEntry has texts that others choose. Each entry is one line, and is read as it was written,

@@ -116,6 +116,9 @@ func TestEntriesAreBounded(t *testing.T) {
 	if len(encode(got.all[0])) > maxEntry || fields["GRANT"] != "" || fields["REASON"] != "short" {
 		t.Errorf("an entry has %d bytes: at most %d", len(encode(got.all[0])), maxEntry)
 	}
+	if name := fieldName("aAzZ09.[{@`/:"); name != "SESAME_AAZZ09_______" {
+		t.Errorf("a key has the name %s", name)
+	}
 	if name := fieldName(strings.Repeat("n", 100)); len(name) != maxName {
 		t.Errorf("a name has %d bytes", len(name))
 	}
