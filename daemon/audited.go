@@ -73,12 +73,19 @@ func (d *daemon) wallNow() time.Time {
 // in the unit): then nothing is known of its login but what the client claims.
 func NoteCaller(e *audit.Entry, c *control.Caller) {
 	e.UID, e.GID, e.PID, e.User = &c.UID, &c.GID, c.PID, nameOf(c.UID)
-	if text, err := os.ReadFile(fmt.Sprintf("/proc/%d/loginuid", c.PID)); err == nil {
-		if login, known := control.LoginOf(string(text)); known {
-			e.LoginUID, e.LoginUser = &login, nameOf(login)
-		}
+	if login, known := loginIn(fmt.Sprintf("/proc/%d/loginuid", c.PID)); known {
+		e.LoginUID, e.LoginUser = &login, nameOf(login)
 	}
 	e.ClaimedCommand, e.ClaimedLogin, e.ClaimedSudoUser, e.ClaimedAddress = c.Claims.Command, c.Claims.Login, c.Claims.SudoUser, c.Claims.Address
+}
+
+// loginIn returns the login in a file of /proc; false: there is none, or it cannot be read.
+func loginIn(path string) (uid uint32, known bool) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return 0, false
+	}
+	return control.LoginOf(string(text))
 }
 
 // nameOf returns the name of a user; "" when the machine does not tell it.

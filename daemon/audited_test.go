@@ -73,10 +73,17 @@ func TestTheCallerIsNoted(t *testing.T) {
 	if e.ClaimedCommand != "grant" || e.ClaimedLogin != "7" || e.ClaimedSudoUser != "ana" || e.ClaimedAddress != "192.0.2.9" {
 		t.Errorf("claims %+v", e)
 	}
-	text, _ := os.ReadFile("/proc/self/loginuid") // a kernel may have none
-	login, known := control.LoginOf(string(text))
+	login, known := loginIn("/proc/self/loginuid") // a kernel may have none
 	if known != (e.LoginUID != nil) || known && *e.LoginUID != login {
 		t.Errorf("the login is %v, want %d, %v", e.LoginUID, login, known)
+	}
+	path := filepath.Join(t.TempDir(), "loginuid")
+	writeFile(t, path, "1000\n")
+	if uid, known := loginIn(path); uid != 1000 || !known {
+		t.Errorf("the login is %d, %v", uid, known)
+	}
+	if _, known := loginIn(path + ".none"); known {
+		t.Error("a file that is not there has a login")
 	}
 	NoteCaller(&e, &control.Caller{UID: 4_000_000_000})
 	if e.User != "" {
