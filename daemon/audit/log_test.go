@@ -155,8 +155,8 @@ func TestTheFileIsBounded(t *testing.T) {
 	has(t, path+Suffix, one, one)
 }
 
-// TestNoPartOfALineStays has a disk that takes a part of a line. A limit on files does the same to a
-// child process.
+// TestNoPartOfALineStays has a disk that takes a part of a line. A limit on files does the same to
+// a child process.
 func TestNoPartOfALineStays(t *testing.T) {
 	const variable, whole = "SESAME_TEST_AUDIT", "a whole line\n"
 	if path := os.Getenv(variable); path != "" {
