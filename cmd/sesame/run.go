@@ -25,7 +25,9 @@ func (p *program) runCommand() *cobra.Command {
 The kernel closes them by itself, even when Sesame has crashed. Scripts are read
 again when they change. Run ends on SIGTERM or Ctrl-C. Guarded ports then stay
 guarded, and no knock opens them. SIGUSR2 ends it for a restart: undos of commands
-that are pending then stay so, and the next start runs them at their time.
+that are pending then stay so, and the next start runs them at their time. SIGHUP
+has the scripts read again and the log files opened anew, SIGUSR1 the log files
+alone.
 
 The exit status is 0 after such a signal, and 2 when run could not continue.`,
 		Example: `  sesame run
