@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/go-hclog"
@@ -196,7 +197,7 @@ func FuzzEntry(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if valid := strings.ToValidUTF8(from, "\uFFFD"); len(from) == len(valid) && got.From != from {
+		if utf8.ValidString(from) && got.From != from {
 			t.Errorf("%q was read as %q", from, got.From)
 		}
 		_, _ = Parse([]byte(detail))
