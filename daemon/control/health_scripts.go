@@ -306,6 +306,9 @@ func noDoor(s *Status) []finding {
 }
 
 func usedUp(s *Status) (all []finding) {
+	if s.State.SetUnloaded != "" {
+		return nil // the one door is there for its guards alone
+	}
 	for _, door := range s.Scripts.UsedUp {
 		next := ""
 		if door.File != "" {

@@ -31,6 +31,7 @@ func noonOf(day int) time.Time { return time.Date(2026, 3, day, 12, 0, 0, 0, tim
 var triggers = map[string]func(*Status){
 	"no-scripts": func(s *Status) {
 		s.Scripts.LastGood, s.Scripts.Drift, s.State.SetUnloaded = true, true, "a.lua:1: what"
+		s.Scripts.UsedUp = []UsedUp{{Door: "no scripts", File: "/none"}}
 	},
 	"last-good-set":    func(s *Status) { s.Scripts.LastGood, s.Scripts.Drift = true, true },
 	"scripts-rejected": func(s *Status) { s.LastReload.Outcome.Outcome, s.Scripts.Drift = Rejected, true },

@@ -54,6 +54,11 @@ func TestAJournalOfANewerVersion(t *testing.T) {
 		{"an unknown value", []string{header2, futureValue}, nil, []string{"not read, 1 in all"}, []string{futureValue}},
 		{"which was replaced", []string{header2, futureValue, knownValue}, []engine.Record{value("k", 5.0, time.Time{})}, nil, nil},
 		{"which was removed", []string{header2, futureValue, `{"value":{"script":"s.lua","key":"k"}}`}, nil, nil, nil},
+		{"an undo in another form", []string{header2, `{"grant":{"id":7,"port":"sctp/1","undo":"ip route del"}}`}, []engine.Record{ended(7)}, []string{"not read, 1 in all"}, []string{`"undo":"ip route del"`}},
+		{"an undo that is nothing", []string{header2, `{"grant":{"id":7,"port":"sctp/1","undo":[]}}`}, []engine.Record{ended(7)}, []string{"not read, 1 in all"}, []string{`"undo":[]`}},
+		{"an id that no grant has", []string{header2, `{"grant":{"id":9223372036854775808,"port":"sctp/1"}}`}, nil, []string{"not read, 1 in all"}, []string{"9223372036854775808"}},
+		{"the last id that a grant may have", []string{header2, `{"grant":{"id":9223372036854775807,"port":"sctp/1"}}`}, []engine.Record{ended(1<<63 - 1)}, []string{"not read, 1 in all"}, []string{"9223372036854775807"}},
+		{"a source in another form", []string{header2, `{"value":{"script":"s.lua","key":"k","source":"mars","value":"n5"}}`, knownValue}, []engine.Record{value("k", 5.0, time.Time{})}, []string{"not read, 1 in all"}, []string{"mars"}},
 		{"another value", []string{header2, futureValue, strings.Replace(knownValue, `"k"`, `"l"`, 1)}, []engine.Record{value("l", 5.0, time.Time{})}, []string{"not read, 1 in all"}, []string{futureValue}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
