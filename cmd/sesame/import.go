@@ -45,9 +45,8 @@ func (p *program) importKnockdCommand() *cobra.Command {
 		Short: "Turn a knockd.conf into a script",
 		Long: `Knockd reads a knockd.conf as knockd does, and writes a script with the same
 doors, matched by knockd's rules. FILE may be - for standard input, or the file
-/etc/config/knockd of OpenWrt. When knockd
-accepts something that was hardly meant so, a warning says so, and the script has
-it as a comment.
+/etc/config/knockd of OpenWrt. When knockd accepts something that was hardly meant
+so, a warning says so, and the script has it as a comment.
 
 With -o five files are written: the script, a capture in which each door is
 knocked once, the transcript of replaying it, a test that sends the same knocks,
