@@ -158,6 +158,9 @@ type letter struct {
 	r    rune // what it is, or would be in Windows-1252
 	text string
 	byte bool
+	// latin reports that it is among letters of which one is Latin: then it is not from a word of
+	// another language.
+	latin bool
 }
 
 func decode(text string) (letters []letter) {
@@ -172,7 +175,27 @@ func decode(text string) (letters []letter) {
 		}
 		letters, text = append(letters, l), text[size:]
 	}
+	markLatin(letters)
+	slices.Reverse(letters)
+	markLatin(letters)
+	slices.Reverse(letters)
 	return letters
+}
+
+// markLatin marks the letters that have a Latin one before them in the same name.
+func markLatin(letters []letter) {
+	since := maxAround + 1
+	for i := range letters {
+		switch r := letters[i].r; {
+		case 'a' <= r|0x20 && r|0x20 <= 'z':
+			since = 0
+		case !inName(r):
+			since = maxAround + 1
+		default:
+			since++
+			letters[i].latin = letters[i].latin || since <= maxAround
+		}
+	}
 }
 
 // title returns "U+2013 EN DASH".
@@ -199,6 +222,9 @@ func lookUp(r rune) (character, bool) {
 // strange returns what is known of the character at a place of a word, and whether it is there by
 // mistake.
 func (s *words) strange(word []letter, i int) (character, bool) {
+	if word[i].r < utf8.RuneSelf {
+		return character{}, false
+	}
 	c, known := lookUp(word[i].r)
 	if !known {
 		return c, false
@@ -208,7 +234,7 @@ func (s *words) strange(word []letter, i int) (character, bool) {
 		c.kind = LoneDash
 	case c.kind == Quote && c.plain == "'" && is(word, i-1, inName) && is(word, i+1, inName):
 		c.kind = Apostrophe
-	case c.kind == LookAlike && !amongLatin(word, i):
+	case c.kind == LookAlike && !word[i].latin:
 		return c, false
 	}
 	return c, c.kind&s.kinds != 0
@@ -257,19 +283,6 @@ func isDash(word []letter, i int) bool {
 		c, known := lookUp(r)
 		return r == '-' || known && c.kind == Dash
 	})
-}
-
-// amongLatin reports whether a letter is among letters of which one is Latin: then it is not from a
-// word of another language.
-func amongLatin(word []letter, i int) bool {
-	for _, step := range []int{-1, 1} {
-		for j := i + step; is(word, j, inName) && max(i-j, j-i) <= maxAround; j += step {
-			if r := word[j].r; 'a' <= r|0x20 && r|0x20 <= 'z' {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // inName reports whether a character can be a part of a name.

@@ -81,7 +81,7 @@ func TestStrangeIsBounded(t *testing.T) {
 	if got := Strange("a"+strings.Repeat("д", maxAround)+"о", InCode); got != nil {
 		t.Errorf("a letter far from a Latin one is %v", got)
 	}
-	_ = Strange(strings.Repeat("о", 1<<20), InCode) // takes linear time
+	_ = Strange(strings.Repeat("о", 1<<16)+"a", InCode) // takes linear time
 }
 
 func TestTheTableOfCharacters(t *testing.T) {
