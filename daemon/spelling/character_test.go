@@ -26,6 +26,13 @@ func TestStrange(t *testing.T) {
 		{"two en dashes", "––dport", InCommand, []string{`"––dport" has U+2013 EN DASH in column 1: write "--dport"`}},
 		{"a dash and an en dash", "-–dport", InCommand, []string{`"-–dport" has U+2013 EN DASH in column 2: write "--dport"`}},
 		{"in quotes", `KNOCKD_OPTS="–interface eth0"`, InCode, []string{`'KNOCKD_OPTS="–interface' has U+2013 EN DASH in column 14: write 'KNOCKD_OPTS="--interface'`}},
+		{"behind a typographic quote", "“–dport –“x", InCommand, []string{
+			`"“–dport" has U+201C LEFT DOUBLE QUOTATION MARK and U+2013 EN DASH in column 1: write '"--dport'`,
+			`"–“x" has U+201C LEFT DOUBLE QUOTATION MARK in column 10: write '–"x'`}},
+		{"behind a dash that is glued", "a––b –-", InCommand, []string{
+			`"a––b" has U+2013 EN DASH in column 2: write "a--b"`, `"–-" has U+2013 EN DASH in column 6: write "--"`}},
+		{"before one letter", "=–x –é1 –9", InCommand, []string{
+			`"=–x" has U+2013 EN DASH in column 2: write "=-x"`, `"–é1" has U+2013 EN DASH in column 5: write "-é1"`, `"–9" has U+2013 EN DASH in column 9: write "-9"`}},
 		{"in the middle", "firewall‑cmd 8000–9000", InCommand, []string{
 			`"firewall‑cmd" has U+2011 NON-BREAKING HYPHEN in column 9: write "firewall-cmd"`, `"8000–9000" has U+2013 EN DASH in column 18: write "8000-9000"`}},
 		{"a dash of prose", `echo "open – for now"`, InCommand, nil},
