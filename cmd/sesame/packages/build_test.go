@@ -187,6 +187,7 @@ func TestVersion(t *testing.T) {
 		t.Helper()
 		cmd := exec.CommandContext(t.Context(), script)
 		cmd.Dir = dir
+		cmd.Env = append(os.Environ(), "TZ=Asia/Tokyo")
 		out, err := cmd.Output()
 		if err != nil {
 			t.Fatal(err)
