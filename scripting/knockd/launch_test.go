@@ -62,6 +62,8 @@ func TestReadDefaults(t *testing.T) {
 		{name: "words that are none", text: "KNOCKD_OPTS='eth0 - -v'", want: "verbose@1", warnings: []string{
 			`1: knockd does not look at "eth0": an option begins with -`, `1: knockd does not look at "-": an option begins with -`}},
 		{name: "an option of another version", text: "KNOCKD_OPTS='-vs -d'", want: "daemon@1 verbose@1", warnings: []string{`1: knockd 0.8 does not start with the option "-s"`}},
+		{name: "letters behind an unknown one", text: "KNOCKD_OPTS='-xv -é'", warnings: []string{
+			`1: knockd 0.8 does not start with the option "-x"`, `1: knockd 0.8 does not start with the option "-�"`}},
 		{name: "no value", text: "KNOCKD_OPTS='-v -i'", want: "verbose@1", warnings: []string{`1: knockd 0.8 does not start with the option "-i", since its value is missing`}},
 		{name: "a value too many", text: "KNOCKD_OPTS=--debug=1", warnings: []string{`1: knockd 0.8 does not start with the option "--debug=1", since it takes no value`}},
 		{name: "help and version", text: "KNOCKD_OPTS='-h --version'", warnings: []string{`1: with --help knockd prints it and ends: remove it`, `1: with --version knockd prints it and ends: remove it`}},
