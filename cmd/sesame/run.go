@@ -29,7 +29,7 @@ that are pending then stay so, and the next start runs them at their time. SIGHU
 has the scripts read again and the log files opened anew, SIGUSR1 the log files
 alone.
 
-The exit status is 0 after such a signal, and 2 when run could not continue.`,
+The exit status is 0 when a signal ended it, and 2 when run could not continue.`,
 		Example: `  sesame run
   sesame run --observe -s my-scripts -i eth0`,
 		Args: noArguments,

@@ -70,8 +70,8 @@ func TestBlocks(t *testing.T) {
 func TestLines(t *testing.T) {
 	p := newPage()
 	p.Heading("H")
-	p.Para(strings.Repeat("b ", 38) + "cc " + strings.Repeat("a ", 38) + "bb .c " + strings.Repeat("d", 80) + " e")
-	want := ".SH \"H\"\n" + strings.TrimSpace(strings.Repeat("b ", 38)) + " cc\n" + strings.Repeat("a ", 37) + "a bb\n\\&.c\n" + strings.Repeat("d", 80) + "\ne\n"
+	p.Para(strings.Repeat("b ", 38) + "cc " + strings.Repeat("e ", 38) + "fff " + strings.Repeat("a ", 36) + "a .c " + strings.Repeat("d", 80) + " e")
+	want := ".SH \"H\"\n" + strings.TrimSpace(strings.Repeat("b ", 38)) + " cc\n" + strings.TrimSpace(strings.Repeat("e ", 38)) + "\nfff " + strings.Repeat("a ", 36) + "a\n\\&.c\n" + strings.Repeat("d", 80) + "\ne\n"
 	if diff := cmp.Diff(want, body(p)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
