@@ -125,3 +125,11 @@ func (d *daemon) lookAgain(ctx context.Context) (firewallLook, fileState) {
 	}
 	return d.lookNow(ctx)
 }
+
+// countOutcome counts a reload. Only the loop may call it.
+func (r *reloader) countOutcome(o control.ReloadOutcome) {
+	if r.outcomes == nil {
+		r.outcomes = map[control.ReloadOutcome]int{}
+	}
+	r.outcomes[o]++
+}

@@ -81,12 +81,12 @@ type reloader struct {
 	saveAgain  <-chan time.Time // when the running set is saved again; nil: it is saved
 
 	// The loop owns these, because the status reads them.
-	unmarked bool      // what the start holds is not saved yet
-	last     outcome   // the last that was reported; the zero value: none since the start
-	loaded   time.Time // when the running set was applied
-	lastGood bool      // the files failed at the start
-	running  int       // generation of the set that runs
-	outcomes map[control.ReloadOutcome]int
+	unmarked bool                          // what the start holds is not saved yet
+	last     outcome                       // the last that was reported; the zero value: none since the start
+	loaded   time.Time                     // when the running set was applied
+	lastGood bool                          // the files failed at the start
+	running  int                           // generation of the set that runs
+	outcomes map[control.ReloadOutcome]int // how often each was; nil: none was
 	// unreadable is what was reported before the files could not be read; nil: they could be.
 	unreadable *outcome
 	onTrial    *trialTold // nil: no trial runs
@@ -117,7 +117,7 @@ func (d *daemon) newReloader(first startup) *reloader {
 		requests:      make(chan request),
 		referenced:    make(chan []string, 1),
 		stateRenewed:  make(chan struct{}, 1),
-		generation:    1, running: 1, loaded: d.since, outcomes: map[control.ReloadOutcome]int{},
+		generation:    1, running: 1, loaded: d.since,
 	}
 	r.seen, r.held, r.from, r.unmarked = first.judged, first.held, first.from, first.unmarked
 	r.sendReferenced(first.files)
@@ -287,7 +287,7 @@ func (r *reloader) tryReload(ctx context.Context, asked wish, hint bool) (outcom
 		r.noteStanding(now, files, &o)
 	}
 	r.loop.do(ctx, func() {
-		r.outcomes[o.kind]++
+		r.countOutcome(o.kind)
 		switch {
 		case asked.from != "":
 		case files != nil:

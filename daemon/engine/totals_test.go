@@ -145,6 +145,14 @@ func TestGrantsOfPersonsAreOfNoDoor(t *testing.T) {
 	w.record(w.e.Revoke(w.now, netip.MustParsePrefix("203.0.113.0/24"), ports(t, "tcp/22")[0], false))
 	w.advance(time.Hour)
 	w.wantTotals(`"", given 1, granted 10s`)
+	t.Log("# a reload changes nothing of that; a door that went and comes again begins with nothing")
+	door := &Set{Doors: []*Door{aDoor(t, "a", "udp/501")}}
+	w.record(w.e.Swap(w.now, door))
+	w.knock(alice, "udp/501")
+	w.wantTotals(`"", given 1, granted 10s`, `"a", stages 1, opens 1`)
+	w.record(w.e.Swap(w.now, &Set{}))
+	w.record(w.e.Swap(w.now, door))
+	w.wantTotals(`"", given 1, granted 10s`, `"a"`)
 }
 
 // Grants that were restored count as live, also before their doors are known; they were not given
