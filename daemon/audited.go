@@ -47,6 +47,8 @@ func judge(e *audit.Entry, err error) {
 	switch {
 	case refused:
 		e.Outcome, e.Detail = audit.Refused, refusal.Error()
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded), errors.Is(err, errStopping):
+		e.Outcome, e.Detail = audit.Unknown, "the answer was not waited for: it may have been done"
 	case err != nil:
 		e.Outcome, e.Detail = audit.Failed, err.Error()
 	case e.Outcome == "":

@@ -1,7 +1,9 @@
 package daemon
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -47,6 +49,7 @@ func TestAuditPath(t *testing.T) {
 }
 
 func TestWhatCameOfARequest(t *testing.T) {
+	const notWaited = "the answer was not waited for: it may have been done"
 	for _, tt := range []struct {
 		err             error
 		before          string
@@ -56,6 +59,9 @@ func TestWhatCameOfARequest(t *testing.T) {
 		{nil, "held", "held", ""},
 		{control.Refusal("not now"), "applied", audit.Refused, "not now"},
 		{errors.New("no table"), "", audit.Failed, "no table"},
+		{fmt.Errorf("granting: %w", context.Canceled), "", audit.Unknown, notWaited},
+		{context.DeadlineExceeded, "applied", audit.Unknown, notWaited},
+		{errStopping, "", audit.Unknown, notWaited},
 	} {
 		e := audit.Entry{Outcome: tt.before}
 		if judge(&e, tt.err); e.Outcome != tt.outcome || e.Detail != tt.detail {
@@ -106,7 +112,7 @@ func TestDenialsAreBounded(t *testing.T) {
 	}
 
 	path := filepath.Join(t.TempDir(), audit.Name)
-	daemon := &daemon{clock: newClock(), audit: audit.New(path, hclog.NewNullLogger())}
+	daemon := &daemon{clock: newClock(), audit: audit.New(path, true, hclog.NewNullLogger())}
 	flush := daemon.audit.Start()
 	for range 3 {
 		daemon.denied(control.Caller{UID: 65534, Claims: control.Claims{Command: "rm"}})

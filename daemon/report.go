@@ -189,15 +189,23 @@ func (r *reporter) summarise(now time.Time) {
 // record logs a decision. What strangers can cause at will is logged one by one at debug, and
 // summarised at info. The runner logs the effects.
 func (r *reporter) record(e *engine.Event) {
+	switch e.Kind {
+	case engine.EventMiss:
+		r.misses.Add(e.Time, e.Door, e.Source, false)
+	case engine.EventRefuse:
+		r.refused.Add(e.Time, e.Door, e.Source, false)
+	case engine.EventStage, engine.EventOpen, engine.EventError, engine.EventEffect, engine.EventClose, engine.EventFailed:
+	}
+	if stranger := e.Kind == engine.EventStage || e.Kind == engine.EventMiss || e.Kind == engine.EventRefuse; stranger && !r.log.IsDebug() {
+		return // a line that is not written costs nothing
+	}
 	who := []any{"door", e.Door, "source", transcript.Source(e.Source)}
 	switch e.Kind {
 	case engine.EventStage:
 		r.log.Debug("stage", append(who, "stage", e.Stage, "stages", e.Stages)...)
 	case engine.EventMiss:
-		r.misses.Add(e.Time, e.Door, e.Source, false)
 		r.log.Debug("miss", append(who, "stage", e.Stage, "stages", e.Stages, "reason", string(e.Reason))...)
 	case engine.EventRefuse:
-		r.refused.Add(e.Time, e.Door, e.Source, false)
 		r.log.Debug("refused", append(who, "reason", string(e.Reason), "detail", e.Detail)...)
 	case engine.EventOpen:
 		level := hclog.Info

@@ -162,7 +162,7 @@ func (d *daemon) prepare(ctx context.Context) (err error) {
 	if d.knockd, err = knockdlog.Open(d.config.Config.Log, knockdlog.SystemSocket, d.wall, d.config.Log); err != nil {
 		return err
 	}
-	d.audit = audit.New(AuditPath(&d.config.Config), d.config.Log)
+	d.audit = audit.New(AuditPath(&d.config.Config), d.config.Config.Log.Audit.Text == "", d.config.Log)
 	d.loop = d.newLoop(clock)
 	d.reloader = d.newReloader(first)
 	if d.helper != nil {

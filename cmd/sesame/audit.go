@@ -46,7 +46,7 @@ The exit status is 1 when there is no such line.`,
 	c.Flags().StringVar(&f.daemon.state, "state", "", "directory for what must survive a restart (default /var/lib/sesame)")
 	c.Flags().IntVarP(&f.lines, "lines", "n", 20, "how many lines to print")
 	c.Flags().StringVar(&f.action, "action", "", "only lines with this action, such as grant")
-	c.Flags().BoolVar(&f.json, "json", false, "for programs: the lines of the file")
+	c.Flags().BoolVar(&f.json, "json", false, "for programs: each line as JSON")
 	completeFlag(c, "action", auditActions()...)
 	completeFlag(c, "lines", "20", "50", "100")
 	return c
@@ -75,7 +75,7 @@ func (p *program) audit(c *cobra.Command, f *auditFlags) error {
 	}
 	path := daemon.AuditPath(&settings)
 	if path == "" {
-		return errors.New(`the configuration has log.audit = "": the lines are in the log alone (journalctl EVENT=audit)`)
+		return errors.New(`the configuration has log.audit = "": the lines are in the log alone (journalctl -u sesame EVENT=audit)`)
 	}
 	entries, damaged, err := audit.Latest(path, f.lines, func(e *audit.Entry) bool { return f.action == "" || string(e.Action) == f.action })
 	switch {

@@ -37,13 +37,13 @@ func (p *program) grantDirectly(c *cobra.Command, f *configFlags, r control.Gran
 	guard := firewall.NewGuard(firewall.GuardConfig{Mark: settings.Firewall.Mark})
 	defer func() { err = errors.Join(err, guard.Close()) }()
 	err = guard.GrantDirectly(r.Source.Prefix, r.Port.Port, time.Duration(r.TTL))
+	p.auditDirectly(c, &settings, audit.Entry{Action: audit.Grant, Source: r.Source.String(), Port: r.Port.String(), TTL: r.TTL.String()}, err)
 	if errors.Is(err, effect.ErrGone) {
 		return fmt.Errorf("no daemon answers at %s, and there is no table of sesame in the firewall: nothing is shut by it", settings.Socket)
 	}
 	if err != nil {
 		return fmt.Errorf("granting without a daemon: %w", err)
 	}
-	p.auditDirectly(c, &settings, audit.Entry{Action: audit.Grant, Source: r.Source.String(), Port: r.Port.String(), TTL: r.TTL.String()})
 	p.note("no daemon answers at %s: the access went straight into the firewall", settings.Socket)
 	return p.print("%s may reach %s for %s\n", r.Source, r.Port, r.TTL)
 }

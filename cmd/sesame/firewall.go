@@ -186,13 +186,19 @@ func (p *program) firewallRemove(c *cobra.Command, guard *firewall.Guard, settin
 	// A table that cannot be read can still be removed.
 	shown, _, _ := guard.Show()
 	was, err := guard.Remove()
+	e := audit.Entry{Action: audit.FirewallRemove}
+	if was {
+		e.Ports = portList(shown.Guards.Drop)
+	}
+	if was || err != nil {
+		p.auditDirectly(c, settings, e, err)
+	}
 	switch {
 	case err != nil:
 		return err
 	case !was:
 		return p.print("there is no table of sesame: nothing was shut by it\n")
 	}
-	p.auditDirectly(c, settings, audit.Entry{Action: audit.FirewallRemove, Ports: portList(shown.Guards.Drop)})
 	if len(shown.Guards.Drop) == 0 {
 		return p.print("removed; it shut nothing\n")
 	}

@@ -17,7 +17,7 @@ import (
 type Entry struct {
 	Time    time.Time `json:"time"`
 	Action  Action    `json:"action"`
-	Outcome string    `json:"outcome,omitempty"` // [Done], [Refused], [Failed], or that of a reload
+	Outcome string    `json:"outcome,omitempty"` // one of the constants below, or that of a reload
 	Detail  string    `json:"detail,omitempty"`  // why nothing was done
 
 	// Who asked, as the kernel tells it; left out: that is not known, as of a signal.
@@ -85,14 +85,15 @@ const (
 	Done    = "done"
 	Refused = "refused"
 	Failed  = "failed"
+	Unknown = "unknown" // nobody waited for the answer: it may have been done
 )
 
-// maxDetail bounds the longest text of an entry, in bytes.
-const maxDetail = 4 << 10
+// maxText bounds each text of an entry, in bytes.
+const maxText = 4 << 10
 
 // Line returns the entry as a line of the file.
 func (e Entry) Line() []byte {
-	e.Detail = clipped(e.Detail)
+	e.clip()
 	line, err := json.Marshal(e)
 	if err != nil { // no field can cause it
 		line = []byte(`{}`)
@@ -102,7 +103,7 @@ func (e Entry) Line() []byte {
 
 // Pairs returns the entry as pairs for the log, in the order of its keys. The log has its own time.
 func (e Entry) Pairs() (pairs []any) {
-	e.Detail = clipped(e.Detail)
+	e.clip()
 	v := reflect.ValueOf(e)
 	for i := range v.NumField() {
 		name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ",")
@@ -122,11 +123,15 @@ func (e Entry) Pairs() (pairs []any) {
 	return pairs
 }
 
-func clipped(text string) string {
-	if len(text) <= maxDetail {
-		return text
+// clip cuts texts that are too long.
+func (e *Entry) clip() {
+	v := reflect.ValueOf(e).Elem()
+	for i := range v.NumField() {
+		field := v.Field(i)
+		if field.Kind() == reflect.String && field.Len() > maxText {
+			field.SetString(strings.ToValidUTF8(field.String()[:maxText], "") + " ...")
+		}
 	}
-	return strings.ToValidUTF8(text[:maxDetail], "") + " ..."
 }
 
 // Parse reads a line of the file.

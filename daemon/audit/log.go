@@ -19,8 +19,8 @@ const Suffix = ".1"
 // FileMode is that of a new file: who did what is for root alone.
 const FileMode = 0o600
 
-// maxFile is the size in bytes from which on a file is moved away, where that is allowed. So the
-// two files are bounded where no logrotate is.
+// maxFile is the size in bytes from which on our own file is moved away. So the two files are
+// bounded where no logrotate is.
 const maxFile = 16 << 20
 
 // A Log writes entries to a file, and to the log. Its methods wait for nothing, and may be called
@@ -31,9 +31,13 @@ type Log struct {
 	log   hclog.Logger
 }
 
-// New returns an audit log. A path of "" means that there is no file.
-func New(path string, log hclog.Logger) *Log {
-	l := &Log{log: log, file: &file{path: path, max: maxFile, log: log}}
+// New returns an audit log. A path of "" means that there is no file. A file that is our own, in
+// the state directory, is moved away when it is too large; others are logrotate's.
+func New(path string, own bool, log hclog.Logger) *Log {
+	l := &Log{log: log, file: &file{path: path, log: log}}
+	if own {
+		l.file.max = maxFile
+	}
 	if path != "" {
 		l.lines = output.New(l.file, lostEntries)
 	}
@@ -64,7 +68,7 @@ func (l *Log) Failure() string { return l.file.lost.String() }
 // or replaces its directory.
 type file struct {
 	path string
-	max  int64
+	max  int64 // size in bytes; 0: none
 	log  hclog.Logger
 	lost logfile.Failure
 }
@@ -82,8 +86,8 @@ func (f *file) Write(line []byte) (int, error) {
 }
 
 func (f *file) append(line []byte) error {
-	if info, err := os.Stat(f.path); err == nil && info.Mode().IsRegular() && info.Size()+int64(len(line)) > f.max {
-		_ = os.Rename(f.path, f.path+Suffix) // where this process may not, logrotate does
+	if info, err := os.Stat(f.path); err == nil && f.max > 0 && info.Mode().IsRegular() && info.Size()+int64(len(line)) > f.max {
+		_ = os.Rename(f.path, f.path+Suffix) // else it goes on growing
 	}
 	file, err := logfile.OpenAppend(f.path, FileMode)
 	if err != nil {

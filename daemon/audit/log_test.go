@@ -46,12 +46,13 @@ func TestEntry(t *testing.T) {
 	if _, err := Parse([]byte("{")); err == nil || !strings.HasPrefix(err.Error(), "reading an entry of the audit log: ") {
 		t.Errorf("half a line: %v", err)
 	}
-	e.Detail = strings.Repeat("x", maxDetail)
+	e.Detail = strings.Repeat("x", maxText)
 	if !strings.Contains(string(e.Line()), e.Detail+`"`) {
 		t.Error("a detail of the largest size is not whole")
 	}
 	e.Detail += "y"
-	if n := len(e.Line()) - len(line); n < maxDetail || n > maxDetail+30 || strings.Contains(string(e.Line()), "xy") {
+	e.From = e.Detail
+	if n := (len(e.Line()) - len(line)) / 2; n < maxText || n > maxText+30 || strings.Contains(string(e.Line()), "xy") {
 		t.Errorf("a long detail takes %d bytes", n)
 	}
 }
@@ -60,7 +61,7 @@ func TestEntry(t *testing.T) {
 func added(t *testing.T, path string) (l *Log, said *logtest.Buffer, add func(...Entry)) {
 	t.Helper()
 	said = &logtest.Buffer{}
-	l = New(path, hclog.New(&hclog.LoggerOptions{Output: said, DisableTime: true}))
+	l = New(path, false, hclog.New(&hclog.LoggerOptions{Output: said, DisableTime: true}))
 	return l, said, func(all ...Entry) {
 		t.Helper()
 		flush := l.Start()
@@ -154,6 +155,20 @@ func TestTheFileIsBounded(t *testing.T) {
 	}
 	has(t, path, one)
 	has(t, path+Suffix, one, one)
+
+	t.Log("# one that logrotate rotates is left to it")
+	other := filepath.Join(t.TempDir(), Name)
+	if err := errors.Join(os.WriteFile(other, nil, 0o600), os.Truncate(other, maxFile)); err != nil {
+		t.Fatal(err)
+	}
+	for _, own := range []bool{false, true} {
+		if err := New(other, own, hclog.NewNullLogger()).file.append(one.Line()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := os.Stat(other + Suffix); (err == nil) != own {
+			t.Errorf("our own file: %v, moved away: %v", own, err == nil)
+		}
+	}
 }
 
 // TestNoPartOfALineStays has a disk that takes a part of a line. A limit on files does the same to

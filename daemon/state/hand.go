@@ -3,6 +3,7 @@ package state
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -164,8 +165,8 @@ func takeBack(d *Dir, place *account.Directory, now time.Time) (t Taken, err err
 	return t, nil
 }
 
-// takeLog makes a log file root's. What is no ordinary file with one name is deleted: root would
-// append to what it leads to.
+// takeLog replaces a log file by a copy that is root's: its former owner may have it open. What is
+// no ordinary file with one name is deleted: root would append to what it leads to.
 func takeLog(place *account.Directory, name string) error {
 	info, err := place.Lstat(name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -177,8 +178,27 @@ func takeLog(place *account.Directory, name string) error {
 	if stat, ok := info.Sys().(*syscall.Stat_t); !ok || !info.Mode().IsRegular() || stat.Nlink != 1 {
 		return place.RemoveAll(name)
 	}
-	return place.Lchown(name, 0, 0)
+	old, err := place.OpenFile(name, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = old.Close() }() // it was only read
+	if err := place.RemoveAll(name + newSuffix); err != nil {
+		return err
+	}
+	aside, err := place.OpenFile(name+newSuffix, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(aside, io.LimitReader(old, maxLog))
+	if err := errors.Join(err, aside.Close()); err != nil {
+		return err
+	}
+	return place.Rename(name+newSuffix, name)
 }
+
+// maxLog is more than a log file has, in bytes.
+const maxLog = 64 << 20
 
 // replaceForeign keeps of a file what harms nobody.
 func (d *Dir) replaceForeign(name string, t *Taken, now time.Time) error {

@@ -306,7 +306,18 @@ func TestRealHandedLogs(t *testing.T) {
 		t.Fatal(err)
 	}
 	hand(service, service.ID, -1)
+	held, err := os.OpenFile(path("audit.log"), os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Close()
 	hand(account.Root(), 0, -1)
+	if _, err := held.WriteString("another line\n"); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := os.ReadFile(path("audit.log")); err != nil || string(text) != "a line\n" {
+		t.Errorf("the former owner wrote to it: %q, %v", text, err)
+	}
 	hand(service, service.ID, -1)
 	t.Log("# the user puts something else there")
 	if err := errors.Join(os.Rename(path("audit.log"), path("mine")), os.Link(path("mine"), path("audit.log")), os.Symlink("mine", path("audit.log.1"))); err != nil {
