@@ -35,6 +35,7 @@ func TestMetricsOfALoopThatHangs(t *testing.T) {
 		if took := time.Since(began); took > 10*time.Second {
 			t.Errorf("it took %v", took)
 		}
+		synctest.Wait() // until that scrape has given up
 		read := time.Now()
 		d.looks.metrics.mu.Lock()
 		d.looks.metrics.last = metrics.Snapshot{Up: true, Read: read, EngineNow: d.loop.clock.now(), Status: control.Status{Version: "earlier"}}
