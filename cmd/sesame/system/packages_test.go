@@ -16,8 +16,8 @@ import (
 // Two packages of Debian: of this commit, with two version numbers.
 type packages struct{ older, newer string }
 
-// packaged makes them as make packages does, once. SESAME_SYSTEM_PACKAGES names two others instead, such
-// as that of a release and that of its successor: a.deb:b.deb.
+// packaged makes them as make packages does, once. SESAME_SYSTEM_PACKAGES names two others instead,
+// such as that of a release and that of its successor: a.deb:b.deb.
 var packaged = sync.OnceValues(func() (packages, error) {
 	if older, newer, two := strings.Cut(os.Getenv("SESAME_SYSTEM_PACKAGES"), ":"); two {
 		return packages{older, newer}, nil

@@ -75,7 +75,8 @@ func firstEnd(ends map[uint64]time.Time) time.Time {
 
 // TestSystemPackageUpgrade upgrades while a session and a grant live, an undo is owed and somebody
 // has knocked half a sequence. Then it goes back to the older version, which meets the state that
-// the newer one wrote. All goes on to its own end, and the undo runs once. Nobody else ever gets in.
+// the newer one wrote. All goes on to its own end, and the undo runs once. Nobody else ever gets
+// in.
 func TestSystemPackageUpgrade(t *testing.T) {
 	m, two, stranger := newGuarded(t)
 	session, ends := m.session(guarded), m.ends()
