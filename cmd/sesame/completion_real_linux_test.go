@@ -57,6 +57,8 @@ var shellCases = []shellCase{
 	{"simulate -s scripts --door x\t2\t", "simulate|-s|scripts|--door|x$(touch canary)2"},
 	{"simulate -s scripts --door \\$\t--quie\t", "simulate|-s|scripts|--door|$(touch canary)|--quiet"},
 	{"check -s scripts --set por\t", "check|-s|scripts|--set|port="},
+	{"check -s scripts --set por\t22", "check|-s|scripts|--set|port=22"},
+	{"simulate -s 'scripts' --door ss\t", "simulate|-s|scripts|--door|ssh"},
 	{"simulate cap\t", "simulate|capture one.pcap"},
 	{"simulate -s scr\t", "simulate|-s|scripts/"},
 	{"store get --socket socket wor\t", "store|get|--socket|socket|words"},
@@ -103,7 +105,7 @@ func TestRealCompletion(t *testing.T) {
 	}
 }
 
-// TestRealUnquote holds, for names of hostile characters, that what bash inserts is read back as the
+// TestRealUnquote holds that what bash inserts for a name of hostile characters is read back as the
 // name, without the shell's own evaluation.
 func TestRealUnquote(t *testing.T) {
 	if _, err := exec.LookPath("bash"); err != nil {

@@ -73,8 +73,8 @@ func TestManualReferences(t *testing.T) {
 	}
 }
 
-// TestCommandPage holds the page of a command with another below it: the exit status has a section of
-// its own, and only what concerns the command is told.
+// TestCommandPage holds the page of a command with another below it: the exit status has a section
+// of its own, and only what concerns the command is told.
 func TestCommandPage(t *testing.T) {
 	root, c := &cobra.Command{Use: "sesame"}, &cobra.Command{Use: "box", Short: "Show boxes", Long: "Box shows.\n\nThe exit status is 1 for none."}
 	below := &cobra.Command{Use: "open [flags] NAME", Short: "Open it", Long: "Open opens.\n\n  x\n\nThe exit status is 0.",

@@ -9,8 +9,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// TestEveryCommandHasAnExample holds that --help and the manual show how each command is called. The
-// client prints its own help.
+// TestEveryCommandHasAnExample holds that --help and the manual show how each command is called.
+// The client prints its own help.
 func TestEveryCommandHasAnExample(t *testing.T) {
 	p := &program{}
 	eachCommand(p.root(), func(c *cobra.Command) {
