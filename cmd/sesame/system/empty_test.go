@@ -8,6 +8,11 @@ import "testing"
 // anything of Sesame: .ci/run runs it first.
 func TestSystemBoots(t *testing.T) {
 	m := newDebian(t)
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log("cannot boot: a machine with nothing of ours did not start")
+		}
+	})
 	m.powerOn()
 	m.settled()
 	m.opens(free)

@@ -42,7 +42,7 @@ func testWithTree(m *testing.M) int {
 		tree, err = debian()
 	}
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
+		fmt.Fprintln(os.Stderr, "cannot boot:", err) // .ci/run looks for these words
 		return 1
 	}
 	return m.Run()
