@@ -59,7 +59,7 @@ func (d *Database) readMaxMind(text []byte) error {
 	}
 	d.Type, d.data = m.DatabaseType, data
 	d.Countries, d.ASNumbers, d.IPv4, d.IPv6 = v.country, v.asn, v.ipv4, v.ipv6
-	if last := uint(253402300799); m.BuildEpoch > 0 && m.BuildEpoch <= last { // the end of the year 9999
+	if last := uint64(253402300799); m.BuildEpoch > 0 && uint64(m.BuildEpoch) <= last { // the end of the year 9999
 		d.Built = time.Unix(int64(m.BuildEpoch), 0).UTC()
 	}
 	return nil

@@ -69,7 +69,7 @@ func textOf(path string) string {
 // (user_namespaces(7)); -1 in the first namespace, where each user has a number.
 func foreignOwner(uidMap, overflow string) int64 {
 	fields := strings.Fields(uidMap)
-	if len(fields) == 0 || len(fields) == 3 && fields[2] == strconv.Itoa(math.MaxUint32) {
+	if len(fields) == 0 || len(fields) == 3 && fields[2] == strconv.FormatUint(math.MaxUint32, 10) {
 		return -1
 	}
 	id, err := strconv.ParseUint(strings.TrimSpace(overflow), 10, 32)

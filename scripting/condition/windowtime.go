@@ -126,8 +126,8 @@ func (w *window) nextPoint(t time.Time) (time.Time, bool) {
 }
 
 const (
-	// never is later than every day on which a window begins.
-	never = day(1 << 40)
+	// never is later than every day on which a window begins, also where int has 32 bits.
+	never = day(1 << 30)
 	// horizon is how many days ahead a window is looked for. February 29 comes back
 	// to a weekday after at most 40 years.
 	horizon = 41 * 366
