@@ -127,7 +127,7 @@ func (j *journal) write() {
 	defer j.mu.Unlock()
 	for len(j.queue) > 0 {
 		batch, text := j.queue, []byte(nil)
-		whole := j.broken || j.size > max(minRewrite, int64(4*j.live))
+		whole := j.broken || j.size > max(minRewrite, int64(4*(j.live+j.newerSize())))
 		if whole {
 			text = j.lines()
 		}
@@ -164,6 +164,9 @@ func (j *journal) written(e *entry, err error) {
 // lines returns what a file has that says what is owed. The caller holds the lock.
 func (j *journal) lines() (content []byte) {
 	for _, n := range j.newer {
+		if n.old {
+			continue
+		}
 		if text, err := (line{Newer: n}).text(); err == nil {
 			content = append(content, text...)
 		}

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
-	"time"
 
 	"sesame/daemon/wire"
 )
@@ -14,9 +13,6 @@ import (
 // This file is about lines of the journal that a newer version of Sesame wrote, and this one does
 // not understand: their checksums are right. They stay in the journal for the newer version, and
 // nothing of them is run. People are told the undos among them.
-
-// newerLasts is how long such a line stays.
-const newerLasts = 30 * 24 * time.Hour
 
 // A newerLine is a line that a newer version wrote.
 type newerLine struct {
@@ -26,6 +22,7 @@ type newerLine struct {
 	id   uint64 // of the undo; 0: not known
 	door string
 	argv []string // what is to run; nil: not known
+	old  bool     // it was kept long enough: it is told once more, and written no more
 }
 
 // parseNewer returns what is known of a line that is not understood. ok is false when no newer
@@ -66,23 +63,28 @@ func (j *journal) understand(body []byte, since int64) bool {
 		return l.Newer.Since > 0 && len(l.Newer.Line) > 0 && j.understand(l.Newer.Line, l.Newer.Since)
 	}
 	at := now().UnixNano()
-	if since = min(since, at); since == 0 {
-		since = at
-	}
-	n, ok := parseNewer(slices.Clone(body), since)
+	n, ok := parseNewer(slices.Clone(body), wire.NewerSince(since, at))
 	if !ok {
 		return false
 	}
-	if at-since <= int64(newerLasts) {
-		j.last = max(j.last, n.id)
-		j.newer = append(j.newer, n)
-	}
+	n.old = at-n.Since > int64(wire.NewerLasts)
+	j.last = max(j.last, n.id)
+	j.newer = append(j.newer, n)
 	return true
 }
 
 // forgetNewer forgets a line of a newer version about an undo.
 func (j *journal) forgetNewer(id uint64) {
 	j.newer = slices.DeleteFunc(j.newer, func(n *newerLine) bool { return n.id == id })
+}
+
+// newerSize returns about how many bytes the lines of a newer version have. The caller holds the
+// lock.
+func (j *journal) newerSize() (bytes int) {
+	for _, n := range j.newer {
+		bytes += len(n.Line)
+	}
+	return bytes
 }
 
 // newerUndos returns the undos of a newer version.

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"sesame/daemon/wire"
 )
 
 func journalOf(lines ...string) []byte {
@@ -79,21 +81,44 @@ func TestLinesOfANewerVersion(t *testing.T) {
 	}
 }
 
+// A line goes after its time, and is told once more then. A clock that was not set when the line
+// was read first makes it no older.
 func TestLinesOfANewerVersionGoInTime(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "helper")
 	must(t, os.Mkdir(dir, 0o700))
 	for _, tt := range []struct {
-		age  time.Duration
-		want int
-	}{{-time.Hour, 1}, {newerLasts - time.Hour, 1}, {newerLasts + time.Hour, 0}} {
-		text := fmt.Sprintf(`{"newer":{"since":%d,"line":{"quota":7}}}`, now().Add(-tt.age).UnixNano())
+		since time.Time
+		want  int
+	}{
+		{now().Add(time.Hour), 1}, {now().Add(time.Hour - wire.NewerLasts), 1}, {now().Add(-time.Hour - wire.NewerLasts), 0}, {time.Unix(86400, 0), 1},
+	} {
+		text := fmt.Sprintf(`{"newer":{"since":%d,"line":{"owed":{"argv":["/u"]}}}}`, tt.since.UnixNano())
 		must(t, os.WriteFile(filepath.Join(dir, journalName), journalOf(text), 0o600))
-		j := opened(t, dir)
-		if len(j.newer) != tt.want {
-			t.Errorf("after %v: %d lines, want %d", tt.age, len(j.newer), tt.want)
+		for start, want := range []int{1, tt.want, tt.want} {
+			j := opened(t, dir)
+			if len(j.newerUndos()) != want {
+				t.Errorf("since %v, start %d: %d undos are told, want %d", tt.since, start, len(j.newerUndos()), want)
+			}
+			must(t, j.close())
 		}
-		must(t, j.close())
 	}
+}
+
+// Lines that are kept are no reason to write the whole file each time.
+func TestKeptLinesCountForTheSize(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "helper")
+	must(t, os.Mkdir(dir, 0o700))
+	text := `{"quota":"` + strings.Repeat("x", minRewrite) + `"}`
+	must(t, os.WriteFile(filepath.Join(dir, journalName), journalOf(text), 0o600))
+	j := opened(t, dir)
+	store := j.store
+	j.store = func(text []byte, whole bool) error {
+		if whole {
+			t.Error("the whole file is written")
+		}
+		return store(text, whole)
+	}
+	must(t, j.owe(undoOf("/u", "x")), j.close())
 }
 
 func TestWhatIsNoLineOfANewerVersion(t *testing.T) {

@@ -39,7 +39,7 @@ func (s *Server) open() error {
 		s.cfg.Log.Warn("the journal of undos was damaged: an undo may be lost", "lines", damaged, "directory", s.cfg.Dir)
 	}
 	if n := len(j.newer); n > 0 {
-		s.cfg.Log.Warn("the journal of undos has lines of a newer version of Sesame, which stay in it", "lines", n, "directory", s.cfg.Dir)
+		s.cfg.Log.Warn("the journal of undos has lines of a newer version of Sesame, which stay in it for 30 days", "lines", n, "directory", s.cfg.Dir)
 	}
 	s.journal = j
 	close(s.opened)

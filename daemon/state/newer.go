@@ -22,12 +22,10 @@ import (
 // it. What such a record is about may be known, and then a later line takes its place.
 //
 // It follows that a newer version may add kinds of records and members, and must not give a known
-// one another meaning. A member that it adds to a known record is lost here when the journal is
-// written anew: a time in it could not be moved into the engine time of this run.
-
-// newerLasts is how long a line is kept that nobody reads: whoever goes back for good is told of it
-// no longer.
-const newerLasts = 30 * 24 * time.Hour
+// one another meaning. A member that makes a grant give less does so: a program that does not know
+// it gives all. What gives less needs a kind of its own. A member that is added to a known record
+// is lost here when the journal is written anew: a time in it could not be moved into the engine
+// time of this run.
 
 // A newerEntry holds an entry of a newer version in a journal that an older one wrote anew.
 type newerEntry struct {
@@ -55,6 +53,7 @@ type Newer struct {
 	Version int        // of the journal, when it is newer than this program; else 0
 	Records int        // that wait in the journal for the newer version
 	Undos   [][]string // commands among them that undo something, and that nobody runs now
+	Dropped int        // records that wait no longer; commands of theirs are among Undos
 }
 
 // mayBeNewer reports whether an entry that is not understood may be of a newer version: what
@@ -143,9 +142,13 @@ func (n *newerRead) take(now, offset int64) (Newer, map[subject][]byte, error) {
 	for _, about := range slices.SortedFunc(maps.Keys(n.entries), compareSubjects) {
 		e := n.entries[about]
 		if e.Since == 0 {
-			e.Since, e.Offset = now, offset
+			e.Offset = offset
 		}
-		if e.Since = min(e.Since, now); now-e.Since > int64(newerLasts) {
+		if _, undo := outline(e.Entry); undo != nil {
+			found.Undos = append(found.Undos, undo)
+		}
+		if e.Since = wire.NewerSince(e.Since, now); now-e.Since > int64(wire.NewerLasts) {
+			found.Dropped++
 			continue
 		}
 		line, err := appendLine(nil, entry{Newer: e})
@@ -157,9 +160,6 @@ func (n *newerRead) take(now, offset int64) (Newer, map[subject][]byte, error) {
 		}
 		lines[about] = line
 		found.Records++
-		if _, undo := outline(e.Entry); undo != nil {
-			found.Undos = append(found.Undos, undo)
-		}
 	}
 	return found, lines, nil
 }
@@ -174,7 +174,10 @@ func (n *Newer) Texts(path string) (all []string) {
 		all = append(all, fmt.Sprintf("%s has version %d, and this sesame writes version %d: it was read as far as this one knows it", path, n.Version, JournalVersion))
 	}
 	if n.Records > 0 {
-		all = append(all, fmt.Sprintf("%s has records of a newer version that are not read, %d in all; they stay in it for %d days", path, n.Records, newerLasts/(24*time.Hour)))
+		all = append(all, fmt.Sprintf("%s has records of a newer version that are not read, %d in all; they stay in it for %d days", path, n.Records, wire.NewerLasts/(24*time.Hour)))
+	}
+	if n.Dropped > 0 {
+		all = append(all, fmt.Sprintf("%s had records of a newer version that were not read for %d days, %d in all: they are left out from now on", path, wire.NewerLasts/(24*time.Hour), n.Dropped))
 	}
 	for _, undo := range n.Undos {
 		all = append(all, "a newer version was to run this command, to undo something, and this one does not: "+strings.Join(undo, " "))

@@ -14,6 +14,7 @@ import (
 
 	"sesame/daemon/account"
 	"sesame/daemon/engine"
+	"sesame/daemon/wire"
 )
 
 // journalOf returns a journal with these entries, each with its checksum.
@@ -141,21 +142,31 @@ func TestARecordTakesThePlaceOfAKeptOne(t *testing.T) {
 	}
 }
 
+// A record goes after its time, and is told once more then. A clock that is not set makes it no
+// older, nor one that was not when the record was read first.
 func TestKeptRecordsGoInTime(t *testing.T) {
-	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, journalName), journalOf(header2, futureKind), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for i, tt := range []struct {
-		now  time.Time
-		want int
-	}{{monday, 1}, {monday.Add(newerLasts), 1}, {monday.Add(-time.Hour), 1}, {monday.Add(newerLasts), 0}} {
-		d := open(t, dir)
-		if got := recovered(t, d, tt.now); got.Newer.Records != tt.want {
-			t.Errorf("%d: %d records, want %d", i, got.Newer.Records, tt.want)
+	for name, starts := range map[string][]struct {
+		now                 time.Time
+		records, undos, old int
+	}{
+		"a clock that is right": {{monday, 1, 1, 0}, {monday.Add(wire.NewerLasts), 1, 1, 0}, {monday.Add(wire.NewerLasts + 1), 0, 1, 1}, {monday.Add(wire.NewerLasts + 1), 0, 0, 0}},
+		"one that is set later": {{time.Unix(86400, 0), 1, 1, 0}, {monday, 1, 1, 0}, {monday.Add(wire.NewerLasts), 1, 1, 0}, {monday.Add(wire.NewerLasts + 1), 0, 1, 1}},
+		"one that goes back":    {{monday, 1, 1, 0}, {time.Unix(86400, 0), 1, 1, 0}, {monday.Add(wire.NewerLasts), 1, 1, 0}, {monday.Add(wire.NewerLasts + 1), 0, 1, 1}},
+		"one that was ahead":    {{monday.AddDate(9, 0, 0), 1, 1, 0}, {monday, 1, 1, 0}, {monday.Add(wire.NewerLasts + 1), 0, 1, 1}},
+	} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, journalName), journalOf(header2, futureGrant), 0o600); err != nil {
+			t.Fatal(err)
 		}
-		appendAll(t, d, 0)
-		d.Close()
+		for i, tt := range starts {
+			d := open(t, dir)
+			got := recovered(t, d, tt.now).Newer
+			if got.Records != tt.records || len(got.Undos) != tt.undos || got.Dropped != tt.old || len(got.Texts("")) != tt.records+tt.undos+tt.old {
+				t.Errorf("%s, start %d: %+v, want %+v", name, i, got, tt)
+			}
+			appendAll(t, d, 0)
+			d.Close()
+		}
 	}
 }
 
