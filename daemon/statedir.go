@@ -77,11 +77,12 @@ func findState(path string, now time.Time) (f stateFound) {
 	}
 	f.saved, f.hasSaved, f.savedErr = f.dir.LastGood()
 	f.synchronised = f.dir.ClockWasSynchronised()
-	f.attempts, _, f.attemptsErr = f.dir.Attempts()
 	if f.recovered, f.err = f.dir.Recover(now); f.err != nil {
 		f.err = errors.Join(f.err, f.dir.Close())
 		f.dir = nil
+		return f
 	}
+	f.attempts, _, f.attemptsErr = f.dir.Attempts()
 	return f
 }
 
@@ -291,6 +292,12 @@ func (d *daemon) takeOver(found stateFound) {
 	e := d.loop.engine
 	records, over := lateRecords(found.recovered.Records, e.State(), d.whole)
 	d.noteDamage(found.recovered)
+	if found.saved.Newer != "" {
+		d.noteNewer([]string{found.saved.Newer})
+	}
+	if found.attempts.State != nil || found.attemptsErr != nil {
+		d.config.Log.Info("attempts in progress began anew", "reason", "the state directory answered late")
+	}
 	d.state.mu.Lock()
 	d.state.dir, d.state.why = found.dir, nil
 	d.state.mu.Unlock()

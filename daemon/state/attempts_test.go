@@ -17,6 +17,15 @@ import (
 	"sesame/daemon/packet"
 )
 
+func must(t testing.TB, errs ...error) {
+	t.Helper()
+	for _, err := range errs {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // carried returns what an engine with an attempt carries.
 func carried(t testing.TB) engine.Carried {
 	t.Helper()
@@ -71,6 +80,8 @@ func TestAttemptsAreSavedForOneStart(t *testing.T) {
 
 func TestAttemptsThatCannotBeRead(t *testing.T) {
 	d := open(t, t.TempDir())
+	recovered(t, d, monday)
+	appendAll(t, d, 0)
 	if err := d.SaveAttempts(carried(t)); err != nil {
 		t.Fatal(err)
 	}
@@ -103,16 +114,77 @@ func TestAttemptsThatCannotBeRead(t *testing.T) {
 	}
 }
 
-// A disk that cannot be written keeps nothing half, and what was there.
-func TestAttemptsOnAFullDisk(t *testing.T) {
-	d := open(t, t.TempDir())
-	d.disk.write = func(*os.File, []byte, int64) error { return syscall.ENOSPC }
-	if err := d.SaveAttempts(carried(t)); err == nil || !strings.Contains(err.Error(), "saving attempts: no space left") {
-		t.Errorf("saved: %v", err)
+// What cannot be saved leaves nothing: neither half of it, nor what an earlier stop saved, which
+// would be continued twice.
+func TestAttemptsThatCannotBeSaved(t *testing.T) {
+	huge := carried(t)
+	huge.Rules = append(huge.Rules, engine.Rules{Digest: strings.Repeat("x", maxAttempts)})
+	full := func(disk *disk) { disk.write = func(*os.File, []byte, int64) error { return syscall.ENOSPC } }
+	for name, tt := range map[string]struct {
+		c     engine.Carried
+		spoil func(*disk)
+		want  string
+	}{
+		"a full disk":       {carried(t), full, "saving attempts: no space left"},
+		"no file":           {carried(t), func(d *disk) { d.create = func(*os.Root, string) (*os.File, error) { return nil, syscall.EROFS } }, "saving attempts: read-only"},
+		"no name":           {carried(t), func(d *disk) { d.rename = func(*os.Root, string, string) error { return syscall.EIO } }, "saving attempts: input/output"},
+		"more than fits in": {huge, func(*disk) {}, "at most 67108864"},
+	} {
+		d := open(t, t.TempDir())
+		recovered(t, d, monday)
+		appendAll(t, d, 0)
+		if err := d.SaveAttempts(carried(t)); err != nil {
+			t.Fatal(err)
+		}
+		tt.spoil(&d.disk)
+		if err := d.SaveAttempts(tt.c); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: saved: %v", name, err)
+		}
+		left, err := fs.Glob(d.root.FS(), attemptsName+"*")
+		if err != nil || len(left) > 0 {
+			t.Errorf("%s: left: %v, %v", name, left, err)
+		}
 	}
-	left, err := fs.Glob(d.root.FS(), attemptsName+"*")
-	if err != nil || len(left) > 0 {
-		t.Errorf("left: %v, %v", left, err)
+}
+
+// Attempts are not continued once another run wrote the journal, whichever version that was, nor
+// beside a journal that has no id.
+func TestAttemptsOfAnEarlierRun(t *testing.T) {
+	for name, since := range map[string]func(*testing.T, *Dir, []byte){
+		"another run that keeps the file": func(t *testing.T, d *Dir, saved []byte) {
+			next, _ := reopen(t, d, monday)
+			appendAll(t, next, 0)
+			must(t, next.Close(), os.WriteFile(filepath.Join(d.path, attemptsName), saved, 0o600))
+		},
+		"an older version": func(t *testing.T, d *Dir, _ []byte) {
+			must(t, d.Close(), os.WriteFile(filepath.Join(d.path, journalName), journalOf(header2, knownGrant), 0o600))
+		},
+		"no journal": func(t *testing.T, d *Dir, _ []byte) {
+			must(t, d.Close(), os.Remove(filepath.Join(d.path, journalName)))
+		},
+		"both of an earlier version": func(t *testing.T, d *Dir, saved []byte) {
+			_, state, _ := bytes.Cut(saved, []byte("\n"))
+			must(t, d.Close(), os.WriteFile(filepath.Join(d.path, journalName), journalOf(header2), 0o600),
+				os.WriteFile(filepath.Join(d.path, attemptsName), append(journalOf(`{"what":"sesame attempts","version":1}`), state...), 0o600))
+		},
+	} {
+		d := open(t, t.TempDir())
+		recovered(t, d, monday)
+		appendAll(t, d, 0)
+		must(t, d.SaveAttempts(carried(t)))
+		saved, err := os.ReadFile(filepath.Join(d.path, attemptsName))
+		must(t, err)
+		since(t, d, saved)
+		next := open(t, d.path)
+		recovered(t, next, monday)
+		if _, continued, err := next.Attempts(); continued || err == nil || !strings.HasSuffix(err.Error(), "another run of Sesame wrote the journal since that stop") {
+			t.Errorf("%s: continued %v, %v", name, continued, err)
+		}
+		appendAll(t, next, 0)
+		if _, continued, err := next.Attempts(); continued || err != nil {
+			t.Errorf("%s: it is told again: %v", name, err)
+		}
+		must(t, next.Close())
 	}
 }
 
@@ -121,7 +193,7 @@ func FuzzAttempts(f *testing.F) {
 	f.Add([]byte(`{"Now":1,"Runs":[],"Rules":[{"Digest":"x"}]}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		for _, content := range [][]byte{text, journalOf(`{"what":"sesame attempts","version":1}`, string(text))} {
-			if c, err := readAttempts(bytes.NewReader(content)); err == nil && c.State == nil {
+			if c, _, err := readAttempts(bytes.NewReader(content)); err == nil && c.State == nil {
 				t.Error("neither an error nor a state")
 			}
 		}

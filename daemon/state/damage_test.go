@@ -126,7 +126,7 @@ func TestDamageAnywhere(t *testing.T) {
 
 func TestDamageIsSaid(t *testing.T) {
 	lines := bytes.SplitAfter(bytes.TrimRight(sample(t), "\x00"), []byte("\n"))
-	other, err := appendLine(nil, entry{Header: &header{setWhat, 1}})
+	other, err := appendLine(nil, entry{Header: &header{What: setWhat, Version: 1}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -300,7 +300,7 @@ func again(t *testing.T, content []byte) {
 		if before = records; before == nil {
 			return
 		}
-		if content, err = j.content(); err != nil {
+		if content, err = j.content(""); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -28,6 +28,10 @@ type entry struct {
 type header struct {
 	What    string `json:"what"`
 	Version int    `json:"version"`
+
+	// ID is made at random each time that a journal is written anew, as each program does with its
+	// first record. The file of attempts has that of its journal, and is not used beside another.
+	ID string `json:"id,omitempty"`
 }
 
 // A grantEntry is a grant. Version 1 had another name for AnyStatus.

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -38,7 +39,8 @@ type journal struct {
 	failed bool  // the content of the disk is unknown: the file must be rewritten
 	offset time.Duration
 	live   live
-	start  int64 // engine time when it was recovered
+	id     string // of the file, see [header]; "": an older version wrote it, or there is none
+	start  int64  // engine time when it was recovered
 	since  func() time.Duration
 }
 
@@ -269,7 +271,8 @@ func (d *Dir) rewriteIfNeeded() error {
 // rewrite replaces the journal by a new file with the live lines.
 func (d *Dir) rewrite() error {
 	j := d.journal
-	content, err := j.content()
+	id := rand.Text()
+	content, err := j.content(id)
 	if err != nil {
 		return err
 	}
@@ -280,15 +283,15 @@ func (d *Dir) rewrite() error {
 	if j.file != nil {
 		_ = j.file.Close() // the new file has all that counts
 	}
-	j.file, j.failed = file, err != nil
+	j.file, j.id, j.failed = file, id, err != nil
 	j.good, j.size = int64(len(content)), int64(len(content))
 	j.limit = max(minCompact, growth*j.good)
 	return err
 }
 
 // content returns the header, the offset and the live lines. It drops values that have expired.
-func (j *journal) content() ([]byte, error) {
-	content, err := appendLine(nil, entry{Header: &header{journalWhat, JournalVersion}})
+func (j *journal) content(id string) ([]byte, error) {
+	content, err := appendLine(nil, entry{Header: &header{journalWhat, JournalVersion, id}})
 	if err == nil {
 		content, err = appendLine(content, entry{Offset: new(int64(j.offset))})
 	}

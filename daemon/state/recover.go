@@ -66,7 +66,7 @@ func (d *Dir) Recover(now time.Time) (Recovered, error) {
 	}
 	// The first Append writes a new file, which has one offset and no damage. It is not done
 	// here, since a disk that can be read may hang when it is written.
-	j.failed = true
+	j.id, j.failed = read.id, true
 	d.journal = j
 	return recovered, nil
 }
@@ -75,6 +75,7 @@ func (d *Dir) Recover(now time.Time) (Recovered, error) {
 type read struct {
 	number   int // of the line
 	version  int // 0: no header so far
+	id       string
 	offset   int64
 	last     uint64 // the highest id of a grant
 	grants   map[uint64]*grantEntry
@@ -176,7 +177,7 @@ func (r *read) apply(e entry) bool {
 		if e.Header.What != journalWhat {
 			return false
 		}
-		r.version = max(r.version, e.Header.Version)
+		r.version, r.id = max(r.version, e.Header.Version), e.Header.ID
 	case e.Offset != nil:
 		r.offset = *e.Offset
 	case e.Ended != 0:

@@ -100,7 +100,7 @@ func (w savedJSON) content() ([]byte, error) {
 	for _, f := range files {
 		size += len(f.Path) + len(f.Source) + len(f.Source)/16 + 64 // room for each end of a line
 	}
-	content, err := appendLine(make([]byte, 0, size), header{setWhat, SetVersion})
+	content, err := appendLine(make([]byte, 0, size), header{What: setWhat, Version: SetVersion})
 	if err != nil {
 		return nil, err
 	}

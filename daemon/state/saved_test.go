@@ -66,7 +66,7 @@ func TestALongSet(t *testing.T) {
 			s.Files = []wire.File{}
 		}
 		w := savedJSON{Saved: &s, Guards: []string{"tcp/22"}}
-		want, err := appendLine(nil, header{setWhat, SetVersion})
+		want, err := appendLine(nil, header{What: setWhat, Version: SetVersion})
 		if err == nil {
 			want, err = appendLine(want, w)
 		}
