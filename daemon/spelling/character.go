@@ -51,7 +51,7 @@ func Hint(text string) (hint string) {
 // a one: "U+201C LEFT DOUBLE QUOTATION MARK", "\"". The result is "" for other characters.
 func First(text string) (title, plain string) {
 	_, size := utf8.DecodeRuneInString(text)
-	letters := decode(text[:size])
+	letters := decode(text[:size], make([]bool, size))
 	if len(letters) == 0 {
 		return "", ""
 	}
@@ -76,7 +76,7 @@ func Plain(text string, kinds Kind) string {
 	if plainASCII(text) {
 		return text
 	}
-	s, letters := &words{kinds: kinds}, decode(text)
+	s, letters := &words{kinds: kinds}, decode(text, make([]bool, len(text)))
 	var b strings.Builder
 	for i := range letters {
 		b.WriteString(s.plain(letters, i))
@@ -91,6 +91,7 @@ func Strange(line string, kinds Kind) (found []Word) {
 		return nil
 	}
 	s := &words{kinds: kinds}
+	prose := quotedBytes(line)
 	for at, column := 0, 1; at < len(line) && len(found) < maxStrange; {
 		if strings.IndexByte(asciiBlanks, line[at]) >= 0 {
 			at, column = at+1, column+1
@@ -98,7 +99,7 @@ func Strange(line string, kinds Kind) (found []Word) {
 		}
 		end := at + cmp.Or(max(strings.IndexAny(line[at:], asciiBlanks), 0), len(line)-at)
 		word := line[at:end]
-		if w, is := s.word(word, column); is {
+		if w, is := s.word(decode(word, prose[at:]), column); is {
 			found = append(found, w)
 		}
 		at, column = end, column+utf8.RuneCountInString(word)
@@ -125,8 +126,7 @@ const maxAround = 24
 type words struct{ kinds Kind }
 
 // word returns a word if it has characters that are there by mistake.
-func (s *words) word(word string, column int) (Word, bool) {
-	letters := decode(word)
+func (s *words) word(letters []letter, column int) (Word, bool) {
 	w, from, shown := Word{}, 0, letters
 	for i := range letters {
 		c, is := s.strange(letters, i)
@@ -161,24 +161,30 @@ type letter struct {
 	// latin reports that it is among letters of which one is Latin: then it is not from a word of
 	// another language.
 	latin bool
+	// wide reports that it is among letters of a language that has its signs in a wide form.
+	wide bool
+	// prose reports that it is between ASCII quotes.
+	prose bool
 }
 
-func decode(text string) (letters []letter) {
-	for text != "" {
+// decode returns the characters of a text, of which these bytes are between ASCII quotes.
+func decode(text string, prose []bool) (letters []letter) {
+	for at := 0; text != ""; {
 		r, size := utf8.DecodeRuneInString(text)
-		l := letter{r: r, text: text[:size]}
+		l := letter{r: r, text: text[:size], prose: prose[at]}
 		if r == utf8.RuneError && size == 1 {
 			l.byte = true
 			if known, is := windows[text[0]]; is {
 				l.r = known
 			}
 		}
-		letters, text = append(letters, l), text[size:]
+		letters, text, at = append(letters, l), text[size:], at+size
 	}
-	markLatin(letters)
-	slices.Reverse(letters)
-	markLatin(letters)
-	slices.Reverse(letters)
+	for range 2 {
+		markLatin(letters)
+		markWide(letters)
+		slices.Reverse(letters)
+	}
 	return letters
 }
 
@@ -234,7 +240,9 @@ func (s *words) strange(word []letter, i int) (character, bool) {
 		c.kind = LoneDash
 	case c.kind == Quote && c.plain == "'" && is(word, i-1, inName) && is(word, i+1, inName):
 		c.kind = Apostrophe
-	case c.kind == LookAlike && !word[i].latin:
+	case (c.kind == Quote || c.kind == Dots) && word[i].prose:
+		c.kind = Prose
+	case c.kind == LookAlike && !word[i].latin, inOtherText(word, i, c):
 		return c, false
 	}
 	return c, c.kind&s.kinds != 0

@@ -19,11 +19,12 @@ const (
 	Wide                        // a form of a plain character that is twice as wide
 	Dots                        // … for three dots
 	Sign                        // another sign that looks like a plain one
+	Prose                       // a quote or … between ASCII quotes: a text for people
 
 	// InCode is what no language has outside of its strings and comments.
-	InCode = Dash | LoneDash | Quote | Apostrophe | Blank | Invisible | Bidi | LookAlike | Wide | Dots | Sign
+	InCode = Dash | LoneDash | Quote | Apostrophe | Blank | Invisible | Bidi | LookAlike | Wide | Dots | Sign | Prose
 	// InCommand is what a command of a shell hardly means. Its texts for people may have prose.
-	InCommand = InCode &^ (LoneDash | Apostrophe)
+	InCommand = InCode &^ (LoneDash | Apostrophe | Prose)
 	// InName is what nobody can type who reads a name.
 	InName = Blank | Invisible | Bidi | LookAlike | Wide
 )
@@ -39,13 +40,12 @@ type character struct {
 // characters has the characters by their number, but for those that are computed (see lookUp). The
 // names are those of the Unicode Character Database, and which letters look alike is in its file
 // confusables.txt (UTS #39). It has what pages and editors make by themselves, and the letters that
-// somebody may use to deceive.
+// somebody may use to deceive. The dotless i of Turkish is none of them: each Turkish text has it.
 var characters = []character{
 	{0x0085, Blank, " ", "NEXT LINE"}, {0x00a0, Blank, " ", "NO-BREAK SPACE"},
 	{0x00ab, Quote, `"`, "LEFT-POINTING DOUBLE ANGLE QUOTATION MARK"}, {0x00ad, Invisible, "", "SOFT HYPHEN"},
 	{0x00b4, Quote, "'", "ACUTE ACCENT"}, {0x00bb, Quote, `"`, "RIGHT-POINTING DOUBLE ANGLE QUOTATION MARK"},
-	{0x0131, LookAlike, "i", "LATIN SMALL LETTER DOTLESS I"}, {0x017f, LookAlike, "s", "LATIN SMALL LETTER LONG S"},
-	{0x0261, LookAlike, "g", "LATIN SMALL LETTER SCRIPT G"}, {0x02b9, Quote, "'", "MODIFIER LETTER PRIME"}, {0x02ba, Quote, `"`, "MODIFIER LETTER DOUBLE PRIME"},
+	{0x017f, LookAlike, "s", "LATIN SMALL LETTER LONG S"}, {0x0261, LookAlike, "g", "LATIN SMALL LETTER SCRIPT G"}, {0x02b9, Quote, "'", "MODIFIER LETTER PRIME"}, {0x02ba, Quote, `"`, "MODIFIER LETTER DOUBLE PRIME"},
 	{0x02bc, Quote, "'", "MODIFIER LETTER APOSTROPHE"}, {0x037e, Sign, ";", "GREEK QUESTION MARK"},
 	{0x0391, LookAlike, "A", "GREEK CAPITAL LETTER ALPHA"}, {0x0392, LookAlike, "B", "GREEK CAPITAL LETTER BETA"},
 	{0x0395, LookAlike, "E", "GREEK CAPITAL LETTER EPSILON"}, {0x0396, LookAlike, "Z", "GREEK CAPITAL LETTER ZETA"},

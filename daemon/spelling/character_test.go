@@ -55,6 +55,22 @@ func TestStrange(t *testing.T) {
 
 		{"a letter that looks alike", "sequеnce", InName, []string{`"sequеnce" has U+0435 CYRILLIC SMALL LETTER IE in column 5: write "sequence"`}},
 		{"one behind digits and a line", "s_1о", InName, []string{`"s_1о" has U+043E CYRILLIC SMALL LETTER O in column 4: write "s_1o"`}},
+		{"Turkish", "kapı kapının", InCode, nil},
+		{"joiners of Persian, Hindi and emoji", "درگاه‌ها क्‍ष 👩🏽‍💻", InCode, nil},
+		{"joiners that nobody sees", "a‌b درگاه-a‍", InName, []string{
+			`"a\u200cb" has U+200C ZERO WIDTH NON-JOINER in column 2: write "ab"`, `"درگاه-a\u200d" has U+200D ZERO WIDTH JOINER in column 12: write "درگاه-a"`}},
+		{"wide signs of Chinese and Japanese", "扉（裏）：開く！　ssh（扉）「a」：", InCode, nil},
+		{"a wide blank between words", "a　-b ）　扉", InCode, []string{
+			`"a\u3000-b" has U+3000 IDEOGRAPHIC SPACE in column 2: write "a -b"`, `"）\u3000扉" has U+FF09 FULLWIDTH RIGHT PARENTHESIS in column 6: write ")\u3000扉"`}},
+		{"wide letters in such a word", "扉（７）", InName, []string{`"扉（７）" has U+FF17 FULLWIDTH DIGIT SEVEN in column 3: write "扉（7）"`}},
+		{"wide signs of a European word", "ế（дλ：", InName, []string{`"ế（дλ：" has U+FF08 FULLWIDTH LEFT PARENTHESIS and U+FF1A FULLWIDTH COLON in column 2: write "ế(дλ:"`}},
+		{"wide signs far from such a letter", "扉" + strings.Repeat("a", maxAround) + "：", InName, []string{
+			`"` + strings.Repeat("a", maxAround) + `：" has U+FF1A FULLWIDTH COLON in column 26: write "` + strings.Repeat("a", maxAround) + `:"`}},
+		{"quotes and dots within a text", `logger "büro – “hallo” …" '„l’été…“' "a\" “b"`, InCommand, nil},
+		{"quotes behind and before a text", `"a“"“ ”'b” it"s …`, InCommand, []string{
+			`'"a“"“' has U+201C LEFT DOUBLE QUOTATION MARK in column 5: write '"a“""'`,
+			`"”'b”" has U+201D RIGHT DOUBLE QUOTATION MARK in column 7: write '"'b"'`,
+			`"…" has U+2026 HORIZONTAL ELLIPSIS in column 17: write "..."`}},
 		{"words of two alphabets", "/home/дом/ssh-вход", InCode, nil},
 		{"fullwidth forms", "ｔcp/７０００，８：！～＿｀", InName, []string{`"ｔcp/７０００，８：！～＿｀" has U+FF54 FULLWIDTH LATIN SMALL LETTER T and U+FF17 FULLWIDTH DIGIT SEVEN and U+FF10 FULLWIDTH DIGIT ZERO in column 1: write ` + "\"tcp/7000,8:!~_`\""}},
 		{"dots and signs", "7000,… tcp∕22", InCommand, []string{
@@ -89,6 +105,7 @@ func TestStrangeIsBounded(t *testing.T) {
 		t.Errorf("a letter far from a Latin one is %v", got)
 	}
 	_ = Strange(strings.Repeat("о", 1<<16)+"a", InCode) // takes linear time
+	_ = Strange(strings.Repeat(`"'\'\" `, 1<<16)+"“", InCommand)
 }
 
 func TestTheTableOfCharacters(t *testing.T) {
@@ -118,6 +135,7 @@ func TestTheTableOfCharacters(t *testing.T) {
 func FuzzStrange(f *testing.F) {
 	f.Add("KNOCKD_OPTS=»-i eth0″ –dport")
 	f.Add("\u202e\xff\x96а1_ｔ")
+	f.Add("扉（７）\u3000a\u00a0：\u200d '“…' \"")
 	f.Fuzz(func(t *testing.T, line string) {
 		for _, kinds := range []Kind{InCode, InCommand, InName} {
 			for _, w := range Strange(line, kinds) {

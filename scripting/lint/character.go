@@ -1,6 +1,7 @@
 package lint
 
 import (
+	"path"
 	"slices"
 	"strings"
 
@@ -40,12 +41,27 @@ func (c *checker) characters() {
 		if !ours {
 			continue
 		}
-		for _, argument := range slices.Concat(command.Argv, command.Undo) {
-			for _, w := range spelling.Strange(argument, spelling.InCommand&^spelling.Bidi) {
-				c.character(placed(command.Place, lines, w))
+		for _, argv := range [][]string{command.Argv, command.Undo} {
+			for _, argument := range argv {
+				for _, w := range spelling.Strange(argument, inArgument(argv, argument)) {
+					c.character(placed(command.Place, lines, w))
+				}
 			}
 		}
 	}
+}
+
+// shells take one of their arguments for a command, with quotes.
+var shells = []string{"sh", "ash", "bash", "dash", "ksh", "zsh", "busybox", "env", "sudo", "ssh"}
+
+// inArgument returns which characters an argument hardly means. One with blanks is a text for
+// people, with their quotes, unless a shell reads it.
+func inArgument(argv []string, argument string) spelling.Kind {
+	kinds := spelling.InCommand &^ spelling.Bidi
+	if strings.Contains(argument, " ") && !slices.Contains(shells, path.Base(argv[0])) {
+		kinds &^= spelling.Quote | spelling.Dots
+	}
+	return kinds
 }
 
 // Characters returns the findings about characters that a web page or a word processor put into a
@@ -63,10 +79,10 @@ func Characters(set *scripting.Set) []Finding {
 }
 
 // reordered finds characters that change the order in which a line is shown.
-func (c *checker) reordered(path string, lines []string) {
+func (c *checker) reordered(file string, lines []string) {
 	for i, line := range lines {
 		for _, w := range spelling.Strange(line, spelling.Bidi) {
-			c.character(source.Place{File: path, Line: i + 1}, w.String())
+			c.character(source.Place{File: file, Line: i + 1}, w.String())
 		}
 	}
 }
@@ -85,7 +101,7 @@ func placed(declared source.Place, lines []string, w spelling.Word) (source.Plac
 		if !strings.Contains(lines[i], w.Text) {
 			continue
 		}
-		for _, there := range spelling.Strange(lines[i], spelling.InCommand&^spelling.Bidi) {
+		for _, there := range spelling.Strange(lines[i], (spelling.InCommand|spelling.Prose)&^spelling.Bidi) {
 			if strings.Contains(there.Text, w.Text) {
 				w.Column = there.Column
 				return source.Place{File: declared.File, Line: i + 1}, w.String()

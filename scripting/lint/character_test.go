@@ -18,6 +18,10 @@ func TestCharacters(t *testing.T) {
 		{"plain", plain, nil},
 		{"prose", plain + "-- “a” – b’s…\n" + `sesame.command { "/bin/logger", "the door – of Hannah’s" }` + "\n", nil},
 		{"a name of another language", fmt.Sprintf(door, "дверь – „Hannah’s“"), nil},
+		{"names of languages with signs of their own", fmt.Sprintf(door, "kapı 扉（裏） درگاه\u200cها"), nil},
+		{"a text with quotes of its own", plain + `sesame.command { "/usr/bin/logger", "büro « a » – “hallo”…" }` + "\n", nil},
+		{"a text of a shell", plain + `sesame.command { "/bin/sh", "-c", "x “a b”" }` + "\n", []string{
+			`2: "“a" has U+201C LEFT DOUBLE QUOTATION MARK in column 38: write '"a'`, `2: "b”" has U+201D RIGHT DOUBLE QUOTATION MARK in column 42: write 'b"'`}},
 		{"a name of two alphabets", fmt.Sprintf(door, "sѕh"), []string{`1: the name: "sѕh" has U+0455 CYRILLIC SMALL LETTER DZE: write "ssh"`}},
 		{"a name that cannot be typed", "\n" + fmt.Sprintf(door, "a\u200bb\u00a0ｃ"), []string{`2: the name: "a\u200bb\u00a0ｃ" has U+200B ZERO WIDTH SPACE and U+00A0 NO-BREAK SPACE and U+FF43 FULLWIDTH LATIN SMALL LETTER C: write "ab c"`}},
 		{"a name in another order", fmt.Sprintf(door, "a\u202eb"), []string{`1: '"a\u202eb"' has U+202E RIGHT-TO-LEFT OVERRIDE in column 15: write '"ab"'`}},
