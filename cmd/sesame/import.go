@@ -86,11 +86,14 @@ or something cannot be written.`,
 // standardInput names the file - in messages and scripts.
 const standardInput = "standard input"
 
-// maxConf bounds a knockd.conf, in bytes.
-const maxConf = 4 << 20
+// maxConf bounds a knockd.conf, and maxDefaults a file that says how knockd is started, in KiB.
+const (
+	maxConf     = 4 << 10
+	maxDefaults = 64
+)
 
 // importKnockd parses a knockd.conf, prints its warnings, and writes the script to standard
-// output or, with -o, four files.
+// output or, with -o, it and the files beside it.
 func (p *program) importKnockd(c *cobra.Command, f *importFlags, path string) error {
 	if f.check && f.dir != "" {
 		return &usageError{c, "--check writes nothing: leave out -o, or --check"}
@@ -98,7 +101,7 @@ func (p *program) importKnockd(c *cobra.Command, f *importFlags, path string) er
 	if err := f.checkDefaults(c, path); err != nil {
 		return err
 	}
-	text, err := p.readConf(path, "a knockd.conf")
+	text, err := p.readConf(path, maxConf, "a knockd.conf")
 	if err != nil {
 		return err
 	}
@@ -173,8 +176,8 @@ func placed(conf *knockd.File, t knockd.Warning) string {
 	return fmt.Sprintf("%s:%d: %s%s", cmp.Or(t.File, conf.Path), t.Line, door, t.Text)
 }
 
-// readConf reads at most maxConf bytes: standard input may be anything.
-func (p *program) readConf(path, expected string) ([]byte, error) {
+// readConf reads at most so many KiB: standard input may be anything.
+func (p *program) readConf(path string, most int, expected string) ([]byte, error) {
 	in := p.stdin
 	if path != "-" {
 		file, err := openfile.Input(path)
@@ -184,9 +187,9 @@ func (p *program) readConf(path, expected string) ([]byte, error) {
 		defer file.Close()
 		in = file
 	}
-	text, err := io.ReadAll(io.LimitReader(in, maxConf+1))
-	if err == nil && len(text) > maxConf {
-		err = fmt.Errorf("it has more than %d MiB: expected %s", maxConf>>20, expected)
+	text, err := io.ReadAll(io.LimitReader(in, int64(most)<<10+1))
+	if err == nil && len(text) > most<<10 {
+		err = fmt.Errorf("it has more than %d KiB: expected %s", most, expected)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", path, err)

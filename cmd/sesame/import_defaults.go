@@ -34,7 +34,7 @@ func (p *program) launch(f *importFlags, path string) (*knockd.Launch, error) {
 	}
 	var files []knockd.DefaultsFile
 	for _, name := range names {
-		text, err := p.readConf(name, "a file such as /etc/default/knockd")
+		text, err := p.readConf(name, maxDefaults, "a file such as /etc/default/knockd")
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			return nil, fmt.Errorf("%s does not exist: name a file that says how knockd is started with --defaults, or leave it out", name)

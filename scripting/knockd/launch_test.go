@@ -124,6 +124,23 @@ func TestReadDefaults(t *testing.T) {
 	}
 }
 
+// TestOpenQuotes: a quote that no line ends is none in the next line, and a text that leaves one
+// open in each line is not read once for each of them.
+func TestOpenQuotes(t *testing.T) {
+	within := "KNOCKD_OPTS=\"" + strings.Repeat("\n", maxJoined) + "-v\"\n"
+	if got := launchText(ReadDefaults([]DefaultsFile{{"/d", []byte(within)}})); got != "verbose@1" {
+		t.Errorf("over %d lines: got %s", maxJoined, got)
+	}
+	beyond := "X='" + strings.Repeat("\n", maxJoined+1) + "'\nKNOCKD_OPTS=-v\n"
+	if got := launchText(ReadDefaults([]DefaultsFile{{"/d", []byte(beyond)}})); got != fmt.Sprintf("verbose@%d", maxJoined+3) {
+		t.Errorf("beyond: got %s", got)
+	}
+	long := strings.Repeat("\\''\n", 1<<16) + "KNOCKD_OPTS=-v\n"
+	if got := launchText(ReadDefaults([]DefaultsFile{{"/d", []byte(long)}})); got != fmt.Sprintf("verbose@%d", 1<<16+1) {
+		t.Errorf("with a quote in each line: got %s", got)
+	}
+}
+
 // TestReadDefaultsOfSeveralFiles: the later file counts, and each message has its file.
 func TestReadDefaultsOfSeveralFiles(t *testing.T) {
 	l := ReadDefaults([]DefaultsFile{

@@ -38,23 +38,27 @@ type shellText struct {
 	line int
 }
 
+// maxJoined is how many lines quotes join. One that is open for longer has no end: what follows is
+// read again as commands, and a text that leaves a quote open in each line would take hours.
+const maxJoined = 64
+
 // command reads one command, and the newline or semicolon behind it. When a quote has no end, the
 // command is its first line alone, and the quote ends with it.
 func (s *shellText) command() command {
 	from, at := s.rest, s.line
 	c := command{line: at}
-	s.words(&c, false)
+	s.words(&c, at+maxJoined)
 	if c.open != 0 {
 		open := c.open
 		s.rest, s.line, c = from, at, command{line: at}
-		s.words(&c, true)
+		s.words(&c, at)
 		c.open = open
 	}
 	return c
 }
 
-// words reads the words of a command. With oneLine a quote ends at the end of its line.
-func (s *shellText) words(c *command, oneLine bool) {
+// words reads the words of a command. A quote ends at the end of a line from the last one on.
+func (s *shellText) words(c *command, last int) {
 	var word strings.Builder
 	begun := false
 	end := func() {
@@ -82,7 +86,7 @@ func (s *shellText) words(c *command, oneLine bool) {
 		case ch == '\'' || ch == '"':
 			begun = true
 			s.skip(1)
-			s.quoted(c, &word, ch, oneLine)
+			s.quoted(c, &word, ch, last)
 		case ch == '\\' && strings.HasPrefix(s.rest, "\\\n"):
 			s.skip(2)
 		case ch == '\\' && len(s.rest) > 1:
@@ -108,8 +112,8 @@ func behindLine(text string) string {
 }
 
 // quoted reads the text behind a quote, and the quote that ends it.
-func (s *shellText) quoted(c *command, word *strings.Builder, quote byte, oneLine bool) {
-	for s.rest != "" && !(oneLine && s.rest[0] == '\n') {
+func (s *shellText) quoted(c *command, word *strings.Builder, quote byte, last int) {
+	for s.rest != "" && !(s.line >= last && s.rest[0] == '\n') {
 		ch := s.rest[0]
 		switch {
 		case ch == quote:
