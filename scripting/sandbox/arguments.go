@@ -28,15 +28,15 @@ func (s *State) returns(l *lua.LState, from, to int, value func(int) lua.LValue)
 	if from > to {
 		return 0
 	}
-	n := to - from + 1
+	n := int64(to) - int64(from) + 1 // an int has 32 bits on some machines
 	if n > maxValues {
 		l.RaiseError("%d values are too many to return: at most %d", n, maxValues)
 	}
-	s.charge(l, int64(n)/4, int64(n)*registerBytes)
-	for i := from; i <= to; i++ {
-		l.Push(value(i))
+	s.charge(l, n/4, n*registerBytes)
+	for i := range int(n) {
+		l.Push(value(from + i))
 	}
-	return n
+	return int(n)
 }
 
 // int reads argument n as an integer: truncated, and held within 32 bits.
