@@ -83,7 +83,7 @@ func (p *program) help(c *cobra.Command, f *helperFlags) error {
 	}
 	ctx, stop := signal.NotifyContext(c.Context(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE, syscall.SIGHUP, syscall.SIGUSR1)
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2)
 	if f.inherited {
 		// Signals for the daemon reach its whole process group or unit. It still needs undos then,
 		// and its end is the end of the connection.

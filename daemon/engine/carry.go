@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"net/netip"
+	"reflect"
 	"slices"
 	"time"
 
@@ -111,22 +112,41 @@ func (t *table) packYoungest(most int) (packed []byte, oldest int) {
 	return packed, min(oldest, 1)
 }
 
-// matchingDigest returns a digest of all that sameMatching compares. A new rule that is not used
-// must change no digest: an upgrade would end all attempts.
+// A matching has all rules that apply to an attempt. Its JSON gives a digest that outlives the
+// program, so a new rule has omitzero: where it is not used, attempts go on after an upgrade.
+type matching struct {
+	Sequence            []Knock
+	Listen              bool
+	Policy              Policy
+	Group               string
+	Flags               FlagTest
+	Target              netip.Addr
+	Within, StepTimeout time.Duration
+	OnWrong             OnWrong
+	Duplicates          Duplicates
+	Strict              bool
+	Except              []packet.Port
+}
+
+// matching returns the rules of a door. None of a kind is nil.
+func (d *Door) matching() matching {
+	m := matching{d.Sequence, d.Listen, d.Policy, d.Group, d.Flags, d.Target, d.Within, d.StepTimeout, d.OnWrong, d.Duplicates, d.Strict, d.Except}
+	if len(m.Sequence) == 0 {
+		m.Sequence = nil
+	}
+	if len(m.Except) == 0 {
+		m.Except = nil
+	}
+	return m
+}
+
+// sameMatching reports whether an attempt in a may continue in b: whether all rules that apply to
+// it are equal.
+func sameMatching(a, b *Door) bool { return reflect.DeepEqual(a.matching(), b.matching()) }
+
+// matchingDigest returns a digest of the rules that apply to an attempt.
 func (d *Door) matchingDigest() string {
-	text, err := json.Marshal(struct {
-		Sequence            []Knock
-		Listen              bool
-		Policy              Policy
-		Group               string
-		Flags               FlagTest
-		Target              netip.Addr
-		Within, StepTimeout time.Duration
-		OnWrong             OnWrong
-		Duplicates          Duplicates
-		Strict              bool
-		Except              []packet.Port
-	}{d.Sequence, d.Listen, d.Policy, d.Group, d.Flags, d.Target, d.Within, d.StepTimeout, d.OnWrong, d.Duplicates, d.Strict, slices.Clip(d.Except)})
+	text, err := json.Marshal(d.matching())
 	if err != nil {
 		return "" // nothing of it can fail
 	}

@@ -308,6 +308,46 @@ func (j *keptJournal) records() []Record {
 	return all
 }
 
+// The digest outlives the program: another one for the same rules ends all attempts at an upgrade.
+func TestTheDigestOfRules(t *testing.T) {
+	door := func(change func(*Door)) *Door {
+		d := &Door{Name: "ssh", Sequence: []Knock{{Port: packet.Port{Proto: packet.UDP, Number: 7421}}}, Within: time.Minute}
+		change(d)
+		return d
+	}
+	plain := door(func(*Door) {})
+	if got := plain.matchingDigest(); got != "91cfec4164994153d2083efed4a8ffe8" {
+		t.Errorf("the digest of a door is %q", got)
+	}
+	for name, tt := range map[string]struct {
+		change func(*Door)
+		same   bool
+	}{
+		"another name":         {func(d *Door) { d.Name, d.TTL = "vpn", time.Hour }, true},
+		"a list with nothing":  {func(d *Door) { d.Except = []packet.Port{} }, true},
+		"another knock":        {func(d *Door) { d.Sequence[0].Port.Number++ }, false},
+		"one knock more":       {func(d *Door) { d.Sequence = append(d.Sequence, d.Sequence[0]) }, false},
+		"it listens":           {func(d *Door) { d.Listen = true }, false},
+		"a policy":             {func(d *Door) { d.Policy = PolicyKnockd }, false},
+		"a group":              {func(d *Door) { d.Group = "g" }, false},
+		"a target":             {func(d *Door) { d.Target = netip.MustParseAddr("192.0.2.1") }, false},
+		"another time":         {func(d *Door) { d.Within++ }, false},
+		"a time for each step": {func(d *Door) { d.StepTimeout++ }, false},
+		"a wrong knock":        {func(d *Door) { d.OnWrong++ }, false},
+		"a knock twice":        {func(d *Door) { d.Duplicates++ }, false},
+		"strict":               {func(d *Door) { d.Strict = true }, false},
+		"an exception":         {func(d *Door) { d.Except = []packet.Port{{Proto: packet.TCP, Number: 22}} }, false},
+	} {
+		d := door(tt.change)
+		if got := sameMatching(plain, d); got != tt.same {
+			t.Errorf("%s: matches as before: %v", name, got)
+		}
+		if got := plain.matchingDigest() == d.matchingDigest(); got != tt.same {
+			t.Errorf("%s: the same digest: %v", name, got)
+		}
+	}
+}
+
 // FuzzContinue gives an engine whatever a file may hold: it stays within its bounds, and decides.
 func FuzzContinue(f *testing.F) {
 	door := func() *Door {

@@ -272,15 +272,6 @@ func (x *index) order(name string) int {
 	return len(x.doors)
 }
 
-// sameMatching reports whether an attempt in a may continue in b: whether all rules that apply to
-// it are equal.
-func sameMatching(a, b *Door) bool {
-	return slices.Equal(a.Sequence, b.Sequence) && a.Listen == b.Listen && a.Policy == b.Policy &&
-		a.Group == b.Group && a.Flags == b.Flags && a.Target == b.Target &&
-		a.Within == b.Within && a.StepTimeout == b.StepTimeout && a.OnWrong == b.OnWrong &&
-		a.Duplicates == b.Duplicates && a.Strict == b.Strict && slices.Equal(a.Except, b.Except)
-}
-
 // indexAtUnused returns the index of a set. Each door with one-time sequences has its first
 // unused one.
 func indexAtUnused(set *Set, old *index, left map[string]*oneTime) *index {

@@ -35,7 +35,7 @@ type Recorder struct {
 	now          place // behind all that was recorded or dropped
 	older, young *segment
 	blind        bool // inputs were dropped since young began
-	urgent       bool // a script set was the first of them
+	urgent       bool // the first of them is rare and large: see isRare
 }
 
 // NewRecorder returns a recorder that holds bound bytes of inputs, 0 for [DefaultBound]. It
@@ -136,6 +136,10 @@ func (r *Recorder) Timeouts(now time.Time, ended []engine.Timeout) {
 	}
 }
 
+// isRare reports whether an input comes so seldom that one that does not fit may cost a snapshot at
+// once: a script set, and what an earlier run left.
+func isRare(kind Kind) bool { return kind == InputSet || kind == InputContinue }
+
 // Input records an input other than a packet, as the engine got it. Nobody may change its
 // scripts and records afterwards.
 func (r *Recorder) Input(in Input) {
@@ -156,9 +160,10 @@ func (r *Recorder) Input(in Input) {
 		r.young.grow(size, r.half)
 		r.young.entries = appendInput(r.young.entries, in.Kind, payload)
 	}
+	r.urgent = r.blind && isRare(in.Kind)
 }
 
-// inputSet records a new script set. Sets are rare, so one that does not fit may cost a snapshot.
+// inputSet records a new script set.
 func (r *Recorder) inputSet(in Input) {
 	if r.young == nil || r.blind {
 		return
@@ -168,7 +173,7 @@ func (r *Recorder) inputSet(in Input) {
 		r.young.sets = append(r.young.sets, set{len(r.young.entries), in})
 		r.young.weight += size
 	}
-	r.urgent = r.blind
+	r.urgent = r.blind && isRare(in.Kind)
 }
 
 // holds reports whether the segment holds the text of a file already. Sets share the texts of

@@ -350,6 +350,22 @@ func TestWhatDoesNotFitEndsTheRecording(t *testing.T) {
 	}
 }
 
+// What a stop left may be more than a segment holds. Then the next segment begins at once, also in
+// the flood that made it so much.
+func TestWhatAStopLeftDoesNotFit(t *testing.T) {
+	r := NewRecorder(1 << 12)
+	r.Begin(start, anEngine().State(), Scripts{})
+	r.Input(Input{Kind: InputContinue, Time: start, Carried: &engine.Carried{State: anEngine().State(), Rules: make([]engine.Rules, 1<<12)}})
+	if !r.Blind() || !r.Due(start) {
+		t.Error("it must begin a new segment at once")
+	}
+	r.Begin(start, anEngine().State(), Scripts{})
+	r.Input(Input{Kind: InputTimeouts, Time: start, Timeouts: make([]engine.Timeout, 1<<12)})
+	if !r.Blind() || r.Due(start) {
+		t.Error("timeouts are not rare, and begin none")
+	}
+}
+
 // A long list is a part of the script set. It must neither end the recording for long, nor count
 // again for each set that shares its text.
 func TestAScriptSetWithALongList(t *testing.T) {

@@ -179,11 +179,36 @@ func (s *Saved) read(text []byte) (unread []string, isObject bool) {
 			was := *s
 			if json.Unmarshal(fmt.Appendf(nil, "{%q:%s}", name, all[name]), s) != nil { // it may be read in part
 				*s = was
-				unread = append(unread, name)
+				unread = append(unread, s.readOtherwise(name, all[name])...)
 			}
 		}
 	}
 	return append(unread, s.readGuards(guards)...), true
+}
+
+// readOtherwise reads what it can of a member in a form that is not known, and returns what it
+// could not. Files that are held in a way that nobody knows are held all the same: a start must not
+// put in force what nobody confirmed.
+func (s *Saved) readOtherwise(name string, text []byte) (unread []string) {
+	switch name {
+	case "held":
+		s.Held = &Held{Why: "return"}
+	case "trusted":
+		var all []json.RawMessage
+		if json.Unmarshal(text, &all) != nil {
+			break
+		}
+		for _, network := range all {
+			var prefix netip.Prefix
+			if json.Unmarshal(network, &prefix) == nil && prefix.IsValid() {
+				s.Trusted = append(s.Trusted, prefix)
+			} else {
+				unread = append(unread, "the trusted network "+string(network))
+			}
+		}
+		return unread
+	}
+	return []string{name}
 }
 
 // readGuards reads the guarded ports, each for itself.

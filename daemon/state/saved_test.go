@@ -2,6 +2,7 @@ package state
 
 import (
 	"bytes"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -113,6 +114,31 @@ func TestADamagedSetIsNone(t *testing.T) {
 		look("cut", content[:i])
 		if c := content[i]; c < 'a' || 'f' < c { // the checksum may be of capitals too
 			look("damaged", append(append(bytes.Clone(content[:i]), content[i]^0x20), content[i+1:]...))
+		}
+	}
+}
+
+// What a newer version saved in a form that is not known is read on the side that lets nobody in by
+// mistake, and locks nobody out whose network can be read.
+func TestFormsOfANewerVersionInASet(t *testing.T) {
+	guest, lan := netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/32")
+	for _, tt := range []struct {
+		text    string
+		held    *Held
+		trusted []netip.Prefix
+		newer   string
+	}{
+		{`"held":{"why":"trial","running":"since noon"}`, &Held{Why: "return"}, nil, "held"},
+		{`"held":5,"trusted":["192.0.2.0/24"]`, &Held{Why: "return"}, []netip.Prefix{guest}, "held"},
+		{`"held":null,"trusted":["192.0.2.0/24","sip:home",{"net":1},"","2001:db8::/32"]`, nil, []netip.Prefix{guest, lan}, `the trusted network "sip:home", the trusted network {"net":1}, the trusted network ""`},
+		{`"trusted":{"lan":1}`, nil, nil, "trusted"},
+	} {
+		s, err := parseSaved(journalOf(`{"what":"sesame script set","version":1}`, `{"files":[],`+tt.text+`}`))
+		if err != nil || !strings.HasSuffix(s.Newer, "does not read all of it: "+tt.newer) {
+			t.Errorf("%s: %q, %v", tt.text, s.Newer, err)
+		}
+		if diff := cmp.Diff(tt.held, s.Held) + cmp.Diff(tt.trusted, s.Trusted, sameRecords); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.text, diff)
 		}
 	}
 }

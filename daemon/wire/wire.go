@@ -19,8 +19,8 @@ import (
 	"time"
 )
 
-// Version is the version of the form. A file that holds it names it in its header, and a
-// program reads every version up to its own.
+// Version is the version of the form. A file that holds it names it in its header. A program reads
+// every version up to its own, and of a later one what it knows: see package state.
 //
 // Version 1 had two forms. That of the journal is documented in package state; that of
 // recordings had a port as an object of two numbers, which [Port] still reads.
