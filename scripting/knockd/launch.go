@@ -131,7 +131,8 @@ func (d *defaults) note(at Setting, format string, args ...any) {
 func (d *defaults) command(file string, c command) {
 	at := Setting{File: file, Line: c.line}
 	words := c.words
-	if words[0] == "export" && len(words) > 1 {
+	exported := words[0] == "export" && len(words) > 1
+	if exported {
 		words = words[1:]
 	}
 	name, value, assigns := strings.Cut(words[0], "=")
@@ -146,6 +147,11 @@ func (d *defaults) command(file string, c command) {
 	case !assigns || !isVariable(name):
 		d.unknown(at, c)
 		return
+	case c.behind == semicolonOnly && name == execDirective: // a comment in a unit
+		return
+	case c.behind == semicolonOnly:
+		d.warn(at, "%s is not read, since systemd takes a line that begins with ; for a comment, and a shell fails there: take the ; away, or write # for it", name)
+		return
 	case name == execDirective:
 		d.execStart(at, c)
 		return
@@ -159,8 +165,27 @@ func (d *defaults) command(file string, c command) {
 	case c.open != 0:
 		d.warn(at, "the quote %c has no end in this line: write one behind the value", c.open)
 	}
+	d.otherOfSystemd(at, name, c, exported)
 	value = d.whole(at, value, words[1:])
 	d.values[name] = Setting{value, at.File, at.Line}
+}
+
+// otherOfSystemd warns where systemd, which starts knockd by its unit, reads another value than a
+// shell (EnvironmentFile= in systemd.exec(5)). The unit does not look at START_KNOCKD, and OpenRC
+// reads its files with a shell.
+func (d *defaults) otherOfSystemd(at Setting, name string, c command, exported bool) {
+	switch {
+	case path.Base(path.Dir(at.File)) == "conf.d":
+	case exported:
+		d.warn(at, "a shell exports %s, and systemd ignores a line that begins with export: leave that word out", name)
+	case c.behind == anotherCommand:
+		d.warn(at, "a shell takes %s for an assignment here, and systemd for a part of the value before it: write it in a line of its own", name)
+	case name == startVariable:
+	case c.comment != "":
+		d.warn(at, "systemd takes %s for a part of the value, and a shell for a comment: write it in a line of its own", shown(c.comment))
+	case c.semicolon:
+		d.warn(at, "systemd takes the semicolon and what is behind it for a part of the value of %s: end the line behind the value", name)
+	}
 }
 
 // whole returns a value with the words behind it. A shell takes several words that are assignments
@@ -168,6 +193,7 @@ func (d *defaults) command(file string, c command) {
 func (d *defaults) whole(at Setting, value string, more []string) string {
 	for i, word := range more {
 		if name, behind, assigns := strings.Cut(word, "="); assigns && isVariable(name) {
+			d.otherOfSystemd(at, name, command{behind: anotherCommand}, false)
 			d.values[name] = Setting{d.whole(at, behind, more[i+1:]), at.File, at.Line}
 			more = more[:i]
 			break
@@ -180,10 +206,18 @@ func (d *defaults) whole(at Setting, value string, more []string) string {
 	return strings.Join(append([]string{value}, more...), " ")
 }
 
-// unknown tells of a command that names a variable and is no assignment.
+// unknown tells of a command that names a variable and is no assignment: one that adds to it or
+// takes it back is none.
 func (d *defaults) unknown(at Setting, c command) {
 	for _, name := range append([]string{interfaceVariable, startVariable}, optionVariables...) {
-		if i := strings.Index(c.raw, name+"="); i == 0 || i > 0 && !isAlphanumeric(c.raw[i-1]) && c.raw[i-1] != '_' {
+		if c.words[0] == "unset" && slices.Contains(c.words, name) {
+			d.warn(at, "unset %s is not read here: remove it, and the assignment before it", name)
+		}
+		i := strings.Index(c.raw, name+"=")
+		if i < 0 {
+			i = strings.Index(c.raw, name+"+=")
+		}
+		if i == 0 || i > 0 && !isAlphanumeric(c.raw[i-1]) && c.raw[i-1] != '_' {
 			d.warn(at, "%s is not read here: expected %s=\"...\" at the beginning of a line", name, name)
 		}
 	}

@@ -37,6 +37,8 @@ func told(all []Warning) (texts []string) {
 
 const asCommand = ` as a command here, and systemd takes it for a part of the value, as is done here: put the value in quotes`
 
+const asPart = ` for an assignment here, and systemd for a part of the value before it: write it in a line of its own`
+
 func TestReadDefaults(t *testing.T) {
 	for _, tt := range []struct {
 		name, text, want string
@@ -69,14 +71,28 @@ func TestReadDefaults(t *testing.T) {
 		{name: "help and version", text: "KNOCKD_OPTS='-h --version'", warnings: []string{`1: with --help knockd prints it and ends: remove it`, `1: with --version knockd prints it and ends: remove it`}},
 
 		{name: "the last counts", text: "KNOCKD_OPTS='-i eth0 -v'\nKNOCKD_OPTS='-i eth1'\n", want: "interface=eth1@2"},
-		{name: "export, blanks and a comment behind it", text: "  export\tKNOCKD_OPTS=-v # -d\n", want: "verbose@1"},
+		{name: "export, blanks and a comment behind it", text: "  export\tKNOCKD_OPTS=-v # -d\n", want: "verbose@1", warnings: []string{
+			`1: a shell exports KNOCKD_OPTS, and systemd ignores a line that begins with export: leave that word out`}},
+		{name: "a comment behind a value", text: "START_KNOCKD=1 # yes\nKNOCKD_OPTS=\"-i eth0\"  # my card\n", want: "interface=eth0@2", warnings: []string{
+			`2: systemd takes "# my card" for a part of the value, and a shell for a comment: write it in a line of its own`}},
+		{name: "a semicolon behind a value", text: "START_KNOCKD=1;\nKNOCKD_OPTS=-v;\nX=1; OPTS=-d\n", want: "daemon@3 verbose@2", warnings: []string{
+			`2: systemd takes the semicolon and what is behind it for a part of the value of KNOCKD_OPTS: end the line behind the value`, `3: a shell takes OPTS` + asPart}},
+		{name: "a line that begins with one", text: ";;KNOCKD_OPTS=-v\n; X=1\n;\nOPTS=-d\n", want: "daemon@4", warnings: []string{
+			`1: KNOCKD_OPTS is not read, since systemd takes a line that begins with ; for a comment, and a shell fails there: take the ; away, or write # for it`}},
+		{name: "more for a variable, and none", text: "KNOCKD_OPTS+=\" -i eth7\"\nunset X KNOCKD_OPTS\nunset X\n", warnings: []string{
+			`1: KNOCKD_OPTS is not read here: expected KNOCKD_OPTS="..." at the beginning of a line`,
+			`2: unset KNOCKD_OPTS is not read here: remove it, and the assignment before it`}},
+		{name: "a here-document", text: "cat <<EOF; x\nKNOCKD_OPTS=-v\nEOF \nEOF\nOPTS=-d\n: <<- 'E'\nOPTS=-v\n\tE\nIFACE=eth0\n", want: "interface=eth0@9 daemon@5"},
+		{name: "one without an end", text: "OPTS=-d\ncat <<EOF\nKNOCKD_OPTS=-v", want: "daemon@1"},
 		{name: "a sign that begins no comment", text: "KNOCKD_OPTS=-g/a#b\n", want: "logfile=/a#b@1"},
-		{name: "several in a line", text: "START_KNOCKD=1 KNOCKD_OPTS=-v; IFACE=eth0\n", want: "interface=eth0@1 verbose@1"},
+		{name: "several in a line", text: "START_KNOCKD=1 KNOCKD_OPTS=-v; IFACE=eth0\n", want: "interface=eth0@1 verbose@1", warnings: []string{
+			`1: a shell takes KNOCKD_OPTS` + asPart, `1: a shell takes IFACE` + asPart}},
 		{name: "quotes within", text: "KNOCKD_OPTS=\"-i \"'eth'\\0\" -g /a\\\"b\"\n", want: `interface=eth0@1 logfile=/a"b@1`},
 		{name: "quotes of the value", text: "KNOCKD_OPTS=\"-i 'eth0'\"\n", want: "interface=eth0@1"},
 		{name: "lines that go on", text: "KNOCKD_OPTS=\"-i \\\neth0\n -v\"\nOPTS=-\\\nd\n", want: "interface=eth0@1 daemon@4 verbose@1"},
 		{name: "another system's lines", text: "\ufeffKNOCKD_OPTS=\"-i eth0\"\r\nIFACE=x\rOPTS=-v\r\n", want: "interface=eth0@1 verbose@3"},
-		{name: "a dollar that is none", text: "KNOCKD_OPTS='-g /$x`y' OPTS=\"-p /\\$z$\"\n", want: "logfile=/$x`y@1 pidfile=/$z$@1"},
+		{name: "a dollar that is none", text: "KNOCKD_OPTS='-g /$x`y' OPTS=\"-p /\\$z$\"\n", want: "logfile=/$x`y@1 pidfile=/$z$@1", warnings: []string{
+			`1: a shell takes OPTS` + asPart}},
 		{name: "what concerns others", text: "PATH=$PATH:/x\nif [ -f /x ]; then echo `id`; fi\nMY_OPTS=\"-i eth3\"\n. /lib/x\n"},
 
 		{name: "a variable", text: "IFACE=eth7\nKNOCKD_OPTS=\"-v\"\nKNOCKD_OPTS=\"-i $IF -d\"\n", want: "interface=eth7@1", warnings: []string{
@@ -107,6 +123,7 @@ func TestReadDefaults(t *testing.T) {
 			warnings: []string{`4: "$MORE" is not read, since nothing here sets it`}},
 		{name: "a unit without options", text: "KNOCKD_OPTS=-v\nExecStart=/usr/bin/knockd\n"},
 		{name: "a unit that a drop-in takes back", text: "KNOCKD_OPTS=-v\nExecStart=/usr/bin/knockd -D\nExecStart=\n", want: "verbose@1"},
+		{name: "comments of a unit", text: "#ExecStart=/usr/bin/knockd -v\n;ExecStart=/usr/bin/knockd -D\n"},
 		{name: "a unit of something else", text: "ExecStart=/bin/sh -c 'exec knockd'\n", warnings: []string{`1: ExecStart is not read, since it runs "/bin/sh": expected knockd itself`}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -155,9 +172,18 @@ func TestReadDefaultsOfSeveralFiles(t *testing.T) {
 	}
 }
 
+// TestOpenRC: a shell reads its files, so that what systemd would read is no matter.
+func TestOpenRC(t *testing.T) {
+	l := ReadDefaults([]DefaultsFile{{"/etc/conf.d/knock", []byte("export IFACE=eth0 # x\nX=1; OPTS=-v;\n")}})
+	if got := launchText(l); got != "interface=eth0@1 verbose@2" || l.Warnings != nil {
+		t.Errorf("got %s, %v", got, told(l.Warnings))
+	}
+}
+
 // FuzzReadDefaults: every message is about a line of the text, and can be shown.
 func FuzzReadDefaults(f *testing.F) {
 	f.Add("export KNOCKD_OPTS=\"-i eth0 \\\n--lookup\" # x\nSTART_KNOCKD=0;IFACE='\n")
+	f.Add("cat <<-'E' # x\n;OPTS=-v;IFACE=x;\n\tE\nunset OPTS;OPTS+=-v\n")
 	f.Add("KNOCKD_OPTS=»-i eth0″\r\nExecStart=/usr/sbin/knockd ${OPTS} -dvx `id`\n\x00\xff")
 	f.Fuzz(func(t *testing.T, text string) {
 		l := ReadDefaults([]DefaultsFile{{"/d", []byte(text)}})

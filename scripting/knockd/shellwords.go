@@ -2,6 +2,7 @@ package knockd
 
 import (
 	"iter"
+	"regexp"
 	"strings"
 )
 
@@ -14,7 +15,20 @@ type command struct {
 	// What a shell does beyond splitting words, "" for nothing: `$X`, or a sign such as |.
 	expands, sign string
 	open          byte // a quote that has no end, or 0
+	comment       string
+	// Whether a semicolon ends it, and what is before it in its line.
+	semicolon bool
+	behind    before
 }
+
+// before is what a line has before a command.
+type before byte
+
+const (
+	nothing before = iota
+	semicolonOnly
+	anotherCommand
+)
 
 // commands yields the commands of a text by the rules of the POSIX shell: quotes, a backslash, and
 // comments behind a blank. Lines may end as on any system. A backslash at the end of a line, and an
@@ -25,9 +39,19 @@ func commands(text string) iter.Seq[command] {
 	return func(yield func(command) bool) {
 		s := &shellText{rest: text, line: 1}
 		for s.rest != "" {
-			if c := s.command(); len(c.words) > 0 && !yield(c) {
+			c := s.command()
+			switch {
+			case !c.semicolon:
+				s.before = nothing
+			case len(c.words) > 0:
+				s.before = anotherCommand
+			case s.before == nothing:
+				s.before = semicolonOnly
+			}
+			if len(c.words) > 0 && !yield(c) {
 				return
 			}
+			s.skipDocument(c.semicolon)
 		}
 	}
 }
@@ -36,6 +60,29 @@ func commands(text string) iter.Seq[command] {
 type shellText struct {
 	rest string
 	line int
+	// before is what is before it in its line.
+	before before
+	// document is the last line of a here-document that begins behind this line, "" for none.
+	document string
+}
+
+// documents matches what begins a here-document, and its last line.
+var documents = regexp.MustCompile(`^<<-?[ \t]*\\?["']?(\w+)`)
+
+// skipDocument skips a here-document that begins at the next line, which is no command. Without its
+// last line it is the rest of the file.
+func (s *shellText) skipDocument(inLine bool) {
+	if s.document == "" || inLine {
+		return
+	}
+	for s.rest != "" {
+		line, _, _ := strings.Cut(s.rest, "\n")
+		s.skip(min(len(line)+1, len(s.rest)))
+		if strings.TrimLeft(line, "\t") == s.document {
+			break
+		}
+	}
+	s.document = ""
 }
 
 // maxJoined is how many lines quotes join. One that is open for longer has no end: what follows is
@@ -46,11 +93,11 @@ const maxJoined = 64
 // command is its first line alone, and the quote ends with it.
 func (s *shellText) command() command {
 	from, at := s.rest, s.line
-	c := command{line: at}
+	c := command{line: at, behind: s.before}
 	s.words(&c, at+maxJoined)
 	if c.open != 0 {
 		open := c.open
-		s.rest, s.line, c = from, at, command{line: at}
+		s.rest, s.line, s.document, c = from, at, "", command{line: at, behind: s.before}
 		s.words(&c, at)
 		c.open = open
 	}
@@ -74,13 +121,15 @@ func (s *shellText) words(c *command, last int) {
 		c.raw = from[:len(from)-len(s.rest)]
 		switch ch := s.rest[0]; {
 		case ch == '\n' || ch == ';':
+			c.semicolon = ch == ';'
 			s.skip(1)
 			return
 		case ch == ' ' || ch == '\t':
 			end()
 			s.skip(1)
 		case ch == '#' && !begun:
-			s.skip(len(s.rest) - len(behindLine(s.rest)))
+			c.comment = s.rest[:len(s.rest)-len(behindLine(s.rest))]
+			s.skip(len(c.comment))
 			s.skip(min(len(s.rest), 1))
 			return
 		case ch == '\'' || ch == '"':
@@ -96,6 +145,9 @@ func (s *shellText) words(c *command, last int) {
 		default:
 			begun = true
 			s.note(c, ch, "|&<>()`$")
+			if found := documents.FindStringSubmatch(s.rest); found != nil {
+				s.document = found[1]
+			}
 			word.WriteByte(ch)
 			s.skip(1)
 		}
