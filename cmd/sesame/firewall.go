@@ -183,6 +183,7 @@ func (p *program) firewallRemove(c *cobra.Command, guard *firewall.Guard, settin
 	if pid, runs := daemon.RunningInstance(); runs {
 		return fmt.Errorf("%s guards this network, and would put the table back within a second: stop it first", runningText(pid))
 	}
+	p.tellPending(settings)
 	// A table that cannot be read can still be removed.
 	shown, _, _ := guard.Show()
 	was, err := guard.Remove()
@@ -252,6 +253,7 @@ func (p *program) firewallLoad(settings config.Config, known bool) (err error) {
 		return fmt.Errorf("loading the guard: %w", err)
 	}
 	defer func() { err = errors.Join(err, dir.Close()) }()
+	p.tellPending(&settings)
 	saved, ok, err := dir.LastGood()
 	if err != nil {
 		return fmt.Errorf("loading the guard: %w", err)

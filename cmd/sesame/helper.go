@@ -10,10 +10,10 @@ import (
 	"net"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"syscall"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/cobra"
 
 	"sesame/daemon/journald"
@@ -42,6 +42,7 @@ type helperFlags struct {
 	owner     int
 	directory string
 	idle      time.Duration
+	settle    bool
 }
 
 func (p *program) helperCommand() *cobra.Command {
@@ -62,6 +63,7 @@ one-time sequences. It takes the socket that systemd passes (sesame-helper.socke
 	c.Flags().IntVar(&f.owner, "owner", 0, "the user, by number, who may connect to --listen beside root")
 	c.Flags().StringVar(&f.directory, "directory", "", "directory for the journal of undos, of root alone (default the state directory with -helper)")
 	c.Flags().DurationVar(&f.idle, "idle", helperIdle, "end when no daemon was connected for so long; 0: never")
+	c.Flags().BoolVar(&f.settle, "settle", false, "run the undos that are pending, while no daemon runs, and end; the exit status is 1 when some are pending still")
 	return c
 }
 
@@ -77,6 +79,9 @@ func loaderCommand() *cobra.Command {
 
 // help runs the helper until it is not needed any more.
 func (p *program) help(c *cobra.Command, f *helperFlags) error {
+	if f.settle {
+		return p.settle(c, f)
+	}
 	settings, err := f.load(c)
 	if err != nil {
 		return err
@@ -100,14 +105,18 @@ func (p *program) help(c *cobra.Command, f *helperFlags) error {
 	if err := dropGroups(); err != nil {
 		log.Warn("commands run with the groups of who started the helper", "error", err)
 	}
-	server, err := privileged.New(privileged.Config{
-		Settings: func() (privileged.Settings, error) { return f.settings(c) },
-		Dir:      cmp.Or(f.directory, filepath.Clean(settings.State)+"-helper"), Loader: []string{"/proc/self/exe", loaderName}, Log: log,
-	})
+	server, err := f.server(c, settings.State, log)
 	if err != nil {
 		return err
 	}
 	return errors.Join(serve(ctx, server), server.Close())
+}
+
+func (f *helperFlags) server(c *cobra.Command, state string, log hclog.Logger) (*privileged.Server, error) {
+	return privileged.New(privileged.Config{
+		Settings: func() (privileged.Settings, error) { return f.settings(c) },
+		Dir:      cmp.Or(f.directory, helperDir(state)), Loader: []string{"/proc/self/exe", loaderName}, Log: log,
+	})
 }
 
 // dropGroups leaves the supplementary groups of who started the helper, which commands must not

@@ -59,11 +59,14 @@ func (c *session) settleOne(ctx context.Context, o *owed) {
 		return
 	}
 	command := strings.Join(wire.Convert[string](o.Argv), " ")
-	s.cfg.Log.Info("an undo was pending that the daemon does not know of: it runs now", "door", string(o.Door), "command", command)
+	s.cfg.Log.Info("an undo was pending that no daemon knows of: it runs now", "door", string(o.Door), "command", command)
 	answer := s.undoTaken(ctx, &c.set, o)
 	if answer.counts(o.AnyStatus) || answer.outcome == outcomeStopped {
 		return
 	}
 	s.cfg.Log.Warn("the undo failed: it is tried again after the next start of the daemon", "door", string(o.Door), "command", command, "error", answer.text)
+	if c.conn == nil {
+		return // no daemon runs: see [Server.Settle]
+	}
 	c.send(message{kind: kindFailed, door: string(o.Door), line: cut(command, maxLine), text: answer.text}, nil)
 }

@@ -70,33 +70,45 @@ func Hand(dir string, to account.User, now time.Time) (taken Taken, err error) {
 	if to.ID == 0 {
 		return takeBack(d, place, now)
 	}
-	if taken.Pending = d.pendingUndos(); taken.Pending > 0 {
+	if taken.Pending = len(d.pendingUndos()); taken.Pending > 0 {
 		return taken, nil
 	}
 	return taken, place.Give(to, slices.Concat(kept, left, logs)...)
 }
 
-// pendingUndos returns how many undo commands a journal has that are pending. A journal that cannot
+// Undos returns the undo commands that are pending in the journal of a state directory of root's:
+// its daemon ran commands itself. It makes and changes nothing. Those of another user's daemon are
+// its helper's.
+func Undos(dir string) [][]string {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil
+	}
+	defer root.Close() // it is only read
+	return (&Dir{path: dir, root: root}).pendingUndos()
+}
+
+// pendingUndos returns the undo commands that a journal has that are pending. A journal that cannot
 // be read has none: who opens it says so. One of another user says nothing.
-func (d *Dir) pendingUndos() (n int) {
+func (d *Dir) pendingUndos() (all [][]string) {
 	if owner, err := ownerOf(d.root, journalName); err != nil || owner != 0 {
-		return 0
+		return nil
 	}
 	read, err := d.read()
 	if err != nil {
-		return 0
+		return nil
 	}
-	for _, g := range read.grants {
-		if g.Undo != nil {
-			n++
+	for _, id := range slices.Sorted(maps.Keys(read.grants)) {
+		if undo := read.grants[id].Undo; undo != nil {
+			all = append(all, texts(undo))
 		}
 	}
-	for _, e := range read.newer.entries {
-		if _, undo := outline(e.Entry); undo != nil {
-			n++
+	for _, about := range slices.SortedFunc(maps.Keys(read.newer.entries), compareSubjects) {
+		if _, undo := outline(read.newer.entries[about].Entry); undo != nil {
+			all = append(all, undo)
 		}
 	}
-	return n
+	return all
 }
 
 // concerns reports whether a directory is to get another owner: root's that is given, or one with a
