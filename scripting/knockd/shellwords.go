@@ -4,6 +4,7 @@ import (
 	"iter"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // A command is what a shell reads up to a newline or a semicolon, in a file that a shell reads for
@@ -67,7 +68,7 @@ type shellText struct {
 }
 
 // documents matches what begins a here-document, and its last line.
-var documents = regexp.MustCompile(`^<<-?[ \t]*\\?["']?(\w+)`)
+var documents = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^<<-?[ \t]*\\?["']?(\w+)`) })
 
 // skipDocument skips a here-document that begins at the next line, which is no command. Without its
 // last line it is the rest of the file.
@@ -145,7 +146,7 @@ func (s *shellText) words(c *command, last int) {
 		default:
 			begun = true
 			s.note(c, ch, "|&<>()`$")
-			if found := documents.FindStringSubmatch(s.rest); found != nil {
+			if found := documents().FindStringSubmatch(s.rest); found != nil {
 				s.document = found[1]
 			}
 			word.WriteByte(ch)
