@@ -182,6 +182,7 @@ func (d *daemon) saveSet(f inForce, held *state.Held) error {
 		guards = requiredGuards(set.Engine).Drop
 	}
 	return d.state.saveSet(state.Saved{
+		Form:  d.config.Form,
 		Files: stored, Base: wire.Text(base), Name: wire.Text(files.Single), Values: f.values, At: d.loop.clock.now().Add(d.loop.wallOffset()),
 		Guards: guards, Trusted: d.config.Trusted, TrustedInterfaces: d.config.TrustedInterfaces, Mark: d.config.Firewall.Mark,
 		Answer: d.config.Firewall.Answer, From: wire.Text(f.from), Held: held,

@@ -107,6 +107,7 @@ func (d *daemon) openState() (found stateFound, err error) {
 		why = d.stateError(found.err)
 	}
 	d.state = newStateDir(d.config.State, found.dir, why)
+	d.noteNewer(d.config.Newer)
 	d.state.synchronised, d.state.renewed = found.synchronised, d.noteRenewed
 	if why != nil {
 		d.config.Log.Error("the state directory cannot be read: earlier grants that are open stay open, and it is read when it answers", "error", why)

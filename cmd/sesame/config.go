@@ -98,13 +98,20 @@ func readConfig(c *cobra.Command, file string) (config.Config, error) {
 	if file == "" && c.Flags().Changed("config") {
 		return config.Config{}, &usageError{c, "-c: it is empty: expected a configuration file, or leave it out"}
 	}
-	return loadConfig(file)
+	stateDir := ""
+	if flag := c.Flags().Lookup("state"); flag != nil {
+		stateDir = flag.Value.String()
+	}
+	return loadConfigFor(file, stateDir)
 }
 
 // warnOf prints the warnings about a configuration.
 func (p *program) warnOf(settings *config.Config) {
 	for _, warning := range settings.Warnings {
 		p.warn("%v", warning)
+	}
+	for _, key := range settings.Newer {
+		p.warn("%s", key)
 	}
 }
 

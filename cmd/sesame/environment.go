@@ -23,12 +23,16 @@ const socketUsage = "path of the daemon's socket (default $" + socketVariable + 
 
 // loadConfig reads the configuration file of this name; for "", the one of the environment or of
 // the system.
-func loadConfig(file string) (config.Config, error) {
+func loadConfig(file string) (config.Config, error) { return loadConfigFor(file, "") }
+
+// loadConfigFor is loadConfig for a state directory that a flag names; "": that of the file.
+func loadConfigFor(file, stateDir string) (config.Config, error) {
+	form := func(dir string) int { return savedForm(cmp.Or(stateDir, dir)) }
 	if file != "" {
-		return config.Load(file)
+		return config.LoadFor(file, form)
 	}
 	file = os.Getenv(configVariable)
-	settings, err := config.Load(file)
+	settings, err := config.LoadFor(file, form)
 	if _, wrong := errors.AsType[config.Problems](err); file != "" && err != nil && !wrong {
 		err = fmt.Errorf("%w; it is named by %s in the environment", err, configVariable)
 	}

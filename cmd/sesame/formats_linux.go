@@ -12,3 +12,6 @@ func liveFormats() map[string]int {
 		"journal": state.JournalVersion, "set": state.SetVersion, "attempts": state.AttemptsVersion, "control": control.Version, "helper": privileged.ProtocolVersion,
 	}
 }
+
+// savedForm returns the number of the configuration's form that a state directory has.
+func savedForm(dir string) int { return state.SavedForm(dir) }

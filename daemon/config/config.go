@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"sesame/daemon/openfile"
@@ -25,9 +26,17 @@ const Path = "/etc/sesame/sesame.toml"
 // goes: then a file does not say the same to programs of two versions. New keys do not raise it.
 const Version = 1
 
+// Form is the number of the set of keys: whoever adds a key raises it, and a test holds that. The
+// state directory has the number of the last program that knew all keys of its file. A program with
+// a lower one takes keys that it does not know for those of a newer version: see [LoadFor].
+const Form = 1
+
 // A Config holds the settings of a daemon, without its scripts.
 type Config struct {
 	File string // that it was read from; "" when there was none
+	Form int    // of the last program that knew all keys of the file
+	// Newer are keys of a newer version, with their places, which are not read.
+	Newer []string
 
 	// Scripts is a directory of scripts, or one script.
 	Scripts    string
@@ -130,6 +139,7 @@ const DefaultUser = "sesame"
 // Default returns the settings of a machine without a configuration file.
 func Default() Config {
 	return Config{
+		Form:    Form,
 		Scripts: "/etc/sesame/scripts",
 		Reload:  "auto",
 		State:   "/var/lib/sesame",
@@ -170,6 +180,32 @@ func Load(path string) (Config, error) {
 	return Parse(path, text)
 }
 
+// LoadFor is Load for a machine that may have gone back to an older version: unknown keys are then
+// noted, and the rest counts, so that the guard starts. Form returns the number that a state
+// directory has. A file that is wrong in another way is an error, and so is an unknown key on a
+// machine that had no newer version.
+func LoadFor(path string, form func(state string) int) (Config, error) {
+	c, err := Load(path)
+	if _, wrong := errors.AsType[Problems](err); !wrong {
+		return c, err
+	}
+	if path == "" {
+		path = Path
+	}
+	text, again := readFile(path)
+	if again != nil {
+		return c, err
+	}
+	r := &reader{tolerant: true}
+	if tolerated, wrong := r.parse(path, text); wrong == nil {
+		if last := form(tolerated.State); last > Form {
+			tolerated.Form = last
+			return tolerated, nil
+		}
+	}
+	return c, err
+}
+
 // maxFile is more than any configuration needs. A larger file was named by
 // mistake.
 const maxFile = 1 << 20
@@ -194,7 +230,11 @@ func readFile(path string) ([]byte, error) {
 // Parse reads the text of a configuration file. Its relative paths begin at the directory of path.
 // Messages name the file by path. An error is of type [Problems].
 func Parse(path string, text []byte) (Config, error) {
-	r := &reader{file: path, dir: filepath.Dir(path), config: Default()}
+	return (&reader{}).parse(path, text)
+}
+
+func (r *reader) parse(path string, text []byte) (Config, error) {
+	r.file, r.dir, r.config = path, filepath.Dir(path), Default()
 	r.config.File = path
 	r.config.Scripts = filepath.Join(r.dir, "scripts")
 	r.read(text)
@@ -203,5 +243,6 @@ func Parse(path string, text []byte) (Config, error) {
 	}
 	r.consider()
 	r.config.Warnings = r.config.Warnings.sorted()
+	slices.Sort(r.config.Newer)
 	return r.config, nil
 }

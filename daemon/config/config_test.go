@@ -78,7 +78,7 @@ commands = 1
 budget = "10s"
 `)
 	want := Config{
-		File: "/srv/sesame/my.toml", Scripts: "/srv/sesame/doors/ssh.lua", Reload: "manual", Interfaces: []string{"eth0", "wlan0"},
+		File: "/srv/sesame/my.toml", Form: Form, Scripts: "/srv/sesame/doors/ssh.lua", Reload: "manual", Interfaces: []string{"eth0", "wlan0"},
 		Local:   []netip.Prefix{netip.MustParsePrefix("198.51.100.7/32"), netip.MustParsePrefix("2001:db8:1::/64"), netip.MustParsePrefix("192.0.2.1/32")},
 		Trusted: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::1/128")}, TrustedInterfaces: []string{"wg0"},
 		State: "/srv/sesame/here", Socket: "/run/my.sock", Helper: "/run/my-helper.sock", User: Value{"knocker", "/srv/sesame/my.toml:9", false}, Observe: true, Confine: true, Readable: []Value{{"/srv/sesame/lists", "/srv/sesame/my.toml:11", false}},

@@ -21,6 +21,7 @@ type reader struct {
 	rows      []string // the lines of the document
 	config    Config
 	problems  Problems
+	tolerant  bool // unknown keys are noted, and no problem
 }
 
 // read parses the document and reads each of its keys. The order of a map does not matter: problems
@@ -75,6 +76,10 @@ func (r *reader) setting(path string, v any) {
 	all := Keys()
 	i := slices.IndexFunc(all, func(k Key) bool { return k.Name == path })
 	if i < 0 {
+		if r.tolerant {
+			r.config.Newer = append(r.config.Newer, fmt.Sprintf("%s: the key %s of a newer version is not read", r.place(path), path))
+			return
+		}
 		r.unknown(path, all)
 		return
 	}

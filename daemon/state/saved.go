@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"maps"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -36,6 +37,9 @@ type Saved struct {
 	TrustedInterfaces []string       `json:"trusted_interfaces,omitempty"`
 	Mark              uint32         `json:"mark,omitempty"`
 	Answer            string         `json:"answer,omitempty"` // of guarded ports; empty: the default
+
+	// Form is that of the last program that knew all keys of the configuration, see package config.
+	Form int `json:"form,omitempty"`
 
 	From wire.Text `json:"from,omitempty"` // where it was read; empty: at the path of the configuration
 	Held *Held     `json:"held,omitempty"` // nil: no files are
@@ -145,6 +149,21 @@ func (d *Dir) LastGood() (Saved, bool, error) {
 		s.Newer = fmt.Sprintf("%s/%s %s", d.path, setName, s.Newer)
 	}
 	return s, true, nil
+}
+
+// SavedForm returns the Form of the set that was saved last in a directory; 0: none is known. It
+// makes and changes nothing.
+func SavedForm(dir string) int {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return 0
+	}
+	defer root.Close() // it is only read
+	saved, _, err := (&Dir{path: dir, root: root}).LastGood()
+	if err != nil {
+		return 0
+	}
+	return saved.Form
 }
 
 func parseSaved(content []byte) (Saved, error) {
