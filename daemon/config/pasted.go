@@ -32,7 +32,7 @@ func (r *reader) pasted(texts []text) {
 	for _, t := range texts {
 		kinds := spelling.InCommand
 		if tableOf(t.path) == "options" {
-			kinds = spelling.InName
+			kinds = spelling.InName &^ spelling.Dash
 		}
 		for i, line := range strings.Split(t.value, "\n") {
 			for _, w := range spelling.Strange(line, kinds&^spelling.Bidi) {

@@ -26,7 +26,7 @@ const (
 	// InCommand is what a command of a shell hardly means. Its texts for people may have prose.
 	InCommand = InCode &^ (LoneDash | Apostrophe | Prose)
 	// InName is what nobody can type who reads a name.
-	InName = Blank | Invisible | Bidi | LookAlike | Wide
+	InName = Dash | Blank | Invisible | Bidi | LookAlike | Wide
 )
 
 // A character is one that looks like a plain one, or like nothing.

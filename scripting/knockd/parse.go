@@ -31,7 +31,7 @@ func Parse(path string, text []byte) (*File, error) {
 			p.whole = number
 		}
 		if err := p.read(l); err != nil {
-			return nil, err
+			return nil, p.withLater(err, text)
 		}
 	}
 	for _, d := range p.doors {

@@ -2,6 +2,7 @@ package knockd
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
 	"os"
 	"strings"
@@ -276,5 +277,21 @@ func TestRefusals(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestRefusalsNameLaterLines: who pasted a file mends it at once.
+func TestRefusalsNameLaterLines(t *testing.T) {
+	const line = "\u00a0sequence = 1\n"
+	for text, want := range map[string]string{
+		"[a]\n" + line + "# a\u00a0b\nsequence = 1\n" + line + line: "; such characters are also in these lines: 5 6",
+		"[a]\n" + strings.Repeat(line, 12):                          "; such characters are also in these lines: 3 4 5 6 7 8 9 10 11 12 and more",
+		"[a]\n" + line:                                              "",
+		"[a]\nx y\n" + line:                                         "",
+	} {
+		_, err := Parse("/k", []byte(text))
+		if _, later, _ := strings.Cut(fmt.Sprint(err), "; such"); err == nil || strings.TrimPrefix(want, "; such") != later {
+			t.Errorf("of %q: %v", text, err)
+		}
 	}
 }

@@ -1,6 +1,8 @@
 package knockd
 
 import (
+	"errors"
+	"fmt"
 	"strings"
 
 	"sesame/daemon/spelling"
@@ -62,4 +64,31 @@ func pastedHint(line string) (hint string) {
 		hint += "; " + innerReturn
 	}
 	return hint
+}
+
+// maxLater is how many more lines the end of a message names.
+const maxLater = 10
+
+// withLater adds to the error of a line with such characters the later lines that have them between
+// their words: a page has them in many, and each would end the next import.
+func (p *parser) withLater(err error, text []byte) error {
+	refused, later := new(SyntaxError), ""
+	if !errors.As(err, &refused) || pastedHint(p.raw) == "" {
+		return err
+	}
+	left := maxLater
+	for number, l := range lines(text) {
+		if number <= p.line || strings.HasPrefix(l.text, "#") || spelling.Strange(l.raw, spelling.Blank|spelling.Invisible|spelling.Wide) == nil {
+			continue
+		}
+		if left--; left < 0 {
+			later += " and more"
+			break
+		}
+		later += fmt.Sprintf(" %d", number)
+	}
+	if later != "" {
+		refused.Message += "; such characters are also in these lines:" + later
+	}
+	return refused
 }

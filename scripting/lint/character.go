@@ -41,10 +41,11 @@ func (c *checker) characters() {
 		if !ours {
 			continue
 		}
+		s := search{command.Place, lines, map[string]spot{}}
 		for _, argv := range [][]string{command.Argv, command.Undo} {
 			for _, argument := range argv {
 				for _, w := range spelling.Strange(argument, inArgument(argv, argument)) {
-					c.character(placed(command.Place, lines, w))
+					c.character(s.placed(w))
 				}
 			}
 		}
@@ -94,21 +95,40 @@ func (c *checker) nameOf(d *engine.Door) {
 	}
 }
 
+// A search finds the words of one command in its script.
+type search struct {
+	declared source.Place
+	lines    []string
+	// found has the last place of each word: the command and its undo may both have it.
+	found map[string]spot
+}
+
+type spot struct{ line, column int }
+
 // placed returns the line of a script that has a word, and the message with its column. A word that
 // the script computes is in no line: then it is that of the declaration.
-func placed(declared source.Place, lines []string, w spelling.Word) (source.Place, string) {
-	for i := declared.Line - 1; i >= 0 && i < min(len(lines), declared.Line+maxBelow); i++ {
-		if !strings.Contains(lines[i], w.Text) {
+func (s search) placed(w spelling.Word) (source.Place, string) {
+	last, again := s.found[w.Text]
+	for i := max(s.declared.Line, last.line) - 1; i >= 0 && i < min(len(s.lines), s.declared.Line+maxBelow); i++ {
+		if !strings.Contains(s.lines[i], w.Text) {
 			continue
 		}
-		for _, there := range spelling.Strange(lines[i], (spelling.InCommand|spelling.Prose)&^spelling.Bidi) {
-			if strings.Contains(there.Text, w.Text) {
-				w.Column = there.Column
-				return source.Place{File: declared.File, Line: i + 1}, w.String()
+		for _, there := range spelling.Strange(s.lines[i], (spelling.InCommand|spelling.Prose)&^spelling.Bidi) {
+			if strings.Contains(there.Text, w.Text) && (i+1 > last.line || there.Column > last.column) {
+				s.found[w.Text] = spot{i + 1, there.Column}
+				return s.message(w, s.found[w.Text])
 			}
 		}
 	}
-	return declared, w.Placeless()
+	if again {
+		return s.message(w, last)
+	}
+	return s.declared, w.Placeless()
+}
+
+func (s search) message(w spelling.Word, at spot) (source.Place, string) {
+	w.Column = at.column
+	return source.Place{File: s.declared.File, Line: at.line}, w.String()
 }
 
 func (c *checker) character(at source.Place, message string) {

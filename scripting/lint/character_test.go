@@ -33,6 +33,12 @@ func TestCharacters(t *testing.T) {
 }` + "\n", []string{
 			`4: "–dport" has U+2013 EN DASH in column 4: write "--dport"`,
 			`5: "—dport" has U+2014 EM DASH in column 41: write "--dport"`}},
+		{"a command and its undo", plain + `sesame.command { "/bin/x", "–dport",
+  undo = { "/bin/x", "–dport" }, ttl = "1m" }
+local w = "–p" sesame.command { "/bin/x", w, undo = { "/bin/x", w }, ttl = "1m" }` + "\n", []string{
+			`2: "–dport" has U+2013 EN DASH in column 29: write "--dport"`, `3: "–dport" has U+2013 EN DASH in column 23: write "--dport"`,
+			`4: "–p" has U+2013 EN DASH in column 12: write "-p"`}},
+		{"a dash in a name", fmt.Sprintf(door, "web‑door"), []string{`1: the name: "web‑door" has U+2011 NON-BREAKING HYPHEN: write "web-door"`}},
 		{"a command that is computed", plain + `sesame.command { "/bin/x", "\226\128\147dport" }` + "\n", []string{`2: "–dport" has U+2013 EN DASH: write "--dport"`}},
 		{"what is allowed", plain + "-- sesame:allow character a test of ours\n" + `sesame.command { "/bin/x", "–dport" }` + "\n", nil},
 	} {
