@@ -19,6 +19,8 @@ func (e *Engine) reachStage(d *door, source netip.Addr, stage int) bool {
 	}
 	call := e.callFor(c)
 	call.Stage = stage
+	e.early = stage < len(d.Sequence)
+	defer func() { e.early = false }()
 	return e.runHandler(c, d.Handler, call)
 }
 

@@ -21,7 +21,7 @@ func (e *Engine) emit(event Event) {
 // refuse counts a refusal. If report is false it has no event.
 func (e *Engine) refuse(door string, source netip.Addr, v Verdict, report bool) {
 	e.counts.Refusals++
-	e.totals.of(door).refuse(v.refusal())
+	e.countRefusal(door, v.refusal())
 	e.explanation.refused(&v)
 	if report {
 		e.emit(Event{

@@ -76,6 +76,7 @@ type Engine struct {
 	oneTime       consumptions
 	completions   map[string]completion // the latest, by door
 	totals        totals
+	early         bool                 // a function runs for a knock before the last one of a sequence
 	stopwatch     func() time.Duration // nil: nobody asked, see [Engine.Stopwatch]
 
 	// The packet at hand, and buffers for it that are used again.

@@ -44,7 +44,8 @@ type DoorTotals struct {
 	Opens     int
 	Errors    int           // functions that failed
 	Given     int           // grants, and extensions of them
-	Refusals  []int         // for each of [RefusalReasons]
+	Early     int           // refusals of knocks before the last one
+	Refusals  []int         // of whole sequences, for each of [RefusalReasons]
 	Misses    []int         // for each of [MissReasons]
 	Granted   time.Duration // for how long its grants lived, each by itself
 	Functions time.Duration // for how long its functions ran: see [Engine.Stopwatch]
@@ -52,10 +53,10 @@ type DoorTotals struct {
 
 // doorTotals are the numbers of a door.
 type doorTotals struct {
-	stages, opens, errors, given int
-	refusals                     [len(refusalReasons)]int
-	misses                       [len(missReasons)]int
-	functions                    time.Duration
+	stages, opens, errors, given, early int
+	refusals                            [len(refusalReasons)]int
+	misses                              [len(missReasons)]int
+	functions                           time.Duration
 
 	// granted has the lives of grants up to the time settled; live ones go on from there.
 	live    int
@@ -75,7 +76,13 @@ func (t totals) of(door string) *doorTotals {
 	return d
 }
 
-func (d *doorTotals) refuse(reason Reason) {
+// countRefusal counts those before the last knock apart: who sees one knows that a knock was right.
+func (e *Engine) countRefusal(door string, reason Reason) {
+	d := e.totals.of(door)
+	if e.early {
+		d.early++
+		return
+	}
 	if i := slices.Index(refusalReasons[:], reason); i >= 0 {
 		d.refusals[i]++
 	}
@@ -149,7 +156,7 @@ func (e *Engine) Totals(now time.Time) []DoorTotals {
 		}
 		one := DoorTotals{
 			Door: name, Gone: d == nil && name != "", Grants: t.live,
-			Stages: t.stages, Opens: t.opens, Errors: t.errors, Given: t.given,
+			Stages: t.stages, Opens: t.opens, Errors: t.errors, Given: t.given, Early: t.early,
 			Refusals: slices.Clone(t.refusals[:]), Misses: slices.Clone(t.misses[:]),
 			Granted: t.grantedAt(at), Functions: t.functions,
 		}

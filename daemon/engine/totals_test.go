@@ -38,6 +38,7 @@ func briefTotals(d DoorTotals) string {
 	add("opens", d.Opens)
 	add("errors", d.Errors)
 	add("given", d.Given)
+	add("refused early", d.Early)
 	for i, n := range d.Refusals {
 		add("refused "+string(RefusalReasons()[i]), n)
 	}
@@ -104,6 +105,23 @@ func TestAnAttemptThatMakesRoomIsCounted(t *testing.T) {
 	w.knock("203.0.113.8", "udp/502")
 	w.knock(alice, "udp/501")
 	w.wantTotals(`"a", attempts 1, stages 3, missed evicted 2`)
+}
+
+// A refusal before the last knock is no refusal of a sequence, also when the function fails.
+func TestRefusalsOfStagesAreCountedApart(t *testing.T) {
+	for name, h := range map[string]handlerFunc{
+		"fails":   func(*Call) (Decision, error) { return Decision{}, &Fault{Script: "f.lua", Line: 7, Detail: "boom"} },
+		"refuses": func(*Call) (Decision, error) { return Decision{Refused: true}, nil },
+	} {
+		failed := map[string]string{"fails": "errors 1, "}[name]
+		w := newWorld(t, scripted(aDoor(t, "a", "udp/501", "udp/502", "udp/503"), HookStage, h))
+		w.knock(alice, "udp/501", "udp/502")
+		w.wantTotals(`"a", stages 2, ` + failed + `refused early 1`)
+		t.Log("# at the last knock it is one")
+		w = newWorld(t, scripted(aDoor(t, "a", "udp/501", "udp/502"), HookStage, h))
+		w.knock(alice, "udp/501", "udp/502")
+		w.wantTotals(`"a", stages 2, ` + failed + map[string]string{"fails": "refused script_error 1", "refuses": "refused when 1"}[name])
+	}
 }
 
 func TestRefusalsAndFaultsAreCounted(t *testing.T) {
