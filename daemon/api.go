@@ -12,6 +12,7 @@ import (
 	"sesame/daemon/effect"
 	"sesame/daemon/effect/firewall"
 	"sesame/daemon/engine"
+	"sesame/daemon/metrics"
 	"sesame/daemon/packet"
 	"sesame/daemon/record"
 	"sesame/daemon/wire"
@@ -31,7 +32,7 @@ func (d *daemon) api() control.API {
 		Grant: audited(d, d.grant, auditGrant), Revoke: audited(d, d.revoke, auditRevoke), Forget: audited(d, d.forget, auditForget),
 		Reload: audited(d, d.reload, auditReload), Confirm: audited(d, d.confirm, auditConfirm),
 		Record: d.auditedRecord(d.record, false), RecordWithheld: d.auditedRecord(d.recordWithheld, true),
-		Metrics: d.metricsHandler(),
+		Metrics: d.metricsHandler(metrics.Trusted),
 	}
 	if d.config.Pprof {
 		api.Profiles = profiles()

@@ -41,7 +41,17 @@ func (d *daemon) openMetrics(ctx context.Context) {
 }
 
 // metricsHandler answers scrapes.
-func (d *daemon) metricsHandler() http.Handler { return metrics.Handler(d.metrics, d.scrapeFaults()) }
+func (d *daemon) metricsHandler(to metrics.Audience) http.Handler {
+	return metrics.Handler(d.metrics, to, d.scrapeFaults())
+}
+
+// metricsAudience returns who reads the port.
+func (d *daemon) metricsAudience() metrics.Audience {
+	if d.config.MetricsProgress {
+		return metrics.Trusted
+	}
+	return metrics.Everyone
+}
 
 // scrapeFaults returns the logger for what goes wrong in scrapes. Whoever reaches the port sets
 // their pace, so it writes a line a minute.
@@ -69,7 +79,7 @@ func (d *daemon) serveMetrics(ctx context.Context) error {
 	if d.scrapes == nil {
 		return nil
 	}
-	err := metrics.Serve(ctx, d.scrapes, d.metricsHandler(), d.scrapeFaults())
+	err := metrics.Serve(ctx, d.scrapes, d.metricsHandler(d.metricsAudience()), d.scrapeFaults())
 	if d.troubles.set(metricsUnserved, err) {
 		d.config.Log.Warn("the metrics are not served any more", "address", d.config.Metrics, "error", err)
 	}

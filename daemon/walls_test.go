@@ -143,6 +143,7 @@ var confined = []struct {
 	{"github.com/vishvananda/netlink", []string{"daemon/capture", "daemon/livetest"}, "one place listens to the machine's links and addresses"},
 	{"github.com/landlock-lsm/go-landlock", []string{"daemon/confine"}, "one place confines the process"},
 	{"github.com/elastic/go-seccomp-bpf", []string{"daemon/confine"}, "one place confines the process"},
+	{"github.com/prometheus/client_model", []string{"daemon/metrics"}, "the types of what client_golang gathers"},
 	{"github.com/prometheus/client_golang", []string{"daemon/metrics"}, "one place has all metrics, and the daemon counts without a library"},
 	{"os/exec", []string{"daemon/effect", "daemon/effect/listing", "daemon/livetest", "pcaps", "cmd/sesame"}, "one place runs commands"}, // cmd/sesame runs git and an editor for the person who called it
 	{"unsafe", []string{"daemon/capture", "scripting/sandbox"}, "only what the kernel writes to needs it, and the instruction that the machine of Lua runs next"},

@@ -50,6 +50,7 @@ type Config struct {
 	State             string  // a directory
 	Socket            string  // a path
 	Metrics           string  // an IP address and a port; "": none
+	MetricsProgress   bool    // Metrics also has what moves before a sequence is complete
 	Helper            string  // a path; "": none
 	User              Value   // that a daemon of root becomes; From is "" for the default
 	Confine           bool    // after the start, when this process runs no command

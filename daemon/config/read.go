@@ -206,7 +206,10 @@ func (r *reader) consider() {
 		r.warn("trusted_interfaces", "trusted_interfaces: all interfaces that are heard are trusted: no guard stops anybody who comes through them")
 	}
 	if a, err := netip.ParseAddrPort(c.Metrics); err == nil && !a.Addr().Unmap().IsLoopback() {
-		r.warn("metrics", "metrics: whoever reaches %s can read the names of the doors and what happens at them: let only Prometheus reach it, or serve it at 127.0.0.1", c.Metrics)
+		r.warn("metrics", "metrics: whoever reaches %s can read the names of the doors and when they open: let only Prometheus reach it, or serve it at 127.0.0.1", c.Metrics)
+	}
+	if c.MetricsProgress && c.Metrics != "" {
+		r.warn("metrics_progress", "metrics_progress: whoever reads %s, as each user of this machine can, is able to find the sequences of all doors, knock by knock: see docs/security.md", c.Metrics)
 	}
 	if c.Firewall.Mode == "set" && len(c.Trusted)+len(c.TrustedInterfaces) > 0 {
 		r.warn("firewall.mode", "firewall.mode: in set mode the rules are yours, and trusted means nothing to them: accept those networks there")

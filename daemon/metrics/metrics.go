@@ -50,6 +50,8 @@ type Family struct {
 	Labels []string
 	Help   string // what it is, in a sentence that begins with a capital letter
 	Group  string // what it is about, for the documentation
+	// Progress means that it moves before a sequence is complete: see [Audience].
+	Progress bool
 }
 
 // Families returns all metrics of Sesame, in the order of the documentation. Beside them there are
@@ -58,7 +60,7 @@ func Families() []Family {
 	var all []Family
 	for _, g := range groups() {
 		for _, f := range g.families {
-			all = append(all, Family{f.name, f.kind.String(), f.labels, f.help, g.about})
+			all = append(all, Family{f.name, f.kind.String(), f.labels, f.help, g.about, f.progress != no})
 		}
 	}
 	return all
@@ -79,6 +81,27 @@ func (k kind) String() string {
 	return "gauge"
 }
 
+// A decision is made for each metric by a person. One that is forgotten counts as yes.
+type decision int
+
+const (
+	undecided decision = iota
+	no
+	yes
+)
+
+// An Audience says who reads.
+type Audience int
+
+const (
+	// Everyone is who can reach a TCP port. Who sees that one knock of a sequence was right finds
+	// the others, too, one after the other, in a few tries each. So what moves before a sequence is
+	// complete is left out.
+	Everyone Audience = iota
+	// Trusted gets all metrics.
+	Trusted
+)
+
 // A group is a table of metrics.
 type group struct {
 	about    string
@@ -91,6 +114,8 @@ type family struct {
 	kind   kind
 	labels []string
 	help   string
+	// progress says whether a knock can move it before a sequence is complete.
+	progress decision
 	// values gives all values to add, with the values of the labels in their order.
 	values func(s *Snapshot, add add)
 	// always means that the metric is there, too, when the loop has never answered.

@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"flag"
 	"fmt"
@@ -45,7 +46,7 @@ func full() Snapshot {
 		Doors: []engine.DoorTotals{
 			{Door: "", Grants: 201, Given: 202, Granted: 203 * time.Second, Functions: 204 * time.Second,
 				Refusals: numbered(engine.RefusalReasons(), 0), Misses: numbered(engine.MissReasons(), 0)},
-			{Door: "ssh", Attempts: 101, Grants: 102, Stages: 103, Opens: 104, Errors: 105, Given: 106, Granted: 107500 * time.Millisecond, Functions: 108 * time.Millisecond,
+			{Door: "ssh", Attempts: 101, Grants: 102, Stages: 103, Early: 109, Opens: 104, Errors: 105, Given: 106, Granted: 107500 * time.Millisecond, Functions: 108 * time.Millisecond,
 				Refusals: numbered(engine.RefusalReasons(), 110), Misses: numbered(engine.MissReasons(), 120)},
 			{Door: "web", Observed: true, Grants: 140, Refusals: numbered(engine.RefusalReasons(), 150), Misses: numbered(engine.MissReasons(), 160)},
 		},
@@ -75,11 +76,23 @@ func full() Snapshot {
 	return s
 }
 
-// scrape returns what a handler answers for a snapshot, without the metrics of the process.
+// scrape returns what a handler answers the trusted for a snapshot, without the metrics of the
+// process.
 func scrape(t *testing.T, s Snapshot) string {
 	t.Helper()
+	var ours strings.Builder
+	for line := range strings.Lines(scrapeAs(t, s, Trusted)) {
+		if strings.Contains(line, "sesame_") {
+			ours.WriteString(line)
+		}
+	}
+	return ours.String()
+}
+
+func scrapeAs(t *testing.T, s Snapshot, to Audience) string {
+	t.Helper()
 	var faults bytes.Buffer
-	h := Handler(func(context.Context) Snapshot { return s }, log.New(&faults, "", 0))
+	h := Handler(func(context.Context) Snapshot { return s }, to, log.New(&faults, "", 0))
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	if w.Code != http.StatusOK || faults.Len() > 0 {
@@ -88,13 +101,7 @@ func scrape(t *testing.T, s Snapshot) string {
 	if kind := w.Header().Get("Content-Type"); !strings.HasPrefix(kind, "text/plain; version=0.0.4") {
 		t.Errorf("content type %q", kind)
 	}
-	var ours strings.Builder
-	for line := range strings.Lines(w.Body.String()) {
-		if strings.Contains(line, "sesame_") {
-			ours.WriteString(line)
-		}
-	}
-	return ours.String()
+	return w.Body.String()
 }
 
 const goldenPath = "testdata/metrics.txt"
@@ -184,7 +191,7 @@ func TestEachMetricIsDescribed(t *testing.T) {
 			}
 		}
 	}
-	if err := prometheus.NewPedanticRegistry().Register(collector{new(full())}); err != nil {
+	if err := prometheus.NewPedanticRegistry().Register(collector{new(full()), Trusted}); err != nil {
 		t.Error(err)
 	}
 }
@@ -206,9 +213,11 @@ func TestHostileNames(t *testing.T) {
 		{"\u202edoor", "\"\u202edoor\""},
 		{"__name__", `"__name__"`},
 		{strings.Repeat("a", 128), `"` + strings.Repeat("a", 128) + `"`},
-		{strings.Repeat("a", 129), `"` + strings.Repeat("a", 125) + `…"`},
-		{long, `"` + strings.Repeat("ü", 62) + `…"`},
-		{strings.Repeat("\xff", 100), `"` + strings.Repeat(`\\xff`, 31) + `…"`},
+		{strings.Repeat("a", 129), `"` + strings.Repeat("a", 117) + `…c12cb024"`},
+		{long, `"` + strings.Repeat("ü", 58) + `…83af2e24"`},
+		{strings.Repeat("\xff", 100), `"` + strings.Repeat(`\\xff`, 29) + `…da6f1497"`},
+		{`none\xff`, `"none\\x5cxff"`},
+		{`\\x`, `"\\\\x5cx"`},
 	} {
 		s := full()
 		s.Doors = s.Doors[1:2]
@@ -219,39 +228,141 @@ func TestHostileNames(t *testing.T) {
 	}
 }
 
-// Two names that become the same label must not take the other metrics away.
-func TestLabelsThatAreTheSame(t *testing.T) {
-	s := full()
-	s.Doors = []engine.DoorTotals{{Door: "a\xff", Opens: 1}, {Door: `a\xff`, Opens: 2}}
-	var faults bytes.Buffer
-	w := httptest.NewRecorder()
-	Handler(func(context.Context) Snapshot { return s }, log.New(&faults, "", 0)).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
-	if got := w.Body.String(); w.Code != http.StatusOK || !strings.Contains(got, "sesame_up 1\n") || !strings.Contains(got, `sesame_door_opens_total{door="a\\xff"} 1`+"\n") {
-		t.Errorf("status %d:\n%s", w.Code, got)
+// Two names never become the same label: then one of them would be lost.
+func TestLabelsDiffer(t *testing.T) {
+	long := strings.Repeat("\xff", 31)
+	seen := map[string]string{}
+	for _, name := range []string{"a\xff", `a\xff`, `a\x5cxff`, `a\\xff`, long, long + "a", long + "b", strings.Repeat("a", 200), strings.Repeat("a", 201)} {
+		if other, ok := seen[label(name)]; ok {
+			t.Errorf("%q and %q are both %q", name, other, label(name))
+		}
+		seen[label(name)] = name
 	}
-	if !strings.Contains(faults.String(), "collected before with the same name and label values") {
-		t.Errorf("faults: %s", &faults)
+}
+
+// Who sees that a knock was right finds the rest of the sequence, knock by knock.
+func TestEveryoneLearnsNothingOfKnocks(t *testing.T) {
+	before, after := full(), full()
+	d := &after.Doors[1]
+	d.Attempts++
+	d.Stages++
+	d.Early++
+	d.Errors++
+	d.Functions += time.Second
+	for i := range d.Misses {
+		d.Misses[i]++
+	}
+	after.Waited += time.Second
+	after.Failed = map[string]int{"exec": 99}
+	st := &after.Status
+	st.Live.Attempts++
+	st.Counts = control.Counts{Packets: 1, Knocks: 1, Errors: 1, Clamped: 1, Dropped: map[string]int{"duplicate": 1}}
+	st.Recorder, st.Scripts.Timeouts, st.Effects = control.Recorder{}, nil, control.Effects{}
+	w := &after.Work
+	w.Queued, w.Running, w.Ran = 0, 0, nil
+	w.Journal.Writes, w.Journal.Took, w.Journal.Pending = 0, 0, 0
+	lines := func(s Snapshot) (all string) {
+		for line := range strings.Lines(scrapeAs(t, s, Everyone)) {
+			if !strings.HasPrefix(line, "process_open_fds ") {
+				all += line
+			}
+		}
+		return all
+	}
+	if diff := cmp.Diff(lines(before), lines(after)); diff != "" {
+		t.Errorf("metrics for everyone (-before +after):\n%s", diff)
+	}
+	t.Log("# the rest is there, and of the process what no packet moves")
+	got := lines(before)
+	for _, f := range Families() {
+		if there := strings.Contains(got, "# TYPE "+f.Name+" "); there == f.Progress {
+			t.Errorf("%s is there: %t", f.Name, there)
+		}
+	}
+	for _, name := range forEveryone {
+		if !strings.Contains(got, "# TYPE "+name+" ") {
+			t.Errorf("%s is missing", name)
+		}
+	}
+	if strings.Contains(got, "go_memstats") || strings.Contains(got, "process_cpu") || strings.Contains(got, "process_resident") {
+		t.Errorf("the work of the process is there:\n%s", got)
+	}
+}
+
+// Nobody may forget to decide, and what is forgotten is not for everyone.
+func TestEachMetricIsDecided(t *testing.T) {
+	for _, g := range groups() {
+		for _, f := range g.families {
+			if f.progress == undecided {
+				t.Errorf("%s: can a knock move it before a sequence is complete? Say progress: yes or no", f.name)
+			}
+		}
+	}
+	if (&family{}).tells(Everyone) || !(&family{}).tells(Trusted) {
+		t.Error("what is undecided is for everyone")
+	}
+}
+
+// However many ask, and whatever format they like, a text is written once a second.
+func TestATextIsWrittenOnce(t *testing.T) {
+	s, faults := full(), log.New(io.Discard, "", 0)
+	h := Handler(func(context.Context) Snapshot { return s }, Everyone, faults)
+	get := func(accept, encoding string) *httptest.ResponseRecorder {
+		w, r := httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/metrics", nil)
+		r.Header.Set("Accept", accept)
+		r.Header.Set("Accept-Encoding", encoding)
+		h.ServeHTTP(w, r)
+		return w
+	}
+	first := get("", "").Body.String()
+	s.Doors[1].Opens++ // a text that is written anew has it
+	for _, accept := range []string{"", "*/*", "application/openmetrics-text; version=1.0.0", "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited"} {
+		for _, encoding := range []string{"", "gzip", "br, gzip", "zstd", "gzip;q=0", "identity"} {
+			w := get(accept, encoding)
+			if kind := w.Header().Get("Content-Type"); w.Code != http.StatusOK || !strings.HasPrefix(kind, "text/plain; version=0.0.4") || w.Header().Get("Vary") != "Accept-Encoding" {
+				t.Errorf("%q, %q: status %d, content type %q", accept, encoding, w.Code, kind)
+			}
+			body, zipped := io.Reader(w.Body), w.Header().Get("Content-Encoding") == "gzip"
+			if zipped != (strings.HasSuffix(encoding, "gzip")) {
+				t.Errorf("%q: compressed %t", encoding, zipped)
+			}
+			if zipped {
+				body, _ = gzip.NewReader(w.Body)
+			}
+			if got, err := io.ReadAll(body); err != nil || string(got) != first {
+				t.Errorf("%q, %q: %v, got:\n%s", accept, encoding, err, got)
+			}
+		}
+	}
+	for _, step := range []time.Duration{keep, -keep} { // the wall clock may be set back
+		s.Now = s.Now.Add(step)
+		if got := get("", "").Body.String(); got == first {
+			t.Errorf("%v later the text is the same", step)
+		}
+		s.Doors[1].Opens++
 	}
 }
 
 // A closed connection takes no bytes.
-type closed struct{ httptest.ResponseRecorder }
+type closed struct {
+	httptest.ResponseRecorder
+	writes int
+}
 
 func (c *closed) Write([]byte) (int, error) {
-	c.Code++
+	c.writes++
 	return 0, io.ErrClosedPipe
 }
 
 func TestAClientThatIsGone(t *testing.T) {
 	for _, encoding := range []string{"", "gzip"} {
-		var faults bytes.Buffer
-		w := &closed{*httptest.NewRecorder()}
-		w.Code = 0
+		var faults bytes.Buffer // the client sets the pace of lines
+		w := &closed{*httptest.NewRecorder(), 0}
 		r := httptest.NewRequest(http.MethodGet, "/metrics", nil)
 		r.Header.Set("Accept-Encoding", encoding)
-		Handler(func(context.Context) Snapshot { return full() }, log.New(&faults, "", 0)).ServeHTTP(w, r)
-		if faults.Len() > 0 || w.Code != 1 {
-			t.Errorf("%d writes, faults %s", w.Code, &faults)
+		Handler(func(context.Context) Snapshot { return full() }, Trusted, log.New(&faults, "", 0)).ServeHTTP(w, r)
+		if faults.Len() > 0 || w.writes != 1 {
+			t.Errorf("%d writes, faults %s", w.writes, &faults)
 		}
 	}
 }
@@ -265,7 +376,7 @@ func FuzzLabel(f *testing.F) {
 		if len(got) > maxLabel || !utf8.ValidString(got) {
 			t.Errorf("%q is no label", got)
 		}
-		if len(name) <= maxLabel && utf8.ValidString(name) && got != name {
+		if len(name) <= maxLabel && !strings.Contains(name, `\x`) && utf8.ValidString(name) && got != name {
 			t.Errorf("%q became %q", name, got)
 		}
 	})
@@ -305,8 +416,8 @@ func TestSeriesAreBounded(t *testing.T) {
 func BenchmarkScrape(b *testing.B) {
 	for _, doors := range []int{2, 400} {
 		b.Run(fmt.Sprint(doors), func(b *testing.B) {
-			s := many(doors)
-			h := Handler(func(context.Context) Snapshot { return s }, log.Default())
+			s := many(doors) // each at another time, so that none is kept
+			h := Handler(func(context.Context) Snapshot { s.Now = s.Now.Add(keep); return s }, Trusted, log.Default())
 			b.ReportAllocs()
 			for b.Loop() {
 				w := httptest.NewRecorder()

@@ -6,6 +6,8 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"net/netip"
+	"strings"
 	"syscall"
 	"time"
 
@@ -15,12 +17,11 @@ import (
 
 // Bounds of those who ask. More connections wait in the kernel's queue.
 const (
-	maxConnections = 8
+	maxConnections = 32
 	maxHeader      = 8 << 10 // bytes
 
 	forRequest = 5 * time.Second
 	forAnswer  = 30 * time.Second // until the client has read it
-	forIdle    = 2 * time.Minute  // Prometheus asks again on the same connection
 	forEnd     = time.Second      // for requests that run when the daemon ends
 )
 
@@ -51,11 +52,12 @@ func Serve(ctx context.Context, listener net.Listener, metrics http.Handler, fau
 		Handler:        routes(metrics),
 		ReadTimeout:    forRequest,
 		WriteTimeout:   forAnswer,
-		IdleTimeout:    forIdle,
 		MaxHeaderBytes: maxHeader,
 		ErrorLog:       faults,
 		BaseContext:    func(net.Listener) context.Context { return ctx },
 	}
+	// A connection is for one request, or else a few idle ones would hold all places.
+	server.SetKeepAlivesEnabled(false)
 	ended := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(ended)
@@ -87,9 +89,20 @@ func routes(metrics http.Handler) http.Handler {
 	})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
-		if r.ContentLength != 0 {
-			w.Header().Set("Connection", "close") // its body is not read
+		if !addressed(r.Host) {
+			http.Error(w, "expected an IP address or localhost as the host of the URL", http.StatusMisdirectedRequest)
+			return
 		}
 		mux.ServeHTTP(w, r)
 	})
+}
+
+// addressed reports whether a Host header has an address, localhost or nothing. A page in a browser
+// of this machine can make a name of its own mean 127.0.0.1, and would then read what is here.
+func addressed(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	_, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return err == nil || host == "localhost" || host == ""
 }

@@ -83,8 +83,30 @@ func TestWhatIsServed(t *testing.T) {
 		if got := answer.Header.Get("X-Content-Type-Options"); got != "nosniff" {
 			t.Errorf("%s %s: X-Content-Type-Options %q", tt.method, tt.path, got)
 		}
-		if answer.Close != (tt.body != "") {
-			t.Errorf("%s %s: the connection ends: %t", tt.method, tt.path, answer.Close)
+		if !answer.Close { // idle connections would hold the places of others
+			t.Errorf("%s %s: the connection goes on", tt.method, tt.path)
+		}
+	}
+}
+
+// A page in a browser can give its own name the address 127.0.0.1.
+func TestNamesOfOthersAreRefused(t *testing.T) {
+	address, _ := serving(t, words)
+	for host, want := range map[string]int{
+		address: 200, "127.0.0.1": 200, "[::1]:9873": 200, "[::1]": 200, "[fe80::1%eth0]:9873": 200, "localhost:9873": 200, "localhost": 200, "192.0.2.1:80": 200,
+		"evil.example:9873": 421, "evil.example": 421, "127.0.0.1.evil.example": 421, "localhost.evil.example:9873": 421,
+	} {
+		for _, path := range []string{"/metrics", "/"} {
+			c, err := net.Dial("tcp", address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, _ = io.WriteString(c, "GET "+path+" HTTP/1.1\r\nHost: "+host+"\r\n\r\n")
+			answer, err := http.ReadResponse(bufio.NewReader(c), nil)
+			if err != nil || answer.StatusCode != want {
+				t.Errorf("%s, host %q: %v, %v; want %d", path, host, answer, err, want)
+			}
+			c.Close()
 		}
 	}
 }
@@ -157,7 +179,7 @@ func TestTheEndWaitsForNobody(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer slow.Close()
-	if _, err := io.WriteString(slow, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+	if _, err := io.WriteString(slow, "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
 	<-began

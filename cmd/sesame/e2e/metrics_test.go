@@ -18,6 +18,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"sesame/daemon/metrics"
 )
 
@@ -95,7 +97,7 @@ func TestRealPrometheus(t *testing.T) {
 	if _, err := exec.LookPath("prometheus"); err != nil {
 		t.Skip("prometheus is not installed: apt-get install prometheus")
 	}
-	s := newScraped(t, map[string]string{"doors.lua": countedDoors}, "[geo]\ndatabases = [\"country.mmdb\"]\n")
+	s := newScraped(t, map[string]string{"doors.lua": countedDoors}, "metrics_progress = true\n[geo]\ndatabases = [\"country.mmdb\"]\n")
 	s.database("ES")
 	s.start()
 	p := s.startPrometheus()
@@ -342,6 +344,42 @@ func TestRealMetrics(t *testing.T) {
 	if began := s.value("process_start_time_seconds"); began == "none" {
 		t.Error("the confined process does not tell when it began")
 	}
+}
+
+// knocksAt waits until the daemon has looked at so many knocks of a door, which the control socket
+// tells, and returns what everyone reads then.
+func (s *scraped) knocksAt(door string, stages int) string {
+	s.Helper()
+	line := fmt.Sprintf("sesame_door_stages_total{door=%q} %d\n", door, stages)
+	s.eventually(line, func() bool { return strings.Contains(s.answer("metrics"), line) })
+	read := s.value("sesame_read_timestamp_seconds")
+	s.eventually("a new reading", func() bool { return s.value("sesame_read_timestamp_seconds") != read })
+	text, err := s.get("http://" + metricsAddress + "/metrics")
+	if err != nil {
+		s.Fatal(err)
+	}
+	moves := regexp.MustCompile(`(?m)^(sesame_read_timestamp_seconds|sesame_conntrack_flows|process_open_fds) .*\n`)
+	return moves.ReplaceAllString(text, "")
+}
+
+// Who reads the port does not learn that a knock was right, nor that it was one at all.
+func TestRealMetricsTellNoKnock(t *testing.T) {
+	s := newScraped(t, map[string]string{"ssh.lua": strings.Replace(longDoor, "guards", "on_stage = function(attempt) return false, \"never\" end, guards", 1)}, "")
+	s.start()
+	nothing := s.knocksAt("ssh", 0)
+	s.knock(sshKnocks[0])
+	if diff := cmp.Diff(nothing, s.knocksAt("ssh", 1)); diff != "" {
+		t.Errorf("after a right first knock (-before +after):\n%s", diff)
+	}
+	s.knock(sshKnocks[1]) // a function refuses it
+	if diff := cmp.Diff(nothing, s.knocksAt("ssh", 2)); diff != "" {
+		t.Errorf("after a second one (-before +after):\n%s", diff)
+	}
+	s.knock(sshKnocks[0], "udp/9", sshKnocks[2])
+	if diff := cmp.Diff(nothing, s.knocksAt("ssh", 3)); diff != "" {
+		t.Errorf("after wrong ones (-before +after):\n%s", diff)
+	}
+	contains(t, s.answer("metrics"), `sesame_door_stage_refusals_total{door="ssh"} 1`)
 }
 
 // A visitor from outside does not reach the port.
