@@ -205,8 +205,8 @@ func TestVersion(t *testing.T) {
 	git(0, "init", "-q")
 	versions := []string{step(0, ""), step(3600, ""), step(7200, "v1.0.0-rc1"), step(9000, "v1.0.0"), step(9060, ""), step(9120, "v1.0.1")}
 	for i, want := range []string{"0.0.0~git20260301120000.", "0.0.0~git20260301130000.", "1.0.0~rc1", "1.0.0", "1.0.1~git20260301143100.", "1.0.1"} {
-		got, made := strings.CutSuffix(want, ".")
-		if got = versions[i]; got != want && !(made && strings.HasPrefix(got, want) && len(got) == len(want)+8) {
+		made := strings.HasSuffix(want, ".")
+		if got := versions[i]; got != want && !(made && strings.HasPrefix(got, want) && len(got) == len(want)+8) {
 			t.Errorf("version %d is %s: expected %s", i, got, want)
 		}
 	}
