@@ -40,9 +40,10 @@ const unknownVersion = "0.0.0~unknown"
 
 // An Info says what a program was built from. Nothing in it is empty.
 type Info struct {
-	// Version is that of a release, 1.2.3, or is made of the commit,
-	// 1.2.4~git20261130201710.7668251c: package managers sort it below the release that follows,
-	// and by the date of the commit. It ends with +modified when files differed from the commit.
+	// Version is that of a tag, 1.2.3 or 1.3.0~rc1, or is made of the tag before and of the commit:
+	// 1.2.4~git20261130201710.7668251c or 1.3.0~rc1.git20261130201710.7668251c. Package managers
+	// sort it below the release that follows, and by the date of the commit. It ends with +modified
+	// when files differed from the commit.
 	Version  string `json:"version"`
 	Commit   string `json:"commit"` // 40 hexadecimal digits
 	Date     string `json:"date"`   // of the commit, as RFC 3339 has it, in UTC
@@ -109,35 +110,53 @@ func (i *Info) readArchive(text string) {
 }
 
 // What a version looks like: a tag, what the Go tool makes of a commit, and what git describe does.
+// After a tag such as v1.3.0-rc1, the latter two have its end.
 const (
 	tagged    = `^v?(\d+\.\d+\.\d+)(?:-([0-9A-Za-z.-]+))?$`
-	pseudo    = `^v?(\d+\.\d+\.\d+)-(?:[0-9A-Za-z.-]+\.)?\d{14}-[0-9a-f]{12}$`
-	described = `^v?(\d+\.\d+\.)(\d+)(?:-.+)?-\d+-g[0-9a-f]+$`
+	pseudo    = `^v?(\d+\.\d+\.\d+)-(?:(?:([0-9A-Za-z.-]+)\.)?0\.)?\d{14}-[0-9a-f]{12}$`
+	described = `^v?(\d+\.\d+\.)(\d+)(?:-([0-9A-Za-z.-]+))?-\d+-g[0-9a-f]+$`
 )
 
-// version returns the version in the form that packages have.
+// version returns the version in the form that packages have. In a checkout, .ci/packages/version
+// makes the same.
 func (i *Info) version() string {
 	text, _, _ := strings.Cut(i.Version, "+") // +dirty of the Go tool
 	end := ""
 	if i.Modified {
 		end = modified
 	}
-	base := "0.0.0"
+	base := "0.0.0~git"
 	parts := func(pattern string) []string { return regexp.MustCompile(pattern).FindStringSubmatch(text) }
 	switch p, d, t := parts(pseudo), parts(described), parts(tagged); {
 	case p != nil:
-		base = p[1]
+		base = before(p[1], p[2])
+	case d != nil && d[3] != "":
+		base = before(d[1]+d[2], d[3])
 	case d != nil:
 		patch, _ := strconv.Atoi(d[2])
-		base = d[1] + strconv.Itoa(patch+1)
+		base = before(d[1]+strconv.Itoa(patch+1), "")
 	case t != nil && t[2] == "":
 		return t[1] + end
 	case t != nil:
-		return t[1] + "~" + strings.ReplaceAll(t[2], "-", ".") + end
+		return candidate(t[1], t[2]) + end
 	}
 	at, err := time.Parse(time.RFC3339, i.Date)
 	if err != nil || len(i.Commit) < 8 {
 		return unknownVersion
 	}
-	return fmt.Sprintf("%s~git%s.%.8s%s", base, at.UTC().Format("20060102150405"), i.Commit, end)
+	return fmt.Sprintf("%s%s.%.8s%s", base, at.UTC().Format("20060102150405"), i.Commit, end)
+}
+
+// candidate returns the version of the tag v1.3.0-rc1, in parts: 1.3.0~rc1.
+func candidate(release, name string) string {
+	return release + "~" + strings.ReplaceAll(name, "-", ".")
+}
+
+// before returns what versions of commits before a release begin with. With the name of a candidate
+// they come after that.
+func before(release, name string) string {
+	if name == "" {
+		return release + "~git"
+	}
+	return candidate(release, name) + ".git"
 }

@@ -24,6 +24,8 @@ const (
 	version = "1.2.3~rc1"
 	epoch   = "1772366400"
 	commit  = "0123456789abcdef0123456789abcdef01234567"
+	// maintainer has what a shell and YAML could take for their own.
+	maintainer = "Jane O'Neill: & Sons $HOME <jane@example.org>"
 )
 
 // asked is the variable of the environment that has the architectures of the tests. One is enough
@@ -56,7 +58,7 @@ func TestMain(m *testing.M) {
 // build makes packages of the sources in a directory.
 func build(dir string, environment ...string) error {
 	cmd := exec.Command(filepath.Join(dir, ".ci/packages/build"))
-	cmd.Env = append(os.Environ(), "VERSION="+version, "SOURCE_DATE_EPOCH="+epoch, "COMMIT="+commit)
+	cmd.Env = append(os.Environ(), "VERSION="+version, "SOURCE_DATE_EPOCH="+epoch, "COMMIT="+commit, "MAINTAINER="+maintainer)
 	cmd.Env = append(cmd.Env, environment...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("making packages: %w\n%s", err, out)
@@ -162,8 +164,14 @@ func TestOutsideGit(t *testing.T) {
 			t.Errorf("%v: %v", environment, err)
 		}
 	}
-	if err := build(dir, "VERSION=v1-2"); err == nil || !strings.Contains(err.Error(), "the version v1-2: expected") {
-		t.Errorf("a wrong version: %v", err)
+	for environment, want := range map[string]string{
+		"VERSION=v1-2": "the version v1-2: expected", "COMMIT=7668251": "the commit 7668251: expected 40 hexadecimal digits",
+		"MAINTAINER=Jane O'Neill": "the maintainer Jane O'Neill: expected a name and an address", "MAINTAINER=Jane \"J\" <a@b>": "expected a name",
+		"MAINTAINER=Jane <a@b>\n": "expected a name", "MAINTAINER=<a@b>": "expected a name", "MAINTAINER=Jane <a.b>": "expected a name",
+	} {
+		if err := build(dir, environment); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", environment, err)
+		}
 	}
 }
 
@@ -203,11 +211,16 @@ func TestVersion(t *testing.T) {
 		return ask()
 	}
 	git(0, "init", "-q")
-	versions := []string{step(0, ""), step(3600, ""), step(7200, "v1.0.0-rc1"), step(9000, "v1.0.0"), step(9060, ""), step(9120, "v1.0.1")}
-	for i, want := range []string{"0.0.0~git20260301120000.", "0.0.0~git20260301130000.", "1.0.0~rc1", "1.0.0", "1.0.1~git20260301143100.", "1.0.1"} {
-		made := strings.HasSuffix(want, ".")
-		if got := versions[i]; got != want && !(made && strings.HasPrefix(got, want) && len(got) == len(want)+8) {
-			t.Errorf("version %d is %s: expected %s", i, got, want)
+	var versions []string
+	for i, at := range []struct{ tag, want string }{
+		{"", "0.0.0~git20260301120000."}, {"v2", "0.0.0~git20260301130000."}, {"v1.0.0-rc-1", "1.0.0~rc.1"}, {"", "1.0.0~rc.1.git20260301150000."},
+		{"v1.0.0-rc-2", "1.0.0~rc.2"}, {"v1.0.0", "1.0.0"}, {"", "1.0.1~git20260301180000."}, {"v1.0.1", "1.0.1"},
+	} {
+		got := step(3600*i, at.tag)
+		versions = append(versions, got)
+		made := strings.HasSuffix(at.want, ".")
+		if got != at.want && !(made && strings.HasPrefix(got, at.want) && len(got) == len(at.want)+8) {
+			t.Errorf("version %d is %s: expected %s", i, got, at.want)
 		}
 	}
 	if _, err := exec.LookPath("dpkg"); err == nil {
@@ -218,7 +231,7 @@ func TestVersion(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "file"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if got := ask(); got != "1.0.1" {
+	if got := ask(); got != "1.0.1+modified" {
 		t.Errorf("with a file that git does not know, the version is %s", got)
 	}
 	git(0, "add", "file")
