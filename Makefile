@@ -15,10 +15,10 @@ EXHAUSTIVE  := $(TOOL) exhaustive -typeonly '^sesame/' -constignore 'engine\.Eff
 build: # ./sesame and ./knock, each one static file
 	CGO_ENABLED=0 go build -buildvcs=auto -trimpath -ldflags '-s -w' -o ./ ./cmd/sesame ./cmd/knock
 
-# Settings: DIST, ARCHITECTURES (of Go; arm is version 7), FORMATS, VERSION, MAINTAINER. The same
-# commit gives the same bytes.
+# Settings: DIST, ARCHITECTURES (of Go; arm is version 7), FORMATS, VERSION, MAINTAINER. make gives
+# them to the script, where they are explained. The same commit gives the same bytes.
 packages: # deb and rpm for amd64, arm64, armv7 and riscv64, in dist/
-	@DIST='$(DIST)' ARCHITECTURES='$(ARCHITECTURES)' FORMATS='$(FORMATS)' VERSION='$(VERSION)' MAINTAINER='$(MAINTAINER)' .ci/packages/build
+	@.ci/packages/build
 
 test: lint # everything, once
 	@.ci/install

@@ -12,6 +12,7 @@ import (
 	"io"
 	"maps"
 	"os/exec"
+	"path"
 	"regexp"
 	"slices"
 	"strconv"
@@ -50,10 +51,11 @@ var rules = []struct {
 	{path: `/usr/share/fish/vendor_completions\.d/sesame(-knock)?\.fish`, mode: 0o644},
 	{path: `/usr/share/zsh/vendor-completions/_sesame(-knock)?`, mode: 0o644, only: "deb"},
 	{path: `/usr/share/zsh/site-functions/_sesame(-knock)?`, mode: 0o644, only: "rpm"},
-	{path: `/usr/share/doc/sesame/(README|CHANGELOG|SECURITY)\.md`, mode: 0o644},
+	{path: `/usr/share/doc/sesame/(README|ARCHITECTURE|CHANGELOG|CONTRIBUTING|SECURITY)\.md`, mode: 0o644},
 	{path: `/usr/share/doc/sesame/NOTICES`, mode: 0o644},
 	{path: `/usr/share/doc/sesame/(copyright|changelog\.gz)`, mode: 0o644, only: "deb"},
 	{path: `/usr/share/doc/sesame/docs/(monitoring/)?[\w.-]+\.(md|json|yml)`, mode: 0o644},
+	{path: `/usr/share/doc/sesame/docs/pictures/[\w-]+\.(svg|png)`, mode: 0o644},
 	{path: `/usr/share/doc/sesame/scripts/([\w-]+/)?[\w-]+\.(lua|txt|netset|conf)`, mode: 0o644},
 	{path: `/usr/share/doc/sesame/pcaps/([\w-]+\.pcap(ng)?(\.gz|\.zst)?|README\.md)`, mode: 0o644},
 	{path: `/usr/share/lintian/overrides/sesame`, mode: 0o644, only: "deb"},
@@ -159,6 +161,37 @@ func rpmFiles(t *testing.T, path string) map[string]file {
 	return files
 }
 
+// TestRealLinksOfPackages follows each link of a page to another file: the package has it.
+func TestRealLinksOfPackages(t *testing.T) {
+	link := regexp.MustCompile(`(?:\]\(|src="|srcset=")([^)"#]+\.[^)"#]+)`)
+	for _, deb := range packages(t, "deb", "dpkg-deb") {
+		there, links := map[string]bool{}, map[string]string{}
+		eachFile(t, deb, func(name string, _ *tar.Header, content io.Reader) {
+			there[name] = true
+			if path.Ext(name) != ".md" {
+				return
+			}
+			text, err := io.ReadAll(content)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, found := range link.FindAllStringSubmatch(string(text), -1) {
+				if !strings.Contains(found[1], ":") {
+					links[path.Join(path.Dir(name), found[1])] = name
+				}
+			}
+		})
+		if len(links) < 20 {
+			t.Errorf("the pages have %d links: expected more", len(links))
+		}
+		for to, from := range links {
+			if !there[to] {
+				t.Errorf("%s has a link to %s, which is not there", from, to)
+			}
+		}
+	}
+}
+
 // TestRealProgramsOfPackages reads the programs: static, and of the right machine.
 func TestRealProgramsOfPackages(t *testing.T) {
 	machines := map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64, "arm": elf.EM_ARM, "riscv64": elf.EM_RISCV}
@@ -203,7 +236,7 @@ func TestRealFieldsOfPackages(t *testing.T) {
 		named := map[string]string{"amd64": "amd64", "arm64": "arm64", "arm": "armhf", "riscv64": "riscv64"}[architecture]
 		for field, want := range map[string]string{
 			"Package": "sesame", "Version": version, "Architecture": named, "Section": "net", "Priority": "optional",
-			"Depends": "", "Pre-Depends": "", "Conflicts": "", "Replaces": "", "Recommends": "nftables", "Suggests": "iptables, tor-geoipdb",
+			"Depends": "", "Pre-Depends": "", "Conflicts": "", "Replaces": "", "Recommends": "nftables", "Suggests": "iptables, tor-geoipdb", "Maintainer": maintainer,
 		} {
 			if got := strings.TrimSpace(run(t, "dpkg-deb", "--field", path, field)); got != want {
 				t.Errorf("%s: %s is %q: expected %q", architecture, field, got, want)
