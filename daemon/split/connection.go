@@ -43,6 +43,10 @@ const (
 	later = time.Minute
 )
 
+// tick is how far the time of a refused packet may be too early. It is found from what remains of a
+// timeout, which the kernel counts in jiffies: of 10 ms at most.
+const tick = 10 * time.Millisecond
+
 // mostPackets is what a person's client sends in a few tries. Who sends more was not turned away by
 // mistake.
 const mostPackets = 20
@@ -89,7 +93,7 @@ func onlyOne(openings []Opening, refused []Refused, o Opening, r Refused) bool {
 // fits reports whether a refused source may be the client of an opening.
 func fits(openings []Opening, o Opening, r Refused) bool {
 	after := r.Last.Sub(o.At)
-	if o.Used || o.Port != r.Port || o.Access.Contains(r.Source) || r.Packets > mostPackets || after < 0 || after > patience(o, r) {
+	if o.Used || o.Port != r.Port || o.Access.Contains(r.Source) || r.Packets > mostPackets || after < -tick || after > patience(o, r) {
 		return false
 	}
 	// A client that knocked over both families, as knock does, has an opening over each. And who

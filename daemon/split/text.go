@@ -65,7 +65,7 @@ func (k *Knock) Half(source netip.Addr) (other netip.Addr, sent []Origin, ok boo
 // String describes a connection from another address than the knock, and what helps.
 func (c Connection) String() string {
 	text := fmt.Sprintf("%s opened %s; %s was refused at %s %s later: probably ", c.Opening.Source, transcript.Safe(c.Opening.Door),
-		c.Refused.Source, c.Refused.Port, seconds(c.Refused.Last.Sub(c.Opening.At)))
+		c.Refused.Source, c.Refused.Port, seconds(max(0, c.Refused.Last.Sub(c.Opening.At))))
 	switch {
 	case c.OtherFamily() && Plain(c.Opening.Source) == Plain(c.Refused.Source):
 		return text + "the same client, once translated by NAT64; knock and connect over the same address family"
