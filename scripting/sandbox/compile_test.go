@@ -29,6 +29,7 @@ func TestCompileErrors(t *testing.T) {
 		{"another language's or", "if x || y then end", "x.lua:1:6: unexpected '||': write 'or'"},
 		{"a tilde", "x = ~1", "x.lua:1:5: unexpected '~': not equal is written '~=', and Lua 5.1 has no bit operations; string.unpack takes bytes apart"},
 		{"a strange character", "x = 1 \u20ac", "x.lua:1:7: unexpected character '\u20ac'"},
+		{"a string that is not ended, behind dots", "local s = \"wait…\" .. \"abc", "x.lua:1:24: unfinished string: a quote is missing in this line"},
 		{"a string that is not ended", "local s = \"abc\nprint(s)", "x.lua:1:11: unfinished string: a quote is missing in this line"},
 		{"a long string that is not ended", "local s = [[abc\nprint(s)", "x.lua:1:11: unfinished string: ']]' is missing"},
 		{"a comment that is not ended", "--[[ abc\nprint(s)", "x.lua:1:1: unfinished comment: ']]' is missing"},

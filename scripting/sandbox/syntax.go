@@ -25,7 +25,7 @@ func (p *Program) lexical(s *scan, err error) error {
 	place := s.token.Pos
 	switch message {
 	case "unterminated string":
-		message = "unfinished string: a quote is missing in this line" + quoteHint(sourceLine(p.Source, place.Line))
+		message = "unfinished string: a quote is missing in this line" + quoteHint(sourceLine(p.Source, place.Line), true)
 	case "unterminated multiline string":
 		message = "unfinished string: ']]' is missing"
 	case "invalid multiline comment":
@@ -102,17 +102,23 @@ func (p *Program) syntax(err error) error {
 	if place.Line < 1 {
 		place.Line, place.Column = 1, 1
 	}
-	return p.errorAt(place.Line, place.Column, "%s%s", s.explain(failed.Message), quoteHint(sourceLine(p.Source, place.Line)))
+	return p.errorAt(place.Line, place.Column, "%s%s", s.explain(failed.Message), quoteHint(sourceLine(p.Source, place.Line), false))
 }
 
 // quoteHint returns the end of a message about a line that has typographic quotes, or "". They end
-// no string, so that what comes behind them is read as if it was meant.
-func quoteHint(line string) string {
-	words := spelling.Strange(line, spelling.Quote)
-	if len(words) == 0 {
-		return ""
+// no string, so that what comes behind them is read as if it was meant. Those in a string are right,
+// unless a string of the line does not end.
+func quoteHint(line string, unfinished bool) string {
+	kinds := spelling.Quote
+	if unfinished {
+		kinds |= spelling.Prose
 	}
-	return "; " + words[0].String()
+	for _, w := range spelling.Strange(line, kinds) {
+		if !strings.Contains(w.Names[0], "ELLIPSIS") {
+			return "; " + w.String()
+		}
+	}
+	return ""
 }
 
 // explain returns the message for the token at hand, from the most to the least specific guess.
