@@ -86,6 +86,7 @@ func TestModesOfMadeFiles(t *testing.T) {
 				"mine": 0o700, "mine/ssh.lua": 0o600, "mine/ssh_test.lua": 0o600, "mine/golden_test.lua": 0o600, "mine/captures": 0o700, "mine/captures/ssh-opens.pcap": 0o600, "mine/ssh.golden": 0o600,
 				"mine/.luarc.json": 0o600, "mine/.luacheckrc": 0o600, "mine/.luals": 0o700, "mine/.luals/sesame.lua": 0o600,
 				"theirs": 0o700, "theirs/knockd.lua": 0o600, "theirs/knockd.pcap": 0o600, "theirs/knockd.jsonl": 0o600, "theirs/knockd_test.lua": 0o600,
+				"theirs/sesame.toml": 0o600,
 			}, "mine", "theirs")
 		})
 	}
@@ -120,7 +121,7 @@ func TestRealModesOfMadeFiles(t *testing.T) {
 				t.Errorf("exit status %d", got)
 			}
 			most := map[string]fs.FileMode{
-				"state": 0o700, "state/lock": 0o600, "state/journal": 0o600, "state/set": 0o600,
+				"state": 0o700, "state/lock": 0o600, "state/journal": 0o600, "state/set": 0o600, "state/attempts": 0o600, "state/audit.log": 0o600,
 				"log": 0o755, "log/knockd.log": 0o640, // which has no sequences, and a group reads
 				"out": 0o755, "out/recording": 0o600, "out/scrubbed": 0o600,
 			}
