@@ -39,7 +39,7 @@ var rules = []struct {
 }{
 	{path: `/usr/sbin/sesame`, mode: 0o755},
 	{path: `/usr/bin/sesame-knock`, mode: 0o755},
-	{path: `/etc/(sesame/sesame\.toml|logrotate\.d/sesame)`, mode: 0o644, config: true},
+	{path: `/etc/logrotate\.d/sesame`, mode: 0o644, config: true},
 	{path: `/usr/lib/systemd/system/sesame(-guard|-helper)?\.service`, mode: 0o644},
 	{path: `/usr/lib/systemd/system/sesame-helper\.socket`, mode: 0o644},
 	{path: `/usr/lib/sysusers\.d/sesame\.conf`, mode: 0o644},
@@ -53,6 +53,7 @@ var rules = []struct {
 	{path: `/usr/share/zsh/site-functions/_sesame(-knock)?`, mode: 0o644, only: "rpm"},
 	{path: `/usr/share/doc/sesame/(README|ARCHITECTURE|CHANGELOG|CONTRIBUTING|SECURITY)\.md`, mode: 0o644},
 	{path: `/usr/share/doc/sesame/NOTICES`, mode: 0o644},
+	{path: `/usr/share/doc/sesame/examples/sesame\.toml`, mode: 0o644},
 	{path: `/usr/share/doc/sesame/(copyright|changelog\.gz)`, mode: 0o644, only: "deb"},
 	{path: `/usr/share/doc/sesame/docs/(monitoring/)?[\w.-]+\.(md|json|yml)`, mode: 0o644},
 	{path: `/usr/share/doc/sesame/docs/pictures/[\w-]+\.(svg|png)`, mode: 0o644},
