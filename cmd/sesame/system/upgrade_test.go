@@ -5,6 +5,8 @@ package system
 import (
 	"encoding/json"
 	"maps"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -73,10 +75,26 @@ func firstEnd(ends map[uint64]time.Time) time.Time {
 	return slices.MinFunc(slices.Collect(maps.Values(ends)), time.Time.Compare)
 }
 
+// withOtherTable returns the package in a version whose table of settings has one more, wherever it
+// has the table.
+func withOtherTable(t *testing.T, deb string) string {
+	t.Helper()
+	other := filepath.Join(t.TempDir(), "other.deb")
+	cmd := exec.Command("sh", "-ec", `dpkg-deb --raw-extract "$1" "$2"
+for file in $(grep -rlE '^#?observe = ' --include=sesame.toml "$2"); do echo '#other = 1' >>"$file"; tables=yes; done
+[ -n "$tables" ]
+dpkg-deb -Znone --build "$2" "$3"`, "sh", deb, filepath.Join(t.TempDir(), "files"), other)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("making another package: %v\n%s", err, out)
+	}
+	return other
+}
+
 // TestSystemPackageUpgrade upgrades while a session and a grant live, an undo is owed and somebody
 // has knocked half a sequence. Then it goes back to the older version, which meets the state that
 // the newer one wrote. All goes on to its own end, and the undo runs once. Nobody else ever gets
-// in.
+// in. Nobody is asked about the settings that a person changed, and no preset changes what is
+// enabled.
 func TestSystemPackageUpgrade(t *testing.T) {
 	m, two, stranger := newGuarded(t)
 	session, ends := m.session(guarded), m.ends()
@@ -84,12 +102,14 @@ func TestSystemPackageUpgrade(t *testing.T) {
 		t.Fatalf("there are the grants %v: expected two", ends)
 	}
 	m.knock(slowKnocks[:2]...)
-	for _, deb := range []string{two.newer, two.older} {
+	m.write("/etc/systemd/system-preset/10-all.preset", "disable *\n")
+	for _, deb := range []string{withOtherTable(t, two.newer), two.older} {
 		before := m.property("sesame.service", "MainPID")
 		m.add(deb)
 		m.restarted(before)
 		m.current("sesame.service")
 		m.echoes(session)
+		m.unitsAre("is-enabled", "enabled", "enabled", "static", "enabled")
 		m.granted()
 		m.helped()
 		m.current(helper)
@@ -164,7 +184,8 @@ func TestSystemPackageUpgradeWhileItRests(t *testing.T) {
 }
 
 // TestSystemPackageUpgradeFails has settings that the daemon cannot read when it is started again.
-// The upgrade says so and fails. The guard stays, and once the file is right it can be finished.
+// The upgrade says so and fails, and so does each try to finish it. The guard stays, and once the
+// file is right it can be finished.
 func TestSystemPackageUpgradeFails(t *testing.T) {
 	m, two, stranger := newGuarded(t)
 	m.write("/etc/sesame/sesame.toml", "interfaces = 7\n")
@@ -175,6 +196,10 @@ func TestSystemPackageUpgradeFails(t *testing.T) {
 	}
 	m.shut(other)
 	m.opens(guarded) // the grant
+	e = m.try("dpkg", "--configure", "sesame")
+	if said := e.stdout + e.stderr; e.status == 0 || !strings.Contains(said, "journalctl") {
+		t.Errorf("when the file was still wrong, dpkg --configure ended with %d, and said\n%s", e.status, said)
+	}
 	m.write("/etc/sesame/sesame.toml", ownSettings)
 	m.dpkg("--configure", "sesame")
 	m.eventually("the daemon runs", func() bool { return m.property("sesame.service", "ActiveState") == "active" })
