@@ -106,8 +106,8 @@ func (p *Program) syntax(err error) error {
 }
 
 // quoteHint returns the end of a message about a line that has typographic quotes, or "". They end
-// no string, so that what comes behind them is read as if it was meant. Those in a string are right,
-// unless a string of the line does not end.
+// no string, so that what comes behind them is read as if it was meant. Those in a string are
+// right, unless a string of the line does not end.
 func quoteHint(line string, unfinished bool) string {
 	kinds := spelling.Quote
 	if unfinished {
