@@ -39,7 +39,7 @@ var rules = []struct {
 }{
 	{path: `/usr/sbin/sesame`, mode: 0o755},
 	{path: `/usr/bin/sesame-knock`, mode: 0o755},
-	{path: `/etc/logrotate\.d/sesame`, mode: 0o644, config: true},
+	{path: `/etc/(sesame/sesame\.toml|logrotate\.d/sesame)`, mode: 0o644, config: true},
 	{path: `/usr/lib/systemd/system/sesame(-guard|-helper)?\.service`, mode: 0o644},
 	{path: `/usr/lib/systemd/system/sesame-helper\.socket`, mode: 0o644},
 	{path: `/usr/lib/sysusers\.d/sesame\.conf`, mode: 0o644},
