@@ -7,20 +7,16 @@ import (
 	"sesame/cmd/knock/client"
 )
 
-// packagedKnock is the name of the client where a package installed it.
-const packagedKnock = "sesame-knock"
-
-// knockCompletions returns the files for the client, which is too small to answer a shell itself.
-func knockCompletions() map[string]string {
-	return map[string]string{
-		packagedKnock + ".bash": knockBash(), "_" + packagedKnock: knockZsh(), packagedKnock + ".fish": knockFish(),
-	}
-}
+// The names of the client. A package installs it as packagedKnock, since knockd has a knock, too.
+const (
+	packagedKnock = "sesame-knock"
+	builtKnock    = "knock"
+)
 
 // shellQuoted returns a text in single quotes, for bash and zsh.
 func shellQuoted(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
-func knockBash() string {
+func knockBash(name string) string {
 	var names []string
 	for _, f := range client.Flags() {
 		names = append(names, "--"+f.Name)
@@ -37,12 +33,14 @@ _sesame_knock() {
 }
 
 complete -F _sesame_knock %[1]s
-`, packagedKnock, shellQuoted(strings.Join(names, " ")))
+# bash-completion, which reads this file at the first Tab, does not find it then behind a path.
+if [[ ${COMP_WORDS[0]-} == */%[1]s ]]; then complete -F _sesame_knock -- "${COMP_WORDS[0]}"; fi
+`, name, shellQuoted(strings.Join(names, " ")))
 }
 
-func knockZsh() string {
+func knockZsh(name string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "#compdef %[1]s\n# Completion of %[1]s for zsh: its flags, and hosts.\n_arguments -S -s \\\n", packagedKnock)
+	fmt.Fprintf(&b, "#compdef %[1]s\n# Completion of %[1]s for zsh: its flags, and hosts.\n_arguments -S -s \\\n", name)
 	explained := strings.NewReplacer(`\`, `\\`, "[", `\[`, "]", `\]`, ":", `\:`)
 	for _, f := range client.Flags() {
 		value, same := "", "--"+f.Name
@@ -65,12 +63,12 @@ func knockZsh() string {
 	return b.String()
 }
 
-func knockFish() string {
+func knockFish(name string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# Completion of %[1]s for fish: its flags, and hosts.\ncomplete -c %[1]s -f -a '(__fish_print_hostnames)'\n", packagedKnock)
+	fmt.Fprintf(&b, "# Completion of %[1]s for fish: its flags, and hosts.\ncomplete -c %[1]s -f -a '(__fish_print_hostnames)'\n", name)
 	quoted := strings.NewReplacer(`\`, `\\`, "'", `\'`)
 	for _, f := range client.Flags() {
-		fmt.Fprintf(&b, "complete -c %s -l %s", packagedKnock, f.Name)
+		fmt.Fprintf(&b, "complete -c %s -l %s", name, f.Name)
 		if f.Letter != 0 {
 			fmt.Fprintf(&b, " -s %c", f.Letter)
 		}

@@ -71,16 +71,30 @@ var shellCases = []shellCase{
 	{"-knock -d 1s --js\t", "-d|1s|--json"},
 }
 
-// shells are the programs, with what they read first.
+// shells are the programs, with what they read first. All but one load the files when needed,
+// by their names below a prefix.
 var shells = []struct {
 	name string
 	argv []string
-	rc   string // %s is the directory of the completions
+	rc   string // %s is the directory that has the completions
+	// traps are functions that completion must not call: a person's wrapper of the program, which
+	// may ask for a password, and what some systems run for a program that is missing.
+	traps string
 }{
-	{"bash", []string{"bash", "--norc", "--noprofile", "-i"}, "set +o history; source /usr/share/bash-completion/bash_completion; source %[1]s/sesame.bash; source %[1]s/sesame-knock.bash"},
-	{"bash without bash-completion", []string{"bash", "--norc", "--noprofile", "-i"}, "set +o history; source %[1]s/sesame.bash; source %[1]s/sesame-knock.bash"},
-	{"zsh", []string{"zsh", "-f", "-i"}, "zstyle ':completion:*' insert-tab false; unsetopt bang_hist; fpath=(%s $fpath); autoload -U compinit; compinit -u -D"},
-	{"fish", []string{"fish", "--no-config", "-i"}, "source %[1]s/sesame.fish; source %[1]s/sesame-knock.fish"},
+	{"bash", []string{"bash", "--norc", "--noprofile", "-i"},
+		"set +o history; XDG_DATA_DIRS=%s:/usr/share; source /usr/share/bash-completion/bash_completion", trapsOf("command_not_found_handle")},
+	{"bash without bash-completion", []string{"bash", "--norc", "--noprofile", "-i"},
+		"set +o history; for file in %s/bash-completion/completions/*; do source $file; done", trapsOf("command_not_found_handle")},
+	{"zsh", []string{"zsh", "-f", "-i"},
+		"zstyle ':completion:*' insert-tab false; unsetopt bang_hist; fpath=(%s/zsh/site-functions $fpath); autoload -U compinit; compinit -u -D", trapsOf("command_not_found_handler")},
+	{"fish", []string{"fish", "--no-config", "-i"},
+		"set fish_complete_path %s/fish/vendor_completions.d /usr/share/fish/completions; set fish_function_path /usr/share/fish/functions",
+		"function sesame; touch ~/canary; end; function fish_command_not_found; touch ~/canary; end"},
+}
+
+// trapsOf returns the traps of a shell that calls a function for a program that is missing.
+func trapsOf(missing string) string {
+	return "sesame() { touch ~/canary; }; " + missing + "() { touch ~/canary; }"
 }
 
 // TestRealCompletion types in real shells. It fails when a shell completes to something else, or
@@ -157,7 +171,7 @@ func newShell(t *testing.T, argv []string, rc string) *shell {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.terminal.Close(); _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	s.lines(fmt.Sprintf(rc, s.dir+"/completions"))
+	s.lines(fmt.Sprintf(rc, s.dir+"/share"))
 	return s
 }
 
@@ -179,16 +193,7 @@ func (s *shell) prepare() {
 			s.Fatal(err)
 		}
 	}
-	self, err := os.Executable()
-	if err == nil {
-		err = os.Mkdir(filepath.Join(s.dir, "bin"), 0o700)
-	}
-	if err == nil {
-		err = os.Symlink(self, filepath.Join(s.dir, "bin/sesame")) // see TestMain
-	}
-	if err != nil {
-		s.Fatal(err)
-	}
+	s.addPrograms()
 	s.serve()
 }
 
@@ -280,17 +285,24 @@ func (s *shell) lines(all ...string) string {
 // completed types a call of sesame, and returns the arguments that the shell passes on.
 func (s *shell) completed(typed string) string {
 	s.Helper()
-	const home = "\x01" // before the line
 	if !strings.HasPrefix(typed, "-knock ") {
 		typed = " " + typed
 	}
-	out := s.lines("sesame" + typed + home + `printf '<<%s>>\n' `)
-	var args []string
+	args, _ := s.argumentsOf("sesame" + typed)
+	return strings.Join(args[1:], "|") // without the program
+}
+
+// argumentsOf types a line, and returns its words as the shell then passes them on, and all that it
+// wrote.
+func (s *shell) argumentsOf(typed string) (args []string, out string) {
+	s.Helper()
+	const home = "\x01" // before the line
+	out = s.lines(typed + home + `printf '<<%s>>\n' `)
 	for _, m := range regexp.MustCompile(`<<([^%][^>]*|)>>\r?\n`).FindAllStringSubmatch(out, -1) {
 		args = append(args, m[1])
 	}
 	if len(args) == 0 {
 		s.Fatalf("%q: no arguments:\n%s", typed, out)
 	}
-	return strings.Join(args[1:], "|") // without the program
+	return args, out
 }

@@ -19,10 +19,19 @@ var (
 	fishCompletion string
 )
 
-// completionScripts returns the files that shells read, by the names that they expect.
-func completionScripts() map[string]string {
-	all := knockCompletions()
-	all["sesame.bash"], all["_sesame"], all["sesame.fish"] = bashCompletion, zshCompletion, fishCompletion
+// completionFiles returns the files that shells look for, by their paths below a prefix such as
+// /usr/local. The client has both of its names.
+func completionFiles() map[string]string {
+	all := map[string]string{}
+	add := func(command, bash, zsh, fish string) {
+		all["share/bash-completion/completions/"+command] = bash
+		all["share/zsh/site-functions/_"+command] = zsh
+		all["share/fish/vendor_completions.d/"+command+".fish"] = fish
+	}
+	add("sesame", bashCompletion, zshCompletion, fishCompletion)
+	for _, name := range []string{packagedKnock, builtKnock} {
+		add(name, knockBash(name), knockZsh(name), knockFish(name))
+	}
 	return all
 }
 
@@ -35,16 +44,16 @@ what they take: doors and options of the scripts, sources, guarded ports and sto
 keys of the daemon, captures, and interfaces. What the daemon knows is completed for
 those who may ask it, most often root alone, and only while it answers.
 
-A package installs the scripts. Without one, for one session:
+A package installs the scripts, and so does "sesame manual /usr/local". Without them,
+for one session:
 
   source <(sesame completion bash)
   source <(sesame completion zsh)
   sesame completion fish | source
 
-For all sessions, write it where the shell looks:
+For all sessions of yours, write it where the shell looks:
 
   sesame completion bash > ~/.local/share/bash-completion/completions/sesame
-  sesame completion zsh  > /usr/local/share/zsh/site-functions/_sesame
   sesame completion fish > ~/.config/fish/completions/sesame.fish`,
 		Example: `  source <(sesame completion bash)`,
 		Args:    arguments(1, 1, "the name of a shell: bash, zsh or fish"),

@@ -16,18 +16,18 @@ import (
 
 func (p *program) manualCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "manual DIR",
-		Short: "Write the manual pages, and the completions for shells",
-		Long: `Manual writes the manual pages below DIR/man, such as DIR/man/man8/sesame.8, and the
-completions for bash, zsh and fish into DIR/completions. Files that exist are written
-anew.
+		Use:   "manual PREFIX",
+		Short: "Install the manual pages, and the completions for shells",
+		Long: `Manual writes the manual pages and the completions for bash, zsh and fish below
+PREFIX/share, where man and the shells look for them when PREFIX is /usr/local.
+Files that exist are written anew. The client has its two names, knock and
+sesame-knock. A package has these files already.
 
 The pages have the date of the commit that the program was built from, or that of
 SOURCE_DATE_EPOCH in the environment.`,
-		Example: `  sesame manual out
-  man -l out/man/man8/sesame.8`,
-		Hidden: true, // it is for who builds packages
-		Args:   arguments(1, 1, "DIR, such as out"),
+		Example: `  sudo sesame manual /usr/local
+  sesame manual out && man -l out/share/man/man8/sesame.8`,
+		Args: arguments(1, 1, "PREFIX, such as /usr/local"),
 		RunE: func(c *cobra.Command, args []string) error {
 			date, err := manualDate(os.Getenv("SOURCE_DATE_EPOCH"), build.Read().Date)
 			if err != nil {
@@ -54,15 +54,14 @@ func manualDate(epoch, commit string) (string, error) {
 	return at.UTC().Format(time.DateOnly), nil
 }
 
-// writeManual writes all pages and completions below a directory.
-func (p *program) writeManual(root *cobra.Command, directory, date string) error {
+// writeManual writes all pages and completions below a prefix.
+func (p *program) writeManual(root *cobra.Command, prefix, date string) error {
+	files := completionFiles()
 	for _, page := range p.manualPages(root, date) {
-		if err := writeBelow(directory, filepath.Join("man", page.Path()), page.String()); err != nil {
-			return err
-		}
+		files["share/man/"+page.Path()] = page.String()
 	}
-	for name, text := range completionScripts() {
-		if err := writeBelow(directory, filepath.Join("completions", name), text); err != nil {
+	for name, text := range files {
+		if err := writeBelow(prefix, filepath.FromSlash(name), text); err != nil {
 			return err
 		}
 	}
@@ -84,7 +83,7 @@ func writeBelow(directory, name, text string) error {
 // manualPages returns all pages.
 func (p *program) manualPages(root *cobra.Command, date string) []*manual.Page {
 	w := &manualWriter{program: p, date: date, source: "sesame " + root.Version}
-	pages := []*manual.Page{w.overview(root), w.settings(), w.scripts(), w.client()}
+	pages := []*manual.Page{w.overview(root), w.settings(), w.scripts(), w.client(packagedKnock), w.client(builtKnock)}
 	for _, c := range root.Commands() {
 		if hasPage(c) {
 			pages = append(pages, w.command(c))

@@ -126,13 +126,12 @@ func writeMembers(p *manual.Page, o scripting.Object, which func(scripting.Membe
 	}
 }
 
-// client returns sesame-knock(1), which is that of the program knock.
-func (w *manualWriter) client() *manual.Page {
-	p := w.page("sesame-knock", 1, client.Short)
+// client returns the page of the program knock, by one of its names.
+func (w *manualWriter) client(name string) *manual.Page {
+	p := w.page(name, 1, client.Short)
 	p.Heading("SYNOPSIS")
-	p.Synopsis("sesame-knock [flags] HOST KNOCK...")
+	p.Synopsis(name + " [flags] HOST KNOCK...")
 	p.Synopsis("sesame knock [flags] HOST KNOCK...")
-	p.Synopsis("knock [flags] HOST KNOCK...")
 	p.Heading("DESCRIPTION")
 	p.Prose(client.Description)
 	p.Para("The program has the name `sesame-knock` where a package installed it, and `knock` where it was built from source. `sesame knock` is the same.")
@@ -150,7 +149,7 @@ func (w *manualWriter) client() *manual.Page {
 	p.Heading("EXIT STATUS")
 	p.Para(client.Statuses)
 	p.Heading("EXAMPLES")
-	p.Literal(strings.ReplaceAll(client.Examples, "%s", "sesame-knock"))
+	p.Literal(strings.ReplaceAll(client.Examples, "%s", name))
 	p.Heading("SEE ALSO")
 	p.Para("sesame(8), sesame-explain(8)")
 	return p

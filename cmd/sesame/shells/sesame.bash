@@ -1,5 +1,5 @@
-# Completion of sesame for bash 4.3 and newer. It asks the program. Nothing of the line, and no name
-# that the program knows, is evaluated by the shell.
+# Completion of sesame for bash 4.3 and newer. It asks the program. Nothing of the line is evaluated
+# by the shell but ~ and a variable at the beginning of a word, and no name that the program knows.
 
 # _sesame_unquote sets REPLY to a word without its quotes and backslashes, and quote to the quote
 # that is still open.
@@ -22,7 +22,23 @@ _sesame_unquote() {
 			REPLY+=$c
 		fi
 	done
-	if [[ $word == \~/* ]]; then REPLY=$HOME${REPLY:1}; fi
+}
+
+# _sesame_plain sets REPLY to a word as bash would pass it on, and quote as _sesame_unquote does.
+_sesame_plain() {
+	local word=$1 begin='' name
+	local variable='^("?)\$([A-Za-z_][A-Za-z0-9_]*|\{[A-Za-z_][A-Za-z0-9_]*\})'
+	if [[ $word =~ $variable ]]; then
+		name=${BASH_REMATCH[2]#\{}
+		name=${name%\}}
+		begin=${!name-}
+		word=${BASH_REMATCH[1]}${word#"${BASH_REMATCH[0]}"}
+	elif [[ $word =~ ^~[A-Za-z0-9_.-]*/ ]]; then
+		eval "begin=${BASH_REMATCH[0]}" # letters alone: nothing runs
+		word=${word#"${BASH_REMATCH[0]}"}
+	fi
+	_sesame_unquote "$word"
+	REPLY=$begin$REPLY
 }
 
 # _sesame_words sets words to the words of the line up to the cursor. Bash cuts them at ":" and "=",
@@ -84,13 +100,15 @@ _sesame() {
 	COMPREPLY=()
 	_sesame_words
 	for line in "${words[@]}"; do
-		_sesame_unquote "$line"
+		_sesame_plain "$line"
 		plain+=("$REPLY")
 	done
 	typed=${words[${#words[@]}-1]}
+	# A function of this name may ask for a password, and that for missing commands takes its time.
+	if ! type -P -- "${plain[0]}" >/dev/null; then return; fi
 	while IFS= read -r line; do
 		lines+=("$line")
-	done < <("${plain[0]}" __complete "${plain[@]:1}" 2>/dev/null)
+	done < <(command -- "${plain[0]}" __complete "${plain[@]:1}" 2>/dev/null)
 	if ((${#lines[@]} > 0)); then
 		directive=${lines[${#lines[@]}-1]#:}
 		unset "lines[${#lines[@]}-1]"
@@ -111,4 +129,7 @@ _sesame() {
 	fi
 }
 
-complete -F _sesame sesame
+# Bash looks for what is behind the last slash, with a quote that ends there.
+complete -F _sesame sesame "sesame'" 'sesame"'
+# bash-completion, which reads this file at the first Tab, does not find it then behind a path.
+if [[ ${COMP_WORDS[0]-} == */sesame ]]; then complete -F _sesame -- "${COMP_WORDS[0]}"; fi
