@@ -39,6 +39,10 @@ func (p *program) daemonFlags() map[string]valueKind {
 		"sesame store list --source":   stored,
 		"sesame store get --source":    stored,
 		"sesame store forget --source": stored,
+		"directory":                    {"DIR", directories()},
+		"idle":                         {"TIME", words("30s", "5m", "0")},
+		"listen":                       {"PATH", files("sock")},
+		"owner":                        {"UID", cobra.NoFileCompletions},
 	}
 }
 

@@ -15,8 +15,8 @@ import (
 func (p *program) undecided(root *cobra.Command) (missing []string) {
 	kinds := p.flagKinds()
 	eachCommand(root, func(c *cobra.Command) {
-		if c.Hidden || c.Name() == "help" {
-			return
+		if !hasPage(c) && c.Name() != "knock" {
+			return // nobody types it
 		}
 		if c.Runnable() && !c.HasSubCommands() && c.ValidArgsFunction == nil {
 			missing = append(missing, c.CommandPath())

@@ -52,10 +52,17 @@ func (p *program) helperCommand() *cobra.Command {
 		Short: "Read scripts and run their commands for a daemon that is not root",
 		Long: `Helper does as root what a daemon of another user asks for: it reads the scripts and the
 files that they name, runs the commands that they declare and their undos, and comments out
-one-time sequences. It takes the socket that systemd passes (sesame-helper.socket).`,
-		Hidden: true,
-		Args:   noArguments,
-		RunE:   func(c *cobra.Command, _ []string) error { return p.help(c, f) },
+one-time sequences. It takes the socket that systemd passes (sesame-helper.socket).
+
+With --settle it runs the undo commands that are pending, without a daemon, and ends. Stop
+sesame-helper.service before.
+
+The exit status is 0 when it was done, 1 when --settle leaves undo commands pending, and 2 when
+it failed.`,
+		Example: "  sudo sesame helper --settle",
+		Hidden:  true, // systemd starts it, but for --settle
+		Args:    noArguments,
+		RunE:    func(c *cobra.Command, _ []string) error { return p.help(c, f) },
 	}
 	f.add(c)
 	c.Flags().BoolVar(&f.inherited, "inherited", false, "serve the connection at descriptor 3 until it ends, whatever signals come")
@@ -63,7 +70,7 @@ one-time sequences. It takes the socket that systemd passes (sesame-helper.socke
 	c.Flags().IntVar(&f.owner, "owner", 0, "the user, by number, who may connect to --listen beside root")
 	c.Flags().StringVar(&f.directory, "directory", "", "directory for the journal of undos, of root alone (default the state directory with -helper)")
 	c.Flags().DurationVar(&f.idle, "idle", helperIdle, "end when no daemon was connected for so long; 0: never")
-	c.Flags().BoolVar(&f.settle, "settle", false, "run the undos that are pending, while no daemon runs, and end; the exit status is 1 when some are pending still")
+	c.Flags().BoolVar(&f.settle, "settle", false, "run the undos that are pending, while no daemon runs, and end")
 	return c
 }
 

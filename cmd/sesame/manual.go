@@ -92,8 +92,20 @@ func (p *program) manualPages(root *cobra.Command, date string) []*manual.Page {
 	return pages
 }
 
-// hasPage reports whether a command has a page of its own. The client's page is that of the program
-// knock.
+// pageless are the commands without a page of their own, and why. All others have one, also those
+// that --help does not list.
+func pageless() map[string]string {
+	return map[string]string{
+		"help":        "it prints what --help prints",
+		"knock":       "sesame-knock(1) is its page",
+		"probe-state": "nobody types it: sesame run starts it",
+		"list-rules":  "nobody types it: sesame run starts it",
+		"load-set":    "nobody types it: sesame helper starts it",
+	}
+}
+
+// hasPage reports whether a command has a page of its own.
 func hasPage(c *cobra.Command) bool {
-	return !c.Hidden && c.Name() != "help" && c.Name() != "knock"
+	_, without := pageless()[c.Name()]
+	return !without
 }

@@ -22,7 +22,7 @@ func (w *manualWriter) overview(root *cobra.Command) *manual.Page {
 	p.Heading("DESCRIPTION")
 	p.Prose(root.Long)
 	p.Heading("COMMANDS")
-	for _, c := range visible(root) {
+	for _, c := range root.Commands() {
 		if hasPage(c) {
 			p.Item(manual.Bold(pageName(c))+"(8)", sentence(c.Short))
 		}

@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -71,6 +72,34 @@ func TestManualReferences(t *testing.T) {
 	const again = 1 // knock(1) is sesame-knock(1) by another name
 	if len(named) != len(pages)-again {
 		t.Errorf("%d pages are named, of %d: expected that sesame(8) names all but knock(1)", len(named), len(pages))
+	}
+}
+
+// TestEveryCommandHasAPage fails for a command that has neither a page nor a reason to have none,
+// and for a reason that no command needs.
+func TestEveryCommandHasAPage(t *testing.T) {
+	directory, _ := writtenManual(t)
+	reasons := pageless()
+	p := &program{}
+	root := p.root()
+	root.InitDefaultHelpCmd()
+	for _, c := range root.Commands() {
+		_, err := os.Stat(filepath.Join(directory, "share/man/man8", pageName(c)+".8"))
+		reason, without := reasons[c.Name()]
+		if delete(reasons, c.Name()); without != (err != nil) {
+			t.Errorf("%s: a page: %v; the reason to have none: %q", c.CommandPath(), err, reason)
+		}
+		if without && !c.Hidden && c.Name() != "help" && c.Name() != "knock" {
+			t.Errorf("%s has no page, and --help lists it", c.CommandPath())
+		}
+	}
+	for name := range reasons {
+		t.Errorf("there is no command %s", name)
+	}
+	root.AddCommand(&cobra.Command{Use: "forgotten", Short: "Forget", Hidden: true, Run: func(*cobra.Command, []string) {}})
+	pages := p.manualPages(root, "2026-11-30")
+	if !slices.ContainsFunc(pages, func(page *manual.Page) bool { return page.Path() == "man8/sesame-forgotten.8" }) {
+		t.Error("a new command has no page")
 	}
 }
 
@@ -156,7 +185,7 @@ func TestManualHasAll(t *testing.T) {
 	p := &program{}
 	eachCommand(p.root(), func(c *cobra.Command) {
 		path := strings.Fields(c.CommandPath())
-		if len(path) < 2 || !hasPage(c) || c.Hidden || c.Parent().Hidden {
+		if len(path) < 2 || !hasPage(c) || !hasPage(c.Parent()) {
 			return
 		}
 		c.Flags().VisitAll(func(f *pflag.Flag) {
