@@ -11,6 +11,9 @@ import (
 // noFiles is what shells get with names: what else is there are no files.
 const noFiles = cobra.ShellCompDirectiveNoFileComp
 
+// maxOffered bounds the sources of events and captures that are offered. Nobody looks through more.
+const maxOffered = 50
+
 // A valueKind is what a flag takes: the name that stands for it in --help and in the manual, and
 // what shells complete it to.
 type valueKind struct {

@@ -42,7 +42,6 @@ func (p *program) daemonFlags() map[string]valueKind {
 		"directory":                    {"DIR", directories()},
 		"idle":                         {"TIME", words("30s", "5m", "0")},
 		"listen":                       {"PATH", files("sock")},
-		"owner":                        {"UID", cobra.NoFileCompletions},
 	}
 }
 
@@ -80,9 +79,6 @@ func (p *program) completeSources(c *cobra.Command, _ []string, begin string) ([
 		return append(names, knockedLately(&events)...), nil
 	})
 }
-
-// maxOffered bounds the sources of events that are offered. Nobody looks through more.
-const maxOffered = 50
 
 // knockedLately returns the sources of events, the latest first.
 func knockedLately(events *bytes.Buffer) (names []string) {

@@ -67,6 +67,9 @@ var shellCases = []shellCase{
 	{"explain --socket nobody 2001:\t", "explain|--socket|nobody|2001:"},
 	{"revoke --socket socket 203.0.113.9 t\t", "revoke|--socket|socket|203.0.113.9|tcp/22"},
 	{"completion z\t", "completion|zsh"},
+	// In a text of several words the last one is completed.
+	{"simulate -s scripts --knock 203.0.113.9\\ ss\t", "simulate|-s|scripts|--knock|203.0.113.9 ssh"},
+	{"simulate --fact 2001:db8::/32\\ cou\tPT", "simulate|--fact|2001:db8::/32 country=PT"},
 	{"-knock --verb\t", "--verbose"},
 	{"-knock -d 1s --js\t", "-d|1s|--json"},
 }

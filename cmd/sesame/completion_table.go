@@ -7,19 +7,20 @@ import (
 )
 
 // flagKinds says what each flag takes that is no switch, by its name, or by that of a command and
-// its own. A flag that is nowhere fails TestEveryFlagIsCompleted. What completes to nothing is a
-// text, a number or an address that nobody knows.
+// its own. A flag that is nowhere fails TestEveryFlagIsCompleted.
 func (p *program) flagKinds() map[string]valueKind {
 	all := p.commonFlags()
 	maps.Copy(all, p.replayFlags())
 	maps.Copy(all, scanFlags())
 	maps.Copy(all, p.daemonFlags())
+	for flag, free := range freeFlags() {
+		all[flag] = valueKind{free.name, cobra.NoFileCompletions}
+	}
 	return all
 }
 
 // commonFlags are those of the daemon, and those that several commands have.
 func (p *program) commonFlags() map[string]valueKind {
-	nothing := cobra.NoFileCompletions
 	return map[string]valueKind{
 		"config":                        {"FILE", files("toml")},
 		"scripts":                       {"PATH", scriptPaths()},
@@ -33,12 +34,9 @@ func (p *program) commonFlags() map[string]valueKind {
 		"trial":                         {"TIME", nil},
 		"sesame reload --from":          {"PATH", scriptPaths()},
 		"last":                          {"TIME", words("1m", "10m", "1h", "24h")},
-		"skip":                          {"N", nothing},
-		"limit":                         {"N", nothing},
 		"lines":                         {"N", nil},
 		"action":                        {"ACTION", nil},
 		"defaults":                      {"FILE", files()},
-		"run":                           {"REGEXP", nothing},
 		"guards":                        {"PORT", words("tcp/22", "tcp/443", "tcp/3389")},
 		"keep":                          {"WHAT", separated(words("addresses", "ports", "payloads", "options"))},
 		"output":                        {"FILE", files()},
@@ -48,48 +46,58 @@ func (p *program) commonFlags() map[string]valueKind {
 
 // replayFlags are those of commands that replay captures or knocks.
 func (p *program) replayFlags() map[string]valueKind {
-	nothing := cobra.NoFileCompletions
 	return map[string]valueKind{
-		"at":            {"TIME", nothing},
-		"decap":         {"TUNNEL", separated(words("gre", "vxlan", "erspan", "ipip", "geneve"))},
-		"door":          {"DOOR", separated(p.completeDoors)},
-		"source":        {"ADDRESS", nothing},
-		"fact":          {"FACT", nothing},
-		"geo":           {"FILE", files("mmdb")},
-		"html":          {"FILE", files("html")},
-		"knock":         {"KNOCKS", nothing},
-		"until":         {"TIME", words("1m", "1h", "24h")},
-		"min-knocks":    {"N", nothing},
-		"me":            {"ADDRESS", p.completeSources},
-		"old":           {"SCRIPTS", nil},
-		"old-config":    {"FILE", files("toml")},
-		"old-set":       {"NAME=VALUE", p.completeOptions},
-		"only":          {"WHICH", nil},
-		"duplicate":     {"SHARE", words("1%", "5%", "20%")},
-		"loss":          {"SHARE", words("1%", "5%", "20%")},
-		"reorder":       {"SHARE", words("1%", "5%", "20%")},
-		"min-opens":     {"SHARE", words("90%", "95%", "99%")},
-		"jitter":        {"TIME", words("50ms", "200ms", "1s")},
-		"nat-addresses": {"N", nothing},
-		"runs":          {"N", nothing},
-		"seed":          {"N", nothing},
+		"decap":      {"TUNNEL", separated(words("gre", "vxlan", "erspan", "ipip", "geneve"))},
+		"door":       {"DOOR", separated(p.completeDoors)},
+		"source":     {"ADDRESS", separated(p.completeChosen)},
+		"fact":       {"FACT", p.completeFacts},
+		"knock":      {"KNOCKS", p.completeKnocks},
+		"geo":        {"FILE", files("mmdb")},
+		"html":       {"FILE", files("html")},
+		"until":      {"TIME", words("1m", "1h", "24h")},
+		"me":         {"ADDRESS", p.completeSources},
+		"old":        {"SCRIPTS", nil},
+		"old-config": {"FILE", files("toml")},
+		"old-set":    {"NAME=VALUE", p.completeOptions},
+		"only":       {"WHICH", nil},
+		"duplicate":  {"SHARE", words("1%", "5%", "20%")},
+		"loss":       {"SHARE", words("1%", "5%", "20%")},
+		"reorder":    {"SHARE", words("1%", "5%", "20%")},
+		"min-opens":  {"SHARE", words("90%", "95%", "99%")},
+		"jitter":     {"TIME", words("50ms", "200ms", "1s")},
 	}
 }
 
 // scanFlags are those of sesame attack.
 func scanFlags() map[string]valueKind {
-	nothing := cobra.NoFileCompletions
 	return map[string]valueKind{
-		"flags":                {"FLAGS", nil},
-		"order":                {"ORDER", nil},
-		"ports":                {"PORTS", nil},
-		"protocol":             {"PROTOCOL", nil},
-		"rate":                 {"RATE", words("10/s", "1000/s", "100000/s")},
-		"times":                {"N", nothing},
-		"max-opens":            {"N", nothing},
-		"sesame attack --from": {"ADDRESS", nothing},
-		"to":                   {"ADDRESS", completeLocal},
-		"write":                {"FILE", files("pcap", "pcapng", "gz", "zst")},
+		"flags":    {"FLAGS", nil},
+		"order":    {"ORDER", nil},
+		"ports":    {"PORTS", nil},
+		"protocol": {"PROTOCOL", nil},
+		"rate":     {"RATE", words("10/s", "1000/s", "100000/s")},
+		"to":       {"ADDRESS", completeLocal},
+		"write":    {"FILE", files("pcap", "pcapng", "gz", "zst")},
+	}
+}
+
+// freeFlags are the flags that complete to nothing on purpose: what stands for the value, and why
+// nothing is offered.
+func freeFlags() map[string]struct{ name, why string } {
+	const count = "a count: none is likelier than another"
+	return map[string]struct{ name, why string }{
+		"at":                   {"TIME", "a time, with words and spaces: only a person knows when"},
+		"sesame attack --from": {"ADDRESS", "an address of which nothing is known"},
+		"limit":                {"N", count},
+		"max-opens":            {"N", count},
+		"min-knocks":           {"N", count},
+		"nat-addresses":        {"N", count},
+		"runs":                 {"N", count},
+		"skip":                 {"N", count},
+		"times":                {"N", count},
+		"owner":                {"UID", "the number of a user, which who starts the helper knows"},
+		"run":                  {"REGEXP", "a pattern: names of tests have spaces, and would have to be escaped"},
+		"seed":                 {"N", "any number: it is copied from an earlier report"},
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -48,6 +49,20 @@ func TestEveryFlagIsCompleted(t *testing.T) {
 	p.describeValues(extra)
 	if diff := cmp.Diff([]string{"sesame forgotten", "sesame forgotten --what"}, p.undecided(extra)); diff != "" {
 		t.Errorf("a new command (-want +got):\n%s", diff)
+	}
+}
+
+// TestWhatCompletesToNothing fails for a flag that completes to nothing without a reason.
+func TestWhatCompletesToNothing(t *testing.T) {
+	nothing := reflect.ValueOf(cobra.NoFileCompletions).Pointer()
+	free := freeFlags()
+	for name, kind := range (&program{}).flagKinds() {
+		if reflect.ValueOf(kind.complete).Pointer() == nothing && free[name].why == "" {
+			t.Errorf("--%s completes to nothing: say why in freeFlags", name)
+		}
+	}
+	if kind := (&program{}).flagKinds()["seed"]; reflect.ValueOf(kind.complete).Pointer() != nothing {
+		t.Error("--seed is completed to something: this test does not see what completes to nothing")
 	}
 }
 
