@@ -80,7 +80,8 @@ func (p *program) initDirectory(c *cobra.Command, dir, guards string) error {
 			return err
 		}
 	}
-	return p.print("%s\nNext:\n%s", wrote(dir, files), nextSteps(dir))
+	then := begun(dir, guards, "")
+	return p.print("%s\n%s", wrote(dir, files), then.next())
 }
 
 // inTheWay returns a file of the directory that an init would overwrite, or a script whose doors
@@ -101,11 +102,6 @@ func inTheWay(dir string, files []starter.File) string {
 		}
 	}
 	return ""
-}
-
-// nextSteps returns the commands that make sense after an init. Observing closes nothing.
-func nextSteps(dir string) string {
-	return fmt.Sprintf("    sesame test -s %[1]s\n    sesame check -s %[1]s\n    sudo sesame run --observe -s %[1]s\n", word(dir))
 }
 
 // word returns a path as a shell takes it.
