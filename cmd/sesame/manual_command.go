@@ -33,17 +33,17 @@ func (w *manualWriter) command(c *cobra.Command) *manual.Page {
 	p := w.page(pageName(c), section, c.Short)
 	p.Heading("SYNOPSIS")
 	if !c.HasSubCommands() {
-		p.Synopsis(c.UseLine())
+		p.Synopsis(useLine(c))
 	}
 	for _, below := range visible(c) {
-		p.Synopsis(below.UseLine())
+		p.Synopsis(useLine(below))
 	}
 	p.Heading("DESCRIPTION")
 	statuses := writeDescription(p, c)
 	if c.HasSubCommands() {
 		p.Heading("COMMANDS")
 		for _, below := range visible(c) {
-			p.Subheading(manual.Call(below.UseLine()))
+			p.Subheading(manual.Call(useLine(below)))
 			statuses = append(statuses, writeDescription(p, below)...)
 			w.writeOptions(p, below)
 		}
@@ -58,6 +58,17 @@ func (w *manualWriter) command(c *cobra.Command) *manual.Page {
 	writeExamples(p, c)
 	writeSeeAlso(p, c)
 	return p
+}
+
+// useLine returns how a command is called. One whose only flag is --help has no "[flags]", also
+// while that command runs, for which cobra adds the flag.
+func useLine(c *cobra.Command) string {
+	own := false
+	c.Flags().VisitAll(func(f *pflag.Flag) { own = own || !f.Hidden && f.Name != "help" })
+	if own {
+		return c.UseLine()
+	}
+	return strings.TrimSuffix(c.UseLine(), " [flags]")
 }
 
 // pageName returns "sesame-run" for "sesame run".
@@ -120,12 +131,15 @@ func (w *manualWriter) optionTag(c *cobra.Command, f *pflag.Flag) string {
 	return tag
 }
 
+// summary is what --help does.
+const summary = "Print a summary."
+
 // optionText returns what a flag does, as a sentence, with the value that it has when it is not
 // given.
 func optionText(f *pflag.Flag) string {
 	text := f.Usage
 	if f.Name == "help" {
-		return "Print a summary."
+		return summary
 	}
 	if value := defaultOf(f); value != "" {
 		text += fmt.Sprintf(" (default: `%s`)", value)

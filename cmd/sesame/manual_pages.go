@@ -58,9 +58,15 @@ func (w *manualWriter) settings() *manual.Page {
 	})
 	p.Heading("FILES")
 	p.Item(manual.Bold(config.Path), "The settings of the daemon that the system starts.")
+	writeDocumentation(p)
 	p.Heading("SEE ALSO")
 	p.Para("sesame(8), sesame-run(8), sesame-scripts(7)")
 	return p
+}
+
+// writeDocumentation writes where the pages are that one of the documentation names.
+func writeDocumentation(p *manual.Page) {
+	p.Item(manual.Bold("/usr/share/doc/sesame/docs"), "The files that this page names with the ending .md, where a package installed them.")
 }
 
 func writeKey(p *manual.Page, k config.Key, name string) {
@@ -96,6 +102,10 @@ func (w *manualWriter) scripts() *manual.Page {
 			}
 		}
 	})
+	p.Heading("FILES")
+	p.Item(manual.Bold("/etc/sesame/scripts"), "The scripts of the daemon that the system starts.")
+	p.Item(manual.Bold("/usr/share/doc/sesame/scripts"), "Scripts to begin from, where a package installed them.")
+	writeDocumentation(p)
 	p.Heading("SEE ALSO")
 	p.Para("sesame(8), sesame-check(8), sesame-test(8), sesame-simulate(8), sesame-doc(8), sesame.toml(5)")
 	return p
@@ -144,7 +154,11 @@ func (w *manualWriter) client(name string) *manual.Page {
 		if f.Value != "" {
 			tag += " " + manual.Italic(f.Value)
 		}
-		p.Item(tag, sentence(f.Text))
+		text := sentence(f.Text)
+		if f.Name == "help" {
+			text = summary
+		}
+		p.Item(tag, text)
 	}
 	p.Heading("EXIT STATUS")
 	p.Para(client.Statuses)

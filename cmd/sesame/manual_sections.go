@@ -10,9 +10,10 @@ import (
 	"sesame/daemon/config"
 )
 
-// A dependent is a line about a file or a variable, in the pages of all commands that have a flag.
+// A dependent is a line about a file or a variable, in the pages of the commands that it concerns.
+// That of sesame has all.
 type dependent struct {
-	flags string // names of flags, one of which a command has; "": only the page of sesame
+	flags string // names of flags, and directories that its texts name: a command has one of them
 	name  string
 	text  string
 }
@@ -25,9 +26,9 @@ func manualFiles() []dependent {
 		{"socket", "/run/sesame/sesame.sock", "the socket of the daemon."},
 		{"state", "/var/lib/sesame", "what must survive a restart: grants, stored values, the last good scripts."},
 		{"action", "/var/lib/sesame/audit.log", "the audit log, unless log.audit names another file: a line of JSON for each request. audit.log.1 is the one before it."},
-		{"", "/var/lib/sesame-helper", "the pending undo commands, for root alone."},
-		{"", "/run/sesame-helper.sock", "the socket of the helper, which runs commands as root."},
-		{"", "/usr/share/doc/sesame", "the documentation."},
+		{"settle", "/var/lib/sesame-helper", "the pending undo commands, for root alone."},
+		{"settle", "/run/sesame-helper.sock", "the socket of the helper, which runs commands as root."},
+		{"docs/ pcaps/", "/usr/share/doc/sesame", "the documentation in docs, and scripts and captures to try in scripts and pcaps, where a package installed them. Else they are in the source."},
 	}
 }
 
@@ -53,10 +54,12 @@ func manualSignals() []dependent {
 	}
 }
 
-// has reports whether a command, or one below it, has one of the flags.
+// has reports whether a command, or one below it, has one of the flags, or names a directory.
 func (d *dependent) has(c *cobra.Command) bool {
 	return slices.ContainsFunc(append([]*cobra.Command{c}, visible(c)...), func(one *cobra.Command) bool {
-		return slices.ContainsFunc(strings.Fields(d.flags), func(name string) bool { return one.Flags().Lookup(name) != nil })
+		return slices.ContainsFunc(strings.Fields(d.flags), func(name string) bool {
+			return one.Flags().Lookup(name) != nil || strings.HasSuffix(name, "/") && strings.Contains(one.Long+one.Example, name)
+		})
 	})
 }
 
@@ -87,7 +90,7 @@ func writeFiles(p *manual.Page, c *cobra.Command) {
 func writeSeeAlso(p *manual.Page, c *cobra.Command) {
 	see := []string{"sesame(8)"}
 	for _, d := range []dependent{
-		{"config", "sesame.toml(5)", ""}, {"scripts from", "sesame-scripts(7)", ""}, {"knock trial", "sesame-knock(1)", ""},
+		{"config", "sesame.toml(5)", ""}, {"scripts from guards", "sesame-scripts(7)", ""}, {"knock trial", "sesame-knock(1)", ""},
 	} {
 		if d.has(c) {
 			see = append(see, d.name)

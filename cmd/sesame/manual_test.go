@@ -54,7 +54,7 @@ func TestManualIsTheSameTwice(t *testing.T) {
 // TestManualReferences holds that each page of ours that a page names is there.
 func TestManualReferences(t *testing.T) {
 	directory, pages := writtenManual(t)
-	reference := regexp.MustCompile(`\\fB\\%(sesame[a-z.\\-]*)\\fR\(([1-8])\)`)
+	reference := regexp.MustCompile(`\\fB(sesame[a-z.\\-]*)\\fR\(([1-8])\)`)
 	named := map[string]bool{}
 	for _, page := range pages {
 		text, err := os.ReadFile(page)
@@ -115,11 +115,11 @@ func TestCommandPage(t *testing.T) {
 	c.AddCommand(below, &cobra.Command{Use: "secret", Hidden: true, Run: func(*cobra.Command, []string) {}})
 	w := &manualWriter{program: &program{}, date: "2026-11-30", source: "sesame 1"}
 	_, got, _ := strings.Cut(w.command(c).String(), ".SH \"SYNOPSIS\"\n")
-	want := `\fB\%sesame\fR \fB\%box\fR \fB\%open\fR [\fIOPTION\fR]... \fINAME\fR
+	want := `\fBsesame\fR \fBbox\fR \fBopen\fR [\fIOPTION\fR]... \fINAME\fR
 .SH "DESCRIPTION"
 Box shows.
 .SH "COMMANDS"
-.SS "\fB\%sesame\fR \fB\%box\fR \fB\%open\fR [\fIOPTION\fR]... \fINAME\fR"
+.SS "\fBsesame\fR \fBbox\fR \fBopen\fR [\fIOPTION\fR]... \fINAME\fR"
 Open opens.
 .RS 4
 .sp
@@ -128,18 +128,18 @@ x
 .EE
 .RE
 .TP
-\fB\%\-c\fR, \fB\%\-\-config\fR \fIFILE\fR
+\fB\-c\fR, \fB\-\-config\fR \fIFILE\fR
 The file.
 .TP
-\fB\%\-h\fR, \fB\%\-\-help\fR
+\fB\-h\fR, \fB\-\-help\fR
 Print a summary.
 .TP
-\fB\%\-\-limit\fR \fIN\fR
-How many? (default: \fB\%100\fR).
+\fB\-\-limit\fR \fIN\fR
+How many? (default: \fB100\fR).
 .SH "EXIT STATUS"
 The exit status is 1 for none.
 .PP
-\fB\%sesame \%box \%open\fR: the exit status is 0.
+\fBsesame box open\fR: the exit status is 0.
 `
 	sections := []string{"ENVIRONMENT", "FILES", "EXAMPLES", "SEE ALSO"}
 	if diff := cmp.Diff(want, got[:strings.Index(got, ".SH \"ENVIRONMENT")]); diff != "" {
@@ -236,6 +236,8 @@ func TestRealManual(t *testing.T) {
 			out, err := cmd.Output()
 			if argv[0] == "mandoc" {
 				complaints.Write(out)
+			} else if at := strings.Index(string(out), "\u2010\n"); at >= 0 {
+				t.Errorf("%s: man takes a word apart: %q", filepath.Base(page), out[max(0, at-60):at])
 			}
 			if err != nil || complaints.Len() > 0 {
 				t.Errorf("%s %s: %v\n%s", argv[0], filepath.Base(page), err, &complaints)

@@ -6,10 +6,8 @@ import (
 	"sync"
 )
 
-// Bold returns text in bold, for a tag. Its words are never hyphenated.
-func Bold(text string) string {
-	return `\fB\%` + strings.ReplaceAll(escaped(text), " ", ` \%`) + `\fR`
-}
+// Bold returns text in bold, for a tag.
+func Bold(text string) string { return `\fB` + escaped(text) + `\fR` }
 
 // Italic returns a placeholder, for a tag.
 func Italic(text string) string { return `\fI` + escaped(text) + `\fR` }
@@ -60,15 +58,25 @@ func span(group func(int) string) string {
 	return Bold(group(7)) + "(" + group(8) + ")"
 }
 
-// link returns the text of a link, and the page of the documentation that it leads to.
+// manuals are the pages of the documentation that are manual pages, too.
+func manuals() map[string]string {
+	return map[string]string{"configuration.md": "sesame.toml(5)", "scripts.md": "sesame-scripts(7)", "manual.md": "sesame-completion(8)"}
+}
+
+// link returns the text of a link, and the page that it leads to.
 func link(text, to string) string {
-	page, _, _ := strings.Cut(to, "#")
-	shown := inline(text)
+	file, _, _ := strings.Cut(to, "#")
+	page, known := manuals()[file]
+	name, _, _ := strings.Cut(page, "(")
 	switch {
-	case page == "" || page == text || !strings.HasSuffix(page, ".md"):
-		return shown
+	case known && (text == file || text == name): // the page itself is named
+		return inline(page)
+	case known:
+		return inline(text) + " (" + inline(page) + ")"
+	case file == text || !strings.HasSuffix(file, ".md"):
+		return inline(text)
 	}
-	return shown + " (" + escaped(page) + ")"
+	return inline(text) + " (" + escaped(file) + ")"
 }
 
 // Call returns the call of a command, for a tag: its words in bold and its placeholders in italics.

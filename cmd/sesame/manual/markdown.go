@@ -38,7 +38,7 @@ func (r *markdown) block() {
 		r.at++
 	case strings.HasPrefix(line, "## "):
 		r.at++
-		r.page.Heading(strings.ToUpper(strings.Trim(line, "# ")))
+		r.page.Heading(heading(strings.Trim(line, "# ")))
 	case strings.HasPrefix(line, "### "):
 		r.at++
 		r.page.Subheading(inline(strings.Trim(line, "# ")))
@@ -56,6 +56,15 @@ func (r *markdown) block() {
 	default:
 		r.page.Para(strings.Join(r.taken(isText), " "))
 	}
+}
+
+// heading returns the title of a section as sections of manual pages have it. The name of a table,
+// such as [log], stays what a person has to write.
+func heading(title string) string {
+	if strings.HasPrefix(title, "[") {
+		return title
+	}
+	return strings.ToUpper(title)
 }
 
 // isText reports whether a line belongs to a paragraph that began before it.
@@ -114,8 +123,8 @@ func (r *markdown) below(indent string) bool {
 	return r.at+1 < len(r.lines) && strings.HasPrefix(r.lines[r.at+1], indent)
 }
 
-// table writes a table as items: the first cell of a row is the tag. Terminals are too narrow for
-// cells that have sentences.
+// table writes a table as items: the first cell of a row is the tag, and further cells have their
+// heads before them. Terminals are too narrow for cells that have sentences.
 func (r *markdown) table(rows []string) {
 	var heads []string
 	for i, row := range rows {
@@ -127,13 +136,17 @@ func (r *markdown) table(rows []string) {
 		case i == 1 || len(cells) == 0: // the line below the heads
 			continue
 		}
-		text := strings.Join(cells[1:min(len(cells), 2)], "")
-		for n := 2; n < len(cells); n++ {
-			if cells[n] != "" {
-				text += "; " + heads[min(n, len(heads)-1)] + ": " + cells[n]
+		var told []string
+		for n := 1; n < len(cells); n++ {
+			switch {
+			case cells[n] == "":
+			case len(heads) == 2:
+				told = append(told, cells[n])
+			default:
+				told = append(told, heads[min(n, len(heads)-1)]+": "+cells[n])
 			}
 		}
-		r.page.Item(inline(cells[0]), text)
+		r.page.Item(inline(cells[0]), strings.Join(told, "; "))
 	}
 }
 

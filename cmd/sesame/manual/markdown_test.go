@@ -33,6 +33,12 @@ of two lines.
 | --- | --- | --- |
 | x | y | |
 | x\|y | z | w |
+
+| one | two |
+| --- | --- |
+| e | f |
+
+## [log]
 {{keys "log"}}
 {{- end}}
 Last.
@@ -79,11 +85,14 @@ lines
 .RE
 .TP
 x
-y
+b: y
 .TP
 x|y
-z; c: w
-.PP
+b: z; c: w
+.TP
+e
+f
+.SH "[log]"
 Last.
 `
 	if diff := cmp.Diff(want, body(p)); diff != "" {

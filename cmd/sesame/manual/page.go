@@ -26,6 +26,9 @@ func New(name string, section int, title, date, source string) *Page {
 	// The name and the date are words that need no escapes, and readers of the header know none.
 	p.line(`.TH "%s" %d "%s" %s "Sesame"`, strings.ToUpper(name), section, date, quoted(source))
 	p.line(".ad l")
+	// Names must not be taken apart. The macro .EE sets what the register HY says.
+	p.line(".nh")
+	p.line(".nr HY 0")
 	p.line(".ss 12 0") // one space behind a sentence, wherever its line ends
 	p.Heading("NAME")
 	p.line(`%s \- %s`, escaped(name), escaped(title))
@@ -72,7 +75,7 @@ func (p *Page) Synopsis(call string) {
 // follow with Para between [Page.Indent] and [Page.Outdent].
 func (p *Page) Item(tag, text string) {
 	p.line(".TP")
-	p.text(tag)
+	p.line("%s", guarded(tag)) // one line, however long: the next one is text
 	p.fresh = true
 	p.text(inline(text))
 }

@@ -21,6 +21,8 @@ func TestHeader(t *testing.T) {
 	want := `.\" Made by sesame manual: edits are lost.
 .TH "A-B" 8 "2026-11-30" "sesame 1" "Sesame"
 .ad l
+.nh
+.nr HY 0
 .ss 12 0
 .SH "NAME"
 a\-b \- does a\-b
@@ -41,16 +43,19 @@ func TestBlocks(t *testing.T) {
 		want  string
 	}{
 		{"paragraphs", func(p *Page) { p.Heading("ONE"); p.Para("a"); p.Para("b") }, ".SH \"ONE\"\na\n.PP\nb\n"},
-		{"a part", func(p *Page) { p.Subheading(Bold("x y")); p.Para("a") }, ".SS \"\\fB\\%x \\%y\\fR\"\na\n"},
+		{"a part", func(p *Page) { p.Subheading(Bold("x y")); p.Para("a") }, ".SS \"\\fBx y\\fR\"\na\n"},
 		{"a synopsis", func(p *Page) { p.Heading("S"); p.Synopsis("a b [flags] [C|D...]"); p.Synopsis("a e") },
-			".SH \"S\"\n\\fB\\%a\\fR \\fB\\%b\\fR [\\fIOPTION\\fR]... [\\fIC\\fR|\\fID\\fR...]\n.br\n\\fB\\%a\\fR \\fB\\%e\\fR\n"},
+			".SH \"S\"\n\\fBa\\fR \\fBb\\fR [\\fIOPTION\\fR]... [\\fIC\\fR|\\fID\\fR...]\n.br\n\\fBa\\fR \\fBe\\fR\n"},
 		{"an item", func(p *Page) {
 			p.Item(Bold("-c")+" "+Italic("FILE"), "It `is` one.")
 			p.Indent(7)
 			p.Para("More.")
 			p.Outdent()
 		},
-			".TP\n\\fB\\%\\-c\\fR \\fIFILE\\fR\nIt \\fB\\%is\\fR one.\n.RS 7\n.PP\nMore.\n.RE\n"},
+			".TP\n\\fB\\-c\\fR \\fIFILE\\fR\nIt \\fBis\\fR one.\n.RS 7\n.PP\nMore.\n.RE\n"},
+		{"a long tag", func(p *Page) { p.Item(strings.Repeat("long ", 20)+"tag", "Text.") },
+			".TP\n" + strings.Repeat("long ", 20) + "tag\nText.\n"},
+		{"a tag like a request", func(p *Page) { p.Item(".luarc", "Text.") }, ".TP\n\\&.luarc\nText.\n"},
 		{"literal lines", func(p *Page) { p.Para("a"); p.Literal("\n.x 'y' -z\n\n\tw\n") },
 			".PP\na\n.RS 4\n.sp\n.EX\n\\&.x \\(aqy\\(aq \\-z\n\n    w\n.EE\n.RE\n"},
 		{"literal lines behind a heading", func(p *Page) { p.Heading("H"); p.Literal("x") }, ".SH \"H\"\n.RS 4\n.EX\nx\n.EE\n.RE\n"},
@@ -79,17 +84,21 @@ func TestLines(t *testing.T) {
 
 func TestInline(t *testing.T) {
 	for text, want := range map[string]string{
-		"a `b c` d":                       `a \fB\%b \%c\fR d`,
-		"**strong** text":                 `\fB\%strong\fR text`,
-		"see [the page](doors.md#x)":      `see the page (doors.md)`,
-		"see [doors.md](doors.md#one)":    `see doors.md`,
-		"see [above](#x) and [a](http:x)": `see above and a`,
-		"with --set and -c, a-b (-s)":     `with \fB\%\-\-set\fR and \fB\%\-c\fR, a\-b (\fB\%\-s\fR)`,
-		"sesame.toml(5) has it":           `\fB\%sesame.toml\fR(5) has it`,
-		`\ ' ^ ~ ü§ "`:                    `\e \(aq \(ha \(ti \[u00FC]\[u00A7] "`,
-		"a\x1b[2J\u202e\xffb":             `a?[2J??b`,
-		"two\n  lines":                    `two lines`,
-		"`` `x` ``":                       `\fB\%\(gax\(ga\fR`,
+		"a `b c` d":                                     `a \fBb c\fR d`,
+		"**strong** text":                               `\fBstrong\fR text`,
+		"see [the page](doors.md#x)":                    `see the page (doors.md)`,
+		"see [doors.md](doors.md#one)":                  `see doors.md`,
+		"see [above](#x) and [a](http:x)":               `see above and a`,
+		"see [Limits](configuration.md#limits)":         `see Limits (\fBsesame.toml\fR(5))`,
+		"in [configuration.md](configuration.md)":       `in \fBsesame.toml\fR(5)`,
+		"[sesame.toml](configuration.md#options) is":    `\fBsesame.toml\fR(5) is`,
+		"[scripts.md](scripts.md), [it](manual.md#a-b)": `\fBsesame\-scripts\fR(7), it (\fBsesame\-completion\fR(8))`,
+		"with --set and -c, a-b (-s)":                   `with \fB\-\-set\fR and \fB\-c\fR, a\-b (\fB\-s\fR)`,
+		"sesame.toml(5) has it":                         `\fBsesame.toml\fR(5) has it`,
+		`\ ' ^ ~ ü§ "`:                                  `\e \(aq \(ha \(ti \[u00FC]\[u00A7] "`,
+		"a\x1b[2J\u202e\xffb":                           `a?[2J??b`,
+		"two\n  lines":                                  `two lines`,
+		"`` `x` ``":                                     `\fB\(gax\(ga\fR`,
 	} {
 		if got := inline(text); got != want {
 			t.Errorf("%q: got  %s\nwant %s", text, got, want)
