@@ -77,10 +77,11 @@ func (p *program) audit(c *cobra.Command, f *auditFlags) error {
 	if path == "" {
 		return errors.New(`the configuration has log.audit = "": the lines are in the log alone (journalctl -u sesame EVENT=audit)`)
 	}
+	nothing := "no line fits what was asked for"
 	entries, damaged, err := audit.Latest(path, f.lines, func(e *audit.Entry) bool { return f.action == "" || string(e.Action) == f.action })
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		entries = nil // nobody has asked for anything yet
+		nothing = "there is no such file, since nobody has asked for a change yet; a daemon with another configuration or state directory writes elsewhere: name it by -c or --state"
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%w; try sudo", err)
 	case err != nil:
@@ -90,7 +91,7 @@ func (p *program) audit(c *cobra.Command, f *auditFlags) error {
 		p.warn("%s: %s cannot be read", path, transcript.Count(damaged, "line"))
 	}
 	if len(entries) == 0 {
-		p.note("%s has no such line", path)
+		p.note("%s: %s", path, nothing)
 		p.status = answerNo
 	}
 	for i := range entries {
