@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log"
 	"net"
@@ -40,9 +41,16 @@ func Listen(ctx context.Context, address string) (net.Listener, error) {
 	}
 	listener, err := (&net.ListenConfig{Control: early}).Listen(ctx, "tcp", address)
 	if err != nil {
-		return nil, fmt.Errorf("listening for scrapes of metrics: %w", err)
+		return nil, explained(err)
 	}
 	return listener, nil
+}
+
+func explained(err error) error {
+	if errors.Is(err, syscall.EACCES) {
+		return fmt.Errorf("listening for scrapes of metrics: %w: a port below 1024 is for root, and the daemon is another user: name one from 1024", err)
+	}
+	return fmt.Errorf("listening for scrapes of metrics: %w", err)
 }
 
 // Serve answers GET /metrics until ctx ends, and then closes the listener. Errors of connections
