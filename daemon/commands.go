@@ -56,10 +56,17 @@ func (d *daemon) warnOfCommands(ctx context.Context) {
 // effects returns the state of the effects. Only the loop may call it.
 func (d *daemon) effects(offset time.Duration) control.Effects {
 	l, report := d.loop, d.loop.runner.CommandReport()
-	e := control.Effects{Queued: l.engine.Unanswered(), Failures: l.report.failed(offset), FailingCount: len(report.Failing)}
+	e := control.Effects{Queued: l.engine.Unanswered(), Failures: l.report.failed(offset)}
+	for i := range report.Failing {
+		if report.Failing[i].AnyStatus {
+			e.AnyStatusCount++
+		} else {
+			e.FailingCount++
+		}
+	}
 	for _, f := range report.Failing[:min(len(report.Failing), maxFailing)] {
 		e.FailingCommands = append(e.FailingCommands, control.FailingCommand{
-			Door: f.Door, Command: f.Command, Program: f.Program, Undo: f.Undo, Hung: f.Hung, Error: f.Error, At: f.At.Add(offset).UTC(), Count: f.Count,
+			Door: f.Door, Command: f.Command, Program: f.Program, Undo: f.Undo, Hung: f.Hung, AnyStatus: f.AnyStatus, Error: f.Error, At: f.At.Add(offset).UTC(), Count: f.Count,
 		})
 	}
 	if w := report.Waiting; w.Count > 0 {

@@ -35,11 +35,21 @@ func commandMissing(s *Status) []finding {
 	return named("this machine cannot run "+transcript.Count(s.Scripts.UnrunnableCount, "command"), lines, s.Scripts.UnrunnableCount)
 }
 
-// commandFails leaves out programs that cannot be run at all, which have a row of their own.
 func commandFails(s *Status) []finding {
-	count := s.Effects.FailingCount
+	return failedCommands(s, false, s.Effects.FailingCount, "failed at the last run")
+}
+
+func commandStatus(s *Status) []finding {
+	return failedCommands(s, true, s.Effects.AnyStatusCount, "counted as done at the last run, but failed")
+}
+
+// failedCommands leaves out programs that cannot be run at all, which have a row of their own.
+func failedCommands(s *Status, anyStatus bool, count int, how string) []finding {
 	var lines []string
 	for _, f := range s.Effects.FailingCommands {
+		if f.AnyStatus != anyStatus {
+			continue
+		}
 		if slices.ContainsFunc(s.Scripts.Unrunnable, func(c Unrunnable) bool { return c.Program == f.Program && c.Undo == f.Undo }) {
 			count--
 			continue
@@ -56,7 +66,7 @@ func commandFails(s *Status) []finding {
 	if count == 0 {
 		return nil
 	}
-	return named(transcript.Count(count, "command")+" failed at the last run", lines, count)
+	return named(transcript.Count(count, "command")+" "+how, lines, count)
 }
 
 func commandsWaiting(s *Status) []finding {

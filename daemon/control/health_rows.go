@@ -89,6 +89,7 @@ func effectRows() []row {
 		{"grant-failed", isDegraded, "access could not be given in the last 10 minutes, to somebody who knocked right, nor to anybody since", "look at what failed: the firewall, a full set, or the journal", grantFailed},
 		{"command-missing", isDegraded, "a program of a command is missing or cannot be executed", "correct it; this line goes once all of them can be run", commandMissing},
 		{"command-fails", isDegraded, "a command failed or hung when it ran last", "run it by hand, and correct it; this line goes once it succeeds", commandFails},
+		{"command-status", isNote, "a command that may have any exit status, as those of a knockd.conf, failed when it ran last", "run it by hand; this line goes once it succeeds", commandStatus},
 		{"commands-waiting", isDegraded, "commands come faster than they run, or those before them hang",
 			`make the command faster, or let the door open less often, such as limit = "1/m per source" for a command of some seconds; a door of a knockd.conf gets a limit as a script: sesame import knockd`, commandsWaiting},
 		{"effect-failed", isNote, "an effect failed earlier", "", effectFailed},

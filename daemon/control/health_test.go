@@ -107,6 +107,9 @@ var triggers = map[string]func(*Status){
 	"command-fails": func(s *Status) {
 		s.Effects.FailingCommands, s.Effects.FailingCount = []FailingCommand{{Command: "/bin/x"}}, 1
 	},
+	"command-status": func(s *Status) {
+		s.Effects.FailingCommands, s.Effects.AnyStatusCount = []FailingCommand{{Command: "/bin/x", AnyStatus: true}}, 1
+	},
 	"commands-waiting": func(s *Status) { s.Effects.Waiting = WaitingCommands{Count: 16, PilingUp: true} },
 	"grant-failed":     func(s *Status) { s.Effects.Failures = []Failure{{Effect: "allow", At: s.Now.Add(-recent)}} },
 	"conntrack-full":   func(s *Status) { s.Firewall.Conntrack = Conntrack{Flows: 95, Room: 100} },

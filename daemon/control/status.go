@@ -324,9 +324,11 @@ type Conntrack struct {
 type Effects struct {
 	Queued   int       `json:"queued"` // decided, and not done yet
 	Failures []Failure `json:"failures,omitempty"`
-	// FailingCommands are those that failed when they ran last, at most 50 of FailingCount.
+	// FailingCommands are those that failed when they ran last, at most 50: of FailingCount that
+	// count as failed, and then of AnyStatusCount that may have any exit status.
 	FailingCommands []FailingCommand `json:"failing_commands,omitempty"`
 	FailingCount    int              `json:"failing_count,omitempty"`
+	AnyStatusCount  int              `json:"any_status_count,omitempty"`
 	Waiting         WaitingCommands  `json:"waiting_commands,omitzero"` // left out: none waits
 }
 
@@ -334,14 +336,16 @@ type Effects struct {
 // out again once it succeeds, or once the scripts do not have it any more. All commands of a door
 // with the same program count as one.
 type FailingCommand struct {
-	Door    string    `json:"door,omitempty"`
-	Command string    `json:"command"` // its program, or what a shell was given to run
-	Program string    `json:"program"`
-	Undo    bool      `json:"undo,omitempty"`
-	Hung    bool      `json:"hung,omitempty"` // it was killed after its time limit
-	Error   string    `json:"error"`
-	At      time.Time `json:"at"`    // the last time
-	Count   int       `json:"count"` // since it succeeded last
+	Door    string `json:"door,omitempty"`
+	Command string `json:"command"` // its program, or what a shell was given to run
+	Program string `json:"program"`
+	Undo    bool   `json:"undo,omitempty"`
+	Hung    bool   `json:"hung,omitempty"` // it was killed after its time limit
+	// AnyStatus means that it may have any exit status, as those of a knockd.conf: it counts as done.
+	AnyStatus bool      `json:"any_status,omitempty"`
+	Error     string    `json:"error"`
+	At        time.Time `json:"at"`    // the last time
+	Count     int       `json:"count"` // since it succeeded last
 }
 
 // WaitingCommands are commands and undos that wait for those before them.

@@ -15,7 +15,8 @@ import (
 // A CommandReport says how commands fare. Times are engine time.
 type CommandReport struct {
 	Waiting Waiting
-	// Failing are the commands that failed or hung when they ran last, by door and program.
+	// Failing are the commands that failed or hung when they ran last: first those that count as
+	// failed, then those that may have any exit status. Both are by door and program.
 	Failing []FailingCommand
 }
 
@@ -30,17 +31,18 @@ type Waiting struct {
 	PilingUp bool
 }
 
-// A FailingCommand is a command that failed when it ran last, or that could not be run. One that
-// may have any exit status fails when it has none.
+// A FailingCommand is a command that failed when it ran last, or that could not be run.
 type FailingCommand struct {
 	Door    string
 	Command string // as people know it, see nameOf
 	Program string
 	Undo    bool
 	Hung    bool // it was killed after its time limit
-	Error   string
-	At      time.Time
-	Count   int // since it succeeded last
+	// AnyStatus means that it ended with an exit status, and may have any. It counts as done.
+	AnyStatus bool
+	Error     string
+	At        time.Time
+	Count     int // since it succeeded last
 }
 
 // A commandKey identifies a command. The arguments do not: they may hold the source.
@@ -87,6 +89,9 @@ func (r *Runner) CommandReport() CommandReport {
 		report.Failing = append(report.Failing, f)
 	}
 	slices.SortFunc(report.Failing, func(a, b FailingCommand) int {
+		if a.AnyStatus != b.AnyStatus {
+			return map[bool]int{true: 1, false: -1}[a.AnyStatus]
+		}
 		return cmp.Or(strings.Compare(a.Door, b.Door), strings.Compare(a.Command, b.Command), cmp.Compare(a.At.UnixNano(), b.At.UnixNano()))
 	})
 	return report
@@ -124,12 +129,12 @@ func (w *commandWatch) ran(now time.Time, s *step, err error) {
 	defer w.mu.Unlock()
 	switch {
 	case errors.Is(err, ErrStopped):
-	case err == nil || ran && s.AnyStatus && failed.Status >= 0:
+	case err == nil:
 		delete(w.failing, key)
 	default:
 		w.fail(key, FailingCommand{
 			Door: s.Door, Command: nameOf(s.Argv), Program: key.program, Undo: key.undo, At: now, Count: w.failing[key].Count + 1,
-			Error: strings.TrimPrefix(err.Error(), runningPrefix(s.Argv)), Hung: hung,
+			Error: strings.TrimPrefix(err.Error(), runningPrefix(s.Argv)), Hung: hung, AnyStatus: ran && s.AnyStatus && failed.Status >= 0,
 		})
 	}
 }

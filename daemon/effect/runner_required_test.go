@@ -168,13 +168,14 @@ func TestFailingCommandsAreReported(t *testing.T) {
 		want := []FailingCommand{
 			{Door: "a", Command: "/fails", Program: "/fails", Error: "exit status 1", At: h.began, Count: 2},
 			{Door: "a", Command: "/hangs", Program: "/hangs", Error: "it still ran after 1s", Hung: true, At: h.began, Count: 1},
+			{Door: "a", Command: "/any", Program: "/any", AnyStatus: true, Error: "exit status 1", At: h.began, Count: 1},
 		}
 		if diff := cmp.Diff(want, h.r.CommandReport().Failing); diff != "" {
 			t.Errorf("failing (-want +got):\n%s", diff)
 		}
 		t.Log("# until it succeeds, or the scripts do not have it any more")
-		h.change(func() { h.programs["/fails"] = program{} })
-		h.give(beside(6, alice, "/fails", "203.0.113.9"))
+		h.change(func() { h.programs["/fails"], h.programs["/any"] = program{}, program{} })
+		h.give(slices.Concat(beside(6, alice, "/fails", "203.0.113.9"), beside(7, alice, "/any")))
 		if f := h.r.CommandReport().Failing; len(f) != 1 || f[0].Command != "/hangs" {
 			t.Errorf("failing: %v", f)
 		}

@@ -111,6 +111,15 @@ func TestRealFailingCommand(t *testing.T) {
 	}
 }
 
+func TestRealFailingCommandOfKnockd(t *testing.T) {
+	w := auditing(t, "/bin/false", `status = "any"`)
+	w.start()
+	w.knock(auditKnocks...)
+	w.opens(ssh4)
+	w.eventually("the failure is known", func() bool { return len(w.status().Health.Notes) > 0 })
+	contains(t, w.answer("status"), "health: ok\n", "note:  1 command counted as done at the last run, but failed:\n", "door desktop: /bin/false failed once", "exit status 1")
+}
+
 func TestRealRequiredCommandFails(t *testing.T) {
 	w := auditing(t, "/bin/false", "required = true")
 	w.start()
