@@ -341,7 +341,7 @@ type FailingCommand struct {
 	Program string `json:"program"`
 	Undo    bool   `json:"undo,omitempty"`
 	Hung    bool   `json:"hung,omitempty"` // it was killed after its time limit
-	// AnyStatus means that it may have any exit status, as those of a knockd.conf: it counts as done.
+	// AnyStatus means that it may have any exit status, as those of a knockd.conf: it is done then.
 	AnyStatus bool      `json:"any_status,omitempty"`
 	Error     string    `json:"error"`
 	At        time.Time `json:"at"`    // the last time
