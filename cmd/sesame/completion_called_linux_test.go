@@ -5,18 +5,21 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
 
-// calledCases are ways to call the programs, with what a person types behind that, and the last
-// argument that the shell then has. Each shell has copies of sesame in bin and in "my bin" below
-// its home, which is where it stands.
-var calledCases = []struct {
+// A calledCase is a way to call a program, with what a person types behind that.
+type calledCase struct {
 	program, typed string
-	want           string
+	want           string // the last argument that the shell then has; "" when it must not run the line
 	only           string // the shells that can do it; "" for all
-}{
+}
+
+// calledCases are for shells with copies of sesame in bin, which is in PATH, and in "my bin" below
+// their home, which is where they stand.
+var calledCases = []calledCase{
 	{"~/bin/sesame", "sim\t", "simulate", ""}, // and the shell loads the file
 	{"sesame", "sim\t", "simulate", ""},
 	{"./bin/sesame", "sim\t", "simulate", ""},
@@ -37,6 +40,9 @@ var calledCases = []struct {
 	{"~nobody1/sesame", "sim\t", "", ""}, // no such user
 	{"$(touch canary)/sesame", "sim\t", "", ""},
 	{"`touch canary`/sesame", "sim\t", "", ""},
+	// What answers in another way is not asked twice, and what it says is not evaluated.
+	{"./odd/sesame", "sim\t", "sim", ""},
+	{"~named/bin/sesame", "sim\t", "simulate", "zsh"},
 	// Arguments are read as the shell would pass them on.
 	{"sesame", "simulate -s ~/scripts --door ss\t", "ssh", ""},
 	{"sesame", "simulate -s $HOME/scripts --door ss\t", "ssh", ""},
@@ -47,10 +53,15 @@ var calledCases = []struct {
 	// The client does not run for it: its flags are in the files.
 	{"sesame-knock", "--verb\t", "--verbose", ""},
 	{"/nowhere/sesame-knock", "--verb\t", "--verbose", ""},
+	{"sesame-knock", "gatew\t", "gateway.example", "bash zsh fish"},
+	{"sesame-knock", "-v gatew\t", "gateway.example", "zsh fish"}, // bash counts words alone
 	{"~/bin/knock", "--verb\t", "--verbose", ""},
 	{"knock", "--verb\t", "--verbose", ""},
 	{"sudo knock", "--verb\t", "--verbose", "bash zsh fish"},
 }
+
+// lastCase is for a shell with the completion, and without the program.
+var lastCase = calledCase{"sesame", "simulate -s scripts --door ss\t", "ss", ""}
 
 // TestRealCalled types calls of the programs in real shells. It fails when a shell completes to
 // something else, runs anything but the program, or writes a complaint.
@@ -63,7 +74,10 @@ func TestRealCalled(t *testing.T) {
 			}
 			s := newShell(t, shell.argv, shell.rc)
 			s.lines(shell.traps)
-			for _, tt := range calledCases {
+			for _, tt := range append(slices.Clone(calledCases), lastCase) {
+				if tt == lastCase {
+					s.lines("export PATH=/usr/bin:/bin")
+				}
 				if tt.only != "" && !strings.Contains(" "+tt.only+" ", " "+shell.name+" ") {
 					continue
 				}
@@ -107,6 +121,16 @@ func (s *shell) addPrograms() {
 		if err == nil {
 			err = os.Symlink(self, filepath.Join(s.dir, dir, "sesame")) // see TestMain
 		}
+	}
+	odd := "#!/bin/sh\nprintf 'sim\\nsimulate\\n:a[$(echo \\$)(touch ~/canary)]\\n'\n"
+	if err == nil {
+		err = writeBelow(s.dir, "odd/sesame", odd)
+	}
+	if err == nil {
+		err = os.Chmod(filepath.Join(s.dir, "odd/sesame"), 0o700)
+	}
+	if err == nil {
+		err = writeBelow(s.dir, ".ssh/known_hosts", "gateway.example ssh-ed25519 AAAA\n")
 	}
 	for _, name := range []string{"sudo", "knock", "sesame-knock"} { // shells complete those that are there
 		if err == nil {

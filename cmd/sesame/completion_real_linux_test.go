@@ -89,7 +89,7 @@ var shells = []struct {
 	{"bash without bash-completion", []string{"bash", "--norc", "--noprofile", "-i"},
 		"set +o history; for file in %s/bash-completion/completions/*; do source $file; done", trapsOf("command_not_found_handle")},
 	{"zsh", []string{"zsh", "-f", "-i"},
-		"zstyle ':completion:*' insert-tab false; unsetopt bang_hist; fpath=(%s/zsh/site-functions $fpath); autoload -U compinit; compinit -u -D", trapsOf("command_not_found_handler")},
+		"zstyle ':completion:*' insert-tab false; unsetopt bang_hist; hash -d named=$HOME; fpath=(%s/zsh/site-functions $fpath); autoload -U compinit; compinit -u -D", trapsOf("command_not_found_handler")},
 	{"fish", []string{"fish", "--no-config", "-i"},
 		"set fish_complete_path %s/fish/vendor_completions.d /usr/share/fish/completions; set fish_function_path /usr/share/fish/functions",
 		"function sesame; touch ~/canary; end; function fish_command_not_found; touch ~/canary; end"},

@@ -54,7 +54,7 @@ func TestManualIsTheSameTwice(t *testing.T) {
 // TestManualReferences holds that each page of ours that a page names is there.
 func TestManualReferences(t *testing.T) {
 	directory, pages := writtenManual(t)
-	reference := regexp.MustCompile(`\\fB(sesame[a-z.\\-]*)\\fR\(([1-8])\)`)
+	reference := regexp.MustCompile(`(?:\\fB)?(sesame[a-z.\\-]*?)(?:\\fR)?\(([0-9])\)`)
 	named := map[string]bool{}
 	for _, page := range pages {
 		text, err := os.ReadFile(page)

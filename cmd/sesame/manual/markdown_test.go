@@ -39,6 +39,14 @@ of two lines.
 | e | f |
 
 ## [log]
+Text before:
+| head | x |
+| --- | --- |
+| a | b |
+Text before:
+### Part
+Text before:
+- item
 {{keys "log"}}
 {{- end}}
 Last.
@@ -93,6 +101,17 @@ b: z; c: w
 e
 f
 .SH "[log]"
+Text before:
+.TP
+a
+b
+.PP
+Text before:
+.SS "Part"
+Text before:
+.IP "\(bu" 4
+item
+.PP
 Last.
 `
 	if diff := cmp.Diff(want, body(p)); diff != "" {
