@@ -61,6 +61,7 @@ var shellCases = []shellCase{
 	{"simulate -s 'scripts' --door ss\t", "simulate|-s|scripts|--door|ssh"},
 	{"simulate cap\t", "simulate|capture one.pcap"},
 	{"simulate -s scr\t", "simulate|-s|scripts/"},
+	{"simulate mix\t.p\t", "simulate|mixed.pcap"}, // a file beside a directory
 	{"store get --socket socket wor\t", "store|get|--socket|socket|words"},
 	{"store get --socket socket words \\$\t", "store|get|--socket|socket|words|$(touch canary) key"},
 	{"explain --socket socket 2001:\t", "explain|--socket|socket|2001:db8::9"},
@@ -191,7 +192,7 @@ func (s *shell) prepare() {
 	if err := p.writeManual(p.root(), s.dir, "2026-11-30"); err != nil {
 		s.Fatal(err)
 	}
-	for name, text := range map[string]string{"scripts/doors.lua": doors.String(), "capture one.pcap": "", "capture.txt": ""} {
+	for name, text := range map[string]string{"scripts/doors.lua": doors.String(), "capture one.pcap": "", "capture.txt": "", "mixed/a": "", "mixed.pcap": ""} {
 		if err := writeBelow(s.dir, name, text); err != nil {
 			s.Fatal(err)
 		}

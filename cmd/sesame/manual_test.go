@@ -201,6 +201,9 @@ func TestManualHasAll(t *testing.T) {
 		}
 		has("sesame.toml.5", ".TP\n"+manual.Bold(name)+"\n")
 	}
+	if got, want := strings.Count(text["sesame.toml.5"], "\nExample: "), len(config.Keys()); got != want {
+		t.Errorf("sesame.toml.5 has %d keys: expected each of the %d once", got, want)
+	}
 	for _, o := range reference.Objects(reference.Whole()) {
 		for _, m := range o.Members {
 			name := o.Name
