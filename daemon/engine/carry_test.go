@@ -421,3 +421,18 @@ func TestCompletionsAndStepsSurviveARestart(t *testing.T) {
 		}
 	}
 }
+
+// What the new scripts have no use for is not kept.
+func TestCompletionsNobodyAsksFor(t *testing.T) {
+	noted := func(name, port string) *Door {
+		d := aDoor(t, name, port)
+		d.NoteCompletions = true
+		return d
+	}
+	w := newWorld(t, noted("gone", "udp/501"), noted("unasked", "udp/502"), noted("kept", "udp/503"))
+	w.knock(alice, "udp/501", "udp/502", "udp/503")
+	w.restart(aDoor(t, "unasked", "udp/502"), noted("kept", "udp/503"))
+	if _, kept := w.e.completions["kept"]; len(w.e.completions) != 1 || !kept {
+		t.Errorf("completions: %v", w.e.completions)
+	}
+}
