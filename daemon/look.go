@@ -110,6 +110,7 @@ type firewallLook struct {
 	at       time.Time          // engine time
 	stopped  []firewall.Stopped // whom observing guards would have stopped
 	refused  []firewall.Stopped // whom guards refused
+	asked    time.Time          // engine time, just after refused was read: their Ago is from then
 	unlisted uint64             // packets of others whom they refused
 	tracked  control.Conntrack
 	full     []control.FullSet // sets of the user without room
@@ -131,6 +132,7 @@ func (d *daemon) lookAtFirewall(ctx context.Context) (firewallLook, bool) {
 			return f
 		}
 		f.refused, f.err = guard.Refused()
+		f.asked = d.loop.clock.now()
 		if f.err == nil {
 			f.unlisted, f.err = guard.Unlisted()
 		}

@@ -144,7 +144,7 @@ func (d *daemon) addMeasured(ctx context.Context, kernel *firewallLook, s *contr
 		given = d.loop.openings.list()
 	})
 	if s.Firewall.Measured {
-		s.TurnedAway = turnedAway(given, results, kernel.refused, kernel.at, offset)
+		s.TurnedAway = turnedAway(given, results, kernel.refused, kernel.asked, offset)
 	}
 }
 
