@@ -61,7 +61,9 @@ func (p *program) settle(c *cobra.Command, f *helperFlags) (err error) {
 	if err != nil { // it must work when the configuration is wrong
 		p.complain(err)
 		settings = config.Default()
-		settings.State = cmp.Or(f.state, settings.State)
+		if settings.State = cmp.Or(f.state, settings.State); f.state == "" {
+			p.warn("only %s is looked into, since the configuration cannot be read: name another state directory by --state", settings.State)
+		}
 	}
 	if len(pendingUndos(settings.State, cmp.Or(f.directory, helperDir(settings.State)))) == 0 {
 		return p.print("no undo command is pending\n")

@@ -223,6 +223,10 @@ func TestVersion(t *testing.T) {
 			t.Errorf("version %d is %s: expected %s", i, got, at.want)
 		}
 	}
+	git(30000, "tag", "-a", "-m", "rc", "v1.0.1-rc1")
+	if got := ask(); got != "1.0.1" {
+		t.Errorf("a release that has a newer tag of its candidate is %s", got)
+	}
 	if _, err := exec.LookPath("dpkg"); err == nil {
 		for i := range versions[1:] {
 			run(t, "dpkg", "--compare-versions", versions[i], "lt", versions[i+1])

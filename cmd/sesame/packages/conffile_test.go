@@ -19,7 +19,7 @@ import (
 // watches stops there. So the table of all settings, which changes with most versions, is
 // elsewhere, and the rules for logrotate change only when they must.
 var conffiles = map[string]string{
-	"/etc/sesame/sesame.toml": "dc38861a8704c10aa2a2bce4c234f2db015310db6eed4ed840fb89649f3ce190",
+	"/etc/sesame/sesame.toml": "d2101fe44538c28d79058b4fa9977245ba589a9579453e6658a477854f9f1605",
 	"/etc/logrotate.d/sesame": "5650a99abd8285625854579b969925420fc802aaf8498a02cf3cb5c11f38d320",
 }
 

@@ -3,7 +3,6 @@
 package packages
 
 import (
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -57,11 +56,14 @@ func TestRemovalRunsUndos(t *testing.T) {
 		{"all run", `echo "ran 2 undo commands, 0 still pending"`, []string{"sesame: ran 2 undo commands, 0 still pending\n"}, true},
 		{"one fails", `echo "sesame: warning: still pending: /bin/false" >&2; echo "ran 1 undo command, 1 still pending"; exit 1`,
 			[]string{"sesame: warning: still pending: /bin/false\nsesame: ran 1 undo command", "run them by hand"}, false},
+		{"whatever the caller's environment names", `echo "ran ${SESAME_CONFIG-the unit's}${SESAME_SOCKET-}"`, []string{"sesame: ran the unit's\n"}, true},
+		{"a command of a shell", `printf '%s\n' 'sesame: warning: still pending: sed s/a\nb\c/' >&2; exit 1`, []string{`sesame: warning: still pending: sed s/a\nb\c/` + "\n"}, false},
 		{"the journal cannot be read", `echo "sesame: reading the journal: input/output error" >&2; exit 2`,
 			[]string{"sesame: reading the journal: input/output error\n", "run them by hand"}, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			m := newTarget(t, true)
+			m.environment = append(m.environment, "SESAME_CONFIG=/other.toml", "SESAME_SOCKET=/other.sock")
 			m.sesame(test.settle, `echo "sesame: warning: pending: /bin/false" >&2; echo "removed; it shut nothing"`)
 			m.expect(call{script: "before-remove", args: "remove", has: []string{"active"}, prints: append(test.prints, "sesame: removed; it shut nothing\n"), calls: []string{
 				"stop sesame.service sesame-helper.socket sesame-helper.service sesame-guard.service", "sesame helper --settle", "sesame firewall remove", "disable"}})
@@ -185,39 +187,24 @@ func TestPurge(t *testing.T) {
 
 // A purge long after the removal finds what was installed from source since. It leaves it alone.
 func TestPurgeBesideAnother(t *testing.T) {
-	for _, other := range []string{"usr/sbin/sesame", "etc/systemd/system/sesame.service", "run/sesame/sesame.sock"} {
+	for _, other := range []string{"usr/sbin/sesame", "opt/sesame"} {
 		t.Run(other, func(t *testing.T) {
 			m := newTarget(t, true)
 			m.has(purged...)
 			m.filesGone()
-			if strings.HasSuffix(other, ".sock") {
-				m.listens(other)
-			} else {
-				m.has(other)
-			}
+			m.has(other)
+			m.write("/etc/systemd/system/sesame.service", "[Service]\nType=notify\nExecStart=-/opt/sesame run\n")
 			m.expect(call{script: "after-remove", args: "purge", never: []string{"purge"}, prints: []string{
 				"another installation is here, with /" + other + ", so these stay: /etc/sesame /var/lib/sesame "}})
 			m.there(append(purged, other), true)
 		})
 	}
-}
-
-// listens has a program listen at a socket of the machine. The name of a socket has at most 107
-// bytes, and a path of a test may have more.
-func (m *target) listens(name string) {
-	m.Helper()
-	dir, err := os.MkdirTemp("", "sesame")
-	if err != nil {
-		m.Fatal(err)
-	}
-	m.Cleanup(func() { _ = os.RemoveAll(dir) })
-	short := filepath.Join(dir, "socket")
-	socket, err := net.Listen("unix", short)
-	if err != nil {
-		m.Fatal(err)
-	}
-	m.Cleanup(func() { _ = socket.Close() })
-	if err := os.Link(short, filepath.Join(m.root, name)); err != nil {
-		m.Fatal(err)
-	}
+	t.Run("what is left of the package is none", func(t *testing.T) {
+		m := newTarget(t, true)
+		m.has(append(purged, "run/sesame/sesame.sock")...) // of a daemon that was killed
+		m.filesGone()
+		m.write("/etc/systemd/system/sesame.service", "[Service]\nExecStart=/usr/sbin/sesame run\n") // by systemctl edit --full
+		m.expect(call{script: "after-remove", args: "purge", prints: []string{"sesame: deleted /etc/sesame "}})
+		m.there(purged, false)
+	})
 }

@@ -32,7 +32,7 @@ func newTarget(t *testing.T, debian bool) *target {
 			t.Fatal(err)
 		}
 	}
-	for _, name := range []string{"cat", "grep", "mkdir", "rm"} {
+	for _, name := range []string{"cat", "grep", "rm", "sed"} {
 		path, err := exec.LookPath(name)
 		if err != nil {
 			t.Fatal(err)
@@ -53,7 +53,7 @@ func newTarget(t *testing.T, debian bool) *target {
 		*) exit;;
 		esac
 		rm -f "$root/$state"
-		if [ -e "$root/fails" ]; then : >"$root/activating"; else : >"$root/active"; fi`
+		if [ -e "$root/fails" ]; then : >"$root/activating"; exit 1; else : >"$root/active"; fi`
 	m.program("systemctl", systemctl)
 	m.program("stat", `echo 1:2`) // "/" is the root of the first process
 	m.program("getent", `grep -q ^sesame: "$root/etc/passwd"`)
