@@ -208,8 +208,8 @@ func (r *reader) consider() {
 	if a, err := netip.ParseAddrPort(c.Metrics); err == nil && !a.Addr().Unmap().IsLoopback() {
 		r.warn("metrics", "metrics: whoever reaches %s can read the names of the doors and when they open: let only Prometheus reach it, or serve it at 127.0.0.1", c.Metrics)
 	}
-	if a, err := netip.ParseAddrPort(c.Metrics); err == nil && a.Port() < 1024 && c.User.Text != "root" {
-		r.warn("metrics", "metrics: the port %d is for root, and the daemon is another user: name one from 1024", a.Port())
+	if a, err := netip.ParseAddrPort(c.Metrics); err == nil && a.Port() < 1024 {
+		r.warn("metrics", "metrics: the port %d takes CAP_NET_BIND_SERVICE, which our units do not give: name one from 1024", a.Port())
 	}
 	if c.MetricsProgress && c.Metrics != "" {
 		r.warn("metrics_progress", "metrics_progress: whoever reads %s, as each user of this machine can, is able to find the sequences of all doors, knock by knock: see docs/security.md", c.Metrics)

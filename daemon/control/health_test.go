@@ -394,3 +394,17 @@ func TestScriptsThatWait(t *testing.T) {
 		t.Errorf("what cannot be read: %+v", h)
 	}
 }
+
+// Commands that may have any exit status are told apart from those that count as failed, and both
+// from programs that cannot be run.
+func TestFailingCommandsAreToldApart(t *testing.T) {
+	s := &Status{}
+	s.Effects.FailingCommands = []FailingCommand{{Door: "a", Command: "/fails"}, {Door: "b", Command: "/gone", Program: "/gone"}, {Door: "c", Command: "/any", AnyStatus: true}}
+	s.Effects.FailingCount, s.Effects.AnyStatusCount = 2, 1
+	s.Scripts.Unrunnable, s.Scripts.UnrunnableCount = []Unrunnable{{Command: "/gone", Program: "/gone"}}, 1
+	for what, found := range map[string][]finding{"1 command failed at the last run:\ndoor a: /fails ": commandFails(s), "1 command counted as done at the last run, but failed:\ndoor c: /any ": commandStatus(s)} {
+		if text := fmt.Sprint(found); len(found) != 1 || !strings.Contains(text, what) || strings.Count(text, "door ") != 1 {
+			t.Errorf("%q: %s", what, text)
+		}
+	}
+}

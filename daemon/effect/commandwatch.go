@@ -89,8 +89,11 @@ func (r *Runner) CommandReport() CommandReport {
 		report.Failing = append(report.Failing, f)
 	}
 	slices.SortFunc(report.Failing, func(a, b FailingCommand) int {
-		if a.AnyStatus != b.AnyStatus {
-			return map[bool]int{true: 1, false: -1}[a.AnyStatus]
+		switch {
+		case a.AnyStatus && !b.AnyStatus:
+			return 1
+		case b.AnyStatus && !a.AnyStatus:
+			return -1
 		}
 		return cmp.Or(strings.Compare(a.Door, b.Door), strings.Compare(a.Command, b.Command), cmp.Compare(a.At.UnixNano(), b.At.UnixNano()))
 	})

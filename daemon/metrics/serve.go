@@ -48,7 +48,7 @@ func Listen(ctx context.Context, address string) (net.Listener, error) {
 
 func explained(err error) error {
 	if errors.Is(err, syscall.EACCES) {
-		return fmt.Errorf("listening for scrapes of metrics: %w: a port below 1024 is for root, and the daemon is another user: name one from 1024", err)
+		return fmt.Errorf("listening for scrapes of metrics: %w: a port below 1024 takes CAP_NET_BIND_SERVICE, which the daemon does not have: name one from 1024", err)
 	}
 	return fmt.Errorf("listening for scrapes of metrics: %w", err)
 }

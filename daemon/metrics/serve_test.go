@@ -201,7 +201,7 @@ func TestListen(t *testing.T) {
 	if _, err := Listen(t.Context(), first.Addr().String()); !errors.Is(err, syscall.EADDRINUSE) || !strings.HasPrefix(err.Error(), "listening for scrapes of metrics: listen tcp 127.0.0.1:") {
 		t.Errorf("a port that is in use: %v", err)
 	}
-	if err := explained(syscall.EACCES); !errors.Is(err, syscall.EACCES) || !strings.HasSuffix(err.Error(), "permission denied: a port below 1024 is for root, and the daemon is another user: name one from 1024") {
+	if err := explained(syscall.EACCES); !errors.Is(err, syscall.EACCES) || !strings.HasSuffix(err.Error(), "permission denied: a port below 1024 takes CAP_NET_BIND_SERVICE, which the daemon does not have: name one from 1024") {
 		t.Errorf("a port of root: %v", err)
 	}
 	for _, address := range []string{"192.0.2.7:0", "[2001:db8::7]:0"} { // which no interface has
